@@ -1,0 +1,259 @@
+//! The field catalogue: what each record type of each agency consists of.
+//!
+//! Takes nothing at run time: every declaration is `static`, one file an agency. Gives the names, types, classes, aliases and legal
+//! bases that decoding, policies, the registry schema and the documentation are derived from. Refuses nothing; a declaration that
+//! contradicts itself fails the tests of this crate.
+
+use arrow_schema::{DataType, TimeUnit};
+
+use crate::code::CodeTable;
+
+/// One of the five agencies whose data enters the registration database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Agency {
+    /// 公安
+    PublicSecurity,
+    /// 民政
+    CivilAffairs,
+    /// 卫计
+    Health,
+    /// 工商
+    Commerce,
+    /// 地税
+    Tax,
+}
+
+impl Agency {
+    /// All agencies, in the order in which the programme lists them.
+    pub const ALL: [Self; 5] = [
+        Self::PublicSecurity,
+        Self::CivilAffairs,
+        Self::Health,
+        Self::Commerce,
+        Self::Tax,
+    ];
+
+    /// The name used in record types, SPIFFE ids and paths, e.g. `public-security`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PublicSecurity => "public-security",
+            Self::CivilAffairs => "civil-affairs",
+            Self::Health => "health",
+            Self::Commerce => "commerce",
+            Self::Tax => "tax",
+        }
+    }
+
+    /// The short Chinese name, e.g. `公安`.
+    pub fn zh(self) -> &'static str {
+        match self {
+            Self::PublicSecurity => "公安",
+            Self::CivilAffairs => "民政",
+            Self::Health => "卫计",
+            Self::Commerce => "工商",
+            Self::Tax => "地税",
+        }
+    }
+
+    /// The agency of that exact name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|agency| agency.name() == name)
+    }
+}
+
+/// Sensitivity of a field, C0 (public register) to C4 (not needed for the purpose).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Public register.
+    C0,
+    /// Internal to administration.
+    C1,
+    /// Ordinary personal information.
+    C2,
+    /// Sensitive personal information (PIPL 28); everything about a child under 14.
+    C3,
+    /// Not needed for any purpose here.
+    C4,
+}
+
+impl Class {
+    /// `C0` … `C4`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::C0 => "C0",
+            Self::C1 => "C1",
+            Self::C2 => "C2",
+            Self::C3 => "C3",
+            Self::C4 => "C4",
+        }
+    }
+}
+
+/// What the values of a field are; decides validation, the Arrow column and the registry column.
+#[derive(Clone, Copy, Debug)]
+pub enum FieldType {
+    /// 公民身份号码, GB 11643: 18 characters, 15 accepted and raised to 18.
+    CitizenId,
+    /// 统一社会信用代码, GB 32100: 18 characters.
+    Uscc,
+    /// 组织机构代码, GB 11714: 9 characters, `-` removed.
+    OrgCode,
+    /// 注册号: 15 digits with ISO 7064 MOD 11,10; 13 digits pass.
+    RegNo,
+    /// 纳税人识别号: 15, 17, 18 or 20 characters.
+    TaxpayerId,
+    /// Another document's number: printable ASCII up to this many characters.
+    DocumentNo(u16),
+    /// A person's name, 1 to 50 characters.
+    Name,
+    /// Free text of at most this many characters.
+    Text(u16),
+    /// A code out of a table.
+    Code(&'static CodeTable),
+    /// GB/T 2260 division at county level: 6 digits, historical codes included.
+    Region,
+    /// Statistical division below the county: 9 digits (town) or 12 (village).
+    Division(u8),
+    /// A calendar day.
+    Date,
+    /// A month, `yyyyMM`.
+    Month,
+    /// A moment, microseconds UTC; local times are read as Asia/Shanghai.
+    Instant,
+    /// A whole number from 0 to this.
+    Integer(i64),
+    /// 18 digits of which this many after the point, as text in canonical form.
+    Decimal(u8),
+    /// A mobile or landline number.
+    Phone,
+}
+
+impl FieldType {
+    /// The Arrow type of a column of this field: `Utf8` for everything that is written, `Date32`, `Timestamp(µs, UTC)`, `Int64`.
+    pub fn data_type(&self) -> DataType {
+        match self {
+            Self::Date => DataType::Date32,
+            Self::Instant => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Self::Integer(_) => DataType::Int64,
+            Self::CitizenId
+            | Self::Uscc
+            | Self::OrgCode
+            | Self::RegNo
+            | Self::TaxpayerId
+            | Self::DocumentNo(_)
+            | Self::Name
+            | Self::Text(_)
+            | Self::Code(_)
+            | Self::Region
+            | Self::Division(_)
+            | Self::Month
+            | Self::Decimal(_)
+            | Self::Phone => DataType::Utf8,
+        }
+    }
+
+    /// A short word for people and JSON, e.g. `citizen-id`, `text(200)`, `code(sex)`.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::CitizenId => "citizen-id".into(),
+            Self::Uscc => "uscc".into(),
+            Self::OrgCode => "org-code".into(),
+            Self::RegNo => "reg-no".into(),
+            Self::TaxpayerId => "taxpayer-id".into(),
+            Self::DocumentNo(max) => format!("document-no({max})"),
+            Self::Name => "name".into(),
+            Self::Text(max) => format!("text({max})"),
+            Self::Code(table) => format!("code({})", table.name),
+            Self::Region => "region".into(),
+            Self::Division(digits) => format!("division({digits})"),
+            Self::Date => "date".into(),
+            Self::Month => "month".into(),
+            Self::Instant => "instant".into(),
+            Self::Integer(max) => format!("integer(0..{max})"),
+            Self::Decimal(scale) => format!("decimal(18,{scale})"),
+            Self::Phone => "phone".into(),
+        }
+    }
+}
+
+/// One field of a record type or dataset.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// English name, `snake_case`; the same name means the same thing in every record type.
+    pub name: &'static str,
+    /// Chinese name.
+    pub zh: &'static str,
+    /// What its values are.
+    pub kind: FieldType,
+    /// How sensitive it is.
+    pub class: Class,
+    /// Whether a record without it is a reject.
+    pub required: bool,
+    /// Headers under which agencies' systems send it, matched after ASCII case folding; `name` and `zh` match too.
+    pub aliases: &'static [&'static str],
+}
+
+/// Whom a record is about; the person index and the enterprise index are built from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A natural person, by resident id in this field.
+    Person(&'static str),
+    /// A unit, by unified social credit code in this field.
+    Enterprise(&'static str),
+}
+
+/// One kind of record of one agency.
+#[derive(Debug)]
+pub struct RecordType {
+    /// Whose it is.
+    pub agency: Agency,
+    /// `agency/record`, e.g. `public-security/resident`.
+    pub name: &'static str,
+    /// Chinese name, e.g. `户籍人口`.
+    pub zh: &'static str,
+    /// Grows when fields change meaning; grants name it.
+    pub schema: u32,
+    /// Every field that is decoded when granted. What is not here is class C4 and never decoded.
+    pub fields: &'static [Field],
+    /// Natural keys in order of preference: the first whose fields are all present identifies the record.
+    pub keys: &'static [&'static [&'static str]],
+    /// Whom it is about, in order of preference; the first that is present counts.
+    pub subjects: &'static [Subject],
+    /// Legal basis ids, e.g. `si-57.3` (社会保险法 57(3)).
+    pub basis: &'static [&'static str],
+    /// Everything in it is about a child.
+    pub minors: bool,
+    /// Pairs `(earlier, later)` of date fields; a record where both are present and out of order is a reject.
+    pub order: &'static [(&'static str, &'static str)],
+}
+
+impl RecordType {
+    /// The field of that exact English name.
+    pub fn field(&self, name: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// The part after the slash, e.g. `resident`.
+    pub fn short(&self) -> &'static str {
+        self.name.split_once('/').map_or(self.name, |(_, record)| record)
+    }
+}
+
+/// All record types, agency by agency.
+pub fn record_types() -> impl Iterator<Item = &'static RecordType> {
+    [
+        crate::public_security::RECORDS,
+        crate::civil_affairs::RECORDS,
+        crate::health::RECORDS,
+        crate::commerce::RECORDS,
+        crate::tax::RECORDS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}
+
+/// The record type of that exact name.
+pub fn record_type(name: &str) -> Option<&'static RecordType> {
+    record_types().find(|record| record.name == name)
+}

@@ -1,0 +1,9 @@
+//! What the five agencies send: the field catalogue, file formats, field types, code tables and rejects.
+
+pub mod catalogue;
+pub mod civil_affairs;
+pub mod code;
+pub mod commerce;
+pub mod health;
+pub mod public_security;
+pub mod tax;

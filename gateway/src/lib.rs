@@ -1,0 +1,18 @@
+//! Shuguan: the gateway. The modules in the order in which data meets them.
+
+pub mod api;
+pub mod client;
+pub mod clock;
+pub mod command;
+pub mod config;
+pub mod console;
+pub mod edge;
+pub mod exchange;
+pub mod extract;
+pub mod journal;
+pub mod limits;
+pub mod pki;
+pub mod refusal;
+pub mod registry;
+pub mod relay;
+pub mod serve;

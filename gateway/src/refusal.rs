@@ -1,0 +1,118 @@
+//! Refusals: what a caller may not or cannot do. One table joins code, slug, titles and remedy.
+//!
+//! A refusal carries a code and, where it helps, a field and a row; never a value. It is sealed as a leaf, told to the caller and
+//! counted. A failure of ours is a fault, which is not here.
+
+macro_rules! refusals {
+    ($($variant:ident $code:literal $slug:literal $zh:literal $en:literal $next:literal;)*) => {
+        /// Why a call was refused. Codes are stable and never reused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Refusal { $(#[doc = $en] $variant,)* }
+
+        impl Refusal {
+            /// Every refusal there is.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Stable code, e.g. `SG4103`.
+            pub fn code(self) -> &'static str { match self { $(Self::$variant => $code,)* } }
+
+            /// Short name as it stands in leaves, e.g. `no-grant`.
+            pub fn slug(self) -> &'static str { match self { $(Self::$variant => $slug,)* } }
+
+            /// Title in Chinese.
+            pub fn zh(self) -> &'static str { match self { $(Self::$variant => $zh,)* } }
+
+            /// Title in English.
+            pub fn en(self) -> &'static str { match self { $(Self::$variant => $en,)* } }
+
+            /// What the caller can do next: one sentence or command.
+            pub fn next(self) -> &'static str { match self { $(Self::$variant => $next,)* } }
+        }
+    };
+}
+
+refusals! {
+    NoCertificate "SG1101" "no-certificate" "未提供客户端证书" "no client certificate was presented" "send the certificate that the gateway issued to you: `shuguan cert inspect`";
+    UnknownIssuer "SG1102" "unknown-issuer" "证书签发机构未知" "the certificate's issuer is not known here" "use a certificate that this gateway's authority issued";
+    CertificateExpired "SG1103" "certificate-expired" "证书已过期或尚未生效" "the certificate is outside its validity" "renew it: `shuguan cert renew`";
+    CertificateRevoked "SG1104" "certificate-revoked" "证书已吊销" "the certificate is revoked" "ask the gateway's security officer for a new one";
+    RevocationListExpired "SG1105" "crl-expired" "吊销列表已过期" "the gateway's revocation list is too old to judge a certificate" "the operator must run `shuguan crl issue`";
+    CertificateProfile "SG1106" "certificate-profile" "证书不符合规范" "the certificate does not follow the partner profile" "compare it with certs-example/README.md: `shuguan cert inspect`";
+    WrongRole "SG1107" "wrong-role" "证书角色不适用于此端口" "a certificate of this role may not use this listener or route" "agencies and the registry use the feed listener, officers the console listener";
+    UnknownPartner "SG1108" "unknown-partner" "单位未登记" "no partner has this identity" "the policy officer must add it to partners.toml";
+    HandshakeFailed "SG1109" "handshake-failed" "TLS握手失败" "the TLS handshake failed" "the gateway speaks TLS 1.3 only";
+
+    BadRequest "SG2101" "bad-request" "请求格式错误" "the request is malformed" "see /openapi.yaml";
+    MissingPurpose "SG2102" "missing-purpose" "缺少用途" "the header `Exchange-Purpose` is missing or unreadable" "send `Exchange-Purpose: enrolment.registration` or another purpose of your grant: `shuguan catalog`";
+    BadIdempotencyKey "SG2103" "bad-idempotency-key" "缺少幂等键或格式错误" "the header `Idempotency-Key` is missing or not 1 to 128 visible characters" "send a fresh UUID for each batch, and the same one when repeating it";
+    KeyReused "SG2104" "idempotency-key-reused" "幂等键已用于其他内容" "this idempotency key was used with other content" "send new content under a new key";
+    KeyInFlight "SG2105" "idempotency-key-in-flight" "相同幂等键的请求仍在处理" "a request with this idempotency key is still being handled" "repeat after the time in `Retry-After`";
+    BadDigest "SG2106" "digest-mismatch" "内容摘要不符" "the body does not have the digest that `Content-Digest` states" "compute sha-256 over the bytes as sent and repeat";
+    BodyTooLarge "SG2107" "body-too-large" "请求体过大" "the body is larger than this gateway takes" "split the file; the limit stands in `limit_bytes`";
+    BodyTooSlow "SG2108" "body-too-slow" "上传过慢" "the body came too slowly or stopped" "repeat with the same idempotency key";
+    BodyIncomplete "SG2109" "body-incomplete" "上传中断" "the body ended early" "repeat with the same idempotency key";
+    RateLimited "SG2110" "rate-limited" "请求过于频繁" "more requests than this partner's rate allows" "repeat after the time in `Retry-After`";
+    TooManyAtOnce "SG2111" "too-many-at-once" "并发请求过多" "more requests at once than this partner may have" "wait for one of them to end";
+    InboxFull "SG2112" "inbox-full" "待入库队列已满" "the inbox is full; the registry is behind" "repeat after the time in `Retry-After`";
+    ModeUnsupported "SG2113" "mode-unsupported" "不支持的交换方式" "this `Exchange-Mode` is not offered" "send `Exchange-Mode: upsert` or leave the header out";
+    NotFound "SG2114" "not-found" "未找到" "there is no such thing, or it is not yours" "see /openapi.yaml for the routes";
+    MethodNotAllowed "SG2115" "method-not-allowed" "方法不允许" "this route does not take this method" "see /openapi.yaml for the routes";
+    Draining "SG2116" "draining" "网关正在停止" "the gateway is shutting down" "repeat after the time in `Retry-After`";
+    Overloaded "SG2117" "overloaded" "网关繁忙" "the gateway has as much work as it may take" "repeat after the time in `Retry-After`";
+    UnacceptableForm "SG2118" "not-acceptable" "无法提供所需格式" "this form of answer is not offered" "see /openapi.yaml";
+
+    UnsupportedType "SG3101" "unsupported-type" "不支持的文件格式" "this `Content-Type` or charset is not taken" "send `text/csv` or `application/x-ndjson`, `charset=utf-8` or `charset=gb18030`";
+    UnsupportedCoding "SG3102" "unsupported-coding" "不支持的内容编码" "no `Content-Encoding` is taken" "send the body uncompressed";
+    BadEncoding "SG3103" "bad-encoding" "字符编码错误" "the body is not in the charset that it declares" "check the charset: `shuguan check FILE --record …`";
+    BadHeaderRow "SG3104" "bad-header-row" "表头错误" "the header row lacks a required field or names one twice" "compare with `shuguan catalog`";
+    TooManyRejects "SG3105" "too-many-rejects" "不合格记录过多" "more records are rejected than the configured share" "see `errors`; correct the file: `shuguan check FILE --record …`";
+    Unreadable "SG3106" "unreadable" "文件无法读取" "the body as a whole cannot be read as the declared format" "check the file: `shuguan check FILE --record …`";
+    EmptyBatch "SG3107" "empty-batch" "没有记录" "the body holds no record" "nothing was sent";
+
+    UnknownRecordType "SG4101" "unknown-record-type" "数据类不存在" "there is no such record type" "see what may be pushed: `shuguan catalog`";
+    ForeignRecordType "SG4102" "foreign-record-type" "不是本部门的数据类" "this record type belongs to another agency" "see what may be pushed: `shuguan catalog`";
+    NoGrant "SG4103" "no-grant" "没有授权" "no grant names this partner, data and purpose" "see what is granted: `shuguan catalog`; ask the policy officer for an agreement";
+    BadPurpose "SG4104" "bad-purpose" "用途不存在或不可请求" "this purpose does not exist or cannot be requested" "name a leaf of the purpose tree: `shuguan catalog`";
+    AgreementExpired "SG4105" "expired" "协议已过期" "the agreement has expired" "the policy officer must renew it";
+    AgreementNotYet "SG4106" "not-yet" "协议尚未生效" "the agreement is not valid yet" "wait until it is valid";
+    OutsideHours "SG4107" "outside-hours" "不在允许时段" "the grant does not hold at this hour" "see `shuguan catalog` for the hours";
+    UnknownDataset "SG4108" "unknown-dataset" "数据集不存在" "there is no such dataset" "datasets are `population` and `enterprises`";
+    BadSelection "SG4109" "bad-selection" "选择条件不允许" "the grant does not allow selecting by this field" "see `select_by` in `shuguan catalog`";
+    FieldNotGranted "SG4110" "field-not-granted" "字段未授权" "a field was asked for that the grant does not hold" "see the fields in `shuguan catalog`";
+    CaseRequired "SG4111" "case-required" "缺少案件编号" "an extract names the case that it is for" "add `--case NO`";
+    QuotaExceeded "SG4112" "quota" "超出授权额度" "the grant's quota is used up" "repeat after the time in `Retry-After`";
+
+    JournalUnavailable "SG5101" "journal-unavailable" "交换台账不可用" "the journal cannot commit; nothing was accepted" "repeat with the same idempotency key after the time in `Retry-After`";
+
+    RegistryUnavailable "SG6101" "registry-unavailable" "登记库不可用" "the registration database does not answer" "repeat after the time in `Retry-After`";
+    ExtractNotReady "SG6102" "extract-not-ready" "提取尚未完成" "the extract is still being prepared" "wait: `GET` it with `Prefer: wait=30`";
+    ExtractGone "SG6103" "extract-gone" "提取已过期" "the extract has expired" "request it again";
+
+    ReasonRequired "SG8101" "reason-required" "缺少案件编号或理由" "an officer's search names a case and a reason code" "add `--case NO --why CODE`";
+    CrossSite "SG8102" "cross-site" "跨站请求" "the request came from another site" "open the console directly";
+}
+
+impl Refusal {
+    /// The refusal with that code or slug.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|refusal| refusal.code().eq_ignore_ascii_case(text) || refusal.slug() == text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Refusal;
+
+    #[test]
+    fn codes_and_slugs_are_never_used_twice() {
+        let codes: BTreeSet<_> = Refusal::ALL.iter().map(|r| r.code()).collect();
+        let slugs: BTreeSet<_> = Refusal::ALL.iter().map(|r| r.slug()).collect();
+        assert_eq!(codes.len(), Refusal::ALL.len());
+        assert_eq!(slugs.len(), Refusal::ALL.len());
+    }
+}

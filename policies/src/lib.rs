@@ -1,0 +1,3 @@
+//! Purposes, agreements and grants, compiled into column plans.
+
+pub mod document;
