@@ -8,7 +8,7 @@
 //! {"act":"revoke","partner":"health-city","serial":"5f…","fingerprint":"ab…","at":"2026-01-31T08:00:00Z","reason":"key-compromise"}
 //! ```
 //!
-//! `act` is `issue`, `renew`, `revoke` or `crl`; for `crl`, `partner` is the issuer (`root`, `issuing`), `serial` the CRLNumber in decimal and
+//! `act` is `issue`, `renew`, `revoke` or `crl`; for `crl`, `partner` is the issuer (`root`, `issuing`), `serial` the `CRLNumber` in decimal and
 //! `fingerprint` the SHA-256 of the list. Crash states: a line whose act never took effect (harmless: the register and
 //! the list say so); after a crash between sealing and [`Taken::sealed`], the same lines come again and are sealed twice.
 
@@ -28,7 +28,7 @@ pub struct Act {
     pub act: String,
     /// Partner id; `gateway`, `root`, `issuing` for our own.
     pub partner: String,
-    /// Serial number in hexadecimal, or the CRLNumber in decimal.
+    /// Serial number in hexadecimal, or the `CRLNumber` in decimal.
     pub serial: String,
     /// SHA-256 of the DER, lower-case hexadecimal.
     pub fingerprint: String,

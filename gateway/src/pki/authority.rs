@@ -242,9 +242,10 @@ impl Authority {
                 (rows.filter(live).collect(), id)
             }
         };
-        match found.is_empty() {
-            true => Err(PkiFault::NotIssued(wanted.clone())),
-            false => Ok(found),
+        if found.is_empty() {
+            Err(PkiFault::NotIssued(wanted.clone()))
+        } else {
+            Ok(found)
         }
     }
 

@@ -1,6 +1,6 @@
 //! Revocation lists: signed from the register, read back for people.
 //!
-//! One list for each authority, complete, with reasons (RFC 5280 5). CRLNumber only grows: it is the highest of the register and
+//! One list for each authority, complete, with reasons (RFC 5280 5). `CRLNumber` only grows: it is the highest of the register and
 //! of the list on disk, plus one. Revoked certificates leave the list one list's life after they expired (RFC 5280 3.3).
 
 use std::path::Path;
@@ -80,7 +80,7 @@ impl Reason {
 pub struct CrlView {
     /// Distinguished name of the issuer.
     pub issuer: String,
-    /// CRLNumber.
+    /// `CRLNumber`.
     pub number: u64,
     /// When it was signed, RFC 3339.
     pub this_update: String,
@@ -102,7 +102,7 @@ pub struct RevokedView {
 }
 
 impl Authority {
-    /// Signs and publishes the list of one tier: `pki/root.crl.pem` or `pki/issuing.crl.pem`. Gives its CRLNumber.
+    /// Signs and publishes the list of one tier: `pki/root.crl.pem` or `pki/issuing.crl.pem`. Gives its `CRLNumber`.
     ///
     /// # Errors
     /// [`PkiFault::File`] when the tier's key is not here (a root kept offline); the list on disk stays as it was.

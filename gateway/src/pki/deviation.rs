@@ -193,7 +193,7 @@ fn params(subject: &Subject, deviation: &Deviation, now_us: i64) -> Result<Certi
     }
     params.extended_key_usages.clone_from(&deviation.extended_key_usages);
     params.key_usages.clone_from(&deviation.key_usages);
-    params.is_ca = deviation.is_ca.clone();
+    params.is_ca = deviation.is_ca;
     params.custom_extensions.clone_from(&deviation.extensions);
     params.use_authority_key_identifier_extension = true;
     params.serial_number = Some(rcgen::SerialNumber::from_slice(&super::authority::serial()?));

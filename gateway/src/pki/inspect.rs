@@ -64,9 +64,10 @@ pub fn read(path: &Path, now_us: i64) -> Result<Vec<View>, PkiFault> {
         let (_, request) = X509CertificationRequest::from_der(&der).map_err(|error| bad(&error))?;
         views.push(request_view(&request, &der));
     }
-    match views.is_empty() {
-        true => Err(bad(&"there is no certificate and no request in it")),
-        false => Ok(views),
+    if views.is_empty() {
+        Err(bad(&"there is no certificate and no request in it"))
+    } else {
+        Ok(views)
     }
 }
 

@@ -94,9 +94,10 @@ impl Kit<'_> {
     /// Settings of `shuguan push`, `pull`, `status` …; `stem` names certificate and key. Paths are relative to the file.
     pub fn client_toml(&self, stem: &str) -> String {
         let Subject { id, zh, .. } = self.subject;
-        let address = match self.subject.uses_console() {
-            true => format!("console = \"{}\"\n", self.addresses.console),
-            false => format!("gateway = \"{}\"\n", self.addresses.gateway),
+        let address = if self.subject.uses_console() {
+            format!("console = \"{}\"\n", self.addresses.console)
+        } else {
+            format!("gateway = \"{}\"\n", self.addresses.gateway)
         };
         format!(
             "# {zh} ({id})\n{address}certificate = \"{stem}.pem\"\nkey = \"{stem}.key\"\nca = \"ca.pem\"\ntrust = \"trust.txt\"\n"

@@ -17,7 +17,7 @@ pub enum Cipher {
     /// PBES2 with AES-256 and HMAC-SHA-256: Windows 10 1709 and later, UOS, Kylin, macOS 14, OpenSSL 3, Java 8u301.
     #[default]
     Modern,
-    /// Triple DES and SHA-1, for older Windows and UKey tools. Weak: the password alone protects little.
+    /// Triple DES and SHA-1, for older Windows and `UKey` tools. Weak: the password alone protects little.
     Legacy,
 }
 

@@ -4,9 +4,9 @@
 //!
 //! | event | members |
 //! |---|---|
-//! | `issued` | serial, issuer, partner, spiffe, sha256, not_before, not_after, at |
+//! | `issued` | serial, issuer, partner, spiffe, sha256, `not_before`, `not_after`, at |
 //! | `revoked` | serial, reason, at |
-//! | `crl` | issuer, number, this_update, next_update |
+//! | `crl` | issuer, number, `this_update`, `next_update` |
 //!
 //! Times are RFC 3339 UTC, serial and sha256 lower-case hexadecimal. A torn last line (crash while appending) was never
 //! acknowledged; it is cut off before the next append. Any other line that does not parse is a fault.
@@ -72,7 +72,7 @@ pub struct RevokedLine {
 pub struct CrlLine {
     /// Who signed: `root` or `issuing`.
     pub issuer: String,
-    /// CRLNumber (RFC 5280 5.2.3); only grows.
+    /// `CRLNumber` (RFC 5280 5.2.3); only grows.
     pub number: u64,
     /// When it was signed.
     pub this_update: String,
@@ -140,7 +140,7 @@ impl Register {
         Ok(rows)
     }
 
-    /// The highest CRLNumber that this issuer has signed; 0 when none.
+    /// The highest `CRLNumber` that this issuer has signed; 0 when none.
     pub fn crl_number(&self, issuer: &str) -> Result<u64, PkiFault> {
         let lines = self.lines()?;
         let numbers = lines.iter().filter_map(|line| match line {
