@@ -6,4 +6,7 @@ pub mod code;
 pub mod commerce;
 pub mod health;
 pub mod public_security;
+pub mod reject;
+pub mod rules;
 pub mod tax;
+pub mod value;
