@@ -195,15 +195,24 @@ impl Column {
                 stored == sent
             }
             Self::Date(column) => {
-                let stored = column.values_slice().get(row).filter(|_| is_set(column.validity_slice(), row));
+                let stored = column
+                    .values_slice()
+                    .get(row)
+                    .filter(|_| is_set(column.validity_slice(), row));
                 stored.map_or(Cell::Null, |days| Cell::Date(*days)) == cell
             }
             Self::Instant(column) => {
-                let stored = column.values_slice().get(row).filter(|_| is_set(column.validity_slice(), row));
+                let stored = column
+                    .values_slice()
+                    .get(row)
+                    .filter(|_| is_set(column.validity_slice(), row));
                 stored.map_or(Cell::Null, |number| Cell::Number(*number)) == cell
             }
             Self::Integer(column) => {
-                let stored = column.values_slice().get(row).filter(|_| is_set(column.validity_slice(), row));
+                let stored = column
+                    .values_slice()
+                    .get(row)
+                    .filter(|_| is_set(column.validity_slice(), row));
                 stored.map_or(Cell::Null, |number| Cell::Number(*number)) == cell
             }
         }

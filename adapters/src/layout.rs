@@ -60,7 +60,9 @@ impl Layout {
             "text/tab-separated-values" if delimiter.is_none_or(|byte| byte == b'\t') => {
                 Format::Delimited { delimiter: b'\t' }
             }
-            "application/x-ndjson" | "application/ndjson" | "application/jsonl" if delimiter.is_none() => Format::Ndjson,
+            "application/x-ndjson" | "application/ndjson" | "application/jsonl" if delimiter.is_none() => {
+                Format::Ndjson
+            }
             _ => return None,
         };
         Some(Self { format, encoding })

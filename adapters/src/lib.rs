@@ -10,7 +10,7 @@ pub mod health;
 pub mod layout;
 pub mod public_security;
 pub mod reject;
-pub mod sample;
+pub mod rules;
 pub mod tax;
 mod transcode;
 pub mod value;

@@ -204,7 +204,9 @@ impl<'de> Visitor<'de> for Scalar<'_> {
 pub(crate) fn exact_fraction(line: &str, number: usize) -> Sent<'_> {
     let text = nth_value(line, number).unwrap_or_default();
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-');
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-');
     if plain && (1..=DIGITS_EXACT).contains(&digits) {
         Sent::Text(text)
     } else {
