@@ -51,7 +51,9 @@ pub(crate) fn compile(
     check_schema(document, &grant, target);
     let (output, dropped) = read_columns(document, &grant, target);
     check_natural_key(document, &grant, target, &output);
-    check_pseudonyms(document, &grant, &output, header);
+    if let Some(purpose) = &purpose {
+        check_pseudonyms(document, &grant, &output, header, purpose);
+    }
     check_sensitive(document, &grant, &output, header);
     let select_by = read_selection(document, &grant, target, &output);
     let place = Place {
@@ -126,6 +128,7 @@ fn read_way(document: &mut Document<'_>, grant: &GrantText, target: Option<Targe
         let message = format!("`{}` cannot go as `{}`", target.name(), way(direction, mode));
         let hint = format!("write `{}`", way(target.direction(), target.mode()));
         document.fault(at, message, Some(hint));
+        return None;
     }
     Some((direction, mode))
 }
@@ -388,7 +391,13 @@ fn check_natural_key(document: &mut Document<'_>, grant: &GrantText, target: Tar
 }
 
 /// A key's scope is one consumer and one purpose; used elsewhere it would let two of them join.
-fn check_pseudonyms(document: &mut Document<'_>, grant: &GrantText, output: &[OutputColumn], header: &Header) {
+fn check_pseudonyms(
+    document: &mut Document<'_>,
+    grant: &GrantText,
+    output: &[OutputColumn],
+    header: &Header,
+    purpose: &str,
+) {
     for column in output {
         let Operator::Pseudonym(pseudonym) = &column.kind.operator else {
             continue;
@@ -399,8 +408,7 @@ fn check_pseudonyms(document: &mut Document<'_>, grant: &GrantText, output: &[Ou
             .as_ref()
             .filter(|_| grant.dataset.is_some())
             .unwrap_or(&header.consumer);
-        let purpose = grant.purpose.as_ref().map(|purpose| purpose.get_ref());
-        if consumer.get_ref() == &key.partner && purpose == Some(&key.purpose) {
+        if consumer.get_ref() == &key.partner && purpose == key.purpose {
             continue;
         }
         let message = format!(
