@@ -1,1 +1,3 @@
-//! (being written)
+//! HTTP to domain and back.
+
+pub mod problem;

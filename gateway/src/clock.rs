@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ring::rand::{SecureRandom, SystemRandom};
+use uuid::Uuid;
 
 /// Tells the time in microseconds since the epoch, UTC.
 #[derive(Clone)]
@@ -40,6 +41,7 @@ impl std::fmt::Debug for Clock {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
 fn system_us() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -54,4 +56,13 @@ pub fn random<const N: usize>() -> Result<[u8; N], ring::error::Unspecified> {
     let mut bytes = [0; N];
     SystemRandom::new().fill(&mut bytes)?;
     Ok(bytes)
+}
+
+/// A new exchange id: UUIDv7, ordered by time.
+///
+/// # Errors
+/// When the operating system has no randomness to give.
+pub fn exchange_id(clock: &Clock) -> Result<Uuid, ring::error::Unspecified> {
+    let millis = u64::try_from(clock.now_us() / 1_000).unwrap_or(0);
+    Ok(uuid::Builder::from_unix_timestamp_millis(millis, &random()?).into_uuid())
 }

@@ -1,1 +1,207 @@
-//! (being written)
+//! Rate limits for each partner: requests a second, requests at once, rows a second.
+//!
+//! Takes a partner id that the certificate proved, never anything out of a request, so that a stranger cannot grow the table. Gives a
+//! [`Permit`] that is held while the request is handled. Refuses with 429 at admission only; rows are paced by making the reader of the
+//! body wait (design 10.5).
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::middleware::StateInformationMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::{LimitsSection, PartnerLimits};
+use crate::refusal::Refusal;
+
+type RequestLimiter = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
+
+/// The limiters of all partners.
+#[derive(Debug)]
+pub struct Admission {
+    settings: LimitsSection,
+    partners: Mutex<HashMap<String, Arc<Limiters>>>,
+}
+
+struct Limiters {
+    limits: PartnerLimits,
+    requests: RequestLimiter,
+    rows: DefaultDirectRateLimiter,
+    slots: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for Limiters {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.limits.fmt(out)
+    }
+}
+
+impl Limiters {
+    fn new(limits: PartnerLimits) -> Self {
+        let requests = Quota::per_second(limits.requests_per_s).allow_burst(limits.requests_burst);
+        Self {
+            limits,
+            requests: RateLimiter::direct(requests).with_middleware(),
+            rows: RateLimiter::direct(Quota::per_second(limits.rows_per_s)),
+            slots: Arc::new(Semaphore::new(limits.concurrent_max.get() as usize)),
+        }
+    }
+}
+
+/// One request's right to be handled; gives its slot back when dropped.
+#[derive(Debug)]
+pub struct Permit {
+    limiters: Arc<Limiters>,
+    _slot: OwnedSemaphorePermit,
+    /// What stands in `RateLimit` of the answer.
+    pub allowance: Allowance,
+}
+
+/// The state of a partner's request limit, for the RateLimit fields (draft 10 of ratelimit-headers).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Requests a second.
+    pub quota: u32,
+    /// Requests that may still come at once.
+    pub remaining: u32,
+    /// Seconds until at least one more may come; 0 when one may come now.
+    pub reset_s: u64,
+}
+
+/// Why a request has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limited {
+    /// [`Refusal::RateLimited`] or [`Refusal::TooManyAtOnce`].
+    pub refusal: Refusal,
+    /// Seconds after which a repeat can succeed.
+    pub retry_after_s: u64,
+    /// The state of the limit.
+    pub allowance: Allowance,
+}
+
+impl Admission {
+    /// Limits out of the configuration.
+    pub fn new(settings: LimitsSection) -> Self {
+        Self {
+            settings,
+            partners: Mutex::default(),
+        }
+    }
+
+    fn limiters(&self, partner: &str) -> Arc<Limiters> {
+        // A poisoned table is still a table: its entries are never half written.
+        let mut partners = self.partners.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(limiters) = partners.get(partner) {
+            return Arc::clone(limiters);
+        }
+        let limiters = Arc::new(Limiters::new(self.settings.of(partner)));
+        partners.insert(partner.to_owned(), Arc::clone(&limiters));
+        limiters
+    }
+
+    /// Charges one request to the partner.
+    pub fn admit(&self, partner: &str) -> Result<Permit, Limited> {
+        let limiters = self.limiters(partner);
+        let quota = limiters.limits.requests_per_s.get();
+        let remaining = match limiters.requests.check() {
+            Ok(state) => state.remaining_burst_capacity(),
+            Err(not_until) => {
+                let wait = not_until.wait_time_from(DefaultClock::default().now());
+                let retry_after_s = wait.as_secs() + 1;
+                return Err(Limited {
+                    refusal: Refusal::RateLimited,
+                    retry_after_s,
+                    allowance: Allowance {
+                        quota,
+                        remaining: 0,
+                        reset_s: retry_after_s,
+                    },
+                });
+            }
+        };
+        let allowance = Allowance {
+            quota,
+            remaining,
+            reset_s: u64::from(remaining == 0),
+        };
+        match Arc::clone(&limiters.slots).try_acquire_owned() {
+            Ok(slot) => Ok(Permit {
+                limiters,
+                _slot: slot,
+                allowance,
+            }),
+            Err(_) => Err(Limited {
+                refusal: Refusal::TooManyAtOnce,
+                retry_after_s: 1,
+                allowance,
+            }),
+        }
+    }
+}
+
+impl Permit {
+    /// Waits until the partner's rate allows that many more rows. The caller reads no body meanwhile, which slows the sender down.
+    pub async fn pace_rows(&self, rows: u64) {
+        let burst = self.limiters.limits.rows_per_s;
+        let mut left = rows;
+        while left > 0 {
+            // A weight above the burst could never pass, so it goes in pieces.
+            let piece = u32::try_from(left).map_or(burst, |left| NonZeroU32::new(left).map_or(burst, |n| n.min(burst)));
+            if self.limiters.rows.until_n_ready(piece).await.is_err() {
+                return;
+            }
+            left -= u64::from(piece.get());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+    use std::collections::BTreeMap;
+    use std::num::{NonZeroU32, NonZeroU64};
+
+    use super::Admission;
+    use crate::config::{LimitsSection, PartnerLimits};
+    use crate::refusal::Refusal;
+
+    fn admission(per_s: u32, burst: u32, concurrent: u32) -> Admission {
+        let n = |n| NonZeroU32::new(n).expect("not zero");
+        Admission::new(LimitsSection {
+            default: PartnerLimits {
+                requests_per_s: n(per_s),
+                requests_burst: n(burst),
+                concurrent_max: n(concurrent),
+                rows_per_s: n(1_000),
+            },
+            partners: BTreeMap::new(),
+            body_bytes_max: NonZeroU64::MIN,
+            reject_percent_max: 20,
+            in_flight_max: n(1),
+        })
+    }
+
+    #[test]
+    fn a_partner_over_its_rate_waits_and_the_others_do_not() {
+        let admission = admission(1, 2, 10);
+        let _first = admission.admit("a").unwrap();
+        let _second = admission.admit("a").unwrap();
+        let limited = admission.admit("a").unwrap_err();
+        assert_eq!(limited.refusal, Refusal::RateLimited);
+        assert!(limited.retry_after_s >= 1);
+        assert!(admission.admit("b").is_ok());
+    }
+
+    #[test]
+    fn requests_at_once_are_counted_and_given_back() {
+        let admission = admission(100, 100, 1);
+        let first = admission.admit("a").unwrap();
+        assert_eq!(admission.admit("a").unwrap_err().refusal, Refusal::TooManyAtOnce);
+        drop(first);
+        assert!(admission.admit("a").is_ok());
+    }
+}

@@ -1,1 +1,22 @@
+//! What the black-box suites stand on: a whole gateway in a folder of its own, and a client that shares no code with it.
+//!
+//! A [`Deployment`] is made with the commands that a newcomer uses (`init --demo`, `serve`), on free ports, in a temporary folder. Its
+//! client speaks HTTP over mutual TLS with hyper and rustls directly.
 
+mod deployment;
+mod http;
+mod store;
+
+pub use deployment::{Deployment, Running, binary, eventually};
+pub use http::{Answer, Call, Identity, Refused};
+pub use store::{leaves, registry_count, registry_rows};
+
+/// A runtime for one test.
+pub fn run<F: Future>(test: F) -> F::Output {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(test)
+}

@@ -1,0 +1,211 @@
+//! RFC 9457 problem documents: the only place that knows status codes.
+//!
+//! Takes a refusal or a fault; gives `application/problem+json` with a stable code, a request id and, where it helps, rows and fields.
+//! Never a value, never the inside of a fault.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::exchange::{Refused, RowError, Stop};
+use crate::limits::Allowance;
+use crate::refusal::Refusal;
+
+/// Which status each refusal is answered with. No catch-all arm: a new refusal cannot be forgotten.
+pub fn status(refusal: Refusal) -> StatusCode {
+    match refusal {
+        Refusal::BadRequest
+        | Refusal::MissingPurpose
+        | Refusal::BadIdempotencyKey
+        | Refusal::BadDigest
+        | Refusal::BodyIncomplete
+        | Refusal::ModeUnsupported
+        | Refusal::BadSelection
+        | Refusal::CaseRequired
+        | Refusal::ReasonRequired => StatusCode::BAD_REQUEST,
+        Refusal::NoCertificate
+        | Refusal::UnknownIssuer
+        | Refusal::CertificateExpired
+        | Refusal::CertificateRevoked
+        | Refusal::RevocationListExpired
+        | Refusal::CertificateProfile
+        | Refusal::WrongRole
+        | Refusal::UnknownPartner
+        | Refusal::HandshakeFailed
+        | Refusal::ForeignRecordType
+        | Refusal::NoGrant
+        | Refusal::BadPurpose
+        | Refusal::AgreementExpired
+        | Refusal::AgreementNotYet
+        | Refusal::OutsideHours
+        | Refusal::FieldNotGranted
+        | Refusal::CrossSite => StatusCode::FORBIDDEN,
+        Refusal::NotFound | Refusal::UnknownRecordType | Refusal::UnknownDataset => StatusCode::NOT_FOUND,
+        Refusal::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Refusal::UnacceptableForm => StatusCode::NOT_ACCEPTABLE,
+        Refusal::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+        Refusal::KeyInFlight | Refusal::ExtractNotReady => StatusCode::CONFLICT,
+        Refusal::ExtractGone => StatusCode::GONE,
+        Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Refusal::UnsupportedType | Refusal::UnsupportedCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Refusal::KeyReused
+        | Refusal::BadEncoding
+        | Refusal::BadHeaderRow
+        | Refusal::TooManyRejects
+        | Refusal::Unreadable
+        | Refusal::EmptyBatch => StatusCode::UNPROCESSABLE_ENTITY,
+        Refusal::RateLimited | Refusal::TooManyAtOnce | Refusal::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::InboxFull
+        | Refusal::Draining
+        | Refusal::Overloaded
+        | Refusal::JournalUnavailable
+        | Refusal::RegistryUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    request_id: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
+    #[serde(skip_serializing_if = "<[RowError]>::is_empty")]
+    errors: &'a [RowError],
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    errors_truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_s: Option<u64>,
+    next: &'a str,
+}
+
+/// The language of texts, from `Accept-Language`: Chinese unless English is named first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// zh-CN
+    Chinese,
+    /// en
+    English,
+}
+
+impl Language {
+    /// What the caller's header asks for.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let first = headers
+            .get(header::ACCEPT_LANGUAGE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split(',').next())
+            .unwrap_or_default();
+        if first.trim_start().to_ascii_lowercase().starts_with("en") {
+            Self::English
+        } else {
+            Self::Chinese
+        }
+    }
+
+    fn tag(self) -> &'static str {
+        match self {
+            Self::Chinese => "zh-CN",
+            Self::English => "en",
+        }
+    }
+}
+
+/// The answer to a call that stopped.
+pub fn answer(stop: &Stop, request_id: Uuid, language: Language) -> Response {
+    match stop {
+        Stop::Refused(refused) => refusal_answer(refused, request_id, language),
+        Stop::Fault(_) => fault_answer(request_id, language),
+    }
+}
+
+fn refusal_answer(refused: &Refused, request_id: Uuid, language: Language) -> Response {
+    let refusal = refused.refusal;
+    let title = match language {
+        Language::Chinese => refusal.zh(),
+        Language::English => refusal.en(),
+    };
+    let status = status(refusal);
+    let document = Document {
+        r#type: format!("/problems/{}", refusal.code()),
+        title,
+        status: status.as_u16(),
+        code: refusal.code(),
+        detail: refused.detail.as_deref(),
+        // An answer that sticks to its idempotency key is the same bytes every time, so it names the exchange.
+        request_id: if refused.sticky {
+            refused.exchange.unwrap_or(request_id)
+        } else {
+            request_id
+        },
+        instance: refused.exchange.map(|exchange| format!("/v1/exchanges/{exchange}")),
+        errors: refused.errors.get(..100).unwrap_or(&refused.errors),
+        errors_truncated: refused.errors.len() > 100,
+        limit_bytes: refused.limit_bytes,
+        retry_after_s: refused.retry_after_s,
+        next: refusal.next(),
+    };
+    let mut response = problem(status, &document, language);
+    if let Some(seconds) = refused.retry_after_s {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(allowance) = refused.allowance {
+        rate_limit_fields(response.headers_mut(), allowance);
+    }
+    response
+}
+
+/// A fault: its detail stays in the operational log under the request id.
+pub fn fault_answer(request_id: Uuid, language: Language) -> Response {
+    let title = match language {
+        Language::Chinese => "网关内部故障",
+        Language::English => "the gateway failed",
+    };
+    let document = Document {
+        r#type: "/problems/SG9001".into(),
+        title,
+        status: 500,
+        code: "SG9001",
+        detail: None,
+        request_id,
+        instance: None,
+        errors: &[],
+        errors_truncated: false,
+        limit_bytes: None,
+        retry_after_s: None,
+        next: "repeat with the same idempotency key; if it stays, tell the operator the request id",
+    };
+    problem(StatusCode::INTERNAL_SERVER_ERROR, &document, language)
+}
+
+fn problem(status: StatusCode, document: &Document<'_>, language: Language) -> Response {
+    let body = serde_json::to_vec(document).unwrap_or_default();
+    let headers = [
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        ),
+        (header::CONTENT_LANGUAGE, HeaderValue::from_static(language.tag())),
+    ];
+    (status, headers, body).into_response()
+}
+
+/// Writes `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10).
+pub fn rate_limit_fields(headers: &mut HeaderMap, allowance: Allowance) {
+    let policy = format!("\"requests\";q={};w=1", allowance.quota);
+    let state = format!("\"requests\";r={};t={}", allowance.remaining, allowance.reset_s);
+    for (name, text) in [("ratelimit-policy", policy), ("ratelimit", state)] {
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+}

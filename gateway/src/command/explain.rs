@@ -1,0 +1,92 @@
+//! `shuguan explain CODE`: what a code means, offline, in both languages.
+
+use serde::Serialize;
+
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use crate::refusal::Refusal;
+
+/// What a code means and what to do about it; works offline.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "EXAMPLES\n  shuguan explain SG4103\n  shuguan explain no-grant\n  shuguan explain --all\n\nEXIT CODES\n  0 explained · 2 no such code"
+)]
+pub struct ExplainArgs {
+    /// A code such as `SG4103`, or its short name.
+    #[arg(required_unless_present = "all")]
+    code: Option<String>,
+    /// List every code.
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Serialize)]
+struct Explanation {
+    code: &'static str,
+    slug: &'static str,
+    status: u16,
+    zh: &'static str,
+    en: &'static str,
+    next: &'static str,
+}
+
+fn explanation(refusal: Refusal) -> Explanation {
+    Explanation {
+        code: refusal.code(),
+        slug: refusal.slug(),
+        status: crate::api::problem::status(refusal).as_u16(),
+        zh: refusal.zh(),
+        en: refusal.en(),
+        next: refusal.next(),
+    }
+}
+
+/// Runs the command.
+pub fn run(args: ExplainArgs, output: &Output) -> Result<Exit, Failure> {
+    let code = args.code.unwrap_or_default();
+    if args.all {
+        return Ok(list(output));
+    }
+    let Some(refusal) = Refusal::parse(&code) else {
+        return explain_reject(&code, output);
+    };
+    let explanation = explanation(refusal);
+    if output.is_json() {
+        output.json("shuguan.code.v1", &explanation);
+    } else {
+        output.line(format!(
+            "{}  {}  (HTTP {})",
+            explanation.code, explanation.slug, explanation.status
+        ));
+        output.line(format!("  {}", explanation.zh));
+        output.line(format!("  {}", explanation.en));
+        output.line(format!("  next: {}", explanation.next));
+    }
+    Ok(Exit::Done)
+}
+
+fn list(output: &Output) -> Exit {
+    let all: Vec<Explanation> = Refusal::ALL.iter().copied().map(explanation).collect();
+    if output.is_json() {
+        output.json("shuguan.codes.v1", &all);
+        return Exit::Done;
+    }
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|e| {
+            vec![
+                e.code.into(),
+                e.slug.into(),
+                e.status.to_string(),
+                e.zh.into(),
+                e.en.into(),
+            ]
+        })
+        .collect();
+    output.rows(&["CODE", "NAME", "HTTP", "中文", "ENGLISH"], &rows);
+    Exit::Done
+}
+
+fn explain_reject(code: &str, _output: &Output) -> Result<Exit, Failure> {
+    Err(Failure::new(Exit::Usage, format!("there is no code `{code}`")).then("shuguan explain --all"))
+}

@@ -1,0 +1,39 @@
+//! One push, from admission to the answer: a straight line, one call a station.
+//!
+//! Takes an identified peer, the head of its request and the body as it arrives; gives an [`Answer`] that is durable (C3). Whatever stops
+//! it is sealed by the caller of this function, so that no path leaves without a leaf.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::admit::{self, PushHead};
+use super::answer::Answer;
+use super::batch::Batch;
+use super::release::Release;
+use super::{Stations, Stop, answer, seal};
+use crate::edge::peer::Peer;
+
+/// Takes one batch: `peer → admit → decode → release → seal → answer`.
+///
+/// Nothing of the body is held but the part being decoded (at most 8,192 rows); a part leaves for the encrypted payload as soon as the
+/// plan was applied to it. A crash before `seal` leaves an orphaned payload file, which the next start removes; a crash after it leaves
+/// an exchange whose answer the sender gets by repeating its key.
+///
+/// # Errors
+/// A refusal, or a fault of ours. In both cases nothing was accepted.
+pub async fn push<B>(stations: &Stations, peer: Arc<Peer>, head: PushHead, body: B) -> Result<Answer, Stop>
+where
+    B: http_body::Body<Data = Bytes, Error = crate::edge::deadline::BodyStop> + Unpin,
+{
+    let admitted = admit::push(stations, peer, head)?;
+    let mut batch = Batch::open(stations, &admitted, body);
+    let mut release = Release::open(stations, &admitted)?;
+    while let Some(part) = batch.next_part().await? {
+        release.part(part)?;
+    }
+    let received = batch.close()?;
+    let released = release.close(received)?;
+    let sealed = seal::push(stations, admitted, released).await?;
+    Ok(answer::push(sealed))
+}

@@ -1,0 +1,253 @@
+//! A whole gateway in a temporary folder, made and run as a newcomer would.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::http::{Answer, Call, Identity, Refused};
+
+/// The `shuguan` program: `SHUGUAN_BIN`, or the one beside this test's own target folder.
+pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("SHUGUAN_BIN") {
+        return path.into();
+    }
+    let own = std::env::current_exe().expect("our own path");
+    own.ancestors()
+        .map(|folder| folder.join("shuguan"))
+        .find(|path| path.is_file())
+        .expect("build it first: cargo build -p shuguan")
+}
+
+/// A folder that `shuguan init --demo` made, with ports of its own.
+pub struct Deployment {
+    folder: TempDir,
+    pub feed: u16,
+    pub console: u16,
+    pub health: u16,
+}
+
+impl Deployment {
+    /// Makes one; `adapt` may change the configuration text.
+    pub fn with(adapt: impl FnOnce(String) -> String) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let root = folder.path().join("gw");
+        let made = Command::new(binary())
+            .args(["init", "--demo", "--quiet"])
+            .arg(&root)
+            .output()
+            .expect("shuguan runs");
+        assert!(made.status.success(), "init: {}", String::from_utf8_lossy(&made.stderr));
+        let [feed, console, health] = free_ports();
+        let deployment = Self {
+            folder,
+            feed,
+            console,
+            health,
+        };
+        let path = deployment.config();
+        let text = std::fs::read_to_string(&path).expect("a configuration");
+        let text = text
+            .replace("127.0.0.1:8443", &format!("127.0.0.1:{feed}"))
+            .replace("127.0.0.1:8444", &format!("127.0.0.1:{console}"))
+            .replace("127.0.0.1:8445", &format!("127.0.0.1:{health}"));
+        std::fs::write(&path, adapt(text)).expect("a configuration");
+        deployment
+    }
+
+    /// Makes one with the defaults.
+    pub fn new() -> Self {
+        Self::with(|text| text)
+    }
+
+    pub fn root(&self) -> PathBuf {
+        self.folder.path().join("gw")
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.root().join("shuguan.toml")
+    }
+
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.root().join(relative)
+    }
+
+    /// A partner's identity out of `partners/`.
+    pub fn partner(&self, id: &str) -> Identity {
+        Identity::of_folder(&self.path("partners").join(id), &self.path("pki/ca.pem"))
+    }
+
+    /// Nobody.
+    pub fn nobody(&self) -> Identity {
+        Identity::none(&self.path("pki/ca.pem"))
+    }
+
+    /// Runs a `shuguan` command and gives its exit code, stdout and stderr.
+    pub fn shuguan(&self, arguments: &[&str]) -> (i32, String, String) {
+        run_command(Command::new(binary()).args(arguments).current_dir(self.root()))
+    }
+
+    /// Starts the gateway and waits until it is ready.
+    pub fn serve(&self) -> Running<'_> {
+        self.serve_with(&[])
+    }
+
+    /// Starts the gateway with further environment.
+    pub fn serve_with(&self, environment: &[(&str, &str)]) -> Running<'_> {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.path("serve.log"))
+            .expect("a log file");
+        let child = Command::new(binary())
+            .args(["serve", "-c"])
+            .arg(self.config())
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a log file"))
+            .stderr(log)
+            .spawn()
+            .expect("shuguan runs");
+        let mut running = Running {
+            deployment: self,
+            child,
+        };
+        running.wait_until_ready();
+        running
+    }
+
+    /// What the gateway wrote to stdout and stderr.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.path("serve.log")).unwrap_or_default()
+    }
+}
+
+impl Default for Deployment {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A gateway that serves; killed when dropped.
+pub struct Running<'d> {
+    deployment: &'d Deployment,
+    child: Child,
+}
+
+impl Running<'_> {
+    fn wait_until_ready(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                panic!("serve ended with {status}: {}", self.deployment.log());
+            }
+            if health(self.deployment.health, "/readyz").is_some_and(|(status, _)| status == 200) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("not ready within 20 s: {}", self.deployment.log());
+    }
+
+    /// Sends a call to the feed listener.
+    pub async fn call(&self, call: Call, identity: &Identity) -> Result<Answer, Refused> {
+        call.send(self.deployment.feed, identity).await
+    }
+
+    /// Sends a call to the console listener.
+    pub async fn console(&self, call: Call, identity: &Identity) -> Result<Answer, Refused> {
+        call.send(self.deployment.console, identity).await
+    }
+
+    /// Status and body of a page of the health listener.
+    pub fn health(&self, path: &str) -> Option<(u16, String)> {
+        health(self.deployment.health, path)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub fn kill(mut self) {
+        self.child.kill().expect("a child");
+        self.child.wait().expect("a child");
+    }
+
+    /// Sends SIGTERM and waits; gives the exit code.
+    pub fn stop(mut self) -> Option<i32> {
+        self.signal("TERM");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("it did not stop within 20 s");
+    }
+
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status()
+            .expect("kill runs");
+        assert!(status.success());
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn run_command(command: &mut Command) -> (i32, String, String) {
+    let output = command.stdin(Stdio::null()).output().expect("shuguan runs");
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+/// Three ports that nobody uses now.
+fn free_ports() -> [u16; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    listeners.map(|listener| listener.local_addr().expect("an address").port())
+}
+
+fn health(port: u16, path: &str) -> Option<(u16, String)> {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    .ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    let status = text.split(' ').nth(1)?.parse().ok()?;
+    let body = text
+        .split_once("\r\n\r\n")
+        .map(|(_, body)| body.to_owned())
+        .unwrap_or_default();
+    Some((status, body))
+}
+
+/// Waits until a condition holds, at most so long.
+pub fn eventually(what: &str, seconds: u64, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    while Instant::now() < deadline {
+        if condition() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    panic!("not within {seconds} s: {what}");
+}

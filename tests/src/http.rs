@@ -1,0 +1,228 @@
+//! A small HTTP client over mutual TLS, for asking exactly what a test wants to ask.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// A client certificate with its key, or nobody.
+#[derive(Clone)]
+pub struct Identity {
+    config: Arc<ClientConfig>,
+}
+
+impl Identity {
+    /// The certificate `client.pem` and key `client.key` of a folder, trusting the authority file given.
+    pub fn of_folder(folder: &Path, ca: &Path) -> Self {
+        Self::of_files(&folder.join("client.pem"), &folder.join("client.key"), ca)
+    }
+
+    /// A certificate chain and key, trusting the authority file given.
+    pub fn of_files(certificate: &Path, key: &Path, ca: &Path) -> Self {
+        let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
+            .unwrap_or_else(|error| panic!("{}: {error}", certificate.display()))
+            .map(|der| der.expect("a certificate"))
+            .collect();
+        let key = PrivateKeyDer::from_pem_file(key).expect("a key");
+        let config = builder(ca)
+            .with_client_auth_cert(chain, key)
+            .expect("a usable certificate");
+        Self::with(config)
+    }
+
+    /// Nobody: no certificate is sent.
+    pub fn none(ca: &Path) -> Self {
+        Self::with(builder(ca).with_no_client_auth())
+    }
+
+    fn with(config: ClientConfig) -> Self {
+        Self {
+            config: Arc::new(config),
+        }
+    }
+
+    /// The same, offering only HTTP/1.1 or only h2.
+    pub fn speaking(&self, protocol: &str) -> Self {
+        let mut config = (*self.config).clone();
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        Self::with(config)
+    }
+}
+
+fn builder(ca: &Path) -> rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert> {
+    let mut roots = RootCertStore::empty();
+    for der in CertificateDer::pem_file_iter(ca).expect("an authority file") {
+        roots.add(der.expect("a certificate")).expect("an authority");
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("TLS versions")
+        .with_root_certificates(roots)
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("not JSON ({error}): {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    /// The stable code of a problem document.
+    pub fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// A header as text.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+}
+
+/// The connection was refused before an answer.
+#[derive(Debug)]
+pub struct Refused(pub String);
+
+/// One request.
+pub struct Call {
+    method: Method,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+}
+
+impl Call {
+    pub fn new(method: Method, path: impl Into<String>) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+        }
+    }
+
+    pub fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    /// A push of a record type with everything that it needs; single headers can be replaced or removed.
+    pub fn push(record: &str, content_type: &str, body: impl Into<Bytes>) -> Self {
+        Self::new(Method::POST, format!("/v1/feeds/{record}"))
+            .header("content-type", content_type)
+            .header("exchange-purpose", "enrolment.registration")
+            .header("idempotency-key", &uuid::Uuid::new_v4().to_string())
+            .body(body)
+    }
+
+    /// Sets a header, replacing one of that name.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Removes a header.
+    pub fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self
+    }
+
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sends it on a connection of its own.
+    pub async fn send(self, port: u16, identity: &Identity) -> Result<Answer, Refused> {
+        tokio::time::timeout(Duration::from_secs(60), self.send_now(port, identity))
+            .await
+            .unwrap_or_else(|_| Err(Refused("no answer within 60 s".into())))
+    }
+
+    async fn send_now(self, port: u16, identity: &Identity) -> Result<Answer, Refused> {
+        let refused = |error: &dyn std::fmt::Display| Refused(error.to_string());
+        let tcp = TcpStream::connect(("127.0.0.1", port)).await.map_err(|e| refused(&e))?;
+        let name = ServerName::try_from("localhost").expect("a name");
+        let tls = TlsConnector::from(Arc::clone(&identity.config))
+            .connect(name, tcp)
+            .await
+            .map_err(|e| refused(&e))?;
+        let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+        let io = TokioIo::new(tls);
+        let mut request = Request::builder()
+            .method(self.method)
+            .uri(format!("https://localhost:{port}{}", self.path));
+        if !h2 {
+            request = Request::builder()
+                .method(request.method_ref().cloned().unwrap_or_default())
+                .uri(&self.path)
+                .header("host", format!("localhost:{port}"));
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Full::new(self.body)).map_err(|e| refused(&e))?;
+        // The alert that says why a certificate was refused arrives on the connection, not on the request.
+        let (response, connection) = if h2 {
+            let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
+                .await
+                .map_err(|e| refused(&chain(&e)))?;
+            let connection = tokio::spawn(connection);
+            (sender.send_request(request).await, connection)
+        } else {
+            let (mut sender, connection) = hyper::client::conn::http1::handshake(io)
+                .await
+                .map_err(|e| refused(&chain(&e)))?;
+            let connection = tokio::spawn(connection);
+            (sender.send_request(request).await, connection)
+        };
+        let response = match response {
+            Ok(response) => response,
+            Err(error) => {
+                let why = match connection.await {
+                    Ok(Err(cause)) => chain(&cause),
+                    _ => chain(&error),
+                };
+                return Err(Refused(why));
+            }
+        };
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.map_err(|e| refused(&chain(&e)))?.to_bytes();
+        Ok(Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        })
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
