@@ -1,1 +1,13 @@
-//! (being written)
+//! What `push`, `pull`, `status` and the officers' commands use to talk to a gateway.
+//!
+//! Takes the partner's `client.toml`; gives answers, or a [`CallError`] that says whether the other side refused, failed or was not
+//! reached. A refusal that the wire hides (a TLS alert) is turned into the sentence that it means.
+
+pub mod answer;
+pub mod connect;
+pub mod settings;
+pub mod state;
+
+pub use answer::{CallError, Problem};
+pub use connect::{Client, Listener};
+pub use settings::ClientSettings;

@@ -58,7 +58,7 @@ pub fn random<const N: usize>() -> Result<[u8; N], ring::error::Unspecified> {
     Ok(bytes)
 }
 
-/// A new exchange id: UUIDv7, ordered by time.
+/// A new exchange id: `UUIDv7`, ordered by time.
 ///
 /// # Errors
 /// When the operating system has no randomness to give.

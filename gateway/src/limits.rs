@@ -60,7 +60,7 @@ pub struct Permit {
     pub allowance: Allowance,
 }
 
-/// The state of a partner's request limit, for the RateLimit fields (draft 10 of ratelimit-headers).
+/// The state of a partner's request limit, for the `RateLimit` fields (draft 10 of ratelimit-headers).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
     /// Requests a second.

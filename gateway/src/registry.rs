@@ -1,1 +1,192 @@
-//! (being written)
+//! The registry: the registration database on SQLite. Takes released parts and readings; gives counts and Arrow batches.
+//!
+//! `settings` how it is opened · `schema` a table a record type, from the compiled push plans · `sqlite` the file and its one
+//! writing thread · `merge` one part into one table, exactly once, newest wins · `person`, `enterprise` the subject indexes ·
+//! `dataset` the views `population` and `enterprises` · `read` a dataset as a stream of columns.
+//!
+//! Refuses plans whose columns contradict each other or the database, naming the migration. Logs nothing; no error holds a value.
+
+mod dataset;
+mod day;
+mod enterprise;
+mod fault;
+mod merge;
+mod person;
+mod read;
+pub mod schema;
+mod settings;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use arrow_array::RecordBatch;
+use policies::dataset::Dataset;
+use rusqlite::Connection;
+use shuguan_policies as policies;
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use self::fault::Step;
+pub use self::fault::{RegistryFault, Remedy};
+pub use self::merge::{Counts, Part};
+use self::read::Reading;
+pub use self::read::{BATCH_ROWS, Selection, schema as dataset_schema};
+use self::schema::TableSpec;
+pub use self::settings::RegistrySettings;
+use self::sqlite::Order;
+
+/// Orders that may wait for the writer; each holds a part of at most 8,192 rows.
+const ORDERS_MAX: usize = 2;
+
+/// How far an exchange is in the registry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Parts that are in; also the number of the part that is due.
+    pub parts: u32,
+    /// What became of their rows.
+    pub counts: Counts,
+}
+
+/// What became of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Merged {
+    /// Its rows; all zero when it was in already.
+    pub counts: Counts,
+    /// It was in already, and nothing was written.
+    pub repeated: bool,
+    /// The exchange after it.
+    pub progress: Progress,
+}
+
+/// A handle on the registry; clones share one writer.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    settings: Arc<RegistrySettings>,
+    tables: Arc<[TableSpec]>,
+    orders: mpsc::Sender<Order>,
+    writer: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl Registry {
+    /// Makes the database with its tables, indexes, comments and views.
+    ///
+    /// # Errors
+    /// [`RegistryFault::Exists`] when the file is there, and whatever SQLite fails at.
+    pub fn create(settings: &RegistrySettings, tables: &[TableSpec]) -> Result<(), RegistryFault> {
+        let mut connection = sqlite::make(settings)?;
+        sqlite::fit(&mut connection, tables, true)
+    }
+
+    /// Opens the database and starts its writer. With `migrate`, tables, columns and views that the plans newly need are added first.
+    ///
+    /// # Errors
+    /// [`RegistryFault::Absent`]; [`RegistryFault::Behind`] when something is missing and `migrate` is false;
+    /// [`RegistryFault::ColumnDiffers`] when a column has another type, migrate or not.
+    pub fn open(settings: &RegistrySettings, tables: Vec<TableSpec>, migrate: bool) -> Result<Self, RegistryFault> {
+        let mut connection = sqlite::open(settings)?;
+        sqlite::fit(&mut connection, &tables, migrate)?;
+        let tables: Arc<[TableSpec]> = tables.into();
+        let (orders, receiver) = mpsc::channel(ORDERS_MAX);
+        let writers_tables = Arc::clone(&tables);
+        let writer = std::thread::Builder::new()
+            .name("registry".into())
+            .spawn(move || sqlite::serve(connection, &writers_tables, receiver))
+            .map_err(|source| RegistryFault::Make {
+                path: settings.path.clone(),
+                source,
+            })?;
+        Ok(Self {
+            settings: Arc::new(settings.clone()),
+            tables,
+            orders,
+            writer: Arc::new(Mutex::new(Some(writer))),
+        })
+    }
+
+    /// Merges a part, with the index rows of its subjects and the exchange's progress, in one transaction. A part that is in already
+    /// changes nothing. When this returns, the part is durable.
+    ///
+    /// # Errors
+    /// Any fault; then nothing of the part is in. [`RegistryFault::remedy`] says what to do.
+    pub async fn merge(&self, part: Part) -> Result<Merged, RegistryFault> {
+        self.order(|answer| Order::Merge(Box::new(part), answer)).await?
+    }
+
+    /// How far an exchange is; none when no part of it is in.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn progress(&self, exchange: Uuid) -> Result<Option<Progress>, RegistryFault> {
+        self.order(|answer| Order::Progress(exchange, answer)).await?
+    }
+
+    /// Streams a dataset, one snapshot, ordered by subject, in batches of at most [`BATCH_ROWS`] with exactly those fields in that
+    /// order. Blocks: call it on a blocking thread. Gives the number of rows handed to `each`.
+    ///
+    /// # Errors
+    /// When the database does not answer or a stored value is malformed; batches handed over before then are valid.
+    pub fn read(
+        &self,
+        dataset: Dataset,
+        fields: &[&str],
+        selection: &Selection,
+        each: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>,
+    ) -> Result<u64, RegistryFault> {
+        let connection = sqlite::open_reader(&self.settings)?;
+        let reading = Reading {
+            dataset,
+            fields,
+            selection,
+        };
+        reading.stream(&connection, &self.tables, each)
+    }
+
+    /// Rows of each table, in order of the tables' names, then `person` and `enterprise`. Blocks, and scans: for people.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub fn counts(&self) -> Result<Vec<(String, u64)>, RegistryFault> {
+        let connection = sqlite::open_reader(&self.settings)?;
+        let names = self.tables.iter().map(|table| table.name.as_str());
+        names
+            .chain(["person", "enterprise"])
+            .map(|name| Ok((name.to_owned(), count(&connection, name)?)))
+            .collect()
+    }
+
+    /// The tables that the plans make.
+    pub fn tables(&self) -> &[TableSpec] {
+        &self.tables
+    }
+
+    /// Lets the writer finish what waits, closes the file and returns when that is done.
+    pub async fn close(self) {
+        // A writer that is gone already is closed.
+        let _closed = self.order(Order::Close).await;
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            // It has answered, so this does not wait.
+            let _ended = writer.join();
+        }
+    }
+
+    async fn order<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, RegistryFault> {
+        let (answer, wait) = oneshot::channel();
+        self.orders
+            .send(make(answer))
+            .await
+            .map_err(|_closed| RegistryFault::Closed)?;
+        wait.await.map_err(|_closed| RegistryFault::Closed)
+    }
+}
+
+fn count(connection: &Connection, table: &str) -> Result<u64, RegistryFault> {
+    connection
+        .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0))
+        .map(i64::unsigned_abs)
+        .step("count a table")
+}

@@ -34,10 +34,15 @@ pub struct Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "error: {}", self.message)?;
+        if self.line == 0 {
+            write!(out, "  --> {}", self.file)?;
+            return self.write_hint(out);
+        }
         writeln!(out, "  --> {}:{}:{}", self.file, self.line, self.column)?;
         let number = self.line.to_string();
-        let before: String = self.text.chars().take(self.column - 1).collect();
-        let under: String = self.text.chars().skip(self.column - 1).take(self.width).collect();
+        let ahead = self.column.saturating_sub(1);
+        let before: String = self.text.chars().take(ahead).collect();
+        let under: String = self.text.chars().skip(ahead).take(self.width).collect();
         writeln!(out, "{number} | {}", self.text)?;
         write!(
             out,
@@ -47,10 +52,29 @@ impl fmt::Display for Fault {
             "^".repeat(cells(&under).max(1)),
             pad = number.len()
         )?;
-        if let Some(hint) = &self.hint {
-            write!(out, "\n   hint: {hint}")?;
+        self.write_hint(out)
+    }
+}
+
+impl Fault {
+    /// A fault of a file as a whole: it is missing, unreadable or should not be there. Its line is 0.
+    pub fn of_file(file: impl Into<String>, message: impl Into<String>, hint: Option<String>) -> Self {
+        Self {
+            file: file.into(),
+            line: 0,
+            column: 0,
+            text: String::new(),
+            width: 1,
+            message: message.into(),
+            hint,
         }
-        Ok(())
+    }
+
+    fn write_hint(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.hint {
+            Some(hint) => write!(out, "\n   hint: {hint}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -101,6 +125,11 @@ impl<'s> Document<'s> {
     /// The 1-based line of a span, for citing a place that is not a fault.
     pub fn line(&self, span: &Range<usize>) -> usize {
         locate(&self.file, self.text, span.clone(), String::new(), None).line
+    }
+
+    /// How many faults were found so far.
+    pub fn fault_count(&self) -> usize {
+        self.faults.len()
     }
 
     /// Everything that was found wrong, in the order of the file.
@@ -171,6 +200,12 @@ impl<'s> Table<'s> {
             .iter()
             .map(|(key, span, _)| (key.clone(), span.clone()))
             .collect()
+    }
+
+    /// Where the key stands, if it is there.
+    pub fn span_of(&self, key: &str) -> Option<Range<usize>> {
+        let entry = self.entries.iter().find(|(name, ..)| name == key)?;
+        Some(entry.1.clone())
     }
 
     /// Whether the key is there.

@@ -1,0 +1,134 @@
+//! What can come back instead of an answer, and what a person is told about it.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::command::exit::{Exit, Failure};
+use crate::refusal::Refusal;
+
+/// An RFC 9457 problem document, as far as we show it.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Problem {
+    /// Status of the answer.
+    #[serde(default)]
+    pub status: u16,
+    /// Stable code.
+    #[serde(default)]
+    pub code: String,
+    /// What the code means.
+    #[serde(default)]
+    pub title: String,
+    /// Names and limits.
+    pub detail: Option<String>,
+    /// Finds the gateway's log line.
+    pub request_id: Option<String>,
+    /// The exchange.
+    pub instance: Option<String>,
+    /// Rows and fields.
+    #[serde(default)]
+    pub errors: Vec<RowProblem>,
+    /// When a repeat can succeed.
+    pub retry_after_s: Option<u64>,
+    /// What to do.
+    pub next: Option<String>,
+}
+
+/// One row of a problem or reject report.
+#[derive(Clone, Debug, Deserialize, serde::Serialize, PartialEq, Eq)]
+pub struct RowProblem {
+    /// Data row, from 1.
+    pub row: u64,
+    /// Line of the file, from 1.
+    pub line: u64,
+    /// Field, when one is to blame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// Stable code.
+    pub code: String,
+    /// What the code means.
+    pub title: String,
+}
+
+/// Why a call has no answer.
+#[derive(Debug)]
+pub enum CallError {
+    /// Our certificate was not accepted.
+    Certificate(Refusal),
+    /// The gateway answered with a problem.
+    Problem(Box<Problem>),
+    /// The connection was closed without a word.
+    Closed,
+    /// Not reached, or cut.
+    Network(String),
+}
+
+impl CallError {
+    /// Whether the same call may succeed later; with how long to wait when the other side said.
+    pub fn retry(&self) -> Option<Option<u64>> {
+        match self {
+            Self::Problem(problem) if matches!(problem.status, 408 | 409 | 429 | 500..) => Some(problem.retry_after_s),
+            Self::Closed | Self::Network(_) => Some(None),
+            Self::Certificate(_) | Self::Problem(_) => None,
+        }
+    }
+
+    /// What the person at the keyboard is told.
+    pub fn failure(&self, place: &str) -> Failure {
+        match self {
+            Self::Certificate(refusal) => Failure::new(Exit::Refused, refusal.zh())
+                .coded(refusal.code())
+                .at(place)
+                .because(refusal.en())
+                .then(refusal.next()),
+            Self::Problem(problem) => problem.failure(place),
+            Self::Closed => Failure::new(Exit::Unreached, "the gateway closed the connection without a word")
+                .at(place)
+                .because("our certificate may have been refused, or the gateway stopped")
+                .then("shuguan cert inspect client.pem; then repeat with the same file"),
+            Self::Network(why) => Failure::new(Exit::Unreached, "the gateway was not reached")
+                .at(place)
+                .because(why)
+                .then("check the address in client.toml and the network, then repeat with the same file"),
+        }
+    }
+}
+
+impl Problem {
+    fn failure(&self, place: &str) -> Failure {
+        let exit = match self.status {
+            429 => Exit::RateLimited,
+            500.. => Exit::Unreached,
+            _ => Exit::Refused,
+        };
+        let mut place = place.to_owned();
+        for (label, text) in [("", &self.instance), ("request ", &self.request_id)] {
+            if let Some(text) = text {
+                place.push_str(" · ");
+                place.push_str(label);
+                place.push_str(text);
+            }
+        }
+        let mut failure = Failure::new(exit, &self.title).coded(&self.code).at(place);
+        if let Some(detail) = &self.detail {
+            failure = failure.because(detail);
+        }
+        if let Some(next) = &self.next {
+            failure = failure.then(next);
+        }
+        failure
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate(refusal) => out.write_str(refusal.en()),
+            Self::Problem(problem) => write!(out, "{} {}", problem.code, problem.title),
+            Self::Closed => out.write_str("the connection was closed without a word"),
+            Self::Network(why) => out.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}

@@ -1,0 +1,365 @@
+//! One connection to the gateway over mutual TLS, h2 where offered.
+//!
+//! In TLS 1.3 the client learns that its certificate was refused after its own handshake is done, on the connection and not on the
+//! request, so both are looked at.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Full, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{AlertDescription, RootCertStore};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+
+use super::answer::{CallError, Problem};
+use super::settings::ClientSettings;
+use crate::command::exit::Failure;
+use crate::refusal::Refusal;
+
+/// A body to send.
+pub type Body = UnsyncBoxBody<Bytes, std::io::Error>;
+
+/// Longest problem or status document that is read.
+const DOCUMENT_BYTES_MAX: usize = 16 << 20;
+
+/// Which door of the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// Agencies and the registry.
+    Feed,
+    /// Officers and the operator.
+    Console,
+}
+
+/// Talks to one listener of a gateway with one certificate.
+#[derive(Debug)]
+pub struct Client {
+    tls: Arc<rustls::ClientConfig>,
+    host: String,
+    port: u16,
+    connection: Mutex<Option<Connection>>,
+}
+
+#[derive(Debug)]
+enum Sender {
+    One(http1::SendRequest<Body>),
+    Two(http2::SendRequest<Body>),
+}
+
+#[derive(Debug)]
+struct Connection {
+    sender: Sender,
+    /// Ends with the error that says why the connection was refused.
+    task: JoinHandle<Result<(), hyper::Error>>,
+}
+
+impl Client {
+    /// Loads certificate, key and authorities; connects at the first call.
+    pub fn open(settings: &ClientSettings, listener: Listener) -> Result<Self, Failure> {
+        let address = match listener {
+            Listener::Feed => &settings.gateway,
+            Listener::Console => settings.console.as_ref().ok_or_else(|| {
+                Failure::local("client.toml names no `console`").then("add `console = \"https://HOST:PORT\"`")
+            })?,
+        };
+        let (host, port) = split_address(address)
+            .ok_or_else(|| Failure::local(format!("`{address}` is not `https://HOST:PORT`")).at("client.toml"))?;
+        Ok(Self {
+            tls: Arc::new(tls_settings(settings)?),
+            host,
+            port,
+            connection: Mutex::new(None),
+        })
+    }
+
+    /// `https://host:port`, for messages.
+    pub fn address(&self) -> String {
+        format!("https://{}:{}", self.host, self.port)
+    }
+
+    /// A request to a path of this gateway.
+    pub fn request(&self, method: Method, path: &str) -> http::request::Builder {
+        let authority = format!("{}:{}", self.host, self.port);
+        Request::builder()
+            .method(method)
+            .uri(format!("https://{authority}{path}"))
+            .header(header::ACCEPT_LANGUAGE, HeaderValue::from_static("zh-CN"))
+    }
+
+    /// Sends a request; an answer that is not 2xx becomes a [`CallError::Problem`].
+    pub async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, CallError> {
+        let mut slot = self.connection.lock().await;
+        let mut connection = match slot.take() {
+            Some(open) if open.is_usable() => open,
+            _ => self.connect().await?,
+        };
+        let sent = connection.send(request).await;
+        match sent {
+            Ok(response) => {
+                *slot = Some(connection);
+                drop(slot);
+                if response.status().is_success() {
+                    return Ok(response);
+                }
+                Err(CallError::Problem(Box::new(read_problem(response).await)))
+            }
+            Err(error) => Err(connection.why(&error).await),
+        }
+    }
+
+    /// Sends a request without a body.
+    pub async fn get(&self, path: &str, headers: &[(&'static str, &str)]) -> Result<Response<Incoming>, CallError> {
+        let mut builder = self.request(Method::GET, path);
+        for (name, value) in headers {
+            builder = builder.header(*name, *value);
+        }
+        let request = builder
+            .body(empty())
+            .map_err(|error| CallError::Network(error.to_string()))?;
+        self.send(request).await
+    }
+
+    /// A JSON document by GET.
+    pub async fn get_json(&self, path: &str) -> Result<serde_json::Value, CallError> {
+        let response = self.get(path, &[]).await?;
+        read_json(response).await
+    }
+
+    /// A JSON document by POST.
+    pub async fn post_json(&self, path: &str, document: &serde_json::Value) -> Result<serde_json::Value, CallError> {
+        let request = self
+            .request(Method::POST, path)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(full(document.to_string().into()))
+            .map_err(|error| CallError::Network(error.to_string()))?;
+        read_json(self.send(request).await?).await
+    }
+
+    async fn connect(&self) -> Result<Connection, CallError> {
+        let opening = async {
+            let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
+            tcp.set_nodelay(true)?;
+            let name = ServerName::try_from(self.host.clone()).map_err(std::io::Error::other)?;
+            TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp).await
+        };
+        let tls = tokio::time::timeout(Duration::from_secs(15), opening)
+            .await
+            .map_err(|_| CallError::Network("no connection within 15 s".into()))?
+            .map_err(|error| explain(&error))?;
+        let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+        let io = TokioIo::new(tls);
+        if h2 {
+            let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+                .initial_stream_window_size(1 << 20)
+                .initial_connection_window_size(4 << 20)
+                .handshake(io)
+                .await
+                .map_err(|error| explain(&error))?;
+            return Ok(Connection {
+                sender: Sender::Two(sender),
+                task: spawn(connection),
+            });
+        }
+        let (sender, connection) = http1::handshake(io).await.map_err(|error| explain(&error))?;
+        Ok(Connection {
+            sender: Sender::One(sender),
+            task: spawn(connection),
+        })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the connection owns the task and awaits it")]
+fn spawn<F: Future<Output = Result<(), hyper::Error>> + Send + 'static>(
+    connection: F,
+) -> JoinHandle<Result<(), hyper::Error>> {
+    tokio::spawn(connection)
+}
+
+impl Connection {
+    fn is_usable(&self) -> bool {
+        let closed = match &self.sender {
+            Sender::One(sender) => sender.is_closed(),
+            Sender::Two(sender) => sender.is_closed(),
+        };
+        !closed && !self.task.is_finished()
+    }
+
+    async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, hyper::Error> {
+        match &mut self.sender {
+            Sender::Two(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await
+            }
+            Sender::One(sender) => {
+                sender.ready().await?;
+                sender.send_request(origin_form(request)).await
+            }
+        }
+    }
+
+    /// The cause that the connection knows, or else the request's own error.
+    async fn why(self, error: &hyper::Error) -> CallError {
+        drop(self.sender);
+        match tokio::time::timeout(Duration::from_secs(2), self.task).await {
+            Ok(Ok(Err(cause))) => match explain(&cause) {
+                CallError::Certificate(refusal) => CallError::Certificate(refusal),
+                _ => explain(error),
+            },
+            _ => explain(error),
+        }
+    }
+}
+
+/// HTTP/1.1 wants the path in the request line and the authority in `Host`.
+fn origin_form(request: Request<Body>) -> Request<Body> {
+    let (mut parts, body) = request.into_parts();
+    if let Some(authority) = parts.uri.authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        parts.headers.insert(header::HOST, host);
+    }
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    if let Ok(uri) = path.parse() {
+        parts.uri = uri;
+    }
+    Request::from_parts(parts, body)
+}
+
+/// Turns a TLS alert anywhere in the chain into the refusal that it means.
+fn explain(error: &(dyn Error + 'static)) -> CallError {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    let mut closed = false;
+    let mut text = Vec::new();
+    while let Some(error) = cause {
+        text.push(error.to_string());
+        let inner = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        if let Some(refusal) = inner.or_else(|| error.downcast_ref()).and_then(refused_by_alert) {
+            return CallError::Certificate(refusal);
+        }
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            closed |= matches!(
+                io.kind(),
+                std::io::ErrorKind::UnexpectedEof
+                    | std::io::ErrorKind::ConnectionReset
+                    | std::io::ErrorKind::BrokenPipe
+            );
+        }
+        if let Some(hyper) = error.downcast_ref::<hyper::Error>() {
+            closed |= hyper.is_closed() || hyper.is_incomplete_message() || hyper.is_canceled();
+        }
+        cause = error.source();
+    }
+    if closed {
+        return CallError::Closed;
+    }
+    CallError::Network(text.join(": "))
+}
+
+fn refused_by_alert(error: &rustls::Error) -> Option<Refusal> {
+    let rustls::Error::AlertReceived(alert) = error else {
+        return None;
+    };
+    if *alert == AlertDescription::CertificateRequired {
+        Some(Refusal::NoCertificate)
+    } else if *alert == AlertDescription::CertificateRevoked {
+        Some(Refusal::CertificateRevoked)
+    } else if *alert == AlertDescription::UnknownCA {
+        Some(Refusal::UnknownIssuer)
+    } else if *alert == AlertDescription::CertificateExpired {
+        Some(Refusal::CertificateExpired)
+    } else if *alert == AlertDescription::BadCertificate || *alert == AlertDescription::UnsupportedCertificate {
+        Some(Refusal::CertificateProfile)
+    } else {
+        None
+    }
+}
+
+fn split_address(address: &str) -> Option<(String, u16)> {
+    let uri: http::Uri = address.parse().ok()?;
+    let https = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
+    let bare = matches!(uri.path(), "" | "/");
+    (https && bare).then(|| Some((uri.host()?.to_owned(), uri.port_u16().unwrap_or(443))))?
+}
+
+fn tls_settings(settings: &ClientSettings) -> Result<rustls::ClientConfig, Failure> {
+    let unusable = |path: &std::path::Path, why: &dyn std::fmt::Display| {
+        Failure::local(format!("`{}` cannot be used", path.display()))
+            .because(why)
+            .then("see the kit that the gateway issued: shuguan cert inspect FILE")
+    };
+    let certificates = |path: &std::path::Path| -> Result<Vec<CertificateDer<'static>>, Failure> {
+        CertificateDer::pem_file_iter(path)
+            .and_then(Iterator::collect)
+            .map_err(|error| unusable(path, &error))
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(&settings.ca)? {
+        roots.add(certificate).map_err(|error| unusable(&settings.ca, &error))?;
+    }
+    let chain = certificates(&settings.certificate)?;
+    let key = PrivateKeyDer::from_pem_file(&settings.key).map_err(|error| unusable(&settings.key, &error))?;
+    let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|error| unusable(&settings.ca, &error))?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, key)
+        .map_err(|error| unusable(&settings.certificate, &error))?;
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(tls)
+}
+
+/// No body.
+pub fn empty() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body that is already there.
+pub fn full(bytes: Bytes) -> Body {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// The whole body of an answer, at most 16 MiB.
+pub async fn read(response: Response<Incoming>) -> Result<Bytes, CallError> {
+    Limited::new(response.into_body(), DOCUMENT_BYTES_MAX)
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .map_err(|error| CallError::Network(error.to_string()))
+}
+
+/// The JSON body of an answer.
+pub async fn read_json(response: Response<Incoming>) -> Result<serde_json::Value, CallError> {
+    let bytes = read(response).await?;
+    serde_json::from_slice(&bytes).map_err(|error| CallError::Network(format!("the answer is not JSON: {error}")))
+}
+
+async fn read_problem(response: Response<Incoming>) -> Problem {
+    let status = response.status();
+    let retry_after = retry_after(response.headers());
+    let body = read(response).await.unwrap_or_default();
+    let mut problem: Problem = serde_json::from_slice(&body).unwrap_or_default();
+    problem.status = status.as_u16();
+    problem.retry_after_s = problem.retry_after_s.or(retry_after);
+    if problem.title.is_empty() {
+        problem.title = format!("the gateway answered {status}");
+    }
+    problem
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()
+}

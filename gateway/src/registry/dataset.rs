@@ -1,0 +1,292 @@
+//! The datasets as views: `population` and `enterprises`, one row a person or unit, each field from the first source that has it.
+//!
+//! Takes the tables that the push plans make; gives SQL. Sources that the plans do not name are left out, and a field that no
+//! source supplies is a typed NULL, so the shape is always that of design 10.9. The newest row of a source speaks for it.
+
+use policies::dataset::Dataset;
+use shuguan_policies as policies;
+
+use super::schema::{ColumnType, TableSpec, kind_of, table_name};
+
+/// Name of the column by which rows of a dataset are ordered; not part of the dataset.
+pub(super) const SUBJECT: &str = "_subject";
+
+/// A record type that a dataset draws on.
+struct Source {
+    record: &'static str,
+    alias: &'static str,
+    /// A person or unit is in the dataset when one of these has it.
+    admits: bool,
+    /// Rows with this column come before newer ones without it.
+    prefer: Option<&'static str>,
+}
+
+const fn source(record: &'static str, alias: &'static str, admits: bool) -> Source {
+    Source {
+        record,
+        alias,
+        admits,
+        prefer: None,
+    }
+}
+
+const fn death(record: &'static str, alias: &'static str) -> Source {
+    Source {
+        record,
+        alias,
+        admits: false,
+        prefer: Some("death_date"),
+    }
+}
+
+/// In order of precedence.
+const POPULATION: &[Source] = &[
+    source("public-security/resident", "r", true),
+    source("public-security/floating-resident", "f", true),
+    source("public-security/birth", "b", true),
+    death("public-security/death", "d1"),
+    death("health/death-certificate", "d2"),
+    death("civil-affairs/cremation", "d3"),
+];
+
+/// In order of precedence. What a change notice says stands in the next establishment row; it only shows that the unit exists.
+const ENTERPRISES: &[Source] = &[
+    source("commerce/establishment", "e", true),
+    source("commerce/change", "g", true),
+    source("commerce/cancellation", "c", true),
+    source("civil-affairs/social-organisation", "s", true),
+    source("tax/registration", "t", true),
+];
+
+/// Where a field comes from: `alias.column`, in order.
+fn origins(dataset: Dataset, field: &str) -> &'static [(&'static str, &'static str)] {
+    match (dataset, field) {
+        (Dataset::Population, "name") => &[("r", "name"), ("f", "name"), ("b", "name")],
+        (Dataset::Population, "former_name") => &[("r", "former_name")],
+        (Dataset::Population, "sex") => &[("r", "sex"), ("f", "sex"), ("b", "sex")],
+        (Dataset::Population, "ethnicity") => &[("r", "ethnicity"), ("f", "ethnicity"), ("b", "ethnicity")],
+        (Dataset::Population, "birth_date") => &[("r", "birth_date"), ("f", "birth_date"), ("b", "birth_date")],
+        (Dataset::Population, "hukou_region") => &[("r", "hukou_region"), ("f", "hukou_region")],
+        (Dataset::Population, "town_code") => &[("r", "town_code"), ("f", "town_code")],
+        (Dataset::Population, "village_code") => &[("r", "village_code"), ("f", "village_code")],
+        (Dataset::Population, "hukou_address") => &[("r", "hukou_address"), ("f", "hukou_address")],
+        (Dataset::Population, "residence_region") => &[("f", "residence_region")],
+        (Dataset::Population, "person_status") => &[("r", "person_status")],
+        (Dataset::Population, "death_date") => &[("d1", "death_date"), ("d2", "death_date"), ("d3", "death_date")],
+        (Dataset::Enterprises, "name") => &[
+            ("e", "ent_name"),
+            ("s", "ent_name"),
+            ("c", "ent_name"),
+            ("t", "taxpayer_name"),
+            ("t", "ent_name"),
+        ],
+        (Dataset::Enterprises, "unit_kind") => &[("e", "ent_type"), ("s", "ent_type"), ("t", "reg_type")],
+        (Dataset::Enterprises, "legal_rep_name") => &[
+            ("e", "legal_rep_name"),
+            ("s", "legal_rep_name"),
+            ("t", "legal_rep_name"),
+        ],
+        (Dataset::Enterprises, "established_on") => &[
+            ("e", "established_on"),
+            ("s", "established_on"),
+            ("t", "opened_on"),
+            ("t", "registered_on"),
+        ],
+        (Dataset::Enterprises, "reg_status") => &[("e", "reg_status"), ("s", "reg_status")],
+        (Dataset::Enterprises, "taxpayer_status") => &[("t", "taxpayer_status")],
+        (Dataset::Enterprises, "region") => &[
+            ("e", "region"),
+            ("s", "region"),
+            ("t", "reg_region"),
+            ("t", "op_region"),
+        ],
+        (Dataset::Enterprises, "address") => &[
+            ("e", "domicile"),
+            ("e", "premises"),
+            ("s", "domicile"),
+            ("t", "reg_address"),
+            ("t", "op_address"),
+        ],
+        (Dataset::Enterprises, "industry_code") => &[("e", "industry_code"), ("t", "industry_code")],
+        (Dataset::Enterprises, "closed_on") => &[("c", "cancel_date"), ("c", "revoke_date")],
+        _ => &[],
+    }
+}
+
+/// The sources of a dataset that the plans feed, each with its table.
+struct Fed<'a> {
+    dataset: Dataset,
+    sources: Vec<(&'static Source, &'a TableSpec)>,
+}
+
+/// The statements that make both views.
+pub(super) fn views(tables: &[TableSpec]) -> Vec<(&'static str, String)> {
+    Dataset::ALL
+        .into_iter()
+        .map(|dataset| {
+            let names: Vec<&str> = dataset.fields().iter().map(|field| field.name).collect();
+            let sql = format!(
+                "CREATE VIEW {} AS SELECT {} FROM ({})",
+                dataset.name(),
+                names.join(", "),
+                select(dataset, tables)
+            );
+            (dataset.name(), sql)
+        })
+        .collect()
+}
+
+/// The dataset as a SELECT, with [`SUBJECT`] before its fields.
+pub(super) fn select(dataset: Dataset, tables: &[TableSpec]) -> String {
+    let all = match dataset {
+        Dataset::Population => POPULATION,
+        Dataset::Enterprises => ENTERPRISES,
+    };
+    let sources = all
+        .iter()
+        .filter_map(|source| {
+            let table = tables.iter().find(|table| table.name == table_name(source.record))?;
+            let joins = match dataset {
+                Dataset::Population => table.person_column().is_some(),
+                Dataset::Enterprises => table.has_unit(),
+            };
+            joins.then_some((source, table))
+        })
+        .collect();
+    Fed { dataset, sources }.select()
+}
+
+impl Fed<'_> {
+    fn select(&self) -> String {
+        let (index, subject) = match self.dataset {
+            Dataset::Population => ("person", "citizen_id"),
+            Dataset::Enterprises => ("enterprise", "unit"),
+        };
+        let fields: Vec<String> = self
+            .dataset
+            .fields()
+            .iter()
+            .map(|field| {
+                format!(
+                    "{} AS {}",
+                    self.expression(field.name, kind_of(&field.kind)),
+                    field.name
+                )
+            })
+            .collect();
+        let joins: Vec<String> = self
+            .sources
+            .iter()
+            .map(|(source, table)| self.join(source, table, subject))
+            .collect();
+        let admitted: Vec<String> = self
+            .sources
+            .iter()
+            .filter(|(source, _)| source.admits)
+            .map(|(source, _)| format!("{}._key IS NOT NULL", source.alias))
+            .collect();
+        let condition = if admitted.is_empty() {
+            "0".to_owned()
+        } else {
+            admitted.join(" OR ")
+        };
+        format!(
+            "SELECT p.{subject} AS {SUBJECT}, {} FROM {index} p{} WHERE {condition}",
+            fields.join(", "),
+            joins.concat()
+        )
+    }
+
+    /// Joins the newest row of a source. LEFT JOIN on a primary key, so that SQLite leaves out what a query does not use.
+    fn join(&self, source: &Source, table: &TableSpec, subject: &str) -> String {
+        let (name, alias) = (&table.name, source.alias);
+        if matches!(self.dataset, Dataset::Population) && table.keyed_by_person() {
+            return format!(" LEFT JOIN {name} {alias} ON {alias}._key = p.{subject}");
+        }
+        let column = match self.dataset {
+            Dataset::Population => table.person_column().unwrap_or_default(),
+            Dataset::Enterprises => "_unit",
+        };
+        let prefer = source
+            .prefer
+            .filter(|column| table.column(column).is_some())
+            .map(|column| format!("x.{column} IS NULL, "))
+            .unwrap_or_default();
+        format!(
+            " LEFT JOIN {name} {alias} ON {alias}._key = (SELECT x._key FROM {name} x WHERE x.{column} = p.{subject} \
+             ORDER BY {prefer}x._source_us DESC, x._leaf DESC, x._row DESC LIMIT 1)"
+        )
+    }
+
+    fn expression(&self, field: &str, kind: ColumnType) -> String {
+        let special = match (self.dataset, field) {
+            (Dataset::Population, "citizen_id") => Some("p.citizen_id".to_owned()),
+            (Dataset::Population, "death_certainty") => self.certainty(),
+            (Dataset::Enterprises, "uscc" | "org_code" | "reg_no" | "taxpayer_id") => Some(format!("p.{field}")),
+            (_, "source") => self.source(),
+            (_, "updated_at") => self.updated(),
+            _ => self.first_of(field, kind),
+        };
+        special.unwrap_or_else(|| format!("CAST(NULL AS {})", kind.sql()))
+    }
+
+    fn first_of(&self, field: &str, kind: ColumnType) -> Option<String> {
+        let columns: Vec<String> = origins(self.dataset, field)
+            .iter()
+            .filter(|(alias, column)| {
+                self.sources.iter().any(|(source, table)| {
+                    source.alias == *alias && table.column(column).is_some_and(|column| column.kind == kind)
+                })
+            })
+            .map(|(alias, column)| format!("{alias}.{column}"))
+            .collect();
+        coalesce(&columns)
+    }
+
+    /// Two sources that report a death make it certain, one leaves it suspected.
+    fn certainty(&self) -> Option<String> {
+        let reports: Vec<String> = self
+            .sources
+            .iter()
+            .filter(|(source, _)| source.prefer.is_some())
+            .map(|(source, _)| format!("({}._key IS NOT NULL)", source.alias))
+            .collect();
+        (!reports.is_empty()).then(|| {
+            format!(
+                "CASE {} WHEN 0 THEN NULL WHEN 1 THEN 'suspected' ELSE 'certain' END",
+                reports.join(" + ")
+            )
+        })
+    }
+
+    fn source(&self) -> Option<String> {
+        let cases: Vec<String> = self
+            .sources
+            .iter()
+            .map(|(source, _)| format!("WHEN {}._key IS NOT NULL THEN '{}'", source.alias, source.record))
+            .collect();
+        (!cases.is_empty()).then(|| format!("CASE {} END", cases.join(" ")))
+    }
+
+    /// When the last of the rows that speak here was received: a pull since then misses nothing that came with an old source time.
+    fn updated(&self) -> Option<String> {
+        let times: Vec<String> = self
+            .sources
+            .iter()
+            .map(|(source, _)| format!("coalesce({}._received_us, 0)", source.alias))
+            .collect();
+        match times.as_slice() {
+            [] => None,
+            [only] => Some(only.clone()),
+            several => Some(format!("max({})", several.join(", "))),
+        }
+    }
+}
+
+fn coalesce(columns: &[String]) -> Option<String> {
+    match columns {
+        [] => None,
+        [only] => Some(only.clone()),
+        several => Some(format!("coalesce({})", several.join(", "))),
+    }
+}

@@ -1,0 +1,200 @@
+//! What the registry can fail at. No message holds a value of a record: statements are static text and values are bound.
+
+use std::path::PathBuf;
+
+/// The registry failed, or a bundle does not fit it.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryFault {
+    /// The file is not there; stores are made by `init`, never by guessing.
+    #[error("the registry `{0}` does not exist")]
+    Absent(PathBuf),
+    /// The file is there already.
+    #[error("the registry `{0}` exists already")]
+    Exists(PathBuf),
+    /// The file or its folder could not be made.
+    #[error("the registry `{path}` cannot be made")]
+    Make {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Two plans give one column two types.
+    #[error(
+        "two plans give `{table}.{column}` different types, {one} and {other}; reduce it the same way in every push grant"
+    )]
+    PlansDiffer {
+        /// Table of the record type.
+        table: String,
+        /// The column.
+        column: String,
+        /// One type.
+        one: &'static str,
+        /// The other type.
+        other: &'static str,
+    },
+    /// A plan gives a column another type than the registry has.
+    #[error(
+        "the registry has `{table}.{column}` as {registry}, the plans make it {plans}; migration to run: {migration}"
+    )]
+    ColumnDiffers {
+        /// Table of the record type.
+        table: String,
+        /// The column.
+        column: String,
+        /// Type in the registry.
+        registry: String,
+        /// Type that the plans give.
+        plans: &'static str,
+        /// Statements that keep the old column under another name.
+        migration: String,
+    },
+    /// The plans need tables, columns or views that the registry lacks.
+    #[error("the registry lacks {}; run `shuguan db migrate`; migration to run: {migration}", missing.join(", "))]
+    Behind {
+        /// What is missing, e.g. `public_security_resident.former_name`.
+        missing: Vec<String>,
+        /// The statements that add it.
+        migration: String,
+    },
+    /// A record type that has push plans has no natural key among their columns.
+    #[error(
+        "no natural key of `{record}` is among the columns of its push plans; grant one with `keep` or a pseudonym"
+    )]
+    NoKey {
+        /// The record type.
+        record: String,
+    },
+    /// A part of a record type for which there is no table.
+    #[error("the registry has no table for `{record}`")]
+    UnknownRecord {
+        /// The record type.
+        record: String,
+    },
+    /// A part with a column that the registry lacks or has with another type.
+    #[error("the registry cannot take the column `{column}` of a part of `{record}`")]
+    UnknownColumn {
+        /// The record type.
+        record: String,
+        /// The column.
+        column: String,
+    },
+    /// A part came before its predecessor.
+    #[error("part {got} came where part {due} was due")]
+    OutOfOrder {
+        /// The part that is due.
+        due: u32,
+        /// The part that came.
+        got: u32,
+    },
+    /// The linked SQLite is older than the first without the WAL-reset fault.
+    #[error("SQLite {0} is too old; 3.51.3 is needed")]
+    OldSqlite(&'static str),
+    /// The writer has stopped.
+    #[error("the registry is closed")]
+    Closed,
+    /// A stored value is not of its column's type.
+    #[error("a stored value of `{column}` is malformed")]
+    Malformed {
+        /// The dataset's field.
+        column: &'static str,
+    },
+    /// A batch could not be built from what was read.
+    #[error("a batch of the dataset cannot be built")]
+    Batch(#[source] arrow_schema::ArrowError),
+    /// A statement failed.
+    #[error("the registry failed to {step}")]
+    Sql {
+        /// What was being done.
+        step: &'static str,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+}
+
+/// What the relay does about a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// The registry does not answer or is full: wait, then the same part again; the batch is not to blame.
+    Wait,
+    /// The registry will not take this batch: try again a few times, then set it aside.
+    SetAside,
+    /// The disk lost a write: stop the process, never go on with the same descriptor.
+    Stop,
+}
+
+impl RegistryFault {
+    /// Stable code, e.g. `SG6203`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Absent(_) => "SG6201",
+            Self::Exists(_) => "SG6202",
+            Self::Make { .. } => "SG6203",
+            Self::PlansDiffer { .. } => "SG6204",
+            Self::ColumnDiffers { .. } => "SG6205",
+            Self::Behind { .. } => "SG6206",
+            Self::NoKey { .. } => "SG6207",
+            Self::UnknownRecord { .. } => "SG6208",
+            Self::UnknownColumn { .. } => "SG6209",
+            Self::OutOfOrder { .. } => "SG6210",
+            Self::OldSqlite(_) => "SG6211",
+            Self::Closed => "SG6212",
+            Self::Batch(_) => "SG6213",
+            Self::Sql { .. } => "SG6214",
+            Self::Malformed { .. } => "SG6215",
+        }
+    }
+
+    /// Whether waiting, setting aside or stopping is the answer.
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Sql { source, .. } => of_sqlite(source),
+            Self::Closed | Self::Absent(_) | Self::Exists(_) | Self::Make { .. } | Self::OldSqlite(_) => Remedy::Wait,
+            Self::PlansDiffer { .. }
+            | Self::ColumnDiffers { .. }
+            | Self::Behind { .. }
+            | Self::NoKey { .. }
+            | Self::UnknownRecord { .. }
+            | Self::UnknownColumn { .. }
+            | Self::OutOfOrder { .. }
+            | Self::Malformed { .. }
+            | Self::Batch(_) => Remedy::SetAside,
+        }
+    }
+}
+
+fn of_sqlite(error: &rusqlite::Error) -> Remedy {
+    use rusqlite::ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, FileLockingProtocolFailed, NotADatabase,
+        OperationInterrupted, OutOfMemory, ReadOnly, SystemIoFailure,
+    };
+    match error.sqlite_error_code() {
+        Some(SystemIoFailure) => Remedy::Stop,
+        Some(
+            DatabaseBusy
+            | DatabaseLocked
+            | DiskFull
+            | CannotOpen
+            | ReadOnly
+            | OutOfMemory
+            | OperationInterrupted
+            | FileLockingProtocolFailed
+            | DatabaseCorrupt
+            | NotADatabase,
+        ) => Remedy::Wait,
+        _ => Remedy::SetAside,
+    }
+}
+
+/// Names the step at which a statement failed.
+pub(super) trait Step<T> {
+    fn step(self, step: &'static str) -> Result<T, RegistryFault>;
+}
+
+impl<T> Step<T> for Result<T, rusqlite::Error> {
+    fn step(self, step: &'static str) -> Result<T, RegistryFault> {
+        self.map_err(|source| RegistryFault::Sql { step, source })
+    }
+}

@@ -1,0 +1,237 @@
+//! The registry's database file: how it is made and opened, and the one thread that writes it.
+//!
+//! One writer, so that what it reads still holds when it writes, and no WAL reset can race. Every part is one transaction:
+//! BEGIN IMMEDIATE, progress, rows, index rows, progress again, COMMIT. A crash before the COMMIT leaves nothing of the part; after
+//! it, rows and progress are both there, because `synchronous=FULL` syncs the log before COMMIT returns.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use super::fault::{RegistryFault, Step};
+use super::merge::{self, Counts, Part};
+use super::schema::{BASE, Migration, TableSpec};
+use super::settings::RegistrySettings;
+use super::{Merged, Progress, dataset};
+
+/// The first SQLite in which a reader cannot make the write-ahead log start over too early.
+const SQLITE_MIN: i32 = 3_051_003;
+/// Statements kept prepared: two a table and column set for writing, and the look-ups by size.
+const STATEMENTS: usize = 256;
+
+/// Makes the file and its folder; the file must not be there.
+pub(super) fn make(settings: &RegistrySettings) -> Result<Connection, RegistryFault> {
+    let path = settings.path.as_path();
+    if path.exists() {
+        return Err(RegistryFault::Exists(path.into()));
+    }
+    make_file(path).map_err(|source| RegistryFault::Make {
+        path: path.into(),
+        source,
+    })?;
+    let mut connection = open(settings)?;
+    let transaction = connection.transaction().step("make the registry")?;
+    transaction.execute_batch(BASE).step("make the registry")?;
+    transaction.commit().step("make the registry")?;
+    Ok(connection)
+}
+
+fn make_file(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    Ok(())
+}
+
+/// Opens the file for writing; it must be there.
+pub(super) fn open(settings: &RegistrySettings) -> Result<Connection, RegistryFault> {
+    if rusqlite::version_number() < SQLITE_MIN {
+        return Err(RegistryFault::OldSqlite(rusqlite::version()));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = connect(settings, flags, settings.cache_mib)?;
+    let pragmas = format!(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint={}; PRAGMA secure_delete=ON;",
+        settings.wal_autocheckpoint_pages
+    );
+    connection.execute_batch(&pragmas).step("set up the registry")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+/// Opens the file for one reading.
+pub(super) fn open_reader(settings: &RegistrySettings) -> Result<Connection, RegistryFault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = connect(settings, flags, 8)?;
+    connection
+        .execute_batch("PRAGMA query_only=ON;")
+        .step("set up a reading")?;
+    Ok(connection)
+}
+
+fn connect(settings: &RegistrySettings, flags: OpenFlags, cache_mib: u32) -> Result<Connection, RegistryFault> {
+    if !settings.path.exists() {
+        return Err(RegistryFault::Absent(settings.path.clone()));
+    }
+    let connection = Connection::open_with_flags(&settings.path, flags).step("open the registry")?;
+    connection
+        .busy_timeout(settings.busy_timeout())
+        .step("open the registry")?;
+    // Sorting in memory: a temporary file would hold personal data.
+    let pragmas = format!(
+        "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; \
+         PRAGMA temp_store=MEMORY; PRAGMA cache_size=-{};",
+        u64::from(cache_mib) * 1_024
+    );
+    connection.execute_batch(&pragmas).step("open the registry")?;
+    Ok(connection)
+}
+
+/// Brings the database to the tables, or says what is missing.
+pub(super) fn fit(connection: &mut Connection, tables: &[TableSpec], migrate: bool) -> Result<(), RegistryFault> {
+    let views = dataset::views(tables);
+    let migration = Migration::plan(connection, tables, &views)?;
+    if !migration.is_due() {
+        return Ok(());
+    }
+    if !migrate {
+        return Err(RegistryFault::Behind {
+            migration: migration.text(),
+            missing: migration.missing,
+        });
+    }
+    let transaction = connection.transaction().step("migrate the registry")?;
+    migration.run(&transaction)?;
+    transaction.commit().step("migrate the registry")
+}
+
+/// What the writer is asked to do.
+pub(super) enum Order {
+    Merge(Box<Part>, oneshot::Sender<Result<Merged, RegistryFault>>),
+    Progress(Uuid, oneshot::Sender<Result<Option<Progress>, RegistryFault>>),
+    Close(oneshot::Sender<()>),
+}
+
+/// The writer's thread: one order after the other until it is told to close or nobody is left to give one.
+pub(super) fn serve(mut connection: Connection, tables: &[TableSpec], mut orders: mpsc::Receiver<Order>) {
+    while let Some(order) = orders.blocking_recv() {
+        // Whoever asked may be gone; then nobody needs the answer.
+        match order {
+            Order::Merge(part, answer) => {
+                let _gone = answer.send(merge_part(&mut connection, tables, &part));
+            }
+            Order::Progress(exchange, answer) => {
+                let _gone = answer.send(progress(&connection, exchange));
+            }
+            Order::Close(answer) => {
+                drop(connection);
+                let _gone = answer.send(());
+                return;
+            }
+        }
+    }
+}
+
+/// One part in one transaction; a part that is in already changes nothing.
+pub(super) fn merge_part(
+    connection: &mut Connection,
+    tables: &[TableSpec],
+    part: &Part,
+) -> Result<Merged, RegistryFault> {
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .step("begin a part")?;
+    let merged = merge_in(&transaction, tables, part)?;
+    transaction.commit().step("commit a part")?;
+    Ok(merged)
+}
+
+/// The part inside a transaction that the caller commits.
+pub(super) fn merge_in(
+    transaction: &Transaction<'_>,
+    tables: &[TableSpec],
+    part: &Part,
+) -> Result<Merged, RegistryFault> {
+    let before = progress(transaction, part.exchange)?.unwrap_or_default();
+    if part.number < before.parts {
+        return Ok(Merged {
+            counts: Counts::default(),
+            repeated: true,
+            progress: before,
+        });
+    }
+    if part.number > before.parts {
+        return Err(RegistryFault::OutOfOrder {
+            due: before.parts,
+            got: part.number,
+        });
+    }
+    let table = tables
+        .iter()
+        .find(|table| table.record.name == part.record)
+        .ok_or_else(|| RegistryFault::UnknownRecord {
+            record: part.record.clone(),
+        })?;
+    let counts = merge::apply(transaction, table, part, before.counts.rows())?;
+    let mut after = before;
+    after.parts += 1;
+    after.counts += counts;
+    note(transaction, part, &after)?;
+    Ok(Merged {
+        counts,
+        repeated: false,
+        progress: after,
+    })
+}
+
+fn progress(connection: &Connection, exchange: Uuid) -> Result<Option<Progress>, RegistryFault> {
+    let mut select = connection
+        .prepare_cached("SELECT parts, inserted, updated, same FROM relay_progress WHERE exchange = ?1")
+        .step("read the progress")?;
+    select
+        .query_row([exchange.as_bytes()], |row| {
+            let count = |place| row.get::<_, i64>(place).map(i64::unsigned_abs);
+            Ok(Progress {
+                parts: row.get(0)?,
+                counts: Counts {
+                    ins: count(1)?,
+                    upd: count(2)?,
+                    same: count(3)?,
+                },
+            })
+        })
+        .optional()
+        .step("read the progress")
+}
+
+const NOTE: &str = "INSERT INTO relay_progress \
+    (exchange, leaf, record, partner, received_us, parts, row_count, inserted, updated, same) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (exchange) DO UPDATE SET parts = excluded.parts, \
+    row_count = excluded.row_count, inserted = excluded.inserted, updated = excluded.updated, same = excluded.same";
+
+fn note(transaction: &Transaction<'_>, part: &Part, progress: &Progress) -> Result<(), RegistryFault> {
+    let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let counts = progress.counts;
+    transaction
+        .prepare_cached(NOTE)
+        .step("prepare the progress")?
+        .execute((
+            part.exchange.as_bytes(),
+            signed(part.leaf),
+            &part.record,
+            &part.partner,
+            part.received_us,
+            progress.parts,
+            signed(counts.rows()),
+            signed(counts.ins),
+            signed(counts.upd),
+            signed(counts.same),
+        ))
+        .step("write the progress")?;
+    Ok(())
+}

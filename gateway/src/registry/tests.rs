@@ -1,0 +1,9 @@
+//! What the registry promises: exactly once, newest wins, unchanged is left alone, drift is refused, datasets follow source order.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod datasets;
+mod fixture;
+mod merging;
+mod model;
+mod tables;

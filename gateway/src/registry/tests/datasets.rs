@@ -1,0 +1,198 @@
+use std::ops::ControlFlow;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Date32Type;
+use policies::dataset::Dataset;
+use shuguan_policies as policies;
+
+use super::fixture::{
+    ANNA, BORIS, CERTIFICATE, DEATH, ESTABLISHMENT, Place, RESIDENT, TAX, kept, part, received, whole,
+};
+use crate::registry::{Registry, Selection, dataset, dataset_schema, sqlite};
+
+const ALL: &[&str] = &[
+    "citizen_id",
+    "name",
+    "birth_date",
+    "death_date",
+    "death_certainty",
+    "source",
+    "updated_at",
+];
+
+/// One text per row: the citizen ids that a reading gives.
+fn ids(registry: &Registry, selection: &Selection) -> Vec<String> {
+    let mut ids = Vec::new();
+    let read = registry.read(Dataset::Population, &["citizen_id"], selection, &mut |batch| {
+        ids.extend(
+            batch
+                .column(0)
+                .as_string::<i32>()
+                .iter()
+                .map(|id| id.unwrap().to_owned()),
+        );
+        ControlFlow::Continue(())
+    });
+    assert_eq!(read.unwrap(), ids.len() as u64);
+    ids
+}
+
+#[tokio::test]
+async fn population_takes_sources_in_order_and_two_reports_make_a_death_certain() {
+    let (place, registry) = Place::with(&kept(&[&RESIDENT, &DEATH, &CERTIFICATE]));
+    let people = whole(
+        &RESIDENT,
+        &[
+            &[ANNA, "甲", "1880-02-29", "320706", "-"],
+            &[BORIS, "乙", "1885-03-15", "320707", "-"],
+        ],
+    );
+    registry.merge(part(&RESIDENT, 1, 0, people)).await.unwrap();
+    let query = "SELECT citizen_id, death_date, death_certainty, source, hukou_region, residence_region, ethnicity FROM population";
+    let alive = format!("{ANNA} - - public-security/resident 320706 - -");
+    assert_eq!(place.query(query)[0], alive);
+    let certificate = whole(&CERTIFICATE, &[&["D1", ANNA, "1950-01-02"]]);
+    registry.merge(part(&CERTIFICATE, 2, 0, certificate)).await.unwrap();
+    assert!(place.query(query)[0].contains("1950-01-02 suspected"));
+    // A cancellation without a date of death, then one with it, older: the date counts.
+    let cancelled = whole(
+        &DEATH,
+        &[&[ANNA, "1950-01-01", "1950-01-03"], &[ANNA, "-", "1950-02-03"]],
+    );
+    registry.merge(part(&DEATH, 3, 0, cancelled)).await.unwrap();
+    assert!(place.query(query)[0].contains("1950-01-01 certain"));
+    assert!(place.query(query)[1].contains(" - - public-security/resident"));
+    assert_eq!(
+        place.query("SELECT updated_at FROM population"),
+        [received(3).to_string(), received(1).to_string()]
+    );
+}
+
+#[tokio::test]
+async fn a_death_report_of_somebody_unknown_makes_no_person_in_the_population() {
+    let (place, registry) = Place::with(&kept(&[&RESIDENT, &DEATH]));
+    let sent = whole(&DEATH, &[&[ANNA, "1950-01-01", "-"]]);
+    registry.merge(part(&DEATH, 1, 0, sent)).await.unwrap();
+    assert_eq!(place.query("SELECT count(*) FROM population"), ["0"]);
+    assert_eq!(place.query("SELECT citizen_id FROM person"), [ANNA]);
+}
+
+#[tokio::test]
+async fn enterprises_join_credit_code_and_organisation_code() {
+    let (place, registry) = Place::with(&kept(&[&ESTABLISHMENT, &TAX]));
+    let firm = whole(&ESTABLISHMENT, &[&["91320700MA1000000X", "-", "甲厂", "1999-01-01"]]);
+    registry.merge(part(&ESTABLISHMENT, 1, 0, firm)).await.unwrap();
+    let taxed = whole(
+        &TAX,
+        &[
+            &["1", "320700MA1000000", "MA1000000", "甲厂有限", "03"],
+            &["2", "320700000000099", "-", "乙店", "03"],
+        ],
+    );
+    registry.merge(part(&TAX, 2, 0, taxed)).await.unwrap();
+    assert_eq!(
+        place.query("SELECT uscc, org_code, taxpayer_id, name, taxpayer_status, established_on, source FROM enterprises ORDER BY name"),
+        [
+            "- - 320700000000099 乙店 03 - tax/registration",
+            "91320700MA1000000X MA1000000 320700MA1000000 甲厂 03 1999-01-01 commerce/establishment",
+        ]
+    );
+}
+
+#[test]
+fn views_have_exactly_the_fields_of_the_datasets_whatever_feeds_them() {
+    for tables in [
+        kept(&[]),
+        kept(&[&RESIDENT]),
+        kept(&[&RESIDENT, &DEATH, &CERTIFICATE, &ESTABLISHMENT, &TAX]),
+    ] {
+        let (place, _registry) = Place::with(&tables);
+        for dataset in Dataset::ALL {
+            let names = place.query(&format!("SELECT name FROM pragma_table_info('{}')", dataset.name()));
+            let fields: Vec<&str> = dataset.fields().iter().map(|field| field.name).collect();
+            assert_eq!(names, fields);
+            assert_eq!(place.query(&format!("SELECT count(*) FROM {}", dataset.name())), ["0"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn reading_gives_the_asked_fields_in_order_of_the_subject() {
+    let (_place, registry) = Place::with(&kept(&[&RESIDENT, &DEATH]));
+    let people = whole(
+        &RESIDENT,
+        &[
+            &[BORIS, "乙", "1885-03-15", "320707", "-"],
+            &[ANNA, "甲", "1880-02-29", "320706", "-"],
+        ],
+    );
+    registry.merge(part(&RESIDENT, 1, 0, people)).await.unwrap();
+    let mut batches = Vec::new();
+    let read = registry.read(Dataset::Population, ALL, &Selection::all(), &mut |batch| {
+        batches.push(batch);
+        ControlFlow::Continue(())
+    });
+    assert_eq!((read.unwrap(), batches.len()), (2, 1));
+    assert_eq!(batches[0].schema(), dataset_schema(Dataset::Population, ALL));
+    assert_eq!(batches[0].column(1).as_string::<i32>().value(0), "甲");
+    let born = batches[0].column(2).as_primitive::<Date32Type>();
+    assert_eq!(born.value(1), crate::registry::day::from_text("1885-03-15").unwrap());
+    assert_eq!(batches[0].column(3).null_count(), 2);
+}
+
+#[tokio::test]
+async fn reading_selects_by_division_and_by_time() {
+    let (_place, registry) = Place::with(&kept(&[&RESIDENT]));
+    let first = whole(&RESIDENT, &[&[ANNA, "甲", "-", "320706", "-"]]);
+    registry.merge(part(&RESIDENT, 1, 0, first)).await.unwrap();
+    let second = whole(&RESIDENT, &[&[BORIS, "乙", "-", "320921", "-"]]);
+    registry.merge(part(&RESIDENT, 2, 0, second)).await.unwrap();
+    let within = |region: &str| Selection::all().within(region).unwrap();
+    assert_eq!(ids(&registry, &within("320700")), [ANNA]);
+    assert_eq!(ids(&registry, &within("320000")), [ANNA, BORIS]);
+    assert_eq!(ids(&registry, &within("320921")), [BORIS]);
+    assert_eq!(ids(&registry, &Selection::all().since(received(2))), [BORIS]);
+    assert_eq!(ids(&registry, &within("3207").since(received(2))), Vec::<String>::new());
+    assert!(Selection::all().within("32'or1").is_none());
+}
+
+#[tokio::test]
+async fn reading_stops_when_told_and_never_sorts() {
+    let tables = kept(&[&RESIDENT, &DEATH, &CERTIFICATE, &ESTABLISHMENT, &TAX]);
+    let (place, registry) = Place::with(&tables);
+    let rows: Vec<String> = (0..9_000).map(|n| format!("3207061880{n:08}")).collect();
+    let rows: Vec<[&str; 5]> = rows.iter().map(|id| [id.as_str(), "甲", "-", "-", "-"]).collect();
+    let rows: Vec<&[&str]> = rows.iter().map(<[&str; 5]>::as_slice).collect();
+    registry
+        .merge(part(&RESIDENT, 1, 0, whole(&RESIDENT, &rows)))
+        .await
+        .unwrap();
+    let mut sizes = Vec::new();
+    let read = registry.read(Dataset::Population, &["name"], &Selection::all(), &mut |batch| {
+        sizes.push(batch.num_rows());
+        ControlFlow::Break(())
+    });
+    assert_eq!((read.unwrap(), sizes.as_slice()), (8_192, &[8_192][..]));
+    assert_eq!(ids(&registry, &Selection::all()).len(), 9_000);
+    let reader = sqlite::open_reader(&place.settings).unwrap();
+    for dataset in Dataset::ALL {
+        let text = format!(
+            "EXPLAIN QUERY PLAN SELECT * FROM ({}) ORDER BY _subject",
+            dataset::select(dataset, &tables)
+        );
+        let mut statement = reader.prepare(&text).unwrap();
+        let steps: Vec<String> = statement
+            .query_map([], |row| row.get(3))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        let outer = steps.iter().filter(|step| step.contains("TEMP B-TREE")).count();
+        // Only the newest row of one subject is ever sorted.
+        let inner = steps
+            .iter()
+            .filter(|step| step.contains("CORRELATED SCALAR SUBQUERY"))
+            .count();
+        assert!(outer <= inner, "{steps:#?}");
+        assert!(steps.iter().any(|step| step.contains("SCAN p")), "{steps:#?}");
+    }
+}

@@ -1,0 +1,181 @@
+//! Keys of pseudonyms: the bundle names them, a 0400 file at the gateway holds the secret they are derived from.
+//!
+//! Two consumers or two purposes cannot join what they got, because scope is part of the derivation; inside a scope all record types
+//! can. Nothing here prints key material.
+
+use std::fmt;
+
+use ring::hkdf::{HKDF_SHA256, Prk, Salt};
+use ring::hmac;
+use toml::Spanned;
+
+use crate::canonical::Canonical;
+use crate::document::{Document, Table, nearest};
+use crate::partner::Partners;
+use crate::purpose::Purposes;
+
+/// What the values under a key are about: pseudonyms of persons and of units never meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Domain {
+    /// Natural persons.
+    Person,
+    /// Units.
+    Unit,
+}
+
+impl Domain {
+    /// `person` or `unit`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Unit => "unit",
+        }
+    }
+}
+
+/// A key as the bundle declares it; no key material.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its id, e.g. `pseudonym-father`.
+    pub id: String,
+    /// Grows when the key is to change.
+    pub epoch: u32,
+    /// The consumer who may see its pseudonyms.
+    pub partner: String,
+    /// The purpose inside which they are equal.
+    pub purpose: String,
+    /// Whom they are about.
+    pub domain: Domain,
+}
+
+impl Key {
+    /// HKDF info: `shuguan.key.v1`, id, epoch, partner, purpose and domain, one a line.
+    fn info(&self) -> String {
+        let domain = self.domain.name();
+        let Self {
+            id,
+            epoch,
+            partner,
+            purpose,
+            ..
+        } = self;
+        format!("shuguan.key.v1\n{id}\n{epoch}\n{partner}\n{purpose}\n{domain}")
+    }
+
+    pub(crate) fn encode(&self, out: &mut Canonical) {
+        out.text(&self.id).text(ALGORITHM).integer(u64::from(self.epoch));
+        out.text(&self.partner).text(&self.purpose).text(self.domain.name());
+    }
+}
+
+const ALGORITHM: &str = "hmac-sha256";
+
+/// Derives the bundle's keys from the master key by HKDF-SHA-256 (RFC 5869) with an empty salt.
+#[derive(Clone)]
+pub struct KeyRing(Prk);
+
+impl KeyRing {
+    /// A ring over a master key of 32 random bytes.
+    pub fn from_master(master: &[u8; 32]) -> Self {
+        Self(Salt::new(HKDF_SHA256, &[]).extract(master))
+    }
+
+    /// The HMAC key of a declared key; `None` only if the derived length were impossible.
+    pub(crate) fn hmac(&self, key: &Key) -> Option<hmac::Key> {
+        let info = key.info();
+        let parts = [info.as_bytes()];
+        let okm = self.0.expand(&parts, hmac::HMAC_SHA256).ok()?;
+        Some(hmac::Key::from(okm))
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("KeyRing")
+    }
+}
+
+/// The key table.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    pub(crate) list: Vec<Key>,
+}
+
+impl Keys {
+    pub(crate) fn read<'s>(
+        document: &mut Document<'s>,
+        mut root: Table<'s>,
+        partners: &Partners,
+        purposes: &Purposes,
+    ) -> Self {
+        let mut keys = Self::default();
+        if let Some(mut table) = root.table(document, "key") {
+            for (id, _) in table.keys() {
+                let Some(entry) = table.table(document, &id) else {
+                    continue;
+                };
+                keys.list.extend(read_one(document, id, entry, partners, purposes));
+            }
+        }
+        root.finish(document);
+        keys.list.sort_by(|a, b| a.id.cmp(&b.id));
+        keys
+    }
+
+    pub(crate) fn find(&self, id: &str) -> Option<&Key> {
+        self.list.iter().find(|key| key.id == id)
+    }
+
+    pub(crate) fn suggest(&self, id: &str) -> Option<String> {
+        let ids: Vec<String> = self.list.iter().map(|key| key.id.clone()).collect();
+        nearest(id, &ids).map(|known| format!("did you mean `{known}`?"))
+    }
+}
+
+fn read_one<'s>(
+    document: &mut Document<'s>,
+    id: String,
+    mut table: Table<'s>,
+    partners: &Partners,
+    purposes: &Purposes,
+) -> Option<Key> {
+    let algorithm: Option<Spanned<String>> = table.required(document, "alg");
+    let epoch = table.required(document, "epoch");
+    let partner: Option<Spanned<String>> = table.required(document, "partner");
+    let purpose: Option<Spanned<String>> = table.required(document, "purpose");
+    let domain: Option<Spanned<String>> = table.required(document, "domain");
+    table.finish(document);
+    if let Some(algorithm) = algorithm
+        && algorithm.get_ref() != ALGORITHM
+    {
+        let message = format!("algorithm `{}` is not offered", algorithm.get_ref());
+        document.fault(algorithm.span(), message, Some(format!("write `{ALGORITHM}`")));
+    }
+    if let Some(partner) = &partner
+        && partners.by_id(partner.get_ref()).is_none()
+    {
+        let message = format!("partner `{}` is not in partners.toml", partner.get_ref());
+        document.fault(partner.span(), message, partners.suggest(partner.get_ref()));
+    }
+    if let Some(purpose) = &purpose
+        && purposes.find(purpose.get_ref()).is_none()
+    {
+        let message = format!("purpose `{}` is not in purposes.toml", purpose.get_ref());
+        document.fault(purpose.span(), message, purposes.suggest(purpose.get_ref()));
+    }
+    let domain = domain?;
+    let found = [Domain::Person, Domain::Unit]
+        .into_iter()
+        .find(|known| known.name() == domain.get_ref());
+    if found.is_none() {
+        let message = format!("domain `{}` is not known", domain.get_ref());
+        document.fault(domain.span(), message, Some("`person` or `unit`".into()));
+    }
+    Some(Key {
+        id,
+        epoch: epoch?,
+        partner: partner?.into_inner(),
+        purpose: purpose?.into_inner(),
+        domain: found?,
+    })
+}
