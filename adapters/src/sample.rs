@@ -7,6 +7,7 @@
 mod day;
 mod dirt;
 mod fill;
+pub mod golden;
 mod person;
 mod place;
 mod random;
