@@ -11,6 +11,7 @@ pub mod layout;
 pub mod public_security;
 pub mod reject;
 pub mod rules;
+pub mod sample;
 pub mod tax;
 mod transcode;
 pub mod value;
