@@ -28,11 +28,19 @@ pub(crate) struct Context<'c> {
 /// Checks what stands above the grants: the consumer is a registry partner.
 pub(crate) fn check_header(document: &mut Document<'_>, header: &Header, context: &Context<'_>) {
     let consumer = header.consumer.get_ref();
-    let role = context.partners.by_id(consumer).map(|partner| partner.role);
+    let role = role_of(consumer, context);
     if role != Some(Role::Registry) {
         let message = format!("consumer `{consumer}` is no registry partner of partners.toml");
-        document.fault(header.consumer.span(), message, context.partners.suggest(consumer));
+        let hint = role.map_or_else(
+            || context.partners.suggest(consumer),
+            |role| Some(format!("its role is `{}`", role.name())),
+        );
+        document.fault(header.consumer.span(), message, hint);
     }
+}
+
+fn role_of(id: &str, context: &Context<'_>) -> Option<Role> {
+    context.partners.by_id(id).map(|partner| partner.role)
 }
 
 /// One plan, or `None` when faults were recorded.
@@ -51,7 +59,8 @@ pub(crate) fn compile(
     check_schema(document, &grant, target);
     let (output, dropped) = read_columns(document, &grant, target);
     check_natural_key(document, &grant, target, &output);
-    if let Some(purpose) = &purpose {
+    // An unknown consumer or purpose is a fault of its own; the keys are judged once it is mended.
+    if let (Some(purpose), Some(Role::Registry)) = (&purpose, role_of(header.consumer.get_ref(), context)) {
         check_pseudonyms(document, &grant, &output, header, purpose);
     }
     check_sensitive(document, &grant, &output, header);

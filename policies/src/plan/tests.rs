@@ -31,7 +31,7 @@ fn oracle(row: &[Cell]) -> Option<Vec<Cell>> {
     }
     let masked = text("name", &|name| {
         let length = name.chars().count();
-        let shown = if length > 1 { 1 } else { 0 };
+        let shown = usize::from(length > 1);
         name.chars()
             .take(shown)
             .chain(std::iter::repeat_n('＊', length - shown))
@@ -66,7 +66,8 @@ fn oracle(row: &[Cell]) -> Option<Vec<Cell>> {
             &hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()),
             format!("shuguan.pseudonym.v1\nperson\n{id}").as_bytes(),
         );
-        tag.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        let hex = tag.as_ref().iter().take(16).map(|byte| format!("{byte:02x}"));
+        hex.collect::<Vec<_>>().concat()
     });
     let county = text("village_code", &|code| code.chars().take(6).collect());
     let year = text("month", &|month| month.chars().take(4).collect());
