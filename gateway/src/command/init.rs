@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use shuguan_policies::PolicySet;
+
 use super::cert::failure;
 use super::exit::{Exit, Failure};
 use super::output::Output;
@@ -122,9 +124,18 @@ fn report(args: &InitArgs, made: &Made, output: &Output) {
 /// The example bundle: path below `policies/`, text.
 const POLICIES: &[(&str, &str)] = &[];
 
-/// The partner table of a policy bundle.
-pub(crate) fn subjects_of(_bundle: &Path) -> Result<Vec<Subject>, String> {
-    Ok(Vec::new())
+/// The partner table of a policy bundle; every fault of the bundle when it does not load.
+pub(crate) fn subjects_of(bundle: &Path) -> Result<Vec<Subject>, String> {
+    let set = PolicySet::load(bundle).map_err(|faults| {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        lines.join("\n")
+    })?;
+    let subject = |partner: &shuguan_policies::Partner| Subject {
+        id: partner.id.clone(),
+        zh: partner.zh.clone(),
+        spiffe: partner.spiffe.clone(),
+    };
+    Ok(set.partners().iter().map(subject).collect())
 }
 
 /// A feed for a partner's kit.

@@ -84,9 +84,10 @@ impl Room {
             self.path("lists.pem").to_str().unwrap(),
             certificate.to_str().unwrap(),
         ]);
-        match output.status.success() {
-            true => Ok(()),
-            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
         }
     }
 }
@@ -820,4 +821,38 @@ fn init_overwrites_nothing_and_with_force_moves_aside() {
     let aside = second.set_aside.unwrap();
     assert_eq!(fs::read(aside.join("keys/root.key")).unwrap(), key);
     assert_eq!(mode(&aside), 0o700);
+}
+
+#[test]
+fn the_commands_of_the_readme_make_what_it_says() {
+    let Some(now_us) = with_openssl() else { return };
+    let readme = include_str!("../../../certs-example/README.md");
+    let blocks = readme
+        .split("```sh\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap());
+    let script = format!("set -eu\n{}", blocks.collect::<String>());
+    let folder = TempDir::new().unwrap();
+    let run = Command::new("sh")
+        .arg("-c")
+        .arg(script)
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let (out, err) = (
+        String::from_utf8_lossy(&run.stdout),
+        String::from_utf8_lossy(&run.stderr),
+    );
+    assert!(run.status.success(), "{err}");
+    assert!(
+        out.contains("kit/client.leaf.pem: OK") && out.contains("server.leaf.pem: OK"),
+        "{out}{err}"
+    );
+    assert!(err.contains("certificate revoked"), "{err}");
+    let seen = inspect::read(&folder.path().join("kit/client.pem"), now_us + DAY_US).unwrap();
+    assert_eq!(seen[0].names, ["URI:spiffe://lyg.example/agency/health/city"]);
+    assert_eq!(seen[0].deviations, Vec::<String>::new());
+    assert_eq!((seen.len(), seen[1].is_ca), (2, true));
+    let list = crl::read(&folder.path().join("issuing.crl.pem")).unwrap();
+    assert_eq!((list.number, list.revoked.len()), (2, 1));
 }
