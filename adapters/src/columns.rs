@@ -55,22 +55,6 @@ impl Row {
     pub(crate) fn number(&mut self, number: i64) {
         self.cells.push(Cell::Number(number));
     }
-
-    /// The text in that place, when there is one.
-    pub(crate) fn text_at(&self, slot: usize) -> Option<&str> {
-        match self.cells.get(slot)? {
-            Cell::Text(start, end) => self.text.get(*start..*end),
-            _ => None,
-        }
-    }
-
-    /// The day in that place, when there is one.
-    pub(crate) fn date_at(&self, slot: usize) -> Option<i32> {
-        match self.cells.get(slot)? {
-            Cell::Date(days) => Some(*days),
-            _ => None,
-        }
-    }
 }
 
 /// The columns of the part under construction.

@@ -10,6 +10,7 @@ pub mod health;
 pub mod layout;
 pub mod public_security;
 pub mod reject;
+pub mod rules;
 pub mod sample;
 pub mod tax;
 mod transcode;

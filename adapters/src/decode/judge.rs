@@ -11,7 +11,8 @@ use super::{Counts, DecodeLimits};
 use crate::catalogue::{Field, RecordType};
 use crate::columns::{Columns, Row};
 use crate::reject::{Reject, RejectCode};
-use crate::value::{self, Value};
+use crate::rules::Rules;
+use crate::value::{self, Scratch, Value};
 
 /// What becomes of the records of a batch.
 pub(crate) struct Judge {
@@ -25,7 +26,8 @@ pub(crate) struct Judge {
     limits: DecodeLimits,
     today: i32,
     /// Where a value is brought into canonical form.
-    scratch: String,
+    scratch: Scratch,
+    rules: Rules,
 }
 
 /// A wanted field as it came.
@@ -41,6 +43,7 @@ pub(crate) enum Sent<'a> {
 impl Judge {
     pub(crate) fn new(record: &'static RecordType, wanted: &[&'static str], limits: DecodeLimits, today: i32) -> Self {
         let fields: Vec<_> = wanted.iter().filter_map(|name| record.field(name)).collect();
+        let names: Vec<_> = fields.iter().map(|field| field.name).collect();
         Self {
             columns: Columns::new(&fields, limits.part_rows.max(1)),
             fields,
@@ -51,7 +54,8 @@ impl Judge {
             counts: Counts::default(),
             limits,
             today,
-            scratch: String::new(),
+            scratch: Scratch::default(),
+            rules: Rules::new(record, &names, today),
         }
     }
 
@@ -105,15 +109,19 @@ impl Judge {
             if text.len() > self.limits.field_bytes_max {
                 return Err((Some(field.name), RejectCode::FieldTooLong));
             }
-            match value::parse(field, text, &mut self.scratch, self.today) {
-                Ok(Value::Null) => self.row.null(),
-                Ok(Value::Text(text)) => self.row.text(text),
-                Ok(Value::Date(days)) => self.row.date(days),
-                Ok(Value::Instant(number) | Value::Integer(number)) => self.row.number(number),
-                Err(code) => return Err((Some(field.name), code)),
+            let value = value::parse(field, text, &mut self.scratch, self.today).map_err(|code| (Some(field.name), code))?;
+            self.rules.note(slot, &value);
+            match value {
+                Value::Missing => self.row.null(),
+                Value::Text(text) => self.row.text(text),
+                Value::Date(days) => self.row.date(days),
+                Value::Instant(number) | Value::Integer(number) => self.row.number(number),
             }
         }
-        Ok(())
+        self.rules.verdict().map_err(|breach| {
+            let field = breach.slot.and_then(|slot| self.fields.get(slot));
+            (field.map(|field| field.name), breach.code)
+        })
     }
 
     /// Closes the last part.
