@@ -289,7 +289,6 @@ fn deliver(
         trust: &trust,
         chain_pem: &issued.chain_pem,
         not_after: &issued.not_after,
-        sample: super::init::sample_for(subject).as_ref(),
     }
     .write(&folder)
     .map_err(failure)?;

@@ -10,7 +10,7 @@ use super::output::Output;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::pki::init::{InitOptions, Made};
-use crate::pki::kit::{Addresses, Sample};
+use crate::pki::kit::Addresses;
 use crate::pki::{Subject, init, keyfile, profile};
 
 /// Make a gateway's folder: authorities, keys, revocation lists, policies, configuration.
@@ -66,7 +66,6 @@ fn make(dir: &Path, args: &InitArgs, now_us: i64) -> Result<Made, Failure> {
         log_origin: &config.gateway.log_origin,
         addresses,
         subjects: &subjects_of,
-        sample: &sample_for,
     };
     init::init(dir, &options, POLICIES, &text, now_us).map_err(failure)
 }
@@ -136,9 +135,4 @@ pub(crate) fn subjects_of(bundle: &Path) -> Result<Vec<Subject>, String> {
         spiffe: partner.spiffe.clone(),
     };
     Ok(set.partners().iter().map(subject).collect())
-}
-
-/// A feed for a partner's kit.
-pub(crate) fn sample_for(_subject: &Subject) -> Option<Sample> {
-    None
 }

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::authority::{Authority, Issued, Which};
 use super::crl::Reason;
 use super::deviation::{self, Deviation, Signer};
-use super::kit::{Addresses, Kit, Sample};
+use super::kit::{Addresses, Kit};
 use super::p12::{self, Cipher};
 use super::profile::Profile;
 use super::request::Csr;
@@ -57,8 +57,6 @@ pub struct InitOptions<'a> {
     pub addresses: Addresses,
     /// Reads the partner table, once the bundle is in place; only asked with `demo`.
     pub subjects: ReadSubjects<'a>,
-    /// A feed to try the line with, for the partners that push.
-    pub sample: &'a dyn Fn(&Subject) -> Option<Sample>,
 }
 
 impl std::fmt::Debug for InitOptions<'_> {
@@ -222,13 +220,7 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    fn kit<'k>(
-        &'k self,
-        subject: &'k Subject,
-        chain_pem: &'k str,
-        not_after: &'k str,
-        sample: Option<&'k Sample>,
-    ) -> Kit<'k> {
+    fn kit<'k>(&'k self, subject: &'k Subject, chain_pem: &'k str, not_after: &'k str) -> Kit<'k> {
         Kit {
             subject,
             addresses: &self.options.addresses,
@@ -237,7 +229,6 @@ impl Desk<'_> {
             trust: &self.trust,
             chain_pem,
             not_after,
-            sample,
         }
     }
 
@@ -253,9 +244,7 @@ impl Desk<'_> {
         let (key, issued) = self.certify(subject)?;
         keyfile::secret_folder(folder)?;
         keyfile::create_secret(&folder.join("client.key"), key.as_bytes())?;
-        let sample = (self.options.sample)(subject);
-        self.kit(subject, &issued.chain_pem, &issued.not_after, sample.as_ref())
-            .write(folder)?;
+        self.kit(subject, &issued.chain_pem, &issued.not_after).write(folder)?;
         Ok(issued)
     }
 
@@ -268,7 +257,7 @@ impl Desk<'_> {
         keyfile::create_public(&file("pem"), issued.chain_pem.as_bytes())?;
         keyfile::create_secret(&file("p12"), &p12)?;
         keyfile::create_secret(&file("password"), format!("{}\n", password.as_str()).as_bytes())?;
-        let kit = self.kit(subject, &issued.chain_pem, &issued.not_after, None);
+        let kit = self.kit(subject, &issued.chain_pem, &issued.not_after);
         keyfile::create_public(&file("toml"), kit.client_toml(&subject.id).as_bytes())?;
         Ok(password)
     }
@@ -288,7 +277,6 @@ impl Desk<'_> {
         let folder = self.dir.join("partners/_unknown");
         keyfile::secret_folder(&folder)?;
         keyfile::create_secret(&folder.join("client.key"), minted.key_pem.as_bytes())?;
-        let sample = (self.options.sample)(subject);
-        self.kit(subject, &minted.chain_pem, "", sample.as_ref()).write(&folder)
+        self.kit(subject, &minted.chain_pem, "").write(&folder)
     }
 }

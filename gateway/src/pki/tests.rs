@@ -697,15 +697,6 @@ fn a_profile_with_a_fault_is_refused_with_its_reason() {
 }
 
 fn demo(folder: &Path, force: bool, now_us: i64) -> Result<Made, PkiFault> {
-    let sample = |subject: &Subject| {
-        subject.agency().map(|agency| Sample {
-            file_name: "sample.csv".to_owned(),
-            content_type: "text/csv; charset=gb18030".to_owned(),
-            record: format!("{agency}/birth-certificate"),
-            purpose: "enrolment.registration".to_owned(),
-            bytes: b"a,b\n".to_vec(),
-        })
-    };
     let options = InitOptions {
         force,
         demo: true,
@@ -720,7 +711,6 @@ fn demo(folder: &Path, force: bool, now_us: i64) -> Result<Made, PkiFault> {
             assert_eq!(fs::read_to_string(bundle.join("agreements/a.toml")).unwrap(), "# a\n");
             Ok(vec![health(), auditor()])
         },
-        sample: &sample,
     };
     init(
         folder,
@@ -779,11 +769,11 @@ fn the_page_of_a_kit_has_every_line_and_no_blank_to_fill_in() {
     let made = demo(folder.path(), false, NOW_US).unwrap();
     let page = fs::read_to_string(folder.path().join("partners/health-city/说明.md")).unwrap();
     for line in [
-        "shuguan push sample.csv --record health/birth-certificate --purpose enrolment.registration -c client.toml",
-        "--data-binary @sample.csv https://127.0.0.1:8443/v1/feeds/health/birth-certificate",
-        "-H 'Content-Type: text/csv; charset=gb18030'",
+        "shuguan push sample.ndjson --record health/birth-certificate --purpose enrolment.registration -c client.toml",
+        "--data-binary @sample.ndjson https://127.0.0.1:8443/v1/feeds/health/birth-certificate",
+        "-H 'Content-Type: application/x-ndjson; charset=utf-8'",
         "Invoke-RestMethod",
-        "java Push.java https://127.0.0.1:8443/v1/feeds/health/birth-certificate sample.csv 'text/csv; charset=gb18030' enrolment.registration",
+        "java Push.java https://127.0.0.1:8443/v1/feeds/health/birth-certificate sample.ndjson 'application/x-ndjson; charset=utf-8' enrolment.registration",
         "spiffe://lyg.example/agency/health/city",
         &made.root_sha256,
     ] {
@@ -805,6 +795,22 @@ fn the_page_of_a_kit_has_every_line_and_no_blank_to_fill_in() {
         assert!(!page.contains(name), "{name}");
     }
     assert!(folder.path().join("partners/health-city/Push.java").exists());
+}
+
+#[test]
+fn every_agency_has_a_sample_that_can_be_read_back() {
+    use shuguan_adapters::layout::Layout;
+    for agency in ["public-security", "civil-affairs", "health", "commerce", "tax"] {
+        let sample = Sample::of_agency(agency).unwrap();
+        assert!(sample.record.starts_with(agency));
+        if shuguan_adapters::catalogue::record_type(sample.record).is_none() {
+            continue;
+        }
+        let layout = Layout::from_content_type(&sample.content_type).unwrap();
+        assert_eq!(Layout::detect(sample.file_name, &sample.bytes), layout, "{agency}");
+        assert!(sample.bytes.split(|byte| *byte == b'\n').count() > 20, "{agency}");
+    }
+    assert_eq!(Sample::of_agency("post"), None);
 }
 
 #[test]
