@@ -148,7 +148,7 @@ impl Authority {
     pub fn issue(&self, csr: &Csr, subject: &Subject, days: u32, now_us: i64) -> Result<Issued, PkiFault> {
         subject.check()?;
         let lock = Lock::take(&self.folder)?;
-        let issued = self.sign_partner("issue", csr, subject, days, now_us)?;
+        let issued = self.sign_partner("issued", csr, subject, days, now_us)?;
         drop(lock);
         Ok(issued)
     }
@@ -172,7 +172,7 @@ impl Authority {
             .serial;
         let path = self.issued_path(serial);
         let spki = public_key_of(&path, &keyfile::read_public(&path)?)?;
-        let issued = self.sign_partner("renew", &Csr::for_key(&spki)?, subject, days, now_us)?;
+        let issued = self.sign_partner("renewed", &Csr::for_key(&spki)?, subject, days, now_us)?;
         drop(lock);
         Ok(issued)
     }
@@ -187,7 +187,7 @@ impl Authority {
         params.subject_alt_names = server_names_of(&path, &parsed)?;
         let key = rcgen::SubjectPublicKeyInfo::from_der(parsed.public_key().raw)
             .map_err(PkiFault::crypto("read the server's key"))?;
-        let issued = self.sign("renew", Tier::Issuing, &params, &key, ("gateway", ""), now_us)?;
+        let issued = self.sign("renewed", Tier::Issuing, &params, &key, ("gateway", ""), now_us)?;
         keyfile::replace_public(&path, issued.chain_pem.as_bytes())?;
         drop(lock);
         Ok(issued)
@@ -203,7 +203,7 @@ impl Authority {
         let at = rfc3339(now_us);
         for row in rows.iter().filter(|row| row.revoked_at.is_none()) {
             let act = Act {
-                act: "revoke".to_owned(),
+                act: "revoked".to_owned(),
                 partner: row.issued.partner.clone(),
                 serial: row.issued.serial.clone(),
                 fingerprint: row.issued.sha256.clone(),
@@ -281,7 +281,7 @@ impl Authority {
     fn create_server(&self, name: Option<&str>, now_us: i64) -> Result<(), PkiFault> {
         let pair = self.create_key("server")?;
         let params = self.server_params(&self.profile.server_names(name), now_us)?;
-        let issued = self.sign("issue", Tier::Issuing, &params, &pair, ("gateway", ""), now_us)?;
+        let issued = self.sign("issued", Tier::Issuing, &params, &pair, ("gateway", ""), now_us)?;
         keyfile::create_public(&self.folder.join("server.pem"), issued.chain_pem.as_bytes())
     }
 
