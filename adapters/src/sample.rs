@@ -17,8 +17,8 @@ mod writing;
 use std::collections::BTreeMap;
 use std::io;
 
-pub use self::dirt::{Dirt, DirtKind};
 use self::dirt::Spoil;
+pub use self::dirt::{Dirt, DirtKind};
 use self::fill::Case;
 use self::random::Random;
 use self::writing::Writing;

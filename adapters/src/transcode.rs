@@ -24,7 +24,10 @@ enum Stage {
     Head(Vec<u8>),
     /// The bytes of a character that the last frame cut off, at most three.
     Utf8(Vec<u8>),
-    Gb18030 { decoder: Box<Decoder>, text: String },
+    Gb18030 {
+        decoder: Box<Decoder>,
+        text: String,
+    },
 }
 
 impl Transcoder {
@@ -240,9 +243,15 @@ mod tests {
         for cut in 0..gb.len() {
             let (left, right) = gb.split_at(cut);
             let error = whole(Encoding::Gb18030, &[left, right]).unwrap_err();
-            assert!(matches!(error, Unreadable::BadEncoding { offset: 6, line: 3 }), "{error:?} cut at {cut}");
+            assert!(
+                matches!(error, Unreadable::BadEncoding { offset: 6, line: 3 }),
+                "{error:?} cut at {cut}"
+            );
             let error = whole(Encoding::Utf8, &[left, right]).unwrap_err();
-            assert!(matches!(error, Unreadable::BadEncoding { offset: 4, line: 3 }), "{error:?} cut at {cut}");
+            assert!(
+                matches!(error, Unreadable::BadEncoding { offset: 4, line: 3 }),
+                "{error:?} cut at {cut}"
+            );
         }
     }
 

@@ -119,7 +119,12 @@ fn rejected(told: &Told) -> Vec<(u64, u64, Option<&str>, RejectCode)> {
 fn titles(told: &Told) -> Vec<String> {
     told.parts
         .iter()
-        .flat_map(|part| part.column(0).as_string::<i32>().iter().map(|title| title.unwrap().to_owned()))
+        .flat_map(|part| {
+            part.column(0)
+                .as_string::<i32>()
+                .iter()
+                .map(|title| title.unwrap().to_owned())
+        })
         .collect()
 }
 
@@ -181,19 +186,20 @@ fn the_same_table_gives_the_same_columns_in_every_form() {
     for delimiter in [",", "\t", "|"] {
         let mut text = ["title", "count", "note"].join(delimiter);
         for (title, count, note) in rows {
-            text.push_str(&format!("\n{}", [title, count, &quote(note)].join(delimiter)));
+            text.push('\n');
+            text.push_str(&[title, count, &quote(note)].join(delimiter));
         }
         let layout = delimited(delimiter.as_bytes()[0], Encoding::Utf8);
         all.push(read(layout, &text));
     }
-    let text: String = rows
-        .iter()
-        .map(|(title, count, note)| {
-            let count = if count.is_empty() { "null" } else { count };
-            format!("{{\"note\":{},\"count\":{count},\"title\":\"{title}\"}}\n", serde_json::json!(note))
-        })
-        .collect();
-    all.push(read(NDJSON, &text));
+    let object = |(title, count, note): (&str, &str, &str)| {
+        let count = if count.is_empty() { "null" } else { count };
+        format!(
+            "{{\"note\":{},\"count\":{count},\"title\":\"{title}\"}}",
+            serde_json::json!(note)
+        )
+    };
+    all.push(read(NDJSON, &rows.map(object).join("\n")));
     assert_eq!(all[0].counts.accepted, 3);
     for other in &all {
         assert_eq!(other.parts, all[0].parts);
@@ -211,7 +217,11 @@ fn parts_have_exactly_the_rows_that_were_asked_for() {
 
 #[test]
 fn a_repeat_inside_a_part_is_dropped_and_counted() {
-    let told = told(CSV, DecodeLimits::default(), &[b"title,count,jm\na,1,x\nb,1,x\na,1,y\na,2,x\nb,1,x\n"]);
+    let told = told(
+        CSV,
+        DecodeLimits::default(),
+        &[b"title,count,jm\na,1,x\nb,1,x\na,1,y\na,2,x\nb,1,x\n"],
+    );
     assert_eq!(titles(&told), ["a", "b", "a"]);
     assert_eq!((told.counts.accepted, told.counts.repeated), (3, 2));
 }
@@ -263,7 +273,10 @@ fn a_record_without_end_is_given_up() {
     };
     let endless = format!("title\n\"{}", "x\n".repeat(1000));
     let frames: Vec<&[u8]> = endless.as_bytes().chunks(50).collect();
-    assert_eq!(told(CSV, limits, &frames).ended, Err(Unreadable::RecordTooLong { line: 2 }));
+    assert_eq!(
+        told(CSV, limits, &frames).ended,
+        Err(Unreadable::RecordTooLong { line: 2 })
+    );
     let endless = format!("\n{{\"title\":\"{}", "x".repeat(1000));
     assert_eq!(
         told(NDJSON, limits, &[endless.as_bytes()]).ended,
@@ -295,25 +308,55 @@ fn a_nul_rejects_in_a_wanted_field_only() {
 
 #[test]
 fn each_way_to_spoil_a_json_record_is_a_reject_with_its_own_code() {
-    let deep = |levels: usize| format!("{{\"title\":\"a\",\"jm\":{}1{}}}", "[".repeat(levels), "]".repeat(levels));
+    let deep = |levels: usize| {
+        format!(
+            "{{\"title\":\"a\",\"jm\":{}1{}}}",
+            "[".repeat(levels),
+            "]".repeat(levels)
+        )
+    };
     let cases = [
-        (r#"{"title":"a","BT":"b"}"#.to_owned(), Some(("title", RejectCode::DuplicateKey))),
-        (r#"{"title":"a","t\u0069tle":"b"}"#.into(), Some(("title", RejectCode::DuplicateKey))),
+        (
+            r#"{"title":"a","BT":"b"}"#.to_owned(),
+            Some(("title", RejectCode::DuplicateKey)),
+        ),
+        (
+            r#"{"title":"a","t\u0069tle":"b"}"#.into(),
+            Some(("title", RejectCode::DuplicateKey)),
+        ),
         (r#"{"title":"a","jm":1,"jm":2,"z":1,"z":2}"#.into(), None),
-        (r#"{"title":"a\u0000"}"#.into(), Some(("title", RejectCode::NulCharacter))),
+        (
+            r#"{"title":"a\u0000"}"#.into(),
+            Some(("title", RejectCode::NulCharacter)),
+        ),
         (r#"{"title":"a","jm":"\u0000"}"#.into(), None),
         (r#"{"title":"\ud800"}"#.into(), Some(("", RejectCode::LoneSurrogate))),
-        (r#"{"title":"\ud800\u0041"}"#.into(), Some(("", RejectCode::LoneSurrogate))),
+        (
+            r#"{"title":"\ud800\u0041"}"#.into(),
+            Some(("", RejectCode::LoneSurrogate)),
+        ),
         (r#"{"title":"\udc00"}"#.into(), Some(("", RejectCode::LoneSurrogate))),
         (r#"{"title":"a","jm":"\ud800"}"#.into(), None),
         (r#"{"title":["a"]}"#.into(), Some(("title", RejectCode::WrongType))),
         (r#"{"title":{"a":{}}}"#.into(), Some(("title", RejectCode::WrongType))),
         (r#"{"title":true}"#.into(), Some(("title", RejectCode::WrongType))),
         (r#"{"title":9007199254740991}"#.into(), None),
-        (r#"{"title":9007199254740992}"#.into(), Some(("title", RejectCode::InexactNumber))),
-        (r#"{"title":-9007199254740992}"#.into(), Some(("title", RejectCode::InexactNumber))),
-        (r#"{"title":123456789012345678901234567890}"#.into(), Some(("title", RejectCode::InexactNumber))),
-        (r#"{"title":3.2071E17}"#.into(), Some(("title", RejectCode::InexactNumber))),
+        (
+            r#"{"title":9007199254740992}"#.into(),
+            Some(("title", RejectCode::InexactNumber)),
+        ),
+        (
+            r#"{"title":-9007199254740992}"#.into(),
+            Some(("title", RejectCode::InexactNumber)),
+        ),
+        (
+            r#"{"title":123456789012345678901234567890}"#.into(),
+            Some(("title", RejectCode::InexactNumber)),
+        ),
+        (
+            r#"{"title":3.2071E17}"#.into(),
+            Some(("title", RejectCode::InexactNumber)),
+        ),
         (r#"{"jm":[1,{"title":3}], "title" : 12.50 }"#.into(), None),
         (r#"{"title":"a"} x"#.into(), Some(("", RejectCode::MalformedJson))),
         (r#"{"title":"a","#.into(), Some(("", RejectCode::MalformedJson))),
@@ -326,7 +369,10 @@ fn each_way_to_spoil_a_json_record_is_a_reject_with_its_own_code() {
         (format!("{{\"title\":\"{}\"}}", "[".repeat(100)), None),
     ];
     for (line, expected) in cases {
-        let told = read(NDJSON, &format!("{{\"title\":\"first\"}}\n{line}\n{{\"title\":\"last\"}}\n"));
+        let told = read(
+            NDJSON,
+            &format!("{{\"title\":\"first\"}}\n{line}\n{{\"title\":\"last\"}}\n"),
+        );
         assert_eq!(told.ended, Ok(()));
         match expected {
             None => assert_eq!((told.counts.accepted, told.counts.rejected), (3, 0), "{line}"),
@@ -370,7 +416,10 @@ fn kept_rejects_are_bounded_and_counts_are_not() {
         ..limits()
     };
     let told = told(CSV, limits, &[b"title\na,b\na,b\na,b\nc\n"]);
-    assert_eq!((told.rejects.len(), told.counts.rejected, told.counts.accepted), (2, 3, 1));
+    assert_eq!(
+        (told.rejects.len(), told.counts.rejected, told.counts.accepted),
+        (2, 3, 1)
+    );
 }
 
 #[test]

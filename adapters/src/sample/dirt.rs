@@ -79,7 +79,10 @@ impl Dirt {
 
     /// The ways that the record type knows, each with its share and the field it spoils.
     pub(crate) fn plan(&self, record: &RecordType) -> Vec<Spoil> {
-        let mut spoils: Vec<Spoil> = DirtKind::ALL.into_iter().filter_map(|kind| Spoil::of(record, kind)).collect();
+        let mut spoils: Vec<Spoil> = DirtKind::ALL
+            .into_iter()
+            .filter_map(|kind| Spoil::of(record, kind))
+            .collect();
         #[expect(clippy::cast_precision_loss, reason = "at most seven kinds")]
         let each = self.spread / spoils.len().max(1) as f64;
         for spoil in &mut spoils {
@@ -105,8 +108,10 @@ impl Spoil {
         let field = match kind {
             DirtKind::WrongCheck => find(&|field| matches!(field.kind, FieldType::CitizenId))
                 .or_else(|| find(&|field| matches!(field.kind, FieldType::Uscc | FieldType::TaxpayerId)))?,
-            DirtKind::ImpossibleDate => find(&|field| matches!(field.kind, FieldType::Date) && field.name != "birth_date")
-                .or_else(|| find(&|field| matches!(field.kind, FieldType::Date | FieldType::Instant)))?,
+            DirtKind::ImpossibleDate => {
+                find(&|field| matches!(field.kind, FieldType::Date) && field.name != "birth_date")
+                    .or_else(|| find(&|field| matches!(field.kind, FieldType::Date | FieldType::Instant)))?
+            }
             DirtKind::MissingName => find(&|field| field.required && field.name.ends_with("name"))?,
             DirtKind::SexContradictsId => {
                 find(&|field| field.name == "citizen_id")?;

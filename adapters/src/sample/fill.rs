@@ -26,7 +26,11 @@ impl<'a> Case<'a> {
     pub(crate) fn new(record: &'a RecordType, seed: u64, row: u64) -> Self {
         let person = person_number(record.name, row);
         let unit = unit_number(record.name, row);
-        let kind = if record.name.starts_with("civil-affairs") { "52" } else { "91" };
+        let kind = if record.name.starts_with("civil-affairs") {
+            "52"
+        } else {
+            "91"
+        };
         // What happens to a person happens on one day, whoever reports it.
         let event = EVENTS_START + i32::try_from(Random::new(seed, person ^ EVENTS).below(EVENTS_DAYS)).unwrap_or(0);
         Self {
@@ -94,7 +98,11 @@ impl<'a> Case<'a> {
             ("sex", FieldType::Code(table)) => {
                 let (code, word) = if person.male { ("1", "男") } else { ("2", "女") };
                 let code = table.canonical(word).unwrap_or(code);
-                if self.random.chance(1_000) { word.into() } else { code.into() }
+                if self.random.chance(1_000) {
+                    word.into()
+                } else {
+                    code.into()
+                }
             }
             ("birth_date", _) => {
                 let birth = person.birth;
@@ -117,10 +125,9 @@ impl<'a> Case<'a> {
         let on = self.event + later;
         match field.kind {
             FieldType::CitizenId => self.person.id.clone(),
-            FieldType::Uscc => self.unit.uscc.clone(),
+            FieldType::Uscc | FieldType::TaxpayerId => self.unit.uscc.clone(),
             FieldType::OrgCode => self.unit.org_code.clone(),
             FieldType::RegNo => self.unit.reg_no.clone(),
-            FieldType::TaxpayerId => self.unit.uscc.clone(),
             FieldType::DocumentNo(max) => self.document(field.name, max),
             FieldType::Name => self.person.name.clone(),
             FieldType::Text(max) => self.words(field, max),
@@ -185,23 +192,38 @@ impl<'a> Case<'a> {
         if let Some(card) = table.rows.iter().find(|row| row.zh.contains("居民身份证")) {
             return card.code.into();
         }
-        let at = if self.random.chance(8_000) { 0 } else { self.random.below(table.rows.len() as u64) };
+        let at = if self.random.chance(8_000) {
+            0
+        } else {
+            self.random.below(table.rows.len() as u64)
+        };
         let row = usize::try_from(at).ok().and_then(|at| table.rows.get(at));
         let spelled = self.random.chance(1_000);
-        row.map(|row| if spelled { row.zh } else { row.code }).unwrap_or_default().into()
+        row.map(|row| if spelled { row.zh } else { row.code })
+            .unwrap_or_default()
+            .into()
     }
 
     fn words(&mut self, field: &Field, max: u16) -> String {
         let name = field.name;
         let any = |words: &[&str]| words.iter().any(|word| name.contains(word));
         let text = if any(&["hospital", "issuer", "midwifery"]) {
-            self.random.pick(&["连云港市第一人民医院", "连云港市妇幼保健院", "东海县人民医院", "灌南县人民医院"]).into()
+            self.random
+                .pick(&[
+                    "连云港市第一人民医院",
+                    "连云港市妇幼保健院",
+                    "东海县人民医院",
+                    "灌南县人民医院",
+                ])
+                .into()
         } else if any(&["station"]) {
             format!("{}010000", self.person.county.code)
         } else if any(&["authority", "office", "bureau", "organ"]) {
             format!("{}00000", self.unit.county.code)
         } else if any(&["reason"]) {
-            self.random.pick(&["决议解散", "经营期限届满", "合并分立", "其他原因"]).into()
+            self.random
+                .pick(&["决议解散", "经营期限届满", "合并分立", "其他原因"])
+                .into()
         } else if any(&["scope"]) {
             "水产品销售；普通货运；\"网上\"贸易代理，自营和代理各类商品进出口业务".into()
         } else if any(&["address"]) {
@@ -225,7 +247,10 @@ fn rank(record: &RecordType, name: &str, depth: u8) -> i32 {
         return 0;
     }
     let before = record.order.iter().filter(|(_, later)| *later == name);
-    before.map(|(earlier, _)| 1 + rank(record, earlier, depth + 1)).max().unwrap_or(0)
+    before
+        .map(|(earlier, _)| 1 + rank(record, earlier, depth + 1))
+        .max()
+        .unwrap_or(0)
 }
 
 /// Which person a row is about: who died is the same person for police, crematorium and hospital, and a resident.
@@ -248,7 +273,15 @@ fn unit_number(record: &str, row: u64) -> u64 {
     }
 }
 
-static RELATIVES: [&str; 7] = ["mother_", "father_", "child_", "head_", "guardian_", "guardian1_", "guardian2_"];
+static RELATIVES: [&str; 7] = [
+    "mother_",
+    "father_",
+    "child_",
+    "head_",
+    "guardian_",
+    "guardian1_",
+    "guardian2_",
+];
 
 /// Places of their own for what is drawn beside persons.
 const EVENTS: u64 = 0x4556_454e_5400_0000;

@@ -43,7 +43,12 @@ fn a_clean_sample_of_every_record_type_is_accepted_whole() {
     for record in record_types() {
         let (bytes, _) = sample(record, CSV, 500, Dirt::none());
         let (_, rejects, counts) = decode(record, CSV, &bytes);
-        assert_eq!((counts.accepted, counts.received), (500, 500), "{}: {rejects:?}", record.name);
+        assert_eq!(
+            (counts.accepted, counts.received),
+            (500, 500),
+            "{}: {rejects:?}",
+            record.name
+        );
     }
 }
 
@@ -90,7 +95,11 @@ fn each_kind_of_dirt_is_found_under_its_code() {
                 assert_eq!(counts.accepted, made.good, "{} {kind:?}", record.name);
                 assert_eq!((counts.rejected, counts.repeated), (made.rejected(), made.repeated()));
                 for reject in rejects {
-                    assert!(codes(kind).contains(&reject.code), "{} {kind:?}: {reject:?}", record.name);
+                    assert!(
+                        codes(kind).contains(&reject.code),
+                        "{} {kind:?}: {reject:?}",
+                        record.name
+                    );
                 }
             }
         }
@@ -102,7 +111,10 @@ fn a_large_sample_has_the_counts_that_it_states() {
     let record = record_type("public-security/resident").unwrap();
     let (bytes, made) = sample(record, CSV, 30_000, Dirt::spread(5.0));
     let (parts, _, counts) = decode(record, CSV, &bytes);
-    assert_eq!((counts.accepted, counts.rejected, counts.repeated), (made.good, made.rejected(), made.repeated()));
+    assert_eq!(
+        (counts.accepted, counts.rejected, counts.repeated),
+        (made.good, made.rejected(), made.repeated())
+    );
     assert!(made.dirty.len() >= 6, "{made:?}");
     for (kind, rows) in &made.dirty {
         assert!((100..400).contains(rows), "{kind:?}: {rows}");
@@ -122,14 +134,24 @@ fn the_dead_of_one_source_are_the_dead_of_the_others_and_were_residents() {
         };
         parts.iter().flat_map(texts).collect()
     };
-    let residents: HashSet<_> = column("public-security/resident", 1000, "citizen_id").into_iter().collect();
+    let residents: HashSet<_> = column("public-security/resident", 1000, "citizen_id")
+        .into_iter()
+        .collect();
     let dead = column("public-security/death", 100, "citizen_id");
     assert_eq!(dead, column("civil-affairs/cremation", 100, "citizen_id"));
     assert_eq!(dead, column("health/death-certificate", 100, "citizen_id"));
     assert!(dead.iter().all(|id| residents.contains(id)));
     let founded: HashSet<_> = column("commerce/establishment", 1000, "uscc").into_iter().collect();
-    assert!(column("commerce/cancellation", 100, "uscc").iter().all(|code| founded.contains(code)));
-    assert!(column("tax/registration", 100, "uscc").iter().all(|code| founded.contains(code)));
+    assert!(
+        column("commerce/cancellation", 100, "uscc")
+            .iter()
+            .all(|code| founded.contains(code))
+    );
+    assert!(
+        column("tax/registration", 100, "uscc")
+            .iter()
+            .all(|code| founded.contains(code))
+    );
 }
 
 #[test]

@@ -97,12 +97,16 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
     let bar = bar(size, output);
     let mut chunk = head;
     loop {
-        decoder.feed(&chunk).map_err(|error| unreadable(&args, layout, &error))?;
+        decoder
+            .feed(&chunk)
+            .map_err(|error| unreadable(&args, layout, &error))?;
         // The columns are of no interest here.
         while decoder.next_part().is_some() {}
         bar.inc(chunk.len() as u64);
         chunk.resize(CHUNK_BYTES, 0);
-        let read = source.read(&mut chunk).map_err(|error| cannot_read(&args.file, error))?;
+        let read = source
+            .read(&mut chunk)
+            .map_err(|error| cannot_read(&args.file, error))?;
         chunk.truncate(read);
         if read == 0 {
             break;
@@ -116,7 +120,9 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
     match counts {
         Counts { received: 0, .. } => {
             let empty = Refusal::EmptyBatch;
-            Err(Failure::local(empty.en()).coded(empty.code()).at(args.file.display().to_string()))
+            Err(Failure::local(empty.en())
+                .coded(empty.code())
+                .at(args.file.display().to_string()))
         }
         Counts { rejected: 0, .. } => Ok(Exit::Done),
         _ => Ok(Exit::Partial),
@@ -217,7 +223,10 @@ fn show(args: &CheckArgs, layout: Layout, decoder: &Decoder, rejects: &[Reject],
             row: reject.row,
             line: reject.line,
             field: reject.field,
-            field_zh: reject.field.and_then(|name| args.record.field(name)).map(|field| field.zh),
+            field_zh: reject
+                .field
+                .and_then(|name| args.record.field(name))
+                .map(|field| field.zh),
             code: reject.code.code(),
             name: reject.code.slug(),
         })
@@ -242,13 +251,20 @@ fn show(args: &CheckArgs, layout: Layout, decoder: &Decoder, rejects: &[Reject],
 }
 
 fn show_text(verdict: &Verdict<'_>, record: &RecordType, output: &Output) {
-    output.note(format!("{}: {} {}, {}", verdict.file, record.name, record.zh, verdict.layout));
+    output.note(format!(
+        "{}: {} {}, {}",
+        verdict.file, record.name, record.zh, verdict.layout
+    ));
     output.note(format!(
         "{} rows: {} good, {} rejected, {} repeated",
         verdict.received, verdict.accepted, verdict.rejected, verdict.repeated
     ));
     if !verdict.unknown_headers.is_empty() {
-        let names: Vec<String> = verdict.unknown_headers.iter().map(|name| name.escape_debug().to_string()).collect();
+        let names: Vec<String> = verdict
+            .unknown_headers
+            .iter()
+            .map(|name| name.escape_debug().to_string())
+            .collect();
         output.note(format!("not in the catalogue, ignored: {}", names.join(", ")));
     }
     if verdict.by_code.is_empty() {
@@ -267,7 +283,11 @@ fn show_text(verdict: &Verdict<'_>, record: &RecordType, output: &Output) {
     if verdict.rejects.is_empty() {
         return;
     }
-    output.note(format!("the first {} of {} rejects:", verdict.rejects.len(), verdict.rejected));
+    output.note(format!(
+        "the first {} of {} rejects:",
+        verdict.rejects.len(),
+        verdict.rejected
+    ));
     let rows: Vec<Vec<String>> = verdict
         .rejects
         .iter()
@@ -298,15 +318,24 @@ fn unreadable(args: &CheckArgs, layout: Layout, error: &Unreadable) -> Failure {
         Unreadable::BadHeaderRow { .. } => {
             let headers = args.record.fields.iter().filter(|field| field.required);
             let headers: Vec<_> = headers.map(|field| format!("{} ({})", field.name, field.zh)).collect();
-            format!("its headers must name, by English or Chinese name or alias: {}", headers.join(", "))
+            format!(
+                "its headers must name, by English or Chinese name or alias: {}",
+                headers.join(", ")
+            )
         }
-        Unreadable::RecordTooLong { .. } => "look for a quote that is never closed, or a line that never ends".to_owned(),
+        Unreadable::RecordTooLong { .. } => {
+            "look for a quote that is never closed, or a line that never ends".to_owned()
+        }
         Unreadable::NotThisFormat { .. } => format!(
             "it was read as {}; name another form: `--content-type text/csv`",
             layout.content_type()
         ),
     };
-    Failure::local(refusal.en()).coded(refusal.code()).at(place).because(error).then(next)
+    Failure::local(refusal.en())
+        .coded(refusal.code())
+        .at(place)
+        .because(error)
+        .then(next)
 }
 
 fn cannot_read(file: &Path, error: std::io::Error) -> Failure {

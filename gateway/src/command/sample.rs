@@ -90,9 +90,8 @@ pub fn run(args: SampleArgs, output: &Output) -> Result<Exit, Failure> {
     } else {
         std::fs::File::create(&args.out).and_then(|file| write(&args, layout, file))
     };
-    let counts = counts.map_err(|error| {
-        Failure::local(format!("cannot write `{}`", args.out.display())).because(error)
-    })?;
+    let counts =
+        counts.map_err(|error| Failure::local(format!("cannot write `{}`", args.out.display())).because(error))?;
     show(&args, layout, &counts, output);
     Ok(Exit::Done)
 }
@@ -134,7 +133,10 @@ fn show(args: &SampleArgs, layout: Layout, counts: &SampleCounts, output: &Outpu
         output.note(format!("  {} {}", dirt.rows, dirt.kind));
     }
     if args.out != Path::new("-") {
-        output.note(format!("judge it: shuguan check {} --record {}", written.file, written.record));
+        output.note(format!(
+            "judge it: shuguan check {} --record {}",
+            written.file, written.record
+        ));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The members of one JSON object, straight into the places of the wanted fields.
 //!
-//! Takes what serde_json calls out while it reads a line; gives for each wanted field where its text lies. Refuses what has no exact text.
+//! Takes what `serde_json` calls out while it reads a line; gives for each wanted field where its text lies. Refuses what has no exact text.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -204,7 +204,9 @@ impl<'de> Visitor<'de> for Scalar<'_> {
 pub(crate) fn exact_fraction(line: &str, number: usize) -> Sent<'_> {
     let text = nth_value(line, number).unwrap_or_default();
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-');
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-');
     if plain && (1..=DIGITS_EXACT).contains(&digits) {
         Sent::Text(text)
     } else {
@@ -266,7 +268,7 @@ pub(crate) fn nests_too_deep(line: &str) -> bool {
     false
 }
 
-/// Why serde_json did not take the line. Its message holds a position and no value.
+/// Why `serde_json` did not take the line. Its message holds a position and no value.
 pub(crate) fn code_of(error: &serde_json::Error) -> RejectCode {
     if error.is_data() {
         return RejectCode::NotAnObject;
