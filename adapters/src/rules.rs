@@ -62,7 +62,10 @@ pub struct Rules {
 
 impl std::fmt::Debug for Rules {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rules").field("order", &self.order).field("keys", &self.keys).finish_non_exhaustive()
+        f.debug_struct("Rules")
+            .field("order", &self.order)
+            .field("keys", &self.keys)
+            .finish_non_exhaustive()
     }
 }
 
@@ -83,9 +86,12 @@ impl Rules {
         let typed: Vec<_> = TYPED.into_iter().filter_map(pair).collect();
         let id = slot("citizen_id").or_else(|| slot("id_no").filter(|_| slot("id_type").is_some()));
         let order: Vec<_> = record.order.iter().copied().filter_map(pair).collect();
-        // A key that is only half wanted cannot be judged; then some other half may identify the record.
-        let keys: Option<Vec<Vec<usize>>> =
-            record.keys.iter().map(|key| key.iter().map(|name| slot(name)).collect()).collect();
+        // Only a key that is wanted as a whole can identify a record downstream, and only such a key is asked for.
+        let keys = record
+            .keys
+            .iter()
+            .filter_map(|key| key.iter().map(|name| slot(name)).collect())
+            .collect();
         let mut rules = Self {
             parts: vec![Part::Nothing; wanted.len()],
             noted: vec![Noted::default(); wanted.len()],
@@ -94,7 +100,7 @@ impl Rules {
             birth: slot("birth_date").filter(|_| id.is_some()),
             typed,
             order,
-            keys: keys.unwrap_or_default(),
+            keys,
             scratch: Scratch::default(),
             today,
         };
@@ -105,7 +111,12 @@ impl Rules {
     fn assign(&mut self) {
         let comparable = self.order.iter().flat_map(|(first, second)| [*first, *second]);
         let mut parts: Vec<(usize, Part)> = comparable.map(|slot| (slot, Part::Comparable)).collect();
-        parts.extend(self.sex.into_iter().chain(self.birth).map(|slot| (slot, Part::Comparable)));
+        parts.extend(
+            self.sex
+                .into_iter()
+                .chain(self.birth)
+                .map(|slot| (slot, Part::Comparable)),
+        );
         parts.extend(self.id.map(|slot| (slot, Part::ResidentId)));
         for (kind, number) in &self.typed {
             parts.push((*kind, Part::DocumentType));
@@ -123,7 +134,10 @@ impl Rules {
         let (Some(part), Some(noted)) = (self.parts.get(slot), self.noted.get_mut(slot)) else {
             return;
         };
-        *noted = Noted { present: !matches!(value, Value::Missing), ..Noted::default() };
+        *noted = Noted {
+            present: !matches!(value, Value::Missing),
+            ..Noted::default()
+        };
         match (part, value) {
             (Part::ResidentId, Value::Text(id)) => noted.holder = holder(id),
             (Part::TypedNo, Value::Text(number)) => match citizen_id::parse(number, &mut self.scratch, self.today) {
@@ -147,7 +161,10 @@ impl Rules {
             if let (Some(first), Some(later)) = (self.present(*first), self.present(*second))
                 && later.number < first.number
             {
-                return Err(Breach { slot: Some(*second), code: RejectCode::OutOfOrderDates });
+                return Err(Breach {
+                    slot: Some(*second),
+                    code: RejectCode::OutOfOrderDates,
+                });
             }
         }
         Ok(())
@@ -158,7 +175,10 @@ impl Rules {
         if self.keys.is_empty() || self.keys.iter().any(whole) {
             return Ok(());
         }
-        Err(Breach { slot: None, code: RejectCode::NoKey })
+        Err(Breach {
+            slot: None,
+            code: RejectCode::NoKey,
+        })
     }
 
     /// A number that is said to be a resident id must be one.
@@ -168,7 +188,10 @@ impl Rules {
                 && kind.number == 1
                 && let Some(code) = noted.no_resident_id
             {
-                return Err(Breach { slot: Some(*number), code });
+                return Err(Breach {
+                    slot: Some(*number),
+                    code,
+                });
             }
         }
         Ok(())
@@ -183,13 +206,19 @@ impl Rules {
             && matches!(sex.number, 1 | 2)
             && sex.number != holder.sex
         {
-            return Err(Breach { slot: Some(slot), code: RejectCode::SexContradictsId });
+            return Err(Breach {
+                slot: Some(slot),
+                code: RejectCode::SexContradictsId,
+            });
         }
         if let Some(slot) = self.birth
             && let (Some(birth), Some(born)) = (self.present(slot), holder.born)
             && birth.number != i64::from(born)
         {
-            return Err(Breach { slot: Some(slot), code: RejectCode::BirthContradictsId });
+            return Err(Breach {
+                slot: Some(slot),
+                code: RejectCode::BirthContradictsId,
+            });
         }
         Ok(())
     }
@@ -212,5 +241,8 @@ impl Rules {
 
 fn holder(id: &str) -> Option<Holder> {
     let sex = if citizen_id::sex(id)? == "1" { 1 } else { 2 };
-    Some(Holder { born: citizen_id::birth_day(id), sex })
+    Some(Holder {
+        born: citizen_id::birth_day(id),
+        sex,
+    })
 }

@@ -68,15 +68,14 @@ impl fmt::Debug for Scratch {
 /// Reads one value of `field`. `today` is the day of reception in Asia/Shanghai, in days since 1970-01-01.
 ///
 /// A required field that says nothing is refused as [`RejectCode::Missing`]; any other gives [`Value::Missing`].
-pub fn parse<'a>(
-    field: &Field,
-    sent: &'a str,
-    scratch: &'a mut Scratch,
-    today: i32,
-) -> Result<Value<'a>, RejectCode> {
+pub fn parse<'a>(field: &Field, sent: &'a str, scratch: &'a mut Scratch, today: i32) -> Result<Value<'a>, RejectCode> {
     let value = read(field, sent, scratch, today).map_err(|code| {
         // A NUL is worth naming as such whatever the field made of it.
-        if sent.contains('\0') { RejectCode::NulCharacter } else { code }
+        if sent.contains('\0') {
+            RejectCode::NulCharacter
+        } else {
+            code
+        }
     })?;
     match value {
         Value::Missing if field.required => Err(RejectCode::Missing),
@@ -91,7 +90,10 @@ fn read<'a>(field: &Field, sent: &'a str, scratch: &'a mut Scratch, today: i32) 
     }
     // A code table may hold what elsewhere is a placeholder: 0 is a sex, 无 a military status.
     if let FieldType::Code(table) = field.kind {
-        return match table.canonical(sent) {
+        let code = table
+            .canonical(sent)
+            .or_else(|| table.canonical(fold::identifier(sent, &mut scratch.folded)));
+        return match code {
             Some(code) => Ok(Value::Text(code)),
             None if fold::is_placeholder(sent) => Ok(Value::Missing),
             None => Err(RejectCode::UnknownCode),

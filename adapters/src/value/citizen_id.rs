@@ -42,8 +42,14 @@ pub fn sex(id: &str) -> Option<&'static str> {
 
 /// The check character that belongs to 17 digits.
 pub fn check_character(first: &[u8]) -> Option<char> {
-    let sum: u32 = first.iter().zip(WEIGHTS).map(|(byte, weight)| u32::from(byte.wrapping_sub(b'0')) * weight).sum();
-    CHECKS.get(usize::try_from(sum % 11).ok()?).map(|check| char::from(*check))
+    let sum: u32 = first
+        .iter()
+        .zip(WEIGHTS)
+        .map(|(byte, weight)| u32::from(byte.wrapping_sub(b'0')) * weight)
+        .sum();
+    CHECKS
+        .get(usize::try_from(sum % 11).ok()?)
+        .map(|check| char::from(*check))
 }
 
 fn check(id: &[u8], today: i32) -> Result<(), RejectCode> {
@@ -80,7 +86,11 @@ fn raise(short: &str, made: &mut String) -> Result<(), RejectCode> {
     let (Some(area), Some(rest)) = (short.get(..6), short.get(6..)) else {
         return Err(RejectCode::BadLength);
     };
-    let century = if short.get(12..).is_some_and(|order| order >= "996") { "18" } else { "19" };
+    let century = if short.get(12..).is_some_and(|order| order >= "996") {
+        "18"
+    } else {
+        "19"
+    };
     made.clear();
     made.push_str(area);
     made.push_str(century);

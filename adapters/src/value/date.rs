@@ -62,7 +62,9 @@ pub fn day(sent: &str) -> Result<Option<i32>, RejectCode> {
         Form::Open => Ok(None),
         Form::Epoch(micros) => Ok(Some(shanghai::shanghai_day(micros))),
         Form::Stamp(Stamp { day: None, .. }) => Err(RejectCode::ImpreciseDate),
-        Form::Stamp(stamp) if stamp.offset.is_some() => moment(&stamp).map(|micros| Some(shanghai::shanghai_day(micros))),
+        Form::Stamp(stamp) if stamp.offset.is_some() => {
+            moment(&stamp).map(|micros| Some(shanghai::shanghai_day(micros)))
+        }
         Form::Stamp(stamp) => local_day(&stamp).map(Some),
     }
 }
@@ -72,7 +74,9 @@ pub(super) fn month<'a>(sent: &str, scratch: &'a mut Scratch) -> Result<Option<&
     let (year, month) = match form::read(sent)? {
         Form::Open => return Ok(None),
         Form::Epoch(micros) => month_of(shanghai::shanghai_day(micros))?,
-        Form::Stamp(Stamp { day: None, year, month, .. }) => (year, month),
+        Form::Stamp(Stamp {
+            day: None, year, month, ..
+        }) => (year, month),
         Form::Stamp(stamp) => month_of(local_day(&stamp)?)?,
     };
     if !YEARS.contains(&year) || days_in_month(year, month) == 0 {
@@ -102,7 +106,10 @@ fn local_day(stamp: &Stamp) -> Result<i32, RejectCode> {
     if !YEARS.contains(&stamp.year) {
         return Err(RejectCode::BadDate);
     }
-    stamp.day.and_then(|day| days_from_civil(stamp.year, stamp.month, day)).ok_or(RejectCode::BadDate)
+    stamp
+        .day
+        .and_then(|day| days_from_civil(stamp.year, stamp.month, day))
+        .ok_or(RejectCode::BadDate)
 }
 
 fn moment(stamp: &Stamp) -> Result<i64, RejectCode> {

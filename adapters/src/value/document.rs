@@ -7,12 +7,7 @@ use super::fold::identifier;
 use super::{RejectCode, Scratch};
 
 /// The number of at most `max` characters.
-pub(super) fn parse<'a>(
-    field: &str,
-    sent: &'a str,
-    max: u16,
-    scratch: &'a mut Scratch,
-) -> Result<&'a str, RejectCode> {
+pub(super) fn parse<'a>(field: &str, sent: &'a str, max: u16, scratch: &'a mut Scratch) -> Result<&'a str, RejectCode> {
     let number = identifier(sent, &mut scratch.folded);
     if !number.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(RejectCode::BadAlphabet);

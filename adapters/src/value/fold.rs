@@ -28,8 +28,20 @@ pub(super) fn is_placeholder(trimmed: &str) -> bool {
     if trimmed.len() > 12 {
         return false;
     }
-    let ascii = ["null", "\"null\"", "(null)", "nil", "none", "n/a", "na", "nan", "undefined"];
-    trimmed.bytes().all(|byte| matches!(byte, b'-' | b'/' | b'*' | b'.' | b'_' | b'?'))
+    let ascii = [
+        "null",
+        "\"null\"",
+        "(null)",
+        "nil",
+        "none",
+        "n/a",
+        "na",
+        "nan",
+        "undefined",
+    ];
+    trimmed
+        .bytes()
+        .all(|byte| matches!(byte, b'-' | b'/' | b'*' | b'.' | b'_' | b'?'))
         || trimmed.chars().all(|char| matches!(char, '—' | '－' | '–' | '／'))
         || trimmed == "\\N"
         || matches!(trimmed, "无" | "不详" | "不明" | "未知" | "暂无" | "空" | "未填")
@@ -41,7 +53,10 @@ pub(super) fn is_placeholder(trimmed: &str) -> bool {
 /// What is canonical as sent is lent; anything else is written to `room`. Characters without an ASCII form stay, for the caller to
 /// refuse.
 pub(super) fn identifier<'a>(sent: &'a str, room: &'a mut String) -> &'a str {
-    if sent.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()) {
+    if sent
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
+    {
         return sent;
     }
     room.clear();
@@ -67,6 +82,10 @@ pub(super) fn narrow(char: char) -> char {
 pub(super) fn digits(bytes: &[u8]) -> Option<u32> {
     bytes.iter().try_fold(0_u32, |sum, byte| {
         let digit = byte.wrapping_sub(b'0');
-        if digit > 9 { None } else { sum.checked_mul(10)?.checked_add(u32::from(digit)) }
+        if digit > 9 {
+            None
+        } else {
+            sum.checked_mul(10)?.checked_add(u32::from(digit))
+        }
     })
 }

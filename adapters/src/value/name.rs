@@ -21,5 +21,9 @@ pub(super) fn parse(sent: &str) -> Result<&str, RejectCode> {
             return Err(RejectCode::BadName);
         }
     }
-    if length > LENGTH_MAX { Err(RejectCode::TooLong) } else { Ok(sent) }
+    if length > LENGTH_MAX {
+        Err(RejectCode::TooLong)
+    } else {
+        Ok(sent)
+    }
 }

@@ -29,7 +29,11 @@ pub(super) fn integer(sent: &str, max: i64) -> Result<i64, RejectCode> {
             _ => return Err(RejectCode::BadNumber),
         }
     }
-    if seen && number <= max { Ok(number) } else { Err(RejectCode::BadNumber) }
+    if seen && number <= max {
+        Ok(number)
+    } else {
+        Err(RejectCode::BadNumber)
+    }
 }
 
 /// A decimal of `scale` places: no zeros before the first digit but one, exactly `scale` digits after the point.

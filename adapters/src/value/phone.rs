@@ -3,8 +3,8 @@
 //! Takes the forms in which people write them; gives digits, for a landline `0518-85400000` with the hyphens that were sent. The
 //! numbers that clerks type when there is none mean nothing is known. Refuses everything else.
 
-use super::{RejectCode, Scratch};
 use super::fold::identifier;
+use super::{RejectCode, Scratch};
 
 /// Numbers that stand for none.
 const PLACEHOLDERS: [&str; 2] = ["13800000000", "11111111111"];
@@ -22,7 +22,10 @@ pub(super) fn parse<'a>(sent: &'a str, scratch: &'a mut Scratch) -> Result<Optio
         }));
         number = made;
     }
-    let number = number.strip_prefix("86-").or_else(|| number.strip_prefix("86").filter(|rest| rest.len() == 11)).unwrap_or(number);
+    let number = number
+        .strip_prefix("86-")
+        .or_else(|| number.strip_prefix("86").filter(|rest| rest.len() == 11))
+        .unwrap_or(number);
     if PLACEHOLDERS.contains(&number) || number.bytes().all(|byte| byte == b'0') {
         return Ok(None);
     }

@@ -32,7 +32,11 @@ struct Known {
 }
 
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {
-    let mut known = Known { counties: bits(1_000_000), prefectures: bits(10_000), provinces: bits(100) };
+    let mut known = Known {
+        counties: bits(1_000_000),
+        prefectures: bits(10_000),
+        provinces: bits(100),
+    };
     for (code, _, _) in rows() {
         set(&mut known.counties, code);
         set(&mut known.prefectures, code / 100);
@@ -57,7 +61,9 @@ pub fn level(code: u32) -> Level {
 
 /// The years in which a code was in force, each as first and last; the last is `None` while it lasts.
 pub fn years(code: u32) -> impl Iterator<Item = (u32, Option<u32>)> {
-    rows().filter(move |row| row.0 == code).map(|(_, from, until)| (from, until))
+    rows()
+        .filter(move |row| row.0 == code)
+        .map(|(_, from, until)| (from, until))
 }
 
 /// A county code.
@@ -90,7 +96,11 @@ fn in_province(code: &str) -> Result<(), RejectCode> {
         return Err(RejectCode::BadAlphabet);
     }
     let area = code.as_bytes().get(..6).and_then(digits).ok_or(RejectCode::BadLength)?;
-    if level(area) == Level::Unknown { Err(RejectCode::UnknownRegion) } else { Ok(()) }
+    if level(area) == Level::Unknown {
+        Err(RejectCode::UnknownRegion)
+    } else {
+        Ok(())
+    }
 }
 
 fn rows() -> impl Iterator<Item = (u32, u32, Option<u32>)> {
@@ -112,5 +122,8 @@ fn set(bits: &mut [u64], at: u32) {
 }
 
 fn has(bits: &[u64], at: u32) -> bool {
-    usize::try_from(at / 64).ok().and_then(|word| bits.get(word)).is_some_and(|word| word >> (at % 64) & 1 == 1)
+    usize::try_from(at / 64)
+        .ok()
+        .and_then(|word| bits.get(word))
+        .is_some_and(|word| word >> (at % 64) & 1 == 1)
 }

@@ -36,9 +36,7 @@ fn whole_number(bytes: &[u8]) -> Result<(), RejectCode> {
         return Ok(());
     };
     match bytes.split_last() {
-        Some((last, first))
-            if digits_only(first) && citizen_id::check_character(first) == Some(char::from(*last)) =>
-        {
+        Some((last, first)) if digits_only(first) && citizen_id::check_character(first) == Some(char::from(*last)) => {
             Ok(())
         }
         _ => Err(code),

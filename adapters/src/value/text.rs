@@ -10,7 +10,10 @@ use super::{RejectCode, Scratch};
 pub(super) fn parse<'a>(sent: &'a str, max: u16, scratch: &'a mut Scratch) -> Result<&'a str, RejectCode> {
     let mut breaks = false;
     // A byte test first: nearly every text has no byte that could belong to such a character.
-    if sent.bytes().any(|byte| byte < 0x20 || matches!(byte, 0x7F | 0xC2 | 0xE2)) {
+    if sent
+        .bytes()
+        .any(|byte| byte < 0x20 || matches!(byte, 0x7F | 0xC2 | 0xE2))
+    {
         for char in sent.chars() {
             if matches!(char, '\n' | '\r' | '\t') {
                 breaks = true;
@@ -35,7 +38,11 @@ pub(super) fn is_control(char: char) -> bool {
 /// One line out of several.
 fn joined<'a>(sent: &str, room: &'a mut String) -> &'a str {
     room.clear();
-    for part in sent.split(['\n', '\r', '\t']).map(str::trim).filter(|part| !part.is_empty()) {
+    for part in sent
+        .split(['\n', '\r', '\t'])
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+    {
         if !room.is_empty() {
             room.push(' ');
         }

@@ -28,7 +28,10 @@ pub(super) fn check(code: &[u8]) -> Result<(), RejectCode> {
     for (byte, weight) in code.iter().zip(WEIGHTS) {
         sum += value(*byte).ok_or(RejectCode::BadAlphabet)? * weight;
     }
-    let last = code.last().and_then(|byte| value(*byte)).ok_or(RejectCode::BadAlphabet)?;
+    let last = code
+        .last()
+        .and_then(|byte| value(*byte))
+        .ok_or(RejectCode::BadAlphabet)?;
     let (Some(kind), Some(region), Some(organisation)) = (code.get(..2), code.get(2..8), code.get(8..17)) else {
         return Err(RejectCode::BadLength);
     };
@@ -47,13 +50,20 @@ pub(super) fn check(code: &[u8]) -> Result<(), RejectCode> {
 /// The check character that belongs to the first 17.
 #[cfg(test)]
 pub(super) fn check_character(first: &str) -> Option<char> {
-    let sum: u32 = first.bytes().zip(WEIGHTS).filter_map(|(byte, weight)| Some(value(byte)? * weight)).sum();
+    let sum: u32 = first
+        .bytes()
+        .zip(WEIGHTS)
+        .filter_map(|(byte, weight)| Some(value(byte)? * weight))
+        .sum();
     let check = usize::try_from((31 - sum % 31) % 31).ok()?;
     ALPHABET.get(check).map(|byte| char::from(*byte))
 }
 
 fn value(byte: u8) -> Option<u32> {
-    VALUES.get(usize::from(byte)).filter(|value| **value < 31).map(|value| u32::from(*value))
+    VALUES
+        .get(usize::from(byte))
+        .filter(|value| **value < 31)
+        .map(|value| u32::from(*value))
 }
 
 /// Authority and kind. For diplomatic (2), cultural (4) and tourist (6) bodies no kinds are published.
@@ -71,7 +81,10 @@ fn is_kind(pair: &[u8]) -> bool {
     )
 }
 
-#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler: a place out of bounds would not build")]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: a place out of bounds would not build"
+)]
 const fn values() -> [u8; 256] {
     let mut values = [255; 256];
     let mut at = 0;

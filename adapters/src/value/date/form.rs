@@ -44,7 +44,15 @@ pub(super) fn read(sent: &str) -> Result<Form, RejectCode> {
         bytes => Cursor(bytes).stamp().map(Form::Stamp),
     };
     match form.ok_or(RejectCode::BadDate)? {
-        Form::Stamp(Stamp { year: 9999, .. } | Stamp { year: 0, month: 0, day: Some(0), .. }) => Ok(Form::Open),
+        Form::Stamp(
+            Stamp { year: 9999, .. }
+            | Stamp {
+                year: 0,
+                month: 0,
+                day: Some(0),
+                ..
+            },
+        ) => Ok(Form::Open),
         form => Ok(form),
     }
 }
@@ -65,7 +73,8 @@ fn folded<'a>(sent: &'a str, room: &'a mut [u8; 48]) -> Option<&'a [u8]> {
         *room.get_mut(length)? = u8::try_from(ascii).ok().filter(u8::is_ascii)?;
         length += 1;
     }
-    room.get(..length).map(|bytes| bytes.trim_ascii().trim_suffix_byte(b'-').trim_suffix_byte(b':'))
+    room.get(..length)
+        .map(|bytes| bytes.trim_ascii().trim_suffix_byte(b'-').trim_suffix_byte(b':'))
 }
 
 trait TrimSuffix {
@@ -85,18 +94,32 @@ impl TrimSuffix for [u8] {
 fn compact(bytes: &[u8]) -> Option<Form> {
     let date = |bytes: &[u8]| {
         let date = digits(bytes)?;
-        Some(Stamp { year: date / 10_000, month: date / 100 % 100, day: Some(date % 100), ..Stamp::default() })
+        Some(Stamp {
+            year: date / 10_000,
+            month: date / 100 % 100,
+            day: Some(date % 100),
+            ..Stamp::default()
+        })
     };
     match bytes.len() {
         5 => {
             let days = i64::from(digits(bytes)?) + SERIAL_ZERO;
             let (year, month, day) = super::civil_from_days(i32::try_from(days).ok()?);
             let year = u32::try_from(year).ok()?;
-            Some(Form::Stamp(Stamp { year, month, day: Some(day), ..Stamp::default() }))
+            Some(Form::Stamp(Stamp {
+                year,
+                month,
+                day: Some(day),
+                ..Stamp::default()
+            }))
         }
         6 => {
             let month = digits(bytes)?;
-            Some(Form::Stamp(Stamp { year: month / 100, month: month % 100, ..Stamp::default() }))
+            Some(Form::Stamp(Stamp {
+                year: month / 100,
+                month: month % 100,
+                ..Stamp::default()
+            }))
         }
         8 => date(bytes).map(Form::Stamp),
         11..=13 => epoch(bytes).map(Form::Epoch),
@@ -134,7 +157,10 @@ struct Cursor<'a>(&'a [u8]);
 
 impl Cursor<'_> {
     fn stamp(mut self) -> Option<Stamp> {
-        let mut stamp = Stamp { year: self.number(4, 4)?, ..Stamp::default() };
+        let mut stamp = Stamp {
+            year: self.number(4, 4)?,
+            ..Stamp::default()
+        };
         let separator = self.one_of(b"-/.")?;
         stamp.month = self.number(1, 2)?;
         if self.0.is_empty() {
@@ -159,8 +185,16 @@ impl Cursor<'_> {
 
     fn time(&mut self, stamp: &mut Stamp) -> Option<()> {
         let hour = self.number(1, 2)?;
-        let minute = if self.one_of(b":").is_some() { self.number(1, 2)? } else { 0 };
-        let second = if self.one_of(b":").is_some() { self.number(1, 2)? } else { 0 };
+        let minute = if self.one_of(b":").is_some() {
+            self.number(1, 2)?
+        } else {
+            0
+        };
+        let second = if self.one_of(b":").is_some() {
+            self.number(1, 2)?
+        } else {
+            0
+        };
         stamp.second_of_day = second_of_day(hour, minute, second)?;
         if self.one_of(b".,").is_some() {
             let length = self.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -192,7 +226,12 @@ impl Cursor<'_> {
 
     /// A number of `least` to `most` digits.
     fn number(&mut self, least: usize, most: usize) -> Option<u32> {
-        let length = self.0.iter().take(most).take_while(|byte| byte.is_ascii_digit()).count();
+        let length = self
+            .0
+            .iter()
+            .take(most)
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
         if length < least {
             return None;
         }

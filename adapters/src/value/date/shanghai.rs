@@ -37,7 +37,11 @@ pub fn shanghai_day(micros: i64) -> i32 {
 
 /// The moment, in seconds, at which the clock in Shanghai shows `wall` (seconds since 1970-01-01 as if it were UTC).
 pub(super) fn utc_from_wall(wall: i64) -> i64 {
-    [SUMMER, STANDARD, MEAN].into_iter().map(|ahead| (wall - ahead, ahead)).find(|(utc, ahead)| offset(*utc) == *ahead).map_or(wall - STANDARD, |(utc, _)| utc)
+    [SUMMER, STANDARD, MEAN]
+        .into_iter()
+        .map(|ahead| (wall - ahead, ahead))
+        .find(|(utc, ahead)| offset(*utc) == *ahead)
+        .map_or(wall - STANDARD, |(utc, _)| utc)
 }
 
 fn offset(seconds: i64) -> i64 {
@@ -48,5 +52,9 @@ fn offset(seconds: i64) -> i64 {
     if seconds < MEAN_UNTIL {
         return MEAN;
     }
-    if SUMMERS.iter().any(|(from, until)| (*from..*until).contains(&seconds)) { SUMMER } else { STANDARD }
+    if SUMMERS.iter().any(|(from, until)| (*from..*until).contains(&seconds)) {
+        SUMMER
+    } else {
+        STANDARD
+    }
 }
