@@ -130,6 +130,10 @@ impl Spoil {
     /// Spoils the texts of a row.
     pub(crate) fn apply(&self, record: &RecordType, texts: &mut [String]) {
         let kind = record.fields.get(self.field).map(|field| field.kind);
+        let id = record.fields.iter().position(|field| field.name == "citizen_id");
+        let male = id
+            .and_then(|id| texts.get(id)?.bytes().nth(16))
+            .is_some_and(|digit| digit % 2 == 1);
         let Some(text) = texts.get_mut(self.field) else {
             return;
         };
@@ -142,7 +146,6 @@ impl Spoil {
             DirtKind::ImpossibleDate => *text = "20230230".into(),
             DirtKind::MissingName => text.clear(),
             DirtKind::SexContradictsId => {
-                let male = text == "男" || text == "1";
                 *text = if male { "2" } else { "1" }.into();
             }
             DirtKind::UnknownCode => *text = "未知代码Z9".into(),
