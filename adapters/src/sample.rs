@@ -8,6 +8,7 @@ mod day;
 mod dirt;
 mod fill;
 pub mod golden;
+mod likely;
 mod person;
 mod place;
 mod random;

@@ -106,8 +106,9 @@ impl Spoil {
     fn of(record: &RecordType, kind: DirtKind) -> Option<Self> {
         let find = |test: &dyn Fn(&crate::catalogue::Field) -> bool| record.fields.iter().position(test);
         let field = match kind {
-            DirtKind::WrongCheck => find(&|field| matches!(field.kind, FieldType::CitizenId))
-                .or_else(|| find(&|field| matches!(field.kind, FieldType::Uscc | FieldType::TaxpayerId)))?,
+            DirtKind::WrongCheck => find(&|field| field.name == "citizen_id")
+                .or_else(|| find(&|field| field.name == "uscc"))
+                .or_else(|| find(&|field| field.required && matches!(field.kind, FieldType::TaxpayerId)))?,
             DirtKind::ImpossibleDate => {
                 find(&|field| matches!(field.kind, FieldType::Date) && field.name != "birth_date")
                     .or_else(|| find(&|field| matches!(field.kind, FieldType::Date | FieldType::Instant)))?

@@ -69,7 +69,8 @@ fn place_in_register(seed: u64, pair: u64, male: bool) -> (&'static str, &'stati
     let at = usize::try_from(pair % codes).unwrap_or_default();
     let (issued, today) = ISSUED.get(at).copied().unwrap_or(("320706", "320706"));
     let round = pair / codes;
-    let shift = Random::new(seed, SHIFTS).next() % 10_000;
+    // Each register starts on another day, so that neighbours differ.
+    let shift = Random::new(seed, SHIFTS + at as u64).next() % 10_000;
     if !male && round < MODERN_DAYS {
         let step = round * STRIDE + shift;
         return (issued, today, MODERN_START + days(step % MODERN_DAYS), 0);
