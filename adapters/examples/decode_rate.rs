@@ -138,7 +138,7 @@ fn raw_csv(bytes: &[u8]) -> u64 {
     }
 }
 
-/// Every line through serde_json, the charset checked once.
+/// Every line through `serde_json`, the charset checked once.
 fn borrowed_json(bytes: &[u8]) -> u64 {
     let text = std::str::from_utf8(bytes).unwrap_or_default();
     text.lines()

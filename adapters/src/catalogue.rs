@@ -8,6 +8,8 @@ use arrow_schema::{DataType, TimeUnit};
 
 use crate::code::CodeTable;
 
+pub(crate) mod block;
+
 /// One of the five agencies whose data enters the registration database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Agency {

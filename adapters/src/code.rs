@@ -2,6 +2,9 @@
 //!
 //! Takes a source's value; gives the canonical code. An unknown value is a reject, never passed through.
 
+pub mod nationality;
+pub mod tables;
+
 /// One table, e.g. GB/T 2261.1 (sex).
 #[derive(Debug)]
 pub struct CodeTable {
@@ -25,11 +28,35 @@ pub struct CodeRow {
 }
 
 impl CodeTable {
-    /// The canonical code for what a source sent: the code itself, its meaning, or a listed spelling, all exact.
+    /// The canonical code for what a source sent: the code itself, its meaning or a listed spelling, ASCII letters in any case; a code of
+    /// digits with zeros before it too many or too few.
     pub fn canonical(&self, sent: &str) -> Option<&'static str> {
+        if let Ok(at) = self.rows.binary_search_by(|row| row.code.cmp(sent)) {
+            return self.rows.get(at).map(|row| row.code);
+        }
+        let spelt = |row: &&CodeRow| {
+            row.zh == sent
+                || row
+                    .spellings
+                    .iter()
+                    .chain([&row.code])
+                    .any(|spelling| spelling.eq_ignore_ascii_case(sent))
+        };
         self.rows
             .iter()
-            .find(|row| row.code == sent || row.zh == sent || row.spellings.contains(&sent))
+            .find(spelt)
+            .or_else(|| self.same_number(sent))
             .map(|row| row.code)
+    }
+
+    fn same_number(&self, sent: &str) -> Option<&CodeRow> {
+        let number = |text: &str| {
+            text.bytes()
+                .all(|byte| byte.is_ascii_digit())
+                .then(|| text.parse::<u32>().ok())
+                .flatten()
+        };
+        let sent = number(sent)?;
+        self.rows.iter().find(|row| number(row.code) == Some(sent))
     }
 }

@@ -60,7 +60,7 @@ impl Row {
 /// The columns of the part under construction.
 pub(crate) struct Columns {
     schema: SchemaRef,
-    columns: Vec<Column>,
+    builders: Vec<Column>,
     rows: usize,
     /// Fingerprint of a row → its number in this part, to find repeats.
     seen: HashMap<u64, usize, BuildHasherDefault<Fingerprint>>,
@@ -84,7 +84,7 @@ impl Columns {
         // Keyed so that a sender cannot make rows collide; the key never shows in a result.
         let random = RandomState::new();
         Self {
-            columns: fields.iter().map(|field| Column::new(field, part_rows)).collect(),
+            builders: fields.iter().map(|field| Column::new(field, part_rows)).collect(),
             schema: Arc::new(Schema::new(schema)),
             rows: 0,
             seen: HashMap::default(),
@@ -104,7 +104,7 @@ impl Columns {
                 self.seen.insert(fingerprint, self.rows);
             }
         }
-        for (column, cell) in self.columns.iter_mut().zip(&row.cells) {
+        for (column, cell) in self.builders.iter_mut().zip(&row.cells) {
             column.append(*cell, &row.text);
         }
         self.rows += 1;
@@ -123,13 +123,13 @@ impl Columns {
         }
         self.rows = 0;
         self.seen.clear();
-        let arrays = self.columns.iter_mut().map(Column::finish).collect();
+        let arrays = self.builders.iter_mut().map(Column::finish).collect();
         // INVARIANT: columns and schema are made from the same fields, and every append fills every column.
         RecordBatch::try_new(Arc::clone(&self.schema), arrays).ok()
     }
 
     fn equals(&self, earlier: usize, row: &Row) -> bool {
-        self.columns
+        self.builders
             .iter()
             .zip(&row.cells)
             .all(|(column, cell)| column.holds(earlier, *cell, &row.text))
@@ -206,11 +206,7 @@ impl Column {
         match self {
             Self::Text(column) => Arc::new(column.finish()),
             Self::Date(column) => Arc::new(column.finish()),
-            Self::Instant(column) => {
-                let array = column.finish();
-                // `finish` keeps the zone in the builder; a new part continues with it.
-                Arc::new(array)
-            }
+            Self::Instant(column) => Arc::new(column.finish()),
             Self::Integer(column) => Arc::new(column.finish()),
         }
     }

@@ -164,7 +164,7 @@ fn unquote(value: &str) -> &str {
 
 fn likely_delimiter(head: &[u8]) -> u8 {
     let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let count = |delimiter: u8| line.iter().filter(|byte| **byte == delimiter).count();
+    let count = |delimiter: u8| memchr::memchr_iter(delimiter, line).count();
     // In a tie the comma wins: the last of the maxima is taken.
     [b'|', b'\t', b',']
         .into_iter()

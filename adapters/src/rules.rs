@@ -86,11 +86,11 @@ impl Rules {
         let typed: Vec<_> = TYPED.into_iter().filter_map(pair).collect();
         let id = slot("citizen_id").or_else(|| slot("id_no").filter(|_| slot("id_type").is_some()));
         let order: Vec<_> = record.order.iter().copied().filter_map(pair).collect();
-        // A key that is only half wanted cannot be judged; then some other half may identify the record.
-        let keys: Option<Vec<Vec<usize>>> = record
+        // Only a key that is wanted as a whole can identify a record downstream, and only such a key is asked for.
+        let keys = record
             .keys
             .iter()
-            .map(|key| key.iter().map(|name| slot(name)).collect())
+            .filter_map(|key| key.iter().map(|name| slot(name)).collect())
             .collect();
         let mut rules = Self {
             parts: vec![Part::Nothing; wanted.len()],
@@ -100,7 +100,7 @@ impl Rules {
             birth: slot("birth_date").filter(|_| id.is_some()),
             typed,
             order,
-            keys: keys.unwrap_or_default(),
+            keys,
             scratch: Scratch::default(),
             today,
         };

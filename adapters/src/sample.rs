@@ -8,6 +8,7 @@ mod day;
 mod dirt;
 mod fill;
 pub mod golden;
+mod likely;
 mod person;
 mod place;
 mod random;
@@ -17,8 +18,8 @@ mod writing;
 use std::collections::BTreeMap;
 use std::io;
 
-pub use self::dirt::{Dirt, DirtKind};
 use self::dirt::Spoil;
+pub use self::dirt::{Dirt, DirtKind};
 use self::fill::Case;
 use self::random::Random;
 use self::writing::Writing;

@@ -90,7 +90,10 @@ fn read<'a>(field: &Field, sent: &'a str, scratch: &'a mut Scratch, today: i32) 
     }
     // A code table may hold what elsewhere is a placeholder: 0 is a sex, 无 a military status.
     if let FieldType::Code(table) = field.kind {
-        return match table.canonical(sent) {
+        let code = table
+            .canonical(sent)
+            .or_else(|| table.canonical(fold::identifier(sent, &mut scratch.folded)));
+        return match code {
             Some(code) => Ok(Value::Text(code)),
             None if fold::is_placeholder(sent) => Ok(Value::Missing),
             None => Err(RejectCode::UnknownCode),

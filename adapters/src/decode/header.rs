@@ -52,19 +52,17 @@ impl Names {
     /// What this name stands for; an unknown one is remembered once.
     pub(crate) fn meaning(&mut self, sent: &str) -> Meaning {
         let folded = fold(sent);
-        match self.by_name.get(&folded) {
-            Some(number) => match self.slots.get(*number) {
+        if let Some(number) = self.by_name.get(&folded) {
+            return match self.slots.get(*number) {
                 Some(Some(slot)) => Meaning::Wanted(*slot),
                 _ => Meaning::Other(*number),
-            },
-            None => {
-                let shown: String = sent.chars().take(UNKNOWN_CHARS_MAX).collect();
-                if self.unknown.len() < UNKNOWN_MAX && !self.unknown.contains(&shown) {
-                    self.unknown.push(shown);
-                }
-                Meaning::Unknown
-            }
+            };
         }
+        let shown: String = sent.chars().take(UNKNOWN_CHARS_MAX).collect();
+        if self.unknown.len() < UNKNOWN_MAX && !self.unknown.contains(&shown) {
+            self.unknown.push(shown);
+        }
+        Meaning::Unknown
     }
 
     pub(crate) fn unknown(&self) -> &[String] {

@@ -109,7 +109,8 @@ impl Judge {
             if text.len() > self.limits.field_bytes_max {
                 return Err((Some(field.name), RejectCode::FieldTooLong));
             }
-            let value = value::parse(field, text, &mut self.scratch, self.today).map_err(|code| (Some(field.name), code))?;
+            let value =
+                value::parse(field, text, &mut self.scratch, self.today).map_err(|code| (Some(field.name), code))?;
             self.rules.note(slot, &value);
             match value {
                 Value::Missing => self.row.null(),

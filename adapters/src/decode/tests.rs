@@ -186,22 +186,20 @@ fn the_same_table_gives_the_same_columns_in_every_form() {
     for delimiter in [",", "\t", "|"] {
         let mut text = ["title", "count", "note"].join(delimiter);
         for (title, count, note) in rows {
-            text.push_str(&format!("\n{}", [title, count, &quote(note)].join(delimiter)));
+            text.push('\n');
+            text.push_str(&[title, count, &quote(note)].join(delimiter));
         }
         let layout = delimited(delimiter.as_bytes()[0], Encoding::Utf8);
         all.push(read(layout, &text));
     }
-    let text: String = rows
-        .iter()
-        .map(|(title, count, note)| {
-            let count = if count.is_empty() { "null" } else { count };
-            format!(
-                "{{\"note\":{},\"count\":{count},\"title\":\"{title}\"}}\n",
-                serde_json::json!(note)
-            )
-        })
-        .collect();
-    all.push(read(NDJSON, &text));
+    let object = |(title, count, note): (&str, &str, &str)| {
+        let count = if count.is_empty() { "null" } else { count };
+        format!(
+            "{{\"note\":{},\"count\":{count},\"title\":\"{title}\"}}",
+            serde_json::json!(note)
+        )
+    };
+    all.push(read(NDJSON, &rows.map(object).join("\n")));
     assert_eq!(all[0].counts.accepted, 3);
     for other in &all {
         assert_eq!(other.parts, all[0].parts);

@@ -79,7 +79,10 @@ impl Dirt {
 
     /// The ways that the record type knows, each with its share and the field it spoils.
     pub(crate) fn plan(&self, record: &RecordType) -> Vec<Spoil> {
-        let mut spoils: Vec<Spoil> = DirtKind::ALL.into_iter().filter_map(|kind| Spoil::of(record, kind)).collect();
+        let mut spoils: Vec<Spoil> = DirtKind::ALL
+            .into_iter()
+            .filter_map(|kind| Spoil::of(record, kind))
+            .collect();
         #[expect(clippy::cast_precision_loss, reason = "at most seven kinds")]
         let each = self.spread / spoils.len().max(1) as f64;
         for spoil in &mut spoils {
@@ -103,10 +106,13 @@ impl Spoil {
     fn of(record: &RecordType, kind: DirtKind) -> Option<Self> {
         let find = |test: &dyn Fn(&crate::catalogue::Field) -> bool| record.fields.iter().position(test);
         let field = match kind {
-            DirtKind::WrongCheck => find(&|field| matches!(field.kind, FieldType::CitizenId))
-                .or_else(|| find(&|field| matches!(field.kind, FieldType::Uscc | FieldType::TaxpayerId)))?,
-            DirtKind::ImpossibleDate => find(&|field| matches!(field.kind, FieldType::Date) && field.name != "birth_date")
-                .or_else(|| find(&|field| matches!(field.kind, FieldType::Date | FieldType::Instant)))?,
+            DirtKind::WrongCheck => find(&|field| field.name == "citizen_id")
+                .or_else(|| find(&|field| field.name == "uscc"))
+                .or_else(|| find(&|field| field.required && matches!(field.kind, FieldType::TaxpayerId)))?,
+            DirtKind::ImpossibleDate => {
+                find(&|field| matches!(field.kind, FieldType::Date) && field.name != "birth_date")
+                    .or_else(|| find(&|field| matches!(field.kind, FieldType::Date | FieldType::Instant)))?
+            }
             DirtKind::MissingName => find(&|field| field.required && field.name.ends_with("name"))?,
             DirtKind::SexContradictsId => {
                 find(&|field| field.name == "citizen_id")?;
@@ -125,6 +131,10 @@ impl Spoil {
     /// Spoils the texts of a row.
     pub(crate) fn apply(&self, record: &RecordType, texts: &mut [String]) {
         let kind = record.fields.get(self.field).map(|field| field.kind);
+        let id = record.fields.iter().position(|field| field.name == "citizen_id");
+        let male = id
+            .and_then(|id| texts.get(id)?.bytes().nth(16))
+            .is_some_and(|digit| digit % 2 == 1);
         let Some(text) = texts.get_mut(self.field) else {
             return;
         };
@@ -137,7 +147,6 @@ impl Spoil {
             DirtKind::ImpossibleDate => *text = "20230230".into(),
             DirtKind::MissingName => text.clear(),
             DirtKind::SexContradictsId => {
-                let male = text == "男" || text == "1";
                 *text = if male { "2" } else { "1" }.into();
             }
             DirtKind::UnknownCode => *text = "未知代码Z9".into(),

@@ -4,6 +4,7 @@
 //! its type, else by type. Persons, units and deaths are the same in every record type under one seed.
 
 use super::day;
+use super::likely;
 use super::person::Person;
 use super::random::Random;
 use super::unit::Unit;
@@ -26,7 +27,11 @@ impl<'a> Case<'a> {
     pub(crate) fn new(record: &'a RecordType, seed: u64, row: u64) -> Self {
         let person = person_number(record.name, row);
         let unit = unit_number(record.name, row);
-        let kind = if record.name.starts_with("civil-affairs") { "52" } else { "91" };
+        let kind = if record.name.starts_with("civil-affairs") {
+            "52"
+        } else {
+            "91"
+        };
         // What happens to a person happens on one day, whoever reports it.
         let event = EVENTS_START + i32::try_from(Random::new(seed, person ^ EVENTS).below(EVENTS_DAYS)).unwrap_or(0);
         Self {
@@ -42,7 +47,10 @@ impl<'a> Case<'a> {
 
     /// What is sent for that field; empty for nothing.
     pub(crate) fn text(&mut self, field: &Field) -> String {
-        if !field.required && !self.identifies(field.name) && self.random.chance(600) {
+        if !field.required
+            && !self.identifies(field.name)
+            && self.random.chance(likely::blank(self.record.name, field.name))
+        {
             return String::new();
         }
         if let Some(text) = self.of_unit(field).or_else(|| self.of_person(field)) {
@@ -82,6 +90,7 @@ impl<'a> Case<'a> {
         let pair = self.row * 3 + 1;
         let relative = match whose {
             "mother_" | "guardian1_" | "guardian_" => Some(Person::woman(self.seed, pair)),
+            "spouse_" => Some(self.spouse()),
             "father_" | "guardian2_" => Some(Person::man(self.seed, pair)),
             "child_" => Some(Person::new(self.seed, self.row ^ CHILDREN)),
             // Most heads of household are the person itself.
@@ -94,7 +103,11 @@ impl<'a> Case<'a> {
             ("sex", FieldType::Code(table)) => {
                 let (code, word) = if person.male { ("1", "男") } else { ("2", "女") };
                 let code = table.canonical(word).unwrap_or(code);
-                if self.random.chance(1_000) { word.into() } else { code.into() }
+                if self.random.chance(1_000) {
+                    word.into()
+                } else {
+                    code.into()
+                }
             }
             ("birth_date", _) => {
                 let birth = person.birth;
@@ -113,14 +126,20 @@ impl<'a> Case<'a> {
     }
 
     fn of_type(&mut self, field: &Field) -> String {
+        let usual = self.random.pick(likely::values(field.name));
+        if !usual.is_empty() {
+            return match field.kind {
+                FieldType::Code(table) => table.canonical(usual).unwrap_or(usual).into(),
+                _ => usual.into(),
+            };
+        }
         let later = 10 * rank(self.record, field.name, 0);
         let on = self.event + later;
         match field.kind {
             FieldType::CitizenId => self.person.id.clone(),
-            FieldType::Uscc => self.unit.uscc.clone(),
+            FieldType::Uscc | FieldType::TaxpayerId => self.unit.uscc.clone(),
             FieldType::OrgCode => self.unit.org_code.clone(),
             FieldType::RegNo => self.unit.reg_no.clone(),
-            FieldType::TaxpayerId => self.unit.uscc.clone(),
             FieldType::DocumentNo(max) => self.document(field.name, max),
             FieldType::Name => self.person.name.clone(),
             FieldType::Text(max) => self.words(field, max),
@@ -175,8 +194,11 @@ impl<'a> Case<'a> {
         if max >= 18 && (name == "disability_no" || name == "permit_no") {
             return self.person.id.clone();
         }
+        if name == "police_station" {
+            return format!("{}530000", self.person.county.code);
+        }
         let width = usize::from(max.saturating_sub(4)).clamp(1, 9);
-        let text = format!("3207{:0width$}", self.row);
+        let text = format!("3207{:0width$}", self.row + 1);
         text.chars().take(usize::from(max)).collect()
     }
 
@@ -185,37 +207,35 @@ impl<'a> Case<'a> {
         if let Some(card) = table.rows.iter().find(|row| row.zh.contains("居民身份证")) {
             return card.code.into();
         }
-        let at = if self.random.chance(8_000) { 0 } else { self.random.below(table.rows.len() as u64) };
+        let at = if self.random.chance(9_200) {
+            0
+        } else {
+            self.random.below(table.rows.len() as u64)
+        };
         let row = usize::try_from(at).ok().and_then(|at| table.rows.get(at));
-        let spelled = self.random.chance(1_000);
-        row.map(|row| if spelled { row.zh } else { row.code }).unwrap_or_default().into()
+        let spelled = self.random.chance(300);
+        row.map(|row| if spelled { row.zh } else { row.code })
+            .unwrap_or_default()
+            .into()
     }
 
     fn words(&mut self, field: &Field, max: u16) -> String {
-        let name = field.name;
-        let any = |words: &[&str]| words.iter().any(|word| name.contains(word));
-        let text = if any(&["hospital", "issuer", "midwifery"]) {
-            self.random.pick(&["连云港市第一人民医院", "连云港市妇幼保健院", "东海县人民医院", "灌南县人民医院"]).into()
-        } else if any(&["station"]) {
-            format!("{}010000", self.person.county.code)
-        } else if any(&["authority", "office", "bureau", "organ"]) {
-            format!("{}00000", self.unit.county.code)
-        } else if any(&["reason"]) {
-            self.random.pick(&["决议解散", "经营期限届满", "合并分立", "其他原因"]).into()
-        } else if any(&["scope"]) {
-            "水产品销售；普通货运；\"网上\"贸易代理，自营和代理各类商品进出口业务".into()
-        } else if any(&["address"]) {
-            self.person.address.clone()
-        } else if any(&["name", "employer"]) {
-            self.unit.name.clone()
-        } else if any(&["industry"]) {
-            self.random.pick(&["4111", "5221", "3110", "6210"]).into()
-        } else if any(&["ent_type"]) {
-            "1130".into()
-        } else {
-            format!("{}", 10 + self.random.below(90))
+        let text = match field.name {
+            name if name.contains("address") => self.person.address.clone(),
+            name if name.contains("name") => self.unit.name.clone(),
+            _ => format!("{}", 10 + self.random.below(90)),
         };
         text.chars().take(usize::from(max)).collect()
+    }
+
+    /// The other one of the person's pair.
+    fn spouse(&self) -> Person {
+        let pair = person_number(self.record.name, self.row) / 2;
+        if self.person.male {
+            Person::woman(self.seed, pair)
+        } else {
+            Person::man(self.seed, pair)
+        }
     }
 }
 
@@ -225,7 +245,10 @@ fn rank(record: &RecordType, name: &str, depth: u8) -> i32 {
         return 0;
     }
     let before = record.order.iter().filter(|(_, later)| *later == name);
-    before.map(|(earlier, _)| 1 + rank(record, earlier, depth + 1)).max().unwrap_or(0)
+    before
+        .map(|(earlier, _)| 1 + rank(record, earlier, depth + 1))
+        .max()
+        .unwrap_or(0)
 }
 
 /// Which person a row is about: who died is the same person for police, crematorium and hospital, and a resident.
@@ -248,7 +271,16 @@ fn unit_number(record: &str, row: u64) -> u64 {
     }
 }
 
-static RELATIVES: [&str; 7] = ["mother_", "father_", "child_", "head_", "guardian_", "guardian1_", "guardian2_"];
+static RELATIVES: [&str; 8] = [
+    "mother_",
+    "father_",
+    "spouse_",
+    "child_",
+    "head_",
+    "guardian_",
+    "guardian1_",
+    "guardian2_",
+];
 
 /// Places of their own for what is drawn beside persons.
 const EVENTS: u64 = 0x4556_454e_5400_0000;

@@ -46,7 +46,14 @@ pub fn file_name(record: &RecordType) -> String {
 /// The bytes of the feed, and what is in them.
 pub fn feed(record: &'static RecordType) -> io::Result<(Vec<u8>, SampleCounts)> {
     let mut bytes = Vec::new();
-    let counts = write_sample(record, layout(record.agency), ROWS, SEED, Dirt::spread(20.0), &mut bytes)?;
+    let counts = write_sample(
+        record,
+        layout(record.agency),
+        ROWS,
+        SEED,
+        Dirt::spread(20.0),
+        &mut bytes,
+    )?;
     Ok((bytes, counts))
 }
 
@@ -62,7 +69,11 @@ pub fn counts() -> io::Result<String> {
             .and_then(|()| decoder.finish())
             .map_err(io::Error::other)?;
         let counts = decoder.counts();
-        let by_code: Vec<_> = counts.by_code.iter().map(|(code, rows)| format!("{}={rows}", code.slug())).collect();
+        let by_code: Vec<_> = counts
+            .by_code
+            .iter()
+            .map(|(code, rows)| format!("{}={rows}", code.slug()))
+            .collect();
         // Writing to a string does not fail.
         let _ = writeln!(
             table,

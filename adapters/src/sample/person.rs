@@ -55,7 +55,11 @@ impl Person {
 
     fn of_pair(seed: u64, pair: u64, male: bool) -> Self {
         let first = Self::new(seed, pair * 2);
-        if first.male == male { first } else { Self::new(seed, pair * 2 + 1) }
+        if first.male == male {
+            first
+        } else {
+            Self::new(seed, pair * 2 + 1)
+        }
     }
 }
 
@@ -65,7 +69,8 @@ fn place_in_register(seed: u64, pair: u64, male: bool) -> (&'static str, &'stati
     let at = usize::try_from(pair % codes).unwrap_or_default();
     let (issued, today) = ISSUED.get(at).copied().unwrap_or(("320706", "320706"));
     let round = pair / codes;
-    let shift = Random::new(seed, SHIFTS).next() % 10_000;
+    // Each register starts on another day, so that neighbours differ.
+    let shift = Random::new(seed, SHIFTS + at as u64).next() % 10_000;
     if !male && round < MODERN_DAYS {
         let step = round * STRIDE + shift;
         return (issued, today, MODERN_START + days(step % MODERN_DAYS), 0);
@@ -86,7 +91,11 @@ fn days(count: u64) -> i32 {
 pub(crate) fn with_check(mut body: String) -> String {
     let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2_u32];
     let digit = |byte: u8| u32::from(byte.wrapping_sub(b'0'));
-    let sum: u32 = body.bytes().zip(weights).map(|(byte, weight)| digit(byte) * weight).sum();
+    let sum: u32 = body
+        .bytes()
+        .zip(weights)
+        .map(|(byte, weight)| digit(byte) * weight)
+        .sum();
     let check = "10X98765432".chars().nth(usize::try_from(sum % 11).unwrap_or_default());
     body.extend(check);
     body
@@ -98,7 +107,11 @@ fn name(male: bool, random: &mut Random) -> String {
         // Names with a middle dot, as 民族 other than Han have them.
         return format!("{}·{}", random.pick(&DOTTED), random.pick(&DOTTED));
     }
-    let surname = if random.chance(150) { random.pick(&DOUBLE_SURNAMES) } else { random.pick(&SURNAMES) };
+    let surname = if random.chance(150) {
+        random.pick(&DOUBLE_SURNAMES)
+    } else {
+        random.pick(&SURNAMES)
+    };
     let given: &[&str] = if male { &MEN } else { &WOMEN };
     let mut name = format!("{surname}{}", random.pick(given));
     if random.chance(30) {
@@ -127,18 +140,21 @@ const OLD_START: i32 = -62_091;
 const OLD_DAYS: u64 = 36_524;
 
 static SURNAMES: [&str; 60] = [
-    "王", "李", "张", "刘", "陈", "杨", "赵", "黄", "周", "吴", "徐", "孙", "胡", "朱", "高", "林", "何", "郭", "马", "罗", "梁", "宋", "郑", "谢",
-    "韩", "唐", "冯", "于", "董", "萧", "程", "曹", "袁", "邓", "许", "傅", "沈", "曾", "彭", "吕", "苏", "卢", "蒋", "蔡", "贾", "丁", "魏", "薛",
-    "叶", "阎", "仲", "惠", "相", "樊", "封", "穆", "尚", "武", "戴", "嵇",
+    "王", "李", "张", "刘", "陈", "杨", "赵", "黄", "周", "吴", "徐", "孙", "胡", "朱", "高", "林", "何", "郭", "马",
+    "罗", "梁", "宋", "郑", "谢", "韩", "唐", "冯", "于", "董", "萧", "程", "曹", "袁", "邓", "许", "傅", "沈", "曾",
+    "彭", "吕", "苏", "卢", "蒋", "蔡", "贾", "丁", "魏", "薛", "叶", "阎", "仲", "惠", "相", "樊", "封", "穆", "尚",
+    "武", "戴", "嵇",
 ];
 static DOUBLE_SURNAMES: [&str; 6] = ["欧阳", "上官", "司马", "诸葛", "司徒", "东方"];
 static MEN: [&str; 48] = [
-    "伟", "强", "磊", "军", "洋", "勇", "杰", "涛", "明", "超", "刚", "平", "辉", "鹏", "华", "飞", "鑫", "波", "斌", "宇", "浩", "凯", "健", "俊",
-    "帆", "帅", "旭", "宁", "龙", "林", "欢", "佳", "阳", "建", "亮", "成", "建国", "志强", "海波", "永胜", "学", "文", "昌", "庆", "春", "东", "振", "立",
+    "伟", "强", "磊", "军", "洋", "勇", "杰", "涛", "明", "超", "刚", "平", "辉", "鹏", "华", "飞", "鑫", "波", "斌",
+    "宇", "浩", "凯", "健", "俊", "帆", "帅", "旭", "宁", "龙", "林", "欢", "佳", "阳", "建", "亮", "成", "建国",
+    "志强", "海波", "永胜", "学", "文", "昌", "庆", "春", "东", "振", "立",
 ];
 static WOMEN: [&str; 44] = [
-    "芳", "娜", "敏", "静", "秀英", "丽", "艳", "娟", "霞", "秀", "燕", "玲", "桂英", "丹", "萍", "红", "玉", "兰", "英", "梅", "莉", "秋", "雪",
-    "倩", "颖", "洁", "琳", "婷", "云", "凤", "琴", "珍", "莲", "慧", "巧", "美", "娥", "月", "桂兰", "淑", "素", "彩", "蓉", "瑶",
+    "芳", "娜", "敏", "静", "秀英", "丽", "艳", "娟", "霞", "秀", "燕", "玲", "桂英", "丹", "萍", "红", "玉", "兰",
+    "英", "梅", "莉", "秋", "雪", "倩", "颖", "洁", "琳", "婷", "云", "凤", "琴", "珍", "莲", "慧", "巧", "美", "娥",
+    "月", "桂兰", "淑", "素", "彩", "蓉", "瑶",
 ];
 static DOTTED: [&str; 6] = ["阿依古丽", "买买提", "热娜", "艾山", "古丽娜", "吐尔逊"];
 

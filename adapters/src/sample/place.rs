@@ -21,7 +21,15 @@ static COUNTIES: [County; 6] = [
     County {
         code: "320706",
         name: "海州区",
-        towns: &["朐阳街道", "新海街道", "新浦街道", "海州街道", "锦屏镇", "新坝镇", "板浦镇"],
+        towns: &[
+            "朐阳街道",
+            "新海街道",
+            "新浦街道",
+            "海州街道",
+            "锦屏镇",
+            "新坝镇",
+            "板浦镇",
+        ],
     },
     County {
         code: "320707",
@@ -31,7 +39,15 @@ static COUNTIES: [County; 6] = [
     County {
         code: "320722",
         name: "东海县",
-        towns: &["牛山街道", "石榴街道", "白塔埠镇", "黄川镇", "石梁河镇", "温泉镇", "桃林镇"],
+        towns: &[
+            "牛山街道",
+            "石榴街道",
+            "白塔埠镇",
+            "黄川镇",
+            "石梁河镇",
+            "温泉镇",
+            "桃林镇",
+        ],
     },
     County {
         code: "320723",
@@ -58,12 +74,39 @@ pub(crate) static ISSUED: [(&str, &str); 8] = [
 ];
 
 static ROADS: [&str; 18] = [
-    "海连中路", "海连东路", "解放中路", "通灌北路", "苍梧路", "朝阳东路", "瀛洲路", "郁州路", "科苑路", "花果山大道", "人民路", "建设路",
-    "晶都大道", "幸福路", "和平路", "青年路", "振兴路", "文化路",
+    "海连中路",
+    "海连东路",
+    "解放中路",
+    "通灌北路",
+    "苍梧路",
+    "朝阳东路",
+    "瀛洲路",
+    "郁州路",
+    "科苑路",
+    "花果山大道",
+    "人民路",
+    "建设路",
+    "晶都大道",
+    "幸福路",
+    "和平路",
+    "青年路",
+    "振兴路",
+    "文化路",
 ];
 
 static VILLAGES: [&str; 12] = [
-    "王庄", "李圩", "前张", "后张", "小官庄", "大岭", "城南", "河东", "新建", "东风", "红旗", "三里",
+    "王庄",
+    "李圩",
+    "前张",
+    "后张",
+    "小官庄",
+    "大岭",
+    "城南",
+    "河东",
+    "新建",
+    "东风",
+    "红旗",
+    "三里",
 ];
 
 /// The county of that code of today.
@@ -80,8 +123,15 @@ impl County {
         let number = random.below(self.towns.len() as u64);
         let name = usize::try_from(number).ok().and_then(|at| self.towns.get(at));
         // Towns (建制镇) count from 100, streets (街道) from 001.
-        let base = if name.is_some_and(|name| name.ends_with('镇')) { 100 } else { 1 };
-        (format!("{}{:03}", self.code, base + number), name.copied().unwrap_or_default())
+        let base = if name.is_some_and(|name| name.ends_with('镇')) {
+            100
+        } else {
+            1
+        };
+        (
+            format!("{}{:03}", self.code, base + number),
+            name.copied().unwrap_or_default(),
+        )
     }
 }
 

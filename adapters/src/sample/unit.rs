@@ -48,7 +48,18 @@ fn name(county: &County, random: &mut Random) -> String {
     let style = random.pick(&["鑫", "海", "瑞", "宏", "恒", "金", "盛", "华", "东", "连"]);
     let word = random.pick(&["达", "源", "泰", "丰", "通", "晟", "润", "和", "宇", "联", "发", "祥"]);
     let trade = random.pick(&[
-        "商贸", "建设工程", "水产", "物流", "新材料", "化工", "机械制造", "餐饮管理", "劳务", "信息科技", "服饰", "农业科技",
+        "商贸",
+        "建设工程",
+        "水产",
+        "物流",
+        "新材料",
+        "化工",
+        "机械制造",
+        "餐饮管理",
+        "劳务",
+        "信息科技",
+        "服饰",
+        "农业科技",
     ]);
     format!("{place}{style}{word}{trade}有限公司")
 }
@@ -73,7 +84,10 @@ fn with_uscc_check(mut body: String) -> String {
     let mut weight = 1;
     let mut sum = 0;
     for letter in body.chars() {
-        let value = USCC_ALPHABET.chars().position(|other| other == letter).unwrap_or_default();
+        let value = USCC_ALPHABET
+            .chars()
+            .position(|other| other == letter)
+            .unwrap_or_default();
         sum += value * weight;
         weight = weight * 3 % 31;
     }

@@ -1,6 +1,6 @@
 //! The members of one JSON object, straight into the places of the wanted fields.
 //!
-//! Takes what serde_json calls out while it reads a line; gives for each wanted field where its text lies. Refuses what has no exact text.
+//! Takes what `serde_json` calls out while it reads a line; gives for each wanted field where its text lies. Refuses what has no exact text.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -268,7 +268,7 @@ pub(crate) fn nests_too_deep(line: &str) -> bool {
     false
 }
 
-/// Why serde_json did not take the line. Its message holds a position and no value.
+/// Why `serde_json` did not take the line. Its message holds a position and no value.
 pub(crate) fn code_of(error: &serde_json::Error) -> RejectCode {
     if error.is_data() {
         return RejectCode::NotAnObject;
