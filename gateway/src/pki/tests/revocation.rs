@@ -1,0 +1,75 @@
+//! Revocation lists: entries, numbers, lifetimes.
+
+use super::*;
+
+#[test]
+fn a_revocation_shows_in_the_list_and_its_number_grows() {
+    let room = Room::new();
+    let list = room.path("pki/issuing.crl.pem");
+    let first = crl::read(&list).unwrap();
+    assert_eq!((first.number, first.revoked.len()), (1, 0));
+    assert_eq!(first.next_update, "2026-03-02T00:00:00Z");
+    let issued = room.issue(&health(), NOW_US);
+    let later = NOW_US + DAY_US;
+    let colons = issued
+        .serial
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| std::str::from_utf8(pair).unwrap().to_uppercase());
+    let spelled = Which::Serial(colons.collect::<Vec<_>>().join(":"));
+    room.authority.revoke(&spelled, Reason::KeyCompromise, later).unwrap();
+    let second = crl::read(&list).unwrap();
+    assert_eq!((second.number, second.revoked.len()), (2, 1));
+    assert_eq!(second.revoked[0].serial, issued.serial);
+    assert_eq!(second.revoked[0].at, "2026-02-01T00:00:00Z");
+    assert_eq!(second.revoked[0].reason, "KeyCompromise");
+    // Again: no error, one entry, the first reason and time stay.
+    room.authority
+        .revoke(&spelled, Reason::Superseded, later + DAY_US)
+        .unwrap();
+    let third = crl::read(&list).unwrap();
+    assert_eq!((third.number, &third.revoked), (3, &second.revoked));
+    assert_eq!(crl::read(&room.path("pki/root.crl.pem")).unwrap().number, 1);
+    let nobody = room
+        .authority
+        .revoke(&Which::Serial("00ff".to_owned()), Reason::Unspecified, later);
+    assert!(matches!(nobody, Err(PkiFault::NotIssued(_))));
+}
+
+#[test]
+fn the_number_grows_even_when_list_or_register_was_lost() {
+    let room = Room::new();
+    room.authority.crl(Tier::Issuing, NOW_US).unwrap();
+    fs::remove_file(room.path("pki/issuing.crl.pem")).unwrap();
+    assert_eq!(room.authority.crl(Tier::Issuing, NOW_US).unwrap(), 3);
+    fs::remove_file(room.path("pki/issued.ndjson")).unwrap();
+    assert_eq!(room.authority.crl(Tier::Issuing, NOW_US).unwrap(), 4);
+}
+
+#[test]
+fn a_revoked_certificate_leaves_the_list_only_after_one_that_follows_its_end() {
+    let room = Room::new();
+    let issued = room.authority.issue(&room.csr("a"), &health(), 10, NOW_US).unwrap();
+    room.authority
+        .revoke(&Which::Serial(issued.serial), Reason::Superseded, NOW_US)
+        .unwrap();
+    let listed = |days: i64| {
+        room.authority.crl(Tier::Issuing, NOW_US + days * DAY_US).unwrap();
+        crl::read(&room.path("pki/issuing.crl.pem")).unwrap().revoked.len()
+    };
+    assert_eq!([listed(9), listed(11), listed(39), listed(41)], [1, 1, 1, 0]);
+}
+
+#[test]
+fn a_list_of_an_absent_root_key_is_a_fault_and_the_old_list_stays() {
+    let room = Room::new();
+    let before = fs::read(room.path("pki/root.crl.pem")).unwrap();
+    fs::rename(room.path("keys/root.key"), room.path("safe.key")).unwrap();
+    assert!(matches!(
+        room.authority.crl(Tier::Root, NOW_US),
+        Err(PkiFault::File { .. })
+    ));
+    assert_eq!(fs::read(room.path("pki/root.crl.pem")).unwrap(), before);
+    // Partners can be certified without it.
+    room.issue(&health(), NOW_US);
+}
