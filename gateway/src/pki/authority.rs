@@ -63,7 +63,7 @@ pub struct Issued {
 pub enum Which {
     /// The one with this serial number (hexadecimal; colons and case do not matter).
     Serial(String),
-    /// All of this partner that are neither revoked nor expired.
+    /// All of this partner that are neither revoked nor expired; if all are revoked, the list is only published again.
     Partner(String),
 }
 
@@ -234,9 +234,11 @@ impl Authority {
             }
             Which::Partner(id) => {
                 // RFC 3339 UTC with whole seconds sorts like time.
-                let live =
-                    |row: &Row| row.issued.partner == *id && row.revoked_at.is_none() && row.issued.not_after > now;
-                (rows.filter(live).collect(), id)
+                let current = |row: &Row| row.issued.partner == *id && row.issued.not_after > now;
+                let (live, revoked): (Vec<Row>, Vec<Row>) =
+                    rows.filter(current).partition(|row| row.revoked_at.is_none());
+                // Only revoked ones: somebody repeats a command that stopped before the list was out.
+                (if live.is_empty() { revoked } else { live }, id)
             }
         };
         if found.is_empty() {

@@ -88,3 +88,37 @@ fn every_agency_has_a_sample_that_can_be_read_back() {
     }
     assert_eq!(Sample::of_agency("post"), None);
 }
+
+#[test]
+fn the_p12_of_a_demo_officer_opens_with_its_password_file() {
+    if with_openssl().is_none() {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let made = demo(folder.path(), false, NOW_US).unwrap();
+    let file = |ending: &str| folder.path().join(format!("officers/auditor.{ending}"));
+    let pass = format!("file:{}", file("password").display());
+    let opened = openssl(&[
+        "pkcs12",
+        "-in",
+        file("p12").to_str().unwrap(),
+        "-nodes",
+        "-passin",
+        &pass,
+    ]);
+    let text = String::from_utf8_lossy(&opened.stdout).into_owned();
+    assert_eq!(
+        text.matches("BEGIN CERTIFICATE").count(),
+        3,
+        "{}",
+        String::from_utf8_lossy(&opened.stderr)
+    );
+    assert_eq!(
+        fs::read_to_string(file("password")).unwrap().trim_end(),
+        made.officers[0].1.as_str()
+    );
+    assert!(
+        !format!("{made:?}").contains(made.officers[0].1.as_str()),
+        "Debug shows no password"
+    );
+}

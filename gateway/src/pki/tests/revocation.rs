@@ -73,3 +73,21 @@ fn a_list_of_an_absent_root_key_is_a_fault_and_the_old_list_stays() {
     // Partners can be certified without it.
     room.issue(&health(), NOW_US);
 }
+
+#[test]
+fn a_revocation_that_stopped_before_its_list_is_completed_by_repeating_it() {
+    let room = Room::new();
+    let issued = room.issue(&health(), NOW_US);
+    let list = room.path("pki/issuing.crl.pem");
+    let before = fs::read(&list).unwrap();
+    let which = Which::Partner("health-city".to_owned());
+    room.authority.revoke(&which, Reason::KeyCompromise, NOW_US).unwrap();
+    fs::write(&list, before).unwrap();
+    let rows = room.authority.revoke(&which, Reason::KeyCompromise, NOW_US).unwrap();
+    assert_eq!(rows.len(), 1);
+    let after = crl::read(&list).unwrap();
+    assert_eq!(
+        (after.number, after.revoked[0].serial.as_str()),
+        (3, issued.serial.as_str())
+    );
+}
