@@ -91,3 +91,46 @@ fn a_revocation_that_stopped_before_its_list_is_completed_by_repeating_it() {
         (3, issued.serial.as_str())
     );
 }
+
+#[test]
+fn the_tls_library_takes_the_lists_and_refuses_revoked_and_outdated() {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rustls::server::WebPkiClientVerifier;
+    use rustls_pki_types::pem::PemObject;
+    use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
+
+    let room = Room::new();
+    let issued = room.issue(&health(), NOW_US);
+    let judge = |days: i64| {
+        let mut roots = rustls::RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_file(room.path("pki/root.pem")).unwrap())
+            .unwrap();
+        let lists = ["root", "issuing"].map(|tier| {
+            CertificateRevocationListDer::from_pem_file(room.path(&format!("pki/{tier}.crl.pem"))).unwrap()
+        });
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+            .with_crls(lists)
+            .enforce_revocation_expiration()
+            .build()
+            .unwrap();
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(issued.chain_pem.as_bytes())
+            .map(Result::unwrap)
+            .collect();
+        let seconds = u64::try_from((NOW_US + days * DAY_US) / 1_000_000).unwrap();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        verifier
+            .verify_client_cert(&chain[0], &chain[1..], now)
+            .map(|_| ())
+            .map_err(|error| format!("{error:?}"))
+    };
+    assert_eq!(judge(29), Ok(()));
+    assert!(judge(31).unwrap_err().contains("ExpiredRevocationList"));
+    room.authority
+        .revoke(&Which::Serial(issued.serial.clone()), Reason::KeyCompromise, NOW_US)
+        .unwrap();
+    assert!(judge(1).unwrap_err().contains("Revoked"));
+}
