@@ -120,8 +120,15 @@ fn report(args: &InitArgs, made: &Made, output: &Output) {
     }
 }
 
-/// The example bundle: path below `policies/`, text.
-const POLICIES: &[(&str, &str)] = &[];
+/// Files of the example bundle as (path below `policies/`, text), compiled in so that the program needs no other file.
+macro_rules! embedded {
+    ($($path:literal),* $(,)?) => {
+        &[$(($path, include_str!(concat!("../../../policies/example/", $path)))),*]
+    };
+}
+
+/// The example bundle, which `init` copies.
+const POLICIES: &[(&str, &str)] = embedded![];
 
 /// The partner table of a policy bundle; every fault of the bundle when it does not load.
 pub(crate) fn subjects_of(bundle: &Path) -> Result<Vec<Subject>, String> {
