@@ -12,7 +12,7 @@ use crate::document::{Document, nearest};
 use crate::filter::Atom;
 use crate::operator::Operator;
 use crate::partner::{Partners, Role};
-use crate::plan::{Dropped, Grantee, OutputColumn, OutputKind, Place, Plan, Terms};
+use crate::plan::{Dropped, Grantee, OutputColumn, OutputKind, Place, Plan, Terms, keeps};
 use crate::purpose::{Purposes, way};
 use crate::set::Catalogue;
 use crate::target::{Direction, Mode, Target};
@@ -378,12 +378,6 @@ fn read_column(
             document.fault(granted.span.clone(), message, Some(why));
         }
     }
-}
-
-fn keeps(output: &[OutputColumn], name: &str) -> bool {
-    output
-        .iter()
-        .any(|column| column.name == name && column.kind.operator == Operator::Keep)
 }
 
 /// The registry merges records by a natural key, so at least one must arrive whole.

@@ -252,7 +252,9 @@ impl Desk<'_> {
         let (key, issued) = self.certify(subject)?;
         let file = |ending: &str| self.dir.join("officers").join(format!("{}.{ending}", subject.id));
         let password = p12::random_password()?;
-        let p12 = p12::encode(&issued.chain_pem, &key, &password, &subject.id, Cipher::Modern)?;
+        // With the root, so that a browser which imports the file can also verify the console.
+        let chain = issued.chain_pem.clone() + &self.authority.read("root.pem")?;
+        let p12 = p12::encode(&chain, &key, &password, &subject.id, Cipher::Modern)?;
         keyfile::create_secret(&file("key"), key.as_bytes())?;
         keyfile::create_public(&file("pem"), issued.chain_pem.as_bytes())?;
         keyfile::create_secret(&file("p12"), &p12)?;

@@ -122,7 +122,9 @@ impl Kit<'_> {
         put("client.toml", self.client_toml("client").as_bytes())?;
         let sample = self.subject.agency().and_then(Sample::of_agency);
         if let Some(sample) = &sample {
-            put(sample.file_name, &sample.bytes)?;
+            if !sample.bytes.is_empty() {
+                put(sample.file_name, &sample.bytes)?;
+            }
             put("Push.java", PUSH_JAVA.as_bytes())?;
         }
         put("说明.md", self.page(sample.as_ref()).as_bytes())
