@@ -193,6 +193,48 @@ pub struct Field {
     pub aliases: &'static [&'static str],
 }
 
+impl Field {
+    /// An optional field that is known by its two names only.
+    pub const fn new(name: &'static str, zh: &'static str, kind: FieldType, class: Class) -> Self {
+        Self {
+            name,
+            zh,
+            kind,
+            class,
+            required: false,
+            aliases: &[],
+        }
+    }
+
+    /// The same field under these native names as well.
+    #[must_use]
+    pub const fn known_as(self, aliases: &'static [&'static str]) -> Self {
+        Self { aliases, ..self }
+    }
+
+    /// The same field, without which a record is a reject.
+    #[must_use]
+    pub const fn required(self) -> Self {
+        Self { required: true, ..self }
+    }
+
+    /// Whether what it dates has happened, so that a day after the day of sending is a reject.
+    pub fn is_past(&self) -> bool {
+        matches!(
+            self.name,
+            "birth_date" | "born_at" | "death_date" | "cremated_on" | "established_on" | "registered_on"
+        )
+    }
+
+    /// Whether a header names it: its English or Chinese name or an alias, ASCII letters in any case.
+    pub fn answers_to(&self, header: &str) -> bool {
+        [self.name, self.zh]
+            .iter()
+            .chain(self.aliases)
+            .any(|name| name.eq_ignore_ascii_case(header))
+    }
+}
+
 /// Whom a record is about; the person index and the enterprise index are built from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {

@@ -3,7 +3,15 @@
 pub mod catalogue;
 pub mod civil_affairs;
 pub mod code;
+mod columns;
 pub mod commerce;
+pub mod decode;
 pub mod health;
+pub mod layout;
 pub mod public_security;
+pub mod reject;
+pub mod rules;
+pub mod sample;
 pub mod tax;
+mod transcode;
+pub mod value;

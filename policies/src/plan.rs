@@ -401,7 +401,9 @@ impl Plan {
         let mut atoms: Vec<&Atom> = self.atoms.iter().collect();
         atoms.sort_by_key(|atom| atom.describe());
         out.count(atoms.len());
-        atoms.iter().for_each(|atom| atom.encode(out));
+        for atom in atoms {
+            atom.encode(out);
+        }
         out.set(&terms.select_by);
         terms.limits.encode(out);
         out.instant(terms.valid.from_s).instant(terms.valid.until_s);
@@ -458,3 +460,6 @@ impl Limits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

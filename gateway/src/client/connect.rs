@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
-use http_body_util::combinators::BoxBody;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
@@ -28,7 +28,7 @@ use crate::command::exit::Failure;
 use crate::refusal::Refusal;
 
 /// A body to send.
-pub type Body = BoxBody<Bytes, std::io::Error>;
+pub type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
 /// Longest problem or status document that is read.
 const DOCUMENT_BYTES_MAX: usize = 16 << 20;
@@ -324,12 +324,12 @@ fn tls_settings(settings: &ClientSettings) -> Result<rustls::ClientConfig, Failu
 
 /// No body.
 pub fn empty() -> Body {
-    Empty::new().map_err(|never| match never {}).boxed()
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
 }
 
 /// A body that is already there.
 pub fn full(bytes: Bytes) -> Body {
-    Full::new(bytes).map_err(|never| match never {}).boxed()
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// The whole body of an answer, at most 16 MiB.

@@ -1,1 +1,349 @@
-//! (being written)
+//! `shuguan check FILE --record R`: judge a file offline, as the gateway's adapter would, before it is sent.
+//!
+//! Takes a file; gives counts, rejects by code and the first rejects. Needs no gateway and no certificate. Says row, line, field and code; no
+//! value of a record is printed. Every field of the record type is judged unless `--fields` names those that the grant holds.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use shuguan_adapters::catalogue::{self, RecordType};
+use shuguan_adapters::decode::{Counts, DecodeLimits, Decoder, Unreadable};
+use shuguan_adapters::layout::{Encoding, Layout};
+use shuguan_adapters::reject::Reject;
+
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use crate::clock::Clock;
+use crate::refusal::Refusal;
+
+/// Judge a file offline before sending it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "EXAMPLES
+  shuguan check residents.csv --record public-security/resident
+  shuguan check births.ndjson --record health/birth-certificate --fields birth_cert_no,child_name --format json
+
+EXIT CODES
+  0 every row is good · 1 the file cannot be read as declared · 2 wrong usage · 5 some rows would be rejected")]
+pub struct CheckArgs {
+    /// The file; `-` reads standard input.
+    file: PathBuf,
+    /// What the records are, e.g. `public-security/resident`.
+    #[arg(long, value_parser = parse_record)]
+    record: &'static RecordType,
+    /// Judge these fields only, e.g. those that `shuguan catalog` says are granted.
+    #[arg(long, value_delimiter = ',', value_name = "FIELD,…")]
+    fields: Vec<String>,
+    /// Charset of the file, when detection is wrong: `utf-8` or `gb18030`.
+    #[arg(long)]
+    charset: Option<String>,
+    /// Whole `Content-Type`, when detection is wrong, e.g. `text/csv; delimiter="|"`.
+    #[arg(long)]
+    content_type: Option<String>,
+    /// How many rejects to show.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    rejects: usize,
+}
+
+/// The verdict on a file.
+#[derive(Debug, Serialize)]
+struct Verdict<'a> {
+    file: String,
+    record: &'static str,
+    layout: &'static str,
+    received: u64,
+    accepted: u64,
+    rejected: u64,
+    repeated: u64,
+    by_code: Vec<ByCode>,
+    rejects: Vec<RejectRow>,
+    unknown_headers: &'a [String],
+}
+
+#[derive(Debug, Serialize)]
+struct ByCode {
+    code: &'static str,
+    name: &'static str,
+    rows: u64,
+    title: &'static str,
+    title_zh: &'static str,
+    expected: &'static str,
+    expected_zh: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct RejectRow {
+    row: u64,
+    line: u64,
+    field: Option<&'static str>,
+    field_zh: Option<&'static str>,
+    code: &'static str,
+    name: &'static str,
+}
+
+/// Judges the file.
+pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
+    let wanted = wanted_fields(&args)?;
+    let (mut source, size) = open(&args.file)?;
+    let head = read_head(&mut source).map_err(|error| cannot_read(&args.file, error))?;
+    let layout = layout_of(&args, &head)?;
+    let limits = DecodeLimits {
+        rejects_kept_max: args.rejects,
+        ..DecodeLimits::default()
+    };
+    let today = Clock::system().today_shanghai();
+    let mut decoder = Decoder::new(args.record, &wanted, layout, limits, today);
+    let bar = bar(size, output);
+    let mut chunk = head;
+    loop {
+        decoder
+            .feed(&chunk)
+            .map_err(|error| unreadable(&args, layout, &error))?;
+        // The columns are of no interest here.
+        while decoder.next_part().is_some() {}
+        bar.inc(chunk.len() as u64);
+        chunk.resize(CHUNK_BYTES, 0);
+        let read = source
+            .read(&mut chunk)
+            .map_err(|error| cannot_read(&args.file, error))?;
+        chunk.truncate(read);
+        if read == 0 {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    decoder.finish().map_err(|error| unreadable(&args, layout, &error))?;
+    let rejects = decoder.take_rejects();
+    show(&args, layout, &decoder, &rejects, output);
+    let counts = decoder.counts();
+    match counts {
+        Counts { received: 0, .. } => {
+            let empty = Refusal::EmptyBatch;
+            Err(Failure::local(empty.en())
+                .coded(empty.code())
+                .at(args.file.display().to_string()))
+        }
+        Counts { rejected: 0, .. } => Ok(Exit::Done),
+        _ => Ok(Exit::Partial),
+    }
+}
+
+/// What the gateway would answer to a batch that cannot be read as a whole.
+pub(crate) fn refusal_of(unreadable: &Unreadable) -> Refusal {
+    match unreadable {
+        Unreadable::BadEncoding { .. } | Unreadable::ForeignMark { .. } => Refusal::BadEncoding,
+        Unreadable::BadHeaderRow { .. } => Refusal::BadHeaderRow,
+        Unreadable::RecordTooLong { .. } | Unreadable::NotThisFormat { .. } => Refusal::Unreadable,
+    }
+}
+
+/// A record type by name, for clap.
+pub(crate) fn parse_record(name: &str) -> Result<&'static RecordType, String> {
+    catalogue::record_type(name).ok_or_else(|| {
+        let known: Vec<_> = catalogue::record_types().map(|record| record.name).collect();
+        format!("no such record type; there are: {}", known.join(", "))
+    })
+}
+
+fn wanted_fields(args: &CheckArgs) -> Result<Vec<&'static str>, Failure> {
+    if args.fields.is_empty() {
+        return Ok(args.record.fields.iter().map(|field| field.name).collect());
+    }
+    let known = |name: &String| {
+        args.record.field(name.trim()).map(|field| field.name).ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("`{}` has no field `{name}`", args.record.name))
+                .then("leave `--fields` out to judge all fields")
+        })
+    };
+    args.fields.iter().map(known).collect()
+}
+
+fn open(file: &Path) -> Result<(Box<dyn Read>, Option<u64>), Failure> {
+    if file == Path::new("-") {
+        return Ok((Box::new(std::io::stdin().lock()), None));
+    }
+    let opened = std::fs::File::open(file).map_err(|error| cannot_read(file, error))?;
+    let size = opened.metadata().ok().map(|metadata| metadata.len());
+    Ok((Box::new(opened), size))
+}
+
+fn read_head(source: &mut dyn Read) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    source.take(CHUNK_BYTES as u64).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+fn layout_of(args: &CheckArgs, head: &[u8]) -> Result<Layout, Failure> {
+    let mut layout = match &args.content_type {
+        Some(value) => Layout::from_content_type(value).ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("`{value}` is not a type that is read here"))
+                .coded(Refusal::UnsupportedType.code())
+                .then(Refusal::UnsupportedType.next())
+        })?,
+        None => Layout::detect(&args.file.display().to_string(), head),
+    };
+    if let Some(charset) = &args.charset {
+        layout.encoding = Encoding::parse(charset).ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("`{charset}` is not a charset that is read here"))
+                .then("send `--charset utf-8` or `--charset gb18030`")
+        })?;
+    }
+    Ok(layout)
+}
+
+fn bar(size: Option<u64>, output: &Output) -> ProgressBar {
+    match size {
+        Some(size) if output.shows_progress() && size > PROGRESS_FROM_BYTES => {
+            let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
+            ProgressBar::new(size).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        }
+        _ => ProgressBar::hidden(),
+    }
+}
+
+fn show(args: &CheckArgs, layout: Layout, decoder: &Decoder, rejects: &[Reject], output: &Output) {
+    let counts = decoder.counts();
+    let by_code: Vec<ByCode> = counts
+        .by_code
+        .iter()
+        .map(|(code, rows)| ByCode {
+            code: code.code(),
+            name: code.slug(),
+            rows: *rows,
+            title: code.en(),
+            title_zh: code.zh(),
+            expected: code.expected(),
+            expected_zh: code.expected_zh(),
+        })
+        .collect();
+    let rejects: Vec<RejectRow> = rejects
+        .iter()
+        .map(|reject| RejectRow {
+            row: reject.row,
+            line: reject.line,
+            field: reject.field,
+            field_zh: reject
+                .field
+                .and_then(|name| args.record.field(name))
+                .map(|field| field.zh),
+            code: reject.code.code(),
+            name: reject.code.slug(),
+        })
+        .collect();
+    let verdict = Verdict {
+        file: args.file.display().to_string(),
+        record: args.record.name,
+        layout: layout.label(),
+        received: counts.received,
+        accepted: counts.accepted,
+        rejected: counts.rejected,
+        repeated: counts.repeated,
+        by_code,
+        rejects,
+        unknown_headers: decoder.unknown_headers(),
+    };
+    if output.is_json() {
+        output.json("shuguan.check.v1", &verdict);
+    } else {
+        show_text(&verdict, args.record, output);
+    }
+}
+
+fn show_text(verdict: &Verdict<'_>, record: &RecordType, output: &Output) {
+    output.note(format!(
+        "{}: {} {}, {}",
+        verdict.file, record.name, record.zh, verdict.layout
+    ));
+    output.note(format!(
+        "{} rows: {} good, {} rejected, {} repeated",
+        verdict.received, verdict.accepted, verdict.rejected, verdict.repeated
+    ));
+    if !verdict.unknown_headers.is_empty() {
+        let names: Vec<String> = verdict
+            .unknown_headers
+            .iter()
+            .map(|name| name.escape_debug().to_string())
+            .collect();
+        output.note(format!("not in the catalogue, ignored: {}", names.join(", ")));
+    }
+    if verdict.by_code.is_empty() {
+        return;
+    }
+    let rows: Vec<Vec<String>> = verdict
+        .by_code
+        .iter()
+        .map(|of| {
+            let texts = [of.title_zh, of.expected_zh, of.title];
+            let head = [of.rows.to_string(), of.code.to_owned(), of.name.to_owned()];
+            head.into_iter().chain(texts.map(str::to_owned)).collect()
+        })
+        .collect();
+    output.rows(&["rows", "code", "name", "原因", "应为", "reason"], &rows);
+    if verdict.rejects.is_empty() {
+        return;
+    }
+    output.note(format!(
+        "the first {} of {} rejects:",
+        verdict.rejects.len(),
+        verdict.rejected
+    ));
+    let rows: Vec<Vec<String>> = verdict
+        .rejects
+        .iter()
+        .map(|reject| {
+            vec![
+                reject.row.to_string(),
+                reject.line.to_string(),
+                reject.field.unwrap_or("-").to_owned(),
+                reject.field_zh.unwrap_or("-").to_owned(),
+                reject.code.to_owned(),
+                reject.name.to_owned(),
+            ]
+        })
+        .collect();
+    output.rows(&["row", "line", "field", "字段", "code", "name"], &rows);
+}
+
+fn unreadable(args: &CheckArgs, layout: Layout, error: &Unreadable) -> Failure {
+    let refusal = refusal_of(error);
+    let place = match error.line() {
+        Some(line) => format!("{}:{line}", args.file.display()),
+        None => args.file.display().to_string(),
+    };
+    let next = match error {
+        Unreadable::BadEncoding { .. } | Unreadable::ForeignMark { .. } => {
+            "name the charset in which it was written: `--charset gb18030` or `--charset utf-8`".to_owned()
+        }
+        Unreadable::BadHeaderRow { .. } => {
+            let headers = args.record.fields.iter().filter(|field| field.required);
+            let headers: Vec<_> = headers.map(|field| format!("{} ({})", field.name, field.zh)).collect();
+            format!(
+                "its headers must name, by English or Chinese name or alias: {}",
+                headers.join(", ")
+            )
+        }
+        Unreadable::RecordTooLong { .. } => {
+            "look for a quote that is never closed, or a line that never ends".to_owned()
+        }
+        Unreadable::NotThisFormat { .. } => format!(
+            "it was read as {}; name another form: `--content-type text/csv`",
+            layout.content_type()
+        ),
+    };
+    Failure::local(refusal.en())
+        .coded(refusal.code())
+        .at(place)
+        .because(error)
+        .then(next)
+}
+
+fn cannot_read(file: &Path, error: std::io::Error) -> Failure {
+    Failure::local(format!("cannot read `{}`", file.display())).because(error)
+}
+
+/// Bytes read at once; the first of them decide the layout.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// A smaller file is judged before a bar is seen.
+const PROGRESS_FROM_BYTES: u64 = 16 << 20;

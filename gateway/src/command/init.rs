@@ -1,1 +1,138 @@
-//! (being written)
+//! `shuguan init DIR`: a gateway's folder from nothing, complete and ready to serve.
+
+use std::path::{Path, PathBuf};
+
+use shuguan_policies::PolicySet;
+
+use super::cert::failure;
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::pki::init::{InitOptions, Made};
+use crate::pki::kit::Addresses;
+use crate::pki::{Subject, init, keyfile, profile};
+
+/// Make a gateway's folder: authorities, keys, revocation lists, policies, configuration.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "EXAMPLES\n  shuguan init /etc/shuguan --name gateway.lyg.example\n  shuguan init --demo demo\n\nNothing is overwritten: with --force, what is there is moved to DIR/replaced-… first.\nOnly --demo makes keys of partners and officers; otherwise each makes its own with `cert request`.\n\nEXIT CODES\n  0 made · 1 something is there already, or cannot be written"
+)]
+pub struct InitArgs {
+    /// The folder.
+    dir: PathBuf,
+    /// Make keys and kits of all partners and officers of the example bundle, too; for trying out only.
+    #[arg(long)]
+    demo: bool,
+    /// Move aside what is there and begin anew.
+    #[arg(long)]
+    force: bool,
+    /// Name or address under which partners reach the gateway.
+    #[arg(long)]
+    name: Option<String>,
+    /// Certificate profile; see certs-example/profile.toml.
+    #[arg(long)]
+    profile: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub fn run(args: InitArgs, output: &Output) -> Result<Exit, Failure> {
+    let made = make(&args.dir, &args, Clock::system().now_us())?;
+    report(&args, &made, output);
+    Ok(Exit::Done)
+}
+
+fn make(dir: &Path, args: &InitArgs, now_us: i64) -> Result<Made, Failure> {
+    let profile = match &args.profile {
+        Some(path) => keyfile::read_public(path).map_err(failure)?,
+        None => profile::EXAMPLE.to_owned(),
+    };
+    let text = config_text(args.name.as_deref());
+    let config = Config::parse("shuguan.toml", &text, dir).map_err(|error| {
+        Failure::local("the configuration would not be taken")
+            .because(error)
+            .then("give --name a plain host name")
+    })?;
+    let host = args.name.as_deref().unwrap_or("127.0.0.1");
+    let addresses = Addresses {
+        gateway: format!("https://{host}:{}", config.listen.feed.port()),
+        console: format!("https://{host}:{}", config.listen.console.port()),
+    };
+    let options = InitOptions {
+        force: args.force,
+        demo: args.demo,
+        name: args.name.as_deref(),
+        profile: &profile,
+        log_origin: &config.gateway.log_origin,
+        addresses,
+        subjects: &subjects_of,
+    };
+    init::init(dir, &options, POLICIES, &text, now_us).map_err(failure)
+}
+
+/// The example configuration under this gateway's name, listening everywhere when it has one.
+fn config_text(name: Option<&str>) -> String {
+    match name {
+        None => config::EXAMPLE.to_owned(),
+        Some(name) => config::EXAMPLE
+            .replace("gw1.lyg.example", name)
+            .replace("feed = \"127.0.0.1:", "feed = \"0.0.0.0:")
+            .replace("console = \"127.0.0.1:", "console = \"0.0.0.0:"),
+    }
+}
+
+fn report(args: &InitArgs, made: &Made, output: &Output) {
+    let dir = args.dir.display();
+    if let Some(aside) = &made.set_aside {
+        output.note(format!("moved what was there to {}", aside.display()));
+    }
+    if output.is_json() {
+        let value = serde_json::json!({ "root_sha256": made.root_sha256, "log_vkey": made.log_vkey });
+        output.json("shuguan.init.v1", &value);
+    } else {
+        output.note("root certificate, SHA-256 (compare it by telephone):");
+        output.line(&made.root_sha256);
+    }
+    if !made.partners.is_empty() {
+        output.note(format!(
+            "made keys of {} partners in {dir}/partners: for trying out only",
+            made.partners.len()
+        ));
+    }
+    for (officer, password) in &made.officers {
+        output.note(format!(
+            "officer {}: {dir}/officers/{}.p12, password {} (also in {}.password)",
+            officer.zh,
+            officer.id,
+            password.as_str(),
+            officer.id
+        ));
+    }
+    output.note("next:");
+    output.note(format!("  shuguan serve -c {dir}/shuguan.toml"));
+    if !args.demo {
+        output.note(format!(
+            "  shuguan cert issue CSR --partner ID -c {dir}/shuguan.toml     for each partner's request"
+        ));
+        output.note(format!(
+            "  move {dir}/keys/root.key to a safe: it is needed again only for `crl issue --root`"
+        ));
+    }
+}
+
+/// The example bundle: path below `policies/`, text.
+const POLICIES: &[(&str, &str)] = &[];
+
+/// The partner table of a policy bundle; every fault of the bundle when it does not load.
+pub(crate) fn subjects_of(bundle: &Path) -> Result<Vec<Subject>, String> {
+    let set = PolicySet::load(bundle).map_err(|faults| {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        lines.join("\n")
+    })?;
+    let subject = |partner: &shuguan_policies::Partner| Subject {
+        id: partner.id.clone(),
+        zh: partner.zh.clone(),
+        spiffe: partner.spiffe.clone(),
+    };
+    Ok(set.partners().iter().map(subject).collect())
+}

@@ -1,1 +1,319 @@
-//! (being written)
+//! `shuguan pull DATASET`: request an extract, wait for it, download it with resume, check digest and receipt.
+//!
+//! The content goes to `FILE.part` (mode 0600) and is renamed when its digest is that of `Repr-Digest`; a cut download goes on where it
+//! stopped.
+
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http_body_util::BodyExt;
+use indicatif::{ProgressBar, ProgressDrawTarget};
+use ring::digest::{Context, SHA256};
+use serde::Serialize;
+use shuguan_ledger::leaf::Event;
+use shuguan_ledger::receipt::Receipt;
+use shuguan_ledger::trust::Trust;
+
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use super::push::load_trust;
+use crate::client::connect;
+use crate::client::{CallError, Client, ClientSettings, Listener};
+
+/// Request an extract and download it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "EXAMPLES
+  shuguan pull population --purpose enrolment.registration --case AJ-2026-001 -o population.ndjson -c client.toml
+  shuguan pull enterprises --purpose enrolment.registration --case AJ-2026-002 --region 320707 --form csv -o e.csv
+
+EXIT CODES
+  0 downloaded and verified · 1 local failure · 3 refused · 4 not reached (repeat) · 6 digest or receipt does not verify · 7 rate limited")]
+pub struct PullArgs {
+    /// `population` or `enterprises`.
+    dataset: String,
+    /// What it may be used for.
+    #[arg(long)]
+    purpose: String,
+    /// The case that it is for.
+    #[arg(long)]
+    case: String,
+    /// Only rows whose region begins so, e.g. `320707`.
+    #[arg(long)]
+    region: Option<String>,
+    /// Only rows updated since this moment (RFC 3339).
+    #[arg(long)]
+    since: Option<String>,
+    /// `ndjson` or `csv`.
+    #[arg(long, default_value = "ndjson")]
+    form: String,
+    /// Where to write it.
+    #[arg(short, long)]
+    output: PathBuf,
+    /// How long to wait for it, seconds.
+    #[arg(long, default_value_t = 300)]
+    timeout: u64,
+    /// The kit's client.toml.
+    #[arg(short = 'c', long = "config", env = "SHUGUAN_CLIENT", default_value = "client.toml")]
+    config: PathBuf,
+}
+
+/// What to ask for.
+#[derive(Debug)]
+pub struct Extract<'a> {
+    /// Dataset.
+    pub dataset: &'a str,
+    /// Purpose.
+    pub purpose: &'a str,
+    /// Case number.
+    pub case: &'a str,
+    /// Region prefix.
+    pub region: Option<&'a str>,
+    /// RFC 3339 moment.
+    pub since: Option<&'a str>,
+    /// `ndjson` or `csv`.
+    pub form: &'a str,
+    /// Where to write it.
+    pub output: &'a Path,
+    /// How long to wait.
+    pub patience: Duration,
+}
+
+/// What was downloaded.
+#[derive(Debug, Serialize)]
+pub struct Pulled {
+    /// The exchange.
+    pub exchange: String,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// The file.
+    pub file: PathBuf,
+    /// Its receipt.
+    pub receipt: PathBuf,
+}
+
+/// Runs the command.
+pub fn run(args: PullArgs, output: &Output) -> Result<Exit, Failure> {
+    let settings = ClientSettings::load(&args.config)?;
+    let trust = load_trust(&settings.trust)?;
+    let client = Client::open(&settings, Listener::Feed)?;
+    let extract = Extract {
+        dataset: &args.dataset,
+        purpose: &args.purpose,
+        case: &args.case,
+        region: args.region.as_deref(),
+        since: args.since.as_deref(),
+        form: &args.form,
+        output: &args.output,
+        patience: Duration::from_secs(args.timeout),
+    };
+    let pulled = super::runtime()?.block_on(pull(&client, &trust, &extract, output))?;
+    if output.is_json() {
+        output.json("shuguan.pulled.v1", &pulled);
+    } else {
+        output.rows(
+            &["EXCHANGE", "ROWS", "BYTES", "FILE", "RECEIPT"],
+            &[vec![
+                pulled.exchange.clone(),
+                pulled.rows.to_string(),
+                pulled.bytes.to_string(),
+                pulled.file.display().to_string(),
+                pulled.receipt.display().to_string(),
+            ]],
+        );
+    }
+    Ok(Exit::Done)
+}
+
+/// Requests, waits, downloads and verifies.
+pub async fn pull(client: &Client, trust: &Trust, extract: &Extract<'_>, output: &Output) -> Result<Pulled, Failure> {
+    let mut select = serde_json::Map::new();
+    for (name, value) in [("region", extract.region), ("since", extract.since)] {
+        if let Some(value) = value {
+            select.insert(name.into(), value.into());
+        }
+    }
+    let request = serde_json::json!({
+        "dataset": extract.dataset, "purpose": extract.purpose, "case": extract.case,
+        "select": select, "form": extract.form,
+    });
+    let accepted = client
+        .post_json("/v1/extracts", &request)
+        .await
+        .map_err(|error| error.failure("POST /v1/extracts"))?;
+    let id = member(&accepted, "extract")?;
+    let ready = wait_until_ready(client, &id, extract.patience).await?;
+    let digest = member(&ready, "repr_digest")?;
+    let bytes = ready.get("bytes").and_then(serde_json::Value::as_u64).unwrap_or(0);
+    download(client, &id, extract, bytes, &digest, output).await?;
+    let receipt = keep_receipt(client, trust, &id, extract.output).await?;
+    Ok(Pulled {
+        exchange: id,
+        rows: ready.get("rows").and_then(serde_json::Value::as_u64).unwrap_or(0),
+        bytes,
+        file: extract.output.to_owned(),
+        receipt,
+    })
+}
+
+fn member(document: &serde_json::Value, name: &str) -> Result<String, Failure> {
+    document
+        .get(name)
+        .and_then(serde_json::Value::as_str)
+        .map(str::to_owned)
+        .ok_or_else(|| Failure::new(Exit::Unreached, format!("the gateway's answer has no `{name}`")))
+}
+
+async fn wait_until_ready(client: &Client, id: &str, patience: Duration) -> Result<serde_json::Value, Failure> {
+    let path = format!("/v1/extracts/{id}");
+    let began = Instant::now();
+    loop {
+        let response = client
+            .get(&path, &[("prefer", "wait=10")])
+            .await
+            .map_err(|error| error.failure(&format!("GET {path}")))?;
+        let document = connect::read_json(response)
+            .await
+            .map_err(|error| error.failure(&format!("GET {path}")))?;
+        match document.get("state").and_then(serde_json::Value::as_str) {
+            Some("ready") => return Ok(document),
+            Some("preparing") if began.elapsed() < patience => tokio::time::sleep(Duration::from_millis(100)).await,
+            Some("preparing") => {
+                return Err(Failure::new(Exit::Unreached, "the extract is not ready yet")
+                    .then("repeat with a longer --timeout"));
+            }
+            _ => {
+                return Err(Failure::new(Exit::Unreached, "the extract failed")
+                    .at(format!("GET {path}"))
+                    .then("request it again; if it stays, tell the operator the exchange id"));
+            }
+        }
+    }
+}
+
+fn part_path(file: &Path) -> PathBuf {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    file.with_file_name(name)
+}
+
+async fn download(
+    client: &Client,
+    id: &str,
+    extract: &Extract<'_>,
+    bytes: u64,
+    digest: &str,
+    output: &Output,
+) -> Result<(), Failure> {
+    let part = part_path(extract.output);
+    let unwritable =
+        |error: std::io::Error| Failure::local(format!("cannot write `{}`", part.display())).because(error);
+    let mut file = create_private(&part).map_err(unwritable)?;
+    file.set_len(0).map_err(unwritable)?;
+    let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::hidden());
+    if output.shows_progress() {
+        bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+    }
+    let place = format!("GET /v1/extracts/{id}/content");
+    let began = Instant::now();
+    while let Err(error) = download_rest(client, id, &mut file, &bar).await {
+        if error.retry().is_none() || began.elapsed() > extract.patience {
+            return Err(error.failure(&place));
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    bar.finish_and_clear();
+    file.sync_all().map_err(unwritable)?;
+    let found = digest_of(&mut file).map_err(unwritable)?;
+    if found != digest {
+        return Err(Failure::new(
+            Exit::NotProven,
+            "the content does not have the digest that the gateway stated",
+        )
+        .at(place)
+        .then("pull again; if it stays, tell the operator the exchange id"));
+    }
+    std::fs::rename(&part, extract.output).map_err(unwritable)
+}
+
+/// Goes on from what the file already holds.
+async fn download_rest(
+    client: &Client,
+    id: &str,
+    file: &mut std::fs::File,
+    bar: &ProgressBar,
+) -> Result<(), CallError> {
+    let local = |error: std::io::Error| CallError::Network(error.to_string());
+    let have = file.seek(std::io::SeekFrom::End(0)).map_err(local)?;
+    bar.set_position(have);
+    let range = format!("bytes={have}-");
+    let headers: &[(&'static str, &str)] = if have > 0 { &[("range", &range)] } else { &[] };
+    let response = client.get(&format!("/v1/extracts/{id}/content"), headers).await?;
+    if have > 0 && response.status() != http::StatusCode::PARTIAL_CONTENT {
+        file.set_len(0).map_err(local)?;
+        file.seek(std::io::SeekFrom::Start(0)).map_err(local)?;
+    }
+    let mut body = response.into_body();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| CallError::Network(error.to_string()))?;
+        if let Some(data) = frame.data_ref() {
+            file.write_all(data).map_err(local)?;
+            bar.inc(u64::try_from(data.len()).unwrap_or(0));
+        }
+    }
+    Ok(())
+}
+
+fn create_private(path: &Path) -> std::io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+}
+
+/// `sha-256=:…:` of a whole file.
+fn digest_of(file: &mut std::fs::File) -> std::io::Result<String> {
+    file.seek(std::io::SeekFrom::Start(0))?;
+    let mut context = Context::new(&SHA256);
+    let mut chunk = vec![0; 64 * 1024];
+    loop {
+        let read = file.read(&mut chunk)?;
+        if read == 0 {
+            break;
+        }
+        context.update(chunk.get(..read).unwrap_or_default());
+    }
+    Ok(format!("sha-256=:{}:", BASE64.encode(context.finish())))
+}
+
+async fn keep_receipt(client: &Client, trust: &Trust, id: &str, file: &Path) -> Result<PathBuf, Failure> {
+    let path = format!("/v1/exchanges/{id}/receipt");
+    let response = client
+        .get(&path, &[])
+        .await
+        .map_err(|error| error.failure(&format!("GET {path}")))?;
+    let bytes = connect::read(response)
+        .await
+        .map_err(|error| error.failure(&format!("GET {path}")))?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let proven = Receipt::parse(&text)
+        .and_then(|receipt| receipt.verify(trust))
+        .map_err(|error| Failure::new(Exit::NotProven, "the receipt of the extract does not verify").because(error))?;
+    if !matches!(&proven.leaf.event, Event::Pull(event) if event.x == id) {
+        return Err(Failure::new(Exit::NotProven, "the receipt belongs to another exchange"));
+    }
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(".tlog-proof");
+    let path = file.with_file_name(name);
+    std::fs::write(&path, text)
+        .map_err(|error| Failure::local(format!("cannot write `{}`", path.display())).because(error))?;
+    Ok(path)
+}

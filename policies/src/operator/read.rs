@@ -16,10 +16,7 @@ use crate::key::Keys;
 impl Operator {
     /// The operator that a table describes; `None` means that a fault was recorded.
     pub(crate) fn read<'s>(document: &mut Document<'s>, mut table: Table<'s>, keys: &Keys) -> Option<Self> {
-        let name: Option<Spanned<String>> = table.required(document, "op");
-        let Some(name) = name else {
-            return None;
-        };
+        let name: Spanned<String> = table.required(document, "op")?;
         let operator = match name.get_ref().as_str() {
             "keep" => Some(Self::Keep),
             "drop" => {

@@ -1,0 +1,143 @@
+//! One record at a time: its wanted fields, what crosses fields, repeats; then a row of the part, or a reject.
+//!
+//! Takes the values of the wanted fields as sent, by place; gives parts, rejects and counts. Nothing of a record reaches a column before
+//! all of it is valid. The reject of a record names the first wanted field that fails; after all have passed, the rule between fields.
+
+use std::collections::VecDeque;
+
+use arrow_array::RecordBatch;
+
+use super::{Counts, DecodeLimits};
+use crate::catalogue::{Field, RecordType};
+use crate::columns::{Columns, Row};
+use crate::reject::{Reject, RejectCode};
+use crate::rules::Rules;
+use crate::value::{self, Scratch, Value};
+
+/// What becomes of the records of a batch.
+pub(crate) struct Judge {
+    fields: Vec<&'static Field>,
+    row: Row,
+    columns: Columns,
+    parts: VecDeque<RecordBatch>,
+    rejects: Vec<Reject>,
+    rejects_kept: usize,
+    counts: Counts,
+    limits: DecodeLimits,
+    today: i32,
+    /// Where a value is brought into canonical form.
+    scratch: Scratch,
+    rules: Rules,
+}
+
+/// A wanted field as it came.
+#[derive(Clone, Copy)]
+pub(crate) enum Sent<'a> {
+    /// No such column or member, or JSON `null`.
+    Missing,
+    Text(&'a str),
+    /// The form of the file already says that it is no value of any field.
+    Bad(RejectCode),
+}
+
+impl Judge {
+    pub(crate) fn new(record: &'static RecordType, wanted: &[&'static str], limits: DecodeLimits, today: i32) -> Self {
+        let fields: Vec<_> = wanted.iter().filter_map(|name| record.field(name)).collect();
+        let names: Vec<_> = fields.iter().map(|field| field.name).collect();
+        Self {
+            columns: Columns::new(&fields, limits.part_rows.max(1)),
+            fields,
+            row: Row::default(),
+            parts: VecDeque::new(),
+            rejects: Vec::new(),
+            rejects_kept: 0,
+            counts: Counts::default(),
+            limits,
+            today,
+            scratch: Scratch::default(),
+            rules: Rules::new(record, &names, today),
+        }
+    }
+
+    pub(crate) fn fields(&self) -> &[&'static Field] {
+        &self.fields
+    }
+
+    /// One record that starts on `line`.
+    pub(crate) fn record<'a>(&mut self, line: u64, sent: impl Fn(usize) -> Sent<'a>) {
+        match self.fill(sent) {
+            Ok(()) => {
+                self.counts.received += 1;
+                if !self.columns.append(&self.row) {
+                    self.counts.repeated += 1;
+                    return;
+                }
+                self.counts.accepted += 1;
+                if self.columns.is_full() {
+                    self.parts.extend(self.columns.take());
+                }
+            }
+            Err((field, code)) => self.reject(line, field, code),
+        }
+    }
+
+    /// A record that is rejected without a look at its fields, or for one of them.
+    pub(crate) fn reject(&mut self, line: u64, field: Option<&'static str>, code: RejectCode) {
+        self.counts.received += 1;
+        self.counts.rejected += 1;
+        *self.counts.by_code.entry(code).or_default() += 1;
+        if self.rejects_kept < self.limits.rejects_kept_max {
+            self.rejects_kept += 1;
+            self.rejects.push(Reject {
+                row: self.counts.received,
+                line,
+                field,
+                code,
+            });
+        }
+    }
+
+    /// Brings the wanted values into the row, in order.
+    fn fill<'a>(&mut self, sent: impl Fn(usize) -> Sent<'a>) -> Result<(), (Option<&'static str>, RejectCode)> {
+        self.row.clear();
+        for (slot, field) in self.fields.iter().enumerate() {
+            let text = match sent(slot) {
+                Sent::Missing => "",
+                Sent::Text(text) => text,
+                Sent::Bad(code) => return Err((Some(field.name), code)),
+            };
+            if text.len() > self.limits.field_bytes_max {
+                return Err((Some(field.name), RejectCode::FieldTooLong));
+            }
+            let value = value::parse(field, text, &mut self.scratch, self.today).map_err(|code| (Some(field.name), code))?;
+            self.rules.note(slot, &value);
+            match value {
+                Value::Missing => self.row.null(),
+                Value::Text(text) => self.row.text(text),
+                Value::Date(days) => self.row.date(days),
+                Value::Instant(number) | Value::Integer(number) => self.row.number(number),
+            }
+        }
+        self.rules.verdict().map_err(|breach| {
+            let field = breach.slot.and_then(|slot| self.fields.get(slot));
+            (field.map(|field| field.name), breach.code)
+        })
+    }
+
+    /// Closes the last part.
+    pub(crate) fn finish(&mut self) {
+        self.parts.extend(self.columns.take());
+    }
+
+    pub(crate) fn next_part(&mut self) -> Option<RecordBatch> {
+        self.parts.pop_front()
+    }
+
+    pub(crate) fn take_rejects(&mut self) -> Vec<Reject> {
+        std::mem::take(&mut self.rejects)
+    }
+
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+}

@@ -1,0 +1,509 @@
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, RecordBatch};
+use proptest::prelude::*;
+
+use super::{DecodeLimits, Decoder, Unreadable};
+use crate::catalogue::{Agency, Class, Field, FieldType, RecordType};
+use crate::layout::{Encoding, Format, Layout};
+use crate::reject::{Reject, RejectCode};
+use crate::value::{self, Scratch, Value};
+
+static PLAIN: RecordType = RecordType {
+    agency: Agency::Tax,
+    name: "tax/plain",
+    zh: "简表",
+    schema: 1,
+    fields: &[
+        field("title", "标题", FieldType::Text(200), true, &["BT", "xm"]),
+        field("count", "数量", FieldType::Integer(1_000_000), false, &["sl"]),
+        field("note", "备注", FieldType::Text(4000), false, &["bz"]),
+        field("secret", "机密", FieldType::Text(10), true, &["jm"]),
+    ],
+    keys: &[&["title"]],
+    subjects: &[],
+    basis: &[],
+    minors: false,
+    order: &[],
+};
+
+const WANTED: [&str; 3] = ["title", "count", "note"];
+const TODAY: i32 = 20_000;
+
+const fn field(
+    name: &'static str,
+    zh: &'static str,
+    kind: FieldType,
+    required: bool,
+    aliases: &'static [&'static str],
+) -> Field {
+    Field {
+        name,
+        zh,
+        kind,
+        class: Class::C1,
+        required,
+        aliases,
+    }
+}
+
+const fn delimited(delimiter: u8, encoding: Encoding) -> Layout {
+    Layout {
+        format: Format::Delimited { delimiter },
+        encoding,
+    }
+}
+
+const CSV: Layout = delimited(b',', Encoding::Utf8);
+const NDJSON: Layout = Layout {
+    format: Format::Ndjson,
+    encoding: Encoding::Utf8,
+};
+
+fn limits() -> DecodeLimits {
+    DecodeLimits {
+        part_rows: 2,
+        ..DecodeLimits::default()
+    }
+}
+
+/// Everything that a decoder says about a batch.
+#[derive(Debug, PartialEq)]
+struct Told {
+    parts: Vec<RecordBatch>,
+    rejects: Vec<Reject>,
+    counts: super::Counts,
+    ended: Result<(), Unreadable>,
+    unknown: Vec<String>,
+}
+
+fn told(layout: Layout, limits: DecodeLimits, frames: &[&[u8]]) -> Told {
+    let mut decoder = Decoder::new(&PLAIN, &WANTED, layout, limits, TODAY);
+    let mut parts = Vec::new();
+    let mut rejects = Vec::new();
+    let mut ended = Ok(());
+    for frame in frames {
+        ended = ended.and_then(|()| decoder.feed(frame));
+        parts.extend(std::iter::from_fn(|| decoder.next_part()));
+        rejects.extend(decoder.take_rejects());
+    }
+    ended = ended.and_then(|()| decoder.finish());
+    parts.extend(std::iter::from_fn(|| decoder.next_part()));
+    rejects.extend(decoder.take_rejects());
+    let counts = decoder.counts().clone();
+    assert_eq!(counts.received, counts.accepted + counts.rejected + counts.repeated);
+    assert_eq!(counts.rejected, counts.by_code.values().sum::<u64>());
+    Told {
+        parts,
+        rejects,
+        counts,
+        ended,
+        unknown: decoder.unknown_headers().to_vec(),
+    }
+}
+
+fn read(layout: Layout, text: &str) -> Told {
+    told(layout, limits(), &[text.as_bytes()])
+}
+
+/// Row, line, field and code of each reject.
+fn rejected(told: &Told) -> Vec<(u64, u64, Option<&str>, RejectCode)> {
+    told.rejects
+        .iter()
+        .map(|reject| (reject.row, reject.line, reject.field, reject.code))
+        .collect()
+}
+
+fn titles(told: &Told) -> Vec<String> {
+    told.parts
+        .iter()
+        .flat_map(|part| {
+            part.column(0)
+                .as_string::<i32>()
+                .iter()
+                .map(|title| title.unwrap().to_owned())
+        })
+        .collect()
+}
+
+const FEED: &str = "标题,sl , *BZ,机密,其他\r\n甲,1,\"一\n\"\"二\"\",三\",x,y\r\n\r\n乙,,b,x,y\n丙,3,c,x\n甲,1,\"一\n\"\"二\"\",三\",z,z\n丁,x,,,\n戊,5,,,";
+
+#[test]
+fn headers_are_matched_by_any_name_and_rows_become_columns() {
+    let told = read(CSV, FEED);
+    assert_eq!(told.ended, Ok(()));
+    assert_eq!(titles(&told), ["甲", "乙", "甲", "戊"]);
+    assert_eq!(told.unknown, ["其他"]);
+    let first = &told.parts[0];
+    assert_eq!(first.column(2).as_string::<i32>().value(0), "一 \"二\",三");
+    assert_eq!(first.column(1).as_primitive::<Int64Type>().value(0), 1);
+    assert!(first.column(1).is_null(1));
+    let rejects = rejected(&told);
+    assert_eq!(rejects[0], (3, 7 - 1, None, RejectCode::ColumnCount));
+    assert_eq!((rejects[1].0, rejects[1].1, rejects[1].2), (5, 9, Some("count")));
+    assert_eq!(rejects.len(), 2);
+}
+
+#[test]
+fn every_cut_of_a_feed_gives_the_same_parts() {
+    let objects = "\u{feff}{\"bt\":\"甲\",\"sl\":1,\"jm\":[{}]}\r\n\n{\"BT\":\"乙\\n\",\"sl\":\"2\"}\nnull\n{\"bt\":\"丙\",\"xm\":\"丁\"}\n{\"bt\":\"戊\"}";
+    for (layout, text) in [(CSV, FEED), (NDJSON, objects)] {
+        let whole = read(layout, text);
+        assert!(whole.parts.len() >= 2);
+        let gb = encoding_rs::GB18030.encode(text).0.into_owned();
+        for (encoding, bytes) in [(Encoding::Utf8, text.as_bytes()), (Encoding::Gb18030, &gb)] {
+            let layout = Layout { encoding, ..layout };
+            for at in 0..=bytes.len() {
+                let (left, right) = bytes.split_at(at);
+                assert_eq!(told(layout, limits(), &[left, right]), whole, "cut at {at}");
+            }
+            let single: Vec<&[u8]> = bytes.chunks(1).collect();
+            assert_eq!(told(layout, limits(), &single), whole);
+        }
+    }
+}
+
+#[test]
+fn truncation_at_every_byte_is_survived() {
+    for encoding in [Encoding::Utf8, Encoding::Gb18030] {
+        let bytes = match encoding {
+            Encoding::Utf8 => FEED.as_bytes().to_vec(),
+            Encoding::Gb18030 => encoding_rs::GB18030.encode(FEED).0.into_owned(),
+        };
+        for at in 0..bytes.len() {
+            told(delimited(b',', encoding), limits(), &[&bytes[..at]]);
+        }
+    }
+}
+
+#[test]
+fn the_same_table_gives_the_same_columns_in_every_form() {
+    let rows = [("甲", "1", "a|b"), ("乙", "", "c,d"), ("丙", "77", "\"e\"\n\tf")];
+    let quote = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let mut all = Vec::new();
+    for delimiter in [",", "\t", "|"] {
+        let mut text = ["title", "count", "note"].join(delimiter);
+        for (title, count, note) in rows {
+            text.push_str(&format!("\n{}", [title, count, &quote(note)].join(delimiter)));
+        }
+        let layout = delimited(delimiter.as_bytes()[0], Encoding::Utf8);
+        all.push(read(layout, &text));
+    }
+    let text: String = rows
+        .iter()
+        .map(|(title, count, note)| {
+            let count = if count.is_empty() { "null" } else { count };
+            format!(
+                "{{\"note\":{},\"count\":{count},\"title\":\"{title}\"}}\n",
+                serde_json::json!(note)
+            )
+        })
+        .collect();
+    all.push(read(NDJSON, &text));
+    assert_eq!(all[0].counts.accepted, 3);
+    for other in &all {
+        assert_eq!(other.parts, all[0].parts);
+    }
+}
+
+#[test]
+fn parts_have_exactly_the_rows_that_were_asked_for() {
+    let text: String = std::iter::once("title".to_owned())
+        .chain((0..7).map(|row| format!("\nr{row}")))
+        .collect();
+    let rows: Vec<usize> = read(CSV, &text).parts.iter().map(RecordBatch::num_rows).collect();
+    assert_eq!(rows, [2, 2, 2, 1]);
+}
+
+#[test]
+fn a_repeat_inside_a_part_is_dropped_and_counted() {
+    let told = told(
+        CSV,
+        DecodeLimits::default(),
+        &[b"title,count,jm\na,1,x\nb,1,x\na,1,y\na,2,x\nb,1,x\n"],
+    );
+    assert_eq!(titles(&told), ["a", "b", "a"]);
+    assert_eq!((told.counts.accepted, told.counts.repeated), (3, 2));
+}
+
+#[test]
+fn a_header_row_that_lacks_or_repeats_a_field_is_refused() {
+    let lacking = read(CSV, "sl,bz\n1,2\n").ended.unwrap_err();
+    assert!(matches!(&lacking, Unreadable::BadHeaderRow { missing, .. } if missing == &["title"]));
+    let twice = read(CSV, "title,BT,sl\n").ended.unwrap_err();
+    assert!(matches!(&twice, Unreadable::BadHeaderRow { twice, .. } if twice == &["title"]));
+    // Required, but not wanted: its absence is no business of this batch.
+    assert_eq!(read(CSV, "title\na\n").ended, Ok(()));
+}
+
+#[test]
+fn a_decoder_that_failed_repeats_its_error() {
+    let mut decoder = Decoder::new(&PLAIN, &WANTED, CSV, limits(), TODAY);
+    let error = decoder.feed(b"sl\n1\n").unwrap_err();
+    assert_eq!(decoder.feed(b"title\n"), Err(error.clone()));
+    assert_eq!(decoder.finish(), Err(error));
+}
+
+#[test]
+fn a_record_that_is_too_long_is_a_reject_while_its_end_is_near() {
+    let limits = DecodeLimits {
+        record_bytes_max: 40,
+        ..limits()
+    };
+    let long = "x".repeat(60);
+    let quoted = format!("title,sl\na,1\n\"{long}\n{long}\",1\n{long},2\nb,2\n");
+    let objects = format!("{{\"title\":\"a\"}}\n{{\"title\":\"{long}\"}}\r\n{{\"title\":\"b\"}}\n");
+    for (layout, text, lines) in [(CSV, quoted, vec![3, 5]), (NDJSON, objects, vec![2])] {
+        for size in [1, 7, 1000] {
+            let frames: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
+            let told = told(layout, limits, &frames);
+            assert_eq!(titles(&told), ["a", "b"]);
+            let found: Vec<_> = told.rejects.iter().map(|reject| (reject.line, reject.code)).collect();
+            let expected: Vec<_> = lines.iter().map(|line| (*line, RejectCode::RecordTooLong)).collect();
+            assert_eq!(found, expected);
+        }
+    }
+}
+
+#[test]
+fn a_record_without_end_is_given_up() {
+    let limits = DecodeLimits {
+        record_bytes_max: 40,
+        ..limits()
+    };
+    let endless = format!("title\n\"{}", "x\n".repeat(1000));
+    let frames: Vec<&[u8]> = endless.as_bytes().chunks(50).collect();
+    assert_eq!(
+        told(CSV, limits, &frames).ended,
+        Err(Unreadable::RecordTooLong { line: 2 })
+    );
+    let endless = format!("\n{{\"title\":\"{}", "x".repeat(1000));
+    assert_eq!(
+        told(NDJSON, limits, &[endless.as_bytes()]).ended,
+        Err(Unreadable::RecordTooLong { line: 2 })
+    );
+}
+
+#[test]
+fn a_wanted_field_that_is_too_long_rejects_and_another_does_not() {
+    let limits = DecodeLimits {
+        field_bytes_max: 5,
+        ..limits()
+    };
+    let told = told(CSV, limits, &["title,jm\n甲甲,x\n乙,xxxxxxxxxxx\n".as_bytes()]);
+    assert_eq!(rejected(&told), [(1, 2, Some("title"), RejectCode::FieldTooLong)]);
+    assert_eq!(titles(&told), ["乙"]);
+}
+
+#[test]
+fn a_nul_rejects_in_a_wanted_field_only() {
+    let told = read(CSV, "title,jm\na\0,x\nb,\0\n\"c\0\",x\n");
+    let expected = [
+        (1, 2, Some("title"), RejectCode::NulCharacter),
+        (3, 4, Some("title"), RejectCode::NulCharacter),
+    ];
+    assert_eq!(rejected(&told), expected);
+    assert_eq!(titles(&told), ["b"]);
+}
+
+#[test]
+fn each_way_to_spoil_a_json_record_is_a_reject_with_its_own_code() {
+    let deep = |levels: usize| {
+        format!(
+            "{{\"title\":\"a\",\"jm\":{}1{}}}",
+            "[".repeat(levels),
+            "]".repeat(levels)
+        )
+    };
+    let cases = [
+        (
+            r#"{"title":"a","BT":"b"}"#.to_owned(),
+            Some(("title", RejectCode::DuplicateKey)),
+        ),
+        (
+            r#"{"title":"a","t\u0069tle":"b"}"#.into(),
+            Some(("title", RejectCode::DuplicateKey)),
+        ),
+        (r#"{"title":"a","jm":1,"jm":2,"z":1,"z":2}"#.into(), None),
+        (
+            r#"{"title":"a\u0000"}"#.into(),
+            Some(("title", RejectCode::NulCharacter)),
+        ),
+        (r#"{"title":"a","jm":"\u0000"}"#.into(), None),
+        (r#"{"title":"\ud800"}"#.into(), Some(("", RejectCode::LoneSurrogate))),
+        (
+            r#"{"title":"\ud800\u0041"}"#.into(),
+            Some(("", RejectCode::LoneSurrogate)),
+        ),
+        (r#"{"title":"\udc00"}"#.into(), Some(("", RejectCode::LoneSurrogate))),
+        (r#"{"title":"a","jm":"\ud800"}"#.into(), None),
+        (r#"{"title":["a"]}"#.into(), Some(("title", RejectCode::WrongType))),
+        (r#"{"title":{"a":{}}}"#.into(), Some(("title", RejectCode::WrongType))),
+        (r#"{"title":true}"#.into(), Some(("title", RejectCode::WrongType))),
+        (r#"{"title":9007199254740991}"#.into(), None),
+        (
+            r#"{"title":9007199254740992}"#.into(),
+            Some(("title", RejectCode::InexactNumber)),
+        ),
+        (
+            r#"{"title":-9007199254740992}"#.into(),
+            Some(("title", RejectCode::InexactNumber)),
+        ),
+        (
+            r#"{"title":123456789012345678901234567890}"#.into(),
+            Some(("title", RejectCode::InexactNumber)),
+        ),
+        (
+            r#"{"title":3.2071E17}"#.into(),
+            Some(("title", RejectCode::InexactNumber)),
+        ),
+        (r#"{"jm":[1,{"title":3}], "title" : 12.50 }"#.into(), None),
+        (r#"{"title":"a"} x"#.into(), Some(("", RejectCode::MalformedJson))),
+        (r#"{"title":"a","#.into(), Some(("", RejectCode::MalformedJson))),
+        (r#"{"title":01}"#.into(), Some(("", RejectCode::MalformedJson))),
+        ("{\"title\":\"a\tb\"}".into(), Some(("", RejectCode::MalformedJson))),
+        (r#"["a"]"#.into(), Some(("", RejectCode::NotAnObject))),
+        (deep(31), None),
+        (deep(32), Some(("", RejectCode::TooDeep))),
+        (deep(5000), Some(("", RejectCode::TooDeep))),
+        (format!("{{\"title\":\"{}\"}}", "[".repeat(100)), None),
+    ];
+    for (line, expected) in cases {
+        let told = read(
+            NDJSON,
+            &format!("{{\"title\":\"first\"}}\n{line}\n{{\"title\":\"last\"}}\n"),
+        );
+        assert_eq!(told.ended, Ok(()));
+        match expected {
+            None => assert_eq!((told.counts.accepted, told.counts.rejected), (3, 0), "{line}"),
+            Some((field, code)) => {
+                let field = (!field.is_empty()).then_some(field);
+                assert_eq!(rejected(&told), [(2, 2, field, code)], "{line}");
+                assert_eq!(titles(&told), ["first", "last"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_exact_fraction_keeps_its_text() {
+    let told = read(NDJSON, r#"{"jm":[1,{"title":3.5}],"x:\"y":",", "title" : 12.50 }"#);
+    assert_eq!(titles(&told), ["12.50"]);
+}
+
+#[test]
+fn a_file_that_is_no_ndjson_is_refused_as_a_whole() {
+    for text in ["[\n{\"title\":\"a\"}]", "title,sl\n", "\n\n\"x\""] {
+        let error = read(NDJSON, text).ended.unwrap_err();
+        assert!(matches!(error, Unreadable::NotThisFormat { .. }), "{text}");
+    }
+}
+
+#[test]
+fn an_empty_body_holds_no_record() {
+    for layout in [CSV, NDJSON] {
+        for text in ["", "\n", "\u{feff}"] {
+            let told = read(layout, text);
+            assert_eq!((told.ended, told.counts.received), (Ok(()), 0));
+        }
+    }
+}
+
+#[test]
+fn kept_rejects_are_bounded_and_counts_are_not() {
+    let limits = DecodeLimits {
+        rejects_kept_max: 2,
+        ..limits()
+    };
+    let told = told(CSV, limits, &[b"title\na,b\na,b\na,b\nc\n"]);
+    assert_eq!(
+        (told.rejects.len(), told.counts.rejected, told.counts.accepted),
+        (2, 3, 1)
+    );
+}
+
+#[test]
+fn wanted_order_decides_the_column_order() {
+    let mut decoder = Decoder::new(&PLAIN, &["note", "title"], CSV, limits(), TODAY);
+    decoder.feed(b"title,bz\na,b\n").unwrap();
+    decoder.finish().unwrap();
+    let part = decoder.next_part().unwrap();
+    assert_eq!(part.column(0).as_string::<i32>().value(0), "b");
+    assert_eq!(part.num_columns(), 2);
+}
+
+/// What csv-core alone makes of a text: the oracle for the splitter's quick way.
+fn records_of_csv_core(text: &str) -> Vec<Vec<String>> {
+    let mut reader = csv_core::Reader::new();
+    let (mut records, mut record) = (Vec::new(), Vec::new());
+    let mut input = text.as_bytes();
+    let mut output = vec![0; text.len() + 1];
+    let mut field = Vec::new();
+    loop {
+        let (result, taken, written) = reader.read_field(input, &mut output);
+        input = &input[taken..];
+        field.extend_from_slice(&output[..written]);
+        match result {
+            csv_core::ReadFieldResult::Field { record_end } => {
+                record.push(String::from_utf8(std::mem::take(&mut field)).unwrap());
+                if record_end {
+                    records.push(std::mem::take(&mut record));
+                }
+            }
+            csv_core::ReadFieldResult::End => return records,
+            _ => {}
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), cut in 0usize..400) {
+        let cut = cut.min(bytes.len());
+        for encoding in [Encoding::Utf8, Encoding::Gb18030] {
+            for format in [Format::Delimited { delimiter: b',' }, Format::Ndjson] {
+                told(Layout { format, encoding }, limits(), &[&bytes[..cut], &bytes[cut..]]);
+                let header = [b"title,sl,bz\n", &bytes[..]].concat();
+                told(Layout { format, encoding }, limits(), &[&header]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_quick_way_splits_like_csv_core(body in "[ab\",\r\n姓]{0,60}", cuts in proptest::collection::vec(0usize..90, 0..4)) {
+        let text = format!("title,count,note\n{body}");
+        let records = records_of_csv_core(&text);
+        let mut at: Vec<usize> = cuts.iter().map(|cut| *cut.min(&text.len())).chain([0, text.len()]).collect();
+        at.sort_unstable();
+        let frames: Vec<&[u8]> = at.windows(2).map(|pair| &text.as_bytes()[pair[0]..pair[1]]).collect();
+        let told = told(CSV, limits(), &frames);
+        prop_assert_eq!(told.counts.received, records.len() as u64 - 1);
+        let wrong = records.iter().skip(1).filter(|record| record.len() != 3).count() as u64;
+        prop_assert_eq!(told.counts.by_code.get(&RejectCode::ColumnCount).copied().unwrap_or(0), wrong);
+        let mut whole = Decoder::new(&PLAIN, &["title", "note"], CSV, DecodeLimits { part_rows: 1, ..limits() }, TODAY);
+        whole.feed(text.as_bytes()).unwrap();
+        whole.finish().unwrap();
+        let found: Vec<_> = std::iter::from_fn(|| whole.next_part())
+            .map(|part| part.column(0).as_string::<i32>().value(0).to_owned())
+            .collect();
+        let expected: Vec<_> = records
+            .iter()
+            .skip(1)
+            .filter(|record| record.len() == 3)
+            .filter_map(|record| match value::parse(&PLAIN.fields[0], &record[0], &mut Scratch::default(), TODAY) {
+                Ok(Value::Text(text)) => Some(text.to_owned()),
+                _ => None,
+            })
+            .collect();
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn json_lines_of_any_text_never_panic(line in "\\PC{0,80}", key in "(title|note|count|jm)") {
+        let text = format!("{{\"{key}\":{line}}}\n{{{line}}}\n{{\"{key}\":\"{line}\"}}\n");
+        let told = read(NDJSON, &text);
+        prop_assert_eq!(told.ended, Ok(()));
+    }
+}

@@ -1,0 +1,305 @@
+//! Bytes of a declared charset → UTF-8 text, cut anywhere, before any parser sees them.
+//!
+//! Takes frames of any size; gives text in pieces of at most a few times 64 KiB, never half a character. UTF-8 is checked where it lies and
+//! not copied. Refuses a byte sequence that the charset does not have, with its offset and line: U+FFFD is never made. Accepts a
+//! byte order mark of the declared charset; refuses one that contradicts it, and UTF-16.
+
+use encoding_rs::{Decoder, DecoderResult, GB18030};
+
+use crate::decode::Unreadable;
+use crate::layout::Encoding;
+
+/// The state between frames.
+pub(crate) struct Transcoder {
+    stage: Stage,
+    encoding: Encoding,
+    /// Bytes taken so far, the mark included.
+    offset: u64,
+    /// Line of the next character, 1-based.
+    line: u64,
+}
+
+enum Stage {
+    /// Fewer than four bytes so far: a mark may still come.
+    Head(Vec<u8>),
+    /// The bytes of a character that the last frame cut off, at most three.
+    Utf8(Vec<u8>),
+    Gb18030 {
+        decoder: Box<Decoder>,
+        text: String,
+    },
+}
+
+impl Transcoder {
+    pub(crate) fn new(encoding: Encoding) -> Self {
+        Self {
+            stage: Stage::Head(Vec::new()),
+            encoding,
+            offset: 0,
+            line: 1,
+        }
+    }
+
+    /// Hands the text of one more frame to `sink`; with `last`, no character may stay incomplete.
+    pub(crate) fn push(&mut self, bytes: &[u8], last: bool, sink: &mut Sink<'_>) -> Result<(), Unreadable> {
+        let Stage::Head(head) = &mut self.stage else {
+            return self.body(bytes, last, sink);
+        };
+        let missing = MARK_BYTES.saturating_sub(head.len()).min(bytes.len());
+        let (first, rest) = bytes.split_at(missing);
+        head.extend_from_slice(first);
+        if head.len() < MARK_BYTES && !last {
+            return Ok(());
+        }
+        let head = std::mem::take(head);
+        let mark = mark_len(&head, self.encoding)?;
+        self.offset = mark as u64;
+        self.stage = match self.encoding {
+            Encoding::Utf8 => Stage::Utf8(Vec::new()),
+            Encoding::Gb18030 => Stage::Gb18030 {
+                decoder: Box::new(GB18030.new_decoder_without_bom_handling()),
+                text: String::with_capacity(TEXT_BYTES),
+            },
+        };
+        self.body(head.get(mark..).unwrap_or_default(), last && rest.is_empty(), sink)?;
+        if rest.is_empty() {
+            return Ok(());
+        }
+        self.body(rest, last, sink)
+    }
+
+    fn body(&mut self, bytes: &[u8], last: bool, sink: &mut Sink<'_>) -> Result<(), Unreadable> {
+        match self.encoding {
+            Encoding::Utf8 => {
+                for piece in bytes.chunks(TEXT_BYTES) {
+                    self.utf8(piece, sink)?;
+                }
+                match &self.stage {
+                    Stage::Utf8(cut) if last && !cut.is_empty() => Err(self.bad(self.offset - cut.len() as u64)),
+                    _ => Ok(()),
+                }
+            }
+            Encoding::Gb18030 => self.gb18030(bytes, last, sink),
+        }
+    }
+
+    fn utf8(&mut self, bytes: &[u8], sink: &mut Sink<'_>) -> Result<(), Unreadable> {
+        let Stage::Utf8(cut) = &mut self.stage else {
+            return Ok(());
+        };
+        let mut rest = bytes;
+        while !cut.is_empty() {
+            let Some((byte, after)) = rest.split_first() else {
+                return Ok(());
+            };
+            cut.push(*byte);
+            rest = after;
+            self.offset += 1;
+            let at = self.offset - cut.len() as u64;
+            match std::str::from_utf8(cut) {
+                Ok(text) => {
+                    self.line += line_ends(text);
+                    sink(text)?;
+                    cut.clear();
+                }
+                Err(error) if error.error_len().is_none() => {}
+                Err(_) => return Err(self.bad(at)),
+            }
+        }
+        let start = self.offset;
+        self.offset += rest.len() as u64;
+        let (valid, error_len) = match std::str::from_utf8(rest) {
+            Ok(text) => (text, None),
+            Err(error) => {
+                let (valid, invalid) = rest.split_at(error.valid_up_to());
+                if error.error_len().is_none() {
+                    cut.extend_from_slice(invalid);
+                }
+                (std::str::from_utf8(valid).unwrap_or_default(), error.error_len())
+            }
+        };
+        self.line += line_ends(valid);
+        if !valid.is_empty() {
+            sink(valid)?;
+        }
+        match error_len {
+            None => Ok(()),
+            Some(_) => Err(self.bad(start + valid.len() as u64)),
+        }
+    }
+
+    fn gb18030(&mut self, bytes: &[u8], last: bool, sink: &mut Sink<'_>) -> Result<(), Unreadable> {
+        let Stage::Gb18030 { decoder, text } = &mut self.stage else {
+            return Ok(());
+        };
+        let mut rest = bytes;
+        loop {
+            text.clear();
+            let (result, read) = decoder.decode_to_string_without_replacement(rest, text, last);
+            self.offset += read as u64;
+            rest = rest.get(read..).unwrap_or_default();
+            self.line += line_ends(text);
+            if !text.is_empty() {
+                sink(text)?;
+            }
+            match result {
+                DecoderResult::InputEmpty => return Ok(()),
+                DecoderResult::OutputFull => {}
+                DecoderResult::Malformed(bad, after) => {
+                    let behind = u64::from(bad) + u64::from(after);
+                    let at = self.offset.saturating_sub(behind);
+                    return Err(self.bad(at));
+                }
+            }
+        }
+    }
+
+    fn bad(&self, offset: u64) -> Unreadable {
+        Unreadable::BadEncoding {
+            offset,
+            line: self.line,
+        }
+    }
+}
+
+/// Who takes the text.
+pub(crate) type Sink<'a> = dyn FnMut(&str) -> Result<(), Unreadable> + 'a;
+
+/// Bytes of the byte order mark at the start, or the refusal of a mark that contradicts the declared charset.
+fn mark_len(head: &[u8], encoding: Encoding) -> Result<usize, Unreadable> {
+    let found = if head.starts_with(&[0xfe, 0xff]) || head.starts_with(&[0xff, 0xfe]) {
+        Some((None, "utf-16", 2))
+    } else if head.starts_with(&[0xef, 0xbb, 0xbf]) {
+        Some((Some(Encoding::Utf8), "utf-8", 3))
+    } else if head.starts_with(&[0x84, 0x31, 0x95, 0x33]) {
+        Some((Some(Encoding::Gb18030), "gb18030", 4))
+    } else {
+        None
+    };
+    match found {
+        None => Ok(0),
+        Some((of, _, len)) if of == Some(encoding) => Ok(len),
+        Some((_, found, _)) => Err(Unreadable::ForeignMark {
+            declared: encoding.name(),
+            found,
+        }),
+    }
+}
+
+fn line_ends(text: &str) -> u64 {
+    memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64
+}
+
+/// The longest mark, that of GB18030.
+const MARK_BYTES: usize = 4;
+
+/// Text in one piece: enough for hundreds of records, small enough to stay in the cache until it is parsed.
+const TEXT_BYTES: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+    use proptest::prelude::*;
+
+    use super::{TEXT_BYTES, Transcoder};
+    use crate::decode::Unreadable;
+    use crate::layout::Encoding;
+
+    fn whole(encoding: Encoding, frames: &[&[u8]]) -> Result<String, Unreadable> {
+        let mut text = String::new();
+        let mut sink = |piece: &str| {
+            text.push_str(piece);
+            Ok(())
+        };
+        let mut transcoder = Transcoder::new(encoding);
+        for frame in frames {
+            transcoder.push(frame, false, &mut sink)?;
+        }
+        transcoder.push(&[], true, &mut sink)?;
+        Ok(text)
+    }
+
+    #[test]
+    fn every_cut_gives_the_same_text_in_both_charsets() {
+        let text = "\u{feff}姓名,性别\n䶮㛃𬱖·,男\n";
+        let plain = text.trim_start_matches('\u{feff}');
+        for (encoding, bytes) in [
+            (Encoding::Utf8, text.as_bytes().to_vec()),
+            (Encoding::Gb18030, encoding_rs::GB18030.encode(text).0.into_owned()),
+        ] {
+            for at in 0..=bytes.len() {
+                let (left, right) = bytes.split_at(at);
+                assert_eq!(whole(encoding, &[left, right]).unwrap(), plain, "cut at {at}");
+            }
+            let single: Vec<&[u8]> = bytes.chunks(1).collect();
+            assert_eq!(whole(encoding, &single).unwrap(), plain);
+        }
+    }
+
+    #[test]
+    fn a_wrong_byte_is_named_by_offset_and_line() {
+        let gb = [b"a\nb\n".as_slice(), &[0xd0, 0xd5, 0xff, b'c']].concat();
+        for cut in 0..gb.len() {
+            let (left, right) = gb.split_at(cut);
+            let error = whole(Encoding::Gb18030, &[left, right]).unwrap_err();
+            assert!(
+                matches!(error, Unreadable::BadEncoding { offset: 6, line: 3 }),
+                "{error:?} cut at {cut}"
+            );
+            let error = whole(Encoding::Utf8, &[left, right]).unwrap_err();
+            assert!(
+                matches!(error, Unreadable::BadEncoding { offset: 4, line: 3 }),
+                "{error:?} cut at {cut}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_character_that_never_ends_is_an_error_at_the_end() {
+        let utf8 = "ab姓".as_bytes();
+        let error = whole(Encoding::Utf8, &[&utf8[..4]]).unwrap_err();
+        assert!(matches!(error, Unreadable::BadEncoding { offset: 2, line: 1 }));
+        let error = whole(Encoding::Gb18030, &[b"ab\xd0"]).unwrap_err();
+        assert!(matches!(error, Unreadable::BadEncoding { offset: 2, line: 1 }));
+        let error = whole(Encoding::Utf8, &[b"abcde\xe5"]).unwrap_err();
+        assert!(matches!(error, Unreadable::BadEncoding { offset: 5, line: 1 }));
+    }
+
+    #[test]
+    fn a_foreign_mark_is_refused() {
+        for (encoding, head) in [
+            (Encoding::Utf8, &[0xff, 0xfe, b'a', 0][..]),
+            (Encoding::Gb18030, &[0xfe, 0xff, 0, b'a']),
+            (Encoding::Gb18030, &[0xef, 0xbb, 0xbf]),
+            (Encoding::Utf8, &[0x84, 0x31, 0x95, 0x33]),
+        ] {
+            let error = whole(encoding, &[head]).unwrap_err();
+            assert!(matches!(error, Unreadable::ForeignMark { .. }), "{error:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_agree_with_the_plain_check(bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0usize..200) {
+            let cut = cut.min(bytes.len());
+            let found = whole(Encoding::Utf8, &[&bytes[..cut], &bytes[cut..]]);
+            if let Ok(text) = &found {
+                let plain = std::str::from_utf8(&bytes).unwrap();
+                prop_assert_eq!(text.as_str(), plain.strip_prefix('\u{feff}').unwrap_or(plain));
+            } else {
+                let marked = bytes.starts_with(&[0xfe, 0xff]) || bytes.starts_with(&[0xff, 0xfe]);
+                prop_assert!(marked || std::str::from_utf8(&bytes).is_err());
+            }
+            let _ = whole(Encoding::Gb18030, &[&bytes[..cut], &bytes[cut..]]);
+        }
+
+        #[test]
+        fn long_text_passes_in_pieces(len in TEXT_BYTES - 8..TEXT_BYTES + 8) {
+            let text = format!("{}姓名\n", "a".repeat(len));
+            let bytes = encoding_rs::GB18030.encode(&text).0.into_owned();
+            prop_assert_eq!(&whole(Encoding::Gb18030, &[&bytes]).unwrap(), &text);
+            prop_assert_eq!(&whole(Encoding::Utf8, &[text.as_bytes()]).unwrap(), &text);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Days, months and moments in the forms in which agencies write them.
+//!
+//! Takes text; gives days since 1970-01-01, months as `yyyyMM`, microseconds since 1970-01-01T00:00:00Z, or nothing for an open end.
+//! Times without an offset are Asia/Shanghai, summer time of 1986–1991 and of the 1940s included: a birth date that a Java system
+//! wrote as milliseconds would otherwise move by a day. Refuses days that do not exist, and never invents one that was not named.
+
+mod form;
+mod shanghai;
+
+use super::{RejectCode, Scratch};
+use form::{Form, Stamp};
+
+pub use shanghai::shanghai_day;
+
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+/// Years that a date may lie in. Earlier and later ones are slips of the pen.
+const YEARS: std::ops::RangeInclusive<u32> = 1800..=2199;
+
+/// Days since 1970-01-01 of a day of the Gregorian calendar; `None` when there is no such day (arithmetic: Hinnant, `days_from_civil`).
+pub const fn days_from_civil(year: u32, month: u32, day: u32) -> Option<i32> {
+    if year > 9999 || day == 0 || day > days_in_month(year, month) {
+        return None;
+    }
+    // Years begin in March, so that the leap day is the last of its year.
+    let year = if month <= 2 { year + 400 - 1 } else { year + 400 };
+    let era = year / 400;
+    let of_era = year % 400;
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + day_of_year;
+    Some((era * 146_097 + day_of_era).cast_signed() - 719_468 - 146_097)
+}
+
+/// Year, month and day of a day since 1970-01-01.
+pub const fn civil_from_days(days: i32) -> (i32, u32, u32) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097).cast_unsigned();
+    let of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * of_era + of_era / 4 - of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = of_era.cast_signed() + era * 400 + if month <= 2 { 1 } else { 0 };
+    (year, month, day)
+}
+
+/// Days of a month; none for a month that does not exist.
+const fn days_in_month(year: u32, month: u32) -> u32 {
+    match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 => 28,
+        _ => 0,
+    }
+}
+
+/// A day; `None` for an open end.
+pub fn day(sent: &str) -> Result<Option<i32>, RejectCode> {
+    match form::read(sent)? {
+        Form::Open => Ok(None),
+        Form::Epoch(micros) => Ok(Some(shanghai::shanghai_day(micros))),
+        Form::Stamp(Stamp { day: None, .. }) => Err(RejectCode::ImpreciseDate),
+        Form::Stamp(stamp) if stamp.offset.is_some() => {
+            moment(&stamp).map(|micros| Some(shanghai::shanghai_day(micros)))
+        }
+        Form::Stamp(stamp) => local_day(&stamp).map(Some),
+    }
+}
+
+/// A month as `yyyyMM`; `None` for an open end. The day of a full date is left out.
+pub(super) fn month<'a>(sent: &str, scratch: &'a mut Scratch) -> Result<Option<&'a str>, RejectCode> {
+    let (year, month) = match form::read(sent)? {
+        Form::Open => return Ok(None),
+        Form::Epoch(micros) => month_of(shanghai::shanghai_day(micros))?,
+        Form::Stamp(Stamp {
+            day: None, year, month, ..
+        }) => (year, month),
+        Form::Stamp(stamp) => month_of(local_day(&stamp)?)?,
+    };
+    if !YEARS.contains(&year) || days_in_month(year, month) == 0 {
+        return Err(RejectCode::BadDate);
+    }
+    let Scratch { made, .. } = scratch;
+    made.clear();
+    let mut rest = year * 100 + month;
+    for power in [100_000, 10_000, 1000, 100, 10, 1] {
+        made.extend(char::from_digit(rest / power, 10));
+        rest %= power;
+    }
+    Ok(Some(made))
+}
+
+/// A moment; `None` for an open end. A day without a time is its midnight in Shanghai.
+pub fn instant(sent: &str) -> Result<Option<i64>, RejectCode> {
+    match form::read(sent)? {
+        Form::Open => Ok(None),
+        Form::Epoch(micros) => Ok(Some(micros)),
+        Form::Stamp(Stamp { day: None, .. }) => Err(RejectCode::ImpreciseDate),
+        Form::Stamp(stamp) => moment(&stamp).map(Some),
+    }
+}
+
+fn local_day(stamp: &Stamp) -> Result<i32, RejectCode> {
+    if !YEARS.contains(&stamp.year) {
+        return Err(RejectCode::BadDate);
+    }
+    stamp
+        .day
+        .and_then(|day| days_from_civil(stamp.year, stamp.month, day))
+        .ok_or(RejectCode::BadDate)
+}
+
+fn moment(stamp: &Stamp) -> Result<i64, RejectCode> {
+    let wall = i64::from(local_day(stamp)?) * DAY + i64::from(stamp.second_of_day);
+    let seconds = match stamp.offset {
+        Some(offset) => wall - i64::from(offset),
+        None => shanghai::utc_from_wall(wall),
+    };
+    Ok(seconds * 1_000_000 + i64::from(stamp.micros))
+}
+
+fn month_of(days: i32) -> Result<(u32, u32), RejectCode> {
+    let (year, month, _) = civil_from_days(days);
+    Ok((u32::try_from(year).map_err(|_| RejectCode::BadDate)?, month))
+}

@@ -1,0 +1,253 @@
+//! The written forms of dates.
+//!
+//! Takes `yyyyMMdd`, `yyyyMMddHHmmss`, `yyyyMM`, `yyyy-M-d` with `-`, `/`, `.` or 年月日, each with a time after a blank, a `T` or
+//! nothing, with a fraction of up to nine digits and an offset; milliseconds since 1970; serial days of spreadsheets. Gives what was
+//! named. Refuses everything else; whether such a day exists is the caller's question.
+
+use super::super::RejectCode;
+use super::super::fold::{digits, narrow};
+
+/// What was written.
+pub(super) enum Form {
+    /// No end, or no date: `99991231`, `长期`, `0000-00-00`.
+    Open,
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    Epoch(i64),
+    /// A reading of calendar and clock.
+    Stamp(Stamp),
+}
+
+/// A reading of calendar and clock, as precise as it was written.
+#[derive(Default)]
+pub(super) struct Stamp {
+    pub(super) year: u32,
+    pub(super) month: u32,
+    pub(super) day: Option<u32>,
+    pub(super) second_of_day: u32,
+    pub(super) micros: u32,
+    /// Seconds ahead of UTC; `None` is Asia/Shanghai.
+    pub(super) offset: Option<i32>,
+}
+
+/// Day 0 of spreadsheets, 1899-12-30, in days since 1970-01-01. Serials below 61 (the false leap day of 1900) are not read.
+const SERIAL_ZERO: i64 = -25_569;
+
+pub(super) fn read(sent: &str) -> Result<Form, RejectCode> {
+    if matches!(sent, "长期" | "长期有效" | "永久" | "永久有效" | "无期限") {
+        return Ok(Form::Open);
+    }
+    let mut room = [0; 48];
+    let bytes = folded(sent, &mut room).ok_or(RejectCode::BadDate)?;
+    let form = match bytes {
+        [b'-', rest @ ..] => epoch(rest).map(|micros| Form::Epoch(-micros)),
+        bytes if bytes.iter().all(u8::is_ascii_digit) => compact(bytes),
+        bytes => Cursor(bytes).stamp().map(Form::Stamp),
+    };
+    match form.ok_or(RejectCode::BadDate)? {
+        Form::Stamp(
+            Stamp { year: 9999, .. }
+            | Stamp {
+                year: 0,
+                month: 0,
+                day: Some(0),
+                ..
+            },
+        ) => Ok(Form::Open),
+        form => Ok(form),
+    }
+}
+
+/// The text in ASCII; 年 and 月 become `-`, 日 and 号 a blank, 时 分 秒 what stands there in a time.
+fn folded<'a>(sent: &'a str, room: &'a mut [u8; 48]) -> Option<&'a [u8]> {
+    if sent.is_ascii() {
+        return Some(sent.as_bytes());
+    }
+    let mut length = 0;
+    for char in sent.chars() {
+        let ascii = match narrow(char) {
+            '年' | '月' => '-',
+            '日' | '号' | '秒' => ' ',
+            '时' | '分' => ':',
+            other => other,
+        };
+        *room.get_mut(length)? = u8::try_from(ascii).ok().filter(u8::is_ascii)?;
+        length += 1;
+    }
+    room.get(..length)
+        .map(|bytes| bytes.trim_ascii().trim_suffix_byte(b'-').trim_suffix_byte(b':'))
+}
+
+trait TrimSuffix {
+    fn trim_suffix_byte(&self, byte: u8) -> &Self;
+}
+
+impl TrimSuffix for [u8] {
+    fn trim_suffix_byte(&self, byte: u8) -> &Self {
+        match self.split_last() {
+            Some((last, rest)) if *last == byte => rest,
+            _ => self,
+        }
+    }
+}
+
+/// A run of digits, told apart by its length.
+fn compact(bytes: &[u8]) -> Option<Form> {
+    let date = |bytes: &[u8]| {
+        let date = digits(bytes)?;
+        Some(Stamp {
+            year: date / 10_000,
+            month: date / 100 % 100,
+            day: Some(date % 100),
+            ..Stamp::default()
+        })
+    };
+    match bytes.len() {
+        5 => {
+            let days = i64::from(digits(bytes)?) + SERIAL_ZERO;
+            let (year, month, day) = super::civil_from_days(i32::try_from(days).ok()?);
+            let year = u32::try_from(year).ok()?;
+            Some(Form::Stamp(Stamp {
+                year,
+                month,
+                day: Some(day),
+                ..Stamp::default()
+            }))
+        }
+        6 => {
+            let month = digits(bytes)?;
+            Some(Form::Stamp(Stamp {
+                year: month / 100,
+                month: month % 100,
+                ..Stamp::default()
+            }))
+        }
+        8 => date(bytes).map(Form::Stamp),
+        11..=13 => epoch(bytes).map(Form::Epoch),
+        14 | 17 => {
+            let (day, time) = bytes.split_at_checked(8)?;
+            let (time, millis) = time.split_at_checked(6)?;
+            let mut stamp = date(day)?;
+            if stamp.year == 9999 {
+                return Some(Form::Open);
+            }
+            let time = digits(time)?;
+            stamp.second_of_day = second_of_day(time / 10_000, time / 100 % 100, time % 100)?;
+            stamp.micros = digits(millis)? * 1000;
+            Some(Form::Stamp(stamp))
+        }
+        _ => None,
+    }
+}
+
+/// Milliseconds since 1970, 11 to 13 digits: fewer could as well be seconds.
+fn epoch(bytes: &[u8]) -> Option<i64> {
+    if !matches!(bytes.len(), 11..=13) {
+        return None;
+    }
+    let (high, low) = bytes.split_at_checked(bytes.len() - 6)?;
+    Some((i64::from(digits(high)?) * 1_000_000 + i64::from(digits(low)?)) * 1000)
+}
+
+fn second_of_day(hour: u32, minute: u32, second: u32) -> Option<u32> {
+    (hour < 24 && minute < 60 && second < 60).then_some(hour * 3600 + minute * 60 + second)
+}
+
+/// Reads a stamp with separators from left to right.
+struct Cursor<'a>(&'a [u8]);
+
+impl Cursor<'_> {
+    fn stamp(mut self) -> Option<Stamp> {
+        let mut stamp = Stamp {
+            year: self.number(4, 4)?,
+            ..Stamp::default()
+        };
+        let separator = self.one_of(b"-/.")?;
+        stamp.month = self.number(1, 2)?;
+        if self.0.is_empty() {
+            return Some(stamp);
+        }
+        self.one_of(&[separator])?;
+        // At most two digits: what follows at once is a time that lost its blank.
+        stamp.day = Some(self.number(1, 2)?);
+        self.one_of(b"T");
+        self.blanks();
+        if self.0.is_empty() {
+            return Some(stamp);
+        }
+        if stamp.year == 9999 {
+            return Some(stamp);
+        }
+        self.time(&mut stamp)?;
+        self.blanks();
+        stamp.offset = self.offset()?;
+        self.0.is_empty().then_some(stamp)
+    }
+
+    fn time(&mut self, stamp: &mut Stamp) -> Option<()> {
+        let hour = self.number(1, 2)?;
+        let minute = if self.one_of(b":").is_some() {
+            self.number(1, 2)?
+        } else {
+            0
+        };
+        let second = if self.one_of(b":").is_some() {
+            self.number(1, 2)?
+        } else {
+            0
+        };
+        stamp.second_of_day = second_of_day(hour, minute, second)?;
+        if self.one_of(b".,").is_some() {
+            let length = self.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            if !matches!(length, 1..=9) {
+                return None;
+            }
+            let (fraction, rest) = self.0.split_at_checked(length)?;
+            let nanos = digits(fraction)? * 10_u32.pow(9 - u32::try_from(length).ok()?);
+            stamp.micros = nanos / 1000;
+            self.0 = rest;
+        }
+        Some(())
+    }
+
+    /// `Z`, `+08:00`, `+0800`, `+08` or nothing; `None` when something else stands there.
+    fn offset(&mut self) -> Option<Option<i32>> {
+        match self.one_of(b"Z+-") {
+            None => Some(None),
+            Some(b'Z') => Some(Some(0)),
+            Some(sign) => {
+                let hours = self.number(2, 2)?;
+                self.one_of(b":");
+                let minutes = if self.0.is_empty() { 0 } else { self.number(2, 2)? };
+                let seconds = second_of_day(hours, minutes, 0)?.cast_signed();
+                Some(Some(if sign == b'-' { -seconds } else { seconds }))
+            }
+        }
+    }
+
+    /// A number of `least` to `most` digits.
+    fn number(&mut self, least: usize, most: usize) -> Option<u32> {
+        let length = self
+            .0
+            .iter()
+            .take(most)
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        if length < least {
+            return None;
+        }
+        let (number, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        digits(number)
+    }
+
+    fn one_of(&mut self, bytes: &[u8]) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        let found = bytes.contains(first).then_some(*first)?;
+        self.0 = rest;
+        Some(found)
+    }
+
+    fn blanks(&mut self) {
+        self.0 = self.0.trim_ascii_start();
+    }
+}

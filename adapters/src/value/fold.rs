@@ -1,0 +1,91 @@
+//! Folding: the blanks, widths, cases and placeholders in which sources wrap a value.
+//!
+//! Takes any text; gives what is left of it. Refuses nothing.
+
+/// The value without what surrounds it: ASCII, ideographic and zero-width blanks, and the apostrophe by which spreadsheets mark text.
+pub fn trimmed(sent: &str) -> &str {
+    // Nearly every value needs nothing.
+    if let (Some(first), Some(last)) = (sent.as_bytes().first(), sent.as_bytes().last())
+        && first.is_ascii_alphanumeric()
+        && last.is_ascii_alphanumeric()
+    {
+        return sent;
+    }
+    let sent = sent.trim_matches(is_blank);
+    match sent.strip_prefix(['\'', '\u{2018}', '\u{2019}', '＇']) {
+        Some(rest) => rest.trim_matches(is_blank),
+        None => sent,
+    }
+}
+
+/// Blanks of every kind, but no character that would change what is read.
+fn is_blank(char: char) -> bool {
+    char.is_whitespace() || matches!(char, '\u{200B}' | '\u{FEFF}')
+}
+
+/// Whether a source means "nothing" by it, in any field.
+pub(super) fn is_placeholder(trimmed: &str) -> bool {
+    if trimmed.len() > 12 {
+        return false;
+    }
+    let ascii = [
+        "null",
+        "\"null\"",
+        "(null)",
+        "nil",
+        "none",
+        "n/a",
+        "na",
+        "nan",
+        "undefined",
+    ];
+    trimmed
+        .bytes()
+        .all(|byte| matches!(byte, b'-' | b'/' | b'*' | b'.' | b'_' | b'?'))
+        || trimmed.chars().all(|char| matches!(char, '—' | '－' | '–' | '／'))
+        || trimmed == "\\N"
+        || matches!(trimmed, "无" | "不详" | "不明" | "未知" | "暂无" | "空" | "未填")
+        || ascii.iter().any(|word| trimmed.eq_ignore_ascii_case(word))
+}
+
+/// An identifier in capital ASCII without blanks: full-width forms become ASCII, blanks and soft marks go.
+///
+/// What is canonical as sent is lent; anything else is written to `room`. Characters without an ASCII form stay, for the caller to
+/// refuse.
+pub(super) fn identifier<'a>(sent: &'a str, room: &'a mut String) -> &'a str {
+    if sent
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
+    {
+        return sent;
+    }
+    room.clear();
+    room.extend(sent.chars().filter(|char| !is_blank(*char)).map(narrow));
+    room
+}
+
+/// The ASCII twin of a full-width character, in capitals.
+pub(super) fn narrow(char: char) -> char {
+    let ascii = match char {
+        '\u{FF01}'..='\u{FF5E}' => u32::from(char)
+            .checked_sub(0xFEE0)
+            .and_then(char::from_u32)
+            .unwrap_or(char),
+        '\u{3000}' => ' ',
+        '—' | '–' | '‐' | '−' => '-',
+        other => other,
+    };
+    ascii.to_ascii_uppercase()
+}
+
+/// A run of ASCII digits as a number; `None` for anything else. At most 9 digits.
+pub(super) fn digits(bytes: &[u8]) -> Option<u32> {
+    bytes.iter().try_fold(0_u32, |sum, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            None
+        } else {
+            sum.checked_mul(10)?.checked_add(u32::from(digit))
+        }
+    })
+}

@@ -1,0 +1,62 @@
+//! 电话: a mobile number `1[3-9]` and nine digits, or a landline number with its area code.
+//!
+//! Takes the forms in which people write them; gives digits, for a landline `0518-85400000` with the hyphens that were sent. The
+//! numbers that clerks type when there is none mean nothing is known. Refuses everything else.
+
+use super::fold::identifier;
+use super::{RejectCode, Scratch};
+
+/// Numbers that stand for none.
+const PLACEHOLDERS: [&str; 2] = ["13800000000", "11111111111"];
+
+/// The number, or nothing where it is a placeholder.
+pub(super) fn parse<'a>(sent: &'a str, scratch: &'a mut Scratch) -> Result<Option<&'a str>, RejectCode> {
+    let Scratch { folded, made } = scratch;
+    let mut number = identifier(sent, folded);
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        made.clear();
+        made.extend(number.trim_start_matches('+').chars().filter_map(|char| match char {
+            '(' => None,
+            ')' => Some('-'),
+            other => Some(other),
+        }));
+        number = made;
+    }
+    let number = number
+        .strip_prefix("86-")
+        .or_else(|| number.strip_prefix("86").filter(|rest| rest.len() == 11))
+        .unwrap_or(number);
+    if PLACEHOLDERS.contains(&number) || number.bytes().all(|byte| byte == b'0') {
+        return Ok(None);
+    }
+    if is_mobile(number) || is_landline(number) {
+        return Ok(Some(number));
+    }
+    Err(RejectCode::BadPhone)
+}
+
+fn is_mobile(number: &str) -> bool {
+    matches!(number.as_bytes(), [b'1', b'3'..=b'9', rest @ ..] if rest.len() == 9 && is_digits(rest))
+}
+
+/// `0` and 2 or 3 more digits, a hyphen or none, 7 or 8 digits, and an extension or none.
+fn is_landline(number: &str) -> bool {
+    let mut parts = number.splitn(3, '-');
+    let (Some(first), second, third) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    if !first.starts_with('0') || !is_digits(first.as_bytes()) {
+        return false;
+    }
+    let extension = |part: Option<&str>| part.is_none_or(|part| !part.is_empty() && is_digits(part.as_bytes()));
+    match second {
+        Some(local) if matches!(first.len(), 3 | 4) => {
+            matches!(local.len(), 7 | 8) && is_digits(local.as_bytes()) && extension(third)
+        }
+        second => matches!(first.len(), 10..=12) && third.is_none() && extension(second),
+    }
+}
+
+fn is_digits(bytes: &[u8]) -> bool {
+    bytes.iter().all(u8::is_ascii_digit)
+}

@@ -1,0 +1,52 @@
+//! Free text: addresses, names of units, scopes of business.
+//!
+//! Takes text of a bounded number of characters; gives it without the blanks around it, line breaks and tabs inside as single blanks.
+//! Refuses what is longer, control characters, and marks that turn the direction of writing, which would show an officer another text
+//! than was sealed.
+
+use super::{RejectCode, Scratch};
+
+/// The text of at most `max` characters.
+pub(super) fn parse<'a>(sent: &'a str, max: u16, scratch: &'a mut Scratch) -> Result<&'a str, RejectCode> {
+    let mut breaks = false;
+    // A byte test first: nearly every text has no byte that could belong to such a character.
+    if sent
+        .bytes()
+        .any(|byte| byte < 0x20 || matches!(byte, 0x7F | 0xC2 | 0xE2))
+    {
+        for char in sent.chars() {
+            if matches!(char, '\n' | '\r' | '\t') {
+                breaks = true;
+            } else if is_control(char) {
+                return Err(RejectCode::ControlCharacter);
+            }
+        }
+    }
+    let text = if breaks { joined(sent, &mut scratch.made) } else { sent };
+    let max = usize::from(max);
+    if text.len() > max && text.chars().count() > max {
+        return Err(RejectCode::TooLong);
+    }
+    Ok(text)
+}
+
+/// Control characters and marks of writing direction.
+pub(super) fn is_control(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// One line out of several.
+fn joined<'a>(sent: &str, room: &'a mut String) -> &'a str {
+    room.clear();
+    for part in sent
+        .split(['\n', '\r', '\t'])
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+    {
+        if !room.is_empty() {
+            room.push(' ');
+        }
+        room.push_str(part);
+    }
+    room
+}

@@ -1,0 +1,159 @@
+//! Files of the authority: keys (mode 0400, made once, never overwritten), public files, folders; everything fsynced.
+//!
+//! Refuses to create what exists and to read a key that group or others can read.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::{PkiFault, hex};
+use crate::clock;
+
+/// Creates a key file: `O_EXCL`, mode 0400, file and folder fsynced.
+///
+/// # Errors
+/// [`PkiFault::Exists`] when it is there; [`PkiFault::File`] otherwise, and then a partial file may be left that the next
+/// attempt refuses to touch.
+pub fn create_secret(path: &Path, content: &[u8]) -> Result<(), PkiFault> {
+    create(path, content, 0o400)
+}
+
+/// Creates a file that everybody may read: `O_EXCL`, mode 0644, file and folder fsynced.
+pub fn create_public(path: &Path, content: &[u8]) -> Result<(), PkiFault> {
+    create(path, content, 0o644)
+}
+
+/// Puts a public file in the place of an older one, whole or not at all: written beside it, fsynced, renamed.
+pub fn replace_public(path: &Path, content: &[u8]) -> Result<(), PkiFault> {
+    let beside = beside(path);
+    // What a crash left beside the file is of no use to anybody.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(PkiFault::file("remove", &beside)(error));
+        }
+        _ => {}
+    }
+    create(&beside, content, 0o644)?;
+    fs::rename(&beside, path).map_err(PkiFault::file("replace", path))?;
+    sync_parent(path)
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.new"))
+}
+
+fn create(path: &Path, content: &[u8], mode: u32) -> Result<(), PkiFault> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .map_err(PkiFault::file("create", path))?;
+    file.write_all(content)
+        .and_then(|()| file.sync_all())
+        .map_err(PkiFault::file("write", path))?;
+    sync_parent(path)
+}
+
+/// Makes a folder that only its owner may enter (0700); one that is there keeps its content and gets that mode.
+pub fn secret_folder(path: &Path) -> Result<(), PkiFault> {
+    folder(path, 0o700)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(PkiFault::file("protect", path))
+}
+
+/// Makes a folder that everybody may read (0755), with its parents.
+pub fn public_folder(path: &Path) -> Result<(), PkiFault> {
+    folder(path, 0o755)
+}
+
+fn folder(path: &Path, mode: u32) -> Result<(), PkiFault> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(PkiFault::file("create folder", path))?;
+    sync_parent(path)
+}
+
+/// Makes a folder's entries durable.
+pub fn sync_folder(path: &Path) -> Result<(), PkiFault> {
+    File::open(path)
+        .and_then(|folder| folder.sync_all())
+        .map_err(PkiFault::file("sync", path))
+}
+
+fn sync_parent(path: &Path) -> Result<(), PkiFault> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),
+        _ => sync_folder(Path::new(".")),
+    }
+}
+
+/// Reads a key file as text; wiped from memory when dropped.
+///
+/// # Errors
+/// [`PkiFault::Exposed`] when group or others have any permission on it.
+pub fn read_secret(path: &Path) -> Result<Zeroizing<String>, PkiFault> {
+    let mut file = File::open(path).map_err(PkiFault::file("read", path))?;
+    // Asked of the open file, so that nobody can swap it in between.
+    let metadata = file.metadata().map_err(PkiFault::file("read", path))?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(PkiFault::Exposed {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.read_to_string(&mut text).map_err(PkiFault::file("read", path))?;
+    Ok(text)
+}
+
+/// Reads a public file as text.
+pub fn read_public(path: &Path) -> Result<String, PkiFault> {
+    fs::read_to_string(path).map_err(PkiFault::file("read", path))
+}
+
+/// Creates a key of 32 random bytes, written as 64 hexadecimal digits and a newline.
+pub fn create_random_key(path: &Path) -> Result<(), PkiFault> {
+    let bytes = Zeroizing::new(random::<32>()?);
+    let text = Zeroizing::new(format!("{}\n", Zeroizing::new(hex(bytes.as_ref())).as_str()));
+    create_secret(path, text.as_bytes())
+}
+
+/// Reads a key that [`create_random_key`] wrote.
+///
+/// # Errors
+/// [`PkiFault::Exposed`], and [`PkiFault::BadFile`] when it is not exactly 64 hexadecimal digits.
+pub fn read_random_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, PkiFault> {
+    let text = read_secret(path)?;
+    unhex(text.trim_end()).ok_or_else(|| PkiFault::bad_file(path, "it is not 64 hexadecimal digits"))
+}
+
+fn unhex(text: &str) -> Option<Zeroizing<[u8; 32]>> {
+    let digits = text.as_bytes();
+    if digits.len() != 64 {
+        return None;
+    }
+    let mut bytes = Zeroizing::new([0_u8; 32]);
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let mut value = 0;
+        for digit in pair {
+            value = value * 16 + char::from(*digit).to_digit(16)?;
+        }
+        *byte = u8::try_from(value).ok()?;
+    }
+    Some(bytes)
+}
+
+/// Random bytes from the operating system.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], PkiFault> {
+    clock::random().map_err(|_| PkiFault::Crypto {
+        doing: "draw random bytes",
+        why: "the operating system has none to give".to_owned(),
+    })
+}
