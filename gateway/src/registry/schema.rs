@@ -171,7 +171,9 @@ impl TableSpec {
     fn create_sql(&self) -> Vec<String> {
         let mut text = format!("CREATE TABLE {} (\n  _key TEXT NOT NULL PRIMARY KEY", self.name);
         for column in &self.columns {
-            text.push_str(&format!(",\n  {} {}", column.name, column.kind.sql()));
+            for piece in [",\n  ", column.name, " ", column.kind.sql()] {
+                text.push_str(piece);
+            }
         }
         if self.has_unit() {
             text.push_str(",\n  _unit TEXT");
