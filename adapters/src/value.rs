@@ -17,6 +17,9 @@ mod taxpayer_id;
 mod text;
 mod uscc;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use crate::catalogue::{Field, FieldType};
