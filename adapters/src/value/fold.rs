@@ -28,17 +28,7 @@ pub(super) fn is_placeholder(trimmed: &str) -> bool {
     if trimmed.len() > 12 {
         return false;
     }
-    let ascii = [
-        "null",
-        "\"null\"",
-        "(null)",
-        "nil",
-        "none",
-        "n/a",
-        "na",
-        "nan",
-        "undefined",
-    ];
+    let ascii = ["null", "\"null\"", "(null)", "none", "n/a", "nan", "undefined"];
     trimmed
         .bytes()
         .all(|byte| matches!(byte, b'-' | b'/' | b'*' | b'.' | b'_' | b'?'))
