@@ -381,6 +381,9 @@ fn placeholders_mean_nothing_except_where_a_table_holds_them() {
         assert_eq!(read_as(FieldType::CitizenId, sent), Ok(None), "{sent}");
         assert_eq!(read_as(FieldType::Phone, sent), Ok(None), "{sent}");
     }
+    for sent in ["０", "－", "- -", "ｎｕｌｌ"] {
+        assert_eq!(read_as(FieldType::DocumentNo(9), sent), Ok(None), "{sent}");
+    }
     assert_eq!(read_as(FieldType::Code(&tables::SEX), "0"), kept("0"));
     assert_eq!(read_as(FieldType::Code(&tables::MILITARY_STATUS), "无"), kept("0"));
     assert_eq!(read_as(FieldType::Code(&tables::SEX), "无"), Ok(None));
