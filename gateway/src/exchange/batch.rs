@@ -53,7 +53,11 @@ where
             DecodeLimits::default(),
             stations.clock.today_shanghai(),
         );
-        let legal = admitted.plan.limits().reject_percent.and_then(|percent| u32::try_from(percent).ok());
+        let legal = admitted
+            .plan
+            .limits()
+            .reject_percent
+            .and_then(|percent| u32::try_from(percent).ok());
         let configured = stations.limits.reject_percent_max;
         Self {
             admitted,
@@ -163,17 +167,12 @@ where
         if counts.received == 0 {
             return Some(Refused::new(Refusal::EmptyBatch));
         }
-        let share_exceeded = counts.rejected.saturating_mul(100)
-            > counts.received.saturating_mul(u64::from(self.reject_percent_max));
+        let share_exceeded =
+            counts.rejected.saturating_mul(100) > counts.received.saturating_mul(u64::from(self.reject_percent_max));
         if !share_exceeded {
             return None;
         }
-        let mut refused = Refused::new(Refusal::TooManyRejects).detail(format_args!(
-            "{} of {} records are rejected; at most {} % may be",
-            counts.rejected, counts.received, self.reject_percent_max
-        ));
-        refused.errors = self.rejects.iter().map(row_error).collect();
-        Some(refused)
+        Some(Refused::new(Refusal::TooManyRejects))
     }
 }
 
@@ -182,8 +181,8 @@ pub(super) fn row_error(reject: &Reject) -> RowError {
     RowError {
         row: reject.row,
         line: reject.line,
-        field: reject.field,
-        code: reject.code.code(),
-        title: reject.code.zh(),
+        field: reject.field.map(Into::into),
+        code: reject.code.code().into(),
+        title: reject.code.zh().into(),
     }
 }
