@@ -128,7 +128,17 @@ macro_rules! embedded {
 }
 
 /// The example bundle, which `init` copies.
-const POLICIES: &[(&str, &str)] = embedded![];
+const POLICIES: &[(&str, &str)] = embedded![
+    "agreements/civil-affairs.toml",
+    "agreements/commerce.toml",
+    "agreements/health.toml",
+    "agreements/public-security.toml",
+    "agreements/registry.toml",
+    "agreements/tax.toml",
+    "keys.toml",
+    "partners.toml",
+    "purposes.toml",
+];
 
 /// The partner table of a policy bundle; every fault of the bundle when it does not load.
 pub(crate) fn subjects_of(bundle: &Path) -> Result<Vec<Subject>, String> {
@@ -142,4 +152,101 @@ pub(crate) fn subjects_of(bundle: &Path) -> Result<Vec<Subject>, String> {
         spiffe: partner.spiffe.clone(),
     };
     Ok(set.partners().iter().map(subject).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::collections::BTreeSet;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    fn bundles(folder: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let below = entries.flat_map(|path| if path.is_dir() { bundles(&path) } else { vec![path] });
+        below
+            .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
+            .collect()
+    }
+
+    #[test]
+    fn the_whole_example_bundle_is_embedded() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/example");
+        let there: BTreeSet<PathBuf> = bundles(&folder)
+            .iter()
+            .map(|path| path.strip_prefix(&folder).unwrap().to_owned())
+            .collect();
+        let embedded: BTreeSet<PathBuf> = POLICIES.iter().map(|(path, _)| PathBuf::from(path)).collect();
+        assert_eq!(embedded, there);
+    }
+
+    #[test]
+    fn a_demo_has_keys_for_everybody_of_the_partner_table() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let dir = folder.path().join("gw");
+        let args = InitArgs {
+            dir: dir.clone(),
+            demo: true,
+            force: false,
+            name: None,
+            profile: None,
+        };
+        let made = make(&dir, &args, Clock::system().now_us()).unwrap();
+        assert!(Config::load(&dir.join("shuguan.toml")).is_ok());
+        let agencies: BTreeSet<&str> = made.partners.iter().filter_map(Subject::agency).collect();
+        assert_eq!(agencies.len(), 5, "{agencies:?}");
+        for partner in &made.partners {
+            let kit = dir.join("partners").join(&partner.id);
+            let sample = kit.join("sample.csv").exists() || kit.join("sample.ndjson").exists();
+            assert_eq!(sample, partner.agency().is_some(), "{}", partner.id);
+        }
+        let roles = [
+            "/officer/auditor/",
+            "/officer/security/",
+            "/officer/policy/",
+            "/operator/",
+        ];
+        for role in roles {
+            assert!(
+                made.officers.iter().any(|(officer, _)| officer.spiffe.contains(role)),
+                "{role}"
+            );
+        }
+        assert!(
+            made.partners
+                .iter()
+                .any(|partner| partner.spiffe.contains("/registry/"))
+        );
+    }
+
+    #[test]
+    fn a_name_stands_in_configuration_and_certificate() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let dir = folder.path().join("gw");
+        let name = Some("gateway.example.cn".to_owned());
+        let args = InitArgs {
+            dir: dir.clone(),
+            demo: false,
+            force: false,
+            name,
+            profile: None,
+        };
+        make(&dir, &args, Clock::system().now_us()).unwrap();
+        let config = Config::load(&dir.join("shuguan.toml")).unwrap();
+        assert_eq!(config.gateway.log_origin, "gateway.example.cn/log");
+        assert!(config.listen.health.ip().is_loopback() && !config.listen.feed.ip().is_loopback());
+        let trust = std::fs::read_to_string(dir.join("trust/trust.txt")).unwrap();
+        assert!(trust.starts_with("log gateway.example.cn/log+"));
+        let server = crate::pki::inspect::read(&dir.join("pki/server.pem"), Clock::system().now_us()).unwrap();
+        assert!(
+            server
+                .first()
+                .unwrap()
+                .names
+                .contains(&"DNS:gateway.example.cn".to_owned())
+        );
+        assert!(!dir.join("partners").exists() && !dir.join("officers").exists());
+    }
 }
