@@ -9,6 +9,8 @@ use arrow_schema::{DataType, TimeUnit};
 use crate::code::CodeTable;
 
 pub(crate) mod block;
+#[cfg(test)]
+mod tests;
 
 /// One of the five agencies whose data enters the registration database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,6 +4,9 @@
 //! date that contradicts the resident id, a document number that its own type contradicts, dates out of order, and a record without
 //! any of its keys. A rule speaks only when all the fields that it compares are wanted: an ungranted field can reject nothing.
 
+#[cfg(test)]
+mod tests;
+
 use crate::catalogue::RecordType;
 use crate::reject::RejectCode;
 use crate::value::{Scratch, Value, citizen_id};

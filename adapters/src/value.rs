@@ -17,6 +17,9 @@ mod taxpayer_id;
 mod text;
 mod uscc;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use crate::catalogue::{Field, FieldType};
@@ -108,7 +111,7 @@ fn read<'a>(field: &Field, sent: &'a str, scratch: &'a mut Scratch, today: i32) 
     if let FieldType::Decimal(scale) = field.kind {
         return number::decimal(sent, scale, scratch).map(Value::Text);
     }
-    if sent == "0" {
+    if matches!(sent, "0" | "０") {
         return Ok(Value::Missing);
     }
     match field.kind {
@@ -117,7 +120,11 @@ fn read<'a>(field: &Field, sent: &'a str, scratch: &'a mut Scratch, today: i32) 
         FieldType::OrgCode => org_code::parse(sent, scratch).map(Value::Text),
         FieldType::RegNo => reg_no::parse(sent, scratch).map(Value::Text),
         FieldType::TaxpayerId => taxpayer_id::parse(sent, scratch).map(Value::Text),
-        FieldType::DocumentNo(max) => document::parse(field.name, sent, max, scratch).map(Value::Text),
+        FieldType::DocumentNo(max) => match document::parse(field.name, sent, max, scratch)? {
+            // A placeholder in full width or with blanks in it shows only now.
+            number if number == "0" || fold::is_placeholder(number) => Ok(Value::Missing),
+            number => Ok(Value::Text(number)),
+        },
         FieldType::Name => name::parse(sent).map(Value::Text),
         FieldType::Text(max) => text::parse(sent, max, scratch).map(Value::Text),
         FieldType::Region => region::parse(sent, scratch).map(Value::Text),

@@ -4,7 +4,7 @@
 //! exist or has not come, a province that never was, and a check character that ISO 7064 MOD 11-2 does not give. Whether a county
 //! code was in force when its holder was born is no ground to refuse: numbers were issued from the mid-1980s on, whatever the birth.
 
-use super::date::days_from_civil;
+use super::date::{YEARS, days_from_civil, days_in_month};
 use super::fold::{digits, identifier};
 use super::region::{self, Level};
 use super::{RejectCode, Scratch};
@@ -16,16 +16,21 @@ const CHECKS: &[u8; 11] = b"10X98765432";
 
 /// The number in its 18 characters. `today` is the last day on which a birth may lie, in days since 1970-01-01.
 pub fn parse<'a>(sent: &'a str, scratch: &'a mut Scratch, today: i32) -> Result<&'a str, RejectCode> {
-    let Scratch { folded, made } = scratch;
-    let id = identifier(sent, folded);
-    match id.len() {
-        18 => check(id.as_bytes(), today).map(|()| id),
-        15 => {
-            raise(id, made)?;
-            check(made.as_bytes(), today).map(|()| made.as_str())
+    // Nearly every number is canonical as sent, and then nothing needs folding.
+    if let Ok(id) = sent.as_bytes().try_into() {
+        let verdict = check(id, today);
+        if verdict != Err(RejectCode::BadAlphabet) {
+            return verdict.map(|()| sent);
         }
-        _ => Err(RejectCode::BadLength),
     }
+    let Scratch { folded, made } = scratch;
+    let mut id = identifier(sent, folded);
+    if id.len() == 15 {
+        raise(id, made)?;
+        id = made;
+    }
+    let bytes = id.as_bytes().try_into().map_err(|_| RejectCode::BadLength)?;
+    check(bytes, today).map(|()| id)
 }
 
 /// The birth date in a number of canonical form, in days since 1970-01-01.
@@ -41,38 +46,44 @@ pub fn sex(id: &str) -> Option<&'static str> {
 }
 
 /// The check character that belongs to 17 digits.
-pub fn check_character(first: &[u8]) -> Option<char> {
-    let sum: u32 = first
-        .iter()
-        .zip(WEIGHTS)
-        .map(|(byte, weight)| u32::from(byte.wrapping_sub(b'0')) * weight)
-        .sum();
+pub fn check_character(first: &[u8; 17]) -> Option<char> {
+    let mut sum = 0_u32;
+    for (byte, weight) in first.iter().zip(WEIGHTS) {
+        sum = sum.wrapping_add(u32::from(byte.wrapping_sub(b'0')) * weight);
+    }
     CHECKS
         .get(usize::try_from(sum % 11).ok()?)
         .map(|check| char::from(*check))
 }
 
-fn check(id: &[u8], today: i32) -> Result<(), RejectCode> {
-    let (Some((last, first)), Some(area), Some(date), Some(_)) = (
-        id.split_last(),
-        id.get(..6).and_then(digits),
-        id.get(6..14).and_then(digits),
-        id.get(14..17).and_then(digits),
-    ) else {
-        return Err(RejectCode::BadAlphabet);
-    };
-    if !last.is_ascii_digit() && *last != b'X' {
+/// All 18 characters at once: arrays of known length keep this free of branches.
+fn check(id: &[u8; 18], today: i32) -> Result<(), RejectCode> {
+    let [first @ .., last] = id;
+    let figures: [u32; 17] = first.map(|byte| u32::from(byte.wrapping_sub(b'0')));
+    let largest = figures.iter().fold(0, |largest, figure| largest.max(*figure));
+    if largest > 9 || !(last.is_ascii_digit() || *last == b'X') {
         return Err(RejectCode::BadAlphabet);
     }
     if check_character(first) != Some(char::from(*last)) {
         return Err(RejectCode::BadChecksum);
     }
-    match days_from_civil(date / 10_000, date / 100 % 100, date % 100) {
-        None => return Err(RejectCode::BadDate),
-        Some(born) if born > today => return Err(RejectCode::FutureDate),
-        Some(_) => {}
+    let number = |from, until| {
+        figures
+            .iter()
+            .take(until)
+            .skip(from)
+            .fold(0, |number, figure| number * 10 + figure)
+    };
+    let (year, month, day) = (number(6, 10), number(10, 12), number(12, 14));
+    if !YEARS.contains(&year) || day == 0 || day > days_in_month(year, month) {
+        return Err(RejectCode::BadDate);
     }
-    match region::level(area) {
+    // A year has at most 366 days, so that every earlier year is over.
+    let earliest = 1970 + today.max(0).cast_unsigned() / 366;
+    if year >= earliest && days_from_civil(year, month, day).is_none_or(|born| born > today) {
+        return Err(RejectCode::FutureDate);
+    }
+    match region::level(number(0, 6)) {
         Level::Unknown => Err(RejectCode::UnknownRegion),
         Level::Province | Level::Prefecture | Level::County => Ok(()),
     }
@@ -95,6 +106,6 @@ fn raise(short: &str, made: &mut String) -> Result<(), RejectCode> {
     made.push_str(area);
     made.push_str(century);
     made.push_str(rest);
-    made.extend(check_character(made.as_bytes()));
+    made.extend(made.as_bytes().try_into().ok().and_then(check_character));
     Ok(())
 }

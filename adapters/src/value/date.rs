@@ -15,7 +15,7 @@ pub use shanghai::shanghai_day;
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 /// Years that a date may lie in. Earlier and later ones are slips of the pen.
-const YEARS: std::ops::RangeInclusive<u32> = 1800..=2199;
+pub(super) const YEARS: std::ops::RangeInclusive<u32> = 1800..=2199;
 
 /// Days since 1970-01-01 of a day of the Gregorian calendar; `None` when there is no such day (arithmetic: Hinnant, `days_from_civil`).
 pub const fn days_from_civil(year: u32, month: u32, day: u32) -> Option<i32> {
@@ -46,7 +46,7 @@ pub const fn civil_from_days(days: i32) -> (i32, u32, u32) {
 }
 
 /// Days of a month; none for a month that does not exist.
-const fn days_in_month(year: u32, month: u32) -> u32 {
+pub(super) const fn days_in_month(year: u32, month: u32) -> u32 {
     match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
         4 | 6 | 9 | 11 => 30,

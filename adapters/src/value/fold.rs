@@ -11,11 +11,8 @@ pub fn trimmed(sent: &str) -> &str {
     {
         return sent;
     }
-    let sent = sent.trim_matches(is_blank);
-    match sent.strip_prefix(['\'', '\u{2018}', '\u{2019}', '＇']) {
-        Some(rest) => rest.trim_matches(is_blank),
-        None => sent,
-    }
+    let mark = |char| is_blank(char) || matches!(char, '\'' | '\u{2018}' | '\u{2019}' | '＇');
+    sent.trim_start_matches(mark).trim_end_matches(is_blank)
 }
 
 /// Blanks of every kind, but no character that would change what is read.
@@ -28,17 +25,7 @@ pub(super) fn is_placeholder(trimmed: &str) -> bool {
     if trimmed.len() > 12 {
         return false;
     }
-    let ascii = [
-        "null",
-        "\"null\"",
-        "(null)",
-        "nil",
-        "none",
-        "n/a",
-        "na",
-        "nan",
-        "undefined",
-    ];
+    let ascii = ["null", "\"null\"", "(null)", "none", "n/a", "nan", "undefined"];
     trimmed
         .bytes()
         .all(|byte| matches!(byte, b'-' | b'/' | b'*' | b'.' | b'_' | b'?'))

@@ -12,27 +12,37 @@ const PLACEHOLDERS: [&str; 2] = ["13800000000", "11111111111"];
 /// The number, or nothing where it is a placeholder.
 pub(super) fn parse<'a>(sent: &'a str, scratch: &'a mut Scratch) -> Result<Option<&'a str>, RejectCode> {
     let Scratch { folded, made } = scratch;
-    let mut number = identifier(sent, folded);
-    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
-        made.clear();
-        made.extend(number.trim_start_matches('+').chars().filter_map(|char| match char {
-            '(' => None,
-            ')' => Some('-'),
-            other => Some(other),
-        }));
-        number = made;
+    let number = identifier(sent, folded);
+    if is_mobile(number) {
+        return Ok((!PLACEHOLDERS.contains(&number)).then_some(number));
     }
+    let number = number.trim_start_matches('+');
     let number = number
-        .strip_prefix("86-")
-        .or_else(|| number.strip_prefix("86").filter(|rest| rest.len() == 11))
+        .strip_prefix("86")
+        .filter(|rest| rest.len() >= 11)
         .unwrap_or(number);
-    if PLACEHOLDERS.contains(&number) || number.bytes().all(|byte| byte == b'0') {
+    made.clear();
+    made.extend(number.chars().filter(|char| *char != '-'));
+    if PLACEHOLDERS.contains(&made.as_str()) || made.bytes().all(|byte| byte == b'0') {
         return Ok(None);
     }
-    if is_mobile(number) || is_landline(number) {
-        return Ok(Some(number));
+    if is_mobile(made) {
+        return Ok(Some(made));
     }
-    Err(RejectCode::BadPhone)
+    // The hyphens of a landline number say where its area code ends.
+    made.clear();
+    made.extend(
+        number
+            .chars()
+            .filter(|char| *char != '(')
+            .map(|char| if char == ')' { '-' } else { char }),
+    );
+    let number = made.trim_start_matches('-');
+    if is_landline(number) {
+        Ok(Some(number))
+    } else {
+        Err(RejectCode::BadPhone)
+    }
 }
 
 fn is_mobile(number: &str) -> bool {

@@ -35,14 +35,13 @@ fn whole_number(bytes: &[u8]) -> Result<(), RejectCode> {
     let Err(code) = uscc::check(bytes) else {
         return Ok(());
     };
-    match bytes.split_last() {
-        Some((last, first)) if digits_only(first) && citizen_id::check_character(first) == Some(char::from(*last)) => {
+    match bytes {
+        [first @ .., last]
+            if first.iter().all(u8::is_ascii_digit)
+                && first.try_into().ok().and_then(citizen_id::check_character) == Some(char::from(*last)) =>
+        {
             Ok(())
         }
         _ => Err(code),
     }
-}
-
-fn digits_only(bytes: &[u8]) -> bool {
-    bytes.iter().all(u8::is_ascii_digit)
 }

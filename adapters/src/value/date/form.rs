@@ -179,7 +179,7 @@ impl Cursor<'_> {
         }
         self.time(&mut stamp)?;
         self.blanks();
-        stamp.offset = self.offset()?;
+        self.offset(&mut stamp)?;
         self.0.is_empty().then_some(stamp)
     }
 
@@ -209,19 +209,20 @@ impl Cursor<'_> {
         Some(())
     }
 
-    /// `Z`, `+08:00`, `+0800`, `+08` or nothing; `None` when something else stands there.
-    fn offset(&mut self) -> Option<Option<i32>> {
-        match self.one_of(b"Z+-") {
-            None => Some(None),
-            Some(b'Z') => Some(Some(0)),
-            Some(sign) => {
-                let hours = self.number(2, 2)?;
-                self.one_of(b":");
-                let minutes = if self.0.is_empty() { 0 } else { self.number(2, 2)? };
-                let seconds = second_of_day(hours, minutes, 0)?.cast_signed();
-                Some(Some(if sign == b'-' { -seconds } else { seconds }))
-            }
+    /// `Z`, `+08:00`, `+0800`, `+08` or nothing.
+    fn offset(&mut self, stamp: &mut Stamp) -> Option<()> {
+        let Some(sign) = self.one_of(b"Z+-") else {
+            return Some(());
+        };
+        let mut seconds = 0;
+        if sign != b'Z' {
+            let hours = self.number(2, 2)?;
+            self.one_of(b":");
+            let minutes = if self.0.is_empty() { 0 } else { self.number(2, 2)? };
+            seconds = second_of_day(hours, minutes, 0)?.cast_signed();
         }
+        stamp.offset = Some(if sign == b'-' { -seconds } else { seconds });
+        Some(())
     }
 
     /// A number of `least` to `most` digits.
