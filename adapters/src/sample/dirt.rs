@@ -133,7 +133,7 @@ impl Spoil {
         let kind = record.fields.get(self.field).map(|field| field.kind);
         let id = record.fields.iter().position(|field| field.name == "citizen_id");
         let male = id
-            .and_then(|id| texts.get(id)?.bytes().nth(16))
+            .and_then(|id| texts.get(id)?.as_bytes().get(16).copied())
             .is_some_and(|digit| digit % 2 == 1);
         let Some(text) = texts.get_mut(self.field) else {
             return;
