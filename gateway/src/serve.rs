@@ -225,7 +225,9 @@ impl Gateway {
             }
         };
         for act in &taken.acts {
-            let Ok(id) = clock::exchange_id(&self.stations.clock) else { return };
+            let Ok(id) = clock::exchange_id(&self.stations.clock) else {
+                return;
+            };
             let entry = Entry::new(id, Event::Certificate(act.into()));
             if let Err(error) = self.stations.journal.seal(entry).await {
                 tracing::error!(error = %error, "a certificate act could not be sealed; it stays spooled");

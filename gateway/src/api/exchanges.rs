@@ -93,7 +93,14 @@ pub fn document(api: &Api, view: &ExchangeView) -> Value {
         | Event::Certificate(_)
         | Event::Erased(_) => {}
     }
-    if let Some((_, Leaf { event: Event::Relayed(relayed), .. })) = &view.relayed {
+    if let Some((
+        _,
+        Leaf {
+            event: Event::Relayed(relayed),
+            ..
+        },
+    )) = &view.relayed
+    {
         members.insert(
             "relayed".into(),
             json!({ "inserted": relayed.ins, "updated": relayed.upd, "same": relayed.same, "failed": relayed.fail }),

@@ -3,49 +3,78 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
+use shuguan_ledger::leaf::{Commitment, Digest, Event, Leaf, PushEvent, RelayedEvent};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Backlog, Inbox, InboxFault, InboxItem, Outcome, Pace, RelaySettings, RelayState, RelayStatus, run};
+use super::{Pace, RelaySettings, RelayState, RelayStatus, run};
 use crate::clock::Clock;
-use crate::registry::Registry;
+use crate::journal::{Entry, Journal, JournalSettings, Outcome, Query, Secret};
 use crate::registry::tests::fixture::{ANNA, BORIS, DEATH, Place, RESIDENT, kept, whole};
+use crate::registry::{Part, Registry};
 
-#[derive(Clone, Default)]
-struct Fake(Arc<Mutex<State>>);
-
-#[derive(Default)]
-struct State {
-    items: Vec<(InboxItem, Vec<RecordBatch>)>,
-    sealed: Vec<(Uuid, Outcome)>,
-    aside: Vec<(Uuid, &'static str)>,
-    reads: Vec<(Uuid, u32)>,
-    lose_leaves: u32,
-    fail_reads: u32,
+/// A journal beside a registry; the exchanges that are put there carry rising ids.
+struct Inbox {
+    journal: Journal,
+    settings: JournalSettings,
+    put: AtomicU64,
 }
 
-impl Fake {
-    fn put(&self, leaf: u64, record: &str, parts: Vec<RecordBatch>) {
-        let item = InboxItem {
-            exchange: Uuid::from_u128(u128::from(leaf)),
-            leaf_index: leaf,
-            record: record.into(),
-            partner: "public-security-city".into(),
-            received_us: i64::try_from(leaf).unwrap(),
-            parts: u32::try_from(parts.len()).unwrap(),
-        };
-        self.0.lock().unwrap().items.push((item, parts));
+impl Inbox {
+    fn beside(place: &Place) -> Self {
+        let folder = place.folder.path().join("journal");
+        let settings = JournalSettings::at(folder, "gw1.example/log", Secret::new([1; 32]), Secret::new([2; 32]));
+        Journal::create(&settings).unwrap();
+        let journal = Journal::open(&settings, Clock::system()).unwrap();
+        Self {
+            journal,
+            settings,
+            put: AtomicU64::new(0),
+        }
     }
 
-    async fn until(&self, done: impl Fn(&State) -> bool) {
+    async fn put(&self, record: &str, parts: Vec<RecordBatch>) -> Uuid {
+        let number = self.put.fetch_add(1, Ordering::Relaxed) + 1;
+        let exchange = Uuid::from_u128(number.into());
+        let mut payload = self.journal.begin_payload(exchange, parts[0].schema()).unwrap();
+        for part in &parts {
+            payload.push(part).unwrap();
+        }
+        let payload = payload.finish().unwrap();
+        let mut entry = Entry::new(exchange, push(exchange, record, payload.rows()));
+        entry.payload = Some(payload);
+        let sealed = self.journal.seal(entry).await.unwrap();
+        assert!(matches!(sealed, Outcome::Sealed(_)));
+        exchange
+    }
+
+    /// The `relayed` leaves, oldest first.
+    async fn relayed(&self) -> Vec<RelayedEvent> {
+        let query = Query {
+            kind: Some("relayed".into()),
+            ..Query::default()
+        };
+        let rows = self.journal.search(query).await.unwrap();
+        let events = rows
+            .into_iter()
+            .rev()
+            .map(|row| match Leaf::decode(&row.bytes).unwrap().event {
+                Event::Relayed(event) => event,
+                other => unreachable!("{other:?}"),
+            });
+        events.collect()
+    }
+
+    async fn until_relayed(&self, count: usize) -> Vec<RelayedEvent> {
         for _ in 0..2_000 {
-            if done(&self.0.lock().unwrap()) {
-                return;
+            let relayed = self.relayed().await;
+            if relayed.len() >= count {
+                return relayed;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -53,50 +82,27 @@ impl Fake {
     }
 }
 
-impl Inbox for Fake {
-    async fn next_inbox(&self) -> Result<Option<InboxItem>, InboxFault> {
-        Ok(self.0.lock().unwrap().items.first().map(|(item, _)| item.clone()))
-    }
-
-    async fn read_part(&self, item: &InboxItem, number: u32) -> Result<RecordBatch, InboxFault> {
-        let mut state = self.0.lock().unwrap();
-        if state.fail_reads > 0 {
-            state.fail_reads -= 1;
-            return Err(InboxFault { of_batch: false });
-        }
-        state.reads.push((item.exchange, number));
-        Ok(state.items[0].1[number as usize].clone())
-    }
-
-    async fn relayed(&self, item: &InboxItem, outcome: Outcome) -> Result<(), InboxFault> {
-        let mut state = self.0.lock().unwrap();
-        if state.lose_leaves > 0 {
-            state.lose_leaves -= 1;
-            return Err(InboxFault { of_batch: false });
-        }
-        state.items.remove(0);
-        state.sealed.push((item.exchange, outcome));
-        Ok(())
-    }
-
-    async fn set_aside(&self, exchange: Uuid, code: &'static str) -> Result<(), InboxFault> {
-        let mut state = self.0.lock().unwrap();
-        state.items.remove(0);
-        state.aside.push((exchange, code));
-        Ok(())
-    }
-
-    async fn erase_due(&self, _now_us: i64, _hold_us: i64) -> Result<(), InboxFault> {
-        Ok(())
-    }
-
-    async fn backlog(&self) -> Result<Backlog, InboxFault> {
-        let exchanges = self.0.lock().unwrap().items.len() as u64;
-        Ok(Backlog {
-            exchanges,
-            ..Backlog::default()
-        })
-    }
+fn push(exchange: Uuid, record: &str, rows: u64) -> Event {
+    Event::Push(PushEvent {
+        x: exchange.to_string(),
+        p: "public-security-city".into(),
+        cert: Digest([0; 32]),
+        rec: record.into(),
+        pur: "enrolment.registration".into(),
+        agr: "A-1".into(),
+        plan: Digest([0; 32]),
+        bun: Digest([0; 32]),
+        fmt: "csv+utf-8".into(),
+        r#in: rows,
+        ok: rows,
+        rej: 0,
+        fil: 0,
+        rep: 0,
+        bytes: 1,
+        cols: Digest([0; 32]),
+        nc: 5,
+        req: Commitment([0; 32]),
+    })
 }
 
 struct Running {
@@ -106,11 +112,11 @@ struct Running {
 }
 
 impl Running {
-    fn start(inbox: &Fake, registry: &Registry, settings: RelaySettings) -> Self {
+    fn start(inbox: &Inbox, registry: &Registry, settings: RelaySettings) -> Self {
         let (shutdown, status) = (CancellationToken::new(), RelayStatus::default());
         let mut tasks = JoinSet::new();
         let worker = run(
-            inbox.clone(),
+            inbox.journal.clone(),
             registry.clone(),
             settings,
             Clock::system(),
@@ -149,17 +155,19 @@ fn one(id: &str, name: &str) -> RecordBatch {
 #[tokio::test]
 async fn exchanges_are_relayed_oldest_first_and_each_gets_one_leaf_with_its_counts() {
     let (place, registry) = Place::with(&kept(&[&RESIDENT]));
-    let inbox = Fake::default();
-    inbox.put(1, RESIDENT.name, vec![one(ANNA, "甲"), one(BORIS, "乙")]);
-    inbox.put(2, RESIDENT.name, vec![one(ANNA, "丙")]);
+    let inbox = Inbox::beside(&place);
+    let first = inbox.put(RESIDENT.name, vec![one(ANNA, "甲"), one(BORIS, "乙")]).await;
+    inbox.put(RESIDENT.name, vec![one(ANNA, "丙")]).await;
     let running = Running::start(&inbox, &registry, quick());
-    inbox.until(|state| state.sealed.len() == 2).await;
-    let sealed = inbox.0.lock().unwrap().sealed.clone();
+    let relayed = inbox.until_relayed(2).await;
     assert_eq!(
-        (sealed[0].0, sealed[0].1.counts.ins, sealed[0].1.parts),
-        (Uuid::from_u128(1), 2, 2)
+        (&relayed[0].x, relayed[0].ins, relayed[0].batch),
+        (&first.to_string(), 2, 2)
     );
-    assert_eq!((sealed[1].1.counts.upd, sealed[1].1.counts.rows()), (1, 1));
+    assert_eq!(
+        (relayed[1].ins, relayed[1].upd, relayed[1].same, relayed[1].batch),
+        (0, 1, 0, 1)
+    );
     let status = running.status.clone();
     running.stop().await.unwrap();
     let snapshot = status.snapshot(Clock::system().now_us());
@@ -171,81 +179,116 @@ async fn exchanges_are_relayed_oldest_first_and_each_gets_one_leaf_with_its_coun
         place.query("SELECT name FROM public_security_resident ORDER BY name"),
         ["丙", "乙"]
     );
+    assert_eq!(inbox.journal.backlog().exchanges, 0);
 }
 
 #[tokio::test]
 async fn rows_committed_without_a_leaf_get_the_leaf_and_are_not_written_again() {
     let tables = kept(&[&RESIDENT]);
     let (place, registry) = Place::with(&tables);
-    let inbox = Fake::default();
-    inbox.put(1, RESIDENT.name, vec![one(ANNA, "甲"), one(BORIS, "乙")]);
-    inbox.0.lock().unwrap().lose_leaves = u32::MAX;
-    let running = Running::start(&inbox, &registry, quick());
-    inbox
-        .until(|state| state.reads.len() == 2 && state.lose_leaves < u32::MAX)
-        .await;
-    running.stop().await.unwrap();
-    registry.close().await;
-    // A new start: both parts are in.
-    inbox.0.lock().unwrap().lose_leaves = 0;
+    let inbox = Inbox::beside(&place);
+    inbox.put(RESIDENT.name, vec![one(ANNA, "甲"), one(BORIS, "乙")]).await;
+    // Killed after the last commit: both parts are in, the leaf is not.
+    merge_parts(&inbox, &registry, 2).await;
+    drop(registry);
     let registry = place.open(&tables);
     let running = Running::start(&inbox, &registry, quick());
-    inbox.until(|state| state.sealed.len() == 1).await;
+    let relayed = inbox.until_relayed(1).await;
+    assert_eq!((relayed[0].ins, relayed[0].upd, relayed[0].batch), (2, 0, 2));
+    assert_eq!(running.status.snapshot(0).rows_total, 0);
     running.stop().await.unwrap();
-    let state = inbox.0.lock().unwrap();
-    assert_eq!((state.sealed[0].1.counts.ins, state.reads.len()), (2, 2));
 }
 
 #[tokio::test]
 async fn a_start_after_part_k_goes_on_with_the_next_part() {
     let tables = kept(&[&RESIDENT]);
     let (place, registry) = Place::with(&tables);
-    let first = crate::registry::tests::fixture::part(&RESIDENT, 1, 0, one(ANNA, "甲"));
-    registry.merge(first).await.unwrap();
+    let inbox = Inbox::beside(&place);
+    inbox
+        .put(RESIDENT.name, vec![one(ANNA, "甲"), one(BORIS, "乙"), one(ANNA, "丙")])
+        .await;
+    merge_parts(&inbox, &registry, 1).await;
     drop(registry);
     let registry = place.open(&tables);
-    let inbox = Fake::default();
-    inbox.put(1, RESIDENT.name, vec![one(ANNA, "甲"), one(BORIS, "乙")]);
     let running = Running::start(&inbox, &registry, quick());
-    inbox.until(|state| state.sealed.len() == 1).await;
+    let relayed = inbox.until_relayed(1).await;
+    assert_eq!((relayed[0].ins, relayed[0].upd, relayed[0].batch), (2, 1, 3));
+    assert_eq!(running.status.snapshot(0).rows_total, 2);
     running.stop().await.unwrap();
-    let state = inbox.0.lock().unwrap();
-    assert_eq!(state.reads, [(Uuid::from_u128(1), 1)]);
-    assert_eq!((state.sealed[0].1.counts.ins, state.sealed[0].1.parts), (2, 2));
+    assert_eq!(
+        place.query("SELECT name, _row FROM public_security_resident ORDER BY _row"),
+        ["乙 2", "丙 3"]
+    );
+}
+
+/// What a worker that is killed after `parts` parts leaves.
+async fn merge_parts(inbox: &Inbox, registry: &Registry, parts: u32) {
+    let item = inbox.journal.next_inbox(None).await.unwrap().unwrap();
+    for number in 0..parts {
+        let part = Part {
+            exchange: item.exchange,
+            number,
+            leaf: item.leaf_index,
+            record: item.record.clone(),
+            partner: item.partner.clone(),
+            received_us: item.received_us,
+            batch: inbox.journal.read_part(&item, number).await.unwrap(),
+        };
+        registry.merge(part).await.unwrap();
+    }
 }
 
 #[tokio::test]
 async fn a_batch_that_the_registry_refuses_is_set_aside_after_some_tries_and_the_next_goes_on() {
-    let (_place, registry) = Place::with(&kept(&[&RESIDENT]));
-    let inbox = Fake::default();
-    inbox.put(1, DEATH.name, vec![whole(&DEATH, &[&[ANNA, "-", "-"]])]);
-    inbox.put(2, RESIDENT.name, vec![one(ANNA, "甲")]);
+    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+    let inbox = Inbox::beside(&place);
+    let bad = inbox.put(DEATH.name, vec![whole(&DEATH, &[&[ANNA, "-", "-"]])]).await;
+    inbox.put(RESIDENT.name, vec![one(ANNA, "甲")]).await;
     let running = Running::start(&inbox, &registry, quick());
-    inbox.until(|state| state.sealed.len() == 1).await;
+    inbox.until_relayed(1).await;
     assert_eq!(running.status.snapshot(0).set_aside_total, 1);
-    running.stop().await.unwrap();
-    let state = inbox.0.lock().unwrap();
-    assert_eq!(state.aside, [(Uuid::from_u128(1), "SG6208")]);
+    let aside = inbox.journal.list_set_aside(None).await.unwrap();
     assert_eq!(
-        state
-            .reads
-            .iter()
-            .filter(|(exchange, _)| *exchange == Uuid::from_u128(1))
-            .count(),
-        3
+        (aside.len(), aside[0].exchange, aside[0].reason.as_deref()),
+        (1, bad, Some("SG6208"))
     );
+    // Released after the bundle was put right, it follows.
+    running.stop().await.unwrap();
+    registry.close().await;
+    let registry = Registry::open(&place.settings, kept(&[&RESIDENT, &DEATH]), true).unwrap();
+    assert!(inbox.journal.release(bad).await.unwrap());
+    let running = Running::start(&inbox, &registry, quick());
+    assert_eq!(inbox.until_relayed(2).await[1].ins, 1);
+    running.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_store_that_does_not_answer_is_waited_for_and_blames_no_batch() {
-    let (_place, registry) = Place::with(&kept(&[&RESIDENT]));
-    let inbox = Fake::default();
-    inbox.put(1, RESIDENT.name, vec![one(ANNA, "甲")]);
-    inbox.0.lock().unwrap().fail_reads = 10;
+async fn payloads_are_erased_after_the_hold_and_not_before() {
+    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+    let inbox = Inbox::beside(&place);
+    inbox.put(RESIDENT.name, vec![one(ANNA, "甲")]).await;
     let running = Running::start(&inbox, &registry, quick());
-    inbox.until(|state| state.sealed.len() == 1).await;
+    inbox.until_relayed(1).await;
     running.stop().await.unwrap();
-    assert!(inbox.0.lock().unwrap().aside.is_empty());
+    let erased = Query {
+        kind: Some("erased".into()),
+        ..Query::default()
+    };
+    let running = Running::start(&inbox, &registry, quick());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    running.stop().await.unwrap();
+    assert_eq!(inbox.journal.search(erased.clone()).await.unwrap().len(), 0);
+    let running = Running::start(
+        &inbox,
+        &registry,
+        RelaySettings {
+            payload_hold_hours: 0,
+            ..quick()
+        },
+    );
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    running.stop().await.unwrap();
+    assert_eq!(inbox.journal.search(erased).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -254,10 +297,10 @@ async fn a_locked_registry_is_waited_for_and_shutdown_ends_the_wait() {
     place.settings.busy_timeout_ms = 1;
     Registry::create(&place.settings, &kept(&[&RESIDENT])).unwrap();
     let registry = place.open(&kept(&[&RESIDENT]));
+    let inbox = Inbox::beside(&place);
     let other = rusqlite::Connection::open(&place.settings.path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let inbox = Fake::default();
-    inbox.put(1, RESIDENT.name, vec![one(ANNA, "甲")]);
+    inbox.put(RESIDENT.name, vec![one(ANNA, "甲")]).await;
     let mut settings = quick();
     settings.retry_first_ms = 60_000;
     settings.retry_max_ms = 60_000;
@@ -269,20 +312,40 @@ async fn a_locked_registry_is_waited_for_and_shutdown_ends_the_wait() {
     running.stop().await.unwrap();
     other.execute_batch("ROLLBACK").unwrap();
     let running = Running::start(&inbox, &registry, quick());
-    inbox.until(|state| state.sealed.len() == 1).await;
+    inbox.until_relayed(1).await;
     running.stop().await.unwrap();
-    assert!(inbox.0.lock().unwrap().aside.is_empty());
+    assert!(inbox.journal.list_set_aside(None).await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn a_registry_whose_writer_is_gone_ends_the_relay() {
-    let (_place, registry) = Place::with(&kept(&[&RESIDENT]));
+    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
     registry.clone().close().await;
-    let inbox = Fake::default();
-    inbox.put(1, RESIDENT.name, vec![one(ANNA, "甲")]);
+    let inbox = Inbox::beside(&place);
+    inbox.put(RESIDENT.name, vec![one(ANNA, "甲")]).await;
     let mut running = Running::start(&inbox, &registry, quick());
     let ended = running.tasks.join_next().await.unwrap().unwrap();
     assert_eq!(ended.unwrap_err().code(), "SG6212");
+}
+
+#[tokio::test]
+async fn a_payload_that_was_changed_is_set_aside_and_nothing_of_it_gets_in() {
+    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+    let mut inbox = Inbox::beside(&place);
+    inbox.put(RESIDENT.name, vec![one(ANNA, "甲")]).await;
+    let settings = inbox.settings.clone();
+    inbox.journal.close().await.unwrap();
+    let journal = rusqlite::Connection::open(&settings.database).unwrap();
+    let changed = journal.execute("UPDATE payload SET bytes = zeroblob(length(bytes))", []);
+    drop(journal);
+    assert_eq!(changed.unwrap(), 1);
+    inbox.journal = Journal::open(&settings, Clock::system()).unwrap();
+    let running = Running::start(&inbox, &registry, quick());
+    while running.status.snapshot(0).set_aside_total == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    running.stop().await.unwrap();
+    assert_eq!(place.query("SELECT count(*) FROM public_security_resident"), ["0"]);
 }
 
 #[tokio::test]

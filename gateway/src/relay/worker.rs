@@ -6,13 +6,15 @@
 
 use std::time::Duration;
 
+use shuguan_ledger::leaf::RelayedEvent;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::RelaySettings;
 use super::pace::Pace;
 use super::status::{RelayState, RelayStatus};
-use super::{Inbox, InboxFault, InboxItem, Outcome, RelaySettings};
 use crate::clock::Clock;
+use crate::journal::{InboxItem, Journal, JournalFault, SealError};
 use crate::registry::{Part, Progress, Registry, RegistryFault, Remedy};
 
 /// Why a pass over an exchange ended early, or the relay as a whole.
@@ -21,9 +23,12 @@ pub enum RelayFault {
     /// The registry failed.
     #[error("the registry did not take a part")]
     Registry(#[source] RegistryFault),
-    /// The journal failed.
-    #[error("the journal did not give or seal an exchange")]
-    Journal(#[source] InboxFault),
+    /// The journal did not give an exchange or a part of it.
+    #[error("the journal did not give a part")]
+    Inbox(#[source] JournalFault),
+    /// The journal did not seal what became of an exchange.
+    #[error("the journal did not seal an outcome")]
+    Seal(#[source] SealError),
 }
 
 impl RelayFault {
@@ -31,16 +36,29 @@ impl RelayFault {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Registry(fault) => fault.code(),
-            Self::Journal(fault) => fault.code(),
+            Self::Inbox(fault) if spoilt(fault) => "SG6302",
+            Self::Inbox(_) => "SG6301",
+            Self::Seal(SealError::Unavailable) => "SG5101",
+            Self::Seal(SealError::Unfit(_)) => "SG6303",
         }
     }
 
     fn remedy(&self) -> Remedy {
         match self {
             Self::Registry(fault) => fault.remedy(),
-            Self::Journal(fault) => fault.remedy(),
+            Self::Inbox(fault) if spoilt(fault) => Remedy::SetAside,
+            Self::Inbox(_) | Self::Seal(SealError::Unavailable) => Remedy::Wait,
+            Self::Seal(SealError::Unfit(_)) => Remedy::SetAside,
         }
     }
+}
+
+/// Whether the payload itself is to blame, so that waiting does not help.
+fn spoilt(fault: &JournalFault) -> bool {
+    matches!(
+        fault,
+        JournalFault::Unopened(_) | JournalFault::Part(_) | JournalFault::NoPart(_) | JournalFault::Column(_)
+    )
 }
 
 /// How often the backlog is counted; the count may be that old.
@@ -50,8 +68,8 @@ const OBSERVE_EVERY_US: i64 = 500_000;
 ///
 /// # Errors
 /// Only when the disk under the registry lost a write or its writer is gone: the process must end; the next start reads what is there.
-pub async fn run<I: Inbox>(
-    journal: I,
+pub async fn run(
+    journal: Journal,
     registry: Registry,
     settings: RelaySettings,
     clock: Clock,
@@ -72,8 +90,8 @@ pub async fn run<I: Inbox>(
     ended
 }
 
-struct Worker<I> {
-    journal: I,
+struct Worker {
+    journal: Journal,
     registry: Registry,
     settings: RelaySettings,
     pace: Pace,
@@ -96,7 +114,7 @@ struct Trouble {
     waits: u32,
 }
 
-impl<I: Inbox> Worker<I> {
+impl Worker {
     async fn work(&self) -> Result<(), RelayFault> {
         let mut trouble = Trouble::default();
         let (mut erase_at_us, mut observe_at_us) = (self.clock.now_us(), self.clock.now_us());
@@ -108,9 +126,9 @@ impl<I: Inbox> Worker<I> {
             }
             if now_us >= observe_at_us {
                 observe_at_us = now_us + OBSERVE_EVERY_US;
-                self.observe().await;
+                self.observe();
             }
-            let item = match self.journal.next_inbox().await {
+            let item = match self.journal.next_inbox(None).await {
                 Ok(Some(item)) => item,
                 Ok(None) => {
                     self.status.state(RelayState::Idle);
@@ -118,7 +136,7 @@ impl<I: Inbox> Worker<I> {
                     continue;
                 }
                 Err(fault) => {
-                    self.struggle(&mut trouble, None, RelayFault::Journal(fault)).await?;
+                    self.struggle(&mut trouble, None, RelayFault::Inbox(fault)).await?;
                     continue;
                 }
             };
@@ -163,11 +181,7 @@ impl<I: Inbox> Worker<I> {
         if number >= item.parts {
             return Ok(None);
         }
-        let batch = self
-            .journal
-            .read_part(item, number)
-            .await
-            .map_err(RelayFault::Journal)?;
+        let batch = self.journal.read_part(item, number).await.map_err(RelayFault::Inbox)?;
         Ok(Some(Part {
             exchange: item.exchange,
             number,
@@ -180,12 +194,19 @@ impl<I: Inbox> Worker<I> {
     }
 
     async fn seal(&self, item: &InboxItem, progress: Progress, began_us: i64) -> Result<(), RelayFault> {
-        let outcome = Outcome {
-            counts: progress.counts,
-            parts: progress.parts,
+        let counts = progress.counts;
+        let event = RelayedEvent {
+            x: item.exchange.to_string(),
+            of: item.reference(),
+            ins: counts.ins,
+            upd: counts.upd,
+            same: counts.same,
+            fail: 0,
+            batch: progress.parts.into(),
             ms: u64::try_from((self.clock.now_us() - began_us) / 1_000).unwrap_or(0),
         };
-        self.journal.relayed(item, outcome).await.map_err(RelayFault::Journal)
+        let sealed = self.journal.relayed(item.exchange, event).await;
+        sealed.map(drop).map_err(RelayFault::Seal)
     }
 
     /// After a failure: waits, or sets the exchange aside, or ends the relay.
@@ -211,8 +232,7 @@ impl<I: Inbox> Worker<I> {
             }
             (Remedy::SetAside, Some(item)) => {
                 trouble.refused += 1;
-                if trouble.refused >= self.settings.attempts_max {
-                    self.set_aside(item, code).await?;
+                if trouble.refused >= self.settings.attempts_max && self.set_aside(item, code).await {
                     *trouble = Trouble::default();
                     return Ok(());
                 }
@@ -226,27 +246,44 @@ impl<I: Inbox> Worker<I> {
         Ok(())
     }
 
-    async fn set_aside(&self, item: &InboxItem, code: &'static str) -> Result<(), RelayFault> {
-        tracing::error!(error.code = code, exchange.id = %item.exchange, "a batch is set aside; an operator must look");
-        self.status.set_aside();
-        let done = self.journal.set_aside(item.exchange, code).await;
-        done.map_err(RelayFault::Journal)
+    /// Takes an exchange out of the line; false when the journal did not note it, then it is tried once more and set aside again.
+    async fn set_aside(&self, item: &InboxItem, code: &'static str) -> bool {
+        match self.journal.set_aside(item.exchange, code).await {
+            // False: somebody else took it out of the line.
+            Ok(_moved) => {
+                self.status.set_aside();
+                tracing::error!(error.code = code, exchange.id = %item.exchange, "a batch is set aside; an operator must look");
+                true
+            }
+            Err(fault) => {
+                self.status.failed(RelayFault::Seal(fault).code());
+                false
+            }
+        }
     }
 
+    /// Deletes payloads whose hold is over; what fails now is due again next time.
     async fn erase(&self) {
         let hold_us = i64::from(self.settings.payload_hold_hours) * 3_600_000_000;
-        if let Err(fault) = self.journal.erase_due(self.clock.now_us(), hold_us).await {
-            self.status.failed(fault.code());
-            tracing::warn!(error.code = fault.code(), "payloads that are due could not be erased");
+        while !self.shutdown.is_cancelled() {
+            match self.journal.erase_due(self.clock.now_us(), hold_us).await {
+                Ok(0) => return,
+                Ok(erased) => metrics::counter!("shuguan_relay_payloads_erased_total").increment(erased),
+                Err(fault) => {
+                    let code = RelayFault::Seal(fault).code();
+                    self.status.failed(code);
+                    tracing::warn!(error.code = code, "payloads that are due could not be erased");
+                    return;
+                }
+            }
         }
     }
 
-    async fn observe(&self) {
-        if let Ok(backlog) = self.journal.backlog().await {
-            let now_us = self.clock.now_us();
-            self.status
-                .backlog(backlog.exchanges, backlog.bytes, backlog.oldest_us, now_us);
-        }
+    fn observe(&self) {
+        let backlog = self.journal.backlog();
+        let now_us = self.clock.now_us();
+        self.status
+            .backlog(backlog.exchanges, backlog.bytes, backlog.oldest_us, now_us);
     }
 
     async fn pause(&self, time: Duration) {
