@@ -8,24 +8,24 @@ use crate::api::gate::Gate;
 use crate::edge::health::Readiness;
 use crate::relay::RelayStatus;
 
-/// State.
+/// What the pages and the officers' API show.
 #[derive(Clone, Debug)]
 pub struct Console {
-    /// a
+    /// The stations.
     pub api: Api,
-    /// b
+    /// The relay.
     pub relay: RelayStatus,
-    /// c
+    /// The checks.
     pub readiness: Readiness,
 }
 
-/// Routes.
+/// The routes of the console listener, behind the gate.
 pub fn router(console: Console, gate: Gate) -> Router {
     let _ = console;
     crate::api::behind_gate(Router::new(), gate)
 }
 
-/// Help.
+/// The page for a browser without a certificate.
 pub fn help() -> Option<Response> {
     None
 }

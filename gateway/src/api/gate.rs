@@ -92,18 +92,20 @@ impl Context {
         if refused.sealed || refusal == Refusal::JournalUnavailable {
             return;
         }
-        self.journal
-            .refuse(RefusalDraft {
-                partner: peer.map(|peer| peer.partner().id.clone()),
-                code: refusal,
-                record: about.record.map(str::to_owned),
-                dataset: about.dataset.map(str::to_owned),
-                purpose: about.purpose.map(str::to_owned),
-                bundle: about.bundle,
-                at,
-                exchange: refused.exchange,
-            })
-            .await;
+        let draft = RefusalDraft {
+            partner: peer.map(|peer| peer.partner().id.clone()),
+            code: refusal,
+            record: about.record.map(str::to_owned),
+            dataset: about.dataset.map(str::to_owned),
+            purpose: about.purpose.map(str::to_owned),
+            bundle: about.bundle,
+            at,
+            exchange: refused.exchange,
+        };
+        // The caller is refused all the same; the metric counted it.
+        if self.journal.refuse(draft).await.is_err() {
+            tracing::warn!(code = refusal.code(), "a refusal could not be sealed");
+        }
     }
 }
 

@@ -9,9 +9,12 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::journal::Journal;
 use crate::pki::init::{InitOptions, Made};
 use crate::pki::kit::Addresses;
 use crate::pki::{Subject, init, keyfile, profile};
+use crate::registry::{Registry, RegistrySettings};
+use crate::serve::{journal_settings, tables};
 
 /// Make a gateway's folder: authorities, keys, revocation lists, policies, configuration.
 #[derive(Debug, clap::Args)]
@@ -67,7 +70,25 @@ fn make(dir: &Path, args: &InitArgs, now_us: i64) -> Result<Made, Failure> {
         addresses,
         subjects: &subjects_of,
     };
-    init::init(dir, &options, POLICIES, &text, now_us).map_err(failure)
+    let made = init::init(dir, &options, POLICIES, &text, now_us).map_err(failure)?;
+    make_stores(dir)?;
+    Ok(made)
+}
+
+/// The empty journal and the registry under the bundle's plans. A crash before this leaves a folder that `serve` refuses, naming the store.
+fn make_stores(dir: &Path) -> Result<(), Failure> {
+    let config = super::config::load(&dir.join("shuguan.toml"))?;
+    let cannot =
+        |what: &str, why: &dyn std::fmt::Display| Failure::local(format!("cannot make the {what}")).because(why);
+    let settings = journal_settings(&config).map_err(|fault| cannot("journal", &fault))?;
+    Journal::create(&settings).map_err(|fault| cannot("journal", &fault))?;
+    let policies = PolicySet::load(&config.policies.bundle).map_err(|faults| {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        cannot("registry", &lines.join("\n"))
+    })?;
+    let tables = tables(&policies).map_err(|fault| cannot("registry", &fault))?;
+    Registry::create(&RegistrySettings::at(&config.registry.database), &tables)
+        .map_err(|fault| cannot("registry", &fault))
 }
 
 /// The example configuration under this gateway's name, listening everywhere when it has one.

@@ -59,9 +59,8 @@ pub fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
 }
 
 fn receipt(file: &Path, trust: &Trust, output: &Output) -> Result<Exit, Failure> {
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        Failure::local(format!("cannot read `{}`", file.display())).because(error)
-    })?;
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::local(format!("cannot read `{}`", file.display())).because(error))?;
     let verdict = Receipt::parse(&text).and_then(|receipt| receipt.verify(trust));
     match verdict {
         Ok(proven) => {
@@ -104,14 +103,22 @@ fn show_receipt(proven: &Proven, output: &Output) {
     if let Some(exchange) = event.exchange() {
         output.line(format!("      exchange {exchange}"));
     }
-    output.line(format!("      under the signed checkpoint of {} entries", proven.checkpoint.size));
-    output.line("      not proved: that no other checkpoint of this size was shown to somebody else (that takes a witness)");
+    output.line(format!(
+        "      under the signed checkpoint of {} entries",
+        proven.checkpoint.size
+    ));
+    output.line(
+        "      not proved: that no other checkpoint of this size was shown to somebody else (that takes a witness)",
+    );
 }
 
 /// The verdict that something is not proven.
 fn not_proven(output: &Output, why: &str, index: Option<u64>) -> Exit {
     if output.is_json() {
-        output.json("shuguan.verdict.v1", &json!({ "verdict": "disproven", "why": why, "index": index }));
+        output.json(
+            "shuguan.verdict.v1",
+            &json!({ "verdict": "disproven", "why": why, "index": index }),
+        );
     } else {
         output.line(format!("无效  not valid: {why}"));
     }
@@ -177,7 +184,7 @@ pub fn read_log(journal: &Path, trust: &Trust, output: &Output) -> Result<LogRep
     let mut rows = statement.query([])?;
     let mut expected = 0;
     while let Some(row) = rows.next()? {
-        let index: u64 = row.get(0)?;
+        let index = row.get::<_, i64>(0)?.cast_unsigned();
         if index != expected {
             let what = format!("leaf {expected} is missing");
             return Err(LogFault::Leaf { index: expected, what }.into());

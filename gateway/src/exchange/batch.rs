@@ -16,6 +16,7 @@ use crate::edge::deadline::BodyStop;
 use crate::refusal::Refusal;
 
 /// A batch being read.
+#[expect(missing_debug_implementations, reason = "it holds a record of a person")]
 pub struct Batch<'a, B> {
     admitted: &'a Admitted,
     body: B,

@@ -36,6 +36,7 @@ impl From<ring::error::Unspecified> for SpoolFault {
 }
 
 /// A spool being written.
+#[expect(missing_debug_implementations, reason = "it holds records of persons and their key")]
 pub struct SpoolWriter {
     exchange: Uuid,
     path: PathBuf,
