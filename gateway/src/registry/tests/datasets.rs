@@ -229,8 +229,9 @@ fn every_column_that_a_dataset_draws_on_is_in_the_catalogue_of_its_record_type()
             ))
         })
         .flat_map(|sql| {
-            sql.match_indices("CAST(NULL AS TEXT) AS ")
-                .map(|(at, text)| sql[at + text.len()..].split([',', ' ']).next().unwrap().to_owned())
+            sql.split("CAST(NULL AS TEXT) AS ")
+                .skip(1)
+                .map(|rest| rest.split([',', ' ']).next().unwrap().to_owned())
                 .collect::<Vec<_>>()
         })
         .collect();

@@ -1,8 +1,11 @@
 //! Random sequences of parts against the plainest model: a map that is changed row by row.
 
 use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_assert_eq, proptest};
+use rusqlite::Connection;
+use tempfile::TempDir;
 
 use super::fixture::{RESIDENT, kept, part, received, whole};
 use crate::registry::{Counts, Registry, RegistrySettings, sqlite};
@@ -45,6 +48,16 @@ fn merge(model: &mut HashMap<u8, Kept>, rows: &[Sent], leaf: u64, before: u64) -
     counts
 }
 
+/// One database for all cases: making it costs more than a case.
+static SHARED: LazyLock<Mutex<(TempDir, Connection)>> = LazyLock::new(|| {
+    let folder = TempDir::new().unwrap();
+    let settings = RegistrySettings::at(folder.path().join("registry.db"));
+    Registry::create(&settings, &kept(&[&RESIDENT])).unwrap();
+    let connection = sqlite::open(&settings).unwrap();
+    connection.execute_batch("PRAGMA synchronous=OFF").unwrap();
+    Mutex::new((folder, connection))
+});
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
     #[test]
@@ -52,11 +65,9 @@ proptest! {
         exchanges in prop::collection::vec((prop::collection::vec(sent(), 0..40), any::<prop::sample::Index>(), any::<bool>()), 1..6)
     ) {
         let tables = kept(&[&RESIDENT]);
-        let folder = tempfile::TempDir::new().unwrap();
-        let settings = RegistrySettings::at(folder.path().join("registry.db"));
-        Registry::create(&settings, &tables).unwrap();
-        let mut connection = sqlite::open(&settings).unwrap();
-        connection.execute_batch("PRAGMA synchronous=OFF").unwrap();
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = &mut shared.1;
+        connection.execute_batch("DELETE FROM public_security_resident; DELETE FROM person; DELETE FROM relay_progress").unwrap();
         let mut model = HashMap::new();
         for (leaf, (rows, cut, repeated)) in (1..).zip(exchanges) {
             let (first, second) = rows.split_at(cut.index(rows.len() + 1));
@@ -71,10 +82,10 @@ proptest! {
                 let cells: Vec<Vec<&str>> = texts.iter().map(|row| row.iter().map(String::as_str).collect()).collect();
                 let cells: Vec<&[&str]> = cells.iter().map(Vec::as_slice).collect();
                 let part = part(&RESIDENT, leaf, number, whole(&RESIDENT, &cells));
-                let merged = sqlite::merge_part(&mut connection, &tables, &part).unwrap();
+                let merged = sqlite::merge_part(connection, &tables, &part).unwrap();
                 prop_assert_eq!(merged.counts, merge(&mut model, rows, leaf, before));
                 if repeated {
-                    prop_assert_eq!(sqlite::merge_part(&mut connection, &tables, &part).unwrap().repeated, true);
+                    prop_assert_eq!(sqlite::merge_part(connection, &tables, &part).unwrap().repeated, true);
                 }
             }
         }

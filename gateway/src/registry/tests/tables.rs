@@ -146,3 +146,20 @@ fn the_writer_syncs_each_commit_and_readers_cannot_write() {
     let reader = sqlite::open_reader(settings).unwrap();
     assert!(reader.execute("DELETE FROM person", []).is_err());
 }
+
+#[test]
+fn the_example_bundle_makes_a_registry_with_both_datasets() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/example");
+    let policies = shuguan_policies::PolicySet::load(&folder).unwrap();
+    let tables = crate::registry::schema::tables(policies.plans()).unwrap();
+    let (place, registry) = Place::with(&tables);
+    assert!(registry.tables().len() >= 5);
+    for dataset in shuguan_policies::Dataset::ALL {
+        let sql = place.query(&format!(
+            "SELECT sql FROM sqlite_schema WHERE name = '{}'",
+            dataset.name()
+        ));
+        assert!(sql[0].contains("LEFT JOIN"), "{sql:?}");
+        assert_eq!(place.query(&format!("SELECT count(*) FROM {}", dataset.name())), ["0"]);
+    }
+}
