@@ -105,7 +105,7 @@ const FEEDS: [DemoFeed; 5] = [
 ];
 
 /// Share of each kind of dirt in the feeds, percent.
-const DIRT_PERCENT: f64 = 0.05;
+const DIRT_PERCENT: f64 = 0.2;
 /// How long the demo waits for each step.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The seed: the same feeds every time.
