@@ -1,1 +1,16 @@
-//! (being written)
+//! From bytes to a [`Peer`]: accept, TLS, deadlines, identity.
+//!
+//! Takes connections; gives each request a [`Caller`]. Refuses before any handler runs: no certificate, an unknown or revoked one, a CRL
+//! that is too old, an identity outside the profile, a role on the wrong listener. A connection that says nothing is closed by a deadline.
+
+pub mod caller;
+pub mod deadline;
+pub mod framing;
+pub mod health;
+pub mod listen;
+pub mod peer;
+pub mod revocation;
+pub mod tls;
+
+pub use caller::Caller;
+pub use peer::Peer;

@@ -3,13 +3,62 @@
 //! `push.rs` and `pull.rs` read from top to bottom, one call a station. A station takes the previous station's output by value and
 //! gives a type that only it can make, so that none can be skipped.
 
-use std::fmt;
+pub mod admit;
+pub mod answer;
+pub mod batch;
+pub mod inflight;
+pub mod pull;
+pub mod push;
+pub mod release;
+pub mod seal;
+pub mod tags;
 
-use serde::Serialize;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
+use shuguan_policies::{KeyRing, PolicySet};
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::limits::{Allowance, Limited};
+use crate::clock::Clock;
+use crate::config::LimitsSection;
+use crate::extract::Extracts;
+use crate::journal::Journal;
+use crate::limits::{Admission, Allowance, Limited};
 use crate::refusal::Refusal;
+use crate::registry::Registry;
+use inflight::KeysInFlight;
+use tags::Tags;
+
+/// What the stations of an exchange work with; built once, by `serve`.
+#[derive(Debug)]
+pub struct Stations {
+    /// Tells the time.
+    pub clock: Clock,
+    /// The policies in force; each exchange pins one plan.
+    pub policies: Arc<ArcSwap<PolicySet>>,
+    /// Keys of pseudonyms.
+    pub keys: KeyRing,
+    /// Operational limits.
+    pub limits: LimitsSection,
+    /// Rate limits.
+    pub admission: Admission,
+    /// Keyed tags for the journal.
+    pub tags: Tags,
+    /// Idempotency keys being handled.
+    pub in_flight: KeysInFlight,
+    /// Where exchanges are sealed.
+    pub journal: Journal,
+    /// Where extracts are read from.
+    pub registry: Registry,
+    /// Prepared extracts.
+    pub extracts: Extracts,
+    /// Extracts being prepared; waited for when the gateway stops.
+    pub tasks: TaskTracker,
+}
 
 /// Why a call ended without its result.
 #[derive(Debug)]
@@ -39,22 +88,24 @@ pub struct Refused {
     pub allowance: Option<Allowance>,
     /// Whether this answer belongs to the idempotency key from now on (C4).
     pub sticky: bool,
+    /// Whether its leaf is sealed already.
+    pub sealed: bool,
 }
 
 /// What is wrong with one row.
-#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct RowError {
     /// Data row, from 1.
     pub row: u64,
     /// Line of the file, from 1.
     pub line: u64,
     /// Field, when one is to blame.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub field: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub field: Option<Cow<'static, str>>,
     /// Stable code.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// What the code means.
-    pub title: &'static str,
+    pub title: Cow<'static, str>,
 }
 
 /// A failure of ours, with the chain of its causes; for the operational log only.
@@ -69,11 +120,16 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Names the step that failed.
-    pub fn at(step: &'static str) -> impl FnOnce(Box<dyn std::error::Error + Send + Sync>) -> Self {
+    /// A failure without a cause to show.
+    pub fn new(step: &'static str) -> Self {
+        Self { step, source: None }
+    }
+
+    /// Names the step that failed and keeps the cause.
+    pub fn from_error<E: std::error::Error + Send + Sync + 'static>(step: &'static str) -> impl FnOnce(E) -> Self {
         move |source| Self {
             step,
-            source: Some(source),
+            source: Some(Box::new(source)),
         }
     }
 }
@@ -90,6 +146,7 @@ impl Refused {
             retry_after_s: None,
             allowance: None,
             sticky: false,
+            sealed: false,
         }
     }
 

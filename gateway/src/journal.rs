@@ -1,1 +1,603 @@
-//! (being written)
+//! The journal (交换台账): what was sealed, what waits for the relay, and the answers to repeated keys.
+//!
+//! Takes entries, gives receipts. What it says is sealed is on disk, in the log and under a signed checkpoint (C3). Refuses (`Unavailable`)
+//! when it cannot commit; when it cannot know whether it did, it raises [`Journal::failed`] and the process must stop.
+//!
+//! | File | What it does |
+//! |---|---|
+//! | `settings` | how it is opened |
+//! | `entry` → `sequencer` → `group` | what is sealed, in which order, and what one transaction writes |
+//! | `payload`, `columns`, `evidence`, `kek` | released parts, encrypted; the commitments to them |
+//! | `idempotency` | the same answer for the same key |
+//! | `inbox` | what the relay takes |
+//! | `refusals`, `prune` | staying within bounds |
+//! | `recovery` | opening: is what is stored what was sealed? |
+//! | `views`, `readers`, `index` | reading |
+//! | `sqlite` | all SQL |
+
+mod columns;
+mod entry;
+mod evidence;
+mod fault;
+mod group;
+mod idempotency;
+mod inbox;
+mod index;
+mod kek;
+mod payload;
+mod prune;
+mod readers;
+mod recent;
+mod recovery;
+mod refusals;
+mod sequencer;
+mod settings;
+mod shared;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+mod views;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use rusqlite::params;
+use shuguan_ledger::leaf::{Event, RelayedEvent, StartEvent, StopEvent};
+use shuguan_ledger::note::{SigningKey, VerifyingKey};
+use shuguan_ledger::tree::{Edge, Hash};
+use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
+
+pub use columns::ColumnDigests;
+pub use entry::{Entry, EventDraft, Idempotency, Outcome, Sealed};
+pub use evidence::Evidence;
+pub use fault::{JournalFault, SealError};
+pub use idempotency::Known;
+pub use inbox::{InboxItem, SetAside};
+pub use payload::{PayloadWriter, SealedPayload};
+pub use refusals::RefusalDraft;
+pub use settings::{JournalSettings, Secret};
+pub use shared::Backlog;
+pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader};
+
+use crate::clock::{self, Clock};
+use entry::Prepared;
+use kek::{Kek, Kind};
+use readers::Readers;
+use refusals::Refusals;
+use sequencer::{Answer, Job, Sequencer, Work};
+use shared::{BacklogCounters, Shared};
+
+/// Payloads erased by one call of [`Journal::erase_due`].
+const ERASE_BATCH: u32 = 64;
+/// How often old idempotency keys, checkpoints and reject reports are looked for.
+const PRUNE_EVERY_US: i64 = 60_000_000;
+
+/// A handle to the open journal; cloning it is cheap. When the last one is dropped, the journal closes without a `stop` leaf.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// None only while dropping.
+    queue: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    readers: Readers,
+    shared: Arc<Shared>,
+    kek: Arc<Kek>,
+    payloads: Arc<Path>,
+    key: VerifyingKey,
+    clock: Clock,
+    inbox_bytes_max: u64,
+    refusals: Mutex<Refusals>,
+    pruned_us: Mutex<i64>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The thread ends when the queue is closed and empty; its file and lock are free when this returns.
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Journal {
+    /// Makes an empty journal with the checkpoint of the empty tree.
+    ///
+    /// # Errors
+    /// [`JournalFault::Exists`]: a journal is never overwritten.
+    pub fn create(settings: &JournalSettings) -> Result<(), JournalFault> {
+        let key = log_key(settings)?;
+        let connection = sqlite::create(&settings.database, &settings.payloads)?;
+        let edge = Edge::empty();
+        let note = group::checkpoint_note(&key, &edge).map_err(|source| JournalFault::LogKey {
+            origin: settings.log_origin.clone(),
+            source,
+        })?;
+        let written = connection
+            .execute(sqlite::INSERT_TREE, params![0, edge.encode()])
+            .and_then(|_| connection.execute(sqlite::INSERT_CHECKPOINT, params![0, 0, note]));
+        written.map_err(JournalFault::store("write the empty tree"))?;
+        drop(connection);
+        payload::sync_folder(settings.database.parent().unwrap_or(Path::new(".")))
+    }
+
+    /// Opens the journal: locks it, proves its newest leaves, removes orphaned payloads, seals the `start` leaf. Blocking.
+    ///
+    /// # Errors
+    /// See [`JournalFault`]; [`JournalFault::Absent`] when there is none, [`JournalFault::Damaged`] when it is not what was sealed.
+    pub fn open(settings: &JournalSettings, clock: Clock) -> Result<Self, JournalFault> {
+        if !settings.database.is_file() {
+            return Err(JournalFault::Absent(settings.database.clone()));
+        }
+        let lock = sqlite::lock(&settings.database)?;
+        let connection = sqlite::open_writer(&settings.database, &settings.payloads)?;
+        let key = log_key(settings)?;
+        let recovered = recovery::recover(&connection, &key)?;
+        let orphans = recovery::remove_orphans(&connection, &settings.payloads)?;
+        tracing::info!(
+            leaf.count = recovered.edge.size(),
+            payload.orphans = orphans,
+            "journal opened"
+        );
+        let shared = Arc::new(Shared {
+            checkpoint: Arc::<str>::from(recovered.note).into(),
+            backlog: backlog(&connection)?,
+            failed: watch::Sender::new(false),
+        });
+        let verifying = key.verifying_key();
+        let mut sequencer = Sequencer {
+            connection,
+            edge: recovered.edge,
+            recent: recovered.recent,
+            last_t: recovered.last_t,
+            key,
+            node: settings.node.clone(),
+            boot: evidence::hex(&clock::random::<4>()?),
+            clock: clock.clone(),
+            shared: Arc::clone(&shared),
+            rejects_keep_days: settings.rejects_keep_days,
+            wal_bytes: 0,
+            _lock: lock,
+        };
+        start(&mut sequencer)?;
+        let (queue, jobs) = mpsc::channel(settings.queue_max.max(1));
+        let thread = std::thread::Builder::new().name(sequencer::THREAD.into());
+        let thread = thread
+            .spawn(move || sequencer.run(jobs))
+            .map_err(|_| JournalFault::Worker)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                queue: Some(queue),
+                thread: Some(thread),
+                readers: Readers::new(settings.database.clone(), settings.readers_max),
+                shared,
+                kek: Arc::new(Kek::new(&settings.key_encryption_key)?),
+                payloads: settings.payloads.as_path().into(),
+                key: verifying,
+                clock,
+                inbox_bytes_max: settings.inbox_bytes_max,
+                refusals: Mutex::default(),
+                pruned_us: Mutex::new(0),
+            }),
+        })
+    }
+
+    /// Seals one entry. When this returns [`Outcome::Sealed`], it is durable and under a signed checkpoint. Cancelling the future does
+    /// not undo an entry that is queued; its key finds it.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`]: nothing was accepted, or nobody knows; the caller repeats its key.
+    pub async fn seal(&self, entry: Entry) -> Result<Outcome, SealError> {
+        let exchange = entry.exchange;
+        let prepared = entry.prepare(&self.inner.kek)?;
+        match self.submit(Work::Seal(Box::new(prepared))).await? {
+            // The receipt is written here, not in the sequencer: many waiters, one sequencer.
+            Answer::Sealed(leaf) => Ok(Outcome::Sealed(Sealed::of(leaf, Some(exchange)))),
+            Answer::Placed { leaf, size } => self.sealed_at(leaf, size).await.map(Outcome::Sealed),
+            Answer::Known { leaf, size } => self.sealed_at(leaf, size).await.map(Outcome::Repeated),
+            Answer::KeyReused => Ok(Outcome::KeyReused),
+            Answer::Done | Answer::NotSo => Err(SealError::Unfit("no such answer to an entry".into())),
+        }
+    }
+
+    /// What is known about an idempotency key, before a body is read for it.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn idempotent(&self, tag: [u8; 32], content: [u8; 32]) -> Result<Option<Known>, JournalFault> {
+        self.read(move |reader| reader.idempotent(tag, content)).await
+    }
+
+    /// Begins the payload of an exchange. Its file, if it needs one, is removed when the payload is not sealed.
+    ///
+    /// # Errors
+    /// [`JournalFault::Column`] for a column type that the evidence has no form for.
+    pub fn begin_payload(&self, exchange: Uuid, schema: SchemaRef) -> Result<PayloadWriter, JournalFault> {
+        PayloadWriter::begin(exchange, schema, &self.inner.kek, Arc::clone(&self.inner.payloads))
+    }
+
+    /// Seals a refusal, or counts it (design 10.6). None: counted.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`]; the caller is refused all the same.
+    pub async fn refuse(&self, draft: RefusalDraft) -> Result<Option<Sealed>, SealError> {
+        let now_us = self.inner.clock.now_us();
+        if !self.refusals().admit(&draft, now_us) {
+            return Ok(None);
+        }
+        let prepared = Prepared {
+            exchange: draft.exchange,
+            ..Prepared::bare(Event::Refusal(draft.event()))
+        };
+        self.sealed(Work::Seal(Box::new(prepared)), draft.exchange).await
+    }
+
+    /// What time demands: aggregates of refusals of minutes that are over, and old rows away. Call it about once a second.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`]; the next tick tries again.
+    pub async fn tick(&self, now_us: i64) -> Result<(), SealError> {
+        let due = self.refusals().due(now_us);
+        self.seal_aggregates(due).await?;
+        let prune = {
+            let mut pruned = self.inner.pruned_us.lock().unwrap_or_else(PoisonError::into_inner);
+            let due = now_us.saturating_sub(*pruned) >= PRUNE_EVERY_US;
+            if due {
+                *pruned = now_us;
+            }
+            due
+        };
+        if prune {
+            self.submit(Work::Prune { now_us }).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the journal failed with unknown outcome. The process must end then, with a non-zero code; the next start decides.
+    pub async fn failed(&self) {
+        let mut failed = self.inner.shared.failed.subscribe();
+        // The sender lives as long as this handle.
+        let _ = failed.wait_for(|failed| *failed).await;
+    }
+
+    /// Seals what was counted and the `stop` leaf, and closes the file. Other handles get [`SealError::Unavailable`] from then on.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`] when the leaf could not be sealed.
+    pub async fn close(self) -> Result<(), SealError> {
+        let counted = self.refusals().all();
+        self.seal_aggregates(counted).await?;
+        let event = Box::new(Event::Stop(StopEvent {
+            reason: "shutdown".into(),
+        }));
+        self.submit(Work::Close { event }).await.map(drop)
+    }
+
+    /// The public half of the log key.
+    pub fn verifying_key(&self) -> &VerifyingKey {
+        &self.inner.key
+    }
+
+    /// The newest signed checkpoint.
+    pub fn checkpoint(&self) -> String {
+        let newest = self
+            .inner
+            .shared
+            .checkpoint
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        newest.as_ref().to_owned()
+    }
+
+    /// What waits for the relay; costs nothing.
+    pub fn backlog(&self) -> Backlog {
+        self.inner.shared.backlog.read()
+    }
+
+    /// Whether the inbox is below its bound.
+    pub fn inbox_has_room(&self) -> bool {
+        self.backlog().bytes < self.inner.inbox_bytes_max
+    }
+
+    fn refusals(&self) -> std::sync::MutexGuard<'_, Refusals> {
+        self.inner.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn seal_aggregates(&self, mut events: Vec<shuguan_ledger::leaf::RefusalEvent>) -> Result<(), SealError> {
+        while let Some(event) = events.pop() {
+            let work = Work::Seal(Box::new(Prepared::bare(Event::Refusal(event.clone()))));
+            if let Err(error) = self.submit(work).await {
+                events.push(event);
+                self.refusals().put_back(events);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// A leaf of work that has no key.
+    async fn sealed(&self, work: Work, exchange: Option<Uuid>) -> Result<Option<Sealed>, SealError> {
+        match self.submit(work).await? {
+            Answer::Sealed(leaf) => Ok(Some(Sealed::of(leaf, exchange))),
+            Answer::Placed { leaf, size } | Answer::Known { leaf, size } => self.sealed_at(leaf, size).await.map(Some),
+            Answer::KeyReused | Answer::Done | Answer::NotSo => Ok(None),
+        }
+    }
+
+    async fn sealed_at(&self, leaf: u64, size: u64) -> Result<Sealed, SealError> {
+        let found = self.read(move |reader| reader.sealed_at(leaf, size)).await?;
+        found.ok_or(SealError::Unavailable)
+    }
+
+    async fn submit(&self, work: Work) -> Result<Answer, SealError> {
+        let bytes = match &work {
+            Work::Seal(prepared) => prepared.weight(),
+            _ => 1_024,
+        };
+        let (done, answer) = oneshot::channel();
+        let queue = self.inner.queue.as_ref().ok_or(SealError::Unavailable)?;
+        // A full queue is an answer, not a place to wait (I4).
+        queue
+            .try_send(Job { work, bytes, done })
+            .map_err(|_| SealError::Unavailable)?;
+        answer.await.map_err(|_| SealError::Unavailable)?
+    }
+
+    #[cfg(test)]
+    async fn limit_pages(&self, more: Option<i64>) {
+        let _ = self.submit(Work::LimitPages(more)).await;
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, JournalFault> + Send + 'static,
+    ) -> Result<T, JournalFault> {
+        self.inner.readers.run(read).await
+    }
+}
+
+/// For the relay.
+impl Journal {
+    /// The oldest exchange that waits, after the given leaf. Its payload is opened with its first part, so that a damaged one can be set
+    /// aside.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn next_inbox(&self, after: Option<u64>) -> Result<Option<InboxItem>, JournalFault> {
+        let (kek, folder) = (Arc::clone(&self.inner.kek), Arc::clone(&self.inner.payloads));
+        self.read(move |reader| reader.next_inbox(after, kek, folder)).await
+    }
+
+    /// Part `n` of a batch, from 0; in order each costs one read. The last one is `item.parts - 1`.
+    ///
+    /// # Errors
+    /// [`JournalFault::Unopened`] when it was changed or cut.
+    pub async fn read_part(&self, item: &InboxItem, n: u32) -> Result<RecordBatch, JournalFault> {
+        let item = item.clone();
+        let part = tokio::task::spawn_blocking(move || item.part(n)).await;
+        part.map_err(|_| JournalFault::Worker)?
+    }
+
+    /// Seals the `relayed` leaf and begins the payload's hold. Said twice, the first leaf is the answer.
+    ///
+    /// # Errors
+    /// [`SealError::Unfit`] when the event names another push, or there is none that waits.
+    pub async fn relayed(&self, exchange: Uuid, event: RelayedEvent) -> Result<Sealed, SealError> {
+        let sealed = self.sealed(Work::Relayed { exchange, event }, Some(exchange)).await?;
+        sealed.ok_or_else(|| SealError::Unfit("this exchange does not wait".into()))
+    }
+
+    /// Takes a batch out of the relay's way, with a reason code. False: it does not wait.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`].
+    pub async fn set_aside(&self, exchange: Uuid, reason: &str) -> Result<bool, SealError> {
+        let reason = reason.to_owned();
+        self.done(Work::SetAside { exchange, reason }).await
+    }
+
+    /// Lets a batch that was set aside wait again. False: it is not set aside.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`].
+    pub async fn release(&self, exchange: Uuid) -> Result<bool, SealError> {
+        self.done(Work::Release { exchange }).await
+    }
+
+    /// Gives a batch up, with a reason code; its payload is erased after the hold. False: it neither waits nor is set aside.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`].
+    pub async fn discard(&self, exchange: Uuid, reason: &str) -> Result<bool, SealError> {
+        let reason = reason.to_owned();
+        self.done(Work::Discard { exchange, reason }).await
+    }
+
+    /// Batches set aside, oldest first, after the given leaf.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn list_set_aside(&self, after: Option<u64>) -> Result<Vec<SetAside>, JournalFault> {
+        self.read(move |reader| reader.set_aside(after)).await
+    }
+
+    /// Deletes payload and key of exchanges that were relayed or discarded `hold_us` microseconds ago, each with its `erased` leaf; at
+    /// most 64 a call. Gives their number. A crash after the commit leaves a file that nobody can open; the next start removes it.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`].
+    pub async fn erase_due(&self, now_us: i64, hold_us: i64) -> Result<u64, SealError> {
+        let before_us = now_us.saturating_sub(hold_us.max(0));
+        let due = self.read(move |reader| reader.due(before_us, ERASE_BATCH)).await?;
+        let erasing = due
+            .iter()
+            .map(|exchange| self.sealed(Work::Erase { exchange: *exchange }, Some(*exchange)));
+        let mut erased = 0;
+        for (result, exchange) in futures_util::future::join_all(erasing).await.into_iter().zip(due) {
+            if result?.is_some() {
+                erased += 1;
+                let path = sequencer::payload_file(&self.inner.payloads, exchange);
+                let removed = tokio::fs::remove_file(&path).await;
+                if removed.is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound) {
+                    tracing::warn!(exchange.id = %exchange, "an erased payload's file cannot be removed; the next start tries again");
+                }
+            }
+        }
+        Ok(erased)
+    }
+
+    async fn done(&self, work: Work) -> Result<bool, SealError> {
+        self.submit(work).await.map(|answer| matches!(answer, Answer::Done))
+    }
+}
+
+/// For readers.
+impl Journal {
+    /// The receipt of an exchange's first leaf: for 7 days the same bytes as its answer carried, later perhaps under a newer checkpoint.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn receipt(&self, exchange: Uuid) -> Result<Option<String>, JournalFault> {
+        Ok(self.sealed_entry(exchange).await?.map(|sealed| sealed.receipt))
+    }
+
+    /// The first leaf of an exchange with its receipt, as it was sealed.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn sealed_entry(&self, exchange: Uuid) -> Result<Option<Sealed>, JournalFault> {
+        self.read(move |reader| match reader.leaves_of(exchange)?.first() {
+            Some(row) => reader.sealed(row.index),
+            None => Ok(None),
+        })
+        .await
+    }
+
+    /// One exchange with all its leaves.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn exchange(&self, exchange: Uuid) -> Result<Option<ExchangeView>, JournalFault> {
+        self.read(move |reader| reader.exchange(exchange)).await
+    }
+
+    /// The reject report of an exchange, clear NDJSON; none when there were no rejects or they are kept no longer.
+    ///
+    /// # Errors
+    /// [`JournalFault::Unopened`] when it was changed.
+    pub async fn rejects(&self, exchange: Uuid) -> Result<Option<Vec<u8>>, JournalFault> {
+        self.unseal(exchange, sqlite::REJECTS, Kind::Rejects).await
+    }
+
+    /// The evidence record of an exchange, JSON. For disputes only: with it, commitments can be opened.
+    ///
+    /// # Errors
+    /// [`JournalFault::Unopened`] when it was changed.
+    pub async fn evidence(&self, exchange: Uuid) -> Result<Option<Vec<u8>>, JournalFault> {
+        self.unseal(exchange, sqlite::EVIDENCE, Kind::Evidence).await
+    }
+
+    async fn unseal(
+        &self,
+        exchange: Uuid,
+        statement: &'static str,
+        kind: Kind,
+    ) -> Result<Option<Vec<u8>>, JournalFault> {
+        let kek = Arc::clone(&self.inner.kek);
+        self.read(move |reader| {
+            let Some(sealed) = reader.blob_of(exchange, statement)? else {
+                return Ok(None);
+            };
+            Ok(Some(kek.open(kind, exchange, &sealed)?.to_vec()))
+        })
+        .await
+    }
+
+    /// Leaves that match, newest first.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn search(&self, query: Query) -> Result<Vec<LeafRow>, JournalFault> {
+        self.read(move |reader| reader.search(&query)).await
+    }
+
+    /// One leaf.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn leaf(&self, index: u64) -> Result<Option<LeafRow>, JournalFault> {
+        self.read(move |reader| reader.leaf(index)).await
+    }
+
+    /// Bytes of the leaves from an index on, at most [`ROWS_MAX`].
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn entries(&self, from: u64, count: u32) -> Result<Vec<Vec<u8>>, JournalFault> {
+        self.read(move |reader| reader.entries(from, count)).await
+    }
+
+    /// Hashes of a tile: `width` of the row at `level`, from `start` on; fewer when there are not as many.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn hashes(&self, level: u8, start: u64, width: u64) -> Result<Vec<Hash>, JournalFault> {
+        self.read(move |reader| reader.hashes(level, start, width)).await
+    }
+
+    /// Indices of the leaves whose exchange holds a subject, newest first. The caller has sealed an `officer-query` before (C5).
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn by_subject(&self, tag: [u8; 16], limit: u32) -> Result<Vec<u64>, JournalFault> {
+        self.read(move |reader| reader.by_subject(tag, limit)).await
+    }
+}
+
+fn log_key(settings: &JournalSettings) -> Result<SigningKey, JournalFault> {
+    let key = SigningKey::from_seed(&settings.log_origin, settings.log_seed.bytes());
+    key.map_err(|source| JournalFault::LogKey {
+        origin: settings.log_origin.clone(),
+        source,
+    })
+}
+
+fn backlog(connection: &rusqlite::Connection) -> Result<BacklogCounters, JournalFault> {
+    let counted = connection.query_row(sqlite::PENDING, [], |row| Ok((row.get(0)?, row.get(1)?)));
+    let (exchanges, bytes) = counted.map_err(JournalFault::store("count the inbox"))?;
+    let oldest = connection.query_row(sqlite::OLDEST_WAITING, [], |row| row.get(0));
+    Ok(BacklogCounters::new(
+        sqlite::unsigned(exchanges),
+        sqlite::unsigned(bytes),
+        oldest.unwrap_or(0),
+    ))
+}
+
+/// Seals the `start` leaf, on the caller's thread, before the sequencer has its own.
+fn start(sequencer: &mut Sequencer) -> Result<(), JournalFault> {
+    let event = Event::Start(StartEvent {
+        version: env!("CARGO_PKG_VERSION").into(),
+        size: sequencer.edge.size(),
+    });
+    let (done, mut answer) = oneshot::channel();
+    let job = Job {
+        work: Work::Seal(Box::new(Prepared::bare(event))),
+        bytes: 1_024,
+        done,
+    };
+    let committed = sequencer.group(vec![job], false);
+    match (committed, answer.try_recv()) {
+        (Ok(()), Ok(Ok(Answer::Sealed(_)))) => Ok(()),
+        _ => Err(JournalFault::damaged(
+            "it cannot be written: no `start` leaf could be sealed",
+        )),
+    }
+}

@@ -19,6 +19,7 @@ pub mod p12;
 pub mod profile;
 pub mod register;
 pub mod request;
+mod template;
 
 use std::io;
 use std::path::PathBuf;

@@ -17,7 +17,7 @@ pub mod schema;
 mod settings;
 mod sqlite;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,1 +1,54 @@
-//! (being written)
+//! The relay: moves sealed exchanges from the inbox into the registry at the permitted rate, oldest first, part by part.
+//!
+//! Takes inbox items, which only sealing makes; gives `relayed` leaves and a status. A crash between the last commit in the registry
+//! and the leaf leaves progress without a leaf: the next start finds every part in, writes nothing and seals the leaf. Recovery is
+//! the same function as the daily work. Refuses nothing: what the registry will not take is set aside for an operator.
+
+mod pace;
+mod status;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::num::NonZeroU32;
+
+pub use self::pace::Pace;
+pub use self::status::{RelaySnapshot, RelayState, RelayStatus};
+pub use self::worker::{RelayFault, run};
+
+/// How the relay works; the configuration fills it.
+#[derive(Clone, Debug)]
+pub struct RelaySettings {
+    /// Rows a second that the registry may be given; none means as fast as it takes them. Default 100,000.
+    pub rows_per_s: Option<NonZeroU32>,
+    /// Rows that may go at once after a pause; default 8,192, one part.
+    pub burst_rows: NonZeroU32,
+    /// How often an empty inbox is looked at, milliseconds; default 50.
+    pub idle_ms: u32,
+    /// First wait after a failure, milliseconds, doubled each time; default 200.
+    pub retry_first_ms: u32,
+    /// Longest wait after a failure, milliseconds; default 30,000.
+    pub retry_max_ms: u32,
+    /// How often a batch that the registry refuses is tried before it is set aside; default 5.
+    pub attempts_max: u32,
+    /// How long payload and key are held after relay, hours; default 72 (C7).
+    pub payload_hold_hours: u32,
+    /// How often payloads that are due are erased, seconds; default 60.
+    pub erase_every_s: u32,
+}
+
+impl Default for RelaySettings {
+    fn default() -> Self {
+        const PART_ROWS: NonZeroU32 = NonZeroU32::new(8_192).unwrap();
+        Self {
+            rows_per_s: NonZeroU32::new(100_000),
+            burst_rows: PART_ROWS,
+            idle_ms: 50,
+            retry_first_ms: 200,
+            retry_max_ms: 30_000,
+            attempts_max: 5,
+            payload_hold_hours: 72,
+            erase_every_s: 60,
+        }
+    }
+}

@@ -1,1 +1,341 @@
-//! (being written)
+//! Building every station once, running them, and ending them in order.
+//!
+//! Takes a parsed configuration; gives a running [`Gateway`]. Refuses to start on any fault of keys, certificates, lists, policies,
+//! journal or registry, and says all of them. Ending: stop accepting, finish what is in flight, stop the relay between two parts, seal the
+//! `stop` leaf. A crash at any point is safe by C3; the next start reads what is there.
+
+mod start;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use shuguan_ledger::leaf::Event;
+use shuguan_policies::Role;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::gate::Gate;
+use crate::api::{self, Api};
+use crate::clock::{self, Clock};
+use crate::config::Config;
+use crate::console;
+use crate::edge::deadline::BodyLimits;
+use crate::edge::health::{self, Light, Readiness};
+use crate::edge::listen::{Edge, listen};
+use crate::edge::revocation::RevocationSet;
+use crate::edge::tls::{self, TlsSettings};
+use crate::exchange::Stations;
+use crate::journal::{Entry, Journal, RefusalDraft};
+use crate::pki::acts;
+use crate::refusal::Refusal;
+use crate::relay::{self, RelaySettings, RelayStatus};
+
+pub use start::{StartFault, journal_settings, tables};
+
+/// Roles that the feed listener admits (design 10.1).
+const FEED_ROLES: &[Role] = &[Role::Agency, Role::Registry];
+/// Roles that the console listener admits.
+const CONSOLE_ROLES: &[Role] = &[
+    Role::Auditor,
+    Role::SecurityOfficer,
+    Role::PolicyOfficer,
+    Role::Operator,
+];
+/// Connection refusals that may wait to be counted.
+const REFUSED_QUEUE: usize = 1_024;
+/// `/readyz` warns so long before a revocation list runs out.
+const CRL_WARN_S: i64 = 7 * 86_400;
+
+/// A gateway that serves.
+#[derive(Debug)]
+pub struct Gateway {
+    stations: Arc<Stations>,
+    feed: Arc<Edge>,
+    console: Arc<Edge>,
+    revoked: Arc<ArcSwap<RevocationSet>>,
+    readiness: Readiness,
+    tls: TlsSettings,
+    pki: PathBuf,
+    draining: Arc<AtomicBool>,
+    stop_listening: CancellationToken,
+    stop_relay: CancellationToken,
+    listeners: JoinSet<()>,
+    workers: JoinSet<()>,
+    relay: JoinSet<bool>,
+}
+
+impl Gateway {
+    /// Starts everything; when this returns, the gateway accepts connections.
+    ///
+    /// # Errors
+    /// Every fault that was found; nothing runs then.
+    pub async fn start(config: Config, clock: Clock) -> Result<Self, StartFault> {
+        let tls = start::tls_settings(&config);
+        let (material, policies, secrets) = start::material(&config, &tls)?;
+        let sockets = start::bind(&config.listen).await?;
+        let journal = start::journal(&config, &secrets, clock.clone()).await?;
+        let registry = start::registry(&config, &policies)?;
+        let policies = Arc::new(ArcSwap::new(Arc::new(policies)));
+        let stations = Arc::new(start::stations(
+            &config,
+            &secrets,
+            clock.clone(),
+            Arc::clone(&policies),
+            journal.clone(),
+            registry,
+        )?);
+        let revoked = Arc::new(ArcSwap::new(material.revoked));
+        let (refused, refusals) = mpsc::channel(REFUSED_QUEUE);
+        let edge = |config_tls, roles| {
+            let (revoked, policies) = (Arc::clone(&revoked), Arc::clone(&policies));
+            Arc::new(Edge::new(
+                config_tls,
+                revoked,
+                policies,
+                roles,
+                start::listen_settings(&config.listen),
+                refused.clone(),
+            ))
+        };
+        let mut gateway = Self {
+            feed: edge(material.feed, FEED_ROLES),
+            console: edge(material.console, CONSOLE_ROLES),
+            revoked,
+            readiness: Readiness::new(clock),
+            pki: start::pki_folder(&tls),
+            tls,
+            draining: Arc::default(),
+            stop_listening: CancellationToken::new(),
+            stop_relay: CancellationToken::new(),
+            listeners: JoinSet::new(),
+            workers: JoinSet::new(),
+            relay: JoinSet::new(),
+            stations,
+        };
+        gateway.seal_certificate_acts().await;
+        gateway.run(&config, sockets, refusals, journal);
+        Ok(gateway)
+    }
+
+    fn run(&mut self, config: &Config, sockets: start::Sockets, refusals: mpsc::Receiver<Refusal>, journal: Journal) {
+        let relay_status = RelayStatus::default();
+        let api = Api {
+            stations: Arc::clone(&self.stations),
+            body: BodyLimits {
+                bytes_max: config.limits.body_bytes_max.get(),
+                idle: Duration::from_millis(config.listen.body_idle_timeout_ms.get().into()),
+                rate_min: config.listen.body_rate_min_bytes_per_s,
+            },
+        };
+        let gate = Gate::new(
+            journal.clone(),
+            config.limits.in_flight_max.get(),
+            Arc::clone(&self.draining),
+        );
+        let console_state = console::Console {
+            api: api.clone(),
+            relay: relay_status.clone(),
+            readiness: self.readiness.clone(),
+        };
+        let console_router = console::router(console_state, gate.clone().with_help(console::help));
+        let health = health::router(self.readiness.clone(), start::metrics());
+        let stop = &self.stop_listening;
+        self.listeners.spawn(listen(
+            sockets.feed,
+            Arc::clone(&self.feed),
+            api::router(api, gate),
+            stop.clone(),
+        ));
+        self.listeners.spawn(listen(
+            sockets.console,
+            Arc::clone(&self.console),
+            console_router,
+            stop.clone(),
+        ));
+        // Health goes on while the rest drains, so that it can say so.
+        self.workers
+            .spawn(health::listen(sockets.health, health, self.stop_relay.clone()));
+        self.workers.spawn(count_refused(journal.clone(), refusals));
+        self.workers.spawn(watch(
+            Arc::clone(&self.stations),
+            Arc::clone(&self.revoked),
+            self.readiness.clone(),
+            Arc::clone(&self.draining),
+            relay_status.clone(),
+        ));
+        let settings = RelaySettings {
+            rows_per_s: Some(config.registry.rows_per_s),
+            payload_hold_hours: config.journal.payload_hold_hours,
+            ..RelaySettings::default()
+        };
+        let (registry, clock) = (self.stations.registry.clone(), self.stations.clock.clone());
+        let stop = self.stop_relay.clone();
+        self.relay.spawn(async move {
+            let ended = relay::run(journal, registry, settings, clock, relay_status, stop).await;
+            if let Err(fault) = &ended {
+                tracing::error!(code = fault.code(), error = ?fault, "the relay cannot go on");
+            }
+            ended.is_ok()
+        });
+    }
+
+    /// The stations, for those who serve in the same process.
+    pub fn stations(&self) -> &Arc<Stations> {
+        &self.stations
+    }
+
+    /// Reads certificates and revocation lists anew, all or nothing; a bad file keeps what is in force.
+    ///
+    /// # Errors
+    /// What is wrong with the files.
+    pub async fn reload(&self) -> Result<(), StartFault> {
+        let material = match tls::load(&self.tls) {
+            Ok(material) => material,
+            Err(faults) => {
+                let fault = StartFault::Tls(faults);
+                self.readiness.report(
+                    "reload",
+                    Light::Yellow,
+                    "the last reload was refused; what was in force stays",
+                );
+                return Err(fault);
+            }
+        };
+        self.feed.tls.store(material.feed);
+        self.console.tls.store(material.console);
+        self.revoked.store(material.revoked);
+        self.readiness
+            .report("reload", Light::Green, "certificates and revocation lists are in force");
+        self.seal_certificate_acts().await;
+        Ok(())
+    }
+
+    /// Seals what `cert` and `crl` did to the folder since the last time; a crash in between seals it twice, never not at all.
+    async fn seal_certificate_acts(&self) {
+        let taken = match acts::take(&self.pki) {
+            Ok(Some(taken)) => taken,
+            Ok(None) => return,
+            Err(fault) => {
+                tracing::error!(error = %fault, "the certificate acts cannot be read");
+                return;
+            }
+        };
+        for act in &taken.acts {
+            let Ok(id) = clock::exchange_id(&self.stations.clock) else {
+                return;
+            };
+            let entry = Entry::new(id, Event::Certificate(act.into()));
+            if let Err(error) = self.stations.journal.seal(entry).await {
+                tracing::error!(error = %error, "a certificate act could not be sealed; it stays spooled");
+                return;
+            }
+        }
+        if let Err(fault) = taken.sealed() {
+            tracing::error!(error = %fault, "sealed certificate acts could not be removed from the spool");
+        }
+    }
+
+    /// Waits until the journal or the relay can no longer be trusted; the process must end then.
+    pub async fn failed(&mut self) {
+        tokio::select! {
+            () = self.stations.journal.failed() => {}
+            Some(ended) = self.relay.join_next() => {
+                if matches!(ended, Ok(true)) {
+                    // It ended because it was told to.
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+    }
+
+    /// Ends in order: no new connection, requests and extracts in flight end, the relay stops between two parts, the `stop` leaf.
+    pub async fn stop(mut self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.readiness.report("draining", Light::Red, "the gateway is stopping");
+        self.stop_listening.cancel();
+        while self.listeners.join_next().await.is_some() {}
+        self.stations.tasks.close();
+        // An extract that is not ready by then is not offered; the registry asks again.
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.stations.tasks.wait()).await;
+        self.stop_relay.cancel();
+        while self.relay.join_next().await.is_some() {}
+        self.workers.shutdown().await;
+        let journal = self.stations.journal.clone();
+        if let Err(error) = journal.close().await {
+            tracing::error!(error = %error, "the stop leaf could not be sealed");
+        }
+    }
+}
+
+/// Counts connections that were refused before an identity was known; they become one leaf a minute.
+async fn count_refused(journal: Journal, mut refusals: mpsc::Receiver<Refusal>) {
+    while let Some(refusal) = refusals.recv().await {
+        // A journal that cannot commit counts none; the metric does.
+        let _ = journal.refuse(RefusalDraft::new(None, refusal, "tls")).await;
+    }
+}
+
+/// Once a second: what time demands of the journal, and the lights of `/readyz`.
+async fn watch(
+    stations: Arc<Stations>,
+    revoked: Arc<ArcSwap<RevocationSet>>,
+    readiness: Readiness,
+    draining: Arc<AtomicBool>,
+    relay: RelayStatus,
+) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tick.tick().await;
+        let now_us = stations.clock.now_us();
+        match stations.journal.tick(now_us).await {
+            Ok(()) => readiness.report("journal", Light::Green, "it commits"),
+            Err(_) => readiness.report("journal", Light::Red, "it cannot commit; pushes are answered 503"),
+        }
+        let (light, detail) = crl_light(&revoked.load(), now_us / 1_000_000);
+        readiness.report("crl", light, detail);
+        let backlog = stations.journal.backlog();
+        metrics::gauge!("shuguan_inbox_exchanges").set(precise(backlog.exchanges));
+        metrics::gauge!("shuguan_inbox_bytes").set(precise(backlog.bytes));
+        if stations.journal.inbox_has_room() {
+            readiness.report("inbox", Light::Green, format!("{} exchanges wait", backlog.exchanges));
+        } else {
+            readiness.report("inbox", Light::Yellow, "it is full; pushes are answered 503");
+        }
+        let snapshot = relay.snapshot(now_us);
+        let light = if snapshot.last_error.is_some() {
+            Light::Yellow
+        } else {
+            Light::Green
+        };
+        readiness.report("registry", light, snapshot.last_error.unwrap_or("the relay works"));
+        if draining.load(Ordering::Relaxed) {
+            readiness.report("draining", Light::Red, "the gateway is stopping");
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is for people")]
+fn precise(value: u64) -> f64 {
+    value as f64
+}
+
+fn crl_light(revoked: &RevocationSet, now_s: i64) -> (Light, String) {
+    let Some(next) = revoked.next_update_s() else {
+        return (Light::Red, "there is no revocation list".into());
+    };
+    let until = shuguan_ledger::time::format(next.saturating_mul(1_000_000));
+    if next <= now_s {
+        (
+            Light::Red,
+            format!("ran out at {until}; nobody is let in: shuguan crl issue"),
+        )
+    } else if next - now_s < CRL_WARN_S {
+        (Light::Yellow, format!("runs out at {until}: shuguan crl issue"))
+    } else {
+        (Light::Green, format!("current until {until}"))
+    }
+}

@@ -12,7 +12,7 @@ use crate::document::{Document, nearest};
 use crate::filter::Atom;
 use crate::operator::Operator;
 use crate::partner::{Partners, Role};
-use crate::plan::{Dropped, Grantee, OutputColumn, OutputKind, Place, Plan, Terms};
+use crate::plan::{Dropped, Grantee, OutputColumn, OutputKind, Place, Plan, Terms, keeps};
 use crate::purpose::{Purposes, way};
 use crate::set::Catalogue;
 use crate::target::{Direction, Mode, Target};
@@ -28,11 +28,19 @@ pub(crate) struct Context<'c> {
 /// Checks what stands above the grants: the consumer is a registry partner.
 pub(crate) fn check_header(document: &mut Document<'_>, header: &Header, context: &Context<'_>) {
     let consumer = header.consumer.get_ref();
-    let role = context.partners.by_id(consumer).map(|partner| partner.role);
+    let role = role_of(consumer, context);
     if role != Some(Role::Registry) {
         let message = format!("consumer `{consumer}` is no registry partner of partners.toml");
-        document.fault(header.consumer.span(), message, context.partners.suggest(consumer));
+        let hint = role.map_or_else(
+            || context.partners.suggest(consumer),
+            |role| Some(format!("its role is `{}`", role.name())),
+        );
+        document.fault(header.consumer.span(), message, hint);
     }
+}
+
+fn role_of(id: &str, context: &Context<'_>) -> Option<Role> {
+    context.partners.by_id(id).map(|partner| partner.role)
 }
 
 /// One plan, or `None` when faults were recorded.
@@ -51,7 +59,10 @@ pub(crate) fn compile(
     check_schema(document, &grant, target);
     let (output, dropped) = read_columns(document, &grant, target);
     check_natural_key(document, &grant, target, &output);
-    check_pseudonyms(document, &grant, &output, header);
+    // An unknown consumer or purpose is a fault of its own; the keys are judged once it is mended.
+    if let (Some(purpose), Some(Role::Registry)) = (&purpose, role_of(header.consumer.get_ref(), context)) {
+        check_pseudonyms(document, &grant, &output, header, purpose);
+    }
     check_sensitive(document, &grant, &output, header);
     let select_by = read_selection(document, &grant, target, &output);
     let place = Place {
@@ -126,6 +137,7 @@ fn read_way(document: &mut Document<'_>, grant: &GrantText, target: Option<Targe
         let message = format!("`{}` cannot go as `{}`", target.name(), way(direction, mode));
         let hint = format!("write `{}`", way(target.direction(), target.mode()));
         document.fault(at, message, Some(hint));
+        return None;
     }
     Some((direction, mode))
 }
@@ -368,12 +380,6 @@ fn read_column(
     }
 }
 
-fn keeps(output: &[OutputColumn], name: &str) -> bool {
-    output
-        .iter()
-        .any(|column| column.name == name && column.kind.operator == Operator::Keep)
-}
-
 /// The registry merges records by a natural key, so at least one must arrive whole.
 fn check_natural_key(document: &mut Document<'_>, grant: &GrantText, target: Target, output: &[OutputColumn]) {
     let keys = target.keys();
@@ -388,7 +394,13 @@ fn check_natural_key(document: &mut Document<'_>, grant: &GrantText, target: Tar
 }
 
 /// A key's scope is one consumer and one purpose; used elsewhere it would let two of them join.
-fn check_pseudonyms(document: &mut Document<'_>, grant: &GrantText, output: &[OutputColumn], header: &Header) {
+fn check_pseudonyms(
+    document: &mut Document<'_>,
+    grant: &GrantText,
+    output: &[OutputColumn],
+    header: &Header,
+    purpose: &str,
+) {
     for column in output {
         let Operator::Pseudonym(pseudonym) = &column.kind.operator else {
             continue;
@@ -399,8 +411,7 @@ fn check_pseudonyms(document: &mut Document<'_>, grant: &GrantText, output: &[Ou
             .as_ref()
             .filter(|_| grant.dataset.is_some())
             .unwrap_or(&header.consumer);
-        let purpose = grant.purpose.as_ref().map(|purpose| purpose.get_ref());
-        if consumer.get_ref() == &key.partner && purpose == Some(&key.purpose) {
+        if consumer.get_ref() == &key.partner && purpose == key.purpose {
             continue;
         }
         let message = format!(

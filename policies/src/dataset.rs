@@ -1,6 +1,7 @@
 //! What can be pulled out of the registry: `population`, one row a person, and `enterprises`, one row a unit.
 
 use shuguan_adapters::catalogue::{Class, Field, FieldType};
+use shuguan_adapters::code::tables;
 
 /// A dataset of the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,52 +51,56 @@ impl Dataset {
     }
 }
 
-const fn field(name: &'static str, zh: &'static str, kind: FieldType, class: Class) -> Field {
-    Field {
-        name,
-        zh,
-        kind,
-        class,
-        required: false,
-        aliases: &[],
-    }
-}
-
 /// Classes follow the record types that the values come from.
 static POPULATION: &[Field] = &[
-    field("citizen_id", "公民身份号码", FieldType::CitizenId, Class::C3),
-    field("name", "姓名", FieldType::Name, Class::C2),
-    field("former_name", "曾用名", FieldType::Name, Class::C2),
-    field("sex", "性别", FieldType::Text(1), Class::C2),
-    field("ethnicity", "民族", FieldType::Text(2), Class::C2),
-    field("birth_date", "出生日期", FieldType::Date, Class::C2),
-    field("hukou_region", "户籍地区划", FieldType::Region, Class::C2),
-    field("town_code", "乡镇街道代码", FieldType::Division(9), Class::C2),
-    field("village_code", "居村委代码", FieldType::Division(12), Class::C2),
-    field("hukou_address", "户籍地址", FieldType::Text(200), Class::C2),
-    field("residence_region", "居住地区划", FieldType::Region, Class::C2),
-    field("person_status", "人员状态", FieldType::Text(1), Class::C2),
-    field("death_date", "死亡日期", FieldType::Date, Class::C3),
-    field("death_certainty", "死亡信息可信度", FieldType::Text(10), Class::C3),
-    field("source", "来源数据类", FieldType::Text(60), Class::C1),
-    field("updated_at", "更新时间", FieldType::Instant, Class::C1),
+    Field::new("citizen_id", "公民身份号码", FieldType::CitizenId, Class::C3),
+    Field::new("name", "姓名", FieldType::Name, Class::C2),
+    Field::new("former_name", "曾用名", FieldType::Name, Class::C2),
+    Field::new("sex", "性别", FieldType::Code(&tables::SEX), Class::C2),
+    Field::new("ethnicity", "民族", FieldType::Code(&tables::ETHNICITY), Class::C2),
+    Field::new("birth_date", "出生日期", FieldType::Date, Class::C2),
+    Field::new("hukou_region", "户籍地区划", FieldType::Region, Class::C2),
+    Field::new("town_code", "乡镇街道代码", FieldType::Division(9), Class::C2),
+    Field::new("village_code", "居村委代码", FieldType::Division(12), Class::C2),
+    Field::new("hukou_address", "户籍地址", FieldType::Text(200), Class::C2),
+    Field::new("residence_region", "居住地区划", FieldType::Region, Class::C2),
+    Field::new(
+        "person_status",
+        "人员状态",
+        FieldType::Code(&tables::PERSON_STATUS),
+        Class::C2,
+    ),
+    Field::new("death_date", "死亡日期", FieldType::Date, Class::C3),
+    Field::new("death_certainty", "死亡信息可信度", FieldType::Text(10), Class::C3),
+    Field::new("source", "来源数据类", FieldType::Text(60), Class::C1),
+    Field::new("updated_at", "更新时间", FieldType::Instant, Class::C1),
 ];
 
 static ENTERPRISES: &[Field] = &[
-    field("uscc", "统一社会信用代码", FieldType::Uscc, Class::C0),
-    field("org_code", "组织机构代码", FieldType::OrgCode, Class::C0),
-    field("reg_no", "注册号", FieldType::RegNo, Class::C0),
-    field("taxpayer_id", "纳税人识别号", FieldType::TaxpayerId, Class::C1),
-    field("name", "单位名称", FieldType::Text(200), Class::C0),
-    field("unit_kind", "单位类型", FieldType::Text(10), Class::C0),
-    field("legal_rep_name", "法定代表人", FieldType::Text(100), Class::C2),
-    field("established_on", "成立日期", FieldType::Date, Class::C0),
-    field("reg_status", "登记状态", FieldType::Text(10), Class::C0),
-    field("taxpayer_status", "纳税人状态", FieldType::Text(10), Class::C1),
-    field("region", "所在区划", FieldType::Region, Class::C0),
-    field("address", "地址", FieldType::Text(300), Class::C0),
-    field("industry_code", "行业代码", FieldType::Text(4), Class::C0),
-    field("closed_on", "注销日期", FieldType::Date, Class::C0),
-    field("source", "来源数据类", FieldType::Text(60), Class::C1),
-    field("updated_at", "更新时间", FieldType::Instant, Class::C1),
+    Field::new("uscc", "统一社会信用代码", FieldType::Uscc, Class::C0),
+    Field::new("org_code", "组织机构代码", FieldType::OrgCode, Class::C0),
+    Field::new("reg_no", "注册号", FieldType::RegNo, Class::C0),
+    Field::new("taxpayer_id", "纳税人识别号", FieldType::TaxpayerId, Class::C1),
+    Field::new("name", "单位名称", FieldType::Text(200), Class::C0),
+    Field::new("unit_kind", "单位类型", FieldType::Text(10), Class::C0),
+    Field::new("legal_rep_name", "法定代表人", FieldType::Text(100), Class::C2),
+    Field::new("established_on", "成立日期", FieldType::Date, Class::C0),
+    Field::new(
+        "reg_status",
+        "登记状态",
+        FieldType::Code(&tables::REG_STATUS),
+        Class::C0,
+    ),
+    Field::new(
+        "taxpayer_status",
+        "纳税人状态",
+        FieldType::Code(&tables::TAXPAYER_STATUS),
+        Class::C1,
+    ),
+    Field::new("region", "所在区划", FieldType::Region, Class::C0),
+    Field::new("address", "地址", FieldType::Text(300), Class::C0),
+    Field::new("industry_code", "行业代码", FieldType::DocumentNo(5), Class::C0),
+    Field::new("closed_on", "注销日期", FieldType::Date, Class::C0),
+    Field::new("source", "来源数据类", FieldType::Text(60), Class::C1),
+    Field::new("updated_at", "更新时间", FieldType::Instant, Class::C1),
 ];

@@ -4,6 +4,7 @@ use serde::Serialize;
 use shuguan_adapters::catalogue::Field;
 
 use crate::dataset::Dataset;
+use crate::filter::Atom;
 use crate::plan::Plan;
 use crate::set::{Denial, PolicySet, check_hours, check_validity};
 use crate::target::Target;
@@ -188,7 +189,7 @@ impl Explanation {
         self.grant = Some(plan.grant_id().to_owned());
         self.agreement = Some(plan.agreement().to_owned());
         self.plan_hash = Some(hex(&plan.hash()));
-        self.rows = plan.rows().iter().map(|atom| atom.describe()).collect();
+        self.rows = plan.rows().iter().map(Atom::describe).collect();
         let limits = plan.limits().named();
         self.limits = limits
             .iter()
@@ -269,5 +270,8 @@ fn shanghai(second: i64) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    nibbles
+        .filter_map(|nibble| char::from_digit(nibble.into(), 16))
+        .collect()
 }

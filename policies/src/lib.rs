@@ -16,6 +16,8 @@ pub mod dataset;
 pub mod document;
 pub mod explain;
 pub mod filter;
+#[cfg(test)]
+mod fixture;
 pub mod key;
 pub mod operator;
 pub mod partner;

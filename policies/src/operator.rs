@@ -104,7 +104,7 @@ impl Operator {
             Self::Exists => Ok(DataType::Boolean),
             Self::Mask(_) => mask::fits(kind),
             Self::Date(to) => to.fits(kind),
-            Self::Region(to) => to.fits(kind),
+            Self::Region(_) => region::fits(kind),
             Self::Bucket(_) => bucket::fits(kind),
             Self::Pseudonym(_) => pseudonym::fits(kind),
         }

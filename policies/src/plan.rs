@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 use arrow_select::filter::{FilterBuilder, FilterPredicate};
-use shuguan_adapters::catalogue::{Agency, Field};
+use shuguan_adapters::catalogue::{Agency, Field, Subject};
 
 use crate::canonical::Canonical;
 use crate::filter::Atom;
@@ -312,6 +312,29 @@ impl Plan {
         &self.atoms
     }
 
+    /// Whether the field is released as it is.
+    pub fn keeps(&self, field: &str) -> bool {
+        keeps(&self.output, field)
+    }
+
+    /// Natural keys of the record type that are released whole, in order of preference; at least one for a push.
+    pub fn natural_keys(&self) -> Vec<&'static [&'static str]> {
+        let keys = self.terms.target.keys().iter().copied();
+        keys.filter(|key| key.iter().all(|field| self.keeps(field))).collect()
+    }
+
+    /// Subjects whose field is released whole, in order of preference: a pseudonym or a mask identifies nobody, so no person or
+    /// enterprise index is built from it.
+    pub fn subjects(&self) -> Vec<Subject> {
+        let Target::Record(record) = self.terms.target else {
+            return Vec::new();
+        };
+        let known = |subject: &Subject| match subject {
+            Subject::Person(field) | Subject::Enterprise(field) => self.keeps(field),
+        };
+        record.subjects.iter().copied().filter(known).collect()
+    }
+
     /// Schema of what is released: output columns in order, nullable, empty metadata.
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
@@ -401,7 +424,9 @@ impl Plan {
         let mut atoms: Vec<&Atom> = self.atoms.iter().collect();
         atoms.sort_by_key(|atom| atom.describe());
         out.count(atoms.len());
-        atoms.iter().for_each(|atom| atom.encode(out));
+        for atom in atoms {
+            atom.encode(out);
+        }
         out.set(&terms.select_by);
         terms.limits.encode(out);
         out.instant(terms.valid.from_s).instant(terms.valid.until_s);
@@ -416,6 +441,13 @@ impl Plan {
         let target = terms.target.name();
         (&terms.grantee, target, &terms.purpose, terms.direction, terms.mode)
     }
+}
+
+/// Whether a column of that name is released as it is.
+pub(crate) fn keeps(output: &[OutputColumn], name: &str) -> bool {
+    output
+        .iter()
+        .any(|column| column.name == name && column.kind.operator == Operator::Keep)
 }
 
 fn release_column(
@@ -458,3 +490,6 @@ impl Limits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -442,7 +442,11 @@ fn read_level(dir: &Path, prefix: &str, texts: &mut Vec<(String, String)>, fault
         // Metadata of the entry itself: a symlink is neither file nor folder here.
         match std::fs::symlink_metadata(&path) {
             Ok(meta) if meta.is_dir() && label == "agreements" => read_level(&path, "agreements/", texts, faults),
-            Ok(meta) if meta.is_file() && name.ends_with(".toml") && meta.len() <= FILE_BYTES_MAX => {
+            Ok(meta)
+                if meta.is_file()
+                    && path.extension().is_some_and(|ending| ending == "toml")
+                    && meta.len() <= FILE_BYTES_MAX =>
+            {
                 match std::fs::read_to_string(&path) {
                     Ok(text) => texts.push((label, text)),
                     Err(error) => faults.push(Fault::of_file(label, format!("cannot be read: {error}"), None)),

@@ -176,12 +176,15 @@ async fn wait_until_ready(client: &Client, id: &str, patience: Duration) -> Resu
             .get(&path, &[("prefer", "wait=10")])
             .await
             .map_err(|error| error.failure(&format!("GET {path}")))?;
-        let document = connect::read_json(response).await.map_err(|error| error.failure(&format!("GET {path}")))?;
+        let document = connect::read_json(response)
+            .await
+            .map_err(|error| error.failure(&format!("GET {path}")))?;
         match document.get("state").and_then(serde_json::Value::as_str) {
             Some("ready") => return Ok(document),
             Some("preparing") if began.elapsed() < patience => tokio::time::sleep(Duration::from_millis(100)).await,
             Some("preparing") => {
-                return Err(Failure::new(Exit::Unreached, "the extract is not ready yet").then("repeat with a longer --timeout"));
+                return Err(Failure::new(Exit::Unreached, "the extract is not ready yet")
+                    .then("repeat with a longer --timeout"));
             }
             _ => {
                 return Err(Failure::new(Exit::Unreached, "the extract failed")
@@ -207,7 +210,8 @@ async fn download(
     output: &Output,
 ) -> Result<(), Failure> {
     let part = part_path(extract.output);
-    let unwritable = |error: std::io::Error| Failure::local(format!("cannot write `{}`", part.display())).because(error);
+    let unwritable =
+        |error: std::io::Error| Failure::local(format!("cannot write `{}`", part.display())).because(error);
     let mut file = create_private(&part).map_err(unwritable)?;
     file.set_len(0).map_err(unwritable)?;
     let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::hidden());
@@ -226,15 +230,23 @@ async fn download(
     file.sync_all().map_err(unwritable)?;
     let found = digest_of(&mut file).map_err(unwritable)?;
     if found != digest {
-        return Err(Failure::new(Exit::NotProven, "the content does not have the digest that the gateway stated")
-            .at(place)
-            .then("pull again; if it stays, tell the operator the exchange id"));
+        return Err(Failure::new(
+            Exit::NotProven,
+            "the content does not have the digest that the gateway stated",
+        )
+        .at(place)
+        .then("pull again; if it stays, tell the operator the exchange id"));
     }
     std::fs::rename(&part, extract.output).map_err(unwritable)
 }
 
 /// Goes on from what the file already holds.
-async fn download_rest(client: &Client, id: &str, file: &mut std::fs::File, bar: &ProgressBar) -> Result<(), CallError> {
+async fn download_rest(
+    client: &Client,
+    id: &str,
+    file: &mut std::fs::File,
+    bar: &ProgressBar,
+) -> Result<(), CallError> {
     let local = |error: std::io::Error| CallError::Network(error.to_string());
     let have = file.seek(std::io::SeekFrom::End(0)).map_err(local)?;
     bar.set_position(have);
@@ -284,12 +296,17 @@ fn digest_of(file: &mut std::fs::File) -> std::io::Result<String> {
 
 async fn keep_receipt(client: &Client, trust: &Trust, id: &str, file: &Path) -> Result<PathBuf, Failure> {
     let path = format!("/v1/exchanges/{id}/receipt");
-    let response = client.get(&path, &[]).await.map_err(|error| error.failure(&format!("GET {path}")))?;
-    let bytes = connect::read(response).await.map_err(|error| error.failure(&format!("GET {path}")))?;
+    let response = client
+        .get(&path, &[])
+        .await
+        .map_err(|error| error.failure(&format!("GET {path}")))?;
+    let bytes = connect::read(response)
+        .await
+        .map_err(|error| error.failure(&format!("GET {path}")))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let proven = Receipt::parse(&text).and_then(|receipt| receipt.verify(trust)).map_err(|error| {
-        Failure::new(Exit::NotProven, "the receipt of the extract does not verify").because(error)
-    })?;
+    let proven = Receipt::parse(&text)
+        .and_then(|receipt| receipt.verify(trust))
+        .map_err(|error| Failure::new(Exit::NotProven, "the receipt of the extract does not verify").because(error))?;
     if !matches!(&proven.leaf.event, Event::Pull(event) if event.x == id) {
         return Err(Failure::new(Exit::NotProven, "the receipt belongs to another exchange"));
     }

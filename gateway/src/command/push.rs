@@ -210,7 +210,12 @@ async fn send_until_answered(
     output: &Output,
 ) -> Result<serde_json::Value, Failure> {
     let began = Instant::now();
-    let place = format!("POST {}/v1/feeds/{} · {}", client.address(), feed.record, feed.file.display());
+    let place = format!(
+        "POST {}/v1/feeds/{} · {}",
+        client.address(),
+        feed.record,
+        feed.file.display()
+    );
     let mut attempt = 1;
     loop {
         let progress = Progress::start(feed.file, attempt, output)?;
@@ -227,7 +232,11 @@ async fn send_until_answered(
         if began.elapsed() + wait > feed.patience {
             return Err(error.failure(&place));
         }
-        output.note(format!("{error}; attempt {} in {:.1} s", attempt + 1, wait.as_secs_f64()));
+        output.note(format!(
+            "{error}; attempt {} in {:.1} s",
+            attempt + 1,
+            wait.as_secs_f64()
+        ));
         tokio::time::sleep(wait).await;
         attempt += 1;
     }
@@ -295,9 +304,13 @@ fn file_body(path: &Path, bar: ProgressBar) -> std::io::Result<Body> {
 
 fn read_answer(feed: &Feed<'_>, answer: &serde_json::Value) -> Result<Pushed, Failure> {
     let number = |name: &str| answer.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
-    let exchange = answer.get("exchange").and_then(serde_json::Value::as_str).ok_or_else(|| {
-        Failure::new(Exit::Unreached, "the gateway's answer names no exchange").then("shuguan doctor, at the gateway")
-    })?;
+    let exchange = answer
+        .get("exchange")
+        .and_then(serde_json::Value::as_str)
+        .ok_or_else(|| {
+            Failure::new(Exit::Unreached, "the gateway's answer names no exchange")
+                .then("shuguan doctor, at the gateway")
+        })?;
     let rejects = answer.get("rejects").cloned().unwrap_or_default();
     Ok(Pushed {
         file: feed.file.display().to_string(),
@@ -311,7 +324,10 @@ fn read_answer(feed: &Feed<'_>, answer: &serde_json::Value) -> Result<Pushed, Fa
         rejects: serde_json::from_value(rejects).unwrap_or_default(),
         withheld: Vec::new(),
         receipt: PathBuf::new(),
-        replayed: answer.get("replayed").and_then(serde_json::Value::as_bool).unwrap_or(false),
+        replayed: answer
+            .get("replayed")
+            .and_then(serde_json::Value::as_bool)
+            .unwrap_or(false),
     })
 }
 
@@ -322,12 +338,20 @@ fn keep_receipt(
     answer: &serde_json::Value,
     pushed: &mut Pushed,
 ) -> Result<(), Failure> {
-    let text = answer.get("receipt").and_then(serde_json::Value::as_str).unwrap_or_default();
-    let proven = Receipt::parse(text).and_then(|receipt| receipt.verify(trust)).map_err(|error| {
-        Failure::new(Exit::NotProven, format!("the receipt of {} does not verify", pushed.exchange))
+    let text = answer
+        .get("receipt")
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or_default();
+    let proven = Receipt::parse(text)
+        .and_then(|receipt| receipt.verify(trust))
+        .map_err(|error| {
+            Failure::new(
+                Exit::NotProven,
+                format!("the receipt of {} does not verify", pushed.exchange),
+            )
             .because(error)
             .then("do not count this file as delivered; tell the gateway's operator")
-    })?;
+        })?;
     if proven.leaf.event.exchange() != Some(pushed.exchange.as_str()) {
         return Err(Failure::new(Exit::NotProven, "the receipt belongs to another exchange"));
     }
@@ -345,7 +369,9 @@ fn keep_receipt(
 fn show(pushed: &Pushed, output: &Output) {
     let cell = |n: u64| n.to_string();
     output.rows(
-        &["FILE", "EXCHANGE", "RECEIVED", "ACCEPTED", "REJECTED", "FILTERED", "REPEATED"],
+        &[
+            "FILE", "EXCHANGE", "RECEIVED", "ACCEPTED", "REJECTED", "FILTERED", "REPEATED",
+        ],
         &[vec![
             pushed.file.clone(),
             pushed.exchange.clone(),
@@ -358,7 +384,10 @@ fn show(pushed: &Pushed, output: &Output) {
     );
     for reject in &pushed.rejects {
         let field = reject.field.as_deref().unwrap_or("-");
-        output.note(format!("  row {} line {}  {field}  {}  {}", reject.row, reject.line, reject.code, reject.title));
+        output.note(format!(
+            "  row {} line {}  {field}  {}  {}",
+            reject.row, reject.line, reject.code, reject.title
+        ));
     }
     if pushed.rejected > u64::try_from(pushed.rejects.len()).unwrap_or(0) {
         output.note(format!("  … all of them: shuguan rejects {}", pushed.exchange));
@@ -377,7 +406,12 @@ pub(crate) fn strings(document: &serde_json::Value, member: &str) -> Vec<String>
     document
         .get(member)
         .and_then(serde_json::Value::as_array)
-        .map(|items| items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect())
+        .map(|items| {
+            items
+                .iter()
+                .filter_map(|item| item.as_str().map(str::to_owned))
+                .collect()
+        })
         .unwrap_or_default()
 }
 
@@ -441,7 +475,11 @@ impl Progress {
             bar.set_style(style);
         }
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        bar.set_message(if attempt == 1 { name } else { format!("{name} (attempt {attempt})") });
+        bar.set_message(if attempt == 1 {
+            name
+        } else {
+            format!("{name} (attempt {attempt})")
+        });
         Ok(Self { bar })
     }
 

@@ -25,7 +25,9 @@ impl As {
 
 /// What became of an exchange.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "EXAMPLES\n  shuguan status 0199a3c4-… --wait -c client.toml\n\nEXIT CODES\n  0 shown · 3 refused or unknown · 4 not reached, or not relayed within --timeout")]
+#[command(
+    after_help = "EXAMPLES\n  shuguan status 0199a3c4-… --wait -c client.toml\n\nEXIT CODES\n  0 shown · 3 refused or unknown · 4 not reached, or not relayed within --timeout"
+)]
 pub struct StatusArgs {
     /// The exchange id.
     exchange: String,
@@ -41,7 +43,9 @@ pub struct StatusArgs {
 
 /// The reject report of an exchange: row, line, field, code; never a value.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "EXAMPLES\n  shuguan rejects 0199a3c4-… -c client.toml > rejects.tsv\n\nEXIT CODES\n  0 shown · 3 refused or unknown · 4 not reached")]
+#[command(
+    after_help = "EXAMPLES\n  shuguan rejects 0199a3c4-… -c client.toml > rejects.tsv\n\nEXIT CODES\n  0 shown · 3 refused or unknown · 4 not reached"
+)]
 pub struct RejectsArgs {
     /// The exchange id.
     exchange: String,
@@ -51,7 +55,9 @@ pub struct RejectsArgs {
 
 /// The receipt of an exchange, as a tlog-proof file.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "EXAMPLES\n  shuguan receipt 0199a3c4-… -o proof.tlog-proof -c client.toml\n\nEXIT CODES\n  0 written · 3 refused or unknown · 4 not reached")]
+#[command(
+    after_help = "EXAMPLES\n  shuguan receipt 0199a3c4-… -o proof.tlog-proof -c client.toml\n\nEXIT CODES\n  0 written · 3 refused or unknown · 4 not reached"
+)]
 pub struct ReceiptArgs {
     /// The exchange id.
     exchange: String,
@@ -64,7 +70,9 @@ pub struct ReceiptArgs {
 
 /// What this certificate may push and pull: fields, operators, limits.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "EXAMPLES\n  shuguan catalog -c client.toml\n  shuguan catalog --format json -c client.toml\n\nEXIT CODES\n  0 shown · 3 refused · 4 not reached")]
+#[command(
+    after_help = "EXAMPLES\n  shuguan catalog -c client.toml\n  shuguan catalog --format json -c client.toml\n\nEXIT CODES\n  0 shown · 3 refused · 4 not reached"
+)]
 pub struct CatalogArgs {
     #[command(flatten)]
     who: As,
@@ -129,8 +137,13 @@ pub fn rejects(args: RejectsArgs, output: &Output) -> Result<Exit, Failure> {
     let client = args.who.client()?;
     let path = format!("/v1/exchanges/{}/rejects", args.exchange);
     let text = super::runtime()?.block_on(async {
-        let response = client.get(&path, &[]).await.map_err(|e| e.failure(&format!("GET {path}")))?;
-        connect::read(response).await.map_err(|e| e.failure(&format!("GET {path}")))
+        let response = client
+            .get(&path, &[])
+            .await
+            .map_err(|e| e.failure(&format!("GET {path}")))?;
+        connect::read(response)
+            .await
+            .map_err(|e| e.failure(&format!("GET {path}")))
     })?;
     let rejects: Vec<crate::client::answer::RowProblem> = text
         .split(|byte| *byte == b'\n')
@@ -142,7 +155,15 @@ pub fn rejects(args: RejectsArgs, output: &Output) -> Result<Exit, Failure> {
     }
     let rows: Vec<Vec<String>> = rejects
         .into_iter()
-        .map(|r| vec![r.row.to_string(), r.line.to_string(), r.field.unwrap_or_else(|| "-".into()), r.code, r.title])
+        .map(|r| {
+            vec![
+                r.row.to_string(),
+                r.line.to_string(),
+                r.field.unwrap_or_else(|| "-".into()),
+                r.code,
+                r.title,
+            ]
+        })
         .collect();
     output.rows(&["ROW", "LINE", "FIELD", "CODE", "TITLE"], &rows);
     Ok(Exit::Done)
@@ -153,8 +174,13 @@ pub fn receipt(args: ReceiptArgs, output: &Output) -> Result<Exit, Failure> {
     let client = args.who.client()?;
     let path = format!("/v1/exchanges/{}/receipt", args.exchange);
     let text = super::runtime()?.block_on(async {
-        let response = client.get(&path, &[]).await.map_err(|e| e.failure(&format!("GET {path}")))?;
-        connect::read(response).await.map_err(|e| e.failure(&format!("GET {path}")))
+        let response = client
+            .get(&path, &[])
+            .await
+            .map_err(|e| e.failure(&format!("GET {path}")))?;
+        connect::read(response)
+            .await
+            .map_err(|e| e.failure(&format!("GET {path}")))
     })?;
     if args.output == std::path::Path::new("-") {
         output.line(String::from_utf8_lossy(&text).trim_end());
@@ -162,7 +188,10 @@ pub fn receipt(args: ReceiptArgs, output: &Output) -> Result<Exit, Failure> {
     }
     std::fs::write(&args.output, &text)
         .map_err(|error| Failure::local(format!("cannot write `{}`", args.output.display())).because(error))?;
-    output.note(format!("`{}` written; verify it: shuguan verify receipt {0} --trust trust.txt", args.output.display()));
+    output.note(format!(
+        "`{}` written; verify it: shuguan verify receipt {0} --trust trust.txt",
+        args.output.display()
+    ));
     Ok(Exit::Done)
 }
 
@@ -177,12 +206,26 @@ pub fn catalog(args: CatalogArgs, output: &Output) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let text = |value: &serde_json::Value, name: &str| {
-        value.get(name).and_then(|text| text.as_str()).unwrap_or_default().to_owned()
+        value
+            .get(name)
+            .and_then(|text| text.as_str())
+            .unwrap_or_default()
+            .to_owned()
     };
     let mut rows = Vec::new();
-    for grant in document.get("grants").and_then(|grants| grants.as_array()).into_iter().flatten() {
+    for grant in document
+        .get("grants")
+        .and_then(|grants| grants.as_array())
+        .into_iter()
+        .flatten()
+    {
         let target = text(grant, "target");
-        for field in grant.get("fields").and_then(|fields| fields.as_array()).into_iter().flatten() {
+        for field in grant
+            .get("fields")
+            .and_then(|fields| fields.as_array())
+            .into_iter()
+            .flatten()
+        {
             rows.push(vec![
                 text(grant, "direction"),
                 target.clone(),
@@ -205,6 +248,9 @@ pub fn catalog(args: CatalogArgs, output: &Output) -> Result<Exit, Failure> {
             ]);
         }
     }
-    output.rows(&["DIRECTION", "DATA", "PURPOSE", "FIELD", "中文", "TYPE", "OPERATOR"], &rows);
+    output.rows(
+        &["DIRECTION", "DATA", "PURPOSE", "FIELD", "中文", "TYPE", "OPERATOR"],
+        &rows,
+    );
     Ok(Exit::Done)
 }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::admit::{self, PushHead};
-use super::answer::Answer;
+use super::answer::{self, Answer};
 use super::batch::Batch;
 use super::release::Release;
-use super::{Stations, Stop, answer, seal};
-use crate::edge::peer::Peer;
+use super::{Stations, Stop, seal};
+use crate::edge::Peer;
+use crate::edge::deadline::BodyStop;
 
 /// Takes one batch: `peer → admit → decode → release → seal → answer`.
 ///
@@ -22,18 +23,18 @@ use crate::edge::peer::Peer;
 ///
 /// # Errors
 /// A refusal, or a fault of ours. In both cases nothing was accepted.
-pub async fn push<B>(stations: &Stations, peer: Arc<Peer>, head: PushHead, body: B) -> Result<Answer, Stop>
+pub async fn push<B>(stations: &Stations, peer: Arc<Peer>, head: &PushHead, body: B) -> Result<Answer, Stop>
 where
-    B: http_body::Body<Data = Bytes, Error = crate::edge::deadline::BodyStop> + Unpin,
+    B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
 {
     let admitted = admit::push(stations, peer, head)?;
     let mut batch = Batch::open(stations, &admitted, body);
     let mut release = Release::open(stations, &admitted)?;
     while let Some(part) = batch.next_part().await? {
-        release.part(part)?;
+        release.part(&part)?;
     }
     let received = batch.close()?;
     let released = release.close(received)?;
     let sealed = seal::push(stations, admitted, released).await?;
-    Ok(answer::push(sealed))
+    answer::push(sealed)
 }

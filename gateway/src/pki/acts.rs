@@ -5,17 +5,18 @@
 //! every reload, seals a `certificate` leaf for each, and then drops them:
 //!
 //! ```text
-//! {"act":"revoke","partner":"health-city","serial":"5f…","fingerprint":"ab…","at":"2026-01-31T08:00:00Z","reason":"key-compromise"}
+//! {"act":"revoked","partner":"health-city","serial":"5f…","fingerprint":"ab…","at":"2026-01-31T08:00:00Z","reason":"key-compromise"}
 //! ```
 //!
-//! `act` is `issue`, `renew`, `revoke` or `crl`; for `crl`, `partner` is the issuer (`root`, `issuing`), `serial` the `CRLNumber` in decimal and
-//! `fingerprint` the SHA-256 of the list. Crash states: a line whose act never took effect (harmless: the register and
+//! `act` is `issued`, `renewed`, `revoked` or `crl`, as in the leaf; for `crl`, `partner` is the issuer (`root`, `issuing`),
+//! `serial` the CRL number in decimal and `fingerprint` the SHA-256 of the list. Crash states: a line whose act never took effect (harmless: the register and
 //! the list say so); after a crash between sealing and [`Taken::sealed`], the same lines come again and are sealed twice.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use shuguan_ledger::leaf::CertificateEvent;
 
 use super::register::{Lock, append_json};
 use super::{PkiFault, keyfile};
@@ -24,7 +25,7 @@ use super::{PkiFault, keyfile};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Act {
-    /// `issue`, `renew`, `revoke` or `crl`.
+    /// `issued`, `renewed`, `revoked` or `crl`.
     pub act: String,
     /// Partner id; `gateway`, `root`, `issuing` for our own.
     pub partner: String,
@@ -37,6 +38,23 @@ pub struct Act {
     /// Reason of a revocation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+impl From<&Act> for CertificateEvent {
+    /// The leaf of an act. A list is named by issuer and number, e.g. `issuing-3`.
+    fn from(act: &Act) -> Self {
+        let is_list = act.act == "crl";
+        Self {
+            act: act.act.clone(),
+            p: if is_list { "-".to_owned() } else { act.partner.clone() },
+            serial: if is_list {
+                format!("{}-{}", act.partner, act.serial)
+            } else {
+                act.serial.clone()
+            },
+            at: act.at.clone(),
+        }
+    }
 }
 
 /// Lines taken from the spool; still on disk until [`Taken::sealed`].

@@ -5,10 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PublicKeyData, SanType, SerialNumber,
-};
+use rcgen::{BasicConstraints, CertificateParams, Issuer, KeyPair, PublicKeyData};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -19,7 +16,7 @@ use super::crl::Reason;
 use super::profile::Profile;
 use super::register::{IssuedLine, Line, Lock, Register, RevokedLine, Row};
 use super::request::Csr;
-use super::{DAY_US, PkiFault, Subject, fingerprint, hex, keyfile, rfc3339, x509_time};
+use super::{PkiFault, Subject, fingerprint, keyfile, rfc3339, template};
 
 /// Which of the two authorities signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +63,7 @@ pub struct Issued {
 pub enum Which {
     /// The one with this serial number (hexadecimal; colons and case do not matter).
     Serial(String),
-    /// All of this partner that are neither revoked nor expired.
+    /// All of this partner that are neither revoked nor expired; if all are revoked, the list is only published again.
     Partner(String),
 }
 
@@ -148,7 +145,7 @@ impl Authority {
     pub fn issue(&self, csr: &Csr, subject: &Subject, days: u32, now_us: i64) -> Result<Issued, PkiFault> {
         subject.check()?;
         let lock = Lock::take(&self.folder)?;
-        let issued = self.sign_partner("issue", csr, subject, days, now_us)?;
+        let issued = self.sign_partner("issued", csr, subject, days, now_us)?;
         drop(lock);
         Ok(issued)
     }
@@ -172,7 +169,7 @@ impl Authority {
             .serial;
         let path = self.issued_path(serial);
         let spki = public_key_of(&path, &keyfile::read_public(&path)?)?;
-        let issued = self.sign_partner("renew", &Csr::for_key(&spki)?, subject, days, now_us)?;
+        let issued = self.sign_partner("renewed", &Csr::for_key(&spki)?, subject, days, now_us)?;
         drop(lock);
         Ok(issued)
     }
@@ -183,11 +180,11 @@ impl Authority {
         let path = self.folder.join("server.pem");
         let old = certificate_der(&path, &self.read("server.pem")?)?;
         let (_, parsed) = X509Certificate::from_der(&old).map_err(|error| PkiFault::bad_file(&path, error))?;
-        let mut params = self.server_params(&self.profile.server_names(None), now_us)?;
-        params.subject_alt_names = server_names_of(&path, &parsed)?;
+        let mut params = template::server(&self.profile, &self.profile.server_names(None), now_us)?;
+        params.subject_alt_names = template::server_names_of(&path, &parsed)?;
         let key = rcgen::SubjectPublicKeyInfo::from_der(parsed.public_key().raw)
             .map_err(PkiFault::crypto("read the server's key"))?;
-        let issued = self.sign("renew", Tier::Issuing, &params, &key, ("gateway", ""), now_us)?;
+        let issued = self.sign("renewed", Tier::Issuing, &params, &key, ("gateway", ""), now_us)?;
         keyfile::replace_public(&path, issued.chain_pem.as_bytes())?;
         drop(lock);
         Ok(issued)
@@ -203,7 +200,7 @@ impl Authority {
         let at = rfc3339(now_us);
         for row in rows.iter().filter(|row| row.revoked_at.is_none()) {
             let act = Act {
-                act: "revoke".to_owned(),
+                act: "revoked".to_owned(),
                 partner: row.issued.partner.clone(),
                 serial: row.issued.serial.clone(),
                 fingerprint: row.issued.sha256.clone(),
@@ -237,9 +234,11 @@ impl Authority {
             }
             Which::Partner(id) => {
                 // RFC 3339 UTC with whole seconds sorts like time.
-                let live =
-                    |row: &Row| row.issued.partner == *id && row.revoked_at.is_none() && row.issued.not_after > now;
-                (rows.filter(live).collect(), id)
+                let current = |row: &Row| row.issued.partner == *id && row.issued.not_after > now;
+                let (live, revoked): (Vec<Row>, Vec<Row>) =
+                    rows.filter(current).partition(|row| row.revoked_at.is_none());
+                // Only revoked ones: somebody repeats a command that stopped before the list was out.
+                (if live.is_empty() { revoked } else { live }, id)
             }
         };
         if found.is_empty() {
@@ -251,7 +250,7 @@ impl Authority {
 
     fn create_root(&self, now_us: i64) -> Result<(), PkiFault> {
         let pair = self.create_key("root")?;
-        let params = authority_params(
+        let params = template::authority(
             self.profile.root_name()?,
             BasicConstraints::Constrained(1),
             self.profile.root_days(),
@@ -265,7 +264,7 @@ impl Authority {
     fn create_issuing(&self, now_us: i64) -> Result<(), PkiFault> {
         let pair = self.create_key("issuing")?;
         // Path length 0: what it signs cannot sign again.
-        let params = authority_params(
+        let params = template::authority(
             self.profile.issuing_name()?,
             BasicConstraints::Constrained(0),
             self.profile.issuing_days(),
@@ -280,8 +279,8 @@ impl Authority {
 
     fn create_server(&self, name: Option<&str>, now_us: i64) -> Result<(), PkiFault> {
         let pair = self.create_key("server")?;
-        let params = self.server_params(&self.profile.server_names(name), now_us)?;
-        let issued = self.sign("issue", Tier::Issuing, &params, &pair, ("gateway", ""), now_us)?;
+        let params = template::server(&self.profile, &self.profile.server_names(name), now_us)?;
+        let issued = self.sign("issued", Tier::Issuing, &params, &pair, ("gateway", ""), now_us)?;
         keyfile::create_public(&self.folder.join("server.pem"), issued.chain_pem.as_bytes())
     }
 
@@ -292,34 +291,6 @@ impl Authority {
         Ok(pair)
     }
 
-    fn server_params(&self, names: &[String], now_us: i64) -> Result<CertificateParams, PkiFault> {
-        let mut params = CertificateParams::new(names).map_err(PkiFault::crypto("write the server's names"))?;
-        params.distinguished_name = self.profile.server_name()?;
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        leaf(&mut params, self.profile.server_days(), now_us)?;
-        Ok(params)
-    }
-
-    /// The parameters of a partner's certificate as edge.md 2.2 wants them.
-    pub(crate) fn partner_params(
-        &self,
-        subject: &Subject,
-        days: u32,
-        now_us: i64,
-    ) -> Result<CertificateParams, PkiFault> {
-        let mut params = CertificateParams::default();
-        params.distinguished_name = self.profile.partner_name(subject)?;
-        let uri = subject
-            .spiffe
-            .as_str()
-            .try_into()
-            .map_err(PkiFault::crypto("write the SPIFFE id"))?;
-        params.subject_alt_names = vec![SanType::URI(uri)];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        leaf(&mut params, days, now_us)?;
-        Ok(params)
-    }
-
     fn sign_partner(
         &self,
         act: &'static str,
@@ -328,7 +299,7 @@ impl Authority {
         days: u32,
         now_us: i64,
     ) -> Result<Issued, PkiFault> {
-        let params = self.partner_params(subject, days, now_us)?;
+        let params = template::partner(&self.profile, subject, days, now_us)?;
         self.sign(
             act,
             Tier::Issuing,
@@ -349,10 +320,13 @@ impl Authority {
         (partner, spiffe): (&str, &str),
         now_us: i64,
     ) -> Result<Issued, PkiFault> {
+        let mut params = params.clone();
+        self.end_with_issuer(tier, &mut params)?;
+        let params = &params;
         let certificate = params
             .signed_by(key, &self.issuer(tier)?)
             .map_err(PkiFault::crypto("sign the certificate"))?;
-        let (serial, sha256) = (serial_of(params), fingerprint(certificate.der()));
+        let (serial, sha256) = (template::serial_of(params), fingerprint(certificate.der()));
         acts::spool(
             &self.folder,
             &Act {
@@ -375,6 +349,19 @@ impl Authority {
         })
     }
 
+    /// A certificate that outlived its issuer would only look valid.
+    fn end_with_issuer(&self, tier: Tier, params: &mut CertificateParams) -> Result<(), PkiFault> {
+        let file = format!("{}.pem", tier.name());
+        let path = self.folder.join(&file);
+        let der = certificate_der(&path, &self.read(&file)?)?;
+        let (_, issuer) = X509Certificate::from_der(&der).map_err(|error| PkiFault::bad_file(&path, error))?;
+        params.not_after = params.not_after.min(issuer.validity().not_after.to_datetime());
+        if params.not_after <= params.not_before {
+            return Err(PkiFault::bad_file(path, "this authority has expired"));
+        }
+        Ok(())
+    }
+
     fn record(
         &self,
         tier: Tier,
@@ -384,7 +371,7 @@ impl Authority {
         now_us: i64,
     ) -> Result<(), PkiFault> {
         self.register().append(&Line::Issued(IssuedLine {
-            serial: serial_of(params),
+            serial: template::serial_of(params),
             issuer: tier.name().to_owned(),
             partner: partner.to_owned(),
             spiffe: spiffe.to_owned(),
@@ -415,54 +402,6 @@ impl Authority {
     }
 }
 
-/// What every certificate of ours has: lifetime, serial number, authority key identifier.
-fn stamp(params: &mut CertificateParams, days: u32, now_us: i64) -> Result<(), PkiFault> {
-    // Five minutes back, for partners whose clocks are slow; the life counts from there.
-    let start_us = now_us - 300_000_000;
-    params.not_before = x509_time(start_us)?.to_datetime();
-    params.not_after = x509_time(start_us + i64::from(days) * DAY_US)?.to_datetime();
-    params.serial_number = Some(SerialNumber::from_slice(&serial()?));
-    params.use_authority_key_identifier_extension = true;
-    Ok(())
-}
-
-fn leaf(params: &mut CertificateParams, days: u32, now_us: i64) -> Result<(), PkiFault> {
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    // Explicit, so that the subject key identifier and `CA:FALSE` are written.
-    params.is_ca = IsCa::ExplicitNoCa;
-    stamp(params, days, now_us)
-}
-
-pub(crate) fn authority_params(
-    name: rcgen::DistinguishedName,
-    length: BasicConstraints,
-    days: u32,
-    now_us: i64,
-) -> Result<CertificateParams, PkiFault> {
-    let mut params = CertificateParams::default();
-    params.distinguished_name = name;
-    params.is_ca = IsCa::Ca(length);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    stamp(&mut params, days, now_us)?;
-    Ok(params)
-}
-
-/// 16 random bytes, positive and without a leading zero, so that every tool prints the same 32 digits
-/// (RFC 5280 4.1.2.2 allows 20 octets; 126 bits are random).
-pub(crate) fn serial() -> Result<[u8; 16], PkiFault> {
-    let mut bytes = keyfile::random::<16>()?;
-    let [first, ..] = &mut bytes;
-    *first = (*first & 0x7f) | 0x40;
-    Ok(bytes)
-}
-
-fn serial_of(params: &CertificateParams) -> String {
-    params
-        .serial_number
-        .as_ref()
-        .map_or_else(String::new, |serial| hex(&serial.to_bytes()))
-}
-
 /// The first certificate of a PEM text.
 pub(crate) fn certificate_der(path: &Path, pem: &str) -> Result<CertificateDer<'static>, PkiFault> {
     CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| PkiFault::bad_file(path, error))
@@ -472,26 +411,4 @@ fn public_key_of(path: &Path, pem: &str) -> Result<Vec<u8>, PkiFault> {
     let der = certificate_der(path, pem)?;
     let (_, parsed) = X509Certificate::from_der(&der).map_err(|error| PkiFault::bad_file(path, error))?;
     Ok(parsed.public_key().raw.to_vec())
-}
-
-fn server_names_of(path: &Path, parsed: &X509Certificate<'_>) -> Result<Vec<SanType>, PkiFault> {
-    use x509_parser::extensions::GeneralName;
-    let extension = parsed
-        .subject_alternative_name()
-        .map_err(|error| PkiFault::bad_file(path, error))?;
-    let names = extension.map(|san| san.value.general_names.clone()).unwrap_or_default();
-    names
-        .iter()
-        .map(|name| match name {
-            GeneralName::DNSName(dns) => {
-                let name = (*dns).try_into().map_err(PkiFault::crypto("write a name"))?;
-                Ok(SanType::DnsName(name))
-            }
-            GeneralName::IPAddress([a, b, c, d]) => Ok(SanType::IpAddress([*a, *b, *c, *d].into())),
-            GeneralName::IPAddress(bytes) => <[u8; 16]>::try_from(*bytes)
-                .map(|octets| SanType::IpAddress(octets.into()))
-                .map_err(|_| PkiFault::bad_file(path, "an address has a wrong length")),
-            _ => Err(PkiFault::bad_file(path, "a name is neither DNS nor IP")),
-        })
-        .collect()
 }

@@ -5,8 +5,8 @@
 
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType};
 
-use super::authority::{Authority, Tier, authority_params};
-use super::{DAY_US, PkiFault, Subject, fingerprint, hex, x509_time};
+use super::authority::{Authority, Tier};
+use super::{DAY_US, PkiFault, Subject, fingerprint, template, x509_time};
 
 /// In what a certificate differs from the profile (edge.md 2.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,7 +140,7 @@ pub fn unknown_authority(name: &str, now_us: i64) -> Result<Minted, PkiFault> {
     let pair = KeyPair::generate().map_err(PkiFault::crypto("make a key"))?;
     let mut subject = rcgen::DistinguishedName::new();
     subject.push(rcgen::DnType::CommonName, name);
-    let params = authority_params(subject, rcgen::BasicConstraints::Constrained(0), 3_650, now_us)?;
+    let params = template::authority(subject, rcgen::BasicConstraints::Constrained(0), 3_650, now_us)?;
     let certificate = params
         .self_signed(&pair)
         .map_err(PkiFault::crypto("sign an authority"))?;
@@ -196,7 +196,7 @@ fn params(subject: &Subject, deviation: &Deviation, now_us: i64) -> Result<Certi
     params.is_ca = deviation.is_ca;
     params.custom_extensions.clone_from(&deviation.extensions);
     params.use_authority_key_identifier_extension = true;
-    params.serial_number = Some(rcgen::SerialNumber::from_slice(&super::authority::serial()?));
+    params.serial_number = Some(rcgen::SerialNumber::from_slice(&template::serial()?));
     Ok(params)
 }
 
@@ -206,10 +206,7 @@ fn minted(params: &CertificateParams, certificate: &rcgen::Certificate, pair: &K
         chain_pem: certificate_pem.clone() + &above,
         certificate_pem,
         key_pem: pair.serialize_pem(),
-        serial: params
-            .serial_number
-            .as_ref()
-            .map_or_else(String::new, |serial| hex(&serial.to_bytes())),
+        serial: template::serial_of(params),
         sha256: fingerprint(certificate.der()),
     }
 }

@@ -11,17 +11,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rcgen::{KeyPair, PublicKeyData};
-use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use shuguan_ledger::note::SigningKey;
 use zeroize::Zeroizing;
 
 use super::authority::{Authority, Issued, Which};
 use super::crl::Reason;
 use super::deviation::{self, Deviation, Signer};
-use super::kit::{Addresses, Kit, Sample};
+use super::kit::{Addresses, Kit};
 use super::p12::{self, Cipher};
 use super::profile::Profile;
 use super::request::Csr;
-use super::{PkiFault, Subject, hex, keyfile};
+use super::{PkiFault, Subject, keyfile};
 
 /// Everything below `DIR` that `init` (or the journal and registry after it) makes.
 const MADE: &[&str] = &[
@@ -51,12 +51,12 @@ pub struct InitOptions<'a> {
     pub name: Option<&'a str>,
     /// Text of the certificate profile, e.g. [`super::profile::EXAMPLE`].
     pub profile: &'a str,
+    /// Name of the log in checkpoints and receipts, as `[gateway] log_origin` of the configuration says.
+    pub log_origin: &'a str,
     /// Where partners and officers reach the gateway.
     pub addresses: Addresses,
     /// Reads the partner table, once the bundle is in place; only asked with `demo`.
     pub subjects: ReadSubjects<'a>,
-    /// A feed to try the line with, for the partners that push.
-    pub sample: &'a dyn Fn(&Subject) -> Option<Sample>,
 }
 
 impl std::fmt::Debug for InitOptions<'_> {
@@ -95,7 +95,8 @@ pub fn init(
     config: &str,
     now_us: i64,
 ) -> Result<Made, PkiFault> {
-    let profile = Profile::parse(options.profile)?;
+    // Before anything is written: a profile with a fault must not leave half a folder.
+    Profile::parse(options.profile)?;
     keyfile::public_folder(dir)?;
     let set_aside = make_room(dir, options.force, now_us)?;
     write_policies(&dir.join("policies"), policies)?;
@@ -104,8 +105,7 @@ pub fn init(
     for name in ["log.seed", "kek.key", "master.key", "index.key"] {
         keyfile::create_random_key(&dir.join("keys").join(name))?;
     }
-    let origin = log_origin(&profile, options.name);
-    let log_vkey = log_vkey(&origin, &dir.join("keys/log.seed"))?;
+    let log_vkey = log_vkey(options.log_origin, &dir.join("keys/log.seed"))?;
     keyfile::public_folder(&dir.join("trust"))?;
     keyfile::create_public(&dir.join("trust/log.vkey"), format!("{log_vkey}\n").as_bytes())?;
     keyfile::create_public(&dir.join("trust/trust.txt"), format!("log {log_vkey}\n").as_bytes())?;
@@ -123,26 +123,14 @@ pub fn init(
     Ok(made)
 }
 
-/// The log's name in checkpoints and receipts: the gateway's first name and `/log`, e.g. `gateway.lyg.example/log`.
-pub fn log_origin(profile: &Profile, name: Option<&str>) -> String {
-    let names = profile.server_names(name);
-    format!("{}/log", names.first().map_or("shuguan", String::as_str))
-}
-
-/// The log's public key in the form of C2SP signed-note: name, `+`, first four bytes of SHA-256(name LF 0x01 key), `+`,
-/// base64(0x01 key).
-fn log_vkey(name: &str, seed: &Path) -> Result<String, PkiFault> {
-    use base64::Engine;
+/// The log's public key in the form of C2SP signed-note.
+fn log_vkey(origin: &str, seed: &Path) -> Result<String, PkiFault> {
     let seed = keyfile::read_random_key(seed)?;
-    let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_ref()).map_err(|error| PkiFault::Crypto {
+    let key = SigningKey::from_seed(origin, &seed).map_err(|error| PkiFault::Crypto {
         doing: "derive the log's public key",
         why: error.to_string(),
     })?;
-    let key = [&[1_u8], pair.public_key().as_ref()].concat();
-    let hashed = ring::digest::digest(&ring::digest::SHA256, &[name.as_bytes(), b"\n", &key].concat());
-    let id = hex(hashed.as_ref().get(..4).unwrap_or_default());
-    let key = base64::engine::general_purpose::STANDARD.encode(&key);
-    Ok(format!("{name}+{id}+{key}"))
+    Ok(key.verifying_key().vkey())
 }
 
 fn make_room(dir: &Path, force: bool, now_us: i64) -> Result<Option<PathBuf>, PkiFault> {
@@ -232,13 +220,7 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    fn kit<'k>(
-        &'k self,
-        subject: &'k Subject,
-        chain_pem: &'k str,
-        not_after: &'k str,
-        sample: Option<&'k Sample>,
-    ) -> Kit<'k> {
+    fn kit<'k>(&'k self, subject: &'k Subject, chain_pem: &'k str, not_after: &'k str) -> Kit<'k> {
         Kit {
             subject,
             addresses: &self.options.addresses,
@@ -247,7 +229,6 @@ impl Desk<'_> {
             trust: &self.trust,
             chain_pem,
             not_after,
-            sample,
         }
     }
 
@@ -263,9 +244,7 @@ impl Desk<'_> {
         let (key, issued) = self.certify(subject)?;
         keyfile::secret_folder(folder)?;
         keyfile::create_secret(&folder.join("client.key"), key.as_bytes())?;
-        let sample = (self.options.sample)(subject);
-        self.kit(subject, &issued.chain_pem, &issued.not_after, sample.as_ref())
-            .write(folder)?;
+        self.kit(subject, &issued.chain_pem, &issued.not_after).write(folder)?;
         Ok(issued)
     }
 
@@ -273,12 +252,14 @@ impl Desk<'_> {
         let (key, issued) = self.certify(subject)?;
         let file = |ending: &str| self.dir.join("officers").join(format!("{}.{ending}", subject.id));
         let password = p12::random_password()?;
-        let p12 = p12::encode(&issued.chain_pem, &key, &password, &subject.id, Cipher::Modern)?;
+        // With the root, so that a browser which imports the file can also verify the console.
+        let chain = issued.chain_pem.clone() + &self.authority.read("root.pem")?;
+        let p12 = p12::encode(&chain, &key, &password, &subject.id, Cipher::Modern)?;
         keyfile::create_secret(&file("key"), key.as_bytes())?;
         keyfile::create_public(&file("pem"), issued.chain_pem.as_bytes())?;
         keyfile::create_secret(&file("p12"), &p12)?;
         keyfile::create_secret(&file("password"), format!("{}\n", password.as_str()).as_bytes())?;
-        let kit = self.kit(subject, &issued.chain_pem, &issued.not_after, None);
+        let kit = self.kit(subject, &issued.chain_pem, &issued.not_after);
         keyfile::create_public(&file("toml"), kit.client_toml(&subject.id).as_bytes())?;
         Ok(password)
     }
@@ -298,7 +279,6 @@ impl Desk<'_> {
         let folder = self.dir.join("partners/_unknown");
         keyfile::secret_folder(&folder)?;
         keyfile::create_secret(&folder.join("client.key"), minted.key_pem.as_bytes())?;
-        let sample = (self.options.sample)(subject);
-        self.kit(subject, &minted.chain_pem, "", sample.as_ref()).write(&folder)
+        self.kit(subject, &minted.chain_pem, "").write(&folder)
     }
 }

@@ -15,8 +15,7 @@ use crate::clock;
 /// Creates a key file: `O_EXCL`, mode 0400, file and folder fsynced.
 ///
 /// # Errors
-/// [`PkiFault::Exists`] when it is there; [`PkiFault::File`] otherwise, and then a partial file may be left that the next
-/// attempt refuses to touch.
+/// [`PkiFault::Exists`] when it is there; [`PkiFault::File`] otherwise, and then no file is left, unless the machine stopped.
 pub fn create_secret(path: &Path, content: &[u8]) -> Result<(), PkiFault> {
     create(path, content, 0o400)
 }
@@ -53,9 +52,11 @@ fn create(path: &Path, content: &[u8], mode: u32) -> Result<(), PkiFault> {
         .mode(mode)
         .open(path)
         .map_err(PkiFault::file("create", path))?;
-    file.write_all(content)
-        .and_then(|()| file.sync_all())
-        .map_err(PkiFault::file("write", path))?;
+    if let Err(error) = file.write_all(content).and_then(|()| file.sync_all()) {
+        // Half a key is worth nothing and would be in the way of the next attempt.
+        let _ = fs::remove_file(path);
+        return Err(PkiFault::file("write", path)(error));
+    }
     sync_parent(path)
 }
 

@@ -6,6 +6,9 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use shuguan_adapters::catalogue::record_type;
+use shuguan_adapters::layout::{Encoding, Format, Layout};
+use shuguan_adapters::sample::{Dirt, write_sample};
 
 use super::{PkiFault, Subject, keyfile};
 
@@ -34,20 +37,57 @@ impl Addresses {
     }
 }
 
-/// A feed to try the line with: no record of a real person.
+/// A feed to try the line with: people and units that never were, one row in ten with a fault, so that a partner sees rejects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
     /// E.g. `sample.csv`.
-    pub file_name: String,
+    pub file_name: &'static str,
     /// E.g. `text/csv; charset=gb18030`.
     pub content_type: String,
     /// E.g. `health/birth-certificate`.
-    pub record: String,
-    /// E.g. `enrolment.registration`.
-    pub purpose: String,
+    pub record: &'static str,
     /// The file.
     pub bytes: Vec<u8>,
 }
+
+/// The purpose that the example bundle grants to every agency's feed.
+const PURPOSE: &str = "enrolment.registration";
+
+const SAMPLE_ROWS: u64 = 20;
+const SAMPLE_SEED: u64 = 1;
+
+impl Sample {
+    /// The sample of an agency in the form that its systems usually write; `None` for a word that is no agency.
+    pub fn of_agency(agency: &str) -> Option<Self> {
+        let (record, format, encoding) = match agency {
+            "public-security" => ("public-security/resident", CSV, Encoding::Gb18030),
+            "civil-affairs" => ("civil-affairs/cremation", CSV, Encoding::Gb18030),
+            "health" => ("health/birth-certificate", Format::Ndjson, Encoding::Utf8),
+            "commerce" => ("commerce/establishment", Format::Ndjson, Encoding::Utf8),
+            "tax" => ("tax/registration", CSV, Encoding::Gb18030),
+            _ => return None,
+        };
+        let layout = Layout { format, encoding };
+        let mut bytes = Vec::new();
+        if let Some(kind) = record_type(record) {
+            let dirt = Dirt::spread(10.0);
+            // Writing into memory does not fail.
+            write_sample(kind, layout, SAMPLE_ROWS, SAMPLE_SEED, dirt, &mut bytes).ok()?;
+        }
+        Some(Self {
+            file_name: if format == Format::Ndjson {
+                "sample.ndjson"
+            } else {
+                "sample.csv"
+            },
+            content_type: layout.content_type(),
+            record,
+            bytes,
+        })
+    }
+}
+
+const CSV: Format = Format::Delimited { delimiter: b',' };
 
 /// What a kit is made from.
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +106,6 @@ pub struct Kit<'a> {
     pub chain_pem: &'a str,
     /// End of the certificate's validity, RFC 3339.
     pub not_after: &'a str,
-    /// A feed to try the line with.
-    pub sample: Option<&'a Sample>,
 }
 
 impl Kit<'_> {
@@ -82,13 +120,14 @@ impl Kit<'_> {
         put("ca.pem", self.ca_pem.as_bytes())?;
         put("trust.txt", self.trust.as_bytes())?;
         put("client.toml", self.client_toml("client").as_bytes())?;
-        if let Some(sample) = self.sample {
-            put(&sample.file_name, &sample.bytes)?;
-        }
-        if self.subject.agency().is_some() {
+        let sample = self.subject.agency().and_then(Sample::of_agency);
+        if let Some(sample) = &sample {
+            if !sample.bytes.is_empty() {
+                put(sample.file_name, &sample.bytes)?;
+            }
             put("Push.java", PUSH_JAVA.as_bytes())?;
         }
-        put("说明.md", self.page().as_bytes())
+        put("说明.md", self.page(sample.as_ref()).as_bytes())
     }
 
     /// Settings of `shuguan push`, `pull`, `status` …; `stem` names certificate and key. Paths are relative to the file.
@@ -104,12 +143,18 @@ impl Kit<'_> {
         )
     }
 
-    /// `说明.md`.
-    pub fn page(&self) -> String {
-        let calls = match (self.subject.agency(), self.subject.uses_console()) {
-            (Some(agency), _) => self.push_calls(agency),
-            (None, true) => CONSOLE_CALLS.replace("{console}", &self.addresses.console),
-            (None, false) => PULL_CALLS.replace("{gateway}", &self.addresses.gateway),
+    /// `说明.md`; with the lines for a push when there is a sample to push.
+    fn page(&self, sample: Option<&Sample>) -> String {
+        let Addresses { gateway, console } = self.addresses;
+        let calls = match sample {
+            Some(sample) => PUSH_CALLS
+                .replace("{gateway}", gateway)
+                .replace("{file}", sample.file_name)
+                .replace("{type}", &sample.content_type)
+                .replace("{record}", sample.record)
+                .replace("{purpose}", PURPOSE),
+            None if self.subject.uses_console() => CONSOLE_CALLS.replace("{console}", console),
+            None => PULL_CALLS.replace("{gateway}", gateway),
         };
         PAGE.replace("{calls}", &calls)
             .replace("{zh}", &self.subject.zh)
@@ -117,42 +162,6 @@ impl Kit<'_> {
             .replace("{spiffe}", &self.subject.spiffe)
             .replace("{not_after}", self.not_after)
             .replace("{root}", self.root_sha256)
-    }
-
-    fn push_calls(&self, agency: &str) -> String {
-        let placeholder = placeholder(agency);
-        let sample = self.sample.unwrap_or(&placeholder);
-        let missing = match self.sample {
-            Some(_) => String::new(),
-            None => format!(
-                "先生成样例文件：`shuguan sample --record {} --rows 20 --seed 1 -o {}`\n\n",
-                sample.record, sample.file_name
-            ),
-        };
-        (missing + PUSH_CALLS)
-            .replace("{gateway}", &self.addresses.gateway)
-            .replace("{file}", &sample.file_name)
-            .replace("{type}", &sample.content_type)
-            .replace("{record}", &sample.record)
-            .replace("{purpose}", &sample.purpose)
-    }
-}
-
-/// The record type, purpose and form that the page shows when the kit holds no sample.
-fn placeholder(agency: &str) -> Sample {
-    let record = match agency {
-        "public-security" => "public-security/resident",
-        "civil-affairs" => "civil-affairs/cremation",
-        "commerce" => "commerce/establishment",
-        "tax" => "tax/registration",
-        _ => "health/birth-certificate",
-    };
-    Sample {
-        file_name: "sample.csv".to_owned(),
-        content_type: "text/csv; charset=utf-8".to_owned(),
-        record: record.to_owned(),
-        purpose: "enrolment.registration".to_owned(),
-        bytes: Vec::new(),
     }
 }
 

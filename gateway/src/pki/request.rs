@@ -14,7 +14,7 @@ use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo as ParsedKey;
 use zeroize::Zeroizing;
 
-use super::{PkiFault, Subject, keyfile};
+use super::{PkiFault, keyfile};
 
 /// A checked request: a public key whose owner has proved that it holds the private one.
 #[derive(Clone, Debug)]
@@ -95,12 +95,22 @@ pub struct RequestFiles {
     pub csr: PathBuf,
 }
 
+/// What a request says about its owner. Only people read it: the gateway certifies what its partner table says.
+#[derive(Clone, Copy, Debug)]
+pub struct Applicant<'a> {
+    /// Partner id: the common name.
+    pub id: &'a str,
+    /// Name of the organisation.
+    pub organization: Option<&'a str>,
+    /// SPIFFE id.
+    pub spiffe: Option<&'a str>,
+}
+
 /// Makes a P-256 key and a request in `folder` (0700 if it is made): `client.key` (0400) and `client.csr`.
 ///
 /// # Errors
 /// [`PkiFault::Exists`] when either file is there; nothing is written then.
-pub fn create(folder: &Path, subject: &Subject) -> Result<RequestFiles, PkiFault> {
-    subject.check()?;
+pub fn create(folder: &Path, applicant: Applicant<'_>) -> Result<RequestFiles, PkiFault> {
     let files = RequestFiles {
         key: folder.join("client.key"),
         csr: folder.join("client.csr"),
@@ -114,24 +124,24 @@ pub fn create(folder: &Path, subject: &Subject) -> Result<RequestFiles, PkiFault
         keyfile::secret_folder(folder)?;
     }
     let pair = KeyPair::generate().map_err(PkiFault::crypto("make a key"))?;
-    let pem = sign(&pair, subject)?;
+    let pem = sign(&pair, applicant)?;
     // The key first: a request without its key would be certified for nobody.
     keyfile::create_secret(&files.key, Zeroizing::new(pair.serialize_pem()).as_bytes())?;
     keyfile::create_public(&files.csr, pem.as_bytes())?;
     Ok(files)
 }
 
-/// The request for a key that exists. The names in it only tell people what it is for.
-fn sign(pair: &KeyPair, subject: &Subject) -> Result<String, PkiFault> {
+fn sign(pair: &KeyPair, applicant: Applicant<'_>) -> Result<String, PkiFault> {
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, subject.id.as_str());
-    let uri = subject
-        .spiffe
-        .as_str()
-        .try_into()
-        .map_err(PkiFault::crypto("write the SPIFFE id"))?;
-    params.subject_alt_names = vec![SanType::URI(uri)];
+    if let Some(organization) = applicant.organization {
+        params.distinguished_name.push(DnType::OrganizationName, organization);
+    }
+    params.distinguished_name.push(DnType::CommonName, applicant.id);
+    if let Some(spiffe) = applicant.spiffe {
+        let uri = spiffe.try_into().map_err(PkiFault::crypto("write the SPIFFE id"))?;
+        params.subject_alt_names = vec![SanType::URI(uri)];
+    }
     params
         .serialize_request(pair)
         .and_then(|request| request.pem())

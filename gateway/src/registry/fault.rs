@@ -121,7 +121,7 @@ pub enum Remedy {
     Wait,
     /// The registry will not take this batch: try again a few times, then set it aside.
     SetAside,
-    /// The disk lost a write: stop the process, never go on with the same descriptor.
+    /// The disk lost a write, or the writer is gone: stop the process, never go on with the same descriptor.
     Stop,
 }
 
@@ -151,7 +151,9 @@ impl RegistryFault {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Sql { source, .. } => of_sqlite(source),
-            Self::Closed | Self::Absent(_) | Self::Exists(_) | Self::Make { .. } | Self::OldSqlite(_) => Remedy::Wait,
+            // The writer's thread has ended and nothing brings it back but a start.
+            Self::Closed => Remedy::Stop,
+            Self::Absent(_) | Self::Exists(_) | Self::Make { .. } | Self::OldSqlite(_) => Remedy::Wait,
             Self::PlansDiffer { .. }
             | Self::ColumnDiffers { .. }
             | Self::Behind { .. }

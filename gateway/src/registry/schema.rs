@@ -5,11 +5,14 @@
 //! primary key of a table without rowid, so a look-up and the write after it touch the same page.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use adapters::catalogue::{Field, FieldType, RecordType, Subject};
 use arrow_schema::{DataType, TimeUnit};
+use policies::operator::date::DateTo;
+use policies::{Direction, Operator, OutputColumn, Plan, Target};
 use rusqlite::Connection;
-use shuguan_adapters as adapters;
+use {shuguan_adapters as adapters, shuguan_policies as policies};
 
 use super::fault::{RegistryFault, Step};
 
@@ -168,7 +171,9 @@ impl TableSpec {
     fn create_sql(&self) -> Vec<String> {
         let mut text = format!("CREATE TABLE {} (\n  _key TEXT NOT NULL PRIMARY KEY", self.name);
         for column in &self.columns {
-            text.push_str(&format!(",\n  {} {}", column.name, column.kind.sql()));
+            for piece in [",\n  ", column.name, " ", column.kind.sql()] {
+                text.push_str(piece);
+            }
         }
         if self.has_unit() {
             text.push_str(",\n  _unit TEXT");
@@ -249,6 +254,44 @@ impl TableBuilder {
             })
             .collect()
     }
+}
+
+/// The tables that those plans need: one for each record type that a push plan releases, over all its plans (design 10.8).
+///
+/// # Errors
+/// [`RegistryFault::PlansDiffer`], [`RegistryFault::NoKey`].
+pub fn tables<'p>(plans: impl IntoIterator<Item = &'p Arc<Plan>>) -> Result<Vec<TableSpec>, RegistryFault> {
+    let mut builder = TableBuilder::default();
+    for plan in plans {
+        let (Target::Record(record), Direction::Push) = (plan.target(), plan.direction()) else {
+            continue;
+        };
+        for output in plan.output() {
+            builder.add(record, released(record, output)?)?;
+        }
+    }
+    builder.finish()
+}
+
+fn released(record: &'static RecordType, output: &OutputColumn) -> Result<ColumnSpec, RegistryFault> {
+    let kind = ColumnType::of(&output.data_type).ok_or_else(|| RegistryFault::UnknownColumn {
+        record: record.name.into(),
+        column: output.name.into(),
+    })?;
+    Ok(ColumnSpec {
+        name: output.name,
+        zh: output.zh,
+        kind,
+        identifies: identifies(&output.kind.operator),
+    })
+}
+
+/// A day out of a moment may stand in a key; whatever is coarser or covered would merge records that are not the same.
+fn identifies(operator: &Operator) -> bool {
+    matches!(
+        operator,
+        Operator::Keep | Operator::Pseudonym(_) | Operator::Date(DateTo::Day)
+    )
 }
 
 /// The whole record type kept as it is: what a plan that keeps every field releases.

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod datasets;
-mod fixture;
+pub(crate) mod fixture;
 mod merging;
 mod model;
 mod tables;

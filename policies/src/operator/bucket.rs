@@ -87,9 +87,10 @@ fn floor(text: &str) -> Option<i64> {
     }
     let whole = whole.parse::<i64>().unwrap_or(i64::MAX);
     let has_fraction = fraction.bytes().any(|b| b != b'0');
-    Some(match negative {
-        true => whole.saturating_neg().saturating_sub(i64::from(has_fraction)),
-        false => whole,
+    Some(if negative {
+        whole.saturating_neg().saturating_sub(i64::from(has_fraction))
+    } else {
+        whole
     })
 }
 

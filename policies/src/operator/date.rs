@@ -135,8 +135,7 @@ mod tests {
     fn a_moment_is_cut_at_midnight_in_shanghai() {
         let at = |text: &str| {
             text.parse::<jiff::Timestamp>()
-                .map(jiff::Timestamp::as_microsecond)
-                .unwrap_or(0)
+                .map_or(0, jiff::Timestamp::as_microsecond)
         };
         assert_eq!(super::shanghai_day(at("1969-12-31T15:59:59.999999Z")), -1);
         assert_eq!(super::shanghai_day(at("1969-12-31T16:00:00Z")), 0);

@@ -16,10 +16,7 @@ use crate::key::Keys;
 impl Operator {
     /// The operator that a table describes; `None` means that a fault was recorded.
     pub(crate) fn read<'s>(document: &mut Document<'s>, mut table: Table<'s>, keys: &Keys) -> Option<Self> {
-        let name: Option<Spanned<String>> = table.required(document, "op");
-        let Some(name) = name else {
-            return None;
-        };
+        let name: Spanned<String> = table.required(document, "op")?;
         let operator = match name.get_ref().as_str() {
             "keep" => Some(Self::Keep),
             "drop" => {
@@ -27,7 +24,7 @@ impl Operator {
                 let _: Option<String> = table.optional(document, "why");
                 Some(Self::Drop)
             }
-            "constant" => table.required(document, "value").map(Self::Constant),
+            "constant" => read_constant(document, &mut table).map(Self::Constant),
             "exists" => Some(Self::Exists),
             "mask" => read_mask(document, &mut table).map(Self::Mask),
             "date" => read_level(document, &mut table, &DateTo::ALL.map(|to| (to.name(), to))).map(Self::Date),
@@ -48,6 +45,21 @@ impl Operator {
         operator
     }
 }
+
+/// The value is repeated in every row, so its length is bounded; an empty text would read as a null.
+fn read_constant<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<String> {
+    let value: Spanned<String> = table.required(document, "value")?;
+    let length = value.get_ref().chars().count();
+    if (1..=CONSTANT_CHARS_MAX).contains(&length) {
+        return Some(value.into_inner());
+    }
+    let message = format!("`value` has 1 to {CONSTANT_CHARS_MAX} characters, not {length}");
+    document.fault(value.span(), message, None);
+    None
+}
+
+/// Longest constant, in characters.
+const CONSTANT_CHARS_MAX: usize = 100;
 
 fn read_mask<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Mask> {
     let first = table.or(document, "first", 0);

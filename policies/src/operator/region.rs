@@ -18,6 +18,14 @@ pub enum RegionTo {
     County,
 }
 
+/// Regions, divisions and resident ids (whose first six digits are the county of first issue) become text.
+pub(super) fn fits(kind: &FieldType) -> Result<DataType, String> {
+    match kind {
+        FieldType::Region | FieldType::Division(_) | FieldType::CitizenId => Ok(DataType::Utf8),
+        _ => Err("only division codes and resident ids can be cut to a region".into()),
+    }
+}
+
 impl RegionTo {
     /// Every level, coarsest first.
     pub const ALL: [Self; 3] = [Self::Province, Self::City, Self::County];
@@ -36,14 +44,6 @@ impl RegionTo {
             Self::Province => 2,
             Self::City => 4,
             Self::County => 6,
-        }
-    }
-
-    /// Regions, divisions and resident ids (whose first six digits are the county of first issue) become text.
-    pub(super) fn fits(self, kind: &FieldType) -> Result<DataType, String> {
-        match kind {
-            FieldType::Region | FieldType::Division(_) | FieldType::CitizenId => Ok(DataType::Utf8),
-            _ => Err("only division codes and resident ids can be cut to a region".into()),
         }
     }
 

@@ -48,7 +48,7 @@ const fn record(
 const PERSON: &[Subject] = &[Subject::Person("citizen_id")];
 const UNIT: &[Subject] = &[Subject::Enterprise("uscc")];
 
-pub(super) static RESIDENT: RecordType = record(
+pub(crate) static RESIDENT: RecordType = record(
     "public-security/resident",
     &[
         field("citizen_id", FieldType::CitizenId),
@@ -60,7 +60,7 @@ pub(super) static RESIDENT: RecordType = record(
     &[&["citizen_id"]],
     PERSON,
 );
-pub(super) static DEATH: RecordType = record(
+pub(crate) static DEATH: RecordType = record(
     "public-security/death",
     &[
         field("citizen_id", FieldType::CitizenId),
@@ -70,7 +70,7 @@ pub(super) static DEATH: RecordType = record(
     &[&["citizen_id", "cancel_date"]],
     PERSON,
 );
-pub(super) static CERTIFICATE: RecordType = record(
+pub(crate) static CERTIFICATE: RecordType = record(
     "health/death-certificate",
     &[
         field("cert_no", FieldType::DocumentNo(20)),
@@ -80,7 +80,7 @@ pub(super) static CERTIFICATE: RecordType = record(
     &[&["cert_no"], &["citizen_id", "death_date"]],
     PERSON,
 );
-pub(super) static ESTABLISHMENT: RecordType = record(
+pub(crate) static ESTABLISHMENT: RecordType = record(
     "commerce/establishment",
     &[
         field("uscc", FieldType::Uscc),
@@ -91,7 +91,7 @@ pub(super) static ESTABLISHMENT: RecordType = record(
     &[&["uscc"], &["reg_no"]],
     UNIT,
 );
-pub(super) static TAX: RecordType = record(
+pub(crate) static TAX: RecordType = record(
     "tax/registration",
     &[
         field("tax_reg_seq", FieldType::DocumentNo(20)),
@@ -105,12 +105,12 @@ pub(super) static TAX: RecordType = record(
 );
 
 /// Records with every field kept.
-pub(super) fn kept(records: &[&'static RecordType]) -> Vec<TableSpec> {
+pub(crate) fn kept(records: &[&'static RecordType]) -> Vec<TableSpec> {
     records.iter().map(|record| keep_all(record).unwrap()).collect()
 }
 
 /// A batch from text: a date as `YYYY-MM-DD`, an instant in microseconds, `-` for null.
-pub(super) fn batch(record: &RecordType, names: &[&str], rows: &[&[&str]]) -> RecordBatch {
+pub(crate) fn batch(record: &RecordType, names: &[&str], rows: &[&[&str]]) -> RecordBatch {
     let fields: Vec<&Field> = names.iter().map(|name| record.field(name).unwrap()).collect();
     let columns = fields.iter().enumerate().map(|(place, field)| {
         let cells: Vec<Option<&str>> = rows
@@ -156,13 +156,13 @@ fn column(field: &Field, cells: &[Option<&str>]) -> ArrayRef {
 }
 
 /// All fields of the record type, in catalogue order.
-pub(super) fn whole(record: &RecordType, rows: &[&[&str]]) -> RecordBatch {
+pub(crate) fn whole(record: &RecordType, rows: &[&[&str]]) -> RecordBatch {
     let names: Vec<&str> = record.fields.iter().map(|field| field.name).collect();
     batch(record, &names, rows)
 }
 
 /// Part `number` of the exchange whose leaf is `leaf`, received at `leaf` seconds after the year 2000 or so.
-pub(super) fn part(record: &RecordType, leaf: u64, number: u32, batch: RecordBatch) -> Part {
+pub(crate) fn part(record: &RecordType, leaf: u64, number: u32, batch: RecordBatch) -> Part {
     Part {
         exchange: Uuid::from_u128(u128::from(leaf)),
         number,
@@ -174,36 +174,36 @@ pub(super) fn part(record: &RecordType, leaf: u64, number: u32, batch: RecordBat
     }
 }
 
-pub(super) fn received(leaf: u64) -> i64 {
+pub(crate) fn received(leaf: u64) -> i64 {
     1_000_000_000_000_000 + i64::try_from(leaf).unwrap() * 1_000_000
 }
 
 /// A registry in a folder of its own.
-pub(super) struct Place {
-    pub(super) folder: TempDir,
-    pub(super) settings: RegistrySettings,
+pub(crate) struct Place {
+    pub(crate) folder: TempDir,
+    pub(crate) settings: RegistrySettings,
 }
 
 impl Place {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let settings = RegistrySettings::at(folder.path().join("registry").join("registry.db"));
         Self { folder, settings }
     }
 
-    pub(super) fn with(tables: &[TableSpec]) -> (Self, Registry) {
+    pub(crate) fn with(tables: &[TableSpec]) -> (Self, Registry) {
         let place = Self::new();
         Registry::create(&place.settings, tables).unwrap();
         let registry = place.open(tables);
         (place, registry)
     }
 
-    pub(super) fn open(&self, tables: &[TableSpec]) -> Registry {
+    pub(crate) fn open(&self, tables: &[TableSpec]) -> Registry {
         Registry::open(&self.settings, tables.to_vec(), false).unwrap()
     }
 
     /// The first column of what a query gives, as text, `-` for null.
-    pub(super) fn query(&self, sql: &str) -> Vec<String> {
+    pub(crate) fn query(&self, sql: &str) -> Vec<String> {
         let connection = Connection::open(&self.settings.path).unwrap();
         let mut statement = connection.prepare(sql).unwrap();
         let columns = statement.column_count();
@@ -223,5 +223,5 @@ impl Place {
     }
 }
 
-pub(super) const ANNA: &str = "320706188002290004";
-pub(super) const BORIS: &str = "320706188503150009";
+pub(crate) const ANNA: &str = "320706188002290004";
+pub(crate) const BORIS: &str = "320706188503150009";

@@ -1,0 +1,213 @@
+//! `POST /v1/extracts`, `GET /v1/extracts/{id}`, `GET …/content`: request, wait, download with ranges.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, body};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+use shuguan_policies::dataset::Dataset;
+use uuid::Uuid;
+
+use super::Api;
+use super::gate::{About, Context};
+use crate::edge::Peer;
+use crate::exchange::pull::{self, ExtractRequest};
+use crate::exchange::{Refused, Stop};
+use crate::extract::{Ready, State as ExtractState};
+use crate::refusal::Refusal;
+
+/// Longest wait that `Prefer: wait=` gets.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Begins an extract.
+pub async fn request(
+    State(api): State<Api>,
+    Extension(context): Extension<Context>,
+    Extension(peer): Extension<Arc<Peer>>,
+    request: Result<Json<ExtractRequest>, JsonRejection>,
+) -> Response {
+    let mut dataset = None;
+    let begun = match request {
+        Ok(Json(request)) => {
+            dataset = Dataset::parse(&request.dataset).map(Dataset::name);
+            pull::begin(&api.stations, Arc::clone(&peer), request)
+        }
+        // serde's message names the member, and a wrong one would be echoed, so it stays here.
+        Err(_) => Err(Refused::new(Refusal::BadRequest)
+            .detail("members are dataset, purpose, case, select {region, since}, form")
+            .into()),
+    };
+    match begun {
+        Ok(exchange) => {
+            let path = format!("/v1/extracts/{exchange}");
+            let document = json!({
+                "schema": "shuguan.extract.v1", "extract": exchange, "state": "preparing", "links": links(exchange),
+            });
+            (StatusCode::ACCEPTED, [(header::LOCATION, path)], Json(document)).into_response()
+        }
+        Err(stop) => {
+            let about = About {
+                dataset,
+                bundle: Some(api.stations.policies.load().hash()),
+                ..About::default()
+            };
+            context.stop(Some(&peer), "pull", about, stop).await
+        }
+    }
+}
+
+fn links(exchange: Uuid) -> Value {
+    json!({
+        "status": format!("/v1/extracts/{exchange}"),
+        "content": format!("/v1/extracts/{exchange}/content"),
+        "receipt": format!("/v1/exchanges/{exchange}/receipt"),
+    })
+}
+
+fn own(api: &Api, peer: &Peer, extract: &str) -> Result<(Uuid, ExtractState), Stop> {
+    let exchange: Uuid = extract.parse().map_err(|_| Refusal::NotFound)?;
+    let state = api.stations.extracts.state(exchange, &peer.partner().id);
+    Ok((exchange, state.ok_or(Refusal::NotFound)?))
+}
+
+/// The state of an extract; `Prefer: wait=N` waits for a change.
+pub async fn status(
+    State(api): State<Api>,
+    Extension(context): Extension<Context>,
+    Extension(peer): Extension<Arc<Peer>>,
+    Path(extract): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let deadline = tokio::time::Instant::now() + preferred_wait(&headers);
+    loop {
+        match own(&api, &peer, &extract) {
+            Ok((_, ExtractState::Preparing)) if tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Ok((exchange, state)) => return Json(document(exchange, &state)).into_response(),
+            Err(stop) => return context.stop(Some(&peer), "extracts", About::default(), stop).await,
+        }
+    }
+}
+
+/// `Prefer: wait=N` (RFC 7240), seconds.
+fn preferred_wait(headers: &HeaderMap) -> Duration {
+    headers
+        .get("prefer")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.strip_prefix("wait="))
+        .and_then(|seconds| seconds.trim().parse().ok())
+        .map_or(Duration::ZERO, |seconds| Duration::from_secs(seconds).min(WAIT_MAX))
+}
+
+fn document(exchange: Uuid, state: &ExtractState) -> Value {
+    let mut document = json!({ "schema": "shuguan.extract.v1", "extract": exchange, "links": links(exchange) });
+    let Some(members) = document.as_object_mut() else {
+        return document;
+    };
+    let word = match state {
+        ExtractState::Preparing => "preparing",
+        ExtractState::Failed => "failed",
+        ExtractState::Ready(ready) => {
+            members.insert("rows".into(), ready.rows.into());
+            members.insert("bytes".into(), ready.content.bytes().into());
+            members.insert("repr_digest".into(), digest_text(ready).into());
+            "ready"
+        }
+    };
+    members.insert("state".into(), word.into());
+    document
+}
+
+fn digest_text(ready: &Ready) -> String {
+    format!("sha-256=:{}:", BASE64.encode(ready.content.digest()))
+}
+
+/// The content; its leaf has been durable since before the state said `ready`.
+pub async fn content(
+    State(api): State<Api>,
+    Extension(context): Extension<Context>,
+    Extension(peer): Extension<Arc<Peer>>,
+    Path(extract): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let ready = own(&api, &peer, &extract).and_then(|(_, state)| match state {
+        ExtractState::Ready(ready) => Ok(ready),
+        ExtractState::Preparing => Err(Refused::new(Refusal::ExtractNotReady).retry_after(1).into()),
+        ExtractState::Failed => Err(Refusal::ExtractGone.into()),
+    });
+    match ready {
+        Ok(ready) => stream_content(ready, &headers),
+        Err(stop) => context.stop(Some(&peer), "extracts", About::default(), stop).await,
+    }
+}
+
+fn stream_content(ready: Arc<Ready>, headers: &HeaderMap) -> Response {
+    let bytes = ready.content.bytes();
+    let range = range_start(headers);
+    if range.is_some_and(|from| from > bytes || (from == bytes && bytes > 0)) {
+        let headers = [(header::CONTENT_RANGE, format!("bytes */{bytes}"))];
+        return (StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response();
+    }
+    let from = range.unwrap_or(0);
+    let mut response = body_from(Arc::clone(&ready), from).into_response();
+    if range.is_some() {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    let digest = digest_text(&ready);
+    let fields: [(HeaderName, String); 6] = [
+        (header::CONTENT_TYPE, ready.form.content_type().into()),
+        (header::CONTENT_LENGTH, (bytes - from).to_string()),
+        (header::ACCEPT_RANGES, "bytes".into()),
+        (header::ETAG, format!("\"{}\"", BASE64.encode(ready.content.digest()))),
+        (HeaderName::from_static("repr-digest"), digest),
+        (
+            header::CONTENT_RANGE,
+            format!("bytes {from}-{}/{bytes}", bytes.saturating_sub(1)),
+        ),
+    ];
+    for (name, text) in fields {
+        if name == header::CONTENT_RANGE && range.is_none() {
+            continue;
+        }
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+/// `Range: bytes=N-`; other forms are ignored, as RFC 9110 (14.2) allows.
+fn range_start(headers: &HeaderMap) -> Option<u64> {
+    let text = headers.get(header::RANGE)?.to_str().ok()?;
+    text.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
+}
+
+/// Chunk by chunk out of the encrypted spool; memory does not grow with the extract.
+fn body_from(ready: Arc<Ready>, from: u64) -> Body {
+    let chunks = stream::try_unfold(from, move |at| {
+        let ready = Arc::clone(&ready);
+        async move {
+            let chunk = tokio::task::spawn_blocking(move || ready.content.read_from(at))
+                .await
+                .map_err(std::io::Error::other)?
+                .map_err(std::io::Error::other)?;
+            if chunk.is_empty() {
+                return Ok::<_, std::io::Error>(None);
+            }
+            let next = at + u64::try_from(chunk.len()).unwrap_or(0);
+            Ok(Some((Bytes::from(chunk), next)))
+        }
+    });
+    body::Body::from_stream(chunks)
+}

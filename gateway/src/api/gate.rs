@@ -1,0 +1,221 @@
+//! What every request passes before its handler: framing, a place in flight, an identity, a request id.
+//!
+//! Takes the [`Caller`] that the connection proved; gives handlers an `Arc<Peer>` and a [`Context`]. Refuses what can be read in two ways,
+//! callers whose certificate may not be used here, and work beyond the limit. Each refusal of a known caller is a leaf.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, header};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use super::problem::{self, Language};
+use crate::edge::{Caller, Peer, framing};
+use crate::exchange::{Fault, Refused, Stop};
+use crate::journal::{Journal, RefusalDraft};
+use crate::refusal::Refusal;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+
+/// What the gate needs.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    journal: Journal,
+    places: Arc<Semaphore>,
+    draining: Arc<AtomicBool>,
+    /// Answers a caller without a certificate; the console shows a help page.
+    anonymous: fn() -> Option<Response>,
+}
+
+impl Gate {
+    /// A gate that lets so many requests in at once.
+    pub fn new(journal: Journal, in_flight_max: u32, draining: Arc<AtomicBool>) -> Self {
+        Self {
+            journal,
+            places: Arc::new(Semaphore::new(in_flight_max as usize)),
+            draining,
+            anonymous: || None,
+        }
+    }
+
+    /// The same gate with a page for callers without a certificate.
+    #[must_use]
+    pub fn with_help(mut self, help: fn() -> Option<Response>) -> Self {
+        self.anonymous = help;
+        self
+    }
+}
+
+/// Who asked and under which id; every handler finds it.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Finds the operational log line.
+    pub request_id: Uuid,
+    /// Language of texts.
+    pub language: Language,
+    journal: Journal,
+}
+
+/// What a refusal leaf may say of the request: only names that exist.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct About<'a> {
+    /// Record type.
+    pub record: Option<&'a str>,
+    /// Dataset.
+    pub dataset: Option<&'a str>,
+    /// Purpose.
+    pub purpose: Option<&'a str>,
+    /// Hash of the bundle that was asked.
+    pub bundle: Option<[u8; 32]>,
+}
+
+impl Context {
+    /// Seals the leaf of a refusal, logs a fault once, and answers.
+    pub async fn stop(&self, peer: Option<&Peer>, at: &'static str, about: About<'_>, stop: Stop) -> Response {
+        match &stop {
+            Stop::Refused(refused) => self.seal(peer, at, about, refused).await,
+            Stop::Fault(fault) => log_fault(self.request_id, fault),
+        }
+        problem::answer(&stop, self.request_id, self.language)
+    }
+
+    async fn seal(&self, peer: Option<&Peer>, at: &'static str, about: About<'_>, refused: &Refused) {
+        let refusal = refused.refusal;
+        metrics::counter!("shuguan_refusals_total", "code" => refusal.code()).increment(1);
+        // A journal that cannot commit has no leaf for its own refusal (design 10.6).
+        if refused.sealed || refusal == Refusal::JournalUnavailable {
+            return;
+        }
+        let draft = RefusalDraft {
+            partner: peer.map(|peer| peer.partner().id.clone()),
+            code: refusal,
+            record: about.record.map(str::to_owned),
+            dataset: about.dataset.map(str::to_owned),
+            purpose: about.purpose.map(str::to_owned),
+            bundle: about.bundle,
+            at,
+            exchange: refused.exchange,
+        };
+        // The caller is refused all the same; the metric counted it.
+        if self.journal.refuse(draft).await.is_err() {
+            tracing::warn!(code = refusal.code(), "a refusal could not be sealed");
+        }
+    }
+}
+
+/// A fault is logged once, here, with the whole chain of its causes; the caller learns the request id.
+fn log_fault(request_id: Uuid, fault: &Fault) {
+    let mut chain = fault.step.to_owned();
+    let mut cause = fault.source.as_deref().map(|error| error as &dyn std::error::Error);
+    while let Some(error) = cause {
+        chain.push_str(": ");
+        chain.push_str(&error.to_string());
+        cause = error.source();
+    }
+    tracing::error!(request.id = %request_id, cause = %chain, "a request failed");
+}
+
+/// The gate itself.
+pub async fn pass(
+    State(gate): State<Gate>,
+    Extension(caller): Extension<Caller>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let context = Context {
+        request_id: request_id(&request),
+        language: Language::of(request.headers()),
+        journal: gate.journal.clone(),
+    };
+    let request_id = context.request_id;
+    let mut response = match admit(&gate, &caller, &context, &mut request).await {
+        Ok(_place) => {
+            request.extensions_mut().insert(context);
+            next.run(request).await
+        }
+        Err(response) => response,
+    };
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&request_id.to_string()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+async fn admit<'g>(
+    gate: &'g Gate,
+    caller: &Caller,
+    context: &Context,
+    request: &mut Request,
+) -> Result<tokio::sync::SemaphorePermit<'g>, Response> {
+    let (refusal, peer) = match caller {
+        Caller::Refused(refusal, peer) => (Some(*refusal), peer.clone()),
+        Caller::Anonymous => match (gate.anonymous)() {
+            Some(page) => return Err(page),
+            None => (Some(Refusal::NoCertificate), None),
+        },
+        Caller::Peer(peer) => (None, Some(Arc::clone(peer))),
+    };
+    if let Some(refusal) = refusal {
+        let stop = refusal.into();
+        return Err(context.stop(peer.as_deref(), "peer", About::default(), stop).await);
+    }
+    let (parts, body) = std::mem::take(request).into_parts();
+    let framing = framing::fault(&parts);
+    *request = Request::from_parts(parts, body);
+    let stop = match framing {
+        Some(fault) => Some(Refused::new(Refusal::BadRequest).detail(fault).into()),
+        None if gate.draining.load(Ordering::Relaxed) => Some(Refused::new(Refusal::Draining).retry_after(10).into()),
+        None => None,
+    };
+    if let Some(stop) = stop {
+        return Err(context.stop(peer.as_deref(), "gate", About::default(), stop).await);
+    }
+    let Ok(place) = gate.places.try_acquire() else {
+        let stop = Refused::new(Refusal::Overloaded).retry_after(1).into();
+        return Err(context.stop(peer.as_deref(), "gate", About::default(), stop).await);
+    };
+    if let Some(peer) = peer {
+        request.extensions_mut().insert(peer);
+    }
+    Ok(place)
+}
+
+/// The caller's own request id when it is a UUID, else a fresh one (design 10.7: no free text).
+fn request_id(request: &Request) -> Uuid {
+    request
+        .headers()
+        .get(REQUEST_ID)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(Uuid::new_v4)
+}
+
+/// No such route.
+pub async fn no_route(Extension(context): Extension<Context>, Extension(peer): Extension<Arc<Peer>>) -> Response {
+    let stop = Refusal::NotFound.into();
+    context.stop(Some(&peer), "route", About::default(), stop).await
+}
+
+/// A route that does not take this method.
+pub async fn no_method(Extension(context): Extension<Context>, Extension(peer): Extension<Arc<Peer>>) -> Response {
+    let stop = Refusal::MethodNotAllowed.into();
+    context.stop(Some(&peer), "route", About::default(), stop).await
+}
+
+/// A panic in a handler: a fault like any other, without its text.
+pub fn panicked(_panic: Box<dyn Any + Send + 'static>) -> Response {
+    let request_id = Uuid::new_v4();
+    tracing::error!(request.id = %request_id, "a handler panicked");
+    problem::fault_answer(request_id, Language::Chinese)
+}

@@ -1,0 +1,90 @@
+//! `shuguan serve`: run the gateway until SIGTERM or Ctrl-C.
+
+use std::path::{Path, PathBuf};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::config;
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::serve::{Gateway, StartFault};
+
+/// Run the gateway.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "EXAMPLES
+  shuguan serve -c /etc/shuguan/shuguan.toml
+
+SIGNALS
+  SIGTERM, Ctrl-C  stop accepting, finish what is in flight, seal the stop leaf, exit 0; a second one ends at once
+  SIGHUP           read certificates and revocation lists anew, all or nothing
+
+EXIT CODES
+  0 stopped · 1 did not start, or the journal failed")]
+pub struct ServeArgs {
+    /// The configuration.
+    #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
+    config: PathBuf,
+}
+
+/// Runs the command.
+pub fn run(args: ServeArgs, output: &Output) -> Result<Exit, Failure> {
+    let config = config::load(&args.config)?;
+    log_to_stdout();
+    super::runtime()?.block_on(serve(&args.config, config, output))
+}
+
+/// JSON lines on stdout, for journald. The log of exchanges is not here: that is the journal.
+fn log_to_stdout() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("SHUGUAN_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // A second subscriber in one process is refused, which is as well.
+    let _ = tracing_subscriber::fmt().json().with_env_filter(filter).try_init();
+}
+
+async fn serve(path: &Path, config: Config, output: &Output) -> Result<Exit, Failure> {
+    let broken = |error: std::io::Error| Failure::local("cannot listen to signals").because(error);
+    let mut term = signal(SignalKind::terminate()).map_err(broken)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(broken)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(broken)?;
+    let listen = config.listen.clone();
+    let mut gateway = Gateway::start(config, Clock::system())
+        .await
+        .map_err(|fault| not_started(path, &fault))?;
+    tracing::info!(feed = %listen.feed, console = %listen.console, health = %listen.health, "serving");
+    loop {
+        tokio::select! {
+            _ = term.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => {
+                if let Err(fault) = gateway.reload().await {
+                    tracing::error!(error = %fault, "the reload was refused; what was in force stays");
+                } else {
+                    tracing::info!("reloaded certificates and revocation lists");
+                }
+            }
+            () = gateway.failed() => {
+                // Whether the last transaction is on disk nobody knows now; the next start reads what is there.
+                return Err(Failure::local("the journal or the registry can no longer be trusted to keep what it is given")
+                    .coded("SG9002")
+                    .then("look at the disk and the log, then start again: nothing acknowledged is lost"));
+            }
+        }
+    }
+    output.note("stopping; a second signal ends at once");
+    tokio::select! {
+        () = gateway.stop() => {}
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(Exit::Done)
+}
+
+/// Everything that was wrong at the start.
+pub(crate) fn not_started(path: &Path, fault: &StartFault) -> Failure {
+    Failure::local(format!("the gateway does not start\n{fault}"))
+        .coded("SG7104")
+        .at(path.display().to_string())
+        .then(format!("mend it, then: shuguan doctor -c {}", path.display()))
+}

@@ -1,0 +1,169 @@
+//! Bodies that end: a size limit, a longest silence and a lowest rate.
+//!
+//! Takes the body as hyper gives it; gives the same frames. Stops with [`BodyStop`] when it grows past its limit, says nothing for too
+//! long, or drips. The clock runs only while we wait for the sender; while we pause the reading ourselves (design 10.5) it stands.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep};
+
+/// Why a body did not come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyStop {
+    /// More bytes than the limit.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(u64),
+    /// Silent for too long, or below the lowest rate.
+    #[error("the body came too slowly")]
+    TooSlow,
+    /// The connection broke, or the framing did.
+    #[error("the body ended early")]
+    Incomplete,
+}
+
+/// Limits of one body.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimits {
+    /// Most bytes.
+    pub bytes_max: u64,
+    /// Longest silence.
+    pub idle: Duration,
+    /// Lowest rate over [`RATE_WINDOW`] of waiting, bytes a second.
+    pub rate_min: u32,
+}
+
+/// Over so much waiting the rate is judged.
+const RATE_WINDOW: Duration = Duration::from_secs(30);
+
+/// A body under limits.
+#[derive(Debug)]
+pub struct GuardedBody<B> {
+    inner: B,
+    limits: BodyLimits,
+    seen: u64,
+    /// Set while we wait for a frame: since when, and the alarm.
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
+    window_waited: Duration,
+    window_bytes: u64,
+}
+
+impl<B> GuardedBody<B> {
+    /// Puts a body under limits.
+    pub fn new(inner: B, limits: BodyLimits) -> Self {
+        Self {
+            inner,
+            limits,
+            seen: 0,
+            waiting: None,
+            window_waited: Duration::ZERO,
+            window_bytes: 0,
+        }
+    }
+
+    fn arrived(&mut self, bytes: usize) -> Result<(), BodyStop> {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.seen = self.seen.saturating_add(bytes);
+        if self.seen > self.limits.bytes_max {
+            return Err(BodyStop::TooLarge(self.limits.bytes_max));
+        }
+        if let Some((since, _)) = self.waiting.take() {
+            self.window_waited += since.elapsed();
+        }
+        self.window_bytes = self.window_bytes.saturating_add(bytes);
+        if self.window_waited >= RATE_WINDOW {
+            let least = u64::from(self.limits.rate_min).saturating_mul(self.window_waited.as_secs());
+            if self.window_bytes < least {
+                return Err(BodyStop::TooSlow);
+            }
+            self.window_waited = Duration::ZERO;
+            self.window_bytes = 0;
+        }
+        Ok(())
+    }
+}
+
+impl<B> Body for GuardedBody<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    type Data = Bytes;
+    type Error = BodyStop;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyStop>>> {
+        match Pin::new(&mut self.inner).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                Poll::Ready(Some(self.arrived(bytes).map(|()| frame)))
+            }
+            Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(BodyStop::Incomplete))),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => {
+                let idle = self.limits.idle;
+                let (_, alarm) = self
+                    .waiting
+                    .get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(idle))));
+                match alarm.as_mut().poll(cx) {
+                    Poll::Ready(()) => Poll::Ready(Some(Err(BodyStop::TooSlow))),
+                    Poll::Pending => Poll::Pending,
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use http_body_util::{BodyExt, Full, StreamBody};
+
+    use super::*;
+
+    fn limits(bytes_max: u64) -> BodyLimits {
+        BodyLimits {
+            bytes_max,
+            idle: Duration::from_secs(5),
+            rate_min: 100,
+        }
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    }
+
+    #[test]
+    fn a_body_at_its_limit_passes_and_one_byte_more_does_not() {
+        runtime().block_on(async {
+            let body = GuardedBody::new(Full::new(Bytes::from_static(b"12345")), limits(5));
+            assert_eq!(body.collect().await.unwrap().to_bytes().len(), 5);
+            let body = GuardedBody::new(Full::new(Bytes::from_static(b"123456")), limits(5));
+            assert_eq!(body.collect().await.unwrap_err(), BodyStop::TooLarge(5));
+        });
+    }
+
+    #[test]
+    fn a_silent_body_is_too_slow() {
+        runtime().block_on(async {
+            let silent = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, BodyStop>>());
+            let mut limits = limits(5);
+            limits.idle = Duration::from_millis(20);
+            let body = GuardedBody::new(Box::pin(silent), limits);
+            assert_eq!(body.collect().await.unwrap_err(), BodyStop::TooSlow);
+        });
+    }
+}

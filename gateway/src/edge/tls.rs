@@ -1,0 +1,222 @@
+//! TLS parameters of the listeners; the only file that names the crypto provider.
+//!
+//! Takes paths; gives a complete `ServerConfig` or every fault at once: TLS 1.3 only, client certificates required (the console may ask
+//! nicely), revocation lists required and their expiry enforced, no resumption of any kind. Resumption would skip the certificate check
+//! (RFC 8446, 2.2): a revoked partner could come back on its ticket.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+
+use super::revocation::RevocationSet;
+
+/// Files of a listener's TLS.
+#[derive(Clone, Debug)]
+pub struct TlsSettings {
+    /// Server certificate chain, PEM.
+    pub certificate: PathBuf,
+    /// Server key, PEM, readable by its owner only.
+    pub key: PathBuf,
+    /// Authorities of client certificates, PEM.
+    pub client_ca: PathBuf,
+    /// One revocation list for each authority, PEM.
+    pub crls: Vec<PathBuf>,
+}
+
+/// Whether a client must show a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// No certificate, no connection: the feed listener.
+    Required,
+    /// Without one there is a help page and nothing else: the console listener.
+    Asked,
+}
+
+/// One thing that is wrong with the TLS files, and what to do.
+#[derive(Debug)]
+pub struct TlsFault {
+    /// The file.
+    pub file: PathBuf,
+    /// What is wrong.
+    pub what: String,
+    /// The next command.
+    pub next: &'static str,
+}
+
+impl fmt::Display for TlsFault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "`{}`: {}\n   next: {}", self.file.display(), self.what, self.next)
+    }
+}
+
+/// What was read: parameters for both listeners and the set of revoked certificates, from the same files.
+#[derive(Clone, Debug)]
+pub struct TlsMaterial {
+    /// The feed listener's.
+    pub feed: Arc<ServerConfig>,
+    /// The console listener's.
+    pub console: Arc<ServerConfig>,
+    /// Who is revoked.
+    pub revoked: Arc<RevocationSet>,
+}
+
+/// The crypto provider: ring.
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// Reads everything anew; nothing is shared with what was loaded before, so a reload is whole or not at all.
+///
+/// # Errors
+/// Every fault of every file.
+pub fn load(settings: &TlsSettings) -> Result<TlsMaterial, Vec<TlsFault>> {
+    let mut faults = Vec::new();
+    let chain = certificates(&settings.certificate, &mut faults);
+    let key = private_key(&settings.key, &mut faults);
+    let authorities = certificates(&settings.client_ca, &mut faults);
+    let crls = revocation_lists(&settings.crls, &mut faults);
+    let revoked = RevocationSet::read(&crls);
+    for authority in &authorities {
+        if !revoked.covers(authority) {
+            faults.push(TlsFault {
+                file: settings.client_ca.clone(),
+                what: "an authority in it has no revocation list, so nothing it issued could be revoked".into(),
+                next: "shuguan crl issue, and name the list under `tls.crls`",
+            });
+        }
+    }
+    let (Some(key), true) = (key, faults.is_empty()) else {
+        return Err(faults);
+    };
+    let build = |auth| build(settings, auth, &chain, &key, &authorities, &crls);
+    match (build(ClientAuth::Required), build(ClientAuth::Asked)) {
+        (Ok(feed), Ok(console)) => Ok(TlsMaterial {
+            feed: Arc::new(feed),
+            console: Arc::new(console),
+            revoked: Arc::new(revoked),
+        }),
+        (Err(fault), _) | (_, Err(fault)) => Err(vec![fault]),
+    }
+}
+
+fn build(
+    settings: &TlsSettings,
+    auth: ClientAuth,
+    chain: &[CertificateDer<'static>],
+    key: &PrivateKeyDer<'static>,
+    authorities: &[CertificateDer<'static>],
+    crls: &[CertificateRevocationListDer<'static>],
+) -> Result<ServerConfig, TlsFault> {
+    let fault = |file: &Path, what: String| TlsFault {
+        file: file.to_owned(),
+        what,
+        next: "shuguan doctor",
+    };
+    let mut roots = RootCertStore::empty();
+    for authority in authorities {
+        roots
+            .add(authority.clone())
+            .map_err(|error| fault(&settings.client_ca, error.to_string()))?;
+    }
+    // An expired list passes in webpki unless its expiry is enforced; unknown status is always denied.
+    let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+        .with_crls(crls.iter().cloned())
+        .enforce_revocation_expiration();
+    if auth == ClientAuth::Asked {
+        verifier = verifier.allow_unauthenticated();
+    }
+    let verifier = verifier
+        .build()
+        .map_err(|error| fault(&settings.client_ca, error.to_string()))?;
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|error| fault(&settings.certificate, error.to_string()))?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain.to_vec(), key.clone_key())
+        .map_err(|error| fault(&settings.certificate, error.to_string()))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    config.max_early_data_size = 0;
+    config.ignore_client_order = true;
+    Ok(config)
+}
+
+fn certificates(path: &Path, faults: &mut Vec<TlsFault>) -> Vec<CertificateDer<'static>> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    match read {
+        Ok(list) if !list.is_empty() => return list,
+        Ok(_) => faults.push(TlsFault {
+            file: path.to_owned(),
+            what: "it holds no certificate".into(),
+            next: "shuguan cert inspect FILE",
+        }),
+        Err(error) => faults.push(TlsFault {
+            file: path.to_owned(),
+            what: error.to_string(),
+            next: "shuguan init DIR makes a whole set",
+        }),
+    }
+    Vec::new()
+}
+
+fn private_key(path: &Path, faults: &mut Vec<TlsFault>) -> Option<PrivateKeyDer<'static>> {
+    if let Some(what) = key_file_fault(path) {
+        faults.push(TlsFault {
+            file: path.to_owned(),
+            what,
+            next: "chmod 0400 FILE, owned by the service's user",
+        });
+        return None;
+    }
+    PrivateKeyDer::from_pem_file(path)
+        .map_err(|error| {
+            faults.push(TlsFault {
+                file: path.to_owned(),
+                what: error.to_string(),
+                next: "shuguan init DIR makes a whole set",
+            });
+        })
+        .ok()
+}
+
+/// Why a key file must not be used: it is a link, not a file, or others can read it. The key itself is not looked at.
+pub fn key_file_fault(path: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = match std::fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) => return Some(error.to_string()),
+    };
+    if !metadata.is_file() {
+        return Some("it is not a plain file".into());
+    }
+    let mode = metadata.mode() & 0o777;
+    (mode & 0o077 != 0).then(|| format!("its mode is {mode:04o}; others can read or write this key"))
+}
+
+fn revocation_lists(paths: &[PathBuf], faults: &mut Vec<TlsFault>) -> Vec<CertificateRevocationListDer<'static>> {
+    let mut lists = Vec::new();
+    for path in paths {
+        let read: Result<Vec<_>, _> = CertificateRevocationListDer::pem_file_iter(path).and_then(Iterator::collect);
+        match read {
+            Ok(list) if !list.is_empty() => lists.extend(list),
+            Ok(_) => faults.push(TlsFault {
+                file: path.clone(),
+                what: "it holds no revocation list".into(),
+                next: "shuguan crl issue",
+            }),
+            Err(error) => faults.push(TlsFault {
+                file: path.clone(),
+                what: error.to_string(),
+                next: "shuguan crl issue",
+            }),
+        }
+    }
+    lists
+}

@@ -1,0 +1,179 @@
+//! Admission: may this partner send this, for this purpose, now?
+//!
+//! Takes the peer and the head of a request; gives an [`Admitted`] that holds the plan, the layout and the partner's permit. Refuses from
+//! the head alone, before a limiter is charged for a stranger's wish and before a byte of the body is read: wrong agency, no grant, bad
+//! headers, too large, inbox full, over rate, key in flight.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::{HeaderMap, HeaderName, header};
+use shuguan_adapters::catalogue::{self, RecordType};
+use shuguan_adapters::layout::Layout;
+use shuguan_policies::{Denial, Direction, Mode, Plan, Role, Target};
+use uuid::Uuid;
+
+use super::inflight::InFlight;
+use super::{Refused, Stations, Stop};
+use crate::clock;
+use crate::edge::Peer;
+use crate::limits::Permit;
+use crate::refusal::Refusal;
+
+const PURPOSE: HeaderName = HeaderName::from_static("exchange-purpose");
+const MODE: HeaderName = HeaderName::from_static("exchange-mode");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
+/// What `Retry-After` says when the inbox is full.
+const INBOX_RETRY_AFTER_S: u64 = 30;
+
+/// The head of a push, as HTTP gave it.
+#[derive(Debug)]
+pub struct PushHead {
+    /// `agency/record` out of the path.
+    pub record: String,
+    /// The headers.
+    pub headers: HeaderMap,
+}
+
+/// A push that may proceed. Only this module makes one.
+#[derive(Debug)]
+pub struct Admitted {
+    pub(super) peer: Arc<Peer>,
+    pub(super) exchange: Uuid,
+    pub(super) record: &'static RecordType,
+    pub(super) plan: Arc<Plan>,
+    pub(super) bundle: [u8; 32],
+    pub(super) layout: Layout,
+    pub(super) digest: Option<[u8; 32]>,
+    pub(super) content_length: Option<u64>,
+    pub(super) permit: Permit,
+    pub(super) in_flight: InFlight,
+}
+
+impl Admitted {
+    /// The exchange's id.
+    pub fn exchange(&self) -> Uuid {
+        self.exchange
+    }
+}
+
+/// Admits a push.
+pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Admitted, Stop> {
+    let headers = &head.headers;
+    let record = own_record(&peer, &head.record)?;
+    let purpose = text(headers, &PURPOSE).ok_or(Refusal::MissingPurpose)?;
+    let key = text(headers, &IDEMPOTENCY_KEY)
+        .filter(|key| key.len() <= 128 && key.bytes().all(|byte| byte.is_ascii_graphic()))
+        .ok_or(Refusal::BadIdempotencyKey)?;
+    if text(headers, &MODE).is_some_and(|mode| mode != "upsert") || headers.get_all(MODE).iter().count() > 1 {
+        return Err(Refusal::ModeUnsupported.into());
+    }
+    let policies = stations.policies.load_full();
+    let plan = policies
+        .decide(
+            peer.partner(),
+            Target::Record(record),
+            purpose,
+            Direction::Push,
+            Mode::Feed,
+            stations.clock.now_us(),
+        )
+        .map_err(denied)?;
+    let layout = layout(headers)?;
+    let digest = content_digest(headers)?;
+    let content_length = content_length(headers);
+    let limit = stations.limits.body_bytes_max.get();
+    if content_length.is_some_and(|length| length > limit) {
+        return Err(too_large(limit));
+    }
+    if !stations.journal.inbox_has_room() {
+        return Err(Refused::new(Refusal::InboxFull).retry_after(INBOX_RETRY_AFTER_S).into());
+    }
+    let permit = stations.admission.admit(&peer.partner().id)?;
+    let tag = stations.tags.idempotency(&peer.partner().id, key);
+    let in_flight =
+        InFlight::begin(&stations.in_flight, tag).ok_or_else(|| Refused::new(Refusal::KeyInFlight).retry_after(1))?;
+    let exchange = clock::exchange_id(&stations.clock).map_err(|_| super::Fault::new("make an exchange id"))?;
+    Ok(Admitted {
+        bundle: policies.hash(),
+        peer,
+        exchange,
+        record,
+        plan,
+        layout,
+        digest,
+        content_length,
+        permit,
+        in_flight,
+    })
+}
+
+/// The record type, if it exists and is the partner's own agency's.
+fn own_record(peer: &Peer, name: &str) -> Result<&'static RecordType, Stop> {
+    if peer.partner().role != Role::Agency {
+        return Err(Refusal::WrongRole.into());
+    }
+    let record = catalogue::record_type(name).ok_or(Refusal::UnknownRecordType)?;
+    if peer.partner().agency != Some(record.agency) {
+        return Err(Refusal::ForeignRecordType.into());
+    }
+    Ok(record)
+}
+
+/// What a denial of the policy set is called as a refusal.
+pub(super) fn denied(denial: Denial) -> Refusal {
+    match denial {
+        Denial::BadPurpose => Refusal::BadPurpose,
+        Denial::NoGrant => Refusal::NoGrant,
+        Denial::Expired => Refusal::AgreementExpired,
+        Denial::NotYet => Refusal::AgreementNotYet,
+        Denial::OutsideHours => Refusal::OutsideHours,
+    }
+}
+
+pub(super) fn too_large(limit: u64) -> Stop {
+    let mut refused = Refused::new(Refusal::BodyTooLarge);
+    refused.limit_bytes = Some(limit);
+    refused.into()
+}
+
+/// A header that occurs once and is text.
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    if values.next().is_some() {
+        return None;
+    }
+    value.to_str().ok().filter(|text| !text.is_empty())
+}
+
+fn layout(headers: &HeaderMap) -> Result<Layout, Stop> {
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(Refusal::UnsupportedCoding.into());
+    }
+    let content_type = text(headers, &header::CONTENT_TYPE).ok_or(Refusal::UnsupportedType)?;
+    Ok(Layout::from_content_type(content_type).ok_or(Refusal::UnsupportedType)?)
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    text(headers, &header::CONTENT_LENGTH)?.parse().ok()
+}
+
+/// `Content-Digest: sha-256=:…:` (RFC 9530); absent is fine, another algorithm or form is not.
+fn content_digest(headers: &HeaderMap) -> Result<Option<[u8; 32]>, Stop> {
+    if !headers.contains_key(CONTENT_DIGEST) {
+        return Ok(None);
+    }
+    let digest = text(headers, &CONTENT_DIGEST)
+        .and_then(|text| text.strip_prefix("sha-256=:")?.strip_suffix(':'))
+        .and_then(|encoded| BASE64.decode(encoded).ok())
+        .and_then(|bytes| bytes.try_into().ok());
+    match digest {
+        Some(digest) => Ok(Some(digest)),
+        None => Err(Refused::new(Refusal::BadDigest)
+            .detail("`Content-Digest` must be `sha-256=:BASE64:`")
+            .into()),
+    }
+}

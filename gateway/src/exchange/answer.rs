@@ -1,0 +1,88 @@
+//! The answer to a push: a pure function of what was sealed, so that a repeat gets the same bytes (C4).
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::seal::SealedPush;
+use super::{Fault, RowError, Stop};
+use crate::limits::Allowance;
+
+/// Rejects that stand in the answer itself.
+const REJECTS_SHOWN: usize = 20;
+
+/// A 202.
+#[derive(Debug)]
+pub struct Answer {
+    /// The exchange.
+    pub exchange: String,
+    /// JSON, the same bytes for every repeat.
+    pub body: Bytes,
+    /// The key had been answered before.
+    pub replayed: bool,
+    /// The partner's request limit.
+    pub allowance: Allowance,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    exchange: &'a str,
+    status: &'static str,
+    index: u64,
+    received: u64,
+    accepted: u64,
+    rejected: u64,
+    filtered: u64,
+    repeated: u64,
+    rejects: Vec<RowError>,
+    links: Links,
+    receipt: &'a str,
+}
+
+#[derive(Serialize)]
+struct Links {
+    status: String,
+    receipt: String,
+    rejects: String,
+}
+
+/// Builds the 202.
+pub fn push(push: SealedPush) -> Result<Answer, Stop> {
+    let event = &push.event;
+    let path = format!("/v1/exchanges/{}", event.x);
+    let document = Document {
+        schema: "shuguan.push.v1",
+        exchange: &event.x,
+        status: "accepted",
+        index: push.sealed.index,
+        received: event.r#in,
+        accepted: event.ok,
+        rejected: event.rej,
+        filtered: event.fil,
+        repeated: event.rep,
+        rejects: report_lines(&push.rejects, REJECTS_SHOWN),
+        links: Links {
+            receipt: format!("{path}/receipt"),
+            rejects: format!("{path}/rejects"),
+            status: path,
+        },
+        receipt: &push.sealed.receipt,
+    };
+    let body = serde_json::to_vec(&document).map_err(Fault::from_error("write the answer"))?;
+    Ok(Answer {
+        exchange: push.event.x,
+        body: body.into(),
+        replayed: push.replayed,
+        allowance: push.allowance,
+    })
+}
+
+/// The first lines of a reject report.
+pub(super) fn report_lines(report: &[u8], most: usize) -> Vec<RowError> {
+    report
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .take(most)
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .collect()
+}

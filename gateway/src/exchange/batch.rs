@@ -1,0 +1,189 @@
+//! Decoding: the body as it arrives, through the agency's adapter, into parts.
+//!
+//! Takes the admitted push and its body; gives parts of at most 8,192 rows whose columns are those that the plan wants. Refuses what
+//! cannot be read as a whole, a digest that does not fit, a batch with too many rejects. Holds one part and one record, whatever the size
+//! of the body. Rows are paced here: while a partner is over its rate, nobody reads its body.
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use ring::digest::{Context, SHA256};
+use shuguan_adapters::decode::{Counts, DecodeLimits, Decoder, Unreadable};
+use shuguan_adapters::reject::Reject;
+
+use super::admit::{Admitted, too_large};
+use super::{Refused, RowError, Stations, Stop};
+use crate::edge::deadline::BodyStop;
+use crate::refusal::Refusal;
+
+/// A batch being read.
+#[expect(missing_debug_implementations, reason = "it holds a record of a person")]
+pub struct Batch<'a, B> {
+    admitted: &'a Admitted,
+    body: B,
+    decoder: Decoder,
+    digest: Context,
+    bytes: u64,
+    ended: bool,
+    paced: u64,
+    rejects: Vec<Reject>,
+    reject_percent_max: u32,
+    rows_max: Option<u64>,
+}
+
+/// A batch that was read to its end. Only this module makes one.
+#[derive(Debug)]
+pub struct Received {
+    pub(super) counts: Counts,
+    pub(super) rejects: Vec<Reject>,
+    pub(super) digest: [u8; 32],
+    pub(super) bytes: u64,
+    /// Set when the batch as a whole is refused; the answer sticks to the key (C4).
+    pub(super) refused: Option<Refused>,
+}
+
+impl<'a, B> Batch<'a, B>
+where
+    B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
+{
+    /// Begins to read.
+    pub fn open(stations: &Stations, admitted: &'a Admitted, body: B) -> Self {
+        let decoder = Decoder::new(
+            admitted.record,
+            admitted.plan.wanted(),
+            admitted.layout,
+            DecodeLimits::default(),
+            stations.clock.today_shanghai(),
+        );
+        let legal = admitted
+            .plan
+            .limits()
+            .reject_percent
+            .and_then(|percent| u32::try_from(percent).ok());
+        let configured = stations.limits.reject_percent_max;
+        Self {
+            admitted,
+            body,
+            decoder,
+            digest: Context::new(&SHA256),
+            bytes: 0,
+            ended: false,
+            paced: 0,
+            rejects: Vec::new(),
+            reject_percent_max: legal.map_or(configured, |legal| legal.min(configured)),
+            rows_max: admitted.plan.limits().rows_per_push,
+        }
+    }
+
+    /// The next part; `None` at the end of the body.
+    ///
+    /// # Errors
+    /// A refusal; what was read so far is forgotten by the caller.
+    pub async fn next_part(&mut self) -> Result<Option<arrow_array::RecordBatch>, Stop> {
+        loop {
+            if let Some(part) = self.decoder.next_part() {
+                self.pace().await?;
+                return Ok(Some(part));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            self.read_frame().await?;
+            self.rejects.extend(self.decoder.take_rejects());
+        }
+    }
+
+    async fn read_frame(&mut self) -> Result<(), Stop> {
+        match self.body.frame().await {
+            Some(Ok(frame)) => {
+                let Ok(data) = frame.into_data() else {
+                    return Ok(());
+                };
+                self.digest.update(&data);
+                self.bytes = self.bytes.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+                self.decoder.feed(&data).map_err(|error| self.unreadable(&error))
+            }
+            Some(Err(stop)) => Err(match stop {
+                BodyStop::TooLarge(limit) => too_large(limit),
+                BodyStop::TooSlow => Refusal::BodyTooSlow.into(),
+                BodyStop::Incomplete => Refusal::BodyIncomplete.into(),
+            }),
+            None => {
+                self.ended = true;
+                if self.admitted.content_length.is_some_and(|length| length != self.bytes) {
+                    return Err(Refusal::BodyIncomplete.into());
+                }
+                self.decoder.finish().map_err(|error| self.unreadable(&error))
+            }
+        }
+    }
+
+    /// Charges the rows read since the last time; waits while the partner is over its rate.
+    async fn pace(&mut self) -> Result<(), Stop> {
+        let received = self.decoder.counts().received;
+        if self.rows_max.is_some_and(|max| received > max) {
+            let detail = "the batch has more rows than the grant allows in one push";
+            return Err(Refused::new(Refusal::QuotaExceeded).detail(detail).into());
+        }
+        let fresh = received.saturating_sub(self.paced);
+        self.paced = received;
+        self.admitted.permit.pace_rows(fresh).await;
+        Ok(())
+    }
+
+    fn unreadable(&self, error: &Unreadable) -> Stop {
+        let refusal = match error {
+            Unreadable::BadEncoding { .. } | Unreadable::ForeignMark { .. } => Refusal::BadEncoding,
+            Unreadable::BadHeaderRow { .. } => Refusal::BadHeaderRow,
+            Unreadable::RecordTooLong { .. } | Unreadable::NotThisFormat { .. } => Refusal::Unreadable,
+        };
+        let mut refused = Refused::new(refusal).detail(error);
+        refused.exchange = Some(self.admitted.exchange);
+        refused.into()
+    }
+
+    /// Ends the batch: digest, share of rejects, emptiness.
+    ///
+    /// # Errors
+    /// A digest that does not fit. A 422 about the content is not an error here but goes on in [`Received`], because it is sealed
+    /// together with its idempotency key.
+    pub fn close(mut self) -> Result<Received, Stop> {
+        self.rejects.extend(self.decoder.take_rejects());
+        let mut digest = [0; 32];
+        digest.copy_from_slice(self.digest.clone().finish().as_ref());
+        if self.admitted.digest.is_some_and(|stated| stated != digest) {
+            return Err(Refusal::BadDigest.into());
+        }
+        let counts = self.decoder.counts().clone();
+        let refused = self.judge(&counts);
+        Ok(Received {
+            counts,
+            rejects: self.rejects,
+            digest,
+            bytes: self.bytes,
+            refused,
+        })
+    }
+
+    fn judge(&self, counts: &Counts) -> Option<Refused> {
+        if counts.received == 0 {
+            return Some(Refused::new(Refusal::EmptyBatch));
+        }
+        let share_exceeded =
+            counts.rejected.saturating_mul(100) > counts.received.saturating_mul(u64::from(self.reject_percent_max));
+        if !share_exceeded {
+            return None;
+        }
+        Some(Refused::new(Refusal::TooManyRejects))
+    }
+}
+
+/// A reject as the sender is told: where and why, never the value.
+pub(super) fn row_error(reject: &Reject) -> RowError {
+    RowError {
+        row: reject.row,
+        line: reject.line,
+        field: reject.field.map(Into::into),
+        code: reject.code.code().into(),
+        title: reject.code.zh().into(),
+    }
+}

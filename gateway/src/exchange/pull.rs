@@ -1,0 +1,277 @@
+//! One pull, from the request to the sealed extract: a straight line, one call a station.
+//!
+//! Takes the registry's request; gives an extract whose leaf is durable before the first byte of it is offered. The rows go column by
+//! column through the same gate as a push.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use serde::Deserialize;
+use shuguan_policies::dataset::Dataset;
+use shuguan_policies::{Direction, Mode, Plan, Role, Target};
+use uuid::Uuid;
+
+use super::admit::denied;
+use super::{Fault, Refused, Stations, Stop, seal};
+use crate::clock;
+use crate::edge::Peer;
+use crate::extract::form::Form;
+use crate::extract::spool::{SpoolFault, SpoolWriter, Spooled};
+use crate::extract::{Ready, State};
+use crate::limits::Permit;
+use crate::refusal::Refusal;
+use crate::registry::Selection;
+
+/// What the registry asks for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExtractRequest {
+    /// `population` or `enterprises`.
+    pub dataset: String,
+    /// Purpose.
+    pub purpose: String,
+    /// The case that it is for.
+    pub case: String,
+    /// Rows to select.
+    #[serde(default)]
+    pub select: Select,
+    /// Form of the content.
+    #[serde(default = "ndjson")]
+    pub form: Form,
+}
+
+/// Rows to select; only by fields that the grant allows.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Select {
+    /// Region prefix of 2 to 6 digits.
+    pub region: Option<String>,
+    /// Updated since this moment, RFC 3339.
+    pub since: Option<String>,
+}
+
+fn ndjson() -> Form {
+    Form::Ndjson
+}
+
+/// A pull that may proceed. Only this module makes one.
+#[derive(Debug)]
+pub struct AdmittedPull {
+    pub(super) peer: Arc<Peer>,
+    pub(super) exchange: Uuid,
+    pub(super) dataset: Dataset,
+    pub(super) plan: Arc<Plan>,
+    pub(super) bundle: [u8; 32],
+    pub(super) form: Form,
+    pub(super) case: String,
+    pub(super) selection: Selection,
+    /// The selection as asked, for its commitment.
+    pub(super) selection_text: String,
+    /// Given back when the extract is ready.
+    _permit: Permit,
+}
+
+/// A complete extract that is not sealed yet.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(super) admitted: AdmittedPull,
+    pub(super) content: Spooled,
+    pub(super) rows: u64,
+    pub(super) filtered: u64,
+}
+
+/// Admits a pull and begins to prepare it; gives its id at once.
+///
+/// # Errors
+/// A refusal; nothing was begun then.
+pub fn begin(stations: &Arc<Stations>, peer: Arc<Peer>, request: ExtractRequest) -> Result<Uuid, Stop> {
+    let admitted = admit(stations, peer, request)?;
+    let exchange = admitted.exchange;
+    if !stations.extracts.begin(exchange, &admitted.peer.partner().id) {
+        return Err(Refused::new(Refusal::TooManyAtOnce).retry_after(60).into());
+    }
+    let stations = Arc::clone(stations);
+    stations.tasks.clone().spawn(async move {
+        let state = match pull(&stations, admitted).await {
+            Ok(ready) => State::Ready(Arc::new(ready)),
+            Err(stop) => {
+                tracing::error!(exchange.id = %exchange, error = ?stop, "an extract failed");
+                State::Failed
+            }
+        };
+        stations.extracts.end(exchange, state);
+    });
+    Ok(exchange)
+}
+
+/// `query → release → seal`: no byte of it can be fetched before this returns.
+async fn pull(stations: &Arc<Stations>, admitted: AdmittedPull) -> Result<Ready, Stop> {
+    let prepared = query(stations, admitted).await?;
+    let _sealed = seal::pull(stations, &prepared).await?;
+    Ok(Ready {
+        form: prepared.admitted.form,
+        rows: prepared.rows,
+        content: prepared.content,
+    })
+}
+
+fn admit(stations: &Stations, peer: Arc<Peer>, request: ExtractRequest) -> Result<AdmittedPull, Stop> {
+    if peer.partner().role != Role::Registry {
+        return Err(Refusal::WrongRole.into());
+    }
+    let dataset = Dataset::parse(&request.dataset).ok_or(Refusal::UnknownDataset)?;
+    let case = request.case.trim();
+    if case.is_empty() || case.len() > 64 {
+        return Err(Refusal::CaseRequired.into());
+    }
+    let policies = stations.policies.load_full();
+    let plan = policies
+        .decide(
+            peer.partner(),
+            Target::Dataset(dataset),
+            &request.purpose,
+            Direction::Pull,
+            Mode::Extract,
+            stations.clock.now_us(),
+        )
+        .map_err(denied)?;
+    let selection = selection(dataset, &plan, &request.select)?;
+    let permit = stations.admission.admit(&peer.partner().id)?;
+    let exchange = clock::exchange_id(&stations.clock).map_err(|_| Fault::new("make an exchange id"))?;
+    Ok(AdmittedPull {
+        peer,
+        exchange,
+        dataset,
+        plan,
+        bundle: policies.hash(),
+        form: request.form,
+        case: case.to_owned(),
+        selection,
+        selection_text: format!("{:?}", (&request.select.region, &request.select.since)),
+        _permit: permit,
+    })
+}
+
+fn selection(dataset: Dataset, plan: &Plan, select: &Select) -> Result<Selection, Stop> {
+    let bad = |detail: &str| Stop::from(Refused::new(Refusal::BadSelection).detail(detail));
+    let region_field = match dataset {
+        Dataset::Population => "hukou_region",
+        Dataset::Enterprises => "region",
+    };
+    let mut selection = Selection::all();
+    if let Some(region) = &select.region {
+        if !plan.select_by().contains(&region_field) {
+            return Err(bad("the grant does not allow selecting by region"));
+        }
+        selection = selection
+            .within(region)
+            .ok_or_else(|| bad("a region is 2 to 6 digits"))?;
+    }
+    if let Some(since) = &select.since {
+        if !plan.select_by().contains(&"updated_at") {
+            return Err(bad("the grant does not allow selecting by time"));
+        }
+        let since: jiff::Timestamp = since.parse().map_err(|_| bad("`since` is an RFC 3339 moment"))?;
+        selection = selection.since(since.as_microsecond());
+    }
+    Ok(selection)
+}
+
+/// Reads the dataset on a blocking thread; each batch passes the plan before it reaches the encrypted spool.
+async fn query(stations: &Arc<Stations>, admitted: AdmittedPull) -> Result<Prepared, Stop> {
+    let stations = Arc::clone(stations);
+    let work = tokio::task::spawn_blocking(move || query_now(&stations, admitted));
+    work.await.map_err(Fault::from_error("run a query"))?
+}
+
+fn query_now(stations: &Stations, admitted: AdmittedPull) -> Result<Prepared, Stop> {
+    let path = stations.extracts.path(admitted.exchange);
+    let mut spool = SpoolWriter::create(&path, admitted.exchange).map_err(Fault::from_error("make a spool"))?;
+    let mut extract = Extract {
+        stations,
+        admitted: &admitted,
+        spool: &mut spool,
+        text: Vec::new(),
+        rows: 0,
+        filtered: 0,
+        stop: None,
+    };
+    extract.head().map_err(Fault::from_error("write a spool"))?;
+    stations
+        .registry
+        .read(
+            admitted.dataset,
+            admitted.plan.wanted(),
+            &admitted.selection,
+            &mut |batch| extract.take(&batch),
+        )
+        .map_err(Fault::from_error("read the registry"))?;
+    let Extract {
+        rows, filtered, stop, ..
+    } = extract;
+    if let Some(stop) = stop {
+        return Err(stop);
+    }
+    let content = spool.finish().map_err(Fault::from_error("end a spool"))?;
+    Ok(Prepared {
+        admitted,
+        content,
+        rows,
+        filtered,
+    })
+}
+
+struct Extract<'a> {
+    stations: &'a Stations,
+    admitted: &'a AdmittedPull,
+    spool: &'a mut SpoolWriter,
+    text: Vec<u8>,
+    rows: u64,
+    filtered: u64,
+    stop: Option<Stop>,
+}
+
+impl Extract<'_> {
+    fn head(&mut self) -> Result<(), SpoolFault> {
+        let head = self.admitted.form.head(&self.admitted.plan.schema());
+        self.spool.write(head.as_bytes())
+    }
+
+    fn take(&mut self, batch: &RecordBatch) -> ControlFlow<()> {
+        match self.release(batch) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(stop) => {
+                self.stop = Some(stop);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn release(&mut self, batch: &RecordBatch) -> Result<(), Stop> {
+        let today = self.stations.clock.today_shanghai();
+        let released = self
+            .admitted
+            .plan
+            .release(batch, &self.stations.keys, today)
+            .map_err(Fault::from_error("release an extract"))?;
+        self.filtered += released.filtered;
+        self.rows += u64::try_from(released.batch.num_rows()).unwrap_or(0);
+        if self
+            .admitted
+            .plan
+            .limits()
+            .rows_per_pull
+            .is_some_and(|max| self.rows > max)
+        {
+            // Never a silently short result.
+            return Err(Refusal::QuotaExceeded.into());
+        }
+        self.text.clear();
+        self.admitted.form.write(&released.batch, &mut self.text);
+        Ok(self
+            .spool
+            .write(&self.text)
+            .map_err(Fault::from_error("write a spool"))?)
+    }
+}

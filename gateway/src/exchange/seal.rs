@@ -1,0 +1,204 @@
+//! Sealing: the point after which a crash is safe.
+//!
+//! Takes what was released, or a complete extract; gives a [`SealedPush`] or a sealed pull whose leaf, payload and idempotency key are
+//! durable under a signed checkpoint. When the journal cannot commit nothing was accepted (503).
+
+use shuguan_ledger::leaf::{Digest, Event, Leaf, PullEvent, PushEvent, RefusalEvent};
+
+use super::admit::Admitted;
+use super::batch::row_error;
+use super::pull::Prepared;
+use super::release::Released;
+use super::{Fault, Refused, Stations, Stop};
+use crate::journal::{Entry, Evidence, Idempotency, Outcome, SealError, Sealed};
+use crate::refusal::Refusal;
+
+/// What `Retry-After` says when the journal cannot commit.
+const JOURNAL_RETRY_AFTER_S: u64 = 5;
+
+/// A push that is durable. Only this module makes one.
+#[derive(Debug)]
+pub struct SealedPush {
+    pub(super) sealed: Sealed,
+    pub(super) event: PushEvent,
+    /// The reject report, NDJSON.
+    pub(super) rejects: Vec<u8>,
+    /// The key had been answered before.
+    pub(super) replayed: bool,
+    pub(super) allowance: crate::limits::Allowance,
+}
+
+/// Seals a push together with its idempotency key.
+///
+/// # Errors
+/// A refusal that sticks to the key, a key with other content, or a journal that cannot commit.
+pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -> Result<SealedPush, Stop> {
+    let allowance = admitted.permit.allowance;
+    let idempotency = Idempotency {
+        tag: admitted.in_flight.tag(),
+        content: stations.tags.content(
+            &released.received.digest,
+            admitted.record.name,
+            admitted.layout.label(),
+            admitted.plan.purpose(),
+        ),
+    };
+    let report = report(&released);
+    let mut entry = match &released.received.refused {
+        None => accepted(&admitted, released)?,
+        Some(refused) => Entry::new(admitted.exchange, refusal_event(&admitted, refused.refusal)),
+    };
+    entry.partner = Some(admitted.peer.partner().id.clone());
+    entry.idempotency = Some(idempotency);
+    entry.rejects = (!report.is_empty()).then(|| report.clone());
+    let (sealed, replayed) = match stations.journal.seal(entry).await.map_err(unavailable)? {
+        Outcome::Sealed(sealed) => (sealed, false),
+        Outcome::Repeated(sealed) => (sealed, true),
+        Outcome::KeyReused => return Err(Refusal::KeyReused.into()),
+    };
+    // A repeat is answered from what was stored, not from what was just decoded.
+    let rejects = if replayed {
+        stored_report(stations, &sealed).await?
+    } else {
+        report
+    };
+    match Leaf::decode(&sealed.leaf)
+        .map_err(Fault::from_error("read the leaf"))?
+        .event
+    {
+        Event::Push(event) => Ok(SealedPush {
+            sealed,
+            event,
+            rejects,
+            replayed,
+            allowance,
+        }),
+        Event::Refusal(event) => Err(sticky(&event, &rejects)),
+        _ => Err(Fault::new("answer from a leaf of another kind").into()),
+    }
+}
+
+fn accepted(admitted: &Admitted, released: Released) -> Result<Entry, Stop> {
+    let counts = &released.received.counts;
+    let mut payload = released
+        .payload
+        .ok_or_else(|| Fault::new("seal a batch without payload"))?;
+    let event = PushEvent {
+        x: admitted.exchange.to_string(),
+        p: admitted.peer.partner().id.clone(),
+        cert: Digest(admitted.peer.certificate_sha256()),
+        rec: admitted.record.name.into(),
+        pur: admitted.plan.purpose().into(),
+        agr: admitted.plan.agreement().into(),
+        plan: Digest(admitted.plan.hash()),
+        bun: Digest(admitted.bundle),
+        fmt: admitted.layout.label().into(),
+        r#in: counts.received,
+        ok: payload.rows(),
+        rej: counts.rejected,
+        fil: released.filtered,
+        rep: counts.repeated,
+        bytes: released.received.bytes,
+        cols: payload.cols(),
+        nc: payload.column_count(),
+        req: payload
+            .evidence_mut()
+            .commit_digest("request", &released.received.digest),
+    };
+    if event.r#in != event.ok + event.rej + event.fil + event.rep {
+        return Err(Fault::new("counts do not add up").into());
+    }
+    let mut entry = Entry::new(admitted.exchange, Event::Push(event));
+    entry.payload = Some(payload);
+    Ok(entry)
+}
+
+fn refusal_event(admitted: &Admitted, refusal: Refusal) -> Event {
+    Event::Refusal(RefusalEvent {
+        x: Some(admitted.exchange.to_string()),
+        p: admitted.peer.partner().id.clone(),
+        code: refusal.slug().into(),
+        at: "decode".into(),
+        rec: Some(admitted.record.name.into()),
+        ds: None,
+        pur: Some(admitted.plan.purpose().into()),
+        bun: Some(Digest(admitted.bundle)),
+        cnt: None,
+    })
+}
+
+/// The reject report: one JSON object a line.
+fn report(released: &Released) -> Vec<u8> {
+    let mut report = Vec::new();
+    for reject in &released.received.rejects {
+        // Writing JSON to a Vec cannot fail.
+        serde_json::to_writer(&mut report, &row_error(reject)).unwrap_or_default();
+        report.push(b'\n');
+    }
+    report
+}
+
+async fn stored_report(stations: &Stations, sealed: &Sealed) -> Result<Vec<u8>, Stop> {
+    let Some(exchange) = sealed.exchange else {
+        return Ok(Vec::new());
+    };
+    let report = stations.journal.rejects(exchange).await;
+    Ok(report
+        .map_err(Fault::from_error("read a reject report"))?
+        .unwrap_or_default())
+}
+
+/// A 422 that belongs to its key: made of the leaf and the stored report, so that it is the same every time.
+fn sticky(event: &RefusalEvent, rejects: &[u8]) -> Stop {
+    let refusal = Refusal::parse(&event.code).unwrap_or(Refusal::Unreadable);
+    let mut refused = Refused::new(refusal);
+    refused.exchange = event.x.as_deref().and_then(|exchange| exchange.parse().ok());
+    refused.errors = super::answer::report_lines(rejects, 101);
+    refused.sticky = true;
+    refused.sealed = true;
+    refused.into()
+}
+
+/// Seals a complete extract before a byte of it is offered.
+///
+/// # Errors
+/// A journal that cannot commit.
+pub async fn pull(stations: &Stations, prepared: &Prepared) -> Result<Sealed, Stop> {
+    let mut evidence = Evidence::fresh().map_err(Fault::from_error("make an evidence record"))?;
+    let request = &prepared.admitted;
+    let event = PullEvent {
+        x: request.exchange.to_string(),
+        p: request.peer.partner().id.clone(),
+        cert: Digest(request.peer.certificate_sha256()),
+        ds: request.dataset.name().into(),
+        pur: request.plan.purpose().into(),
+        agr: request.plan.agreement().into(),
+        plan: Digest(request.plan.hash()),
+        bun: Digest(request.bundle),
+        fmt: request.form.name().into(),
+        rows: prepared.rows,
+        fil: prepared.filtered,
+        bytes: prepared.content.bytes(),
+        out: evidence.commit_digest("content", &prepared.content.digest()),
+        nc: u64::try_from(request.plan.output().len()).unwrap_or(u64::MAX),
+        sel: evidence.commit("selection", request.selection_text.as_bytes()),
+        case: evidence.commit("case", request.case.as_bytes()),
+    };
+    evidence.note("case", &*request.case);
+    let mut entry = Entry::new(request.exchange, Event::Pull(event));
+    entry.evidence = Some(evidence);
+    match stations.journal.seal(entry).await.map_err(unavailable)? {
+        Outcome::Sealed(sealed) | Outcome::Repeated(sealed) => Ok(sealed),
+        Outcome::KeyReused => Err(Fault::new("an extract has no idempotency key").into()),
+    }
+}
+
+/// What a journal that cannot commit means for the caller.
+pub fn unavailable(error: SealError) -> Stop {
+    match error {
+        SealError::Unavailable => Refused::new(Refusal::JournalUnavailable)
+            .retry_after(JOURNAL_RETRY_AFTER_S)
+            .into(),
+        SealError::Unfit(_) => Fault::from_error("seal an entry")(error).into(),
+    }
+}

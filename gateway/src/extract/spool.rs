@@ -1,0 +1,253 @@
+//! The encrypted file of a prepared extract.
+//!
+//! AES-256-GCM in chunks of 64 KiB under a key of its own that never leaves memory; nonce = chunk number, additional data = exchange id ‖
+//! last flag. Any range can be read without decrypting what lies before it. Dropping the [`Spooled`] removes the file.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::digest::{Context, SHA256};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::clock;
+
+const CHUNK_BYTES: usize = 64 * 1024;
+const TAG_BYTES: usize = 16;
+
+/// Why a spool could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolFault {
+    /// The file.
+    #[error("the spool file cannot be used")]
+    File(#[from] std::io::Error),
+    /// No randomness, or a chunk that was changed.
+    #[error("a chunk of the spool does not open")]
+    Crypto,
+}
+
+impl From<ring::error::Unspecified> for SpoolFault {
+    fn from(_: ring::error::Unspecified) -> Self {
+        Self::Crypto
+    }
+}
+
+/// A spool being written.
+#[expect(missing_debug_implementations, reason = "it holds records of persons and their key")]
+pub struct SpoolWriter {
+    exchange: Uuid,
+    path: PathBuf,
+    file: File,
+    key: LessSafeKey,
+    pending: Zeroizing<Vec<u8>>,
+    chunk: u64,
+    bytes: u64,
+    digest: Context,
+}
+
+/// A finished spool; the file goes when this goes.
+pub struct Spooled {
+    exchange: Uuid,
+    path: PathBuf,
+    file: File,
+    key: LessSafeKey,
+    bytes: u64,
+    digest: [u8; 32],
+}
+
+impl std::fmt::Debug for Spooled {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Spooled")
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Spooled {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed at the next start; without its key it is noise.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn nonce(chunk: u64) -> Nonce {
+    let mut nonce = [0; 12];
+    if let Some(tail) = nonce.last_chunk_mut::<8>() {
+        *tail = chunk.to_be_bytes();
+    }
+    Nonce::assume_unique_for_key(nonce)
+}
+
+fn aad(exchange: Uuid, last: bool) -> Aad<[u8; 17]> {
+    let mut aad = [0; 17];
+    for (to, from) in aad.iter_mut().zip(exchange.as_bytes()) {
+        *to = *from;
+    }
+    if let Some(flag) = aad.last_mut() {
+        *flag = u8::from(last);
+    }
+    Aad::from(aad)
+}
+
+impl SpoolWriter {
+    /// Makes the file, mode 0600.
+    ///
+    /// # Errors
+    /// When it exists or cannot be made.
+    pub fn create(path: &Path, exchange: Uuid) -> Result<Self, SpoolFault> {
+        let key = Zeroizing::new(clock::random::<32>()?);
+        let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_ref())?);
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
+        Ok(Self {
+            exchange,
+            path: path.to_owned(),
+            file,
+            key,
+            pending: Zeroizing::new(Vec::with_capacity(CHUNK_BYTES * 2)),
+            chunk: 0,
+            bytes: 0,
+            digest: Context::new(&SHA256),
+        })
+    }
+
+    /// Appends content.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn write(&mut self, content: &[u8]) -> Result<(), SpoolFault> {
+        self.digest.update(content);
+        self.bytes += u64::try_from(content.len()).unwrap_or(0);
+        self.pending.extend_from_slice(content);
+        // One chunk stays behind: which chunk is the last is known only at the end.
+        while self.pending.len() > CHUNK_BYTES {
+            let rest = self.pending.split_off(CHUNK_BYTES);
+            let full = std::mem::replace(&mut *self.pending, rest);
+            self.seal(full, false)?;
+        }
+        Ok(())
+    }
+
+    fn seal(&mut self, mut chunk: Vec<u8>, last: bool) -> Result<(), SpoolFault> {
+        let aad = aad(self.exchange, last);
+        self.key.seal_in_place_append_tag(nonce(self.chunk), aad, &mut chunk)?;
+        self.file.write_all(&chunk)?;
+        self.chunk += 1;
+        Ok(())
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// When the disk does not take the last chunk.
+    pub fn finish(mut self) -> Result<Spooled, SpoolFault> {
+        let last = std::mem::take(&mut *self.pending);
+        self.seal(last, true)?;
+        let mut digest = [0; 32];
+        digest.copy_from_slice(self.digest.finish().as_ref());
+        Ok(Spooled {
+            exchange: self.exchange,
+            path: self.path,
+            file: self.file,
+            key: self.key,
+            bytes: self.bytes,
+            digest,
+        })
+    }
+}
+
+impl Spooled {
+    /// Bytes of the content.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// SHA-256 of the content.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// The content from `from` to the end of the chunk that holds it; empty at the end.
+    ///
+    /// # Errors
+    /// When the file cannot be read or was changed.
+    pub fn read_from(&self, from: u64) -> Result<Vec<u8>, SpoolFault> {
+        if from >= self.bytes {
+            return Ok(Vec::new());
+        }
+        let size = u64::try_from(CHUNK_BYTES).unwrap_or(u64::MAX);
+        let chunk = from / size;
+        let begin = chunk * size;
+        let length = (self.bytes - begin).min(size);
+        let last = begin + length == self.bytes;
+        let sealed = usize::try_from(length).unwrap_or(CHUNK_BYTES) + TAG_BYTES;
+        let mut buffer = vec![0; sealed];
+        let place = chunk * (size + u64::try_from(TAG_BYTES).unwrap_or(0));
+        self.file.read_exact_at(&mut buffer, place)?;
+        let aad = aad(self.exchange, last);
+        let open = self.key.open_in_place(nonce(chunk), aad, &mut buffer)?.len();
+        buffer.truncate(open);
+        let skip = usize::try_from(from - begin).unwrap_or(usize::MAX);
+        Ok(buffer.split_off(skip.min(buffer.len())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+    use super::*;
+
+    fn spooled(bytes: usize) -> (tempfile::TempDir, Spooled, Vec<u8>) {
+        let folder = tempfile::tempdir().unwrap();
+        let content: Vec<u8> = (0..bytes).map(|n| u8::try_from(n % 251).unwrap()).collect();
+        let mut writer = SpoolWriter::create(&folder.path().join("a.spool"), Uuid::nil()).unwrap();
+        content.chunks(1000).for_each(|chunk| writer.write(chunk).unwrap());
+        (folder, writer.finish().unwrap(), content)
+    }
+
+    #[test]
+    fn every_range_is_read_back_and_nothing_lies_open_on_disk() {
+        for bytes in [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES] {
+            let (_folder, spooled, content) = spooled(bytes);
+            for from in [0, 1, bytes / 2, bytes.saturating_sub(1), bytes] {
+                let mut at = from as u64;
+                let mut read = Vec::new();
+                loop {
+                    let piece = spooled.read_from(at).unwrap();
+                    if piece.is_empty() {
+                        break;
+                    }
+                    at += piece.len() as u64;
+                    read.extend(piece);
+                }
+                assert_eq!(read, content[from.min(bytes)..], "{bytes} from {from}");
+            }
+            let stored = std::fs::read(&spooled.path).unwrap();
+            assert!(bytes < 64 || !stored.windows(32).any(|window| window == &content[..32]));
+        }
+    }
+
+    #[test]
+    fn a_changed_or_cut_file_does_not_open() {
+        let (_folder, spooled, _) = spooled(CHUNK_BYTES + 10);
+        let mut stored = std::fs::read(&spooled.path).unwrap();
+        stored[5] ^= 1;
+        std::fs::write(&spooled.path, &stored).unwrap();
+        assert!(spooled.read_from(0).is_err());
+    }
+
+    #[test]
+    fn the_file_goes_with_its_handle() {
+        let (folder, spooled, _) = spooled(10);
+        drop(spooled);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

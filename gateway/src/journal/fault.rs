@@ -1,0 +1,148 @@
+//! What the journal itself can fail at. None of these is the caller's doing; details stay inside (5xx, or the process stops).
+
+use std::path::{Path, PathBuf};
+
+/// A failure of the journal.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalFault {
+    /// There is no journal; none is made by guessing.
+    #[error("there is no journal at `{}`: make one with `shuguan init`", .0.display())]
+    Absent(PathBuf),
+    /// A journal is never overwritten.
+    #[error("there already is a journal at `{}`", .0.display())]
+    Exists(PathBuf),
+    /// Another process has it open.
+    #[error("another process has the journal `{}` open", .0.display())]
+    Locked(PathBuf),
+    /// Group or others could read it.
+    #[error("`{}` has mode {mode:04o}: only its owner may read it (chmod go= …)", path.display())]
+    Exposed {
+        /// The file or folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// SQLite 3.7.0 to 3.51.2 can corrupt a database whose write-ahead log is reset.
+    #[error("SQLite {0} is too old: at least 3.51.3 is needed")]
+    OldSqlite(String),
+    /// The file is another program's, or another version's.
+    #[error("`{}` is not a journal of this version", .0.display())]
+    Foreign(PathBuf),
+    /// What is stored is not what was sealed.
+    #[error("the journal is damaged: {0}")]
+    Damaged(String),
+    /// The log key does not fit the journal, or cannot be one.
+    #[error("the log key `{origin}` cannot sign here")]
+    LogKey {
+        /// Name of the log.
+        origin: String,
+        /// Why.
+        #[source]
+        source: shuguan_ledger::note::NoteError,
+    },
+    /// A file operation failed.
+    #[error("cannot {what} `{}`", path.display())]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A statement failed.
+    #[error("cannot {what}")]
+    Store {
+        /// What was tried.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A sealed text does not open: changed, cut, of another exchange, or under another key.
+    #[error("{0} does not open under this key: it was changed, or the key is another")]
+    Unopened(&'static str),
+    /// A part cannot be written as or read from Arrow IPC.
+    #[error("a part cannot be encoded or decoded")]
+    Part(#[source] arrow_schema::ArrowError),
+    /// A part has other columns than the payload was begun with, or a type that the evidence has no form for.
+    #[error("column `{0}` does not fit the payload")]
+    Column(String),
+    /// There is no such part.
+    #[error("there is no part {0} in this payload")]
+    NoPart(u32),
+    /// The payload was begun for another exchange than the entry's.
+    #[error("the payload belongs to another exchange")]
+    ForeignPayload,
+    /// A leaf cannot be encoded.
+    #[error("a leaf cannot be encoded")]
+    Leaf(#[from] shuguan_ledger::leaf::LeafError),
+    /// The operating system gave no randomness or cryptography failed.
+    #[error("no randomness or no cipher")]
+    Crypto,
+    /// A worker ended without an answer.
+    #[error("a worker of the journal ended")]
+    Worker,
+}
+
+impl JournalFault {
+    pub(super) fn file(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { what, path, source }
+    }
+
+    pub(super) fn store(what: &'static str) -> impl FnOnce(rusqlite::Error) -> Self {
+        move |source| Self::Store { what, source }
+    }
+
+    pub(super) fn damaged(what: impl Into<String>) -> Self {
+        Self::Damaged(what.into())
+    }
+}
+
+impl From<ring::error::Unspecified> for JournalFault {
+    fn from(_: ring::error::Unspecified) -> Self {
+        Self::Crypto
+    }
+}
+
+/// Why nothing was sealed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// The journal cannot commit: full, stopped, or more waits than may. Nothing was accepted; the caller may repeat its key (503).
+    #[error("the journal cannot commit")]
+    Unavailable,
+    /// The entry is not one that can be sealed: our own mistake (500). Holds no value.
+    #[error("the entry cannot be sealed: {0}")]
+    Unfit(String),
+}
+
+impl From<JournalFault> for SealError {
+    fn from(fault: JournalFault) -> Self {
+        match fault {
+            JournalFault::Leaf(_) | JournalFault::Column(_) | JournalFault::Part(_) | JournalFault::ForeignPayload => {
+                Self::Unfit(fault.to_string())
+            }
+            _ => {
+                tracing::error!(error = %Chain(&fault), "the journal cannot be read or written");
+                Self::Unavailable
+            }
+        }
+    }
+}
+
+/// An error with its causes, for one line of the log.
+pub(super) struct Chain<'e>(pub(super) &'e dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(out, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

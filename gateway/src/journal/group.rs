@@ -1,0 +1,436 @@
+//! One group inside its open transaction: what each piece of work writes.
+//!
+//! Takes work in order; gives what its waiter will be told once the group is committed. Refuses nothing by itself: an error of a statement
+//! rolls the whole group back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use shuguan_ledger::checkpoint::Checkpoint;
+use shuguan_ledger::leaf::{Digest, ErasedEvent, Event, Leaf, Reference, RelayedEvent};
+use shuguan_ledger::note::SigningKey;
+use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
+use uuid::Uuid;
+
+use super::entry::{Idempotency, Prepared, PreparedPayload};
+use super::payload::Body;
+use super::sequencer::Work;
+use super::sqlite::{self, sql, unsigned};
+
+/// Subjects up to this number are rows, above it sorted runs.
+const SUBJECT_ROWS_MAX: usize = 256;
+/// Tags in one run: 128 KiB.
+const RUN_TAGS: usize = 8_192;
+
+/// Node and boot id, members of each leaf.
+pub(super) type Place<'p> = (&'p str, &'p str);
+
+/// What a waiter will be told when the commit succeeded.
+#[derive(Debug)]
+pub(super) enum Given {
+    Leaf {
+        index: u64,
+        hash: Hash,
+        t: i64,
+        bytes: Vec<u8>,
+    },
+    /// `size` is none when the first use stands in this very group.
+    Known {
+        leaf: u64,
+        size: Option<u64>,
+    },
+    KeyReused,
+    Done,
+    NotSo,
+    Unfit(String),
+}
+
+pub(super) struct Group<'c> {
+    connection: &'c Connection,
+    edge: Edge,
+    first_size: u64,
+    t: i64,
+    hashes: Vec<Hash>,
+    /// Keys first used in this group: their content and leaf.
+    keys: HashMap<[u8; 32], ([u8; 32], u64)>,
+    inbox_exchanges: i64,
+    inbox_bytes: i64,
+    inbox_moved: bool,
+}
+
+/// A group with everything written but its commit.
+pub(super) struct Finished {
+    pub(super) edge: Edge,
+    pub(super) last_t: i64,
+    pub(super) hashes: Vec<Hash>,
+    /// None when the group has no leaf.
+    pub(super) note: Option<Arc<str>>,
+    pub(super) inbox_exchanges: i64,
+    pub(super) inbox_bytes: i64,
+    pub(super) inbox_moved: bool,
+}
+
+/// A push as the inbox knows it.
+struct InboxRow {
+    leaf: u64,
+    state: String,
+    bytes: i64,
+    hash: Hash,
+}
+
+impl<'c> Group<'c> {
+    /// Time never goes back in the log, whatever the clock does.
+    pub(super) fn begin(connection: &'c Connection, edge: Edge, last_t: i64, now_us: i64) -> Self {
+        Self {
+            connection,
+            first_size: edge.size(),
+            edge,
+            t: now_us.max(last_t),
+            hashes: Vec::new(),
+            keys: HashMap::new(),
+            inbox_exchanges: 0,
+            inbox_bytes: 0,
+            inbox_moved: false,
+        }
+    }
+
+    /// Steps 3 and 4 of one piece of work.
+    pub(super) fn take(&mut self, work: &Work, place: Place<'_>) -> rusqlite::Result<Given> {
+        match work {
+            Work::Seal(prepared) => self.seal(prepared, place),
+            Work::Relayed { exchange, event } => self.relayed(*exchange, event, place),
+            Work::SetAside { exchange, reason } => self.shift(*exchange, &["waiting"], "set-aside", Some(reason)),
+            Work::Release { exchange } => self.shift(*exchange, &["set-aside"], "waiting", None),
+            Work::Discard { exchange, reason } => {
+                self.shift(*exchange, &["set-aside", "waiting"], "discarded", Some(reason))
+            }
+            Work::Erase { exchange } => self.erase(*exchange, place),
+            Work::Prune { .. } => Ok(Given::Done),
+            #[cfg(test)]
+            Work::LimitPages(_) => Ok(Given::Done),
+            Work::Close { event } => self.leaf(event, None, None, place),
+        }
+    }
+
+    /// Steps 5 and 6: the checkpoint over all of it.
+    pub(super) fn finish(self, key: &SigningKey) -> rusqlite::Result<Finished> {
+        let note = if self.hashes.is_empty() {
+            None
+        } else {
+            Some(self.sign(key)?)
+        };
+        Ok(Finished {
+            edge: self.edge,
+            last_t: self.t,
+            hashes: self.hashes,
+            note,
+            inbox_exchanges: self.inbox_exchanges,
+            inbox_bytes: self.inbox_bytes,
+            inbox_moved: self.inbox_moved,
+        })
+    }
+
+    fn sign(&self, key: &SigningKey) -> rusqlite::Result<Arc<str>> {
+        let size = self.edge.size();
+        let note: Arc<str> = checkpoint_note(key, &self.edge).map_err(unsignable)?.into();
+        let mut insert = self.connection.prepare_cached(sqlite::INSERT_IDEM)?;
+        for (tag, (content, leaf)) in &self.keys {
+            insert.execute(params![sql(*leaf), tag, content, sql(size)])?;
+        }
+        let mut update = self.connection.prepare_cached(sqlite::UPDATE_TREE)?;
+        // The row must be as this process left it: a second writer would have moved it.
+        let moved = update.execute(params![sql(size), self.edge.encode(), sql(self.first_size)])?;
+        exactly_one(moved)?;
+        let mut insert = self.connection.prepare_cached(sqlite::INSERT_CHECKPOINT)?;
+        insert.execute(params![sql(size), self.t, note.as_ref()])?;
+        Ok(note)
+    }
+
+    fn seal(&mut self, prepared: &Prepared, place: Place<'_>) -> rusqlite::Result<Given> {
+        if let Some(key) = &prepared.idempotency
+            && let Some(used) = self.used(key)?
+        {
+            return Ok(used);
+        }
+        let given = self.leaf(&prepared.event, prepared.exchange, prepared.partner.as_deref(), place)?;
+        let Given::Leaf { index, .. } = given else {
+            return Ok(given);
+        };
+        if let Some(key) = &prepared.idempotency {
+            self.keys.insert(key.tag, (key.content, index));
+        }
+        if let (Some(payload), Some(exchange)) = (&prepared.payload, prepared.exchange) {
+            self.inbox(index, exchange, prepared, payload)?;
+        }
+        for (statement, sealed) in [
+            (sqlite::INSERT_EVIDENCE, &prepared.evidence),
+            (sqlite::INSERT_REJECT, &prepared.rejects),
+        ] {
+            if let Some(sealed) = sealed {
+                self.connection
+                    .prepare_cached(statement)?
+                    .execute(params![sql(index), sealed])?;
+            }
+        }
+        self.subjects(index, &prepared.subjects)?;
+        Ok(given)
+    }
+
+    /// What a key that was used before is answered.
+    fn used(&self, key: &Idempotency) -> rusqlite::Result<Option<Given>> {
+        let same = |content: [u8; 32], leaf: u64, size: Option<u64>| {
+            if content == key.content {
+                Given::Known { leaf, size }
+            } else {
+                Given::KeyReused
+            }
+        };
+        if let Some((content, leaf)) = self.keys.get(&key.tag) {
+            return Ok(Some(same(*content, *leaf, None)));
+        }
+        let mut find = self.connection.prepare_cached(sqlite::FIND_IDEM)?;
+        let found = find.query_row([key.tag], |row| {
+            let (leaf, content, size): (i64, [u8; 32], i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(same(content, unsigned(leaf), Some(unsigned(size))))
+        });
+        found.optional()
+    }
+
+    /// Binds one leaf. The hash is computed from the very buffer that is bound, so that a bit flipped before is not published.
+    fn leaf(
+        &mut self,
+        event: &Event,
+        exchange: Option<Uuid>,
+        partner: Option<&str>,
+        (node, boot): Place<'_>,
+    ) -> rusqlite::Result<Given> {
+        let leaf = Leaf {
+            t: self.t,
+            n: node.into(),
+            b: boot.into(),
+            event: event.clone(),
+        };
+        let bytes = match leaf.encode() {
+            Ok(bytes) => bytes,
+            Err(error) => return Ok(Given::Unfit(error.to_string())),
+        };
+        let index = self.edge.size();
+        let hash = leaf_hash(&bytes);
+        let facets = Facets::of(event);
+        let mut insert = self.connection.prepare_cached(sqlite::INSERT_LEAF)?;
+        insert.execute(params![
+            sql(index),
+            hash,
+            self.t,
+            event.kind(),
+            exchange.as_ref().map(Uuid::as_bytes),
+            event.partner().or(partner),
+            facets.record,
+            facets.purpose,
+            facets.code,
+            bytes
+        ])?;
+        let mut insert = self.connection.prepare_cached(sqlite::INSERT_TILE)?;
+        for entry in self.edge.append(hash) {
+            if entry.level > 0 {
+                insert.execute(params![entry.level, sql(entry.position), entry.hash])?;
+            }
+        }
+        self.hashes.push(hash);
+        let t = self.t;
+        Ok(Given::Leaf { index, hash, t, bytes })
+    }
+
+    fn inbox(
+        &mut self,
+        index: u64,
+        exchange: Uuid,
+        prepared: &Prepared,
+        payload: &PreparedPayload,
+    ) -> rusqlite::Result<()> {
+        let facets = Facets::of(&prepared.event);
+        let partner = prepared.event.partner().or(prepared.partner.as_deref());
+        let mut insert = self.connection.prepare_cached(sqlite::INSERT_INBOX)?;
+        insert.execute(params![
+            sql(index),
+            exchange.as_bytes(),
+            facets.record.unwrap_or_default(),
+            partner.unwrap_or_default(),
+            self.t,
+            payload.parts,
+            sql(payload.bytes)
+        ])?;
+        let inline = match &payload.body {
+            Body::Inline(blob) => Some(blob),
+            Body::File(_) => None,
+        };
+        let mut insert = self.connection.prepare_cached(sqlite::INSERT_PAYLOAD)?;
+        insert.execute(params![sql(index), payload.wrapped_key, inline])?;
+        self.inbox_exchanges += 1;
+        self.inbox_bytes += sql(payload.bytes);
+        self.inbox_moved = true;
+        Ok(())
+    }
+
+    fn subjects(&self, index: u64, subjects: &[[u8; 16]]) -> rusqlite::Result<()> {
+        if subjects.len() <= SUBJECT_ROWS_MAX {
+            let mut insert = self.connection.prepare_cached(sqlite::INSERT_SUBJECT)?;
+            for tag in subjects {
+                insert.execute(params![tag, sql(index)])?;
+            }
+            return Ok(());
+        }
+        let mut insert = self.connection.prepare_cached(sqlite::INSERT_SUBJECT_RUN)?;
+        for (run, tags) in (0_i64..).zip(subjects.chunks(RUN_TAGS)) {
+            insert.execute(params![sql(index), run, tags.as_flattened()])?;
+        }
+        Ok(())
+    }
+
+    fn find(&self, exchange: Uuid) -> rusqlite::Result<Option<InboxRow>> {
+        let mut find = self.connection.prepare_cached(sqlite::FIND_INBOX)?;
+        let found = find.query_row([exchange.as_bytes()], |row| {
+            Ok(InboxRow {
+                leaf: unsigned(row.get(0)?),
+                state: row.get(1)?,
+                bytes: row.get(2)?,
+                hash: row.get(3)?,
+            })
+        });
+        found.optional()
+    }
+
+    /// The batch is in the registry: its one `relayed` leaf (I3), and the payload's hold begins. Asked again, the first leaf is the answer.
+    fn relayed(&mut self, exchange: Uuid, event: &RelayedEvent, place: Place<'_>) -> rusqlite::Result<Given> {
+        let Some(row) = self.find(exchange)? else {
+            return Ok(Given::NotSo);
+        };
+        if (event.of.i, event.of.h.0) != (row.leaf, row.hash) {
+            return Ok(Given::Unfit("it names another push".into()));
+        }
+        match row.state.as_str() {
+            "waiting" | "set-aside" => {}
+            "relayed" | "erased" => return self.relayed_before(exchange),
+            _ => return Ok(Given::NotSo),
+        }
+        let given = self.leaf(&Event::Relayed(event.clone()), Some(exchange), None, place)?;
+        if matches!(given, Given::Leaf { .. }) {
+            self.move_row(&row, "relayed", None)?;
+            self.left(&row);
+        }
+        Ok(given)
+    }
+
+    fn relayed_before(&self, exchange: Uuid) -> rusqlite::Result<Given> {
+        let mut find = self.connection.prepare_cached(sqlite::RELAYED_LEAF)?;
+        let leaf = find.query_row([exchange.as_bytes()], |row| row.get(0)).optional()?;
+        let Some(leaf) = leaf.map(unsigned) else {
+            return Ok(Given::NotSo);
+        };
+        let mut find = self.connection.prepare_cached(sqlite::CHECKPOINT_AFTER)?;
+        let size = find.query_row([sql(leaf)], |row| row.get(0)).optional()?;
+        Ok(Given::Known {
+            leaf,
+            size: size.map(unsigned),
+        })
+    }
+
+    fn shift(&mut self, exchange: Uuid, from: &[&str], to: &str, reason: Option<&str>) -> rusqlite::Result<Given> {
+        let row = self.find(exchange)?.filter(|row| from.contains(&row.state.as_str()));
+        let Some(row) = row else {
+            return Ok(Given::NotSo);
+        };
+        self.move_row(&row, to, reason)?;
+        self.inbox_moved = true;
+        if to == "discarded" {
+            self.left(&row);
+        }
+        Ok(Given::Done)
+    }
+
+    /// Key and content go in one transaction with the leaf that says so; a file is unlinked afterwards, or at the next start.
+    fn erase(&mut self, exchange: Uuid, place: Place<'_>) -> rusqlite::Result<Given> {
+        let row = self
+            .find(exchange)?
+            .filter(|row| matches!(row.state.as_str(), "relayed" | "discarded"));
+        let Some(row) = row else {
+            return Ok(Given::NotSo);
+        };
+        let event = Event::Erased(ErasedEvent {
+            x: exchange.to_string(),
+            of: Reference {
+                i: row.leaf,
+                h: Digest(row.hash),
+            },
+        });
+        let given = self.leaf(&event, Some(exchange), None, place)?;
+        if matches!(given, Given::Leaf { .. }) {
+            self.connection
+                .prepare_cached(sqlite::DELETE_PAYLOAD)?
+                .execute([sql(row.leaf)])?;
+            self.move_row(&row, "erased", None)?;
+        }
+        Ok(given)
+    }
+
+    fn move_row(&self, row: &InboxRow, to: &str, reason: Option<&str>) -> rusqlite::Result<()> {
+        let mut update = self.connection.prepare_cached(sqlite::MOVE_INBOX)?;
+        exactly_one(update.execute(params![sql(row.leaf), row.state, to, self.t, reason])?)
+    }
+
+    fn left(&mut self, row: &InboxRow) {
+        self.inbox_exchanges -= 1;
+        self.inbox_bytes -= row.bytes;
+        self.inbox_moved = true;
+    }
+}
+
+/// What a leaf is found by.
+struct Facets<'e> {
+    record: Option<&'e str>,
+    purpose: Option<&'e str>,
+    code: Option<&'e str>,
+}
+
+impl<'e> Facets<'e> {
+    fn of(event: &'e Event) -> Self {
+        let (record, purpose, code) = match event {
+            Event::Push(push) => (Some(push.rec.as_str()), Some(push.pur.as_str()), Some("accepted")),
+            Event::Pull(pull) => (Some(pull.ds.as_str()), Some(pull.pur.as_str()), Some("released")),
+            Event::Refusal(refusal) => (
+                refusal.rec.as_deref().or(refusal.ds.as_deref()),
+                refusal.pur.as_deref(),
+                Some(refusal.code.as_str()),
+            ),
+            Event::Relayed(_) => (None, None, Some("relayed")),
+            Event::Erased(_) => (None, None, Some("erased")),
+            Event::OfficerQuery(query) => (None, None, Some(query.why.as_str())),
+            Event::Certificate(certificate) => (None, None, Some(certificate.act.as_str())),
+            Event::Start(_) | Event::Stop(_) => (None, None, None),
+        };
+        Self { record, purpose, code }
+    }
+}
+
+/// The signed note over a tree.
+pub(super) fn checkpoint_note(key: &SigningKey, edge: &Edge) -> Result<String, shuguan_ledger::note::NoteError> {
+    let checkpoint = Checkpoint {
+        origin: key.name().to_owned(),
+        size: edge.size(),
+        root: edge.root(),
+    };
+    key.sign(&checkpoint.text())
+}
+
+fn unsignable(error: shuguan_ledger::note::NoteError) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
+}
+
+fn exactly_one(rows: usize) -> rusqlite::Result<()> {
+    if rows == 1 {
+        Ok(())
+    } else {
+        Err(rusqlite::Error::StatementChangedRows(rows))
+    }
+}

@@ -1,0 +1,174 @@
+//! The inbox: sealed batches on their way into the registry.
+//!
+//! Takes the relay's questions one exchange at a time; gives its parts, decrypted one by one. Every change of state goes through the
+//! sequencer. Refuses to move what is not in the state that the move begins from.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::RecordBatch;
+use rusqlite::{OptionalExtension, params};
+use shuguan_ledger::leaf::{Digest, Reference};
+use shuguan_ledger::tree::Hash;
+use uuid::Uuid;
+
+use super::fault::JournalFault;
+use super::kek::Kek;
+use super::payload::PayloadReader;
+use super::sqlite::{self, sql, unsigned};
+use super::views::{ROWS_MAX, Reader, collect};
+
+/// A sealed batch that waits. Cloning it shares the place of reading.
+#[derive(Clone)]
+pub struct InboxItem {
+    /// Its exchange.
+    pub exchange: Uuid,
+    /// Index of its `push` leaf.
+    pub leaf_index: u64,
+    /// Hash of that leaf.
+    pub leaf_hash: Hash,
+    /// Record type.
+    pub record: String,
+    /// Partner that sent it.
+    pub partner: String,
+    /// When it was sealed, microseconds UTC.
+    pub received_us: i64,
+    /// Number of parts.
+    pub parts: u32,
+    /// Encrypted bytes.
+    pub bytes: u64,
+    payload: Arc<Mutex<Payload>>,
+}
+
+/// Opened with the first part that is asked for.
+enum Payload {
+    Closed {
+        kek: Arc<Kek>,
+        folder: Arc<Path>,
+        wrapped_key: Vec<u8>,
+        inline: Option<Vec<u8>>,
+    },
+    Open(Box<PayloadReader>),
+}
+
+impl std::fmt::Debug for InboxItem {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("InboxItem")
+            .field("exchange", &self.exchange)
+            .field("leaf_index", &self.leaf_index)
+            .field("parts", &self.parts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl InboxItem {
+    /// The push leaf, as `relayed` refers to it.
+    pub fn reference(&self) -> Reference {
+        Reference {
+            i: self.leaf_index,
+            h: Digest(self.leaf_hash),
+        }
+    }
+
+    /// Part `n`, from 0. Blocking; in order each part costs one read.
+    ///
+    /// # Errors
+    /// [`JournalFault::Unopened`] when it was changed or cut, [`JournalFault::NoPart`] after the last.
+    pub fn part(&self, n: u32) -> Result<RecordBatch, JournalFault> {
+        let mut payload = self.payload.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Payload::Closed {
+            kek,
+            folder,
+            wrapped_key,
+            inline,
+        } = &mut *payload
+        {
+            let inline = inline.clone();
+            let reader = PayloadReader::open(kek, self.exchange, wrapped_key, self.parts, inline, folder)?;
+            *payload = Payload::Open(Box::new(reader));
+        }
+        match &mut *payload {
+            Payload::Open(reader) => reader.part(n),
+            Payload::Closed { .. } => Err(JournalFault::Worker),
+        }
+    }
+}
+
+/// A batch that an operator must look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetAside {
+    /// Its exchange.
+    pub exchange: Uuid,
+    /// Index of its `push` leaf.
+    pub leaf_index: u64,
+    /// Record type.
+    pub record: String,
+    /// Partner that sent it.
+    pub partner: String,
+    /// When it was sealed, microseconds UTC.
+    pub received_us: i64,
+    /// Number of parts.
+    pub parts: u32,
+    /// Encrypted bytes.
+    pub bytes: u64,
+    /// Reason code.
+    pub reason: Option<String>,
+}
+
+impl Reader {
+    /// The oldest exchange that waits, after the given leaf.
+    pub(super) fn next_inbox(
+        &self,
+        after: Option<u64>,
+        kek: Arc<Kek>,
+        folder: Arc<Path>,
+    ) -> Result<Option<InboxItem>, JournalFault> {
+        let mut find = self.prepared(sqlite::NEXT_INBOX)?;
+        let found = find.query_row([after.map_or(-1, sql)], |row| {
+            let payload = Payload::Closed {
+                kek,
+                folder,
+                // A row without its key cannot be opened, which its first part will say.
+                wrapped_key: row.get::<_, Option<_>>(7)?.unwrap_or_default(),
+                inline: row.get(8)?,
+            };
+            Ok(InboxItem {
+                leaf_index: unsigned(row.get(0)?),
+                exchange: Uuid::from_bytes(row.get(1)?),
+                record: row.get(2)?,
+                partner: row.get(3)?,
+                received_us: row.get(4)?,
+                parts: row.get(5)?,
+                bytes: unsigned(row.get(6)?),
+                leaf_hash: row.get(9)?,
+                payload: Arc::new(Mutex::new(payload)),
+            })
+        });
+        found.optional().map_err(JournalFault::store("read the inbox"))
+    }
+
+    /// Batches set aside, oldest first, after the given leaf.
+    pub fn set_aside(&self, after: Option<u64>) -> Result<Vec<SetAside>, JournalFault> {
+        let mut find = self.prepared(sqlite::SET_ASIDE)?;
+        let rows = find.query_map(params![after.map_or(-1, sql), ROWS_MAX], |row| {
+            Ok(SetAside {
+                leaf_index: unsigned(row.get(0)?),
+                exchange: Uuid::from_bytes(row.get(1)?),
+                record: row.get(2)?,
+                partner: row.get(3)?,
+                received_us: row.get(4)?,
+                parts: row.get(5)?,
+                bytes: unsigned(row.get(6)?),
+                reason: row.get(7)?,
+            })
+        });
+        collect(rows, "read the inbox")
+    }
+
+    /// Exchanges whose payload may go: relayed or discarded no later than the moment.
+    pub(super) fn due(&self, before_us: i64, limit: u32) -> Result<Vec<Uuid>, JournalFault> {
+        let mut find = self.prepared(sqlite::DUE)?;
+        let rows = find.query_map(params![before_us, limit], |row| Ok(Uuid::from_bytes(row.get(0)?)));
+        collect(rows, "read the inbox")
+    }
+}

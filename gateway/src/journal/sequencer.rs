@@ -1,0 +1,442 @@
+//! The sequencer: one thread that owns the writing connection and gives each entry its place in the log.
+//!
+//! Takes all jobs that wait (at most 4,096 entries and 32 MiB), no linger: a slow disk makes bigger groups by itself. Gives each waiter its
+//! answer after the commit and never before (I1). Refuses (`Unavailable`) when it cannot commit; when it cannot know whether it did, it
+//! raises the stop flag and ends.
+//!
+//! | Step | What | A crash after it leaves |
+//! |---|---|---|
+//! | 1 | take what waits | nothing: the waiters' connections break |
+//! | 2 | `BEGIN IMMEDIATE` | nothing |
+//! | 3 | for each entry: its idempotency key is new, or it is answered without a leaf | nothing |
+//! | 4 | time, canonical bytes; rows bound; leaf hash over the bytes to be bound; a copy of the edge | nothing |
+//! | 5 | sign the checkpoint of the new size | a signature that nobody has seen |
+//! | 6 | tree, checkpoint, idempotency rows | nothing: the transaction rolls back |
+//! | 7 | `COMMIT` (WAL, `synchronous=FULL`) | everything; who repeats its key gets the same answer |
+//! | 8 | swap the edge, publish the checkpoint | as 7 |
+//! | 9 | wake the waiters with the path of their leaf | as 7 |
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+
+use rusqlite::{Connection, ErrorCode};
+use shuguan_ledger::note::SigningKey;
+use shuguan_ledger::tree::{Edge, Hash, inclusion_path};
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::fault::{Chain, SealError};
+use super::group::{Given, Group};
+use super::recent::RecentNodes;
+use super::shared::Shared;
+use super::{prune, sqlite};
+use crate::clock::Clock;
+use shuguan_ledger::leaf::{Event, RelayedEvent};
+
+/// Most entries in one transaction.
+pub(super) const GROUP_ENTRIES_MAX: usize = 4_096;
+/// Most bytes in one transaction; one entry alone may be larger.
+const GROUP_BYTES_MAX: usize = 32 << 20;
+/// What one transaction writes beside its entries: about a dozen pages.
+const GROUP_WAL_BYTES: usize = 48 << 10;
+/// The write-ahead log is copied back when about so much was written to it.
+const WAL_BYTES_MAX: usize = 64 << 20;
+
+/// What is asked of the sequencer.
+#[derive(Debug)]
+pub(super) enum Work {
+    Seal(Box<super::entry::Prepared>),
+    Relayed {
+        exchange: Uuid,
+        event: RelayedEvent,
+    },
+    SetAside {
+        exchange: Uuid,
+        reason: String,
+    },
+    Release {
+        exchange: Uuid,
+    },
+    Discard {
+        exchange: Uuid,
+        reason: String,
+    },
+    Erase {
+        exchange: Uuid,
+    },
+    Prune {
+        now_us: i64,
+    },
+    /// Limits the database to its size and so many pages more, or lifts that.
+    #[cfg(test)]
+    LimitPages(Option<i64>),
+    Close {
+        event: Box<Event>,
+    },
+}
+
+/// One piece of work and who waits for it.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) work: Work,
+    pub(super) bytes: usize,
+    pub(super) done: oneshot::Sender<Result<Answer, SealError>>,
+}
+
+/// What a waiter is told.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Sealed(SealedLeaf),
+    /// It is sealed, but its path was not in memory: the receipt is read from the database.
+    Placed {
+        leaf: u64,
+        size: u64,
+    },
+    /// The key was used with the same content: the first answer's leaf and checkpoint size.
+    Known {
+        leaf: u64,
+        size: u64,
+    },
+    KeyReused,
+    Done,
+    /// The exchange is not in the state that this needs.
+    NotSo,
+}
+
+/// A leaf with everything that its receipt needs.
+#[derive(Debug)]
+pub(super) struct SealedLeaf {
+    pub(super) index: u64,
+    pub(super) hash: Hash,
+    pub(super) t: i64,
+    pub(super) bytes: Vec<u8>,
+    pub(super) path: Vec<Hash>,
+    pub(super) size: u64,
+    pub(super) note: Arc<str>,
+}
+
+/// State of the sequencer's thread.
+pub(super) struct Sequencer {
+    pub(super) connection: Connection,
+    pub(super) edge: Edge,
+    pub(super) recent: RecentNodes,
+    pub(super) last_t: i64,
+    pub(super) key: SigningKey,
+    pub(super) node: String,
+    pub(super) boot: String,
+    pub(super) clock: Clock,
+    pub(super) shared: Arc<Shared>,
+    pub(super) rejects_keep_days: u32,
+    pub(super) wal_bytes: usize,
+    /// Held until the thread ends.
+    pub(super) _lock: File,
+}
+
+/// Why a group was not committed.
+enum Failed {
+    /// Rolled back for certain.
+    Back { full: bool },
+    /// Nobody knows what is on disk: the process must stop and read it anew.
+    Unknown,
+}
+
+impl Sequencer {
+    /// The thread: works until the last handle is gone, the journal is closed, or the outcome of a commit is unknown.
+    pub(super) fn run(mut self, mut queue: Receiver<Job>) {
+        let mut next = None;
+        while let Some(first) = next.take().or_else(|| queue.blocking_recv()) {
+            let (jobs, over) = take_group(first, &mut queue);
+            next = over;
+            #[cfg(test)]
+            let jobs = self.limit_pages(jobs);
+            let (jobs, close) = split_close(jobs);
+            if self.group(jobs, true).is_err() {
+                self.stop(queue);
+                return;
+            }
+            if let Some(job) = close {
+                self.close(job, queue);
+                return;
+            }
+            if self.copy_back_when_due().is_err() {
+                self.stop(queue);
+                return;
+            }
+        }
+    }
+
+    /// Commits one group and wakes its waiters; halves it once when it cannot be committed, so that one poisonous entry does not fail
+    /// its neighbours.
+    ///
+    /// # Errors
+    /// When the outcome is unknown; the waiters were told.
+    pub(super) fn group(&mut self, mut jobs: Vec<Job>, halve: bool) -> Result<(), ()> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        match self.commit(&jobs) {
+            Ok(given) => {
+                self.wake(jobs, given);
+                Ok(())
+            }
+            Err(Failed::Back { full }) => {
+                if halve && !full && jobs.len() > 1 {
+                    let second = jobs.split_off(jobs.len() / 2);
+                    self.group(jobs, false)?;
+                    return self.group(second, false);
+                }
+                for job in jobs {
+                    refuse(job, false);
+                }
+                Ok(())
+            }
+            Err(Failed::Unknown) => {
+                for job in jobs {
+                    refuse(job, true);
+                }
+                Err(())
+            }
+        }
+    }
+
+    /// Steps 2 to 8.
+    fn commit(&mut self, jobs: &[Job]) -> Result<Committed, Failed> {
+        let begun = self.connection.execute_batch("BEGIN IMMEDIATE");
+        begun.map_err(|error| self.roll_back(&error))?;
+        let mut group = Group::begin(&self.connection, self.edge.clone(), self.last_t, self.clock.now_us());
+        let place = (self.node.as_str(), self.boot.as_str());
+        let mut given = Vec::with_capacity(jobs.len());
+        let mut written = Ok(());
+        for job in jobs {
+            match group.take(&job.work, place).and_then(|one| {
+                if let Work::Prune { now_us } = job.work {
+                    prune::run(&self.connection, now_us, self.rejects_keep_days)?;
+                }
+                Ok(one)
+            }) {
+                Ok(one) => given.push(one),
+                Err(error) => {
+                    written = Err(error);
+                    break;
+                }
+            }
+        }
+        let finished = written.and_then(|()| group.finish(&self.key));
+        let finished = finished.map_err(|error| self.roll_back(&error))?;
+        let committed = self.connection.execute_batch("COMMIT");
+        committed.map_err(|error| self.roll_back(&error))?;
+        self.wal_bytes += GROUP_WAL_BYTES + 2 * jobs.iter().map(|job| job.bytes).sum::<usize>();
+        // From here on the group is durable, and may be seen (I2).
+        for leaf in &finished.hashes {
+            self.recent.append(*leaf);
+        }
+        self.edge = finished.edge;
+        self.last_t = finished.last_t;
+        if let Some(note) = &finished.note {
+            let mut newest = self.shared.checkpoint.write().unwrap_or_else(PoisonError::into_inner);
+            *newest = Arc::clone(note);
+        }
+        self.shared.backlog.add(finished.inbox_exchanges, finished.inbox_bytes);
+        if finished.inbox_moved {
+            let oldest = self.connection.query_row(sqlite::OLDEST_WAITING, [], |row| row.get(0));
+            self.shared.backlog.set_oldest(oldest.unwrap_or(0));
+        }
+        Ok(Committed {
+            given,
+            note: finished.note,
+        })
+    }
+
+    /// Step 9.
+    fn wake(&self, jobs: Vec<Job>, committed: Committed) {
+        let size = self.edge.size();
+        for (mut job, given) in jobs.into_iter().zip(committed.given) {
+            let answer = match given {
+                Given::Leaf { index, hash, t, bytes } => {
+                    keep_file(&mut job.work);
+                    let path = inclusion_path(&self.recent, index, size);
+                    match (path, &committed.note) {
+                        (Ok(path), Some(note)) => Ok(Answer::Sealed(SealedLeaf {
+                            index,
+                            hash,
+                            t,
+                            bytes,
+                            path,
+                            size,
+                            note: Arc::clone(note),
+                        })),
+                        _ => Ok(Answer::Placed { leaf: index, size }),
+                    }
+                }
+                Given::Known { leaf, size: first } => Ok(Answer::Known {
+                    leaf,
+                    // A key that another entry of this very group used first.
+                    size: first.unwrap_or(size),
+                }),
+                Given::KeyReused => Ok(Answer::KeyReused),
+                Given::Done => Ok(Answer::Done),
+                Given::NotSo => Ok(Answer::NotSo),
+                Given::Unfit(what) => Err(SealError::Unfit(what)),
+            };
+            // A waiter that went away reads its answer by repeating its key.
+            let _ = job.done.send(answer);
+        }
+    }
+
+    /// Rolls back, and says whether that is certain.
+    fn roll_back(&self, error: &rusqlite::Error) -> Failed {
+        let code = match error {
+            rusqlite::Error::SqliteFailure(failure, _) => Some(failure.code),
+            _ => None,
+        };
+        let full = code == Some(ErrorCode::DiskFull);
+        let broken = matches!(
+            code,
+            Some(
+                ErrorCode::SystemIoFailure
+                    | ErrorCode::DatabaseCorrupt
+                    | ErrorCode::NotADatabase
+                    | ErrorCode::CannotOpen
+            )
+        );
+        if !self.connection.is_autocommit() && self.connection.execute_batch("ROLLBACK").is_err() {
+            tracing::error!(error = %Chain(error), "the journal could not roll back");
+            return Failed::Unknown;
+        }
+        // After a failed COMMIT the tree row tells whether it happened after all.
+        let stored = self.connection.query_row(sqlite::TREE, [], |row| row.get::<_, i64>(0));
+        let unchanged = stored.is_ok_and(|size| sqlite::unsigned(size) == self.edge.size());
+        if broken || !unchanged {
+            tracing::error!(error = %Chain(error), "the journal failed with unknown outcome");
+            return Failed::Unknown;
+        }
+        tracing::error!(error = %Chain(error), full, "the journal could not commit; nothing was accepted");
+        Failed::Back { full }
+    }
+
+    /// Copies the write-ahead log back into the database, here and not inside COMMIT, so that a failed fsync is seen.
+    fn copy_back_when_due(&mut self) -> Result<(), ()> {
+        if self.wal_bytes < WAL_BYTES_MAX {
+            return Ok(());
+        }
+        self.wal_bytes = 0;
+        match self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0))
+        {
+            Ok(_) => Ok(()),
+            Err(error) => match self.roll_back(&error) {
+                Failed::Back { .. } => Ok(()),
+                Failed::Unknown => Err(()),
+            },
+        }
+    }
+
+    fn close(mut self, job: Job, queue: Receiver<Job>) {
+        let Job { work, bytes, done } = job;
+        let (inner, answer) = oneshot::channel();
+        let closed = self.group(
+            vec![Job {
+                work,
+                bytes,
+                done: inner,
+            }],
+            false,
+        );
+        if closed.is_err() {
+            self.stop(queue);
+            let _ = done.send(Err(SealError::Unavailable));
+            return;
+        }
+        let _ = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        refuse_rest(queue);
+        // The file and its lock are free when the caller hears of it.
+        drop(self);
+        let _ = done.send(answer.blocking_recv().unwrap_or(Err(SealError::Unavailable)));
+    }
+
+    /// Plays a full disk.
+    #[cfg(test)]
+    fn limit_pages(&self, jobs: Vec<Job>) -> Vec<Job> {
+        let (limits, rest): (Vec<_>, Vec<_>) = jobs
+            .into_iter()
+            .partition(|job| matches!(job.work, Work::LimitPages(_)));
+        for job in limits {
+            if let Work::LimitPages(more) = job.work {
+                let count = self
+                    .connection
+                    .pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0));
+                let most = more.map_or(1 << 30, |more| count.unwrap_or(0) + more);
+                let _ = self
+                    .connection
+                    .query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(()));
+            }
+            let _ = job.done.send(Ok(Answer::Done));
+        }
+        rest
+    }
+
+    fn stop(&self, queue: Receiver<Job>) {
+        self.shared.failed.send_replace(true);
+        refuse_rest(queue);
+    }
+}
+
+struct Committed {
+    given: Vec<Given>,
+    note: Option<Arc<str>>,
+}
+
+/// Step 1. Gives back the job that was one too many.
+fn take_group(first: Job, queue: &mut Receiver<Job>) -> (Vec<Job>, Option<Job>) {
+    let mut bytes = first.bytes;
+    let mut jobs = vec![first];
+    while jobs.len() < GROUP_ENTRIES_MAX {
+        let Ok(job) = queue.try_recv() else { break };
+        bytes += job.bytes;
+        if bytes > GROUP_BYTES_MAX {
+            return (jobs, Some(job));
+        }
+        jobs.push(job);
+    }
+    (jobs, None)
+}
+
+/// Closing comes last in its group.
+fn split_close(jobs: Vec<Job>) -> (Vec<Job>, Option<Job>) {
+    let (mut close, rest): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| matches!(job.work, Work::Close { .. }));
+    (rest, close.pop())
+}
+
+/// The journal refers to the payload's file from now on.
+fn keep_file(work: &mut Work) {
+    if let Work::Seal(prepared) = work {
+        prepared.keep_file();
+    }
+}
+
+fn refuse(mut job: Job, may_be_committed: bool) {
+    if may_be_committed {
+        keep_file(&mut job.work);
+    }
+    let _ = job.done.send(Err(SealError::Unavailable));
+}
+
+fn refuse_rest(mut queue: Receiver<Job>) {
+    queue.close();
+    while let Ok(job) = queue.try_recv() {
+        refuse(job, false);
+    }
+}
+
+/// The name of the thread.
+pub(super) const THREAD: &str = "journal-sequencer";
+
+/// Where the payload of an exchange lies when it lies in a file.
+pub(super) fn payload_file(folder: &std::path::Path, exchange: Uuid) -> PathBuf {
+    super::payload::spill_path(folder, exchange)
+}

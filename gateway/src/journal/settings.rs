@@ -1,0 +1,77 @@
+//! How a journal is opened: parsed values, no file is read here. Refuses nothing; `Debug` shows no key.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+/// 32 secret bytes. Wiped from memory when dropped, never shown.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<[u8; 32]>);
+
+impl Secret {
+    /// Takes the bytes of a key file.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl From<Zeroizing<[u8; 32]>> for Secret {
+    fn from(bytes: Zeroizing<[u8; 32]>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Secret")
+    }
+}
+
+/// Where the journal lies, which keys it uses, and its bounds.
+#[derive(Clone, Debug)]
+pub struct JournalSettings {
+    /// The SQLite file; made with mode 0600 in a folder with mode 0700. Beside it lie its log, its index and `<name>.lock`.
+    pub database: PathBuf,
+    /// Folder of payloads above 64 KiB, mode 0700; on the same machine, not shared with another journal.
+    pub payloads: PathBuf,
+    /// Name of this node, member `n` of each leaf.
+    pub node: String,
+    /// Name of the log and of its key: the log's address without scheme, e.g. `gw1.lyg.example/log`. No blank, no `+`.
+    pub log_origin: String,
+    /// Ed25519 seed of the log key (RFC 8032).
+    pub log_seed: Secret,
+    /// Key that wraps payload keys, evidence and reject reports (AES-256-GCM).
+    pub key_encryption_key: Secret,
+    /// Most bytes of payload in the inbox before [`super::Journal::inbox_has_room`] says no; default 8 GiB.
+    pub inbox_bytes_max: u64,
+    /// How long reject reports are kept, days; default 30, at least 7 (answers are repeatable for 7 days).
+    pub rejects_keep_days: u32,
+    /// Entries that may wait for the sequencer; default 8,192. A full queue answers 503.
+    pub queue_max: usize,
+    /// Connections for reading; default 4.
+    pub readers_max: usize,
+}
+
+impl JournalSettings {
+    /// A journal in `folder` with the defaults for the rest.
+    pub fn at(folder: impl Into<PathBuf>, log_origin: &str, log_seed: Secret, key_encryption_key: Secret) -> Self {
+        let folder = folder.into();
+        Self {
+            database: folder.join("journal.db"),
+            payloads: folder.join("payload"),
+            node: "gw1".into(),
+            log_origin: log_origin.into(),
+            log_seed,
+            key_encryption_key,
+            inbox_bytes_max: 8 << 30,
+            rejects_keep_days: 30,
+            queue_max: 8_192,
+            readers_max: 4,
+        }
+    }
+}

@@ -1,0 +1,426 @@
+//! All SQL of the SQLite journal, and how its file is made and opened.
+//!
+//! Takes paths; gives connections with the settings that durability and integrity rest on. Refuses SQLite before 3.51.3, a file that is not
+//! a journal, and one that others can read. Every statement is constant text with bound values.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::fault::JournalFault;
+
+/// `SGJ1`: says whose file this is.
+const APPLICATION_ID: i64 = 0x5347_4a31;
+const SCHEMA_VERSION: i64 = 1;
+/// Before it, resetting the write-ahead log could corrupt the database (3.7.0 to 3.51.2).
+const SQLITE_MIN: i32 = 3_051_003;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Tables. Leaves and tile entries are insert-only, by trigger.
+const SCHEMA: &str = "
+CREATE TABLE leaf (          -- the log; bytes are the truth, the other columns are for finding
+  idx      INTEGER PRIMARY KEY,
+  hash     BLOB NOT NULL CHECK (length(hash) = 32),
+  t        INTEGER NOT NULL, -- microseconds UTC, never decreasing
+  kind     TEXT NOT NULL,
+  exchange BLOB,
+  partner  TEXT,
+  rec      TEXT,             -- record type or dataset
+  pur      TEXT,
+  code     TEXT,             -- outcome: slug of a refusal, else the kind's word
+  bytes    BLOB NOT NULL
+) STRICT;
+CREATE INDEX leaf_exchange ON leaf (exchange) WHERE exchange IS NOT NULL;
+CREATE INDEX leaf_partner ON leaf (partner, idx) WHERE partner IS NOT NULL;
+CREATE TABLE tile (          -- entries of tile level 1 and up; level 0 is leaf.hash
+  level INTEGER NOT NULL,
+  idx   INTEGER NOT NULL,
+  hash  BLOB NOT NULL CHECK (length(hash) = 32),
+  PRIMARY KEY (level, idx)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE tree (          -- one row: the right edge
+  id      INTEGER PRIMARY KEY CHECK (id = 1),
+  size    INTEGER NOT NULL,
+  edge    BLOB NOT NULL,
+  thinned INTEGER NOT NULL   -- checkpoints up to this size were thinned
+) STRICT;
+CREATE TABLE checkpoint (
+  size INTEGER PRIMARY KEY,
+  t    INTEGER NOT NULL,
+  note TEXT NOT NULL
+) STRICT;
+CREATE TABLE inbox (         -- one row a push, kept when its payload is gone
+  leaf        INTEGER PRIMARY KEY REFERENCES leaf (idx),
+  exchange    BLOB NOT NULL,
+  state       TEXT NOT NULL CHECK (state IN ('waiting', 'set-aside', 'relayed', 'discarded', 'erased')),
+  rec         TEXT NOT NULL,
+  partner     TEXT NOT NULL,
+  received_us INTEGER NOT NULL,
+  changed_us  INTEGER NOT NULL,
+  parts       INTEGER NOT NULL,
+  bytes       INTEGER NOT NULL,
+  reason      TEXT
+) STRICT;
+CREATE INDEX inbox_waiting ON inbox (leaf) WHERE state = 'waiting';
+CREATE INDEX inbox_set_aside ON inbox (leaf) WHERE state = 'set-aside';
+CREATE INDEX inbox_done ON inbox (changed_us) WHERE state IN ('relayed', 'discarded');
+CREATE TABLE payload (       -- deleting the row deletes the wrapped key with it
+  leaf        INTEGER PRIMARY KEY,
+  wrapped_key BLOB NOT NULL,
+  bytes       BLOB           -- null: in the file
+) STRICT;
+CREATE TABLE evidence (leaf INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
+CREATE TABLE reject (leaf INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
+CREATE TABLE idem (
+  leaf    INTEGER PRIMARY KEY,
+  tag     BLOB NOT NULL UNIQUE CHECK (length(tag) = 32),
+  content BLOB NOT NULL CHECK (length(content) = 32),
+  size    INTEGER NOT NULL   -- of the checkpoint that the first answer carried
+) STRICT;
+CREATE TABLE subject (tag BLOB NOT NULL, leaf INTEGER NOT NULL, PRIMARY KEY (tag, leaf)) STRICT, WITHOUT ROWID;
+CREATE TABLE subject_run (   -- above 256 subjects: sorted tags of 16 bytes, one after the other
+  leaf INTEGER NOT NULL,
+  run  INTEGER NOT NULL,
+  tags BLOB NOT NULL,
+  PRIMARY KEY (leaf, run)
+) STRICT;
+CREATE TRIGGER leaf_kept BEFORE DELETE ON leaf BEGIN SELECT RAISE(ABORT, 'leaves are insert-only'); END;
+CREATE TRIGGER leaf_fixed BEFORE UPDATE ON leaf BEGIN SELECT RAISE(ABORT, 'leaves are insert-only'); END;
+CREATE TRIGGER tile_kept BEFORE DELETE ON tile BEGIN SELECT RAISE(ABORT, 'tiles are insert-only'); END;
+CREATE TRIGGER tile_fixed BEFORE UPDATE ON tile BEGIN SELECT RAISE(ABORT, 'tiles are insert-only'); END;
+";
+
+pub(super) const TRIGGERS: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND
+  name IN ('leaf_kept', 'leaf_fixed', 'tile_kept', 'tile_fixed') AND sql LIKE '%SELECT RAISE(ABORT%'";
+
+// The sequencer.
+pub(super) const INSERT_LEAF: &str = "INSERT INTO leaf (idx, hash, t, kind, exchange, partner, rec, pur, code, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+pub(super) const INSERT_TILE: &str = "INSERT INTO tile (level, idx, hash) VALUES (?1, ?2, ?3)";
+pub(super) const INSERT_TREE: &str = "INSERT INTO tree (id, size, edge, thinned) VALUES (1, ?1, ?2, 0)";
+pub(super) const UPDATE_TREE: &str = "UPDATE tree SET size = ?1, edge = ?2 WHERE id = 1 AND size = ?3";
+pub(super) const INSERT_CHECKPOINT: &str = "INSERT INTO checkpoint (size, t, note) VALUES (?1, ?2, ?3)";
+pub(super) const INSERT_INBOX: &str =
+    "INSERT INTO inbox (leaf, exchange, state, rec, partner, received_us, changed_us, parts, bytes)
+  VALUES (?1, ?2, 'waiting', ?3, ?4, ?5, ?5, ?6, ?7)";
+pub(super) const INSERT_PAYLOAD: &str = "INSERT INTO payload (leaf, wrapped_key, bytes) VALUES (?1, ?2, ?3)";
+pub(super) const INSERT_EVIDENCE: &str = "INSERT INTO evidence (leaf, sealed) VALUES (?1, ?2)";
+pub(super) const INSERT_REJECT: &str = "INSERT INTO reject (leaf, sealed) VALUES (?1, ?2)";
+pub(super) const INSERT_IDEM: &str = "INSERT INTO idem (leaf, tag, content, size) VALUES (?1, ?2, ?3, ?4)";
+pub(super) const INSERT_SUBJECT: &str = "INSERT INTO subject (tag, leaf) VALUES (?1, ?2)";
+pub(super) const INSERT_SUBJECT_RUN: &str = "INSERT INTO subject_run (leaf, run, tags) VALUES (?1, ?2, ?3)";
+pub(super) const FIND_IDEM: &str = "SELECT leaf, content, size FROM idem WHERE tag = ?1";
+pub(super) const FIND_INBOX: &str = "SELECT i.leaf, i.state, i.bytes, l.hash FROM inbox i JOIN leaf l ON l.idx = i.leaf
+     WHERE i.leaf IN (SELECT idx FROM leaf WHERE exchange = ?1 AND kind = 'push') LIMIT 1";
+pub(super) const MOVE_INBOX: &str =
+    "UPDATE inbox SET state = ?3, changed_us = ?4, reason = ?5 WHERE leaf = ?1 AND state = ?2";
+pub(super) const DELETE_PAYLOAD: &str = "DELETE FROM payload WHERE leaf = ?1";
+pub(super) const OLDEST_WAITING: &str = "SELECT received_us FROM inbox WHERE state = 'waiting' ORDER BY leaf LIMIT 1";
+pub(super) const PENDING: &str =
+    "SELECT count(*), coalesce(sum(bytes), 0) FROM inbox WHERE state IN ('waiting', 'set-aside')";
+pub(super) const RELAYED_LEAF: &str =
+    "SELECT idx FROM leaf WHERE exchange = ?1 AND kind = 'relayed' ORDER BY idx LIMIT 1";
+
+// Keeping within bounds.
+pub(super) const FIRST_LEAF_SINCE: &str = "SELECT t FROM leaf WHERE idx = ?1";
+pub(super) const PRUNE_IDEM: &str =
+    "DELETE FROM idem WHERE leaf IN (SELECT leaf FROM idem WHERE leaf < ?1 ORDER BY leaf LIMIT 1000)";
+pub(super) const PRUNE_REJECT: &str =
+    "DELETE FROM reject WHERE leaf IN (SELECT leaf FROM reject WHERE leaf < ?1 ORDER BY leaf LIMIT 100)";
+pub(super) const THINNED: &str = "SELECT thinned FROM tree WHERE id = 1";
+pub(super) const SET_THINNED: &str = "UPDATE tree SET thinned = ?1 WHERE id = 1";
+pub(super) const OLD_CHECKPOINTS: &str =
+    "SELECT size, t FROM checkpoint WHERE size > ?1 AND t < ?2 ORDER BY size LIMIT 1000";
+pub(super) const DELETE_CHECKPOINT: &str = "DELETE FROM checkpoint WHERE size = ?1";
+
+// Opening.
+pub(super) const TREE: &str = "SELECT size, edge FROM tree WHERE id = 1";
+pub(super) const NEWEST_CHECKPOINT: &str = "SELECT size, note, t FROM checkpoint ORDER BY size DESC LIMIT 1";
+pub(super) const LAST_INDEX: &str = "SELECT max(idx) FROM leaf";
+pub(super) const LEAVES_FROM: &str = "SELECT idx, hash, t, bytes FROM leaf WHERE idx >= ?1 ORDER BY idx";
+pub(super) const HAS_FILE: &str = "SELECT count(*) FROM inbox i JOIN payload p ON p.leaf = i.leaf AND p.bytes IS NULL
+     WHERE i.leaf IN (SELECT idx FROM leaf WHERE exchange = ?1 AND kind = 'push')";
+
+// Reading.
+pub(super) const HASHES: &str = "SELECT hash FROM leaf WHERE idx >= ?1 AND idx < ?2 ORDER BY idx";
+pub(super) const TILE_HASHES: &str = "SELECT hash FROM tile WHERE level = ?1 AND idx >= ?2 AND idx < ?3 ORDER BY idx";
+pub(super) const ENTRIES: &str = "SELECT bytes FROM leaf WHERE idx >= ?1 ORDER BY idx LIMIT ?2";
+pub(super) const CHECKPOINT_AFTER: &str = "SELECT size, note FROM checkpoint WHERE size > ?1 ORDER BY size LIMIT 1";
+pub(super) const CHECKPOINT_AT: &str = "SELECT note FROM checkpoint WHERE size = ?1";
+pub(super) const EXCHANGE_LEAVES: &str = "SELECT idx, t, kind, exchange, partner, rec, pur, code, bytes FROM leaf WHERE exchange = ?1 ORDER BY idx LIMIT 100";
+pub(super) const ONE_LEAF: &str =
+    "SELECT idx, t, kind, exchange, partner, rec, pur, code, bytes FROM leaf WHERE idx = ?1";
+/// Newest first; ?1 and ?2 bound the index.
+pub(super) const SEARCH: &str = "SELECT idx, t, kind, exchange, partner, rec, pur, code, bytes FROM leaf
+     WHERE idx >= ?1 AND idx < ?2 AND (?3 IS NULL OR rec = ?3) AND (?4 IS NULL OR pur = ?4)
+       AND (?5 IS NULL OR code = ?5) AND (?6 IS NULL OR kind = ?6)
+     ORDER BY idx DESC LIMIT ?7";
+/// The same for one partner, through its index.
+pub(super) const SEARCH_PARTNER: &str = "SELECT idx, t, kind, exchange, partner, rec, pur, code, bytes FROM leaf
+     WHERE partner = ?8 AND idx >= ?1 AND idx < ?2 AND (?3 IS NULL OR rec = ?3) AND (?4 IS NULL OR pur = ?4)
+       AND (?5 IS NULL OR code = ?5) AND (?6 IS NULL OR kind = ?6)
+     ORDER BY idx DESC LIMIT ?7";
+pub(super) const INBOX_STATE: &str = "SELECT state, reason, parts, bytes FROM inbox WHERE leaf = ?1";
+pub(super) const REJECTS: &str = "SELECT sealed FROM reject WHERE leaf = ?1";
+pub(super) const EVIDENCE: &str = "SELECT sealed FROM evidence WHERE leaf = ?1";
+pub(super) const NEXT_INBOX: &str =
+    "SELECT i.leaf, i.exchange, i.rec, i.partner, i.received_us, i.parts, i.bytes, p.wrapped_key, p.bytes, l.hash
+     FROM inbox i LEFT JOIN payload p ON p.leaf = i.leaf JOIN leaf l ON l.idx = i.leaf
+     WHERE i.state = 'waiting' AND i.leaf > ?1 ORDER BY i.leaf LIMIT 1";
+pub(super) const SET_ASIDE: &str = "SELECT leaf, exchange, rec, partner, received_us, parts, bytes, reason FROM inbox
+     WHERE state = 'set-aside' AND leaf > ?1 ORDER BY leaf LIMIT ?2";
+pub(super) const DUE: &str = "SELECT exchange FROM inbox WHERE state IN ('relayed', 'discarded') AND changed_us <= ?1 ORDER BY changed_us LIMIT ?2";
+pub(super) const SUBJECT_LEAVES: &str = "SELECT leaf FROM subject WHERE tag = ?1 ORDER BY leaf DESC LIMIT ?2";
+pub(super) const SUBJECT_RUNS: &str = "SELECT rowid, leaf, length(tags) FROM subject_run ORDER BY leaf DESC, run";
+
+/// Every statement above, for the test that prepares them.
+#[cfg(test)]
+pub(super) const ALL: &[&str] = &[
+    TRIGGERS,
+    INSERT_LEAF,
+    INSERT_TILE,
+    INSERT_TREE,
+    UPDATE_TREE,
+    INSERT_CHECKPOINT,
+    INSERT_INBOX,
+    INSERT_PAYLOAD,
+    INSERT_EVIDENCE,
+    INSERT_REJECT,
+    INSERT_IDEM,
+    INSERT_SUBJECT,
+    INSERT_SUBJECT_RUN,
+    FIND_IDEM,
+    FIND_INBOX,
+    MOVE_INBOX,
+    DELETE_PAYLOAD,
+    OLDEST_WAITING,
+    PENDING,
+    RELAYED_LEAF,
+    FIRST_LEAF_SINCE,
+    PRUNE_IDEM,
+    PRUNE_REJECT,
+    THINNED,
+    SET_THINNED,
+    OLD_CHECKPOINTS,
+    DELETE_CHECKPOINT,
+    TREE,
+    NEWEST_CHECKPOINT,
+    LAST_INDEX,
+    LEAVES_FROM,
+    HAS_FILE,
+    HASHES,
+    TILE_HASHES,
+    ENTRIES,
+    CHECKPOINT_AFTER,
+    CHECKPOINT_AT,
+    EXCHANGE_LEAVES,
+    ONE_LEAF,
+    SEARCH,
+    SEARCH_PARTNER,
+    INBOX_STATE,
+    REJECTS,
+    EVIDENCE,
+    NEXT_INBOX,
+    SET_ASIDE,
+    DUE,
+    SUBJECT_LEAVES,
+    SUBJECT_RUNS,
+];
+
+/// Makes the folders and an empty database; both private to their owner.
+pub(super) fn create(database: &Path, payloads: &Path) -> Result<Connection, JournalFault> {
+    check_version()?;
+    let folder = folder_of(database);
+    private_folder(&folder)?;
+    private_folder(payloads)?;
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(database);
+    made.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => JournalFault::Exists(database.to_owned()),
+        _ => JournalFault::file("create", database)(error),
+    })?;
+    let connection = connect(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    durable(&connection)?;
+    let made = connection
+        .pragma_update(None, "application_id", APPLICATION_ID)
+        .and_then(|()| connection.pragma_update(None, "user_version", SCHEMA_VERSION))
+        .and_then(|()| connection.execute_batch(SCHEMA));
+    made.map_err(JournalFault::store("make the journal's tables"))?;
+    Ok(connection)
+}
+
+/// Opens the one connection that writes.
+pub(super) fn open_writer(database: &Path, payloads: &Path) -> Result<Connection, JournalFault> {
+    check_version()?;
+    if !database.is_file() {
+        return Err(JournalFault::Absent(database.to_owned()));
+    }
+    check_private(&folder_of(database))?;
+    check_private(database)?;
+    check_private(payloads)?;
+    let connection = connect(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    check_identity(&connection, database)?;
+    durable(&connection)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Opens a connection that only reads.
+pub(super) fn open_reader(database: &Path) -> Result<Connection, JournalFault> {
+    if !database.is_file() {
+        return Err(JournalFault::Absent(database.to_owned()));
+    }
+    let connection = connect(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let asked = connection.pragma_update(None, "query_only", true);
+    asked.map_err(JournalFault::store("open the journal for reading"))?;
+    check_identity(&connection, database)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+/// Locks `<database>.lock` against a second process; the lock lives as long as the file that is given back.
+pub(super) fn lock(database: &Path) -> Result<File, JournalFault> {
+    let path = lock_path(database);
+    let opened = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path);
+    let file = opened.map_err(JournalFault::file("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(JournalFault::Locked(database.to_owned())),
+        Err(TryLockError::Error(error)) => Err(JournalFault::file("lock", &path)(error)),
+    }
+}
+
+fn lock_path(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
+fn folder_of(database: &Path) -> PathBuf {
+    match database.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn check_version() -> Result<(), JournalFault> {
+    if rusqlite::version_number() < SQLITE_MIN {
+        return Err(JournalFault::OldSqlite(rusqlite::version().to_owned()));
+    }
+    Ok(())
+}
+
+fn private_folder(folder: &Path) -> Result<(), JournalFault> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(JournalFault::file("make folder", folder))?;
+    check_private(folder)
+}
+
+fn check_private(path: &Path) -> Result<(), JournalFault> {
+    let metadata = std::fs::metadata(path).map_err(JournalFault::file("look at", path))?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let path = path.to_owned();
+        return Err(JournalFault::Exposed { path, mode });
+    }
+    Ok(())
+}
+
+fn connect(database: &Path, access: OpenFlags) -> Result<Connection, JournalFault> {
+    // No URI names, no mutex: a connection is used by one thread at a time.
+    let connection = Connection::open_with_flags(database, access | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+    let connection = connection.map_err(JournalFault::store("open the journal"))?;
+    let set = connection
+        .busy_timeout(BUSY_TIMEOUT)
+        .and_then(|()| connection.pragma_update(None, "foreign_keys", true))
+        .and_then(|()| connection.pragma_update(None, "trusted_schema", false))
+        .and_then(|()| connection.pragma_update(None, "cell_size_check", true))
+        .and_then(|()| connection.pragma_update(None, "mmap_size", 0))
+        .and_then(|()| connection.pragma_update(None, "temp_store", "MEMORY"))
+        .and_then(|()| connection.pragma_update(None, "secure_delete", true));
+    set.map_err(JournalFault::store("set up the journal's connection"))?;
+    Ok(connection)
+}
+
+/// What makes COMMIT mean "on disk", asked back because SQLite ignores a mode that it cannot set.
+fn durable(connection: &Connection) -> Result<(), JournalFault> {
+    let set = connection
+        .pragma_update(None, "journal_mode", "WAL")
+        .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"))
+        // The writer checkpoints by itself between groups, where it sees the result: SQLite's own would hide a failed fsync.
+        .and_then(|()| connection.pragma_update(None, "wal_autocheckpoint", 0))
+        .and_then(|()| connection.pragma_update(None, "journal_size_limit", 128 << 20));
+    set.map_err(JournalFault::store("set the journal's durability"))?;
+    let mode = connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
+    let synchronous = connection.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0));
+    match (mode, synchronous) {
+        (Ok(mode), Ok(2)) if mode == "wal" => Ok(()),
+        _ => Err(JournalFault::damaged(
+            "it cannot be written with WAL and synchronous=FULL",
+        )),
+    }
+}
+
+fn check_identity(connection: &Connection, database: &Path) -> Result<(), JournalFault> {
+    let value = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    match (value("application_id"), value("user_version")) {
+        (Ok(APPLICATION_ID), Ok(SCHEMA_VERSION)) => Ok(()),
+        (Ok(_), Ok(_)) => Err(JournalFault::Foreign(database.to_owned())),
+        (Err(error), _) | (_, Err(error)) => Err(JournalFault::store("read the journal's identity")(error)),
+    }
+}
+
+/// An unsigned number as SQLite keeps it; nothing here comes near 2^63.
+pub(super) fn sql(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The way back; a negative number is damage and becomes 0, which no check accepts.
+pub(super) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::{ALL, create, open_reader, open_writer};
+
+    #[test]
+    fn every_statement_prepares() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("j/journal.db");
+        let connection = create(&database, &folder.path().join("j/payload")).unwrap();
+        for statement in ALL {
+            connection
+                .prepare(statement)
+                .unwrap_or_else(|error| panic!("{statement}: {error}"));
+        }
+        let triggers: i64 = connection.query_row(super::TRIGGERS, [], |row| row.get(0)).unwrap();
+        assert_eq!(triggers, 4);
+    }
+
+    #[test]
+    fn others_may_not_read_it_and_readers_may_not_write() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (database, payloads) = (folder.path().join("j/journal.db"), folder.path().join("j/payload"));
+        drop(create(&database, &payloads).unwrap());
+        assert!(create(&database, &payloads).is_err());
+        let reader = open_reader(&database).unwrap();
+        assert!(reader.execute("DELETE FROM tree", []).is_err());
+        std::fs::set_permissions(&database, std::fs::Permissions::from_mode(0o640)).unwrap();
+        let refused = open_writer(&database, &payloads).unwrap_err();
+        assert!(refused.to_string().contains("0640"), "{refused}");
+    }
+}

@@ -1,0 +1,155 @@
+use shuguan_ledger::leaf::{Event, Leaf};
+
+use super::{Bench, exchange, keyed, one_row, proven, sealed};
+use crate::journal::{Known, Outcome, Query, RefusalDraft, SealError};
+use crate::refusal::Refusal;
+
+const MINUTE_US: i64 = 60_000_000;
+const DAY_US: i64 = 86_400_000_000;
+
+pub(super) fn refusal(partner: &str) -> RefusalDraft {
+    RefusalDraft::new(Some(partner.into()), Refusal::NoGrant, "admit")
+}
+
+#[tokio::test]
+async fn refusals_are_sealed_up_to_their_bound_and_counted_above_it() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let mut own = 0;
+    for _ in 0..100 {
+        own += usize::from(journal.refuse(refusal("health-city")).await.unwrap().is_some());
+        journal
+            .refuse(RefusalDraft::new(None, Refusal::UnknownIssuer, "peer"))
+            .await
+            .unwrap();
+    }
+    assert_eq!(own, 20);
+    journal.tick(bench.clock().now_us()).await.unwrap();
+    bench.turn(MINUTE_US);
+    journal.tick(bench.clock().now_us()).await.unwrap();
+    let query = Query {
+        kind: Some("refusal".into()),
+        limit: 2,
+        ..Query::default()
+    };
+    let counts: Vec<_> = journal
+        .search(query)
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| count(&row.bytes))
+        .collect();
+    assert_eq!(
+        counts,
+        [("-".to_owned(), Some(100)), ("health-city".to_owned(), Some(80))]
+    );
+    journal
+        .refuse(RefusalDraft::new(None, Refusal::UnknownIssuer, "peer"))
+        .await
+        .unwrap();
+    journal.close().await.unwrap();
+    assert_eq!(
+        bench.verify().kinds["refusal"],
+        20 + 2 + 1,
+        "closing seals what was counted"
+    );
+}
+
+fn count(leaf: &[u8]) -> (String, Option<u64>) {
+    match Leaf::decode(leaf).unwrap().event {
+        Event::Refusal(refusal) => (refusal.p, refusal.cnt),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_about_the_content_sticks_to_its_key() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let draft = refusal("health-city").event();
+    let entry = |number| {
+        keyed(
+            crate::journal::Entry::new(exchange(number), Event::Refusal(draft.clone())),
+            1,
+            1,
+        )
+    };
+    let first = sealed(journal.seal(entry(1)).await.unwrap());
+    assert_eq!(journal.seal(entry(2)).await.unwrap(), Outcome::Repeated(first));
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_and_room_makes_it_go_on() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let mut entry = one_row(&journal, 1);
+    entry.rejects = Some(vec![b'x'; 100_000]);
+    journal.seal(entry).await.unwrap();
+    journal.limit_pages(Some(0)).await;
+    let mut refused = 0;
+    for number in 2..40 {
+        let mut entry = one_row(&journal, number);
+        entry.rejects = Some(vec![b'x'; 100_000]);
+        match journal.seal(entry).await {
+            Ok(outcome) => drop(proven(&sealed(outcome))),
+            Err(error) => {
+                assert_eq!(error, SealError::Unavailable);
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!(refused, 38);
+    journal.limit_pages(None).await;
+    let after = sealed(journal.seal(one_row(&journal, 50)).await.unwrap());
+    assert_eq!(after.index, 2, "nothing of what was refused is in the log");
+    drop(journal);
+    assert_eq!(bench.verify().kinds["push"], 2);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once() {
+    let bench = Bench::new();
+    let mut settings = bench.settings();
+    settings.queue_max = 4;
+    let journal = crate::journal::Journal::open(&settings, bench.clock()).unwrap();
+    let entries: Vec<_> = (1..=2_000)
+        .map(|number| journal.seal(one_row(&journal, number)))
+        .collect();
+    let outcomes = futures_util::future::join_all(entries).await;
+    let (sealed, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+    assert!(!sealed.is_empty() && !refused.is_empty());
+    assert!(
+        refused
+            .into_iter()
+            .all(|outcome| outcome == Err(SealError::Unavailable))
+    );
+    drop(journal);
+    assert_eq!(bench.verify().kinds["push"], sealed.len() as u64);
+}
+
+#[tokio::test]
+async fn keys_checkpoints_and_reports_go_when_their_time_is_over_and_receipts_still_verify() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let mut entry = keyed(one_row(&journal, 1), 1, 1);
+    entry.rejects = Some(b"{}\n".to_vec());
+    journal.seal(entry).await.unwrap();
+    for number in 2..20 {
+        journal.seal(one_row(&journal, number)).await.unwrap();
+    }
+    bench.turn(6 * DAY_US);
+    journal.tick(bench.clock().now_us()).await.unwrap();
+    let known = journal.idempotent([1; 32], [1; 32]).await.unwrap();
+    assert!(matches!(known, Some(Known::Repeated(first)) if first.checkpoint_size == 2));
+    bench.turn(2 * DAY_US);
+    journal.seal(one_row(&journal, 30)).await.unwrap();
+    journal.tick(bench.clock().now_us()).await.unwrap();
+    assert_eq!(journal.idempotent([1; 32], [1; 32]).await.unwrap(), None);
+    assert!(journal.rejects(exchange(1)).await.unwrap().is_some());
+    let later = journal.sealed_entry(exchange(1)).await.unwrap().unwrap();
+    assert_eq!(later.checkpoint_size, 20, "the last checkpoint of its minute");
+    proven(&later);
+    bench.turn(23 * DAY_US);
+    journal.tick(bench.clock().now_us()).await.unwrap();
+    assert_eq!(journal.rejects(exchange(1)).await.unwrap(), None);
+}

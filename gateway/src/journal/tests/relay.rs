@@ -1,0 +1,169 @@
+use shuguan_ledger::receipt::Receipt;
+
+use super::{Bench, exchange, one_row, part, payload_files, proven, push, relayed, sealed, trust};
+use crate::journal::{Backlog, SealError};
+
+const HOUR_US: i64 = 3_600_000_000;
+
+#[tokio::test]
+async fn the_inbox_gives_sealed_batches_oldest_first_and_part_by_part() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let small = [part(1, 10), part(2, 5)];
+    let large = [part(3, 8_192), part(4, 8_192), part(5, 7)];
+    journal.seal(push(&journal, exchange(1), &small)).await.unwrap();
+    bench.turn(5);
+    journal.seal(push(&journal, exchange(2), &large)).await.unwrap();
+    let backlog = journal.backlog();
+    assert_eq!((backlog.exchanges, backlog.oldest_us), (2, Some(super::START_US)));
+
+    let first = journal.next_inbox(None).await.unwrap().unwrap();
+    assert_eq!((first.exchange, first.parts, first.leaf_index), (exchange(1), 2, 1));
+    assert_eq!(
+        (first.record.as_str(), first.partner.as_str()),
+        ("public-security/resident", "public-security-city")
+    );
+    let second = journal.next_inbox(Some(first.leaf_index)).await.unwrap().unwrap();
+    assert_eq!((second.exchange, second.parts), (exchange(2), 3));
+    assert!(journal.next_inbox(Some(second.leaf_index)).await.unwrap().is_none());
+    for (item, parts) in [(&first, &small[..]), (&second, &large[..])] {
+        for (n, part) in (0..).zip(parts) {
+            assert_eq!(&journal.read_part(item, n).await.unwrap(), part);
+        }
+        assert!(journal.read_part(item, item.parts).await.is_err());
+    }
+    assert_eq!(backlog.bytes, first.bytes + second.bytes);
+}
+
+#[tokio::test]
+async fn relayed_is_sealed_once_however_often_it_is_said() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    journal.seal(one_row(&journal, 1)).await.unwrap();
+    let item = journal.next_inbox(None).await.unwrap().unwrap();
+    let mut foreign = relayed(&item);
+    foreign.of.i = 0;
+    assert!(matches!(
+        journal.relayed(exchange(1), foreign).await,
+        Err(SealError::Unfit(_))
+    ));
+    assert!(matches!(
+        journal.relayed(exchange(9), relayed(&item)).await,
+        Err(SealError::Unfit(_))
+    ));
+
+    let first = journal.relayed(exchange(1), relayed(&item)).await.unwrap();
+    proven(&first);
+    journal.seal(one_row(&journal, 2)).await.unwrap();
+    drop(journal);
+    let journal = bench.open();
+    assert_eq!(journal.relayed(exchange(1), relayed(&item)).await.unwrap(), first);
+    let report = bench.verify();
+    assert_eq!((report.kinds["relayed"], report.waiting), (1, 1));
+    assert_eq!(journal.backlog().exchanges, 1);
+}
+
+#[tokio::test]
+async fn a_batch_set_aside_is_passed_over_until_it_is_released_or_discarded() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    for number in 1..=2 {
+        journal.seal(one_row(&journal, number)).await.unwrap();
+    }
+    assert!(journal.set_aside(exchange(1), "registry-refused").await.unwrap());
+    assert!(!journal.set_aside(exchange(1), "registry-refused").await.unwrap());
+    assert_eq!(journal.next_inbox(None).await.unwrap().unwrap().exchange, exchange(2));
+    let aside = journal.list_set_aside(None).await.unwrap();
+    assert_eq!(
+        (aside.len(), aside[0].exchange, aside[0].reason.as_deref()),
+        (1, exchange(1), Some("registry-refused"))
+    );
+    assert_eq!(journal.backlog().exchanges, 2, "it still takes room");
+    assert!(journal.release(exchange(1)).await.unwrap());
+    assert_eq!(journal.next_inbox(None).await.unwrap().unwrap().exchange, exchange(1));
+    assert!(journal.discard(exchange(1), "wrong-batch").await.unwrap());
+    assert!(!journal.release(exchange(1)).await.unwrap());
+    assert_eq!(journal.backlog().exchanges, 1);
+    assert_eq!(journal.erase_due(super::START_US, 0).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn after_the_hold_payload_and_key_are_gone_and_every_proof_still_verifies() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let large = push(&journal, exchange(1), &[part(1, 8_192), part(2, 8_192)]);
+    let mut receipts = vec![sealed(journal.seal(large).await.unwrap()).receipt];
+    receipts.push(sealed(journal.seal(one_row(&journal, 2)).await.unwrap()).receipt);
+    while let Some(item) = journal.next_inbox(None).await.unwrap() {
+        receipts.push(journal.relayed(item.exchange, relayed(&item)).await.unwrap().receipt);
+    }
+    assert_eq!(journal.backlog(), Backlog::default());
+    let relayed_us = super::START_US;
+    assert_eq!(
+        journal
+            .erase_due(relayed_us + 71 * HOUR_US, 72 * HOUR_US)
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(payload_files(&bench), 1);
+    assert_eq!(
+        journal
+            .erase_due(relayed_us + 72 * HOUR_US, 72 * HOUR_US)
+            .await
+            .unwrap(),
+        2
+    );
+    assert_eq!(
+        journal
+            .erase_due(relayed_us + 72 * HOUR_US, 72 * HOUR_US)
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(payload_files(&bench), 0);
+    for receipt in receipts {
+        Receipt::parse(&receipt).unwrap().verify(&trust()).unwrap();
+    }
+    let view = journal.exchange(exchange(1)).await.unwrap().unwrap();
+    assert_eq!((view.inbox.unwrap().state.as_str(), view.leaves.len()), ("erased", 3));
+    drop(journal);
+    assert_eq!(bench.verify().kinds["erased"], 2);
+    let keys = |connection: rusqlite::Connection| {
+        connection.query_row("SELECT count(*) FROM payload", [], |row| row.get::<_, i64>(0))
+    };
+    assert_eq!(keys(rusqlite::Connection::open(bench.database()).unwrap()).unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_payload_that_was_tampered_with_is_found_when_it_is_read() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    journal.seal(one_row(&journal, 1)).await.unwrap();
+    journal
+        .seal(push(&journal, exchange(2), &[part(1, 8_192), part(2, 8_192)]))
+        .await
+        .unwrap();
+    journal.seal(one_row(&journal, 3)).await.unwrap();
+    drop(journal);
+    bench.tamper(
+        "UPDATE payload SET bytes = CAST(substr(bytes, 1, 40) || x'00' || substr(bytes, 42) AS BLOB) WHERE leaf = 1",
+    );
+    bench.tamper("DELETE FROM payload WHERE leaf = 3");
+    let file = bench.settings().payloads.join(format!("{}.parts", exchange(2)));
+    let length = std::fs::metadata(&file).unwrap().len();
+    std::fs::File::options()
+        .write(true)
+        .open(&file)
+        .unwrap()
+        .set_len(length - 1)
+        .unwrap();
+    let journal = bench.open();
+    let mut after = None;
+    for broken in [0, 1, 0] {
+        // Each is still given, so that the relay can set it aside by its id.
+        let item = journal.next_inbox(after).await.unwrap().unwrap();
+        assert!(journal.read_part(&item, broken).await.is_err());
+        after = Some(item.leaf_index);
+    }
+}

@@ -1,0 +1,320 @@
+use std::collections::BTreeSet;
+
+use shuguan_ledger::leaf::{Event, OfficerQueryEvent};
+use tokio::task::JoinSet;
+
+use super::{Bench, exchange, keyed, one_row, part, proven, push, sealed, verify};
+use crate::journal::{Entry, Evidence, Journal, JournalFault, Known, Outcome, Query, SealError};
+
+#[tokio::test]
+async fn what_is_sealed_has_a_receipt_that_verifies_offline() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let first = sealed(journal.seal(one_row(&journal, 1)).await.unwrap());
+    assert_eq!((first.index, first.checkpoint_size), (1, 2), "leaf 0 is `start`");
+    let leaf = proven(&first);
+    assert!(matches!(&leaf.event, Event::Push(push) if push.x == exchange(1).to_string()));
+    assert_eq!(leaf.t, super::START_US);
+    assert_eq!(journal.receipt(exchange(1)).await.unwrap().unwrap(), first.receipt);
+    assert!(first.receipt.ends_with(&journal.checkpoint()));
+    let report = bench.verify();
+    assert_eq!((report.kinds["push"], report.kinds["start"], report.waiting), (1, 1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_four_sealers_at_once_each_get_their_own_place() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let mut sealers = JoinSet::new();
+    for sealer in 0..64_u128 {
+        let journal = journal.clone();
+        sealers.spawn(async move {
+            let mut seals = Vec::new();
+            for round in 0..20 {
+                let entry = one_row(&journal, sealer * 100 + round);
+                seals.push(sealed(journal.seal(entry).await.unwrap()));
+            }
+            seals
+        });
+    }
+    let seals: Vec<_> = sealers.join_all().await.into_iter().flatten().collect();
+    let places: BTreeSet<_> = seals.iter().map(|sealed| sealed.index).collect();
+    assert_eq!(places, (1..=1_280).collect());
+    for one in &seals {
+        proven(one);
+        let again = journal.sealed_entry(one.exchange.unwrap()).await.unwrap().unwrap();
+        assert_eq!(&again, one, "read back from tiles it is the same, byte for byte");
+    }
+    let sizes: BTreeSet<_> = seals.iter().map(|sealed| sealed.checkpoint_size).collect();
+    assert!(sizes.len() < seals.len(), "some shared a commit");
+    assert_eq!(bench.verify().checkpoint.size, 1_281);
+}
+
+#[tokio::test]
+async fn a_repeated_key_gets_the_first_answer_byte_for_byte_also_after_a_restart() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let first = sealed(journal.seal(keyed(one_row(&journal, 1), 1, 1)).await.unwrap());
+    for number in 2..400 {
+        journal.seal(one_row(&journal, number)).await.unwrap();
+    }
+    let repeated = journal.seal(keyed(one_row(&journal, 900), 1, 1)).await.unwrap();
+    assert_eq!(repeated, Outcome::Repeated(first.clone()));
+    let other = journal.seal(keyed(one_row(&journal, 901), 1, 2)).await.unwrap();
+    assert_eq!(other, Outcome::KeyReused);
+    journal.close().await.unwrap();
+
+    let journal = bench.open();
+    let known = journal.idempotent([1; 32], [1; 32]).await.unwrap();
+    assert_eq!(known, Some(Known::Repeated(Box::new(first.clone()))));
+    assert_eq!(
+        journal.idempotent([1; 32], [2; 32]).await.unwrap(),
+        Some(Known::KeyReused)
+    );
+    assert_eq!(journal.idempotent([2; 32], [1; 32]).await.unwrap(), None);
+    let repeated = journal.seal(keyed(one_row(&journal, 902), 1, 1)).await.unwrap();
+    assert_eq!(repeated, Outcome::Repeated(first));
+    assert_eq!(bench.verify().kinds["push"], 399);
+}
+
+#[tokio::test]
+async fn two_entries_of_one_group_with_one_key_have_one_effect() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    // The futures are polled one after the other before the sequencer's answer can wake any, so many share a group.
+    let entries: Vec<_> = (0..60_u128)
+        .map(|number| {
+            let content = if number % 3 == 2 { 9 } else { 1 };
+            journal.seal(keyed(one_row(&journal, number + 1), 5, content))
+        })
+        .collect();
+    let outcomes = futures_util::future::join_all(entries).await;
+    let first = sealed(outcomes[0].clone().unwrap());
+    for (number, outcome) in outcomes.into_iter().enumerate().skip(1) {
+        match outcome.unwrap() {
+            Outcome::Repeated(again) => assert_eq!((again, number % 3 == 2), (first.clone(), false)),
+            Outcome::KeyReused => assert_eq!(number % 3, 2),
+            Outcome::Sealed(_) => panic!("a second effect"),
+        }
+    }
+    assert_eq!(bench.verify().kinds["push"], 1);
+    assert_eq!(journal.backlog().exchanges, 1);
+}
+
+#[tokio::test]
+async fn a_repeated_large_push_leaves_no_second_file() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let large = |number: u128| push(&journal, exchange(number), &[part(1, 8_192), part(2, 8_192)]);
+    sealed(journal.seal(keyed(large(1), 1, 1)).await.unwrap());
+    assert_eq!(super::payload_files(&bench), 1);
+    let repeated = journal.seal(keyed(large(2), 1, 1)).await.unwrap();
+    assert!(matches!(repeated, Outcome::Repeated(_)));
+    assert_eq!(super::payload_files(&bench), 1);
+}
+
+#[tokio::test]
+async fn a_payload_of_another_exchange_is_not_sealed() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let entry = Entry {
+        exchange: exchange(2),
+        ..one_row(&journal, 1)
+    };
+    assert!(matches!(journal.seal(entry).await, Err(SealError::Unfit(_))));
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_encoded_fails_alone() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let mut unfit = one_row(&journal, 1);
+    if let Event::Push(push) = &mut unfit.event {
+        push.bytes = u64::MAX;
+    }
+    let (unfit, fit) = futures_util::join!(journal.seal(unfit), journal.seal(one_row(&journal, 2)));
+    assert!(matches!(unfit, Err(SealError::Unfit(_))));
+    proven(&sealed(fit.unwrap()));
+}
+
+#[tokio::test]
+async fn rejects_and_evidence_are_kept_encrypted() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let report = b"{\"row\":3,\"field\":\"citizen_id\",\"code\":\"SG3201\"}\n".to_vec();
+    let entry = Entry {
+        rejects: Some(report.clone()),
+        ..keyed(one_row(&journal, 1), 0xab, 1)
+    };
+    journal.seal(entry).await.unwrap();
+    assert_eq!(journal.rejects(exchange(1)).await.unwrap(), Some(report));
+    assert_eq!(journal.rejects(exchange(2)).await.unwrap(), None);
+    let evidence = String::from_utf8(journal.evidence(exchange(1)).await.unwrap().unwrap()).unwrap();
+    assert!(
+        evidence.contains(&"ab".repeat(32)) && evidence.contains(&"06".repeat(32)),
+        "key tag and request digest"
+    );
+    drop(journal);
+    let stored = std::fs::read(bench.database()).unwrap();
+    for clear in [
+        b"citizen_id".as_slice(),
+        b"SG3201",
+        "ab".repeat(32).as_bytes(),
+        b"\"secret\"",
+    ] {
+        assert!(!stored.windows(clear.len()).any(|window| window == clear));
+    }
+}
+
+#[tokio::test]
+async fn time_never_goes_back_in_the_log() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let first = sealed(journal.seal(one_row(&journal, 1)).await.unwrap());
+    bench.turn(-3_600_000_000);
+    let second = sealed(journal.seal(one_row(&journal, 2)).await.unwrap());
+    assert_eq!(second.t_us, first.t_us);
+    drop(journal);
+    drop(bench.open());
+    assert_eq!(bench.verify().checkpoint.size, 4);
+}
+
+#[tokio::test]
+async fn searches_page_by_index_and_filter() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    for number in 1..=10 {
+        bench.turn(1_000_000);
+        journal.seal(one_row(&journal, number)).await.unwrap();
+    }
+    let evidence = Evidence::fresh().unwrap();
+    let query = Event::OfficerQuery(OfficerQueryEvent {
+        who: "auditor-1".into(),
+        case: evidence.commit("case", b"AJ-1"),
+        why: "complaint".into(),
+        q: "search".into(),
+        arg: evidence.commit("arg", b"{}"),
+    });
+    let entry = Entry {
+        evidence: Some(evidence),
+        ..Entry::new(exchange(99), query)
+    };
+    journal.seal(entry).await.unwrap();
+    let find = async |query: Query| {
+        let rows = journal.search(query).await.unwrap();
+        rows.into_iter().map(|row| row.index).collect::<Vec<_>>()
+    };
+    let all = Query::default();
+    assert_eq!(find(all.clone()).await, (0..=11).rev().collect::<Vec<_>>());
+    assert_eq!(
+        find(Query {
+            limit: 3,
+            ..all.clone()
+        })
+        .await,
+        [11, 10, 9]
+    );
+    let page = Query {
+        limit: 3,
+        before_index: Some(9),
+        ..all.clone()
+    };
+    assert_eq!(find(page).await, [8, 7, 6]);
+    let by = Query {
+        partner: Some("public-security-city".into()),
+        limit: 2,
+        ..all.clone()
+    };
+    assert_eq!(find(by).await, [10, 9]);
+    let by = Query {
+        outcome: Some("complaint".into()),
+        ..all.clone()
+    };
+    assert_eq!(find(by).await, [11]);
+    let by = Query {
+        record: Some("public-security/resident".into()),
+        kind: Some("push".into()),
+        limit: 1,
+        ..all.clone()
+    };
+    assert_eq!(find(by).await, [10]);
+    let second = 1_000_000;
+    let by = Query {
+        from_us: Some(super::START_US + 3 * second),
+        to_us: Some(super::START_US + 5 * second),
+        ..all
+    };
+    assert_eq!(find(by).await, [4, 3]);
+    assert_eq!(journal.by_subject([7; 16], 3).await.unwrap(), [10, 9, 8]);
+    assert_eq!(journal.by_subject([9; 16], 3).await.unwrap(), Vec::<u64>::new());
+}
+
+#[tokio::test]
+async fn a_subject_of_a_large_exchange_is_found_in_its_runs() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let tag = |number: u64| {
+        let mut tag = [0; 16];
+        tag[..8].copy_from_slice(&(number * 2).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+        tag
+    };
+    let mut entry = one_row(&journal, 1);
+    entry.subjects = (0..20_000).map(tag).collect();
+    journal.seal(entry).await.unwrap();
+    for number in (0..20_000).step_by(997) {
+        assert_eq!(journal.by_subject(tag(number), 5).await.unwrap(), [1]);
+        let mut absent = tag(number);
+        absent[15] = 1;
+        assert_eq!(journal.by_subject(absent, 5).await.unwrap(), Vec::<u64>::new());
+    }
+}
+
+#[tokio::test]
+async fn an_exchange_is_seen_with_all_its_leaves() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    journal.seal(one_row(&journal, 1)).await.unwrap();
+    let item = journal.next_inbox(None).await.unwrap().unwrap();
+    let view = journal.exchange(exchange(1)).await.unwrap().unwrap();
+    assert_eq!(
+        (view.index, view.inbox.unwrap().state.as_str(), view.relayed.is_none()),
+        (1, "waiting", true)
+    );
+    journal.relayed(exchange(1), super::relayed(&item)).await.unwrap();
+    let view = journal.exchange(exchange(1)).await.unwrap().unwrap();
+    assert_eq!(
+        (
+            view.relayed.unwrap().0,
+            view.inbox.unwrap().state.as_str(),
+            view.leaves.len()
+        ),
+        (2, "relayed", 2)
+    );
+    assert_eq!(journal.exchange(exchange(2)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_journal_is_opened_once_at_a_time_and_never_made_by_guessing() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    assert!(matches!(bench.fault(), JournalFault::Locked(_)));
+    assert!(matches!(
+        Journal::create(&bench.settings()),
+        Err(JournalFault::Exists(_))
+    ));
+    let handle = journal.clone();
+    journal.close().await.unwrap();
+    assert_eq!(
+        handle.refuse(super::bounds::refusal("a")).await,
+        Err(SealError::Unavailable)
+    );
+    let mut absent = bench.settings();
+    absent.database = bench.folder.path().join("elsewhere.db");
+    assert!(matches!(
+        Journal::open(&absent, bench.clock()),
+        Err(JournalFault::Absent(_))
+    ));
+    drop(bench.open());
+    let report = verify(&bench.database());
+    assert_eq!((report.kinds["start"], report.kinds["stop"]), (2, 1));
+}

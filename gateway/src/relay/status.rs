@@ -1,0 +1,145 @@
+//! What the relay is doing, for `relay status`, the console and `/metrics`.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use crate::registry::Counts;
+
+/// Seconds over which the current rate is taken.
+const WINDOW_S: i64 = 10;
+
+/// What the relay is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RelayState {
+    /// The inbox is empty.
+    #[default]
+    Idle,
+    /// A batch is on its way.
+    Relaying,
+    /// Something failed; it is tried again.
+    Waiting,
+    /// It has ended.
+    Stopped,
+}
+
+/// The relay at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RelaySnapshot {
+    /// What it is doing.
+    pub state: RelayState,
+    /// Exchanges in the inbox.
+    pub backlog_exchanges: u64,
+    /// Bytes of their payloads.
+    pub backlog_bytes: u64,
+    /// Age of the oldest, seconds; 0 when there is none.
+    pub lag_s: u64,
+    /// Rows a second over the last ten seconds.
+    pub rows_per_s: u64,
+    /// Rows since the start.
+    pub rows_total: u64,
+    /// Exchanges relayed since the start.
+    pub exchanges_total: u64,
+    /// Exchanges set aside since the start.
+    pub set_aside_total: u64,
+    /// Code of the last failure since the last success, e.g. `SG6214`.
+    pub last_error: Option<&'static str>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    snapshot: RelaySnapshot,
+    oldest_us: Option<i64>,
+    /// (second, rows), at most [`WINDOW_S`] + 1 of them.
+    recent: VecDeque<(i64, u64)>,
+}
+
+/// A handle on the status; clones show the same.
+#[derive(Clone, Debug, Default)]
+pub struct RelayStatus(Arc<Mutex<Inner>>);
+
+impl RelayStatus {
+    /// The relay now.
+    pub fn snapshot(&self, now_us: i64) -> RelaySnapshot {
+        let mut inner = self.lock();
+        forget(&mut inner.recent, now_us);
+        let rows: u64 = inner.recent.iter().map(|(_, rows)| rows).sum();
+        let lag_us = inner.oldest_us.map_or(0, |oldest_us| now_us.saturating_sub(oldest_us));
+        RelaySnapshot {
+            rows_per_s: rows / WINDOW_S.unsigned_abs(),
+            lag_s: u64::try_from(lag_us / 1_000_000).unwrap_or(0),
+            ..inner.snapshot.clone()
+        }
+    }
+
+    pub(super) fn state(&self, state: RelayState) {
+        self.lock().snapshot.state = state;
+    }
+
+    pub(super) fn backlog(&self, exchanges: u64, bytes: u64, oldest_us: Option<i64>, now_us: i64) {
+        let mut inner = self.lock();
+        inner.snapshot.backlog_exchanges = exchanges;
+        inner.snapshot.backlog_bytes = bytes;
+        inner.oldest_us = oldest_us;
+        drop(inner);
+        let lag_us = oldest_us.map_or(0, |oldest_us| now_us.saturating_sub(oldest_us));
+        gauge("shuguan_relay_backlog_exchanges", exchanges);
+        gauge("shuguan_relay_backlog_bytes", bytes);
+        gauge(
+            "shuguan_relay_lag_seconds",
+            u64::try_from(lag_us / 1_000_000).unwrap_or(0),
+        );
+    }
+
+    pub(super) fn merged(&self, counts: Counts, now_us: i64) {
+        let mut inner = self.lock();
+        inner.snapshot.last_error = None;
+        inner.snapshot.rows_total += counts.rows();
+        let second = now_us.div_euclid(1_000_000);
+        match inner.recent.back_mut().filter(|(last, _)| *last == second) {
+            Some((_, rows)) => *rows += counts.rows(),
+            None => inner.recent.push_back((second, counts.rows())),
+        }
+        forget(&mut inner.recent, now_us);
+        drop(inner);
+        for (outcome, rows) in [("ins", counts.ins), ("upd", counts.upd), ("same", counts.same)] {
+            metrics::counter!("shuguan_relay_rows_total", "outcome" => outcome).increment(rows);
+        }
+    }
+
+    pub(super) fn relayed(&self) {
+        self.lock().snapshot.exchanges_total += 1;
+        metrics::counter!("shuguan_relay_exchanges_total", "outcome" => "relayed").increment(1);
+    }
+
+    pub(super) fn set_aside(&self) {
+        self.lock().snapshot.set_aside_total += 1;
+        metrics::counter!("shuguan_relay_exchanges_total", "outcome" => "set-aside").increment(1);
+    }
+
+    pub(super) fn failed(&self, code: &'static str) {
+        let mut inner = self.lock();
+        inner.snapshot.state = RelayState::Waiting;
+        inner.snapshot.last_error = Some(code);
+        drop(inner);
+        metrics::counter!("shuguan_relay_failures_total", "code" => code).increment(1);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn forget(recent: &mut VecDeque<(i64, u64)>, now_us: i64) {
+    let first = now_us.div_euclid(1_000_000) - WINDOW_S;
+    while recent.front().is_some_and(|(second, _)| *second <= first) {
+        recent.pop_front();
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; 2^53 is enough")]
+fn gauge(name: &'static str, value: u64) {
+    metrics::gauge!(name).set(value as f64);
+}

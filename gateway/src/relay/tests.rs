@@ -1,0 +1,362 @@
+//! The relay against a real registry: order, exactly once, back-off, setting aside, pace, shutdown.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use arrow_array::RecordBatch;
+use shuguan_ledger::leaf::{Commitment, Digest, Event, Leaf, PushEvent, RelayedEvent};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{Pace, RelaySettings, RelayState, RelayStatus, run};
+use crate::clock::Clock;
+use crate::journal::{Entry, Journal, JournalSettings, Outcome, Query, Secret};
+use crate::registry::tests::fixture::{ANNA, BORIS, DEATH, Place, RESIDENT, kept, whole};
+use crate::registry::{Part, Registry};
+
+/// A journal beside a registry; the exchanges that are put there carry rising ids.
+struct Inbox {
+    journal: Journal,
+    settings: JournalSettings,
+    put: AtomicU64,
+}
+
+impl Inbox {
+    fn beside(place: &Place) -> Self {
+        let folder = place.folder.path().join("journal");
+        let settings = JournalSettings::at(folder, "gw1.example/log", Secret::new([1; 32]), Secret::new([2; 32]));
+        Journal::create(&settings).unwrap();
+        let journal = Journal::open(&settings, Clock::system()).unwrap();
+        Self {
+            journal,
+            settings,
+            put: AtomicU64::new(0),
+        }
+    }
+
+    async fn put(&self, record: &str, parts: Vec<RecordBatch>) -> Uuid {
+        let number = self.put.fetch_add(1, Ordering::Relaxed) + 1;
+        let exchange = Uuid::from_u128(number.into());
+        let mut payload = self.journal.begin_payload(exchange, parts[0].schema()).unwrap();
+        for part in &parts {
+            payload.push(part).unwrap();
+        }
+        let payload = payload.finish().unwrap();
+        let mut entry = Entry::new(exchange, push(exchange, record, payload.rows()));
+        entry.payload = Some(payload);
+        let sealed = self.journal.seal(entry).await.unwrap();
+        assert!(matches!(sealed, Outcome::Sealed(_)));
+        exchange
+    }
+
+    /// The `relayed` leaves, oldest first.
+    async fn relayed(&self) -> Vec<RelayedEvent> {
+        let query = Query {
+            kind: Some("relayed".into()),
+            ..Query::default()
+        };
+        let rows = self.journal.search(query).await.unwrap();
+        let events = rows
+            .into_iter()
+            .rev()
+            .map(|row| match Leaf::decode(&row.bytes).unwrap().event {
+                Event::Relayed(event) => event,
+                other => unreachable!("{other:?}"),
+            });
+        events.collect()
+    }
+
+    async fn until_relayed(&self, count: usize) -> Vec<RelayedEvent> {
+        for _ in 0..2_000 {
+            let relayed = self.relayed().await;
+            if relayed.len() >= count {
+                return relayed;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        unreachable!("the relay did not get there");
+    }
+}
+
+fn push(exchange: Uuid, record: &str, rows: u64) -> Event {
+    Event::Push(PushEvent {
+        x: exchange.to_string(),
+        p: "public-security-city".into(),
+        cert: Digest([0; 32]),
+        rec: record.into(),
+        pur: "enrolment.registration".into(),
+        agr: "A-1".into(),
+        plan: Digest([0; 32]),
+        bun: Digest([0; 32]),
+        fmt: "csv+utf-8".into(),
+        r#in: rows,
+        ok: rows,
+        rej: 0,
+        fil: 0,
+        rep: 0,
+        bytes: 1,
+        cols: Digest([0; 32]),
+        nc: 5,
+        req: Commitment([0; 32]),
+    })
+}
+
+struct Running {
+    tasks: JoinSet<Result<(), super::RelayFault>>,
+    shutdown: CancellationToken,
+    status: RelayStatus,
+}
+
+impl Running {
+    fn start(inbox: &Inbox, registry: &Registry, settings: RelaySettings) -> Self {
+        let (shutdown, status) = (CancellationToken::new(), RelayStatus::default());
+        let mut tasks = JoinSet::new();
+        let worker = run(
+            inbox.journal.clone(),
+            registry.clone(),
+            settings,
+            Clock::system(),
+            status.clone(),
+            shutdown.clone(),
+        );
+        tasks.spawn(worker);
+        Self {
+            tasks,
+            shutdown,
+            status,
+        }
+    }
+
+    async fn stop(mut self) -> Result<(), super::RelayFault> {
+        self.shutdown.cancel();
+        self.tasks.join_next().await.unwrap().unwrap()
+    }
+}
+
+fn quick() -> RelaySettings {
+    RelaySettings {
+        rows_per_s: None,
+        idle_ms: 5,
+        retry_first_ms: 1,
+        retry_max_ms: 4,
+        attempts_max: 3,
+        ..RelaySettings::default()
+    }
+}
+
+fn one(id: &str, name: &str) -> RecordBatch {
+    whole(&RESIDENT, &[&[id, name, "-", "-", "-"]])
+}
+
+#[tokio::test]
+async fn exchanges_are_relayed_oldest_first_and_each_gets_one_leaf_with_its_counts() {
+    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+    let inbox = Inbox::beside(&place);
+    let first = inbox.put(RESIDENT.name, vec![one(ANNA, "甲"), one(BORIS, "乙")]).await;
+    inbox.put(RESIDENT.name, vec![one(ANNA, "丙")]).await;
+    let running = Running::start(&inbox, &registry, quick());
+    let relayed = inbox.until_relayed(2).await;
+    assert_eq!(
+        (&relayed[0].x, relayed[0].ins, relayed[0].batch),
+        (&first.to_string(), 2, 2)
+    );
+    assert_eq!(
+        (relayed[1].ins, relayed[1].upd, relayed[1].same, relayed[1].batch),
+        (0, 1, 0, 1)
+    );
+    let status = running.status.clone();
+    running.stop().await.unwrap();
+    let snapshot = status.snapshot(Clock::system().now_us());
+    assert_eq!(
+        (snapshot.rows_total, snapshot.exchanges_total, snapshot.state),
+        (3, 2, RelayState::Stopped)
+    );
+    assert_eq!(
+        place.query("SELECT name FROM public_security_resident ORDER BY name"),
+        ["丙", "乙"]
+    );
+    assert_eq!(inbox.journal.backlog().exchanges, 0);
+}
+
+#[tokio::test]
+async fn rows_committed_without_a_leaf_get_the_leaf_and_are_not_written_again() {
+    let tables = kept(&[&RESIDENT]);
+    let (place, registry) = Place::with(&tables);
+    let inbox = Inbox::beside(&place);
+    inbox.put(RESIDENT.name, vec![one(ANNA, "甲"), one(BORIS, "乙")]).await;
+    // Killed after the last commit: both parts are in, the leaf is not.
+    merge_parts(&inbox, &registry, 2).await;
+    drop(registry);
+    let registry = place.open(&tables);
+    let running = Running::start(&inbox, &registry, quick());
+    let relayed = inbox.until_relayed(1).await;
+    assert_eq!((relayed[0].ins, relayed[0].upd, relayed[0].batch), (2, 0, 2));
+    assert_eq!(running.status.snapshot(0).rows_total, 0);
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_start_after_part_k_goes_on_with_the_next_part() {
+    let tables = kept(&[&RESIDENT]);
+    let (place, registry) = Place::with(&tables);
+    let inbox = Inbox::beside(&place);
+    inbox
+        .put(RESIDENT.name, vec![one(ANNA, "甲"), one(BORIS, "乙"), one(ANNA, "丙")])
+        .await;
+    merge_parts(&inbox, &registry, 1).await;
+    drop(registry);
+    let registry = place.open(&tables);
+    let running = Running::start(&inbox, &registry, quick());
+    let relayed = inbox.until_relayed(1).await;
+    assert_eq!((relayed[0].ins, relayed[0].upd, relayed[0].batch), (2, 1, 3));
+    assert_eq!(running.status.snapshot(0).rows_total, 2);
+    running.stop().await.unwrap();
+    assert_eq!(
+        place.query("SELECT name, _row FROM public_security_resident ORDER BY _row"),
+        ["乙 2", "丙 3"]
+    );
+}
+
+/// What a worker that is killed after `parts` parts leaves.
+async fn merge_parts(inbox: &Inbox, registry: &Registry, parts: u32) {
+    let item = inbox.journal.next_inbox(None).await.unwrap().unwrap();
+    for number in 0..parts {
+        let part = Part {
+            exchange: item.exchange,
+            number,
+            leaf: item.leaf_index,
+            record: item.record.clone(),
+            partner: item.partner.clone(),
+            received_us: item.received_us,
+            batch: inbox.journal.read_part(&item, number).await.unwrap(),
+        };
+        registry.merge(part).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_the_registry_refuses_is_set_aside_after_some_tries_and_the_next_goes_on() {
+    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+    let inbox = Inbox::beside(&place);
+    let bad = inbox.put(DEATH.name, vec![whole(&DEATH, &[&[ANNA, "-", "-"]])]).await;
+    inbox.put(RESIDENT.name, vec![one(ANNA, "甲")]).await;
+    let running = Running::start(&inbox, &registry, quick());
+    inbox.until_relayed(1).await;
+    assert_eq!(running.status.snapshot(0).set_aside_total, 1);
+    let aside = inbox.journal.list_set_aside(None).await.unwrap();
+    assert_eq!(
+        (aside.len(), aside[0].exchange, aside[0].reason.as_deref()),
+        (1, bad, Some("SG6208"))
+    );
+    // Released after the bundle was put right, it follows.
+    running.stop().await.unwrap();
+    registry.close().await;
+    let registry = Registry::open(&place.settings, kept(&[&RESIDENT, &DEATH]), true).unwrap();
+    assert!(inbox.journal.release(bad).await.unwrap());
+    let running = Running::start(&inbox, &registry, quick());
+    assert_eq!(inbox.until_relayed(2).await[1].ins, 1);
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn payloads_are_erased_after_the_hold_and_not_before() {
+    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+    let inbox = Inbox::beside(&place);
+    inbox.put(RESIDENT.name, vec![one(ANNA, "甲")]).await;
+    let running = Running::start(&inbox, &registry, quick());
+    inbox.until_relayed(1).await;
+    running.stop().await.unwrap();
+    let erased = Query {
+        kind: Some("erased".into()),
+        ..Query::default()
+    };
+    let running = Running::start(&inbox, &registry, quick());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    running.stop().await.unwrap();
+    assert_eq!(inbox.journal.search(erased.clone()).await.unwrap().len(), 0);
+    let running = Running::start(
+        &inbox,
+        &registry,
+        RelaySettings {
+            payload_hold_hours: 0,
+            ..quick()
+        },
+    );
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    running.stop().await.unwrap();
+    assert_eq!(inbox.journal.search(erased).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_locked_registry_is_waited_for_and_shutdown_ends_the_wait() {
+    let mut place = Place::new();
+    place.settings.busy_timeout_ms = 1;
+    Registry::create(&place.settings, &kept(&[&RESIDENT])).unwrap();
+    let registry = place.open(&kept(&[&RESIDENT]));
+    let inbox = Inbox::beside(&place);
+    let other = rusqlite::Connection::open(&place.settings.path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    inbox.put(RESIDENT.name, vec![one(ANNA, "甲")]).await;
+    let mut settings = quick();
+    settings.retry_first_ms = 60_000;
+    settings.retry_max_ms = 60_000;
+    let running = Running::start(&inbox, &registry, settings);
+    while running.status.snapshot(0).last_error != Some("SG6214") {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(running.status.snapshot(0).state, RelayState::Waiting);
+    running.stop().await.unwrap();
+    other.execute_batch("ROLLBACK").unwrap();
+    let running = Running::start(&inbox, &registry, quick());
+    inbox.until_relayed(1).await;
+    running.stop().await.unwrap();
+    assert!(inbox.journal.list_set_aside(None).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_registry_whose_writer_is_gone_ends_the_relay() {
+    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+    registry.clone().close().await;
+    let inbox = Inbox::beside(&place);
+    inbox.put(RESIDENT.name, vec![one(ANNA, "甲")]).await;
+    let mut running = Running::start(&inbox, &registry, quick());
+    let ended = running.tasks.join_next().await.unwrap().unwrap();
+    assert_eq!(ended.unwrap_err().code(), "SG6212");
+}
+
+#[tokio::test]
+async fn a_payload_that_was_changed_is_set_aside_and_nothing_of_it_gets_in() {
+    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+    let mut inbox = Inbox::beside(&place);
+    inbox.put(RESIDENT.name, vec![one(ANNA, "甲")]).await;
+    let settings = inbox.settings.clone();
+    inbox.journal.close().await.unwrap();
+    let journal = rusqlite::Connection::open(&settings.database).unwrap();
+    let changed = journal.execute("UPDATE payload SET bytes = zeroblob(length(bytes))", []);
+    drop(journal);
+    assert_eq!(changed.unwrap(), 1);
+    inbox.journal = Journal::open(&settings, Clock::system()).unwrap();
+    let running = Running::start(&inbox, &registry, quick());
+    while running.status.snapshot(0).set_aside_total == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    running.stop().await.unwrap();
+    assert_eq!(place.query("SELECT count(*) FROM public_security_resident"), ["0"]);
+}
+
+#[tokio::test]
+async fn rows_go_no_faster_than_the_rate_even_above_the_burst() {
+    let rate = |rows: u32| NonZeroU32::new(rows).unwrap();
+    let pace = Pace::new(Some(rate(1_000)), rate(100));
+    let began = Instant::now();
+    pace.rows(350).await;
+    // 100 at once, 250 at 1,000 a second.
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(240), "{took:?}");
+    let free = Pace::new(None, rate(1));
+    free.rows(u64::MAX).await;
+}

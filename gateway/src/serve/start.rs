@@ -1,0 +1,259 @@
+//! From configuration to stations: everything that can be wrong is found before anything runs.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use shuguan_policies::document::Fault as DocumentFault;
+use shuguan_policies::{KeyRing, PolicySet};
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+use zeroize::Zeroizing;
+
+use crate::clock::Clock;
+use crate::config::{Config, KeysSection, ListenSection};
+use crate::edge::listen::ListenSettings;
+use crate::edge::tls::{self, TlsFault, TlsMaterial, TlsSettings};
+use crate::exchange::Stations;
+use crate::exchange::inflight::KeysInFlight;
+use crate::exchange::tags::Tags;
+use crate::extract::Extracts;
+use crate::journal::{Journal, JournalFault, JournalSettings, Secret};
+use crate::limits::Admission;
+use crate::pki::PkiFault;
+use crate::pki::keyfile;
+use crate::registry::schema::{self, TableSpec};
+use crate::registry::{Registry, RegistryFault, RegistrySettings};
+
+/// Why the gateway does not start.
+#[derive(Debug)]
+pub enum StartFault {
+    /// Certificates, keys, lists.
+    Tls(Vec<TlsFault>),
+    /// The policy bundle.
+    Policies(Vec<DocumentFault>),
+    /// Key files.
+    Keys(Vec<PkiFault>),
+    /// Several of them.
+    Several(Vec<StartFault>),
+    /// An address cannot be listened on.
+    Address(SocketAddr, std::io::Error),
+    /// The journal.
+    Journal(JournalFault),
+    /// The registry.
+    Registry(RegistryFault),
+    /// The folder of extracts.
+    Extracts(PathBuf, std::io::Error),
+}
+
+impl fmt::Display for StartFault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn lines<T: fmt::Display>(out: &mut fmt::Formatter<'_>, items: &[T]) -> fmt::Result {
+            let texts: Vec<String> = items.iter().map(ToString::to_string).collect();
+            out.write_str(&texts.join("\n"))
+        }
+        match self {
+            Self::Tls(faults) => lines(out, faults),
+            Self::Policies(faults) => lines(out, faults),
+            Self::Keys(faults) => lines(out, faults),
+            Self::Several(faults) => lines(out, faults),
+            Self::Address(address, error) => write!(out, "cannot listen on {address}: {error}"),
+            Self::Journal(fault) => write!(out, "the journal: {}", chain(fault)),
+            Self::Registry(fault) => write!(out, "the registry: {}", chain(fault)),
+            Self::Extracts(path, error) => write!(out, "cannot use `{}`: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for StartFault {}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// The secrets of the key files; wiped when dropped.
+pub(super) struct Secrets {
+    log: Zeroizing<[u8; 32]>,
+    key_encryption: Zeroizing<[u8; 32]>,
+    master: Zeroizing<[u8; 32]>,
+    index: Zeroizing<[u8; 32]>,
+}
+
+/// Listening sockets.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    pub(super) feed: TcpListener,
+    pub(super) console: TcpListener,
+    pub(super) health: TcpListener,
+}
+
+pub(super) fn tls_settings(config: &Config) -> TlsSettings {
+    TlsSettings {
+        certificate: config.tls.certificate.clone(),
+        key: config.tls.key.clone(),
+        client_ca: config.tls.client_ca.clone(),
+        crls: config.tls.crls.clone(),
+    }
+}
+
+/// The folder of the authority: where the client authorities lie.
+pub(super) fn pki_folder(tls: &TlsSettings) -> PathBuf {
+    tls.client_ca.parent().unwrap_or(Path::new("")).to_owned()
+}
+
+/// Reads certificates, policies and keys; says everything that is wrong with any of them.
+pub(super) fn material(config: &Config, tls: &TlsSettings) -> Result<(TlsMaterial, PolicySet, Secrets), StartFault> {
+    let tls = tls::load(tls).map_err(StartFault::Tls);
+    let policies = PolicySet::load(&config.policies.bundle).map_err(StartFault::Policies);
+    let secrets = secrets(&config.keys).map_err(StartFault::Keys);
+    match (tls, policies, secrets) {
+        (Ok(tls), Ok(policies), Ok(secrets)) => Ok((tls, policies, secrets)),
+        (tls, policies, secrets) => {
+            let faults = [tls.err(), policies.err(), secrets.err()];
+            Err(StartFault::Several(faults.into_iter().flatten().collect()))
+        }
+    }
+}
+
+fn secrets(keys: &KeysSection) -> Result<Secrets, Vec<PkiFault>> {
+    let mut faults = Vec::new();
+    let mut read = |path: &Path| keyfile::read_random_key(path).map_err(|fault| faults.push(fault)).ok();
+    let (log, key_encryption) = (read(&keys.log), read(&keys.key_encryption));
+    let (master, index) = (read(&keys.master), read(&keys.index));
+    match (log, key_encryption, master, index) {
+        (Some(log), Some(key_encryption), Some(master), Some(index)) => Ok(Secrets {
+            log,
+            key_encryption,
+            master,
+            index,
+        }),
+        _ => Err(faults),
+    }
+}
+
+/// How the journal of a configuration is opened, with the keys that are needed for it.
+///
+/// # Errors
+/// Key files that cannot be used.
+pub fn journal_settings(config: &Config) -> Result<JournalSettings, StartFault> {
+    let secrets = secrets(&config.keys).map_err(StartFault::Keys)?;
+    Ok(journal_settings_of(config, &secrets))
+}
+
+fn journal_settings_of(config: &Config, secrets: &Secrets) -> JournalSettings {
+    let mut settings = JournalSettings::at(
+        config.journal.database.parent().unwrap_or(Path::new("")),
+        &config.gateway.log_origin,
+        Secret::from(secrets.log.clone()),
+        Secret::from(secrets.key_encryption.clone()),
+    );
+    settings.database.clone_from(&config.journal.database);
+    settings.payloads.clone_from(&config.journal.payloads);
+    settings.node.clone_from(&config.gateway.node);
+    settings.inbox_bytes_max = config.journal.inbox_bytes_max.get();
+    settings.rejects_keep_days = config.journal.rejects_keep_days.get();
+    settings
+}
+
+pub(super) async fn bind(listen: &ListenSection) -> Result<Sockets, StartFault> {
+    let bind = async |address: SocketAddr| {
+        TcpListener::bind(address)
+            .await
+            .map_err(|error| StartFault::Address(address, error))
+    };
+    Ok(Sockets {
+        feed: bind(listen.feed).await?,
+        console: bind(listen.console).await?,
+        health: bind(listen.health).await?,
+    })
+}
+
+pub(super) fn listen_settings(listen: &ListenSection) -> ListenSettings {
+    let ms = |value: std::num::NonZeroU32| Duration::from_millis(value.get().into());
+    ListenSettings {
+        handshake_timeout: ms(listen.handshake_timeout_ms),
+        first_request_timeout: ms(listen.first_request_timeout_ms),
+        header_read_timeout: ms(listen.header_read_timeout_ms),
+        idle_timeout: ms(listen.idle_timeout_ms),
+        connection_age_max: Duration::from_secs(listen.connection_age_max_s.get().into()),
+        connections_max: listen.connections_max.get() as usize,
+        connections_per_partner_max: listen.connections_per_partner_max.get() as usize,
+        handshakes_max: listen.handshakes_max.get() as usize,
+        drain_timeout: ms(listen.drain_timeout_ms),
+    }
+}
+
+/// Proving the newest leaves takes a while, so it does not hold up the runtime.
+pub(super) async fn journal(config: &Config, secrets: &Secrets, clock: Clock) -> Result<Journal, StartFault> {
+    let settings = journal_settings_of(config, secrets);
+    let opened = tokio::task::spawn_blocking(move || Journal::open(&settings, clock)).await;
+    opened
+        .map_err(|_| StartFault::Journal(JournalFault::Worker))?
+        .map_err(StartFault::Journal)
+}
+
+pub(super) fn registry(config: &Config, policies: &PolicySet) -> Result<Registry, StartFault> {
+    let settings = RegistrySettings::at(&config.registry.database);
+    let tables = tables(policies).map_err(StartFault::Registry)?;
+    Registry::open(&settings, tables, false).map_err(StartFault::Registry)
+}
+
+/// The registry's tables under these policies.
+///
+/// # Errors
+/// Plans that contradict each other.
+pub fn tables(policies: &PolicySet) -> Result<Vec<TableSpec>, RegistryFault> {
+    let plans: Vec<_> = policies.plans().map(Arc::clone).collect();
+    schema::tables(&plans)
+}
+
+pub(super) fn stations(
+    config: &Config,
+    secrets: &Secrets,
+    clock: Clock,
+    policies: Arc<ArcSwap<PolicySet>>,
+    journal: Journal,
+    registry: Registry,
+) -> Result<Stations, StartFault> {
+    let spool = &config.extracts.spool;
+    let extracts = Extracts::open(spool, config.extracts.keep_hours.get(), clock.clone())
+        .map_err(|error| StartFault::Extracts(spool.clone(), error))?;
+    Ok(Stations {
+        clock,
+        policies,
+        keys: KeyRing::from_master(&secrets.master),
+        limits: config.limits.clone(),
+        admission: Admission::new(config.limits.clone()),
+        tags: Tags::new(&secrets.index),
+        in_flight: KeysInFlight::default(),
+        journal,
+        registry,
+        extracts,
+        tasks: TaskTracker::new(),
+    })
+}
+
+/// The process's metrics; one recorder for all gateways in it.
+pub(super) fn metrics() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE
+        .get_or_init(|| {
+            let recorder = PrometheusBuilder::new().build_recorder();
+            let handle = recorder.handle();
+            // A second recorder is refused; then the first one counts on.
+            let _ = metrics::set_global_recorder(recorder);
+            handle
+        })
+        .clone()
+}
