@@ -69,7 +69,10 @@ impl Ndjson {
     pub(crate) fn text(&mut self, text: &str, judge: &mut Judge) -> Result<(), Unreadable> {
         let mut rest = text;
         while let Some(end) = memchr::memchr(b'\n', rest.as_bytes()) {
-            let (line, after) = (rest.get(..end).unwrap_or_default(), rest.get(end + 1..).unwrap_or_default());
+            let (line, after) = (
+                rest.get(..end).unwrap_or_default(),
+                rest.get(end + 1..).unwrap_or_default(),
+            );
             if self.cut.is_empty() && self.dropped == 0 {
                 self.record(line, judge)?;
             } else {
