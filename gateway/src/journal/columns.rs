@@ -220,7 +220,9 @@ mod tests {
     fn root(parts: &[RecordBatch]) -> String {
         let secret: [u8; 32] = std::array::from_fn(|place| u8::try_from(place).unwrap());
         let mut digests = ColumnDigests::new(&parts[0].schema()).unwrap();
-        parts.iter().for_each(|part| digests.push(part).unwrap());
+        for part in parts {
+            digests.push(part).unwrap();
+        }
         hex(&digests.root(&Evidence::from_secret(secret)))
     }
 

@@ -454,7 +454,12 @@ impl Source {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+    #![expect(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        reason = "a test may panic"
+    )]
 
     use std::path::Path;
     use std::sync::Arc;
@@ -490,7 +495,9 @@ mod tests {
 
     fn write(folder: &Path, parts: &[RecordBatch]) -> SealedPayload {
         let mut writer = PayloadWriter::begin(EXCHANGE, schema(), &kek(), folder.into()).unwrap();
-        parts.iter().for_each(|part| writer.push(part).unwrap());
+        for part in parts {
+            writer.push(part).unwrap();
+        }
         writer.finish().unwrap()
     }
 

@@ -145,6 +145,7 @@ enum Failed {
 impl Sequencer {
     /// The thread: works until the last handle is gone, the journal is closed, or the outcome of a commit is unknown.
     pub(super) fn run(mut self, mut queue: Receiver<Job>) {
+        let _alarm = PanicAlarm(Arc::clone(&self.shared));
         let mut next = None;
         while let Some(first) = next.take().or_else(|| queue.blocking_recv()) {
             let (jobs, over) = take_group(first, &mut queue);
@@ -383,6 +384,17 @@ impl Sequencer {
     fn stop(&self, queue: Receiver<Job>) {
         self.shared.failed.send_replace(true);
         refuse_rest(queue);
+    }
+}
+
+/// A sequencer that panics leaves nobody who could answer: that stops the process too.
+struct PanicAlarm(Arc<Shared>);
+
+impl Drop for PanicAlarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.failed.send_replace(true);
+        }
     }
 }
 

@@ -392,7 +392,7 @@ pub(super) fn unsigned(number: i64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
     use super::{ALL, create, open_reader, open_writer};
 

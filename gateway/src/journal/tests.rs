@@ -105,7 +105,9 @@ fn verify(database: &Path) -> LogReport {
             return verifier.finish().unwrap();
         }
         from += leaves.len() as u64;
-        leaves.iter().for_each(|leaf| verifier.leaf(leaf).unwrap());
+        for leaf in leaves {
+            verifier.leaf(&leaf).unwrap();
+        }
     }
 }
 
@@ -144,7 +146,9 @@ fn part(seed: u32, rows: u32) -> RecordBatch {
 /// A push of these parts.
 fn push(journal: &Journal, exchange: Uuid, parts: &[RecordBatch]) -> Entry {
     let mut writer = journal.begin_payload(exchange, schema()).unwrap();
-    parts.iter().for_each(|part| writer.push(part).unwrap());
+    for part in parts {
+        writer.push(part).unwrap();
+    }
     let mut payload = writer.finish().unwrap();
     let event = PushEvent {
         x: exchange.to_string(),

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::{Bench, exchange, one_row, part, payload_files, proven, push, sealed, settings, verify};
 use crate::clock::Clock;
-use crate::journal::{Journal, JournalFault, Reader, Secret};
+use crate::journal::{Journal, JournalFault, Reader, SealError, Secret};
 
 #[tokio::test]
 async fn a_journal_dropped_without_closing_goes_on_where_it_was() {
@@ -54,7 +54,10 @@ async fn every_copy_taken_while_writing_holds_what_was_acknowledged_before() {
         });
     }
     let mut copies = 0;
-    while sealers.try_join_next().is_some() || !sealers.is_empty() {
+    while !sealers.is_empty() {
+        while let Some(done) = sealers.try_join_next() {
+            done.unwrap();
+        }
         let before = acknowledged.lock().unwrap().clone();
         let folder = bench.folder.path().join(format!("copy-{copies}"));
         let database = folder.join("journal.db");
@@ -178,6 +181,30 @@ async fn the_triggers_hold_and_are_missed_when_they_are_gone() {
     drop(connection);
     bench.tamper("DROP TRIGGER leaf_fixed");
     assert!(matches!(bench.fault(), JournalFault::Damaged(_)));
+}
+
+#[tokio::test]
+async fn when_the_outcome_is_unknown_waiters_are_refused_and_the_process_is_told_to_stop() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    journal.seal(one_row(&journal, 1)).await.unwrap();
+    let mut failed = Box::pin(journal.failed());
+    assert!(futures_util::poll!(&mut failed).is_pending());
+    // A second writer that went past the lock: the tree is not where this process left it.
+    bench.tamper("UPDATE tree SET size = size + 1");
+    let large = push(&journal, exchange(2), &[part(1, 8_192), part(2, 8_192)]);
+    assert_eq!(journal.seal(large).await, Err(SealError::Unavailable));
+    failed.await;
+    assert_eq!(journal.seal(one_row(&journal, 3)).await, Err(SealError::Unavailable));
+    assert_eq!(
+        payload_files(&bench),
+        1,
+        "a payload that may be sealed is left to the next start"
+    );
+    drop(journal);
+    bench.tamper("UPDATE tree SET size = size - 1");
+    let journal = bench.open();
+    assert_eq!((payload_files(&bench), journal.backlog().exchanges), (0, 1));
 }
 
 #[tokio::test]
