@@ -223,6 +223,7 @@ impl Fed<'_> {
             (Dataset::Population, "citizen_id") => Some("p.citizen_id".to_owned()),
             (Dataset::Population, "death_certainty") => self.certainty(),
             (Dataset::Enterprises, "uscc" | "org_code" | "reg_no" | "taxpayer_id") => Some(format!("p.{field}")),
+            (Dataset::Enterprises, "region") => Some(self.region(kind)),
             (_, "source") => self.source(),
             (_, "updated_at") => self.updated(),
             _ => self.first_of(field, kind),
@@ -241,6 +242,15 @@ impl Fed<'_> {
             .map(|(alias, column)| format!("{alias}.{column}"))
             .collect();
         coalesce(&columns)
+    }
+
+    /// Where no source names the division: digits 3 to 8 of a credit code are that of the authority that registered the unit (GB 32100).
+    fn region(&self, kind: ColumnType) -> String {
+        const OF_CODE: &str = "CASE length(p.uscc) WHEN 18 THEN substr(p.uscc, 3, 6) END";
+        match self.first_of("region", kind) {
+            Some(named) => format!("coalesce({named}, {OF_CODE})"),
+            None => OF_CODE.to_owned(),
+        }
     }
 
     /// Two sources that report a death make it certain, one leaves it suspected.

@@ -9,7 +9,7 @@ use shuguan_adapters as adapters;
 
 use super::fault::{RegistryFault, Step};
 use super::merge::Part;
-use super::merge::rows::Rows;
+use super::merge::rows::{Column, Rows};
 use super::schema::TableSpec;
 
 /// Persons a statement.
@@ -23,21 +23,16 @@ pub(super) fn index(
     rows: &Rows<'_>,
     writes: &[usize],
 ) -> Result<(), RegistryFault> {
-    let Some((name, column)) = table
-        .person_column()
-        .and_then(|name| rows.column(name).map(|column| (name, column)))
-    else {
+    let columns: Vec<Subjects<'_, '_>> = table
+        .person_columns()
+        .filter_map(|name| rows.column(name).map(|column| Subjects::of(table, name, column)))
+        .collect();
+    if columns.is_empty() {
         return Ok(());
-    };
-    // A field such as `id_no` also holds passports; only resident ids are persons here.
-    let any_document = table
-        .record
-        .field(name)
-        .is_some_and(|field| !matches!(field.kind, FieldType::CitizenId));
+    }
     let mut ids: Vec<&str> = writes
         .iter()
-        .filter_map(|row| column.text(*row))
-        .filter(|id| !id.is_empty() && (!any_document || has_resident_id_form(id)))
+        .filter_map(|row| columns.iter().find_map(|column| column.person(*row)))
         .collect();
     ids.sort_unstable();
     ids.dedup();
@@ -52,6 +47,29 @@ pub(super) fn index(
         insert(connection, &one, &[id], part.received_us)?;
     }
     Ok(())
+}
+
+/// A column that names a person.
+struct Subjects<'c, 'a> {
+    column: &'c Column<'a>,
+    /// A field such as `id_no` also holds passports; only resident ids are persons here.
+    any_document: bool,
+}
+
+impl<'c, 'a> Subjects<'c, 'a> {
+    fn of(table: &TableSpec, name: &str, column: &'c Column<'a>) -> Self {
+        let field = table.record.field(name);
+        Self {
+            column,
+            any_document: field.is_some_and(|field| !matches!(field.kind, FieldType::CitizenId)),
+        }
+    }
+
+    fn person(&self, row: usize) -> Option<&'a str> {
+        self.column
+            .text(row)
+            .filter(|id| !id.is_empty() && (!self.any_document || has_resident_id_form(id)))
+    }
 }
 
 fn text(rows: usize) -> String {

@@ -120,12 +120,17 @@ impl TableSpec {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// The column that holds the person whom a row is about, when there is one.
-    pub fn person_column(&self) -> Option<&'static str> {
-        self.record.subjects.iter().find_map(|subject| match subject {
+    /// The columns that hold the person whom a row is about, in order of preference; the first that a row has counts.
+    pub(super) fn person_columns(&self) -> impl Iterator<Item = &'static str> {
+        self.record.subjects.iter().filter_map(|subject| match subject {
             Subject::Person(field) if self.column(field).is_some_and(|column| column.identifies) => Some(*field),
             Subject::Person(_) | Subject::Enterprise(_) => None,
         })
+    }
+
+    /// The first of them, by which datasets join.
+    pub fn person_column(&self) -> Option<&'static str> {
+        self.person_columns().next()
     }
 
     /// Whether rows are about units and carry `_unit`.

@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Date32Type;
 use policies::dataset::Dataset;
-use shuguan_policies as policies;
+use {shuguan_adapters as adapters, shuguan_policies as policies};
 
 use super::fixture::{
     ANNA, BORIS, CERTIFICATE, DEATH, ESTABLISHMENT, Place, RESIDENT, TAX, kept, part, received, whole,
@@ -91,10 +91,10 @@ async fn enterprises_join_credit_code_and_organisation_code() {
     );
     registry.merge(part(&TAX, 2, 0, taxed)).await.unwrap();
     assert_eq!(
-        place.query("SELECT uscc, org_code, taxpayer_id, name, taxpayer_status, established_on, source FROM enterprises ORDER BY name"),
+        place.query("SELECT uscc, org_code, taxpayer_id, name, taxpayer_status, established_on, region, source FROM enterprises ORDER BY name"),
         [
-            "- - 320700000000099 乙店 03 - tax/registration",
-            "91320700MA1000000X MA1000000 320700MA1000000 甲厂 03 1999-01-01 commerce/establishment",
+            "- - 320700000000099 乙店 03 - - tax/registration",
+            "91320700MA1000000X MA1000000 320700MA1000000 甲厂 03 1999-01-01 320700 commerce/establishment",
         ]
     );
 }
@@ -195,4 +195,44 @@ async fn reading_stops_when_told_and_never_sorts() {
         assert!(outer <= inner, "{steps:#?}");
         assert!(steps.iter().any(|step| step.contains("SCAN p")), "{steps:#?}");
     }
+}
+
+#[test]
+fn every_column_that_a_dataset_draws_on_is_in_the_catalogue_of_its_record_type() {
+    let tables: Vec<_> = adapters::catalogue::record_types()
+        .map(|record| crate::registry::schema::keep_all(record).unwrap())
+        .collect();
+    let (place, _registry) = Place::with(&tables);
+    for (dataset, fields) in [
+        (Dataset::Population, &["death_certainty", "source", "updated_at"][..]),
+        (
+            Dataset::Enterprises,
+            &["source", "updated_at", "closed_on", "region"][..],
+        ),
+    ] {
+        assert_eq!(place.query(&format!("SELECT count(*) FROM {}", dataset.name())), ["0"]);
+        for field in fields {
+            let sql = place.query(&format!(
+                "SELECT sql FROM sqlite_schema WHERE name = '{}'",
+                dataset.name()
+            ));
+            assert!(!sql[0].contains(&format!("CAST(NULL AS TEXT) AS {field}")), "{field}");
+        }
+    }
+    // What no feed supplies so far.
+    let nulls: Vec<String> = Dataset::ALL
+        .into_iter()
+        .flat_map(|dataset| {
+            place.query(&format!(
+                "SELECT sql FROM sqlite_schema WHERE name = '{}'",
+                dataset.name()
+            ))
+        })
+        .flat_map(|sql| {
+            sql.match_indices("CAST(NULL AS TEXT) AS ")
+                .map(|(at, text)| sql[at + text.len()..].split([',', ' ']).next().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(nulls, ["residence_region"]);
 }
