@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::Arc;
 
-use arrow_array::builder::{Date32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
+use arrow_array::builder::{ArrayBuilder, Date32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef};
 
@@ -204,7 +204,12 @@ impl Column {
 
     fn finish(&mut self) -> ArrayRef {
         match self {
-            Self::Text(column) => Arc::new(column.finish()),
+            Self::Text(column) => {
+                // The next part is likely to be as large: room for it at once, with an eighth to spare.
+                let (rows, bytes) = (column.len(), column.values_slice().len());
+                let next = StringBuilder::with_capacity(rows, bytes + bytes / 8);
+                Arc::new(std::mem::replace(column, next).finish())
+            }
             Self::Date(column) => Arc::new(column.finish()),
             Self::Instant(column) => Arc::new(column.finish()),
             Self::Integer(column) => Arc::new(column.finish()),

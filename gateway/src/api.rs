@@ -64,5 +64,5 @@ pub fn behind_gate(routes: Router, gate: Gate) -> Router {
 /// The newest signed checkpoint (C2SP tlog-tiles).
 async fn checkpoint(State(api): State<Api>) -> Response {
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    (headers, api.stations.journal.checkpoint().to_string()).into_response()
+    (headers, api.stations.journal.checkpoint()).into_response()
 }

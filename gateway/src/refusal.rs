@@ -42,7 +42,7 @@ refusals! {
     UnknownPartner "SG1108" "unknown-partner" "单位未登记" "no partner has this identity" "the policy officer must add it to partners.toml";
     HandshakeFailed "SG1109" "handshake-failed" "TLS握手失败" "the TLS handshake failed" "the gateway speaks TLS 1.3 only";
 
-    BadRequest "SG2101" "bad-request" "请求格式错误" "the request is malformed" "see /openapi.yaml";
+    BadRequest "SG2101" "bad-request" "请求格式错误" "the request is malformed" "see the table of calls in README.md";
     MissingPurpose "SG2102" "missing-purpose" "缺少用途" "the header `Exchange-Purpose` is missing or unreadable" "send `Exchange-Purpose: enrolment.registration` or another purpose of your grant: `shuguan catalog`";
     BadIdempotencyKey "SG2103" "bad-idempotency-key" "缺少幂等键或格式错误" "the header `Idempotency-Key` is missing or not 1 to 128 visible characters" "send a fresh UUID for each batch, and the same one when repeating it";
     KeyReused "SG2104" "idempotency-key-reused" "幂等键已用于其他内容" "this idempotency key was used with other content" "send new content under a new key";
@@ -55,11 +55,11 @@ refusals! {
     TooManyAtOnce "SG2111" "too-many-at-once" "并发请求过多" "more requests at once than this partner may have" "wait for one of them to end";
     InboxFull "SG2112" "inbox-full" "待入库队列已满" "the inbox is full; the registry is behind" "repeat after the time in `Retry-After`";
     ModeUnsupported "SG2113" "mode-unsupported" "不支持的交换方式" "this `Exchange-Mode` is not offered" "send `Exchange-Mode: upsert` or leave the header out";
-    NotFound "SG2114" "not-found" "未找到" "there is no such thing, or it is not yours" "see /openapi.yaml for the routes";
-    MethodNotAllowed "SG2115" "method-not-allowed" "方法不允许" "this route does not take this method" "see /openapi.yaml for the routes";
+    NotFound "SG2114" "not-found" "未找到" "there is no such thing, or it is not yours" "see the table of calls in README.md";
+    MethodNotAllowed "SG2115" "method-not-allowed" "方法不允许" "this route does not take this method" "see the table of calls in README.md";
     Draining "SG2116" "draining" "网关正在停止" "the gateway is shutting down" "repeat after the time in `Retry-After`";
     Overloaded "SG2117" "overloaded" "网关繁忙" "the gateway has as much work as it may take" "repeat after the time in `Retry-After`";
-    UnacceptableForm "SG2118" "not-acceptable" "无法提供所需格式" "this form of answer is not offered" "see /openapi.yaml";
+    UnacceptableForm "SG2118" "not-acceptable" "无法提供所需格式" "this form of answer is not offered" "see the table of calls in README.md";
 
     UnsupportedType "SG3101" "unsupported-type" "不支持的文件格式" "this `Content-Type` or charset is not taken" "send `text/csv` or `application/x-ndjson`, `charset=utf-8` or `charset=gb18030`";
     UnsupportedCoding "SG3102" "unsupported-coding" "不支持的内容编码" "no `Content-Encoding` is taken" "send the body uncompressed";

@@ -37,8 +37,10 @@ pub(crate) struct Members {
     slots: Vec<Member>,
     /// Text that does not lie in the line as it is: unescaped strings, numbers.
     text: String,
-    /// The names of the last line's members, in their order, and what they stand for: most lines have the same.
-    expected: Vec<(String, Meaning)>,
+    /// Names met so far, in the order of the first line that had them, and what they stand for.
+    known: Vec<(String, Meaning)>,
+    /// Which of them is likely to come next: most lines have the same members in the same order.
+    likely: usize,
 }
 
 impl Ndjson {
@@ -53,7 +55,8 @@ impl Ndjson {
             members: Members {
                 slots: vec![Member::Missing; wanted.len()],
                 text: String::new(),
-                expected: Vec::new(),
+                known: Vec::new(),
+                likely: 0,
             },
         }
     }
@@ -65,7 +68,11 @@ impl Ndjson {
     /// Takes one more piece of text.
     pub(crate) fn text(&mut self, text: &str, judge: &mut Judge) -> Result<(), Unreadable> {
         let mut rest = text;
-        while let Some((line, after)) = rest.split_once('\n') {
+        while let Some(end) = memchr::memchr(b'\n', rest.as_bytes()) {
+            let (line, after) = (
+                rest.get(..end).unwrap_or_default(),
+                rest.get(end + 1..).unwrap_or_default(),
+            );
             if self.cut.is_empty() && self.dropped == 0 {
                 self.record(line, judge)?;
             } else {
@@ -151,6 +158,7 @@ impl Ndjson {
         }
         self.members.slots.fill(Member::Missing);
         self.members.text.clear();
+        self.members.likely = 0;
         let mut reader = serde_json::Deserializer::from_str(line);
         let record = Record {
             line,

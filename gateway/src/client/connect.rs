@@ -247,7 +247,8 @@ fn explain(error: &(dyn Error + 'static)) -> CallError {
             .downcast_ref::<std::io::Error>()
             .and_then(std::io::Error::get_ref)
             .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if let Some(refusal) = inner.or_else(|| error.downcast_ref()).and_then(refused_by_alert) {
+        let typed = inner.or_else(|| error.downcast_ref()).and_then(alert);
+        if let Some(refusal) = typed.or_else(|| alert_in_text(&error.to_string())).and_then(refused_by) {
             return CallError::Certificate(refusal);
         }
         if let Some(io) = error.downcast_ref::<std::io::Error>() {
@@ -269,23 +270,37 @@ fn explain(error: &(dyn Error + 'static)) -> CallError {
     CallError::Network(text.join(": "))
 }
 
-fn refused_by_alert(error: &rustls::Error) -> Option<Refusal> {
-    let rustls::Error::AlertReceived(alert) = error else {
-        return None;
-    };
-    if *alert == AlertDescription::CertificateRequired {
-        Some(Refusal::NoCertificate)
-    } else if *alert == AlertDescription::CertificateRevoked {
-        Some(Refusal::CertificateRevoked)
-    } else if *alert == AlertDescription::UnknownCA {
-        Some(Refusal::UnknownIssuer)
-    } else if *alert == AlertDescription::CertificateExpired {
-        Some(Refusal::CertificateExpired)
-    } else if *alert == AlertDescription::BadCertificate || *alert == AlertDescription::UnsupportedCertificate {
-        Some(Refusal::CertificateProfile)
-    } else {
-        None
+fn alert(error: &rustls::Error) -> Option<AlertDescription> {
+    match error {
+        rustls::Error::AlertReceived(alert) => Some(*alert),
+        _ => None,
     }
+}
+
+/// h2 keeps of an I/O error only its text, so there the alert has to be read out of it.
+fn alert_in_text(text: &str) -> Option<AlertDescription> {
+    let name = text.split_once("received fatal alert: ")?.1;
+    ALERTS
+        .into_iter()
+        .map(|(alert, _)| alert)
+        .find(|alert| name.starts_with(&format!("{alert:?}")))
+}
+
+/// What an alert of the gateway means for our certificate.
+const ALERTS: [(AlertDescription, Refusal); 6] = [
+    (AlertDescription::CertificateRequired, Refusal::NoCertificate),
+    (AlertDescription::CertificateRevoked, Refusal::CertificateRevoked),
+    (AlertDescription::UnknownCA, Refusal::UnknownIssuer),
+    (AlertDescription::CertificateExpired, Refusal::CertificateExpired),
+    (AlertDescription::BadCertificate, Refusal::CertificateProfile),
+    (AlertDescription::UnsupportedCertificate, Refusal::CertificateProfile),
+];
+
+fn refused_by(alert: AlertDescription) -> Option<Refusal> {
+    ALERTS
+        .into_iter()
+        .find(|(known, _)| *known == alert)
+        .map(|(_, refusal)| refusal)
 }
 
 fn split_address(address: &str) -> Option<(String, u16)> {

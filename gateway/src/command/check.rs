@@ -347,3 +347,83 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 /// A smaller file is judged before a bar is seen.
 const PROGRESS_FROM_BYTES: u64 = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use clap::Parser;
+
+    use super::super::sample::{self, SampleArgs};
+    use super::{CheckArgs, run};
+    use crate::command::exit::{Exit, Failure};
+    use crate::command::output::{Form, Output};
+
+    #[derive(Parser)]
+    enum Cli {
+        Check(CheckArgs),
+        Sample(SampleArgs),
+    }
+
+    fn shuguan(line: &str, file: &std::path::Path) -> Result<Exit, Failure> {
+        let output = Output {
+            form: Form::Json,
+            quiet: true,
+            no_progress: true,
+        };
+        let words = line
+            .split(' ')
+            .map(|word| word.replace("FILE", &file.display().to_string()));
+        match Cli::try_parse_from(std::iter::once("shuguan".to_owned()).chain(words)).unwrap() {
+            Cli::Check(args) => run(args, &output),
+            Cli::Sample(args) => sample::run(args, &output),
+        }
+    }
+
+    #[test]
+    fn a_sample_is_judged_as_it_was_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = "--record public-security/resident";
+        for (name, form) in [
+            ("a.csv", "csv"),
+            ("a.ndjson", "ndjson"),
+            ("a.tsv", "tsv"),
+            ("a.txt", "pipe"),
+        ] {
+            let file = folder.path().join(name);
+            let make = format!("sample {record} --rows 200 --charset gb18030 --form {form} -o FILE");
+            let judge = format!("check FILE {record}");
+            shuguan(&make, &file).unwrap();
+            assert_eq!(shuguan(&judge, &file).unwrap(), Exit::Done, "{name}");
+            shuguan(&format!("{make} --dirt 20"), &file).unwrap();
+            assert_eq!(shuguan(&judge, &file).unwrap(), Exit::Partial, "{name}");
+            let wrong = shuguan(&format!("{judge} --charset utf-8"), &file).unwrap_err();
+            assert_eq!((wrong.exit, wrong.code.as_deref()), (Exit::Local, Some("SG3103")));
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_as_a_whole_says_where_and_what_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.csv");
+        std::fs::write(&file, "xm,xb\n甲,1\n").unwrap();
+        let failure = shuguan("check FILE --record public-security/resident", &file).unwrap_err();
+        assert_eq!(failure.code.as_deref(), Some("SG3104"));
+        assert!(failure.place.unwrap().ends_with("a.csv:1"));
+        assert!(failure.next.unwrap().contains("公民身份号码"));
+        std::fs::write(&file, "").unwrap();
+        let failure = shuguan("check FILE --record public-security/resident", &file).unwrap_err();
+        assert_eq!(failure.code.as_deref(), Some("SG3107"));
+    }
+
+    #[test]
+    fn fields_that_are_not_named_reject_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.csv");
+        std::fs::write(&file, "xm,gmsfhm\n甲,1\n").unwrap();
+        let judge = "check FILE --record public-security/resident --fields name";
+        assert_eq!(shuguan(judge, &file).unwrap(), Exit::Done);
+        let unknown = shuguan("check FILE --record public-security/resident --fields nam", &file).unwrap_err();
+        assert_eq!(unknown.exit, Exit::Usage);
+    }
+}

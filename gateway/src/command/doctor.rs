@@ -1,13 +1,277 @@
-//! (being written)
+//! `shuguan doctor`: what is not as it should be, each with its remedy.
+//!
+//! Takes the configuration; looks at files, modes, certificates, lists, stores, policies and the disk. Changes nothing. Exit 6 when a
+//! check fails, with `--strict` also when one warns.
 
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use shuguan_policies::PolicySet;
+
+use super::config;
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use super::push::load_trust;
+use super::verify::{ReadLog, read_log};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::edge::tls::{self, TlsSettings};
+use crate::pki::inspect;
 
-/// Review.
+/// Look for what is not as it should be.
 #[derive(Debug, clap::Args)]
-pub struct DoctorArgs {}
+#[command(after_help = "EXAMPLES
+  shuguan doctor -c demo/shuguan.toml
+  shuguan doctor --strict --format json -c /etc/shuguan/shuguan.toml
+
+EXIT CODES
+  0 nothing fails · 1 the configuration cannot be read · 6 a check fails (with --strict: or warns)")]
+pub struct DoctorArgs {
+    /// The configuration.
+    #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
+    config: PathBuf,
+    /// A warning counts as a failure.
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Ok,
+    Warn,
+    Fail,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    verdict: Verdict,
+    check: &'static str,
+    what: String,
+    next: String,
+}
+
+#[derive(Debug, Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, verdict: Verdict, check: &'static str, what: impl Into<String>, next: impl Into<String>) {
+        self.0.push(Finding {
+            verdict,
+            check,
+            what: what.into(),
+            next: next.into(),
+        });
+    }
+
+    fn ok(&mut self, check: &'static str, what: impl Into<String>) {
+        self.add(Verdict::Ok, check, what, "");
+    }
+}
+
+/// Warn so long before something runs out.
+const WARN_S: i64 = 7 * 86_400;
 
 /// Runs the command.
-pub fn run(_args: DoctorArgs, _output: &Output) -> Result<Exit, Failure> {
-    Err(Failure::local("not there yet"))
+pub fn run(args: DoctorArgs, output: &Output) -> Result<Exit, Failure> {
+    let config = config::load(&args.config)?;
+    let now_s = Clock::system().now_us() / 1_000_000;
+    let mut findings = Findings::default();
+    findings.ok("configuration", "every key is known and of its type");
+    tls_files(&config, now_s, &mut findings);
+    keys(&config, &mut findings);
+    policies(&config, &mut findings);
+    stores(&config, output, &mut findings);
+    sqlite(&mut findings);
+    show(&findings, output);
+    let worst = findings.0.iter().map(|finding| finding.verdict).max();
+    Ok(match worst {
+        Some(Verdict::Fail) => Exit::NotProven,
+        Some(Verdict::Warn) if args.strict => Exit::NotProven,
+        _ => Exit::Done,
+    })
+}
+
+fn tls_files(config: &Config, now_s: i64, findings: &mut Findings) {
+    let settings = TlsSettings {
+        certificate: config.tls.certificate.clone(),
+        key: config.tls.key.clone(),
+        client_ca: config.tls.client_ca.clone(),
+        crls: config.tls.crls.clone(),
+    };
+    match tls::load(&settings) {
+        Ok(material) => {
+            findings.ok("tls", "certificate, key, authorities and lists fit together");
+            let next = material.revoked.next_update_s().unwrap_or(0);
+            let until = shuguan_ledger::time::format(next.saturating_mul(1_000_000));
+            if next <= now_s {
+                let what = format!("a revocation list ran out at {until}: nobody is let in");
+                findings.add(Verdict::Fail, "crl", what, "shuguan crl issue");
+            } else if next - now_s < WARN_S {
+                findings.add(
+                    Verdict::Warn,
+                    "crl",
+                    format!("runs out at {until}"),
+                    "shuguan crl issue",
+                );
+            } else {
+                findings.ok("crl", format!("current until {until}"));
+            }
+        }
+        Err(faults) => {
+            for fault in faults {
+                let what = format!("{}: {}", fault.file.display(), fault.what);
+                findings.add(Verdict::Fail, "tls", what, fault.next);
+            }
+        }
+    }
+    server_certificate(&config.tls.certificate, now_s, findings);
+}
+
+fn server_certificate(path: &Path, now_s: i64, findings: &mut Findings) {
+    let Ok(views) = inspect::read(path, now_s.saturating_mul(1_000_000)) else {
+        return;
+    };
+    let Some(leaf) = views.first() else { return };
+    let Ok(until) = leaf.not_after.parse::<jiff::Timestamp>() else {
+        return;
+    };
+    let left = until.as_second() - now_s;
+    if left <= 0 {
+        findings.add(
+            Verdict::Fail,
+            "server certificate",
+            "it has expired",
+            "shuguan cert renew --server",
+        );
+    } else if left < WARN_S {
+        findings.add(
+            Verdict::Warn,
+            "server certificate",
+            format!("expires at {until}"),
+            "shuguan cert renew --server",
+        );
+    } else {
+        findings.ok("server certificate", format!("valid until {until}"));
+    }
+}
+
+fn keys(config: &Config, findings: &mut Findings) {
+    let files = [
+        &config.keys.log,
+        &config.keys.key_encryption,
+        &config.keys.master,
+        &config.keys.index,
+    ];
+    let mut good = true;
+    for path in files {
+        if let Err(fault) = crate::pki::keyfile::read_random_key(path) {
+            good = false;
+            findings.add(
+                Verdict::Fail,
+                "keys",
+                fault.to_string(),
+                "chmod 0400 FILE, owned by the service's user",
+            );
+        }
+    }
+    if good {
+        findings.ok("keys", "four key files, readable by their owner only");
+    }
+}
+
+fn policies(config: &Config, findings: &mut Findings) {
+    match PolicySet::load(&config.policies.bundle) {
+        Ok(set) => findings.ok(
+            "policies",
+            format!("{} partners, {} grants", set.partners().len(), set.plans().count()),
+        ),
+        Err(faults) => {
+            let what = format!("{} fault(s) in the bundle", faults.len());
+            let next = format!("shuguan policy check {}", config.policies.bundle.display());
+            findings.add(Verdict::Fail, "policies", what, next);
+        }
+    }
+}
+
+fn stores(config: &Config, output: &Output, findings: &mut Findings) {
+    if config.registry.database.is_file() {
+        findings.ok("registry", config.registry.database.display().to_string());
+    } else {
+        let next = "shuguan init DIR makes a whole folder";
+        findings.add(Verdict::Fail, "registry", "there is none", next);
+    }
+    let trust = config
+        .journal
+        .database
+        .parent()
+        .and_then(Path::parent)
+        .map(|dir| dir.join("trust/trust.txt"));
+    let Some(Ok(trust)) = trust.map(|path| load_trust(&path)) else {
+        findings.add(
+            Verdict::Warn,
+            "journal",
+            "no trust file beside it, so the log was not verified",
+            "shuguan verify log JOURNAL --trust FILE",
+        );
+        return;
+    };
+    match read_log(&config.journal.database, &trust, output) {
+        Ok(report) => findings.ok(
+            "journal",
+            format!(
+                "{} entries, every one proved against the signed root",
+                report.checkpoint.size
+            ),
+        ),
+        Err(ReadLog::Unreadable(error)) => {
+            findings.add(
+                Verdict::Fail,
+                "journal",
+                format!("it cannot be read: {error}"),
+                "shuguan init DIR makes a whole folder",
+            );
+        }
+        Err(ReadLog::Fault(fault)) => {
+            findings.add(
+                Verdict::Fail,
+                "journal",
+                fault.to_string(),
+                "keep the files as they are; compare with receipts and a backup",
+            );
+        }
+    }
+}
+
+/// SQLite 3.7.0 to 3.51.2 can corrupt a database whose write-ahead log is reset.
+fn sqlite(findings: &mut Findings) {
+    let version = rusqlite::version();
+    if rusqlite::version_number() >= 3_051_003 {
+        findings.ok("sqlite", format!("{version}, bundled"));
+    } else {
+        findings.add(
+            Verdict::Fail,
+            "sqlite",
+            format!("{version} is too old"),
+            "build with the bundled one",
+        );
+    }
+}
+
+fn show(findings: &Findings, output: &Output) {
+    if output.is_json() {
+        output.json("shuguan.doctor.v1", &findings.0);
+        return;
+    }
+    let word = |verdict| match verdict {
+        Verdict::Ok => "ok",
+        Verdict::Warn => "warn",
+        Verdict::Fail => "fail",
+    };
+    let rows: Vec<Vec<String>> = findings
+        .0
+        .iter()
+        .map(|f| vec![word(f.verdict).into(), f.check.into(), f.what.clone(), f.next.clone()])
+        .collect();
+    output.rows(&["", "CHECK", "FINDING", "NEXT"], &rows);
 }

@@ -1,6 +1,7 @@
 //! `shuguan explain CODE`: what a code means, offline, in both languages.
 
 use serde::Serialize;
+use shuguan_adapters::reject::RejectCode;
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
@@ -87,6 +88,22 @@ fn list(output: &Output) -> Exit {
     Exit::Done
 }
 
-fn explain_reject(code: &str, _output: &Output) -> Result<Exit, Failure> {
-    Err(Failure::new(Exit::Usage, format!("there is no code `{code}`")).then("shuguan explain --all"))
+/// A reject code: what is wrong with one record.
+fn explain_reject(code: &str, output: &Output) -> Result<Exit, Failure> {
+    let reject = RejectCode::ALL
+        .iter()
+        .find(|reject| reject.code().eq_ignore_ascii_case(code) || reject.slug() == code)
+        .ok_or_else(|| Failure::new(Exit::Usage, format!("there is no code `{code}`")).then("shuguan explain --all"))?;
+    if output.is_json() {
+        let document = serde_json::json!({
+            "code": reject.code(), "slug": reject.slug(), "zh": reject.zh(), "en": reject.en(),
+            "expected": reject.expected(), "expected_zh": reject.expected_zh(),
+        });
+        output.json("shuguan.code.v1", &document);
+        return Ok(Exit::Done);
+    }
+    output.line(format!("{}  {}  (one record)", reject.code(), reject.slug()));
+    output.line(format!("  {}: {}", reject.zh(), reject.expected_zh()));
+    output.line(format!("  {}: {}", reject.en(), reject.expected()));
+    Ok(Exit::Done)
 }

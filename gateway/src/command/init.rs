@@ -45,6 +45,18 @@ pub fn run(args: InitArgs, output: &Output) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// A demo's folder with the defaults.
+pub(crate) fn make_demo(dir: &Path) -> Result<Made, Failure> {
+    let args = InitArgs {
+        dir: dir.to_owned(),
+        demo: true,
+        force: false,
+        name: None,
+        profile: None,
+    };
+    make(dir, &args, Clock::system().now_us())
+}
+
 fn make(dir: &Path, args: &InitArgs, now_us: i64) -> Result<Made, Failure> {
     let profile = match &args.profile {
         Some(path) => keyfile::read_public(path).map_err(failure)?,

@@ -182,7 +182,7 @@ fn verdict(all: &[Pushed], rejects_ok: Option<f64>) -> Exit {
 /// Sends one file; repeats it under the same key until it is answered or patience ends.
 pub async fn push_file(client: &Client, trust: &Trust, feed: &Feed<'_>, output: &Output) -> Result<Pushed, Failure> {
     let digest = digest(feed.file)?;
-    let hex = digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = crate::pki::hex(&digest);
     let state_path = state_path(feed.file, feed.state);
     let mut state = PushState::of(&state_path, &hex, feed.record, feed.purpose)?;
     let content_type = match &feed.content_type {

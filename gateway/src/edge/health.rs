@@ -82,7 +82,7 @@ pub fn router(readiness: Readiness, metrics: PrometheusHandle) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .with_state(readiness)
-        .route("/metrics", get(move || render(metrics.clone())))
+        .route("/metrics", get(move || std::future::ready(render(&metrics))))
 }
 
 async fn readyz(State(readiness): State<Readiness>) -> Response {
@@ -100,7 +100,7 @@ async fn readyz(State(readiness): State<Readiness>) -> Response {
         .into_response()
 }
 
-async fn render(metrics: PrometheusHandle) -> Response {
+fn render(metrics: &PrometheusHandle) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()).into_response()
 }
 

@@ -52,9 +52,9 @@ impl<'de> Visitor<'de> for Record<'_> {
         let Self { line, names, members } = self;
         let mut number = 0;
         while let Some(meaning) = map.next_key_seed(Name {
-            number,
             names,
-            expected: &mut members.expected,
+            known: &mut members.known,
+            likely: &mut members.likely,
         })? {
             match meaning {
                 Meaning::Wanted(slot) => {
@@ -82,9 +82,9 @@ impl<'de> Visitor<'de> for Record<'_> {
 
 /// The name of a member.
 struct Name<'a> {
-    number: usize,
     names: &'a mut Names,
-    expected: &'a mut Vec<(String, Meaning)>,
+    known: &'a mut Vec<(String, Meaning)>,
+    likely: &'a mut usize,
 }
 
 impl<'de> DeserializeSeed<'de> for Name<'_> {
@@ -103,17 +103,22 @@ impl Visitor<'_> for Name<'_> {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Meaning, E> {
-        if let Some((expected, meaning)) = self.expected.get(self.number)
-            && expected == name
+        if let Some((likely, meaning)) = self.known.get(*self.likely)
+            && likely == name
         {
+            *self.likely += 1;
+            return Ok(*meaning);
+        }
+        // Members that a line leaves out are skipped over; those in another order are found from the start.
+        let found = self.known.iter().position(|(known, _)| known == name);
+        if let Some((at, (_, meaning))) = found.and_then(|at| Some((at, self.known.get(at)?))) {
+            *self.likely = at + 1;
             return Ok(*meaning);
         }
         let meaning = self.names.meaning(name);
-        if name.len() <= NAME_BYTES_REMEMBERED && self.number < NAMES_REMEMBERED {
-            self.expected.truncate(self.number);
-            if self.expected.len() == self.number {
-                self.expected.push((name.to_owned(), meaning));
-            }
+        if name.len() <= NAME_BYTES_REMEMBERED && self.known.len() < NAMES_REMEMBERED {
+            self.known.push((name.to_owned(), meaning));
+            *self.likely = self.known.len();
         }
         Ok(meaning)
     }
@@ -289,8 +294,8 @@ const EXACT_MAX: u64 = (1 << 53) - 1;
 /// Decimal digits that a double always keeps.
 const DIGITS_EXACT: usize = 15;
 
-/// Members whose names are remembered from line to line.
-const NAMES_REMEMBERED: usize = 256;
+/// Names remembered from line to line; searching among more would cost more than looking them up.
+const NAMES_REMEMBERED: usize = 128;
 
 /// Longer names are looked up anew each time.
 const NAME_BYTES_REMEMBERED: usize = 128;
