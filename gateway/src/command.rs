@@ -5,6 +5,7 @@ pub mod cert;
 pub mod check;
 pub mod config;
 pub mod crl;
+pub mod db;
 pub mod demo;
 pub mod doctor;
 pub mod exit;
@@ -79,6 +80,7 @@ enum Command {
     Audit(audit::AuditArgs),
     Policy(policy::PolicyArgs),
     Relay(relay::RelayArgs),
+    Db(db::DbArgs),
     Config(config::ConfigArgs),
     Doctor(doctor::DoctorArgs),
     Explain(explain::ExplainArgs),
@@ -118,6 +120,7 @@ fn run(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Audit(args) => audit::run(args, output),
         Command::Policy(args) => policy::run(args, output),
         Command::Relay(args) => relay::run(args, output),
+        Command::Db(args) => db::run(args, output),
         Command::Config(args) => config::run(args, output),
         Command::Doctor(args) => doctor::run(args, output),
         Command::Explain(args) => explain::run(args, output),
