@@ -114,18 +114,16 @@ impl Journal {
     /// # Errors
     /// [`JournalFault::Exists`]: a journal is never overwritten.
     pub fn create(settings: &JournalSettings) -> Result<(), JournalFault> {
-        let key = log_key(settings)?;
-        let connection = sqlite::create(&settings.database, &settings.payloads)?;
         let edge = Edge::empty();
-        let note = group::checkpoint_note(&key, &edge).map_err(|source| JournalFault::LogKey {
+        let note = group::checkpoint_note(&log_key(settings)?, &edge).map_err(|source| JournalFault::LogKey {
             origin: settings.log_origin.clone(),
             source,
         })?;
-        let written = connection
-            .execute(sqlite::INSERT_TREE, params![0, edge.encode()])
-            .and_then(|_| connection.execute(sqlite::INSERT_CHECKPOINT, params![0, 0, note]));
-        written.map_err(JournalFault::store("write the empty tree"))?;
-        drop(connection);
+        sqlite::create(&settings.database, &settings.payloads, |connection| {
+            connection.execute(sqlite::INSERT_TREE, params![0, edge.encode()])?;
+            connection.execute(sqlite::INSERT_CHECKPOINT, params![0, 0, note])?;
+            Ok(())
+        })?;
         payload::sync_folder(settings.database.parent().unwrap_or(Path::new(".")))
     }
 

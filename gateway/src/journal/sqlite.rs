@@ -118,8 +118,8 @@ pub(super) const MOVE_INBOX: &str =
     "UPDATE inbox SET state = ?3, changed_us = ?4, reason = ?5 WHERE leaf = ?1 AND state = ?2";
 pub(super) const DELETE_PAYLOAD: &str = "DELETE FROM payload WHERE leaf = ?1";
 pub(super) const OLDEST_WAITING: &str = "SELECT received_us FROM inbox WHERE state = 'waiting' ORDER BY leaf LIMIT 1";
-pub(super) const PENDING: &str =
-    "SELECT count(*), coalesce(sum(bytes), 0) FROM inbox WHERE state IN ('waiting', 'set-aside')";
+pub(super) const PENDING: &str = "SELECT count(*), coalesce(sum(bytes), 0) FROM (
+  SELECT bytes FROM inbox WHERE state = 'waiting' UNION ALL SELECT bytes FROM inbox WHERE state = 'set-aside')";
 pub(super) const RELAYED_LEAF: &str =
     "SELECT idx FROM leaf WHERE exchange = ?1 AND kind = 'relayed' ORDER BY idx LIMIT 1";
 
@@ -229,8 +229,13 @@ pub(super) const ALL: &[&str] = &[
     SUBJECT_RUNS,
 ];
 
-/// Makes the folders and an empty database; both private to their owner.
-pub(super) fn create(database: &Path, payloads: &Path) -> Result<Connection, JournalFault> {
+/// Makes the folders and the database, private to their owner; tables and `first` rows in one transaction, so that a crash leaves no half
+/// of a journal.
+pub(super) fn create(
+    database: &Path,
+    payloads: &Path,
+    first: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+) -> Result<(), JournalFault> {
     check_version()?;
     let folder = folder_of(database);
     private_folder(&folder)?;
@@ -247,11 +252,13 @@ pub(super) fn create(database: &Path, payloads: &Path) -> Result<Connection, Jou
     let connection = connect(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     durable(&connection)?;
     let made = connection
-        .pragma_update(None, "application_id", APPLICATION_ID)
+        .execute_batch("BEGIN IMMEDIATE")
+        .and_then(|()| connection.pragma_update(None, "application_id", APPLICATION_ID))
         .and_then(|()| connection.pragma_update(None, "user_version", SCHEMA_VERSION))
-        .and_then(|()| connection.execute_batch(SCHEMA));
-    made.map_err(JournalFault::store("make the journal's tables"))?;
-    Ok(connection)
+        .and_then(|()| connection.execute_batch(SCHEMA))
+        .and_then(|()| first(&connection))
+        .and_then(|()| connection.execute_batch("COMMIT"));
+    made.map_err(JournalFault::store("make the journal's tables"))
 }
 
 /// Opens the one connection that writes.
@@ -394,19 +401,30 @@ pub(super) fn unsigned(number: i64) -> u64 {
 mod tests {
     #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
-    use super::{ALL, create, open_reader, open_writer};
+    use rusqlite::Connection;
+
+    use super::{ALL, NEWEST_CHECKPOINT, SCHEMA, SUBJECT_RUNS, TRIGGERS, create, open_reader, open_writer};
 
     #[test]
-    fn every_statement_prepares() {
-        let folder = tempfile::tempdir().unwrap();
-        let database = folder.path().join("j/journal.db");
-        let connection = create(&database, &folder.path().join("j/payload")).unwrap();
+    fn every_statement_prepares_and_finds_its_rows_by_key_or_index() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
         for statement in ALL {
-            connection
-                .prepare(statement)
+            let mut plan = connection
+                .prepare(&format!("EXPLAIN QUERY PLAN {statement}"))
                 .unwrap_or_else(|error| panic!("{statement}: {error}"));
+            let parameters = plan.parameter_count();
+            let steps = plan.query_map(rusqlite::params_from_iter(vec![0; parameters]), |row| row.get(3));
+            for step in steps.unwrap() {
+                let step: String = step.unwrap();
+                let whole = step.starts_with("SCAN") && !step.contains("USING") && !step.contains("CONSTANT");
+                // The newest checkpoint is the last row of its table.
+                let meant =
+                    [TRIGGERS, SUBJECT_RUNS, NEWEST_CHECKPOINT].contains(statement) || step.contains("subquery");
+                assert!(!whole || meant, "{statement}\n{step}");
+            }
         }
-        let triggers: i64 = connection.query_row(super::TRIGGERS, [], |row| row.get(0)).unwrap();
+        let triggers: i64 = connection.query_row(TRIGGERS, [], |row| row.get(0)).unwrap();
         assert_eq!(triggers, 4);
     }
 
@@ -415,8 +433,8 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let (database, payloads) = (folder.path().join("j/journal.db"), folder.path().join("j/payload"));
-        drop(create(&database, &payloads).unwrap());
-        assert!(create(&database, &payloads).is_err());
+        create(&database, &payloads, |_| Ok(())).unwrap();
+        assert!(create(&database, &payloads, |_| Ok(())).is_err());
         let reader = open_reader(&database).unwrap();
         assert!(reader.execute("DELETE FROM tree", []).is_err());
         std::fs::set_permissions(&database, std::fs::Permissions::from_mode(0o640)).unwrap();
