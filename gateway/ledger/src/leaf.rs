@@ -199,6 +199,8 @@ pub struct PullEvent {
     pub fil: u64,
     /// Bytes of the content.
     pub bytes: u64,
+    /// Root over the commitments of the columns.
+    pub cols: Digest,
     /// Commitment to the SHA-256 of the content.
     pub out: Commitment,
     /// Number of columns.

@@ -19,6 +19,7 @@ use crate::edge::Peer;
 use crate::extract::form::Form;
 use crate::extract::spool::{SpoolFault, SpoolWriter, Spooled};
 use crate::extract::{Ready, State};
+use crate::journal::ColumnDigests;
 use crate::limits::Permit;
 use crate::refusal::Refusal;
 use crate::registry::Selection;
@@ -79,6 +80,8 @@ pub struct Prepared {
     pub(super) content: Spooled,
     pub(super) rows: u64,
     pub(super) filtered: u64,
+    /// Commitments to the columns of the result.
+    pub(super) columns: ColumnDigests,
 }
 
 /// Admits a pull and begins to prepare it; gives its id at once.
@@ -192,6 +195,7 @@ fn query_now(stations: &Stations, admitted: AdmittedPull) -> Result<Prepared, St
         stations,
         admitted: &admitted,
         spool: &mut spool,
+        columns: ColumnDigests::new(&admitted.plan.schema()).map_err(Fault::from_error("commit to columns"))?,
         text: Vec::new(),
         rows: 0,
         filtered: 0,
@@ -208,7 +212,11 @@ fn query_now(stations: &Stations, admitted: AdmittedPull) -> Result<Prepared, St
         )
         .map_err(Fault::from_error("read the registry"))?;
     let Extract {
-        rows, filtered, stop, ..
+        rows,
+        filtered,
+        columns,
+        stop,
+        ..
     } = extract;
     if let Some(stop) = stop {
         return Err(stop);
@@ -219,6 +227,7 @@ fn query_now(stations: &Stations, admitted: AdmittedPull) -> Result<Prepared, St
         content,
         rows,
         filtered,
+        columns,
     })
 }
 
@@ -226,6 +235,7 @@ struct Extract<'a> {
     stations: &'a Stations,
     admitted: &'a AdmittedPull,
     spool: &'a mut SpoolWriter,
+    columns: ColumnDigests,
     text: Vec<u8>,
     rows: u64,
     filtered: u64,
@@ -267,6 +277,9 @@ impl Extract<'_> {
             // Never a silently short result.
             return Err(Refusal::QuotaExceeded.into());
         }
+        self.columns
+            .push(&released.batch)
+            .map_err(Fault::from_error("commit to columns"))?;
         self.text.clear();
         self.admitted.form.write(&released.batch, &mut self.text);
         Ok(self

@@ -166,6 +166,7 @@ fn sticky(event: &RefusalEvent, rejects: &[u8]) -> Stop {
 pub async fn pull(stations: &Stations, prepared: &Prepared) -> Result<Sealed, Stop> {
     let mut evidence = Evidence::fresh().map_err(Fault::from_error("make an evidence record"))?;
     let request = &prepared.admitted;
+    let cols = Digest(prepared.columns.root(&evidence));
     let event = PullEvent {
         x: request.exchange.to_string(),
         p: request.peer.partner().id.clone(),
@@ -179,6 +180,7 @@ pub async fn pull(stations: &Stations, prepared: &Prepared) -> Result<Sealed, St
         rows: prepared.rows,
         fil: prepared.filtered,
         bytes: prepared.content.bytes(),
+        cols,
         out: evidence.commit_digest("content", &prepared.content.digest()),
         nc: u64::try_from(request.plan.output().len()).unwrap_or(u64::MAX),
         sel: evidence.commit("selection", request.selection_text.as_bytes()),
