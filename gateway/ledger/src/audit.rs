@@ -1,40 +1,48 @@
-//! Verifying a whole log from its leaves and a signed checkpoint.
+//! Verifying a whole log from its leaves and its signed checkpoints.
 //!
-//! Takes the leaf bytes in order; gives a report. Refuses at the first leaf that is not canonical, goes back in time, refers to a leaf
-//! that is not there, or relays a push twice; and at the end, when the root is not the signed one. Memory: 8 bytes a leaf at most.
+//! Takes the newest checkpoint, then leaf bytes in order, and older checkpoints when as many leaves were taken as they sign; gives a report. Refuses at the first leaf that
+//! is not canonical, goes back in time, does not add up, refers to a leaf that is not there, or relays or erases a push twice; at the first
+//! checkpoint that another tree than this signed; and leaves that nothing signs.
+//!
+//! Memory: two bits a leaf, and about 100 bytes for each push that is not relayed yet.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::checkpoint::Checkpoint;
-use crate::leaf::{Event, Leaf, Reference};
-use crate::note;
-use crate::tree::{Edge, Hash, leaf_hash};
-use crate::trust::Trust;
+use crate::leaf::{ErasedEvent, Event, Leaf, PushEvent, Reference};
+use crate::tree::{Edge, Hash, TileEntry, leaf_hash};
+use crate::trust::{Trust, Untrusted};
 
 /// What a verified log consists of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogReport {
-    /// The checkpoint that signs it.
+    /// The newest checkpoint; it signs every leaf.
     pub checkpoint: Checkpoint,
+    /// How many checkpoints were verified, the newest included.
+    pub checkpoints: u64,
     /// Leaves by kind.
     pub kinds: BTreeMap<&'static str, u64>,
     /// Moment of the first and the last leaf, microseconds UTC.
     pub span: Option<(i64, i64)>,
-    /// Pushes that no `relayed` leaf answers yet.
+    /// Pushes that no `relayed` or `erased` leaf answers yet.
     pub waiting: u64,
-    /// Leaves found after the checkpoint, not signed by it.
-    pub unsigned: u64,
 }
 
 /// Why a log does not verify.
 #[derive(Debug, thiserror::Error)]
 pub enum LogFault {
-    /// The checkpoint is not signed by a trusted log.
-    #[error("the checkpoint is not signed by a trusted log")]
-    Signature(#[from] note::NoteError),
-    /// The signed text is not a checkpoint.
-    #[error("the signed text is not a checkpoint")]
-    Checkpoint(#[from] crate::checkpoint::NotACheckpoint),
+    /// A checkpoint is not believed.
+    #[error("the checkpoint of size {size} is not believed")]
+    Checkpoint {
+        /// Leaves taken when it was met.
+        size: u64,
+        /// Why.
+        #[source]
+        source: Untrusted,
+    },
+    /// There is no checkpoint at all.
+    #[error("no checkpoint signs this log")]
+    NoCheckpoint,
     /// A leaf is wrong.
     #[error("leaf {index}: {what}")]
     Leaf {
@@ -43,55 +51,109 @@ pub enum LogFault {
         /// What is wrong with it.
         what: String,
     },
-    /// There are fewer leaves than the checkpoint signs.
-    #[error("the log has {found} leaves, the checkpoint signs {signed}")]
+    /// The leaves are well formed, but not those that were signed.
+    #[error("a leaf from {from} to {to} was changed, swapped, inserted or removed: the root is not the signed one")]
+    Root {
+        /// First leaf that no earlier checkpoint vouches for.
+        from: u64,
+        /// Last leaf under the checkpoint.
+        to: u64,
+    },
+    /// There are fewer leaves than a checkpoint signs.
+    #[error("the log has {found} leaves, a checkpoint signs {signed}: the end is missing")]
     Short {
         /// Leaves found.
         found: u64,
         /// Leaves signed.
         signed: u64,
     },
-    /// The leaves are well formed, but not those that were signed.
-    #[error("the root over the leaves is not the signed root: a leaf was changed, swapped, inserted or removed")]
-    Root,
+    /// There are more leaves than the newest checkpoint signs.
+    #[error("no checkpoint signs the leaves from {from} on")]
+    Unsigned {
+        /// The first of them.
+        from: u64,
+    },
+}
+
+impl LogFault {
+    /// Index of the first leaf that is not proven.
+    pub fn index(&self) -> u64 {
+        match self {
+            Self::NoCheckpoint => 0,
+            Self::Checkpoint { size, .. } => size.saturating_sub(1),
+            Self::Leaf { index, .. } => *index,
+            Self::Short { found, .. } => *found,
+            Self::Root { from, .. } | Self::Unsigned { from } => *from,
+        }
+    }
+}
+
+/// A leaf that was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// What it says.
+    pub leaf: Leaf,
+    /// The tile entries that it completed, its own hash first: what a store must hold.
+    pub entries: Vec<TileEntry>,
 }
 
 /// Verifies a log leaf by leaf.
 #[derive(Debug)]
 pub struct LogVerifier {
-    checkpoint: Checkpoint,
+    trust: Trust,
+    newest: Checkpoint,
     edge: Edge,
-    signed_root: Option<Hash>,
-    last: Option<i64>,
-    first: Option<i64>,
+    /// Root when as many leaves were taken as the newest checkpoint signs.
+    root: Option<Hash>,
+    /// Leaves that a checkpoint on the way vouches for.
+    vouched: u64,
+    checkpoints: u64,
+    span: Option<(i64, i64)>,
     kinds: BTreeMap<&'static str, u64>,
-    waiting: HashMap<u64, Hash>,
+    waiting: HashMap<u64, Waiting>,
+    pushes: Marks,
+    erased: Marks,
+}
+
+/// A push that waits for its `relayed` leaf.
+#[derive(Debug)]
+struct Waiting {
+    hash: Hash,
+    exchange: String,
 }
 
 impl LogVerifier {
-    /// Begins with the signed checkpoint.
+    /// Begins with the newest signed checkpoint, before the first leaf.
     ///
     /// # Errors
-    /// When it is not signed by a trusted log.
-    pub fn new(checkpoint_note: &str, trust: &Trust) -> Result<Self, LogFault> {
-        let opened = note::open(checkpoint_note, trust.logs())?;
-        let checkpoint = Checkpoint::parse(opened.text)?;
+    /// [`LogFault::Checkpoint`] when it is not believed.
+    pub fn new(newest: &str, trust: &Trust) -> Result<Self, LogFault> {
+        let opened = trust.open(newest);
+        let newest = opened.map_err(|source| LogFault::Checkpoint { size: 0, source })?;
         let edge = Edge::empty();
-        let signed_root = (checkpoint.size == 0).then(|| edge.root());
         Ok(Self {
-            checkpoint,
+            trust: trust.clone(),
+            root: (newest.size == 0).then(|| edge.root()),
+            newest,
             edge,
-            signed_root,
-            last: None,
-            first: None,
+            vouched: 0,
+            checkpoints: 0,
+            span: None,
             kinds: BTreeMap::new(),
             waiting: HashMap::new(),
+            pushes: Marks::default(),
+            erased: Marks::default(),
         })
     }
 
-    /// Size that the checkpoint signs.
+    /// Size that the newest checkpoint signs.
     pub fn signed_size(&self) -> u64 {
-        self.checkpoint.size
+        self.newest.size
+    }
+
+    /// The right edge over the leaves taken so far.
+    pub fn edge(&self) -> &Edge {
+        &self.edge
     }
 
     /// Takes the next leaf.
@@ -99,65 +161,175 @@ impl LogVerifier {
     /// # Errors
     /// [`LogFault::Leaf`] with its index.
     pub fn leaf(&mut self, bytes: &[u8]) -> Result<(), LogFault> {
+        self.take(bytes).map(drop)
+    }
+
+    /// Takes the next leaf and gives what a store must hold beside it.
+    ///
+    /// # Errors
+    /// [`LogFault::Leaf`] with its index.
+    pub fn take(&mut self, bytes: &[u8]) -> Result<Taken, LogFault> {
         let index = self.edge.size();
-        let fault = |what: String| LogFault::Leaf { index, what };
-        let leaf = Leaf::decode(bytes).map_err(|error| fault(error.to_string()))?;
-        if self.last.is_some_and(|last| leaf.t < last) {
-            return Err(fault("its time is before that of the leaf before it".into()));
+        self.read(index, bytes).map_err(|what| LogFault::Leaf { index, what })
+    }
+
+    fn read(&mut self, index: u64, bytes: &[u8]) -> Result<Taken, String> {
+        let leaf = Leaf::decode(bytes).map_err(|error| error.to_string())?;
+        let (first, last) = self.span.unwrap_or((leaf.t, leaf.t));
+        if leaf.t < last {
+            return Err("its time is before that of the leaf before it".into());
         }
-        self.first.get_or_insert(leaf.t);
-        self.last = Some(leaf.t);
         let hash = leaf_hash(bytes);
         match &leaf.event {
-            Event::Push(_) => {
-                self.waiting.insert(index, hash);
+            Event::Push(event) => self.pushed(index, hash, event)?,
+            Event::Relayed(event) => self.relayed(event.of, &event.x)?,
+            Event::Erased(event) => self.erased(event)?,
+            Event::Start(event) if event.size > index => {
+                return Err(format!("it found {} leaves at a start, {index} are there", event.size));
             }
-            Event::Relayed(event) => self.answered(event.of).map_err(fault)?,
             Event::Pull(_)
             | Event::Refusal(_)
             | Event::OfficerQuery(_)
             | Event::Start(_)
             | Event::Stop(_)
-            | Event::Certificate(_)
-            | Event::Erased(_) => {}
+            | Event::Certificate(_) => {}
         }
+        self.span = Some((first, leaf.t));
         *self.kinds.entry(leaf.event.kind()).or_default() += 1;
-        self.edge.append(hash);
-        if self.edge.size() == self.checkpoint.size {
-            self.signed_root = Some(self.edge.root());
+        let entries = self.edge.append(hash);
+        if self.edge.size() == self.newest.size {
+            self.root = Some(self.edge.root());
         }
+        Ok(Taken { leaf, entries })
+    }
+
+    fn pushed(&mut self, index: u64, hash: Hash, event: &PushEvent) -> Result<(), String> {
+        // Each is below 2^53: the sum cannot overflow.
+        if event.r#in != event.ok + event.rej + event.fil + event.rep {
+            return Err("its counts do not add up: received is not accepted, rejected, filtered and repeated".into());
+        }
+        let exchange = event.x.clone();
+        self.waiting.insert(index, Waiting { hash, exchange });
+        self.pushes.set(index);
         Ok(())
     }
 
-    /// A `relayed` leaf must answer exactly one push that came before it.
-    fn answered(&mut self, of: Reference) -> Result<(), String> {
+    /// A `relayed` leaf answers exactly one push that came before it.
+    fn relayed(&mut self, of: Reference, exchange: &str) -> Result<(), String> {
         match self.waiting.remove(&of.i) {
-            Some(hash) if hash == of.h.0 => Ok(()),
-            Some(_) => Err(format!("it names push {} by another hash", of.i)),
+            Some(push) if push.hash == of.h.0 && push.exchange == exchange => Ok(()),
+            Some(_) => Err(format!("it names leaf {} by another hash or exchange", of.i)),
             None => Err(format!(
-                "it relays leaf {}, which is no push or was relayed before",
+                "it relays leaf {}, which is no push, or was relayed or erased before",
                 of.i
             )),
         }
     }
 
+    fn erased(&mut self, event: &ErasedEvent) -> Result<(), String> {
+        let of = event.of;
+        if !self.pushes.has(of.i) || self.erased.has(of.i) {
+            return Err(format!(
+                "it erases leaf {}, which is no push or was erased before",
+                of.i
+            ));
+        }
+        if let Some(push) = self.waiting.remove(&of.i)
+            && (push.hash != of.h.0 || push.exchange != event.x)
+        {
+            return Err(format!("it names leaf {} by another hash or exchange", of.i));
+        }
+        self.erased.set(of.i);
+        Ok(())
+    }
+
+    /// Takes an older signed checkpoint over exactly the leaves taken so far; gives what it says.
+    ///
+    /// # Errors
+    /// When it is not believed, signs another number of leaves, or another root.
+    pub fn checkpoint(&mut self, note: &str) -> Result<Checkpoint, LogFault> {
+        let found = self.edge.size();
+        let opened = self.trust.open(note);
+        let checkpoint = opened.map_err(|source| LogFault::Checkpoint { size: found, source })?;
+        if checkpoint.size > found {
+            let signed = checkpoint.size;
+            return Err(LogFault::Short { found, signed });
+        }
+        if checkpoint.size < found || checkpoint.root != self.edge.root() {
+            return Err(self.changed(found));
+        }
+        // The newest is counted at the end.
+        if checkpoint != self.newest {
+            self.checkpoints += 1;
+        }
+        self.vouched = found;
+        Ok(checkpoint)
+    }
+
+    fn changed(&self, size: u64) -> LogFault {
+        let to = size.saturating_sub(1);
+        let from = self.vouched.min(to);
+        LogFault::Root { from, to }
+    }
+
     /// Ends the log.
     ///
     /// # Errors
-    /// [`LogFault::Short`], [`LogFault::Root`].
+    /// [`LogFault::Short`], [`LogFault::Root`], [`LogFault::Unsigned`].
     pub fn finish(self) -> Result<LogReport, LogFault> {
-        let found = self.edge.size();
-        let signed = self.checkpoint.size;
-        let root = self.signed_root.ok_or(LogFault::Short { found, signed })?;
-        if root != self.checkpoint.root {
-            return Err(LogFault::Root);
+        let (found, signed) = (self.edge.size(), self.newest.size);
+        match self.root {
+            None => return Err(LogFault::Short { found, signed }),
+            Some(root) if root != self.newest.root => return Err(self.changed(signed)),
+            Some(_) if found > signed => return Err(LogFault::Unsigned { from: signed }),
+            Some(_) => {}
         }
         Ok(LogReport {
             waiting: u64::try_from(self.waiting.len()).unwrap_or(u64::MAX),
-            unsigned: found.saturating_sub(signed),
-            span: self.first.zip(self.last),
+            span: self.span,
             kinds: self.kinds,
-            checkpoint: self.checkpoint,
+            checkpoints: self.checkpoints + 1,
+            checkpoint: self.newest,
         })
     }
 }
+
+/// Verifies the leaves of a log under its newest checkpoint.
+///
+/// # Errors
+/// See [`LogFault`].
+pub fn verify_log<L: AsRef<[u8]>>(
+    leaves: impl IntoIterator<Item = L>,
+    checkpoint: &str,
+    trust: &Trust,
+) -> Result<LogReport, LogFault> {
+    let mut verifier = LogVerifier::new(checkpoint, trust)?;
+    for leaf in leaves {
+        verifier.leaf(leaf.as_ref())?;
+    }
+    verifier.finish()
+}
+
+/// A bit for each leaf.
+#[derive(Debug, Default)]
+struct Marks(Vec<u64>);
+
+impl Marks {
+    fn set(&mut self, index: u64) {
+        let Ok(word) = usize::try_from(index / 64) else { return };
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        if let Some(bits) = self.0.get_mut(word) {
+            *bits |= 1 << (index % 64);
+        }
+    }
+
+    fn has(&self, index: u64) -> bool {
+        let word = usize::try_from(index / 64).ok().and_then(|word| self.0.get(word));
+        word.is_some_and(|bits| bits >> (index % 64) & 1 == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,9 +8,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::checkpoint::Checkpoint;
 use crate::leaf::Leaf;
-use crate::note;
 use crate::tree::{Hash, leaf_hash, verify_inclusion};
-use crate::trust::Trust;
+use crate::trust::{Trust, Untrusted};
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
 /// A path in a tree of 2^64 leaves has no more hashes.
@@ -49,14 +48,11 @@ pub enum ReceiptError {
     #[error("not a receipt: {0}")]
     Malformed(&'static str),
     /// The leaf in it is not a leaf.
-    #[error("the leaf in the receipt is not one")]
+    #[error("its leaf cannot be read")]
     Leaf(#[from] crate::leaf::LeafError),
-    /// The checkpoint is not signed by a trusted log.
-    #[error("the checkpoint is not signed by a trusted log")]
-    Signature(#[from] note::NoteError),
-    /// The signed text is not a checkpoint.
-    #[error("the signed text is not a checkpoint")]
-    Checkpoint(#[from] crate::checkpoint::NotACheckpoint),
+    /// Its checkpoint is not believed.
+    #[error(transparent)]
+    Checkpoint(#[from] Untrusted),
     /// The path does not lead from the leaf to the root.
     #[error("the path does not lead from the leaf to the root of the checkpoint")]
     Path,
@@ -118,11 +114,7 @@ impl Receipt {
     /// See [`ReceiptError`].
     pub fn verify(&self, trust: &Trust) -> Result<Proven, ReceiptError> {
         let leaf = Leaf::decode(&self.leaf)?;
-        let opened = note::open(&self.checkpoint, trust.logs())?;
-        let checkpoint = Checkpoint::parse(opened.text)?;
-        if !trust.logs().iter().any(|key| key.name() == checkpoint.origin) {
-            return Err(note::NoteError::NoKnownSignature.into());
-        }
+        let checkpoint = trust.open(&self.checkpoint)?;
         let hash = leaf_hash(&self.leaf);
         if !verify_inclusion(&hash, self.index, checkpoint.size, &self.path, &checkpoint.root) {
             return Err(ReceiptError::Path);
@@ -135,3 +127,6 @@ impl Receipt {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,23 +71,21 @@ impl Edge {
 
     /// Appends a leaf; gives the tile entries that became complete by it, lowest level first.
     pub fn append(&mut self, leaf: Hash) -> Vec<TileEntry> {
+        let mut hash = leaf;
         let mut complete = vec![TileEntry {
             level: 0,
             position: self.size,
-            hash: leaf,
+            hash,
         }];
-        let mut hash = leaf;
-        let mut height = 0_u32;
         // Each trailing one bit of the old size is a perfect subtree that the new leaf completes into the next.
-        while self.size >> height & 1 == 1 {
+        for height in 1..=self.size.trailing_ones() {
             if let Some(left) = self.roots.pop() {
                 hash = node_hash(&left, &hash);
             }
-            height += 1;
             if height.is_multiple_of(8) {
                 complete.push(TileEntry {
-                    level: u8::try_from(height / 8).unwrap_or(u8::MAX),
-                    position: self.size >> height,
+                    level: level_of(height),
+                    position: self.size.checked_shr(height).unwrap_or(0),
                     hash,
                 });
             }
@@ -143,7 +141,9 @@ pub trait Tiles {
         Ok(None)
     }
 
-    /// `width` (1 to 256) hashes of the row at `level`, from position `index * 256 + start`.
+    /// Exactly `width` (1 to 256) hashes of the row at `level`, from position `start` of the whole row; never across a tile's border.
+    ///
+    /// The tile is `start / 256`. A row of another width leads to a proof that does not verify.
     ///
     /// # Errors
     /// When the store cannot be read, or does not hold them.
@@ -156,20 +156,23 @@ fn perfect<T: Tiles>(tiles: &T, height: u32, index: u64) -> Result<Hash, T::Erro
         return Ok(hash);
     }
     // The nearest stored row below or at this height, and how many of its entries lie under this node (at most 128).
-    let level = height / 8;
     let inner = height % 8;
-    let width = 1_u64 << inner;
-    let level = u8::try_from(level).unwrap_or(u8::MAX);
-    let mut row = tiles.row(level, index << inner, width)?;
+    let mut row = tiles.row(level_of(height), index << inner, 1 << inner)?;
     while row.len() > 1 {
-        row = row
-            .as_chunks::<2>()
-            .0
-            .iter()
-            .map(|[left, right]| node_hash(left, right))
-            .collect();
+        row = parents(&row);
     }
     Ok(row.first().copied().unwrap_or_else(empty_root))
+}
+
+/// The row above: each pair joined, a last single one left out.
+fn parents(row: &[Hash]) -> Vec<Hash> {
+    let pairs = row.as_chunks::<2>().0.iter();
+    pairs.map(|[left, right]| node_hash(left, right)).collect()
+}
+
+/// Tile level of the nodes of a height, which is at most 64.
+fn level_of(height: u32) -> u8 {
+    u8::try_from(height / 8).unwrap_or(u8::MAX)
 }
 
 /// Root of the leaves `start..end`, where `start` is a multiple of the largest power of two below the width.
@@ -285,15 +288,14 @@ pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, path: &[Hash], root:
 }
 
 /// Whether `path` proves that the tree of `old` leaves is a prefix of the tree of `new` leaves (RFC 9162, 2.1.4.2).
+///
+/// Of the empty tree there is nothing to prove: `false`.
 pub fn verify_consistency(old: u64, new: u64, path: &[Hash], old_root: &Hash, new_root: &Hash) -> bool {
-    if old > new {
+    if old == 0 || old > new {
         return false;
     }
     if old == new {
         return path.is_empty() && old_root == new_root;
-    }
-    if old == 0 {
-        return path.is_empty() && *old_root == empty_root();
     }
     let mut path = path.iter();
     let first = if old.is_power_of_two() {

@@ -358,6 +358,7 @@ fn verify_all(
     output.line(format!("有效  {} receipts", receipts.len()));
     let report = read_log(&config.journal.database, trust, output).map_err(|error| match error {
         ReadLog::Unreadable(error) => Failure::local("cannot read the journal").because(error),
+        ReadLog::Disturbed => Failure::local("another program opened the journal meanwhile").then("run the demo again"),
         ReadLog::Fault(fault) => Failure::new(Exit::NotProven, "the log does not verify").because(fault),
     })?;
     output.line(format!("有效  the log of {} entries", report.checkpoint.size));

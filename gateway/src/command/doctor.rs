@@ -232,6 +232,10 @@ fn stores(config: &Config, output: &Output, findings: &mut Findings) {
                 "shuguan init DIR makes a whole folder",
             );
         }
+        Err(ReadLog::Disturbed) => {
+            let what = "another program opened it meanwhile, so it was not verified";
+            findings.add(Verdict::Warn, "journal", what, "shuguan doctor again");
+        }
         Err(ReadLog::Fault(fault)) => {
             findings.add(
                 Verdict::Fail,

@@ -1,13 +1,12 @@
-//! `shuguan verify receipt | log`: offline, with public keys only; no server, no gateway key.
+//! `shuguan verify receipt | log`: proofs checked offline, with public keys alone.
 //!
-//! Says first 有效 or 无效 and then, in a sentence, what is proved. A journal is opened read-only.
+//! Takes a receipt, or a journal, and a trust file; says 有效 or 无效 first and then, in one sentence, what is proved or what is not. Uses no
+//! network, no clock, no key that signs. What does not verify ends with code 6 and names the first leaf that is not proven.
 
 use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressDrawTarget};
-use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
-use shuguan_ledger::audit::{LogFault, LogReport, LogVerifier};
+use shuguan_ledger::audit::LogReport;
 use shuguan_ledger::leaf::Event;
 use shuguan_ledger::receipt::{Proven, Receipt};
 use shuguan_ledger::time;
@@ -17,14 +16,16 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::push::load_trust;
 
+mod journal;
+
+use journal::Expected;
+pub use journal::{ReadLog, read_log};
+
+/// Longest receipt that is read, bytes: a leaf, 64 hashes and a note, each of the greatest length.
+const RECEIPT_BYTES_MAX: u64 = 128 * 1024;
+
 /// Verify a receipt or a whole log offline.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "EXAMPLES
-  shuguan verify receipt feed.csv.0199a3c4-….tlog-proof --trust trust.txt
-  shuguan verify log demo/journal/journal.db --trust demo/trust/trust.txt
-
-EXIT CODES
-  0 proven · 1 a file cannot be read · 6 not proven")]
 pub struct VerifyArgs {
     #[command(subcommand)]
     what: What,
@@ -33,6 +34,11 @@ pub struct VerifyArgs {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     /// A receipt: this leaf stands in the log under a signed checkpoint.
+    #[command(after_help = "EXAMPLES
+  shuguan verify receipt feed.csv.0199a3c4-….tlog-proof --trust trust.txt
+
+EXIT CODES
+  0 有效, proven · 1 a file cannot be read · 6 无效, not proven")]
     Receipt {
         /// The tlog-proof file.
         file: PathBuf,
@@ -40,73 +46,116 @@ enum What {
         #[arg(long)]
         trust: PathBuf,
     },
-    /// A whole log: every leaf, their order, and the signed root over them.
+    /// A whole log: every leaf, their order, every signed root over them, and what the journal stores beside them.
+    ///
+    /// Leaves cut off the end together with their checkpoints leave no trace in the journal itself: give receipts that are newer.
+    #[command(after_help = "EXAMPLES
+  shuguan verify log demo/journal/journal.db --trust demo/trust/trust.txt
+  shuguan verify log copy.db --trust trust.txt --receipt feed.csv.0199a3c4-….tlog-proof
+
+The journal is opened read-only; the gateway may go on running.
+
+EXIT CODES
+  0 有效, proven · 1 a file cannot be read · 6 无效, not proven: the first leaf concerned is named")]
     Log {
-        /// The journal, or a copy of it.
+        /// The journal's SQLite file, or a copy of it with its -wal file.
         journal: PathBuf,
         /// Trust file with the log's public key.
         #[arg(long)]
         trust: PathBuf,
+        /// A receipt whose leaf and checkpoint the log must contain; may be repeated.
+        #[arg(long)]
+        receipt: Vec<PathBuf>,
     },
 }
 
 /// Runs the command.
+///
+/// # Errors
+/// When a file cannot be read or is not what it should be. What does not verify is no error but [`Exit::NotProven`].
 pub fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
     match args.what {
-        What::Receipt { file, trust } => receipt(&file, &load_trust(&trust)?, output),
-        What::Log { journal, trust } => log(&journal, &load_trust(&trust)?, output),
+        What::Receipt { file, trust } => receipt(&file, &believed(&trust)?, output),
+        What::Log {
+            journal,
+            trust,
+            receipt,
+        } => log(&journal, &believed(&trust)?, &receipt, output),
     }
 }
 
+fn believed(path: &Path) -> Result<Trust, Failure> {
+    let trust = load_trust(path)?;
+    if trust.logs().is_empty() {
+        return Err(Failure::local("the trust file names no log")
+            .at(path.display().to_string())
+            .then("it needs a line `log <vkey>`, as in the trust.txt of the kit"));
+    }
+    Ok(trust)
+}
+
+fn read_receipt(file: &Path) -> Result<String, Failure> {
+    let unreadable = |error| Failure::local(format!("cannot read `{}`", file.display())).because(error);
+    let bytes = std::fs::metadata(file).map_err(unreadable)?.len();
+    if bytes > RECEIPT_BYTES_MAX {
+        return Err(Failure::local(format!("`{}` is no receipt", file.display()))
+            .because(format!("{bytes} bytes are more than the longest receipt has")));
+    }
+    let bytes = std::fs::read(file).map_err(unreadable)?;
+    // A receipt is ASCII but for one dash; a replacement character makes it fail to verify, as any other change does.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 fn receipt(file: &Path, trust: &Trust, output: &Output) -> Result<Exit, Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::local(format!("cannot read `{}`", file.display())).because(error))?;
-    let verdict = Receipt::parse(&text).and_then(|receipt| receipt.verify(trust));
-    match verdict {
+    let text = read_receipt(file)?;
+    match Receipt::parse(&text).and_then(|receipt| receipt.verify(trust)) {
         Ok(proven) => {
             show_receipt(&proven, output);
             Ok(Exit::Done)
         }
-        Err(error) => Ok(not_proven(output, &error.to_string(), None)),
+        Err(error) => Ok(not_proven(output, &chain(&error), None)),
+    }
+}
+
+fn sentence(proven: &Proven) -> String {
+    let (origin, index) = (&proven.checkpoint.origin, proven.index);
+    match &proven.leaf.event {
+        Event::Push(event) => format!(
+            "the log `{origin}` holds as entry {index} that `{}` delivered {} records of `{}` for `{}` and {} were accepted",
+            event.p, event.r#in, event.rec, event.pur, event.ok
+        ),
+        Event::Pull(event) => format!(
+            "the log `{origin}` holds as entry {index} that `{}` was given {} rows of `{}` for `{}`",
+            event.p, event.rows, event.ds, event.pur
+        ),
+        Event::Refusal(event) => format!(
+            "the log `{origin}` holds as entry {index} that `{}` was refused: {}",
+            event.p, event.code
+        ),
+        other => format!(
+            "the log `{origin}` holds this `{}` entry as number {index}",
+            other.kind()
+        ),
     }
 }
 
 fn show_receipt(proven: &Proven, output: &Output) {
-    let event = &proven.leaf.event;
-    let sentence = match event {
-        Event::Push(event) => format!(
-            "the log `{}` holds as entry {} that `{}` delivered {} records of `{}` for `{}` and {} were accepted",
-            proven.checkpoint.origin, proven.index, event.p, event.r#in, event.rec, event.pur, event.ok
-        ),
-        Event::Pull(event) => format!(
-            "the log `{}` holds as entry {} that `{}` was given {} rows of `{}` for `{}`",
-            proven.checkpoint.origin, proven.index, event.p, event.rows, event.ds, event.pur
-        ),
-        other => format!(
-            "the log `{}` holds this `{}` entry as number {}",
-            proven.checkpoint.origin,
-            other.kind(),
-            proven.index
-        ),
-    };
+    let (event, sentence) = (&proven.leaf.event, sentence(proven));
+    let (size, at) = (proven.checkpoint.size, time::format(proven.leaf.t));
     if output.is_json() {
         let document = json!({
-            "verdict": "proven", "sentence": sentence, "index": proven.index, "kind": event.kind(),
-            "exchange": event.exchange(), "at": time::format(proven.leaf.t),
-            "origin": proven.checkpoint.origin, "size": proven.checkpoint.size,
+            "verdict": "proven", "sentence": sentence, "index": proven.index, "kind": event.kind(), "exchange": event.exchange(),
+            "partner": event.partner(), "at": at, "origin": proven.checkpoint.origin, "size": size,
         });
         output.json("shuguan.verdict.v1", &document);
         return;
     }
     output.line(format!("有效  valid: {sentence}"));
-    output.line(format!("      sealed at {}", time::format(proven.leaf.t)));
+    output.line(format!("      sealed at {at}"));
     if let Some(exchange) = event.exchange() {
         output.line(format!("      exchange {exchange}"));
     }
-    output.line(format!(
-        "      under the signed checkpoint of {} entries",
-        proven.checkpoint.size
-    ));
+    output.line(format!("      under the signed checkpoint of {size} entries"));
     output.line(
         "      not proved: that no other checkpoint of this size was shown to somebody else (that takes a witness)",
     );
@@ -119,104 +168,88 @@ fn not_proven(output: &Output, why: &str, index: Option<u64>) -> Exit {
             "shuguan.verdict.v1",
             &json!({ "verdict": "disproven", "why": why, "index": index }),
         );
-    } else {
-        output.line(format!("无效  not valid: {why}"));
+        return Exit::NotProven;
     }
+    output.line(match index {
+        Some(index) => format!("无效  not valid: entry {index} and what follows are not proven: {why}"),
+        None => format!("无效  not valid: {why}"),
+    });
     Exit::NotProven
 }
 
-fn log(journal: &Path, trust: &Trust, output: &Output) -> Result<Exit, Failure> {
-    match read_log(journal, trust, output) {
+fn log(journal: &Path, trust: &Trust, receipts: &[PathBuf], output: &Output) -> Result<Exit, Failure> {
+    let place = || format!("cannot read `{}`", journal.display());
+    if !journal.is_file() {
+        return Err(Failure::local(place()).because("there is no such file"));
+    }
+    match journal::compare_log(journal, trust, &expected(receipts, trust)?, output) {
         Ok(report) => {
-            show_log(&report, output);
+            show_log(&report, receipts.len(), output);
             Ok(Exit::Done)
         }
-        Err(ReadLog::Unreadable(error)) => Err(Failure::local(format!("cannot read `{}`", journal.display()))
+        Err(ReadLog::Fault(fault)) => Ok(not_proven(output, &chain(&fault), Some(fault.index()))),
+        Err(ReadLog::Unreadable(error)) => Err(Failure::local(place())
             .because(error)
             .then("name the journal's SQLite file, or a copy of it with its -wal file")),
-        Err(ReadLog::Fault(fault)) => {
-            let index = match fault {
-                LogFault::Leaf { index, .. } => Some(index),
-                _ => None,
-            };
-            Ok(not_proven(output, &fault.to_string(), index))
-        }
+        Err(ReadLog::Disturbed) => Err(Failure::local(place())
+            .because("another program opened it meanwhile")
+            .then("run the command again")),
     }
 }
 
-/// Why a log was not read to its end.
-#[derive(Debug)]
-pub enum ReadLog {
-    /// The file.
-    Unreadable(rusqlite::Error),
-    /// The log.
-    Fault(LogFault),
+fn expected(receipts: &[PathBuf], trust: &Trust) -> Result<Expected, Failure> {
+    let mut expected = Expected::default();
+    for path in receipts {
+        let text = read_receipt(path)?;
+        let proven = Receipt::parse(&text).and_then(|receipt| Ok((receipt.verify(trust)?, receipt.checkpoint)));
+        let (proven, checkpoint) = proven.map_err(|error| {
+            Failure::new(Exit::NotProven, "a receipt to compare with is itself not valid")
+                .at(path.display().to_string())
+                .because(chain(&error))
+        })?;
+        expected.add(&proven, checkpoint);
+    }
+    Ok(expected)
 }
 
-impl From<rusqlite::Error> for ReadLog {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Unreadable(error)
-    }
-}
-
-impl From<LogFault> for ReadLog {
-    fn from(fault: LogFault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-/// Verifies every leaf of a journal against its newest checkpoint.
-///
-/// # Errors
-/// See [`ReadLog`].
-pub fn read_log(journal: &Path, trust: &Trust, output: &Output) -> Result<LogReport, ReadLog> {
-    let connection = Connection::open_with_flags(journal, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    // One snapshot, so that a log that is being written can be verified.
-    connection.execute_batch("BEGIN")?;
-    let newest = "SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1";
-    let note: String = connection.query_row(newest, [], |row| row.get(0))?;
-    let mut verifier = LogVerifier::new(&note, trust)?;
-    let bar = ProgressBar::with_draw_target(Some(verifier.signed_size()), ProgressDrawTarget::hidden());
-    if output.shows_progress() {
-        bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-    }
-    let mut statement = connection.prepare("SELECT idx, bytes FROM leaf ORDER BY idx")?;
-    let mut rows = statement.query([])?;
-    let mut expected = 0;
-    while let Some(row) = rows.next()? {
-        let index = row.get::<_, i64>(0)?.cast_unsigned();
-        if index != expected {
-            let what = format!("leaf {expected} is missing");
-            return Err(LogFault::Leaf { index: expected, what }.into());
-        }
-        verifier.leaf(row.get_ref(1)?.as_blob().unwrap_or_default())?;
-        expected += 1;
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    Ok(verifier.finish()?)
-}
-
-fn show_log(report: &LogReport, output: &Output) {
-    let size = report.checkpoint.size;
+fn show_log(report: &LogReport, receipts: usize, output: &Output) {
+    let (origin, size) = (&report.checkpoint.origin, report.checkpoint.size);
     if output.is_json() {
         let document = json!({
-            "verdict": "proven", "origin": report.checkpoint.origin, "size": size, "kinds": report.kinds,
-            "waiting": report.waiting, "unsigned": report.unsigned,
+            "verdict": "proven", "origin": origin, "size": size, "checkpoints": report.checkpoints, "kinds": report.kinds,
+            "waiting": report.waiting, "receipts": receipts,
             "from": report.span.map(|(from, _)| time::format(from)), "to": report.span.map(|(_, to)| time::format(to)),
         });
         output.json("shuguan.verdict.v1", &document);
         return;
     }
     output.line(format!(
-        "有效  valid: the log `{}` holds {size} entries, none changed, dropped, inserted or reordered since it was signed",
-        report.checkpoint.origin
+        "有效  valid: the log `{origin}` holds {size} entries, none changed, dropped, inserted or reordered since they were signed",
     ));
+    if let Some((from, to)) = report.span {
+        output.line(format!("      from {} to {}", time::format(from), time::format(to)));
+    }
     for (kind, count) in &report.kinds {
         output.line(format!("      {count:>8}  {kind}"));
     }
+    output.line(format!("      {} signed checkpoints agree with it", report.checkpoints));
     if report.waiting > 0 {
         output.line(format!("      {} pushes wait for the relay", report.waiting));
     }
+    if receipts > 0 {
+        output.line(format!("      {receipts} receipts are contained in it"));
+    } else {
+        output
+            .line("      not proved: that no newer entries were cut off its end (give a newer receipt with --receipt)");
+    }
     output.line("      not proved: that no other log was shown to somebody else (that takes a witness)");
 }
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,245 @@
+//! The kinds of leaves and their members.
+//!
+//! One table gives the types, their bytes and the reading of them, so that no member can be written and not read.
+
+use super::canonical::{Member, Members};
+use super::{Commitment, Digest, LeafError, Reference};
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $variant:ident $kind:literal $event:ident {
+        $($(#[$member_doc:meta])* $member:ident: $type:ty,)*
+    })*) => {
+        /// What happened. The kind is the member `k`.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Event { $($(#[$doc])* $variant($event),)* }
+
+        $(
+            #[doc = concat!("See [`Event::", stringify!($variant), "`].")]
+            #[derive(Clone, Debug, PartialEq, Eq)]
+            pub struct $event { $($(#[$member_doc])* pub $member: $type,)* }
+        )*
+
+        impl Event {
+            /// The kind as it stands in `k`.
+            pub fn kind(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $kind,)* }
+            }
+
+            pub(super) fn put<'e>(&'e self, members: &mut Members<'e>) {
+                match self {
+                    $(Self::$variant(event) => { $(event.$member.put(name(stringify!($member)), members);)* })*
+                }
+            }
+
+            pub(super) fn take(kind: &str, members: &mut Members<'_>) -> Result<Self, LeafError> {
+                match kind {
+                    $($kind => Ok(Self::$variant($event {
+                        $($member: Member::take(name(stringify!($member)), members)?,)*
+                    })),)*
+                    _ => Err(LeafError::Kind),
+                }
+            }
+        }
+    };
+}
+
+/// `in` is a word of the language, so its field is written `r#in`.
+fn name(field: &'static str) -> &'static str {
+    field.strip_prefix("r#").unwrap_or(field)
+}
+
+events! {
+    /// A batch was accepted.
+    Push "push" PushEvent {
+        /// Exchange id.
+        x: String,
+        /// Partner.
+        p: String,
+        /// SHA-256 of the partner's certificate.
+        cert: Digest,
+        /// Record type.
+        rec: String,
+        /// Purpose.
+        pur: String,
+        /// Agreement.
+        agr: String,
+        /// Plan hash.
+        plan: Digest,
+        /// Bundle hash.
+        bun: Digest,
+        /// Format and encoding, e.g. `csv+gb18030`.
+        fmt: String,
+        /// Rows received.
+        r#in: u64,
+        /// Rows accepted.
+        ok: u64,
+        /// Rows rejected.
+        rej: u64,
+        /// Rows that the grant's row filter held back.
+        fil: u64,
+        /// Rows that repeated another row of their part.
+        rep: u64,
+        /// Bytes received.
+        bytes: u64,
+        /// Root over the commitments of the released columns.
+        cols: Digest,
+        /// Number of released columns.
+        nc: u64,
+        /// Commitment to the request: body digest, target, purpose.
+        req: Commitment,
+    }
+
+    /// An extract is complete; no byte of it was offered before.
+    Pull "pull" PullEvent {
+        /// Exchange id.
+        x: String,
+        /// Partner.
+        p: String,
+        /// SHA-256 of the partner's certificate.
+        cert: Digest,
+        /// Dataset.
+        ds: String,
+        /// Purpose.
+        pur: String,
+        /// Agreement.
+        agr: String,
+        /// Plan hash.
+        plan: Digest,
+        /// Bundle hash.
+        bun: Digest,
+        /// Form of the content: `ndjson` or `csv`.
+        fmt: String,
+        /// Rows in the content.
+        rows: u64,
+        /// Rows that the grant's row filter held back.
+        fil: u64,
+        /// Bytes of the content.
+        bytes: u64,
+        /// Root over the commitments of the columns.
+        cols: Digest,
+        /// Commitment to the SHA-256 of the content.
+        out: Commitment,
+        /// Number of columns.
+        nc: u64,
+        /// Commitment to the selection.
+        sel: Commitment,
+        /// Commitment to the case number.
+        case: Commitment,
+    }
+
+    /// A caller was refused.
+    Refusal "refusal" RefusalEvent {
+        /// Exchange id, when there was one.
+        x: Option<String>,
+        /// Partner; `-` before an identity was known.
+        p: String,
+        /// Slug of the refusal.
+        code: String,
+        /// Station that refused.
+        at: String,
+        /// Record type, when it is one that exists.
+        rec: Option<String>,
+        /// Dataset, when it is one that exists.
+        ds: Option<String>,
+        /// Purpose, when it is one that exists.
+        pur: Option<String>,
+        /// Bundle hash.
+        bun: Option<Digest>,
+        /// How many, when one leaf stands for several.
+        cnt: Option<u64>,
+    }
+
+    /// The relay put a batch into the registry.
+    Relayed "relayed" RelayedEvent {
+        /// Exchange id.
+        x: String,
+        /// Leaf of the push.
+        of: Reference,
+        /// Rows inserted.
+        ins: u64,
+        /// Rows updated.
+        upd: u64,
+        /// Rows that the registry already had so, or newer.
+        same: u64,
+        /// Rows that the registry refused.
+        fail: u64,
+        /// Parts.
+        batch: u64,
+        /// Milliseconds from the first part to the last commit.
+        ms: u64,
+    }
+
+    /// An officer asked; the leaf is older than the answer.
+    OfficerQuery "officer-query" OfficerQueryEvent {
+        /// The officer's partner id, in clear on purpose.
+        who: String,
+        /// Commitment to the case number.
+        case: Commitment,
+        /// Reason code.
+        why: String,
+        /// What was asked: `search`, `show`, `export`.
+        q: String,
+        /// Commitment to the arguments.
+        arg: Commitment,
+    }
+
+    /// The node started.
+    Start "start" StartEvent {
+        /// Version of the program.
+        version: String,
+        /// Leaves found at the start.
+        size: u64,
+    }
+
+    /// The node stopped.
+    Stop "stop" StopEvent {
+        /// Reason code.
+        reason: String,
+    }
+
+    /// An act of the certificate authority.
+    Certificate "certificate" CertificateEvent {
+        /// `issued`, `renewed`, `revoked` or `crl`.
+        act: String,
+        /// Partner; `-` for a revocation list.
+        p: String,
+        /// Serial number, hex.
+        serial: String,
+        /// When the authority did it, as it says.
+        at: String,
+    }
+
+    /// A payload and its key were deleted.
+    Erased "erased" ErasedEvent {
+        /// Exchange id.
+        x: String,
+        /// Leaf of the push.
+        of: Reference,
+    }
+}
+
+impl Event {
+    /// The exchange it belongs to.
+    pub fn exchange(&self) -> Option<&str> {
+        match self {
+            Self::Push(event) => Some(&event.x),
+            Self::Pull(event) => Some(&event.x),
+            Self::Refusal(event) => event.x.as_deref(),
+            Self::Relayed(event) => Some(&event.x),
+            Self::Erased(event) => Some(&event.x),
+            Self::OfficerQuery(_) | Self::Start(_) | Self::Stop(_) | Self::Certificate(_) => None,
+        }
+    }
+
+    /// The partner or officer it is about.
+    pub fn partner(&self) -> Option<&str> {
+        match self {
+            Self::Push(event) => Some(&event.p),
+            Self::Pull(event) => Some(&event.p),
+            Self::Refusal(event) => Some(&event.p),
+            Self::OfficerQuery(event) => Some(&event.who),
+            Self::Certificate(event) => Some(&event.p),
+            Self::Relayed(_) | Self::Start(_) | Self::Stop(_) | Self::Erased(_) => None,
+        }
+    }
+}

@@ -1,0 +1,220 @@
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use super::*;
+
+fn relayed(rows: u64) -> Leaf {
+    let h = Digest([7; 32]);
+    let of = Reference { i: 12_345, h };
+    let event = RelayedEvent {
+        x: "0193".into(),
+        of,
+        ins: rows,
+        upd: 76,
+        same: 900,
+        fail: 0,
+        batch: 1,
+        ms: 61,
+    };
+    at(1_732_354_973_000_053, Event::Relayed(event))
+}
+
+fn at(t: i64, event: Event) -> Leaf {
+    let (n, b) = ("gw1".into(), "7f3a".into());
+    Leaf { t, n, b, event }
+}
+
+#[test]
+fn a_leaf_is_written_with_sorted_members_and_no_blanks() {
+    let text = String::from_utf8(relayed(4012).encode().unwrap()).unwrap();
+    let expected = concat!(
+        r#"{"b":"7f3a","batch":1,"fail":0,"ins":4012,"k":"relayed","ms":61,"n":"gw1","#,
+        r#""of":{"h":"s:BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc","i":12345},"same":900,"#,
+        r#""t":"2024-11-23T09:42:53.000053Z","upd":76,"v":"shuguan.leaf.v1","x":"0193"}"#
+    );
+    assert_eq!(text, expected);
+    assert_eq!(Leaf::decode(text.as_bytes()).unwrap(), relayed(4012));
+}
+
+#[test]
+fn other_forms_of_the_same_leaf_are_refused() {
+    use LeafError::{Kind, Member, NotCanonical, UnknownMember};
+    let text = String::from_utf8(relayed(1).encode().unwrap()).unwrap();
+    let cases = [
+        (",\"batch\"", ", \"batch\"", NotCanonical(11)),
+        (
+            "\"b\":\"7f3a\",\"batch\":1",
+            "\"batch\":1,\"b\":\"7f3a\"",
+            NotCanonical(14),
+        ),
+        ("\"ms\":61", "\"ms\":6.1e1", NotCanonical(62)),
+        ("\"ms\":61", "\"ms\":061", NotCanonical(61)),
+        ("\"ms\":61", "\"ms\":-61", NotCanonical(61)),
+        ("\"ms\":61", "\"ms\":9007199254740992", NotCanonical(61)),
+        ("\"ms\":61", "\"ms\":true", NotCanonical(61)),
+        ("\"ms\":61", "\"ms\":null", NotCanonical(61)),
+        ("\"ms\":61", "\"ms\":[61]", NotCanonical(61)),
+        ("\"ms\":61", "\"ms\":61,\"ms\":61", NotCanonical(68)),
+        ("\"ms\":61", "\"ms\":61,\"mt\":1", UnknownMember),
+        ("\"ms\":61,", "", Member("ms")),
+        ("\"ms\":61", "\"ms\":\"61\"", Member("ms")),
+        ("gw1", "gw\\u0031", NotCanonical(73)),
+        ("gw1", "gw\\/", NotCanonical(73)),
+        ("gw1", "gw\u{1}", NotCanonical(73)),
+        ("leaf.v1", "leaf.v2", Kind),
+        ("relayed", "relaid", Kind),
+        ("s:Bwc", "c:Bwc", Member("h")),
+        ("cHBwc\"", "cHBwd\"", Member("h")),
+        ("cHBwc\"", "cHBwc=\"", Member("h")),
+        ("\"i\":12345", "\"i\":12345,\"j\":1", UnknownMember),
+        ("\"i\":12345", "\"i\":{\"a\":1}", NotCanonical(0)),
+        ("000053Z", "000053z", Member("t")),
+    ];
+    for (from, to, expected) in cases {
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text, "{from}");
+        match (Leaf::decode(changed.as_bytes()).unwrap_err(), expected) {
+            // Where exactly a reader stumbles is only looked at where it is obvious.
+            (NotCanonical(_), NotCanonical(_)) => {}
+            (found, expected) => assert_eq!(found, expected, "{changed}"),
+        }
+    }
+    for whole in [
+        format!("{text} "),
+        format!(" {text}"),
+        format!("{text}\n"),
+        format!("\u{feff}{text}"),
+        String::new(),
+    ] {
+        assert!(matches!(Leaf::decode(whole.as_bytes()), Err(NotCanonical(_))));
+    }
+    assert!(matches!(Leaf::decode(b"{}"), Err(NotCanonical(_))));
+    assert!(matches!(Leaf::decode(b"{\"a\":\"\xff\"}"), Err(NotCanonical(6))));
+}
+
+#[test]
+fn a_number_that_json_readers_would_round_is_refused() {
+    assert_eq!(relayed(1 << 53).encode(), Err(LeafError::TooLarge));
+    assert!(relayed((1 << 53) - 1).encode().is_ok());
+}
+
+#[test]
+fn a_leaf_above_four_kibibytes_is_refused() {
+    let stop = |reason: String| at(0, Event::Stop(StopEvent { reason }));
+    assert_eq!(stop("x".repeat(LEAF_BYTES_MAX)).encode(), Err(LeafError::TooLong));
+    assert_eq!(Leaf::decode(&vec![b'{'; LEAF_BYTES_MAX + 1]), Err(LeafError::TooLong));
+    assert!(stop("x".repeat(LEAF_BYTES_MAX - 200)).encode().is_ok());
+}
+
+#[test]
+fn an_object_three_levels_deep_is_refused_before_it_is_read() {
+    let deep = "{\"a\":".repeat(700);
+    assert!(matches!(Leaf::decode(deep.as_bytes()), Err(LeafError::NotCanonical(_))));
+}
+
+prop_compose! {
+    fn reference()(i in 0_u64..1 << 53, h in any::<Hash>()) -> Reference {
+        Reference { i, h: Digest(h) }
+    }
+}
+
+prop_compose! {
+    fn push()(
+        words in vec(".{0,24}", 8), hashes in vec(any::<Hash>(), 5), counts in vec(0_u64..1 << 53, 7),
+    ) -> Event {
+        let (mut words, mut hashes, mut counts) = (words.into_iter(), hashes.into_iter(), counts.into_iter());
+        let (mut word, mut hash, mut count) = (
+            || words.next().unwrap_or_default(),
+            || hashes.next().unwrap_or_default(),
+            || counts.next().unwrap_or_default(),
+        );
+        Event::Push(PushEvent {
+            x: word(), p: word(), cert: Digest(hash()), rec: word(), pur: word(), agr: word(), plan: Digest(hash()), bun: Digest(hash()),
+            fmt: word(), r#in: count(), ok: count(), rej: count(), fil: count(), rep: count(), bytes: count(), cols: Digest(hash()),
+            nc: count(), req: Commitment(hash()),
+        })
+    }
+}
+
+prop_compose! {
+    fn pull()(word in ".{0,24}", h in any::<Hash>(), count in 0_u64..1 << 53, out in any::<Hash>()) -> Event {
+        let hash = Digest(h);
+        Event::Pull(PullEvent {
+            x: word.clone(), p: word.clone(), cert: hash, ds: word.clone(), pur: word.clone(), agr: word.clone(), plan: hash, bun: hash,
+            fmt: word, rows: count, fil: count, bytes: count, nc: count, out: Commitment(out), sel: Commitment(h),
+            case: Commitment(h),
+        })
+    }
+}
+
+prop_compose! {
+    fn refusal()(
+        x in option::of(".{0,9}"), p in ".{0,9}", code in "[a-z-]{1,20}", at in ".{0,9}", rec in option::of(".{0,9}"), ds in option::of(".{0,9}"),
+        pur in option::of(".{0,9}"), bun in option::of(any::<Hash>()), cnt in option::of(0_u64..1 << 53),
+    ) -> Event {
+        Event::Refusal(RefusalEvent { x, p, code, at, rec, ds, pur, bun: bun.map(Digest), cnt })
+    }
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let word = || ".{0,24}";
+    prop_oneof![
+        push(),
+        pull(),
+        refusal(),
+        (word(), reference(), 0_u64..1 << 53).prop_map(|(x, of, n)| {
+            Event::Relayed(RelayedEvent {
+                x,
+                of,
+                ins: n,
+                upd: n / 2,
+                same: 0,
+                fail: 1,
+                batch: n,
+                ms: n,
+            })
+        }),
+        (word(), word(), any::<Hash>()).prop_map(|(who, why, h)| {
+            let (q, case, arg) = ("search".into(), Commitment(h), Commitment(h));
+            Event::OfficerQuery(OfficerQueryEvent { who, case, why, q, arg })
+        }),
+        (word(), 0_u64..1 << 53).prop_map(|(version, size)| Event::Start(StartEvent { version, size })),
+        word().prop_map(|reason| Event::Stop(StopEvent { reason })),
+        (word(), word(), word(), word())
+            .prop_map(|(act, p, serial, at)| { Event::Certificate(CertificateEvent { act, p, serial, at }) }),
+        (word(), reference()).prop_map(|(x, of)| Event::Erased(ErasedEvent { x, of })),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_leaf_survives_its_own_bytes_which_another_writer_of_json_agrees_with(t in 0_i64..1 << 52, event in event()) {
+        let leaf = at(t, event);
+        let bytes = leaf.encode().unwrap();
+        prop_assert_eq!(Leaf::decode(&bytes).unwrap(), leaf);
+        let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        prop_assert_eq!(serde_json::to_vec(&value).unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_changed_byte_is_refused_or_is_another_leaf_in_canonical_form(event in event(), place in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut bytes = at(0, event).encode().unwrap();
+        let place = place.index(bytes.len());
+        if let Some(old) = bytes.get_mut(place) {
+            *old = byte;
+        }
+        if let Ok(leaf) = Leaf::decode(&bytes) {
+            prop_assert_eq!(leaf.encode().unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn any_bytes_decode_to_what_encodes_to_them_or_are_refused(bytes in vec(any::<u8>(), 0..200)) {
+        if let Ok(leaf) = Leaf::decode(&bytes) {
+            prop_assert_eq!(leaf.encode().unwrap(), bytes);
+        }
+    }
+}

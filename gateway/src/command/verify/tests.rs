@@ -1,0 +1,347 @@
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::path::PathBuf;
+
+use rusqlite::{Connection, params};
+use shuguan_ledger::audit::LogFault;
+use shuguan_ledger::checkpoint::Checkpoint;
+use shuguan_ledger::leaf::{Event, Leaf, RefusalEvent, StartEvent};
+use shuguan_ledger::note::SigningKey;
+use shuguan_ledger::tree::{Edge, Hash, Tiles, inclusion_path, leaf_hash};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::*;
+
+const SIZE: u64 = 300;
+/// The part of the journal's schema that is evidence.
+const SCHEMA: &str =
+    "CREATE TABLE leaf (idx INTEGER PRIMARY KEY, hash BLOB, t INTEGER, kind TEXT, exchange BLOB, partner TEXT,
+      rec TEXT, pur TEXT, code TEXT, bytes BLOB);
+    CREATE TABLE tile (level INTEGER, idx INTEGER, hash BLOB, PRIMARY KEY (level, idx));
+    CREATE TABLE tree (id INTEGER, size INTEGER, edge BLOB);
+    CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, t INTEGER, note TEXT);";
+
+struct Level0(Vec<Hash>);
+
+impl Tiles for Level0 {
+    type Error = std::convert::Infallible;
+
+    fn row(&self, level: u8, start: u64, width: u64) -> Result<Vec<Hash>, Self::Error> {
+        let leaves = |position: u64| {
+            let mut edge = Edge::empty();
+            let span = 256_u64.pow(u32::from(level));
+            for index in position * span..(position + 1) * span {
+                edge.append(self.0[usize::try_from(index).unwrap()]);
+            }
+            edge.root()
+        };
+        Ok((start..start + width).map(leaves).collect())
+    }
+}
+
+/// A folder with `journal.db`, `trust.txt` and `r.tlog-proof`, the receipt of leaf 7 under the newest checkpoint.
+struct Room {
+    folder: TempDir,
+}
+
+fn int(number: u64) -> i64 {
+    number.try_into().unwrap()
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_seed("log.example", &[7; 32]).unwrap()
+}
+
+fn leaf(index: u64) -> Leaf {
+    let event = if index == 0 {
+        let version = "0.1.0".into();
+        Event::Start(StartEvent { version, size: 0 })
+    } else {
+        Event::Refusal(RefusalEvent {
+            x: Some(Uuid::from_u128(index.into()).to_string()),
+            p: "health-city".into(),
+            code: "no-grant".into(),
+            at: "authorise".into(),
+            rec: Some("health/birth-certificate".into()),
+            ds: None,
+            pur: Some("enrolment.survey".into()),
+            bun: None,
+            cnt: None,
+        })
+    };
+    let t = 1_700_000_000_000_000 + i64::try_from(index).unwrap();
+    Leaf {
+        t,
+        n: "gw1".into(),
+        b: "7f3a".into(),
+        event,
+    }
+}
+
+fn sign(edge: &Edge) -> String {
+    let (origin, size, root) = ("log.example".into(), edge.size(), edge.root());
+    key().sign(&Checkpoint { origin, size, root }.text()).unwrap()
+}
+
+impl Room {
+    fn new() -> Self {
+        let room = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        std::fs::write(
+            room.path("trust.txt"),
+            format!("log {}\n", key().verifying_key().vkey()),
+        )
+        .unwrap();
+        let mut journal = Connection::open(room.path("journal.db")).unwrap();
+        journal.execute_batch(SCHEMA).unwrap();
+        let transaction = journal.transaction().unwrap();
+        let (mut edge, mut hashes) = (Edge::empty(), Vec::new());
+        for index in 0..SIZE {
+            let leaf = leaf(index);
+            let bytes = leaf.encode().unwrap();
+            let exchange = leaf
+                .event
+                .exchange()
+                .map(|id| Uuid::parse_str(id).unwrap().into_bytes());
+            let (rec, pur) = if index == 0 {
+                (None, None)
+            } else {
+                (Some("health/birth-certificate"), Some("enrolment.survey"))
+            };
+            let row = params![
+                int(index),
+                leaf_hash(&bytes),
+                leaf.t,
+                leaf.event.kind(),
+                exchange,
+                leaf.event.partner(),
+                rec,
+                pur,
+                bytes
+            ];
+            let sql = "INSERT INTO leaf (idx, hash, t, kind, exchange, partner, rec, pur, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+            transaction.execute(sql, row).unwrap();
+            hashes.push(leaf_hash(&bytes));
+            for entry in edge.append(leaf_hash(&bytes)).iter().skip(1) {
+                let row = params![entry.level, int(entry.position), entry.hash];
+                transaction
+                    .execute("INSERT INTO tile VALUES (?1, ?2, ?3)", row)
+                    .unwrap();
+            }
+            if edge.size().is_multiple_of(100) {
+                transaction
+                    .execute(
+                        "INSERT INTO checkpoint VALUES (?1, 0, ?2)",
+                        params![int(edge.size()), sign(&edge)],
+                    )
+                    .unwrap();
+            }
+        }
+        transaction
+            .execute("INSERT INTO tree VALUES (1, ?1, ?2)", params![int(SIZE), edge.encode()])
+            .unwrap();
+        transaction.commit().unwrap();
+        let path = inclusion_path(&Level0(hashes), 7, SIZE).unwrap();
+        let receipt = Receipt {
+            leaf: leaf(7).encode().unwrap(),
+            index: 7,
+            path,
+            checkpoint: sign(&edge),
+        };
+        std::fs::write(room.path("r.tlog-proof"), receipt.encode()).unwrap();
+        room
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn log(&self) -> Exit {
+        Self::run(What::Log {
+            journal: self.path("journal.db"),
+            trust: self.path("trust.txt"),
+            receipt: vec![],
+        })
+        .unwrap()
+    }
+
+    fn receipt(&self, text: impl AsRef<[u8]>) -> Exit {
+        std::fs::write(self.path("changed.tlog-proof"), text).unwrap();
+        Self::run(What::Receipt {
+            file: self.path("changed.tlog-proof"),
+            trust: self.path("trust.txt"),
+        })
+        .unwrap()
+    }
+
+    fn run(what: What) -> Result<Exit, Failure> {
+        run(
+            VerifyArgs { what },
+            &Output {
+                form: super::super::output::Form::Json,
+                quiet: true,
+                no_progress: true,
+            },
+        )
+    }
+
+    /// The fault after a change to the journal, compared with the receipt when asked to.
+    fn fault(&self, change: &str, with_receipt: bool) -> LogFault {
+        Connection::open(self.path("journal.db"))
+            .unwrap()
+            .execute_batch(change)
+            .unwrap();
+        let trust = believed(&self.path("trust.txt")).unwrap();
+        let mut expected = journal::Expected::default();
+        if with_receipt {
+            let text = read_receipt(&self.path("r.tlog-proof")).unwrap();
+            let receipt = Receipt::parse(&text).unwrap();
+            expected.add(&receipt.verify(&trust).unwrap(), receipt.checkpoint);
+        }
+        match journal::compare_log(&self.path("journal.db"), &trust, &expected, &Output::default()) {
+            Err(ReadLog::Fault(fault)) => fault,
+            other => unreachable!("{change}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_untouched_journal_and_its_receipt_are_proven_and_nothing_is_left_beside_it() {
+    let room = Room::new();
+    assert_eq!(room.log(), Exit::Done);
+    let (journal, trust) = (room.path("journal.db"), room.path("trust.txt"));
+    let receipt = vec![room.path("r.tlog-proof")];
+    assert_eq!(
+        Room::run(What::Log {
+            journal,
+            trust,
+            receipt
+        })
+        .unwrap(),
+        Exit::Done
+    );
+    assert_eq!(
+        Room::run(What::Receipt {
+            file: room.path("r.tlog-proof"),
+            trust: room.path("trust.txt")
+        })
+        .unwrap(),
+        Exit::Done
+    );
+    let mut names: Vec<_> = std::fs::read_dir(room.folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["journal.db", "r.tlog-proof", "trust.txt"]);
+}
+
+#[test]
+fn every_kind_of_edit_to_a_journal_is_found_and_its_place_named() {
+    let cases = [
+        (
+            "UPDATE leaf SET bytes = CAST(replace(CAST(bytes AS TEXT), 'gw1', 'gw2') AS BLOB) WHERE idx = 150",
+            150,
+        ),
+        ("UPDATE leaf SET hash = zeroblob(32) WHERE idx = 150", 150),
+        ("UPDATE leaf SET partner = 'tax-city' WHERE idx = 150", 150),
+        ("UPDATE leaf SET rec = NULL WHERE idx = 150", 150),
+        ("UPDATE leaf SET pur = 'x' WHERE idx = 150", 150),
+        ("UPDATE leaf SET kind = 'stop' WHERE idx = 150", 150),
+        ("UPDATE leaf SET t = t + 1 WHERE idx = 150", 150),
+        ("UPDATE leaf SET exchange = NULL WHERE idx = 150", 150),
+        ("UPDATE leaf SET bytes = 'text' WHERE idx = 150", 150),
+        ("DELETE FROM leaf WHERE idx = 150", 150),
+        ("UPDATE leaf SET idx = -1 WHERE idx = 150", 0),
+        ("UPDATE tile SET hash = zeroblob(32)", 255),
+        ("DELETE FROM tile", 255),
+        ("INSERT INTO tile VALUES (1, 1, zeroblob(32))", 300),
+        ("UPDATE tree SET size = 299", 300),
+        ("DELETE FROM tree", 300),
+        ("UPDATE tree SET edge = zeroblob(8)", 300),
+        (
+            "UPDATE checkpoint SET note = replace(note, 'log.example', 'lag.example') WHERE size = 200",
+            199,
+        ),
+        ("UPDATE checkpoint SET note = x'ff' WHERE size = 200", 100),
+        ("DELETE FROM checkpoint WHERE size > 100", 100),
+        ("DELETE FROM leaf WHERE idx = 299", 299),
+    ];
+    for (change, index) in cases {
+        let fault = Room::new().fault(change, false);
+        assert_eq!(fault.index(), index, "{change}: {fault}");
+    }
+}
+
+#[test]
+fn a_journal_that_was_rolled_back_as_a_whole_contradicts_a_newer_receipt() {
+    let room = Room::new();
+    let rollback = "DELETE FROM leaf WHERE idx >= 100; DELETE FROM checkpoint WHERE size > 100; DELETE FROM tile;";
+    let fault = room.fault(rollback, true);
+    assert!(
+        matches!(
+            fault,
+            LogFault::Short {
+                found: 100,
+                signed: SIZE
+            }
+        ),
+        "{fault}"
+    );
+    let mut edge = Edge::empty();
+    (0..100).for_each(|index| drop(edge.append(leaf_hash(&leaf(index).encode().unwrap()))));
+    let journal = Connection::open(room.path("journal.db")).unwrap();
+    journal
+        .execute("UPDATE tree SET size = 100, edge = ?1", [edge.encode()])
+        .unwrap();
+    drop(journal);
+    assert_eq!(room.log(), Exit::Done, "without the receipt nothing contradicts it");
+}
+
+#[test]
+fn a_receipt_with_any_changed_byte_is_not_proven() {
+    let room = Room::new();
+    let receipt = std::fs::read(room.path("r.tlog-proof")).unwrap();
+    assert_eq!(room.receipt(&receipt), Exit::Done);
+    for at in (0..receipt.len()).step_by(37) {
+        let mut changed = receipt.clone();
+        changed[at] ^= 1;
+        assert_eq!(room.receipt(&changed), Exit::NotProven, "byte {at}");
+    }
+    assert_eq!(room.receipt([0xff; 9]), Exit::NotProven);
+}
+
+#[test]
+fn a_journal_that_is_open_elsewhere_is_read_with_what_its_log_of_writes_holds() {
+    let room = Room::new();
+    let writer = Connection::open(room.path("journal.db")).unwrap();
+    let mode: String = writer
+        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(mode, "wal");
+    writer.execute_batch("UPDATE leaf SET t = 0 WHERE idx = 9").unwrap();
+    assert_eq!(room.log(), Exit::NotProven, "the edit is in the -wal file only");
+}
+
+#[test]
+fn files_that_are_absent_or_something_else_are_failures_and_not_verdicts() {
+    let room = Room::new();
+    let log = |journal: PathBuf, trust: PathBuf| {
+        Room::run(What::Log {
+            journal,
+            trust,
+            receipt: vec![],
+        })
+        .unwrap_err()
+    };
+    let (journal, trust) = (room.path("journal.db"), room.path("trust.txt"));
+    assert_eq!(log(room.path("absent.db"), trust.clone()).exit, Exit::Local);
+    assert_eq!(log(trust.clone(), trust.clone()).exit, Exit::Local);
+    assert_eq!(log(journal.clone(), room.path("absent.txt")).exit, Exit::Local);
+    std::fs::write(&trust, "# nobody\n").unwrap();
+    assert_eq!(log(journal.clone(), trust.clone()).what, "the trust file names no log");
+    std::fs::write(&trust, "log example+00+AA==\n").unwrap();
+    assert_eq!(log(journal, trust).what, "line 1 of the trust file is not `log <vkey>`");
+}
