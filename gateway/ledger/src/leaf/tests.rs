@@ -144,7 +144,7 @@ prop_compose! {
         let hash = Digest(h);
         Event::Pull(PullEvent {
             x: word.clone(), p: word.clone(), cert: hash, ds: word.clone(), pur: word.clone(), agr: word.clone(), plan: hash, bun: hash,
-            fmt: word, rows: count, fil: count, bytes: count, nc: count, out: Commitment(out), sel: Commitment(h),
+            fmt: word, rows: count, fil: count, bytes: count, nc: count, cols: Digest(h), out: Commitment(out), sel: Commitment(h),
             case: Commitment(h),
         })
     }
