@@ -311,7 +311,14 @@ async fn watch(
         } else {
             Light::Green
         };
-        readiness.report("registry", light, snapshot.last_error.unwrap_or("the relay works"));
+        let detail = format!(
+            "{} exchanges wait, the oldest for {} s; {} rows/s; last error {}",
+            snapshot.backlog_exchanges,
+            snapshot.lag_s,
+            snapshot.rows_per_s,
+            snapshot.last_error.unwrap_or("none")
+        );
+        readiness.report("registry", light, detail);
         if draining.load(Ordering::Relaxed) {
             readiness.report("draining", Light::Red, "the gateway is stopping");
         }
