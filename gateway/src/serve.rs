@@ -193,7 +193,7 @@ impl Gateway {
     /// # Errors
     /// What is wrong with the files.
     pub async fn reload(&self) -> Result<(), StartFault> {
-        let material = match tls::load(&self.tls) {
+        let material = match tls::reload(&self.tls, &self.revoked.load()) {
             Ok(material) => material,
             Err(faults) => {
                 let fault = StartFault::Tls(faults);

@@ -1,6 +1,6 @@
 //! The edge on real TLS: a city's authority, its gateway on a free port, and clients that behave or do not.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod deadlines;
 mod identity;
@@ -144,8 +144,8 @@ fn settings() -> ListenSettings {
         handshake_timeout: Duration::from_secs(5),
         first_request_timeout: Duration::from_secs(5),
         header_read_timeout: Duration::from_secs(5),
-        idle_timeout: Duration::from_secs(60),
-        connection_age_max: Duration::from_secs(900),
+        idle_timeout: Duration::from_mins(1),
+        connection_age_max: Duration::from_mins(15),
         connections_max: 256,
         connections_per_partner_max: 4,
         handshakes_max: 8,
