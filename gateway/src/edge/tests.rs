@@ -1,6 +1,6 @@
 //! The edge on real TLS: a city's authority, its gateway on a free port, and clients that behave or do not.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod deadlines;
 mod identity;
