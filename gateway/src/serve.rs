@@ -205,9 +205,10 @@ impl Gateway {
                 return Err(fault);
             }
         };
+        // First the list, so that no live connection is judged by the old one after a handshake was judged by the new.
+        self.revoked.store(material.revoked);
         self.feed.tls.store(material.feed);
         self.console.tls.store(material.console);
-        self.revoked.store(material.revoked);
         self.readiness
             .report("reload", Light::Green, "certificates and revocation lists are in force");
         self.seal_certificate_acts().await;
