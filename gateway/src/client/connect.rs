@@ -70,12 +70,13 @@ struct Connection {
 impl Client {
     /// Loads certificate, key and authorities; connects at the first call.
     pub fn open(settings: &ClientSettings, listener: Listener) -> Result<Self, Failure> {
-        let address = match listener {
-            Listener::Feed => &settings.gateway,
-            Listener::Console => settings.console.as_ref().ok_or_else(|| {
-                Failure::local("client.toml names no `console`").then("add `console = \"https://HOST:PORT\"`")
-            })?,
+        let (address, key) = match listener {
+            Listener::Feed => (&settings.gateway, "gateway"),
+            Listener::Console => (&settings.console, "console"),
         };
+        let address = address.as_ref().ok_or_else(|| {
+            Failure::local(format!("client.toml names no `{key}`")).then(format!("add `{key} = \"https://HOST:PORT\"`"))
+        })?;
         let (host, port) = split_address(address)
             .ok_or_else(|| Failure::local(format!("`{address}` is not `https://HOST:PORT`")).at("client.toml"))?;
         Ok(Self {
