@@ -97,6 +97,8 @@ pub(super) struct Line {
     pub kind: Choice,
     /// The exchange, when there is one to show.
     pub exchange: Option<String>,
+    /// The exchange's id, its middle left out: its beginning tells the time, its end tells it apart.
+    pub short: String,
     /// Partner, its Chinese name where known.
     pub partner: Option<Choice>,
     /// Record type or dataset.
@@ -115,12 +117,21 @@ impl Line {
             moment: Moment::of(row.t_us),
             kind: Choice::new(&row.kind, words::kind(&row.kind)),
             exchange: row.exchange.map(|exchange| exchange.to_string()),
+            short: row
+                .exchange
+                .map(|exchange| shortened(&exchange.to_string()))
+                .unwrap_or_default(),
             partner: row.partner.as_deref().map(|id| partner(policies, id)),
             record: row.record.as_deref().map(|name| record(policies, name)),
             purpose: row.purpose.as_deref().map(|code| purpose(policies, code)),
             outcome: row.code.as_deref().map(|code| Choice::new(code, words::outcome(code))),
         }
     }
+}
+
+fn shortened(id: &str) -> String {
+    let (head, tail) = (id.get(..8), id.get(24..));
+    format!("{}…{}", head.unwrap_or(id), tail.unwrap_or_default())
 }
 
 /// A partner with its name.
