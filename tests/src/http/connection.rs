@@ -71,9 +71,16 @@ impl Connection {
             request = request.header(name, value);
         }
         let request = request.body(Full::new(call.body)).map_err(|e| Refused(e.to_string()))?;
+        // Without waiting for the call before to be over on this side too, hyper may keep the next one for ever.
         let response = match &mut self.sender {
-            Sender::H1(sender) => sender.send_request(request).await,
-            Sender::H2(sender) => sender.send_request(request).await,
+            Sender::H1(sender) => match sender.ready().await {
+                Ok(()) => sender.send_request(request).await,
+                Err(error) => Err(error),
+            },
+            Sender::H2(sender) => match sender.ready().await {
+                Ok(()) => sender.send_request(request).await,
+                Err(error) => Err(error),
+            },
         };
         let response = match response {
             Ok(response) => response,
