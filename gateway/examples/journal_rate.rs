@@ -1,6 +1,6 @@
 //! How many durable one-record pushes a second the journal seals, at 1 and at 64 waiters.
 //!
-//! `cargo run --release -p shuguan --example journal_rate -- [FOLDER] [SECONDS]`: a new journal is made in a temporary folder under FOLDER
+//! `cargo run --release -p shuguan --example journal_rate -- [FOLDER] [SECONDS] [WAITERS]`: a new journal is made in a temporary folder under FOLDER
 //! (default: the system's; it must be on the disk that is to be measured, not on tmpfs), and removed afterwards. Each push has its payload encrypted,
 //! its columns committed to, an idempotency key and one subject, as in the gateway; its receipt is written.
 
@@ -33,7 +33,8 @@ fn main() -> Result<(), Failed> {
     Journal::create(&settings)?;
     let journal = Journal::open(&settings, Clock::system())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    for waiters in [1, 4, 16, 64, 256] {
+    let only: Option<usize> = arguments.next().and_then(|text| text.parse().ok());
+    for waiters in only.map_or(vec![1, 4, 16, 64, 256], |only| vec![only]) {
         runtime.block_on(measure(&journal, waiters, Duration::from_secs(seconds)))?;
     }
     runtime.block_on(journal.close())?;

@@ -120,6 +120,18 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// The step and the chain of its causes, for the operational log only.
+    pub fn chain(&self) -> String {
+        let mut chain = self.step.to_owned();
+        let mut cause = self.source.as_deref().map(|error| error as &dyn std::error::Error);
+        while let Some(error) = cause {
+            chain.push_str(": ");
+            chain.push_str(&error.to_string());
+            cause = error.source();
+        }
+        chain
+    }
+
     /// A failure without a cause to show.
     pub fn new(step: &'static str) -> Self {
         Self { step, source: None }

@@ -80,12 +80,14 @@ refusals! {
     BadSelection "SG4109" "bad-selection" "选择条件不允许" "the grant does not allow selecting by this field" "see `select_by` in `shuguan catalog`";
     FieldNotGranted "SG4110" "field-not-granted" "字段未授权" "a field was asked for that the grant does not hold" "see the fields in `shuguan catalog`";
     CaseRequired "SG4111" "case-required" "缺少案件编号" "an extract names the case that it is for" "add `--case NO`";
+    TooManyRows "SG4113" "too-many-rows" "超出单次允许行数" "the batch has more rows than the grant allows in one push" "split the file; see `limits` in `shuguan catalog`";
     QuotaExceeded "SG4112" "quota" "超出授权额度" "the grant's quota is used up" "repeat after the time in `Retry-After`";
 
     JournalUnavailable "SG5101" "journal-unavailable" "交换台账不可用" "the journal cannot commit; nothing was accepted" "repeat with the same idempotency key after the time in `Retry-After`";
 
     RegistryUnavailable "SG6101" "registry-unavailable" "登记库不可用" "the registration database does not answer" "repeat after the time in `Retry-After`";
     ExtractNotReady "SG6102" "extract-not-ready" "提取尚未完成" "the extract is still being prepared" "wait: `GET` it with `Prefer: wait=30`";
+    BadRange "SG6104" "bad-range" "范围超出内容" "the range begins beyond the end of the content" "ask from within the content; its length stands in `bytes` of the extract";
     ExtractGone "SG6103" "extract-gone" "提取已过期" "the extract has expired" "request it again";
 
     ReasonRequired "SG8101" "reason-required" "缺少案件编号或理由" "an officer's search names a case and a reason code" "add `--case NO --why CODE`";

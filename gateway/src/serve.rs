@@ -193,7 +193,7 @@ impl Gateway {
     /// # Errors
     /// What is wrong with the files.
     pub async fn reload(&self) -> Result<(), StartFault> {
-        let material = match tls::load(&self.tls) {
+        let material = match tls::reload(&self.tls, &self.revoked.load()) {
             Ok(material) => material,
             Err(faults) => {
                 let fault = StartFault::Tls(faults);
@@ -311,7 +311,14 @@ async fn watch(
         } else {
             Light::Green
         };
-        readiness.report("registry", light, snapshot.last_error.unwrap_or("the relay works"));
+        let detail = format!(
+            "{} exchanges wait, the oldest for {} s; {} rows/s; last error {}",
+            snapshot.backlog_exchanges,
+            snapshot.lag_s,
+            snapshot.rows_per_s,
+            snapshot.last_error.unwrap_or("none")
+        );
+        readiness.report("registry", light, detail);
         if draining.load(Ordering::Relaxed) {
             readiness.report("draining", Light::Red, "the gateway is stopping");
         }

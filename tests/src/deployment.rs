@@ -223,8 +223,13 @@ impl Running<'_> {
     }
 
     /// Sends SIGTERM and waits; gives the exit code.
-    pub fn stop(mut self) -> Option<i32> {
+    pub fn stop(self) -> Option<i32> {
         self.signal("TERM");
+        self.ended()
+    }
+
+    /// Waits until it has ended by itself; gives the exit code.
+    pub fn ended(mut self) -> Option<i32> {
         let deadline = Instant::now() + Duration::from_secs(20);
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().expect("a child") {

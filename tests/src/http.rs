@@ -116,6 +116,7 @@ impl Answer {
 pub struct Refused(pub String);
 
 /// One request.
+#[derive(Clone)]
 pub struct Call {
     method: Method,
     path: String,

@@ -12,7 +12,7 @@ pub fn format(micros: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
 }
 
-/// Microseconds of a moment; `None` unless the text is exactly what [`format`] writes.
+/// Microseconds of a moment; `None` unless the text is exactly what [`format()`] writes.
 pub fn parse(text: &str) -> Option<i64> {
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<i64>().ok();
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);

@@ -133,7 +133,7 @@ pub trait Tiles {
 
     /// The root of the perfect subtree of `2^height` leaves that begins at leaf `index << height`, if the store holds it ready made.
     ///
-    /// A store that caches inner nodes answers here; the default knows none, and [`Tiles::tile`] is asked.
+    /// A store that caches inner nodes answers here; the default knows none, and [`Tiles::row`] is asked.
     ///
     /// # Errors
     /// When the store cannot be read.

@@ -146,19 +146,24 @@ pub async fn content(
         ExtractState::Preparing => Err(Refused::new(Refusal::ExtractNotReady).retry_after(1).into()),
         ExtractState::Failed => Err(Refusal::ExtractGone.into()),
     });
-    match ready {
-        Ok(ready) => stream_content(ready, &headers),
+    let range = range_start(&headers);
+    let in_range = ready.and_then(|ready| {
+        let bytes = ready.content.bytes();
+        if range.is_some_and(|from| from > bytes || (from == bytes && bytes > 0)) {
+            return Err(Refused::new(Refusal::BadRange)
+                .detail(format_args!("it has {bytes} bytes"))
+                .into());
+        }
+        Ok(ready)
+    });
+    match in_range {
+        Ok(ready) => stream_content(ready, range),
         Err(stop) => context.stop(Some(&peer), "extracts", About::default(), stop).await,
     }
 }
 
-fn stream_content(ready: Arc<Ready>, headers: &HeaderMap) -> Response {
+fn stream_content(ready: Arc<Ready>, range: Option<u64>) -> Response {
     let bytes = ready.content.bytes();
-    let range = range_start(headers);
-    if range.is_some_and(|from| from > bytes || (from == bytes && bytes > 0)) {
-        let headers = [(header::CONTENT_RANGE, format!("bytes */{bytes}"))];
-        return (StatusCode::RANGE_NOT_SATISFIABLE, headers).into_response();
-    }
     let from = range.unwrap_or(0);
     let mut response = body_from(Arc::clone(&ready), from).into_response();
     if range.is_some() {

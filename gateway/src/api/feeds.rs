@@ -13,6 +13,7 @@ use super::gate::{About, Context};
 use super::problem::rate_limit_fields;
 use crate::edge::Peer;
 use crate::edge::deadline::GuardedBody;
+use crate::edge::gatekeeper::Gatekeeper;
 use crate::exchange::admit::PushHead;
 use crate::exchange::answer::Answer;
 use crate::exchange::push::push as exchange_push;
@@ -22,6 +23,7 @@ pub async fn push(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,
+    Extension(gatekeeper): Extension<Arc<Gatekeeper>>,
     Path((agency, record)): Path<(String, String)>,
     request: Request,
 ) -> Response {
@@ -29,6 +31,7 @@ pub async fn push(
     let head = PushHead {
         record: format!("{agency}/{record}"),
         headers: parts.headers,
+        gatekeeper,
     };
     let body = GuardedBody::new(body, api.body);
     match exchange_push(&api.stations, Arc::clone(&peer), &head, body).await {

@@ -111,14 +111,7 @@ impl Context {
 
 /// A fault is logged once, here, with the whole chain of its causes; the caller learns the request id.
 fn log_fault(request_id: Uuid, fault: &Fault) {
-    let mut chain = fault.step.to_owned();
-    let mut cause = fault.source.as_deref().map(|error| error as &dyn std::error::Error);
-    while let Some(error) = cause {
-        chain.push_str(": ");
-        chain.push_str(&error.to_string());
-        cause = error.source();
-    }
-    tracing::error!(request.id = %request_id, cause = %chain, "a request failed");
+    tracing::error!(request.id = %request_id, cause = %fault.chain(), "a request failed");
 }
 
 /// The gate itself.

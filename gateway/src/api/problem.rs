@@ -47,12 +47,14 @@ pub fn status(refusal: Refusal) -> StatusCode {
         Refusal::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
         Refusal::KeyInFlight | Refusal::ExtractNotReady => StatusCode::CONFLICT,
         Refusal::ExtractGone => StatusCode::GONE,
+        Refusal::BadRange => StatusCode::RANGE_NOT_SATISFIABLE,
         Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::UnsupportedType | Refusal::UnsupportedCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Refusal::KeyReused
         | Refusal::BadEncoding
         | Refusal::BadHeaderRow
         | Refusal::TooManyRejects
+        | Refusal::TooManyRows
         | Refusal::Unreadable
         | Refusal::EmptyBatch => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::RateLimited | Refusal::TooManyAtOnce | Refusal::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,

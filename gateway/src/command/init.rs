@@ -82,9 +82,28 @@ fn make(dir: &Path, args: &InitArgs, now_us: i64) -> Result<Made, Failure> {
         addresses,
         subjects: &subjects_of,
     };
-    let made = init::init(dir, &options, POLICIES, &text, now_us).map_err(failure)?;
+    let bundle = bundle(args.demo, now_us);
+    let policies: Vec<(&str, &str)> = bundle.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let made = init::init(dir, &options, &policies, &text, now_us).map_err(failure)?;
     make_stores(dir)?;
     Ok(made)
+}
+
+/// The example bundle; a demo's agreements are valid from today for a year (design 10.14).
+fn bundle(demo: bool, now_us: i64) -> Vec<(&'static str, String)> {
+    const DAY_US: i64 = 86_400_000_000;
+    let day = |us: i64| shuguan_ledger::time::format(us).chars().take(10).collect::<String>();
+    let valid = |text: &str| {
+        text.replace("from = 2026-01-01T", &format!("from = {}T", day(now_us - DAY_US)))
+            .replace(
+                "until = 2099-12-31T",
+                &format!("until = {}T", day(now_us + 365 * DAY_US)),
+            )
+    };
+    POLICIES
+        .iter()
+        .map(|(path, text)| (*path, if demo { valid(text) } else { (*text).to_owned() }))
+        .collect()
 }
 
 /// The empty journal and the registry under the bundle's plans. A crash before this leaves a folder that `serve` refuses, naming the store.

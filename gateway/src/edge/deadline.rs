@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
@@ -94,8 +95,15 @@ where
     type Error = BodyStop;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyStop>>> {
+        // A length that was announced needs no reading.
+        if self.seen.saturating_add(self.inner.size_hint().lower()) > self.limits.bytes_max {
+            return Poll::Ready(Some(Err(BodyStop::TooLarge(self.limits.bytes_max))));
+        }
         match Pin::new(&mut self.inner).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
+                if frame.trailers_ref().is_some_and(frames_again) {
+                    return Poll::Ready(Some(Err(BodyStop::Incomplete)));
+                }
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 Poll::Ready(Some(self.arrived(bytes).map(|()| frame)))
             }
@@ -121,6 +129,11 @@ where
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
+}
+
+/// Trailers that speak of framing: the message could be read in two ways (RFC 9110, 6.5.1).
+fn frames_again(trailers: &HeaderMap) -> bool {
+    trailers.contains_key(header::CONTENT_LENGTH) || trailers.contains_key(header::TRANSFER_ENCODING)
 }
 
 #[cfg(test)]

@@ -3,10 +3,18 @@
 //! Takes the head of a request as hyper parsed it; gives nothing. Refuses the first fault by name. What hyper answers by itself before
 //! our code (bare 400, 414, 431) is the documented exception to C10.
 
-use http::{HeaderMap, Method, Version, header, request};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Method, Version, header, request};
+
+/// What the bytes of a request showed that its parsed head no longer shows; the connection attaches it to the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WireFault(pub &'static str);
 
 /// The first fault of a request's framing, or `None`.
 pub fn fault(parts: &request::Parts) -> Option<&'static str> {
+    if let Some(WireFault(fault)) = parts.extensions.get::<WireFault>() {
+        return Some(fault);
+    }
     if matches!(parts.method, Method::TRACE | Method::CONNECT) {
         return Some("the method is not taken");
     }
@@ -29,7 +37,19 @@ pub fn fault(parts: &request::Parts) -> Option<&'static str> {
     if parts.version < Version::HTTP_2 {
         return http1_fault(parts, headers);
     }
-    None
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (parts.uri.authority(), hosts.next(), hosts.next()) {
+        (Some(_), None, None) => None,
+        (Some(authority), Some(host), None) if host == authority.as_str() => None,
+        (None, Some(host), None) if is_host(host) => None,
+        _ => Some("`Host` is missing, stands twice or is not the `:authority`"),
+    }
+}
+
+/// A host with an optional port, and nothing else (RFC 9112, 3.2).
+fn is_host(host: &HeaderValue) -> bool {
+    let authority = host.to_str().ok().and_then(|text| text.parse::<Authority>().ok());
+    authority.is_some_and(|authority| !authority.host().is_empty() && !authority.as_str().contains('@'))
 }
 
 fn http1_fault(parts: &request::Parts, headers: &HeaderMap) -> Option<&'static str> {
@@ -37,6 +57,9 @@ fn http1_fault(parts: &request::Parts, headers: &HeaderMap) -> Option<&'static s
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return Some("`Host` is missing or stands twice");
     };
+    if !is_host(host) {
+        return Some("`Host` is not a host");
+    }
     if let Some(authority) = parts.uri.authority()
         && host != authority.as_str()
     {
@@ -76,6 +99,9 @@ mod tests {
         let refused: &[&[(&str, &str)]] = &[
             &[],
             &[("host", "a"), ("host", "a")],
+            &[("host", "")],
+            &[("host", "user@a")],
+            &[("host", "a/b")],
             &[("host", "a"), ("transfer-encoding", "gzip, chunked")],
             &[
                 ("host", "a"),
@@ -99,6 +125,7 @@ mod tests {
             )),
             None
         );
-        assert_eq!(fault(&parts(Version::HTTP_2, &[])), None);
+        assert_eq!(fault(&parts(Version::HTTP_2, &[("host", "a")])), None);
+        assert!(fault(&parts(Version::HTTP_2, &[])).is_some());
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -20,6 +21,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+
+/// Connections at once.
+const CONNECTIONS_MAX: usize = 64;
 
 /// How a check stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -113,13 +117,21 @@ pub async fn listen(listener: TcpListener, router: Router, stop: CancellationTok
             () = stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
-        let Ok((tcp, _)) = accepted else { continue };
+        let Ok((tcp, _)) = accepted else {
+            // Out of descriptors; trying again at once would only take the processor from those who have some.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        // Whoever is on this machine and opens more than that is not monitoring.
+        if connections.len() >= CONNECTIONS_MAX {
+            continue;
+        }
         let service = TowerToHyperService::new(router.clone());
         connections.spawn(async move {
             let mut http1 = http1::Builder::new();
             http1
                 .timer(TokioTimer::new())
-                .header_read_timeout(std::time::Duration::from_secs(5));
+                .header_read_timeout(Duration::from_secs(5));
             // Whoever asks on loopback and hangs up is no fault.
             let _ = http1.serve_connection(TokioIo::new(tcp), service).await;
         });

@@ -8,7 +8,9 @@
 use ring::digest::{SHA256, digest};
 use shuguan_policies::{Partner, PolicySet};
 use x509_parser::extensions::GeneralName;
+use x509_parser::oid_registry::{OID_EC_P256, OID_NIST_EC_P384, OID_SIG_ED25519};
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::public_key::PublicKey;
 
 use crate::refusal::Refusal;
 
@@ -45,6 +47,14 @@ impl Peer {
         &self.serial
     }
 
+    /// The same certificate under what the partner table says now.
+    pub(super) fn with_partner(&self, partner: Partner) -> Self {
+        Self {
+            partner,
+            ..self.clone()
+        }
+    }
+
     /// Reads the identity out of a verified leaf certificate.
     ///
     /// # Errors
@@ -55,6 +65,9 @@ impl Peer {
             return Err(Refusal::CertificateProfile);
         }
         let spiffe = only_uri(&certificate).ok_or(Refusal::CertificateProfile)?;
+        if !is_ours(spiffe, policies.trust_domain()) {
+            return Err(Refusal::CertificateProfile);
+        }
         let partner = policies.partner_by_spiffe(spiffe).ok_or(Refusal::UnknownPartner)?;
         let mut certificate_sha256 = [0; 32];
         certificate_sha256.copy_from_slice(digest(&SHA256, der).as_ref());
@@ -77,9 +90,40 @@ fn follows_profile(certificate: &X509Certificate<'_>) -> bool {
         let usage = usage.value;
         usage.digital_signature() && !usage.key_cert_sign() && !usage.crl_sign()
     });
+    let is_leaf = certificate
+        .basic_constraints()
+        .is_ok_and(|constraints| constraints.is_none_or(|constraints| !constraints.value.ca));
     let validity = certificate.validity();
-    let days = (validity.not_after.timestamp() - validity.not_before.timestamp()) / 86_400;
-    client_auth && signs && !certificate.is_ca() && days <= CERTIFICATE_DAYS_MAX
+    let life_s = validity
+        .not_after
+        .timestamp()
+        .saturating_sub(validity.not_before.timestamp());
+    client_auth && signs && is_leaf && life_s <= CERTIFICATE_DAYS_MAX * 86_400 && has_good_key(certificate)
+}
+
+/// P-256, P-384, Ed25519, or RSA of at least 2048 bits.
+fn has_good_key(certificate: &X509Certificate<'_>) -> bool {
+    let key = certificate.public_key();
+    match key.parsed() {
+        Ok(PublicKey::RSA(rsa)) => rsa.key_size() >= 2_048,
+        Ok(PublicKey::EC(_)) => key
+            .algorithm
+            .parameters
+            .as_ref()
+            .and_then(|curve| curve.as_oid().ok())
+            .is_some_and(|curve| curve == OID_EC_P256 || curve == OID_NIST_EC_P384),
+        _ => key.algorithm.algorithm == OID_SIG_ED25519,
+    }
+}
+
+/// A SPIFFE id of this trust domain, byte for byte: no other spelling of scheme or host, nothing encoded, no port, no query.
+fn is_ours(uri: &str, trust_domain: &str) -> bool {
+    let path = uri
+        .strip_prefix("spiffe://")
+        .and_then(|rest| rest.strip_prefix(trust_domain))
+        .and_then(|rest| rest.strip_prefix('/'));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'.' | b'_');
+    path.is_some_and(|path| !path.is_empty() && path.bytes().all(plain))
 }
 
 /// The URI SAN, when there is exactly one.
@@ -91,4 +135,30 @@ fn only_uri<'c>(certificate: &'c X509Certificate<'_>) -> Option<&'c str> {
     });
     let uri = uris.next()?;
     uris.next().is_none().then_some(uri)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_ours;
+
+    #[test]
+    fn an_identity_has_one_spelling() {
+        assert!(is_ours("spiffe://lyg.example/agency/health/city", "lyg.example"));
+        for other in [
+            "SPIFFE://lyg.example/agency/health/city",
+            "spiffe://LYG.example/agency/health/city",
+            "spiffe://lyg.example./agency/health/city",
+            "spiffe://lyg.example:443/agency/health/city",
+            "spiffe://lyg.example/agency/health/*",
+            "spiffe://lyg.example/agency/health/city?x",
+            "spiffe://lyg.example/agency/health/%63ity",
+            "spiffe://lyg.example/agency/health/city\0",
+            "spiffe://lyg.example.org/agency/health/city",
+            "spiffe://lyg.example/",
+            "spiffe://lyg.example",
+            "https://lyg.example/agency/health/city",
+        ] {
+            assert!(!is_ours(other, "lyg.example"), "{other:?}");
+        }
+    }
 }

@@ -15,6 +15,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
 use super::revocation::RevocationSet;
+use super::verifier::Watching;
 
 /// Files of a listener's TLS.
 #[derive(Clone, Debug)]
@@ -79,22 +80,20 @@ pub fn load(settings: &TlsSettings) -> Result<TlsMaterial, Vec<TlsFault>> {
     let mut faults = Vec::new();
     let chain = certificates(&settings.certificate, &mut faults);
     let key = private_key(&settings.key, &mut faults);
-    let authorities = certificates(&settings.client_ca, &mut faults);
-    let crls = revocation_lists(&settings.crls, &mut faults);
-    let revoked = RevocationSet::read(&crls);
-    for authority in &authorities {
-        if !revoked.covers(authority) {
-            faults.push(TlsFault {
-                file: settings.client_ca.clone(),
-                what: "an authority in it has no revocation list, so nothing it issued could be revoked".into(),
-                next: "shuguan crl issue, and name the list under `tls.crls`",
-            });
-        }
-    }
+    let mut authorities = certificates(&settings.client_ca, &mut faults);
+    let revoked_from = faults.len();
+    let lists = revocation_lists(&settings.crls, &mut faults);
+    // A list that could not be read is one fault, not two.
+    let revoked = if faults.len() == revoked_from {
+        trusted(settings, &mut authorities, &lists, &mut faults)
+    } else {
+        RevocationSet::default()
+    };
     let (Some(key), true) = (key, faults.is_empty()) else {
         return Err(faults);
     };
-    let build = |auth| build(settings, auth, &chain, &key, &authorities, &crls);
+    let lists: Vec<_> = lists.into_iter().map(|(_, list)| list).collect();
+    let build = |auth| build(settings, auth, &chain, &key, &authorities, &lists);
     match (build(ClientAuth::Required), build(ClientAuth::Asked)) {
         (Ok(feed), Ok(console)) => Ok(TlsMaterial {
             feed: Arc::new(feed),
@@ -103,6 +102,63 @@ pub fn load(settings: &TlsSettings) -> Result<TlsMaterial, Vec<TlsFault>> {
         }),
         (Err(fault), _) | (_, Err(fault)) => Err(vec![fault]),
     }
+}
+
+/// As [`load`], for a gateway that runs: a list older than the one in force is refused, or a stolen certificate could be let in again.
+///
+/// # Errors
+/// Every fault of every file; what was in force then stays.
+pub fn reload(settings: &TlsSettings, in_force: &RevocationSet) -> Result<TlsMaterial, Vec<TlsFault>> {
+    let material = load(settings)?;
+    match material.revoked.stepped_back(in_force) {
+        None => Ok(material),
+        Some(issuer) => Err(vec![TlsFault {
+            file: settings.crls.first().cloned().unwrap_or_default(),
+            what: format!("the list of `{issuer}` has a lower number than the one in force"),
+            next: "shuguan crl issue",
+        }]),
+    }
+}
+
+/// The set of revoked certificates; leaves out authorities that are revoked themselves.
+fn trusted(
+    settings: &TlsSettings,
+    authorities: &mut Vec<CertificateDer<'static>>,
+    lists: &[(PathBuf, CertificateRevocationListDer<'static>)],
+    faults: &mut Vec<TlsFault>,
+) -> RevocationSet {
+    let ders: Vec<_> = lists.iter().map(|(_, list)| list.clone()).collect();
+    let mut revoked = match RevocationSet::read(&ders) {
+        Ok(revoked) => revoked,
+        Err(broken) => {
+            faults.extend(broken.into_iter().map(|(place, fault)| TlsFault {
+                file: lists.get(place).map(|(path, _)| path.clone()).unwrap_or_default(),
+                what: fault.to_string(),
+                next: "shuguan crl issue",
+            }));
+            return RevocationSet::default();
+        }
+    };
+    for authority in authorities.iter() {
+        if !revoked.covers(authority) {
+            faults.push(TlsFault {
+                file: settings.client_ca.clone(),
+                what: "an authority in it has no revocation list of its own signing, so nothing it issued could be revoked"
+                    .into(),
+                next: "shuguan crl issue, and name the list under `tls.crls`",
+            });
+        }
+    }
+    // The verifier takes each of them as an end of the chain, and never asks whether the end is revoked.
+    authorities.retain(|authority| !revoked.judge_authority(authority));
+    if authorities.is_empty() && !revoked.is_empty() {
+        faults.push(TlsFault {
+            file: settings.client_ca.clone(),
+            what: "every authority in it is revoked".into(),
+            next: "shuguan init DIR makes a whole set",
+        });
+    }
+    revoked
 }
 
 fn build(
@@ -137,7 +193,7 @@ fn build(
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| fault(&settings.certificate, error.to_string()))?
-        .with_client_cert_verifier(verifier)
+        .with_client_cert_verifier(Arc::new(Watching(verifier)))
         .with_single_cert(chain.to_vec(), key.clone_key())
         .map_err(|error| fault(&settings.certificate, error.to_string()))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -200,23 +256,33 @@ pub fn key_file_fault(path: &Path) -> Option<String> {
     (mode & 0o077 != 0).then(|| format!("its mode is {mode:04o}; others can read or write this key"))
 }
 
-fn revocation_lists(paths: &[PathBuf], faults: &mut Vec<TlsFault>) -> Vec<CertificateRevocationListDer<'static>> {
+fn revocation_lists(
+    paths: &[PathBuf],
+    faults: &mut Vec<TlsFault>,
+) -> Vec<(PathBuf, CertificateRevocationListDer<'static>)> {
     let mut lists = Vec::new();
+    if paths.is_empty() {
+        faults.push(TlsFault {
+            file: PathBuf::from("tls.crls"),
+            what: "it names no revocation list; without one nothing would be revoked".into(),
+            next: "shuguan crl issue",
+        });
+    }
     for path in paths {
         let read: Result<Vec<_>, _> = CertificateRevocationListDer::pem_file_iter(path).and_then(Iterator::collect);
-        match read {
-            Ok(list) if !list.is_empty() => lists.extend(list),
-            Ok(_) => faults.push(TlsFault {
-                file: path.clone(),
-                what: "it holds no revocation list".into(),
-                next: "shuguan crl issue",
-            }),
-            Err(error) => faults.push(TlsFault {
-                file: path.clone(),
-                what: error.to_string(),
-                next: "shuguan crl issue",
-            }),
-        }
+        let what = match read {
+            Ok(list) if !list.is_empty() => {
+                lists.extend(list.into_iter().map(|list| (path.clone(), list)));
+                continue;
+            }
+            Ok(_) => "it holds no revocation list".into(),
+            Err(error) => error.to_string(),
+        };
+        faults.push(TlsFault {
+            file: path.clone(),
+            what,
+            next: "shuguan crl issue",
+        });
     }
     lists
 }

@@ -18,6 +18,7 @@ use super::inflight::InFlight;
 use super::{Refused, Stations, Stop};
 use crate::clock;
 use crate::edge::Peer;
+use crate::edge::gatekeeper::Gatekeeper;
 use crate::limits::Permit;
 use crate::refusal::Refusal;
 
@@ -35,6 +36,8 @@ pub struct PushHead {
     pub record: String,
     /// The headers.
     pub headers: HeaderMap,
+    /// Asked once more before sealing.
+    pub gatekeeper: Arc<Gatekeeper>,
 }
 
 /// A push that may proceed. Only this module makes one.

@@ -121,8 +121,7 @@ where
     async fn pace(&mut self) -> Result<(), Stop> {
         let received = self.decoder.counts().received;
         if self.rows_max.is_some_and(|max| received > max) {
-            let detail = "the batch has more rows than the grant allows in one push";
-            return Err(Refused::new(Refusal::QuotaExceeded).detail(detail).into());
+            return Err(Refusal::TooManyRows.into());
         }
         let fresh = received.saturating_sub(self.paced);
         self.paced = received;

@@ -19,7 +19,7 @@ use crate::edge::Peer;
 use crate::extract::form::Form;
 use crate::extract::spool::{SpoolFault, SpoolWriter, Spooled};
 use crate::extract::{Ready, State};
-use crate::journal::ColumnDigests;
+use crate::journal::{ColumnDigests, RefusalDraft};
 use crate::limits::Permit;
 use crate::refusal::Refusal;
 use crate::registry::Selection;
@@ -94,18 +94,36 @@ pub fn begin(stations: &Arc<Stations>, peer: Arc<Peer>, request: ExtractRequest)
     if !stations.extracts.begin(exchange, &admitted.peer.partner().id) {
         return Err(Refused::new(Refusal::TooManyAtOnce).retry_after(60).into());
     }
+    let (partner, dataset) = (admitted.peer.partner().id.clone(), admitted.dataset);
     let stations = Arc::clone(stations);
     stations.tasks.clone().spawn(async move {
         let state = match pull(&stations, admitted).await {
             Ok(ready) => State::Ready(Arc::new(ready)),
             Err(stop) => {
-                tracing::error!(exchange.id = %exchange, error = ?stop, "an extract failed");
+                ended_early(&stations, exchange, &partner, dataset, stop).await;
                 State::Failed
             }
         };
         stations.extracts.end(exchange, state);
     });
     Ok(exchange)
+}
+
+/// A pull that was begun and gave nothing: a refusal is a leaf, a fault is logged.
+async fn ended_early(stations: &Stations, exchange: Uuid, partner: &str, dataset: Dataset, stop: Stop) {
+    let code = match stop {
+        Stop::Refused(refused) => refused.refusal,
+        Stop::Fault(fault) => {
+            tracing::error!(exchange.id = %exchange, cause = %fault.chain(), "an extract failed");
+            Refusal::RegistryUnavailable
+        }
+    };
+    let mut draft = RefusalDraft::new(Some(partner.to_owned()), code, "query");
+    draft.exchange = Some(exchange);
+    draft.dataset = Some(dataset.name().to_owned());
+    if stations.journal.refuse(draft).await.is_err() {
+        tracing::warn!(exchange.id = %exchange, "the end of an extract could not be sealed");
+    }
 }
 
 /// `query → release → seal`: no byte of it can be fetched before this returns.

@@ -27,13 +27,15 @@ pub async fn push<B>(stations: &Stations, peer: Arc<Peer>, head: &PushHead, body
 where
     B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
 {
-    let admitted = admit::push(stations, peer, head)?;
+    let admitted = admit::push(stations, Arc::clone(&peer), head)?;
     let mut batch = Batch::open(stations, &admitted, body);
     let mut release = Release::open(stations, &admitted)?;
     while let Some(part) = batch.next_part().await? {
         release.part(&part)?;
     }
     let received = batch.close()?;
+    // An upload can outlive its sender's certificate.
+    head.gatekeeper.recheck(&peer)?;
     let released = release.close(received)?;
     let sealed = seal::push(stations, admitted, released).await?;
     answer::push(sealed)

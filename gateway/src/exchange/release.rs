@@ -63,7 +63,7 @@ impl<'a> Release<'a> {
     pub fn close(self, received: Received) -> Result<Released, Stop> {
         let payload = match received.refused {
             Some(_) => None,
-            None => Some(self.payload.finish().map_err(Fault::from_error("finish a payload"))?),
+            None => Some(finish(self.payload)?),
         };
         Ok(Released {
             received,
@@ -71,4 +71,14 @@ impl<'a> Release<'a> {
             filtered: self.filtered,
         })
     }
+}
+
+/// A large payload is fsynced here; another thread takes over this one's tasks meanwhile.
+fn finish(payload: PayloadWriter) -> Result<SealedPayload, Fault> {
+    let finished = if payload.spills() {
+        tokio::task::block_in_place(|| payload.finish())
+    } else {
+        payload.finish()
+    };
+    finished.map_err(Fault::from_error("finish a payload"))
 }

@@ -17,6 +17,7 @@ const APPLICATION_ID: i64 = 0x5347_4a31;
 const SCHEMA_VERSION: i64 = 1;
 /// Before it, resetting the write-ahead log could corrupt the database (3.7.0 to 3.51.2).
 const SQLITE_MIN: i32 = 3_051_003;
+const WRITER_CACHE_KIB: i64 = 64 * 1024;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Tables. Leaves and tile entries are insert-only, by trigger.
@@ -273,6 +274,9 @@ pub(super) fn open_writer(database: &Path, payloads: &Path) -> Result<Connection
     let connection = connect(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     check_identity(&connection, database)?;
     durable(&connection)?;
+    // Keys and tags are random, so a group touches many pages: they are held, not read back from the write-ahead log.
+    let cached = connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB);
+    cached.map_err(JournalFault::store("set the journal's page cache"))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }

@@ -59,6 +59,14 @@ impl Connection {
         }
     }
 
+    /// Waits, sending nothing, until the other side ends the connection; fails when it does not.
+    pub async fn closed_within(self, patience: std::time::Duration) -> Result<(), ()> {
+        // The sender lives as long as the wait: without it our side would end the connection.
+        let ended = tokio::time::timeout(patience, self.driver).await;
+        drop(self.sender);
+        ended.map(|_| ()).map_err(|_| ())
+    }
+
     /// Sends a call and reads its whole answer.
     pub async fn send(&mut self, call: Call) -> Result<Answer, Refused> {
         let host = format!("localhost:{}", self.port);

@@ -1,0 +1,306 @@
+//! One connection after its handshake: who it is, its requests, its deadlines, its end.
+//!
+//! Takes a TLS stream; gives each request to the router with its [`Caller`]. Closes what is silent, idle, stuck or too old: hyper's own
+//! slow-client defaults do nothing without a timer, and its `auto` builder never times out before the first bytes, so the protocol is
+//! chosen here by the name that TLS negotiated.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderValue, Request, header};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::caller::Caller;
+use super::framing::{self, WireFault};
+use super::listen::{Edge, ListenSettings};
+use super::wire::Wire;
+
+/// What a connection's deadlines are judged by.
+#[derive(Debug)]
+pub(super) struct Activity {
+    began: Instant,
+    spoke: AtomicBool,
+    in_flight: AtomicUsize,
+    /// Of those, the answers that are being sent.
+    sending: AtomicUsize,
+    /// Milliseconds after `began` when a request last began, ended, or gave a piece of its answer.
+    moved_ms: AtomicU64,
+    /// Milliseconds after `began` since when a head is unfinished; 0 for none.
+    head_since_ms: AtomicU64,
+    /// Faults of the heads that hyper has not turned into requests yet, in order.
+    heads: Mutex<VecDeque<Option<&'static str>>>,
+    /// Set when its caller may no longer pass.
+    evicted: AtomicBool,
+}
+
+impl Activity {
+    fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            spoke: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
+            sending: AtomicUsize::new(0),
+            moved_ms: AtomicU64::new(0),
+            head_since_ms: AtomicU64::new(0),
+            heads: Mutex::default(),
+            evicted: AtomicBool::new(false),
+        }
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn moved(&self) {
+        self.moved_ms.store(self.millis(), Ordering::Relaxed);
+    }
+
+    /// A head of HTTP/1.1 is complete.
+    pub(super) fn head_read(&self, fault: Option<&'static str>) {
+        self.heads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(fault);
+    }
+
+    /// Whether a head of HTTP/1.1 was begun and is not complete.
+    pub(super) fn head_open(&self, open: bool) {
+        if !open {
+            self.head_since_ms.store(0, Ordering::Relaxed);
+        } else if self.head_since_ms.load(Ordering::Relaxed) == 0 {
+            self.head_since_ms.store(self.millis().max(1), Ordering::Relaxed);
+        }
+    }
+
+    /// The fault of the head that hyper just turned into a request.
+    fn next_head(&self) -> Option<&'static str> {
+        let head = self.heads.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        // A request that was not seen on the wire: the two readers disagree, which is what must not happen.
+        head.unwrap_or(Some("the message can be read in two ways"))
+    }
+}
+
+/// One request in flight.
+struct InFlight(Arc<Activity>);
+
+impl InFlight {
+    fn begin(activity: &Arc<Activity>) -> Self {
+        activity.spoke.store(true, Ordering::Relaxed);
+        activity.in_flight.fetch_add(1, Ordering::Relaxed);
+        activity.moved();
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.moved();
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An answer's body; its request counts as in flight until it has been sent.
+struct Sending {
+    body: Body,
+    in_flight: InFlight,
+}
+
+impl Sending {
+    fn new(body: Body, in_flight: InFlight) -> Self {
+        in_flight.0.sending.fetch_add(1, Ordering::Relaxed);
+        in_flight.0.moved();
+        Self { body, in_flight }
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.in_flight.0.sending.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl http_body::Body for Sending {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if frame.is_ready() {
+            self.in_flight.0.moved();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Serves a connection until it ends.
+pub(super) async fn serve(
+    edge: &Edge,
+    stream: TlsStream<TcpStream>,
+    caller: Caller,
+    router: Router,
+    stop: &CancellationToken,
+) {
+    let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let activity = Arc::new(Activity::new());
+    let io = TokioIo::new(Wire::new(stream, h2, Arc::clone(&activity)));
+    let service = {
+        let (gatekeeper, activity) = (Arc::clone(edge.gatekeeper()), Arc::clone(&activity));
+        service_fn(move |request: Request<Incoming>| {
+            let in_flight = InFlight::begin(&activity);
+            let now = gatekeeper.now(&caller);
+            let fallen = matches!((&caller, &now), (Caller::Peer(_), Caller::Refused(..)));
+            if fallen {
+                activity.evicted.store(true, Ordering::Relaxed);
+            }
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(now);
+            request.extensions_mut().insert(Arc::clone(&gatekeeper));
+            let last = fallen || (!h2 && is_last(&mut request, &activity));
+            let router = router.clone();
+            async move {
+                let mut response = router.oneshot(request).await?;
+                if last && !h2 {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(header::CONNECTION, close);
+                }
+                Ok::<Response, Infallible>(response.map(|body| Body::new(Sending::new(body, in_flight))))
+            }
+        })
+    };
+    if h2 {
+        drive(edge, http2_settings().serve_connection(io, service), &activity, stop).await;
+    } else {
+        let connection = http1_settings(&edge.settings).serve_connection(io, service);
+        drive(edge, connection, &activity, stop).await;
+    }
+}
+
+/// Tells the request what the wire saw of it. After a message that can be read in two ways nothing more is read (RFC 9112, 11.2).
+fn is_last(request: &mut Request<Body>, activity: &Activity) -> bool {
+    if let Some(fault) = activity.next_head() {
+        request.extensions_mut().insert(WireFault(fault));
+        return true;
+    }
+    let (parts, body) = std::mem::take(request).into_parts();
+    let fault = framing::fault(&parts);
+    *request = Request::from_parts(parts, body);
+    fault.is_some()
+}
+
+fn http1_settings(settings: &ListenSettings) -> http1::Builder {
+    let mut http1 = http1::Builder::new();
+    http1
+        .timer(TokioTimer::new())
+        // hyper's clock runs through the pause between two requests as well; the head's own deadline is judged below.
+        .header_read_timeout(settings.idle_timeout + settings.header_read_timeout)
+        .max_buf_size(32 * 1024)
+        .max_headers(64)
+        .half_close(false);
+    http1
+}
+
+fn http2_settings() -> http2::Builder<TokioExecutor> {
+    let mut http2 = http2::Builder::new(TokioExecutor::new());
+    http2
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(64)
+        // 64 KiB would hold a partner 30 ms away to 2 MB/s; the connection's window bounds what 64 streams can make us hold.
+        .initial_stream_window_size(256 * 1024)
+        .initial_connection_window_size(1024 * 1024)
+        .max_frame_size(16 * 1024)
+        .max_header_list_size(16 * 1024)
+        .max_send_buf_size(128 * 1024)
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(128)
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(10));
+    http2
+}
+
+/// Runs a connection until it ends, its deadlines end it, or the gateway stops.
+async fn drive<C: GracefulConnection>(edge: &Edge, connection: C, activity: &Activity, stop: &CancellationToken) {
+    let mut connection = pin!(connection);
+    let mut tick = tokio::time::interval(tick(&edge.settings));
+    let mut leaving = false;
+    loop {
+        let leave = tokio::select! {
+            // A peer that breaks off is no fault of ours, and no news.
+            _ = connection.as_mut() => return,
+            () = stop.cancelled(), if !leaving => true,
+            _ = tick.tick() => match judge(&edge.settings, activity) {
+                Verdict::Stay => false,
+                Verdict::Leave => true,
+                Verdict::Close => return,
+            },
+        };
+        if leave && !leaving {
+            leaving = true;
+            connection.as_mut().graceful_shutdown();
+        }
+    }
+}
+
+/// How often a connection looks at its deadlines: none is missed by more than a second.
+fn tick(settings: &ListenSettings) -> Duration {
+    let shortest = settings
+        .first_request_timeout
+        .min(settings.header_read_timeout)
+        .min(settings.idle_timeout)
+        .min(settings.connection_age_max);
+    (shortest / 4).clamp(Duration::from_millis(5), Duration::from_secs(1))
+}
+
+enum Verdict {
+    Stay,
+    /// Ask it to end when its requests are done.
+    Leave,
+    /// End it now.
+    Close,
+}
+
+fn judge(settings: &ListenSettings, activity: &Activity) -> Verdict {
+    let age = activity.began.elapsed();
+    let since = |ms: &AtomicU64| age.saturating_sub(Duration::from_millis(ms.load(Ordering::Relaxed)));
+    let unfinished = activity.head_since_ms.load(Ordering::Relaxed) != 0
+        && since(&activity.head_since_ms) > settings.header_read_timeout;
+    let silent = !activity.spoke.load(Ordering::Relaxed) && age > settings.first_request_timeout;
+    // Idle, or every request has its answer and the client takes none of it.
+    let in_flight = activity.in_flight.load(Ordering::Relaxed);
+    let stuck = in_flight == activity.sending.load(Ordering::Relaxed)
+        && activity.spoke.load(Ordering::Relaxed)
+        && since(&activity.moved_ms) > settings.idle_timeout;
+    if unfinished || silent || stuck {
+        Verdict::Close
+    } else if age > settings.connection_age_max || activity.evicted.load(Ordering::Relaxed) {
+        Verdict::Leave
+    } else {
+        Verdict::Stay
+    }
+}

@@ -1,0 +1,89 @@
+//! Who may pass a listener: asked once after the handshake, and again at each request.
+//!
+//! Takes a verified certificate; gives a [`Caller`]. An open connection outlives a revocation and a change of the partner table, so each
+//! request on it is judged by the lists and the table of its own moment.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls_pki_types::CertificateDer;
+use shuguan_policies::{Partner, PolicySet, Role};
+
+use super::caller::Caller;
+use super::peer::Peer;
+use super::revocation::RevocationSet;
+use crate::refusal::Refusal;
+
+/// What decides who may pass a listener. Handlers find it as `Extension<Arc<Gatekeeper>>`.
+#[derive(Debug)]
+pub struct Gatekeeper {
+    revoked: Arc<ArcSwap<RevocationSet>>,
+    policies: Arc<ArcSwap<PolicySet>>,
+    roles: &'static [Role],
+}
+
+impl Gatekeeper {
+    /// A gatekeeper that admits `roles`.
+    pub fn new(
+        revoked: Arc<ArcSwap<RevocationSet>>,
+        policies: Arc<ArcSwap<PolicySet>>,
+        roles: &'static [Role],
+    ) -> Self {
+        Self {
+            revoked,
+            policies,
+            roles,
+        }
+    }
+
+    /// Whether a peer may still pass. To be asked again before the end of anything that took long, an upload for one.
+    ///
+    /// # Errors
+    /// [`Refusal::CertificateRevoked`], [`Refusal::UnknownPartner`], [`Refusal::WrongRole`].
+    pub fn recheck(&self, peer: &Peer) -> Result<(), Refusal> {
+        self.judge(peer, &self.policies.load()).map(drop)
+    }
+
+    /// Who stands behind a connection whose handshake succeeded.
+    pub(super) fn identify(&self, leaf: Option<&CertificateDer<'_>>) -> Caller {
+        let Some(leaf) = leaf else {
+            return Caller::Anonymous;
+        };
+        match Peer::identify(leaf, &self.policies.load()) {
+            Ok(peer) => self.again(Arc::new(peer)),
+            Err(refusal) => Caller::Refused(refusal, None),
+        }
+    }
+
+    /// The caller as the lists and the table of this moment see it.
+    pub(super) fn now(&self, caller: &Caller) -> Caller {
+        match caller {
+            Caller::Peer(peer) => self.again(Arc::clone(peer)),
+            Caller::Refused(..) | Caller::Anonymous => caller.clone(),
+        }
+    }
+
+    fn again(&self, peer: Arc<Peer>) -> Caller {
+        let policies = self.policies.load();
+        match self.judge(&peer, &policies) {
+            Ok(partner) if partner == peer.partner() => Caller::Peer(peer),
+            // The table says something new about the partner, its region for one.
+            Ok(partner) => Caller::Peer(Arc::new(peer.with_partner(partner.clone()))),
+            Err(refusal) => Caller::Refused(refusal, Some(peer)),
+        }
+    }
+
+    fn judge<'p>(&self, peer: &Peer, policies: &'p PolicySet) -> Result<&'p Partner, Refusal> {
+        if self.revoked.load().is_revoked(peer.issuer(), peer.serial()) {
+            return Err(Refusal::CertificateRevoked);
+        }
+        let partner = policies
+            .partner_by_spiffe(&peer.partner().spiffe)
+            .ok_or(Refusal::UnknownPartner)?;
+        if self.roles.contains(&partner.role) {
+            Ok(partner)
+        } else {
+            Err(Refusal::WrongRole)
+        }
+    }
+}

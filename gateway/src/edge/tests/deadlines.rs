@@ -1,0 +1,219 @@
+//! Clients that are slow, silent or too many, and a gateway that stops.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+
+const SOON: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Whether the other side ends the connection in time.
+async fn is_closed(stream: &mut (impl AsyncReadExt + Unpin)) -> bool {
+    let mut bytes = [0; 4096];
+    let read = async { while matches!(stream.read(&mut bytes).await, Ok(read) if read > 0) {} };
+    tokio::time::timeout(PATIENCE, read).await.is_ok()
+}
+
+/// Writes raw bytes to an HTTP/1.1 connection; gives all that comes back until it ends.
+async fn raw(city: &City, gateway: &Gateway, bytes: &[u8]) -> String {
+    let config = client(city, Some(&city.partner()), "http/1.1");
+    let mut stream = gateway.connect(&config).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_never_speaks_is_closed() {
+    let city = City::new();
+    let short = ListenSettings {
+        handshake_timeout: SOON,
+        first_request_timeout: SOON,
+        ..settings()
+    };
+    let mut gateway = Gateway::with(&city, short).await;
+    let mut tcp = TcpStream::connect(gateway.address).await.unwrap();
+    assert!(is_closed(&mut tcp).await, "silent TCP");
+    assert_eq!(gateway.refusal().await, Refusal::HandshakeFailed);
+    for alpn in ["h2", "http/1.1"] {
+        let config = client(&city, Some(&city.partner()), alpn);
+        let mut stream = gateway.connect(&config).await.unwrap();
+        assert!(is_closed(&mut stream).await, "silent {alpn}");
+    }
+    let config = client(&city, Some(&city.partner()), "h2");
+    let mut stream = gateway.connect(&config).await.unwrap();
+    stream
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
+        .await
+        .unwrap();
+    assert!(is_closed(&mut stream).await, "a preface and nothing else");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_crowd_takes_no_handshake_from_a_partner() {
+    let city = City::new();
+    let gateway = Gateway::feed(&city).await;
+    let mut crowd = Vec::new();
+    for _ in 0..40 {
+        crowd.push(TcpStream::connect(gateway.address).await.unwrap());
+    }
+    let who = city.partner();
+    let asked = gateway.ask(&city, Some(&who), "h2", "/who");
+    let answer = tokio::time::timeout(PATIENCE, asked).await.unwrap();
+    assert_eq!(answer.as_deref(), Ok("peer health-city"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_head_is_closed_and_a_pause_between_requests_is_not() {
+    let city = City::new();
+    let short = ListenSettings {
+        header_read_timeout: SOON,
+        ..settings()
+    };
+    let gateway = Gateway::with(&city, short).await;
+    let config = client(&city, Some(&city.partner()), "http/1.1");
+    let mut stream = gateway.connect(&config).await.unwrap();
+    stream.write_all(b"GET /who HTTP/1.1\r\nHost: a\r\n").await.unwrap();
+    assert!(is_closed(&mut stream).await);
+    let stream = gateway.connect(&config).await.unwrap();
+    let mut session = Session::open(stream, "http/1.1").await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(session.get("/who").await.as_deref(), Ok("peer health-city"));
+        tokio::time::sleep(SOON * 2).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_and_old_connections_end_between_requests() {
+    let city = City::new();
+    let idle = ListenSettings {
+        idle_timeout: SOON,
+        ..settings()
+    };
+    let old = ListenSettings {
+        connection_age_max: SOON,
+        ..settings()
+    };
+    for (settings, path) in [(idle, "/who"), (old, "/slow")] {
+        let gateway = Gateway::with(&city, settings).await;
+        for alpn in ["h2", "http/1.1"] {
+            let stream = gateway
+                .connect(&client(&city, Some(&city.partner()), alpn))
+                .await
+                .unwrap();
+            let mut session = Session::open(stream, alpn).await.unwrap();
+            assert!(session.get(path).await.is_ok(), "{alpn} {path}");
+            let ended = tokio::time::timeout(PATIENCE, session.connection.join_next()).await;
+            assert!(ended.is_ok(), "{alpn} {path}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_takes_nothing_of_its_answer_is_closed() {
+    let city = City::new();
+    let short = ListenSettings {
+        idle_timeout: SOON,
+        ..settings()
+    };
+    let gateway = Gateway::with(&city, short).await;
+    let config = client(&city, Some(&city.partner()), "http/1.1");
+    let mut stream = gateway.connect(&config).await.unwrap();
+    stream
+        .write_all(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
+    tokio::time::sleep(SOON * 10).await;
+    assert!(is_closed(&mut stream).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_has_only_so_many_connections() {
+    let city = City::new();
+    let mut gateway = Gateway::feed(&city).await;
+    let config = client(&city, Some(&city.partner()), "http/1.1");
+    let mut open = Vec::new();
+    for _ in 0..4 {
+        let stream = gateway.connect(&config).await.unwrap();
+        let mut session = Session::open(stream, "http/1.1").await.unwrap();
+        session.get("/who").await.unwrap();
+        open.push(session);
+    }
+    gateway
+        .ask(&city, Some(&city.partner()), "http/1.1", "/who")
+        .await
+        .unwrap_err();
+    assert_eq!(gateway.refusal().await, Refusal::TooManyAtOnce);
+    open.pop();
+    tokio::time::sleep(SOON).await;
+    let answer = gateway.ask(&city, Some(&city.partner()), "http/1.1", "/who").await;
+    assert_eq!(answer.as_deref(), Ok("peer health-city"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopping_gateway_finishes_what_is_in_flight() {
+    let city = City::new();
+    for alpn in ["h2", "http/1.1"] {
+        let mut gateway = Gateway::feed(&city).await;
+        let stream = gateway
+            .connect(&client(&city, Some(&city.partner()), alpn))
+            .await
+            .unwrap();
+        let mut session = Session::open(stream, alpn).await.unwrap();
+        let stop = gateway.stop.clone();
+        let stopping = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            stop.cancel();
+        };
+        let (answer, ()) = tokio::join!(session.get("/slow"), stopping);
+        assert_eq!(answer.as_deref(), Ok("done"), "{alpn}");
+        let ended = tokio::time::timeout(PATIENCE, gateway.tasks.join_next()).await;
+        assert!(ended.is_ok(), "{alpn}: the listener does not end");
+        assert!(TcpStream::connect(gateway.address).await.is_err(), "{alpn}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_programs_could_read_in_two_ways_is_the_last_request_of_its_connection() {
+    let city = City::new();
+    let gateway = Gateway::feed(&city).await;
+    let second = "GET /who HTTP/1.1\r\nHost: a\r\n\r\n";
+    for head in [
+        "Content-Length: 4\r\nContent-Length: 4\r\n\r\nabcd",
+        "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+        "X-A: b\n\r\n",
+        "Upgrade: h2c\r\n\r\n",
+        "Host: b\r\n\r\n",
+    ] {
+        let bytes = format!("POST /framing HTTP/1.1\r\nHost: a\r\n{head}{second}");
+        let answer = raw(&city, &gateway, bytes.as_bytes()).await;
+        assert!(answer.contains("Some(\""), "{head:?}: {answer}");
+        assert!(!answer.contains("peer"), "{head:?}: {answer}");
+    }
+    let bytes = format!(
+        "POST /framing HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n\
+         POST /framing HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabcd{second}"
+    );
+    let closing = bytes.replace("/who HTTP/1.1\r\n", "/who HTTP/1.1\r\nConnection: close\r\n");
+    let answer = raw(&city, &gateway, closing.as_bytes()).await;
+    assert_eq!(answer.matches("None Ok(4)").count(), 2, "{answer}");
+    assert!(answer.contains("peer health-city"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_control_frames_ends_the_connection() {
+    let city = City::new();
+    let gateway = Gateway::feed(&city).await;
+    let config = client(&city, Some(&city.partner()), "h2");
+    let mut stream = gateway.connect(&config).await.unwrap();
+    stream
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
+        .await
+        .unwrap();
+    let ping = b"\0\0\x08\x06\0\0\0\0\0abcdefgh".repeat(2_000);
+    // The gateway may be gone before the last of them is written.
+    let _ = stream.write_all(&ping).await;
+    assert!(is_closed(&mut stream).await);
+}
