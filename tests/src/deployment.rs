@@ -54,7 +54,24 @@ impl Deployment {
             .replace("127.0.0.1:8444", &format!("127.0.0.1:{console}"))
             .replace("127.0.0.1:8445", &format!("127.0.0.1:{health}"));
         std::fs::write(&path, adapt(text)).expect("a configuration");
+        deployment.address_clients();
         deployment
+    }
+
+    /// Writes this gateway's ports into every client.toml that `init --demo` made.
+    fn address_clients(&self) {
+        let partners = std::fs::read_dir(self.path("partners")).expect("partners");
+        let officers = std::fs::read_dir(self.path("officers")).expect("officers");
+        let kits = partners.map(|kit| kit.expect("a kit").path().join("client.toml"));
+        let officers = officers.map(|file| file.expect("a file").path());
+        let settings = kits.chain(officers.filter(|path| path.extension().is_some_and(|end| end == "toml")));
+        for path in settings {
+            let text = std::fs::read_to_string(&path).expect("client settings");
+            let text = text
+                .replace("127.0.0.1:8443", &format!("127.0.0.1:{}", self.feed))
+                .replace("127.0.0.1:8444", &format!("127.0.0.1:{}", self.console));
+            std::fs::write(&path, text).expect("client settings");
+        }
     }
 
     /// Makes one with the defaults.
@@ -79,6 +96,30 @@ impl Deployment {
         Identity::of_folder(&self.path("partners").join(id), &self.path("pki/ca.pem"))
     }
 
+    /// An officer's identity out of `officers/`.
+    pub fn officer(&self, id: &str) -> Identity {
+        let folder = self.path("officers");
+        let (certificate, key) = (folder.join(format!("{id}.pem")), folder.join(format!("{id}.key")));
+        Identity::of_files(&certificate, &key, &self.path("pki/ca.pem"))
+    }
+
+    /// The journal's database.
+    pub fn journal(&self) -> PathBuf {
+        self.path("journal/journal.db")
+    }
+
+    /// The registry's database.
+    pub fn registry(&self) -> PathBuf {
+        self.path("registry/registry.db")
+    }
+
+    /// Starts the gateway where it must not start; gives exit code and stderr.
+    pub fn serve_in_vain(&self) -> (i32, String) {
+        let config = self.config();
+        let (code, _, error) = self.shuguan(&["serve", "-c", config.to_str().expect("a path")]);
+        (code, error)
+    }
+
     /// Nobody.
     pub fn nobody(&self) -> Identity {
         Identity::none(&self.path("pki/ca.pem"))
@@ -96,6 +137,13 @@ impl Deployment {
 
     /// Starts the gateway with further environment.
     pub fn serve_with(&self, environment: &[(&str, &str)]) -> Running<'_> {
+        let mut running = self.launch(environment);
+        running.wait_until_ready();
+        running
+    }
+
+    /// Starts the gateway and does not wait for it.
+    pub fn launch(&self, environment: &[(&str, &str)]) -> Running<'_> {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -110,12 +158,10 @@ impl Deployment {
             .stderr(log)
             .spawn()
             .expect("shuguan runs");
-        let mut running = Running {
+        Running {
             deployment: self,
             child,
-        };
-        running.wait_until_ready();
-        running
+        }
     }
 
     /// What the gateway wrote to stdout and stderr.
@@ -177,8 +223,13 @@ impl Running<'_> {
     }
 
     /// Sends SIGTERM and waits; gives the exit code.
-    pub fn stop(mut self) -> Option<i32> {
+    pub fn stop(self) -> Option<i32> {
         self.signal("TERM");
+        self.ended()
+    }
+
+    /// Waits until it has ended by itself; gives the exit code.
+    pub fn ended(mut self) -> Option<i32> {
         let deadline = Instant::now() + Duration::from_secs(20);
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().expect("a child") {

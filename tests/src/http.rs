@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use http::{HeaderMap, Method, StatusCode};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+
+mod connection;
+
+pub use connection::Connection;
 
 /// A client certificate with its key, or nobody.
 #[derive(Clone)]
@@ -48,6 +48,18 @@ impl Identity {
         Self {
             config: Arc::new(config),
         }
+    }
+
+    /// A certificate chain and key as PEM texts, trusting the authority file given.
+    pub fn of_pem(chain: &str, key: &str, ca: &Path) -> Self {
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes())
+            .map(|der| der.expect("a certificate"))
+            .collect();
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
+        let config = builder(ca)
+            .with_client_auth_cert(chain, key)
+            .expect("a usable certificate");
+        Self::with(config)
     }
 
     /// The same, offering only HTTP/1.1 or only h2.
@@ -104,6 +116,7 @@ impl Answer {
 pub struct Refused(pub String);
 
 /// One request.
+#[derive(Clone)]
 pub struct Call {
     method: Method,
     path: String,
@@ -160,59 +173,7 @@ impl Call {
     }
 
     async fn send_now(self, port: u16, identity: &Identity) -> Result<Answer, Refused> {
-        let refused = |error: &dyn std::fmt::Display| Refused(error.to_string());
-        let tcp = TcpStream::connect(("127.0.0.1", port)).await.map_err(|e| refused(&e))?;
-        let name = ServerName::try_from("localhost").expect("a name");
-        let tls = TlsConnector::from(Arc::clone(&identity.config))
-            .connect(name, tcp)
-            .await
-            .map_err(|e| refused(&e))?;
-        let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
-        let io = TokioIo::new(tls);
-        let mut request = Request::builder()
-            .method(self.method)
-            .uri(format!("https://localhost:{port}{}", self.path));
-        if !h2 {
-            request = Request::builder()
-                .method(request.method_ref().cloned().unwrap_or_default())
-                .uri(&self.path)
-                .header("host", format!("localhost:{port}"));
-        }
-        for (name, value) in &self.headers {
-            request = request.header(name, value);
-        }
-        let request = request.body(Full::new(self.body)).map_err(|e| refused(&e))?;
-        // The alert that says why a certificate was refused arrives on the connection, not on the request.
-        let (response, connection) = if h2 {
-            let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
-                .await
-                .map_err(|e| refused(&chain(&e)))?;
-            let connection = tokio::spawn(connection);
-            (sender.send_request(request).await, connection)
-        } else {
-            let (mut sender, connection) = hyper::client::conn::http1::handshake(io)
-                .await
-                .map_err(|e| refused(&chain(&e)))?;
-            let connection = tokio::spawn(connection);
-            (sender.send_request(request).await, connection)
-        };
-        let response = match response {
-            Ok(response) => response,
-            Err(error) => {
-                let why = match connection.await {
-                    Ok(Err(cause)) => chain(&cause),
-                    _ => chain(&error),
-                };
-                return Err(Refused(why));
-            }
-        };
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.map_err(|e| refused(&chain(&e)))?.to_bytes();
-        Ok(Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body,
-        })
+        Connection::open(port, identity).await?.send(self).await
     }
 }
 

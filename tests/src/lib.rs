@@ -8,7 +8,7 @@ mod http;
 mod store;
 
 pub use deployment::{Deployment, Running, binary, eventually};
-pub use http::{Answer, Call, Identity, Refused};
+pub use http::{Answer, Call, Connection, Identity, Refused};
 pub use store::{leaves, registry_count, registry_rows};
 
 /// A runtime for one test.

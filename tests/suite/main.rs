@@ -1,5 +1,15 @@
 //! Black-box suites: one binary, modules by subject, each test named as a statement.
 
 mod accepted;
+mod cli;
+mod crash;
+mod extracts;
 mod feeds;
+mod idempotency;
+mod leaks;
+mod people;
+mod random;
 mod refusals;
+mod start;
+mod tamper;
+mod tls;

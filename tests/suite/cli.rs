@@ -1,0 +1,360 @@
+//! The command line: help, exit codes, and that the README's table says what there is.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use shuguan_tests::{Deployment, binary, run};
+
+use crate::feeds::{CSV_UTF8, POLICE, RESIDENT, clean, nobody, resident};
+
+/// Runs `shuguan` in a folder; gives exit code, stdout and stderr.
+fn shuguan(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(binary())
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code().unwrap_or(-1),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+/// The commands that a help page lists.
+fn listed(help: &str) -> Vec<String> {
+    let commands = help.split_once("Commands:\n").map(|(_, rest)| rest).unwrap_or_default();
+    let lines = commands.lines().take_while(|line| !line.is_empty());
+    let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    names
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
+}
+
+fn help(command: &[&str]) -> String {
+    let (code, out, error) = shuguan(Path::new("/"), &[command, &["--help"]].concat());
+    assert_eq!((code, error.as_str()), (0, ""), "{command:?}");
+    out
+}
+
+#[test]
+fn every_command_explains_itself_with_examples_and_exit_codes() {
+    let mut leaves = 0;
+    for command in listed(&help(&[])) {
+        let actions = listed(&help(&[&command]));
+        let pages: Vec<Vec<&str>> = if actions.is_empty() {
+            vec![vec![&command]]
+        } else {
+            actions
+                .iter()
+                .map(|action| vec![command.as_str(), action.as_str()])
+                .collect()
+        };
+        for page in pages {
+            leaves += 1;
+            let text = help(&page);
+            for part in ["Usage:", "EXAMPLES", "EXIT CODES"] {
+                assert!(text.contains(part), "`{}` --help has no {part}", page.join(" "));
+            }
+            let example = format!("shuguan {}", page.join(" "));
+            assert!(
+                text.contains(&example),
+                "`{}` --help shows no example of itself",
+                page.join(" ")
+            );
+            assert!(
+                text.lines().all(|line| line.chars().count() <= 160),
+                "`{}` --help has a long line",
+                page.join(" ")
+            );
+        }
+    }
+    assert!(leaves >= 25, "{leaves}");
+}
+
+/// The rows of the README's command table: command → exit codes.
+fn table() -> BTreeMap<String, Vec<i32>> {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let (_, rest) = readme
+        .split_once("<!-- commands -->")
+        .expect("the mark before the table");
+    let (table, _) = rest.split_once("<!-- /commands -->").expect("the mark after the table");
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `shuguan "));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').collect();
+        let codes = cells[2]
+            .split(|c: char| !c.is_ascii_digit())
+            .filter_map(|code| code.parse().ok())
+            .collect();
+        (cells[0].trim().trim_end_matches('`').to_owned(), codes)
+    })
+    .collect()
+}
+
+#[test]
+fn the_readme_lists_the_commands_that_there_are_and_no_others() {
+    let mut there = listed(&help(&[]));
+    there.sort();
+    assert_eq!(table().into_keys().collect::<Vec<_>>(), there);
+}
+
+#[test]
+fn the_exit_codes_of_a_commands_help_are_those_of_the_readme() {
+    for (command, codes) in table() {
+        let text = help(&[&command]);
+        let actions = listed(&text);
+        let pages: Vec<String> = if actions.is_empty() {
+            vec![text]
+        } else {
+            actions.iter().map(|action| help(&[&command, action])).collect()
+        };
+        for page in pages {
+            let (_, said) = page
+                .split_once("EXIT CODES\n")
+                .unwrap_or_else(|| panic!("{command}: no exit codes"));
+            let said = said.split("\n\n").next().unwrap_or_default();
+            let entries = said
+                .split([' ', '\n'])
+                .filter_map(|word| word.trim_end_matches(',').parse::<i32>().ok());
+            // 2, wrong usage, holds for every command.
+            for code in entries.filter(|code| *code <= 7 && *code != 2) {
+                assert!(
+                    codes.contains(&code),
+                    "`{command}` can end with {code}, the README says {codes:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_2_on_stderr() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["no-such-command"][..],
+        &["push"],
+        &["push", "a.csv", "--record", RESIDENT],
+        &["check", "a.csv", "--record", "no/such"],
+        &["sample", "--record", RESIDENT, "--rows", "many", "-o", "-"],
+        &["explain", "SG0000"],
+        &["verify"],
+        &["serve", "--no-such-flag"],
+    ] {
+        let (code, out, error) = shuguan(folder.path(), arguments);
+        assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}: {error}");
+        assert!(!error.is_empty(), "{arguments:?}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn local_failures_end_with_1_and_name_the_next_step() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["serve", "-c", "nothing.toml"][..],
+        &["config", "check", "-c", "nothing.toml"],
+        &[
+            "push",
+            "nothing.csv",
+            "--record",
+            RESIDENT,
+            "--purpose",
+            "enrolment.registration",
+        ],
+        &["catalog", "-c", "nothing.toml"],
+        &["check", "nothing.csv", "--record", RESIDENT],
+        &["verify", "receipt", "nothing", "--trust", "nothing"],
+        &["verify", "log", "nothing", "--trust", "nothing"],
+        &["cert", "list", "-c", "nothing.toml"],
+        &["crl", "show", "-c", "nothing.toml"],
+        &["policy", "check", "nothing"],
+    ] {
+        let (code, out, error) = shuguan(folder.path(), arguments);
+        assert_eq!((code, out.as_str()), (1, ""), "{arguments:?}: {error}");
+        assert!(error.starts_with("error"), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn samples_are_repeatable_and_check_says_what_a_gateway_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = |dirt: &str, file: &str| {
+        let arguments = [
+            "sample", "--record", RESIDENT, "--rows", "200", "--seed", "5", "--dirt", dirt, "-o", file,
+        ];
+        let (code, _, error) = shuguan(folder.path(), &arguments);
+        assert_eq!(code, 0, "{error}");
+        std::fs::read(folder.path().join(file)).unwrap()
+    };
+    assert_eq!(sample("0", "a.csv"), sample("0", "b.csv"));
+    assert_ne!(sample("0", "a.csv"), sample("10", "dirty.csv"));
+    let check = |file: &str| {
+        shuguan(
+            folder.path(),
+            &["check", file, "--record", RESIDENT, "--format", "json"],
+        )
+    };
+    let (code, out, error) = check("a.csv");
+    assert_eq!(code, 0, "{error}");
+    let verdict: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (verdict["received"].as_u64(), verdict["rejected"].as_u64()),
+        (Some(200), Some(0))
+    );
+    let (code, out, _) = check("dirty.csv");
+    let verdict: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (code, verdict["rejected"].as_u64().is_some_and(|rejected| rejected > 0)),
+        (5, true),
+        "{out}"
+    );
+    std::fs::write(folder.path().join("latin.csv"), b"citizen_id,name\n\xff\xff,\xff\n").unwrap();
+    let arguments = ["check", "latin.csv", "--record", RESIDENT, "--charset", "utf-8"];
+    assert_eq!(shuguan(folder.path(), &arguments).0, 1);
+}
+
+#[test]
+fn the_example_configuration_is_printed_and_a_fresh_one_is_good() {
+    let gateway = Deployment::new();
+    let (code, out, _) = gateway.shuguan(&["config", "example"]);
+    assert_eq!((code, out.contains("[listen]")), (0, true));
+    assert_eq!(gateway.shuguan(&["config", "check", "-c", "shuguan.toml"]).0, 0);
+    assert_eq!(gateway.shuguan(&["policy", "check", "policies"]).0, 0);
+    for command in [["cert", "list"], ["crl", "show"]] {
+        let (code, out, error) = gateway.shuguan(&[command[0], command[1], "-c", "shuguan.toml"]);
+        assert_eq!(code, 0, "{error}");
+        assert!(!out.is_empty(), "{command:?}");
+    }
+    // What is there is never overwritten.
+    let (code, _, error) = gateway.shuguan(&["init", "--demo", "."]);
+    assert_eq!(code, 1, "{error}");
+}
+
+#[test]
+fn every_refusal_is_explained_offline() {
+    let folder = tempfile::tempdir().unwrap();
+    for refusal in shuguan::refusal::Refusal::ALL {
+        let (code, out, error) = shuguan(folder.path(), &["explain", refusal.code()]);
+        assert_eq!(code, 0, "{error}");
+        for text in [refusal.code(), refusal.slug(), refusal.zh(), refusal.en()] {
+            assert!(out.contains(text), "{}: no `{text}` in {out}", refusal.code());
+        }
+    }
+}
+
+/// push, status, rejects, receipt, catalog and verify against a gateway that serves, with the codes of the table.
+#[test]
+fn the_commands_of_a_partner_end_with_the_codes_of_the_table() {
+    run(async {
+        let gateway = Deployment::new();
+        let kit = |id: &str| format!("partners/{id}/client.toml");
+        let police = kit(POLICE);
+        let write = |name: &str, bytes: &[u8]| std::fs::write(gateway.path(name), bytes).unwrap();
+        write("good.ndjson", &resident(&nobody(1), "某某"));
+        write("mixed.csv", &mixed());
+        write(
+            "bad.ndjson",
+            "{\"citizen_id\":\"1\",\"name\":\"某某\"}\n".repeat(4).as_bytes(),
+        );
+        let push = |file: &str, config: &str, more: &[&str]| {
+            let arguments = [
+                "push",
+                file,
+                "--record",
+                RESIDENT,
+                "--purpose",
+                "enrolment.registration",
+                "-c",
+                config,
+                "--json",
+            ];
+            gateway.shuguan(&[&arguments[..], more].concat())
+        };
+        // Nobody there yet.
+        assert_eq!(push("good.ndjson", &police, &["--timeout", "1"]).0, 4);
+        let running = gateway.serve();
+        let (code, out, error) = push("good.ndjson", &police, &[]);
+        assert_eq!(code, 0, "{error}");
+        assert!(out.contains("shuguan.push"), "{out}");
+        // Running it again is harmless.
+        assert_eq!(push("good.ndjson", &police, &[]).1, out);
+        assert_eq!(push("mixed.csv", &police, &[]).0, 5);
+        assert_eq!(push("mixed.csv", &police, &["--rejects-ok", "50"]).0, 0);
+        for (file, config, code) in [
+            ("bad.ndjson", police.clone(), "SG3105"),
+            ("good.ndjson", kit("tax-city"), "SG4102"),
+        ] {
+            let (exit, out, error) = push(file, &config, &["--state", "."]);
+            assert_eq!(exit, 3, "{error}");
+            assert!(format!("{out}{error}").contains(code), "{out}{error}");
+        }
+        let (code, _, error) = push("good.ndjson", &kit("_revoked"), &["--state", ".", "--timeout", "2"]);
+        assert_eq!(code, 3, "{error}");
+        let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let exchange = find(&answer, "exchange").expect("an exchange");
+        for command in ["status", "rejects"] {
+            assert_eq!(gateway.shuguan(&[command, &exchange, "-c", &police]).0, 0, "{command}");
+            assert_eq!(
+                gateway.shuguan(&[command, &exchange, "-c", &kit("tax-city")]).0,
+                3,
+                "{command} of another partner"
+            );
+        }
+        assert_eq!(gateway.shuguan(&["catalog", "-c", &police]).0, 0);
+        assert_eq!(running.stop(), Some(0));
+        assert_eq!(gateway.shuguan(&["catalog", "-c", &police]).0, 4);
+        let receipt = std::fs::read_dir(gateway.root())
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        let receipt = receipt
+            .into_iter()
+            .find(|path| path.extension().is_some_and(|end| end == "tlog-proof"))
+            .expect("a receipt");
+        let arguments = [
+            "verify",
+            "receipt",
+            receipt.to_str().unwrap(),
+            "--trust",
+            "trust/trust.txt",
+        ];
+        assert_eq!(gateway.shuguan(&arguments).0, 0);
+    });
+}
+
+/// Ten good rows and one that is not.
+fn mixed() -> Vec<u8> {
+    let mut feed = clean(RESIDENT, CSV_UTF8, 10, 3);
+    let last = feed
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .next_back()
+        .unwrap()
+        .to_vec();
+    let text = String::from_utf8(last).unwrap();
+    // A digit of the last id is another: its check character no longer fits.
+    let id = text
+        .split(',')
+        .find(|cell| cell.len() == 18 && cell[..17].bytes().all(|byte| byte.is_ascii_digit()))
+        .unwrap();
+    let digit = if id.ends_with('1') { "2" } else { "1" };
+    feed.extend(text.replace(id, &format!("{}{digit}", &id[..17])).into_bytes());
+    feed.push(b'\n');
+    feed
+}
+
+fn find(value: &serde_json::Value, member: &str) -> Option<String> {
+    match value {
+        serde_json::Value::Object(members) => members
+            .get(member)
+            .and_then(|value| value.as_str().map(str::to_owned))
+            .or_else(|| members.values().find_map(|value| find(value, member))),
+        serde_json::Value::Array(items) => items.iter().find_map(|value| find(value, member)),
+        _ => None,
+    }
+}

@@ -1,0 +1,457 @@
+//! Extracts: what the registry may pull, in which form, and that no byte of it leaves before its leaf is durable.
+
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+use shuguan_ledger::leaf::Event;
+use shuguan_ledger::receipt::Receipt;
+use shuguan_ledger::trust::Trust;
+use shuguan_tests::{Answer, Call, Connection, Deployment, Identity, Running, eventually, leaves, registry_count, run};
+
+use crate::feeds::{NDJSON, POLICE, RESIDENT, nobody};
+
+const REGISTRY: &str = "information-centre";
+
+fn request(body: &Value) -> Call {
+    Call::new(Method::POST, "/v1/extracts")
+        .header("content-type", "application/json")
+        .body(body.to_string())
+}
+
+fn population() -> Value {
+    json!({ "dataset": "population", "purpose": "enrolment.registration", "case": "AJ-2026-001" })
+}
+
+fn with(mut body: Value, member: &str, value: Value) -> Value {
+    body[member] = value;
+    body
+}
+
+/// Residents of two counties, three each, in the registry.
+async fn six_residents(gateway: &Deployment, running: &Running<'_>) {
+    let feed: String = (0..6)
+        .map(|n| {
+            let region = if n % 2 == 0 { "320706" } else { "320707" };
+            let line = json!({
+                "citizen_id": nobody(n), "name": "某某", "hukou_region": region, "person_status": "0",
+                "hukou_address": "不外传路一号", "former_name": "旧名",
+            });
+            format!("{line}\n")
+        })
+        .collect();
+    let answer = running
+        .call(Call::push(RESIDENT, NDJSON, feed), &gateway.partner(POLICE))
+        .await
+        .unwrap();
+    assert_eq!(
+        (answer.status.as_u16(), answer.json()["accepted"].as_u64()),
+        (202, Some(6))
+    );
+    eventually("the rows are in the registry", 20, || {
+        registry_count(&gateway.registry(), "public_security_resident") == 6
+    });
+}
+
+/// Waits until it is ready; gives its state.
+async fn ready(running: &Running<'_>, identity: &Identity, answer: &Answer) -> Value {
+    assert_eq!(answer.status, 202, "{:?}", answer.body);
+    let status = answer.header("location").to_owned();
+    let state = running
+        .call(Call::get(status).header("prefer", "wait=20"), identity)
+        .await
+        .unwrap();
+    assert_eq!(state.json()["state"], "ready", "{:?}", state.body);
+    state.json()
+}
+
+async fn content(running: &Running<'_>, identity: &Identity, state: &Value) -> Answer {
+    let path = state["links"]["content"].as_str().expect("a link").to_owned();
+    running.call(Call::get(path), identity).await.unwrap()
+}
+
+async fn pulled(running: &Running<'_>, identity: &Identity, body: &Value) -> (Value, Answer) {
+    let begun = running.call(request(body), identity).await.unwrap();
+    let state = ready(running, identity, &begun).await;
+    let content = content(running, identity, &state).await;
+    assert_eq!(content.status, 200);
+    (state, content)
+}
+
+fn text(answer: &Answer) -> String {
+    String::from_utf8(answer.body.to_vec()).expect("UTF-8")
+}
+
+#[test]
+fn the_registry_pulls_the_granted_columns_as_ndjson_and_as_csv() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let registry = gateway.partner(REGISTRY);
+        six_residents(&gateway, &running).await;
+
+        let (state, answer) = pulled(&running, &registry, &population()).await;
+        assert_eq!(
+            (state["rows"].as_u64(), state["bytes"].as_u64()),
+            (Some(6), Some(answer.body.len() as u64))
+        );
+        assert_eq!(answer.header("repr-digest"), state["repr_digest"].as_str().unwrap());
+        let digest = ring::digest::digest(&ring::digest::SHA256, &answer.body);
+        let digest = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest);
+        assert_eq!(answer.header("repr-digest"), format!("sha-256=:{digest}:"));
+        let lines: Vec<Value> = text(&answer)
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let ids: std::collections::BTreeSet<_> =
+            lines.iter().map(|line| line["citizen_id"].as_str().unwrap()).collect();
+        assert_eq!(
+            ids,
+            (0..6)
+                .map(nobody)
+                .collect::<Vec<_>>()
+                .iter()
+                .map(String::as_str)
+                .collect()
+        );
+        // Neither what the grant drops nor what it does not name.
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.get("hukou_address").is_none() && line.get("former_name").is_none())
+        );
+
+        let (_, csv) = pulled(&running, &registry, &with(population(), "form", json!("csv"))).await;
+        assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8; header=present");
+        let csv = text(&csv);
+        let head = csv.lines().next().unwrap();
+        assert!(
+            head.starts_with("citizen_id,name,sex,birth_date,hukou_region") && !head.contains("address"),
+            "{head}"
+        );
+        assert_eq!(csv.lines().count(), 7);
+
+        let pulls: Vec<_> = leaves(&gateway.journal())
+            .into_iter()
+            .filter(|leaf| leaf["k"] == "pull")
+            .collect();
+        let forms: Vec<_> = pulls.iter().map(|leaf| leaf["fmt"].as_str().unwrap()).collect();
+        assert_eq!(forms, ["ndjson", "csv"]);
+        assert!(
+            pulls
+                .iter()
+                .all(|leaf| leaf["p"] == REGISTRY && leaf["ds"] == "population" && leaf["rows"] == 6)
+        );
+        // The case is committed to, not written down.
+        assert!(!serde_json::to_string(&pulls).unwrap().contains("AJ-2026-001"));
+    });
+}
+
+#[test]
+fn the_receipt_of_an_extract_verifies_with_the_public_key_alone() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let registry = gateway.partner(REGISTRY);
+        let (state, answer) = pulled(&running, &registry, &population()).await;
+        let path = state["links"]["receipt"].as_str().unwrap().to_owned();
+        let receipt = running.call(Call::get(path), &registry).await.unwrap();
+        assert_eq!(receipt.status, 200);
+        let trust = Trust::parse(&std::fs::read_to_string(gateway.path("trust/trust.txt")).unwrap()).unwrap();
+        let proven = Receipt::parse(&text(&receipt)).unwrap().verify(&trust).unwrap();
+        let Event::Pull(pull) = proven.leaf.event else {
+            panic!("not a pull")
+        };
+        assert_eq!(
+            (pull.x.as_str(), pull.bytes),
+            (state["extract"].as_str().unwrap(), answer.body.len() as u64)
+        );
+    });
+}
+
+#[test]
+fn a_region_selects_its_own_rows_only() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let registry = gateway.partner(REGISTRY);
+        six_residents(&gateway, &running).await;
+        let (state, answer) = pulled(
+            &running,
+            &registry,
+            &with(population(), "select", json!({ "region": "320707" })),
+        )
+        .await;
+        assert_eq!(state["rows"], 3);
+        assert!(
+            text(&answer)
+                .lines()
+                .all(|line| line.contains("\"hukou_region\":\"320707\"")),
+            "{}",
+            text(&answer)
+        );
+        let (state, _) = pulled(
+            &running,
+            &registry,
+            &with(population(), "select", json!({ "region": "3207" })),
+        )
+        .await;
+        assert_eq!(state["rows"], 6);
+    });
+}
+
+#[test]
+fn a_cut_download_goes_on_where_it_stopped() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let registry = gateway.partner(REGISTRY);
+        six_residents(&gateway, &running).await;
+        let (state, whole) = pulled(&running, &registry, &population()).await;
+        let path = state["links"]["content"].as_str().unwrap();
+        for from in [0, 1, whole.body.len() / 2, whole.body.len() - 1] {
+            let range = format!("bytes={from}-");
+            let part = running
+                .call(Call::get(path).header("range", &range), &registry)
+                .await
+                .unwrap();
+            assert_eq!(part.status, 206, "from {from}");
+            assert_eq!(part.body, whole.body.slice(from..), "from {from}");
+            let expected = format!("bytes {from}-{}/{}", whole.body.len() - 1, whole.body.len());
+            assert_eq!(part.header("content-range"), expected);
+        }
+        let beyond = format!("bytes={}-", whole.body.len());
+        let answer = running
+            .call(Call::get(path).header("range", &beyond), &registry)
+            .await
+            .unwrap();
+        assert_eq!(answer.status, 416);
+    });
+}
+
+/// The journal cannot commit while another writer holds it, so the extract cannot be sealed; until then nobody sees a byte of it.
+#[test]
+fn no_byte_of_an_extract_leaves_before_its_leaf_is_durable() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let registry = gateway.partner(REGISTRY);
+        let other = rusqlite::Connection::open(gateway.journal()).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let mut connection = Connection::open(gateway.feed, &registry).await.unwrap();
+        let begun = connection.send(request(&population())).await.unwrap();
+        assert_eq!(begun.status, 202);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let path = format!("{}/content", begun.header("location"));
+        let extract = begun.json()["extract"].as_str().unwrap().to_owned();
+        // A refusal is a leaf too and waits for the same writer, so the answer comes after the lock is gone; the verdict is older.
+        let early = tokio::spawn(async move { connection.send(Call::get(path)).await.unwrap() });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(leaves(&gateway.journal()).iter().all(|leaf| leaf["k"] != "pull"));
+        other.execute_batch("ROLLBACK").unwrap();
+        let early = early.await.unwrap();
+        assert_eq!((early.status.as_u16(), early.code().as_str()), (409, "SG6102"));
+        assert_eq!(early.header("retry-after"), "1");
+        let state = ready(&running, &registry, &begun).await;
+        let sealed = leaves(&gateway.journal());
+        assert!(
+            sealed
+                .iter()
+                .any(|leaf| leaf["k"] == "pull" && leaf["x"] == extract.as_str())
+        );
+        assert!(
+            sealed
+                .iter()
+                .any(|leaf| leaf["k"] == "refusal" && leaf["code"] == "extract-not-ready")
+        );
+        assert_eq!(content(&running, &registry, &state).await.status, 200);
+    });
+}
+
+/// Who or what, the request, status, code, slug of the leaf.
+type Refusal = (&'static str, &'static str, Value, u16, &'static str, &'static str);
+
+fn refusals() -> Vec<Refusal> {
+    let select = |value| with(population(), "select", value);
+    vec![
+        ("an agency", POLICE, population(), 403, "SG1107", "wrong-role"),
+        (
+            "no such dataset",
+            REGISTRY,
+            with(population(), "dataset", json!("everything")),
+            404,
+            "SG4108",
+            "unknown-dataset",
+        ),
+        (
+            "no such purpose",
+            REGISTRY,
+            with(population(), "purpose", json!("marketing")),
+            403,
+            "SG4104",
+            "bad-purpose",
+        ),
+        (
+            "a purpose without grant",
+            REGISTRY,
+            with(population(), "purpose", json!("enrolment.survey")),
+            403,
+            "SG4103",
+            "no-grant",
+        ),
+        (
+            "no case",
+            REGISTRY,
+            with(population(), "case", json!(" ")),
+            400,
+            "SG4111",
+            "case-required",
+        ),
+        (
+            "a region that is none",
+            REGISTRY,
+            select(json!({ "region": "x" })),
+            400,
+            "SG4109",
+            "bad-selection",
+        ),
+        (
+            "a field that is not granted",
+            REGISTRY,
+            select(json!({ "marital_status": "1" })),
+            400,
+            "SG2101",
+            "bad-request",
+        ),
+        (
+            "an unknown member",
+            REGISTRY,
+            with(population(), "fields", json!(["phone"])),
+            400,
+            "SG2101",
+            "bad-request",
+        ),
+        (
+            "a form that is not offered",
+            REGISTRY,
+            with(population(), "form", json!("xlsx")),
+            400,
+            "SG2101",
+            "bad-request",
+        ),
+    ]
+}
+
+#[test]
+fn each_refused_extract_has_its_code_and_its_leaf() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        for (what, who, body, status, code, slug) in refusals() {
+            let before = leaves(&gateway.journal()).len();
+            let answer = running.call(request(&body), &gateway.partner(who)).await.unwrap();
+            assert_eq!(
+                (answer.status.as_u16(), answer.code().as_str()),
+                (status, code),
+                "{what}: {:?}",
+                answer.body
+            );
+            assert_eq!(answer.header("content-type"), "application/problem+json", "{what}");
+            assert!(
+                !text(&answer).contains("marital_status"),
+                "{what}: what was asked is echoed"
+            );
+            let fresh = leaves(&gateway.journal()).split_off(before);
+            assert_eq!(fresh.len(), 1, "{what}: {fresh:?}");
+            assert_eq!(
+                (fresh[0]["k"].as_str(), fresh[0]["code"].as_str()),
+                (Some("refusal"), Some(slug)),
+                "{what}"
+            );
+            assert_eq!(
+                (fresh[0]["p"].as_str(), fresh[0]["at"].as_str()),
+                (Some(who), Some("pull")),
+                "{what}"
+            );
+        }
+        assert_eq!(
+            std::fs::read_dir(gateway.path("extracts")).unwrap().count(),
+            0,
+            "nothing was prepared"
+        );
+    });
+}
+
+#[test]
+fn an_extract_is_absent_for_everybody_else() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let registry = gateway.partner(REGISTRY);
+        let begun = running.call(request(&population()), &registry).await.unwrap();
+        let state = ready(&running, &registry, &begun).await;
+        for link in ["status", "content", "receipt"] {
+            let path = state["links"][link].as_str().unwrap();
+            let answer = running.call(Call::get(path), &gateway.partner(POLICE)).await.unwrap();
+            assert_eq!(
+                (answer.status.as_u16(), answer.code().as_str()),
+                (404, "SG2114"),
+                "{link}"
+            );
+        }
+    });
+}
+
+#[test]
+fn an_extract_is_kept_in_cipher_and_gone_after_a_restart() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let registry = gateway.partner(REGISTRY);
+        six_residents(&gateway, &running).await;
+        let (state, _) = pulled(&running, &registry, &population()).await;
+        let spool = gateway
+            .path("extracts")
+            .join(format!("{}.spool", state["extract"].as_str().unwrap()));
+        let bytes = std::fs::read(&spool).unwrap();
+        assert!(!bytes.windows(18).any(|window| window == nobody(0).as_bytes()));
+        running.kill();
+        let running = gateway.serve();
+        assert!(!spool.exists());
+        let path = state["links"]["content"].as_str().unwrap();
+        let answer = running.call(Call::get(path), &registry).await.unwrap();
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (404, "SG2114"));
+    });
+}
+
+#[test]
+fn the_pull_command_writes_a_verified_file_and_an_agency_gets_exit_3() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        six_residents(&gateway, &running).await;
+        let command = |partner: &str, file: &str| {
+            let config = format!("partners/{partner}/client.toml");
+            gateway.shuguan(&[
+                "pull",
+                "population",
+                "--purpose",
+                "enrolment.registration",
+                "--case",
+                "AJ-2026-001",
+                "-o",
+                file,
+                "-c",
+                &config,
+            ])
+        };
+        let (code, _, error) = command(REGISTRY, "population.ndjson");
+        assert_eq!(code, 0, "{error}");
+        let pulled = std::fs::read_to_string(gateway.path("population.ndjson")).unwrap();
+        assert_eq!(pulled.lines().count(), 6);
+        let (code, _, error) = command(POLICE, "stolen.ndjson");
+        assert_eq!(code, 3, "{error}");
+        assert!(error.contains("SG1107"), "{error}");
+        assert!(!gateway.path("stolen.ndjson").exists());
+    });
+}
