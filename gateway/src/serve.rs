@@ -77,8 +77,9 @@ impl Gateway {
         let tls = start::tls_settings(&config);
         let (material, policies, secrets) = start::material(&config, &tls)?;
         let sockets = start::bind(&config.listen).await?;
-        let journal = start::journal(&config, &secrets, clock.clone()).await?;
+        // The journal last: opening it seals the `start` leaf, and a start that fails leaves none.
         let registry = start::registry(&config, &policies)?;
+        let journal = start::journal(&config, &secrets, clock.clone()).await?;
         let policies = Arc::new(ArcSwap::new(Arc::new(policies)));
         let stations = Arc::new(start::stations(
             &config,
