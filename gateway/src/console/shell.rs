@@ -46,6 +46,8 @@ struct Problem {
 #[template(path = "problem.html")]
 struct ProblemPage {
     status: u16,
+    /// What to do, in Chinese where we have it.
+    next: Option<&'static str>,
     problem: Problem,
 }
 
@@ -87,9 +89,10 @@ fn is_problem(response: &Response) -> bool {
 async fn problem_page(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let bytes = to_bytes(body, PROBLEM_BYTES_MAX).await.unwrap_or_default();
-    let problem = serde_json::from_slice(&bytes).unwrap_or_default();
+    let problem: Problem = serde_json::from_slice(&bytes).unwrap_or_default();
     let page = ProblemPage {
         status: parts.status.as_u16(),
+        next: super::words::next(&problem.code),
         problem,
     };
     match page.render() {

@@ -46,6 +46,21 @@ pub(super) fn outcome(code: &str) -> &str {
     }
 }
 
+/// What an officer can do about a refusal that the console gives; none for those of other doors.
+pub(super) fn next(code: &str) -> Option<&'static str> {
+    Some(match Refusal::parse(code)? {
+        Refusal::WrongRole => "交换由审计员和安全管理员查看；其他角色可看总览",
+        Refusal::ReasonRequired => "返回上一页，填写案件编号（1 至 64 个字符）并选择理由",
+        Refusal::CrossSite => "表单已超过一小时，或并非由本控制台打开；请重新打开页面再提交",
+        Refusal::NotFound => "请核对地址或交换编号，或从列表中打开",
+        Refusal::BadRequest => "筛选条件只接受代码和时间，不接受姓名、证件号码；请返回修改",
+        Refusal::JournalUnavailable => "台账不能提交，因此没有显示任何结果；请稍后再试，并通知系统管理员",
+        Refusal::UnknownPartner | Refusal::CertificateRevoked => "请联系安全管理员",
+        Refusal::Overloaded | Refusal::Draining => "请稍后再试",
+        _ => return None,
+    })
+}
+
 /// Chinese of an operator's name.
 pub(super) fn operator(name: &str) -> &str {
     match name {
