@@ -1,12 +1,48 @@
-//! (being written)
+//! The console: pages and a JSON API for officers, on their own listener.
+//!
+//! Takes requests whose certificate the edge and the gate have judged; gives pages that work without script, and JSON. The certificate is the
+//! login: no cookie, nothing in the browser. An officer's search, view or download is sealed before its result is read (C5).
+//!
+//! | File | What it does |
+//! |---|---|
+//! | `shell` | headers of every answer, problems as pages, the page for callers without a certificate |
+//! | `guard` | requests from other sites, form tokens |
+//! | `question` | who asks what and why: sealed, then answered |
+//! | `officers_api` | `POST /console/api/…` |
+//! | `overview`, `exchanges`, `exchange` | the pages |
+//! | `proof` | what is proved about a leaf |
+//! | `words` | Chinese for codes, moments in Shanghai |
+
+mod exchange;
+mod exchanges;
+mod guard;
+mod officers_api;
+mod overview;
+mod proof;
+mod question;
+mod shell;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::sync::Arc;
 
 use axum::Router;
-use axum::response::Response;
+use axum::extract::DefaultBodyLimit;
+use axum::response::{IntoResponse, Redirect};
+use axum::routing::{get, post};
+use http::header;
 
 use crate::api::Api;
 use crate::api::gate::Gate;
+use crate::edge::Peer;
 use crate::edge::health::Readiness;
 use crate::relay::RelayStatus;
+
+pub use shell::help;
+
+/// A form is small.
+const BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// What the pages and the officers' API show.
 #[derive(Clone, Debug)]
@@ -19,13 +55,66 @@ pub struct Console {
     pub readiness: Readiness,
 }
 
-/// The routes of the console listener, behind the gate.
-pub fn router(console: Console, gate: Gate) -> Router {
-    let _ = console;
-    crate::api::behind_gate(Router::new(), gate)
+/// What the handlers share.
+#[derive(Debug)]
+struct Desk {
+    console: Console,
+    forms: guard::FormKey,
 }
 
-/// The page for a browser without a certificate.
-pub fn help() -> Option<Response> {
-    None
+/// The frame of every page: whose certificate it is, and where we are.
+#[derive(Debug)]
+struct Frame {
+    officer: String,
+    role: &'static str,
+    sees_exchanges: bool,
+    here: &'static str,
+}
+
+impl Frame {
+    fn of(peer: &Peer, here: &'static str) -> Self {
+        let partner = peer.partner();
+        Self {
+            officer: partner.zh.clone(),
+            role: partner.role.zh(),
+            sees_exchanges: question::sees_exchanges(partner.role),
+            here,
+        }
+    }
+}
+
+/// The routes of the console listener, behind the gate; only the style sheet is before it, since the page for a caller without a
+/// certificate needs it.
+pub fn router(console: Console, gate: Gate) -> Router {
+    let desk = Arc::new(Desk {
+        console,
+        forms: guard::FormKey::fresh(),
+    });
+    let routes = Router::new()
+        .route("/", get(|| async { Redirect::to("/console/") }))
+        .route("/console", get(|| async { Redirect::to("/console/") }))
+        .route("/console/", get(overview::page))
+        .route(exchanges::ROUTE, get(exchanges::ask).post(exchanges::search))
+        .route(exchange::ROUTE, get(exchange::ask).post(exchange::show))
+        .route(exchange::RECEIPT, post(exchange::receipt))
+        .route(exchange::LEAF, post(exchange::leaf))
+        .route("/console/api/search", post(officers_api::search))
+        .route("/console/api/show", post(officers_api::show))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(desk);
+    Router::new()
+        .route("/console/style.css", get(style))
+        .route("/console/mark.svg", get(mark))
+        .merge(crate::api::behind_gate(routes, gate))
+        .layer(axum::middleware::from_fn(shell::dress))
+}
+
+async fn style() -> impl IntoResponse {
+    let kind = [(header::CONTENT_TYPE, "text/css; charset=utf-8")];
+    (kind, include_str!("../assets/console.css"))
+}
+
+async fn mark() -> impl IntoResponse {
+    let kind = [(header::CONTENT_TYPE, "image/svg+xml")];
+    (kind, include_str!("../assets/mark.svg"))
 }

@@ -95,7 +95,7 @@ pub struct Refused {
 /// What is wrong with one row.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct RowError {
-    /// Data row, from 1.
+    /// Data row, from 1; 0 when it is the file as a whole.
     pub row: u64,
     /// Line of the file, from 1.
     pub line: u64,

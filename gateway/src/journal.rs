@@ -61,7 +61,7 @@ pub use payload::{PayloadWriter, SealedPayload};
 pub use refusals::RefusalDraft;
 pub use settings::{JournalSettings, Secret};
 pub use shared::Backlog;
-pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader};
+pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader, Tally};
 
 use crate::clock::{self, Clock};
 use entry::Prepared;
@@ -517,6 +517,22 @@ impl Journal {
             Ok(Some(kek.open(kind, exchange, &sealed)?.to_vec()))
         })
         .await
+    }
+
+    /// A leaf with its receipt under the newest checkpoint.
+    ///
+    /// # Errors
+    /// When the journal cannot be read, or the hashes on the way to the root are not all there.
+    pub async fn sealed_newest(&self, leaf: u64) -> Result<Option<Sealed>, JournalFault> {
+        self.read(move |reader| reader.sealed_newest(leaf)).await
+    }
+
+    /// Counts of the leaves since a moment, by hour, kind and partner; of the newest 100,000 leaves at most.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn tally(&self, since_us: i64) -> Result<Vec<Tally>, JournalFault> {
+        self.read(move |reader| reader.tally(since_us)).await
     }
 
     /// Leaves that match, newest first.

@@ -77,8 +77,9 @@ impl Gateway {
         let tls = start::tls_settings(&config);
         let (material, policies, secrets) = start::material(&config, &tls)?;
         let sockets = start::bind(&config.listen).await?;
-        let journal = start::journal(&config, &secrets, clock.clone()).await?;
+        // The journal last: opening it seals the `start` leaf, and a gateway that does not start has not started.
         let registry = start::registry(&config, &policies)?;
+        let journal = start::journal(&config, &secrets, clock.clone()).await?;
         let policies = Arc::new(ArcSwap::new(Arc::new(policies)));
         let stations = Arc::new(start::stations(
             &config,
@@ -205,9 +206,10 @@ impl Gateway {
                 return Err(fault);
             }
         };
+        // First the list, so that no live connection is judged by the old one after a handshake was judged by the new.
+        self.revoked.store(material.revoked);
         self.feed.tls.store(material.feed);
         self.console.tls.store(material.console);
-        self.revoked.store(material.revoked);
         self.readiness
             .report("reload", Light::Green, "certificates and revocation lists are in force");
         self.seal_certificate_acts().await;

@@ -20,6 +20,7 @@ use rustls::{AlertDescription, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::answer::{CallError, Problem};
@@ -30,6 +31,8 @@ use crate::refusal::Refusal;
 /// A body to send.
 pub type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
+/// How long request and connection wait for each other's end.
+const GRACE: Duration = Duration::from_secs(2);
 /// Longest problem or status document that is read.
 const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 
@@ -67,12 +70,13 @@ struct Connection {
 impl Client {
     /// Loads certificate, key and authorities; connects at the first call.
     pub fn open(settings: &ClientSettings, listener: Listener) -> Result<Self, Failure> {
-        let address = match listener {
-            Listener::Feed => &settings.gateway,
-            Listener::Console => settings.console.as_ref().ok_or_else(|| {
-                Failure::local("client.toml names no `console`").then("add `console = \"https://HOST:PORT\"`")
-            })?,
+        let (address, key) = match listener {
+            Listener::Feed => (&settings.gateway, "gateway"),
+            Listener::Console => (&settings.console, "console"),
         };
+        let address = address.as_ref().ok_or_else(|| {
+            Failure::local(format!("client.toml names no `{key}`")).then(format!("add `{key} = \"https://HOST:PORT\"`"))
+        })?;
         let (host, port) = split_address(address)
             .ok_or_else(|| Failure::local(format!("`{address}` is not `https://HOST:PORT`")).at("client.toml"))?;
         Ok(Self {
@@ -104,8 +108,7 @@ impl Client {
             Some(open) if open.is_usable() => open,
             _ => self.connect().await?,
         };
-        let sent = connection.send(request).await;
-        match sent {
+        match connection.send(request).await {
             Ok(response) => {
                 *slot = Some(connection);
                 drop(slot);
@@ -114,7 +117,7 @@ impl Client {
                 }
                 Err(CallError::Problem(Box::new(read_problem(response).await)))
             }
-            Err(error) => Err(connection.why(&error).await),
+            Err(error) => Err(error),
         }
     }
 
@@ -153,7 +156,7 @@ impl Client {
             let name = ServerName::try_from(self.host.clone()).map_err(std::io::Error::other)?;
             TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp).await
         };
-        let tls = tokio::time::timeout(Duration::from_secs(15), opening)
+        let tls = timeout(Duration::from_secs(15), opening)
             .await
             .map_err(|_| CallError::Network("no connection within 15 s".into()))?
             .map_err(|error| explain(&error))?;
@@ -195,28 +198,47 @@ impl Connection {
         !closed && !self.task.is_finished()
     }
 
+    /// Sends one request; on failure gives the cause that the connection knows, or else the request's own.
+    ///
+    /// A connection that dies can leave its request without an answer for ever, so both are waited for.
+    async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, CallError> {
+        let Self { sender, task } = self;
+        let mut sending = std::pin::pin!(sender.send(request));
+        let (sent, ended) = tokio::select! {
+            biased;
+            sent = &mut sending => (Some(sent), None),
+            ended = &mut *task => (timeout(GRACE, sending).await.ok(), Some(ended)),
+        };
+        let error = match sent {
+            Some(Ok(response)) => return Ok(response),
+            Some(Err(error)) => explain(&error),
+            None => CallError::Closed,
+        };
+        let ended = match ended {
+            Some(ended) => Some(ended),
+            None => timeout(GRACE, task).await.ok(),
+        };
+        match ended {
+            Some(Ok(Err(cause))) => match explain(&cause) {
+                CallError::Certificate(refusal) => Err(CallError::Certificate(refusal)),
+                _ => Err(error),
+            },
+            _ => Err(error),
+        }
+    }
+}
+
+impl Sender {
     async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, hyper::Error> {
-        match &mut self.sender {
-            Sender::Two(sender) => {
+        match self {
+            Self::Two(sender) => {
                 sender.ready().await?;
                 sender.send_request(request).await
             }
-            Sender::One(sender) => {
+            Self::One(sender) => {
                 sender.ready().await?;
                 sender.send_request(origin_form(request)).await
             }
-        }
-    }
-
-    /// The cause that the connection knows, or else the request's own error.
-    async fn why(self, error: &hyper::Error) -> CallError {
-        drop(self.sender);
-        match tokio::time::timeout(Duration::from_secs(2), self.task).await {
-            Ok(Ok(Err(cause))) => match explain(&cause) {
-                CallError::Certificate(refusal) => CallError::Certificate(refusal),
-                _ => explain(error),
-            },
-            _ => explain(error),
         }
     }
 }

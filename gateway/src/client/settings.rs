@@ -11,8 +11,8 @@ use crate::command::exit::Failure;
 /// Address and identity of a partner's client.
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
-    /// `https://host:port` of the feed listener.
-    pub gateway: String,
+    /// `https://host:port` of the feed listener, for agencies and the registry.
+    pub gateway: Option<String>,
     /// `https://host:port` of the console listener, for officers.
     pub console: Option<String>,
     /// Our certificate chain, PEM.
@@ -35,7 +35,7 @@ impl ClientSettings {
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let (mut document, mut table) = Document::parse(path.display().to_string(), &text);
-        let gateway = table.required(&mut document, "gateway");
+        let gateway = table.optional(&mut document, "gateway");
         let console = table.optional(&mut document, "console");
         let mut file = |key: &str| -> Option<PathBuf> {
             table
@@ -45,8 +45,8 @@ impl ClientSettings {
         let (certificate, key, ca, trust) = (file("certificate"), file("key"), file("ca"), file("trust"));
         table.finish(&mut document);
         let faults = document.into_faults();
-        match (gateway, certificate, key, ca, trust) {
-            (Some(gateway), Some(certificate), Some(key), Some(ca), Some(trust)) if faults.is_empty() => Ok(Self {
+        match (certificate, key, ca, trust) {
+            (Some(certificate), Some(key), Some(ca), Some(trust)) if faults.is_empty() => Ok(Self {
                 gateway,
                 console,
                 certificate,

@@ -25,6 +25,7 @@ enum ConfigAction {
         config: PathBuf,
     },
     /// Print the example configuration with every default.
+    #[command(after_help = "EXAMPLES\n  shuguan config example > shuguan.toml\n\nEXIT CODES\n  0 printed")]
     Example,
 }
 

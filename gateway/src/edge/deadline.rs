@@ -169,6 +169,42 @@ mod tests {
         });
     }
 
+    fn frames(frames: Vec<Frame<Bytes>>) -> impl Body<Data = Bytes, Error = BodyStop> + Unpin {
+        StreamBody::new(futures_util::stream::iter(frames.into_iter().map(Ok)))
+    }
+
+    #[test]
+    fn a_body_that_announced_no_length_is_counted_as_it_comes() {
+        let body = || frames(["123", "456"].map(|part| Frame::data(Bytes::from(part))).into());
+        runtime().block_on(async {
+            assert!(GuardedBody::new(body(), limits(6)).collect().await.is_ok());
+            let stopped = GuardedBody::new(body(), limits(5)).collect().await.unwrap_err();
+            assert_eq!(stopped, BodyStop::TooLarge(5));
+        });
+    }
+
+    #[test]
+    fn trailers_that_speak_of_framing_end_the_body() {
+        let mut trailers = HeaderMap::new();
+        trailers.insert(header::CONTENT_LENGTH, 4.into());
+        let body = GuardedBody::new(frames(vec![Frame::trailers(trailers)]), limits(5));
+        let stopped = runtime().block_on(body.collect()).unwrap_err();
+        assert_eq!(stopped, BodyStop::Incomplete);
+    }
+
+    #[test]
+    fn a_dripping_body_is_too_slow_and_only_waiting_counts() {
+        for (bytes, waited, verdict) in [
+            (2_999, RATE_WINDOW, Err(BodyStop::TooSlow)),
+            (3_000, RATE_WINDOW, Ok(())),
+            (1, RATE_WINDOW / 2, Ok(())),
+        ] {
+            let mut body = GuardedBody::new(Full::new(Bytes::new()), limits(1 << 20));
+            body.window_waited = waited;
+            assert_eq!(body.arrived(bytes), verdict, "{bytes} bytes in {waited:?}");
+        }
+    }
+
     #[test]
     fn a_silent_body_is_too_slow() {
         runtime().block_on(async {

@@ -41,6 +41,10 @@ pub struct PushHead {
 }
 
 /// A push that may proceed. Only this module makes one.
+///
+/// ```compile_fail
+/// let _ = |peer| shuguan::exchange::admit::Admitted { peer };
+/// ```
 #[derive(Debug)]
 pub struct Admitted {
     pub(super) peer: Arc<Peer>,

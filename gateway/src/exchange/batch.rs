@@ -26,6 +26,8 @@ pub struct Batch<'a, B> {
     ended: bool,
     paced: u64,
     rejects: Vec<Reject>,
+    /// Set when the body cannot be read on; the rest is only hashed, so that the refusal can stick to its key.
+    unreadable: Option<Unreadable>,
     reject_percent_max: u32,
     rows_max: Option<u64>,
 }
@@ -34,7 +36,8 @@ pub struct Batch<'a, B> {
 #[derive(Debug)]
 pub struct Received {
     pub(super) counts: Counts,
-    pub(super) rejects: Vec<Reject>,
+    /// What is told about the batch: the fault of the whole first, then the rejects.
+    pub(super) report: Vec<RowError>,
     pub(super) digest: [u8; 32],
     pub(super) bytes: u64,
     /// Set when the batch as a whole is refused; the answer sticks to the key (C4).
@@ -69,6 +72,7 @@ where
             ended: false,
             paced: 0,
             rejects: Vec::new(),
+            unreadable: None,
             reject_percent_max: legal.map_or(configured, |legal| legal.min(configured)),
             rows_max: admitted.plan.limits().rows_per_push,
         }
@@ -100,7 +104,10 @@ where
                 };
                 self.digest.update(&data);
                 self.bytes = self.bytes.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
-                self.decoder.feed(&data).map_err(|error| self.unreadable(&error))
+                if self.unreadable.is_none() {
+                    self.unreadable = self.decoder.feed(&data).err();
+                }
+                Ok(())
             }
             Some(Err(stop)) => Err(match stop {
                 BodyStop::TooLarge(limit) => too_large(limit),
@@ -112,7 +119,10 @@ where
                 if self.admitted.content_length.is_some_and(|length| length != self.bytes) {
                     return Err(Refusal::BodyIncomplete.into());
                 }
-                self.decoder.finish().map_err(|error| self.unreadable(&error))
+                if self.unreadable.is_none() {
+                    self.unreadable = self.decoder.finish().err();
+                }
+                Ok(())
             }
         }
     }
@@ -129,17 +139,6 @@ where
         Ok(())
     }
 
-    fn unreadable(&self, error: &Unreadable) -> Stop {
-        let refusal = match error {
-            Unreadable::BadEncoding { .. } | Unreadable::ForeignMark { .. } => Refusal::BadEncoding,
-            Unreadable::BadHeaderRow { .. } => Refusal::BadHeaderRow,
-            Unreadable::RecordTooLong { .. } | Unreadable::NotThisFormat { .. } => Refusal::Unreadable,
-        };
-        let mut refused = Refused::new(refusal).detail(error);
-        refused.exchange = Some(self.admitted.exchange);
-        refused.into()
-    }
-
     /// Ends the batch: digest, share of rejects, emptiness.
     ///
     /// # Errors
@@ -153,10 +152,12 @@ where
             return Err(Refusal::BadDigest.into());
         }
         let counts = self.decoder.counts().clone();
+        let mut report: Vec<RowError> = self.unreadable.iter().flat_map(whole_errors).collect();
+        report.extend(self.rejects.iter().map(row_error));
         let refused = self.judge(&counts);
         Ok(Received {
             counts,
-            rejects: self.rejects,
+            report,
             digest,
             bytes: self.bytes,
             refused,
@@ -164,6 +165,9 @@ where
     }
 
     fn judge(&self, counts: &Counts) -> Option<Refused> {
+        if let Some(error) = &self.unreadable {
+            return Some(Refused::new(refusal_of(error)));
+        }
         if counts.received == 0 {
             return Some(Refused::new(Refusal::EmptyBatch));
         }
@@ -176,8 +180,35 @@ where
     }
 }
 
+/// What a batch that cannot be read as a whole is refused as.
+fn refusal_of(error: &Unreadable) -> Refusal {
+    match error {
+        Unreadable::BadEncoding { .. } | Unreadable::ForeignMark { .. } => Refusal::BadEncoding,
+        Unreadable::BadHeaderRow { .. } => Refusal::BadHeaderRow,
+        Unreadable::RecordTooLong { .. } | Unreadable::NotThisFormat { .. } => Refusal::Unreadable,
+    }
+}
+
+/// Where the reading ended: row 0 and the line; for a header row, one entry for each field that is missing or named twice.
+fn whole_errors(error: &Unreadable) -> Vec<RowError> {
+    let refusal = refusal_of(error);
+    let entry = |field: Option<&'static str>| RowError {
+        row: 0,
+        line: error.line().unwrap_or(1),
+        field: field.map(Into::into),
+        code: refusal.code().into(),
+        title: refusal.zh().into(),
+    };
+    match error {
+        Unreadable::BadHeaderRow { missing, twice } => {
+            missing.iter().chain(twice).map(|field| entry(Some(field))).collect()
+        }
+        _ => vec![entry(None)],
+    }
+}
+
 /// A reject as the sender is told: where and why, never the value.
-pub(super) fn row_error(reject: &Reject) -> RowError {
+fn row_error(reject: &Reject) -> RowError {
     RowError {
         row: reject.row,
         line: reject.line,

@@ -20,6 +20,10 @@ pub struct Release<'a> {
 }
 
 /// A batch that was released whole. Only this module makes one.
+///
+/// ```compile_fail
+/// let _ = |received| shuguan::exchange::release::Released { received };
+/// ```
 #[derive(Debug)]
 pub struct Released {
     pub(super) received: Received,

@@ -6,7 +6,6 @@
 use shuguan_ledger::leaf::{Digest, Event, Leaf, PullEvent, PushEvent, RefusalEvent};
 
 use super::admit::Admitted;
-use super::batch::row_error;
 use super::pull::Prepared;
 use super::release::Released;
 use super::{Fault, Refused, Stations, Stop};
@@ -17,6 +16,10 @@ use crate::refusal::Refusal;
 const JOURNAL_RETRY_AFTER_S: u64 = 5;
 
 /// A push that is durable. Only this module makes one.
+///
+/// ```compile_fail
+/// let _ = |sealed| shuguan::exchange::seal::SealedPush { sealed };
+/// ```
 #[derive(Debug)]
 pub struct SealedPush {
     pub(super) sealed: Sealed,
@@ -130,9 +133,9 @@ fn refusal_event(admitted: &Admitted, refusal: Refusal) -> Event {
 /// The reject report: one JSON object a line.
 fn report(released: &Released) -> Vec<u8> {
     let mut report = Vec::new();
-    for reject in &released.received.rejects {
+    for error in &released.received.report {
         // Writing JSON to a Vec cannot fail.
-        serde_json::to_writer(&mut report, &row_error(reject)).unwrap_or_default();
+        serde_json::to_writer(&mut report, error).unwrap_or_default();
         report.push(b'\n');
     }
     report

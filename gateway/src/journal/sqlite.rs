@@ -163,6 +163,9 @@ pub(super) const SEARCH_PARTNER: &str = "SELECT idx, t, kind, exchange, partner,
      WHERE partner = ?8 AND idx >= ?1 AND idx < ?2 AND (?3 IS NULL OR rec = ?3) AND (?4 IS NULL OR pur = ?4)
        AND (?5 IS NULL OR code = ?5) AND (?6 IS NULL OR kind = ?6)
      ORDER BY idx DESC LIMIT ?7";
+/// Counts by hour, kind and partner of the newest leaves from ?1 on, at most ?2 of them.
+pub(super) const TALLY: &str = "SELECT t / 3600000000, kind, partner, count(*) FROM (
+     SELECT t, kind, partner FROM leaf WHERE idx >= ?1 ORDER BY idx DESC LIMIT ?2) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
 pub(super) const INBOX_STATE: &str = "SELECT state, reason, parts, bytes FROM inbox WHERE leaf = ?1";
 pub(super) const REJECTS: &str = "SELECT sealed FROM reject WHERE leaf = ?1";
 pub(super) const EVIDENCE: &str = "SELECT sealed FROM evidence WHERE leaf = ?1";
@@ -220,6 +223,7 @@ pub(super) const ALL: &[&str] = &[
     ONE_LEAF,
     SEARCH,
     SEARCH_PARTNER,
+    TALLY,
     INBOX_STATE,
     REJECTS,
     EVIDENCE,

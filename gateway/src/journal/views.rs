@@ -100,6 +100,22 @@ pub struct Query {
     pub limit: u32,
 }
 
+/// How many leaves of one kind and partner fall into one hour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// Hours since 1970, UTC.
+    pub hour: i64,
+    /// Kind of the leaves.
+    pub kind: String,
+    /// Partner or officer.
+    pub partner: Option<String>,
+    /// Leaves.
+    pub count: u64,
+}
+
+/// Most leaves that one tally looks at, the newest ones: a page must not read a busy day's millions.
+const TALLY_MAX: u32 = 100_000;
+
 impl Reader {
     /// Opens a journal, or a copy of one with its `-wal` beside it, for reading.
     ///
@@ -180,6 +196,34 @@ impl Reader {
         found
             .map(|(size, note)| self.prove(row, unsigned(size), note))
             .transpose()
+    }
+
+    /// A leaf with its receipt under the newest checkpoint.
+    pub fn sealed_newest(&self, leaf: u64) -> Result<Option<Sealed>, JournalFault> {
+        let newest = self
+            .connection
+            .query_row(sqlite::NEWEST_CHECKPOINT, [], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (size, note) = newest.map_err(JournalFault::store("read the newest checkpoint"))?;
+        match self.leaf(leaf)? {
+            Some(row) => self.prove(row, unsigned(size), note).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Counts of the leaves since a moment, by hour, kind and partner; of the newest 100,000 leaves at most.
+    pub fn tally(&self, since_us: i64) -> Result<Vec<Tally>, JournalFault> {
+        let first = prune::first_since(&self.connection, self.size()?, since_us);
+        let first = first.map_err(JournalFault::store("count leaves"))?;
+        let mut count = self.prepared(sqlite::TALLY)?;
+        let rows = count.query_map(params![sql(first), TALLY_MAX], |row| {
+            Ok(Tally {
+                hour: row.get(0)?,
+                kind: row.get(1)?,
+                partner: row.get(2)?,
+                count: unsigned(row.get(3)?),
+            })
+        });
+        collect(rows, "count leaves")
     }
 
     fn prove(&self, row: LeafRow, size: u64, note: String) -> Result<Sealed, JournalFault> {

@@ -263,13 +263,38 @@ async fn new_parameters_hold_from_the_next_connection_on() {
     assert_eq!(gateway.refusal().await, Refusal::CertificateRevoked);
 }
 
+/// A client hello of TLS 1.2 (RFC 5246, 7.4.1.2) with ECDHE and AES-128-GCM, written by hand: our TLS library cannot speak it.
+fn hello_of_tls_1_2() -> Vec<u8> {
+    let extensions = b"\0\x0a\0\x04\0\x02\0\x17\0\x0b\0\x02\x01\0\0\x0d\0\x04\0\x02\x04\x03";
+    let mut body = vec![3, 3];
+    body.extend([7; 32]);
+    body.extend(b"\0\0\x02\xc0\x2b\x01\0");
+    body.extend(u16::try_from(extensions.len()).unwrap().to_be_bytes());
+    body.extend(extensions);
+    let length = u16::try_from(body.len()).unwrap();
+    let mut hello = vec![0x16, 3, 1];
+    hello.extend((length + 4).to_be_bytes());
+    hello.extend([1, 0]);
+    hello.extend(length.to_be_bytes());
+    hello.extend(body);
+    hello
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn tls_1_2_is_not_spoken() {
+async fn whoever_speaks_tls_1_2_or_no_tls_is_told_and_refused() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let city = City::new();
     let mut gateway = Gateway::feed(&city).await;
-    let mut tcp = TcpStream::connect(gateway.address).await.unwrap();
-    tokio::io::AsyncWriteExt::write_all(&mut tcp, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        .await
-        .unwrap();
-    assert_eq!(gateway.refusal().await, Refusal::HandshakeFailed);
+    let plain = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec();
+    for (hello, alert) in [(hello_of_tls_1_2(), Some(70)), (plain, None)] {
+        let mut tcp = TcpStream::connect(gateway.address).await.unwrap();
+        tcp.write_all(&hello).await.unwrap();
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(3), tcp.read_to_end(&mut answer));
+        assert!(read.await.is_ok(), "the connection stays open");
+        assert_eq!(gateway.refusal().await, Refusal::HandshakeFailed);
+        if alert.is_some() {
+            assert_eq!(answer.last().copied(), alert, "protocol_version");
+        }
+    }
 }

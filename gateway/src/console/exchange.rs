@@ -1,0 +1,443 @@
+//! One exchange: who, what, when, why, what was kept and withheld, what became of it, and its proof.
+//!
+//! `GET` asks for case and reason and seals nothing. `POST` seals the question, then reads; the downloads likewise.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Form};
+use http::{HeaderMap, Uri, header};
+use shuguan_ledger::leaf::{Event, RelayedEvent};
+use shuguan_policies::{Plan, PolicySet};
+
+use super::exchanges::{Choice, Line, answer, partner, purpose, reasons, record, taken};
+use super::proof::{Proof, hex, prove};
+use super::question::{self, Act, Asked, Request};
+use super::words::{self, Moment, grouped};
+use super::{Desk, Frame, shell};
+use crate::api::gate::Context;
+use crate::edge::Peer;
+use crate::exchange::{Fault, Stop};
+use crate::journal::ExchangeView;
+use crate::refusal::Refusal;
+
+/// Where an exchange is.
+pub(super) const ROUTE: &str = "/console/exchanges/{exchange}";
+/// Its receipt as a file.
+pub(super) const RECEIPT: &str = "/console/exchanges/{exchange}/receipt";
+/// Its first leaf as a file.
+pub(super) const LEAF: &str = "/console/exchanges/{exchange}/leaf";
+
+/// Asks for case and reason.
+#[derive(Template)]
+#[template(path = "ask.html")]
+struct AskPage {
+    frame: Frame,
+    exchange: String,
+    reasons: Vec<Choice>,
+    token: String,
+}
+
+#[derive(Template)]
+#[template(path = "exchange.html")]
+struct Page {
+    frame: Frame,
+    request: Request,
+    exchange: String,
+    query_index: u64,
+    head: Line,
+    facts: Vec<Fact>,
+    counts: Vec<Count>,
+    fields: Option<Fields>,
+    standing: Option<Choice>,
+    relayed: Option<Relayed>,
+    leaves: Vec<Proved>,
+    proof: Proof,
+    token_list: String,
+    token_receipt: String,
+    token_leaf: String,
+}
+
+/// One line of facts.
+struct Fact {
+    term: &'static str,
+    text: String,
+    code: String,
+}
+
+/// One number.
+struct Count {
+    term: &'static str,
+    number: String,
+}
+
+/// What the plan of the day kept and withheld.
+struct Fields {
+    grant: String,
+    kept: Vec<Kept>,
+    withheld: Vec<Choice>,
+}
+
+struct Kept {
+    name: &'static str,
+    zh: &'static str,
+    operator: String,
+    /// As the agreement writes it; empty when the word says all.
+    written: String,
+    changed: bool,
+}
+
+struct Relayed {
+    moment: Moment,
+    counts: Vec<Count>,
+}
+
+/// A leaf with its own proof.
+struct Proved {
+    line: Line,
+    valid: bool,
+}
+
+/// The page that asks first.
+pub(super) async fn ask(
+    State(desk): State<Arc<Desk>>,
+    Extension(context): Extension<Context>,
+    Extension(peer): Extension<Arc<Peer>>,
+    Path(exchange): Path<String>,
+) -> Response {
+    let page = ask_page(&desk, &peer, &exchange);
+    answer(&context, &peer, page).await
+}
+
+fn ask_page(desk: &Desk, peer: &Peer, exchange: &str) -> Result<Response, Stop> {
+    if !question::sees_exchanges(peer.partner().role) {
+        return Err(Refusal::WrongRole.into());
+    }
+    // Whether it exists is told after the leaf, not before.
+    let exchange: uuid::Uuid = exchange.parse().map_err(|_| Refusal::NotFound)?;
+    shell::page(&AskPage {
+        frame: Frame::of(peer, "exchanges"),
+        exchange: exchange.to_string(),
+        reasons: reasons(),
+        token: desk.forms.token(peer, ROUTE, desk.console.api.stations.clock.now_us()),
+    })
+}
+
+/// The exchange.
+pub(super) async fn show(
+    State(desk): State<Arc<Desk>>,
+    Extension(context): Extension<Context>,
+    Extension(peer): Extension<Arc<Peer>>,
+    Path(exchange): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    form: Result<Form<Request>, FormRejection>,
+) -> Response {
+    let page = async {
+        let mut request = taken(&desk, &peer, ROUTE, &uri, &headers, form)?;
+        request.exchange = exchange;
+        let asked = question::ask(&desk.console.api.stations, &peer, Act::Show, &request).await?;
+        let view = asked.exchange(&desk.console.api.stations.journal).await?;
+        page(&desk, &peer, request, &asked, &view).await
+    };
+    answer(&context, &peer, page.await).await
+}
+
+/// The receipt as a file.
+pub(super) async fn receipt(
+    State(desk): State<Arc<Desk>>,
+    Extension(context): Extension<Context>,
+    Extension(peer): Extension<Arc<Peer>>,
+    Path(exchange): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    form: Result<Form<Request>, FormRejection>,
+) -> Response {
+    let file = async {
+        let mut request = taken(&desk, &peer, RECEIPT, &uri, &headers, form)?;
+        request.exchange = exchange;
+        let journal = &desk.console.api.stations.journal;
+        let view = exported(&desk, &peer, &request, "receipt").await?;
+        let receipt = journal.receipt(view.exchange).await;
+        let receipt = receipt.map_err(Fault::from_error("read a receipt"))?;
+        let name = format!("{}.tlog-proof", view.exchange);
+        Ok(download(
+            &name,
+            "text/plain; charset=utf-8",
+            receipt.ok_or(Refusal::NotFound)?.into_bytes(),
+        ))
+    };
+    answer(&context, &peer, file.await).await
+}
+
+/// The first leaf as a file: its canonical bytes.
+pub(super) async fn leaf(
+    State(desk): State<Arc<Desk>>,
+    Extension(context): Extension<Context>,
+    Extension(peer): Extension<Arc<Peer>>,
+    Path(exchange): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    form: Result<Form<Request>, FormRejection>,
+) -> Response {
+    let file = async {
+        let mut request = taken(&desk, &peer, LEAF, &uri, &headers, form)?;
+        request.exchange = exchange;
+        let view = exported(&desk, &peer, &request, "leaf").await?;
+        let leaf = view.leaves.into_iter().next().ok_or(Refusal::NotFound)?;
+        Ok(download(
+            &format!("{}.leaf.json", view.exchange),
+            "application/json",
+            leaf.bytes,
+        ))
+    };
+    answer(&context, &peer, file.await).await
+}
+
+async fn exported(desk: &Desk, peer: &Peer, request: &Request, what: &'static str) -> Result<ExchangeView, Stop> {
+    let stations = &desk.console.api.stations;
+    let asked = question::ask(stations, peer, Act::Export(what), request).await?;
+    asked.exchange(&stations.journal).await
+}
+
+fn download(name: &str, kind: &'static str, bytes: Vec<u8>) -> Response {
+    let disposition = format!("attachment; filename=\"{name}\"");
+    let headers = [
+        (header::CONTENT_TYPE, kind.to_owned()),
+        (header::CONTENT_DISPOSITION, disposition),
+    ];
+    (headers, bytes).into_response()
+}
+
+async fn page(
+    desk: &Desk,
+    peer: &Peer,
+    request: Request,
+    asked: &Asked,
+    view: &ExchangeView,
+) -> Result<Response, Stop> {
+    let stations = &desk.console.api.stations;
+    let now_us = stations.clock.now_us();
+    let policies = stations.policies.load_full();
+    let mut leaves = Vec::with_capacity(view.leaves.len());
+    let mut first = None;
+    for row in &view.leaves {
+        let proof = prove(&stations.journal, row).await;
+        leaves.push(Proved {
+            line: Line::of(row, &policies),
+            valid: proof.valid,
+        });
+        first.get_or_insert(proof);
+    }
+    let head = view.leaves.first().ok_or(Refusal::NotFound)?;
+    shell::page(&Page {
+        frame: Frame::of(peer, "exchanges"),
+        exchange: view.exchange.to_string(),
+        query_index: asked.index(),
+        head: Line::of(head, &policies),
+        facts: facts(&view.leaf.event, &policies),
+        counts: counts(&view.leaf.event),
+        fields: fields(&view.leaf.event, &policies),
+        standing: view.inbox.as_ref().map(|inbox| Choice {
+            zh: words::outcome(&inbox.state).to_owned(),
+            code: inbox.reason.clone().unwrap_or_default(),
+        }),
+        relayed: relayed(view),
+        leaves,
+        proof: first.unwrap_or_default(),
+        token_list: desk.forms.token(peer, super::exchanges::ROUTE, now_us),
+        token_receipt: desk.forms.token(peer, RECEIPT, now_us),
+        token_leaf: desk.forms.token(peer, LEAF, now_us),
+        request,
+    })
+}
+
+fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
+    let named = |term, choice: Choice| Fact {
+        term,
+        text: choice.zh,
+        code: choice.code,
+    };
+    let plain = |term, text: &str| Fact {
+        term,
+        text: text.to_owned(),
+        code: String::new(),
+    };
+    let coded = |term, code: String| Fact {
+        term,
+        text: String::new(),
+        code,
+    };
+    match event {
+        Event::Push(push) => vec![
+            named("单位", partner(policies, &push.p)),
+            named("数据类", record(policies, &push.rec)),
+            named("用途", purpose(policies, &push.pur)),
+            plain("协议", &push.agr),
+            plain("文件格式", &push.fmt),
+            coded("单位证书 SHA-256", hex(&push.cert.0)),
+            coded("执行方案", hex(&push.plan.0)),
+            coded("策略包", hex(&push.bun.0)),
+        ],
+        Event::Pull(pull) => vec![
+            named("单位", partner(policies, &pull.p)),
+            named("数据集", record(policies, &pull.ds)),
+            named("用途", purpose(policies, &pull.pur)),
+            plain("协议", &pull.agr),
+            plain("内容格式", &pull.fmt),
+            coded("单位证书 SHA-256", hex(&pull.cert.0)),
+            coded("执行方案", hex(&pull.plan.0)),
+            coded("策略包", hex(&pull.bun.0)),
+        ],
+        Event::Refusal(refusal) => {
+            let known = Refusal::parse(&refusal.code);
+            let mut facts = vec![
+                named("单位", partner(policies, &refusal.p)),
+                named(
+                    "拒绝原因",
+                    Choice {
+                        zh: words::outcome(&refusal.code).to_owned(),
+                        code: known.map_or_else(|| refusal.code.clone(), |known| known.code().to_owned()),
+                    },
+                ),
+                plain("拒绝环节", &refusal.at),
+            ];
+            facts.extend(
+                refusal
+                    .rec
+                    .as_deref()
+                    .map(|name| named("数据类", record(policies, name))),
+            );
+            facts.extend(
+                refusal
+                    .ds
+                    .as_deref()
+                    .map(|name| named("数据集", record(policies, name))),
+            );
+            facts.extend(
+                refusal
+                    .pur
+                    .as_deref()
+                    .map(|code| named("用途", purpose(policies, code))),
+            );
+            facts
+        }
+        Event::OfficerQuery(query) => vec![
+            named("查询人员", partner(policies, &query.who)),
+            plain("理由", words::outcome(&query.why)),
+            plain("动作", &query.q),
+        ],
+        Event::Certificate(act) => vec![
+            named("单位", partner(policies, &act.p)),
+            plain("动作", words::outcome(&act.act)),
+            coded("证书序列号", act.serial.clone()),
+            plain("签发时间", &Moment::parse(&act.at).local),
+        ],
+        Event::Relayed(_) | Event::Start(_) | Event::Stop(_) | Event::Erased(_) => Vec::new(),
+    }
+}
+
+fn count(term: &'static str, number: u64) -> Count {
+    Count {
+        term,
+        number: grouped(number),
+    }
+}
+
+fn counts(event: &Event) -> Vec<Count> {
+    match event {
+        Event::Push(push) => vec![
+            count("收到", push.r#in),
+            count("接受", push.ok),
+            count("不合格", push.rej),
+            count("授权范围外", push.fil),
+            count("重复", push.rep),
+            count("字节", push.bytes),
+        ],
+        Event::Pull(pull) => vec![
+            count("记录", pull.rows),
+            count("授权范围外", pull.fil),
+            count("字节", pull.bytes),
+        ],
+        Event::Refusal(refusal) => refusal.cnt.map(|n| count("次数", n)).into_iter().collect(),
+        Event::Relayed(_)
+        | Event::OfficerQuery(_)
+        | Event::Start(_)
+        | Event::Stop(_)
+        | Event::Certificate(_)
+        | Event::Erased(_) => Vec::new(),
+    }
+}
+
+/// None: no plan, or one that is no longer in force.
+fn fields(event: &Event, policies: &PolicySet) -> Option<Fields> {
+    let hash = match event {
+        Event::Push(push) => push.plan.0,
+        Event::Pull(pull) => pull.plan.0,
+        _ => return None,
+    };
+    let plan = policies.plans().find(|plan| plan.hash() == hash)?;
+    Some(Fields {
+        grant: plan.grant_id().to_owned(),
+        kept: plan.output().iter().map(kept).collect(),
+        withheld: withheld(plan),
+    })
+}
+
+fn kept(column: &shuguan_policies::plan::OutputColumn) -> Kept {
+    let operator = &column.kind.operator;
+    let written = operator.describe();
+    Kept {
+        name: column.name,
+        zh: column.zh,
+        operator: words::operator(operator.name()).to_owned(),
+        changed: operator.name() != "keep",
+        written: if written == operator.name() {
+            String::new()
+        } else {
+            written
+        },
+    }
+}
+
+fn withheld(plan: &Plan) -> Vec<Choice> {
+    plan.target()
+        .fields()
+        .iter()
+        .filter(|field| plan.output().iter().all(|column| column.name != field.name))
+        .map(|field| Choice {
+            code: field.name.to_owned(),
+            zh: field.zh.to_owned(),
+        })
+        .collect()
+}
+
+fn relayed(view: &ExchangeView) -> Option<Relayed> {
+    let (_, leaf) = view.relayed.as_ref()?;
+    let Event::Relayed(RelayedEvent {
+        ins,
+        upd,
+        same,
+        fail,
+        batch,
+        ms,
+        ..
+    }) = &leaf.event
+    else {
+        return None;
+    };
+    Some(Relayed {
+        moment: Moment::of(leaf.t),
+        counts: vec![
+            count("新增", *ins),
+            count("更新", *upd),
+            count("无变化", *same),
+            count("失败", *fail),
+            count("分段", *batch),
+            count("毫秒", *ms),
+        ],
+    })
+}

@@ -1,0 +1,374 @@
+//! The overview: state lights, the relay, and how many leaves of which kind the last 24 hours brought.
+//!
+//! Takes the checks and counts by hour, kind and partner; names no exchange, so it needs no leaf (C5). Every role of the console sees it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use shuguan_ledger::checkpoint::Checkpoint;
+use shuguan_ledger::note;
+
+use super::exchanges::{Choice, answer, partner};
+use super::words::{Moment, grouped};
+use super::{Desk, Frame, shell};
+use crate::api::gate::Context;
+use crate::edge::Peer;
+use crate::exchange::{Fault, Stop};
+use crate::journal::Tally;
+use crate::relay::{RelaySnapshot, RelayState};
+
+const HOUR_US: i64 = 3_600_000_000;
+/// Hours of the chart.
+const HOURS: i64 = 24;
+/// Asia/Shanghai.
+const ZONE_HOURS: i64 = 8;
+/// Kinds that the chart shows; what officers did is for auditors, under the list.
+const SHOWN: [&str; 3] = ["push", "pull", "refusal"];
+/// Height of the chart's columns, and width of one hour, in its own units.
+const CHART_HEIGHT: u64 = 120;
+const CHART_STEP: u64 = 30;
+/// Width of the longest bar of the table.
+const BAR_WIDTH: u64 = 160;
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct Page {
+    frame: Frame,
+    ready: bool,
+    lights: Vec<Lamp>,
+    relay: Relay,
+    size: Option<String>,
+    origin: String,
+    chart: Chart,
+    partners: Vec<PartnerLine>,
+    now: Moment,
+}
+
+/// One check.
+struct Lamp {
+    name: &'static str,
+    code: String,
+    /// `green`, `yellow`, `red`.
+    colour: &'static str,
+    word: &'static str,
+    text: String,
+    detail: String,
+    since: Moment,
+}
+
+struct Relay {
+    state: &'static str,
+    backlog: String,
+    bytes: String,
+    lag: String,
+    rate: String,
+    rows: String,
+    exchanges: String,
+    set_aside: u64,
+    error: Option<&'static str>,
+}
+
+/// Columns by hour, and the same as a table.
+struct Chart {
+    segments: Vec<Segment>,
+    labels: Vec<Label>,
+    hours: Vec<HourLine>,
+    max: u64,
+    width: u64,
+    total: u64,
+}
+
+struct Segment {
+    kind: &'static str,
+    x: u64,
+    y: u64,
+    height: u64,
+}
+
+struct Label {
+    x: u64,
+    text: String,
+}
+
+struct HourLine {
+    label: String,
+    counts: [u64; 3],
+}
+
+struct PartnerLine {
+    partner: Choice,
+    counts: [u64; 3],
+    bars: Vec<Segment>,
+}
+
+/// A check as `/readyz` tells it.
+#[derive(Deserialize)]
+struct Check {
+    state: String,
+    detail: String,
+    since: String,
+}
+
+/// The page.
+pub(super) async fn page(
+    State(desk): State<Arc<Desk>>,
+    Extension(context): Extension<Context>,
+    Extension(peer): Extension<Arc<Peer>>,
+) -> Response {
+    let page = overview(&desk, &peer).await;
+    answer(&context, &peer, page).await
+}
+
+async fn overview(desk: &Desk, peer: &Peer) -> Result<Response, Stop> {
+    let stations = &desk.console.api.stations;
+    let now_us = stations.clock.now_us();
+    let first_hour = now_us.div_euclid(HOUR_US) - HOURS + 1;
+    let tally = stations.journal.tally(first_hour * HOUR_US).await;
+    let tally = tally.map_err(Fault::from_error("count leaves"))?;
+    let (ready, checks) = desk.console.readiness.snapshot();
+    let policies = stations.policies.load();
+    let newest = stations.journal.checkpoint();
+    let size = note::open(&newest, std::slice::from_ref(stations.journal.verifying_key()))
+        .ok()
+        .and_then(|opened| Checkpoint::parse(opened.text).ok())
+        .map(|checkpoint| grouped(checkpoint.size));
+    let mut partners = by_partner(&tally);
+    for line in &mut partners {
+        line.partner = partner(&policies, &line.partner.code);
+    }
+    shell::page(&Page {
+        frame: Frame::of(peer, "overview"),
+        ready,
+        lights: lights(&checks),
+        relay: relay(&desk.console.relay.snapshot(now_us)),
+        size,
+        origin: stations.journal.verifying_key().name().to_owned(),
+        chart: chart(&tally, first_hour),
+        partners,
+        now: Moment::of(now_us),
+    })
+}
+
+fn lights(document: &serde_json::Value) -> Vec<Lamp> {
+    let checks: BTreeMap<String, Check> = document
+        .get("checks")
+        .and_then(|checks| serde_json::from_value(checks.clone()).ok())
+        .unwrap_or_default();
+    checks
+        .into_iter()
+        .map(|(code, check)| {
+            let (colour, word) = match check.state.as_str() {
+                "green" => ("green", "正常"),
+                "yellow" => ("yellow", "注意"),
+                _ => ("red", "故障"),
+            };
+            Lamp {
+                name: check_name(&code),
+                text: check_text(&code, colour).to_owned(),
+                since: Moment::parse(&check.since),
+                detail: check.detail,
+                colour,
+                word,
+                code,
+            }
+        })
+        .collect()
+}
+
+fn check_name(code: &str) -> &'static str {
+    match code {
+        "journal" => "交换台账",
+        "registry" => "登记库",
+        "crl" => "吊销列表",
+        "inbox" => "待入库队列",
+        "reload" => "配置重载",
+        "draining" => "停机",
+        "clock" => "时钟",
+        "disk" => "磁盘",
+        "keys" => "密钥",
+        "witness" => "见证",
+        _ => "检查",
+    }
+}
+
+fn check_text(code: &str, colour: &str) -> &'static str {
+    match (code, colour) {
+        ("journal", "green") => "可以提交",
+        ("journal", _) => "不能提交，推送一律答复 503",
+        ("registry", "green") => "入库中继工作正常",
+        ("registry", _) => "入库中继上次失败，正在重试",
+        ("crl", "green") => "在有效期内",
+        ("crl", "yellow") => "七日内到期，请运行 shuguan crl issue",
+        ("crl", _) => "缺失或已过期，所有证书均被拒绝，请运行 shuguan crl issue",
+        ("inbox", "green") => "未达上限",
+        ("inbox", _) => "已满，推送一律答复 503",
+        ("reload", "green") => "证书与吊销列表已生效",
+        ("reload", _) => "上次重载被拒绝，沿用原有配置",
+        ("draining", _) => "网关正在停止",
+        _ => "",
+    }
+}
+
+fn relay(snapshot: &RelaySnapshot) -> Relay {
+    Relay {
+        state: match snapshot.state {
+            RelayState::Idle => "空闲",
+            RelayState::Relaying => "入库中",
+            RelayState::Waiting => "等待重试",
+            RelayState::Stopped => "已停止",
+        },
+        backlog: grouped(snapshot.backlog_exchanges),
+        bytes: grouped(snapshot.backlog_bytes.div_ceil(1_024)),
+        lag: grouped(snapshot.lag_s),
+        rate: grouped(snapshot.rows_per_s),
+        rows: grouped(snapshot.rows_total),
+        exchanges: grouped(snapshot.exchanges_total),
+        set_aside: snapshot.set_aside_total,
+        error: snapshot.last_error,
+    }
+}
+
+fn position(kind: &str) -> Option<usize> {
+    SHOWN.iter().position(|shown| *shown == kind)
+}
+
+fn add(counts: &mut [u64; 3], tally: &Tally) {
+    if let Some(count) = position(&tally.kind).and_then(|at| counts.get_mut(at)) {
+        *count += tally.count;
+    }
+}
+
+fn chart(tally: &[Tally], first_hour: i64) -> Chart {
+    let mut hours: BTreeMap<i64, [u64; 3]> = (first_hour..first_hour + HOURS).map(|hour| (hour, [0; 3])).collect();
+    for entry in tally {
+        if let Some(counts) = hours.get_mut(&entry.hour) {
+            add(counts, entry);
+        }
+    }
+    let max = hours.values().map(|counts| counts.iter().sum()).max().unwrap_or(0);
+    let (mut segments, mut labels, mut lines, mut x) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    for (hour, counts) in hours {
+        let mut y = CHART_HEIGHT;
+        for (kind, height) in heights(&counts, max, CHART_HEIGHT) {
+            y = y.saturating_sub(height);
+            segments.push(Segment { kind, x, y, height });
+        }
+        let of_day = (hour + ZONE_HOURS).rem_euclid(24);
+        if of_day % 3 == 0 {
+            let text = format!("{of_day:02}");
+            labels.push(Label {
+                x: x + CHART_STEP / 2,
+                text,
+            });
+        }
+        lines.push(HourLine {
+            label: format!("{of_day:02}:00"),
+            counts,
+        });
+        x += CHART_STEP;
+    }
+    Chart {
+        segments,
+        labels,
+        total: lines.iter().flat_map(|line| line.counts).sum(),
+        hours: lines,
+        max,
+        width: x,
+    }
+}
+
+/// Each kind's share of `room`; what is there at all is at least two units high.
+fn heights(counts: &[u64; 3], max: u64, room: u64) -> Vec<(&'static str, u64)> {
+    SHOWN
+        .into_iter()
+        .zip(counts)
+        .filter(|(_, count)| **count > 0)
+        .map(|(kind, count)| (kind, (count.saturating_mul(room) / max.max(1)).max(2)))
+        .collect()
+}
+
+fn by_partner(tally: &[Tally]) -> Vec<PartnerLine> {
+    let mut partners: BTreeMap<&str, [u64; 3]> = BTreeMap::new();
+    for entry in tally.iter().filter(|entry| position(&entry.kind).is_some()) {
+        add(
+            partners.entry(entry.partner.as_deref().unwrap_or("-")).or_default(),
+            entry,
+        );
+    }
+    let sum = |counts: &[u64; 3]| counts.iter().sum::<u64>();
+    let max = partners.values().map(sum).max().unwrap_or(0);
+    let mut lines: Vec<PartnerLine> = partners
+        .into_iter()
+        .map(|(id, counts)| {
+            let mut x = 0;
+            let bars = heights(&counts, max, BAR_WIDTH).into_iter().map(|(kind, width)| {
+                let bar = Segment {
+                    kind,
+                    x,
+                    y: 0,
+                    height: width,
+                };
+                x += width;
+                bar
+            });
+            PartnerLine {
+                bars: bars.collect(),
+                partner: Choice {
+                    code: id.to_owned(),
+                    zh: id.to_owned(),
+                },
+                counts,
+            }
+        })
+        .collect();
+    lines.sort_by_key(|line| std::cmp::Reverse(sum(&line.counts)));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHART_HEIGHT, HOURS, by_partner, chart};
+    use crate::journal::Tally;
+
+    fn tally(hour: i64, kind: &str, partner: Option<&str>, count: u64) -> Tally {
+        Tally {
+            hour,
+            kind: kind.into(),
+            partner: partner.map(str::to_owned),
+            count,
+        }
+    }
+
+    #[test]
+    fn the_chart_fits_its_height_and_its_table_says_the_same() {
+        let leaves = [
+            tally(100, "push", Some("health-city"), 30),
+            tally(100, "refusal", None, 10),
+            tally(101, "push", Some("tax-city"), 1),
+            tally(101, "officer-query", Some("auditor-zhao"), 500),
+            tally(7, "push", Some("tax-city"), 9),
+        ];
+        let chart = chart(&leaves, 100);
+        assert_eq!((chart.max, chart.total), (40, 41));
+        assert_eq!(chart.hours.len(), usize::try_from(HOURS).unwrap_or(0));
+        assert!(
+            chart
+                .segments
+                .iter()
+                .all(|segment| segment.y + segment.height <= CHART_HEIGHT)
+        );
+        let partners = by_partner(&leaves);
+        assert_eq!(
+            partners
+                .iter()
+                .map(|line| line.partner.code.as_str())
+                .collect::<Vec<_>>(),
+            ["health-city", "-", "tax-city"]
+        );
+    }
+}

@@ -1,0 +1,135 @@
+//! The words of the pages: Chinese for codes, moments in Asia/Shanghai. A code without a word is shown as it is.
+
+use crate::refusal::Refusal;
+
+const SHANGHAI_US: i64 = 8 * 3_600_000_000;
+
+/// Kinds of leaves that can be searched for, with their Chinese.
+pub(super) const KINDS: [(&str, &str); 9] = [
+    ("push", "推送"),
+    ("pull", "提取"),
+    ("refusal", "拒绝"),
+    ("relayed", "入库"),
+    ("erased", "清除"),
+    ("officer-query", "人员查询"),
+    ("certificate", "证书"),
+    ("start", "启动"),
+    ("stop", "停止"),
+];
+
+/// Chinese of a kind.
+pub(super) fn kind(code: &str) -> &str {
+    KINDS
+        .iter()
+        .find(|(known, _)| *known == code)
+        .map_or(code, |(_, zh)| zh)
+}
+
+/// Chinese of an outcome.
+pub(super) fn outcome(code: &str) -> &str {
+    match code {
+        "accepted" => "已接受",
+        "released" => "已提供",
+        "relayed" => "已入库",
+        "erased" => "密文已清除",
+        "set-aside" => "已搁置",
+        "waiting" => "待入库",
+        "discarded" => "已放弃",
+        "issued" => "签发",
+        "renewed" => "换发",
+        "revoked" => "吊销",
+        "crl" => "吊销列表",
+        _ => super::question::Reason::parse(code)
+            .map(super::question::Reason::zh)
+            .or_else(|| Refusal::parse(code).map(Refusal::zh))
+            .unwrap_or(code),
+    }
+}
+
+/// Chinese of an operator's name.
+pub(super) fn operator(name: &str) -> &str {
+    match name {
+        "keep" => "原样保留",
+        "mask" => "遮盖",
+        "date" => "日期概化",
+        "region" => "地区概化",
+        "bucket" => "分档",
+        "pseudonym" => "假名",
+        "constant" => "常量",
+        "exists" => "仅存有无",
+        "drop" => "丢弃",
+        _ => name,
+    }
+}
+
+/// A moment for people: Asia/Shanghai to the second, and UTC beside it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Moment {
+    /// `2026-11-23 17:42:53`
+    pub local: String,
+    /// `2026-11-23T09:42:53.000053Z`
+    pub utc: String,
+}
+
+impl Moment {
+    /// Of microseconds UTC.
+    pub(super) fn of(us: i64) -> Self {
+        let local = shuguan_ledger::time::format(us.saturating_add(SHANGHAI_US));
+        Self {
+            local: local.get(..19).unwrap_or(&local).replace('T', " "),
+            utc: shuguan_ledger::time::format(us),
+        }
+    }
+
+    /// Of the text that stands in leaves; another text is shown as it is.
+    pub(super) fn parse(utc: &str) -> Self {
+        shuguan_ledger::time::parse(utc).map_or_else(
+            || Self {
+                local: utc.into(),
+                utc: utc.into(),
+            },
+            Self::of,
+        )
+    }
+}
+
+/// A number with its thousands apart.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 2);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Moment, grouped, outcome};
+
+    #[test]
+    fn moments_are_shown_in_shanghai_with_utc_beside() {
+        let moment = Moment::of(1_732_354_973_000_053);
+        assert_eq!(
+            (moment.local.as_str(), moment.utc.as_str()),
+            ("2024-11-23 17:42:53", "2024-11-23T09:42:53.000053Z")
+        );
+    }
+
+    #[test]
+    fn thousands_are_told_apart() {
+        assert_eq!(
+            [0, 12, 123, 1_234, 1_234_567].map(grouped),
+            ["0", "12", "123", "1,234", "1,234,567"]
+        );
+    }
+
+    #[test]
+    fn a_refusal_is_shown_with_its_title() {
+        assert_eq!(outcome("no-grant"), "没有授权");
+        assert_eq!(outcome("routine"), "例行检查");
+    }
+}
