@@ -77,7 +77,7 @@ impl Gateway {
         let tls = start::tls_settings(&config);
         let (material, policies, secrets) = start::material(&config, &tls)?;
         let sockets = start::bind(&config.listen).await?;
-        // The journal last: opening it seals the `start` leaf, and a start that fails leaves none.
+        // The journal last: opening it seals the `start` leaf, and a gateway that does not start has not started.
         let registry = start::registry(&config, &policies)?;
         let journal = start::journal(&config, &secrets, clock.clone()).await?;
         let policies = Arc::new(ArcSwap::new(Arc::new(policies)));

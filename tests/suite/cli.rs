@@ -173,7 +173,6 @@ fn local_failures_end_with_1_and_name_the_next_step() {
         &["verify", "log", "nothing", "--trust", "nothing"],
         &["cert", "list", "-c", "nothing.toml"],
         &["crl", "show", "-c", "nothing.toml"],
-        &["policy", "check", "nothing"],
     ] {
         let (code, out, error) = shuguan(folder.path(), arguments);
         assert_eq!((code, out.as_str()), (1, ""), "{arguments:?}: {error}");
@@ -283,7 +282,9 @@ fn the_commands_of_a_partner_end_with_the_codes_of_the_table() {
         assert_eq!(code, 0, "{error}");
         assert!(out.contains("shuguan.push"), "{out}");
         // Running it again is harmless.
-        assert_eq!(push("good.ndjson", &police, &[]).1, out);
+        let again: serde_json::Value = serde_json::from_str(&push("good.ndjson", &police, &[]).1).unwrap();
+        let first: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(find(&again, "exchange"), find(&first, "exchange"));
         assert_eq!(push("mixed.csv", &police, &[]).0, 5);
         assert_eq!(push("mixed.csv", &police, &["--rejects-ok", "50"]).0, 0);
         for (file, config, code) in [
