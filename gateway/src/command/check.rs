@@ -16,6 +16,7 @@ use shuguan_adapters::reject::Reject;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::clock::Clock;
+use crate::exchange::batch::refusal_of;
 use crate::refusal::Refusal;
 
 /// Judge a file offline before sending it.
@@ -126,15 +127,6 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
         }
         Counts { rejected: 0, .. } => Ok(Exit::Done),
         _ => Ok(Exit::Partial),
-    }
-}
-
-/// What the gateway would answer to a batch that cannot be read as a whole.
-pub(crate) fn refusal_of(unreadable: &Unreadable) -> Refusal {
-    match unreadable {
-        Unreadable::BadEncoding { .. } | Unreadable::ForeignMark { .. } => Refusal::BadEncoding,
-        Unreadable::BadHeaderRow { .. } => Refusal::BadHeaderRow,
-        Unreadable::RecordTooLong { .. } | Unreadable::NotThisFormat { .. } => Refusal::Unreadable,
     }
 }
 

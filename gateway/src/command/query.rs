@@ -132,19 +132,20 @@ pub(crate) fn flatten(document: &serde_json::Value) -> Vec<Vec<String>> {
     rows
 }
 
+/// The body at a path.
+fn fetch(client: &Client, path: &str) -> Result<bytes::Bytes, Failure> {
+    let place = format!("GET {path}");
+    super::runtime()?.block_on(async {
+        let response = client.get(path, &[]).await.map_err(|error| error.failure(&place))?;
+        connect::read(response).await.map_err(|error| error.failure(&place))
+    })
+}
+
 /// Runs `rejects`.
 pub fn rejects(args: RejectsArgs, output: &Output) -> Result<Exit, Failure> {
     let client = args.who.client()?;
     let path = format!("/v1/exchanges/{}/rejects", args.exchange);
-    let text = super::runtime()?.block_on(async {
-        let response = client
-            .get(&path, &[])
-            .await
-            .map_err(|e| e.failure(&format!("GET {path}")))?;
-        connect::read(response)
-            .await
-            .map_err(|e| e.failure(&format!("GET {path}")))
-    })?;
+    let text = fetch(&client, &path)?;
     let rejects: Vec<crate::client::answer::RowProblem> = text
         .split(|byte| *byte == b'\n')
         .filter_map(|line| serde_json::from_slice(line).ok())
@@ -173,15 +174,7 @@ pub fn rejects(args: RejectsArgs, output: &Output) -> Result<Exit, Failure> {
 pub fn receipt(args: ReceiptArgs, output: &Output) -> Result<Exit, Failure> {
     let client = args.who.client()?;
     let path = format!("/v1/exchanges/{}/receipt", args.exchange);
-    let text = super::runtime()?.block_on(async {
-        let response = client
-            .get(&path, &[])
-            .await
-            .map_err(|e| e.failure(&format!("GET {path}")))?;
-        connect::read(response)
-            .await
-            .map_err(|e| e.failure(&format!("GET {path}")))
-    })?;
+    let text = fetch(&client, &path)?;
     if args.output == std::path::Path::new("-") {
         output.line(String::from_utf8_lossy(&text).trim_end());
         return Ok(Exit::Done);

@@ -181,7 +181,7 @@ where
 }
 
 /// What a batch that cannot be read as a whole is refused as.
-fn refusal_of(error: &Unreadable) -> Refusal {
+pub(crate) fn refusal_of(error: &Unreadable) -> Refusal {
     match error {
         Unreadable::BadEncoding { .. } | Unreadable::ForeignMark { .. } => Refusal::BadEncoding,
         Unreadable::BadHeaderRow { .. } => Refusal::BadHeaderRow,
