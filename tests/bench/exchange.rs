@@ -15,7 +15,7 @@ use shuguan_tests::{Deployment, Running};
 
 use crate::Size;
 use crate::client::{Connection, Partner, full};
-use crate::feed::{CSV_GB18030, single_records};
+use crate::feed::{CSV_GB18030, pieces};
 use crate::gateway::deployment;
 use crate::machine::core_seconds;
 use crate::table::{Aim, Line, Table};
@@ -35,7 +35,7 @@ struct Figures {
 }
 
 pub fn measure(size: Size, table: &mut Table) {
-    let bodies: Arc<[Bytes]> = single_records(20_000).into_iter().map(Bytes::from).collect();
+    let bodies: Arc<[Bytes]> = pieces(20_000, 20_000, 7).into_iter().map(Bytes::from).collect();
     let mut pushes: [Figures; 2] = Default::default();
     let mut bares: [Figures; 2] = Default::default();
     let (mut sync_rate, mut sync_p50) = (Spread::default(), Spread::default());

@@ -29,11 +29,16 @@ pub fn sample(record: &'static RecordType, layout: Layout, rows: u64, seed: u64)
     bytes
 }
 
-/// As many bodies of one record each, header included.
-pub fn single_records(rows: u64) -> Vec<Vec<u8>> {
-    let feed = sample(resident(), CSV_GB18030, rows, 7);
+/// One feed of different people, cut into as many feeds, each with the header.
+pub fn pieces(rows: u64, pieces: u64, seed: u64) -> Vec<Vec<u8>> {
+    let feed = sample(resident(), CSV_GB18030, rows, seed);
     // No byte of a GB18030 character is a line feed.
     let mut lines = feed.split_inclusive(|byte| *byte == b'\n');
-    let header = lines.next().expect("a header").to_vec();
-    lines.map(|line| [header.as_slice(), line].concat()).collect()
+    let header = lines.next().expect("a header");
+    let lines: Vec<&[u8]> = lines.collect();
+    let each = lines.len().div_ceil(usize::try_from(pieces).expect("a small number"));
+    lines
+        .chunks(each)
+        .map(|chunk| [header, &chunk.concat()].concat())
+        .collect()
 }

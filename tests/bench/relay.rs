@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::Size;
 use crate::client::{Partner, exchange_of, full};
-use crate::feed::{CSV_GB18030, PARTNER, RECORD, resident, sample};
+use crate::feed::{CSV_GB18030, PARTNER, RECORD, pieces, resident};
 use crate::gateway::deployment;
 use crate::machine::core_seconds;
 use crate::table::{Aim, Line, Table};
@@ -27,11 +27,8 @@ const TODAY: i32 = 20_800;
 
 pub fn measure(size: Size, table: &mut Table) {
     let policies = example();
-    let each = size.relay_rows / size.relay_pushes;
-    let feeds: Vec<Bytes> = (0..size.relay_pushes)
-        // Another seed, other people.
-        .map(|push| sample(resident(), CSV_GB18030, each, 100 + push).into())
-        .collect();
+    let feeds = pieces(size.relay_rows, size.relay_pushes, 3);
+    let feeds: Vec<Bytes> = feeds.into_iter().map(Bytes::from).collect();
     let parts: Vec<Vec<RecordBatch>> = feeds.iter().map(|feed| released(&policies, feed)).collect();
     let rows: usize = parts.iter().flatten().map(RecordBatch::num_rows).sum();
     let rate = |seconds: f64| rows as f64 / seconds;
@@ -113,7 +110,7 @@ fn from_memory(policies: &PolicySet, pushes: &[Vec<RecordBatch>]) -> f64 {
                     batch: batch.clone(),
                 };
                 let merged = registry.merge(part).await.expect("a merge");
-                assert_eq!(merged.counts.ins, batch.num_rows() as u64);
+                assert_eq!(merged.counts.rows(), batch.num_rows() as u64);
             }
         }
         let seconds = begun.elapsed().as_secs_f64();
