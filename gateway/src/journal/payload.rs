@@ -3,7 +3,7 @@
 //! Takes released record batches in order; gives a [`SealedPayload`] that only the sealing transaction uses up. Refuses a part with other
 //! columns; when read, a part that was changed, cut, reordered, or belongs to another exchange.
 //!
-//! A part is one Arrow IPC stream (zstd), sealed with AES-256-GCM: nonce = part number as 96-bit big-endian integer (the key is used for
+//! A part is one Arrow IPC stream (zstd above a few rows), sealed with AES-256-GCM: nonce = part number as 96-bit big-endian integer (the key is used for
 //! one payload only), additional data = exchange id ‖ part number u32 LE ‖ 1 for the last part. Parts are stored one after the other as
 //! length u32 LE ‖ ciphertext ‖ tag: up to 64 KiB in the journal's row, above it in `<payloads>/<exchange>.parts`.
 //! Memory: one encoded part, 64 KiB, and 32 bytes for each column and part.
@@ -35,6 +35,8 @@ pub(super) const INLINE_BYTES_MAX: usize = 64 * 1024;
 /// A longer length prefix is damage: a part has at most 8,192 rows.
 const PART_BYTES_MAX: u32 = 256 << 20;
 const TAG_BYTES: usize = 16;
+/// Parts of fewer rows are not compressed: setting up the compressor costs more than the bytes that it saves.
+const COMPRESSED_ROWS_MIN: usize = 32;
 
 /// Writes the parts of one exchange. Dropped unfinished, it leaves nothing.
 pub struct PayloadWriter {
@@ -342,7 +344,8 @@ fn nonce(part: u32) -> Nonce {
 }
 
 fn encode(part: &RecordBatch) -> Result<Vec<u8>, JournalFault> {
-    let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::ZSTD));
+    let compression = (part.num_rows() >= COMPRESSED_ROWS_MIN).then_some(CompressionType::ZSTD);
+    let options = IpcWriteOptions::default().try_with_compression(compression);
     let options = options.map_err(JournalFault::Part)?;
     let mut writer =
         StreamWriter::try_new_with_options(Vec::new(), part.schema_ref(), options).map_err(JournalFault::Part)?;
