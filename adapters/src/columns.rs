@@ -84,7 +84,11 @@ impl Columns {
         // Keyed so that a sender cannot make rows collide; the key never shows in a result.
         let random = RandomState::new();
         Self {
-            builders: fields.iter().map(|field| Column::new(field, part_rows)).collect(),
+            // A batch of one row is common, and room for a whole part would cost more than the row.
+            builders: fields
+                .iter()
+                .map(|field| Column::new(field, part_rows.min(ROWS_START)))
+                .collect(),
             schema: Arc::new(Schema::new(schema)),
             rows: 0,
             seen: HashMap::default(),
@@ -265,6 +269,9 @@ fn fold(left: u64, right: u64) -> u64 {
 fn halves(both: u128) -> [u64; 2] {
     [both as u64, (both >> 64) as u64]
 }
+
+/// Rows that the first part has room for before it grows.
+const ROWS_START: usize = 64;
 
 /// A word that no length of a text in a row can be.
 const NULL_WORD: u64 = u64::MAX;

@@ -45,6 +45,11 @@ impl Transcoder {
         let Stage::Head(head) = &mut self.stage else {
             return self.body(bytes, last, sink);
         };
+        if head.is_empty() && bytes.len() >= MARK_BYTES {
+            // The usual case: nothing is cut, so that a small batch stays in one piece.
+            let mark = self.begin(bytes)?;
+            return self.body(bytes.get(mark..).unwrap_or_default(), last, sink);
+        }
         let missing = MARK_BYTES.saturating_sub(head.len()).min(bytes.len());
         let (first, rest) = bytes.split_at(missing);
         head.extend_from_slice(first);
@@ -52,20 +57,26 @@ impl Transcoder {
             return Ok(());
         }
         let head = std::mem::take(head);
-        let mark = mark_len(&head, self.encoding)?;
-        self.offset = mark as u64;
-        self.stage = match self.encoding {
-            Encoding::Utf8 => Stage::Utf8(Vec::new()),
-            Encoding::Gb18030 => Stage::Gb18030 {
-                decoder: Box::new(GB18030.new_decoder_without_bom_handling()),
-                text: String::with_capacity(TEXT_BYTES),
-            },
-        };
+        let mark = self.begin(&head)?;
         self.body(head.get(mark..).unwrap_or_default(), last && rest.is_empty(), sink)?;
         if rest.is_empty() {
             return Ok(());
         }
         self.body(rest, last, sink)
+    }
+
+    /// Leaves the head behind; gives the length of the mark.
+    fn begin(&mut self, head: &[u8]) -> Result<usize, Unreadable> {
+        let mark = mark_len(head, self.encoding)?;
+        self.offset = mark as u64;
+        self.stage = match self.encoding {
+            Encoding::Utf8 => Stage::Utf8(Vec::new()),
+            Encoding::Gb18030 => Stage::Gb18030 {
+                decoder: Box::new(GB18030.new_decoder_without_bom_handling()),
+                text: String::new(),
+            },
+        };
+        Ok(mark)
     }
 
     fn body(&mut self, bytes: &[u8], last: bool, sink: &mut Sink<'_>) -> Result<(), Unreadable> {
@@ -135,6 +146,8 @@ impl Transcoder {
         let mut rest = bytes;
         loop {
             text.clear();
+            // Two bytes become at most three. Room by need: a batch of one row is common.
+            text.reserve(rest.len().saturating_mul(2).clamp(TEXT_BYTES_LEAST, TEXT_BYTES));
             let (result, read) = decoder.decode_to_string_without_replacement(rest, text, last);
             self.offset += read as u64;
             rest = rest.get(read..).unwrap_or_default();
@@ -195,6 +208,9 @@ const MARK_BYTES: usize = 4;
 
 /// Text in one piece: enough for hundreds of records, small enough to stay in the cache until it is parsed.
 const TEXT_BYTES: usize = 64 * 1024;
+
+/// Room for the few characters that a decoder may hold back.
+const TEXT_BYTES_LEAST: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -1,1 +1,126 @@
-fn main() {}
+//! The benchmark: one command, one run, ratios.
+//!
+//! `cargo build --release -p shuguan -p shuguan-tests --bins && cargo run --release -p shuguan-tests --bin bench [-- OPTIONS]`. Takes options; prints a Markdown
+//! table. It runs the release `shuguan` that lies beside it as a child, as an operator would, and measures its peers in the same run:
+//! a machine is up to twice as slow another day, so only ratios of one run mean something. Refuses a debug build.
+//!
+//! | File | What |
+//! |---|---|
+//! | `decode` | rows a second and core, decoded and validated, beside reading the same bytes raw |
+//! | `relay` | rows a second from push to registry, beside the same parts merged from memory |
+//! | `exchange` | durable one-record exchanges a second, beside bare requests and a raw fdatasync loop |
+//! | `memory` | resident memory while a large feed is pushed |
+//! | `gateway`, `client`, `feed` | a gateway with its limits raised, a keep-alive connection, what is sent |
+//! | `timing`, `machine`, `table` | clocks and medians, where it ran, what is printed |
+
+mod client;
+mod decode;
+mod exchange;
+mod feed;
+mod gateway;
+mod machine;
+mod memory;
+mod relay;
+mod table;
+mod timing;
+
+use std::time::Duration;
+
+use table::Table;
+
+const USAGE: &str = "bench [--quick] [--memory] [--only decode|relay|exchange|memory]...
+  --quick    fewer rows and seconds, one turn: to see that it works
+  --memory   also the memory run: a feed of 1 GiB is pushed and relayed (some minutes, about 4 GiB of disk)
+  --only P   that part only; may be repeated
+TMPDIR decides which disk is measured.";
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// Turns of which the median counts.
+    pub turns: usize,
+    /// Rows that are decoded in a turn.
+    pub decode_rows: u64,
+    /// Rows that go to the registry in a turn, and in how many pushes.
+    pub relay_rows: u64,
+    pub relay_pushes: u64,
+    /// How long each number of connections is measured in a turn.
+    pub exchange_time: Duration,
+    /// Bytes of the feed of the memory run.
+    pub memory_bytes: u64,
+}
+
+const FULL: Size = Size {
+    turns: 3,
+    decode_rows: 200_000,
+    relay_rows: 500_000,
+    relay_pushes: 10,
+    exchange_time: Duration::from_secs(10),
+    memory_bytes: 1 << 30,
+};
+
+const QUICK: Size = Size {
+    turns: 1,
+    decode_rows: 50_000,
+    relay_rows: 100_000,
+    relay_pushes: 4,
+    exchange_time: Duration::from_secs(3),
+    memory_bytes: 64 << 20,
+};
+
+const PARTS: [&str; 4] = ["decode", "relay", "exchange", "memory"];
+
+struct Options {
+    size: Size,
+    parts: Vec<String>,
+}
+
+fn options() -> Result<Options, String> {
+    let (mut size, mut memory, mut only) = (FULL, false, Vec::new());
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--quick" => size = QUICK,
+            "--memory" => memory = true,
+            "--only" => {
+                let part = arguments.next().unwrap_or_default();
+                if !PARTS.contains(&part.as_str()) {
+                    return Err(format!("no such part: `{part}`\n{USAGE}"));
+                }
+                only.push(part);
+            }
+            _ => return Err(USAGE.to_owned()),
+        }
+    }
+    let mut parts = only;
+    if parts.is_empty() {
+        let standard = PARTS.iter().filter(|part| memory || **part != "memory");
+        parts = standard.map(|part| (*part).to_owned()).collect();
+    } else if memory && !parts.iter().any(|part| part == "memory") {
+        parts.push("memory".to_owned());
+    }
+    Ok(Options { size, parts })
+}
+
+fn main() {
+    let options = options().unwrap_or_else(|why| {
+        eprintln!("{why}");
+        std::process::exit(2);
+    });
+    if cfg!(debug_assertions) {
+        eprintln!("a debug build proves nothing: cargo run --release -p shuguan-tests --bin bench");
+        std::process::exit(2);
+    }
+    let size = options.size;
+    let mut table = Table::default();
+    for part in &options.parts {
+        eprintln!("{part} …");
+        match part.as_str() {
+            "decode" => decode::measure(size, &mut table),
+            "relay" => relay::measure(size, &mut table),
+            "exchange" => exchange::measure(size, &mut table),
+            _ => memory::measure(size, &mut table),
+        }
+    }
+    println!("{}\n\n{table}", machine::describe(size));
+}

@@ -29,7 +29,8 @@ pub(crate) struct Delimited {
 
 /// The record that csv-core is in the middle of.
 struct Cut {
-    reader: Reader,
+    /// Made when the first record needs it: its tables cost more than a small batch.
+    reader: Option<Box<Reader>>,
     /// Some bytes of the record were taken.
     started: bool,
     /// Line on which it starts.
@@ -58,10 +59,10 @@ impl Delimited {
             line: 1,
             ends: vec![0; 64],
             cut: Cut {
-                reader: ReaderBuilder::new().delimiter(delimiter).build(),
+                reader: None,
                 started: false,
                 line: 1,
-                output: vec![0; OUTPUT_BYTES_START],
+                output: Vec::new(),
                 output_len: 0,
                 ends_len: 0,
                 taken: 0,
@@ -165,7 +166,13 @@ impl Delimited {
 
     /// One step of csv-core: bytes taken, and whether the record has ended.
     fn read(&mut self, input: &[u8]) -> (usize, bool) {
-        let Self { cut, ends, limits, .. } = self;
+        let Self {
+            delimiter,
+            cut,
+            ends,
+            limits,
+            ..
+        } = self;
         if ends.len() < cut.ends_len + ENDS_SPARE {
             ends.resize(cut.ends_len + ENDS_SPARE, 0);
         }
@@ -184,7 +191,10 @@ impl Delimited {
         }
         let output = cut.output.get_mut(cut.output_len..).unwrap_or_default();
         let ends = ends.get_mut(cut.ends_len..).unwrap_or_default();
-        let (result, taken, written, ended) = cut.reader.read_record(input, output, ends);
+        let reader = cut
+            .reader
+            .get_or_insert_with(|| Box::new(ReaderBuilder::new().delimiter(*delimiter).build()));
+        let (result, taken, written, ended) = reader.read_record(input, output, ends);
         cut.output_len += written;
         cut.ends_len += ended;
         cut.taken += taken;

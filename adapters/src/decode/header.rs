@@ -4,6 +4,7 @@
 //! and removal of a leading `*` and of blanks. An unknown name is remembered for the sender and otherwise ignored.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Unreadable;
 use crate::catalogue::{Field, RecordType};
@@ -11,11 +12,14 @@ use crate::catalogue::{Field, RecordType};
 /// The names of one record type, folded, each with the number of its field.
 pub(crate) struct Names {
     record: &'static RecordType,
-    by_name: HashMap<String, usize>,
+    by_name: Arc<Folded>,
     /// Field number → place among the wanted fields.
     slots: Vec<Option<usize>>,
     unknown: Vec<String>,
 }
+
+/// Folded names with the number of their field.
+type Folded = HashMap<String, usize>;
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +33,6 @@ pub(crate) enum Meaning {
 
 impl Names {
     pub(crate) fn new(record: &'static RecordType, wanted: &[&'static Field]) -> Self {
-        let mut by_name = HashMap::new();
-        for (number, field) in record.fields.iter().enumerate() {
-            for name in [field.name, field.zh].iter().chain(field.aliases) {
-                // The first field that claims a name keeps it; the catalogue's tests forbid a second claim.
-                by_name.entry(fold(name)).or_insert(number);
-            }
-        }
         let slots = record
             .fields
             .iter()
@@ -43,7 +40,7 @@ impl Names {
             .collect();
         Self {
             record,
-            by_name,
+            by_name: folded(record),
             slots,
             unknown: Vec::new(),
         }
@@ -107,6 +104,28 @@ impl Names {
             Err(Unreadable::BadHeaderRow { missing, twice })
         }
     }
+}
+
+/// The folded names of a record type; made once for each, because folding them costs more than a small batch.
+fn folded(record: &'static RecordType) -> Arc<Folded> {
+    /// By the address of the record type: it is static, so nothing else comes to lie there.
+    static KNOWN: Mutex<Vec<(usize, Arc<Folded>)>> = Mutex::new(Vec::new());
+    let address = std::ptr::from_ref(record).addr();
+    // A poisoned list is still a list: its entries are never half written.
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, names)) = known.iter().find(|(other, _)| *other == address) {
+        return Arc::clone(names);
+    }
+    let mut by_name = HashMap::new();
+    for (number, field) in record.fields.iter().enumerate() {
+        for name in [field.name, field.zh].iter().chain(field.aliases) {
+            // The first field that claims a name keeps it; the catalogue's tests forbid a second claim.
+            by_name.entry(fold(name)).or_insert(number);
+        }
+    }
+    let names = Arc::new(by_name);
+    known.push((address, Arc::clone(&names)));
+    names
 }
 
 /// Without blanks (ASCII and ideographic) and a leading `*`, ASCII letters in lower case.

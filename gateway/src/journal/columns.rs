@@ -20,7 +20,7 @@ use ring::digest::{Context, SHA256};
 use ring::hmac;
 use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
 
-use super::evidence::{Evidence, tag};
+use super::evidence::{Evidence, Salts, tag};
 use super::fault::JournalFault;
 
 /// Collects the part digests of each column.
@@ -68,9 +68,10 @@ impl ColumnDigests {
     /// The root over the columns, under the secret of the exchange.
     pub fn root(&self, evidence: &Evidence) -> Hash {
         let mut edge = Edge::empty();
+        let salts = evidence.salts();
         for column in &self.columns {
             let head = format!("shuguan.column.v1\n{}\n{}\n", column.name, column.form);
-            let commitment = column.commitment(evidence, &head);
+            let commitment = column.commitment(&salts, &head);
             edge.append(leaf_hash(&[head.as_bytes(), &commitment].concat()));
         }
         edge.root()
@@ -86,8 +87,8 @@ impl Column {
         })
     }
 
-    fn commitment(&self, evidence: &Evidence, head: &str) -> Hash {
-        let mut context = hmac::Context::with_key(&evidence.salt(&format!("column/{}", self.name)));
+    fn commitment(&self, salts: &Salts, head: &str) -> Hash {
+        let mut context = hmac::Context::with_key(&salts.of(&format!("column/{}", self.name)));
         context.update(head.as_bytes());
         context.update(&count_u32(self.parts.len()).to_le_bytes());
         for part in &self.parts {

@@ -43,7 +43,7 @@ impl Evidence {
 
     /// The commitment to a value: HMAC-SHA-256(salt of the label, `shuguan.commit.v1\n` label `\n` ‖ value).
     pub fn commit(&self, label: &str, value: &[u8]) -> Commitment {
-        let mut context = hmac::Context::with_key(&self.salt(label));
+        let mut context = hmac::Context::with_key(&self.salts().of(label));
         context.update(b"shuguan.commit.v1\n");
         context.update(label.as_bytes());
         context.update(b"\n");
@@ -62,16 +62,9 @@ impl Evidence {
         self.commit(label, digest)
     }
 
-    /// HKDF-SHA-256 (RFC 5869) with an empty salt and info `shuguan.salt.v1/` label.
-    pub(super) fn salt(&self, label: &str) -> hmac::Key {
-        let key = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(self.secret.as_ref());
-        let info = [b"shuguan.salt.v1/".as_slice(), label.as_bytes()];
-        let mut salt = Zeroizing::new([0; 32]);
-        // A length of one hash is never too long for HKDF, so neither step fails.
-        if let Ok(output) = key.expand(&info, hkdf::HKDF_SHA256) {
-            let _ = output.fill(salt.as_mut());
-        }
-        hmac::Key::new(hmac::HMAC_SHA256, salt.as_ref())
+    /// HKDF-SHA-256 (RFC 5869), first step, with an empty salt: once for all labels that are asked for together.
+    pub(super) fn salts(&self) -> Salts {
+        Salts(hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(self.secret.as_ref()))
     }
 
     /// The record as JSON, sorted members; `secret` is S in hexadecimal.
@@ -82,6 +75,22 @@ impl Evidence {
         members.insert("secret", secret.as_str());
         members.insert("v", "shuguan.evidence.v1");
         Zeroizing::new(serde_json::to_vec(&members).unwrap_or_default())
+    }
+}
+
+/// The salts of an exchange.
+pub(super) struct Salts(hkdf::Prk);
+
+impl Salts {
+    /// HKDF-SHA-256, second step, with info `shuguan.salt.v1/` label.
+    pub(super) fn of(&self, label: &str) -> hmac::Key {
+        let info = [b"shuguan.salt.v1/".as_slice(), label.as_bytes()];
+        let mut salt = Zeroizing::new([0; 32]);
+        // A length of one hash is never too long for HKDF, so neither step fails.
+        if let Ok(output) = self.0.expand(&info, hkdf::HKDF_SHA256) {
+            let _ = output.fill(salt.as_mut());
+        }
+        hmac::Key::new(hmac::HMAC_SHA256, salt.as_ref())
     }
 }
 

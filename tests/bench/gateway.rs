@@ -1,0 +1,27 @@
+//! A gateway that the bench measures: as `init --demo` makes it, with its caps out of the way.
+
+use shuguan_tests::Deployment;
+
+/// Caps that must not be what is measured: rates and concurrency of a partner, connections, the pace of the relay.
+const RAISED: [(&str, &str); 6] = [
+    (
+        "#= connections_per_partner_max = 16",
+        "connections_per_partner_max = 512",
+    ),
+    ("#= requests_per_s = 50", "requests_per_s = 1000000"),
+    ("#= requests_burst = 200", "requests_burst = 1000000"),
+    ("#= concurrent_max = 16", "concurrent_max = 512"),
+    ("#= rows_per_s = 200000", "rows_per_s = 100000000"),
+    ("#= rows_per_s = 100000", "rows_per_s = 100000000"),
+];
+
+/// A deployment with its caps raised; everything else is as shipped.
+pub fn deployment() -> Deployment {
+    Deployment::with(|mut text| {
+        for (standard, raised) in RAISED {
+            assert!(text.contains(standard), "the configuration has no `{standard}`");
+            text = text.replace(standard, raised);
+        }
+        text
+    })
+}
