@@ -333,8 +333,7 @@ fn mixed() -> Vec<u8> {
     let mut feed = clean(RESIDENT, CSV_UTF8, 10, 3);
     let last = feed
         .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .next_back()
+        .rfind(|line| !line.is_empty())
         .unwrap()
         .to_vec();
     let text = String::from_utf8(last).unwrap();
