@@ -102,6 +102,9 @@ pub struct RowError {
     /// Field, when one is to blame.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub field: Option<Cow<'static, str>>,
+    /// Bytes of the file before the one at fault, when one byte is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub offset: Option<u64>,
     /// Stable code.
     pub code: Cow<'static, str>,
     /// What the code means.

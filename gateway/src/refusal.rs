@@ -62,11 +62,14 @@ refusals! {
     UnacceptableForm "SG2118" "not-acceptable" "无法提供所需格式" "this form of answer is not offered" "see the table of calls in README.md";
 
     UnsupportedType "SG3101" "unsupported-type" "不支持的文件格式" "this `Content-Type` or charset is not taken" "send `text/csv` or `application/x-ndjson`, `charset=utf-8` or `charset=gb18030`";
-    UnsupportedCoding "SG3102" "unsupported-coding" "不支持的内容编码" "no `Content-Encoding` is taken" "send the body uncompressed";
+    UnsupportedCoding "SG3102" "unsupported-coding" "不支持的内容编码" "this `Content-Encoding` is not taken" "send `gzip` or `zstd`, or the body uncompressed";
     BadEncoding "SG3103" "bad-encoding" "字符编码错误" "the body is not in the charset that it declares" "check the charset: `shuguan check FILE --record …`";
     BadHeaderRow "SG3104" "bad-header-row" "表头错误" "the header row lacks a required field or names one twice" "compare with `shuguan catalog`";
     TooManyRejects "SG3105" "too-many-rejects" "不合格记录过多" "more records are rejected than the configured share" "see `errors`; correct the file: `shuguan check FILE --record …`";
     Unreadable "SG3106" "unreadable" "文件无法读取" "the body as a whole cannot be read as the declared format" "check the file: `shuguan check FILE --record …`";
+    BadCompression "SG3109" "bad-compression" "压缩内容损坏" "the compressed content is damaged, ends early or is of another coding" "compress the file anew, or send it uncompressed";
+    ExpandsTooFar "SG3110" "expands-too-far" "解压后过大" "the compressed content unpacks to more than is taken, or to far more than its size" "split the file, or send it uncompressed";
+    WrongTrailer "SG3108" "wrong-trailer" "尾行与内容不符" "the last line does not say what the file holds, or is missing" "the file was cut or changed: send the whole file again";
     EmptyBatch "SG3107" "empty-batch" "没有记录" "the body holds no record" "nothing was sent";
 
     UnknownRecordType "SG4101" "unknown-record-type" "数据类不存在" "there is no such record type" "see what may be pushed: `shuguan catalog`";

@@ -56,6 +56,9 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::TooManyRejects
         | Refusal::TooManyRows
         | Refusal::Unreadable
+        | Refusal::WrongTrailer
+        | Refusal::BadCompression
+        | Refusal::ExpandsTooFar
         | Refusal::EmptyBatch => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::RateLimited | Refusal::TooManyAtOnce | Refusal::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
         Refusal::InboxFull
