@@ -233,3 +233,6 @@ const WINDOW_LOG_MAX: u32 = 23;
 
 /// Plain bytes in one piece.
 const PIECE_BYTES: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -132,6 +132,56 @@ impl Names {
     }
 }
 
+/// Names met so far, in the order of the first record that had them, and what they stand for: most records have the same members in the same
+/// order.
+#[derive(Default)]
+pub(crate) struct Known {
+    names: Vec<(String, Meaning)>,
+    /// Which of them is likely to come next.
+    likely: usize,
+}
+
+impl Known {
+    /// Another record begins.
+    pub(crate) fn restart(&mut self) {
+        self.likely = 0;
+    }
+
+    /// The name that is likely to come next, and what it stands for.
+    pub(crate) fn likely(&self) -> Option<(&str, Meaning)> {
+        self.names
+            .get(self.likely)
+            .map(|(name, meaning)| (name.as_str(), *meaning))
+    }
+
+    /// It came.
+    pub(crate) fn advance(&mut self) {
+        self.likely += 1;
+    }
+
+    /// What a name stands for.
+    pub(crate) fn meaning(&mut self, names: &mut Names, name: &str) -> Meaning {
+        if let Some((likely, meaning)) = self.likely()
+            && likely == name
+        {
+            self.advance();
+            return meaning;
+        }
+        // Members that a record leaves out are skipped over; those in another order are found from the start.
+        let found = self.names.iter().position(|(known, _)| known == name);
+        if let Some((at, (_, meaning))) = found.and_then(|at| Some((at, self.names.get(at)?))) {
+            self.likely = at + 1;
+            return *meaning;
+        }
+        let meaning = names.meaning(name);
+        if name.len() <= NAME_BYTES_REMEMBERED && self.names.len() < NAMES_REMEMBERED {
+            self.names.push((name.to_owned(), meaning));
+            self.likely = self.names.len();
+        }
+        meaning
+    }
+}
+
 /// The folded names of a record type; made once for each, because folding them costs more than a small batch.
 fn folded(record: &'static RecordType) -> Arc<Folded> {
     /// By the address of the record type: it is static, so nothing else comes to lie there.
@@ -167,6 +217,12 @@ pub(crate) fn fold(name: &str) -> String {
     }
     folded
 }
+
+/// Names remembered from record to record; searching among more would cost more than looking them up.
+const NAMES_REMEMBERED: usize = 128;
+
+/// Longer names are looked up anew each time.
+const NAME_BYTES_REMEMBERED: usize = 128;
 
 /// Unknown names remembered; the rest of a hostile header is only ignored.
 const UNKNOWN_MAX: usize = 64;

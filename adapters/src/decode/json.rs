@@ -7,11 +7,12 @@
 
 pub(super) mod document;
 mod member;
+mod quick;
 
 use serde::de::DeserializeSeed;
 
 use self::member::{Member, Record};
-use super::header::{Meaning, Names};
+use super::header::{Known, Names};
 use super::judge::{Judge, Sent};
 use crate::reject::RejectCode;
 
@@ -27,10 +28,8 @@ pub(super) struct Members {
     slots: Vec<Member>,
     /// Text that does not lie in the object as it is: unescaped strings, numbers.
     text: String,
-    /// Names met so far, in the order of the first object that had them, and what they stand for.
-    known: Vec<(String, Meaning)>,
-    /// Which of them is likely to come next: most objects have the same members in the same order.
-    likely: usize,
+    /// What the names met so far stand for.
+    known: Known,
 }
 
 /// A place in the text of an object at which the file had no character; the text has U+FFFD there.
@@ -48,8 +47,7 @@ impl Objects {
             members: Members {
                 slots: vec![Member::Missing; names.wanted()],
                 text: String::new(),
-                known: Vec::new(),
-                likely: 0,
+                known: Known::default(),
             },
             names,
         }
@@ -94,12 +92,14 @@ impl Objects {
 
     /// Reads the members of one object.
     fn read(&mut self, text: &str) -> Result<(), RejectCode> {
+        self.members.restart();
+        if quick::read(text, &mut self.names, &mut self.members) {
+            return Ok(());
+        }
         if member::nests_too_deep(text) {
             return Err(RejectCode::TooDeep);
         }
-        self.members.slots.fill(Member::Missing);
-        self.members.text.clear();
-        self.members.likely = 0;
+        self.members.restart();
         let mut reader = serde_json::Deserializer::from_str(text);
         let record = Record {
             line: text,
@@ -110,6 +110,15 @@ impl Objects {
             .deserialize(&mut reader)
             .and_then(|()| reader.end())
             .map_err(|error| member::code_of(&error))
+    }
+}
+
+impl Members {
+    /// Ready for the next object.
+    fn restart(&mut self) {
+        self.slots.fill(Member::Missing);
+        self.text.clear();
+        self.known.restart();
     }
 }
 

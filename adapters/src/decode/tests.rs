@@ -3,6 +3,7 @@
 mod delimited;
 mod document;
 mod fixed;
+mod whole;
 mod xml;
 
 use arrow_array::cast::AsArray;

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Members;
-use crate::decode::header::{Meaning, Names};
+use crate::decode::header::{Known, Meaning, Names};
 use crate::decode::judge::Sent;
 use crate::reject::RejectCode;
 
@@ -54,7 +54,6 @@ impl<'de> Visitor<'de> for Record<'_> {
         while let Some(meaning) = map.next_key_seed(Name {
             names,
             known: &mut members.known,
-            likely: &mut members.likely,
         })? {
             match meaning {
                 Meaning::Wanted(slot) => {
@@ -83,8 +82,7 @@ impl<'de> Visitor<'de> for Record<'_> {
 /// The name of a member.
 struct Name<'a> {
     names: &'a mut Names,
-    known: &'a mut Vec<(String, Meaning)>,
-    likely: &'a mut usize,
+    known: &'a mut Known,
 }
 
 impl<'de> DeserializeSeed<'de> for Name<'_> {
@@ -103,24 +101,7 @@ impl Visitor<'_> for Name<'_> {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Meaning, E> {
-        if let Some((likely, meaning)) = self.known.get(*self.likely)
-            && likely == name
-        {
-            *self.likely += 1;
-            return Ok(*meaning);
-        }
-        // Members that a line leaves out are skipped over; those in another order are found from the start.
-        let found = self.known.iter().position(|(known, _)| known == name);
-        if let Some((at, (_, meaning))) = found.and_then(|at| Some((at, self.known.get(at)?))) {
-            *self.likely = at + 1;
-            return Ok(*meaning);
-        }
-        let meaning = self.names.meaning(name);
-        if name.len() <= NAME_BYTES_REMEMBERED && self.known.len() < NAMES_REMEMBERED {
-            self.known.push((name.to_owned(), meaning));
-            *self.likely = self.known.len();
-        }
-        Ok(meaning)
+        Ok(self.known.meaning(self.names, name))
     }
 }
 
@@ -293,9 +274,3 @@ const EXACT_MAX: u64 = (1 << 53) - 1;
 
 /// Decimal digits that a double always keeps.
 const DIGITS_EXACT: usize = 15;
-
-/// Names remembered from line to line; searching among more would cost more than looking them up.
-const NAMES_REMEMBERED: usize = 128;
-
-/// Longer names are looked up anew each time.
-const NAME_BYTES_REMEMBERED: usize = 128;

@@ -4,7 +4,7 @@
 //! children (`<xm>…</xm>`), an attribute of the record (`<row xm="…"/>`), or an element that names its field (`<field name="xm">…</field>`,
 //! `<field name="xm" value="…"/>`); elements around fields change nothing. A field named twice is a reject.
 
-use crate::decode::header::{Meaning, Names};
+use crate::decode::header::{Known, Meaning, Names};
 use crate::decode::judge::{Judge, Sent};
 use crate::decode::{DecodeLimits, SEARCH_FACTOR, Unreadable};
 use crate::reject::RejectCode;
@@ -12,6 +12,7 @@ use crate::reject::RejectCode;
 /// Reads records; keeps what is the same from one to the next.
 pub(super) struct Fields {
     names: Names,
+    known: Known,
     limits: DecodeLimits,
     /// By place among the wanted fields.
     slots: Vec<Slot>,
@@ -37,6 +38,7 @@ impl Fields {
         Self {
             slots: vec![Slot::Missing; names.wanted()],
             names,
+            known: Known::default(),
             limits,
             text: String::new(),
             open: None,
@@ -53,6 +55,7 @@ impl Fields {
     /// A record element begins.
     pub(super) fn begin(&mut self, line: u64) {
         self.slots.fill(Slot::Missing);
+        self.known.restart();
         self.text.clear();
         self.open = None;
         self.bytes = 0;
@@ -63,7 +66,7 @@ impl Fields {
     /// An attribute of the record.
     pub(super) fn attribute(&mut self, name: &str, value: &str) {
         self.bytes += value.len();
-        if let Meaning::Wanted(slot) = self.names.meaning(name) {
+        if let Meaning::Wanted(slot) = self.known.meaning(&mut self.names, name) {
             let start = self.text.len();
             self.add_text(value);
             self.fill(slot, start);
@@ -75,8 +78,8 @@ impl Fields {
         // The element around it has children and is no field.
         self.open = None;
         let meaning = match named {
-            Some(name) if !self.names.knows(element) => self.names.meaning(name),
-            _ => self.names.meaning(element),
+            Some(name) if !self.names.knows(element) => self.known.meaning(&mut self.names, name),
+            _ => self.known.meaning(&mut self.names, element),
         };
         if let Meaning::Wanted(slot) = meaning {
             self.open = Some((slot, self.text.len()));
