@@ -286,7 +286,10 @@ fn one_pass_ends_by_itself_with_what_a_script_wants_to_know() {
     std::fs::remove_file(folder.join("b.ndjson.err")).expect("rejects");
     assert_eq!(once().0, 3);
     let _watcher = Watcher::start(&gateway, &[]);
-    eventually("the folder is locked", 10, || once().0 == 1);
+    eventually("the watcher has the folder", 10, || {
+        std::fs::read_to_string(gateway.path("watch.log")).is_ok_and(|log| log.contains("watching"))
+    });
+    assert_eq!(once().0, 1, "two watchers in one folder");
     drop(running);
 }
 

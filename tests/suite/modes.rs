@@ -94,8 +94,8 @@ fn a_count_that_does_not_hold_refuses_the_batch_and_one_that_holds_is_sealed() {
         assert_eq!(send(&running, none, &police).await.code(), "SG2104");
         let again = send(&running, push("20", KEY), &police).await;
         assert_eq!(
-            (again.body, again.header("idempotency-replayed")),
-            (accepted.body, "true")
+            (&again.body, again.header("idempotency-replayed")),
+            (&accepted.body, "true")
         );
         let pushes = of_kind(&gateway, "push");
         assert_eq!(pushes.len(), 1);

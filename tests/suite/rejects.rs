@@ -159,12 +159,17 @@ fn the_senders_own_file_is_marked_corrected_and_pushed_again() {
         &client,
     ]);
     assert_eq!(other.0, 1, "{}", other.2);
-    // Columns of ours are passed over, without a remark.
-    let again = push("bad.csv");
-    assert_eq!(
-        (&again["received"], &again["rejected"]),
-        (&rejected.into(), &rejected.into())
-    );
+    // Columns of ours are passed over, without a remark: the whole file with its marks is judged as it was.
+    let arguments = [
+        "rejects", &exchange, "--join", "june.csv", "--all", "-o", "all.csv", "-c", &client,
+    ];
+    assert_eq!(gateway.shuguan(&arguments).0, 0);
+    let again = push("all.csv");
+    for member in ["received", "accepted", "rejected", "filtered", "repeated"] {
+        assert_eq!(again[member], first[member], "{member}");
+    }
+    assert_ne!(again["exchange"], first["exchange"]);
+    assert_eq!(again["headers"].get("unknown"), None);
     drop(running);
 }
 
