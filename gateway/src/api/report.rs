@@ -29,7 +29,7 @@ pub enum ReportForm {
 
 /// One reject as it is shown.
 #[derive(Debug, Serialize)]
-struct Line<'r> {
+struct Told<'r> {
     row: u64,
     line: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,9 +79,9 @@ impl ReportForm {
         }
         let weighed = accept.into_iter().filter_map(weigh);
         // The first of the heaviest: a later one must weigh more.
-        let best = weighed.fold(None, |best: Option<(Self, u32)>, (form, weight)| match best {
+        let best = weighed.fold(None, |best: Option<(Self, f32)>, (form, weight)| match best {
             Some((_, heaviest)) if heaviest >= weight => best,
-            _ if weight > 0 => Some((form, weight)),
+            _ if weight > 0.0 => Some((form, weight)),
             _ => best,
         });
         best.map(|(form, _)| form).ok_or(Refusal::UnacceptableForm)
@@ -96,14 +96,14 @@ impl ReportForm {
     }
 }
 
-/// The form that one element of `Accept` names, with its weight in thousandths.
-fn weigh(element: &str) -> Option<(ReportForm, u32)> {
+/// The form that one element of `Accept` names, with its weight.
+fn weigh(element: &str) -> Option<(ReportForm, f32)> {
     let mut parts = element.split(';').map(str::trim);
     let media = parts.next()?.to_ascii_lowercase();
     let weight = parts
         .filter_map(|part| part.strip_prefix("q="))
         .find_map(|text| text.parse::<f32>().ok())
-        .map_or(1_000, |weight| (weight.clamp(0.0, 1.0) * 1_000.0).round() as u32);
+        .map_or(1.0, |weight| weight.clamp(0.0, 1.0));
     let form = match media.as_str() {
         "*/*" | "application/*" | "application/ndjson" => ReportForm::Ndjson,
         "text/*" => ReportForm::Csv,
@@ -116,7 +116,7 @@ fn weigh(element: &str) -> Option<(ReportForm, u32)> {
 pub fn answer(form: ReportForm, language: Language, exchange: &str, record: Option<&str>, stored: &[u8]) -> Response {
     let report = Report::decode(stored, usize::MAX);
     let record = record.and_then(catalogue::record_type);
-    let lines = report.rows.iter().map(|row| Line::of(row, record, language));
+    let lines = report.rows.iter().map(|row| Told::of(row, record, language));
     let body = match form {
         ReportForm::Ndjson => ndjson(lines),
         ReportForm::Csv => csv(lines),
@@ -133,7 +133,7 @@ pub fn answer(form: ReportForm, language: Language, exchange: &str, record: Opti
     ([(header::CONTENT_TYPE, form.content_type())], body).into_response()
 }
 
-impl<'r> Line<'r> {
+impl<'r> Told<'r> {
     fn of(row: &'r RowError, record: Option<&'static RecordType>, language: Language) -> Self {
         let code = RejectCode::ALL.iter().find(|code| code.code() == row.code);
         let field = row.field.as_deref();
@@ -157,7 +157,7 @@ impl<'r> Line<'r> {
     }
 }
 
-fn ndjson<'r>(lines: impl Iterator<Item = Line<'r>>) -> Vec<u8> {
+fn ndjson<'r>(lines: impl Iterator<Item = Told<'r>>) -> Vec<u8> {
     let mut text = Vec::new();
     for line in lines {
         // Writing JSON to a Vec cannot fail.
@@ -167,7 +167,7 @@ fn ndjson<'r>(lines: impl Iterator<Item = Line<'r>>) -> Vec<u8> {
     text
 }
 
-fn csv<'r>(lines: impl Iterator<Item = Line<'r>>) -> Vec<u8> {
+fn csv<'r>(lines: impl Iterator<Item = Told<'r>>) -> Vec<u8> {
     let mut text = format!("{}{}", csv_text::MARK, csv_text::row(&COLUMNS));
     for line in lines {
         text.push_str(&csv_text::row(&[

@@ -178,7 +178,7 @@ impl Outbox {
             shown: file.strip_prefix(&self.root).unwrap_or(file).display().to_string(),
             said: said.clone(),
             stamp,
-            companion: companion.map_or(Ok(Companion::default()), |path| Companion::read(path)),
+            companion: companion.map_or(Ok(Companion::default()), Companion::read),
         });
     }
 

@@ -193,7 +193,7 @@ impl Watcher<'_> {
         };
         let digest = match digest(&item.file) {
             Ok(digest) => digest,
-            Err(_) if self.has_changed(item) => return Ok(Fate::Changed),
+            Err(_) if has_changed(item) => return Ok(Fate::Changed),
             Err(failure) => {
                 return Ok(Fate::Barred {
                     code: String::new(),
@@ -224,51 +224,14 @@ impl Watcher<'_> {
             receipt: Some(beside(&item.file, "ack")),
             patience: Duration::ZERO,
         };
-        self.forget_refusal(item)?;
+        forget_refusal(item)?;
         match attempt_once(self.client, self.trust, &feed, &ProgressBar::hidden()).await {
             Ok(pushed) => Ok(Fate::Accepted(Box::new(pushed))),
-            Err(Undelivered::Call(error)) => Ok(self.fate_of(item, error)),
+            Err(Undelivered::Call(error)) => Ok(fate_of(item, error)),
             // A file that was taken away or changed is no failure of this machine.
-            Err(Undelivered::Failed(_)) if self.has_changed(item) => Ok(Fate::Changed),
+            Err(Undelivered::Failed(_)) if has_changed(item) => Ok(Fate::Changed),
             Err(Undelivered::Failed(failure)) => Err(failure),
         }
-    }
-
-    fn fate_of(&self, item: &Item, error: CallError) -> Fate {
-        if self.has_changed(item) {
-            return Fate::Changed;
-        }
-        if error.retry().is_some() {
-            return Fate::Later(error);
-        }
-        match error {
-            CallError::Problem(problem) if is_about_the_file(&problem) => Fate::refused(&problem),
-            CallError::Problem(problem) => Fate::Barred {
-                code: problem.code,
-                title: problem.title,
-            },
-            CallError::Certificate(refusal) => Fate::Barred {
-                code: refusal.code().into(),
-                title: refusal.zh().into(),
-            },
-            error => Fate::Later(error),
-        }
-    }
-
-    fn has_changed(&self, item: &Item) -> bool {
-        let now = stamp(&item.file, None);
-        now.is_none_or(|now| (now.bytes, now.changed_us) != (item.stamp.bytes, item.stamp.changed_us))
-    }
-
-    /// A refused file whose `.err` was taken away is new: its old key would only repeat the old answer.
-    fn forget_refusal(&self, item: &Item) -> Result<(), Failure> {
-        let path = state_path(&item.file, None);
-        let refused = PushState::load(&path).is_some_and(|state| state.done.is_some_and(|done| !done.accepted));
-        if !refused {
-            return Ok(());
-        }
-        std::fs::remove_file(&path)
-            .map_err(|error| Failure::local(format!("cannot remove `{}`", path.display())).because(error))
     }
 
     /// Writes down what became of a file; gives how long to wait when nothing can be sent now.
@@ -393,6 +356,43 @@ impl Watcher<'_> {
         }
         self.output.line(line.to_string());
     }
+}
+
+fn fate_of(item: &Item, error: CallError) -> Fate {
+    if has_changed(item) {
+        return Fate::Changed;
+    }
+    if error.retry().is_some() {
+        return Fate::Later(error);
+    }
+    match error {
+        CallError::Problem(problem) if is_about_the_file(&problem) => Fate::refused(&problem),
+        CallError::Problem(problem) => Fate::Barred {
+            code: problem.code,
+            title: problem.title,
+        },
+        CallError::Certificate(refusal) => Fate::Barred {
+            code: refusal.code().into(),
+            title: refusal.zh().into(),
+        },
+        error => Fate::Later(error),
+    }
+}
+
+fn has_changed(item: &Item) -> bool {
+    let now = stamp(&item.file, None);
+    now.is_none_or(|now| (now.bytes, now.changed_us) != (item.stamp.bytes, item.stamp.changed_us))
+}
+
+/// A refused file whose `.err` was taken away is new: its old key would only repeat the old answer.
+fn forget_refusal(item: &Item) -> Result<(), Failure> {
+    let path = state_path(&item.file, None);
+    let refused = PushState::load(&path).is_some_and(|state| state.done.is_some_and(|done| !done.accepted));
+    if !refused {
+        return Ok(());
+    }
+    std::fs::remove_file(&path)
+        .map_err(|error| Failure::local(format!("cannot remove `{}`", path.display())).because(error))
 }
 
 /// Whether the refusal is about this file, and not about who we are or what we may do now.

@@ -173,15 +173,15 @@ impl Manner {
 
     /// What it adds to the content that an idempotency key is bound to; empty for a plain upsert.
     pub fn canonical(&self) -> String {
-        let mut text = match &self.mode {
+        let mode = match &self.mode {
             PushMode::Upsert => String::new(),
             PushMode::Delta => "delta".into(),
             PushMode::Snapshot(scope) => format!("snapshot {scope}"),
         };
-        if let Some(count) = self.count {
-            text.push_str(&format!(" count {count}"));
+        match self.count {
+            Some(count) => format!("{mode} count {count}"),
+            None => mode,
         }
-        text
     }
 }
 

@@ -54,8 +54,7 @@ impl Companion {
 
     /// Words by themselves: a number is the count, 64 hexadecimal digits the digest; after a digest a file name, as `sha256sum` writes.
     fn bare(&mut self, line: &str) -> Result<(), &'static str> {
-        let mut words = line.split([' ', '\t', ',', '|']).filter(|word| !word.is_empty());
-        while let Some(word) = words.next() {
+        for word in line.split([' ', '\t', ',', '|']).filter(|word| !word.is_empty()) {
             if word.len() == 64 {
                 self.digest(word)?;
                 if line.contains("  ") {
