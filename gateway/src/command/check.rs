@@ -318,6 +318,7 @@ fn unreadable(args: &CheckArgs, layout: Layout, error: &Unreadable) -> Failure {
         Unreadable::RecordTooLong { .. } => {
             "look for a quote that is never closed, or a line that never ends".to_owned()
         }
+        Unreadable::SecrecyMark { .. } => Refusal::SecrecyMark.next().to_owned(),
         Unreadable::NotThisFormat { .. } => format!(
             "it was read as {}; name another form: `--content-type text/csv`",
             layout.content_type()

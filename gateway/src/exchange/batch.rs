@@ -185,6 +185,7 @@ pub(crate) fn refusal_of(error: &Unreadable) -> Refusal {
     match error {
         Unreadable::BadEncoding { .. } | Unreadable::ForeignMark { .. } => Refusal::BadEncoding,
         Unreadable::BadHeaderRow { .. } => Refusal::BadHeaderRow,
+        Unreadable::SecrecyMark { .. } => Refusal::SecrecyMark,
         Unreadable::RecordTooLong { .. } | Unreadable::NotThisFormat { .. } => Refusal::Unreadable,
     }
 }
