@@ -56,7 +56,8 @@ pub use entry::{Entry, EventDraft, Idempotency, Outcome, Sealed};
 pub use evidence::Evidence;
 pub use fault::{JournalFault, SealError};
 pub use idempotency::Known;
-pub use inbox::{InboxItem, SetAside};
+use inbox::Opener;
+pub use inbox::{InboxItem, Lane, SetAside};
 pub use payload::{PayloadWriter, SealedPayload};
 pub use refusals::RefusalDraft;
 pub use settings::{JournalSettings, Secret};
@@ -364,14 +365,39 @@ impl Journal {
 
 /// For the relay.
 impl Journal {
-    /// The oldest exchange that waits, after the given leaf. Its payload is opened with its first part, so that a damaged one can be set
-    /// aside.
+    /// The lanes in which something waits, by name.
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub async fn next_inbox(&self, after: Option<u64>) -> Result<Option<InboxItem>, JournalFault> {
+    pub async fn lanes(&self) -> Result<Vec<Lane>, JournalFault> {
+        self.read(Reader::lanes).await
+    }
+
+    /// The oldest exchanges that wait in a lane: one at least if any does, at most `limit`, and together no more than `bytes_max` bytes. A
+    /// payload is opened with its first part, so that a damaged one can be set aside.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn waiting(&self, lane: &str, limit: u32, bytes_max: u64) -> Result<Vec<InboxItem>, JournalFault> {
         let (kek, folder) = (Arc::clone(&self.inner.kek), Arc::clone(&self.inner.payloads));
-        self.read(move |reader| reader.next_inbox(after, kek, folder)).await
+        let (opener, lane) = (Opener { kek, folder }, lane.to_owned());
+        self.read(move |reader| reader.waiting(&lane, limit, bytes_max, &opener))
+            .await
+    }
+
+    /// The first part of each, in one go.
+    ///
+    /// # Errors
+    /// For each batch on its own, as [`Journal::read_part`]; for all of them when the reading thread is gone.
+    pub async fn read_first_parts(
+        &self,
+        items: &[InboxItem],
+    ) -> Result<Vec<Result<RecordBatch, JournalFault>>, JournalFault> {
+        let items = items.to_vec();
+        let read = move || items.iter().map(|item| item.part(0)).collect();
+        tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|_| JournalFault::Worker)
     }
 
     /// Part `n` of a batch, from 0; in order each costs one read. The last one is `item.parts - 1`.

@@ -214,3 +214,18 @@ fn relayed(item: &InboxItem) -> RelayedEvent {
 fn payload_files(bench: &Bench) -> usize {
     std::fs::read_dir(bench.settings().payloads).unwrap().count()
 }
+
+impl Journal {
+    /// The oldest exchange that waits, after the given leaf, whatever its lane.
+    pub(crate) async fn next_inbox(&self, after: Option<u64>) -> Result<Option<InboxItem>, JournalFault> {
+        let mut oldest: Option<InboxItem> = None;
+        for lane in self.lanes().await? {
+            let items = self.waiting(&lane.name, u32::MAX, u64::MAX).await?;
+            let next = items
+                .into_iter()
+                .find(|item| after.is_none_or(|leaf| item.leaf_index > leaf));
+            oldest = [oldest, next].into_iter().flatten().min_by_key(|item| item.leaf_index);
+        }
+        Ok(oldest)
+    }
+}
