@@ -186,7 +186,7 @@ impl Rules {
                 }
             }
             (Part::DocumentType | Part::Comparable, Value::Text(text)) => {
-                noted.number = text.parse().unwrap_or_default()
+                noted.number = text.parse().unwrap_or_default();
             }
             (Part::Comparable, Value::Date(days)) => noted.number = i64::from(*days),
             (Part::Comparable, Value::Instant(number) | Value::Integer(number)) => noted.number = *number,

@@ -85,11 +85,7 @@ impl Names {
             };
             match known {
                 None => *known = Some(column),
-                Some(_) => twice.push(
-                    self.places
-                        .field(self.record, number)
-                        .map_or(secrecy::COLUMN, |field| field.name),
-                ),
+                Some(_) => twice.push(Places::field(self.record, number).map_or(secrecy::COLUMN, |field| field.name)),
             }
         }
         let mut read = vec![None; self.places.count()];
@@ -110,11 +106,7 @@ impl Names {
     fn missing(&self, columns: &[Option<usize>]) -> Vec<&'static str> {
         let held = |field: &Field| {
             columns.iter().enumerate().any(|(number, column)| {
-                column.is_some()
-                    && self
-                        .places
-                        .field(self.record, number)
-                        .is_some_and(|other| other.name == field.name)
+                column.is_some() && Places::field(self.record, number).is_some_and(|other| other.name == field.name)
             })
         };
         let fields = self.record.fields.iter().enumerate();

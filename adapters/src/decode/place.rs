@@ -11,7 +11,7 @@ use crate::value;
 /// Numbers and places of one record type and choice of fields.
 pub(crate) struct Places {
     /// Number → place.
-    places: Vec<Option<usize>>,
+    by_number: Vec<Option<usize>>,
     count: usize,
     wanted: usize,
 }
@@ -24,11 +24,11 @@ impl Places {
             count += 1;
             Some(count - 1)
         };
-        let mut places: Vec<Option<usize>> = record.fields.iter().map(|field| slot(field.name)).collect();
+        let mut by_number: Vec<Option<usize>> = record.fields.iter().map(|field| slot(field.name)).collect();
         if let Some(unfold) = record.unfold {
             for (member, row) in unfold.head {
                 let number = record.fields.iter().position(|field| field.name == *row);
-                let place = number.and_then(|number| places.get_mut(number));
+                let place = number.and_then(|number| by_number.get_mut(number));
                 // The head's column is read for the member that the head is, wanted or not for the row.
                 if let Some(place @ None) = place
                     && slot(member).is_some()
@@ -37,12 +37,12 @@ impl Places {
                 }
             }
             for _ in 0..unfold.most {
-                places.extend(unfold.own.iter().map(|(name, _)| slot(name).and_then(|_| next())));
+                by_number.extend(unfold.own.iter().map(|(name, _)| slot(name).and_then(|_| next())));
             }
         }
-        places.push(next());
+        by_number.push(next());
         Self {
-            places,
+            by_number,
             count,
             wanted: wanted.len(),
         }
@@ -50,12 +50,12 @@ impl Places {
 
     /// The place of a number; none when it is not read.
     pub(crate) fn of(&self, number: usize) -> Option<usize> {
-        self.places.get(number).copied().flatten()
+        self.by_number.get(number).copied().flatten()
     }
 
     /// The number of a place.
     pub(crate) fn number(&self, place: usize) -> Option<usize> {
-        self.places.iter().position(|other| *other == Some(place))
+        self.by_number.iter().position(|other| *other == Some(place))
     }
 
     /// Whether the number is that of a wanted field.
@@ -70,11 +70,11 @@ impl Places {
 
     /// How many numbers there are, without that of what is never read.
     pub(crate) fn numbers(&self) -> usize {
-        self.places.len()
+        self.by_number.len()
     }
 
     /// The field that is read from the number, be it for a row or for a member of it.
-    pub(crate) fn field(&self, record: &'static RecordType, number: usize) -> Option<&'static Field> {
+    pub(crate) fn field(record: &'static RecordType, number: usize) -> Option<&'static Field> {
         let Some(beyond) = number.checked_sub(record.fields.len()) else {
             return record.fields.get(number);
         };

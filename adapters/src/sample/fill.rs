@@ -57,14 +57,11 @@ impl<'a> Case<'a> {
         if usual.is_empty() {
             return None;
         }
-        Some(match field.kind {
-            FieldType::Code(table) => table
-                .canonical(usual)
-                .and_then(|code| table.written(code))
-                .unwrap_or(usual),
-            _ => usual,
-        })
-        .map(str::to_owned)
+        let written = match field.kind {
+            FieldType::Code(table) => table.canonical(usual).and_then(|code| table.written(code)),
+            _ => None,
+        };
+        Some(written.unwrap_or(usual).to_owned())
     }
 
     /// Whether the record is found by this field: it is then never left out.

@@ -1,7 +1,10 @@
 //! One row a household becomes one record a member.
 
+#![expect(clippy::panic, reason = "a test may panic")]
+
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
+use proptest::prelude::*;
 
 use super::{CSV, NDJSON, TODAY};
 use crate::catalogue::record_type;
@@ -182,4 +185,61 @@ fn a_header_row_without_the_number_in_any_form_is_refused_and_so_is_a_pair_named
     };
     assert_eq!(refused("低保证号,月份,姓名1,姓名2"), (vec!["citizen_id"], vec![]));
     assert_eq!(refused("月份,身份证号1,公民身份号码1"), (vec![], vec!["citizen_id"]));
+}
+
+/// Ten numbers of nobody: births in 1861 with sequence 000.
+fn nobody(which: usize) -> String {
+    let body = format!("3207061861010{}000", which % 9 + 1);
+    let check = crate::value::citizen_id::check_character(body.as_bytes().try_into().unwrap()).unwrap();
+    format!("{body}{check}")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Against a model of five lines: the pairs that say something, then the head unless a pair is the head.
+    #[test]
+    fn any_households_give_their_pairs_and_then_their_heads(
+        rows in prop::collection::vec((prop::option::of(0_usize..9), prop::collection::vec(prop::option::of(0_usize..9), 6)), 0..12),
+        cut in 0_usize..2_000,
+    ) {
+        let id = |who: &Option<usize>| who.map(nobody).unwrap_or_default();
+        let pairs: Vec<String> = (1..=6).map(|number| format!("身份证号{number}")).collect();
+        let mut lines = vec![format!("户主身份证号,{}", pairs.join(","))];
+        let mut expected = Vec::new();
+        for (head, pairs) in &rows {
+            let texts: Vec<String> = std::iter::once(head).chain(pairs).map(id).collect();
+            lines.push(texts.join(","));
+            let members: Vec<usize> = pairs.iter().flatten().copied().collect();
+            let head = head.filter(|head| !members.contains(head));
+            expected.push(members.into_iter().chain(head).map(nobody).collect::<Vec<_>>());
+        }
+        let text = lines.join("\n");
+        let record = record_type(RECORD).unwrap();
+        let mut decoder = Decoder::new(record, &["citizen_id"], CSV, DecodeLimits::default(), TODAY);
+        let (left, right) = text.as_bytes().split_at(cut.min(text.len()));
+        decoder.feed(left).unwrap();
+        decoder.feed(right).unwrap();
+        decoder.finish().unwrap();
+        // A row without anybody is one record, rejected under its own number.
+        let empty: Vec<u64> = expected.iter().zip(1..).filter(|(members, _)| members.is_empty()).map(|(_, row)| row).collect();
+        let rejected: Vec<u64> = decoder.take_rejects().iter().map(|reject| reject.row).collect();
+        prop_assert_eq!(&rejected, &empty);
+        let counts = decoder.counts().clone();
+        let all: usize = expected.iter().map(|members| members.len().max(1)).sum();
+        prop_assert_eq!(counts.received, all as u64);
+        prop_assert_eq!(counts.received, counts.accepted + counts.rejected + counts.repeated);
+        let mut first_seen: Vec<String> = Vec::new();
+        for id in expected.into_iter().flatten() {
+            if !first_seen.contains(&id) {
+                first_seen.push(id);
+            }
+        }
+        let read: Vec<String> = decoder
+            .next_part()
+            .iter()
+            .flat_map(|part| part.column(0).as_string::<i32>().iter().flatten().map(str::to_owned).collect::<Vec<_>>())
+            .collect();
+        prop_assert_eq!(read, first_seen);
+    }
 }
