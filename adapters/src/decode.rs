@@ -53,7 +53,9 @@ impl Default for DecodeLimits {
 /// How many records there were, and what became of them; `received = accepted + rejected + repeated`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Records found, blank lines and the header row not counted. A row that is unfolded counts once for each record in it, one at least
+    /// Data rows found, blank lines and the header row not counted: what a sender counts.
+    pub rows: u64,
+    /// Records in them: as many, but a row that is unfolded counts once for each record in it, one at least
     /// ([`crate::catalogue::Unfold`]).
     pub received: u64,
     /// Records in parts.
@@ -64,6 +66,8 @@ pub struct Counts {
     pub repeated: u64,
     /// Rejects by code.
     pub by_code: BTreeMap<RejectCode, u64>,
+    /// Rejects by code and field; no field when the record as a whole is at fault.
+    pub by_field: BTreeMap<(RejectCode, Option<&'static str>), u64>,
 }
 
 /// Why a batch as a whole cannot be read. Positions and names of our own fields only, never a value.

@@ -31,8 +31,6 @@ pub(crate) struct Judge {
     /// Where a value is brought into canonical form.
     scratch: Scratch,
     rules: Rules,
-    /// Rows of the sender's file so far.
-    rows: u64,
     /// How a row becomes several records, where it does.
     unfolding: Option<Arc<Unfolding>>,
     /// Place of the secrecy mark.
@@ -57,7 +55,6 @@ impl Judge {
         let names: Vec<_> = fields.iter().map(|field| field.name).collect();
         let places = Places::new(record, &fields);
         Self {
-            rows: 0,
             unfolding: Unfolding::new(record, &fields, &places).map(Arc::new),
             mark: places.of(Places::number_of_mark(record)),
             marked: None,
@@ -81,7 +78,7 @@ impl Judge {
 
     /// One row that starts on `line`.
     pub(crate) fn record<'a>(&mut self, line: u64, sent: impl Fn(usize) -> Sent<'a>) {
-        self.rows += 1;
+        self.counts.rows += 1;
         if self.marked.is_none() && self.mark.is_some_and(|mark| secrecy::is_secret(sent(mark))) {
             self.marked = Some(line);
         }
@@ -121,7 +118,7 @@ impl Judge {
 
     /// A row that is rejected without a look at its fields: it counts as one record.
     pub(crate) fn reject(&mut self, line: u64, field: Option<&'static str>, code: RejectCode) {
-        self.rows += 1;
+        self.counts.rows += 1;
         self.out(line, field, code);
     }
 
@@ -129,10 +126,11 @@ impl Judge {
         self.counts.received += 1;
         self.counts.rejected += 1;
         *self.counts.by_code.entry(code).or_default() += 1;
+        *self.counts.by_field.entry((code, field)).or_default() += 1;
         if self.rejects_kept < self.limits.rejects_kept_max {
             self.rejects_kept += 1;
             self.rejects.push(Reject {
-                row: self.rows,
+                row: self.counts.rows,
                 line,
                 field,
                 code,

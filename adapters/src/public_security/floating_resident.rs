@@ -42,7 +42,9 @@ static FIELDS: &[Field] = &[
     block::BIRTH_DATE,
     Field::new("hukou_address", "户籍地址", FieldType::Text(200), C2).known_as(&["hjdz", "hjdxz"]),
     Field::new("hukou_region", "户籍地区划", FieldType::Region, C2).known_as(&["FROM_RESION_CODE"]),
-    Field::new("residence_region", "居住地区划", FieldType::Region, C2).known_as(&["jzdssxq"]),
+    Field::new("residence_region", "居住地区划", FieldType::Region, C2)
+        .known_as(&["jzdssxq"])
+        .blank_in(0),
     block::TOWN_CODE.known_as(&["xzjd"]),
     block::VILLAGE_CODE.known_as(&["jcwh"]),
     Field::new("residence_address", "居住地址", FieldType::Text(200), C3).known_as(&["jzdz", "jzdxz"]),
@@ -55,7 +57,9 @@ static FIELDS: &[Field] = &[
     Field::new("reside_reason", "居住事由", FieldType::DocumentNo(2), C2)
         .known_as(&["FLOWREASON_CODE"])
         .usually(&["10", "30", "60", "91"]),
-    Field::new("arrive_date", "来本地日期", FieldType::Date, C2).known_as(&["START_TIME"]),
+    Field::new("arrive_date", "来本地日期", FieldType::Date, C2)
+        .known_as(&["START_TIME"])
+        .blank_in(0),
     Field::new("leave_date", "离开日期", FieldType::Date, C2)
         .known_as(&["END_TIME"])
         .blank_in(8_800),

@@ -137,6 +137,7 @@ fn a_bad_member_is_rejected_under_its_senders_row_and_the_others_go_on() {
         (told.counts.received, told.counts.accepted, told.counts.rejected),
         (7, 3, 4)
     );
+    assert_eq!(told.counts.rows, 4, "rows are what the sender counts");
 }
 
 #[test]
