@@ -8,6 +8,7 @@ mod feeds;
 mod idempotency;
 mod leaks;
 mod people;
+mod policies;
 mod random;
 mod refusals;
 mod start;
