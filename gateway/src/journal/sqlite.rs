@@ -419,12 +419,15 @@ mod tests {
 
     use rusqlite::Connection;
 
-    use super::{ALL, NEWEST_CHECKPOINT, SCHEMA, SUBJECT_RUNS, TRIGGERS, create, open_reader, open_writer};
+    use super::{
+        ALL, NEWEST_CHECKPOINT, POLICY_INDEX, SCHEMA, SUBJECT_RUNS, TRIGGERS, create, open_reader, open_writer,
+    };
 
     #[test]
     fn every_statement_prepares_and_finds_its_rows_by_key_or_index() {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(SCHEMA).unwrap();
+        connection.execute_batch(POLICY_INDEX).unwrap();
         for statement in ALL {
             let mut plan = connection
                 .prepare(&format!("EXPLAIN QUERY PLAN {statement}"))
