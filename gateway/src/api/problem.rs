@@ -67,6 +67,7 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::OutOfScope
         | Refusal::NoAction
         | Refusal::Unreadable
+        | Refusal::SecrecyMark
         | Refusal::EmptyBatch
         | Refusal::BundleFaulty
         | Refusal::BundleUnsigned
