@@ -1,11 +1,13 @@
 //! Shuguan: the gateway. The modules in the order in which data meets them.
 
 pub mod api;
+pub mod bundle;
 pub mod client;
 pub mod clock;
 pub mod command;
 pub mod config;
 pub mod console;
+pub mod csv_text;
 pub mod edge;
 pub mod exchange;
 pub mod extract;

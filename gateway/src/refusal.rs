@@ -54,12 +54,14 @@ refusals! {
     RateLimited "SG2110" "rate-limited" "请求过于频繁" "more requests than this partner's rate allows" "repeat after the time in `Retry-After`";
     TooManyAtOnce "SG2111" "too-many-at-once" "并发请求过多" "more requests at once than this partner may have" "wait for one of them to end";
     InboxFull "SG2112" "inbox-full" "待入库队列已满" "the inbox is full; the registry is behind" "repeat after the time in `Retry-After`";
-    ModeUnsupported "SG2113" "mode-unsupported" "不支持的交换方式" "this `Exchange-Mode` is not offered" "send `Exchange-Mode: upsert` or leave the header out";
+    ModeUnsupported "SG2113" "mode-unsupported" "不支持的交换方式" "this `Exchange-Mode` is not offered" "send `Exchange-Mode: upsert`, or leave the header out";
     NotFound "SG2114" "not-found" "未找到" "there is no such thing, or it is not yours" "see the table of calls in README.md";
     MethodNotAllowed "SG2115" "method-not-allowed" "方法不允许" "this route does not take this method" "see the table of calls in README.md";
     Draining "SG2116" "draining" "网关正在停止" "the gateway is shutting down" "repeat after the time in `Retry-After`";
     Overloaded "SG2117" "overloaded" "网关繁忙" "the gateway has as much work as it may take" "repeat after the time in `Retry-After`";
     UnacceptableForm "SG2118" "not-acceptable" "无法提供所需格式" "this form of answer is not offered" "see the table of calls in README.md";
+    BadManner "SG2119" "bad-manner" "交换方式、范围与条数不一致" "`Exchange-Mode`, `Exchange-Scope` and `Exchange-Count` do not fit together" "a snapshot has a scope and a count, nothing else has a scope: see the table of headers in README.md";
+    UnknownLayout "SG2120" "unknown-layout" "没有该名称的版式" "no layout of this name is set up for this partner and record type" "see `layouts` in `shuguan catalog`, or ask the operator to add it to shuguan.toml";
 
     UnsupportedType "SG3101" "unsupported-type" "不支持的文件格式" "this `Content-Type` or charset is not taken" "send `text/csv` or `application/x-ndjson`, `charset=utf-8` or `charset=gb18030`";
     UnsupportedCoding "SG3102" "unsupported-coding" "不支持的内容编码" "this `Content-Encoding` is not taken" "send `gzip` or `zstd`, or the body uncompressed";
@@ -70,7 +72,11 @@ refusals! {
     BadCompression "SG3109" "bad-compression" "压缩内容损坏" "the compressed content is damaged, ends early or is of another coding" "compress the file anew, or send it uncompressed";
     ExpandsTooFar "SG3110" "expands-too-far" "解压后过大" "the compressed content unpacks to more than is taken, or to far more than its size" "split the file, or send it uncompressed";
     WrongTrailer "SG3108" "wrong-trailer" "尾行与内容不符" "the last line does not say what the file holds, or is missing" "the file was cut or changed: send the whole file again";
+    CountMismatch "SG3111" "count-mismatch" "条数与声明不符" "the body holds another number of records than `Exchange-Count` states" "send the whole file, or count its records again: `shuguan check FILE --record …`";
+    OutOfScope "SG3112" "out-of-scope" "记录超出快照范围" "a record of the snapshot lies outside its `Exchange-Scope`" "widen the scope, or leave those records out";
+    NoAction "SG3113" "no-action" "增量文件缺少操作列" "a delta has no column that says insert, update or delete" "add a column `op` with I, U or D, or send it as an upsert";
     EmptyBatch "SG3107" "empty-batch" "没有记录" "the body holds no record" "nothing was sent";
+    SecrecyMark "SG3120" "secrecy-mark" "含有密级标志" "a row bears a secrecy mark; nothing of the batch was taken" "take what is classified out of the file: nothing that bears a secrecy mark may come this way";
 
     UnknownRecordType "SG4101" "unknown-record-type" "数据类不存在" "there is no such record type" "see what may be pushed: `shuguan catalog`";
     ForeignRecordType "SG4102" "foreign-record-type" "不是本部门的数据类" "this record type belongs to another agency" "see what may be pushed: `shuguan catalog`";
@@ -86,12 +92,25 @@ refusals! {
     TooManyRows "SG4113" "too-many-rows" "超出单次允许行数" "the batch has more rows than the grant allows in one push" "split the file; see `limits` in `shuguan catalog`";
     QuotaExceeded "SG4112" "quota" "超出授权额度" "the grant's quota is used up" "repeat after the time in `Retry-After`";
 
+    GrantRevoked "SG4114" "revoked" "授权已撤销" "the policies in force no longer hold this grant" "see what is granted: `shuguan catalog`; ask the policy officer";
+
     JournalUnavailable "SG5101" "journal-unavailable" "交换台账不可用" "the journal cannot commit; nothing was accepted" "repeat with the same idempotency key after the time in `Retry-After`";
 
     RegistryUnavailable "SG6101" "registry-unavailable" "登记库不可用" "the registration database does not answer" "repeat after the time in `Retry-After`";
     ExtractNotReady "SG6102" "extract-not-ready" "提取尚未完成" "the extract is still being prepared" "wait: `GET` it with `Prefer: wait=30`";
     BadRange "SG6104" "bad-range" "范围超出内容" "the range begins beyond the end of the content" "ask from within the content; its length stands in `bytes` of the extract";
     ExtractGone "SG6103" "extract-gone" "提取已过期" "the extract has expired" "request it again";
+
+    BundleFaulty "SG7201" "bundle-faulty" "策略包有错误" "the bundle does not load" "show every fault: `shuguan policy check BUNDLE`";
+    BundleUnsigned "SG7202" "bundle-unsigned" "策略包未签名" "nobody has signed the bundle" "a policy officer and a security officer sign it: `shuguan policy sign BUNDLE -c OFFICER.toml`";
+    BundleMalformed "SG7203" "bundle-malformed" "签名文件格式错误" "`bundle.sig` is not as `policy sign` writes it" "remove it and let both officers sign again: `shuguan policy sign BUNDLE -c OFFICER.toml`";
+    BundleTampered "SG7204" "bundle-tampered" "策略包与签名不符" "the bundle is not the one that was signed" "compare it with the officers' copy, or let both sign again: `shuguan policy sign BUNDLE -c OFFICER.toml`";
+    BundleSigner "SG7205" "bundle-signer" "签名或签名人证书无效" "a signature does not hold, or its certificate may not sign" "see `detail`; let an officer with a valid certificate sign again: `shuguan policy sign BUNDLE -c OFFICER.toml`";
+    BundleQuorum "SG7206" "bundle-quorum" "缺少另一角色的签名" "a policy officer and a security officer have to sign, each with a key of his own" "the missing one signs: `shuguan policy sign BUNDLE -c OFFICER.toml`";
+    BundleStale "SG7207" "bundle-stale" "策略包序号过旧" "the serial number is not above the highest that was in force" "sign on top of the bundle in force: `shuguan policy sign BUNDLE --after IN-FORCE -c OFFICER.toml`";
+    BundleBase "SG7208" "bundle-base" "策略包的前一版本不是现行版本" "the bundle was signed to replace another one than that in force" "sign on top of the bundle in force: `shuguan policy sign BUNDLE --after IN-FORCE -c OFFICER.toml`";
+    BundleGoesBack "SG7209" "bundle-goes-back" "回退未经签名声明" "an older bundle comes back, and the envelope does not name the serial in force that it goes back from" "say so in the signature: `shuguan policy sign BUNDLE --after IN-FORCE --rollback -c OFFICER.toml`";
+    BundleUnfit "SG7210" "bundle-unfit" "登记库与策略包不符" "the registry does not have the columns that the bundle releases" "the operator runs `shuguan db migrate --bundle BUNDLE`, then submit again";
 
     ReasonRequired "SG8101" "reason-required" "缺少案件编号或理由" "an officer's search names a case and a reason code" "add `--case NO --why CODE`";
     CrossSite "SG8102" "cross-site" "跨站请求" "the request came from another site" "open the console directly";

@@ -36,7 +36,7 @@ enum Slot {
 impl Fields {
     pub(super) fn new(names: Names, limits: DecodeLimits) -> Self {
         Self {
-            slots: vec![Slot::Missing; names.wanted()],
+            slots: vec![Slot::Missing; names.places()],
             names,
             known: Known::default(),
             limits,
