@@ -139,7 +139,7 @@ fn more_than_the_limit_is_refused() {
 fn a_zstd_window_that_would_take_much_memory_is_refused() {
     let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
     encoder.window_log(25).unwrap();
-    encoder.write_all(&vec![b'x'; 1000]).unwrap();
+    encoder.write_all(&[b'x'; 1000]).unwrap();
     // Without the size in its header the frame states its window.
     encoder.flush().unwrap();
     let packed = encoder.finish().unwrap();
