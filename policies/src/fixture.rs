@@ -14,14 +14,7 @@ use crate::plan::Plan;
 use crate::set::{Catalogue, PolicySet};
 
 const fn field(name: &'static str, kind: FieldType, class: Class) -> Field {
-    Field {
-        name,
-        zh: "字段",
-        kind,
-        class,
-        required: false,
-        aliases: &[],
-    }
+    Field::new(name, "字段", kind, class)
 }
 
 /// A record type with a field of every column type.
