@@ -82,7 +82,8 @@ impl Bound {
             class,
             at_most,
         };
-        if bound.names_nothing() {
+        // A name that was not understood is a fault already.
+        if document.fault_count() == before && bound.names_nothing() {
             document.fault(span, "a bound names grants or fields".into(), None);
         }
         (document.fault_count() == before).then_some(bound)

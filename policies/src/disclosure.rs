@@ -101,9 +101,24 @@ fn push(all: &mut Vec<Disclosed>, field: &'static str, kind: FieldType, operator
 /// What can be read out of `from` when this much of it is known; through chains too, so that a disability number tells a birth date.
 fn implied_by(all: &mut Vec<Disclosed>, source: &'static str, from: &str, kind: &FieldType, operator: &Operator) {
     for (field, kind, operator) in implied(from, kind, operator) {
+        let operator = normal(&operator, &kind);
+        let known = all
+            .iter()
+            .any(|one| one.field == field && one.operator == operator && one.way != Way::Own);
+        // A division tells the one above it and the beginning of the one below: the chain ends where nothing new is told.
+        if known || field == source || operator == Operator::Drop {
+            continue;
+        }
         push(all, field, kind, &operator, Way::Implied(source));
         implied_by(all, source, field, &kind, &operator);
     }
+}
+
+/// Everything that can be read out of one field released under one operator.
+pub(crate) fn told_by(field: &'static str, kind: &FieldType, operator: &Operator) -> Vec<Disclosed> {
+    let mut all = Vec::new();
+    implied_by(&mut all, field, field, kind, operator);
+    all
 }
 
 /// What a field tells about others of the same record, by the standards of its number. A number of somebody else (a mother, a legal
@@ -128,26 +143,44 @@ pub fn implied(field: &str, kind: &FieldType, operator: &Operator) -> Vec<(&'sta
             ("reg_region", FieldType::Region, Operator::Keep),
             ("taxpayer_id", FieldType::TaxpayerId, Operator::Keep),
         ],
-        // Statistical codes begin with the division above them.
+        // Statistical codes begin with the division above them, so each tells the ones above and the beginning of the ones below.
         ("village_code", Operator::Keep | Operator::Region(_)) => {
-            let mut above = of_division("town_code", FieldType::Division(9), &operator);
-            above.extend(of_division("hukou_region", FieldType::Region, &operator));
-            above
+            let mut others = of_division("town_code", FieldType::Division(9), &operator, 12);
+            others.extend(of_division("hukou_region", FieldType::Region, &operator, 12));
+            others
         }
         ("town_code", Operator::Keep | Operator::Region(_)) => {
-            of_division("hukou_region", FieldType::Region, &operator)
+            let mut others = of_division("hukou_region", FieldType::Region, &operator, 9);
+            others.extend(of_division("village_code", FieldType::Division(12), &operator, 9));
+            others
+        }
+        ("hukou_region", Operator::Keep | Operator::Region(_)) => {
+            let mut others = of_division("town_code", FieldType::Division(9), &operator, 6);
+            others.extend(of_division("village_code", FieldType::Division(12), &operator, 6));
+            others
         }
         _ => Vec::new(),
     }
 }
 
-/// A cut of a division below is a cut of the one above, at most down to what the one above says.
-fn of_division(field: &'static str, kind: FieldType, operator: &Operator) -> Vec<(&'static str, FieldType, Operator)> {
+/// What is known of another division code once this many digits of one are: that many of its own at most.
+fn of_division(
+    field: &'static str,
+    kind: FieldType,
+    operator: &Operator,
+    length: usize,
+) -> Vec<(&'static str, FieldType, Operator)> {
     let known = match operator {
-        Operator::Region(to) if to.digits() < digits(&kind) => Operator::Region(*to),
-        _ => Operator::Keep,
+        Operator::Region(to) => to.digits(),
+        _ => length,
     };
-    vec![(field, kind, known)]
+    let level = RegionTo::ALL.into_iter().rev().find(|to| to.digits() <= known);
+    let told = match level {
+        _ if known >= digits(&kind) => Operator::Keep,
+        Some(to) => Operator::Region(to),
+        None => Operator::Drop,
+    };
+    vec![(field, kind, told)]
 }
 
 fn digits(kind: &FieldType) -> usize {
@@ -235,4 +268,4 @@ fn map_within(a: &Operator, b: &Map, kind: &FieldType) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -84,3 +84,6 @@ impl PolicySet {
 
 /// Fields that a number gives away though no record type may have them.
 const IMPLIED_ONLY: [&str; 4] = ["birth_date", "birth_region", "sex", "reg_region"];
+
+#[cfg(test)]
+mod tests;

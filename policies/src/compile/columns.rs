@@ -6,7 +6,7 @@ use arrow_schema::DataType;
 use shuguan_adapters::catalogue::{Class, Field, FieldType};
 
 use crate::agreement::{GrantText, Granted, Header};
-use crate::disclosure::{implied, normal, within};
+use crate::disclosure::{normal, told_by, within};
 use crate::document::{Document, nearest};
 use crate::operator::Operator;
 use crate::operator::address::Address;
@@ -225,29 +225,21 @@ fn check_theatre(
     output: &[OutputColumn],
 ) {
     for column in output.iter().filter(|column| column.name != field.name) {
-        let mut all = Vec::new();
-        collect(&mut all, column.name, &column.kind.field.kind, &column.kind.operator);
-        let given = all
+        let told = told_by(column.name, &column.kind.field.kind, &column.kind.operator);
+        let given = told
             .iter()
-            .find(|(name, kind, told)| *name == field.name && !within(told, operator, kind));
-        let Some((_, _, told)) = given else { continue };
+            .find(|one| one.field == field.name && !within(&one.operator, operator, &one.kind));
+        let Some(given) = given else { continue };
         let message = format!(
             "reducing `{}` hides nothing: `{}`, released as `{}`, gives it away ({})",
             field.name,
             column.name,
             column.kind.operator.name(),
-            told.describe()
+            given.operator.describe()
         );
         let hint = format!("reduce `{}` as well, or release `{}` as it is", column.name, field.name);
         document.fault(span_of(grant, field.name), message, Some(hint));
         return;
-    }
-}
-
-fn collect(all: &mut Vec<(&'static str, FieldType, Operator)>, field: &str, kind: &FieldType, operator: &Operator) {
-    for (name, kind, told) in implied(field, kind, operator) {
-        collect(all, name, &kind, &told);
-        all.push((name, kind, told));
     }
 }
 

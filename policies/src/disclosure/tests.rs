@@ -75,23 +75,6 @@ fn pools() -> Vec<(FieldType, Vec<Operator>, ArrayRef)> {
     let days = (0..900).flat_map(|n| [n * 41 - 17_000, n * 41 - 16_999]).map(Some);
     let days: Vec<Option<i32>> = days.chain([None]).collect();
     let numbers: Vec<Option<i64>> = (0..40).map(Some).chain([None]).collect();
-    let names = [
-        "张",
-        "李",
-        "张三",
-        "张四",
-        "李三",
-        "张三丰",
-        "张四丰",
-        "张三甲",
-        "张四丰甲",
-        "李三丰乙",
-        "张三丰乙",
-        "张三甲丙",
-        "张三甲乙丙",
-        "张三乙甲丙",
-    ];
-    let names = names.map(Some).into_iter().chain([None]);
     let codes = ["0", "1", "2", "9"].map(Some).into_iter().chain([None]);
     let villages = [
         "320707100201",
@@ -120,7 +103,7 @@ fn pools() -> Vec<(FieldType, Vec<Operator>, ArrayRef)> {
             on_numbers,
             Arc::new(Int64Array::from(numbers)),
         ),
-        (FieldType::Name, on_names, Arc::new(names.collect::<StringArray>())),
+        (FieldType::Name, on_names, names()),
         (
             FieldType::Code(&tables::SEX),
             on_codes,
@@ -135,8 +118,30 @@ fn pools() -> Vec<(FieldType, Vec<Operator>, ArrayRef)> {
     ]
 }
 
+/// Names that tell the masks apart.
+pub(crate) fn names() -> ArrayRef {
+    let names = [
+        "张",
+        "李",
+        "张三",
+        "张四",
+        "李三",
+        "张三丰",
+        "张四丰",
+        "张三甲",
+        "张四丰甲",
+        "李三丰乙",
+        "张三丰乙",
+        "张三甲丙",
+        "张三甲乙丙",
+        "张三乙甲丙",
+    ];
+    let names = names.map(Some).into_iter().chain([None]);
+    Arc::new(names.collect::<StringArray>())
+}
+
 /// What each row becomes, as text.
-fn outputs(operator: &Operator, column: &ArrayRef) -> Vec<String> {
+pub(crate) fn outputs(operator: &Operator, column: &ArrayRef) -> Vec<String> {
     let beside = Beside {
         field: "x",
         companion: None,
@@ -148,7 +153,7 @@ fn outputs(operator: &Operator, column: &ArrayRef) -> Vec<String> {
 }
 
 /// Whether every value of `a` follows from the value of `b` in the same row.
-fn follows(a: &[String], b: &[String]) -> bool {
+pub(crate) fn follows(a: &[String], b: &[String]) -> bool {
     let mut known: BTreeMap<&String, &String> = BTreeMap::new();
     b.iter().zip(a).all(|(b, a)| *known.entry(b).or_insert(a) == a)
 }

@@ -7,6 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod fields;
+
 fn mask_of(first: u16, last: u16, value: &str) -> String {
     let mask = Mask {
         first,

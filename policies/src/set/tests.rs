@@ -1,5 +1,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+mod guards;
+
 use super::*;
 use crate::fixture::{ADMISSION, GRANT, HEADER, KEYS, PARTNERS, PURPOSES, build, set_of, texts};
 
