@@ -3,6 +3,13 @@
 //! `cargo run --release -p shuguan-policies --example policy_rate`. Prints one line a measurement: the median of five rounds with least
 //! and most. Absolute times mean little on a shared machine; the ratio to the memcpy is what can be compared.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for people")]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "row numbers and times are far from any limit"
+)]
 
 use std::fmt::Write;
 use std::hint::black_box;

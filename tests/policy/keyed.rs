@@ -66,7 +66,7 @@ fn ff1(key: &[u8], tweak: &[u8], digits: &str) -> String {
     p.extend((tweak.len() as u32).to_be_bytes());
     for i in 0..10_u8 {
         let mut q = tweak.to_vec();
-        while (q.len() + width + 1) % 16 != 0 {
+        while !(q.len() + width + 1).is_multiple_of(16) {
             q.push(0);
         }
         q.push(i);

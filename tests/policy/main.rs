@@ -4,8 +4,6 @@
 //! Takes random bundles, records and requests from a seed; both engines must decide alike and release the same cells. `SHUGUAN_POLICY_CASES`
 //! sets how many (bundle, record, request) are compared, `SHUGUAN_SEED` from where; a failure names both.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 mod agree;
 mod cell;
 mod example;

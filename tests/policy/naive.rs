@@ -320,7 +320,7 @@ impl Grant<'_> {
             }),
             "date" if kind == "month" => match text(how, "to").unwrap() {
                 "year" => first(4),
-                "quarter" => format!("{}Q{}", first(4), (value[4..].parse::<u32>().unwrap() + 2) / 3),
+                "quarter" => format!("{}Q{}", first(4), value[4..].parse::<u32>().unwrap().div_ceil(3)),
                 _ => value.into(),
             },
             "bucket" => bucket(how, floor(value)),

@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -187,15 +187,11 @@ fn passing(set: &PolicySet) -> BTreeSet<(Option<&'static str>, Option<i64>)> {
 
 /// How a field turns, by what really follows from what.
 fn by_force(field: &str, old: &PolicySet, new: &PolicySet) -> Option<Turn> {
-    let column: ArrayRef = match field {
-        "name" => names(),
-        _ => {
-            let amounts = (0..60)
-                .flat_map(|n| [format!("{n}.00"), format!("{n}.50")])
-                .map(Some)
-                .chain([None]);
-            Arc::new(amounts.collect::<StringArray>())
-        }
+    let column: ArrayRef = if field == "name" {
+        names()
+    } else {
+        let amounts = (0..60).flat_map(|n| [format!("{n}.00"), format!("{n}.50")]);
+        Arc::new(amounts.map(Some).chain([None]).collect::<StringArray>())
     };
     let out = |set: &PolicySet| {
         let plan = set.plans().next().unwrap();

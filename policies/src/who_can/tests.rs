@@ -1,5 +1,5 @@
 //! `who_can` beside brute force: over a small world of persons, what really follows from what a grant releases.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -47,15 +47,17 @@ const CHOICES: &[(&str, &[&str])] = &[
 ];
 
 fn grant(choices: &[&str]) -> String {
-    let (mut keep, mut reduce) = (vec!["\"name\"".to_owned()], String::new());
+    let mut keep = vec!["\"name\"".to_owned()];
+    let mut reduced: Vec<String> = Vec::new();
     for ((field, _), choice) in CHOICES.iter().zip(choices) {
         match choice.split_once(' ') {
             None if *choice == "keep" => keep.push(format!("\"{field}\"")),
             None if choice.is_empty() => {}
-            None => reduce += &format!("reduce.{field} = {{ op = \"{choice}\" }}\n"),
-            Some((op, to)) => reduce += &format!("reduce.{field} = {{ op = \"{op}\", to = \"{to}\" }}\n"),
+            None => reduced.push(format!("reduce.{field} = {{ op = \"{choice}\" }}\n")),
+            Some((op, to)) => reduced.push(format!("reduce.{field} = {{ op = \"{op}\", to = \"{to}\" }}\n")),
         }
     }
+    let reduce = reduced.concat();
     format!(
         "{HEADER}agreement = \"B\"\n[[grant]]\nid = \"g\"\nfor = {{ partner = \"information-centre\", dataset = \"population\", purpose = \"p\", direction = \"pull\", mode = \"extract\" }}\nschema = 1\nnecessity = \"n\"\nkeep = [{}]\n{reduce}",
         keep.join(", ")
@@ -120,10 +122,8 @@ fn world() -> BTreeMap<&'static str, ArrayRef> {
 fn rows(columns: &[ArrayRef], count: usize) -> Vec<String> {
     (0..count)
         .map(|row| {
-            columns
-                .iter()
-                .map(|column| format!("{:?}|", column.slice(row, 1)))
-                .collect()
+            let cells: Vec<ArrayRef> = columns.iter().map(|column| column.slice(row, 1)).collect();
+            format!("{cells:?}")
         })
         .collect()
 }
