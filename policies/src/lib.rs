@@ -8,9 +8,11 @@
 //! In the order in which a bundle meets them: [`document`] reads TOML; [`purpose`], [`partner`], [`key`], [`calendar`] and [`ceiling`]
 //! hold the tables; `agreement` reads grants; `compile` checks a grant against the catalogue, [`disclosure`] says what it tells;
 //! [`plan`] releases columns; `trial` runs the bundle's own tests; [`set`] decides; [`explain`], [`who_can`] and [`diff`] answer questions.
+//! [`bundle`] is a folder read once, [`envelope`] what officers sign about it.
 
 mod agreement;
 pub mod bound;
+pub mod bundle;
 pub mod calendar;
 mod canonical;
 pub mod ceiling;
@@ -20,6 +22,7 @@ pub mod dataset;
 pub mod diff;
 pub mod disclosure;
 pub mod document;
+pub mod envelope;
 pub mod explain;
 mod ff1;
 pub mod filter;
@@ -36,6 +39,7 @@ pub mod terms;
 pub mod trial;
 pub mod who_can;
 
+pub use bundle::Bundle;
 pub use dataset::Dataset;
 pub use document::Fault;
 pub use explain::{Explanation, Question};

@@ -1,4 +1,4 @@
-//! `shuguan policy …`: what a bundle says, without a gateway.
+//! `shuguan policy …`: what a bundle says, without a gateway; and how it comes into force.
 //!
 //! Takes a bundle folder; answers like `grep`: 0 and 1, 3 where a change would widen something, and 2 for wrong usage or an unreadable
 //! bundle.
@@ -8,6 +8,9 @@ mod check;
 mod diff;
 mod explain;
 mod format;
+mod rehearse;
+pub(crate) mod sign;
+mod submit;
 mod test;
 mod who_can;
 
@@ -66,6 +69,21 @@ enum PolicyAction {
         after_help = "EXAMPLES\n  shuguan policy catalog\n  shuguan policy catalog --only population\n\nEXIT CODES\n  0 done · 2 no such record type or dataset"
     )]
     Catalog(catalog::CatalogArgs),
+    /// Put an officer's signature under a bundle: a policy officer and a security officer sign, each with his own key.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan policy sign policies -c officers/policy-sun.toml\n  shuguan policy sign policies --p12 qian.p12 --password-file qian.password\n  shuguan policy sign old-policies --after policies --rollback -c officers/policy-sun.toml\n\nEXIT CODES\n  0 signed · 1 the bundle has a fault, or the key or certificate cannot sign it"
+    )]
+    Sign(sign::SignArgs),
+    /// Bring a signed bundle into force while the gateway serves.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan policy submit policies -c officers/policy-sun.toml\n\nEXIT CODES\n  0 in force · 1 the bundle cannot be read or is not signed · 3 refused: a signature, the serial, the registry · 4 not reached, or no leaf could be sealed"
+    )]
+    Submit(submit::SubmitArgs),
+    /// Decide the exchanges of the last days again under a bundle that is not in force: who would gain or lose what.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan policy rehearse --bundle new-policies --since 30d -c demo/shuguan.toml\n\nEXIT CODES\n  0 every exchange would be decided the same · 1 the bundle, the configuration or the journal cannot be read · 3 some would be decided otherwise"
+    )]
+    Rehearse(rehearse::RehearseArgs),
 }
 
 /// Runs the command.
@@ -78,6 +96,9 @@ pub fn run(args: PolicyArgs, output: &Output) -> Result<Exit, Failure> {
         PolicyAction::Diff(args) => diff::diff(&args, output),
         PolicyAction::Fmt(args) => format::format(&args, output),
         PolicyAction::Catalog(args) => catalog::catalog(&args, output),
+        PolicyAction::Sign(args) => sign::run(&args, &Clock::system(), output),
+        PolicyAction::Submit(args) => submit::run(&args, output),
+        PolicyAction::Rehearse(args) => rehearse::run(&args, &Clock::system(), output),
     }
 }
 

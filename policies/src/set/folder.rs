@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::bundle::SIGNATURE_FILE;
 use crate::document::Fault;
 
 /// Largest file of a bundle; a person has to read it.
@@ -13,7 +14,7 @@ pub(super) const FOLDERS: [&str; 3] = ["agreements", "calendars", "tests"];
 pub(super) const ROOT: [&str; 4] = ["purposes.toml", "partners.toml", "keys.toml", "ceilings.toml"];
 
 /// The files of a bundle folder, each read once.
-pub(super) fn read_folder(dir: &Path) -> Result<Vec<(String, String)>, Vec<Fault>> {
+pub(crate) fn read_folder(dir: &Path) -> Result<Vec<(String, String)>, Vec<Fault>> {
     let mut texts = Vec::new();
     let mut faults = Vec::new();
     read_level(dir, "", &mut texts, &mut faults);
@@ -42,6 +43,8 @@ fn read_level(dir: &Path, prefix: &str, texts: &mut Vec<(String, String)>, fault
         let label = format!("{prefix}{name}");
         // Metadata of the entry itself: a symlink is neither file nor folder here.
         match std::fs::symlink_metadata(&path) {
+            // The officers' envelope is no text of the bundle: `bundle` reads it.
+            Ok(meta) if meta.is_file() && label == SIGNATURE_FILE => {}
             Ok(meta) if meta.is_dir() && FOLDERS.contains(&label.as_str()) => {
                 read_level(&path, &format!("{label}/"), texts, faults);
             }
