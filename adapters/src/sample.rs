@@ -55,7 +55,7 @@ impl SampleCounts {
 /// Writes a feed of that many rows.
 pub fn write_sample(
     record: &'static RecordType,
-    layout: Layout,
+    layout: &Layout,
     rows: u64,
     seed: u64,
     dirt: Dirt,
@@ -81,7 +81,7 @@ pub fn write_sample(
         if let Some(spoil) = spoil {
             *counts.dirty.entry(spoil.kind).or_default() += 1;
             if spoil.kind == DirtKind::Repeated {
-                put(&last_good, &mut counts)?;
+                put(&writing.again(&last_good), &mut counts)?;
                 continue;
             }
         }
@@ -98,6 +98,7 @@ pub fn write_sample(
             last_good = line;
         }
     }
+    put(&writing.footer(), &mut counts)?;
     Ok(counts)
 }
 

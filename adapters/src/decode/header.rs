@@ -1,20 +1,25 @@
 //! Which header or JSON member is which field.
 //!
-//! Takes a name as sent; gives the field of the record type, matched by English name, Chinese name or alias after ASCII case folding
-//! and removal of a leading `*` and of blanks. An unknown name is remembered for the sender and otherwise ignored.
+//! Takes a name as sent; gives the field of the record type: first as the sender's mapping has it, then by English name, Chinese name or
+//! alias, after ASCII case folding and removal of a leading `*` and of blanks. An unknown name is remembered for the sender and otherwise ignored.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Unreadable;
 use crate::catalogue::{Field, RecordType};
+use crate::layout::Mapping;
 
 /// The names of one record type, folded, each with the number of its field.
 pub(crate) struct Names {
     record: &'static RecordType,
     by_name: Arc<Folded>,
+    /// The sender's own names, which go before those of the catalogue.
+    mapping: Option<Arc<Mapping>>,
     /// Field number → place among the wanted fields.
     slots: Vec<Option<usize>>,
+    /// Field number → its name as it came first.
+    sent: Vec<Option<String>>,
     unknown: Vec<String>,
 }
 
@@ -32,8 +37,8 @@ pub(crate) enum Meaning {
 }
 
 impl Names {
-    pub(crate) fn new(record: &'static RecordType, wanted: &[&'static Field]) -> Self {
-        let slots = record
+    pub(crate) fn new(record: &'static RecordType, wanted: &[&'static Field], mapping: Option<Arc<Mapping>>) -> Self {
+        let slots: Vec<_> = record
             .fields
             .iter()
             .map(|field| wanted.iter().position(|other| other.name == field.name))
@@ -41,7 +46,9 @@ impl Names {
         Self {
             record,
             by_name: folded(record),
+            mapping,
             slots,
+            sent: vec![None; record.fields.len()],
             unknown: Vec::new(),
         }
     }
@@ -49,10 +56,19 @@ impl Names {
     /// What this name stands for; an unknown one is remembered once.
     pub(crate) fn meaning(&mut self, sent: &str) -> Meaning {
         let folded = fold(sent);
-        if let Some(number) = self.by_name.get(&folded) {
-            return match self.slots.get(*number) {
+        let number = match self.mapping.as_ref().and_then(|mapping| mapping.header(&folded)) {
+            Some(Some(name)) => self.record.fields.iter().position(|field| field.name == name),
+            // The deployment says that this column is something else than its name.
+            Some(None) => return Meaning::Unknown,
+            None => self.by_name.get(&folded).copied(),
+        };
+        if let Some(number) = number {
+            if let Some(first @ None) = self.sent.get_mut(number) {
+                *first = Some(sent.chars().take(UNKNOWN_CHARS_MAX).collect());
+            }
+            return match self.slots.get(number) {
                 Some(Some(slot)) => Meaning::Wanted(*slot),
-                _ => Meaning::Other(*number),
+                _ => Meaning::Other(number),
             };
         }
         let shown: String = sent.chars().take(UNKNOWN_CHARS_MAX).collect();
@@ -60,6 +76,24 @@ impl Names {
             self.unknown.push(shown);
         }
         Meaning::Unknown
+    }
+
+    /// Whether it is a name of the record type or of the sender; an unknown one is not remembered.
+    pub(crate) fn knows(&self, sent: &str) -> bool {
+        let folded = fold(sent);
+        let mapped = self.mapping.as_ref().and_then(|mapping| mapping.header(&folded));
+        mapped.is_some() || self.by_name.contains_key(&folded)
+    }
+
+    /// The fields that a name stood for so far, each with that name as sent.
+    pub(crate) fn recognised(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let fields = self.record.fields.iter().zip(&self.sent);
+        fields.filter_map(|(field, sent)| Some((field.name, sent.as_deref()?)))
+    }
+
+    /// Wanted fields.
+    pub(crate) fn wanted(&self) -> usize {
+        self.slots.iter().flatten().count()
     }
 
     pub(crate) fn unknown(&self) -> &[String] {
@@ -87,7 +121,7 @@ impl Names {
                 Some(_) => twice.extend(self.record.fields.get(number).map(|field| field.name)),
             }
         }
-        let mut wanted = vec![None; self.slots.iter().flatten().count()];
+        let mut wanted = vec![None; self.wanted()];
         let mut missing = Vec::new();
         for ((field, slot), column) in self.record.fields.iter().zip(&self.slots).zip(&columns) {
             let Some(place) = slot.and_then(|slot| wanted.get_mut(slot)) else {
@@ -129,7 +163,7 @@ fn folded(record: &'static RecordType) -> Arc<Folded> {
 }
 
 /// Without blanks (ASCII and ideographic) and a leading `*`, ASCII letters in lower case.
-fn fold(name: &str) -> String {
+pub(crate) fn fold(name: &str) -> String {
     let blank = |letter: char| letter.is_whitespace() || letter == '\u{3000}' || letter == '\u{feff}';
     let mut folded: String = name
         .chars()

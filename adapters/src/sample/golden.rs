@@ -23,14 +23,8 @@ pub const TODAY: i32 = 20_089;
 /// The form in which the agency sends: GB18030 CSV from 公安, 民政 and 工商, NDJSON from 卫计 and 地税.
 pub fn layout(agency: Agency) -> Layout {
     match agency {
-        Agency::PublicSecurity | Agency::CivilAffairs | Agency::Commerce => Layout {
-            format: Format::Delimited { delimiter: b',' },
-            encoding: Encoding::Gb18030,
-        },
-        Agency::Health | Agency::Tax => Layout {
-            format: Format::Ndjson,
-            encoding: Encoding::Utf8,
-        },
+        Agency::PublicSecurity | Agency::CivilAffairs | Agency::Commerce => Layout::new(Format::CSV, Encoding::Gb18030),
+        Agency::Health | Agency::Tax => Layout::new(Format::Ndjson, Encoding::Utf8),
     }
 }
 
@@ -38,7 +32,7 @@ pub fn layout(agency: Agency) -> Layout {
 pub fn file_name(record: &RecordType) -> String {
     let extension = match layout(record.agency).format {
         Format::Ndjson => "ndjson",
-        Format::Delimited { .. } => "csv",
+        _ => "csv",
     };
     format!("{}.{extension}", record.name)
 }
@@ -48,7 +42,7 @@ pub fn feed(record: &'static RecordType) -> io::Result<(Vec<u8>, SampleCounts)> 
     let mut bytes = Vec::new();
     let counts = write_sample(
         record,
-        layout(record.agency),
+        &layout(record.agency),
         ROWS,
         SEED,
         Dirt::spread(20.0),
@@ -62,7 +56,7 @@ pub fn counts() -> io::Result<String> {
     let mut table = String::from("record\treceived\taccepted\trejected\trepeated\tby_code\n");
     for record in record_types() {
         let wanted: Vec<_> = record.fields.iter().map(|field| field.name).collect();
-        let mut decoder = Decoder::new(record, &wanted, layout(record.agency), DecodeLimits::default(), TODAY);
+        let mut decoder = Decoder::new(record, &wanted, &layout(record.agency), DecodeLimits::default(), TODAY);
         let (bytes, _) = feed(record)?;
         decoder
             .feed(&bytes)

@@ -61,6 +61,9 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::OutOfScope
         | Refusal::NoAction
         | Refusal::Unreadable
+        | Refusal::WrongTrailer
+        | Refusal::BadCompression
+        | Refusal::ExpandsTooFar
         | Refusal::EmptyBatch => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::RateLimited | Refusal::TooManyAtOnce | Refusal::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
         Refusal::InboxFull

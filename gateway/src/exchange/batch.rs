@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use ring::digest::{Context, SHA256};
 use shuguan_adapters::decode::{Counts, DecodeLimits, Decoder, Unreadable};
+use shuguan_adapters::inflate::{InflateFault, Inflater};
 use shuguan_adapters::reject::Reject;
 
 use super::admit::{Admitted, too_large};
@@ -24,6 +25,8 @@ pub struct Batch<'a, B> {
     body: B,
     decoder: Decoder,
     gauge: Gauge,
+    /// Unpacks what came under a `Content-Encoding`; a piece at a time, so that memory stays bounded whatever the frame holds.
+    inflater: Option<Inflater>,
     digest: Context,
     bytes: u64,
     ended: bool,
@@ -57,10 +60,16 @@ where
         let decoder = Decoder::new(
             admitted.record,
             admitted.plan.wanted(),
-            admitted.layout,
+            &admitted.layout,
             DecodeLimits::default(),
             stations.clock.today_shanghai(),
         );
+        let plain_bytes_max = stations.limits.body_bytes_max.get();
+        let (inflater, unreadable) = match admitted.coding.map(|coding| Inflater::new(coding, plain_bytes_max)) {
+            None => (None, None),
+            Some(Ok(inflater)) => (Some(inflater), None),
+            Some(Err(fault)) => (None, Some(Unreadable::Compressed(fault))),
+        };
         let legal = admitted
             .plan
             .limits()
@@ -72,12 +81,13 @@ where
             body,
             decoder,
             gauge: Gauge::new(admitted.plan.wanted(), stations.clock.now_us()),
+            inflater,
             digest: Context::new(&SHA256),
             bytes: 0,
             ended: false,
             paced: 0,
             rejects: Vec::new(),
-            unreadable: None,
+            unreadable,
             reject_percent_max: legal.map_or(configured, |legal| legal.min(configured)),
             rows_max: admitted.plan.limits().rows_per_push,
         }
@@ -93,6 +103,10 @@ where
                 self.pace().await?;
                 self.gauge.part(&part);
                 return Ok(Some(part));
+            }
+            if self.unpack() {
+                self.rejects.extend(self.decoder.take_rejects());
+                continue;
             }
             if self.ended {
                 return Ok(None);
@@ -110,8 +124,10 @@ where
                 };
                 self.digest.update(&data);
                 self.bytes = self.bytes.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
-                if self.unreadable.is_none() {
-                    self.unreadable = self.decoder.feed(&data).err();
+                match &mut self.inflater {
+                    _ if self.unreadable.is_some() => {}
+                    Some(inflater) => inflater.put(&data),
+                    None => self.unreadable = self.decoder.feed(&data).err(),
                 }
                 Ok(())
             }
@@ -121,12 +137,28 @@ where
                 if self.admitted.content_length.is_some_and(|length| length != self.bytes) {
                     return Err(Refusal::BodyIncomplete.into());
                 }
+                if let (None, Some(inflater)) = (&self.unreadable, &mut self.inflater) {
+                    self.unreadable = inflater.finish().map_err(Unreadable::Compressed).err();
+                }
                 if self.unreadable.is_none() {
                     self.unreadable = self.decoder.finish().err();
                 }
                 Ok(())
             }
         }
+    }
+
+    /// Decodes one more piece of the frame at hand, when it came compressed and holds another.
+    fn unpack(&mut self) -> bool {
+        let (None, Some(inflater)) = (&self.unreadable, &mut self.inflater) else {
+            return false;
+        };
+        match inflater.next() {
+            Ok(None) => return false,
+            Ok(Some(plain)) => self.unreadable = self.decoder.feed(plain).err(),
+            Err(fault) => self.unreadable = Some(Unreadable::Compressed(fault)),
+        }
+        true
     }
 
     /// Charges the rows read since the last time; waits while the partner is over its rate.
@@ -154,8 +186,14 @@ where
             return Err(Refusal::BadDigest.into());
         }
         let counts = self.decoder.counts().clone();
-        let mut rows: Vec<RowError> = self.unreadable.iter().flat_map(whole_errors).collect();
-        rows.extend(self.rejects.iter().map(row_error));
+        let recognised = self.decoder.recognised();
+        let headers = self.header_notes(&recognised);
+        let mut rows: Vec<RowError> = self
+            .unreadable
+            .iter()
+            .flat_map(|error| whole_errors(error, &headers))
+            .collect();
+        rows.extend(self.rejects.iter().map(|reject| row_error(reject, &recognised)));
         let refused = self.judge(&counts);
         if let Some(stated) = self.miscounted(&counts) {
             rows.insert(0, miscount(stated, counts.received));
@@ -163,19 +201,28 @@ where
         Ok(Received {
             quality: self.gauge.report(&counts),
             counts,
-            report: Report {
-                headers: HeaderNotes::default(),
-                rows,
-            },
+            report: Report { headers, rows },
             digest,
             bytes: self.bytes,
             refused,
         })
     }
 
+    /// Remarks on the names; none on a body that was not read to its names.
+    fn header_notes(&self, recognised: &[(&'static str, &str)]) -> HeaderNotes {
+        let named = matches!(self.unreadable, None | Some(Unreadable::BadHeaderRow { .. }));
+        if !named {
+            return HeaderNotes::default();
+        }
+        let fields: Vec<&str> = recognised.iter().map(|(field, _)| *field).collect();
+        let (record, wanted) = (self.admitted.record, self.admitted.plan.wanted());
+        HeaderNotes::of(record, wanted, &fields, self.decoder.unknown_headers())
+    }
+
     fn judge(&self, counts: &Counts) -> Option<Refused> {
         if let Some(error) = &self.unreadable {
-            return Some(Refused::new(refusal_of(error)));
+            // Positions, counts and names of our own: never a value.
+            return Some(Refused::new(refusal_of(error)).detail(error));
         }
         if counts.received == 0 {
             return Some(Refused::new(Refusal::EmptyBatch));
@@ -229,17 +276,23 @@ fn stopped(stop: BodyStop) -> Stop {
 /// What a batch that cannot be read as a whole is refused as.
 pub(crate) fn refusal_of(error: &Unreadable) -> Refusal {
     match error {
-        Unreadable::BadEncoding { .. } | Unreadable::ForeignMark { .. } => Refusal::BadEncoding,
+        Unreadable::BadEncoding { .. } | Unreadable::WrongCharset { .. } => Refusal::BadEncoding,
         Unreadable::BadHeaderRow { .. } => Refusal::BadHeaderRow,
-        Unreadable::RecordTooLong { .. } | Unreadable::NotThisFormat { .. } => Refusal::Unreadable,
+        Unreadable::WrongTrailer { .. } => Refusal::WrongTrailer,
+        Unreadable::Compressed(InflateFault::TooLarge { .. } | InflateFault::TooDense) => Refusal::ExpandsTooFar,
+        Unreadable::Compressed(InflateFault::Damaged | InflateFault::Incomplete) => Refusal::BadCompression,
+        Unreadable::RecordTooLong { .. } | Unreadable::TooDeep { .. } | Unreadable::NotThisFormat { .. } => {
+            Refusal::Unreadable
+        }
     }
 }
 
 /// Where the reading ended: row 0 and the line; for a header row, one entry for each field that is missing or named twice.
-fn whole_errors(error: &Unreadable) -> Vec<RowError> {
+fn whole_errors(error: &Unreadable, headers: &HeaderNotes) -> Vec<RowError> {
     let refusal = refusal_of(error);
     let entry = |field: Option<&'static str>| RowError {
         field: field.map(Into::into),
+        hint: field.and_then(|field| headers.hint(field)),
         ..RowError::of_file(refusal, error.line().unwrap_or(1))
     };
     match error {
@@ -261,13 +314,15 @@ fn miscount(stated: u64, received: u64) -> RowError {
 }
 
 /// A reject as the sender is told: where and why, never the value.
-fn row_error(reject: &Reject) -> RowError {
+fn row_error(reject: &Reject, recognised: &[(&'static str, &str)]) -> RowError {
+    let header = recognised.iter().find(|(field, _)| Some(*field) == reject.field);
     RowError {
         row: reject.row,
         line: reject.line,
         cell: None,
         field: reject.field.map(Into::into),
-        header: None,
+        header: header.map(|(_, sent)| (*sent).to_owned()),
+        offset: reject.offset,
         code: reject.code.code().into(),
         title: reject.code.zh().into(),
         hint: None,

@@ -123,12 +123,22 @@ impl HeaderNotes {
         Self { unknown, missing }
     }
 
+    /// For a field without a header: the unknown one that is probably its own.
+    pub fn hint(&self, field: &str) -> Option<String> {
+        let meant = self.unknown.iter().find(|of| of.field.as_deref() == Some(field))?;
+        let nearest = meant.nearest.as_deref()?;
+        Some(format!(
+            "表头 `{}` 是否应为 `{nearest}`？(did you mean `{nearest}`?)",
+            meant.header.escape_debug()
+        ))
+    }
+
     /// Whether there is nothing to say.
     pub fn is_empty(&self) -> bool {
         self.unknown.is_empty() && self.missing.is_empty()
     }
 
-    /// One line for each name that is unknown, for people.
+    /// One line for each name that is unknown and one for the fields without a header, for people.
     pub fn lines(&self) -> Vec<String> {
         let unknown = self.unknown.iter().map(|of| {
             let header = of.header.escape_debug();
@@ -139,7 +149,13 @@ impl HeaderNotes {
                 _ => format!("unknown header `{header}` is ignored"),
             }
         });
-        unknown.collect()
+        let missing: Vec<String> = self
+            .missing
+            .iter()
+            .map(|of| format!("{} {}", of.field, of.zh))
+            .collect();
+        let missing = (!missing.is_empty()).then(|| format!("no header for: {}", missing.join(", ")));
+        unknown.chain(missing).collect()
     }
 }
 
