@@ -528,7 +528,10 @@ mod tests {
     #[test]
     fn the_layout_of_the_example_is_a_layout() {
         let (head, layout) = EXAMPLE.split_once("# [[layout]]").unwrap();
-        let lines: Vec<&str> = layout.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)).collect();
+        let lines: Vec<&str> = layout
+            .lines()
+            .map(|line| line.strip_prefix("# ").unwrap_or(line))
+            .collect();
         let text = format!("{head}[[layout]]{}", lines.join("\n"));
         let config = Config::parse("example.toml", &text, Path::new("/"));
         assert!(config.is_ok(), "{}", config.unwrap_err());

@@ -179,7 +179,7 @@ fn the_commands_of_a_partner_take_a_layout_by_name_and_check_takes_it_from_a_fil
     std::fs::write(gateway.path("bad.toml"), LAYOUT.replace("citizen_id", "citizenid")).unwrap();
     let (code, _, error) = check(&["--layout", "bad.toml"]);
     assert!(
-        code == 1 && error.contains("did you mean `citizen_id`?") && error.contains("bad.toml:11"),
+        code == 1 && error.contains("did you mean `citizen_id`?") && error.contains("bad.toml:12"),
         "{error}"
     );
     let arguments = [

@@ -110,7 +110,7 @@ pub fn run(args: PushArgs, output: &Output) -> Result<Exit, Failure> {
     let mut all = Vec::new();
     for file in &args.files {
         let content_type = match args.layout {
-            Some(_) => of_layout(args.content_type.as_deref(), args.charset.as_deref()),
+            Some(_) => Some(of_layout(args.content_type.as_deref(), args.charset.as_deref())),
             None => content_type(args.content_type.as_deref(), args.charset.as_deref(), file)?,
         };
         let feed = Feed {
@@ -167,12 +167,12 @@ pub(crate) fn content_type(
 }
 
 /// With a layout the gateway knows the form: the type says nothing but a charset that was stated.
-pub(crate) fn of_layout(stated: Option<&str>, charset: Option<&str>) -> Option<String> {
-    Some(match (stated, charset) {
+pub(crate) fn of_layout(stated: Option<&str>, charset: Option<&str>) -> String {
+    match (stated, charset) {
         (Some(stated), _) => stated.to_owned(),
         (None, Some(charset)) => format!("{ANY_TYPE}; charset={charset}"),
         (None, None) => ANY_TYPE.to_owned(),
-    })
+    }
 }
 
 async fn interruptible<T>(work: impl Future<Output = Result<T, Failure>>, file: &Path) -> Result<T, Failure> {

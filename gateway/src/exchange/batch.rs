@@ -216,7 +216,7 @@ where
         }
         let fields: Vec<&str> = recognised.iter().map(|(field, _)| *field).collect();
         let (record, wanted) = (self.admitted.record, self.admitted.plan.wanted());
-        HeaderNotes::of(record, wanted, &fields, self.decoder.unknown_headers())
+        HeaderNotes::of(record, wanted, &fields, self.decoder.unknown_headers()).worth_keeping()
     }
 
     fn judge(&self, counts: &Counts) -> Option<Refused> {

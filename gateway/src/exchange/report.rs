@@ -133,6 +133,17 @@ impl HeaderNotes {
         ))
     }
 
+    /// The notes that are worth keeping: an optional field without a header is one only beside a name that may have been meant for it. That
+    /// it is empty throughout stands in the quality report.
+    #[must_use]
+    pub fn worth_keeping(self) -> Self {
+        if self.unknown.is_empty() && !self.missing.iter().any(|of| of.required) {
+            Self::default()
+        } else {
+            self
+        }
+    }
+
     /// Whether there is nothing to say.
     pub fn is_empty(&self) -> bool {
         self.unknown.is_empty() && self.missing.is_empty()
@@ -259,6 +270,16 @@ mod tests {
         let missing = notes("x", &["name"]).missing;
         let names: Vec<_> = missing.iter().map(|of| (of.field.as_str(), of.required)).collect();
         assert_eq!(names, [("citizen_id", true), ("sex", false)]);
+    }
+
+    #[test]
+    fn optional_fields_without_a_header_are_no_remark_by_themselves() {
+        let of = |unknown: &[String], recognised: &[&str]| {
+            HeaderNotes::of(resident(), &["citizen_id", "name", "sex"], recognised, unknown).worth_keeping()
+        };
+        assert!(of(&[], &["citizen_id", "name"]).is_empty());
+        assert!(!of(&[], &["name"]).is_empty(), "a required one");
+        assert!(!of(&["xbb".to_owned()], &["citizen_id", "name"]).is_empty());
     }
 
     #[test]
