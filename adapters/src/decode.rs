@@ -12,6 +12,8 @@ mod header;
 mod json;
 mod judge;
 mod ndjson;
+mod place;
+mod secrecy;
 mod trailer;
 mod xml;
 
@@ -24,6 +26,8 @@ pub(crate) use self::form::Undecodable;
 use self::header::Names;
 pub(crate) use self::header::fold as fold_header;
 use self::judge::Judge;
+#[cfg(test)]
+pub(crate) use self::secrecy::HEADERS as SECRECY_HEADERS;
 pub use self::trailer::TrailerFault;
 use crate::catalogue::RecordType;
 use crate::inflate::InflateFault;
@@ -60,7 +64,10 @@ impl Default for DecodeLimits {
 /// How many records there were, and what became of them; `received = accepted + rejected + repeated`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Records found, blank lines and the header row not counted.
+    /// Data rows found, blank lines and the header row not counted: what a sender counts.
+    pub rows: u64,
+    /// Records in them: as many, but a row that is unfolded counts once for each record in it, one at least
+    /// ([`crate::catalogue::Unfold`]).
     pub received: u64,
     /// Records in parts.
     pub accepted: u64,
@@ -126,6 +133,12 @@ pub enum Unreadable {
     /// Compressed content does not unpack, or unpacks too far.
     #[error("compressed content: {0}")]
     Compressed(InflateFault),
+    /// A row bears a secrecy mark: nothing of such a file may be taken.
+    #[error("the row that starts on line {line} bears a secrecy mark")]
+    SecrecyMark {
+        /// 1-based.
+        line: u64,
+    },
     /// The first line is no record of this format.
     #[error("line {line} is not {expected}")]
     NotThisFormat {
@@ -144,6 +157,7 @@ impl Unreadable {
             | Self::RecordTooLong { line }
             | Self::WrongTrailer { line, .. }
             | Self::TooDeep { line }
+            | Self::SecrecyMark { line }
             | Self::NotThisFormat { line, .. } => Some(*line),
             Self::BadHeaderRow { .. } => Some(1),
             Self::WrongCharset { .. } | Self::Compressed(_) => None,
@@ -228,7 +242,8 @@ impl Decoder {
         if let Some(unreadable) = &self.failed {
             return Err(unreadable.clone());
         }
-        step(&mut self.form, &mut self.judge).inspect_err(|unreadable| self.failed = Some(unreadable.clone()))
+        let done = step(&mut self.form, &mut self.judge).and_then(|()| self.judge.unmarked());
+        done.inspect_err(|unreadable| self.failed = Some(unreadable.clone()))
     }
 }
 

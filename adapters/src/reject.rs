@@ -68,6 +68,7 @@ rejects! {
     WrongWidth "SG3231" "wrong-width" "行宽不符" "the line has another width than the columns" "按约定的字节宽度" "as many bytes as the columns have together";
     CutCharacter "SG3232" "cut-character" "字段边界切断汉字" "a column begins or ends inside a character" "按编码后的字节位置对齐字段" "columns aligned to bytes of the encoded text";
     MalformedXml "SG3233" "bad-xml" "XML记录格式错误" "the record element is not of a form that is read" "每个字段一个元素或属性" "one element or attribute for each field";
+    OpenHistory "SG3240" "open-history" "历史记录没有结束时间" "a history row does not say when it ended" "历史记录的结束时间" "the end of a history row";
 }
 
 /// One record that was left out, and why. Never holds a value.

@@ -69,13 +69,14 @@ refusals! {
     BadHeaderRow "SG3104" "bad-header-row" "表头错误" "the header row lacks a required field or names one twice" "compare with `shuguan catalog`";
     TooManyRejects "SG3105" "too-many-rejects" "不合格记录过多" "more records are rejected than the configured share" "see `errors`; correct the file: `shuguan check FILE --record …`";
     Unreadable "SG3106" "unreadable" "文件无法读取" "the body as a whole cannot be read as the declared format" "check the file: `shuguan check FILE --record …`";
-    CountMismatch "SG3111" "count-mismatch" "条数与声明不符" "the body holds another number of records than `Exchange-Count` states" "send the whole file, or count its records again: `shuguan check FILE --record …`";
-    OutOfScope "SG3112" "out-of-scope" "记录超出快照范围" "a record of the snapshot lies outside its `Exchange-Scope`" "widen the scope, or leave those records out";
-    NoAction "SG3113" "no-action" "增量文件缺少操作列" "a delta has no column that says insert, update or delete" "add a column `op` with I, U or D, or send it as an upsert";
     BadCompression "SG3109" "bad-compression" "压缩内容损坏" "the compressed content is damaged, ends early or is of another coding" "compress the file anew, or send it uncompressed";
     ExpandsTooFar "SG3110" "expands-too-far" "解压后过大" "the compressed content unpacks to more than is taken, or to far more than its size" "split the file, or send it uncompressed";
     WrongTrailer "SG3108" "wrong-trailer" "尾行与内容不符" "the last line does not say what the file holds, or is missing" "the file was cut or changed: send the whole file again";
+    CountMismatch "SG3111" "count-mismatch" "条数与声明不符" "the body holds another number of records than `Exchange-Count` states" "send the whole file, or count its records again: `shuguan check FILE --record …`";
+    OutOfScope "SG3112" "out-of-scope" "记录超出快照范围" "a record of the snapshot lies outside its `Exchange-Scope`" "widen the scope, or leave those records out";
+    NoAction "SG3113" "no-action" "增量文件缺少操作列" "a delta has no column that says insert, update or delete" "add a column `op` with I, U or D, or send it as an upsert";
     EmptyBatch "SG3107" "empty-batch" "没有记录" "the body holds no record" "nothing was sent";
+    SecrecyMark "SG3120" "secrecy-mark" "含有密级标志" "a row bears a secrecy mark; nothing of the batch was taken" "take what is classified out of the file: nothing that bears a secrecy mark may come this way";
 
     UnknownRecordType "SG4101" "unknown-record-type" "数据类不存在" "there is no such record type" "see what may be pushed: `shuguan catalog`";
     ForeignRecordType "SG4102" "foreign-record-type" "不是本部门的数据类" "this record type belongs to another agency" "see what may be pushed: `shuguan catalog`";

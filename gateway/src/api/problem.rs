@@ -64,6 +64,7 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::WrongTrailer
         | Refusal::BadCompression
         | Refusal::ExpandsTooFar
+        | Refusal::SecrecyMark
         | Refusal::EmptyBatch => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::RateLimited | Refusal::TooManyAtOnce | Refusal::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
         Refusal::InboxFull
