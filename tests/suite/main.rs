@@ -11,6 +11,7 @@ mod layouts;
 mod leaks;
 mod modes;
 mod people;
+mod policies;
 mod quality;
 mod random;
 mod refusals;

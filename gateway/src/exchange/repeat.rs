@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::admit::{Admitted, PushHead};
+use super::admit::{self, Admitted, PushHead};
 use super::batch::skim;
 use super::seal::{self, SealedPush};
 use super::{Fault, Stations, Stop};
@@ -48,6 +48,7 @@ where
     if digest != stated {
         return Err(Refusal::BadDigest.into());
     }
+    admit::still_granted(stations, admitted)?;
     head.gatekeeper.recheck(peer)?;
     seal::told_again(stations, *sealed, admitted.permit.allowance)
         .await
