@@ -48,8 +48,8 @@ where
     if digest != stated {
         return Err(Refusal::BadDigest.into());
     }
-    admit::still_granted(stations, admitted)?;
     head.gatekeeper.recheck(peer)?;
+    admit::still_granted(stations, admitted)?;
     seal::told_again(stations, *sealed, admitted.permit.allowance)
         .await
         .map(Some)
