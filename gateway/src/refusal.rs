@@ -70,6 +70,12 @@ refusals! {
     BadCompression "SG3109" "bad-compression" "压缩内容损坏" "the compressed content is damaged, ends early or is of another coding" "compress the file anew, or send it uncompressed";
     ExpandsTooFar "SG3110" "expands-too-far" "解压后过大" "the compressed content unpacks to more than is taken, or to far more than its size" "split the file, or send it uncompressed";
     WrongTrailer "SG3108" "wrong-trailer" "尾行与内容不符" "the last line does not say what the file holds, or is missing" "the file was cut or changed: send the whole file again";
+    FileTooLarge "SG3120" "file-too-large" "文件过大" "a workbook is held in memory, and this one is larger than may be held" "split it, or save it as CSV UTF-8: lines of text have no such limit";
+    ProtectedFile "SG3121" "protected-file" "文件已加密" "the file is encrypted or opens with a password" "save it without a password";
+    ActiveContent "SG3122" "active-content" "文件含有宏或外部链接" "the workbook carries macros or refers to other files" "save it as .xlsx with values instead of formulas: 另存为 .xlsx，选择性粘贴为数值";
+    OtherForm "SG3123" "other-form" "文件实际格式与声明不符" "the file is of another form than it is called or declared" "open it and save it as .xlsx or CSV UTF-8; or declare what it is";
+    NoSuchSheet "SG3124" "no-such-sheet" "没有该工作表" "the workbook has no sheet of the name that was asked for" "name one of its sheets: `--sheet NAME`";
+    UnreadColumn "SG3125" "unread-column" "字段类型不支持(备注等)" "a granted field lies in a column whose type is not read, such as a memo in a file of its own" "convert the column into text of fixed width";
     EmptyBatch "SG3107" "empty-batch" "没有记录" "the body holds no record" "nothing was sent";
 
     UnknownRecordType "SG4101" "unknown-record-type" "数据类不存在" "there is no such record type" "see what may be pushed: `shuguan catalog`";

@@ -79,6 +79,11 @@ impl Names {
         mapped.is_some() || self.by_name.contains_key(&folded)
     }
 
+    /// The record type whose names these are.
+    pub(crate) fn record(&self) -> &'static RecordType {
+        self.record
+    }
+
     /// Wanted fields.
     pub(crate) fn wanted(&self) -> usize {
         self.slots.iter().flatten().count()

@@ -60,7 +60,7 @@ pub fn counts() -> io::Result<String> {
         let (bytes, _) = feed(record)?;
         decoder
             .feed(&bytes)
-            .and_then(|()| decoder.finish())
+            .and_then(|()| decoder.finish().map(|_| ()))
             .map_err(io::Error::other)?;
         let counts = decoder.counts();
         let by_code: Vec<_> = counts

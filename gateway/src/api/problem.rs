@@ -59,6 +59,12 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::WrongTrailer
         | Refusal::BadCompression
         | Refusal::ExpandsTooFar
+        | Refusal::FileTooLarge
+        | Refusal::ProtectedFile
+        | Refusal::ActiveContent
+        | Refusal::OtherForm
+        | Refusal::NoSuchSheet
+        | Refusal::UnreadColumn
         | Refusal::EmptyBatch => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::RateLimited | Refusal::TooManyAtOnce | Refusal::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
         Refusal::InboxFull

@@ -54,6 +54,9 @@ pub struct PushArgs {
     /// Whole `Content-Type`, when detection is wrong.
     #[arg(long)]
     content_type: Option<String>,
+    /// Name of the sheet, when a workbook holds its records in another than the first with a known header.
+    #[arg(long, value_name = "NAME")]
+    sheet: Option<String>,
     /// Folder for idempotency keys and receipts, when the files' own folder is read-only.
     #[arg(long)]
     state: Option<PathBuf>,
@@ -147,14 +150,25 @@ fn content_type(args: &PushArgs, file: &Path) -> Result<Option<String>, Failure>
     if args.content_type.is_some() {
         return Ok(args.content_type.clone());
     }
-    let Some(charset) = &args.charset else {
+    if args.charset.is_none() && args.sheet.is_none() {
         return Ok(None);
-    };
-    let encoding = Encoding::parse(charset).ok_or_else(|| {
-        Failure::new(Exit::Usage, format!("`{charset}` is no charset that the gateway takes")).then("--charset gb18030")
-    })?;
+    }
     let mut layout = detect(file)?;
-    layout.encoding = encoding;
+    if let Some(charset) = &args.charset {
+        layout.encoding = Encoding::parse(charset).ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("`{charset}` is no charset that the gateway takes"))
+                .then("--charset gb18030")
+        })?;
+    }
+    if let Some(name) = &args.sheet {
+        layout = layout.of_sheet(name).ok_or_else(|| {
+            Failure::new(
+                Exit::Usage,
+                format!("`--sheet` is for workbooks, and `{}` is none", file.display()),
+            )
+            .then("leave `--sheet` out")
+        })?;
+    }
     Ok(Some(layout.content_type()))
 }
 
