@@ -244,3 +244,6 @@ impl Records {
 }
 
 const END_OF_FILE: u8 = 0x1A;
+
+#[cfg(test)]
+mod tests;

@@ -10,3 +10,6 @@ mod text;
 
 pub(crate) use self::book::Book;
 pub(crate) use self::rows::{Rows, merges};
+
+#[cfg(test)]
+mod tests;
