@@ -13,3 +13,4 @@ mod refusals;
 mod start;
 mod tamper;
 mod tls;
+mod workbooks;
