@@ -15,6 +15,7 @@ pub(crate) use self::detect::prolog_encoding;
 pub use self::form::{
     Delimited, Delimiter, Envelope, Fixed, FixedColumn, LayoutFault, Sheet, Span, Total, Trailer, Xml,
 };
+pub(crate) use self::mapping::Header;
 pub use self::mapping::{Mapping, MappingFault};
 pub use self::signature::Signature;
 

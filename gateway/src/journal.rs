@@ -53,7 +53,7 @@ use uuid::Uuid;
 
 pub use columns::ColumnDigests;
 pub use entry::{Entry, EventDraft, Idempotency, Outcome, Sealed};
-pub use evidence::Evidence;
+pub use evidence::{Evidence, QUALITY};
 pub use fault::{JournalFault, SealError};
 pub use idempotency::Known;
 use inbox::Opener;
@@ -527,6 +527,17 @@ impl Journal {
     /// [`JournalFault::Unopened`] when it was changed.
     pub async fn evidence(&self, exchange: Uuid) -> Result<Option<Vec<u8>>, JournalFault> {
         self.unseal(exchange, sqlite::EVIDENCE, Kind::Evidence).await
+    }
+
+    /// The quality report of a batch that was read, JSON: counts only. None for any other exchange.
+    ///
+    /// # Errors
+    /// [`JournalFault::Unopened`] when the evidence record was changed.
+    pub async fn quality(&self, exchange: Uuid) -> Result<Option<serde_json::Value>, JournalFault> {
+        let evidence = self.evidence(exchange).await?.unwrap_or_default();
+        let record: serde_json::Value = serde_json::from_slice(&evidence).unwrap_or_default();
+        let report = record.get(QUALITY).and_then(serde_json::Value::as_str);
+        Ok(report.and_then(|report| serde_json::from_str(report).ok()))
     }
 
     async fn unseal(

@@ -3,13 +3,17 @@
 mod accepted;
 mod cli;
 mod crash;
+mod drop;
 mod extracts;
 mod feeds;
 mod idempotency;
 mod leaks;
+mod modes;
 mod people;
+mod quality;
 mod random;
 mod refusals;
+mod rejects;
 mod start;
 mod tamper;
 mod tls;

@@ -41,7 +41,10 @@ fn a_workbook_is_accepted_and_relayed_as_the_same_table_in_csv_is() {
         let running = deployment.serve();
         let police = deployment.partner(POLICE);
         let push = async |content_type: &str, body: Vec<u8>| {
-            let answer = running.call(Call::push(RESIDENT, content_type, body), &police).await.expect("an answer");
+            let answer = running
+                .call(Call::push(RESIDENT, content_type, body), &police)
+                .await
+                .expect("an answer");
             assert_eq!(answer.status, 202, "{}", String::from_utf8_lossy(&answer.body));
             answer
         };
@@ -66,9 +69,23 @@ fn our_own_client_sends_a_workbook_by_what_it_is_and_check_agrees() {
     assert_eq!(code, 0, "{out}{error}");
     let verdict: serde_json::Value = serde_json::from_str(&out).expect("JSON");
     let verdict = verdict.get("data").unwrap_or(&verdict);
-    assert_eq!((&verdict["layout"], &verdict["accepted"], &verdict["footers"]), (&"xlsx".into(), &50.into(), &1.into()));
+    assert_eq!(
+        (&verdict["layout"], &verdict["accepted"], &verdict["footers"]),
+        (&"xlsx".into(), &50.into(), &1.into())
+    );
     let purpose = "enrolment.registration";
-    let push = ["push", &file, "--record", RESIDENT, "--purpose", purpose, "-c", &kit, "--sheet", "名单"];
+    let push = [
+        "push",
+        &file,
+        "--record",
+        RESIDENT,
+        "--purpose",
+        purpose,
+        "-c",
+        &kit,
+        "--sheet",
+        "名单",
+    ];
     let (code, out, error) = deployment.shuguan(&push);
     assert_eq!(code, 0, "{out}{error}");
     let (code, _, error) = deployment.shuguan(&[&push[..8], &["--sheet", "别的"]].concat());
@@ -86,7 +103,11 @@ fn what_is_no_workbook_is_refused_by_what_it_is_and_the_refusal_sticks_to_its_ke
         let mut cut = workbook(5);
         cut.truncate(cut.len() / 2);
         let cases: [(&str, Vec<u8>, &str); 5] = [
-            (XLS, b"<html><body><table><tr><td>1</td></tr></table></body></html>".to_vec(), "SG3123"),
+            (
+                XLS,
+                b"<html><body><table><tr><td>1</td></tr></table></body></html>".to_vec(),
+                "SG3123",
+            ),
             (XLSX, clean(RESIDENT, CSV_UTF8, 5, 1), "SG3123"),
             (XLS, workbook(5), "SG3123"),
             (XLSX, cut, "SG3106"),
@@ -101,6 +122,9 @@ fn what_is_no_workbook_is_refused_by_what_it_is_and_the_refusal_sticks_to_its_ke
             }
         }
         assert_eq!(registry_count(&deployment.registry(), "public_security_resident"), 0);
-        assert_eq!(Layout::from_content_type("application/vnd.ms-excel.sheet.macroEnabled.12"), None);
+        assert_eq!(
+            Layout::from_content_type("application/vnd.ms-excel.sheet.macroEnabled.12"),
+            None
+        );
     });
 }

@@ -241,13 +241,18 @@ impl Positions {
 
 /// Bytes of the character at the start; 1 where there is none.
 fn letter_len(bytes: &[u8], encoding: Encoding) -> usize {
-    match (encoding, bytes) {
-        (Encoding::Gb18030, [0x81..=0xfe, b'0'..=b'9', 0x81..=0xfe, b'0'..=b'9', ..]) => 4,
-        (Encoding::Gb18030, [0x81..=0xfe, 0x40..=0x7e | 0x80..=0xfe, ..]) => 2,
-        (Encoding::Utf8, [0xc2..=0xdf, 0x80..=0xbf, ..]) => 2,
-        (Encoding::Utf8, [0xe0..=0xef, 0x80..=0xbf, 0x80..=0xbf, ..]) => 3,
-        (Encoding::Utf8, [0xf0..=0xf4, 0x80..=0xbf, 0x80..=0xbf, 0x80..=0xbf, ..]) => 4,
-        _ => 1,
+    match encoding {
+        Encoding::Gb18030 => match bytes {
+            [0x81..=0xfe, b'0'..=b'9', 0x81..=0xfe, b'0'..=b'9', ..] => 4,
+            [0x81..=0xfe, 0x40..=0x7e | 0x80..=0xfe, ..] => 2,
+            _ => 1,
+        },
+        Encoding::Utf8 => {
+            let first = bytes.get(..4).unwrap_or(bytes).utf8_chunks().next();
+            first
+                .and_then(|chunk| chunk.valid().chars().next())
+                .map_or(1, char::len_utf8)
+        }
     }
 }
 

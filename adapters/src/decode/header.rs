@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Unreadable;
 use crate::catalogue::{Field, RecordType};
-use crate::layout::Mapping;
+use crate::layout::{Header, Mapping};
 
 /// The names of one record type, folded, each with the number of its field.
 pub(crate) struct Names {
@@ -53,11 +53,11 @@ impl Names {
     /// What this name stands for; an unknown one is remembered once.
     pub(crate) fn meaning(&mut self, sent: &str) -> Meaning {
         let folded = fold(sent);
-        let number = match self.mapping.as_ref().and_then(|mapping| mapping.header(&folded)) {
-            Some(Some(name)) => self.record.fields.iter().position(|field| field.name == name),
+        let number = match self.mapped(&folded) {
+            Header::Field(name) => self.record.fields.iter().position(|field| field.name == name),
             // The deployment says that this column is something else than its name.
-            Some(None) => return Meaning::Unknown,
-            None => self.by_name.get(&folded).copied(),
+            Header::Unread => return Meaning::Unknown,
+            Header::Unmapped => self.by_name.get(&folded).copied(),
         };
         if let Some(number) = number {
             return match self.slots.get(number) {
@@ -75,8 +75,12 @@ impl Names {
     /// Whether it is a name of the record type or of the sender; an unknown one is not remembered.
     pub(crate) fn knows(&self, sent: &str) -> bool {
         let folded = fold(sent);
-        let mapped = self.mapping.as_ref().and_then(|mapping| mapping.header(&folded));
-        mapped.is_some() || self.by_name.contains_key(&folded)
+        self.mapped(&folded) != Header::Unmapped || self.by_name.contains_key(&folded)
+    }
+
+    fn mapped(&self, folded: &str) -> Header {
+        let mapping = self.mapping.as_ref();
+        mapping.map_or(Header::Unmapped, |mapping| mapping.header(folded))
     }
 
     /// The record type whose names these are.

@@ -1,7 +1,9 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod delimited;
+mod document;
 mod fixed;
+mod xml;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;

@@ -155,16 +155,14 @@ impl<'a> Iterator for Parameters<'a> {
             self.0 = "";
             return Some((None, ""));
         };
-        let (value, rest) = match rest.trim_start().strip_prefix('"') {
-            // No value that is taken here holds a quote or a backslash.
-            Some(quoted) => match quoted.split_once('"') {
-                Some(split) => split,
-                None => {
-                    self.0 = "";
-                    return Some((None, ""));
-                }
-            },
-            None => rest.split_at(rest.find(';').unwrap_or(rest.len())),
+        // No value that is taken here holds a quote or a backslash.
+        let split = match rest.trim_start().strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"'),
+            None => Some(rest.split_at(rest.find(';').unwrap_or(rest.len()))),
+        };
+        let Some((value, rest)) = split else {
+            self.0 = "";
+            return Some((None, ""));
         };
         self.0 = rest;
         let name = name.trim();

@@ -75,15 +75,29 @@ impl Mapping {
         }
     }
 
-    /// The field of a folded header: `None` when this sender has no such header, `Some(None)` when it is not to be read.
-    pub(crate) fn header(&self, folded: &str) -> Option<Option<&'static str>> {
-        self.headers.get(folded).copied()
+    /// What a folded header stands for with this sender.
+    pub(crate) fn header(&self, folded: &str) -> Header {
+        match self.headers.get(folded) {
+            Some(Some(field)) => Header::Field(field),
+            Some(None) => Header::Unread,
+            None => Header::Unmapped,
+        }
     }
 
     /// What the values of a field stand for.
     pub(crate) fn codes(&self, field: &str) -> Option<&BTreeMap<String, String>> {
         self.codes.get(field)
     }
+}
+
+/// What a header stands for with one sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Header {
+    Field(&'static str),
+    /// A column that is not to be read.
+    Unread,
+    /// The sender has no name of its own for it.
+    Unmapped,
 }
 
 fn named(record: &'static RecordType, field: &str) -> Result<&'static str, MappingFault> {

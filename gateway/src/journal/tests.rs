@@ -169,6 +169,11 @@ fn push(journal: &Journal, exchange: Uuid, parts: &[RecordBatch]) -> Entry {
         cols: payload.cols(),
         nc: payload.column_count(),
         req: payload.evidence_mut().commit_digest("req", &[6; 32]),
+        mode: None,
+        sco: None,
+        cnt: None,
+        lay: None,
+        qua: None,
     };
     Entry {
         payload: Some(payload),
@@ -206,6 +211,7 @@ fn relayed(item: &InboxItem) -> RelayedEvent {
         upd: 0,
         same: 0,
         fail: 0,
+        del: None,
         batch: item.parts.into(),
         ms: 1,
     }

@@ -102,6 +102,11 @@ fn push(exchange: Uuid, record: &str, rows: u64) -> Event {
         cols: Digest([0; 32]),
         nc: 5,
         req: Commitment([0; 32]),
+        mode: None,
+        sco: None,
+        cnt: None,
+        lay: None,
+        qua: None,
     })
 }
 

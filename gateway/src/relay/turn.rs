@@ -202,6 +202,7 @@ impl Worker {
             upd: counts.upd,
             same: counts.same,
             fail: 0,
+            del: None,
             batch: progress.parts.into(),
             ms: u64::try_from((self.clock.now_us() - began_us) / 1_000).unwrap_or(0),
         };

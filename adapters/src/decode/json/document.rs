@@ -238,7 +238,7 @@ impl Document {
                 self.expect = Expect::FirstValue;
             }
             (Expect::Value | Expect::FirstValue, Token::Text(text) | Token::Scalar(text)) => {
-                self.scalar(text, judge)?
+                self.scalar(text, judge)?;
             }
             _ => return Err(self.broken()),
         }

@@ -45,22 +45,20 @@ impl Seam {
     /// The state behind one more byte, and whether text may be cut there.
     fn step(self, byte: u8) -> (Self, bool) {
         let next = match (self, byte) {
-            (Self::Text, b'<') => Self::Opened([0; 2], 0),
+            // What looked like a reference may be none after all; the parser will say so.
+            (Self::Text | Self::Reference, b'<') => Self::Opened([0; 2], 0),
             (Self::Text, b'&') => Self::Reference,
             (Self::Text, _) => return (Self::Text, false),
-            (Self::Reference, b';') => return (Self::Text, true),
-            // No reference after all; the parser will say so.
-            (Self::Reference, b'<') => Self::Opened([0; 2], 0),
+            (Self::Reference, b';')
+            | (Self::Tag | Self::Comment(2) | Self::Section(2) | Self::Instruction(true), b'>') => {
+                return (Self::Text, true);
+            }
             (Self::Reference, _) => Self::Reference,
             (Self::Opened(first, len), byte) => return Self::opened(first, len, byte),
-            (Self::Tag, b'>') => return (Self::Text, true),
             (Self::Tag, b'"' | b'\'') => Self::Quoted(byte),
             (Self::Tag, _) => Self::Tag,
             (Self::Quoted(quote), byte) if byte == quote => Self::Tag,
             (Self::Quoted(quote), _) => Self::Quoted(quote),
-            (Self::Comment(2), b'>') | (Self::Section(2), b'>') | (Self::Instruction(true), b'>') => {
-                return (Self::Text, true);
-            }
             (Self::Comment(dashes), b'-') => Self::Comment((dashes + 1).min(2)),
             (Self::Comment(_), _) => Self::Comment(0),
             (Self::Section(brackets), b']') => Self::Section((brackets + 1).min(2)),

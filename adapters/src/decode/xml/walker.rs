@@ -86,7 +86,6 @@ impl Walker {
                 whole.clear();
                 self.buffer = whole;
             }
-            return Ok(());
         }
         if matches!(self.seam, Seam::Section(_)) && self.buffer.len() > SECTION_BYTES {
             return self.split_section(sink);
