@@ -14,6 +14,8 @@ mod header;
 mod json;
 mod judge;
 mod ndjson;
+mod place;
+mod secrecy;
 mod sheet;
 mod trailer;
 mod workbook;
@@ -32,6 +34,8 @@ pub use self::form::{Ended, PassedOver};
 use self::header::Names;
 pub(crate) use self::header::fold as fold_header;
 use self::judge::Judge;
+#[cfg(test)]
+pub(crate) use self::secrecy::HEADERS as SECRECY_HEADERS;
 pub use self::sheet::cell_name;
 pub use self::trailer::TrailerFault;
 use crate::catalogue::RecordType;
@@ -84,7 +88,10 @@ impl Default for DecodeLimits {
 /// How many records there were, and what became of them; `received = accepted + rejected + repeated`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Records found, blank lines and the header row not counted.
+    /// Data rows found, blank lines and the header row not counted: what a sender counts.
+    pub rows: u64,
+    /// Records in them: as many, but a row that is unfolded counts once for each record in it, one at least
+    /// ([`crate::catalogue::Unfold`]).
     pub received: u64,
     /// Records in parts.
     pub accepted: u64,
@@ -153,6 +160,12 @@ pub enum Unreadable {
     /// Compressed content does not unpack, or unpacks too far.
     #[error("compressed content: {0}")]
     Compressed(InflateFault),
+    /// A row bears a secrecy mark: nothing of such a file may be taken.
+    #[error("the row that starts on line {line} bears a secrecy mark")]
+    SecrecyMark {
+        /// 1-based.
+        line: u64,
+    },
     /// The first line is no record of this format.
     #[error("line {line} is not {expected}")]
     NotThisFormat {
@@ -171,6 +184,7 @@ impl Unreadable {
             | Self::RecordTooLong { line }
             | Self::WrongTrailer { line, .. }
             | Self::TooDeep { line }
+            | Self::SecrecyMark { line }
             | Self::NotThisFormat { line, .. } => Some(*line),
             Self::BadHeaderRow { .. } => Some(1),
             Self::WrongCharset { .. } | Self::Compressed(_) | Self::File(_) => None,
@@ -225,6 +239,10 @@ impl Decoder {
     /// The cell of a workbook that a reject is about, as spreadsheets name it: `C12`. `None` in other forms, and for a record as a whole.
     pub fn cell(&self, reject: &Reject) -> Option<String> {
         let field = reject.field?;
+        if self.judge.unfolds() {
+            // The field may stand in any of the columns of the members.
+            return None;
+        }
         let slot = self.judge.fields().iter().position(|other| other.name == field)?;
         Some(cell_name(self.form.column(slot)?, reject.line))
     }
@@ -262,7 +280,8 @@ impl Decoder {
         if let Some(unreadable) = &self.failed {
             return Err(unreadable.clone());
         }
-        step(&mut self.form, &mut self.judge).inspect_err(|unreadable| self.failed = Some(unreadable.clone()))
+        let done = step(&mut self.form, &mut self.judge).and_then(|done| self.judge.unmarked().map(|()| done));
+        done.inspect_err(|unreadable| self.failed = Some(unreadable.clone()))
     }
 }
 

@@ -82,6 +82,7 @@ refusals! {
     NoSuchSheet "SG3124" "no-such-sheet" "没有该工作表" "the workbook has no sheet of the name that was asked for" "name one of its sheets: `--sheet NAME`";
     UnreadColumn "SG3125" "unread-column" "字段类型不支持(备注等)" "a granted field lies in a column whose type is not read, such as a memo in a file of its own" "convert the column into text of fixed width";
     EmptyBatch "SG3107" "empty-batch" "没有记录" "the body holds no record" "nothing was sent";
+    SecrecyMark "SG3120" "secrecy-mark" "含有密级标志" "a row bears a secrecy mark; nothing of the batch was taken" "take what is classified out of the file: nothing that bears a secrecy mark may come this way";
 
     UnknownRecordType "SG4101" "unknown-record-type" "数据类不存在" "there is no such record type" "see what may be pushed: `shuguan catalog`";
     ForeignRecordType "SG4102" "foreign-record-type" "不是本部门的数据类" "this record type belongs to another agency" "see what may be pushed: `shuguan catalog`";

@@ -12,7 +12,7 @@ use super::form::ByteForm;
 use super::header::Names;
 use super::judge::{Judge, Sent};
 use super::{FileFault, PassedOver, Unreadable};
-use crate::catalogue::Field;
+use crate::catalogue::{Field, FieldType};
 use crate::layout::Encoding;
 use crate::reject::RejectCode;
 
@@ -35,8 +35,9 @@ enum Stage {
 
 /// How the records are read.
 struct Records {
-    fields: Vec<&'static Field>,
-    /// By place among the wanted.
+    /// The field at each place that a record is read into; none at that of a mark.
+    fields: Vec<Option<&'static Field>>,
+    /// By place.
     columns: Vec<Option<Column>>,
     record_bytes: usize,
     left: u32,
@@ -66,7 +67,7 @@ impl Dbf {
     }
 
     /// Takes bytes of the header; gives what is left once it is whole.
-    fn header<'a>(&mut self, bytes: &'a [u8], judge: &Judge) -> Result<&'a [u8], Unreadable> {
+    fn header<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Unreadable> {
         let mut rest = bytes;
         for step in 0..2 {
             let wanted = if step == 0 {
@@ -84,7 +85,7 @@ impl Dbf {
         }
         let head = std::mem::take(&mut self.held);
         let header = header::read(&head, self.encoding)?;
-        let records = self.records(header, judge.fields())?;
+        let records = self.records(header)?;
         self.stage = if records.left == 0 {
             Stage::Tail
         } else {
@@ -93,7 +94,7 @@ impl Dbf {
         Ok(rest)
     }
 
-    fn records(&mut self, header: Header, fields: &[&'static Field]) -> Result<Records, Unreadable> {
+    fn records(&mut self, header: Header) -> Result<Records, Unreadable> {
         let names: Vec<String> = header
             .columns
             .iter()
@@ -102,17 +103,18 @@ impl Dbf {
         let places = self.names.columns(names.iter().map(String::as_str))?;
         let column = |place: &Option<usize>| place.and_then(|place| header.columns.get(place)).cloned();
         let columns: Vec<Option<Column>> = places.iter().map(column).collect();
+        let fields = self.names.fields();
         for (field, column) in fields.iter().zip(&columns) {
             if let Some(column) = column.as_ref().filter(|column| !value::is_read(column.kind)) {
                 return Err(FileFault::UnreadColumn {
-                    field: field.name,
+                    field: field.map_or("mark", |field| field.name),
                     kind: char::from(column.kind),
                 }
                 .into());
             }
         }
         Ok(Records {
-            fields: fields.to_vec(),
+            fields,
             places: vec![Place::Missing; columns.len()],
             columns,
             record_bytes: header.record_bytes,
@@ -128,7 +130,7 @@ impl ByteForm for Dbf {
         let mut rest = bytes;
         while !rest.is_empty() {
             match &mut self.stage {
-                Stage::Header => rest = self.header(rest, judge)?,
+                Stage::Header => rest = self.header(rest)?,
                 Stage::Records(records) => {
                     let record;
                     if self.held.is_empty() && rest.len() >= records.record_bytes {
@@ -226,7 +228,8 @@ impl Records {
             };
             let start = self.text.len();
             let bytes = bytes.get(column.start..column.start + column.width).unwrap_or_default();
-            *place = match value::write(bytes, column, &field.kind, encoding, &mut self.text) {
+            let kind = field.map_or(&UNTYPED, |field| &field.kind);
+            *place = match value::write(bytes, column, kind, encoding, &mut self.text) {
                 Ok(()) => Place::Text(start, self.text.len()),
                 Err(code) => Place::Bad(code),
             };
@@ -244,6 +247,9 @@ impl Records {
 }
 
 const END_OF_FILE: u8 = 0x1A;
+
+/// What a mark is read as.
+const UNTYPED: FieldType = FieldType::Text(100);
 
 #[cfg(test)]
 mod tests;

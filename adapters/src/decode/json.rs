@@ -46,7 +46,7 @@ impl Objects {
     pub(super) fn new(names: Names) -> Self {
         Self {
             members: Members {
-                slots: vec![Member::Missing; names.wanted()],
+                slots: vec![Member::Missing; names.places()],
                 text: String::new(),
                 known: Vec::new(),
                 likely: 0,

@@ -1,14 +1,16 @@
 //! One record at a time: its wanted fields, what crosses fields, repeats; then a row of the part, or a reject.
 //!
-//! Takes the values of the wanted fields as sent, by place; gives parts, rejects and counts. Nothing of a record reaches a column before
-//! all of it is valid. The reject of a record names the first wanted field that fails; after all have passed, the rule between fields.
+//! Takes the values of a row as sent, by place; gives parts, rejects and counts. Nothing of a record reaches a column before all of it is
+//! valid. The reject of a record names the first wanted field that fails; after all have passed, the rule between fields. A row that
+//! holds several records is unfolded here, and a secrecy mark is noticed here: every form of file passes this place.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
-use super::{Counts, DecodeLimits};
+use super::place::{Places, Unfolding};
+use super::{Counts, DecodeLimits, Unreadable, secrecy};
 use crate::catalogue::{Field, RecordType};
 use crate::columns::{Columns, Row};
 use crate::layout::Mapping;
@@ -32,6 +34,12 @@ pub(crate) struct Judge {
     /// Where a value is brought into canonical form.
     scratch: Scratch,
     rules: Rules,
+    /// How a row becomes several records, where it does.
+    unfolding: Option<Arc<Unfolding>>,
+    /// Place of the secrecy mark.
+    mark: Option<usize>,
+    /// Line of the first row that bears one.
+    marked: Option<u64>,
 }
 
 /// A wanted field as it came.
@@ -73,7 +81,11 @@ impl Judge {
     ) -> Self {
         let fields: Vec<_> = wanted.iter().filter_map(|name| record.field(name)).collect();
         let names: Vec<_> = fields.iter().map(|field| field.name).collect();
+        let places = Places::new(record, &fields);
         Self {
+            unfolding: Unfolding::new(record, &fields, &places).map(Arc::new),
+            mark: places.of(Places::number_of_mark(record)),
+            marked: None,
             columns: Columns::new(&fields, limits.part_rows.max(1)),
             codes: names
                 .iter()
@@ -96,8 +108,30 @@ impl Judge {
         &self.fields
     }
 
-    /// One record that starts on `line`.
+    /// One row that starts on `line`.
     pub(crate) fn record<'a>(&mut self, line: u64, sent: impl Fn(usize) -> Sent<'a>) {
+        self.counts.rows += 1;
+        if self.marked.is_none() && self.mark.is_some_and(|mark| secrecy::is_secret(sent(mark))) {
+            self.marked = Some(line);
+        }
+        let Some(unfolding) = self.unfolding.clone() else {
+            self.judge(line, sent);
+            return;
+        };
+        for member in unfolding.members(&sent) {
+            self.judge(line, |slot| member.place(slot).map_or(Sent::Missing, &sent));
+        }
+    }
+
+    /// Whether a row bore a secrecy mark; the batch is then refused.
+    pub(crate) fn unmarked(&self) -> Result<(), Unreadable> {
+        match self.marked {
+            Some(line) => Err(Unreadable::SecrecyMark { line }),
+            None => Ok(()),
+        }
+    }
+
+    fn judge<'a>(&mut self, line: u64, sent: impl Fn(usize) -> Sent<'a>) {
         match self.fill(sent) {
             Ok(()) => {
                 self.counts.received += 1;
@@ -110,17 +144,22 @@ impl Judge {
                     self.parts.extend(self.columns.take());
                 }
             }
-            Err(Fault { field, code, offset }) => self.reject_at(line, field, code, offset),
+            Err(fault) => self.out(line, fault),
         }
     }
 
-    /// A record that is rejected without a look at its fields, or for one of them.
+    /// A row that is rejected without a look at its fields: it counts as one record.
     pub(crate) fn reject(&mut self, line: u64, field: Option<&'static str>, code: RejectCode) {
         self.reject_at(line, field, code, None);
     }
 
     /// The same, with the byte of the file at fault.
     pub(crate) fn reject_at(&mut self, line: u64, field: Option<&'static str>, code: RejectCode, offset: Option<u64>) {
+        self.counts.rows += 1;
+        self.out(line, Fault { field, code, offset });
+    }
+
+    fn out(&mut self, line: u64, Fault { field, code, offset }: Fault) {
         self.counts.received += 1;
         self.counts.rejected += 1;
         *self.counts.by_code.entry(code).or_default() += 1;
@@ -128,7 +167,7 @@ impl Judge {
         if self.rejects_kept < self.limits.rejects_kept_max {
             self.rejects_kept += 1;
             self.rejects.push(Reject {
-                row: self.counts.received,
+                row: self.counts.rows,
                 line,
                 field,
                 code,
@@ -182,6 +221,11 @@ impl Judge {
     /// Closes the last part.
     pub(crate) fn finish(&mut self) {
         self.parts.extend(self.columns.take());
+    }
+
+    /// Whether a row holds several records.
+    pub(crate) fn unfolds(&self) -> bool {
+        self.unfolding.is_some()
     }
 
     /// Whether a part waits to be taken.

@@ -14,7 +14,7 @@ use self::head::{HEAD_ROWS, HeadRow};
 use super::header::Names;
 use super::judge::{Judge, Sent};
 use super::{DecodeLimits, FileFault, Unreadable};
-use crate::catalogue::Field;
+use crate::catalogue::{Field, FieldType};
 use crate::reject::RejectCode;
 
 pub(crate) use self::head::{Header, Merge};
@@ -30,8 +30,9 @@ pub(crate) struct Shared {
 
 /// The table in a sheet, once its header is known.
 pub(crate) struct Table {
-    fields: Vec<&'static Field>,
-    /// The column of each wanted field.
+    /// The field at each place that a row is read into; none at that of a mark.
+    fields: Vec<Option<&'static Field>>,
+    /// The column of each place.
     columns: Vec<Option<usize>>,
     /// Column → place among the wanted.
     slots: Vec<Option<usize>>,
@@ -89,12 +90,7 @@ impl Head {
 
 impl Table {
     /// The table below `header`; the rows of `head` that follow it are its first.
-    pub(crate) fn open(
-        fields: &[&'static Field],
-        limits: DecodeLimits,
-        names: &mut Names,
-        header: &Header,
-    ) -> Result<Self, Unreadable> {
+    pub(crate) fn open(limits: DecodeLimits, names: &mut Names, header: &Header) -> Result<Self, Unreadable> {
         let columns = names.columns(header.names.iter().map(String::as_str))?;
         let mut slots = vec![None; header.names.len()];
         for (slot, column) in columns.iter().enumerate() {
@@ -103,7 +99,7 @@ impl Table {
             }
         }
         Ok(Self {
-            fields: fields.to_vec(),
+            fields: names.fields(),
             record: vec![Place::Missing; columns.len()],
             columns,
             slots,
@@ -178,7 +174,7 @@ impl Table {
             return false;
         }
         self.fields.iter().zip(&self.record).all(|(field, place)| match place {
-            Place::Cell(cell) if field.required => {
+            Place::Cell(cell) if field.is_some_and(|field| field.required) => {
                 !says_something(row, *cell, shared) || row.text_of(*cell, &shared.strings).is_some_and(footer::is_label)
             }
             _ => true,
@@ -198,14 +194,13 @@ impl Table {
     fn make_texts(&mut self, row: &SheetRow, epoch: Epoch) {
         self.made.clear();
         for (field, place) in self.fields.iter().zip(&mut self.record) {
+            let kind = field.map_or(&UNTYPED, |field| &field.kind);
             let start = self.made.len();
             let made = match *place {
                 Place::Cell(Cell::Written(from, to, form)) => {
-                    number::write_text(row.own(from, to), form, &field.kind, epoch, &mut self.made)
+                    number::write_text(row.own(from, to), form, kind, epoch, &mut self.made)
                 }
-                Place::Cell(Cell::Number(value, form)) => {
-                    number::write(value, form, &field.kind, epoch, &mut self.made)
-                }
+                Place::Cell(Cell::Number(value, form)) => number::write(value, form, kind, epoch, &mut self.made),
                 _ => continue,
             };
             *place = match made {
@@ -215,6 +210,9 @@ impl Table {
         }
     }
 }
+
+/// What a mark is read as.
+const UNTYPED: FieldType = FieldType::Text(100);
 
 /// Whether a cell holds more than blanks.
 fn says_something(row: &SheetRow, cell: Cell, shared: &Shared) -> bool {

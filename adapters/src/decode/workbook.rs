@@ -98,7 +98,7 @@ impl Workbook {
             return Err(FileFault::NoHeader.into());
         };
         let header = header.unwrap_or_default();
-        let mut table = Table::open(judge.fields(), self.limits, &mut self.names, &header)?;
+        let mut table = Table::open(self.limits, &mut self.names, &header)?;
         self.columns = table.columns().to_vec();
         table.rest_of_head(&head, header.rows, book.shared(), judge);
         Ok(Reading {

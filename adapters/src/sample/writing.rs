@@ -2,23 +2,52 @@
 
 use encoding_rs::GB18030;
 
-use crate::catalogue::{Agency, Field, FieldType, RecordType};
+use crate::catalogue::{Agency, Field, FieldType};
 use crate::decode::fold_header;
 use crate::layout::{Delimited, Encoding, Fixed, Format, Layout, Span};
+
+/// One column or member of the feed.
+pub(crate) struct Column {
+    header: String,
+    /// Sent as a number in JSON.
+    number: bool,
+    /// Sent in JSON even when it says nothing.
+    always: bool,
+}
+
+impl Column {
+    /// The field as the agency's system sends it: under its first alias, in upper case where that system writes so.
+    pub(crate) fn of(agency: Agency, field: &Field) -> Self {
+        Self {
+            header: native(agency, field.aliases.first().copied().unwrap_or(field.zh)),
+            number: matches!(field.kind, FieldType::Integer(_)),
+            always: field.required,
+        }
+    }
+
+    /// A column of a household's member, under that header.
+    pub(crate) fn of_member(header: String) -> Self {
+        Self {
+            header,
+            number: false,
+            always: true,
+        }
+    }
+}
 
 /// Makes records; keeps its buffers.
 pub(crate) struct Writing {
     layout: Layout,
-    headers: Vec<String>,
+    columns: Vec<Column>,
     line: String,
     rows: u64,
 }
 
 impl Writing {
-    pub(crate) fn new(record: &RecordType, layout: &Layout) -> Self {
+    pub(crate) fn new(layout: &Layout, columns: Vec<Column>) -> Self {
         Self {
             layout: layout.clone(),
-            headers: record.fields.iter().map(|field| header(record.agency, field)).collect(),
+            columns,
             line: String::new(),
             rows: 0,
         }
@@ -29,7 +58,11 @@ impl Writing {
         self.line.clear();
         match &self.layout.format {
             Format::Delimited(form) if form.columns.is_none() => {
-                join(&mut self.line, &self.headers, form);
+                join(
+                    &mut self.line,
+                    self.columns.iter().map(|column| column.header.as_str()),
+                    form,
+                );
                 self.line.push_str("\r\n");
             }
             Format::Delimited(_) | Format::Fixed(_) | Format::Ndjson => {}
@@ -45,13 +78,13 @@ impl Writing {
     }
 
     /// One record. `broken` spoils its form: a column too many, no end.
-    pub(crate) fn row(&mut self, fields: &[Field], texts: &[String], broken: bool) -> Vec<u8> {
+    pub(crate) fn row(&mut self, texts: &[String], broken: bool) -> Vec<u8> {
         self.line.clear();
         self.rows += 1;
         let layout = self.layout.clone();
         match &layout.format {
             Format::Delimited(form) => {
-                join(&mut self.line, texts, form);
+                join(&mut self.line, texts.iter().map(String::as_str), form);
                 if broken {
                     self.line.push_str(form.delimiter.text());
                 }
@@ -59,7 +92,7 @@ impl Writing {
             }
             Format::Fixed(form) => return self.positions(form, texts, broken),
             Format::Ndjson => {
-                self.object(fields, texts);
+                self.object(texts);
                 if !broken {
                     self.line.push('}');
                 }
@@ -67,11 +100,11 @@ impl Writing {
             }
             Format::Json(_) => {
                 self.line.push_str(if self.rows == 1 { "\n" } else { ",\n" });
-                self.object(fields, texts);
+                self.object(texts);
                 // A value of its own would break the document: the record alone is to be spoilt.
                 self.line.push_str(if broken { ",}" } else { "}" });
             }
-            Format::Xml(_) => self.element(fields, texts, broken),
+            Format::Xml(_) => self.element(texts, broken),
             // Refused before the first row.
             Format::Xlsx(_) | Format::Xls(_) | Format::Dbf => {}
         }
@@ -96,7 +129,7 @@ impl Writing {
                     if let Some(place) = texts.get_mut(trailer.count) {
                         *place = self.rows.to_string();
                     }
-                    join(&mut self.line, &texts, form);
+                    join(&mut self.line, texts.iter().map(String::as_str), form);
                     self.line.push_str("\r\n");
                 }
             }
@@ -107,17 +140,17 @@ impl Writing {
         self.encode()
     }
 
-    fn object(&mut self, fields: &[Field], texts: &[String]) {
+    fn object(&mut self, texts: &[String]) {
         let mut before = '{';
-        for ((field, header), text) in fields.iter().zip(&self.headers).zip(texts) {
-            if text.is_empty() && !field.required {
+        for (column, text) in self.columns.iter().zip(texts) {
+            if text.is_empty() && !column.always {
                 continue;
             }
             self.line.push(before);
             before = ',';
-            quote(&mut self.line, header);
+            quote(&mut self.line, &column.header);
             self.line.push(':');
-            if matches!(field.kind, FieldType::Integer(_)) && !text.is_empty() {
+            if column.number && !text.is_empty() {
                 self.line.push_str(text);
             } else {
                 quote(&mut self.line, text);
@@ -128,19 +161,19 @@ impl Writing {
         }
     }
 
-    fn element(&mut self, fields: &[Field], texts: &[String], broken: bool) {
+    fn element(&mut self, texts: &[String], broken: bool) {
         self.line.push_str("<record>");
         let mut twice = broken;
-        for ((field, header), text) in fields.iter().zip(&self.headers).zip(texts) {
-            if text.is_empty() && !field.required {
+        for (column, text) in self.columns.iter().zip(texts) {
+            if text.is_empty() && !column.always {
                 continue;
             }
             // A field twice spoils the record and leaves the document whole.
             let times = if std::mem::take(&mut twice) { 2 } else { 1 };
             for _ in 0..times {
-                self.line.extend(["<", header, ">"]);
+                self.line.extend(["<", &column.header, ">"]);
                 escape(&mut self.line, text);
-                self.line.extend(["</", header, ">"]);
+                self.line.extend(["</", &column.header, ">"]);
             }
         }
         self.line.push_str("</record>\n");
@@ -151,9 +184,9 @@ impl Writing {
         let mut line = vec![b' '; form.width()];
         for column in form.columns() {
             let name = fold_header(&column.name);
-            let of_field = self.headers.iter().zip(texts);
+            let of_field = self.columns.iter().zip(texts);
             let text = of_field
-                .filter(|(header, _)| fold_header(header) == name)
+                .filter(|(own, _)| fold_header(&own.header) == name)
                 .map(|(_, text)| text);
             for text in text {
                 self.place(&mut line, column.span, text);
@@ -192,20 +225,18 @@ fn encode(text: &str, encoding: Encoding) -> Vec<u8> {
     }
 }
 
-/// The header under which the agency's system sends the field: its first alias, in upper case where that system writes so.
-fn header(agency: Agency, field: &Field) -> String {
-    let native = field.aliases.first().copied().unwrap_or(field.zh);
-    let lower_only = !native.bytes().any(|byte| byte.is_ascii_uppercase());
+fn native(agency: Agency, header: &str) -> String {
+    let lower_only = !header.bytes().any(|byte| byte.is_ascii_uppercase());
     match agency {
-        Agency::PublicSecurity | Agency::CivilAffairs | Agency::Tax if lower_only => native.to_ascii_uppercase(),
-        _ => native.to_owned(),
+        Agency::PublicSecurity | Agency::CivilAffairs | Agency::Tax if lower_only => header.to_ascii_uppercase(),
+        _ => header.to_owned(),
     }
 }
 
-fn join(line: &mut String, texts: &[String], form: &Delimited) {
+fn join<'a>(line: &mut String, texts: impl Iterator<Item = &'a str>, form: &Delimited) {
     let delimiter = form.delimiter.text();
     let quotes = form.quotes && delimiter.len() == 1;
-    for (number, text) in texts.iter().enumerate() {
+    for (number, text) in texts.enumerate() {
         if number > 0 {
             line.push_str(delimiter);
         }

@@ -70,6 +70,7 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::OtherForm
         | Refusal::NoSuchSheet
         | Refusal::UnreadColumn
+        | Refusal::SecrecyMark
         | Refusal::EmptyBatch => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::RateLimited | Refusal::TooManyAtOnce | Refusal::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
         Refusal::InboxFull

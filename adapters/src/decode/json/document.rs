@@ -334,7 +334,7 @@ impl Document {
         if self.envelope.count.is_none() {
             return Ok(());
         }
-        let found = judge.counts().received;
+        let found = judge.counts().rows;
         let why = match self.stated.as_deref().map(|stated| stated.trim().parse::<u64>()) {
             Some(Ok(stated)) if stated == found => return Ok(()),
             Some(Ok(stated)) => TrailerFault::Rows { stated, found },

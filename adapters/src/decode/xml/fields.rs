@@ -35,7 +35,7 @@ enum Slot {
 impl Fields {
     pub(super) fn new(names: Names, limits: DecodeLimits) -> Self {
         Self {
-            slots: vec![Slot::Missing; names.wanted()],
+            slots: vec![Slot::Missing; names.places()],
             names,
             limits,
             text: String::new(),
