@@ -60,7 +60,7 @@ pub fn measure(size: Size, table: &mut Table) {
     table.add(Line {
         what: "decoded and validated: GB18030 CSV, 12 fields".into(),
         unit: "rows/s/core",
-        measured: rows_per_core_second(turns, rows, || decode(twelve, &FIELDS, CSV_GB18030, &csv)),
+        measured: rows_per_core_second(turns, rows, || decode(twelve, &FIELDS, &CSV_GB18030, &csv)),
         peer: Some((
             "csv-core, raw".into(),
             rows_per_core_second(turns, rows, || raw_csv(&csv)),
@@ -70,7 +70,7 @@ pub fn measure(size: Size, table: &mut Table) {
     table.add(Line {
         what: "decoded and validated: NDJSON, 12 fields".into(),
         unit: "rows/s/core",
-        measured: rows_per_core_second(turns, rows, || decode(twelve, &FIELDS, NDJSON, &ndjson)),
+        measured: rows_per_core_second(turns, rows, || decode(twelve, &FIELDS, &NDJSON, &ndjson)),
         peer: Some((
             "serde_json, borrowed".into(),
             rows_per_core_second(turns, rows, || borrowed_json(&ndjson)),

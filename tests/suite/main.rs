@@ -10,6 +10,7 @@ mod idempotency;
 mod leaks;
 mod modes;
 mod people;
+mod policies;
 mod quality;
 mod random;
 mod refusals;
