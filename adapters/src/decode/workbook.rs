@@ -83,13 +83,12 @@ impl Workbook {
         let candidates = self.candidates(&book)?;
         let mut chosen: Option<Opened> = None;
         for at in candidates {
-            match chosen {
-                None => chosen = Some(self.top(&book, at)?).filter(|opened| opened.header.is_some()),
+            if chosen.is_none() {
+                chosen = Some(self.top(&book, at)?).filter(|opened| opened.header.is_some());
+            } else {
                 // Whatever is wrong with a sheet that is not read is no matter.
-                Some(_) => {
-                    let has_header = self.top(&book, at).is_ok_and(|opened| opened.header.is_some());
-                    self.passed_over.sheets += u64::from(has_header);
-                }
+                let has_header = self.top(&book, at).is_ok_and(|opened| opened.header.is_some());
+                self.passed_over.sheets += u64::from(has_header);
             }
         }
         let Some(Opened { rows, head, header }) = chosen else {
@@ -179,13 +178,11 @@ impl ByteForm for Workbook {
         };
         let Reading { book, rows, table, row } = &mut *reading;
         while !judge.has_part() {
-            match rows.next(book, row)? {
-                Some(line) => table.row(line, row, book.shared(), judge),
-                None => {
-                    self.passed_over.footers = table.footers();
-                    return Ok(Ended::Whole);
-                }
-            }
+            let Some(line) = rows.next(book, row)? else {
+                self.passed_over.footers = table.footers();
+                return Ok(Ended::Whole);
+            };
+            table.row(line, row, book.shared(), judge);
         }
         self.reading = Some(reading);
         Ok(Ended::More)

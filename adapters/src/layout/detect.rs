@@ -42,11 +42,10 @@ impl Layout {
 fn binary(extension: &str, signature: Option<Signature>) -> Option<Layout> {
     let format = match (signature, extension) {
         (Some(Signature::Zip), _) => Format::XLSX,
-        (Some(Signature::Compound | Signature::BareBiff), _) => Format::XLS,
         (Some(Signature::Dbf), _) | (None, "dbf") => return Some(Layout::new(Format::Dbf, Encoding::Gb18030)),
         // CSV under the name of a workbook is read as what it is.
         (Some(Signature::Text), _) => return None,
-        (_, "xls" | "et") => Format::XLS,
+        (Some(Signature::Compound | Signature::BareBiff), _) | (_, "xls" | "et") => Format::XLS,
         (_, "xlsx" | "xlsm") => Format::XLSX,
         _ => return None,
     };

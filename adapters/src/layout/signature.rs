@@ -9,7 +9,7 @@ pub enum Signature {
     Compound,
     /// An HTML page, as web systems write it under the name of a workbook.
     Html,
-    /// XML, e.g. SpreadsheetML 2003.
+    /// XML, e.g. `SpreadsheetML` 2003.
     Xml,
     /// A record of XLS without its compound file, as old systems write it.
     BareBiff,

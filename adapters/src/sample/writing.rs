@@ -65,8 +65,12 @@ impl Writing {
                 );
                 self.line.push_str("\r\n");
             }
-            Format::Delimited(_) | Format::Fixed(_) | Format::Ndjson => {}
-            Format::Xlsx(_) | Format::Xls(_) | Format::Dbf => {}
+            Format::Delimited(_)
+            | Format::Fixed(_)
+            | Format::Ndjson
+            | Format::Xlsx(_)
+            | Format::Xls(_)
+            | Format::Dbf => {}
             Format::Json(_) => self.line.push('['),
             Format::Xml(_) => {
                 let charset = self.layout.encoding.name();

@@ -170,7 +170,7 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-/// dBASE III and IV, with and without memos, FoxPro and Visual `FoxPro`. dBASE II and 7 have another header.
+/// dBASE III and IV, with and without memos, `FoxPro` and Visual `FoxPro`. dBASE II and 7 have another header.
 const VERSIONS: [u8; 11] = [0x03, 0x30, 0x31, 0x32, 0x43, 0x63, 0x83, 0x8B, 0xCB, 0xF5, 0xFB];
 
 const COLUMN_BYTES: usize = 32;

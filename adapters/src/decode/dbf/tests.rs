@@ -1,4 +1,9 @@
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -204,13 +209,11 @@ fn columns_say_what_their_type_says_or_reject_the_record() {
         }
         .build();
         let told = frames(&["citizen_id", "police_station"], &GBK, bytes.chunks(1000));
-        match told.rejects.first() {
-            Some(reject) => Err(reject.3),
-            None => {
-                let column = told.parts[0].column(1).as_string::<i32>().clone();
-                Ok(column.iter().next().unwrap().map(str::to_owned))
-            }
+        if let Some(reject) = told.rejects.first() {
+            return Err(reject.3);
         }
+        let column = told.parts[0].column(1).as_string::<i32>();
+        Ok(column.iter().next().unwrap().map(str::to_owned))
     };
     let text = |text: &str| Ok(Some(text.to_owned()));
     assert_eq!(check(b'C', 12, 0, "320707"), text("320707"));

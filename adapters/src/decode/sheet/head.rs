@@ -286,8 +286,8 @@ mod tests {
         let header = found(&rows, &[]).unwrap();
         assert_eq!((header.rows, header.line), (3, 4));
         assert_eq!(header.names, ["序号", "姓名", "身份证号"]);
-        assert_eq!(found(&rows.get(..2).unwrap(), &[]).unwrap().line, 2);
-        assert_eq!(found(&rows.get(..1).unwrap(), &[]), None);
+        assert_eq!(found(rows.get(..2).unwrap(), &[]).unwrap().line, 2);
+        assert_eq!(found(rows.get(..1).unwrap(), &[]), None);
     }
 
     #[test]

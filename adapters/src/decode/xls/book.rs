@@ -70,11 +70,9 @@ impl Book {
         let data = record.data;
         match record.kind {
             kind::FILE_PASS => return Some(Err(FileFault::Encrypted)),
-            kind::SUP_BOOK => {
-                // This workbook and its functions refer to themselves in the same way as to others ([MS-XLS] 2.4.271).
-                if !matches!(u16_at(data, 2)?, 0x0401 | 0x3A01) {
-                    return Some(Err(FileFault::ExternalLinks));
-                }
+            // This workbook and its functions refer to themselves in the same way as to others ([MS-XLS] 2.4.271).
+            kind::SUP_BOOK if !matches!(u16_at(data, 2)?, 0x0401 | 0x3A01) => {
+                return Some(Err(FileFault::ExternalLinks));
             }
             kind::DATE_MODE if u16_at(data, 0)? == 1 => self.shared.epoch = Epoch::Y1904,
             kind::FORMAT => {

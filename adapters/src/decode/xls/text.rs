@@ -75,7 +75,7 @@ pub(crate) fn read_table(stream: &[u8], first: Record<'_>, strings: &mut Strings
         let broken = read_shared(&mut pieces, strings.text_mut())?;
         strings.end(broken)?;
     }
-    pieces.to_end()
+    pieces.next_record()
 }
 
 fn read_shared(pieces: &mut Pieces<'_>, out: &mut String) -> Result<bool, FileFault> {
@@ -144,7 +144,7 @@ impl Pieces<'_> {
         Ok(false)
     }
 
-    fn to_end(mut self) -> Result<usize, FileFault> {
+    fn next_record(mut self) -> Result<usize, FileFault> {
         while let Some(record) = record_at(self.stream, self.next)? {
             if record.kind != kind::CONTINUE {
                 break;

@@ -210,7 +210,7 @@ fn cell_tag(tag: &BytesStart<'_>, package: &Package) -> Option<CellTag> {
 
 /// The column of `C12`, from 0.
 fn column_of(reference: &str) -> Option<u32> {
-    let letters = reference.bytes().take_while(|byte| byte.is_ascii_alphabetic());
+    let letters = reference.bytes().take_while(u8::is_ascii_alphabetic);
     let column = letters.fold(0_u32, |sum, byte| {
         let letter = u32::from(byte.to_ascii_uppercase() - b'A') + 1;
         sum.saturating_mul(26).saturating_add(letter)

@@ -142,7 +142,8 @@ impl Made {
             )
             .unwrap();
         }
-        let strings: String = self.strings.iter().map(|text| format!("<si>{text}</si>")).collect();
+        let strings: Vec<String> = self.strings.iter().map(|text| format!("<si>{text}</si>")).collect();
+        let strings = strings.concat();
         let calendar = if self.is_1904 {
             r#"<workbookPr date1904="1"/>"#
         } else {
