@@ -96,6 +96,19 @@ impl Names {
         fields.filter_map(|(field, sent)| Some((field.name, sent.as_deref()?)))
     }
 
+    /// The field whose values stand at each place: a wanted one, or that of a member of the row; none for the secrecy mark.
+    pub(crate) fn fields(&self) -> Vec<Option<&'static Field>> {
+        let number = |place| self.places.number(place);
+        (0..self.places.count())
+            .map(|place| Places::field(self.record, number(place)?))
+            .collect()
+    }
+
+    /// The record type whose names these are.
+    pub(crate) fn record(&self) -> &'static RecordType {
+        self.record
+    }
+
     pub(crate) fn unknown(&self) -> &[String] {
         &self.unknown
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use shuguan_adapters::catalogue::{self, RecordType};
-use shuguan_adapters::decode::{Counts, DecodeLimits, Decoder, Unreadable};
+use shuguan_adapters::decode::{Counts, DecodeLimits, Decoder, Ended, FileFault, PassedOver, Unreadable};
 use shuguan_adapters::layout::{Encoding, Layout};
 use shuguan_adapters::reject::Reject;
 
@@ -52,6 +52,9 @@ pub struct CheckArgs {
     /// Which of its layouts, when it holds several for the record type.
     #[arg(long, value_name = "NAME", requires = "layout")]
     layout_name: Option<String>,
+    /// Name of the sheet, when a workbook holds its records in another than the first with a known header.
+    #[arg(long, value_name = "NAME")]
+    sheet: Option<String>,
     /// How many rejects to show.
     #[arg(long, value_name = "N", default_value_t = 10)]
     rejects: usize,
@@ -67,6 +70,10 @@ struct Verdict<'a> {
     accepted: u64,
     rejected: u64,
     repeated: u64,
+    /// Rows of sums and of who made the table; records marked as deleted; further sheets that could be read.
+    footers: u64,
+    deleted: u64,
+    sheets_not_read: u64,
     by_code: Vec<ByCode>,
     rejects: Vec<RejectRow>,
     unknown_headers: &'a [String],
@@ -94,6 +101,9 @@ struct RejectRow {
     header: Option<String>,
     code: &'static str,
     name: &'static str,
+    /// In a workbook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cell: Option<String>,
 }
 
 /// Judges the file.
@@ -135,16 +145,19 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
         }
     }
     bar.finish_and_clear();
-    if let Err(error) = decoder.finish() {
-        return Err(unreadable(
-            &args,
-            &layout,
-            &error,
-            &header_notes(&args, &wanted, &decoder),
-        ));
-    }
-    while let Some(part) = decoder.next_part() {
-        gauge.part(&part);
+    loop {
+        let ended = decoder.finish();
+        while let Some(part) = decoder.next_part() {
+            gauge.part(&part);
+        }
+        match ended {
+            Ok(Ended::More) => {}
+            Ok(Ended::Whole) => break,
+            Err(error) => {
+                let notes = header_notes(&args, &wanted, &decoder);
+                return Err(unreadable(&args, &layout, &error, &notes));
+            }
+        }
     }
     let rejects = decoder.take_rejects();
     let quality = gauge.report(decoder.counts());
@@ -242,7 +255,12 @@ fn layout_of(args: &CheckArgs, head: &[u8]) -> Result<Layout, Failure> {
                 .then("send `--charset utf-8` or `--charset gb18030`")
         })?;
     }
-    Ok(layout)
+    match &args.sheet {
+        Some(name) => layout.of_sheet(name).ok_or_else(|| {
+            Failure::new(Exit::Usage, "`--sheet` is for workbooks, and this is none").then("leave `--sheet` out")
+        }),
+        None => Ok(layout),
+    }
 }
 
 fn bar(size: Option<u64>, output: &Output) -> ProgressBar {
@@ -294,8 +312,14 @@ fn show(
                 .map(|(_, sent)| (*sent).to_owned()),
             code: reject.code.code(),
             name: reject.code.slug(),
+            cell: decoder.cell(reject),
         })
         .collect();
+    let PassedOver {
+        footers,
+        deleted,
+        sheets,
+    } = decoder.passed_over();
     let verdict = Verdict {
         file: args.file.display().to_string(),
         record: args.record.name,
@@ -304,6 +328,9 @@ fn show(
         accepted: counts.accepted,
         rejected: counts.rejected,
         repeated: counts.repeated,
+        footers,
+        deleted,
+        sheets_not_read: sheets,
         by_code,
         rejects,
         unknown_headers: decoder.unknown_headers(),
@@ -326,6 +353,17 @@ fn show_text(verdict: &Verdict<'_>, record: &RecordType, output: &Output) {
         "{} rows: {} good, {} rejected, {} repeated",
         verdict.received, verdict.accepted, verdict.rejected, verdict.repeated
     ));
+    let passed_over = [
+        (verdict.footers, "rows of sums or of who made the table, not counted"),
+        (verdict.deleted, "records marked as deleted, not counted"),
+        (
+            verdict.sheets_not_read,
+            "further sheets with such a header, not read: `--sheet NAME`",
+        ),
+    ];
+    for (rows, what) in passed_over.iter().filter(|(rows, _)| *rows > 0) {
+        output.note(format!("{rows} {what}"));
+    }
     for remark in verdict.headers.lines() {
         output.note(remark);
     }
@@ -357,7 +395,7 @@ fn show_text(verdict: &Verdict<'_>, record: &RecordType, output: &Output) {
         .map(|reject| {
             vec![
                 reject.row.to_string(),
-                reject.line.to_string(),
+                reject.cell.clone().unwrap_or_else(|| reject.line.to_string()),
                 reject.field.unwrap_or("-").to_owned(),
                 reject.field_zh.unwrap_or("-").to_owned(),
                 reject.header.clone().unwrap_or_else(|| "-".into()),
@@ -406,6 +444,9 @@ fn unreadable(args: &CheckArgs, layout: &Layout, error: &Unreadable, headers: &H
         Unreadable::RecordTooLong { .. } => {
             "look for a quote that is never closed, or a line that never ends".to_owned()
         }
+        Unreadable::File(FileFault::Truncated { .. }) => "copy the file again; it was cut".to_owned(),
+        Unreadable::File(FileFault::Damaged { .. }) => "open it in a spreadsheet program and save it again".to_owned(),
+        Unreadable::File(_) => refusal.next().to_owned(),
         Unreadable::WrongTrailer { .. } => "ask the sender for the whole file again".to_owned(),
         Unreadable::Compressed(_) => "unpack it and send it as it is".to_owned(),
         Unreadable::TooDeep { .. } => "send the records in a flat array".to_owned(),

@@ -207,7 +207,7 @@ impl Watcher<'_> {
         let (stated, charset) = (item.said.content_type.as_deref(), item.said.charset.as_deref());
         let content_type = match item.said.layout {
             Some(_) => Some(push::of_layout(stated, charset)),
-            None => match push::content_type(stated, charset, &item.file) {
+            None => match push::content_type(stated, charset, None, &item.file) {
                 Ok(content_type) => content_type,
                 Err(failure) => return refused(Refusal::UnsupportedType, &failure.what),
             },
