@@ -1,9 +1,5 @@
 //! Feeds that Python's standard library wrote are read back exactly. Without Python on the machine there is nothing to compare with.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a test may panic and talk"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic and talk")]
 
 use std::path::Path;
 use std::process::Command;
