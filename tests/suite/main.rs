@@ -7,6 +7,7 @@ mod extracts;
 mod feeds;
 mod idempotency;
 mod leaks;
+mod oracles;
 mod people;
 mod random;
 mod refusals;
