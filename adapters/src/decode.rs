@@ -59,6 +59,8 @@ pub struct Counts {
     pub repeated: u64,
     /// Rejects by code.
     pub by_code: BTreeMap<RejectCode, u64>,
+    /// Rejects by code and field; no field when the record as a whole is at fault.
+    pub by_field: BTreeMap<(RejectCode, Option<&'static str>), u64>,
 }
 
 /// Why a batch as a whole cannot be read. Positions and names of our own fields only, never a value.

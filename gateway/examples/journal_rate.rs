@@ -111,6 +111,11 @@ fn push(journal: &Journal, part: &RecordBatch) -> Result<Entry, Failed> {
         cols: payload.cols(),
         nc: payload.column_count(),
         req: payload.evidence_mut().commit_digest("req", &tag),
+        mode: None,
+        sco: None,
+        cnt: None,
+        lay: None,
+        qua: None,
     });
     Ok(Entry {
         payload: Some(payload),

@@ -1,7 +1,7 @@
 //! HTTP to domain and back: the feed listener's routes.
 //!
 //! `gate` what every request passes · `feeds` push · `exchanges` status, receipt, rejects · `extracts` pull · `catalog` what a partner may
-//! do · `problem` the only place that knows status codes. Nothing here decides; it translates.
+//! do · `report` rejects in their forms · `problem` the only place that knows status codes. Nothing here decides; it translates.
 
 pub mod catalog;
 pub mod exchanges;
@@ -9,6 +9,7 @@ pub mod extracts;
 pub mod feeds;
 pub mod gate;
 pub mod problem;
+pub mod report;
 
 use std::sync::Arc;
 

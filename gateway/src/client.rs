@@ -5,6 +5,9 @@
 
 pub mod answer;
 pub mod connect;
+pub mod deliver;
+pub mod marking;
+pub mod outbox;
 pub mod settings;
 pub mod state;
 

@@ -20,6 +20,7 @@ pub mod relay;
 pub mod sample;
 pub mod serve;
 pub mod verify;
+pub mod watch;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -7,9 +7,13 @@ pub mod admit;
 pub mod answer;
 pub mod batch;
 pub mod inflight;
+pub mod mode;
 pub mod pull;
 pub mod push;
+pub mod quality;
 pub mod release;
+pub mod repeat;
+pub mod report;
 pub mod seal;
 pub mod tags;
 
@@ -99,13 +103,38 @@ pub struct RowError {
     pub row: u64,
     /// Line of the file, from 1.
     pub line: u64,
+    /// Cell of a sheet, e.g. `C17`, where the format has cells.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cell: Option<String>,
     /// Field, when one is to blame.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub field: Option<Cow<'static, str>>,
+    /// Name of that field as the sender wrote it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub header: Option<String>,
     /// Stable code.
     pub code: Cow<'static, str>,
     /// What the code means.
     pub title: Cow<'static, str>,
+    /// Names and counts that help; never a value.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hint: Option<String>,
+}
+
+impl RowError {
+    /// A remark on the file as a whole.
+    pub fn of_file(refusal: Refusal, line: u64) -> Self {
+        Self {
+            row: 0,
+            line,
+            cell: None,
+            field: None,
+            header: None,
+            code: refusal.code().into(),
+            title: refusal.zh().into(),
+            hint: None,
+        }
+    }
 }
 
 /// A failure of ours, with the chain of its causes; for the operational log only.

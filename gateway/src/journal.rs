@@ -53,10 +53,11 @@ use uuid::Uuid;
 
 pub use columns::ColumnDigests;
 pub use entry::{Entry, EventDraft, Idempotency, Outcome, Sealed};
-pub use evidence::Evidence;
+pub use evidence::{Evidence, QUALITY};
 pub use fault::{JournalFault, SealError};
 pub use idempotency::Known;
-pub use inbox::{InboxItem, SetAside};
+use inbox::Opener;
+pub use inbox::{InboxItem, Lane, SetAside};
 pub use payload::{PayloadWriter, SealedPayload};
 pub use refusals::RefusalDraft;
 pub use settings::{JournalSettings, Secret};
@@ -364,14 +365,39 @@ impl Journal {
 
 /// For the relay.
 impl Journal {
-    /// The oldest exchange that waits, after the given leaf. Its payload is opened with its first part, so that a damaged one can be set
-    /// aside.
+    /// The lanes in which something waits, by name.
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub async fn next_inbox(&self, after: Option<u64>) -> Result<Option<InboxItem>, JournalFault> {
+    pub async fn lanes(&self) -> Result<Vec<Lane>, JournalFault> {
+        self.read(Reader::lanes).await
+    }
+
+    /// The oldest exchanges that wait in a lane: one at least if any does, at most `limit`, and together no more than `bytes_max` bytes. A
+    /// payload is opened with its first part, so that a damaged one can be set aside.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn waiting(&self, lane: &str, limit: u32, bytes_max: u64) -> Result<Vec<InboxItem>, JournalFault> {
         let (kek, folder) = (Arc::clone(&self.inner.kek), Arc::clone(&self.inner.payloads));
-        self.read(move |reader| reader.next_inbox(after, kek, folder)).await
+        let (opener, lane) = (Opener { kek, folder }, lane.to_owned());
+        self.read(move |reader| reader.waiting(&lane, limit, bytes_max, &opener))
+            .await
+    }
+
+    /// The first part of each, in one go.
+    ///
+    /// # Errors
+    /// For each batch on its own, as [`Journal::read_part`]; for all of them when the reading thread is gone.
+    pub async fn read_first_parts(
+        &self,
+        items: &[InboxItem],
+    ) -> Result<Vec<Result<RecordBatch, JournalFault>>, JournalFault> {
+        let items = items.to_vec();
+        let read = move || items.iter().map(|item| item.part(0)).collect();
+        tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|_| JournalFault::Worker)
     }
 
     /// Part `n` of a batch, from 0; in order each costs one read. The last one is `item.parts - 1`.
@@ -501,6 +527,17 @@ impl Journal {
     /// [`JournalFault::Unopened`] when it was changed.
     pub async fn evidence(&self, exchange: Uuid) -> Result<Option<Vec<u8>>, JournalFault> {
         self.unseal(exchange, sqlite::EVIDENCE, Kind::Evidence).await
+    }
+
+    /// The quality report of a batch that was read, JSON: counts only. None for any other exchange.
+    ///
+    /// # Errors
+    /// [`JournalFault::Unopened`] when the evidence record was changed.
+    pub async fn quality(&self, exchange: Uuid) -> Result<Option<serde_json::Value>, JournalFault> {
+        let evidence = self.evidence(exchange).await?.unwrap_or_default();
+        let record: serde_json::Value = serde_json::from_slice(&evidence).unwrap_or_default();
+        let report = record.get(QUALITY).and_then(serde_json::Value::as_str);
+        Ok(report.and_then(|report| serde_json::from_str(report).ok()))
     }
 
     async fn unseal(

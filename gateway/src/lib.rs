@@ -6,6 +6,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod console;
+pub mod csv_text;
 pub mod edge;
 pub mod exchange;
 pub mod extract;

@@ -54,12 +54,14 @@ refusals! {
     RateLimited "SG2110" "rate-limited" "请求过于频繁" "more requests than this partner's rate allows" "repeat after the time in `Retry-After`";
     TooManyAtOnce "SG2111" "too-many-at-once" "并发请求过多" "more requests at once than this partner may have" "wait for one of them to end";
     InboxFull "SG2112" "inbox-full" "待入库队列已满" "the inbox is full; the registry is behind" "repeat after the time in `Retry-After`";
-    ModeUnsupported "SG2113" "mode-unsupported" "不支持的交换方式" "this `Exchange-Mode` is not offered" "send `Exchange-Mode: upsert` or leave the header out";
+    ModeUnsupported "SG2113" "mode-unsupported" "不支持的交换方式" "this `Exchange-Mode` is not offered" "send `Exchange-Mode: upsert`, or leave the header out";
     NotFound "SG2114" "not-found" "未找到" "there is no such thing, or it is not yours" "see the table of calls in README.md";
     MethodNotAllowed "SG2115" "method-not-allowed" "方法不允许" "this route does not take this method" "see the table of calls in README.md";
     Draining "SG2116" "draining" "网关正在停止" "the gateway is shutting down" "repeat after the time in `Retry-After`";
     Overloaded "SG2117" "overloaded" "网关繁忙" "the gateway has as much work as it may take" "repeat after the time in `Retry-After`";
     UnacceptableForm "SG2118" "not-acceptable" "无法提供所需格式" "this form of answer is not offered" "see the table of calls in README.md";
+    BadManner "SG2119" "bad-manner" "交换方式、范围与条数不一致" "`Exchange-Mode`, `Exchange-Scope` and `Exchange-Count` do not fit together" "a snapshot has a scope and a count, nothing else has a scope: see the table of headers in README.md";
+    UnknownLayout "SG2120" "unknown-layout" "没有该名称的版式" "no layout of this name is set up for this partner and record type" "see `layouts` in `shuguan catalog`, or ask the operator to add it to shuguan.toml";
 
     UnsupportedType "SG3101" "unsupported-type" "不支持的文件格式" "this `Content-Type` or charset is not taken" "send `text/csv` or `application/x-ndjson`, `charset=utf-8` or `charset=gb18030`";
     UnsupportedCoding "SG3102" "unsupported-coding" "不支持的内容编码" "no `Content-Encoding` is taken" "send the body uncompressed";
@@ -67,6 +69,9 @@ refusals! {
     BadHeaderRow "SG3104" "bad-header-row" "表头错误" "the header row lacks a required field or names one twice" "compare with `shuguan catalog`";
     TooManyRejects "SG3105" "too-many-rejects" "不合格记录过多" "more records are rejected than the configured share" "see `errors`; correct the file: `shuguan check FILE --record …`";
     Unreadable "SG3106" "unreadable" "文件无法读取" "the body as a whole cannot be read as the declared format" "check the file: `shuguan check FILE --record …`";
+    CountMismatch "SG3111" "count-mismatch" "条数与声明不符" "the body holds another number of records than `Exchange-Count` states" "send the whole file, or count its records again: `shuguan check FILE --record …`";
+    OutOfScope "SG3112" "out-of-scope" "记录超出快照范围" "a record of the snapshot lies outside its `Exchange-Scope`" "widen the scope, or leave those records out";
+    NoAction "SG3113" "no-action" "增量文件缺少操作列" "a delta has no column that says insert, update or delete" "add a column `op` with I, U or D, or send it as an upsert";
     EmptyBatch "SG3107" "empty-batch" "没有记录" "the body holds no record" "nothing was sent";
 
     UnknownRecordType "SG4101" "unknown-record-type" "数据类不存在" "there is no such record type" "see what may be pushed: `shuguan catalog`";

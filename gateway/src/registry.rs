@@ -113,7 +113,17 @@ impl Registry {
     /// # Errors
     /// Any fault; then nothing of the part is in. [`RegistryFault::remedy`] says what to do.
     pub async fn merge(&self, part: Part) -> Result<Merged, RegistryFault> {
-        self.order(|answer| Order::Merge(Box::new(part), answer)).await?
+        let merged = self.merge_all(Arc::new([part])).await?;
+        merged.first().copied().ok_or(RegistryFault::Closed)
+    }
+
+    /// Merges parts, of one exchange or of many, in their order and in one transaction: what small exchanges cost is mostly the commit.
+    /// Gives what became of each.
+    ///
+    /// # Errors
+    /// The first fault of any part; then nothing of any of them is in, and which of them is to blame is found by merging them one by one.
+    pub async fn merge_all(&self, parts: Arc<[Part]>) -> Result<Vec<Merged>, RegistryFault> {
+        self.order(|answer| Order::Merge(parts, answer)).await?
     }
 
     /// How far an exchange is; none when no part of it is in.

@@ -1,17 +1,23 @@
-//! The relay: moves sealed exchanges from the inbox into the registry at the permitted rate, oldest first, part by part.
+//! The relay: moves sealed exchanges from the inbox into the registry at the permitted rate, in fair shares, part by part.
+//!
+//! `lanes` whose turn it is · `turn` one transaction of the registry and the leaves after it · `pace` how fast · `worker` the loop, and what
+//! becomes of failures · `status` what others see.
 //!
 //! Takes inbox items, which only sealing makes; gives `relayed` leaves and a status. A crash between the last commit in the registry
 //! and the leaf leaves progress without a leaf: the next start finds every part in, writes nothing and seals the leaf. Recovery is
 //! the same function as the daily work. Refuses nothing: what the registry will not take is set aside for an operator.
 
+mod lanes;
 mod pace;
 mod status;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod worker;
 
 use std::num::NonZeroU32;
 
+pub use self::lanes::Weights;
 pub use self::pace::Pace;
 pub use self::status::{RelaySnapshot, RelayState, RelayStatus};
 pub use self::worker::{RelayFault, run};
@@ -21,9 +27,12 @@ pub use self::worker::{RelayFault, run};
 pub struct RelaySettings {
     /// Rows a second that the registry may be given; none means as fast as it takes them. Default 100,000.
     pub rows_per_s: Option<NonZeroU32>,
+    /// Shares of agencies and record types; default equal among agencies.
+    pub weights: Weights,
     /// Rows that may go at once after a pause; default 8,192, one part.
     pub burst_rows: NonZeroU32,
-    /// How often an empty inbox is looked at, milliseconds; default 50.
+    /// How long small exchanges may gather before they are relayed together, and how often an empty inbox is looked at, milliseconds;
+    /// default 50.
     pub idle_ms: u32,
     /// First wait after a failure, milliseconds, doubled each time; default 200.
     pub retry_first_ms: u32,
@@ -42,6 +51,7 @@ impl Default for RelaySettings {
         const PART_ROWS: NonZeroU32 = NonZeroU32::new(8_192).unwrap();
         Self {
             rows_per_s: NonZeroU32::new(100_000),
+            weights: Weights::default(),
             burst_rows: PART_ROWS,
             idle_ms: 50,
             retry_first_ms: 200,

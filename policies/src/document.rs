@@ -310,7 +310,7 @@ pub fn nearest<'k>(word: &str, known: &'k [String]) -> Option<&'k str> {
 }
 
 /// Edit distance (Levenshtein), over characters.
-fn distance(a: &str, b: &str) -> usize {
+pub fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, ca) in a.chars().enumerate() {

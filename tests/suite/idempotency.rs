@@ -144,7 +144,7 @@ fn what_was_refused_for_its_head_does_not_stick_to_its_key() {
             (push(one()).header("exchange-purpose", "marketing"), "SG4104"),
             (push(one()).header("content-type", "image/png"), "SG3101"),
             (push(one()).header("content-encoding", "gzip"), "SG3102"),
-            (push(one()).header("exchange-mode", "snapshot"), "SG2113"),
+            (push(one()).header("exchange-mode", "snapshot"), "SG2119"),
             (push(one()).header("content-digest", "sha-256=:AAAA:"), "SG2106"),
         ] {
             assert_eq!(send(&running, call, &police).await.code(), code);

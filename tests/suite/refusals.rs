@@ -73,8 +73,12 @@ fn what_the_head_of_a_push_can_have_wrong_is_refused_by_name() {
                 (400, "SG2103", "bad-idempotency-key"),
             ),
             (
-                push().header("exchange-mode", "snapshot"),
+                push().header("exchange-mode", "merge"),
                 (400, "SG2113", "mode-unsupported"),
+            ),
+            (
+                push().header("exchange-mode", "snapshot"),
+                (400, "SG2119", "bad-manner"),
             ),
             (
                 push().header("content-type", "application/json"),

@@ -86,6 +86,7 @@ impl Judge {
         self.counts.received += 1;
         self.counts.rejected += 1;
         *self.counts.by_code.entry(code).or_default() += 1;
+        *self.counts.by_field.entry((code, field)).or_default() += 1;
         if self.rejects_kept < self.limits.rejects_kept_max {
             self.rejects_kept += 1;
             self.rejects.push(Reject {

@@ -1,11 +1,12 @@
-//! `GET /v1/catalog`: what this partner may push and pull, with fields, operators and limits.
+//! `GET /v1/catalog`: what this partner may push and pull: fields with their names, operators, limits, rules, code tables.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
 use serde_json::{Value, json};
-use shuguan_policies::Plan;
+use shuguan_adapters::catalogue::FieldType;
+use shuguan_policies::{Plan, Target};
 
 use super::Api;
 use crate::edge::Peer;
@@ -22,7 +23,49 @@ pub async fn catalog(State(api): State<Api>, Extension(peer): Extension<Arc<Peer
         "schema": "shuguan.catalog.v1",
         "partner": peer.partner().id,
         "grants": grants,
+        "code_tables": code_tables(policies.plans_of(peer.partner())),
     }))
+}
+
+/// The code tables of the fields that may be pushed, by name, each once.
+fn code_tables<'p>(plans: impl IntoIterator<Item = &'p Arc<Plan>>) -> Value {
+    let mut tables = serde_json::Map::new();
+    let fields = plans
+        .into_iter()
+        .flat_map(|plan| plan.output())
+        .map(|column| column.kind.field);
+    for field in fields {
+        if let FieldType::Code(table) = field.kind
+            && !tables.contains_key(table.name)
+        {
+            let codes: Vec<Value> = table
+                .rows
+                .iter()
+                .map(|row| json!({ "code": row.code, "zh": row.zh, "spellings": row.spellings }))
+                .collect();
+            tables.insert(table.name.into(), json!({ "standard": table.standard, "codes": codes }));
+        }
+    }
+    Value::Object(tables)
+}
+
+/// What holds between the fields of a record, as far as they are granted.
+fn rules(plan: &Plan) -> Vec<Value> {
+    let Target::Record(record) = plan.target() else {
+        return Vec::new();
+    };
+    let wanted = |fields: &[&str]| fields.iter().all(|field| plan.wanted().contains(field));
+    let keys: Vec<&[&str]> = record.keys.iter().copied().filter(|key| wanted(key)).collect();
+    let mut rules = vec![json!({ "rule": "one-key", "keys": keys })];
+    for (earlier, later) in record.order.iter().filter(|(earlier, later)| wanted(&[earlier, later])) {
+        rules.push(json!({ "rule": "order", "earlier": earlier, "later": later }));
+    }
+    for field in ["sex", "birth_date"] {
+        if wanted(&["citizen_id", field]) {
+            rules.push(json!({ "rule": "agrees-with-id", "id": "citizen_id", "field": field }));
+        }
+    }
+    rules
 }
 
 fn grant(plan: &Plan) -> Value {
@@ -58,6 +101,7 @@ fn grant(plan: &Plan) -> Value {
         "purpose": plan.purpose(),
         "fields": fields,
         "withheld": withheld(plan),
+        "rules": rules(plan),
         "select_by": plan.select_by(),
         "limits": limits,
         "valid_until": shuguan_ledger::time::format(plan.valid().until_s.saturating_mul(1_000_000)),

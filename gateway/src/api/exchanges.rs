@@ -5,17 +5,18 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use http::header;
+use http::{HeaderMap, header};
 use serde_json::{Value, json};
-use shuguan_ledger::leaf::{Event, Leaf};
+use shuguan_ledger::leaf::{Event, Leaf, PushEvent, RefusalEvent};
 use shuguan_ledger::time;
 use uuid::Uuid;
 
 use super::Api;
 use super::catalog::withheld;
 use super::gate::{About, Context};
+use super::report::{self, ReportForm};
 use crate::edge::Peer;
 use crate::exchange::{Fault, Stop};
 use crate::journal::ExchangeView;
@@ -44,13 +45,31 @@ pub async fn status(
     Path(exchange): Path<String>,
 ) -> Response {
     match own(&api, &peer, &exchange).await {
-        Ok(view) => axum::Json(document(&api, &view)).into_response(),
+        Ok(view) => match described(&api, &view).await {
+            Ok(document) => axum::Json(document).into_response(),
+            Err(stop) => context.stop(Some(&peer), "exchanges", About::default(), stop).await,
+        },
         Err(stop) => context.stop(Some(&peer), "exchanges", About::default(), stop).await,
     }
 }
 
-/// The state of an exchange as JSON.
-pub fn document(api: &Api, view: &ExchangeView) -> Value {
+/// The state of an exchange as JSON, with the quality report of a batch.
+pub async fn described(api: &Api, view: &ExchangeView) -> Result<Value, Stop> {
+    let mut document = document(api, view);
+    let quality = match &view.leaf.event {
+        Event::Push(PushEvent { qua: Some(_), .. }) | Event::Refusal(RefusalEvent { qua: Some(_), .. }) => {
+            let quality = api.stations.journal.quality(view.exchange).await;
+            quality.map_err(Fault::from_error("read a quality report"))?
+        }
+        _ => None,
+    };
+    if let (Some(members), Some(quality)) = (document.as_object_mut(), quality) {
+        members.insert("quality".into(), quality);
+    }
+    Ok(document)
+}
+
+fn document(api: &Api, view: &ExchangeView) -> Value {
     let mut document = json!({
         "schema": "shuguan.exchange.v1",
         "exchange": view.exchange,
@@ -71,6 +90,17 @@ pub fn document(api: &Api, view: &ExchangeView) -> Value {
                 "filtered": event.fil, "repeated": event.rep, "bytes": event.bytes,
             });
             members.extend(counts.as_object().cloned().unwrap_or_default());
+            members.insert("mode".into(), event.mode.as_deref().unwrap_or("upsert").into());
+            let asked = [
+                ("scope", event.sco.clone().map(Value::from)),
+                ("count", event.cnt.map(Value::from)),
+                ("layout", event.lay.clone().map(Value::from)),
+            ];
+            members.extend(
+                asked
+                    .into_iter()
+                    .filter_map(|(name, value)| Some((name.to_owned(), value?))),
+            );
             let policies = api.stations.policies.load();
             if let Some(plan) = policies.plans().find(|plan| plan.hash() == event.plan.0) {
                 members.insert("withheld".into(), json!(withheld(plan)));
@@ -103,10 +133,22 @@ pub fn document(api: &Api, view: &ExchangeView) -> Value {
     {
         members.insert(
             "relayed".into(),
-            json!({ "inserted": relayed.ins, "updated": relayed.upd, "same": relayed.same, "failed": relayed.fail }),
+            json!({
+                "inserted": relayed.ins, "updated": relayed.upd, "same": relayed.same, "failed": relayed.fail,
+                "closed": relayed.del.unwrap_or(0),
+            }),
         );
     }
     document
+}
+
+/// The record type that a batch was sent as.
+fn record(event: &Event) -> Option<&str> {
+    match event {
+        Event::Push(event) => Some(&event.rec),
+        Event::Refusal(event) => event.rec.as_deref(),
+        _ => None,
+    }
 }
 
 fn state(view: &ExchangeView) -> &'static str {
@@ -141,24 +183,26 @@ pub async fn receipt(
     }
 }
 
-/// The reject report: NDJSON of row, line, field, code.
+/// The reject report: row, line, cell, field, header, code, what was expected; NDJSON, CSV or JSON.
 pub async fn rejects(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,
     Path(exchange): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Response {
     let rejects = async {
+        let form = ReportForm::asked(query.as_deref(), &headers)?;
         let view = own(&api, &peer, &exchange).await?;
         let rejects = api.stations.journal.rejects(view.exchange).await;
-        Ok(rejects
-            .map_err(Fault::from_error("read a reject report"))?
-            .unwrap_or_default())
+        let stored = rejects.map_err(Fault::from_error("read a reject report"))?;
+        Ok((form, view, stored.unwrap_or_default()))
     };
     match rejects.await {
-        Ok(rejects) => {
-            let headers = [(header::CONTENT_TYPE, "application/x-ndjson; charset=utf-8")];
-            (headers, rejects).into_response()
+        Ok((form, view, stored)) => {
+            let exchange = view.exchange.to_string();
+            report::answer(form, context.language, &exchange, record(&view.leaf.event), &stored)
         }
         Err(stop) => context.stop(Some(&peer), "exchanges", About::default(), stop).await,
     }

@@ -21,6 +21,8 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::BadDigest
         | Refusal::BodyIncomplete
         | Refusal::ModeUnsupported
+        | Refusal::BadManner
+        | Refusal::UnknownLayout
         | Refusal::BadSelection
         | Refusal::CaseRequired
         | Refusal::ReasonRequired => StatusCode::BAD_REQUEST,
@@ -55,6 +57,9 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::BadHeaderRow
         | Refusal::TooManyRejects
         | Refusal::TooManyRows
+        | Refusal::CountMismatch
+        | Refusal::OutOfScope
+        | Refusal::NoAction
         | Refusal::Unreadable
         | Refusal::EmptyBatch => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::RateLimited | Refusal::TooManyAtOnce | Refusal::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,

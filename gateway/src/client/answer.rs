@@ -7,6 +7,9 @@ use serde::Deserialize;
 use crate::command::exit::{Exit, Failure};
 use crate::refusal::Refusal;
 
+/// Rows of a problem that a person is shown at once.
+const ERRORS_SHOWN: usize = 5;
+
 /// An RFC 9457 problem document, as far as we show it.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Problem {
@@ -41,13 +44,44 @@ pub struct RowProblem {
     pub row: u64,
     /// Line of the file, from 1.
     pub line: u64,
+    /// Cell of a sheet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cell: Option<String>,
     /// Field, when one is to blame.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// Chinese name of the field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field_zh: Option<String>,
+    /// The field's name as we sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
     /// Stable code.
     pub code: String,
     /// What the code means.
     pub title: String,
+    /// What would have passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// Names and counts that help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl RowProblem {
+    /// Place, field, code and reason on one line.
+    pub fn line(&self) -> String {
+        let field = self.field.as_deref().unwrap_or("-");
+        let mut text = format!(
+            "row {} line {}  {field}  {}  {}",
+            self.row, self.line, self.code, self.title
+        );
+        if let Some(hint) = &self.hint {
+            text.push_str("  ");
+            text.push_str(hint);
+        }
+        text
+    }
 }
 
 /// Why a call has no answer.
@@ -110,8 +144,13 @@ impl Problem {
             }
         }
         let mut failure = Failure::new(exit, &self.title).coded(&self.code).at(place);
-        if let Some(detail) = &self.detail {
-            failure = failure.because(detail);
+        let mut why: Vec<String> = self.detail.iter().cloned().collect();
+        why.extend(self.errors.iter().take(ERRORS_SHOWN).map(RowProblem::line));
+        if self.errors.len() > ERRORS_SHOWN {
+            why.push(format!("… {} in all", self.errors.len()));
+        }
+        if !why.is_empty() {
+            failure = failure.because(why.join("\n         "));
         }
         if let Some(next) = &self.next {
             failure = failure.then(next);

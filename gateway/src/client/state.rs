@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::deliver::write_whole;
 use crate::command::exit::Failure;
 
 /// The state of one file.
@@ -20,8 +21,34 @@ pub struct PushState {
     pub purpose: String,
     /// The key that this content goes under.
     pub key: String,
+    /// Mode, scope, count and layout; empty for a plain upsert.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub manner: String,
     /// The exchange, once the gateway has acknowledged it.
     pub exchange: Option<String>,
+    /// What became of it in a drop folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<Done>,
+}
+
+/// A file of a drop folder that was answered, as it was then.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Done {
+    /// Whether the gateway took it.
+    pub accepted: bool,
+    /// The file and its companion as they were.
+    pub stamp: Stamp,
+}
+
+/// Size and time of change of a file and of its companion.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Stamp {
+    /// Bytes.
+    pub bytes: u64,
+    /// Microseconds since 1970.
+    pub changed_us: i64,
+    /// The companion's, 0 without one.
+    pub companion_us: i64,
 }
 
 /// Where the state of a file lies.
@@ -38,12 +65,12 @@ impl PushState {
     /// The state of this content: what was remembered, or a fresh key that is remembered before anything is sent.
     ///
     /// A crash after this and before the answer leaves the key on disk, so that the repeat is recognised.
-    pub fn of(path: &Path, digest: &str, record: &str, purpose: &str) -> Result<Self, Failure> {
-        if let Ok(text) = std::fs::read(path)
-            && let Ok(known) = serde_json::from_slice::<Self>(&text)
+    pub fn of(path: &Path, digest: &str, record: &str, purpose: &str, manner: &str) -> Result<Self, Failure> {
+        if let Some(known) = Self::load(path)
             && known.digest == digest
             && known.record == record
             && known.purpose == purpose
+            && known.manner == manner
         {
             return Ok(known);
         }
@@ -52,13 +79,21 @@ impl PushState {
             record: record.to_owned(),
             purpose: purpose.to_owned(),
             key: uuid::Uuid::new_v4().to_string(),
+            manner: manner.to_owned(),
             exchange: None,
+            done: None,
         };
         fresh.save(path)?;
         Ok(fresh)
     }
 
-    /// Writes the state whole: a new file, then renamed over the old one.
+    /// What was remembered, whatever it was.
+    pub fn load(path: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    }
+
+    /// Writes the state whole and to disk: a new file, then renamed over the old one. A key that a power cut takes back would be another
+    /// key next time.
     pub fn save(&self, path: &Path) -> Result<(), Failure> {
         let unwritable = |error: &dyn std::fmt::Display| {
             Failure::local(format!("cannot keep the idempotency key in `{}`", path.display()))
@@ -66,9 +101,7 @@ impl PushState {
                 .then("name a writable folder with `--state DIR`")
         };
         let text = serde_json::to_vec_pretty(self).map_err(|error| unwritable(&error))?;
-        let fresh = path.with_extension("shuguan-push.tmp");
-        std::fs::write(&fresh, text).map_err(|error| unwritable(&error))?;
-        std::fs::rename(&fresh, path).map_err(|error| unwritable(&error))
+        write_whole(path, &text).map_err(|error| unwritable(&error))
     }
 }
 
@@ -82,14 +115,16 @@ mod tests {
     fn the_key_stays_with_the_content_and_changes_with_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = state_path(&folder.path().join("a.csv"), None);
-        let first = PushState::of(&path, "d1", "health/birth-certificate", "p").unwrap();
+        let first = PushState::of(&path, "d1", "health/birth-certificate", "p", "").unwrap();
         assert_eq!(
-            PushState::of(&path, "d1", "health/birth-certificate", "p").unwrap(),
+            PushState::of(&path, "d1", "health/birth-certificate", "p", "").unwrap(),
             first
         );
-        let other = PushState::of(&path, "d2", "health/birth-certificate", "p").unwrap();
+        let other = PushState::of(&path, "d2", "health/birth-certificate", "p", "").unwrap();
         assert_ne!(other.key, first.key);
-        let purpose = PushState::of(&path, "d2", "health/birth-certificate", "q").unwrap();
+        let purpose = PushState::of(&path, "d2", "health/birth-certificate", "q", "").unwrap();
         assert_ne!(purpose.key, other.key);
+        let counted = PushState::of(&path, "d2", "health/birth-certificate", "q", "exchange-count: 3").unwrap();
+        assert_ne!(counted.key, purpose.key);
     }
 }

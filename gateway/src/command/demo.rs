@@ -17,10 +17,10 @@ use shuguan_ledger::trust::Trust;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::pull::{Extract, Pulled, pull};
-use super::push::{Feed, Pushed, load_trust, push_file};
 use super::serve::not_started;
 use super::verify::{ReadLog, read_log};
 use super::{config, init};
+use crate::client::deliver::{Asked, Feed, Pushed, load_trust, push_file};
 use crate::client::{CallError, Client, ClientSettings, Listener};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -195,7 +195,9 @@ async fn push_all(args: &DemoArgs, trust: &Trust, output: &Output) -> Result<Vec
             record: feed.record,
             purpose: "enrolment.registration",
             content_type: None,
+            asked: Asked::default(),
             state: None,
+            receipt: None,
             patience: PATIENCE,
         };
         all.push(push_file(&client(args, feed.partner)?, trust, &request, &quiet(output)).await?);

@@ -7,6 +7,8 @@ use std::io::{IsTerminal, Write};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
+use crate::csv_text;
+
 /// The form of the data on stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Form {
@@ -17,6 +19,10 @@ pub enum Form {
     Table,
     /// One JSON document with a `schema` member.
     Json,
+    /// One JSON object a line.
+    Ndjson,
+    /// Comma-separated values (RFC 4180) with a header.
+    Csv,
     /// Tab-separated values with a header.
     Tsv,
 }
@@ -72,9 +78,14 @@ impl Output {
     pub fn rows(&self, header: &[&str], rows: &[Vec<String>]) {
         let aligned = match self.form {
             Form::Table => true,
-            Form::Tsv | Form::Json => false,
+            Form::Tsv | Form::Json | Form::Ndjson | Form::Csv => false,
             Form::Auto => std::io::stdout().is_terminal(),
         };
+        match self.form {
+            Form::Csv => return self.csv(header, rows),
+            Form::Ndjson => return self.ndjson(header, rows),
+            Form::Auto | Form::Table | Form::Json | Form::Tsv => {}
+        }
         if aligned {
             self.line(align(header, rows));
             return;
@@ -82,6 +93,29 @@ impl Output {
         self.line(header.join("\t"));
         for row in rows {
             self.line(row.join("\t"));
+        }
+    }
+
+    fn csv(&self, header: &[&str], rows: &[Vec<String>]) {
+        self.line(csv_text::row(header).trim_end());
+        for row in rows {
+            self.line(csv_text::row(row).trim_end_matches(['\r', '\n']));
+        }
+    }
+
+    /// Each row as an object; its members are the columns' names in lower case.
+    fn ndjson(&self, header: &[&str], rows: &[Vec<String>]) {
+        let names: Vec<String> = header
+            .iter()
+            .map(|name| name.to_lowercase().replace(' ', "_"))
+            .collect();
+        for row in rows {
+            let members: serde_json::Map<_, _> = names
+                .iter()
+                .cloned()
+                .zip(row.iter().map(|cell| cell.as_str().into()))
+                .collect();
+            self.line(serde_json::Value::Object(members).to_string());
         }
     }
 }

@@ -19,8 +19,8 @@ use shuguan_ledger::trust::Trust;
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::push::load_trust;
 use crate::client::connect;
+use crate::client::deliver::load_trust;
 use crate::client::{CallError, Client, ClientSettings, Listener};
 
 /// Request an extract and download it.

@@ -3,57 +3,75 @@
 //! Takes files; gives counts, the first rejects and a verified receipt beside each file. A file is read twice, first for its digest, then
 //! while it is sent, so memory does not grow with it. Running the command twice is harmless: the idempotency key stays with the content.
 
-use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::Bytes;
-use futures_util::stream;
-use http::Method;
-use http_body_util::{BodyExt, StreamBody};
-use hyper::body::Frame;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use ring::digest::{Context, SHA256};
-use serde::Serialize;
-use shuguan_adapters::layout::{Encoding, Layout};
-use shuguan_ledger::receipt::Receipt;
-use shuguan_ledger::trust::Trust;
+use shuguan_adapters::layout::Encoding;
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use crate::client::answer::RowProblem;
-use crate::client::connect::{self, Body};
-use crate::client::state::{PushState, state_path};
-use crate::client::{CallError, Client, ClientSettings, Listener};
-
-const CHUNK_BYTES: usize = 64 * 1024;
+use super::watch::{self, Watch};
+use crate::client::deliver::{Asked, Feed, Pushed, detect, load_trust, push_file};
+use crate::client::{Client, ClientSettings, Listener};
 
 /// Send feeds to the gateway.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "EXAMPLES
   shuguan push birth.ndjson --record health/birth-certificate --purpose enrolment.registration -c client.toml
   shuguan push *.csv --record public-security/resident --purpose enrolment.registration --rejects-ok 1
+  shuguan push --watch /data/outbox --purpose enrolment.registration -c client.toml
+
+DROP FOLDER
+  /data/outbox/public-security/resident/june.csv is sent as what its folders say. A file is taken when it has not changed for
+  `--settle-s`, or at once when june.csv.ok or june.csv.chk lies beside it (empty, or with `count=N` and `sha256=HEX`, which are checked).
+  Beside it appears june.csv.ack, the receipt, or june.csv.err, the rejects. A folder may hold a drop.toml with record, purpose,
+  charset, content_type, layout, mode, scope, require_ok. Delete an .err to have a refused file sent again.
 
 EXIT CODES
   0 all accepted · 1 local failure · 3 refused · 4 not reached (repeat) · 5 some rows rejected · 6 the receipt does not verify · 7 rate limited")]
 pub struct PushArgs {
     /// Files to send, one batch each.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "watch")]
     files: Vec<PathBuf>,
     /// What the records are, e.g. `public-security/resident`.
-    #[arg(long)]
-    record: String,
+    #[arg(long, required_unless_present = "watch")]
+    record: Option<String>,
     /// What they may be used for, e.g. `enrolment.registration`.
-    #[arg(long)]
-    purpose: String,
+    #[arg(long, required_unless_present = "watch")]
+    purpose: Option<String>,
     /// Charset of the files, when detection is wrong: `utf-8` or `gb18030`.
     #[arg(long)]
     charset: Option<String>,
     /// Whole `Content-Type`, when detection is wrong.
     #[arg(long)]
     content_type: Option<String>,
+    /// Each row says insert, update or delete, in a column `op`.
+    #[arg(long, conflicts_with = "snapshot")]
+    delta: bool,
+    /// All rows inside `--scope`: what is not in the file is closed.
+    #[arg(long, requires = "scope", requires = "count")]
+    snapshot: bool,
+    /// What a snapshot speaks for: `all`, or a field and its codes, e.g. `hukou_region=320707`.
+    #[arg(long, requires = "snapshot")]
+    scope: Option<String>,
+    /// Rows that the file should hold; another number is refused.
+    #[arg(long, value_name = "N", conflicts_with = "watch")]
+    count: Option<u64>,
+    /// A layout that the gateway's operator has set up for us: `shuguan catalog`.
+    #[arg(long, value_name = "NAME")]
+    layout: Option<String>,
+    /// Send what is put into this folder, until SIGTERM.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["files", "state", "delta", "snapshot"])]
+    watch: Option<PathBuf>,
+    /// With `--watch`: send what is there now, then end.
+    #[arg(long, requires = "watch")]
+    once: bool,
+    /// With `--watch`: a file that has not changed for so long is complete.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    settle_s: u32,
+    /// With `--watch`: how often the folder is looked at.
+    #[arg(long, value_name = "MS", default_value_t = 2_000)]
+    poll_ms: u32,
     /// Folder for idempotency keys and receipts, when the files' own folder is read-only.
     #[arg(long)]
     state: Option<PathBuf>,
@@ -68,67 +86,37 @@ pub struct PushArgs {
     config: PathBuf,
 }
 
-/// What became of one file.
-#[derive(Debug, Serialize)]
-pub struct Pushed {
-    /// The file.
-    pub file: String,
-    /// The exchange.
-    pub exchange: String,
-    /// Index of its leaf.
-    pub index: u64,
-    /// Rows received.
-    pub received: u64,
-    /// Rows accepted.
-    pub accepted: u64,
-    /// Rows rejected.
-    pub rejected: u64,
-    /// Rows that the agreement's filter held back.
-    pub filtered: u64,
-    /// Rows that repeated another.
-    pub repeated: u64,
-    /// The first rejects.
-    pub rejects: Vec<RowProblem>,
-    /// Fields that were sent or could be, and that no grant names.
-    pub withheld: Vec<String>,
-    /// Where the receipt lies.
-    pub receipt: PathBuf,
-    /// The gateway had this content before.
-    pub replayed: bool,
-}
-
-/// One file to send and how.
-#[derive(Debug)]
-pub struct Feed<'a> {
-    /// The file.
-    pub file: &'a Path,
-    /// Record type.
-    pub record: &'a str,
-    /// Purpose.
-    pub purpose: &'a str,
-    /// Content type; detected when absent.
-    pub content_type: Option<String>,
-    /// Folder for state and receipts.
-    pub state: Option<&'a Path>,
-    /// How long to go on trying.
-    pub patience: Duration,
-}
-
 /// Runs the command.
 pub fn run(args: PushArgs, output: &Output) -> Result<Exit, Failure> {
     let settings = ClientSettings::load(&args.config)?;
     let trust = load_trust(&settings.trust)?;
     let client = Client::open(&settings, Listener::Feed)?;
     let runtime = super::runtime()?;
+    if let Some(folder) = &args.watch {
+        let watch = Watch {
+            folder,
+            record: args.record.as_deref(),
+            purpose: args.purpose.as_deref(),
+            charset: args.charset.as_deref(),
+            content_type: args.content_type.as_deref(),
+            layout: args.layout.as_deref(),
+            once: args.once,
+            settle_s: args.settle_s,
+            poll_ms: args.poll_ms,
+        };
+        return runtime.block_on(watch::run(&watch, &client, &trust, output));
+    }
     let mut all = Vec::new();
     for file in &args.files {
-        let content_type = content_type(&args, file)?;
+        let content_type = content_type(args.content_type.as_deref(), args.charset.as_deref(), file)?;
         let feed = Feed {
             file,
-            record: &args.record,
-            purpose: &args.purpose,
+            record: args.record.as_deref().unwrap_or_default(),
+            purpose: args.purpose.as_deref().unwrap_or_default(),
             content_type,
+            asked: asked(&args),
             state: args.state.as_deref(),
+            receipt: None,
             patience: Duration::from_secs(args.timeout),
         };
         let pushed = runtime.block_on(interruptible(push_file(&client, &trust, &feed, output), file))?;
@@ -143,12 +131,28 @@ pub fn run(args: PushArgs, output: &Output) -> Result<Exit, Failure> {
     Ok(verdict(&all, args.rejects_ok))
 }
 
-fn content_type(args: &PushArgs, file: &Path) -> Result<Option<String>, Failure> {
-    if args.content_type.is_some() {
-        return Ok(args.content_type.clone());
+fn asked(args: &PushArgs) -> Asked {
+    let mode = match (args.delta, args.snapshot) {
+        (true, _) => Some("delta"),
+        (_, true) => Some("snapshot"),
+        _ => None,
+    };
+    Asked {
+        mode: mode.map(str::to_owned),
+        scope: args.scope.clone(),
+        count: args.count,
+        layout: args.layout.clone(),
     }
-    let Some(charset) = &args.charset else {
-        return Ok(None);
+}
+
+/// The content type that was stated, whole or as a charset; none: it is detected.
+pub(crate) fn content_type(
+    stated: Option<&str>,
+    charset: Option<&str>,
+    file: &Path,
+) -> Result<Option<String>, Failure> {
+    let (None, Some(charset)) = (stated, charset) else {
+        return Ok(stated.map(str::to_owned));
     };
     let encoding = Encoding::parse(charset).ok_or_else(|| {
         Failure::new(Exit::Usage, format!("`{charset}` is no charset that the gateway takes")).then("--charset gb18030")
@@ -179,193 +183,6 @@ fn verdict(all: &[Pushed], rejects_ok: Option<f64>) -> Exit {
     }
 }
 
-/// Sends one file; repeats it under the same key until it is answered or patience ends.
-pub async fn push_file(client: &Client, trust: &Trust, feed: &Feed<'_>, output: &Output) -> Result<Pushed, Failure> {
-    let digest = digest(feed.file)?;
-    let hex = crate::pki::hex(&digest);
-    let state_path = state_path(feed.file, feed.state);
-    let mut state = PushState::of(&state_path, &hex, feed.record, feed.purpose)?;
-    let content_type = match &feed.content_type {
-        Some(content_type) => content_type.clone(),
-        None => detect(feed.file)?.content_type(),
-    };
-    let answer = send_until_answered(client, feed, &state.key, &content_type, &digest, output).await?;
-    let mut pushed = read_answer(feed, &answer)?;
-    keep_receipt(trust, feed, &answer, &mut pushed)?;
-    state.exchange = Some(pushed.exchange.clone());
-    state.save(&state_path)?;
-    if let Ok(status) = client.get_json(&format!("/v1/exchanges/{}", pushed.exchange)).await {
-        pushed.withheld = strings(&status, "withheld");
-    }
-    Ok(pushed)
-}
-
-/// The answer's JSON, with `replayed` when the gateway said so.
-async fn send_until_answered(
-    client: &Client,
-    feed: &Feed<'_>,
-    key: &str,
-    content_type: &str,
-    digest: &[u8; 32],
-    output: &Output,
-) -> Result<serde_json::Value, Failure> {
-    let began = Instant::now();
-    let place = format!(
-        "POST {}/v1/feeds/{} · {}",
-        client.address(),
-        feed.record,
-        feed.file.display()
-    );
-    let mut attempt = 1;
-    loop {
-        let progress = Progress::start(feed.file, attempt, output)?;
-        let result = send_once(client, feed, key, content_type, digest, &progress).await;
-        progress.end();
-        let error = match result {
-            Ok(answer) => return Ok(answer),
-            Err(error) => error,
-        };
-        let Some(asked) = error.retry() else {
-            return Err(error.failure(&place));
-        };
-        let wait = wait_before(attempt, asked);
-        if began.elapsed() + wait > feed.patience {
-            return Err(error.failure(&place));
-        }
-        output.note(format!(
-            "{error}; attempt {} in {:.1} s",
-            attempt + 1,
-            wait.as_secs_f64()
-        ));
-        tokio::time::sleep(wait).await;
-        attempt += 1;
-    }
-}
-
-/// Capped exponential back-off with full jitter, or what the gateway asked for.
-fn wait_before(attempt: u32, asked: Option<u64>) -> Duration {
-    if let Some(seconds) = asked {
-        return Duration::from_secs(seconds);
-    }
-    let cap = 250_u64 << attempt.min(6);
-    let random = crate::clock::random::<4>().map_or(0, u32::from_le_bytes);
-    Duration::from_millis(100 + u64::from(random) % cap)
-}
-
-async fn send_once(
-    client: &Client,
-    feed: &Feed<'_>,
-    key: &str,
-    content_type: &str,
-    digest: &[u8; 32],
-    progress: &Progress,
-) -> Result<serde_json::Value, CallError> {
-    let cannot = |error: &dyn std::fmt::Display| CallError::Network(error.to_string());
-    let body = file_body(feed.file, progress.bar.clone()).map_err(|error| cannot(&error))?;
-    let length = std::fs::metadata(feed.file).map_err(|error| cannot(&error))?.len();
-    let request = client
-        .request(Method::POST, &format!("/v1/feeds/{}", feed.record))
-        .header("content-type", content_type)
-        .header("content-length", length)
-        .header("content-digest", format!("sha-256=:{}:", BASE64.encode(digest)))
-        .header("exchange-purpose", feed.purpose)
-        .header("idempotency-key", key)
-        .body(body)
-        .map_err(|error| cannot(&error))?;
-    let response = client.send(request).await?;
-    let replayed = response.headers().contains_key("idempotency-replayed");
-    let mut answer = connect::read_json(response).await?;
-    if let Some(members) = answer.as_object_mut() {
-        members.insert("replayed".into(), replayed.into());
-    }
-    Ok(answer)
-}
-
-fn file_body(path: &Path, bar: ProgressBar) -> std::io::Result<Body> {
-    let file = std::fs::File::open(path)?;
-    let chunks = stream::unfold(file, move |mut file| {
-        let bar = bar.clone();
-        async move {
-            // A local file answers at once; a thread hop for each chunk would cost more than the read.
-            let mut chunk = vec![0; CHUNK_BYTES];
-            match file.read(&mut chunk) {
-                Ok(0) => None,
-                Ok(read) => {
-                    chunk.truncate(read);
-                    bar.inc(u64::try_from(read).unwrap_or(0));
-                    Some((Ok(Frame::data(Bytes::from(chunk))), file))
-                }
-                Err(error) => Some((Err(error), file)),
-            }
-        }
-    });
-    Ok(BodyExt::boxed_unsync(StreamBody::new(chunks)))
-}
-
-fn read_answer(feed: &Feed<'_>, answer: &serde_json::Value) -> Result<Pushed, Failure> {
-    let number = |name: &str| answer.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
-    let exchange = answer
-        .get("exchange")
-        .and_then(serde_json::Value::as_str)
-        .ok_or_else(|| {
-            Failure::new(Exit::Unreached, "the gateway's answer names no exchange")
-                .then("shuguan doctor, at the gateway")
-        })?;
-    let rejects = answer.get("rejects").cloned().unwrap_or_default();
-    Ok(Pushed {
-        file: feed.file.display().to_string(),
-        exchange: exchange.to_owned(),
-        index: number("index"),
-        received: number("received"),
-        accepted: number("accepted"),
-        rejected: number("rejected"),
-        filtered: number("filtered"),
-        repeated: number("repeated"),
-        rejects: serde_json::from_value(rejects).unwrap_or_default(),
-        withheld: Vec::new(),
-        receipt: PathBuf::new(),
-        replayed: answer
-            .get("replayed")
-            .and_then(serde_json::Value::as_bool)
-            .unwrap_or(false),
-    })
-}
-
-/// Verifies the receipt offline before it counts as proof, then keeps it beside the file.
-fn keep_receipt(
-    trust: &Trust,
-    feed: &Feed<'_>,
-    answer: &serde_json::Value,
-    pushed: &mut Pushed,
-) -> Result<(), Failure> {
-    let text = answer
-        .get("receipt")
-        .and_then(serde_json::Value::as_str)
-        .unwrap_or_default();
-    let proven = Receipt::parse(text)
-        .and_then(|receipt| receipt.verify(trust))
-        .map_err(|error| {
-            Failure::new(
-                Exit::NotProven,
-                format!("the receipt of {} does not verify", pushed.exchange),
-            )
-            .because(error)
-            .then("do not count this file as delivered; tell the gateway's operator")
-        })?;
-    if proven.leaf.event.exchange() != Some(pushed.exchange.as_str()) {
-        return Err(Failure::new(Exit::NotProven, "the receipt belongs to another exchange"));
-    }
-    let folder = feed.state.or_else(|| feed.file.parent()).unwrap_or(Path::new(""));
-    let mut name = feed.file.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tlog-proof", pushed.exchange));
-    pushed.receipt = folder.join(name);
-    std::fs::write(&pushed.receipt, text).map_err(|error| {
-        Failure::local(format!("cannot write `{}`", pushed.receipt.display()))
-            .because(error)
-            .then("shuguan receipt EXCHANGE -o FILE   fetches it again")
-    })
-}
-
 fn show(pushed: &Pushed, output: &Output) {
     let cell = |n: u64| n.to_string();
     output.rows(
@@ -383,14 +200,13 @@ fn show(pushed: &Pushed, output: &Output) {
         ]],
     );
     for reject in &pushed.rejects {
-        let field = reject.field.as_deref().unwrap_or("-");
-        output.note(format!(
-            "  row {} line {}  {field}  {}  {}",
-            reject.row, reject.line, reject.code, reject.title
-        ));
+        output.note(format!("  {}", reject.line()));
     }
     if pushed.rejected > u64::try_from(pushed.rejects.len()).unwrap_or(0) {
         output.note(format!("  … all of them: shuguan rejects {}", pushed.exchange));
+    }
+    for remark in pushed.headers.lines() {
+        output.note(format!("  {remark}"));
     }
     if !pushed.withheld.is_empty() {
         output.note(format!("  withheld by policy: {}", pushed.withheld.join(", ")));
@@ -399,91 +215,4 @@ fn show(pushed: &Pushed, output: &Output) {
         output.note("  the gateway had this content before; this is its first answer");
     }
     output.note(format!("  receipt verified: {}", pushed.receipt.display()));
-}
-
-/// The strings of an array member.
-pub(crate) fn strings(document: &serde_json::Value, member: &str) -> Vec<String> {
-    document
-        .get(member)
-        .and_then(serde_json::Value::as_array)
-        .map(|items| {
-            items
-                .iter()
-                .filter_map(|item| item.as_str().map(str::to_owned))
-                .collect()
-        })
-        .unwrap_or_default()
-}
-
-/// Reads a trust file.
-pub(crate) fn load_trust(path: &Path) -> Result<Trust, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::local(format!("cannot read the trust file `{}`", path.display()))
-            .because(error)
-            .then("it came with the kit; it holds the log's public key")
-    })?;
-    Trust::parse(&text).map_err(|error| Failure::local(error.to_string()).at(path.display().to_string()))
-}
-
-fn unreadable(path: &Path, error: std::io::Error) -> Failure {
-    Failure::local(format!("cannot read `{}`", path.display())).because(error)
-}
-
-fn digest(path: &Path) -> Result<[u8; 32], Failure> {
-    let mut file = std::fs::File::open(path).map_err(|error| unreadable(path, error))?;
-    let mut context = Context::new(&SHA256);
-    let mut chunk = vec![0; CHUNK_BYTES];
-    loop {
-        let read = file.read(&mut chunk).map_err(|error| unreadable(path, error))?;
-        if read == 0 {
-            break;
-        }
-        context.update(chunk.get(..read).unwrap_or_default());
-    }
-    let mut digest = [0; 32];
-    digest.copy_from_slice(context.finish().as_ref());
-    Ok(digest)
-}
-
-fn detect(path: &Path) -> Result<Layout, Failure> {
-    let file = std::fs::File::open(path).map_err(|error| unreadable(path, error))?;
-    let mut head = Vec::new();
-    file.take(CHUNK_BYTES as u64)
-        .read_to_end(&mut head)
-        .map_err(|error| unreadable(path, error))?;
-    Ok(Layout::detect(&path.display().to_string(), &head))
-}
-
-/// Bytes sent of one attempt: a bar at a terminal, a plain line otherwise.
-struct Progress {
-    bar: ProgressBar,
-}
-
-impl Progress {
-    fn start(file: &Path, attempt: u32, output: &Output) -> Result<Self, Failure> {
-        let bytes = std::fs::metadata(file).map_err(|error| unreadable(file, error))?.len();
-        let bar = ProgressBar::new(bytes);
-        if output.shows_progress() {
-            bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        } else {
-            bar.set_draw_target(ProgressDrawTarget::hidden());
-            if !std::io::stderr().is_terminal() {
-                output.note(format!("sending {} ({bytes} bytes), attempt {attempt}", file.display()));
-            }
-        }
-        if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}") {
-            bar.set_style(style);
-        }
-        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        bar.set_message(if attempt == 1 {
-            name
-        } else {
-            format!("{name} (attempt {attempt})")
-        });
-        Ok(Self { bar })
-    }
-
-    fn end(&self) {
-        self.bar.finish_and_clear();
-    }
 }

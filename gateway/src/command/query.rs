@@ -1,13 +1,21 @@
 //! `status`, `rejects`, `receipt`, `catalog`: what became of an exchange, and what this certificate may do.
 
-use std::path::PathBuf;
+use std::io::{BufReader, Write};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+use shuguan_adapters::layout::{Format, Layout};
+
 use super::exit::{Exit, Failure};
-use super::output::Output;
-use super::push::strings;
+use super::output::{Form, Output};
+use super::push::content_type;
+use crate::client::answer::RowProblem;
 use crate::client::connect;
+use crate::client::deliver::{detect, strings};
+use crate::client::marking::{self, Rejects};
 use crate::client::{Client, ClientSettings, Listener};
+use crate::exchange::report::HeaderNotes;
 
 /// Whose certificate asks.
 #[derive(Debug, clap::Args)]
@@ -41,14 +49,36 @@ pub struct StatusArgs {
     who: As,
 }
 
-/// The reject report of an exchange: row, line, field, code; never a value.
+/// The reject report of an exchange: row, line, cell, field, header, code, what was expected; never a value.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "EXAMPLES\n  shuguan rejects 0199a3c4-… -c client.toml > rejects.tsv\n\nEXIT CODES\n  0 shown · 3 refused or unknown · 4 not reached"
-)]
+#[command(after_help = "EXAMPLES
+  shuguan rejects 0199a3c4-… -c client.toml
+  shuguan rejects 0199a3c4-… --format csv -o rejects.csv -c client.toml
+  shuguan rejects 0199a3c4-… --join june.csv -o bad.csv -c client.toml
+
+  The last one copies the rejected records out of our own file, on this machine, with what is wrong in columns `_row`, `_code`, `_field`,
+  `_reason`, `_expected`. Correct bad.csv and push it: columns that begin with `_` are passed over.
+
+EXIT CODES
+  0 shown · 1 a file cannot be read or written, or is not the one that was sent · 3 refused or unknown · 4 not reached")]
 pub struct RejectsArgs {
     /// The exchange id.
     exchange: String,
+    /// Where to write it; `-` is stdout.
+    #[arg(short, long, default_value = "-")]
+    output: PathBuf,
+    /// Our own file as it was sent: its rejected records are written with their marks.
+    #[arg(long, value_name = "FILE")]
+    join: Option<PathBuf>,
+    /// With `--join`: write every record, also those without a mark.
+    #[arg(long, requires = "join")]
+    all: bool,
+    /// Charset of that file, when detection is wrong.
+    #[arg(long, requires = "join")]
+    charset: Option<String>,
+    /// Whole `Content-Type` of that file, when detection is wrong.
+    #[arg(long, requires = "join")]
+    content_type: Option<String>,
     #[command(flatten)]
     who: As,
 }
@@ -68,12 +98,25 @@ pub struct ReceiptArgs {
     who: As,
 }
 
-/// What this certificate may push and pull: fields, operators, limits.
+/// What this certificate may push and pull: fields with their names, operators, code tables, rules, layouts.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "EXAMPLES\n  shuguan catalog -c client.toml\n  shuguan catalog --format json -c client.toml\n\nEXIT CODES\n  0 shown · 3 refused · 4 not reached"
-)]
+#[command(after_help = "EXAMPLES
+  shuguan catalog -c client.toml
+  shuguan catalog --codes ethnicity -c client.toml
+  shuguan catalog --format json -c client.toml
+
+EXIT CODES
+  0 shown · 2 no such code table · 3 refused · 4 not reached")]
 pub struct CatalogArgs {
+    /// Show the codes of a table, as `code(NAME)` in the column TYPE.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["rules", "layouts"])]
+    codes: Option<String>,
+    /// Show what holds between the fields of a record.
+    #[arg(long, conflicts_with = "layouts")]
+    rules: bool,
+    /// Show the layouts that `push --layout` can name.
+    #[arg(long)]
+    layouts: bool,
     #[command(flatten)]
     who: As,
 }
@@ -110,26 +153,39 @@ pub fn status(args: StatusArgs, output: &Output) -> Result<Exit, Failure> {
 }
 
 /// Members of a document as rows; nested ones with a dot.
-pub(crate) fn flatten(document: &serde_json::Value) -> Vec<Vec<String>> {
+pub(crate) fn flatten(document: &Value) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     let Some(members) = document.as_object() else {
         return rows;
     };
     for (name, value) in members {
         match value {
-            serde_json::Value::Object(_) => {
+            Value::Object(_) => {
                 for row in flatten(value) {
                     let mut cells = row.into_iter();
                     let inner = cells.next().unwrap_or_default();
                     rows.push(vec![format!("{name}.{inner}"), cells.next().unwrap_or_default()]);
                 }
             }
-            serde_json::Value::Array(_) => rows.push(vec![name.clone(), strings(document, name).join(", ")]),
-            serde_json::Value::String(text) => rows.push(vec![name.clone(), text.clone()]),
+            Value::Array(items) => rows.push(vec![name.clone(), listed(items)]),
+            Value::String(text) => rows.push(vec![name.clone(), text.clone()]),
             other => rows.push(vec![name.clone(), other.to_string()]),
         }
     }
     rows
+}
+
+/// The items of a list on one line: texts as they are, the members of objects as `name=value`.
+fn listed(items: &[Value]) -> String {
+    let shown = items.iter().map(|item| match item {
+        Value::String(text) => text.clone(),
+        Value::Object(_) => {
+            let pairs = flatten(item).into_iter().map(|row| row.join("="));
+            pairs.collect::<Vec<_>>().join(" ")
+        }
+        other => other.to_string(),
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 /// The body at a path.
@@ -145,28 +201,119 @@ fn fetch(client: &Client, path: &str) -> Result<bytes::Bytes, Failure> {
 pub fn rejects(args: RejectsArgs, output: &Output) -> Result<Exit, Failure> {
     let client = args.who.client()?;
     let path = format!("/v1/exchanges/{}/rejects", args.exchange);
-    let text = fetch(&client, &path)?;
-    let rejects: Vec<crate::client::answer::RowProblem> = text
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice(line).ok())
-        .collect();
-    if output.is_json() {
-        output.json("shuguan.rejects.v1", &rejects);
+    if let Some(file) = &args.join {
+        let report = fetch(&client, &format!("{path}?format=ndjson"))?;
+        return join(&args, file, &report, output);
+    }
+    let form = form_of(output.form, &args.output);
+    if let Form::Csv | Form::Ndjson = form {
+        let name = if form == Form::Csv { "csv" } else { "ndjson" };
+        let text = fetch(&client, &format!("{path}?format={name}"))?;
+        return write_out(&args.output, &text, output);
+    }
+    let text = fetch(&client, &format!("{path}?format=json"))?;
+    let report: Report = serde_json::from_slice(&text)
+        .map_err(|error| Failure::new(Exit::Unreached, "the gateway's report cannot be read").because(error))?;
+    if form == Form::Json {
+        let document: Value = serde_json::from_slice(&text).unwrap_or_default();
+        let text = serde_json::to_string_pretty(&document).unwrap_or_default();
+        return write_out(&args.output, format!("{text}\n").as_bytes(), output);
+    }
+    for remark in report.headers.lines() {
+        output.note(remark);
+    }
+    let header = [
+        "ROW", "LINE", "CELL", "FIELD", "字段", "HEADER", "CODE", "TITLE", "EXPECTED",
+    ];
+    let rows: Vec<Vec<String>> = report.items.into_iter().map(reject_row).collect();
+    if args.output == Path::new("-") {
+        output.rows(&header, &rows);
         return Ok(Exit::Done);
     }
-    let rows: Vec<Vec<String>> = rejects
-        .into_iter()
-        .map(|r| {
-            vec![
-                r.row.to_string(),
-                r.line.to_string(),
-                r.field.unwrap_or_else(|| "-".into()),
-                r.code,
-                r.title,
-            ]
-        })
-        .collect();
-    output.rows(&["ROW", "LINE", "FIELD", "CODE", "TITLE"], &rows);
+    let lines = std::iter::once(header.join("\t")).chain(rows.iter().map(|row| row.join("\t")));
+    let text: Vec<String> = lines.collect();
+    write_out(&args.output, format!("{}\n", text.join("\n")).as_bytes(), output)
+}
+
+#[derive(serde::Deserialize)]
+struct Report {
+    #[serde(default)]
+    headers: HeaderNotes,
+    items: Vec<RowProblem>,
+}
+
+fn reject_row(of: RowProblem) -> Vec<String> {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
+    let title = match of.hint {
+        Some(hint) => format!("{}: {hint}", of.title),
+        None => of.title,
+    };
+    vec![
+        of.row.to_string(),
+        of.line.to_string(),
+        or_dash(of.cell),
+        or_dash(of.field),
+        or_dash(of.field_zh),
+        or_dash(of.header),
+        of.code,
+        title,
+        or_dash(of.expected),
+    ]
+}
+
+/// The form that was chosen, or that the output file's ending means.
+fn form_of(chosen: Form, file: &Path) -> Form {
+    match (chosen, file.extension().and_then(|ending| ending.to_str())) {
+        (Form::Auto, Some("csv")) => Form::Csv,
+        (Form::Auto, Some("json")) => Form::Json,
+        (Form::Auto, Some("ndjson" | "jsonl")) => Form::Ndjson,
+        (chosen, _) => chosen,
+    }
+}
+
+/// Writes the rejected records of our own file with their marks.
+fn join(args: &RejectsArgs, file: &Path, report: &[u8], output: &Output) -> Result<Exit, Failure> {
+    let lines = report.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let rejects = Rejects::new(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect());
+    let stated = content_type(args.content_type.as_deref(), args.charset.as_deref(), file)?;
+    let layout = match &stated {
+        Some(stated) => Layout::from_content_type(stated)
+            .ok_or_else(|| Failure::new(Exit::Usage, format!("`{stated}` is not a type that is read here")))?,
+        None => detect(file)?,
+    };
+    let delimiter;
+    let form = match layout.format {
+        Format::Ndjson => marking::Form::Ndjson,
+        Format::Delimited { delimiter: byte } => {
+            delimiter = char::from(byte).to_string();
+            marking::Form::Delimited(&delimiter)
+        }
+    };
+    let unreadable = |error: std::io::Error| Failure::local(format!("cannot read `{}`", file.display())).because(error);
+    let mut source = BufReader::new(std::fs::File::open(file).map_err(unreadable)?);
+    let mut text = Vec::new();
+    let marked =
+        marking::mark(&mut source, form, layout.encoding, &rejects, args.all, &mut text).map_err(unreadable)?;
+    if marked.absent > 0 {
+        return Err(Failure::local("this is not the file that was sent")
+            .at(file.display().to_string())
+            .because(format!("the report names {} records beyond its end", marked.absent))
+            .then("name the file of this exchange with `--join`"));
+    }
+    output.note(format!("{} rejected records", marked.marked));
+    write_out(&args.output, &text, output)
+}
+
+fn write_out(path: &Path, bytes: &[u8], output: &Output) -> Result<Exit, Failure> {
+    let written = if path == Path::new("-") {
+        std::io::stdout().write_all(bytes)
+    } else {
+        std::fs::write(path, bytes)
+    };
+    written.map_err(|error| Failure::local(format!("cannot write `{}`", path.display())).because(error))?;
+    if path != Path::new("-") {
+        output.note(format!("`{}` written", path.display()));
+    }
     Ok(Exit::Done)
 }
 
@@ -198,52 +345,106 @@ pub fn catalog(args: CatalogArgs, output: &Output) -> Result<Exit, Failure> {
         output.json("shuguan.catalog.v1", &document);
         return Ok(Exit::Done);
     }
-    let text = |value: &serde_json::Value, name: &str| {
-        value
-            .get(name)
-            .and_then(|text| text.as_str())
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let mut rows = Vec::new();
-    for grant in document
-        .get("grants")
-        .and_then(|grants| grants.as_array())
-        .into_iter()
-        .flatten()
-    {
-        let target = text(grant, "target");
-        for field in grant
-            .get("fields")
-            .and_then(|fields| fields.as_array())
-            .into_iter()
-            .flatten()
-        {
-            rows.push(vec![
-                text(grant, "direction"),
-                target.clone(),
-                text(grant, "purpose"),
-                text(field, "name"),
-                text(field, "zh"),
-                text(field, "type"),
-                text(field, "operator"),
-            ]);
-        }
-        for field in strings(grant, "withheld") {
-            rows.push(vec![
-                text(grant, "direction"),
-                target.clone(),
-                text(grant, "purpose"),
-                field,
-                String::new(),
-                String::new(),
-                "withheld".into(),
-            ]);
-        }
+    if let Some(table) = &args.codes {
+        return codes(&document, table, output);
     }
+    if args.rules {
+        output.rows(&["DATA", "PURPOSE", "RULE", "OF"], &rules(&document));
+    } else if args.layouts {
+        let header = ["NAME", "DATA", "FORM", "DEFAULT"];
+        let cells = |of: &Value| {
+            ["name", "record", "form", "default"]
+                .map(|member| text(of, member))
+                .to_vec()
+        };
+        let rows: Vec<_> = items(&document, "layouts").map(cells).collect();
+        output.rows(&header, &rows);
+    } else {
+        let header = [
+            "DIRECTION",
+            "DATA",
+            "PURPOSE",
+            "FIELD",
+            "中文",
+            "TYPE",
+            "OPERATOR",
+            "REQUIRED",
+            "NAMES",
+        ];
+        output.rows(
+            &header,
+            &items(&document, "grants").flat_map(fields).collect::<Vec<_>>(),
+        );
+    }
+    Ok(Exit::Done)
+}
+
+/// The fields of a grant, the withheld ones last.
+fn fields(grant: &Value) -> Vec<Vec<String>> {
+    let lead = ["direction", "target", "purpose"].map(|member| text(grant, member));
+    let granted = items(grant, "fields").map(|field| {
+        let cells = ["name", "zh", "type", "operator", "required"].map(|member| text(field, member));
+        [&lead[..], &cells[..], &[strings(field, "aliases").join(" ")]].concat()
+    });
+    let withheld = strings(grant, "withheld").into_iter().map(|field| {
+        let cells = [
+            field,
+            String::new(),
+            String::new(),
+            "withheld".into(),
+            String::new(),
+            String::new(),
+        ];
+        [&lead[..], &cells[..]].concat()
+    });
+    granted.chain(withheld).collect()
+}
+
+fn rules(document: &Value) -> Vec<Vec<String>> {
+    let of_grant = |grant| {
+        let lead = ["target", "purpose"].map(|member| text(grant, member));
+        items(grant, "rules").map(move |rule| {
+            let members = rule
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(name, _)| *name != "rule");
+            let of: Vec<String> = members.map(|(name, value)| format!("{name}={value}")).collect();
+            [&lead[..], &[text(rule, "rule"), of.join(" ")]].concat()
+        })
+    };
+    items(document, "grants").flat_map(of_grant).collect()
+}
+
+fn codes(document: &Value, table: &str, output: &Output) -> Result<Exit, Failure> {
+    let tables = document.get("code_tables").and_then(Value::as_object);
+    let Some(found) = tables.and_then(|tables| tables.get(table)) else {
+        let known: Vec<&str> = tables.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        return Err(
+            Failure::new(Exit::Usage, format!("no granted field has a code table `{table}`"))
+                .because(format!("there are: {}", known.join(", "))),
+        );
+    };
+    output.note(text(found, "standard"));
+    let row = |of: &Value| vec![text(of, "code"), text(of, "zh"), strings(of, "spellings").join(" ")];
     output.rows(
-        &["DIRECTION", "DATA", "PURPOSE", "FIELD", "中文", "TYPE", "OPERATOR"],
-        &rows,
+        &["CODE", "中文", "SPELLINGS"],
+        &items(found, "codes").map(row).collect::<Vec<_>>(),
     );
     Ok(Exit::Done)
+}
+
+/// The items of a list member.
+fn items<'v>(value: &'v Value, member: &str) -> impl Iterator<Item = &'v Value> {
+    value.get(member).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// A member as a text; `true` as `yes`, what is not there as nothing.
+fn text(value: &Value, member: &str) -> String {
+    match value.get(member) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Bool(true)) => "yes".into(),
+        None | Some(Value::Null | Value::Bool(false)) => String::new(),
+        Some(other) => other.to_string(),
+    }
 }

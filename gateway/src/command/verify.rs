@@ -14,7 +14,7 @@ use shuguan_ledger::trust::Trust;
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::push::load_trust;
+use crate::client::deliver::load_trust;
 
 mod journal;
 

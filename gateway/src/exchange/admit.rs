@@ -15,6 +15,7 @@ use shuguan_policies::{Denial, Direction, Mode, Plan, Role, Target};
 use uuid::Uuid;
 
 use super::inflight::InFlight;
+use super::mode::{Manner, PushMode};
 use super::{Refused, Stations, Stop};
 use crate::clock;
 use crate::edge::Peer;
@@ -23,7 +24,6 @@ use crate::limits::Permit;
 use crate::refusal::Refusal;
 
 const PURPOSE: HeaderName = HeaderName::from_static("exchange-purpose");
-const MODE: HeaderName = HeaderName::from_static("exchange-mode");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 /// What `Retry-After` says when the inbox is full.
@@ -53,6 +53,7 @@ pub struct Admitted {
     pub(super) plan: Arc<Plan>,
     pub(super) bundle: [u8; 32],
     pub(super) layout: Layout,
+    pub(super) manner: Manner,
     pub(super) digest: Option<[u8; 32]>,
     pub(super) content_length: Option<u64>,
     pub(super) permit: Permit,
@@ -74,7 +75,9 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
     let key = text(headers, &IDEMPOTENCY_KEY)
         .filter(|key| key.len() <= 128 && key.bytes().all(|byte| byte.is_ascii_graphic()))
         .ok_or(Refusal::BadIdempotencyKey)?;
-    if text(headers, &MODE).is_some_and(|mode| mode != "upsert") || headers.get_all(MODE).iter().count() > 1 {
+    let manner = Manner::of(headers, record)?;
+    // What closes rows is refused until the registry can close them.
+    if manner.mode != PushMode::Upsert {
         return Err(Refusal::ModeUnsupported.into());
     }
     let policies = stations.policies.load_full();
@@ -110,6 +113,7 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
         record,
         plan,
         layout,
+        manner,
         digest,
         content_length,
         permit,

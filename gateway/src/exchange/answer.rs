@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::report::{HeaderNotes, Report};
 use super::seal::SealedPush;
 use super::{Fault, RowError, Stop};
 use crate::limits::Allowance;
@@ -35,6 +36,8 @@ struct Document<'a> {
     filtered: u64,
     repeated: u64,
     rejects: Vec<RowError>,
+    #[serde(skip_serializing_if = "HeaderNotes::is_empty")]
+    headers: HeaderNotes,
     links: Links,
     receipt: &'a str,
 }
@@ -50,6 +53,7 @@ struct Links {
 pub fn push(push: SealedPush) -> Result<Answer, Stop> {
     let event = &push.event;
     let path = format!("/v1/exchanges/{}", event.x);
+    let report = Report::decode(&push.rejects, REJECTS_SHOWN);
     let document = Document {
         schema: "shuguan.push.v1",
         exchange: &event.x,
@@ -60,7 +64,8 @@ pub fn push(push: SealedPush) -> Result<Answer, Stop> {
         rejected: event.rej,
         filtered: event.fil,
         repeated: event.rep,
-        rejects: report_lines(&push.rejects, REJECTS_SHOWN),
+        rejects: report.rows,
+        headers: report.headers,
         links: Links {
             receipt: format!("{path}/receipt"),
             rejects: format!("{path}/rejects"),
@@ -75,14 +80,4 @@ pub fn push(push: SealedPush) -> Result<Answer, Stop> {
         replayed: push.replayed,
         allowance: push.allowance,
     })
-}
-
-/// The first lines of a reject report.
-pub(super) fn report_lines(report: &[u8], most: usize) -> Vec<RowError> {
-    report
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .take(most)
-        .filter_map(|line| serde_json::from_slice(line).ok())
-        .collect()
 }

@@ -11,6 +11,8 @@ use shuguan_adapters::decode::{Counts, DecodeLimits, Decoder, Unreadable};
 use shuguan_adapters::reject::Reject;
 
 use super::admit::{Admitted, too_large};
+use super::quality::{Gauge, Quality};
+use super::report::{HeaderNotes, Report};
 use super::{Refused, RowError, Stations, Stop};
 use crate::edge::deadline::BodyStop;
 use crate::refusal::Refusal;
@@ -21,6 +23,7 @@ pub struct Batch<'a, B> {
     admitted: &'a Admitted,
     body: B,
     decoder: Decoder,
+    gauge: Gauge,
     digest: Context,
     bytes: u64,
     ended: bool,
@@ -36,8 +39,9 @@ pub struct Batch<'a, B> {
 #[derive(Debug)]
 pub struct Received {
     pub(super) counts: Counts,
-    /// What is told about the batch: the fault of the whole first, then the rejects.
-    pub(super) report: Vec<RowError>,
+    pub(super) quality: Quality,
+    /// What the sender is told about the batch.
+    pub(super) report: Report,
     pub(super) digest: [u8; 32],
     pub(super) bytes: u64,
     /// Set when the batch as a whole is refused; the answer sticks to the key (C4).
@@ -67,6 +71,7 @@ where
             admitted,
             body,
             decoder,
+            gauge: Gauge::new(admitted.plan.wanted(), stations.clock.now_us()),
             digest: Context::new(&SHA256),
             bytes: 0,
             ended: false,
@@ -86,6 +91,7 @@ where
         loop {
             if let Some(part) = self.decoder.next_part() {
                 self.pace().await?;
+                self.gauge.part(&part);
                 return Ok(Some(part));
             }
             if self.ended {
@@ -109,11 +115,7 @@ where
                 }
                 Ok(())
             }
-            Some(Err(stop)) => Err(match stop {
-                BodyStop::TooLarge(limit) => too_large(limit),
-                BodyStop::TooSlow => Refusal::BodyTooSlow.into(),
-                BodyStop::Incomplete => Refusal::BodyIncomplete.into(),
-            }),
+            Some(Err(stop)) => Err(stopped(stop)),
             None => {
                 self.ended = true;
                 if self.admitted.content_length.is_some_and(|length| length != self.bytes) {
@@ -152,12 +154,19 @@ where
             return Err(Refusal::BadDigest.into());
         }
         let counts = self.decoder.counts().clone();
-        let mut report: Vec<RowError> = self.unreadable.iter().flat_map(whole_errors).collect();
-        report.extend(self.rejects.iter().map(row_error));
+        let mut rows: Vec<RowError> = self.unreadable.iter().flat_map(whole_errors).collect();
+        rows.extend(self.rejects.iter().map(row_error));
         let refused = self.judge(&counts);
+        if let Some(stated) = self.miscounted(&counts) {
+            rows.insert(0, miscount(stated, counts.received));
+        }
         Ok(Received {
+            quality: self.gauge.report(&counts),
             counts,
-            report,
+            report: Report {
+                headers: HeaderNotes::default(),
+                rows,
+            },
             digest,
             bytes: self.bytes,
             refused,
@@ -171,12 +180,49 @@ where
         if counts.received == 0 {
             return Some(Refused::new(Refusal::EmptyBatch));
         }
+        if self.miscounted(counts).is_some() {
+            return Some(Refused::new(Refusal::CountMismatch));
+        }
         let share_exceeded =
             counts.rejected.saturating_mul(100) > counts.received.saturating_mul(u64::from(self.reject_percent_max));
         if !share_exceeded {
             return None;
         }
         Some(Refused::new(Refusal::TooManyRejects))
+    }
+
+    /// What the sender counted, when it is not what came and the body was read to its end.
+    fn miscounted(&self, counts: &Counts) -> Option<u64> {
+        let stated = self.admitted.manner.count?;
+        (self.unreadable.is_none() && stated != counts.received).then_some(stated)
+    }
+}
+
+/// Reads a body to its end for its SHA-256 and length alone.
+///
+/// # Errors
+/// A body that is too large, too slow or cut.
+pub(super) async fn skim<B>(body: &mut B) -> Result<([u8; 32], u64), Stop>
+where
+    B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
+{
+    let (mut context, mut bytes) = (Context::new(&SHA256), 0_u64);
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.map_err(stopped)?.into_data() {
+            context.update(&data);
+            bytes = bytes.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+        }
+    }
+    let mut digest = [0; 32];
+    digest.copy_from_slice(context.finish().as_ref());
+    Ok((digest, bytes))
+}
+
+fn stopped(stop: BodyStop) -> Stop {
+    match stop {
+        BodyStop::TooLarge(limit) => too_large(limit),
+        BodyStop::TooSlow => Refusal::BodyTooSlow.into(),
+        BodyStop::Incomplete => Refusal::BodyIncomplete.into(),
     }
 }
 
@@ -193,11 +239,8 @@ pub(crate) fn refusal_of(error: &Unreadable) -> Refusal {
 fn whole_errors(error: &Unreadable) -> Vec<RowError> {
     let refusal = refusal_of(error);
     let entry = |field: Option<&'static str>| RowError {
-        row: 0,
-        line: error.line().unwrap_or(1),
         field: field.map(Into::into),
-        code: refusal.code().into(),
-        title: refusal.zh().into(),
+        ..RowError::of_file(refusal, error.line().unwrap_or(1))
     };
     match error {
         Unreadable::BadHeaderRow { missing, twice } => {
@@ -207,13 +250,26 @@ fn whole_errors(error: &Unreadable) -> Vec<RowError> {
     }
 }
 
+/// Both counts, so that the sender sees how many records are lacking.
+fn miscount(stated: u64, received: u64) -> RowError {
+    RowError {
+        hint: Some(format!(
+            "声明 {stated} 条，收到 {received} 条 (stated {stated}, received {received})"
+        )),
+        ..RowError::of_file(Refusal::CountMismatch, 1)
+    }
+}
+
 /// A reject as the sender is told: where and why, never the value.
 fn row_error(reject: &Reject) -> RowError {
     RowError {
         row: reject.row,
         line: reject.line,
+        cell: None,
         field: reject.field.map(Into::into),
+        header: None,
         code: reject.code.code().into(),
         title: reject.code.zh().into(),
+        hint: None,
     }
 }

@@ -11,11 +11,11 @@ use super::admit::{self, PushHead};
 use super::answer::{self, Answer};
 use super::batch::Batch;
 use super::release::Release;
-use super::{Stations, Stop, seal};
+use super::{Stations, Stop, repeat, seal};
 use crate::edge::Peer;
 use crate::edge::deadline::BodyStop;
 
-/// Takes one batch: `peer → admit → decode → release → seal → answer`.
+/// Takes one batch: `peer → admit → decode → release → seal → answer`; a repeat that is recognised goes from `admit` to `answer`.
 ///
 /// Nothing of the body is held but the part being decoded (at most 8,192 rows); a part leaves for the encrypted payload as soon as the
 /// plan was applied to it. A crash before `seal` leaves an orphaned payload file, which the next start removes; a crash after it leaves
@@ -23,11 +23,14 @@ use crate::edge::deadline::BodyStop;
 ///
 /// # Errors
 /// A refusal, or a fault of ours. In both cases nothing was accepted.
-pub async fn push<B>(stations: &Stations, peer: Arc<Peer>, head: &PushHead, body: B) -> Result<Answer, Stop>
+pub async fn push<B>(stations: &Stations, peer: Arc<Peer>, head: &PushHead, mut body: B) -> Result<Answer, Stop>
 where
     B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
 {
     let admitted = admit::push(stations, Arc::clone(&peer), head)?;
+    if let Some(sealed) = repeat::known(stations, &peer, head, &admitted, &mut body).await? {
+        return answer::push(sealed);
+    }
     let mut batch = Batch::open(stations, &admitted, body);
     let mut release = Release::open(stations, &admitted)?;
     while let Some(part) = batch.next_part().await? {

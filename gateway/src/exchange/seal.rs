@@ -6,10 +6,14 @@
 use shuguan_ledger::leaf::{Digest, Event, Leaf, PullEvent, PushEvent, RefusalEvent};
 
 use super::admit::Admitted;
+use super::mode::PushMode;
 use super::pull::Prepared;
+use super::quality::Quality;
 use super::release::Released;
+use super::report::Report;
 use super::{Fault, Refused, Stations, Stop};
-use crate::journal::{Entry, Evidence, Idempotency, Outcome, SealError, Sealed};
+use crate::journal::{Entry, Evidence, Idempotency, Outcome, QUALITY, SealError, Sealed};
+use crate::limits::Allowance;
 use crate::refusal::Refusal;
 
 /// What `Retry-After` says when the journal cannot commit.
@@ -28,7 +32,7 @@ pub struct SealedPush {
     pub(super) rejects: Vec<u8>,
     /// The key had been answered before.
     pub(super) replayed: bool,
-    pub(super) allowance: crate::limits::Allowance,
+    pub(super) allowance: Allowance,
 }
 
 /// Seals a push together with its idempotency key.
@@ -37,19 +41,11 @@ pub struct SealedPush {
 /// A refusal that sticks to the key, a key with other content, or a journal that cannot commit.
 pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -> Result<SealedPush, Stop> {
     let allowance = admitted.permit.allowance;
-    let idempotency = Idempotency {
-        tag: admitted.in_flight.tag(),
-        content: stations.tags.content(
-            &released.received.digest,
-            admitted.record.name,
-            admitted.layout.label(),
-            admitted.plan.purpose(),
-        ),
-    };
-    let report = report(&released);
+    let idempotency = idempotency(stations, &admitted, &released.received.digest);
+    let report = released.received.report.encode();
     let mut entry = match &released.received.refused {
         None => accepted(&admitted, released)?,
-        Some(refused) => Entry::new(admitted.exchange, refusal_event(&admitted, refused.refusal)),
+        Some(refused) => refused_whole(&admitted, refused.refusal, &released)?,
     };
     entry.partner = Some(admitted.peer.partner().id.clone());
     entry.idempotency = Some(idempotency);
@@ -59,16 +55,39 @@ pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -
         Outcome::Repeated(sealed) => (sealed, true),
         Outcome::KeyReused => return Err(Refusal::KeyReused.into()),
     };
-    // A repeat is answered from what was stored, not from what was just decoded.
-    let rejects = if replayed {
-        stored_report(stations, &sealed).await?
-    } else {
-        report
-    };
-    match Leaf::decode(&sealed.leaf)
-        .map_err(Fault::from_error("read the leaf"))?
-        .event
-    {
+    if replayed {
+        // A repeat is answered from what was stored, not from what was just decoded.
+        return told_again(stations, sealed, allowance).await;
+    }
+    told(sealed, report, false, allowance)
+}
+
+/// The tags of a push's key and content.
+pub(super) fn idempotency(stations: &Stations, admitted: &Admitted, digest: &[u8; 32]) -> Idempotency {
+    Idempotency {
+        tag: admitted.in_flight.tag(),
+        content: stations.tags.content(
+            digest,
+            admitted.record.name,
+            admitted.layout.label(),
+            admitted.plan.purpose(),
+            &admitted.manner.canonical(),
+        ),
+    }
+}
+
+/// What was sealed under a key, told again.
+///
+/// # Errors
+/// The refusal that sticks to the key.
+pub(super) async fn told_again(stations: &Stations, sealed: Sealed, allowance: Allowance) -> Result<SealedPush, Stop> {
+    let rejects = stored_report(stations, &sealed).await?;
+    told(sealed, rejects, true, allowance)
+}
+
+fn told(sealed: Sealed, rejects: Vec<u8>, replayed: bool, allowance: Allowance) -> Result<SealedPush, Stop> {
+    let leaf = Leaf::decode(&sealed.leaf).map_err(Fault::from_error("read the leaf"))?;
+    match leaf.event {
         Event::Push(event) => Ok(SealedPush {
             sealed,
             event,
@@ -86,6 +105,8 @@ fn accepted(admitted: &Admitted, released: Released) -> Result<Entry, Stop> {
     let mut payload = released
         .payload
         .ok_or_else(|| Fault::new("seal a batch without payload"))?;
+    let quality = quality(&released.received.quality);
+    let manner = &admitted.manner;
     let event = PushEvent {
         x: admitted.exchange.to_string(),
         p: admitted.peer.partner().id.clone(),
@@ -107,6 +128,11 @@ fn accepted(admitted: &Admitted, released: Released) -> Result<Entry, Stop> {
         req: payload
             .evidence_mut()
             .commit_digest("request", &released.received.digest),
+        mode: (manner.mode != PushMode::Upsert).then(|| manner.mode.name().into()),
+        sco: manner.mode.scope().map(ToString::to_string),
+        cnt: manner.count,
+        lay: None,
+        qua: Some(payload.evidence_mut().commit_text(QUALITY, &quality)),
     };
     if event.r#in != event.ok + event.rej + event.fil + event.rep {
         return Err(Fault::new("counts do not add up").into());
@@ -116,8 +142,26 @@ fn accepted(admitted: &Admitted, released: Released) -> Result<Entry, Stop> {
     Ok(entry)
 }
 
-fn refusal_event(admitted: &Admitted, refusal: Refusal) -> Event {
-    Event::Refusal(RefusalEvent {
+/// A batch that was read and is refused as a whole; its quality report says why better than the code.
+fn refused_whole(admitted: &Admitted, refusal: Refusal, released: &Released) -> Result<Entry, Stop> {
+    let mut evidence = Evidence::fresh().map_err(Fault::from_error("make an evidence record"))?;
+    let event = RefusalEvent {
+        qua: Some(evidence.commit_text(QUALITY, &quality(&released.received.quality))),
+        ..refusal_event(admitted, refusal)
+    };
+    let mut entry = Entry::new(admitted.exchange, Event::Refusal(event));
+    entry.evidence = Some(evidence);
+    Ok(entry)
+}
+
+/// The report as it is committed to and kept.
+fn quality(quality: &Quality) -> String {
+    // A report has only texts and numbers, so it can always be written.
+    serde_json::to_string(quality).unwrap_or_default()
+}
+
+fn refusal_event(admitted: &Admitted, refusal: Refusal) -> RefusalEvent {
+    RefusalEvent {
         x: Some(admitted.exchange.to_string()),
         p: admitted.peer.partner().id.clone(),
         code: refusal.slug().into(),
@@ -127,18 +171,8 @@ fn refusal_event(admitted: &Admitted, refusal: Refusal) -> Event {
         pur: Some(admitted.plan.purpose().into()),
         bun: Some(Digest(admitted.bundle)),
         cnt: None,
-    })
-}
-
-/// The reject report: one JSON object a line.
-fn report(released: &Released) -> Vec<u8> {
-    let mut report = Vec::new();
-    for error in &released.received.report {
-        // Writing JSON to a Vec cannot fail.
-        serde_json::to_writer(&mut report, error).unwrap_or_default();
-        report.push(b'\n');
+        qua: None,
     }
-    report
 }
 
 async fn stored_report(stations: &Stations, sealed: &Sealed) -> Result<Vec<u8>, Stop> {
@@ -156,7 +190,7 @@ fn sticky(event: &RefusalEvent, rejects: &[u8]) -> Stop {
     let refusal = Refusal::parse(&event.code).unwrap_or(Refusal::Unreadable);
     let mut refused = Refused::new(refusal);
     refused.exchange = event.x.as_deref().and_then(|exchange| exchange.parse().ok());
-    refused.errors = super::answer::report_lines(rejects, 101);
+    refused.errors = Report::decode(rejects, 101).rows;
     refused.sticky = true;
     refused.sealed = true;
     refused.into()

@@ -23,12 +23,18 @@ impl Tags {
         self.tag("shuguan.idempotency.v1", &[partner.as_bytes(), key.as_bytes()])
     }
 
-    /// The tag of a content: its digest, and what it was sent to, as and for.
-    pub fn content(&self, digest: &[u8; 32], record: &str, layout: &str, purpose: &str) -> [u8; 32] {
-        self.tag(
-            "shuguan.content.v1",
-            &[digest, record.as_bytes(), layout.as_bytes(), purpose.as_bytes()],
-        )
+    /// The tag of a content: its digest, and what it was sent to, as, for and how. A plain upsert adds no piece for the last, so that its
+    /// tag stays what it was before there were other modes.
+    pub fn content(&self, digest: &[u8; 32], record: &str, layout: &str, purpose: &str, manner: &str) -> [u8; 32] {
+        let pieces: [&[u8]; 5] = [
+            digest,
+            record.as_bytes(),
+            layout.as_bytes(),
+            purpose.as_bytes(),
+            manner.as_bytes(),
+        ];
+        let count = if manner.is_empty() { 4 } else { 5 };
+        self.tag("shuguan.content.v1", pieces.get(..count).unwrap_or(&pieces))
     }
 
     /// Each piece goes in with its length, so that no two lists of pieces have the same tag.

@@ -12,6 +12,9 @@ use zeroize::Zeroizing;
 use super::fault::JournalFault;
 use crate::clock;
 
+/// Label and member of the quality report.
+pub const QUALITY: &str = "quality";
+
 /// The secret `S` of one exchange and what its commitments open to.
 #[derive(Clone)]
 pub struct Evidence {
@@ -60,6 +63,12 @@ impl Evidence {
     pub fn commit_digest(&mut self, label: &'static str, digest: &[u8; 32]) -> Commitment {
         self.note(label, hex(digest));
         self.commit(label, digest)
+    }
+
+    /// Commits to a text of codes and counts and keeps it in the record, so that it can be shown again with its proof.
+    pub fn commit_text(&mut self, label: &'static str, text: &str) -> Commitment {
+        self.note(label, text);
+        self.commit(label, text.as_bytes())
     }
 
     /// HKDF-SHA-256 (RFC 5869), first step, with an empty salt: once for all labels that are asked for together.

@@ -1,13 +1,13 @@
 //! The inbox: sealed batches on their way into the registry.
 //!
-//! Takes the relay's questions one exchange at a time; gives its parts, decrypted one by one. Every change of state goes through the
+//! Takes the relay's questions lane by lane; gives exchanges, and their parts decrypted one by one. Every change of state goes through the
 //! sequencer. Refuses to move what is not in the state that the move begins from.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 use shuguan_ledger::leaf::{Digest, Reference};
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
@@ -40,11 +40,29 @@ pub struct InboxItem {
     payload: Arc<Mutex<Payload>>,
 }
 
+/// What opens payloads.
+#[derive(Clone)]
+pub(super) struct Opener {
+    pub(super) kek: Arc<Kek>,
+    pub(super) folder: Arc<Path>,
+}
+
+/// Exchanges of one partner and record type, which keep their order among themselves; a bulk of more than four parts stands in a lane of
+/// its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// Its name, unique.
+    pub name: String,
+    /// The partner.
+    pub partner: String,
+    /// The record type, `agency/record`.
+    pub record: String,
+}
+
 /// Opened with the first part that is asked for.
 enum Payload {
     Closed {
-        kek: Arc<Kek>,
-        folder: Arc<Path>,
+        opener: Opener,
         wrapped_key: Vec<u8>,
         inline: Option<Vec<u8>>,
     },
@@ -77,14 +95,20 @@ impl InboxItem {
     pub fn part(&self, n: u32) -> Result<RecordBatch, JournalFault> {
         let mut payload = self.payload.lock().unwrap_or_else(PoisonError::into_inner);
         if let Payload::Closed {
-            kek,
-            folder,
+            opener,
             wrapped_key,
             inline,
         } = &mut *payload
         {
             let inline = inline.clone();
-            let reader = PayloadReader::open(kek, self.exchange, wrapped_key, self.parts, inline, folder)?;
+            let reader = PayloadReader::open(
+                &opener.kek,
+                self.exchange,
+                wrapped_key,
+                self.parts,
+                inline,
+                &opener.folder,
+            )?;
             *payload = Payload::Open(Box::new(reader));
         }
         match &mut *payload {
@@ -116,35 +140,48 @@ pub struct SetAside {
 }
 
 impl Reader {
-    /// The oldest exchange that waits, after the given leaf.
-    pub(super) fn next_inbox(
+    /// The lanes in which something waits, by name: as many index look-ups as there are lanes, however much waits.
+    pub(super) fn lanes(&self) -> Result<Vec<Lane>, JournalFault> {
+        let mut next = self.prepared(sqlite::NEXT_LANE)?;
+        let mut lanes: Vec<Lane> = Vec::new();
+        loop {
+            let last = lanes.last().map_or("", |lane| lane.name.as_str());
+            let found = next.query_row([last], |row| {
+                Ok(Lane {
+                    name: row.get(0)?,
+                    partner: row.get(1)?,
+                    record: row.get(2)?,
+                })
+            });
+            match found.optional().map_err(JournalFault::store("read the inbox"))? {
+                Some(lane) => lanes.push(lane),
+                None => return Ok(lanes),
+            }
+        }
+    }
+
+    /// The oldest exchanges that wait in a lane, at most `limit`; of several, those whose payloads are `bytes_max` together.
+    pub(super) fn waiting(
         &self,
-        after: Option<u64>,
-        kek: Arc<Kek>,
-        folder: Arc<Path>,
-    ) -> Result<Option<InboxItem>, JournalFault> {
-        let mut find = self.prepared(sqlite::NEXT_INBOX)?;
-        let found = find.query_row([after.map_or(-1, sql)], |row| {
-            let payload = Payload::Closed {
-                kek,
-                folder,
-                // A row without its key cannot be opened, which its first part will say.
-                wrapped_key: row.get::<_, Option<_>>(7)?.unwrap_or_default(),
-                inline: row.get(8)?,
-            };
-            Ok(InboxItem {
-                leaf_index: unsigned(row.get(0)?),
-                exchange: Uuid::from_bytes(row.get(1)?),
-                record: row.get(2)?,
-                partner: row.get(3)?,
-                received_us: row.get(4)?,
-                parts: row.get(5)?,
-                bytes: unsigned(row.get(6)?),
-                leaf_hash: row.get(9)?,
-                payload: Arc::new(Mutex::new(payload)),
-            })
-        });
-        found.optional().map_err(JournalFault::store("read the inbox"))
+        lane: &str,
+        limit: u32,
+        bytes_max: u64,
+        opener: &Opener,
+    ) -> Result<Vec<InboxItem>, JournalFault> {
+        let mut find = self.prepared(sqlite::WAITING)?;
+        let mut rows = find
+            .query(params![lane, limit])
+            .map_err(JournalFault::store("read the inbox"))?;
+        let (mut items, mut bytes) = (Vec::new(), 0_u64);
+        while let Some(row) = rows.next().map_err(JournalFault::store("read the inbox"))? {
+            let item = inbox_item(row, opener).map_err(JournalFault::store("read the inbox"))?;
+            bytes = bytes.saturating_add(item.bytes);
+            if bytes > bytes_max && !items.is_empty() {
+                break;
+            }
+            items.push(item);
+        }
+        Ok(items)
     }
 
     /// Batches set aside, oldest first, after the given leaf.
@@ -171,4 +208,24 @@ impl Reader {
         let rows = find.query_map(params![before_us, limit], |row| Ok(Uuid::from_bytes(row.get(0)?)));
         collect(rows, "read the inbox")
     }
+}
+
+fn inbox_item(row: &Row<'_>, opener: &Opener) -> rusqlite::Result<InboxItem> {
+    let payload = Payload::Closed {
+        opener: opener.clone(),
+        // A row without its key cannot be opened, which its first part will say.
+        wrapped_key: row.get::<_, Option<_>>(7)?.unwrap_or_default(),
+        inline: row.get(8)?,
+    };
+    Ok(InboxItem {
+        leaf_index: unsigned(row.get(0)?),
+        exchange: Uuid::from_bytes(row.get(1)?),
+        record: row.get(2)?,
+        partner: row.get(3)?,
+        received_us: row.get(4)?,
+        parts: row.get(5)?,
+        bytes: unsigned(row.get(6)?),
+        leaf_hash: row.get(9)?,
+        payload: Arc::new(Mutex::new(payload)),
+    })
 }

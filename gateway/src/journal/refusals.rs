@@ -63,6 +63,7 @@ impl RefusalDraft {
             pur: self.purpose.clone(),
             bun: self.bundle.map(Digest),
             cnt: None,
+            qua: None,
         }
     }
 

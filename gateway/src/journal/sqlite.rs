@@ -14,7 +14,7 @@ use super::fault::JournalFault;
 
 /// `SGJ1`: says whose file this is.
 const APPLICATION_ID: i64 = 0x5347_4a31;
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 /// Before it, resetting the write-ahead log could corrupt the database (3.7.0 to 3.51.2).
 const SQLITE_MIN: i32 = 3_051_003;
 const WRITER_CACHE_KIB: i64 = 64 * 1024;
@@ -63,8 +63,11 @@ CREATE TABLE inbox (         -- one row a push, kept when its payload is gone
   changed_us  INTEGER NOT NULL,
   parts       INTEGER NOT NULL,
   bytes       INTEGER NOT NULL,
-  reason      TEXT
+  reason      TEXT,
+  -- What keeps its order among itself; a bulk of more than four parts has its own, so that nothing small waits behind it.
+  lane        TEXT GENERATED ALWAYS AS (partner || ' ' || rec || iif(parts > 4, ' bulk', '')) VIRTUAL
 ) STRICT;
+CREATE INDEX inbox_lane ON inbox (lane, leaf) WHERE state = 'waiting';
 CREATE INDEX inbox_waiting ON inbox (leaf) WHERE state = 'waiting';
 CREATE INDEX inbox_set_aside ON inbox (leaf) WHERE state = 'set-aside';
 CREATE INDEX inbox_done ON inbox (changed_us) WHERE state IN ('relayed', 'discarded');
@@ -169,10 +172,12 @@ pub(super) const TALLY: &str = "SELECT t / 3600000000, kind, partner, count(*) F
 pub(super) const INBOX_STATE: &str = "SELECT state, reason, parts, bytes FROM inbox WHERE leaf = ?1";
 pub(super) const REJECTS: &str = "SELECT sealed FROM reject WHERE leaf = ?1";
 pub(super) const EVIDENCE: &str = "SELECT sealed FROM evidence WHERE leaf = ?1";
-pub(super) const NEXT_INBOX: &str =
+pub(super) const NEXT_LANE: &str =
+    "SELECT lane, partner, rec FROM inbox WHERE state = 'waiting' AND lane > ?1 ORDER BY lane LIMIT 1";
+pub(super) const WAITING: &str =
     "SELECT i.leaf, i.exchange, i.rec, i.partner, i.received_us, i.parts, i.bytes, p.wrapped_key, p.bytes, l.hash
      FROM inbox i LEFT JOIN payload p ON p.leaf = i.leaf JOIN leaf l ON l.idx = i.leaf
-     WHERE i.state = 'waiting' AND i.leaf > ?1 ORDER BY i.leaf LIMIT 1";
+     WHERE i.state = 'waiting' AND i.lane = ?1 ORDER BY i.leaf LIMIT ?2";
 pub(super) const SET_ASIDE: &str = "SELECT leaf, exchange, rec, partner, received_us, parts, bytes, reason FROM inbox
      WHERE state = 'set-aside' AND leaf > ?1 ORDER BY leaf LIMIT ?2";
 pub(super) const DUE: &str = "SELECT exchange FROM inbox WHERE state IN ('relayed', 'discarded') AND changed_us <= ?1 ORDER BY changed_us LIMIT ?2";
@@ -227,7 +232,8 @@ pub(super) const ALL: &[&str] = &[
     INBOX_STATE,
     REJECTS,
     EVIDENCE,
-    NEXT_INBOX,
+    NEXT_LANE,
+    WAITING,
     SET_ASIDE,
     DUE,
     SUBJECT_LEAVES,

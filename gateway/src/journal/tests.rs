@@ -169,6 +169,11 @@ fn push(journal: &Journal, exchange: Uuid, parts: &[RecordBatch]) -> Entry {
         cols: payload.cols(),
         nc: payload.column_count(),
         req: payload.evidence_mut().commit_digest("req", &[6; 32]),
+        mode: None,
+        sco: None,
+        cnt: None,
+        lay: None,
+        qua: None,
     };
     Entry {
         payload: Some(payload),
@@ -206,6 +211,7 @@ fn relayed(item: &InboxItem) -> RelayedEvent {
         upd: 0,
         same: 0,
         fail: 0,
+        del: None,
         batch: item.parts.into(),
         ms: 1,
     }
@@ -213,4 +219,19 @@ fn relayed(item: &InboxItem) -> RelayedEvent {
 
 fn payload_files(bench: &Bench) -> usize {
     std::fs::read_dir(bench.settings().payloads).unwrap().count()
+}
+
+impl Journal {
+    /// The oldest exchange that waits, after the given leaf, whatever its lane.
+    pub(crate) async fn next_inbox(&self, after: Option<u64>) -> Result<Option<InboxItem>, JournalFault> {
+        let mut oldest: Option<InboxItem> = None;
+        for lane in self.lanes().await? {
+            let items = self.waiting(&lane.name, u32::MAX, u64::MAX).await?;
+            let next = items
+                .into_iter()
+                .find(|item| after.is_none_or(|leaf| item.leaf_index > leaf));
+            oldest = [oldest, next].into_iter().flatten().min_by_key(|item| item.leaf_index);
+        }
+        Ok(oldest)
+    }
 }

@@ -16,7 +16,7 @@ use super::schema::TableSpec;
 use super::{enterprise, person};
 
 /// At most 8,192 released rows of one exchange, with where they came from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Part {
     /// The exchange.
     pub exchange: Uuid,

@@ -1,12 +1,13 @@
 //! The registry's database file: how it is made and opened, and the one thread that writes it.
 //!
-//! One writer, so that what it reads still holds when it writes, and no WAL reset can race. Every part is one transaction:
+//! One writer, so that what it reads still holds when it writes, and no WAL reset can race. Each order is one transaction of whole parts:
 //! BEGIN IMMEDIATE, progress, rows, index rows, progress again, COMMIT. A crash before the COMMIT leaves nothing of the part; after
 //! it, rows and progress are both there, because `synchronous=FULL` syncs the log before COMMIT returns.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
@@ -112,7 +113,7 @@ pub(super) fn fit(connection: &mut Connection, tables: &[TableSpec], migrate: bo
 
 /// What the writer is asked to do.
 pub(super) enum Order {
-    Merge(Box<Part>, oneshot::Sender<Result<Merged, RegistryFault>>),
+    Merge(Arc<[Part]>, oneshot::Sender<Result<Vec<Merged>, RegistryFault>>),
     Progress(Uuid, oneshot::Sender<Result<Option<Progress>, RegistryFault>>),
     Close(oneshot::Sender<()>),
 }
@@ -122,8 +123,8 @@ pub(super) fn serve(mut connection: Connection, tables: &[TableSpec], mut orders
     while let Some(order) = orders.blocking_recv() {
         // Whoever asked may be gone; then nobody needs the answer.
         match order {
-            Order::Merge(part, answer) => {
-                let _gone = answer.send(merge_part(&mut connection, tables, &part));
+            Order::Merge(parts, answer) => {
+                let _gone = answer.send(merge_parts(&mut connection, tables, &parts));
             }
             Order::Progress(exchange, answer) => {
                 let _gone = answer.send(progress(&connection, exchange));
@@ -137,16 +138,17 @@ pub(super) fn serve(mut connection: Connection, tables: &[TableSpec], mut orders
     }
 }
 
-/// One part in one transaction; a part that is in already changes nothing.
-pub(super) fn merge_part(
+/// Parts in one transaction; a part that is in already changes nothing.
+pub(super) fn merge_parts(
     connection: &mut Connection,
     tables: &[TableSpec],
-    part: &Part,
-) -> Result<Merged, RegistryFault> {
+    parts: &[Part],
+) -> Result<Vec<Merged>, RegistryFault> {
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .step("begin a part")?;
-    let merged = merge_in(&transaction, tables, part)?;
+    let merged: Result<Vec<_>, _> = parts.iter().map(|part| merge_in(&transaction, tables, part)).collect();
+    let merged = merged?;
     transaction.commit().step("commit a part")?;
     Ok(merged)
 }

@@ -102,6 +102,11 @@ fn push(exchange: Uuid, record: &str, rows: u64) -> Event {
         cols: Digest([0; 32]),
         nc: 5,
         req: Commitment([0; 32]),
+        mode: None,
+        sco: None,
+        cnt: None,
+        lay: None,
+        qua: None,
     })
 }
 
@@ -239,14 +244,14 @@ async fn merge_parts(inbox: &Inbox, registry: &Registry, parts: u32) {
 }
 
 #[tokio::test]
-async fn a_batch_that_the_registry_refuses_is_set_aside_after_some_tries_and_the_next_goes_on() {
+async fn a_batch_that_the_registry_refuses_is_set_aside_after_some_tries_and_nothing_waits_behind_it() {
     let (place, registry) = Place::with(&kept(&[&RESIDENT]));
     let inbox = Inbox::beside(&place);
     let bad = inbox.put(DEATH.name, vec![whole(&DEATH, &[&[ANNA, "-", "-"]])]).await;
     inbox.put(RESIDENT.name, vec![one(ANNA, "甲")]).await;
     let running = Running::start(&inbox, &registry, quick());
     inbox.until_relayed(1).await;
-    assert_eq!(running.status.snapshot(0).set_aside_total, 1);
+    until_set_aside(&running, 1).await;
     let aside = inbox.journal.list_set_aside(None).await.unwrap();
     assert_eq!(
         (aside.len(), aside[0].exchange, aside[0].reason.as_deref()),
@@ -260,6 +265,59 @@ async fn a_batch_that_the_registry_refuses_is_set_aside_after_some_tries_and_the
     let running = Running::start(&inbox, &registry, quick());
     assert_eq!(inbox.until_relayed(2).await[1].ins, 1);
     running.stop().await.unwrap();
+}
+
+async fn until_set_aside(running: &Running, count: u64) {
+    for _ in 0..2_000 {
+        if running.status.snapshot(0).set_aside_total >= count {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    unreachable!("nothing was set aside");
+}
+
+#[tokio::test]
+async fn of_many_small_ones_only_the_damaged_is_set_aside_and_each_other_is_in_once() {
+    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+    let mut inbox = Inbox::beside(&place);
+    let mut exchanges = Vec::new();
+    for turn in 0..40 {
+        let name = if turn % 2 == 0 { "甲" } else { "乙" };
+        exchanges.push(inbox.put(RESIDENT.name, vec![one(ANNA, name)]).await);
+    }
+    let settings = inbox.settings.clone();
+    inbox.journal.close().await.unwrap();
+    let journal = rusqlite::Connection::open(&settings.database).unwrap();
+    let damage =
+        "UPDATE payload SET bytes = zeroblob(length(bytes)) WHERE leaf = (SELECT leaf FROM inbox WHERE exchange = ?1)";
+    assert_eq!(journal.execute(damage, [exchanges[17].as_bytes()]).unwrap(), 1);
+    drop(journal);
+    inbox.journal = Journal::open(&settings, Clock::system()).unwrap();
+    let running = Running::start(&inbox, &registry, quick());
+    let relayed = inbox.until_relayed(39).await;
+    until_set_aside(&running, 1).await;
+    running.stop().await.unwrap();
+    let left_out = inbox.journal.list_set_aside(None).await.unwrap();
+    assert_eq!((left_out.len(), left_out[0].exchange), (1, exchanges[17]));
+    assert_eq!(relayed.iter().map(|event| event.ins).sum::<u64>(), 1);
+    // The damaged one said what its two neighbours do not say: between them the content changes once less.
+    assert_eq!(relayed.iter().map(|event| event.upd + event.same).sum::<u64>(), 38);
+    assert_eq!(place.query("SELECT count(*) FROM relay_progress"), ["39"]);
+}
+
+#[tokio::test]
+async fn a_small_exchange_does_not_wait_for_a_large_one_that_came_before_it() {
+    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+    let inbox = Inbox::beside(&place);
+    let large = inbox.put(RESIDENT.name, vec![one(ANNA, "甲"); 12]).await;
+    let small = inbox.put(RESIDENT.name, vec![one(BORIS, "乙")]).await;
+    let running = Running::start(&inbox, &registry, quick());
+    let relayed = inbox.until_relayed(2).await;
+    running.stop().await.unwrap();
+    let order: Vec<&str> = relayed.iter().map(|event| event.x.as_str()).collect();
+    assert_eq!(order, [small.to_string(), large.to_string()]);
+    assert_eq!((relayed[1].ins, relayed[1].same, relayed[1].batch), (1, 11, 12));
 }
 
 #[tokio::test]
@@ -341,9 +399,7 @@ async fn a_payload_that_was_changed_is_set_aside_and_nothing_of_it_gets_in() {
     assert_eq!(changed.unwrap(), 1);
     inbox.journal = Journal::open(&settings, Clock::system()).unwrap();
     let running = Running::start(&inbox, &registry, quick());
-    while running.status.snapshot(0).set_aside_total == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until_set_aside(&running, 1).await;
     running.stop().await.unwrap();
     assert_eq!(place.query("SELECT count(*) FROM public_security_resident"), ["0"]);
 }

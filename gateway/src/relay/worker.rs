@@ -1,23 +1,26 @@
-//! The worker: one exchange after the other, part by part.
+//! The worker: lane after lane, turn after turn.
 //!
-//! One pass over an exchange: ask the registry how far it is, read the due part, pay for its rows, merge it, and after the last part
-//! seal the `relayed` leaf. Killed before a commit: nothing of the part is in, and it comes again. Killed between commit and leaf:
-//! the next pass finds every part in and only seals the leaf. So a pass that failed is repeated from the start and never doubles.
+//! A turn belongs to the lane that is due (`lanes`) and is one transaction of the registry: the next part of a large exchange, or the
+//! oldest small exchanges together (`turn`). Killed before its commit: nothing of the turn is in, and it comes again. Killed between
+//! commit and leaves: the next turn finds every part in and only seals the leaves. So a turn that failed is repeated and never doubles.
+//! An exchange that the registry refuses is held back alone, and set aside after some tries; a registry that does not answer is waited for.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use shuguan_ledger::leaf::RelayedEvent;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::RelaySettings;
+use super::lanes::Lanes;
 use super::pace::Pace;
 use super::status::{RelayState, RelayStatus};
+use super::turn::{Turn, Underway};
 use crate::clock::Clock;
-use crate::journal::{InboxItem, Journal, JournalFault, SealError};
-use crate::registry::{Part, Progress, Registry, RegistryFault, Remedy};
+use crate::journal::{InboxItem, Journal, JournalFault, Lane, SealError};
+use crate::registry::{Registry, RegistryFault, Remedy};
 
-/// Why a pass over an exchange ended early, or the relay as a whole.
+/// Why a turn ended early, or the relay as a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayFault {
     /// The registry failed.
@@ -43,7 +46,7 @@ impl RelayFault {
         }
     }
 
-    fn remedy(&self) -> Remedy {
+    pub(super) fn remedy(&self) -> Remedy {
         match self {
             Self::Registry(fault) => fault.remedy(),
             Self::Inbox(fault) if spoilt(fault) => Remedy::SetAside,
@@ -63,8 +66,11 @@ fn spoilt(fault: &JournalFault) -> bool {
 
 /// How often the backlog is counted; the count may be that old.
 const OBSERVE_EVERY_US: i64 = 500_000;
+/// Small exchanges in one turn, and bytes of their payloads.
+pub(super) const TOGETHER_MAX: u32 = 256;
+const TOGETHER_BYTES_MAX: u64 = 1 << 20;
 
-/// Relays until `shutdown`, which takes effect between two parts.
+/// Relays until `shutdown`, which takes effect between two turns.
 ///
 /// # Errors
 /// Only when the disk under the registry lost a write or its writer is gone: the process must end; the next start reads what is there.
@@ -76,8 +82,14 @@ pub async fn run(
     status: RelayStatus,
     shutdown: CancellationToken,
 ) -> Result<(), RelayFault> {
-    let worker = Worker {
+    let mut worker = Worker {
         pace: Pace::new(settings.rows_per_s, settings.burst_rows),
+        lanes: Lanes::new(settings.weights.clone()),
+        underway: HashMap::new(),
+        held: HashMap::new(),
+        waits: 0,
+        erase_at_us: clock.now_us(),
+        observe_at_us: clock.now_us(),
         journal,
         registry,
         settings,
@@ -90,158 +102,122 @@ pub async fn run(
     ended
 }
 
-struct Worker {
-    journal: Journal,
-    registry: Registry,
+pub(super) struct Worker {
+    pub(super) journal: Journal,
+    pub(super) registry: Registry,
+    pub(super) pace: Pace,
+    pub(super) clock: Clock,
+    pub(super) status: RelayStatus,
+    pub(super) shutdown: CancellationToken,
     settings: RelaySettings,
-    pace: Pace,
-    clock: Clock,
-    status: RelayStatus,
-    shutdown: CancellationToken,
-}
-
-/// How a pass ended.
-enum Pass {
-    Relayed,
-    ShutDown,
-}
-
-/// Failures in a row, of one exchange or of the journal itself.
-#[derive(Default)]
-struct Trouble {
-    exchange: Option<Uuid>,
-    refused: u32,
+    lanes: Lanes,
+    /// Large exchanges between two of their turns, at most one a lane.
+    pub(super) underway: HashMap<Uuid, Underway>,
+    /// Exchanges that the registry refused lately.
+    held: HashMap<Uuid, Hold>,
+    /// Waits in a row for something that does not answer.
     waits: u32,
+    erase_at_us: i64,
+    observe_at_us: i64,
+}
+
+/// An exchange that is not tried before the moment.
+struct Hold {
+    refused: u32,
+    until_us: i64,
 }
 
 impl Worker {
-    async fn work(&self) -> Result<(), RelayFault> {
-        let mut trouble = Trouble::default();
-        let (mut erase_at_us, mut observe_at_us) = (self.clock.now_us(), self.clock.now_us());
+    async fn work(&mut self) -> Result<(), RelayFault> {
         while !self.shutdown.is_cancelled() {
-            let now_us = self.clock.now_us();
-            if now_us >= erase_at_us {
-                erase_at_us = now_us + i64::from(self.settings.erase_every_s) * 1_000_000;
-                self.erase().await;
-            }
-            if now_us >= observe_at_us {
-                observe_at_us = now_us + OBSERVE_EVERY_US;
-                self.observe();
-            }
-            let item = match self.journal.next_inbox(None).await {
-                Ok(Some(item)) => item,
-                Ok(None) => {
-                    self.status.state(RelayState::Idle);
+            self.keep_house().await;
+            match self.turn().await {
+                Ok(true) => self.waits = 0,
+                Ok(false) => {
+                    self.waits = 0;
                     self.pause(Duration::from_millis(self.settings.idle_ms.into())).await;
-                    continue;
                 }
-                Err(fault) => {
-                    self.struggle(&mut trouble, None, RelayFault::Inbox(fault)).await?;
-                    continue;
-                }
-            };
-            self.status.state(RelayState::Relaying);
-            match self.pass(&item).await {
-                Ok(Pass::Relayed) => {
-                    trouble = Trouble::default();
-                    self.status.relayed();
-                }
-                Ok(Pass::ShutDown) => return Ok(()),
-                Err(fault) => self.struggle(&mut trouble, Some(&item), fault).await?,
+                Err(fault) => self.wait_out(fault).await?,
             }
         }
         Ok(())
     }
 
-    /// Brings one exchange in from wherever it is.
-    async fn pass(&self, item: &InboxItem) -> Result<Pass, RelayFault> {
-        let began_us = self.clock.now_us();
-        let known = self.registry.progress(item.exchange).await;
-        let mut progress = known.map_err(RelayFault::Registry)?.unwrap_or_default();
-        let mut next = self.part(item, progress.parts).await?;
-        while let Some(part) = next {
-            tokio::select! {
-                () = self.pace.rows(part.batch.num_rows() as u64) => {}
-                () = self.shutdown.cancelled() => return Ok(Pass::ShutDown),
+    /// The turn that is due. False when it was a small one, or none: then more may gather while we wait.
+    async fn turn(&mut self) -> Result<bool, RelayFault> {
+        let mut waiting = self.journal.lanes().await.map_err(RelayFault::Inbox)?;
+        if waiting.is_empty() {
+            // Who held an exchange back may be gone: an operator discarded it.
+            self.held.clear();
+            self.underway.clear();
+        }
+        while let Some(lane) = self.lanes.due(waiting.iter()).cloned() {
+            if let Some(turn) = self.due_in(&lane).await? {
+                self.status.state(RelayState::Relaying);
+                let rows = self.take(turn).await?;
+                self.lanes.charge(&lane, &waiting, rows.charged);
+                return Ok(rows.full);
             }
-            // The next part is opened while the registry writes this one.
-            let (merged, following) = tokio::join!(self.registry.merge(part), self.part(item, progress.parts + 1));
-            let merged = merged.map_err(RelayFault::Registry)?;
-            progress = merged.progress;
-            self.status.merged(merged.counts, self.clock.now_us());
-            next = following?;
+            // All that waits in it is held back.
+            waiting.retain(|other| other.name != lane.name);
         }
-        // Every row is durable in the registry from here on; a crash before the leaf is sealed repeats only the sealing.
-        self.seal(item, progress, began_us).await?;
-        Ok(Pass::Relayed)
+        if self.held.is_empty() {
+            self.status.state(RelayState::Idle);
+        }
+        Ok(false)
     }
 
-    /// The part of that number; none after the last.
-    async fn part(&self, item: &InboxItem, number: u32) -> Result<Option<Part>, RelayFault> {
-        if number >= item.parts {
+    /// What a lane's turn is: its oldest exchange that is not held, with the small ones right behind it.
+    async fn due_in(&mut self, lane: &Lane) -> Result<Option<Turn>, RelayFault> {
+        let found = self.journal.waiting(&lane.name, TOGETHER_MAX, TOGETHER_BYTES_MAX).await;
+        let now_us = self.clock.now_us();
+        let free = |item: &InboxItem| self.held.get(&item.exchange).is_none_or(|hold| hold.until_us <= now_us);
+        let mut items = found.map_err(RelayFault::Inbox)?;
+        items.retain(free);
+        let Some(first) = items.first() else {
             return Ok(None);
-        }
-        let batch = self.journal.read_part(item, number).await.map_err(RelayFault::Inbox)?;
-        Ok(Some(Part {
-            exchange: item.exchange,
-            number,
-            leaf: item.leaf_index,
-            record: item.record.clone(),
-            partner: item.partner.clone(),
-            received_us: item.received_us,
-            batch,
-        }))
-    }
-
-    async fn seal(&self, item: &InboxItem, progress: Progress, began_us: i64) -> Result<(), RelayFault> {
-        let counts = progress.counts;
-        let event = RelayedEvent {
-            x: item.exchange.to_string(),
-            of: item.reference(),
-            ins: counts.ins,
-            upd: counts.upd,
-            same: counts.same,
-            fail: 0,
-            batch: progress.parts.into(),
-            ms: u64::try_from((self.clock.now_us() - began_us) / 1_000).unwrap_or(0),
         };
-        let sealed = self.journal.relayed(item.exchange, event).await;
-        sealed.map(drop).map_err(RelayFault::Seal)
+        if first.parts != 1 {
+            return Ok(Some(Turn::Part(first.clone())));
+        }
+        let together = items.into_iter().take_while(|item| item.parts == 1);
+        Ok(Some(Turn::Together(together.collect())))
     }
 
-    /// After a failure: waits, or sets the exchange aside, or ends the relay.
-    async fn struggle(
-        &self,
-        trouble: &mut Trouble,
-        item: Option<&InboxItem>,
-        fault: RelayFault,
-    ) -> Result<(), RelayFault> {
+    /// An exchange failed by itself: it is held back, longer each time, or set aside for an operator. The others go on.
+    pub(super) async fn hold(&mut self, item: &InboxItem, fault: &RelayFault) {
         let code = fault.code();
         self.status.failed(code);
-        let exchange = item.map(|item| item.exchange);
-        if trouble.exchange != exchange {
-            *trouble = Trouble {
-                exchange,
-                ..Trouble::default()
-            };
+        self.underway.remove(&item.exchange);
+        let refused = self.held.get(&item.exchange).map_or(0, |hold| hold.refused) + 1;
+        if refused >= self.settings.attempts_max && self.set_aside(item, code).await {
+            self.held.remove(&item.exchange);
+            return;
         }
-        match (fault.remedy(), item) {
-            (Remedy::Stop, _) => {
-                tracing::error!(error.code = code, "the registry cannot go on; the process must end");
-                return Err(fault);
-            }
-            (Remedy::SetAside, Some(item)) => {
-                trouble.refused += 1;
-                if trouble.refused >= self.settings.attempts_max && self.set_aside(item, code).await {
-                    *trouble = Trouble::default();
-                    return Ok(());
-                }
-            }
-            (Remedy::SetAside | Remedy::Wait, _) => {}
+        tracing::warn!(error.code = code, exchange.id = %item.exchange, "relaying an exchange failed; it is tried again");
+        let wait_us = i64::try_from(wait_ms(&self.settings, refused - 1)).unwrap_or(i64::MAX / 2_000) * 1_000;
+        let until_us = self.clock.now_us().saturating_add(wait_us);
+        self.held.insert(item.exchange, Hold { refused, until_us });
+    }
+
+    /// An exchange is in, with its leaf.
+    pub(super) fn done(&mut self, exchange: Uuid) {
+        self.underway.remove(&exchange);
+        self.held.remove(&exchange);
+        self.status.relayed();
+    }
+
+    /// Something does not answer, whatever the exchange: waits, longer each time, or ends the relay.
+    async fn wait_out(&mut self, fault: RelayFault) -> Result<(), RelayFault> {
+        let code = fault.code();
+        self.status.failed(code);
+        if fault.remedy() == Remedy::Stop {
+            tracing::error!(error.code = code, "the registry cannot go on; the process must end");
+            return Err(fault);
         }
-        tracing::warn!(error.code = code, exchange.id = ?exchange, "relaying failed; it is tried again");
-        let wait = wait_ms(&self.settings, trouble.waits);
-        trouble.waits = trouble.waits.saturating_add(1);
+        tracing::warn!(error.code = code, "relaying failed; it is tried again");
+        let wait = wait_ms(&self.settings, self.waits);
+        self.waits = self.waits.saturating_add(1);
         self.pause(Duration::from_millis(wait)).await;
         Ok(())
     }
@@ -262,6 +238,21 @@ impl Worker {
         }
     }
 
+    /// What is due now and then: erasing payloads, counting the backlog.
+    async fn keep_house(&mut self) {
+        let now_us = self.clock.now_us();
+        if now_us >= self.erase_at_us {
+            self.erase_at_us = now_us + i64::from(self.settings.erase_every_s) * 1_000_000;
+            self.erase().await;
+        }
+        if now_us >= self.observe_at_us {
+            self.observe_at_us = now_us + OBSERVE_EVERY_US;
+            let backlog = self.journal.backlog();
+            self.status
+                .backlog(backlog.exchanges, backlog.bytes, backlog.oldest_us, now_us);
+        }
+    }
+
     /// Deletes payloads whose hold is over; what fails now is due again next time.
     async fn erase(&self) {
         let hold_us = i64::from(self.settings.payload_hold_hours) * 3_600_000_000;
@@ -277,13 +268,6 @@ impl Worker {
                 }
             }
         }
-    }
-
-    fn observe(&self) {
-        let backlog = self.journal.backlog();
-        let now_us = self.clock.now_us();
-        self.status
-            .backlog(backlog.exchanges, backlog.bytes, backlog.oldest_us, now_us);
     }
 
     async fn pause(&self, time: Duration) {

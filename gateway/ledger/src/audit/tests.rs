@@ -42,6 +42,11 @@ fn push(t: i64, x: &str) -> Vec<u8> {
         cols: Digest([4; 32]),
         nc: 5,
         req: Commitment([5; 32]),
+        mode: None,
+        sco: None,
+        cnt: None,
+        lay: None,
+        qua: None,
     };
     leaf(t, Event::Push(event))
 }
@@ -62,6 +67,7 @@ fn relayed(t: i64, x: &str, of: Reference) -> Vec<u8> {
         upd: 0,
         same: 0,
         fail: 0,
+        del: None,
         batch: 1,
         ms: 3,
     };

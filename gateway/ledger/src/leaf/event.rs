@@ -87,6 +87,16 @@ events! {
         nc: u64,
         /// Commitment to the request: body digest, target, purpose.
         req: Commitment,
+        /// `delta` or `snapshot`; none: `upsert`.
+        mode: Option<String>,
+        /// Scope of a snapshot: `all`, or a field and its codes, e.g. `hukou_region=320706,320707`.
+        sco: Option<String>,
+        /// Rows as the sender counted them.
+        cnt: Option<u64>,
+        /// Name of the layout that the batch was read by, when it is one of the configuration.
+        lay: Option<String>,
+        /// Commitment to the quality report.
+        qua: Option<Commitment>,
     }
 
     /// An extract is complete; no byte of it was offered before.
@@ -147,6 +157,8 @@ events! {
         bun: Option<Digest>,
         /// How many, when one leaf stands for several.
         cnt: Option<u64>,
+        /// Commitment to the quality report of a batch that was read.
+        qua: Option<Commitment>,
     }
 
     /// The relay put a batch into the registry.
@@ -163,6 +175,8 @@ events! {
         same: u64,
         /// Rows that the registry refused.
         fail: u64,
+        /// Rows closed by a delta or by the end of a snapshot; none: neither of them.
+        del: Option<u64>,
         /// Parts.
         batch: u64,
         /// Milliseconds from the first part to the last commit.

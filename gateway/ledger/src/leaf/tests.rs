@@ -16,6 +16,7 @@ fn relayed(rows: u64) -> Leaf {
         upd: 76,
         same: 900,
         fail: 0,
+        del: None,
         batch: 1,
         ms: 61,
     };
@@ -123,7 +124,7 @@ prop_compose! {
 
 prop_compose! {
     fn push()(
-        words in vec(".{0,24}", 8), hashes in vec(any::<Hash>(), 5), counts in vec(0_u64..1 << 53, 7),
+        words in vec(".{0,24}", 11), hashes in vec(any::<Hash>(), 6), counts in vec(0_u64..1 << 53, 8), asked in any::<bool>(),
     ) -> Event {
         let (mut words, mut hashes, mut counts) = (words.into_iter(), hashes.into_iter(), counts.into_iter());
         let (mut word, mut hash, mut count) = (
@@ -134,7 +135,8 @@ prop_compose! {
         Event::Push(PushEvent {
             x: word(), p: word(), cert: Digest(hash()), rec: word(), pur: word(), agr: word(), plan: Digest(hash()), bun: Digest(hash()),
             fmt: word(), r#in: count(), ok: count(), rej: count(), fil: count(), rep: count(), bytes: count(), cols: Digest(hash()),
-            nc: count(), req: Commitment(hash()),
+            nc: count(), req: Commitment(hash()), mode: asked.then(&mut word), sco: asked.then(&mut word), cnt: asked.then(&mut count),
+            lay: asked.then(&mut word), qua: asked.then(|| Commitment(hash())),
         })
     }
 }
@@ -155,7 +157,7 @@ prop_compose! {
         x in option::of(".{0,9}"), p in ".{0,9}", code in "[a-z-]{1,20}", at in ".{0,9}", rec in option::of(".{0,9}"), ds in option::of(".{0,9}"),
         pur in option::of(".{0,9}"), bun in option::of(any::<Hash>()), cnt in option::of(0_u64..1 << 53),
     ) -> Event {
-        Event::Refusal(RefusalEvent { x, p, code, at, rec, ds, pur, bun: bun.map(Digest), cnt })
+        Event::Refusal(RefusalEvent { x, p, code, at, rec, ds, pur, bun: bun.map(Digest), cnt, qua: bun.map(Commitment) })
     }
 }
 
@@ -173,6 +175,7 @@ fn event() -> impl Strategy<Value = Event> {
                 upd: n / 2,
                 same: 0,
                 fail: 1,
+                del: (n % 2 == 0).then_some(n),
                 batch: n,
                 ms: n,
             })

@@ -68,6 +68,7 @@ fn leaf(index: u64) -> Leaf {
             pur: Some("enrolment.survey".into()),
             bun: None,
             cnt: None,
+            qua: None,
         })
     };
     let t = 1_700_000_000_000_000 + i64::try_from(index).unwrap();

@@ -123,7 +123,7 @@ fn what_is_not_committed_leaves_neither_rows_nor_progress_nor_persons() {
     for table in ["public_security_resident", "person", "relay_progress"] {
         assert_eq!(place.query(&format!("SELECT count(*) FROM {table}")), ["0"]);
     }
-    let merged = sqlite::merge_part(&mut connection, &tables, &sent).unwrap();
+    let merged = sqlite::merge_parts(&mut connection, &tables, &[sent]).unwrap()[0];
     assert_eq!(merged.counts, counts(1, 0, 0));
 }
 

@@ -82,10 +82,10 @@ proptest! {
                 let cells: Vec<Vec<&str>> = texts.iter().map(|row| row.iter().map(String::as_str).collect()).collect();
                 let cells: Vec<&[&str]> = cells.iter().map(Vec::as_slice).collect();
                 let part = part(&RESIDENT, leaf, number, whole(&RESIDENT, &cells));
-                let merged = sqlite::merge_part(connection, &tables, &part).unwrap();
+                let merged = sqlite::merge_parts(connection, &tables, std::slice::from_ref(&part)).unwrap()[0];
                 prop_assert_eq!(merged.counts, merge(&mut model, rows, leaf, before));
                 if repeated {
-                    prop_assert_eq!(sqlite::merge_part(connection, &tables, &part).unwrap().repeated, true);
+                    prop_assert_eq!(sqlite::merge_parts(connection, &tables, std::slice::from_ref(&part)).unwrap()[0].repeated, true);
                 }
             }
         }

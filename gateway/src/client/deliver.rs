@@ -1,0 +1,407 @@
+//! Delivering one file: send it under its key, verify the receipt, keep the proof.
+//!
+//! Takes a file and what it is; gives counts and a verified receipt. The file is read twice, first for its digest, then while it is sent, so
+//! memory does not grow with it. A crash at any moment leaves the key on disk, and the repeat gets the first answer.
+
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use futures_util::stream;
+use http::Method;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ring::digest::{Context, SHA256};
+use serde::Serialize;
+use serde_json::Value;
+use shuguan_adapters::layout::Layout;
+use shuguan_ledger::receipt::Receipt;
+use shuguan_ledger::trust::Trust;
+
+use super::answer::RowProblem;
+use super::connect::{self, Body};
+use super::state::{PushState, state_path};
+use super::{CallError, Client};
+use crate::command::exit::{Exit, Failure};
+use crate::command::output::Output;
+use crate::exchange::report::HeaderNotes;
+
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// What became of one file.
+#[derive(Debug, Serialize)]
+pub struct Pushed {
+    /// The file.
+    pub file: String,
+    /// The exchange.
+    pub exchange: String,
+    /// Index of its leaf.
+    pub index: u64,
+    /// Rows received.
+    pub received: u64,
+    /// Rows accepted.
+    pub accepted: u64,
+    /// Rows rejected.
+    pub rejected: u64,
+    /// Rows that the agreement's filter held back.
+    pub filtered: u64,
+    /// Rows that repeated another.
+    pub repeated: u64,
+    /// The first rejects.
+    pub rejects: Vec<RowProblem>,
+    /// Headers that no field has, and fields without a header.
+    pub headers: HeaderNotes,
+    /// Fields that were sent or could be, and that no grant names.
+    pub withheld: Vec<String>,
+    /// Where the receipt lies.
+    pub receipt: PathBuf,
+    /// The gateway had this content before.
+    pub replayed: bool,
+}
+
+/// One file to send and how.
+#[derive(Debug)]
+pub struct Feed<'a> {
+    /// The file.
+    pub file: &'a Path,
+    /// Record type.
+    pub record: &'a str,
+    /// Purpose.
+    pub purpose: &'a str,
+    /// Content type; detected when absent.
+    pub content_type: Option<String>,
+    /// Mode, scope, count and layout.
+    pub asked: Asked,
+    /// Folder for state and receipts.
+    pub state: Option<&'a Path>,
+    /// Where the receipt goes; beside the file, or in the state's folder, under a name with the exchange, when absent.
+    pub receipt: Option<PathBuf>,
+    /// How long to go on trying.
+    pub patience: Duration,
+}
+
+/// How a batch is meant: what becomes the headers `Exchange-…`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// `delta` or `snapshot`; none: upsert.
+    pub mode: Option<String>,
+    /// Scope of a snapshot.
+    pub scope: Option<String>,
+    /// Rows that the sender counted.
+    pub count: Option<u64>,
+    /// Name of a layout that the gateway knows.
+    pub layout: Option<String>,
+}
+
+impl Asked {
+    fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let headers = [
+            ("exchange-mode", self.mode.clone()),
+            ("exchange-scope", self.scope.clone()),
+            ("exchange-count", self.count.map(|count| count.to_string())),
+            ("exchange-layout", self.layout.clone()),
+        ];
+        headers.into_iter().filter_map(|(name, value)| Some((name, value?)))
+    }
+
+    /// What the idempotency key is bound to besides content, target and purpose; empty for a plain upsert.
+    pub fn canonical(&self) -> String {
+        let pairs: Vec<String> = self.headers().map(|(name, value)| format!("{name}: {value}")).collect();
+        pairs.join("\n")
+    }
+}
+
+/// Why a file was not delivered.
+#[derive(Debug)]
+pub enum Undelivered {
+    /// The gateway did not take it, or was not reached.
+    Call(CallError),
+    /// A failure on this side, or a receipt that does not verify.
+    Failed(Failure),
+}
+
+impl From<Failure> for Undelivered {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Sends one file; repeats it under the same key until it is answered or patience ends.
+pub async fn push_file(client: &Client, trust: &Trust, feed: &Feed<'_>, output: &Output) -> Result<Pushed, Failure> {
+    let began = Instant::now();
+    let place = format!(
+        "POST {}/v1/feeds/{} · {}",
+        client.address(),
+        feed.record,
+        feed.file.display()
+    );
+    let mut attempt = 1;
+    let mut pushed = loop {
+        let progress = Progress::start(feed.file, attempt, output)?;
+        let result = attempt_once(client, trust, feed, &progress.bar).await;
+        progress.end();
+        let error = match result {
+            Ok(pushed) => break pushed,
+            Err(Undelivered::Failed(failure)) => return Err(failure),
+            Err(Undelivered::Call(error)) => error,
+        };
+        let Some(asked) = error.retry() else {
+            return Err(error.failure(&place));
+        };
+        let wait = wait_before(attempt, asked);
+        if began.elapsed() + wait > feed.patience {
+            return Err(error.failure(&place));
+        }
+        output.note(format!(
+            "{error}; attempt {} in {:.1} s",
+            attempt + 1,
+            wait.as_secs_f64()
+        ));
+        tokio::time::sleep(wait).await;
+        attempt += 1;
+    };
+    if let Ok(status) = client.get_json(&format!("/v1/exchanges/{}", pushed.exchange)).await {
+        pushed.withheld = strings(&status, "withheld");
+    }
+    Ok(pushed)
+}
+
+/// Sends one file once under the key that belongs to its content, and keeps the verified receipt.
+pub async fn attempt_once(
+    client: &Client,
+    trust: &Trust,
+    feed: &Feed<'_>,
+    bar: &ProgressBar,
+) -> Result<Pushed, Undelivered> {
+    let digest = digest(feed.file)?;
+    let path = state_path(feed.file, feed.state);
+    let hex = crate::pki::hex(&digest);
+    let mut state = PushState::of(&path, &hex, feed.record, feed.purpose, &feed.asked.canonical())?;
+    let content_type = match &feed.content_type {
+        Some(content_type) => content_type.clone(),
+        None => detect(feed.file)?.content_type(),
+    };
+    let answer = send_once(client, feed, &state.key, &content_type, &digest, bar).await;
+    let answer = answer.map_err(Undelivered::Call)?;
+    let mut pushed = read_answer(feed, &answer)?;
+    keep_receipt(trust, feed, &answer, &mut pushed)?;
+    state.exchange = Some(pushed.exchange.clone());
+    state.save(&path)?;
+    Ok(pushed)
+}
+
+/// Capped exponential back-off with full jitter, or what the gateway asked for.
+pub fn wait_before(attempt: u32, asked: Option<u64>) -> Duration {
+    if let Some(seconds) = asked {
+        return Duration::from_secs(seconds);
+    }
+    let cap = 250_u64 << attempt.min(6);
+    let random = crate::clock::random::<4>().map_or(0, u32::from_le_bytes);
+    Duration::from_millis(100 + u64::from(random) % cap)
+}
+
+/// The answer's JSON, with `replayed` when the gateway said so.
+async fn send_once(
+    client: &Client,
+    feed: &Feed<'_>,
+    key: &str,
+    content_type: &str,
+    digest: &[u8; 32],
+    bar: &ProgressBar,
+) -> Result<Value, CallError> {
+    let cannot = |error: &dyn std::fmt::Display| CallError::Network(error.to_string());
+    let body = file_body(feed.file, bar.clone()).map_err(|error| cannot(&error))?;
+    let length = std::fs::metadata(feed.file).map_err(|error| cannot(&error))?.len();
+    let mut request = client
+        .request(Method::POST, &format!("/v1/feeds/{}", feed.record))
+        .header("content-type", content_type)
+        .header("content-length", length)
+        .header("content-digest", format!("sha-256=:{}:", BASE64.encode(digest)))
+        .header("exchange-purpose", feed.purpose)
+        .header("idempotency-key", key);
+    for (name, value) in feed.asked.headers() {
+        request = request.header(name, value);
+    }
+    let request = request.body(body).map_err(|error| cannot(&error))?;
+    let response = client.send(request).await?;
+    let replayed = response.headers().contains_key("idempotency-replayed");
+    let mut answer = connect::read_json(response).await?;
+    if let Some(members) = answer.as_object_mut() {
+        members.insert("replayed".into(), replayed.into());
+    }
+    Ok(answer)
+}
+
+fn file_body(path: &Path, bar: ProgressBar) -> std::io::Result<Body> {
+    let file = std::fs::File::open(path)?;
+    let chunks = stream::unfold(file, move |mut file| {
+        let bar = bar.clone();
+        async move {
+            // A local file answers at once; a thread hop for each chunk would cost more than the read.
+            let mut chunk = vec![0; CHUNK_BYTES];
+            match file.read(&mut chunk) {
+                Ok(0) => None,
+                Ok(read) => {
+                    chunk.truncate(read);
+                    bar.inc(u64::try_from(read).unwrap_or(0));
+                    Some((Ok(Frame::data(Bytes::from(chunk))), file))
+                }
+                Err(error) => Some((Err(error), file)),
+            }
+        }
+    });
+    Ok(BodyExt::boxed_unsync(StreamBody::new(chunks)))
+}
+
+fn read_answer(feed: &Feed<'_>, answer: &Value) -> Result<Pushed, Failure> {
+    let number = |name: &str| answer.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let part = |name: &str| answer.get(name).cloned().unwrap_or_default();
+    let exchange = answer.get("exchange").and_then(Value::as_str).ok_or_else(|| {
+        Failure::new(Exit::Unreached, "the gateway's answer names no exchange").then("shuguan doctor, at the gateway")
+    })?;
+    Ok(Pushed {
+        file: feed.file.display().to_string(),
+        exchange: exchange.to_owned(),
+        index: number("index"),
+        received: number("received"),
+        accepted: number("accepted"),
+        rejected: number("rejected"),
+        filtered: number("filtered"),
+        repeated: number("repeated"),
+        rejects: serde_json::from_value(part("rejects")).unwrap_or_default(),
+        headers: serde_json::from_value(part("headers")).unwrap_or_default(),
+        withheld: Vec::new(),
+        receipt: PathBuf::new(),
+        replayed: part("replayed").as_bool().unwrap_or(false),
+    })
+}
+
+/// Verifies the receipt offline before it counts as proof, then keeps it beside the file.
+fn keep_receipt(trust: &Trust, feed: &Feed<'_>, answer: &Value, pushed: &mut Pushed) -> Result<(), Failure> {
+    let text = answer.get("receipt").and_then(Value::as_str).unwrap_or_default();
+    let proven = Receipt::parse(text)
+        .and_then(|receipt| receipt.verify(trust))
+        .map_err(|error| {
+            Failure::new(
+                Exit::NotProven,
+                format!("the receipt of {} does not verify", pushed.exchange),
+            )
+            .because(error)
+            .then("do not count this file as delivered; tell the gateway's operator")
+        })?;
+    if proven.leaf.event.exchange() != Some(pushed.exchange.as_str()) {
+        return Err(Failure::new(Exit::NotProven, "the receipt belongs to another exchange"));
+    }
+    pushed.receipt = feed.receipt.clone().unwrap_or_else(|| {
+        let folder = feed.state.or_else(|| feed.file.parent()).unwrap_or(Path::new(""));
+        let mut name = feed.file.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.tlog-proof", pushed.exchange));
+        folder.join(name)
+    });
+    write_whole(&pushed.receipt, text.as_bytes()).map_err(|error| {
+        Failure::local(format!("cannot write `{}`", pushed.receipt.display()))
+            .because(error)
+            .then("shuguan receipt EXCHANGE -o FILE   fetches it again")
+    })
+}
+
+/// Writes a file whole or not at all: beside it, to disk, then renamed.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".tmp");
+    let mut file = std::fs::File::create(&fresh)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&fresh, path)
+}
+
+/// The strings of an array member.
+pub(crate) fn strings(document: &Value, member: &str) -> Vec<String> {
+    let items = document.get(member).and_then(Value::as_array);
+    let texts = items.map(|items| {
+        items
+            .iter()
+            .filter_map(|item| item.as_str().map(str::to_owned))
+            .collect()
+    });
+    texts.unwrap_or_default()
+}
+
+/// Reads a trust file.
+pub(crate) fn load_trust(path: &Path) -> Result<Trust, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::local(format!("cannot read the trust file `{}`", path.display()))
+            .because(error)
+            .then("it came with the kit; it holds the log's public key")
+    })?;
+    Trust::parse(&text).map_err(|error| Failure::local(error.to_string()).at(path.display().to_string()))
+}
+
+fn unreadable(path: &Path, error: std::io::Error) -> Failure {
+    Failure::local(format!("cannot read `{}`", path.display())).because(error)
+}
+
+/// SHA-256 of a file.
+pub fn digest(path: &Path) -> Result<[u8; 32], Failure> {
+    let mut file = std::fs::File::open(path).map_err(|error| unreadable(path, error))?;
+    let mut context = Context::new(&SHA256);
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let read = file.read(&mut chunk).map_err(|error| unreadable(path, error))?;
+        if read == 0 {
+            break;
+        }
+        context.update(chunk.get(..read).unwrap_or_default());
+    }
+    let mut digest = [0; 32];
+    digest.copy_from_slice(context.finish().as_ref());
+    Ok(digest)
+}
+
+/// The layout of a file, by its name and first bytes.
+pub fn detect(path: &Path) -> Result<Layout, Failure> {
+    let file = std::fs::File::open(path).map_err(|error| unreadable(path, error))?;
+    let mut head = Vec::new();
+    file.take(CHUNK_BYTES as u64)
+        .read_to_end(&mut head)
+        .map_err(|error| unreadable(path, error))?;
+    Ok(Layout::detect(&path.display().to_string(), &head))
+}
+
+/// Bytes sent of one attempt: a bar at a terminal, a plain line otherwise.
+struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    fn start(file: &Path, attempt: u32, output: &Output) -> Result<Self, Failure> {
+        let bytes = std::fs::metadata(file).map_err(|error| unreadable(file, error))?.len();
+        let bar = ProgressBar::new(bytes);
+        if output.shows_progress() {
+            bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        } else {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+            if !std::io::stderr().is_terminal() {
+                output.note(format!("sending {} ({bytes} bytes), attempt {attempt}", file.display()));
+            }
+        }
+        if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}") {
+            bar.set_style(style);
+        }
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        bar.set_message(if attempt == 1 {
+            name
+        } else {
+            format!("{name} (attempt {attempt})")
+        });
+        Ok(Self { bar })
+    }
+
+    fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}

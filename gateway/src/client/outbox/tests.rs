@@ -1,0 +1,196 @@
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use tempfile::TempDir;
+
+use super::{Found, Outbox, Said, beside};
+use crate::client::state::{Done, PushState, state_path};
+
+const NOW_US: i64 = 1_900_000_000_000_000;
+const SECOND_US: i64 = 1_000_000;
+
+/// Writes a file that was changed so many seconds ago.
+fn put(folder: &TempDir, name: &str, text: &str, age_s: i64) {
+    let path = folder.path().join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, text).unwrap();
+    age(&path, age_s);
+}
+
+fn age(path: &Path, age_s: i64) {
+    let moment = UNIX_EPOCH + Duration::from_micros(u64::try_from(NOW_US - age_s * SECOND_US).unwrap());
+    std::fs::File::options()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .set_modified(moment)
+        .unwrap();
+}
+
+fn look(folder: &TempDir) -> Found {
+    Outbox::new(folder.path(), Said::default(), 5).look(NOW_US)
+}
+
+fn ready(found: &Found) -> Vec<(&str, Option<&str>)> {
+    found
+        .ready
+        .iter()
+        .map(|item| (item.shown.as_str(), item.said.record.as_deref()))
+        .collect()
+}
+
+#[test]
+fn the_folders_say_what_a_file_is() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in [
+        "public-security/resident/b.csv",
+        "public-security/resident/a.CSV",
+        "public-security/resident/2026/06/c.txt",
+        "cremation/d.xlsx",
+        "出生医学证明/e.ndjson",
+        "who-knows/f.csv",
+    ] {
+        put(&folder, name, "x", 60);
+    }
+    let found = look(&folder);
+    let resident = Some("public-security/resident");
+    assert_eq!(
+        ready(&found),
+        [
+            ("cremation/d.xlsx", Some("civil-affairs/cremation")),
+            ("public-security/resident/a.CSV", resident),
+            ("public-security/resident/b.csv", resident),
+            ("public-security/resident/2026/06/c.txt", resident),
+            ("who-knows/f.csv", None),
+            ("出生医学证明/e.ndjson", Some("health/birth-certificate")),
+        ]
+    );
+}
+
+#[test]
+fn what_may_still_be_written_and_what_is_no_feed_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder, "health/birth-certificate/fresh.csv", "x", 2);
+    put(&folder, "health/birth-certificate/future.csv", "x", -900);
+    for name in [
+        "a.csv.tmp",
+        "a.part",
+        ".hidden.csv",
+        "~$lock.xlsx",
+        "a.csv.ack",
+        "a.csv.err",
+        "a.csv.shuguan-push",
+        "readme.md",
+    ] {
+        put(&folder, &format!("health/birth-certificate/{name}"), "x", 60);
+    }
+    let mut outbox = Outbox::new(folder.path(), Said::default(), 5);
+    let found = outbox.look(NOW_US);
+    assert_eq!((ready(&found).len(), found.waiting), (0, 2));
+    // Seen unchanged for long enough, whatever its own clock says.
+    assert_eq!(outbox.look(NOW_US + 6 * SECOND_US).ready.len(), 2);
+}
+
+#[test]
+fn a_companion_makes_a_file_ready_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder, "resident/a.csv", "x", 0);
+    put(&folder, "resident/a.csv.ok", "count=7", 0);
+    put(&folder, "resident/b.csv", "x", 0);
+    put(&folder, "resident/b.CHK", "count=many", 0);
+    let found = look(&folder);
+    let [a, b] = found.ready.as_slice() else {
+        unreachable!("two are ready")
+    };
+    assert_eq!(a.companion.map(|companion| companion.count), Ok(Some(7)));
+    assert!(b.companion.is_err());
+}
+
+#[test]
+fn the_nearest_drop_toml_goes_before_those_above() {
+    let folder = tempfile::tempdir().unwrap();
+    put(
+        &folder,
+        "drop.toml",
+        "purpose = \"enrolment.registration\"\ncharset = \"gb18030\"\n",
+        60,
+    );
+    put(
+        &folder,
+        "in/drop.toml",
+        "record = \"tax/registration\"\ncharset = \"utf-8\"\nrequire_ok = true\n",
+        60,
+    );
+    put(&folder, "in/a.csv", "x", 60);
+    put(&folder, "in/b.csv", "x", 60);
+    put(&folder, "in/b.csv.ok", "", 60);
+    let found = look(&folder);
+    let [item] = found.ready.as_slice() else {
+        unreachable!("one has its companion")
+    };
+    let said = &item.said;
+    let texts = [&said.record, &said.purpose, &said.charset].map(|text| text.as_deref().unwrap());
+    assert_eq!(texts, ["tax/registration", "enrolment.registration", "utf-8"]);
+    assert_eq!(found.waiting, 1);
+}
+
+#[test]
+fn a_wrong_drop_toml_stops_its_folder_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    put(
+        &folder,
+        "a/drop.toml",
+        "record = \"tax/registratoin\"\npurpos = \"x\"\n",
+        60,
+    );
+    put(&folder, "a/a.csv", "x", 60);
+    put(&folder, "resident/b.csv", "x", 60);
+    let found = look(&folder);
+    assert_eq!(ready(&found), [("resident/b.csv", Some("public-security/resident"))]);
+    let [(_, fault)] = found.faults.as_slice() else {
+        unreachable!("one folder is at fault")
+    };
+    for text in ["registratoin", "did you mean `purpose`?", "drop.toml:2"] {
+        assert!(fault.contains(text), "{fault}");
+    }
+}
+
+#[test]
+fn a_file_is_answered_until_it_changes_and_a_refused_one_until_its_err_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder, "resident/a.csv", "x", 60);
+    let mut outbox = Outbox::new(folder.path(), Said::default(), 5);
+    let item = outbox.look(NOW_US).ready.remove(0);
+    let path = state_path(&item.file, None);
+    let mut state = PushState::of(&path, "d", "r", "p", "").unwrap();
+    let done = |accepted| Done {
+        accepted,
+        stamp: item.stamp,
+    };
+    state.done = Some(done(true));
+    state.save(&path).unwrap();
+    assert!(outbox.look(NOW_US).ready.is_empty());
+    assert!(look(&folder).ready.is_empty(), "after a restart");
+    state.done = Some(done(false));
+    state.save(&path).unwrap();
+    std::fs::write(beside(&item.file, "err"), "").unwrap();
+    assert!(look(&folder).ready.is_empty());
+    std::fs::remove_file(beside(&item.file, "err")).unwrap();
+    assert_eq!(look(&folder).ready.len(), 1);
+    state.done = Some(done(true));
+    state.save(&path).unwrap();
+    put(&folder, "resident/a.csv", "y", 50);
+    assert_eq!(look(&folder).ready.len(), 1, "other content under the same name");
+}
+
+#[test]
+fn a_lost_state_does_not_send_what_has_its_receipt() {
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder, "resident/a.csv", "x", 60);
+    put(&folder, "resident/a.csv.ack", "receipt", 30);
+    assert!(look(&folder).ready.is_empty());
+    put(&folder, "resident/a.csv", "y", 20);
+    assert_eq!(look(&folder).ready.len(), 1);
+}

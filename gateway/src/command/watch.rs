@@ -1,0 +1,472 @@
+//! `shuguan push --watch DIR`: what front-end machines (前置机) put into a folder is sent, once, in order.
+//!
+//! Takes a folder and the choices of `push`; gives a receipt (`.ack`) or rejects (`.err`) beside each file and one JSON line a file on stdout.
+//! The key is on disk before anything is sent and what became of the file after everything else, so a crash at any moment repeats at most
+//! a request, which gets its first answer (C4). A gateway that is down is waited for; a file is never given up for that.
+
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+use shuguan_ledger::time;
+use shuguan_ledger::trust::Trust;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use super::push;
+use crate::api::report::COLUMNS;
+use crate::client::deliver::{Asked, Feed, Pushed, Undelivered, attempt_once, digest, wait_before, write_whole};
+use crate::client::outbox::{Item, Outbox, Said, beside, stamp};
+use crate::client::state::{Done, PushState, state_path};
+use crate::client::{CallError, Client, Problem, connect};
+use crate::clock::Clock;
+use crate::csv_text;
+use crate::refusal::Refusal;
+
+/// Keeps two watchers out of one folder.
+const LOCK: &str = ".shuguan-watch.lock";
+/// How long a folder rests after a refusal that is not about a file.
+const REST_US: i64 = 60_000_000;
+
+/// The choices of the command line.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch<'a> {
+    /// The folder.
+    pub folder: &'a Path,
+    /// Record type, where no folder says it.
+    pub record: Option<&'a str>,
+    /// Purpose, where no `drop.toml` says it.
+    pub purpose: Option<&'a str>,
+    /// Charset, when detection is wrong.
+    pub charset: Option<&'a str>,
+    /// Content type, when detection is wrong.
+    pub content_type: Option<&'a str>,
+    /// Layout that the gateway knows.
+    pub layout: Option<&'a str>,
+    /// Ends after what is there now.
+    pub once: bool,
+    /// A file that has not changed for so long is complete.
+    pub settle_s: u32,
+    /// Time between two looks.
+    pub poll_ms: u32,
+}
+
+/// What became of an attempt.
+enum Fate {
+    /// A receipt lies beside it.
+    Accepted(Box<Pushed>),
+    /// The gateway, or its companion, says no to this file as it is; the report goes beside it.
+    Refused {
+        code: String,
+        title: String,
+        report: String,
+    },
+    /// The gateway says no to us: nothing of this folder can go now.
+    Barred { code: String, title: String },
+    /// Not reached, or asked to come again.
+    Later(CallError),
+    /// It changed under our hands: the next look finds it again.
+    Changed,
+}
+
+impl Fate {
+    fn refused(problem: &Problem) -> Self {
+        Self::Refused {
+            code: problem.code.clone(),
+            title: problem.title.clone(),
+            report: problem_csv(problem),
+        }
+    }
+}
+
+/// Watches until SIGTERM, or once.
+pub async fn run(watch: &Watch<'_>, client: &Client, trust: &Trust, output: &Output) -> Result<Exit, Failure> {
+    let _lock = lock(watch.folder)?;
+    let said = Said {
+        record: watch.record.map(str::to_owned),
+        purpose: watch.purpose.map(str::to_owned),
+        charset: watch.charset.map(str::to_owned),
+        content_type: watch.content_type.map(str::to_owned),
+        layout: watch.layout.map(str::to_owned),
+        ..Said::default()
+    };
+    let mut watcher = Watcher {
+        watch,
+        client,
+        trust,
+        output,
+        clock: Clock::system(),
+        outbox: Outbox::new(watch.folder, said, watch.settle_s),
+        resting: BTreeMap::new(),
+        faults: BTreeMap::new(),
+        failures: 0,
+        worst: Exit::Done,
+    };
+    output.note(format!("watching {}", watch.folder.display()));
+    // What was not acknowledged comes again with its key, so the work may be dropped wherever it waits.
+    tokio::select! {
+        ended = watcher.work() => ended?,
+        told = stop_signal() => told?,
+    }
+    output.note("stopped");
+    Ok(watcher.worst)
+}
+
+struct Watcher<'a> {
+    watch: &'a Watch<'a>,
+    client: &'a Client,
+    trust: &'a Trust,
+    output: &'a Output,
+    clock: Clock,
+    outbox: Outbox,
+    /// Folders that rest, and until when.
+    resting: BTreeMap<PathBuf, i64>,
+    /// Faults that were told, so that each is told once.
+    faults: BTreeMap<PathBuf, String>,
+    /// Attempts in a row that did not reach the gateway.
+    failures: u32,
+    /// For `--once`: what the process ends with.
+    worst: Exit,
+}
+
+impl Watcher<'_> {
+    async fn work(&mut self) -> Result<(), Failure> {
+        let poll = Duration::from_millis(self.watch.poll_ms.max(10).into());
+        loop {
+            let now_us = self.clock.now_us();
+            let found = self.outbox.look(now_us);
+            self.tell_faults(found.faults);
+            let mut wait = poll;
+            let mut sent = 0;
+            for item in &found.ready {
+                let folder = item.file.parent().unwrap_or(Path::new("")).to_owned();
+                if self.resting.get(&folder).is_some_and(|until| *until > now_us) {
+                    continue;
+                }
+                let fate = self.attempt(item).await?;
+                sent += u32::from(!matches!(fate, Fate::Changed));
+                if let Some(pause) = self.conclude(item, folder, fate).await? {
+                    wait = pause;
+                    break;
+                }
+            }
+            if self.watch.once && (sent == 0 || self.worst == Exit::Unreached) && found.waiting == 0 {
+                return Ok(());
+            }
+            // After files were sent there may be more by now; otherwise nothing is urgent.
+            if sent == 0 || wait != poll {
+                tokio::time::sleep(wait).await;
+            }
+        }
+    }
+
+    /// Sends one file once.
+    async fn attempt(&self, item: &Item) -> Result<Fate, Failure> {
+        let refused = |refusal: Refusal, why: &str| {
+            let problem = Problem {
+                code: refusal.code().into(),
+                title: refusal.zh().into(),
+                detail: Some(why.to_owned()),
+                ..Problem::default()
+            };
+            Ok(Fate::refused(&problem))
+        };
+        let Some(record) = &item.said.record else {
+            return refused(
+                Refusal::UnknownRecordType,
+                "the folder stands for no record type: name it like `public-security/resident`, or put a drop.toml into it",
+            );
+        };
+        let Some(purpose) = &item.said.purpose else {
+            return refused(
+                Refusal::MissingPurpose,
+                "add `--purpose P`, or `purpose = \"P\"` to a drop.toml",
+            );
+        };
+        let companion = match item.companion {
+            Ok(companion) => companion,
+            Err(why) => return refused(Refusal::BadRequest, &format!("the companion file: {why}")),
+        };
+        let digest = match digest(&item.file) {
+            Ok(digest) => digest,
+            Err(_) if has_changed(item) => return Ok(Fate::Changed),
+            Err(failure) => {
+                return Ok(Fate::Barred {
+                    code: String::new(),
+                    title: failure.what,
+                });
+            }
+        };
+        if companion.sha256.is_some_and(|stated| stated != digest) {
+            return refused(Refusal::BadDigest, "the file is not the one that its companion states");
+        }
+        let (stated, charset) = (item.said.content_type.as_deref(), item.said.charset.as_deref());
+        let content_type = match push::content_type(stated, charset, &item.file) {
+            Ok(content_type) => content_type,
+            Err(failure) => return refused(Refusal::UnsupportedType, &failure.what),
+        };
+        let feed = Feed {
+            file: &item.file,
+            record,
+            purpose,
+            content_type,
+            asked: Asked {
+                mode: item.said.mode.clone(),
+                scope: item.said.scope.clone(),
+                count: companion.count,
+                layout: item.said.layout.clone(),
+            },
+            state: None,
+            receipt: Some(beside(&item.file, "ack")),
+            patience: Duration::ZERO,
+        };
+        forget_refusal(item)?;
+        match attempt_once(self.client, self.trust, &feed, &ProgressBar::hidden()).await {
+            Ok(pushed) => Ok(Fate::Accepted(Box::new(pushed))),
+            Err(Undelivered::Call(error)) => Ok(fate_of(item, error)),
+            // A file that was taken away or changed is no failure of this machine.
+            Err(Undelivered::Failed(_)) if has_changed(item) => Ok(Fate::Changed),
+            Err(Undelivered::Failed(failure)) => Err(failure),
+        }
+    }
+
+    /// Writes down what became of a file; gives how long to wait when nothing can be sent now.
+    async fn conclude(&mut self, item: &Item, folder: PathBuf, fate: Fate) -> Result<Option<Duration>, Failure> {
+        let err = beside(&item.file, "err");
+        match fate {
+            Fate::Accepted(pushed) => {
+                self.failures = 0;
+                if let Err(error) = self.write_rejects(&pushed, &err).await {
+                    return Ok(Some(self.later(item, &error)));
+                }
+                self.finish(item, true)?;
+                self.note_exit(if pushed.rejected > 0 { Exit::Partial } else { Exit::Done });
+                let line = json!({
+                    "state": "accepted", "record": item.said.record, "exchange": pushed.exchange, "index": pushed.index,
+                    "received": pushed.received, "accepted": pushed.accepted, "rejected": pushed.rejected,
+                    "filtered": pushed.filtered, "repeated": pushed.repeated, "replayed": pushed.replayed,
+                });
+                self.log(item, line);
+                Ok(None)
+            }
+            Fate::Refused { code, title, report } => {
+                self.failures = 0;
+                write_whole(&err, report.as_bytes())
+                    .map_err(|error| Failure::local(format!("cannot write `{}`", err.display())).because(error))?;
+                self.finish(item, false)?;
+                self.note_exit(Exit::Refused);
+                self.log(item, json!({ "state": "refused", "code": code, "title": title }));
+                Ok(None)
+            }
+            Fate::Barred { code, title } => {
+                self.note_exit(Exit::Refused);
+                self.resting.insert(folder, self.clock.now_us() + REST_US);
+                self.log(
+                    item,
+                    json!({ "state": "barred", "code": code, "title": title, "again_s": REST_US / 1_000_000 }),
+                );
+                Ok(None)
+            }
+            Fate::Later(error) => Ok(Some(self.later(item, &error))),
+            Fate::Changed => {
+                self.log(item, json!({ "state": "changed" }));
+                Ok(None)
+            }
+        }
+    }
+
+    fn later(&mut self, item: &Item, error: &CallError) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        self.note_exit(Exit::Unreached);
+        let wait = wait_before(self.failures, error.retry().flatten());
+        let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        self.log(
+            item,
+            json!({ "state": "waiting", "why": error.to_string(), "again_ms": ms }),
+        );
+        wait
+    }
+
+    /// The rejects of a batch that was accepted; without any, an `.err` of an earlier attempt goes away.
+    async fn write_rejects(&self, pushed: &Pushed, err: &Path) -> Result<(), CallError> {
+        let failed = |error: std::io::Error| CallError::Network(error.to_string());
+        if pushed.rejected == 0 {
+            return match std::fs::remove_file(err) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error)),
+                _ => Ok(()),
+            };
+        }
+        let path = format!("/v1/exchanges/{}/rejects?format=csv", pushed.exchange);
+        let report = connect::read(self.client.get(&path, &[]).await?).await?;
+        write_whole(err, &report).map_err(failed)
+    }
+
+    /// The last thing that is written of a file: from here on it is not sent again.
+    fn finish(&mut self, item: &Item, accepted: bool) -> Result<(), Failure> {
+        let path = state_path(&item.file, None);
+        // What was refused on this side was never sent and has no key.
+        let mut state = match PushState::load(&path) {
+            Some(state) => state,
+            None => PushState::of(&path, "", "", "", "")?,
+        };
+        state.done = Some(Done {
+            accepted,
+            stamp: item.stamp,
+        });
+        state.save(&path)?;
+        self.outbox.answered(item, accepted);
+        Ok(())
+    }
+
+    fn note_exit(&mut self, exit: Exit) {
+        // The order in which a script wants to know of them.
+        let weight = |exit: Exit| {
+            [Exit::Done, Exit::Partial, Exit::Refused, Exit::Unreached]
+                .iter()
+                .position(|e| *e == exit)
+        };
+        if self.watch.once && weight(exit) > weight(self.worst) {
+            self.worst = exit;
+        }
+    }
+
+    fn tell_faults(&mut self, faults: Vec<(PathBuf, String)>) {
+        for (path, fault) in faults {
+            if self.faults.insert(path.clone(), fault.clone()).as_ref() != Some(&fault) {
+                self.line(json!({ "file": path.display().to_string(), "state": "fault", "why": fault }));
+                self.note_exit(Exit::Refused);
+            }
+        }
+    }
+
+    fn log(&self, item: &Item, mut line: Value) {
+        if let Some(members) = line.as_object_mut() {
+            members.insert("file".into(), item.shown.clone().into());
+        }
+        self.line(line);
+    }
+
+    fn line(&self, mut line: Value) {
+        if let Some(members) = line.as_object_mut() {
+            members.insert("t".into(), time::format(self.clock.now_us()).into());
+        }
+        self.output.line(line.to_string());
+    }
+}
+
+fn fate_of(item: &Item, error: CallError) -> Fate {
+    if has_changed(item) {
+        return Fate::Changed;
+    }
+    if error.retry().is_some() {
+        return Fate::Later(error);
+    }
+    match error {
+        CallError::Problem(problem) if is_about_the_file(&problem) => Fate::refused(&problem),
+        CallError::Problem(problem) => Fate::Barred {
+            code: problem.code,
+            title: problem.title,
+        },
+        CallError::Certificate(refusal) => Fate::Barred {
+            code: refusal.code().into(),
+            title: refusal.zh().into(),
+        },
+        error => Fate::Later(error),
+    }
+}
+
+fn has_changed(item: &Item) -> bool {
+    let now = stamp(&item.file, None);
+    now.is_none_or(|now| (now.bytes, now.changed_us) != (item.stamp.bytes, item.stamp.changed_us))
+}
+
+/// A refused file whose `.err` was taken away is new: its old key would only repeat the old answer.
+fn forget_refusal(item: &Item) -> Result<(), Failure> {
+    let path = state_path(&item.file, None);
+    let refused = PushState::load(&path).is_some_and(|state| state.done.is_some_and(|done| !done.accepted));
+    if !refused {
+        return Ok(());
+    }
+    std::fs::remove_file(&path)
+        .map_err(|error| Failure::local(format!("cannot remove `{}`", path.display())).because(error))
+}
+
+/// Whether the refusal is about this file, and not about who we are or what we may do now.
+fn is_about_the_file(problem: &Problem) -> bool {
+    let changed_under_our_hands =
+        problem.code == Refusal::BadDigest.code() || problem.code == Refusal::BodyIncomplete.code();
+    matches!(problem.status, 400 | 413 | 415 | 422) && !changed_under_our_hands
+}
+
+/// A problem as the `.err` of a file: itself first, then its rows.
+fn problem_csv(problem: &Problem) -> String {
+    let mut text = format!("{}{}", csv_text::MARK, csv_text::row(&COLUMNS));
+    let next = [&problem.detail, &problem.next];
+    let hint: Vec<&str> = next.into_iter().flatten().map(String::as_str).collect();
+    text.push_str(&csv_text::row(&[
+        "0",
+        "0",
+        "",
+        "",
+        "",
+        "",
+        &problem.code,
+        &problem.title,
+        "",
+        &hint.join("; "),
+    ]));
+    for row in &problem.errors {
+        let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
+        text.push_str(&csv_text::row(&[
+            row.row.to_string(),
+            row.line.to_string(),
+            or_empty(&row.cell),
+            or_empty(&row.field),
+            or_empty(&row.field_zh),
+            or_empty(&row.header),
+            row.code.clone(),
+            row.title.clone(),
+            or_empty(&row.expected),
+            or_empty(&row.hint),
+        ]));
+    }
+    text
+}
+
+/// One watcher a folder: two would send a file twice before either has written down its key.
+fn lock(folder: &Path) -> Result<File, Failure> {
+    let path = folder.join(LOCK);
+    let unusable = |error: &dyn std::fmt::Display| {
+        Failure::local(format!("cannot watch `{}`", folder.display()))
+            .because(error)
+            .then("the folder must exist and be writable: answers are written beside the files")
+    };
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(|error| unusable(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(Failure::local("another `shuguan push --watch` has this folder").at(path.display().to_string()))
+        }
+        Err(TryLockError::Error(error)) => Err(unusable(&error)),
+    }
+}
+
+/// SIGTERM or SIGINT.
+async fn stop_signal() -> Result<(), Failure> {
+    let broken = |error: std::io::Error| Failure::local("cannot listen for signals").because(error);
+    let mut term = signal(SignalKind::terminate()).map_err(broken)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(broken)?;
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! A repeat, recognised before its body is decoded.
+//!
+//! Takes an admitted push whose `Content-Digest` was stated; gives the first answer's parts when its key was used with this content before. The
+//! body is still read and hashed, because a stated digest is only a claim, but nothing is parsed, released or encrypted. Without a stated
+//! digest, or with a key that is not known, the push goes its usual way, and the sequencer asks the same question in its transaction (C4).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::admit::{Admitted, PushHead};
+use super::batch::skim;
+use super::seal::{self, SealedPush};
+use super::{Fault, Stations, Stop};
+use crate::edge::Peer;
+use crate::edge::deadline::BodyStop;
+use crate::journal::Known;
+use crate::refusal::Refusal;
+
+/// The first answer again, when this is a repeat.
+///
+/// # Errors
+/// A key that was used with other content; a body that is not the one that its digest states; a 422 that sticks to the key.
+pub async fn known<B>(
+    stations: &Stations,
+    peer: &Arc<Peer>,
+    head: &PushHead,
+    admitted: &Admitted,
+    body: &mut B,
+) -> Result<Option<SealedPush>, Stop>
+where
+    B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
+{
+    let Some(stated) = admitted.digest else {
+        return Ok(None);
+    };
+    let idempotency = seal::idempotency(stations, admitted, &stated);
+    let known = stations.journal.idempotent(idempotency.tag, idempotency.content).await;
+    let sealed = match known.map_err(Fault::from_error("look for an idempotency key"))? {
+        None => return Ok(None),
+        Some(Known::KeyReused) => return Err(Refusal::KeyReused.into()),
+        Some(Known::Repeated(sealed)) => sealed,
+    };
+    let (digest, bytes) = skim(body).await?;
+    if admitted.content_length.is_some_and(|length| length != bytes) {
+        return Err(Refusal::BodyIncomplete.into());
+    }
+    if digest != stated {
+        return Err(Refusal::BadDigest.into());
+    }
+    head.gatekeeper.recheck(peer)?;
+    seal::told_again(stations, *sealed, admitted.permit.allowance)
+        .await
+        .map(Some)
+}

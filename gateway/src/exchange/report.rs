@@ -1,0 +1,269 @@
+//! What the sender is told about the records of a batch: rejects, remarks on the file, remarks on its headers.
+//!
+//! Takes rows and notes; gives NDJSON as it is stored with the exchange (encrypted, bounded, kept for `rejects_keep_days`) and reads it
+//! back. One line a reject; the notes on headers are one line of their own. Never a value of a record: headers are names, and a name that
+//! looks like a value is not shown.
+
+use serde::{Deserialize, Serialize};
+use shuguan_adapters::catalogue::RecordType;
+use shuguan_policies::document::distance;
+
+use super::RowError;
+
+/// Digits in a row that make a name look like a value.
+const DIGITS_MAX: usize = 5;
+
+/// What is said about one batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Remarks on the header row, or on the members of JSON objects.
+    pub headers: HeaderNotes,
+    /// Remarks on the file first (row 0), then the rejects in file order.
+    pub rows: Vec<RowError>,
+}
+
+/// Names that the record type does not know, and fields for which no name came.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeaderNotes {
+    /// Names as sent that no field has; ignored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<UnknownHeader>,
+    /// Wanted fields without a header.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<MissingHeader>,
+}
+
+/// A name that no field has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnknownHeader {
+    /// As sent.
+    pub header: String,
+    /// The nearest known name, when one is near enough to be meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<String>,
+    /// The field of that name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}
+
+/// A wanted field without a header.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingHeader {
+    /// English name.
+    pub field: String,
+    /// Chinese name.
+    pub zh: String,
+    /// No record is valid without it.
+    pub required: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HeaderLine {
+    headers: HeaderNotes,
+}
+
+impl Report {
+    /// NDJSON; empty when there is nothing to say.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        if !self.headers.is_empty() {
+            let headers = self.headers.clone();
+            line(&HeaderLine { headers }, &mut text);
+        }
+        for row in &self.rows {
+            line(row, &mut text);
+        }
+        text
+    }
+
+    /// Reads what was stored, at most so many rows.
+    pub fn decode(text: &[u8], rows_max: usize) -> Self {
+        let mut report = Self::default();
+        for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            if report.rows.len() >= rows_max {
+                break;
+            }
+            if let Ok(row) = serde_json::from_slice(line) {
+                report.rows.push(row);
+            } else if let Ok(HeaderLine { headers }) = serde_json::from_slice(line) {
+                report.headers = headers;
+            }
+        }
+        report
+    }
+}
+
+fn line(value: &impl Serialize, text: &mut Vec<u8>) {
+    // Writing JSON to a Vec cannot fail.
+    serde_json::to_writer(&mut *text, value).unwrap_or_default();
+    text.push(b'\n');
+}
+
+impl HeaderNotes {
+    /// Notes on the names of a batch: those that no field has, and the wanted fields that none stands for.
+    ///
+    /// When no name was recognised, the first line is probably a record and not a header row, so its cells are not repeated.
+    pub fn of(record: &'static RecordType, wanted: &[&'static str], recognised: &[&str], unknown: &[String]) -> Self {
+        let fields = record.fields.iter().filter(|field| wanted.contains(&field.name));
+        let missing: Vec<MissingHeader> = fields
+            .filter(|field| !recognised.contains(&field.name))
+            .map(|field| MissingHeader {
+                field: field.name.into(),
+                zh: field.zh.into(),
+                required: field.required,
+            })
+            .collect();
+        if recognised.is_empty() {
+            let unknown = Vec::new();
+            return Self { unknown, missing };
+        }
+        // Columns of ours, in a file that `rejects --join` marked, are no mistake.
+        let shown = unknown.iter().filter(|name| is_name(name) && !name.starts_with('_'));
+        let unknown = shown.map(|name| UnknownHeader::of(record, &missing, name)).collect();
+        Self { unknown, missing }
+    }
+
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.unknown.is_empty() && self.missing.is_empty()
+    }
+
+    /// One line for each name that is unknown, for people.
+    pub fn lines(&self) -> Vec<String> {
+        let unknown = self.unknown.iter().map(|of| {
+            let header = of.header.escape_debug();
+            match (&of.nearest, &of.field) {
+                (Some(nearest), Some(field)) => {
+                    format!("unknown header `{header}` is ignored; did you mean `{nearest}` ({field})?")
+                }
+                _ => format!("unknown header `{header}` is ignored"),
+            }
+        });
+        unknown.collect()
+    }
+}
+
+impl UnknownHeader {
+    fn of(record: &'static RecordType, missing: &[MissingHeader], sent: &str) -> Self {
+        let near = nearest(record, missing, sent);
+        Self {
+            header: sent.to_owned(),
+            nearest: near.map(|(name, _)| name.to_owned()),
+            field: near.map(|(_, field)| field.to_owned()),
+        }
+    }
+}
+
+/// The nearest name of a field that is missing: what has its header already is not what was meant.
+pub(crate) fn nearest(
+    record: &'static RecordType,
+    missing: &[MissingHeader],
+    sent: &str,
+) -> Option<(&'static str, &'static str)> {
+    let sent = plain(sent);
+    let fields = record
+        .fields
+        .iter()
+        .filter(|field| missing.iter().any(|of| of.field == field.name));
+    let names = fields.flat_map(|field| {
+        let all = [field.name, field.zh].into_iter().chain(field.aliases.iter().copied());
+        all.map(move |name| (name, field.name))
+    });
+    let near = names.filter_map(|(name, field)| {
+        let known = plain(name);
+        let letters = known.chars().count().max(sent.chars().count());
+        let far = distance(&sent, &known);
+        // A third of the letters may differ; of two letters one, and one letter is never another.
+        (far < letters && far <= letters.div_ceil(3)).then_some((far, name, field))
+    });
+    near.min().map(|(_, name, field)| (name, field))
+}
+
+fn plain(name: &str) -> String {
+    let letters = name
+        .chars()
+        .filter(|letter| !letter.is_whitespace() && *letter != '_' && *letter != '*');
+    letters.map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
+/// Whether a header may be repeated to its sender: a run of digits looks like the value of somebody.
+fn is_name(header: &str) -> bool {
+    let mut run = 0;
+    for letter in header.chars() {
+        run = if letter.is_numeric() { run + 1 } else { 0 };
+        if run > DIGITS_MAX || letter.is_control() {
+            return false;
+        }
+    }
+    !header.trim().is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use shuguan_adapters::catalogue::{RecordType, record_type};
+
+    use super::{HeaderNotes, Report};
+    use crate::exchange::RowError;
+    use crate::refusal::Refusal;
+
+    fn resident() -> &'static RecordType {
+        record_type("public-security/resident").unwrap()
+    }
+
+    fn notes(unknown: &str, recognised: &[&str]) -> HeaderNotes {
+        HeaderNotes::of(
+            resident(),
+            &["citizen_id", "name", "sex"],
+            recognised,
+            &[unknown.to_owned()],
+        )
+    }
+
+    #[test]
+    fn an_unknown_header_is_named_with_the_nearest_missing_field() {
+        for (sent, nearest) in [
+            ("gmsfhmm", "gmsfhm"),
+            ("公民身份号", "公民身份号码"),
+            ("SFZHM", "sfzh"),
+            ("citizenid", "citizen_id"),
+        ] {
+            let notes = notes(sent, &["name"]);
+            let of = notes.unknown.first().unwrap();
+            assert_eq!((of.header.as_str(), of.nearest.as_deref()), (sent, Some(nearest)));
+            assert_eq!(of.field.as_deref(), Some("citizen_id"));
+        }
+        assert_eq!(notes("xingbieee", &["name"]).unknown.first().unwrap().nearest, None);
+        assert_eq!(notes("gmsfhmm", &["citizen_id"]).unknown.first().unwrap().nearest, None);
+    }
+
+    #[test]
+    fn a_missing_field_says_whether_it_is_required() {
+        let missing = notes("x", &["name"]).missing;
+        let names: Vec<_> = missing.iter().map(|of| (of.field.as_str(), of.required)).collect();
+        assert_eq!(names, [("citizen_id", true), ("sex", false)]);
+    }
+
+    #[test]
+    fn what_may_be_a_value_is_not_repeated() {
+        assert!(
+            notes("某某", &[]).unknown.is_empty(),
+            "a first line that is no header row"
+        );
+        assert!(notes("320706189001010014", &["name"]).unknown.is_empty());
+        assert!(notes("a\u{7}b", &["name"]).unknown.is_empty());
+    }
+
+    #[test]
+    fn a_report_is_read_back_as_it_was_stored() {
+        let rows = vec![RowError::of_file(Refusal::CountMismatch, 1); 3];
+        let headers = notes("gmsfhmm", &["name"]);
+        let report = Report { headers, rows };
+        assert_eq!(Report::decode(&report.encode(), 10), report);
+        assert_eq!(Report::decode(&report.encode(), 2).rows.len(), 2);
+        assert_eq!(Report::default().encode(), b"");
+        let earlier = br#"{"row":3,"line":4,"field":"sex","code":"SG3209","title":"x"}"#;
+        assert_eq!(Report::decode(earlier, 10).rows.first().unwrap().row, 3);
+    }
+}

@@ -1,0 +1,236 @@
+//! One turn: one transaction of the registry, then the leaves of the exchanges that it completed.
+//!
+//! Takes the next part of a large exchange, or small exchanges together, because what a small one costs is mostly the commit. Gives the
+//! rows that went. An exchange that fails by itself is held back; what does not answer ends the turn, to be taken again.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use futures_util::future::join_all;
+use shuguan_ledger::leaf::RelayedEvent;
+
+use super::worker::{RelayFault, TOGETHER_MAX, Worker};
+use crate::journal::InboxItem;
+use crate::registry::{Merged, Part, Progress, RegistryFault, Remedy};
+
+/// What is due.
+pub(super) enum Turn {
+    /// The next part of an exchange of several.
+    Part(InboxItem),
+    /// Exchanges of one part.
+    Together(Vec<InboxItem>),
+}
+
+/// A large exchange between two of its turns.
+pub(super) struct Underway {
+    item: InboxItem,
+    progress: Progress,
+    /// Opened while the registry wrote the one before.
+    next: Option<Part>,
+    began_us: i64,
+}
+
+/// What a turn moved.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Moved {
+    /// Rows that count against the lane.
+    pub(super) charged: u64,
+    /// As much as a turn can be, so that the next follows at once.
+    pub(super) full: bool,
+}
+
+impl Worker {
+    /// Takes a turn.
+    ///
+    /// # Errors
+    /// What is not the fault of one exchange; nothing is lost, the turn is due again.
+    pub(super) async fn take(&mut self, turn: Turn) -> Result<Moved, RelayFault> {
+        match turn {
+            Turn::Part(item) => {
+                let moved = self.next_part(&item).await;
+                self.settle(&item, moved).await
+            }
+            Turn::Together(items) => self.together(items).await,
+        }
+    }
+
+    /// Holds an exchange back that failed by itself.
+    async fn settle(&mut self, item: &InboxItem, moved: Result<Moved, RelayFault>) -> Result<Moved, RelayFault> {
+        match moved {
+            Err(fault) if fault.remedy() == Remedy::SetAside => {
+                self.hold(item, &fault).await;
+                Ok(Moved::default())
+            }
+            moved => moved,
+        }
+    }
+
+    async fn next_part(&mut self, item: &InboxItem) -> Result<Moved, RelayFault> {
+        let mut underway = match self.underway.remove(&item.exchange) {
+            Some(underway) => underway,
+            None => self.begin(item).await?,
+        };
+        if let Some(part) = underway.next.take() {
+            let rows = rows_of(&part.batch);
+            if !self.paced(rows).await {
+                return Ok(Moved::default());
+            }
+            let following = self.part(&underway.item, underway.progress.parts + 1);
+            let (merged, following) = tokio::join!(self.registry.merge(part), following);
+            let merged = merged.map_err(RelayFault::Registry)?;
+            self.status.merged(merged.counts, self.clock.now_us());
+            underway.progress = merged.progress;
+            underway.next = following?;
+            if underway.next.is_some() {
+                self.underway.insert(item.exchange, underway);
+                return Ok(Moved {
+                    charged: rows,
+                    full: true,
+                });
+            }
+        }
+        // Every row is durable in the registry from here on; a crash before the leaf is sealed repeats only the sealing.
+        self.seal(&underway.item, underway.progress, underway.began_us).await?;
+        self.done(item.exchange);
+        Ok(Moved { charged: 1, full: true })
+    }
+
+    /// A large exchange from wherever it is.
+    async fn begin(&self, item: &InboxItem) -> Result<Underway, RelayFault> {
+        let began_us = self.clock.now_us();
+        let progress = self.registry.progress(item.exchange).await;
+        let progress = progress.map_err(RelayFault::Registry)?.unwrap_or_default();
+        Ok(Underway {
+            item: item.clone(),
+            next: self.part(item, progress.parts).await?,
+            progress,
+            began_us,
+        })
+    }
+
+    /// The part of that number; none after the last.
+    async fn part(&self, item: &InboxItem, number: u32) -> Result<Option<Part>, RelayFault> {
+        if number >= item.parts {
+            return Ok(None);
+        }
+        let batch = self.journal.read_part(item, number).await.map_err(RelayFault::Inbox)?;
+        Ok(Some(part_of(item, number, batch)))
+    }
+
+    async fn together(&mut self, items: Vec<InboxItem>) -> Result<Moved, RelayFault> {
+        let began_us = self.clock.now_us();
+        let (items, parts) = self.open(items).await?;
+        if items.is_empty() {
+            return Ok(Moved::default());
+        }
+        let rows = parts.iter().map(|part| rows_of(&part.batch)).sum();
+        if !self.paced(rows).await {
+            return Ok(Moved::default());
+        }
+        let moved = Moved {
+            charged: rows,
+            full: items.len() == TOGETHER_MAX as usize,
+        };
+        match self.registry.merge_all(parts.clone()).await {
+            Ok(merged) => self.completed(&items, &merged, began_us).await?,
+            Err(fault) if fault.remedy() == Remedy::SetAside => self.one_by_one(&items, &parts, began_us).await?,
+            Err(fault) => return Err(RelayFault::Registry(fault)),
+        }
+        Ok(moved)
+    }
+
+    /// The exchanges that can be opened, each with its part.
+    async fn open(&mut self, items: Vec<InboxItem>) -> Result<(Vec<InboxItem>, Arc<[Part]>), RelayFault> {
+        let read = self.journal.read_first_parts(&items).await.map_err(RelayFault::Inbox)?;
+        let (mut opened, mut parts) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
+        for (item, batch) in items.into_iter().zip(read) {
+            match batch.map_err(RelayFault::Inbox) {
+                Ok(batch) => {
+                    parts.push(part_of(&item, 0, batch));
+                    opened.push(item);
+                }
+                Err(fault) if fault.remedy() == Remedy::SetAside => self.hold(&item, &fault).await,
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok((opened, parts.into()))
+    }
+
+    /// Together they did not go in: who is to blame is held back, the others go in alone.
+    async fn one_by_one(&mut self, items: &[InboxItem], parts: &[Part], began_us: i64) -> Result<(), RelayFault> {
+        for (item, part) in items.iter().zip(parts) {
+            let merged = self.registry.merge(part.clone()).await.map_err(RelayFault::Registry);
+            let outcome = match merged {
+                Ok(merged) => self.completed(std::slice::from_ref(item), &[merged], began_us).await,
+                Err(fault) => Err(fault),
+            };
+            self.settle(item, outcome.map(|()| Moved::default())).await?;
+        }
+        Ok(())
+    }
+
+    /// Every row is durable in the registry: the leaves, sealed together.
+    async fn completed(&mut self, items: &[InboxItem], merged: &[Merged], began_us: i64) -> Result<(), RelayFault> {
+        if items.len() != merged.len() {
+            return Err(RelayFault::Registry(RegistryFault::Closed));
+        }
+        let now_us = self.clock.now_us();
+        for merged in merged {
+            self.status.merged(merged.counts, now_us);
+        }
+        let sealing = items
+            .iter()
+            .zip(merged)
+            .map(|(item, merged)| self.seal(item, merged.progress, began_us));
+        let sealed = join_all(sealing).await;
+        for (item, sealed) in items.iter().zip(sealed) {
+            match sealed {
+                Ok(()) => self.done(item.exchange),
+                Err(fault) if fault.remedy() == Remedy::SetAside => self.hold(item, &fault).await,
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(())
+    }
+
+    async fn seal(&self, item: &InboxItem, progress: Progress, began_us: i64) -> Result<(), RelayFault> {
+        let counts = progress.counts;
+        let event = RelayedEvent {
+            x: item.exchange.to_string(),
+            of: item.reference(),
+            ins: counts.ins,
+            upd: counts.upd,
+            same: counts.same,
+            fail: 0,
+            del: None,
+            batch: progress.parts.into(),
+            ms: u64::try_from((self.clock.now_us() - began_us) / 1_000).unwrap_or(0),
+        };
+        let sealed = self.journal.relayed(item.exchange, event).await;
+        sealed.map(drop).map_err(RelayFault::Seal)
+    }
+
+    /// Waits until that many rows may go; false when the relay is told to stop meanwhile.
+    async fn paced(&self, rows: u64) -> bool {
+        tokio::select! {
+            () = self.pace.rows(rows) => true,
+            () = self.shutdown.cancelled() => false,
+        }
+    }
+}
+
+fn rows_of(batch: &RecordBatch) -> u64 {
+    u64::try_from(batch.num_rows()).unwrap_or(u64::MAX)
+}
+
+fn part_of(item: &InboxItem, number: u32, batch: RecordBatch) -> Part {
+    Part {
+        exchange: item.exchange,
+        number,
+        leaf: item.leaf_index,
+        record: item.record.clone(),
+        partner: item.partner.clone(),
+        received_us: item.received_us,
+        batch,
+    }
+}
