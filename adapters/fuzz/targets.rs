@@ -1,0 +1,44 @@
+//! The fuzz targets by name, with what each of them checks: `fuzz_targets/` has one file each, and the corpus test runs the same.
+
+#[path = "checks.rs"]
+mod checks;
+
+/// Names and bodies. A folder `corpus/<name>` belongs to each.
+pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
+    ("delimited", delimited),
+    ("ndjson", ndjson),
+    ("values", checks::check_values),
+];
+
+/// Text of one record a line.
+pub(crate) fn delimited(data: &[u8]) {
+    checks::check_decode(
+        &[
+            "text/csv; charset=utf-8",
+            "text/csv; charset=gb18030",
+            "text/tab-separated-values; charset=gb18030",
+            "text/csv; charset=utf-8; delimiter=\"|\"",
+        ],
+        data,
+    );
+}
+
+/// One JSON object a line.
+pub(crate) fn ndjson(data: &[u8]) {
+    checks::check_decode(
+        &[
+            "application/x-ndjson; charset=utf-8",
+            "application/x-ndjson; charset=gb18030",
+        ],
+        data,
+    );
+}
+
+/// Runs one of them.
+pub(crate) fn run(name: &str, data: &[u8]) {
+    for (target, check) in TARGETS {
+        if *target == name {
+            check(data);
+        }
+    }
+}
