@@ -90,15 +90,9 @@ fn twelve_fields() -> Option<&'static RecordType> {
     Some(Box::leak(Box::new(RecordType {
         // Its systems write names as they are.
         agency: Agency::Health,
-        name: resident.name,
-        zh: resident.zh,
-        schema: resident.schema,
         fields: fields?.leak(),
-        keys: &[&["citizen_id"]],
-        subjects: resident.subjects,
-        basis: resident.basis,
-        minors: false,
         order: &[],
+        ..*resident
     })))
 }
 

@@ -4,17 +4,16 @@
 
 use std::path::Path;
 
-use shuguan_adapters::catalogue::record_types;
 use shuguan_adapters::sample::golden;
 
 fn main() -> std::io::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("feeds");
-    for record in record_types() {
-        let file = folder.join(golden::file_name(record));
+    for golden in golden::all() {
+        let file = folder.join(golden.file_name());
         if let Some(parent) = file.parent() {
             std::fs::create_dir_all(parent)?;
         }
-        std::fs::write(file, golden::feed(record)?.0)?;
+        std::fs::write(file, golden.feed()?.0)?;
     }
     std::fs::write(folder.join("counts.tsv"), golden::counts()?)
 }

@@ -9,8 +9,15 @@ use arrow_schema::{DataType, TimeUnit};
 use crate::code::CodeTable;
 
 pub(crate) mod block;
+mod implied;
+mod sampled;
 #[cfg(test)]
 mod tests;
+mod unfold;
+
+pub use implied::Implied;
+pub use sampled::{Drawn, Sampled};
+pub use unfold::Unfold;
 
 /// One of the five agencies whose data enters the registration database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -193,8 +200,16 @@ pub struct Field {
     pub class: Class,
     /// Whether a record without it is a reject.
     pub required: bool,
+    /// What it dates has happened: a day after the day of sending is a reject.
+    pub past: bool,
     /// Headers under which agencies' systems send it, matched after ASCII case folding; `name` and `zh` match too.
     pub aliases: &'static [&'static str],
+    /// What its values tell beyond what their type does, e.g. a document number that may be a resident id.
+    pub telling: &'static [Implied],
+    /// What sources send most, where the type says too little; a code by its meaning. The sample generator draws from it.
+    pub usual: &'static [&'static str],
+    /// In how many of ten thousand records of a sample it is empty, unless it is required or part of a key.
+    pub blank: u16,
 }
 
 impl Field {
@@ -206,7 +221,11 @@ impl Field {
             kind,
             class,
             required: false,
+            past: false,
             aliases: &[],
+            telling: &[],
+            usual: &[],
+            blank: 400,
         }
     }
 
@@ -222,12 +241,48 @@ impl Field {
         Self { required: true, ..self }
     }
 
-    /// Whether what it dates has happened, so that a day after the day of sending is a reject.
-    pub fn is_past(&self) -> bool {
-        matches!(
-            self.name,
-            "birth_date" | "born_at" | "death_date" | "cremated_on" | "established_on" | "registered_on"
-        )
+    /// A field like this one under another name.
+    #[must_use]
+    pub const fn named(self, name: &'static str, zh: &'static str) -> Self {
+        Self { name, zh, ..self }
+    }
+
+    /// The same field in another class: what is said of a child is sensitive whatever it is.
+    #[must_use]
+    pub const fn in_class(self, class: Class) -> Self {
+        Self { class, ..self }
+    }
+
+    /// The same field, of something that has happened when it is sent.
+    #[must_use]
+    pub const fn past(self) -> Self {
+        Self { past: true, ..self }
+    }
+
+    /// The same field, whose values tell this as well.
+    #[must_use]
+    pub const fn telling(self, telling: &'static [Implied]) -> Self {
+        Self { telling, ..self }
+    }
+
+    /// The same field, mostly with one of these values in a sample.
+    #[must_use]
+    pub const fn usually(self, usual: &'static [&'static str]) -> Self {
+        Self { usual, ..self }
+    }
+
+    /// The same field, empty in this many of ten thousand records of a sample.
+    #[must_use]
+    pub const fn blank_in(self, of_ten_thousand: u16) -> Self {
+        Self {
+            blank: of_ten_thousand,
+            ..self
+        }
+    }
+
+    /// Everything that a value tells besides itself: by its type, and by what this field says of its own.
+    pub fn implies(&self) -> impl Iterator<Item = Implied> + use<> {
+        self.kind.implies().iter().chain(self.telling).copied()
     }
 
     /// Whether a header names it: its English or Chinese name or an alias, ASCII letters in any case.
@@ -248,7 +303,7 @@ pub enum Subject {
     Enterprise(&'static str),
 }
 
-/// One kind of record of one agency.
+/// One kind of record of one agency. A declaration names what it has and takes the rest from [`RecordType::new`].
 #[derive(Debug)]
 pub struct RecordType {
     /// Whose it is.
@@ -259,8 +314,11 @@ pub struct RecordType {
     pub zh: &'static str,
     /// Grows when fields change meaning; grants name it.
     pub schema: u32,
-    /// Every field that is decoded when granted. What is not here is class C4 and never decoded.
+    /// Every field that is decoded when granted.
     pub fields: &'static [Field],
+    /// Headers of class C4: known, so that a sender is not told that they are unknown, but no field, so that no grant can name them and
+    /// nothing behind them is ever read.
+    pub unread: &'static [&'static str],
     /// Natural keys in order of preference: the first whose fields are all present identifies the record.
     pub keys: &'static [&'static [&'static str]],
     /// Whom it is about, in order of preference; the first that is present counts.
@@ -269,11 +327,39 @@ pub struct RecordType {
     pub basis: &'static [&'static str],
     /// Everything in it is about a child.
     pub minors: bool,
-    /// Pairs `(earlier, later)` of date fields; a record where both are present and out of order is a reject.
+    /// Pairs `(earlier, later)` of date fields; a record where both are present and out of order is a reject. A resident id as the
+    /// earlier stands for the birth in it.
     pub order: &'static [(&'static str, &'static str)],
+    /// Groups of fields of which one at least is whole, e.g. name and number of one of the parents; none: nothing is asked.
+    pub one_of: &'static [&'static [&'static str]],
+    /// The form in which one row holds several records, where sources send such a form.
+    pub unfold: Option<&'static Unfold>,
+    /// Whom the rows of a sample are about.
+    pub sampled: Sampled,
 }
 
 impl RecordType {
+    /// A record type with nothing in it, for a declaration to take from what it does not say itself: schema 1, no form but one row a
+    /// record, no rules between fields.
+    pub const fn new(agency: Agency, name: &'static str, zh: &'static str) -> Self {
+        Self {
+            agency,
+            name,
+            zh,
+            schema: 1,
+            fields: &[],
+            unread: &[],
+            keys: &[],
+            subjects: &[],
+            basis: &[],
+            minors: false,
+            order: &[],
+            one_of: &[],
+            unfold: None,
+            sampled: Sampled::NEW,
+        }
+    }
+
     /// The field of that exact English name.
     pub fn field(&self, name: &str) -> Option<&'static Field> {
         self.fields.iter().find(|field| field.name == name)
@@ -285,7 +371,7 @@ impl RecordType {
     }
 }
 
-/// All record types, agency by agency.
+/// All record types, agency by agency, in the order in which each lists them.
 pub fn record_types() -> impl Iterator<Item = &'static RecordType> {
     [
         crate::public_security::RECORDS,

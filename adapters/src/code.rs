@@ -14,6 +14,9 @@ pub struct CodeTable {
     pub standard: &'static str,
     /// The codes, in ascending order.
     pub rows: &'static [CodeRow],
+    /// What one source writes for a code, `(as sent, code)`, where it has codes of its own: they come before the rows, because `10` is a
+    /// resident card to the company register and a martyr's family to the social-insurance office.
+    pub sent: &'static [(&'static str, &'static str)],
 }
 
 /// One code with its meaning and accepted spellings.
@@ -28,11 +31,33 @@ pub struct CodeRow {
 }
 
 impl CodeTable {
-    /// The canonical code for what a source sent: the code itself, its meaning or a listed spelling, ASCII letters in any case; a code of
-    /// digits with zeros before it too many or too few.
+    /// The same codes as one source sends them. Declared in the module of its agency: nobody else reads its codes.
+    #[must_use]
+    pub const fn sent_by(
+        &self,
+        name: &'static str,
+        standard: &'static str,
+        sent: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        Self {
+            name,
+            standard,
+            rows: self.rows,
+            sent,
+        }
+    }
+
+    /// The canonical code for what a source sent: a code of its own, the code itself, its meaning or a listed spelling, ASCII letters in
+    /// any case; a code of digits with zeros before it too many or too few.
     pub fn canonical(&self, sent: &str) -> Option<&'static str> {
-        if let Ok(at) = self.rows.binary_search_by(|row| row.code.cmp(sent)) {
+        if self.sent.is_empty()
+            && let Ok(at) = self.rows.binary_search_by(|row| row.code.cmp(sent))
+        {
             return self.rows.get(at).map(|row| row.code);
+        }
+        let own = |(own, _): &&(&str, &str)| own.eq_ignore_ascii_case(sent) || is_same_number(own, sent);
+        if let Some((_, code)) = self.sent.iter().find(own) {
+            return Some(code);
         }
         let spelt = |row: &&CodeRow| {
             row.zh == sent
@@ -45,18 +70,30 @@ impl CodeTable {
         self.rows
             .iter()
             .find(spelt)
-            .or_else(|| self.same_number(sent))
+            .or_else(|| self.rows.iter().find(|row| is_same_number(row.code, sent)))
             .map(|row| row.code)
     }
 
-    fn same_number(&self, sent: &str) -> Option<&CodeRow> {
-        let number = |text: &str| {
-            text.bytes()
-                .all(|byte| byte.is_ascii_digit())
-                .then(|| text.parse::<u32>().ok())
-                .flatten()
-        };
-        let sent = number(sent)?;
-        self.rows.iter().find(|row| number(row.code) == Some(sent))
+    /// What this source writes for a canonical code: its own code, or the code itself unless that means something else to it; then the
+    /// meaning.
+    pub fn written(&self, code: &str) -> Option<&'static str> {
+        let row = self.rows.iter().find(|row| row.code == code)?;
+        let own = self.sent.iter().find(|(_, canonical)| *canonical == code);
+        Some(match own {
+            Some((own, _)) => own,
+            None if self.canonical(row.code) == Some(row.code) => row.code,
+            None => row.zh,
+        })
     }
+}
+
+/// Whether both are digits, and the same but for zeros before them.
+fn is_same_number(one: &str, other: &str) -> bool {
+    let number = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| text.parse::<u32>().ok())
+            .flatten()
+    };
+    number(one).is_some_and(|one| number(other) == Some(one))
 }

@@ -313,14 +313,7 @@ mod tests {
     ];
 
     const fn field(name: &'static str, kind: FieldType) -> Field {
-        Field {
-            name,
-            zh: name,
-            kind,
-            class: Class::C0,
-            required: false,
-            aliases: &[],
-        }
+        Field::new(name, name, kind, Class::C0)
     }
 
     fn row(name: Option<&str>, born: Option<i32>, updated: Option<i64>, count: Option<i64>) -> Row {

@@ -9,6 +9,8 @@ mod delimited;
 mod header;
 mod judge;
 mod ndjson;
+mod place;
+mod secrecy;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +19,8 @@ use arrow_array::RecordBatch;
 use self::delimited::Delimited;
 use self::judge::Judge;
 use self::ndjson::Ndjson;
+#[cfg(test)]
+pub(crate) use self::secrecy::HEADERS as SECRECY_HEADERS;
 use crate::catalogue::RecordType;
 use crate::layout::{Format, Layout};
 use crate::reject::{Reject, RejectCode};
@@ -49,7 +53,10 @@ impl Default for DecodeLimits {
 /// How many records there were, and what became of them; `received = accepted + rejected + repeated`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Records found, blank lines and the header row not counted.
+    /// Data rows found, blank lines and the header row not counted: what a sender counts.
+    pub rows: u64,
+    /// Records in them: as many, but a row that is unfolded counts once for each record in it, one at least
+    /// ([`crate::catalogue::Unfold`]).
     pub received: u64,
     /// Records in parts.
     pub accepted: u64,
@@ -96,6 +103,12 @@ pub enum Unreadable {
         /// 1-based.
         line: u64,
     },
+    /// A row bears a secrecy mark: nothing of such a file may be taken.
+    #[error("the row that starts on line {line} bears a secrecy mark")]
+    SecrecyMark {
+        /// 1-based.
+        line: u64,
+    },
     /// The first line is no record of this format.
     #[error("line {line} is not {expected}")]
     NotThisFormat {
@@ -110,9 +123,10 @@ impl Unreadable {
     /// The 1-based line that it concerns, where it concerns one.
     pub fn line(&self) -> Option<u64> {
         match self {
-            Self::BadEncoding { line, .. } | Self::RecordTooLong { line } | Self::NotThisFormat { line, .. } => {
-                Some(*line)
-            }
+            Self::BadEncoding { line, .. }
+            | Self::RecordTooLong { line }
+            | Self::SecrecyMark { line }
+            | Self::NotThisFormat { line, .. } => Some(*line),
             Self::BadHeaderRow { .. } => Some(1),
             Self::ForeignMark { .. } => None,
         }
@@ -170,6 +184,7 @@ impl Decoder {
             Splitter::Ndjson(splitter) => splitter.finish(&mut self.judge),
         };
         self.judge.finish();
+        let ended = ended.and_then(|()| self.judge.unmarked());
         ended.inspect_err(|unreadable| self.failed = Some(unreadable.clone()))
     }
 
@@ -211,6 +226,7 @@ impl Decoder {
             Splitter::Delimited(splitter) => transcoder.push(bytes, last, &mut |text| splitter.text(text, judge)),
             Splitter::Ndjson(splitter) => transcoder.push(bytes, last, &mut |text| splitter.text(text, judge)),
         };
+        let pushed = pushed.and_then(|()| judge.unmarked());
         pushed.inspect_err(|unreadable| self.failed = Some(unreadable.clone()))
     }
 }

@@ -1,14 +1,27 @@
-//! Record types of 卫计.
+//! Record types of 卫计, since 2018 卫健; 新农合 is with 医保 today and keeps its name here.
 //!
-//! Causes of death, diagnoses and everything else about health are class C4 and have no field.
+//! Causes of death, diagnoses and everything else about health are class C4: named where their headers are known, but never read.
 
 mod birth_certificate;
 mod death_certificate;
+mod rural_medical_enrolment;
 
 use crate::catalogue::RecordType;
+use crate::code::{CodeTable, tables};
 
 /// The record types of this agency.
 pub static RECORDS: &[&RecordType] = &[
     &birth_certificate::BIRTH_CERTIFICATE,
     &death_certificate::DEATH_CERTIFICATE,
+    &rural_medical_enrolment::RURAL_MEDICAL_ENROLMENT,
 ];
+
+/// 证件类型 as 卫计 codes it.
+static ID_TYPE: CodeTable = tables::ID_TYPE.sent_by("id-type-health", "卫计 证件类型", &[("111", "01")]);
+
+/// 户口性质 as public health codes it: 1 is a farmer, where family planning means a townsman.
+static HUKOU_NATURE: CodeTable = tables::HUKOU_NATURE.sent_by(
+    "hukou-nature-health",
+    "公共卫生 户口性质",
+    &[("1", "20"), ("2", "10"), ("3", "10")],
+);

@@ -65,6 +65,7 @@ rejects! {
     TooDeep "SG3228" "too-deep" "JSON嵌套过深" "the JSON value is nested too deeply" "不嵌套的 JSON 对象" "a flat JSON object";
     LoneSurrogate "SG3229" "lone-surrogate" "JSON转义错误" "a JSON escape names half a character" "成对的 \\u 转义或直接的文字" "paired \\u escapes, or the character itself";
     NotAnObject "SG3230" "not-an-object" "该行不是JSON对象" "the line holds JSON, but no object" "每行一个 JSON 对象" "one JSON object a line";
+    OpenHistory "SG3240" "open-history" "历史记录没有结束时间" "a history row does not say when it ended" "历史记录的结束时间" "the end of a history row";
 }
 
 /// One record that was left out, and why. Never holds a value.

@@ -1,8 +1,9 @@
 //! Rules between the fields of one record.
 //!
 //! Takes the values of the wanted fields of a record, one by one; gives a verdict when all have been noted. Refuses a sex or a birth
-//! date that contradicts the resident id, a document number that its own type contradicts, dates out of order, and a record without
-//! any of its keys. A rule speaks only when all the fields that it compares are wanted: an ungranted field can reject nothing.
+//! date that contradicts the resident id, a document number that its own type contradicts, dates out of order (the birth in a resident
+//! id included), a history row that has not ended, a record without any of its keys, and one without any of the groups of fields of
+//! which it must have one. A rule speaks only when all the fields that it compares are wanted: an ungranted field can reject nothing.
 
 #[cfg(test)]
 mod tests;
@@ -11,15 +12,17 @@ use crate::catalogue::RecordType;
 use crate::reject::RejectCode;
 use crate::value::{Scratch, Value, citizen_id};
 
-/// Canonical code of the resident id card in the table of document types.
-const RESIDENT_CARD: &str = "01";
-/// Fields that name the type of a document, with the field of its number.
-const TYPED: [(&str, &str); 4] = [
-    ("id_type", "id_no"),
-    ("legal_rep_id_type", "legal_rep_id"),
-    ("mother_id_type", "mother_id"),
-    ("father_id_type", "father_id"),
-];
+/// Canonical codes of document types whose numbers have a form that can be checked.
+const RESIDENT_CARD: i64 = 1;
+/// 外国人永久居留身份证.
+const PERMANENT_RESIDENCE: i64 = 7;
+/// 港澳台居民居住证.
+const RESIDENCE_PERMIT: i64 = 17;
+/// How the field of a document's type ends, and how that of its number may.
+const TYPE: &str = "id_type";
+const NUMBERS: [&str; 2] = ["id_no", "id"];
+/// Code of a history row in the table of record flags.
+const HISTORY: i64 = 2;
 
 /// What is remembered of one value: enough to compare, never the text.
 #[derive(Clone, Copy, Default)]
@@ -29,8 +32,16 @@ struct Noted {
     number: i64,
     /// Of a resident id: its birth day and whether it is a man's.
     holder: Option<Holder>,
-    /// Of the number of a typed document: why it is no resident id.
-    no_resident_id: Option<RejectCode>,
+    /// Of the number of a typed document: why it is none of a type with a form.
+    document: Forms,
+}
+
+/// Why a document's number is not that of a certain type; `None` where it is.
+#[derive(Clone, Copy, Default)]
+struct Forms {
+    resident_card: Option<RejectCode>,
+    permanent_residence: Option<RejectCode>,
+    residence_permit: Option<RejectCode>,
 }
 
 #[derive(Clone, Copy)]
@@ -59,6 +70,10 @@ pub struct Rules {
     typed: Vec<(usize, usize)>,
     order: Vec<(usize, usize)>,
     keys: Vec<Vec<usize>>,
+    /// Groups of which one is whole; none when one of their fields is not wanted.
+    one_of: Vec<Vec<usize>>,
+    /// The flag of a history row and the field of its end.
+    history: Option<(usize, usize)>,
     scratch: Scratch,
     today: i32,
 }
@@ -86,7 +101,7 @@ impl Rules {
     pub fn new(record: &RecordType, wanted: &[&'static str], today: i32) -> Self {
         let slot = |name: &str| wanted.iter().position(|wanted| *wanted == name);
         let pair = |(first, second): (&str, &str)| Some((slot(first)?, slot(second)?));
-        let typed: Vec<_> = TYPED.into_iter().filter_map(pair).collect();
+        let typed = typed(wanted);
         let id = slot("citizen_id").or_else(|| slot("id_no").filter(|_| slot("id_type").is_some()));
         let order: Vec<_> = record.order.iter().copied().filter_map(pair).collect();
         // Only a key that is wanted as a whole can identify a record downstream, and only such a key is asked for.
@@ -95,7 +110,14 @@ impl Rules {
             .iter()
             .filter_map(|key| key.iter().map(|name| slot(name)).collect())
             .collect();
+        let one_of: Option<Vec<Vec<usize>>> = record
+            .one_of
+            .iter()
+            .map(|group| group.iter().map(|name| slot(name)).collect())
+            .collect();
         let mut rules = Self {
+            one_of: one_of.unwrap_or_default(),
+            history: pair(("record_flag", "valid_to")),
             parts: vec![Part::Nothing; wanted.len()],
             noted: vec![Noted::default(); wanted.len()],
             id,
@@ -112,7 +134,12 @@ impl Rules {
     }
 
     fn assign(&mut self) {
-        let comparable = self.order.iter().flat_map(|(first, second)| [*first, *second]);
+        let flag = self.history.map(|(flag, _)| flag);
+        let comparable = self
+            .order
+            .iter()
+            .flat_map(|(first, second)| [*first, *second])
+            .chain(flag);
         let mut parts: Vec<(usize, Part)> = comparable.map(|slot| (slot, Part::Comparable)).collect();
         parts.extend(
             self.sex
@@ -143,12 +170,24 @@ impl Rules {
         };
         match (part, value) {
             (Part::ResidentId, Value::Text(id)) => noted.holder = holder(id),
-            (Part::TypedNo, Value::Text(number)) => match citizen_id::parse(number, &mut self.scratch, self.today) {
-                Ok(id) => noted.holder = holder(id),
-                Err(code) => noted.no_resident_id = Some(code),
-            },
-            (Part::DocumentType, Value::Text(code)) => noted.number = i64::from(*code == RESIDENT_CARD),
-            (Part::Comparable, Value::Text(text)) => noted.number = text.parse().unwrap_or_default(),
+            (Part::TypedNo, Value::Text(number)) => {
+                noted.document.permanent_residence = permanent_residence(number).err();
+                match citizen_id::parse(number, &mut self.scratch, self.today) {
+                    Ok(id) => {
+                        noted.holder = holder(id);
+                        // 810000, 820000 and 830000 stand for 香港, 澳门 and 台湾 in a permit.
+                        let permit = ["81", "82", "83"].iter().any(|area| id.starts_with(area));
+                        noted.document.residence_permit = (!permit).then_some(RejectCode::UnknownRegion);
+                    }
+                    Err(code) => {
+                        noted.document.resident_card = Some(code);
+                        noted.document.residence_permit = Some(code);
+                    }
+                }
+            }
+            (Part::DocumentType | Part::Comparable, Value::Text(text)) => {
+                noted.number = text.parse().unwrap_or_default();
+            }
             (Part::Comparable, Value::Date(days)) => noted.number = i64::from(*days),
             (Part::Comparable, Value::Instant(number) | Value::Integer(number)) => noted.number = *number,
             _ => {}
@@ -158,11 +197,23 @@ impl Rules {
     /// The verdict on the record whose values have all been noted.
     pub fn verdict(&self) -> Result<(), Breach> {
         self.keyed()?;
+        self.one_whole_group()?;
         self.documents()?;
         self.holder_agrees()?;
+        self.ordered()?;
+        self.history_has_ended()
+    }
+
+    fn ordered(&self) -> Result<(), Breach> {
         for (first, second) in &self.order {
-            if let (Some(first), Some(later)) = (self.present(*first), self.present(*second))
-                && later.number < first.number
+            // A resident id stands for the birth in it.
+            let earlier = if self.id == Some(*first) {
+                self.resident(*first).and_then(|holder| holder.born).map(i64::from)
+            } else {
+                self.present(*first).map(|noted| noted.number)
+            };
+            if let (Some(earlier), Some(later)) = (earlier, self.present(*second))
+                && later.number < earlier
             {
                 return Err(Breach {
                     slot: Some(*second),
@@ -171,6 +222,32 @@ impl Rules {
             }
         }
         Ok(())
+    }
+
+    /// A row that says that it is history says until when it held.
+    fn history_has_ended(&self) -> Result<(), Breach> {
+        match self.history {
+            Some((flag, end))
+                if self.present(flag).is_some_and(|flag| flag.number == HISTORY) && self.present(end).is_none() =>
+            {
+                Err(Breach {
+                    slot: Some(end),
+                    code: RejectCode::OpenHistory,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn one_whole_group(&self) -> Result<(), Breach> {
+        let whole = |group: &Vec<usize>| group.iter().all(|slot| self.present(*slot).is_some());
+        if self.one_of.is_empty() || self.one_of.iter().any(whole) {
+            return Ok(());
+        }
+        Err(Breach {
+            slot: self.one_of.first().and_then(|group| group.first()).copied(),
+            code: RejectCode::Missing,
+        })
     }
 
     fn keyed(&self) -> Result<(), Breach> {
@@ -184,13 +261,19 @@ impl Rules {
         })
     }
 
-    /// A number that is said to be a resident id must be one.
+    /// A number of a type that has a form must have it.
     fn documents(&self) -> Result<(), Breach> {
         for (kind, number) in &self.typed {
-            if let (Some(kind), Some(noted)) = (self.present(*kind), self.present(*number))
-                && kind.number == 1
-                && let Some(code) = noted.no_resident_id
-            {
+            let (Some(kind), Some(noted)) = (self.present(*kind), self.present(*number)) else {
+                continue;
+            };
+            let breach = match kind.number {
+                RESIDENT_CARD => noted.document.resident_card,
+                PERMANENT_RESIDENCE => noted.document.permanent_residence,
+                RESIDENCE_PERMIT => noted.document.residence_permit,
+                _ => None,
+            };
+            if let Some(code) = breach {
                 return Err(Breach {
                     slot: Some(*number),
                     code,
@@ -228,9 +311,8 @@ impl Rules {
 
     /// Who holds the resident id at `slot`; nobody when a type says that it is another document.
     fn resident(&self, slot: usize) -> Option<Holder> {
-        let other = |(kind, number): &(usize, usize)| {
-            *number == slot && self.present(*kind).is_none_or(|kind| kind.number != 1)
-        };
+        let tells = |kind: &Noted| matches!(kind.number, RESIDENT_CARD | RESIDENCE_PERMIT);
+        let other = |(kind, number): &(usize, usize)| *number == slot && !self.present(*kind).is_some_and(tells);
         if self.typed.iter().any(other) {
             return None;
         }
@@ -248,4 +330,45 @@ fn holder(id: &str) -> Option<Holder> {
         born: citizen_id::birth_day(id),
         sex,
     })
+}
+
+/// Slots of each document's type with that of its number.
+fn typed(wanted: &[&'static str]) -> Vec<(usize, usize)> {
+    let number = |whose: &str| {
+        NUMBERS.iter().find_map(|ending| {
+            let name = |wanted: &&str| wanted.strip_prefix(whose) == Some(ending);
+            wanted.iter().position(name)
+        })
+    };
+    let kinds = wanted.iter().enumerate();
+    kinds
+        .filter_map(|(slot, name)| Some((slot, number(name.strip_suffix(TYPE)?)?)))
+        .collect()
+}
+
+/// 外国人永久居留身份证: three letters and twelve digits, or since 2023-12-01 eighteen digits that begin with 9 and end in a check
+/// character of ISO 7064 MOD 11-2.
+fn permanent_residence(number: &str) -> Result<(), RejectCode> {
+    match number.as_bytes() {
+        bytes @ [_, _, _, rest @ ..] if bytes.len() == 15 => {
+            let letters = bytes.iter().take(3).all(u8::is_ascii_uppercase);
+            if letters && rest.iter().all(u8::is_ascii_digit) {
+                Ok(())
+            } else {
+                Err(RejectCode::BadAlphabet)
+            }
+        }
+        [first @ .., last] if number.len() == 18 => {
+            if !number.starts_with('9') || !first.iter().all(u8::is_ascii_digit) {
+                return Err(RejectCode::BadAlphabet);
+            }
+            let check = first.try_into().ok().and_then(citizen_id::check_character);
+            if check == Some(char::from(*last)) {
+                Ok(())
+            } else {
+                Err(RejectCode::BadChecksum)
+            }
+        }
+        _ => Err(RejectCode::BadLength),
+    }
 }

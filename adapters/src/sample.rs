@@ -8,7 +8,7 @@ mod day;
 mod dirt;
 mod fill;
 pub mod golden;
-mod likely;
+mod household;
 mod person;
 mod place;
 mod random;
@@ -21,18 +21,21 @@ use std::io;
 use self::dirt::Spoil;
 pub use self::dirt::{Dirt, DirtKind};
 use self::fill::Case;
+pub use self::household::write_households;
 use self::random::Random;
-use self::writing::Writing;
+use self::writing::{Column, Writing};
 use crate::catalogue::RecordType;
 use crate::decode::DecodeLimits;
 use crate::layout::Layout;
 
-/// What a sample consists of; `rows = good + rejected() + repeated()`.
+/// What a sample consists of; `records = good + rejected() + repeated()`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SampleCounts {
     /// Data rows.
     pub rows: u64,
-    /// Rows that nothing is wrong with.
+    /// Records in them: the same, unless a row is a household.
+    pub records: u64,
+    /// Records that nothing is wrong with.
     pub good: u64,
     /// The others by what is wrong with them.
     pub dirty: BTreeMap<DirtKind, u64>,
@@ -63,7 +66,8 @@ pub fn write_sample(
 ) -> io::Result<SampleCounts> {
     let spoils = dirt.plan(record);
     let part_rows = DecodeLimits::default().part_rows as u64;
-    let mut writing = Writing::new(record, layout);
+    let columns = record.fields.iter().map(|field| Column::of(record.agency, field));
+    let mut writing = Writing::new(layout, columns.collect());
     let mut counts = SampleCounts::default();
     let mut put = |bytes: &[u8], counts: &mut SampleCounts| {
         counts.bytes += bytes.len() as u64;
@@ -78,6 +82,7 @@ pub fn write_sample(
             spoil = None;
         }
         counts.rows += 1;
+        counts.records += 1;
         if let Some(spoil) = spoil {
             *counts.dirty.entry(spoil.kind).or_default() += 1;
             if spoil.kind == DirtKind::Repeated {
@@ -91,7 +96,7 @@ pub fn write_sample(
         if let Some(spoil) = spoil {
             spoil.apply(record, &mut texts);
         }
-        let line = writing.row(record.fields, &texts, broken);
+        let line = writing.row(&texts, broken);
         put(&line, &mut counts)?;
         if spoil.is_none() {
             counts.good += 1;

@@ -69,6 +69,12 @@ impl fmt::Debug for Scratch {
     }
 }
 
+/// Whether a source means nothing by it, whatever the field: blank, or a placeholder.
+pub fn says_nothing(sent: &str) -> bool {
+    let sent = trimmed(sent);
+    sent.is_empty() || fold::is_placeholder(sent)
+}
+
 /// Reads one value of `field`. `today` is the day of reception in Asia/Shanghai, in days since 1970-01-01.
 ///
 /// A required field that says nothing is refused as [`RejectCode::Missing`]; any other gives [`Value::Missing`].
@@ -133,11 +139,11 @@ fn read<'a>(field: &Field, sent: &'a str, scratch: &'a mut Scratch, today: i32) 
         FieldType::Month => date::month(sent, scratch).map(|month| month.map_or(Value::Missing, Value::Text)),
         FieldType::Phone => phone::parse(sent, scratch).map(|phone| phone.map_or(Value::Missing, Value::Text)),
         FieldType::Date => match date::day(sent)? {
-            Some(day) if day > today && field.is_past() => Err(RejectCode::FutureDate),
+            Some(day) if day > today && field.past => Err(RejectCode::FutureDate),
             day => Ok(day.map_or(Value::Missing, Value::Date)),
         },
         FieldType::Instant => match date::instant(sent)? {
-            Some(at) if date::shanghai_day(at) > today && field.is_past() => Err(RejectCode::FutureDate),
+            Some(at) if date::shanghai_day(at) > today && field.past => Err(RejectCode::FutureDate),
             at => Ok(at.map_or(Value::Missing, Value::Instant)),
         },
         // Answered above.

@@ -27,22 +27,11 @@ const WRITE_ROWS: usize = 50;
 const ROUNDS: usize = 3;
 
 const fn field(name: &'static str, kind: FieldType) -> Field {
-    Field {
-        name,
-        zh: "字段",
-        kind,
-        class: Class::C2,
-        required: false,
-        aliases: &[],
-    }
+    Field::new(name, "字段", kind, Class::C2)
 }
 
 /// Twelve columns of a resident, all text.
 static RESIDENT: RecordType = RecordType {
-    agency: Agency::PublicSecurity,
-    name: "public-security/resident",
-    zh: "户籍人口",
-    schema: 1,
     fields: &[
         field("citizen_id", FieldType::CitizenId),
         field("name", FieldType::Name),
@@ -59,9 +48,7 @@ static RESIDENT: RecordType = RecordType {
     ],
     keys: &[&["citizen_id"]],
     subjects: &[Subject::Person("citizen_id")],
-    basis: &[],
-    minors: false,
-    order: &[],
+    ..RecordType::new(Agency::PublicSecurity, "public-security/resident", "户籍人口")
 };
 
 type Row = [String; 12];

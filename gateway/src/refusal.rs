@@ -73,6 +73,7 @@ refusals! {
     OutOfScope "SG3112" "out-of-scope" "记录超出快照范围" "a record of the snapshot lies outside its `Exchange-Scope`" "widen the scope, or leave those records out";
     NoAction "SG3113" "no-action" "增量文件缺少操作列" "a delta has no column that says insert, update or delete" "add a column `op` with I, U or D, or send it as an upsert";
     EmptyBatch "SG3107" "empty-batch" "没有记录" "the body holds no record" "nothing was sent";
+    SecrecyMark "SG3120" "secrecy-mark" "含有密级标志" "a row bears a secrecy mark; nothing of the batch was taken" "take what is classified out of the file: nothing that bears a secrecy mark may come this way";
 
     UnknownRecordType "SG4101" "unknown-record-type" "数据类不存在" "there is no such record type" "see what may be pushed: `shuguan catalog`";
     ForeignRecordType "SG4102" "foreign-record-type" "不是本部门的数据类" "this record type belongs to another agency" "see what may be pushed: `shuguan catalog`";

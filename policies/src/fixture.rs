@@ -14,21 +14,11 @@ use crate::plan::Plan;
 use crate::set::{Catalogue, PolicySet};
 
 const fn field(name: &'static str, kind: FieldType, class: Class) -> Field {
-    Field {
-        name,
-        zh: "字段",
-        kind,
-        class,
-        required: false,
-        aliases: &[],
-    }
+    Field::new(name, "字段", kind, class)
 }
 
 /// A record type with a field of every column type.
 pub(crate) static ADMISSION: RecordType = RecordType {
-    agency: Agency::Health,
-    name: "health/admission",
-    zh: "试验",
     schema: 3,
     fields: &[
         field("serial", FieldType::DocumentNo(20), Class::C1),
@@ -48,8 +38,7 @@ pub(crate) static ADMISSION: RecordType = RecordType {
     keys: &[&["citizen_id", "day"], &["serial"]],
     subjects: &[Subject::Person("citizen_id")],
     basis: &["op-8"],
-    minors: false,
-    order: &[],
+    ..RecordType::new(Agency::Health, "health/admission", "试验")
 };
 
 pub(crate) const PURPOSES: &str = r#"

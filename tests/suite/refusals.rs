@@ -136,6 +136,10 @@ fn what_the_body_of_a_push_can_have_wrong_is_refused_by_name() {
             ),
             (Call::push(RESIDENT, NDJSON, ""), (422, "SG3107", "empty-batch")),
             (
+                Call::push(RESIDENT, NDJSON, marked("工作秘密")),
+                (422, "SG3120", "secrecy-mark"),
+            ),
+            (
                 Call::push(RESIDENT, NDJSON, one_bad),
                 (422, "SG3105", "too-many-rejects"),
             ),
@@ -143,6 +147,34 @@ fn what_the_body_of_a_push_can_have_wrong_is_refused_by_name() {
         for (call, expected) in cases {
             refused(&running, &deployment, &police, call, expected).await;
         }
+    });
+}
+
+/// A good resident in a row with that secrecy mark.
+fn marked(mark: &str) -> String {
+    let row = String::from_utf8(resident(&nobody(1), "甲")).unwrap();
+    row.replace("{\"", &format!("{{\"密级\":\"{mark}\",\""))
+}
+
+#[test]
+fn a_row_that_is_marked_open_is_taken_and_one_with_a_secret_takes_the_batch_with_it() {
+    run(async {
+        let deployment = Deployment::new();
+        let running = deployment.serve();
+        let police = deployment.partner(POLICE);
+        let both = marked("公开") + &marked("秘密★10年");
+        let refusal = (422, "SG3120", "secrecy-mark");
+        refused(
+            &running,
+            &deployment,
+            &police,
+            Call::push(RESIDENT, NDJSON, both),
+            refusal,
+        )
+        .await;
+        let marriage = Call::push("civil-affairs/marriage", NDJSON, "{}\n");
+        let civil = deployment.partner("civil-affairs-city");
+        refused(&running, &deployment, &civil, marriage, (403, "SG4103", "no-grant")).await;
     });
 }
 

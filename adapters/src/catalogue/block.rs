@@ -4,7 +4,7 @@
 
 use super::Class::{C0, C1, C2, C3};
 use super::{Field, FieldType};
-use crate::code::tables;
+use crate::code::{nationality, tables};
 
 /// 公民身份号码.
 pub(crate) const CITIZEN_ID: Field = Field::new("citizen_id", "公民身份号码", FieldType::CitizenId, C3).known_as(&[
@@ -25,11 +25,13 @@ pub(crate) const NAME: Field = Field::new("name", "姓名", FieldType::Name, C2)
 pub(crate) const SEX: Field =
     Field::new("sex", "性别", FieldType::Code(&tables::SEX), C2).known_as(&["xb", "xbdm", "AAC004"]);
 /// 民族.
-pub(crate) const ETHNICITY: Field =
-    Field::new("ethnicity", "民族", FieldType::Code(&tables::ETHNICITY), C2).known_as(&["mz", "mzdm", "AAC005"]);
+pub(crate) const ETHNICITY: Field = Field::new("ethnicity", "民族", FieldType::Code(&tables::ETHNICITY), C2)
+    .known_as(&["mz", "mzdm", "AAC005"])
+    .usually(MOSTLY_HAN);
 /// 出生日期.
-pub(crate) const BIRTH_DATE: Field =
-    Field::new("birth_date", "出生日期", FieldType::Date, C2).known_as(&["csrq", "AAC006"]);
+pub(crate) const BIRTH_DATE: Field = Field::new("birth_date", "出生日期", FieldType::Date, C2)
+    .known_as(&["csrq", "AAC006"])
+    .past();
 
 /// 统一社会信用代码.
 pub(crate) const USCC: Field = Field::new("uscc", "统一社会信用代码", FieldType::Uscc, C0).known_as(&[
@@ -63,7 +65,9 @@ pub(crate) const HOUSEHOLD_NO: Field =
     Field::new("household_no", "户号", FieldType::DocumentNo(12), C2).known_as(&["hh", "hhid", "hhnbid"]);
 /// 与户主关系.
 pub(crate) const RELATION_TO_HEAD: Field =
-    Field::new("relation_to_head", "与户主关系", FieldType::Code(&tables::RELATION), C2).known_as(&["yhzgx"]);
+    Field::new("relation_to_head", "与户主关系", FieldType::Code(&tables::RELATION), C2)
+        .known_as(&["yhzgx"])
+        .usually(&["本人", "户主", "配偶", "子", "独生子"]);
 /// 派出所.
 pub(crate) const POLICE_STATION: Field =
     Field::new("police_station", "派出所", FieldType::DocumentNo(12), C1).known_as(&["pcs", "pcsdm"]);
@@ -74,7 +78,21 @@ pub(crate) const VILLAGE_CODE: Field = Field::new("village_code", "居村委代�
 /// 联系电话.
 pub(crate) const PHONE: Field = Field::new("phone", "联系电话", FieldType::Phone, C2).known_as(&["dhhm", "lxdh"]);
 /// 死亡日期.
-pub(crate) const DEATH_DATE: Field = Field::new("death_date", "死亡日期", FieldType::Date, C3).known_as(&["swrq"]);
+pub(crate) const DEATH_DATE: Field = Field::new("death_date", "死亡日期", FieldType::Date, C3)
+    .known_as(&["swrq"])
+    .past();
 /// 更新时间.
 pub(crate) const SOURCE_UPDATED_AT: Field =
     Field::new("source_updated_at", "更新时间", FieldType::Instant, C1).known_as(&["gxsj"]);
+/// 国籍.
+pub(crate) const NATIONALITY: Field = Field::new(
+    "nationality",
+    "国籍(地区)",
+    FieldType::Code(&nationality::NATIONALITY),
+    C2,
+)
+.usually(&["中国", "CHN"]);
+
+const MOSTLY_HAN: &[&str] = &[
+    "汉族", "汉族", "汉族", "汉族", "汉族", "汉族", "汉族", "汉族", "汉族", "回族",
+];

@@ -16,7 +16,7 @@ fn record_types_are_named_after_their_agency_and_found_by_name() {
         assert_eq!(record.name, format!("{}/{}", record.agency.name(), record.short()));
         assert!(std::ptr::eq(record_type(record.name).unwrap(), record));
     }
-    assert_eq!(names.len(), 10);
+    assert_eq!(names.len(), 27);
     for agency in Agency::ALL {
         assert!(record_types().any(|record| record.agency == agency));
         assert_eq!(Agency::parse(agency.name()), Some(agency));
@@ -24,20 +24,195 @@ fn record_types_are_named_after_their_agency_and_found_by_name() {
 }
 
 #[test]
-fn no_two_fields_of_a_record_answer_to_one_header() {
+fn no_header_of_a_record_names_two_things() {
     for record in record_types() {
-        let mut headers = HashMap::new();
+        let mut headers: HashMap<String, String> = HashMap::new();
+        let mut name = |header: &str, what: &str| {
+            let header = header.to_ascii_lowercase();
+            let other = headers.insert(header.clone(), what.to_owned());
+            let twice = other.as_ref().is_some_and(|other| other != what);
+            assert!(!twice, "{}: `{header}` names {other:?} and {what}", record.name);
+        };
         for field in record.fields {
-            for header in [field.name, field.zh]
-                .iter()
-                .chain(field.aliases)
-                .map(|header| header.to_ascii_lowercase())
-            {
-                let other = headers.insert(header.clone(), field.name);
-                let twice = other.is_some_and(|other| other != field.name);
-                assert!(!twice, "{}: `{header}` names {other:?} and {}", record.name, field.name);
+            for header in [field.name, field.zh].iter().chain(field.aliases) {
+                name(header, field.name);
             }
             assert!(field.answers_to(&field.name.to_ascii_uppercase()));
+        }
+        for header in record.unread {
+            name(header, "what is never read");
+        }
+        for header in crate::decode::SECRECY_HEADERS {
+            name(header, "the secrecy mark");
+        }
+        let Some(unfold) = record.unfold else { continue };
+        for number in 1..=unfold.most {
+            for (own, (field, _)) in unfold.own.iter().enumerate() {
+                for header in unfold.headers(own, number) {
+                    name(&header, &format!("{field} of member {number}"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_never_read_stands_once_and_has_a_header() {
+    for record in record_types() {
+        let unread: HashSet<_> = record.unread.iter().map(|header| header.to_ascii_lowercase()).collect();
+        assert_eq!(unread.len(), record.unread.len(), "{}", record.name);
+        assert!(record.unread.iter().all(|header| !header.trim().is_empty()));
+    }
+}
+
+#[test]
+fn an_unfolded_row_has_columns_for_fields_of_its_records() {
+    let mut unfolding = 0;
+    for record in record_types() {
+        let Some(unfold) = record.unfold else { continue };
+        unfolding += 1;
+        let known = |name: &str| record.field(name).is_some();
+        assert!(unfold.most > 1 && known(unfold.told_by), "{}", record.name);
+        for (own, headers) in unfold.own {
+            assert!(known(own), "{}: {own}", record.name);
+            assert!(
+                headers.iter().all(|header| header.matches("{}").count() == 1),
+                "{headers:?}"
+            );
+        }
+        for (member, row) in unfold.head {
+            let (member, row) = (record.field(member).unwrap(), record.field(row).unwrap());
+            assert_eq!(member.kind.describe(), row.kind.describe());
+            assert!(unfold.own.iter().any(|(own, _)| *own == member.name));
+        }
+        assert!(unfold.own.iter().any(|(own, _)| *own == unfold.told_by));
+        assert!(unfold.head.iter().any(|(member, _)| *member == unfold.told_by));
+    }
+    assert_eq!(unfolding, 1);
+}
+
+#[test]
+fn the_withholding_template_is_known_column_by_column() {
+    const TEMPLATE: [&str; 51] = [
+        "工号",
+        "*姓名",
+        "*证件类型",
+        "*证件号码",
+        "*国籍(地区)",
+        "*性别",
+        "*出生日期",
+        "是否高级专家",
+        "*任职受雇从业类型",
+        "其他情况说明",
+        "入职年度就业情形",
+        "手机号码",
+        "任职受雇从业日期",
+        "离职日期",
+        "是否离职后补发工资",
+        "实际补发工资的月份",
+        "是否残疾",
+        "是否烈属",
+        "是否孤老",
+        "残疾证件类型",
+        "残疾证号",
+        "烈属证号",
+        "是否扣除减除费用",
+        "个人投资额",
+        "个人投资比例(%)",
+        "备注",
+        "中文名",
+        "涉税事由",
+        "出生国家(地区)",
+        "首次入境时间",
+        "预计离境时间",
+        "其他证件类型",
+        "其他证件号码",
+        "户籍所在地（省）",
+        "户籍所在地（市）",
+        "户籍所在地（区县）",
+        "户籍所在地（详细地址）",
+        "经常居住地（省）",
+        "经常居住地（市）",
+        "经常居住地（区县）",
+        "经常居住地（详细地址）",
+        "联系地址（省）",
+        "联系地址（市）",
+        "联系地址（区县）",
+        "联系地址（详细地址）",
+        "电子邮箱",
+        "学历",
+        "开户银行",
+        "银行账号",
+        "开户行省份",
+        "职务",
+    ];
+    let record = record_type("tax/withholding-employee").unwrap();
+    let mut decoder = crate::decode::Decoder::new(
+        record,
+        &["name", "id_no"],
+        crate::layout::Layout {
+            format: crate::layout::Format::Delimited { delimiter: b',' },
+            encoding: crate::layout::Encoding::Utf8,
+        },
+        crate::decode::DecodeLimits::default(),
+        20_635,
+    );
+    let header = format!("扣缴义务人识别号,{},不在模板中\n", TEMPLATE.join(","));
+    decoder.feed(header.as_bytes()).unwrap();
+    decoder.finish().unwrap();
+    assert_eq!(decoder.unknown_headers(), ["不在模板中"]);
+}
+
+#[test]
+fn a_number_tells_what_its_standard_puts_into_it() {
+    let told = |record: &str, field: &str| -> Vec<Implied> {
+        let field = record_type(record).unwrap().field(field).unwrap();
+        let mut told: Vec<_> = field.implies().collect();
+        told.sort_unstable();
+        told
+    };
+    let person = [Implied::BirthDate, Implied::Sex, Implied::Region];
+    assert_eq!(told("public-security/resident", "citizen_id"), person);
+    assert_eq!(told("public-security/resident", "birth_date"), []);
+    assert_eq!(told("tax/withholding-employee", "id_no"), Implied::OF_A_DOCUMENT);
+    assert_eq!(
+        told("commerce/establishment", "uscc"),
+        [Implied::Region, Implied::OrgCode]
+    );
+    assert!(told("civil-affairs/disability", "disability_no").contains(&Implied::Disability));
+    assert!(told("tax/registration", "taxpayer_id").contains(&Implied::CitizenId));
+    // Whatever holds a person's number says so.
+    for record in record_types() {
+        for subject in record.subjects {
+            if let Subject::Person(name) = subject {
+                let field = record.field(name).unwrap();
+                assert!(
+                    field.implies().any(|implied| implied == Implied::BirthDate),
+                    "{}: {name}",
+                    record.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_number_of_a_typed_document_says_that_it_may_be_a_resident_id() {
+    for record in record_types() {
+        for field in record.fields {
+            let Some(whose) = field.name.strip_suffix("id_type") else {
+                continue;
+            };
+            let number = [format!("{whose}id_no"), format!("{whose}id"), "citizen_id".to_owned()]
+                .iter()
+                .find_map(|name| record.field(name))
+                .unwrap_or_else(|| panic!("{}: {} without a number", record.name, field.name));
+            assert!(
+                number.implies().any(|implied| implied == Implied::BirthDate),
+                "{}: {}",
+                record.name,
+                number.name
+            );
         }
     }
 }
@@ -72,10 +247,25 @@ fn keys_subjects_and_orders_name_fields_of_the_right_kind() {
                 .unwrap_or_else(|| panic!("{}: no field {name}", record.name))
         };
         assert!(
-            !record.keys.is_empty() && !record.subjects.is_empty() && !record.basis.is_empty(),
+            !record.keys.is_empty() && !record.subjects.is_empty(),
             "{}",
             record.name
         );
+        // What no article names cannot be granted.
+        assert_eq!(
+            record.basis.is_empty(),
+            record.name == "civil-affairs/marriage",
+            "{}",
+            record.name
+        );
+        assert!(
+            record.one_of.len() != 1,
+            "{}: one group of one is a required field",
+            record.name
+        );
+        record.one_of.iter().copied().flatten().for_each(|name| {
+            field(name);
+        });
         for key in record.keys {
             assert!(!key.is_empty());
             key.iter().for_each(|name| {
@@ -90,11 +280,18 @@ fn keys_subjects_and_orders_name_fields_of_the_right_kind() {
                         FieldType::CitizenId | FieldType::DocumentNo(_)
                     ));
                 }
-                Subject::Enterprise(name) => assert!(matches!(field(name).kind, FieldType::Uscc)),
+                Subject::Enterprise(name) => {
+                    assert!(matches!(field(name).kind, FieldType::Uscc | FieldType::TaxpayerId));
+                }
             }
         }
         for (earlier, later) in record.order {
             let (earlier, later) = (field(earlier).kind, field(later).kind);
+            // The birth in a resident id is a day.
+            if matches!(earlier, FieldType::CitizenId) {
+                assert!(matches!(later, FieldType::Date), "{}", record.name);
+                continue;
+            }
             assert_eq!(earlier.describe(), later.describe(), "{}", record.name);
             assert!(matches!(
                 earlier,
@@ -118,14 +315,28 @@ fn every_basis_is_an_article_of_the_list() {
     }
 }
 
-fn all_tables() -> impl Iterator<Item = &'static CodeTable> {
-    tables::ALL.iter().copied().chain([&nationality::NATIONALITY])
+/// The standards, and behind each what single sources send for it.
+fn all_tables() -> Vec<&'static CodeTable> {
+    let mut all: Vec<&CodeTable> = tables::ALL.iter().copied().chain([&nationality::NATIONALITY]).collect();
+    for field in record_types().flat_map(|record| record.fields) {
+        if let FieldType::Code(table) = field.kind
+            && !all.iter().any(|known| known.name == table.name)
+        {
+            all.push(table);
+        }
+    }
+    all
 }
 
 #[test]
 fn code_tables_are_sorted_and_no_spelling_means_two_codes() {
     for table in all_tables() {
         assert!(table.rows.is_sorted_by(|a, b| a.code < b.code), "{}", table.name);
+        let digits = |text: &str| text.trim_start_matches('0').to_owned();
+        let own = |spelling: &str| {
+            let same = |(own, _): &&(&str, &str)| digits(own) == digits(spelling);
+            table.sent.iter().find(same).map(|(_, code)| *code)
+        };
         let mut meanings = HashMap::new();
         for row in table.rows {
             for spelling in [row.code, row.zh].iter().chain(row.spellings) {
@@ -135,11 +346,58 @@ fn code_tables_are_sorted_and_no_spelling_means_two_codes() {
                     "{}: {spelling}",
                     table.name
                 );
-                assert_eq!(table.canonical(spelling), Some(row.code), "{}: {spelling}", table.name);
+                let read = own(spelling).unwrap_or(row.code);
+                assert_eq!(table.canonical(spelling), Some(read), "{}: {spelling}", table.name);
             }
+            // Whatever a source writes for a code is read as that code.
+            let written = table.written(row.code).unwrap();
+            assert_eq!(table.canonical(written), Some(row.code), "{}: {written}", table.name);
+        }
+        for (own, code) in table.sent {
+            assert!(table.rows.iter().any(|row| row.code == *code), "{}: {code}", table.name);
+            assert_eq!(table.canonical(own), Some(*code));
+            assert_eq!(
+                table.canonical(&format!("0{own}")),
+                Some(*code),
+                "{}: 0{own}",
+                table.name
+            );
         }
         assert_eq!(table.canonical("没有这个代码"), None);
+        assert_eq!(table.written("没有这个代码"), None);
     }
+}
+
+#[test]
+fn the_same_code_means_to_each_source_what_that_source_means() {
+    let read = |record: &str, field: &str, sent: &str| {
+        let FieldType::Code(table) = record_type(record).unwrap().field(field).unwrap().kind else {
+            panic!("{record}: {field} has no table")
+        };
+        table.canonical(sent)
+    };
+    // 10 is a resident card to the company register, a martyr's family to the social-insurance office.
+    assert_eq!(read("commerce/establishment", "legal_rep_id_type", "10"), Some("01"));
+    assert_eq!(tables::ID_TYPE.canonical("10"), Some("10"));
+    assert_eq!(
+        read("commerce/establishment", "legal_rep_id_type", "军烈属"),
+        Some("10")
+    );
+    // 2 is 香港 to marriage registration, an officer's card elsewhere.
+    assert_eq!(read("civil-affairs/marriage", "man_id_type", "1"), Some("01"));
+    assert_eq!(read("civil-affairs/marriage", "man_id_type", "2"), Some("04"));
+    assert_eq!(read("health/birth-certificate", "mother_id_type", "2"), Some("02"));
+    // 111 and 201 are resident cards to the police and to the tax offices, and to nobody else.
+    assert_eq!(read("public-security/floating-resident", "id_type", "111"), Some("01"));
+    assert_eq!(read("health/rural-medical-enrolment", "id_type", "111"), Some("01"));
+    assert_eq!(read("tax/withholding-employee", "id_type", "201"), Some("01"));
+    assert_eq!(read("tax/withholding-employee", "id_type", "111"), None);
+    assert_eq!(read("public-security/floating-resident", "id_type", "201"), None);
+    // 1 is a farmer to public health; to the police it could be either.
+    assert_eq!(read("health/rural-medical-enrolment", "hukou_nature", "1"), Some("20"));
+    assert_eq!(read("health/rural-medical-enrolment", "hukou_nature", "2"), Some("10"));
+    assert_eq!(read("public-security/resident", "hukou_nature", "1"), None);
+    assert_eq!(read("public-security/resident", "hukou_nature", "非农"), Some("10"));
 }
 
 #[test]
@@ -147,16 +405,8 @@ fn sources_spell_the_same_code_in_their_own_way() {
     assert_eq!(tables::SEX.canonical("男"), Some("1"));
     assert_eq!(tables::ETHNICITY.canonical("汉"), Some("01"));
     assert_eq!(tables::ETHNICITY.canonical("1"), Some("01"));
-    assert_eq!(tables::ID_TYPE.canonical("10"), Some("10"));
-    assert_eq!(tables::ID_TYPE.canonical("111"), Some("01"));
-    assert_eq!(tables::ID_TYPE_COMMERCE.canonical("10"), Some("01"));
-    assert_eq!(tables::ID_TYPE_TAX.canonical("201"), Some("01"));
-    assert_eq!(
-        tables::HUKOU_NATURE.canonical("1"),
-        None,
-        "1 means opposite things in two sources"
-    );
     assert_eq!(tables::REG_STATUS.canonical("存续（在营、开业、在册）"), Some("ACTIVE"));
+    assert_eq!(tables::INSURANCE_KIND.canonical("410"), Some("410"));
     assert_eq!(nationality::NATIONALITY.canonical("156"), Some("CHN"));
     assert_eq!(nationality::NATIONALITY.canonical("中国"), Some("CHN"));
     assert_eq!(tables::ETHNICITY.rows.len(), 58);
@@ -174,26 +424,50 @@ fn tables_of_the_readme() -> String {
                 .join(", ")
         };
         let keys: Vec<_> = record.keys.iter().map(|key| format!("({})", join(key))).collect();
+        let basis = match record.basis {
+            [] => "no basis: nothing of it can be granted".to_owned(),
+            basis => format!("basis {}", join(basis)),
+        };
         writeln!(page, "### `{}` {}\n", record.name, record.zh).unwrap();
         writeln!(
             page,
-            "Schema {} · key {} · basis {}\n",
+            "Schema {} · key {} · {}{}\n",
             record.schema,
             keys.join(", else "),
-            join(record.basis)
+            basis,
+            if record.minors { " · about children" } else { "" }
         )
         .unwrap();
-        page.push_str("| Field | 中文 | Type | Class | Also sent as |\n|---|---|---|---|---|\n");
+        page.push_str("| Field | 中文 | Type | Class | Tells | Also sent as |\n|---|---|---|---|---|---|\n");
         for field in record.fields {
             let required = if field.required { " (required)" } else { "" };
             let kind = field.kind.describe();
             let aliases = field.aliases.join(", ");
+            let implied: Vec<_> = field.implies().map(Implied::name).collect();
+            let implied = implied.join(", ");
             writeln!(
                 page,
-                "| `{}`{required} | {} | {kind} | {} | {aliases} |",
+                "| `{}`{required} | {} | {kind} | {} | {implied} | {aliases} |",
                 field.name,
                 field.zh,
                 field.class.name()
+            )
+            .unwrap();
+        }
+        if !record.unread.is_empty() {
+            writeln!(page, "\nNever read (C4): {}", record.unread.join(", ")).unwrap();
+        }
+        if let Some(unfold) = record.unfold {
+            let own = unfold
+                .own
+                .iter()
+                .map(|(name, headers)| format!("`{name}` {}", headers.join(", ")));
+            let own: Vec<_> = own.collect();
+            writeln!(
+                page,
+                "\nOne row may hold up to {} members, numbered where `{{}}` stands: {}",
+                unfold.most,
+                own.join("; ")
             )
             .unwrap();
         }
@@ -201,13 +475,13 @@ fn tables_of_the_readme() -> String {
     }
     page.push_str("### Code tables\n\n| Table | Standard | Codes |\n|---|---|---|\n");
     for table in all_tables() {
-        let shown: Vec<_> = table
-            .rows
-            .iter()
-            .take(12)
-            .map(|row| format!("{} {}", row.code, row.zh))
-            .collect();
-        let more = if table.rows.len() > shown.len() {
+        let shown: Vec<_> = if table.sent.is_empty() {
+            let rows = table.rows.iter().take(12);
+            rows.map(|row| format!("{} {}", row.code, row.zh)).collect()
+        } else {
+            table.sent.iter().map(|(own, code)| format!("{own} → {code}")).collect()
+        };
+        let more = if table.sent.is_empty() && table.rows.len() > shown.len() {
             format!(" … {} in all", table.rows.len())
         } else {
             String::new()

@@ -1,20 +1,18 @@
 //! 火化: one row a cremation.
 
 use crate::catalogue::Class::C3;
-use crate::catalogue::{Agency, Field, FieldType, RecordType, Subject, block};
+use crate::catalogue::{Agency, Drawn, Field, FieldType, RecordType, Sampled, Subject, block};
 
 /// `civil-affairs/cremation`.
 pub(super) static CREMATION: RecordType = RecordType {
-    agency: Agency::CivilAffairs,
-    name: "civil-affairs/cremation",
-    zh: "火化",
-    schema: 1,
     fields: FIELDS,
+    unread: &["RN"],
     keys: &[&["citizen_id", "cremated_on"], &["citizen_id"]],
     subjects: &[Subject::Person("citizen_id")],
     basis: &["op-8", "op-26"],
-    minors: false,
-    order: &[],
+    order: &[("citizen_id", "death_date"), ("death_date", "cremated_on")],
+    sampled: Sampled::NEW.people(Drawn::every(7, 3)),
+    ..RecordType::new(Agency::CivilAffairs, "civil-affairs/cremation", "火化")
 };
 
 static FIELDS: &[Field] = &[
@@ -22,6 +20,8 @@ static FIELDS: &[Field] = &[
     block::NAME,
     block::SEX,
     block::DEATH_DATE.known_as(&["DEATH_TIME", "swrq", "死亡时间"]),
-    Field::new("cremated_on", "火化日期", FieldType::Date, C3).known_as(&["CREMATION_TIME", "hhrq", "火化时间"]),
+    Field::new("cremated_on", "火化日期", FieldType::Date, C3)
+        .known_as(&["CREMATION_TIME", "hhrq", "火化时间"])
+        .past(),
     Field::new("address", "地址", FieldType::Text(200), C3),
 ];

@@ -12,6 +12,7 @@ macro_rules! nations {
             name: "nationality",
             standard: "GB/T 2659",
             rows: &[$(CodeRow { code: $alpha3, zh: $zh, spellings: &[$numeric, $alpha2, $($spelling),*] }),*],
+            sent: &[],
         };
     };
 }

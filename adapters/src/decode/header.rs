@@ -1,58 +1,59 @@
 //! Which header or JSON member is which field.
 //!
 //! Takes a name as sent; gives the field of the record type, matched by English name, Chinese name or alias after ASCII case folding
-//! and removal of a leading `*` and of blanks. An unknown name is remembered for the sender and otherwise ignored.
+//! and removal of a leading `*` and of blanks; brackets count the same in either width. Known besides are the columns of the members of
+//! an unfolded row, the secrecy mark, and what is never read. An unknown name is remembered for the sender and otherwise ignored.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Unreadable;
+use super::place::Places;
+use super::{Unreadable, secrecy};
 use crate::catalogue::{Field, RecordType};
 
 /// The names of one record type, folded, each with the number of its field.
 pub(crate) struct Names {
     record: &'static RecordType,
     by_name: Arc<Folded>,
-    /// Field number → place among the wanted fields.
-    slots: Vec<Option<usize>>,
+    places: Places,
     unknown: Vec<String>,
 }
 
-/// Folded names with the number of their field.
+/// Folded names with the number of what they name, see [`Places`].
 type Folded = HashMap<String, usize>;
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {
-    /// A wanted field, by its place among the wanted.
+    /// Something to read, by its place.
     Wanted(usize),
-    /// A field of the record type that is not wanted, by its number.
+    /// Something that is known and not read, by its number.
     Other(usize),
     Unknown,
 }
 
 impl Names {
     pub(crate) fn new(record: &'static RecordType, wanted: &[&'static Field]) -> Self {
-        let slots = record
-            .fields
-            .iter()
-            .map(|field| wanted.iter().position(|other| other.name == field.name))
-            .collect();
         Self {
             record,
             by_name: folded(record),
-            slots,
+            places: Places::new(record, wanted),
             unknown: Vec::new(),
         }
+    }
+
+    /// How many places a row is read into: those of the wanted fields first.
+    pub(crate) fn places(&self) -> usize {
+        self.places.count()
     }
 
     /// What this name stands for; an unknown one is remembered once.
     pub(crate) fn meaning(&mut self, sent: &str) -> Meaning {
         let folded = fold(sent);
         if let Some(number) = self.by_name.get(&folded) {
-            return match self.slots.get(*number) {
-                Some(Some(slot)) => Meaning::Wanted(*slot),
-                _ => Meaning::Other(*number),
+            return match self.places.of(*number) {
+                Some(place) => Meaning::Wanted(place),
+                None => Meaning::Other(*number),
             };
         }
         let shown: String = sent.chars().take(UNKNOWN_CHARS_MAX).collect();
@@ -66,43 +67,53 @@ impl Names {
         &self.unknown
     }
 
-    /// The column of each wanted field, from the header row: `None` where an optional field has no header.
+    /// The column of each place, from the header row: `None` where nothing has that header.
     pub(crate) fn columns<'a>(
         &mut self,
         headers: impl Iterator<Item = &'a str>,
     ) -> Result<Vec<Option<usize>>, Unreadable> {
-        let mut columns = vec![None; self.record.fields.len()];
+        let mut columns = vec![None; self.places.numbers()];
         let mut twice = Vec::new();
         for (column, header) in headers.enumerate() {
             let number = match self.meaning(header) {
-                Meaning::Wanted(slot) => self.slots.iter().position(|other| *other == Some(slot)),
+                Meaning::Wanted(place) => self.places.number(place),
                 Meaning::Other(number) => Some(number),
                 Meaning::Unknown => None,
             };
-            let Some((number, place)) = number.and_then(|number| Some((number, columns.get_mut(number)?))) else {
+            let Some((number, known)) = number.and_then(|number| Some((number, columns.get_mut(number)?))) else {
                 continue;
             };
-            match place {
-                None => *place = Some(column),
-                Some(_) => twice.extend(self.record.fields.get(number).map(|field| field.name)),
+            match known {
+                None => *known = Some(column),
+                Some(_) => twice.push(Places::field(self.record, number).map_or(secrecy::COLUMN, |field| field.name)),
             }
         }
-        let mut wanted = vec![None; self.slots.iter().flatten().count()];
-        let mut missing = Vec::new();
-        for ((field, slot), column) in self.record.fields.iter().zip(&self.slots).zip(&columns) {
-            let Some(place) = slot.and_then(|slot| wanted.get_mut(slot)) else {
-                continue;
-            };
-            *place = *column;
-            if field.required && column.is_none() {
-                missing.push(field.name);
+        let mut read = vec![None; self.places.count()];
+        for (number, column) in columns.iter().enumerate() {
+            if let Some(place) = self.places.of(number).and_then(|place| read.get_mut(place)) {
+                *place = *column;
             }
         }
+        let missing = self.missing(&columns);
         if missing.is_empty() && twice.is_empty() {
-            Ok(wanted)
+            Ok(read)
         } else {
             Err(Unreadable::BadHeaderRow { missing, twice })
         }
+    }
+
+    /// The required wanted fields that no column holds, neither for the row nor for a member of it.
+    fn missing(&self, columns: &[Option<usize>]) -> Vec<&'static str> {
+        let held = |field: &Field| {
+            columns.iter().enumerate().any(|(number, column)| {
+                column.is_some() && Places::field(self.record, number).is_some_and(|other| other.name == field.name)
+            })
+        };
+        let fields = self.record.fields.iter().enumerate();
+        fields
+            .filter(|(number, field)| field.required && self.places.is_wanted(*number) && !held(field))
+            .map(|(_, field)| field.name)
+            .collect()
     }
 }
 
@@ -123,18 +134,43 @@ fn folded(record: &'static RecordType) -> Arc<Folded> {
             by_name.entry(fold(name)).or_insert(number);
         }
     }
+    if let Some(unfold) = record.unfold {
+        for number in 1..=unfold.most {
+            for own in 0..unfold.own.len() {
+                for header in unfold.headers(own, number) {
+                    by_name
+                        .entry(fold(&header))
+                        .or_insert_with(|| Places::number_of_member(record, unfold, number, own));
+                }
+            }
+        }
+    }
+    for header in secrecy::HEADERS {
+        by_name
+            .entry(fold(header))
+            .or_insert_with(|| Places::number_of_mark(record));
+    }
+    for header in record.unread {
+        by_name
+            .entry(fold(header))
+            .or_insert_with(|| Places::number_unread(record));
+    }
     let names = Arc::new(by_name);
     known.push((address, Arc::clone(&names)));
     names
 }
 
-/// Without blanks (ASCII and ideographic) and a leading `*`, ASCII letters in lower case.
+/// Without blanks (ASCII and ideographic) and a leading `*`, ASCII letters in lower case, brackets in ASCII.
 fn fold(name: &str) -> String {
     let blank = |letter: char| letter.is_whitespace() || letter == '\u{3000}' || letter == '\u{feff}';
     let mut folded: String = name
         .chars()
         .filter(|letter| !blank(*letter))
-        .map(|letter| letter.to_ascii_lowercase())
+        .map(|letter| match letter {
+            '（' => '(',
+            '）' => ')',
+            letter => letter.to_ascii_lowercase(),
+        })
         .collect();
     if folded.starts_with('*') {
         folded.remove(0);

@@ -1,13 +1,16 @@
 //! One record at a time: its wanted fields, what crosses fields, repeats; then a row of the part, or a reject.
 //!
-//! Takes the values of the wanted fields as sent, by place; gives parts, rejects and counts. Nothing of a record reaches a column before
-//! all of it is valid. The reject of a record names the first wanted field that fails; after all have passed, the rule between fields.
+//! Takes the values of a row as sent, by place; gives parts, rejects and counts. Nothing of a record reaches a column before all of it is
+//! valid. The reject of a record names the first wanted field that fails; after all have passed, the rule between fields. A row that
+//! holds several records is unfolded here, and a secrecy mark is noticed here: every form of file passes this place.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
-use super::{Counts, DecodeLimits};
+use super::place::{Places, Unfolding};
+use super::{Counts, DecodeLimits, Unreadable, secrecy};
 use crate::catalogue::{Field, RecordType};
 use crate::columns::{Columns, Row};
 use crate::reject::{Reject, RejectCode};
@@ -28,6 +31,12 @@ pub(crate) struct Judge {
     /// Where a value is brought into canonical form.
     scratch: Scratch,
     rules: Rules,
+    /// How a row becomes several records, where it does.
+    unfolding: Option<Arc<Unfolding>>,
+    /// Place of the secrecy mark.
+    mark: Option<usize>,
+    /// Line of the first row that bears one.
+    marked: Option<u64>,
 }
 
 /// A wanted field as it came.
@@ -44,7 +53,11 @@ impl Judge {
     pub(crate) fn new(record: &'static RecordType, wanted: &[&'static str], limits: DecodeLimits, today: i32) -> Self {
         let fields: Vec<_> = wanted.iter().filter_map(|name| record.field(name)).collect();
         let names: Vec<_> = fields.iter().map(|field| field.name).collect();
+        let places = Places::new(record, &fields);
         Self {
+            unfolding: Unfolding::new(record, &fields, &places).map(Arc::new),
+            mark: places.of(Places::number_of_mark(record)),
+            marked: None,
             columns: Columns::new(&fields, limits.part_rows.max(1)),
             fields,
             row: Row::default(),
@@ -63,8 +76,30 @@ impl Judge {
         &self.fields
     }
 
-    /// One record that starts on `line`.
+    /// One row that starts on `line`.
     pub(crate) fn record<'a>(&mut self, line: u64, sent: impl Fn(usize) -> Sent<'a>) {
+        self.counts.rows += 1;
+        if self.marked.is_none() && self.mark.is_some_and(|mark| secrecy::is_secret(sent(mark))) {
+            self.marked = Some(line);
+        }
+        let Some(unfolding) = self.unfolding.clone() else {
+            self.judge(line, sent);
+            return;
+        };
+        for member in unfolding.members(&sent) {
+            self.judge(line, |slot| member.place(slot).map_or(Sent::Missing, &sent));
+        }
+    }
+
+    /// Whether a row bore a secrecy mark; the batch is then refused.
+    pub(crate) fn unmarked(&self) -> Result<(), Unreadable> {
+        match self.marked {
+            Some(line) => Err(Unreadable::SecrecyMark { line }),
+            None => Ok(()),
+        }
+    }
+
+    fn judge<'a>(&mut self, line: u64, sent: impl Fn(usize) -> Sent<'a>) {
         match self.fill(sent) {
             Ok(()) => {
                 self.counts.received += 1;
@@ -77,12 +112,17 @@ impl Judge {
                     self.parts.extend(self.columns.take());
                 }
             }
-            Err((field, code)) => self.reject(line, field, code),
+            Err((field, code)) => self.out(line, field, code),
         }
     }
 
-    /// A record that is rejected without a look at its fields, or for one of them.
+    /// A row that is rejected without a look at its fields: it counts as one record.
     pub(crate) fn reject(&mut self, line: u64, field: Option<&'static str>, code: RejectCode) {
+        self.counts.rows += 1;
+        self.out(line, field, code);
+    }
+
+    fn out(&mut self, line: u64, field: Option<&'static str>, code: RejectCode) {
         self.counts.received += 1;
         self.counts.rejected += 1;
         *self.counts.by_code.entry(code).or_default() += 1;
@@ -90,7 +130,7 @@ impl Judge {
         if self.rejects_kept < self.limits.rejects_kept_max {
             self.rejects_kept += 1;
             self.rejects.push(Reject {
-                row: self.counts.received,
+                row: self.counts.rows,
                 line,
                 field,
                 code,

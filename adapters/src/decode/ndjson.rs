@@ -33,7 +33,7 @@ pub(crate) struct Ndjson {
 
 /// The members of the line at hand.
 pub(crate) struct Members {
-    /// By place among the wanted fields.
+    /// By place.
     slots: Vec<Member>,
     /// Text that does not lie in the line as it is: unescaped strings, numbers.
     text: String,
@@ -45,19 +45,20 @@ pub(crate) struct Members {
 
 impl Ndjson {
     pub(crate) fn new(record: &'static RecordType, wanted: &[&'static Field], limits: DecodeLimits) -> Self {
+        let names = Names::new(record, wanted);
         Self {
-            names: Names::new(record, wanted),
             limits,
             line: 1,
             cut: String::new(),
             dropped: 0,
             begun: false,
             members: Members {
-                slots: vec![Member::Missing; wanted.len()],
+                slots: vec![Member::Missing; names.places()],
                 text: String::new(),
                 known: Vec::new(),
                 likely: 0,
             },
+            names,
         }
     }
 

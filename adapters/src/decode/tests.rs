@@ -12,10 +12,6 @@ use crate::reject::{Reject, RejectCode};
 use crate::value::{self, Scratch, Value};
 
 static PLAIN: RecordType = RecordType {
-    agency: Agency::Tax,
-    name: "tax/plain",
-    zh: "简表",
-    schema: 1,
     fields: &[
         field("title", "标题", FieldType::Text(200), true, &["BT", "xm"]),
         field("count", "数量", FieldType::Integer(1_000_000), false, &["sl"]),
@@ -23,10 +19,7 @@ static PLAIN: RecordType = RecordType {
         field("secret", "机密", FieldType::Text(10), true, &["jm"]),
     ],
     keys: &[&["title"]],
-    subjects: &[],
-    basis: &[],
-    minors: false,
-    order: &[],
+    ..RecordType::new(Agency::Tax, "tax/plain", "简表")
 };
 
 const WANTED: [&str; 3] = ["title", "count", "note"];
@@ -39,14 +32,8 @@ const fn field(
     required: bool,
     aliases: &'static [&'static str],
 ) -> Field {
-    Field {
-        name,
-        zh,
-        kind,
-        class: Class::C1,
-        required,
-        aliases,
-    }
+    let field = Field::new(name, zh, kind, Class::C1).known_as(aliases);
+    if required { field.required() } else { field }
 }
 
 const fn delimited(delimiter: u8, encoding: Encoding) -> Layout {
@@ -505,3 +492,6 @@ proptest! {
         prop_assert_eq!(told.ended, Ok(()));
     }
 }
+
+mod household;
+mod marked;

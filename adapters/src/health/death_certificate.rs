@@ -1,20 +1,29 @@
 //! 居民死亡医学证明: one row a certificate, without its cause.
 
 use crate::catalogue::Class::{C1, C3};
-use crate::catalogue::{Agency, Field, FieldType, RecordType, Subject, block};
+use crate::catalogue::{Agency, Drawn, Field, FieldType, RecordType, Sampled, Subject, block};
 
 /// `health/death-certificate`.
 pub(super) static DEATH_CERTIFICATE: RecordType = RecordType {
-    agency: Agency::Health,
-    name: "health/death-certificate",
-    zh: "居民死亡医学证明",
-    schema: 1,
     fields: FIELDS,
+    unread: &[
+        "SWYY",
+        "死亡原因",
+        "直接死因",
+        "根本死因",
+        "根本死亡原因",
+        "ICD10",
+        "ICD编码",
+        "死亡地点",
+        "家属姓名",
+        "家属电话",
+    ],
     keys: &[&["cert_no"], &["citizen_id", "death_date"]],
     subjects: &[Subject::Person("citizen_id")],
     basis: &["op-8", "op-26"],
-    minors: false,
-    order: &[],
+    order: &[("citizen_id", "death_date")],
+    sampled: Sampled::NEW.people(Drawn::every(7, 3)),
+    ..RecordType::new(Agency::Health, "health/death-certificate", "居民死亡医学证明")
 };
 
 static FIELDS: &[Field] = &[
@@ -24,5 +33,10 @@ static FIELDS: &[Field] = &[
     block::SEX,
     block::ETHNICITY,
     block::DEATH_DATE,
-    Field::new("issuer", "签发机构", FieldType::Text(80), C1),
+    Field::new("issuer", "签发机构", FieldType::Text(80), C1).usually(&[
+        "连云港市第一人民医院",
+        "连云港市第二人民医院",
+        "东海县人民医院",
+        "灌南县第一人民医院",
+    ]),
 ];

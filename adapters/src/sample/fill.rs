@@ -1,14 +1,14 @@
 //! One record of a sample: a text for each field of its type.
 //!
-//! Takes the record type, the seed and the row; gives what an agency's system would send, by field name where a name says more than
-//! its type, else by type. Persons, units and deaths are the same in every record type under one seed.
+//! Takes the record type, the seed and the row; gives what an agency's system would send: what the declaration says is usual, else by
+//! field name where a name says more than its type, else by type. No record type is known here by name. Persons, units and deaths are
+//! the same in every record type under one seed.
 
 use super::day;
-use super::likely;
 use super::person::Person;
 use super::random::Random;
 use super::unit::Unit;
-use crate::catalogue::{Field, FieldType, RecordType};
+use crate::catalogue::{Field, FieldType, Implied, RecordType};
 use crate::code::CodeTable;
 
 /// Who and what one row is about.
@@ -25,13 +25,8 @@ pub(crate) struct Case<'a> {
 
 impl<'a> Case<'a> {
     pub(crate) fn new(record: &'a RecordType, seed: u64, row: u64) -> Self {
-        let person = person_number(record.name, row);
-        let unit = unit_number(record.name, row);
-        let kind = if record.name.starts_with("civil-affairs") {
-            "52"
-        } else {
-            "91"
-        };
+        let person = record.sampled.people.number(row);
+        let unit = record.sampled.units.number(row);
         // What happens to a person happens on one day, whoever reports it.
         let event = EVENTS_START + i32::try_from(Random::new(seed, person ^ EVENTS).below(EVENTS_DAYS)).unwrap_or(0);
         Self {
@@ -39,7 +34,7 @@ impl<'a> Case<'a> {
             seed,
             row,
             person: Person::new(seed, person),
-            unit: Unit::new(seed, unit, kind),
+            unit: Unit::new(seed, unit, record.sampled.unit_kind),
             event,
             random: Random::new(seed, row ^ ROWS),
         }
@@ -47,36 +42,53 @@ impl<'a> Case<'a> {
 
     /// What is sent for that field; empty for nothing.
     pub(crate) fn text(&mut self, field: &Field) -> String {
-        if !field.required
-            && !self.identifies(field.name)
-            && self.random.chance(likely::blank(self.record.name, field.name))
-        {
+        if !field.required && !self.identifies(field.name) && self.random.chance(u64::from(field.blank)) {
             return String::new();
         }
-        if let Some(text) = self.of_unit(field).or_else(|| self.of_person(field)) {
-            return text;
+        self.usual(field)
+            .or_else(|| self.of_unit(field))
+            .or_else(|| self.of_person(field))
+            .unwrap_or_else(|| self.of_type(field))
+    }
+
+    /// One of the values that the declaration names.
+    fn usual(&mut self, field: &Field) -> Option<String> {
+        let usual = self.random.pick(field.usual);
+        if usual.is_empty() {
+            return None;
         }
-        self.of_type(field)
+        let written = match field.kind {
+            FieldType::Code(table) => table.canonical(usual).and_then(|code| table.written(code)),
+            _ => None,
+        };
+        Some(written.unwrap_or(usual).to_owned())
     }
 
     /// Whether the record is found by this field: it is then never left out.
     fn identifies(&self, name: &str) -> bool {
-        self.record.keys.iter().any(|key| key.contains(&name)) || name == "citizen_id" || name == "uscc"
+        self.record.keys.first().is_some_and(|key| key.contains(&name)) || name == "citizen_id" || name == "uscc"
     }
 
     fn of_unit(&mut self, field: &Field) -> Option<String> {
         let unit = &self.unit;
+        if let Some(what) = RESPONSIBLE.iter().find_map(|whose| field.name.strip_prefix(whose)) {
+            return match what {
+                "name" => Some(unit.legal_rep.name.clone()),
+                "id" => Some(unit.legal_rep.id.clone()),
+                _ => None,
+            };
+        }
         let text = match field.name {
-            "uscc" | "withholder_id" | "taxpayer_id" => &unit.uscc,
-            "org_code" => &unit.org_code,
-            "reg_no" => &unit.reg_no,
             "ent_name" | "taxpayer_name" | "withholder_name" | "employer_name" => &unit.name,
             "domicile" | "premises" | "op_address" | "reg_address" => &unit.address,
-            "legal_rep_name" => &unit.legal_rep.name,
-            "legal_rep_id" => &unit.legal_rep.id,
             "op_region" | "reg_region" | "region" => return Some(unit.county.code.into()),
             "town_code" if self.record.field("uscc").is_some() => &unit.town_code,
-            _ => return None,
+            _ => match field.kind {
+                FieldType::Uscc | FieldType::TaxpayerId => &unit.uscc,
+                FieldType::OrgCode => &unit.org_code,
+                FieldType::RegNo => &unit.reg_no,
+                _ => return None,
+            },
         };
         Some(text.clone())
     }
@@ -89,20 +101,25 @@ impl<'a> Case<'a> {
             .unwrap_or(("", field.name));
         let pair = self.row * 3 + 1;
         let relative = match whose {
-            "mother_" | "guardian1_" | "guardian_" => Some(Person::woman(self.seed, pair)),
+            "mother_" | "guardian1_" | "guardian_" | "woman_" => Some(Person::woman(self.seed, pair)),
             "spouse_" => Some(self.spouse()),
-            "father_" | "guardian2_" => Some(Person::man(self.seed, pair)),
+            "father_" | "guardian2_" | "man_" => Some(Person::man(self.seed, pair)),
             "child_" => Some(Person::new(self.seed, self.row ^ CHILDREN)),
             // Most heads of household are the person itself.
             _ => None,
         };
         let person = relative.as_ref().unwrap_or(&self.person);
         let text = match (what, field.kind) {
+            ("id_no", _) if !self.holds_resident_cards() => return None,
             ("id" | "citizen_id" | "id_no", _) => person.id.clone(),
+            (_, FieldType::DocumentNo(_)) if field.telling.contains(&Implied::Disability) => {
+                format!("{}{}{}", person.id, 1 + self.row % 7, 1 + self.row % 4)
+            }
+            (_, FieldType::DocumentNo(_)) if field.telling.contains(&Implied::CitizenId) => person.id.clone(),
             ("name", _) => person.name.clone(),
             ("sex", FieldType::Code(table)) => {
                 let (code, word) = if person.male { ("1", "男") } else { ("2", "女") };
-                let code = table.canonical(word).unwrap_or(code);
+                let code = table.written(code).unwrap_or(code);
                 if self.random.chance(1_000) {
                     word.into()
                 } else {
@@ -115,9 +132,6 @@ impl<'a> Case<'a> {
             }
             ("town_code", _) => person.town_code.clone(),
             ("village_code", _) => format!("{}{:03}", person.town_code, 1 + self.row % 20),
-            ("ethnicity", FieldType::Code(table)) if self.random.chance(9_600) => {
-                table.canonical("汉族").or(table.canonical("汉")).unwrap_or("01").into()
-            }
             (name, FieldType::Text(_)) if name.contains("address") => person.address.clone(),
             (_, FieldType::Region) => person.county.code.into(),
             _ => return None,
@@ -126,13 +140,6 @@ impl<'a> Case<'a> {
     }
 
     fn of_type(&mut self, field: &Field) -> String {
-        let usual = self.random.pick(likely::values(field.name));
-        if !usual.is_empty() {
-            return match field.kind {
-                FieldType::Code(table) => table.canonical(usual).unwrap_or(usual).into(),
-                _ => usual.into(),
-            };
-        }
         let later = 10 * rank(self.record, field.name, 0);
         let on = self.event + later;
         match field.kind {
@@ -191,9 +198,6 @@ impl<'a> Case<'a> {
         if name.contains("birth_cert") {
             return format!("Y{:09}", self.row);
         }
-        if max >= 18 && (name == "disability_no" || name == "permit_no") {
-            return self.person.id.clone();
-        }
         if name == "police_station" {
             return format!("{}530000", self.person.county.code);
         }
@@ -204,8 +208,9 @@ impl<'a> Case<'a> {
 
     fn code(&mut self, table: &'static CodeTable) -> String {
         // An id in a person's field is a resident id card wherever the table knows one.
-        if let Some(card) = table.rows.iter().find(|row| row.zh.contains("居民身份证")) {
-            return card.code.into();
+        let card = table.canonical("居民身份证").and_then(|card| table.written(card));
+        if let Some(card) = card {
+            return card.into();
         }
         let at = if self.random.chance(9_200) {
             0
@@ -214,9 +219,12 @@ impl<'a> Case<'a> {
         };
         let row = usize::try_from(at).ok().and_then(|at| table.rows.get(at));
         let spelled = self.random.chance(300);
-        row.map(|row| if spelled { row.zh } else { row.code })
-            .unwrap_or_default()
-            .into()
+        row.map(|row| match table.written(row.code) {
+            Some(written) if !spelled => written,
+            _ => row.zh,
+        })
+        .unwrap_or_default()
+        .into()
     }
 
     fn words(&mut self, field: &Field, max: u16) -> String {
@@ -228,9 +236,14 @@ impl<'a> Case<'a> {
         text.chars().take(usize::from(max)).collect()
     }
 
+    /// Whether `id_no` is mostly a resident card's; a record type of other people says in its `id_type` what is usual.
+    fn holds_resident_cards(&self) -> bool {
+        self.record.field("id_type").is_none_or(|kind| kind.usual.is_empty())
+    }
+
     /// The other one of the person's pair.
     fn spouse(&self) -> Person {
-        let pair = person_number(self.record.name, self.row) / 2;
+        let pair = self.record.sampled.people.number(self.row) / 2;
         if self.person.male {
             Person::woman(self.seed, pair)
         } else {
@@ -251,27 +264,13 @@ fn rank(record: &RecordType, name: &str, depth: u8) -> i32 {
         .unwrap_or(0)
 }
 
-/// Which person a row is about: who died is the same person for police, crematorium and hospital, and a resident.
-fn person_number(record: &str, row: u64) -> u64 {
-    match record {
-        "public-security/resident" => row,
-        "public-security/death" | "civil-affairs/cremation" | "health/death-certificate" => row * 7 + 3,
-        "civil-affairs/subsistence-allowance" => row * 5 + 1,
-        "tax/withholding-employee" => row * 2 + 1,
-        _ => row * 3,
-    }
-}
+/// Prefixes of fields about whoever answers for the unit.
+static RESPONSIBLE: [&str; 3] = ["legal_rep_", "operator_", "member_"];
 
-/// Which unit a row is about: who is closed was founded, fifteen work at one.
-fn unit_number(record: &str, row: u64) -> u64 {
-    match record {
-        "commerce/cancellation" => row * 6 + 1,
-        "tax/withholding-employee" => row / 15,
-        _ => row,
-    }
-}
-
-static RELATIVES: [&str; 8] = [
+/// Prefixes of fields about somebody beside the person of the row.
+static RELATIVES: [&str; 10] = [
+    "woman_",
+    "man_",
     "mother_",
     "father_",
     "spouse_",

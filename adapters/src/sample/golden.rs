@@ -1,4 +1,5 @@
-//! The golden feeds: one small feed of each record type, in the form in which its agency sends, with a known number of bad rows.
+//! The golden feeds: one small feed of each record type, in the form in which its agency sends, with a known number of bad rows; one
+//! more of each record type that also comes as one row a household.
 //!
 //! They lie under `adapters/feeds`, are made anew by the example `golden_feeds` and compared with the generator by a test. The demo
 //! and the kits of partners use them too.
@@ -6,7 +7,7 @@
 use std::fmt::Write as _;
 use std::io;
 
-use super::{Dirt, SampleCounts, write_sample};
+use super::{Dirt, SampleCounts, write_households, write_sample};
 use crate::catalogue::{Agency, RecordType, record_types};
 use crate::decode::{DecodeLimits, Decoder};
 use crate::layout::{Encoding, Format, Layout};
@@ -34,36 +35,53 @@ pub fn layout(agency: Agency) -> Layout {
     }
 }
 
-/// `<agency>/<record>.csv` or `.ndjson`.
-pub fn file_name(record: &RecordType) -> String {
-    let extension = match layout(record.agency).format {
-        Format::Ndjson => "ndjson",
-        Format::Delimited { .. } => "csv",
-    };
-    format!("{}.{extension}", record.name)
+/// One golden feed.
+#[derive(Clone, Copy, Debug)]
+pub struct Golden {
+    /// What its records are.
+    pub record: &'static RecordType,
+    /// Whether a row is a household.
+    pub households: bool,
 }
 
-/// The bytes of the feed, and what is in them.
-pub fn feed(record: &'static RecordType) -> io::Result<(Vec<u8>, SampleCounts)> {
-    let mut bytes = Vec::new();
-    let counts = write_sample(
-        record,
-        layout(record.agency),
-        ROWS,
-        SEED,
-        Dirt::spread(20.0),
-        &mut bytes,
-    )?;
-    Ok((bytes, counts))
+/// All of them, in the order of the catalogue.
+pub fn all() -> impl Iterator<Item = Golden> {
+    let forms = |record: &'static RecordType| [false, true].into_iter().take(1 + usize::from(record.unfold.is_some()));
+    record_types().flat_map(move |record| forms(record).map(move |households| Golden { record, households }))
 }
 
-/// What a decoder of all fields counts in each feed: one line a record type, `code=rows` for each kind of reject.
+impl Golden {
+    /// `<agency>/<record>.csv` or `.ndjson`, `<agency>/<record>.households.csv`.
+    pub fn file_name(self) -> String {
+        let extension = match layout(self.record.agency).format {
+            Format::Ndjson => "ndjson",
+            Format::Delimited { .. } => "csv",
+        };
+        let form = if self.households { ".households" } else { "" };
+        format!("{}{form}.{extension}", self.record.name)
+    }
+
+    /// The bytes of the feed, and what is in them.
+    pub fn feed(self) -> io::Result<(Vec<u8>, SampleCounts)> {
+        let mut bytes = Vec::new();
+        let (layout, dirt) = (layout(self.record.agency), Dirt::spread(20.0));
+        let counts = if self.households {
+            write_households(self.record, layout, ROWS, SEED, dirt, &mut bytes)?
+        } else {
+            write_sample(self.record, layout, ROWS, SEED, dirt, &mut bytes)?
+        };
+        Ok((bytes, counts))
+    }
+}
+
+/// What a decoder of all fields counts in each feed: one line a feed, `code=records` for each kind of reject.
 pub fn counts() -> io::Result<String> {
-    let mut table = String::from("record\treceived\taccepted\trejected\trepeated\tby_code\n");
-    for record in record_types() {
+    let mut table = String::from("feed\treceived\taccepted\trejected\trepeated\tby_code\n");
+    for golden in all() {
+        let record = golden.record;
         let wanted: Vec<_> = record.fields.iter().map(|field| field.name).collect();
         let mut decoder = Decoder::new(record, &wanted, layout(record.agency), DecodeLimits::default(), TODAY);
-        let (bytes, _) = feed(record)?;
+        let (bytes, _) = golden.feed()?;
         decoder
             .feed(&bytes)
             .and_then(|()| decoder.finish())
@@ -78,7 +96,7 @@ pub fn counts() -> io::Result<String> {
         let _ = writeln!(
             table,
             "{}\t{}\t{}\t{}\t{}\t{}",
-            record.name,
+            golden.file_name(),
             counts.received,
             counts.accepted,
             counts.rejected,

@@ -9,7 +9,7 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 
 use super::golden::{self, TODAY};
-use super::{Dirt, DirtKind, SampleCounts, write_sample};
+use super::{Dirt, DirtKind, SampleCounts, write_households, write_sample};
 use crate::catalogue::{RecordType, record_type, record_types};
 use crate::decode::{Counts, DecodeLimits, Decoder};
 use crate::layout::{Encoding, Format, Layout};
@@ -172,6 +172,43 @@ fn keys_are_unique_across_rows() {
     }
 }
 
+#[test]
+fn a_sample_of_households_has_the_records_that_it_states() {
+    let record = record_type("civil-affairs/subsistence-allowance").unwrap();
+    for format in [CSV.format, Format::Ndjson] {
+        let layout = Layout { format, ..CSV };
+        for dirt in [0.0, 20.0] {
+            let mut bytes = Vec::new();
+            let made = write_households(record, layout, 400, 42, Dirt::spread(dirt), &mut bytes).unwrap();
+            assert_eq!(made.rows, 400);
+            assert_eq!(made.records, made.good + made.rejected() + made.repeated());
+            assert!(made.records > 1000, "{made:?}");
+            let (parts, rejects, counts) = decode(record, layout, &bytes);
+            assert_eq!(counts.received, made.records, "{rejects:?}");
+            assert_eq!(
+                (counts.accepted, counts.rejected, counts.repeated),
+                (made.good, made.rejected(), made.repeated()),
+                "{made:?}"
+            );
+            assert_eq!(dirt > 0.0, made.dirty.len() == 3, "{made:?}");
+            assert!(rejects.iter().all(|reject| (1..=400).contains(&reject.row)));
+            let people: HashSet<String> = parts
+                .iter()
+                .flat_map(|part| {
+                    (0..part.num_rows())
+                        .map(|row| value(part, "citizen_id", row))
+                        .collect::<Vec<_>>()
+                })
+                .collect();
+            assert_eq!(people.len() as u64, counts.accepted);
+        }
+    }
+    let other = record_type("civil-affairs/cremation").unwrap();
+    let mut bytes = Vec::new();
+    let made = write_households(other, CSV, 10, 42, Dirt::none(), &mut bytes).unwrap();
+    assert_eq!((made, bytes.len()), (SampleCounts::default(), 0));
+}
+
 fn value(part: &RecordBatch, name: &str, row: usize) -> String {
     let column = part.column_by_name(name).unwrap();
     match column.data_type() {
@@ -186,10 +223,10 @@ fn value(part: &RecordBatch, name: &str, row: usize) -> String {
 fn the_golden_feeds_are_what_the_generator_makes() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("feeds");
     let again = "after a change on purpose: cargo run -p shuguan-adapters --example golden_feeds";
-    for record in record_types() {
-        let file = golden::file_name(record);
+    for golden in golden::all() {
+        let file = golden.file_name();
         let stored = std::fs::read(folder.join(&file)).unwrap();
-        assert!(stored == golden::feed(record).unwrap().0, "{file} differs; {again}");
+        assert!(stored == golden.feed().unwrap().0, "{file} differs; {again}");
     }
     let counts = std::fs::read_to_string(folder.join("counts.tsv")).unwrap();
     assert_eq!(counts, golden::counts().unwrap(), "{again}");

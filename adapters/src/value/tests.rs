@@ -23,8 +23,11 @@ fn read_as(kind: FieldType, sent: &str) -> Result<Option<String>, RejectCode> {
 }
 
 fn named(name: &'static str, kind: FieldType, sent: &str) -> Result<Option<String>, RejectCode> {
+    read_field(Field::new(name, "字段", kind, Class::C2), sent)
+}
+
+fn read_field(field: Field, sent: &str) -> Result<Option<String>, RejectCode> {
     let mut scratch = Scratch::default();
-    let field = Field::new(name, "字段", kind, Class::C2);
     Ok(match parse(&field, sent, &mut scratch, TODAY)? {
         Value::Missing => None,
         Value::Text(text) => Some(text.to_owned()),
@@ -317,16 +320,14 @@ fn open_ends_are_missing_and_half_dates_are_refused() {
 
 #[test]
 fn what_has_happened_cannot_lie_in_the_future() {
-    assert_eq!(named("death_date", FieldType::Date, "20260701"), day_of(2026, 7, 1));
-    assert_eq!(
-        named("death_date", FieldType::Date, "20260702"),
-        Err(RejectCode::FutureDate)
-    );
-    assert_eq!(named("term_to", FieldType::Date, "20360702"), day_of(2036, 7, 2));
+    let past = |kind, sent| read_field(Field::new("field", "字段", kind, Class::C2).past(), sent);
+    assert_eq!(past(FieldType::Date, "20260701"), day_of(2026, 7, 1));
+    assert_eq!(past(FieldType::Date, "20260702"), Err(RejectCode::FutureDate));
+    assert_eq!(read_as(FieldType::Date, "20360702"), day_of(2036, 7, 2));
     // Midnight of 1 July in Shanghai is still 30 June in Greenwich.
-    assert!(named("born_at", FieldType::Instant, "2026-07-01 23:59:59").is_ok());
+    assert!(past(FieldType::Instant, "2026-07-01 23:59:59").is_ok());
     assert_eq!(
-        named("born_at", FieldType::Instant, "2026-07-02 00:00:00"),
+        past(FieldType::Instant, "2026-07-02 00:00:00"),
         Err(RejectCode::FutureDate)
     );
 }
@@ -576,4 +577,26 @@ fn debug_output_shows_no_value() {
     let value = parse(&field, "张三", &mut scratch, TODAY).unwrap();
     assert!(!format!("{value:?}").contains('张'));
     assert!(!format!("{:?}", Value::Integer(4711)).contains("4711"));
+}
+
+#[test]
+fn a_disability_card_is_a_resident_id_with_kind_and_grade() {
+    let card = |sent| named("disability_no", FieldType::DocumentNo(22), sent);
+    assert_eq!(card("32070619900101000043"), kept("32070619900101000043"));
+    assert_eq!(card("320706199001010000 43 b1"), kept("32070619900101000043B1"));
+    assert_eq!(card("320706199001010000"), Err(RejectCode::BadLength));
+    assert_eq!(card("320706199001010000432"), Err(RejectCode::BadLength));
+    assert_eq!(card("32070619900101000143"), Err(RejectCode::BadChecksum));
+    assert_eq!(
+        card("32070619900101000083"),
+        Err(RejectCode::BadAlphabet),
+        "there are seven kinds"
+    );
+    assert_eq!(
+        card("32070619900101000045"),
+        Err(RejectCode::BadAlphabet),
+        "and four grades"
+    );
+    assert_eq!(card("32070619900101000043X1"), Err(RejectCode::BadAlphabet));
+    assert_eq!(card("3207061990010100004A"), Err(RejectCode::BadAlphabet));
 }

@@ -61,6 +61,7 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::OutOfScope
         | Refusal::NoAction
         | Refusal::Unreadable
+        | Refusal::SecrecyMark
         | Refusal::EmptyBatch => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::RateLimited | Refusal::TooManyAtOnce | Refusal::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
         Refusal::InboxFull

@@ -318,6 +318,7 @@ fn unreadable(args: &CheckArgs, layout: Layout, error: &Unreadable) -> Failure {
         Unreadable::RecordTooLong { .. } => {
             "look for a quote that is never closed, or a line that never ends".to_owned()
         }
+        Unreadable::SecrecyMark { .. } => Refusal::SecrecyMark.next().to_owned(),
         Unreadable::NotThisFormat { .. } => format!(
             "it was read as {}; name another form: `--content-type text/csv`",
             layout.content_type()
@@ -392,6 +393,27 @@ mod tests {
             let wrong = shuguan(&format!("{judge} --charset utf-8"), &file).unwrap_err();
             assert_eq!((wrong.exit, wrong.code.as_deref()), (Exit::Local, Some("SG3103")));
         }
+    }
+
+    #[test]
+    fn a_secrecy_mark_ends_the_judging_without_saying_which() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.csv");
+        std::fs::write(&file, "公民身份号码,姓名,密级\n320706199001010000,甲,绝密\n").unwrap();
+        let failure = shuguan("check FILE --record public-security/resident", &file).unwrap_err();
+        assert_eq!((failure.exit, failure.code.as_deref()), (Exit::Local, Some("SG3120")));
+        assert!(!format!("{failure:?}").contains("绝密"));
+    }
+
+    #[test]
+    fn households_are_made_where_they_are_sent_and_judged_as_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.csv");
+        let aid = "--record civil-affairs/subsistence-allowance";
+        shuguan(&format!("sample {aid} --rows 50 --households -o FILE"), &file).unwrap();
+        assert_eq!(shuguan(&format!("check FILE {aid}"), &file).unwrap(), Exit::Done);
+        let other = "sample --record civil-affairs/cremation --rows 5 --households -o FILE";
+        assert_eq!(shuguan(other, &file).unwrap_err().exit, Exit::Usage);
     }
 
     #[test]

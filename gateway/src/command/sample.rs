@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use shuguan_adapters::catalogue::RecordType;
 use shuguan_adapters::layout::{Encoding, Format, Layout};
-use shuguan_adapters::sample::{Dirt, SampleCounts, write_sample};
+use shuguan_adapters::sample::{Dirt, SampleCounts, write_households, write_sample};
 
 use super::check::parse_record;
 use super::exit::{Exit, Failure};
@@ -36,6 +36,9 @@ pub struct SampleArgs {
     /// This share of the rows is wrong, spread evenly over the kinds of dirt that the record type can have.
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0, value_parser = parse_percent)]
     dirt: f64,
+    /// One row a household with its members beside each other, where the record type is sent in that form too.
+    #[arg(long)]
+    households: bool,
     /// `utf-8` or `gb18030`.
     #[arg(long, default_value = "utf-8", value_parser = parse_charset)]
     charset: Encoding,
@@ -68,6 +71,7 @@ struct Written {
     record: &'static str,
     content_type: String,
     rows: u64,
+    records: u64,
     good: u64,
     bytes: u64,
     dirt: Vec<DirtRows>,
@@ -81,6 +85,10 @@ struct DirtRows {
 
 /// Writes the sample.
 pub fn run(args: SampleArgs, output: &Output) -> Result<Exit, Failure> {
+    if args.households && args.record.unfold.is_none() {
+        let what = format!("`{}` is never sent as one row a household", args.record.name);
+        return Err(Failure::new(Exit::Usage, what).then("leave `--households` out"));
+    }
     let layout = Layout {
         format: args.form.format(),
         encoding: args.charset,
@@ -99,7 +107,11 @@ pub fn run(args: SampleArgs, output: &Output) -> Result<Exit, Failure> {
 fn write(args: &SampleArgs, layout: Layout, to: impl Write) -> std::io::Result<SampleCounts> {
     let mut to = BufWriter::with_capacity(256 * 1024, to);
     let dirt = Dirt::spread(args.dirt);
-    let counts = write_sample(args.record, layout, args.rows, args.seed, dirt, &mut to)?;
+    let counts = if args.households {
+        write_households(args.record, layout, args.rows, args.seed, dirt, &mut to)?
+    } else {
+        write_sample(args.record, layout, args.rows, args.seed, dirt, &mut to)?
+    };
     to.flush()?;
     Ok(counts)
 }
@@ -110,6 +122,7 @@ fn show(args: &SampleArgs, layout: Layout, counts: &SampleCounts, output: &Outpu
         record: args.record.name,
         content_type: layout.content_type(),
         rows: counts.rows,
+        records: counts.records,
         good: counts.good,
         bytes: counts.bytes,
         dirt: counts

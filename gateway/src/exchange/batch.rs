@@ -158,7 +158,7 @@ where
         rows.extend(self.rejects.iter().map(row_error));
         let refused = self.judge(&counts);
         if let Some(stated) = self.miscounted(&counts) {
-            rows.insert(0, miscount(stated, counts.received));
+            rows.insert(0, miscount(stated, counts.rows));
         }
         Ok(Received {
             quality: self.gauge.report(&counts),
@@ -194,7 +194,7 @@ where
     /// What the sender counted, when it is not what came and the body was read to its end.
     fn miscounted(&self, counts: &Counts) -> Option<u64> {
         let stated = self.admitted.manner.count?;
-        (self.unreadable.is_none() && stated != counts.received).then_some(stated)
+        (self.unreadable.is_none() && stated != counts.rows).then_some(stated)
     }
 }
 
@@ -231,6 +231,7 @@ pub(crate) fn refusal_of(error: &Unreadable) -> Refusal {
     match error {
         Unreadable::BadEncoding { .. } | Unreadable::ForeignMark { .. } => Refusal::BadEncoding,
         Unreadable::BadHeaderRow { .. } => Refusal::BadHeaderRow,
+        Unreadable::SecrecyMark { .. } => Refusal::SecrecyMark,
         Unreadable::RecordTooLong { .. } | Unreadable::NotThisFormat { .. } => Refusal::Unreadable,
     }
 }
@@ -251,10 +252,10 @@ fn whole_errors(error: &Unreadable) -> Vec<RowError> {
 }
 
 /// Both counts, so that the sender sees how many records are lacking.
-fn miscount(stated: u64, received: u64) -> RowError {
+fn miscount(stated: u64, rows: u64) -> RowError {
     RowError {
         hint: Some(format!(
-            "声明 {stated} 条，收到 {received} 条 (stated {stated}, received {received})"
+            "声明 {stated} 行，收到 {rows} 行 (stated {stated}, received {rows})"
         )),
         ..RowError::of_file(Refusal::CountMismatch, 1)
     }

@@ -60,7 +60,7 @@ const BY_STDNUM: [Difference<Case>; 6] = [
     },
     Difference {
         name: "a hyphen belongs to no credit code",
-        explains: |case| case.sent.contains('-') && !matches!(case.ours, Ok(_)),
+        explains: |case| case.sent.contains('-') && case.ours.is_err(),
     },
     Difference {
         name: "an apostrophe before it is taken out",

@@ -15,14 +15,7 @@ use crate::registry::schema::{TableSpec, keep_all};
 use crate::registry::{Part, Registry, RegistrySettings};
 
 const fn field(name: &'static str, kind: FieldType) -> Field {
-    Field {
-        name,
-        zh: "字段",
-        kind,
-        class: Class::C2,
-        required: false,
-        aliases: &[],
-    }
+    Field::new(name, "字段", kind, Class::C2)
 }
 
 const fn record(
@@ -32,16 +25,10 @@ const fn record(
     subjects: &'static [Subject],
 ) -> RecordType {
     RecordType {
-        agency: Agency::PublicSecurity,
-        name,
-        zh: "数据类",
-        schema: 1,
         fields,
         keys,
         subjects,
-        basis: &[],
-        minors: false,
-        order: &[],
+        ..RecordType::new(Agency::PublicSecurity, name, "数据类")
     }
 }
 

@@ -1,0 +1,246 @@
+//! One row a household becomes one record a member.
+
+#![expect(clippy::panic, reason = "a test may panic")]
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, RecordBatch};
+use proptest::prelude::*;
+
+use super::{CSV, NDJSON, TODAY};
+use crate::catalogue::record_type;
+use crate::decode::{Counts, DecodeLimits, Decoder, Unreadable};
+use crate::layout::Layout;
+use crate::reject::{Reject, RejectCode};
+
+const RECORD: &str = "civil-affairs/subsistence-allowance";
+const ALL: [&str; 5] = ["dibao_no", "month", "head_id", "name", "citizen_id"];
+
+/// Ids of nobody: births in 1861 with sequence 000, and of 1990 with sequence 000.
+const HEAD: &str = "320706186101010005";
+const WIFE: &str = "320706186101020000";
+const SON: &str = "320706199001010000";
+
+struct Told {
+    records: Vec<Vec<String>>,
+    rejects: Vec<(u64, u64, Option<&'static str>, RejectCode)>,
+    counts: Counts,
+}
+
+fn read(layout: Layout, wanted: &[&'static str], text: &str) -> Result<Told, Unreadable> {
+    let record = record_type(RECORD).unwrap();
+    let mut decoder = Decoder::new(record, wanted, layout, DecodeLimits::default(), TODAY);
+    decoder.feed(text.as_bytes())?;
+    decoder.finish()?;
+    assert!(decoder.unknown_headers().is_empty(), "{:?}", decoder.unknown_headers());
+    let parts: Vec<RecordBatch> = std::iter::from_fn(|| decoder.next_part()).collect();
+    let row = |part: &RecordBatch, row: usize| -> Vec<String> {
+        let text = |column: &arrow_array::ArrayRef| {
+            let column = column.as_string::<i32>();
+            if column.is_null(row) {
+                String::new()
+            } else {
+                column.value(row).to_owned()
+            }
+        };
+        part.columns().iter().map(text).collect()
+    };
+    let told = |reject: Reject| (reject.row, reject.line, reject.field, reject.code);
+    let counts = decoder.counts().clone();
+    assert_eq!(counts.received, counts.accepted + counts.rejected + counts.repeated);
+    Ok(Told {
+        records: parts
+            .iter()
+            .flat_map(|part| (0..part.num_rows()).map(|number| row(part, number)).collect::<Vec<_>>())
+            .collect(),
+        rejects: decoder.take_rejects().into_iter().map(told).collect(),
+        counts,
+    })
+}
+
+#[test]
+fn each_pair_of_a_row_is_a_record_with_what_the_row_says_of_all() {
+    let text = format!(
+        "低保证号,月份,户主身份证号,姓名1,身份证号1,成员2姓名,成员2身份证号码,姓名3,身份证号3\n\
+         A1,201701,{HEAD},王甲,{HEAD},李乙,{WIFE},,\nA2,201701,{SON},王丙,{SON},,,,\n"
+    );
+    let told = read(CSV, &ALL, &text).unwrap();
+    assert_eq!(
+        told.records,
+        [
+            ["A1", "201701", HEAD, "王甲", HEAD],
+            ["A1", "201701", HEAD, "李乙", WIFE],
+            ["A2", "201701", SON, "王丙", SON],
+        ]
+    );
+    assert_eq!((told.counts.received, told.counts.accepted), (3, 3));
+}
+
+#[test]
+fn the_head_is_a_member_where_no_pair_has_the_same_number() {
+    let header = "低保证号,月份,户主姓名,户主身份证号,姓名1,身份证号1";
+    let text = format!("{header}\nA1,201701,王甲,{HEAD},李乙,{WIFE}\nA2,201701,王丙,{SON},,\n");
+    let told = read(CSV, &ALL, &text).unwrap();
+    assert_eq!(
+        told.records,
+        [
+            ["A1", "201701", HEAD, "李乙", WIFE],
+            ["A1", "201701", HEAD, "王甲", HEAD],
+            ["A2", "201701", SON, "王丙", SON],
+        ]
+    );
+    // The same without a grant for the head's number: the member's number is granted, and the head is a member.
+    let told = read(CSV, &["month", "name", "citizen_id"], &text).unwrap();
+    assert_eq!(
+        told.records,
+        [
+            ["201701", "李乙", WIFE],
+            ["201701", "王甲", HEAD],
+            ["201701", "王丙", SON]
+        ]
+    );
+    // Without the number nobody knows whether the head has a pair: the second row has no member that can be told.
+    let told = read(CSV, &["month", "name"], &text).unwrap();
+    assert_eq!(told.records, [["201701", "李乙"], ["201701", ""]]);
+}
+
+#[test]
+fn a_pair_without_a_number_is_a_member_too() {
+    let text = format!("低保证号,月份,姓名,身份证号,姓名2,身份证号2\nA1,201701,王甲,{HEAD},李乙,{WIFE}\n");
+    let told = read(CSV, &ALL, &text).unwrap();
+    assert_eq!(
+        told.records,
+        [["A1", "201701", "", "王甲", HEAD], ["A1", "201701", "", "李乙", WIFE]]
+    );
+}
+
+#[test]
+fn a_bad_member_is_rejected_under_its_senders_row_and_the_others_go_on() {
+    let wrong = "320706199001010001";
+    let text = format!(
+        "低保证号,月份,姓名1,身份证号1,姓名2,身份证号2,姓名3,身份证号3\n\
+         A1,201701,王甲,{HEAD},李乙,{wrong},张丁,{SON}\n\
+         A2,201701,,,,,,\n\
+         A3,201701,王戊\n\
+         A4,201701,只有姓名,,李乙,{WIFE},无,-\n"
+    );
+    let told = read(CSV, &ALL, &text).unwrap();
+    assert_eq!(
+        told.rejects,
+        [
+            (1, 2, Some("citizen_id"), RejectCode::BadChecksum),
+            (2, 3, Some("citizen_id"), RejectCode::Missing),
+            (3, 4, None, RejectCode::ColumnCount),
+            (4, 5, Some("citizen_id"), RejectCode::Missing),
+        ]
+    );
+    assert_eq!(
+        (told.counts.received, told.counts.accepted, told.counts.rejected),
+        (7, 3, 4)
+    );
+    assert_eq!(told.counts.rows, 4, "rows are what the sender counts");
+}
+
+#[test]
+fn members_repeated_in_a_row_are_repeats() {
+    let text = format!("月份,姓名1,身份证号1,姓名2,身份证号2\n201701,王甲,{HEAD},王甲,{HEAD}\n");
+    let told = read(CSV, &["month", "name", "citizen_id"], &text).unwrap();
+    assert_eq!(
+        (told.counts.received, told.counts.accepted, told.counts.repeated),
+        (2, 1, 1)
+    );
+}
+
+#[test]
+fn a_row_of_one_member_is_read_as_before() {
+    let text = format!(
+        "低保证号,月份,户主姓名,户主身份证号,姓名,身份证号\nA1,201701,王甲,{HEAD},李乙,{WIFE}\nA1,201701,王甲,{HEAD},,\n"
+    );
+    let told = read(CSV, &ALL, &text).unwrap();
+    assert_eq!(told.records, [["A1", "201701", HEAD, "李乙", WIFE]]);
+    // The head of a row of the plain form is no member: the number is missing.
+    assert_eq!(told.rejects, [(2, 3, Some("citizen_id"), RejectCode::Missing)]);
+}
+
+#[test]
+fn objects_unfold_as_rows_do() {
+    let text = format!(
+        "{{\"低保证号\":\"A1\",\"月份\":\"201701\",\"户主身份证号\":\"{HEAD}\",\"姓名1\":\"王甲\",\"身份证号1\":\"{HEAD}\",\
+         \"姓名2\":\"李乙\",\"身份证号2\":\"{WIFE}\"}}\n{{\"月份\":\"201701\",\"姓名\":\"王丙\",\"身份证号\":\"{SON}\"}}\n"
+    );
+    let told = read(NDJSON, &ALL, &text).unwrap();
+    assert_eq!(
+        told.records,
+        [
+            ["A1", "201701", HEAD, "王甲", HEAD],
+            ["A1", "201701", HEAD, "李乙", WIFE],
+            ["", "201701", "", "王丙", SON],
+        ]
+    );
+}
+
+#[test]
+fn a_header_row_without_the_number_in_any_form_is_refused_and_so_is_a_pair_named_twice() {
+    let refused = |header: &str| match read(CSV, &ALL, &format!("{header}\n")) {
+        Err(Unreadable::BadHeaderRow { missing, twice }) => (missing, twice),
+        _ => panic!("{header}"),
+    };
+    assert_eq!(refused("低保证号,月份,姓名1,姓名2"), (vec!["citizen_id"], vec![]));
+    assert_eq!(refused("月份,身份证号1,公民身份号码1"), (vec![], vec!["citizen_id"]));
+}
+
+/// Ten numbers of nobody: births in 1861 with sequence 000.
+fn nobody(which: usize) -> String {
+    let body = format!("3207061861010{}000", which % 9 + 1);
+    let check = crate::value::citizen_id::check_character(body.as_bytes().try_into().unwrap()).unwrap();
+    format!("{body}{check}")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Against a model of five lines: the pairs that say something, then the head unless a pair is the head.
+    #[test]
+    fn any_households_give_their_pairs_and_then_their_heads(
+        rows in prop::collection::vec((prop::option::of(0_usize..9), prop::collection::vec(prop::option::of(0_usize..9), 6)), 0..12),
+        cut in 0_usize..2_000,
+    ) {
+        let id = |who: &Option<usize>| who.map(nobody).unwrap_or_default();
+        let pairs: Vec<String> = (1..=6).map(|number| format!("身份证号{number}")).collect();
+        let mut lines = vec![format!("户主身份证号,{}", pairs.join(","))];
+        let mut expected = Vec::new();
+        for (head, pairs) in &rows {
+            let texts: Vec<String> = std::iter::once(head).chain(pairs).map(id).collect();
+            lines.push(texts.join(","));
+            let members: Vec<usize> = pairs.iter().flatten().copied().collect();
+            let head = head.filter(|head| !members.contains(head));
+            expected.push(members.into_iter().chain(head).map(nobody).collect::<Vec<_>>());
+        }
+        let text = lines.join("\n");
+        let record = record_type(RECORD).unwrap();
+        let mut decoder = Decoder::new(record, &["citizen_id"], CSV, DecodeLimits::default(), TODAY);
+        let (left, right) = text.as_bytes().split_at(cut.min(text.len()));
+        decoder.feed(left).unwrap();
+        decoder.feed(right).unwrap();
+        decoder.finish().unwrap();
+        // A row without anybody is one record, rejected under its own number.
+        let empty: Vec<u64> = expected.iter().zip(1..).filter(|(members, _)| members.is_empty()).map(|(_, row)| row).collect();
+        let rejected: Vec<u64> = decoder.take_rejects().iter().map(|reject| reject.row).collect();
+        prop_assert_eq!(&rejected, &empty);
+        let counts = decoder.counts().clone();
+        let all: usize = expected.iter().map(|members| members.len().max(1)).sum();
+        prop_assert_eq!(counts.received, all as u64);
+        prop_assert_eq!(counts.received, counts.accepted + counts.rejected + counts.repeated);
+        let mut first_seen: Vec<String> = Vec::new();
+        for id in expected.into_iter().flatten() {
+            if !first_seen.contains(&id) {
+                first_seen.push(id);
+            }
+        }
+        let read: Vec<String> = decoder
+            .next_part()
+            .iter()
+            .flat_map(|part| part.column(0).as_string::<i32>().iter().flatten().map(str::to_owned).collect::<Vec<_>>())
+            .collect();
+        prop_assert_eq!(read, first_seen);
+    }
+}
