@@ -65,7 +65,7 @@ pub(super) const fn days_in_month(year: u32, month: u32) -> u32 {
 pub fn day(sent: &str) -> Result<Option<i32>, RejectCode> {
     match form::read(sent)? {
         Form::Open => Ok(None),
-        Form::Epoch(micros) => Ok(Some(shanghai::shanghai_day(micros))),
+        Form::Epoch(micros) => in_years(micros).map(|micros| Some(shanghai::shanghai_day(micros))),
         Form::Stamp(stamp @ Stamp { day: None, .. }) => Err(imprecise(&stamp)),
         Form::Stamp(stamp) if stamp.offset.is_some() => {
             moment(&stamp).map(|micros| Some(shanghai::shanghai_day(micros)))
@@ -105,7 +105,7 @@ pub(super) fn month<'a>(sent: &str, scratch: &'a mut Scratch) -> Result<Option<&
 pub fn instant(sent: &str) -> Result<Option<i64>, RejectCode> {
     match form::read(sent)? {
         Form::Open => Ok(None),
-        Form::Epoch(micros) => Ok(Some(micros)),
+        Form::Epoch(micros) => in_years(micros).map(Some),
         Form::Stamp(stamp @ Stamp { day: None, .. }) => Err(imprecise(&stamp)),
         Form::Stamp(stamp) => moment(&stamp).map(Some),
     }
@@ -122,9 +122,23 @@ fn imprecise(stamp: &Stamp) -> RejectCode {
 }
 
 fn local_day(stamp: &Stamp) -> Result<i32, RejectCode> {
-    if !YEARS.contains(&stamp.year) {
-        return Err(RejectCode::BadDate);
+    if YEARS.contains(&stamp.year) {
+        calendar_day(stamp)
+    } else {
+        Err(RejectCode::BadDate)
     }
+}
+
+/// The moment, when its day in Shanghai lies in the years of a date.
+fn in_years(micros: i64) -> Result<i64, RejectCode> {
+    let (year, _, _) = civil_from_days(shanghai::shanghai_day(micros));
+    match u32::try_from(year) {
+        Ok(year) if YEARS.contains(&year) => Ok(micros),
+        _ => Err(RejectCode::BadDate),
+    }
+}
+
+fn calendar_day(stamp: &Stamp) -> Result<i32, RejectCode> {
     let Stamp { month, day, .. } = stamp;
     month
         .zip(*day)
@@ -133,12 +147,12 @@ fn local_day(stamp: &Stamp) -> Result<i32, RejectCode> {
 }
 
 fn moment(stamp: &Stamp) -> Result<i64, RejectCode> {
-    let wall = i64::from(local_day(stamp)?) * DAY + i64::from(stamp.second_of_day);
+    let wall = i64::from(calendar_day(stamp)?) * DAY + i64::from(stamp.second_of_day);
     let seconds = match stamp.offset {
         Some(offset) => wall - i64::from(offset),
         None => shanghai::utc_from_wall(wall),
     };
-    Ok(seconds * 1_000_000 + i64::from(stamp.micros))
+    in_years(seconds * 1_000_000 + i64::from(stamp.micros))
 }
 
 fn month_of(days: i32) -> Result<(u32, u32), RejectCode> {
