@@ -8,7 +8,8 @@
 //! | `shell` | headers of every answer, problems as pages, the page for callers without a certificate |
 //! | `guard` | requests from other sites, form tokens |
 //! | `question` | who asks what and why: sealed, then answered |
-//! | `officers_api` | `POST /console/api/…` |
+//! | `officers_api` | `POST /console/api/search`, `/show` |
+//! | `policies_api` | `POST /console/api/policy` |
 //! | `overview`, `exchanges`, `exchange` | the pages |
 //! | `proof` | what is proved about a leaf |
 //! | `words` | Chinese for codes, moments in Shanghai |
@@ -18,6 +19,7 @@ mod exchanges;
 mod guard;
 mod officers_api;
 mod overview;
+mod policies_api;
 mod proof;
 mod question;
 mod shell;
@@ -35,6 +37,7 @@ use http::header;
 
 use crate::api::Api;
 use crate::api::gate::Gate;
+use crate::bundle::Keeper;
 use crate::edge::Peer;
 use crate::edge::health::Readiness;
 use crate::relay::RelayStatus;
@@ -53,6 +56,8 @@ pub struct Console {
     pub relay: RelayStatus,
     /// The checks.
     pub readiness: Readiness,
+    /// The policies in force.
+    pub keeper: Arc<Keeper>,
 }
 
 /// What the handlers share.
@@ -100,6 +105,7 @@ pub fn router(console: Console, gate: Gate) -> Router {
         .route(exchange::LEAF, post(exchange::leaf))
         .route("/console/api/search", post(officers_api::search))
         .route("/console/api/show", post(officers_api::show))
+        .route("/console/api/policy", policies_api::route())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(desk);
     Router::new()

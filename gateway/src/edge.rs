@@ -12,6 +12,7 @@ pub mod health;
 pub mod listen;
 pub mod peer;
 pub mod revocation;
+pub mod signers;
 #[cfg(test)]
 mod tests;
 pub mod tls;

@@ -94,6 +94,8 @@ pub struct Refused {
     pub sticky: bool,
     /// Whether its leaf is sealed already.
     pub sealed: bool,
+    /// Hash of the bundle that decided it, when one did: another may be in force by the time its leaf is sealed.
+    pub bundle: Option<[u8; 32]>,
 }
 
 /// What is wrong with one row.
@@ -188,7 +190,15 @@ impl Refused {
             allowance: None,
             sticky: false,
             sealed: false,
+            bundle: None,
         }
+    }
+
+    /// Names the bundle that decided it.
+    #[must_use]
+    pub fn under(mut self, bundle: [u8; 32]) -> Self {
+        self.bundle = Some(bundle);
+        self
     }
 
     /// Adds names and limits that help; never a value.

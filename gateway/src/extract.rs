@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::exchange::pull::Granted;
+use shuguan_policies::PolicySet;
 use spool::Spooled;
 
 /// Extracts of one partner that are prepared or kept at once.
@@ -27,6 +29,8 @@ pub enum State {
     Ready(Arc<Ready>),
     /// It failed or was refused on the way.
     Failed,
+    /// Its grant is no longer in force; the content is gone.
+    Revoked,
 }
 
 /// A sealed extract.
@@ -38,11 +42,13 @@ pub struct Ready {
     pub rows: u64,
     /// Form of it.
     pub form: form::Form,
+    /// The grant that it was made under.
+    pub granted: Granted,
 }
 
 #[derive(Debug)]
 struct Job {
-    partner: String,
+    granted: Granted,
     state: State,
     expires_us: i64,
 }
@@ -83,16 +89,21 @@ impl Extracts {
     }
 
     /// Begins a job; `false` when the partner has as many as it may.
-    pub fn begin(&self, exchange: Uuid, partner: &str) -> bool {
+    pub fn begin(&self, exchange: Uuid, granted: Granted) -> bool {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now_us();
         // Dropping a job removes its file; a download that is under way keeps its own handle.
         jobs.retain(|_, job| job.expires_us > now);
-        if jobs.values().filter(|job| job.partner == partner).count() >= JOBS_PER_PARTNER_MAX {
+        if jobs
+            .values()
+            .filter(|job| job.granted.partner == granted.partner)
+            .count()
+            >= JOBS_PER_PARTNER_MAX
+        {
             return false;
         }
         let job = Job {
-            partner: partner.to_owned(),
+            granted,
             state: State::Preparing,
             expires_us: now + self.keep_us,
         };
@@ -103,15 +114,24 @@ impl Extracts {
     /// Ends a job.
     pub fn end(&self, exchange: Uuid, state: State) {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(job) = jobs.get_mut(&exchange) {
+        if let Some(job) = jobs.get_mut(&exchange)
+            && !matches!(job.state, State::Revoked)
+        {
             job.state = state;
         }
+    }
+
+    /// Ends every job whose grant these policies no longer hold, and removes its content; gives their number.
+    pub fn end_revoked(&self, policies: &PolicySet) -> usize {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let revoked = jobs.values_mut().filter(|job| !job.granted.holds(policies));
+        revoked.map(|job| job.state = State::Revoked).count()
     }
 
     /// The state of a partner's own extract; another's looks as if it were not there.
     pub fn state(&self, exchange: Uuid, partner: &str) -> Option<State> {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let job = jobs.get(&exchange).filter(|job| job.partner == partner)?;
+        let job = jobs.get(&exchange).filter(|job| job.granted.partner == partner)?;
         (job.expires_us > self.clock.now_us()).then(|| job.state.clone())
     }
 }

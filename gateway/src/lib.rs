@@ -1,6 +1,7 @@
 //! Shuguan: the gateway. The modules in the order in which data meets them.
 
 pub mod api;
+pub mod bundle;
 pub mod client;
 pub mod clock;
 pub mod command;

@@ -89,12 +89,25 @@ refusals! {
     TooManyRows "SG4113" "too-many-rows" "超出单次允许行数" "the batch has more rows than the grant allows in one push" "split the file; see `limits` in `shuguan catalog`";
     QuotaExceeded "SG4112" "quota" "超出授权额度" "the grant's quota is used up" "repeat after the time in `Retry-After`";
 
+    GrantRevoked "SG4114" "revoked" "授权已撤销" "the policies in force no longer hold this grant" "see what is granted: `shuguan catalog`; ask the policy officer";
+
     JournalUnavailable "SG5101" "journal-unavailable" "交换台账不可用" "the journal cannot commit; nothing was accepted" "repeat with the same idempotency key after the time in `Retry-After`";
 
     RegistryUnavailable "SG6101" "registry-unavailable" "登记库不可用" "the registration database does not answer" "repeat after the time in `Retry-After`";
     ExtractNotReady "SG6102" "extract-not-ready" "提取尚未完成" "the extract is still being prepared" "wait: `GET` it with `Prefer: wait=30`";
     BadRange "SG6104" "bad-range" "范围超出内容" "the range begins beyond the end of the content" "ask from within the content; its length stands in `bytes` of the extract";
     ExtractGone "SG6103" "extract-gone" "提取已过期" "the extract has expired" "request it again";
+
+    BundleFaulty "SG7201" "bundle-faulty" "策略包有错误" "the bundle does not load" "show every fault: `shuguan policy check BUNDLE`";
+    BundleUnsigned "SG7202" "bundle-unsigned" "策略包未签名" "nobody has signed the bundle" "a policy officer and a security officer sign it: `shuguan policy sign BUNDLE -c OFFICER.toml`";
+    BundleMalformed "SG7203" "bundle-malformed" "签名文件格式错误" "`bundle.sig` is not as `policy sign` writes it" "remove it and let both officers sign again: `shuguan policy sign BUNDLE -c OFFICER.toml`";
+    BundleTampered "SG7204" "bundle-tampered" "策略包与签名不符" "the bundle is not the one that was signed" "compare it with the officers' copy, or let both sign again: `shuguan policy sign BUNDLE -c OFFICER.toml`";
+    BundleSigner "SG7205" "bundle-signer" "签名或签名人证书无效" "a signature does not hold, or its certificate may not sign" "see `detail`; let an officer with a valid certificate sign again: `shuguan policy sign BUNDLE -c OFFICER.toml`";
+    BundleQuorum "SG7206" "bundle-quorum" "缺少另一角色的签名" "a policy officer and a security officer have to sign, each with a key of his own" "the missing one signs: `shuguan policy sign BUNDLE -c OFFICER.toml`";
+    BundleStale "SG7207" "bundle-stale" "策略包序号过旧" "the serial number is not above the highest that was in force" "sign on top of the bundle in force: `shuguan policy sign BUNDLE --after IN-FORCE -c OFFICER.toml`";
+    BundleBase "SG7208" "bundle-base" "策略包的前一版本不是现行版本" "the bundle was signed to replace another one than that in force" "sign on top of the bundle in force: `shuguan policy sign BUNDLE --after IN-FORCE -c OFFICER.toml`";
+    BundleGoesBack "SG7209" "bundle-goes-back" "回退未经签名声明" "an older bundle comes back, and the envelope does not name the serial in force that it goes back from" "say so in the signature: `shuguan policy sign BUNDLE --after IN-FORCE --rollback -c OFFICER.toml`";
+    BundleUnfit "SG7210" "bundle-unfit" "登记库与策略包不符" "the registry does not have the columns that the bundle releases" "the operator runs `shuguan db migrate --bundle BUNDLE`, then submit again";
 
     ReasonRequired "SG8101" "reason-required" "缺少案件编号或理由" "an officer's search names a case and a reason code" "add `--case NO --why CODE`";
     CrossSite "SG8102" "cross-site" "跨站请求" "the request came from another site" "open the console directly";

@@ -23,6 +23,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use arc_swap::ArcSwap;
 use arrow_array::RecordBatch;
 use policies::dataset::Dataset;
 use rusqlite::Connection;
@@ -66,7 +67,8 @@ pub struct Merged {
 #[derive(Clone, Debug)]
 pub struct Registry {
     settings: Arc<RegistrySettings>,
-    tables: Arc<[TableSpec]>,
+    /// What the policies in force make; a reload of the policies swaps them whole.
+    tables: Arc<ArcSwap<Vec<TableSpec>>>,
     orders: mpsc::Sender<Order>,
     writer: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -89,22 +91,40 @@ impl Registry {
     pub fn open(settings: &RegistrySettings, tables: Vec<TableSpec>, migrate: bool) -> Result<Self, RegistryFault> {
         let mut connection = sqlite::open(settings)?;
         sqlite::fit(&mut connection, &tables, migrate)?;
-        let tables: Arc<[TableSpec]> = tables.into();
         let (orders, receiver) = mpsc::channel(ORDERS_MAX);
-        let writers_tables = Arc::clone(&tables);
+        let writers_tables = tables.clone();
         let writer = std::thread::Builder::new()
             .name("registry".into())
-            .spawn(move || sqlite::serve(connection, &writers_tables, receiver))
+            .spawn(move || sqlite::serve(connection, writers_tables, receiver))
             .map_err(|source| RegistryFault::Make {
                 path: settings.path.clone(),
                 source,
             })?;
         Ok(Self {
             settings: Arc::new(settings.clone()),
-            tables,
+            tables: Arc::new(ArcSwap::from_pointee(tables)),
             orders,
             writer: Arc::new(Mutex::new(Some(writer))),
         })
+    }
+
+    /// Whether the database has what those tables need. Blocks.
+    ///
+    /// # Errors
+    /// [`RegistryFault::Behind`] with the migration to run; [`RegistryFault::ColumnDiffers`].
+    pub fn fits(&self, tables: &[TableSpec]) -> Result<(), RegistryFault> {
+        sqlite::fits(&sqlite::open_reader(&self.settings)?, tables)
+    }
+
+    /// Works with those tables from now on. Batches that were sealed before go on: the writer keeps the columns that it knew.
+    ///
+    /// # Errors
+    /// As [`Registry::fits`]; then nothing changes.
+    pub async fn adopt(&self, tables: Vec<TableSpec>) -> Result<(), RegistryFault> {
+        let told = tables.clone();
+        self.order(|answer| Order::Adopt(told, answer)).await??;
+        self.tables.store(Arc::new(tables));
+        Ok(())
     }
 
     /// Merges a part, with the index rows of its subjects and the exchange's progress, in one transaction. A part that is in already
@@ -152,7 +172,7 @@ impl Registry {
             fields,
             selection,
         };
-        reading.stream(&connection, &self.tables, each)
+        reading.stream(&connection, &self.tables.load(), each)
     }
 
     /// Rows of each table, in order of the tables' names, then `person` and `enterprise`. Blocks, and scans: for people.
@@ -161,7 +181,8 @@ impl Registry {
     /// When the database does not answer.
     pub fn counts(&self) -> Result<Vec<(String, u64)>, RegistryFault> {
         let connection = sqlite::open_reader(&self.settings)?;
-        let names = self.tables.iter().map(|table| table.name.as_str());
+        let tables = self.tables();
+        let names = tables.iter().map(|table| table.name.as_str());
         names
             .chain(["person", "enterprise"])
             .map(|name| Ok((name.to_owned(), count(&connection, name)?)))
@@ -169,8 +190,8 @@ impl Registry {
     }
 
     /// The tables that the plans make.
-    pub fn tables(&self) -> &[TableSpec] {
-        &self.tables
+    pub fn tables(&self) -> Arc<Vec<TableSpec>> {
+        self.tables.load_full()
     }
 
     /// Lets the writer finish what waits, closes the file and returns when that is done.

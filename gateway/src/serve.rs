@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::gate::Gate;
 use crate::api::{self, Api};
+use crate::bundle::{BundleRefused, Keeper};
 use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::console;
@@ -28,7 +29,7 @@ use crate::edge::health::{self, Light, Readiness};
 use crate::edge::listen::{Edge, listen};
 use crate::edge::revocation::RevocationSet;
 use crate::edge::tls::{self, TlsSettings};
-use crate::exchange::Stations;
+use crate::exchange::{Stations, Stop};
 use crate::journal::{Entry, Journal, RefusalDraft};
 use crate::pki::acts;
 use crate::refusal::Refusal;
@@ -57,6 +58,7 @@ pub struct Gateway {
     feed: Arc<Edge>,
     console: Arc<Edge>,
     revoked: Arc<ArcSwap<RevocationSet>>,
+    keeper: Arc<Keeper>,
     readiness: Readiness,
     tls: TlsSettings,
     pki: PathBuf,
@@ -75,12 +77,17 @@ impl Gateway {
     /// Every fault that was found; nothing runs then.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartFault> {
         let tls = start::tls_settings(&config);
-        let (material, policies, secrets) = start::material(&config, &tls)?;
+        let start::Material {
+            tls: material,
+            vouched,
+            history,
+            secrets,
+        } = start::material(&config, &tls, clock.now_us())?;
         let sockets = start::bind(&config.listen).await?;
         // The journal last: opening it seals the `start` leaf, and a gateway that does not start has not started.
-        let registry = start::registry(&config, &policies)?;
+        let registry = start::registry(&config, &vouched.set())?;
         let journal = start::journal(&config, &secrets, clock.clone()).await?;
-        let policies = Arc::new(ArcSwap::new(Arc::new(policies)));
+        let policies = Arc::new(ArcSwap::new(vouched.set()));
         let stations = Arc::new(start::stations(
             &config,
             &secrets,
@@ -89,6 +96,9 @@ impl Gateway {
             journal.clone(),
             registry,
         )?);
+        let (folder, signers) = (&config.policies.bundle, Arc::clone(&material.signers));
+        let keeper = Keeper::start(folder, Arc::clone(&stations), signers, &vouched, history).await;
+        let keeper = keeper.map_err(StartFault::Unsealed)?;
         let revoked = Arc::new(ArcSwap::new(material.revoked));
         let (refused, refusals) = mpsc::channel(REFUSED_QUEUE);
         let edge = |config_tls, roles| {
@@ -106,6 +116,7 @@ impl Gateway {
             feed: edge(material.feed, FEED_ROLES),
             console: edge(material.console, CONSOLE_ROLES),
             revoked,
+            keeper: Arc::new(keeper),
             readiness: Readiness::new(clock),
             pki: start::pki_folder(&tls),
             tls,
@@ -141,6 +152,7 @@ impl Gateway {
             api: api.clone(),
             relay: relay_status.clone(),
             readiness: self.readiness.clone(),
+            keeper: Arc::clone(&self.keeper),
         };
         let console_router = console::router(console_state, gate.clone().with_help(console::help));
         let health = health::router(self.readiness.clone(), start::metrics());
@@ -164,6 +176,7 @@ impl Gateway {
         self.workers.spawn(watch(
             Arc::clone(&self.stations),
             Arc::clone(&self.revoked),
+            Arc::clone(&self.keeper),
             self.readiness.clone(),
             Arc::clone(&self.draining),
             relay_status.clone(),
@@ -189,11 +202,33 @@ impl Gateway {
         &self.stations
     }
 
-    /// Reads certificates and revocation lists anew, all or nothing; a bad file keeps what is in force.
+    /// Who holds the policies in force.
+    pub fn keeper(&self) -> &Arc<Keeper> {
+        &self.keeper
+    }
+
+    /// Reads certificates and revocation lists anew, all or nothing, then the policy bundle, all or nothing; what is bad keeps what is in force.
     ///
     /// # Errors
     /// What is wrong with the files.
     pub async fn reload(&self) -> Result<(), StartFault> {
+        let edge = self.reload_edge().await;
+        // Whatever the certificates are like: a revocation by policy does not wait for them.
+        let policies = match self.keeper.reload().await {
+            Ok(_loaded) => Ok(()),
+            Err(Stop::Refused(refused)) => {
+                let (refusal, detail) = (refused.refusal, refused.detail.unwrap_or_default());
+                Err(StartFault::Policies(Box::new(BundleRefused::new(refusal, detail))))
+            }
+            Err(Stop::Fault(fault)) => Err(StartFault::Reload(fault.chain())),
+        };
+        match (edge, policies) {
+            (Err(edge), Err(policies)) => Err(StartFault::Several(vec![edge, policies])),
+            (edge, policies) => edge.and(policies),
+        }
+    }
+
+    async fn reload_edge(&self) -> Result<(), StartFault> {
         let material = match tls::reload(&self.tls, &self.revoked.load()) {
             Ok(material) => material,
             Err(faults) => {
@@ -208,6 +243,7 @@ impl Gateway {
         };
         // First the list, so that no live connection is judged by the old one after a handshake was judged by the new.
         self.revoked.store(material.revoked);
+        self.keeper.trust(material.signers);
         self.feed.tls.store(material.feed);
         self.console.tls.store(material.console);
         self.readiness
@@ -285,6 +321,7 @@ async fn count_refused(journal: Journal, mut refusals: mpsc::Receiver<Refusal>) 
 async fn watch(
     stations: Arc<Stations>,
     revoked: Arc<ArcSwap<RevocationSet>>,
+    keeper: Arc<Keeper>,
     readiness: Readiness,
     draining: Arc<AtomicBool>,
     relay: RelayStatus,
@@ -299,6 +336,8 @@ async fn watch(
         }
         let (light, detail) = crl_light(&revoked.load(), now_us / 1_000_000);
         readiness.report("crl", light, detail);
+        let (light, detail) = keeper.in_force().describe(now_us / 1_000_000);
+        readiness.report("policies", light, detail);
         let backlog = stations.journal.backlog();
         metrics::gauge!("shuguan_inbox_exchanges").set(precise(backlog.exchanges));
         metrics::gauge!("shuguan_inbox_bytes").set(precise(backlog.bytes));

@@ -6,14 +6,16 @@
 //!
 //! In the order in which a bundle meets them: [`document`] reads TOML, [`purpose`], [`partner`] and [`key`] hold the tables,
 //! `agreement` reads grants, `compile` checks a grant against the catalogue, [`plan`] releases columns, [`set`] decides,
-//! [`explain`] shows why.
+//! [`explain`] shows why. [`bundle`] is a folder read once, [`envelope`] what officers sign about it.
 
 mod agreement;
+pub mod bundle;
 mod canonical;
 mod compact;
 mod compile;
 pub mod dataset;
 pub mod document;
+pub mod envelope;
 pub mod explain;
 pub mod filter;
 #[cfg(test)]
@@ -26,6 +28,7 @@ pub mod purpose;
 pub mod set;
 pub mod target;
 
+pub use bundle::Bundle;
 pub use dataset::Dataset;
 pub use document::Fault;
 pub use explain::{Explanation, Question};

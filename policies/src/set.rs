@@ -10,6 +10,7 @@ use std::sync::Arc;
 use shuguan_adapters::catalogue::{RecordType, record_types};
 
 use crate::agreement;
+use crate::bundle::SIGNATURE_FILE;
 use crate::canonical::Canonical;
 use crate::compile::{Context, check_header, compile};
 use crate::dataset::Dataset;
@@ -247,6 +248,18 @@ impl PolicySet {
         Ok(Arc::clone(plan))
     }
 
+    /// The grant of that key, if this bundle has one; its validity and hours are not asked.
+    pub fn grant(
+        &self,
+        partner_id: &str,
+        target: Target,
+        purpose: &str,
+        direction: Direction,
+        mode: Mode,
+    ) -> Option<&Arc<Plan>> {
+        self.find(partner_id, target, purpose, direction, mode).ok()
+    }
+
     pub(crate) fn check_purpose(&self, code: &str) -> Result<&Purpose, Denial> {
         let purpose = self.purposes.find(code).ok_or(Denial::BadPurpose)?;
         if purpose.requestable {
@@ -412,7 +425,7 @@ fn unknown_file(file: &str) -> Fault {
 }
 
 /// The files of a bundle folder, each read once.
-fn read_folder(dir: &Path) -> Result<Vec<(String, String)>, Vec<Fault>> {
+pub(crate) fn read_folder(dir: &Path) -> Result<Vec<(String, String)>, Vec<Fault>> {
     let mut texts = Vec::new();
     let mut faults = Vec::new();
     read_level(dir, "", &mut texts, &mut faults);
@@ -441,6 +454,8 @@ fn read_level(dir: &Path, prefix: &str, texts: &mut Vec<(String, String)>, fault
         let label = format!("{prefix}{name}");
         // Metadata of the entry itself: a symlink is neither file nor folder here.
         match std::fs::symlink_metadata(&path) {
+            // The officers' envelope is no text of the bundle: `bundle` reads it.
+            Ok(meta) if meta.is_file() && label == SIGNATURE_FILE => {}
             Ok(meta) if meta.is_dir() && label == "agreements" => read_level(&path, "agreements/", texts, faults),
             Ok(meta)
                 if meta.is_file()

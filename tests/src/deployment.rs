@@ -130,6 +130,36 @@ impl Deployment {
         run_command(Command::new(binary()).args(arguments).current_dir(self.root()))
     }
 
+    /// Both officers sign the bundle of a folder below the root, with what else `policy sign` is told.
+    pub fn sign(&self, bundle: &str, more: &[&str]) {
+        for officer in ["policy-sun", "security-qian"] {
+            self.sign_as(officer, bundle, more);
+        }
+    }
+
+    /// One officer signs.
+    pub fn sign_as(&self, officer: &str, bundle: &str, more: &[&str]) {
+        let settings = format!("officers/{officer}.toml");
+        let arguments = [&["policy", "sign", bundle, "-c", &settings], more].concat();
+        let (code, _, error) = self.shuguan(&arguments);
+        assert_eq!(code, 0, "{officer}: {error}");
+    }
+
+    /// The policy officer submits the bundle of a folder; gives exit code, stdout as JSON or null, and stderr.
+    pub fn submit(&self, bundle: &str) -> (i32, serde_json::Value, String) {
+        let arguments = [
+            "policy",
+            "submit",
+            bundle,
+            "-c",
+            "officers/policy-sun.toml",
+            "--format",
+            "json",
+        ];
+        let (code, out, error) = self.shuguan(&arguments);
+        (code, serde_json::from_str(&out).unwrap_or_default(), error)
+    }
+
     /// Starts the gateway and waits until it is ready.
     pub fn serve(&self) -> Running<'_> {
         self.serve_with(&[])

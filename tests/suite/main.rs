@@ -11,6 +11,7 @@ mod leaks;
 mod modes;
 mod oracles;
 mod people;
+mod policies;
 mod quality;
 mod random;
 mod refusals;

@@ -192,7 +192,8 @@ impl LogVerifier {
             | Event::OfficerQuery(_)
             | Event::Start(_)
             | Event::Stop(_)
-            | Event::Certificate(_) => {}
+            | Event::Certificate(_)
+            | Event::Policy(_) => {}
         }
         self.span = Some((first, leaf.t));
         *self.kinds.entry(leaf.event.kind()).or_default() += 1;

@@ -121,6 +121,7 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         | Event::Start(_)
         | Event::Stop(_)
         | Event::Certificate(_)
+        | Event::Policy(_)
         | Event::Erased(_) => {}
     }
     if let Some((

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::rejection::JsonRejection;
@@ -15,6 +16,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
+use shuguan_policies::PolicySet;
 use shuguan_policies::dataset::Dataset;
 use uuid::Uuid;
 
@@ -118,6 +120,7 @@ fn document(exchange: Uuid, state: &ExtractState) -> Value {
     let word = match state {
         ExtractState::Preparing => "preparing",
         ExtractState::Failed => "failed",
+        ExtractState::Revoked => "revoked",
         ExtractState::Ready(ready) => {
             members.insert("rows".into(), ready.rows.into());
             members.insert("bytes".into(), ready.content.bytes().into());
@@ -145,6 +148,7 @@ pub async fn content(
         ExtractState::Ready(ready) => Ok(ready),
         ExtractState::Preparing => Err(Refused::new(Refusal::ExtractNotReady).retry_after(1).into()),
         ExtractState::Failed => Err(Refusal::ExtractGone.into()),
+        ExtractState::Revoked => Err(Refusal::GrantRevoked.into()),
     });
     let range = range_start(&headers);
     let in_range = ready.and_then(|ready| {
@@ -157,15 +161,16 @@ pub async fn content(
         Ok(ready)
     });
     match in_range {
-        Ok(ready) => stream_content(ready, range),
+        Ok(ready) => stream_content(&api, ready, range),
         Err(stop) => context.stop(Some(&peer), "extracts", About::default(), stop).await,
     }
 }
 
-fn stream_content(ready: Arc<Ready>, range: Option<u64>) -> Response {
+fn stream_content(api: &Api, ready: Arc<Ready>, range: Option<u64>) -> Response {
     let bytes = ready.content.bytes();
     let from = range.unwrap_or(0);
-    let mut response = body_from(Arc::clone(&ready), from).into_response();
+    let policies = Arc::clone(&api.stations.policies);
+    let mut response = body_from(policies, Arc::clone(&ready), from).into_response();
     if range.is_some() {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
@@ -198,11 +203,15 @@ fn range_start(headers: &HeaderMap) -> Option<u64> {
     text.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
 }
 
-/// Chunk by chunk out of the encrypted spool; memory does not grow with the extract.
-fn body_from(ready: Arc<Ready>, from: u64) -> Body {
+/// Chunk by chunk out of the encrypted spool; memory does not grow with the extract. A download whose grant is revoked breaks off.
+fn body_from(policies: Arc<ArcSwap<PolicySet>>, ready: Arc<Ready>, from: u64) -> Body {
     let chunks = stream::try_unfold(from, move |at| {
         let ready = Arc::clone(&ready);
+        let granted = ready.granted.holds(&policies.load());
         async move {
+            if !granted {
+                return Err(std::io::Error::other("the grant was revoked"));
+            }
             let chunk = tokio::task::spawn_blocking(move || ready.content.read_from(at))
                 .await
                 .map_err(std::io::Error::other)?

@@ -98,7 +98,7 @@ impl Context {
             record: about.record.map(str::to_owned),
             dataset: about.dataset.map(str::to_owned),
             purpose: about.purpose.map(str::to_owned),
-            bundle: about.bundle,
+            bundle: refused.bundle.or(about.bundle),
             at,
             exchange: refused.exchange,
         };

@@ -42,12 +42,18 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::AgreementNotYet
         | Refusal::OutsideHours
         | Refusal::FieldNotGranted
+        | Refusal::GrantRevoked
         | Refusal::CrossSite => StatusCode::FORBIDDEN,
         Refusal::NotFound | Refusal::UnknownRecordType | Refusal::UnknownDataset => StatusCode::NOT_FOUND,
         Refusal::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Refusal::UnacceptableForm => StatusCode::NOT_ACCEPTABLE,
         Refusal::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-        Refusal::KeyInFlight | Refusal::ExtractNotReady => StatusCode::CONFLICT,
+        Refusal::KeyInFlight
+        | Refusal::ExtractNotReady
+        | Refusal::BundleStale
+        | Refusal::BundleBase
+        | Refusal::BundleGoesBack
+        | Refusal::BundleUnfit => StatusCode::CONFLICT,
         Refusal::ExtractGone => StatusCode::GONE,
         Refusal::BadRange => StatusCode::RANGE_NOT_SATISFIABLE,
         Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -62,7 +68,13 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::NoAction
         | Refusal::Unreadable
         | Refusal::SecrecyMark
-        | Refusal::EmptyBatch => StatusCode::UNPROCESSABLE_ENTITY,
+        | Refusal::EmptyBatch
+        | Refusal::BundleFaulty
+        | Refusal::BundleUnsigned
+        | Refusal::BundleMalformed
+        | Refusal::BundleTampered
+        | Refusal::BundleSigner
+        | Refusal::BundleQuorum => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::RateLimited | Refusal::TooManyAtOnce | Refusal::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
         Refusal::InboxFull
         | Refusal::Draining

@@ -19,22 +19,25 @@ pub struct DbArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum DbAction {
-    /// Add the tables, columns and views that the policies newly need. Nothing is removed or changed in type.
+    /// Add the tables and columns that the policies newly need. Nothing is removed or changed in type.
     #[command(
-        after_help = "EXAMPLES\n  shuguan db migrate -c demo/shuguan.toml\n\nStop the gateway first.\n\nEXIT CODES\n  0 the registry fits the policies · 1 it does not; the statements to run by hand are named"
+        after_help = "EXAMPLES\n  shuguan db migrate -c demo/shuguan.toml\n  shuguan db migrate --bundle new-policies -c demo/shuguan.toml     before it is submitted; the gateway may run\n\nEXIT CODES\n  0 the registry fits the policies · 1 it does not; the statements to run by hand are named"
     )]
     Migrate {
         /// The gateway's configuration.
         #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
         config: PathBuf,
+        /// A bundle that is not in force yet, instead of the configured one.
+        #[arg(long, value_name = "DIR")]
+        bundle: Option<PathBuf>,
     },
 }
 
 /// Runs the command.
 pub fn run(args: DbArgs, output: &Output) -> Result<Exit, Failure> {
-    let DbAction::Migrate { config } = args.action;
+    let DbAction::Migrate { config, bundle } = args.action;
     let config = config::load(&config)?;
-    let policies = PolicySet::load(&config.policies.bundle).map_err(|faults| {
+    let policies = PolicySet::load(bundle.as_deref().unwrap_or(&config.policies.bundle)).map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
         Failure::local(format!("the policies do not load\n{}", lines.join("\n"))).then("shuguan policy check DIR")
     })?;

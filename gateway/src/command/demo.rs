@@ -145,7 +145,7 @@ fn folder(dir: &Path, output: &Output) -> Result<Config, Failure> {
         output.note(format!("`{}` is there; using it", dir.display()));
     } else {
         output.note(format!(
-            "making authorities, keys, policies and stores in `{}` (keys of partners too: for trying out only)",
+            "making authorities, keys, signed policies and stores in `{}` (keys of partners and officers too: for trying out only)",
             dir.display()
         ));
         init::make_demo(dir)?;

@@ -4,17 +4,22 @@
 //! check fails, with `--strict` also when one warns.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
-use shuguan_policies::PolicySet;
+use shuguan_policies::Bundle;
 
 use super::config;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::verify::{ReadLog, read_log};
+use crate::bundle::judge::Bench;
+use crate::bundle::{BundleRefused, History, InForce, judge};
 use crate::client::deliver::load_trust;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::edge::health::Light;
+use crate::edge::signers::Signers;
 use crate::edge::tls::{self, TlsSettings};
 use crate::pki::inspect;
 
@@ -78,9 +83,9 @@ pub fn run(args: DoctorArgs, output: &Output) -> Result<Exit, Failure> {
     let now_s = Clock::system().now_us() / 1_000_000;
     let mut findings = Findings::default();
     findings.ok("configuration", "every key is known and of its type");
-    tls_files(&config, now_s, &mut findings);
+    let signers = tls_files(&config, now_s, &mut findings);
     keys(&config, &mut findings);
-    policies(&config, &mut findings);
+    policies(&config, signers.as_deref(), now_s, &mut findings);
     stores(&config, output, &mut findings);
     sqlite(&mut findings);
     show(&findings, output);
@@ -92,15 +97,17 @@ pub fn run(args: DoctorArgs, output: &Output) -> Result<Exit, Failure> {
     })
 }
 
-fn tls_files(config: &Config, now_s: i64, findings: &mut Findings) {
+fn tls_files(config: &Config, now_s: i64, findings: &mut Findings) -> Option<Arc<Signers>> {
     let settings = TlsSettings {
         certificate: config.tls.certificate.clone(),
         key: config.tls.key.clone(),
         client_ca: config.tls.client_ca.clone(),
         crls: config.tls.crls.clone(),
     };
+    let mut signers = None;
     match tls::load(&settings) {
         Ok(material) => {
+            signers = Some(Arc::clone(&material.signers));
             findings.ok("tls", "certificate, key, authorities and lists fit together");
             let next = material.revoked.next_update_s().unwrap_or(0);
             let until = shuguan_ledger::time::format(next.saturating_mul(1_000_000));
@@ -126,6 +133,7 @@ fn tls_files(config: &Config, now_s: i64, findings: &mut Findings) {
         }
     }
     server_certificate(&config.tls.certificate, now_s, findings);
+    signers
 }
 
 fn server_certificate(path: &Path, now_s: i64, findings: &mut Findings) {
@@ -180,16 +188,41 @@ fn keys(config: &Config, findings: &mut Findings) {
     }
 }
 
-fn policies(config: &Config, findings: &mut Findings) {
-    match PolicySet::load(&config.policies.bundle) {
-        Ok(set) => findings.ok(
-            "policies",
-            format!("{} partners, {} grants", set.partners().len(), set.plans().count()),
-        ),
-        Err(faults) => {
-            let what = format!("{} fault(s) in the bundle", faults.len());
-            let next = format!("shuguan policy check {}", config.policies.bundle.display());
-            findings.add(Verdict::Fail, "policies", what, next);
+/// The bundle in its folder, judged as `serve` would: serial, hash, signers, and when the first agreement expires.
+fn policies(config: &Config, signers: Option<&Signers>, now_s: i64, findings: &mut Findings) {
+    let folder = &config.policies.bundle;
+    // Without authorities nobody can judge a signature; that finding stands above.
+    let Some(signers) = signers else { return };
+    let judged = Bundle::read(folder)
+        .map_err(|faults| BundleRefused::faulty(&faults))
+        .and_then(|bundle| {
+            let history = History::read(&config.journal.database).unwrap_or_default();
+            let bench = Bench {
+                signers,
+                history: &history,
+                table: None,
+                now_s,
+            };
+            judge(bundle, &bench)
+        });
+    match judged {
+        Ok(vouched) => {
+            let (light, text) = InForce::of(&vouched).describe(now_s);
+            if light == Light::Green {
+                findings.ok("policies", text);
+            } else {
+                let next = "renew the agreement, then `shuguan policy sign` and `shuguan policy submit`";
+                findings.add(Verdict::Warn, "policies", text, next);
+            }
+        }
+        Err(refused) => {
+            let what = format!(
+                "{} {}: {}",
+                refused.refusal.code(),
+                refused.refusal.en(),
+                refused.detail
+            );
+            findings.add(Verdict::Fail, "policies", what, refused.refusal.next());
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use shuguan_policies::PolicySet;
+use shuguan_policies::{PolicySet, Role};
 
 use super::cert::failure;
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use super::policy::sign::sign_as;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::journal::Journal;
@@ -86,7 +87,31 @@ fn make(dir: &Path, args: &InitArgs, now_us: i64) -> Result<Made, Failure> {
     let policies: Vec<(&str, &str)> = bundle.iter().map(|(path, text)| (*path, text.as_str())).collect();
     let made = init::init(dir, &options, &policies, &text, now_us).map_err(failure)?;
     make_stores(dir)?;
+    if args.demo {
+        sign(dir, &made, now_us)?;
+    }
     Ok(made)
+}
+
+/// A demo's officers sign their bundle with the keys that were just made for them; without a signature nothing serves.
+fn sign(dir: &Path, made: &Made, now_us: i64) -> Result<(), Failure> {
+    for officer in signing(made) {
+        let file = |ending: &str| dir.join("officers").join(format!("{}.{ending}", officer.id));
+        sign_as(&dir.join("policies"), &file("key"), &file("pem"), now_us)?;
+    }
+    Ok(())
+}
+
+/// The first officer of each role that signs.
+fn signing(made: &Made) -> impl Iterator<Item = &Subject> {
+    [Role::PolicyOfficer, Role::SecurityOfficer]
+        .into_iter()
+        .filter_map(|role| {
+            let officers = made.officers.iter().map(|(officer, _)| officer);
+            officers
+                .into_iter()
+                .find(|officer| Role::of_spiffe(&officer.spiffe) == Some(role))
+        })
 }
 
 /// The example bundle; a demo's agreements are valid from today for a year (design 10.14).
@@ -160,7 +185,25 @@ fn report(args: &InitArgs, made: &Made, output: &Output) {
             officer.id
         ));
     }
+    if args.demo {
+        let signers: Vec<&str> = signing(made).map(|officer| officer.id.as_str()).collect();
+        output.note(format!(
+            "signed the policies as {}, with the keys that were made for them: for trying out only",
+            signers.join(" and ")
+        ));
+    }
     output.note("next:");
+    if !args.demo {
+        output.note(format!(
+            "  edit {dir}/policies, first of all partners.toml: your own officers and partners"
+        ));
+        output.note(format!(
+            "  shuguan cert issue CSR --partner ID -c {dir}/shuguan.toml     for each officer's request (cert request)"
+        ));
+        output.note(format!(
+            "  shuguan policy sign {dir}/policies -c OFFICER.toml            a policy officer, then a security officer: `serve` takes no unsigned bundle"
+        ));
+    }
     output.note(format!("  shuguan serve -c {dir}/shuguan.toml"));
     if !args.demo {
         output.note(format!(

@@ -1,6 +1,10 @@
-//! `shuguan policy check | explain`: what a bundle says, without a gateway.
+//! `shuguan policy check | explain | sign | submit | rehearse`: what a bundle says, without a gateway; and how it comes into force.
 //!
 //! Takes a bundle folder; answers like `grep`: 0 and 1, and 2 for wrong usage or an unreadable bundle.
+
+mod rehearse;
+pub(crate) mod sign;
+mod submit;
 
 use std::path::{Path, PathBuf};
 
@@ -35,6 +39,21 @@ enum PolicyAction {
         after_help = "EXAMPLES\n  shuguan policy explain policies/example --partner health-city --record health/birth-certificate --purpose enrolment.registration\n  shuguan policy explain policies/example --partner information-centre --dataset population --purpose enrolment.registration --field name\n\nEXIT CODES\n  0 granted · 1 refused · 2 the bundle does not load, or wrong usage"
     )]
     Explain(ExplainArgs),
+    /// Put an officer's signature under a bundle: a policy officer and a security officer sign, each with his own key.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan policy sign policies -c officers/policy-sun.toml\n  shuguan policy sign policies --p12 qian.p12 --password-file qian.password\n  shuguan policy sign old-policies --after policies --rollback -c officers/policy-sun.toml\n\nEXIT CODES\n  0 signed · 1 the bundle has a fault, or the key or certificate cannot sign it"
+    )]
+    Sign(sign::SignArgs),
+    /// Bring a signed bundle into force while the gateway serves.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan policy submit policies -c officers/policy-sun.toml\n\nEXIT CODES\n  0 in force · 1 the bundle cannot be read or is not signed · 3 refused: a signature, the serial, the registry · 4 not reached, or no leaf could be sealed"
+    )]
+    Submit(submit::SubmitArgs),
+    /// Decide the exchanges of the last days again under a bundle that is not in force: who would gain or lose what.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan policy rehearse --bundle new-policies --since 30d -c demo/shuguan.toml\n\nEXIT CODES\n  0 every exchange would be decided the same · 1 the bundle, the configuration or the journal cannot be read · 3 some would be decided otherwise"
+    )]
+    Rehearse(rehearse::RehearseArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -67,6 +86,9 @@ pub fn run(args: PolicyArgs, output: &Output) -> Result<Exit, Failure> {
     match args.action {
         PolicyAction::Check { dir } => Ok(check(&dir, output)),
         PolicyAction::Explain(args) => explain(&args, &Clock::system(), output),
+        PolicyAction::Sign(args) => sign::run(&args, &Clock::system(), output),
+        PolicyAction::Submit(args) => submit::run(&args, output),
+        PolicyAction::Rehearse(args) => rehearse::run(&args, &Clock::system(), output),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::serve::{Gateway, StartFault};
 
 SIGNALS
   SIGTERM, Ctrl-C  stop accepting, finish what is in flight, seal the stop leaf, exit 0; a second one ends at once
-  SIGHUP           read certificates and revocation lists anew, all or nothing
+  SIGHUP           read certificates and revocation lists anew, all or nothing; then the policy bundle, all or nothing
 
 EXIT CODES
   0 stopped · 1 did not start, or the journal failed")]
@@ -61,7 +61,7 @@ async fn serve(path: &Path, config: Config, output: &Output) -> Result<Exit, Fai
                 if let Err(fault) = gateway.reload().await {
                     tracing::error!(error = %fault, "the reload was refused; what was in force stays");
                 } else {
-                    tracing::info!("reloaded certificates and revocation lists");
+                    tracing::info!("reloaded certificates, revocation lists and policies");
                 }
             }
             () = gateway.failed() => {

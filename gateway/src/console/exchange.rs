@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form};
 use http::{HeaderMap, Uri, header};
-use shuguan_ledger::leaf::{Event, RelayedEvent};
+use shuguan_ledger::leaf::{Digest, Event, PolicyEvent, RelayedEvent};
 use shuguan_policies::{Plan, PolicySet};
 
 use super::exchanges::{Choice, Line, answer, partner, purpose, reasons, record, taken};
@@ -255,22 +255,31 @@ async fn page(
     })
 }
 
-fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
-    let named = |term, choice: Choice| Fact {
+fn named(term: &'static str, choice: Choice) -> Fact {
+    Fact {
         term,
         text: choice.zh,
         code: choice.code,
-    };
-    let plain = |term, text: &str| Fact {
+    }
+}
+
+fn plain(term: &'static str, text: &str) -> Fact {
+    Fact {
         term,
         text: text.to_owned(),
         code: String::new(),
-    };
-    let coded = |term, code: String| Fact {
+    }
+}
+
+fn coded(term: &'static str, code: String) -> Fact {
+    Fact {
         term,
         text: String::new(),
         code,
-    };
+    }
+}
+
+fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
     match event {
         Event::Push(push) => vec![
             named("单位", partner(policies, &push.p)),
@@ -336,8 +345,38 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
             coded("证书序列号", act.serial.clone()),
             plain("签发时间", &Moment::parse(&act.at).local),
         ],
+        Event::Policy(policy) => policy_facts(policy, policies),
         Event::Relayed(_) | Event::Start(_) | Event::Stop(_) | Event::Erased(_) => Vec::new(),
     }
+}
+
+fn policy_facts(policy: &PolicyEvent, policies: &PolicySet) -> Vec<Fact> {
+    let mut facts = vec![
+        plain("结果", words::outcome(&policy.result)),
+        named("提交", partner(policies, &policy.by)),
+    ];
+    let text = |number: Option<u64>| number.map(|number| number.to_string());
+    let digest = |digest: &Option<Digest>| digest.map(|digest| digest.to_string());
+    facts.extend(policy.code.as_deref().map(|code| plain("原因", words::outcome(code))));
+    facts.extend(
+        policy
+            .grant
+            .as_deref()
+            .map(|grant| coded("撤销的授权条目", grant.to_owned())),
+    );
+    facts.extend(policy.p.as_deref().map(|id| named("撤销的单位", partner(policies, id))));
+    facts.extend(policy.signers.as_deref().map(|ids| plain("签名人", ids)));
+    for (term, value) in [
+        ("序号", text(policy.serial)),
+        ("由此序号回退", text(policy.back)),
+        ("新增或变更条目", text(policy.added)),
+        ("撤销条目", text(policy.gone)),
+        ("策略包", digest(&policy.bun)),
+        ("原策略包", digest(&policy.prev)),
+    ] {
+        facts.extend(value.map(|value| coded(term, value)));
+    }
+    facts
 }
 
 fn count(term: &'static str, number: u64) -> Count {
@@ -368,6 +407,7 @@ fn counts(event: &Event) -> Vec<Count> {
         | Event::Start(_)
         | Event::Stop(_)
         | Event::Certificate(_)
+        | Event::Policy(_)
         | Event::Erased(_) => Vec::new(),
     }
 }

@@ -12,6 +12,8 @@ use axum::response::Response;
 use serde::Deserialize;
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::note;
+use shuguan_policies::PolicySet;
+use shuguan_policies::envelope::hex;
 
 use super::exchanges::{Choice, answer, partner};
 use super::words::{Moment, grouped};
@@ -46,7 +48,23 @@ struct Page {
     origin: String,
     chart: Chart,
     partners: Vec<PartnerLine>,
+    policies: Policies,
     now: Moment,
+}
+
+/// The bundle in force.
+struct Policies {
+    serial: u64,
+    hash: String,
+    signers: Vec<Signatory>,
+    grants: String,
+    /// Whole days until the first agreement expires; none without agreements.
+    days: Option<i64>,
+}
+
+struct Signatory {
+    officer: Choice,
+    role: &'static str,
 }
 
 /// One check.
@@ -150,8 +168,28 @@ async fn overview(desk: &Desk, peer: &Peer) -> Result<Response, Stop> {
         origin: stations.journal.verifying_key().name().to_owned(),
         chart: chart(&tally, first_hour),
         partners,
+        policies: in_force(desk, &policies, now_us),
         now: Moment::of(now_us),
     })
+}
+
+fn in_force(desk: &Desk, policies: &PolicySet, now_us: i64) -> Policies {
+    let in_force = desk.console.keeper.in_force();
+    let now_s = now_us.div_euclid(1_000_000);
+    Policies {
+        serial: in_force.serial,
+        hash: hex(&in_force.bundle),
+        signers: in_force
+            .signers
+            .iter()
+            .map(|signer| Signatory {
+                officer: partner(policies, &signer.id),
+                role: signer.role.zh(),
+            })
+            .collect(),
+        grants: grouped(u64::try_from(policies.plans().count()).unwrap_or(0)),
+        days: in_force.first_end_s.map(|end| (end - now_s).div_euclid(86_400)),
+    }
 }
 
 fn lights(document: &serde_json::Value) -> Vec<Lamp> {
@@ -187,6 +225,7 @@ fn check_name(code: &str) -> &'static str {
         "crl" => "吊销列表",
         "inbox" => "待入库队列",
         "reload" => "配置重载",
+        "policies" => "策略包",
         "draining" => "停机",
         "clock" => "时钟",
         "disk" => "磁盘",
@@ -207,6 +246,8 @@ fn check_text(code: &str, colour: &str) -> &'static str {
         ("crl", _) => "缺失或已过期，所有证书均被拒绝，请运行 shuguan crl issue",
         ("inbox", "green") => "未达上限",
         ("inbox", _) => "已满，推送一律答复 503",
+        ("policies", "green") => "已由两个角色的人员签名",
+        ("policies", _) => "协议即将或已经到期，或最近提交的策略包被拒绝",
         ("reload", "green") => "证书与吊销列表已生效",
         ("reload", _) => "上次重载被拒绝，沿用原有配置",
         ("draining", _) => "网关正在停止",

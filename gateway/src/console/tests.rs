@@ -86,6 +86,7 @@ impl Office {
             },
             relay: RelayStatus::default(),
             readiness: Readiness::new(Clock::system()),
+            keeper: Arc::clone(gateway.keeper()),
         };
         Self {
             router: router(console, gate),

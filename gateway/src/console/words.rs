@@ -5,7 +5,7 @@ use crate::refusal::Refusal;
 const SHANGHAI_US: i64 = 8 * 3_600_000_000;
 
 /// Kinds of leaves that can be searched for, with their Chinese.
-pub(super) const KINDS: [(&str, &str); 9] = [
+pub(super) const KINDS: [(&str, &str); 10] = [
     ("push", "推送"),
     ("pull", "提取"),
     ("refusal", "拒绝"),
@@ -13,6 +13,7 @@ pub(super) const KINDS: [(&str, &str); 9] = [
     ("erased", "清除"),
     ("officer-query", "人员查询"),
     ("certificate", "证书"),
+    ("policy", "策略"),
     ("start", "启动"),
     ("stop", "停止"),
 ];
@@ -37,7 +38,9 @@ pub(super) fn outcome(code: &str) -> &str {
         "discarded" => "已放弃",
         "issued" => "签发",
         "renewed" => "换发",
-        "revoked" => "吊销",
+        "revoked" => "吊销、撤销",
+        "loaded" => "已生效",
+        "refused" => "已拒绝",
         "crl" => "吊销列表",
         _ => super::question::Reason::parse(code)
             .map(super::question::Reason::zh)

@@ -6,11 +6,13 @@
 //! does any header.
 
 use ring::digest::{SHA256, digest};
+use shuguan_policies::envelope::Algorithm;
 use shuguan_policies::{Partner, PolicySet};
 use x509_parser::extensions::GeneralName;
 use x509_parser::oid_registry::{OID_EC_P256, OID_NIST_EC_P384, OID_SIG_ED25519};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
+use x509_parser::x509::SubjectPublicKeyInfo;
 
 use crate::refusal::Refusal;
 
@@ -60,24 +62,65 @@ impl Peer {
     /// # Errors
     /// [`Refusal::CertificateProfile`], [`Refusal::UnknownPartner`].
     pub(crate) fn identify(der: &[u8], policies: &PolicySet) -> Result<Self, Refusal> {
-        let (rest, certificate) = X509Certificate::from_der(der).map_err(|_| Refusal::CertificateProfile)?;
-        if !rest.is_empty() || !follows_profile(&certificate) {
+        let claim = Claim::read(der)?;
+        if !is_ours(&claim.spiffe, policies.trust_domain()) {
             return Err(Refusal::CertificateProfile);
         }
-        let spiffe = only_uri(&certificate).ok_or(Refusal::CertificateProfile)?;
-        if !is_ours(spiffe, policies.trust_domain()) {
-            return Err(Refusal::CertificateProfile);
-        }
-        let partner = policies.partner_by_spiffe(spiffe).ok_or(Refusal::UnknownPartner)?;
+        let partner = policies
+            .partner_by_spiffe(&claim.spiffe)
+            .ok_or(Refusal::UnknownPartner)?;
         let mut certificate_sha256 = [0; 32];
         certificate_sha256.copy_from_slice(digest(&SHA256, der).as_ref());
         Ok(Self {
             partner: partner.clone(),
             certificate_sha256,
+            issuer: claim.issuer,
+            serial: claim.serial,
+        })
+    }
+}
+
+/// What a leaf certificate that follows the profile says of its holder; nobody has verified its chain here.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    /// Its one URI name.
+    pub(crate) spiffe: String,
+    /// Kind of its key, when it is one that signs bundles.
+    pub(crate) algorithm: Option<Algorithm>,
+    /// Its public key: 32 bytes of Ed25519, an uncompressed point of a curve.
+    pub(crate) public_key: Vec<u8>,
+    issuer: Vec<u8>,
+    serial: Vec<u8>,
+}
+
+impl Claim {
+    /// Reads a certificate.
+    ///
+    /// # Errors
+    /// [`Refusal::CertificateProfile`].
+    pub(crate) fn read(der: &[u8]) -> Result<Self, Refusal> {
+        let (rest, certificate) = X509Certificate::from_der(der).map_err(|_| Refusal::CertificateProfile)?;
+        if !rest.is_empty() || !follows_profile(&certificate) {
+            return Err(Refusal::CertificateProfile);
+        }
+        let spiffe = only_uri(&certificate).ok_or(Refusal::CertificateProfile)?;
+        let key = certificate.public_key();
+        Ok(Self {
+            spiffe: spiffe.to_owned(),
+            algorithm: algorithm(key),
+            public_key: key.subject_public_key.data.to_vec(),
             issuer: certificate.issuer().as_raw().to_vec(),
             serial: certificate.raw_serial().to_vec(),
         })
     }
+}
+
+fn algorithm(key: &SubjectPublicKeyInfo<'_>) -> Option<Algorithm> {
+    if key.algorithm.algorithm == OID_SIG_ED25519 {
+        return Some(Algorithm::Ed25519);
+    }
+    let curve = key.algorithm.parameters.as_ref()?.as_oid().ok()?;
+    (curve == OID_EC_P256).then_some(Algorithm::EcdsaP256)
 }
 
 fn follows_profile(certificate: &X509Certificate<'_>) -> bool {

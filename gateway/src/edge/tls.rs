@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
 use super::revocation::RevocationSet;
+use super::signers::Signers;
 use super::verifier::Watching;
 
 /// Files of a listener's TLS.
@@ -65,6 +67,8 @@ pub struct TlsMaterial {
     pub console: Arc<ServerConfig>,
     /// Who is revoked.
     pub revoked: Arc<RevocationSet>,
+    /// Judges those who sign policy bundles.
+    pub signers: Arc<Signers>,
 }
 
 /// The crypto provider: ring.
@@ -81,6 +85,7 @@ pub fn load(settings: &TlsSettings) -> Result<TlsMaterial, Vec<TlsFault>> {
     let chain = certificates(&settings.certificate, &mut faults);
     let key = private_key(&settings.key, &mut faults);
     let mut authorities = certificates(&settings.client_ca, &mut faults);
+    let ever = authorities.clone();
     let revoked_from = faults.len();
     let lists = revocation_lists(&settings.crls, &mut faults);
     // A list that could not be read is one fault, not two.
@@ -94,13 +99,21 @@ pub fn load(settings: &TlsSettings) -> Result<TlsMaterial, Vec<TlsFault>> {
     };
     let lists: Vec<_> = lists.into_iter().map(|(_, list)| list).collect();
     let build = |auth| build(settings, auth, &chain, &key, &authorities, &lists);
-    match (build(ClientAuth::Required), build(ClientAuth::Asked)) {
-        (Ok(feed), Ok(console)) => Ok(TlsMaterial {
+    let signers = || {
+        let current = verifier(settings, ClientAuth::Required, &authorities, &lists)?;
+        Ok(Signers::new(
+            current,
+            verifier(settings, ClientAuth::Required, &ever, &[])?,
+        ))
+    };
+    match (build(ClientAuth::Required), build(ClientAuth::Asked), signers()) {
+        (Ok(feed), Ok(console), Ok(signers)) => Ok(TlsMaterial {
             feed: Arc::new(feed),
             console: Arc::new(console),
             revoked: Arc::new(revoked),
+            signers: Arc::new(signers),
         }),
-        (Err(fault), _) | (_, Err(fault)) => Err(vec![fault]),
+        (Err(fault), _, _) | (_, Err(fault), _) | (_, _, Err(fault)) => Err(vec![fault]),
     }
 }
 
@@ -169,39 +182,52 @@ fn build(
     authorities: &[CertificateDer<'static>],
     crls: &[CertificateRevocationListDer<'static>],
 ) -> Result<ServerConfig, TlsFault> {
-    let fault = |file: &Path, what: String| TlsFault {
-        file: file.to_owned(),
-        what,
-        next: "shuguan doctor",
-    };
-    let mut roots = RootCertStore::empty();
-    for authority in authorities {
-        roots
-            .add(authority.clone())
-            .map_err(|error| fault(&settings.client_ca, error.to_string()))?;
-    }
-    // An expired list passes in webpki unless its expiry is enforced; unknown status is always denied.
-    let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
-        .with_crls(crls.iter().cloned())
-        .enforce_revocation_expiration();
-    if auth == ClientAuth::Asked {
-        verifier = verifier.allow_unauthenticated();
-    }
-    let verifier = verifier
-        .build()
-        .map_err(|error| fault(&settings.client_ca, error.to_string()))?;
+    let fault = |error: rustls::Error| tls_fault(&settings.certificate, error);
+    let verifier = verifier(settings, auth, authorities, crls)?;
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(|error| fault(&settings.certificate, error.to_string()))?
+        .map_err(fault)?
         .with_client_cert_verifier(Arc::new(Watching(verifier)))
         .with_single_cert(chain.to_vec(), key.clone_key())
-        .map_err(|error| fault(&settings.certificate, error.to_string()))?;
+        .map_err(fault)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     config.max_early_data_size = 0;
     config.ignore_client_order = true;
     Ok(config)
+}
+
+fn tls_fault(file: &Path, error: impl fmt::Display) -> TlsFault {
+    TlsFault {
+        file: file.to_owned(),
+        what: error.to_string(),
+        next: "shuguan doctor",
+    }
+}
+
+/// The verifier of client certificates; without lists it asks nobody whether a certificate is revoked.
+fn verifier(
+    settings: &TlsSettings,
+    auth: ClientAuth,
+    authorities: &[CertificateDer<'static>],
+    crls: &[CertificateRevocationListDer<'static>],
+) -> Result<Arc<dyn ClientCertVerifier>, TlsFault> {
+    let mut roots = RootCertStore::empty();
+    for authority in authorities {
+        roots
+            .add(authority.clone())
+            .map_err(|error| tls_fault(&settings.client_ca, error))?;
+    }
+    let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+    if !crls.is_empty() {
+        // An expired list passes in webpki unless its expiry is enforced; unknown status is always denied.
+        verifier = verifier.with_crls(crls.iter().cloned()).enforce_revocation_expiration();
+    }
+    if auth == ClientAuth::Asked {
+        verifier = verifier.allow_unauthenticated();
+    }
+    verifier.build().map_err(|error| tls_fault(&settings.client_ca, error))
 }
 
 fn certificates(path: &Path, faults: &mut Vec<TlsFault>) -> Vec<CertificateDer<'static>> {

@@ -101,21 +101,26 @@ pub(super) fn reason(error: &std::io::Error) -> Refusal {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     match tls {
         Some(Error::NoCertificatesPresented) => Refusal::NoCertificate,
-        Some(Error::InvalidCertificate(certificate)) => match certificate {
-            CertificateError::Revoked => Refusal::CertificateRevoked,
-            // Without a list of its issuer a certificate cannot have come from an authority of ours: each of ours has one.
-            CertificateError::UnknownIssuer
-            | CertificateError::BadSignature
-            | CertificateError::UnknownRevocationStatus => Refusal::UnknownIssuer,
-            CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. } => Refusal::CertificateExpired,
-            CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
-                Refusal::RevocationListExpired
-            }
-            _ => Refusal::CertificateProfile,
-        },
+        Some(Error::InvalidCertificate(certificate)) => refusal(certificate),
         _ => Refusal::HandshakeFailed,
+    }
+}
+
+/// What is wrong with a certificate, in our words.
+pub(super) fn refusal(certificate: &CertificateError) -> Refusal {
+    match certificate {
+        CertificateError::Revoked => Refusal::CertificateRevoked,
+        // Without a list of its issuer a certificate cannot have come from an authority of ours: each of ours has one.
+        CertificateError::UnknownIssuer
+        | CertificateError::BadSignature
+        | CertificateError::UnknownRevocationStatus => Refusal::UnknownIssuer,
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => Refusal::CertificateExpired,
+        CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
+            Refusal::RevocationListExpired
+        }
+        _ => Refusal::CertificateProfile,
     }
 }

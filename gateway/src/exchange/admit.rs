@@ -90,7 +90,7 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
             Mode::Feed,
             stations.clock.now_us(),
         )
-        .map_err(denied)?;
+        .map_err(|denial| Refused::new(denied(denial)).under(policies.hash()))?;
     let layout = layout(headers)?;
     let digest = content_digest(headers)?;
     let content_length = content_length(headers);
@@ -121,6 +121,14 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
     })
 }
 
+/// Whether the policies in force still hold a grant for this push; what the grant says is that of the plan that was pinned.
+pub(super) fn still_granted(stations: &Stations, admitted: &Admitted) -> Result<(), Refusal> {
+    let policies = stations.policies.load();
+    let (partner, target) = (&admitted.peer.partner().id, Target::Record(admitted.record));
+    let grant = policies.grant(partner, target, admitted.plan.purpose(), Direction::Push, Mode::Feed);
+    grant.map(drop).ok_or(Refusal::GrantRevoked)
+}
+
 /// The record type, if it exists and is the partner's own agency's.
 fn own_record(peer: &Peer, name: &str) -> Result<&'static RecordType, Stop> {
     if peer.partner().role != Role::Agency {
@@ -134,7 +142,7 @@ fn own_record(peer: &Peer, name: &str) -> Result<&'static RecordType, Stop> {
 }
 
 /// What a denial of the policy set is called as a refusal.
-pub(super) fn denied(denial: Denial) -> Refusal {
+pub(crate) fn denied(denial: Denial) -> Refusal {
     match denial {
         Denial::BadPurpose => Refusal::BadPurpose,
         Denial::NoGrant => Refusal::NoGrant,

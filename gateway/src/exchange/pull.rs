@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use serde::Deserialize;
 use shuguan_policies::dataset::Dataset;
-use shuguan_policies::{Direction, Mode, Plan, Role, Target};
+use shuguan_policies::{Direction, Mode, Plan, PolicySet, Role, Target};
 use uuid::Uuid;
 
 use super::admit::denied;
@@ -63,6 +63,7 @@ pub struct AdmittedPull {
     pub(super) exchange: Uuid,
     pub(super) dataset: Dataset,
     pub(super) plan: Arc<Plan>,
+    pub(super) granted: Granted,
     pub(super) bundle: [u8; 32],
     pub(super) form: Form,
     pub(super) case: String,
@@ -71,6 +72,37 @@ pub struct AdmittedPull {
     pub(super) selection_text: String,
     /// Given back when the extract is ready.
     _permit: Permit,
+}
+
+/// The grant that an extract runs under: asked again while it runs, and at each download.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// Partner id.
+    pub partner: String,
+    spiffe: String,
+    dataset: Dataset,
+    purpose: String,
+}
+
+impl Granted {
+    fn of(peer: &Peer, dataset: Dataset, plan: &Plan) -> Self {
+        Self {
+            partner: peer.partner().id.clone(),
+            spiffe: peer.partner().spiffe.clone(),
+            dataset,
+            purpose: plan.purpose().to_owned(),
+        }
+    }
+
+    /// Whether these policies still have the partner and a grant for it; what the grant says is that of the plan that was pinned.
+    pub fn holds(&self, policies: &PolicySet) -> bool {
+        let target = Target::Dataset(self.dataset);
+        let partner = policies.partner(&self.partner);
+        partner.is_some_and(|partner| partner.spiffe == self.spiffe)
+            && policies
+                .grant(&self.partner, target, &self.purpose, Direction::Pull, Mode::Extract)
+                .is_some()
+    }
 }
 
 /// A complete extract that is not sealed yet.
@@ -91,7 +123,7 @@ pub struct Prepared {
 pub fn begin(stations: &Arc<Stations>, peer: Arc<Peer>, request: ExtractRequest) -> Result<Uuid, Stop> {
     let admitted = admit(stations, peer, request)?;
     let exchange = admitted.exchange;
-    if !stations.extracts.begin(exchange, &admitted.peer.partner().id) {
+    if !stations.extracts.begin(exchange, admitted.granted.clone()) {
         return Err(Refused::new(Refusal::TooManyAtOnce).retry_after(60).into());
     }
     let (partner, dataset) = (admitted.peer.partner().id.clone(), admitted.dataset);
@@ -129,12 +161,24 @@ async fn ended_early(stations: &Stations, exchange: Uuid, partner: &str, dataset
 /// `query → release → seal`: no byte of it can be fetched before this returns.
 async fn pull(stations: &Arc<Stations>, admitted: AdmittedPull) -> Result<Ready, Stop> {
     let prepared = query(stations, admitted).await?;
+    prepared.admitted.still_granted(&stations.policies.load())?;
     let _sealed = seal::pull(stations, &prepared).await?;
     Ok(Ready {
         form: prepared.admitted.form,
         rows: prepared.rows,
         content: prepared.content,
+        granted: prepared.admitted.granted,
     })
+}
+
+impl AdmittedPull {
+    fn still_granted(&self, policies: &PolicySet) -> Result<(), Refusal> {
+        if self.granted.holds(policies) {
+            Ok(())
+        } else {
+            Err(Refusal::GrantRevoked)
+        }
+    }
 }
 
 fn admit(stations: &Stations, peer: Arc<Peer>, request: ExtractRequest) -> Result<AdmittedPull, Stop> {
@@ -156,11 +200,12 @@ fn admit(stations: &Stations, peer: Arc<Peer>, request: ExtractRequest) -> Resul
             Mode::Extract,
             stations.clock.now_us(),
         )
-        .map_err(denied)?;
+        .map_err(|denial| Refused::new(denied(denial)).under(policies.hash()))?;
     let selection = selection(dataset, &plan, &request.select)?;
     let permit = stations.admission.admit(&peer.partner().id)?;
     let exchange = clock::exchange_id(&stations.clock).map_err(|_| Fault::new("make an exchange id"))?;
     Ok(AdmittedPull {
+        granted: Granted::of(&peer, dataset, &plan),
         peer,
         exchange,
         dataset,
@@ -267,7 +312,8 @@ impl Extract<'_> {
     }
 
     fn take(&mut self, batch: &RecordBatch) -> ControlFlow<()> {
-        match self.release(batch) {
+        let granted = self.admitted.still_granted(&self.stations.policies.load());
+        match granted.map_err(Stop::from).and_then(|()| self.release(batch)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(stop) => {
                 self.stop = Some(stop);

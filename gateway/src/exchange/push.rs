@@ -37,8 +37,9 @@ where
         release.part(&part)?;
     }
     let received = batch.close()?;
-    // An upload can outlive its sender's certificate.
+    // An upload can outlive its sender's certificate and its grant.
     head.gatekeeper.recheck(&peer)?;
+    admit::still_granted(stations, &admitted)?;
     let released = release.close(received)?;
     let sealed = seal::push(stations, admitted, released).await?;
     answer::push(sealed)

@@ -407,6 +407,7 @@ impl<'e> Facets<'e> {
             Event::Erased(_) => (None, None, Some("erased")),
             Event::OfficerQuery(query) => (None, None, Some(query.why.as_str())),
             Event::Certificate(certificate) => (None, None, Some(certificate.act.as_str())),
+            Event::Policy(policy) => (None, None, Some(policy.result.as_str())),
             Event::Start(_) | Event::Stop(_) => (None, None, None),
         };
         Self { record, purpose, code }

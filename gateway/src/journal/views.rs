@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use shuguan_ledger::leaf::Leaf;
+use shuguan_ledger::leaf::{Event, Leaf, PolicyEvent};
 use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::tree::{Hash, Tiles, inclusion_path, leaf_hash};
 use uuid::Uuid;
@@ -313,6 +313,19 @@ impl Reader {
                 collect(find.query_map(values, leaf_row), "search the log")
             }
         }
+    }
+
+    /// What the log says was loaded as policies, newest first, at most [`ROWS_MAX`].
+    pub fn policy_loads(&self) -> Result<Vec<PolicyEvent>, JournalFault> {
+        let mut find = self.prepared(sqlite::POLICY_LOADS)?;
+        let rows: Vec<Vec<u8>> = collect(find.query_map([ROWS_MAX], |row| row.get(0)), "read the policy leaves")?;
+        let mut loads = Vec::with_capacity(rows.len());
+        for bytes in rows {
+            if let Event::Policy(event) = Leaf::decode(&bytes)?.event {
+                loads.push(event);
+            }
+        }
+        Ok(loads)
     }
 
     /// Indices of the pushes and pulls that hold a subject, newest first.

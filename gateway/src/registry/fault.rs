@@ -50,7 +50,7 @@ pub enum RegistryFault {
         /// Statements that keep the old column under another name.
         migration: String,
     },
-    /// The plans need tables, columns or views that the registry lacks.
+    /// The plans need tables or columns that the registry lacks.
     #[error("the registry lacks {}; run `shuguan db migrate`; migration to run: {migration}", missing.join(", "))]
     Behind {
         /// What is missing, e.g. `public_security_resident.former_name`.

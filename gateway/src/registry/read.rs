@@ -18,7 +18,7 @@ use super::fault::{RegistryFault, Step};
 use super::schema::{ColumnType, TableSpec, kind_of};
 
 /// Rows of a batch.
-pub const BATCH_ROWS: usize = 8_192;
+pub const BATCH_ROWS: usize = 1_024; // an extract asks between two of them whether its grant still holds
 
 /// Which rows of a dataset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -291,6 +291,25 @@ fn released(record: &'static RecordType, output: &OutputColumn) -> Result<Column
     })
 }
 
+/// The new tables, and what the old ones had besides: a batch that was sealed under the old plans still has its columns. Keys are the new ones.
+pub(super) fn both(old: &[TableSpec], mut new: Vec<TableSpec>) -> Vec<TableSpec> {
+    for known in old {
+        let Some(table) = new.iter_mut().find(|table| table.name == known.name) else {
+            new.push(known.clone());
+            continue;
+        };
+        for column in &known.columns {
+            if table.column(column.name).is_none() {
+                table.columns.push(ColumnSpec {
+                    identifies: false,
+                    ..column.clone()
+                });
+            }
+        }
+    }
+    new
+}
+
 /// A day out of a moment may stand in a key; whatever is coarser or covered would merge records that are not the same.
 fn identifies(operator: &Operator) -> bool {
     matches!(
@@ -346,6 +365,7 @@ const PROVENANCE: &[(&str, &str, &str)] = &[
 #[derive(Debug, Default)]
 pub(super) struct Migration {
     pub(super) missing: Vec<String>,
+    pub(super) views_differ: bool,
     pub(super) statements: Vec<String>,
     pub(super) comments: Vec<Comment>,
 }
@@ -400,14 +420,23 @@ impl Migration {
 
     fn view(&mut self, name: &str, sql: &str, known: Option<&str>) {
         if known != Some(sql) {
-            self.missing.push(format!("the view {name}"));
+            self.views_differ = true;
             self.statements.push(format!("DROP VIEW IF EXISTS {name}"));
             self.statements.push(sql.to_owned());
         }
     }
 
+    /// Whether a table or a column is missing.
     pub(super) fn is_due(&self) -> bool {
         !self.missing.is_empty()
+    }
+
+    /// What to tell somebody who has to run it.
+    pub(super) fn behind(self) -> RegistryFault {
+        RegistryFault::Behind {
+            migration: self.text(),
+            missing: self.missing,
+        }
     }
 
     pub(super) fn text(&self) -> String {

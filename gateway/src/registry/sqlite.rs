@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::fault::{RegistryFault, Step};
 use super::merge::{self, Counts, Part};
-use super::schema::{BASE, Migration, TableSpec};
+use super::schema::{self, BASE, Migration, TableSpec};
 use super::settings::RegistrySettings;
 use super::{Merged, Progress, dataset};
 
@@ -93,18 +93,24 @@ fn connect(settings: &RegistrySettings, flags: OpenFlags, cache_mib: u32) -> Res
     Ok(connection)
 }
 
-/// Brings the database to the tables, or says what is missing.
+/// Whether the database has what the tables need.
+pub(super) fn fits(connection: &Connection, tables: &[TableSpec]) -> Result<(), RegistryFault> {
+    let migration = Migration::plan(connection, tables, &dataset::views(tables))?;
+    if migration.is_due() {
+        return Err(migration.behind());
+    }
+    Ok(())
+}
+
+/// Brings the database to the tables, or says what is missing. Views hold nothing, so they follow the tables without being asked for.
 pub(super) fn fit(connection: &mut Connection, tables: &[TableSpec], migrate: bool) -> Result<(), RegistryFault> {
     let views = dataset::views(tables);
     let migration = Migration::plan(connection, tables, &views)?;
-    if !migration.is_due() {
-        return Ok(());
+    if migration.is_due() && !migrate {
+        return Err(migration.behind());
     }
-    if !migrate {
-        return Err(RegistryFault::Behind {
-            migration: migration.text(),
-            missing: migration.missing,
-        });
+    if !migration.is_due() && !migration.views_differ {
+        return Ok(());
     }
     let transaction = connection.transaction().step("migrate the registry")?;
     migration.run(&transaction)?;
@@ -115,19 +121,27 @@ pub(super) fn fit(connection: &mut Connection, tables: &[TableSpec], migrate: bo
 pub(super) enum Order {
     Merge(Arc<[Part]>, oneshot::Sender<Result<Vec<Merged>, RegistryFault>>),
     Progress(Uuid, oneshot::Sender<Result<Option<Progress>, RegistryFault>>),
+    Adopt(Vec<TableSpec>, oneshot::Sender<Result<(), RegistryFault>>),
     Close(oneshot::Sender<()>),
 }
 
 /// The writer's thread: one order after the other until it is told to close or nobody is left to give one.
-pub(super) fn serve(mut connection: Connection, tables: &[TableSpec], mut orders: mpsc::Receiver<Order>) {
+pub(super) fn serve(mut connection: Connection, mut tables: Vec<TableSpec>, mut orders: mpsc::Receiver<Order>) {
     while let Some(order) = orders.blocking_recv() {
         // Whoever asked may be gone; then nobody needs the answer.
         match order {
             Order::Merge(parts, answer) => {
-                let _gone = answer.send(merge_parts(&mut connection, tables, &parts));
+                let _gone = answer.send(merge_parts(&mut connection, &tables, &parts));
             }
             Order::Progress(exchange, answer) => {
                 let _gone = answer.send(progress(&connection, exchange));
+            }
+            Order::Adopt(new, answer) => {
+                let fitted = fit(&mut connection, &new, false);
+                if fitted.is_ok() {
+                    tables = schema::both(&tables, new);
+                }
+                let _gone = answer.send(fitted);
             }
             Order::Close(answer) => {
                 drop(connection);

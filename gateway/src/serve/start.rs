@@ -8,21 +8,23 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use shuguan_policies::document::Fault as DocumentFault;
-use shuguan_policies::{KeyRing, PolicySet};
+use shuguan_policies::{Bundle, KeyRing, PolicySet};
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
+use crate::bundle::judge::Bench;
+use crate::bundle::{BundleRefused, History, Vouched, folder, judge};
 use crate::clock::Clock;
 use crate::config::{Config, KeysSection, ListenSection};
 use crate::edge::listen::ListenSettings;
+use crate::edge::signers::Signers;
 use crate::edge::tls::{self, TlsFault, TlsMaterial, TlsSettings};
 use crate::exchange::Stations;
 use crate::exchange::inflight::KeysInFlight;
 use crate::exchange::tags::Tags;
 use crate::extract::Extracts;
-use crate::journal::{Journal, JournalFault, JournalSettings, Secret};
+use crate::journal::{Journal, JournalFault, JournalSettings, SealError, Secret};
 use crate::limits::Admission;
 use crate::pki::PkiFault;
 use crate::pki::keyfile;
@@ -35,7 +37,11 @@ pub enum StartFault {
     /// Certificates, keys, lists.
     Tls(Vec<TlsFault>),
     /// The policy bundle.
-    Policies(Vec<DocumentFault>),
+    Policies(Box<BundleRefused>),
+    /// A reload that could not be carried through.
+    Reload(String),
+    /// The leaf that says which policies are in force could not be sealed.
+    Unsealed(SealError),
     /// Key files.
     Keys(Vec<PkiFault>),
     /// Several of them.
@@ -58,7 +64,9 @@ impl fmt::Display for StartFault {
         }
         match self {
             Self::Tls(faults) => lines(out, faults),
-            Self::Policies(faults) => lines(out, faults),
+            Self::Policies(refused) => write!(out, "the policy bundle is refused: {refused}"),
+            Self::Reload(what) => write!(out, "the policy bundle: {what}"),
+            Self::Unsealed(error) => write!(out, "no leaf could say which policies are in force: {error}"),
             Self::Keys(faults) => lines(out, faults),
             Self::Several(faults) => lines(out, faults),
             Self::Address(address, error) => write!(out, "cannot listen on {address}: {error}"),
@@ -112,18 +120,59 @@ pub(super) fn pki_folder(tls: &TlsSettings) -> PathBuf {
     tls.client_ca.parent().unwrap_or(Path::new("")).to_owned()
 }
 
+/// What a gateway starts with.
+pub(super) struct Material {
+    pub(super) tls: TlsMaterial,
+    pub(super) vouched: Vouched,
+    pub(super) history: History,
+    pub(super) secrets: Secrets,
+}
+
 /// Reads certificates, policies and keys; says everything that is wrong with any of them.
-pub(super) fn material(config: &Config, tls: &TlsSettings) -> Result<(TlsMaterial, PolicySet, Secrets), StartFault> {
-    let tls = tls::load(tls).map_err(StartFault::Tls);
-    let policies = PolicySet::load(&config.policies.bundle).map_err(StartFault::Policies);
+pub(super) fn material(config: &Config, tls: &TlsSettings, now_us: i64) -> Result<Material, StartFault> {
+    let tls = tls::load(tls);
+    let policies = vouched(config, tls.as_ref().ok().map(|tls| &*tls.signers), now_us);
     let secrets = secrets(&config.keys).map_err(StartFault::Keys);
     match (tls, policies, secrets) {
-        (Ok(tls), Ok(policies), Ok(secrets)) => Ok((tls, policies, secrets)),
+        (Ok(tls), Ok(Some((vouched, history))), Ok(secrets)) => Ok(Material {
+            tls,
+            vouched,
+            history,
+            secrets,
+        }),
         (tls, policies, secrets) => {
-            let faults = [tls.err(), policies.err(), secrets.err()];
+            let faults = [tls.err().map(StartFault::Tls), policies.err(), secrets.err()];
             Err(StartFault::Several(faults.into_iter().flatten().collect()))
         }
     }
+}
+
+/// The bundle in its folder, judged by what the log knows. Without authorities nobody can judge it: then only its own faults are told.
+fn vouched(config: &Config, signers: Option<&Signers>, now_us: i64) -> Result<Option<(Vouched, History)>, StartFault> {
+    let refused = |refused: BundleRefused| StartFault::Policies(Box::new(refused));
+    let folder = &config.policies.bundle;
+    folder::recover(folder).map_err(|fault| StartFault::Reload(fault.to_string()))?;
+    let bundle = Bundle::read(folder).map_err(|faults| refused(BundleRefused::faulty(&faults)))?;
+    let Some(signers) = signers else {
+        let compiled = bundle.compile();
+        return compiled
+            .map(|_| None)
+            .map_err(|faults| refused(BundleRefused::faulty(&faults)));
+    };
+    let history = match History::read(&config.journal.database) {
+        Ok(history) => history,
+        // Opening it says so, with what to do.
+        Err(JournalFault::Absent(_)) => History::default(),
+        Err(fault) => return Err(StartFault::Journal(fault)),
+    };
+    let bench = Bench {
+        signers,
+        history: &history,
+        table: None,
+        now_s: now_us.div_euclid(1_000_000),
+    };
+    let vouched = judge(bundle, &bench).map_err(refused)?;
+    Ok(Some((vouched, history)))
 }
 
 fn secrets(keys: &KeysSection) -> Result<Secrets, Vec<PkiFault>> {

@@ -223,6 +223,36 @@ events! {
         at: String,
     }
 
+    /// A policy bundle was loaded or refused, or a load took a grant away.
+    Policy "policy" PolicyEvent {
+        /// `loaded`, `refused` or `revoked`.
+        result: String,
+        /// Who brought it: an officer's partner id, `start` or `reload`.
+        by: String,
+        /// Its serial number, when its envelope could be read.
+        serial: Option<u64>,
+        /// Its hash, when it could be compiled.
+        bun: Option<Digest>,
+        /// Hash of the bundle in force before.
+        prev: Option<Digest>,
+        /// SHA-256 of the signed statement.
+        stm: Option<Digest>,
+        /// Who signed it: partner ids with a blank between them.
+        signers: Option<String>,
+        /// The serial that it goes back from.
+        back: Option<u64>,
+        /// Grants that it has and the one before had not, or not so.
+        added: Option<u64>,
+        /// Grants that the one before had and it has not.
+        gone: Option<u64>,
+        /// Slug of the refusal.
+        code: Option<String>,
+        /// Id of the grant that is gone (`revoked`).
+        grant: Option<String>,
+        /// Id of the partner that is gone (`revoked`).
+        p: Option<String>,
+    }
+
     /// A payload and its key were deleted.
     Erased "erased" ErasedEvent {
         /// Exchange id.
@@ -241,7 +271,7 @@ impl Event {
             Self::Refusal(event) => event.x.as_deref(),
             Self::Relayed(event) => Some(&event.x),
             Self::Erased(event) => Some(&event.x),
-            Self::OfficerQuery(_) | Self::Start(_) | Self::Stop(_) | Self::Certificate(_) => None,
+            Self::OfficerQuery(_) | Self::Start(_) | Self::Stop(_) | Self::Certificate(_) | Self::Policy(_) => None,
         }
     }
 
@@ -253,6 +283,7 @@ impl Event {
             Self::Refusal(event) => Some(&event.p),
             Self::OfficerQuery(event) => Some(&event.who),
             Self::Certificate(event) => Some(&event.p),
+            Self::Policy(event) => Some(event.p.as_ref().unwrap_or(&event.by)),
             Self::Relayed(_) | Self::Start(_) | Self::Stop(_) | Self::Erased(_) => None,
         }
     }

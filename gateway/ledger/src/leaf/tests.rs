@@ -161,12 +161,24 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn policy()(
+        result in "[a-z]{1,9}", by in ".{0,9}", serial in option::of(0_u64..1 << 53), bun in option::of(any::<Hash>()),
+        prev in option::of(any::<Hash>()), signers in option::of(".{0,30}"), gone in option::of(0_u64..1 << 53),
+        code in option::of("[a-z-]{1,20}"), grant in option::of(".{0,9}"), p in option::of(".{0,9}"),
+    ) -> Event {
+        let (bun, prev, stm) = (bun.map(Digest), prev.map(Digest), prev.map(Digest));
+        Event::Policy(PolicyEvent { result, by, serial, bun, prev, stm, signers, back: serial, added: gone, gone, code, grant, p })
+    }
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let word = || ".{0,24}";
     prop_oneof![
         push(),
         pull(),
         refusal(),
+        policy(),
         (word(), reference(), 0_u64..1 << 53).prop_map(|(x, of, n)| {
             Event::Relayed(RelayedEvent {
                 x,

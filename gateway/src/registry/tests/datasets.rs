@@ -172,7 +172,7 @@ async fn reading_stops_when_told_and_never_sorts() {
         sizes.push(batch.num_rows());
         ControlFlow::Break(())
     });
-    assert_eq!((read.unwrap(), sizes.as_slice()), (8_192, &[8_192][..]));
+    assert_eq!((read.unwrap(), sizes.as_slice()), (1_024, &[1_024][..]));
     assert_eq!(ids(&registry, &Selection::all()).len(), 9_000);
     let reader = sqlite::open_reader(&place.settings).unwrap();
     for dataset in Dataset::ALL {

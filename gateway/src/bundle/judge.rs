@@ -1,0 +1,328 @@
+//! May this bundle come into force?
+//!
+//! Takes a bundle, the authorities, and what the log knows; gives a [`Vouched`] bundle. In this order, so that the first reason is the same everywhere: it
+//! compiles, it is signed, the files are the signed ones, its serial is due, each signature holds, both roles signed.
+//!
+//! A certificate has to be good when the bundle is first accepted. What the log says was accepted stays so: a gateway starts again with its bundle
+//! although an officer has left since.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ring::digest::{SHA256, digest};
+use ring::signature::{ECDSA_P256_SHA256_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm};
+use shuguan_policies::document::Fault;
+use shuguan_policies::envelope::{Algorithm, Envelope, Signature, Statement, hex};
+use shuguan_policies::{Bundle, PolicySet, Role};
+
+use super::history::{History, Load};
+use crate::edge::peer::Claim;
+use crate::edge::signers::Signers;
+use crate::refusal::Refusal;
+
+/// A signer's clock may be so much ahead of ours.
+const AHEAD_S: i64 = 300;
+/// Faults that a refusal shows.
+const FAULTS_SHOWN: usize = 20;
+
+/// Why a bundle does not come into force.
+#[derive(Clone, Debug)]
+pub struct BundleRefused {
+    /// The code.
+    pub refusal: Refusal,
+    /// Names, hashes and serial numbers; never a value.
+    pub detail: String,
+    /// Its serial, when its envelope could be read.
+    pub serial: Option<u64>,
+    /// Its hash, when it could be compiled.
+    pub bundle: Option<[u8; 32]>,
+}
+
+impl BundleRefused {
+    /// A refusal of a bundle that is known by nothing yet.
+    pub fn new(refusal: Refusal, detail: impl fmt::Display) -> Self {
+        Self {
+            refusal,
+            detail: detail.to_string(),
+            serial: None,
+            bundle: None,
+        }
+    }
+
+    /// A bundle that does not load.
+    pub fn faulty(faults: &[Fault]) -> Self {
+        let mut lines: Vec<String> = faults.iter().take(FAULTS_SHOWN).map(ToString::to_string).collect();
+        if faults.len() > FAULTS_SHOWN {
+            lines.push(format!("… and {} more", faults.len() - FAULTS_SHOWN));
+        }
+        Self::new(Refusal::BundleFaulty, lines.join("\n"))
+    }
+}
+
+impl fmt::Display for BundleRefused {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { refusal, detail, .. } = self;
+        write!(
+            out,
+            "{} {}: {}\n{detail}\n   next: {}",
+            refusal.code(),
+            refusal.slug(),
+            refusal.en(),
+            refusal.next()
+        )
+    }
+}
+
+/// An officer whose signature holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// Partner id; the SPIFFE id when the partner table no longer has the officer.
+    pub id: String,
+    /// Policy officer or security officer.
+    pub role: Role,
+}
+
+/// A bundle whose signatures were judged. Only [`judge`] makes one.
+#[derive(Debug)]
+pub struct Vouched {
+    pub(super) bundle: Bundle,
+    pub(super) set: Arc<PolicySet>,
+    pub(super) statement: Statement,
+    pub(super) signers: Vec<Signer>,
+    pub(super) accepted: bool,
+}
+
+impl Vouched {
+    /// What it allows.
+    pub fn set(&self) -> Arc<PolicySet> {
+        Arc::clone(&self.set)
+    }
+
+    /// What was signed.
+    pub fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    /// Who signed.
+    pub fn signers(&self) -> &[Signer] {
+        &self.signers
+    }
+
+    /// Whether the log knows it already.
+    pub fn accepted(&self) -> bool {
+        self.accepted
+    }
+
+    /// As the log will know it.
+    pub(super) fn load(&self) -> Load {
+        Load {
+            serial: self.statement.serial,
+            bundle: self.set.hash(),
+            statement: digest_of(&self.statement),
+        }
+    }
+}
+
+/// Against what a bundle is judged.
+#[derive(Debug)]
+pub struct Bench<'a> {
+    /// Authorities and revocation lists.
+    pub signers: &'a Signers,
+    /// What the log knows.
+    pub history: &'a History,
+    /// The partner table in force, which has to know the signers; the bundle's own at a first start.
+    pub table: Option<&'a PolicySet>,
+    /// Seconds since 1970.
+    pub now_s: i64,
+}
+
+/// SHA-256 of a statement's text.
+pub(super) fn digest_of(statement: &Statement) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, statement.text().as_bytes()).as_ref());
+    hash
+}
+
+/// Judges a bundle.
+///
+/// # Errors
+/// The first reason against it.
+pub fn judge(bundle: Bundle, bench: &Bench<'_>) -> Result<Vouched, BundleRefused> {
+    let set = bundle.compile().map_err(|faults| BundleRefused::faulty(&faults))?;
+    let hash = set.hash();
+    let envelope = read(&bundle).map_err(|refused| BundleRefused {
+        bundle: Some(hash),
+        ..refused
+    })?;
+    let refused = |refused: BundleRefused| BundleRefused {
+        serial: Some(envelope.statement.serial),
+        bundle: Some(hash),
+        ..refused
+    };
+    unchanged(&bundle, hash, &envelope.statement).map_err(refused)?;
+    let accepted = due(&envelope.statement, bench.history).map_err(refused)?;
+    let signers = signers(&envelope, &set, bench, accepted).map_err(refused)?;
+    Ok(Vouched {
+        bundle,
+        set: Arc::new(set),
+        statement: envelope.statement,
+        signers,
+        accepted,
+    })
+}
+
+fn read(bundle: &Bundle) -> Result<Envelope, BundleRefused> {
+    let Some(text) = bundle.envelope() else {
+        return Err(BundleRefused::new(
+            Refusal::BundleUnsigned,
+            "there is no `bundle.sig` in it",
+        ));
+    };
+    let envelope = Envelope::parse(text).map_err(|fault| BundleRefused::new(Refusal::BundleMalformed, fault))?;
+    if envelope.signatures.is_empty() {
+        return Err(BundleRefused::new(
+            Refusal::BundleUnsigned,
+            "`bundle.sig` holds no signature",
+        ));
+    }
+    Ok(envelope)
+}
+
+fn unchanged(bundle: &Bundle, hash: [u8; 32], statement: &Statement) -> Result<(), BundleRefused> {
+    let tampered = |what: &str, signed: &[u8; 32], found: &[u8; 32]| {
+        let detail = format!("{what}: signed sha256:{}, found sha256:{}", hex(signed), hex(found));
+        Err(BundleRefused::new(Refusal::BundleTampered, detail))
+    };
+    let files = bundle.files_hash();
+    if files != statement.files {
+        return tampered(
+            "a file was changed, added or removed after signing",
+            &statement.files,
+            &files,
+        );
+    }
+    if hash != statement.bundle {
+        let what = "the files are the signed ones, but this program's record types give them another meaning";
+        return tampered(what, &statement.bundle, &hash);
+    }
+    Ok(())
+}
+
+/// Whether its turn has come; true when the log has accepted this very statement before, and nothing newer.
+fn due(statement: &Statement, history: &History) -> Result<bool, BundleRefused> {
+    let Some(newest) = history.newest() else {
+        return Ok(false);
+    };
+    if newest.statement == digest_of(statement) {
+        return Ok(true);
+    }
+    let serial = statement.serial;
+    if serial <= newest.serial {
+        let detail = format!("it has serial {serial}; the log knows serial {}", newest.serial);
+        return Err(BundleRefused::new(Refusal::BundleStale, detail));
+    }
+    if statement.replaces != Some(newest.bundle) {
+        let named = statement.replaces.map_or("none".to_owned(), |hash| hex(&hash));
+        let detail = format!("it replaces {named}; in force is sha256:{}", hex(&newest.bundle));
+        return Err(BundleRefused::new(Refusal::BundleBase, detail));
+    }
+    let goes_back = history.had(&statement.bundle);
+    match statement.goes_back_from {
+        None if goes_back => {
+            let detail = format!("this bundle was in force before serial {}", newest.serial);
+            Err(BundleRefused::new(Refusal::BundleGoesBack, detail))
+        }
+        Some(from) if from != newest.serial => {
+            let detail = format!("it goes back from serial {from}; in force is serial {}", newest.serial);
+            Err(BundleRefused::new(Refusal::BundleGoesBack, detail))
+        }
+        _ => Ok(false),
+    }
+}
+
+fn signers(
+    envelope: &Envelope,
+    set: &PolicySet,
+    bench: &Bench<'_>,
+    accepted: bool,
+) -> Result<Vec<Signer>, BundleRefused> {
+    let mut signers = Vec::new();
+    let mut keys: Vec<Vec<u8>> = Vec::new();
+    for signature in &envelope.signatures {
+        let by = &signature.by;
+        let fault = |what: &str| {
+            let detail = format!("the signature of `{}` as {}: {what}", by.spiffe, by.role.name());
+            BundleRefused::new(Refusal::BundleSigner, detail)
+        };
+        let claim = certified(signature, set, bench, accepted).map_err(|what| fault(&what))?;
+        if !holds(signature, &claim, &envelope.statement) {
+            return Err(fault("it does not hold: what was signed is not what stands here"));
+        }
+        let known = bench.table.unwrap_or(set).partner_by_spiffe(&by.spiffe);
+        if known.is_none() && !accepted {
+            return Err(fault("the partner table in force has no such officer"));
+        }
+        if keys.contains(&claim.public_key) {
+            return Err(fault("the same key has signed already"));
+        }
+        keys.push(claim.public_key);
+        signers.push(Signer {
+            id: known.map_or_else(|| by.spiffe.clone(), |partner| partner.id.clone()),
+            role: by.role,
+        });
+    }
+    let signed = |role| signers.iter().any(|signer: &Signer| signer.role == role);
+    for (role, missing) in [
+        (Role::PolicyOfficer, "a policy officer"),
+        (Role::SecurityOfficer, "a security officer"),
+    ] {
+        if !signed(role) {
+            let detail = format!("the signature of {missing} is missing");
+            return Err(BundleRefused::new(Refusal::BundleQuorum, detail));
+        }
+    }
+    Ok(signers)
+}
+
+/// The signer's certificate, if it may sign: its chain, its name, its moment.
+fn certified(signature: &Signature, set: &PolicySet, bench: &Bench<'_>, accepted: bool) -> Result<Claim, String> {
+    let by = &signature.by;
+    let said = |refusal: Refusal| format!("{} {}", refusal.code(), refusal.en());
+    let leaf = by.certificates.first().ok_or_else(|| said(Refusal::NoCertificate))?;
+    let claim = Claim::read(leaf).map_err(said)?;
+    if claim.spiffe != by.spiffe || claim.algorithm != Some(by.algorithm) {
+        return Err("its certificate is another officer's, or of another kind of key".into());
+    }
+    let ours = by
+        .spiffe
+        .strip_prefix("spiffe://")
+        .and_then(|rest| rest.split_once('/'));
+    if ours.is_none_or(|(domain, _)| domain != set.trust_domain()) {
+        return Err("its certificate is of another trust domain".into());
+    }
+    // When it was made, the certificate had to be valid, whoever judges it later.
+    bench
+        .signers
+        .good_then(&by.certificates, by.signed_at_s)
+        .map_err(said)?;
+    if accepted {
+        return Ok(claim);
+    }
+    if by.signed_at_s > bench.now_s.saturating_add(AHEAD_S) {
+        return Err("it was made in the future: compare the clocks".into());
+    }
+    bench.signers.good_now(&by.certificates, bench.now_s).map_err(said)?;
+    Ok(claim)
+}
+
+fn holds(signature: &Signature, claim: &Claim, statement: &Statement) -> bool {
+    let algorithm: &'static dyn VerificationAlgorithm = match signature.by.algorithm {
+        Algorithm::Ed25519 => &ED25519,
+        Algorithm::EcdsaP256 => &ECDSA_P256_SHA256_ASN1,
+    };
+    let key = UnparsedPublicKey::new(algorithm, &claim.public_key);
+    key.verify(&signature.by.message(statement), &signature.bytes).is_ok()
+}
+
+#[cfg(test)]
+mod tests;
