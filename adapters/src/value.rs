@@ -10,6 +10,7 @@ mod fold;
 pub mod name;
 mod number;
 mod org_code;
+pub mod permanent_residence;
 mod phone;
 mod private_use;
 mod reg_no;
