@@ -3,8 +3,11 @@
 #[path = "checks.rs"]
 mod checks;
 
+/// A name and what runs under it.
+pub(crate) type Target = (&'static str, fn(&[u8]));
+
 /// Names and bodies. A folder `corpus/<name>` belongs to each.
-pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub(crate) const TARGETS: &[Target] = &[
     ("delimited", delimited),
     ("ndjson", ndjson),
     ("values", checks::check_values),
