@@ -92,7 +92,7 @@ fn said_of(record: &'static RecordType, content_type: &str, feed: &[u8]) -> Stri
     };
     let mut said = String::new();
     let mut say = |what: &dyn Debug| write!(said, "{what:?} {what:#?} ").unwrap();
-    let mut decoder = Decoder::new(record, &wanted, layout_of(content_type), limits, TODAY);
+    let mut decoder = Decoder::new(record, &wanted, &layout_of(content_type), limits, TODAY);
     for frame in feed.chunks(997) {
         if let Err(unreadable) = decoder.feed(frame) {
             say(&unreadable);
