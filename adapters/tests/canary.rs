@@ -28,7 +28,7 @@ fn nothing_that_a_decoder_says_of_itself_holds_a_value() {
             let mut feed = Vec::new();
             write_sample(
                 record,
-                layout_of(content_type),
+                &layout_of(content_type),
                 40,
                 SEED + at + of,
                 Dirt::spread(40.0),
