@@ -19,3 +19,4 @@ mod rejects;
 mod start;
 mod tamper;
 mod tls;
+mod workbooks;
