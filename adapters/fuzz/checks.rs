@@ -132,7 +132,7 @@ impl Outcome {
         frames: &[&[u8]],
     ) -> Self {
         let layout = Layout::from_content_type(content_type).expect("a target names content types that are decoded");
-        let mut decoder = Decoder::new(record, wanted, layout, limits, TODAY);
+        let mut decoder = Decoder::new(record, wanted, &layout, limits, TODAY);
         let mut parts = Vec::new();
         let mut rejects = Vec::new();
         let fed = frames.iter().try_for_each(|frame| {

@@ -28,7 +28,7 @@ fn nothing_that_a_decoder_says_of_itself_holds_a_value() {
             let mut feed = Vec::new();
             write_sample(
                 record,
-                layout_of(content_type),
+                &layout_of(content_type),
                 40,
                 SEED + at + of,
                 Dirt::spread(40.0),
@@ -92,7 +92,7 @@ fn said_of(record: &'static RecordType, content_type: &str, feed: &[u8]) -> Stri
     };
     let mut said = String::new();
     let mut say = |what: &dyn Debug| write!(said, "{what:?} {what:#?} ").unwrap();
-    let mut decoder = Decoder::new(record, &wanted, layout_of(content_type), limits, TODAY);
+    let mut decoder = Decoder::new(record, &wanted, &layout_of(content_type), limits, TODAY);
     for frame in feed.chunks(997) {
         if let Err(unreadable) = decoder.feed(frame) {
             say(&unreadable);

@@ -117,7 +117,7 @@ fn every_character_of_gb18030_passes_our_decoder_or_is_refused_as_a_control_char
         rejects_kept_max: 1000,
         ..DecodeLimits::default()
     };
-    let mut decoder = Decoder::new(record, &["ent_name"], layout, limits, today());
+    let mut decoder = Decoder::new(record, &["ent_name"], &layout, limits, today());
     let mut feed = b"ent_name\n".to_vec();
     let mut expected = Vec::new();
     let mut refused = Vec::new();
