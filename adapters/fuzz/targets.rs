@@ -9,7 +9,9 @@ pub(crate) type Target = (&'static str, fn(&[u8]));
 /// Names and bodies. A folder `corpus/<name>` belongs to each.
 pub(crate) const TARGETS: &[Target] = &[
     ("delimited", delimited),
+    ("json", json),
     ("ndjson", ndjson),
+    ("xml", xml),
     ("values", checks::check_values),
 ];
 
@@ -21,6 +23,9 @@ pub(crate) fn delimited(data: &[u8]) {
             "text/csv; charset=gb18030",
             "text/tab-separated-values; charset=gb18030",
             "text/csv; charset=utf-8; delimiter=\"|\"",
+            "text/csv; charset=gb18030; delimiter=\"|!|\"; quotes=none",
+            "text/csv; charset=utf-8; delimiter=\"@#\"; quotes=none",
+            "text/csv; charset=gb18030; delimiter=esc",
         ],
         data,
     );
@@ -33,6 +38,22 @@ pub(crate) fn ndjson(data: &[u8]) {
             "application/x-ndjson; charset=utf-8",
             "application/x-ndjson; charset=gb18030",
         ],
+        data,
+    );
+}
+
+/// One JSON document.
+pub(crate) fn json(data: &[u8]) {
+    checks::check_decode(
+        &["application/json; charset=utf-8", "application/json; charset=gb18030"],
+        data,
+    );
+}
+
+/// One XML document.
+pub(crate) fn xml(data: &[u8]) {
+    checks::check_decode(
+        &["application/xml; charset=utf-8", "application/xml; charset=gb18030"],
         data,
     );
 }

@@ -4,7 +4,11 @@ An input of a decoder is four bytes (content type, record type, wanted fields, l
 that a fuzzer found are added by hand under a name that says what they did.
 """
 
+import csv
+import io
+import json
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 here = Path(__file__).parent
 feeds = here / "../../feeds"
@@ -27,9 +31,24 @@ def text_of(path):
 
 
 for path in sorted(feeds.glob("*/*.*")):
+    if path.stem.count("."):
+        continue
     record = f"{path.parent.name}/{path.stem}"
     text = "".join(text_of(path).splitlines(keepends=True)[:4])
     name = record.replace("/", "-")
+    if path.suffix == ".csv":
+        rows = list(csv.DictReader(io.StringIO(text)))
+    elif path.suffix == ".ndjson":
+        rows = [json.loads(line) for line in text.splitlines()]
+    else:
+        continue
+    whole = json.dumps({"IsSuccess": True, "TotalCount": len(rows), "DataList": rows}, ensure_ascii=False)
+    write("json", f"{name}-envelope", bytes([0, byte(record), 0, 0]) + whole.encode())
+    write("json", f"{name}-gb18030-cut", bytes([1, byte(record), 3, 9]) + json.dumps(rows, ensure_ascii=False).encode("gb18030"))
+    cells = ["".join(f"<{key}>{escape(str(value))}</{key}>" for key, value in row.items() if key) for row in rows]
+    document = "<PACKAGE><DATA>" + "".join(f"<ROW>{row}</ROW>\n" for row in cells) + "</DATA></PACKAGE>"
+    write("xml", f"{name}-utf8", bytes([0, byte(record), 0, 0]) + document.encode())
+    write("xml", f"{name}-gb18030-cut", bytes([1, byte(record), 3, 9]) + document.encode("gb18030"))
     if path.suffix == ".csv":
         write("delimited", f"{name}-utf8", bytes([0, byte(record), 0, 0]) + text.encode())
         write("delimited", f"{name}-gb18030-cut", bytes([1, byte(record), 3, 9]) + text.encode("gb18030"))
