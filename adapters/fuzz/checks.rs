@@ -8,7 +8,7 @@ use arrow_array::types::{Date32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 use shuguan_adapters::catalogue::{Class, Field, FieldType, RecordType, record_types};
 use shuguan_adapters::code::tables;
-use shuguan_adapters::decode::{Counts, DecodeLimits, Decoder, Unreadable};
+use shuguan_adapters::decode::{Counts, DecodeLimits, Decoder, Ended, Unreadable};
 use shuguan_adapters::layout::Layout;
 use shuguan_adapters::reject::Reject;
 use shuguan_adapters::value::{Scratch, Value, date, parse};
@@ -141,7 +141,16 @@ impl Outcome {
             rejects.extend(decoder.take_rejects());
             fed
         });
-        let ended = fed.and_then(|()| decoder.finish());
+        let ended = fed.and_then(|()| {
+            loop {
+                let ended = decoder.finish()?;
+                parts.extend(std::iter::from_fn(|| decoder.next_part()));
+                rejects.extend(decoder.take_rejects());
+                if !matches!(ended, Ended::More) {
+                    return Ok(());
+                }
+            }
+        });
         parts.extend(std::iter::from_fn(|| decoder.next_part()));
         rejects.extend(decoder.take_rejects());
         if ended.is_err() {

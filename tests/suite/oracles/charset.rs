@@ -4,7 +4,7 @@ use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use encoding_rs::GB18030;
 use shuguan_adapters::catalogue::record_type;
-use shuguan_adapters::decode::{DecodeLimits, Decoder};
+use shuguan_adapters::decode::{DecodeLimits, Decoder, Ended};
 use shuguan_adapters::layout::Layout;
 
 use super::{Difference, ask, explained, today};
@@ -138,7 +138,7 @@ fn every_character_of_gb18030_passes_our_decoder_or_is_refused_as_a_control_char
     for frame in feed.chunks(60_000) {
         decoder.feed(frame).expect("a frame");
     }
-    decoder.finish().expect("the end");
+    assert_eq!(decoder.finish(), Ok(Ended::Whole));
     let rejected: Vec<u64> = decoder.take_rejects().iter().map(|reject| reject.row).collect();
     assert_eq!(rejected, refused);
     let mut expected = expected.into_iter();
