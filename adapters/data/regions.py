@@ -25,6 +25,12 @@ LACKING = {
     "610981": (2021, None), "653228": (2024, None), "653229": (2024, None), "654203": (2021, None), "659011": (2021, None),
     "659012": (2022, None),
 }
+# Abolished since 2020, which both tables precede: the year of the announcement. 2021 and 2023: the successor stands in LACKING.
+ENDED = {
+    "330103": 2021, "330104": 2021, "350402": 2021, "350403": 2021, "350427": 2021, "350625": 2021, "350681": 2021, "410306": 2021,
+    "410322": 2021, "410381": 2021, "431121": 2021, "450127": 2021, "513425": 2021, "520522": 2021, "532331": 2021, "610322": 2021,
+    "610928": 2021, "654223": 2021, "540422": 2023, "540530": 2023, "500105": 2025, "500112": 2025,
+}
 # Provinces of the residence permits for people of Hong Kong, Macao and Taiwan.
 PERMITS = {"810000": (2018, None), "820000": (2018, None), "830000": (2018, None)}
 
@@ -44,7 +50,15 @@ for code, years in seen.items():
     if code not in rows:
         last = max(years)
         rows[code].add((BEGIN if min(years) == 2002 else min(years), None if last == newest else last + 1))
+        continue
+    # A code that came back, mostly the 01 of a city's districts: the announcements name its first life only. A year at either end is
+    # no gap, since a revision may be older than its date, and a code that only one revision has is a slip there.
+    gap = {year for year in years if not any(first - 1 <= year <= (last or 9999) + 1 for first, last in rows[code])}
+    if len(gap) > 1:
+        rows[code].add((min(gap), None if max(gap) == newest else max(gap) + 1))
 
+for code, end in ENDED.items():
+    rows[code] = {(first, last or end) for first, last in rows[code]}
 for code, span in {**LACKING, **STATISTICAL, **PERMITS}.items():
     rows[code].add(span)
 

@@ -10,7 +10,7 @@ mod tests;
 
 use crate::catalogue::RecordType;
 use crate::reject::RejectCode;
-use crate::value::{Scratch, Value, citizen_id};
+use crate::value::{Scratch, Value, citizen_id, permanent_residence};
 
 /// Canonical codes of document types whose numbers have a form that can be checked.
 const RESIDENT_CARD: i64 = 1;
@@ -171,7 +171,7 @@ impl Rules {
         match (part, value) {
             (Part::ResidentId, Value::Text(id)) => noted.holder = holder(id),
             (Part::TypedNo, Value::Text(number)) => {
-                noted.document.permanent_residence = permanent_residence(number).err();
+                noted.document.permanent_residence = permanent_residence::check(number).err();
                 match citizen_id::parse(number, &mut self.scratch, self.today) {
                     Ok(id) => {
                         noted.holder = holder(id);
@@ -344,31 +344,4 @@ fn typed(wanted: &[&'static str]) -> Vec<(usize, usize)> {
     kinds
         .filter_map(|(slot, name)| Some((slot, number(name.strip_suffix(TYPE)?)?)))
         .collect()
-}
-
-/// 外国人永久居留身份证: three letters and twelve digits, or since 2023-12-01 eighteen digits that begin with 9 and end in a check
-/// character of ISO 7064 MOD 11-2.
-fn permanent_residence(number: &str) -> Result<(), RejectCode> {
-    match number.as_bytes() {
-        bytes @ [_, _, _, rest @ ..] if bytes.len() == 15 => {
-            let letters = bytes.iter().take(3).all(u8::is_ascii_uppercase);
-            if letters && rest.iter().all(u8::is_ascii_digit) {
-                Ok(())
-            } else {
-                Err(RejectCode::BadAlphabet)
-            }
-        }
-        [first @ .., last] if number.len() == 18 => {
-            if !number.starts_with('9') || !first.iter().all(u8::is_ascii_digit) {
-                return Err(RejectCode::BadAlphabet);
-            }
-            let check = first.try_into().ok().and_then(citizen_id::check_character);
-            if check == Some(char::from(*last)) {
-                Ok(())
-            } else {
-                Err(RejectCode::BadChecksum)
-            }
-        }
-        _ => Err(RejectCode::BadLength),
-    }
 }

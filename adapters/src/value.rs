@@ -7,15 +7,17 @@ pub mod citizen_id;
 pub mod date;
 mod document;
 mod fold;
-mod name;
+pub mod name;
 mod number;
 mod org_code;
+pub mod permanent_residence;
 mod phone;
+mod private_use;
 mod reg_no;
 pub mod region;
-mod taxpayer_id;
+pub mod taxpayer_id;
 mod text;
-mod uscc;
+pub mod uscc;
 
 #[cfg(test)]
 mod tests;
@@ -131,7 +133,7 @@ fn read<'a>(field: &Field, sent: &'a str, scratch: &'a mut Scratch, today: i32) 
             number if number == "0" || fold::is_placeholder(number) => Ok(Value::Missing),
             number => Ok(Value::Text(number)),
         },
-        FieldType::Name => name::parse(sent).map(Value::Text),
+        FieldType::Name => name::parse(sent, scratch).map(Value::Text),
         FieldType::Text(max) => text::parse(sent, max, scratch).map(Value::Text),
         FieldType::Region => region::parse(sent, scratch).map(Value::Text),
         FieldType::Division(digits) => region::division(sent, digits, scratch).map(Value::Text),

@@ -10,6 +10,7 @@ mod idempotency;
 mod layouts;
 mod leaks;
 mod modes;
+mod oracles;
 mod people;
 mod policies;
 mod quality;

@@ -5,7 +5,7 @@
 //! code was in force when its holder was born is no ground to refuse: numbers were issued from the mid-1980s on, whatever the birth.
 
 use super::date::{YEARS, days_from_civil, days_in_month};
-use super::fold::{digits, identifier};
+use super::fold::{digits, identifier, misfit};
 use super::region::{self, Level};
 use super::{RejectCode, Scratch};
 
@@ -29,7 +29,7 @@ pub fn parse<'a>(sent: &'a str, scratch: &'a mut Scratch, today: i32) -> Result<
         raise(id, made)?;
         id = made;
     }
-    let bytes = id.as_bytes().try_into().map_err(|_| RejectCode::BadLength)?;
+    let bytes = id.as_bytes().try_into().map_err(|_| misfit(id, &[15, 18]))?;
     check(bytes, today).map(|()| id)
 }
 
@@ -57,7 +57,7 @@ pub fn check_character(first: &[u8; 17]) -> Option<char> {
 }
 
 /// All 18 characters at once: arrays of known length keep this free of branches.
-fn check(id: &[u8; 18], today: i32) -> Result<(), RejectCode> {
+pub(super) fn check(id: &[u8; 18], today: i32) -> Result<(), RejectCode> {
     let [first @ .., last] = id;
     let figures: [u32; 17] = first.map(|byte| u32::from(byte.wrapping_sub(b'0')));
     let largest = figures.iter().fold(0, |largest, figure| largest.max(*figure));
@@ -87,6 +87,13 @@ fn check(id: &[u8; 18], today: i32) -> Result<(), RejectCode> {
         Level::Unknown => Err(RejectCode::UnknownRegion),
         Level::Province | Level::Prefecture | Level::County => Ok(()),
     }
+}
+
+/// Whether the 15 digits can be a number of before 1999: a day of the calendar in a known province.
+pub(super) fn is_short(number: &str) -> bool {
+    let mut raised = String::new();
+    let raised = raise(number, &mut raised).is_ok().then_some(raised);
+    raised.is_some_and(|id| id.as_bytes().try_into().is_ok_and(|id| check(id, i32::MAX).is_ok()))
 }
 
 /// From 15 digits to 18: the century and the check character are put in. Order numbers 996 to 999 were kept for centenarians.

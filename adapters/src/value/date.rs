@@ -3,6 +3,11 @@
 //! Takes text; gives days since 1970-01-01, months as `yyyyMM`, microseconds since 1970-01-01T00:00:00Z, or nothing for an open end.
 //! Times without an offset are Asia/Shanghai, summer time of 1986–1991 and of the 1940s included: a birth date that a Java system
 //! wrote as milliseconds would otherwise move by a day. Refuses days that do not exist, and never invents one that was not named.
+//!
+//! Precision reaches the column as the column's type: `Date32` is a day, `yyyyMM` a month, a timestamp a moment. What was written more
+//! precisely is cut to it; what was written less precisely is refused as [`RejectCode::ImpreciseDate`], since every way of keeping it
+//! (the first of the month, a second column, text) would be taken for a day by somebody further on. The one exception is a moment: a day
+//! without a time is its midnight, because nobody takes the second in which a row was changed for more than an order.
 
 mod form;
 mod shanghai;
@@ -60,8 +65,8 @@ pub(super) const fn days_in_month(year: u32, month: u32) -> u32 {
 pub fn day(sent: &str) -> Result<Option<i32>, RejectCode> {
     match form::read(sent)? {
         Form::Open => Ok(None),
-        Form::Epoch(micros) => Ok(Some(shanghai::shanghai_day(micros))),
-        Form::Stamp(Stamp { day: None, .. }) => Err(RejectCode::ImpreciseDate),
+        Form::Epoch(micros) => in_years(micros).map(|micros| Some(shanghai::shanghai_day(micros))),
+        Form::Stamp(stamp @ Stamp { day: None, .. }) => Err(imprecise(&stamp)),
         Form::Stamp(stamp) if stamp.offset.is_some() => {
             moment(&stamp).map(|micros| Some(shanghai::shanghai_day(micros)))
         }
@@ -75,8 +80,12 @@ pub(super) fn month<'a>(sent: &str, scratch: &'a mut Scratch) -> Result<Option<&
         Form::Open => return Ok(None),
         Form::Epoch(micros) => month_of(shanghai::shanghai_day(micros))?,
         Form::Stamp(Stamp {
-            day: None, year, month, ..
+            day: None,
+            year,
+            month: Some(month),
+            ..
         }) => (year, month),
+        Form::Stamp(stamp @ Stamp { day: None, .. }) => return Err(imprecise(&stamp)),
         Form::Stamp(stamp) => month_of(local_day(&stamp)?)?,
     };
     if !YEARS.contains(&year) || days_in_month(year, month) == 0 {
@@ -96,29 +105,54 @@ pub(super) fn month<'a>(sent: &str, scratch: &'a mut Scratch) -> Result<Option<&
 pub fn instant(sent: &str) -> Result<Option<i64>, RejectCode> {
     match form::read(sent)? {
         Form::Open => Ok(None),
-        Form::Epoch(micros) => Ok(Some(micros)),
-        Form::Stamp(Stamp { day: None, .. }) => Err(RejectCode::ImpreciseDate),
+        Form::Epoch(micros) => in_years(micros).map(Some),
+        Form::Stamp(stamp @ Stamp { day: None, .. }) => Err(imprecise(&stamp)),
         Form::Stamp(stamp) => moment(&stamp).map(Some),
     }
 }
 
-fn local_day(stamp: &Stamp) -> Result<i32, RejectCode> {
-    if !YEARS.contains(&stamp.year) {
-        return Err(RejectCode::BadDate);
+/// Why a reading without a day is none: less was named than is asked for, or there is no such month or year.
+fn imprecise(stamp: &Stamp) -> RejectCode {
+    let exists = stamp.month.is_none_or(|month| days_in_month(stamp.year, month) > 0);
+    if YEARS.contains(&stamp.year) && exists {
+        RejectCode::ImpreciseDate
+    } else {
+        RejectCode::BadDate
     }
-    stamp
-        .day
-        .and_then(|day| days_from_civil(stamp.year, stamp.month, day))
+}
+
+fn local_day(stamp: &Stamp) -> Result<i32, RejectCode> {
+    if YEARS.contains(&stamp.year) {
+        calendar_day(stamp)
+    } else {
+        Err(RejectCode::BadDate)
+    }
+}
+
+/// The moment, when its day in Shanghai lies in the years of a date.
+fn in_years(micros: i64) -> Result<i64, RejectCode> {
+    let (year, _, _) = civil_from_days(shanghai::shanghai_day(micros));
+    match u32::try_from(year) {
+        Ok(year) if YEARS.contains(&year) => Ok(micros),
+        _ => Err(RejectCode::BadDate),
+    }
+}
+
+fn calendar_day(stamp: &Stamp) -> Result<i32, RejectCode> {
+    let Stamp { month, day, .. } = stamp;
+    month
+        .zip(*day)
+        .and_then(|(month, day)| days_from_civil(stamp.year, month, day))
         .ok_or(RejectCode::BadDate)
 }
 
 fn moment(stamp: &Stamp) -> Result<i64, RejectCode> {
-    let wall = i64::from(local_day(stamp)?) * DAY + i64::from(stamp.second_of_day);
+    let wall = i64::from(calendar_day(stamp)?) * DAY + i64::from(stamp.second_of_day);
     let seconds = match stamp.offset {
         Some(offset) => wall - i64::from(offset),
         None => shanghai::utc_from_wall(wall),
     };
-    Ok(seconds * 1_000_000 + i64::from(stamp.micros))
+    in_years(seconds * 1_000_000 + i64::from(stamp.micros))
 }
 
 fn month_of(days: i32) -> Result<(u32, u32), RejectCode> {

@@ -2,6 +2,8 @@
 //!
 //! Takes any text; gives what is left of it. Refuses nothing.
 
+use super::RejectCode;
+
 /// The value without what surrounds it: ASCII, ideographic and zero-width blanks, and the apostrophe by which spreadsheets mark text.
 pub fn trimmed(sent: &str) -> &str {
     // Nearly every value needs nothing.
@@ -16,7 +18,7 @@ pub fn trimmed(sent: &str) -> &str {
 }
 
 /// Blanks of every kind, but no character that would change what is read.
-fn is_blank(char: char) -> bool {
+pub(super) fn is_blank(char: char) -> bool {
     char.is_whitespace() || matches!(char, '\u{200B}' | '\u{FEFF}')
 }
 
@@ -63,6 +65,15 @@ pub(super) fn narrow(char: char) -> char {
         other => other,
     };
     ascii.to_ascii_uppercase()
+}
+
+/// Why an identifier has none of these lengths: a character foreign to it takes more than one byte, or there are more or fewer.
+pub(super) fn misfit(identifier: &str, lengths: &[usize]) -> RejectCode {
+    if lengths.contains(&identifier.chars().count()) {
+        RejectCode::BadAlphabet
+    } else {
+        RejectCode::BadLength
+    }
 }
 
 /// A run of ASCII digits as a number; `None` for anything else. At most 9 digits.

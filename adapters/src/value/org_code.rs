@@ -3,7 +3,7 @@
 //! Takes 9 characters, with or without the hyphen before the last; gives them without it. Refuses another length or alphabet and a
 //! wrong check character.
 
-use super::fold::identifier;
+use super::fold::{identifier, misfit};
 use super::{RejectCode, Scratch};
 
 /// Weights of the first 8 characters, 3^i mod 11.
@@ -17,6 +17,9 @@ pub(super) fn parse<'a>(sent: &'a str, scratch: &'a mut Scratch) -> Result<&'a s
         made.clear();
         made.extend(code.chars().filter(|char| *char != '-'));
         code = made;
+    }
+    if code.len() != 9 {
+        return Err(misfit(code, &[9]));
     }
     check(code.as_bytes()).map(|()| code)
 }

@@ -3,14 +3,14 @@
 //! Takes digits; gives them. Refuses another length or alphabet, and 15 digits whose last is not the one that ISO 7064 MOD 11,10 gives.
 //! The older 13 have no check digit.
 
-use super::fold::identifier;
+use super::fold::{identifier, misfit};
 use super::{RejectCode, Scratch};
 
 /// The number in its 15 or 13 digits.
 pub(super) fn parse<'a>(sent: &'a str, scratch: &'a mut Scratch) -> Result<&'a str, RejectCode> {
     let number = identifier(sent, &mut scratch.folded);
     if !matches!(number.len(), 13 | 15) {
-        return Err(RejectCode::BadLength);
+        return Err(misfit(number, &[13, 15]));
     }
     if !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(RejectCode::BadAlphabet);

@@ -24,6 +24,16 @@ pub enum Level {
     County,
 }
 
+/// The lines, in the order of their codes.
+static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let mut rows: Vec<Row> = lines().collect();
+    rows.sort_unstable();
+    rows
+});
+
+/// A code with the first and the last year of one span in which it was in force.
+type Row = (u32, u32, Option<u32>);
+
 /// One bit for each code that ever was, at each level.
 struct Known {
     counties: Box<[u64]>,
@@ -37,7 +47,7 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
         prefectures: bits(10_000),
         provinces: bits(100),
     };
-    for (code, _, _) in rows() {
+    for (code, _, _) in lines() {
         set(&mut known.counties, code);
         set(&mut known.prefectures, code / 100);
         set(&mut known.provinces, code / 10_000);
@@ -61,9 +71,15 @@ pub fn level(code: u32) -> Level {
 
 /// The years in which a code was in force, each as first and last; the last is `None` while it lasts.
 pub fn years(code: u32) -> impl Iterator<Item = (u32, Option<u32>)> {
-    rows()
-        .filter(move |row| row.0 == code)
-        .map(|(_, from, until)| (from, until))
+    let from = ROWS.partition_point(|row| row.0 < code);
+    let rows = ROWS.iter().skip(from).take_while(move |row| row.0 == code);
+    rows.map(|(_, from, until)| (*from, *until))
+}
+
+/// Whether a code was in force at some time of a year. A code that was not is no ground to refuse a number: resident ids were issued from
+/// the mid-1980s on with the code of that time, whatever the year of birth, and registers keep codes for years after they ended.
+pub fn in_force(code: u32, year: u32) -> bool {
+    years(code).any(|(first, last)| first <= year && last.is_none_or(|last| year <= last))
 }
 
 /// A county code.
@@ -103,7 +119,7 @@ fn in_province(code: &str) -> Result<(), RejectCode> {
     }
 }
 
-fn rows() -> impl Iterator<Item = (u32, u32, Option<u32>)> {
+fn lines() -> impl Iterator<Item = Row> {
     TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
         let (code, years) = line.split_once(' ')?;
         let (from, until) = years.split_once('-')?;

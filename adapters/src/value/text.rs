@@ -1,9 +1,11 @@
 //! Free text: addresses, names of units, scopes of business.
 //!
-//! Takes text of a bounded number of characters; gives it without the blanks around it, line breaks and tabs inside as single blanks.
+//! Takes text of a bounded number of characters; gives it without the blanks around it, line breaks and tabs inside as single blanks, and
+//! real characters for the private-use points that older charsets had for them.
 //! Refuses what is longer, control characters, and marks that turn the direction of writing, which would show an officer another text
 //! than was sealed.
 
+use super::private_use::mapped;
 use super::{RejectCode, Scratch};
 
 /// The text of at most `max` characters.
@@ -22,7 +24,8 @@ pub(super) fn parse<'a>(sent: &'a str, max: u16, scratch: &'a mut Scratch) -> Re
             }
         }
     }
-    let text = if breaks { joined(sent, &mut scratch.made) } else { sent };
+    let Scratch { folded, made } = scratch;
+    let text = mapped(if breaks { joined(sent, made) } else { sent }, folded);
     let max = usize::from(max);
     if text.len() > max && text.chars().count() > max {
         return Err(RejectCode::TooLong);

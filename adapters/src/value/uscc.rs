@@ -3,7 +3,7 @@
 //! Takes 18 characters; gives them in capitals without blanks. Refuses another length or alphabet, a pair of authority and kind that
 //! the standard does not know, and check characters that do not agree, its own (MOD 31) or that of the organisation code inside.
 
-use super::fold::{digits, identifier};
+use super::fold::{digits, identifier, misfit};
 use super::{RejectCode, Scratch, org_code};
 
 /// The alphabet in the order of its values; I, O, S, V and Z are not in it.
@@ -16,7 +16,15 @@ const VALUES: [u8; 256] = values();
 /// The code in its 18 characters.
 pub(super) fn parse<'a>(sent: &'a str, scratch: &'a mut Scratch) -> Result<&'a str, RejectCode> {
     let code = identifier(sent, &mut scratch.folded);
+    if code.len() != 18 {
+        return Err(misfit(code, &[18]));
+    }
     check(code.as_bytes()).map(|()| code)
+}
+
+/// The organisation code in a code of canonical form, characters 9 to 17 (GB 32100-2015, 4.4).
+pub fn org_code(code: &str) -> Option<&str> {
+    code.get(8..17)
 }
 
 /// Whether the 18 bytes are such a code.

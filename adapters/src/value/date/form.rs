@@ -1,6 +1,6 @@
 //! The written forms of dates.
 //!
-//! Takes `yyyyMMdd`, `yyyyMMddHHmmss`, `yyyyMM`, `yyyy-M-d` with `-`, `/`, `.` or 年月日, each with a time after a blank, a `T` or
+//! Takes `yyyyMMdd`, `yyyyMMddHHmmss`, `yyyyMM`, `yyyy`, `yyyy-M-d` with `-`, `/`, `.` or 年月日, each with a time after a blank, a `T` or
 //! nothing, with a fraction of up to nine digits and an offset; milliseconds since 1970; serial days of spreadsheets. Gives what was
 //! named. Refuses everything else; whether such a day exists is the caller's question.
 
@@ -21,7 +21,7 @@ pub(super) enum Form {
 #[derive(Default)]
 pub(super) struct Stamp {
     pub(super) year: u32,
-    pub(super) month: u32,
+    pub(super) month: Option<u32>,
     pub(super) day: Option<u32>,
     pub(super) second_of_day: u32,
     pub(super) micros: u32,
@@ -48,7 +48,7 @@ pub(super) fn read(sent: &str) -> Result<Form, RejectCode> {
             Stamp { year: 9999, .. }
             | Stamp {
                 year: 0,
-                month: 0,
+                month: Some(0),
                 day: Some(0),
                 ..
             },
@@ -96,19 +96,26 @@ fn compact(bytes: &[u8]) -> Option<Form> {
         let date = digits(bytes)?;
         Some(Stamp {
             year: date / 10_000,
-            month: date / 100 % 100,
+            month: Some(date / 100 % 100),
             day: Some(date % 100),
             ..Stamp::default()
         })
     };
     match bytes.len() {
+        4 => {
+            let year = digits(bytes)?;
+            Some(Form::Stamp(Stamp {
+                year,
+                ..Stamp::default()
+            }))
+        }
         5 => {
             let days = i64::from(digits(bytes)?) + SERIAL_ZERO;
             let (year, month, day) = super::civil_from_days(i32::try_from(days).ok()?);
             let year = u32::try_from(year).ok()?;
             Some(Form::Stamp(Stamp {
                 year,
-                month,
+                month: Some(month),
                 day: Some(day),
                 ..Stamp::default()
             }))
@@ -117,7 +124,7 @@ fn compact(bytes: &[u8]) -> Option<Form> {
             let month = digits(bytes)?;
             Some(Form::Stamp(Stamp {
                 year: month / 100,
-                month: month % 100,
+                month: Some(month % 100),
                 ..Stamp::default()
             }))
         }
@@ -162,7 +169,7 @@ impl Cursor<'_> {
             ..Stamp::default()
         };
         let separator = self.one_of(b"-/.")?;
-        stamp.month = self.number(1, 2)?;
+        stamp.month = Some(self.number(1, 2)?);
         if self.0.is_empty() {
             return Some(stamp);
         }

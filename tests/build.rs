@@ -1,0 +1,24 @@
+//! Says to the suite whether the judges of `oracles/` are installed; where they are not, the tests that ask them are ignored.
+
+use std::path::{Path, PathBuf};
+
+fn main() {
+    println!("cargo::rustc-check-cfg=cfg(oracles, oracle_divisions)");
+    println!("cargo::rerun-if-changed=build.rs");
+    // `oracles/install` touches it when it is done.
+    println!("cargo::rerun-if-changed=oracles/requirements.txt");
+    println!("cargo::rerun-if-env-changed=SHUGUAN_ORACLES");
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = std::env::var_os("SHUGUAN_ORACLES").map_or_else(|| here.join("../target/oracles"), PathBuf::from);
+    let installed = folder.join("installed");
+    let wanted = std::fs::read(here.join("oracles/requirements.txt")).ok();
+    if wanted.is_none() || std::fs::read(&installed).ok() != wanted {
+        return;
+    }
+    println!("cargo::rerun-if-changed={}", installed.display());
+    println!("cargo::rustc-env=SHUGUAN_ORACLES_AT={}", folder.display());
+    println!("cargo::rustc-cfg=oracles");
+    if folder.join("villages.csv").is_file() {
+        println!("cargo::rustc-cfg=oracle_divisions");
+    }
+}
