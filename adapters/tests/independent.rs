@@ -8,7 +8,7 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use shuguan_adapters::catalogue::record_type;
-use shuguan_adapters::decode::{DecodeLimits, Decoder};
+use shuguan_adapters::decode::{DecodeLimits, Decoder, Ended};
 use shuguan_adapters::inflate::{Coding, Inflater};
 use shuguan_adapters::layout::{Encoding, Format, Layout, Xml};
 
@@ -73,7 +73,7 @@ fn read(name: &str, layout: &Layout, coding: Option<Coding>, bytes: &[u8]) -> Ve
     if let Some(inflater) = &mut inflater {
         inflater.finish().unwrap();
     }
-    decoder.finish().unwrap();
+    assert_eq!(decoder.finish(), Ok(Ended::Whole), "{name}");
     let rejects = decoder.take_rejects();
     assert!(rejects.is_empty(), "{name}: {:?}", rejects.first());
     let parts: Vec<RecordBatch> = std::iter::from_fn(|| decoder.next_part()).collect();
