@@ -447,7 +447,7 @@ impl<'s> Sections<'_, 's> {
                 wrong(
                     format!("`registry.url`: {why}"),
                     "url = \"postgres://ROLE@HOST/DATABASE\"",
-                )
+                );
             })
             .ok()?;
         if matches!(address.server, PostgresServer::Host(_)) && tls_root.is_none() {

@@ -28,7 +28,7 @@ pub(super) fn unit_key(rows: &Rows<'_>, row: usize) -> Option<String> {
 /// A unit with the numbers under which it is known: credit code, organisation code, registration number, taxpayer's number.
 #[derive(Clone)]
 pub(super) struct Unit<'a> {
-    pub(super) unit: &'a str,
+    pub(super) id: &'a str,
     pub(super) numbers: [Option<&'a str>; 4],
     /// When it first appeared, microseconds since the epoch.
     pub(super) first_us: i64,
@@ -42,11 +42,11 @@ impl<'a> Unit<'a> {
         }
     }
 
-    fn of(unit: &'a str, rows: &Rows<'a>, row: usize, first_us: i64) -> Self {
+    fn of(id: &'a str, rows: &Rows<'a>, row: usize, first_us: i64) -> Self {
         let number = |name: &str| rows.column(name).and_then(|column| column.text(row));
         let taxpayer = number("taxpayer_id").or_else(|| number("withholder_id"));
         Self {
-            unit,
+            id,
             numbers: [number("uscc"), number("org_code"), number("reg_no"), taxpayer],
             first_us,
         }
@@ -63,7 +63,7 @@ pub(super) fn units<'a>(part: &Part, rows: &'a Rows<'_>, writes: &[usize]) -> Ve
     let mut units: Vec<Unit<'a>> = Vec::with_capacity(found.len());
     for (name, row) in found {
         let unit = Unit::of(name, rows, row, part.received_us);
-        match units.last_mut().filter(|last| last.unit == name) {
+        match units.last_mut().filter(|last| last.id == name) {
             Some(last) => last.complete(&unit),
             None => units.push(unit),
         }

@@ -278,9 +278,9 @@ async fn index(live: &mut Live, run: &Run<'_, '_>, settled: &Settled) -> Result<
             persons.entry(id).or_insert(arrival.part.received_us);
         }
         for unit in enterprise::units(arrival.part, &arrival.rows, written) {
-            match units.get_mut(unit.unit) {
+            match units.get_mut(unit.id) {
                 Some(known) => known.complete(&unit),
-                None => drop(units.insert(unit.unit, unit)),
+                None => drop(units.insert(unit.id, unit)),
             }
         }
     }

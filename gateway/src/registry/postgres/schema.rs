@@ -20,7 +20,7 @@ use super::fault::Step;
 use super::session::within;
 
 /// How long a catalogue query or a migration's statement may take; an index over many rows needs long.
-const PATIENCE: Duration = Duration::from_mins(60);
+const PATIENCE: Duration = Duration::from_hours(1);
 
 /// SQLSTATE of a role that may not.
 const NOT_ALLOWED: &str = "42501";

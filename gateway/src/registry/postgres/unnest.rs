@@ -38,7 +38,11 @@ pub(super) async fn merge(live: &mut Live, run: &Run<'_, '_>, rows: &[Chosen]) -
     }
     let query = query
         .bind(column(&rows, |arrival, _| Id(arrival.part.exchange)))
-        .bind(column(&rows, |arrival, row| arrival.row_no(row)))
+        .bind(
+            rows.iter()
+                .map(|(arrival, row)| arrival.row_no(*row))
+                .collect::<Vec<i64>>(),
+        )
         .bind(column(&rows, |arrival, _| arrival.part.partner.clone()))
         .bind(column(&rows, |arrival, _| arrival.leaf()))
         .bind(column(&rows, |arrival, row| arrival.rows.source_us(row)))
@@ -165,7 +169,7 @@ const UNITS: &str = "INSERT INTO enterprise AS known (unit, uscc, org_code, reg_
 
 /// Enters units, each once; a number that was unknown is added, a known one stays.
 pub(super) async fn units(live: &mut Live, units: &[Unit<'_>]) -> Result<(), RegistryFault> {
-    let names: Vec<&str> = units.iter().map(|unit| unit.unit).collect();
+    let names: Vec<&str> = units.iter().map(|unit| unit.id).collect();
     let since: Vec<i64> = units.iter().map(|unit| unit.first_us).collect();
     let mut query = sqlx::query(UNITS).bind(names);
     for place in 0..4 {

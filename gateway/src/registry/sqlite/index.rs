@@ -64,7 +64,7 @@ fn enter_units(connection: &Connection, units: &[enterprise::Unit<'_>]) -> Resul
     for unit in units {
         let [uscc, org_code, reg_no, taxpayer] = unit.numbers;
         statement
-            .execute((unit.unit, uscc, org_code, reg_no, taxpayer, unit.first_us))
+            .execute((unit.id, uscc, org_code, reg_no, taxpayer, unit.first_us))
             .step("write the enterprise index")?;
     }
     Ok(())
