@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use shuguan_policies::document::{Document, Fault, Table};
 
+use crate::layouts::{self, Layouts};
 use crate::registry::{PostgresAddress, PostgresServer, PostgresSettings, RegistrySettings};
 
 /// Everything that `shuguan serve` needs to know.
@@ -34,6 +35,8 @@ pub struct Config {
     pub limits: LimitsSection,
     /// `[extracts]`
     pub extracts: ExtractsSection,
+    /// `[[layout]]`
+    pub layouts: Layouts,
 }
 
 /// Who this gateway is.
@@ -234,6 +237,7 @@ impl Config {
             section.limits(),
             section.extracts(),
         );
+        let layouts = Layouts::new(layouts::read(&mut document, &mut root, true));
         root.finish(&mut document);
         let faults = document.into_faults();
         match parsed {
@@ -257,6 +261,7 @@ impl Config {
                 keys,
                 limits,
                 extracts,
+                layouts,
             }),
             _ => Err(ConfigError::Faults(faults)),
         }
@@ -614,6 +619,19 @@ mod tests {
             let text = with_registry(section).unwrap_err().to_string();
             assert!(text.contains(told) && !text.contains("geheim"), "{section}: {text}");
         }
+    }
+
+    #[test]
+    fn the_layout_of_the_example_is_a_layout() {
+        let (head, layout) = EXAMPLE.split_once("# [[layout]]").unwrap();
+        let lines: Vec<&str> = layout
+            .lines()
+            .map(|line| line.strip_prefix("# ").unwrap_or(line))
+            .collect();
+        let text = format!("{head}[[layout]]{}", lines.join("\n"));
+        let config = Config::parse("example.toml", &text, Path::new("/"));
+        assert!(config.is_ok(), "{}", config.unwrap_err());
+        assert_eq!(config.unwrap().layouts.of_partner("public-security-city").count(), 1);
     }
 
     #[test]

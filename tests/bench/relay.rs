@@ -84,7 +84,7 @@ pub fn released(policies: &PolicySet, feed: &[u8]) -> Vec<RecordBatch> {
         decoder.feed(frame).expect("a readable feed");
         drain(&mut decoder);
     }
-    decoder.finish().expect("a readable feed");
+    let _ = decoder.finish().expect("a readable feed");
     drain(&mut decoder);
     parts
 }

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use ring::digest::{Context, SHA256};
-use shuguan_adapters::decode::{Counts, DecodeLimits, Decoder, Unreadable};
+use shuguan_adapters::decode::{Counts, DecodeLimits, Decoder, Ended, FileFault, Unreadable};
 use shuguan_adapters::inflate::{InflateFault, Inflater};
 use shuguan_adapters::reject::Reject;
 
@@ -24,12 +24,13 @@ pub struct Batch<'a, B> {
     admitted: &'a Admitted,
     body: B,
     decoder: Decoder,
+    gauge: Gauge,
     /// Unpacks what came under a `Content-Encoding`; a piece at a time, so that memory stays bounded whatever the frame holds.
     inflater: Option<Inflater>,
-    gauge: Gauge,
     digest: Context,
     bytes: u64,
-    ended: bool,
+    /// Set at the end of the body: whether the decoder has more to give.
+    ended: Option<Ended>,
     paced: u64,
     rejects: Vec<Reject>,
     /// Set when the body cannot be read on; the rest is only hashed, so that the refusal can stick to its key.
@@ -80,11 +81,11 @@ where
             admitted,
             body,
             decoder,
-            inflater,
             gauge: Gauge::new(admitted.plan.wanted(), stations.clock.now_us()),
+            inflater,
             digest: Context::new(&SHA256),
             bytes: 0,
-            ended: false,
+            ended: None,
             paced: 0,
             rejects: Vec::new(),
             unreadable,
@@ -108,10 +109,16 @@ where
                 self.rejects.extend(self.decoder.take_rejects());
                 continue;
             }
-            if self.ended {
+            if self.ended == Some(Ended::Whole) {
                 return Ok(None);
             }
-            self.read_frame().await?;
+            if self.ended == Some(Ended::More) {
+                // A workbook is read only now; others get a turn between its parts.
+                tokio::task::yield_now().await;
+                self.end_decoder();
+            } else {
+                self.read_frame().await?;
+            }
             self.rejects.extend(self.decoder.take_rejects());
         }
     }
@@ -133,7 +140,7 @@ where
             }
             Some(Err(stop)) => Err(stopped(stop)),
             None => {
-                self.ended = true;
+                self.ended = Some(Ended::Whole);
                 if self.admitted.content_length.is_some_and(|length| length != self.bytes) {
                     return Err(Refusal::BodyIncomplete.into());
                 }
@@ -141,9 +148,20 @@ where
                     self.unreadable = inflater.finish().map_err(Unreadable::Compressed).err();
                 }
                 if self.unreadable.is_none() {
-                    self.unreadable = self.decoder.finish().err();
+                    self.end_decoder();
                 }
                 Ok(())
+            }
+        }
+    }
+
+    /// Tells the decoder that nothing follows, or asks it for the next part of what it could not read before.
+    fn end_decoder(&mut self) {
+        match self.decoder.finish() {
+            Ok(ended) => self.ended = Some(ended),
+            Err(unreadable) => {
+                self.ended = Some(Ended::Whole);
+                self.unreadable = Some(unreadable);
             }
         }
     }
@@ -186,8 +204,14 @@ where
             return Err(Refusal::BadDigest.into());
         }
         let counts = self.decoder.counts().clone();
-        let mut rows: Vec<RowError> = self.unreadable.iter().flat_map(whole_errors).collect();
-        rows.extend(self.rejects.iter().map(row_error));
+        let recognised = self.decoder.recognised();
+        let headers = self.header_notes(&recognised);
+        let mut rows: Vec<RowError> = self
+            .unreadable
+            .iter()
+            .flat_map(|error| whole_errors(error, &headers))
+            .collect();
+        rows.extend(self.rejects.iter().map(|reject| row_error(reject, &recognised)));
         let refused = self.judge(&counts);
         if let Some(stated) = self.miscounted(&counts) {
             rows.insert(0, miscount(stated, counts.rows));
@@ -195,14 +219,22 @@ where
         Ok(Received {
             quality: self.gauge.report(&counts),
             counts,
-            report: Report {
-                headers: HeaderNotes::default(),
-                rows,
-            },
+            report: Report { headers, rows },
             digest,
             bytes: self.bytes,
             refused,
         })
+    }
+
+    /// Remarks on the names; none on a body that was not read to its names.
+    fn header_notes(&self, recognised: &[(&'static str, &str)]) -> HeaderNotes {
+        let named = matches!(self.unreadable, None | Some(Unreadable::BadHeaderRow { .. }));
+        if !named {
+            return HeaderNotes::default();
+        }
+        let fields: Vec<&str> = recognised.iter().map(|(field, _)| *field).collect();
+        let (record, wanted) = (self.admitted.record, self.admitted.plan.wanted());
+        HeaderNotes::of(record, wanted, &fields, self.decoder.unknown_headers()).worth_keeping()
     }
 
     fn judge(&self, counts: &Counts) -> Option<Refused> {
@@ -268,17 +300,36 @@ pub(crate) fn refusal_of(error: &Unreadable) -> Refusal {
         Unreadable::WrongTrailer { .. } => Refusal::WrongTrailer,
         Unreadable::Compressed(InflateFault::TooLarge { .. } | InflateFault::TooDense) => Refusal::ExpandsTooFar,
         Unreadable::Compressed(InflateFault::Damaged | InflateFault::Incomplete) => Refusal::BadCompression,
+        Unreadable::File(fault) => refusal_of_file(fault),
         Unreadable::RecordTooLong { .. } | Unreadable::TooDeep { .. } | Unreadable::NotThisFormat { .. } => {
             Refusal::Unreadable
         }
     }
 }
 
+fn refusal_of_file(fault: &FileFault) -> Refusal {
+    match fault {
+        FileFault::TooLarge { .. } => Refusal::FileTooLarge,
+        FileFault::Expands { .. } | FileFault::TooManyParts { .. } | FileFault::TooMuchText { .. } => {
+            Refusal::ExpandsTooFar
+        }
+        FileFault::Encrypted => Refusal::ProtectedFile,
+        FileFault::Macros | FileFault::ExternalLinks => Refusal::ActiveContent,
+        FileFault::OtherForm { .. } => Refusal::OtherForm,
+        FileFault::NoSuchSheet => Refusal::NoSuchSheet,
+        FileFault::NoHeader => Refusal::BadHeaderRow,
+        FileFault::UnreadColumn { .. } => Refusal::UnreadColumn,
+        FileFault::OtherCharset { .. } => Refusal::BadEncoding,
+        FileFault::Truncated { .. } | FileFault::Damaged { .. } => Refusal::Unreadable,
+    }
+}
+
 /// Where the reading ended: row 0 and the line; for a header row, one entry for each field that is missing or named twice.
-fn whole_errors(error: &Unreadable) -> Vec<RowError> {
+fn whole_errors(error: &Unreadable, headers: &HeaderNotes) -> Vec<RowError> {
     let refusal = refusal_of(error);
     let entry = |field: Option<&'static str>| RowError {
         field: field.map(Into::into),
+        hint: field.and_then(|field| headers.hint(field)),
         ..RowError::of_file(refusal, error.line().unwrap_or(1))
     };
     match error {
@@ -300,14 +351,15 @@ fn miscount(stated: u64, rows: u64) -> RowError {
 }
 
 /// A reject as the sender is told: where and why, never the value.
-fn row_error(reject: &Reject) -> RowError {
+fn row_error(reject: &Reject, recognised: &[(&'static str, &str)]) -> RowError {
+    let header = recognised.iter().find(|(field, _)| Some(*field) == reject.field);
     RowError {
         row: reject.row,
         line: reject.line,
         cell: None,
         field: reject.field.map(Into::into),
+        header: header.map(|(_, sent)| (*sent).to_owned()),
         offset: reject.offset,
-        header: None,
         code: reject.code.code().into(),
         title: reject.code.zh().into(),
         hint: None,
