@@ -9,6 +9,7 @@
     reason = "a measurement that fails may stop"
 )]
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -203,8 +204,8 @@ fn feed(connection: &mut Connection, table: &TableSpec, leaf: i64, rows: &[Row])
     began.elapsed().as_secs_f64()
 }
 
-fn baseline(settings: &RegistrySettings) -> Connection {
-    let connection = Connection::open(&settings.path).unwrap();
+fn baseline(path: &Path) -> Connection {
+    let connection = Connection::open(path).unwrap();
     connection
         .execute_batch(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=16384; PRAGMA secure_delete=ON; \
@@ -240,12 +241,13 @@ fn main() {
     for _ in 0..ROUNDS {
         let folder = tempfile::TempDir::new_in(".").unwrap();
         let ours = RegistrySettings::at(folder.path().join("ours.db"));
-        let theirs = RegistrySettings::at(folder.path().join("theirs.db"));
+        let path = folder.path().join("theirs.db");
+        let theirs = RegistrySettings::at(&path);
         for settings in [&ours, &theirs] {
             Registry::create(settings, std::slice::from_ref(&table)).unwrap();
         }
         let registry = Registry::open(&ours, vec![table.clone()], false).unwrap();
-        let mut connection = baseline(&theirs);
+        let mut connection = baseline(&path);
         // New, changed, unchanged.
         for (round, version) in [(0, 0), (1, 1), (2, 1)] {
             let leaf = round as u64 + 1;

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use shuguan_policies::document::{Document, Fault, Table};
 
 use crate::layouts::{self, Layouts};
+use crate::registry::{PostgresAddress, PostgresServer, PostgresSettings, RegistrySettings};
 
 /// Everything that `shuguan serve` needs to know.
 #[derive(Clone, Debug)]
@@ -111,8 +112,8 @@ pub struct JournalSection {
 /// The registration database.
 #[derive(Clone, Debug)]
 pub struct RegistrySection {
-    /// SQLite file.
-    pub database: PathBuf,
+    /// `database`, a SQLite file, or `url`, a PostgreSQL server, with what belongs to it.
+    pub store: RegistrySettings,
     /// The relay writes no more than this.
     pub rows_per_s: NonZeroU32,
 }
@@ -406,12 +407,67 @@ impl<'s> Sections<'_, 's> {
 
     fn registry(&mut self) -> Option<RegistrySection> {
         let mut table = self.open("registry")?;
-        let database = self.path(&mut table, "database");
-        let rows_per_s = table.or(self.document, "rows_per_s", nonzero(100_000));
+        let document = &mut *self.document;
+        let database: Option<PathBuf> = table.optional(document, "database");
+        let url: Option<String> = table.optional(document, "url");
+        let rows_per_s = table.or(document, "rows_per_s", nonzero(100_000));
+        let store = match (database, url) {
+            (Some(path), None) => Some(RegistrySettings::at(self.folder.join(path))),
+            (None, Some(url)) => self.postgres(&mut table, &url).map(RegistrySettings::Postgres),
+            (database, _) => {
+                let what = if database.is_some() { "both" } else { "neither" };
+                let hint =
+                    Some("`database` is a SQLite file, `url` a PostgreSQL server: exactly one of them".to_owned());
+                let message = format!("`registry` has {what} of `database` and `url`");
+                self.document.fault(table.span(), message, hint);
+                None
+            }
+        };
         table.finish(self.document);
         Some(RegistrySection {
-            database: database?,
+            store: store?,
             rows_per_s,
+        })
+    }
+
+    fn postgres(&mut self, table: &mut Table<'s>, url: &str) -> Option<PostgresSettings> {
+        let document = &mut *self.document;
+        let password_file: Option<PathBuf> = table.optional(document, "password_file");
+        let tls_root: Option<PathBuf> = table.optional(document, "tls_root");
+        let schema = table.or(document, "schema", "public".to_owned());
+        let connect_timeout_ms = table.or(document, "connect_timeout_ms", nonzero(5_000));
+        let statement_timeout_ms = table.or(document, "statement_timeout_ms", nonzero(60_000));
+        let lock_timeout_ms = table.or(document, "lock_timeout_ms", nonzero(10_000));
+        let read_timeout_ms = table.or(document, "read_timeout_ms", nonzero(3_600_000));
+        let mut wrong = |message: String, hint: &str| document.fault(table.span(), message, Some(hint.to_owned()));
+        if !is_plain_name(&schema) {
+            wrong(
+                "`registry.schema` is no plain name".into(),
+                "small letters, digits and `_`, e.g. public",
+            );
+            return None;
+        }
+        let address = PostgresAddress::parse(url)
+            .map_err(|why| {
+                wrong(
+                    format!("`registry.url`: {why}"),
+                    "url = \"postgres://ROLE@HOST/DATABASE\"",
+                );
+            })
+            .ok()?;
+        if matches!(address.server, PostgresServer::Host(_)) && tls_root.is_none() {
+            let hint = "the authority that issued the server's certificate, PEM; only a unix socket goes without TLS";
+            wrong("`registry.tls_root` is missing".into(), hint);
+        }
+        Some(PostgresSettings {
+            password_file: password_file.map(|path| self.folder.join(path)),
+            tls_root: tls_root.map(|path| self.folder.join(path)),
+            schema,
+            connect_timeout_ms: connect_timeout_ms.get(),
+            statement_timeout_ms: statement_timeout_ms.get(),
+            lock_timeout_ms: lock_timeout_ms.get(),
+            read_timeout_ms: read_timeout_ms.get(),
+            ..PostgresSettings::at(address)
         })
     }
 
@@ -486,6 +542,12 @@ impl<'s> Sections<'_, 's> {
     }
 }
 
+/// What needs no quotes in SQL.
+fn is_plain_name(name: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+    name.bytes().next().is_some_and(letter) && name.bytes().all(|byte| letter(byte) || byte.is_ascii_digit())
+}
+
 fn partner_limits<'s>(document: &mut Document<'s>, mut table: Table<'s>, default: PartnerLimits) -> PartnerLimits {
     let limits = PartnerLimits {
         requests_per_s: table.or(document, "requests_per_s", default.requests_per_s),
@@ -504,7 +566,7 @@ pub const EXAMPLE: &str = include_str!("config/example.toml");
 mod tests {
     #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
-    use super::{Config, ConfigError, EXAMPLE};
+    use super::{Config, ConfigError, EXAMPLE, RegistrySettings};
     use std::path::Path;
 
     #[test]
@@ -523,6 +585,40 @@ mod tests {
             .join("\n");
         let config = Config::parse("example.toml", &commented, Path::new("/"));
         assert!(config.is_ok(), "{}", config.unwrap_err());
+    }
+
+    fn with_registry(section: &str) -> Result<Config, ConfigError> {
+        let text = EXAMPLE.replace("database = \"registry/registry.db\"", section);
+        Config::parse("c.toml", &text, Path::new("/etc/shuguan"))
+    }
+
+    #[test]
+    fn a_registry_is_a_file_or_a_server_and_a_server_on_the_network_has_its_authority() {
+        let url = "url = \"postgres://shuguan_relay@db.lyg.example/registry\"\n";
+        let config = with_registry(&format!(
+            "{url}tls_root = \"pki/db.pem\"\npassword_file = \"keys/db\"\n"
+        ))
+        .unwrap();
+        let RegistrySettings::Postgres(settings) = config.registry.store else {
+            panic!("it is not PostgreSQL");
+        };
+        assert_eq!(settings.tls_root.unwrap(), Path::new("/etc/shuguan/pki/db.pem"));
+        assert_eq!(settings.password_file.unwrap(), Path::new("/etc/shuguan/keys/db"));
+        assert!(with_registry("url = \"postgres://r@/registry?host=/run/postgresql\"").is_ok());
+        for (section, told) in [
+            ("", "neither of `database` and `url`"),
+            (&*format!("database = \"r.db\"\n{url}"), "both of `database` and `url`"),
+            (url, "`registry.tls_root` is missing"),
+            ("url = \"postgres://r:geheim@db/d\"", "holds a password"),
+            ("url = \"postgres://r@/d?host=/run\"\nschema = \"a b\"", "no plain name"),
+            (
+                "database = \"r.db\"\ntls_root = \"x\"",
+                "unknown key `registry.tls_root`",
+            ),
+        ] {
+            let text = with_registry(section).unwrap_err().to_string();
+            assert!(text.contains(told) && !text.contains("geheim"), "{section}: {text}");
+        }
     }
 
     #[test]

@@ -1,17 +1,20 @@
-//! The registry: the registration database on SQLite. Takes released parts and readings; gives counts and Arrow batches.
+//! The registry: the registration database, on SQLite or on PostgreSQL. Takes released parts and readings; gives counts and Arrow batches.
 //!
-//! `settings` how it is opened · `schema` a table a record type, from the compiled push plans · `sqlite` the file and its one
-//! writing thread · `merge` one part into one table, exactly once, newest wins · `person`, `enterprise` the subject indexes ·
-//! `dataset` the views `population` and `enterprises` · `read` a dataset as a stream of columns.
+//! `settings` how it is opened · `schema` a table a record type, from the compiled push plans · `merge` which row of a key stays:
+//! exactly once, newest wins · `person`, `enterprise` the subject indexes · `dataset` the views `population` and `enterprises` · `read`
+//! a dataset as a stream of columns · `sqlite`, `postgres` the stores, each with all of its SQL and one thread that writes · `cluster`
+//! a PostgreSQL server of our own, for trying out and for tests.
 //!
 //! Refuses plans whose columns contradict each other or the database, naming the migration. Logs nothing; no error holds a value.
 
+pub mod cluster;
 mod dataset;
 mod day;
 mod enterprise;
 mod fault;
 mod merge;
 mod person;
+mod postgres;
 mod read;
 pub mod schema;
 mod settings;
@@ -26,19 +29,18 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use arrow_array::RecordBatch;
 use policies::dataset::Dataset;
-use rusqlite::Connection;
 use shuguan_policies as policies;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use self::fault::Step;
 pub use self::fault::{RegistryFault, Remedy};
 pub use self::merge::{Counts, Part};
+use self::postgres::Opening;
+pub use self::postgres::PostgresFault;
 use self::read::Reading;
 pub use self::read::{BATCH_ROWS, Selection, schema as dataset_schema};
 use self::schema::TableSpec;
-pub use self::settings::RegistrySettings;
-use self::sqlite::Order;
+pub use self::settings::{PostgresAddress, PostgresServer, PostgresSettings, RegistrySettings, SqliteSettings};
 
 /// Orders that may wait for the writer; each holds a part of at most 8,192 rows.
 const ORDERS_MAX: usize = 2;
@@ -63,6 +65,25 @@ pub struct Merged {
     pub progress: Progress,
 }
 
+/// Whether the registry answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It does.
+    Ready,
+    /// It has not answered since the start, for the reason with this code.
+    Awaited(&'static str),
+    /// It did and does not now, for the reason with this code.
+    Lost(&'static str),
+}
+
+/// What the writer is asked to do.
+enum Order {
+    Merge(Arc<[Part]>, oneshot::Sender<Result<Vec<Merged>, RegistryFault>>),
+    Progress(Uuid, oneshot::Sender<Result<Option<Progress>, RegistryFault>>),
+    Adopt(Vec<TableSpec>, oneshot::Sender<Result<(), RegistryFault>>),
+    Close(oneshot::Sender<()>),
+}
+
 /// A handle on the registry; clones share one writer.
 #[derive(Clone, Debug)]
 pub struct Registry {
@@ -70,17 +91,23 @@ pub struct Registry {
     /// What the policies in force make; a reload of the policies swaps them whole.
     tables: Arc<ArcSwap<Vec<TableSpec>>>,
     orders: mpsc::Sender<Order>,
+    standing: Arc<Mutex<Standing>>,
     writer: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 impl Registry {
-    /// Makes the database with its tables, indexes, comments and views.
+    /// Makes the registry with its tables, indexes, comments and views: a file, or the tables in a PostgreSQL database that is there.
     ///
     /// # Errors
-    /// [`RegistryFault::Exists`] when the file is there, and whatever SQLite fails at.
+    /// [`RegistryFault::Exists`] when it is there, and whatever the store fails at.
     pub fn create(settings: &RegistrySettings, tables: &[TableSpec]) -> Result<(), RegistryFault> {
-        let mut connection = sqlite::make(settings)?;
-        sqlite::fit(&mut connection, tables, true)
+        match settings {
+            RegistrySettings::Sqlite(settings) => {
+                let mut connection = sqlite::make(settings)?;
+                sqlite::fit(&mut connection, tables, true)
+            }
+            RegistrySettings::Postgres(settings) => postgres::session::create(settings, tables),
+        }
     }
 
     /// Opens the database and starts its writer. With `migrate`, tables, columns and views that the plans newly need are added first.
@@ -89,23 +116,74 @@ impl Registry {
     /// [`RegistryFault::Absent`]; [`RegistryFault::Behind`] when something is missing and `migrate` is false;
     /// [`RegistryFault::ColumnDiffers`] when a column has another type, migrate or not.
     pub fn open(settings: &RegistrySettings, tables: Vec<TableSpec>, migrate: bool) -> Result<Self, RegistryFault> {
-        let mut connection = sqlite::open(settings)?;
-        sqlite::fit(&mut connection, &tables, migrate)?;
+        let opening = if migrate { Opening::Migrate } else { Opening::Strict };
+        Self::launch(settings, tables, opening)
+    }
+
+    /// The same without migrating, for a gateway that serves: a server that does not answer is waited for ([`Self::standing`]), so that
+    /// feeds can be accepted meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::open`], but for a PostgreSQL server that may answer later.
+    pub fn start(settings: &RegistrySettings, tables: Vec<TableSpec>) -> Result<Self, RegistryFault> {
+        Self::launch(settings, tables, Opening::Patient)
+    }
+
+    fn launch(settings: &RegistrySettings, tables: Vec<TableSpec>, opening: Opening) -> Result<Self, RegistryFault> {
+        let standing = Arc::new(Mutex::new(Standing::Ready));
         let (orders, receiver) = mpsc::channel(ORDERS_MAX);
         let writers_tables = tables.clone();
-        let writer = std::thread::Builder::new()
-            .name("registry".into())
-            .spawn(move || sqlite::serve(connection, writers_tables, receiver))
-            .map_err(|source| RegistryFault::Make {
-                path: settings.path.clone(),
-                source,
-            })?;
+        let writer = match settings {
+            RegistrySettings::Sqlite(settings) => {
+                sqlite::launch(settings, writers_tables, opening == Opening::Migrate, receiver)?
+            }
+            RegistrySettings::Postgres(settings) => {
+                let standing = Arc::clone(&standing);
+                postgres::launch(settings.clone(), writers_tables, opening, receiver, standing)?
+            }
+        };
         Ok(Self {
             settings: Arc::new(settings.clone()),
             tables: Arc::new(ArcSwap::from_pointee(tables)),
             orders,
+            standing,
             writer: Arc::new(Mutex::new(Some(writer))),
         })
+    }
+
+    /// What a database lacks for those tables, as statements for whoever may run them; empty when it lacks nothing. PostgreSQL only: a
+    /// file belongs to the gateway.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn migration(settings: &RegistrySettings, tables: &[TableSpec]) -> Result<String, RegistryFault> {
+        match settings {
+            RegistrySettings::Sqlite(_) => Err(RegistryFault::Unusable("the registry is on SQLite".into())),
+            RegistrySettings::Postgres(settings) => {
+                let plan = postgres::session::plan(settings, tables)?;
+                Ok(if plan.statements.is_empty() {
+                    String::new()
+                } else {
+                    plan.text()
+                })
+            }
+        }
+    }
+
+    /// Statements that make the roles of least privilege on PostgreSQL: one that relays, one that reads masked views.
+    ///
+    /// # Errors
+    /// [`RegistryFault::Unusable`] for SQLite, which has no roles.
+    pub fn roles(settings: &RegistrySettings, tables: &[TableSpec]) -> Result<String, RegistryFault> {
+        match settings {
+            RegistrySettings::Sqlite(_) => Err(RegistryFault::Unusable("the registry is on SQLite".into())),
+            RegistrySettings::Postgres(settings) => Ok(postgres::roles::script(settings, tables)),
+        }
+    }
+
+    /// Whether it answers, as of the last order or try.
+    pub fn standing(&self) -> Standing {
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the database has what those tables need. Blocks.
@@ -113,7 +191,10 @@ impl Registry {
     /// # Errors
     /// [`RegistryFault::Behind`] with the migration to run; [`RegistryFault::ColumnDiffers`].
     pub fn fits(&self, tables: &[TableSpec]) -> Result<(), RegistryFault> {
-        sqlite::fits(&sqlite::open_reader(&self.settings)?, tables)
+        match &*self.settings {
+            RegistrySettings::Sqlite(settings) => sqlite::fits(&sqlite::open_reader(settings)?, tables),
+            RegistrySettings::Postgres(settings) => postgres::session::plan(settings, tables)?.refuse(),
+        }
     }
 
     /// Works with those tables from now on. Batches that were sealed before go on: the writer keeps the columns that it knew.
@@ -166,13 +247,17 @@ impl Registry {
         selection: &Selection,
         each: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>,
     ) -> Result<u64, RegistryFault> {
-        let connection = sqlite::open_reader(&self.settings)?;
         let reading = Reading {
             dataset,
             fields,
             selection,
         };
-        reading.stream(&connection, &self.tables.load(), each)
+        match &*self.settings {
+            RegistrySettings::Sqlite(settings) => {
+                sqlite::stream(&reading, &sqlite::open_reader(settings)?, &self.tables.load(), each)
+            }
+            RegistrySettings::Postgres(settings) => postgres::stream(settings, &reading, &self.tables.load(), each),
+        }
     }
 
     /// Rows of each table, in order of the tables' names, then `person` and `enterprise`. Blocks, and scans: for people.
@@ -180,13 +265,17 @@ impl Registry {
     /// # Errors
     /// When the database does not answer.
     pub fn counts(&self) -> Result<Vec<(String, u64)>, RegistryFault> {
-        let connection = sqlite::open_reader(&self.settings)?;
         let tables = self.tables();
         let names = tables.iter().map(|table| table.name.as_str());
-        names
-            .chain(["person", "enterprise"])
-            .map(|name| Ok((name.to_owned(), count(&connection, name)?)))
-            .collect()
+        let names: Vec<String> = names.chain(["person", "enterprise"]).map(str::to_owned).collect();
+        match &*self.settings {
+            RegistrySettings::Sqlite(settings) => {
+                let connection = sqlite::open_reader(settings)?;
+                let count = |name: String| sqlite::count(&connection, &name).map(|rows| (name, rows));
+                names.into_iter().map(count).collect()
+            }
+            RegistrySettings::Postgres(settings) => postgres::counts(settings, &names),
+        }
     }
 
     /// The tables that the plans make.
@@ -194,7 +283,7 @@ impl Registry {
         self.tables.load_full()
     }
 
-    /// Lets the writer finish what waits, closes the file and returns when that is done.
+    /// Lets the writer finish what waits, closes the store and returns when that is done.
     pub async fn close(self) {
         // A writer that is gone already is closed.
         let _closed = self.order(Order::Close).await;
@@ -213,11 +302,4 @@ impl Registry {
             .map_err(|_closed| RegistryFault::Closed)?;
         wait.await.map_err(|_closed| RegistryFault::Closed)
     }
-}
-
-fn count(connection: &Connection, table: &str) -> Result<u64, RegistryFault> {
-    connection
-        .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0))
-        .map(i64::unsigned_abs)
-        .step("count a table")
 }

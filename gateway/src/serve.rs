@@ -33,9 +33,10 @@ use crate::exchange::{Stations, Stop};
 use crate::journal::{Entry, Journal, RefusalDraft};
 use crate::pki::acts;
 use crate::refusal::Refusal;
+use crate::registry::Standing;
 use crate::relay::{self, RelaySettings, RelayStatus};
 
-pub use start::{StartFault, journal_settings, tables};
+pub use start::{StartFault, chain, journal_settings, tables};
 
 /// Roles that the feed listener admits (design 10.1).
 const FEED_ROLES: &[Role] = &[Role::Agency, Role::Registry];
@@ -85,7 +86,7 @@ impl Gateway {
         } = start::material(&config, &tls, clock.now_us())?;
         let sockets = start::bind(&config.listen).await?;
         // The journal last: opening it seals the `start` leaf, and a gateway that does not start has not started.
-        let registry = start::registry(&config, &vouched.set())?;
+        let registry = start::registry(&config, &vouched.set()).await?;
         let journal = start::journal(&config, &secrets, clock.clone()).await?;
         let policies = Arc::new(ArcSwap::new(vouched.set()));
         let stations = Arc::new(start::stations(
@@ -347,13 +348,20 @@ async fn watch(
             readiness.report("inbox", Light::Yellow, "it is full; pushes are answered 503");
         }
         let snapshot = relay.snapshot(now_us);
-        let light = if snapshot.last_error.is_some() {
-            Light::Yellow
-        } else {
-            Light::Green
+        let (light, standing) = match stations.registry.standing() {
+            Standing::Awaited(code) => (
+                Light::Red,
+                format!("it has not answered since the start ({code}); feeds are accepted; "),
+            ),
+            Standing::Lost(code) => (
+                Light::Yellow,
+                format!("it does not answer ({code}); feeds are accepted; "),
+            ),
+            Standing::Ready if snapshot.last_error.is_some() => (Light::Yellow, String::new()),
+            Standing::Ready => (Light::Green, String::new()),
         };
         let detail = format!(
-            "{} exchanges wait, the oldest for {} s; {} rows/s; last error {}",
+            "{standing}{} exchanges wait, the oldest for {} s; {} rows/s; last error {}",
             snapshot.backlog_exchanges,
             snapshot.lag_s,
             snapshot.rows_per_s,

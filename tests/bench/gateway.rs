@@ -1,6 +1,6 @@
 //! A gateway that the bench measures: as `init --demo` makes it, with its caps out of the way.
 
-use shuguan_tests::Deployment;
+use shuguan_tests::{Deployment, Postgres};
 
 /// Caps that must not be what is measured: rates and concurrency of a partner, connections, the pace of the relay.
 const RAISED: [(&str, &str); 6] = [
@@ -17,11 +17,18 @@ const RAISED: [(&str, &str); 6] = [
 
 /// A deployment with its caps raised; everything else is as shipped.
 pub fn deployment() -> Deployment {
-    Deployment::with(|mut text| {
-        for (standard, raised) in RAISED {
-            assert!(text.contains(standard), "the configuration has no `{standard}`");
-            text = text.replace(standard, raised);
-        }
-        text
-    })
+    Deployment::with(raised)
+}
+
+/// The same with its registry on PostgreSQL.
+pub fn deployment_on(postgres: &Postgres) -> Deployment {
+    Deployment::on(postgres, raised)
+}
+
+fn raised(mut text: String) -> String {
+    for (standard, raised) in RAISED {
+        assert!(text.contains(standard), "the configuration has no `{standard}`");
+        text = text.replace(standard, raised);
+    }
+    text
 }

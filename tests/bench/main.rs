@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `decode` | rows a second and core, decoded and validated, beside reading the same bytes raw |
 //! | `relay` | rows a second from push to registry, beside the same parts merged from memory |
+//! | `relay_postgres` | the same into PostgreSQL, beside COPY and merge by psql of the same rows; an unchanged snapshot beside the first |
 //! | `exchange` | durable one-record exchanges a second, beside bare requests and a raw fdatasync loop |
 //! | `memory` | resident memory while a large feed is pushed |
 //! | `gateway`, `client`, `feed` | a gateway with its limits raised, a keep-alive connection, what is sent |
@@ -21,6 +22,7 @@ mod gateway;
 mod machine;
 mod memory;
 mod relay;
+mod relay_postgres;
 mod table;
 mod timing;
 
@@ -28,9 +30,10 @@ use std::time::Duration;
 
 use table::Table;
 
-const USAGE: &str = "bench [--quick] [--memory] [--only decode|relay|exchange|memory]...
+const USAGE: &str = "bench [--quick] [--memory] [--registry sqlite|postgres] [--only decode|relay|exchange|memory]...
   --quick    fewer rows and seconds, one turn: to see that it works
   --memory   also the memory run: a feed of 1 GiB is pushed and relayed (some minutes, about 4 GiB of disk)
+  --registry postgres   the relay part on a PostgreSQL server that the bench starts
   --only P   that part only; may be repeated
 TMPDIR decides which disk is measured.";
 
@@ -72,16 +75,22 @@ const PARTS: [&str; 4] = ["decode", "relay", "exchange", "memory"];
 
 struct Options {
     size: Size,
+    postgres: bool,
     parts: Vec<String>,
 }
 
 fn options() -> Result<Options, String> {
-    let (mut size, mut memory, mut only) = (FULL, false, Vec::new());
+    let (mut size, mut memory, mut postgres, mut only) = (FULL, false, false, Vec::new());
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--quick" => size = QUICK,
             "--memory" => memory = true,
+            "--registry" => match arguments.next().as_deref() {
+                Some("sqlite") => postgres = false,
+                Some("postgres") => postgres = true,
+                _ => return Err(USAGE.to_owned()),
+            },
             "--only" => {
                 let part = arguments.next().unwrap_or_default();
                 if !PARTS.contains(&part.as_str()) {
@@ -99,7 +108,7 @@ fn options() -> Result<Options, String> {
     } else if memory && !parts.iter().any(|part| part == "memory") {
         parts.push("memory".to_owned());
     }
-    Ok(Options { size, parts })
+    Ok(Options { size, postgres, parts })
 }
 
 fn main() {
@@ -117,6 +126,7 @@ fn main() {
         eprintln!("{part} …");
         match part.as_str() {
             "decode" => decode::measure(size, &mut table),
+            "relay" if options.postgres => relay_postgres::measure(size, &mut table),
             "relay" => relay::measure(size, &mut table),
             "exchange" => exchange::measure(size, &mut table),
             _ => memory::measure(size, &mut table),

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use shuguan::registry::{Part, Registry, RegistrySettings};
 use shuguan_adapters::decode::{DecodeLimits, Decoder};
 use shuguan_policies::{KeyRing, Plan, PolicySet};
+use shuguan_tests::{Deployment, Running};
 use uuid::Uuid;
 
 use crate::Size;
@@ -57,7 +58,7 @@ pub fn measure(size: Size, table: &mut Table) {
     table.note("the same, core time of the gateway", "µs/row", core);
 }
 
-fn example() -> PolicySet {
+pub fn example() -> PolicySet {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/example");
     PolicySet::load(&folder).expect("the example loads")
 }
@@ -68,7 +69,7 @@ fn plan(policies: &PolicySet) -> &Arc<Plan> {
 }
 
 /// What the gateway hands to its registry.
-fn released(policies: &PolicySet, feed: &[u8]) -> Vec<RecordBatch> {
+pub fn released(policies: &PolicySet, feed: &[u8]) -> Vec<RecordBatch> {
     let plan = plan(policies);
     let keys = KeyRing::from_master(&[7; 32]);
     let limits = DecodeLimits::default();
@@ -120,16 +121,20 @@ fn from_memory(policies: &PolicySet, pushes: &[Vec<RecordBatch>]) -> f64 {
 }
 
 /// Seconds of one turn.
-struct Pushed {
-    accepted: f64,
-    relayed: f64,
-    core: f64,
+pub struct Pushed {
+    pub accepted: f64,
+    pub relayed: f64,
+    pub core: f64,
 }
 
 async fn push(feeds: &[Bytes], rows: u64) -> Pushed {
     let deployment = deployment();
     let running = deployment.serve();
-    let mut connection = Partner::of(&deployment).connect().await;
+    push_to(&deployment, &running, feeds, rows).await
+}
+
+pub async fn push_to(deployment: &Deployment, running: &Running<'_>, feeds: &[Bytes], rows: u64) -> Pushed {
+    let mut connection = Partner::of(deployment).connect().await;
     let core = core_seconds(running.pid());
     let begun = Instant::now();
     let (mut last, mut taken) = (String::new(), 0);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::http::{Answer, Call, Identity, Refused};
+use crate::postgres::Postgres;
 
 /// The `shuguan` program: `SHUGUAN_BIN`, or the one beside this test's own target folder.
 pub fn binary() -> PathBuf {
@@ -72,6 +73,15 @@ impl Deployment {
                 .replace("127.0.0.1:8444", &format!("127.0.0.1:{}", self.console));
             std::fs::write(&path, text).expect("client settings");
         }
+    }
+
+    /// Makes one whose registry is on a PostgreSQL server.
+    pub fn on(postgres: &Postgres, adapt: impl FnOnce(String) -> String) -> Self {
+        let url = format!("url = \"{}\"", postgres.address());
+        let deployment = Self::with(|text| adapt(text).replace("database = \"registry/registry.db\"", &url));
+        let (code, out, error) = deployment.shuguan(&["db", "migrate", "-c", "shuguan.toml"]);
+        assert_eq!(code, 0, "db migrate: {out}{error}");
+        deployment
     }
 
     /// Makes one with the defaults.

@@ -5,10 +5,12 @@
 
 mod deployment;
 mod http;
+mod postgres;
 mod store;
 
 pub use deployment::{Deployment, Running, binary, eventually};
 pub use http::{Answer, Call, Connection, Identity, Refused};
+pub use postgres::Postgres;
 pub use store::{leaves, registry_count, registry_rows};
 
 /// A runtime for one test.

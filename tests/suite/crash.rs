@@ -3,13 +3,14 @@
 //! `SHUGUAN_KILL_ROUNDS` (12 in the gate, 50 in the long lane) and `SHUGUAN_SEED` choose the run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use rusqlite::OpenFlags;
-use shuguan_tests::{Answer, Call, Connection, Deployment, Identity, eventually, leaves, run};
+use shuguan_tests::{Answer, Call, Connection, Deployment, Identity, Postgres, eventually, leaves, run};
 use tokio::task::JoinSet;
 
 use crate::feeds::{NDJSON, POLICE, RESIDENT};
@@ -115,22 +116,95 @@ fn verify(gateway: &Deployment) {
     assert_eq!(code, 0, "{out}{error}");
 }
 
+/// No limiter in the way, and a relay slow enough to be in the middle of a batch when it dies.
+fn slow_relay(text: String) -> String {
+    let limits = "[limits.default]\nrequests_per_s = 100000\nrequests_burst = 100000\nconcurrent_max = 64\n";
+    let text = text.replace("[limits.default]", limits);
+    text.replace(
+        "#= rows_per_s = 100000\n\n[policies]",
+        "rows_per_s = 3000\n\n[policies]",
+    )
+}
+
 #[test]
 fn every_acknowledged_batch_is_in_the_registry_exactly_once_after_kill_9_at_any_moment() {
+    let gateway = Deployment::with(slow_relay);
+    killed_at_any_moment("kill -9", &gateway, rounds(), &|| {}, &|| provenance(&gateway));
+}
+
+#[test]
+fn on_postgresql_too_while_its_own_processes_are_killed() {
+    let Some(postgres) = Postgres::start("crash", &[]) else {
+        return;
+    };
+    let gateway = Deployment::on(&postgres, slow_relay);
+    // One process of the server that dies makes it end all others and recover.
+    let kill = || {
+        for pid in postgres.backends().iter().take(1) {
+            // It may be gone by now.
+            let _ = Command::new("kill").args(["-9", pid]).status();
+        }
+    };
+    let sql = format!("SELECT replace(_exchange::text, '-', ''), count(*) FROM {TABLE} GROUP BY 1");
+    let provenance = || {
+        let rows = postgres.try_query(&sql).unwrap_or_default();
+        let pair = |row: &String| {
+            row.split_once('|')
+                .map(|(id, rows)| (id.to_owned(), rows.parse().expect("a number")))
+        };
+        rows.iter().filter_map(pair).collect()
+    };
+    killed_at_any_moment(
+        "kill -9 on PostgreSQL",
+        &gateway,
+        rounds().div_ceil(2),
+        &kill,
+        &provenance,
+    );
+    let doubled = format!("SELECT count(*) - count(DISTINCT citizen_id) FROM {TABLE}");
+    assert_eq!(postgres.query(&doubled), ["0"]);
+    extract_of_all(&gateway, &postgres);
+}
+
+/// What was pushed can be pulled.
+fn extract_of_all(gateway: &Deployment, postgres: &Postgres) {
+    let running = gateway.serve();
+    let arguments = [
+        "pull",
+        "population",
+        "--purpose",
+        "enrolment.registration",
+        "--case",
+        "CRASH-1",
+        "--region",
+        "320706",
+        "-o",
+        "people.ndjson",
+        "-c",
+        "partners/information-centre/client.toml",
+    ];
+    let (code, out, error) = gateway.shuguan(&arguments);
+    assert_eq!(code, 0, "{out}{error}");
+    let pulled = std::fs::read_to_string(gateway.path("people.ndjson")).unwrap();
+    let there = postgres.query(&format!("SELECT count(*) FROM {TABLE}"));
+    assert_eq!(pulled.lines().count().to_string(), there[0]);
+    assert_eq!(running.stop(), Some(0));
+}
+
+/// `disturb` does harm in the middle of each round; `provenance` tells the rows of each exchange.
+fn killed_at_any_moment(
+    what: &str,
+    gateway: &Deployment,
+    rounds: u64,
+    disturb: &dyn Fn(),
+    provenance: &dyn Fn() -> BTreeMap<String, u64>,
+) {
     run(async {
-        let mut random = Random::printed("kill -9");
-        let gateway = Deployment::with(|text| {
-            // No limiter in the way, and a relay slow enough to be in the middle of a batch when it dies.
-            let limits = "[limits.default]\nrequests_per_s = 100000\nrequests_burst = 100000\nconcurrent_max = 64\n";
-            text.replace("[limits.default]", limits).replace(
-                "#= rows_per_s = 100000\n\n[policies]",
-                "rows_per_s = 3000\n\n[policies]",
-            )
-        });
+        let mut random = Random::printed(what);
         let identity = gateway.partner(POLICE);
         let people = Arc::new(AtomicU64::new(0));
         let mut senders: Vec<Sender> = (0..CLIENTS).map(|_| Sender::new(random.fork(), &people)).collect();
-        for round in 0..rounds() {
+        for round in 0..rounds {
             if round % 4 == 3 {
                 // It dies while it starts and recovers, too.
                 let running = gateway.launch(&[]);
@@ -146,10 +220,12 @@ fn every_acknowledged_batch_is_in_the_registry_exactly_once_after_kill_9_at_any_
                     sender
                 });
             }
-            tokio::time::sleep(Duration::from_millis(20 + random.below(800))).await;
+            tokio::time::sleep(Duration::from_millis(20 + random.below(400))).await;
+            disturb();
+            tokio::time::sleep(Duration::from_millis(random.below(400))).await;
             running.kill();
             senders = load.join_all().await;
-            verify(&gateway);
+            verify(gateway);
         }
         let running = gateway.serve();
         for sender in &mut senders {
@@ -161,12 +237,12 @@ fn every_acknowledged_batch_is_in_the_registry_exactly_once_after_kill_9_at_any_
             acknowledged.len(),
             people.load(Ordering::Relaxed)
         );
-        assert!(acknowledged.len() as u64 > rounds(), "there was no load");
-        in_the_registry_once(&gateway, &acknowledged);
-        answered_the_same_again(&gateway, &identity, &acknowledged, &mut random).await;
+        assert!(acknowledged.len() as u64 > rounds, "there was no load");
+        in_the_registry_once(provenance, &acknowledged);
+        answered_the_same_again(gateway, &identity, &acknowledged, &mut random).await;
         assert_eq!(running.stop(), Some(0));
-        verify(&gateway);
-        sealed_once(&gateway, &acknowledged);
+        verify(gateway);
+        sealed_once(gateway, &acknowledged);
     });
 }
 
@@ -185,17 +261,17 @@ fn exchange(answer: &Answer) -> String {
     answer.json()["exchange"].as_str().unwrap().replace('-', "")
 }
 
-fn in_the_registry_once(gateway: &Deployment, acknowledged: &[(Batch, Answer)]) {
+fn in_the_registry_once(provenance: &dyn Fn() -> BTreeMap<String, u64>, acknowledged: &[(Batch, Answer)]) {
     let expected: BTreeMap<String, u64> = acknowledged
         .iter()
         .map(|(batch, answer)| (exchange(answer), batch.rows))
         .collect();
     assert_eq!(expected.len(), acknowledged.len(), "two batches have one exchange");
     eventually("every acknowledged row is in the registry", 240, || {
-        provenance(gateway).values().sum::<u64>() >= expected.values().sum()
+        provenance().values().sum::<u64>() >= expected.values().sum()
     });
     // Equal both ways: nothing lost, nothing doubled, and nothing there that nobody was told of.
-    assert_eq!(provenance(gateway), expected);
+    assert_eq!(provenance(), expected);
 }
 
 async fn answered_the_same_again(

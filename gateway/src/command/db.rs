@@ -1,14 +1,16 @@
-//! `shuguan db migrate`: bring the registry to the columns that the policies release (design 10.8).
+//! `shuguan db`: the registry's tables. Brings them to the columns that the policies release (design 10.8), describes them, and gives a
+//! database administrator what he runs himself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use shuguan_policies::PolicySet;
 
 use super::config;
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use crate::registry::{Registry, RegistrySettings};
-use crate::serve::tables;
+use crate::registry::schema::{TableSpec, describe};
+use crate::registry::{Registry, RegistryFault, RegistrySettings};
+use crate::serve::{chain, tables};
 
 /// The registration database.
 #[derive(Debug, clap::Args)]
@@ -21,7 +23,7 @@ pub struct DbArgs {
 enum DbAction {
     /// Add the tables and columns that the policies newly need. Nothing is removed or changed in type.
     #[command(
-        after_help = "EXAMPLES\n  shuguan db migrate -c demo/shuguan.toml\n  shuguan db migrate --bundle new-policies -c demo/shuguan.toml     before it is submitted; the gateway may run\n\nEXIT CODES\n  0 the registry fits the policies · 1 it does not; the statements to run by hand are named"
+        after_help = "EXAMPLES\n  shuguan db migrate -c demo/shuguan.toml\n  shuguan db migrate --print | psql -v ON_ERROR_STOP=1 registry     as the owner of the tables\n  shuguan db migrate --bundle new-policies -c demo/shuguan.toml     before it is submitted; the gateway may run\n\nEXIT CODES\n  0 the registry fits the policies · 1 it does not; the statements to run by hand are named"
     )]
     Migrate {
         /// The gateway's configuration.
@@ -30,24 +32,95 @@ enum DbAction {
         /// A bundle that is not in force yet, instead of the configured one.
         #[arg(long, value_name = "DIR")]
         bundle: Option<PathBuf>,
+        /// Print the statements for a database administrator and change nothing (PostgreSQL).
+        #[arg(long)]
+        print: bool,
+    },
+    /// Show the tables and columns with their Chinese names.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan db schema -c demo/shuguan.toml\n\nEXIT CODES\n  0 shown · 1 the policies do not load"
+    )]
+    Schema {
+        /// The gateway's configuration.
+        #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
+        config: PathBuf,
+    },
+    /// Print the statements that make the roles of least privilege (PostgreSQL).
+    #[command(
+        after_help = "EXAMPLES\n  shuguan db roles --print | psql -v ON_ERROR_STOP=1 registry       as the owner of the tables\n\nEXIT CODES\n  0 printed · 1 the registry is not on PostgreSQL"
+    )]
+    Roles {
+        /// The gateway's configuration.
+        #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
+        config: PathBuf,
+        /// Print them; nothing else is offered, because the gateway's own role may not make roles.
+        #[arg(long, required = true)]
+        print: bool,
     },
 }
 
 /// Runs the command.
 pub fn run(args: DbArgs, output: &Output) -> Result<Exit, Failure> {
-    let DbAction::Migrate { config, bundle } = args.action;
-    let config = config::load(&config)?;
-    let policies = PolicySet::load(bundle.as_deref().unwrap_or(&config.policies.bundle)).map_err(|faults| {
+    match args.action {
+        DbAction::Migrate { config, bundle, print } => {
+            let (store, tables) = registry(&config, bundle.as_deref())?;
+            migrate(&store, tables, print, output)?;
+        }
+        DbAction::Schema { config } => show(&registry(&config, None)?.1, output),
+        DbAction::Roles { config, print: _ } => {
+            let (store, tables) = registry(&config, None)?;
+            output.line(Registry::roles(&store, &tables).map_err(unfit)?.trim_end());
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn migrate(store: &RegistrySettings, tables: Vec<TableSpec>, print: bool, output: &Output) -> Result<(), Failure> {
+    if !print {
+        Registry::open(store, tables, true).map_err(unfit)?;
+        output.note("the registry fits the policies");
+        return Ok(());
+    }
+    let statements = Registry::migration(store, &tables).map_err(unfit)?;
+    if statements.is_empty() {
+        output.note("the registry fits the policies; nothing to run");
+    } else {
+        output.line(format!("BEGIN;\n{statements}\nCOMMIT;"));
+    }
+    Ok(())
+}
+
+/// The registry of a configuration, and its tables under the policies.
+fn registry(path: &Path, bundle: Option<&Path>) -> Result<(RegistrySettings, Vec<TableSpec>), Failure> {
+    let config = config::load(path)?;
+    let policies = PolicySet::load(bundle.unwrap_or(&config.policies.bundle)).map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
         Failure::local(format!("the policies do not load\n{}", lines.join("\n"))).then("shuguan policy check DIR")
     })?;
-    let unfit = |fault: crate::registry::RegistryFault| {
-        Failure::local("the registry does not fit the policies")
-            .coded(fault.code())
-            .because(fault)
-    };
-    let tables = tables(&policies).map_err(unfit)?;
-    Registry::open(&RegistrySettings::at(&config.registry.database), tables, true).map_err(unfit)?;
-    output.note("the registry fits the policies");
-    Ok(Exit::Done)
+    Ok((config.registry.store, tables(&policies).map_err(unfit)?))
+}
+
+fn unfit(fault: RegistryFault) -> Failure {
+    let failure = Failure::local("the registry does not fit the policies")
+        .coded(fault.code())
+        .because(chain(&fault));
+    match fault {
+        RegistryFault::Postgres { .. } => {
+            failure.then("shuguan db migrate --print     gives the statements to whoever may run them")
+        }
+        _ => failure,
+    }
+}
+
+fn show(tables: &[TableSpec], output: &Output) {
+    let lines = describe(tables);
+    if output.is_json() {
+        output.json("shuguan.schema.v1", &lines);
+        return;
+    }
+    let rows: Vec<Vec<String>> = lines
+        .into_iter()
+        .map(|line| vec![line.table, line.column, line.kind.to_owned(), line.zh])
+        .collect();
+    output.rows(&["TABLE", "COLUMN", "TYPE", "中文"], &rows);
 }

@@ -24,7 +24,8 @@ use crate::client::deliver::{Asked, Feed, Pushed, load_trust, push_file};
 use crate::client::{CallError, Client, ClientSettings, Listener};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::serve::Gateway;
+use crate::registry::cluster::{Cluster, Keeping};
+use crate::serve::{Gateway, chain};
 
 /// Everything on one machine, from nothing: push, relay, pull, verify, refuse.
 #[derive(Debug, clap::Args)]
@@ -32,6 +33,7 @@ use crate::serve::Gateway;
   shuguan demo                    makes ./demo, runs through, goes on serving until Ctrl-C
   shuguan demo --once             ends after the run
   shuguan demo --residents 200000 --dir /tmp/city
+  shuguan demo --registry postgres --dir /tmp/pg    with a private PostgreSQL server (apt-get install postgresql)
 
 EXIT CODES
   0 everything was as it should be · 1 local failure, e.g. a port in use · 6 something did not verify")]
@@ -45,6 +47,16 @@ pub struct DemoArgs {
     /// Rows of the residents' feed; the other feeds are a tenth of it.
     #[arg(long, default_value_t = 20_000)]
     residents: u64,
+    /// Where the registration database is: in a file, or on a PostgreSQL server that the demo starts in its folder.
+    #[arg(long, value_enum, default_value_t)]
+    registry: DemoRegistry,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum DemoRegistry {
+    #[default]
+    Sqlite,
+    Postgres,
 }
 
 /// One feed of the demo.
@@ -108,6 +120,8 @@ const FEEDS: [DemoFeed; 5] = [
 const DIRT_PERCENT: f64 = 0.2;
 /// How long the demo waits for each step.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// The registry's database in a private cluster.
+const DATABASE: &str = "registry";
 /// The seed: the same feeds every time.
 const SEED: u64 = 20_161_130;
 
@@ -118,7 +132,8 @@ pub fn run(args: DemoArgs, output: &Output) -> Result<Exit, Failure> {
 
 async fn demo(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
     let began = Instant::now();
-    let config = folder(&args.dir, output)?;
+    let cluster = cluster(args, output)?;
+    let config = folder(&args.dir, cluster.as_ref(), output)?;
     log_to_file(&args.dir)?;
     output.note("starting the gateway");
     let path = args.dir.join("shuguan.toml");
@@ -135,11 +150,38 @@ async fn demo(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
         }
     }
     gateway.stop().await;
+    // Last, so that the relay ends in its own time.
+    drop(cluster);
     result.map(|()| Exit::Done)
 }
 
+/// The server of a registry on PostgreSQL, in the demo's folder; it ends with the demo.
+fn cluster(args: &DemoArgs, output: &Output) -> Result<Option<Cluster>, Failure> {
+    let (folder, config) = (args.dir.join("postgres"), args.dir.join("shuguan.toml"));
+    let there = folder.join("data").is_dir();
+    if args.registry == DemoRegistry::Sqlite && !there {
+        return Ok(None);
+    }
+    if config.is_file() && !there {
+        return Err(Failure::local(format!(
+            "the demo in `{}` has its registry in a file",
+            args.dir.display()
+        ))
+        .then("choose another folder with --dir"));
+    }
+    output.note(format!("starting a PostgreSQL server in `{}`", folder.display()));
+    let cannot = |why: &dyn std::error::Error| {
+        Failure::local("cannot start a PostgreSQL server for the demo")
+            .because(chain(why))
+            .then("shuguan demo --registry sqlite")
+    };
+    let cluster = Cluster::start(&folder, Keeping::Data, &[]).map_err(|fault| cannot(&fault))?;
+    cluster.create_database(DATABASE).map_err(|fault| cannot(&fault))?;
+    Ok(Some(cluster))
+}
+
 /// The folder as `init --demo` makes it, unless it is there.
-fn folder(dir: &Path, output: &Output) -> Result<Config, Failure> {
+fn folder(dir: &Path, cluster: Option<&Cluster>, output: &Output) -> Result<Config, Failure> {
     let path = dir.join("shuguan.toml");
     if path.is_file() {
         output.note(format!("`{}` is there; using it", dir.display()));
@@ -148,7 +190,7 @@ fn folder(dir: &Path, output: &Output) -> Result<Config, Failure> {
             "making authorities, keys, signed policies and stores in `{}` (keys of partners and officers too: for trying out only)",
             dir.display()
         ));
-        init::make_demo(dir)?;
+        init::make_demo(dir, cluster.map(|cluster| cluster.address(DATABASE)).as_ref())?;
     }
     config::load(&path)
 }
@@ -388,9 +430,8 @@ async fn show_refused(args: &DemoArgs, output: &Output) -> Result<(), Failure> {
 
 fn show_registry(gateway: &Gateway, output: &Output) -> Result<(), Failure> {
     output.note("\nrows in the registration database:");
-    let counts = gateway
-        .stations()
-        .registry
+    let registry = &gateway.stations().registry;
+    let counts = registry
         .counts()
         .map_err(|fault| Failure::local("cannot count the registry").because(fault))?;
     let rows: Vec<Vec<String>> = counts

@@ -22,6 +22,8 @@ use crate::edge::health::Light;
 use crate::edge::signers::Signers;
 use crate::edge::tls::{self, TlsSettings};
 use crate::pki::inspect;
+use crate::registry::{Registry, RegistrySettings};
+use crate::serve::{chain, tables};
 
 /// Look for what is not as it should be.
 #[derive(Debug, clap::Args)]
@@ -228,12 +230,7 @@ fn policies(config: &Config, signers: Option<&Signers>, now_s: i64, findings: &m
 }
 
 fn stores(config: &Config, output: &Output, findings: &mut Findings) {
-    if config.registry.database.is_file() {
-        findings.ok("registry", config.registry.database.display().to_string());
-    } else {
-        let next = "shuguan init DIR makes a whole folder";
-        findings.add(Verdict::Fail, "registry", "there is none", next);
-    }
+    registry(config, findings);
     let trust = config
         .journal
         .database
@@ -276,6 +273,42 @@ fn stores(config: &Config, output: &Output, findings: &mut Findings) {
                 fault.to_string(),
                 "keep the files as they are; compare with receipts and a backup",
             );
+        }
+    }
+}
+
+/// Whether it is there; a server is asked whether it fits the policies.
+fn registry(config: &Config, findings: &mut Findings) {
+    let store = &config.registry.store;
+    if let RegistrySettings::Sqlite(settings) = store {
+        if settings.path.is_file() {
+            findings.ok("registry", store.whereabouts());
+        } else {
+            let next = "shuguan init DIR makes a whole folder";
+            findings.add(Verdict::Fail, "registry", "there is none", next);
+        }
+        return;
+    }
+    let tables = shuguan_policies::PolicySet::load(&config.policies.bundle)
+        .ok()
+        .and_then(|set| tables(&set).ok());
+    let Some(tables) = tables else {
+        return;
+    };
+    match Registry::migration(store, &tables) {
+        Ok(migration) if migration.is_empty() => {
+            findings.ok(
+                "registry",
+                format!("{} answers and fits the policies", store.whereabouts()),
+            );
+        }
+        Ok(_) => {
+            let what = "it lacks what the policies need";
+            findings.add(Verdict::Fail, "registry", what, "shuguan db migrate");
+        }
+        Err(fault) => {
+            let next = "look at [registry] and at the server's log";
+            findings.add(Verdict::Fail, "registry", chain(&fault), next);
         }
     }
 }

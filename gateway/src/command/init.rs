@@ -14,7 +14,7 @@ use crate::journal::Journal;
 use crate::pki::init::{InitOptions, Made};
 use crate::pki::kit::Addresses;
 use crate::pki::{Subject, init, keyfile, profile};
-use crate::registry::{Registry, RegistrySettings};
+use crate::registry::{PostgresAddress, Registry};
 use crate::serve::{journal_settings, tables};
 
 /// Make a gateway's folder: authorities, keys, revocation lists, policies, configuration.
@@ -41,13 +41,13 @@ pub struct InitArgs {
 
 /// Runs the command.
 pub fn run(args: InitArgs, output: &Output) -> Result<Exit, Failure> {
-    let made = make(&args.dir, &args, Clock::system().now_us())?;
+    let made = make(&args.dir, &args, None, Clock::system().now_us())?;
     report(&args, &made, output);
     Ok(Exit::Done)
 }
 
-/// A demo's folder with the defaults.
-pub(crate) fn make_demo(dir: &Path) -> Result<Made, Failure> {
+/// A demo's folder with the defaults; its registry on PostgreSQL when a server is named.
+pub(crate) fn make_demo(dir: &Path, registry: Option<&PostgresAddress>) -> Result<Made, Failure> {
     let args = InitArgs {
         dir: dir.to_owned(),
         demo: true,
@@ -55,15 +55,18 @@ pub(crate) fn make_demo(dir: &Path) -> Result<Made, Failure> {
         name: None,
         profile: None,
     };
-    make(dir, &args, Clock::system().now_us())
+    make(dir, &args, registry, Clock::system().now_us())
 }
 
-fn make(dir: &Path, args: &InitArgs, now_us: i64) -> Result<Made, Failure> {
+fn make(dir: &Path, args: &InitArgs, registry: Option<&PostgresAddress>, now_us: i64) -> Result<Made, Failure> {
     let profile = match &args.profile {
         Some(path) => keyfile::read_public(path).map_err(failure)?,
         None => profile::EXAMPLE.to_owned(),
     };
-    let text = config_text(args.name.as_deref());
+    let mut text = config_text(args.name.as_deref());
+    if let Some(address) = registry {
+        text = text.replace("database = \"registry/registry.db\"", &format!("url = \"{address}\""));
+    }
     let config = Config::parse("shuguan.toml", &text, dir).map_err(|error| {
         Failure::local("the configuration would not be taken")
             .because(error)
@@ -143,8 +146,7 @@ fn make_stores(dir: &Path) -> Result<(), Failure> {
         cannot("registry", &lines.join("\n"))
     })?;
     let tables = tables(&policies).map_err(|fault| cannot("registry", &fault))?;
-    Registry::create(&RegistrySettings::at(&config.registry.database), &tables)
-        .map_err(|fault| cannot("registry", &fault))
+    Registry::create(&config.registry.store, &tables).map_err(|fault| cannot("registry", &fault))
 }
 
 /// The example configuration under this gateway's name, listening everywhere when it has one.
@@ -292,7 +294,7 @@ mod tests {
             name: None,
             profile: None,
         };
-        let made = make(&dir, &args, Clock::system().now_us()).unwrap();
+        let made = make(&dir, &args, None, Clock::system().now_us()).unwrap();
         assert!(Config::load(&dir.join("shuguan.toml")).is_ok());
         let agencies: BTreeSet<&str> = made.partners.iter().filter_map(Subject::agency).collect();
         assert_eq!(agencies.len(), 5, "{agencies:?}");
@@ -332,7 +334,7 @@ mod tests {
             name,
             profile: None,
         };
-        make(&dir, &args, Clock::system().now_us()).unwrap();
+        make(&dir, &args, None, Clock::system().now_us()).unwrap();
         let config = Config::load(&dir.join("shuguan.toml")).unwrap();
         assert_eq!(config.gateway.log_origin, "gateway.example.cn/log");
         assert!(config.listen.health.ip().is_loopback() && !config.listen.feed.ip().is_loopback());

@@ -8,6 +8,79 @@ use shuguan_policies as policies;
 
 use super::schema::{ColumnType, TableSpec, kind_of, table_name};
 
+/// The few places where the stores' SQL differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+impl Dialect {
+    /// Parameter `number`, from 1.
+    pub(super) fn place(self, number: usize) -> String {
+        match self {
+            Self::Sqlite => "?".to_owned(),
+            Self::Postgres => format!("${number}"),
+        }
+    }
+
+    /// Behind a SELECT in brackets that is selected from.
+    pub(super) fn derived(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " AS derived",
+        }
+    }
+
+    fn null(self, kind: ColumnType) -> String {
+        match (self, kind) {
+            (Self::Sqlite, ColumnType::Text | ColumnType::Date) => "CAST(NULL AS TEXT)".to_owned(),
+            (Self::Sqlite, _) => "CAST(NULL AS INTEGER)".to_owned(),
+            // A view that is replaced must keep each column's type and collation.
+            (Self::Postgres, ColumnType::Text) => "CAST(NULL AS text) COLLATE \"C\"".to_owned(),
+            (Self::Postgres, kind) => format!("CAST(NULL AS {})", super::postgres::sql(kind)),
+        }
+    }
+
+    fn never(self) -> &'static str {
+        match self {
+            Self::Sqlite => "0",
+            Self::Postgres => "false",
+        }
+    }
+
+    fn greatest(self) -> &'static str {
+        match self {
+            Self::Sqlite => "max",
+            Self::Postgres => "greatest",
+        }
+    }
+
+    /// 1 where the condition holds, else 0.
+    fn flag(self, condition: &str) -> String {
+        match self {
+            Self::Sqlite => format!("({condition})"),
+            Self::Postgres => format!("({condition})::int"),
+        }
+    }
+
+    /// A text made of literals.
+    fn word(self, literals: &str) -> String {
+        match self {
+            Self::Sqlite => literals.to_owned(),
+            Self::Postgres => format!("({literals}) COLLATE \"C\""),
+        }
+    }
+
+    /// A moment out of microseconds.
+    fn instant(self, micros: &str) -> String {
+        match self {
+            Self::Sqlite => micros.to_owned(),
+            Self::Postgres => format!("(timestamptz 'epoch' + {micros} * interval '1 microsecond')"),
+        }
+    }
+}
+
 /// Name of the column by which rows of a dataset are ordered; not part of the dataset.
 pub(super) const SUBJECT: &str = "_subject";
 
@@ -115,21 +188,23 @@ fn origins(dataset: Dataset, field: &str) -> &'static [(&'static str, &'static s
 
 /// The sources of a dataset that the plans feed, each with its table.
 struct Fed<'a> {
+    dialect: Dialect,
     dataset: Dataset,
     sources: Vec<(&'static Source, &'a TableSpec)>,
 }
 
 /// The statements that make both views.
-pub(super) fn views(tables: &[TableSpec]) -> Vec<(&'static str, String)> {
+pub(super) fn views(dialect: Dialect, tables: &[TableSpec]) -> Vec<(&'static str, String)> {
     Dataset::ALL
         .into_iter()
         .map(|dataset| {
             let names: Vec<&str> = dataset.fields().iter().map(|field| field.name).collect();
             let sql = format!(
-                "CREATE VIEW {} AS SELECT {} FROM ({})",
+                "CREATE VIEW {} AS SELECT {} FROM ({}){}",
                 dataset.name(),
                 names.join(", "),
-                select(dataset, tables)
+                select(dialect, dataset, tables),
+                dialect.derived()
             );
             (dataset.name(), sql)
         })
@@ -137,7 +212,7 @@ pub(super) fn views(tables: &[TableSpec]) -> Vec<(&'static str, String)> {
 }
 
 /// The dataset as a SELECT, with [`SUBJECT`] before its fields.
-pub(super) fn select(dataset: Dataset, tables: &[TableSpec]) -> String {
+pub(super) fn select(dialect: Dialect, dataset: Dataset, tables: &[TableSpec]) -> String {
     let all = match dataset {
         Dataset::Population => POPULATION,
         Dataset::Enterprises => ENTERPRISES,
@@ -153,7 +228,12 @@ pub(super) fn select(dataset: Dataset, tables: &[TableSpec]) -> String {
             joins.then_some((source, table))
         })
         .collect();
-    Fed { dataset, sources }.select()
+    Fed {
+        dialect,
+        dataset,
+        sources,
+    }
+    .select()
 }
 
 impl Fed<'_> {
@@ -186,7 +266,7 @@ impl Fed<'_> {
             .map(|(source, _)| format!("{}._key IS NOT NULL", source.alias))
             .collect();
         let condition = if admitted.is_empty() {
-            "0".to_owned()
+            self.dialect.never().to_owned()
         } else {
             admitted.join(" OR ")
         };
@@ -228,7 +308,7 @@ impl Fed<'_> {
             (_, "updated_at") => self.updated(),
             _ => self.first_of(field, kind),
         };
-        special.unwrap_or_else(|| format!("CAST(NULL AS {})", kind.sql()))
+        special.unwrap_or_else(|| self.dialect.null(kind))
     }
 
     fn first_of(&self, field: &str, kind: ColumnType) -> Option<String> {
@@ -259,13 +339,13 @@ impl Fed<'_> {
             .sources
             .iter()
             .filter(|(source, _)| source.prefer.is_some())
-            .map(|(source, _)| format!("({}._key IS NOT NULL)", source.alias))
+            .map(|(source, _)| self.dialect.flag(&format!("{}._key IS NOT NULL", source.alias)))
             .collect();
         (!reports.is_empty()).then(|| {
-            format!(
+            self.dialect.word(&format!(
                 "CASE {} WHEN 0 THEN NULL WHEN 1 THEN 'suspected' ELSE 'certain' END",
                 reports.join(" + ")
-            )
+            ))
         })
     }
 
@@ -275,7 +355,7 @@ impl Fed<'_> {
             .iter()
             .map(|(source, _)| format!("WHEN {}._key IS NOT NULL THEN '{}'", source.alias, source.record))
             .collect();
-        (!cases.is_empty()).then(|| format!("CASE {} END", cases.join(" ")))
+        (!cases.is_empty()).then(|| self.dialect.word(&format!("CASE {} END", cases.join(" "))))
     }
 
     /// When the last of the rows that speak here was received: a pull since then misses nothing that came with an old source time.
@@ -285,11 +365,12 @@ impl Fed<'_> {
             .iter()
             .map(|(source, _)| format!("coalesce({}._received_us, 0)", source.alias))
             .collect();
-        match times.as_slice() {
-            [] => None,
-            [only] => Some(only.clone()),
-            several => Some(format!("max({})", several.join(", "))),
-        }
+        let newest = match times.as_slice() {
+            [] => return None,
+            [only] => only.clone(),
+            several => format!("{}({})", self.dialect.greatest(), several.join(", ")),
+        };
+        Some(self.dialect.instant(&newest))
     }
 }
 

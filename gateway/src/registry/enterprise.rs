@@ -3,9 +3,6 @@
 //! A unit's identity is its organisation code where one is known: characters 9 to 17 of a credit code are that code (GB 32100), so a
 //! row with the credit code and an older row with the organisation code alone meet. Else the registration number, else the taxpayer's.
 
-use rusqlite::Connection;
-
-use super::fault::{RegistryFault, Step};
 use super::merge::Part;
 use super::merge::rows::Rows;
 
@@ -28,41 +25,48 @@ pub(super) fn unit_key(rows: &Rows<'_>, row: usize) -> Option<String> {
         .or_else(|| taxpayer.map(|number| format!("T{number}")))
 }
 
-const INSERT: &str = "INSERT INTO enterprise (unit, uscc, org_code, reg_no, taxpayer_id, first_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
- ON CONFLICT (unit) DO UPDATE SET uscc = coalesce(uscc, excluded.uscc), org_code = coalesce(org_code, excluded.org_code),
- reg_no = coalesce(reg_no, excluded.reg_no), taxpayer_id = coalesce(taxpayer_id, excluded.taxpayer_id)
- WHERE (uscc IS NULL AND excluded.uscc IS NOT NULL) OR (org_code IS NULL AND excluded.org_code IS NOT NULL)
- OR (reg_no IS NULL AND excluded.reg_no IS NOT NULL) OR (taxpayer_id IS NULL AND excluded.taxpayer_id IS NOT NULL)";
+/// A unit with the numbers under which it is known: credit code, organisation code, registration number, taxpayer's number.
+#[derive(Clone)]
+pub(super) struct Unit<'a> {
+    pub(super) id: &'a str,
+    pub(super) numbers: [Option<&'a str>; 4],
+    /// When it first appeared, microseconds since the epoch.
+    pub(super) first_us: i64,
+}
 
-/// Enters the units of the rows that were written; a number that was unknown is added, a known one stays.
-pub(super) fn index(
-    connection: &Connection,
-    part: &Part,
-    rows: &Rows<'_>,
-    writes: &[usize],
-) -> Result<(), RegistryFault> {
-    let mut units: Vec<(&str, usize)> = writes
+impl<'a> Unit<'a> {
+    /// Takes over what is unknown here; a known number stays.
+    pub(super) fn complete(&mut self, other: &Self) {
+        for (known, number) in self.numbers.iter_mut().zip(other.numbers) {
+            *known = known.or(number);
+        }
+    }
+
+    fn of(id: &'a str, rows: &Rows<'a>, row: usize, first_us: i64) -> Self {
+        let number = |name: &str| rows.column(name).and_then(|column| column.text(row));
+        let taxpayer = number("taxpayer_id").or_else(|| number("withholder_id"));
+        Self {
+            id,
+            numbers: [number("uscc"), number("org_code"), number("reg_no"), taxpayer],
+            first_us,
+        }
+    }
+}
+
+/// The units of the rows that are written, each once, ascending.
+pub(super) fn units<'a>(part: &Part, rows: &'a Rows<'_>, writes: &[usize]) -> Vec<Unit<'a>> {
+    let mut found: Vec<(&str, usize)> = writes
         .iter()
         .filter_map(|row| rows.unit(*row).map(|unit| (unit, *row)))
         .collect();
-    if units.is_empty() {
-        return Ok(());
+    found.sort_unstable();
+    let mut units: Vec<Unit<'a>> = Vec::with_capacity(found.len());
+    for (name, row) in found {
+        let unit = Unit::of(name, rows, row, part.received_us);
+        match units.last_mut().filter(|last| last.id == name) {
+            Some(last) => last.complete(&unit),
+            None => units.push(unit),
+        }
     }
-    units.sort_unstable();
-    let mut statement = connection.prepare_cached(INSERT).step("prepare the enterprise index")?;
-    for (unit, row) in units {
-        let number = |name: &str| rows.column(name).and_then(|column| column.text(row));
-        let taxpayer = number("taxpayer_id").or_else(|| number("withholder_id"));
-        statement
-            .execute((
-                unit,
-                number("uscc"),
-                number("org_code"),
-                number("reg_no"),
-                taxpayer,
-                part.received_us,
-            ))
-            .step("write the enterprise index")?;
-    }
-    Ok(())
+    units
 }

@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 
+use super::postgres::PostgresFault;
+
 /// The registry failed, or a bundle does not fit it.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryFault {
     /// The file is not there; stores are made by `init`, never by guessing.
     #[error("the registry `{0}` does not exist")]
     Absent(PathBuf),
-    /// The file is there already.
+    /// It is there already.
     #[error("the registry `{0}` exists already")]
-    Exists(PathBuf),
+    Exists(String),
     /// The file or its folder could not be made.
     #[error("the registry `{path}` cannot be made")]
     Make {
@@ -112,6 +114,18 @@ pub enum RegistryFault {
         #[source]
         source: rusqlite::Error,
     },
+    /// PostgreSQL did not do what was asked.
+    #[error("the registry failed to {step}")]
+    Postgres {
+        /// What was being done.
+        step: &'static str,
+        /// Why.
+        #[source]
+        source: PostgresFault,
+    },
+    /// What is configured for PostgreSQL cannot be used.
+    #[error("PostgreSQL cannot be used as configured: {0}")]
+    Unusable(String),
 }
 
 /// What the relay does about a fault.
@@ -144,6 +158,8 @@ impl RegistryFault {
             Self::Batch(_) => "SG6213",
             Self::Sql { .. } => "SG6214",
             Self::Malformed { .. } => "SG6215",
+            Self::Postgres { .. } => "SG6216",
+            Self::Unusable(_) => "SG6217",
         }
     }
 
@@ -151,12 +167,18 @@ impl RegistryFault {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Sql { source, .. } => of_sqlite(source),
+            Self::Postgres { source, .. } => source.remedy(),
             // The writer's thread has ended and nothing brings it back but a start.
             Self::Closed => Remedy::Stop,
-            Self::Absent(_) | Self::Exists(_) | Self::Make { .. } | Self::OldSqlite(_) => Remedy::Wait,
-            Self::PlansDiffer { .. }
+            // A database that lacks a table is not a batch's fault: it waits until somebody has migrated it.
+            Self::Absent(_)
+            | Self::Exists(_)
+            | Self::Make { .. }
+            | Self::OldSqlite(_)
+            | Self::Unusable(_)
             | Self::ColumnDiffers { .. }
-            | Self::Behind { .. }
+            | Self::Behind { .. } => Remedy::Wait,
+            Self::PlansDiffer { .. }
             | Self::NoKey { .. }
             | Self::UnknownRecord { .. }
             | Self::UnknownColumn { .. }

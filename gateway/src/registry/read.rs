@@ -1,20 +1,18 @@
 //! Reading a dataset as Arrow columns. Takes a dataset, the fields that a grant names, and a selection; gives batches of at most
-//! 8,192 rows in order of the subject; memory does not grow with the dataset. Reads one snapshot, on the caller's blocking thread.
+//! 8,192 rows in order of the subject; memory does not grow with the dataset. A store reads one snapshot: `sqlite/read.rs`,
+//! `postgres/read.rs`.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow_array::builder::{ArrayBuilder, Date32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{Field as ArrowField, Schema, SchemaRef};
 use policies::dataset::Dataset;
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row, params_from_iter};
 use shuguan_policies as policies;
 
-use super::dataset;
-use super::day;
-use super::fault::{RegistryFault, Step};
+use super::dataset::{self, Dialect};
+use super::fault::RegistryFault;
+use super::merge::rows::Value;
 use super::schema::{ColumnType, TableSpec, kind_of};
 
 /// Rows of a batch.
@@ -74,53 +72,40 @@ pub(super) struct Reading<'a> {
     pub(super) selection: &'a Selection,
 }
 
+/// What a condition of a reading compares with.
+pub(super) enum Bound {
+    Text(String),
+    Instant(i64),
+}
+
 impl Reading<'_> {
-    /// Streams the rows; gives how many were handed over. Stops early when `each` breaks.
-    pub(super) fn stream(
-        &self,
-        connection: &Connection,
-        tables: &[TableSpec],
-        each: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>,
-    ) -> Result<u64, RegistryFault> {
-        let schema = schema(self.dataset, self.fields);
-        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        let (text, values) = self.query(&names, tables);
-        let mut statement = connection.prepare(&text).step("prepare a reading")?;
-        let mut rows = statement.query(params_from_iter(values)).step("read a dataset")?;
-        let mut batch = Batch::new(self.dataset, &schema);
-        let mut handed = 0;
-        while let Some(row) = rows.next().step("read a dataset")? {
-            batch.push(row)?;
-            if batch.rows == BATCH_ROWS {
-                handed += BATCH_ROWS as u64;
-                if each(batch.finish(&schema)?).is_break() {
-                    return Ok(handed);
-                }
-            }
-        }
-        if batch.rows > 0 {
-            handed += batch.rows as u64;
-            let _last = each(batch.finish(&schema)?);
-        }
-        Ok(handed)
+    pub(super) fn schema(&self) -> SchemaRef {
+        schema(self.dataset, self.fields)
     }
 
-    fn query(&self, names: &[&str], tables: &[TableSpec]) -> (String, Vec<rusqlite::types::Value>) {
+    /// The statement and its parameters, in order.
+    pub(super) fn query(&self, dialect: Dialect, tables: &[TableSpec]) -> (String, Vec<Bound>) {
+        let schema = self.schema();
+        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
         let region = match self.dataset {
             Dataset::Population => "hukou_region",
             Dataset::Enterprises => "region",
         };
-        let mut conditions = Vec::new();
-        let mut values: Vec<rusqlite::types::Value> = Vec::new();
+        let (mut conditions, mut values) = (Vec::new(), Vec::new());
+        let mut place = |value| {
+            values.push(value);
+            dialect.place(values.len())
+        };
         if let Some(prefix) = &self.selection.region_prefix {
-            conditions.push(format!("{region} >= ? AND {region} < ?"));
-            values.push(prefix.clone().into());
             // `:` follows `9`.
-            values.push(format!("{prefix}:").into());
+            let (from, below) = (
+                place(Bound::Text(prefix.clone())),
+                place(Bound::Text(format!("{prefix}:"))),
+            );
+            conditions.push(format!("{region} >= {from} AND {region} < {below}"));
         }
         if let Some(since_us) = self.selection.updated_since_us {
-            conditions.push("updated_at >= ?".to_owned());
-            values.push(since_us.into());
+            conditions.push(format!("updated_at >= {}", place(Bound::Instant(since_us))));
         }
         let filter = if conditions.is_empty() {
             String::new()
@@ -128,9 +113,10 @@ impl Reading<'_> {
             format!(" WHERE {}", conditions.join(" AND "))
         };
         let text = format!(
-            "SELECT {} FROM ({}){filter} ORDER BY {}",
+            "SELECT {} FROM ({}){}{filter} ORDER BY {}",
             names.join(", "),
-            dataset::select(self.dataset, tables),
+            dataset::select(dialect, self.dataset, tables),
+            dialect.derived(),
             dataset::SUBJECT
         );
         (text, values)
@@ -155,24 +141,16 @@ impl Builder {
     }
 
     /// A value of another shape than the column's is a fault, never a silent null.
-    fn push(&mut self, value: ValueRef<'_>) -> bool {
+    fn push(&mut self, value: Value<'_>) -> bool {
         match (self, value) {
-            (Self::Text(column), ValueRef::Null) => column.append_null(),
-            (Self::Date(column), ValueRef::Null) => column.append_null(),
-            (Self::Instant(column), ValueRef::Null) => column.append_null(),
-            (Self::Integer(column), ValueRef::Null) => column.append_null(),
-            (Self::Text(column), ValueRef::Text(bytes)) => match std::str::from_utf8(bytes) {
-                Ok(text) => column.append_value(text),
-                Err(_) => return false,
-            },
-            (Self::Date(column), ValueRef::Text(bytes)) => {
-                match std::str::from_utf8(bytes).ok().and_then(day::from_text) {
-                    Some(days) => column.append_value(days),
-                    None => return false,
-                }
-            }
-            (Self::Instant(column), ValueRef::Integer(micros)) => column.append_value(micros),
-            (Self::Integer(column), ValueRef::Integer(number)) => column.append_value(number),
+            (Self::Text(column), Value::Null) => column.append_null(),
+            (Self::Date(column), Value::Null) => column.append_null(),
+            (Self::Instant(column), Value::Null) => column.append_null(),
+            (Self::Integer(column), Value::Null) => column.append_null(),
+            (Self::Text(column), Value::Text(text)) => column.append_value(text),
+            (Self::Date(column), Value::Date(days)) => column.append_value(days),
+            (Self::Instant(column), Value::Instant(micros)) => column.append_value(micros),
+            (Self::Integer(column), Value::Integer(number)) => column.append_value(number),
             _ => return false,
         }
         true
@@ -188,25 +166,39 @@ impl Builder {
     }
 }
 
-struct Batch {
-    columns: Vec<(&'static str, Builder)>,
+/// A batch that grows row by row.
+pub(super) struct Batch {
+    schema: SchemaRef,
+    columns: Vec<(&'static str, ColumnType, Builder)>,
     rows: usize,
 }
 
 impl Batch {
-    fn new(dataset: Dataset, schema: &Schema) -> Self {
+    pub(super) fn new(dataset: Dataset, schema: SchemaRef) -> Self {
         let columns = schema
             .fields()
             .iter()
             .filter_map(|wanted| dataset.fields().iter().find(|field| field.name == wanted.name()))
-            .map(|field| (field.name, Builder::new(kind_of(&field.kind))))
+            .map(|field| {
+                let kind = kind_of(&field.kind);
+                (field.name, kind, Builder::new(kind))
+            })
             .collect();
-        Self { columns, rows: 0 }
+        Self {
+            schema,
+            columns,
+            rows: 0,
+        }
     }
 
-    fn push(&mut self, row: &Row<'_>) -> Result<(), RegistryFault> {
-        for (place, (name, column)) in self.columns.iter_mut().enumerate() {
-            if !column.push(row.get_ref(place).step("read a dataset")?) {
+    /// Adds a row; `value` gives what the store has at a place for a type, none when it is not of it.
+    pub(super) fn push<'v>(
+        &mut self,
+        mut value: impl FnMut(usize, ColumnType) -> Result<Option<Value<'v>>, RegistryFault>,
+    ) -> Result<(), RegistryFault> {
+        for (place, (name, kind, column)) in self.columns.iter_mut().enumerate() {
+            let fits = value(place, *kind)?.is_some_and(|value| column.push(value));
+            if !fits {
                 return Err(RegistryFault::Malformed { column: name });
             }
         }
@@ -214,9 +206,13 @@ impl Batch {
         Ok(())
     }
 
-    fn finish(&mut self, schema: &SchemaRef) -> Result<RecordBatch, RegistryFault> {
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn finish(&mut self) -> Result<RecordBatch, RegistryFault> {
         self.rows = 0;
-        let columns = self.columns.iter_mut().map(|(_, column)| column.finish()).collect();
-        RecordBatch::try_new(Arc::clone(schema), columns).map_err(RegistryFault::Batch)
+        let columns = self.columns.iter_mut().map(|(_, _, column)| column.finish()).collect();
+        RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(RegistryFault::Batch)
     }
 }

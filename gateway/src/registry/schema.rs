@@ -1,8 +1,8 @@
-//! The registry's tables. Takes the columns that the compiled push plans release; gives one STRICT table a record type with
-//! provenance, the commented columns and the additive migration; refuses plans that contradict each other or the database.
+//! The registry's tables, whatever the store. Takes the columns that the compiled push plans release; gives one table a record type
+//! with provenance and Chinese names; refuses plans that contradict each other. How a store makes them: `sqlite/schema.rs`,
+//! `postgres/schema.rs`.
 //!
-//! A row is found by `_key`: the first natural key of its record type that is complete in the row (design 10.8). `_key` is the
-//! primary key of a table without rowid, so a look-up and the write after it touch the same page.
+//! A row is found by `_key`: the first natural key of its record type that is complete in the row (design 10.8).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,10 +11,9 @@ use adapters::catalogue::{Field, FieldType, RecordType, Subject};
 use arrow_schema::{DataType, TimeUnit};
 use policies::operator::date::DateTo;
 use policies::{Direction, Operator, OutputColumn, Plan, Target};
-use rusqlite::Connection;
 use {shuguan_adapters as adapters, shuguan_policies as policies};
 
-use super::fault::{RegistryFault, Step};
+use super::fault::RegistryFault;
 
 /// What the values of a column are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,13 +51,6 @@ impl ColumnType {
             Self::Instant => "instant",
             Self::Integer => "integer",
             Self::Boolean => "boolean",
-        }
-    }
-
-    pub(super) fn sql(self) -> &'static str {
-        match self {
-            Self::Text | Self::Date => "TEXT",
-            Self::Instant | Self::Integer | Self::Boolean => "INTEGER",
         }
     }
 }
@@ -166,47 +158,12 @@ impl TableSpec {
         names
     }
 
-    fn comments(&self) -> impl Iterator<Item = Comment> {
+    /// What the table has besides the record: name, Chinese name, type.
+    pub(super) fn origin(&self) -> impl Iterator<Item = Described> {
         PROVENANCE
             .iter()
+            .copied()
             .filter(|(name, ..)| *name != "_unit" || self.has_unit())
-            .map(|(name, zh, word)| (self.name.clone(), *name, *zh, *word))
-    }
-
-    fn create_sql(&self) -> Vec<String> {
-        let mut text = format!("CREATE TABLE {} (\n  _key TEXT NOT NULL PRIMARY KEY", self.name);
-        for column in &self.columns {
-            for piece in [",\n  ", column.name, " ", column.kind.sql()] {
-                text.push_str(piece);
-            }
-        }
-        if self.has_unit() {
-            text.push_str(",\n  _unit TEXT");
-        }
-        text.push_str(
-            ",\n  _exchange BLOB NOT NULL,\n  _row INTEGER NOT NULL,\n  _partner TEXT NOT NULL,\n  _leaf INTEGER NOT NULL,\n  \
-             _source_us INTEGER NOT NULL,\n  _received_us INTEGER NOT NULL,\n  _hash BLOB NOT NULL\n) STRICT, WITHOUT ROWID",
-        );
-        let mut statements = vec![text];
-        statements.extend(self.index_sql());
-        statements
-    }
-
-    fn index_sql(&self) -> Vec<String> {
-        let mut statements = Vec::new();
-        if let Some(person) = self.person_column().filter(|_| !self.keyed_by_person()) {
-            statements.push(format!(
-                "CREATE INDEX IF NOT EXISTS {0}_by_person ON {0} ({person})",
-                self.name
-            ));
-        }
-        if self.has_unit() {
-            statements.push(format!(
-                "CREATE INDEX IF NOT EXISTS {0}_by_unit ON {0} (_unit)",
-                self.name
-            ));
-        }
-        statements
     }
 }
 
@@ -345,11 +302,20 @@ pub(super) fn kind_of(field: &FieldType) -> ColumnType {
     }
 }
 
-/// Table, column, Chinese comment, type.
-type Comment = (String, &'static str, &'static str, &'static str);
+/// The table of a record type.
+///
+/// # Errors
+/// [`RegistryFault::UnknownRecord`].
+pub(super) fn table_of<'a>(tables: &'a [TableSpec], record: &str) -> Result<&'a TableSpec, RegistryFault> {
+    let found = tables.iter().find(|table| table.record.name == record);
+    found.ok_or_else(|| RegistryFault::UnknownRecord { record: record.into() })
+}
+
+/// A column: name, Chinese name, type.
+pub(super) type Described = (&'static str, &'static str, &'static str);
 
 /// What every record table has besides the record: where a row comes from.
-const PROVENANCE: &[(&str, &str, &str)] = &[
+const PROVENANCE: &[Described] = &[
     ("_key", "记录主键(自然键)", "text"),
     ("_unit", "单位标识", "text"),
     ("_exchange", "来源交换编号", "uuid"),
@@ -361,167 +327,92 @@ const PROVENANCE: &[(&str, &str, &str)] = &[
     ("_hash", "内容摘要", "sha-256/128"),
 ];
 
-/// Statements that bring a database to those tables and views, in order; empty when it is there already.
-#[derive(Debug, Default)]
-pub(super) struct Migration {
-    pub(super) missing: Vec<String>,
-    pub(super) views_differ: bool,
-    pub(super) statements: Vec<String>,
-    pub(super) comments: Vec<Comment>,
+/// A table that every registry has.
+pub(super) struct BaseTable {
+    pub(super) name: &'static str,
+    pub(super) zh: &'static str,
+    pub(super) columns: &'static [Described],
 }
 
-impl Migration {
-    /// What must be added. Only adds; what the plans no longer name stays.
-    ///
-    /// # Errors
-    /// [`RegistryFault::ColumnDiffers`] when a column has another type than the plans give it.
-    pub(super) fn plan(
-        connection: &Connection,
-        tables: &[TableSpec],
-        views: &[(&'static str, String)],
-    ) -> Result<Self, RegistryFault> {
-        let mut migration = Self::default();
-        for table in tables {
-            migration.table(table, &columns_of(connection, &table.name)?)?;
-        }
-        for (name, sql) in views {
-            migration.view(name, sql, view_of(connection, name)?.as_deref());
-        }
-        Ok(migration)
-    }
+/// The relay's progress and the subject indexes; the first column of each is its key.
+pub(super) const BASE_TABLES: [BaseTable; 3] = [
+    BaseTable {
+        name: "relay_progress",
+        zh: "入库进度",
+        columns: &[
+            ("exchange", "交换编号", "uuid"),
+            ("leaf", "存证条目序号", "integer"),
+            ("record", "数据类", "text"),
+            ("partner", "对接单位", "text"),
+            ("received_us", "接收时间(微秒)", "instant"),
+            ("parts", "已入库分片数", "integer"),
+            ("row_count", "已处理记录数", "integer"),
+            ("inserted", "新增", "integer"),
+            ("updated", "更新", "integer"),
+            ("same", "未变", "integer"),
+        ],
+    },
+    BaseTable {
+        name: "person",
+        zh: "人员索引",
+        columns: &[
+            ("citizen_id", "公民身份号码", "text"),
+            ("first_us", "首次出现时间(微秒)", "instant"),
+        ],
+    },
+    BaseTable {
+        name: "enterprise",
+        zh: "单位索引",
+        columns: &[
+            ("unit", "单位标识", "text"),
+            ("uscc", "统一社会信用代码", "text"),
+            ("org_code", "组织机构代码", "text"),
+            ("reg_no", "注册号", "text"),
+            ("taxpayer_id", "纳税人识别号", "text"),
+            ("first_us", "首次出现时间(微秒)", "instant"),
+        ],
+    },
+];
 
-    fn table(&mut self, table: &TableSpec, known: &BTreeMap<String, String>) -> Result<(), RegistryFault> {
-        if known.is_empty() {
-            self.missing.push(table.name.clone());
-            self.statements.extend(table.create_sql());
-            self.comments.extend(table.comments());
-        }
+/// One line of a description of the registry: table, column, type, Chinese name of table or column.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct ColumnLine {
+    /// The table.
+    pub table: String,
+    /// The column; empty for the table itself.
+    pub column: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Chinese name.
+    pub zh: String,
+}
+
+/// Every table and column with its Chinese name, whatever the store.
+pub fn describe(tables: &[TableSpec]) -> Vec<ColumnLine> {
+    let mut lines = Vec::new();
+    let mut line = |table: &str, column: &str, kind: &'static str, zh: &str| {
+        lines.push(ColumnLine {
+            table: table.into(),
+            column: column.into(),
+            kind,
+            zh: zh.into(),
+        });
+    };
+    for table in tables {
+        line(&table.name, "", "table", table.record.zh);
         for column in &table.columns {
-            match known.get(column.name).map(String::as_str) {
-                Some(word) if word == column.kind.word() => continue,
-                Some(word) => return Err(differs(table, column, word)),
-                None if known.is_empty() => {}
-                None => {
-                    self.missing.push(format!("{}.{}", table.name, column.name));
-                    let kind = column.kind.sql();
-                    self.statements
-                        .push(format!("ALTER TABLE {} ADD COLUMN {} {kind}", table.name, column.name));
-                }
-            }
-            self.comments
-                .push((table.name.clone(), column.name, column.zh, column.kind.word()));
+            line(&table.name, column.name, column.kind.word(), column.zh);
         }
-        if !known.is_empty() {
-            // An added column can be the one that an index is for.
-            self.statements.extend(table.index_sql());
-        }
-        Ok(())
-    }
-
-    fn view(&mut self, name: &str, sql: &str, known: Option<&str>) {
-        if known != Some(sql) {
-            self.views_differ = true;
-            self.statements.push(format!("DROP VIEW IF EXISTS {name}"));
-            self.statements.push(sql.to_owned());
+        for (name, zh, word) in table.origin() {
+            line(&table.name, name, word, zh);
         }
     }
-
-    /// Whether a table or a column is missing.
-    pub(super) fn is_due(&self) -> bool {
-        !self.missing.is_empty()
-    }
-
-    /// What to tell somebody who has to run it.
-    pub(super) fn behind(self) -> RegistryFault {
-        RegistryFault::Behind {
-            migration: self.text(),
-            missing: self.missing,
+    for table in &BASE_TABLES {
+        line(table.name, "", "table", table.zh);
+        for (name, zh, word) in table.columns {
+            line(table.name, name, word, zh);
         }
     }
-
-    pub(super) fn text(&self) -> String {
-        self.statements.join(";\n") + ";"
-    }
-
-    /// Runs inside the caller's transaction.
-    pub(super) fn run(&self, connection: &Connection) -> Result<(), RegistryFault> {
-        for statement in &self.statements {
-            connection.execute_batch(statement).step("migrate the registry")?;
-        }
-        let mut insert = connection
-            .prepare("INSERT INTO column_comment (table_name, column_name, zh, data_type) VALUES (?1, ?2, ?3, ?4)")
-            .step("prepare the comments")?;
-        for (table, column, zh, word) in &self.comments {
-            insert.execute((table, column, zh, word)).step("comment a column")?;
-        }
-        Ok(())
-    }
+    lines
 }
-
-fn differs(table: &TableSpec, column: &ColumnSpec, registry: &str) -> RegistryFault {
-    let (name, field) = (&table.name, column.name);
-    RegistryFault::ColumnDiffers {
-        table: name.clone(),
-        column: field.into(),
-        registry: registry.into(),
-        plans: column.kind.word(),
-        migration: format!(
-            "ALTER TABLE {name} RENAME COLUMN {field} TO {field}_as_{registry}; \
-             UPDATE column_comment SET column_name = '{field}_as_{registry}' WHERE table_name = '{name}' AND column_name = '{field}'; \
-             then `shuguan db migrate`"
-        ),
-    }
-}
-
-/// Columns with their types, as the comments have them; empty when there is no such table.
-fn columns_of(connection: &Connection, table: &str) -> Result<BTreeMap<String, String>, RegistryFault> {
-    let mut select = connection
-        .prepare("SELECT column_name, data_type FROM column_comment WHERE table_name = ?1")
-        .step("read the comments")?;
-    let rows = select
-        .query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))
-        .step("read the comments")?;
-    rows.collect::<Result<_, _>>().step("read the comments")
-}
-
-fn view_of(connection: &Connection, name: &str) -> Result<Option<String>, RegistryFault> {
-    use rusqlite::OptionalExtension;
-    connection
-        .query_row(
-            "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?1",
-            [name],
-            |row| row.get(0),
-        )
-        .optional()
-        .step("read the views")
-}
-
-/// Tables that every registry has.
-pub(super) const BASE: &str = "
-CREATE TABLE column_comment (
-  table_name TEXT NOT NULL, column_name TEXT NOT NULL, zh TEXT NOT NULL, data_type TEXT NOT NULL,
-  PRIMARY KEY (table_name, column_name)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE relay_progress (
-  exchange BLOB NOT NULL PRIMARY KEY, leaf INTEGER NOT NULL, record TEXT NOT NULL, partner TEXT NOT NULL,
-  received_us INTEGER NOT NULL, parts INTEGER NOT NULL, row_count INTEGER NOT NULL,
-  inserted INTEGER NOT NULL, updated INTEGER NOT NULL, same INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE person (
-  citizen_id TEXT NOT NULL PRIMARY KEY, first_us INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE enterprise (
-  unit TEXT NOT NULL PRIMARY KEY, uscc TEXT, org_code TEXT, reg_no TEXT, taxpayer_id TEXT, first_us INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-INSERT INTO column_comment VALUES
-  ('relay_progress', 'exchange', '交换编号', 'uuid'), ('relay_progress', 'leaf', '存证条目序号', 'integer'),
-  ('relay_progress', 'record', '数据类', 'text'), ('relay_progress', 'partner', '对接单位', 'text'),
-  ('relay_progress', 'received_us', '接收时间(微秒)', 'instant'), ('relay_progress', 'parts', '已入库分片数', 'integer'),
-  ('relay_progress', 'row_count', '已处理记录数', 'integer'), ('relay_progress', 'inserted', '新增', 'integer'),
-  ('relay_progress', 'updated', '更新', 'integer'), ('relay_progress', 'same', '未变', 'integer'),
-  ('person', 'citizen_id', '公民身份号码', 'text'), ('person', 'first_us', '首次出现时间(微秒)', 'instant'),
-  ('enterprise', 'unit', '单位标识', 'text'), ('enterprise', 'uscc', '统一社会信用代码', 'text'),
-  ('enterprise', 'org_code', '组织机构代码', 'text'), ('enterprise', 'reg_no', '注册号', 'text'),
-  ('enterprise', 'taxpayer_id', '纳税人识别号', 'text'), ('enterprise', 'first_us', '首次出现时间(微秒)', 'instant');
-PRAGMA user_version = 1;
-";

@@ -4,20 +4,31 @@
 //! BEGIN IMMEDIATE, progress, rows, index rows, progress again, COMMIT. A crash before the COMMIT leaves nothing of the part; after
 //! it, rows and progress are both there, because `synchronous=FULL` syncs the log before COMMIT returns.
 
+mod index;
+mod merge;
+mod read;
+mod schema;
+#[cfg(test)]
+mod tests;
+
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use self::schema::Migration;
+use super::dataset::{self, Dialect};
 use super::fault::{RegistryFault, Step};
-use super::merge::{self, Counts, Part};
-use super::schema::{self, BASE, Migration, TableSpec};
-use super::settings::RegistrySettings;
-use super::{Merged, Progress, dataset};
+use super::merge::{Arrival, Counts, Part, merged, repeated};
+use super::schema::{self as tables_of, TableSpec};
+use super::settings::SqliteSettings;
+use super::{Merged, Order, Progress};
+
+pub(super) use self::read::stream;
 
 /// The first SQLite in which a reader cannot make the write-ahead log start over too early.
 const SQLITE_MIN: i32 = 3_051_003;
@@ -25,10 +36,10 @@ const SQLITE_MIN: i32 = 3_051_003;
 const STATEMENTS: usize = 256;
 
 /// Makes the file and its folder; the file must not be there.
-pub(super) fn make(settings: &RegistrySettings) -> Result<Connection, RegistryFault> {
+pub(super) fn make(settings: &SqliteSettings) -> Result<Connection, RegistryFault> {
     let path = settings.path.as_path();
     if path.exists() {
-        return Err(RegistryFault::Exists(path.into()));
+        return Err(RegistryFault::Exists(path.display().to_string()));
     }
     make_file(path).map_err(|source| RegistryFault::Make {
         path: path.into(),
@@ -36,7 +47,7 @@ pub(super) fn make(settings: &RegistrySettings) -> Result<Connection, RegistryFa
     })?;
     let mut connection = open(settings)?;
     let transaction = connection.transaction().step("make the registry")?;
-    transaction.execute_batch(BASE).step("make the registry")?;
+    schema::make_base(&transaction)?;
     transaction.commit().step("make the registry")?;
     Ok(connection)
 }
@@ -50,7 +61,7 @@ fn make_file(path: &Path) -> std::io::Result<()> {
 }
 
 /// Opens the file for writing; it must be there.
-pub(super) fn open(settings: &RegistrySettings) -> Result<Connection, RegistryFault> {
+pub(super) fn open(settings: &SqliteSettings) -> Result<Connection, RegistryFault> {
     if rusqlite::version_number() < SQLITE_MIN {
         return Err(RegistryFault::OldSqlite(rusqlite::version()));
     }
@@ -66,7 +77,7 @@ pub(super) fn open(settings: &RegistrySettings) -> Result<Connection, RegistryFa
 }
 
 /// Opens the file for one reading.
-pub(super) fn open_reader(settings: &RegistrySettings) -> Result<Connection, RegistryFault> {
+pub(super) fn open_reader(settings: &SqliteSettings) -> Result<Connection, RegistryFault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = connect(settings, flags, 8)?;
     connection
@@ -75,7 +86,7 @@ pub(super) fn open_reader(settings: &RegistrySettings) -> Result<Connection, Reg
     Ok(connection)
 }
 
-fn connect(settings: &RegistrySettings, flags: OpenFlags, cache_mib: u32) -> Result<Connection, RegistryFault> {
+fn connect(settings: &SqliteSettings, flags: OpenFlags, cache_mib: u32) -> Result<Connection, RegistryFault> {
     if !settings.path.exists() {
         return Err(RegistryFault::Absent(settings.path.clone()));
     }
@@ -95,7 +106,7 @@ fn connect(settings: &RegistrySettings, flags: OpenFlags, cache_mib: u32) -> Res
 
 /// Whether the database has what the tables need.
 pub(super) fn fits(connection: &Connection, tables: &[TableSpec]) -> Result<(), RegistryFault> {
-    let migration = Migration::plan(connection, tables, &dataset::views(tables))?;
+    let migration = Migration::plan(connection, tables, &dataset::views(Dialect::Sqlite, tables))?;
     if migration.is_due() {
         return Err(migration.behind());
     }
@@ -104,7 +115,7 @@ pub(super) fn fits(connection: &Connection, tables: &[TableSpec]) -> Result<(), 
 
 /// Brings the database to the tables, or says what is missing. Views hold nothing, so they follow the tables without being asked for.
 pub(super) fn fit(connection: &mut Connection, tables: &[TableSpec], migrate: bool) -> Result<(), RegistryFault> {
-    let views = dataset::views(tables);
+    let views = dataset::views(Dialect::Sqlite, tables);
     let migration = Migration::plan(connection, tables, &views)?;
     if migration.is_due() && !migrate {
         return Err(migration.behind());
@@ -117,16 +128,26 @@ pub(super) fn fit(connection: &mut Connection, tables: &[TableSpec], migrate: bo
     transaction.commit().step("migrate the registry")
 }
 
-/// What the writer is asked to do.
-pub(super) enum Order {
-    Merge(Arc<[Part]>, oneshot::Sender<Result<Vec<Merged>, RegistryFault>>),
-    Progress(Uuid, oneshot::Sender<Result<Option<Progress>, RegistryFault>>),
-    Adopt(Vec<TableSpec>, oneshot::Sender<Result<(), RegistryFault>>),
-    Close(oneshot::Sender<()>),
+/// Opens the file, brings it to the tables or refuses, and starts its writer.
+pub(super) fn launch(
+    settings: &SqliteSettings,
+    tables: Vec<TableSpec>,
+    migrate: bool,
+    orders: mpsc::Receiver<Order>,
+) -> Result<JoinHandle<()>, RegistryFault> {
+    let mut connection = open(settings)?;
+    fit(&mut connection, &tables, migrate)?;
+    std::thread::Builder::new()
+        .name("registry".into())
+        .spawn(move || serve(connection, tables, orders))
+        .map_err(|source| RegistryFault::Make {
+            path: settings.path.clone(),
+            source,
+        })
 }
 
 /// The writer's thread: one order after the other until it is told to close or nobody is left to give one.
-pub(super) fn serve(mut connection: Connection, mut tables: Vec<TableSpec>, mut orders: mpsc::Receiver<Order>) {
+fn serve(mut connection: Connection, mut tables: Vec<TableSpec>, mut orders: mpsc::Receiver<Order>) {
     while let Some(order) = orders.blocking_recv() {
         // Whoever asked may be gone; then nobody needs the answer.
         match order {
@@ -139,7 +160,7 @@ pub(super) fn serve(mut connection: Connection, mut tables: Vec<TableSpec>, mut 
             Order::Adopt(new, answer) => {
                 let fitted = fit(&mut connection, &new, false);
                 if fitted.is_ok() {
-                    tables = schema::both(&tables, new);
+                    tables = tables_of::both(&tables, new);
                 }
                 let _gone = answer.send(fitted);
             }
@@ -174,35 +195,12 @@ pub(super) fn merge_in(
     part: &Part,
 ) -> Result<Merged, RegistryFault> {
     let before = progress(transaction, part.exchange)?.unwrap_or_default();
-    if part.number < before.parts {
-        return Ok(Merged {
-            counts: Counts::default(),
-            repeated: true,
-            progress: before,
-        });
-    }
-    if part.number > before.parts {
-        return Err(RegistryFault::OutOfOrder {
-            due: before.parts,
-            got: part.number,
-        });
-    }
-    let table = tables
-        .iter()
-        .find(|table| table.record.name == part.record)
-        .ok_or_else(|| RegistryFault::UnknownRecord {
-            record: part.record.clone(),
-        })?;
-    let counts = merge::apply(transaction, table, part, before.counts.rows())?;
-    let mut after = before;
-    after.parts += 1;
-    after.counts += counts;
-    note(transaction, part, &after)?;
-    Ok(Merged {
-        counts,
-        repeated: false,
-        progress: after,
-    })
+    let Some(arrival) = Arrival::due(tables, part, before.parts, before.counts.rows())? else {
+        return Ok(repeated(before));
+    };
+    let merged = merged(merge::apply(transaction, &arrival)?, before);
+    note(transaction, part, &merged.progress)?;
+    Ok(merged)
 }
 
 fn progress(connection: &Connection, exchange: Uuid) -> Result<Option<Progress>, RegistryFault> {
@@ -250,4 +248,12 @@ fn note(transaction: &Transaction<'_>, part: &Part, progress: &Progress) -> Resu
         ))
         .step("write the progress")?;
     Ok(())
+}
+
+/// Rows of a table.
+pub(super) fn count(connection: &Connection, table: &str) -> Result<u64, RegistryFault> {
+    connection
+        .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0))
+        .map(i64::unsigned_abs)
+        .step("count a table")
 }

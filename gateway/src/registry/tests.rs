@@ -1,4 +1,4 @@
-//! What the registry promises: exactly once, newest wins, unchanged is left alone, drift is refused, datasets follow source order.
+//! What the registry promises on both stores: exactly once, newest wins, unchanged is left alone, drift is refused, datasets follow source order.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -6,4 +6,5 @@ mod datasets;
 pub(crate) mod fixture;
 mod merging;
 mod model;
+pub(crate) mod store;
 mod tables;

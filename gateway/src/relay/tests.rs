@@ -15,8 +15,17 @@ use uuid::Uuid;
 use super::{Pace, RelaySettings, RelayState, RelayStatus, run};
 use crate::clock::Clock;
 use crate::journal::{Entry, Journal, JournalSettings, Outcome, Query, Secret};
-use crate::registry::tests::fixture::{ANNA, BORIS, DEATH, Place, RESIDENT, kept, whole};
-use crate::registry::{Part, Registry};
+use crate::registry::tests::fixture::{ANNA, BORIS, DEATH, RESIDENT, kept, whole};
+use crate::registry::tests::store::{Place, Store, on_both_stores};
+use crate::registry::{Part, Registry, RegistrySettings, SqliteSettings};
+
+on_both_stores! {
+    rows_committed_without_a_leaf_get_the_leaf_and_are_not_written_again,
+    a_start_after_part_k_goes_on_with_the_next_part,
+    a_batch_that_the_registry_refuses_is_set_aside_after_some_tries_and_nothing_waits_behind_it,
+    of_many_small_ones_only_the_damaged_is_set_aside_and_each_other_is_in_once,
+    exchanges_are_relayed_oldest_first_and_each_gets_one_leaf_with_its_counts,
+}
 
 /// A journal beside a registry; the exchanges that are put there carry rising ids.
 struct Inbox {
@@ -157,9 +166,8 @@ fn one(id: &str, name: &str) -> RecordBatch {
     whole(&RESIDENT, &[&[id, name, "-", "-", "-"]])
 }
 
-#[tokio::test]
-async fn exchanges_are_relayed_oldest_first_and_each_gets_one_leaf_with_its_counts() {
-    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+async fn exchanges_are_relayed_oldest_first_and_each_gets_one_leaf_with_its_counts(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
     let inbox = Inbox::beside(&place);
     let first = inbox.put(RESIDENT.name, vec![one(ANNA, "甲"), one(BORIS, "乙")]).await;
     inbox.put(RESIDENT.name, vec![one(ANNA, "丙")]).await;
@@ -187,10 +195,9 @@ async fn exchanges_are_relayed_oldest_first_and_each_gets_one_leaf_with_its_coun
     assert_eq!(inbox.journal.backlog().exchanges, 0);
 }
 
-#[tokio::test]
-async fn rows_committed_without_a_leaf_get_the_leaf_and_are_not_written_again() {
+async fn rows_committed_without_a_leaf_get_the_leaf_and_are_not_written_again(store: Store) {
     let tables = kept(&[&RESIDENT]);
-    let (place, registry) = Place::with(&tables);
+    let (place, registry) = Place::with(store, &tables);
     let inbox = Inbox::beside(&place);
     inbox.put(RESIDENT.name, vec![one(ANNA, "甲"), one(BORIS, "乙")]).await;
     // Killed after the last commit: both parts are in, the leaf is not.
@@ -204,10 +211,9 @@ async fn rows_committed_without_a_leaf_get_the_leaf_and_are_not_written_again() 
     running.stop().await.unwrap();
 }
 
-#[tokio::test]
-async fn a_start_after_part_k_goes_on_with_the_next_part() {
+async fn a_start_after_part_k_goes_on_with_the_next_part(store: Store) {
     let tables = kept(&[&RESIDENT]);
-    let (place, registry) = Place::with(&tables);
+    let (place, registry) = Place::with(store, &tables);
     let inbox = Inbox::beside(&place);
     inbox
         .put(RESIDENT.name, vec![one(ANNA, "甲"), one(BORIS, "乙"), one(ANNA, "丙")])
@@ -243,9 +249,8 @@ async fn merge_parts(inbox: &Inbox, registry: &Registry, parts: u32) {
     }
 }
 
-#[tokio::test]
-async fn a_batch_that_the_registry_refuses_is_set_aside_after_some_tries_and_nothing_waits_behind_it() {
-    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+async fn a_batch_that_the_registry_refuses_is_set_aside_after_some_tries_and_nothing_waits_behind_it(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
     let inbox = Inbox::beside(&place);
     let bad = inbox.put(DEATH.name, vec![whole(&DEATH, &[&[ANNA, "-", "-"]])]).await;
     inbox.put(RESIDENT.name, vec![one(ANNA, "甲")]).await;
@@ -277,9 +282,8 @@ async fn until_set_aside(running: &Running, count: u64) {
     unreachable!("nothing was set aside");
 }
 
-#[tokio::test]
-async fn of_many_small_ones_only_the_damaged_is_set_aside_and_each_other_is_in_once() {
-    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+async fn of_many_small_ones_only_the_damaged_is_set_aside_and_each_other_is_in_once(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
     let mut inbox = Inbox::beside(&place);
     let mut exchanges = Vec::new();
     for turn in 0..40 {
@@ -308,7 +312,7 @@ async fn of_many_small_ones_only_the_damaged_is_set_aside_and_each_other_is_in_o
 
 #[tokio::test]
 async fn a_small_exchange_does_not_wait_for_a_large_one_that_came_before_it() {
-    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+    let (place, registry) = Place::with(Store::Sqlite, &kept(&[&RESIDENT]));
     let inbox = Inbox::beside(&place);
     let large = inbox.put(RESIDENT.name, vec![one(ANNA, "甲"); 12]).await;
     let small = inbox.put(RESIDENT.name, vec![one(BORIS, "乙")]).await;
@@ -322,7 +326,7 @@ async fn a_small_exchange_does_not_wait_for_a_large_one_that_came_before_it() {
 
 #[tokio::test]
 async fn payloads_are_erased_after_the_hold_and_not_before() {
-    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+    let (place, registry) = Place::with(Store::Sqlite, &kept(&[&RESIDENT]));
     let inbox = Inbox::beside(&place);
     inbox.put(RESIDENT.name, vec![one(ANNA, "甲")]).await;
     let running = Running::start(&inbox, &registry, quick());
@@ -351,12 +355,17 @@ async fn payloads_are_erased_after_the_hold_and_not_before() {
 
 #[tokio::test]
 async fn a_locked_registry_is_waited_for_and_shutdown_ends_the_wait() {
-    let mut place = Place::new();
-    place.settings.busy_timeout_ms = 1;
+    let mut place = Place::new(Store::Sqlite);
+    let settings = SqliteSettings {
+        busy_timeout_ms: 1,
+        ..place.sqlite().clone()
+    };
+    let path = settings.path.clone();
+    place.settings = RegistrySettings::Sqlite(settings);
     Registry::create(&place.settings, &kept(&[&RESIDENT])).unwrap();
     let registry = place.open(&kept(&[&RESIDENT]));
     let inbox = Inbox::beside(&place);
-    let other = rusqlite::Connection::open(&place.settings.path).unwrap();
+    let other = rusqlite::Connection::open(path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     inbox.put(RESIDENT.name, vec![one(ANNA, "甲")]).await;
     let mut settings = quick();
@@ -377,7 +386,7 @@ async fn a_locked_registry_is_waited_for_and_shutdown_ends_the_wait() {
 
 #[tokio::test]
 async fn a_registry_whose_writer_is_gone_ends_the_relay() {
-    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+    let (place, registry) = Place::with(Store::Sqlite, &kept(&[&RESIDENT]));
     registry.clone().close().await;
     let inbox = Inbox::beside(&place);
     inbox.put(RESIDENT.name, vec![one(ANNA, "甲")]).await;
@@ -388,7 +397,7 @@ async fn a_registry_whose_writer_is_gone_ends_the_relay() {
 
 #[tokio::test]
 async fn a_payload_that_was_changed_is_set_aside_and_nothing_of_it_gets_in() {
-    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+    let (place, registry) = Place::with(Store::Sqlite, &kept(&[&RESIDENT]));
     let mut inbox = Inbox::beside(&place);
     inbox.put(RESIDENT.name, vec![one(ANNA, "甲")]).await;
     let settings = inbox.settings.clone();

@@ -29,7 +29,7 @@ use crate::limits::Admission;
 use crate::pki::PkiFault;
 use crate::pki::keyfile;
 use crate::registry::schema::{self, TableSpec};
-use crate::registry::{Registry, RegistryFault, RegistrySettings};
+use crate::registry::{Registry, RegistryFault};
 
 /// Why the gateway does not start.
 #[derive(Debug)]
@@ -79,7 +79,8 @@ impl fmt::Display for StartFault {
 
 impl std::error::Error for StartFault {}
 
-fn chain(error: &dyn std::error::Error) -> String {
+/// An error with its causes, for people.
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -252,10 +253,14 @@ pub(super) async fn journal(config: &Config, secrets: &Secrets, clock: Clock) ->
         .map_err(StartFault::Journal)
 }
 
-pub(super) fn registry(config: &Config, policies: &PolicySet) -> Result<Registry, StartFault> {
-    let settings = RegistrySettings::at(&config.registry.database);
+/// Opens the registry; a PostgreSQL server that does not answer is waited for by the relay.
+pub(super) async fn registry(config: &Config, policies: &PolicySet) -> Result<Registry, StartFault> {
+    let settings = config.registry.store.clone();
     let tables = tables(policies).map_err(StartFault::Registry)?;
-    Registry::open(&settings, tables, false).map_err(StartFault::Registry)
+    let opened = tokio::task::spawn_blocking(move || Registry::start(&settings, tables)).await;
+    opened
+        .unwrap_or(Err(RegistryFault::Closed))
+        .map_err(StartFault::Registry)
 }
 
 /// The registry's tables under these policies.

@@ -4,8 +4,6 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use ring::digest::{Context, SHA256, digest};
-use rusqlite::CachedStatement;
-use rusqlite::types::Null;
 
 use super::super::day;
 use super::super::enterprise;
@@ -25,6 +23,19 @@ const OTHER: u8 = 0x1e;
 pub(crate) struct Column<'a> {
     pub(crate) name: &'a str,
     values: Values<'a>,
+}
+
+/// One value on its way into or out of a store.
+#[derive(Clone, Copy)]
+pub(crate) enum Value<'a> {
+    Null,
+    Text(&'a str),
+    /// Days since 1970-01-01.
+    Date(i32),
+    /// Microseconds since the epoch.
+    Instant(i64),
+    Integer(i64),
+    Boolean(bool),
 }
 
 enum Values<'a> {
@@ -74,16 +85,26 @@ impl<'a> Column<'a> {
         }
     }
 
-    pub(super) fn bind(&self, statement: &mut CachedStatement<'_>, place: usize, row: usize) -> rusqlite::Result<()> {
+    /// The value of a row; null where it has none.
+    pub(crate) fn value(&self, row: usize) -> Value<'a> {
         match self.values {
-            Values::Text(array) if array.is_valid(row) => statement.raw_bind_parameter(place, array.value(row)),
-            Values::Date(array) if array.is_valid(row) => {
-                statement.raw_bind_parameter(place, day::to_text(array.value(row)).as_str())
-            }
-            Values::Instant(array) if array.is_valid(row) => statement.raw_bind_parameter(place, array.value(row)),
-            Values::Integer(array) if array.is_valid(row) => statement.raw_bind_parameter(place, array.value(row)),
-            Values::Boolean(array) if array.is_valid(row) => statement.raw_bind_parameter(place, array.value(row)),
-            _ => statement.raw_bind_parameter(place, Null),
+            Values::Text(array) if array.is_valid(row) => Value::Text(array.value(row)),
+            Values::Date(array) if array.is_valid(row) => Value::Date(array.value(row)),
+            Values::Instant(array) if array.is_valid(row) => Value::Instant(array.value(row)),
+            Values::Integer(array) if array.is_valid(row) => Value::Integer(array.value(row)),
+            Values::Boolean(array) if array.is_valid(row) => Value::Boolean(array.value(row)),
+            _ => Value::Null,
+        }
+    }
+
+    /// What its values are.
+    pub(crate) fn kind(&self) -> ColumnType {
+        match self.values {
+            Values::Text(_) => ColumnType::Text,
+            Values::Date(_) => ColumnType::Date,
+            Values::Instant(_) => ColumnType::Instant,
+            Values::Integer(_) => ColumnType::Integer,
+            Values::Boolean(_) => ColumnType::Boolean,
         }
     }
 
@@ -158,7 +179,7 @@ pub(crate) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn read(table: &TableSpec, part: &'a Part) -> Result<Self, RegistryFault> {
+    pub(crate) fn read(table: &TableSpec, part: &'a Part) -> Result<Self, RegistryFault> {
         let batch = &part.batch;
         let columns: Vec<Column<'a>> = (0..batch.num_columns())
             .map(|place| Column::of(table, batch, place))
@@ -183,11 +204,11 @@ impl<'a> Rows<'a> {
         Ok(rows)
     }
 
-    pub(super) fn columns(&self) -> &[Column<'a>] {
+    pub(crate) fn columns(&self) -> &[Column<'a>] {
         &self.columns
     }
 
-    pub(super) fn names(&self) -> Vec<&'a str> {
+    pub(crate) fn names(&self) -> Vec<&'a str> {
         self.columns.iter().map(|column| column.name).collect()
     }
 
@@ -195,11 +216,11 @@ impl<'a> Rows<'a> {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    pub(super) fn hash(&self, row: usize) -> [u8; HASH_BYTES] {
+    pub(crate) fn hash(&self, row: usize) -> [u8; HASH_BYTES] {
         self.hashes.get(row).copied().unwrap_or_default()
     }
 
-    pub(super) fn source_us(&self, row: usize) -> i64 {
+    pub(crate) fn source_us(&self, row: usize) -> i64 {
         self.sources.get(row).copied().unwrap_or_default()
     }
 
@@ -207,18 +228,18 @@ impl<'a> Rows<'a> {
         self.units.get(row).and_then(Option::as_deref)
     }
 
-    pub(super) fn key(&self, row: usize) -> &str {
+    pub(crate) fn key(&self, row: usize) -> &str {
         // INVARIANT: keys are made of strings and ASCII, so this conversion cannot lose anything.
         std::str::from_utf8(self.key_bytes_of(row)).unwrap_or_default()
     }
 
     /// The rows by ascending key, those of one key together and in the order in which they were sent.
-    pub(super) fn groups(&self) -> impl Iterator<Item = &[u32]> {
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &[u32]> {
         self.order
             .chunk_by(|one, other| self.key_bytes_of(*one as usize) == self.key_bytes_of(*other as usize))
     }
 
-    pub(super) fn key_of(&self, group: &[u32]) -> &[u8] {
+    pub(crate) fn key_of(&self, group: &[u32]) -> &[u8] {
         group.first().map_or(&[], |row| self.key_bytes_of(*row as usize))
     }
 

@@ -6,13 +6,11 @@ use adapters::catalogue::{Agency, Class, Field, FieldType, RecordType, Subject};
 use arrow_array::builder::{Date32Builder, StringBuilder, TimestampMicrosecondBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{Field as ArrowField, Schema};
-use rusqlite::Connection;
 use shuguan_adapters as adapters;
-use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::registry::Part;
 use crate::registry::schema::{TableSpec, keep_all};
-use crate::registry::{Part, Registry, RegistrySettings};
 
 const fn field(name: &'static str, kind: FieldType) -> Field {
     Field::new(name, "字段", kind, Class::C2)
@@ -163,51 +161,6 @@ pub(crate) fn part(record: &RecordType, leaf: u64, number: u32, batch: RecordBat
 
 pub(crate) fn received(leaf: u64) -> i64 {
     1_000_000_000_000_000 + i64::try_from(leaf).unwrap() * 1_000_000
-}
-
-/// A registry in a folder of its own.
-pub(crate) struct Place {
-    pub(crate) folder: TempDir,
-    pub(crate) settings: RegistrySettings,
-}
-
-impl Place {
-    pub(crate) fn new() -> Self {
-        let folder = TempDir::new().unwrap();
-        let settings = RegistrySettings::at(folder.path().join("registry").join("registry.db"));
-        Self { folder, settings }
-    }
-
-    pub(crate) fn with(tables: &[TableSpec]) -> (Self, Registry) {
-        let place = Self::new();
-        Registry::create(&place.settings, tables).unwrap();
-        let registry = place.open(tables);
-        (place, registry)
-    }
-
-    pub(crate) fn open(&self, tables: &[TableSpec]) -> Registry {
-        Registry::open(&self.settings, tables.to_vec(), false).unwrap()
-    }
-
-    /// The first column of what a query gives, as text, `-` for null.
-    pub(crate) fn query(&self, sql: &str) -> Vec<String> {
-        let connection = Connection::open(&self.settings.path).unwrap();
-        let mut statement = connection.prepare(sql).unwrap();
-        let columns = statement.column_count();
-        let rows = statement
-            .query_map([], |row| {
-                let cells: Vec<String> = (0..columns)
-                    .map(|place| match row.get_ref(place).unwrap() {
-                        rusqlite::types::ValueRef::Integer(number) => number.to_string(),
-                        rusqlite::types::ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
-                        _ => "-".into(),
-                    })
-                    .collect();
-                Ok(cells.join(" "))
-            })
-            .unwrap();
-        rows.map(Result::unwrap).collect()
-    }
 }
 
 pub(crate) const ANNA: &str = "320706188002290004";

@@ -1,7 +1,27 @@
-use super::fixture::{
-    ANNA, BORIS, CERTIFICATE, DEATH, ESTABLISHMENT, Place, RESIDENT, batch, kept, part, received, whole,
-};
-use crate::registry::{Counts, Part, RegistryFault, Remedy, sqlite};
+use std::sync::Arc;
+
+use super::fixture::{ANNA, BORIS, CERTIFICATE, DEATH, ESTABLISHMENT, RESIDENT, batch, kept, part, received, whole};
+use super::store::{Place, Store, on_both_stores};
+use crate::registry::{Counts, Part, RegistryFault, Remedy};
+
+on_both_stores! {
+    a_part_is_written_with_its_provenance_and_its_persons,
+    a_part_that_comes_twice_changes_nothing,
+    a_part_before_its_predecessor_is_refused,
+    after_a_restart_between_parts_the_rest_follows_and_rows_count_on,
+    an_older_row_never_overwrites_a_newer_one,
+    a_source_time_in_the_future_counts_as_the_time_of_receipt,
+    unchanged_rows_are_the_same_and_keep_their_provenance,
+    repeats_within_a_part_are_merged_one_after_the_other,
+    a_row_is_found_by_the_first_natural_key_that_is_complete,
+    a_part_with_fewer_columns_leaves_the_others_alone,
+    a_part_that_the_registry_has_no_place_for_is_refused_without_its_values,
+    a_big_part_goes_through_many_statements_and_comes_back_the_same,
+    a_big_part_of_changed_rows_is_written_over_the_old_ones,
+    parts_of_many_exchanges_go_in_together_as_if_one_after_the_other,
+    nothing_of_parts_that_go_together_is_in_when_one_is_refused,
+    odd_texts_and_days_come_back_as_they_were,
+}
 
 fn residents(leaf: u64, number: u32, rows: &[&[&str]]) -> Part {
     part(&RESIDENT, leaf, number, whole(&RESIDENT, rows))
@@ -13,9 +33,8 @@ fn counts(ins: u64, upd: u64, same: u64) -> Counts {
 
 const NAMES: &str = "SELECT citizen_id, name, _leaf, _row FROM public_security_resident ORDER BY citizen_id";
 
-#[tokio::test]
-async fn a_part_is_written_with_its_provenance_and_its_persons() {
-    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+async fn a_part_is_written_with_its_provenance_and_its_persons(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
     let sent = residents(
         3,
         0,
@@ -34,7 +53,7 @@ async fn a_part_is_written_with_its_provenance_and_its_persons() {
         [format!("{ANNA} 甲 3 2"), format!("{BORIS} 乙 3 1")]
     );
     assert_eq!(
-        place.query("SELECT birth_date, _partner, _source_us, _received_us = 1000000003000000, length(_hash), hex(_exchange) FROM public_security_resident WHERE name = '乙'"),
+        place.query("SELECT birth_date, _partner, _source_us, _received_us = 1000000003000000, length(_hash), _exchange FROM public_security_resident WHERE name = '乙'"),
         ["1885-03-15 public-security-city 5 1 16 00000000000000000000000000000003"]
     );
     assert_eq!(place.query("SELECT citizen_id FROM person"), [ANNA, BORIS]);
@@ -48,9 +67,8 @@ async fn a_part_is_written_with_its_provenance_and_its_persons() {
     );
 }
 
-#[tokio::test]
-async fn a_part_that_comes_twice_changes_nothing() {
-    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+async fn a_part_that_comes_twice_changes_nothing(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
     registry
         .merge(residents(1, 0, &[&[ANNA, "甲", "-", "-", "-"]]))
         .await
@@ -68,9 +86,8 @@ async fn a_part_that_comes_twice_changes_nothing() {
     assert_eq!(place.query(NAMES), [format!("{ANNA} 甲 1 1")]);
 }
 
-#[tokio::test]
-async fn a_part_before_its_predecessor_is_refused() {
-    let (_place, registry) = Place::with(&kept(&[&RESIDENT]));
+async fn a_part_before_its_predecessor_is_refused(store: Store) {
+    let (_place, registry) = Place::with(store, &kept(&[&RESIDENT]));
     let fault = registry
         .merge(residents(1, 1, &[&[ANNA, "甲", "-", "-", "-"]]))
         .await
@@ -79,10 +96,9 @@ async fn a_part_before_its_predecessor_is_refused() {
     assert_eq!(fault.remedy(), Remedy::SetAside);
 }
 
-#[tokio::test]
-async fn after_a_restart_between_parts_the_rest_follows_and_rows_count_on() {
+async fn after_a_restart_between_parts_the_rest_follows_and_rows_count_on(store: Store) {
     let tables = kept(&[&RESIDENT]);
-    let (place, registry) = Place::with(&tables);
+    let (place, registry) = Place::with(store, &tables);
     registry
         .merge(residents(1, 0, &[&[ANNA, "甲", "-", "-", "-"]]))
         .await
@@ -110,26 +126,8 @@ async fn after_a_restart_between_parts_the_rest_follows_and_rows_count_on() {
     registry.close().await;
 }
 
-#[test]
-fn what_is_not_committed_leaves_neither_rows_nor_progress_nor_persons() {
-    let tables = kept(&[&RESIDENT]);
-    let place = Place::new();
-    crate::registry::Registry::create(&place.settings, &tables).unwrap();
-    let mut connection = sqlite::open(&place.settings).unwrap();
-    let sent = residents(1, 0, &[&[ANNA, "甲", "-", "-", "-"]]);
-    let transaction = connection.transaction().unwrap();
-    sqlite::merge_in(&transaction, &tables, &sent).unwrap();
-    drop(transaction);
-    for table in ["public_security_resident", "person", "relay_progress"] {
-        assert_eq!(place.query(&format!("SELECT count(*) FROM {table}")), ["0"]);
-    }
-    let merged = sqlite::merge_parts(&mut connection, &tables, &[sent]).unwrap()[0];
-    assert_eq!(merged.counts, counts(1, 0, 0));
-}
-
-#[tokio::test]
-async fn an_older_row_never_overwrites_a_newer_one() {
-    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+async fn an_older_row_never_overwrites_a_newer_one(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
     registry
         .merge(residents(1, 0, &[&[ANNA, "新", "-", "-", "200"]]))
         .await
@@ -148,9 +146,8 @@ async fn an_older_row_never_overwrites_a_newer_one() {
     assert_eq!(place.query(NAMES), [format!("{ANNA} 更新 3 1")]);
 }
 
-#[tokio::test]
-async fn a_source_time_in_the_future_counts_as_the_time_of_receipt() {
-    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+async fn a_source_time_in_the_future_counts_as_the_time_of_receipt(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
     let future = (received(1) + 1_000_000_000_000).to_string();
     registry
         .merge(residents(1, 0, &[&[ANNA, "旧", "-", "-", &future]]))
@@ -163,9 +160,8 @@ async fn a_source_time_in_the_future_counts_as_the_time_of_receipt() {
     assert_eq!(place.query(NAMES), [format!("{ANNA} 新 2 1")]);
 }
 
-#[tokio::test]
-async fn unchanged_rows_are_the_same_and_keep_their_provenance() {
-    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+async fn unchanged_rows_are_the_same_and_keep_their_provenance(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
     let rows: &[&[&str]] = &[&[ANNA, "甲", "1880-02-29", "-", "-"], &[BORIS, "乙", "-", "-", "-"]];
     registry.merge(residents(1, 0, rows)).await.unwrap();
     let again = registry.merge(residents(2, 0, rows)).await.unwrap();
@@ -176,9 +172,8 @@ async fn unchanged_rows_are_the_same_and_keep_their_provenance() {
     );
 }
 
-#[tokio::test]
-async fn repeats_within_a_part_are_merged_one_after_the_other() {
-    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+async fn repeats_within_a_part_are_merged_one_after_the_other(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
     let rows: &[&[&str]] = &[
         &[ANNA, "一", "-", "-", "-"],
         &[ANNA, "一", "-", "-", "-"],
@@ -190,9 +185,8 @@ async fn repeats_within_a_part_are_merged_one_after_the_other() {
     assert_eq!(place.query(NAMES), [format!("{ANNA} 二 1 3")]);
 }
 
-#[tokio::test]
-async fn a_row_is_found_by_the_first_natural_key_that_is_complete() {
-    let (place, registry) = Place::with(&kept(&[&ESTABLISHMENT, &CERTIFICATE, &DEATH]));
+async fn a_row_is_found_by_the_first_natural_key_that_is_complete(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&ESTABLISHMENT, &CERTIFICATE, &DEATH]));
     let units: &[&[&str]] = &[
         &["91320700MA1000000X", "-", "甲厂", "-"],
         &["-", "320700000000001", "乙店", "-"],
@@ -221,9 +215,8 @@ async fn a_row_is_found_by_the_first_natural_key_that_is_complete() {
     );
 }
 
-#[tokio::test]
-async fn a_part_with_fewer_columns_leaves_the_others_alone() {
-    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+async fn a_part_with_fewer_columns_leaves_the_others_alone(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
     registry
         .merge(residents(1, 0, &[&[ANNA, "甲", "1880-02-29", "320706", "-"]]))
         .await
@@ -239,9 +232,8 @@ async fn a_part_with_fewer_columns_leaves_the_others_alone() {
     );
 }
 
-#[tokio::test]
-async fn a_part_that_the_registry_has_no_place_for_is_refused_without_its_values() {
-    let (_place, registry) = Place::with(&kept(&[&RESIDENT]));
+async fn a_part_that_the_registry_has_no_place_for_is_refused_without_its_values(store: Store) {
+    let (_place, registry) = Place::with(store, &kept(&[&RESIDENT]));
     let foreign = part(&DEATH, 1, 0, whole(&DEATH, &[&[ANNA, "-", "-"]]));
     let fault = registry.merge(foreign).await.unwrap_err();
     assert_eq!((fault.code(), fault.remedy()), ("SG6208", Remedy::SetAside));
@@ -252,9 +244,8 @@ async fn a_part_that_the_registry_has_no_place_for_is_refused_without_its_values
     assert!(!format!("{fault} {fault:?}").contains(ANNA));
 }
 
-#[tokio::test]
-async fn a_big_part_goes_through_many_statements_and_comes_back_the_same() {
-    let (place, registry) = Place::with(&kept(&[&RESIDENT]));
+async fn a_big_part_goes_through_many_statements_and_comes_back_the_same(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
     let ids: Vec<String> = (0..1_237).map(|n| format!("3207061880{n:08}")).collect();
     let rows: Vec<[&str; 5]> = ids
         .iter()
@@ -270,4 +261,119 @@ async fn a_big_part_goes_through_many_statements_and_comes_back_the_same() {
         place.query("SELECT count(*), count(DISTINCT _row) FROM public_security_resident"),
         ["1237 1237"]
     );
+}
+
+async fn a_big_part_of_changed_rows_is_written_over_the_old_ones(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
+    let ids: Vec<String> = (0..611).map(|n| format!("3207061880{n:08}")).collect();
+    let named = |name: &'static str, ids: &[String]| {
+        let rows: Vec<[&str; 5]> = ids.iter().map(|id| [id.as_str(), name, "-", "320706", "-"]).collect();
+        let rows: Vec<&[&str]> = rows.iter().map(<[&str; 5]>::as_slice).collect();
+        whole(&RESIDENT, &rows)
+    };
+    let first = part(&RESIDENT, 1, 0, named("甲", &ids[..600]));
+    assert_eq!(registry.merge(first).await.unwrap().counts, counts(600, 0, 0));
+    let second = part(&RESIDENT, 2, 0, named("乙", &ids[300..]));
+    assert_eq!(registry.merge(second).await.unwrap().counts, counts(11, 300, 0));
+    let third = part(&RESIDENT, 3, 0, named("丙", &ids));
+    assert_eq!(registry.merge(third).await.unwrap().counts, counts(0, 611, 0));
+    assert_eq!(
+        place.query("SELECT name, _leaf, count(*) FROM public_security_resident GROUP BY name, _leaf"),
+        ["丙 3 611"]
+    );
+    assert_eq!(place.query("SELECT count(*) FROM person"), ["611"]);
+}
+
+async fn parts_of_many_exchanges_go_in_together_as_if_one_after_the_other(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT, &ESTABLISHMENT]));
+    let narrow = batch(&RESIDENT, &["citizen_id", "name"], &[&[ANNA, "丙"]]);
+    let firm = |number: &'static str, leaf| {
+        let rows: &[&[&str]] = &[&["91320700MA1000000X", number, "甲厂", "-"]];
+        part(&ESTABLISHMENT, leaf, 0, whole(&ESTABLISHMENT, rows))
+    };
+    let parts = [
+        residents(1, 0, &[&[ANNA, "甲", "1880-02-29", "320706", "-"]]),
+        residents(
+            2,
+            0,
+            &[
+                &[ANNA, "乙", "1880-02-29", "320707", "-"],
+                &[BORIS, "丁", "-", "-", "-"],
+            ],
+        ),
+        residents(2, 1, &[&[BORIS, "戊", "-", "-", "-"], &[BORIS, "戊", "-", "-", "-"]]),
+        part(&RESIDENT, 3, 0, narrow),
+        firm("-", 4),
+        firm("320700000000001", 5),
+        residents(6, 0, &[&[ANNA, "旧", "-", "-", "5"]]),
+    ];
+    let merged = registry.merge_all(Arc::new(parts.clone())).await.unwrap();
+    let all: Vec<Counts> = merged.iter().map(|merged| merged.counts).collect();
+    assert_eq!(
+        all,
+        [
+            counts(1, 0, 0),
+            counts(1, 1, 0),
+            counts(0, 1, 1),
+            counts(0, 1, 0),
+            counts(1, 0, 0),
+            counts(0, 1, 0),
+            counts(0, 0, 1),
+        ]
+    );
+    assert_eq!(
+        (merged[2].progress.parts, merged[2].progress.counts),
+        (2, counts(1, 2, 1))
+    );
+    assert_eq!(
+        place.query(
+            "SELECT name, birth_date, hukou_region, _leaf, _row FROM public_security_resident ORDER BY _leaf, name"
+        ),
+        ["戊 - - 2 3", "丙 1880-02-29 320707 3 1"]
+    );
+    assert_eq!(
+        place.query("SELECT unit, uscc, reg_no FROM enterprise"),
+        ["MA1000000 91320700MA1000000X 320700000000001"]
+    );
+    let since = format!("{ANNA} {}", received(1));
+    assert_eq!(
+        place.query("SELECT citizen_id, first_us FROM person ORDER BY citizen_id")[0],
+        since
+    );
+    // All of it once more, with something new behind: only that is written.
+    let again: Vec<Part> = parts
+        .into_iter()
+        .chain([residents(7, 0, &[&[ANNA, "庚", "-", "-", "-"]])])
+        .collect();
+    let merged = registry.merge_all(again.into()).await.unwrap();
+    let repeated = merged.iter().filter(|merged| merged.repeated).count();
+    assert_eq!((repeated, merged[7].counts), (7, counts(0, 1, 0)));
+    assert_eq!(merged[2].progress.counts, counts(1, 2, 1));
+}
+
+async fn nothing_of_parts_that_go_together_is_in_when_one_is_refused(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
+    let good = || residents(1, 0, &[&[ANNA, "甲", "-", "-", "-"]]);
+    let bad = residents(2, 1, &[&[BORIS, "乙", "-", "-", "-"]]);
+    let fault = registry.merge_all(Arc::new([good(), bad])).await.unwrap_err();
+    assert_eq!((fault.code(), fault.remedy()), ("SG6210", Remedy::SetAside));
+    for table in ["public_security_resident", "person", "relay_progress"] {
+        assert_eq!(place.query(&format!("SELECT count(*) FROM {table}")), ["0"]);
+    }
+    assert_eq!(registry.merge(good()).await.unwrap().counts, counts(1, 0, 0));
+}
+
+async fn odd_texts_and_days_come_back_as_they_were(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
+    for name in ["𠮷田", "O'Brien; --", "\\N\t\"{}\"", "a\u{1e}b", "{NULL}", "\u{feff}x"] {
+        for day in ["0001-01-01", "1582-10-10", "1899-12-31", "9999-12-31"] {
+            place.execute("DELETE FROM public_security_resident; DELETE FROM relay_progress");
+            let sent = residents(1, 0, &[&[ANNA, name, day, "", "-1"]]);
+            registry.merge(sent).await.unwrap();
+            assert_eq!(
+                place.query("SELECT name, birth_date, hukou_region, source_updated_at FROM public_security_resident"),
+                [format!("{name} {day}  -1")]
+            );
+        }
+    }
 }

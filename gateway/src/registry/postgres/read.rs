@@ -1,0 +1,104 @@
+//! Reading a dataset from PostgreSQL: one statement in one snapshot, row by row off the wire into column builders.
+//!
+//! The reading has a connection and a thread of its own; batches come to the caller through a channel of two, so memory does not grow,
+//! and building the next batch goes on while the caller works on the last one.
+
+use std::ops::ControlFlow;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use futures_util::TryStreamExt;
+use sqlx::{AssertSqlSafe, Connection, Row};
+
+use super::super::dataset::Dialect;
+use super::super::fault::RegistryFault;
+use super::super::read::{BATCH_ROWS, Batch, Bound, Reading};
+use super::super::schema::TableSpec;
+use super::super::settings::PostgresSettings;
+use super::fault::Step;
+use super::session::{self, Purpose, within};
+use super::value::{self, Instant};
+
+/// Batches that may wait for the caller.
+const WAITING: usize = 2;
+
+/// Hands the rows over in batches; gives how many.
+pub(in crate::registry) fn stream(
+    settings: &PostgresSettings,
+    reading: &Reading<'_>,
+    tables: &[TableSpec],
+    each: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>,
+) -> Result<u64, RegistryFault> {
+    let (batches, received) = sync_channel(WAITING);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| session::block_on(read(settings, reading, tables, batches))?);
+        let mut handed = 0;
+        while let Ok(batch) = received.recv() {
+            handed += batch.num_rows() as u64;
+            if each(batch).is_break() {
+                break;
+            }
+        }
+        // Who is told that nobody listens stops reading.
+        drop(received);
+        let read = reader.join().unwrap_or(Err(RegistryFault::Closed));
+        read.map(|()| handed)
+    })
+}
+
+async fn read(
+    settings: &PostgresSettings,
+    reading: &Reading<'_>,
+    tables: &[TableSpec],
+    batches: SyncSender<RecordBatch>,
+) -> Result<(), RegistryFault> {
+    const STEP: &str = "read a dataset";
+    let patience = Duration::from_millis(u64::from(settings.read_timeout_ms) + 5_000);
+    let mut connection = session::connect(settings, Purpose::Read).await?;
+    let begin = sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    within(STEP, patience, begin.execute(&mut connection)).await?;
+    let (text, bounds) = reading.query(Dialect::Postgres, tables);
+    let mut query = sqlx::query(AssertSqlSafe(text)).persistent(false);
+    for bound in bounds {
+        query = match bound {
+            Bound::Text(text) => query.bind(text),
+            Bound::Instant(micros) => query.bind(Instant(micros)),
+        };
+    }
+    let mut rows = query.fetch(&mut connection);
+    let mut batch = Batch::new(reading.dataset, reading.schema());
+    while let Some(row) = within(STEP, patience, rows.try_next()).await? {
+        batch.push(|place, kind| Ok(value::decode(row.try_get_raw(place).step(STEP)?, kind)))?;
+        if batch.rows() == BATCH_ROWS && batches.send(batch.finish()?).is_err() {
+            // The connection is dropped in the middle of its answer; the server ends the statement.
+            return Ok(());
+        }
+    }
+    if batch.rows() > 0 {
+        let _gone = batches.send(batch.finish()?);
+    }
+    drop(rows);
+    // Nothing was written, so it does not matter how it ends.
+    let _ = tokio::time::timeout(Duration::from_secs(1), connection.close()).await;
+    Ok(())
+}
+
+/// Rows of each of those tables.
+pub(in crate::registry) fn counts(
+    settings: &PostgresSettings,
+    names: &[String],
+) -> Result<Vec<(String, u64)>, RegistryFault> {
+    const STEP: &str = "count a table";
+    session::aside(async || {
+        let patience = Duration::from_millis(settings.read_timeout_ms.into());
+        let mut connection = session::connect(settings, Purpose::Read).await?;
+        let mut counts = Vec::with_capacity(names.len());
+        for name in names {
+            let query = sqlx::query_scalar::<_, i64>(AssertSqlSafe(format!("SELECT count(*) FROM {name}")));
+            let count = within(STEP, patience, query.fetch_one(&mut connection)).await?;
+            counts.push((name.clone(), count.unsigned_abs()));
+        }
+        Ok(counts)
+    })
+}

@@ -1,0 +1,217 @@
+//! Few rows, and index rows, in one statement each: columns as arrays.
+
+use sqlx::postgres::{PgArguments, Postgres};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Encode, Type};
+
+use super::super::Progress;
+use super::super::enterprise::Unit;
+use super::super::fault::RegistryFault;
+use super::super::merge::rows::Value;
+use super::super::merge::{Arrival, Part};
+use super::super::schema::ColumnType;
+use super::merge::{Chosen, Run};
+use super::session::{Live, within};
+use super::sql;
+use super::value::{Day, Id, Instant};
+
+type Statement<'q> = Query<'q, Postgres, PgArguments>;
+
+/// Writes rows, over those of the same key.
+pub(super) async fn merge(live: &mut Live, run: &Run<'_, '_>, rows: &[Chosen]) -> Result<(), RegistryFault> {
+    let rows: Vec<(&Arrival<'_>, usize)> = rows
+        .iter()
+        .filter_map(|chosen| run.arrivals.get(chosen.arrival).map(|arrival| (*arrival, chosen.row)))
+        .collect();
+    let mut query = sqlx::query(AssertSqlSafe(text(run)));
+    let kinds = kinds(run);
+    for (place, kind) in kinds.iter().enumerate() {
+        query = bind(
+            query,
+            *kind,
+            rows.iter().map(|(arrival, row)| cell(arrival, *row, place)),
+        );
+    }
+    query = query.bind(column(&rows, |arrival, row| arrival.rows.key(row).to_owned()));
+    if run.table.has_unit() {
+        query = query.bind(column(&rows, |arrival, row| arrival.rows.unit(row).map(str::to_owned)));
+    }
+    let query = query
+        .bind(column(&rows, |arrival, _| Id(arrival.part.exchange)))
+        .bind(
+            rows.iter()
+                .map(|(arrival, row)| arrival.row_no(*row))
+                .collect::<Vec<i64>>(),
+        )
+        .bind(column(&rows, |arrival, _| arrival.part.partner.clone()))
+        .bind(column(&rows, |arrival, _| arrival.leaf()))
+        .bind(column(&rows, |arrival, row| arrival.rows.source_us(row)))
+        .bind(column(&rows, |arrival, _| arrival.part.received_us))
+        .bind(column(&rows, |arrival, row| arrival.rows.hash(row).to_vec()));
+    within("write rows", live.patience, query.execute(&mut live.connection)).await?;
+    Ok(())
+}
+
+fn cell<'a>(arrival: &Arrival<'a>, row: usize, place: usize) -> Value<'a> {
+    arrival
+        .rows
+        .columns()
+        .get(place)
+        .map_or(Value::Null, |column| column.value(row))
+}
+
+fn column<T>(rows: &[(&Arrival<'_>, usize)], of: impl Fn(&Arrival<'_>, usize) -> T) -> Vec<T> {
+    rows.iter().map(|(arrival, row)| of(arrival, *row)).collect()
+}
+
+fn kinds(run: &Run<'_, '_>) -> Vec<ColumnType> {
+    let first = run.arrivals.first();
+    first.map_or_else(Vec::new, |first| {
+        first
+            .rows
+            .columns()
+            .iter()
+            .map(super::super::merge::rows::Column::kind)
+            .collect()
+    })
+}
+
+fn text(run: &Run<'_, '_>) -> String {
+    let mut types: Vec<&str> = kinds(run).into_iter().map(sql).collect();
+    types.push("text");
+    if run.table.has_unit() {
+        types.push("text");
+    }
+    types.extend(["uuid", "bigint", "text", "bigint", "bigint", "bigint", "bytea"]);
+    let arrays: Vec<String> = (1..)
+        .zip(&types)
+        .map(|(place, kind)| format!("${place}::{kind}[]"))
+        .collect();
+    format!(
+        "INSERT INTO {} ({}) SELECT * FROM unnest({}) ON CONFLICT (_key) DO UPDATE SET {}",
+        run.table.name,
+        run.names().join(", "),
+        arrays.join(", "),
+        run.sets()
+    )
+}
+
+/// One column of the record as an array of its type.
+fn bind<'q, 'v>(query: Statement<'q>, kind: ColumnType, values: impl Iterator<Item = Value<'v>>) -> Statement<'q> {
+    fn array<'q, T, A>(query: Statement<'q>, array: A) -> Statement<'q>
+    where
+        A: Iterator<Item = Option<T>>,
+        Vec<Option<T>>: Encode<'q, Postgres> + Type<Postgres> + 'q,
+    {
+        query.bind(array.collect::<Vec<Option<T>>>())
+    }
+    match kind {
+        ColumnType::Text => array(
+            query,
+            values.map(|value| match value {
+                Value::Text(text) => Some(text.to_owned()),
+                _ => None,
+            }),
+        ),
+        ColumnType::Date => array(
+            query,
+            values.map(|value| match value {
+                Value::Date(days) => Some(Day(days)),
+                _ => None,
+            }),
+        ),
+        ColumnType::Instant => array(
+            query,
+            values.map(|value| match value {
+                Value::Instant(micros) => Some(Instant(micros)),
+                _ => None,
+            }),
+        ),
+        ColumnType::Integer => array(
+            query,
+            values.map(|value| match value {
+                Value::Integer(number) => Some(number),
+                _ => None,
+            }),
+        ),
+        ColumnType::Boolean => array(
+            query,
+            values.map(|value| match value {
+                Value::Boolean(flag) => Some(flag),
+                _ => None,
+            }),
+        ),
+    }
+}
+
+const PERSONS: &str = "INSERT INTO person (citizen_id, first_us) SELECT * FROM unnest($1::text[], $2::bigint[]) \
+    ON CONFLICT (citizen_id) DO NOTHING";
+
+/// Enters persons, each once.
+pub(super) async fn persons(live: &mut Live, ids: &[&str], since_us: &[i64]) -> Result<(), RegistryFault> {
+    let query = sqlx::query(PERSONS).bind(ids).bind(since_us);
+    within(
+        "write the person index",
+        live.patience,
+        query.execute(&mut live.connection),
+    )
+    .await?;
+    Ok(())
+}
+
+const UNITS: &str = "INSERT INTO enterprise AS known (unit, uscc, org_code, reg_no, taxpayer_id, first_us) \
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[]) \
+    ON CONFLICT (unit) DO UPDATE SET uscc = coalesce(known.uscc, excluded.uscc), \
+    org_code = coalesce(known.org_code, excluded.org_code), reg_no = coalesce(known.reg_no, excluded.reg_no), \
+    taxpayer_id = coalesce(known.taxpayer_id, excluded.taxpayer_id) \
+    WHERE (known.uscc IS NULL AND excluded.uscc IS NOT NULL) OR (known.org_code IS NULL AND excluded.org_code IS NOT NULL) \
+    OR (known.reg_no IS NULL AND excluded.reg_no IS NOT NULL) OR (known.taxpayer_id IS NULL AND excluded.taxpayer_id IS NOT NULL)";
+
+/// Enters units, each once; a number that was unknown is added, a known one stays.
+pub(super) async fn units(live: &mut Live, units: &[Unit<'_>]) -> Result<(), RegistryFault> {
+    let names: Vec<&str> = units.iter().map(|unit| unit.id).collect();
+    let since: Vec<i64> = units.iter().map(|unit| unit.first_us).collect();
+    let mut query = sqlx::query(UNITS).bind(names);
+    for place in 0..4 {
+        let numbers: Vec<Option<&str>> = units
+            .iter()
+            .map(|unit| unit.numbers.get(place).copied().flatten())
+            .collect();
+        query = query.bind(numbers);
+    }
+    let query = query.bind(since);
+    within(
+        "write the enterprise index",
+        live.patience,
+        query.execute(&mut live.connection),
+    )
+    .await?;
+    Ok(())
+}
+
+const NOTE: &str = "INSERT INTO relay_progress \
+    (exchange, leaf, record, partner, received_us, parts, row_count, inserted, updated, same) \
+    SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], \
+    $8::bigint[], $9::bigint[], $10::bigint[]) ON CONFLICT (exchange) DO UPDATE SET parts = excluded.parts, \
+    row_count = excluded.row_count, inserted = excluded.inserted, updated = excluded.updated, same = excluded.same";
+
+/// Writes how far exchanges are, each once.
+pub(super) async fn progress(live: &mut Live, noted: &[(&Part, Progress)]) -> Result<(), RegistryFault> {
+    fn all<T>(noted: &[(&Part, Progress)], of: impl Fn(&Part, &Progress) -> T) -> Vec<T> {
+        noted.iter().map(|(part, progress)| of(part, progress)).collect()
+    }
+    let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let query = sqlx::query(NOTE)
+        .bind(all(noted, |part, _| Id(part.exchange)))
+        .bind(all(noted, |part, _| signed(part.leaf)))
+        .bind(all(noted, |part, _| part.record.clone()))
+        .bind(all(noted, |part, _| part.partner.clone()))
+        .bind(all(noted, |part, _| part.received_us))
+        .bind(all(noted, |_, progress| i64::from(progress.parts)))
+        .bind(all(noted, |_, progress| signed(progress.counts.rows())))
+        .bind(all(noted, |_, progress| signed(progress.counts.ins)))
+        .bind(all(noted, |_, progress| signed(progress.counts.upd)))
+        .bind(all(noted, |_, progress| signed(progress.counts.same)));
+    within("write the progress", live.patience, query.execute(&mut live.connection)).await?;
+    Ok(())
+}
