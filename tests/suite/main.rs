@@ -12,6 +12,7 @@ mod modes;
 mod people;
 mod policies;
 mod quality;
+mod quotas;
 mod random;
 mod refusals;
 mod rejects;

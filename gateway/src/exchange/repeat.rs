@@ -49,7 +49,5 @@ where
         return Err(Refusal::BadDigest.into());
     }
     head.gatekeeper.recheck(peer)?;
-    seal::told_again(stations, *sealed, admitted.permit.allowance)
-        .await
-        .map(Some)
+    seal::told_again(stations, *sealed, admitted.standing()).await.map(Some)
 }

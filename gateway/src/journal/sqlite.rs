@@ -166,6 +166,9 @@ pub(super) const SEARCH_PARTNER: &str = "SELECT idx, t, kind, exchange, partner,
      WHERE partner = ?8 AND idx >= ?1 AND idx < ?2 AND (?3 IS NULL OR rec = ?3) AND (?4 IS NULL OR pur = ?4)
        AND (?5 IS NULL OR code = ?5) AND (?6 IS NULL OR kind = ?6)
      ORDER BY idx DESC LIMIT ?7";
+/// Pushes and pulls from a leaf on.
+pub(super) const EXCHANGES_FROM: &str =
+    "SELECT bytes FROM leaf WHERE idx >= ?1 AND kind IN ('push', 'pull') ORDER BY idx";
 /// Loads of policy bundles, newest first; the words stand here so that the partial index serves.
 pub(super) const POLICY_LOADS: &str =
     "SELECT bytes FROM leaf WHERE kind = 'policy' AND code = 'loaded' ORDER BY idx DESC LIMIT ?1";
@@ -233,6 +236,7 @@ pub(super) const ALL: &[&str] = &[
     ONE_LEAF,
     SEARCH,
     SEARCH_PARTNER,
+    EXCHANGES_FROM,
     POLICY_LOADS,
     TALLY,
     INBOX_STATE,
