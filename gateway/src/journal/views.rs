@@ -348,6 +348,14 @@ impl Reader {
         Ok(spent.collect())
     }
 
+    /// Whether an operator paused the relay and nobody resumed it.
+    pub fn relay_paused(&self) -> Result<bool, JournalFault> {
+        let mut find = self.prepared(sqlite::LAST_PAUSE)?;
+        let found = find.query_row([], |row| row.get::<_, String>(0)).optional();
+        let found = found.map_err(JournalFault::store("read the operator's acts"))?;
+        Ok(found.as_deref() == Some("paused"))
+    }
+
     /// What the log says was loaded as policies, newest first, at most [`ROWS_MAX`].
     pub fn policy_loads(&self) -> Result<Vec<PolicyEvent>, JournalFault> {
         let mut find = self.prepared(sqlite::POLICY_LOADS)?;

@@ -253,6 +253,14 @@ pub(super) async fn journal(config: &Config, secrets: &Secrets, clock: Clock) ->
         .map_err(StartFault::Journal)
 }
 
+/// Whether the log says that an operator paused the relay.
+pub(super) fn relay_paused(config: &Config) -> Result<bool, StartFault> {
+    let reader = Reader::open(&config.journal.database);
+    reader
+        .and_then(|reader| reader.relay_paused())
+        .map_err(StartFault::Journal)
+}
+
 pub(super) fn registry(config: &Config, policies: &PolicySet) -> Result<Registry, StartFault> {
     let settings = RegistrySettings::at(&config.registry.database);
     let tables = tables(policies).map_err(StartFault::Registry)?;
