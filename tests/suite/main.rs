@@ -9,6 +9,7 @@ mod feeds;
 mod idempotency;
 mod leaks;
 mod modes;
+mod operator;
 mod people;
 mod policies;
 mod quality;
