@@ -48,7 +48,7 @@ struct Resident<'a> {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rows: u64 = std::env::args().nth(1).map_or(Ok(200_000), |rows| rows.parse())?;
     let record = twelve_fields().ok_or("the catalogue lacks public-security/resident")?;
-    let csv = Format::Delimited { delimiter: b',' };
+    let csv = Format::CSV;
     let mut out = std::io::stdout().lock();
     let mut line = |name: &str, bytes: usize, took: Duration| {
         let seconds = took.as_secs_f64();
@@ -56,19 +56,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (rate, speed) = (rows as f64 / seconds, bytes as f64 / seconds / 1e6);
         writeln!(out, "{name:<34} {rate:>12.0} rows/s {speed:>8.0} MB/s")
     };
-    let utf8 = sample(record, csv, Encoding::Utf8, rows)?;
+    let utf8 = sample(record, &Layout::new(csv.clone(), Encoding::Utf8), rows)?;
     line("csv-core, raw", utf8.len(), median(|| raw_csv(&utf8)))?;
-    let json = sample(record, Format::Ndjson, Encoding::Utf8, rows)?;
+    let json = sample(record, &Layout::new(Format::Ndjson, Encoding::Utf8), rows)?;
     line("serde_json, borrowed", json.len(), median(|| borrowed_json(&json)))?;
     for (format, encoding) in [
-        (csv, Encoding::Gb18030),
+        (csv.clone(), Encoding::Gb18030),
         (csv, Encoding::Utf8),
         (Format::Ndjson, Encoding::Utf8),
         (Format::Ndjson, Encoding::Gb18030),
     ] {
-        let layout = Layout { format, encoding };
-        let bytes = sample(record, format, encoding, rows)?;
-        let took = median(|| decode(record, layout, &bytes));
+        let layout = Layout::new(format, encoding);
+        let bytes = sample(record, &layout, rows)?;
+        let took = median(|| decode(record, &layout, &bytes));
         line(&format!("decoded: {}", layout.label()), bytes.len(), took)?;
     }
     Ok(())
@@ -96,9 +96,9 @@ fn twelve_fields() -> Option<&'static RecordType> {
     })))
 }
 
-fn sample(record: &'static RecordType, format: Format, encoding: Encoding, rows: u64) -> std::io::Result<Vec<u8>> {
+fn sample(record: &'static RecordType, layout: &Layout, rows: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    write_sample(record, Layout { format, encoding }, rows, 1, Dirt::none(), &mut bytes)?;
+    write_sample(record, layout, rows, 1, Dirt::none(), &mut bytes)?;
     Ok(bytes)
 }
 
@@ -159,7 +159,7 @@ fn borrowed_json(bytes: &[u8]) -> u64 {
 }
 
 /// Everything through the decoder, in frames as HTTP brings them.
-fn decode(record: &'static RecordType, layout: Layout, bytes: &[u8]) -> u64 {
+fn decode(record: &'static RecordType, layout: &Layout, bytes: &[u8]) -> u64 {
     let mut decoder = Decoder::new(record, &FIELDS, layout, DecodeLimits::default(), 20_500);
     let mut rows = 0;
     for frame in bytes.chunks(64 * 1024) {

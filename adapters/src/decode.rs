@@ -6,25 +6,33 @@
 //! each wanted field → append; fields that are not wanted are never parsed and cannot reject.
 
 mod delimited;
+mod fixed;
+mod form;
 mod header;
+mod json;
 mod judge;
 mod ndjson;
 mod place;
 mod secrecy;
+mod trailer;
+mod xml;
 
 use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
 
-use self::delimited::Delimited;
+use self::form::Form;
+pub(crate) use self::form::Undecodable;
+use self::header::Names;
+pub(crate) use self::header::fold as fold_header;
 use self::judge::Judge;
-use self::ndjson::Ndjson;
 #[cfg(test)]
 pub(crate) use self::secrecy::HEADERS as SECRECY_HEADERS;
+pub use self::trailer::TrailerFault;
 use crate::catalogue::RecordType;
-use crate::layout::{Format, Layout};
+use crate::inflate::InflateFault;
+use crate::layout::Layout;
 use crate::reject::{Reject, RejectCode};
-use crate::transcode::Transcoder;
 
 /// What one record and one part may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +43,8 @@ pub struct DecodeLimits {
     pub record_bytes_max: usize,
     /// UTF-8 bytes of a wanted field; a longer one rejects its record.
     pub field_bytes_max: usize,
+    /// Bytes of a document that comes compressed inside another.
+    pub unpacked_bytes_max: u64,
     /// Rejects kept for [`Decoder::take_rejects`]; further ones are counted only.
     pub rejects_kept_max: usize,
 }
@@ -45,6 +55,7 @@ impl Default for DecodeLimits {
             part_rows: 8192,
             record_bytes_max: 1 << 20,
             field_bytes_max: 64 << 10,
+            unpacked_bytes_max: 4 << 30,
             rejects_kept_max: 10_000,
         }
     }
@@ -73,7 +84,7 @@ pub struct Counts {
 /// Why a batch as a whole cannot be read. Positions and names of our own fields only, never a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// A byte sequence that the declared charset does not have.
+    /// A byte sequence that the declared charset does not have, where it is not sure to which record it belongs.
     #[error("byte {offset} (line {line}) is not in the declared charset")]
     BadEncoding {
         /// Bytes before it.
@@ -81,13 +92,23 @@ pub enum Unreadable {
         /// 1-based.
         line: u64,
     },
-    /// A byte order mark of another charset than the declared one.
-    #[error("declared as {declared}, but the byte order mark says {found}")]
-    ForeignMark {
+    /// The file shows another charset than the declared one.
+    #[error("declared as {declared}, but by its {by} it is {found}")]
+    WrongCharset {
         /// `utf-8` or `gb18030`.
         declared: &'static str,
-        /// `utf-8`, `utf-16` or `gb18030`.
+        /// `utf-8`, `utf-16`, `gb18030` or `another charset`.
         found: &'static str,
+        /// What shows it: `byte order mark`, `first bytes` or `XML declaration`.
+        by: &'static str,
+    },
+    /// The last line does not say what the file holds.
+    #[error("the trailer (line {line}): {why}")]
+    WrongTrailer {
+        /// 1-based.
+        line: u64,
+        /// What does not hold.
+        why: TrailerFault,
     },
     /// The header row lacks required wanted fields, or names a field twice.
     #[error("header row: missing {missing:?}, named twice {twice:?}")]
@@ -103,6 +124,15 @@ pub enum Unreadable {
         /// 1-based.
         line: u64,
     },
+    /// Outside of records, things are nested deeper than anybody's envelope.
+    #[error("line {line} is nested too deeply")]
+    TooDeep {
+        /// 1-based.
+        line: u64,
+    },
+    /// Compressed content does not unpack, or unpacks too far.
+    #[error("compressed content: {0}")]
+    Compressed(InflateFault),
     /// A row bears a secrecy mark: nothing of such a file may be taken.
     #[error("the row that starts on line {line} bears a secrecy mark")]
     SecrecyMark {
@@ -125,25 +155,21 @@ impl Unreadable {
         match self {
             Self::BadEncoding { line, .. }
             | Self::RecordTooLong { line }
+            | Self::WrongTrailer { line, .. }
+            | Self::TooDeep { line }
             | Self::SecrecyMark { line }
             | Self::NotThisFormat { line, .. } => Some(*line),
             Self::BadHeaderRow { .. } => Some(1),
-            Self::ForeignMark { .. } => None,
+            Self::WrongCharset { .. } | Self::Compressed(_) => None,
         }
     }
 }
 
 /// The decoder of one batch. After an [`Unreadable`] it takes nothing more and repeats the error.
 pub struct Decoder {
-    transcoder: Transcoder,
-    splitter: Splitter,
+    form: Form,
     judge: Judge,
     failed: Option<Unreadable>,
-}
-
-enum Splitter {
-    Delimited(Box<Delimited>),
-    Ndjson(Box<Ndjson>),
 }
 
 impl Decoder {
@@ -152,20 +178,15 @@ impl Decoder {
     pub fn new(
         record: &'static RecordType,
         wanted: &[&'static str],
-        layout: Layout,
+        layout: &Layout,
         limits: DecodeLimits,
         today: i32,
     ) -> Self {
-        let judge = Judge::new(record, wanted, limits, today);
-        let splitter = match layout.format {
-            Format::Delimited { delimiter } => {
-                Splitter::Delimited(Box::new(Delimited::new(record, judge.fields(), delimiter, limits)))
-            }
-            Format::Ndjson => Splitter::Ndjson(Box::new(Ndjson::new(record, judge.fields(), limits))),
-        };
+        let mapping = layout.mapping.as_ref();
+        let judge = Judge::new(record, wanted, mapping, limits, today);
+        let names = Names::new(record, judge.fields(), mapping.cloned());
         Self {
-            transcoder: Transcoder::new(layout.encoding),
-            splitter,
+            form: Form::new(layout, names, limits),
             judge,
             failed: None,
         }
@@ -173,19 +194,16 @@ impl Decoder {
 
     /// Takes one more frame.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Unreadable> {
-        self.push(bytes, false)
+        self.unless_failed(|form, judge| form.feed(bytes, judge))
     }
 
     /// Says that no frame follows; the last record may lack its line end.
     pub fn finish(&mut self) -> Result<(), Unreadable> {
-        self.push(&[], true)?;
-        let ended = match &mut self.splitter {
-            Splitter::Delimited(splitter) => splitter.finish(&mut self.judge),
-            Splitter::Ndjson(splitter) => splitter.finish(&mut self.judge),
-        };
-        self.judge.finish();
-        let ended = ended.and_then(|()| self.judge.unmarked());
-        ended.inspect_err(|unreadable| self.failed = Some(unreadable.clone()))
+        self.unless_failed(|form, judge| {
+            let ended = form.finish(judge);
+            judge.finish();
+            ended
+        })
     }
 
     /// The next part that is complete: of exactly `part_rows` rows until [`Decoder::finish`], the rest after it.
@@ -206,28 +224,18 @@ impl Decoder {
     /// Headers or members that are no field of the record type, as sent, at most 64 of at most 64 characters. They may be shown to the sender;
     /// they are never logged.
     pub fn unknown_headers(&self) -> &[String] {
-        match &self.splitter {
-            Splitter::Delimited(splitter) => splitter.unknown_headers(),
-            Splitter::Ndjson(splitter) => splitter.unknown_headers(),
-        }
+        self.form.unknown_headers()
     }
 
-    fn push(&mut self, bytes: &[u8], last: bool) -> Result<(), Unreadable> {
+    fn unless_failed(
+        &mut self,
+        step: impl FnOnce(&mut Form, &mut Judge) -> Result<(), Unreadable>,
+    ) -> Result<(), Unreadable> {
         if let Some(unreadable) = &self.failed {
             return Err(unreadable.clone());
         }
-        let Self {
-            transcoder,
-            splitter,
-            judge,
-            ..
-        } = self;
-        let pushed = match splitter {
-            Splitter::Delimited(splitter) => transcoder.push(bytes, last, &mut |text| splitter.text(text, judge)),
-            Splitter::Ndjson(splitter) => transcoder.push(bytes, last, &mut |text| splitter.text(text, judge)),
-        };
-        let pushed = pushed.and_then(|()| judge.unmarked());
-        pushed.inspect_err(|unreadable| self.failed = Some(unreadable.clone()))
+        let done = step(&mut self.form, &mut self.judge).and_then(|()| self.judge.unmarked());
+        done.inspect_err(|unreadable| self.failed = Some(unreadable.clone()))
     }
 }
 

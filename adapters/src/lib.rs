@@ -7,6 +7,7 @@ mod columns;
 pub mod commerce;
 pub mod decode;
 pub mod health;
+pub mod inflate;
 pub mod layout;
 pub mod public_security;
 pub mod reject;

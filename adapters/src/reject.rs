@@ -65,6 +65,9 @@ rejects! {
     TooDeep "SG3228" "too-deep" "JSON嵌套过深" "the JSON value is nested too deeply" "不嵌套的 JSON 对象" "a flat JSON object";
     LoneSurrogate "SG3229" "lone-surrogate" "JSON转义错误" "a JSON escape names half a character" "成对的 \\u 转义或直接的文字" "paired \\u escapes, or the character itself";
     NotAnObject "SG3230" "not-an-object" "该行不是JSON对象" "the line holds JSON, but no object" "每行一个 JSON 对象" "one JSON object a line";
+    WrongWidth "SG3231" "wrong-width" "行宽不符" "the line has another width than the columns" "按约定的字节宽度" "as many bytes as the columns have together";
+    CutCharacter "SG3232" "cut-character" "字段边界切断汉字" "a column begins or ends inside a character" "按编码后的字节位置对齐字段" "columns aligned to bytes of the encoded text";
+    MalformedXml "SG3233" "bad-xml" "XML记录格式错误" "the record element is not of a form that is read" "每个字段一个元素或属性" "one element or attribute for each field";
     OpenHistory "SG3240" "open-history" "历史记录没有结束时间" "a history row does not say when it ended" "历史记录的结束时间" "the end of a history row";
 }
 
@@ -79,6 +82,8 @@ pub struct Reject {
     pub field: Option<&'static str>,
     /// Why.
     pub code: RejectCode,
+    /// Bytes of the file before the one at fault, where one byte is.
+    pub offset: Option<u64>,
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ impl SampleCounts {
 /// Writes a feed of that many rows.
 pub fn write_sample(
     record: &'static RecordType,
-    layout: Layout,
+    layout: &Layout,
     rows: u64,
     seed: u64,
     dirt: Dirt,
@@ -86,7 +86,7 @@ pub fn write_sample(
         if let Some(spoil) = spoil {
             *counts.dirty.entry(spoil.kind).or_default() += 1;
             if spoil.kind == DirtKind::Repeated {
-                put(&last_good, &mut counts)?;
+                put(&writing.again(&last_good), &mut counts)?;
                 continue;
             }
         }
@@ -103,6 +103,7 @@ pub fn write_sample(
             last_good = line;
         }
     }
+    put(&writing.footer(), &mut counts)?;
     Ok(counts)
 }
 

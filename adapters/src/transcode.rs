@@ -1,12 +1,13 @@
 //! Bytes of a declared charset → UTF-8 text, cut anywhere, before any parser sees them.
 //!
 //! Takes frames of any size; gives text in pieces of at most a few times 64 KiB, never half a character. UTF-8 is checked where it lies and
-//! not copied. Refuses a byte sequence that the charset does not have, with its offset and line: U+FFFD is never made. Accepts a
-//! byte order mark of the declared charset; refuses one that contradicts it, and UTF-16.
+//! not copied. A byte sequence that the charset does not have is reported with its offset and line, in its place: U+FFFD is never made.
+//! Accepts a byte order mark of the declared charset. Refuses a mark that contradicts it, UTF-16, and a file whose first bytes show that it
+//! is in the other charset.
 
 use encoding_rs::{Decoder, DecoderResult, GB18030};
 
-use crate::decode::Unreadable;
+use crate::decode::{Undecodable, Unreadable};
 use crate::layout::Encoding;
 
 /// The state between frames.
@@ -20,7 +21,7 @@ pub(crate) struct Transcoder {
 }
 
 enum Stage {
-    /// Fewer than four bytes so far: a mark may still come.
+    /// The first bytes, until there are enough to see what the file is.
     Head(Vec<u8>),
     /// The bytes of a character that the last frame cut off, at most three.
     Utf8(Vec<u8>),
@@ -29,6 +30,17 @@ enum Stage {
         text: String,
     },
 }
+
+/// What comes out, in the order of the file.
+#[derive(Clone, Copy)]
+pub(crate) enum Piece<'a> {
+    Text(&'a str),
+    /// Bytes that are no character.
+    Undecodable(Undecodable),
+}
+
+/// Who takes it.
+pub(crate) type Sink<'a> = dyn FnMut(Piece<'_>) -> Result<(), Unreadable> + 'a;
 
 impl Transcoder {
     pub(crate) fn new(encoding: Encoding) -> Self {
@@ -45,15 +57,15 @@ impl Transcoder {
         let Stage::Head(head) = &mut self.stage else {
             return self.body(bytes, last, sink);
         };
-        if head.is_empty() && bytes.len() >= MARK_BYTES {
-            // The usual case: nothing is cut, so that a small batch stays in one piece.
-            let mark = self.begin(bytes)?;
+        if head.is_empty() && bytes.len() >= HEAD_BYTES {
+            // The usual case of a large file: nothing is copied.
+            let mark = self.begin(bytes.get(..HEAD_BYTES).unwrap_or_default())?;
             return self.body(bytes.get(mark..).unwrap_or_default(), last, sink);
         }
-        let missing = MARK_BYTES.saturating_sub(head.len()).min(bytes.len());
+        let missing = HEAD_BYTES.saturating_sub(head.len()).min(bytes.len());
         let (first, rest) = bytes.split_at(missing);
         head.extend_from_slice(first);
-        if head.len() < MARK_BYTES && !last {
+        if head.len() < HEAD_BYTES && !last {
             return Ok(());
         }
         let head = std::mem::take(head);
@@ -68,6 +80,11 @@ impl Transcoder {
     /// Leaves the head behind; gives the length of the mark.
     fn begin(&mut self, head: &[u8]) -> Result<usize, Unreadable> {
         let mark = mark_len(head, self.encoding)?;
+        if mark == 0
+            && let Some(found) = other_charset(head, self.encoding)
+        {
+            return Err(wrong(self.encoding, found.name(), "first bytes"));
+        }
         self.offset = mark as u64;
         self.stage = match self.encoding {
             Encoding::Utf8 => Stage::Utf8(Vec::new()),
@@ -85,8 +102,11 @@ impl Transcoder {
                 for piece in bytes.chunks(TEXT_BYTES) {
                     self.utf8(piece, sink)?;
                 }
-                match &self.stage {
-                    Stage::Utf8(cut) if last && !cut.is_empty() => Err(self.bad(self.offset - cut.len() as u64)),
+                match &mut self.stage {
+                    Stage::Utf8(cut) if last && !cut.is_empty() => {
+                        let len = std::mem::take(cut).len();
+                        sink(self.undecodable(len))
+                    }
                     _ => Ok(()),
                 }
             }
@@ -95,48 +115,65 @@ impl Transcoder {
     }
 
     fn utf8(&mut self, bytes: &[u8], sink: &mut Sink<'_>) -> Result<(), Unreadable> {
-        let Stage::Utf8(cut) = &mut self.stage else {
-            return Ok(());
-        };
-        let mut rest = bytes;
-        while !cut.is_empty() {
-            let Some((byte, after)) = rest.split_first() else {
-                return Ok(());
+        let mut rest = self.utf8_cut(bytes, sink)?;
+        while !rest.is_empty() {
+            let (valid, invalid, bad) = match std::str::from_utf8(rest) {
+                Ok(text) => (text, &[][..], 0),
+                Err(error) => {
+                    let (valid, invalid) = rest.split_at(error.valid_up_to());
+                    let bad = error.error_len().unwrap_or_default();
+                    (std::str::from_utf8(valid).unwrap_or_default(), invalid, bad)
+                }
             };
-            cut.push(*byte);
+            self.offset += valid.len() as u64;
+            self.line += line_ends(valid);
+            if !valid.is_empty() {
+                sink(Piece::Text(valid))?;
+            }
+            let (wrong, after) = invalid.split_at(bad);
+            self.offset += wrong.len() as u64;
+            if wrong.is_empty() {
+                self.offset += after.len() as u64;
+                if let Stage::Utf8(cut) = &mut self.stage {
+                    cut.extend_from_slice(after);
+                }
+                return Ok(());
+            }
+            sink(self.undecodable(wrong.len()))?;
             rest = after;
-            self.offset += 1;
-            let at = self.offset - cut.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Completes the character that the last frame cut off; gives what is left.
+    fn utf8_cut<'a>(&mut self, bytes: &'a [u8], sink: &mut Sink<'_>) -> Result<&'a [u8], Unreadable> {
+        let mut rest = bytes;
+        while let Stage::Utf8(cut) = &mut self.stage
+            && !cut.is_empty()
+            && let Some((byte, after)) = rest.split_first()
+        {
+            cut.push(*byte);
             match std::str::from_utf8(cut) {
                 Ok(text) => {
-                    self.line += line_ends(text);
-                    sink(text)?;
+                    // One character, and no line end.
+                    self.offset += 1;
+                    sink(Piece::Text(text))?;
                     cut.clear();
+                    rest = after;
                 }
-                Err(error) if error.error_len().is_none() => {}
-                Err(_) => return Err(self.bad(at)),
+                Err(error) if error.error_len().is_none() => {
+                    self.offset += 1;
+                    rest = after;
+                }
+                Err(_) => {
+                    // The byte does not continue the character, so it begins another.
+                    let len = cut.len() - 1;
+                    cut.clear();
+                    sink(self.undecodable(len))?;
+                }
             }
         }
-        let start = self.offset;
-        self.offset += rest.len() as u64;
-        let (valid, error_len) = match std::str::from_utf8(rest) {
-            Ok(text) => (text, None),
-            Err(error) => {
-                let (valid, invalid) = rest.split_at(error.valid_up_to());
-                if error.error_len().is_none() {
-                    cut.extend_from_slice(invalid);
-                }
-                (std::str::from_utf8(valid).unwrap_or_default(), error.error_len())
-            }
-        };
-        self.line += line_ends(valid);
-        if !valid.is_empty() {
-            sink(valid)?;
-        }
-        match error_len {
-            None => Ok(()),
-            Some(_) => Err(self.bad(start + valid.len() as u64)),
-        }
+        Ok(rest)
     }
 
     fn gb18030(&mut self, bytes: &[u8], last: bool, sink: &mut Sink<'_>) -> Result<(), Unreadable> {
@@ -153,33 +190,33 @@ impl Transcoder {
             rest = rest.get(read..).unwrap_or_default();
             self.line += line_ends(text);
             if !text.is_empty() {
-                sink(text)?;
+                sink(Piece::Text(text))?;
             }
             match result {
                 DecoderResult::InputEmpty => return Ok(()),
                 DecoderResult::OutputFull => {}
                 DecoderResult::Malformed(bad, after) => {
                     let behind = u64::from(bad) + u64::from(after);
-                    let at = self.offset.saturating_sub(behind);
-                    return Err(self.bad(at));
+                    sink(Piece::Undecodable(Undecodable {
+                        offset: self.offset.saturating_sub(behind),
+                        line: self.line,
+                    }))?;
                 }
             }
         }
     }
 
-    fn bad(&self, offset: u64) -> Unreadable {
-        Unreadable::BadEncoding {
-            offset,
+    /// The last `len` bytes taken are no character.
+    fn undecodable(&self, len: usize) -> Piece<'static> {
+        Piece::Undecodable(Undecodable {
+            offset: self.offset.saturating_sub(len as u64),
             line: self.line,
-        }
+        })
     }
 }
 
-/// Who takes the text.
-pub(crate) type Sink<'a> = dyn FnMut(&str) -> Result<(), Unreadable> + 'a;
-
 /// Bytes of the byte order mark at the start, or the refusal of a mark that contradicts the declared charset.
-fn mark_len(head: &[u8], encoding: Encoding) -> Result<usize, Unreadable> {
+pub(crate) fn mark_len(head: &[u8], encoding: Encoding) -> Result<usize, Unreadable> {
     let found = if head.starts_with(&[0xfe, 0xff]) || head.starts_with(&[0xff, 0xfe]) {
         Some((None, "utf-16", 2))
     } else if head.starts_with(&[0xef, 0xbb, 0xbf]) {
@@ -192,10 +229,55 @@ fn mark_len(head: &[u8], encoding: Encoding) -> Result<usize, Unreadable> {
     match found {
         None => Ok(0),
         Some((of, _, len)) if of == Some(encoding) => Ok(len),
-        Some((_, found, _)) => Err(Unreadable::ForeignMark {
-            declared: encoding.name(),
-            found,
-        }),
+        Some((_, found, _)) => Err(wrong(encoding, found, "byte order mark")),
+    }
+}
+
+fn wrong(declared: Encoding, found: &'static str, by: &'static str) -> Unreadable {
+    Unreadable::WrongCharset {
+        declared: declared.name(),
+        found,
+        by,
+    }
+}
+
+/// The other charset, when the first bytes are sure to be in it: valid there, with Chinese characters, and not a text of the declared one with
+/// a few bytes gone wrong.
+fn other_charset(head: &[u8], declared: Encoding) -> Option<Encoding> {
+    if head.is_ascii() {
+        return None;
+    }
+    let (han, broken) = utf8_evidence(head);
+    match declared {
+        // Fewer could be the bytes of GB18030 characters by chance.
+        Encoding::Gb18030 => (broken == 0 && han >= 4).then_some(Encoding::Utf8),
+        Encoding::Utf8 => (broken > han * 4 && gb18030_pairs(head) >= 2).then_some(Encoding::Gb18030),
+    }
+}
+
+/// Chinese characters in what is UTF-8, and sequences that are not UTF-8. A character that the end cuts off is neither.
+fn utf8_evidence(bytes: &[u8]) -> (usize, usize) {
+    let (mut han, mut broken, mut at) = (0, 0, 0);
+    for chunk in bytes.utf8_chunks() {
+        let (valid, invalid) = (chunk.valid(), chunk.invalid());
+        han += valid
+            .chars()
+            .filter(|letter| ('\u{4e00}'..='\u{9fff}').contains(letter))
+            .count();
+        at += valid.len() + invalid.len();
+        let cut = at == bytes.len() && std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
+        broken += usize::from(!invalid.is_empty() && !cut);
+    }
+    (han, broken)
+}
+
+/// Characters of two or four bytes, when all of it is GB18030; 0 when it is not. A character that the end cuts off does not count.
+fn gb18030_pairs(bytes: &[u8]) -> usize {
+    let mut decoder = GB18030.new_decoder_without_bom_handling();
+    let mut text = String::with_capacity(bytes.len() * 2 + TEXT_BYTES_LEAST);
+    match decoder.decode_to_string_without_replacement(bytes, &mut text, false) {
+        (DecoderResult::InputEmpty, _) => text.chars().filter(|letter| !letter.is_ascii()).count(),
+        _ => 0,
     }
 }
 
@@ -203,8 +285,8 @@ fn line_ends(text: &str) -> u64 {
     memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64
 }
 
-/// The longest mark, that of GB18030.
-const MARK_BYTES: usize = 4;
+/// First bytes that are looked at before anything is read: a few records.
+const HEAD_BYTES: usize = 4096;
 
 /// Text in one piece: enough for hundreds of records, small enough to stay in the cache until it is parsed.
 const TEXT_BYTES: usize = 64 * 1024;
@@ -218,15 +300,18 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{TEXT_BYTES, Transcoder};
+    use super::{Piece, TEXT_BYTES, Transcoder};
     use crate::decode::Unreadable;
     use crate::layout::Encoding;
 
     fn whole(encoding: Encoding, frames: &[&[u8]]) -> Result<String, Unreadable> {
         let mut text = String::new();
-        let mut sink = |piece: &str| {
-            text.push_str(piece);
-            Ok(())
+        let mut sink = |piece: Piece<'_>| match piece {
+            Piece::Text(piece) => {
+                text.push_str(piece);
+                Ok(())
+            }
+            Piece::Undecodable(at) => Err(at.into()),
         };
         let mut transcoder = Transcoder::new(encoding);
         for frame in frames {
@@ -291,7 +376,16 @@ mod tests {
             (Encoding::Utf8, &[0x84, 0x31, 0x95, 0x33]),
         ] {
             let error = whole(encoding, &[head]).unwrap_err();
-            assert!(matches!(error, Unreadable::ForeignMark { .. }), "{error:?}");
+            assert!(
+                matches!(
+                    error,
+                    Unreadable::WrongCharset {
+                        by: "byte order mark",
+                        ..
+                    }
+                ),
+                "{error:?}"
+            );
         }
     }
 

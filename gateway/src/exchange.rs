@@ -116,6 +116,9 @@ pub struct RowError {
     /// Field, when one is to blame.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub field: Option<Cow<'static, str>>,
+    /// Bytes of the file before the one at fault, when one byte is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub offset: Option<u64>,
     /// Name of that field as the sender wrote it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub header: Option<String>,
@@ -136,6 +139,7 @@ impl RowError {
             line,
             cell: None,
             field: None,
+            offset: None,
             header: None,
             code: refusal.code().into(),
             title: refusal.zh().into(),

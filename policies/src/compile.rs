@@ -1,21 +1,24 @@
 //! Compiling: one grant as written, checked against catalogue, purposes and partners, becomes a [`Plan`] or faults with places.
 
+mod columns;
+mod selection;
+
 use std::ops::Range;
 use std::sync::Arc;
 
-use shuguan_adapters::catalogue::{Agency, Class, Field};
+use shuguan_adapters::catalogue::Agency;
 use toml::Spanned;
 
-use crate::agreement::{GrantText, Granted, Header};
+use crate::agreement::{GrantText, Header};
+use crate::ceiling::{Ceilings, ShareKind};
 use crate::dataset::Dataset;
 use crate::document::{Document, nearest};
-use crate::filter::Atom;
-use crate::operator::Operator;
 use crate::partner::{Partners, Role};
-use crate::plan::{Dropped, Grantee, OutputColumn, OutputKind, Place, Plan, Terms, keeps};
+use crate::plan::Plan;
 use crate::purpose::{Purposes, way};
 use crate::set::Catalogue;
 use crate::target::{Direction, Mode, Target};
+use crate::terms::{Grantee, Place, Terms};
 
 /// What a grant is checked against.
 #[derive(Debug)]
@@ -23,6 +26,7 @@ pub(crate) struct Context<'c> {
     pub(crate) catalogue: &'c Catalogue,
     pub(crate) purposes: &'c Purposes,
     pub(crate) partners: &'c Partners,
+    pub(crate) ceilings: &'c Ceilings,
 }
 
 /// Checks what stands above the grants: the consumer is a registry partner.
@@ -43,35 +47,45 @@ fn role_of(id: &str, context: &Context<'_>) -> Option<Role> {
     context.partners.by_id(id).map(|partner| partner.role)
 }
 
-/// One plan, or `None` when faults were recorded.
+/// The plans of one grant, one a purpose; none when faults were recorded.
 pub(crate) fn compile(
     document: &mut Document<'_>,
     grant: GrantText,
     header: &Header,
     context: &Context<'_>,
-) -> Option<Plan> {
+) -> Vec<Plan> {
     let before = document.fault_count();
     let target = read_target(document, &grant, context);
     let way = read_way(document, &grant, target);
-    let purpose = read_purpose(document, &grant, header, way, context);
+    let purposes = read_purposes(document, &grant, header, way, context);
     let grantee = target.and_then(|target| read_grantee(document, &grant, target, context));
-    let target = target?;
+    let Some(target) = target else { return Vec::new() };
     check_schema(document, &grant, target);
-    let (output, dropped) = read_columns(document, &grant, target);
-    check_natural_key(document, &grant, target, &output);
+    check_share(document, &grant, header, target, context);
+    let mode = way.map_or(target.mode(), |(_, mode)| mode);
+    let (output, dropped) = columns::read(document, &grant, target, mode);
+    columns::check(document, &grant, target, &output, &dropped);
     // An unknown consumer or purpose is a fault of its own; the keys are judged once it is mended.
-    if let (Some(purpose), Some(Role::Registry)) = (&purpose, role_of(header.consumer.get_ref(), context)) {
-        check_pseudonyms(document, &grant, &output, header, purpose);
+    if role_of(header.consumer.get_ref(), context) == Some(Role::Registry) {
+        for purpose in &purposes {
+            columns::check_keys(document, &grant, &output, header, purpose);
+        }
     }
-    check_sensitive(document, &grant, &output, header);
-    let select_by = read_selection(document, &grant, target, &output);
+    columns::check_sensitive(document, &grant, target, &output, header);
+    let select_by = selection::read_select_by(document, &grant, target, mode, &output);
+    let require = selection::read_require(document, &grant, target, mode, &output);
     let place = Place {
         file: Arc::from(document.file()),
         line: document.line(&grant.span),
     };
     let id = grant.id.as_ref().map_or(target.name(), |id| id.get_ref()).to_owned();
-    let atoms = read_atoms(document, grant.rows, target, &output);
-    let ((direction, mode), (grantee, partner_ids)) = (way?, grantee?);
+    let atoms = selection::read_atoms(document, grant.rows, target, &output);
+    let (Some((direction, mode)), Some((grantee, partner_ids))) = (way, grantee) else {
+        return Vec::new();
+    };
+    if document.fault_count() != before {
+        return Vec::new();
+    }
     let terms = Terms {
         id,
         agreement: header.agreement.get_ref().clone(),
@@ -82,16 +96,31 @@ pub(crate) fn compile(
         grantee,
         partner_ids,
         target,
-        purpose: purpose?,
+        purpose: String::new(),
         direction,
         mode,
         valid: header.valid,
         hours: grant.hours,
         limits: grant.limits,
+        obligations: grant.obligations,
         select_by,
+        require,
         place,
     };
-    (document.fault_count() == before).then(|| Plan::new(terms, output, dropped, atoms))
+    let several = purposes.len() > 1;
+    let expanded = purposes.into_iter().map(|purpose| Terms {
+        // Ids are unique in a bundle, so each leaf has its own.
+        id: if several {
+            format!("{}@{purpose}", terms.id)
+        } else {
+            terms.id.clone()
+        },
+        purpose,
+        ..terms.clone()
+    });
+    expanded
+        .map(|terms| Plan::new(terms, output.clone(), dropped.clone(), atoms.clone()))
+        .collect()
 }
 
 fn read_target(document: &mut Document<'_>, grant: &GrantText, context: &Context<'_>) -> Option<Target> {
@@ -132,7 +161,11 @@ fn read_way(document: &mut Document<'_>, grant: &GrantText, target: Option<Targe
     );
     let mode = read_word(document, grant.mode.as_ref(), &grant.span, "mode", Mode::parse);
     let (direction, mode, target) = (direction?, mode?, target?);
-    if (direction, mode) != (target.direction(), target.mode()) {
+    let goes = match target {
+        Target::Record(_) => (direction, mode) == (Direction::Push, Mode::Feed),
+        Target::Dataset(_) => direction == Direction::Pull && mode != Mode::Feed,
+    };
+    if !goes {
         let at = grant.direction.as_ref().map_or(grant.span.clone(), Spanned::span);
         let message = format!("`{}` cannot go as `{}`", target.name(), way(direction, mode));
         let hint = format!("write `{}`", way(target.direction(), target.mode()));
@@ -164,20 +197,43 @@ fn read_word<T>(
     found
 }
 
-fn read_purpose(
+fn read_purposes(
     document: &mut Document<'_>,
     grant: &GrantText,
     header: &Header,
     used: Option<(Direction, Mode)>,
     context: &Context<'_>,
+) -> Vec<String> {
+    if grant.purposes.is_empty() {
+        let message = "`for.purpose` is missing, and `defaults` has none";
+        document.fault(grant.span.clone(), message.into(), None);
+    }
+    let mut codes: Vec<String> = Vec::new();
+    for code in &grant.purposes {
+        if codes.contains(code.get_ref()) {
+            document.fault(
+                code.span(),
+                format!("purpose `{}` stands here twice", code.get_ref()),
+                None,
+            );
+        } else {
+            codes.extend(read_purpose(document, code, header, used, context));
+        }
+    }
+    codes
+}
+
+fn read_purpose(
+    document: &mut Document<'_>,
+    code: &Spanned<String>,
+    header: &Header,
+    used: Option<(Direction, Mode)>,
+    context: &Context<'_>,
 ) -> Option<String> {
-    let code = read_word(document, grant.purpose.as_ref(), &grant.span, "purpose", |code| {
-        Some(code.to_owned())
-    })?;
-    let span = grant.purpose.as_ref().map_or(grant.span.clone(), Spanned::span);
-    let Some(purpose) = context.purposes.find(&code) else {
+    let (span, code) = (code.span(), code.get_ref());
+    let Some(purpose) = context.purposes.find(code) else {
         let message = format!("purpose `{code}` is not in purposes.toml");
-        document.fault(span, message, context.purposes.suggest(&code));
+        document.fault(span, message, context.purposes.suggest(code));
         return None;
     };
     if !purpose.requestable {
@@ -197,10 +253,10 @@ fn read_purpose(
         let message = format!("purpose `{code}` does not take a basis of kind `{kind}`");
         document.fault(header.basis.span(), message, Some(hint));
     }
-    Some(code)
+    Some(code.clone())
 }
 
-/// Whom the grant is for: the named partner or agency, or else the whole agency of the record's name.
+/// Whom the grant is for: the named partners or agency, or else the whole agency of the record's name.
 fn read_grantee(
     document: &mut Document<'_>,
     grant: &GrantText,
@@ -211,40 +267,77 @@ fn read_grantee(
         Target::Record(record) => Some(record.agency),
         Target::Dataset(_) => None,
     };
-    match (&grant.partner, &grant.agency, owner) {
-        (Some(id), None, _) => {
-            let Some(partner) = context.partners.by_id(id.get_ref()) else {
-                let message = format!("partner `{}` is not in partners.toml", id.get_ref());
-                document.fault(id.span(), message, context.partners.suggest(id.get_ref()));
-                return None;
-            };
-            let fits = match owner {
-                Some(agency) => partner.role == Role::Agency && partner.agency == Some(agency),
-                None => partner.role == Role::Registry,
-            };
-            if !fits {
-                document.fault(id.span(), wrong_partner(id.get_ref(), target), None);
-            }
-            Some((Grantee::Partner(partner.id.clone()), vec![partner.id.clone()]))
-        }
-        (None, Some(name), Some(owner)) => {
-            if Agency::parse(name.get_ref()) != Some(owner) {
-                document.fault(name.span(), wrong_partner(name.get_ref(), target), None);
-            }
-            Some(whole_agency(owner, context))
-        }
-        (None, None, Some(owner)) => Some(whole_agency(owner, context)),
-        (None, _, None) => {
-            let message = "a grant on a dataset names its `partner`";
-            document.fault(grant.span.clone(), message.into(), None);
-            None
-        }
-        (Some(_), Some(name), _) => {
-            let message = "a grant names a `partner` or an `agency`, not both";
-            document.fault(name.span(), message.into(), None);
-            None
+    let named = [
+        grant.partner.as_ref().map(Spanned::span),
+        grant.partners.as_ref().map(Spanned::span),
+        grant.agency.as_ref().map(Spanned::span),
+    ];
+    if let [_, second, ..] = named.into_iter().flatten().collect::<Vec<_>>().as_slice() {
+        let message = "a grant names one of `partner`, `partners` and `agency`";
+        document.fault(second.clone(), message.into(), None);
+        return None;
+    }
+    if let Some(id) = &grant.partner {
+        let id = read_partner(document, id, target, context)?;
+        return Some((Grantee::Partner(id.clone()), vec![id]));
+    }
+    if let Some(list) = &grant.partners {
+        return read_partners(document, list, target, context);
+    }
+    let Some(owner) = owner else {
+        let message = "a grant on a dataset names its `partner`";
+        document.fault(grant.span.clone(), message.into(), None);
+        return None;
+    };
+    if let Some(name) = &grant.agency
+        && Agency::parse(name.get_ref()) != Some(owner)
+    {
+        document.fault(name.span(), wrong_partner(name.get_ref(), target), None);
+    }
+    Some(whole_agency(owner, context))
+}
+
+fn read_partners(
+    document: &mut Document<'_>,
+    list: &Spanned<Vec<Spanned<String>>>,
+    target: Target,
+    context: &Context<'_>,
+) -> Option<(Grantee, Vec<String>)> {
+    let mut ids: Vec<String> = Vec::new();
+    for id in list.get_ref() {
+        if ids.contains(id.get_ref()) {
+            document.fault(id.span(), format!("partner `{}` stands here twice", id.get_ref()), None);
+        } else {
+            ids.extend(read_partner(document, id, target, context));
         }
     }
+    if ids.is_empty() {
+        document.fault(list.span(), "`partners` names none".into(), None);
+        return None;
+    }
+    ids.sort();
+    Some((Grantee::Partners(ids.clone()), ids))
+}
+
+fn read_partner(
+    document: &mut Document<'_>,
+    id: &Spanned<String>,
+    target: Target,
+    context: &Context<'_>,
+) -> Option<String> {
+    let Some(partner) = context.partners.by_id(id.get_ref()) else {
+        let message = format!("partner `{}` is not in partners.toml", id.get_ref());
+        document.fault(id.span(), message, context.partners.suggest(id.get_ref()));
+        return None;
+    };
+    let fits = match target {
+        Target::Record(record) => partner.role == Role::Agency && partner.agency == Some(record.agency),
+        Target::Dataset(_) => partner.role == Role::Registry,
+    };
+    if !fits {
+        document.fault(id.span(), wrong_partner(id.get_ref(), target), None);
+    }
+    Some(partner.id.clone())
 }
 
 fn wrong_partner(name: &str, target: Target) -> String {
@@ -291,222 +384,23 @@ fn check_schema(document: &mut Document<'_>, grant: &GrantText, target: Target) 
     }
 }
 
-fn read_columns(document: &mut Document<'_>, grant: &GrantText, target: Target) -> (Vec<OutputColumn>, Vec<Dropped>) {
-    let mut output = Vec::new();
-    let mut dropped = Vec::new();
-    let mut seen: Vec<(&str, bool)> = Vec::new();
-    let written = grant.keep.iter().map(|granted| (granted, true));
-    for (granted, kept) in written.chain(grant.reduce.iter().map(|granted| (granted, false))) {
-        if let Some((_, before)) = seen.iter().find(|(name, _)| *name == granted.name) {
-            let both = if *before == kept {
-                "twice"
-            } else {
-                "in `keep` and in `reduce`"
-            };
-            document.fault(
-                granted.span.clone(),
-                format!("field `{}` stands {both}", granted.name),
-                None,
-            );
-            continue;
+/// What the data owner said about sharing: what is not shared is never granted, and what is shared under conditions names the
+/// approved application (政务数据共享条例).
+fn check_share(document: &mut Document<'_>, grant: &GrantText, header: &Header, target: Target, context: &Context<'_>) {
+    let at = grant.record.as_ref().map_or(grant.span.clone(), Spanned::span);
+    match context.ceilings.share_of(target.name()) {
+        Some(share) if share.kind == ShareKind::None => {
+            let message = format!("`{}` is not shared (不予共享) and can never be granted", target.name());
+            document.fault(at, message, Some(format!("{}: {}", share.place, share.ground)));
         }
-        seen.push((&granted.name, kept));
-        read_column(document, granted, target, &mut output, &mut dropped);
-    }
-    if output.is_empty() {
-        let message = "this grant releases no field";
-        document.fault(
-            grant.span.clone(),
-            message.into(),
-            Some("leave it out: silence refuses".into()),
-        );
-    }
-    (output, dropped)
-}
-
-fn read_column(
-    document: &mut Document<'_>,
-    granted: &Granted,
-    target: Target,
-    output: &mut Vec<OutputColumn>,
-    dropped: &mut Vec<Dropped>,
-) {
-    let name = &granted.name;
-    let Some(field) = target.field(name) else {
-        let names: Vec<String> = target.fields().iter().map(|field| field.name.to_owned()).collect();
-        let hint = nearest(name, &names).map(|known| format!("did you mean `{known}`?"));
-        document.fault(
-            granted.span.clone(),
-            format!("`{}` has no field `{name}`", target.name()),
-            hint,
-        );
-        return;
-    };
-    let Some(operator) = granted.operator.clone() else {
-        return;
-    };
-    let place = Place {
-        file: Arc::from(document.file()),
-        line: document.line(&granted.span),
-    };
-    if operator == Operator::Drop {
-        dropped.push(Dropped { field, place });
-        return;
-    }
-    if field.class == Class::C4 {
-        let message = format!("field `{name}` is of class C4, which no purpose needs");
-        document.fault(
-            granted.span.clone(),
-            message,
-            Some("leave it out or write `op = \"drop\"`".into()),
-        );
-    }
-    match operator.fits(&field.kind) {
-        Ok(data_type) => output.push(OutputColumn {
-            name: field.name,
-            zh: field.zh,
-            data_type,
-            kind: OutputKind { operator, field },
-            granted_line: place,
-        }),
-        Err(why) => {
-            let message = format!(
-                "`{}` does not fit `{name}`, a {}",
-                operator.name(),
-                field.kind.describe()
-            );
-            document.fault(granted.span.clone(), message, Some(why));
+        Some(share)
+            if share.kind == ShareKind::Conditional
+                && header.basis.get_ref().application.as_ref().is_none_or(String::is_empty) =>
+        {
+            let message = format!("`{}` is shared under conditions (有条件共享)", target.name());
+            let hint = "write the number of the approved application as `application` above the grants";
+            document.fault(at, message, Some(hint.into()));
         }
+        _ => {}
     }
-}
-
-/// The registry merges records by a natural key, so at least one must arrive whole.
-fn check_natural_key(document: &mut Document<'_>, grant: &GrantText, target: Target, output: &[OutputColumn]) {
-    let keys = target.keys();
-    let whole = |key: &&[&str]| key.iter().all(|name| keeps(output, name));
-    if keys.is_empty() || keys.iter().any(whole) {
-        return;
-    }
-    let named: Vec<String> = keys.iter().map(|key| key.join(" + ")).collect();
-    let message = format!("no natural key of `{}` is kept whole", target.name());
-    let hint = format!("the registry merges by it; keep {}", named.join(", or "));
-    document.fault(grant.span.clone(), message, Some(hint));
-}
-
-/// A key's scope is one consumer and one purpose; used elsewhere it would let two of them join.
-fn check_pseudonyms(
-    document: &mut Document<'_>,
-    grant: &GrantText,
-    output: &[OutputColumn],
-    header: &Header,
-    purpose: &str,
-) {
-    for column in output {
-        let Operator::Pseudonym(pseudonym) = &column.kind.operator else {
-            continue;
-        };
-        let key = &pseudonym.key;
-        let consumer = grant
-            .partner
-            .as_ref()
-            .filter(|_| grant.dataset.is_some())
-            .unwrap_or(&header.consumer);
-        if consumer.get_ref() == &key.partner && purpose == key.purpose {
-            continue;
-        }
-        let message = format!(
-            "key `{}` is for `{}` and purpose `{}` only",
-            key.id, key.partner, key.purpose
-        );
-        let at = grant.reduce.iter().find(|granted| granted.name == column.name);
-        document.fault(
-            at.map_or(grant.span.clone(), |granted| granted.span.clone()),
-            message,
-            None,
-        );
-    }
-}
-
-/// Sensitive fields (C3) need a stated necessity and an impact assessment (PIPL 28, 55).
-fn check_sensitive(document: &mut Document<'_>, grant: &GrantText, output: &[OutputColumn], header: &Header) {
-    let Some(column) = output.iter().find(|column| column.kind.field.class >= Class::C3) else {
-        return;
-    };
-    let why = format!("`{}` is sensitive ({})", column.name, column.kind.field.class.name());
-    if grant.necessity.as_ref().is_none_or(String::is_empty) {
-        document.fault(grant.span.clone(), "`necessity` is missing".into(), Some(why.clone()));
-    }
-    if header.impact_assessment.as_ref().is_none_or(String::is_empty) {
-        let message = "the agreement's `impact_assessment` is missing";
-        document.fault(grant.span.clone(), message.into(), Some(why));
-    }
-}
-
-/// Row atoms read only what is released whole; anything else would tell a bit a row about a withheld field.
-fn read_atoms(
-    document: &mut Document<'_>,
-    rows: Vec<crate::filter::AtomText>,
-    target: Target,
-    output: &[OutputColumn],
-) -> Vec<Atom> {
-    let mut atoms = Vec::new();
-    for text in rows {
-        let field = released_field(document, &text.field, target, |field| keeps(output, field.name));
-        if let Some(field) = field {
-            atoms.extend(text.resolve(document, field));
-        }
-    }
-    atoms
-}
-
-/// Fields that a request may select on: kept ones, and public or administrative ones.
-fn read_selection(
-    document: &mut Document<'_>,
-    grant: &GrantText,
-    target: Target,
-    output: &[OutputColumn],
-) -> Vec<&'static str> {
-    if let (Some(first), Target::Record(_)) = (grant.select_by.first(), target) {
-        document.fault(
-            first.span(),
-            "a push selects nothing".into(),
-            Some("remove `select_by`".into()),
-        );
-        return Vec::new();
-    }
-    let reduced = |name: &str| output.iter().any(|column| column.name == name) && !keeps(output, name);
-    let may = |field: &Field| keeps(output, field.name) || (field.class <= Class::C1 && !reduced(field.name));
-    let fields = grant.select_by.iter();
-    fields
-        .filter_map(|name| released_field(document, name, target, may))
-        .map(|field| field.name)
-        .collect()
-}
-
-fn released_field(
-    document: &mut Document<'_>,
-    name: &Spanned<String>,
-    target: Target,
-    may: impl Fn(&Field) -> bool,
-) -> Option<&'static Field> {
-    let Some(field) = target.field(name.get_ref()) else {
-        let names: Vec<String> = target.fields().iter().map(|field| field.name.to_owned()).collect();
-        let hint = nearest(name.get_ref(), &names).map(|known| format!("did you mean `{known}`?"));
-        let message = format!("`{}` has no field `{}`", target.name(), name.get_ref());
-        document.fault(name.span(), message, hint);
-        return None;
-    };
-    if !may(field) {
-        let message = format!(
-            "rows cannot be chosen by `{}`, which this grant does not release whole",
-            field.name
-        );
-        document.fault(
-            name.span(),
-            message,
-            Some("what is withheld must not show in which rows come".into()),
-        );
-        return None;
-    }
-    Some(field)
 }

@@ -1,5 +1,7 @@
 //! What can be pulled out of the registry: `population`, one row a person, and `enterprises`, one row a unit.
 
+mod origins;
+
 use shuguan_adapters::catalogue::{Class, Field, FieldType};
 use shuguan_adapters::code::tables;
 
@@ -40,6 +42,23 @@ impl Dataset {
     /// Grows when fields change meaning; grants name it.
     pub fn schema(self) -> u32 {
         1
+    }
+
+    /// The field that says whom a row is about, and by which a comparison looks it up.
+    pub fn subject(self) -> &'static str {
+        match self {
+            Self::Population => "citizen_id",
+            Self::Enterprises => "uscc",
+        }
+    }
+
+    /// Where a field comes from: record types and their fields, of which any one kept whole supplies it. The registry's views draw on
+    /// these and on nothing else; a test of the gateway compares the two.
+    pub fn origins(self, field: &str) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Population => origins::population(field),
+            Self::Enterprises => origins::enterprises(field),
+        }
     }
 
     /// Its fields, in the order of the registry's view.

@@ -4,6 +4,8 @@
 //! wrong types, and goes on, so that one run shows all of it. Line and column count characters, so an editor jumps to them, also
 //! under Chinese text.
 
+mod tidy;
+
 use std::fmt;
 use std::ops::Range;
 
@@ -11,6 +13,8 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+pub use tidy::tidy;
 
 /// One fault of one file, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +74,33 @@ impl Fault {
         }
     }
 
+    /// A fault of a line found after its document was closed; the caret stands under `word`, or under the whole line.
+    pub(crate) fn of_line(
+        file: &str,
+        text: &str,
+        line: usize,
+        word: &str,
+        message: String,
+        hint: Option<String>,
+    ) -> Self {
+        let start: usize = text
+            .split_inclusive('\n')
+            .take(line.saturating_sub(1))
+            .map(str::len)
+            .sum();
+        let whole = text
+            .get(start..)
+            .and_then(|rest| rest.lines().next())
+            .unwrap_or_default();
+        let quoted = format!("\"{word}\"");
+        let (at, width) = match (whole.find(&quoted), whole.find(word)) {
+            (Some(at), _) => (at, quoted.len()),
+            (None, Some(at)) => (at, word.len()),
+            (None, None) => (0, whole.len()),
+        };
+        locate(file, text, start + at..start + at + width, message, hint)
+    }
+
     fn write_hint(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.hint {
             Some(hint) => write!(out, "\n   hint: {hint}"),
@@ -125,6 +156,15 @@ impl<'s> Document<'s> {
     /// The 1-based line of a span, for citing a place that is not a fault.
     pub fn line(&self, span: &Range<usize>) -> usize {
         locate(&self.file, self.text, span.clone(), String::new(), None).line
+    }
+
+    /// A line as it stands.
+    pub(crate) fn text_of(&self, line: usize) -> String {
+        self.text
+            .lines()
+            .nth(line.saturating_sub(1))
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// How many faults were found so far.
@@ -211,6 +251,12 @@ impl<'s> Table<'s> {
     /// Whether the key is there.
     pub fn has(&self, key: &str) -> bool {
         self.entries.iter().any(|(name, ..)| name == key)
+    }
+
+    /// Whether the key holds a table.
+    pub(crate) fn holds_table(&self, key: &str) -> bool {
+        let mut entries = self.entries.iter();
+        entries.any(|(name, _, value)| name == key && matches!(value.get_ref(), DeValue::Table(_)))
     }
 
     fn take(&mut self, key: &str) -> Option<Spanned<DeValue<'s>>> {

@@ -5,9 +5,10 @@ use shuguan_adapters::catalogue::Field;
 
 use crate::dataset::Dataset;
 use crate::filter::Atom;
-use crate::plan::Plan;
+use crate::plan::{Plan, hex};
 use crate::set::{Denial, PolicySet, check_hours, check_validity};
-use crate::target::Target;
+use crate::target::{Mode, Target};
+use crate::terms::Hours;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +19,8 @@ pub struct Question<'q> {
     pub target: &'q str,
     /// Purpose code.
     pub purpose: &'q str,
+    /// Feed, extract or compare; the target's usual one unless given.
+    pub mode: Option<Mode>,
     /// One field only.
     pub field: Option<&'q str>,
     /// The moment, µs since the epoch, UTC.
@@ -140,7 +143,7 @@ impl PolicySet {
             Ok(purpose) => out.passed("purpose", format!("{} {}", purpose.code, purpose.zh), None),
             Err(denial) => return out.denied("purpose", "not a requestable leaf of purposes.toml", denial),
         }
-        let (direction, mode) = (target.direction(), target.mode());
+        let (direction, mode) = (target.direction(), question.mode.unwrap_or(target.mode()));
         let plan = match self.find(&partner.id, target, question.purpose, direction, mode) {
             Ok(plan) => plan,
             Err(denial) => {
@@ -204,14 +207,7 @@ impl Explanation {
             Ok(()) => self.passed("validity", span, None),
             Err(denial) => return self.denied("validity", &span, denial),
         }
-        let hours = plan.hours().map_or("any hour".to_owned(), |hours| {
-            let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
-            format!(
-                "{} to {} Asia/Shanghai",
-                clock(hours.from_minute),
-                clock(hours.to_minute)
-            )
-        });
+        let hours = plan.hours().map_or("any hour".to_owned(), Hours::describe);
         match check_hours(plan, at_us) {
             Ok(()) => self.passed("hours", hours, None),
             Err(denial) => return self.denied("hours", &hours, denial),
@@ -267,11 +263,4 @@ fn shanghai(second: i64) -> String {
     let local = second.saturating_add(8 * 3600);
     let civil = jiff::Timestamp::from_second(local).map(|stamp| stamp.strftime("%Y-%m-%dT%H:%M:%S+08:00").to_string());
     civil.unwrap_or_else(|_| second.to_string())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    nibbles
-        .filter_map(|nibble| char::from_digit(nibble.into(), 16))
-        .collect()
 }

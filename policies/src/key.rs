@@ -1,10 +1,12 @@
-//! Keys of pseudonyms: the bundle names them, a 0400 file at the gateway holds the secret they are derived from.
+//! Keys of pseudonyms, tokens and shifted dates: the bundle names them, a 0400 file at the gateway holds the secret they are derived from.
 //!
 //! Two consumers or two purposes cannot join what they got, because scope is part of the derivation; inside a scope all record types
 //! can. Nothing here prints key material.
 
 use std::fmt;
 
+use aes::Aes256;
+use aes::cipher::KeyInit;
 use ring::hkdf::{HKDF_SHA256, Prk, Salt};
 use ring::hmac;
 use toml::Spanned;
@@ -33,11 +35,37 @@ impl Domain {
     }
 }
 
+/// What a key is for; one key never serves two operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// `hmac-sha256`: pseudonyms and shifted dates.
+    Hmac,
+    /// `ff1-aes256-id18`: tokens of resident ids.
+    TokenId18,
+    /// `ff1-aes256-digits`: tokens of other numbers.
+    TokenDigits,
+}
+
+impl Algorithm {
+    const ALL: [Self; 3] = [Self::Hmac, Self::TokenId18, Self::TokenDigits];
+
+    /// The word that `keys.toml` uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hmac => "hmac-sha256",
+            Self::TokenId18 => "ff1-aes256-id18",
+            Self::TokenDigits => "ff1-aes256-digits",
+        }
+    }
+}
+
 /// A key as the bundle declares it; no key material.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     /// Its id, e.g. `pseudonym-father`.
     pub id: String,
+    /// What it is for.
+    pub algorithm: Algorithm,
     /// Grows when the key is to change.
     pub epoch: u32,
     /// The consumer who may see its pseudonyms.
@@ -50,7 +78,7 @@ pub struct Key {
 
 impl Key {
     /// HKDF info: `shuguan.key.v1`, id, epoch, partner, purpose and domain, one a line.
-    fn info(&self) -> String {
+    pub(crate) fn info(&self) -> String {
         let domain = self.domain.name();
         let Self {
             id,
@@ -63,12 +91,12 @@ impl Key {
     }
 
     pub(crate) fn encode(&self, out: &mut Canonical) {
-        out.text(&self.id).text(ALGORITHM).integer(u64::from(self.epoch));
+        out.text(&self.id)
+            .text(self.algorithm.name())
+            .integer(u64::from(self.epoch));
         out.text(&self.partner).text(&self.purpose).text(self.domain.name());
     }
 }
-
-const ALGORITHM: &str = "hmac-sha256";
 
 /// Derives the bundle's keys from the master key by HKDF-SHA-256 (RFC 5869) with an empty salt.
 #[derive(Clone)]
@@ -86,6 +114,18 @@ impl KeyRing {
         let parts = [info.as_bytes()];
         let okm = self.0.expand(&parts, hmac::HMAC_SHA256).ok()?;
         Some(hmac::Key::from(okm))
+    }
+
+    /// The AES-256 key of a declared key, derived in the same way.
+    pub(crate) fn aes(&self, key: &Key) -> Option<Aes256> {
+        let info = key.info();
+        let parts = [info.as_bytes()];
+        let mut bytes = [0; 32];
+        // Any output length of 32 bytes will do; HMAC_SHA256 names one.
+        self.0.expand(&parts, hmac::HMAC_SHA256).ok()?.fill(&mut bytes).ok()?;
+        let cipher = Aes256::new_from_slice(&bytes).ok();
+        bytes.fill(0);
+        cipher
     }
 }
 
@@ -145,12 +185,15 @@ fn read_one<'s>(
     let purpose: Option<Spanned<String>> = table.required(document, "purpose");
     let domain: Option<Spanned<String>> = table.required(document, "domain");
     table.finish(document);
-    if let Some(algorithm) = algorithm
-        && algorithm.get_ref() != ALGORITHM
-    {
-        let message = format!("algorithm `{}` is not offered", algorithm.get_ref());
-        document.fault(algorithm.span(), message, Some(format!("write `{ALGORITHM}`")));
-    }
+    let algorithm = algorithm.and_then(|word| {
+        let found = Algorithm::ALL.into_iter().find(|one| one.name() == word.get_ref());
+        if found.is_none() {
+            let message = format!("algorithm `{}` is not offered", word.get_ref());
+            let hint = format!("one of {}", Algorithm::ALL.map(Algorithm::name).join(", "));
+            document.fault(word.span(), message, Some(hint));
+        }
+        found
+    });
     if let Some(partner) = &partner
         && partners.by_id(partner.get_ref()).is_none()
     {
@@ -173,6 +216,8 @@ fn read_one<'s>(
     }
     Some(Key {
         id,
+        // An unknown word is one fault, and not another at every grant that uses the key.
+        algorithm: algorithm.unwrap_or(Algorithm::Hmac),
         epoch: epoch?,
         partner: partner?.into_inner(),
         purpose: purpose?.into_inner(),

@@ -8,103 +8,20 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 use arrow_select::filter::{FilterBuilder, FilterPredicate};
-use shuguan_adapters::catalogue::{Agency, Field, Subject};
+use shuguan_adapters::catalogue::{Field, Subject};
 
 use crate::canonical::Canonical;
 use crate::filter::Atom;
 use crate::key::KeyRing;
-use crate::operator::Operator;
+use crate::operator::{Beside, Operator};
 use crate::target::{Direction, Mode, Target};
+use crate::terms::{Basis, Grantee, Hours, Limits, Obligations, Place, Terms, Validity};
 
-/// Where something stands in the bundle: file and 1-based line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The file, relative to the bundle.
-    pub file: Arc<str>,
-    /// First line is 1.
-    pub line: usize,
-}
+mod compare;
+mod manifest;
 
-impl std::fmt::Display for Place {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "{}:{}", self.file, self.line)
-    }
-}
-
-/// Whom a grant is for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Grantee {
-    /// Every partner of an agency.
-    Agency(Agency),
-    /// One partner.
-    Partner(String),
-}
-
-/// Legal ground of an agreement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Basis {
-    /// Kind, e.g. `statutory-duty`; the purpose says which kinds it takes.
-    pub kind: String,
-    /// Article ids, e.g. `si-57.3`.
-    pub articles: Vec<String>,
-    /// The signed paper.
-    pub document: String,
-}
-
-/// When a grant holds: both seconds included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Validity {
-    /// First second, since the epoch, UTC.
-    pub from_s: i64,
-    /// Last second, since the epoch, UTC.
-    pub until_s: i64,
-}
-
-/// Hours of each day in Asia/Shanghai at which a grant holds, in minutes after midnight: from included, to not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hours {
-    /// First minute.
-    pub from_minute: u16,
-    /// First minute after.
-    pub to_minute: u16,
-}
-
-/// Legal quotas of a grant; absent means unlimited by law, not by operation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Rows in one push.
-    pub rows_per_push: Option<u64>,
-    /// Rows in one pull.
-    pub rows_per_pull: Option<u64>,
-    /// Rows a day, in Asia/Shanghai.
-    pub rows_per_day: Option<u64>,
-    /// Pulls a day, in Asia/Shanghai.
-    pub pulls_per_day: Option<u64>,
-    /// Highest share of rejects in a push, in percent, 0 to 100.
-    pub reject_percent: Option<u64>,
-}
-
-/// What a grant says apart from its columns.
-#[derive(Clone, Debug)]
-pub(crate) struct Terms {
-    pub(crate) id: String,
-    pub(crate) agreement: String,
-    pub(crate) consumer: String,
-    pub(crate) basis: Basis,
-    pub(crate) impact_assessment: Option<String>,
-    pub(crate) necessity: Option<String>,
-    pub(crate) grantee: Grantee,
-    pub(crate) partner_ids: Vec<String>,
-    pub(crate) target: Target,
-    pub(crate) purpose: String,
-    pub(crate) direction: Direction,
-    pub(crate) mode: Mode,
-    pub(crate) valid: Validity,
-    pub(crate) hours: Option<Hours>,
-    pub(crate) limits: Limits,
-    pub(crate) select_by: Vec<&'static str>,
-    pub(crate) place: Place,
-}
+pub use manifest::Manifest;
+pub(crate) use manifest::hex;
 
 /// How an output column comes about.
 #[derive(Clone, Debug)]
@@ -173,8 +90,14 @@ pub enum ReleaseError {
         /// The field.
         field: &'static str,
     },
+    /// A value has no token: it is not of the form, or the birth in it lies outside the range.
+    #[error("a value of column `{field}` has no token")]
+    NoToken {
+        /// The field.
+        field: &'static str,
+    },
     /// A key could not be derived.
-    #[error("a pseudonym key could not be derived")]
+    #[error("a key could not be derived")]
     Key,
     /// The column library refused.
     #[error("the columns could not be put together")]
@@ -261,7 +184,7 @@ impl Plan {
         self.terms.direction
     }
 
-    /// Feed or extract.
+    /// Feed, extract or compare.
     pub fn mode(&self) -> Mode {
         self.terms.mode
     }
@@ -282,8 +205,28 @@ impl Plan {
     }
 
     /// Hours of the day at which it holds; none means any.
-    pub fn hours(&self) -> Option<Hours> {
-        self.terms.hours
+    pub fn hours(&self) -> Option<&Hours> {
+        self.terms.hours.as_ref()
+    }
+
+    /// What whoever receives the data owes.
+    pub fn obligations(&self) -> &Obligations {
+        &self.terms.obligations
+    }
+
+    /// Fields that the caller of a comparison brings, in this order; empty in every other mode.
+    pub fn require(&self) -> &[&'static str] {
+        &self.terms.require
+    }
+
+    /// Why a sensitive field is needed, as the agreement says.
+    pub fn necessity(&self) -> Option<&str> {
+        self.terms.necessity.as_deref()
+    }
+
+    /// Number of the impact assessment.
+    pub fn impact_assessment(&self) -> Option<&str> {
+        self.terms.impact_assessment.as_deref()
     }
 
     /// Where the grant stands in the bundle.
@@ -342,19 +285,19 @@ impl Plan {
 
     /// Applies row filters, then one operator a column.
     ///
-    /// Takes a part with exactly the wanted columns in order; `_today` (days since 1970-01-01 in Asia/Shanghai) is for operators that
+    /// Takes a part with exactly the wanted columns in order; `today` (days since 1970-01-01 in Asia/Shanghai) is for operators that
     /// depend on age. The result owns compact buffers: no slices, null slots of length 0, no metadata. Columns that are kept and
     /// compact already are copied by pointer.
     ///
     /// # Errors
     /// [`ReleaseError`]; nothing of the part is released then.
-    pub fn release(&self, part: &RecordBatch, keys: &KeyRing, _today: i32) -> Result<ReleasedPart, ReleaseError> {
+    pub fn release(&self, part: &RecordBatch, keys: &KeyRing, today: i32) -> Result<ReleasedPart, ReleaseError> {
         self.check(part)?;
         let passing = self.passing(part)?;
         let rows = passing.as_ref().map_or(part.num_rows(), FilterPredicate::count);
         let mut columns = Vec::with_capacity(self.output.len());
         for column in &self.output {
-            columns.push(release_column(column, part, passing.as_ref(), rows, keys)?);
+            columns.push(release_column(column, part, passing.as_ref(), rows, (keys, today))?);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch =
@@ -368,15 +311,12 @@ impl Plan {
 
     /// The gate: exactly the wanted columns, with exactly their types.
     fn check(&self, part: &RecordBatch) -> Result<(), ReleaseError> {
-        let schema = part.schema_ref();
-        let wanted = self.wanted.iter().zip(&self.wanted_types);
-        let same = schema.fields().len() == self.wanted.len()
-            && schema
-                .fields()
-                .iter()
-                .zip(wanted)
-                .all(|(field, (name, data_type))| field.name() == name && field.data_type() == data_type);
-        if same { Ok(()) } else { Err(ReleaseError::Columns) }
+        // A comparison goes another way, with the claims of its caller beside what is held.
+        if self.terms.mode != Mode::Compare && holds(part, self.wanted.iter().zip(&self.wanted_types)) {
+            Ok(())
+        } else {
+            Err(ReleaseError::Columns)
+        }
     }
 
     /// Which rows pass every atom; `None` when all do.
@@ -397,21 +337,7 @@ impl Plan {
     /// The grant in canonical bytes: key, ground, the catalogue rows it uses, operators, row atoms, limits, validity.
     pub(crate) fn encode(&self, out: &mut Canonical) {
         let terms = &self.terms;
-        match &terms.grantee {
-            Grantee::Agency(agency) => out.text("agency").text(agency.name()),
-            Grantee::Partner(id) => out.text("partner").text(id),
-        };
-        out.text(terms.target.name()).text(&terms.purpose);
-        out.text(terms.direction.name()).text(terms.mode.name());
-        out.text(&terms.id).text(&terms.agreement).text(&terms.consumer);
-        out.text(&terms.basis.kind)
-            .set(&terms.basis.articles)
-            .text(&terms.basis.document);
-        for remark in [&terms.impact_assessment, &terms.necessity] {
-            out.option(remark.as_deref(), |out, text| {
-                out.text(text);
-            });
-        }
+        terms.encode_key(out);
         out.integer(terms.target.schema().into()).count(self.output.len());
         for column in &self.output {
             let field = column.kind.field;
@@ -427,12 +353,7 @@ impl Plan {
         for atom in atoms {
             atom.encode(out);
         }
-        out.set(&terms.select_by);
-        terms.limits.encode(out);
-        out.instant(terms.valid.from_s).instant(terms.valid.until_s);
-        out.option(terms.hours, |out, hours| {
-            out.integer(hours.from_minute.into()).integer(hours.to_minute.into());
-        });
+        terms.encode_rest(out);
     }
 
     /// What the table is sorted by.
@@ -450,45 +371,40 @@ pub(crate) fn keeps(output: &[OutputColumn], name: &str) -> bool {
         .any(|column| column.name == name && column.kind.operator == Operator::Keep)
 }
 
+/// Whether a batch has exactly these columns in this order.
+fn holds<'w>(part: &RecordBatch, wanted: impl ExactSizeIterator<Item = (&'w &'static str, &'w DataType)>) -> bool {
+    let fields = part.schema_ref().fields();
+    let same = |(field, (name, data_type)): (&Arc<arrow_schema::Field>, (&&'static str, &DataType))| {
+        field.name() == name && field.data_type() == data_type
+    };
+    fields.len() == wanted.len() && fields.iter().zip(wanted).all(same)
+}
+
 fn release_column(
     column: &OutputColumn,
     part: &RecordBatch,
     passing: Option<&FilterPredicate>,
     rows: usize,
-    keys: &KeyRing,
+    (keys, today): (&KeyRing, i32),
 ) -> Result<ArrayRef, ReleaseError> {
     if let Operator::Constant(value) = &column.kind.operator {
         return Ok(crate::operator::constant::apply(rows, value));
     }
-    let source = part.column_by_name(column.name).ok_or(ReleaseError::Columns)?;
-    match passing {
-        None => column.kind.operator.apply(source, column.name, keys),
-        Some(passing) => {
-            let source = passing.filter(source).map_err(ReleaseError::Columnar)?;
-            column.kind.operator.apply(&source, column.name, keys)
+    let read = |name: &str| {
+        let source = part.column_by_name(name).ok_or(ReleaseError::Columns)?;
+        match passing {
+            None => Ok(Arc::clone(source)),
+            Some(passing) => passing.filter(source).map_err(ReleaseError::Columnar),
         }
-    }
-}
-
-impl Limits {
-    /// Each limit with the name that agreements use, in a fixed order.
-    pub fn named(&self) -> [(&'static str, Option<u64>); 5] {
-        [
-            ("rows_per_push", self.rows_per_push),
-            ("rows_per_pull", self.rows_per_pull),
-            ("rows_per_day", self.rows_per_day),
-            ("pulls_per_day", self.pulls_per_day),
-            ("reject_percent", self.reject_percent),
-        ]
-    }
-
-    fn encode(&self, out: &mut Canonical) {
-        for (name, limit) in self.named() {
-            out.text(name).option(limit, |out, limit| {
-                out.integer(limit);
-            });
-        }
-    }
+    };
+    let companion = column.kind.operator.companion().map(read).transpose()?;
+    let beside = Beside {
+        field: column.name,
+        companion: companion.as_ref(),
+        keys,
+        today,
+    };
+    column.kind.operator.apply(&read(column.name)?, &beside)
 }
 
 #[cfg(test)]

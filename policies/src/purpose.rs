@@ -105,11 +105,15 @@ impl Purposes {
 
     pub(crate) fn encode(&self, out: &mut Canonical) {
         out.count(self.list.len());
-        for purpose in &self.list {
-            let ways: Vec<String> = purpose.allow.iter().map(|(d, m)| way(*d, *m)).collect();
-            out.text(&purpose.code).text(&purpose.zh).flag(purpose.requestable);
-            out.set(&purpose.bases).set(&ways);
-        }
+        self.list.iter().for_each(|purpose| purpose.encode(out));
+    }
+}
+
+impl Purpose {
+    pub(crate) fn encode(&self, out: &mut Canonical) {
+        let ways: Vec<String> = self.allow.iter().map(|(d, m)| way(*d, *m)).collect();
+        out.text(&self.code).text(&self.zh).flag(self.requestable);
+        out.set(&self.bases).set(&ways);
     }
 }
 

@@ -3,23 +3,31 @@
 //! Takes a folder or texts; gives the set or every fault in it. Reads each file once into memory, follows no symlink and refuses
 //! files that it does not know.
 
-use std::collections::{BTreeMap, HashMap};
+mod build;
+mod folder;
+
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use shuguan_adapters::catalogue::{RecordType, record_types};
 
-use crate::agreement;
-use crate::bundle::SIGNATURE_FILE;
+use crate::agreement::Known;
+use crate::calendar::{Calendar, Calendars};
 use crate::canonical::Canonical;
-use crate::compile::{Context, check_header, compile};
+use crate::ceiling::{Ceiling, Ceilings, Names, Share};
+use crate::compile::Context;
 use crate::dataset::Dataset;
-use crate::document::{Document, Fault, Table};
-use crate::key::Keys;
+use crate::document::Fault;
+use crate::key::{Key, Keys};
 use crate::partner::{Partner, Partners};
-use crate::plan::{Place, Plan};
+use crate::plan::Plan;
 use crate::purpose::{Purpose, Purposes};
 use crate::target::{Direction, Mode, Target};
+use crate::trial::Trials;
+use build::Builder;
+pub(crate) use folder::read_folder;
+use folder::{FOLDERS, ROOT, unknown_file};
 
 /// The record types that grants may name.
 #[derive(Clone, Debug)]
@@ -41,27 +49,28 @@ impl Catalogue {
         self.0.iter().copied().find(|record| record.name == name)
     }
 
+    /// Every record type.
+    pub fn records(&self) -> impl Iterator<Item = &'static RecordType> {
+        self.0.iter().copied()
+    }
+
     pub(crate) fn names(&self) -> Vec<String> {
         self.0.iter().map(|record| record.name.to_owned()).collect()
     }
 
-    fn encode(&self, out: &mut Canonical) {
+    /// Every record type and dataset, sorted by name.
+    pub(crate) fn targets(&self) -> Vec<Target> {
         let mut targets: Vec<Target> = self.0.iter().copied().map(Target::Record).collect();
         targets.extend(Dataset::ALL.map(Target::Dataset));
         targets.sort_by_key(|target| target.name());
+        targets
+    }
+
+    fn encode(&self, out: &mut Canonical) {
+        let targets = self.targets();
         out.count(targets.len());
         for target in targets {
-            out.text(target.name()).integer(target.schema().into());
-            out.count(target.fields().len());
-            for field in target.fields() {
-                out.text(field.name)
-                    .text(&field.kind.describe())
-                    .text(field.class.name());
-            }
-            out.count(target.keys().len());
-            for key in target.keys() {
-                out.set(key);
-            }
+            target.encode(out);
         }
     }
 }
@@ -101,14 +110,17 @@ pub struct PolicySet {
     catalogue: Catalogue,
     partners: Partners,
     purposes: Purposes,
+    keys: Keys,
+    ceilings: Ceilings,
+    calendars: Calendars,
+    trials: Trials,
     /// Sorted by key.
     plans: Vec<Arc<Plan>>,
+    /// What [`PolicySet::without_expired`] put aside.
+    expired: Vec<Arc<Plan>>,
     /// Partner id → target → plans: two look-ups whatever the size of the bundle.
     table: HashMap<String, HashMap<&'static str, Vec<Arc<Plan>>>>,
 }
-
-/// Largest file of a bundle; a person has to read it.
-const FILE_BYTES_MAX: u64 = 1 << 20;
 
 impl PolicySet {
     /// Loads a bundle folder.
@@ -132,25 +144,63 @@ impl PolicySet {
     /// # Errors
     /// Every fault of every file.
     pub fn build(mut texts: Vec<(String, String)>, catalogue: Catalogue) -> Result<Self, Vec<Fault>> {
+        let set = Self::build_untested(&mut texts, catalogue)?;
+        let failures = set.test().failures;
+        if failures.is_empty() { Ok(set) } else { Err(failures) }
+    }
+
+    /// A bundle folder whose own tests may fail: for whoever is writing them.
+    ///
+    /// # Errors
+    /// Every other fault of every file.
+    pub fn load_untested(dir: &Path) -> Result<Self, Vec<Fault>> {
+        Self::build_untested(&mut read_folder(dir)?, Catalogue::of_adapters())
+    }
+
+    pub(crate) fn build_untested(texts: &mut [(String, String)], catalogue: Catalogue) -> Result<Self, Vec<Fault>> {
         // One order, so that faults and the second of two colliding grants do not depend on the file system.
         texts.sort();
+        let texts: &[(String, String)] = texts;
         let mut builder = Builder::default();
-        let purposes = builder.read(&texts, "purposes.toml", Purposes::read);
-        let partners = builder.read(&texts, "partners.toml", Partners::read);
-        let keys = builder.read(&texts, "keys.toml", |document, root| {
+        let purposes = builder.read(texts, "purposes.toml", Purposes::read);
+        let partners = builder.read(texts, "partners.toml", Partners::read);
+        let keys = builder.read(texts, "keys.toml", |document, root| {
             Keys::read(document, root, &partners, &purposes)
         });
+        let names = Names {
+            catalogue: &catalogue,
+            partners: &partners,
+            purposes: &purposes,
+            keys: &keys,
+        };
+        let ceilings = builder.read(texts, "ceilings.toml", |document, root| {
+            Ceilings::read(document, root, names)
+        });
+        let mut calendars = Calendars::default();
+        builder.read_each(texts, "calendars/", |document, root| calendars.read(document, root));
+        let mut trials = Trials::default();
+        builder.read_each(texts, "tests/", |document, root| trials.read(document, root, names));
         let context = Context {
             catalogue: &catalogue,
             purposes: &purposes,
             partners: &partners,
+            ceilings: &ceilings,
         };
-        for (file, text) in &texts {
-            if file.starts_with("agreements/") {
-                builder.read_agreement(file, text, &keys, &context);
-            } else if !["purposes.toml", "partners.toml", "keys.toml"].contains(&file.as_str()) {
+        let known = Known {
+            keys: &keys,
+            calendars: &calendars,
+        };
+        for (file, text) in texts {
+            let folder = file.split_once('/').map(|(folder, _)| folder);
+            if folder == Some("agreements") {
+                builder.read_agreement(file, text, known, &context);
+            } else if !ROOT.contains(&file.as_str()) && folder.is_none_or(|folder| !FOLDERS.contains(&folder)) {
                 builder.faults.push(unknown_file(file));
             }
+        }
+        // Most faults make others seem; what the whole table shows is shown once the files are good.
+        if builder.faults.is_empty() {
+            builder.check_table(texts, &ceilings, &partners);
         }
         if !builder.faults.is_empty() {
             return Err(builder.faults);
@@ -160,23 +210,49 @@ impl PolicySet {
         let mut set = Self {
             hash: [0; 32],
             table: index(&plans),
+            expired: Vec::new(),
             catalogue,
             partners,
             purposes,
+            keys,
+            ceilings,
+            calendars,
+            trials,
             plans,
         };
-        set.hash = set.canonical_hash(&keys);
+        set.hash = set.canonical_hash();
         Ok(set)
     }
 
-    fn canonical_hash(&self, keys: &Keys) -> [u8; 32] {
+    /// The same set without the plans whose agreement is over at a moment (µs since the epoch, UTC): they decide nothing and show
+    /// nowhere, but a request under one is still told `expired`. The hash names the bundle as it was signed and stays.
+    #[must_use]
+    pub fn without_expired(mut self, now_us: i64) -> Self {
+        let (over, held) = self
+            .plans
+            .into_iter()
+            .partition(|plan: &Arc<Plan>| check_validity(plan, now_us) == Err(Denial::Expired));
+        self.expired = over;
+        self.plans = held;
+        self.table = index(&self.plans);
+        self
+    }
+
+    fn canonical_hash(&self) -> [u8; 32] {
         let mut out = Canonical::new("shuguan.policy.v1");
         self.catalogue.encode(&mut out);
         self.purposes.encode(&mut out);
         out.text(&self.partners.trust_domain).count(self.partners.list.len());
         self.partners.list.iter().for_each(|partner| partner.encode(&mut out));
-        out.count(keys.list.len());
-        keys.list.iter().for_each(|key| key.encode(&mut out));
+        out.count(self.keys.list.len());
+        self.keys.list.iter().for_each(|key| key.encode(&mut out));
+        out.count(self.calendars.list.len());
+        self.calendars
+            .list
+            .iter()
+            .for_each(|calendar| calendar.encode(&mut out));
+        self.ceilings.encode(&mut out);
+        self.trials.encode(&mut out);
         out.count(self.plans.len());
         self.plans.iter().for_each(|plan| plan.encode(&mut out));
         out.hash()
@@ -282,12 +358,43 @@ impl PolicySet {
             .get(partner_id)
             .and_then(|targets| targets.get(target.name()));
         let same = |plan: &&Arc<Plan>| (plan.purpose(), plan.direction(), plan.mode()) == (purpose, direction, mode);
-        plans.and_then(|plans| plans.iter().find(same)).ok_or(Denial::NoGrant)
+        plans.and_then(|plans| plans.iter().find(same)).ok_or_else(|| {
+            let mut over = self.expired.iter().filter(|plan| plan.target() == target);
+            let its = |plan: &&Arc<Plan>| same(plan) && plan.partner_ids().iter().any(|id| id == partner_id);
+            if over.any(|plan| its(&plan)) {
+                Denial::Expired
+            } else {
+                Denial::NoGrant
+            }
+        })
+    }
+
+    /// The bounds of `ceilings.toml`, sorted by id.
+    pub fn ceilings(&self) -> &[Ceiling] {
+        &self.ceilings.list
+    }
+
+    pub(crate) fn shares(&self) -> &[Share] {
+        &self.ceilings.shares
+    }
+
+    pub(crate) fn key_list(&self) -> &[Key] {
+        &self.keys.list
+    }
+
+    pub(crate) fn calendars(&self) -> &[Arc<Calendar>] {
+        &self.calendars.list
+    }
+
+    /// The bundle's own tests: cases and `never` lines.
+    pub(crate) fn trials(&self) -> &Trials {
+        &self.trials
+    }
+
+    pub(crate) fn partner_table(&self) -> &Partners {
+        &self.partners
     }
 }
-
-const US_PER_MINUTE: i64 = 60_000_000;
-const MINUTES_PER_DAY: i64 = 24 * 60;
 
 /// Both the first and the last second of an agreement belong to it.
 pub(crate) fn check_validity(plan: &Plan, now_us: i64) -> Result<(), Denial> {
@@ -304,11 +411,7 @@ pub(crate) fn check_validity(plan: &Plan, now_us: i64) -> Result<(), Denial> {
 }
 
 pub(crate) fn check_hours(plan: &Plan, now_us: i64) -> Result<(), Denial> {
-    let Some(hours) = plan.hours() else { return Ok(()) };
-    // Asia/Shanghai is UTC+8 all year.
-    let minute = (now_us.div_euclid(US_PER_MINUTE) + 8 * 60).rem_euclid(MINUTES_PER_DAY);
-    let open = i64::from(hours.from_minute)..i64::from(hours.to_minute);
-    if open.contains(&minute) {
+    if plan.hours().is_none_or(|hours| hours.open_at(now_us)) {
         Ok(())
     } else {
         Err(Denial::OutsideHours)
@@ -324,152 +427,6 @@ fn index(plans: &[Arc<Plan>]) -> HashMap<String, HashMap<&'static str, Vec<Arc<P
         }
     }
     table
-}
-
-/// Partner, target, purpose, direction and mode, as text: what may have one grant only.
-type Key = (String, &'static str, String, Direction, Mode);
-
-/// Collects plans and faults file by file.
-#[derive(Debug, Default)]
-struct Builder {
-    faults: Vec<Fault>,
-    plans: Vec<Arc<Plan>>,
-    keys: BTreeMap<Key, Place>,
-    ids: BTreeMap<String, Place>,
-    agreements: BTreeMap<String, Place>,
-}
-
-impl Builder {
-    fn read<'t, T: Default>(
-        &mut self,
-        texts: &'t [(String, String)],
-        name: &str,
-        read: impl FnOnce(&mut Document<'t>, Table<'t>) -> T,
-    ) -> T {
-        let Some((file, text)) = texts.iter().find(|(file, _)| file == name) else {
-            self.faults.push(Fault::of_file(name, "this file is missing", None));
-            return T::default();
-        };
-        let (mut document, mut root) = Document::parse(file.clone(), text);
-        check_format(&mut document, &mut root);
-        let table = read(&mut document, root);
-        self.faults.extend(document.into_faults());
-        table
-    }
-
-    fn read_agreement(&mut self, file: &str, text: &str, keys: &Keys, context: &Context<'_>) {
-        let (mut document, mut root) = Document::parse(file, text);
-        check_format(&mut document, &mut root);
-        let (header, grants) = agreement::read(&mut document, root, keys);
-        if let Some(header) = header {
-            check_header(&mut document, &header, context);
-            let place = Place {
-                file: Arc::from(file),
-                line: document.line(&header.agreement.span()),
-            };
-            let id = header.agreement.get_ref();
-            if let Some(other) = self.agreements.insert(id.clone(), place) {
-                let message = format!("agreement `{id}` stands here and at {other}");
-                document.fault(header.agreement.span(), message, None);
-            }
-            for grant in grants {
-                let span = grant.span.clone();
-                if let Some(plan) = compile(&mut document, grant, &header, context) {
-                    self.add(&mut document, span, plan);
-                }
-            }
-        }
-        self.faults.extend(document.into_faults());
-    }
-
-    /// One key has one grant, and one id names one grant; the second of two is a fault that names both places.
-    fn add(&mut self, document: &mut Document<'_>, span: std::ops::Range<usize>, plan: Plan) {
-        let place = plan.place().clone();
-        let (target, way) = (plan.target().name(), (plan.direction(), plan.mode()));
-        for partner in plan.partner_ids() {
-            let key = (partner.clone(), target, plan.purpose().to_owned(), way.0, way.1);
-            if let Some(other) = self.keys.insert(key, place.clone()) {
-                let message = format!(
-                    "two grants for one key: `{partner}`, `{target}`, `{}`: here ({place}) and at {other}",
-                    plan.purpose()
-                );
-                document.fault(span, message, Some("keep one of them; grants are never merged".into()));
-                return;
-            }
-        }
-        if let Some(other) = self.ids.insert(plan.grant_id().to_owned(), place.clone()) {
-            let message = format!(
-                "two grants with the id `{}`: here ({place}) and at {other}",
-                plan.grant_id()
-            );
-            document.fault(span, message, Some("give one of them another `id`".into()));
-            return;
-        }
-        self.plans.push(Arc::new(plan));
-    }
-}
-
-fn check_format<'s>(document: &mut Document<'s>, root: &mut Table<'s>) {
-    let format: Option<toml::Spanned<u32>> = root.required(document, "format");
-    if let Some(format) = format
-        && *format.get_ref() != 1
-    {
-        let message = format!("format {} is not known", format.get_ref());
-        document.fault(format.span(), message, Some("write `format = 1`".into()));
-    }
-}
-
-fn unknown_file(file: &str) -> Fault {
-    let hint = "a bundle holds purposes.toml, partners.toml, keys.toml and agreements/*.toml";
-    Fault::of_file(file, "this file does not belong to a bundle", Some(hint.into()))
-}
-
-/// The files of a bundle folder, each read once.
-pub(crate) fn read_folder(dir: &Path) -> Result<Vec<(String, String)>, Vec<Fault>> {
-    let mut texts = Vec::new();
-    let mut faults = Vec::new();
-    read_level(dir, "", &mut texts, &mut faults);
-    if faults.is_empty() { Ok(texts) } else { Err(faults) }
-}
-
-fn read_level(dir: &Path, prefix: &str, texts: &mut Vec<(String, String)>, faults: &mut Vec<Fault>) {
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) => {
-            faults.push(Fault::of_file(
-                dir.display().to_string(),
-                format!("cannot be read: {error}"),
-                None,
-            ));
-            return;
-        }
-    };
-    let mut names: Vec<String> = entries
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    for name in names {
-        let path = dir.join(&name);
-        let label = format!("{prefix}{name}");
-        // Metadata of the entry itself: a symlink is neither file nor folder here.
-        match std::fs::symlink_metadata(&path) {
-            // The officers' envelope is no text of the bundle: `bundle` reads it.
-            Ok(meta) if meta.is_file() && label == SIGNATURE_FILE => {}
-            Ok(meta) if meta.is_dir() && label == "agreements" => read_level(&path, "agreements/", texts, faults),
-            Ok(meta)
-                if meta.is_file()
-                    && path.extension().is_some_and(|ending| ending == "toml")
-                    && meta.len() <= FILE_BYTES_MAX =>
-            {
-                match std::fs::read_to_string(&path) {
-                    Ok(text) => texts.push((label, text)),
-                    Err(error) => faults.push(Fault::of_file(label, format!("cannot be read: {error}"), None)),
-                }
-            }
-            _ => faults.push(unknown_file(&label)),
-        }
-    }
 }
 
 #[cfg(test)]

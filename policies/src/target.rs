@@ -2,6 +2,7 @@
 
 use shuguan_adapters::catalogue::{Field, RecordType};
 
+use crate::canonical::Canonical;
 use crate::dataset::Dataset;
 
 /// A record type (pushed) or a dataset (pulled).
@@ -56,6 +57,21 @@ impl Target {
         match self {
             Self::Record(record) => record.keys,
             Self::Dataset(_) => &[],
+        }
+    }
+
+    /// Schema, fields with type and class, natural keys.
+    pub(crate) fn encode(self, out: &mut Canonical) {
+        out.text(self.name()).integer(self.schema().into());
+        out.count(self.fields().len());
+        for field in self.fields() {
+            out.text(field.name)
+                .text(&field.kind.describe())
+                .text(field.class.name());
+        }
+        out.count(self.keys().len());
+        for key in self.keys() {
+            out.set(key);
         }
     }
 

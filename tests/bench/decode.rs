@@ -60,7 +60,7 @@ pub fn measure(size: Size, table: &mut Table) {
     table.add(Line {
         what: "decoded and validated: GB18030 CSV, 12 fields".into(),
         unit: "rows/s/core",
-        measured: rows_per_core_second(turns, rows, || decode(twelve, &FIELDS, CSV_GB18030, &csv)),
+        measured: rows_per_core_second(turns, rows, || decode(twelve, &FIELDS, &CSV_GB18030, &csv)),
         peer: Some((
             "csv-core, raw".into(),
             rows_per_core_second(turns, rows, || raw_csv(&csv)),
@@ -70,7 +70,7 @@ pub fn measure(size: Size, table: &mut Table) {
     table.add(Line {
         what: "decoded and validated: NDJSON, 12 fields".into(),
         unit: "rows/s/core",
-        measured: rows_per_core_second(turns, rows, || decode(twelve, &FIELDS, NDJSON, &ndjson)),
+        measured: rows_per_core_second(turns, rows, || decode(twelve, &FIELDS, &NDJSON, &ndjson)),
         peer: Some((
             "serde_json, borrowed".into(),
             rows_per_core_second(turns, rows, || borrowed_json(&ndjson)),
@@ -81,8 +81,8 @@ pub fn measure(size: Size, table: &mut Table) {
     let wanted = wanted();
     let sent = resident().fields.len();
     for (name, layout) in [("GB18030 CSV", CSV_GB18030), ("NDJSON", NDJSON)] {
-        let bytes = sample(resident(), layout, rows, 1);
-        let measured = rows_per_core_second(turns, rows, || decode(resident(), &wanted, layout, &bytes));
+        let bytes = sample(resident(), layout.clone(), rows, 1);
+        let measured = rows_per_core_second(turns, rows, || decode(resident(), &wanted, &layout, &bytes));
         let peer = (layout == CSV_GB18030).then(|| {
             let raw = rows_per_core_second(turns, rows, || raw_csv(&bytes));
             ("csv-core, raw".into(), raw)
@@ -157,7 +157,7 @@ fn borrowed_json(bytes: &[u8]) -> u64 {
 }
 
 /// Everything through the decoder, in frames as HTTP brings them.
-fn decode(record: &'static RecordType, wanted: &[&'static str], layout: Layout, bytes: &[u8]) -> u64 {
+fn decode(record: &'static RecordType, wanted: &[&'static str], layout: &Layout, bytes: &[u8]) -> u64 {
     let mut decoder = Decoder::new(record, wanted, layout, DecodeLimits::default(), TODAY);
     let mut rows = 0;
     for frame in bytes.chunks(16 * 1024) {

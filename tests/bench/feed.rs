@@ -8,14 +8,8 @@ pub const RECORD: &str = "public-security/resident";
 pub const PARTNER: &str = "public-security-city";
 pub const PURPOSE: &str = "enrolment.registration";
 
-pub const CSV_GB18030: Layout = Layout {
-    format: Format::Delimited { delimiter: b',' },
-    encoding: Encoding::Gb18030,
-};
-pub const NDJSON: Layout = Layout {
-    format: Format::Ndjson,
-    encoding: Encoding::Utf8,
-};
+pub const CSV_GB18030: Layout = Layout::new(Format::CSV, Encoding::Gb18030);
+pub const NDJSON: Layout = Layout::new(Format::Ndjson, Encoding::Utf8);
 
 /// The resident of the catalogue, every field.
 pub fn resident() -> &'static RecordType {
@@ -25,7 +19,7 @@ pub fn resident() -> &'static RecordType {
 /// A feed of good rows in memory.
 pub fn sample(record: &'static RecordType, layout: Layout, rows: u64, seed: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
-    write_sample(record, layout, rows, seed, Dirt::none(), &mut bytes).expect("memory takes it");
+    write_sample(record, &layout, rows, seed, Dirt::none(), &mut bytes).expect("memory takes it");
     bytes
 }
 

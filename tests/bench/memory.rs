@@ -34,7 +34,7 @@ pub fn measure(size: Size, table: &mut Table) {
     let rows = size.memory_bytes * PROBE_ROWS / probe;
     let mut out = BufWriter::with_capacity(1 << 20, std::fs::File::create(&path).expect("a file"));
     let written =
-        write_sample(resident(), CSV_GB18030, rows, 1, Dirt::spread(1.0), &mut out).expect("the disk takes it");
+        write_sample(resident(), &CSV_GB18030, rows, 1, Dirt::spread(1.0), &mut out).expect("the disk takes it");
     out.flush().expect("the disk takes it");
     drop(out);
     let taken = shuguan_tests::run(push(&path));

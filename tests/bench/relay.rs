@@ -72,7 +72,7 @@ fn released(policies: &PolicySet, feed: &[u8]) -> Vec<RecordBatch> {
     let plan = plan(policies);
     let keys = KeyRing::from_master(&[7; 32]);
     let limits = DecodeLimits::default();
-    let mut decoder = Decoder::new(resident(), plan.wanted(), CSV_GB18030, limits, TODAY);
+    let mut decoder = Decoder::new(resident(), plan.wanted(), &CSV_GB18030, limits, TODAY);
     let mut parts = Vec::new();
     let mut drain = |decoder: &mut Decoder| {
         while let Some(part) = decoder.next_part() {

@@ -24,7 +24,7 @@ pub fn dirty(record: &str, content_type: &str, rows: u64, seed: u64, dirt: Dirt)
     let mut feed = Vec::new();
     write_sample(
         record_type(record).expect("a record type"),
-        layout,
+        &layout,
         rows,
         seed,
         dirt,

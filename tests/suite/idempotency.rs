@@ -143,7 +143,7 @@ fn what_was_refused_for_its_head_does_not_stick_to_its_key() {
         for (call, code) in [
             (push(one()).header("exchange-purpose", "marketing"), "SG4104"),
             (push(one()).header("content-type", "image/png"), "SG3101"),
-            (push(one()).header("content-encoding", "gzip"), "SG3102"),
+            (push(one()).header("content-encoding", "br"), "SG3102"),
             (push(one()).header("exchange-mode", "snapshot"), "SG2119"),
             (push(one()).header("content-digest", "sha-256=:AAAA:"), "SG2106"),
         ] {

@@ -89,7 +89,7 @@ fn what_the_head_of_a_push_can_have_wrong_is_refused_by_name() {
                 (415, "SG3101", "unsupported-type"),
             ),
             (
-                push().header("content-encoding", "gzip"),
+                push().header("content-encoding", "br"),
                 (415, "SG3102", "unsupported-coding"),
             ),
             (

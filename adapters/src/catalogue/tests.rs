@@ -150,10 +150,7 @@ fn the_withholding_template_is_known_column_by_column() {
     let mut decoder = crate::decode::Decoder::new(
         record,
         &["name", "id_no"],
-        crate::layout::Layout {
-            format: crate::layout::Format::Delimited { delimiter: b',' },
-            encoding: crate::layout::Encoding::Utf8,
-        },
+        &crate::layout::Layout::new(crate::layout::Format::CSV, crate::layout::Encoding::Utf8),
         crate::decode::DecodeLimits::default(),
         20_635,
     );

@@ -1,7 +1,7 @@
 //! Which header or JSON member is which field.
 //!
-//! Takes a name as sent; gives the field of the record type, matched by English name, Chinese name or alias after ASCII case folding
-//! and removal of a leading `*` and of blanks; brackets count the same in either width. Known besides are the columns of the members of
+//! Takes a name as sent; gives the field of the record type: first as the sender's mapping has it, then by English name, Chinese name or
+//! alias, after ASCII case folding and removal of a leading `*` and of blanks; brackets count the same in either width. Known besides are the columns of the members of
 //! an unfolded row, the secrecy mark, and what is never read. An unknown name is remembered for the sender and otherwise ignored.
 
 use std::collections::HashMap;
@@ -10,11 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::place::Places;
 use super::{Unreadable, secrecy};
 use crate::catalogue::{Field, RecordType};
+use crate::layout::{Header, Mapping};
 
 /// The names of one record type, folded, each with the number of its field.
 pub(crate) struct Names {
     record: &'static RecordType,
     by_name: Arc<Folded>,
+    /// The sender's own names, which go before those of the catalogue.
+    mapping: Option<Arc<Mapping>>,
     places: Places,
     unknown: Vec<String>,
 }
@@ -33,10 +36,11 @@ pub(crate) enum Meaning {
 }
 
 impl Names {
-    pub(crate) fn new(record: &'static RecordType, wanted: &[&'static Field]) -> Self {
+    pub(crate) fn new(record: &'static RecordType, wanted: &[&'static Field], mapping: Option<Arc<Mapping>>) -> Self {
         Self {
             record,
             by_name: folded(record),
+            mapping,
             places: Places::new(record, wanted),
             unknown: Vec::new(),
         }
@@ -50,10 +54,16 @@ impl Names {
     /// What this name stands for; an unknown one is remembered once.
     pub(crate) fn meaning(&mut self, sent: &str) -> Meaning {
         let folded = fold(sent);
-        if let Some(number) = self.by_name.get(&folded) {
-            return match self.places.of(*number) {
+        let number = match self.mapped(&folded) {
+            Header::Field(name) => self.record.fields.iter().position(|field| field.name == name),
+            // The deployment says that this column is something else than its name.
+            Header::Unread => return Meaning::Unknown,
+            Header::Unmapped => self.by_name.get(&folded).copied(),
+        };
+        if let Some(number) = number {
+            return match self.places.of(number) {
                 Some(place) => Meaning::Wanted(place),
-                None => Meaning::Other(*number),
+                None => Meaning::Other(number),
             };
         }
         let shown: String = sent.chars().take(UNKNOWN_CHARS_MAX).collect();
@@ -61,6 +71,17 @@ impl Names {
             self.unknown.push(shown);
         }
         Meaning::Unknown
+    }
+
+    /// Whether it is a name of the record type or of the sender; an unknown one is not remembered.
+    pub(crate) fn knows(&self, sent: &str) -> bool {
+        let folded = fold(sent);
+        self.mapped(&folded) != Header::Unmapped || self.by_name.contains_key(&folded)
+    }
+
+    fn mapped(&self, folded: &str) -> Header {
+        let mapping = self.mapping.as_ref();
+        mapping.map_or(Header::Unmapped, |mapping| mapping.header(folded))
     }
 
     pub(crate) fn unknown(&self) -> &[String] {
@@ -161,7 +182,7 @@ fn folded(record: &'static RecordType) -> Arc<Folded> {
 }
 
 /// Without blanks (ASCII and ideographic) and a leading `*`, ASCII letters in lower case, brackets in ASCII.
-fn fold(name: &str) -> String {
+pub(crate) fn fold(name: &str) -> String {
     let blank = |letter: char| letter.is_whitespace() || letter == '\u{3000}' || letter == '\u{feff}';
     let mut folded: String = name
         .chars()

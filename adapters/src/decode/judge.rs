@@ -4,7 +4,7 @@
 //! valid. The reject of a record names the first wanted field that fails; after all have passed, the rule between fields. A row that
 //! holds several records is unfolded here, and a secrecy mark is noticed here: every form of file passes this place.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -13,6 +13,7 @@ use super::place::{Places, Unfolding};
 use super::{Counts, DecodeLimits, Unreadable, secrecy};
 use crate::catalogue::{Field, RecordType};
 use crate::columns::{Columns, Row};
+use crate::layout::Mapping;
 use crate::reject::{Reject, RejectCode};
 use crate::rules::Rules;
 use crate::value::{self, Scratch, Value};
@@ -20,6 +21,8 @@ use crate::value::{self, Scratch, Value};
 /// What becomes of the records of a batch.
 pub(crate) struct Judge {
     fields: Vec<&'static Field>,
+    /// By place: what the sender's own codes stand for.
+    codes: Vec<Option<BTreeMap<String, String>>>,
     row: Row,
     columns: Columns,
     parts: VecDeque<RecordBatch>,
@@ -47,10 +50,35 @@ pub(crate) enum Sent<'a> {
     Text(&'a str),
     /// The form of the file already says that it is no value of any field.
     Bad(RejectCode),
+    /// From this byte of the file on, it is no text.
+    Undecodable(u64),
+}
+
+/// Why a record is rejected.
+struct Fault {
+    field: Option<&'static str>,
+    code: RejectCode,
+    offset: Option<u64>,
+}
+
+impl Fault {
+    fn of(field: &Field, code: RejectCode) -> Self {
+        Self {
+            field: Some(field.name),
+            code,
+            offset: None,
+        }
+    }
 }
 
 impl Judge {
-    pub(crate) fn new(record: &'static RecordType, wanted: &[&'static str], limits: DecodeLimits, today: i32) -> Self {
+    pub(crate) fn new(
+        record: &'static RecordType,
+        wanted: &[&'static str],
+        mapping: Option<&Arc<Mapping>>,
+        limits: DecodeLimits,
+        today: i32,
+    ) -> Self {
         let fields: Vec<_> = wanted.iter().filter_map(|name| record.field(name)).collect();
         let names: Vec<_> = fields.iter().map(|field| field.name).collect();
         let places = Places::new(record, &fields);
@@ -59,6 +87,10 @@ impl Judge {
             mark: places.of(Places::number_of_mark(record)),
             marked: None,
             columns: Columns::new(&fields, limits.part_rows.max(1)),
+            codes: names
+                .iter()
+                .map(|name| mapping.and_then(|mapping| mapping.codes(name)).cloned())
+                .collect(),
             fields,
             row: Row::default(),
             parts: VecDeque::new(),
@@ -112,17 +144,22 @@ impl Judge {
                     self.parts.extend(self.columns.take());
                 }
             }
-            Err((field, code)) => self.out(line, field, code),
+            Err(fault) => self.out(line, fault),
         }
     }
 
     /// A row that is rejected without a look at its fields: it counts as one record.
     pub(crate) fn reject(&mut self, line: u64, field: Option<&'static str>, code: RejectCode) {
-        self.counts.rows += 1;
-        self.out(line, field, code);
+        self.reject_at(line, field, code, None);
     }
 
-    fn out(&mut self, line: u64, field: Option<&'static str>, code: RejectCode) {
+    /// The same, with the byte of the file at fault.
+    pub(crate) fn reject_at(&mut self, line: u64, field: Option<&'static str>, code: RejectCode, offset: Option<u64>) {
+        self.counts.rows += 1;
+        self.out(line, Fault { field, code, offset });
+    }
+
+    fn out(&mut self, line: u64, Fault { field, code, offset }: Fault) {
         self.counts.received += 1;
         self.counts.rejected += 1;
         *self.counts.by_code.entry(code).or_default() += 1;
@@ -134,24 +171,35 @@ impl Judge {
                 line,
                 field,
                 code,
+                offset,
             });
         }
     }
 
     /// Brings the wanted values into the row, in order.
-    fn fill<'a>(&mut self, sent: impl Fn(usize) -> Sent<'a>) -> Result<(), (Option<&'static str>, RejectCode)> {
+    fn fill<'a>(&mut self, sent: impl Fn(usize) -> Sent<'a>) -> Result<(), Fault> {
         self.row.clear();
         for (slot, field) in self.fields.iter().enumerate() {
             let text = match sent(slot) {
                 Sent::Missing => "",
                 Sent::Text(text) => text,
-                Sent::Bad(code) => return Err((Some(field.name), code)),
+                Sent::Bad(code) => return Err(Fault::of(field, code)),
+                Sent::Undecodable(offset) => {
+                    return Err(Fault {
+                        offset: Some(offset),
+                        ..Fault::of(field, RejectCode::BadEncoding)
+                    });
+                }
             };
             if text.len() > self.limits.field_bytes_max {
-                return Err((Some(field.name), RejectCode::FieldTooLong));
+                return Err(Fault::of(field, RejectCode::FieldTooLong));
             }
+            let text = match self.codes.get(slot) {
+                Some(Some(codes)) => codes.get(value::trimmed(text)).map_or(text, String::as_str),
+                _ => text,
+            };
             let value =
-                value::parse(field, text, &mut self.scratch, self.today).map_err(|code| (Some(field.name), code))?;
+                value::parse(field, text, &mut self.scratch, self.today).map_err(|code| Fault::of(field, code))?;
             self.rules.note(slot, &value);
             match value {
                 Value::Missing => self.row.null(),
@@ -162,7 +210,11 @@ impl Judge {
         }
         self.rules.verdict().map_err(|breach| {
             let field = breach.slot.and_then(|slot| self.fields.get(slot));
-            (field.map(|field| field.name), breach.code)
+            Fault {
+                field: field.map(|field| field.name),
+                code: breach.code,
+                offset: None,
+            }
         })
     }
 

@@ -1,73 +1,47 @@
 //! Lines of JSON → records, one after another.
 //!
-//! Takes UTF-8 text cut between any two characters; gives the members of each line's object to the judge. Strings are read where they lie;
-//! members that are not wanted are skipped unread. A record is a reject when its line is no JSON object, nests deeper than 32, names a
-//! wanted field twice (in whatever spelling or escape), or holds in a wanted field a NUL, half a surrogate pair, a nested value, a
-//! boolean or a number that does not survive as a double. Refuses a line without end, and a first line that does not start an object.
+//! Takes UTF-8 text cut between any two characters; gives each line's object to the reader of objects. Blank lines are skipped. Refuses a line
+//! without end, and a first line that does not start an object.
 
-mod member;
-
-use serde::de::DeserializeSeed;
-
-use self::member::{Member, Record};
-use super::header::{Meaning, Names};
-use super::judge::{Judge, Sent};
+use super::form::{TextForm, Undecodable};
+use super::header::Names;
+use super::json::{Mark, Objects};
+use super::judge::Judge;
 use super::{DecodeLimits, SEARCH_FACTOR, Unreadable};
-use crate::catalogue::{Field, RecordType};
 use crate::reject::RejectCode;
 
 /// The splitter and what it carries from frame to frame.
 pub(crate) struct Ndjson {
-    names: Names,
+    objects: Objects,
     limits: DecodeLimits,
     /// Line of the next character, 1-based.
     line: u64,
     /// The start of a line that the last piece cut off.
     cut: String,
+    /// Places of that line that could not be decoded.
+    marks: Vec<Mark>,
     /// Bytes of that line that were dropped, because it is longer than a record may be.
     dropped: usize,
     /// A line that is not blank was seen.
     begun: bool,
-    members: Members,
-}
-
-/// The members of the line at hand.
-pub(crate) struct Members {
-    /// By place.
-    slots: Vec<Member>,
-    /// Text that does not lie in the line as it is: unescaped strings, numbers.
-    text: String,
-    /// Names met so far, in the order of the first line that had them, and what they stand for.
-    known: Vec<(String, Meaning)>,
-    /// Which of them is likely to come next: most lines have the same members in the same order.
-    likely: usize,
 }
 
 impl Ndjson {
-    pub(crate) fn new(record: &'static RecordType, wanted: &[&'static Field], limits: DecodeLimits) -> Self {
-        let names = Names::new(record, wanted);
+    pub(crate) fn new(names: Names, limits: DecodeLimits) -> Self {
         Self {
+            objects: Objects::new(names),
             limits,
             line: 1,
             cut: String::new(),
+            marks: Vec::new(),
             dropped: 0,
             begun: false,
-            members: Members {
-                slots: vec![Member::Missing; names.places()],
-                text: String::new(),
-                known: Vec::new(),
-                likely: 0,
-            },
-            names,
         }
     }
+}
 
-    pub(crate) fn unknown_headers(&self) -> &[String] {
-        self.names.unknown()
-    }
-
-    /// Takes one more piece of text.
-    pub(crate) fn text(&mut self, text: &str, judge: &mut Judge) -> Result<(), Unreadable> {
+impl TextForm for Ndjson {
+    fn text(&mut self, text: &str, judge: &mut Judge) -> Result<(), Unreadable> {
         let mut rest = text;
         while let Some(end) = memchr::memchr(b'\n', rest.as_bytes()) {
             let (line, after) = (
@@ -75,7 +49,7 @@ impl Ndjson {
                 rest.get(end + 1..).unwrap_or_default(),
             );
             if self.cut.is_empty() && self.dropped == 0 {
-                self.record(line, judge)?;
+                self.record(line, &[], judge)?;
             } else {
                 self.keep(line)?;
                 self.cut_line(judge)?;
@@ -86,11 +60,31 @@ impl Ndjson {
         self.keep(rest)
     }
 
+    fn undecodable(&mut self, at: Undecodable, _: &mut Judge) -> Result<(), Unreadable> {
+        if !self.begun && self.cut.trim_ascii().is_empty() {
+            return Err(at.into());
+        }
+        // As many as the text can hold; once it is dropped, none.
+        if self.dropped == 0 {
+            self.marks.push(Mark {
+                at: self.cut.len(),
+                offset: at.offset,
+            });
+        }
+        self.keep(char::REPLACEMENT_CHARACTER.encode_utf8(&mut [0; 4]))
+    }
+
     /// Ends the last line, which may lack its line end.
-    pub(crate) fn finish(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
+    fn finish(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
         self.cut_line(judge)
     }
 
+    fn unknown_headers(&self) -> &[String] {
+        self.objects.unknown_headers()
+    }
+}
+
+impl Ndjson {
     /// Adds to the line that is cut off, or drops what is too much.
     fn keep(&mut self, text: &str) -> Result<(), Unreadable> {
         if self.dropped == 0 && self.cut.len() + text.len() <= self.limits.record_bytes_max.saturating_add(1) {
@@ -100,6 +94,7 @@ impl Ndjson {
         }
         self.dropped += self.cut.len() + text.len();
         self.cut = String::new();
+        self.marks.clear();
         if self.dropped > self.limits.record_bytes_max.saturating_mul(SEARCH_FACTOR) {
             return Err(Unreadable::RecordTooLong { line: self.line });
         }
@@ -113,15 +108,16 @@ impl Ndjson {
             judge.reject(self.line, None, RejectCode::RecordTooLong);
             return Ok(());
         }
-        let mut line = std::mem::take(&mut self.cut);
-        let done = self.record(&line, judge);
+        let (mut line, mut marks) = (std::mem::take(&mut self.cut), std::mem::take(&mut self.marks));
+        let done = self.record(&line, &marks, judge);
         line.clear();
-        self.cut = line;
+        marks.clear();
+        (self.cut, self.marks) = (line, marks);
         done
     }
 
     /// One whole line.
-    fn record(&mut self, line: &str, judge: &mut Judge) -> Result<(), Unreadable> {
+    fn record(&mut self, line: &str, marks: &[Mark], judge: &mut Judge) -> Result<(), Unreadable> {
         let text = line.trim_ascii();
         if text.is_empty() {
             return Ok(());
@@ -137,38 +133,19 @@ impl Ndjson {
             judge.reject(self.line, None, RejectCode::RecordTooLong);
             return Ok(());
         }
-        if let Err(code) = self.read(text) {
-            judge.reject(self.line, None, code);
+        if marks.is_empty() {
+            self.objects.record(text, self.line, &[], judge);
             return Ok(());
         }
-        let Members { slots, text: own, .. } = &self.members;
-        judge.record(self.line, |slot| match slots.get(slot).copied() {
-            None | Some(Member::Missing | Member::Null) => Sent::Missing,
-            Some(Member::Line(start, end)) => Sent::Text(text.get(start..end).unwrap_or_default()),
-            Some(Member::Own(start, end)) => Sent::Text(own.get(start..end).unwrap_or_default()),
-            Some(Member::Fraction(number)) => member::exact_fraction(text, number),
-            Some(Member::Bad(code)) => Sent::Bad(code),
-        });
+        let blanks = line.len() - line.trim_ascii_start().len();
+        let marks: Vec<Mark> = marks
+            .iter()
+            .map(|mark| Mark {
+                at: mark.at.saturating_sub(blanks),
+                ..*mark
+            })
+            .collect();
+        self.objects.record(text, self.line, &marks, judge);
         Ok(())
-    }
-
-    /// Reads the members of one object.
-    fn read(&mut self, line: &str) -> Result<(), RejectCode> {
-        if member::nests_too_deep(line) {
-            return Err(RejectCode::TooDeep);
-        }
-        self.members.slots.fill(Member::Missing);
-        self.members.text.clear();
-        self.members.likely = 0;
-        let mut reader = serde_json::Deserializer::from_str(line);
-        let record = Record {
-            line,
-            names: &mut self.names,
-            members: &mut self.members,
-        };
-        record
-            .deserialize(&mut reader)
-            .and_then(|()| reader.end())
-            .map_err(|error| member::code_of(&error))
     }
 }

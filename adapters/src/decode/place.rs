@@ -132,7 +132,7 @@ impl Member {
         self.telling.iter().any(|place| match sent(*place) {
             Sent::Missing => false,
             Sent::Text(text) => !value::says_nothing(text),
-            Sent::Bad(_) => true,
+            Sent::Bad(_) | Sent::Undecodable(_) => true,
         })
     }
 }
@@ -219,7 +219,7 @@ impl Unfolding {
     fn same<'a>(&self, one: &Member, other: &Member, sent: &impl Fn(usize) -> Sent<'a>) -> bool {
         let text = |member: &Member| match sent(member.place(self.told_by?)?) {
             Sent::Text(text) => Some(value::trimmed(text)),
-            Sent::Missing | Sent::Bad(_) => None,
+            Sent::Missing | Sent::Bad(_) | Sent::Undecodable(_) => None,
         };
         match (text(one), text(other)) {
             (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),

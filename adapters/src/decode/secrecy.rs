@@ -56,6 +56,6 @@ pub(crate) fn is_secret(sent: Sent<'_>) -> bool {
             let text = value::trimmed(text);
             !value::says_nothing(text) && !OPEN.iter().any(|open| open.eq_ignore_ascii_case(text))
         }
-        Sent::Bad(_) => true,
+        Sent::Bad(_) | Sent::Undecodable(_) => true,
     }
 }

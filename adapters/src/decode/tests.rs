@@ -1,5 +1,10 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod delimited;
+mod document;
+mod fixed;
+mod xml;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, RecordBatch};
@@ -7,7 +12,7 @@ use proptest::prelude::*;
 
 use super::{DecodeLimits, Decoder, Unreadable};
 use crate::catalogue::{Agency, Class, Field, FieldType, RecordType};
-use crate::layout::{Encoding, Format, Layout};
+use crate::layout::{Delimited, Delimiter, Encoding, Format, Layout};
 use crate::reject::{Reject, RejectCode};
 use crate::value::{self, Scratch, Value};
 
@@ -36,18 +41,12 @@ const fn field(
     if required { field.required() } else { field }
 }
 
-const fn delimited(delimiter: u8, encoding: Encoding) -> Layout {
-    Layout {
-        format: Format::Delimited { delimiter },
-        encoding,
-    }
+const fn delimited(delimiter: Delimiter, encoding: Encoding) -> Layout {
+    Layout::new(Format::Delimited(Delimited::new(delimiter)), encoding)
 }
 
-const CSV: Layout = delimited(b',', Encoding::Utf8);
-const NDJSON: Layout = Layout {
-    format: Format::Ndjson,
-    encoding: Encoding::Utf8,
-};
+const CSV: Layout = delimited(Delimiter::Comma, Encoding::Utf8);
+const NDJSON: Layout = Layout::new(Format::Ndjson, Encoding::Utf8);
 
 fn limits() -> DecodeLimits {
     DecodeLimits {
@@ -67,7 +66,7 @@ struct Told {
 }
 
 fn told(layout: Layout, limits: DecodeLimits, frames: &[&[u8]]) -> Told {
-    let mut decoder = Decoder::new(&PLAIN, &WANTED, layout, limits, TODAY);
+    let mut decoder = Decoder::new(&PLAIN, &WANTED, &layout, limits, TODAY);
     let mut parts = Vec::new();
     let mut rejects = Vec::new();
     let mut ended = Ok(());
@@ -137,14 +136,17 @@ fn headers_are_matched_by_any_name_and_rows_become_columns() {
 fn every_cut_of_a_feed_gives_the_same_parts() {
     let objects = "\u{feff}{\"bt\":\"甲\",\"sl\":1,\"jm\":[{}]}\r\n\n{\"BT\":\"乙\\n\",\"sl\":\"2\"}\nnull\n{\"bt\":\"丙\",\"xm\":\"丁\"}\n{\"bt\":\"戊\"}";
     for (layout, text) in [(CSV, FEED), (NDJSON, objects)] {
-        let whole = read(layout, text);
+        let whole = read(layout.clone(), text);
         assert!(whole.parts.len() >= 2);
         let gb = encoding_rs::GB18030.encode(text).0.into_owned();
         for (encoding, bytes) in [(Encoding::Utf8, text.as_bytes()), (Encoding::Gb18030, &gb)] {
-            let layout = Layout { encoding, ..layout };
+            let layout = Layout {
+                encoding,
+                ..layout.clone()
+            };
             for at in 0..=bytes.len() {
                 let (left, right) = bytes.split_at(at);
-                assert_eq!(told(layout, limits(), &[left, right]), whole, "cut at {at}");
+                assert_eq!(told(layout.clone(), limits(), &[left, right]), whole, "cut at {at}");
             }
             let single: Vec<&[u8]> = bytes.chunks(1).collect();
             assert_eq!(told(layout, limits(), &single), whole);
@@ -160,7 +162,7 @@ fn truncation_at_every_byte_is_survived() {
             Encoding::Gb18030 => encoding_rs::GB18030.encode(FEED).0.into_owned(),
         };
         for at in 0..bytes.len() {
-            told(delimited(b',', encoding), limits(), &[&bytes[..at]]);
+            told(delimited(Delimiter::Comma, encoding), limits(), &[&bytes[..at]]);
         }
     }
 }
@@ -170,13 +172,14 @@ fn the_same_table_gives_the_same_columns_in_every_form() {
     let rows = [("甲", "1", "a|b"), ("乙", "", "c,d"), ("丙", "77", "\"e\"\n\tf")];
     let quote = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
     let mut all = Vec::new();
-    for delimiter in [",", "\t", "|"] {
+    for delimiter in [Delimiter::Comma, Delimiter::Tab, Delimiter::Pipe] {
+        let layout = delimited(delimiter, Encoding::Utf8);
+        let delimiter = delimiter.text();
         let mut text = ["title", "count", "note"].join(delimiter);
         for (title, count, note) in rows {
             text.push('\n');
             text.push_str(&[title, count, &quote(note)].join(delimiter));
         }
-        let layout = delimited(delimiter.as_bytes()[0], Encoding::Utf8);
         all.push(read(layout, &text));
     }
     let object = |(title, count, note): (&str, &str, &str)| {
@@ -225,8 +228,10 @@ fn a_header_row_that_lacks_or_repeats_a_field_is_refused() {
 
 #[test]
 fn a_decoder_that_failed_repeats_its_error() {
-    let mut decoder = Decoder::new(&PLAIN, &WANTED, CSV, limits(), TODAY);
-    let error = decoder.feed(b"sl\n1\n").unwrap_err();
+    let mut decoder = Decoder::new(&PLAIN, &WANTED, &CSV, limits(), TODAY);
+    // The first bytes are looked at together.
+    assert_eq!(decoder.feed(b"sl\n1\n"), Ok(()));
+    let error = decoder.finish().unwrap_err();
     assert_eq!(decoder.feed(b"title\n"), Err(error.clone()));
     assert_eq!(decoder.finish(), Err(error));
 }
@@ -243,7 +248,7 @@ fn a_record_that_is_too_long_is_a_reject_while_its_end_is_near() {
     for (layout, text, lines) in [(CSV, quoted, vec![3, 5]), (NDJSON, objects, vec![2])] {
         for size in [1, 7, 1000] {
             let frames: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
-            let told = told(layout, limits, &frames);
+            let told = told(layout.clone(), limits, &frames);
             assert_eq!(titles(&told), ["a", "b"]);
             let found: Vec<_> = told.rejects.iter().map(|reject| (reject.line, reject.code)).collect();
             let expected: Vec<_> = lines.iter().map(|line| (*line, RejectCode::RecordTooLong)).collect();
@@ -390,7 +395,7 @@ fn a_file_that_is_no_ndjson_is_refused_as_a_whole() {
 fn an_empty_body_holds_no_record() {
     for layout in [CSV, NDJSON] {
         for text in ["", "\n", "\u{feff}"] {
-            let told = read(layout, text);
+            let told = read(layout.clone(), text);
             assert_eq!((told.ended, told.counts.received), (Ok(()), 0));
         }
     }
@@ -411,7 +416,7 @@ fn kept_rejects_are_bounded_and_counts_are_not() {
 
 #[test]
 fn wanted_order_decides_the_column_order() {
-    let mut decoder = Decoder::new(&PLAIN, &["note", "title"], CSV, limits(), TODAY);
+    let mut decoder = Decoder::new(&PLAIN, &["note", "title"], &CSV, limits(), TODAY);
     decoder.feed(b"title,bz\na,b\n").unwrap();
     decoder.finish().unwrap();
     let part = decoder.next_part().unwrap();
@@ -448,10 +453,11 @@ proptest! {
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), cut in 0usize..400) {
         let cut = cut.min(bytes.len());
         for encoding in [Encoding::Utf8, Encoding::Gb18030] {
-            for format in [Format::Delimited { delimiter: b',' }, Format::Ndjson] {
-                told(Layout { format, encoding }, limits(), &[&bytes[..cut], &bytes[cut..]]);
+            for format in [Format::CSV, Format::Ndjson] {
+                let layout = Layout::new(format, encoding);
+                told(layout.clone(), limits(), &[&bytes[..cut], &bytes[cut..]]);
                 let header = [b"title,sl,bz\n", &bytes[..]].concat();
-                told(Layout { format, encoding }, limits(), &[&header]);
+                told(layout, limits(), &[&header]);
             }
         }
     }
@@ -467,7 +473,7 @@ proptest! {
         prop_assert_eq!(told.counts.received, records.len() as u64 - 1);
         let wrong = records.iter().skip(1).filter(|record| record.len() != 3).count() as u64;
         prop_assert_eq!(told.counts.by_code.get(&RejectCode::ColumnCount).copied().unwrap_or(0), wrong);
-        let mut whole = Decoder::new(&PLAIN, &["title", "note"], CSV, DecodeLimits { part_rows: 1, ..limits() }, TODAY);
+        let mut whole = Decoder::new(&PLAIN, &["title", "note"], &CSV, DecodeLimits { part_rows: 1, ..limits() }, TODAY);
         whole.feed(text.as_bytes()).unwrap();
         whole.finish().unwrap();
         let found: Vec<_> = std::iter::from_fn(|| whole.next_part())

@@ -17,7 +17,7 @@ use crate::layout::Layout;
 /// Writes a feed of that many households; nothing at all for a record type that does not unfold.
 pub fn write_households(
     record: &'static RecordType,
-    layout: Layout,
+    layout: &Layout,
     rows: u64,
     seed: u64,
     dirt: Dirt,
@@ -50,7 +50,7 @@ pub fn write_households(
             if last_good.1 > 0 && counts.good % part_rows >= last_good.1 {
                 counts.records += last_good.1;
                 *counts.dirty.entry(DirtKind::Repeated).or_default() += last_good.1;
-                put(&last_good.0, &mut counts)?;
+                put(&writing.again(&last_good.0), &mut counts)?;
                 continue;
             }
             spoil = None;
@@ -76,6 +76,7 @@ pub fn write_households(
             last_good = (line, size);
         }
     }
+    put(&writing.footer(), &mut counts)?;
     Ok(counts)
 }
 

@@ -15,14 +15,11 @@ use crate::decode::{Counts, DecodeLimits, Decoder};
 use crate::layout::{Encoding, Format, Layout};
 use crate::reject::{Reject, RejectCode};
 
-const CSV: Layout = Layout {
-    format: Format::Delimited { delimiter: b',' },
-    encoding: Encoding::Utf8,
-};
+const CSV: Layout = Layout::new(Format::CSV, Encoding::Utf8);
 
 fn sample(record: &'static RecordType, layout: Layout, rows: u64, dirt: Dirt) -> (Vec<u8>, SampleCounts) {
     let mut bytes = Vec::new();
-    let counts = write_sample(record, layout, rows, 42, dirt, &mut bytes).unwrap();
+    let counts = write_sample(record, &layout, rows, 42, dirt, &mut bytes).unwrap();
     assert_eq!(counts.bytes, bytes.len() as u64);
     assert_eq!(counts.rows, rows);
     (bytes, counts)
@@ -30,7 +27,7 @@ fn sample(record: &'static RecordType, layout: Layout, rows: u64, dirt: Dirt) ->
 
 fn decode(record: &'static RecordType, layout: Layout, bytes: &[u8]) -> (Vec<RecordBatch>, Vec<Reject>, Counts) {
     let wanted: Vec<_> = record.fields.iter().map(|field| field.name).collect();
-    let mut decoder = Decoder::new(record, &wanted, layout, DecodeLimits::default(), TODAY);
+    let mut decoder = Decoder::new(record, &wanted, &layout, DecodeLimits::default(), TODAY);
     decoder.feed(bytes).unwrap();
     decoder.finish().unwrap();
     let parts = std::iter::from_fn(|| decoder.next_part()).collect();
@@ -60,15 +57,17 @@ fn every_form_and_charset_of_a_sample_gives_the_same_columns() {
         let (bytes, _) = sample(record, CSV, 200, dirt());
         let (parts, _, counts) = decode(record, CSV, &bytes);
         for format in [
-            Format::Delimited { delimiter: b',' },
-            Format::Delimited { delimiter: b'\t' },
-            Format::Delimited { delimiter: b'|' },
+            Format::CSV,
+            Format::TSV,
+            Format::PIPE,
             Format::Ndjson,
+            Format::JSON,
+            Format::XML,
         ] {
             for encoding in [Encoding::Utf8, Encoding::Gb18030] {
-                let layout = Layout { format, encoding };
-                let (bytes, _) = sample(record, layout, 200, dirt());
-                let (others, _, other_counts) = decode(record, layout, &bytes);
+                let layout = Layout::new(format.clone(), encoding);
+                let (bytes, _) = sample(record, layout.clone(), 200, dirt());
+                let (others, _, other_counts) = decode(record, layout.clone(), &bytes);
                 assert_eq!(others, parts, "{} {}", record.name, layout.label());
                 assert_eq!(other_counts.rejected, counts.rejected);
             }
@@ -89,10 +88,10 @@ fn each_kind_of_dirt_is_found_under_its_code() {
     };
     for record in record_types() {
         for kind in DirtKind::ALL {
-            for format in [Format::Delimited { delimiter: b'|' }, Format::Ndjson] {
+            for format in [Format::PIPE, Format::Ndjson] {
                 let layout = Layout { format, ..CSV };
-                let (bytes, made) = sample(record, layout, 300, Dirt::none().and(kind, 10.0));
-                let (_, rejects, counts) = decode(record, layout, &bytes);
+                let (bytes, made) = sample(record, layout.clone(), 300, Dirt::none().and(kind, 10.0));
+                let (_, rejects, counts) = decode(record, layout.clone(), &bytes);
                 assert_eq!(counts.accepted, made.good, "{} {kind:?}", record.name);
                 assert_eq!((counts.rejected, counts.repeated), (made.rejected(), made.repeated()));
                 for reject in rejects {
@@ -179,11 +178,11 @@ fn a_sample_of_households_has_the_records_that_it_states() {
         let layout = Layout { format, ..CSV };
         for dirt in [0.0, 20.0] {
             let mut bytes = Vec::new();
-            let made = write_households(record, layout, 400, 42, Dirt::spread(dirt), &mut bytes).unwrap();
+            let made = write_households(record, &layout, 400, 42, Dirt::spread(dirt), &mut bytes).unwrap();
             assert_eq!(made.rows, 400);
             assert_eq!(made.records, made.good + made.rejected() + made.repeated());
             assert!(made.records > 1000, "{made:?}");
-            let (parts, rejects, counts) = decode(record, layout, &bytes);
+            let (parts, rejects, counts) = decode(record, layout.clone(), &bytes);
             assert_eq!(counts.received, made.records, "{rejects:?}");
             assert_eq!(
                 (counts.accepted, counts.rejected, counts.repeated),
@@ -205,7 +204,7 @@ fn a_sample_of_households_has_the_records_that_it_states() {
     }
     let other = record_type("civil-affairs/cremation").unwrap();
     let mut bytes = Vec::new();
-    let made = write_households(other, CSV, 10, 42, Dirt::none(), &mut bytes).unwrap();
+    let made = write_households(other, &CSV, 10, 42, Dirt::none(), &mut bytes).unwrap();
     assert_eq!((made, bytes.len()), (SampleCounts::default(), 0));
 }
 

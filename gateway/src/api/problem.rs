@@ -67,6 +67,9 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::OutOfScope
         | Refusal::NoAction
         | Refusal::Unreadable
+        | Refusal::WrongTrailer
+        | Refusal::BadCompression
+        | Refusal::ExpandsTooFar
         | Refusal::SecrecyMark
         | Refusal::EmptyBatch
         | Refusal::BundleFaulty

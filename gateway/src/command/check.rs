@@ -94,13 +94,13 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
         ..DecodeLimits::default()
     };
     let today = Clock::system().today_shanghai();
-    let mut decoder = Decoder::new(args.record, &wanted, layout, limits, today);
+    let mut decoder = Decoder::new(args.record, &wanted, &layout, limits, today);
     let bar = bar(size, output);
     let mut chunk = head;
     loop {
         decoder
             .feed(&chunk)
-            .map_err(|error| unreadable(&args, layout, &error))?;
+            .map_err(|error| unreadable(&args, &layout, &error))?;
         // The columns are of no interest here.
         while decoder.next_part().is_some() {}
         bar.inc(chunk.len() as u64);
@@ -114,9 +114,9 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
         }
     }
     bar.finish_and_clear();
-    decoder.finish().map_err(|error| unreadable(&args, layout, &error))?;
+    decoder.finish().map_err(|error| unreadable(&args, &layout, &error))?;
     let rejects = decoder.take_rejects();
-    show(&args, layout, &decoder, &rejects, output);
+    show(&args, &layout, &decoder, &rejects, output);
     let counts = decoder.counts();
     match counts {
         Counts { received: 0, .. } => {
@@ -194,7 +194,7 @@ fn bar(size: Option<u64>, output: &Output) -> ProgressBar {
     }
 }
 
-fn show(args: &CheckArgs, layout: Layout, decoder: &Decoder, rejects: &[Reject], output: &Output) {
+fn show(args: &CheckArgs, layout: &Layout, decoder: &Decoder, rejects: &[Reject], output: &Output) {
     let counts = decoder.counts();
     let by_code: Vec<ByCode> = counts
         .by_code
@@ -297,14 +297,14 @@ fn show_text(verdict: &Verdict<'_>, record: &RecordType, output: &Output) {
     output.rows(&["row", "line", "field", "字段", "code", "name"], &rows);
 }
 
-fn unreadable(args: &CheckArgs, layout: Layout, error: &Unreadable) -> Failure {
+fn unreadable(args: &CheckArgs, layout: &Layout, error: &Unreadable) -> Failure {
     let refusal = refusal_of(error);
     let place = match error.line() {
         Some(line) => format!("{}:{line}", args.file.display()),
         None => args.file.display().to_string(),
     };
     let next = match error {
-        Unreadable::BadEncoding { .. } | Unreadable::ForeignMark { .. } => {
+        Unreadable::BadEncoding { .. } | Unreadable::WrongCharset { .. } => {
             "name the charset in which it was written: `--charset gb18030` or `--charset utf-8`".to_owned()
         }
         Unreadable::BadHeaderRow { .. } => {
@@ -318,6 +318,9 @@ fn unreadable(args: &CheckArgs, layout: Layout, error: &Unreadable) -> Failure {
         Unreadable::RecordTooLong { .. } => {
             "look for a quote that is never closed, or a line that never ends".to_owned()
         }
+        Unreadable::WrongTrailer { .. } => "ask the sender for the whole file again".to_owned(),
+        Unreadable::Compressed(_) => "unpack it and send it as it is".to_owned(),
+        Unreadable::TooDeep { .. } => "send the records in a flat array".to_owned(),
         Unreadable::SecrecyMark { .. } => Refusal::SecrecyMark.next().to_owned(),
         Unreadable::NotThisFormat { .. } => format!(
             "it was read as {}; name another form: `--content-type text/csv`",

@@ -58,7 +58,7 @@ struct DemoFeed {
     one_in: u64,
 }
 
-const CSV: Format = Format::Delimited { delimiter: b',' };
+const CSV: Format = Format::CSV;
 
 /// One feed of each agency: GB18030 CSV for three, NDJSON for two.
 const FEEDS: [DemoFeed; 5] = [
@@ -217,15 +217,12 @@ fn quiet(output: &Output) -> Output {
 fn write_feed(args: &DemoArgs, feed: &DemoFeed, record: &'static RecordType) -> Result<PathBuf, Failure> {
     let folder = args.dir.join("feeds");
     let path = folder.join(feed.file);
-    let layout = Layout {
-        format: feed.form,
-        encoding: feed.encoding,
-    };
+    let layout = Layout::new(feed.form.clone(), feed.encoding);
     let write = || -> std::io::Result<()> {
         std::fs::create_dir_all(&folder)?;
         let mut file = BufWriter::new(std::fs::File::create(&path)?);
         let rows = (args.residents / feed.one_in).max(1);
-        write_sample(record, layout, rows, SEED, Dirt::spread(DIRT_PERCENT), &mut file)?;
+        write_sample(record, &layout, rows, SEED, Dirt::spread(DIRT_PERCENT), &mut file)?;
         file.flush()
     };
     write().map_err(|error| Failure::local(format!("cannot write `{}`", path.display())).because(error))?;

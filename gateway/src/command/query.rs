@@ -281,12 +281,12 @@ fn join(args: &RejectsArgs, file: &Path, report: &[u8], output: &Output) -> Resu
             .ok_or_else(|| Failure::new(Exit::Usage, format!("`{stated}` is not a type that is read here")))?,
         None => detect(file)?,
     };
-    let delimiter;
     let form = match layout.format {
         Format::Ndjson => marking::Form::Ndjson,
-        Format::Delimited { delimiter: byte } => {
-            delimiter = char::from(byte).to_string();
-            marking::Form::Delimited(&delimiter)
+        Format::Delimited(form) => marking::Form::Delimited(form.delimiter.text()),
+        _ => {
+            let what = format!("`{}` is of a form in which records are not marked", file.display());
+            return Err(Failure::new(Exit::Usage, what).then("leave `--join` out and look the rows up"));
         }
     };
     let unreadable = |error: std::io::Error| Failure::local(format!("cannot read `{}`", file.display())).because(error);

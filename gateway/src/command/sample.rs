@@ -89,22 +89,19 @@ pub fn run(args: SampleArgs, output: &Output) -> Result<Exit, Failure> {
         let what = format!("`{}` is never sent as one row a household", args.record.name);
         return Err(Failure::new(Exit::Usage, what).then("leave `--households` out"));
     }
-    let layout = Layout {
-        format: args.form.format(),
-        encoding: args.charset,
-    };
+    let layout = Layout::new(args.form.format(), args.charset);
     let counts = if args.out == Path::new("-") {
-        write(&args, layout, std::io::stdout().lock())
+        write(&args, &layout, std::io::stdout().lock())
     } else {
-        std::fs::File::create(&args.out).and_then(|file| write(&args, layout, file))
+        std::fs::File::create(&args.out).and_then(|file| write(&args, &layout, file))
     };
     let counts =
         counts.map_err(|error| Failure::local(format!("cannot write `{}`", args.out.display())).because(error))?;
-    show(&args, layout, &counts, output);
+    show(&args, &layout, &counts, output);
     Ok(Exit::Done)
 }
 
-fn write(args: &SampleArgs, layout: Layout, to: impl Write) -> std::io::Result<SampleCounts> {
+fn write(args: &SampleArgs, layout: &Layout, to: impl Write) -> std::io::Result<SampleCounts> {
     let mut to = BufWriter::with_capacity(256 * 1024, to);
     let dirt = Dirt::spread(args.dirt);
     let counts = if args.households {
@@ -116,7 +113,7 @@ fn write(args: &SampleArgs, layout: Layout, to: impl Write) -> std::io::Result<S
     Ok(counts)
 }
 
-fn show(args: &SampleArgs, layout: Layout, counts: &SampleCounts, output: &Output) {
+fn show(args: &SampleArgs, layout: &Layout, counts: &SampleCounts, output: &Output) {
     let written = Written {
         file: args.out.display().to_string(),
         record: args.record.name,
@@ -156,9 +153,9 @@ fn show(args: &SampleArgs, layout: Layout, counts: &SampleCounts, output: &Outpu
 impl SampleForm {
     fn format(self) -> Format {
         match self {
-            Self::Csv => Format::Delimited { delimiter: b',' },
-            Self::Tsv => Format::Delimited { delimiter: b'\t' },
-            Self::Pipe => Format::Delimited { delimiter: b'|' },
+            Self::Csv => Format::CSV,
+            Self::Tsv => Format::TSV,
+            Self::Pipe => Format::PIPE,
             Self::Ndjson => Format::Ndjson,
         }
     }

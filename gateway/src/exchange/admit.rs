@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderMap, HeaderName, header};
 use shuguan_adapters::catalogue::{self, RecordType};
+use shuguan_adapters::inflate::Coding;
 use shuguan_adapters::layout::Layout;
 use shuguan_policies::{Denial, Direction, Mode, Plan, Role, Target};
 use uuid::Uuid;
@@ -55,6 +56,7 @@ pub struct Admitted {
     pub(super) plan: Arc<Plan>,
     pub(super) bundle: [u8; 32],
     pub(super) layout: Layout,
+    pub(super) coding: Option<Coding>,
     pub(super) manner: Manner,
     pub(super) digest: Option<[u8; 32]>,
     pub(super) content_length: Option<u64>,
@@ -104,6 +106,7 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
         )
         .map_err(|denial| Refused::new(denied(denial)).under(policies.hash()))?;
     let layout = layout(headers)?;
+    let coding = coding(headers)?;
     let digest = content_digest(headers)?;
     let content_length = content_length(headers);
     let limit = stations.limits.body_bytes_max.get();
@@ -126,6 +129,7 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
         record,
         plan,
         layout,
+        coding,
         manner,
         digest,
         content_length,
@@ -202,11 +206,20 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
 }
 
 fn layout(headers: &HeaderMap) -> Result<Layout, Stop> {
-    if headers.contains_key(header::CONTENT_ENCODING) {
-        return Err(Refusal::UnsupportedCoding.into());
-    }
     let content_type = text(headers, &header::CONTENT_TYPE).ok_or(Refusal::UnsupportedType)?;
     Ok(Layout::from_content_type(content_type).ok_or(Refusal::UnsupportedType)?)
+}
+
+/// `Content-Encoding`: one coding, or none.
+fn coding(headers: &HeaderMap) -> Result<Option<Coding>, Stop> {
+    if !headers.contains_key(header::CONTENT_ENCODING) {
+        return Ok(None);
+    }
+    match text(headers, &header::CONTENT_ENCODING) {
+        Some(name) if name.trim().eq_ignore_ascii_case("identity") => Ok(None),
+        Some(name) => Ok(Some(Coding::parse(name).ok_or(Refusal::UnsupportedCoding)?)),
+        None => Err(Refusal::UnsupportedCoding.into()),
+    }
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {

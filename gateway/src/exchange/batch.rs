@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use ring::digest::{Context, SHA256};
 use shuguan_adapters::decode::{Counts, DecodeLimits, Decoder, Unreadable};
+use shuguan_adapters::inflate::{InflateFault, Inflater};
 use shuguan_adapters::reject::Reject;
 
 use super::admit::{self, Admitted, too_large};
@@ -24,6 +25,8 @@ pub struct Batch<'a, B> {
     admitted: &'a Admitted,
     body: B,
     decoder: Decoder,
+    /// Unpacks what came under a `Content-Encoding`; a piece at a time, so that memory stays bounded whatever the frame holds.
+    inflater: Option<Inflater>,
     gauge: Gauge,
     digest: Context,
     bytes: u64,
@@ -61,10 +64,16 @@ where
         let decoder = Decoder::new(
             admitted.record,
             admitted.plan.wanted(),
-            admitted.layout,
+            &admitted.layout,
             DecodeLimits::default(),
             stations.clock.today_shanghai(),
         );
+        let plain_bytes_max = stations.limits.body_bytes_max.get();
+        let (inflater, unreadable) = match admitted.coding.map(|coding| Inflater::new(coding, plain_bytes_max)) {
+            None => (None, None),
+            Some(Ok(inflater)) => (Some(inflater), None),
+            Some(Err(fault)) => (None, Some(Unreadable::Compressed(fault))),
+        };
         let legal = admitted
             .plan
             .limits()
@@ -75,13 +84,14 @@ where
             admitted,
             body,
             decoder,
+            inflater,
             gauge: Gauge::new(admitted.plan.wanted(), stations.clock.now_us()),
             digest: Context::new(&SHA256),
             bytes: 0,
             ended: false,
             paced: 0,
             rejects: Vec::new(),
-            unreadable: None,
+            unreadable,
             reject_percent_max: legal.map_or(configured, |legal| legal.min(configured)),
             rows_max: admitted.plan.limits().rows_per_push,
             journal: stations.journal.clone(),
@@ -100,6 +110,10 @@ where
                 self.gauge.part(&part);
                 return Ok(Some(part));
             }
+            if self.unpack() {
+                self.rejects.extend(self.decoder.take_rejects());
+                continue;
+            }
             if self.ended {
                 return Ok(None);
             }
@@ -116,8 +130,10 @@ where
                 };
                 self.digest.update(&data);
                 self.bytes = self.bytes.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
-                if self.unreadable.is_none() {
-                    self.unreadable = self.decoder.feed(&data).err();
+                match &mut self.inflater {
+                    _ if self.unreadable.is_some() => {}
+                    Some(inflater) => inflater.put(&data),
+                    None => self.unreadable = self.decoder.feed(&data).err(),
                 }
                 Ok(())
             }
@@ -127,12 +143,28 @@ where
                 if self.admitted.content_length.is_some_and(|length| length != self.bytes) {
                     return Err(Refusal::BodyIncomplete.into());
                 }
+                if let (None, Some(inflater)) = (&self.unreadable, &mut self.inflater) {
+                    self.unreadable = inflater.finish().map_err(Unreadable::Compressed).err();
+                }
                 if self.unreadable.is_none() {
                     self.unreadable = self.decoder.finish().err();
                 }
                 Ok(())
             }
         }
+    }
+
+    /// Decodes one more piece of the frame at hand, when it came compressed and holds another.
+    fn unpack(&mut self) -> bool {
+        let (None, Some(inflater)) = (&self.unreadable, &mut self.inflater) else {
+            return false;
+        };
+        match inflater.next() {
+            Ok(None) => return false,
+            Ok(Some(plain)) => self.unreadable = self.decoder.feed(plain).err(),
+            Err(fault) => self.unreadable = Some(Unreadable::Compressed(fault)),
+        }
+        true
     }
 
     /// Charges the rows read since the last time; waits while the partner is over its rate.
@@ -190,7 +222,8 @@ where
 
     fn judge(&self, counts: &Counts) -> Option<Refused> {
         if let Some(error) = &self.unreadable {
-            return Some(Refused::new(refusal_of(error)));
+            // Positions, counts and names of our own: never a value.
+            return Some(Refused::new(refusal_of(error)).detail(error));
         }
         if counts.received == 0 {
             return Some(Refused::new(Refusal::EmptyBatch));
@@ -244,10 +277,15 @@ fn stopped(stop: BodyStop) -> Stop {
 /// What a batch that cannot be read as a whole is refused as.
 pub(crate) fn refusal_of(error: &Unreadable) -> Refusal {
     match error {
-        Unreadable::BadEncoding { .. } | Unreadable::ForeignMark { .. } => Refusal::BadEncoding,
+        Unreadable::BadEncoding { .. } | Unreadable::WrongCharset { .. } => Refusal::BadEncoding,
         Unreadable::BadHeaderRow { .. } => Refusal::BadHeaderRow,
         Unreadable::SecrecyMark { .. } => Refusal::SecrecyMark,
-        Unreadable::RecordTooLong { .. } | Unreadable::NotThisFormat { .. } => Refusal::Unreadable,
+        Unreadable::WrongTrailer { .. } => Refusal::WrongTrailer,
+        Unreadable::Compressed(InflateFault::TooLarge { .. } | InflateFault::TooDense) => Refusal::ExpandsTooFar,
+        Unreadable::Compressed(InflateFault::Damaged | InflateFault::Incomplete) => Refusal::BadCompression,
+        Unreadable::RecordTooLong { .. } | Unreadable::TooDeep { .. } | Unreadable::NotThisFormat { .. } => {
+            Refusal::Unreadable
+        }
     }
 }
 
@@ -283,6 +321,7 @@ fn row_error(reject: &Reject) -> RowError {
         line: reject.line,
         cell: None,
         field: reject.field.map(Into::into),
+        offset: reject.offset,
         header: None,
         code: reject.code.code().into(),
         title: reject.code.zh().into(),

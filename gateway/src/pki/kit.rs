@@ -67,15 +67,15 @@ impl Sample {
             "tax" => ("tax/registration", CSV, Encoding::Gb18030),
             _ => return None,
         };
-        let layout = Layout { format, encoding };
+        let layout = Layout::new(format, encoding);
         let mut bytes = Vec::new();
         if let Some(kind) = record_type(record) {
             let dirt = Dirt::spread(10.0);
             // Writing into memory does not fail.
-            write_sample(kind, layout, SAMPLE_ROWS, SAMPLE_SEED, dirt, &mut bytes).ok()?;
+            write_sample(kind, &layout, SAMPLE_ROWS, SAMPLE_SEED, dirt, &mut bytes).ok()?;
         }
         Some(Self {
-            file_name: if format == Format::Ndjson {
+            file_name: if layout.format == Format::Ndjson {
                 "sample.ndjson"
             } else {
                 "sample.csv"
@@ -87,7 +87,7 @@ impl Sample {
     }
 }
 
-const CSV: Format = Format::Delimited { delimiter: b',' };
+const CSV: Format = Format::CSV;
 
 /// What a kit is made from.
 #[derive(Clone, Copy, Debug)]

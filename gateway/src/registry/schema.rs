@@ -72,7 +72,7 @@ pub struct ColumnSpec {
     pub zh: &'static str,
     /// What its values are.
     pub kind: ColumnType,
-    /// Different records keep different values in it (`keep` or a pseudonym), so it may be part of a key.
+    /// Different records keep different values in it (`keep`, a pseudonym or a token), so it may be part of a key.
     pub identifies: bool,
 }
 
@@ -314,7 +314,7 @@ pub(super) fn both(old: &[TableSpec], mut new: Vec<TableSpec>) -> Vec<TableSpec>
 fn identifies(operator: &Operator) -> bool {
     matches!(
         operator,
-        Operator::Keep | Operator::Pseudonym(_) | Operator::Date(DateTo::Day)
+        Operator::Keep | Operator::Pseudonym(_) | Operator::Token(_) | Operator::Date(DateTo::Day)
     )
 }
 

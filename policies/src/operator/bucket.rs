@@ -78,7 +78,7 @@ impl Bucket {
 }
 
 /// The largest whole number that is not above a decimal text; beyond 64 bits it stops at the end of the range.
-fn floor(text: &str) -> Option<i64> {
+pub(super) fn floor(text: &str) -> Option<i64> {
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! `date`: a day or moment cut to the day, the month or the year.
+//! `date`: a day or moment cut to the day, the month, the quarter or the year.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -9,10 +9,12 @@ use arrow_schema::DataType;
 use shuguan_adapters::catalogue::FieldType;
 
 /// What is left of a date.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DateTo {
     /// `yyyy`.
     Year,
+    /// `yyyyQn`.
+    Quarter,
     /// `yyyyMM`, as the catalogue writes months.
     Month,
     /// The calendar day.
@@ -25,12 +27,13 @@ const SHANGHAI_US: i64 = 8 * 3_600_000_000;
 
 impl DateTo {
     /// Every level, coarsest first.
-    pub const ALL: [Self; 3] = [Self::Year, Self::Month, Self::Day];
+    pub const ALL: [Self; 4] = [Self::Year, Self::Quarter, Self::Month, Self::Day];
 
-    /// `year`, `month` or `day`.
+    /// `year`, `quarter`, `month` or `day`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Year => "year",
+            Self::Quarter => "quarter",
             Self::Month => "month",
             Self::Day => "day",
         }
@@ -40,9 +43,8 @@ impl DateTo {
     pub(super) fn fits(self, kind: &FieldType) -> Result<DataType, String> {
         match (kind, self) {
             (FieldType::Date | FieldType::Instant, Self::Day) => Ok(DataType::Date32),
-            (FieldType::Date | FieldType::Instant, _) | (FieldType::Month, Self::Year | Self::Month) => {
-                Ok(DataType::Utf8)
-            }
+            (FieldType::Date | FieldType::Instant, _)
+            | (FieldType::Month, Self::Year | Self::Quarter | Self::Month) => Ok(DataType::Utf8),
             (FieldType::Month, Self::Day) => Err("a month has no day".into()),
             _ => Err("only dates, months and moments can be cut".into()),
         }
@@ -62,10 +64,20 @@ impl DateTo {
     pub(super) fn apply_months(self, column: &StringArray) -> ArrayRef {
         let mut out = StringBuilder::with_capacity(column.len(), column.len() * 6);
         for month in column {
-            out.append_option(month.map(|month| match self {
-                Self::Year => month.get(..4).unwrap_or_default(),
-                Self::Month | Self::Day => month,
-            }));
+            let Some(text) = month else {
+                out.append_null();
+                continue;
+            };
+            match self {
+                Self::Year => out.append_value(text.get(..4).unwrap_or_default()),
+                Self::Quarter => {
+                    let number = text.get(4..).and_then(|month| month.parse().ok()).unwrap_or(1);
+                    // Writing to a builder in memory cannot fail.
+                    let _ = write!(out, "{}Q{}", text.get(..4).unwrap_or_default(), quarter(number));
+                    out.append_value("");
+                }
+                Self::Month | Self::Day => out.append_value(text),
+            }
         }
         Arc::new(out.finish())
     }
@@ -86,12 +98,17 @@ impl DateTo {
             // Writing to a builder in memory cannot fail.
             let _ = match self {
                 Self::Year => write!(out, "{year:04}"),
+                Self::Quarter => write!(out, "{year:04}Q{}", quarter(month)),
                 Self::Month | Self::Day => write!(out, "{year:04}{month:02}"),
             };
             out.append_value("");
         }
         Arc::new(out.finish())
     }
+}
+
+fn quarter(month: i64) -> i64 {
+    (month + 2) / 3
 }
 
 fn shanghai_day(us: i64) -> i32 {

@@ -1,4 +1,4 @@
-//! `mask`: some characters of a text covered, the length kept.
+//! `mask`: some characters of a text covered, the length kept or not.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -17,7 +17,12 @@ pub struct Mask {
     pub last: u16,
     /// What stands for each covered character.
     pub cover: char,
+    /// As many covers as characters; otherwise always two.
+    pub keep_length: bool,
 }
+
+/// Covers of a mask that does not keep the length.
+const COVERS: usize = 2;
 
 /// Names, free text and phone numbers become text. Never an identifier: with region and last four digits visible, about 3,300 birth
 /// dates of a century are left, and none once the birth date is known.
@@ -46,10 +51,14 @@ pub(super) fn fits(kind: &FieldType) -> Result<DataType, String> {
 impl Mask {
     /// The operator with its arguments.
     pub(super) fn describe(&self) -> String {
-        format!("mask first={} last={} char={}", self.first, self.last, self.cover)
+        let length = if self.keep_length { "" } else { " keep_length=false" };
+        format!(
+            "mask first={} last={} char={}{length}",
+            self.first, self.last, self.cover
+        )
     }
 
-    /// Takes text, gives text of as many characters (not bytes); null in, null out.
+    /// Takes text, gives text of as many characters (not bytes), or with two covers for however many; null in, null out.
     ///
     /// At least one character is always covered: of a text that `first` and `last` would show whole, `last` shows less first, so a
     /// name of one character is covered whole. Source: policy operator 12.
@@ -69,11 +78,26 @@ impl Mask {
         let most = length.saturating_sub(1);
         let first = usize::from(self.first).min(most);
         let last = usize::from(self.last).min(most - first);
-        for (at, seen) in value.chars().enumerate() {
-            let visible = at < first || at >= length - last;
-            // Writing to a builder in memory cannot fail.
-            let _ = out.write_char(if visible { seen } else { self.cover });
+        let covered = length - first - last;
+        let (shown, rest) = value.split_at(byte_of(value, first));
+        let tail = rest.get(byte_of(rest, covered)..).unwrap_or_default();
+        let covers = if self.keep_length || covered == 0 {
+            covered
+        } else {
+            COVERS
+        };
+        let mut cover = [0; 4];
+        let cover: &str = self.cover.encode_utf8(&mut cover);
+        // Writing to a builder in memory cannot fail.
+        let _ = out.write_str(shown);
+        for _ in 0..covers {
+            let _ = out.write_str(cover);
         }
-        out.append_value("");
+        out.append_value(tail);
     }
+}
+
+/// Where the character of that number begins.
+fn byte_of(text: &str, at: usize) -> usize {
+    text.char_indices().nth(at).map_or(text.len(), |(byte, _)| byte)
 }

@@ -15,10 +15,12 @@ use crate::key::Key;
 pub struct Pseudonym {
     /// The key, with its scope.
     pub key: Arc<Key>,
+    /// Bytes of the HMAC that are shown, 16 to 32: 128 bits, so that no two of a city's values meet.
+    pub bytes: u8,
 }
 
-/// Bytes of the HMAC that are shown; 128 bits, so that no two of a city's values meet.
-const BYTES: usize = 16;
+/// Bytes that are shown unless the agreement says more.
+pub const BYTES: u8 = 16;
 
 /// Identifiers, names, texts and phone numbers become text. Not a code or a number: with few possible values, a consumer who learns
 /// one pair learns them all.
@@ -45,12 +47,13 @@ pub(super) fn fits(kind: &FieldType) -> Result<DataType, String> {
 }
 
 impl Pseudonym {
-    /// Takes text, gives 32 lower-case hex digits: the first 16 bytes of HMAC-SHA-256 over `shuguan.pseudonym.v1`, the domain and
+    /// Takes text, gives lower-case hex digits: the first `bytes` bytes of HMAC-SHA-256 over `shuguan.pseudonym.v1`, the domain and
     /// the value, one a line. Null in, null out. Source: policy operator 13, FIPS 198-1.
     pub(super) fn apply(&self, column: &StringArray, key: &hmac::Key) -> ArrayRef {
         let mut message = format!("shuguan.pseudonym.v1\n{}\n", self.key.domain.name()).into_bytes();
         let head = message.len();
-        let mut out = StringBuilder::with_capacity(column.len(), column.len() * BYTES * 2);
+        let bytes = usize::from(self.bytes);
+        let mut out = StringBuilder::with_capacity(column.len(), column.len() * bytes * 2);
         for value in column {
             let Some(value) = value else {
                 out.append_null();
@@ -58,19 +61,20 @@ impl Pseudonym {
             };
             message.truncate(head);
             message.extend_from_slice(value.as_bytes());
-            append_hex(&mut out, hmac::sign(key, &message).as_ref());
+            append_hex(&mut out, hmac::sign(key, &message).as_ref().iter().take(bytes));
         }
         Arc::new(out.finish())
     }
 }
 
-fn append_hex(out: &mut StringBuilder, tag: &[u8]) {
-    use std::fmt::Write;
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-    for byte in tag.iter().take(BYTES) {
-        // Writing to a builder in memory cannot fail.
-        let _ = out.write_char(digit(byte >> 4));
-        let _ = out.write_char(digit(byte & 15));
+fn append_hex<'t>(out: &mut StringBuilder, tag: impl Iterator<Item = &'t u8>) {
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    let mut hex = [0; 64];
+    let mut length = 0;
+    for (byte, place) in tag.zip(hex.chunks_exact_mut(2)) {
+        place.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        length += 2;
     }
-    out.append_value("");
+    let text = hex.get(..length).and_then(|hex| std::str::from_utf8(hex).ok());
+    out.append_value(text.unwrap_or_default());
 }

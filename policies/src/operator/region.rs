@@ -1,4 +1,4 @@
-//! `region`: a division code cut to the county, the city or the province.
+//! `region`: a division code cut to the town, the county, the city or the province.
 
 use std::sync::Arc;
 
@@ -16,11 +16,14 @@ pub enum RegionTo {
     City,
     /// 6 digits.
     County,
+    /// 9 digits.
+    Town,
 }
 
 /// Regions, divisions and resident ids (whose first six digits are the county of first issue) become text.
-pub(super) fn fits(kind: &FieldType) -> Result<DataType, String> {
+pub(super) fn fits(to: RegionTo, kind: &FieldType) -> Result<DataType, String> {
     match kind {
+        FieldType::Region | FieldType::CitizenId if to == RegionTo::Town => Err("six digits name no town".into()),
         FieldType::Region | FieldType::Division(_) | FieldType::CitizenId => Ok(DataType::Utf8),
         _ => Err("only division codes and resident ids can be cut to a region".into()),
     }
@@ -28,26 +31,29 @@ pub(super) fn fits(kind: &FieldType) -> Result<DataType, String> {
 
 impl RegionTo {
     /// Every level, coarsest first.
-    pub const ALL: [Self; 3] = [Self::Province, Self::City, Self::County];
+    pub const ALL: [Self; 4] = [Self::Province, Self::City, Self::County, Self::Town];
 
-    /// `province`, `city` or `county`.
+    /// `province`, `city`, `county` or `town`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Province => "province",
             Self::City => "city",
             Self::County => "county",
+            Self::Town => "town",
         }
     }
 
-    fn digits(self) -> usize {
+    /// Digits that are left.
+    pub(crate) fn digits(self) -> usize {
         match self {
             Self::Province => 2,
             Self::City => 4,
             Self::County => 6,
+            Self::Town => 9,
         }
     }
 
-    /// Takes codes of at least six ASCII digits; gives the first 2, 4 or 6. Null in, null out; a shorter code becomes null.
+    /// Takes codes of at least six ASCII digits; gives the first 2, 4, 6 or 9. Null in, null out; a shorter code becomes null.
     /// Source: policy operator 9.
     pub(super) fn apply(self, column: &StringArray) -> ArrayRef {
         let digits = self.digits();

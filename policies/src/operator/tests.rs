@@ -7,11 +7,14 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod fields;
+
 fn mask_of(first: u16, last: u16, value: &str) -> String {
     let mask = Mask {
         first,
         last,
         cover: '＊',
+        keep_length: true,
     };
     let out = mask.apply(&StringArray::from(vec![value]));
     out.as_string::<i32>().value(0).to_owned()
@@ -43,6 +46,7 @@ fn an_identifier_is_never_masked_and_a_code_never_pseudonymous() {
         first: 6,
         last: 4,
         cover: '*',
+        keep_length: true,
     });
     for kind in [
         FieldType::CitizenId,

@@ -1,5 +1,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+mod guards;
+
 use super::*;
 use crate::fixture::{ADMISSION, GRANT, HEADER, KEYS, PARTNERS, PURPOSES, build, set_of, texts};
 
@@ -519,6 +521,7 @@ fn an_explanation_says_what_the_decision_says() {
                     partner,
                     target: "health/admission",
                     purpose,
+                    mode: None,
                     field: None,
                     at_us: us(at),
                 };
@@ -546,6 +549,7 @@ fn an_explanation_names_the_line_of_every_field() {
             partner: "health-city",
             target: "health/admission",
             purpose: "enrolment.registration",
+            mode: None,
             field,
             at_us,
         })
@@ -605,7 +609,7 @@ fn the_canonical_form_of_a_plan_is_pinned() {
     let hex: Vec<String> = plan.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(
         hex.concat(),
-        "9f1b813670665f9c1284e3414c725341412027e4a2cdbdf809594ab6a5d0dec0"
+        "76f26457f7828e2d928a5e72b2705154c0cd40a7bf4b6451d385016b164a56be"
     );
 }
 

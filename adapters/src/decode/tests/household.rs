@@ -28,7 +28,7 @@ struct Told {
 
 fn read(layout: Layout, wanted: &[&'static str], text: &str) -> Result<Told, Unreadable> {
     let record = record_type(RECORD).unwrap();
-    let mut decoder = Decoder::new(record, wanted, layout, DecodeLimits::default(), TODAY);
+    let mut decoder = Decoder::new(record, wanted, &layout, DecodeLimits::default(), TODAY);
     decoder.feed(text.as_bytes())?;
     decoder.finish()?;
     assert!(decoder.unknown_headers().is_empty(), "{:?}", decoder.unknown_headers());
@@ -217,7 +217,7 @@ proptest! {
         }
         let text = lines.join("\n");
         let record = record_type(RECORD).unwrap();
-        let mut decoder = Decoder::new(record, &["citizen_id"], CSV, DecodeLimits::default(), TODAY);
+        let mut decoder = Decoder::new(record, &["citizen_id"], &CSV, DecodeLimits::default(), TODAY);
         let (left, right) = text.as_bytes().split_at(cut.min(text.len()));
         decoder.feed(left).unwrap();
         decoder.feed(right).unwrap();

@@ -7,7 +7,7 @@ use crate::layout::Layout;
 
 fn ended(record: &str, layout: Layout, text: &str) -> (Result<(), Unreadable>, u64, Vec<String>) {
     let record = record_type(record).unwrap();
-    let mut decoder = Decoder::new(record, &["citizen_id", "name"], layout, DecodeLimits::default(), TODAY);
+    let mut decoder = Decoder::new(record, &["citizen_id", "name"], &layout, DecodeLimits::default(), TODAY);
     let ended = decoder.feed(text.as_bytes()).and_then(|()| decoder.finish());
     // Once refused, always refused.
     if let Err(unreadable) = &ended {

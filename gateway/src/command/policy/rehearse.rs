@@ -391,7 +391,12 @@ mod tests {
     fn example(change: impl Fn(&str, String) -> String) -> PolicySet {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/example");
         let bundle = shuguan_policies::Bundle::read(&folder).unwrap();
-        let texts = bundle.texts().iter().cloned();
+        // Its own tests would fail with every change that is rehearsed here.
+        let texts = bundle
+            .texts()
+            .iter()
+            .filter(|(name, _)| !name.starts_with("tests/"))
+            .cloned();
         let texts = texts.map(|(name, text)| (name.clone(), change(&name, text))).collect();
         PolicySet::from_texts(texts).unwrap()
     }

@@ -1,0 +1,114 @@
+//! The seam between a decoder and the form of a file.
+//!
+//! Takes frames of any size, cut anywhere; gives records to the judge. A form of text is given UTF-8 and never sees the charset; a form of
+//! bytes is given the file as it is. A new form is a module with one of the two traits and a line in [`Form::new`].
+
+use super::delimited::Delimited;
+use super::fixed::Positions;
+use super::header::Names;
+use super::json::document::Document;
+use super::judge::Judge;
+use super::ndjson::Ndjson;
+use super::xml::Xml;
+use super::{DecodeLimits, Unreadable};
+use crate::layout::{Format, Layout};
+use crate::transcode::{Piece, Transcoder};
+
+/// A form whose characters are read.
+pub(crate) trait TextForm: Send {
+    /// Takes one more piece of text, cut between any two characters.
+    fn text(&mut self, text: &str, judge: &mut Judge) -> Result<(), Unreadable>;
+
+    /// Bytes that are no character. Where the ends of records stay sure, the record at hand is at fault; elsewhere the batch is.
+    fn undecodable(&mut self, at: Undecodable, _judge: &mut Judge) -> Result<(), Unreadable> {
+        Err(at.into())
+    }
+
+    /// Nothing follows.
+    fn finish(&mut self, judge: &mut Judge) -> Result<(), Unreadable>;
+
+    /// Names that are no field of the record type, as far as they are kept.
+    fn unknown_headers(&self) -> &[String];
+}
+
+/// Where bytes are that the charset does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Undecodable {
+    /// Bytes of the file before them.
+    pub(crate) offset: u64,
+    /// Line of the file, from 1.
+    pub(crate) line: u64,
+}
+
+impl From<Undecodable> for Unreadable {
+    fn from(at: Undecodable) -> Self {
+        Self::BadEncoding {
+            offset: at.offset,
+            line: at.line,
+        }
+    }
+}
+
+/// A form whose bytes are read.
+pub(crate) trait ByteForm: Send {
+    /// Takes one more frame, cut anywhere.
+    fn bytes(&mut self, bytes: &[u8], judge: &mut Judge) -> Result<(), Unreadable>;
+
+    /// Nothing follows.
+    fn finish(&mut self, judge: &mut Judge) -> Result<(), Unreadable>;
+
+    /// Names that are no field of the record type, as far as they are kept.
+    fn unknown_headers(&self) -> &[String];
+}
+
+/// The form of the file at hand.
+pub(crate) enum Form {
+    Text(Transcoder, Box<dyn TextForm>),
+    Bytes(Box<dyn ByteForm>),
+}
+
+impl Form {
+    pub(crate) fn new(layout: &Layout, names: Names, limits: DecodeLimits) -> Self {
+        let text = |form| Self::Text(Transcoder::new(layout.encoding), form);
+        match &layout.format {
+            Format::Delimited(form) => text(Box::new(Delimited::new(names, form, limits))),
+            Format::Ndjson => text(Box::new(Ndjson::new(names, limits))),
+            Format::Json(envelope) => text(Box::new(Document::new(names, envelope, limits))),
+            Format::Fixed(form) => Self::Bytes(Box::new(Positions::new(names, form, layout.encoding, limits))),
+            Format::Xml(shape) => text(Box::new(Xml::new(names, shape, layout.encoding, limits))),
+        }
+    }
+
+    pub(crate) fn feed(&mut self, bytes: &[u8], judge: &mut Judge) -> Result<(), Unreadable> {
+        match self {
+            Self::Text(transcoder, form) => {
+                transcoder.push(bytes, false, &mut |piece| take(form.as_mut(), piece, judge))
+            }
+            Self::Bytes(form) => form.bytes(bytes, judge),
+        }
+    }
+
+    pub(crate) fn finish(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
+        match self {
+            Self::Text(transcoder, form) => {
+                transcoder.push(&[], true, &mut |piece| take(form.as_mut(), piece, judge))?;
+                form.finish(judge)
+            }
+            Self::Bytes(form) => form.finish(judge),
+        }
+    }
+
+    pub(crate) fn unknown_headers(&self) -> &[String] {
+        match self {
+            Self::Text(_, form) => form.unknown_headers(),
+            Self::Bytes(form) => form.unknown_headers(),
+        }
+    }
+}
+
+fn take(form: &mut dyn TextForm, piece: Piece<'_>, judge: &mut Judge) -> Result<(), Unreadable> {
+    match piece {
+        Piece::Text(text) => form.text(text, judge),
+        Piece::Undecodable(at) => form.undecodable(at, judge),
+    }
+}

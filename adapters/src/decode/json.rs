@@ -1,0 +1,130 @@
+//! One JSON object → one record; what lines of JSON and a JSON document have in common.
+//!
+//! Takes the text of one object; gives its members to the judge. Strings are read where they lie; members that are not wanted are skipped
+//! unread. A record is a reject when it is no JSON object, nests deeper than 32, names a wanted field twice (in whatever spelling or
+//! escape), or holds in a wanted field a NUL, half a surrogate pair, an undecodable byte, a nested value, a boolean or a number that does
+//! not survive as a double.
+
+pub(super) mod document;
+mod member;
+
+use serde::de::DeserializeSeed;
+
+use self::member::{Member, Record};
+use super::header::{Meaning, Names};
+use super::judge::{Judge, Sent};
+use crate::reject::RejectCode;
+
+/// Reads objects; keeps what is the same from one to the next.
+pub(super) struct Objects {
+    names: Names,
+    members: Members,
+}
+
+/// The members of the object at hand.
+pub(super) struct Members {
+    /// By place among the wanted fields.
+    slots: Vec<Member>,
+    /// Text that does not lie in the object as it is: unescaped strings, numbers.
+    text: String,
+    /// Names met so far, in the order of the first object that had them, and what they stand for.
+    known: Vec<(String, Meaning)>,
+    /// Which of them is likely to come next: most objects have the same members in the same order.
+    likely: usize,
+}
+
+/// A place in the text of an object at which the file had no character; the text has U+FFFD there.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    /// Byte of the text.
+    pub(super) at: usize,
+    /// Byte of the file.
+    pub(super) offset: u64,
+}
+
+impl Objects {
+    pub(super) fn new(names: Names) -> Self {
+        Self {
+            members: Members {
+                slots: vec![Member::Missing; names.places()],
+                text: String::new(),
+                known: Vec::new(),
+                likely: 0,
+            },
+            names,
+        }
+    }
+
+    pub(super) fn unknown_headers(&self) -> &[String] {
+        self.names.unknown()
+    }
+
+    /// One object, which starts on that line and has no blanks around it.
+    pub(super) fn record(&mut self, text: &str, line: u64, marks: &[Mark], judge: &mut Judge) {
+        if let Err(code) = self.read(text) {
+            match marks.first() {
+                Some(mark) => judge.reject_at(line, None, RejectCode::BadEncoding, Some(mark.offset)),
+                None => judge.reject(line, None, code),
+            }
+            return;
+        }
+        let Members { slots, text: own, .. } = &self.members;
+        judge.record(line, |slot| {
+            let sent = match slots.get(slot).copied() {
+                None | Some(Member::Missing | Member::Null) => Sent::Missing,
+                Some(Member::Line(start, end)) => Sent::Text(text.get(start..end).unwrap_or_default()),
+                Some(Member::Own(start, end)) => Sent::Text(own.get(start..end).unwrap_or_default()),
+                Some(Member::Fraction(number)) => member::exact_fraction(text, number),
+                Some(Member::Bad(code)) => Sent::Bad(code),
+            };
+            match (sent, marks.is_empty()) {
+                (Sent::Text(sent), false) => undecodable(sent, text, marks).map_or(Sent::Text(sent), Sent::Undecodable),
+                (sent, _) => sent,
+            }
+        });
+    }
+
+    /// One object that may not be meant as a record: it is one when it has a wanted field.
+    pub(super) fn record_if_any(&mut self, text: &str, line: u64, judge: &mut Judge) {
+        let wanted = |slot: &Member| *slot != Member::Missing;
+        if self.read(text).is_ok() && self.members.slots.iter().any(wanted) {
+            self.record(text, line, &[], judge);
+        }
+    }
+
+    /// Reads the members of one object.
+    fn read(&mut self, text: &str) -> Result<(), RejectCode> {
+        if member::nests_too_deep(text) {
+            return Err(RejectCode::TooDeep);
+        }
+        self.members.slots.fill(Member::Missing);
+        self.members.text.clear();
+        self.members.likely = 0;
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let record = Record {
+            line: text,
+            names: &mut self.names,
+            members: &mut self.members,
+        };
+        record
+            .deserialize(&mut reader)
+            .and_then(|()| reader.end())
+            .map_err(|error| member::code_of(&error))
+    }
+}
+
+/// The byte of the file at which a value has no character.
+fn undecodable(value: &str, object: &str, marks: &[Mark]) -> Option<u64> {
+    if !value.contains(char::REPLACEMENT_CHARACTER) {
+        return None;
+    }
+    let start = value.as_ptr().addr().wrapping_sub(object.as_ptr().addr());
+    let mark = if start < object.len() {
+        let here = start..start.saturating_add(value.len());
+        marks.iter().find(|mark| here.contains(&mark.at))
+    } else {
+        // A value with escapes lies elsewhere: any of the places may be its own.
+        marks.first()
+    };
+    mark.map(|mark| mark.offset)
+}

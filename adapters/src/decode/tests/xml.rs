@@ -1,0 +1,292 @@
+use std::io::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
+
+use super::*;
+use crate::decode::TrailerFault;
+use crate::inflate::InflateFault;
+use crate::layout::Xml;
+
+const XML: Layout = Layout::new(Format::XML, Encoding::Utf8);
+
+fn layout(record: Option<&str>, packed: Option<&str>, count: Option<&str>) -> Layout {
+    let shape = Xml {
+        record: record.map(Into::into),
+        packed: packed.map(Into::into),
+        count: count.map(Into::into),
+    };
+    Layout::new(Format::Xml(shape), Encoding::Utf8)
+}
+
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn expected(line: u64, expected: &'static str) -> Result<(), Unreadable> {
+    Err(Unreadable::NotThisFormat { line, expected })
+}
+
+#[test]
+fn fields_are_elements_attributes_or_elements_that_name_them() {
+    let forms = [
+        "<row><title>甲&lt;&#x4e59;</title><sl>1</sl><bz/></row><row><BT>丙</BT></row>",
+        "<row title='甲&lt;&#x4e59;' SL=\"1\"/><row bt=\"丙\" note=''></row>",
+        "<row><f name=\"title\">甲&lt;<![CDATA[乙]]></f><f NAME='sl' value='1'/></row><row><c name='bt' value='丙'/></row>",
+        "<row><a><title>甲<!-- -- -->&#60;乙</title></a><b><sl>1</sl></b></row><row><x><y><bt>丙</bt></y></x></row>",
+        "<n:row><n:title>甲<?pi <?>&lt;乙</n:title><n:sl>1</n:sl></n:row><n:row><n:bt>丙</n:bt></n:row>",
+    ];
+    let mut first = None;
+    for form in forms {
+        let text = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<PACKAGE><HEAD><x>1</x></HEAD>\n<DATA>{form}</DATA></PACKAGE>\n"
+        );
+        let whole = read(XML, &text.replace("<!-- -- -->", "<!-- - -->"));
+        assert_eq!(whole.ended, Ok(()), "{form}");
+        assert_eq!(titles(&whole), ["甲<乙", "丙"], "{form}");
+        let parts = first.get_or_insert_with(|| whole.parts.clone());
+        assert_eq!(&whole.parts, parts, "{form}");
+    }
+}
+
+#[test]
+fn every_cut_of_a_document_gives_the_same_records() {
+    let text = "<?xml version='1.0'?><!-- <row> --><d a='>'><row t=\"/>\"><title>甲&amp;]]</title><bz><![CDATA[a]]]]><![CDATA[>&b<]]></bz></row>\r\n<row><title>乙</title><sl>x</sl></row><?p >?></d>\n";
+    let whole = read(XML, text);
+    assert_eq!(titles(&whole), ["甲&]]"]);
+    assert_eq!(whole.parts[0].column(2).as_string::<i32>().value(0), "a]]>&b<");
+    assert_eq!(whole.rejects[0].line, 2);
+    let gb = encoding_rs::GB18030.encode(text).0.into_owned();
+    for (encoding, bytes) in [(Encoding::Utf8, text.as_bytes()), (Encoding::Gb18030, &gb)] {
+        let layout = Layout { encoding, ..XML };
+        for at in 0..=bytes.len() {
+            let (left, right) = bytes.split_at(at);
+            assert_eq!(told(layout.clone(), limits(), &[left, right]), whole, "{at}");
+        }
+        let single: Vec<&[u8]> = bytes.chunks(1).collect();
+        assert_eq!(told(layout, limits(), &single), whole);
+    }
+}
+
+#[test]
+fn a_record_element_may_be_named_and_its_count_checked() {
+    let text = "<a><n> 2 </n><person><title>甲</title></person><row><title>x</title></row><PERSON title='乙'/></a>";
+    assert_eq!(
+        titles(&read(layout(Some("person"), None, Some("n")), text)),
+        ["甲", "乙"]
+    );
+    let counted = |text: &str| read(layout(Some("person"), None, Some("n")), text).ended;
+    let fault = |why| Err(Unreadable::WrongTrailer { line: 1, why });
+    assert_eq!(
+        counted(&text.replace(" 2 ", "3")),
+        fault(TrailerFault::Rows { stated: 3, found: 2 })
+    );
+    assert_eq!(counted(&text.replace(" 2 ", "x")), fault(TrailerFault::NoCount));
+    assert_eq!(counted(&text.replace("n>", "m>")), fault(TrailerFault::Absent));
+}
+
+#[test]
+fn a_record_that_is_spoilt_is_a_reject_and_the_next_is_read() {
+    let text = "<a><row><title>甲</title><bt>乙</bt></row><row><title>&unknown;</title></row>\n<row><title>a</title><secret>&u;</secret></row><row><title>丙</title></row></a>";
+    let told = read(XML, text);
+    let expected = [
+        (1, 1, Some("title"), RejectCode::DuplicateKey),
+        (2, 1, None, RejectCode::MalformedXml),
+        (3, 2, None, RejectCode::MalformedXml),
+    ];
+    assert_eq!(rejected(&told), expected);
+    assert_eq!(titles(&told), ["丙"]);
+    let limits = DecodeLimits {
+        record_bytes_max: 60,
+        ..limits()
+    };
+    let long = format!(
+        "<a><row><x>{}</x><y>{}</y></row><row><title>丙</title></row></a>",
+        "x".repeat(50),
+        "y".repeat(50)
+    );
+    for size in [1, 7, 1000] {
+        let frames: Vec<&[u8]> = long.as_bytes().chunks(size).collect();
+        let told = super::told(XML, limits, &frames);
+        assert_eq!(rejected(&told), [(1, 1, None, RejectCode::RecordTooLong)]);
+        assert_eq!(titles(&told), ["丙"]);
+    }
+}
+
+#[test]
+fn what_is_no_document_is_refused() {
+    for text in [
+        "<a><row><title>x</title></row>",
+        "<a><row><title>x</title></row></a",
+        "<a></a><a></a>",
+        "<a></b>",
+        "<a><b></a></b>",
+        "</a>",
+        "<a x=1></a>",
+        "<a x='1' x='2'></a>",
+        "<a>&amp</a>",
+        "<a></a>x",
+        "x<a></a>",
+        "<a><?xml version='1.0'?></a>",
+        "<a><![CDATA[</a>",
+        "<a><!-- </a>",
+        "<>",
+        "没有数据",
+    ] {
+        assert_eq!(read(XML, text).ended, expected(1, "well-formed XML"), "{text}");
+    }
+}
+
+#[test]
+fn there_are_no_document_types_and_no_entities_but_the_five() {
+    let bomb = "<!DOCTYPE a [<!ENTITY b \"bbbbbbbb\"><!ENTITY c \"&b;&b;&b;&b;\"><!ENTITY d \"&c;&c;&c;&c;\">]><a><row><title>&d;</title></row></a>";
+    let external = "<?xml version='1.0'?>\n<!DOCTYPE a SYSTEM \"file:///etc/passwd\"><a/>";
+    assert_eq!(read(XML, bomb).ended, expected(1, "XML without a document type"));
+    assert_eq!(read(XML, external).ended, expected(2, "XML without a document type"));
+    let outside = read(XML, "<a>\n&b;</a>").ended;
+    assert_eq!(outside, expected(2, "XML without entities of its own"));
+}
+
+#[test]
+fn a_declaration_that_lies_is_refused() {
+    let lies = |encoding, named: &str, found| {
+        let text = format!("<?xml version=\"1.0\" encoding=\"{named}\"?><a><row title='x'/></a>");
+        let by = "XML declaration";
+        let declared = Encoding::name(encoding);
+        let told = told(Layout { encoding, ..XML }, limits(), &[text.as_bytes()]);
+        assert_eq!(
+            told.ended,
+            Err(Unreadable::WrongCharset { declared, found, by }),
+            "{named}"
+        );
+    };
+    lies(Encoding::Utf8, "GBK", "gb18030");
+    lies(Encoding::Gb18030, "utf-8", "utf-8");
+    lies(Encoding::Utf8, "UTF-16", "another charset");
+}
+
+#[test]
+fn elements_beyond_all_depth_are_refused() {
+    let deep = "<a>".repeat(200_000);
+    assert_eq!(read(XML, &deep).ended, Err(Unreadable::TooDeep { line: 1 }));
+}
+
+#[test]
+fn a_tag_without_end_is_given_up() {
+    let limits = DecodeLimits {
+        record_bytes_max: 40,
+        ..limits()
+    };
+    for start in ["<a ", "<a b='", "<!-- ", "<?p ", "<a>&"] {
+        let endless = format!("{start}{}", "x".repeat(1000));
+        let frames: Vec<&[u8]> = endless.as_bytes().chunks(10).collect();
+        let told = told(XML, limits, &frames);
+        assert_eq!(told.ended, Err(Unreadable::RecordTooLong { line: 1 }), "{start}");
+    }
+    let endless = format!("<a><row><title>{}", "x".repeat(1000));
+    let frames: Vec<&[u8]> = endless.as_bytes().chunks(10).collect();
+    let told = told(XML, limits, &frames);
+    assert_eq!(told.ended, Err(Unreadable::RecordTooLong { line: 1 }));
+}
+
+const INNER: &str = "<list><row><title>甲</title></row><row><title>乙</title><sl>2</sl></row></list>";
+
+#[test]
+fn a_document_inside_an_element_is_read_in_every_packing() {
+    let gbk = format!("<?xml version=\"1.0\" encoding=\"GBK\"?>{INNER}");
+    let gbk = encoding_rs::GB18030.encode(&gbk).0.into_owned();
+    let lines = |bytes: &[u8]| {
+        let text = STANDARD.encode(bytes);
+        let lines: Vec<&str> = text
+            .as_bytes()
+            .chunks(76)
+            .map(|line| std::str::from_utf8(line).unwrap())
+            .collect();
+        lines.join("\r\n")
+    };
+    let contents = [
+        format!("<![CDATA[{INNER}]]>"),
+        INNER.replace('&', "&amp;").replace('<', "&lt;"),
+        STANDARD.encode(INNER),
+        lines(&zlib(INNER.as_bytes())),
+        lines(&gzip(INNER.as_bytes())),
+        lines(&zlib(&gbk)),
+        STANDARD.encode(&gbk),
+    ];
+    let layout = layout(None, Some("content"), None);
+    for content in contents {
+        let text = format!(
+            "<tiripPackage><row-count>2</row-count>\n<subPackage><Content>\n{content}\n</Content></subPackage></tiripPackage>"
+        );
+        for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
+            let (left, right) = text.as_bytes().split_at(at);
+            let told = told(layout.clone(), limits(), &[left, right]);
+            assert_eq!(told.ended, Ok(()), "{content} {at}");
+            assert_eq!(titles(&told), ["甲", "乙"], "{content} {at}");
+        }
+    }
+}
+
+#[test]
+fn packed_content_that_cannot_be_read_is_refused() {
+    let layout = layout(None, Some("content"), None);
+    let packed = |content: &str| read(layout.clone(), &format!("<a><content>{content}</content></a>")).ended;
+    assert_eq!(packed("!!!!"), expected(1, "XML or Base64 in its element"));
+    assert_eq!(packed("QUJ"), expected(1, "XML or Base64 in its element"));
+    assert_eq!(packed(&STANDARD.encode("<a>")), expected(1, "well-formed XML"));
+    assert_eq!(packed(&STANDARD.encode("abc")), expected(1, "well-formed XML"));
+    let whole = zlib(INNER.as_bytes());
+    for len in 2..whole.len() {
+        let cut = packed(&STANDARD.encode(&whole[..len]));
+        assert_eq!(cut, Err(Unreadable::Compressed(InflateFault::Incomplete)), "{len}");
+    }
+    let mut damaged = whole.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    assert_eq!(
+        packed(&STANDARD.encode(&damaged)),
+        Err(Unreadable::Compressed(InflateFault::Damaged))
+    );
+    assert_eq!(packed(" "), Ok(()));
+}
+
+#[test]
+fn packed_content_that_unpacks_too_far_is_refused() {
+    let bomb = STANDARD.encode(zlib(&vec![b' '; 8 << 20]));
+    let text = format!("<a><content>{bomb}</content></a>");
+    let layout = layout(None, Some("content"), None);
+    let dense = read(layout.clone(), &text).ended;
+    assert_eq!(dense, Err(Unreadable::Compressed(InflateFault::TooDense)));
+    let limits = DecodeLimits {
+        unpacked_bytes_max: 1000,
+        ..limits()
+    };
+    let large = told(layout, limits, &[text.as_bytes()]).ended;
+    assert_eq!(
+        large,
+        Err(Unreadable::Compressed(InflateFault::TooLarge { limit: 1000 }))
+    );
+}
+
+#[test]
+fn a_long_section_is_read_piece_by_piece() {
+    let note = "x".repeat(300_000);
+    let inner = format!("<l><row><title>甲</title><secret>{note}]]</secret></row><row><title>乙</title></row></l>");
+    let text = format!("<a><content><![CDATA[{inner}]]></content></a>");
+    let layout = layout(None, Some("content"), None);
+    for size in [1000, 65_536, 1 << 20] {
+        let frames: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
+        let told = told(layout.clone(), limits(), &frames);
+        assert_eq!(told.ended, Ok(()));
+        assert_eq!(titles(&told), ["甲", "乙"], "{size}");
+    }
+}

@@ -1,0 +1,100 @@
+//! XML → the record elements in it.
+//!
+//! Takes UTF-8 text cut between any two characters; gives each record element's fields to the judge, bare, in the envelopes of the agencies,
+//! or inside an element whose text is another document (plain, escaped, in CDATA, or Base64, perhaps of zlib or gzip). Holds one tag and one
+//! record, never the document. Refuses a document type (so there are no entities but the five), a declaration that names another charset,
+//! elements nested deeper than 32, tags that do not match, a count that does not hold, content that unpacks too far, and a document that
+//! does not end.
+
+mod fields;
+mod packed;
+mod reading;
+mod seam;
+mod walker;
+
+use self::fields::Fields;
+use self::packed::Packed;
+use self::reading::Reading;
+use self::walker::{Node, Walker};
+use super::form::TextForm;
+use super::header::Names;
+use super::judge::Judge;
+use super::{DecodeLimits, Unreadable};
+use crate::layout::{self, Encoding};
+
+/// The reader of one document.
+pub(crate) struct Xml {
+    outer: Walker,
+    content: Content,
+}
+
+/// What the nodes of the document are given to.
+struct Content {
+    reading: Reading,
+    /// The element whose text is another document.
+    packed_name: Option<std::sync::Arc<str>>,
+    packed: Option<Box<Packed>>,
+    encoding: Encoding,
+    limits: DecodeLimits,
+}
+
+impl Xml {
+    pub(crate) fn new(names: Names, shape: &layout::Xml, encoding: Encoding, limits: DecodeLimits) -> Self {
+        Self {
+            outer: Walker::new(Some(encoding), limits),
+            content: Content {
+                reading: Reading::new(Fields::new(names, limits), shape),
+                packed_name: shape.packed.clone(),
+                packed: None,
+                encoding,
+                limits,
+            },
+        }
+    }
+}
+
+impl TextForm for Xml {
+    fn text(&mut self, text: &str, judge: &mut Judge) -> Result<(), Unreadable> {
+        let Self { outer, content } = self;
+        outer.push(text, &mut |node| content.node(&node, judge))
+    }
+
+    fn finish(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
+        self.outer.finish()?;
+        self.content.reading.check_count(self.outer.line(), judge)
+    }
+
+    fn unknown_headers(&self) -> &[String] {
+        self.content.reading.unknown_headers()
+    }
+}
+
+impl Content {
+    fn node(&mut self, node: &Node<'_>, judge: &mut Judge) -> Result<(), Unreadable> {
+        if let Some(packed) = &mut self.packed {
+            match node {
+                Node::Text(text) => packed.text(text, &mut self.reading, judge)?,
+                Node::Close { depth, .. } if *depth == packed.depth => {
+                    packed.finish(&mut self.reading, judge)?;
+                    self.packed = None;
+                }
+                // Elements between the packed text: not looked at.
+                Node::Open { .. } | Node::Close { .. } | Node::Reference(_) => {}
+            }
+            return Ok(());
+        }
+        if let (
+            Node::Open {
+                element, depth, line, ..
+            },
+            Some(name),
+        ) = (node, &self.packed_name)
+            && !self.reading.in_record()
+            && element.eq_ignore_ascii_case(name)
+        {
+            self.packed = Some(Box::new(Packed::new(*depth, *line, self.encoding, self.limits)));
+            return Ok(());
+        }
+        self.reading.node(node, judge)
+    }
+}

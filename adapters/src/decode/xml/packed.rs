@@ -1,0 +1,196 @@
+//! A document inside an element of another: text, or Base64, perhaps of zlib or gzip.
+//!
+//! Takes the element's text as it comes; gives the nodes of the document inside. Holds a few bytes and the window of zlib. Refuses what
+//! is neither, and content that unpacks beyond what a body may have or far beyond its own size.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::reading::Reading;
+use super::walker::Walker;
+use crate::decode::judge::Judge;
+use crate::decode::{DecodeLimits, Unreadable};
+use crate::inflate::{Coding, Inflater};
+use crate::layout::{Encoding, prolog_encoding};
+use crate::transcode::{Piece, Transcoder};
+
+/// The inner document at hand.
+pub(super) struct Packed {
+    /// Depth of the element around it.
+    pub(super) depth: usize,
+    line: u64,
+    form: Form,
+    /// Characters of Base64 that do not make bytes yet.
+    letters: Vec<u8>,
+    bytes: Bytes,
+    document: Document,
+    limits: DecodeLimits,
+}
+
+enum Form {
+    /// Only blanks so far.
+    Unknown,
+    Text,
+    Base64,
+}
+
+enum Bytes {
+    /// The first two tell what they are.
+    Unknown(Vec<u8>),
+    Plain,
+    Packed(Box<Inflater>),
+}
+
+/// The inner document's bytes or text.
+struct Document {
+    /// The first bytes, until the declaration is whole.
+    head: Vec<u8>,
+    /// The charset unless the declaration names another.
+    encoding: Encoding,
+    transcoder: Option<Transcoder>,
+    walker: Walker,
+}
+
+impl Packed {
+    pub(super) fn new(depth: usize, line: u64, encoding: Encoding, limits: DecodeLimits) -> Self {
+        Self {
+            depth,
+            line,
+            form: Form::Unknown,
+            letters: Vec::new(),
+            bytes: Bytes::Unknown(Vec::new()),
+            document: Document {
+                head: Vec::new(),
+                encoding,
+                transcoder: None,
+                walker: Walker::new(None, limits),
+            },
+            limits,
+        }
+    }
+
+    pub(super) fn text(&mut self, text: &str, reading: &mut Reading, judge: &mut Judge) -> Result<(), Unreadable> {
+        if matches!(self.form, Form::Unknown) {
+            self.form = match text.trim_start().chars().next() {
+                None => return Ok(()),
+                Some('<') => Form::Text,
+                Some(_) => Form::Base64,
+            };
+        }
+        match self.form {
+            Form::Unknown => Ok(()),
+            Form::Text => {
+                let text = if self.document.walker.is_fresh() {
+                    text.trim_start()
+                } else {
+                    text
+                };
+                self.document.walker.push(text, &mut |node| reading.node(&node, judge))
+            }
+            Form::Base64 => {
+                let letters = text.bytes().filter(|byte| !byte.is_ascii_whitespace());
+                self.letters.extend(letters);
+                let whole = self.letters.len() / 4 * 4;
+                self.decode(whole, reading, judge)
+            }
+        }
+    }
+
+    /// The element ends.
+    pub(super) fn finish(&mut self, reading: &mut Reading, judge: &mut Judge) -> Result<(), Unreadable> {
+        match self.form {
+            Form::Unknown => return Ok(()),
+            Form::Text => {}
+            Form::Base64 => {
+                self.decode(self.letters.len(), reading, judge)?;
+                if let Bytes::Unknown(first) = &mut self.bytes {
+                    let first = std::mem::take(first);
+                    self.bytes = Bytes::Plain;
+                    self.bytes(&first, reading, judge)?;
+                }
+                if let Bytes::Packed(inflater) = &mut self.bytes {
+                    inflater.finish().map_err(Unreadable::Compressed)?;
+                }
+                self.document.bytes(&[], true, reading, judge)?;
+            }
+        }
+        self.document.walker.finish()
+    }
+
+    fn decode(&mut self, letters: usize, reading: &mut Reading, judge: &mut Judge) -> Result<(), Unreadable> {
+        let rest = self.letters.split_off(letters);
+        let letters = std::mem::replace(&mut self.letters, rest);
+        let bytes = STANDARD.decode(&letters).map_err(|_| Unreadable::NotThisFormat {
+            line: self.line,
+            expected: "XML or Base64 in its element",
+        })?;
+        self.bytes(&bytes, reading, judge)
+    }
+
+    fn bytes(&mut self, bytes: &[u8], reading: &mut Reading, judge: &mut Judge) -> Result<(), Unreadable> {
+        if let Bytes::Unknown(first) = &mut self.bytes {
+            first.extend_from_slice(bytes);
+            let coding = match first.as_slice() {
+                [] | [_] => return Ok(()),
+                [0x1f, 0x8b, ..] => Some(Coding::Gzip),
+                // RFC 1950 section 2.2: deflate, and a header that is a multiple of 31.
+                [0x78, flags, ..] if (0x7800 + u16::from(*flags)) % 31 == 0 => Some(Coding::Zlib),
+                _ => None,
+            };
+            let first = std::mem::take(first);
+            self.bytes = match coding {
+                None => Bytes::Plain,
+                Some(coding) => {
+                    let inflater = Inflater::new(coding, self.limits.unpacked_bytes_max);
+                    Bytes::Packed(Box::new(inflater.map_err(Unreadable::Compressed)?))
+                }
+            };
+            return self.bytes(&first, reading, judge);
+        }
+        match &mut self.bytes {
+            Bytes::Unknown(_) => Ok(()),
+            Bytes::Plain => self.document.bytes(bytes, false, reading, judge),
+            Bytes::Packed(inflater) => {
+                inflater.put(bytes);
+                while let Some(plain) = inflater.next().map_err(Unreadable::Compressed)? {
+                    self.document.bytes(plain, false, reading, judge)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Document {
+    fn bytes(&mut self, bytes: &[u8], last: bool, reading: &mut Reading, judge: &mut Judge) -> Result<(), Unreadable> {
+        if self.transcoder.is_none() {
+            self.head.extend_from_slice(bytes);
+            if self.head.len() < HEAD_BYTES && !last {
+                return Ok(());
+            }
+            let encoding = prolog_encoding(&self.head).unwrap_or(self.encoding);
+            self.transcoder = Some(Transcoder::new(encoding));
+            let head = std::mem::take(&mut self.head);
+            return self.transcode(&head, last, reading, judge);
+        }
+        self.transcode(bytes, last, reading, judge)
+    }
+
+    fn transcode(
+        &mut self,
+        bytes: &[u8],
+        last: bool,
+        reading: &mut Reading,
+        judge: &mut Judge,
+    ) -> Result<(), Unreadable> {
+        let Self { transcoder, walker, .. } = self;
+        let Some(transcoder) = transcoder else { return Ok(()) };
+        transcoder.push(bytes, last, &mut |piece| match piece {
+            Piece::Text(text) => walker.push(text, &mut |node| reading.node(&node, judge)),
+            Piece::Undecodable(at) => Err(at.into()),
+        })
+    }
+}
+
+/// Bytes in which a declaration ends.
+const HEAD_BYTES: usize = 256;

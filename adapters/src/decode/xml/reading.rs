@@ -1,0 +1,139 @@
+//! Which elements are records.
+
+use std::sync::Arc;
+
+use super::fields::Fields;
+use super::walker::Node;
+use crate::decode::judge::Judge;
+use crate::decode::{TrailerFault, Unreadable};
+use crate::layout;
+use crate::reject::RejectCode;
+
+/// Where in the document the reader is, and the record at hand.
+pub(super) struct Reading {
+    fields: Fields,
+    /// The name of record elements; none for the usual ones.
+    record: Option<Arc<str>>,
+    /// Depth of the record element that is open.
+    at: Option<usize>,
+    /// The element that says how many records there are, and what it says.
+    count: Option<Arc<str>>,
+    stated: Option<String>,
+    counting: Option<usize>,
+}
+
+impl Reading {
+    pub(super) fn new(fields: Fields, shape: &layout::Xml) -> Self {
+        Self {
+            fields,
+            record: shape.record.clone(),
+            at: None,
+            count: shape.count.clone(),
+            stated: None,
+            counting: None,
+        }
+    }
+
+    pub(super) fn unknown_headers(&self) -> &[String] {
+        self.fields.unknown_headers()
+    }
+
+    pub(super) fn in_record(&self) -> bool {
+        self.at.is_some()
+    }
+
+    pub(super) fn node(&mut self, node: &Node<'_>, judge: &mut Judge) -> Result<(), Unreadable> {
+        match (node, self.at) {
+            (
+                Node::Open {
+                    element, attributes, ..
+                },
+                Some(_),
+            ) => {
+                let attribute = |name: &str| {
+                    let found = attributes.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+                    found.map(|(_, value)| value.as_ref())
+                };
+                self.fields.open(element, attribute("name"), attribute("value"));
+            }
+            (
+                Node::Open {
+                    element,
+                    attributes,
+                    depth,
+                    line,
+                },
+                None,
+            ) if self.is_record(element) => {
+                self.at = Some(*depth);
+                self.fields.begin(*line);
+                for (name, value) in attributes {
+                    self.fields.attribute(name, value);
+                }
+            }
+            (Node::Open { element, depth, .. }, None) => {
+                if self
+                    .count
+                    .as_ref()
+                    .is_some_and(|count| element.eq_ignore_ascii_case(count))
+                {
+                    self.counting = Some(*depth);
+                    self.stated = Some(String::new());
+                }
+            }
+            (Node::Text(text), Some(_)) => self.fields.text(text)?,
+            (Node::Text(text), None) => {
+                if let (Some(_), Some(stated)) = (self.counting, &mut self.stated)
+                    && stated.len() < COUNT_BYTES_MAX
+                {
+                    stated.push_str(text);
+                }
+            }
+            (Node::Reference(_), Some(_)) => self.fields.spoil(RejectCode::MalformedXml),
+            (Node::Reference(line), None) => {
+                return Err(Unreadable::NotThisFormat {
+                    line: *line,
+                    expected: "XML without entities of its own",
+                });
+            }
+            (Node::Close { depth }, Some(at)) if *depth == at => {
+                self.at = None;
+                self.fields.end(judge);
+            }
+            (Node::Close { .. }, Some(_)) => self.fields.close(),
+            (Node::Close { depth }, None) => {
+                if self.counting == Some(*depth) {
+                    self.counting = None;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_count(&self, line: u64, judge: &Judge) -> Result<(), Unreadable> {
+        if self.count.is_none() {
+            return Ok(());
+        }
+        let found = judge.counts().rows;
+        let why = match self.stated.as_deref().map(|stated| stated.trim().parse::<u64>()) {
+            Some(Ok(stated)) if stated == found => return Ok(()),
+            Some(Ok(stated)) => TrailerFault::Rows { stated, found },
+            Some(Err(_)) => TrailerFault::NoCount,
+            None => TrailerFault::Absent,
+        };
+        Err(Unreadable::WrongTrailer { line, why })
+    }
+
+    fn is_record(&self, element: &str) -> bool {
+        match &self.record {
+            Some(name) => element.eq_ignore_ascii_case(name),
+            None => USUAL.iter().any(|usual| element.eq_ignore_ascii_case(usual)),
+        }
+    }
+}
+
+/// Under these names agencies send their records.
+const USUAL: [&str; 4] = ["record", "row", "item", "rec"];
+
+/// More text than any number of records has.
+const COUNT_BYTES_MAX: usize = 64;

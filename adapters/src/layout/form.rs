@@ -1,0 +1,341 @@
+//! The forms of a feed that need to be described: delimiters, byte positions, envelopes, sheets.
+//!
+//! Takes what a deployment configured; gives plain descriptions that the decoders follow. Refuses, as [`LayoutFault`], byte positions that
+//! overlap or hold nothing, a trailer without a mark, and columns without a name.
+
+use std::sync::Arc;
+
+/// What stands between two fields of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Delimiter {
+    /// `,`
+    Comma,
+    /// Horizontal tab.
+    Tab,
+    /// `|`
+    Pipe,
+    /// `^`
+    Caret,
+    /// `|!|`
+    PipeBang,
+    /// `@#`
+    AtHash,
+    /// The escape character, 0x1B.
+    Escape,
+}
+
+impl Delimiter {
+    /// All of them; where two could be meant, the longer comes first.
+    pub const ALL: [Self; 7] = [
+        Self::PipeBang,
+        Self::AtHash,
+        Self::Escape,
+        Self::Caret,
+        Self::Pipe,
+        Self::Tab,
+        Self::Comma,
+    ];
+
+    /// The characters themselves.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Comma => ",",
+            Self::Tab => "\t",
+            Self::Pipe => "|",
+            Self::Caret => "^",
+            Self::PipeBang => "|!|",
+            Self::AtHash => "@#",
+            Self::Escape => "\u{1b}",
+        }
+    }
+
+    /// A word for it: `comma`, `tab`, `pipe`, `caret`, `pipe-bang`, `at-hash`, `esc`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Comma => "comma",
+            Self::Tab => "tab",
+            Self::Pipe => "pipe",
+            Self::Caret => "caret",
+            Self::PipeBang => "pipe-bang",
+            Self::AtHash => "at-hash",
+            Self::Escape => "esc",
+        }
+    }
+
+    /// The delimiter of these characters or this word; `\t` and `\x1b` may be written out.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = match text {
+            "\\t" => "tab",
+            "\\x1b" | "\\x1B" | "0x1B" | "0x1b" => "esc",
+            other => other,
+        };
+        Self::ALL
+            .into_iter()
+            .find(|delimiter| delimiter.text() == text || delimiter.word().eq_ignore_ascii_case(text))
+    }
+}
+
+/// Lines of fields.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Delimited {
+    /// What stands between two fields.
+    pub delimiter: Delimiter,
+    /// Whether a field that begins with `"` is quoted (RFC 4180); otherwise `"` is a character like any other. Only delimiters of one
+    /// character know quotes.
+    pub quotes: bool,
+    /// Lines above the header row that hold a title.
+    pub title_rows: u32,
+    /// The names of the columns, in order, of a file without a header row.
+    pub columns: Option<Arc<[String]>>,
+    /// The last line, which says what the file holds.
+    pub trailer: Option<Arc<Trailer<usize>>>,
+}
+
+impl Delimited {
+    /// Quoting where a field needs it, a header row first, no trailer.
+    pub const fn new(delimiter: Delimiter) -> Self {
+        Self {
+            delimiter,
+            quotes: true,
+            title_rows: 0,
+            columns: None,
+            trailer: None,
+        }
+    }
+
+    /// The same without a header row: the columns are these.
+    pub fn with_columns(self, columns: Vec<String>) -> Result<Self, LayoutFault> {
+        if columns.is_empty() {
+            return Err(LayoutFault::NoColumn);
+        }
+        Ok(Self {
+            columns: Some(columns.into()),
+            ..self
+        })
+    }
+
+    /// The same with a last line that says what the file holds.
+    pub fn with_trailer(self, trailer: Trailer<usize>) -> Result<Self, LayoutFault> {
+        trailer.check()?;
+        Ok(Self {
+            trailer: Some(Arc::new(trailer)),
+            ..self
+        })
+    }
+}
+
+/// The last line of a file, which says how many records it holds. A file whose trailer is absent, is not the last line or says otherwise is
+/// refused as a whole. `P` is how a place in that line is named: the number of a field from 0, or bytes of the line.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Trailer<P> {
+    /// How the line is known: its whole first field, or, where fields have byte positions, its first characters.
+    pub mark: String,
+    /// Where the number of records stands.
+    pub count: P,
+    /// Sums over columns.
+    pub sums: Vec<Total<P>>,
+}
+
+/// The sum of one column over all records of the file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Total<P> {
+    /// The column's name as in the header row, or as stated.
+    pub column: String,
+    /// Where its sum stands.
+    pub at: P,
+}
+
+impl<P> Trailer<P> {
+    fn check(&self) -> Result<(), LayoutFault> {
+        if self.mark.is_empty() {
+            Err(LayoutFault::NoMark)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A run of bytes in a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span {
+    /// The first byte, from 0.
+    pub start: usize,
+    /// How many bytes, at least 1.
+    pub width: usize,
+}
+
+impl Span {
+    /// The byte after the last.
+    pub fn end(self) -> usize {
+        self.start.saturating_add(self.width)
+    }
+}
+
+/// Lines of fields at byte positions. Bytes are those of the file as it is encoded, so a Chinese character of GB18030 has two or four.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Fixed {
+    columns: Vec<FixedColumn>,
+    trailer: Option<Trailer<Span>>,
+    /// Lines above the first record, not read.
+    pub title_rows: u32,
+    /// Whether a line may end early because blanks at its end were cut; otherwise a short line is a reject.
+    pub cut_blanks: bool,
+}
+
+/// One field of a line.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FixedColumn {
+    /// Its name, read as a header would be.
+    pub name: String,
+    /// Its bytes.
+    pub span: Span,
+}
+
+impl Fixed {
+    /// Fields at these positions, in any order.
+    pub fn new(mut columns: Vec<FixedColumn>) -> Result<Self, LayoutFault> {
+        columns.sort_by_key(|column| column.span);
+        if columns.is_empty() {
+            return Err(LayoutFault::NoColumn);
+        }
+        if let Some(column) = columns.iter().find(|column| column.span.width == 0) {
+            return Err(LayoutFault::NoWidth(column.name.clone()));
+        }
+        let overlap = columns
+            .iter()
+            .zip(columns.iter().skip(1))
+            .find(|(left, right)| left.span.end() > right.span.start);
+        if let Some((left, right)) = overlap {
+            return Err(LayoutFault::Overlap(left.name.clone(), right.name.clone()));
+        }
+        if columns.last().is_some_and(|column| column.span.end() > LINE_BYTES_MAX) {
+            return Err(LayoutFault::TooWide);
+        }
+        Ok(Self {
+            columns,
+            trailer: None,
+            title_rows: 0,
+            cut_blanks: false,
+        })
+    }
+
+    /// The same with a last line that says what the file holds.
+    pub fn with_trailer(self, trailer: Trailer<Span>) -> Result<Self, LayoutFault> {
+        trailer.check()?;
+        Ok(Self {
+            trailer: Some(trailer),
+            ..self
+        })
+    }
+
+    /// The fields in the order of their positions.
+    pub fn columns(&self) -> &[FixedColumn] {
+        &self.columns
+    }
+
+    /// The last line.
+    pub fn trailer(&self) -> Option<&Trailer<Span>> {
+        self.trailer.as_ref()
+    }
+
+    /// Bytes of a whole line.
+    pub fn width(&self) -> usize {
+        self.columns.last().map_or(0, |column| column.span.end())
+    }
+}
+
+/// Where the records of a JSON document are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Envelope {
+    /// Names of the members that lead to the array of records; `None`: the document itself is the array or the one record, or the array
+    /// is the first one under a usual name (`data`, `rows`, `list`, `records`, `DataList`, `resultData` …).
+    pub records: Option<Arc<[String]>>,
+    /// A member beside or above the array that says how many records it holds; checked when it is named here.
+    pub count: Option<Arc<str>>,
+}
+
+impl Envelope {
+    /// Records wherever they usually are, no count.
+    pub const fn new() -> Self {
+        Self {
+            records: None,
+            count: None,
+        }
+    }
+}
+
+/// Where the records of an XML document are. Names are local names, without a prefix, in any case.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Xml {
+    /// The element that is one record; `None`: one of the usual names (`record`, `row`, `item`, `rec`).
+    pub record: Option<Arc<str>>,
+    /// The element whose text is another document: plain, escaped or in CDATA, or Base64, perhaps of zlib or gzip; `None`: there is none.
+    pub packed: Option<Arc<str>>,
+    /// The element that says how many records there are; checked when it is named here.
+    pub count: Option<Arc<str>>,
+}
+
+impl Xml {
+    /// Record elements of a usual name, nothing packed, no count.
+    pub const fn new() -> Self {
+        Self {
+            record: None,
+            packed: None,
+            count: None,
+        }
+    }
+}
+
+/// Where the records of a workbook are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Sheet {
+    /// The sheet's name; `None`: the first.
+    pub sheet: Option<Arc<str>>,
+    /// Rows above the header rows that hold a title.
+    pub title_rows: u32,
+    /// 1, or 2 where the names stand twice, e.g. in English over Chinese; 0 with stated columns.
+    pub header_rows: u32,
+    /// The names of the columns, in order, of a sheet without a header row.
+    pub columns: Option<Arc<[String]>>,
+}
+
+impl Sheet {
+    /// The first sheet, its first row the header row.
+    pub const fn new() -> Self {
+        Self {
+            sheet: None,
+            title_rows: 0,
+            header_rows: 1,
+            columns: None,
+        }
+    }
+}
+
+impl Default for Sheet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Why a description of a form cannot be followed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LayoutFault {
+    /// No column at all.
+    #[error("no column is named")]
+    NoColumn,
+    /// A field of no bytes.
+    #[error("column `{0}` has no width")]
+    NoWidth(String),
+    /// Two fields share bytes.
+    #[error("columns `{0}` and `{1}` overlap")]
+    Overlap(String, String),
+    /// A line longer than a record may be.
+    #[error("the columns end beyond byte {LINE_BYTES_MAX}")]
+    TooWide,
+    /// Nothing would tell the trailer from a record.
+    #[error("the trailer has no mark")]
+    NoMark,
+}
+
+/// A wider line is longer than a record may be anyway.
+const LINE_BYTES_MAX: usize = 64 << 10;

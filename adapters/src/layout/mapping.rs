@@ -1,0 +1,125 @@
+//! What one sender calls things: its headers and its codes, beside those of the catalogue.
+//!
+//! Takes what a deployment has configured for one sender and record type; gives a [`Mapping`] that the decoder asks before the catalogue.
+//! Refuses, all at once, names and codes that the catalogue does not have and what is said twice.
+
+use std::collections::BTreeMap;
+
+use crate::catalogue::{FieldType, RecordType};
+use crate::decode::fold_header;
+use crate::value::trimmed;
+
+/// Headers and codes of one sender. Headers are compared as those of the catalogue are (case, blanks and a leading `*` do not count), codes
+/// exactly, apart from blanks around them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Mapping {
+    /// Folded header → field; `None` for a column that is not to be read although the catalogue knows its name.
+    headers: BTreeMap<String, Option<&'static str>>,
+    /// Field → value as sent → value as the catalogue has it.
+    codes: BTreeMap<&'static str, BTreeMap<String, String>>,
+}
+
+impl Mapping {
+    /// A mapping for `record` out of (header as sent, field) and (field, value as sent, value as in the catalogue). The field `-` means that
+    /// the column is not to be read.
+    pub fn new<'a>(
+        record: &'static RecordType,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+        codes: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>,
+    ) -> Result<Self, Vec<MappingFault>> {
+        let mut mapping = Self::default();
+        let mut faults = Vec::new();
+        for (header, field) in headers {
+            faults.extend(mapping.add_header(record, header, field).err());
+        }
+        for (field, sent, code) in codes {
+            faults.extend(mapping.add_code(record, field, sent, code).err());
+        }
+        if faults.is_empty() { Ok(mapping) } else { Err(faults) }
+    }
+
+    fn add_header(&mut self, record: &'static RecordType, header: &str, field: &str) -> Result<(), MappingFault> {
+        let name = match field {
+            "-" => None,
+            _ => Some(named(record, field)?),
+        };
+        let folded = fold_header(header);
+        if folded.is_empty() || self.headers.insert(folded, name).is_some() {
+            return Err(MappingFault::HeaderTwice(header.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn add_code(
+        &mut self,
+        record: &'static RecordType,
+        field: &str,
+        sent: &str,
+        code: &str,
+    ) -> Result<(), MappingFault> {
+        let name = named(record, field)?;
+        if let Some(FieldType::Code(table)) = record.field(name).map(|field| field.kind)
+            && table.canonical(code).is_none()
+        {
+            return Err(MappingFault::UnknownCode(name, code.to_owned()));
+        }
+        let sent = trimmed(sent);
+        let earlier = self
+            .codes
+            .entry(name)
+            .or_default()
+            .insert(sent.to_owned(), code.to_owned());
+        match earlier {
+            Some(_) => Err(MappingFault::CodeTwice(name, sent.to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// What a folded header stands for with this sender.
+    pub(crate) fn header(&self, folded: &str) -> Header {
+        match self.headers.get(folded) {
+            Some(Some(field)) => Header::Field(field),
+            Some(None) => Header::Unread,
+            None => Header::Unmapped,
+        }
+    }
+
+    /// What the values of a field stand for.
+    pub(crate) fn codes(&self, field: &str) -> Option<&BTreeMap<String, String>> {
+        self.codes.get(field)
+    }
+}
+
+/// What a header stands for with one sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Header {
+    Field(&'static str),
+    /// A column that is not to be read.
+    Unread,
+    /// The sender has no name of its own for it.
+    Unmapped,
+}
+
+fn named(record: &'static RecordType, field: &str) -> Result<&'static str, MappingFault> {
+    record
+        .field(field)
+        .map(|field| field.name)
+        .ok_or_else(|| MappingFault::UnknownField(field.to_owned()))
+}
+
+/// What is wrong with a mapping.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MappingFault {
+    /// The record type has no such field.
+    #[error("there is no field `{0}`")]
+    UnknownField(String),
+    /// A header is mapped twice, or is empty.
+    #[error("the header `{0}` is empty or mapped twice")]
+    HeaderTwice(String),
+    /// A value of a field is mapped twice.
+    #[error("the value `{1}` of field `{0}` is mapped twice")]
+    CodeTwice(&'static str, String),
+    /// The field's table has no such code.
+    #[error("the table of field `{0}` has no code `{1}`")]
+    UnknownCode(&'static str, String),
+}

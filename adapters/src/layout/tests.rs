@@ -1,0 +1,174 @@
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeSet;
+
+use super::{
+    Delimited, Delimiter, Encoding, Fixed, FixedColumn, Format, Layout, LayoutFault, Mapping, MappingFault, Span,
+    Trailer,
+};
+use crate::catalogue::record_type;
+
+const BOTH: [Encoding; 2] = [Encoding::Utf8, Encoding::Gb18030];
+
+fn column(name: &str, start: usize, width: usize) -> FixedColumn {
+    FixedColumn {
+        name: name.to_owned(),
+        span: Span { start, width },
+    }
+}
+
+fn formats() -> Vec<Format> {
+    let lines = |delimiter| Format::Delimited(Delimited::new(delimiter));
+    let mut all: Vec<Format> = Delimiter::ALL.into_iter().map(lines).collect();
+    all.extend([Format::Ndjson, Format::JSON, Format::XML]);
+    all.push(Format::Delimited(Delimited {
+        quotes: false,
+        ..Delimited::new(Delimiter::Comma)
+    }));
+    all
+}
+
+#[test]
+fn a_content_type_survives_the_round_trip() {
+    for encoding in BOTH {
+        for format in formats() {
+            let layout = Layout::new(format, encoding);
+            assert_eq!(Layout::from_content_type(&layout.content_type()), Some(layout));
+        }
+    }
+}
+
+#[test]
+fn labels_are_a_closed_set_of_short_words() {
+    let mut labels = BTreeSet::new();
+    for encoding in BOTH {
+        for format in formats() {
+            labels.insert(Layout::new(format, encoding).label());
+        }
+        let fixed = Fixed::new(vec![column("xm", 0, 4)]).unwrap();
+        labels.insert(Layout::new(Format::Fixed(fixed.into()), encoding).label());
+    }
+    assert_eq!(labels.len(), 22);
+    assert!(labels.iter().all(|label| label.len() <= 20 && label.is_ascii()));
+}
+
+#[test]
+fn gbk_is_read_as_gb18030_and_no_charset_means_utf8() {
+    let gbk = Layout::from_content_type("Text/CSV; Charset=\"GBK\"").unwrap();
+    assert_eq!(gbk.encoding, Encoding::Gb18030);
+    let plain = Layout::from_content_type("application/x-ndjson").unwrap();
+    assert_eq!(plain.encoding, Encoding::Utf8);
+}
+
+#[test]
+fn what_is_not_decoded_here_is_no_layout() {
+    for value in [
+        "",
+        "text/plain",
+        "text/csv; charset=utf-16",
+        "text/csv; charset",
+        "text/csv; charset=\"gbk\" x",
+        "text/csv; charset=\"gbk",
+        "text/csv; delimiter=\";\"",
+        "text/csv; delimiter=\"||\"",
+        "text/csv; header=absent",
+        "application/x-ndjson; delimiter=\"|\"",
+        "application/json; quotes=none",
+        "application/xhtml+xml",
+    ] {
+        assert_eq!(Layout::from_content_type(value), None, "{value}");
+    }
+}
+
+#[test]
+fn a_file_is_recognised_by_name_and_first_bytes() {
+    let cases: [(&str, &[u8], &str); 17] = [
+        ("a.csv", b"gmsfhm,xm\n", "csv+utf8"),
+        ("a.csv", b"gmsfhm|xm\n1|\xd0\xd5\xc3\xfb\n", "pipe+gb18030"),
+        ("a.txt", "姓名\t性别\n".as_bytes(), "tsv+utf8"),
+        ("a.txt", b"a|!|b|!|c\n", "pipe-bang+utf8"),
+        ("a.txt", b"a@#b\n", "at-hash+utf8"),
+        ("a.txt", b"a^b\n", "caret+utf8"),
+        ("a.dat", b"a\x1bb\n", "esc+utf8"),
+        ("a.tsv", b"a", "tsv+utf8"),
+        ("a.ndjson", b"", "ndjson+utf8"),
+        ("feed", b"\xef\xbb\xbf {\"a\":1}", "ndjson+utf8"),
+        ("feed", b"{\"a\":\"\xd0\xd5\"}\n{\"a\":2}", "ndjson+gb18030"),
+        ("feed", b"{\"code\":0,\n\"data\":[", "json+utf8"),
+        ("a.json", b"{\"code\":0,\"data\":[]}", "json+utf8"),
+        ("feed", b"[{\"a\":1}]", "json+utf8"),
+        ("feed", b"<?xml version='1.0' encoding='GBK'?><a/>", "xml+gb18030"),
+        ("a.xml", b"<?xml version=\"1.0\"?><a>\xd0\xd5</a>", "xml+gb18030"),
+        (
+            "a.xml",
+            "<?xml version=\"1.0\" encoding=\"GBK\"?><a>姓</a>".as_bytes(),
+            "xml+utf8",
+        ),
+    ];
+    for (name, head, label) in cases {
+        assert_eq!(Layout::detect(name, head).label(), label, "{name}");
+    }
+}
+
+#[test]
+fn a_character_cut_off_by_the_end_of_the_head_is_still_utf8() {
+    let head = "姓名".as_bytes().split_last().unwrap().1;
+    assert_eq!(Layout::detect("a.csv", head).encoding, Encoding::Utf8);
+}
+
+#[test]
+fn byte_positions_that_cannot_be_followed_are_refused() {
+    let cases = [
+        (vec![], LayoutFault::NoColumn),
+        (vec![column("a", 0, 0)], LayoutFault::NoWidth("a".into())),
+        (
+            vec![column("b", 3, 4), column("a", 0, 4)],
+            LayoutFault::Overlap("a".into(), "b".into()),
+        ),
+        (vec![column("a", usize::MAX, 4)], LayoutFault::TooWide),
+    ];
+    for (columns, fault) in cases {
+        assert_eq!(Fixed::new(columns), Err(fault));
+    }
+    let trailer = Trailer {
+        mark: String::new(),
+        count: 1,
+        sums: Vec::new(),
+    };
+    let lines = Delimited::new(Delimiter::Comma);
+    assert_eq!(lines.clone().with_trailer(trailer), Err(LayoutFault::NoMark));
+    assert_eq!(lines.with_columns(Vec::new()), Err(LayoutFault::NoColumn));
+    let fixed = Fixed::new(vec![column("b", 4, 4), column("a", 0, 4)]).unwrap();
+    assert_eq!(
+        (fixed.width(), fixed.columns().first().unwrap().name.as_str()),
+        (8, "a")
+    );
+}
+
+#[test]
+fn a_mapping_names_all_its_faults_at_once() {
+    let record = record_type("public-security/resident").unwrap();
+    let headers = [
+        ("证件号", "citizen_id"),
+        (" *证件号", "name"),
+        ("x", "nonsense"),
+        ("y", "-"),
+    ];
+    let codes = [
+        ("sex", "M", "1"),
+        ("sex", " M", "2"),
+        ("sex", "W", "7"),
+        ("sexx", "W", "2"),
+    ];
+    let faults = Mapping::new(record, headers, codes).unwrap_err();
+    assert_eq!(
+        faults,
+        [
+            MappingFault::HeaderTwice(" *证件号".into()),
+            MappingFault::UnknownField("nonsense".into()),
+            MappingFault::CodeTwice("sex", "M".into()),
+            MappingFault::UnknownCode("sex", "7".into()),
+            MappingFault::UnknownField("sexx".into()),
+        ]
+    );
+}

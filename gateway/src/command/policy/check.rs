@@ -1,0 +1,81 @@
+//! `shuguan policy check`: every fault of a bundle at once.
+
+use std::path::Path;
+
+use policies::{Fault, PolicySet};
+use serde::Serialize;
+use shuguan_policies as policies;
+
+use super::super::exit::Exit;
+use super::super::output::Output;
+use super::hex;
+
+#[derive(Serialize)]
+struct CheckView {
+    good: bool,
+    bundle_hash: Option<String>,
+    partners: usize,
+    grants: usize,
+    faults: Vec<FaultView>,
+}
+
+#[derive(Serialize)]
+pub(super) struct FaultView {
+    file: String,
+    line: usize,
+    column: usize,
+    message: String,
+    hint: Option<String>,
+}
+
+impl From<&Fault> for FaultView {
+    fn from(fault: &Fault) -> Self {
+        Self {
+            file: fault.file.clone(),
+            line: fault.line,
+            column: fault.column,
+            message: fault.message.clone(),
+            hint: fault.hint.clone(),
+        }
+    }
+}
+
+pub(super) fn check(dir: &Path, output: &Output) -> Exit {
+    let outcome = PolicySet::load(dir);
+    let (set, faults) = match &outcome {
+        Ok(set) => (Some(set), &[][..]),
+        Err(faults) => (None, faults.as_slice()),
+    };
+    if output.is_json() {
+        let view = CheckView {
+            good: set.is_some(),
+            bundle_hash: set.map(|set| hex(&set.hash())),
+            partners: set.map_or(0, |set| set.partners().len()),
+            grants: set.map_or(0, |set| set.plans().count()),
+            faults: faults.iter().map(FaultView::from).collect(),
+        };
+        output.json("shuguan.policy-check.v1", &view);
+    } else if let Some(set) = set {
+        let (partners, grants) = (set.partners().len(), set.plans().count());
+        output.line(format!("good: {partners} partners, {grants} grants"));
+        output.line(format!("bundle sha256:{}", hex(&set.hash())));
+    } else {
+        for fault in faults {
+            output.line(format!("{fault}\n"));
+        }
+        output.line(format!("faults: {}", faults.len()));
+    }
+    if set.is_some() { Exit::Done } else { Exit::Local }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_good_bundle_ends_with_0_and_a_missing_one_with_1() {
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/example");
+        assert_eq!(check(&example, &super::super::QUIET), Exit::Done);
+        assert_eq!(check(Path::new("/nonexistent"), &super::super::QUIET), Exit::Local);
+    }
+}
