@@ -5,7 +5,9 @@
 //! a wrong charset, a header row that lacks what is needed, a record without end. The order is transcode → split into records → judge
 //! each wanted field → append; fields that are not wanted are never parsed and cannot reject.
 
+mod dbf;
 mod delimited;
+mod fault;
 mod fixed;
 mod form;
 mod header;
@@ -14,20 +16,27 @@ mod judge;
 mod ndjson;
 mod place;
 mod secrecy;
+mod sheet;
 mod trailer;
+mod workbook;
+mod xls;
+mod xlsx;
 mod xml;
 
 use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
 
+pub use self::fault::FileFault;
 use self::form::Form;
 pub(crate) use self::form::Undecodable;
+pub use self::form::{Ended, PassedOver};
 use self::header::Names;
 pub(crate) use self::header::fold as fold_header;
 use self::judge::Judge;
 #[cfg(test)]
 pub(crate) use self::secrecy::HEADERS as SECRECY_HEADERS;
+pub use self::sheet::cell_name;
 pub use self::trailer::TrailerFault;
 use crate::catalogue::RecordType;
 use crate::inflate::InflateFault;
@@ -47,6 +56,16 @@ pub struct DecodeLimits {
     pub unpacked_bytes_max: u64,
     /// Rejects kept for [`Decoder::take_rejects`]; further ones are counted only.
     pub rejects_kept_max: usize,
+    /// Bytes of a workbook, which is held in memory.
+    pub workbook_bytes_max: usize,
+    /// Parts of a workbook of XLSX.
+    pub workbook_parts_max: usize,
+    /// Bytes to which all its parts together may unpack.
+    pub workbook_unpacked_bytes_max: u64,
+    /// How many times its packed size a part above 1 MiB may unpack to.
+    pub workbook_ratio_max: u64,
+    /// Bytes of the texts that a workbook keeps beside its cells, which are held in memory.
+    pub workbook_text_bytes_max: usize,
 }
 
 impl Default for DecodeLimits {
@@ -57,6 +76,11 @@ impl Default for DecodeLimits {
             field_bytes_max: 64 << 10,
             unpacked_bytes_max: 4 << 30,
             rejects_kept_max: 10_000,
+            workbook_bytes_max: 64 << 20,
+            workbook_parts_max: 1000,
+            workbook_unpacked_bytes_max: 1 << 30,
+            workbook_ratio_max: 100,
+            workbook_text_bytes_max: 64 << 20,
         }
     }
 }
@@ -84,6 +108,9 @@ pub struct Counts {
 /// Why a batch as a whole cannot be read. Positions and names of our own fields only, never a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
+    /// A workbook or table that is damaged, too large, protected, or of another form.
+    #[error(transparent)]
+    File(#[from] FileFault),
     /// A byte sequence that the declared charset does not have, where it is not sure to which record it belongs.
     #[error("byte {offset} (line {line}) is not in the declared charset")]
     BadEncoding {
@@ -160,7 +187,7 @@ impl Unreadable {
             | Self::SecrecyMark { line }
             | Self::NotThisFormat { line, .. } => Some(*line),
             Self::BadHeaderRow { .. } => Some(1),
-            Self::WrongCharset { .. } | Self::Compressed(_) => None,
+            Self::WrongCharset { .. } | Self::Compressed(_) | Self::File(_) => None,
         }
     }
 }
@@ -197,13 +224,32 @@ impl Decoder {
         self.unless_failed(|form, judge| form.feed(bytes, judge))
     }
 
-    /// Says that no frame follows; the last record may lack its line end.
-    pub fn finish(&mut self) -> Result<(), Unreadable> {
+    /// Says that no frame follows; the last record may lack its line end. A workbook can be read only now: while the answer is
+    /// [`Ended::More`], take the part that is ready and call again, so that no more than one is held.
+    pub fn finish(&mut self) -> Result<Ended, Unreadable> {
         self.unless_failed(|form, judge| {
             let ended = form.finish(judge);
-            judge.finish();
+            if !matches!(ended, Ok(Ended::More)) {
+                judge.finish();
+            }
             ended
         })
+    }
+
+    /// The cell of a workbook that a reject is about, as spreadsheets name it: `C12`. `None` in other forms, and for a record as a whole.
+    pub fn cell(&self, reject: &Reject) -> Option<String> {
+        let field = reject.field?;
+        if self.judge.unfolds() {
+            // The field may stand in any of the columns of the members.
+            return None;
+        }
+        let slot = self.judge.fields().iter().position(|other| other.name == field)?;
+        Some(cell_name(self.form.column(slot)?, reject.line))
+    }
+
+    /// What was recognised as no record and left out, so far.
+    pub fn passed_over(&self) -> PassedOver {
+        self.form.passed_over()
     }
 
     /// The next part that is complete: of exactly `part_rows` rows until [`Decoder::finish`], the rest after it.
@@ -227,14 +273,14 @@ impl Decoder {
         self.form.unknown_headers()
     }
 
-    fn unless_failed(
+    fn unless_failed<T>(
         &mut self,
-        step: impl FnOnce(&mut Form, &mut Judge) -> Result<(), Unreadable>,
-    ) -> Result<(), Unreadable> {
+        step: impl FnOnce(&mut Form, &mut Judge) -> Result<T, Unreadable>,
+    ) -> Result<T, Unreadable> {
         if let Some(unreadable) = &self.failed {
             return Err(unreadable.clone());
         }
-        let done = step(&mut self.form, &mut self.judge).and_then(|()| self.judge.unmarked());
+        let done = step(&mut self.form, &mut self.judge).and_then(|done| self.judge.unmarked().map(|()| done));
         done.inspect_err(|unreadable| self.failed = Some(unreadable.clone()))
     }
 }

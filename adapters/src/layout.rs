@@ -7,6 +7,7 @@ mod content_type;
 mod detect;
 mod form;
 mod mapping;
+mod signature;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ pub use self::form::{
 };
 pub(crate) use self::mapping::Header;
 pub use self::mapping::{Mapping, MappingFault};
+pub use self::signature::Signature;
 
 /// The form of the records.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +32,12 @@ pub enum Format {
     Json(Envelope),
     /// One XML document: record elements, bare or in an envelope.
     Xml(Xml),
+    /// One sheet of a workbook, Office Open XML.
+    Xlsx(Sheet),
+    /// One sheet of a workbook, BIFF8 (Excel 97 to 2003).
+    Xls(Sheet),
+    /// One table of dBASE III or IV, or `FoxPro`.
+    Dbf,
 }
 
 impl Format {
@@ -41,6 +49,10 @@ impl Format {
     pub const PIPE: Self = Self::Delimited(Delimited::new(Delimiter::Pipe));
     /// One JSON document whose array of records is found by its place or name.
     pub const JSON: Self = Self::Json(Envelope::new());
+    /// The first visible sheet with a header of the record type.
+    pub const XLSX: Self = Self::Xlsx(Sheet::new());
+    /// The same of a workbook of Excel 97 to 2003.
+    pub const XLS: Self = Self::Xls(Sheet::new());
     /// One XML document whose record elements are found by their name.
     pub const XML: Self = Self::Xml(Xml::new());
 }
@@ -84,6 +96,18 @@ impl Layout {
         }
     }
 
+    /// The same workbook with its records in the sheet of that name; `None` when this is no workbook.
+    #[must_use]
+    pub fn of_sheet(mut self, name: &str) -> Option<Self> {
+        match &mut self.format {
+            Format::Xlsx(sheet) | Format::Xls(sheet) => {
+                sheet.sheet = Some(name.into());
+                Some(self)
+            }
+            _ => None,
+        }
+    }
+
     /// A short word for leaves and people, one of a closed set: `csv+utf8`, `pipe-bang+gb18030`, `fixed+gb18030`, `json+utf8`, `xml+utf8`.
     pub fn label(&self) -> &'static str {
         let [utf8, gb18030] = match &self.format {
@@ -100,6 +124,10 @@ impl Layout {
             Format::Ndjson => ["ndjson+utf8", "ndjson+gb18030"],
             Format::Json(_) => ["json+utf8", "json+gb18030"],
             Format::Xml(_) => ["xml+utf8", "xml+gb18030"],
+            // Their own charset, whatever is declared.
+            Format::Xlsx(_) => ["xlsx"; 2],
+            Format::Xls(_) => ["xls"; 2],
+            Format::Dbf => ["dbf+utf8", "dbf+gb18030"],
         };
         match self.encoding {
             Encoding::Utf8 => utf8,

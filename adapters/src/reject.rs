@@ -69,6 +69,10 @@ rejects! {
     CutCharacter "SG3232" "cut-character" "字段边界切断汉字" "a column begins or ends inside a character" "按编码后的字节位置对齐字段" "columns aligned to bytes of the encoded text";
     MalformedXml "SG3233" "bad-xml" "XML记录格式错误" "the record element is not of a form that is read" "每个字段一个元素或属性" "one element or attribute for each field";
     OpenHistory "SG3240" "open-history" "历史记录没有结束时间" "a history row does not say when it ended" "历史记录的结束时间" "the end of a history row";
+    LostDigits "SG3241" "lost-digits" "号码以数值存储，末位已丢失" "a number of more than 15 digits that was stored as a number: its last digits are lost" "将证件号码等以文本格式存储并重新录入" "numbers such as ids typed in again into cells formatted as text";
+    ErrorCell "SG3242" "error-cell" "单元格为错误值" "the cell holds an error such as #N/A" "有效的值或空" "a value, or an empty cell";
+    UncomputedFormula "SG3243" "uncomputed-formula" "公式未计算" "the cell holds a formula without its value" "用电子表格软件打开并保存，或粘贴为数值" "a workbook saved by the program that computes it, or values instead of formulas";
+    Overflow "SG3244" "overflow" "数值超出列宽(***)" "the number did not fit its column" "列宽足够的数值" "a column wide enough for the number";
 }
 
 /// One record that was left out, and why. Never holds a value.

@@ -26,7 +26,7 @@ use self::random::Random;
 use self::writing::{Column, Writing};
 use crate::catalogue::RecordType;
 use crate::decode::DecodeLimits;
-use crate::layout::Layout;
+use crate::layout::{Format, Layout};
 
 /// What a sample consists of; `records = good + rejected() + repeated()`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,6 +64,12 @@ pub fn write_sample(
     dirt: Dirt,
     out: &mut impl io::Write,
 ) -> io::Result<SampleCounts> {
+    if matches!(layout.format, Format::Xlsx(_) | Format::Xls(_) | Format::Dbf) {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "samples are written as text; a spreadsheet program turns them into workbooks",
+        ));
+    }
     let spoils = dirt.plan(record);
     let part_rows = DecodeLimits::default().part_rows as u64;
     let columns = record.fields.iter().map(|field| Column::of(record.agency, field));

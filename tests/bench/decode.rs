@@ -166,7 +166,7 @@ fn decode(record: &'static RecordType, wanted: &[&'static str], layout: &Layout,
             rows += part.num_rows() as u64;
         }
     }
-    decoder.finish().expect("a readable feed");
+    let _ = decoder.finish().expect("a readable feed");
     while let Some(part) = decoder.next_part() {
         rows += part.num_rows() as u64;
     }

@@ -83,7 +83,7 @@ fn released(policies: &PolicySet, feed: &[u8]) -> Vec<RecordBatch> {
         decoder.feed(frame).expect("a readable feed");
         drain(&mut decoder);
     }
-    decoder.finish().expect("a readable feed");
+    let _ = decoder.finish().expect("a readable feed");
     drain(&mut decoder);
     parts
 }

@@ -20,3 +20,4 @@ mod rejects;
 mod start;
 mod tamper;
 mod tls;
+mod workbooks;

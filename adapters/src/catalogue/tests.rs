@@ -156,7 +156,7 @@ fn the_withholding_template_is_known_column_by_column() {
     );
     let header = format!("扣缴义务人识别号,{},不在模板中\n", TEMPLATE.join(","));
     decoder.feed(header.as_bytes()).unwrap();
-    decoder.finish().unwrap();
+    let _ = decoder.finish().unwrap();
     assert_eq!(decoder.unknown_headers(), ["不在模板中"]);
 }
 

@@ -3,12 +3,14 @@
 //! Takes frames of any size, cut anywhere; gives records to the judge. A form of text is given UTF-8 and never sees the charset; a form of
 //! bytes is given the file as it is. A new form is a module with one of the two traits and a line in [`Form::new`].
 
+use super::dbf::Dbf;
 use super::delimited::Delimited;
 use super::fixed::Positions;
 use super::header::Names;
 use super::json::document::Document;
 use super::judge::Judge;
 use super::ndjson::Ndjson;
+use super::workbook::{Kind, Workbook};
 use super::xml::Xml;
 use super::{DecodeLimits, Unreadable};
 use crate::layout::{Format, Layout};
@@ -57,8 +59,44 @@ pub(crate) trait ByteForm: Send {
     /// Nothing follows.
     fn finish(&mut self, judge: &mut Judge) -> Result<(), Unreadable>;
 
+    /// After [`ByteForm::finish`]: what could not be read before, a part a call.
+    fn more(&mut self, _judge: &mut Judge) -> Result<Ended, Unreadable> {
+        Ok(Ended::Whole)
+    }
+
     /// Names that are no field of the record type, as far as they are kept.
     fn unknown_headers(&self) -> &[String];
+
+    /// The column of a wanted field in a sheet, from 0.
+    fn column(&self, _slot: usize) -> Option<usize> {
+        None
+    }
+
+    /// What was recognised as no record.
+    fn passed_over(&self) -> PassedOver {
+        PassedOver::default()
+    }
+}
+
+/// Whether a file was read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "what is left of the file would be lost"]
+pub enum Ended {
+    /// All of it.
+    Whole,
+    /// A part is ready; call again when it was taken.
+    More,
+}
+
+/// What was recognised as no record and left out. It is for the sender to see; the counts do not hold it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PassedOver {
+    /// Rows of sums, and of who made the table.
+    pub footers: u64,
+    /// Records marked as deleted.
+    pub deleted: u64,
+    /// Further sheets with a header of the record type.
+    pub sheets: u64,
 }
 
 /// The form of the file at hand.
@@ -75,6 +113,9 @@ impl Form {
             Format::Ndjson => text(Box::new(Ndjson::new(names, limits))),
             Format::Json(envelope) => text(Box::new(Document::new(names, envelope, limits))),
             Format::Fixed(form) => Self::Bytes(Box::new(Positions::new(names, form, layout.encoding, limits))),
+            Format::Xlsx(sheet) => Self::Bytes(Box::new(Workbook::new(Kind::Xlsx, names, sheet, limits))),
+            Format::Xls(sheet) => Self::Bytes(Box::new(Workbook::new(Kind::Xls, names, sheet, limits))),
+            Format::Dbf => Self::Bytes(Box::new(Dbf::new(names, layout.encoding))),
             Format::Xml(shape) => text(Box::new(Xml::new(names, shape, layout.encoding, limits))),
         }
     }
@@ -88,13 +129,30 @@ impl Form {
         }
     }
 
-    pub(crate) fn finish(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
+    pub(crate) fn finish(&mut self, judge: &mut Judge) -> Result<Ended, Unreadable> {
         match self {
             Self::Text(transcoder, form) => {
                 transcoder.push(&[], true, &mut |piece| take(form.as_mut(), piece, judge))?;
-                form.finish(judge)
+                form.finish(judge).map(|()| Ended::Whole)
             }
-            Self::Bytes(form) => form.finish(judge),
+            Self::Bytes(form) => {
+                form.finish(judge)?;
+                form.more(judge)
+            }
+        }
+    }
+
+    pub(crate) fn column(&self, slot: usize) -> Option<usize> {
+        match self {
+            Self::Text(..) => None,
+            Self::Bytes(form) => form.column(slot),
+        }
+    }
+
+    pub(crate) fn passed_over(&self) -> PassedOver {
+        match self {
+            Self::Text(..) => PassedOver::default(),
+            Self::Bytes(form) => form.passed_over(),
         }
     }
 

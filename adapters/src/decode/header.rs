@@ -84,6 +84,19 @@ impl Names {
         mapping.map_or(Header::Unmapped, |mapping| mapping.header(folded))
     }
 
+    /// The field whose values stand at each place: a wanted one, or that of a member of the row; none for the secrecy mark.
+    pub(crate) fn fields(&self) -> Vec<Option<&'static Field>> {
+        let number = |place| self.places.number(place);
+        (0..self.places.count())
+            .map(|place| Places::field(self.record, number(place)?))
+            .collect()
+    }
+
+    /// The record type whose names these are.
+    pub(crate) fn record(&self) -> &'static RecordType {
+        self.record
+    }
+
     pub(crate) fn unknown(&self) -> &[String] {
         &self.unknown
     }

@@ -223,6 +223,16 @@ impl Judge {
         self.parts.extend(self.columns.take());
     }
 
+    /// Whether a row holds several records.
+    pub(crate) fn unfolds(&self) -> bool {
+        self.unfolding.is_some()
+    }
+
+    /// Whether a part waits to be taken.
+    pub(crate) fn has_part(&self) -> bool {
+        !self.parts.is_empty()
+    }
+
     pub(crate) fn next_part(&mut self) -> Option<RecordBatch> {
         self.parts.pop_front()
     }

@@ -1,21 +1,27 @@
 //! `Content-Type` ⇄ layout.
 
-use super::{Delimited, Delimiter, Encoding, Envelope, Format, Layout, Xml};
+use std::fmt::Write as _;
+
+use super::{Delimited, Delimiter, Encoding, Envelope, Format, Layout, Sheet, Xml};
 
 impl Layout {
     /// The layout that a `Content-Type` names: `text/csv; charset=gb18030; delimiter="|!|"; quotes=none`, `text/tab-separated-values`,
-    /// `application/x-ndjson`, `application/json`, `application/xml`. The charset is UTF-8 when none is named. `None` for any other type,
-    /// charset, delimiter or parameter. What a type cannot say (positions, stated columns, a trailer) comes from the deployment.
+    /// `application/x-ndjson`, `application/json`, `application/xml`, a workbook of XLSX or XLS with its sheet (`; sheet=A` or
+    /// RFC 8187 `; sheet*=UTF-8''%E7%94%B2`), a table of dBASE (`application/x-dbf`). The charset is UTF-8 when none is named, GB18030 in a
+    /// table of dBASE. `None` for any other type, charset, delimiter or parameter. What a type cannot say (positions, stated columns, a trailer) comes from the deployment.
     pub fn from_content_type(value: &str) -> Option<Self> {
         let (media, parameters) = value.split_once(';').unwrap_or((value, ""));
         let mut delimiter = None;
         let mut quotes = true;
-        let mut encoding = Encoding::Utf8;
+        let mut charset = None;
+        let mut sheet = None;
         for (name, value) in Parameters(parameters) {
             match (name?.to_ascii_lowercase().as_str(), value) {
-                ("charset", value) => encoding = Encoding::parse(value)?,
+                ("charset", value) => charset = Some(Encoding::parse(value)?),
                 ("delimiter", value) => delimiter = Some(Delimiter::parse(value)?),
                 ("quotes", "none") => quotes = false,
+                ("sheet", value) => sheet = Some(value.into()),
+                ("sheet*", value) => sheet = Some(extended(value)?.into()),
                 // RFC 4180 and 7111 parameters that change nothing here.
                 ("header", value) if value.eq_ignore_ascii_case("present") => {}
                 ("profile", _) => {}
@@ -23,13 +29,26 @@ impl Layout {
             }
         }
         let plain = delimiter.is_none() && quotes;
+        let media = media.trim().to_ascii_lowercase();
+        if plain && matches!(media.as_str(), XLSX | XLS) {
+            let sheet = Sheet { sheet, ..Sheet::new() };
+            let format = if media == XLSX {
+                Format::Xlsx(sheet)
+            } else {
+                Format::Xls(sheet)
+            };
+            return Some(Self::new(format, Encoding::Utf8));
+        }
+        if sheet.is_some() {
+            return None;
+        }
         let lines = |delimiter| {
             Format::Delimited(Delimited {
                 quotes,
                 ..Delimited::new(delimiter)
             })
         };
-        let format = match media.trim().to_ascii_lowercase().as_str() {
+        let format = match media.as_str() {
             "text/csv" | "application/csv" => lines(delimiter.unwrap_or(Delimiter::Comma)),
             "text/tab-separated-values" if delimiter.is_none_or(|other| other == Delimiter::Tab) => {
                 lines(Delimiter::Tab)
@@ -37,9 +56,12 @@ impl Layout {
             "application/x-ndjson" | "application/ndjson" | "application/jsonl" if plain => Format::Ndjson,
             "application/json" if plain => Format::Json(Envelope::new()),
             "application/xml" | "text/xml" if plain => Format::Xml(Xml::new()),
+            DBF | "application/dbf" | "application/dbase" if plain => {
+                return Some(Self::new(Format::Dbf, charset.unwrap_or(Encoding::Gb18030)));
+            }
             _ => return None,
         };
-        Some(Self::new(format, encoding))
+        Some(Self::new(format, charset.unwrap_or(Encoding::Utf8)))
     }
 
     /// The `Content-Type` that names this layout, as far as one can; [`Layout::from_content_type`] reads it back. Byte positions have no
@@ -50,10 +72,20 @@ impl Layout {
             Format::Ndjson => "application/x-ndjson",
             Format::Json(_) => "application/json",
             Format::Xml(_) => "application/xml",
+            Format::Xlsx(_) => XLSX,
+            Format::Xls(_) => XLS,
+            Format::Dbf => DBF,
             Format::Fixed(_) => "text/plain",
             Format::Delimited(form) if form.delimiter == Delimiter::Tab => "text/tab-separated-values",
             Format::Delimited(_) => "text/csv",
         };
+        if let Format::Xlsx(sheet) | Format::Xls(sheet) = &self.format {
+            let name = sheet
+                .sheet
+                .as_deref()
+                .map(|name| format!("; sheet*=UTF-8''{}", percent(name)));
+            return format!("{media}{}", name.unwrap_or_default());
+        }
         let mut value = format!("{media}; charset={charset}");
         if let Format::Delimited(form) = &self.format {
             match form.delimiter {
@@ -67,6 +99,45 @@ impl Layout {
         }
         value
     }
+}
+
+const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+const XLS: &str = "application/vnd.ms-excel";
+const DBF: &str = "application/x-dbf";
+
+/// Bytes other than letters and digits as `%E7` (RFC 8187 section 3.2).
+fn percent(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// The text of `UTF-8''%E7%94%B2`.
+fn extended(value: &str) -> Option<String> {
+    let (charset, rest) = value.split_once('\'')?;
+    let (_language, text) = rest.split_once('\'')?;
+    if !charset.eq_ignore_ascii_case("utf-8") {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        if *byte == b'%' {
+            let (hex, after) = after.split_at_checked(2)?;
+            bytes.push(u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?);
+            rest = after;
+        } else {
+            bytes.push(*byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// `name=value` and `name="value"` between semicolons (RFC 9110 section 5.6.6); a name of `None` is no such thing.

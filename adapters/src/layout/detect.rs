@@ -1,11 +1,12 @@
 //! A file's name and first bytes → layout, on the sender's side.
 
-use super::{Delimited, Delimiter, Encoding, Format, Layout};
+use super::{Delimited, Delimiter, Encoding, Format, Layout, Signature};
 
 impl Layout {
     /// The layout of a file on the sender's side, from its name and first bytes (a few KiB are enough).
     ///
-    /// The extension decides when it is known; otherwise `<` begins XML, `[` JSON, and `{` lines of JSON when its first line is a whole
+    /// Workbooks and tables of dBASE are known by their first bytes, whatever they are called; what is called a workbook and is none, nor
+    /// text, stays one, so that its decoder says what it is. Otherwise the extension decides when it is known; otherwise `<` begins XML, `[` JSON, and `{` lines of JSON when its first line is a whole
     /// object. In a `.csv` or `.txt` file the delimiter is the one that occurs most often in the first line. Bytes that are not UTF-8
     /// are taken for GB18030; in XML of ASCII alone the declaration decides.
     pub fn detect(file_name: &str, head: &[u8]) -> Self {
@@ -18,6 +19,9 @@ impl Layout {
             .rsplit_once('.')
             .map(|(_, extension)| extension.to_ascii_lowercase())
             .unwrap_or_default();
+        if let Some(binary) = binary(&extension, Signature::of(head)) {
+            return binary;
+        }
         let format = match (extension.as_str(), body.first()) {
             ("ndjson" | "jsonl", _) => Format::Ndjson,
             ("tsv" | "tab", _) => Format::TSV,
@@ -32,6 +36,20 @@ impl Layout {
         }
         Self::new(format, encoding)
     }
+}
+
+/// The layout of a file that is not text, or is called so.
+fn binary(extension: &str, signature: Option<Signature>) -> Option<Layout> {
+    let format = match (signature, extension) {
+        (Some(Signature::Zip), _) => Format::XLSX,
+        (Some(Signature::Dbf), _) | (None, "dbf") => return Some(Layout::new(Format::Dbf, Encoding::Gb18030)),
+        // CSV under the name of a workbook is read as what it is.
+        (Some(Signature::Text), _) => return None,
+        (Some(Signature::Compound | Signature::BareBiff), _) | (_, "xls" | "et") => Format::XLS,
+        (_, "xlsx" | "xlsm") => Format::XLSX,
+        _ => return None,
+    };
+    Some(Layout::new(format, Encoding::Utf8))
 }
 
 impl Encoding {

@@ -287,33 +287,24 @@ impl Xml {
 }
 
 /// Where the records of a workbook are.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Sheet {
-    /// The sheet's name; `None`: the first.
+    /// The sheet's name; `None`: the first visible one whose header names a field.
     pub sheet: Option<Arc<str>>,
-    /// Rows above the header rows that hold a title.
+    /// Rows at the top in which no header is looked for. Titles are passed over without being counted here.
     pub title_rows: u32,
-    /// 1, or 2 where the names stand twice, e.g. in English over Chinese; 0 with stated columns.
-    pub header_rows: u32,
-    /// The names of the columns, in order, of a sheet without a header row.
+    /// The names of the columns, in order, of a sheet without a header row: its records begin after the titles.
     pub columns: Option<Arc<[String]>>,
 }
 
 impl Sheet {
-    /// The first sheet, its first row the header row.
+    /// The first sheet with a header, wherever near its top that stands.
     pub const fn new() -> Self {
         Self {
             sheet: None,
             title_rows: 0,
-            header_rows: 1,
             columns: None,
         }
-    }
-}
-
-impl Default for Sheet {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

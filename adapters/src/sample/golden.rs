@@ -78,7 +78,7 @@ pub fn counts() -> io::Result<String> {
         let (bytes, _) = golden.feed()?;
         decoder
             .feed(&bytes)
-            .and_then(|()| decoder.finish())
+            .and_then(|()| decoder.finish().map(|_| ()))
             .map_err(io::Error::other)?;
         let counts = decoder.counts();
         let by_code: Vec<_> = counts

@@ -29,7 +29,7 @@ fn decode(record: &'static RecordType, layout: Layout, bytes: &[u8]) -> (Vec<Rec
     let wanted: Vec<_> = record.fields.iter().map(|field| field.name).collect();
     let mut decoder = Decoder::new(record, &wanted, &layout, DecodeLimits::default(), TODAY);
     decoder.feed(bytes).unwrap();
-    decoder.finish().unwrap();
+    let _ = decoder.finish().unwrap();
     let parts = std::iter::from_fn(|| decoder.next_part()).collect();
     let counts = decoder.counts().clone();
     assert!(decoder.unknown_headers().is_empty(), "{:?}", decoder.unknown_headers());

@@ -65,7 +65,12 @@ impl Writing {
                 );
                 self.line.push_str("\r\n");
             }
-            Format::Delimited(_) | Format::Fixed(_) | Format::Ndjson => {}
+            Format::Delimited(_)
+            | Format::Fixed(_)
+            | Format::Ndjson
+            | Format::Xlsx(_)
+            | Format::Xls(_)
+            | Format::Dbf => {}
             Format::Json(_) => self.line.push('['),
             Format::Xml(_) => {
                 let charset = self.layout.encoding.name();
@@ -104,6 +109,8 @@ impl Writing {
                 self.line.push_str(if broken { ",}" } else { "}" });
             }
             Format::Xml(_) => self.element(texts, broken),
+            // Refused before the first row.
+            Format::Xlsx(_) | Format::Xls(_) | Format::Dbf => {}
         }
         self.encode()
     }
@@ -132,7 +139,7 @@ impl Writing {
             }
             Format::Json(_) => self.line.push_str("\n]\n"),
             Format::Xml(_) => self.line.push_str("</records>\n"),
-            Format::Fixed(_) | Format::Ndjson => {}
+            Format::Fixed(_) | Format::Ndjson | Format::Xlsx(_) | Format::Xls(_) | Format::Dbf => {}
         }
         self.encode()
     }

@@ -70,6 +70,12 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::WrongTrailer
         | Refusal::BadCompression
         | Refusal::ExpandsTooFar
+        | Refusal::FileTooLarge
+        | Refusal::ProtectedFile
+        | Refusal::ActiveContent
+        | Refusal::OtherForm
+        | Refusal::NoSuchSheet
+        | Refusal::UnreadColumn
         | Refusal::SecrecyMark
         | Refusal::EmptyBatch
         | Refusal::BundleFaulty

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use shuguan_adapters::catalogue::{self, RecordType};
-use shuguan_adapters::decode::{Counts, DecodeLimits, Decoder, Unreadable};
+use shuguan_adapters::decode::{Counts, DecodeLimits, Decoder, Ended, FileFault, PassedOver, Unreadable};
 use shuguan_adapters::layout::{Encoding, Layout};
 use shuguan_adapters::reject::Reject;
 
@@ -42,6 +42,9 @@ pub struct CheckArgs {
     /// Whole `Content-Type`, when detection is wrong, e.g. `text/csv; delimiter="|"`.
     #[arg(long)]
     content_type: Option<String>,
+    /// Name of the sheet, when a workbook holds its records in another than the first with a known header.
+    #[arg(long, value_name = "NAME")]
+    sheet: Option<String>,
     /// How many rejects to show.
     #[arg(long, value_name = "N", default_value_t = 10)]
     rejects: usize,
@@ -57,6 +60,10 @@ struct Verdict<'a> {
     accepted: u64,
     rejected: u64,
     repeated: u64,
+    /// Rows of sums and of who made the table; records marked as deleted; further sheets that could be read.
+    footers: u64,
+    deleted: u64,
+    sheets_not_read: u64,
     by_code: Vec<ByCode>,
     rejects: Vec<RejectRow>,
     unknown_headers: &'a [String],
@@ -81,6 +88,9 @@ struct RejectRow {
     field_zh: Option<&'static str>,
     code: &'static str,
     name: &'static str,
+    /// In a workbook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cell: Option<String>,
 }
 
 /// Judges the file.
@@ -114,7 +124,9 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
         }
     }
     bar.finish_and_clear();
-    decoder.finish().map_err(|error| unreadable(&args, &layout, &error))?;
+    while decoder.finish().map_err(|error| unreadable(&args, &layout, &error))? == Ended::More {
+        while decoder.next_part().is_some() {}
+    }
     let rejects = decoder.take_rejects();
     show(&args, &layout, &decoder, &rejects, output);
     let counts = decoder.counts();
@@ -181,7 +193,12 @@ fn layout_of(args: &CheckArgs, head: &[u8]) -> Result<Layout, Failure> {
                 .then("send `--charset utf-8` or `--charset gb18030`")
         })?;
     }
-    Ok(layout)
+    match &args.sheet {
+        Some(name) => layout.of_sheet(name).ok_or_else(|| {
+            Failure::new(Exit::Usage, "`--sheet` is for workbooks, and this is none").then("leave `--sheet` out")
+        }),
+        None => Ok(layout),
+    }
 }
 
 fn bar(size: Option<u64>, output: &Output) -> ProgressBar {
@@ -221,8 +238,14 @@ fn show(args: &CheckArgs, layout: &Layout, decoder: &Decoder, rejects: &[Reject]
                 .map(|field| field.zh),
             code: reject.code.code(),
             name: reject.code.slug(),
+            cell: decoder.cell(reject),
         })
         .collect();
+    let PassedOver {
+        footers,
+        deleted,
+        sheets,
+    } = decoder.passed_over();
     let verdict = Verdict {
         file: args.file.display().to_string(),
         record: args.record.name,
@@ -231,6 +254,9 @@ fn show(args: &CheckArgs, layout: &Layout, decoder: &Decoder, rejects: &[Reject]
         accepted: counts.accepted,
         rejected: counts.rejected,
         repeated: counts.repeated,
+        footers,
+        deleted,
+        sheets_not_read: sheets,
         by_code,
         rejects,
         unknown_headers: decoder.unknown_headers(),
@@ -251,6 +277,17 @@ fn show_text(verdict: &Verdict<'_>, record: &RecordType, output: &Output) {
         "{} rows: {} good, {} rejected, {} repeated",
         verdict.received, verdict.accepted, verdict.rejected, verdict.repeated
     ));
+    let passed_over = [
+        (verdict.footers, "rows of sums or of who made the table, not counted"),
+        (verdict.deleted, "records marked as deleted, not counted"),
+        (
+            verdict.sheets_not_read,
+            "further sheets with such a header, not read: `--sheet NAME`",
+        ),
+    ];
+    for (rows, what) in passed_over.iter().filter(|(rows, _)| *rows > 0) {
+        output.note(format!("{rows} {what}"));
+    }
     if !verdict.unknown_headers.is_empty() {
         let names: Vec<String> = verdict
             .unknown_headers
@@ -286,7 +323,7 @@ fn show_text(verdict: &Verdict<'_>, record: &RecordType, output: &Output) {
         .map(|reject| {
             vec![
                 reject.row.to_string(),
-                reject.line.to_string(),
+                reject.cell.clone().unwrap_or_else(|| reject.line.to_string()),
                 reject.field.unwrap_or("-").to_owned(),
                 reject.field_zh.unwrap_or("-").to_owned(),
                 reject.code.to_owned(),
@@ -318,6 +355,9 @@ fn unreadable(args: &CheckArgs, layout: &Layout, error: &Unreadable) -> Failure 
         Unreadable::RecordTooLong { .. } => {
             "look for a quote that is never closed, or a line that never ends".to_owned()
         }
+        Unreadable::File(FileFault::Truncated { .. }) => "copy the file again; it was cut".to_owned(),
+        Unreadable::File(FileFault::Damaged { .. }) => "open it in a spreadsheet program and save it again".to_owned(),
+        Unreadable::File(_) => refusal.next().to_owned(),
         Unreadable::WrongTrailer { .. } => "ask the sender for the whole file again".to_owned(),
         Unreadable::Compressed(_) => "unpack it and send it as it is".to_owned(),
         Unreadable::TooDeep { .. } => "send the records in a flat array".to_owned(),

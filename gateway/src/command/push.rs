@@ -45,6 +45,9 @@ pub struct PushArgs {
     /// Whole `Content-Type`, when detection is wrong.
     #[arg(long)]
     content_type: Option<String>,
+    /// Name of the sheet, when a workbook holds its records in another than the first with a known header.
+    #[arg(long, value_name = "NAME")]
+    sheet: Option<String>,
     /// Each row says insert, update or delete, in a column `op`.
     #[arg(long, conflicts_with = "snapshot")]
     delta: bool,
@@ -108,7 +111,12 @@ pub fn run(args: PushArgs, output: &Output) -> Result<Exit, Failure> {
     }
     let mut all = Vec::new();
     for file in &args.files {
-        let content_type = content_type(args.content_type.as_deref(), args.charset.as_deref(), file)?;
+        let content_type = content_type(
+            args.content_type.as_deref(),
+            args.charset.as_deref(),
+            args.sheet.as_deref(),
+            file,
+        )?;
         let feed = Feed {
             file,
             record: args.record.as_deref().unwrap_or_default(),
@@ -145,20 +153,32 @@ fn asked(args: &PushArgs) -> Asked {
     }
 }
 
-/// The content type that was stated, whole or as a charset; none: it is detected.
+/// The content type that was stated, whole, or as a charset or a sheet; none: it is detected.
 pub(crate) fn content_type(
     stated: Option<&str>,
     charset: Option<&str>,
+    sheet: Option<&str>,
     file: &Path,
 ) -> Result<Option<String>, Failure> {
-    let (None, Some(charset)) = (stated, charset) else {
+    if stated.is_some() || (charset.is_none() && sheet.is_none()) {
         return Ok(stated.map(str::to_owned));
-    };
-    let encoding = Encoding::parse(charset).ok_or_else(|| {
-        Failure::new(Exit::Usage, format!("`{charset}` is no charset that the gateway takes")).then("--charset gb18030")
-    })?;
+    }
     let mut layout = detect(file)?;
-    layout.encoding = encoding;
+    if let Some(charset) = charset {
+        layout.encoding = Encoding::parse(charset).ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("`{charset}` is no charset that the gateway takes"))
+                .then("--charset gb18030")
+        })?;
+    }
+    if let Some(name) = sheet {
+        layout = layout.of_sheet(name).ok_or_else(|| {
+            Failure::new(
+                Exit::Usage,
+                format!("`--sheet` is for workbooks, and `{}` is none", file.display()),
+            )
+            .then("leave `--sheet` out")
+        })?;
+    }
     Ok(Some(layout.content_type()))
 }
 

@@ -275,7 +275,7 @@ fn form_of(chosen: Form, file: &Path) -> Form {
 fn join(args: &RejectsArgs, file: &Path, report: &[u8], output: &Output) -> Result<Exit, Failure> {
     let lines = report.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let rejects = Rejects::new(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect());
-    let stated = content_type(args.content_type.as_deref(), args.charset.as_deref(), file)?;
+    let stated = content_type(args.content_type.as_deref(), args.charset.as_deref(), None, file)?;
     let layout = match &stated {
         Some(stated) => Layout::from_content_type(stated)
             .ok_or_else(|| Failure::new(Exit::Usage, format!("`{stated}` is not a type that is read here")))?,

@@ -205,7 +205,7 @@ impl Watcher<'_> {
             return refused(Refusal::BadDigest, "the file is not the one that its companion states");
         }
         let (stated, charset) = (item.said.content_type.as_deref(), item.said.charset.as_deref());
-        let content_type = match push::content_type(stated, charset, &item.file) {
+        let content_type = match push::content_type(stated, charset, None, &item.file) {
             Ok(content_type) => content_type,
             Err(failure) => return refused(Refusal::UnsupportedType, &failure.what),
         };

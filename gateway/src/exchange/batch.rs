@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use ring::digest::{Context, SHA256};
-use shuguan_adapters::decode::{Counts, DecodeLimits, Decoder, Unreadable};
+use shuguan_adapters::decode::{Counts, DecodeLimits, Decoder, Ended, FileFault, Unreadable};
 use shuguan_adapters::inflate::{InflateFault, Inflater};
 use shuguan_adapters::reject::Reject;
 
@@ -30,7 +30,8 @@ pub struct Batch<'a, B> {
     gauge: Gauge,
     digest: Context,
     bytes: u64,
-    ended: bool,
+    /// Set at the end of the body: whether the decoder has more to give.
+    ended: Option<Ended>,
     paced: u64,
     rejects: Vec<Reject>,
     /// Set when the body cannot be read on; the rest is only hashed, so that the refusal can stick to its key.
@@ -88,7 +89,7 @@ where
             gauge: Gauge::new(admitted.plan.wanted(), stations.clock.now_us()),
             digest: Context::new(&SHA256),
             bytes: 0,
-            ended: false,
+            ended: None,
             paced: 0,
             rejects: Vec::new(),
             unreadable,
@@ -114,10 +115,16 @@ where
                 self.rejects.extend(self.decoder.take_rejects());
                 continue;
             }
-            if self.ended {
+            if self.ended == Some(Ended::Whole) {
                 return Ok(None);
             }
-            self.read_frame().await?;
+            if self.ended == Some(Ended::More) {
+                // A workbook is read only now; others get a turn between its parts.
+                tokio::task::yield_now().await;
+                self.end_decoder();
+            } else {
+                self.read_frame().await?;
+            }
             self.rejects.extend(self.decoder.take_rejects());
         }
     }
@@ -139,7 +146,7 @@ where
             }
             Some(Err(stop)) => Err(stopped(stop)),
             None => {
-                self.ended = true;
+                self.ended = Some(Ended::Whole);
                 if self.admitted.content_length.is_some_and(|length| length != self.bytes) {
                     return Err(Refusal::BodyIncomplete.into());
                 }
@@ -147,9 +154,20 @@ where
                     self.unreadable = inflater.finish().map_err(Unreadable::Compressed).err();
                 }
                 if self.unreadable.is_none() {
-                    self.unreadable = self.decoder.finish().err();
+                    self.end_decoder();
                 }
                 Ok(())
+            }
+        }
+    }
+
+    /// Tells the decoder that nothing follows, or asks it for the next part of what it could not read before.
+    fn end_decoder(&mut self) {
+        match self.decoder.finish() {
+            Ok(ended) => self.ended = Some(ended),
+            Err(unreadable) => {
+                self.ended = Some(Ended::Whole);
+                self.unreadable = Some(unreadable);
             }
         }
     }
@@ -283,9 +301,27 @@ pub(crate) fn refusal_of(error: &Unreadable) -> Refusal {
         Unreadable::WrongTrailer { .. } => Refusal::WrongTrailer,
         Unreadable::Compressed(InflateFault::TooLarge { .. } | InflateFault::TooDense) => Refusal::ExpandsTooFar,
         Unreadable::Compressed(InflateFault::Damaged | InflateFault::Incomplete) => Refusal::BadCompression,
+        Unreadable::File(fault) => refusal_of_file(fault),
         Unreadable::RecordTooLong { .. } | Unreadable::TooDeep { .. } | Unreadable::NotThisFormat { .. } => {
             Refusal::Unreadable
         }
+    }
+}
+
+fn refusal_of_file(fault: &FileFault) -> Refusal {
+    match fault {
+        FileFault::TooLarge { .. } => Refusal::FileTooLarge,
+        FileFault::Expands { .. } | FileFault::TooManyParts { .. } | FileFault::TooMuchText { .. } => {
+            Refusal::ExpandsTooFar
+        }
+        FileFault::Encrypted => Refusal::ProtectedFile,
+        FileFault::Macros | FileFault::ExternalLinks => Refusal::ActiveContent,
+        FileFault::OtherForm { .. } => Refusal::OtherForm,
+        FileFault::NoSuchSheet => Refusal::NoSuchSheet,
+        FileFault::NoHeader => Refusal::BadHeaderRow,
+        FileFault::UnreadColumn { .. } => Refusal::UnreadColumn,
+        FileFault::OtherCharset { .. } => Refusal::BadEncoding,
+        FileFault::Truncated { .. } | FileFault::Damaged { .. } => Refusal::Unreadable,
     }
 }
 

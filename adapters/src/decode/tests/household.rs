@@ -30,7 +30,7 @@ fn read(layout: Layout, wanted: &[&'static str], text: &str) -> Result<Told, Unr
     let record = record_type(RECORD).unwrap();
     let mut decoder = Decoder::new(record, wanted, &layout, DecodeLimits::default(), TODAY);
     decoder.feed(text.as_bytes())?;
-    decoder.finish()?;
+    let _ = decoder.finish()?;
     assert!(decoder.unknown_headers().is_empty(), "{:?}", decoder.unknown_headers());
     let parts: Vec<RecordBatch> = std::iter::from_fn(|| decoder.next_part()).collect();
     let row = |part: &RecordBatch, row: usize| -> Vec<String> {
@@ -221,7 +221,7 @@ proptest! {
         let (left, right) = text.as_bytes().split_at(cut.min(text.len()));
         decoder.feed(left).unwrap();
         decoder.feed(right).unwrap();
-        decoder.finish().unwrap();
+        let _ = decoder.finish().unwrap();
         // A row without anybody is one record, rejected under its own number.
         let empty: Vec<u64> = expected.iter().zip(1..).filter(|(members, _)| members.is_empty()).map(|(_, row)| row).collect();
         let rejected: Vec<u64> = decoder.take_rejects().iter().map(|reject| reject.row).collect();

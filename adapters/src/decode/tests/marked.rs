@@ -8,11 +8,13 @@ use crate::layout::Layout;
 fn ended(record: &str, layout: Layout, text: &str) -> (Result<(), Unreadable>, u64, Vec<String>) {
     let record = record_type(record).unwrap();
     let mut decoder = Decoder::new(record, &["citizen_id", "name"], &layout, DecodeLimits::default(), TODAY);
-    let ended = decoder.feed(text.as_bytes()).and_then(|()| decoder.finish());
+    let ended = decoder
+        .feed(text.as_bytes())
+        .and_then(|()| decoder.finish().map(|_| ()));
     // Once refused, always refused.
     if let Err(unreadable) = &ended {
         assert_eq!(decoder.feed(b"x"), Err(unreadable.clone()));
-        assert_eq!(decoder.finish(), Err(unreadable.clone()));
+        assert_eq!(decoder.finish().map(|_| ()), Err(unreadable.clone()));
     }
     (ended, decoder.counts().accepted, decoder.unknown_headers().to_vec())
 }

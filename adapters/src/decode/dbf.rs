@@ -1,0 +1,255 @@
+//! DBF (dBASE III and IV, `FoxPro`) → records, as the file arrives.
+//!
+//! Takes frames cut anywhere; every record has the same length, so one record is held and no more. A record's line is its number in the file,
+//! deleted ones counted, as `RECNO()` gives it. Deleted records are passed over and counted. Refuses lengths that do not fit the bytes present,
+//! and wanted columns that lie in another file (memos).
+
+mod header;
+mod value;
+
+use self::header::{Column, FIXED_BYTES, Header};
+use super::form::ByteForm;
+use super::header::Names;
+use super::judge::{Judge, Sent};
+use super::{FileFault, PassedOver, Unreadable};
+use crate::catalogue::{Field, FieldType};
+use crate::layout::Encoding;
+use crate::reject::RejectCode;
+
+/// A table while it arrives.
+pub(crate) struct Dbf {
+    names: Names,
+    encoding: Encoding,
+    stage: Stage,
+    /// The header, or a record that a frame cut off.
+    held: Vec<u8>,
+    passed_over: PassedOver,
+}
+
+enum Stage {
+    Header,
+    Records(Box<Records>),
+    /// After the last record that the header states.
+    Tail,
+}
+
+/// How the records are read.
+struct Records {
+    /// The field at each place that a record is read into; none at that of a mark.
+    fields: Vec<Option<&'static Field>>,
+    /// By place.
+    columns: Vec<Option<Column>>,
+    record_bytes: usize,
+    left: u32,
+    /// Number of the last record.
+    number: u64,
+    text: String,
+    places: Vec<Place>,
+}
+
+/// A wanted field of the record at hand.
+#[derive(Clone, Copy)]
+enum Place {
+    Missing,
+    Text(usize, usize),
+    Bad(RejectCode),
+}
+
+impl Dbf {
+    pub(crate) fn new(names: Names, encoding: Encoding) -> Self {
+        Self {
+            names,
+            encoding,
+            stage: Stage::Header,
+            held: Vec::new(),
+            passed_over: PassedOver::default(),
+        }
+    }
+
+    /// Takes bytes of the header; gives what is left once it is whole.
+    fn header<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Unreadable> {
+        let mut rest = bytes;
+        for step in 0..2 {
+            let wanted = if step == 0 {
+                FIXED_BYTES
+            } else {
+                header::length(&self.held)?
+            };
+            let missing = wanted.saturating_sub(self.held.len()).min(rest.len());
+            let (taken, after) = rest.split_at_checked(missing).unwrap_or((rest, &[]));
+            self.held.extend_from_slice(taken);
+            rest = after;
+            if self.held.len() < wanted {
+                return Ok(rest);
+            }
+        }
+        let head = std::mem::take(&mut self.held);
+        let header = header::read(&head, self.encoding)?;
+        let records = self.records(header)?;
+        self.stage = if records.left == 0 {
+            Stage::Tail
+        } else {
+            Stage::Records(Box::new(records))
+        };
+        Ok(rest)
+    }
+
+    fn records(&mut self, header: Header) -> Result<Records, Unreadable> {
+        let names: Vec<String> = header
+            .columns
+            .iter()
+            .map(|column| header::full_name(column, &self.names, self.encoding))
+            .collect();
+        let places = self.names.columns(names.iter().map(String::as_str))?;
+        let column = |place: &Option<usize>| place.and_then(|place| header.columns.get(place)).cloned();
+        let columns: Vec<Option<Column>> = places.iter().map(column).collect();
+        let fields = self.names.fields();
+        for (field, column) in fields.iter().zip(&columns) {
+            if let Some(column) = column.as_ref().filter(|column| !value::is_read(column.kind)) {
+                return Err(FileFault::UnreadColumn {
+                    field: field.map_or("mark", |field| field.name),
+                    kind: char::from(column.kind),
+                }
+                .into());
+            }
+        }
+        Ok(Records {
+            fields,
+            places: vec![Place::Missing; columns.len()],
+            columns,
+            record_bytes: header.record_bytes,
+            left: header.records,
+            number: 0,
+            text: String::new(),
+        })
+    }
+}
+
+impl ByteForm for Dbf {
+    fn bytes(&mut self, bytes: &[u8], judge: &mut Judge) -> Result<(), Unreadable> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match &mut self.stage {
+                Stage::Header => rest = self.header(rest)?,
+                Stage::Records(records) => {
+                    let record;
+                    if self.held.is_empty() && rest.len() >= records.record_bytes {
+                        let (whole, after) = rest.split_at_checked(records.record_bytes).unwrap_or((rest, &[]));
+                        records.record(whole, self.encoding, &mut self.passed_over, judge)?;
+                        rest = after;
+                    } else {
+                        let missing = records.record_bytes.saturating_sub(self.held.len()).min(rest.len());
+                        let (taken, after) = rest.split_at_checked(missing).unwrap_or((rest, &[]));
+                        self.held.extend_from_slice(taken);
+                        rest = after;
+                        if self.held.len() < records.record_bytes {
+                            continue;
+                        }
+                        record = std::mem::take(&mut self.held);
+                        records.record(&record, self.encoding, &mut self.passed_over, judge)?;
+                    }
+                    if records.left == 0 {
+                        self.stage = Stage::Tail;
+                    }
+                }
+                Stage::Tail => {
+                    // The mark of the end, which some leave out; nothing behind it counts.
+                    if self.held.is_empty() {
+                        self.held.push(END_OF_FILE);
+                        if rest.first() != Some(&END_OF_FILE) {
+                            return Err(FileFault::Damaged {
+                                part: "it goes on after the records that its header states",
+                            }
+                            .into());
+                        }
+                    }
+                    rest = &[];
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &mut Judge) -> Result<(), Unreadable> {
+        let part = match self.stage {
+            Stage::Tail => return Ok(()),
+            Stage::Header => "its header",
+            Stage::Records(_) => "its records: the header states more",
+        };
+        // A file that is no table at all may be shorter than a header.
+        if matches!(self.stage, Stage::Header) && !self.held.is_empty() && self.held.len() < FIXED_BYTES {
+            header::length(&self.held)?;
+        }
+        Err(FileFault::Truncated { part }.into())
+    }
+
+    fn unknown_headers(&self) -> &[String] {
+        self.names.unknown()
+    }
+
+    fn passed_over(&self) -> PassedOver {
+        self.passed_over
+    }
+}
+
+impl Records {
+    fn record(
+        &mut self,
+        bytes: &[u8],
+        encoding: Encoding,
+        passed_over: &mut PassedOver,
+        judge: &mut Judge,
+    ) -> Result<(), Unreadable> {
+        self.number += 1;
+        self.left = self.left.saturating_sub(1);
+        match bytes.first() {
+            Some(b' ') => {}
+            Some(b'*') => {
+                passed_over.deleted += 1;
+                return Ok(());
+            }
+            Some(&END_OF_FILE) => {
+                return Err(FileFault::Truncated {
+                    part: "its records: the header states more",
+                }
+                .into());
+            }
+            _ => {
+                return Err(FileFault::Damaged {
+                    part: "a record that is neither there nor deleted",
+                }
+                .into());
+            }
+        }
+        self.text.clear();
+        for ((place, column), field) in self.places.iter_mut().zip(&self.columns).zip(&self.fields) {
+            let Some(column) = column else {
+                continue;
+            };
+            let start = self.text.len();
+            let bytes = bytes.get(column.start..column.start + column.width).unwrap_or_default();
+            let kind = field.map_or(&UNTYPED, |field| &field.kind);
+            *place = match value::write(bytes, column, kind, encoding, &mut self.text) {
+                Ok(()) => Place::Text(start, self.text.len()),
+                Err(code) => Place::Bad(code),
+            };
+        }
+        let Self { places, text, .. } = self;
+        judge.record(self.number, |slot| {
+            match places.get(slot).copied().unwrap_or(Place::Missing) {
+                Place::Missing => Sent::Missing,
+                Place::Text(start, end) => Sent::Text(text.get(start..end).unwrap_or_default()),
+                Place::Bad(code) => Sent::Bad(code),
+            }
+        });
+        Ok(())
+    }
+}
+
+const END_OF_FILE: u8 = 0x1A;
+
+/// What a mark is read as.
+const UNTYPED: FieldType = FieldType::Text(100);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,233 @@
+//! Rows of a sheet → records.
+//!
+//! Takes the rows of one sheet, top to bottom; finds the header below titles, leaves out blank rows and footers, hands every other row to the
+//! judge. A record's line is its row as the sender sees it. Hidden rows and columns are read like any other: what a filter hides was not
+//! taken back.
+
+mod footer;
+mod head;
+mod number;
+mod row;
+mod strings;
+
+use self::head::{HEAD_ROWS, HeadRow};
+use super::header::Names;
+use super::judge::{Judge, Sent};
+use super::{DecodeLimits, FileFault, Unreadable};
+use crate::catalogue::{Field, FieldType};
+use crate::reject::RejectCode;
+
+pub(crate) use self::head::{Header, Merge};
+pub(crate) use self::number::{Epoch, Form, write as write_number};
+pub(crate) use self::row::{Cell, SheetRow};
+pub(crate) use self::strings::Strings;
+
+/// What the cells of a workbook refer to.
+pub(crate) struct Shared {
+    pub(crate) strings: Strings,
+    pub(crate) epoch: Epoch,
+}
+
+/// The table in a sheet, once its header is known.
+pub(crate) struct Table {
+    /// The field at each place that a row is read into; none at that of a mark.
+    fields: Vec<Option<&'static Field>>,
+    /// The column of each place.
+    columns: Vec<Option<usize>>,
+    /// Column → place among the wanted.
+    slots: Vec<Option<usize>>,
+    limits: DecodeLimits,
+    /// The wanted fields of the record at hand.
+    record: Vec<Place>,
+    /// Numbers of the record at hand, as text.
+    made: String,
+    /// Rows that were recognised as no records.
+    footers: u64,
+}
+
+/// Where a wanted field of the record at hand lies.
+#[derive(Clone, Copy)]
+enum Place {
+    Missing,
+    Cell(Cell),
+    /// In [`Table::made`], from and to this byte.
+    Made(usize, usize),
+}
+
+/// The top of a sheet, kept until its header is found.
+#[derive(Default)]
+pub(crate) struct Head {
+    rows: Vec<(u32, SheetRow)>,
+}
+
+impl Head {
+    /// Keeps a row when it says anything.
+    pub(crate) fn push(&mut self, line: u32, row: &SheetRow, shared: &Shared) {
+        if row.cells().iter().any(|(_, cell)| says_something(row, *cell, shared)) {
+            self.rows.push((line, row.clone()));
+        }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.rows.len() >= HEAD_ROWS
+    }
+
+    /// The header in these rows, if there is one.
+    pub(crate) fn header(
+        &self,
+        names: &Names,
+        shared: &Shared,
+        merges: impl FnOnce() -> Result<Vec<Merge>, FileFault>,
+    ) -> Result<Option<Header>, FileFault> {
+        let rows: Vec<_> = self
+            .rows
+            .iter()
+            .map(|(line, row)| HeadRow::new(*line, row, &shared.strings))
+            .collect();
+        head::find(&rows, |name| names.knows(name), merges)
+    }
+}
+
+impl Table {
+    /// The table below `header`; the rows of `head` that follow it are its first.
+    pub(crate) fn open(limits: DecodeLimits, names: &mut Names, header: &Header) -> Result<Self, Unreadable> {
+        let columns = names.columns(header.names.iter().map(String::as_str))?;
+        let mut slots = vec![None; header.names.len()];
+        for (slot, column) in columns.iter().enumerate() {
+            if let Some(place) = column.and_then(|column| slots.get_mut(column)) {
+                *place = Some(slot);
+            }
+        }
+        Ok(Self {
+            fields: names.fields(),
+            record: vec![Place::Missing; columns.len()],
+            columns,
+            slots,
+            limits,
+            made: String::new(),
+            footers: 0,
+        })
+    }
+
+    /// Rows recognised as sums or as who made the table.
+    pub(crate) fn footers(&self) -> u64 {
+        self.footers
+    }
+
+    /// The column of each wanted field, by its place.
+    pub(crate) fn columns(&self) -> &[Option<usize>] {
+        &self.columns
+    }
+
+    /// Takes the rows that stood in the head below the header.
+    pub(crate) fn rest_of_head(&mut self, head: &Head, header_rows: usize, shared: &Shared, judge: &mut Judge) {
+        for (line, row) in head.rows.iter().skip(header_rows) {
+            self.row(*line, row, shared, judge);
+        }
+    }
+
+    /// One row below the header.
+    pub(crate) fn row(&mut self, line: u32, row: &SheetRow, shared: &Shared, judge: &mut Judge) {
+        self.record.fill(Place::Missing);
+        let mut first = None;
+        for (column, cell) in row.cells() {
+            if first.is_none() && says_something(row, *cell, shared) {
+                first = Some(*cell);
+            }
+            let slot = self.slots.get(*column as usize).copied().flatten();
+            if let Some(place) = slot.and_then(|slot| self.record.get_mut(slot)) {
+                *place = Place::Cell(*cell);
+            }
+        }
+        let Some(first) = first else {
+            return;
+        };
+        if self.is_footer(row, first, shared) {
+            self.footers += 1;
+            return;
+        }
+        let line = u64::from(line);
+        if self.bytes(row, shared) > self.limits.record_bytes_max {
+            judge.reject(line, None, RejectCode::RecordTooLong);
+            return;
+        }
+        self.make_texts(row, shared.epoch);
+        let Self { record, made, .. } = self;
+        judge.record(line, |slot| match record.get(slot).copied().unwrap_or(Place::Missing) {
+            Place::Missing => Sent::Missing,
+            Place::Made(start, end) => Sent::Text(made.get(start..end).unwrap_or_default()),
+            Place::Cell(Cell::Text(start, end)) => Sent::Text(row.own(start, end)),
+            Place::Cell(Cell::Shared(number)) => match shared.strings.get(number) {
+                Ok(text) => Sent::Text(text),
+                Err(code) => Sent::Bad(code),
+            },
+            Place::Cell(Cell::Truth(truth)) => Sent::Text(if truth { "true" } else { "false" }),
+            Place::Cell(Cell::Bad(code)) => Sent::Bad(code),
+            // Made into text above.
+            Place::Cell(Cell::Written(..) | Cell::Number(..)) => Sent::Bad(RejectCode::BadNumber),
+        });
+    }
+
+    /// A row is a footer when its first filled cell is a label and no required field holds anything else.
+    fn is_footer(&self, row: &SheetRow, first: Cell, shared: &Shared) -> bool {
+        if !row.text_of(first, &shared.strings).is_some_and(footer::is_label) {
+            return false;
+        }
+        self.fields.iter().zip(&self.record).all(|(field, place)| match place {
+            Place::Cell(cell) if field.is_some_and(|field| field.required) => {
+                !says_something(row, *cell, shared) || row.text_of(*cell, &shared.strings).is_some_and(footer::is_label)
+            }
+            _ => true,
+        })
+    }
+
+    /// Bytes of the wanted texts.
+    fn bytes(&self, row: &SheetRow, shared: &Shared) -> usize {
+        let text = |place: &Place| match place {
+            Place::Cell(cell) => row.text_of(*cell, &shared.strings).map_or(0, str::len),
+            Place::Missing | Place::Made(..) => 0,
+        };
+        self.record.iter().map(text).sum()
+    }
+
+    /// Brings the wanted numbers into text.
+    fn make_texts(&mut self, row: &SheetRow, epoch: Epoch) {
+        self.made.clear();
+        for (field, place) in self.fields.iter().zip(&mut self.record) {
+            let kind = field.map_or(&UNTYPED, |field| &field.kind);
+            let start = self.made.len();
+            let made = match *place {
+                Place::Cell(Cell::Written(from, to, form)) => {
+                    number::write_text(row.own(from, to), form, kind, epoch, &mut self.made)
+                }
+                Place::Cell(Cell::Number(value, form)) => number::write(value, form, kind, epoch, &mut self.made),
+                _ => continue,
+            };
+            *place = match made {
+                Ok(()) => Place::Made(start, self.made.len()),
+                Err(code) => Place::Cell(Cell::Bad(code)),
+            };
+        }
+    }
+}
+
+/// What a mark is read as.
+const UNTYPED: FieldType = FieldType::Text(100);
+
+/// Whether a cell holds more than blanks.
+fn says_something(row: &SheetRow, cell: Cell, shared: &Shared) -> bool {
+    row.text_of(cell, &shared.strings)
+        .is_none_or(|text| !text.trim().is_empty())
+}
+
+/// The name of a cell as spreadsheets show it: column 2 (from 0) of row 12 is `C12`.
+pub fn cell_name(column: usize, line: u64) -> String {
+    let mut letters = Vec::new();
+    let mut rest = column + 1;
+    while rest > 0 {
+        letters.push(u8::try_from((rest - 1) % 26).map_or('?', |letter| char::from(b'A' + letter)));
+        rest = (rest - 1) / 26;
+    }
+    let letters: String = letters.into_iter().rev().collect();
+    format!("{letters}{line}")
+}

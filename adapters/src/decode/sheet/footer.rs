@@ -1,0 +1,142 @@
+//! Rows below and between the records that are none: sums, and who made the table.
+//!
+//! Takes the text of a row's first filled cell; says whether it is such a label. `合计` must stand alone or before a figure, `填表人` before
+//! its colon, so that a unit called 合计贸易有限公司 stays a record.
+
+/// A sum, alone or before a colon, a bracket or a figure.
+const SUMS: [&str; 9] = [
+    "合计",
+    "总计",
+    "小计",
+    "共计",
+    "累计",
+    "总合计",
+    "本页合计",
+    "本页小计",
+    "本表合计",
+];
+
+/// Who made the table and when, alone or before a colon or a bracket.
+const MAKERS: [&str; 26] = [
+    "填表人",
+    "填报人",
+    "制表人",
+    "制单人",
+    "经办人",
+    "审核人",
+    "复核人",
+    "审批人",
+    "负责人",
+    "单位负责人",
+    "部门负责人",
+    "分管领导",
+    "主管领导",
+    "制表",
+    "填表",
+    "审核",
+    "复核",
+    "填表日期",
+    "填报日期",
+    "制表日期",
+    "填表时间",
+    "填报时间",
+    "填报单位",
+    "填表单位",
+    "制表单位",
+    "以下空白",
+];
+
+/// A remark: only before a colon, because a field may have such a value.
+const REMARKS: [&str; 9] = [
+    "注",
+    "备注",
+    "说明",
+    "填表说明",
+    "填报说明",
+    "联系人",
+    "联系电话",
+    "单位",
+    "单位盖章",
+];
+
+/// Whether a cell says that its row is no record.
+pub(crate) fn is_label(cell: &str) -> bool {
+    // The longest label with blanks between its characters; nearly every cell of a record differs in its first character.
+    if cell.len() > LABEL_BYTES_MAX {
+        return false;
+    }
+    let text: String = cell.chars().filter(|letter| !letter.is_whitespace()).collect();
+    let text = text.trim_matches(['-', '—', '=', '*', '_', '…']);
+    let after = |words: &[&str]| {
+        words
+            .iter()
+            .filter_map(|word| text.strip_prefix(word))
+            .map(|rest| rest.chars().next())
+            .collect::<Vec<_>>()
+    };
+    let colon = |next: &Option<char>| matches!(next, Some(':' | '：'));
+    let bracket = |next: &Option<char>| matches!(next, Some('(' | '（'));
+    let figure = |next: &Option<char>| next.is_some_and(|next| next.is_ascii_digit() || next == '共');
+    after(&SUMS)
+        .iter()
+        .any(|next| next.is_none() || colon(next) || bracket(next) || figure(next))
+        || after(&MAKERS)
+            .iter()
+            .any(|next| next.is_none() || colon(next) || bracket(next))
+        || after(&REMARKS).iter().any(colon)
+        || (text.starts_with("单位（") || text.starts_with("单位(")) && text.contains('章')
+}
+
+/// Remarks run on; a label with its names does not.
+const LABEL_BYTES_MAX: usize = 600;
+
+#[cfg(test)]
+mod tests {
+    use super::is_label;
+
+    #[test]
+    fn sums_and_makers_are_labels() {
+        for text in [
+            "合计",
+            "合 计",
+            "　合　计　",
+            "合计：",
+            "合计(元)",
+            "共计20人",
+            "小计",
+            "填表人：甲",
+            "填表人",
+            "制表人: 乙",
+            "审核（盖章）",
+            "填报日期：18000101",
+            "单位（盖章）：",
+            "备注：本表一式两份",
+            "注:甲",
+            "——以下空白——",
+        ] {
+            assert!(is_label(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_begins_like_a_label_is_none() {
+        for text in [
+            "",
+            "合计贸易有限公司",
+            "总计划处",
+            "注册",
+            "备注",
+            "说明",
+            "单位",
+            "单位名称",
+            "制表人员培训中心",
+            "负责人员",
+            "审核员",
+            "甲",
+            "123",
+            "计",
+        ] {
+            assert!(!is_label(text), "{text}");
+        }
+    }
+}

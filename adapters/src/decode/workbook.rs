@@ -1,0 +1,295 @@
+//! A workbook of XLSX or XLS → records.
+//!
+//! Takes frames and holds them, up to a limit: both forms keep at their end what is needed to read their beginning. With the last frame it opens
+//! the workbook, chooses the sheet (by name, else the first visible one with a known header) and reads its rows, a part at a time. Refuses a
+//! file of another form and what [`FileFault`] names.
+
+use super::form::{ByteForm, Ended};
+use super::header::Names;
+use super::judge::Judge;
+use super::sheet::{Head, Header, Merge, Shared, SheetRow, Table};
+use super::{DecodeLimits, FileFault, PassedOver, Unreadable, xls, xlsx};
+use crate::layout::{Sheet, Signature};
+
+/// Which of the two forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Xlsx,
+    Xls,
+}
+
+/// A workbook from its first byte to its last row.
+pub(crate) struct Workbook {
+    kind: Kind,
+    layout: Sheet,
+    names: Names,
+    limits: DecodeLimits,
+    bytes: Vec<u8>,
+    /// Whether the workbook was opened.
+    opened: bool,
+    /// Until its last row.
+    reading: Option<Box<Reading>>,
+    passed_over: PassedOver,
+    /// The column of each wanted field, once the header is known.
+    columns: Vec<Option<usize>>,
+}
+
+/// The sheet that is read.
+struct Reading {
+    book: Book,
+    rows: Rows,
+    table: Table,
+    row: SheetRow,
+}
+
+/// An open workbook.
+enum Book {
+    Xlsx(Box<xlsx::Package>),
+    Xls(Box<xls::Book>),
+}
+
+/// The rows of one of its sheets.
+enum Rows {
+    Xlsx(Box<xlsx::Rows>),
+    Xls(Box<xls::Rows>),
+}
+
+/// A sheet whose top was read.
+struct Opened {
+    rows: Rows,
+    head: Head,
+    header: Option<Header>,
+}
+
+impl Workbook {
+    pub(crate) fn new(kind: Kind, names: Names, layout: &Sheet, limits: DecodeLimits) -> Self {
+        Self {
+            kind,
+            layout: layout.clone(),
+            names,
+            limits,
+            bytes: Vec::new(),
+            opened: false,
+            reading: None,
+            passed_over: PassedOver::default(),
+            columns: Vec::new(),
+        }
+    }
+
+    /// Opens the workbook and its sheet, and takes the rows that were read in search of the header.
+    fn open(&mut self, judge: &mut Judge) -> Result<Reading, Unreadable> {
+        self.kind.check(&self.bytes)?;
+        let book = Book::open(self.kind, std::mem::take(&mut self.bytes), &self.limits)?;
+        let candidates = self.candidates(&book)?;
+        let mut chosen: Option<Opened> = None;
+        for at in candidates {
+            if chosen.is_none() {
+                chosen = Some(self.top(&book, at)?).filter(|opened| opened.header.is_some());
+            } else {
+                // Whatever is wrong with a sheet that is not read is no matter.
+                let has_header = self.top(&book, at).is_ok_and(|opened| opened.header.is_some());
+                self.passed_over.sheets += u64::from(has_header);
+            }
+        }
+        let Some(Opened { rows, head, header }) = chosen else {
+            // No name is known: says which are missing.
+            self.names.columns(std::iter::empty())?;
+            return Err(FileFault::NoHeader.into());
+        };
+        let header = header.unwrap_or_default();
+        let mut table = Table::open(self.limits, &mut self.names, &header)?;
+        self.columns = table.columns().to_vec();
+        table.rest_of_head(&head, header.rows, book.shared(), judge);
+        Ok(Reading {
+            book,
+            rows,
+            table,
+            row: SheetRow::default(),
+        })
+    }
+
+    /// The sheets in which to look for the records.
+    fn candidates(&self, book: &Book) -> Result<Vec<usize>, FileFault> {
+        let sheets = book.sheets();
+        let Some(name) = &self.layout.sheet else {
+            // All hidden: then hiding says nothing.
+            let visible = sheets.iter().any(|(_, hidden)| !hidden);
+            let all = sheets.iter().enumerate();
+            return Ok(all
+                .filter(|(_, (_, hidden))| !(visible && *hidden))
+                .map(|(at, _)| at)
+                .collect());
+        };
+        let at = sheets.iter().position(|(other, _)| other.trim() == name.trim());
+        at.map(|at| vec![at]).ok_or(FileFault::NoSuchSheet)
+    }
+
+    /// Reads the top of a sheet and looks for its header.
+    fn top(&self, book: &Book, at: usize) -> Result<Opened, FileFault> {
+        let mut rows = book.rows(at)?;
+        let mut head = Head::default();
+        let mut row = SheetRow::default();
+        while !head.is_full() {
+            let Some(line) = rows.next(book, &mut row)? else {
+                break;
+            };
+            if line > self.layout.title_rows {
+                head.push(line, &row, book.shared());
+            }
+        }
+        let header = match &self.layout.columns {
+            Some(columns) => Some(Header::stated(columns, self.layout.title_rows)),
+            None => head.header(&self.names, book.shared(), || book.merges(at))?,
+        };
+        Ok(Opened { rows, head, header })
+    }
+}
+
+impl ByteForm for Workbook {
+    fn bytes(&mut self, bytes: &[u8], _: &mut Judge) -> Result<(), Unreadable> {
+        if bytes.len() > self.limits.workbook_bytes_max.saturating_sub(self.bytes.len()) {
+            self.bytes = Vec::new();
+            return Err(FileFault::TooLarge {
+                limit: self.limits.workbook_bytes_max,
+            }
+            .into());
+        }
+        let had = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        // What is no workbook at all is refused before it is held.
+        let can_tell = had < SIGNATURE_BYTES && self.bytes.len() >= SIGNATURE_BYTES;
+        if can_tell && !matches!(Signature::of(&self.bytes), Some(Signature::Zip | Signature::Compound)) {
+            self.kind.check(&self.bytes)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
+        if !self.opened {
+            self.opened = true;
+            self.reading = Some(Box::new(self.open(judge)?));
+        }
+        Ok(())
+    }
+
+    fn more(&mut self, judge: &mut Judge) -> Result<Ended, Unreadable> {
+        let Some(mut reading) = self.reading.take() else {
+            return Ok(Ended::Whole);
+        };
+        let Reading { book, rows, table, row } = &mut *reading;
+        while !judge.has_part() {
+            let Some(line) = rows.next(book, row)? else {
+                self.passed_over.footers = table.footers();
+                return Ok(Ended::Whole);
+            };
+            table.row(line, row, book.shared(), judge);
+        }
+        self.reading = Some(reading);
+        Ok(Ended::More)
+    }
+
+    fn unknown_headers(&self) -> &[String] {
+        self.names.unknown()
+    }
+
+    fn passed_over(&self) -> PassedOver {
+        self.passed_over
+    }
+
+    fn column(&self, slot: usize) -> Option<usize> {
+        self.columns.get(slot).copied().flatten()
+    }
+}
+
+impl Kind {
+    /// Whether these are the first bytes of this form.
+    fn check(self, bytes: &[u8]) -> Result<(), FileFault> {
+        let signature = Signature::of(bytes);
+        let declared = match self {
+            Self::Xlsx => "XLSX",
+            Self::Xls => "XLS",
+        };
+        match (self, signature) {
+            (Self::Xlsx, Some(Signature::Zip)) | (Self::Xls, Some(Signature::Compound)) => Ok(()),
+            // Office encrypts a workbook of XLSX by putting it into a compound file.
+            (Self::Xlsx, Some(Signature::Compound)) if holds_encrypted_package(bytes) => Err(FileFault::Encrypted),
+            (_, found) => Err(FileFault::OtherForm {
+                declared,
+                found: found.map_or("neither a workbook nor text", Signature::describe),
+            }),
+        }
+    }
+}
+
+/// The name of the stream stands in the directory, in UTF-16.
+fn holds_encrypted_package(bytes: &[u8]) -> bool {
+    let name: Vec<u8> = "EncryptedPackage".bytes().flat_map(|byte| [byte, 0]).collect();
+    memchr::memmem::find(bytes, &name).is_some()
+}
+
+impl Book {
+    fn open(kind: Kind, bytes: Vec<u8>, limits: &DecodeLimits) -> Result<Self, FileFault> {
+        Ok(match kind {
+            Kind::Xlsx => Self::Xlsx(Box::new(xlsx::Package::open(bytes, limits)?)),
+            Kind::Xls => Self::Xls(Box::new(xls::Book::open(bytes, limits)?)),
+        })
+    }
+
+    fn shared(&self) -> &Shared {
+        match self {
+            Self::Xlsx(package) => &package.shared,
+            Self::Xls(book) => &book.shared,
+        }
+    }
+
+    /// Name of each sheet, and whether it is hidden.
+    fn sheets(&self) -> Vec<(&str, bool)> {
+        match self {
+            Self::Xlsx(package) => {
+                let sheets = package.sheets.iter();
+                sheets.map(|sheet| (sheet.name.as_str(), sheet.hidden)).collect()
+            }
+            Self::Xls(book) => {
+                let sheets = book.sheets.iter();
+                sheets.map(|sheet| (sheet.name.as_str(), sheet.hidden)).collect()
+            }
+        }
+    }
+
+    fn rows(&self, at: usize) -> Result<Rows, FileFault> {
+        match self {
+            Self::Xlsx(package) => {
+                let sheet = package.sheets.get(at).ok_or(FileFault::NoSuchSheet)?;
+                Ok(Rows::Xlsx(Box::new(xlsx::Rows::open(package, sheet)?)))
+            }
+            Self::Xls(book) => {
+                let sheet = book.sheets.get(at).ok_or(FileFault::NoSuchSheet)?;
+                Ok(Rows::Xls(Box::new(xls::Rows::open(book, sheet)?)))
+            }
+        }
+    }
+
+    fn merges(&self, at: usize) -> Result<Vec<Merge>, FileFault> {
+        match self {
+            Self::Xlsx(package) => xlsx::merges(package, package.sheets.get(at).ok_or(FileFault::NoSuchSheet)?),
+            Self::Xls(book) => xls::merges(book, book.sheets.get(at).ok_or(FileFault::NoSuchSheet)?),
+        }
+    }
+}
+
+impl Rows {
+    fn next(&mut self, book: &Book, row: &mut SheetRow) -> Result<Option<u32>, FileFault> {
+        match (self, book) {
+            (Self::Xlsx(rows), Book::Xlsx(package)) => rows.next(package, row),
+            (Self::Xls(rows), Book::Xls(book)) => rows.next(book, row),
+            // Rows are made from their own book.
+            (Self::Xlsx(_), Book::Xls(_)) | (Self::Xls(_), Book::Xlsx(_)) => Ok(None),
+        }
+    }
+}
+
+/// Enough to know a form by.
+const SIGNATURE_BYTES: usize = 512;
+
+#[cfg(test)]
+mod tests;

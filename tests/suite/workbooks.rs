@@ -1,0 +1,130 @@
+//! Workbooks through the whole path: pushed over TLS, by our own client and by its content type; refused by what they are.
+
+use shuguan_adapters::layout::Layout;
+use shuguan_tests::{Answer, Call, Deployment, registry_count, run};
+
+use crate::feeds::{CSV_UTF8, POLICE, RESIDENT, clean};
+
+const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+const XLS: &str = "application/vnd.ms-excel";
+
+/// Residents as a workbook: a title, the header, the records as text, a sum.
+fn workbook(rows: u64) -> Vec<u8> {
+    let csv = clean(RESIDENT, "text/tab-separated-values", rows, 7);
+    let text = String::from_utf8(csv).expect("text");
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet();
+    sheet.set_name("名单").expect("a name");
+    let mut write = |row, column, text: &str| {
+        sheet.write_string(row, column, text).expect("a cell");
+    };
+    write(0, 0, "户籍人口");
+    let lines = text.lines().count() as u32;
+    for (row, line) in (1..).zip(text.lines()) {
+        for (column, text) in (0..).zip(line.split('\t')) {
+            write(row, column, text.trim_matches('"'));
+        }
+    }
+    write(lines + 1, 0, "合计：见上");
+    book.save_to_buffer().expect("a workbook")
+}
+
+fn counts(answer: &Answer) -> [u64; 4] {
+    let answer = answer.json();
+    ["received", "accepted", "rejected", "repeated"].map(|member| answer[member].as_u64().expect("a count"))
+}
+
+#[test]
+fn a_workbook_is_accepted_and_relayed_as_the_same_table_in_csv_is() {
+    run(async {
+        let deployment = Deployment::new();
+        let running = deployment.serve();
+        let police = deployment.partner(POLICE);
+        let push = async |content_type: &str, body: Vec<u8>| {
+            let answer = running
+                .call(Call::push(RESIDENT, content_type, body), &police)
+                .await
+                .expect("an answer");
+            assert_eq!(answer.status, 202, "{}", String::from_utf8_lossy(&answer.body));
+            answer
+        };
+        // More than one part.
+        let book = push(XLSX, workbook(9000)).await;
+        let csv = push(CSV_UTF8, clean(RESIDENT, CSV_UTF8, 9000, 7)).await;
+        assert_eq!(counts(&book), counts(&csv));
+        assert_eq!(counts(&book)[0], 9000);
+    });
+}
+
+#[test]
+fn our_own_client_sends_a_workbook_by_what_it_is_and_check_agrees() {
+    let deployment = Deployment::new();
+    let running = deployment.serve();
+    let kit = deployment.path(&format!("partners/{POLICE}/client.toml"));
+    // The name says XLS; the bytes say XLSX.
+    let file = deployment.path("名单.xls");
+    std::fs::write(&file, workbook(50)).expect("a file");
+    let (file, kit) = (file.display().to_string(), kit.display().to_string());
+    let (code, out, error) = deployment.shuguan(&["check", &file, "--record", RESIDENT, "--format", "json"]);
+    assert_eq!(code, 0, "{out}{error}");
+    let verdict: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    let verdict = verdict.get("data").unwrap_or(&verdict);
+    assert_eq!(
+        (&verdict["layout"], &verdict["accepted"], &verdict["footers"]),
+        (&"xlsx".into(), &50.into(), &1.into())
+    );
+    let purpose = "enrolment.registration";
+    let push = [
+        "push",
+        &file,
+        "--record",
+        RESIDENT,
+        "--purpose",
+        purpose,
+        "-c",
+        &kit,
+        "--sheet",
+        "名单",
+    ];
+    let (code, out, error) = deployment.shuguan(&push);
+    assert_eq!(code, 0, "{out}{error}");
+    let (code, _, error) = deployment.shuguan(&[&push[..8], &["--sheet", "别的"]].concat());
+    assert_eq!(code, 3, "{error}");
+    assert!(error.contains("SG3124"), "{error}");
+    drop(running);
+}
+
+#[test]
+fn what_is_no_workbook_is_refused_by_what_it_is_and_the_refusal_sticks_to_its_key() {
+    run(async {
+        let deployment = Deployment::new();
+        let running = deployment.serve();
+        let police = deployment.partner(POLICE);
+        let mut cut = workbook(5);
+        cut.truncate(cut.len() / 2);
+        let cases: [(&str, Vec<u8>, &str); 5] = [
+            (
+                XLS,
+                b"<html><body><table><tr><td>1</td></tr></table></body></html>".to_vec(),
+                "SG3123",
+            ),
+            (XLSX, clean(RESIDENT, CSV_UTF8, 5, 1), "SG3123"),
+            (XLS, workbook(5), "SG3123"),
+            (XLSX, cut, "SG3106"),
+            (XLSX, Vec::new(), "SG3123"),
+        ];
+        for (content_type, body, code) in cases {
+            for _ in 0..2 {
+                let call = Call::push(RESIDENT, content_type, body.clone());
+                let answer = running.call(call, &police).await.expect("an answer");
+                let text = String::from_utf8_lossy(&answer.body).into_owned();
+                assert_eq!((answer.status.as_u16(), answer.code().as_str()), (422, code), "{text}");
+            }
+        }
+        assert_eq!(registry_count(&deployment.registry(), "public_security_resident"), 0);
+        assert_eq!(
+            Layout::from_content_type("application/vnd.ms-excel.sheet.macroEnabled.12"),
+            None
+        );
+    });
+}
