@@ -273,6 +273,14 @@ impl Decoder {
         self.form.unknown_headers()
     }
 
+    /// The fields that a header or member stood for so far, each with its name as first sent, at most 64 characters.
+    pub fn recognised(&self) -> Vec<(&'static str, &str)> {
+        self.form
+            .names()
+            .map(|names| names.recognised().collect())
+            .unwrap_or_default()
+    }
+
     fn unless_failed<T>(
         &mut self,
         step: impl FnOnce(&mut Form, &mut Judge) -> Result<T, Unreadable>,

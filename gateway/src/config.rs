@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use shuguan_policies::document::{Document, Fault, Table};
 
+use crate::layouts::{self, Layouts};
+
 /// Everything that `shuguan serve` needs to know.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -32,6 +34,8 @@ pub struct Config {
     pub limits: LimitsSection,
     /// `[extracts]`
     pub extracts: ExtractsSection,
+    /// `[[layout]]`
+    pub layouts: Layouts,
 }
 
 /// Who this gateway is.
@@ -232,6 +236,7 @@ impl Config {
             section.limits(),
             section.extracts(),
         );
+        let layouts = Layouts::new(layouts::read(&mut document, &mut root, true));
         root.finish(&mut document);
         let faults = document.into_faults();
         match parsed {
@@ -255,6 +260,7 @@ impl Config {
                 keys,
                 limits,
                 extracts,
+                layouts,
             }),
             _ => Err(ConfigError::Faults(faults)),
         }
@@ -517,6 +523,19 @@ mod tests {
             .join("\n");
         let config = Config::parse("example.toml", &commented, Path::new("/"));
         assert!(config.is_ok(), "{}", config.unwrap_err());
+    }
+
+    #[test]
+    fn the_layout_of_the_example_is_a_layout() {
+        let (head, layout) = EXAMPLE.split_once("# [[layout]]").unwrap();
+        let lines: Vec<&str> = layout
+            .lines()
+            .map(|line| line.strip_prefix("# ").unwrap_or(line))
+            .collect();
+        let text = format!("{head}[[layout]]{}", lines.join("\n"));
+        let config = Config::parse("example.toml", &text, Path::new("/"));
+        assert!(config.is_ok(), "{}", config.unwrap_err());
+        assert_eq!(config.unwrap().layouts.of_partner("public-security-city").count(), 1);
     }
 
     #[test]

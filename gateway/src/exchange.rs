@@ -31,6 +31,7 @@ use crate::clock::Clock;
 use crate::config::LimitsSection;
 use crate::extract::Extracts;
 use crate::journal::Journal;
+use crate::layouts::Layouts;
 use crate::limits::quota::{DayQuota, Exhausted, Quotas};
 use crate::limits::{Admission, Allowance, Limited};
 use crate::refusal::Refusal;
@@ -49,6 +50,8 @@ pub struct Stations {
     pub keys: KeyRing,
     /// Operational limits.
     pub limits: LimitsSection,
+    /// How partners write their feeds.
+    pub layouts: Layouts,
     /// Rate limits.
     pub admission: Admission,
     /// Quotas of the day.
@@ -116,12 +119,12 @@ pub struct RowError {
     /// Field, when one is to blame.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub field: Option<Cow<'static, str>>,
-    /// Bytes of the file before the one at fault, when one byte is.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub offset: Option<u64>,
     /// Name of that field as the sender wrote it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub header: Option<String>,
+    /// Bytes of the file before the one at fault, when one byte is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub offset: Option<u64>,
     /// Stable code.
     pub code: Cow<'static, str>,
     /// What the code means.
@@ -139,8 +142,8 @@ impl RowError {
             line,
             cell: None,
             field: None,
-            offset: None,
             header: None,
+            offset: None,
             code: refusal.code().into(),
             title: refusal.zh().into(),
             hint: None,

@@ -12,6 +12,7 @@ pub mod edge;
 pub mod exchange;
 pub mod extract;
 pub mod journal;
+pub mod layouts;
 pub mod limits;
 pub mod pki;
 pub mod refusal;

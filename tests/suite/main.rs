@@ -7,6 +7,7 @@ mod drop;
 mod extracts;
 mod feeds;
 mod idempotency;
+mod layouts;
 mod leaks;
 mod modes;
 mod operator;

@@ -81,7 +81,7 @@ fn what_the_head_of_a_push_can_have_wrong_is_refused_by_name() {
                 (400, "SG2119", "bad-manner"),
             ),
             (
-                push().header("content-type", "application/json"),
+                push().header("content-type", "application/pdf"),
                 (415, "SG3101", "unsupported-type"),
             ),
             (

@@ -187,6 +187,10 @@ impl ByteForm for Dbf {
         self.names.unknown()
     }
 
+    fn names(&self) -> Option<&Names> {
+        Some(&self.names)
+    }
+
     fn passed_over(&self) -> PassedOver {
         self.passed_over
     }

@@ -142,6 +142,10 @@ impl TextForm for Delimited {
     fn unknown_headers(&self) -> &[String] {
         self.names.unknown()
     }
+
+    fn names(&self) -> Option<&Names> {
+        Some(&self.names)
+    }
 }
 
 impl Delimited {

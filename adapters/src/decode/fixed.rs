@@ -100,6 +100,10 @@ impl ByteForm for Positions {
     fn unknown_headers(&self) -> &[String] {
         self.names.unknown()
     }
+
+    fn names(&self) -> Option<&Names> {
+        Some(&self.names)
+    }
 }
 
 impl Positions {

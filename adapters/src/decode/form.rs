@@ -31,6 +31,11 @@ pub(crate) trait TextForm: Send {
 
     /// Names that are no field of the record type, as far as they are kept.
     fn unknown_headers(&self) -> &[String];
+
+    /// The names of the batch, where the form keeps them.
+    fn names(&self) -> Option<&Names> {
+        None
+    }
 }
 
 /// Where bytes are that the charset does not have.
@@ -66,6 +71,11 @@ pub(crate) trait ByteForm: Send {
 
     /// Names that are no field of the record type, as far as they are kept.
     fn unknown_headers(&self) -> &[String];
+
+    /// The names of the batch, where the form keeps them.
+    fn names(&self) -> Option<&Names> {
+        None
+    }
 
     /// The column of a wanted field in a sheet, from 0.
     fn column(&self, _slot: usize) -> Option<usize> {
@@ -160,6 +170,13 @@ impl Form {
         match self {
             Self::Text(_, form) => form.unknown_headers(),
             Self::Bytes(form) => form.unknown_headers(),
+        }
+    }
+
+    pub(crate) fn names(&self) -> Option<&Names> {
+        match self {
+            Self::Text(_, form) => form.names(),
+            Self::Bytes(form) => form.names(),
         }
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Names {
     /// The sender's own names, which go before those of the catalogue.
     mapping: Option<Arc<Mapping>>,
     places: Places,
+    /// Field number → its name as it came first.
+    sent: Vec<Option<String>>,
     unknown: Vec<String>,
 }
 
@@ -42,6 +44,7 @@ impl Names {
             by_name: folded(record),
             mapping,
             places: Places::new(record, wanted),
+            sent: vec![None; record.fields.len()],
             unknown: Vec::new(),
         }
     }
@@ -61,6 +64,9 @@ impl Names {
             Header::Unmapped => self.by_name.get(&folded).copied(),
         };
         if let Some(number) = number {
+            if let Some(first @ None) = self.sent.get_mut(number) {
+                *first = Some(sent.chars().take(UNKNOWN_CHARS_MAX).collect());
+            }
             return match self.places.of(number) {
                 Some(place) => Meaning::Wanted(place),
                 None => Meaning::Other(number),
@@ -82,6 +88,12 @@ impl Names {
     fn mapped(&self, folded: &str) -> Header {
         let mapping = self.mapping.as_ref();
         mapping.map_or(Header::Unmapped, |mapping| mapping.header(folded))
+    }
+
+    /// The fields that a name stood for so far, each with that name as sent.
+    pub(crate) fn recognised(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let fields = self.record.fields.iter().zip(&self.sent);
+        fields.filter_map(|(field, sent)| Some((field.name, sent.as_deref()?)))
     }
 
     /// The field whose values stand at each place: a wanted one, or that of a member of the row; none for the secrecy mark.

@@ -59,6 +59,10 @@ impl Objects {
         self.names.unknown()
     }
 
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
     /// One object, which starts on that line and has no blanks around it.
     pub(super) fn record(&mut self, text: &str, line: u64, marks: &[Mark], judge: &mut Judge) {
         if let Err(code) = self.read(text) {

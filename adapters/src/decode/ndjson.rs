@@ -82,6 +82,10 @@ impl TextForm for Ndjson {
     fn unknown_headers(&self) -> &[String] {
         self.objects.unknown_headers()
     }
+
+    fn names(&self) -> Option<&Names> {
+        Some(self.objects.names())
+    }
 }
 
 impl Ndjson {

@@ -192,6 +192,10 @@ impl ByteForm for Workbook {
         self.names.unknown()
     }
 
+    fn names(&self) -> Option<&Names> {
+        Some(&self.names)
+    }
+
     fn passed_over(&self) -> PassedOver {
         self.passed_over
     }

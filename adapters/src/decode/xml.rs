@@ -67,6 +67,10 @@ impl TextForm for Xml {
     fn unknown_headers(&self) -> &[String] {
         self.content.reading.unknown_headers()
     }
+
+    fn names(&self) -> Option<&Names> {
+        Some(self.content.reading.names())
+    }
 }
 
 impl Content {

@@ -23,8 +23,18 @@ pub async fn catalog(State(api): State<Api>, Extension(peer): Extension<Arc<Peer
         "schema": "shuguan.catalog.v1",
         "partner": peer.partner().id,
         "grants": grants,
+        "layouts": layouts(&api, &peer),
         "code_tables": code_tables(policies.plans_of(peer.partner())),
     }))
+}
+
+/// The layouts that this partner's pushes can name.
+fn layouts(api: &Api, peer: &Peer) -> Vec<Value> {
+    let layouts = api.stations.layouts.of_partner(&peer.partner().id);
+    let shown = layouts.map(
+        |of| json!({ "name": of.name, "record": of.record.name, "form": of.layout.label(), "default": of.default }),
+    );
+    shown.collect()
 }
 
 /// The code tables of the fields that may be pushed, by name, each once.

@@ -40,6 +40,8 @@ struct Told<'r> {
     field_zh: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     header: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
     code: &'r str,
     title: &'r str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,6 +151,7 @@ impl<'r> Told<'r> {
             field,
             field_zh: field.and_then(|name| record?.field(name)).map(|field| field.zh),
             header: row.header.as_deref(),
+            offset: row.offset,
             code: &row.code,
             title,
             expected,

@@ -21,7 +21,12 @@ const LINE_BYTES_MAX: usize = 16 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form<'a> {
     /// Columns; the first line that is not blank is the header row.
-    Delimited(&'a str),
+    Delimited {
+        /// What stands between two columns.
+        delimiter: &'a str,
+        /// Whether a cell may be quoted.
+        quotes: bool,
+    },
     /// One JSON object a line.
     Ndjson,
 }
@@ -66,7 +71,7 @@ pub fn mark(
 ) -> io::Result<Marked> {
     let mut lines = Lines { source, number: 0 };
     let mut marked = Marked { marked: 0, absent: 0 };
-    let mut header = matches!(form, Form::Delimited(_));
+    let mut header = matches!(form, Form::Delimited { .. });
     let mut record = Vec::new();
     let mut seen = 0;
     while let Some(number) = lines.record(form, &mut record)? {
@@ -87,7 +92,7 @@ pub fn mark(
         }
         let marks = marks(of_line.map(Vec::as_slice).unwrap_or_default());
         out.write_all(&match form {
-            Form::Delimited(_) => with_columns(&record, form, encoding, &marks),
+            Form::Delimited { .. } => with_columns(&record, form, encoding, &marks),
             Form::Ndjson => with_members(&record, encoding, &marks),
         })?;
     }
@@ -114,14 +119,16 @@ fn marks(problems: &[RowProblem]) -> [String; 5] {
 /// The record with columns behind its last.
 fn with_columns(record: &[u8], form: Form<'_>, encoding: Encoding, cells: &[String; 5]) -> Vec<u8> {
     let (text, end) = split_end(record);
-    let Form::Delimited(delimiter) = form else {
+    let Form::Delimited { delimiter, quotes } = form else {
         return record.to_vec();
     };
     let mut added = String::new();
     for cell in cells {
         added.push_str(delimiter);
-        let first = delimiter.chars().next().unwrap_or(',');
-        added.push_str(&csv_text::cell(cell, first));
+        match delimiter.chars().next() {
+            Some(first) if quotes => added.push_str(&csv_text::cell(cell, first)),
+            _ => added.push_str(&cell.replace(delimiter, " ")),
+        }
     }
     [text, &encoded(&added, encoding), end].concat()
 }
@@ -188,7 +195,8 @@ impl Lines<'_> {
                 ));
             }
             // An odd number of quotes cuts the text into an even number of pieces.
-            let open = form != Form::Ndjson && record.split(|byte| *byte == b'"').count() % 2 == 0;
+            let quotes = matches!(form, Form::Delimited { quotes: true, .. });
+            let open = quotes && record.split(|byte| *byte == b'"').count() % 2 == 0;
             if !open {
                 return Ok(Some(begins));
             }
@@ -203,6 +211,13 @@ mod tests {
     use shuguan_adapters::layout::Encoding;
 
     use super::{Form, Marked, Rejects, RowProblem, encoded, mark};
+
+    const fn columns(delimiter: &str) -> Form<'_> {
+        Form::Delimited {
+            delimiter,
+            quotes: true,
+        }
+    }
 
     fn problem(row: u64, line: u64, field: &str) -> RowProblem {
         RowProblem {
@@ -236,7 +251,7 @@ mod tests {
     fn rejected_records_are_copied_with_their_marks() {
         let text = "姓名,地址\r\n\r\n甲,\"一\r\n二\"\r\n乙,三\r\n丙,四";
         let problems = [problem(1, 3, "name"), problem(3, 6, "sex"), problem(0, 1, "")];
-        let (found, out) = marked(text.as_bytes(), Form::Delimited(","), Encoding::Utf8, &problems, false);
+        let (found, out) = marked(text.as_bytes(), columns(","), Encoding::Utf8, &problems, false);
         let expected = "姓名,地址,_row,_code,_field,_reason,_expected\r\n\
             甲,\"一\r\n二\",1,SG3204,name,校验码错误,\"a, b\"\r\n\
             丙,四,3,SG3204,sex,校验码错误,\"a, b\"\n";
@@ -248,13 +263,7 @@ mod tests {
     fn all_records_keep_their_order_and_their_charset() {
         let encode = |text: &str| encoded(text, Encoding::Gb18030);
         let text = encode("姓名|性别\n甲|1\n乙|2\n");
-        let (_, out) = marked(
-            &text,
-            Form::Delimited("|"),
-            Encoding::Gb18030,
-            &[problem(2, 3, "sex")],
-            true,
-        );
+        let (_, out) = marked(&text, columns("|"), Encoding::Gb18030, &[problem(2, 3, "sex")], true);
         let expected = "姓名|性别|_row|_code|_field|_reason|_expected\n甲|1|||||\n乙|2|2|SG3204|sex|校验码错误|a, b\n";
         assert_eq!(out, encode(expected));
     }
@@ -280,13 +289,7 @@ mod tests {
 
     #[test]
     fn a_report_of_another_file_shows() {
-        let (found, _) = marked(
-            b"a\n1\n",
-            Form::Delimited(","),
-            Encoding::Utf8,
-            &[problem(7, 8, "a")],
-            false,
-        );
+        let (found, _) = marked(b"a\n1\n", columns(","), Encoding::Utf8, &[problem(7, 8, "a")], false);
         assert_eq!(found, Marked { marked: 0, absent: 1 });
     }
 }

@@ -17,6 +17,9 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::clock::Clock;
 use crate::exchange::batch::refusal_of;
+use crate::exchange::quality::{Gauge, Quality};
+use crate::exchange::report::HeaderNotes;
+use crate::layouts::Layouts;
 use crate::refusal::Refusal;
 
 /// Judge a file offline before sending it.
@@ -24,6 +27,7 @@ use crate::refusal::Refusal;
 #[command(after_help = "EXAMPLES
   shuguan check residents.csv --record public-security/resident
   shuguan check births.ndjson --record health/birth-certificate --fields birth_cert_no,child_name --format json
+  shuguan check june.txt --record public-security/resident --layout layout.toml
 
 EXIT CODES
   0 every row is good · 1 the file cannot be read as declared · 2 wrong usage · 5 some rows would be rejected")]
@@ -42,6 +46,12 @@ pub struct CheckArgs {
     /// Whole `Content-Type`, when detection is wrong, e.g. `text/csv; delimiter="|"`.
     #[arg(long)]
     content_type: Option<String>,
+    /// Read the file by a layout out of this file: `[[layout]]` tables as in the gateway's shuguan.toml.
+    #[arg(long, value_name = "FILE", conflicts_with = "content_type")]
+    layout: Option<PathBuf>,
+    /// Which of its layouts, when it holds several for the record type.
+    #[arg(long, value_name = "NAME", requires = "layout")]
+    layout_name: Option<String>,
     /// Name of the sheet, when a workbook holds its records in another than the first with a known header.
     #[arg(long, value_name = "NAME")]
     sheet: Option<String>,
@@ -67,6 +77,8 @@ struct Verdict<'a> {
     by_code: Vec<ByCode>,
     rejects: Vec<RejectRow>,
     unknown_headers: &'a [String],
+    headers: HeaderNotes,
+    quality: Quality,
 }
 
 #[derive(Debug, Serialize)]
@@ -86,6 +98,7 @@ struct RejectRow {
     line: u64,
     field: Option<&'static str>,
     field_zh: Option<&'static str>,
+    header: Option<String>,
     code: &'static str,
     name: &'static str,
     /// In a workbook.
@@ -103,16 +116,24 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
         rejects_kept_max: args.rejects,
         ..DecodeLimits::default()
     };
-    let today = Clock::system().today_shanghai();
+    let clock = Clock::system();
+    let today = clock.today_shanghai();
+    let mut gauge = Gauge::new(&wanted, clock.now_us());
     let mut decoder = Decoder::new(args.record, &wanted, &layout, limits, today);
     let bar = bar(size, output);
     let mut chunk = head;
     loop {
-        decoder
-            .feed(&chunk)
-            .map_err(|error| unreadable(&args, &layout, &error))?;
-        // The columns are of no interest here.
-        while decoder.next_part().is_some() {}
+        if let Err(error) = decoder.feed(&chunk) {
+            return Err(unreadable(
+                &args,
+                &layout,
+                &error,
+                &header_notes(&args, &wanted, &decoder),
+            ));
+        }
+        while let Some(part) = decoder.next_part() {
+            gauge.part(&part);
+        }
         bar.inc(chunk.len() as u64);
         chunk.resize(CHUNK_BYTES, 0);
         let read = source
@@ -124,11 +145,24 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
         }
     }
     bar.finish_and_clear();
-    while decoder.finish().map_err(|error| unreadable(&args, &layout, &error))? == Ended::More {
-        while decoder.next_part().is_some() {}
+    loop {
+        let ended = decoder.finish();
+        while let Some(part) = decoder.next_part() {
+            gauge.part(&part);
+        }
+        match ended {
+            Ok(Ended::More) => {}
+            Ok(Ended::Whole) => break,
+            Err(error) => {
+                let notes = header_notes(&args, &wanted, &decoder);
+                return Err(unreadable(&args, &layout, &error, &notes));
+            }
+        }
     }
     let rejects = decoder.take_rejects();
-    show(&args, &layout, &decoder, &rejects, output);
+    let quality = gauge.report(decoder.counts());
+    let headers = header_notes(&args, &wanted, &decoder);
+    show(&args, &layout, &decoder, &rejects, (headers, quality), output);
     let counts = decoder.counts();
     match counts {
         Counts { received: 0, .. } => {
@@ -140,6 +174,12 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
         Counts { rejected: 0, .. } => Ok(Exit::Done),
         _ => Ok(Exit::Partial),
     }
+}
+
+/// Remarks on the names in the file.
+fn header_notes(args: &CheckArgs, wanted: &[&'static str], decoder: &Decoder) -> HeaderNotes {
+    let recognised: Vec<&str> = decoder.recognised().into_iter().map(|(field, _)| field).collect();
+    HeaderNotes::of(args.record, wanted, &recognised, decoder.unknown_headers())
 }
 
 /// A record type by name, for clap.
@@ -178,8 +218,30 @@ fn read_head(source: &mut dyn Read) -> std::io::Result<Vec<u8>> {
     Ok(head)
 }
 
+/// The layout of a file of layouts that fits the record type.
+fn layout_in(file: &Path, args: &CheckArgs) -> Result<Layout, Failure> {
+    let layouts = Layouts::load(file).map_err(|faults| {
+        let list: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        Failure::local(format!("`{}` is not taken\n{}", file.display(), list.join("\n"))).coded("SG7104")
+    })?;
+    let known = layouts.only(args.record, args.layout_name.as_deref()).ok_or_else(|| {
+        Failure::new(
+            Exit::Usage,
+            format!(
+                "`{}` does not hold just one such layout for `{}`",
+                file.display(),
+                args.record.name
+            ),
+        )
+        .coded(Refusal::UnknownLayout.code())
+        .then("name it: `--layout-name NAME`")
+    })?;
+    Ok(known.layout.clone())
+}
+
 fn layout_of(args: &CheckArgs, head: &[u8]) -> Result<Layout, Failure> {
     let mut layout = match &args.content_type {
+        None if args.layout.is_some() => layout_in(args.layout.as_deref().unwrap_or(Path::new("")), args)?,
         Some(value) => Layout::from_content_type(value).ok_or_else(|| {
             Failure::new(Exit::Usage, format!("`{value}` is not a type that is read here"))
                 .coded(Refusal::UnsupportedType.code())
@@ -211,7 +273,15 @@ fn bar(size: Option<u64>, output: &Output) -> ProgressBar {
     }
 }
 
-fn show(args: &CheckArgs, layout: &Layout, decoder: &Decoder, rejects: &[Reject], output: &Output) {
+fn show(
+    args: &CheckArgs,
+    layout: &Layout,
+    decoder: &Decoder,
+    rejects: &[Reject],
+    (headers, quality): (HeaderNotes, Quality),
+    output: &Output,
+) {
+    let recognised = decoder.recognised();
     let counts = decoder.counts();
     let by_code: Vec<ByCode> = counts
         .by_code
@@ -236,6 +306,10 @@ fn show(args: &CheckArgs, layout: &Layout, decoder: &Decoder, rejects: &[Reject]
                 .field
                 .and_then(|name| args.record.field(name))
                 .map(|field| field.zh),
+            header: recognised
+                .iter()
+                .find(|(field, _)| Some(*field) == reject.field)
+                .map(|(_, sent)| (*sent).to_owned()),
             code: reject.code.code(),
             name: reject.code.slug(),
             cell: decoder.cell(reject),
@@ -260,6 +334,8 @@ fn show(args: &CheckArgs, layout: &Layout, decoder: &Decoder, rejects: &[Reject]
         by_code,
         rejects,
         unknown_headers: decoder.unknown_headers(),
+        headers,
+        quality,
     };
     if output.is_json() {
         output.json("shuguan.check.v1", &verdict);
@@ -288,14 +364,10 @@ fn show_text(verdict: &Verdict<'_>, record: &RecordType, output: &Output) {
     for (rows, what) in passed_over.iter().filter(|(rows, _)| *rows > 0) {
         output.note(format!("{rows} {what}"));
     }
-    if !verdict.unknown_headers.is_empty() {
-        let names: Vec<String> = verdict
-            .unknown_headers
-            .iter()
-            .map(|name| name.escape_debug().to_string())
-            .collect();
-        output.note(format!("not in the catalogue, ignored: {}", names.join(", ")));
+    for remark in verdict.headers.lines() {
+        output.note(remark);
     }
+    show_completeness(&verdict.quality, output);
     if verdict.by_code.is_empty() {
         return;
     }
@@ -326,15 +398,32 @@ fn show_text(verdict: &Verdict<'_>, record: &RecordType, output: &Output) {
                 reject.cell.clone().unwrap_or_else(|| reject.line.to_string()),
                 reject.field.unwrap_or("-").to_owned(),
                 reject.field_zh.unwrap_or("-").to_owned(),
+                reject.header.clone().unwrap_or_else(|| "-".into()),
                 reject.code.to_owned(),
                 reject.name.to_owned(),
             ]
         })
         .collect();
-    output.rows(&["row", "line", "field", "字段", "code", "name"], &rows);
+    output.rows(&["row", "line", "field", "字段", "header", "code", "name"], &rows);
 }
 
-fn unreadable(args: &CheckArgs, layout: &Layout, error: &Unreadable) -> Failure {
+/// The fields that some good rows lack.
+fn show_completeness(quality: &Quality, output: &Output) {
+    let rows = quality.completeness.rows;
+    let lacking = quality
+        .completeness
+        .present
+        .iter()
+        .filter(|(_, present)| **present < rows);
+    let shares: Vec<String> = lacking
+        .map(|(field, present)| format!("{field} {} %", present.saturating_mul(100) / rows.max(1)))
+        .collect();
+    if !shares.is_empty() {
+        output.note(format!("not in every good row: {}", shares.join(", ")));
+    }
+}
+
+fn unreadable(args: &CheckArgs, layout: &Layout, error: &Unreadable, headers: &HeaderNotes) -> Failure {
     let refusal = refusal_of(error);
     let place = match error.line() {
         Some(line) => format!("{}:{line}", args.file.display()),
@@ -367,10 +456,11 @@ fn unreadable(args: &CheckArgs, layout: &Layout, error: &Unreadable) -> Failure 
             layout.content_type()
         ),
     };
+    let why: Vec<String> = std::iter::once(error.to_string()).chain(headers.lines()).collect();
     Failure::local(refusal.en())
         .coded(refusal.code())
         .at(place)
-        .because(error)
+        .because(why.join("\n         "))
         .then(next)
 }
 

@@ -13,6 +13,7 @@ use super::output::Output;
 use super::watch::{self, Watch};
 use crate::client::deliver::{Asked, Feed, Pushed, detect, load_trust, push_file};
 use crate::client::{Client, ClientSettings, Listener};
+use crate::layouts::ANY_TYPE;
 
 /// Send feeds to the gateway.
 #[derive(Debug, clap::Args)]
@@ -111,12 +112,15 @@ pub fn run(args: PushArgs, output: &Output) -> Result<Exit, Failure> {
     }
     let mut all = Vec::new();
     for file in &args.files {
-        let content_type = content_type(
-            args.content_type.as_deref(),
-            args.charset.as_deref(),
-            args.sheet.as_deref(),
-            file,
-        )?;
+        let content_type = match args.layout {
+            Some(_) => Some(of_layout(args.content_type.as_deref(), args.charset.as_deref())),
+            None => content_type(
+                args.content_type.as_deref(),
+                args.charset.as_deref(),
+                args.sheet.as_deref(),
+                file,
+            )?,
+        };
         let feed = Feed {
             file,
             record: args.record.as_deref().unwrap_or_default(),
@@ -180,6 +184,15 @@ pub(crate) fn content_type(
         })?;
     }
     Ok(Some(layout.content_type()))
+}
+
+/// With a layout the gateway knows the form: the type says nothing but a charset that was stated.
+pub(crate) fn of_layout(stated: Option<&str>, charset: Option<&str>) -> String {
+    match (stated, charset) {
+        (Some(stated), _) => stated.to_owned(),
+        (None, Some(charset)) => format!("{ANY_TYPE}; charset={charset}"),
+        (None, None) => ANY_TYPE.to_owned(),
+    }
 }
 
 async fn interruptible<T>(work: impl Future<Output = Result<T, Failure>>, file: &Path) -> Result<T, Failure> {

@@ -281,12 +281,18 @@ fn join(args: &RejectsArgs, file: &Path, report: &[u8], output: &Output) -> Resu
             .ok_or_else(|| Failure::new(Exit::Usage, format!("`{stated}` is not a type that is read here")))?,
         None => detect(file)?,
     };
-    let form = match layout.format {
+    let form = match &layout.format {
         Format::Ndjson => marking::Form::Ndjson,
-        Format::Delimited(form) => marking::Form::Delimited(form.delimiter.text()),
+        Format::Delimited(form) => marking::Form::Delimited {
+            delimiter: form.delimiter.text(),
+            quotes: form.quotes,
+        },
         _ => {
-            let what = format!("`{}` is of a form in which records are not marked", file.display());
-            return Err(Failure::new(Exit::Usage, what).then("leave `--join` out and look the rows up"));
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("a file of this form is not marked: {}", layout.label()),
+            )
+            .then("shuguan rejects EXCHANGE -o rejects.csv   lists row, line and cell"));
         }
     };
     let unreadable = |error: std::io::Error| Failure::local(format!("cannot read `{}`", file.display())).because(error);

@@ -205,9 +205,12 @@ impl Watcher<'_> {
             return refused(Refusal::BadDigest, "the file is not the one that its companion states");
         }
         let (stated, charset) = (item.said.content_type.as_deref(), item.said.charset.as_deref());
-        let content_type = match push::content_type(stated, charset, None, &item.file) {
-            Ok(content_type) => content_type,
-            Err(failure) => return refused(Refusal::UnsupportedType, &failure.what),
+        let content_type = match item.said.layout {
+            Some(_) => Some(push::of_layout(stated, charset)),
+            None => match push::content_type(stated, charset, None, &item.file) {
+                Ok(content_type) => content_type,
+                Err(failure) => return refused(Refusal::UnsupportedType, &failure.what),
+            },
         };
         let feed = Feed {
             file: &item.file,

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderMap, HeaderName, header};
 use shuguan_adapters::catalogue::{self, RecordType};
 use shuguan_adapters::inflate::Coding;
-use shuguan_adapters::layout::Layout;
+use shuguan_adapters::layout::{Encoding, Layout};
 use shuguan_policies::{Denial, Direction, Mode, Plan, Role, Target};
 use uuid::Uuid;
 
@@ -22,12 +22,14 @@ use crate::clock;
 use crate::edge::Peer;
 use crate::edge::gatekeeper::Gatekeeper;
 use crate::journal::Journal;
+use crate::layouts;
 use crate::limits::quota::{Exhausted, Hold};
 use crate::limits::{Permit, Standing};
 use crate::refusal::Refusal;
 
 const PURPOSE: HeaderName = HeaderName::from_static("exchange-purpose");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const LAYOUT: HeaderName = HeaderName::from_static("exchange-layout");
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 /// What `Retry-After` says when the inbox is full.
 const INBOX_RETRY_AFTER_S: u64 = 30;
@@ -56,8 +58,10 @@ pub struct Admitted {
     pub(super) plan: Arc<Plan>,
     pub(super) bundle: [u8; 32],
     pub(super) layout: Layout,
-    pub(super) coding: Option<Coding>,
+    /// The name of that layout, when it is one of the configuration.
+    pub(super) layout_name: Option<String>,
     pub(super) manner: Manner,
+    pub(super) coding: Option<Coding>,
     pub(super) digest: Option<[u8; 32]>,
     pub(super) content_length: Option<u64>,
     pub(super) permit: Permit,
@@ -67,6 +71,15 @@ pub struct Admitted {
 }
 
 impl Admitted {
+    /// What mode, scope, count and layout add to the content that a key is bound to; empty for a plain upsert.
+    pub(super) fn manner_text(&self) -> String {
+        let manner = self.manner.canonical();
+        match &self.layout_name {
+            Some(name) => format!("{manner} layout {name}"),
+            None => manner,
+        }
+    }
+
     /// The exchange's id.
     pub fn exchange(&self) -> Uuid {
         self.exchange
@@ -105,7 +118,7 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
             stations.clock.now_us(),
         )
         .map_err(|denial| Refused::new(denied(denial)).under(policies.hash()))?;
-    let layout = layout(headers)?;
+    let (layout, layout_name) = layout(stations, &peer.partner().id, record, headers)?;
     let coding = coding(headers)?;
     let digest = content_digest(headers)?;
     let content_length = content_length(headers);
@@ -129,8 +142,9 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
         record,
         plan,
         layout,
-        coding,
+        layout_name,
         manner,
+        coding,
         digest,
         content_length,
         permit,
@@ -205,9 +219,42 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     value.to_str().ok().filter(|text| !text.is_empty())
 }
 
-fn layout(headers: &HeaderMap) -> Result<Layout, Stop> {
-    let content_type = text(headers, &header::CONTENT_TYPE).ok_or(Refusal::UnsupportedType)?;
-    Ok(Layout::from_content_type(content_type).ok_or(Refusal::UnsupportedType)?)
+/// How the body is written: as the layout has it that `Exchange-Layout` names, or the partner's default for such a type; otherwise as
+/// `Content-Type` says.
+fn layout(
+    stations: &Stations,
+    partner: &str,
+    record: &'static RecordType,
+    headers: &HeaderMap,
+) -> Result<(Layout, Option<String>), Stop> {
+    let content_type = text(headers, &header::CONTENT_TYPE);
+    let stated = content_type.and_then(Layout::from_content_type);
+    let charset = content_type.and_then(stated_charset);
+    let known = if headers.contains_key(LAYOUT) {
+        let named = text(headers, &LAYOUT).and_then(|name| stations.layouts.named(partner, record, name));
+        Some(named.ok_or(Refusal::UnknownLayout)?)
+    } else if stated.is_some() || content_type == Some(layouts::ANY_TYPE) {
+        stations.layouts.default_for(partner, record, stated.as_ref())
+    } else {
+        None
+    };
+    match (known, stated) {
+        (Some(known), _) => Ok((known.layout_for(charset), Some(known.name.clone()))),
+        (None, Some(stated)) => Ok((stated, None)),
+        (None, None) => Err(Refusal::UnsupportedType.into()),
+    }
+}
+
+/// The charset that a `Content-Type` states, whatever the type.
+fn stated_charset(content_type: &str) -> Option<Encoding> {
+    let parameters = content_type
+        .split(';')
+        .skip(1)
+        .filter_map(|parameter| parameter.split_once('='));
+    let charset = parameters
+        .into_iter()
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
+    Encoding::parse(charset.1.trim().trim_matches('"'))
 }
 
 /// `Content-Encoding`: one coding, or none.

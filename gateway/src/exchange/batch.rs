@@ -25,9 +25,9 @@ pub struct Batch<'a, B> {
     admitted: &'a Admitted,
     body: B,
     decoder: Decoder,
+    gauge: Gauge,
     /// Unpacks what came under a `Content-Encoding`; a piece at a time, so that memory stays bounded whatever the frame holds.
     inflater: Option<Inflater>,
-    gauge: Gauge,
     digest: Context,
     bytes: u64,
     /// Set at the end of the body: whether the decoder has more to give.
@@ -85,8 +85,8 @@ where
             admitted,
             body,
             decoder,
-            inflater,
             gauge: Gauge::new(admitted.plan.wanted(), stations.clock.now_us()),
+            inflater,
             digest: Context::new(&SHA256),
             bytes: 0,
             ended: None,
@@ -219,8 +219,14 @@ where
             return Err(Refusal::BadDigest.into());
         }
         let counts = self.decoder.counts().clone();
-        let mut rows: Vec<RowError> = self.unreadable.iter().flat_map(whole_errors).collect();
-        rows.extend(self.rejects.iter().map(row_error));
+        let recognised = self.decoder.recognised();
+        let headers = self.header_notes(&recognised);
+        let mut rows: Vec<RowError> = self
+            .unreadable
+            .iter()
+            .flat_map(|error| whole_errors(error, &headers))
+            .collect();
+        rows.extend(self.rejects.iter().map(|reject| row_error(reject, &recognised)));
         let refused = self.judge(&counts);
         if let Some(stated) = self.miscounted(&counts) {
             rows.insert(0, miscount(stated, counts.rows));
@@ -228,14 +234,22 @@ where
         Ok(Received {
             quality: self.gauge.report(&counts),
             counts,
-            report: Report {
-                headers: HeaderNotes::default(),
-                rows,
-            },
+            report: Report { headers, rows },
             digest,
             bytes: self.bytes,
             refused,
         })
+    }
+
+    /// Remarks on the names; none on a body that was not read to its names.
+    fn header_notes(&self, recognised: &[(&'static str, &str)]) -> HeaderNotes {
+        let named = matches!(self.unreadable, None | Some(Unreadable::BadHeaderRow { .. }));
+        if !named {
+            return HeaderNotes::default();
+        }
+        let fields: Vec<&str> = recognised.iter().map(|(field, _)| *field).collect();
+        let (record, wanted) = (self.admitted.record, self.admitted.plan.wanted());
+        HeaderNotes::of(record, wanted, &fields, self.decoder.unknown_headers()).worth_keeping()
     }
 
     fn judge(&self, counts: &Counts) -> Option<Refused> {
@@ -326,10 +340,11 @@ fn refusal_of_file(fault: &FileFault) -> Refusal {
 }
 
 /// Where the reading ended: row 0 and the line; for a header row, one entry for each field that is missing or named twice.
-fn whole_errors(error: &Unreadable) -> Vec<RowError> {
+fn whole_errors(error: &Unreadable, headers: &HeaderNotes) -> Vec<RowError> {
     let refusal = refusal_of(error);
     let entry = |field: Option<&'static str>| RowError {
         field: field.map(Into::into),
+        hint: field.and_then(|field| headers.hint(field)),
         ..RowError::of_file(refusal, error.line().unwrap_or(1))
     };
     match error {
@@ -351,14 +366,15 @@ fn miscount(stated: u64, rows: u64) -> RowError {
 }
 
 /// A reject as the sender is told: where and why, never the value.
-fn row_error(reject: &Reject) -> RowError {
+fn row_error(reject: &Reject, recognised: &[(&'static str, &str)]) -> RowError {
+    let header = recognised.iter().find(|(field, _)| Some(*field) == reject.field);
     RowError {
         row: reject.row,
         line: reject.line,
         cell: None,
         field: reject.field.map(Into::into),
+        header: header.map(|(_, sent)| (*sent).to_owned()),
         offset: reject.offset,
-        header: None,
         code: reject.code.code().into(),
         title: reject.code.zh().into(),
         hint: None,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::admit::{Admitted, PushHead};
+use super::admit::{self, Admitted, PushHead};
 use super::batch::skim;
 use super::seal::{self, SealedPush};
 use super::{Fault, Stations, Stop};
@@ -49,5 +49,6 @@ where
         return Err(Refusal::BadDigest.into());
     }
     head.gatekeeper.recheck(peer)?;
+    admit::still_granted(stations, admitted)?;
     seal::told_again(stations, *sealed, admitted.standing()).await.map(Some)
 }

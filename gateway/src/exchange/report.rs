@@ -123,12 +123,33 @@ impl HeaderNotes {
         Self { unknown, missing }
     }
 
+    /// For a field without a header: the unknown one that is probably its own.
+    pub fn hint(&self, field: &str) -> Option<String> {
+        let meant = self.unknown.iter().find(|of| of.field.as_deref() == Some(field))?;
+        let nearest = meant.nearest.as_deref()?;
+        Some(format!(
+            "表头 `{}` 是否应为 `{nearest}`？(did you mean `{nearest}`?)",
+            meant.header.escape_debug()
+        ))
+    }
+
+    /// The notes that are worth keeping: an optional field without a header is one only beside a name that may have been meant for it. That
+    /// it is empty throughout stands in the quality report.
+    #[must_use]
+    pub fn worth_keeping(self) -> Self {
+        if self.unknown.is_empty() && !self.missing.iter().any(|of| of.required) {
+            Self::default()
+        } else {
+            self
+        }
+    }
+
     /// Whether there is nothing to say.
     pub fn is_empty(&self) -> bool {
         self.unknown.is_empty() && self.missing.is_empty()
     }
 
-    /// One line for each name that is unknown, for people.
+    /// One line for each name that is unknown and one for the fields without a header, for people.
     pub fn lines(&self) -> Vec<String> {
         let unknown = self.unknown.iter().map(|of| {
             let header = of.header.escape_debug();
@@ -139,7 +160,13 @@ impl HeaderNotes {
                 _ => format!("unknown header `{header}` is ignored"),
             }
         });
-        unknown.collect()
+        let missing: Vec<String> = self
+            .missing
+            .iter()
+            .map(|of| format!("{} {}", of.field, of.zh))
+            .collect();
+        let missing = (!missing.is_empty()).then(|| format!("no header for: {}", missing.join(", ")));
+        unknown.chain(missing).collect()
     }
 }
 
@@ -243,6 +270,16 @@ mod tests {
         let missing = notes("x", &["name"]).missing;
         let names: Vec<_> = missing.iter().map(|of| (of.field.as_str(), of.required)).collect();
         assert_eq!(names, [("citizen_id", true), ("sex", false)]);
+    }
+
+    #[test]
+    fn optional_fields_without_a_header_are_no_remark_by_themselves() {
+        let of = |unknown: &[String], recognised: &[&str]| {
+            HeaderNotes::of(resident(), &["citizen_id", "name", "sex"], recognised, unknown).worth_keeping()
+        };
+        assert!(of(&[], &["citizen_id", "name"]).is_empty());
+        assert!(!of(&[], &["name"]).is_empty(), "a required one");
+        assert!(!of(&["xbb".to_owned()], &["citizen_id", "name"]).is_empty());
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub(super) fn idempotency(stations: &Stations, admitted: &Admitted, digest: &[u8
             admitted.record.name,
             admitted.layout.label(),
             admitted.plan.purpose(),
-            &admitted.manner.canonical(),
+            &admitted.manner_text(),
         ),
     }
 }
@@ -136,7 +136,7 @@ fn accepted(admitted: &Admitted, released: Released) -> Result<Entry, Stop> {
         mode: (manner.mode != PushMode::Upsert).then(|| manner.mode.name().into()),
         sco: manner.mode.scope().map(ToString::to_string),
         cnt: manner.count,
-        lay: None,
+        lay: admitted.layout_name.clone(),
         qua: Some(payload.evidence_mut().commit_text(QUALITY, &quality)),
     };
     if event.r#in != event.ok + event.rej + event.fil + event.rep {

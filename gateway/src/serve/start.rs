@@ -298,6 +298,7 @@ pub(super) fn stations(
         policies,
         keys: KeyRing::from_master(&secrets.master),
         limits: config.limits.clone(),
+        layouts: config.layouts.clone(),
         admission: Admission::new(config.limits.clone()),
         tags: Tags::new(&secrets.index),
         in_flight: KeysInFlight::default(),

@@ -149,6 +149,10 @@ impl TextForm for Document {
     fn unknown_headers(&self) -> &[String] {
         self.objects.unknown_headers()
     }
+
+    fn names(&self) -> Option<&Names> {
+        Some(self.objects.names())
+    }
 }
 
 impl Document {

@@ -50,6 +50,10 @@ impl Fields {
         self.names.unknown()
     }
 
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
     /// A record element begins.
     pub(super) fn begin(&mut self, line: u64) {
         self.slots.fill(Slot::Missing);

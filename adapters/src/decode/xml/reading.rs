@@ -1,5 +1,6 @@
 //! Which elements are records.
 
+use crate::decode::header::Names;
 use std::sync::Arc;
 
 use super::fields::Fields;
@@ -36,6 +37,10 @@ impl Reading {
 
     pub(super) fn unknown_headers(&self) -> &[String] {
         self.fields.unknown_headers()
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        self.fields.names()
     }
 
     pub(super) fn in_record(&self) -> bool {

@@ -1,0 +1,299 @@
+//! `[[layout]]` tables → layouts, every fault with its line.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use shuguan_adapters::catalogue::{self, RecordType};
+use shuguan_adapters::layout::{
+    Delimited, Delimiter, Encoding, Envelope, Fixed, FixedColumn, Format, Layout, LayoutFault, Mapping, Span, Trailer,
+    Xml,
+};
+use shuguan_policies::document::{Document, Table, nearest};
+
+use super::NamedLayout;
+
+/// Longest name of a layout; it stands in leaves.
+const NAME_MAX: usize = 64;
+
+/// Takes every `[[layout]]` out of a table. With `owned` each must name its partner.
+pub(crate) fn read<'s>(document: &mut Document<'s>, root: &mut Table<'s>, owned: bool) -> Vec<NamedLayout> {
+    let mut layouts: Vec<NamedLayout> = Vec::new();
+    for table in root.tables(document, "layout") {
+        let span = table.span();
+        let Some(layout) = one(document, table, owned) else {
+            continue;
+        };
+        let same = |of: &&NamedLayout| of.partner == layout.partner && of.record.name == layout.record.name;
+        if layouts.iter().filter(same).any(|of| of.name == layout.name) {
+            document.fault(span, format!("the layout `{}` is there twice", layout.name), None);
+        } else if layout.default
+            && layouts
+                .iter()
+                .filter(same)
+                .any(|of| of.default && super::same_form(&of.layout.format, &layout.layout.format))
+        {
+            let hint = Some("of one partner, record type and form only one can be meant without its name".to_owned());
+            document.fault(span, format!("`{}` is a second default", layout.name), hint);
+        } else {
+            layouts.push(layout);
+        }
+    }
+    layouts
+}
+
+fn one<'s>(document: &mut Document<'s>, mut table: Table<'s>, owned: bool) -> Option<NamedLayout> {
+    let before = document.fault_count();
+    let name_span = table.span_of("name").unwrap_or(table.span());
+    let name: Option<String> = table.required(document, "name");
+    if name.as_deref().is_some_and(|name| !is_name(name)) {
+        let hint = Some("it stands in the log: 1 to 64 of a to z, 0 to 9, `-`, `_`, `.`".to_owned());
+        document.fault(name_span, "`layout.name` is no name".into(), hint);
+    }
+    let partner = if owned {
+        table.required(document, "partner")
+    } else {
+        table.optional(document, "partner")
+    };
+    let record = record(document, &mut table);
+    let default = table.or(document, "default", false);
+    let format = format(document, &mut table);
+    let encoding = encoding(document, &mut table);
+    let mapping = record.and_then(|record| mapping(document, &mut table, record));
+    table.finish(document);
+    if document.fault_count() > before {
+        return None;
+    }
+    let layout = Layout::new(format?, encoding?);
+    Some(NamedLayout {
+        name: name?,
+        partner,
+        record: record?,
+        default,
+        layout: match mapping {
+            Some(mapping) => layout.with_mapping(Arc::new(mapping)),
+            None => layout,
+        },
+    })
+}
+
+fn is_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(fits)
+}
+
+fn record<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<&'static RecordType> {
+    let span = table.span_of("record");
+    let name: String = table.required(document, "record")?;
+    let record = catalogue::record_type(&name);
+    if record.is_none() {
+        let known: Vec<String> = catalogue::record_types().map(|record| record.name.to_owned()).collect();
+        let hint = nearest(&name, &known).map(|near| format!("did you mean `{near}`?"));
+        document.fault(
+            span.unwrap_or_default(),
+            format!("there is no record type `{name}`"),
+            hint,
+        );
+    }
+    record
+}
+
+fn encoding<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Encoding> {
+    let span = table.span_of("charset");
+    let Some(name) = table.optional::<String>(document, "charset") else {
+        return Some(Encoding::Gb18030);
+    };
+    let encoding = Encoding::parse(&name);
+    if encoding.is_none() {
+        let hint = Some("`gb18030` or `utf-8`".to_owned());
+        document.fault(
+            span.unwrap_or_default(),
+            format!("`{name}` is no charset that is read here"),
+            hint,
+        );
+    }
+    encoding
+}
+
+fn format<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Format> {
+    let span = table.span_of("form").unwrap_or(table.span());
+    let form: String = table.required(document, "form")?;
+    match form.as_str() {
+        "delimited" => delimited(document, table).map(Format::Delimited),
+        "fixed" => fixed(document, table).map(|fixed| Format::Fixed(Arc::new(fixed))),
+        "ndjson" => Some(Format::Ndjson),
+        "json" => Some(Format::Json(Envelope {
+            records: table.optional::<Vec<String>>(document, "records").map(Into::into),
+            count: table.optional::<String>(document, "count").map(Into::into),
+        })),
+        "xml" => Some(Format::Xml(Xml {
+            record: table.optional::<String>(document, "element").map(Into::into),
+            packed: table.optional::<String>(document, "packed").map(Into::into),
+            count: table.optional::<String>(document, "count").map(Into::into),
+        })),
+        _ => {
+            let hint = Some("`delimited`, `fixed`, `ndjson`, `json` or `xml`".to_owned());
+            document.fault(span, format!("`{form}` is no form"), hint);
+            None
+        }
+    }
+}
+
+fn delimited<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Delimited> {
+    let span = table.span_of("delimiter").unwrap_or_default();
+    let text = table.or(document, "delimiter", String::from(","));
+    let delimiter = Delimiter::parse(&text);
+    if delimiter.is_none() {
+        let known: Vec<&str> = Delimiter::ALL.iter().map(|of| of.word()).collect();
+        let hint = Some(format!("one of {}", known.join(", ")));
+        document.fault(span, "`layout.delimiter` is none that is read here".into(), hint);
+    }
+    let mut form = Delimited::new(delimiter?);
+    form.quotes = table.or(document, "quotes", form.quotes);
+    form.title_rows = table.or(document, "title_rows", 0);
+    let columns_span = table.span_of("columns");
+    if let Some(columns) = table.optional::<Vec<String>>(document, "columns") {
+        form = told(document, columns_span, form.with_columns(columns))?;
+    }
+    let trailer_span = table.span_of("trailer");
+    if let Some(mut inner) = table.table(document, "trailer") {
+        let (mark, count) = (inner.required(document, "mark"), inner.required(document, "count"));
+        inner.finish(document);
+        let trailer = Trailer {
+            mark: mark?,
+            count: count?,
+            sums: Vec::new(),
+        };
+        form = told(document, trailer_span, form.with_trailer(trailer))?;
+    }
+    Some(form)
+}
+
+fn fixed<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Fixed> {
+    let span = table.span_of("column").unwrap_or(table.span());
+    let mut columns = Vec::new();
+    let mut at = 0_usize;
+    for mut inner in table.tables(document, "column") {
+        let name = inner.required(document, "name");
+        let start: usize = inner.or(document, "start", at);
+        let width: Option<usize> = inner.required(document, "width");
+        inner.finish(document);
+        let (Some(name), Some(width)) = (name, width) else {
+            continue;
+        };
+        at = start.saturating_add(width);
+        columns.push(FixedColumn {
+            name,
+            span: Span { start, width },
+        });
+    }
+    let mut form = told(document, Some(span), Fixed::new(columns))?;
+    form.title_rows = table.or(document, "title_rows", 0);
+    form.cut_blanks = table.or(document, "cut_blanks", false);
+    let trailer_span = table.span_of("trailer");
+    if let Some(mut inner) = table.table(document, "trailer") {
+        let mark = inner.required(document, "mark");
+        let (start, width) = (inner.required(document, "start"), inner.required(document, "width"));
+        inner.finish(document);
+        let count = Span {
+            start: start?,
+            width: width?,
+        };
+        form = told(
+            document,
+            trailer_span,
+            form.with_trailer(Trailer {
+                mark: mark?,
+                count,
+                sums: Vec::new(),
+            }),
+        )?;
+    }
+    Some(form)
+}
+
+fn told<T>(document: &mut Document<'_>, span: Option<Range<usize>>, made: Result<T, LayoutFault>) -> Option<T> {
+    made.map_err(|fault| document.fault(span.unwrap_or_default(), fault.to_string(), None))
+        .ok()
+}
+
+/// `[layout.headers]` and `[layout.codes.FIELD]`; each entry is tried by itself, so that each fault has its line.
+fn mapping<'s>(document: &mut Document<'s>, table: &mut Table<'s>, record: &'static RecordType) -> Option<Mapping> {
+    let mut headers: Vec<(String, String)> = Vec::new();
+    let mut codes: Vec<(String, String, String)> = Vec::new();
+    let whole = table.span();
+    if let Some(mut inner) = table.table(document, "headers") {
+        for (header, span) in inner.keys() {
+            if let Some(field) = inner.optional::<String>(document, &header) {
+                try_entry(
+                    document,
+                    span,
+                    record,
+                    &field,
+                    Mapping::new(record, [(header.as_str(), field.as_str())], []),
+                );
+                headers.push((header, field));
+            }
+        }
+        inner.finish(document);
+    }
+    if let Some(mut of_fields) = table.table(document, "codes") {
+        for (field, field_span) in of_fields.keys() {
+            let Some(mut inner) = of_fields.table(document, &field) else {
+                continue;
+            };
+            if record.field(&field).is_none() {
+                try_entry(
+                    document,
+                    field_span,
+                    record,
+                    &field,
+                    Mapping::new(record, [("x", field.as_str())], []),
+                );
+                continue;
+            }
+            for (sent, span) in inner.keys() {
+                if let Some(code) = inner.optional::<String>(document, &sent) {
+                    let entry = (field.as_str(), sent.as_str(), code.as_str());
+                    try_entry(document, span, record, &field, Mapping::new(record, [], [entry]));
+                    codes.push((field.clone(), sent, code));
+                }
+            }
+            inner.finish(document);
+        }
+        of_fields.finish(document);
+    }
+    if headers.is_empty() && codes.is_empty() {
+        return None;
+    }
+    let headers = headers.iter().map(|(header, field)| (header.as_str(), field.as_str()));
+    let codes = codes
+        .iter()
+        .map(|(field, sent, code)| (field.as_str(), sent.as_str(), code.as_str()));
+    match Mapping::new(record, headers, codes) {
+        Ok(mapping) => Some(mapping),
+        Err(faults) => {
+            // What an entry has wrong by itself is told already; here is what two have wrong together.
+            if document.fault_count() == 0 {
+                for fault in faults {
+                    document.fault(whole.clone(), fault.to_string(), None);
+                }
+            }
+            None
+        }
+    }
+}
+
+fn try_entry<T, F: std::fmt::Display>(
+    document: &mut Document<'_>,
+    span: Range<usize>,
+    record: &'static RecordType,
+    field: &str,
+    made: Result<T, Vec<F>>,
+) {
+    for fault in made.err().into_iter().flatten() {
+        let known: Vec<String> = record.fields.iter().map(|field| field.name.to_owned()).collect();
+        let near = nearest(field, &known).filter(|near| *near != field);
+        let hint = near.map(|near| format!("did you mean `{near}`?"));
+        document.fault(span.clone(), fault.to_string(), hint);
+    }
+}

@@ -1,0 +1,285 @@
+//! Layouts: how one partner writes one record type, by name or by default, for itself alone; and headers that nobody knows.
+
+use shuguan_tests::{Answer, Call, Deployment, Identity, Running, eventually, leaves, registry_rows, run};
+
+use crate::feeds::{CSV_UTF8, NDJSON, POLICE, RESIDENT, nobody, resident};
+
+const LAYOUT: &str = r#"
+[[layout]]
+name = "hukou-2016"
+partner = "public-security-city"
+record = "public-security/resident"
+form = "delimited"
+charset = "gb18030"
+delimiter = "|!|"
+quotes = false
+title_rows = 1
+[layout.headers]
+"身份证" = "citizen_id"
+"代号" = "sex"
+[layout.codes.sex]
+"A" = "1"
+"B" = "2"
+"#;
+
+/// Two residents as the layout has it; ids of nobody are of women.
+fn tape(ids: [u32; 2], sex: &str) -> Vec<u8> {
+    let line = |n: u32| format!("{}|!|某某|!|{sex}|!|320706|!|0\r\n", nobody(n));
+    let text = format!(
+        "六月户籍\r\n身份证|!|姓名|!|代号|!|ssxq|!|人员状态\r\n{}{}",
+        line(ids[0]),
+        line(ids[1])
+    );
+    encoding_rs::GB18030.encode(&text).0.into_owned()
+}
+
+fn push(body: Vec<u8>) -> Call {
+    Call::push(RESIDENT, "application/octet-stream", body)
+}
+
+async fn send(running: &Running<'_>, call: Call, identity: &Identity) -> Answer {
+    running.call(call, identity).await.expect("an answer")
+}
+
+#[test]
+fn a_named_layout_reads_its_partners_headers_and_codes_and_is_sealed() {
+    run(async {
+        let gateway = Deployment::with(|text| text + LAYOUT);
+        let police = gateway.partner(POLICE);
+        let running = gateway.serve();
+        let call = || {
+            push(tape([1, 2], "B"))
+                .header("exchange-layout", "hukou-2016")
+                .header("idempotency-key", "tape-1")
+        };
+        let answer = send(&running, call(), &police).await;
+        assert_eq!(answer.status, 202, "{:?}", answer.body);
+        assert_eq!(
+            (&answer.json()["accepted"], &answer.json()["rejected"]),
+            (&2.into(), &0.into())
+        );
+        // The layout is part of the content.
+        let other = call().without("exchange-layout").header("content-type", CSV_UTF8);
+        assert_eq!(send(&running, other, &police).await.code(), "SG2104");
+        let log = leaves(&gateway.journal());
+        let leaf = log.iter().find(|leaf| leaf["k"] == "push").expect("a leaf");
+        assert_eq!(
+            (&leaf["lay"], &leaf["fmt"]),
+            (&"hukou-2016".into(), &"pipe-bang+gb18030".into())
+        );
+        let status = Call::get(format!(
+            "/v1/exchanges/{}",
+            answer.json()["exchange"].as_str().expect("an id")
+        ));
+        assert_eq!(send(&running, status, &police).await.json()["layout"], "hukou-2016");
+        let catalog = send(&running, Call::get("/v1/catalog"), &police).await.json();
+        assert_eq!(catalog["layouts"][0]["name"], "hukou-2016");
+        let foreign = send(&running, Call::get("/v1/catalog"), &gateway.partner("tax-city"))
+            .await
+            .json();
+        assert_eq!(foreign["layouts"], serde_json::json!([]));
+        let sexes = || registry_rows(&gateway.registry(), "SELECT sex FROM public_security_resident");
+        eventually("the rows are in the registry", 20, || sexes() == ["2", "2"]);
+        // A code that the layout does not have is judged as always, and named as the sender named its column.
+        let call = push(tape([3, 4], "Z")).header("exchange-layout", "hukou-2016");
+        let refused = send(&running, call, &police).await.json();
+        let first = &refused["errors"][0];
+        assert_eq!(
+            (&first["code"], &first["field"], &first["header"]),
+            (&"SG3209".into(), &"sex".into(), &"代号".into())
+        );
+        assert_eq!(first["line"], 3);
+    });
+}
+
+#[test]
+fn a_layout_that_is_not_ours_or_not_there_is_refused() {
+    run(async {
+        let gateway = Deployment::with(|text| text + LAYOUT);
+        let police = gateway.partner(POLICE);
+        let running = gateway.serve();
+        let named = |name: &str| push(tape([1, 2], "B")).header("exchange-layout", name);
+        for call in [
+            named("hukou-2017"),
+            named("Hukou-2016"),
+            Call::push("public-security/death", "application/octet-stream", tape([1, 2], "B"))
+                .header("exchange-layout", "hukou-2016"),
+        ] {
+            let answer = send(&running, call, &police).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.code().as_str()),
+                (400, "SG2120"),
+                "{:?}",
+                answer.body
+            );
+        }
+        // It is no default, so that a type that says nothing says too little.
+        assert_eq!(send(&running, push(tape([1, 2], "B")), &police).await.code(), "SG3101");
+        assert!(!leaves(&gateway.journal()).iter().any(|leaf| leaf["k"] == "push"));
+    });
+}
+
+#[test]
+fn a_default_layout_holds_for_pushes_of_its_form_and_no_others() {
+    run(async {
+        let text = LAYOUT.replace("form = \"delimited\"", "form = \"delimited\"\ndefault = true");
+        let gateway = Deployment::with(|config| config + &text);
+        let police = gateway.partner(POLICE);
+        let running = gateway.serve();
+        for call in [
+            push(tape([1, 2], "B")),
+            Call::push(RESIDENT, "text/csv; charset=gb18030", tape([3, 4], "B")),
+            Call::push(RESIDENT, NDJSON, resident(&nobody(5), "某某")),
+        ] {
+            let answer = send(&running, call, &police).await;
+            assert_eq!(
+                (answer.status.as_u16(), &answer.json()["rejected"]),
+                (202, &0.into()),
+                "{:?}",
+                answer.body
+            );
+        }
+        // A charset that the sender states is what it says of this file.
+        let stated = Call::push(RESIDENT, CSV_UTF8, tape([6, 7], "B"));
+        assert_eq!(send(&running, stated, &police).await.code(), "SG3103");
+        let layouts: Vec<_> = leaves(&gateway.journal())
+            .into_iter()
+            .filter(|leaf| leaf["k"] == "push")
+            .map(|leaf| leaf["lay"].as_str().map(str::to_owned))
+            .collect();
+        let named = Some("hukou-2016".to_owned());
+        assert_eq!(layouts, [named.clone(), named, None]);
+    });
+}
+
+#[test]
+fn the_commands_of_a_partner_take_a_layout_by_name_and_check_takes_it_from_a_file() {
+    let gateway = Deployment::with(|text| text + LAYOUT);
+    let running = gateway.serve();
+    let client = format!("partners/{POLICE}/client.toml");
+    std::fs::write(gateway.path("june.txt"), tape([1, 2], "B")).unwrap();
+    std::fs::write(
+        gateway.path("layout.toml"),
+        LAYOUT.replace("partner = \"public-security-city\"\n", ""),
+    )
+    .unwrap();
+    let check = |more: &[&str]| gateway.shuguan(&[&["check", "june.txt", "--record", RESIDENT][..], more].concat());
+    let (code, out, error) = check(&["--layout", "layout.toml", "--format", "json"]);
+    assert_eq!(code, 0, "{error}");
+    let verdict: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (
+            &verdict["accepted"],
+            &verdict["quality"]["completeness"]["present"]["sex"]
+        ),
+        (&2.into(), &2.into())
+    );
+    assert_eq!(check(&[]).0, 1, "without it the file is none");
+    assert_eq!(check(&["--layout", "layout.toml", "--layout-name", "other"]).0, 2);
+    std::fs::write(gateway.path("bad.toml"), LAYOUT.replace("citizen_id", "citizenid")).unwrap();
+    let (code, _, error) = check(&["--layout", "bad.toml"]);
+    assert!(
+        code == 1 && error.contains("did you mean `citizen_id`?") && error.contains("bad.toml:12"),
+        "{error}"
+    );
+    let arguments = [
+        "push",
+        "june.txt",
+        "--record",
+        RESIDENT,
+        "--purpose",
+        "enrolment.registration",
+        "-c",
+        &client,
+        "--layout",
+        "hukou-2016",
+    ];
+    let (code, _, error) = gateway.shuguan(&arguments);
+    assert_eq!(code, 0, "{error}");
+    let (code, out, _) = gateway.shuguan(&["catalog", "--layouts", "-c", &client]);
+    assert!(
+        code == 0 && out.contains("hukou-2016\tpublic-security/resident\tpipe-bang+gb18030"),
+        "{out}"
+    );
+    drop(running);
+}
+
+#[test]
+fn a_faulty_layout_is_told_with_its_line_and_keeps_the_gateway_from_starting() {
+    let gateway = Deployment::with(|text| text + &LAYOUT.replace("\"B\" = \"2\"", "\"B\" = \"7\"").replace("|!|", "~"));
+    let (code, _, error) = gateway.shuguan(&["config", "check", "-c", "shuguan.toml"]);
+    assert_eq!(code, 1);
+    for text in [
+        "`layout.delimiter` is none",
+        "the table of field `sex` has no code `7`",
+        "shuguan.toml:",
+    ] {
+        assert!(error.contains(text), "{error}");
+    }
+    assert_eq!(gateway.serve_in_vain().0, 1);
+}
+
+#[test]
+fn unknown_and_missing_headers_are_named_with_the_nearest_known_name() {
+    run(async {
+        let gateway = Deployment::new();
+        let police = gateway.partner(POLICE);
+        let running = gateway.serve();
+        let feed = |header: &str| format!("{header}\n{},某某,320706,0,x\n", nobody(1));
+        let call = Call::push(RESIDENT, CSV_UTF8, feed("gmsfhm,xm,ssxq,ryzt,曾用各"));
+        let answer = send(&running, call, &police).await;
+        assert_eq!(answer.status, 202, "{:?}", answer.body);
+        let unknown = &answer.json()["headers"]["unknown"][0];
+        assert_eq!(
+            (&unknown["header"], &unknown["nearest"]),
+            (&"曾用各".into(), &"曾用名".into())
+        );
+        let missing = answer.json()["headers"]["missing"].clone();
+        assert!(
+            missing
+                .as_array()
+                .is_some_and(|of| of.iter().any(|of| of["field"] == "sex")),
+            "{missing}"
+        );
+        // A repeat says the same.
+        let call =
+            |key: &str| Call::push(RESIDENT, CSV_UTF8, feed("gmsfhmm,xm,ssxq,ryzt,x")).header("idempotency-key", key);
+        let refused = send(&running, call("a"), &police).await;
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (422, "SG3104"));
+        let first = refused.json()["errors"][0].clone();
+        assert_eq!(first["field"], "citizen_id");
+        assert!(
+            first["hint"]
+                .as_str()
+                .is_some_and(|hint| hint.contains("`gmsfhmm`") && hint.contains("`gmsfhm`")),
+            "{first}"
+        );
+        assert_eq!(send(&running, call("a"), &police).await.body, refused.body);
+        // A first line that is a record is not repeated to anybody.
+        let headless = format!("{},金丝雀,320706,0,x\n{},某某,320706,0,x\n", nobody(2), nobody(3));
+        let refused = send(&running, Call::push(RESIDENT, CSV_UTF8, headless), &police).await;
+        let text = String::from_utf8_lossy(&refused.body).into_owned();
+        assert!(
+            refused.code() == "SG3104" && !text.contains("金丝雀") && !text.contains(&nobody(2)),
+            "{text}"
+        );
+    });
+}
+
+/// `check` says the same of headers, without a gateway.
+#[test]
+fn check_names_misspelt_headers() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.csv"), "gmsfhmm,xm\n1,某某\n").unwrap();
+    let output = std::process::Command::new(shuguan_tests::binary())
+        .args(["check", "a.csv", "--record", RESIDENT])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        error.contains("unknown header `gmsfhmm` is ignored; did you mean `gmsfhm` (citizen_id)?"),
+        "{error}"
+    );
+}
