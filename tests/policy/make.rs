@@ -103,10 +103,13 @@ pub fn bundle(random: &mut Random) -> Vec<(String, String)> {
 }
 
 /// Record types that are fed whole, so that datasets have their fields.
-const BASE: [&str; 6] = [
+const BASE: [&str; 9] = [
     "public-security/resident",
+    "public-security/floating-resident",
+    "public-security/birth",
     "public-security/death",
     "civil-affairs/cremation",
+    "civil-affairs/social-organisation",
     "commerce/establishment",
     "commerce/cancellation",
     "tax/registration",

@@ -300,3 +300,31 @@ fn coalesce(columns: &[String]) -> Option<String> {
         several => Some(format!("coalesce({})", several.join(", "))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policies_know_every_source_of_every_field() {
+        for (dataset, sources) in [(Dataset::Population, POPULATION), (Dataset::Enterprises, ENTERPRISES)] {
+            for field in dataset.fields() {
+                let known = dataset.origins(field.name);
+                for (alias, column) in origins(dataset, field.name) {
+                    let record = sources
+                        .iter()
+                        .find(|source| source.alias == *alias)
+                        .map(|source| source.record);
+                    let feeds = known.iter().any(|(own, from)| Some(*own) == record && from == column);
+                    assert!(feeds, "{}.{}: {alias}.{column}", dataset.name(), field.name);
+                }
+                assert!(
+                    !known.is_empty(),
+                    "{}.{} has no source at all",
+                    dataset.name(),
+                    field.name
+                );
+            }
+        }
+    }
+}
