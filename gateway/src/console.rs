@@ -10,6 +10,7 @@
 //! | `question` | who asks what and why: sealed, then answered |
 //! | `officers_api` | `POST /console/api/search`, `/show` |
 //! | `policies_api` | `POST /console/api/policy` |
+//! | `relay_api` | `GET`, `POST /console/api/relay` |
 //! | `overview`, `exchanges`, `exchange` | the pages |
 //! | `proof` | what is proved about a leaf |
 //! | `words` | Chinese for codes, moments in Shanghai |
@@ -22,6 +23,7 @@ mod overview;
 mod policies_api;
 mod proof;
 mod question;
+mod relay_api;
 mod shell;
 #[cfg(test)]
 mod tests;
@@ -106,6 +108,7 @@ pub fn router(console: Console, gate: Gate) -> Router {
         .route("/console/api/search", post(officers_api::search))
         .route("/console/api/show", post(officers_api::show))
         .route("/console/api/policy", policies_api::route())
+        .route("/console/api/relay", relay_api::route())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(desk);
     Router::new()

@@ -32,6 +32,7 @@ use crate::config::LimitsSection;
 use crate::extract::Extracts;
 use crate::journal::Journal;
 use crate::layouts::Layouts;
+use crate::limits::quota::{DayQuota, Exhausted, Quotas};
 use crate::limits::{Admission, Allowance, Limited};
 use crate::refusal::Refusal;
 use crate::registry::Registry;
@@ -53,6 +54,8 @@ pub struct Stations {
     pub layouts: Layouts,
     /// Rate limits.
     pub admission: Admission,
+    /// Quotas of the day.
+    pub quotas: Quotas,
     /// Keyed tags for the journal.
     pub tags: Tags,
     /// Idempotency keys being handled.
@@ -93,6 +96,8 @@ pub struct Refused {
     pub retry_after_s: Option<u64>,
     /// The state of the partner's request limit.
     pub allowance: Option<Allowance>,
+    /// The quota of the day of which nothing is left.
+    pub quota: Option<DayQuota>,
     /// Whether this answer belongs to the idempotency key from now on (C4).
     pub sticky: bool,
     /// Whether its leaf is sealed already.
@@ -195,6 +200,7 @@ impl Refused {
             limit_bytes: None,
             retry_after_s: None,
             allowance: None,
+            quota: None,
             sticky: false,
             sealed: false,
             bundle: None,
@@ -238,6 +244,18 @@ impl From<Refused> for Stop {
 impl From<Fault> for Stop {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+impl From<Exhausted> for Stop {
+    fn from(Exhausted(quota): Exhausted) -> Self {
+        let mut refused = Refused::new(Refusal::QuotaExceeded).retry_after(quota.reset_s);
+        refused.detail = Some(format!(
+            "the grant allows {} {} a day, of which {} are left until midnight",
+            quota.quota, quota.name, quota.remaining
+        ));
+        refused.quota = Some(quota);
+        refused.into()
     }
 }
 

@@ -45,7 +45,7 @@ use std::thread::JoinHandle;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use rusqlite::params;
-use shuguan_ledger::leaf::{Event, RelayedEvent, StartEvent, StopEvent};
+use shuguan_ledger::leaf::{Event, OperatorEvent, RelayedEvent, StartEvent, StopEvent};
 use shuguan_ledger::note::{SigningKey, VerifyingKey};
 use shuguan_ledger::tree::{Edge, Hash};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -443,6 +443,14 @@ impl Journal {
     pub async fn discard(&self, exchange: Uuid, reason: &str) -> Result<bool, SealError> {
         let reason = reason.to_owned();
         self.done(Work::Discard { exchange, reason }).await
+    }
+
+    /// Seals an operator's act, and with it lets a batch that is set aside wait again, or gives it up. None: it is not set aside.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`].
+    pub async fn operate(&self, exchange: Option<Uuid>, event: OperatorEvent) -> Result<Option<Sealed>, SealError> {
+        self.sealed(Work::Operate { exchange, event }, exchange).await
     }
 
     /// Batches set aside, oldest first, after the given leaf.

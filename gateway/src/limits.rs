@@ -1,8 +1,10 @@
-//! Rate limits for each partner: requests a second, requests at once, rows a second.
+//! Rate limits for each partner: requests a second, requests at once, rows a second; `quota` the quotas of a day.
 //!
 //! Takes a partner id that the certificate proved, never anything out of a request, so that a stranger cannot grow the table. Gives a
 //! [`Permit`] that is held while the request is handled. Refuses with 429 at admission only; rows are paced by making the reader of the
 //! body wait (design 10.5).
+
+pub mod quota;
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -16,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::{LimitsSection, PartnerLimits};
 use crate::refusal::Refusal;
+use quota::DayQuota;
 
 type RequestLimiter = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
 
@@ -69,6 +72,15 @@ pub struct Allowance {
     pub remaining: u32,
     /// Seconds until at least one more may come; 0 when one may come now.
     pub reset_s: u64,
+}
+
+/// A partner's limits as they stand after a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The request limit.
+    pub requests: Option<Allowance>,
+    /// Quotas of the day.
+    pub quotas: Vec<DayQuota>,
 }
 
 /// Why a request has to wait.

@@ -88,6 +88,7 @@ impl Gateway {
         // The journal last: opening it seals the `start` leaf, and a gateway that does not start has not started.
         let registry = start::registry(&config, &vouched.set()).await?;
         let journal = start::journal(&config, &secrets, clock.clone()).await?;
+        let paused = start::relay_paused(&config)?;
         let policies = Arc::new(ArcSwap::new(vouched.set()));
         let stations = Arc::new(start::stations(
             &config,
@@ -130,12 +131,21 @@ impl Gateway {
             stations,
         };
         gateway.seal_certificate_acts().await;
-        gateway.run(&config, sockets, refusals, journal);
+        gateway.run(&config, sockets, refusals, journal, paused);
         Ok(gateway)
     }
 
-    fn run(&mut self, config: &Config, sockets: start::Sockets, refusals: mpsc::Receiver<Refusal>, journal: Journal) {
+    fn run(
+        &mut self,
+        config: &Config,
+        sockets: start::Sockets,
+        refusals: mpsc::Receiver<Refusal>,
+        journal: Journal,
+        paused: bool,
+    ) {
         let relay_status = RelayStatus::default();
+        // A pause outlives a restart: the log says that nobody resumed it.
+        relay_status.pause(paused);
         let api = Api {
             stations: Arc::clone(&self.stations),
             body: BodyLimits {

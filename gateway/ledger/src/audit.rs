@@ -193,7 +193,8 @@ impl LogVerifier {
             | Event::Start(_)
             | Event::Stop(_)
             | Event::Certificate(_)
-            | Event::Policy(_) => {}
+            | Event::Policy(_)
+            | Event::Operator(_) => {}
         }
         self.span = Some((first, leaf.t));
         *self.kinds.entry(leaf.event.kind()).or_default() += 1;

@@ -122,6 +122,7 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         | Event::Stop(_)
         | Event::Certificate(_)
         | Event::Policy(_)
+        | Event::Operator(_)
         | Event::Erased(_) => {}
     }
     if let Some((

@@ -75,6 +75,6 @@ fn accepted(answer: Answer) -> Response {
             HeaderValue::from_static("true"),
         );
     }
-    rate_limit_fields(headers, answer.allowance);
+    rate_limit_fields(headers, &answer.standing);
     response
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::exchange::{Refused, RowError, Stop};
-use crate::limits::Allowance;
+use crate::limits::Standing;
 use crate::refusal::Refusal;
 
 /// Which status each refusal is answered with. No catch-all arm: a new refusal cannot be forgotten.
@@ -187,9 +187,11 @@ fn refusal_answer(refused: &Refused, request_id: Uuid, language: Language) -> Re
             .headers_mut()
             .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if let Some(allowance) = refused.allowance {
-        rate_limit_fields(response.headers_mut(), allowance);
-    }
+    let standing = Standing {
+        requests: refused.allowance,
+        quotas: refused.quota.into_iter().collect(),
+    };
+    rate_limit_fields(response.headers_mut(), &standing);
     response
 }
 
@@ -228,13 +230,24 @@ fn problem(status: StatusCode, document: &Document<'_>, language: Language) -> R
     (status, headers, body).into_response()
 }
 
-/// Writes `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10).
-pub fn rate_limit_fields(headers: &mut HeaderMap, allowance: Allowance) {
-    let policy = format!("\"requests\";q={};w=1", allowance.quota);
-    let state = format!("\"requests\";r={};t={}", allowance.remaining, allowance.reset_s);
-    for (name, text) in [("ratelimit-policy", policy), ("ratelimit", state)] {
-        if let Ok(value) = HeaderValue::from_str(&text) {
-            headers.insert(HeaderName::from_static(name), value);
+/// Writes `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10): requests a second, and what a day allows.
+pub fn rate_limit_fields(headers: &mut HeaderMap, standing: &Standing) {
+    const DAY_S: u32 = 86_400;
+    let (mut policies, mut states) = (Vec::new(), Vec::new());
+    if let Some(requests) = standing.requests {
+        policies.push(format!("\"requests\";q={};w=1", requests.quota));
+        states.push(format!("\"requests\";r={};t={}", requests.remaining, requests.reset_s));
+    }
+    for quota in &standing.quotas {
+        // The default unit is requests; a row is none.
+        let unit = if quota.name == "rows" { ";qu=\"rows\"" } else { "" };
+        policies.push(format!("\"{}\";q={};w={DAY_S}{unit}", quota.name, quota.quota));
+        states.push(format!("\"{}\";r={};t={}", quota.name, quota.remaining, quota.reset_s));
+    }
+    for (name, list) in [("ratelimit-policy", policies), ("ratelimit", states)] {
+        match HeaderValue::from_str(&list.join(", ")) {
+            Ok(value) if !list.is_empty() => drop(headers.insert(HeaderName::from_static(name), value)),
+            _ => {}
         }
     }
 }

@@ -1,14 +1,19 @@
-//! `shuguan relay status`: what waits for the registry, asked of the running gateway's health page.
+//! `shuguan relay …`: what waits for the registry, asked of the running gateway's health page; and the operator's acts on it.
+//!
+//! `status` needs the host; the acts go through the console listener with the operator's certificate, and each is a leaf of the log.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use super::config;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::query::flatten;
+use crate::client::{Client, ClientSettings, Listener};
 
 /// The relay between inbox and registry.
 #[derive(Debug, clap::Args)]
@@ -28,12 +33,123 @@ enum RelayAction {
         #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
         config: PathBuf,
     },
+    /// The batches that are set aside, and whether the relay is paused.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan relay list -c officers/operator-li.toml\n\nEXIT CODES\n  0 shown · 3 refused: only operators · 4 not reached"
+    )]
+    List(Operator),
+    /// Stop between two turns, until `resume`; also across a restart.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan relay pause -c officers/operator-li.toml\n\nEXIT CODES\n  0 paused · 3 refused: only operators · 4 not reached, or no leaf could be sealed"
+    )]
+    Pause(Operator),
+    /// Go on.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan relay resume -c officers/operator-li.toml\n\nEXIT CODES\n  0 resumed · 3 refused: only operators · 4 not reached, or no leaf could be sealed"
+    )]
+    Resume(Operator),
+    /// Let a batch that is set aside wait again.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan relay release 0199a3c4-… -c officers/operator-li.toml\n\nEXIT CODES\n  0 it waits again · 3 refused: it is not set aside, or only operators · 4 not reached, or no leaf could be sealed"
+    )]
+    Release {
+        /// The exchange id.
+        exchange: uuid::Uuid,
+        #[command(flatten)]
+        operator: Operator,
+    },
+    /// Give a batch up that is set aside; its payload is erased after the hold.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan relay discard 0199a3c4-… --why superseded --yes -c officers/operator-li.toml\n\nREASONS\n  wrong-batch · superseded · unusable\n\nEXIT CODES\n  0 given up · 2 without --yes · 3 refused: it is not set aside, or only operators · 4 not reached, or no leaf could be sealed"
+    )]
+    Discard {
+        /// The exchange id.
+        exchange: uuid::Uuid,
+        /// Reason: wrong-batch, superseded or unusable.
+        #[arg(long, value_name = "CODE")]
+        why: String,
+        /// Does it: the batch never reaches the registry, and its sender holds a receipt for it.
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        operator: Operator,
+    },
+}
+
+/// Whose certificate acts.
+#[derive(Debug, clap::Args)]
+struct Operator {
+    /// The operator's client.toml.
+    #[arg(short = 'c', long = "config", env = "SHUGUAN_CLIENT", default_value = "client.toml")]
+    config: PathBuf,
 }
 
 /// Runs the command.
 pub fn run(args: RelayArgs, output: &Output) -> Result<Exit, Failure> {
-    let RelayAction::Status { config } = args.action;
-    let config = config::load(&config)?;
+    match args.action {
+        RelayAction::Status { config } => status(&config, output),
+        RelayAction::List(operator) => operate(&operator, None, output),
+        RelayAction::Pause(operator) => operate(&operator, Some(json!({ "act": "pause" })), output),
+        RelayAction::Resume(operator) => operate(&operator, Some(json!({ "act": "resume" })), output),
+        RelayAction::Release { exchange, operator } => {
+            let order = json!({ "act": "release", "exchange": exchange });
+            operate(&operator, Some(order), output)
+        }
+        RelayAction::Discard {
+            exchange,
+            why,
+            yes,
+            operator,
+        } => {
+            if !yes {
+                let what =
+                    format!("`{exchange}` would never reach the registry, and its sender holds a receipt for it");
+                return Err(Failure::new(Exit::Usage, what).then("say --yes when that is meant"));
+            }
+            let order = json!({ "act": "discard", "exchange": exchange, "why": why });
+            operate(&operator, Some(order), output)
+        }
+    }
+}
+
+/// Sends an act, or asks; shows what is set aside then.
+fn operate(operator: &Operator, order: Option<Value>, output: &Output) -> Result<Exit, Failure> {
+    let client = Client::open(&ClientSettings::load(&operator.config)?, Listener::Console)?;
+    let path = "/console/api/relay";
+    let document = super::runtime()?
+        .block_on(async {
+            match &order {
+                None => client.get_json(path).await,
+                Some(order) => client.post_json(path, order).await,
+            }
+        })
+        .map_err(|error| error.failure(path))?;
+    if output.is_json() {
+        output.json("shuguan.relay-acts.v1", &document);
+        return Ok(Exit::Done);
+    }
+    let columns = ["exchange", "record", "partner", "reason", "received"];
+    let aside = document.get("set_aside").and_then(Value::as_array);
+    let rows: Vec<Vec<String>> = aside
+        .into_iter()
+        .flatten()
+        .map(|one| {
+            let cell = |name: &&str| one.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+            columns.iter().map(cell).collect()
+        })
+        .collect();
+    output.rows(&["EXCHANGE", "DATA", "PARTNER", "REASON", "RECEIVED"], &rows);
+    if document.get("paused").and_then(Value::as_bool) == Some(true) {
+        output.note("the relay is paused: shuguan relay resume");
+    }
+    if let Some(leaf) = document.get("leaf").and_then(Value::as_u64) {
+        output.note(format!("done; leaf {leaf} of the log says so"));
+    }
+    Ok(Exit::Done)
+}
+
+fn status(config: &Path, output: &Output) -> Result<Exit, Failure> {
+    let config = config::load(config)?;
     let address = config.listen.health;
     let text = get(address, "/readyz").map_err(|error| {
         Failure::new(

@@ -346,6 +346,14 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
             plain("签发时间", &Moment::parse(&act.at).local),
         ],
         Event::Policy(policy) => policy_facts(policy, policies),
+        Event::Operator(act) => {
+            let mut facts = vec![
+                named("系统管理员", partner(policies, &act.who)),
+                plain("动作", words::outcome(&act.act)),
+            ];
+            facts.extend(act.why.as_deref().map(|why| plain("理由", words::outcome(why))));
+            facts
+        }
         Event::Relayed(_) | Event::Start(_) | Event::Stop(_) | Event::Erased(_) => Vec::new(),
     }
 }
@@ -408,6 +416,7 @@ fn counts(event: &Event) -> Vec<Count> {
         | Event::Stop(_)
         | Event::Certificate(_)
         | Event::Policy(_)
+        | Event::Operator(_)
         | Event::Erased(_) => Vec::new(),
     }
 }

@@ -261,6 +261,7 @@ fn relay(snapshot: &RelaySnapshot) -> Relay {
             RelayState::Idle => "空闲",
             RelayState::Relaying => "入库中",
             RelayState::Waiting => "等待重试",
+            RelayState::Paused => "已暂停",
             RelayState::Stopped => "已停止",
         },
         backlog: grouped(snapshot.backlog_exchanges),

@@ -5,7 +5,7 @@ use crate::refusal::Refusal;
 const SHANGHAI_US: i64 = 8 * 3_600_000_000;
 
 /// Kinds of leaves that can be searched for, with their Chinese.
-pub(super) const KINDS: [(&str, &str); 10] = [
+pub(super) const KINDS: [(&str, &str); 11] = [
     ("push", "推送"),
     ("pull", "提取"),
     ("refusal", "拒绝"),
@@ -14,6 +14,7 @@ pub(super) const KINDS: [(&str, &str); 10] = [
     ("officer-query", "人员查询"),
     ("certificate", "证书"),
     ("policy", "策略"),
+    ("operator", "运维"),
     ("start", "启动"),
     ("stop", "停止"),
 ];
@@ -40,6 +41,12 @@ pub(super) fn outcome(code: &str) -> &str {
         "renewed" => "换发",
         "revoked" => "吊销、撤销",
         "loaded" => "已生效",
+        "paused" => "暂停入库",
+        "resumed" => "恢复入库",
+        "released-again" => "重新入库",
+        "wrong-batch" => "批次有误",
+        "superseded" => "已被新批次取代",
+        "unusable" => "无法入库",
         "refused" => "已拒绝",
         "crl" => "吊销列表",
         _ => super::question::Reason::parse(code)

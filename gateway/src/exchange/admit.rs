@@ -17,12 +17,14 @@ use uuid::Uuid;
 
 use super::inflight::InFlight;
 use super::mode::{Manner, PushMode};
-use super::{Refused, Stations, Stop};
+use super::{Fault, Refused, Stations, Stop};
 use crate::clock;
 use crate::edge::Peer;
 use crate::edge::gatekeeper::Gatekeeper;
+use crate::journal::Journal;
 use crate::layouts;
-use crate::limits::Permit;
+use crate::limits::quota::{Exhausted, Hold};
+use crate::limits::{Permit, Standing};
 use crate::refusal::Refusal;
 
 const PURPOSE: HeaderName = HeaderName::from_static("exchange-purpose");
@@ -63,6 +65,8 @@ pub struct Admitted {
     pub(super) digest: Option<[u8; 32]>,
     pub(super) content_length: Option<u64>,
     pub(super) permit: Permit,
+    /// Its part of the quota of the day; a repeat of an answered key needs none, and only the journal knows which key that is.
+    pub(super) quota: Result<Hold, Exhausted>,
     pub(super) in_flight: InFlight,
 }
 
@@ -79,6 +83,14 @@ impl Admitted {
     /// The exchange's id.
     pub fn exchange(&self) -> Uuid {
         self.exchange
+    }
+
+    /// The partner's limits as they stand.
+    pub(super) fn standing(&self) -> Standing {
+        Standing {
+            requests: Some(self.permit.allowance),
+            quotas: self.quota.as_ref().map(Hold::standing).unwrap_or_default(),
+        }
     }
 }
 
@@ -118,10 +130,11 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
         return Err(Refused::new(Refusal::InboxFull).retry_after(INBOX_RETRY_AFTER_S).into());
     }
     let permit = stations.admission.admit(&peer.partner().id)?;
+    let quota = stations.quotas.hold(&peer.partner().id, &plan, stations.clock.now_us());
     let tag = stations.tags.idempotency(&peer.partner().id, key);
     let in_flight =
         InFlight::begin(&stations.in_flight, tag).ok_or_else(|| Refused::new(Refusal::KeyInFlight).retry_after(1))?;
-    let exchange = clock::exchange_id(&stations.clock).map_err(|_| super::Fault::new("make an exchange id"))?;
+    let exchange = clock::exchange_id(&stations.clock).map_err(|_| Fault::new("make an exchange id"))?;
     Ok(Admitted {
         bundle: policies.hash(),
         peer,
@@ -135,8 +148,28 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
         digest,
         content_length,
         permit,
+        quota,
         in_flight,
     })
+}
+
+/// Whether anything is left of the quota of the day. A key that was answered before is answered again (C4): that takes nothing.
+///
+/// # Errors
+/// [`Refusal::QuotaExceeded`].
+pub(super) async fn within_quota(stations: &Stations, admitted: &Admitted) -> Result<(), Stop> {
+    match &admitted.quota {
+        Err(exhausted) if !answered(&stations.journal, admitted).await? => Err((*exhausted).into()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the key of a push was used before, for whatever content.
+pub(super) async fn answered(journal: &Journal, admitted: &Admitted) -> Result<bool, Stop> {
+    let known = journal.idempotent(admitted.in_flight.tag(), [0; 32]).await;
+    Ok(known
+        .map_err(Fault::from_error("look for an idempotency key"))?
+        .is_some())
 }
 
 /// Whether the policies in force still hold a grant for this push; what the grant says is that of the plan that was pinned.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::report::{HeaderNotes, Report};
 use super::seal::SealedPush;
 use super::{Fault, RowError, Stop};
-use crate::limits::Allowance;
+use crate::limits::Standing;
 
 /// Rejects that stand in the answer itself.
 const REJECTS_SHOWN: usize = 20;
@@ -20,8 +20,8 @@ pub struct Answer {
     pub body: Bytes,
     /// The key had been answered before.
     pub replayed: bool,
-    /// The partner's request limit.
-    pub allowance: Allowance,
+    /// The partner's limits as they stand.
+    pub standing: Standing,
 }
 
 #[derive(Serialize)]
@@ -78,6 +78,6 @@ pub fn push(push: SealedPush) -> Result<Answer, Stop> {
         exchange: push.event.x,
         body: body.into(),
         replayed: push.replayed,
-        allowance: push.allowance,
+        standing: push.standing,
     })
 }

@@ -11,11 +11,12 @@ use shuguan_adapters::decode::{Counts, DecodeLimits, Decoder, Ended, FileFault, 
 use shuguan_adapters::inflate::{InflateFault, Inflater};
 use shuguan_adapters::reject::Reject;
 
-use super::admit::{Admitted, too_large};
+use super::admit::{self, Admitted, too_large};
 use super::quality::{Gauge, Quality};
 use super::report::{HeaderNotes, Report};
 use super::{Refused, RowError, Stations, Stop};
 use crate::edge::deadline::BodyStop;
+use crate::journal::Journal;
 use crate::refusal::Refusal;
 
 /// A batch being read.
@@ -37,6 +38,9 @@ pub struct Batch<'a, B> {
     unreadable: Option<Unreadable>,
     reject_percent_max: u32,
     rows_max: Option<u64>,
+    journal: Journal,
+    /// Its key was answered before: it takes nothing of the quota.
+    repeated: bool,
 }
 
 /// A batch that was read to its end. Only this module makes one.
@@ -91,6 +95,8 @@ where
             unreadable,
             reject_percent_max: legal.map_or(configured, |legal| legal.min(configured)),
             rows_max: admitted.plan.limits().rows_per_push,
+            journal: stations.journal.clone(),
+            repeated: admitted.quota.is_err(),
         }
     }
 
@@ -184,6 +190,15 @@ where
         let received = self.decoder.counts().received;
         if self.rows_max.is_some_and(|max| received > max) {
             return Err(Refusal::TooManyRows.into());
+        }
+        if !self.repeated
+            && let Ok(hold) = &self.admitted.quota
+            && let Err(exhausted) = hold.rows(received)
+        {
+            if !admit::answered(&self.journal, self.admitted).await? {
+                return Err(exhausted.into());
+            }
+            self.repeated = true;
         }
         let fresh = received.saturating_sub(self.paced);
         self.paced = received;

@@ -21,6 +21,7 @@ use crate::extract::spool::{SpoolFault, SpoolWriter, Spooled};
 use crate::extract::{Ready, State};
 use crate::journal::{ColumnDigests, RefusalDraft};
 use crate::limits::Permit;
+use crate::limits::quota::Hold;
 use crate::refusal::Refusal;
 use crate::registry::Selection;
 
@@ -70,6 +71,8 @@ pub struct AdmittedPull {
     pub(super) selection: Selection,
     /// The selection as asked, for its commitment.
     pub(super) selection_text: String,
+    /// Its part of the quota of the day.
+    quota: Hold,
     /// Given back when the extract is ready.
     _permit: Permit,
 }
@@ -163,6 +166,7 @@ async fn pull(stations: &Arc<Stations>, admitted: AdmittedPull) -> Result<Ready,
     let prepared = query(stations, admitted).await?;
     prepared.admitted.still_granted(&stations.policies.load())?;
     let _sealed = seal::pull(stations, &prepared).await?;
+    prepared.admitted.quota.settle(prepared.rows);
     Ok(Ready {
         form: prepared.admitted.form,
         rows: prepared.rows,
@@ -203,6 +207,9 @@ fn admit(stations: &Stations, peer: Arc<Peer>, request: ExtractRequest) -> Resul
         .map_err(|denial| Refused::new(denied(denial)).under(policies.hash()))?;
     let selection = selection(dataset, &plan, &request.select)?;
     let permit = stations.admission.admit(&peer.partner().id)?;
+    let quota = stations
+        .quotas
+        .hold(&peer.partner().id, &plan, stations.clock.now_us())?;
     let exchange = clock::exchange_id(&stations.clock).map_err(|_| Fault::new("make an exchange id"))?;
     Ok(AdmittedPull {
         granted: Granted::of(&peer, dataset, &plan),
@@ -215,6 +222,7 @@ fn admit(stations: &Stations, peer: Arc<Peer>, request: ExtractRequest) -> Resul
         case: case.to_owned(),
         selection,
         selection_text: format!("{:?}", (&request.select.region, &request.select.since)),
+        quota,
         _permit: permit,
     })
 }
@@ -341,6 +349,7 @@ impl Extract<'_> {
             // Never a silently short result.
             return Err(Refusal::QuotaExceeded.into());
         }
+        self.admitted.quota.rows(self.rows)?;
         self.columns
             .push(&released.batch)
             .map_err(Fault::from_error("commit to columns"))?;
@@ -352,3 +361,6 @@ impl Extract<'_> {
             .map_err(Fault::from_error("write a spool"))?)
     }
 }
+
+#[cfg(test)]
+mod tests;

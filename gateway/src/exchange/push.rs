@@ -31,6 +31,7 @@ where
     if let Some(sealed) = repeat::known(stations, &peer, head, &admitted, &mut body).await? {
         return answer::push(sealed);
     }
+    admit::within_quota(stations, &admitted).await?;
     let mut batch = Batch::open(stations, &admitted, body);
     let mut release = Release::open(stations, &admitted)?;
     while let Some(part) = batch.next_part().await? {

@@ -50,7 +50,5 @@ where
     }
     head.gatekeeper.recheck(peer)?;
     admit::still_granted(stations, admitted)?;
-    seal::told_again(stations, *sealed, admitted.permit.allowance)
-        .await
-        .map(Some)
+    seal::told_again(stations, *sealed, admitted.standing()).await.map(Some)
 }

@@ -13,7 +13,7 @@ use super::release::Released;
 use super::report::Report;
 use super::{Fault, Refused, Stations, Stop};
 use crate::journal::{Entry, Evidence, Idempotency, Outcome, QUALITY, SealError, Sealed};
-use crate::limits::Allowance;
+use crate::limits::Standing;
 use crate::refusal::Refusal;
 
 /// What `Retry-After` says when the journal cannot commit.
@@ -32,7 +32,7 @@ pub struct SealedPush {
     pub(super) rejects: Vec<u8>,
     /// The key had been answered before.
     pub(super) replayed: bool,
-    pub(super) allowance: Allowance,
+    pub(super) standing: Standing,
 }
 
 /// Seals a push together with its idempotency key.
@@ -40,7 +40,7 @@ pub struct SealedPush {
 /// # Errors
 /// A refusal that sticks to the key, a key with other content, or a journal that cannot commit.
 pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -> Result<SealedPush, Stop> {
-    let allowance = admitted.permit.allowance;
+    let (received, accepts) = (released.received.counts.received, released.received.refused.is_none());
     let idempotency = idempotency(stations, &admitted, &released.received.digest);
     let report = released.received.report.encode();
     let mut entry = match &released.received.refused {
@@ -55,11 +55,16 @@ pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -
         Outcome::Repeated(sealed) => (sealed, true),
         Outcome::KeyReused => return Err(Refusal::KeyReused.into()),
     };
+    // The leaf is durable: from now on the log counts it too.
+    if let (Ok(hold), true, false) = (&admitted.quota, accepts, replayed) {
+        hold.settle(received);
+    }
+    let standing = admitted.standing();
     if replayed {
         // A repeat is answered from what was stored, not from what was just decoded.
-        return told_again(stations, sealed, allowance).await;
+        return told_again(stations, sealed, standing).await;
     }
-    told(sealed, report, false, allowance)
+    told(sealed, report, false, standing)
 }
 
 /// The tags of a push's key and content.
@@ -80,12 +85,12 @@ pub(super) fn idempotency(stations: &Stations, admitted: &Admitted, digest: &[u8
 ///
 /// # Errors
 /// The refusal that sticks to the key.
-pub(super) async fn told_again(stations: &Stations, sealed: Sealed, allowance: Allowance) -> Result<SealedPush, Stop> {
+pub(super) async fn told_again(stations: &Stations, sealed: Sealed, standing: Standing) -> Result<SealedPush, Stop> {
     let rejects = stored_report(stations, &sealed).await?;
-    told(sealed, rejects, true, allowance)
+    told(sealed, rejects, true, standing)
 }
 
-fn told(sealed: Sealed, rejects: Vec<u8>, replayed: bool, allowance: Allowance) -> Result<SealedPush, Stop> {
+fn told(sealed: Sealed, rejects: Vec<u8>, replayed: bool, standing: Standing) -> Result<SealedPush, Stop> {
     let leaf = Leaf::decode(&sealed.leaf).map_err(Fault::from_error("read the leaf"))?;
     match leaf.event {
         Event::Push(event) => Ok(SealedPush {
@@ -93,7 +98,7 @@ fn told(sealed: Sealed, rejects: Vec<u8>, replayed: bool, allowance: Allowance) 
             event,
             rejects,
             replayed,
-            allowance,
+            standing,
         }),
         Event::Refusal(event) => Err(sticky(&event, &rejects)),
         _ => Err(Fault::new("answer from a leaf of another kind").into()),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use shuguan_ledger::checkpoint::Checkpoint;
-use shuguan_ledger::leaf::{Digest, ErasedEvent, Event, Leaf, Reference, RelayedEvent};
+use shuguan_ledger::leaf::{Digest, ErasedEvent, Event, Leaf, OperatorEvent, Reference, RelayedEvent};
 use shuguan_ledger::note::SigningKey;
 use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
 use uuid::Uuid;
@@ -105,6 +105,7 @@ impl<'c> Group<'c> {
             Work::Discard { exchange, reason } => {
                 self.shift(*exchange, &["set-aside", "waiting"], "discarded", Some(reason))
             }
+            Work::Operate { exchange, event } => self.operate(*exchange, event, place),
             Work::Erase { exchange } => self.erase(*exchange, place),
             Work::Prune { .. } => Ok(Given::Done),
             #[cfg(test)]
@@ -349,6 +350,20 @@ impl<'c> Group<'c> {
         Ok(Given::Done)
     }
 
+    /// An operator's act and its leaf; what is not set aside is neither released nor discarded, and has no leaf.
+    fn operate(&mut self, exchange: Option<Uuid>, event: &OperatorEvent, place: Place<'_>) -> rusqlite::Result<Given> {
+        if let Some(exchange) = exchange {
+            let (to, reason) = match event.why.as_deref() {
+                None => ("waiting", None),
+                Some(why) => ("discarded", Some(why)),
+            };
+            if !matches!(self.shift(exchange, &["set-aside"], to, reason)?, Given::Done) {
+                return Ok(Given::NotSo);
+            }
+        }
+        self.leaf(&Event::Operator(event.clone()), exchange, None, place)
+    }
+
     /// Key and content go in one transaction with the leaf that says so; a file is unlinked afterwards, or at the next start.
     fn erase(&mut self, exchange: Uuid, place: Place<'_>) -> rusqlite::Result<Given> {
         let row = self
@@ -407,6 +422,7 @@ impl<'e> Facets<'e> {
             Event::Erased(_) => (None, None, Some("erased")),
             Event::OfficerQuery(query) => (None, None, Some(query.why.as_str())),
             Event::Certificate(certificate) => (None, None, Some(certificate.act.as_str())),
+            Event::Operator(act) => (None, None, Some(act.act.as_str())),
             Event::Policy(policy) => (None, None, Some(policy.result.as_str())),
             Event::Start(_) | Event::Stop(_) => (None, None, None),
         };

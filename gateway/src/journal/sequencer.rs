@@ -33,7 +33,7 @@ use super::recent::RecentNodes;
 use super::shared::Shared;
 use super::{prune, sqlite};
 use crate::clock::Clock;
-use shuguan_ledger::leaf::{Event, RelayedEvent};
+use shuguan_ledger::leaf::{Event, OperatorEvent, RelayedEvent};
 
 /// Most entries in one transaction.
 pub(super) const GROUP_ENTRIES_MAX: usize = 4_096;
@@ -62,6 +62,10 @@ pub(super) enum Work {
     Discard {
         exchange: Uuid,
         reason: String,
+    },
+    Operate {
+        exchange: Option<Uuid>,
+        event: OperatorEvent,
     },
     Erase {
         exchange: Uuid,

@@ -166,11 +166,19 @@ pub(super) const SEARCH_PARTNER: &str = "SELECT idx, t, kind, exchange, partner,
      WHERE partner = ?8 AND idx >= ?1 AND idx < ?2 AND (?3 IS NULL OR rec = ?3) AND (?4 IS NULL OR pur = ?4)
        AND (?5 IS NULL OR code = ?5) AND (?6 IS NULL OR kind = ?6)
      ORDER BY idx DESC LIMIT ?7";
+/// Pushes and pulls from a leaf on.
+pub(super) const EXCHANGES_FROM: &str =
+    "SELECT bytes FROM leaf WHERE idx >= ?1 AND kind IN ('push', 'pull') ORDER BY idx";
 /// Loads of policy bundles, newest first; the words stand here so that the partial index serves.
 pub(super) const POLICY_LOADS: &str =
     "SELECT bytes FROM leaf WHERE kind = 'policy' AND code = 'loaded' ORDER BY idx DESC LIMIT ?1";
 /// Made at each opening: a journal of an earlier version has none.
 pub(super) const POLICY_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_policy ON leaf (idx) WHERE kind = 'policy'";
+/// The newest act that paused or resumed the relay; the words stand here so that the partial index serves.
+pub(super) const LAST_PAUSE: &str =
+    "SELECT code FROM leaf WHERE kind = 'operator' AND code IN ('paused', 'resumed') ORDER BY idx DESC LIMIT 1";
+pub(super) const OPERATOR_INDEX: &str =
+    "CREATE INDEX IF NOT EXISTS leaf_operator ON leaf (idx) WHERE kind = 'operator'";
 /// Counts by hour, kind and partner of the newest leaves from ?1 on, at most ?2 of them.
 pub(super) const TALLY: &str = "SELECT t / 3600000000, kind, partner, count(*) FROM (
      SELECT t, kind, partner FROM leaf WHERE idx >= ?1 ORDER BY idx DESC LIMIT ?2) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
@@ -233,7 +241,9 @@ pub(super) const ALL: &[&str] = &[
     ONE_LEAF,
     SEARCH,
     SEARCH_PARTNER,
+    EXCHANGES_FROM,
     POLICY_LOADS,
+    LAST_PAUSE,
     TALLY,
     INBOX_STATE,
     REJECTS,
@@ -290,8 +300,10 @@ pub(super) fn open_writer(database: &Path, payloads: &Path) -> Result<Connection
     let connection = connect(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     check_identity(&connection, database)?;
     durable(&connection)?;
-    let indexed = connection.execute_batch(POLICY_INDEX);
-    indexed.map_err(JournalFault::store("index the policy leaves"))?;
+    for index in [POLICY_INDEX, OPERATOR_INDEX] {
+        let indexed = connection.execute_batch(index);
+        indexed.map_err(JournalFault::store("index the leaves of officers' acts"))?;
+    }
     // Keys and tags are random, so a group touches many pages: they are held, not read back from the write-ahead log.
     let cached = connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB);
     cached.map_err(JournalFault::store("set the journal's page cache"))?;
@@ -426,7 +438,8 @@ mod tests {
     use rusqlite::Connection;
 
     use super::{
-        ALL, NEWEST_CHECKPOINT, POLICY_INDEX, SCHEMA, SUBJECT_RUNS, TRIGGERS, create, open_reader, open_writer,
+        ALL, NEWEST_CHECKPOINT, OPERATOR_INDEX, POLICY_INDEX, SCHEMA, SUBJECT_RUNS, TRIGGERS, create, open_reader,
+        open_writer,
     };
 
     #[test]
@@ -434,6 +447,7 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(SCHEMA).unwrap();
         connection.execute_batch(POLICY_INDEX).unwrap();
+        connection.execute_batch(OPERATOR_INDEX).unwrap();
         for statement in ALL {
             let mut plan = connection
                 .prepare(&format!("EXPLAIN QUERY PLAN {statement}"))

@@ -21,6 +21,8 @@ pub enum RelayState {
     Relaying,
     /// Something failed; it is tried again.
     Waiting,
+    /// An operator paused it.
+    Paused,
     /// It has ended.
     Stopped,
 }
@@ -52,6 +54,7 @@ pub struct RelaySnapshot {
 struct Inner {
     snapshot: RelaySnapshot,
     oldest_us: Option<i64>,
+    paused: bool,
     /// (second, rows), at most [`WINDOW_S`] + 1 of them.
     recent: VecDeque<(i64, u64)>,
 }
@@ -72,6 +75,16 @@ impl RelayStatus {
             lag_s: u64::try_from(lag_us / 1_000_000).unwrap_or(0),
             ..inner.snapshot.clone()
         }
+    }
+
+    /// Pauses the relay, which takes effect between two turns, or lets it go on.
+    pub fn pause(&self, paused: bool) {
+        self.lock().paused = paused;
+    }
+
+    /// Whether it is paused.
+    pub fn is_paused(&self) -> bool {
+        self.lock().paused
     }
 
     pub(super) fn state(&self, state: RelayState) {

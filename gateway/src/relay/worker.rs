@@ -131,6 +131,11 @@ impl Worker {
     async fn work(&mut self) -> Result<(), RelayFault> {
         while !self.shutdown.is_cancelled() {
             self.keep_house().await;
+            if self.status.is_paused() {
+                self.status.state(RelayState::Paused);
+                self.pause(Duration::from_millis(self.settings.idle_ms.into())).await;
+                continue;
+            }
             match self.turn().await {
                 Ok(true) => self.waits = 0,
                 Ok(false) => {

@@ -24,8 +24,9 @@ use crate::exchange::Stations;
 use crate::exchange::inflight::KeysInFlight;
 use crate::exchange::tags::Tags;
 use crate::extract::Extracts;
-use crate::journal::{Journal, JournalFault, JournalSettings, SealError, Secret};
+use crate::journal::{Journal, JournalFault, JournalSettings, Reader, SealError, Secret};
 use crate::limits::Admission;
+use crate::limits::quota::{Quotas, midnight_us};
 use crate::pki::PkiFault;
 use crate::pki::keyfile;
 use crate::registry::schema::{self, TableSpec};
@@ -253,6 +254,14 @@ pub(super) async fn journal(config: &Config, secrets: &Secrets, clock: Clock) ->
         .map_err(StartFault::Journal)
 }
 
+/// Whether the log says that an operator paused the relay.
+pub(super) fn relay_paused(config: &Config) -> Result<bool, StartFault> {
+    let reader = Reader::open(&config.journal.database);
+    reader
+        .and_then(|reader| reader.relay_paused())
+        .map_err(StartFault::Journal)
+}
+
 /// Opens the registry; a PostgreSQL server that does not answer is waited for by the relay.
 pub(super) async fn registry(config: &Config, policies: &PolicySet) -> Result<Registry, StartFault> {
     let settings = config.registry.store.clone();
@@ -283,8 +292,14 @@ pub(super) fn stations(
     let spool = &config.extracts.spool;
     let extracts = Extracts::open(spool, config.extracts.keep_hours.get(), clock.clone())
         .map_err(|error| StartFault::Extracts(spool.clone(), error))?;
+    let now_us = clock.now_us();
+    // What was used today stands in the log.
+    let spent = Reader::open(&config.journal.database)
+        .and_then(|reader| reader.spent(midnight_us(now_us)))
+        .map_err(StartFault::Journal)?;
     Ok(Stations {
         clock,
+        quotas: Quotas::restore(spent, now_us),
         policies,
         keys: KeyRing::from_master(&secrets.master),
         limits: config.limits.clone(),

@@ -253,6 +253,18 @@ events! {
         p: Option<String>,
     }
 
+    /// An operator's act on the relay.
+    Operator "operator" OperatorEvent {
+        /// The operator's partner id.
+        who: String,
+        /// `paused`, `resumed`, `released-again` or `discarded`.
+        act: String,
+        /// The exchange, when the act is about one.
+        x: Option<String>,
+        /// Reason code of a discard.
+        why: Option<String>,
+    }
+
     /// A payload and its key were deleted.
     Erased "erased" ErasedEvent {
         /// Exchange id.
@@ -271,6 +283,7 @@ impl Event {
             Self::Refusal(event) => event.x.as_deref(),
             Self::Relayed(event) => Some(&event.x),
             Self::Erased(event) => Some(&event.x),
+            Self::Operator(event) => event.x.as_deref(),
             Self::OfficerQuery(_) | Self::Start(_) | Self::Stop(_) | Self::Certificate(_) | Self::Policy(_) => None,
         }
     }
@@ -283,6 +296,7 @@ impl Event {
             Self::Refusal(event) => Some(&event.p),
             Self::OfficerQuery(event) => Some(&event.who),
             Self::Certificate(event) => Some(&event.p),
+            Self::Operator(event) => Some(&event.who),
             Self::Policy(event) => Some(event.p.as_ref().unwrap_or(&event.by)),
             Self::Relayed(_) | Self::Start(_) | Self::Stop(_) | Self::Erased(_) => None,
         }

@@ -200,6 +200,8 @@ fn event() -> impl Strategy<Value = Event> {
         word().prop_map(|reason| Event::Stop(StopEvent { reason })),
         (word(), word(), word(), word())
             .prop_map(|(act, p, serial, at)| { Event::Certificate(CertificateEvent { act, p, serial, at }) }),
+        (word(), word(), option::of(word()), option::of(word()))
+            .prop_map(|(who, act, x, why)| Event::Operator(OperatorEvent { who, act, x, why })),
         (word(), reference()).prop_map(|(x, of)| Event::Erased(ErasedEvent { x, of })),
     ]
 }

@@ -359,6 +359,7 @@ fn deviation(row: &Row<'_>, taken: &Taken) -> Result<Option<&'static str>, rusql
         | Event::Stop(_)
         | Event::Certificate(_)
         | Event::Policy(_)
+        | Event::Operator(_)
         | Event::Erased(_) => (None, None),
     };
     let text = |value: Option<&str>| value.map(|value| rusqlite::types::Value::Text(value.to_owned()));

@@ -1,0 +1,177 @@
+//! `GET /console/api/relay`, `POST /console/api/relay`: the operator's acts on the relay (design 10.1).
+//!
+//! Takes JSON, `{"act", "exchange", "why"}`; gives the state of the relay and what is set aside. Refuses every role but the operator's, and an act on
+//! a batch that is not set aside. An act and its leaf are one transaction; a pause outlives a restart, because the log says so. Shows no record.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+use axum::{Extension, Json};
+use http::{HeaderMap, Uri};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shuguan_ledger::leaf::OperatorEvent;
+use shuguan_ledger::time;
+use shuguan_policies::Role;
+use uuid::Uuid;
+
+use super::{Desk, guard};
+use crate::api::gate::{About, Context};
+use crate::edge::Peer;
+use crate::exchange::seal::unavailable;
+use crate::exchange::{Fault, Refused, Stop};
+use crate::refusal::Refusal;
+
+/// What an operator asks for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Order {
+    act: Act,
+    exchange: Option<Uuid>,
+    why: Option<Why>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum Act {
+    Pause,
+    Resume,
+    Release,
+    Discard,
+}
+
+impl Act {
+    /// As it stands in the leaf.
+    fn done(self) -> &'static str {
+        match self {
+            Self::Pause => "paused",
+            Self::Resume => "resumed",
+            Self::Release => "released-again",
+            Self::Discard => "discarded",
+        }
+    }
+}
+
+/// Why a batch is given up: a closed list, because the log holds no free text (design 10.7).
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum Why {
+    /// Its partner sent the wrong one.
+    WrongBatch,
+    /// A newer one holds what it held.
+    Superseded,
+    /// The registry will never take it.
+    Unusable,
+}
+
+impl Why {
+    fn code(self) -> &'static str {
+        match self {
+            Self::WrongBatch => "wrong-batch",
+            Self::Superseded => "superseded",
+            Self::Unusable => "unusable",
+        }
+    }
+}
+
+/// The route.
+pub(super) fn route() -> MethodRouter<Arc<Desk>> {
+    get(show).post(act)
+}
+
+async fn show(
+    State(desk): State<Arc<Desk>>,
+    Extension(context): Extension<Context>,
+    Extension(peer): Extension<Arc<Peer>>,
+) -> Response {
+    let shown = async {
+        operators_only(&peer)?;
+        document(&desk, None).await
+    };
+    answer(&context, &peer, shown.await).await
+}
+
+async fn act(
+    State(desk): State<Arc<Desk>>,
+    Extension(context): Extension<Context>,
+    Extension(peer): Extension<Arc<Peer>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Json<Order>, JsonRejection>,
+) -> Response {
+    let acted = async {
+        guard::from_no_other_site(&headers, &uri)?;
+        operators_only(&peer)?;
+        let members =
+            "members are act (pause, resume, release, discard), exchange, why (wrong-batch, superseded, unusable)";
+        let Json(order) = body.map_err(|_| Refused::new(Refusal::BadRequest).detail(members))?;
+        let leaf = acted(&desk, &peer, &order).await?;
+        document(&desk, Some(leaf)).await
+    };
+    answer(&context, &peer, acted.await).await
+}
+
+async fn answer(context: &Context, peer: &Peer, document: Result<Value, Stop>) -> Response {
+    match document {
+        Ok(document) => Json(document).into_response(),
+        Err(stop) => context.stop(Some(peer), "relay", About::default(), stop).await,
+    }
+}
+
+fn operators_only(peer: &Peer) -> Result<(), Refusal> {
+    if peer.partner().role == Role::Operator {
+        Ok(())
+    } else {
+        Err(Refusal::WrongRole)
+    }
+}
+
+/// Seals the act; the relay follows it at its next turn.
+async fn acted(desk: &Desk, peer: &Peer, order: &Order) -> Result<u64, Stop> {
+    let wrong = |detail: &str| Stop::from(Refused::new(Refusal::BadRequest).detail(detail));
+    match (order.act, order.exchange, order.why) {
+        (Act::Pause | Act::Resume, None, None) | (Act::Release, Some(_), None) | (Act::Discard, Some(_), Some(_)) => {}
+        (Act::Pause | Act::Resume, ..) => return Err(wrong("pause and resume name no exchange and no reason")),
+        (Act::Release, ..) => return Err(wrong("release names an exchange and no reason")),
+        (Act::Discard, ..) => return Err(wrong("discard names an exchange and a reason")),
+    }
+    let event = OperatorEvent {
+        who: peer.partner().id.clone(),
+        act: order.act.done().into(),
+        x: order.exchange.map(|exchange| exchange.to_string()),
+        why: order.why.map(|why| why.code().into()),
+    };
+    let journal = &desk.console.api.stations.journal;
+    let sealed = journal.operate(order.exchange, event).await.map_err(unavailable)?;
+    // Not set aside, or unknown: both look alike.
+    let sealed = sealed.ok_or(Refusal::NotFound)?;
+    match order.act {
+        Act::Pause => desk.console.relay.pause(true),
+        Act::Resume => desk.console.relay.pause(false),
+        Act::Release | Act::Discard => {}
+    }
+    Ok(sealed.index)
+}
+
+async fn document(desk: &Desk, leaf: Option<u64>) -> Result<Value, Stop> {
+    let stations = &desk.console.api.stations;
+    let aside = stations.journal.list_set_aside(None).await;
+    let aside = aside.map_err(Fault::from_error("list what is set aside"))?;
+    let snapshot = desk.console.relay.snapshot(stations.clock.now_us());
+    Ok(json!({
+        "schema": "shuguan.relay-acts.v1",
+        "paused": desk.console.relay.is_paused(),
+        "relay": snapshot,
+        "set_aside": aside.iter().map(|one| json!({
+            "exchange": one.exchange,
+            "record": one.record,
+            "partner": one.partner,
+            "reason": one.reason,
+            "received": time::format(one.received_us),
+        })).collect::<Vec<_>>(),
+        "leaf": leaf,
+    }))
+}

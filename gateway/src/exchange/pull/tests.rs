@@ -1,0 +1,84 @@
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use arrow_array::new_null_array;
+use clap::Parser;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use shuguan_policies::Bundle;
+
+use super::*;
+use crate::clock::Clock;
+use crate::command::{self, Cli};
+use crate::config::Config;
+use crate::registry::{BATCH_ROWS, dataset_schema};
+use crate::serve::Gateway;
+
+/// The policies of the folder without the agreement of the registry.
+fn without_extracts(dir: &std::path::Path) -> PolicySet {
+    let bundle = Bundle::read(&dir.join("policies")).unwrap();
+    let texts = bundle
+        .texts()
+        .iter()
+        .filter(|(name, _)| name != "agreements/registry.toml");
+    PolicySet::from_texts(texts.cloned().collect()).unwrap()
+}
+
+#[tokio::test]
+async fn an_extract_ends_with_the_batch_after_its_grant_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("gw");
+    command::main(Cli::parse_from([
+        "shuguan",
+        "--quiet",
+        "init",
+        "--demo",
+        dir.to_str().unwrap(),
+    ]));
+    let mut config = Config::load(&dir.join("shuguan.toml")).unwrap();
+    for address in [
+        &mut config.listen.feed,
+        &mut config.listen.console,
+        &mut config.listen.health,
+    ] {
+        address.set_port(0);
+    }
+    let gateway = Gateway::start(config, Clock::system()).await.unwrap();
+    let stations = gateway.stations();
+    let certificate = CertificateDer::from_pem_file(dir.join("partners/information-centre/client.pem")).unwrap();
+    let peer = Peer::identify(&certificate, &stations.policies.load()).unwrap();
+    let request = ExtractRequest {
+        dataset: "population".into(),
+        purpose: "enrolment.registration".into(),
+        case: "A-1".into(),
+        select: Select::default(),
+        form: Form::Ndjson,
+    };
+    let admitted = admit(stations, Arc::new(peer), request).unwrap();
+    let mut spool = SpoolWriter::create(&stations.extracts.path(admitted.exchange), admitted.exchange).unwrap();
+    let mut extract = Extract {
+        stations,
+        admitted: &admitted,
+        spool: &mut spool,
+        columns: ColumnDigests::new(&admitted.plan.schema()).unwrap(),
+        text: Vec::new(),
+        rows: 0,
+        filtered: 0,
+        stop: None,
+    };
+    let schema = dataset_schema(Dataset::Population, admitted.plan.wanted());
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| new_null_array(field.data_type(), BATCH_ROWS));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap();
+    assert!(extract.take(&batch).is_continue());
+    assert!(extract.take(&batch).is_continue());
+    stations.policies.store(Arc::new(without_extracts(&dir)));
+    assert!(extract.take(&batch).is_break());
+    assert_eq!((extract.rows, BATCH_ROWS), (2_048, 1_024), "not one row after it");
+    let Some(Stop::Refused(refused)) = extract.stop.take() else {
+        unreachable!("it is refused")
+    };
+    assert_eq!(refused.refusal, Refusal::GrantRevoked);
+    gateway.stop().await;
+}

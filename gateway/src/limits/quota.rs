@@ -1,0 +1,375 @@
+//! Quotas of a day: how many rows a partner may send or fetch under a grant, and how often, between two midnights in Asia/Shanghai.
+//!
+//! Takes a grant's limits at admission; gives a [`Hold`], which counts against the quota at once, becomes use when the exchange is sealed, and nothing
+//! when it is dropped. What was used stands in the log and nowhere else: [`Quotas::restore`] counts the leaves of the day at a start, so a crash
+//! neither loses use nor gains quota. Refuses with 429 and the seconds until midnight.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use shuguan_policies::{Direction, Plan};
+
+const DAY_US: i64 = 86_400_000_000;
+/// Asia/Shanghai is UTC+8 all year.
+const ZONE_US: i64 = 8 * 3_600_000_000;
+
+/// Whose quota: the key of a grant, so that a changed plan does not begin anew.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct QuotaKey {
+    /// Partner id.
+    pub partner: String,
+    /// Record type or dataset.
+    pub data: String,
+    /// Purpose.
+    pub purpose: String,
+    /// Push or pull.
+    pub direction: Direction,
+}
+
+/// What was used of one quota.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spent {
+    /// Whose.
+    pub key: QuotaKey,
+    /// Rows received or given.
+    pub rows: u64,
+    /// Exchanges.
+    pub exchanges: u64,
+}
+
+/// A quota as it stands, for the `RateLimit` fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DayQuota {
+    /// Its name: `rows` or `pulls`.
+    pub name: &'static str,
+    /// How many a day.
+    pub quota: u64,
+    /// How many are left.
+    pub remaining: u64,
+    /// Seconds until midnight.
+    pub reset_s: u64,
+}
+
+/// Nothing is left of a quota until midnight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exhausted(pub DayQuota);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Use {
+    /// Days since 1970-01-01 in Asia/Shanghai.
+    day: i64,
+    rows: u64,
+    exchanges: u64,
+    rows_held: u64,
+    exchanges_held: u64,
+}
+
+/// The quotas of all partners. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Quotas(Arc<Mutex<HashMap<QuotaKey, Use>>>);
+
+fn day_of(now_us: i64) -> i64 {
+    (now_us + ZONE_US).div_euclid(DAY_US)
+}
+
+/// The midnight in Asia/Shanghai with which the day of a moment began.
+pub fn midnight_us(now_us: i64) -> i64 {
+    day_of(now_us) * DAY_US - ZONE_US
+}
+
+impl Quotas {
+    /// Quotas of which so much was used since the midnight before this moment.
+    pub fn restore(spent: Vec<Spent>, now_us: i64) -> Self {
+        let day = day_of(now_us);
+        let used = spent.into_iter().map(|spent| {
+            let used = Use {
+                day,
+                rows: spent.rows,
+                exchanges: spent.exchanges,
+                ..Use::default()
+            };
+            (spent.key, used)
+        });
+        Self(Arc::new(Mutex::new(used.collect())))
+    }
+
+    /// Begins an exchange under a grant.
+    ///
+    /// # Errors
+    /// [`Exhausted`]: no row, or no pull, is left today.
+    pub fn hold(&self, partner: &str, plan: &Plan, now_us: i64) -> Result<Hold, Exhausted> {
+        let left_us = midnight_us(now_us) + DAY_US - now_us;
+        let terms = Terms {
+            rows_max: plan.limits().rows_per_day,
+            pulls_max: plan
+                .limits()
+                .pulls_per_day
+                .filter(|_| plan.direction() == Direction::Pull),
+            reset_s: u64::try_from(left_us.div_euclid(1_000_000) + 1).unwrap_or(1),
+        };
+        let key = QuotaKey {
+            partner: partner.to_owned(),
+            data: plan.target().name().to_owned(),
+            purpose: plan.purpose().to_owned(),
+            direction: plan.direction(),
+        };
+        let day = day_of(now_us);
+        let mut table = self.lock();
+        // What is over is of no use; the table stays as long as the list of grants.
+        table.retain(|_, used| used.day >= day || used.exchanges_held > 0);
+        let used = table.entry(key.clone()).or_default();
+        if used.day < day {
+            *used = Use { day, ..Use::default() };
+        }
+        terms.check(used, 1)?;
+        used.exchanges_held += 1;
+        let rows = AtomicU64::new(0);
+        drop(table);
+        Ok(Hold {
+            quotas: self.clone(),
+            key,
+            day,
+            terms,
+            rows,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<QuotaKey, Use>> {
+        // Entries are never half written.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a grant allows on a day.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    rows_max: Option<u64>,
+    pulls_max: Option<u64>,
+    reset_s: u64,
+}
+
+impl Terms {
+    /// Whether another exchange, or so many more rows, are within the quota.
+    fn check(&self, used: &Use, more: u64) -> Result<(), Exhausted> {
+        for (name, max, taken) in [
+            ("pulls", self.pulls_max, used.exchanges + used.exchanges_held),
+            ("rows", self.rows_max, used.rows + used.rows_held),
+        ] {
+            let Some(max) = max else { continue };
+            if taken.saturating_add(more) > max {
+                return Err(Exhausted(self.standing(name, max, taken)));
+            }
+        }
+        Ok(())
+    }
+
+    fn standing(&self, name: &'static str, quota: u64, taken: u64) -> DayQuota {
+        DayQuota {
+            name,
+            quota,
+            remaining: quota.saturating_sub(taken),
+            reset_s: self.reset_s,
+        }
+    }
+}
+
+/// One exchange's part of a quota; given back when dropped.
+#[derive(Debug)]
+pub struct Hold {
+    quotas: Quotas,
+    key: QuotaKey,
+    day: i64,
+    terms: Terms,
+    /// Rows held so far.
+    rows: AtomicU64,
+}
+
+impl Hold {
+    /// Holds as many rows in all; those that it holds already are among them.
+    ///
+    /// # Errors
+    /// [`Exhausted`]: there are not as many left. What it held stays held until it is dropped.
+    pub fn rows(&self, total: u64) -> Result<(), Exhausted> {
+        let Some(max) = self.terms.rows_max else { return Ok(()) };
+        let more = total.saturating_sub(self.rows.load(Ordering::Relaxed));
+        let mut table = self.quotas.lock();
+        let Some(used) = self.of_its_day(&mut table) else {
+            return Ok(());
+        };
+        let taken = used.rows + used.rows_held;
+        if taken.saturating_add(more) > max {
+            return Err(Exhausted(self.terms.standing("rows", max, taken)));
+        }
+        used.rows_held += more;
+        self.rows.fetch_add(more, Ordering::Relaxed);
+        drop(table);
+        Ok(())
+    }
+
+    /// The exchange is sealed with so many rows: they are used, and count in the log from now on.
+    pub fn settle(&self, rows: u64) {
+        let mut table = self.quotas.lock();
+        if let Some(used) = self.of_its_day(&mut table) {
+            used.rows += rows;
+            used.exchanges += 1;
+        }
+    }
+
+    /// How its quotas stand: `rows`, then `pulls`; those without a limit are left out.
+    pub fn standing(&self) -> Vec<DayQuota> {
+        let mut table = self.quotas.lock();
+        let used = self.of_its_day(&mut table).map(|used| *used).unwrap_or_default();
+        drop(table);
+        let rows = self.terms.rows_max.map(|max| ("rows", max, used.rows));
+        let pulls = self.terms.pulls_max.map(|max| ("pulls", max, used.exchanges));
+        let all = rows.into_iter().chain(pulls);
+        all.map(|(name, max, taken)| self.terms.standing(name, max, taken))
+            .collect()
+    }
+
+    /// Its entry, unless another day has begun meanwhile.
+    fn of_its_day<'t>(&self, table: &'t mut HashMap<QuotaKey, Use>) -> Option<&'t mut Use> {
+        table.get_mut(&self.key).filter(|used| used.day == self.day)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut table = self.quotas.lock();
+        if let Some(used) = self.of_its_day(&mut table) {
+            used.rows_held = used.rows_held.saturating_sub(self.rows.load(Ordering::Relaxed));
+            used.exchanges_held = used.exchanges_held.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use shuguan_policies::{Bundle, PolicySet};
+
+    use super::*;
+
+    /// Noon in Shanghai.
+    const NOON_US: i64 = 1_795_000_000_000_000 / DAY_US * DAY_US + DAY_US / 2 - ZONE_US;
+
+    /// The pull of the population, 2 a day and 10 rows; the push of births, 10 rows a day.
+    fn plans() -> [Arc<Plan>; 2] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/example");
+        let texts = Bundle::read(&folder).unwrap().texts().to_vec();
+        let texts = texts.into_iter().map(|(name, text)| {
+            let text = text
+                .replace(
+                    "rows_per_day = 6_000_000, pulls_per_day = 24",
+                    "rows_per_day = 10, pulls_per_day = 2",
+                )
+                .replace("rows_per_day = 20_000", "rows_per_day = 10");
+            (name, text)
+        });
+        let set = PolicySet::from_texts(texts.collect()).unwrap();
+        ["population", "health/birth-certificate"]
+            .map(|data| Arc::clone(set.plans().find(|plan| plan.target().name() == data).unwrap()))
+    }
+
+    fn exhausted(hold: Result<Hold, Exhausted>) -> DayQuota {
+        hold.unwrap_err().0
+    }
+
+    #[test]
+    fn what_is_held_counts_at_once_and_what_is_dropped_not_at_all() {
+        let [_, births] = plans();
+        let quotas = Quotas::default();
+        let first = quotas.hold("health-city", &births, NOON_US).unwrap();
+        first.rows(6).unwrap();
+        first.rows(8).unwrap();
+        let second = quotas.hold("health-city", &births, NOON_US).unwrap();
+        assert!(second.rows(3).is_err(), "8 and 3 are more than 10");
+        second.rows(2).unwrap();
+        let left = exhausted(quotas.hold("health-city", &births, NOON_US));
+        assert_eq!((left.name, left.quota, left.remaining), ("rows", 10, 0));
+        assert_eq!(left.reset_s, 12 * 3_600 + 1);
+        assert!(
+            quotas.hold("health-ganyu", &births, NOON_US).is_ok(),
+            "each partner has its own"
+        );
+        drop(first);
+        second.settle(2);
+        drop(second);
+        let third = quotas.hold("health-city", &births, NOON_US).unwrap();
+        assert!(third.rows(9).is_err());
+        third.rows(8).unwrap();
+        assert_eq!(third.standing().first().unwrap().remaining, 8);
+    }
+
+    #[test]
+    fn pulls_are_counted_and_begin_anew_at_midnight() {
+        let [population, _] = plans();
+        let quotas = Quotas::default();
+        for _ in 0..2 {
+            quotas
+                .hold("information-centre", &population, NOON_US)
+                .unwrap()
+                .settle(1);
+        }
+        let left = exhausted(quotas.hold("information-centre", &population, NOON_US));
+        assert_eq!((left.name, left.remaining), ("pulls", 0));
+        let last = midnight_us(NOON_US) + DAY_US - 1;
+        assert_eq!(
+            exhausted(quotas.hold("information-centre", &population, last)).reset_s,
+            1
+        );
+        let late = quotas.hold("information-centre", &population, last + 1).unwrap();
+        late.settle(10);
+        drop(late);
+        assert_eq!(
+            exhausted(quotas.hold("information-centre", &population, last + 1)).name,
+            "rows"
+        );
+    }
+
+    #[test]
+    fn an_exchange_over_midnight_neither_spends_the_new_day_nor_frees_it() {
+        let [_, births] = plans();
+        let quotas = Quotas::default();
+        let old = quotas.hold("health-city", &births, NOON_US).unwrap();
+        old.rows(9).unwrap();
+        let new = quotas.hold("health-city", &births, NOON_US + DAY_US).unwrap();
+        new.rows(10).unwrap();
+        old.settle(9);
+        drop(old);
+        assert_eq!(
+            new.standing().first().unwrap().remaining,
+            10,
+            "nothing of it is sealed yet"
+        );
+        assert!(
+            quotas.hold("health-city", &births, NOON_US + DAY_US).is_err(),
+            "it is held"
+        );
+    }
+
+    #[test]
+    fn what_the_log_tells_is_used() {
+        let [_, births] = plans();
+        let key = QuotaKey {
+            partner: "health-city".into(),
+            data: "health/birth-certificate".into(),
+            purpose: "enrolment.registration".into(),
+            direction: Direction::Push,
+        };
+        let spent = Spent {
+            key,
+            rows: 7,
+            exchanges: 1,
+        };
+        let quotas = Quotas::restore(vec![spent], NOON_US);
+        let hold = quotas.hold("health-city", &births, NOON_US).unwrap();
+        assert!(hold.rows(4).is_err());
+        hold.rows(3).unwrap();
+    }
+}

@@ -1,0 +1,131 @@
+//! The operator's acts on the relay: pause and resume, also across a restart; release and discard of what was set aside; each a leaf.
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use shuguan_tests::{Call, Deployment, Running, eventually, leaves, registry_count, run};
+
+use crate::feeds::{NDJSON, POLICE, RESIDENT, nobody, resident};
+
+fn relay(gateway: &Deployment, arguments: &[&str]) -> (i32, Value, String) {
+    let more = ["-c", "officers/operator-li.toml", "--format", "json"];
+    let (code, out, error) = gateway.shuguan(&[&["relay"], arguments, &more].concat());
+    (code, serde_json::from_str(&out).unwrap_or_default(), error)
+}
+
+fn done(gateway: &Deployment, arguments: &[&str]) -> Value {
+    let (code, document, error) = relay(gateway, arguments);
+    assert_eq!(code, 0, "{arguments:?}: {error}");
+    document
+}
+
+async fn push(running: &Running<'_>, gateway: &Deployment, n: u32) -> String {
+    let call = Call::push(RESIDENT, NDJSON, resident(&nobody(n), "某某"));
+    let answer = running.call(call, &gateway.partner(POLICE)).await.unwrap();
+    assert_eq!(answer.status, 202, "{:?}", answer.body);
+    answer.json()["exchange"].as_str().unwrap().to_owned()
+}
+
+fn rows(gateway: &Deployment) -> u64 {
+    registry_count(&gateway.registry(), "public_security_resident")
+}
+
+fn acts(gateway: &Deployment) -> Vec<(String, Value)> {
+    let log = leaves(&gateway.journal());
+    let acts = log.into_iter().filter(|leaf| leaf["k"] == "operator");
+    acts.map(|leaf| {
+        assert_eq!(leaf["who"], "operator-li");
+        (leaf["act"].as_str().unwrap().to_owned(), leaf["x"].clone())
+    })
+    .collect()
+}
+
+/// Exchanges that are set aside.
+fn aside(gateway: &Deployment) -> Vec<String> {
+    let document = done(gateway, &["list"]);
+    let list = document["set_aside"].as_array().unwrap().clone();
+    list.iter()
+        .map(|one| one["exchange"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_paused_relay_moves_nothing_until_it_is_resumed_even_after_a_restart() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        assert_eq!(done(&gateway, &["pause"])["paused"], true);
+        push(&running, &gateway, 1).await;
+        assert_eq!(running.stop(), Some(0));
+        let running = gateway.serve();
+        push(&running, &gateway, 2).await;
+        tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+        assert_eq!(rows(&gateway), 0, "it was paused");
+        let document = done(&gateway, &["resume"]);
+        assert_eq!(document["paused"], false);
+        assert!(document["leaf"].is_u64());
+        eventually("both are in the registry", 20, || rows(&gateway) == 2);
+        let names: Vec<_> = acts(&gateway).into_iter().map(|(act, _)| act).collect();
+        assert_eq!(names, ["paused", "resumed"]);
+        assert_eq!(running.stop(), Some(0));
+        let journal = gateway.journal();
+        let (code, _, error) =
+            gateway.shuguan(&["verify", "log", journal.to_str().unwrap(), "--trust", "trust/trust.txt"]);
+        assert_eq!(code, 0, "{error}");
+    });
+}
+
+#[test]
+fn what_is_set_aside_is_released_or_discarded_by_the_operator_and_by_nobody_else() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        done(&gateway, &["pause"]);
+        let (first, second) = (push(&running, &gateway, 1).await, push(&running, &gateway, 2).await);
+        // Both payloads are damaged, so the relay cannot open them.
+        let journal = Connection::open(gateway.journal()).unwrap();
+        journal.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
+        journal
+            .execute_batch(
+                "CREATE TEMP TABLE kept AS SELECT leaf, bytes FROM payload; UPDATE payload SET bytes = x'00'",
+            )
+            .unwrap();
+        done(&gateway, &["resume"]);
+        eventually("both are set aside", 30, || aside(&gateway).len() == 2);
+        for (officer, code) in [("policy-sun", 3), ("auditor-zhao", 3), ("security-qian", 3)] {
+            let settings = format!("officers/{officer}.toml");
+            for act in [vec!["pause"], vec!["release", &first], vec!["list"]] {
+                let arguments = [vec!["relay"], act, vec!["-c", &settings]].concat();
+                let (exit, _, error) = gateway.shuguan(&arguments);
+                assert_eq!(exit, code, "{error}");
+                assert!(error.contains("SG1107"), "{error}");
+            }
+        }
+        let nothing = uuid::Uuid::new_v4().to_string();
+        for (arguments, expected) in [
+            (vec!["release", &nothing], "SG2114"),
+            (vec!["discard", &nothing, "--why", "superseded", "--yes"], "SG2114"),
+            (vec!["discard", &first, "--why", "because", "--yes"], "SG2101"),
+        ] {
+            let (exit, _, error) = relay(&gateway, &arguments);
+            assert_eq!(exit, 3, "{arguments:?}: {error}");
+            assert!(error.contains(expected), "{expected}: {error}");
+        }
+        let (exit, _, error) = relay(&gateway, &["discard", &first, "--why", "superseded"]);
+        assert_eq!(exit, 2, "{error}");
+        journal
+            .execute_batch("UPDATE payload SET bytes = (SELECT bytes FROM kept WHERE kept.leaf = payload.leaf)")
+            .unwrap();
+        done(&gateway, &["release", &first]);
+        eventually("it is in the registry", 20, || rows(&gateway) == 1);
+        done(&gateway, &["discard", &second, "--why", "superseded", "--yes"]);
+        assert_eq!(aside(&gateway), Vec::<String>::new());
+        let (exit, _, error) = relay(&gateway, &["release", &second]);
+        assert_eq!(exit, 3, "{error}");
+        let about: Vec<_> = acts(&gateway).split_off(2);
+        let expected = [
+            ("released-again".to_owned(), json!(first)),
+            ("discarded".to_owned(), json!(second)),
+        ];
+        assert_eq!(about, expected);
+    });
+}

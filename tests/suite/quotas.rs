@@ -1,0 +1,195 @@
+//! Quotas of a day: enforced at admission and while a body is read, answered with the time that is left, and not forgotten by a restart.
+
+use http::Method;
+use serde_json::Value;
+use shuguan_tests::{Answer, Call, Deployment, Running, eventually, leaves, registry_count, run};
+
+use crate::feeds::{NDJSON, nobody};
+
+const DEATH: &str = "health/death-certificate";
+
+/// Death certificates of nobodies.
+fn deaths(first: u32, count: u32) -> String {
+    (first..first + count)
+        .map(|n| {
+            let id = nobody(n);
+            let line = serde_json::json!({
+                "cert_no": format!("D{n:08}"), "citizen_id": id, "name": "某某", "death_date": "1890-01-01",
+            });
+            format!("{line}\n")
+        })
+        .collect()
+}
+
+/// A gateway whose grants allow 10 death certificates a day, and 2 pulls of the population.
+fn small() -> Deployment {
+    let gateway = Deployment::new();
+    let edit = |file: &str, from: &str, to: &str| {
+        let path = gateway.path("policies/agreements").join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file}: no {from}");
+        std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+    };
+    edit("health.toml", "rows_per_day = 1_000_000", "rows_per_day = 10");
+    edit("registry.toml", "pulls_per_day = 24", "pulls_per_day = 2");
+    gateway.sign("policies", &[]);
+    gateway
+}
+
+async fn push(running: &Running<'_>, gateway: &Deployment, partner: &str, call: Call) -> Answer {
+    running.call(call, &gateway.partner(partner)).await.unwrap()
+}
+
+fn said(answer: &Answer) -> (u16, String) {
+    let code = if answer.status == 202 {
+        String::new()
+    } else {
+        answer.code()
+    };
+    (answer.status.as_u16(), code)
+}
+
+#[test]
+fn rows_of_a_day_run_out_and_a_repeated_key_is_answered_all_the_same() {
+    run(async {
+        let gateway = small();
+        let running = gateway.serve();
+        let first = Call::push(DEATH, NDJSON, deaths(0, 8));
+        let answer = push(&running, &gateway, "health-city", first.clone()).await;
+        assert_eq!(said(&answer).0, 202, "{:?}", answer.body);
+        assert_eq!(answer.json()["received"], 8);
+        let policy = answer.header("ratelimit-policy").to_owned();
+        assert!(
+            policy.contains("\"requests\";q=") && policy.ends_with("\"rows\";q=10;w=86400;qu=\"rows\""),
+            "{policy}"
+        );
+        assert!(
+            answer.header("ratelimit").contains("\"rows\";r=2;t="),
+            "{}",
+            answer.header("ratelimit")
+        );
+        // With the part that exceeds it, and nothing of it is accepted.
+        let more = push(
+            &running,
+            &gateway,
+            "health-city",
+            Call::push(DEATH, NDJSON, deaths(10, 3)),
+        )
+        .await;
+        assert_eq!(said(&more), (429, "SG4112".into()));
+        let wait: u64 = more.header("retry-after").parse().unwrap();
+        assert!((1..=86_401).contains(&wait), "{wait}");
+        assert!(
+            more.header("ratelimit").contains("\"rows\";r=2;t="),
+            "{}",
+            more.header("ratelimit")
+        );
+        // The answer of the first key is still its answer, byte for byte.
+        let again = push(&running, &gateway, "health-city", first.clone()).await;
+        assert_eq!((again.status.as_u16(), &again.body), (202, &answer.body));
+        let rest = push(
+            &running,
+            &gateway,
+            "health-city",
+            Call::push(DEATH, NDJSON, deaths(20, 2)),
+        )
+        .await;
+        assert_eq!(said(&rest).0, 202);
+        let over = push(
+            &running,
+            &gateway,
+            "health-city",
+            Call::push(DEATH, NDJSON, deaths(30, 1)),
+        )
+        .await;
+        assert_eq!(said(&over), (429, "SG4112".into()));
+        let again = push(&running, &gateway, "health-city", first.clone()).await;
+        assert_eq!((again.status.as_u16(), &again.body), (202, &answer.body));
+        // Each partner has its own.
+        let other = push(
+            &running,
+            &gateway,
+            "health-ganyu",
+            Call::push(DEATH, NDJSON, deaths(40, 10)),
+        )
+        .await;
+        assert_eq!(said(&other).0, 202);
+        running.kill();
+        let running = gateway.serve();
+        for partner in ["health-city", "health-ganyu"] {
+            let over = push(&running, &gateway, partner, Call::push(DEATH, NDJSON, deaths(50, 1))).await;
+            assert_eq!(said(&over), (429, "SG4112".into()), "{partner} after a kill");
+        }
+        let again = push(&running, &gateway, "health-city", first).await;
+        assert_eq!((again.status.as_u16(), &again.body), (202, &answer.body));
+        eventually("what was accepted is in the registry, and no more", 20, || {
+            registry_count(&gateway.registry(), "health_death_certificate") == 20
+        });
+        let refused: Vec<Value> = leaves(&gateway.journal())
+            .into_iter()
+            .filter(|leaf| leaf["code"] == "quota")
+            .collect();
+        assert_eq!(refused.len(), 4);
+    });
+}
+
+#[test]
+fn what_is_refused_takes_nothing_of_the_quota() {
+    run(async {
+        let gateway = small();
+        let running = gateway.serve();
+        let bad = deaths(0, 9).replace("1890-01-01", "1890-13-01");
+        let answer = push(&running, &gateway, "health-city", Call::push(DEATH, NDJSON, bad)).await;
+        assert_eq!(said(&answer), (422, "SG3105".into()));
+        let answer = push(
+            &running,
+            &gateway,
+            "health-city",
+            Call::push(DEATH, NDJSON, deaths(0, 11)),
+        )
+        .await;
+        assert_eq!(said(&answer), (429, "SG4112".into()));
+        let answer = push(
+            &running,
+            &gateway,
+            "health-city",
+            Call::push(DEATH, NDJSON, deaths(0, 10)),
+        )
+        .await;
+        assert_eq!(said(&answer).0, 202, "{:?}", answer.body);
+    });
+}
+
+#[test]
+fn pulls_of_a_day_run_out_and_stay_out_after_a_restart() {
+    run(async {
+        let gateway = small();
+        let running = gateway.serve();
+        let registry = gateway.partner("information-centre");
+        let request = || {
+            Call::new(Method::POST, "/v1/extracts")
+                .header("content-type", "application/json")
+                .body(r#"{"dataset":"population","purpose":"enrolment.registration","case":"A-1"}"#)
+        };
+        for _ in 0..2 {
+            let begun = running.call(request(), &registry).await.unwrap();
+            assert_eq!(begun.status, 202, "{:?}", begun.body);
+            let wait = Call::get(begun.header("location")).header("prefer", "wait=20");
+            let state = running.call(wait, &registry).await.unwrap();
+            assert_eq!(state.json()["state"], "ready");
+        }
+        let third = running.call(request(), &registry).await.unwrap();
+        assert_eq!(said(&third), (429, "SG4112".into()));
+        assert!(
+            third.header("ratelimit").starts_with("\"pulls\";r=0;t="),
+            "{}",
+            third.header("ratelimit")
+        );
+        assert_eq!(running.stop(), Some(0));
+        let running = gateway.serve();
+        let fourth = running.call(request(), &registry).await.unwrap();
+        assert_eq!(said(&fourth), (429, "SG4112".into()));
+        let other = request().body(r#"{"dataset":"enterprises","purpose":"enrolment.registration","case":"A-1"}"#);
+        assert_eq!(running.call(other, &registry).await.unwrap().status, 202);
+    });
+}
