@@ -79,12 +79,7 @@ impl Transcoder {
 
     /// Leaves the head behind; gives the length of the mark.
     fn begin(&mut self, head: &[u8]) -> Result<usize, Unreadable> {
-        let mark = mark_len(head, self.encoding)?;
-        if mark == 0
-            && let Some(found) = other_charset(head, self.encoding)
-        {
-            return Err(wrong(self.encoding, found.name(), "first bytes"));
-        }
+        let mark = check_head(head, self.encoding)?;
         self.offset = mark as u64;
         self.stage = match self.encoding {
             Encoding::Utf8 => Stage::Utf8(Vec::new()),
@@ -215,8 +210,17 @@ impl Transcoder {
     }
 }
 
+/// The length of the byte order mark at the start of a file, or the refusal of a file that is in another charset.
+pub(crate) fn check_head(head: &[u8], encoding: Encoding) -> Result<usize, Unreadable> {
+    let mark = mark_len(head, encoding)?;
+    match other_charset(head, encoding) {
+        Some(found) if mark == 0 => Err(wrong(encoding, found.name(), "first bytes")),
+        _ => Ok(mark),
+    }
+}
+
 /// Bytes of the byte order mark at the start, or the refusal of a mark that contradicts the declared charset.
-pub(crate) fn mark_len(head: &[u8], encoding: Encoding) -> Result<usize, Unreadable> {
+fn mark_len(head: &[u8], encoding: Encoding) -> Result<usize, Unreadable> {
     let found = if head.starts_with(&[0xfe, 0xff]) || head.starts_with(&[0xff, 0xfe]) {
         Some((None, "utf-16", 2))
     } else if head.starts_with(&[0xef, 0xbb, 0xbf]) {
@@ -286,7 +290,7 @@ fn line_ends(text: &str) -> u64 {
 }
 
 /// First bytes that are looked at before anything is read: a few records.
-const HEAD_BYTES: usize = 4096;
+pub(crate) const HEAD_BYTES: usize = 4096;
 
 /// Text in one piece: enough for hundreds of records, small enough to stay in the cache until it is parsed.
 const TEXT_BYTES: usize = 64 * 1024;

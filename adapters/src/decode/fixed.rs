@@ -3,7 +3,7 @@
 //! Takes the bytes of the file as they are, cut anywhere; gives each line's fields to the judge. Positions count bytes of the encoded line, so
 //! lines are split and cut before they are decoded: no byte of a GB18030 character is a line feed. A record is a reject when its line is
 //! shorter or longer than the columns, when a column would cut a character in two, and when a wanted field cannot be decoded. Refuses a
-//! line without end, a byte order mark of another charset, columns that lack a required field, and a trailer that does not hold.
+//! line without end, a file whose first bytes are in another charset, columns that lack a required field, and a trailer that does not hold.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::trailer::Tally;
 use super::{DecodeLimits, SEARCH_FACTOR, Unreadable};
 use crate::layout::{Encoding, Fixed, Span};
 use crate::reject::RejectCode;
-use crate::transcode::mark_len;
+use crate::transcode::{HEAD_BYTES, check_head};
 
 /// The splitter and what it carries from frame to frame.
 pub(crate) struct Positions {
@@ -28,6 +28,8 @@ pub(crate) struct Positions {
     columns: Result<Vec<Option<usize>>, Unreadable>,
     tally: Option<Tally>,
     limits: DecodeLimits,
+    /// The first bytes, until there are enough to see what the file is.
+    head: Option<Vec<u8>>,
     /// Line at hand, 1-based, and bytes of the file before it.
     line: u64,
     offset: u64,
@@ -56,6 +58,7 @@ impl Positions {
             encoding,
             names,
             limits,
+            head: Some(Vec::new()),
             line: 1,
             offset: 0,
             cut: Vec::new(),
@@ -70,24 +73,21 @@ impl ByteForm for Positions {
         if let Err(fault) = &self.columns {
             return Err(fault.clone());
         }
-        let mut rest = bytes;
-        while let Some(end) = memchr::memchr(b'\n', rest) {
-            let (line, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
-            if self.cut.is_empty() && self.dropped == 0 {
-                self.whole_line(line, line.len() + 1, judge)?;
-            } else {
-                self.keep(line)?;
-                self.cut_line(1, judge)?;
-            }
-            rest = after.get(1..).unwrap_or_default();
+        let Some(head) = &mut self.head else {
+            return self.lines(bytes, judge);
+        };
+        head.extend_from_slice(bytes);
+        if head.len() < HEAD_BYTES {
+            return Ok(());
         }
-        self.keep(rest)
+        self.begin(judge)
     }
 
     fn finish(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
         if let Err(fault) = &self.columns {
             return Err(fault.clone());
         }
+        self.begin(judge)?;
         if !self.cut.is_empty() || self.dropped > 0 {
             self.cut_line(0, judge)?;
         }
@@ -107,6 +107,31 @@ impl ByteForm for Positions {
 }
 
 impl Positions {
+    /// Leaves the head behind, if it was not before.
+    fn begin(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
+        let Some(head) = self.head.take() else {
+            return Ok(());
+        };
+        let mark = check_head(head.get(..HEAD_BYTES).unwrap_or(&head), self.encoding)?;
+        self.offset = mark as u64;
+        self.lines(head.get(mark..).unwrap_or_default(), judge)
+    }
+
+    fn lines(&mut self, bytes: &[u8], judge: &mut Judge) -> Result<(), Unreadable> {
+        let mut rest = bytes;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let (line, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+            if self.cut.is_empty() && self.dropped == 0 {
+                self.whole_line(line, line.len() + 1, judge)?;
+            } else {
+                self.keep(line)?;
+                self.cut_line(1, judge)?;
+            }
+            rest = after.get(1..).unwrap_or_default();
+        }
+        self.keep(rest)
+    }
+
     fn keep(&mut self, bytes: &[u8]) -> Result<(), Unreadable> {
         if self.dropped == 0 && self.cut.len() + bytes.len() <= self.limits.record_bytes_max.saturating_add(1) {
             // One byte more than a record: a carriage return is no part of it.
@@ -138,21 +163,14 @@ impl Positions {
 
     /// One line without its line feed; `taken` are its bytes in the file.
     fn whole_line(&mut self, line: &[u8], taken: usize, judge: &mut Judge) -> Result<(), Unreadable> {
-        let mark = if self.offset == 0 {
-            mark_len(line, self.encoding)?
-        } else {
-            0
-        };
-        self.offset += mark as u64;
-        let text = line.get(mark..).unwrap_or_default();
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let text = line.strip_suffix(b"\r").unwrap_or(line);
         let is_title = self.line <= u64::from(self.form.title_rows);
         if text.len() > self.limits.record_bytes_max {
             judge.reject(self.line, None, RejectCode::RecordTooLong);
         } else if !is_title && !text.trim_ascii().is_empty() {
             self.record(text, judge)?;
         }
-        self.offset += (taken - mark) as u64;
+        self.offset += taken as u64;
         self.line += 1;
         Ok(())
     }

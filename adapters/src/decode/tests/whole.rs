@@ -153,14 +153,18 @@ fn a_truncated_file_never_gives_half_a_record() {
             let lines = matches!(layout.format, Format::Delimited(_));
             for len in 0..bytes.len() {
                 let told = told(layout.clone(), wide(), &[&bytes[..len]]);
+                if told.ended.is_err() {
+                    // The batch is refused: none of its records is taken.
+                    continue;
+                }
                 let found: Vec<String> = told.parts.iter().flat_map(rows).collect();
                 let same = found
                     .iter()
                     .zip(&whole)
                     .take_while(|(found, whole)| found == whole)
                     .count();
-                // A last line without a line end is a line: only its last field can be short, and only where no trailer follows.
-                let spare = usize::from(lines && told.ended.is_ok());
+                // A last line without a line end is a line: only its last field can be short, and only where no trailer is due.
+                let spare = usize::from(lines);
                 assert!(same + spare >= found.len(), "{} {len}: {found:?}", layout.label());
                 if spare == 1 && same < found.len() {
                     let cells = |row: &String| row.split('\u{1}').take(2).map(str::to_owned).collect::<Vec<_>>();
@@ -196,10 +200,6 @@ fn a_file_in_the_other_charset_is_refused_as_such() {
                 ..layout
             };
             let told = told(layout.clone(), wide(), &[&bytes]);
-            if matches!(layout.format, Format::Fixed(_)) {
-                assert_eq!(told.counts.accepted, 0);
-                continue;
-            }
             let expected = Unreadable::WrongCharset {
                 declared: declared.name(),
                 found: actual.name(),
