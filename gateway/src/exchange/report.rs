@@ -253,7 +253,7 @@ mod tests {
         for (sent, nearest) in [
             ("gmsfhmm", "gmsfhm"),
             ("公民身份号", "公民身份号码"),
-            ("SFZHM", "sfzh"),
+            ("SFZHM", "sfzhm"),
             ("citizenid", "citizen_id"),
         ] {
             let notes = notes(sent, &["name"]);

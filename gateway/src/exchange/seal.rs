@@ -74,7 +74,7 @@ pub(super) fn idempotency(stations: &Stations, admitted: &Admitted, digest: &[u8
         content: stations.tags.content(
             digest,
             admitted.record.name,
-            admitted.layout.label(),
+            &admitted.layout.content_type(),
             admitted.plan.purpose(),
             &admitted.manner_text(),
         ),

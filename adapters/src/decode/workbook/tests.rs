@@ -281,9 +281,23 @@ fn errors_and_formulas_without_a_value_are_rejects() {
 fn truth_values_become_the_words_that_json_has_too() {
     let wanted = ["reg_no", "ent_name", "scope"];
     let made = Made::of(&[
-        texts(1, &["企业名称", "经营范围"]),
-        row(2, &[text_cell(b'A', 2, "甲"), cell(b'B', 2, r#"t="b""#, "<v>1</v>")]),
-        row(3, &[text_cell(b'A', 3, "乙"), cell(b'B', 3, r#"t="b""#, "<v>0</v>")]),
+        texts(1, &["企业名称", "经营范围", "注册号"]),
+        row(
+            2,
+            &[
+                text_cell(b'A', 2, "甲"),
+                cell(b'B', 2, r#"t="b""#, "<v>1</v>"),
+                text_cell(b'C', 2, "320706000000018"),
+            ],
+        ),
+        row(
+            3,
+            &[
+                text_cell(b'A', 3, "乙"),
+                cell(b'B', 3, r#"t="b""#, "<v>0</v>"),
+                text_cell(b'C', 3, "320706000000018"),
+            ],
+        ),
     ]);
     let told = read(
         "commerce/establishment",
