@@ -95,6 +95,24 @@ fn our_own_client_sends_a_workbook_by_what_it_is_and_check_agrees() {
 }
 
 #[test]
+fn another_sheet_of_the_same_workbook_is_other_content() {
+    run(async {
+        let deployment = Deployment::new();
+        let running = deployment.serve();
+        let police = deployment.partner(POLICE);
+        let push = async |content_type: &str| {
+            let call = Call::push(RESIDENT, content_type, workbook(5)).header("idempotency-key", "sheets-of-one-book");
+            running.call(call, &police).await.expect("an answer")
+        };
+        let named = format!("{XLSX}; sheet*=UTF-8''%E5%90%8D%E5%8D%95");
+        assert_eq!(push(&named).await.status, 202);
+        assert_eq!(push(&named).await.status, 202);
+        let other = push(&format!("{XLSX}; sheet=A")).await;
+        assert_eq!((other.status.as_u16(), other.code().as_str()), (422, "SG2104"));
+    });
+}
+
+#[test]
 fn what_is_no_workbook_is_refused_by_what_it_is_and_the_refusal_sticks_to_its_key() {
     run(async {
         let deployment = Deployment::new();

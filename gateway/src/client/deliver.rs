@@ -180,11 +180,17 @@ pub async fn attempt_once(
     let digest = digest(feed.file)?;
     let path = state_path(feed.file, feed.state);
     let hex = crate::pki::hex(&digest);
-    let mut state = PushState::of(&path, &hex, feed.record, feed.purpose, &feed.asked.canonical())?;
     let content_type = match &feed.content_type {
         Some(content_type) => content_type.clone(),
         None => detect(feed.file)?.content_type(),
     };
+    let mut manner = feed.asked.canonical();
+    if let Some(layout) = Layout::from_content_type(&content_type)
+        && let Some(sheet) = layout.sheet_name()
+    {
+        manner = format!("{manner}\nsheet: {sheet}");
+    }
+    let mut state = PushState::of(&path, &hex, feed.record, feed.purpose, &manner)?;
     let answer = send_once(client, feed, &state.key, &content_type, &digest, bar).await;
     let answer = answer.map_err(Undelivered::Call)?;
     let mut pushed = read_answer(feed, &answer)?;
