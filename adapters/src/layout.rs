@@ -108,14 +108,6 @@ impl Layout {
         }
     }
 
-    /// The sheet that was asked for by name.
-    pub fn sheet_name(&self) -> Option<&str> {
-        match &self.format {
-            Format::Xlsx(sheet) | Format::Xls(sheet) => sheet.sheet.as_deref(),
-            _ => None,
-        }
-    }
-
     /// A short word for leaves and people, one of a closed set: `csv+utf8`, `pipe-bang+gb18030`, `fixed+gb18030`, `json+utf8`, `xml+utf8`.
     pub fn label(&self) -> &'static str {
         let [utf8, gb18030] = match &self.format {

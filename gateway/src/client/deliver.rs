@@ -184,13 +184,8 @@ pub async fn attempt_once(
         Some(content_type) => content_type.clone(),
         None => detect(feed.file)?.content_type(),
     };
-    let mut manner = feed.asked.canonical();
-    if let Some(layout) = Layout::from_content_type(&content_type)
-        && let Some(sheet) = layout.sheet_name()
-    {
-        manner = format!("{manner}\nsheet: {sheet}");
-    }
-    let mut state = PushState::of(&path, &hex, feed.record, feed.purpose, &manner)?;
+    let manner = feed.asked.canonical();
+    let mut state = PushState::of(&path, &hex, feed.record, feed.purpose, &manner, &content_type)?;
     let answer = send_once(client, feed, &state.key, &content_type, &digest, bar).await;
     let answer = answer.map_err(Undelivered::Call)?;
     let mut pushed = read_answer(feed, &answer)?;

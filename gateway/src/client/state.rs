@@ -1,7 +1,7 @@
 //! What `push` remembers of a file, so that running it twice is harmless.
 //!
-//! Takes the file's digest, target and purpose; gives the idempotency key that belongs to exactly these. New content, another target or
-//! another purpose gets a new key. The state lies beside the file, or in the folder that `--state` names for read-only places.
+//! Takes the file's digest, target, purpose, and how it is meant and written; gives the idempotency key that belongs to exactly these. New
+//! content, another target, purpose, sheet or charset gets a new key, since the gateway binds a key to all of it. The state lies beside the file, or in the folder that `--state` names for read-only places.
 
 use std::path::{Path, PathBuf};
 
@@ -24,6 +24,9 @@ pub struct PushState {
     /// Mode, scope, count and layout; empty for a plain upsert.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub manner: String,
+    /// The `Content-Type` under which it goes; empty in a state of a version that did not note it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub content_type: String,
     /// The exchange, once the gateway has acknowledged it.
     pub exchange: Option<String>,
     /// What became of it in a drop folder.
@@ -65,14 +68,25 @@ impl PushState {
     /// The state of this content: what was remembered, or a fresh key that is remembered before anything is sent.
     ///
     /// A crash after this and before the answer leaves the key on disk, so that the repeat is recognised.
-    pub fn of(path: &Path, digest: &str, record: &str, purpose: &str, manner: &str) -> Result<Self, Failure> {
+    pub fn of(
+        path: &Path,
+        digest: &str,
+        record: &str,
+        purpose: &str,
+        manner: &str,
+        content_type: &str,
+    ) -> Result<Self, Failure> {
         if let Some(known) = Self::load(path)
             && known.digest == digest
             && known.record == record
             && known.purpose == purpose
             && known.manner == manner
+            && (known.content_type == content_type || known.content_type.is_empty())
         {
-            return Ok(known);
+            return Ok(Self {
+                content_type: content_type.to_owned(),
+                ..known
+            });
         }
         let fresh = Self {
             digest: digest.to_owned(),
@@ -80,6 +94,7 @@ impl PushState {
             purpose: purpose.to_owned(),
             key: uuid::Uuid::new_v4().to_string(),
             manner: manner.to_owned(),
+            content_type: content_type.to_owned(),
             exchange: None,
             done: None,
         };
@@ -115,16 +130,28 @@ mod tests {
     fn the_key_stays_with_the_content_and_changes_with_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = state_path(&folder.path().join("a.csv"), None);
-        let first = PushState::of(&path, "d1", "health/birth-certificate", "p", "").unwrap();
-        assert_eq!(
-            PushState::of(&path, "d1", "health/birth-certificate", "p", "").unwrap(),
-            first
-        );
-        let other = PushState::of(&path, "d2", "health/birth-certificate", "p", "").unwrap();
+        let of = |digest, purpose, manner, content_type| {
+            PushState::of(&path, digest, "health/birth-certificate", purpose, manner, content_type).unwrap()
+        };
+        let first = of("d1", "p", "", "text/csv");
+        assert_eq!(of("d1", "p", "", "text/csv"), first);
+        let other = of("d2", "p", "", "text/csv");
         assert_ne!(other.key, first.key);
-        let purpose = PushState::of(&path, "d2", "health/birth-certificate", "q", "").unwrap();
+        let purpose = of("d2", "q", "", "text/csv");
         assert_ne!(purpose.key, other.key);
-        let counted = PushState::of(&path, "d2", "health/birth-certificate", "q", "exchange-count: 3").unwrap();
+        let counted = of("d2", "q", "exchange-count: 3", "text/csv");
         assert_ne!(counted.key, purpose.key);
+        // Corrected after a refusal: under the old key the gateway would refuse it for good.
+        let charset = of("d2", "q", "exchange-count: 3", "text/csv; charset=gb18030");
+        assert_ne!(charset.key, counted.key);
+    }
+
+    #[test]
+    fn a_state_that_did_not_note_the_form_keeps_its_key_and_notes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = state_path(&folder.path().join("a.csv"), None);
+        let before = PushState::of(&path, "d1", "health/birth-certificate", "p", "", "").unwrap();
+        let now = PushState::of(&path, "d1", "health/birth-certificate", "p", "", "text/csv").unwrap();
+        assert_eq!((&now.key, now.content_type.as_str()), (&before.key, "text/csv"));
     }
 }

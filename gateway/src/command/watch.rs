@@ -314,7 +314,7 @@ impl Watcher<'_> {
         // What was refused on this side was never sent and has no key.
         let mut state = match PushState::load(&path) {
             Some(state) => state,
-            None => PushState::of(&path, "", "", "", "")?,
+            None => PushState::of(&path, "", "", "", "", "")?,
         };
         state.done = Some(Done {
             accepted,

@@ -164,7 +164,7 @@ fn a_file_is_answered_until_it_changes_and_a_refused_one_until_its_err_is_gone()
     let mut outbox = Outbox::new(folder.path(), Said::default(), 5);
     let item = outbox.look(NOW_US).ready.remove(0);
     let path = state_path(&item.file, None);
-    let mut state = PushState::of(&path, "d", "r", "p", "").unwrap();
+    let mut state = PushState::of(&path, "d", "r", "p", "", "").unwrap();
     let done = |accepted| Done {
         accepted,
         stamp: item.stamp,
