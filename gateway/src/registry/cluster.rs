@@ -192,6 +192,10 @@ fn user() -> Result<Option<(u32, u32)>, ClusterFault> {
 }
 
 fn make_folders(folder: &Path, user: Option<(u32, u32)>) -> Result<(), ClusterFault> {
+    // What stands above is not the cluster's: made private to us, it would shut its user out.
+    if let Some(above) = folder.parent() {
+        fs::create_dir_all(above).map_err(io_fault("make the folder above the cluster"))?;
+    }
     let mut builder = DirBuilder::new();
     builder.recursive(true).mode(0o700);
     for path in [folder.to_owned(), folder.join("socket")] {
