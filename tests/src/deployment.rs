@@ -140,6 +140,16 @@ impl Deployment {
         run_command(Command::new(binary()).args(arguments).current_dir(self.root()))
     }
 
+    /// The log of a gateway that has stopped verifies offline; gives what `verify` said.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn verified_log(&self) -> String {
+        let (code, out, error) = self.shuguan(&["verify", "log", "journal/journal.db", "--trust", "trust/trust.txt"]);
+        assert_eq!(code, 0, "{out}{error}");
+        out
+    }
+
     /// Both officers sign the bundle of a folder below the root, with what else `policy sign` is told.
     pub fn sign(&self, bundle: &str, more: &[&str]) {
         for officer in ["policy-sun", "security-qian"] {

@@ -111,11 +111,6 @@ fn rounds() -> u64 {
     std::env::var("SHUGUAN_KILL_ROUNDS").map_or(12, |rounds| rounds.parse().expect("a number"))
 }
 
-fn verify(gateway: &Deployment) {
-    let (code, out, error) = gateway.shuguan(&["verify", "log", "journal/journal.db", "--trust", "trust/trust.txt"]);
-    assert_eq!(code, 0, "{out}{error}");
-}
-
 /// No limiter in the way, and a relay slow enough to be in the middle of a batch when it dies.
 fn slow_relay(text: String) -> String {
     let limits = "[limits.default]\nrequests_per_s = 100000\nrequests_burst = 100000\nconcurrent_max = 64\n";
@@ -225,7 +220,7 @@ fn killed_at_any_moment(
             tokio::time::sleep(Duration::from_millis(random.below(400))).await;
             running.kill();
             senders = load.join_all().await;
-            verify(gateway);
+            gateway.verified_log();
         }
         let running = gateway.serve();
         for sender in &mut senders {
@@ -241,7 +236,7 @@ fn killed_at_any_moment(
         in_the_registry_once(provenance, &acknowledged);
         answered_the_same_again(gateway, &identity, &acknowledged, &mut random).await;
         assert_eq!(running.stop(), Some(0));
-        verify(gateway);
+        gateway.verified_log();
         sealed_once(gateway, &acknowledged);
     });
 }
