@@ -17,13 +17,16 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http::header;
+use http::{HeaderName, HeaderValue, header};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::edge::deadline::BodyLimits;
 use crate::exchange::Stations;
 use gate::Gate;
+
+/// What no quorum of witnesses has signed: age of the oldest entry, entries, size of the log.
+const UNWITNESSED: HeaderName = HeaderName::from_static("log-unwitnessed");
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
@@ -62,8 +65,26 @@ pub fn behind_gate(routes: Router, gate: Gate) -> Router {
         )
 }
 
-/// The newest signed checkpoint (C2SP tlog-tiles).
+/// The newest signed checkpoint (C2SP tlog-tiles); with witnesses, the newest that a quorum of them signed, and what is not under it.
 async fn checkpoint(State(api): State<Api>) -> Response {
     let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    (headers, api.stations.journal.checkpoint()).into_response()
+    let (journal, witnessing) = (&api.stations.journal, &api.stations.witnessing);
+    let note = match witnessing.newest() {
+        Some(cosigned) => cosigned.note.as_ref().to_owned(),
+        None => journal.checkpoint(),
+    };
+    let mut response = (headers, note).into_response();
+    if let Some(debt) = witnessing.debt() {
+        // RFC 9651 dictionary.
+        let text = format!(
+            "seconds={}, entries={}, size={}",
+            debt.seconds,
+            debt.leaves,
+            journal.head().1.size
+        );
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            response.headers_mut().insert(UNWITNESSED, value);
+        }
+    }
+    response
 }

@@ -21,6 +21,7 @@ pub mod sample;
 pub mod serve;
 pub mod verify;
 pub mod watch;
+pub mod witness;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -78,6 +79,7 @@ enum Command {
     Receipt(query::ReceiptArgs),
     Catalog(query::CatalogArgs),
     Verify(verify::VerifyArgs),
+    Witness(witness::WitnessArgs),
     Audit(audit::AuditArgs),
     Policy(policy::PolicyArgs),
     Relay(relay::RelayArgs),
@@ -118,6 +120,7 @@ fn run(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Receipt(args) => query::receipt(args, output),
         Command::Catalog(args) => query::catalog(args, output),
         Command::Verify(args) => verify::run(args, output),
+        Command::Witness(args) => witness::run(args, output),
         Command::Audit(args) => audit::run(args, output),
         Command::Policy(args) => policy::run(args, output),
         Command::Relay(args) => relay::run(args, output),

@@ -3,6 +3,8 @@
 //! Takes the text of `shuguan.toml`; gives typed sections whose paths are absolute. Refuses unknown keys, wrong types and values out
 //! of range, all in one go, each with its line. Secrets are never in it, only the paths of 0400 files.
 
+mod witnessing;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -12,6 +14,8 @@ use std::path::{Path, PathBuf};
 use shuguan_policies::document::{Document, Fault, Table};
 
 use crate::layouts::{self, Layouts};
+pub use witnessing::{Reaction, WitnessAddress, WitnessSection, WitnessingSection};
+
 use crate::registry::{PostgresAddress, PostgresServer, PostgresSettings, RegistrySettings};
 
 /// Everything that `shuguan serve` needs to know.
@@ -37,6 +41,8 @@ pub struct Config {
     pub extracts: ExtractsSection,
     /// `[[layout]]`
     pub layouts: Layouts,
+    /// `[[witness]]` and `[witnessing]`
+    pub witnessing: WitnessingSection,
 }
 
 /// Who this gateway is.
@@ -238,6 +244,7 @@ impl Config {
             section.extracts(),
         );
         let layouts = Layouts::new(layouts::read(&mut document, &mut root, true));
+        let witnessing = witnessing::read(&mut document, &mut root, folder);
         root.finish(&mut document);
         let faults = document.into_faults();
         match parsed {
@@ -262,6 +269,7 @@ impl Config {
                 limits,
                 extracts,
                 layouts,
+                witnessing,
             }),
             _ => Err(ConfigError::Faults(faults)),
         }

@@ -36,6 +36,7 @@ use crate::limits::quota::{DayQuota, Exhausted, Quotas};
 use crate::limits::{Admission, Allowance, Limited};
 use crate::refusal::Refusal;
 use crate::registry::Registry;
+use crate::witnessing::Witnessing;
 use inflight::KeysInFlight;
 use tags::Tags;
 
@@ -62,6 +63,8 @@ pub struct Stations {
     pub in_flight: KeysInFlight,
     /// Where exchanges are sealed.
     pub journal: Journal,
+    /// Who signs the log beside us.
+    pub witnessing: Arc<Witnessing>,
     /// Where extracts are read from.
     pub registry: Registry,
     /// Prepared extracts.

@@ -11,11 +11,13 @@
 //! | `idempotency` | the same answer for the same key |
 //! | `inbox` | what the relay takes |
 //! | `refusals`, `prune` | staying within bounds |
+//! | `cosigned` | checkpoints that witnesses signed, and receipts under them |
 //! | `recovery` | opening: is what is stored what was sealed? |
 //! | `views`, `readers`, `index` | reading |
 //! | `sqlite` | all SQL |
 
 mod columns;
+mod cosigned;
 mod entry;
 mod evidence;
 mod fault;
@@ -52,6 +54,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 pub use columns::ColumnDigests;
+pub use cosigned::Cosigned;
 pub use entry::{Entry, EventDraft, Idempotency, Outcome, Sealed};
 pub use evidence::{Evidence, QUALITY};
 pub use fault::{JournalFault, SealError};

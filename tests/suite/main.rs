@@ -22,4 +22,5 @@ mod rejects;
 mod start;
 mod tamper;
 mod tls;
+mod witness;
 mod workbooks;

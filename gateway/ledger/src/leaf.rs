@@ -26,8 +26,8 @@ mod event;
 
 use canonical::{Member as _, Members};
 pub use event::{
-    CertificateEvent, ErasedEvent, Event, OfficerQueryEvent, OperatorEvent, PolicyEvent, PullEvent, PushEvent,
-    RefusalEvent, RelayedEvent, StartEvent, StopEvent,
+    CertificateEvent, ClockEvent, ErasedEvent, Event, OfficerQueryEvent, OperatorEvent, PolicyEvent, PullEvent,
+    PushEvent, RefusalEvent, RelayedEvent, StartEvent, StopEvent, WitnessGapEvent,
 };
 
 /// Longest leaf, bytes.

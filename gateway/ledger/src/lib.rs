@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows a network, a database or a clock, nor anything else of Shuguan. What is written here follows public
 //! specifications, so programs that we did not write can read it: RFC 8785 (leaves), RFC 6962 (tree), C2SP signed-note,
-//! tlog-checkpoint and tlog-proof.
+//! tlog-checkpoint, tlog-cosignature, tlog-witness, tlog-policy and tlog-proof.
 //!
 //! ```
 //! use shuguan_ledger::leaf::{Event, Leaf, StartEvent};
@@ -25,9 +25,11 @@
 
 pub mod audit;
 pub mod checkpoint;
+pub mod cosignature;
 pub mod leaf;
 pub mod note;
 pub mod receipt;
 pub mod time;
 pub mod tree;
 pub mod trust;
+pub mod witness;
