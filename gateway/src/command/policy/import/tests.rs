@@ -36,16 +36,13 @@ fn edited(file: &Path, change: impl Fn(&str, u32, u16, &str) -> Option<String>) 
         page.set_name(&name).unwrap();
         for (row, column, cell) in range.used_cells() {
             let (row, column) = (u32::try_from(row).unwrap(), u16::try_from(column).unwrap());
-            match change(&name, row, column, &cell.to_string()) {
-                Some(text) if text.starts_with('=') => {
-                    drop(page.write_formula(row, column, Formula::new(text)).unwrap())
-                }
-                Some(text) => drop(page.write_string(row, column, text).unwrap()),
-                None => match cell {
-                    Data::Float(number) => drop(page.write_number(row, column, *number).unwrap()),
-                    other => drop(page.write_string(row, column, other.to_string()).unwrap()),
-                },
+            match (change(&name, row, column, &cell.to_string()), cell) {
+                (Some(text), _) if text.starts_with('=') => page.write_formula(row, column, Formula::new(text)),
+                (Some(text), _) => page.write_string(row, column, text),
+                (None, Data::Float(number)) => page.write_number(row, column, *number),
+                (None, other) => page.write_string(row, column, other.to_string()),
             }
+            .unwrap();
         }
     }
     new.save(file).unwrap();
