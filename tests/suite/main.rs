@@ -13,6 +13,7 @@ mod modes;
 mod operator;
 mod oracles;
 mod people;
+mod persons;
 mod policies;
 mod quality;
 mod quotas;
