@@ -186,8 +186,10 @@ mod tests {
                 proven,
             })
         };
-        let mut known = Known::default();
-        known.alarm = alarm(false);
+        let mut known = Known {
+            alarm: alarm(false),
+            ..Known::default()
+        };
         known.signed(3);
         assert_eq!(known.alarm, None);
         known.alarm = alarm(true);
