@@ -67,7 +67,7 @@ forgeries! {
     });
     "tiles swapped" BOTH |log, _| exchange(log, "tile/0/000", "tile/0/001");
     "tile gone" BOTH |log, random| gone(log, random, "tile/0/");
-    "tile cut" BOTH |log, random| file(log, random, "tile/0/00", |bytes, random| cut(bytes, random));
+    "tile cut" BOTH |log, random| file(log, random, "tile/0/00", cut);
     "partial tile narrower" BOTH |log, random| file(log, random, "tile/0/002.p", |bytes, _| bytes.truncate(bytes.len() - 32));
     "partial tile wider" GO |log, random| file(log, random, "tile/0/002.p", |bytes, random| bytes.extend(hash(random)));
     "partial tile under another width" BOTH |log, random| {
@@ -78,7 +78,7 @@ forgeries! {
         Case::Log(files)
     };
     "bundle gone" BOTH |log, random| gone(log, random, "tile/entries/");
-    "bundle truncated" BOTH |log, random| file(log, random, "tile/entries/", |bytes, random| cut(bytes, random));
+    "bundle truncated" BOTH |log, random| file(log, random, "tile/entries/", cut);
     "bundle longer" GO |log, random| file(log, random, "tile/entries/", |bytes, random| {
         bytes.extend(bundle::write(&[hash(random)]).unwrap());
     });
