@@ -229,5 +229,6 @@ fn event(index: u64, before: Digest) -> Event {
         cnt: None,
         lay: None,
         qua: Some(Commitment([8; 32])),
+        ix: Some(Commitment([9; 32])),
     })
 }
