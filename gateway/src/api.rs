@@ -1,32 +1,27 @@
 //! HTTP to domain and back: the feed listener's routes.
 //!
 //! `gate` what every request passes · `feeds` push · `exchanges` status, receipt, rejects · `extracts` pull · `catalog` what a partner may
-//! do · `report` rejects in their forms · `problem` the only place that knows status codes. Nothing here decides; it translates.
+//! do · `log` checkpoint and tiles · `report` rejects in their forms · `problem` the only place that knows status codes. Nothing here decides; it translates.
 
 pub mod catalog;
 pub mod exchanges;
 pub mod extracts;
 pub mod feeds;
 pub mod gate;
+pub mod log;
 pub mod problem;
 pub mod report;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http::{HeaderName, HeaderValue, header};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::edge::deadline::BodyLimits;
 use crate::exchange::Stations;
 use gate::Gate;
-
-/// What no quorum of witnesses has signed: age of the oldest entry, entries, size of the log.
-const UNWITNESSED: HeaderName = HeaderName::from_static("log-unwitnessed");
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
@@ -48,7 +43,7 @@ pub fn router(api: Api, gate: Gate) -> Router {
         .route("/v1/extracts", post(extracts::request))
         .route("/v1/extracts/{extract}", get(extracts::status))
         .route("/v1/extracts/{extract}/content", get(extracts::content))
-        .route("/log/checkpoint", get(checkpoint))
+        .merge(log::routes())
         .with_state(api);
     behind_gate(routes, gate)
 }
@@ -63,28 +58,4 @@ pub fn behind_gate(routes: Router, gate: Gate) -> Router {
                 .layer(CatchPanicLayer::custom(gate::panicked))
                 .layer(axum::middleware::from_fn_with_state(gate, gate::pass)),
         )
-}
-
-/// The newest signed checkpoint (C2SP tlog-tiles); with witnesses, the newest that a quorum of them signed, and what is not under it.
-async fn checkpoint(State(api): State<Api>) -> Response {
-    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    let (journal, witnessing) = (&api.stations.journal, &api.stations.witnessing);
-    let note = match witnessing.newest() {
-        Some(cosigned) => cosigned.note.as_ref().to_owned(),
-        None => journal.checkpoint(),
-    };
-    let mut response = (headers, note).into_response();
-    if let Some(debt) = witnessing.debt() {
-        // RFC 9651 dictionary.
-        let text = format!(
-            "seconds={}, entries={}, size={}",
-            debt.seconds,
-            debt.leaves,
-            journal.head().1.size
-        );
-        if let Ok(value) = HeaderValue::from_str(&text) {
-            response.headers_mut().insert(UNWITNESSED, value);
-        }
-    }
-    response
 }
