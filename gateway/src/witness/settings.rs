@@ -99,19 +99,16 @@ fn logs<'s>(document: &mut Document<'s>, root: &mut Table<'s>) -> BTreeMap<Strin
         let vkey: Option<String> = table.required(document, "vkey");
         table.finish(document);
         let Some(vkey) = vkey else { continue };
-        match VerifyingKey::parse(&vkey) {
-            Ok(key) => {
-                let keys = logs.entry(key.name().to_owned()).or_default();
-                if keys.contains(&key) {
-                    document.fault(span, "this log is there twice".into(), None);
-                } else {
-                    keys.push(key);
-                }
+        if let Ok(key) = VerifyingKey::parse(&vkey) {
+            let keys = logs.entry(key.name().to_owned()).or_default();
+            if keys.contains(&key) {
+                document.fault(span, "this log is there twice".into(), None);
+            } else {
+                keys.push(key);
             }
-            Err(_) => {
-                let hint = "it stands in the gateway's trust/log.vkey".to_owned();
-                document.fault(span, "`log.vkey` is not the key of a log".into(), Some(hint));
-            }
+        } else {
+            let hint = "it stands in the gateway's trust/log.vkey".to_owned();
+            document.fault(span, "`log.vkey` is not the key of a log".into(), Some(hint));
         }
     }
     logs

@@ -65,7 +65,6 @@ impl Witnessing {
             }
         }
         drop(asking);
-        self.state().asked = true;
         self.tell(journal, clock.now_us()).await;
     }
 

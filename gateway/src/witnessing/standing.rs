@@ -105,8 +105,6 @@ pub(super) struct State {
     pub(super) lines: BTreeMap<usize, String>,
     /// When the gap began that a leaf has told of.
     pub(super) gap_us: Option<i64>,
-    /// Whether every witness was asked once since the start.
-    pub(super) asked: bool,
 }
 
 impl State {

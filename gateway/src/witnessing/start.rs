@@ -76,13 +76,11 @@ impl Witnessing {
                     return None;
                 }
             };
-            match trust.open(&shown) {
-                Ok(checkpoint) => Some((link.name.clone(), checkpoint)),
-                Err(_) => {
-                    tracing::warn!(witness = link.name, "what a witness shows for this log is not signed by it");
-                    None
-                }
+            let opened = trust.open(&shown).ok();
+            if opened.is_none() {
+                tracing::warn!(witness = link.name, "what a witness shows for this log is not signed by it");
             }
+            Some((link.name.clone(), opened?))
         });
         let shown: Vec<(String, Checkpoint)> = join_all(asking).await.into_iter().flatten().collect();
         if shown.is_empty() {
