@@ -23,7 +23,7 @@ const CONNECTIONS_MAX: usize = 128;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection ends after this, idle or not: a log comes again.
-const AGE_MAX: Duration = Duration::from_secs(60);
+const AGE_MAX: Duration = Duration::from_mins(1);
 /// Largest head, bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// How long a stopping witness waits for what is in flight.

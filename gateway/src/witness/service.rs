@@ -39,14 +39,14 @@ struct Inner {
     logs: BTreeMap<String, Vec<VerifyingKey>>,
     store: Store,
     clock: Clock,
-    told: Mutex<Told>,
+    told: Mutex<Telling>,
     /// Fires when the store can no longer be trusted to keep what it is given.
     broken: CancellationToken,
 }
 
 /// How many refusals were told in this minute, and how many were only counted.
 #[derive(Debug, Default)]
-struct Told {
+struct Telling {
     minute: i64,
     told: u64,
     counted: u64,
@@ -105,9 +105,9 @@ impl Service {
                     "more checkpoints were refused in the minute before"
                 );
             }
-            *told = Told {
+            *told = Telling {
                 minute,
-                ..Told::default()
+                ..Telling::default()
             };
         }
         if told.told == TOLD_MAX {
