@@ -183,7 +183,7 @@ fn a_body_has_one_spelling() {
     // The proof from 3 to 9 has four lines.
     let most = body.replacen("old 3\n", &format!("old 3\n{}", line.repeat(59)), 1);
     assert!(AddCheckpoint::parse(most.as_bytes()).is_ok());
-    assert!(AddCheckpoint::parse(&[b'x'; REQUEST_BYTES_MAX + 1]).is_err());
+    assert!(AddCheckpoint::parse(&vec![b'x'; REQUEST_BYTES_MAX + 1]).is_err());
     assert!(AddCheckpoint::parse(b"old 3\n\n\xff").is_err());
     assert_eq!((size("050"), size("50"), size("")), (None, Some(50), None));
     let hash = "dbe2e12fc4eb6b8ab0be2b73ac2d7e1d3b1c0f0b0e2d1ce8a9a5f4d0a2b0b6a1";
