@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod exit;
 pub mod explain;
 pub mod init;
+pub mod log;
 pub mod output;
 pub mod policy;
 pub mod pull;
@@ -21,6 +22,7 @@ pub mod sample;
 pub mod serve;
 pub mod verify;
 pub mod watch;
+pub mod witness;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -77,7 +79,9 @@ enum Command {
     Rejects(query::RejectsArgs),
     Receipt(query::ReceiptArgs),
     Catalog(query::CatalogArgs),
+    Log(log::LogArgs),
     Verify(verify::VerifyArgs),
+    Witness(witness::WitnessArgs),
     Audit(audit::AuditArgs),
     Policy(policy::PolicyArgs),
     Relay(relay::RelayArgs),
@@ -117,7 +121,9 @@ fn run(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Rejects(args) => query::rejects(args, output),
         Command::Receipt(args) => query::receipt(args, output),
         Command::Catalog(args) => query::catalog(args, output),
+        Command::Log(args) => log::run(args, output),
         Command::Verify(args) => verify::run(args, output),
+        Command::Witness(args) => witness::run(args, output),
         Command::Audit(args) => audit::run(args, output),
         Command::Policy(args) => policy::run(args, output),
         Command::Relay(args) => relay::run(args, output),

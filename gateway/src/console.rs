@@ -9,6 +9,7 @@
 //! | `guard` | requests from other sites, form tokens |
 //! | `question` | who asks what and why: sealed, then answered |
 //! | `officers_api` | `POST /console/api/search`, `/show` |
+//! | `person` | who sent or received what about one person: `/console/person`, `POST /console/api/person` |
 //! | `policies_api` | `POST /console/api/policy` |
 //! | `relay_api` | `GET`, `POST /console/api/relay` |
 //! | `overview`, `exchanges`, `exchange` | the pages |
@@ -20,6 +21,7 @@ mod exchanges;
 mod guard;
 mod officers_api;
 mod overview;
+mod person;
 mod policies_api;
 mod proof;
 mod question;
@@ -67,6 +69,8 @@ pub struct Console {
 struct Desk {
     console: Console,
     forms: guard::FormKey,
+    /// Searches for persons go one at a time: they are counted before they are sealed.
+    searches: tokio::sync::Mutex<()>,
 }
 
 /// The frame of every page: whose certificate it is, and where we are.
@@ -93,9 +97,11 @@ impl Frame {
 /// The routes of the console listener, behind the gate; only the style sheet is before it, since the page for a caller without a
 /// certificate needs it.
 pub fn router(console: Console, gate: Gate) -> Router {
+    let log = crate::api::log::routes().with_state(console.api.clone());
     let desk = Arc::new(Desk {
         console,
         forms: guard::FormKey::fresh(),
+        searches: tokio::sync::Mutex::default(),
     });
     let routes = Router::new()
         .route("/", get(|| async { Redirect::to("/console/") }))
@@ -105,12 +111,15 @@ pub fn router(console: Console, gate: Gate) -> Router {
         .route(exchange::ROUTE, get(exchange::ask).post(exchange::show))
         .route(exchange::RECEIPT, post(exchange::receipt))
         .route(exchange::LEAF, post(exchange::leaf))
+        .route(person::ROUTE, get(person::ask).post(person::show))
+        .route("/console/api/person", post(person::search))
         .route("/console/api/search", post(officers_api::search))
         .route("/console/api/show", post(officers_api::show))
         .route("/console/api/policy", policies_api::route())
         .route("/console/api/relay", relay_api::route())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(desk);
+        .with_state(desk)
+        .merge(log);
     Router::new()
         .route("/console/style.css", get(style))
         .route("/console/mark.svg", get(mark))

@@ -15,6 +15,7 @@ pub mod release;
 pub mod repeat;
 pub mod report;
 pub mod seal;
+pub mod subjects;
 pub mod tags;
 
 use std::borrow::Cow;
@@ -36,7 +37,9 @@ use crate::limits::quota::{DayQuota, Exhausted, Quotas};
 use crate::limits::{Admission, Allowance, Limited};
 use crate::refusal::Refusal;
 use crate::registry::Registry;
+use crate::witnessing::Witnessing;
 use inflight::KeysInFlight;
+use subjects::IndexKeys;
 use tags::Tags;
 
 /// What the stations of an exchange work with; built once, by `serve`.
@@ -58,10 +61,14 @@ pub struct Stations {
     pub quotas: Quotas,
     /// Keyed tags for the journal.
     pub tags: Tags,
+    /// Keys of the index of subjects.
+    pub index: IndexKeys,
     /// Idempotency keys being handled.
     pub in_flight: KeysInFlight,
     /// Where exchanges are sealed.
     pub journal: Journal,
+    /// Who signs the log beside us.
+    pub witnessing: Arc<Witnessing>,
     /// Where extracts are read from.
     pub registry: Registry,
     /// Prepared extracts.

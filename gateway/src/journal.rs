@@ -6,25 +6,32 @@
 //! | File | What it does |
 //! |---|---|
 //! | `settings` | how it is opened |
-//! | `entry` → `sequencer` → `group` | what is sealed, in which order, and what one transaction writes |
+//! | `entry` → `sequencer` → `group` → `proofread` | what is sealed, in which order, what one transaction writes, and whether that is what was hashed |
 //! | `payload`, `columns`, `evidence`, `kek` | released parts, encrypted; the commitments to them |
+//! | `subjects`, `index` | whom an exchange is about, as keyed tags; finding them |
 //! | `idempotency` | the same answer for the same key |
 //! | `inbox` | what the relay takes |
 //! | `refusals`, `prune` | staying within bounds |
-//! | `recovery` | opening: is what is stored what was sealed? |
-//! | `views`, `readers`, `index` | reading |
+//! | `cosigned` | checkpoints that witnesses signed, and receipts under them |
+//! | `recovery`, `head` | opening: is what is stored what was sealed, and all of it? |
+//! | `views`, `readers` | reading |
+//! | `export` | the log as files |
 //! | `sqlite` | all SQL |
 
 mod columns;
+mod cosigned;
 mod entry;
 mod evidence;
+mod export;
 mod fault;
 mod group;
+mod head;
 mod idempotency;
 mod inbox;
 mod index;
 mod kek;
 mod payload;
+mod proofread;
 mod prune;
 mod readers;
 mod recent;
@@ -34,6 +41,7 @@ mod sequencer;
 mod settings;
 mod shared;
 mod sqlite;
+mod subjects;
 #[cfg(test)]
 mod tests;
 mod views;
@@ -47,13 +55,16 @@ use arrow_schema::SchemaRef;
 use rusqlite::params;
 use shuguan_ledger::leaf::{Event, OperatorEvent, RelayedEvent, StartEvent, StopEvent};
 use shuguan_ledger::note::{SigningKey, VerifyingKey};
+use shuguan_ledger::tile::Tile;
 use shuguan_ledger::tree::{Edge, Hash};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 pub use columns::ColumnDigests;
+pub use cosigned::Cosigned;
 pub use entry::{Entry, EventDraft, Idempotency, Outcome, Sealed};
-pub use evidence::{Evidence, QUALITY};
+pub use evidence::{Evidence, INDEX, QUALITY};
+pub use export::{ExportError, Exported, export};
 pub use fault::{JournalFault, SealError};
 pub use idempotency::Known;
 use inbox::Opener;
@@ -62,10 +73,12 @@ pub use payload::{PayloadWriter, SealedPayload};
 pub use refusals::RefusalDraft;
 pub use settings::{JournalSettings, Secret};
 pub use shared::Backlog;
+pub use subjects::{SubjectWriter, Subjects, Tag};
 pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader, Tally};
 
 use crate::clock::{self, Clock};
 use entry::Prepared;
+use head::Head;
 use kek::{Kek, Kind};
 use readers::Readers;
 use refusals::Refusals;
@@ -94,6 +107,7 @@ struct Inner {
     payloads: Arc<Path>,
     key: VerifyingKey,
     clock: Clock,
+    head: Arc<Head>,
     inbox_bytes_max: u64,
     refusals: Mutex<Refusals>,
     pruned_us: Mutex<i64>,
@@ -122,16 +136,18 @@ impl Journal {
         })?;
         sqlite::create(&settings.database, &settings.payloads, |connection| {
             connection.execute(sqlite::INSERT_TREE, params![0, edge.encode()])?;
-            connection.execute(sqlite::INSERT_CHECKPOINT, params![0, 0, note])?;
+            connection.execute(sqlite::INSERT_CHECKPOINT, params![0, 0, &note])?;
             Ok(())
         })?;
+        Head::at(&settings.head).keep(note)?;
         payload::sync_folder(settings.database.parent().unwrap_or(Path::new(".")))
     }
 
     /// Opens the journal: locks it, proves its newest leaves, removes orphaned payloads, seals the `start` leaf. Blocking.
     ///
     /// # Errors
-    /// See [`JournalFault`]; [`JournalFault::Absent`] when there is none, [`JournalFault::Damaged`] when it is not what was sealed.
+    /// See [`JournalFault`]; [`JournalFault::Absent`] when there is none, [`JournalFault::Damaged`] when it is not what was sealed,
+    /// [`JournalFault::RolledBack`] when it is less than the head file says.
     pub fn open(settings: &JournalSettings, clock: Clock) -> Result<Self, JournalFault> {
         if !settings.database.is_file() {
             return Err(JournalFault::Absent(settings.database.clone()));
@@ -140,6 +156,8 @@ impl Journal {
         let connection = sqlite::open_writer(&settings.database, &settings.payloads)?;
         let key = log_key(settings)?;
         let recovered = recovery::recover(&connection, &key)?;
+        let head = Arc::new(Head::at(&settings.head));
+        head.check(&Reader::open(&settings.database)?, &key.verifying_key())?;
         let orphans = recovery::remove_orphans(&connection, &settings.payloads)?;
         tracing::info!(
             leaf.count = recovered.edge.size(),
@@ -167,6 +185,7 @@ impl Journal {
             _lock: lock,
         };
         start(&mut sequencer)?;
+        head.keep(shared.checkpoint())?;
         let (queue, jobs) = mpsc::channel(settings.queue_max.max(1));
         let thread = std::thread::Builder::new().name(sequencer::THREAD.into());
         let thread = thread
@@ -182,6 +201,7 @@ impl Journal {
                 payloads: settings.payloads.as_path().into(),
                 key: verifying,
                 clock,
+                head,
                 inbox_bytes_max: settings.inbox_bytes_max,
                 refusals: Mutex::default(),
                 pruned_us: Mutex::new(0),
@@ -223,6 +243,11 @@ impl Journal {
         PayloadWriter::begin(exchange, schema, &self.inner.kek, Arc::clone(&self.inner.payloads))
     }
 
+    /// Begins the index of an exchange's subjects. Its file, if it needs one, is removed when the exchange is not sealed.
+    pub fn begin_subjects(&self, exchange: Uuid) -> SubjectWriter {
+        SubjectWriter::begin(exchange, Arc::clone(&self.inner.payloads))
+    }
+
     /// Seals a refusal, or counts it (design 10.6). None: counted.
     ///
     /// # Errors
@@ -239,11 +264,12 @@ impl Journal {
         self.sealed(Work::Seal(Box::new(prepared)), draft.exchange).await
     }
 
-    /// What time demands: aggregates of refusals of minutes that are over, and old rows away. Call it about once a second.
+    /// What time demands: the head file, aggregates of refusals of minutes that are over, and old rows away. Call it about once a second.
     ///
     /// # Errors
     /// [`SealError::Unavailable`]; the next tick tries again.
     pub async fn tick(&self, now_us: i64) -> Result<(), SealError> {
+        self.keep_head().await;
         let due = self.refusals().due(now_us);
         self.seal_aggregates(due).await?;
         let prune = {
@@ -277,7 +303,16 @@ impl Journal {
         let event = Box::new(Event::Stop(StopEvent {
             reason: "shutdown".into(),
         }));
-        self.submit(Work::Close { event }).await.map(drop)
+        self.submit(Work::Close { event }).await?;
+        self.keep_head().await;
+        Ok(())
+    }
+
+    /// Not from the sequencer's thread: an fsync more would hold up every waiter.
+    async fn keep_head(&self) {
+        let (head, note) = (Arc::clone(&self.inner.head), self.checkpoint());
+        // A panic there is one of the disk's; the next second tries again.
+        let _ = tokio::task::spawn_blocking(move || head.keep_on(note)).await;
     }
 
     /// The public half of the log key.
@@ -287,13 +322,7 @@ impl Journal {
 
     /// The newest signed checkpoint.
     pub fn checkpoint(&self) -> String {
-        let newest = self
-            .inner
-            .shared
-            .checkpoint
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        newest.as_ref().to_owned()
+        self.inner.shared.checkpoint()
     }
 
     /// What waits for the relay; costs nothing.
@@ -604,6 +633,15 @@ impl Journal {
         self.read(move |reader| reader.entries(from, count)).await
     }
 
+    /// The bytes of a tile or an entry bundle (C2SP tlog-tiles); none while the log is not long enough for it. A partial one is given also when
+    /// the full one is there.
+    ///
+    /// # Errors
+    /// When the journal cannot be read, or does not hold what its size says.
+    pub async fn tile(&self, tile: Tile) -> Result<Option<Vec<u8>>, JournalFault> {
+        self.read(move |reader| reader.tile(tile)).await
+    }
+
     /// Hashes of a tile: `width` of the row at `level`, from `start` on; fewer when there are not as many.
     ///
     /// # Errors
@@ -616,8 +654,9 @@ impl Journal {
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub async fn by_subject(&self, tag: [u8; 16], limit: u32) -> Result<Vec<u64>, JournalFault> {
-        self.read(move |reader| reader.by_subject(tag, limit)).await
+    pub async fn by_subject(&self, tags: Vec<Tag>, limit: u32) -> Result<Vec<u64>, JournalFault> {
+        let folder = Arc::clone(&self.inner.payloads);
+        self.read(move |reader| reader.by_subject(&folder, &tags, limit)).await
     }
 }
 

@@ -19,3 +19,5 @@ pub mod refusal;
 pub mod registry;
 pub mod relay;
 pub mod serve;
+pub mod witness;
+pub mod witnessing;

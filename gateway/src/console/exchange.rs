@@ -339,6 +339,20 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
             plain("理由", words::outcome(&query.why)),
             plain("动作", &query.q),
         ],
+        Event::OfficerResult(result) => vec![
+            named("查询人员", partner(policies, &result.who)),
+            plain("查询的存证", &result.of.i.to_string()),
+        ],
+        Event::OfficerUnseal(unseal) => vec![
+            named("人员", partner(policies, &unseal.who)),
+            plain("步骤", words::outcome(&unseal.step)),
+            plain("理由", words::outcome(&unseal.why)),
+        ],
+        Event::Shred(shred) => vec![
+            named("安全管理员", partner(policies, &shred.who)),
+            plain("销毁", words::outcome(&shred.what)),
+            plain("理由", words::outcome(&shred.why)),
+        ],
         Event::Certificate(act) => vec![
             named("单位", partner(policies, &act.p)),
             plain("动作", words::outcome(&act.act)),
@@ -354,6 +368,16 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
             facts.extend(act.why.as_deref().map(|why| plain("理由", words::outcome(why))));
             facts
         }
+        Event::WitnessGap(gap) => vec![
+            plain("见证中断", words::outcome(&gap.step)),
+            coded("最近见证条目数", gap.size.to_string()),
+            coded("秒", gap.s.to_string()),
+        ],
+        Event::Clock(clock) => vec![
+            plain("见证人", &clock.who),
+            plain("其时钟", words::outcome(&clock.dir)),
+            coded("相差毫秒", clock.ms.to_string()),
+        ],
         Event::Relayed(_) | Event::Start(_) | Event::Stop(_) | Event::Erased(_) => Vec::new(),
     }
 }
@@ -410,13 +434,18 @@ fn counts(event: &Event) -> Vec<Count> {
             count("字节", pull.bytes),
         ],
         Event::Refusal(refusal) => refusal.cnt.map(|n| count("次数", n)).into_iter().collect(),
+        Event::OfficerResult(result) => vec![count("交换", result.cnt)],
+        Event::Shred(shred) => vec![count("密钥", shred.cnt)],
         Event::Relayed(_)
+        | Event::OfficerUnseal(_)
         | Event::OfficerQuery(_)
         | Event::Start(_)
         | Event::Stop(_)
         | Event::Certificate(_)
         | Event::Policy(_)
         | Event::Operator(_)
+        | Event::WitnessGap(_)
+        | Event::Clock(_)
         | Event::Erased(_) => Vec::new(),
     }
 }

@@ -15,13 +15,10 @@ use uuid::Uuid;
 
 use super::entry::{Idempotency, Prepared, PreparedPayload};
 use super::payload::Body;
+use super::proofread;
 use super::sequencer::Work;
 use super::sqlite::{self, sql, unsigned};
-
-/// Subjects up to this number are rows, above it sorted runs.
-const SUBJECT_ROWS_MAX: usize = 256;
-/// Tags in one run: 128 KiB.
-const RUN_TAGS: usize = 8_192;
+use super::subjects::{Kept, Subjects};
 
 /// Node and boot id, members of each leaf.
 pub(super) type Place<'p> = (&'p str, &'p str);
@@ -49,7 +46,8 @@ pub(super) enum Given {
 pub(super) struct Group<'c> {
     connection: &'c Connection,
     edge: Edge,
-    first_size: u64,
+    /// As it was before the group.
+    before: Edge,
     t: i64,
     hashes: Vec<Hash>,
     /// Keys first used in this group: their content and leaf.
@@ -84,7 +82,7 @@ impl<'c> Group<'c> {
     pub(super) fn begin(connection: &'c Connection, edge: Edge, last_t: i64, now_us: i64) -> Self {
         Self {
             connection,
-            first_size: edge.size(),
+            before: edge.clone(),
             edge,
             t: now_us.max(last_t),
             hashes: Vec::new(),
@@ -108,6 +106,7 @@ impl<'c> Group<'c> {
             Work::Operate { exchange, event } => self.operate(*exchange, event, place),
             Work::Erase { exchange } => self.erase(*exchange, place),
             Work::Prune { .. } => Ok(Given::Done),
+            Work::Cosigned(cosigned) => cosigned.store(self.connection).map(|()| Given::Done),
             #[cfg(test)]
             Work::LimitPages(_) => Ok(Given::Done),
             Work::Close { event } => self.leaf(event, None, None, place),
@@ -133,6 +132,7 @@ impl<'c> Group<'c> {
     }
 
     fn sign(&self, key: &SigningKey) -> rusqlite::Result<Arc<str>> {
+        proofread::check(self.connection, self.before.clone(), &self.edge)?;
         let size = self.edge.size();
         let note: Arc<str> = checkpoint_note(key, &self.edge).map_err(unsignable)?.into();
         let mut insert = self.connection.prepare_cached(sqlite::INSERT_IDEM)?;
@@ -141,7 +141,7 @@ impl<'c> Group<'c> {
         }
         let mut update = self.connection.prepare_cached(sqlite::UPDATE_TREE)?;
         // The row must be as this process left it: a second writer would have moved it.
-        let moved = update.execute(params![sql(size), self.edge.encode(), sql(self.first_size)])?;
+        let moved = update.execute(params![sql(size), self.edge.encode(), sql(self.before.size())])?;
         exactly_one(moved)?;
         let mut insert = self.connection.prepare_cached(sqlite::INSERT_CHECKPOINT)?;
         insert.execute(params![sql(size), self.t, note.as_ref()])?;
@@ -174,7 +174,9 @@ impl<'c> Group<'c> {
                     .execute(params![sql(index), sealed])?;
             }
         }
-        self.subjects(index, &prepared.subjects)?;
+        if let (Some(subjects), Some(exchange)) = (&prepared.subjects, prepared.exchange) {
+            self.subjects(index, exchange, subjects)?;
+        }
         Ok(given)
     }
 
@@ -274,17 +276,24 @@ impl<'c> Group<'c> {
         Ok(())
     }
 
-    fn subjects(&self, index: u64, subjects: &[[u8; 16]]) -> rusqlite::Result<()> {
-        if subjects.len() <= SUBJECT_ROWS_MAX {
-            let mut insert = self.connection.prepare_cached(sqlite::INSERT_SUBJECT)?;
-            for tag in subjects {
-                insert.execute(params![tag, sql(index)])?;
+    fn subjects(&self, index: u64, exchange: Uuid, subjects: &Subjects) -> rusqlite::Result<()> {
+        match &subjects.kept {
+            Kept::Rows(tags) => {
+                let mut insert = self.connection.prepare_cached(sqlite::INSERT_SUBJECT)?;
+                for tag in tags {
+                    insert.execute(params![tag, sql(index)])?;
+                }
             }
-            return Ok(());
-        }
-        let mut insert = self.connection.prepare_cached(sqlite::INSERT_SUBJECT_RUN)?;
-        for (run, tags) in (0_i64..).zip(subjects.chunks(RUN_TAGS)) {
-            insert.execute(params![sql(index), run, tags.as_flattened()])?;
+            Kept::Runs(runs) => {
+                let mut insert = self.connection.prepare_cached(sqlite::INSERT_SUBJECT_RUN)?;
+                for (run, tags) in (0_i64..).zip(runs) {
+                    insert.execute(params![sql(index), run, tags.as_flattened()])?;
+                }
+            }
+            Kept::File(_) => {
+                let mut insert = self.connection.prepare_cached(sqlite::INSERT_SUBJECT_FILE)?;
+                insert.execute(params![sql(index), exchange.as_bytes()])?;
+            }
         }
         Ok(())
     }
@@ -421,9 +430,14 @@ impl<'e> Facets<'e> {
             Event::Relayed(_) => (None, None, Some("relayed")),
             Event::Erased(_) => (None, None, Some("erased")),
             Event::OfficerQuery(query) => (None, None, Some(query.why.as_str())),
+            Event::OfficerResult(_) => (None, None, Some("found")),
+            Event::OfficerUnseal(unseal) => (None, None, Some(unseal.step.as_str())),
+            Event::Shred(shred) => (None, None, Some(shred.what.as_str())),
             Event::Certificate(certificate) => (None, None, Some(certificate.act.as_str())),
             Event::Operator(act) => (None, None, Some(act.act.as_str())),
             Event::Policy(policy) => (None, None, Some(policy.result.as_str())),
+            Event::WitnessGap(gap) => (None, None, Some(gap.step.as_str())),
+            Event::Clock(clock) => (None, None, Some(clock.dir.as_str())),
             Event::Start(_) | Event::Stop(_) => (None, None, None),
         };
         Self { record, purpose, code }
