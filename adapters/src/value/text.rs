@@ -31,8 +31,9 @@ pub(super) fn parse<'a>(sent: &'a str, max: u16, scratch: &'a mut Scratch) -> Re
 
 /// Whether some byte could belong to such a character; nearly every text has none. Without a branch a byte, blocks are tested as a whole.
 fn may_hold_control(text: &str) -> bool {
-    let suspect = |byte: &u8| (*byte < 0x20) | (*byte == 0x7F) | (*byte == 0xC2) | (*byte == 0xE2);
-    let any = |bytes: &[u8]| bytes.iter().fold(false, |found, byte| found | suspect(byte));
+    let suspect =
+        |byte: u8| u8::from(byte < 0x20) | u8::from(byte == 0x7F) | u8::from(byte == 0xC2) | u8::from(byte == 0xE2);
+    let any = |bytes: &[u8]| bytes.iter().fold(0, |found, byte| found | suspect(*byte)) != 0;
     let (blocks, rest) = text.as_bytes().as_chunks::<16>();
     blocks.iter().any(|block| any(block)) || any(rest)
 }
