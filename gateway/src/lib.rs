@@ -19,3 +19,4 @@ pub mod refusal;
 pub mod registry;
 pub mod relay;
 pub mod serve;
+pub mod signature;

@@ -27,7 +27,7 @@ mod event;
 use canonical::{Member as _, Members};
 pub use event::{
     CertificateEvent, ErasedEvent, Event, OfficerQueryEvent, OfficerResultEvent, OfficerUnsealEvent, OperatorEvent,
-    PolicyEvent, PullEvent, PushEvent, RefusalEvent, RelayedEvent, ShredEvent, StartEvent, StopEvent,
+    PolicyEvent, PullEvent, PushEvent, ReceiptAckEvent, RefusalEvent, RelayedEvent, ShredEvent, StartEvent, StopEvent,
 };
 
 /// Longest leaf, bytes.

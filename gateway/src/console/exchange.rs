@@ -368,6 +368,7 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
             facts.extend(act.why.as_deref().map(|why| plain("理由", words::outcome(why))));
             facts
         }
+        Event::ReceiptAck(ack) => vec![plain("确认", words::outcome(&ack.verdict))],
         Event::Relayed(_) | Event::Start(_) | Event::Stop(_) | Event::Erased(_) => Vec::new(),
     }
 }
@@ -427,6 +428,7 @@ fn counts(event: &Event) -> Vec<Count> {
         Event::OfficerResult(result) => vec![count("交换", result.cnt)],
         Event::Shred(shred) => vec![count("密钥", shred.cnt)],
         Event::Relayed(_)
+        | Event::ReceiptAck(_)
         | Event::OfficerUnseal(_)
         | Event::OfficerQuery(_)
         | Event::Start(_)

@@ -9,6 +9,7 @@
 
 mod bounds;
 mod crash;
+mod nonces;
 mod relay;
 mod seal;
 
