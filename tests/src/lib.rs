@@ -6,6 +6,7 @@
 mod deployment;
 mod http;
 mod postgres;
+pub mod signed;
 mod store;
 
 pub use deployment::{Deployment, Running, binary, eventually};

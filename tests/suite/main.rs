@@ -20,6 +20,7 @@ mod quotas;
 mod random;
 mod refusals;
 mod rejects;
+mod signatures;
 mod start;
 mod tamper;
 mod tls;
