@@ -165,6 +165,7 @@ pub fn content_digest(body: &[u8]) -> String {
 fn call_value(call: &Call, port: u16, name: &str) -> String {
     match name {
         "@method" => call.method_name().to_owned(),
+        "@authority" => format!("localhost:{port}"),
         "@target-uri" => format!("https://localhost:{port}{}", call.path()),
         name => call
             .header_value(name)

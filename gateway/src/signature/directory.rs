@@ -106,9 +106,9 @@ impl MessageKeys {
         self.holders.get(keyid).map_or(&[], Vec::as_slice)
     }
 
-    /// Keys in it.
-    pub fn len(&self) -> usize {
-        self.holders.len()
+    /// The ids in it.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.holders.keys().map(String::as_str)
     }
 
     /// Whether nobody has a key.

@@ -6,6 +6,7 @@
     reason = "a test may panic"
 )]
 
+mod directory;
 mod requests;
 mod vectors;
 

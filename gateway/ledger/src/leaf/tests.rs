@@ -232,6 +232,14 @@ fn event() -> impl Strategy<Value = Event> {
         (word(), word(), option::of(word()), option::of(word()))
             .prop_map(|(who, act, x, why)| Event::Operator(OperatorEvent { who, act, x, why })),
         (word(), reference()).prop_map(|(x, of)| Event::Erased(ErasedEvent { x, of })),
+        (word(), reference(), word(), any::<Hash>()).prop_map(|(x, of, verdict, h)| Event::ReceiptAck(
+            ReceiptAckEvent {
+                x,
+                of,
+                verdict,
+                req: Commitment(h)
+            }
+        )),
     ]
 }
 
