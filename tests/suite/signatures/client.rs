@@ -69,6 +69,31 @@ fn push_signs_and_verifies_and_pull_acknowledges() {
 }
 
 #[test]
+fn a_drop_folder_is_sent_signed_too() {
+    let scene = Scene::with("[require_signature]\npublic-security-city = \"require\"");
+    let gateway = &scene.gateway;
+    let folder = gateway.path("outbox").join(RESIDENT);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join("feed.ndjson"), clean(RESIDENT, NDJSON, 3, 7)).expect("a feed");
+    std::fs::write(folder.join("feed.ndjson.ok"), "").expect("a companion");
+    let running = gateway.serve();
+    let (code, out, error) = gateway.shuguan(&[
+        "push",
+        "--watch",
+        "outbox",
+        "--once",
+        "--purpose",
+        "enrolment.registration",
+        "-c",
+        "partners/public-security-city/client.toml",
+    ]);
+    assert_eq!(code, 0, "{out}{error}");
+    assert!(folder.join("feed.ndjson.ack").is_file(), "{out}{error}");
+    assert_eq!((scene.count("push", None), scene.count("refusal", None)), (1, 0));
+    drop(running);
+}
+
+#[test]
 fn an_answer_under_another_receipt_key_is_not_believed() {
     let gateway = Deployment::new();
     std::fs::write(gateway.path("feed.ndjson"), clean(RESIDENT, NDJSON, 2, 7)).expect("a feed");
