@@ -585,7 +585,7 @@ impl<'s> Sections<'_, 's> {
     }
 }
 
-impl<'s> Sections<'_, 's> {
+impl Sections<'_, '_> {
     fn signatures(&mut self) -> BTreeMap<String, SignatureMode> {
         let mut modes = BTreeMap::new();
         let Some(mut table) = self.root.table(self.document, "require_signature") else {

@@ -195,7 +195,7 @@ fn seconds(value: &BareItem) -> Result<i64, InputFault> {
 fn string(value: &BareItem) -> Result<&str, InputFault> {
     value
         .as_string()
-        .map(|text| text.as_str())
+        .map(sfv::StringRef::as_str)
         .ok_or(InputFault::Parameters)
 }
 

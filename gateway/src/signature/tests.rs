@@ -1,10 +1,5 @@
 //! RFC 9421's own examples, and what the profile refuses.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test may panic"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod directory;
 mod requests;

@@ -291,7 +291,7 @@ fn every_other_spelling_of_the_signature_itself_is_a_bad_signature() {
         ("with a parameter", Box::new(|text| format!("{text};x"))),
         ("a string", Box::new(|_| "agency=\"x\"".into())),
         ("short", Box::new(|_| "agency=:AAAA:".into())),
-        ("no base64", Box::new(|text| text.replacen(":", ":!", 1))),
+        ("no base64", Box::new(|text| text.replacen(':', ":!", 1))),
         ("padding away", Box::new(|text| text.replacen("==:", ":", 1))),
         ("an inner list", Box::new(|_| "agency=()".into())),
     ];
