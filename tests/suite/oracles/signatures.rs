@@ -105,7 +105,7 @@ fn mutate(random: &mut Random, text: &str) -> String {
         6 => format!("{text}, {text}"),
         7 => format!("{text};x=1"),
         8 => format!("{text}, other=(\"@method\");created=1"),
-        separator @ (9 | 10 | 11 | 12) => {
+        separator @ 9..=12 => {
             let mark = if separator % 2 == 1 { ';' } else { ' ' };
             let mut parts = pieces(mark);
             let (one, two) = (pick(parts.len()), pick(parts.len()));
