@@ -11,6 +11,7 @@ pub mod outbox;
 pub mod settings;
 pub mod signed;
 pub mod state;
+pub mod witnessed;
 
 pub use answer::{CallError, Problem};
 pub use connect::{Client, Listener};

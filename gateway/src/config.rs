@@ -3,6 +3,8 @@
 //! Takes the text of `shuguan.toml`; gives typed sections whose paths are absolute. Refuses unknown keys, wrong types and values out
 //! of range, all in one go, each with its line. Secrets are never in it, only the paths of 0400 files.
 
+mod witnessing;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -12,6 +14,8 @@ use std::path::{Path, PathBuf};
 use shuguan_policies::document::{Document, Fault, Table};
 
 use crate::layouts::{self, Layouts};
+pub use witnessing::{Reaction, WitnessAddress, WitnessSection, WitnessingSection};
+
 use crate::registry::{PostgresAddress, PostgresServer, PostgresSettings, RegistrySettings};
 
 /// Everything that `shuguan serve` needs to know.
@@ -39,6 +43,8 @@ pub struct Config {
     pub signatures: BTreeMap<String, SignatureMode>,
     /// `[[layout]]`
     pub layouts: Layouts,
+    /// `[[witness]]` and `[witnessing]`
+    pub witnessing: WitnessingSection,
 }
 
 /// Who this gateway is.
@@ -270,6 +276,7 @@ impl Config {
         );
         let signatures = section.signatures();
         let layouts = Layouts::new(layouts::read(&mut document, &mut root, true));
+        let witnessing = witnessing::read(&mut document, &mut root, folder);
         root.finish(&mut document);
         let faults = document.into_faults();
         match parsed {
@@ -295,6 +302,7 @@ impl Config {
                 extracts,
                 signatures,
                 layouts,
+                witnessing,
             }),
             _ => Err(ConfigError::Faults(faults)),
         }

@@ -39,6 +39,7 @@ use crate::limits::quota::{DayQuota, Exhausted, Quotas};
 use crate::limits::{Admission, Allowance, Limited};
 use crate::refusal::Refusal;
 use crate::registry::Registry;
+use crate::witnessing::Witnessing;
 use inflight::KeysInFlight;
 use signing::Signing;
 use subjects::IndexKeys;
@@ -71,6 +72,8 @@ pub struct Stations {
     pub in_flight: KeysInFlight,
     /// Where exchanges are sealed.
     pub journal: Journal,
+    /// Who signs the log beside us.
+    pub witnessing: Arc<Witnessing>,
     /// Where extracts are read from.
     pub registry: Registry,
     /// Prepared extracts.

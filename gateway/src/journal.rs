@@ -12,12 +12,14 @@
 //! | `idempotency`, `nonces` | the same answer for the same key; a signed request has its effect once |
 //! | `inbox` | what the relay takes |
 //! | `refusals`, `prune` | staying within bounds |
+//! | `cosigned` | checkpoints that witnesses signed, and receipts under them |
 //! | `recovery`, `head` | opening: is what is stored what was sealed, and all of it? |
 //! | `views`, `readers` | reading |
 //! | `export` | the log as files |
 //! | `sqlite` | all SQL |
 
 mod columns;
+mod cosigned;
 mod entry;
 mod evidence;
 mod export;
@@ -60,6 +62,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 pub use columns::ColumnDigests;
+pub use cosigned::Cosigned;
 pub use entry::{Entry, EventDraft, Idempotency, Nonce, Outcome, Sealed};
 pub use evidence::{Evidence, INDEX, QUALITY};
 pub use export::{ExportError, Exported, export};

@@ -20,3 +20,5 @@ pub mod registry;
 pub mod relay;
 pub mod serve;
 pub mod signature;
+pub mod witness;
+pub mod witnessing;

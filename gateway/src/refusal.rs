@@ -114,6 +114,9 @@ refusals! {
 
     JournalUnavailable "SG5101" "journal-unavailable" "交换台账不可用" "the journal cannot commit; nothing was accepted" "repeat with the same idempotency key after the time in `Retry-After`";
 
+    Unwitnessed "SG5102" "unwitnessed" "日志未获见证，暂停接收" "no quorum of witnesses has signed the log for longer than is allowed for this purpose; nothing was accepted" "repeat with the same idempotency key after the time in `Retry-After`; the operator sees which witness is missing in /readyz";
+    LogDisputed "SG5103" "log-disputed" "日志与见证人所见不一致" "a witness holds another history that this log signed; nothing is accepted until a person has looked" "tell the operator: `shuguan doctor`; repeat later with the same idempotency key";
+
     RegistryUnavailable "SG6101" "registry-unavailable" "登记库不可用" "the registration database does not answer" "repeat after the time in `Retry-After`";
     ExtractNotReady "SG6102" "extract-not-ready" "提取尚未完成" "the extract is still being prepared" "wait: `GET` it with `Prefer: wait=30`";
     BadRange "SG6104" "bad-range" "范围超出内容" "the range begins beyond the end of the content" "ask from within the content; its length stands in `bytes` of the extract";

@@ -27,4 +27,5 @@ mod start;
 mod stopped;
 mod tamper;
 mod tls;
+mod witness;
 mod workbooks;

@@ -102,6 +102,8 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::Draining
         | Refusal::Overloaded
         | Refusal::JournalUnavailable
+        | Refusal::Unwitnessed
+        | Refusal::LogDisputed
         | Refusal::RegistryUnavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

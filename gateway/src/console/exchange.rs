@@ -369,6 +369,16 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
             facts
         }
         Event::ReceiptAck(ack) => vec![plain("确认", words::outcome(&ack.verdict))],
+        Event::WitnessGap(gap) => vec![
+            plain("见证中断", words::outcome(&gap.step)),
+            coded("最近见证条目数", gap.size.to_string()),
+            coded("秒", gap.s.to_string()),
+        ],
+        Event::Clock(clock) => vec![
+            plain("见证人", &clock.who),
+            plain("其时钟", words::outcome(&clock.dir)),
+            coded("相差毫秒", clock.ms.to_string()),
+        ],
         Event::Relayed(_) | Event::Start(_) | Event::Stop(_) | Event::Erased(_) => Vec::new(),
     }
 }
@@ -436,6 +446,8 @@ fn counts(event: &Event) -> Vec<Count> {
         | Event::Certificate(_)
         | Event::Policy(_)
         | Event::Operator(_)
+        | Event::WitnessGap(_)
+        | Event::Clock(_)
         | Event::Erased(_) => Vec::new(),
     }
 }

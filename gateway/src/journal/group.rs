@@ -115,6 +115,7 @@ impl<'c> Group<'c> {
                 nonces::Seen::Never => self.remember(nonce).map(|()| Given::Done),
             },
             Work::Prune { .. } => Ok(Given::Done),
+            Work::Cosigned(cosigned) => cosigned.store(self.connection).map(|()| Given::Done),
             #[cfg(test)]
             Work::LimitPages(_) => Ok(Given::Done),
             Work::Close { event } => self.leaf(event, None, None, place),
@@ -463,6 +464,8 @@ impl<'e> Facets<'e> {
             Event::Certificate(certificate) => (None, None, Some(certificate.act.as_str())),
             Event::Operator(act) => (None, None, Some(act.act.as_str())),
             Event::Policy(policy) => (None, None, Some(policy.result.as_str())),
+            Event::WitnessGap(gap) => (None, None, Some(gap.step.as_str())),
+            Event::Clock(clock) => (None, None, Some(clock.dir.as_str())),
             Event::Start(_) | Event::Stop(_) => (None, None, None),
         };
         Self { record, purpose, code }

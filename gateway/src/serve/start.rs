@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use shuguan_ledger::note::SigningKey;
 use shuguan_policies::{Bundle, KeyRing, PolicySet};
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
@@ -36,6 +37,7 @@ use crate::pki::period::PeriodKeys;
 use crate::registry::schema::{self, TableSpec};
 use crate::registry::{Registry, RegistryFault};
 use crate::signature::{MessageKey, MessageKeys};
+use crate::witnessing::{RolledBack, Witnessing};
 
 /// Why the gateway does not start.
 #[derive(Debug)]
@@ -56,6 +58,8 @@ pub enum StartFault {
     Address(SocketAddr, std::io::Error),
     /// The journal.
     Journal(JournalFault),
+    /// A witness knows more of the log than the journal does.
+    RolledBack(RolledBack),
     /// The registry.
     Registry(RegistryFault),
     /// The folder of extracts.
@@ -77,6 +81,7 @@ impl fmt::Display for StartFault {
             Self::Several(faults) => lines(out, faults),
             Self::Address(address, error) => write!(out, "cannot listen on {address}: {error}"),
             Self::Journal(fault) => write!(out, "the journal: {}", chain(fault)),
+            Self::RolledBack(fault) => write!(out, "the journal: {fault}"),
             Self::Registry(fault) => write!(out, "the registry: {}", chain(fault)),
             Self::Extracts(path, error) => write!(out, "cannot use `{}`: {error}", path.display()),
         }
@@ -263,6 +268,19 @@ pub(super) async fn journal(config: &Config, secrets: &Secrets, clock: Clock) ->
         .map_err(StartFault::Journal)
 }
 
+/// The witnesses, and that none of them knows more than the journal, which is not open yet: opening it seals a leaf.
+pub(super) async fn witnessing(config: &Config, secrets: &Secrets) -> Result<Witnessing, StartFault> {
+    let witnessing = Witnessing::open(&config.witnessing).map_err(StartFault::Tls)?;
+    if witnessing.is_on() && config.journal.database.is_file() {
+        let origin = config.gateway.log_origin.clone();
+        let key = SigningKey::from_seed(&origin, &secrets.log);
+        let key = key.map_err(|source| StartFault::Journal(JournalFault::LogKey { origin, source }))?;
+        let compared = witnessing.compare(&config.journal.database, &key.verifying_key()).await;
+        compared.map_err(StartFault::Journal)?.map_err(StartFault::RolledBack)?;
+    }
+    Ok(witnessing)
+}
+
 /// Whether the log says that an operator paused the relay.
 pub(super) fn relay_paused(config: &Config) -> Result<bool, StartFault> {
     let reader = Reader::open(&config.journal.database);
@@ -298,7 +316,7 @@ pub(super) fn stations(
     secrets: &Secrets,
     clock: Clock,
     policies: Arc<ArcSwap<PolicySet>>,
-    journal: Journal,
+    (journal, witnessing): (Journal, Arc<Witnessing>),
     registry: Registry,
     (keys, revoked): Certified,
 ) -> Result<Stations, StartFault> {
@@ -333,6 +351,7 @@ pub(super) fn stations(
             receipt,
         },
         journal,
+        witnessing,
         registry,
         extracts,
         tasks: TaskTracker::new(),
