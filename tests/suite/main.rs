@@ -22,6 +22,7 @@ mod quotas;
 mod random;
 mod refusals;
 mod rejects;
+mod signatures;
 mod start;
 mod stopped;
 mod tamper;
