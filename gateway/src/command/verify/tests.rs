@@ -173,6 +173,7 @@ impl Room {
         std::fs::write(self.path("changed.tlog-proof"), text).unwrap();
         Self::run(What::Receipt {
             file: self.path("changed.tlog-proof"),
+            manifest: None,
             trust: self.path("trust.txt"),
         })
         .unwrap()
