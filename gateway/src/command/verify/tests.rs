@@ -228,6 +228,7 @@ fn an_untouched_journal_and_its_receipt_are_proven_and_nothing_is_left_beside_it
     assert_eq!(
         Room::run(What::Receipt {
             file: room.path("r.tlog-proof"),
+            manifest: None,
             trust: room.path("trust.txt")
         })
         .unwrap(),
