@@ -6,6 +6,7 @@ mod crash;
 mod drop;
 mod extracts;
 mod feeds;
+mod head;
 mod idempotency;
 mod judges;
 mod layouts;
