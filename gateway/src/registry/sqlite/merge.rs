@@ -85,17 +85,18 @@ impl Merge<'_, '_> {
     }
 
     fn write(&self, writes: &[usize]) -> Result<(), RegistryFault> {
-        let chunks = writes.chunks_exact(WRITE_ROWS);
-        let rest = chunks.remainder();
-        let many = self.upsert_text(WRITE_ROWS);
-        for chunk in chunks {
-            self.upsert(&many, chunk)?;
+        let (many, rest) = writes.split_at(writes.len() - writes.len() % WRITE_ROWS);
+        self.write_by(WRITE_ROWS, many)?;
+        self.write_by(1, rest)
+    }
+
+    /// Writes as many rows a statement. A part of one row is common, and the text for many would cost more than the row.
+    fn write_by(&self, rows: usize, writes: &[usize]) -> Result<(), RegistryFault> {
+        if writes.is_empty() {
+            return Ok(());
         }
-        let one = self.upsert_text(1);
-        for row in rest {
-            self.upsert(&one, &[*row])?;
-        }
-        Ok(())
+        let text = self.upsert_text(rows);
+        writes.chunks(rows).try_for_each(|chunk| self.upsert(&text, chunk))
     }
 
     fn upsert(&self, text: &str, rows: &[usize]) -> Result<(), RegistryFault> {
