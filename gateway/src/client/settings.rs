@@ -76,7 +76,7 @@ impl ClientSettings {
             }),
             _ => {
                 let list: Vec<String> = faults.iter().map(ToString::to_string).collect();
-                Err(Failure::local(format!("`{}` is not taken\n{}", path.display(), list.join("\n"))).coded("SG7103"))
+                Err(Failure::local(format!("`{}` is not taken\n{}", path.display(), list.join("\n"))).coded("SG7108"))
             }
         }
     }

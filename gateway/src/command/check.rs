@@ -222,7 +222,7 @@ fn read_head(source: &mut dyn Read) -> std::io::Result<Vec<u8>> {
 fn layout_in(file: &Path, args: &CheckArgs) -> Result<Layout, Failure> {
     let layouts = Layouts::load(file).map_err(|faults| {
         let list: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        Failure::local(format!("`{}` is not taken\n{}", file.display(), list.join("\n"))).coded("SG7104")
+        Failure::local(format!("`{}` is not taken\n{}", file.display(), list.join("\n"))).coded("SG7109")
     })?;
     let known = layouts.only(args.record, args.layout_name.as_deref()).ok_or_else(|| {
         Failure::new(

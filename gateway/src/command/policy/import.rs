@@ -40,7 +40,7 @@ pub(super) fn import(args: &ImportArgs, output: &Output) -> Result<Exit, Failure
         return Err(Failure::local(
             "the workbook was made from another bundle than --base, or does not say from which",
         )
-        .coded("SG7105")
+        .coded("SG7111")
         .at(args.file.display().to_string())
         .then("give the bundle that it was made from, or --overwrite-changes if its agreements may be replaced"));
     }
@@ -79,7 +79,7 @@ fn open(file: &Path) -> Result<workbook::Opened, Failure> {
 fn untaken(file: &Path, faults: &[CellFault]) -> Failure {
     let list: Vec<String> = faults.iter().map(ToString::to_string).collect();
     Failure::local(format!("cells that cannot be taken: {}", faults.len()))
-        .coded("SG7106")
+        .coded("SG7112")
         .at(file.display().to_string())
         .because(list.join("\n         "))
         .then("correct them and import again; nothing was written")
@@ -91,7 +91,7 @@ fn faulty(file: &Path, faults: &[Fault]) -> Failure {
         "what the workbook grants is no bundle: faults: {}",
         faults.len()
     ))
-    .coded("SG7107")
+    .coded("SG7113")
     .at(file.display().to_string())
     .because(list.join("\n"))
     .then("correct the workbook and import again; nothing was written")

@@ -87,7 +87,7 @@ fn a_formula_is_refused_with_its_cell_and_nothing_is_written() {
         (sheet == "授权" && row == 2 && column == 0).then(|| "=1+1".to_owned())
     });
     let failure = run(&file, folder.path(), false).unwrap_err();
-    assert_eq!(failure.code.as_deref(), Some("SG7106"));
+    assert_eq!(failure.code.as_deref(), Some("SG7112"));
     assert!(failure.why.unwrap().contains("授权!A3: a formula"));
     assert!(!folder.path().join("new").exists());
 }
@@ -101,7 +101,7 @@ fn a_workbook_of_another_bundle_is_refused_unless_its_agreements_may_be_replaced
     });
     assert_eq!(
         run(&file, folder.path(), false).unwrap_err().code.as_deref(),
-        Some("SG7105")
+        Some("SG7111")
     );
     assert_eq!(run(&file, folder.path(), true).unwrap(), Exit::Done);
     // A second time the folder is there.
@@ -116,7 +116,7 @@ fn what_is_granted_against_a_rule_is_refused_with_the_rule() {
         (sheet == "数据项" && cell == "citizen_id").then(|| "citizen_idd".to_owned())
     });
     let failure = run(&file, folder.path(), false).unwrap_err();
-    assert_eq!(failure.code.as_deref(), Some("SG7107"));
+    assert_eq!(failure.code.as_deref(), Some("SG7113"));
     assert!(failure.why.unwrap().contains("citizen_idd"));
 }
 
