@@ -116,11 +116,14 @@ fn push(journal: &Journal, part: &RecordBatch) -> Result<Entry, Failed> {
         cnt: None,
         lay: None,
         qua: None,
+        ix: None,
     });
+    let mut subjects = journal.begin_subjects(exchange);
+    subjects.push(tag.first_chunk::<16>().copied().into_iter().collect())?;
     Ok(Entry {
         payload: Some(payload),
         idempotency: Some(Idempotency { tag, content: tag }),
-        subjects: tag.first_chunk::<16>().copied().into_iter().collect(),
+        subjects: Some(subjects.finish()?),
         ..Entry::new(exchange, event)
     })
 }

@@ -9,6 +9,7 @@
 //! | `guard` | requests from other sites, form tokens |
 //! | `question` | who asks what and why: sealed, then answered |
 //! | `officers_api` | `POST /console/api/search`, `/show` |
+//! | `person` | who sent or received what about one person: `/console/person`, `POST /console/api/person` |
 //! | `policies_api` | `POST /console/api/policy` |
 //! | `relay_api` | `GET`, `POST /console/api/relay` |
 //! | `overview`, `exchanges`, `exchange` | the pages |
@@ -20,6 +21,7 @@ mod exchanges;
 mod guard;
 mod officers_api;
 mod overview;
+mod person;
 mod policies_api;
 mod proof;
 mod question;
@@ -67,6 +69,8 @@ pub struct Console {
 struct Desk {
     console: Console,
     forms: guard::FormKey,
+    /// Searches for persons go one at a time: they are counted before they are sealed.
+    searches: tokio::sync::Mutex<()>,
 }
 
 /// The frame of every page: whose certificate it is, and where we are.
@@ -96,6 +100,7 @@ pub fn router(console: Console, gate: Gate) -> Router {
     let desk = Arc::new(Desk {
         console,
         forms: guard::FormKey::fresh(),
+        searches: tokio::sync::Mutex::default(),
     });
     let routes = Router::new()
         .route("/", get(|| async { Redirect::to("/console/") }))
@@ -105,6 +110,8 @@ pub fn router(console: Console, gate: Gate) -> Router {
         .route(exchange::ROUTE, get(exchange::ask).post(exchange::show))
         .route(exchange::RECEIPT, post(exchange::receipt))
         .route(exchange::LEAF, post(exchange::leaf))
+        .route(person::ROUTE, get(person::ask).post(person::show))
+        .route("/console/api/person", post(person::search))
         .route("/console/api/search", post(officers_api::search))
         .route("/console/api/show", post(officers_api::show))
         .route("/console/api/policy", policies_api::route())

@@ -15,6 +15,7 @@ pub mod release;
 pub mod repeat;
 pub mod report;
 pub mod seal;
+pub mod subjects;
 pub mod tags;
 
 use std::borrow::Cow;
@@ -37,6 +38,7 @@ use crate::limits::{Admission, Allowance, Limited};
 use crate::refusal::Refusal;
 use crate::registry::Registry;
 use inflight::KeysInFlight;
+use subjects::IndexKeys;
 use tags::Tags;
 
 /// What the stations of an exchange work with; built once, by `serve`.
@@ -58,6 +60,8 @@ pub struct Stations {
     pub quotas: Quotas,
     /// Keyed tags for the journal.
     pub tags: Tags,
+    /// Keys of the index of subjects.
+    pub index: IndexKeys,
     /// Idempotency keys being handled.
     pub in_flight: KeysInFlight,
     /// Where exchanges are sealed.

@@ -8,11 +8,12 @@
 //! | `settings` | how it is opened |
 //! | `entry` → `sequencer` → `group` | what is sealed, in which order, and what one transaction writes |
 //! | `payload`, `columns`, `evidence`, `kek` | released parts, encrypted; the commitments to them |
+//! | `subjects`, `index` | whom an exchange is about, as keyed tags; finding them |
 //! | `idempotency` | the same answer for the same key |
 //! | `inbox` | what the relay takes |
 //! | `refusals`, `prune` | staying within bounds |
 //! | `recovery` | opening: is what is stored what was sealed? |
-//! | `views`, `readers`, `index` | reading |
+//! | `views`, `readers` | reading |
 //! | `sqlite` | all SQL |
 
 mod columns;
@@ -34,6 +35,7 @@ mod sequencer;
 mod settings;
 mod shared;
 mod sqlite;
+mod subjects;
 #[cfg(test)]
 mod tests;
 mod views;
@@ -53,7 +55,7 @@ use uuid::Uuid;
 
 pub use columns::ColumnDigests;
 pub use entry::{Entry, EventDraft, Idempotency, Outcome, Sealed};
-pub use evidence::{Evidence, QUALITY};
+pub use evidence::{Evidence, INDEX, QUALITY};
 pub use fault::{JournalFault, SealError};
 pub use idempotency::Known;
 use inbox::Opener;
@@ -62,6 +64,7 @@ pub use payload::{PayloadWriter, SealedPayload};
 pub use refusals::RefusalDraft;
 pub use settings::{JournalSettings, Secret};
 pub use shared::Backlog;
+pub use subjects::{SubjectWriter, Subjects, Tag};
 pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader, Tally};
 
 use crate::clock::{self, Clock};
@@ -221,6 +224,11 @@ impl Journal {
     /// [`JournalFault::Column`] for a column type that the evidence has no form for.
     pub fn begin_payload(&self, exchange: Uuid, schema: SchemaRef) -> Result<PayloadWriter, JournalFault> {
         PayloadWriter::begin(exchange, schema, &self.inner.kek, Arc::clone(&self.inner.payloads))
+    }
+
+    /// Begins the index of an exchange's subjects. Its file, if it needs one, is removed when the exchange is not sealed.
+    pub fn begin_subjects(&self, exchange: Uuid) -> SubjectWriter {
+        SubjectWriter::begin(exchange, Arc::clone(&self.inner.payloads))
     }
 
     /// Seals a refusal, or counts it (design 10.6). None: counted.
@@ -626,8 +634,9 @@ impl Journal {
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub async fn by_subject(&self, tag: [u8; 16], limit: u32) -> Result<Vec<u64>, JournalFault> {
-        self.read(move |reader| reader.by_subject(tag, limit)).await
+    pub async fn by_subject(&self, tags: Vec<Tag>, limit: u32) -> Result<Vec<u64>, JournalFault> {
+        let folder = Arc::clone(&self.inner.payloads);
+        self.read(move |reader| reader.by_subject(&folder, &tags, limit)).await
     }
 }
 

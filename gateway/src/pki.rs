@@ -16,6 +16,7 @@ pub mod inspect;
 pub mod keyfile;
 pub mod kit;
 pub mod p12;
+pub mod period;
 pub mod profile;
 pub mod register;
 pub mod request;

@@ -2,7 +2,7 @@
 
 mod origins;
 
-use shuguan_adapters::catalogue::{Class, Field, FieldType};
+use shuguan_adapters::catalogue::{Class, Field, FieldType, Subject};
 use shuguan_adapters::code::tables;
 
 /// A dataset of the registry.
@@ -49,6 +49,14 @@ impl Dataset {
         match self {
             Self::Population => "citizen_id",
             Self::Enterprises => "uscc",
+        }
+    }
+
+    /// Whom a row is about, as a record type says it.
+    pub fn subjects(self) -> &'static [Subject] {
+        match self {
+            Self::Population => &[Subject::Person("citizen_id")],
+            Self::Enterprises => &[Subject::Enterprise("uscc"), Subject::Enterprise("taxpayer_id")],
         }
     }
 

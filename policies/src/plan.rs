@@ -272,13 +272,10 @@ impl Plan {
     /// Subjects whose field is released whole, in order of preference: a pseudonym or a mask identifies nobody, so no person or
     /// enterprise index is built from it.
     pub fn subjects(&self) -> Vec<Subject> {
-        let Target::Record(record) = self.terms.target else {
-            return Vec::new();
-        };
         let known = |subject: &Subject| match subject {
             Subject::Person(field) | Subject::Enterprise(field) => self.keeps(field),
         };
-        record.subjects.iter().copied().filter(known).collect()
+        self.terms.target.subjects().iter().copied().filter(known).collect()
     }
 
     /// Schema of what is released: output columns in order, nullable, empty metadata.

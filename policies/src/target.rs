@@ -1,6 +1,6 @@
 //! What a grant is about: a record type that is pushed or a dataset that is pulled, and which way it goes.
 
-use shuguan_adapters::catalogue::{Field, RecordType};
+use shuguan_adapters::catalogue::{Field, RecordType, Subject};
 
 use crate::canonical::Canonical;
 use crate::dataset::Dataset;
@@ -57,6 +57,14 @@ impl Target {
         match self {
             Self::Record(record) => record.keys,
             Self::Dataset(_) => &[],
+        }
+    }
+
+    /// Whom a row is about: what the index of subjects is built from.
+    pub fn subjects(self) -> &'static [Subject] {
+        match self {
+            Self::Record(record) => record.subjects,
+            Self::Dataset(dataset) => dataset.subjects(),
         }
     }
 

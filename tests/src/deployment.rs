@@ -140,6 +140,23 @@ impl Deployment {
         run_command(Command::new(binary()).args(arguments).current_dir(self.root()))
     }
 
+    /// Runs a `shuguan` command that reads this text on stdin.
+    pub fn shuguan_reading(&self, arguments: &[&str], stdin: &str) -> (i32, String, String) {
+        use std::io::Write;
+        let mut child = Command::new(binary())
+            .args(arguments)
+            .current_dir(self.root())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("shuguan runs");
+        let mut input = child.stdin.take().expect("a pipe");
+        input.write_all(stdin.as_bytes()).expect("it reads");
+        drop(input);
+        ended_with(&child.wait_with_output().expect("shuguan ends"))
+    }
+
     /// The log of a gateway that has stopped verifies offline; gives what `verify` said.
     ///
     /// # Panics
@@ -308,7 +325,10 @@ impl Drop for Running<'_> {
 }
 
 fn run_command(command: &mut Command) -> (i32, String, String) {
-    let output = command.stdin(Stdio::null()).output().expect("shuguan runs");
+    ended_with(&command.stdin(Stdio::null()).output().expect("shuguan runs"))
+}
+
+fn ended_with(output: &std::process::Output) -> (i32, String, String) {
     (
         output.status.code().unwrap_or(-1),
         String::from_utf8_lossy(&output.stdout).into_owned(),

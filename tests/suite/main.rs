@@ -15,6 +15,7 @@ mod modes;
 mod operator;
 mod oracles;
 mod people;
+mod persons;
 mod policies;
 mod quality;
 mod quotas;

@@ -26,8 +26,8 @@ mod event;
 
 use canonical::{Member as _, Members};
 pub use event::{
-    CertificateEvent, ErasedEvent, Event, OfficerQueryEvent, OperatorEvent, PolicyEvent, PullEvent, PushEvent,
-    RefusalEvent, RelayedEvent, StartEvent, StopEvent,
+    CertificateEvent, ErasedEvent, Event, OfficerQueryEvent, OfficerResultEvent, OfficerUnsealEvent, OperatorEvent,
+    PolicyEvent, PullEvent, PushEvent, RefusalEvent, RelayedEvent, ShredEvent, StartEvent, StopEvent,
 };
 
 /// Longest leaf, bytes.

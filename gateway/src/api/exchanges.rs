@@ -118,6 +118,9 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         }
         Event::Relayed(_)
         | Event::OfficerQuery(_)
+        | Event::OfficerResult(_)
+        | Event::OfficerUnseal(_)
+        | Event::Shred(_)
         | Event::Start(_)
         | Event::Stop(_)
         | Event::Certificate(_)

@@ -1,7 +1,9 @@
-//! `shuguan audit search`, `audit show`: an officer's review of the log, through the console listener.
+//! `shuguan audit search`, `show`, `person`: an officer's review of the log, through the console listener.
 //!
 //! Takes case, reason and filters; gives a table or JSON. The gateway seals the question before it answers; a question without case and
 //! reason is refused there, not here.
+
+mod person;
 
 use std::path::PathBuf;
 
@@ -31,6 +33,11 @@ enum AuditAction {
         after_help = "EXAMPLES\n  shuguan audit show 0199a3c4-… --case 2026-117 --why incident -c officers/auditor-zhao.toml\n  shuguan audit show 0199a3c4-… --case 2026-117 --why court --receipt proof.tlog-proof -c auditor.toml\n\nREASONS\n  routine · complaint · incident · reconciliation · court\n\nEXIT CODES\n  0 shown, and its proof is valid · 3 refused or unknown · 4 not reached, or the question could not be sealed · 6 the proof does not verify"
     )]
     Show(ShowArgs),
+    /// Who sent or received what about one person or unit; the number is typed at a prompt or comes on stdin.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan audit person --case 2026-031 --why complaint -c officers/auditor-zhao.toml\n  shuguan audit person --case 2026-031 --why complaint --report report.txt -c auditor.toml < number.txt\n\nThe number is never an argument. At most 10 searches a minute and 100 a day by one officer.\n\nREASONS\n  routine · complaint · incident · reconciliation · court\n\nEXIT CODES\n  0 shown · 3 refused (no case or reason, no number, a role that sees no exchanges) · 4 not reached, or the question could not be sealed · 7 too many searches"
+    )]
+    Person(person::PersonArgs),
 }
 
 /// For which case and why, and whose certificate asks.
@@ -105,6 +112,7 @@ pub fn run(args: AuditArgs, output: &Output) -> Result<Exit, Failure> {
     match args.action {
         AuditAction::Search(args) => search(args, output),
         AuditAction::Show(args) => show(args, output),
+        AuditAction::Person(args) => person::run(&args, output),
     }
 }
 

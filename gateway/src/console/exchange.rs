@@ -339,6 +339,20 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
             plain("理由", words::outcome(&query.why)),
             plain("动作", &query.q),
         ],
+        Event::OfficerResult(result) => vec![
+            named("查询人员", partner(policies, &result.who)),
+            plain("查询的存证", &result.of.i.to_string()),
+        ],
+        Event::OfficerUnseal(unseal) => vec![
+            named("人员", partner(policies, &unseal.who)),
+            plain("步骤", words::outcome(&unseal.step)),
+            plain("理由", words::outcome(&unseal.why)),
+        ],
+        Event::Shred(shred) => vec![
+            named("安全管理员", partner(policies, &shred.who)),
+            plain("销毁", words::outcome(&shred.what)),
+            plain("理由", words::outcome(&shred.why)),
+        ],
         Event::Certificate(act) => vec![
             named("单位", partner(policies, &act.p)),
             plain("动作", words::outcome(&act.act)),
@@ -410,7 +424,10 @@ fn counts(event: &Event) -> Vec<Count> {
             count("字节", pull.bytes),
         ],
         Event::Refusal(refusal) => refusal.cnt.map(|n| count("次数", n)).into_iter().collect(),
+        Event::OfficerResult(result) => vec![count("交换", result.cnt)],
+        Event::Shred(shred) => vec![count("密钥", shred.cnt)],
         Event::Relayed(_)
+        | Event::OfficerUnseal(_)
         | Event::OfficerQuery(_)
         | Event::Start(_)
         | Event::Stop(_)

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::edge::Peer;
 use crate::exchange::seal::unavailable;
 use crate::exchange::{Fault, Refused, Stations, Stop};
-use crate::journal::{Entry, Evidence, ExchangeView, Journal, LeafRow, Query, ROWS_MAX};
+use crate::journal::{Entry, Evidence, ExchangeView, Journal, LeafRow, Outcome, Query, ROWS_MAX, Sealed};
 use crate::refusal::Refusal;
 
 /// Longest case number, characters.
@@ -24,8 +24,10 @@ const CODE_BYTES_MAX: usize = 80;
 const ROWS_DEFAULT: u32 = 50;
 /// Asia/Shanghai is UTC+8 without daylight saving since 1991.
 const SHANGHAI: jiff::tz::Offset = jiff::tz::offset(8);
-/// The kind that only an auditor sees.
+/// An officer's question; only an auditor sees it.
 const OFFICER_QUERY: &str = "officer-query";
+/// What it found; only an auditor sees that too.
+const OFFICER_RESULT: &str = "officer-result";
 
 /// Why an officer asks: a closed list, because the log holds no free text (design 10.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,6 +184,10 @@ pub(super) struct Found {
     pub next_before: Option<u64>,
 }
 
+fn of_officers(kind: &str) -> bool {
+    kind == OFFICER_QUERY || kind == OFFICER_RESULT
+}
+
 /// Whether this role sees exchanges (design 10.1).
 pub(super) fn sees_exchanges(role: Role) -> bool {
     match role {
@@ -199,27 +205,10 @@ pub(super) async fn ask(stations: &Stations, peer: &Peer, act: Act, request: &Re
     if !sees_exchanges(role) {
         return Err(Refusal::WrongRole.into());
     }
-    let (case, reason) = ground(request)?;
+    let ground = Ground::of(&request.case, &request.why)?;
     let question = question(act, request)?;
     let arguments = serde_json::to_string(&question).map_err(Fault::from_error("write a question"))?;
-    let mut evidence = Evidence::fresh().map_err(Fault::from_error("make an evidence record"))?;
-    let event = OfficerQueryEvent {
-        who: peer.partner().id.clone(),
-        case: evidence.commit("case", case.as_bytes()),
-        why: reason.code().into(),
-        q: question.name().into(),
-        arg: evidence.commit("arguments", arguments.as_bytes()),
-    };
-    evidence.note("case", case);
-    // Codes, ids and moments only, see `code`.
-    evidence.note("arguments", arguments);
-    let id = clock::exchange_id(&stations.clock).map_err(|_| Fault::new("make an id"))?;
-    let mut entry = Entry::new(id, Event::OfficerQuery(event));
-    entry.evidence = Some(evidence);
-    let index = match stations.journal.seal(entry).await.map_err(unavailable)? {
-        crate::journal::Outcome::Sealed(sealed) | crate::journal::Outcome::Repeated(sealed) => sealed.index,
-        crate::journal::Outcome::KeyReused => return Err(Fault::new("a question has no idempotency key").into()),
-    };
+    let index = seal(stations, peer, &ground, question.name(), arguments).await?.index;
     Ok(Asked {
         question,
         index,
@@ -227,19 +216,63 @@ pub(super) async fn ask(stations: &Stations, peer: &Peer, act: Act, request: &Re
     })
 }
 
-/// Case number and reason.
-fn ground(request: &Request) -> Result<(&str, Reason), Stop> {
-    let case = request.case.trim();
-    let length = case.chars().count();
-    if length == 0 || length > CASE_CHARS_MAX || case.chars().any(char::is_control) {
-        let detail = format!("`case` has 1 to {CASE_CHARS_MAX} characters");
-        return Err(Refused::new(Refusal::ReasonRequired).detail(detail).into());
+/// Seals a question of a kind. `arguments` are codes, ids, moments and keyed tags only: they are kept in the evidence record.
+///
+/// # Errors
+/// [`Refusal::JournalUnavailable`]: nothing is read then.
+pub(super) async fn seal(
+    stations: &Stations,
+    peer: &Peer,
+    ground: &Ground<'_>,
+    kind: &str,
+    arguments: String,
+) -> Result<Sealed, Stop> {
+    let mut evidence = Evidence::fresh().map_err(Fault::from_error("make an evidence record"))?;
+    let event = OfficerQueryEvent {
+        who: peer.partner().id.clone(),
+        case: evidence.commit("case", ground.case.as_bytes()),
+        why: ground.reason.code().into(),
+        q: kind.into(),
+        arg: evidence.commit("arguments", arguments.as_bytes()),
+    };
+    evidence.note("case", ground.case);
+    evidence.note("arguments", arguments);
+    let id = clock::exchange_id(&stations.clock).map_err(|_| Fault::new("make an id"))?;
+    let mut entry = Entry::new(id, Event::OfficerQuery(event));
+    entry.evidence = Some(evidence);
+    match stations.journal.seal(entry).await.map_err(unavailable)? {
+        Outcome::Sealed(sealed) | Outcome::Repeated(sealed) => Ok(sealed),
+        Outcome::KeyReused => Err(Fault::new("a question has no idempotency key").into()),
     }
-    let reason = Reason::parse(&request.why).ok_or_else(|| {
-        let codes = Reason::ALL.map(Reason::code).join(", ");
-        Refused::new(Refusal::ReasonRequired).detail(format!("`why` is one of {codes}"))
-    })?;
-    Ok((case, reason))
+}
+
+/// For which case and why an officer acts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ground<'r> {
+    /// Case number, trimmed.
+    pub case: &'r str,
+    /// Reason.
+    pub reason: Reason,
+}
+
+impl<'r> Ground<'r> {
+    /// Reads case number and reason code.
+    ///
+    /// # Errors
+    /// [`Refusal::ReasonRequired`].
+    pub(super) fn of(case: &'r str, why: &str) -> Result<Self, Stop> {
+        let case = case.trim();
+        let length = case.chars().count();
+        if length == 0 || length > CASE_CHARS_MAX || case.chars().any(char::is_control) {
+            let detail = format!("`case` has 1 to {CASE_CHARS_MAX} characters");
+            return Err(Refused::new(Refusal::ReasonRequired).detail(detail).into());
+        }
+        let reason = Reason::parse(why).ok_or_else(|| {
+            let codes = Reason::ALL.map(Reason::code).join(", ");
+            Refused::new(Refusal::ReasonRequired).detail(format!("`why` is one of {codes}"))
+        })?;
+        Ok(Self { case, reason })
+    }
 }
 
 fn question(act: Act, request: &Request) -> Result<Question, Stop> {
@@ -362,7 +395,7 @@ impl Asked {
             .map_err(Fault::from_error("search the log"))?;
         let full = u32::try_from(rows.len()).is_ok_and(|found| found >= limit);
         let next_before = rows.last().filter(|_| full).map(|row| row.index);
-        rows.retain(|row| self.sees_officers || row.kind != OFFICER_QUERY);
+        rows.retain(|row| self.sees_officers || !of_officers(&row.kind));
         Ok(Found { rows, next_before })
     }
 
@@ -378,7 +411,7 @@ impl Asked {
             .exchange(*exchange)
             .await
             .map_err(Fault::from_error("read an exchange"))?;
-        view.filter(|view| self.sees_officers || view.leaf.event.kind() != OFFICER_QUERY)
+        view.filter(|view| self.sees_officers || !of_officers(view.leaf.event.kind()))
             .ok_or_else(|| Refusal::NotFound.into())
     }
 }
@@ -387,7 +420,7 @@ impl Asked {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-    use super::{Reason, Request, code, ground, moment, sees_exchanges};
+    use super::{Ground, Reason, Request, code, moment, sees_exchanges};
     use shuguan_policies::Role;
 
     #[test]
@@ -403,12 +436,7 @@ mod tests {
 
     #[test]
     fn a_question_without_a_case_or_with_a_reason_of_its_own_words_is_refused() {
-        let request = |case: &str, why: &str| Request {
-            case: case.into(),
-            why: why.into(),
-            ..Request::default()
-        };
-        assert!(ground(&request("2026-117", "routine")).is_ok());
+        assert!(Ground::of("2026-117", "routine").is_ok());
         for (case, why) in [
             ("", "routine"),
             (" ", "routine"),
@@ -416,7 +444,7 @@ mod tests {
             ("2026-117", "curious"),
             ("a\nb", "court"),
         ] {
-            assert!(ground(&request(case, why)).is_err(), "{case:?} {why:?}");
+            assert!(Ground::of(case, why).is_err(), "{case:?} {why:?}");
         }
         assert_eq!(
             Reason::ALL.map(|reason| Reason::parse(reason.code()).unwrap()),

@@ -5,13 +5,16 @@ use crate::refusal::Refusal;
 const SHANGHAI_US: i64 = 8 * 3_600_000_000;
 
 /// Kinds of leaves that can be searched for, with their Chinese.
-pub(super) const KINDS: [(&str, &str); 11] = [
+pub(super) const KINDS: [(&str, &str); 14] = [
     ("push", "推送"),
     ("pull", "提取"),
     ("refusal", "拒绝"),
     ("relayed", "入库"),
     ("erased", "清除"),
     ("officer-query", "人员查询"),
+    ("officer-result", "查询结果"),
+    ("officer-unseal", "存证开封"),
+    ("shred", "密钥销毁"),
     ("certificate", "证书"),
     ("policy", "策略"),
     ("operator", "运维"),
@@ -49,6 +52,15 @@ pub(super) fn outcome(code: &str) -> &str {
         "unusable" => "无法入库",
         "refused" => "已拒绝",
         "crl" => "吊销列表",
+        "found" => "已列出",
+        "ask" => "申请开封",
+        "approve" => "批准开封",
+        "open" => "开封",
+        "evidence" => "存证记录的密钥",
+        "payload" => "密文的密钥",
+        "index" => "年度索引密钥",
+        "retention" => "保存期满",
+        "subject-request" => "个人请求",
         _ => super::question::Reason::parse(code)
             .map(super::question::Reason::zh)
             .or_else(|| Refusal::parse(code).map(Refusal::zh))

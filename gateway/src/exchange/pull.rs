@@ -13,13 +13,14 @@ use shuguan_policies::{Direction, Mode, Plan, PolicySet, Role, Target};
 use uuid::Uuid;
 
 use super::admit::denied;
+use super::release::Index;
 use super::{Fault, Refused, Stations, Stop, seal};
 use crate::clock;
 use crate::edge::Peer;
 use crate::extract::form::Form;
 use crate::extract::spool::{SpoolFault, SpoolWriter, Spooled};
 use crate::extract::{Ready, State};
-use crate::journal::{ColumnDigests, RefusalDraft};
+use crate::journal::{ColumnDigests, RefusalDraft, Subjects};
 use crate::limits::Permit;
 use crate::limits::quota::Hold;
 use crate::refusal::Refusal;
@@ -117,6 +118,8 @@ pub struct Prepared {
     pub(super) filtered: u64,
     /// Commitments to the columns of the result.
     pub(super) columns: ColumnDigests,
+    /// Whom it is about; taken when it is sealed.
+    pub(super) subjects: Option<Subjects>,
 }
 
 /// Admits a pull and begins to prepare it; gives its id at once.
@@ -163,9 +166,9 @@ async fn ended_early(stations: &Stations, exchange: Uuid, partner: &str, dataset
 
 /// `query → release → seal`: no byte of it can be fetched before this returns.
 async fn pull(stations: &Arc<Stations>, admitted: AdmittedPull) -> Result<Ready, Stop> {
-    let prepared = query(stations, admitted).await?;
+    let mut prepared = query(stations, admitted).await?;
     prepared.admitted.still_granted(&stations.policies.load())?;
-    let _sealed = seal::pull(stations, &prepared).await?;
+    let _sealed = seal::pull(stations, &mut prepared).await?;
     prepared.admitted.quota.settle(prepared.rows);
     Ok(Ready {
         form: prepared.admitted.form,
@@ -267,6 +270,7 @@ fn query_now(stations: &Stations, admitted: AdmittedPull) -> Result<Prepared, St
         admitted: &admitted,
         spool: &mut spool,
         columns: ColumnDigests::new(&admitted.plan.schema()).map_err(Fault::from_error("commit to columns"))?,
+        index: Index::open(stations, &admitted.plan, admitted.exchange)?,
         text: Vec::new(),
         rows: 0,
         filtered: 0,
@@ -286,6 +290,7 @@ fn query_now(stations: &Stations, admitted: AdmittedPull) -> Result<Prepared, St
         rows,
         filtered,
         columns,
+        index,
         stop,
         ..
     } = extract;
@@ -293,12 +298,14 @@ fn query_now(stations: &Stations, admitted: AdmittedPull) -> Result<Prepared, St
         return Err(stop);
     }
     let content = spool.finish().map_err(Fault::from_error("end a spool"))?;
+    let subjects = index.map(Index::finish).transpose()?;
     Ok(Prepared {
         admitted,
         content,
         rows,
         filtered,
         columns,
+        subjects,
     })
 }
 
@@ -307,6 +314,7 @@ struct Extract<'a> {
     admitted: &'a AdmittedPull,
     spool: &'a mut SpoolWriter,
     columns: ColumnDigests,
+    index: Option<Index>,
     text: Vec<u8>,
     rows: u64,
     filtered: u64,
@@ -353,6 +361,9 @@ impl Extract<'_> {
         self.columns
             .push(&released.batch)
             .map_err(Fault::from_error("commit to columns"))?;
+        if let Some(index) = &mut self.index {
+            index.part(&released.batch)?;
+        }
         self.text.clear();
         self.admitted.form.write(&released.batch, &mut self.text);
         Ok(self

@@ -10,12 +10,14 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{Field, Schema, SchemaRef};
 use shuguan_adapters::operation;
 use shuguan_policies::Plan;
+use uuid::Uuid;
 
 use super::admit::Admitted;
 use super::batch::Received;
 use super::mode::PushMode;
+use super::subjects::{IndexKey, SubjectColumns};
 use super::{Fault, Stations, Stop};
-use crate::journal::{PayloadWriter, SealedPayload};
+use crate::journal::{PayloadWriter, SealedPayload, SubjectWriter, Subjects};
 
 /// A batch being released.
 #[derive(Debug)]
@@ -23,8 +25,43 @@ pub struct Release<'a> {
     stations: &'a Stations,
     admitted: &'a Admitted,
     payload: PayloadWriter,
+    index: Option<Index>,
     filtered: u64,
     named: u64,
+}
+
+/// The index of what is released, where a column of it names a subject.
+#[derive(Debug)]
+pub(super) struct Index {
+    columns: SubjectColumns,
+    key: IndexKey,
+    writer: SubjectWriter,
+}
+
+impl Index {
+    /// Begins the index of an exchange under the key of this year; none when the plan releases no subject whole.
+    pub(super) fn open(stations: &Stations, plan: &Plan, exchange: Uuid) -> Result<Option<Self>, Fault> {
+        let Some(columns) = SubjectColumns::of(plan) else {
+            return Ok(None);
+        };
+        let key = stations.index.current(stations.clock.now_us());
+        Ok(Some(Self {
+            columns,
+            key: key.map_err(Fault::from_error("read the index key"))?,
+            writer: stations.journal.begin_subjects(exchange),
+        }))
+    }
+
+    /// Takes a part as it was released.
+    pub(super) fn part(&mut self, released: &RecordBatch) -> Result<(), Fault> {
+        let tags = self.columns.tags(&self.key, released);
+        self.writer.push(tags).map_err(Fault::from_error("index a part"))
+    }
+
+    /// Ends it; a large one is fsynced here.
+    pub(super) fn finish(self) -> Result<Subjects, Fault> {
+        self.writer.finish().map_err(Fault::from_error("end an index"))
+    }
 }
 
 /// A batch that was released whole. Only this module makes one.
@@ -36,6 +73,7 @@ pub struct Release<'a> {
 pub struct Released {
     pub(super) received: Received,
     pub(super) payload: Option<SealedPayload>,
+    pub(super) subjects: Option<Subjects>,
     pub(super) filtered: u64,
     /// Rows of the payload that stand for rejected records of a snapshot: they are no accepted ones.
     pub(super) named: u64,
@@ -53,6 +91,7 @@ impl<'a> Release<'a> {
             stations,
             admitted,
             payload,
+            index: Index::open(stations, &admitted.plan, admitted.exchange)?,
             filtered: 0,
             named: 0,
         })
@@ -81,19 +120,23 @@ impl<'a> Release<'a> {
             self.payload
                 .push(&released)
                 .map_err(Fault::from_error("encrypt a part"))?;
+            if let Some(index) = &mut self.index {
+                index.part(&released)?;
+            }
         }
         Ok(())
     }
 
     /// Ends the payload; of a batch that is refused as a whole nothing is kept.
     pub fn close(self, received: Received) -> Result<Released, Stop> {
-        let payload = match received.refused {
-            Some(_) => None,
-            None => Some(finish(self.payload)?),
+        let (payload, subjects) = match received.refused {
+            Some(_) => (None, None),
+            None => finish(self.payload, self.index).map(|(payload, subjects)| (Some(payload), subjects))?,
         };
         Ok(Released {
             received,
             payload,
+            subjects,
             filtered: self.filtered,
             named: self.named,
         })
@@ -140,12 +183,16 @@ fn named(acts: &ArrayRef) -> u64 {
     u64::try_from(named).unwrap_or(u64::MAX)
 }
 
-/// A large payload is fsynced here; another thread takes over this one's tasks meanwhile.
-fn finish(payload: PayloadWriter) -> Result<SealedPayload, Fault> {
-    let finished = if payload.spills() {
-        tokio::task::block_in_place(|| payload.finish())
-    } else {
-        payload.finish()
+/// A large payload or index is fsynced here; another thread takes over this one's tasks meanwhile.
+fn finish(payload: PayloadWriter, index: Option<Index>) -> Result<(SealedPayload, Option<Subjects>), Fault> {
+    let waits = payload.spills() || index.as_ref().is_some_and(|index| index.writer.spills());
+    let finish = || {
+        let payload = payload.finish().map_err(Fault::from_error("finish a payload"))?;
+        Ok((payload, index.map(Index::finish).transpose()?))
     };
-    finished.map_err(Fault::from_error("finish a payload"))
+    if waits {
+        tokio::task::block_in_place(finish)
+    } else {
+        finish()
+    }
 }

@@ -12,7 +12,7 @@ use super::quality::Quality;
 use super::release::Released;
 use super::report::Report;
 use super::{Fault, Refused, Stations, Stop};
-use crate::journal::{Entry, Evidence, Idempotency, Outcome, QUALITY, SealError, Sealed};
+use crate::journal::{Entry, Evidence, INDEX, Idempotency, Outcome, QUALITY, SealError, Sealed};
 use crate::limits::Standing;
 use crate::refusal::Refusal;
 
@@ -107,6 +107,7 @@ fn told(sealed: Sealed, rejects: Vec<u8>, replayed: bool, standing: Standing) ->
 
 fn accepted(admitted: &Admitted, released: Released) -> Result<Entry, Stop> {
     let counts = &released.received.counts;
+    let subjects = released.subjects;
     let mut payload = released
         .payload
         .ok_or_else(|| Fault::new("seal a batch without payload"))?;
@@ -138,12 +139,16 @@ fn accepted(admitted: &Admitted, released: Released) -> Result<Entry, Stop> {
         cnt: manner.count,
         lay: admitted.layout_name.clone(),
         qua: Some(payload.evidence_mut().commit_text(QUALITY, &quality)),
+        ix: subjects
+            .as_ref()
+            .map(|subjects| payload.evidence_mut().commit_digest(INDEX, &subjects.digest())),
     };
     if event.r#in != event.ok + event.rej + event.fil + event.rep {
         return Err(Fault::new("counts do not add up").into());
     }
     let mut entry = Entry::new(admitted.exchange, Event::Push(event));
     entry.payload = Some(payload);
+    entry.subjects = subjects;
     Ok(entry)
 }
 
@@ -205,8 +210,9 @@ fn sticky(event: &RefusalEvent, rejects: &[u8]) -> Stop {
 ///
 /// # Errors
 /// A journal that cannot commit.
-pub async fn pull(stations: &Stations, prepared: &Prepared) -> Result<Sealed, Stop> {
+pub async fn pull(stations: &Stations, prepared: &mut Prepared) -> Result<Sealed, Stop> {
     let mut evidence = Evidence::fresh().map_err(Fault::from_error("make an evidence record"))?;
+    let subjects = prepared.subjects.take();
     let request = &prepared.admitted;
     let cols = Digest(prepared.columns.root(&evidence));
     let event = PullEvent {
@@ -227,10 +233,14 @@ pub async fn pull(stations: &Stations, prepared: &Prepared) -> Result<Sealed, St
         nc: u64::try_from(request.plan.output().len()).unwrap_or(u64::MAX),
         sel: evidence.commit("selection", request.selection_text.as_bytes()),
         case: evidence.commit("case", request.case.as_bytes()),
+        ix: subjects
+            .as_ref()
+            .map(|subjects| evidence.commit_digest(INDEX, &subjects.digest())),
     };
     evidence.note("case", &*request.case);
     let mut entry = Entry::new(request.exchange, Event::Pull(event));
     entry.evidence = Some(evidence);
+    entry.subjects = subjects;
     match stations.journal.seal(entry).await.map_err(unavailable)? {
         Outcome::Sealed(sealed) | Outcome::Repeated(sealed) => Ok(sealed),
         Outcome::KeyReused => Err(Fault::new("an extract has no idempotency key").into()),

@@ -13,6 +13,7 @@ use super::fault::JournalFault;
 use super::kek::{Kek, Kind};
 use super::payload::{Body, SealedPayload};
 use super::sequencer::SealedLeaf;
+use super::subjects::Subjects;
 
 /// An event without its moment and index: the sequencer gives those.
 pub type EventDraft = Event;
@@ -35,8 +36,8 @@ pub struct Entry {
     pub payload: Option<SealedPayload>,
     /// The reject report, clear NDJSON: row, field, code. The journal encrypts it.
     pub rejects: Option<Vec<u8>>,
-    /// Keyed tags of the persons or units in it.
-    pub subjects: Vec<[u8; 16]>,
+    /// The persons or units in it, by keyed tag.
+    pub subjects: Option<Subjects>,
     /// The evidence record of an entry without payload; with one, the payload's is used.
     pub evidence: Option<Evidence>,
 }
@@ -51,7 +52,7 @@ impl Entry {
             idempotency: None,
             payload: None,
             rejects: None,
-            subjects: Vec::new(),
+            subjects: None,
             evidence: None,
         }
     }
@@ -78,9 +79,6 @@ impl Entry {
             .rejects
             .map(|report| kek.seal(Kind::Rejects, exchange, &report))
             .transpose()?;
-        let mut subjects = self.subjects;
-        subjects.sort_unstable();
-        subjects.dedup();
         Ok(Prepared {
             event: self.event,
             exchange: Some(exchange),
@@ -89,7 +87,7 @@ impl Entry {
             payload,
             evidence,
             rejects,
-            subjects,
+            subjects: self.subjects,
         })
     }
 }
@@ -163,8 +161,7 @@ pub(super) struct Prepared {
     pub(super) payload: Option<PreparedPayload>,
     pub(super) evidence: Option<Vec<u8>>,
     pub(super) rejects: Option<Vec<u8>>,
-    /// Sorted, distinct.
-    pub(super) subjects: Vec<[u8; 16]>,
+    pub(super) subjects: Option<Subjects>,
 }
 
 impl Prepared {
@@ -178,7 +175,7 @@ impl Prepared {
             payload: None,
             evidence: None,
             rejects: None,
-            subjects: Vec::new(),
+            subjects: None,
         }
     }
 
@@ -193,10 +190,13 @@ impl Prepared {
             .flatten()
             .map(Vec::len)
             .sum::<usize>();
-        ENTRY_BYTES + inline + sealed + 16 * self.subjects.len()
+        ENTRY_BYTES + inline + sealed + self.subjects.as_ref().map_or(0, Subjects::weight)
     }
 
     pub(super) fn keep_file(&mut self) {
+        if let Some(subjects) = &mut self.subjects {
+            subjects.keep_file();
+        }
         if let Some(Body::File(guard)) = self.payload.as_mut().map(|payload| &mut payload.body) {
             guard.keep();
         }

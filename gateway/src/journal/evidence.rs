@@ -15,6 +15,9 @@ use crate::clock;
 /// Label and member of the quality report.
 pub const QUALITY: &str = "quality";
 
+/// Label and member of the digest of the subject index.
+pub const INDEX: &str = "index";
+
 /// The secret `S` of one exchange and what its commitments open to.
 #[derive(Clone)]
 pub struct Evidence {

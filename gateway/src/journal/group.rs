@@ -18,11 +18,7 @@ use super::inbox::CLOSES_TOO_MUCH;
 use super::payload::Body;
 use super::sequencer::Work;
 use super::sqlite::{self, sql, unsigned};
-
-/// Subjects up to this number are rows, above it sorted runs.
-const SUBJECT_ROWS_MAX: usize = 256;
-/// Tags in one run: 128 KiB.
-const RUN_TAGS: usize = 8_192;
+use super::subjects::{Kept, Subjects};
 
 /// Node and boot id, members of each leaf.
 pub(super) type Place<'p> = (&'p str, &'p str);
@@ -176,7 +172,9 @@ impl<'c> Group<'c> {
                     .execute(params![sql(index), sealed])?;
             }
         }
-        self.subjects(index, &prepared.subjects)?;
+        if let (Some(subjects), Some(exchange)) = (&prepared.subjects, prepared.exchange) {
+            self.subjects(index, exchange, subjects)?;
+        }
         Ok(given)
     }
 
@@ -276,17 +274,24 @@ impl<'c> Group<'c> {
         Ok(())
     }
 
-    fn subjects(&self, index: u64, subjects: &[[u8; 16]]) -> rusqlite::Result<()> {
-        if subjects.len() <= SUBJECT_ROWS_MAX {
-            let mut insert = self.connection.prepare_cached(sqlite::INSERT_SUBJECT)?;
-            for tag in subjects {
-                insert.execute(params![tag, sql(index)])?;
+    fn subjects(&self, index: u64, exchange: Uuid, subjects: &Subjects) -> rusqlite::Result<()> {
+        match &subjects.kept {
+            Kept::Rows(tags) => {
+                let mut insert = self.connection.prepare_cached(sqlite::INSERT_SUBJECT)?;
+                for tag in tags {
+                    insert.execute(params![tag, sql(index)])?;
+                }
             }
-            return Ok(());
-        }
-        let mut insert = self.connection.prepare_cached(sqlite::INSERT_SUBJECT_RUN)?;
-        for (run, tags) in (0_i64..).zip(subjects.chunks(RUN_TAGS)) {
-            insert.execute(params![sql(index), run, tags.as_flattened()])?;
+            Kept::Runs(runs) => {
+                let mut insert = self.connection.prepare_cached(sqlite::INSERT_SUBJECT_RUN)?;
+                for (run, tags) in (0_i64..).zip(runs) {
+                    insert.execute(params![sql(index), run, tags.as_flattened()])?;
+                }
+            }
+            Kept::File(_) => {
+                let mut insert = self.connection.prepare_cached(sqlite::INSERT_SUBJECT_FILE)?;
+                insert.execute(params![sql(index), exchange.as_bytes()])?;
+            }
         }
         Ok(())
     }
@@ -429,6 +434,9 @@ impl<'e> Facets<'e> {
             Event::Relayed(_) => (None, None, Some("relayed")),
             Event::Erased(_) => (None, None, Some("erased")),
             Event::OfficerQuery(query) => (None, None, Some(query.why.as_str())),
+            Event::OfficerResult(_) => (None, None, Some("found")),
+            Event::OfficerUnseal(unseal) => (None, None, Some(unseal.step.as_str())),
+            Event::Shred(shred) => (None, None, Some(shred.what.as_str())),
             Event::Certificate(certificate) => (None, None, Some(certificate.act.as_str())),
             Event::Operator(act) => (None, None, Some(act.act.as_str())),
             Event::Policy(policy) => (None, None, Some(policy.result.as_str())),

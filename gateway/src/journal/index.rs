@@ -1,26 +1,48 @@
-//! Finding the exchanges of one person or unit by a keyed tag, without reading a person.
+//! Finding the exchanges of one person or unit by keyed tags, without reading a person.
 //!
-//! Takes a tag (16 bytes of an HMAC); gives leaf indices. Small exchanges are rows; larger ones are sorted runs of 8,192 tags, which are
-//! bisected in place, so that a monthly snapshot of millions is not millions of rows.
+//! Takes tags (16 bytes of an HMAC, one for each year's key); gives leaf indices. Small exchanges are rows; larger ones are sorted runs of a part each,
+//! in the database or in a file beside the payloads, so that a monthly snapshot of millions is not millions of rows. Tags are spread evenly, so
+//! nearly every run is decided by one read of 6 KiB where the tag would stand.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use rusqlite::{Connection, params};
+use uuid::Uuid;
 
 use super::fault::JournalFault;
 use super::sqlite::{self, unsigned};
+use super::subjects::{Tag, tags_path};
 use super::views::collect;
 
 const TAG_BYTES: usize = 16;
+/// Tags read at once: eight standard deviations of where a tag lies in a run of 8,192.
+const WINDOW: usize = 384;
 
 /// Newest first.
-pub(super) fn leaves_of(connection: &Connection, tag: [u8; 16], limit: u32) -> Result<Vec<u64>, JournalFault> {
-    let failed = || JournalFault::store("search the subject index");
-    let mut find = connection.prepare_cached(sqlite::SUBJECT_LEAVES).map_err(failed())?;
-    let rows = find.query_map(params![tag, limit], |row| row.get::<_, i64>(0));
-    let mut leaves: Vec<u64> = collect(rows, "search the subject index")?
-        .into_iter()
-        .map(unsigned)
-        .collect();
-    let mut runs = connection.prepare_cached(sqlite::SUBJECT_RUNS).map_err(failed())?;
+pub(super) fn leaves_of(
+    connection: &Connection,
+    folder: &Path,
+    tags: &[Tag],
+    limit: u32,
+) -> Result<Vec<u64>, JournalFault> {
+    let mut leaves = Vec::new();
+    let mut find = prepared(connection, sqlite::SUBJECT_LEAVES)?;
+    for tag in tags {
+        let rows = find.query_map(params![tag, limit], |row| row.get::<_, i64>(0));
+        leaves.extend(collect(rows, "search the subject index")?.into_iter().map(unsigned));
+    }
+    in_runs(connection, tags, &mut leaves)?;
+    in_files(connection, folder, tags, &mut leaves)?;
+    leaves.sort_unstable_by(|one, other| other.cmp(one));
+    leaves.dedup();
+    leaves.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(leaves)
+}
+
+fn in_runs(connection: &Connection, tags: &[Tag], leaves: &mut Vec<u64>) -> Result<(), JournalFault> {
+    let mut runs = prepared(connection, sqlite::SUBJECT_RUNS)?;
     let mut rows = runs.query([]).map_err(failed())?;
     while let Some(row) = rows.next().map_err(failed())? {
         let (run, leaf, bytes): (i64, i64, i64) = (
@@ -29,28 +51,131 @@ pub(super) fn leaves_of(connection: &Connection, tag: [u8; 16], limit: u32) -> R
             row.get(2).map_err(failed())?,
         );
         let count = usize::try_from(bytes).unwrap_or(0) / TAG_BYTES;
-        if holds(connection, run, count, tag).map_err(failed())? {
+        let blob = connection.blob_open("main", "subject_run", "tags", run, true);
+        let blob = blob.map_err(failed())?;
+        let read = |first: usize, tags: &mut [u8]| blob.read_at_exact(tags, first * TAG_BYTES);
+        if any_held(count, tags, read).map_err(failed())? {
             leaves.push(unsigned(leaf));
         }
     }
-    leaves.sort_unstable_by(|one, other| other.cmp(one));
-    leaves.dedup();
-    leaves.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    Ok(leaves)
+    Ok(())
 }
 
-fn holds(connection: &Connection, run: i64, count: usize, tag: [u8; 16]) -> rusqlite::Result<bool> {
-    let blob = connection.blob_open("main", "subject_run", "tags", run, true)?;
-    let (mut low, mut high) = (0, count);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let mut found = [0; TAG_BYTES];
-        blob.read_at_exact(&mut found, middle * TAG_BYTES)?;
-        match found.cmp(&tag) {
-            std::cmp::Ordering::Equal => return Ok(true),
-            std::cmp::Ordering::Less => low = middle + 1,
-            std::cmp::Ordering::Greater => high = middle,
+fn in_files(connection: &Connection, folder: &Path, tags: &[Tag], leaves: &mut Vec<u64>) -> Result<(), JournalFault> {
+    let mut files = prepared(connection, sqlite::SUBJECT_FILES)?;
+    let rows = files.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 16]>(1)?)));
+    for (leaf, exchange) in collect(rows, "search the subject index")? {
+        let path = tags_path(folder, Uuid::from_bytes(exchange));
+        let unreadable = || JournalFault::file("read", &path);
+        let file = File::open(&path).map_err(unreadable())?;
+        let bytes = file.metadata().map_err(unreadable())?.len();
+        let mut at = 0;
+        while at < bytes {
+            let mut prefix = [0; 4];
+            file.read_exact_at(&mut prefix, at).map_err(unreadable())?;
+            let count = u32::from_le_bytes(prefix);
+            let first_byte = at + 4;
+            let read = |first: usize, tags: &mut [u8]| {
+                let offset = u64::try_from(first * TAG_BYTES).unwrap_or(u64::MAX);
+                file.read_exact_at(tags, first_byte.saturating_add(offset))
+            };
+            if any_held(usize::try_from(count).unwrap_or(0), tags, read).map_err(unreadable())? {
+                leaves.push(unsigned(leaf));
+                break;
+            }
+            at = first_byte + 16 * u64::from(count);
+        }
+    }
+    Ok(())
+}
+
+fn any_held<E>(count: usize, tags: &[Tag], mut read: impl FnMut(usize, &mut [u8]) -> Result<(), E>) -> Result<bool, E> {
+    for tag in tags {
+        if holds(count, tag, &mut read)? {
+            return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// Whether a sorted run of `count` tags holds this one; `read` fills a buffer with tags from a place on.
+fn holds<E>(count: usize, tag: &Tag, mut read: impl FnMut(usize, &mut [u8]) -> Result<(), E>) -> Result<bool, E> {
+    let (mut low, mut high) = (0, count);
+    let mut guess = place(tag, count);
+    let mut buffer = [0; WINDOW * TAG_BYTES];
+    while low < high {
+        let from = guess.saturating_sub(WINDOW / 2).clamp(low, high - 1);
+        let until = (from + WINDOW).min(high);
+        let Some(bytes) = buffer.get_mut(..(until - from) * TAG_BYTES) else {
+            return Ok(false);
+        };
+        read(from, bytes)?;
+        let window = bytes.as_chunks::<TAG_BYTES>().0;
+        match window.binary_search(tag) {
+            Ok(_) => return Ok(true),
+            Err(0) => high = from,
+            Err(after) if after == window.len() => low = until,
+            Err(_) => return Ok(false),
+        }
+        guess = low + (high - low) / 2;
+    }
+    Ok(false)
+}
+
+/// Where a tag stands in a run of tags that are spread evenly.
+fn place(tag: &Tag, count: usize) -> usize {
+    let head = tag.first_chunk::<8>().map_or(0, |head| u64::from_be_bytes(*head));
+    let place = (u128::from(head) * u128::try_from(count).unwrap_or(0)) >> 64;
+    usize::try_from(place).unwrap_or(0)
+}
+
+fn prepared<'c>(connection: &'c Connection, statement: &str) -> Result<rusqlite::CachedStatement<'c>, JournalFault> {
+    connection.prepare_cached(statement).map_err(failed())
+}
+
+fn failed() -> impl FnOnce(rusqlite::Error) -> JournalFault {
+    JournalFault::store("search the subject index")
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+    use std::convert::Infallible;
+
+    use proptest::prelude::*;
+
+    use super::{TAG_BYTES, holds};
+    use crate::journal::subjects::Tag;
+
+    fn found(run: &[Tag], tag: &Tag) -> bool {
+        let read = |first: usize, tags: &mut [u8]| -> Result<(), Infallible> {
+            tags.copy_from_slice(&run.as_flattened()[first * TAG_BYTES..][..tags.len()]);
+            Ok(())
+        };
+        holds(run.len(), tag, read).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn a_run_holds_what_was_put_in_and_nothing_else(
+            seeds in prop::collection::vec(any::<u64>(), 0..3_000), dense in any::<bool>(), others in prop::collection::vec(any::<u64>(), 50),
+        ) {
+            // Tags that lie close together, as no HMAC gives them, are found all the same.
+            let tag = |seed: u64| -> Tag {
+                let seed = if dense { seed % 10_000 } else { seed };
+                [seed.to_be_bytes(), [0; 8]].concat().try_into().unwrap()
+            };
+            let mut run: Vec<Tag> = seeds.iter().map(|seed| tag(*seed)).collect();
+            run.sort_unstable();
+            run.dedup();
+            for one in run.iter().step_by(7) {
+                prop_assert!(found(&run, one));
+            }
+            for other in others {
+                prop_assert_eq!(found(&run, &tag(other)), run.binary_search(&tag(other)).is_ok());
+            }
+        }
+    }
 }

@@ -200,7 +200,7 @@ pub(super) struct SpillFile {
 }
 
 impl SpillFile {
-    fn create(path: PathBuf) -> Result<(Self, File), JournalFault> {
+    pub(super) fn create(path: PathBuf) -> Result<(Self, File), JournalFault> {
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)

@@ -16,6 +16,7 @@ use super::fault::JournalFault;
 use super::payload::spilled_exchange;
 use super::recent::RecentNodes;
 use super::sqlite::{self, sql, unsigned};
+use super::subjects::tagged_exchange;
 
 /// Leaves that are recomputed at each start.
 const CHECKED_LEAVES: u64 = 1_000;
@@ -146,16 +147,20 @@ fn append_leaves(connection: &Connection, recent: &mut RecentNodes) -> Result<i6
     Ok(last_t.max(0))
 }
 
-/// Removes payload files that no leaf refers to: what a crash left between writing and sealing, or between erasing and unlinking.
+/// Removes files of payloads and indices that no leaf refers to: what a crash left between writing and sealing, or between erasing and unlinking.
 pub(super) fn remove_orphans(connection: &Connection, folder: &Path) -> Result<u64, JournalFault> {
     let failed = || JournalFault::file("read folder", folder);
     let mut removed = 0;
     for entry in std::fs::read_dir(folder).map_err(failed())? {
         let entry = entry.map_err(failed())?;
-        let Some(exchange) = entry.file_name().to_str().and_then(spilled_exchange) else {
-            continue;
+        let name = entry.file_name();
+        let name = name.to_str().unwrap_or_default();
+        let (exchange, statement) = match (spilled_exchange(name), tagged_exchange(name)) {
+            (Some(exchange), _) => (exchange, sqlite::HAS_FILE),
+            (_, Some(exchange)) => (exchange, sqlite::HAS_TAGS),
+            (None, None) => continue,
         };
-        let held = connection.query_row(sqlite::HAS_FILE, [exchange.as_bytes()], |row| row.get::<_, i64>(0));
+        let held = connection.query_row(statement, [exchange.as_bytes()], |row| row.get::<_, i64>(0));
         if held.map_err(JournalFault::store("look for a payload"))? == 0 {
             let path = entry.path();
             std::fs::remove_file(&path).map_err(JournalFault::file("remove", &path))?;

@@ -85,7 +85,7 @@ CREATE TABLE idem (
   size    INTEGER NOT NULL   -- of the checkpoint that the first answer carried
 ) STRICT;
 CREATE TABLE subject (tag BLOB NOT NULL, leaf INTEGER NOT NULL, PRIMARY KEY (tag, leaf)) STRICT, WITHOUT ROWID;
-CREATE TABLE subject_run (   -- above 256 subjects: sorted tags of 16 bytes, one after the other
+CREATE TABLE subject_run (   -- above 256 subjects, a run a part: sorted tags of 16 bytes, one after the other
   leaf INTEGER NOT NULL,
   run  INTEGER NOT NULL,
   tags BLOB NOT NULL,
@@ -95,6 +95,14 @@ CREATE TRIGGER leaf_kept BEFORE DELETE ON leaf BEGIN SELECT RAISE(ABORT, 'leaves
 CREATE TRIGGER leaf_fixed BEFORE UPDATE ON leaf BEGIN SELECT RAISE(ABORT, 'leaves are insert-only'); END;
 CREATE TRIGGER tile_kept BEFORE DELETE ON tile BEGIN SELECT RAISE(ABORT, 'tiles are insert-only'); END;
 CREATE TRIGGER tile_fixed BEFORE UPDATE ON tile BEGIN SELECT RAISE(ABORT, 'tiles are insert-only'); END;
+";
+
+/// Tables that an earlier version has not: made at each opening.
+const ADDED: &str = "
+CREATE TABLE IF NOT EXISTS subject_file (  -- above 64 KiB of tags: the runs lie in <payloads>/<exchange>.tags
+  leaf     INTEGER PRIMARY KEY,
+  exchange BLOB NOT NULL UNIQUE
+) STRICT;
 ";
 
 pub(super) const TRIGGERS: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND
@@ -115,6 +123,7 @@ pub(super) const INSERT_REJECT: &str = "INSERT INTO reject (leaf, sealed) VALUES
 pub(super) const INSERT_IDEM: &str = "INSERT INTO idem (leaf, tag, content, size) VALUES (?1, ?2, ?3, ?4)";
 pub(super) const INSERT_SUBJECT: &str = "INSERT INTO subject (tag, leaf) VALUES (?1, ?2)";
 pub(super) const INSERT_SUBJECT_RUN: &str = "INSERT INTO subject_run (leaf, run, tags) VALUES (?1, ?2, ?3)";
+pub(super) const INSERT_SUBJECT_FILE: &str = "INSERT INTO subject_file (leaf, exchange) VALUES (?1, ?2)";
 pub(super) const FIND_IDEM: &str = "SELECT leaf, content, size FROM idem WHERE tag = ?1";
 pub(super) const FIND_INBOX: &str =
     "SELECT i.leaf, i.state, i.bytes, l.hash, i.reason FROM inbox i JOIN leaf l ON l.idx = i.leaf
@@ -147,6 +156,7 @@ pub(super) const LAST_INDEX: &str = "SELECT max(idx) FROM leaf";
 pub(super) const LEAVES_FROM: &str = "SELECT idx, hash, t, bytes FROM leaf WHERE idx >= ?1 ORDER BY idx";
 pub(super) const HAS_FILE: &str = "SELECT count(*) FROM inbox i JOIN payload p ON p.leaf = i.leaf AND p.bytes IS NULL
      WHERE i.leaf IN (SELECT idx FROM leaf WHERE exchange = ?1 AND kind = 'push')";
+pub(super) const HAS_TAGS: &str = "SELECT count(*) FROM subject_file WHERE exchange = ?1";
 
 // Reading.
 pub(super) const HASHES: &str = "SELECT hash FROM leaf WHERE idx >= ?1 AND idx < ?2 ORDER BY idx";
@@ -202,6 +212,7 @@ pub(super) const SET_ASIDE: &str = "SELECT leaf, exchange, rec, partner, receive
 pub(super) const DUE: &str = "SELECT exchange FROM inbox WHERE state IN ('relayed', 'discarded') AND changed_us <= ?1 ORDER BY changed_us LIMIT ?2";
 pub(super) const SUBJECT_LEAVES: &str = "SELECT leaf FROM subject WHERE tag = ?1 ORDER BY leaf DESC LIMIT ?2";
 pub(super) const SUBJECT_RUNS: &str = "SELECT rowid, leaf, length(tags) FROM subject_run ORDER BY leaf DESC, run";
+pub(super) const SUBJECT_FILES: &str = "SELECT leaf, exchange FROM subject_file ORDER BY leaf DESC";
 
 /// Every statement above, for the test that prepares them.
 #[cfg(test)]
@@ -262,6 +273,9 @@ pub(super) const ALL: &[&str] = &[
     DUE,
     SUBJECT_LEAVES,
     SUBJECT_RUNS,
+    INSERT_SUBJECT_FILE,
+    HAS_TAGS,
+    SUBJECT_FILES,
 ];
 
 /// Makes the folders and the database, private to their owner; tables and `first` rows in one transaction, so that a crash leaves no half
@@ -291,6 +305,7 @@ pub(super) fn create(
         .and_then(|()| connection.pragma_update(None, "application_id", APPLICATION_ID))
         .and_then(|()| connection.pragma_update(None, "user_version", SCHEMA_VERSION))
         .and_then(|()| connection.execute_batch(SCHEMA))
+        .and_then(|()| connection.execute_batch(ADDED))
         .and_then(|()| first(&connection))
         .and_then(|()| connection.execute_batch("COMMIT"));
     made.map_err(JournalFault::store("make the journal's tables"))
@@ -308,9 +323,9 @@ pub(super) fn open_writer(database: &Path, payloads: &Path) -> Result<Connection
     let connection = connect(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     check_identity(&connection, database)?;
     durable(&connection)?;
-    for index in [POLICY_INDEX, OPERATOR_INDEX] {
-        let indexed = connection.execute_batch(index);
-        indexed.map_err(JournalFault::store("index the leaves of officers' acts"))?;
+    for added in [ADDED, POLICY_INDEX, OPERATOR_INDEX] {
+        let made = connection.execute_batch(added);
+        made.map_err(JournalFault::store("add what an earlier version has not"))?;
     }
     // Keys and tags are random, so a group touches many pages: they are held, not read back from the write-ahead log.
     let cached = connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB);
@@ -446,14 +461,15 @@ mod tests {
     use rusqlite::Connection;
 
     use super::{
-        ALL, NEWEST_CHECKPOINT, OPERATOR_INDEX, POLICY_INDEX, SCHEMA, SUBJECT_RUNS, TRIGGERS, create, open_reader,
-        open_writer,
+        ADDED, ALL, NEWEST_CHECKPOINT, OPERATOR_INDEX, POLICY_INDEX, SCHEMA, SUBJECT_FILES, SUBJECT_RUNS, TRIGGERS,
+        create, open_reader, open_writer,
     };
 
     #[test]
     fn every_statement_prepares_and_finds_its_rows_by_key_or_index() {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(SCHEMA).unwrap();
+        connection.execute_batch(ADDED).unwrap();
         connection.execute_batch(POLICY_INDEX).unwrap();
         connection.execute_batch(OPERATOR_INDEX).unwrap();
         for statement in ALL {
@@ -466,8 +482,8 @@ mod tests {
                 let step: String = step.unwrap();
                 let whole = step.starts_with("SCAN") && !step.contains("USING") && !step.contains("CONSTANT");
                 // The newest checkpoint is the last row of its table.
-                let meant =
-                    [TRIGGERS, SUBJECT_RUNS, NEWEST_CHECKPOINT].contains(statement) || step.contains("subquery");
+                let meant = [TRIGGERS, SUBJECT_RUNS, SUBJECT_FILES, NEWEST_CHECKPOINT].contains(statement)
+                    || step.contains("subquery");
                 assert!(!whole || meant, "{statement}\n{step}");
             }
         }

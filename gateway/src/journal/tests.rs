@@ -174,10 +174,13 @@ fn push(journal: &Journal, exchange: Uuid, parts: &[RecordBatch]) -> Entry {
         cnt: None,
         lay: None,
         qua: None,
+        ix: None,
     };
+    let mut subjects = journal.begin_subjects(exchange);
+    subjects.push(vec![[7; 16], [8; 16], [7; 16]]).unwrap();
     Entry {
         payload: Some(payload),
-        subjects: vec![[7; 16], [8; 16], [7; 16]],
+        subjects: Some(subjects.finish().unwrap()),
         ..Entry::new(exchange, Event::Push(event))
     }
 }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::entry::Sealed;
 use super::fault::JournalFault;
 use super::sqlite::{self, sql, unsigned};
+use super::subjects::Tag;
 use super::{index, prune};
 use crate::limits::quota::{QuotaKey, Spent};
 
@@ -370,8 +371,8 @@ impl Reader {
     }
 
     /// Indices of the pushes and pulls that hold a subject, newest first.
-    pub fn by_subject(&self, tag: [u8; 16], limit: u32) -> Result<Vec<u64>, JournalFault> {
-        index::leaves_of(&self.connection, tag, limit.min(ROWS_MAX))
+    pub fn by_subject(&self, payloads: &Path, tags: &[Tag], limit: u32) -> Result<Vec<u64>, JournalFault> {
+        index::leaves_of(&self.connection, payloads, tags, limit.min(ROWS_MAX))
     }
 
     /// A sealed blob that belongs to the first leaf of an exchange.

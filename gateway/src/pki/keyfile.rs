@@ -114,6 +114,23 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<String>, PkiFault> {
     Ok(text)
 }
 
+/// Destroys a key file: overwritten, removed, the folder fsynced. What a copy-on-write disk keeps of it is no matter of ours.
+///
+/// # Errors
+/// [`PkiFault::File`].
+pub fn destroy_secret(path: &Path) -> Result<(), PkiFault> {
+    let failed = || PkiFault::file("destroy", path);
+    let bytes = fs::metadata(path).map_err(failed())?.len();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed())?;
+    let mut file = OpenOptions::new().write(true).open(path).map_err(failed())?;
+    let blank = vec![b'0'; usize::try_from(bytes).unwrap_or(0)];
+    file.write_all(&blank)
+        .and_then(|()| file.sync_all())
+        .map_err(failed())?;
+    fs::remove_file(path).map_err(failed())?;
+    sync_parent(path)
+}
+
 /// Reads a public file as text.
 pub fn read_public(path: &Path) -> Result<String, PkiFault> {
     fs::read_to_string(path).map_err(PkiFault::file("read", path))

@@ -116,6 +116,7 @@ fn push(exchange: Uuid, record: &str, rows: u64) -> Event {
         cnt: None,
         lay: None,
         qua: None,
+        ix: None,
     })
 }
 

@@ -22,6 +22,7 @@ use crate::edge::signers::Signers;
 use crate::edge::tls::{self, TlsFault, TlsMaterial, TlsSettings};
 use crate::exchange::Stations;
 use crate::exchange::inflight::KeysInFlight;
+use crate::exchange::subjects::IndexKeys;
 use crate::exchange::tags::Tags;
 use crate::extract::Extracts;
 use crate::journal::{Journal, JournalFault, JournalSettings, Reader, SealError, Secret};
@@ -29,6 +30,7 @@ use crate::limits::Admission;
 use crate::limits::quota::{Quotas, midnight_us};
 use crate::pki::PkiFault;
 use crate::pki::keyfile;
+use crate::pki::period::PeriodKeys;
 use crate::registry::schema::{self, TableSpec};
 use crate::registry::{Registry, RegistryFault};
 
@@ -298,6 +300,7 @@ pub(super) fn stations(
         .and_then(|reader| reader.spent(midnight_us(now_us)))
         .map_err(StartFault::Journal)?;
     Ok(Stations {
+        index: index_keys(config, secrets, now_us)?,
         clock,
         quotas: Quotas::restore(spent, now_us),
         policies,
@@ -312,6 +315,16 @@ pub(super) fn stations(
         extracts,
         tasks: TaskTracker::new(),
     })
+}
+
+/// The keys of the subject index; that of this year is made here, where a folder that cannot be written is still an answer.
+fn index_keys(config: &Config, secrets: &Secrets, now_us: i64) -> Result<IndexKeys, StartFault> {
+    let faulty = |fault| StartFault::Keys(vec![fault]);
+    let folder = PeriodKeys::folder_of(&config.keys.index);
+    let keys = PeriodKeys::open(folder, &secrets.index, IndexKeys::LABEL).map_err(faulty)?;
+    let keys = IndexKeys::new(keys);
+    keys.current(now_us).map_err(faulty)?;
+    Ok(keys)
 }
 
 /// The process's metrics; one recorder for all gateways in it.

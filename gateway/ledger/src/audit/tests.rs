@@ -47,6 +47,7 @@ fn push(t: i64, x: &str) -> Vec<u8> {
         cnt: None,
         lay: None,
         qua: None,
+        ix: None,
     };
     leaf(t, Event::Push(event))
 }

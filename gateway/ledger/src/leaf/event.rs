@@ -97,6 +97,8 @@ events! {
         lay: Option<String>,
         /// Commitment to the quality report.
         qua: Option<Commitment>,
+        /// Commitment to the index of its subjects; none: no released field names a subject.
+        ix: Option<Commitment>,
     }
 
     /// An extract is complete; no byte of it was offered before.
@@ -135,6 +137,8 @@ events! {
         sel: Commitment,
         /// Commitment to the case number.
         case: Commitment,
+        /// Commitment to the index of its subjects; none: no released field names a subject.
+        ix: Option<Commitment>,
     }
 
     /// A caller was refused.
@@ -191,10 +195,56 @@ events! {
         case: Commitment,
         /// Reason code.
         why: String,
-        /// What was asked: `search`, `show`, `export`.
+        /// What was asked: `search`, `show`, `export`, `by-person`.
         q: String,
         /// Commitment to the arguments.
         arg: Commitment,
+    }
+
+    /// What an officer's search for a person or unit found; it follows the question.
+    OfficerResult "officer-result" OfficerResultEvent {
+        /// The officer's partner id.
+        who: String,
+        /// Leaf of the question.
+        of: Reference,
+        /// Exchanges found.
+        cnt: u64,
+    }
+
+    /// A step on the way to an opened evidence record.
+    OfficerUnseal "officer-unseal" OfficerUnsealEvent {
+        /// The officer's partner id.
+        who: String,
+        /// Exchange whose record it is.
+        x: String,
+        /// `ask`, `approve` or `open`.
+        step: String,
+        /// Commitment to the case number.
+        case: Commitment,
+        /// Reason code.
+        why: String,
+        /// SHA-256 of the signed statement, which holds 16 random bytes.
+        stmt: Digest,
+        /// The step before.
+        of: Option<Reference>,
+    }
+
+    /// Keys were destroyed: what they opened is gone, what was proved stays proved.
+    Shred "shred" ShredEvent {
+        /// The officer's partner id.
+        who: String,
+        /// `evidence`, `payload` or `index`.
+        what: String,
+        /// Commitment to the case number.
+        case: Commitment,
+        /// Reason code.
+        why: String,
+        /// The exchange, when it is one.
+        x: Option<String>,
+        /// Everything sealed before this moment, when it is not one exchange.
+        before: Option<String>,
+        /// Keys destroyed.
+        cnt: u64,
     }
 
     /// The node started.
@@ -284,7 +334,14 @@ impl Event {
             Self::Relayed(event) => Some(&event.x),
             Self::Erased(event) => Some(&event.x),
             Self::Operator(event) => event.x.as_deref(),
-            Self::OfficerQuery(_) | Self::Start(_) | Self::Stop(_) | Self::Certificate(_) | Self::Policy(_) => None,
+            Self::OfficerUnseal(event) => Some(&event.x),
+            Self::Shred(event) => event.x.as_deref(),
+            Self::OfficerQuery(_)
+            | Self::OfficerResult(_)
+            | Self::Start(_)
+            | Self::Stop(_)
+            | Self::Certificate(_)
+            | Self::Policy(_) => None,
         }
     }
 
@@ -295,6 +352,9 @@ impl Event {
             Self::Pull(event) => Some(&event.p),
             Self::Refusal(event) => Some(&event.p),
             Self::OfficerQuery(event) => Some(&event.who),
+            Self::OfficerResult(event) => Some(&event.who),
+            Self::OfficerUnseal(event) => Some(&event.who),
+            Self::Shred(event) => Some(&event.who),
             Self::Certificate(event) => Some(&event.p),
             Self::Operator(event) => Some(&event.who),
             Self::Policy(event) => Some(event.p.as_ref().unwrap_or(&event.by)),

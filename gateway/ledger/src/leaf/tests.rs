@@ -136,7 +136,7 @@ prop_compose! {
             x: word(), p: word(), cert: Digest(hash()), rec: word(), pur: word(), agr: word(), plan: Digest(hash()), bun: Digest(hash()),
             fmt: word(), r#in: count(), ok: count(), rej: count(), fil: count(), rep: count(), bytes: count(), cols: Digest(hash()),
             nc: count(), req: Commitment(hash()), mode: asked.then(&mut word), sco: asked.then(&mut word), cnt: asked.then(&mut count),
-            lay: asked.then(&mut word), qua: asked.then(|| Commitment(hash())),
+            lay: asked.then(&mut word), qua: asked.then(|| Commitment(hash())), ix: asked.then_some(Commitment([7; 32])),
         })
     }
 }
@@ -147,7 +147,7 @@ prop_compose! {
         Event::Pull(PullEvent {
             x: word.clone(), p: word.clone(), cert: hash, ds: word.clone(), pur: word.clone(), agr: word.clone(), plan: hash, bun: hash,
             fmt: word, rows: count, fil: count, bytes: count, nc: count, cols: Digest(h), out: Commitment(out), sel: Commitment(h),
-            case: Commitment(h),
+            case: Commitment(h), ix: (count % 2 == 0).then_some(Commitment(h)),
         })
     }
 }
@@ -195,6 +195,35 @@ fn event() -> impl Strategy<Value = Event> {
         (word(), word(), any::<Hash>()).prop_map(|(who, why, h)| {
             let (q, case, arg) = ("search".into(), Commitment(h), Commitment(h));
             Event::OfficerQuery(OfficerQueryEvent { who, case, why, q, arg })
+        }),
+        (word(), reference(), 0_u64..1 << 53).prop_map(|(who, of, cnt)| Event::OfficerResult(OfficerResultEvent {
+            who,
+            of,
+            cnt
+        })),
+        (word(), word(), any::<Hash>(), option::of(reference())).prop_map(|(who, x, h, of)| {
+            let (step, why, case) = ("ask".into(), "court".into(), Commitment(h));
+            Event::OfficerUnseal(OfficerUnsealEvent {
+                who,
+                x,
+                step,
+                case,
+                why,
+                stmt: Digest(h),
+                of,
+            })
+        }),
+        (word(), any::<Hash>(), option::of(word()), 0_u64..1 << 53).prop_map(|(who, h, x, cnt)| {
+            let (what, why, case) = ("evidence".into(), "retention".into(), Commitment(h));
+            Event::Shred(ShredEvent {
+                who,
+                what,
+                case,
+                why,
+                before: x.clone(),
+                x,
+                cnt,
+            })
         }),
         (word(), 0_u64..1 << 53).prop_map(|(version, size)| Event::Start(StartEvent { version, size })),
         word().prop_map(|reason| Event::Stop(StopEvent { reason })),

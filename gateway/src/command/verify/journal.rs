@@ -355,6 +355,9 @@ fn deviation(row: &Row<'_>, taken: &Taken) -> Result<Option<&'static str>, rusql
         Event::Refusal(refusal) => (refusal.rec.as_deref().or(refusal.ds.as_deref()), refusal.pur.as_deref()),
         Event::Relayed(_)
         | Event::OfficerQuery(_)
+        | Event::OfficerResult(_)
+        | Event::OfficerUnseal(_)
+        | Event::Shred(_)
         | Event::Start(_)
         | Event::Stop(_)
         | Event::Certificate(_)

@@ -60,6 +60,7 @@ async fn an_extract_ends_with_the_batch_after_its_grant_is_gone() {
         admitted: &admitted,
         spool: &mut spool,
         columns: ColumnDigests::new(&admitted.plan.schema()).unwrap(),
+        index: None,
         text: Vec::new(),
         rows: 0,
         filtered: 0,

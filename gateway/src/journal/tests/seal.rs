@@ -4,7 +4,7 @@ use shuguan_ledger::leaf::{Event, OfficerQueryEvent};
 use tokio::task::JoinSet;
 
 use super::{Bench, exchange, keyed, one_row, part, proven, push, sealed, verify};
-use crate::journal::{Entry, Evidence, Journal, JournalFault, Known, Outcome, Query, SealError};
+use crate::journal::{Entry, Evidence, Journal, JournalFault, Known, Outcome, Query, SealError, Tag};
 
 #[tokio::test]
 async fn what_is_sealed_has_a_receipt_that_verifies_offline() {
@@ -245,28 +245,91 @@ async fn searches_page_by_index_and_filter() {
         ..all
     };
     assert_eq!(find(by).await, [4, 3]);
-    assert_eq!(journal.by_subject([7; 16], 3).await.unwrap(), [10, 9, 8]);
-    assert_eq!(journal.by_subject([9; 16], 3).await.unwrap(), Vec::<u64>::new());
+    assert_eq!(journal.by_subject(vec![[7; 16]], 3).await.unwrap(), [10, 9, 8]);
+    assert_eq!(journal.by_subject(vec![[9; 16]], 3).await.unwrap(), Vec::<u64>::new());
+}
+
+fn tag(number: u64) -> Tag {
+    let mut tag = [0; 16];
+    tag[..8].copy_from_slice(&(number * 2).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    tag
+}
+
+/// A push whose index has parts of `width` tags.
+fn indexed(journal: &Journal, number: u128, tags: u64, width: usize) -> Entry {
+    let mut subjects = journal.begin_subjects(exchange(number));
+    for part in (0..tags).collect::<Vec<_>>().chunks(width) {
+        subjects.push(part.iter().map(|number| tag(*number)).collect()).unwrap();
+    }
+    Entry {
+        subjects: Some(subjects.finish().unwrap()),
+        ..one_row(journal, number)
+    }
 }
 
 #[tokio::test]
-async fn a_subject_of_a_large_exchange_is_found_in_its_runs() {
+async fn a_subject_is_found_whether_its_exchange_is_rows_runs_or_a_file() {
     let bench = Bench::new();
     let journal = bench.open();
-    let tag = |number: u64| {
-        let mut tag = [0; 16];
-        tag[..8].copy_from_slice(&(number * 2).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
-        tag
+    for (number, tags) in [(1, 256), (2, 257), (3, 4_096), (4, 20_000)] {
+        journal.seal(indexed(&journal, number, tags, 3_000)).await.unwrap();
+    }
+    let files = |end: &str| {
+        let names = std::fs::read_dir(bench.settings().payloads).unwrap();
+        names
+            .filter(|name| name.as_ref().unwrap().file_name().to_string_lossy().ends_with(end))
+            .count()
     };
-    let mut entry = one_row(&journal, 1);
-    entry.subjects = (0..20_000).map(tag).collect();
-    journal.seal(entry).await.unwrap();
-    for number in (0..20_000).step_by(997) {
-        assert_eq!(journal.by_subject(tag(number), 5).await.unwrap(), [1]);
+    assert_eq!(files(".tags"), 1, "only what is above 64 KiB is a file");
+    let found = async |journal: &Journal, tag: Tag| journal.by_subject(vec![tag], 9).await.unwrap();
+    for (number, leaves) in [
+        (0, vec![4, 3, 2, 1]),
+        (256, vec![4, 3, 2]),
+        (4_000, vec![4, 3]),
+        (19_999, vec![4]),
+    ] {
+        assert_eq!(found(&journal, tag(number)).await, leaves);
         let mut absent = tag(number);
         absent[15] = 1;
-        assert_eq!(journal.by_subject(absent, 5).await.unwrap(), Vec::<u64>::new());
+        assert_eq!(found(&journal, absent).await, Vec::<u64>::new());
     }
+    assert_eq!(journal.by_subject(vec![tag(4_000), tag(1)], 2).await.unwrap(), [4, 3]);
+    // What was not sealed leaves no file, neither now nor after a crash.
+    drop(indexed(&journal, 5, 20_000, 3_000));
+    assert_eq!(files(".tags"), 1);
+    let orphan = bench.settings().payloads.join(format!("{}.tags", exchange(6)));
+    std::fs::write(&orphan, b"").unwrap();
+    journal.close().await.unwrap();
+    let journal = bench.open();
+    assert!(!orphan.exists());
+    assert_eq!(found(&journal, tag(19_999)).await, [4]);
+}
+
+#[tokio::test]
+async fn the_digest_of_an_index_is_that_of_its_sorted_tags() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let digest = |parts: &[&[u64]]| {
+        let mut subjects = journal.begin_subjects(exchange(9));
+        for part in parts {
+            subjects.push(part.iter().map(|number| tag(*number)).collect()).unwrap();
+        }
+        subjects.finish().unwrap().digest()
+    };
+    assert_eq!(digest(&[&[1, 2, 3]]), digest(&[&[3, 1], &[2, 3]]), "rows are one run");
+    assert_ne!(digest(&[&[1, 2]]), digest(&[&[1, 3]]));
+    let mut tags = [tag(1), tag(2)];
+    tags.sort_unstable();
+    let text = [
+        b"shuguan.index.v1\n".as_slice(),
+        &2_u32.to_le_bytes(),
+        tags.as_flattened(),
+    ]
+    .concat();
+    assert_eq!(
+        digest(&[&[2, 1]]).as_slice(),
+        ring::digest::digest(&ring::digest::SHA256, &text).as_ref()
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,218 @@
+//! `shuguan audit person`: who sent or received what about one person or unit.
+//!
+//! Takes the number at a prompt or on stdin, never as an argument: arguments stand in process lists and histories. Gives a table, JSON, or with `--report` the
+//! report that a citizen may ask for (个人信息保护法 44, 45, 50): Chinese, without the number. Never a value: the gateway has none to give.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::{Ground, cell, sealed};
+use crate::command::exit::{Exit, Failure};
+use crate::command::output::Output;
+
+/// Longest number that is read, bytes.
+const NUMBER_BYTES_MAX: usize = 256;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct PersonArgs {
+    #[command(flatten)]
+    ground: Ground,
+    /// Write the report for the person concerned to this file, `-` for stdout.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+/// Laws by the prefix of an article's id; an unknown id is printed as it is.
+const LAWS: [(&str, &str); 9] = [
+    ("si", "社会保险法"),
+    ("op", "社会保险经办条例"),
+    ("hk", "户口登记条例"),
+    ("id", "居民身份证法"),
+    ("rp", "居住证暂行条例"),
+    ("as", "社会救助暂行办法"),
+    ("mr", "市场主体登记管理条例"),
+    ("tx", "税收征收管理法"),
+    ("lv", "社会保险费征缴暂行条例"),
+];
+
+/// Runs the command.
+pub(super) fn run(args: &PersonArgs, output: &Output) -> Result<Exit, Failure> {
+    let number = typed()?;
+    let question = json!({ "case": args.ground.case, "why": args.ground.why, "person": number });
+    let document = args.ground.ask("/console/api/person", &question)?;
+    if let Some(file) = &args.report {
+        write(file, &report(&document, &args.ground.case), output)?;
+        sealed(&document, output);
+        return Ok(Exit::Done);
+    }
+    if output.is_json() {
+        output.json("shuguan.audit.person.v1", &document);
+        return Ok(Exit::Done);
+    }
+    let header = [
+        "INDEX",
+        "TIME",
+        "KIND",
+        "PARTNER",
+        "DATA",
+        "PURPOSE",
+        "AGREEMENT",
+        "FIELDS",
+        "EXCHANGE",
+    ];
+    output.rows(&header, &items(&document).map(row).collect::<Vec<_>>());
+    sealed(&document, output);
+    Ok(Exit::Done)
+}
+
+/// One line of stdin.
+fn typed() -> Result<String, Failure> {
+    if std::io::stdin().is_terminal() {
+        // Without a terminal to write to, the number can be typed all the same.
+        let _ = write!(std::io::stderr(), "公民身份号码或统一社会信用代码: ");
+        let _ = std::io::stderr().flush();
+    }
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line);
+    read.map_err(|error| Failure::local("no number could be read from stdin").because(error))?;
+    let number = line.trim();
+    if number.is_empty() || number.len() > NUMBER_BYTES_MAX {
+        return Err(Failure::new(Exit::Usage, "the number is read from stdin, one line")
+            .then("shuguan audit person --case NO --why CODE -c OFFICER.toml < FILE"));
+    }
+    Ok(number.to_owned())
+}
+
+fn items(document: &Value) -> impl Iterator<Item = &Value> {
+    document.get("items").and_then(Value::as_array).into_iter().flatten()
+}
+
+fn fields<'d>(item: &'d Value, member: &'static str) -> impl Iterator<Item = &'d str> {
+    let fields = item.get("fields").and_then(Value::as_array).into_iter().flatten();
+    fields.filter_map(move |field| field.get(member).and_then(Value::as_str))
+}
+
+fn row(item: &Value) -> Vec<String> {
+    let mut cells: Vec<String> = ["index", "t", "kind"].map(|member| cell(item.get(member))).to_vec();
+    cells.extend(["partner", "data", "purpose"].map(|member| cell(item.get(member).and_then(|of| of.get("id")))));
+    cells.push(cell(item.get("agreement")));
+    cells.push(fields(item, "name").collect::<Vec<_>>().join(" "));
+    cells.push(cell(item.get("exchange")));
+    cells
+}
+
+/// The report: one paragraph an exchange.
+fn report(document: &Value, case: &str) -> String {
+    let mut text = format!(
+        "个人信息共享情况报告\n\n案件编号：{case}\n查询对象：由申请人提供，本报告不重复其号码\n涉及的交换：{} 次\n",
+        items(document).count()
+    );
+    for (number, item) in (1..).zip(items(document)) {
+        text.push_str(&paragraph(number, item));
+    }
+    let indices = ["query_index", "result_index"].map(|member| cell(document.get(member)));
+    let [query, result] = indices;
+    let last = format!(
+        "\n本次查询及其结果已写入存证日志，为第 {query}、{result} 条。本报告只说明谁在何时为何用途提供或取得了哪些字段，不含字段内容。\n"
+    );
+    text + &last
+}
+
+fn paragraph(number: u32, item: &Value) -> String {
+    let zh = |member: &str| cell(item.get(member).and_then(|of| of.get("zh")));
+    let at = item.get("t").and_then(Value::as_str).unwrap_or("-");
+    let act = if item.get("kind").and_then(Value::as_str) == Some("pull") {
+        format!("{} 从登记库取得", zh("partner"))
+    } else {
+        format!("{} 向 {} 报送", zh("partner"), zh("consumer"))
+    };
+    let names = fields(item, "zh").collect::<Vec<_>>().join("、");
+    let names = if names.is_empty() {
+        "当时的授权已不在现行策略中，可凭存证记录查明".to_owned()
+    } else {
+        names
+    };
+    let articles = item
+        .pointer("/basis/articles")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let laws: Vec<String> = articles.filter_map(Value::as_str).map(law).collect();
+    let paper = item.pointer("/basis/document").and_then(Value::as_str).unwrap_or("-");
+    format!(
+        "\n{number}. {} {act}\n   数据：{}\n   用途：{}\n   字段：{names}\n   法律依据：{}\n   协议：{}（{paper}）\n   存证：第 {} 条，交换 {}\n",
+        shanghai(at),
+        zh("data"),
+        zh("purpose"),
+        if laws.is_empty() {
+            "-".to_owned()
+        } else {
+            laws.join("、")
+        },
+        cell(item.get("agreement")),
+        cell(item.get("index")),
+        cell(item.get("exchange")),
+    )
+}
+
+/// `si-57.3` → 社会保险法第57条第3款.
+fn law(id: &str) -> String {
+    let named = id.split_once('-').and_then(|(law, article)| {
+        let name = LAWS.iter().find(|(prefix, _)| *prefix == law)?.1;
+        Some(match article.split_once('.') {
+            Some((article, clause)) => format!("{name}第{article}条第{clause}款"),
+            None => format!("{name}第{article}条"),
+        })
+    });
+    named.unwrap_or_else(|| id.to_owned())
+}
+
+/// A moment of a leaf in Asia/Shanghai, to the second.
+fn shanghai(utc: &str) -> String {
+    let local = shuguan_ledger::time::parse(utc).map(|us| shuguan_ledger::time::format(us + 8 * 3_600_000_000));
+    let text = local.as_deref().and_then(|text| text.get(..19));
+    text.map_or_else(|| utc.to_owned(), |text| text.replace('T', " "))
+}
+
+fn write(file: &std::path::Path, text: &str, output: &Output) -> Result<(), Failure> {
+    if file == std::path::Path::new("-") {
+        output.line(text.trim_end());
+        return Ok(());
+    }
+    std::fs::write(file, text)
+        .map_err(|error| Failure::local(format!("cannot write `{}`", file.display())).because(error))?;
+    output.note(format!("`{}` written", file.display()));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{law, report};
+
+    #[test]
+    fn a_report_says_who_when_why_and_under_which_law() {
+        let document = json!({ "query_index": 40, "result_index": 41, "items": [{
+            "index": 12, "t": "2026-11-23T09:42:53.000053Z", "kind": "push", "exchange": "0193",
+            "partner": { "id": "health-city", "zh": "市卫生健康委员会" }, "consumer": { "id": "c", "zh": "人社信息中心" },
+            "data": { "id": "x", "zh": "出生医学证明" }, "purpose": { "id": "y", "zh": "参保登记" }, "agreement": "XY-2026-03",
+            "basis": { "articles": ["op-8", "xx-1"], "document": "3号" }, "fields": [{ "name": "child_name", "zh": "新生儿姓名" }],
+        }]});
+        let text = report(&document, "T-1");
+        for part in [
+            "涉及的交换：1 次",
+            "1. 2026-11-23 17:42:53 市卫生健康委员会 向 人社信息中心 报送",
+            "用途：参保登记",
+            "字段：新生儿姓名",
+            "法律依据：社会保险经办条例第8条、xx-1",
+            "协议：XY-2026-03（3号）",
+            "第 40、41 条",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        assert_eq!(law("si-57.3"), "社会保险法第57条第3款");
+    }
+}

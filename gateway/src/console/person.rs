@@ -1,0 +1,323 @@
+//! Who sent or received what about one person or unit: found by keyed tags, never by reading a person.
+//!
+//! Takes a number in the body of a `POST`, case and reason; gives exchanges: who, when, for which purpose, under which agreement, which fields; never
+//! a value. The question is a leaf before the index is read, the count a leaf before the result is shown; neither holds the number, nor does the
+//! evidence record, which keeps its keyed tags. Refuses what is no number, and more than 10 searches a minute or 100 a day by one officer.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::extract::rejection::{FormRejection, JsonRejection};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Form, Json};
+use http::{HeaderMap, Uri};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use shuguan_ledger::leaf::{Digest, Event, Leaf, OfficerResultEvent, Reference};
+use shuguan_ledger::time;
+use shuguan_policies::{Plan, PolicySet};
+
+use super::exchanges::{Choice, Line, answer, partner, purpose, reasons, record};
+use super::question::{self, Ground};
+use super::{Desk, Frame, guard, shell};
+use crate::api::gate::{About, Context};
+use crate::clock;
+use crate::edge::Peer;
+use crate::exchange::seal::unavailable;
+use crate::exchange::subjects::Number;
+use crate::exchange::{Fault, Refused, Stations, Stop};
+use crate::journal::{Entry, LeafRow, Outcome, Query, ROWS_MAX, Sealed};
+use crate::refusal::Refusal;
+
+/// Where the form is.
+pub(super) const ROUTE: &str = "/console/person";
+/// Kind of the question, in its leaf.
+const KIND: &str = "by-person";
+const A_MINUTE_US: i64 = 60_000_000;
+const A_DAY_US: i64 = 86_400_000_000;
+/// Searches of one officer in a minute and in a day: a case asks about a few people, a person's file is nobody's daily reading.
+const LIMITS: [(i64, usize); 2] = [(A_MINUTE_US, 10), (A_DAY_US, 100)];
+
+/// What an officer sends. The number shows itself nowhere.
+#[derive(Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Request {
+    person: String,
+    case: String,
+    why: String,
+    token: String,
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Request")
+    }
+}
+
+/// One exchange that holds the subject.
+struct Held {
+    row: LeafRow,
+    leaf: Leaf,
+}
+
+/// What was found, and the leaves that say that it was asked and found.
+struct Found {
+    query: u64,
+    result: u64,
+    held: Vec<Held>,
+}
+
+/// `POST /console/api/person`.
+pub(super) async fn search(
+    State(desk): State<Arc<Desk>>,
+    Extension(context): Extension<Context>,
+    Extension(peer): Extension<Arc<Peer>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Json<Request>, JsonRejection>,
+) -> Response {
+    let found = async {
+        guard::from_no_other_site(&headers, &uri)?;
+        // serde's message would repeat what was sent.
+        let Json(request) = body.map_err(|_| bad("members are person, case, why"))?;
+        let found = find(&desk, &peer, &request).await?;
+        let policies = desk.console.api.stations.policies.load();
+        Ok(json!({
+            "schema": "shuguan.audit.person.v1",
+            "query_index": found.query,
+            "result_index": found.result,
+            "items": found.held.iter().map(|held| item(held, &policies)).collect::<Vec<_>>(),
+        }))
+    };
+    match found.await {
+        Ok(document) => Json(document).into_response(),
+        Err(stop) => context.stop(Some(&peer), "console", About::default(), stop).await,
+    }
+}
+
+#[derive(Template)]
+#[template(path = "person.html")]
+struct Page {
+    frame: Frame,
+    case: String,
+    why: String,
+    reasons: Vec<Choice>,
+    token: String,
+    found: Option<Shown>,
+}
+
+struct Shown {
+    query: u64,
+    result: u64,
+    lines: Vec<Row>,
+}
+
+struct Row {
+    line: Line,
+    fields: String,
+}
+
+/// The empty form.
+pub(super) async fn ask(
+    State(desk): State<Arc<Desk>>,
+    Extension(context): Extension<Context>,
+    Extension(peer): Extension<Arc<Peer>>,
+) -> Response {
+    let page = if question::sees_exchanges(peer.partner().role) {
+        page(&desk, &peer, &Request::default(), None)
+    } else {
+        Err(Refusal::WrongRole.into())
+    };
+    answer(&context, &peer, page).await
+}
+
+/// The form, sent.
+pub(super) async fn show(
+    State(desk): State<Arc<Desk>>,
+    Extension(context): Extension<Context>,
+    Extension(peer): Extension<Arc<Peer>>,
+    uri: Uri,
+    headers: HeaderMap,
+    form: Result<Form<Request>, FormRejection>,
+) -> Response {
+    let page = async {
+        guard::from_our_page(&headers, &uri)?;
+        let Form(request) = form.map_err(|_| bad("the form cannot be read"))?;
+        let now_us = desk.console.api.stations.clock.now_us();
+        desk.forms.check(&peer, ROUTE, now_us, &request.token)?;
+        let found = find(&desk, &peer, &request).await?;
+        let policies = desk.console.api.stations.policies.load();
+        let row = |held: &Held| Row {
+            line: Line::of(&held.row, &policies),
+            fields: fields(&held.leaf.event, &policies)
+                .iter()
+                .map(|field| field.zh)
+                .collect::<Vec<_>>()
+                .join("、"),
+        };
+        let shown = Shown {
+            query: found.query,
+            result: found.result,
+            lines: found.held.iter().map(row).collect(),
+        };
+        page(&desk, &peer, &request, Some(shown))
+    };
+    answer(&context, &peer, page.await).await
+}
+
+/// The page never repeats the number.
+fn page(desk: &Desk, peer: &Peer, request: &Request, found: Option<Shown>) -> Result<Response, Stop> {
+    let now_us = desk.console.api.stations.clock.now_us();
+    shell::page(&Page {
+        frame: Frame::of(peer, "person"),
+        case: request.case.clone(),
+        why: request.why.clone(),
+        reasons: reasons(),
+        token: desk.forms.token(peer, ROUTE, now_us),
+        found,
+    })
+}
+
+fn bad(detail: &str) -> Stop {
+    Refused::new(Refusal::BadRequest).detail(detail).into()
+}
+
+/// Asks, finds, and says how much was found: leaf, index, leaf. A crash between them leaves a question without a result.
+async fn find(desk: &Desk, peer: &Peer, request: &Request) -> Result<Found, Stop> {
+    let stations = &desk.console.api.stations;
+    if !question::sees_exchanges(peer.partner().role) {
+        return Err(Refusal::WrongRole.into());
+    }
+    let ground = Ground::of(&request.case, &request.why)?;
+    let number = Number::read(&request.person)
+        .ok_or_else(|| bad("`person` is not the number of a person or a unit, or its check character is wrong"))?;
+    let query = {
+        // One at a time, so that nobody passes the limit between counting and sealing.
+        let _turn = desk.searches.lock().await;
+        within_limits(stations, &peer.partner().id).await?;
+        let tags = stations.index.tags_of(&number);
+        let tags = tags.map_err(Fault::from_error("read the index keys"))?;
+        let shown: Vec<String> = tags.iter().map(|tag| super::proof::hex(tag)).collect();
+        let arguments = json!({ "q": KIND, "tags": shown }).to_string();
+        (question::seal(stations, peer, &ground, KIND, arguments).await?, tags)
+    };
+    let (query, tags) = query;
+    let leaves = stations.journal.by_subject(tags, ROWS_MAX).await;
+    let mut held = Vec::new();
+    for index in leaves.map_err(Fault::from_error("search the index"))? {
+        let row = stations.journal.leaf(index).await;
+        if let Some(row) = row.map_err(Fault::from_error("read a leaf"))? {
+            let leaf = Leaf::decode(&row.bytes).map_err(Fault::from_error("read a leaf"))?;
+            held.push(Held { row, leaf });
+        }
+    }
+    let result = seal_result(stations, peer, &query, held.len()).await?;
+    Ok(Found {
+        query: query.index,
+        result,
+        held,
+    })
+}
+
+/// Counted from the log, so that a restart forgives nothing.
+async fn within_limits(stations: &Stations, officer: &str) -> Result<(), Stop> {
+    let now_us = stations.clock.now_us();
+    let query = Query {
+        partner: Some(officer.to_owned()),
+        kind: Some("officer-query".into()),
+        from_us: Some(now_us - A_DAY_US),
+        ..Query::default()
+    };
+    let asked = stations.journal.search(query).await;
+    let asked = asked.map_err(Fault::from_error("count searches"))?;
+    let searches = asked.iter().filter(|row| by_person(row));
+    let moments: Vec<i64> = searches.map(|row| row.t_us).collect();
+    for (span_us, most) in LIMITS {
+        let within = moments.iter().filter(|moment| **moment > now_us - span_us);
+        if within.count() >= most {
+            // Newest first: when the one that is `most` back is old enough, the next may come.
+            let oldest = moments.get(most - 1).copied().unwrap_or(now_us);
+            let wait_us = (oldest + span_us - now_us).max(0);
+            let wait_s = u64::try_from(wait_us / 1_000_000).unwrap_or(0) + 1;
+            return Err(Refused::new(Refusal::RateLimited).retry_after(wait_s).into());
+        }
+    }
+    Ok(())
+}
+
+fn by_person(row: &LeafRow) -> bool {
+    Leaf::decode(&row.bytes).is_ok_and(|leaf| matches!(leaf.event, Event::OfficerQuery(query) if query.q == KIND))
+}
+
+async fn seal_result(stations: &Stations, peer: &Peer, query: &Sealed, found: usize) -> Result<u64, Stop> {
+    let event = OfficerResultEvent {
+        who: peer.partner().id.clone(),
+        of: Reference {
+            i: query.index,
+            h: Digest(query.leaf_hash),
+        },
+        cnt: u64::try_from(found).unwrap_or(u64::MAX),
+    };
+    let id = clock::exchange_id(&stations.clock).map_err(|_| Fault::new("make an id"))?;
+    let entry = Entry::new(id, Event::OfficerResult(event));
+    match stations.journal.seal(entry).await.map_err(unavailable)? {
+        Outcome::Sealed(sealed) | Outcome::Repeated(sealed) => Ok(sealed.index),
+        Outcome::KeyReused => Err(Fault::new("a result has no idempotency key").into()),
+    }
+}
+
+/// A field as it was released.
+#[derive(Serialize)]
+struct Released {
+    name: &'static str,
+    zh: &'static str,
+    operator: String,
+}
+
+fn plan_of<'p>(event: &Event, policies: &'p PolicySet) -> Option<&'p Plan> {
+    let hash = match event {
+        Event::Push(push) => push.plan.0,
+        Event::Pull(pull) => pull.plan.0,
+        _ => return None,
+    };
+    policies.plans().find(|plan| plan.hash() == hash).map(|plan| &**plan)
+}
+
+/// Empty: the plan is no longer in force, so that only the evidence record knows.
+fn fields(event: &Event, policies: &PolicySet) -> Vec<Released> {
+    let columns = plan_of(event, policies).into_iter().flat_map(Plan::output);
+    let released = columns.map(|column| Released {
+        name: column.name,
+        zh: column.zh,
+        operator: column.kind.operator.describe(),
+    });
+    released.collect()
+}
+
+fn item(held: &Held, policies: &PolicySet) -> Value {
+    let (row, event) = (&held.row, &held.leaf.event);
+    let named = |choice: Choice| json!({ "id": choice.code, "zh": choice.zh });
+    let agreement = match event {
+        Event::Push(push) => Some(&push.agr),
+        Event::Pull(pull) => Some(&pull.agr),
+        _ => None,
+    };
+    let plan = plan_of(event, policies);
+    json!({
+        "index": row.index,
+        "t": time::format(row.t_us),
+        "kind": row.kind,
+        "exchange": row.exchange,
+        "partner": row.partner.as_deref().map(|id| named(partner(policies, id))),
+        "consumer": plan.map(|plan| named(partner(policies, plan.consumer()))),
+        "data": row.record.as_deref().map(|name| named(record(policies, name))),
+        "purpose": row.purpose.as_deref().map(|code| named(purpose(policies, code))),
+        "agreement": agreement,
+        "basis": plan.map(|plan| json!({
+            "kind": plan.basis().kind, "articles": plan.articles(), "document": plan.basis().document,
+        })),
+        "in_force": plan.is_some(),
+        "fields": fields(event, policies),
+    })
+}

@@ -1,0 +1,190 @@
+//! Finding by person: the number is nowhere, both leaves are there, and who may ask, how often, and for what.
+
+use serde_json::{Value, json};
+use shuguan_tests::{Call, Deployment, Running, eventually, leaves, registry_count, run};
+
+use crate::feeds::{NDJSON, POLICE, RESIDENT, nobody, resident};
+
+const AUDITOR: &str = "auditor-zhao";
+
+fn person(gateway: &Deployment, officer: &str, number: &str, more: &[&str]) -> (i32, Value, String) {
+    let settings = format!("officers/{officer}.toml");
+    let ground = [
+        "audit",
+        "person",
+        "--case",
+        "T-2026-31",
+        "--why",
+        "complaint",
+        "-c",
+        &settings,
+    ];
+    let (code, out, error) = gateway.shuguan_reading(&[&ground[..], more].concat(), &format!("{number}\n"));
+    (code, serde_json::from_str(&out).unwrap_or(Value::String(out)), error)
+}
+
+fn found(gateway: &Deployment, number: &str) -> Vec<Value> {
+    let (code, document, error) = person(gateway, AUDITOR, number, &["--json"]);
+    assert_eq!(code, 0, "{error}");
+    document["items"].as_array().unwrap().clone()
+}
+
+async fn push(running: &Running<'_>, gateway: &Deployment, people: std::ops::Range<u32>) -> String {
+    let feed: Vec<u8> = people.flat_map(|n| resident(&nobody(n), "某某")).collect();
+    let answer = running
+        .call(Call::push(RESIDENT, NDJSON, feed), &gateway.partner(POLICE))
+        .await
+        .unwrap();
+    assert_eq!(answer.status, 202, "{:?}", answer.body);
+    answer.json()["exchange"].as_str().unwrap().to_owned()
+}
+
+/// The leaves of that kind.
+fn of_kind(gateway: &Deployment, kind: &str) -> Vec<Value> {
+    leaves(&gateway.journal())
+        .into_iter()
+        .filter(|leaf| leaf["k"] == kind)
+        .collect()
+}
+
+#[test]
+fn an_officer_learns_who_sent_and_who_received_a_person_and_the_number_is_nowhere() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let one = push(&running, &gateway, 1..2).await;
+        let many = push(&running, &gateway, 0..400).await;
+        eventually("they are in the registry", 20, || {
+            registry_count(&gateway.registry(), "person") == 400
+        });
+        let pull = [
+            "pull",
+            "population",
+            "--purpose",
+            "enrolment.registration",
+            "--case",
+            "D-1",
+            "-o",
+            "out.ndjson",
+        ];
+        let (code, _, error) =
+            gateway.shuguan(&[&pull[..], &["-c", "partners/information-centre/client.toml"]].concat());
+        assert_eq!(code, 0, "{error}");
+
+        let items = found(&gateway, &nobody(1));
+        let kinds: Vec<_> = items.iter().map(|item| item["kind"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["pull", "push", "push"], "newest first");
+        assert_eq!(
+            (&items[1]["exchange"], &items[2]["exchange"]),
+            (&json!(many), &json!(one))
+        );
+        assert_eq!(items[0]["partner"]["id"], "information-centre");
+        assert_eq!(items[2]["data"]["id"], RESIDENT);
+        let fields = items[2]["fields"].as_array().unwrap();
+        assert!(
+            fields
+                .iter()
+                .any(|field| field["name"] == "citizen_id" && field["operator"] == "keep")
+        );
+        assert_eq!(found(&gateway, &nobody(399)).len(), 2);
+        assert_eq!(found(&gateway, &nobody(400)).len(), 0);
+
+        // The report is for the person, and does not repeat the number.
+        let (code, report, error) = person(&gateway, AUDITOR, &nobody(1), &["--report", "-"]);
+        assert_eq!(code, 0, "{error}");
+        let report = report.as_str().unwrap();
+        assert!(
+            report.contains("涉及的交换：3 次") && report.contains("社会保险法第57条第3款"),
+            "{report}"
+        );
+        assert!(!report.contains(&nobody(1)));
+
+        let (queries, results) = (of_kind(&gateway, "officer-query"), of_kind(&gateway, "officer-result"));
+        assert_eq!((queries.len(), results.len()), (4, 4));
+        let counts: Vec<_> = results.iter().map(|leaf| leaf["cnt"].as_u64().unwrap()).collect();
+        assert_eq!(counts, [3, 2, 0, 3]);
+        assert!(
+            queries
+                .iter()
+                .all(|leaf| leaf["q"] == "by-person" && leaf["who"] == AUDITOR)
+        );
+        assert!(
+            of_kind(&gateway, "push")
+                .iter()
+                .all(|leaf| leaf["ix"].as_str().unwrap().starts_with("c:"))
+        );
+        assert_eq!(running.stop(), Some(0));
+        gateway.verified_log();
+        for text in [gateway.log(), format!("{:?}", leaves(&gateway.journal()))] {
+            assert!(!text.contains(&nobody(1)) && !text.contains("T-2026-31"));
+        }
+    });
+}
+
+#[test]
+fn who_may_not_ask_or_asks_without_ground_is_refused_and_not_told() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        push(&running, &gateway, 1..2).await;
+        for officer in ["policy-sun", "operator-li"] {
+            let (code, out, error) = person(&gateway, officer, &nobody(1), &["--json"]);
+            assert_eq!((code, out), (3, json!("")), "{error}");
+            assert!(error.contains("SG1107"), "{error}");
+        }
+        for number in ["张三", "1234", "32070618010102000?", "无"] {
+            let (code, _, error) = person(&gateway, AUDITOR, number, &[]);
+            assert_eq!(code, 3, "{number}: {error}");
+            assert!(error.contains("SG2101") && !error.contains(number), "{error}");
+        }
+        let question = |body: Value| {
+            let call = Call::new(http::Method::POST, "/console/api/person");
+            call.header("content-type", "application/json").body(body.to_string())
+        };
+        for (body, code) in [
+            (json!({ "person": nobody(1), "why": "complaint" }), "SG8101"),
+            (json!({ "person": nobody(1), "case": "1", "why": "curious" }), "SG8101"),
+            (
+                json!({ "person": nobody(1), "case": "1", "why": "court", "partner": "x" }),
+                "SG2101",
+            ),
+        ] {
+            let answer = running
+                .console(question(body), &gateway.officer(AUDITOR))
+                .await
+                .unwrap();
+            assert_eq!(answer.json()["code"], code);
+            assert!(!String::from_utf8_lossy(&answer.body).contains(&nobody(1)));
+        }
+        assert_eq!(of_kind(&gateway, "officer-query").len(), 0);
+        assert_eq!(of_kind(&gateway, "officer-result").len(), 0);
+    });
+}
+
+#[test]
+fn the_eleventh_search_within_a_minute_waits_also_after_a_restart() {
+    run(async {
+        let gateway = Deployment::new();
+        let mut running = gateway.serve();
+        for n in 0..10 {
+            if n == 5 {
+                assert_eq!(running.stop(), Some(0));
+                running = gateway.serve();
+            }
+            assert_eq!(found(&gateway, &nobody(n)).len(), 0);
+        }
+        let (code, _, error) = person(&gateway, AUDITOR, &nobody(11), &[]);
+        assert_eq!(code, 7, "{error}");
+        assert_eq!(of_kind(&gateway, "officer-query").len(), 10);
+        let refusals = of_kind(&gateway, "refusal");
+        assert!(
+            refusals
+                .iter()
+                .any(|leaf| leaf["code"] == "rate-limited" && leaf["p"] == AUDITOR)
+        );
+        // Another officer is not held up.
+        let (code, _, error) = person(&gateway, "security-qian", &nobody(11), &["--json"]);
+        assert_eq!(code, 0, "{error}");
+        drop(running);
+    });
+}
