@@ -253,6 +253,7 @@ fn push(exchange: Uuid, sent: &Sent, rows: u64) -> Event {
         cnt: snapshot.then_some(rows),
         lay: None,
         qua: None,
+        ix: None,
     })
 }
 

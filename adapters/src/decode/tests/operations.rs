@@ -166,7 +166,7 @@ fn a_delta_of_which_no_row_says_it_is_refused_and_an_upsert_does_not_read_it() {
 fn a_delete_needs_a_whole_key_and_nothing_else() {
     let text = format!(
         "op,gmsfhm,xm,性别,ssxq\nD,{ANNA},123,9,何处\nD,,王甲,2,320706\nD,{}1,,,\nD,{BORIS},王乙,1,320707\nI,{BORIS},,1,\n",
-        &ANNA[..17]
+        ANNA.get(..17).unwrap()
     );
     let told = told(&CSV, delta(), &text);
     assert_eq!(
