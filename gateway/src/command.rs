@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod exit;
 pub mod explain;
 pub mod init;
+pub mod log;
 pub mod output;
 pub mod policy;
 pub mod pull;
@@ -77,6 +78,7 @@ enum Command {
     Rejects(query::RejectsArgs),
     Receipt(query::ReceiptArgs),
     Catalog(query::CatalogArgs),
+    Log(log::LogArgs),
     Verify(verify::VerifyArgs),
     Audit(audit::AuditArgs),
     Policy(policy::PolicyArgs),
@@ -117,6 +119,7 @@ fn run(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Rejects(args) => query::rejects(args, output),
         Command::Receipt(args) => query::receipt(args, output),
         Command::Catalog(args) => query::catalog(args, output),
+        Command::Log(args) => log::run(args, output),
         Command::Verify(args) => verify::run(args, output),
         Command::Audit(args) => audit::run(args, output),
         Command::Policy(args) => policy::run(args, output),

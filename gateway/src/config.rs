@@ -101,6 +101,8 @@ pub struct JournalSection {
     pub database: PathBuf,
     /// Folder of large payloads.
     pub payloads: PathBuf,
+    /// The newest signed checkpoint, against an older journal that is put back; beside the database unless it is named.
+    pub head: PathBuf,
     /// The inbox takes no more than this; above it pushes are answered 503.
     pub inbox_bytes_max: NonZeroU64,
     /// How long a payload is held after relay, so that a restored registry can be fed again.
@@ -387,6 +389,7 @@ impl<'s> Sections<'_, 's> {
         let mut table = self.open("journal")?;
         let database = self.path(&mut table, "database");
         let payloads = self.path(&mut table, "payloads");
+        let head: Option<PathBuf> = table.optional(self.document, "head");
         let document = &mut *self.document;
         let inbox_bytes_max = table.or(document, "inbox_bytes_max", nonzero_u64(8 << 30));
         let payload_hold_hours = table.or(document, "payload_hold_hours", 72);
@@ -400,9 +403,12 @@ impl<'s> Sections<'_, 's> {
             );
         }
         table.finish(document);
+        let database = database?;
+        let head = head.map_or_else(|| database.with_extension("head"), |head| self.folder.join(head));
         Some(JournalSection {
-            database: database?,
+            database,
             payloads: payloads?,
+            head,
             inbox_bytes_max,
             payload_hold_hours,
             rejects_keep_days,

@@ -61,6 +61,8 @@ refusals! {
     Overloaded "SG2117" "overloaded" "网关繁忙" "the gateway has as much work as it may take" "repeat after the time in `Retry-After`";
     UnacceptableForm "SG2118" "not-acceptable" "无法提供所需格式" "this form of answer is not offered" "see the table of calls in README.md";
     BadManner "SG2119" "bad-manner" "交换方式、范围与条数不一致" "`Exchange-Mode`, `Exchange-Scope` and `Exchange-Count` do not fit together" "a snapshot has a scope and a count, nothing else has a scope: see the table of headers in README.md";
+    BadLogPath "SG2131" "bad-log-path" "台账路径格式错误" "the path is not that of a tile, an entry bundle or an entry" "paths are those of C2SP tlog-tiles: `/log/tile/0/x001/234`, `/log/tile/entries/000.p/17`, `/log/entries/17`";
+    NotInLog "SG2132" "not-in-log" "台账尚无此内容" "the log is not long enough to have this" "read `/log/checkpoint` first and ask for what its size calls for";
     UnknownLayout "SG2120" "unknown-layout" "没有该名称的版式" "no layout of this name is set up for this partner and record type" "see `layouts` in `shuguan catalog`, or ask the operator to add it to shuguan.toml";
 
     UnsupportedType "SG3101" "unsupported-type" "不支持的文件格式" "this `Content-Type` or charset is not taken" "send `text/csv` or `application/x-ndjson`, `charset=utf-8` or `charset=gb18030`";

@@ -13,7 +13,7 @@ const ED25519_TYPE: u8 = 0x01;
 /// Most signature lines that a note may carry.
 const LINES_MAX: usize = 64;
 /// Longest note, bytes.
-const NOTE_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const NOTE_BYTES_MAX: usize = 64 * 1024;
 
 /// Why a note or key was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

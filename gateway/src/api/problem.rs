@@ -24,6 +24,7 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::BadManner
         | Refusal::UnknownLayout
         | Refusal::BadSelection
+        | Refusal::BadLogPath
         | Refusal::CaseRequired
         | Refusal::ReasonRequired => StatusCode::BAD_REQUEST,
         Refusal::NoCertificate
@@ -44,7 +45,9 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::FieldNotGranted
         | Refusal::GrantRevoked
         | Refusal::CrossSite => StatusCode::FORBIDDEN,
-        Refusal::NotFound | Refusal::UnknownRecordType | Refusal::UnknownDataset => StatusCode::NOT_FOUND,
+        Refusal::NotFound | Refusal::NotInLog | Refusal::UnknownRecordType | Refusal::UnknownDataset => {
+            StatusCode::NOT_FOUND
+        }
         Refusal::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Refusal::UnacceptableForm => StatusCode::NOT_ACCEPTABLE,
         Refusal::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,

@@ -1,12 +1,13 @@
 //! `shuguan verify receipt | log`: proofs checked offline, with public keys alone.
 //!
-//! Takes a receipt, or a journal, and a trust file; says 有效 or 无效 first and then, in one sentence, what is proved or what is not. Uses no
+//! Takes a receipt, a journal or an exported log, and a trust file; says 有效 or 无效 first and then, in one sentence, what is proved or what is not. Uses no
 //! network, no clock, no key that signs. What does not verify ends with code 6 and names the first leaf that is not proven.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use shuguan_ledger::audit::LogReport;
+use shuguan_ledger::exported::CHECKPOINT;
 use shuguan_ledger::leaf::Event;
 use shuguan_ledger::receipt::{Proven, Receipt};
 use shuguan_ledger::time;
@@ -16,8 +17,11 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::client::deliver::load_trust;
 
+mod folder;
 mod journal;
+pub(in crate::command) mod journal_file;
 
+use folder::FolderFault;
 use journal::Expected;
 pub use journal::{ReadLog, read_log};
 
@@ -46,11 +50,12 @@ EXIT CODES
         #[arg(long)]
         trust: PathBuf,
     },
-    /// A whole log: every leaf, their order, every signed root over them, and what the journal stores beside them.
+    /// A whole log: every leaf, their order, every signed root over them, and what the journal stores beside them; or every file of an exported log.
     ///
     /// Leaves cut off the end together with their checkpoints leave no trace in the journal itself: give receipts that are newer.
     #[command(after_help = "EXAMPLES
   shuguan verify log demo/journal/journal.db --trust demo/trust/trust.txt
+  shuguan verify log exported-log --trust demo/trust/trust.txt
   shuguan verify log copy.db --trust trust.txt --receipt feed.csv.0199a3c4-….tlog-proof
 
 The journal is opened read-only; the gateway may go on running.
@@ -58,7 +63,7 @@ The journal is opened read-only; the gateway may go on running.
 EXIT CODES
   0 有效, proven · 1 a file cannot be read · 6 无效, not proven: the first leaf concerned is named")]
     Log {
-        /// The journal's SQLite file, or a copy of it with its -wal file.
+        /// The journal's SQLite file, a copy of it with its -wal file, or a folder that `shuguan log export` wrote.
         journal: PathBuf,
         /// Trust file with the log's public key.
         #[arg(long)]
@@ -161,12 +166,17 @@ fn show_receipt(proven: &Proven, output: &Output) {
     );
 }
 
-/// The verdict that something is not proven.
+/// The verdict that something is not so.
 fn not_proven(output: &Output, why: &str, index: Option<u64>) -> Exit {
+    verdict(output, "disproven", why, index)
+}
+
+/// A verdict other than `proven`: `disproven`, `incomplete`.
+fn verdict(output: &Output, verdict: &str, why: &str, index: Option<u64>) -> Exit {
     if output.is_json() {
         output.json(
             "shuguan.verdict.v1",
-            &json!({ "verdict": "disproven", "why": why, "index": index }),
+            &json!({ "verdict": verdict, "why": why, "index": index }),
         );
         return Exit::NotProven;
     }
@@ -179,12 +189,15 @@ fn not_proven(output: &Output, why: &str, index: Option<u64>) -> Exit {
 
 fn log(journal: &Path, trust: &Trust, receipts: &[PathBuf], output: &Output) -> Result<Exit, Failure> {
     let place = || format!("cannot read `{}`", journal.display());
+    if journal.is_dir() {
+        return exported(journal, trust, receipts, output);
+    }
     if !journal.is_file() {
         return Err(Failure::local(place()).because("there is no such file"));
     }
     match journal::compare_log(journal, trust, &expected(receipts, trust)?, output) {
         Ok(report) => {
-            show_log(&report, receipts.len(), output);
+            show_log(&report, receipts.len(), None, output);
             Ok(Exit::Done)
         }
         Err(ReadLog::Fault(fault)) => Ok(not_proven(output, &chain(&fault), Some(fault.index()))),
@@ -194,6 +207,30 @@ fn log(journal: &Path, trust: &Trust, receipts: &[PathBuf], output: &Output) -> 
         Err(ReadLog::Disturbed) => Err(Failure::local(place())
             .because("another program opened it meanwhile")
             .then("run the command again")),
+    }
+}
+
+fn exported(folder: &Path, trust: &Trust, receipts: &[PathBuf], output: &Output) -> Result<Exit, Failure> {
+    match folder::read(folder, trust, &expected(receipts, trust)?, output) {
+        Ok(report) => {
+            show_log(
+                &report.log,
+                receipts.len(),
+                Some((report.tiles, report.bundles)),
+                output,
+            );
+            Ok(Exit::Done)
+        }
+        Err(FolderFault::Absent { path, .. }) if path == CHECKPOINT => {
+            Err(Failure::local(format!("cannot read `{}`", folder.display()))
+                .because("there is no `checkpoint` in it, so it is no exported log")
+                .then("shuguan log export --journal JOURNAL -o DIR     writes one"))
+        }
+        Err(fault @ FolderFault::Unreadable { .. }) => {
+            Err(Failure::local(format!("cannot read `{}`", folder.display())).because(chain(&fault)))
+        }
+        Err(fault @ FolderFault::Absent { .. }) => Ok(verdict(output, "incomplete", &chain(&fault), fault.index())),
+        Err(fault) => Ok(not_proven(output, &chain(&fault), fault.index())),
     }
 }
 
@@ -212,12 +249,13 @@ fn expected(receipts: &[PathBuf], trust: &Trust) -> Result<Expected, Failure> {
     Ok(expected)
 }
 
-fn show_log(report: &LogReport, receipts: usize, output: &Output) {
+/// `files` are the hash tiles and entry bundles of an exported log.
+fn show_log(report: &LogReport, receipts: usize, files: Option<(u64, u64)>, output: &Output) {
     let (origin, size) = (&report.checkpoint.origin, report.checkpoint.size);
     if output.is_json() {
         let document = json!({
             "verdict": "proven", "origin": origin, "size": size, "checkpoints": report.checkpoints, "kinds": report.kinds,
-            "waiting": report.waiting, "receipts": receipts,
+            "waiting": report.waiting, "receipts": receipts, "tiles": files.map(|files| files.0), "bundles": files.map(|files| files.1),
             "from": report.span.map(|(from, _)| time::format(from)), "to": report.span.map(|(_, to)| time::format(to)),
         });
         output.json("shuguan.verdict.v1", &document);
@@ -233,6 +271,11 @@ fn show_log(report: &LogReport, receipts: usize, output: &Output) {
         output.line(format!("      {count:>8}  {kind}"));
     }
     output.line(format!("      {} signed checkpoints agree with it", report.checkpoints));
+    if let Some((tiles, bundles)) = files {
+        output.line(format!(
+            "      {tiles} hash tiles and {bundles} entry bundles are those of the entries"
+        ));
+    }
     if report.waiting > 0 {
         output.line(format!("      {} pushes wait for the relay", report.waiting));
     }

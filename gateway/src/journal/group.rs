@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::entry::{Idempotency, Prepared, PreparedPayload};
 use super::inbox::CLOSES_TOO_MUCH;
 use super::payload::Body;
+use super::proofread;
 use super::sequencer::Work;
 use super::sqlite::{self, sql, unsigned};
 use super::subjects::{Kept, Subjects};
@@ -46,7 +47,8 @@ pub(super) enum Given {
 pub(super) struct Group<'c> {
     connection: &'c Connection,
     edge: Edge,
-    first_size: u64,
+    /// As it was before the group.
+    before: Edge,
     t: i64,
     hashes: Vec<Hash>,
     /// Keys first used in this group: their content and leaf.
@@ -82,7 +84,7 @@ impl<'c> Group<'c> {
     pub(super) fn begin(connection: &'c Connection, edge: Edge, last_t: i64, now_us: i64) -> Self {
         Self {
             connection,
-            first_size: edge.size(),
+            before: edge.clone(),
             edge,
             t: now_us.max(last_t),
             hashes: Vec::new(),
@@ -131,6 +133,7 @@ impl<'c> Group<'c> {
     }
 
     fn sign(&self, key: &SigningKey) -> rusqlite::Result<Arc<str>> {
+        proofread::check(self.connection, self.before.clone(), &self.edge)?;
         let size = self.edge.size();
         let note: Arc<str> = checkpoint_note(key, &self.edge).map_err(unsignable)?.into();
         let mut insert = self.connection.prepare_cached(sqlite::INSERT_IDEM)?;
@@ -139,7 +142,7 @@ impl<'c> Group<'c> {
         }
         let mut update = self.connection.prepare_cached(sqlite::UPDATE_TREE)?;
         // The row must be as this process left it: a second writer would have moved it.
-        let moved = update.execute(params![sql(size), self.edge.encode(), sql(self.first_size)])?;
+        let moved = update.execute(params![sql(size), self.edge.encode(), sql(self.before.size())])?;
         exactly_one(moved)?;
         let mut insert = self.connection.prepare_cached(sqlite::INSERT_CHECKPOINT)?;
         insert.execute(params![sql(size), self.t, note.as_ref()])?;
