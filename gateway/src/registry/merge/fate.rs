@@ -64,7 +64,7 @@ pub(in crate::registry) struct Fate {
     pub(in crate::registry) herald: Option<usize>,
     /// The partner's closing is another now.
     pub(in crate::registry) closing: bool,
-    /// It is in the snapshot, and the row there keeps its provenance.
+    /// It is in the snapshot, and its row, there or still to come from an older exchange, is not the snapshot's own.
     pub(in crate::registry) seen: bool,
     /// What its history says, and the row that did it.
     pub(in crate::registry) change: Option<(Kind, usize)>,

@@ -275,7 +275,7 @@ fn settle_one<'r>(run: &Run<'r, '_>, place: usize, names: &[&'r str], keys: &mut
                 hash: is.map(|version| version.hash),
             });
         }
-        if fate.seen && key.known.there {
+        if fate.seen {
             settled.seen.push((arrival.part.exchange, name));
         }
     }

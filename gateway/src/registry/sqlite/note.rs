@@ -145,9 +145,7 @@ pub(super) fn seen(
     arrival: &Arrival<'_>,
     settled: &[Settled<'_>],
 ) -> Result<(), RegistryFault> {
-    let seen = settled
-        .iter()
-        .filter(|settled| settled.fate.seen && settled.after.there);
+    let seen = settled.iter().filter(|settled| settled.fate.seen);
     let keys: Vec<&str> = seen
         .map(|settled| arrival.key(settled.group))
         .collect::<Result<_, _>>()?;
