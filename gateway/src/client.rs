@@ -9,7 +9,9 @@ pub mod deliver;
 pub mod marking;
 pub mod outbox;
 pub mod settings;
+pub mod signed;
 pub mod state;
+pub mod witnessed;
 
 pub use answer::{CallError, Problem};
 pub use connect::{Client, Listener};

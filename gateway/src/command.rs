@@ -22,6 +22,7 @@ pub mod sample;
 pub mod serve;
 pub mod verify;
 pub mod watch;
+pub mod witness;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -80,6 +81,7 @@ enum Command {
     Catalog(query::CatalogArgs),
     Log(log::LogArgs),
     Verify(verify::VerifyArgs),
+    Witness(witness::WitnessArgs),
     Audit(audit::AuditArgs),
     Policy(policy::PolicyArgs),
     Relay(relay::RelayArgs),
@@ -121,6 +123,7 @@ fn run(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Catalog(args) => query::catalog(args, output),
         Command::Log(args) => log::run(args, output),
         Command::Verify(args) => verify::run(args, output),
+        Command::Witness(args) => witness::run(args, output),
         Command::Audit(args) => audit::run(args, output),
         Command::Policy(args) => policy::run(args, output),
         Command::Relay(args) => relay::run(args, output),

@@ -9,15 +9,17 @@
 //! | `entry` → `sequencer` → `group` → `proofread` | what is sealed, in which order, what one transaction writes, and whether that is what was hashed |
 //! | `payload`, `columns`, `evidence`, `kek` | released parts, encrypted; the commitments to them |
 //! | `subjects`, `index` | whom an exchange is about, as keyed tags; finding them |
-//! | `idempotency` | the same answer for the same key |
+//! | `idempotency`, `nonces` | the same answer for the same key; a signed request has its effect once |
 //! | `inbox` | what the relay takes |
 //! | `refusals`, `prune` | staying within bounds |
+//! | `cosigned` | checkpoints that witnesses signed, and receipts under them |
 //! | `recovery`, `head` | opening: is what is stored what was sealed, and all of it? |
 //! | `views`, `readers` | reading |
 //! | `export` | the log as files |
 //! | `sqlite` | all SQL |
 
 mod columns;
+mod cosigned;
 mod entry;
 mod evidence;
 mod export;
@@ -28,6 +30,7 @@ mod idempotency;
 mod inbox;
 mod index;
 mod kek;
+mod nonces;
 mod payload;
 mod proofread;
 mod prune;
@@ -59,13 +62,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 pub use columns::ColumnDigests;
-pub use entry::{Entry, EventDraft, Idempotency, Outcome, Sealed};
+pub use cosigned::Cosigned;
+pub use entry::{Entry, EventDraft, Idempotency, Nonce, Outcome, Sealed};
 pub use evidence::{Evidence, INDEX, QUALITY};
 pub use export::{ExportError, Exported, export};
 pub use fault::{JournalFault, SealError};
 pub use idempotency::Known;
 use inbox::Opener;
 pub use inbox::{CLOSES_TOO_MUCH, InboxItem, Lane, PushKind, SetAside};
+pub use nonces::Seen;
 pub use payload::{PayloadWriter, SealedPayload};
 pub use refusals::RefusalDraft;
 pub use settings::{JournalSettings, Secret};
@@ -220,6 +225,7 @@ impl Journal {
             Answer::Placed { leaf, size } => self.sealed_at(leaf, size).await.map(Outcome::Sealed),
             Answer::Known { leaf, size } => self.sealed_at(leaf, size).await.map(Outcome::Repeated),
             Answer::KeyReused => Ok(Outcome::KeyReused),
+            Answer::Replayed => Ok(Outcome::Replayed),
             Answer::Done | Answer::NotSo => Err(SealError::Unfit("no such answer to an entry".into())),
         }
     }
@@ -230,6 +236,32 @@ impl Journal {
     /// When the journal cannot be read.
     pub async fn idempotent(&self, tag: [u8; 32], content: [u8; 32]) -> Result<Option<Known>, JournalFault> {
         self.read(move |reader| reader.idempotent(tag, content)).await
+    }
+
+    /// Whether a nonce was used before, and what is known about the idempotency key that came with it: one look for both.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn before(
+        &self,
+        tag: [u8; 32],
+        content: [u8; 32],
+        nonce: Option<Nonce>,
+    ) -> Result<(Seen, Option<Known>), JournalFault> {
+        self.read(move |reader| {
+            let seen = nonce.map_or(Ok(Seen::Here), |nonce| reader.nonce_seen(&nonce))?;
+            Ok((seen, reader.idempotent(tag, content)?))
+        })
+        .await
+    }
+
+    /// Remembers the nonce of a repeat that is answered without being sealed; false: it was used by another request.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`].
+    pub async fn remember(&self, nonce: Nonce) -> Result<bool, SealError> {
+        let answer = self.submit(Work::Remember { nonce }).await?;
+        Ok(!matches!(answer, Answer::Replayed))
     }
 
     /// Begins the payload of an exchange. Its file, if it needs one, is removed when the payload is not sealed.
@@ -353,7 +385,7 @@ impl Journal {
         match self.submit(work).await? {
             Answer::Sealed(leaf) => Ok(Some(Sealed::of(leaf, exchange))),
             Answer::Placed { leaf, size } | Answer::Known { leaf, size } => self.sealed_at(leaf, size).await.map(Some),
-            Answer::KeyReused | Answer::Done | Answer::NotSo => Ok(None),
+            Answer::KeyReused | Answer::Replayed | Answer::Done | Answer::NotSo => Ok(None),
         }
     }
 

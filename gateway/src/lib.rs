@@ -19,3 +19,6 @@ pub mod refusal;
 pub mod registry;
 pub mod relay;
 pub mod serve;
+pub mod signature;
+pub mod witness;
+pub mod witnessing;

@@ -35,6 +35,7 @@ use crate::pki::acts;
 use crate::refusal::Refusal;
 use crate::registry::Standing;
 use crate::relay::{self, RelaySettings, RelayStatus};
+use crate::witnessing;
 
 pub use start::{StartFault, chain, journal_settings, tables};
 
@@ -87,21 +88,26 @@ impl Gateway {
         let sockets = start::bind(&config.listen).await?;
         // The journal last: opening it seals the `start` leaf, and a gateway that does not start has not started.
         let registry = start::registry(&config, &vouched.set()).await?;
+        let witnessing = start::witnessing(&config, &secrets).await?;
         let journal = start::journal(&config, &secrets, clock.clone()).await?;
+        let restored = witnessing.restore(&journal, clock.now_us()).await;
+        restored.map_err(StartFault::Journal)?;
         let paused = start::relay_paused(&config)?;
         let policies = Arc::new(ArcSwap::new(vouched.set()));
+        let revoked = Arc::new(ArcSwap::new(material.revoked));
+        let message_keys = Arc::new(ArcSwap::new(material.message_keys));
         let stations = Arc::new(start::stations(
             &config,
             &secrets,
             clock.clone(),
             Arc::clone(&policies),
-            journal.clone(),
+            (journal.clone(), Arc::new(witnessing)),
             registry,
+            (message_keys, Arc::clone(&revoked)),
         )?);
         let (folder, signers) = (&config.policies.bundle, Arc::clone(&material.signers));
         let keeper = Keeper::start(folder, Arc::clone(&stations), signers, &vouched, history).await;
         let keeper = keeper.map_err(StartFault::Unsealed)?;
-        let revoked = Arc::new(ArcSwap::new(material.revoked));
         let (refused, refusals) = mpsc::channel(REFUSED_QUEUE);
         let edge = |config_tls, roles| {
             let (revoked, policies) = (Arc::clone(&revoked), Arc::clone(&policies));
@@ -192,6 +198,14 @@ impl Gateway {
             Arc::clone(&self.draining),
             relay_status.clone(),
         ));
+        if self.stations.witnessing.is_on() {
+            self.workers.spawn(witnessing::run(
+                Arc::clone(&self.stations.witnessing),
+                journal.clone(),
+                self.stations.clock.clone(),
+                self.readiness.clone(),
+            ));
+        }
         let settings = RelaySettings {
             rows_per_s: Some(config.registry.rows_per_s),
             payload_hold_hours: config.journal.payload_hold_hours,
@@ -256,6 +270,7 @@ impl Gateway {
         };
         // First the list, so that no live connection is judged by the old one after a handshake was judged by the new.
         self.revoked.store(material.revoked);
+        self.stations.signing.keys.store(material.message_keys);
         self.keeper.trust(material.signers);
         self.feed.tls.store(material.feed);
         self.console.tls.store(material.console);

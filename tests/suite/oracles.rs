@@ -6,10 +6,12 @@
 
 mod charset;
 mod clock;
+mod cosignatures;
 mod credit_codes;
 mod divisions;
 mod registration_numbers;
 mod resident_ids;
+mod signatures;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use http::{HeaderName, Uri, header};
+use http::{HeaderName, HeaderValue, Uri, header};
 use shuguan_ledger::tile::{Content, Tile};
 use shuguan_policies::Role;
 
@@ -33,13 +33,30 @@ pub fn routes() -> Router<Api> {
         .route("/log/entries/{index}", get(entry))
 }
 
-/// The newest signed checkpoint.
+/// What no quorum of witnesses has signed: age of the oldest entry, entries, size of the log.
+const UNWITNESSED: HeaderName = HeaderName::from_static("log-unwitnessed");
+
+/// The newest signed checkpoint; with witnesses, the newest that a quorum of them signed, and what is not under it.
 async fn checkpoint(State(api): State<Api>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
         (header::CACHE_CONTROL, CHECKPOINT_CACHING),
     ];
-    (headers, api.stations.journal.checkpoint()).into_response()
+    let (journal, witnessing) = (&api.stations.journal, &api.stations.witnessing);
+    let note = match witnessing.newest() {
+        Some(cosigned) => cosigned.note.as_ref().to_owned(),
+        None => journal.checkpoint(),
+    };
+    let mut response = (headers, note).into_response();
+    if let Some(debt) = witnessing.debt() {
+        // RFC 9651 dictionary.
+        let size = journal.head().1.size;
+        let text = format!("seconds={}, entries={}, size={size}", debt.seconds, debt.leaves);
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            response.headers_mut().insert(UNWITNESSED, value);
+        }
+    }
+    response
 }
 
 fn unchanging(content_type: &'static str) -> [(HeaderName, &'static str); 2] {

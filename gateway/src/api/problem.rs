@@ -19,6 +19,8 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::MissingPurpose
         | Refusal::BadIdempotencyKey
         | Refusal::BadDigest
+        | Refusal::BadSignature
+        | Refusal::StaleSignature
         | Refusal::BodyIncomplete
         | Refusal::ModeUnsupported
         | Refusal::BadManner
@@ -44,6 +46,13 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::OutsideHours
         | Refusal::FieldNotGranted
         | Refusal::GrantRevoked
+        | Refusal::Replayed
+        | Refusal::SignatureRequired
+        | Refusal::SignatureForbidden
+        | Refusal::UnknownSigner
+        | Refusal::SignerMismatch
+        | Refusal::SignerRevoked
+        | Refusal::SignerExpired
         | Refusal::CrossSite => StatusCode::FORBIDDEN,
         Refusal::NotFound | Refusal::NotInLog | Refusal::UnknownRecordType | Refusal::UnknownDataset => {
             StatusCode::NOT_FOUND
@@ -62,6 +71,7 @@ pub fn status(refusal: Refusal) -> StatusCode {
         Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::UnsupportedType | Refusal::UnsupportedCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Refusal::KeyReused
+        | Refusal::AckMismatch
         | Refusal::BadEncoding
         | Refusal::BadHeaderRow
         | Refusal::TooManyRejects
@@ -92,6 +102,8 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::Draining
         | Refusal::Overloaded
         | Refusal::JournalUnavailable
+        | Refusal::Unwitnessed
+        | Refusal::LogDisputed
         | Refusal::RegistryUnavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

@@ -3,6 +3,8 @@
 //! Takes the configuration; looks at files, modes, certificates, lists, stores, policies and the disk. Changes nothing. Exit 6 when a
 //! check fails, with `--strict` also when one warns.
 
+mod witnesses;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -89,6 +91,7 @@ pub fn run(args: DoctorArgs, output: &Output) -> Result<Exit, Failure> {
     keys(&config, &mut findings);
     policies(&config, signers.as_deref(), now_s, &mut findings);
     stores(&config, output, &mut findings);
+    witnesses::look(&config, &mut findings);
     sqlite(&mut findings);
     show(&findings, output);
     let worst = findings.0.iter().map(|finding| finding.verdict).max();
@@ -105,6 +108,7 @@ fn tls_files(config: &Config, now_s: i64, findings: &mut Findings) -> Option<Arc
         key: config.tls.key.clone(),
         client_ca: config.tls.client_ca.clone(),
         crls: config.tls.crls.clone(),
+        message: config.tls.message.clone(),
     };
     let mut signers = None;
     match tls::load(&settings) {
@@ -172,6 +176,7 @@ fn keys(config: &Config, findings: &mut Findings) {
         &config.keys.key_encryption,
         &config.keys.master,
         &config.keys.index,
+        &config.keys.receipt,
     ];
     let mut good = true;
     for path in files {
@@ -186,7 +191,7 @@ fn keys(config: &Config, findings: &mut Findings) {
         }
     }
     if good {
-        findings.ok("keys", "four key files, readable by their owner only");
+        findings.ok("keys", "five key files, readable by their owner only");
     }
 }
 
@@ -250,8 +255,11 @@ fn stores(config: &Config, output: &Output, findings: &mut Findings) {
         Ok(report) => findings.ok(
             "journal",
             format!(
-                "{} entries, every one proved against the signed root",
-                report.checkpoint.size
+                "{} entries, every one proved against the signed root{}",
+                report.checkpoint.size,
+                report.witnessed.as_ref().map_or_else(String::new, |(size, _)| format!(
+                    "; a quorum of witnesses signed {size}"
+                ))
             ),
         ),
         Err(ReadLog::Unreadable(error)) => {

@@ -335,7 +335,7 @@ pub fn receipt(args: ReceiptArgs, output: &Output) -> Result<Exit, Failure> {
     std::fs::write(&args.output, &text)
         .map_err(|error| Failure::local(format!("cannot write `{}`", args.output.display())).because(error))?;
     output.note(format!(
-        "`{}` written; verify it: shuguan verify receipt {0} --trust trust.txt",
+        "`{}` written, under the newest checkpoint that witnesses have signed, if any; verify it: shuguan verify receipt {0} --trust trust.txt",
         args.output.display()
     ));
     Ok(Exit::Done)

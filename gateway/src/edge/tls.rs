@@ -18,6 +18,7 @@ use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyD
 use super::revocation::RevocationSet;
 use super::signers::Signers;
 use super::verifier::Watching;
+use crate::signature::MessageKeys;
 
 /// Files of a listener's TLS.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct TlsSettings {
     pub client_ca: PathBuf,
     /// One revocation list for each authority, PEM.
     pub crls: Vec<PathBuf>,
+    /// Folder of message certificates.
+    pub message: PathBuf,
 }
 
 /// Whether a client must show a certificate.
@@ -69,11 +72,58 @@ pub struct TlsMaterial {
     pub revoked: Arc<RevocationSet>,
     /// Judges those who sign policy bundles.
     pub signers: Arc<Signers>,
+    /// Whose message keys are whose.
+    pub message_keys: Arc<MessageKeys>,
 }
 
 /// The crypto provider: ring.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// Parameters of a server that asks nobody for a certificate: a witness. HTTP/1.1 only.
+///
+/// # Errors
+/// Every fault of both files.
+pub fn anonymous(certificate: &Path, key: &Path) -> Result<ServerConfig, Vec<TlsFault>> {
+    let mut faults = Vec::new();
+    let chain = certificates(certificate, &mut faults);
+    let (Some(key), true) = (private_key(key, &mut faults), faults.is_empty()) else {
+        return Err(faults);
+    };
+    let fault = |error: rustls::Error| vec![tls_fault(certificate, error)];
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(fault)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(fault)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Parameters for asking a server whose certificate leads to one of these authorities, without a certificate of our own. HTTP/1.1 only.
+///
+/// # Errors
+/// Every fault of the file.
+pub fn asking(ca: &Path) -> Result<rustls::ClientConfig, Vec<TlsFault>> {
+    let mut faults = Vec::new();
+    let authorities = certificates(ca, &mut faults);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let fault = |error: rustls::Error| vec![tls_fault(ca, error)];
+    let mut roots = RootCertStore::empty();
+    for authority in authorities {
+        roots.add(authority).map_err(fault)?;
+    }
+    let mut config = rustls::ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(fault)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
 }
 
 /// Reads everything anew; nothing is shared with what was loaded before, so a reload is whole or not at all.
@@ -94,6 +144,7 @@ pub fn load(settings: &TlsSettings) -> Result<TlsMaterial, Vec<TlsFault>> {
     } else {
         RevocationSet::default()
     };
+    let message_keys = message_keys(settings, &ever, &mut faults);
     let (Some(key), true) = (key, faults.is_empty()) else {
         return Err(faults);
     };
@@ -112,6 +163,7 @@ pub fn load(settings: &TlsSettings) -> Result<TlsMaterial, Vec<TlsFault>> {
             console: Arc::new(console),
             revoked: Arc::new(revoked),
             signers: Arc::new(signers),
+            message_keys: Arc::new(message_keys),
         }),
         (Err(fault), _, _) | (_, Err(fault), _) | (_, _, Err(fault)) => Err(vec![fault]),
     }
@@ -131,6 +183,26 @@ pub fn reload(settings: &TlsSettings, in_force: &RevocationSet) -> Result<TlsMat
             next: "shuguan crl issue",
         }]),
     }
+}
+
+/// Message certificates; an authority that was revoked since is no fault of theirs, each message asks for that.
+fn message_keys(
+    settings: &TlsSettings,
+    authorities: &[CertificateDer<'static>],
+    faults: &mut Vec<TlsFault>,
+) -> MessageKeys {
+    if authorities.is_empty() {
+        // Said already, and nobody could judge them.
+        return MessageKeys::default();
+    }
+    MessageKeys::load(&settings.message, authorities).unwrap_or_else(|broken| {
+        faults.extend(broken.into_iter().map(|fault| TlsFault {
+            file: fault.file,
+            what: fault.what,
+            next: "move the file out of the folder, or: shuguan cert issue CSR --partner ID --message",
+        }));
+        MessageKeys::default()
+    })
 }
 
 /// The set of revoked certificates; leaves out authorities that are revoked themselves.

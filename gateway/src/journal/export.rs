@@ -50,6 +50,11 @@ pub fn export(reader: &Reader, folder: &Path, mut progress: impl FnMut(u64, u64)
     let note = reader.checkpoint()?;
     let checkpoint = Checkpoint::unverified(&note).map_err(|_| JournalFault::damaged("its checkpoint is not one"))?;
     let size = checkpoint.size;
+    // With the witnesses' signatures, when they have signed this very one.
+    let note = match reader.newest_cosigned() {
+        Ok(Some(cosigned)) if cosigned.size == size => cosigned.note.as_ref().to_owned(),
+        _ => note,
+    };
     if tree::root(reader, size)? != checkpoint.root {
         return Err(JournalFault::damaged("its hashes do not lead to the signed root").into());
     }

@@ -13,8 +13,9 @@ use shuguan_ledger::note::SigningKey;
 use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
 use uuid::Uuid;
 
-use super::entry::{Idempotency, Prepared, PreparedPayload};
+use super::entry::{Idempotency, Nonce, Prepared, PreparedPayload};
 use super::inbox::CLOSES_TOO_MUCH;
+use super::nonces;
 use super::payload::Body;
 use super::proofread;
 use super::sequencer::Work;
@@ -39,6 +40,7 @@ pub(super) enum Given {
         size: Option<u64>,
     },
     KeyReused,
+    Replayed,
     Done,
     NotSo,
     Unfit(String),
@@ -53,6 +55,7 @@ pub(super) struct Group<'c> {
     hashes: Vec<Hash>,
     /// Keys first used in this group: their content and leaf.
     keys: HashMap<[u8; 32], ([u8; 32], u64)>,
+    nonces: u32,
     inbox_exchanges: i64,
     inbox_bytes: i64,
     inbox_moved: bool,
@@ -89,6 +92,7 @@ impl<'c> Group<'c> {
             t: now_us.max(last_t),
             hashes: Vec::new(),
             keys: HashMap::new(),
+            nonces: 0,
             inbox_exchanges: 0,
             inbox_bytes: 0,
             inbox_moved: false,
@@ -107,7 +111,13 @@ impl<'c> Group<'c> {
             }
             Work::Operate { exchange, event } => self.operate(*exchange, event, place),
             Work::Erase { exchange } => self.erase(*exchange, place),
+            Work::Remember { nonce } => match nonces::seen(self.connection, nonce)? {
+                nonces::Seen::Elsewhere => Ok(Given::Replayed),
+                nonces::Seen::Here => Ok(Given::Done),
+                nonces::Seen::Never => self.remember(nonce).map(|()| Given::Done),
+            },
             Work::Prune { .. } => Ok(Given::Done),
+            Work::Cosigned(cosigned) => cosigned.store(self.connection).map(|()| Given::Done),
             #[cfg(test)]
             Work::LimitPages(_) => Ok(Given::Done),
             Work::Close { event } => self.leaf(event, None, None, place),
@@ -116,6 +126,7 @@ impl<'c> Group<'c> {
 
     /// Steps 5 and 6: the checkpoint over all of it.
     pub(super) fn finish(self, key: &SigningKey) -> rusqlite::Result<Finished> {
+        nonces::forget(self.connection, self.t, self.nonces)?;
         let note = if self.hashes.is_empty() {
             None
         } else {
@@ -150,6 +161,18 @@ impl<'c> Group<'c> {
     }
 
     fn seal(&mut self, prepared: &Prepared, place: Place<'_>) -> rusqlite::Result<Given> {
+        let seen = prepared
+            .nonce
+            .as_ref()
+            .map(|nonce| nonces::seen(self.connection, nonce));
+        let fresh = match seen.transpose()? {
+            Some(nonces::Seen::Elsewhere) => return Ok(Given::Replayed),
+            Some(nonces::Seen::Never) => prepared.nonce.as_ref(),
+            Some(nonces::Seen::Here) | None => None,
+        };
+        if let Some(nonce) = fresh {
+            self.remember(nonce)?;
+        }
         if let Some(key) = &prepared.idempotency
             && let Some(used) = self.used(key)?
         {
@@ -179,6 +202,11 @@ impl<'c> Group<'c> {
             self.subjects(index, exchange, subjects)?;
         }
         Ok(given)
+    }
+
+    fn remember(&mut self, nonce: &Nonce) -> rusqlite::Result<()> {
+        self.nonces += 1;
+        nonces::remember(self.connection, nonce)
     }
 
     /// What a key that was used before is answered.
@@ -435,6 +463,7 @@ impl<'e> Facets<'e> {
                 Some(refusal.code.as_str()),
             ),
             Event::Relayed(_) => (None, None, Some("relayed")),
+            Event::ReceiptAck(ack) => (None, None, Some(ack.verdict.as_str())),
             Event::Erased(_) => (None, None, Some("erased")),
             Event::OfficerQuery(query) => (None, None, Some(query.why.as_str())),
             Event::OfficerResult(_) => (None, None, Some("found")),
@@ -443,6 +472,8 @@ impl<'e> Facets<'e> {
             Event::Certificate(certificate) => (None, None, Some(certificate.act.as_str())),
             Event::Operator(act) => (None, None, Some(act.act.as_str())),
             Event::Policy(policy) => (None, None, Some(policy.result.as_str())),
+            Event::WitnessGap(gap) => (None, None, Some(gap.step.as_str())),
+            Event::Clock(clock) => (None, None, Some(clock.dir.as_str())),
             Event::Start(_) | Event::Stop(_) => (None, None, None),
         };
         Self { record, purpose, code }

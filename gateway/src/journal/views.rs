@@ -255,7 +255,7 @@ impl Reader {
         collect(rows, "count leaves")
     }
 
-    fn prove(&self, row: LeafRow, size: u64, note: String) -> Result<Sealed, JournalFault> {
+    pub(super) fn prove(&self, row: LeafRow, size: u64, note: String) -> Result<Sealed, JournalFault> {
         let receipt = Receipt {
             path: inclusion_path(self, row.index, size)?,
             leaf: row.bytes,

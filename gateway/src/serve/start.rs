@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use shuguan_ledger::note::SigningKey;
 use shuguan_policies::{Bundle, KeyRing, PolicySet};
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
@@ -18,10 +19,12 @@ use crate::bundle::{BundleRefused, History, Vouched, folder, judge};
 use crate::clock::Clock;
 use crate::config::{Config, KeysSection, ListenSection};
 use crate::edge::listen::ListenSettings;
+use crate::edge::revocation::RevocationSet;
 use crate::edge::signers::Signers;
 use crate::edge::tls::{self, TlsFault, TlsMaterial, TlsSettings};
 use crate::exchange::Stations;
 use crate::exchange::inflight::KeysInFlight;
+use crate::exchange::signing::Signing;
 use crate::exchange::subjects::IndexKeys;
 use crate::exchange::tags::Tags;
 use crate::extract::Extracts;
@@ -33,6 +36,8 @@ use crate::pki::keyfile;
 use crate::pki::period::PeriodKeys;
 use crate::registry::schema::{self, TableSpec};
 use crate::registry::{Registry, RegistryFault};
+use crate::signature::{MessageKey, MessageKeys};
+use crate::witnessing::{RolledBack, Witnessing};
 
 /// Why the gateway does not start.
 #[derive(Debug)]
@@ -53,6 +58,8 @@ pub enum StartFault {
     Address(SocketAddr, std::io::Error),
     /// The journal.
     Journal(JournalFault),
+    /// A witness knows more of the log than the journal does.
+    RolledBack(RolledBack),
     /// The registry.
     Registry(RegistryFault),
     /// The folder of extracts.
@@ -74,6 +81,7 @@ impl fmt::Display for StartFault {
             Self::Several(faults) => lines(out, faults),
             Self::Address(address, error) => write!(out, "cannot listen on {address}: {error}"),
             Self::Journal(fault) => write!(out, "the journal: {}", chain(fault)),
+            Self::RolledBack(fault) => write!(out, "the journal: {fault}"),
             Self::Registry(fault) => write!(out, "the registry: {}", chain(fault)),
             Self::Extracts(path, error) => write!(out, "cannot use `{}`: {error}", path.display()),
         }
@@ -100,6 +108,7 @@ pub(super) struct Secrets {
     key_encryption: Zeroizing<[u8; 32]>,
     master: Zeroizing<[u8; 32]>,
     index: Zeroizing<[u8; 32]>,
+    receipt: Zeroizing<[u8; 32]>,
 }
 
 /// Listening sockets.
@@ -116,6 +125,7 @@ pub(super) fn tls_settings(config: &Config) -> TlsSettings {
         key: config.tls.key.clone(),
         client_ca: config.tls.client_ca.clone(),
         crls: config.tls.crls.clone(),
+        message: config.tls.message.clone(),
     }
 }
 
@@ -183,13 +193,14 @@ fn secrets(keys: &KeysSection) -> Result<Secrets, Vec<PkiFault>> {
     let mut faults = Vec::new();
     let mut read = |path: &Path| keyfile::read_random_key(path).map_err(|fault| faults.push(fault)).ok();
     let (log, key_encryption) = (read(&keys.log), read(&keys.key_encryption));
-    let (master, index) = (read(&keys.master), read(&keys.index));
-    match (log, key_encryption, master, index) {
-        (Some(log), Some(key_encryption), Some(master), Some(index)) => Ok(Secrets {
+    let (master, index, receipt) = (read(&keys.master), read(&keys.index), read(&keys.receipt));
+    match (log, key_encryption, master, index, receipt) {
+        (Some(log), Some(key_encryption), Some(master), Some(index), Some(receipt)) => Ok(Secrets {
             log,
             key_encryption,
             master,
             index,
+            receipt,
         }),
         _ => Err(faults),
     }
@@ -257,6 +268,19 @@ pub(super) async fn journal(config: &Config, secrets: &Secrets, clock: Clock) ->
         .map_err(StartFault::Journal)
 }
 
+/// The witnesses, and that none of them knows more than the journal, which is not open yet: opening it seals a leaf.
+pub(super) async fn witnessing(config: &Config, secrets: &Secrets) -> Result<Witnessing, StartFault> {
+    let witnessing = Witnessing::open(&config.witnessing).map_err(StartFault::Tls)?;
+    if witnessing.is_on() && config.journal.database.is_file() {
+        let origin = config.gateway.log_origin.clone();
+        let key = SigningKey::from_seed(&origin, &secrets.log);
+        let key = key.map_err(|source| StartFault::Journal(JournalFault::LogKey { origin, source }))?;
+        let compared = witnessing.compare(&config.journal.database, &key.verifying_key()).await;
+        compared.map_err(StartFault::Journal)?.map_err(StartFault::RolledBack)?;
+    }
+    Ok(witnessing)
+}
+
 /// Whether the log says that an operator paused the relay.
 pub(super) fn relay_paused(config: &Config) -> Result<bool, StartFault> {
     let reader = Reader::open(&config.journal.database);
@@ -284,17 +308,26 @@ pub fn tables(policies: &PolicySet) -> Result<Vec<TableSpec>, RegistryFault> {
     schema::tables(&plans)
 }
 
+/// Message keys and revocations, as the last reload left them.
+pub(super) type Certified = (Arc<ArcSwap<MessageKeys>>, Arc<ArcSwap<RevocationSet>>);
+
 pub(super) fn stations(
     config: &Config,
     secrets: &Secrets,
     clock: Clock,
     policies: Arc<ArcSwap<PolicySet>>,
-    journal: Journal,
+    (journal, witnessing): (Journal, Arc<Witnessing>),
     registry: Registry,
+    (keys, revoked): Certified,
 ) -> Result<Stations, StartFault> {
     let spool = &config.extracts.spool;
     let extracts = Extracts::open(spool, config.extracts.keep_hours.get(), clock.clone())
         .map_err(|error| StartFault::Extracts(spool.clone(), error))?;
+    let receipt = MessageKey::from_seed(&secrets.receipt).map_err(|fault| {
+        let what = fault.to_string();
+        let path = config.keys.receipt.clone();
+        StartFault::Keys(vec![PkiFault::BadFile { path, what }])
+    })?;
     let now_us = clock.now_us();
     // What was used today stands in the log.
     let spent = Reader::open(&config.journal.database)
@@ -311,7 +344,14 @@ pub(super) fn stations(
         admission: Admission::new(config.limits.clone()),
         tags: Tags::new(&secrets.index),
         in_flight: KeysInFlight::default(),
+        signing: Signing {
+            keys,
+            revoked,
+            modes: config.signatures.clone(),
+            receipt,
+        },
         journal,
+        witnessing,
         registry,
         extracts,
         tasks: TaskTracker::new(),

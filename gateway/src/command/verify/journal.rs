@@ -22,6 +22,10 @@ use crate::command::output::Output;
 const SIZE: &str = "SELECT coalesce(max(idx) + 1, 0) FROM leaf";
 const LEAVES: &str = "SELECT idx, bytes, hash, t, kind, exchange, partner, rec, pur FROM leaf ORDER BY idx";
 const CHECKPOINTS: &str = "SELECT size, note FROM checkpoint ORDER BY size";
+/// The same with those that witnesses signed; a journal of an earlier version has no such table.
+const ALL_CHECKPOINTS: &str =
+    "SELECT size, note FROM checkpoint UNION ALL SELECT size, note FROM cosigned ORDER BY size";
+const HAS_COSIGNED: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'cosigned'";
 const TILE: &str = "SELECT hash FROM tile WHERE level = ?1 AND idx = ?2";
 const TILES: &str = "SELECT count(*) FROM tile";
 const EDGE: &str = "SELECT size, edge FROM tree";
@@ -129,7 +133,8 @@ fn read(connection: &Connection, trust: &Trust, expected: &Expected, output: &Ou
     let size = connection.query_row(SIZE, [], |row| number(row, 0))?;
     let bar = bar(size, output);
     let mut leaves = connection.prepare(LEAVES)?;
-    let mut checkpoints = connection.prepare(CHECKPOINTS)?;
+    let cosigned = connection.query_row(HAS_COSIGNED, [], |row| number(row, 0))? > 0;
+    let mut checkpoints = connection.prepare(if cosigned { ALL_CHECKPOINTS } else { CHECKPOINTS })?;
     let mut reading = Reading {
         verifier: LogVerifier::new(&newest, trust)?,
         checkpoints: Checkpoints::new(checkpoints.query([])?)?,
@@ -329,6 +334,7 @@ fn deviation(row: &Row<'_>, taken: &Taken) -> Result<Option<&'static str>, rusql
         Event::Pull(pull) => (Some(pull.ds.as_str()), Some(pull.pur.as_str())),
         Event::Refusal(refusal) => (refusal.rec.as_deref().or(refusal.ds.as_deref()), refusal.pur.as_deref()),
         Event::Relayed(_)
+        | Event::ReceiptAck(_)
         | Event::OfficerQuery(_)
         | Event::OfficerResult(_)
         | Event::OfficerUnseal(_)
@@ -338,6 +344,8 @@ fn deviation(row: &Row<'_>, taken: &Taken) -> Result<Option<&'static str>, rusql
         | Event::Certificate(_)
         | Event::Policy(_)
         | Event::Operator(_)
+        | Event::WitnessGap(_)
+        | Event::Clock(_)
         | Event::Erased(_) => (None, None),
     };
     let text = |value: Option<&str>| value.map(|value| rusqlite::types::Value::Text(value.to_owned()));

@@ -105,7 +105,8 @@ impl Arrival<'_> {
                 last = Some(row);
             }
         }
-        fate.seen = self.part.snapshot && fate.content.is_none();
+        // What it wrote itself has its own leaf, and needs no stamp unless an older exchange may still overwrite it with a newer source time.
+        fate.seen = self.part.snapshot && (fate.content.is_none() || self.part.confirm);
         fate.change = last.and_then(|row| Some((kind(&before, known)?, row)));
         fate
     }
