@@ -67,7 +67,7 @@ impl Worker {
                 weighing.due += weighed.due;
                 weighing.after = weighed.after;
                 if weighing.after.is_none() && self.is_too_much(&underway, &weighing) {
-                    return self.refuse_to_close(&item, &weighing).await;
+                    return Ok(self.refuse_to_close(&item, &weighing).await);
                 }
             }
             None => {
@@ -97,7 +97,7 @@ impl Worker {
         exceeds && !underway.item.may_close
     }
 
-    async fn refuse_to_close(&mut self, item: &InboxItem, weighing: &Weighing) -> Result<Moved, RelayFault> {
+    async fn refuse_to_close(&mut self, item: &InboxItem, weighing: &Weighing) -> Moved {
         tracing::warn!(
             exchange.id = %item.exchange,
             rows.lacking = weighing.due,
@@ -107,6 +107,6 @@ impl Worker {
         self.status.failed(CLOSES_TOO_MUCH);
         // When the journal does not note it, it is counted again.
         self.set_aside(item, CLOSES_TOO_MUCH).await;
-        Ok(Moved::default())
+        Moved::default()
     }
 }

@@ -122,7 +122,7 @@ impl Arrival<'_> {
             counts.same += 1;
             return false;
         }
-        let equal = |there: super::fate::Version| there.mine && there.hash == sent.hash;
+        let equal = |there: Version| there.mine && there.hash == sent.hash;
         if known.open == opens && known.version.is_some_and(equal) {
             counts.same += 1;
             if self.part.confirm {

@@ -184,7 +184,7 @@ impl<'t> Stride<'t> {
         let mut condition = format!("t._key > $4 AND {end} AND t._open <> 0 AND t._partner = $1");
         let scope = ending.scope(table)?;
         match scope {
-            Some((column, _)) => condition.push_str(&format!(" AND t.{column} = ANY($6)")),
+            Some((column, _)) => condition = format!("{condition} AND t.{column} = ANY($6)"),
             // Each parameter must stand somewhere.
             None => condition.push_str(" AND $6::text[] IS NOT NULL"),
         }

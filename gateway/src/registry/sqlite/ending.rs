@@ -189,7 +189,8 @@ impl<'t> Stride<'t> {
         condition.push_str(" AND t._open <> 0 AND t._partner = ?");
         values.push(Value::Text(ending.partner.clone()));
         if let Some((column, codes)) = ending.scope(table)? {
-            condition.push_str(&format!(" AND t.{column} IN ({})", vec!["?"; codes.len()].join(",")));
+            let places = vec!["?"; codes.len()].join(",");
+            condition = format!("{condition} AND t.{column} IN ({places})");
             values.extend(codes.iter().cloned().map(Value::Text));
         }
         Ok(Self {

@@ -20,8 +20,10 @@ const WRITE_ROWS: usize = 50;
 pub(super) fn apply(connection: &Connection, arrival: &Arrival<'_>) -> Result<Counts, RegistryFault> {
     let merge = Merge { connection, arrival };
     let (settled, counts) = merge.settle()?;
-    let written = |settled: &&Settled<'_>| settled.fate.content.map(|row| (row, settled.after.state()));
-    let writes: Vec<(usize, i16)> = settled.iter().filter_map(|settled| written(&settled)).collect();
+    let writes: Vec<(usize, i16)> = settled
+        .iter()
+        .filter_map(|settled| settled.fate.content.map(|row| (row, settled.after.state())))
+        .collect();
     merge.write(&writes)?;
     for settled in settled.iter().filter(|settled| settled.fate.content.is_none()) {
         merge.mark(settled)?;
