@@ -8,6 +8,7 @@ mod differences;
 mod drop;
 mod extracts;
 mod feeds;
+mod head;
 mod idempotency;
 mod judges;
 mod layouts;
