@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `settings` | how it is opened |
 //! | `entry` → `sequencer` → `group` → `proofread` | what is sealed, in which order, what one transaction writes, and whether that is what was hashed |
+//! | `copyback` | the write-ahead log back into the database, beside the sequencer |
 //! | `payload`, `columns`, `evidence`, `kek` | released parts, encrypted; the commitments to them |
 //! | `subjects`, `index` | whom an exchange is about, as keyed tags; finding them |
 //! | `idempotency`, `nonces` | the same answer for the same key; a signed request has its effect once |
@@ -19,6 +20,7 @@
 //! | `sqlite` | all SQL |
 
 mod columns;
+mod copyback;
 mod cosigned;
 mod entry;
 mod evidence;
@@ -62,6 +64,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 pub use columns::ColumnDigests;
+use copyback::CopyBack;
 pub use cosigned::Cosigned;
 pub use entry::{Entry, EventDraft, Idempotency, Nonce, Outcome, Sealed};
 pub use evidence::{Evidence, INDEX, QUALITY};
@@ -184,6 +187,7 @@ impl Journal {
             shared: Arc::clone(&shared),
             rejects_keep_days: settings.rejects_keep_days,
             wal_bytes: 0,
+            copier: CopyBack::start(&settings.database, Arc::clone(&shared))?,
             _lock: lock,
         };
         start(&mut sequencer)?;
