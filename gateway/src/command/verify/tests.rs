@@ -173,6 +173,7 @@ impl Room {
         std::fs::write(self.path("changed.tlog-proof"), text).unwrap();
         Self::run(What::Receipt {
             file: self.path("changed.tlog-proof"),
+            manifest: None,
             trust: self.path("trust.txt"),
         })
         .unwrap()
@@ -227,6 +228,7 @@ fn an_untouched_journal_and_its_receipt_are_proven_and_nothing_is_left_beside_it
     assert_eq!(
         Room::run(What::Receipt {
             file: room.path("r.tlog-proof"),
+            manifest: None,
             trust: room.path("trust.txt")
         })
         .unwrap(),
