@@ -16,9 +16,11 @@ pub mod policy;
 pub mod pull;
 pub mod push;
 pub mod query;
+pub mod reconcile;
 pub mod relay;
 pub mod sample;
 pub mod serve;
+pub mod shred;
 pub mod verify;
 pub mod watch;
 
@@ -78,7 +80,9 @@ enum Command {
     Receipt(query::ReceiptArgs),
     Catalog(query::CatalogArgs),
     Verify(verify::VerifyArgs),
+    Reconcile(reconcile::ReconcileArgs),
     Audit(audit::AuditArgs),
+    Shred(shred::ShredArgs),
     Policy(policy::PolicyArgs),
     Relay(relay::RelayArgs),
     Db(db::DbArgs),
@@ -118,7 +122,9 @@ fn run(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Receipt(args) => query::receipt(args, output),
         Command::Catalog(args) => query::catalog(args, output),
         Command::Verify(args) => verify::run(args, output),
+        Command::Reconcile(args) => reconcile::run(&args, output),
         Command::Audit(args) => audit::run(args, output),
+        Command::Shred(args) => shred::run(&args, output),
         Command::Policy(args) => policy::run(args, output),
         Command::Relay(args) => relay::run(args, output),
         Command::Db(args) => db::run(args, output),

@@ -25,6 +25,7 @@
 
 pub mod audit;
 pub mod checkpoint;
+pub mod columns;
 pub mod leaf;
 pub mod note;
 pub mod receipt;

@@ -43,7 +43,10 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::OutsideHours
         | Refusal::FieldNotGranted
         | Refusal::GrantRevoked
-        | Refusal::CrossSite => StatusCode::FORBIDDEN,
+        | Refusal::CrossSite
+        | Refusal::SelfApproval
+        | Refusal::SameUnit
+        | Refusal::UnsealExpired => StatusCode::FORBIDDEN,
         Refusal::NotFound | Refusal::UnknownRecordType | Refusal::UnknownDataset => StatusCode::NOT_FOUND,
         Refusal::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Refusal::UnacceptableForm => StatusCode::NOT_ACCEPTABLE,
@@ -53,8 +56,9 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::BundleStale
         | Refusal::BundleBase
         | Refusal::BundleGoesBack
-        | Refusal::BundleUnfit => StatusCode::CONFLICT,
-        Refusal::ExtractGone => StatusCode::GONE,
+        | Refusal::BundleUnfit
+        | Refusal::NotApproved => StatusCode::CONFLICT,
+        Refusal::ExtractGone | Refusal::EvidenceGone => StatusCode::GONE,
         Refusal::BadRange => StatusCode::RANGE_NOT_SATISFIABLE,
         Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::UnsupportedType | Refusal::UnsupportedCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -83,7 +87,8 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::BundleMalformed
         | Refusal::BundleTampered
         | Refusal::BundleSigner
-        | Refusal::BundleQuorum => StatusCode::UNPROCESSABLE_ENTITY,
+        | Refusal::BundleQuorum
+        | Refusal::BadStatement => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::RateLimited | Refusal::TooManyAtOnce | Refusal::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
         Refusal::InboxFull
         | Refusal::Draining

@@ -17,6 +17,7 @@ use super::output::Output;
 use crate::client::deliver::load_trust;
 
 mod journal;
+mod opening;
 
 use journal::Expected;
 pub use journal::{ReadLog, read_log};
@@ -36,6 +37,11 @@ enum What {
     /// A receipt: this leaf stands in the log under a signed checkpoint.
     #[command(after_help = "EXAMPLES
   shuguan verify receipt feed.csv.0199a3c4-….tlog-proof --trust trust.txt
+  shuguan verify receipt feed.tlog-proof --trust trust.txt --opening opening.json --feed feed.csv
+  shuguan verify receipt feed.tlog-proof --trust trust.txt --opening opening.json --feed feed.csv --disclose sex,birth_date --package show.json
+  shuguan verify receipt feed.tlog-proof --trust trust.txt --opening show.json
+
+With an opening, each column is proved, withheld, or holds other values than were sealed (code 6).
 
 EXIT CODES
   0 有效, proven · 1 a file cannot be read · 6 无效, not proven")]
@@ -45,6 +51,8 @@ EXIT CODES
         /// Trust file with the log's public key.
         #[arg(long)]
         trust: PathBuf,
+        #[command(flatten)]
+        columns: opening::OpeningArgs,
     },
     /// A whole log: every leaf, their order, every signed root over them, and what the journal stores beside them.
     ///
@@ -75,7 +83,7 @@ EXIT CODES
 /// When a file cannot be read or is not what it should be. What does not verify is no error but [`Exit::NotProven`].
 pub fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
     match args.what {
-        What::Receipt { file, trust } => receipt(&file, &believed(&trust)?, output),
+        What::Receipt { file, trust, columns } => receipt(&file, &believed(&trust)?, &columns, output),
         What::Log {
             journal,
             trust,
@@ -94,7 +102,8 @@ fn believed(path: &Path) -> Result<Trust, Failure> {
     Ok(trust)
 }
 
-fn read_receipt(file: &Path) -> Result<String, Failure> {
+/// The text of a receipt, bounded.
+pub(super) fn read_receipt(file: &Path) -> Result<String, Failure> {
     let unreadable = |error| Failure::local(format!("cannot read `{}`", file.display())).because(error);
     let bytes = std::fs::metadata(file).map_err(unreadable)?.len();
     if bytes > RECEIPT_BYTES_MAX {
@@ -106,9 +115,10 @@ fn read_receipt(file: &Path) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn receipt(file: &Path, trust: &Trust, output: &Output) -> Result<Exit, Failure> {
+fn receipt(file: &Path, trust: &Trust, columns: &opening::OpeningArgs, output: &Output) -> Result<Exit, Failure> {
     let text = read_receipt(file)?;
     match Receipt::parse(&text).and_then(|receipt| receipt.verify(trust)) {
+        Ok(proven) if columns.asked() => opening::run(columns, &proven, output),
         Ok(proven) => {
             show_receipt(&proven, output);
             Ok(Exit::Done)

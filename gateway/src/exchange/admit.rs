@@ -57,6 +57,8 @@ pub struct Admitted {
     pub(super) record: &'static RecordType,
     pub(super) plan: Arc<Plan>,
     pub(super) bundle: [u8; 32],
+    /// The revocation lists of this moment, for the evidence record.
+    pub(super) revocation: String,
     pub(super) layout: Layout,
     /// The name of that layout, when it is one of the configuration.
     pub(super) layout_name: Option<String>,
@@ -137,6 +139,7 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
     let exchange = clock::exchange_id(&stations.clock).map_err(|_| Fault::new("make an exchange id"))?;
     Ok(Admitted {
         bundle: policies.hash(),
+        revocation: head.gatekeeper.lists(),
         peer,
         exchange,
         record,

@@ -11,6 +11,7 @@ mod bounds;
 mod crash;
 mod relay;
 mod seal;
+mod vault;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -11,6 +11,7 @@ use shuguan_ledger::tree::{Edge, Hash, Tiles, inclusion_path, leaf_hash};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::opening::OpeningArgs;
 use super::*;
 
 const SIZE: u64 = 300;
@@ -173,6 +174,7 @@ impl Room {
         Self::run(What::Receipt {
             file: self.path("changed.tlog-proof"),
             trust: self.path("trust.txt"),
+            columns: OpeningArgs::default(),
         })
         .unwrap()
     }
@@ -226,7 +228,8 @@ fn an_untouched_journal_and_its_receipt_are_proven_and_nothing_is_left_beside_it
     assert_eq!(
         Room::run(What::Receipt {
             file: room.path("r.tlog-proof"),
-            trust: room.path("trust.txt")
+            trust: room.path("trust.txt"),
+            columns: OpeningArgs::default(),
         })
         .unwrap(),
         Exit::Done
