@@ -8,7 +8,7 @@
 //! In the order in which a bundle meets them: [`document`] reads TOML; [`purpose`], [`partner`], [`key`], [`calendar`] and [`ceiling`]
 //! hold the tables; `agreement` reads grants; `compile` checks a grant against the catalogue, [`disclosure`] says what it tells;
 //! [`plan`] releases columns; `trial` runs the bundle's own tests; [`set`] decides; [`explain`], [`who_can`] and [`diff`] answer questions.
-//! [`bundle`] is a folder read once, [`envelope`] what officers sign about it.
+//! [`bundle`] is a folder read once, [`envelope`] what officers sign about it, [`matrix`] its agreements as sheets for people.
 
 mod agreement;
 pub mod bound;
@@ -29,6 +29,7 @@ pub mod filter;
 #[cfg(test)]
 mod fixture;
 pub mod key;
+pub mod matrix;
 pub mod operator;
 pub mod partner;
 pub mod plan;

@@ -8,11 +8,14 @@ mod check;
 mod diff;
 mod explain;
 mod format;
+mod import;
+mod matrix;
 mod rehearse;
 pub(crate) mod sign;
 mod submit;
 mod test;
 mod who_can;
+mod workbook;
 
 use std::path::{Path, PathBuf};
 
@@ -84,6 +87,16 @@ enum PolicyAction {
         after_help = "EXAMPLES\n  shuguan policy rehearse --bundle new-policies --since 30d -c demo/shuguan.toml\n\nEXIT CODES\n  0 every exchange would be decided the same · 1 the bundle, the configuration or the journal cannot be read · 3 some would be decided otherwise"
     )]
     Rehearse(rehearse::RehearseArgs),
+    /// Show what is granted, field by field, or write it as a workbook in Chinese that people sign and fill in.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan policy matrix policies/example --only population\n  shuguan policy matrix policies/example --xlsx 授权表.xlsx\n\nEXIT CODES\n  0 done · 1 a sheet cannot hold all of the bundle, or the file cannot be written · 2 the bundle does not load, or wrong usage"
+    )]
+    Matrix(matrix::MatrixArgs),
+    /// Make a bundle out of a workbook that `policy matrix` wrote and people changed; refuse what would lose meaning.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan policy import 授权表.xlsx --base policies/example -o new-policies\n\nEXIT CODES\n  0 the same or narrower · 1 a cell cannot be taken, or the result is no bundle; nothing was written · 2 --base does not load, or wrong usage · 3 written, and something widens"
+    )]
+    Import(import::ImportArgs),
 }
 
 /// Runs the command.
@@ -99,6 +112,8 @@ pub fn run(args: PolicyArgs, output: &Output) -> Result<Exit, Failure> {
         PolicyAction::Sign(args) => sign::run(&args, &Clock::system(), output),
         PolicyAction::Submit(args) => submit::run(&args, output),
         PolicyAction::Rehearse(args) => rehearse::run(&args, &Clock::system(), output),
+        PolicyAction::Matrix(args) => matrix::matrix(&args, output),
+        PolicyAction::Import(args) => import::import(&args, output),
     }
 }
 
