@@ -94,7 +94,7 @@ pub fn run(args: DoctorArgs, output: &Output) -> Result<Exit, Failure> {
     policies(&config, signers.as_deref(), now_s, &mut findings);
     stores(&config, output, &mut findings);
     if args.deep {
-        deep(&config, now_s, &mut findings);
+        deep(&config, &mut findings);
     }
     sqlite(&mut findings);
     show(&findings, output);
@@ -285,9 +285,9 @@ fn stores(config: &Config, output: &Output, findings: &mut Findings) {
 }
 
 /// What an administrator of the database could edit without the log noticing by itself.
-fn deep(config: &Config, now_s: i64, findings: &mut Findings) {
+fn deep(config: &Config, findings: &mut Findings) {
     let looked = journal_settings(config).map_err(|fault| fault.to_string());
-    let looked = looked.and_then(|settings| examine(&settings, now_s * 1_000_000).map_err(|fault| chain(&fault)));
+    let looked = looked.and_then(|settings| examine(&settings).map_err(|fault| chain(&fault)));
     let report = match looked {
         Ok(report) => report,
         Err(why) => {

@@ -168,7 +168,7 @@ pub fn run(args: &ReconcileArgs, output: &Output) -> Result<Exit, Failure> {
             Err(why) => return Ok(not_proven(&why, output)),
         },
     };
-    let named = compare(&folder, &log);
+    let named = compare(&folder, &log, &partner);
     show(&folder, &log, &partner, &named, output);
     Ok(match named.first() {
         _ if !folder.unproven.is_empty() => Exit::NotProven,
@@ -345,10 +345,14 @@ fn of_server(args: &ReconcileArgs, trust: &Trust, partner: &str) -> Result<Resul
 }
 
 /// Everything to name, the gravest first.
-fn compare(folder: &Folder, log: &Log) -> Vec<Named> {
+fn compare(folder: &Folder, log: &Log, partner: &str) -> Vec<Named> {
     let mut named = Vec::new();
     let mut here: HashMap<&str, &Own> = HashMap::new();
-    for own in &folder.receipts {
+    let ours = folder
+        .receipts
+        .iter()
+        .filter(|own| own.leaf.event.partner() == Some(partner));
+    for own in ours {
         let Some(exchange) = own.leaf.event.exchange() else {
             continue;
         };

@@ -43,10 +43,10 @@ pub struct DeepReport {
 ///
 /// # Errors
 /// When the journal or a key cannot be read.
-pub fn examine(settings: &JournalSettings, now_us: i64) -> Result<DeepReport, JournalFault> {
+pub fn examine(settings: &JournalSettings) -> Result<DeepReport, JournalFault> {
     let reader = Reader::open(&settings.database)?;
     let kek = Arc::new(Kek::new(&settings.key_encryption_key)?);
-    let vault = Vault::open(&settings.key_encryption_key, kek, settings.month_keys.clone(), now_us)?;
+    let vault = Vault::at(&settings.key_encryption_key, kek, settings.month_keys.clone());
     let shreds = Shreds::read(&reader)?;
     let mut look = Look {
         reader: &reader,

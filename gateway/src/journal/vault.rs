@@ -4,6 +4,7 @@
 //! more, whatever copies of it are about. When a month has nothing left to open, its key-encryption key is destroyed too, and with it the wrapped keys in
 //! old backups. Refuses to open what was changed; gives nothing for what was shredded.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -47,15 +48,16 @@ pub(super) struct StoredRecord {
 
 impl Vault {
     /// Opens the vault, with a key for this month: a folder that cannot be written is found now and not when the month ends.
-    pub(super) fn open(
-        root: &Secret,
-        kek: Arc<Kek>,
-        folder: std::path::PathBuf,
-        now_us: i64,
-    ) -> Result<Self, JournalFault> {
+    pub(super) fn open(root: &Secret, kek: Arc<Kek>, folder: PathBuf, now_us: i64) -> Result<Self, JournalFault> {
         let months = PeriodKeys::open(folder, root.bytes(), LABEL)?;
         months.current(&period::month(now_us))?;
         Ok(Self { root: kek, months })
+    }
+
+    /// A vault that is only read.
+    pub(super) fn at(root: &Secret, kek: Arc<Kek>, folder: PathBuf) -> Self {
+        let months = PeriodKeys::at(folder, root.bytes(), LABEL);
+        Self { root: kek, months }
     }
 
     /// Seals a record.

@@ -71,7 +71,7 @@ fn erased(x: &str) -> Leaf {
 }
 
 fn named(folder: &Folder, log: &Log) -> Vec<(What, String)> {
-    let named = compare(folder, log).into_iter();
+    let named = compare(folder, log, "ours").into_iter();
     named
         .map(|one| (one.what, one.exchange.or(one.file).unwrap_or_default()))
         .collect()
@@ -133,7 +133,7 @@ fn a_receipt_that_the_log_does_not_bear_out_comes_first_unless_the_copy_ends_bef
             receipts: vec![own(index, hash, push("a", "ours"))],
             ..Folder::default()
         };
-        let found = compare(&folder, &log);
+        let found = compare(&folder, &log, "ours");
         assert_eq!(
             found.first().is_some_and(|one| one.what == What::Contradicted),
             contradicted,
@@ -144,7 +144,7 @@ fn a_receipt_that_the_log_does_not_bear_out_comes_first_unless_the_copy_ends_bef
         receipts: vec![own(0, 1, push("gone", "ours"))],
         ..Folder::default()
     };
-    assert_eq!(compare(&folder, &log)[0].what, What::Contradicted);
+    assert_eq!(compare(&folder, &log, "ours")[0].what, What::Contradicted);
 }
 
 #[test]

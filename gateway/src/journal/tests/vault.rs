@@ -169,7 +169,7 @@ async fn what_was_edited_beside_the_log_is_named_and_what_was_shredded_is_not() 
     }
     let x = exchange(6).to_string();
     journal.shred_one(exchange(6), shred(Some(&x))).await.unwrap();
-    let look = || examine(&bench.settings(), super::START_US).unwrap();
+    let look = || examine(&bench.settings()).unwrap();
     let clean = look();
     assert_eq!((clean.examined, clean.shredded, clean.faulty), (6, 1, 0), "{clean:?}");
     for (statement, leaf, what) in [
