@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 fn main() {
-    println!("cargo::rustc-check-cfg=cfg(oracles, oracle_divisions)");
+    println!("cargo::rustc-check-cfg=cfg(oracles, oracle_divisions, judges)");
     println!("cargo::rerun-if-changed=build.rs");
     // `oracles/install` touches it when it is done.
     println!("cargo::rerun-if-changed=oracles/requirements.txt");
     println!("cargo::rerun-if-env-changed=SHUGUAN_ORACLES");
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    judges(here);
     let folder = std::env::var_os("SHUGUAN_ORACLES").map_or_else(|| here.join("../target/oracles"), PathBuf::from);
     let installed = folder.join("installed");
     let wanted = std::fs::read(here.join("oracles/requirements.txt")).ok();
@@ -20,5 +21,20 @@ fn main() {
     println!("cargo::rustc-cfg=oracles");
     if folder.join("villages.csv").is_file() {
         println!("cargo::rustc-cfg=oracle_divisions");
+    }
+}
+
+/// The judges of the log.
+fn judges(here: &Path) {
+    println!("cargo::rerun-if-changed=oracles/judges.txt");
+    println!("cargo::rerun-if-changed=oracles/judge.go");
+    println!("cargo::rerun-if-env-changed=SHUGUAN_JUDGES");
+    let folder = std::env::var_os("SHUGUAN_JUDGES").map_or_else(|| here.join("../target/judges"), PathBuf::from);
+    let wanted =
+        ["judges.txt", "judge.go"].map(|file| std::fs::read(here.join("oracles").join(file)).unwrap_or_default());
+    if std::fs::read(folder.join("installed")).ok() == Some(wanted.concat()) {
+        println!("cargo::rerun-if-changed={}", folder.join("installed").display());
+        println!("cargo::rustc-env=SHUGUAN_JUDGES_AT={}", folder.display());
+        println!("cargo::rustc-cfg=judges");
     }
 }

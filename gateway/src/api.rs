@@ -1,23 +1,21 @@
 //! HTTP to domain and back: the feed listener's routes.
 //!
 //! `gate` what every request passes · `feeds` push · `exchanges` status, receipt, rejects · `extracts` pull · `catalog` what a partner may
-//! do · `report` rejects in their forms · `problem` the only place that knows status codes. Nothing here decides; it translates.
+//! do · `log` checkpoint and tiles · `report` rejects in their forms · `problem` the only place that knows status codes. Nothing here decides; it translates.
 
 pub mod catalog;
 pub mod exchanges;
 pub mod extracts;
 pub mod feeds;
 pub mod gate;
+pub mod log;
 pub mod problem;
 pub mod report;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http::header;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -46,7 +44,7 @@ pub fn router(api: Api, gate: Gate) -> Router {
         .route("/v1/extracts", post(extracts::request))
         .route("/v1/extracts/{extract}", get(extracts::status))
         .route("/v1/extracts/{extract}/content", get(extracts::content))
-        .route("/log/checkpoint", get(checkpoint))
+        .merge(log::routes())
         .with_state(api);
     behind_gate(routes, gate)
 }
@@ -61,10 +59,4 @@ pub fn behind_gate(routes: Router, gate: Gate) -> Router {
                 .layer(CatchPanicLayer::custom(gate::panicked))
                 .layer(axum::middleware::from_fn_with_state(gate, gate::pass)),
         )
-}
-
-/// The newest signed checkpoint (C2SP tlog-tiles).
-async fn checkpoint(State(api): State<Api>) -> Response {
-    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    (headers, api.stations.journal.checkpoint()).into_response()
 }

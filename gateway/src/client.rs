@@ -10,6 +10,7 @@ pub mod marking;
 pub mod outbox;
 pub mod settings;
 pub mod state;
+pub mod witnessed;
 
 pub use answer::{CallError, Problem};
 pub use connect::{Client, Listener};

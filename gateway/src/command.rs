@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod exit;
 pub mod explain;
 pub mod init;
+pub mod log;
 pub mod output;
 pub mod policy;
 pub mod pull;
@@ -23,6 +24,7 @@ pub mod serve;
 pub mod shred;
 pub mod verify;
 pub mod watch;
+pub mod witness;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -79,8 +81,10 @@ enum Command {
     Rejects(query::RejectsArgs),
     Receipt(query::ReceiptArgs),
     Catalog(query::CatalogArgs),
+    Log(log::LogArgs),
     Verify(verify::VerifyArgs),
     Reconcile(reconcile::ReconcileArgs),
+    Witness(witness::WitnessArgs),
     Audit(audit::AuditArgs),
     Shred(shred::ShredArgs),
     Policy(policy::PolicyArgs),
@@ -121,8 +125,10 @@ fn run(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Rejects(args) => query::rejects(args, output),
         Command::Receipt(args) => query::receipt(args, output),
         Command::Catalog(args) => query::catalog(args, output),
+        Command::Log(args) => log::run(args, output),
         Command::Verify(args) => verify::run(args, output),
         Command::Reconcile(args) => reconcile::run(&args, output),
+        Command::Witness(args) => witness::run(args, output),
         Command::Audit(args) => audit::run(args, output),
         Command::Shred(args) => shred::run(&args, output),
         Command::Policy(args) => policy::run(args, output),

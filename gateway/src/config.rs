@@ -3,6 +3,8 @@
 //! Takes the text of `shuguan.toml`; gives typed sections whose paths are absolute. Refuses unknown keys, wrong types and values out
 //! of range, all in one go, each with its line. Secrets are never in it, only the paths of 0400 files.
 
+mod witnessing;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -12,6 +14,8 @@ use std::path::{Path, PathBuf};
 use shuguan_policies::document::{Document, Fault, Table};
 
 use crate::layouts::{self, Layouts};
+pub use witnessing::{Reaction, WitnessAddress, WitnessSection, WitnessingSection};
+
 use crate::registry::{PostgresAddress, PostgresServer, PostgresSettings, RegistrySettings};
 
 /// Everything that `shuguan serve` needs to know.
@@ -37,6 +41,8 @@ pub struct Config {
     pub extracts: ExtractsSection,
     /// `[[layout]]`
     pub layouts: Layouts,
+    /// `[[witness]]` and `[witnessing]`
+    pub witnessing: WitnessingSection,
 }
 
 /// Who this gateway is.
@@ -101,6 +107,8 @@ pub struct JournalSection {
     pub database: PathBuf,
     /// Folder of large payloads.
     pub payloads: PathBuf,
+    /// The newest signed checkpoint, against an older journal that is put back; beside the database unless it is named.
+    pub head: PathBuf,
     /// The inbox takes no more than this; above it pushes are answered 503.
     pub inbox_bytes_max: NonZeroU64,
     /// How long a payload is held after relay, so that a restored registry can be fed again.
@@ -238,6 +246,7 @@ impl Config {
             section.extracts(),
         );
         let layouts = Layouts::new(layouts::read(&mut document, &mut root, true));
+        let witnessing = witnessing::read(&mut document, &mut root, folder);
         root.finish(&mut document);
         let faults = document.into_faults();
         match parsed {
@@ -262,6 +271,7 @@ impl Config {
                 limits,
                 extracts,
                 layouts,
+                witnessing,
             }),
             _ => Err(ConfigError::Faults(faults)),
         }
@@ -383,6 +393,7 @@ impl<'s> Sections<'_, 's> {
         let mut table = self.open("journal")?;
         let database = self.path(&mut table, "database");
         let payloads = self.path(&mut table, "payloads");
+        let head: Option<PathBuf> = table.optional(self.document, "head");
         let document = &mut *self.document;
         let inbox_bytes_max = table.or(document, "inbox_bytes_max", nonzero_u64(8 << 30));
         let payload_hold_hours = table.or(document, "payload_hold_hours", 72);
@@ -396,9 +407,12 @@ impl<'s> Sections<'_, 's> {
             );
         }
         table.finish(document);
+        let database = database?;
+        let head = head.map_or_else(|| database.with_extension("head"), |head| self.folder.join(head));
         Some(JournalSection {
-            database: database?,
+            database,
             payloads: payloads?,
+            head,
             inbox_bytes_max,
             payload_hold_hours,
             rejects_keep_days,

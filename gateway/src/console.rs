@@ -100,6 +100,7 @@ impl Frame {
 /// The routes of the console listener, behind the gate; only the style sheet is before it, since the page for a caller without a
 /// certificate needs it.
 pub fn router(console: Console, gate: Gate) -> Router {
+    let log = crate::api::log::routes().with_state(console.api.clone());
     let desk = Arc::new(Desk {
         console,
         forms: guard::FormKey::fresh(),
@@ -122,7 +123,8 @@ pub fn router(console: Console, gate: Gate) -> Router {
         .route("/console/api/shred", post(shred_api::shred))
         .route("/console/api/relay", relay_api::route())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(desk);
+        .with_state(desk)
+        .merge(log);
     Router::new()
         .route("/console/style.css", get(style))
         .route("/console/mark.svg", get(mark))

@@ -37,6 +37,7 @@ use crate::limits::quota::{DayQuota, Exhausted, Quotas};
 use crate::limits::{Admission, Allowance, Limited};
 use crate::refusal::Refusal;
 use crate::registry::Registry;
+use crate::witnessing::Witnessing;
 use inflight::KeysInFlight;
 use subjects::IndexKeys;
 use tags::Tags;
@@ -66,6 +67,8 @@ pub struct Stations {
     pub in_flight: KeysInFlight,
     /// Where exchanges are sealed.
     pub journal: Journal,
+    /// Who signs the log beside us.
+    pub witnessing: Arc<Witnessing>,
     /// Where extracts are read from.
     pub registry: Registry,
     /// Prepared extracts.

@@ -6,29 +6,35 @@
 //! | File | What it does |
 //! |---|---|
 //! | `settings` | how it is opened |
-//! | `entry` → `sequencer` → `group` | what is sealed, in which order, and what one transaction writes |
+//! | `entry` → `sequencer` → `group` → `proofread` | what is sealed, in which order, what one transaction writes, and whether that is what was hashed |
 //! | `payload`, `columns`, `evidence`, `kek` | released parts, encrypted; the commitments to them |
 //! | `vault` | evidence records under keys of their own; shredding |
 //! | `subjects`, `index` | whom an exchange is about, as keyed tags; finding them |
 //! | `idempotency` | the same answer for the same key |
 //! | `inbox` | what the relay takes |
 //! | `refusals`, `prune` | staying within bounds |
-//! | `recovery` | opening: is what is stored what was sealed? |
+//! | `cosigned` | checkpoints that witnesses signed, and receipts under them |
+//! | `recovery`, `head` | opening: is what is stored what was sealed, and all of it? |
 //! | `views`, `readers` | reading |
 //! | `deep` | is what lies beside the log what the log commits to? |
+//! | `export` | the log as files |
 //! | `sqlite` | all SQL |
 
 mod columns;
+mod cosigned;
 mod deep;
 mod entry;
 mod evidence;
+mod export;
 mod fault;
 mod group;
+mod head;
 mod idempotency;
 mod inbox;
 mod index;
 mod kek;
 mod payload;
+mod proofread;
 mod prune;
 mod readers;
 mod recent;
@@ -53,14 +59,17 @@ use arrow_schema::SchemaRef;
 use rusqlite::params;
 use shuguan_ledger::leaf::{Event, OperatorEvent, RelayedEvent, ShredEvent, StartEvent, StopEvent};
 use shuguan_ledger::note::{SigningKey, VerifyingKey};
+use shuguan_ledger::tile::Tile;
 use shuguan_ledger::tree::{Edge, Hash};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 pub use columns::{ColumnDigests, part_digest};
+pub use cosigned::Cosigned;
 pub use deep::{DeepReport, examine};
 pub use entry::{Entry, EventDraft, Idempotency, Outcome, Sealed};
 pub use evidence::{Evidence, INDEX, QUALITY, opening_of};
+pub use export::{ExportError, Exported, export};
 pub use fault::{JournalFault, SealError};
 pub use idempotency::Known;
 use inbox::Opener;
@@ -75,6 +84,7 @@ pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader, T
 use crate::clock::{self, Clock};
 use crate::opening::Opening;
 use entry::Prepared;
+use head::Head;
 use kek::{Kek, Kind};
 use readers::Readers;
 use refusals::Refusals;
@@ -106,6 +116,7 @@ struct Inner {
     payloads: Arc<Path>,
     key: VerifyingKey,
     clock: Clock,
+    head: Arc<Head>,
     inbox_bytes_max: u64,
     refusals: Mutex<Refusals>,
     pruned_us: Mutex<i64>,
@@ -134,16 +145,18 @@ impl Journal {
         })?;
         sqlite::create(&settings.database, &settings.payloads, |connection| {
             connection.execute(sqlite::INSERT_TREE, params![0, edge.encode()])?;
-            connection.execute(sqlite::INSERT_CHECKPOINT, params![0, 0, note])?;
+            connection.execute(sqlite::INSERT_CHECKPOINT, params![0, 0, &note])?;
             Ok(())
         })?;
+        Head::at(&settings.head).keep(note)?;
         payload::sync_folder(settings.database.parent().unwrap_or(Path::new(".")))
     }
 
     /// Opens the journal: locks it, proves its newest leaves, removes orphaned payloads, seals the `start` leaf. Blocking.
     ///
     /// # Errors
-    /// See [`JournalFault`]; [`JournalFault::Absent`] when there is none, [`JournalFault::Damaged`] when it is not what was sealed.
+    /// See [`JournalFault`]; [`JournalFault::Absent`] when there is none, [`JournalFault::Damaged`] when it is not what was sealed,
+    /// [`JournalFault::RolledBack`] when it is less than the head file says.
     pub fn open(settings: &JournalSettings, clock: Clock) -> Result<Self, JournalFault> {
         if !settings.database.is_file() {
             return Err(JournalFault::Absent(settings.database.clone()));
@@ -152,6 +165,8 @@ impl Journal {
         let connection = sqlite::open_writer(&settings.database, &settings.payloads)?;
         let key = log_key(settings)?;
         let recovered = recovery::recover(&connection, &key)?;
+        let head = Arc::new(Head::at(&settings.head));
+        head.check(&Reader::open(&settings.database)?, &key.verifying_key())?;
         let orphans = recovery::remove_orphans(&connection, &settings.payloads)?;
         tracing::info!(
             leaf.count = recovered.edge.size(),
@@ -186,6 +201,7 @@ impl Journal {
             settings.month_keys.clone(),
             clock.now_us(),
         )?;
+        head.keep(shared.checkpoint())?;
         let (queue, jobs) = mpsc::channel(settings.queue_max.max(1));
         let thread = std::thread::Builder::new().name(sequencer::THREAD.into());
         let thread = thread
@@ -202,6 +218,7 @@ impl Journal {
                 payloads: settings.payloads.as_path().into(),
                 key: verifying,
                 clock,
+                head,
                 inbox_bytes_max: settings.inbox_bytes_max,
                 refusals: Mutex::default(),
                 pruned_us: Mutex::new(0),
@@ -264,11 +281,12 @@ impl Journal {
         self.sealed(Work::Seal(Box::new(prepared)), draft.exchange).await
     }
 
-    /// What time demands: aggregates of refusals of minutes that are over, and old rows away. Call it about once a second.
+    /// What time demands: the head file, aggregates of refusals of minutes that are over, and old rows away. Call it about once a second.
     ///
     /// # Errors
     /// [`SealError::Unavailable`]; the next tick tries again.
     pub async fn tick(&self, now_us: i64) -> Result<(), SealError> {
+        self.keep_head().await;
         let due = self.refusals().due(now_us);
         self.seal_aggregates(due).await?;
         let prune = {
@@ -302,7 +320,16 @@ impl Journal {
         let event = Box::new(Event::Stop(StopEvent {
             reason: "shutdown".into(),
         }));
-        self.submit(Work::Close { event }).await.map(drop)
+        self.submit(Work::Close { event }).await?;
+        self.keep_head().await;
+        Ok(())
+    }
+
+    /// Not from the sequencer's thread: an fsync more would hold up every waiter.
+    async fn keep_head(&self) {
+        let (head, note) = (Arc::clone(&self.inner.head), self.checkpoint());
+        // A panic there is one of the disk's; the next second tries again.
+        let _ = tokio::task::spawn_blocking(move || head.keep_on(note)).await;
     }
 
     /// The public half of the log key.
@@ -312,13 +339,7 @@ impl Journal {
 
     /// The newest signed checkpoint.
     pub fn checkpoint(&self) -> String {
-        let newest = self
-            .inner
-            .shared
-            .checkpoint
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        newest.as_ref().to_owned()
+        self.inner.shared.checkpoint()
     }
 
     /// What waits for the relay; costs nothing.
@@ -722,6 +743,15 @@ impl Journal {
     /// When the journal cannot be read.
     pub async fn entries(&self, from: u64, count: u32) -> Result<Vec<Vec<u8>>, JournalFault> {
         self.read(move |reader| reader.entries(from, count)).await
+    }
+
+    /// The bytes of a tile or an entry bundle (C2SP tlog-tiles); none while the log is not long enough for it. A partial one is given also when
+    /// the full one is there.
+    ///
+    /// # Errors
+    /// When the journal cannot be read, or does not hold what its size says.
+    pub async fn tile(&self, tile: Tile) -> Result<Option<Vec<u8>>, JournalFault> {
+        self.read(move |reader| reader.tile(tile)).await
     }
 
     /// Hashes of a tile: `width` of the row at `level`, from `start` on; fewer when there are not as many.

@@ -21,3 +21,5 @@ pub mod registry;
 pub mod relay;
 pub mod serve;
 pub mod unseal;
+pub mod witness;
+pub mod witnessing;

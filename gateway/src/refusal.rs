@@ -61,6 +61,8 @@ refusals! {
     Overloaded "SG2117" "overloaded" "网关繁忙" "the gateway has as much work as it may take" "repeat after the time in `Retry-After`";
     UnacceptableForm "SG2118" "not-acceptable" "无法提供所需格式" "this form of answer is not offered" "see the table of calls in README.md";
     BadManner "SG2119" "bad-manner" "交换方式、范围与条数不一致" "`Exchange-Mode`, `Exchange-Scope` and `Exchange-Count` do not fit together" "a snapshot has a scope and a count, nothing else has a scope: see the table of headers in README.md";
+    BadLogPath "SG2131" "bad-log-path" "台账路径格式错误" "the path is not that of a tile, an entry bundle or an entry" "paths are those of C2SP tlog-tiles: `/log/tile/0/x001/234`, `/log/tile/entries/000.p/17`, `/log/entries/17`";
+    NotInLog "SG2132" "not-in-log" "台账尚无此内容" "the log is not long enough to have this" "read `/log/checkpoint` first and ask for what its size calls for";
     UnknownLayout "SG2120" "unknown-layout" "没有该名称的版式" "no layout of this name is set up for this partner and record type" "see `layouts` in `shuguan catalog`, or ask the operator to add it to shuguan.toml";
 
     UnsupportedType "SG3101" "unsupported-type" "不支持的文件格式" "this `Content-Type` or charset is not taken" "send `text/csv` or `application/x-ndjson`, `charset=utf-8` or `charset=gb18030`";
@@ -101,6 +103,9 @@ refusals! {
     GrantRevoked "SG4114" "revoked" "授权已撤销" "the policies in force no longer hold this grant" "see what is granted: `shuguan catalog`; ask the policy officer";
 
     JournalUnavailable "SG5101" "journal-unavailable" "交换台账不可用" "the journal cannot commit; nothing was accepted" "repeat with the same idempotency key after the time in `Retry-After`";
+
+    Unwitnessed "SG5102" "unwitnessed" "日志未获见证，暂停接收" "no quorum of witnesses has signed the log for longer than is allowed for this purpose; nothing was accepted" "repeat with the same idempotency key after the time in `Retry-After`; the operator sees which witness is missing in /readyz";
+    LogDisputed "SG5103" "log-disputed" "日志与见证人所见不一致" "a witness holds another history that this log signed; nothing is accepted until a person has looked" "tell the operator: `shuguan doctor`; repeat later with the same idempotency key";
 
     RegistryUnavailable "SG6101" "registry-unavailable" "登记库不可用" "the registration database does not answer" "repeat after the time in `Retry-After`";
     ExtractNotReady "SG6102" "extract-not-ready" "提取尚未完成" "the extract is still being prepared" "wait: `GET` it with `Prefer: wait=30`";

@@ -35,6 +35,7 @@ use crate::pki::acts;
 use crate::refusal::Refusal;
 use crate::registry::Standing;
 use crate::relay::{self, RelaySettings, RelayStatus};
+use crate::witnessing;
 
 pub use start::{StartFault, chain, journal_settings, tables};
 
@@ -87,7 +88,10 @@ impl Gateway {
         let sockets = start::bind(&config.listen).await?;
         // The journal last: opening it seals the `start` leaf, and a gateway that does not start has not started.
         let registry = start::registry(&config, &vouched.set()).await?;
+        let witnessing = start::witnessing(&config, &secrets).await?;
         let journal = start::journal(&config, &secrets, clock.clone()).await?;
+        let restored = witnessing.restore(&journal, clock.now_us()).await;
+        restored.map_err(StartFault::Journal)?;
         let paused = start::relay_paused(&config)?;
         let policies = Arc::new(ArcSwap::new(vouched.set()));
         let stations = Arc::new(start::stations(
@@ -95,7 +99,7 @@ impl Gateway {
             &secrets,
             clock.clone(),
             Arc::clone(&policies),
-            journal.clone(),
+            (journal.clone(), Arc::new(witnessing)),
             registry,
         )?);
         let (folder, signers) = (&config.policies.bundle, Arc::clone(&material.signers));
@@ -192,6 +196,14 @@ impl Gateway {
             Arc::clone(&self.draining),
             relay_status.clone(),
         ));
+        if self.stations.witnessing.is_on() {
+            self.workers.spawn(witnessing::run(
+                Arc::clone(&self.stations.witnessing),
+                journal.clone(),
+                self.stations.clock.clone(),
+                self.readiness.clone(),
+            ));
+        }
         let settings = RelaySettings {
             rows_per_s: Some(config.registry.rows_per_s),
             payload_hold_hours: config.journal.payload_hold_hours,

@@ -7,11 +7,13 @@ mod deployment;
 mod http;
 mod postgres;
 mod store;
+mod witness;
 
 pub use deployment::{Deployment, Running, binary, eventually};
 pub use http::{Answer, Call, Connection, Identity, Refused};
 pub use postgres::Postgres;
 pub use store::{leaves, registry_count, registry_rows};
+pub use witness::{Reply, Witness, Witnessing};
 
 /// A runtime for one test.
 pub fn run<F: Future>(test: F) -> F::Output {

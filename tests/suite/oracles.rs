@@ -6,6 +6,7 @@
 
 mod charset;
 mod clock;
+mod cosignatures;
 mod credit_codes;
 mod divisions;
 mod registration_numbers;

@@ -1,64 +1,18 @@
 //! Tampering: whatever is changed in the log or in a receipt, `shuguan verify` ends with 6 and says 无效.
 
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::path::Path;
 
 use rusqlite::Connection;
 use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::trust::Trust;
-use shuguan_tests::{Call, Deployment, eventually, leaves, registry_count, run};
+use shuguan_tests::{Call, Deployment, leaves, run};
 
 use crate::feeds::{NDJSON, POLICE, RESIDENT, nobody, resident};
 use crate::random::Random;
+use crate::stopped::stopped;
 
 /// Whoever tampers does not ask the database for leave.
 const TRIGGERS: &str = "PRAGMA foreign_keys = OFF; DROP TRIGGER leaf_kept; DROP TRIGGER leaf_fixed; DROP TRIGGER tile_kept; DROP TRIGGER tile_fixed;";
-/// More leaves than one tile of 256, so that tile entries are there to be changed.
-const PUSHES: u32 = 270;
-
-/// A gateway that has stopped, with its log and the receipt of one push.
-struct Stopped {
-    gateway: Deployment,
-    receipt: PathBuf,
-    newest: PathBuf,
-}
-
-fn stopped() -> &'static Stopped {
-    static STOPPED: OnceLock<Stopped> = OnceLock::new();
-    STOPPED.get_or_init(|| {
-        run(async {
-            let gateway = Deployment::with(|text| text.replace("#= requests_burst = 200", "requests_burst = 10000"));
-            let running = gateway.serve();
-            let police = gateway.partner(POLICE);
-            let mut connection = shuguan_tests::Connection::open(gateway.feed, &police).await.unwrap();
-            let mut receipts = Vec::new();
-            for n in 0..PUSHES {
-                let push = Call::push(RESIDENT, NDJSON, resident(&nobody(n), "某某"));
-                let answer = connection.send(push).await.unwrap();
-                assert_eq!(answer.status, 202, "{:?}", answer.body);
-                receipts.push(answer.json()["receipt"].as_str().unwrap().to_owned());
-            }
-            connection
-                .send(Call::push("health/birth-certificate", NDJSON, "{}\n"))
-                .await
-                .unwrap();
-            eventually("all is relayed", 60, || {
-                registry_count(&gateway.registry(), "public_security_resident") == u64::from(PUSHES)
-            });
-            drop(connection);
-            assert_eq!(running.stop(), Some(0));
-            let (receipt, newest) = (gateway.path("first.tlog-proof"), gateway.path("newest.tlog-proof"));
-            std::fs::write(&receipt, &receipts[7]).unwrap();
-            std::fs::write(&newest, receipts.last().unwrap()).unwrap();
-            Stopped {
-                gateway,
-                receipt,
-                newest,
-            }
-        })
-    })
-}
-
 fn verify(arguments: &[&str]) -> (i32, String) {
     let trust = stopped().gateway.path("trust/trust.txt");
     let (code, out, error) = stopped()

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::checkpoint::Checkpoint;
 use crate::leaf::{ErasedEvent, Event, Leaf, PushEvent, Reference};
 use crate::tree::{Edge, Hash, TileEntry, leaf_hash};
-use crate::trust::{Trust, Untrusted};
+use crate::trust::{Quorum, Trust, Untrusted, Witnessed};
 
 /// What a verified log consists of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,20 @@ pub struct LogReport {
     pub span: Option<(i64, i64)>,
     /// Pushes that no `relayed` or `erased` leaf answers yet.
     pub waiting: u64,
+    /// Whether a checkpoint was met that the witnesses signed whom the trust file asks for.
+    pub quorum: Quorum,
+    /// The newest checkpoint that known witnesses signed, enough of them: its size, and who.
+    pub witnessed: Option<(u64, Witnessed)>,
+}
+
+impl LogReport {
+    /// The verdict: `proven`, or `quorum-missing`.
+    pub fn verdict(&self) -> &'static str {
+        match self.quorum {
+            Quorum::NotAsked | Quorum::Met => "proven",
+            Quorum::Missing => "quorum-missing",
+        }
+    }
 }
 
 /// Why a log does not verify.
@@ -102,12 +116,16 @@ pub struct Taken {
 pub struct LogVerifier {
     trust: Trust,
     newest: Checkpoint,
+    newest_witnessed: Witnessed,
+    witnessed: Option<(u64, Witnessed)>,
     edge: Edge,
     /// Root when as many leaves were taken as the newest checkpoint signs.
     root: Option<Hash>,
     /// Leaves that a checkpoint on the way vouches for.
     vouched: u64,
     checkpoints: u64,
+    /// Size of the one that was counted last.
+    counted: Option<u64>,
     span: Option<(i64, i64)>,
     kinds: BTreeMap<&'static str, u64>,
     waiting: HashMap<u64, Waiting>,
@@ -128,16 +146,19 @@ impl LogVerifier {
     /// # Errors
     /// [`LogFault::Checkpoint`] when it is not believed.
     pub fn new(newest: &str, trust: &Trust) -> Result<Self, LogFault> {
-        let opened = trust.open(newest);
-        let newest = opened.map_err(|source| LogFault::Checkpoint { size: 0, source })?;
+        let opened = trust.open_witnessed(newest);
+        let (newest, newest_witnessed) = opened.map_err(|source| LogFault::Checkpoint { size: 0, source })?;
         let edge = Edge::empty();
         Ok(Self {
             trust: trust.clone(),
             root: (newest.size == 0).then(|| edge.root()),
             newest,
+            newest_witnessed,
+            witnessed: None,
             edge,
             vouched: 0,
             checkpoints: 0,
+            counted: None,
             span: None,
             kinds: BTreeMap::new(),
             waiting: HashMap::new(),
@@ -197,7 +218,9 @@ impl LogVerifier {
             | Event::Stop(_)
             | Event::Certificate(_)
             | Event::Policy(_)
-            | Event::Operator(_) => {}
+            | Event::Operator(_)
+            | Event::WitnessGap(_)
+            | Event::Clock(_) => {}
         }
         self.span = Some((first, leaf.t));
         *self.kinds.entry(leaf.event.kind()).or_default() += 1;
@@ -254,8 +277,8 @@ impl LogVerifier {
     /// When it is not believed, signs another number of leaves, or another root.
     pub fn checkpoint(&mut self, note: &str) -> Result<Checkpoint, LogFault> {
         let found = self.edge.size();
-        let opened = self.trust.open(note);
-        let checkpoint = opened.map_err(|source| LogFault::Checkpoint { size: found, source })?;
+        let opened = self.trust.open_witnessed(note);
+        let (checkpoint, witnessed) = opened.map_err(|source| LogFault::Checkpoint { size: found, source })?;
         if checkpoint.size > found {
             let signed = checkpoint.size;
             return Err(LogFault::Short { found, signed });
@@ -264,11 +287,22 @@ impl LogVerifier {
             return Err(self.changed(found));
         }
         // The newest is counted at the end.
-        if checkpoint != self.newest {
+        // One that witnesses signed stands beside the log's own.
+        if checkpoint != self.newest && self.counted != Some(found) {
             self.checkpoints += 1;
+            self.counted = Some(found);
         }
         self.vouched = found;
+        self.seen(found, witnessed);
         Ok(checkpoint)
+    }
+
+    /// Keeps the newest checkpoint that enough witnesses signed.
+    fn seen(&mut self, size: u64, witnessed: Witnessed) {
+        let enough = witnessed.quorum != Quorum::Missing && !witnessed.by.is_empty();
+        if enough && self.witnessed.as_ref().is_none_or(|(seen, _)| *seen <= size) {
+            self.witnessed = Some((size, witnessed));
+        }
     }
 
     fn changed(&self, size: u64) -> LogFault {
@@ -281,7 +315,7 @@ impl LogVerifier {
     ///
     /// # Errors
     /// [`LogFault::Short`], [`LogFault::Root`], [`LogFault::Unsigned`].
-    pub fn finish(self) -> Result<LogReport, LogFault> {
+    pub fn finish(mut self) -> Result<LogReport, LogFault> {
         let (found, signed) = (self.edge.size(), self.newest.size);
         match self.root {
             None => return Err(LogFault::Short { found, signed }),
@@ -289,7 +323,16 @@ impl LogVerifier {
             Some(_) if found > signed => return Err(LogFault::Unsigned { from: signed }),
             Some(_) => {}
         }
+        let by_newest = self.newest_witnessed.clone();
+        self.seen(signed, by_newest);
+        let quorum = match (self.trust.quorum(), &self.witnessed) {
+            (None, _) => Quorum::NotAsked,
+            (Some(_), Some(_)) => Quorum::Met,
+            (Some(_), None) => Quorum::Missing,
+        };
         Ok(LogReport {
+            quorum,
+            witnessed: self.witnessed,
             waiting: u64::try_from(self.waiting.len()).unwrap_or(u64::MAX),
             span: self.span,
             kinds: self.kinds,

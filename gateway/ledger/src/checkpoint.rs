@@ -29,6 +29,16 @@ impl Checkpoint {
         format!("{}\n{}\n{}\n", self.origin, self.size, BASE64.encode(self.root))
     }
 
+    /// Reads the text of a note without looking at its signatures: for what one's own disk says, never for what others do
+    /// ([`Trust::open`](crate::trust::Trust::open)).
+    ///
+    /// # Errors
+    /// [`NotACheckpoint`].
+    pub fn unverified(note: &str) -> Result<Self, NotACheckpoint> {
+        let (text, _signatures) = note.split_once("\n\n").ok_or(NotACheckpoint)?;
+        Self::parse(&format!("{text}\n"))
+    }
+
     /// Reads the text that [`Checkpoint::text`] writes; extension lines are refused.
     ///
     /// # Errors

@@ -26,8 +26,9 @@ mod event;
 
 use canonical::{Member as _, Members};
 pub use event::{
-    CertificateEvent, ErasedEvent, Event, OfficerQueryEvent, OfficerResultEvent, OfficerUnsealEvent, OperatorEvent,
-    PolicyEvent, PullEvent, PushEvent, RefusalEvent, RelayedEvent, ShredEvent, StartEvent, StopEvent,
+    CertificateEvent, ClockEvent, ErasedEvent, Event, OfficerQueryEvent, OfficerResultEvent, OfficerUnsealEvent,
+    OperatorEvent, PolicyEvent, PullEvent, PushEvent, RefusalEvent, RelayedEvent, ShredEvent, StartEvent, StopEvent,
+    WitnessGapEvent,
 };
 
 /// Longest leaf, bytes.

@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows a network, a database or a clock, nor anything else of Shuguan. What is written here follows public
 //! specifications, so programs that we did not write can read it: RFC 8785 (leaves), RFC 6962 (tree), C2SP signed-note,
-//! tlog-checkpoint and tlog-proof.
+//! tlog-checkpoint, tlog-cosignature, tlog-witness, tlog-policy, tlog-tiles and tlog-proof. `README.md` says which module is which.
 //!
 //! ```
 //! use shuguan_ledger::leaf::{Event, Leaf, StartEvent};
@@ -24,11 +24,20 @@
 #![warn(missing_docs)]
 
 pub mod audit;
+pub mod bundle;
 pub mod checkpoint;
 pub mod columns;
+pub mod cosignature;
+pub mod exported;
 pub mod leaf;
 pub mod note;
 pub mod receipt;
+pub mod tile;
 pub mod time;
 pub mod tree;
 pub mod trust;
+pub mod witness;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use crate::checkpoint::Checkpoint;
 use crate::leaf::Leaf;
 use crate::tree::{Hash, leaf_hash, verify_inclusion};
-use crate::trust::{Trust, Untrusted};
+use crate::trust::{Trust, Untrusted, Witnessed};
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
 /// A path in a tree of 2^64 leaves has no more hashes.
@@ -39,6 +39,8 @@ pub struct Proven {
     pub leaf_hash: Hash,
     /// The checkpoint under which it stands.
     pub checkpoint: Checkpoint,
+    /// What witnesses say of that checkpoint; without the quorum that the trust file asks for, the log alone vouches for it.
+    pub witnessed: Witnessed,
 }
 
 /// Why a receipt proves nothing.
@@ -108,13 +110,13 @@ impl Receipt {
         Ok(receipt)
     }
 
-    /// Proves the receipt with public keys alone.
+    /// Proves the receipt with public keys alone. That the quorum of the trust file is missing is no error: [`Proven::witnessed`] says so.
     ///
     /// # Errors
     /// See [`ReceiptError`].
     pub fn verify(&self, trust: &Trust) -> Result<Proven, ReceiptError> {
         let leaf = Leaf::decode(&self.leaf)?;
-        let checkpoint = trust.open(&self.checkpoint)?;
+        let (checkpoint, witnessed) = trust.open_witnessed(&self.checkpoint)?;
         let hash = leaf_hash(&self.leaf);
         if !verify_inclusion(&hash, self.index, checkpoint.size, &self.path, &checkpoint.root) {
             return Err(ReceiptError::Path);
@@ -124,6 +126,7 @@ impl Receipt {
             index: self.index,
             leaf_hash: hash,
             checkpoint,
+            witnessed,
         })
     }
 }

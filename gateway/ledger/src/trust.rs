@@ -1,23 +1,56 @@
-//! The trust file: which keys a verifier believes.
+//! The trust file: which logs a verifier believes, and which witnesses must have seen a checkpoint (C2SP tlog-policy).
 //!
-//! Takes lines `log <vkey>` (C2SP tlog-policy form); blank lines and lines that begin with `#` are skipped. Refuses any other line, so
-//! that a misspelt key is not silently no key.
+//! | Line | Says |
+//! |---|---|
+//! | `log <vkey> [<url>]` | checkpoints of this log, signed by this key, are believed |
+//! | `witness <name> <vkey> [<url>]` | a witness, known by this name in the lines below |
+//! | `group <name> any\|all\|<k> <name> …` | is there when one, all or k of these witnesses or groups are there |
+//! | `quorum <name>\|none` | the witness or group that must be there |
+//!
+//! Blank lines and lines that begin with `#` are skipped. A file with `log` lines only asks for no witness. Refuses any other line, a name
+//! that is not defined above its use, two keys of one witness, and witnesses without a `quorum`, so that a misspelling never switches a control off.
 
 use crate::checkpoint::{Checkpoint, NotACheckpoint};
+use crate::cosignature::{Cosignature, WitnessKey};
 use crate::note::{self, NoteError, VerifyingKey};
 
-/// The public keys of logs.
+/// Most witnesses and groups of a trust file.
+const PARTIES_MAX: usize = 256;
+
+/// What a verifier believes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
     logs: Vec<VerifyingKey>,
+    keys: Vec<WitnessKey>,
+    parties: Vec<Party>,
+    /// Place of the party that must be there.
+    quorum: Option<usize>,
+    lines: Vec<String>,
+}
+
+/// A witness or a group, by its name in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Party {
+    name: String,
+    is: Is,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Is {
+    /// Place among the keys.
+    Witness(usize),
+    /// So many of these parties, all of which stand before this one.
+    Group(usize, Vec<usize>),
 }
 
 /// A line of the trust file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} of the trust file is not `log <vkey>`")]
+#[error("line {line} of the trust file: {what}")]
 pub struct BadTrustLine {
-    /// From 1.
+    /// From 1; one past the last when a line is missing.
     pub line: usize,
+    /// What is wrong with it.
+    pub what: &'static str,
 }
 
 /// Why a signed checkpoint is not believed.
@@ -31,10 +64,51 @@ pub enum Untrusted {
     Text(#[from] NotACheckpoint),
 }
 
+/// Whether those witnesses have signed whom the trust file asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quorum {
+    /// The trust file asks for none.
+    NotAsked,
+    /// They have.
+    Met,
+    /// They have not; the log's own signature alone does not rule out that it showed somebody else another history.
+    Missing,
+}
+
+/// What witnesses say of a checkpoint that its log signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witnessed {
+    /// Whether that is enough.
+    pub quorum: Quorum,
+    /// The known witnesses that signed, in the order of their lines.
+    pub by: Vec<Cosignature>,
+}
+
+impl Witnessed {
+    /// The verdict: `proven`, or `quorum-missing`.
+    pub fn verdict(&self) -> &'static str {
+        match self.quorum {
+            Quorum::NotAsked | Quorum::Met => "proven",
+            Quorum::Missing => "quorum-missing",
+        }
+    }
+
+    /// Names of the witnesses that signed, with commas.
+    pub fn names(&self) -> String {
+        let names: Vec<&str> = self.by.iter().map(|one| one.name.as_str()).collect();
+        names.join(", ")
+    }
+}
+
 impl Trust {
-    /// Trust in one log.
+    /// Trust in one log, without witnesses.
     pub fn in_log(key: VerifyingKey) -> Self {
-        Self { logs: vec![key] }
+        let lines = vec![format!("log {}", key.vkey())];
+        Self {
+            logs: vec![key],
+            lines,
+            ..Self::default()
+        }
     }
 
     /// Reads a trust file.
@@ -43,88 +117,186 @@ impl Trust {
     /// [`BadTrustLine`] names the first line that is not understood.
     pub fn parse(text: &str) -> Result<Self, BadTrustLine> {
         let mut trust = Self::default();
-        for (number, line) in text.lines().enumerate() {
+        let mut quorum_said = false;
+        let mut number: usize = 0;
+        for line in text.lines() {
+            number = number.saturating_add(1);
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let key = line
-                .strip_prefix("log ")
-                .and_then(|vkey| VerifyingKey::parse(vkey.trim()).ok())
-                .ok_or(BadTrustLine { line: number + 1 })?;
-            trust.logs.push(key);
+            let read = trust.line(line, &mut quorum_said);
+            read.map_err(|what| BadTrustLine { line: number, what })?;
+            trust.lines.push(line.to_owned());
+        }
+        if !quorum_said && !trust.parties.is_empty() {
+            return Err(BadTrustLine {
+                line: number.saturating_add(1),
+                what: "it names witnesses and no quorum: add `quorum <name>` or `quorum none`",
+            });
         }
         Ok(trust)
     }
 
-    /// The file that [`Trust::parse`] reads.
+    fn line(&mut self, line: &str, said: &mut bool) -> Result<(), &'static str> {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        match words.as_slice() {
+            ["log", vkey] | ["log", vkey, _] => {
+                let key = VerifyingKey::parse(vkey).map_err(|_| "it is not `log <vkey>`: no key of a log")?;
+                if self.logs.contains(&key) {
+                    return Err("this log was named before");
+                }
+                self.logs.push(key);
+            }
+            ["witness", name, vkey] | ["witness", name, vkey, _] => {
+                let key =
+                    WitnessKey::parse(vkey).map_err(|_| "it is not `witness <name> <vkey>`: no key of a witness")?;
+                // Cosignatures are counted by the key's name, so one name is one witness.
+                if self.keys.iter().any(|known| known.name() == key.name()) {
+                    return Err("a key of this witness was named before");
+                }
+                self.keys.push(key);
+                self.party(name, Is::Witness(self.keys.len().saturating_sub(1)))?;
+            }
+            ["group", name, threshold, members @ ..] => {
+                let group = self.group(threshold, members)?;
+                self.party(name, group)?;
+            }
+            ["quorum", name] => {
+                if std::mem::replace(said, true) {
+                    return Err("there is more than one quorum");
+                }
+                if *name != "none" {
+                    self.quorum = Some(self.place(name)?);
+                }
+            }
+            _ => {
+                return Err(
+                    "it is not `log <vkey>`, `witness <name> <vkey>`, `group <name> <k> <names>` or `quorum <name>`",
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn party(&mut self, name: &str, is: Is) -> Result<(), &'static str> {
+        if name == "none" || self.place(name).is_ok() {
+            return Err("this name is taken");
+        }
+        if self.parties.len() == PARTIES_MAX {
+            return Err("it names too many witnesses and groups");
+        }
+        self.parties.push(Party {
+            name: name.to_owned(),
+            is,
+        });
+        Ok(())
+    }
+
+    fn place(&self, name: &str) -> Result<usize, &'static str> {
+        let place = self.parties.iter().position(|party| party.name == name);
+        place.ok_or("no line above it defines this name")
+    }
+
+    fn group(&self, threshold: &str, members: &[&str]) -> Result<Is, &'static str> {
+        let mut places = Vec::new();
+        for member in members {
+            let place = self.place(member)?;
+            if places.contains(&place) {
+                return Err("a group names a member twice");
+            }
+            places.push(place);
+        }
+        let needed = match threshold {
+            "any" => 1,
+            "all" => places.len(),
+            // One spelling only: `+1` and `01` are refused.
+            number => number
+                .parse()
+                .ok()
+                .filter(|needed: &usize| needed.to_string() == number)
+                .ok_or("the number of a group is `any`, `all` or a count")?,
+        };
+        if needed == 0 || needed > places.len() {
+            return Err("a group needs at least one and at most all of its members");
+        }
+        Ok(Is::Group(needed, places))
+    }
+
+    /// The file that [`Trust::parse`] reads, without comments.
     pub fn text(&self) -> String {
-        self.logs.iter().fold(String::new(), |mut text, key| {
-            text.push_str("log ");
-            text.push_str(&key.vkey());
+        let mut text = self.lines.join("\n");
+        if !text.is_empty() {
             text.push('\n');
-            text
-        })
+        }
+        text
     }
 
     /// Opens a signed checkpoint. Only keys whose name is the checkpoint's origin count: one log cannot speak for another.
     ///
     /// # Errors
-    /// See [`Untrusted`].
+    /// See [`Untrusted`]. Whether witnesses signed it is not asked here: [`Trust::open_witnessed`].
     pub fn open(&self, checkpoint: &str) -> Result<Checkpoint, Untrusted> {
-        let origin = checkpoint.split('\n').next().unwrap_or_default();
-        let of_this_log = self.logs.iter().filter(|key| key.name() == origin);
-        let opened = note::open(checkpoint, &of_this_log.cloned().collect::<Vec<_>>())?;
-        Ok(Checkpoint::parse(opened.text)?)
+        self.open_witnessed(checkpoint).map(|(checkpoint, _)| checkpoint)
     }
 
-    /// The keys.
+    /// The same, and what the witnesses of this file say of it.
+    ///
+    /// # Errors
+    /// See [`Untrusted`]. A line of a known witness that fails voids the note; a missing one is no error but [`Quorum::Missing`].
+    pub fn open_witnessed(&self, checkpoint: &str) -> Result<(Checkpoint, Witnessed), Untrusted> {
+        let origin = checkpoint.split('\n').next().unwrap_or_default();
+        let of_this_log = self.logs.iter().filter(|key| key.name() == origin);
+        let opened = note::open_cosigned(checkpoint, &of_this_log.cloned().collect::<Vec<_>>(), &self.keys)?;
+        let parsed = Checkpoint::parse(opened.text)?;
+        Ok((parsed, self.judge(opened.cosignatures)))
+    }
+
+    /// Whether these cosignatures are enough.
+    fn judge(&self, by: Vec<Cosignature>) -> Witnessed {
+        let quorum = match self.quorum {
+            None => Quorum::NotAsked,
+            Some(place) if self.there(&by).get(place) == Some(&true) => Quorum::Met,
+            Some(_) => Quorum::Missing,
+        };
+        Witnessed { quorum, by }
+    }
+
+    /// Which parties are there. Members stand before their group, so one pass is enough and no file can make it loop.
+    fn there(&self, by: &[Cosignature]) -> Vec<bool> {
+        let mut there: Vec<bool> = Vec::new();
+        for party in &self.parties {
+            let is_there = match &party.is {
+                Is::Witness(key) => self
+                    .keys
+                    .get(*key)
+                    .is_some_and(|key| by.iter().any(|one| one.name == key.name())),
+                Is::Group(needed, members) => {
+                    let present = members.iter().filter(|member| there.get(**member) == Some(&true));
+                    present.count() >= *needed
+                }
+            };
+            there.push(is_there);
+        }
+        there
+    }
+
+    /// The keys of the logs.
     pub fn logs(&self) -> &[VerifyingKey] {
         &self.logs
+    }
+
+    /// The keys of the witnesses.
+    pub fn witnesses(&self) -> &[WitnessKey] {
+        &self.keys
+    }
+
+    /// Name of the witness or group that must be there, if one is asked for.
+    pub fn quorum(&self) -> Option<&str> {
+        let party = self.quorum.and_then(|place| self.parties.get(place));
+        party.map(|party| party.name.as_str())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-    use super::{BadTrustLine, Trust, Untrusted};
-    use crate::checkpoint::Checkpoint;
-    use crate::note::{NoteError, SigningKey};
-    use crate::tree::empty_root;
-
-    const VKEY: &str = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
-
-    #[test]
-    fn a_trust_file_holds_keys_comments_and_nothing_else() {
-        let trust = Trust::parse(&format!("# the city's gateway\n\nlog {VKEY}\n")).unwrap();
-        assert_eq!(trust.logs().len(), 1);
-        assert_eq!(trust.text(), format!("log {VKEY}\n"));
-        assert_eq!(Trust::parse("log x\n"), Err(BadTrustLine { line: 1 }));
-        assert_eq!(Trust::parse(&format!("\nlogs {VKEY}")), Err(BadTrustLine { line: 2 }));
-    }
-
-    #[test]
-    fn a_trusted_log_cannot_speak_for_another_trusted_log() {
-        let (a, b) = (
-            SigningKey::from_seed("a", &[1; 32]).unwrap(),
-            SigningKey::from_seed("b", &[2; 32]).unwrap(),
-        );
-        let trust = Trust::parse(&format!(
-            "log {}\nlog {}\n",
-            a.verifying_key().vkey(),
-            b.verifying_key().vkey()
-        ))
-        .unwrap();
-        let checkpoint = Checkpoint {
-            origin: "b".into(),
-            size: 0,
-            root: empty_root(),
-        };
-        assert_eq!(trust.open(&b.sign(&checkpoint.text()).unwrap()), Ok(checkpoint.clone()));
-        assert_eq!(
-            trust.open(&a.sign(&checkpoint.text()).unwrap()),
-            Err(Untrusted::Signature(NoteError::NoKnownSignature))
-        );
-    }
-}
+mod tests;

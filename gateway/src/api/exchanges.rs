@@ -125,6 +125,16 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         "state": state(view),
         "partner": view.leaf.event.partner(),
     });
+    if api.stations.witnessing.is_on()
+        && let Some(members) = document.as_object_mut()
+    {
+        let under = api
+            .stations
+            .witnessing
+            .newest()
+            .is_some_and(|newest| view.index < newest.size);
+        members.insert("witnessed".into(), under.into());
+    }
     let Some(members) = document.as_object_mut() else {
         return document;
     };
@@ -172,6 +182,8 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         | Event::Certificate(_)
         | Event::Policy(_)
         | Event::Operator(_)
+        | Event::WitnessGap(_)
+        | Event::Clock(_)
         | Event::Erased(_) => {}
     }
     if let Some((
@@ -211,7 +223,8 @@ fn state(view: &ExchangeView) -> &'static str {
     }
 }
 
-/// The receipt, as a tlog-proof; of a push also what opens its columns, when that is asked for.
+/// The receipt, as a tlog-proof: under the newest checkpoint that a quorum of witnesses signed, if that covers it, else as it was sealed.
+/// Of a push also what opens its columns, when that is asked for.
 pub async fn receipt(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
@@ -228,10 +241,18 @@ pub async fn receipt(
     }
     let receipt = async {
         let view = own(&api, &peer, &exchange).await?;
-        let receipt = api.stations.journal.receipt(view.exchange).await;
-        Ok(receipt
-            .map_err(Fault::from_error("read a receipt"))?
-            .ok_or(Refusal::NotFound)?)
+        let journal = &api.stations.journal;
+        let unreadable = || Fault::from_error("read a receipt");
+        if let Some(cosigned) = api.stations.witnessing.newest()
+            && let Some(receipt) = journal
+                .cosigned_receipt(view.exchange, &cosigned)
+                .await
+                .map_err(unreadable())?
+        {
+            return Ok(receipt);
+        }
+        let receipt = journal.receipt(view.exchange).await;
+        Ok(receipt.map_err(unreadable())?.ok_or(Refusal::NotFound)?)
     };
     match receipt.await {
         Ok(receipt) => {

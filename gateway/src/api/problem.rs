@@ -24,6 +24,7 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::BadManner
         | Refusal::UnknownLayout
         | Refusal::BadSelection
+        | Refusal::BadLogPath
         | Refusal::CaseRequired
         | Refusal::ReasonRequired => StatusCode::BAD_REQUEST,
         Refusal::NoCertificate
@@ -47,7 +48,9 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::SelfApproval
         | Refusal::SameUnit
         | Refusal::UnsealExpired => StatusCode::FORBIDDEN,
-        Refusal::NotFound | Refusal::UnknownRecordType | Refusal::UnknownDataset => StatusCode::NOT_FOUND,
+        Refusal::NotFound | Refusal::NotInLog | Refusal::UnknownRecordType | Refusal::UnknownDataset => {
+            StatusCode::NOT_FOUND
+        }
         Refusal::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Refusal::UnacceptableForm => StatusCode::NOT_ACCEPTABLE,
         Refusal::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -94,6 +97,8 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::Draining
         | Refusal::Overloaded
         | Refusal::JournalUnavailable
+        | Refusal::Unwitnessed
+        | Refusal::LogDisputed
         | Refusal::RegistryUnavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

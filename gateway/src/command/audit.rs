@@ -76,7 +76,7 @@ struct SearchArgs {
     /// accepted, released, relayed, or the name of a refusal such as no-grant.
     #[arg(long)]
     outcome: Option<String>,
-    /// push, pull, refusal, relayed, erased, officer-query, certificate, start or stop.
+    /// push, pull, refusal, relayed, erased, officer-query, certificate, witness-gap, clock, start or stop.
     #[arg(long)]
     kind: Option<String>,
     /// From this moment: 2026-11-23, 2026-11-23T09:42 (Asia/Shanghai), or RFC 3339.

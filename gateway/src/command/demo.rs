@@ -1,8 +1,10 @@
 //! `shuguan demo`: the whole gateway on one machine, from nothing.
 //!
-//! Takes a folder; makes authorities, keys, policies and stores in it, serves, pushes one feed of each agency, waits for the relay, pulls an
-//! extract, verifies every receipt and the log offline, shows that a revoked and an unknown certificate are refused, and goes on serving.
+//! Takes a folder; makes authorities, keys, policies, stores and a witness in it, serves, pushes one feed of each agency, waits for the relay,
+//! pulls an extract, waits for the witness, verifies every receipt and the log offline, shows that a revoked and an unknown certificate are refused, and goes on serving.
 //! Running it again is harmless: the feeds are the same bytes under the same keys, so the gateway gives its first answers.
+
+mod witness;
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -137,6 +139,7 @@ async fn demo(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
     log_to_file(&args.dir)?;
     output.note("starting the gateway");
     let path = args.dir.join("shuguan.toml");
+    let neighbour = witness::start(&args.dir, output).await?;
     let gateway = Gateway::start(config.clone(), Clock::system()).await.map_err(|fault| {
         not_started(&path, &fault).then("stop what uses the port, or change [listen] and the client.toml files")
     })?;
@@ -150,6 +153,9 @@ async fn demo(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
         }
     }
     gateway.stop().await;
+    if let Some(neighbour) = neighbour {
+        neighbour.stop().await;
+    }
     // Last, so that the relay ends in its own time.
     drop(cluster);
     result.map(|()| Exit::Done)
@@ -191,6 +197,7 @@ fn folder(dir: &Path, cluster: Option<&Cluster>, output: &Output) -> Result<Conf
             dir.display()
         ));
         init::make_demo(dir, cluster.map(|cluster| cluster.address(DATABASE)).as_ref())?;
+        witness::add(dir)?;
     }
     config::load(&path)
 }
@@ -212,6 +219,7 @@ async fn walk(args: &DemoArgs, gateway: &Gateway, config: &Config, output: &Outp
     let pushed = push_all(args, &trust, output).await?;
     wait_for_relay(args, &pushed, output).await?;
     let pulled = pull_population(args, &trust, output).await?;
+    show_witnessed(args, &trust, &pushed, &pulled, output).await?;
     verify_all(&trust, &pushed, &pulled, config, output)?;
     show_refused(args, output).await?;
     show_registry(gateway, output)
@@ -373,6 +381,27 @@ async fn pull_population(args: &DemoArgs, trust: &Trust, output: &Output) -> Res
     Ok(pulled)
 }
 
+async fn show_witnessed(
+    args: &DemoArgs,
+    trust: &Trust,
+    pushed: &[Pushed],
+    pulled: &Pulled,
+    output: &Output,
+) -> Result<(), Failure> {
+    let clients: Vec<Client> = FEEDS
+        .iter()
+        .map(|feed| client(args, feed.partner))
+        .collect::<Result<_, _>>()?;
+    let registry = client(args, "information-centre")?;
+    let mut receipts: Vec<_> = clients
+        .iter()
+        .zip(pushed)
+        .map(|(client, pushed)| witness::of(client, pushed))
+        .collect();
+    receipts.push((&registry, &pulled.exchange, &pulled.receipt));
+    witness::show(trust, &receipts, output).await
+}
+
 /// Everything that was proved on line is proved again from files, with the public key only.
 fn verify_all(
     trust: &Trust,
@@ -381,7 +410,7 @@ fn verify_all(
     config: &Config,
     output: &Output,
 ) -> Result<(), Failure> {
-    output.note("\nverifying offline, with the public key only:");
+    output.note("\nverifying offline, with the public keys only:");
     let receipts: Vec<&PathBuf> = pushed
         .iter()
         .map(|pushed| &pushed.receipt)
@@ -402,7 +431,11 @@ fn verify_all(
         ReadLog::Disturbed => Failure::local("another program opened the journal meanwhile").then("run the demo again"),
         ReadLog::Fault(fault) => Failure::new(Exit::NotProven, "the log does not verify").because(fault),
     })?;
-    output.line(format!("有效  the log of {} entries", report.checkpoint.size));
+    let seen = match &report.witnessed {
+        Some((size, by)) => format!(", of which `{}` has signed {size}", by.names()),
+        None => String::new(),
+    };
+    output.line(format!("有效  the log of {} entries{seen}", report.checkpoint.size));
     Ok(())
 }
 

@@ -3,6 +3,8 @@
 //! Takes the configuration; looks at files, modes, certificates, lists, stores, policies and the disk. Changes nothing. Exit 6 when a
 //! check fails, with `--strict` also when one warns.
 
+mod witnesses;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -96,6 +98,7 @@ pub fn run(args: DoctorArgs, output: &Output) -> Result<Exit, Failure> {
     if args.deep {
         deep(&config, &mut findings);
     }
+    witnesses::look(&config, &mut findings);
     sqlite(&mut findings);
     show(&findings, output);
     let worst = findings.0.iter().map(|finding| finding.verdict).max();
@@ -257,8 +260,11 @@ fn stores(config: &Config, output: &Output, findings: &mut Findings) {
         Ok(report) => findings.ok(
             "journal",
             format!(
-                "{} entries, every one proved against the signed root",
-                report.checkpoint.size
+                "{} entries, every one proved against the signed root{}",
+                report.checkpoint.size,
+                report.witnessed.as_ref().map_or_else(String::new, |(size, _)| format!(
+                    "; a quorum of witnesses signed {size}"
+                ))
             ),
         ),
         Err(ReadLog::Unreadable(error)) => {

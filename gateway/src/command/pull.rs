@@ -19,8 +19,10 @@ use shuguan_ledger::trust::Trust;
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use super::push::WITNESS_PATIENCE;
 use crate::client::connect;
 use crate::client::deliver::load_trust;
+use crate::client::witnessed::upgrade;
 use crate::client::{CallError, Client, ClientSettings, Listener};
 
 /// Request an extract and download it.
@@ -111,7 +113,13 @@ pub fn run(args: PullArgs, output: &Output) -> Result<Exit, Failure> {
         output: &args.output,
         patience: Duration::from_secs(args.timeout),
     };
-    let pulled = super::runtime()?.block_on(pull(&client, &trust, &extract, output))?;
+    let runtime = super::runtime()?;
+    let pulled = runtime.block_on(pull(&client, &trust, &extract, output))?;
+    let receipts = [(pulled.exchange.as_str(), pulled.receipt.as_path())];
+    let upgraded = runtime.block_on(upgrade(&client, &trust, &receipts, WITNESS_PATIENCE))?;
+    if upgraded.is_some_and(|upgraded| upgraded.missing > 0) {
+        output.note("the receipt is not signed by a witness yet; later: shuguan receipt EXCHANGE -o FILE");
+    }
     if output.is_json() {
         output.json("shuguan.pulled.v1", &pulled);
     } else {

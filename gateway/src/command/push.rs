@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use shuguan_adapters::layout::Encoding;
+use shuguan_ledger::trust::Trust;
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::watch::{self, Watch};
 use crate::client::deliver::{Asked, Feed, Pushed, detect, load_trust, push_file};
+use crate::client::witnessed::{Upgraded, upgrade};
 use crate::client::{Client, ClientSettings, Listener};
 use crate::layouts::ANY_TYPE;
 
@@ -137,10 +139,33 @@ pub fn run(args: PushArgs, output: &Output) -> Result<Exit, Failure> {
         }
         all.push(pushed);
     }
+    runtime.block_on(witnessed(&client, &trust, &all, output))?;
     if output.is_json() {
         output.json("shuguan.pushes.v1", &all);
     }
     Ok(verdict(&all, args.rejects_ok))
+}
+
+/// How long `push` and `pull` wait for witnesses.
+pub(crate) const WITNESS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Fetches the receipts that witnesses have signed, when the trust file asks for them.
+async fn witnessed(client: &Client, trust: &Trust, all: &[Pushed], output: &Output) -> Result<(), Failure> {
+    let receipts: Vec<(&str, &Path)> = all
+        .iter()
+        .map(|pushed| (pushed.exchange.as_str(), pushed.receipt.as_path()))
+        .collect();
+    let upgraded = upgrade(client, trust, &receipts, WITNESS_PATIENCE).await?;
+    output.note(match upgraded {
+        None => return Ok(()),
+        Some(Upgraded { missing: 0, .. }) => {
+            "  an independent witness has signed the log over every receipt".to_owned()
+        }
+        Some(Upgraded { missing, .. }) => {
+            format!("  {missing} receipts are not signed by a witness yet; later: shuguan receipt EXCHANGE -o FILE")
+        }
+    });
+    Ok(())
 }
 
 fn asked(args: &PushArgs) -> Asked {

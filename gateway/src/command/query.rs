@@ -351,7 +351,7 @@ pub fn receipt(args: ReceiptArgs, output: &Output) -> Result<Exit, Failure> {
     output.note(if args.opening {
         format!("`{written}` written; keep it as you keep the file: shuguan verify receipt FILE --trust trust.txt --opening {written}")
     } else {
-        format!("`{written}` written; verify it: shuguan verify receipt {written} --trust trust.txt")
+        format!("`{written}` written, under the newest checkpoint that witnesses have signed, if any; verify it: shuguan verify receipt {written} --trust trust.txt")
     });
     Ok(Exit::Done)
 }

@@ -21,7 +21,7 @@ SIGNALS
   SIGHUP           read certificates and revocation lists anew, all or nothing; then the policy bundle, all or nothing
 
 EXIT CODES
-  0 stopped · 1 did not start, or the journal failed")]
+  0 stopped · 1 did not start, or the journal failed · 6 did not start: a witness holds entries that the journal lacks")]
 pub struct ServeArgs {
     /// The configuration.
     #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
@@ -36,7 +36,7 @@ pub fn run(args: ServeArgs, output: &Output) -> Result<Exit, Failure> {
 }
 
 /// JSON lines on stdout, for journald. The log of exchanges is not here: that is the journal.
-fn log_to_stdout() {
+pub(crate) fn log_to_stdout() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("SHUGUAN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     // A second subscriber in one process is refused, which is as well.
@@ -83,6 +83,16 @@ async fn serve(path: &Path, config: Config, output: &Output) -> Result<Exit, Fai
 
 /// Everything that was wrong at the start.
 pub(crate) fn not_started(path: &Path, fault: &StartFault) -> Failure {
+    if let StartFault::RolledBack(rolled_back) = fault {
+        return Failure::new(
+            Exit::NotProven,
+            "the gateway does not start: the journal is not the one that was signed last",
+        )
+        .because(rolled_back)
+        .coded("SG7105")
+        .at(path.display().to_string())
+        .then(rolled_back.next());
+    }
     Failure::local(format!("the gateway does not start\n{fault}"))
         .coded("SG7104")
         .at(path.display().to_string())

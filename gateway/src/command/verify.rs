@@ -1,24 +1,29 @@
 //! `shuguan verify receipt | log`: proofs checked offline, with public keys alone.
 //!
-//! Takes a receipt, or a journal, and a trust file; says 有效 or 无效 first and then, in one sentence, what is proved or what is not. Uses no
-//! network, no clock, no key that signs. What does not verify ends with code 6 and names the first leaf that is not proven.
+//! Takes a receipt, a journal or an exported log, and a trust file; says 有效 or 无效 first and then, in one sentence, what is proved or what is not, and
+//! whether an independent witness saw it. Uses no network, no clock, no key that signs. What does not verify ends with code 6 and names the
+//! first leaf that is not proven; so does what the log alone signed when the trust file asks for witnesses (`quorum-missing`).
 
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use shuguan_ledger::audit::LogReport;
+use shuguan_ledger::exported::CHECKPOINT;
 use shuguan_ledger::leaf::Event;
 use shuguan_ledger::receipt::{Proven, Receipt};
 use shuguan_ledger::time;
-use shuguan_ledger::trust::Trust;
+use shuguan_ledger::trust::{Quorum, Trust, Witnessed};
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::client::deliver::load_trust;
 
+mod folder;
 mod journal;
+pub(in crate::command) mod journal_file;
 mod opening;
 
+use folder::FolderFault;
 use journal::Expected;
 pub use journal::{ReadLog, read_log};
 
@@ -34,7 +39,9 @@ pub struct VerifyArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// A receipt: this leaf stands in the log under a signed checkpoint.
+    /// A receipt: this leaf stands in the log under a signed checkpoint, which the witnesses of the trust file have seen.
+    ///
+    /// The receipt that a push was answered with is older than any witness's signature; `shuguan receipt EXCHANGE` fetches the newer one.
     #[command(after_help = "EXAMPLES
   shuguan verify receipt feed.csv.0199a3c4-….tlog-proof --trust trust.txt
   shuguan verify receipt feed.tlog-proof --trust trust.txt --opening opening.json --feed feed.csv
@@ -43,8 +50,14 @@ enum What {
 
 With an opening, each column is proved, withheld, or holds other values than were sealed (code 6).
 
+TRUST FILE
+  log <vkey>                     the log
+  witness <name> <vkey>          a witness, and what it is called below
+  group <name> <k> <name> …      k of these (any, all)
+  quorum <name>                  who must have signed; none: the log's own signature is enough
+
 EXIT CODES
-  0 有效, proven · 1 a file cannot be read · 6 无效, not proven")]
+  0 有效, proven · 1 a file cannot be read · 6 无效, not proven, or not signed by the witnesses that the trust file asks for")]
     Receipt {
         /// The tlog-proof file.
         file: PathBuf,
@@ -54,11 +67,12 @@ EXIT CODES
         #[command(flatten)]
         columns: opening::OpeningArgs,
     },
-    /// A whole log: every leaf, their order, every signed root over them, and what the journal stores beside them.
+    /// A whole log: every leaf, their order, every signed root over them, and what the journal stores beside them; or every file of an exported log.
     ///
     /// Leaves cut off the end together with their checkpoints leave no trace in the journal itself: give receipts that are newer.
     #[command(after_help = "EXAMPLES
   shuguan verify log demo/journal/journal.db --trust demo/trust/trust.txt
+  shuguan verify log exported-log --trust demo/trust/trust.txt
   shuguan verify log copy.db --trust trust.txt --receipt feed.csv.0199a3c4-….tlog-proof
 
 The journal is opened read-only; the gateway may go on running.
@@ -66,7 +80,7 @@ The journal is opened read-only; the gateway may go on running.
 EXIT CODES
   0 有效, proven · 1 a file cannot be read · 6 无效, not proven: the first leaf concerned is named")]
     Log {
-        /// The journal's SQLite file, or a copy of it with its -wal file.
+        /// The journal's SQLite file, a copy of it with its -wal file, or a folder that `shuguan log export` wrote.
         journal: PathBuf,
         /// Trust file with the log's public key.
         #[arg(long)]
@@ -120,8 +134,8 @@ fn receipt(file: &Path, trust: &Trust, columns: &opening::OpeningArgs, output: &
     match Receipt::parse(&text).and_then(|receipt| receipt.verify(trust)) {
         Ok(proven) if columns.asked() => opening::run(columns, &proven, output),
         Ok(proven) => {
-            show_receipt(&proven, output);
-            Ok(Exit::Done)
+            show_receipt(&proven, trust, output);
+            Ok(exit(proven.witnessed.quorum))
         }
         Err(error) => Ok(not_proven(output, &chain(&error), None)),
     }
@@ -149,34 +163,89 @@ fn sentence(proven: &Proven) -> String {
     }
 }
 
-fn show_receipt(proven: &Proven, output: &Output) {
-    let (event, sentence) = (&proven.leaf.event, sentence(proven));
+/// What is only the log's word is not proven to who asks for witnesses.
+fn exit(quorum: Quorum) -> Exit {
+    match quorum {
+        Quorum::NotAsked | Quorum::Met => Exit::Done,
+        Quorum::Missing => Exit::NotProven,
+    }
+}
+
+/// The witnesses' part of the sentence.
+fn seen_by(witnessed: &Witnessed, trust: &Trust) -> String {
+    let quorum = trust.quorum().unwrap_or("none");
+    match witnessed.quorum {
+        Quorum::NotAsked if witnessed.by.is_empty() => "the trust file asks for no witness".into(),
+        Quorum::NotAsked | Quorum::Met => format!("an independent witness saw it: {}", witnesses(witnessed)),
+        Quorum::Missing if witnessed.by.is_empty() => {
+            format!("no independent witness has signed this checkpoint, and the trust file asks for `{quorum}`")
+        }
+        Quorum::Missing => format!(
+            "only {} signed this checkpoint, and the trust file asks for `{quorum}`",
+            witnessed.names()
+        ),
+    }
+}
+
+/// Each witness with the time of its own clock.
+fn witnesses(witnessed: &Witnessed) -> String {
+    let one = |(name, time_s): (&str, u64)| {
+        let moment = i64::try_from(time_s).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+        format!("`{name}` at {}", time::format(moment))
+    };
+    let all = witnessed.by.iter().map(|by| one((&by.name, by.time_s)));
+    all.collect::<Vec<_>>().join(", ")
+}
+
+fn witnesses_json(witnessed: &Witnessed) -> serde_json::Value {
+    let all = witnessed.by.iter();
+    all.map(|by| json!({ "name": by.name, "time": by.time_s })).collect()
+}
+
+fn show_receipt(proven: &Proven, trust: &Trust, output: &Output) {
+    let (event, witnessed) = (&proven.leaf.event, &proven.witnessed);
+    let sentence = format!("{}; {}", sentence(proven), seen_by(witnessed, trust));
     let (size, at) = (proven.checkpoint.size, time::format(proven.leaf.t));
     if output.is_json() {
         let document = json!({
-            "verdict": "proven", "sentence": sentence, "index": proven.index, "kind": event.kind(), "exchange": event.exchange(),
+            "verdict": witnessed.verdict(), "sentence": sentence, "witnesses": witnesses_json(witnessed), "index": proven.index, "kind": event.kind(), "exchange": event.exchange(),
             "partner": event.partner(), "at": at, "origin": proven.checkpoint.origin, "size": size,
         });
         output.json("shuguan.verdict.v1", &document);
         return;
     }
-    output.line(format!("有效  valid: {sentence}"));
+    output.line(match witnessed.quorum {
+        Quorum::NotAsked | Quorum::Met => format!("有效  valid: {sentence}"),
+        Quorum::Missing => format!("无效  not proven: the log says so alone: {sentence}"),
+    });
     output.line(format!("      sealed at {at}"));
     if let Some(exchange) = event.exchange() {
         output.line(format!("      exchange {exchange}"));
     }
     output.line(format!("      under the signed checkpoint of {size} entries"));
-    output.line(
-        "      not proved: that no other checkpoint of this size was shown to somebody else (that takes a witness)",
-    );
+    match witnessed.quorum {
+        Quorum::Met => {}
+        Quorum::NotAsked => output.line(
+            "      not proved: that no other checkpoint of this size was shown to somebody else (that takes a witness)",
+        ),
+        Quorum::Missing => output.line(format!(
+            "      next: fetch the newer receipt, which the witnesses have signed: shuguan receipt {} -o FILE",
+            event.exchange().unwrap_or("EXCHANGE")
+        )),
+    }
 }
 
-/// The verdict that something is not proven.
+/// The verdict that something is not so.
 fn not_proven(output: &Output, why: &str, index: Option<u64>) -> Exit {
+    verdict(output, "disproven", why, index)
+}
+
+/// A verdict other than `proven`: `disproven`, `incomplete`.
+fn verdict(output: &Output, verdict: &str, why: &str, index: Option<u64>) -> Exit {
     if output.is_json() {
         output.json(
             "shuguan.verdict.v1",
-            &json!({ "verdict": "disproven", "why": why, "index": index }),
+            &json!({ "verdict": verdict, "why": why, "index": index }),
         );
         return Exit::NotProven;
     }
@@ -189,13 +258,16 @@ fn not_proven(output: &Output, why: &str, index: Option<u64>) -> Exit {
 
 fn log(journal: &Path, trust: &Trust, receipts: &[PathBuf], output: &Output) -> Result<Exit, Failure> {
     let place = || format!("cannot read `{}`", journal.display());
+    if journal.is_dir() {
+        return exported(journal, trust, receipts, output);
+    }
     if !journal.is_file() {
         return Err(Failure::local(place()).because("there is no such file"));
     }
     match journal::compare_log(journal, trust, &expected(receipts, trust)?, output) {
         Ok(report) => {
-            show_log(&report, receipts.len(), output);
-            Ok(Exit::Done)
+            show_log(&report, trust, receipts.len(), None, output);
+            Ok(exit(report.quorum))
         }
         Err(ReadLog::Fault(fault)) => Ok(not_proven(output, &chain(&fault), Some(fault.index()))),
         Err(ReadLog::Unreadable(error)) => Err(Failure::local(place())
@@ -204,6 +276,31 @@ fn log(journal: &Path, trust: &Trust, receipts: &[PathBuf], output: &Output) -> 
         Err(ReadLog::Disturbed) => Err(Failure::local(place())
             .because("another program opened it meanwhile")
             .then("run the command again")),
+    }
+}
+
+fn exported(folder: &Path, trust: &Trust, receipts: &[PathBuf], output: &Output) -> Result<Exit, Failure> {
+    match folder::read(folder, trust, &expected(receipts, trust)?, output) {
+        Ok(report) => {
+            show_log(
+                &report.log,
+                trust,
+                receipts.len(),
+                Some((report.tiles, report.bundles)),
+                output,
+            );
+            Ok(exit(report.log.quorum))
+        }
+        Err(FolderFault::Absent { path, .. }) if path == CHECKPOINT => {
+            Err(Failure::local(format!("cannot read `{}`", folder.display()))
+                .because("there is no `checkpoint` in it, so it is no exported log")
+                .then("shuguan log export --journal JOURNAL -o DIR     writes one"))
+        }
+        Err(fault @ FolderFault::Unreadable { .. }) => {
+            Err(Failure::local(format!("cannot read `{}`", folder.display())).because(chain(&fault)))
+        }
+        Err(fault @ FolderFault::Absent { .. }) => Ok(verdict(output, "incomplete", &chain(&fault), fault.index())),
+        Err(fault) => Ok(not_proven(output, &chain(&fault), fault.index())),
     }
 }
 
@@ -222,19 +319,38 @@ fn expected(receipts: &[PathBuf], trust: &Trust) -> Result<Expected, Failure> {
     Ok(expected)
 }
 
-fn show_log(report: &LogReport, receipts: usize, output: &Output) {
+/// The witnesses' part of the sentence about a log.
+fn log_seen_by(report: &LogReport, trust: &Trust) -> String {
+    match (&report.witnessed, report.quorum) {
+        (Some((size, by)), _) => format!("independent witnesses saw its first {size} entries: {}", witnesses(by)),
+        (None, Quorum::NotAsked) => "the trust file asks for no witness".into(),
+        (None, Quorum::Met | Quorum::Missing) => format!(
+            "no independent witness signed any checkpoint of it, and the trust file asks for `{}`",
+            trust.quorum().unwrap_or("none")
+        ),
+    }
+}
+
+fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u64, u64)>, output: &Output) {
     let (origin, size) = (&report.checkpoint.origin, report.checkpoint.size);
     if output.is_json() {
         let document = json!({
-            "verdict": "proven", "origin": origin, "size": size, "checkpoints": report.checkpoints, "kinds": report.kinds,
-            "waiting": report.waiting, "receipts": receipts,
+            "verdict": report.verdict(), "witnessed": report.witnessed.as_ref().map(|(size, _)| size),
+            "witnesses": report.witnessed.as_ref().map(|(_, by)| witnesses_json(by)), "origin": origin, "size": size,
+            "checkpoints": report.checkpoints, "kinds": report.kinds, "waiting": report.waiting, "receipts": receipts,
+            "tiles": files.map(|files| files.0), "bundles": files.map(|files| files.1),
             "from": report.span.map(|(from, _)| time::format(from)), "to": report.span.map(|(_, to)| time::format(to)),
         });
         output.json("shuguan.verdict.v1", &document);
         return;
     }
+    let verdict = match report.quorum {
+        Quorum::NotAsked | Quorum::Met => "有效  valid",
+        Quorum::Missing => "无效  not proven: the log says so alone",
+    };
     output.line(format!(
-        "有效  valid: the log `{origin}` holds {size} entries, none changed, dropped, inserted or reordered since they were signed",
+        "{verdict}: the log `{origin}` holds {size} entries, none changed, dropped, inserted or reordered since they were signed; {}",
+        log_seen_by(report, trust)
     ));
     if let Some((from, to)) = report.span {
         output.line(format!("      from {} to {}", time::format(from), time::format(to)));
@@ -243,6 +359,11 @@ fn show_log(report: &LogReport, receipts: usize, output: &Output) {
         output.line(format!("      {count:>8}  {kind}"));
     }
     output.line(format!("      {} signed checkpoints agree with it", report.checkpoints));
+    if let Some((tiles, bundles)) = files {
+        output.line(format!(
+            "      {tiles} hash tiles and {bundles} entry bundles are those of the entries"
+        ));
+    }
     if report.waiting > 0 {
         output.line(format!("      {} pushes wait for the relay", report.waiting));
     }
@@ -252,7 +373,13 @@ fn show_log(report: &LogReport, receipts: usize, output: &Output) {
         output
             .line("      not proved: that no newer entries were cut off its end (give a newer receipt with --receipt)");
     }
-    output.line("      not proved: that no other log was shown to somebody else (that takes a witness)");
+    match &report.witnessed {
+        Some((seen, _)) if *seen == size => {}
+        Some((seen, _)) => output.line(format!(
+            "      not proved: that no other log was shown to somebody else after these first {seen} entries"
+        )),
+        None => output.line("      not proved: that no other log was shown to somebody else (that takes a witness)"),
+    }
 }
 
 /// An error with its causes.

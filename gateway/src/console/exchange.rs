@@ -368,6 +368,16 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
             facts.extend(act.why.as_deref().map(|why| plain("理由", words::outcome(why))));
             facts
         }
+        Event::WitnessGap(gap) => vec![
+            plain("见证中断", words::outcome(&gap.step)),
+            coded("最近见证条目数", gap.size.to_string()),
+            coded("秒", gap.s.to_string()),
+        ],
+        Event::Clock(clock) => vec![
+            plain("见证人", &clock.who),
+            plain("其时钟", words::outcome(&clock.dir)),
+            coded("相差毫秒", clock.ms.to_string()),
+        ],
         Event::Relayed(_) | Event::Start(_) | Event::Stop(_) | Event::Erased(_) => Vec::new(),
     }
 }
@@ -434,6 +444,8 @@ fn counts(event: &Event) -> Vec<Count> {
         | Event::Certificate(_)
         | Event::Policy(_)
         | Event::Operator(_)
+        | Event::WitnessGap(_)
+        | Event::Clock(_)
         | Event::Erased(_) => Vec::new(),
     }
 }

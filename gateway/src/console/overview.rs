@@ -250,6 +250,9 @@ fn check_text(code: &str, colour: &str) -> &'static str {
         ("policies", _) => "协议即将或已经到期，或最近提交的策略包被拒绝",
         ("reload", "green") => "证书与吊销列表已生效",
         ("reload", _) => "上次重载被拒绝，沿用原有配置",
+        ("witness", "green") => "日志已获见证",
+        ("witness", "yellow") => "日志逾一分钟未获见证；业务照常，见证人恢复后自动补上",
+        ("witness", _) => "见证人所见与本日志不一致，或长时间未获见证而暂停接收",
         ("draining", _) => "网关正在停止",
         _ => "",
     }

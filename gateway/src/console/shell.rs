@@ -70,7 +70,10 @@ pub(super) async fn dress(request: Request, next: Next) -> Response {
 
 fn wear(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
+        // Tiles of the log may be kept; nothing else says so of itself.
+        if name != header::CACHE_CONTROL || !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::refusal::Refusal;
 const SHANGHAI_US: i64 = 8 * 3_600_000_000;
 
 /// Kinds of leaves that can be searched for, with their Chinese.
-pub(super) const KINDS: [(&str, &str); 14] = [
+pub(super) const KINDS: [(&str, &str); 16] = [
     ("push", "推送"),
     ("pull", "提取"),
     ("refusal", "拒绝"),
@@ -18,6 +18,8 @@ pub(super) const KINDS: [(&str, &str); 14] = [
     ("certificate", "证书"),
     ("policy", "策略"),
     ("operator", "运维"),
+    ("witness-gap", "见证中断"),
+    ("clock", "时钟偏差"),
     ("start", "启动"),
     ("stop", "停止"),
 ];
@@ -52,6 +54,10 @@ pub(super) fn outcome(code: &str) -> &str {
         "unusable" => "无法入库",
         "refused" => "已拒绝",
         "crl" => "吊销列表",
+        "begin" => "开始",
+        "end" => "结束",
+        "ahead" => "偏快",
+        "behind" => "偏慢",
         "found" => "已列出",
         "ask" => "申请开封",
         "approve" => "批准开封",

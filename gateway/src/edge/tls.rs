@@ -76,6 +76,51 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
+/// Parameters of a server that asks nobody for a certificate: a witness. HTTP/1.1 only.
+///
+/// # Errors
+/// Every fault of both files.
+pub fn anonymous(certificate: &Path, key: &Path) -> Result<ServerConfig, Vec<TlsFault>> {
+    let mut faults = Vec::new();
+    let chain = certificates(certificate, &mut faults);
+    let (Some(key), true) = (private_key(key, &mut faults), faults.is_empty()) else {
+        return Err(faults);
+    };
+    let fault = |error: rustls::Error| vec![tls_fault(certificate, error)];
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(fault)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(fault)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Parameters for asking a server whose certificate leads to one of these authorities, without a certificate of our own. HTTP/1.1 only.
+///
+/// # Errors
+/// Every fault of the file.
+pub fn asking(ca: &Path) -> Result<rustls::ClientConfig, Vec<TlsFault>> {
+    let mut faults = Vec::new();
+    let authorities = certificates(ca, &mut faults);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let fault = |error: rustls::Error| vec![tls_fault(ca, error)];
+    let mut roots = RootCertStore::empty();
+    for authority in authorities {
+        roots.add(authority).map_err(fault)?;
+    }
+    let mut config = rustls::ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(fault)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
 /// Reads everything anew; nothing is shared with what was loaded before, so a reload is whole or not at all.
 ///
 /// # Errors

@@ -33,6 +33,8 @@ const LAYOUT: HeaderName = HeaderName::from_static("exchange-layout");
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 /// What `Retry-After` says when the inbox is full.
 const INBOX_RETRY_AFTER_S: u64 = 30;
+/// Witnesses are asked each second, one that failed at least each five.
+const WITNESS_RETRY_AFTER_S: u64 = 30;
 
 /// The head of a push, as HTTP gave it.
 #[derive(Debug)]
@@ -127,6 +129,9 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
     let limit = stations.limits.body_bytes_max.get();
     if content_length.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
+    }
+    if let Some(refusal) = stations.witnessing.refuses(purpose) {
+        return Err(Refused::new(refusal).retry_after(WITNESS_RETRY_AFTER_S).into());
     }
     if !stations.journal.inbox_has_room() {
         return Err(Refused::new(Refusal::InboxFull).retry_after(INBOX_RETRY_AFTER_S).into());

@@ -31,6 +31,38 @@ pub enum JournalFault {
     /// What is stored is not what was sealed.
     #[error("the journal is damaged: {0}")]
     Damaged(String),
+    /// The head file says more than the journal holds.
+    #[error(
+        "the journal ends before its head file: it holds {found} entries, `{}` says {signed}; the last {} are missing, as in an older copy that was put back. \
+         Put the newest copy back; if there is none, tell the auditors, keep the head file for them, and move it away to go on without those entries",
+        path.display(), signed - found
+    )]
+    RolledBack {
+        /// The head file.
+        path: PathBuf,
+        /// Entries that it says.
+        signed: u64,
+        /// Entries that are there.
+        found: u64,
+    },
+    /// The head file signs another log of the same key.
+    #[error(
+        "the journal is not the one that its head file was written for: its first {size} entries have another root than `{}` signs. \
+         Put back the copy that has it; if there is none, tell the auditors, keep both for them, and move the head file away to go on with this one",
+        path.display()
+    )]
+    Forked {
+        /// The head file.
+        path: PathBuf,
+        /// Entries that it signs.
+        size: u64,
+    },
+    /// The head file is not this log's.
+    #[error(
+        "`{}` is not a checkpoint that this log's key signed. Put back the one that was there; if there is none, tell the auditors and move it away",
+        .0.display()
+    )]
+    ForeignHead(PathBuf),
     /// The log key does not fit the journal, or cannot be one.
     #[error("the log key `{origin}` cannot sign here")]
     LogKey {

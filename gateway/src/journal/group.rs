@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::entry::{Idempotency, Prepared, PreparedPayload};
 use super::payload::Body;
+use super::proofread;
 use super::sequencer::{Target, Work};
 use super::sqlite::{self, sql, unsigned};
 use super::subjects::{Kept, Subjects};
@@ -45,7 +46,8 @@ pub(super) enum Given {
 pub(super) struct Group<'c> {
     connection: &'c Connection,
     edge: Edge,
-    first_size: u64,
+    /// As it was before the group.
+    before: Edge,
     t: i64,
     hashes: Vec<Hash>,
     /// Keys first used in this group: their content and leaf.
@@ -80,7 +82,7 @@ impl<'c> Group<'c> {
     pub(super) fn begin(connection: &'c Connection, edge: Edge, last_t: i64, now_us: i64) -> Self {
         Self {
             connection,
-            first_size: edge.size(),
+            before: edge.clone(),
             edge,
             t: now_us.max(last_t),
             hashes: Vec::new(),
@@ -105,6 +107,7 @@ impl<'c> Group<'c> {
             Work::Erase { exchange } => self.erase(*exchange, place),
             Work::Shred { target, event } => self.shred(target, event, place),
             Work::Prune { .. } => Ok(Given::Done),
+            Work::Cosigned(cosigned) => cosigned.store(self.connection).map(|()| Given::Done),
             #[cfg(test)]
             Work::LimitPages(_) => Ok(Given::Done),
             Work::Close { event } => self.leaf(event, None, None, place),
@@ -130,6 +133,7 @@ impl<'c> Group<'c> {
     }
 
     fn sign(&self, key: &SigningKey) -> rusqlite::Result<Arc<str>> {
+        proofread::check(self.connection, self.before.clone(), &self.edge)?;
         let size = self.edge.size();
         let note: Arc<str> = checkpoint_note(key, &self.edge).map_err(unsignable)?.into();
         let mut insert = self.connection.prepare_cached(sqlite::INSERT_IDEM)?;
@@ -138,7 +142,7 @@ impl<'c> Group<'c> {
         }
         let mut update = self.connection.prepare_cached(sqlite::UPDATE_TREE)?;
         // The row must be as this process left it: a second writer would have moved it.
-        let moved = update.execute(params![sql(size), self.edge.encode(), sql(self.first_size)])?;
+        let moved = update.execute(params![sql(size), self.edge.encode(), sql(self.before.size())])?;
         exactly_one(moved)?;
         let mut insert = self.connection.prepare_cached(sqlite::INSERT_CHECKPOINT)?;
         insert.execute(params![sql(size), self.t, note.as_ref()])?;
@@ -454,6 +458,8 @@ impl<'e> Facets<'e> {
             Event::Certificate(certificate) => (None, None, Some(certificate.act.as_str())),
             Event::Operator(act) => (None, None, Some(act.act.as_str())),
             Event::Policy(policy) => (None, None, Some(policy.result.as_str())),
+            Event::WitnessGap(gap) => (None, None, Some(gap.step.as_str())),
+            Event::Clock(clock) => (None, None, Some(clock.dir.as_str())),
             Event::Start(_) | Event::Stop(_) => (None, None, None),
         };
         Self { record, purpose, code }

@@ -78,6 +78,7 @@ pub(super) enum Work {
     Prune {
         now_us: i64,
     },
+    Cosigned(super::cosigned::Cosigned),
     /// Limits the database to its size and so many pages more, or lifts that.
     #[cfg(test)]
     LimitPages(Option<i64>),

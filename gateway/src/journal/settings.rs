@@ -39,6 +39,8 @@ pub struct JournalSettings {
     pub database: PathBuf,
     /// Folder of payloads above 64 KiB, mode 0700; on the same machine, not shared with another journal.
     pub payloads: PathBuf,
+    /// The newest signed checkpoint, written about once a second; better on another volume than the database. Its folder must be there.
+    pub head: PathBuf,
     /// Name of this node, member `n` of each leaf.
     pub node: String,
     /// Name of the log and of its key: the log's address without scheme, e.g. `gw1.lyg.example/log`. No blank, no `+`.
@@ -66,6 +68,7 @@ impl JournalSettings {
         Self {
             database: folder.join("journal.db"),
             payloads: folder.join("payload"),
+            head: folder.join("journal.head"),
             node: "gw1".into(),
             log_origin: log_origin.into(),
             log_seed,

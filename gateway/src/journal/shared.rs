@@ -1,7 +1,7 @@
 //! What the sequencer publishes to every handle: the newest checkpoint, the backlog, the stop flag.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
@@ -21,6 +21,14 @@ pub(super) struct Shared {
     pub(super) checkpoint: RwLock<Arc<str>>,
     pub(super) backlog: BacklogCounters,
     pub(super) failed: watch::Sender<bool>,
+}
+
+impl Shared {
+    /// The newest signed checkpoint.
+    pub(super) fn checkpoint(&self) -> String {
+        let newest = self.checkpoint.read().unwrap_or_else(PoisonError::into_inner);
+        newest.as_ref().to_owned()
+    }
 }
 
 /// Written by the sequencer only; read by `admit` for every push.

@@ -208,6 +208,21 @@ pub(super) const OPERATOR_INDEX: &str =
 /// Counts by hour, kind and partner of the newest leaves from ?1 on, at most ?2 of them.
 pub(super) const TALLY: &str = "SELECT t / 3600000000, kind, partner, count(*) FROM (
      SELECT t, kind, partner FROM leaf WHERE idx >= ?1 ORDER BY idx DESC LIMIT ?2) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
+/// Made at each opening: a journal of an earlier version has none. Checkpoints that witnesses signed, the last one of each minute.
+pub(super) const COSIGNED_TABLE: &str = "CREATE TABLE IF NOT EXISTS cosigned (
+  size INTEGER PRIMARY KEY,
+  t    INTEGER NOT NULL, -- when the checkpoint was the newest, microseconds UTC
+  note TEXT NOT NULL     -- with the log's signature and theirs
+) STRICT";
+pub(super) const STORE_COSIGNED: &str =
+    "INSERT INTO cosigned (size, t, note) VALUES (?1, ?2, ?3) ON CONFLICT (size) DO UPDATE SET note = ?3";
+pub(super) const THIN_COSIGNED: &str =
+    "DELETE FROM cosigned WHERE size = (SELECT max(size) FROM cosigned WHERE size < ?1) AND t >= ?2";
+pub(super) const NEWEST_COSIGNED: &str =
+    "SELECT size, t, note FROM cosigned WHERE size = (SELECT max(size) FROM cosigned)";
+pub(super) const GAP_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_gap ON leaf (idx) WHERE kind = 'witness-gap'";
+/// The newest begin or end of a gap; the word stands here so that the partial index serves.
+pub(super) const LAST_GAP: &str = "SELECT code, t FROM leaf WHERE kind = 'witness-gap' ORDER BY idx DESC LIMIT 1";
 pub(super) const INBOX_STATE: &str = "SELECT state, reason, parts, bytes FROM inbox WHERE leaf = ?1";
 pub(super) const REJECTS: &str = "SELECT sealed FROM reject WHERE leaf = ?1";
 pub(super) const EVIDENCE: &str =
@@ -279,6 +294,10 @@ pub(super) const ALL: &[&str] = &[
     EXCHANGES_FROM,
     POLICY_LOADS,
     LAST_PAUSE,
+    STORE_COSIGNED,
+    THIN_COSIGNED,
+    NEWEST_COSIGNED,
+    LAST_GAP,
     TALLY,
     INBOX_STATE,
     REJECTS,
@@ -349,7 +368,7 @@ pub(super) fn open_writer(database: &Path, payloads: &Path) -> Result<Connection
     let connection = connect(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     check_identity(&connection, database)?;
     durable(&connection)?;
-    for added in [ADDED, POLICY_INDEX, OPERATOR_INDEX] {
+    for added in [ADDED, POLICY_INDEX, OPERATOR_INDEX, GAP_INDEX, COSIGNED_TABLE] {
         let made = connection.execute_batch(added);
         made.map_err(JournalFault::store("add what an earlier version has not"))?;
     }
@@ -487,8 +506,9 @@ mod tests {
     use rusqlite::Connection;
 
     use super::{
-        ADDED, ALL, COMMITTED_LEAVES, MONTHS_IN_USE, NEWEST_CHECKPOINT, OPERATOR_INDEX, POLICY_INDEX, SCHEMA,
-        SHRED_LEAVES, SUBJECT_FILES, SUBJECT_RUNS, SUBJECTS_BY_LEAF, TRIGGERS, create, open_reader, open_writer,
+        ADDED, ALL, COMMITTED_LEAVES, COSIGNED_TABLE, GAP_INDEX, MONTHS_IN_USE, NEWEST_CHECKPOINT, OPERATOR_INDEX,
+        POLICY_INDEX, SCHEMA, SHRED_LEAVES, SUBJECT_FILES, SUBJECT_RUNS, SUBJECTS_BY_LEAF, TRIGGERS, create,
+        open_reader, open_writer,
     };
 
     #[test]
@@ -498,6 +518,8 @@ mod tests {
         connection.execute_batch(ADDED).unwrap();
         connection.execute_batch(POLICY_INDEX).unwrap();
         connection.execute_batch(OPERATOR_INDEX).unwrap();
+        connection.execute_batch(GAP_INDEX).unwrap();
+        connection.execute_batch(COSIGNED_TABLE).unwrap();
         for statement in ALL {
             let mut plan = connection
                 .prepare(&format!("EXPLAIN QUERY PLAN {statement}"))

@@ -9,6 +9,8 @@
 
 mod bounds;
 mod crash;
+mod export;
+mod head;
 mod relay;
 mod seal;
 mod vault;

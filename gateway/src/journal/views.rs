@@ -6,8 +6,10 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use shuguan_ledger::bundle;
 use shuguan_ledger::leaf::{Event, Leaf, PolicyEvent};
 use shuguan_ledger::receipt::Receipt;
+use shuguan_ledger::tile::{Content, Tile};
 use shuguan_ledger::tree::{Hash, Tiles, inclusion_path, leaf_hash};
 use shuguan_policies::Direction;
 use uuid::Uuid;
@@ -131,6 +133,11 @@ impl Reader {
         Ok(Self { connection })
     }
 
+    /// Reads through a connection that was opened elsewhere.
+    pub(crate) fn over(connection: Connection) -> Self {
+        Self { connection }
+    }
+
     /// Size of the log.
     pub fn size(&self) -> Result<u64, JournalFault> {
         let size = self.connection.query_row(sqlite::TREE, [], |row| row.get(0));
@@ -170,6 +177,24 @@ impl Reader {
         let mut find = self.prepared(sqlite::TILE_HASHES)?;
         let rows = find.query_map(params![level, sql(start), end], |row| row.get(0));
         collect(rows, "read tile hashes")
+    }
+
+    /// The bytes of a tile or an entry bundle; none when the log is not long enough for it.
+    pub fn tile(&self, tile: Tile) -> Result<Option<Vec<u8>>, JournalFault> {
+        if !tile.is_within(self.size()?) {
+            return Ok(None);
+        }
+        let Content::Hashes { level } = tile.content() else {
+            let width = u32::try_from(tile.width()).unwrap_or(ROWS_MAX);
+            let entries = self.entries(tile.first(), width)?;
+            if u64::try_from(entries.len()) != Ok(tile.width()) {
+                return Err(JournalFault::damaged(format!("leaves of `{tile}` are not there")));
+            }
+            let bytes = bundle::write(&entries).map_err(|error| JournalFault::damaged(error.to_string()))?;
+            return Ok(Some(bytes));
+        };
+        let hashes = self.row(level, tile.first(), tile.width())?;
+        Ok(Some(hashes.as_flattened().to_vec()))
     }
 
     /// A leaf with its receipt at the checkpoint of `size` leaves; the same bytes as when it was sealed under that one.
@@ -231,7 +256,7 @@ impl Reader {
         collect(rows, "count leaves")
     }
 
-    fn prove(&self, row: LeafRow, size: u64, note: String) -> Result<Sealed, JournalFault> {
+    pub(super) fn prove(&self, row: LeafRow, size: u64, note: String) -> Result<Sealed, JournalFault> {
         let receipt = Receipt {
             path: inclusion_path(self, row.index, size)?,
             leaf: row.bytes,

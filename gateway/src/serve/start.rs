@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use shuguan_ledger::note::SigningKey;
 use shuguan_policies::{Bundle, KeyRing, PolicySet};
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
@@ -33,6 +34,7 @@ use crate::pki::keyfile;
 use crate::pki::period::PeriodKeys;
 use crate::registry::schema::{self, TableSpec};
 use crate::registry::{Registry, RegistryFault};
+use crate::witnessing::{RolledBack, Witnessing};
 
 /// Why the gateway does not start.
 #[derive(Debug)]
@@ -53,6 +55,8 @@ pub enum StartFault {
     Address(SocketAddr, std::io::Error),
     /// The journal.
     Journal(JournalFault),
+    /// A witness knows more of the log than the journal does.
+    RolledBack(RolledBack),
     /// The registry.
     Registry(RegistryFault),
     /// The folder of extracts.
@@ -74,6 +78,7 @@ impl fmt::Display for StartFault {
             Self::Several(faults) => lines(out, faults),
             Self::Address(address, error) => write!(out, "cannot listen on {address}: {error}"),
             Self::Journal(fault) => write!(out, "the journal: {}", chain(fault)),
+            Self::RolledBack(fault) => write!(out, "the journal: {fault}"),
             Self::Registry(fault) => write!(out, "the registry: {}", chain(fault)),
             Self::Extracts(path, error) => write!(out, "cannot use `{}`: {error}", path.display()),
         }
@@ -214,6 +219,7 @@ fn journal_settings_of(config: &Config, secrets: &Secrets) -> JournalSettings {
     settings.database.clone_from(&config.journal.database);
     settings.payloads.clone_from(&config.journal.payloads);
     settings.month_keys = PeriodKeys::folder_of(&config.keys.key_encryption);
+    settings.head.clone_from(&config.journal.head);
     settings.node.clone_from(&config.gateway.node);
     settings.inbox_bytes_max = config.journal.inbox_bytes_max.get();
     settings.rejects_keep_days = config.journal.rejects_keep_days.get();
@@ -257,6 +263,19 @@ pub(super) async fn journal(config: &Config, secrets: &Secrets, clock: Clock) ->
         .map_err(StartFault::Journal)
 }
 
+/// The witnesses, and that none of them knows more than the journal, which is not open yet: opening it seals a leaf.
+pub(super) async fn witnessing(config: &Config, secrets: &Secrets) -> Result<Witnessing, StartFault> {
+    let witnessing = Witnessing::open(&config.witnessing).map_err(StartFault::Tls)?;
+    if witnessing.is_on() && config.journal.database.is_file() {
+        let origin = config.gateway.log_origin.clone();
+        let key = SigningKey::from_seed(&origin, &secrets.log);
+        let key = key.map_err(|source| StartFault::Journal(JournalFault::LogKey { origin, source }))?;
+        let compared = witnessing.compare(&config.journal.database, &key.verifying_key()).await;
+        compared.map_err(StartFault::Journal)?.map_err(StartFault::RolledBack)?;
+    }
+    Ok(witnessing)
+}
+
 /// Whether the log says that an operator paused the relay.
 pub(super) fn relay_paused(config: &Config) -> Result<bool, StartFault> {
     let reader = Reader::open(&config.journal.database);
@@ -289,7 +308,7 @@ pub(super) fn stations(
     secrets: &Secrets,
     clock: Clock,
     policies: Arc<ArcSwap<PolicySet>>,
-    journal: Journal,
+    (journal, witnessing): (Journal, Arc<Witnessing>),
     registry: Registry,
 ) -> Result<Stations, StartFault> {
     let spool = &config.extracts.spool;
@@ -312,6 +331,7 @@ pub(super) fn stations(
         tags: Tags::new(&secrets.index),
         in_flight: KeysInFlight::default(),
         journal,
+        witnessing,
         registry,
         extracts,
         tasks: TaskTracker::new(),

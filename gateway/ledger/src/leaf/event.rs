@@ -315,6 +315,26 @@ events! {
         why: Option<String>,
     }
 
+    /// For some time no quorum of witnesses signed the log, or one did again.
+    WitnessGap "witness-gap" WitnessGapEvent {
+        /// `begin` or `end`.
+        step: String,
+        /// Entries under the newest cosigned checkpoint.
+        size: u64,
+        /// Seconds since the oldest entry that was not under it (`end`: that had not been).
+        s: u64,
+    }
+
+    /// A witness's clock and this node's are apart.
+    Clock "clock" ClockEvent {
+        /// Name of the witness in the configuration.
+        who: String,
+        /// `ahead` or `behind`: the witness's clock, seen from here.
+        dir: String,
+        /// How much at least, milliseconds.
+        ms: u64,
+    }
+
     /// A payload and its key were deleted.
     Erased "erased" ErasedEvent {
         /// Exchange id.
@@ -341,7 +361,9 @@ impl Event {
             | Self::Start(_)
             | Self::Stop(_)
             | Self::Certificate(_)
-            | Self::Policy(_) => None,
+            | Self::Policy(_)
+            | Self::WitnessGap(_)
+            | Self::Clock(_) => None,
         }
     }
 
@@ -358,7 +380,12 @@ impl Event {
             Self::Certificate(event) => Some(&event.p),
             Self::Operator(event) => Some(&event.who),
             Self::Policy(event) => Some(event.p.as_ref().unwrap_or(&event.by)),
-            Self::Relayed(_) | Self::Start(_) | Self::Stop(_) | Self::Erased(_) => None,
+            Self::Relayed(_)
+            | Self::Start(_)
+            | Self::Stop(_)
+            | Self::Erased(_)
+            | Self::WitnessGap(_)
+            | Self::Clock(_) => None,
         }
     }
 }

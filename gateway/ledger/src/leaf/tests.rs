@@ -231,6 +231,12 @@ fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(act, p, serial, at)| { Event::Certificate(CertificateEvent { act, p, serial, at }) }),
         (word(), word(), option::of(word()), option::of(word()))
             .prop_map(|(who, act, x, why)| Event::Operator(OperatorEvent { who, act, x, why })),
+        (word(), 0_u64..1 << 53, 0_u64..1 << 53).prop_map(|(step, size, s)| Event::WitnessGap(WitnessGapEvent {
+            step,
+            size,
+            s
+        })),
+        (word(), word(), 0_u64..1 << 53).prop_map(|(who, dir, ms)| Event::Clock(ClockEvent { who, dir, ms })),
         (word(), reference()).prop_map(|(x, of)| Event::Erased(ErasedEvent { x, of })),
     ]
 }

@@ -4,11 +4,11 @@
 //! gateway is not held up. Memory does not grow with the log beyond what [`LogVerifier`] states.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags, Row, Rows, Statement};
+use rusqlite::{Connection, Row, Rows, Statement};
 use shuguan_ledger::audit::{LogFault, LogReport, LogVerifier, Taken};
 use shuguan_ledger::leaf::Event;
 use shuguan_ledger::receipt::Proven;
@@ -16,11 +16,16 @@ use shuguan_ledger::tree::{Hash, TileEntry};
 use shuguan_ledger::trust::Trust;
 use uuid::Uuid;
 
+use super::journal_file;
 use crate::command::output::Output;
 
 const SIZE: &str = "SELECT coalesce(max(idx) + 1, 0) FROM leaf";
 const LEAVES: &str = "SELECT idx, bytes, hash, t, kind, exchange, partner, rec, pur FROM leaf ORDER BY idx";
 const CHECKPOINTS: &str = "SELECT size, note FROM checkpoint ORDER BY size";
+/// The same with those that witnesses signed; a journal of an earlier version has no such table.
+const ALL_CHECKPOINTS: &str =
+    "SELECT size, note FROM checkpoint UNION ALL SELECT size, note FROM cosigned ORDER BY size";
+const HAS_COSIGNED: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'cosigned'";
 const TILE: &str = "SELECT hash FROM tile WHERE level = ?1 AND idx = ?2";
 const TILES: &str = "SELECT count(*) FROM tile";
 const EDGE: &str = "SELECT size, edge FROM tree";
@@ -45,6 +50,26 @@ impl Expected {
             .entry(proven.checkpoint.size)
             .or_default()
             .push(checkpoint);
+    }
+
+    /// Whether receipts say the same of the leaf just taken, and of as many leaves.
+    pub(super) fn compare(&self, verifier: &mut LogVerifier, taken: &Taken) -> Result<(), LogFault> {
+        let size = verifier.edge().size();
+        let index = size.saturating_sub(1);
+        let own = taken.entries.first().map(|entry| entry.hash);
+        if self.leaves.get(&index).is_some_and(|hash| Some(*hash) != own) {
+            let what = "a receipt proves another leaf at this index".into();
+            return Err(LogFault::Leaf { index, what });
+        }
+        for note in self.checkpoints.get(&size).into_iter().flatten() {
+            verifier.checkpoint(note)?;
+        }
+        Ok(())
+    }
+
+    /// The size of a checkpoint above this one.
+    pub(super) fn beyond(&self, size: u64) -> Option<u64> {
+        self.checkpoints.range(size + 1..).next().map(|(size, _)| *size)
     }
 }
 
@@ -86,51 +111,15 @@ pub(super) fn compare_log(
     expected: &Expected,
     output: &Output,
 ) -> Result<LogReport, ReadLog> {
-    let still = !log_of_writes(journal).exists();
-    let connection = open(journal, still)?;
+    let still = journal_file::is_still(journal);
+    let connection = journal_file::open(journal, still)?;
+    // One snapshot for all statements; it ends with the connection.
+    connection.execute_batch("BEGIN")?;
     let result = read(&connection, trust, expected, output);
-    if still && log_of_writes(journal).exists() {
+    if still && !journal_file::is_still(journal) {
         return Err(ReadLog::Disturbed);
     }
     result
-}
-
-/// The `-wal` file, which exists while a program has the journal open, or after one died.
-fn log_of_writes(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    name.into()
-}
-
-/// Opens read-only. A journal at rest is opened as immutable, because even a reader would otherwise leave `-wal` and `-shm` files beside
-/// it, with its own owner, that the gateway might not be able to open afterwards.
-fn open(path: &Path, still: bool) -> Result<Connection, rusqlite::Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = if still {
-        Connection::open_with_flags(immutable(path), flags | OpenFlags::SQLITE_OPEN_URI)?
-    } else {
-        Connection::open_with_flags(path, flags)?
-    };
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    // One snapshot for all statements; it ends with the connection.
-    connection.execute_batch("BEGIN")?;
-    Ok(connection)
-}
-
-fn immutable(path: &Path) -> String {
-    use std::fmt::Write as _;
-    use std::os::unix::ffi::OsStrExt as _;
-    let mut uri = "file:".to_owned();
-    for byte in path.as_os_str().as_bytes() {
-        if byte.is_ascii_alphanumeric() || b"/._-".contains(byte) {
-            uri.push(char::from(*byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(uri, "%{byte:02X}");
-        }
-    }
-    uri.push_str("?immutable=1");
-    uri
 }
 
 fn read(connection: &Connection, trust: &Trust, expected: &Expected, output: &Output) -> Result<LogReport, ReadLog> {
@@ -144,7 +133,8 @@ fn read(connection: &Connection, trust: &Trust, expected: &Expected, output: &Ou
     let size = connection.query_row(SIZE, [], |row| number(row, 0))?;
     let bar = bar(size, output);
     let mut leaves = connection.prepare(LEAVES)?;
-    let mut checkpoints = connection.prepare(CHECKPOINTS)?;
+    let cosigned = connection.query_row(HAS_COSIGNED, [], |row| number(row, 0))? > 0;
+    let mut checkpoints = connection.prepare(if cosigned { ALL_CHECKPOINTS } else { CHECKPOINTS })?;
     let mut reading = Reading {
         verifier: LogVerifier::new(&newest, trust)?,
         checkpoints: Checkpoints::new(checkpoints.query([])?)?,
@@ -181,7 +171,7 @@ fn is_damage(error: &rusqlite::Error) -> bool {
     }
 }
 
-fn bar(size: u64, output: &Output) -> ProgressBar {
+pub(super) fn bar(size: u64, output: &Output) -> ProgressBar {
     if !output.shows_progress() || size < 16 * STEP {
         return ProgressBar::hidden();
     }
@@ -214,14 +204,11 @@ impl Reading<'_, '_> {
         self.checkpoints()
     }
 
-    /// Every checkpoint that signs as many leaves as were read, the journal's own and those of receipts.
+    /// Every checkpoint of the journal that signs as many leaves as were read.
     fn checkpoints(&mut self) -> Result<(), ReadLog> {
         let size = self.size();
         while let Some(note) = self.checkpoints.take(size)? {
             self.verifier.checkpoint(&note)?;
-        }
-        for note in self.expected.checkpoints.get(&size).into_iter().flatten() {
-            self.verifier.checkpoint(note)?;
         }
         Ok(())
     }
@@ -245,9 +232,7 @@ impl Reading<'_, '_> {
         if row.get_ref(2)? != ValueRef::Blob(&own.hash) {
             return Err(wrong("its bytes do not have the hash that is stored beside them"));
         }
-        if self.expected.leaves.get(&index).is_some_and(|hash| *hash != own.hash) {
-            return Err(wrong("a receipt proves another leaf at this index"));
-        }
+        self.expected.compare(&mut self.verifier, &taken)?;
         if let Some(column) = deviation(row, &taken)? {
             return Err(wrong(&format!(
                 "the column `{column}` beside it says something else than it does"
@@ -280,12 +265,7 @@ impl Reading<'_, '_> {
 
     fn end(&self, connection: &Connection) -> Result<(), ReadLog> {
         let found = self.size();
-        let beyond = self
-            .expected
-            .checkpoints
-            .range(found + 1..)
-            .next()
-            .map(|(size, _)| *size);
+        let beyond = self.expected.beyond(found);
         if let Some(signed) = self.checkpoints.next_size().or(beyond) {
             return Err(LogFault::Short { found, signed }.into());
         }
@@ -363,6 +343,8 @@ fn deviation(row: &Row<'_>, taken: &Taken) -> Result<Option<&'static str>, rusql
         | Event::Certificate(_)
         | Event::Policy(_)
         | Event::Operator(_)
+        | Event::WitnessGap(_)
+        | Event::Clock(_)
         | Event::Erased(_) => (None, None),
     };
     let text = |value: Option<&str>| value.map(|value| rusqlite::types::Value::Text(value.to_owned()));

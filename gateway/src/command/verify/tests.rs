@@ -347,5 +347,8 @@ fn files_that_are_absent_or_something_else_are_failures_and_not_verdicts() {
     std::fs::write(&trust, "# nobody\n").unwrap();
     assert_eq!(log(journal.clone(), trust.clone()).what, "the trust file names no log");
     std::fs::write(&trust, "log example+00+AA==\n").unwrap();
-    assert_eq!(log(journal, trust).what, "line 1 of the trust file is not `log <vkey>`");
+    assert_eq!(
+        log(journal, trust).what,
+        "line 1 of the trust file: it is not `log <vkey>`: no key of a log"
+    );
 }

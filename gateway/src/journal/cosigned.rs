@@ -1,0 +1,149 @@
+//! Checkpoints that witnesses signed: kept beside the log's own, which stay as they are.
+//!
+//! Takes a note with its cosignature lines, already verified; gives the newest one, and receipts under it. Bounded: of each minute the last
+//! one stays.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use shuguan_ledger::checkpoint::Checkpoint;
+use shuguan_ledger::tree::{self, Hash, consistency_path};
+use uuid::Uuid;
+
+use super::entry::{Entry, Outcome};
+use super::fault::{JournalFault, SealError};
+use super::sequencer::Work;
+use super::sqlite::{self, sql, unsigned};
+use super::views::Reader;
+use super::{EventDraft, Journal};
+use crate::clock;
+
+const MINUTE_US: i64 = 60_000_000;
+
+/// A checkpoint with the signatures of a quorum.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cosigned {
+    /// Leaves under it.
+    pub size: u64,
+    /// When it was the newest, microseconds UTC; every leaf sealed before is under it.
+    pub t_us: i64,
+    /// The note: text, the log's line, the witnesses' lines.
+    pub note: Arc<str>,
+}
+
+impl Cosigned {
+    /// Inside the sequencer's transaction.
+    pub(super) fn store(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let minute = self.t_us.div_euclid(MINUTE_US) * MINUTE_US;
+        let mut store = connection.prepare_cached(sqlite::STORE_COSIGNED)?;
+        store.execute(params![sql(self.size), self.t_us, self.note.as_ref()])?;
+        let mut thin = connection.prepare_cached(sqlite::THIN_COSIGNED)?;
+        thin.execute(params![sql(self.size), minute])?;
+        Ok(())
+    }
+}
+
+/// For witnesses.
+impl Journal {
+    /// Keeps a checkpoint that a quorum signed; durable when this returns.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`].
+    pub async fn keep_cosigned(&self, cosigned: Cosigned) -> Result<(), SealError> {
+        self.submit(Work::Cosigned(cosigned)).await.map(drop)
+    }
+
+    /// The newest checkpoint that a quorum signed.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn newest_cosigned(&self) -> Result<Option<Cosigned>, JournalFault> {
+        self.read(Reader::newest_cosigned).await
+    }
+
+    /// When a gap began that no later leaf ended, microseconds UTC.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn open_gap(&self) -> Result<Option<i64>, JournalFault> {
+        self.read(|reader| {
+            let found = reader.connection.query_row(sqlite::LAST_GAP, [], |row| {
+                Ok((row.get::<_, Option<String>>(0)?, row.get::<_, i64>(1)?))
+            });
+            let found = found.optional().map_err(JournalFault::store("look for a gap"))?;
+            Ok(found
+                .filter(|(step, _)| step.as_deref() == Some("begin"))
+                .map(|(_, t)| t))
+        })
+        .await
+    }
+
+    /// The newest checkpoint as it was published, and what it says.
+    pub fn head(&self) -> (String, Checkpoint) {
+        let note = self.checkpoint();
+        // Our own note, which recovery has read and the sequencer has written.
+        let checkpoint = Checkpoint::unverified(&note).unwrap_or_else(|_| Checkpoint {
+            origin: self.inner.key.name().to_owned(),
+            size: 0,
+            root: tree::empty_root(),
+        });
+        (note, checkpoint)
+    }
+
+    /// The proof that the log of `old` leaves is a prefix of that of `new` leaves.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, JournalFault> {
+        self.read(move |reader| consistency_path(reader, old, new)).await
+    }
+
+    /// Root of the first `size` leaves.
+    ///
+    /// # Errors
+    /// When the journal cannot be read, or has fewer leaves.
+    pub async fn root_of(&self, size: u64) -> Result<Hash, JournalFault> {
+        self.read(move |reader| tree::root(reader, size)).await
+    }
+
+    /// The receipt of an exchange's first leaf under a cosigned checkpoint; none when that does not cover it.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn cosigned_receipt(&self, exchange: Uuid, cosigned: &Cosigned) -> Result<Option<String>, JournalFault> {
+        let (size, note) = (cosigned.size, cosigned.note.as_ref().to_owned());
+        self.read(move |reader| match reader.leaves_of(exchange)?.into_iter().next() {
+            Some(row) if row.index < size => Ok(Some(reader.prove(row, size, note)?.receipt)),
+            _ => Ok(None),
+        })
+        .await
+    }
+
+    /// Seals an event of the node itself.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`].
+    pub async fn seal_own(&self, event: EventDraft) -> Result<Outcome, SealError> {
+        let id = clock::exchange_id(&self.inner.clock).map_err(JournalFault::from)?;
+        self.seal(Entry::new(id, event)).await
+    }
+}
+
+impl Reader {
+    /// The newest checkpoint that a quorum signed.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn newest_cosigned(&self) -> Result<Option<Cosigned>, JournalFault> {
+        let found = self.connection.query_row(sqlite::NEWEST_COSIGNED, [], |row| {
+            Ok(Cosigned {
+                size: unsigned(row.get(0)?),
+                t_us: row.get(1)?,
+                note: row.get::<_, String>(2)?.into(),
+            })
+        });
+        found
+            .optional()
+            .map_err(JournalFault::store("read the newest cosigned checkpoint"))
+    }
+}

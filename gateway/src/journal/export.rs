@@ -1,0 +1,171 @@
+//! The log as static files in the layout of C2SP tlog-tiles: any web server can serve them, anybody can verify them.
+//!
+//! Takes a reader and a folder; gives `checkpoint` and `tile/…` in it. Refuses a folder that holds another log, or more of this one than the journal
+//! does, and leaves that do not have their hashes. Each file is written beside its place, fsynced and renamed, the checkpoint last: wherever a run stops,
+//! the folder holds the log of its checkpoint, and the next run goes on. What is there stays: the content of a path never changes.
+
+use std::fs::{DirBuilder, File};
+use std::io::Write as _;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+
+use shuguan_ledger::bundle;
+use shuguan_ledger::checkpoint::Checkpoint;
+use shuguan_ledger::exported::CHECKPOINT;
+use shuguan_ledger::tile::{Content, Tile};
+use shuguan_ledger::tree::{self, leaf_hash};
+
+use super::fault::JournalFault;
+use super::views::Reader;
+
+/// What an export did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exported {
+    /// The log, up to here.
+    pub checkpoint: Checkpoint,
+    /// Size of the log that was in the folder before.
+    pub before: Option<u64>,
+    /// Tiles and bundles written.
+    pub written: u64,
+    /// Tiles and bundles that were there.
+    pub kept: u64,
+}
+
+/// Why nothing more was exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The journal cannot be read, or is damaged.
+    #[error(transparent)]
+    Journal(#[from] JournalFault),
+    /// The folder holds something else.
+    #[error("the folder holds a log that is not a beginning of this one: {0}")]
+    OtherLog(String),
+}
+
+/// Writes the log under its newest checkpoint. `progress` is told the number of files looked at, of all.
+///
+/// # Errors
+/// See [`ExportError`].
+pub fn export(reader: &Reader, folder: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Exported, ExportError> {
+    let note = reader.checkpoint()?;
+    let checkpoint = Checkpoint::unverified(&note).map_err(|_| JournalFault::damaged("its checkpoint is not one"))?;
+    let size = checkpoint.size;
+    // With the witnesses' signatures, when they have signed this very one.
+    let note = match reader.newest_cosigned() {
+        Ok(Some(cosigned)) if cosigned.size == size => cosigned.note.as_ref().to_owned(),
+        _ => note,
+    };
+    if tree::root(reader, size)? != checkpoint.root {
+        return Err(JournalFault::damaged("its hashes do not lead to the signed root").into());
+    }
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(JournalFault::file("make folder", folder))?;
+    let before = before(reader, folder, &checkpoint)?;
+    let (mut written, mut kept) = (0, 0);
+    let all = files(size);
+    for tile in Tile::all(size) {
+        progress(written + kept, all);
+        let path = folder.join(tile.to_string());
+        if path.try_exists().map_err(JournalFault::file("look for", &path))? {
+            kept += 1;
+        } else {
+            write(&path, &content(reader, tile)?)?;
+            written += 1;
+        }
+    }
+    // What it calls for is there, so it may be seen.
+    write(&folder.join(CHECKPOINT), note.as_bytes())?;
+    if let Some(before) = before {
+        remove_narrower(folder, before, size);
+    }
+    Ok(Exported {
+        checkpoint,
+        before,
+        written,
+        kept,
+    })
+}
+
+/// How many files beside the checkpoint a log of this size has.
+fn files(size: u64) -> u64 {
+    let rows = (0..8).map(|level| size.checked_shr(level * 8).unwrap_or(0).div_ceil(256));
+    rows.sum::<u64>() + size.div_ceil(256)
+}
+
+/// The size of the log that is there, which this one must continue.
+fn before(reader: &Reader, folder: &Path, checkpoint: &Checkpoint) -> Result<Option<u64>, ExportError> {
+    let path = folder.join(CHECKPOINT);
+    let note = match std::fs::read_to_string(&path) {
+        Ok(note) => note,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(JournalFault::file("read", &path)(error).into()),
+    };
+    let other = |why: &str| ExportError::OtherLog(why.to_owned());
+    let old = Checkpoint::unverified(&note).map_err(|_| other("its `checkpoint` is not one"))?;
+    if old.origin != checkpoint.origin {
+        return Err(other(&format!("its origin is `{}`", old.origin)));
+    }
+    if old.size > checkpoint.size {
+        let (old, new) = (old.size, checkpoint.size);
+        return Err(other(&format!("it has {old} entries, the journal {new}")));
+    }
+    if tree::root(reader, old.size)? != old.root {
+        return Err(other(&format!(
+            "the first {} entries of the journal have another root",
+            old.size
+        )));
+    }
+    Ok(Some(old.size))
+}
+
+fn content(reader: &Reader, tile: Tile) -> Result<Vec<u8>, JournalFault> {
+    let bytes = reader.tile(tile)?;
+    let bytes = bytes.ok_or_else(|| JournalFault::damaged(format!("`{tile}` is not there")))?;
+    if tile.content() == Content::Entries {
+        // What goes out as a leaf has the hash that goes out beside it.
+        let entries = bundle::read(&bytes, tile.width()).map_err(|error| JournalFault::damaged(error.to_string()))?;
+        let hashes = reader.hashes(0, tile.first(), tile.width())?;
+        for ((index, entry), hash) in (tile.first()..).zip(entries).zip(hashes) {
+            if leaf_hash(entry) != hash {
+                return Err(JournalFault::damaged(format!("leaf {index} does not have its hash")));
+            }
+        }
+    }
+    Ok(bytes)
+}
+
+/// Writes a file beside its place and renames it; a crash leaves the old file or the new one, never a part of one.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), JournalFault> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(JournalFault::file("make folder", folder))?;
+    replace(path, bytes)
+}
+
+/// The same in a folder that must be there.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), JournalFault> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".tmp");
+    let temporary = folder.join(name);
+    let written = File::create(&temporary).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.map_err(JournalFault::file("write", &temporary))?;
+    std::fs::rename(&temporary, path).map_err(JournalFault::file("rename to", path))
+}
+
+/// Removes the partial tiles of the log as it was, where wider ones took their place. One that stays does no harm.
+fn remove_narrower(folder: &Path, before: u64, size: u64) {
+    let contents = (0..8).map(|level| Content::Hashes { level });
+    for content in contents.chain([Content::Entries]) {
+        let old = Tile::partial(content, before);
+        if let Some(old) = old.filter(|old| Tile::partial(content, size) != Some(*old)) {
+            let path = folder.join(old.to_string());
+            let _ = std::fs::remove_file(&path);
+            // Fails while a partial tile is in it.
+            let _ = path.parent().map(std::fs::remove_dir);
+        }
+    }
+}

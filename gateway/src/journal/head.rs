@@ -1,0 +1,100 @@
+//! The head file: the newest signed checkpoint, outside the database and better on another volume, so that an older copy of the journal that is
+//! put back is noticed.
+//!
+//! Takes signed checkpoints, about one a second and never from the sequencer's thread; at a start says whether the journal holds at least that. Refuses a
+//! journal that ends before it or is another one, and a head that this log did not sign. A crash leaves a head that is older than the journal, never
+//! a newer one: only what is committed gets here. What it cannot see: both restored together. That takes a witness, or a receipt.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use shuguan_ledger::checkpoint::Checkpoint;
+use shuguan_ledger::note::{self, VerifyingKey};
+use shuguan_ledger::tree;
+
+use super::export::replace;
+use super::fault::{Chain, JournalFault};
+use super::views::Reader;
+
+/// The head file of an open journal.
+#[derive(Debug)]
+pub(super) struct Head {
+    path: PathBuf,
+    kept: Mutex<Kept>,
+}
+
+/// What was written last, and whether it could be.
+#[derive(Debug, Default)]
+struct Kept {
+    note: String,
+    failing: bool,
+}
+
+impl Head {
+    pub(super) fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            kept: Mutex::default(),
+        }
+    }
+
+    /// Writes the checkpoint unless it stands there. Blocking.
+    ///
+    /// # Errors
+    /// When the file cannot be written; the old one is still there then.
+    pub(super) fn keep(&self, note: String) -> Result<(), JournalFault> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.note == note {
+            return Ok(());
+        }
+        replace(&self.path, note.as_bytes())?;
+        *kept = Kept { note, failing: false };
+        Ok(())
+    }
+
+    /// The same while the gateway runs: a failure is told once, and exchanges go on.
+    pub(super) fn keep_on(&self, note: String) {
+        let Err(fault) = self.keep(note) else { return };
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kept.failing {
+            tracing::error!(error = %Chain(&fault), "the head file cannot be written; an older copy of the journal might not be noticed");
+        }
+        kept.failing = true;
+    }
+
+    /// Whether the journal holds what the head file says. Blocking.
+    ///
+    /// # Errors
+    /// [`JournalFault::RolledBack`], [`JournalFault::Forked`], [`JournalFault::ForeignHead`].
+    pub(super) fn check(&self, reader: &Reader, key: &VerifyingKey) -> Result<(), JournalFault> {
+        let note = match std::fs::read_to_string(&self.path) {
+            Ok(note) => note,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let head = self.path.display();
+                tracing::warn!(%head, "there is no head file: whether the journal is an older copy cannot be told at this start");
+                return Ok(());
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => return Err(self.foreign()),
+            Err(error) => return Err(JournalFault::file("read", &self.path)(error)),
+        };
+        let opened = note::open(&note, std::slice::from_ref(key)).map_err(|_| self.foreign())?;
+        let head = Checkpoint::parse(opened.text).map_err(|_| self.foreign())?;
+        if head.origin != key.name() {
+            return Err(self.foreign());
+        }
+        let found = reader.size()?;
+        let path = self.path.clone();
+        if found < head.size {
+            let signed = head.size;
+            return Err(JournalFault::RolledBack { path, signed, found });
+        }
+        if tree::root(reader, head.size)? != head.root {
+            return Err(JournalFault::Forked { path, size: head.size });
+        }
+        Ok(())
+    }
+
+    fn foreign(&self) -> JournalFault {
+        JournalFault::ForeignHead(self.path.clone())
+    }
+}

@@ -1,0 +1,86 @@
+//! Sockets of a witness: HTTP/1.1, plain on loopback or under TLS 1.3 with a server certificate.
+//!
+//! Nobody is asked who he is: checkpoints are public and signed. So everything is bounded instead: connections, handshakes, heads, bodies, and
+//! how long a connection may live.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+/// Connections at once.
+const CONNECTIONS_MAX: usize = 128;
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection ends after this, idle or not: a log comes again.
+const AGE_MAX: Duration = Duration::from_mins(1);
+/// Largest head, bytes.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// How long a stopping witness waits for what is in flight.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Serves until `stop`, then lets what is in flight end.
+pub async fn listen(listener: TcpListener, tls: Option<Arc<ServerConfig>>, router: Router, stop: CancellationToken) {
+    let acceptor = tls.map(TlsAcceptor::from);
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((tcp, _)) = accepted else {
+            // Out of descriptors; trying again at once would only take the processor from those who have some.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        if connections.len() >= CONNECTIONS_MAX {
+            continue;
+        }
+        let (acceptor, router, stop) = (acceptor.clone(), router.clone(), stop.clone());
+        connections.spawn(async move {
+            let _ = tcp.set_nodelay(true);
+            match acceptor {
+                None => serve(tcp, router, stop).await,
+                Some(acceptor) => {
+                    // Who does not get through the handshake is told by its alert; there is nothing to keep of him.
+                    if let Ok(Ok(tls)) = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(tcp)).await {
+                        serve(tls, router, stop).await;
+                    }
+                }
+            }
+        });
+    }
+    drop(listener);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    let _ = timeout(DRAIN, drained).await;
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send, router: Router, stop: CancellationToken) {
+    let mut http1 = http1::Builder::new();
+    http1
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX);
+    let connection = http1.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        _ = connection.as_mut() => true,
+        () = stop.cancelled() => false,
+        () = tokio::time::sleep(AGE_MAX) => false,
+    };
+    if !ended {
+        connection.as_mut().graceful_shutdown();
+        let _ = timeout(DRAIN, connection).await;
+    }
+}

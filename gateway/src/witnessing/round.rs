@@ -1,0 +1,256 @@
+//! Once a second: whom to ask, what to publish, what to say.
+//!
+//! Every witness is asked about the same checkpoint, at the same time, so that their signatures meet under it; it is published as soon as a
+//! quorum has signed, and again when more have. A slow witness holds up the next round by its timeout at most, then less and less often.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use shuguan_ledger::checkpoint::Checkpoint;
+use shuguan_ledger::leaf::{ClockEvent, Event, WitnessGapEvent};
+
+use super::Witnessing;
+use super::ask::{AskFault, Signed, ask};
+use super::standing::{Debt, GAP_S};
+use crate::clock::Clock;
+use crate::config::Reaction;
+use crate::edge::health::{Light, Readiness};
+use crate::journal::{Cosigned, Journal};
+use crate::serve::chain;
+
+/// Clocks further apart than this are told of.
+const SKEW_MAX_MS: u64 = 2_000;
+/// One leaf in this time for each witness.
+const CLOCK_LEAF_EVERY_US: i64 = 3_600_000_000;
+
+/// Runs until it is dropped.
+pub async fn run(witnessing: Arc<Witnessing>, journal: Journal, clock: Clock, readiness: Readiness) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        witnessing.round(&journal, &clock).await;
+        let (light, detail) = witnessing.light();
+        readiness.report("witness", light, detail);
+    }
+}
+
+impl Witnessing {
+    /// Asks who is due, publishes what a quorum signed, seals what is to be told.
+    pub(super) async fn round(&self, journal: &Journal, clock: &Clock) {
+        let began_us = clock.now_us();
+        let (note, head) = journal.head();
+        let due: Vec<(usize, u64)> = {
+            let state = self.state();
+            let due = state.links.iter().enumerate();
+            due.filter(|(_, known)| known.is_due(head.size, began_us))
+                .map(|(place, known)| (place, known.stored))
+                .collect()
+        };
+        let mut asking: FuturesUnordered<_> = due
+            .into_iter()
+            .filter_map(|(place, stored)| Some((place, stored, self.links.get(place)?)))
+            .map(|(place, stored, link)| {
+                let (note, head) = (note.as_str(), &head);
+                async move { (place, ask(link, journal, clock, (note, head), stored).await) }
+            })
+            .collect();
+        while let Some((place, asked)) = asking.next().await {
+            match asked {
+                Ok(signed) => self.signed(place, signed, (&note, &head), (began_us, journal)).await,
+                Err(fault) => self.not_signed(place, &fault, clock.now_us()),
+            }
+        }
+        drop(asking);
+        self.tell(journal, clock.now_us()).await;
+    }
+
+    async fn signed(
+        &self,
+        place: usize,
+        signed: Signed,
+        (note, head): (&str, &Checkpoint),
+        (began_us, journal): (i64, &Journal),
+    ) {
+        let (lines, late) = {
+            let mut state = self.state();
+            let Some(known) = state.links.get_mut(place) else {
+                return;
+            };
+            let late = known.failures > 0;
+            known.signed(head.size);
+            (state.gather(head.size, place, signed.line, self.settings.quorum), late)
+        };
+        if late && let Some(link) = self.links.get(place) {
+            tracing::info!(witness = link.name, leaf.count = head.size, "a witness signs again");
+        }
+        self.count(place, "signed");
+        self.skew(place, signed.skew_ms, began_us, journal).await;
+        if let Some(lines) = lines {
+            let cosigned = Cosigned {
+                size: head.size,
+                t_us: began_us,
+                note: format!("{note}{lines}").into(),
+            };
+            self.publish(cosigned, journal).await;
+        }
+    }
+
+    /// Durable first, then seen: what a reader has must be there after a restart.
+    async fn publish(&self, cosigned: Cosigned, journal: &Journal) {
+        if let Err(error) = journal.keep_cosigned(cosigned.clone()).await {
+            tracing::error!(error = %error, "a cosigned checkpoint could not be kept; it is asked for again");
+            return;
+        }
+        self.state().since_us = cosigned.t_us;
+        self.newest.store(Some(Arc::new(cosigned)));
+    }
+
+    fn not_signed(&self, place: usize, fault: &AskFault, now_us: i64) {
+        let Some(link) = self.links.get(place) else { return };
+        let cause = chain(fault);
+        let mut state = self.state();
+        let Some(known) = state.links.get_mut(place) else {
+            return;
+        };
+        let first = known.failures == 0;
+        known.failed(cause.clone(), now_us);
+        if let AskFault::Alarm(alarm) = fault {
+            let news = known.alarm != Some(*alarm) && !known.alarm.is_some_and(|known| known.proven);
+            if news {
+                known.alarm = Some(*alarm);
+            }
+            drop(state);
+            if alarm.proven {
+                self.disputed.store(true, Ordering::Relaxed);
+            }
+            if news {
+                tracing::error!(
+                    witness = link.name,
+                    what = alarm.describe(),
+                    "a witness holds another history of this log"
+                );
+            }
+            self.count(place, "dispute");
+            return;
+        }
+        drop(state);
+        // Once for a whole row of failures, not each second.
+        if first {
+            tracing::warn!(witness = link.name, %cause, "a witness did not sign");
+        }
+        self.count(place, "failed");
+    }
+
+    fn count(&self, place: usize, outcome: &'static str) {
+        if let Some(link) = self.links.get(place) {
+            metrics::counter!("shuguan_witness_answers_total", "witness" => link.name.clone(), "outcome" => outcome)
+                .increment(1);
+        }
+    }
+
+    async fn skew(&self, place: usize, skew_ms: i64, now_us: i64, journal: &Journal) {
+        let Some(link) = self.links.get(place) else { return };
+        metrics::gauge!("shuguan_witness_skew_ms", "witness" => link.name.clone()).set(gauge(skew_ms.unsigned_abs()));
+        if skew_ms.unsigned_abs() <= SKEW_MAX_MS {
+            return;
+        }
+        {
+            let mut state = self.state();
+            let Some(known) = state.links.get_mut(place) else {
+                return;
+            };
+            let told = known.clock_leaf_us;
+            if told.is_some_and(|told| now_us.saturating_sub(told) < CLOCK_LEAF_EVERY_US) {
+                return;
+            }
+            known.clock_leaf_us = Some(now_us);
+        }
+        let dir = if skew_ms > 0 { "ahead" } else { "behind" };
+        tracing::error!(witness = link.name, skew_ms, "a witness's clock and ours are apart");
+        let event = Event::Clock(ClockEvent {
+            who: link.name.clone(),
+            dir: dir.into(),
+            // A leaf holds integers below 2^53.
+            ms: skew_ms.unsigned_abs().min(1 << 52),
+        });
+        if let Err(error) = journal.seal_own(event).await {
+            tracing::warn!(error = %error, "no leaf could tell of the clocks");
+        }
+    }
+
+    /// Debt, metrics, and the leaves at the begin and end of a gap.
+    async fn tell(&self, journal: &Journal, now_us: i64) {
+        let (_, head) = journal.head();
+        let covered = self.newest().map_or(0, |newest| newest.size);
+        let (debt, gap_us, since_us) = {
+            let state = self.state();
+            (state.debt(head.size, covered, now_us), state.gap_us, state.since_us)
+        };
+        self.debt_s.store(debt.seconds, Ordering::Relaxed);
+        self.debt_leaves.store(debt.leaves, Ordering::Relaxed);
+        metrics::gauge!("shuguan_unwitnessed_seconds").set(gauge(debt.seconds));
+        metrics::gauge!("shuguan_unwitnessed_leaves").set(gauge(debt.leaves));
+        let (step, seconds, after) = match gap_us {
+            None if debt.seconds >= GAP_S => ("begin", debt.seconds, Some(since_us)),
+            Some(gap_us) if debt.seconds < GAP_S => {
+                let lasted = now_us.saturating_sub(gap_us).max(0) / 1_000_000;
+                ("end", lasted.unsigned_abs(), None)
+            }
+            _ => return,
+        };
+        let event = Event::WitnessGap(WitnessGapEvent {
+            step: step.into(),
+            size: covered,
+            s: seconds,
+        });
+        match journal.seal_own(event).await {
+            Ok(_) => {
+                self.state().gap_us = after;
+                tracing::warn!(step, seconds, leaf.count = covered, "a gap in witnessing");
+            }
+            // The next second tries again.
+            Err(error) => tracing::warn!(error = %error, "no leaf could tell of the gap"),
+        }
+    }
+
+    /// The light of `/readyz`.
+    pub(super) fn light(&self) -> (Light, String) {
+        let state = self.state();
+        let alarm = self.links.iter().zip(&state.links).find_map(|(link, known)| {
+            let alarm = known.alarm?;
+            Some(format!("`{}`: {}", link.name, alarm.describe()))
+        });
+        if let Some(alarm) = alarm {
+            return (Light::Red, alarm);
+        }
+        let faults = self.links.iter().zip(&state.links).filter_map(|(link, known)| {
+            let fault = known.fault.as_ref()?;
+            Some(format!("; `{}`: {fault}", link.name))
+        });
+        let faults: String = faults.collect();
+        drop(state);
+        let debt = self.debt().unwrap_or_default();
+        let Debt { seconds, leaves } = debt;
+        if leaves == 0 {
+            return (Light::Green, format!("a quorum has signed every entry{faults}"));
+        }
+        let detail = format!("{leaves} entries wait for a quorum of witnesses, the oldest for {seconds} s");
+        match self.settings.reaction {
+            Reaction::Stop { after_s } if seconds >= u64::from(after_s) => (
+                Light::Red,
+                format!("{detail}; pushes are refused until it has signed{faults}"),
+            ),
+            _ if seconds >= GAP_S => (Light::Yellow, format!("{detail}{faults}")),
+            _ => (Light::Green, detail + &faults),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is for people")]
+fn gauge(value: u64) -> f64 {
+    value as f64
+}

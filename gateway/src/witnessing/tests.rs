@@ -1,0 +1,489 @@
+//! A real journal, real witnesses on real sockets, and liars.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use shuguan_ledger::cosignature::{CosigningKey, WitnessKey};
+use shuguan_ledger::leaf::{Event, Leaf, StopEvent};
+use shuguan_ledger::receipt::Receipt;
+use shuguan_ledger::trust::Quorum;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{RolledBack, Witnessing, trust};
+use crate::clock::Clock;
+use crate::config::{Reaction, WitnessAddress, WitnessSection, WitnessingSection};
+use crate::edge::health::Light;
+use crate::journal::{Journal, JournalSettings, Outcome, Query, Secret};
+use crate::refusal::Refusal;
+use crate::witness::{Service, Store, listen, router};
+
+const ORIGIN: &str = "gw1.lyg.example/log";
+const SECOND: i64 = 1_000_000;
+const NOON: i64 = 1_800_000_000 * SECOND;
+
+/// A journal and a clock that the test drives.
+struct Bench {
+    folder: TempDir,
+    now: Arc<AtomicI64>,
+    clock: Clock,
+    journal: Option<Journal>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let now = Arc::new(AtomicI64::new(NOON));
+        let clock = clock_of(&now);
+        let mut bench = Self {
+            folder,
+            now,
+            clock,
+            journal: None,
+        };
+        Journal::create(&bench.settings("a")).unwrap();
+        bench.journal = Some(Journal::open(&bench.settings("a"), bench.clock.clone()).unwrap());
+        bench
+    }
+
+    /// Every journal here has the same key.
+    fn settings(&self, name: &str) -> JournalSettings {
+        let (log, kek) = (Secret::new([1; 32]), Secret::new([2; 32]));
+        JournalSettings::at(self.folder.path().join(name), ORIGIN, log, kek)
+    }
+
+    fn journal(&self) -> &Journal {
+        self.journal.as_ref().unwrap()
+    }
+
+    fn wait(&self, seconds: i64) {
+        self.now.fetch_add(seconds * SECOND, Ordering::Relaxed);
+    }
+
+    async fn round(&self, witnessing: &Witnessing) {
+        witnessing.round(self.journal(), &self.clock).await;
+    }
+
+    async fn seal(&self, leaves: usize) {
+        for _ in 0..leaves {
+            seal(self.journal()).await;
+        }
+    }
+
+    async fn leaves(&self, kind: &str) -> Vec<Event> {
+        let query = Query {
+            kind: Some(kind.into()),
+            ..Query::default()
+        };
+        let rows = self.journal().search(query).await.unwrap();
+        rows.iter()
+            .rev()
+            .map(|row| Leaf::decode(&row.bytes).unwrap().event)
+            .collect()
+    }
+
+    async fn restored(&self, neighbours: &[&Neighbour], quorum: usize) -> Witnessing {
+        let witnessing = Witnessing::open(&section(neighbours, quorum)).unwrap();
+        witnessing.restore(self.journal(), self.clock.now_us()).await.unwrap();
+        witnessing
+    }
+}
+
+fn clock_of(now: &Arc<AtomicI64>) -> Clock {
+    let now = Arc::clone(now);
+    Clock::from_fn(move || now.load(Ordering::Relaxed))
+}
+
+async fn seal(journal: &Journal) {
+    let event = Event::Stop(StopEvent { reason: "x".into() });
+    assert!(matches!(journal.seal_own(event).await, Ok(Outcome::Sealed(_))));
+}
+
+/// Somebody who answers at an address, as a witness or as a liar.
+struct Neighbour {
+    name: String,
+    key: WitnessKey,
+    port: u16,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+fn cosigning(name: &str) -> CosigningKey {
+    CosigningKey::from_seed(&format!("{name}.example"), &[name.len().try_into().unwrap(); 32]).unwrap()
+}
+
+impl Neighbour {
+    async fn bound(name: &str, port: u16) -> (Self, TcpListener) {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+        let neighbour = Self {
+            name: name.into(),
+            key: cosigning(name).witness_key(),
+            port: listener.local_addr().unwrap().port(),
+            stop: CancellationToken::new(),
+            tasks: JoinSet::new(),
+        };
+        (neighbour, listener)
+    }
+
+    /// A witness that keeps what it signed in this file.
+    async fn witness(name: &str, port: u16, bench: &Bench, clock: Clock) -> Self {
+        let (mut neighbour, listener) = Self::bound(name, port).await;
+        let path: PathBuf = bench.folder.path().join(format!("{name}.db"));
+        if !path.exists() {
+            Store::create(&path).unwrap();
+        }
+        let keys = vec![bench.journal().verifying_key().clone()];
+        let logs = BTreeMap::from([(ORIGIN.to_owned(), keys)]);
+        let service = Service::new(cosigning(name), logs, Store::open(&path).unwrap(), clock);
+        let stop = neighbour.stop.clone();
+        neighbour.tasks.spawn(listen(listener, None, router(service), stop));
+        neighbour
+    }
+
+    /// Somebody who answers every question with these bytes, after a pause.
+    async fn liar(name: &str, answer: Vec<u8>, pause: Duration) -> Self {
+        let (mut neighbour, listener) = Self::bound(name, 0).await;
+        neighbour.tasks.spawn(async move {
+            loop {
+                let (mut tcp, _) = listener.accept().await.unwrap();
+                let mut question = vec![0; 64 * 1024];
+                let _ = tcp.read(&mut question).await;
+                tokio::time::sleep(pause).await;
+                let _ = tcp.write_all(&answer).await;
+            }
+        });
+        neighbour
+    }
+
+    async fn end(mut self) -> u16 {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+        self.port
+    }
+}
+
+fn answer(status: &str, kind: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+        .into()
+}
+
+fn section(neighbours: &[&Neighbour], quorum: usize) -> WitnessingSection {
+    let witnesses = neighbours.iter().map(|neighbour| WitnessSection {
+        name: neighbour.name.clone(),
+        address: WitnessAddress::parse(&format!("http://127.0.0.1:{}", neighbour.port)).unwrap(),
+        key: neighbour.key.clone(),
+        ca: None,
+    });
+    WitnessingSection {
+        witnesses: witnesses.collect(),
+        quorum,
+        witness_timeout_ms: std::num::NonZeroU32::new(500).unwrap(),
+        reaction: Reaction::Continue,
+        purposes: BTreeMap::from([("strict".to_owned(), Reaction::Stop { after_s: 90 })]),
+    }
+}
+
+#[tokio::test]
+async fn a_quorum_signs_what_is_sealed_and_receipts_carry_it_over_a_restart() {
+    let mut bench = Bench::new();
+    let a = Neighbour::witness("a", 0, &bench, bench.clock.clone()).await;
+    let b = Neighbour::witness("bb", 0, &bench, bench.clock.clone()).await;
+    let witnessing = bench.restored(&[&a, &b], 2).await;
+    bench.seal(3).await;
+    bench.round(&witnessing).await;
+    let newest = witnessing.newest().unwrap();
+    assert_eq!(newest.size, bench.journal().head().1.size);
+    assert_eq!(witnessing.debt().unwrap().leaves, 0);
+    let vkey = bench.journal().verifying_key().vkey();
+    let trust = trust(&vkey, &section(&[&a, &b], 2)).unwrap();
+    let (_, witnessed) = trust.open_witnessed(&newest.note).unwrap();
+    assert_eq!((witnessed.quorum, witnessed.by.len()), (Quorum::Met, 2));
+    // A later leaf is under the next one only.
+    let sealed = bench
+        .journal()
+        .seal_own(Event::Stop(StopEvent { reason: "x".into() }))
+        .await
+        .unwrap();
+    let Outcome::Sealed(sealed) = sealed else {
+        panic!("not sealed")
+    };
+    let (exchange, before) = (sealed.exchange.unwrap(), witnessing.newest().unwrap());
+    assert_eq!(bench.journal().cosigned_receipt(exchange, &before).await.unwrap(), None);
+    let own = Receipt::parse(&sealed.receipt).unwrap().verify(&trust).unwrap();
+    assert_eq!(own.witnessed.quorum, Quorum::Missing);
+    bench.wait(1);
+    bench.round(&witnessing).await;
+    let newest = witnessing.newest().unwrap();
+    let receipt = bench
+        .journal()
+        .cosigned_receipt(exchange, &newest)
+        .await
+        .unwrap()
+        .unwrap();
+    let proven = Receipt::parse(&receipt).unwrap().verify(&trust).unwrap();
+    assert_eq!((proven.index, proven.witnessed.quorum), (sealed.index, Quorum::Met));
+    assert_eq!(
+        bench.journal().receipt(exchange).await.unwrap(),
+        Some(sealed.receipt),
+        "the first stays as it is"
+    );
+    drop(bench.journal.take());
+    bench.journal = Some(Journal::open(&bench.settings("a"), bench.clock.clone()).unwrap());
+    let restored = bench.restored(&[&a, &b], 2).await;
+    assert_eq!(restored.newest(), Some(newest));
+    bench.round(&restored).await;
+    assert_eq!(restored.debt().unwrap().leaves, 0);
+}
+
+#[tokio::test]
+async fn a_witness_that_is_away_makes_a_debt_that_leaves_tell_of_and_that_is_paid_back() {
+    let bench = Bench::new();
+    let away = Neighbour::witness("a", 0, &bench, bench.clock.clone()).await;
+    let witnessing = bench.restored(&[&away], 1).await;
+    bench.round(&witnessing).await;
+    assert_eq!(witnessing.light().0, Light::Green);
+    let port = away.end().await;
+    bench.seal(2).await;
+    bench.wait(59);
+    bench.round(&witnessing).await;
+    let debt = witnessing.debt().unwrap();
+    assert_eq!((debt.seconds, debt.leaves, witnessing.light().0), (59, 2, Light::Green));
+    assert_eq!(bench.leaves("witness-gap").await, [], "not yet");
+    bench.wait(1);
+    bench.round(&witnessing).await;
+    bench.wait(20);
+    bench.round(&witnessing).await;
+    assert_eq!(witnessing.light().0, Light::Yellow);
+    assert_eq!(witnessing.refuses("strict"), None);
+    bench.wait(10);
+    bench.round(&witnessing).await;
+    let gaps = bench.leaves("witness-gap").await;
+    let [Event::WitnessGap(begin)] = gaps.as_slice() else {
+        panic!("{gaps:?}")
+    };
+    assert_eq!((begin.step.as_str(), begin.size, begin.s), ("begin", 1, 60));
+    assert_eq!(witnessing.refuses("strict"), Some(Refusal::Unwitnessed));
+    assert_eq!(witnessing.refuses("lenient"), None);
+    // After a restart the gap is still the same one.
+    let witnessing = bench.restored(&[&Neighbour::bound("a", 0).await.0], 1).await;
+    assert!(witnessing.state().gap_us.is_some());
+    let back = Neighbour::witness("a", port, &bench, bench.clock.clone()).await;
+    let witnessing = bench.restored(&[&back], 1).await;
+    bench.round(&witnessing).await;
+    assert_eq!(witnessing.refuses("strict"), None);
+    let gaps = bench.leaves("witness-gap").await;
+    let [_, Event::WitnessGap(end)] = gaps.as_slice() else {
+        panic!("{gaps:?}")
+    };
+    assert_eq!(
+        (end.step.as_str(), end.size),
+        ("end", 4),
+        "start, two leaves, and the begin of the gap"
+    );
+    bench.wait(1);
+    bench.round(&witnessing).await;
+    assert_eq!(
+        witnessing.debt().unwrap().leaves,
+        0,
+        "the end too is under a signature now"
+    );
+}
+
+#[tokio::test]
+async fn a_slow_witness_holds_up_nobody_and_liars_are_not_believed() {
+    let bench = Bench::new();
+    let good = Neighbour::witness("a", 0, &bench, bench.clock.clone()).await;
+    let slow = Neighbour::liar("slow", vec![], Duration::from_secs(10)).await;
+    let garbage = Neighbour::liar(
+        "garbage",
+        answer("200 OK", "text/plain", &"x".repeat(1 << 20)),
+        Duration::ZERO,
+    )
+    .await;
+    let (_, head) = bench.journal().head();
+    let stranger = CosigningKey::from_seed("wrong.example", &[99; 32]).unwrap();
+    let line = stranger.cosign(&head.text(), 1_800_000_000).unwrap();
+    let wrong = Neighbour::liar("wrong", answer("200 OK", "text/plain", &line), Duration::ZERO).await;
+    let noise = Neighbour::liar("noise", b"\xff\x00 no HTTP\r\n\r\n".to_vec(), Duration::ZERO).await;
+    let all = [&slow, &garbage, &wrong, &noise, &good];
+    let witnessing = bench.restored(&all, 1).await;
+    let began = Instant::now();
+    bench.round(&witnessing).await;
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    let newest = witnessing.newest().unwrap();
+    assert_eq!(newest.size, head.size);
+    let trust = trust(&bench.journal().verifying_key().vkey(), &section(&all, 1)).unwrap();
+    let (_, witnessed) = trust.open_witnessed(&newest.note).unwrap();
+    assert_eq!(witnessed.names(), "a.example", "nobody else's line is in it");
+    let standing: BTreeMap<String, String> = witnessing
+        .standing()
+        .into_iter()
+        .map(|(name, _, how)| (name, how))
+        .collect();
+    assert_eq!(standing["slow"], "it did not answer in time");
+    assert_eq!(standing["garbage"], "its answer is too long or no text");
+    assert!(
+        standing["wrong"].starts_with("its signature is not one"),
+        "{standing:?}"
+    );
+    assert!(
+        standing["noise"].starts_with("its answer broke off or is not HTTP"),
+        "{standing:?}"
+    );
+    let (light, detail) = witnessing.light();
+    assert!(light == Light::Green && !detail.contains("xxx"), "{detail}");
+    // Of two that are asked for, one is not enough.
+    let strict = bench.restored(&[&slow, &good], 2).await;
+    bench.seal(1).await;
+    bench.round(&strict).await;
+    assert_eq!(strict.debt().unwrap().leaves, 1);
+}
+
+#[tokio::test]
+async fn a_larger_size_without_a_proof_is_an_alarm_and_stops_nothing() {
+    let bench = Bench::new();
+    let liar = Neighbour::liar("a", answer("409 Conflict", "text/x.tlog.size", "900\n"), Duration::ZERO).await;
+    let witnessing = bench.restored(&[&liar], 1).await;
+    bench.round(&witnessing).await;
+    let (light, detail) = witnessing.light();
+    assert!(
+        light == Light::Red && detail.contains("900 entries") && detail.contains("no proof"),
+        "{detail}"
+    );
+    assert_eq!(witnessing.refuses("any"), None);
+    let compared = witnessing
+        .compare(&bench.settings("a").database, bench.journal().verifying_key())
+        .await;
+    assert_eq!(
+        compared.unwrap(),
+        Ok(()),
+        "a claim does not keep the gateway from starting"
+    );
+}
+
+#[tokio::test]
+async fn a_second_log_under_the_same_key_is_found_and_takes_no_push() {
+    let bench = Bench::new();
+    let witness = Neighbour::witness("a", 0, &bench, bench.clock.clone()).await;
+    let witnessing = bench.restored(&[&witness], 1).await;
+    bench.seal(4).await;
+    bench.round(&witnessing).await;
+    // A real fork: another journal under the key, of the same size and later of a larger one.
+    let fork = bench.settings("b");
+    Journal::create(&fork).unwrap();
+    let journal = Journal::open(&fork, bench.clock.clone()).unwrap();
+    for more in [4, 3] {
+        for _ in 0..more {
+            seal(&journal).await;
+        }
+        let forked = Witnessing::open(&section(&[&witness], 1)).unwrap();
+        forked.restore(&journal, NOON).await.unwrap();
+        forked.round(&journal, &bench.clock).await;
+        let (light, detail) = forked.light();
+        assert!(light == Light::Red && detail.contains("own key"), "{detail}");
+        assert_eq!(forked.refuses("any"), Some(Refusal::LogDisputed));
+        assert_eq!(forked.newest(), None);
+        let compared = forked.compare(&fork.database, journal.verifying_key()).await.unwrap();
+        assert!(
+            matches!(compared, Err(RolledBack::Forked { signed: 5, .. })),
+            "{compared:?}"
+        );
+    }
+    // The log that was there first is not hurt by it.
+    bench.seal(1).await;
+    bench.wait(1);
+    bench.round(&witnessing).await;
+    assert_eq!(
+        (witnessing.debt().unwrap().leaves, witnessing.refuses("any")),
+        (0, None)
+    );
+}
+
+#[tokio::test]
+async fn a_journal_put_back_from_an_older_copy_is_found_at_the_start_and_at_first_contact() {
+    let mut bench = Bench::new();
+    let witness = Neighbour::witness("a", 0, &bench, bench.clock.clone()).await;
+    let witnessing = bench.restored(&[&witness], 1).await;
+    bench.journal.take().unwrap().close().await.unwrap();
+    let (database, copy) = (bench.settings("a").database, bench.folder.path().join("copy.db"));
+    std::fs::copy(&database, &copy).unwrap();
+    bench.journal = Some(Journal::open(&bench.settings("a"), bench.clock.clone()).unwrap());
+    bench.seal(5).await;
+    bench.round(&witnessing).await;
+    let signed = witnessing.newest().unwrap().size;
+    let key = bench.journal().verifying_key().clone();
+    assert_eq!(witnessing.compare(&database, &key).await.unwrap(), Ok(()));
+    drop(bench.journal.take());
+    for end in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", database.display()));
+    }
+    std::fs::copy(&copy, &database).unwrap();
+    let compared = witnessing.compare(&database, &key).await.unwrap().unwrap_err();
+    let witness_name = "a".to_owned();
+    assert_eq!(
+        compared,
+        RolledBack::Short {
+            witness: witness_name,
+            signed,
+            found: 2
+        }
+    );
+    assert!(
+        compared.to_string().contains("entries 2 to 7 are missing"),
+        "{compared}"
+    );
+    // Nobody answered at the start: the first contact finds it.
+    bench.journal = Some(Journal::open(&bench.settings("a"), bench.clock.clone()).unwrap());
+    let late = bench.restored(&[&witness], 1).await;
+    bench.round(&late).await;
+    assert_eq!(
+        (late.light().0, late.refuses("any")),
+        (Light::Red, Some(Refusal::LogDisputed))
+    );
+}
+
+#[tokio::test]
+async fn clocks_that_are_apart_are_told_of_once_an_hour() {
+    let bench = Bench::new();
+    let ahead = Arc::new(AtomicI64::new(NOON + 3_600 * SECOND));
+    let witness = Neighbour::witness("a", 0, &bench, clock_of(&ahead)).await;
+    let witnessing = bench.restored(&[&witness], 1).await;
+    for _ in 0..3 {
+        bench.round(&witnessing).await;
+        bench.seal(1).await;
+        bench.wait(1);
+        ahead.fetch_add(SECOND, Ordering::Relaxed);
+    }
+    let told = bench.leaves("clock").await;
+    let [Event::Clock(clock)] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    assert_eq!(
+        (clock.who.as_str(), clock.dir.as_str(), clock.ms),
+        ("a", "ahead", 3_600_000)
+    );
+    bench.wait(3_600);
+    bench.round(&witnessing).await;
+    assert_eq!(bench.leaves("clock").await.len(), 1, "now they agree");
+    bench.seal(1).await;
+    bench.wait(3_600);
+    bench.round(&witnessing).await;
+    let told = bench.leaves("clock").await;
+    assert!(
+        matches!(told.as_slice(), [_, Event::Clock(clock)] if clock.dir == "behind"),
+        "{told:?}"
+    );
+}
