@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(Statement::parse(&text).unwrap(), statement());
         for (from, to) in [
             ("v1", "v2"),
-            ("why court", "why  court"),
+            ("why court", "WHY court"),
             ("Z\n", "+00:00\n"),
             ("nonce 09", "nonce 0909-"),
             ("exchange 0", "exchange {0"),
