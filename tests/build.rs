@@ -12,7 +12,11 @@ fn main() {
     judges(here);
     let folder = std::env::var_os("SHUGUAN_ORACLES").map_or_else(|| here.join("../target/oracles"), PathBuf::from);
     let installed = folder.join("installed");
-    let wanted = std::fs::read(here.join("oracles/requirements.txt")).ok();
+    let lists = ["oracles/requirements.txt", "oracles/signatures.txt"].map(|list| std::fs::read(here.join(list)).ok());
+    let wanted = lists
+        .into_iter()
+        .collect::<Option<Vec<_>>>()
+        .map(|lists| lists.concat());
     if wanted.is_none() || std::fs::read(&installed).ok() != wanted {
         return;
     }

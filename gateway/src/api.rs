@@ -1,8 +1,11 @@
 //! HTTP to domain and back: the feed listener's routes.
 //!
-//! `gate` what every request passes · `feeds` push · `exchanges` status, receipt, rejects · `extracts` pull · `catalog` what a partner may
-//! do · `log` checkpoint and tiles · `report` rejects in their forms · `problem` the only place that knows status codes. Nothing here decides; it translates.
+//! `gate` what every request passes · `feeds` push · `exchanges` status, receipt, rejects · `extracts` pull · `acks` what came in was
+//! received · `answers` where an answer's leaf stands, and its signature · `catalog` what a partner may do · `log` checkpoint and tiles ·
+//! `report` rejects in their forms · `problem` the only place that knows status codes. Nothing here decides; it translates.
 
+pub mod acks;
+pub mod answers;
 pub mod catalog;
 pub mod exchanges;
 pub mod extracts;
@@ -40,6 +43,7 @@ pub fn router(api: Api, gate: Gate) -> Router {
         .route("/v1/exchanges/{exchange}", get(exchanges::status))
         .route("/v1/exchanges/{exchange}/receipt", get(exchanges::receipt))
         .route("/v1/exchanges/{exchange}/rejects", get(exchanges::rejects))
+        .route("/v1/exchanges/{exchange}/ack", post(acks::acknowledge))
         .route("/v1/catalog", get(catalog::catalog))
         .route("/v1/extracts", post(extracts::request))
         .route("/v1/extracts/{extract}", get(extracts::status))

@@ -9,6 +9,7 @@ pub mod deliver;
 pub mod marking;
 pub mod outbox;
 pub mod settings;
+pub mod signed;
 pub mod state;
 pub mod witnessed;
 

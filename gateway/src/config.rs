@@ -39,6 +39,8 @@ pub struct Config {
     pub limits: LimitsSection,
     /// `[extracts]`
     pub extracts: ExtractsSection,
+    /// `[require_signature]`: by partner id; who is not in it may sign.
+    pub signatures: BTreeMap<String, SignatureMode>,
     /// `[[layout]]`
     pub layouts: Layouts,
     /// `[[witness]]` and `[witnessing]`
@@ -98,6 +100,8 @@ pub struct TlsSection {
     pub client_ca: PathBuf,
     /// One revocation list for each authority, PEM. Required: without them there is no revocation.
     pub crls: Vec<PathBuf>,
+    /// Folder of message certificates, PEM, one a file.
+    pub message: PathBuf,
 }
 
 /// The journal.
@@ -144,6 +148,31 @@ pub struct KeysSection {
     pub master: PathBuf,
     /// Key of the subject index.
     pub index: PathBuf,
+    /// Seed of the Ed25519 key that signs answers.
+    pub receipt: PathBuf,
+}
+
+/// Whether a partner signs its requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureMode {
+    /// Unsigned requests are refused.
+    Require,
+    /// A signature must hold; none is needed.
+    Accept,
+    /// Signed requests are refused.
+    Forbid,
+}
+
+impl SignatureMode {
+    /// The mode of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "require" => Some(Self::Require),
+            "accept" => Some(Self::Accept),
+            "forbid" => Some(Self::Forbid),
+            _ => None,
+        }
+    }
 }
 
 /// What one partner may use.
@@ -245,6 +274,7 @@ impl Config {
             section.limits(),
             section.extracts(),
         );
+        let signatures = section.signatures();
         let layouts = Layouts::new(layouts::read(&mut document, &mut root, true));
         let witnessing = witnessing::read(&mut document, &mut root, folder);
         root.finish(&mut document);
@@ -270,6 +300,7 @@ impl Config {
                 keys,
                 limits,
                 extracts,
+                signatures,
                 layouts,
                 witnessing,
             }),
@@ -380,11 +411,15 @@ impl<'s> Sections<'_, 's> {
             self.document
                 .fault(table.span(), "`tls.crls` names no revocation list".into(), hint);
         }
+        let message: Option<PathBuf> = table.optional(self.document, "message");
         table.finish(self.document);
+        let client_ca = client_ca?;
+        let beside = client_ca.with_file_name("message");
         Some(TlsSection {
             certificate: certificate?,
             key: key?,
-            client_ca: client_ca?,
+            message: message.map_or(beside, |path| self.folder.join(path)),
+            client_ca,
             crls: crls?.into_iter().map(|path| self.folder.join(path)).collect(),
         })
     }
@@ -498,12 +533,14 @@ impl<'s> Sections<'_, 's> {
         let key_encryption = self.path(&mut table, "key_encryption_file");
         let master = self.path(&mut table, "master_file");
         let index = self.path(&mut table, "index_file");
+        let receipt = self.path(&mut table, "receipt_file");
         table.finish(self.document);
         Some(KeysSection {
             log: log?,
             key_encryption: key_encryption?,
             master: master?,
             index: index?,
+            receipt: receipt?,
         })
     }
 
@@ -556,6 +593,30 @@ impl<'s> Sections<'_, 's> {
     }
 }
 
+impl Sections<'_, '_> {
+    fn signatures(&mut self) -> BTreeMap<String, SignatureMode> {
+        let mut modes = BTreeMap::new();
+        let Some(mut table) = self.root.table(self.document, "require_signature") else {
+            return modes;
+        };
+        for (id, _) in table.keys() {
+            let Some(name) = table.required::<String>(self.document, &id) else {
+                continue;
+            };
+            match SignatureMode::parse(&name) {
+                Some(mode) => drop(modes.insert(id, mode)),
+                None => self.document.fault(
+                    table.span(),
+                    format!("`require_signature.{id}` is `{name}`"),
+                    Some("one of \"require\", \"accept\", \"forbid\"".into()),
+                ),
+            }
+        }
+        table.finish(self.document);
+        modes
+    }
+}
+
 /// What needs no quotes in SQL.
 fn is_plain_name(name: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
@@ -578,9 +639,14 @@ pub const EXAMPLE: &str = include_str!("config/example.toml");
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+    #![expect(
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a test may panic"
+    )]
 
-    use super::{Config, ConfigError, EXAMPLE, RegistrySettings};
+    use super::{Config, ConfigError, EXAMPLE, RegistrySettings, SignatureMode};
     use std::path::Path;
 
     #[test]
@@ -632,6 +698,22 @@ mod tests {
         ] {
             let text = with_registry(section).unwrap_err().to_string();
             assert!(text.contains(told) && !text.contains("geheim"), "{section}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_partner_has_to_sign_may_sign_or_must_not() {
+        let with = |section: &str| {
+            let text = format!("{EXAMPLE}\n[require_signature]\n{section}\n");
+            Config::parse("c.toml", &text, Path::new("/"))
+        };
+        let config = with("health-city = \"require\"\nhealth-ganyu = \"forbid\"").unwrap();
+        assert_eq!(config.signatures["health-city"], SignatureMode::Require);
+        assert_eq!(config.signatures["health-ganyu"], SignatureMode::Forbid);
+        assert_eq!(config.tls.message, Path::new("/pki/message"));
+        for wrong in ["health-city = \"maybe\"", "health-city = true"] {
+            let text = with(wrong).unwrap_err().to_string();
+            assert!(text.contains("require_signature.health-city"), "{text}");
         }
     }
 

@@ -3,6 +3,7 @@
 //! `push.rs` and `pull.rs` read from top to bottom, one call a station. A station takes the previous station's output by value and
 //! gives a type that only it can make, so that none can be skipped.
 
+pub mod ack;
 pub mod admit;
 pub mod answer;
 pub mod batch;
@@ -15,6 +16,7 @@ pub mod release;
 pub mod repeat;
 pub mod report;
 pub mod seal;
+pub mod signing;
 pub mod subjects;
 pub mod tags;
 
@@ -31,7 +33,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::config::LimitsSection;
 use crate::extract::Extracts;
-use crate::journal::Journal;
+use crate::journal::{Journal, Sealed};
 use crate::layouts::Layouts;
 use crate::limits::quota::{DayQuota, Exhausted, Quotas};
 use crate::limits::{Admission, Allowance, Limited};
@@ -39,6 +41,7 @@ use crate::refusal::Refusal;
 use crate::registry::Registry;
 use crate::witnessing::Witnessing;
 use inflight::KeysInFlight;
+use signing::Signing;
 use subjects::IndexKeys;
 use tags::Tags;
 
@@ -61,6 +64,8 @@ pub struct Stations {
     pub quotas: Quotas,
     /// Keyed tags for the journal.
     pub tags: Tags,
+    /// Message signatures.
+    pub signing: Signing,
     /// Keys of the index of subjects.
     pub index: IndexKeys,
     /// Idempotency keys being handled.
@@ -109,6 +114,8 @@ pub struct Refused {
     pub sticky: bool,
     /// Whether its leaf is sealed already.
     pub sealed: bool,
+    /// That leaf, when the answer may name it.
+    pub leaf: Option<Box<Sealed>>,
     /// Hash of the bundle that decided it, when one did: another may be in force by the time its leaf is sealed.
     pub bundle: Option<[u8; 32]>,
 }
@@ -210,6 +217,7 @@ impl Refused {
             quota: None,
             sticky: false,
             sealed: false,
+            leaf: None,
             bundle: None,
         }
     }

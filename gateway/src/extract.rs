@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::exchange::pull::Granted;
+use crate::journal::Sealed;
 use shuguan_policies::PolicySet;
 use spool::Spooled;
 
@@ -44,6 +45,10 @@ pub struct Ready {
     pub form: form::Form,
     /// The grant that it was made under.
     pub granted: Granted,
+    /// Whether its request was signed; then the answers that give it are.
+    pub signed: bool,
+    /// Its leaf, without the receipt's text.
+    pub sealed: Sealed,
 }
 
 #[derive(Debug)]

@@ -10,7 +10,7 @@
 //! | `payload`, `columns`, `evidence`, `kek` | released parts, encrypted; the commitments to them |
 //! | `vault` | evidence records under keys of their own; shredding |
 //! | `subjects`, `index` | whom an exchange is about, as keyed tags; finding them |
-//! | `idempotency` | the same answer for the same key |
+//! | `idempotency`, `nonces` | the same answer for the same key; a signed request has its effect once |
 //! | `inbox` | what the relay takes |
 //! | `refusals`, `prune` | staying within bounds |
 //! | `cosigned` | checkpoints that witnesses signed, and receipts under them |
@@ -33,6 +33,7 @@ mod idempotency;
 mod inbox;
 mod index;
 mod kek;
+mod nonces;
 mod payload;
 mod proofread;
 mod prune;
@@ -67,13 +68,14 @@ use uuid::Uuid;
 pub use columns::{ColumnDigests, part_digest};
 pub use cosigned::Cosigned;
 pub use deep::{DeepReport, examine};
-pub use entry::{Entry, EventDraft, Idempotency, Outcome, Sealed};
+pub use entry::{Entry, EventDraft, Idempotency, Nonce, Outcome, Sealed};
 pub use evidence::{Evidence, INDEX, QUALITY, opening_of};
 pub use export::{ExportError, Exported, export};
 pub use fault::{JournalFault, SealError};
 pub use idempotency::Known;
 use inbox::Opener;
 pub use inbox::{InboxItem, Lane, SetAside};
+pub use nonces::Seen;
 pub use payload::{PayloadWriter, SealedPayload};
 pub use refusals::RefusalDraft;
 pub use settings::{JournalSettings, Secret};
@@ -240,6 +242,7 @@ impl Journal {
             Answer::Placed { leaf, size } => self.sealed_at(leaf, size).await.map(Outcome::Sealed),
             Answer::Known { leaf, size } => self.sealed_at(leaf, size).await.map(Outcome::Repeated),
             Answer::KeyReused => Ok(Outcome::KeyReused),
+            Answer::Replayed => Ok(Outcome::Replayed),
             Answer::Done | Answer::NotSo => Err(SealError::Unfit("no such answer to an entry".into())),
         }
     }
@@ -250,6 +253,32 @@ impl Journal {
     /// When the journal cannot be read.
     pub async fn idempotent(&self, tag: [u8; 32], content: [u8; 32]) -> Result<Option<Known>, JournalFault> {
         self.read(move |reader| reader.idempotent(tag, content)).await
+    }
+
+    /// Whether a nonce was used before, and what is known about the idempotency key that came with it: one look for both.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn before(
+        &self,
+        tag: [u8; 32],
+        content: [u8; 32],
+        nonce: Option<Nonce>,
+    ) -> Result<(Seen, Option<Known>), JournalFault> {
+        self.read(move |reader| {
+            let seen = nonce.map_or(Ok(Seen::Here), |nonce| reader.nonce_seen(&nonce))?;
+            Ok((seen, reader.idempotent(tag, content)?))
+        })
+        .await
+    }
+
+    /// Remembers the nonce of a repeat that is answered without being sealed; false: it was used by another request.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`].
+    pub async fn remember(&self, nonce: Nonce) -> Result<bool, SealError> {
+        let answer = self.submit(Work::Remember { nonce }).await?;
+        Ok(!matches!(answer, Answer::Replayed))
     }
 
     /// Begins the payload of an exchange. Its file, if it needs one, is removed when the payload is not sealed.
@@ -373,7 +402,7 @@ impl Journal {
         match self.submit(work).await? {
             Answer::Sealed(leaf) => Ok(Some(Sealed::of(leaf, exchange))),
             Answer::Placed { leaf, size } | Answer::Known { leaf, size } => self.sealed_at(leaf, size).await.map(Some),
-            Answer::KeyReused | Answer::Done | Answer::NotSo => Ok(None),
+            Answer::KeyReused | Answer::Replayed | Answer::Done | Answer::NotSo => Ok(None),
         }
     }
 

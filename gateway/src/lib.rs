@@ -20,6 +20,7 @@ pub mod refusal;
 pub mod registry;
 pub mod relay;
 pub mod serve;
+pub mod signature;
 pub mod unseal;
 pub mod witness;
 pub mod witnessing;

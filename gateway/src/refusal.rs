@@ -64,6 +64,16 @@ refusals! {
     BadLogPath "SG2131" "bad-log-path" "台账路径格式错误" "the path is not that of a tile, an entry bundle or an entry" "paths are those of C2SP tlog-tiles: `/log/tile/0/x001/234`, `/log/tile/entries/000.p/17`, `/log/entries/17`";
     NotInLog "SG2132" "not-in-log" "台账尚无此内容" "the log is not long enough to have this" "read `/log/checkpoint` first and ask for what its size calls for";
     UnknownLayout "SG2120" "unknown-layout" "没有该名称的版式" "no layout of this name is set up for this partner and record type" "see `layouts` in `shuguan catalog`, or ask the operator to add it to shuguan.toml";
+    BadSignature "SG2151" "bad-signature" "报文签名无效" "the request's message signature does not hold or is not written as it must be" "see `detail`; sign what README.md lists under message signatures, in that order";
+    StaleSignature "SG2152" "stale-signature" "报文签名已过期或时间不符" "the request's signature is over, lives longer than 300 seconds or was made in the future" "set the clock and sign anew; under the same idempotency key when it is the same batch";
+    Replayed "SG2153" "replayed" "签名随机数已用过" "this nonce was used for another request" "sign each request with a fresh nonce of 16 random bytes";
+    SignatureRequired "SG2154" "signature-required" "要求报文签名" "this partner has to sign its requests" "name a message key in client.toml: `shuguan cert request`, then `shuguan cert issue --message`";
+    SignatureForbidden "SG2155" "signature-forbidden" "不接受该单位的报文签名" "no message signatures are taken from this partner" "leave `Signature` and `Signature-Input` out, or ask the operator: `[require_signature]` in shuguan.toml";
+    UnknownSigner "SG2156" "unknown-signer" "签名密钥未登记" "no message certificate has this key" "the gateway must issue one, and reload: `shuguan cert issue CSR --partner ID --message`";
+    SignerMismatch "SG2157" "signer-mismatch" "签名密钥属于其他单位" "the key that signed belongs to another partner than the certificate of the connection" "sign with your own message key";
+    SignerRevoked "SG2158" "signer-revoked" "签名证书已吊销" "the message certificate of this key is revoked" "ask the gateway's security officer for a new one";
+    SignerExpired "SG2159" "signer-expired" "签名证书已过期或尚未生效" "the message certificate of this key is outside its validity" "renew it: `shuguan cert renew --message`";
+    AckMismatch "SG2160" "ack-mismatch" "确认内容与发放记录不符" "the acknowledgement names another exchange, leaf or digest than was released" "name what the extract's receipt and `Repr-Digest` say; `damaged` when it came otherwise";
 
     UnsupportedType "SG3101" "unsupported-type" "不支持的文件格式" "this `Content-Type` or charset is not taken" "send `text/csv` or `application/x-ndjson`, `charset=utf-8` or `charset=gb18030`";
     UnsupportedCoding "SG3102" "unsupported-coding" "不支持的内容编码" "this `Content-Encoding` is not taken" "send `gzip` or `zstd`, or the body uncompressed";

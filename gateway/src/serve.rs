@@ -94,6 +94,8 @@ impl Gateway {
         restored.map_err(StartFault::Journal)?;
         let paused = start::relay_paused(&config)?;
         let policies = Arc::new(ArcSwap::new(vouched.set()));
+        let revoked = Arc::new(ArcSwap::new(material.revoked));
+        let message_keys = Arc::new(ArcSwap::new(material.message_keys));
         let stations = Arc::new(start::stations(
             &config,
             &secrets,
@@ -101,11 +103,11 @@ impl Gateway {
             Arc::clone(&policies),
             (journal.clone(), Arc::new(witnessing)),
             registry,
+            (message_keys, Arc::clone(&revoked)),
         )?);
         let (folder, signers) = (&config.policies.bundle, Arc::clone(&material.signers));
         let keeper = Keeper::start(folder, Arc::clone(&stations), signers, &vouched, history).await;
         let keeper = keeper.map_err(StartFault::Unsealed)?;
-        let revoked = Arc::new(ArcSwap::new(material.revoked));
         let (refused, refusals) = mpsc::channel(REFUSED_QUEUE);
         let edge = |config_tls, roles| {
             let (revoked, policies) = (Arc::clone(&revoked), Arc::clone(&policies));
@@ -266,6 +268,7 @@ impl Gateway {
         };
         // First the list, so that no live connection is judged by the old one after a handshake was judged by the new.
         self.revoked.store(material.revoked);
+        self.stations.signing.keys.store(material.message_keys);
         self.keeper.trust(material.signers);
         self.feed.tls.store(material.feed);
         self.console.tls.store(material.console);

@@ -165,6 +165,27 @@ impl Call {
         self
     }
 
+    /// Its path.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Its method.
+    pub fn method_name(&self) -> &str {
+        self.method.as_str()
+    }
+
+    /// Its body.
+    pub fn body_bytes(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// A header that was set.
+    pub fn header_value(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// Sends it on a connection of its own.
     pub async fn send(self, port: u16, identity: &Identity) -> Result<Answer, Refused> {
         tokio::time::timeout(Duration::from_secs(60), self.send_now(port, identity))

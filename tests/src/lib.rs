@@ -6,6 +6,7 @@
 mod deployment;
 mod http;
 mod postgres;
+pub mod signed;
 mod store;
 mod witness;
 

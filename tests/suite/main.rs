@@ -25,6 +25,7 @@ mod random;
 mod reconcile;
 mod refusals;
 mod rejects;
+mod signatures;
 mod start;
 mod stopped;
 mod tamper;

@@ -11,6 +11,7 @@ mod credit_codes;
 mod divisions;
 mod registration_numbers;
 mod resident_ids;
+mod signatures;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -27,8 +27,8 @@ mod event;
 use canonical::{Member as _, Members};
 pub use event::{
     CertificateEvent, ClockEvent, ErasedEvent, Event, OfficerQueryEvent, OfficerResultEvent, OfficerUnsealEvent,
-    OperatorEvent, PolicyEvent, PullEvent, PushEvent, RefusalEvent, RelayedEvent, ShredEvent, StartEvent, StopEvent,
-    WitnessGapEvent,
+    OperatorEvent, PolicyEvent, PullEvent, PushEvent, ReceiptAckEvent, RefusalEvent, RelayedEvent, ShredEvent,
+    StartEvent, StopEvent, WitnessGapEvent,
 };
 
 /// Longest leaf, bytes.

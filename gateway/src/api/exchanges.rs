@@ -173,6 +173,7 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
             members.insert("code".into(), event.code.clone().into());
         }
         Event::Relayed(_)
+        | Event::ReceiptAck(_)
         | Event::OfficerQuery(_)
         | Event::OfficerResult(_)
         | Event::OfficerUnseal(_)

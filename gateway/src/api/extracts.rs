@@ -6,8 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, body};
 use base64::Engine as _;
@@ -21,13 +20,17 @@ use shuguan_policies::dataset::Dataset;
 use uuid::Uuid;
 
 use super::Api;
+use super::answers;
 use super::gate::{About, Context};
 use crate::edge::Peer;
-use crate::exchange::pull::{self, ExtractRequest};
+use crate::exchange::pull::{self, ExtractHead, ExtractRequest};
 use crate::exchange::{Refused, Stop};
 use crate::extract::{Ready, State as ExtractState};
 use crate::refusal::Refusal;
+use crate::signature::Asked;
 
+/// Longest request for an extract.
+const REQUEST_BYTES_MAX: usize = 64 << 10;
 /// Longest wait that `Prefer: wait=` gets.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -36,20 +39,23 @@ pub async fn request(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,
-    request: Result<Json<ExtractRequest>, JsonRejection>,
+    request: Request,
 ) -> Response {
+    let (parts, body) = request.into_parts();
+    let asked = Asked::of(parts);
     let mut dataset = None;
-    let begun = match request {
-        Ok(Json(request)) => {
+    let begun = match read(&asked, body).await {
+        Ok((request, body)) => {
             dataset = Dataset::parse(&request.dataset).map(Dataset::name);
-            pull::begin(&api.stations, Arc::clone(&peer), request)
+            let head = ExtractHead {
+                message: asked.message(),
+                body: &body,
+            };
+            pull::begin(&api.stations, Arc::clone(&peer), request, &head).await
         }
-        // serde's message names the member, and a wrong one would be echoed, so it stays here.
-        Err(_) => Err(Refused::new(Refusal::BadRequest)
-            .detail("members are dataset, purpose, case, select {region, since}, form")
-            .into()),
+        Err(stop) => Err(stop),
     };
-    match begun {
+    let response = match begun {
         Ok(exchange) => {
             let path = format!("/v1/extracts/{exchange}");
             let document = json!({
@@ -65,7 +71,27 @@ pub async fn request(
             };
             context.stop(Some(&peer), "pull", about, stop).await
         }
+    };
+    answers::signed(&api, &peer, &asked, response).await
+}
+
+/// The request with the bytes that it was written in.
+async fn read(asked: &Asked, body: Body) -> Result<(ExtractRequest, Bytes), Stop> {
+    let malformed = |detail: &str| Stop::from(Refused::new(Refusal::BadRequest).detail(detail));
+    let kind = asked
+        .headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let essence = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    if !essence.trim().eq_ignore_ascii_case("application/json") {
+        return Err(malformed("the request is `application/json`"));
     }
+    let bytes = body::to_bytes(body, REQUEST_BYTES_MAX).await;
+    let bytes = bytes.map_err(|_| malformed("the request is cut or longer than 64 KiB"))?;
+    // serde's message names the member, and a wrong one would be echoed, so it stays here.
+    let request = serde_json::from_slice(&bytes)
+        .map_err(|_| malformed("members are dataset, purpose, case, select {region, since}, form"))?;
+    Ok((request, bytes))
 }
 
 fn links(exchange: Uuid) -> Value {
@@ -142,26 +168,32 @@ pub async fn content(
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,
     Path(extract): Path<String>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Response {
-    let ready = own(&api, &peer, &extract).and_then(|(_, state)| match state {
-        ExtractState::Ready(ready) => Ok(ready),
+    let asked = Asked::of(request.into_parts().0);
+    let headers = &asked.headers;
+    let ready = own(&api, &peer, &extract).and_then(|(exchange, state)| match state {
+        ExtractState::Ready(ready) => Ok((exchange, ready)),
         ExtractState::Preparing => Err(Refused::new(Refusal::ExtractNotReady).retry_after(1).into()),
         ExtractState::Failed => Err(Refusal::ExtractGone.into()),
         ExtractState::Revoked => Err(Refusal::GrantRevoked.into()),
     });
-    let range = range_start(&headers);
-    let in_range = ready.and_then(|ready| {
+    let range = range_start(headers);
+    let in_range = ready.and_then(|(exchange, ready)| {
         let bytes = ready.content.bytes();
         if range.is_some_and(|from| from > bytes || (from == bytes && bytes > 0)) {
             return Err(Refused::new(Refusal::BadRange)
                 .detail(format_args!("it has {bytes} bytes"))
                 .into());
         }
-        Ok(ready)
+        Ok((exchange, ready))
     });
     match in_range {
-        Ok(ready) => stream_content(&api, ready, range),
+        Ok((exchange, ready)) => {
+            let mut response = stream_content(&api, Arc::clone(&ready), range);
+            answers::sign_content(&api, &peer, &asked, &ready, exchange, &mut response);
+            response
+        }
         Err(stop) => context.stop(Some(&peer), "extracts", About::default(), stop).await,
     }
 }

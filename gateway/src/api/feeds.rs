@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use shuguan_adapters::catalogue;
 
 use super::Api;
+use super::answers;
 use super::gate::{About, Context};
 use super::problem::rate_limit_fields;
 use crate::edge::Peer;
@@ -17,6 +18,7 @@ use crate::edge::gatekeeper::Gatekeeper;
 use crate::exchange::admit::PushHead;
 use crate::exchange::answer::Answer;
 use crate::exchange::push::push as exchange_push;
+use crate::signature::Asked;
 
 /// Takes a batch; answers 202 when it is durable.
 pub async fn push(
@@ -30,19 +32,20 @@ pub async fn push(
     let (parts, body) = request.into_parts();
     let head = PushHead {
         record: format!("{agency}/{record}"),
-        headers: parts.headers,
+        asked: Asked::of(parts),
         gatekeeper,
     };
     let body = GuardedBody::new(body, api.body);
-    match exchange_push(&api.stations, Arc::clone(&peer), &head, body).await {
+    let response = match exchange_push(&api.stations, Arc::clone(&peer), &head, body).await {
         Ok(answer) => {
             metrics::counter!("shuguan_pushes_total", "partner" => peer.partner().id.clone()).increment(1);
-            accepted(answer)
+            accepted(answer, api.stations.journal.verifying_key().name())
         }
         Err(stop) => {
             let record = catalogue::record_type(&head.record).map(|record| record.name);
             let policies = api.stations.policies.load();
             let asked = head
+                .asked
                 .headers
                 .get("exchange-purpose")
                 .and_then(|value| value.to_str().ok());
@@ -59,10 +62,11 @@ pub async fn push(
             };
             context.stop(Some(&peer), "push", about, stop).await
         }
-    }
+    };
+    answers::signed(&api, &peer, &head.asked, response).await
 }
 
-fn accepted(answer: Answer) -> Response {
+fn accepted(answer: Answer, log: &str) -> Response {
     let mut response = (StatusCode::ACCEPTED, answer.body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -76,5 +80,6 @@ fn accepted(answer: Answer) -> Response {
         );
     }
     rate_limit_fields(headers, &answer.standing);
+    answers::place(&mut response, log, &answer.sealed);
     response
 }

@@ -15,10 +15,11 @@ use http::{HeaderName, HeaderValue, header};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use super::answers;
 use super::problem::{self, Language};
 use crate::edge::{Caller, Peer, framing};
 use crate::exchange::{Fault, Refused, Stop};
-use crate::journal::{Journal, RefusalDraft};
+use crate::journal::{Journal, RefusalDraft, Sealed};
 use crate::refusal::Refusal;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
@@ -78,19 +79,27 @@ pub struct About<'a> {
 impl Context {
     /// Seals the leaf of a refusal, logs a fault once, and answers.
     pub async fn stop(&self, peer: Option<&Peer>, at: &'static str, about: About<'_>, stop: Stop) -> Response {
+        let mut leaf = None;
         match &stop {
-            Stop::Refused(refused) => self.seal(peer, at, about, refused).await,
+            Stop::Refused(refused) => {
+                leaf = self.seal(peer, at, about, refused).await;
+                leaf = leaf.or_else(|| refused.leaf.as_deref().cloned());
+            }
             Stop::Fault(fault) => log_fault(self.request_id, fault),
         }
-        problem::answer(&stop, self.request_id, self.language)
+        let mut response = problem::answer(&stop, self.request_id, self.language);
+        if let Some(leaf) = leaf {
+            answers::place(&mut response, self.journal.verifying_key().name(), &leaf);
+        }
+        response
     }
 
-    async fn seal(&self, peer: Option<&Peer>, at: &'static str, about: About<'_>, refused: &Refused) {
+    async fn seal(&self, peer: Option<&Peer>, at: &'static str, about: About<'_>, refused: &Refused) -> Option<Sealed> {
         let refusal = refused.refusal;
         metrics::counter!("shuguan_refusals_total", "code" => refusal.code()).increment(1);
         // A journal that cannot commit has no leaf for its own refusal (design 10.6).
         if refused.sealed || refusal == Refusal::JournalUnavailable {
-            return;
+            return None;
         }
         let draft = RefusalDraft {
             partner: peer.map(|peer| peer.partner().id.clone()),
@@ -103,9 +112,10 @@ impl Context {
             exchange: refused.exchange,
         };
         // The caller is refused all the same; the metric counted it.
-        if self.journal.refuse(draft).await.is_err() {
+        self.journal.refuse(draft).await.unwrap_or_else(|_| {
             tracing::warn!(code = refusal.code(), "a refusal could not be sealed");
-        }
+            None
+        })
     }
 }
 

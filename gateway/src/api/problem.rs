@@ -19,6 +19,8 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::MissingPurpose
         | Refusal::BadIdempotencyKey
         | Refusal::BadDigest
+        | Refusal::BadSignature
+        | Refusal::StaleSignature
         | Refusal::BodyIncomplete
         | Refusal::ModeUnsupported
         | Refusal::BadManner
@@ -44,6 +46,13 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::OutsideHours
         | Refusal::FieldNotGranted
         | Refusal::GrantRevoked
+        | Refusal::Replayed
+        | Refusal::SignatureRequired
+        | Refusal::SignatureForbidden
+        | Refusal::UnknownSigner
+        | Refusal::SignerMismatch
+        | Refusal::SignerRevoked
+        | Refusal::SignerExpired
         | Refusal::CrossSite
         | Refusal::SelfApproval
         | Refusal::SameUnit
@@ -66,6 +75,7 @@ pub fn status(refusal: Refusal) -> StatusCode {
         Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::UnsupportedType | Refusal::UnsupportedCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Refusal::KeyReused
+        | Refusal::AckMismatch
         | Refusal::BadEncoding
         | Refusal::BadHeaderRow
         | Refusal::TooManyRejects

@@ -344,7 +344,7 @@ impl Keeper {
         let id = clock::exchange_id(&self.stations.clock).map_err(|_| SealError::Unavailable)?;
         match self.stations.journal.seal(Entry::new(id, Event::Policy(event))).await? {
             Outcome::Sealed(sealed) | Outcome::Repeated(sealed) => Ok(sealed.index),
-            Outcome::KeyReused => Err(SealError::Unavailable),
+            Outcome::KeyReused | Outcome::Replayed => Err(SealError::Unavailable),
         }
     }
 }

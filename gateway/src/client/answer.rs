@@ -95,6 +95,8 @@ pub enum CallError {
     Closed,
     /// Not reached, or cut.
     Network(String),
+    /// The answer does not prove what it says.
+    Unproven(String),
 }
 
 impl CallError {
@@ -103,7 +105,7 @@ impl CallError {
         match self {
             Self::Problem(problem) if matches!(problem.status, 408 | 409 | 429 | 500..) => Some(problem.retry_after_s),
             Self::Closed | Self::Network(_) => Some(None),
-            Self::Certificate(_) | Self::Problem(_) => None,
+            Self::Certificate(_) | Self::Problem(_) | Self::Unproven(_) => None,
         }
     }
 
@@ -124,6 +126,10 @@ impl CallError {
                 .at(place)
                 .because(why)
                 .then("check the address in client.toml and the network, then repeat with the same file"),
+            Self::Unproven(why) => Failure::new(Exit::NotProven, "the gateway's answer does not verify")
+                .at(place)
+                .because(why)
+                .then("compare `receipt_key` in client.toml with the gateway's trust/receipt.pem; do not count it as delivered"),
         }
     }
 }
@@ -165,7 +171,7 @@ impl fmt::Display for CallError {
             Self::Certificate(refusal) => out.write_str(refusal.en()),
             Self::Problem(problem) => write!(out, "{} {}", problem.code, problem.title),
             Self::Closed => out.write_str("the connection was closed without a word"),
-            Self::Network(why) => out.write_str(why),
+            Self::Network(why) | Self::Unproven(why) => out.write_str(why),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header, response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, Limited};
 use hyper::body::Incoming;
@@ -25,8 +25,11 @@ use tokio_rustls::TlsConnector;
 
 use super::answer::{CallError, Problem};
 use super::settings::ClientSettings;
+use super::signed::Signer;
 use crate::command::exit::Failure;
 use crate::refusal::Refusal;
+use crate::signature::Profile;
+use crate::signature::input::SIGNATURE;
 
 /// A body to send.
 pub type Body = UnsyncBoxBody<Bytes, std::io::Error>;
@@ -51,6 +54,7 @@ pub struct Client {
     tls: Arc<rustls::ClientConfig>,
     host: String,
     port: u16,
+    signer: Option<Signer>,
     connection: Mutex<Option<Connection>>,
 }
 
@@ -83,6 +87,7 @@ impl Client {
             tls: Arc::new(tls_settings(settings)?),
             host,
             port,
+            signer: Signer::open(settings)?,
             connection: Mutex::new(None),
         })
     }
@@ -103,6 +108,49 @@ impl Client {
 
     /// Sends a request; an answer that is not 2xx becomes a [`CallError::Problem`].
     pub async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, CallError> {
+        let response = self.exchange(request).await?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let (parts, body) = response.into_parts();
+        let body = read_body(body).await.unwrap_or_default();
+        Err(CallError::Problem(Box::new(problem(&parts, &body))))
+    }
+
+    /// Sends a request, signed when we have a message key; gives head and body of the answer, which is verified then: a 2xx must be signed, a
+    /// refusal may be. What is not 2xx becomes a [`CallError::Problem`].
+    ///
+    /// # Errors
+    /// As [`Client::send`]; [`CallError::Unproven`].
+    pub async fn send_signed(
+        &self,
+        profile: &Profile,
+        mut request: Request<Body>,
+    ) -> Result<(response::Parts, Bytes), CallError> {
+        let signed = match &self.signer {
+            Some(signer) => Some((signer, signer.sign(profile, &mut request)?)),
+            None => None,
+        };
+        let response = self.exchange(request).await?;
+        let (parts, body) = response.into_parts();
+        let body = read_body(body).await?;
+        // What is refused before a handler sees it (draining, overload) is not signed, and is no proof of anything: it is only told.
+        let proves = parts.status.is_success() || parts.headers.contains_key(SIGNATURE);
+        if let Some((signer, asked)) = signed.filter(|_| proves) {
+            signer.verify(&asked, parts.status, &parts.headers, &body)?;
+        }
+        if parts.status.is_success() {
+            return Ok((parts, body));
+        }
+        Err(CallError::Problem(Box::new(problem(&parts, &body))))
+    }
+
+    /// Our message key, when we have one.
+    pub fn signer(&self) -> Option<&Signer> {
+        self.signer.as_ref()
+    }
+
+    async fn exchange(&self, request: Request<Body>) -> Result<Response<Incoming>, CallError> {
         let mut slot = self.connection.lock().await;
         let mut connection = match slot.take() {
             Some(open) if open.is_usable() => open,
@@ -111,11 +159,7 @@ impl Client {
         match connection.send(request).await {
             Ok(response) => {
                 *slot = Some(connection);
-                drop(slot);
-                if response.status().is_success() {
-                    return Ok(response);
-                }
-                Err(CallError::Problem(Box::new(read_problem(response).await)))
+                Ok(response)
             }
             Err(error) => Err(error),
         }
@@ -371,7 +415,11 @@ pub fn full(bytes: Bytes) -> Body {
 
 /// The whole body of an answer, at most 16 MiB.
 pub async fn read(response: Response<Incoming>) -> Result<Bytes, CallError> {
-    Limited::new(response.into_body(), DOCUMENT_BYTES_MAX)
+    read_body(response.into_body()).await
+}
+
+async fn read_body(body: Incoming) -> Result<Bytes, CallError> {
+    Limited::new(body, DOCUMENT_BYTES_MAX)
         .collect()
         .await
         .map(http_body_util::Collected::to_bytes)
@@ -384,11 +432,10 @@ pub async fn read_json(response: Response<Incoming>) -> Result<serde_json::Value
     serde_json::from_slice(&bytes).map_err(|error| CallError::Network(format!("the answer is not JSON: {error}")))
 }
 
-async fn read_problem(response: Response<Incoming>) -> Problem {
-    let status = response.status();
-    let retry_after = retry_after(response.headers());
-    let body = read(response).await.unwrap_or_default();
-    let mut problem: Problem = serde_json::from_slice(&body).unwrap_or_default();
+fn problem(parts: &response::Parts, body: &[u8]) -> Problem {
+    let status = parts.status;
+    let retry_after = retry_after(&parts.headers);
+    let mut problem: Problem = serde_json::from_slice(body).unwrap_or_default();
     problem.status = status.as_u16();
     problem.retry_after_s = problem.retry_after_s.or(retry_after);
     if problem.title.is_empty() {

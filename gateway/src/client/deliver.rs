@@ -23,12 +23,13 @@ use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::trust::Trust;
 
 use super::answer::RowProblem;
-use super::connect::{self, Body};
+use super::connect::Body;
 use super::state::{PushState, state_path};
 use super::{CallError, Client};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::exchange::report::HeaderNotes;
+use crate::signature::profile;
 
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -228,9 +229,10 @@ async fn send_once(
         request = request.header(name, value);
     }
     let request = request.body(body).map_err(|error| cannot(&error))?;
-    let response = client.send(request).await?;
-    let replayed = response.headers().contains_key("idempotency-replayed");
-    let mut answer = connect::read_json(response).await?;
+    let (parts, body) = client.send_signed(&profile::PUSH, request).await?;
+    let replayed = parts.headers.contains_key("idempotency-replayed");
+    let mut answer: Value =
+        serde_json::from_slice(&body).map_err(|error| cannot(&format_args!("the answer is not JSON: {error}")))?;
     if let Some(members) = answer.as_object_mut() {
         members.insert("replayed".into(), replayed.into());
     }

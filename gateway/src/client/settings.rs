@@ -23,6 +23,10 @@ pub struct ClientSettings {
     pub ca: PathBuf,
     /// Trust file for receipts.
     pub trust: PathBuf,
+    /// Our message key, PEM; with one, requests are signed.
+    pub message_key: Option<PathBuf>,
+    /// Public keys that the gateway's answers verify with, PEM; required with a message key.
+    pub receipt_key: Option<PathBuf>,
 }
 
 impl ClientSettings {
@@ -37,6 +41,20 @@ impl ClientSettings {
         let (mut document, mut table) = Document::parse(path.display().to_string(), &text);
         let gateway = table.optional(&mut document, "gateway");
         let console = table.optional(&mut document, "console");
+        let mut optional = |key: &str| -> Option<PathBuf> {
+            let path = table.optional::<PathBuf>(&mut document, key);
+            path.map(|path| folder.join(path))
+        };
+        let (message_key, receipt_key) = (optional("message_key"), optional("receipt_key"));
+        if message_key.is_some() && receipt_key.is_none() {
+            let hint =
+                "receipt_key = \"receipt.pem\", which came with the kit: answers to signed requests are verified";
+            document.fault(
+                0..0,
+                "`receipt_key` is missing beside `message_key`".into(),
+                Some(hint.into()),
+            );
+        }
         let mut file = |key: &str| -> Option<PathBuf> {
             table
                 .required::<PathBuf>(&mut document, key)
@@ -53,6 +71,8 @@ impl ClientSettings {
                 key,
                 ca,
                 trust,
+                message_key,
+                receipt_key,
             }),
             _ => {
                 let list: Vec<String> = faults.iter().map(ToString::to_string).collect();

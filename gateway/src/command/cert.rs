@@ -15,6 +15,7 @@ use crate::pki::authority::{Authority, Issued, Which};
 use crate::pki::crl::Reason;
 use crate::pki::kit::{Addresses, Kit};
 use crate::pki::p12::{self, Cipher};
+use crate::pki::register::Usage;
 use crate::pki::request::{self, Applicant, Csr};
 use crate::pki::{PkiFault, Subject, inspect, keyfile};
 
@@ -27,7 +28,7 @@ pub struct CertArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum CertAction {
-    /// At the partner: make a key (mode 0400, stays here) and a request for the gateway.
+    /// At the partner: make two keys (mode 0400, they stay here), for TLS and for message signatures, and requests for the gateway.
     #[command(
         after_help = "EXAMPLES\n  shuguan cert request --partner health-city -o kit\n\nEXIT CODES\n  0 made · 1 a key or request is there already, or the folder cannot be written"
     )]
@@ -41,13 +42,13 @@ enum CertAction {
         /// Name of the organisation; only for people.
         #[arg(long)]
         name: Option<String>,
-        /// Folder for client.key and client.csr.
+        /// Folder for client.key, client.csr, message.key and message.csr.
         #[arg(short, long, default_value = ".")]
         output: PathBuf,
     },
     /// At the gateway: certify a request for a partner of the partner table and write its kit.
     #[command(
-        after_help = "EXAMPLES\n  shuguan cert issue client.csr --partner health-city -c demo/shuguan.toml\n\nThe kit goes to kit/PARTNER beside the configuration. Names in the request are ignored.\n\nEXIT CODES\n  0 issued · 1 not issued: unknown partner, unusable request, key or file"
+        after_help = "EXAMPLES\n  shuguan cert issue client.csr --partner health-city -c demo/shuguan.toml\n  shuguan cert issue message.csr --partner health-city --message -c demo/shuguan.toml\n\nThe kit goes to kit/PARTNER beside the configuration. Names in the request are ignored.\n\nEXIT CODES\n  0 issued · 1 not issued: unknown partner, unusable request, key or file"
     )]
     Issue {
         /// The partner's request, PEM.
@@ -58,6 +59,9 @@ enum CertAction {
         /// Life in days; the profile's if not given, 825 at most.
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..=825))]
         days: Option<u32>,
+        /// Issue a message certificate, for signing requests and for nothing else; takes effect at the gateway's next reload.
+        #[arg(long)]
+        message: bool,
         /// Folder for the kit.
         #[arg(short, long)]
         output: Option<PathBuf>,
@@ -75,6 +79,9 @@ enum CertAction {
         /// The gateway's own certificate.
         #[arg(long)]
         server: bool,
+        /// The partner's message certificate.
+        #[arg(long, conflicts_with = "server")]
+        message: bool,
         /// Folder for the kit.
         #[arg(short, long)]
         output: Option<PathBuf>,
@@ -186,15 +193,17 @@ pub fn run(args: CertArgs, output: &Output) -> Result<Exit, Failure> {
             csr,
             partner,
             days,
+            message,
             output: folder,
             gateway,
-        } => issue(&csr, &partner, days, folder, &gateway, now_us, output),
+        } => issue(&csr, &partner, (days, message), folder, &gateway, now_us, output),
         CertAction::Renew {
             partner,
+            message,
             output: folder,
             gateway,
             ..
-        } => renew(partner, folder, &gateway, now_us, output),
+        } => renew(partner, message, folder, &gateway, now_us, output),
         CertAction::Revoke {
             serial,
             partner,
@@ -222,11 +231,15 @@ pub fn run(args: CertArgs, output: &Output) -> Result<Exit, Failure> {
 }
 
 fn request(folder: &Path, applicant: Applicant<'_>, output: &Output) -> Result<Exit, Failure> {
-    let files = request::create(folder, applicant).map_err(failure)?;
-    output.note(format!("key      {} (mode 0400; it stays here)", files.key.display()));
-    output.note(format!("request  {}", files.csr.display()));
+    for files in [
+        request::create(folder, applicant).map_err(failure)?,
+        request::create_message(folder, applicant).map_err(failure)?,
+    ] {
+        output.note(format!("key      {} (mode 0400; it stays here)", files.key.display()));
+        output.note(format!("request  {}", files.csr.display()));
+    }
     output.note(format!(
-        "next: send the request to the gateway's operator:  shuguan cert issue client.csr --partner {}",
+        "next: send the requests to the gateway's operator:  shuguan cert issue client.csr --partner {0}; shuguan cert issue message.csr --partner {0} --message",
         applicant.id
     ));
     Ok(Exit::Done)
@@ -235,7 +248,7 @@ fn request(folder: &Path, applicant: Applicant<'_>, output: &Output) -> Result<E
 fn issue(
     csr: &Path,
     partner: &str,
-    days: Option<u32>,
+    (days, message): (Option<u32>, bool),
     kit: Option<PathBuf>,
     gateway: &Gateway,
     now_us: i64,
@@ -246,12 +259,18 @@ fn issue(
     let subject = gateway.subject(partner)?;
     let authority = gateway.authority()?;
     let days = days.unwrap_or(authority.profile().partner_days());
-    let issued = authority.issue(&request, &subject, days, now_us).map_err(failure)?;
+    let issued = if message {
+        authority.issue_message(&request, &subject, days, now_us)
+    } else {
+        authority.issue(&request, &subject, days, now_us)
+    };
+    let issued = issued.map_err(failure)?;
     deliver(&authority, &subject, &issued, kit, gateway, output)
 }
 
 fn renew(
     partner: Option<String>,
+    message: bool,
     kit: Option<PathBuf>,
     gateway: &Gateway,
     now_us: i64,
@@ -265,9 +284,13 @@ fn renew(
         return Ok(Exit::Done);
     };
     let subject = gateway.subject(&partner)?;
-    let issued = authority
-        .renew(&subject, authority.profile().partner_days(), now_us)
-        .map_err(failure)?;
+    let days = authority.profile().partner_days();
+    let issued = if message {
+        authority.renew_message(&subject, days, now_us)
+    } else {
+        authority.renew(&subject, days, now_us)
+    };
+    let issued = issued.map_err(failure)?;
     deliver(&authority, &subject, &issued, kit, gateway, output)
 }
 
@@ -281,13 +304,19 @@ fn deliver(
 ) -> Result<Exit, Failure> {
     let folder = kit.unwrap_or_else(|| gateway.folder().join("kit").join(&subject.id));
     let trust = keyfile::read_public(&gateway.folder().join("trust/trust.txt")).map_err(failure)?;
+    let receipt = keyfile::read_public(&gateway.folder().join("trust/receipt.pem")).map_err(failure)?;
+    // What the partner holds now, whichever of the two was just issued.
+    let newest = |usage| authority.newest_chain(&subject.id, usage).map_err(failure);
+    let (client, message) = (newest(Usage::Tls)?, newest(Usage::Message)?);
     Kit {
         subject,
         addresses: &Addresses::read(authority.folder()).map_err(failure)?,
         ca_pem: &authority.ca_pem().map_err(failure)?,
         root_sha256: &authority.root_fingerprint().map_err(failure)?,
         trust: &trust,
-        chain_pem: &issued.chain_pem,
+        receipt_pem: &receipt,
+        chain_pem: client.as_deref().unwrap_or_default(),
+        message_pem: message.as_deref(),
         not_after: &issued.not_after,
     }
     .write(&folder)
@@ -295,6 +324,9 @@ fn deliver(
     report(issued, output);
     output.note(format!("kit: {}  (no key in it)", folder.display()));
     output.note("next: send the folder to the partner, who puts its files beside client.key and reads 说明.md");
+    if message.is_some() {
+        output.note("then: reload the gateway (SIGHUP), so that it knows the message key");
+    }
     Ok(Exit::Done)
 }
 

@@ -453,7 +453,7 @@ async fn show_refused(args: &DemoArgs, output: &Output) -> Result<(), Failure> {
             Err(error @ (CallError::Closed | CallError::Network(_))) => {
                 output.line(format!("refused  {what}: {error}"));
             }
-            Ok(_) | Err(CallError::Problem(_)) => {
+            Ok(_) | Err(CallError::Problem(_) | CallError::Unproven(_)) => {
                 return Err(Failure::new(Exit::NotProven, format!("{what} was let in")));
             }
         }

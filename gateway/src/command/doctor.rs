@@ -115,6 +115,7 @@ fn tls_files(config: &Config, now_s: i64, findings: &mut Findings) -> Option<Arc
         key: config.tls.key.clone(),
         client_ca: config.tls.client_ca.clone(),
         crls: config.tls.crls.clone(),
+        message: config.tls.message.clone(),
     };
     let mut signers = None;
     match tls::load(&settings) {
@@ -182,6 +183,7 @@ fn keys(config: &Config, findings: &mut Findings) {
         &config.keys.key_encryption,
         &config.keys.master,
         &config.keys.index,
+        &config.keys.receipt,
     ];
     let mut good = true;
     for path in files {
@@ -196,7 +198,7 @@ fn keys(config: &Config, findings: &mut Findings) {
         }
     }
     if good {
-        findings.ok("keys", "four key files, readable by their owner only");
+        findings.ok("keys", "five key files, readable by their owner only");
     }
 }
 

@@ -9,21 +9,27 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use http::Method;
 use http_body_util::BodyExt;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use ring::digest::{Context, SHA256};
 use serde::Serialize;
 use shuguan_ledger::leaf::Event;
 use shuguan_ledger::receipt::Receipt;
+use shuguan_ledger::tree::{Hash, leaf_hash};
 use shuguan_ledger::trust::Trust;
+use uuid::Uuid;
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::push::WITNESS_PATIENCE;
 use crate::client::connect;
 use crate::client::deliver::load_trust;
+use crate::client::signed::asked;
 use crate::client::witnessed::upgrade;
 use crate::client::{CallError, Client, ClientSettings, Listener};
+use crate::signature::{Profile, digest, profile};
 
 /// Request an extract and download it.
 #[derive(Debug, clap::Args)]
@@ -96,6 +102,8 @@ pub struct Pulled {
     pub file: PathBuf,
     /// Its receipt.
     pub receipt: PathBuf,
+    /// The gateway took our signed acknowledgement.
+    pub acknowledged: bool,
 }
 
 /// Runs the command.
@@ -149,8 +157,7 @@ pub async fn pull(client: &Client, trust: &Trust, extract: &Extract<'_>, output:
         "dataset": extract.dataset, "purpose": extract.purpose, "case": extract.case,
         "select": select, "form": extract.form,
     });
-    let accepted = client
-        .post_json("/v1/extracts", &request)
+    let accepted = post(client, &profile::EXTRACT, "/v1/extracts", extract.purpose, &request)
         .await
         .map_err(|error| error.failure("POST /v1/extracts"))?;
     let id = member(&accepted, "extract")?;
@@ -158,14 +165,60 @@ pub async fn pull(client: &Client, trust: &Trust, extract: &Extract<'_>, output:
     let digest = member(&ready, "repr_digest")?;
     let bytes = ready.get("bytes").and_then(serde_json::Value::as_u64).unwrap_or(0);
     download(client, &id, extract, bytes, &digest, output).await?;
-    let receipt = keep_receipt(client, trust, &id, extract.output).await?;
+    let (receipt, leaf) = keep_receipt(client, trust, &id, extract.output).await?;
+    let acknowledged = client.signer().is_some() && acknowledge(client, &id, extract, &leaf, &digest, output).await;
     Ok(Pulled {
+        acknowledged,
         exchange: id,
         rows: ready.get("rows").and_then(serde_json::Value::as_u64).unwrap_or(0),
         bytes,
         file: extract.output.to_owned(),
         receipt,
     })
+}
+
+/// Tells the gateway, signed, that the content is here and whole. The content is good without it, so a failure is only told.
+async fn acknowledge(
+    client: &Client,
+    id: &str,
+    extract: &Extract<'_>,
+    leaf: &Hash,
+    digest: &str,
+    output: &Output,
+) -> bool {
+    let path = format!("/v1/exchanges/{id}/ack");
+    let document = serde_json::json!({
+        "exchange": id, "leaf": crate::pki::hex(leaf), "repr_digest": digest, "verdict": "complete",
+    });
+    let sent = post(client, &profile::ACK, &path, extract.purpose, &document).await;
+    if let Err(error) = &sent {
+        output.note(format!(
+            "the extract is here, but the gateway did not take its acknowledgement: {error}"
+        ));
+    }
+    sent.is_ok()
+}
+
+/// Sends a JSON document under a fresh key; signed when we have a message key.
+async fn post(
+    client: &Client,
+    profile: &Profile,
+    path: &str,
+    purpose: &str,
+    document: &serde_json::Value,
+) -> Result<serde_json::Value, CallError> {
+    let cannot = |error: &dyn std::fmt::Display| CallError::Network(error.to_string());
+    let body = Bytes::from(document.to_string());
+    let request = client
+        .request(Method::POST, path)
+        .header("content-type", "application/json")
+        .header("content-digest", digest::write(&digest::sha256(&body)))
+        .header("exchange-purpose", purpose)
+        .header("idempotency-key", Uuid::new_v4().to_string())
+        .body(connect::full(body))
+        .map_err(|error| cannot(&error))?;
+    let (_, body) = client.send_signed(profile, request).await?;
+    serde_json::from_slice(&body).map_err(|error| cannot(&format_args!("the answer is not JSON: {error}")))
 }
 
 fn member(document: &serde_json::Value, name: &str) -> Result<String, Failure> {
@@ -228,7 +281,7 @@ async fn download(
     }
     let place = format!("GET /v1/extracts/{id}/content");
     let began = Instant::now();
-    while let Err(error) = download_rest(client, id, &mut file, &bar).await {
+    while let Err(error) = download_rest(client, id, digest, &mut file, &bar).await {
         if error.retry().is_none() || began.elapsed() > extract.patience {
             return Err(error.failure(&place));
         }
@@ -252,6 +305,7 @@ async fn download(
 async fn download_rest(
     client: &Client,
     id: &str,
+    digest: &str,
     file: &mut std::fs::File,
     bar: &ProgressBar,
 ) -> Result<(), CallError> {
@@ -259,8 +313,28 @@ async fn download_rest(
     let have = file.seek(std::io::SeekFrom::End(0)).map_err(local)?;
     bar.set_position(have);
     let range = format!("bytes={have}-");
-    let headers: &[(&'static str, &str)] = if have > 0 { &[("range", &range)] } else { &[] };
-    let response = client.get(&format!("/v1/extracts/{id}/content"), headers).await?;
+    let mut request = client.request(Method::GET, &format!("/v1/extracts/{id}/content"));
+    if have > 0 {
+        request = request.header("range", range);
+    }
+    let request = request
+        .body(connect::empty())
+        .map_err(|error| CallError::Network(error.to_string()))?;
+    let asked = asked(&request);
+    let response = client.send(request).await?;
+    if let Some(signer) = client.signer() {
+        signer.verify_content(&asked, response.status(), response.headers())?;
+        // What is signed is the digest of the whole: what comes is compared with it when all of it is here.
+        if response
+            .headers()
+            .get("repr-digest")
+            .is_none_or(|stated| stated != digest)
+        {
+            return Err(CallError::Unproven(
+                "the content is signed with another digest than was promised".into(),
+            ));
+        }
+    }
     if have > 0 && response.status() != http::StatusCode::PARTIAL_CONTENT {
         file.set_len(0).map_err(local)?;
         file.seek(std::io::SeekFrom::Start(0)).map_err(local)?;
@@ -302,7 +376,7 @@ fn digest_of(file: &mut std::fs::File) -> std::io::Result<String> {
     Ok(format!("sha-256=:{}:", BASE64.encode(context.finish())))
 }
 
-async fn keep_receipt(client: &Client, trust: &Trust, id: &str, file: &Path) -> Result<PathBuf, Failure> {
+async fn keep_receipt(client: &Client, trust: &Trust, id: &str, file: &Path) -> Result<(PathBuf, Hash), Failure> {
     let path = format!("/v1/exchanges/{id}/receipt");
     let response = client
         .get(&path, &[])
@@ -312,9 +386,9 @@ async fn keep_receipt(client: &Client, trust: &Trust, id: &str, file: &Path) -> 
         .await
         .map_err(|error| error.failure(&format!("GET {path}")))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let proven = Receipt::parse(&text)
-        .and_then(|receipt| receipt.verify(trust))
-        .map_err(|error| Failure::new(Exit::NotProven, "the receipt of the extract does not verify").because(error))?;
+    let unproven = |error| Failure::new(Exit::NotProven, "the receipt of the extract does not verify").because(error);
+    let receipt = Receipt::parse(&text).map_err(unproven)?;
+    let proven = receipt.verify(trust).map_err(unproven)?;
     if !matches!(&proven.leaf.event, Event::Pull(event) if event.x == id) {
         return Err(Failure::new(Exit::NotProven, "the receipt belongs to another exchange"));
     }
@@ -323,5 +397,5 @@ async fn keep_receipt(client: &Client, trust: &Trust, id: &str, file: &Path) -> 
     let path = file.with_file_name(name);
     std::fs::write(&path, text)
         .map_err(|error| Failure::local(format!("cannot write `{}`", path.display())).because(error))?;
-    Ok(path)
+    Ok((path, leaf_hash(&receipt.leaf)))
 }

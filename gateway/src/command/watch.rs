@@ -400,9 +400,15 @@ fn forget_refusal(item: &Item) -> Result<(), Failure> {
 
 /// Whether the refusal is about this file, and not about who we are or what we may do now.
 fn is_about_the_file(problem: &Problem) -> bool {
-    let changed_under_our_hands =
-        problem.code == Refusal::BadDigest.code() || problem.code == Refusal::BodyIncomplete.code();
-    matches!(problem.status, 400 | 413 | 415 | 422) && !changed_under_our_hands
+    // Changed under our hands, or a fault of our key or clock: the file is as good as it was.
+    let others = [
+        Refusal::BadDigest,
+        Refusal::BodyIncomplete,
+        Refusal::BadSignature,
+        Refusal::StaleSignature,
+    ];
+    let about_us = others.iter().any(|refusal| refusal.code() == problem.code);
+    matches!(problem.status, 400 | 413 | 415 | 422) && !about_us
 }
 
 /// A problem as the `.err` of a file: itself first, then its rows.

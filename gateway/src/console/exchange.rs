@@ -368,6 +368,7 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
             facts.extend(act.why.as_deref().map(|why| plain("理由", words::outcome(why))));
             facts
         }
+        Event::ReceiptAck(ack) => vec![plain("确认", words::outcome(&ack.verdict))],
         Event::WitnessGap(gap) => vec![
             plain("见证中断", words::outcome(&gap.step)),
             coded("最近见证条目数", gap.size.to_string()),
@@ -437,6 +438,7 @@ fn counts(event: &Event) -> Vec<Count> {
         Event::OfficerResult(result) => vec![count("交换", result.cnt)],
         Event::Shred(shred) => vec![count("密钥", shred.cnt)],
         Event::Relayed(_)
+        | Event::ReceiptAck(_)
         | Event::OfficerUnseal(_)
         | Event::OfficerQuery(_)
         | Event::Start(_)

@@ -263,7 +263,7 @@ async fn seal_result(stations: &Stations, peer: &Peer, query: &Sealed, found: us
     let entry = Entry::new(id, Event::OfficerResult(event));
     match stations.journal.seal(entry).await.map_err(unavailable)? {
         Outcome::Sealed(sealed) | Outcome::Repeated(sealed) => Ok(sealed.index),
-        Outcome::KeyReused => Err(Fault::new("a result has no idempotency key").into()),
+        Outcome::KeyReused | Outcome::Replayed => Err(Fault::new("a result has no idempotency key").into()),
     }
 }
 

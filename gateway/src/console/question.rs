@@ -242,7 +242,7 @@ pub(super) async fn seal(
     entry.evidence = Some(evidence);
     match stations.journal.seal(entry).await.map_err(unavailable)? {
         Outcome::Sealed(sealed) | Outcome::Repeated(sealed) => Ok(sealed),
-        Outcome::KeyReused => Err(Fault::new("a question has no idempotency key").into()),
+        Outcome::KeyReused | Outcome::Replayed => Err(Fault::new("a question has no idempotency key").into()),
     }
 }
 

@@ -218,7 +218,7 @@ async fn sealed(desk: &Desk, event: ShredEvent, exchange: Uuid) -> Result<u64, S
         .map_err(unavailable)?
     {
         Outcome::Sealed(sealed) | Outcome::Repeated(sealed) => Ok(sealed.index),
-        Outcome::KeyReused => Err(Fault::new("a shredding has no idempotency key").into()),
+        Outcome::KeyReused | Outcome::Replayed => Err(Fault::new("a shredding has no idempotency key").into()),
     }
 }
 

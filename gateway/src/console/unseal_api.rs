@@ -261,7 +261,7 @@ async fn seal(
     let journal = &desk.console.api.stations.journal;
     match journal.seal(entry).await.map_err(unavailable)? {
         Outcome::Sealed(sealed) | Outcome::Repeated(sealed) => Ok(sealed),
-        Outcome::KeyReused => Err(Fault::new("a step has no idempotency key").into()),
+        Outcome::KeyReused | Outcome::Replayed => Err(Fault::new("a step has no idempotency key").into()),
     }
 }
 

@@ -116,6 +116,7 @@ impl City {
             key: at("keys/server.key"),
             client_ca: at("pki/ca.pem"),
             crls: vec![at("pki/root.crl.pem"), at("pki/issuing.crl.pem")],
+            message: at("pki/message"),
         }
     }
 

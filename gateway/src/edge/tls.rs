@@ -18,6 +18,7 @@ use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyD
 use super::revocation::RevocationSet;
 use super::signers::Signers;
 use super::verifier::Watching;
+use crate::signature::MessageKeys;
 
 /// Files of a listener's TLS.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct TlsSettings {
     pub client_ca: PathBuf,
     /// One revocation list for each authority, PEM.
     pub crls: Vec<PathBuf>,
+    /// Folder of message certificates.
+    pub message: PathBuf,
 }
 
 /// Whether a client must show a certificate.
@@ -69,6 +72,8 @@ pub struct TlsMaterial {
     pub revoked: Arc<RevocationSet>,
     /// Judges those who sign policy bundles.
     pub signers: Arc<Signers>,
+    /// Whose message keys are whose.
+    pub message_keys: Arc<MessageKeys>,
 }
 
 /// The crypto provider: ring.
@@ -139,6 +144,7 @@ pub fn load(settings: &TlsSettings) -> Result<TlsMaterial, Vec<TlsFault>> {
     } else {
         RevocationSet::default()
     };
+    let message_keys = message_keys(settings, &ever, &mut faults);
     let (Some(key), true) = (key, faults.is_empty()) else {
         return Err(faults);
     };
@@ -157,6 +163,7 @@ pub fn load(settings: &TlsSettings) -> Result<TlsMaterial, Vec<TlsFault>> {
             console: Arc::new(console),
             revoked: Arc::new(revoked),
             signers: Arc::new(signers),
+            message_keys: Arc::new(message_keys),
         }),
         (Err(fault), _, _) | (_, Err(fault), _) | (_, _, Err(fault)) => Err(vec![fault]),
     }
@@ -176,6 +183,26 @@ pub fn reload(settings: &TlsSettings, in_force: &RevocationSet) -> Result<TlsMat
             next: "shuguan crl issue",
         }]),
     }
+}
+
+/// Message certificates; an authority that was revoked since is no fault of theirs, each message asks for that.
+fn message_keys(
+    settings: &TlsSettings,
+    authorities: &[CertificateDer<'static>],
+    faults: &mut Vec<TlsFault>,
+) -> MessageKeys {
+    if authorities.is_empty() {
+        // Said already, and nobody could judge them.
+        return MessageKeys::default();
+    }
+    MessageKeys::load(&settings.message, authorities).unwrap_or_else(|broken| {
+        faults.extend(broken.into_iter().map(|fault| TlsFault {
+            file: fault.file,
+            what: fault.what,
+            next: "move the file out of the folder, or: shuguan cert issue CSR --partner ID --message",
+        }));
+        MessageKeys::default()
+    })
 }
 
 /// The set of revoked certificates; leaves out authorities that are revoked themselves.

@@ -6,8 +6,6 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderMap, HeaderName, header};
 use shuguan_adapters::catalogue::{self, RecordType};
 use shuguan_adapters::inflate::Coding;
@@ -17,20 +15,20 @@ use uuid::Uuid;
 
 use super::inflight::InFlight;
 use super::mode::{Manner, PushMode};
-use super::{Fault, Refused, Stations, Stop};
+use super::{Fault, Refused, Stations, Stop, signing};
 use crate::clock;
 use crate::edge::Peer;
 use crate::edge::gatekeeper::Gatekeeper;
-use crate::journal::Journal;
+use crate::journal::{Journal, Nonce};
 use crate::layouts;
 use crate::limits::quota::{Exhausted, Hold};
 use crate::limits::{Permit, Standing};
 use crate::refusal::Refusal;
+use crate::signature::{Asked, Signed, digest, profile};
 
-const PURPOSE: HeaderName = HeaderName::from_static("exchange-purpose");
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(super) const PURPOSE: HeaderName = HeaderName::from_static("exchange-purpose");
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const LAYOUT: HeaderName = HeaderName::from_static("exchange-layout");
-const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 /// What `Retry-After` says when the inbox is full.
 const INBOX_RETRY_AFTER_S: u64 = 30;
 /// Witnesses are asked each second, one that failed at least each five.
@@ -41,8 +39,8 @@ const WITNESS_RETRY_AFTER_S: u64 = 30;
 pub struct PushHead {
     /// `agency/record` out of the path.
     pub record: String,
-    /// The headers.
-    pub headers: HeaderMap,
+    /// Method, target and headers.
+    pub asked: Asked,
     /// Asked once more before sealing.
     pub gatekeeper: Arc<Gatekeeper>,
 }
@@ -67,6 +65,10 @@ pub struct Admitted {
     pub(super) manner: Manner,
     pub(super) coding: Option<Coding>,
     pub(super) digest: Option<[u8; 32]>,
+    /// The sender's signature, when there is one.
+    pub(super) signed: Option<Signed>,
+    /// What the journal remembers of it.
+    pub(super) nonce: Option<Nonce>,
     pub(super) content_length: Option<u64>,
     pub(super) permit: Permit,
     /// Its part of the quota of the day; a repeat of an answered key needs none, and only the journal knows which key that is.
@@ -100,12 +102,10 @@ impl Admitted {
 
 /// Admits a push.
 pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Admitted, Stop> {
-    let headers = &head.headers;
+    let headers = &head.asked.headers;
     let record = own_record(&peer, &head.record)?;
     let purpose = text(headers, &PURPOSE).ok_or(Refusal::MissingPurpose)?;
-    let key = text(headers, &IDEMPOTENCY_KEY)
-        .filter(|key| key.len() <= 128 && key.bytes().all(|byte| byte.is_ascii_graphic()))
-        .ok_or(Refusal::BadIdempotencyKey)?;
+    let key = idempotency_key(headers).ok_or(Refusal::BadIdempotencyKey)?;
     let manner = Manner::of(headers, record)?;
     // What closes rows is refused until the registry can close them.
     if manner.mode != PushMode::Upsert {
@@ -137,11 +137,19 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
         return Err(Refused::new(Refusal::InboxFull).retry_after(INBOX_RETRY_AFTER_S).into());
     }
     let permit = stations.admission.admit(&peer.partner().id)?;
+    // After the limiter: of all that the head shows, this alone costs something.
+    let signed = stations
+        .signing
+        .judge(&profile::PUSH, &head.asked.message(), &peer, stations.clock.now_us())
+        .map_err(|refused| refused.under(policies.hash()))?;
     let quota = stations.quotas.hold(&peer.partner().id, &plan, stations.clock.now_us());
     let tag = stations.tags.idempotency(&peer.partner().id, key);
     let in_flight =
         InFlight::begin(&stations.in_flight, tag).ok_or_else(|| Refused::new(Refusal::KeyInFlight).retry_after(1))?;
     let exchange = clock::exchange_id(&stations.clock).map_err(|_| Fault::new("make an exchange id"))?;
+    let nonce = signed
+        .as_ref()
+        .map(|signed| signing::nonce(&stations.tags, signed, &tag));
     Ok(Admitted {
         bundle: policies.hash(),
         revocation: head.gatekeeper.lists(),
@@ -154,6 +162,8 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
         manner,
         coding,
         digest,
+        signed,
+        nonce,
         content_length,
         permit,
         quota,
@@ -217,8 +227,13 @@ pub(super) fn too_large(limit: u64) -> Stop {
     refused.into()
 }
 
+/// The idempotency key: 1 to 128 visible characters.
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Option<&str> {
+    text(headers, &IDEMPOTENCY_KEY).filter(|key| key.len() <= 128 && key.bytes().all(|byte| byte.is_ascii_graphic()))
+}
+
 /// A header that occurs once and is text.
-fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+pub(super) fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     if values.next().is_some() {
@@ -283,16 +298,10 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 
 /// `Content-Digest: sha-256=:…:` (RFC 9530); absent is fine, another algorithm or form is not.
 fn content_digest(headers: &HeaderMap) -> Result<Option<[u8; 32]>, Stop> {
-    if !headers.contains_key(CONTENT_DIGEST) {
-        return Ok(None);
-    }
-    let digest = text(headers, &CONTENT_DIGEST)
-        .and_then(|text| text.strip_prefix("sha-256=:")?.strip_suffix(':'))
-        .and_then(|encoded| BASE64.decode(encoded).ok())
-        .and_then(|bytes| bytes.try_into().ok());
-    match digest {
-        Some(digest) => Ok(Some(digest)),
-        None => Err(Refused::new(Refusal::BadDigest)
+    match digest::stated(headers) {
+        None => Ok(None),
+        Some(Some(digest)) => Ok(Some(digest)),
+        Some(None) => Err(Refused::new(Refusal::BadDigest)
             .detail("`Content-Digest` must be `sha-256=:BASE64:`")
             .into()),
     }

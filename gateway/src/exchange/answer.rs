@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::report::{HeaderNotes, Report};
 use super::seal::SealedPush;
 use super::{Fault, RowError, Stop};
+use crate::journal::Sealed;
 use crate::limits::Standing;
 
 /// Rejects that stand in the answer itself.
@@ -16,6 +17,8 @@ const REJECTS_SHOWN: usize = 20;
 pub struct Answer {
     /// The exchange.
     pub exchange: String,
+    /// Where its leaf stands.
+    pub sealed: Sealed,
     /// JSON, the same bytes for every repeat.
     pub body: Bytes,
     /// The key had been answered before.
@@ -76,6 +79,7 @@ pub fn push(push: SealedPush) -> Result<Answer, Stop> {
     let body = serde_json::to_vec(&document).map_err(Fault::from_error("write the answer"))?;
     Ok(Answer {
         exchange: push.event.x,
+        sealed: push.sealed,
         body: body.into(),
         replayed: push.replayed,
         standing: push.standing,

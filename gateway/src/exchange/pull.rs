@@ -12,19 +12,22 @@ use shuguan_policies::dataset::Dataset;
 use shuguan_policies::{Direction, Mode, Plan, PolicySet, Role, Target};
 use uuid::Uuid;
 
-use super::admit::denied;
+use super::admit::{IDEMPOTENCY_KEY, PURPOSE, denied, idempotency_key, text};
+use super::inflight::InFlight;
 use super::release::Index;
+use super::signing::nonce;
 use super::{Fault, Refused, Stations, Stop, seal};
 use crate::clock;
 use crate::edge::Peer;
 use crate::extract::form::Form;
 use crate::extract::spool::{SpoolFault, SpoolWriter, Spooled};
 use crate::extract::{Ready, State};
-use crate::journal::{ColumnDigests, RefusalDraft, Subjects};
+use crate::journal::{ColumnDigests, Idempotency, Known, Nonce, RefusalDraft, Sealed, Seen, Subjects};
 use crate::limits::Permit;
 use crate::limits::quota::Hold;
 use crate::refusal::Refusal;
 use crate::registry::Selection;
+use crate::signature::{Message, Signed, digest, profile};
 
 /// What the registry asks for.
 #[derive(Clone, Debug, Deserialize)]
@@ -58,6 +61,29 @@ fn ndjson() -> Form {
     Form::Ndjson
 }
 
+/// How a request for an extract came.
+#[derive(Clone, Copy, Debug)]
+pub struct ExtractHead<'a> {
+    /// Method, target and headers.
+    pub message: Message<'a>,
+    /// The body.
+    pub body: &'a [u8],
+}
+
+/// What a request proves of itself.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// SHA-256 of its body.
+    pub(super) digest: [u8; 32],
+    /// Its signature, when there is one.
+    pub(super) signed: Option<Signed>,
+    /// What the journal remembers of it.
+    pub(super) nonce: Option<Nonce>,
+    /// Its idempotency key, when there is one.
+    pub(super) idempotency: Option<Idempotency>,
+    _in_flight: Option<InFlight>,
+}
+
 /// A pull that may proceed. Only this module makes one.
 #[derive(Debug)]
 pub struct AdmittedPull {
@@ -72,6 +98,8 @@ pub struct AdmittedPull {
     pub(super) selection: Selection,
     /// The selection as asked, for its commitment.
     pub(super) selection_text: String,
+    /// What the request proves of itself.
+    pub(super) asked: Asked,
     /// Its part of the quota of the day.
     quota: Hold,
     /// Given back when the extract is ready.
@@ -126,8 +154,16 @@ pub struct Prepared {
 ///
 /// # Errors
 /// A refusal; nothing was begun then.
-pub fn begin(stations: &Arc<Stations>, peer: Arc<Peer>, request: ExtractRequest) -> Result<Uuid, Stop> {
-    let admitted = admit(stations, peer, request)?;
+pub async fn begin(
+    stations: &Arc<Stations>,
+    peer: Arc<Peer>,
+    request: ExtractRequest,
+    head: &ExtractHead<'_>,
+) -> Result<Uuid, Stop> {
+    let admitted = admit(stations, peer, request, head)?;
+    if let Some(exchange) = before(stations, &admitted.asked).await? {
+        return Ok(exchange);
+    }
     let exchange = admitted.exchange;
     if !stations.extracts.begin(exchange, admitted.granted.clone()) {
         return Err(Refused::new(Refusal::TooManyAtOnce).retry_after(60).into());
@@ -145,6 +181,20 @@ pub fn begin(stations: &Arc<Stations>, peer: Arc<Peer>, request: ExtractRequest)
         stations.extracts.end(exchange, state);
     });
     Ok(exchange)
+}
+
+/// The extract that this very request began earlier, when its key was used before.
+async fn before(stations: &Stations, asked: &Asked) -> Result<Option<Uuid>, Stop> {
+    let Some(key) = asked.idempotency else {
+        return Ok(None);
+    };
+    let before = stations.journal.before(key.tag, key.content, asked.nonce).await;
+    match before.map_err(Fault::from_error("look for an idempotency key"))? {
+        (Seen::Elsewhere, _) => Err(Refusal::Replayed.into()),
+        (_, Some(Known::KeyReused)) => Err(Refusal::KeyReused.into()),
+        (_, Some(Known::Repeated(sealed))) => Ok(sealed.exchange),
+        (_, None) => Ok(None),
+    }
 }
 
 /// A pull that was begun and gave nothing: a refusal is a leaf, a fault is logged.
@@ -168,13 +218,19 @@ async fn ended_early(stations: &Stations, exchange: Uuid, partner: &str, dataset
 async fn pull(stations: &Arc<Stations>, admitted: AdmittedPull) -> Result<Ready, Stop> {
     let mut prepared = query(stations, admitted).await?;
     prepared.admitted.still_granted(&stations.policies.load())?;
-    let _sealed = seal::pull(stations, &mut prepared).await?;
+    let sealed = seal::pull(stations, &mut prepared).await?;
     prepared.admitted.quota.settle(prepared.rows);
     Ok(Ready {
         form: prepared.admitted.form,
         rows: prepared.rows,
         content: prepared.content,
         granted: prepared.admitted.granted,
+        signed: prepared.admitted.asked.signed.is_some(),
+        sealed: Sealed {
+            // Its own leaf is all that an answer tells of it; the receipt is asked for by itself.
+            receipt: String::new(),
+            ..sealed
+        },
     })
 }
 
@@ -188,7 +244,12 @@ impl AdmittedPull {
     }
 }
 
-fn admit(stations: &Stations, peer: Arc<Peer>, request: ExtractRequest) -> Result<AdmittedPull, Stop> {
+fn admit(
+    stations: &Stations,
+    peer: Arc<Peer>,
+    request: ExtractRequest,
+    head: &ExtractHead<'_>,
+) -> Result<AdmittedPull, Stop> {
     if peer.partner().role != Role::Registry {
         return Err(Refusal::WrongRole.into());
     }
@@ -210,6 +271,7 @@ fn admit(stations: &Stations, peer: Arc<Peer>, request: ExtractRequest) -> Resul
         .map_err(|denial| Refused::new(denied(denial)).under(policies.hash()))?;
     let selection = selection(dataset, &plan, &request.select)?;
     let permit = stations.admission.admit(&peer.partner().id)?;
+    let asked = asked(stations, &peer, &request, dataset, head)?;
     let quota = stations
         .quotas
         .hold(&peer.partner().id, &plan, stations.clock.now_us())?;
@@ -225,8 +287,52 @@ fn admit(stations: &Stations, peer: Arc<Peer>, request: ExtractRequest) -> Resul
         case: case.to_owned(),
         selection,
         selection_text: format!("{:?}", (&request.select.region, &request.select.since)),
+        asked,
         quota,
         _permit: permit,
+    })
+}
+
+/// Digest, signature, nonce and idempotency key. A signed request has all four.
+fn asked(
+    stations: &Stations,
+    peer: &Peer,
+    request: &ExtractRequest,
+    dataset: Dataset,
+    head: &ExtractHead<'_>,
+) -> Result<Asked, Stop> {
+    let headers = head.message.headers;
+    let found = digest::sha256(head.body);
+    if digest::stated(headers).is_some_and(|stated| stated != Some(found)) {
+        return Err(Refusal::BadDigest.into());
+    }
+    let now_us = stations.clock.now_us();
+    let signed = stations.signing.judge(&profile::EXTRACT, &head.message, peer, now_us)?;
+    let purpose = text(headers, &PURPOSE);
+    if headers.contains_key(PURPOSE) && purpose != Some(&*request.purpose) {
+        let other = "`Exchange-Purpose` is not the purpose of the request";
+        return Err(Refused::new(Refusal::BadRequest).detail(other).into());
+    }
+    if !headers.contains_key(IDEMPOTENCY_KEY) {
+        return Ok(Asked {
+            digest: found,
+            signed,
+            nonce: None,
+            idempotency: None,
+            _in_flight: None,
+        });
+    }
+    let key = idempotency_key(headers).ok_or(Refusal::BadIdempotencyKey)?;
+    let tag = stations.tags.idempotency(&peer.partner().id, key);
+    let tags = &stations.tags;
+    let content = tags.content(&found, dataset.name(), "extract", &request.purpose, "");
+    let in_flight = InFlight::begin(&stations.in_flight, tag);
+    Ok(Asked {
+        digest: found,
+        nonce: signed.as_ref().map(|signed| nonce(tags, signed, &tag)),
+        signed,
+        idempotency: Some(Idempotency { tag, content }),
+        _in_flight: Some(in_flight.ok_or_else(|| Refused::new(Refusal::KeyInFlight).retry_after(1))?),
     })
 }
 

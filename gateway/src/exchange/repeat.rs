@@ -14,13 +14,13 @@ use super::seal::{self, SealedPush};
 use super::{Fault, Stations, Stop};
 use crate::edge::Peer;
 use crate::edge::deadline::BodyStop;
-use crate::journal::Known;
+use crate::journal::{Known, Seen};
 use crate::refusal::Refusal;
 
 /// The first answer again, when this is a repeat.
 ///
 /// # Errors
-/// A key that was used with other content; a body that is not the one that its digest states; a 422 that sticks to the key.
+/// A nonce that came with another request; a key that was used with other content; a body that is not the one that its digest states; a 422 that sticks to the key.
 pub async fn known<B>(
     stations: &Stations,
     peer: &Arc<Peer>,
@@ -35,8 +35,14 @@ where
         return Ok(None);
     };
     let idempotency = seal::idempotency(stations, admitted, &stated);
-    let known = stations.journal.idempotent(idempotency.tag, idempotency.content).await;
-    let sealed = match known.map_err(Fault::from_error("look for an idempotency key"))? {
+    let before = stations
+        .journal
+        .before(idempotency.tag, idempotency.content, admitted.nonce);
+    let (seen, known) = before.await.map_err(Fault::from_error("look for an idempotency key"))?;
+    if seen == Seen::Elsewhere {
+        return Err(Refusal::Replayed.into());
+    }
+    let sealed = match known {
         None => return Ok(None),
         Some(Known::KeyReused) => return Err(Refusal::KeyReused.into()),
         Some(Known::Repeated(sealed)) => sealed,
@@ -50,5 +56,11 @@ where
     }
     head.gatekeeper.recheck(peer)?;
     admit::still_granted(stations, admitted)?;
+    // Signed anew: this nonce stands in no sealed entry, and must not serve for another request.
+    if let (Some(nonce), Seen::Never) = (admitted.nonce, seen)
+        && !stations.journal.remember(nonce).await.map_err(seal::unavailable)?
+    {
+        return Err(Refusal::Replayed.into());
+    }
     seal::told_again(stations, *sealed, admitted.standing()).await.map(Some)
 }

@@ -14,6 +14,7 @@ use super::pull::Prepared;
 use super::quality::Quality;
 use super::release::Released;
 use super::report::Report;
+use super::signing::commit_request;
 use super::{Fault, Refused, Stations, Stop};
 use crate::edge::Peer;
 use crate::journal::{Entry, Evidence, INDEX, Idempotency, Outcome, QUALITY, SealError, Sealed};
@@ -53,11 +54,13 @@ pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -
     };
     entry.partner = Some(admitted.peer.partner().id.clone());
     entry.idempotency = Some(idempotency);
+    entry.nonce = admitted.nonce;
     entry.rejects = (!report.is_empty()).then(|| report.clone());
     let (sealed, replayed) = match stations.journal.seal(entry).await.map_err(unavailable)? {
         Outcome::Sealed(sealed) => (sealed, false),
         Outcome::Repeated(sealed) => (sealed, true),
         Outcome::KeyReused => return Err(Refusal::KeyReused.into()),
+        Outcome::Replayed => return Err(Refusal::Replayed.into()),
     };
     // The leaf is durable: from now on the log counts it too.
     if let (Ok(hold), true, false) = (&admitted.quota, accepts, replayed) {
@@ -104,7 +107,7 @@ fn told(sealed: Sealed, rejects: Vec<u8>, replayed: bool, standing: Standing) ->
             replayed,
             standing,
         }),
-        Event::Refusal(event) => Err(sticky(&event, &rejects)),
+        Event::Refusal(event) => Err(sticky(&event, &rejects, sealed)),
         _ => Err(Fault::new("answer from a leaf of another kind").into()),
     }
 }
@@ -138,9 +141,11 @@ fn accepted(admitted: &Admitted, released: Released) -> Result<Entry, Stop> {
         bytes: released.received.bytes,
         cols: payload.cols(),
         nc: payload.column_count(),
-        req: payload
-            .evidence_mut()
-            .commit_digest("request", &released.received.digest),
+        req: commit_request(
+            payload.evidence_mut(),
+            &released.received.digest,
+            admitted.signed.as_ref(),
+        ),
         mode: (manner.mode != PushMode::Upsert).then(|| manner.mode.name().into()),
         sco: manner.mode.scope().map(ToString::to_string),
         cnt: manner.count,
@@ -162,7 +167,9 @@ fn accepted(admitted: &Admitted, released: Released) -> Result<Entry, Stop> {
 /// A batch that was read and is refused as a whole; its quality report says why better than the code.
 fn refused_whole(admitted: &Admitted, refusal: Refusal, released: &Released) -> Result<Entry, Stop> {
     let mut evidence = Evidence::fresh().map_err(Fault::from_error("make an evidence record"))?;
+    let signed = admitted.signed.as_ref();
     let event = RefusalEvent {
+        req: signed.map(|signed| commit_request(&mut evidence, &released.received.digest, Some(signed))),
         qua: Some(evidence.commit_text(QUALITY, &quality(&released.received.quality))),
         ..refusal_event(admitted, refusal)
     };
@@ -201,6 +208,7 @@ fn refusal_event(admitted: &Admitted, refusal: Refusal) -> RefusalEvent {
         bun: Some(Digest(admitted.bundle)),
         cnt: None,
         qua: None,
+        req: None,
     }
 }
 
@@ -215,13 +223,14 @@ async fn stored_report(stations: &Stations, sealed: &Sealed) -> Result<Vec<u8>, 
 }
 
 /// A 422 that belongs to its key: made of the leaf and the stored report, so that it is the same every time.
-fn sticky(event: &RefusalEvent, rejects: &[u8]) -> Stop {
+fn sticky(event: &RefusalEvent, rejects: &[u8], sealed: Sealed) -> Stop {
     let refusal = Refusal::parse(&event.code).unwrap_or(Refusal::Unreadable);
     let mut refused = Refused::new(refusal);
     refused.exchange = event.x.as_deref().and_then(|exchange| exchange.parse().ok());
     refused.errors = Report::decode(rejects, 101).rows;
     refused.sticky = true;
     refused.sealed = true;
+    refused.leaf = Some(Box::new(sealed));
     refused.into()
 }
 
@@ -236,6 +245,7 @@ pub async fn pull(stations: &Stations, prepared: &mut Prepared) -> Result<Sealed
     let cols = Digest(prepared.columns.commit(&mut evidence));
     note_plan(&mut evidence, &request.plan);
     note_origin(&mut evidence, &request.peer);
+    let signed = request.asked.signed.as_ref();
     let event = PullEvent {
         x: request.exchange.to_string(),
         p: request.peer.partner().id.clone(),
@@ -254,17 +264,24 @@ pub async fn pull(stations: &Stations, prepared: &mut Prepared) -> Result<Sealed
         nc: u64::try_from(request.plan.output().len()).unwrap_or(u64::MAX),
         sel: evidence.commit("selection", request.selection_text.as_bytes()),
         case: evidence.commit("case", request.case.as_bytes()),
+        req: signed.map(|signed| commit_request(&mut evidence, &request.asked.digest, Some(signed))),
         ix: subjects
             .as_ref()
             .map(|subjects| evidence.commit_digest(INDEX, &subjects.digest())),
     };
     evidence.note("case", &*request.case);
     let mut entry = Entry::new(request.exchange, Event::Pull(event));
+    entry.partner = Some(request.peer.partner().id.clone());
+    entry.idempotency = request.asked.idempotency;
+    entry.nonce = request.asked.nonce;
     entry.evidence = Some(evidence);
     entry.subjects = subjects;
     match stations.journal.seal(entry).await.map_err(unavailable)? {
-        Outcome::Sealed(sealed) | Outcome::Repeated(sealed) => Ok(sealed),
-        Outcome::KeyReused => Err(Fault::new("an extract has no idempotency key").into()),
+        Outcome::Sealed(sealed) => Ok(sealed),
+        // The key is held while its extract is prepared, so nobody else can have sealed it meanwhile.
+        Outcome::Repeated(_) => Err(Fault::new("an extract was sealed twice").into()),
+        Outcome::KeyReused => Err(Refusal::KeyReused.into()),
+        Outcome::Replayed => Err(Refusal::Replayed.into()),
     }
 }
 

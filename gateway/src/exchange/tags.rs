@@ -37,6 +37,16 @@ impl Tags {
         self.tag("shuguan.content.v1", pieces.get(..count).unwrap_or(&pieces))
     }
 
+    /// The tag of a nonce under the key that signed with it.
+    pub fn nonce(&self, keyid: &str, nonce: &str) -> [u8; 32] {
+        self.tag("shuguan.nonce.v1", &[keyid.as_bytes(), nonce.as_bytes()])
+    }
+
+    /// The tag of a signature under the tag of an idempotency key.
+    pub fn signature(&self, key: &[u8; 32], signature: &[u8; 64]) -> [u8; 32] {
+        self.tag("shuguan.signature.v1", &[key, signature])
+    }
+
     /// Each piece goes in with its length, so that no two lists of pieces have the same tag.
     fn tag(&self, domain: &str, pieces: &[&[u8]]) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.0);

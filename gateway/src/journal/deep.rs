@@ -132,9 +132,17 @@ impl Look<'_> {
                         .text(QUALITY)
                         .is_some_and(|text| evidence.commit(QUALITY, text.as_bytes()) == qua)
                 });
-                (push.ix, Some(push.cols.0), opens("request", Some(push.req)) && quality)
+                (
+                    push.ix,
+                    Some(push.cols.0),
+                    record.request() == Some(push.req) && quality,
+                )
             }
-            Event::Pull(pull) => (pull.ix, Some(pull.cols.0), opens("content", Some(pull.out))),
+            Event::Pull(pull) => (
+                pull.ix,
+                Some(pull.cols.0),
+                opens("content", Some(pull.out)) && pull.req.is_none_or(|req| record.request() == Some(req)),
+            ),
             Event::OfficerQuery(query) => {
                 let text = |label: &'static str, committed: Commitment| {
                     record

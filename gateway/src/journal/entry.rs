@@ -33,6 +33,8 @@ pub struct Entry {
     pub partner: Option<String>,
     /// The caller's key, when the answer belongs to one (C4).
     pub idempotency: Option<Idempotency>,
+    /// What the sender of a signed request never uses twice.
+    pub nonce: Option<Nonce>,
     /// The released batch of a push.
     pub payload: Option<SealedPayload>,
     /// The reject report, clear NDJSON: row, field, code. The journal encrypts it.
@@ -51,6 +53,7 @@ impl Entry {
             exchange,
             partner: None,
             idempotency: None,
+            nonce: None,
             payload: None,
             rejects: None,
             subjects: None,
@@ -85,6 +88,7 @@ impl Entry {
             exchange: Some(exchange),
             partner: self.partner,
             idempotency: self.idempotency,
+            nonce: self.nonce,
             payload,
             evidence,
             rejects,
@@ -100,6 +104,17 @@ pub struct Idempotency {
     pub tag: [u8; 32],
     /// HMAC of content digest, target and purpose.
     pub content: [u8; 32],
+}
+
+/// The nonce of a signed request. Both are HMACs: neither nonce nor signature is stored in clear (design 10.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nonce {
+    /// HMAC of key id and nonce.
+    pub tag: [u8; 32],
+    /// HMAC of idempotency key and signature: the same again is a retry, anything else a replay.
+    pub bound: [u8; 32],
+    /// Until when it is remembered, microseconds UTC: the end of the signature and a minute.
+    pub until_us: i64,
 }
 
 /// A sealed entry.
@@ -150,6 +165,8 @@ pub enum Outcome {
     Repeated(Sealed),
     /// Its key was used before with other content; nothing was written.
     KeyReused,
+    /// Its nonce was used before by another request; nothing was written.
+    Replayed,
 }
 
 /// An entry ready to be bound.
@@ -159,6 +176,7 @@ pub(super) struct Prepared {
     pub(super) exchange: Option<Uuid>,
     pub(super) partner: Option<String>,
     pub(super) idempotency: Option<Idempotency>,
+    pub(super) nonce: Option<Nonce>,
     pub(super) payload: Option<PreparedPayload>,
     pub(super) evidence: Option<SealedRecord>,
     pub(super) rejects: Option<Vec<u8>>,
@@ -173,6 +191,7 @@ impl Prepared {
             exchange: None,
             partner: None,
             idempotency: None,
+            nonce: None,
             payload: None,
             evidence: None,
             rejects: None,

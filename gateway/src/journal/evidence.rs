@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::{hkdf, hmac};
 use shuguan_ledger::columns::{Column, Shown};
 use shuguan_ledger::leaf::Commitment;
@@ -130,6 +132,17 @@ impl<'r> Record<'r> {
     /// A member that is a digest.
     pub(super) fn digest(&self, member: &str) -> Option<[u8; 32]> {
         unhex(self.text(member)?).map(|digest| *digest)
+    }
+
+    /// The commitment to the request that it holds: the digest of its body, and of a signed one also signature and base.
+    pub(super) fn request(&self) -> Option<Commitment> {
+        let digest = self.digest("request")?;
+        let Some(signature) = self.text("signature") else {
+            return Some(self.evidence.commit("request", &digest));
+        };
+        let signature = BASE64.decode(signature).ok()?;
+        let asked = [digest.as_slice(), &signature, self.text("signature-base")?.as_bytes()].concat();
+        Some(self.evidence.commit("request", &asked))
     }
 
     /// The columns with their commitments; none in a record of a version that kept none.

@@ -13,7 +13,8 @@ use shuguan_ledger::note::SigningKey;
 use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
 use uuid::Uuid;
 
-use super::entry::{Idempotency, Prepared, PreparedPayload};
+use super::entry::{Idempotency, Nonce, Prepared, PreparedPayload};
+use super::nonces;
 use super::payload::Body;
 use super::proofread;
 use super::sequencer::{Target, Work};
@@ -38,6 +39,7 @@ pub(super) enum Given {
         size: Option<u64>,
     },
     KeyReused,
+    Replayed,
     Done,
     NotSo,
     Unfit(String),
@@ -52,6 +54,7 @@ pub(super) struct Group<'c> {
     hashes: Vec<Hash>,
     /// Keys first used in this group: their content and leaf.
     keys: HashMap<[u8; 32], ([u8; 32], u64)>,
+    nonces: u32,
     inbox_exchanges: i64,
     inbox_bytes: i64,
     inbox_moved: bool,
@@ -87,6 +90,7 @@ impl<'c> Group<'c> {
             t: now_us.max(last_t),
             hashes: Vec::new(),
             keys: HashMap::new(),
+            nonces: 0,
             inbox_exchanges: 0,
             inbox_bytes: 0,
             inbox_moved: false,
@@ -106,6 +110,11 @@ impl<'c> Group<'c> {
             Work::Operate { exchange, event } => self.operate(*exchange, event, place),
             Work::Erase { exchange } => self.erase(*exchange, place),
             Work::Shred { target, event } => self.shred(target, event, place),
+            Work::Remember { nonce } => match nonces::seen(self.connection, nonce)? {
+                nonces::Seen::Elsewhere => Ok(Given::Replayed),
+                nonces::Seen::Here => Ok(Given::Done),
+                nonces::Seen::Never => self.remember(nonce).map(|()| Given::Done),
+            },
             Work::Prune { .. } => Ok(Given::Done),
             Work::Cosigned(cosigned) => cosigned.store(self.connection).map(|()| Given::Done),
             #[cfg(test)]
@@ -116,6 +125,7 @@ impl<'c> Group<'c> {
 
     /// Steps 5 and 6: the checkpoint over all of it.
     pub(super) fn finish(self, key: &SigningKey) -> rusqlite::Result<Finished> {
+        nonces::forget(self.connection, self.t, self.nonces)?;
         let note = if self.hashes.is_empty() {
             None
         } else {
@@ -150,6 +160,18 @@ impl<'c> Group<'c> {
     }
 
     fn seal(&mut self, prepared: &Prepared, place: Place<'_>) -> rusqlite::Result<Given> {
+        let seen = prepared
+            .nonce
+            .as_ref()
+            .map(|nonce| nonces::seen(self.connection, nonce));
+        let fresh = match seen.transpose()? {
+            Some(nonces::Seen::Elsewhere) => return Ok(Given::Replayed),
+            Some(nonces::Seen::Never) => prepared.nonce.as_ref(),
+            Some(nonces::Seen::Here) | None => None,
+        };
+        if let Some(nonce) = fresh {
+            self.remember(nonce)?;
+        }
         if let Some(key) = &prepared.idempotency
             && let Some(used) = self.used(key)?
         {
@@ -179,6 +201,11 @@ impl<'c> Group<'c> {
             self.subjects(index, exchange, subjects)?;
         }
         Ok(given)
+    }
+
+    fn remember(&mut self, nonce: &Nonce) -> rusqlite::Result<()> {
+        self.nonces += 1;
+        nonces::remember(self.connection, nonce)
     }
 
     /// What a key that was used before is answered.
@@ -450,6 +477,7 @@ impl<'e> Facets<'e> {
                 Some(refusal.code.as_str()),
             ),
             Event::Relayed(_) => (None, None, Some("relayed")),
+            Event::ReceiptAck(ack) => (None, None, Some(ack.verdict.as_str())),
             Event::Erased(_) => (None, None, Some("erased")),
             Event::OfficerQuery(query) => (None, None, Some(query.why.as_str())),
             Event::OfficerResult(_) => (None, None, Some("found")),

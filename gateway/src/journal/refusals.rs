@@ -64,6 +64,7 @@ impl RefusalDraft {
             bun: self.bundle.map(Digest),
             cnt: None,
             qua: None,
+            req: None,
         }
     }
 

@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | 1 | take what waits | nothing: the waiters' connections break |
 //! | 2 | `BEGIN IMMEDIATE` | nothing |
-//! | 3 | for each entry: its idempotency key is new, or it is answered without a leaf | nothing |
+//! | 3 | for each entry: its nonce and its idempotency key are new, or it is answered without a leaf | nothing |
 //! | 4 | time, canonical bytes; rows bound; leaf hash over the bytes to be bound; a copy of the edge | nothing |
 //! | 5 | sign the checkpoint of the new size | a signature that nobody has seen |
 //! | 6 | tree, checkpoint, idempotency rows | nothing: the transaction rolls back |
@@ -75,6 +75,9 @@ pub(super) enum Work {
         target: Target,
         event: ShredEvent,
     },
+    Remember {
+        nonce: super::entry::Nonce,
+    },
     Prune {
         now_us: i64,
     },
@@ -131,6 +134,8 @@ pub(super) enum Answer {
         size: u64,
     },
     KeyReused,
+    /// The nonce was used by another request.
+    Replayed,
     Done,
     /// The exchange is not in the state that this needs.
     NotSo,
@@ -314,6 +319,7 @@ impl Sequencer {
                     size: first.unwrap_or(size),
                 }),
                 Given::KeyReused => Ok(Answer::KeyReused),
+                Given::Replayed => Ok(Answer::Replayed),
                 Given::Done => Ok(Answer::Done),
                 Given::NotSo => Ok(Answer::NotSo),
                 Given::Unfit(what) => Err(SealError::Unfit(what)),

@@ -108,6 +108,12 @@ CREATE TABLE IF NOT EXISTS subject_file (  -- above 64 KiB of tags: the runs lie
   leaf     INTEGER PRIMARY KEY,
   exchange BLOB NOT NULL UNIQUE
 ) STRICT;
+CREATE TABLE IF NOT EXISTS nonce (          -- of signed requests, oldest first
+  id    INTEGER PRIMARY KEY,
+  tag   BLOB NOT NULL UNIQUE CHECK (length(tag) = 32),
+  bound BLOB NOT NULL CHECK (length(bound) = 32), -- HMAC of idempotency key and signature
+  until INTEGER NOT NULL                          -- microseconds UTC
+) STRICT;
 ";
 
 pub(super) const TRIGGERS: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND
@@ -132,6 +138,11 @@ pub(super) const DELETE_EVIDENCE: &str = "DELETE FROM evidence WHERE leaf IN
 pub(super) const MONTHS_IN_USE: &str = "SELECT DISTINCT month FROM wrapped_key";
 pub(super) const INSERT_REJECT: &str = "INSERT INTO reject (leaf, sealed) VALUES (?1, ?2)";
 pub(super) const INSERT_IDEM: &str = "INSERT INTO idem (leaf, tag, content, size) VALUES (?1, ?2, ?3, ?4)";
+pub(super) const INSERT_NONCE: &str = "INSERT INTO nonce (tag, bound, until) VALUES (?1, ?2, ?3)";
+pub(super) const FIND_NONCE: &str = "SELECT bound FROM nonce WHERE tag = ?1";
+/// Of the oldest ?1 rows those that ended before ?2.
+pub(super) const FORGET_NONCES: &str =
+    "DELETE FROM nonce WHERE id IN (SELECT id FROM nonce WHERE id > 0 ORDER BY id LIMIT ?1) AND until < ?2";
 pub(super) const INSERT_SUBJECT: &str = "INSERT INTO subject (tag, leaf) VALUES (?1, ?2)";
 pub(super) const INSERT_SUBJECT_RUN: &str = "INSERT INTO subject_run (leaf, run, tags) VALUES (?1, ?2, ?3)";
 pub(super) const INSERT_SUBJECT_FILE: &str = "INSERT INTO subject_file (leaf, exchange) VALUES (?1, ?2)";
@@ -261,6 +272,9 @@ pub(super) const ALL: &[&str] = &[
     INSERT_EVIDENCE,
     INSERT_REJECT,
     INSERT_IDEM,
+    INSERT_NONCE,
+    FIND_NONCE,
+    FORGET_NONCES,
     INSERT_SUBJECT,
     INSERT_SUBJECT_RUN,
     FIND_IDEM,

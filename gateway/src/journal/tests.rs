@@ -11,6 +11,7 @@ mod bounds;
 mod crash;
 mod export;
 mod head;
+mod nonces;
 mod relay;
 mod seal;
 mod vault;

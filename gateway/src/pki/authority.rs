@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::acts::{self, Act};
 use super::crl::Reason;
 use super::profile::Profile;
-use super::register::{IssuedLine, Line, Lock, Register, RevokedLine, Row};
+use super::register::{IssuedLine, Line, Lock, Register, RevokedLine, Row, Usage};
 use super::request::Csr;
 use super::{PkiFault, Subject, fingerprint, keyfile, rfc3339, template};
 
@@ -81,6 +81,7 @@ impl Authority {
         };
         keyfile::public_folder(&authority.folder)?;
         keyfile::public_folder(&authority.folder.join("issued"))?;
+        keyfile::public_folder(&authority.folder.join("message"))?;
         keyfile::secret_folder(&authority.keys)?;
         let lock = Lock::take(&authority.folder)?;
         keyfile::create_public(&authority.folder.join("profile.toml"), profile_text.as_bytes())?;
@@ -150,6 +151,59 @@ impl Authority {
         Ok(issued)
     }
 
+    /// Signs a partner's message certificate and puts it where the gateway looks for whose keys are whose: `pki/message/SERIAL.pem`.
+    ///
+    /// # Errors
+    /// As [`Authority::issue`]; [`PkiFault::BadRequest`] for a key that messages are not signed with.
+    pub fn issue_message(&self, csr: &Csr, subject: &Subject, days: u32, now_us: i64) -> Result<Issued, PkiFault> {
+        subject.check()?;
+        if !["P-256", "Ed25519"].contains(&csr.key_label()) {
+            return Err(PkiFault::BadRequest("messages are signed with Ed25519 or P-256"));
+        }
+        let lock = Lock::take(&self.folder)?;
+        let issued = self.sign_message("issued", csr, subject, days, now_us)?;
+        drop(lock);
+        Ok(issued)
+    }
+
+    /// As [`Authority::renew`], for a message certificate.
+    ///
+    /// # Errors
+    /// [`PkiFault::NotIssued`] when the partner has none.
+    pub fn renew_message(&self, subject: &Subject, days: u32, now_us: i64) -> Result<Issued, PkiFault> {
+        subject.check()?;
+        let lock = Lock::take(&self.folder)?;
+        let csr = self.newest_key(&subject.id, Usage::Message)?;
+        let issued = self.sign_message("renewed", &csr, subject, days, now_us)?;
+        drop(lock);
+        Ok(issued)
+    }
+
+    /// The newest certificate of a partner that is not revoked, with the issuing authority's, PEM.
+    pub fn newest_chain(&self, partner: &str, usage: Usage) -> Result<Option<String>, PkiFault> {
+        match self.newest(partner, usage)? {
+            Some(row) => {
+                let pem = keyfile::read_public(&self.issued_path(&row.issued.serial))?;
+                Ok(Some(pem + &self.read("issuing.pem")?))
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn newest(&self, partner: &str, usage: Usage) -> Result<Option<Row>, PkiFault> {
+        let rows = self.register().rows()?.into_iter().rev();
+        let mut own = rows.filter(|row| row.issued.partner == partner && row.issued.usage() == usage);
+        Ok(own.find(|row| row.revoked_at.is_none()))
+    }
+
+    /// The key of that certificate.
+    fn newest_key(&self, partner: &str, usage: Usage) -> Result<Csr, PkiFault> {
+        let newest = self.newest(partner, usage)?;
+        let row = newest.ok_or_else(|| PkiFault::NotIssued(partner.to_owned()))?;
+        let path = self.issued_path(&row.issued.serial);
+        Csr::for_key(&public_key_of(&path, &keyfile::read_public(&path)?)?)
+    }
+
     /// Signs the newest certificate of a partner that is not revoked anew: same key, identity of today's partner table.
     /// Old and new are valid together until the old one expires.
     ///
@@ -158,18 +212,8 @@ impl Authority {
     pub fn renew(&self, subject: &Subject, days: u32, now_us: i64) -> Result<Issued, PkiFault> {
         subject.check()?;
         let lock = Lock::take(&self.folder)?;
-        let rows = self.register().rows()?;
-        let newest = rows
-            .iter()
-            .rev()
-            .find(|row| row.issued.partner == subject.id && row.revoked_at.is_none());
-        let serial = &newest
-            .ok_or_else(|| PkiFault::NotIssued(subject.id.clone()))?
-            .issued
-            .serial;
-        let path = self.issued_path(serial);
-        let spki = public_key_of(&path, &keyfile::read_public(&path)?)?;
-        let issued = self.sign_partner("renewed", &Csr::for_key(&spki)?, subject, days, now_us)?;
+        let csr = self.newest_key(&subject.id, Usage::Tls)?;
+        let issued = self.sign_partner("renewed", &csr, subject, days, now_us)?;
         drop(lock);
         Ok(issued)
     }
@@ -310,6 +354,25 @@ impl Authority {
         )
     }
 
+    fn sign_message(
+        &self,
+        act: &'static str,
+        csr: &Csr,
+        subject: &Subject,
+        days: u32,
+        now_us: i64,
+    ) -> Result<Issued, PkiFault> {
+        let params = template::message(&self.profile, subject, days, now_us)?;
+        let holder = (&*subject.id, &*subject.spiffe);
+        let issued = self.sign(act, Tier::Issuing, &params, csr.key(), holder, now_us)?;
+        // A crash before this leaves a certificate that the gateway does not know: repeating the command issues another.
+        let folder = self.folder.join("message");
+        keyfile::public_folder(&folder)?;
+        let path = folder.join(format!("{}.pem", issued.serial));
+        keyfile::create_public(&path, issued.chain_pem.as_bytes())?;
+        Ok(issued)
+    }
+
     /// Signs, spools the act, records it, keeps a copy under `issued/`, and only then gives the certificate away.
     fn sign(
         &self,
@@ -379,6 +442,7 @@ impl Authority {
             not_before: rfc3339(params.not_before.unix_timestamp() * 1_000_000),
             not_after: rfc3339(params.not_after.unix_timestamp() * 1_000_000),
             at: rfc3339(now_us),
+            usage: (params.extended_key_usages == [template::message_usage()]).then(|| "message".to_owned()),
         }))
     }
 

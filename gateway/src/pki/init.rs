@@ -20,8 +20,9 @@ use super::deviation::{self, Deviation, Signer};
 use super::kit::{Addresses, Kit};
 use super::p12::{self, Cipher};
 use super::profile::Profile;
-use super::request::Csr;
+use super::request::{Csr, message_key_pem};
 use super::{PkiFault, Subject, keyfile};
+use crate::signature::MessageKey;
 
 /// Everything below `DIR` that `init` (or the journal and registry after it) makes.
 const MADE: &[&str] = &[
@@ -102,13 +103,15 @@ pub fn init(
     write_policies(&dir.join("policies"), policies)?;
     let authority = Authority::create(dir, options.profile, options.name, now_us)?;
     options.addresses.write(authority.folder())?;
-    for name in ["log.seed", "kek.key", "master.key", "index.key"] {
+    for name in ["log.seed", "kek.key", "master.key", "index.key", "receipt.seed"] {
         keyfile::create_random_key(&dir.join("keys").join(name))?;
     }
     let log_vkey = log_vkey(options.log_origin, &dir.join("keys/log.seed"))?;
     keyfile::public_folder(&dir.join("trust"))?;
     keyfile::create_public(&dir.join("trust/log.vkey"), format!("{log_vkey}\n").as_bytes())?;
     keyfile::create_public(&dir.join("trust/trust.txt"), format!("log {log_vkey}\n").as_bytes())?;
+    let receipt_pem = receipt_pem(&dir.join("keys/receipt.seed"))?;
+    keyfile::create_public(&dir.join("trust/receipt.pem"), receipt_pem.as_bytes())?;
     let mut made = Made {
         root_sha256: authority.root_fingerprint()?,
         log_vkey,
@@ -131,6 +134,16 @@ fn log_vkey(origin: &str, seed: &Path) -> Result<String, PkiFault> {
         why: error.to_string(),
     })?;
     Ok(key.verifying_key().vkey())
+}
+
+/// The public half of the key that signs answers, PEM.
+fn receipt_pem(seed: &Path) -> Result<String, PkiFault> {
+    let seed = keyfile::read_random_key(seed)?;
+    let key = MessageKey::from_seed(&seed).map_err(|error| PkiFault::Crypto {
+        doing: "derive the receipt key's public half",
+        why: error.to_string(),
+    })?;
+    Ok(key.public().pem())
 }
 
 fn make_room(dir: &Path, force: bool, now_us: i64) -> Result<Option<PathBuf>, PkiFault> {
@@ -185,6 +198,7 @@ fn demo(
         authority,
         ca_pem: authority.ca_pem()?,
         trust: format!("log {}\n", made.log_vkey),
+        receipt_pem: keyfile::read_public(&dir.join("trust/receipt.pem"))?,
         root_sha256: made.root_sha256.clone(),
         now_us,
     };
@@ -193,7 +207,9 @@ fn demo(
             let password = desk.officer(&subject)?;
             made.officers.push((subject, password));
         } else {
-            desk.partner(&subject, &dir.join("partners").join(&subject.id))?;
+            let folder = dir.join("partners").join(&subject.id);
+            let issued = desk.partner(&subject, &folder)?;
+            desk.message(&subject, &issued, &folder)?;
             made.partners.push(subject);
         }
     }
@@ -215,6 +231,7 @@ struct Desk<'a> {
     authority: &'a Authority,
     ca_pem: String,
     trust: String,
+    receipt_pem: String,
     root_sha256: String,
     now_us: i64,
 }
@@ -227,7 +244,9 @@ impl Desk<'_> {
             ca_pem: &self.ca_pem,
             root_sha256: &self.root_sha256,
             trust: &self.trust,
+            receipt_pem: &self.receipt_pem,
             chain_pem,
+            message_pem: None,
             not_after,
         }
     }
@@ -246,6 +265,21 @@ impl Desk<'_> {
         keyfile::create_secret(&folder.join("client.key"), key.as_bytes())?;
         self.kit(subject, &issued.chain_pem, &issued.not_after).write(folder)?;
         Ok(issued)
+    }
+
+    /// A message key of its own, its certificate, and the kit that names both.
+    fn message(&self, subject: &Subject, client: &Issued, folder: &Path) -> Result<(), PkiFault> {
+        let key = message_key_pem()?;
+        let pair = KeyPair::from_pem(&key).map_err(PkiFault::crypto("read a key"))?;
+        let csr = Csr::for_key(&pair.subject_public_key_info())?;
+        let days = self.authority.profile().partner_days();
+        let issued = self.authority.issue_message(&csr, subject, days, self.now_us)?;
+        keyfile::create_secret(&folder.join("message.key"), key.as_bytes())?;
+        let kit = Kit {
+            message_pem: Some(&issued.chain_pem),
+            ..self.kit(subject, &client.chain_pem, &client.not_after)
+        };
+        kit.write(folder)
     }
 
     fn officer(&self, subject: &Subject) -> Result<Zeroizing<String>, PkiFault> {

@@ -11,6 +11,8 @@ use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::signature::directory::DOCUMENT_SIGNING;
+
 use super::profile::PARTNER_DAYS_MAX;
 use super::request::key_label;
 use super::{PkiFault, fingerprint, hex, keyfile, rfc3339};
@@ -148,13 +150,15 @@ fn deviations(certificate: &X509Certificate<'_>, view: &View, now_us: i64) -> Ve
             "its URI name is not a SPIFFE id".to_owned(),
         ),
         (
-            !view.extended_key_usage.contains(&"clientAuth"),
+            !view.extended_key_usage.contains(&"clientAuth") && view.extended_key_usage != ["documentSigning"],
             "the extended key usage clientAuth is missing".to_owned(),
         ),
         (
-            view.extended_key_usage
-                .iter()
-                .any(|usage| !["clientAuth", "serverAuth"].contains(usage)),
+            view.extended_key_usage != ["documentSigning"]
+                && view
+                    .extended_key_usage
+                    .iter()
+                    .any(|usage| !["clientAuth", "serverAuth"].contains(usage)),
             "it has an extended key usage beside clientAuth".to_owned(),
         ),
         (
@@ -196,7 +200,10 @@ fn extended(certificate: &X509Certificate<'_>) -> Vec<&'static str> {
         return Vec::new();
     };
     let usage = usage.value;
+    let signs = usage.other.iter().any(|oid| oid.as_bytes() == DOCUMENT_SIGNING);
+    let others = usage.other.len() - usize::from(signs);
     [
+        (signs, "documentSigning"),
         (usage.any, "anyExtendedKeyUsage"),
         (usage.client_auth, "clientAuth"),
         (usage.server_auth, "serverAuth"),
@@ -204,7 +211,7 @@ fn extended(certificate: &X509Certificate<'_>) -> Vec<&'static str> {
         (usage.email_protection, "emailProtection"),
         (usage.time_stamping, "timeStamping"),
         (usage.ocsp_signing, "OCSPSigning"),
-        (!usage.other.is_empty(), "other"),
+        (others > 0, "other"),
     ]
     .into_iter()
     .filter_map(|(set, label)| set.then_some(label))

@@ -102,8 +102,12 @@ pub struct Kit<'a> {
     pub root_sha256: &'a str,
     /// The trust file for receipts: lines `log <vkey>`.
     pub trust: &'a str,
-    /// The certificate with its chain, PEM.
+    /// The public key that the gateway's signed answers verify with, PEM.
+    pub receipt_pem: &'a str,
+    /// The certificate with its chain, PEM; empty: not issued yet.
     pub chain_pem: &'a str,
+    /// The message certificate with its chain, PEM; then `client.toml` names a message key.
+    pub message_pem: Option<&'a str>,
     /// End of the certificate's validity, RFC 3339.
     pub not_after: &'a str,
 }
@@ -116,7 +120,15 @@ impl Kit<'_> {
             keyfile::secret_folder(folder)?;
         }
         let put = |name: &str, content: &[u8]| keyfile::replace_public(&folder.join(name), content);
-        put("client.pem", self.chain_pem.as_bytes())?;
+        if !self.chain_pem.is_empty() {
+            put("client.pem", self.chain_pem.as_bytes())?;
+        }
+        if let Some(chain) = self.message_pem {
+            put("message.pem", chain.as_bytes())?;
+        }
+        if !self.subject.uses_console() {
+            put("receipt.pem", self.receipt_pem.as_bytes())?;
+        }
         put("ca.pem", self.ca_pem.as_bytes())?;
         put("trust.txt", self.trust.as_bytes())?;
         put("client.toml", self.client_toml("client").as_bytes())?;
@@ -138,9 +150,14 @@ impl Kit<'_> {
         } else {
             format!("gateway = \"{}\"\n", self.addresses.gateway)
         };
-        format!(
+        let mut text = format!(
             "# {zh} ({id})\n{address}certificate = \"{stem}.pem\"\nkey = \"{stem}.key\"\nca = \"ca.pem\"\ntrust = \"trust.txt\"\n"
-        )
+        );
+        if self.message_pem.is_some() {
+            text.push_str("# requests are signed with this key, and the gateway's answers must verify with that one\n");
+            text.push_str("message_key = \"message.key\"\nreceipt_key = \"receipt.pem\"\n");
+        }
+        text
     }
 
     /// `说明.md`; with the lines for a push when there is a sample to push.

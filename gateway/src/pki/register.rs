@@ -4,7 +4,7 @@
 //!
 //! | event | members |
 //! |---|---|
-//! | `issued` | serial, issuer, partner, spiffe, sha256, `not_before`, `not_after`, at |
+//! | `issued` | serial, issuer, partner, spiffe, sha256, `not_before`, `not_after`, at; usage `message` for a message certificate |
 //! | `revoked` | serial, reason, at |
 //! | `crl` | issuer, number, `this_update`, `next_update` |
 //!
@@ -52,6 +52,28 @@ pub struct IssuedLine {
     pub not_after: String,
     /// When it was signed.
     pub at: String,
+    /// `message` for a message certificate; none: TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<String>,
+}
+
+impl IssuedLine {
+    /// What the certificate is for.
+    pub fn usage(&self) -> Usage {
+        match self.usage {
+            Some(_) => Usage::Message,
+            None => Usage::Tls,
+        }
+    }
+}
+
+/// What a partner's certificate is for; the one kind cannot be used as the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// Connections.
+    Tls,
+    /// Message signatures (RFC 9421).
+    Message,
 }
 
 /// A revocation.

@@ -131,6 +131,47 @@ pub fn create(folder: &Path, applicant: Applicant<'_>) -> Result<RequestFiles, P
     Ok(files)
 }
 
+/// Makes an Ed25519 message key and a request for it in `folder`: `message.key` (0400) and `message.csr`. Separate from the TLS key: one key
+/// never signs two formats, and a key that signs for the record may be kept elsewhere.
+///
+/// # Errors
+/// [`PkiFault::Exists`] when either file is there; nothing is written then.
+pub fn create_message(folder: &Path, applicant: Applicant<'_>) -> Result<RequestFiles, PkiFault> {
+    let files = RequestFiles {
+        key: folder.join("message.key"),
+        csr: folder.join("message.csr"),
+    };
+    for path in [&files.key, &files.csr] {
+        if path.exists() {
+            return Err(PkiFault::Exists { path: path.clone() });
+        }
+    }
+    if !folder.exists() {
+        keyfile::secret_folder(folder)?;
+    }
+    let key = message_key_pem()?;
+    let pair = KeyPair::from_pem(&key).map_err(PkiFault::crypto("read a key"))?;
+    let pem = sign(&pair, applicant)?;
+    keyfile::create_secret(&files.key, key.as_bytes())?;
+    keyfile::create_public(&files.csr, pem.as_bytes())?;
+    Ok(files)
+}
+
+/// A fresh Ed25519 key as PKCS #8 of version 1 (RFC 8410, 7), which every tool reads; ring's own files are of version 2.
+pub(crate) fn message_key_pem() -> Result<Zeroizing<String>, PkiFault> {
+    use base64::Engine as _;
+    const HEAD: [u8; 16] = [
+        0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+    ];
+    let seed = Zeroizing::new(keyfile::random::<32>()?);
+    let der = Zeroizing::new([HEAD.as_slice(), seed.as_slice()].concat());
+    let encoded = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(&*der));
+    Ok(Zeroizing::new(format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+        &*encoded
+    )))
+}
+
 fn sign(pair: &KeyPair, applicant: Applicant<'_>) -> Result<String, PkiFault> {
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();

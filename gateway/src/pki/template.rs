@@ -9,6 +9,7 @@ use x509_parser::prelude::X509Certificate;
 
 use super::profile::Profile;
 use super::{DAY_US, PkiFault, Subject, hex, keyfile, x509_time};
+use crate::signature::directory::DOCUMENT_SIGNING_OID;
 
 /// The gateway's own certificate: its names and addresses, for TLS servers only.
 pub(crate) fn server(profile: &Profile, names: &[String], now_us: i64) -> Result<CertificateParams, PkiFault> {
@@ -37,6 +38,23 @@ pub(crate) fn partner(
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     leaf(&mut params, days, now_us)?;
     Ok(params)
+}
+
+/// A partner's message certificate: the same name, for signing messages only. TLS asks for clientAuth and takes none of these.
+pub(crate) fn message(
+    profile: &Profile,
+    subject: &Subject,
+    days: u32,
+    now_us: i64,
+) -> Result<CertificateParams, PkiFault> {
+    let mut params = partner(profile, subject, days, now_us)?;
+    params.extended_key_usages = vec![message_usage()];
+    Ok(params)
+}
+
+/// `id-kp-documentSigning` (RFC 9336).
+pub(crate) fn message_usage() -> ExtendedKeyUsagePurpose {
+    ExtendedKeyUsagePurpose::Other(DOCUMENT_SIGNING_OID.to_vec())
 }
 
 /// What every certificate of ours has: lifetime, serial number, authority key identifier.

@@ -19,10 +19,12 @@ use crate::bundle::{BundleRefused, History, Vouched, folder, judge};
 use crate::clock::Clock;
 use crate::config::{Config, KeysSection, ListenSection};
 use crate::edge::listen::ListenSettings;
+use crate::edge::revocation::RevocationSet;
 use crate::edge::signers::Signers;
 use crate::edge::tls::{self, TlsFault, TlsMaterial, TlsSettings};
 use crate::exchange::Stations;
 use crate::exchange::inflight::KeysInFlight;
+use crate::exchange::signing::Signing;
 use crate::exchange::subjects::IndexKeys;
 use crate::exchange::tags::Tags;
 use crate::extract::Extracts;
@@ -34,6 +36,7 @@ use crate::pki::keyfile;
 use crate::pki::period::PeriodKeys;
 use crate::registry::schema::{self, TableSpec};
 use crate::registry::{Registry, RegistryFault};
+use crate::signature::{MessageKey, MessageKeys};
 use crate::witnessing::{RolledBack, Witnessing};
 
 /// Why the gateway does not start.
@@ -105,6 +108,7 @@ pub(super) struct Secrets {
     key_encryption: Zeroizing<[u8; 32]>,
     master: Zeroizing<[u8; 32]>,
     index: Zeroizing<[u8; 32]>,
+    receipt: Zeroizing<[u8; 32]>,
 }
 
 /// Listening sockets.
@@ -121,6 +125,7 @@ pub(super) fn tls_settings(config: &Config) -> TlsSettings {
         key: config.tls.key.clone(),
         client_ca: config.tls.client_ca.clone(),
         crls: config.tls.crls.clone(),
+        message: config.tls.message.clone(),
     }
 }
 
@@ -188,13 +193,14 @@ fn secrets(keys: &KeysSection) -> Result<Secrets, Vec<PkiFault>> {
     let mut faults = Vec::new();
     let mut read = |path: &Path| keyfile::read_random_key(path).map_err(|fault| faults.push(fault)).ok();
     let (log, key_encryption) = (read(&keys.log), read(&keys.key_encryption));
-    let (master, index) = (read(&keys.master), read(&keys.index));
-    match (log, key_encryption, master, index) {
-        (Some(log), Some(key_encryption), Some(master), Some(index)) => Ok(Secrets {
+    let (master, index, receipt) = (read(&keys.master), read(&keys.index), read(&keys.receipt));
+    match (log, key_encryption, master, index, receipt) {
+        (Some(log), Some(key_encryption), Some(master), Some(index), Some(receipt)) => Ok(Secrets {
             log,
             key_encryption,
             master,
             index,
+            receipt,
         }),
         _ => Err(faults),
     }
@@ -303,6 +309,9 @@ pub fn tables(policies: &PolicySet) -> Result<Vec<TableSpec>, RegistryFault> {
     schema::tables(&plans)
 }
 
+/// Message keys and revocations, as the last reload left them.
+pub(super) type Certified = (Arc<ArcSwap<MessageKeys>>, Arc<ArcSwap<RevocationSet>>);
+
 pub(super) fn stations(
     config: &Config,
     secrets: &Secrets,
@@ -310,10 +319,16 @@ pub(super) fn stations(
     policies: Arc<ArcSwap<PolicySet>>,
     (journal, witnessing): (Journal, Arc<Witnessing>),
     registry: Registry,
+    (keys, revoked): Certified,
 ) -> Result<Stations, StartFault> {
     let spool = &config.extracts.spool;
     let extracts = Extracts::open(spool, config.extracts.keep_hours.get(), clock.clone())
         .map_err(|error| StartFault::Extracts(spool.clone(), error))?;
+    let receipt = MessageKey::from_seed(&secrets.receipt).map_err(|fault| {
+        let what = fault.to_string();
+        let path = config.keys.receipt.clone();
+        StartFault::Keys(vec![PkiFault::BadFile { path, what }])
+    })?;
     let now_us = clock.now_us();
     // What was used today stands in the log.
     let spent = Reader::open(&config.journal.database)
@@ -330,6 +345,12 @@ pub(super) fn stations(
         admission: Admission::new(config.limits.clone()),
         tags: Tags::new(&secrets.index),
         in_flight: KeysInFlight::default(),
+        signing: Signing {
+            keys,
+            revoked,
+            modes: config.signatures.clone(),
+            receipt,
+        },
         journal,
         witnessing,
         registry,

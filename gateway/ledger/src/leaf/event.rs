@@ -85,7 +85,7 @@ events! {
         cols: Digest,
         /// Number of released columns.
         nc: u64,
-        /// Commitment to the request: body digest, target, purpose.
+        /// Commitment to the request: body digest and, when it was signed, signature and signature base.
         req: Commitment,
         /// `delta` or `snapshot`; none: `upsert`.
         mode: Option<String>,
@@ -137,8 +137,22 @@ events! {
         sel: Commitment,
         /// Commitment to the case number.
         case: Commitment,
+        /// Commitment to the request, when it was signed: body digest, signature, signature base.
+        req: Option<Commitment>,
         /// Commitment to the index of its subjects; none: no released field names a subject.
         ix: Option<Commitment>,
+    }
+
+    /// Whoever received says so, signed.
+    ReceiptAck "receipt-ack" ReceiptAckEvent {
+        /// Exchange id.
+        x: String,
+        /// Leaf of what was received.
+        of: Reference,
+        /// `complete`, `damaged` or `deleted`.
+        verdict: String,
+        /// Commitment to the acknowledgement: body digest, signature, signature base.
+        req: Commitment,
     }
 
     /// A caller was refused.
@@ -163,6 +177,8 @@ events! {
         cnt: Option<u64>,
         /// Commitment to the quality report of a batch that was read.
         qua: Option<Commitment>,
+        /// Commitment to the request, when it was signed: body digest, signature, signature base.
+        req: Option<Commitment>,
     }
 
     /// The relay put a batch into the registry.
@@ -353,6 +369,7 @@ impl Event {
             Self::Refusal(event) => event.x.as_deref(),
             Self::Relayed(event) => Some(&event.x),
             Self::Erased(event) => Some(&event.x),
+            Self::ReceiptAck(event) => Some(&event.x),
             Self::Operator(event) => event.x.as_deref(),
             Self::OfficerUnseal(event) => Some(&event.x),
             Self::Shred(event) => event.x.as_deref(),
@@ -381,6 +398,7 @@ impl Event {
             Self::Operator(event) => Some(&event.who),
             Self::Policy(event) => Some(event.p.as_ref().unwrap_or(&event.by)),
             Self::Relayed(_)
+            | Self::ReceiptAck(_)
             | Self::Start(_)
             | Self::Stop(_)
             | Self::Erased(_)

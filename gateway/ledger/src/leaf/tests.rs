@@ -147,7 +147,7 @@ prop_compose! {
         Event::Pull(PullEvent {
             x: word.clone(), p: word.clone(), cert: hash, ds: word.clone(), pur: word.clone(), agr: word.clone(), plan: hash, bun: hash,
             fmt: word, rows: count, fil: count, bytes: count, nc: count, cols: Digest(h), out: Commitment(out), sel: Commitment(h),
-            case: Commitment(h), ix: (count % 2 == 0).then_some(Commitment(h)),
+            case: Commitment(h), req: (count % 3 == 0).then_some(Commitment(h)), ix: (count % 2 == 0).then_some(Commitment(h)),
         })
     }
 }
@@ -157,7 +157,7 @@ prop_compose! {
         x in option::of(".{0,9}"), p in ".{0,9}", code in "[a-z-]{1,20}", at in ".{0,9}", rec in option::of(".{0,9}"), ds in option::of(".{0,9}"),
         pur in option::of(".{0,9}"), bun in option::of(any::<Hash>()), cnt in option::of(0_u64..1 << 53),
     ) -> Event {
-        Event::Refusal(RefusalEvent { x, p, code, at, rec, ds, pur, bun: bun.map(Digest), cnt, qua: bun.map(Commitment) })
+        Event::Refusal(RefusalEvent { x, p, code, at, rec, ds, pur, bun: bun.map(Digest), cnt, qua: bun.map(Commitment), req: bun.map(Commitment) })
     }
 }
 
@@ -238,6 +238,14 @@ fn event() -> impl Strategy<Value = Event> {
         })),
         (word(), word(), 0_u64..1 << 53).prop_map(|(who, dir, ms)| Event::Clock(ClockEvent { who, dir, ms })),
         (word(), reference()).prop_map(|(x, of)| Event::Erased(ErasedEvent { x, of })),
+        (word(), reference(), word(), any::<Hash>()).prop_map(|(x, of, verdict, h)| Event::ReceiptAck(
+            ReceiptAckEvent {
+                x,
+                of,
+                verdict,
+                req: Commitment(h)
+            }
+        )),
     ]
 }
 

@@ -40,6 +40,7 @@ impl Office {
             key: path("keys/server.key"),
             client_ca: path("pki/ca.pem"),
             crls: vec![path("pki/root.crl.pem"), path("pki/issuing.crl.pem")],
+            message: path("pki/message"),
         };
         tls::load(&settings).unwrap().signers
     }

@@ -107,6 +107,7 @@ fn each_difference_has_its_name() {
         bun: None,
         cnt: None,
         qua: None,
+        req: None,
     }));
     let log = log(
         vec![

@@ -334,6 +334,7 @@ fn deviation(row: &Row<'_>, taken: &Taken) -> Result<Option<&'static str>, rusql
         Event::Pull(pull) => (Some(pull.ds.as_str()), Some(pull.pur.as_str())),
         Event::Refusal(refusal) => (refusal.rec.as_deref().or(refusal.ds.as_deref()), refusal.pur.as_deref()),
         Event::Relayed(_)
+        | Event::ReceiptAck(_)
         | Event::OfficerQuery(_)
         | Event::OfficerResult(_)
         | Event::OfficerUnseal(_)

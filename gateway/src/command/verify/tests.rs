@@ -70,6 +70,7 @@ fn leaf(index: u64) -> Leaf {
             bun: None,
             cnt: None,
             qua: None,
+            req: None,
         })
     };
     let t = 1_700_000_000_000_000 + i64::try_from(index).unwrap();

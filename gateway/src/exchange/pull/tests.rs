@@ -53,7 +53,12 @@ async fn an_extract_ends_with_the_batch_after_its_grant_is_gone() {
         select: Select::default(),
         form: Form::Ndjson,
     };
-    let admitted = admit(stations, Arc::new(peer), request).unwrap();
+    let headers = http::HeaderMap::new();
+    let head = ExtractHead {
+        message: Message::request("POST", "https://gw1.lyg.example/v1/extracts", &headers),
+        body: b"{}",
+    };
+    let admitted = admit(stations, Arc::new(peer), request, &head).unwrap();
     let mut spool = SpoolWriter::create(&stations.extracts.path(admitted.exchange), admitted.exchange).unwrap();
     let mut extract = Extract {
         stations,
