@@ -28,6 +28,21 @@ pub struct CodeRow {
     pub zh: &'static str,
     /// Further accepted spellings.
     pub spellings: &'static [&'static str],
+    /// The code as a number: finding one compares numbers, not texts.
+    number: u128,
+}
+
+impl CodeRow {
+    /// One row. A code is no longer than fifteen bytes, which the compiler checks.
+    pub(crate) const fn new(code: &'static str, zh: &'static str, spellings: &'static [&'static str]) -> Self {
+        assert!(code.len() <= CODE_BYTES_MAX, "a code is too long");
+        Self {
+            code,
+            zh,
+            spellings,
+            number: number(code),
+        }
+    }
 }
 
 impl CodeTable {
@@ -51,7 +66,8 @@ impl CodeTable {
     /// any case; a code of digits with zeros before it too many or too few.
     pub fn canonical(&self, sent: &str) -> Option<&'static str> {
         if self.sent.is_empty()
-            && let Ok(at) = self.rows.binary_search_by(|row| row.code.cmp(sent))
+            && sent.len() <= CODE_BYTES_MAX
+            && let Ok(at) = self.rows.binary_search_by_key(&number(sent), |row| row.number)
         {
             return self.rows.get(at).map(|row| row.code);
         }
@@ -87,6 +103,21 @@ impl CodeTable {
     }
 }
 
+/// A text of at most [`CODE_BYTES_MAX`] bytes as a number, its length last: different texts have different numbers, in the order of the texts.
+const fn number(text: &str) -> u128 {
+    let mut number = 0;
+    let mut rest = text.as_bytes();
+    while let [byte, after @ ..] = rest {
+        number = number << 8 | *byte as u128;
+        rest = after;
+    }
+    let blank = CODE_BYTES_MAX.saturating_sub(text.len());
+    (number << (8 * blank)) << 8 | text.len() as u128
+}
+
+/// As many bytes as fit beside their count.
+const CODE_BYTES_MAX: usize = 15;
+
 /// Whether both are digits, and the same but for zeros before them.
 fn is_same_number(one: &str, other: &str) -> bool {
     let number = |text: &str| {
@@ -96,4 +127,32 @@ fn is_same_number(one: &str, other: &str) -> bool {
             .flatten()
     };
     number(one).is_some_and(|one| number(other) == Some(one))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{nationality, number, tables};
+
+    #[test]
+    fn every_code_is_found_as_itself() {
+        for table in tables::ALL.iter().copied().chain([&nationality::NATIONALITY]) {
+            for row in table.rows {
+                assert_eq!(table.canonical(row.code), Some(row.code), "{}", table.name);
+            }
+            assert!(
+                table.rows.is_sorted_by(|one, next| one.number < next.number),
+                "{}",
+                table.name
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_of_texts_are_in_the_order_of_the_texts(one in "\\PC{0,3}|[0-9A-Z]{0,15}", other in "\\PC{0,3}|[0-9A-Z]{0,15}") {
+            prop_assert_eq!(number(&one).cmp(&number(&other)), one.cmp(&other));
+        }
+    }
 }

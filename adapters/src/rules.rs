@@ -164,8 +164,13 @@ impl Rules {
         let (Some(part), Some(noted)) = (self.parts.get(slot), self.noted.get_mut(slot)) else {
             return;
         };
+        let present = !matches!(value, Value::Missing);
+        if *part == Part::Nothing {
+            noted.present = present;
+            return;
+        }
         *noted = Noted {
-            present: !matches!(value, Value::Missing),
+            present,
             ..Noted::default()
         };
         match (part, value) {

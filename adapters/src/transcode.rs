@@ -112,7 +112,7 @@ impl Transcoder {
     fn utf8(&mut self, bytes: &[u8], sink: &mut Sink<'_>) -> Result<(), Unreadable> {
         let mut rest = self.utf8_cut(bytes, sink)?;
         while !rest.is_empty() {
-            let (valid, invalid, bad) = match std::str::from_utf8(rest) {
+            let (valid, invalid, bad) = match simdutf8::compat::from_utf8(rest) {
                 Ok(text) => (text, &[][..], 0),
                 Err(error) => {
                     let (valid, invalid) = rest.split_at(error.valid_up_to());

@@ -11,7 +11,7 @@ macro_rules! nations {
         pub static NATIONALITY: CodeTable = CodeTable {
             name: "nationality",
             standard: "GB/T 2659",
-            rows: &[$(CodeRow { code: $alpha3, zh: $zh, spellings: &[$numeric, $alpha2, $($spelling),*] }),*],
+            rows: &[$(CodeRow::new($alpha3, $zh, &[$numeric, $alpha2, $($spelling),*])),*],
             sent: &[],
         };
     };

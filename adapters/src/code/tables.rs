@@ -10,7 +10,7 @@ macro_rules! tables {
         $($(#[$doc])* pub static $table: CodeTable = CodeTable {
             name: $name,
             standard: $standard,
-            rows: &[$(CodeRow { code: $code, zh: $zh, spellings: &[$($spelling),*] }),*],
+            rows: &[$(CodeRow::new($code, $zh, &[$($spelling),*])),*],
             sent: &[],
         };)*
 

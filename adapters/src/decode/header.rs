@@ -167,9 +167,16 @@ impl Names {
 /// order.
 #[derive(Default)]
 pub(crate) struct Known {
-    names: Vec<(String, Meaning)>,
+    names: Vec<KnownName>,
     /// Which of them is likely to come next.
     likely: usize,
+}
+
+struct KnownName {
+    name: String,
+    /// The name as JSON writes it without a blank, up to the value: `"name":`. None when it needs escapes.
+    written: Option<String>,
+    meaning: Meaning,
 }
 
 impl Known {
@@ -178,35 +185,40 @@ impl Known {
         self.likely = 0;
     }
 
-    /// The name that is likely to come next, and what it stands for.
-    pub(crate) fn likely(&self) -> Option<(&str, Meaning)> {
-        self.names
-            .get(self.likely)
-            .map(|(name, meaning)| (name.as_str(), *meaning))
-    }
-
-    /// It came.
-    pub(crate) fn advance(&mut self) {
+    /// Takes the name that is likely to come next, when the text begins with it as JSON usually writes it; gives what it stands for and
+    /// where its value begins.
+    pub(crate) fn written(&mut self, text: &[u8]) -> Option<(Meaning, usize)> {
+        let likely = self.names.get(self.likely)?;
+        let written = likely.written.as_deref()?;
+        if !text.starts_with(written.as_bytes()) {
+            return None;
+        }
         self.likely += 1;
+        Some((likely.meaning, written.len()))
     }
 
     /// What a name stands for.
     pub(crate) fn meaning(&mut self, names: &mut Names, name: &str) -> Meaning {
-        if let Some((likely, meaning)) = self.likely()
-            && likely == name
+        if let Some(likely) = self.names.get(self.likely)
+            && likely.name == name
         {
-            self.advance();
-            return meaning;
+            self.likely += 1;
+            return likely.meaning;
         }
         // Members that a record leaves out are skipped over; those in another order are found from the start.
-        let found = self.names.iter().position(|(known, _)| known == name);
-        if let Some((at, (_, meaning))) = found.and_then(|at| Some((at, self.names.get(at)?))) {
+        let found = self.names.iter().position(|known| known.name == name);
+        if let Some((at, known)) = found.and_then(|at| Some((at, self.names.get(at)?))) {
             self.likely = at + 1;
-            return *meaning;
+            return known.meaning;
         }
         let meaning = names.meaning(name);
         if name.len() <= NAME_BYTES_REMEMBERED && self.names.len() < NAMES_REMEMBERED {
-            self.names.push((name.to_owned(), meaning));
+            let escaped = |byte| matches!(byte, b'"' | b'\\' | 0..0x20);
+            self.names.push(KnownName {
+                name: name.to_owned(),
+                written: (!name.bytes().any(escaped)).then(|| format!("\"{name}\":")),
+                meaning,
+            });
             self.likely = self.names.len();
         }
         meaning

@@ -5,7 +5,7 @@
 //! code was in force when its holder was born is no ground to refuse: numbers were issued from the mid-1980s on, whatever the birth.
 
 use super::date::{YEARS, days_from_civil, days_in_month};
-use super::fold::{digits, identifier, misfit};
+use super::fold::{eight_digits, identifier, misfit};
 use super::region::{self, Level};
 use super::{RejectCode, Scratch};
 
@@ -35,7 +35,7 @@ pub fn parse<'a>(sent: &'a str, scratch: &'a mut Scratch, today: i32) -> Result<
 
 /// The birth date in a number of canonical form, in days since 1970-01-01.
 pub fn birth_day(id: &str) -> Option<i32> {
-    let date = digits(id.as_bytes().get(6..14)?)?;
+    let date = eight_digits(*id.as_bytes().get(6..)?.first_chunk()?)?;
     days_from_civil(date / 10_000, date / 100 % 100, date % 100)
 }
 

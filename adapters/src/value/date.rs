@@ -131,10 +131,17 @@ fn local_day(stamp: &Stamp) -> Result<i32, RejectCode> {
 
 /// The moment, when its day in Shanghai lies in the years of a date.
 fn in_years(micros: i64) -> Result<i64, RejectCode> {
-    let (year, _, _) = civil_from_days(shanghai::shanghai_day(micros));
-    match u32::try_from(year) {
-        Ok(year) if YEARS.contains(&year) => Ok(micros),
-        _ => Err(RejectCode::BadDate),
+    let (first, last) = const {
+        (
+            days_from_civil(*YEARS.start(), 1, 1),
+            days_from_civil(*YEARS.end(), 12, 31),
+        )
+    };
+    let day = Some(shanghai::shanghai_day(micros));
+    if first <= day && day <= last {
+        Ok(micros)
+    } else {
+        Err(RejectCode::BadDate)
     }
 }
 

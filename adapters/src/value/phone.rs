@@ -11,6 +11,10 @@ const PLACEHOLDERS: [&str; 2] = ["13800000000", "11111111111"];
 
 /// The number, or nothing where it is a placeholder.
 pub(super) fn parse<'a>(sent: &'a str, scratch: &'a mut Scratch) -> Result<Option<&'a str>, RejectCode> {
+    // Most landline numbers are canonical as sent; one of zeros is a placeholder.
+    if is_landline(sent) {
+        return Ok(sent.bytes().any(|byte| !matches!(byte, b'0' | b'-')).then_some(sent));
+    }
     let Scratch { folded, made } = scratch;
     let number = identifier(sent, folded);
     if is_mobile(number) {
@@ -51,20 +55,20 @@ fn is_mobile(number: &str) -> bool {
 
 /// `0` and 2 or 3 more digits, a hyphen or none, 7 or 8 digits, and an extension or none.
 fn is_landline(number: &str) -> bool {
-    let mut parts = number.splitn(3, '-');
-    let (Some(first), second, third) = (parts.next(), parts.next(), parts.next()) else {
-        return false;
-    };
-    if !first.starts_with('0') || !is_digits(first.as_bytes()) {
+    let bytes = number.as_bytes();
+    if bytes.first() != Some(&b'0') {
         return false;
     }
-    let extension = |part: Option<&str>| part.is_none_or(|part| !part.is_empty() && is_digits(part.as_bytes()));
-    match second {
-        Some(local) if matches!(first.len(), 3 | 4) => {
-            matches!(local.len(), 7 | 8) && is_digits(local.as_bytes()) && extension(third)
+    let mut parts = bytes.splitn(3, |byte| *byte == b'-');
+    let (first, second, third) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
+    let extension = |part: Option<&[u8]>| part.is_none_or(|part| !part.is_empty() && is_digits(part));
+    is_digits(first)
+        && match second {
+            Some(local) if matches!(first.len(), 3 | 4) => {
+                matches!(local.len(), 7 | 8) && is_digits(local) && extension(third)
+            }
+            second => matches!(first.len(), 10..=12) && third.is_none() && extension(second),
         }
-        second => matches!(first.len(), 10..=12) && third.is_none() && extension(second),
-    }
 }
 
 fn is_digits(bytes: &[u8]) -> bool {

@@ -11,11 +11,7 @@ use super::{RejectCode, Scratch};
 /// The text of at most `max` characters.
 pub(super) fn parse<'a>(sent: &'a str, max: u16, scratch: &'a mut Scratch) -> Result<&'a str, RejectCode> {
     let mut breaks = false;
-    // A byte test first: nearly every text has no byte that could belong to such a character.
-    if sent
-        .bytes()
-        .any(|byte| byte < 0x20 || matches!(byte, 0x7F | 0xC2 | 0xE2))
-    {
+    if may_hold_control(sent) {
         for char in sent.chars() {
             if matches!(char, '\n' | '\r' | '\t') {
                 breaks = true;
@@ -31,6 +27,15 @@ pub(super) fn parse<'a>(sent: &'a str, max: u16, scratch: &'a mut Scratch) -> Re
         return Err(RejectCode::TooLong);
     }
     Ok(text)
+}
+
+/// Whether some byte could belong to such a character; nearly every text has none. Without a branch a byte, blocks are tested as a whole.
+fn may_hold_control(text: &str) -> bool {
+    let suspect =
+        |byte: u8| u8::from(byte < 0x20) | u8::from(byte == 0x7F) | u8::from(byte == 0xC2) | u8::from(byte == 0xE2);
+    let any = |bytes: &[u8]| bytes.iter().fold(0, |found, byte| found | suspect(*byte)) != 0;
+    let (blocks, rest) = text.as_bytes().as_chunks::<16>();
+    blocks.iter().any(|block| any(block)) || any(rest)
 }
 
 /// Control characters and marks of writing direction.

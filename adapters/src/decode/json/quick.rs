@@ -20,11 +20,8 @@ fn object(text: &str, names: &mut Names, members: &mut Members) -> Option<()> {
     }
     let mut at = 1;
     loop {
-        at = behind(bytes, blanks(bytes, at), b'"')?;
-        let (meaning, end) = name(text, at, names, members)?;
-        at = behind(bytes, blanks(bytes, end + 1), b':')?;
-        at = blanks(bytes, at);
-        let (value, end) = value(bytes, at, matches!(meaning, Meaning::Wanted(_)))?;
+        let (meaning, start) = name(text, blanks(bytes, at), names, members)?;
+        let (value, end) = value(bytes, blanks(bytes, start), matches!(meaning, Meaning::Wanted(_)))?;
         if let Meaning::Wanted(slot) = meaning
             && let Some(place) = members.slots.get_mut(slot)
         {
@@ -42,19 +39,16 @@ fn object(text: &str, names: &mut Names, members: &mut Members) -> Option<()> {
     }
 }
 
-/// What the name that starts there stands for, and the place of its closing quote.
+/// What the name that starts there stands for, and the place behind its colon.
 fn name(text: &str, start: usize, names: &mut Names, members: &mut Members) -> Option<(Meaning, usize)> {
-    if let Some((likely, meaning)) = members.known.likely()
-        && let Some(rest) = text.as_bytes().get(start..)
-        && rest.starts_with(likely.as_bytes())
-        && rest.get(likely.len()) == Some(&b'"')
-    {
-        let found = (meaning, start + likely.len());
-        members.known.advance();
-        return Some(found);
+    let bytes = text.as_bytes();
+    if let Some((meaning, length)) = members.known.written(bytes.get(start..)?) {
+        return Some((meaning, start + length));
     }
-    let end = string_end(text.as_bytes(), start)?;
-    Some((members.known.meaning(names, text.get(start..end)?), end))
+    let start = behind(bytes, start, b'"')?;
+    let end = string_end(bytes, start)?;
+    let meaning = members.known.meaning(names, text.get(start..end)?);
+    Some((meaning, behind(bytes, blanks(bytes, end + 1), b':')?))
 }
 
 /// A value, and the place behind it.
@@ -84,6 +78,10 @@ fn behind(bytes: &[u8], at: usize, expected: u8) -> Option<usize> {
 
 /// The place behind the blanks that start there.
 fn blanks(bytes: &[u8], at: usize) -> usize {
+    // Most writers leave none.
+    if bytes.get(at).is_some_and(|byte| *byte > b' ') {
+        return at;
+    }
     let rest = bytes.get(at..).unwrap_or_default();
     at + rest
         .iter()

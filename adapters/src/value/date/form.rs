@@ -5,7 +5,7 @@
 //! named. Refuses everything else; whether such a day exists is the caller's question.
 
 use super::super::RejectCode;
-use super::super::fold::{digits, narrow};
+use super::super::fold::{digits, eight_digits, narrow};
 
 /// What was written.
 pub(super) enum Form {
@@ -33,15 +33,10 @@ pub(super) struct Stamp {
 const SERIAL_ZERO: i64 = -25_569;
 
 pub(super) fn read(sent: &str) -> Result<Form, RejectCode> {
-    if matches!(sent, "长期" | "长期有效" | "永久" | "永久有效" | "无期限") {
-        return Ok(Form::Open);
-    }
-    let mut room = [0; 48];
-    let bytes = folded(sent, &mut room).ok_or(RejectCode::BadDate)?;
-    let form = match bytes {
-        [b'-', rest @ ..] => epoch(rest).map(|micros| Form::Epoch(-micros)),
-        bytes if bytes.iter().all(u8::is_ascii_digit) => compact(bytes),
-        bytes => Cursor(bytes).stamp().map(Form::Stamp),
+    let form = if is_digits(sent.as_bytes()) {
+        compact(sent.as_bytes())
+    } else {
+        spelt(sent)
     };
     match form.ok_or(RejectCode::BadDate)? {
         Form::Stamp(
@@ -55,6 +50,22 @@ pub(super) fn read(sent: &str) -> Result<Form, RejectCode> {
         ) => Ok(Form::Open),
         form => Ok(form),
     }
+}
+
+/// Anything but digits alone.
+fn spelt(sent: &str) -> Option<Form> {
+    if matches!(sent, "长期" | "长期有效" | "永久" | "永久有效" | "无期限") {
+        return Some(Form::Open);
+    }
+    match folded(sent, &mut [0; 48])? {
+        [b'-', rest @ ..] => epoch(rest).map(|micros| Form::Epoch(-micros)),
+        bytes if is_digits(bytes) => compact(bytes),
+        bytes => Cursor(bytes).stamp().map(Form::Stamp),
+    }
+}
+
+fn is_digits(bytes: &[u8]) -> bool {
+    bytes.iter().all(u8::is_ascii_digit)
 }
 
 /// The text in ASCII; 年 and 月 become `-`, 日 and 号 a blank, 时 分 秒 what stands there in a time.
@@ -93,7 +104,7 @@ impl TrimSuffix for [u8] {
 /// A run of digits, told apart by its length.
 fn compact(bytes: &[u8]) -> Option<Form> {
     let date = |bytes: &[u8]| {
-        let date = digits(bytes)?;
+        let date = eight_digits(*bytes.first_chunk()?)?;
         Some(Stamp {
             year: date / 10_000,
             month: Some(date / 100 % 100),

@@ -216,6 +216,31 @@ proptest! {
     }
 
     #[test]
+    fn a_telephone_number_is_the_same_with_blanks_in_it(number in "[01][0-9]{2,3}-?[0-9]{6,9}(-[0-9]{0,4})?|0{3,4}-?0{7,8}", at in 1_usize..8) {
+        let mut gapped = number.clone();
+        gapped.insert(at, ' ');
+        prop_assert_eq!(read_as(FieldType::Phone, &number), read_as(FieldType::Phone, &gapped), "{}", gapped);
+    }
+
+    #[test]
+    fn a_control_character_is_found_wherever_it_stands(text in "[a-z姓—é]{0,40}", sign in "[\u{0}-\u{8}\u{7F}-\u{9F}\u{200E}\u{202A}-\u{202E}]", at in 0_usize..40) {
+        let at = text.char_indices().map(|(place, _)| place).nth(at).unwrap_or(text.len());
+        let mut hidden = format!("x{text}x");
+        prop_assert_eq!(read_as(FieldType::Text(60), &hidden), Ok(Some(hidden.clone())));
+        hidden.insert_str(at + 1, &sign);
+        prop_assert!(read_as(FieldType::Text(60), &hidden).is_err());
+    }
+
+    #[test]
+    fn eight_digits_at_once_are_what_they_are_one_by_one(bytes in prop_oneof![
+        "[0-9]{8}".prop_map(|text| text.into_bytes().try_into().unwrap()),
+        "[/0-9:]{8}".prop_map(|text| text.into_bytes().try_into().unwrap()),
+        any::<[u8; 8]>(),
+    ]) {
+        prop_assert_eq!(fold::eight_digits(bytes), fold::digits(&bytes));
+    }
+
+    #[test]
     fn a_name_compares_equal_to_itself_however_it_is_folded(name in "\\PC{0,12}") {
         let once = name::folded(&name);
         prop_assert_eq!(name::folded(&once), once.clone());
