@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray};
@@ -34,7 +35,9 @@ fn batch(rows: &[(Option<String>, i64, bool, i32)]) -> RecordBatch {
 /// What a gateway would have sealed, and its opening with every value in it.
 fn sealed(parts: &[RecordBatch]) -> (PushEvent, Opening) {
     let mut digests = ColumnDigests::new(&parts[0].schema()).unwrap();
-    parts.iter().for_each(|part| digests.push(part).unwrap());
+    for part in parts {
+        digests.push(part).unwrap();
+    }
     let mut evidence = Evidence::fresh().unwrap();
     let cols = digests.commit(&mut evidence);
     evidence.note_plan(["name", "count", "alive", "born"].into_iter(), vec!["keep".into(); 4]);
@@ -103,7 +106,7 @@ proptest! {
         let (leaf, opening) = sealed(&[whole.slice(0, cut), whole.slice(cut, rows.len() - cut)]);
         for mask in 0..16_u32 {
             let shown: Vec<String> = (0..4).filter(|place| mask >> place & 1 == 0).map(|place| opening.columns[place].name.clone()).collect();
-            let package = opening.disclosing(&shown, &Default::default());
+            let package = opening.disclosing(&shown, &BTreeMap::new());
             let text = serde_json::to_string(&package).unwrap();
             let package: Opening = serde_json::from_str(&text).unwrap();
             let standings = judged(&leaf, &package).unwrap();

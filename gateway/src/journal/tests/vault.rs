@@ -44,7 +44,7 @@ fn holds(haystack: &[u8], needle: &[u8]) -> bool {
 fn stored(bench: &Bench, leaf: u64) -> (Vec<u8>, Vec<u8>) {
     let connection = rusqlite::Connection::open(bench.database()).unwrap();
     let statement = "SELECT k.key, e.sealed FROM wrapped_key k JOIN evidence e ON e.leaf = k.leaf WHERE k.leaf = ?1";
-    let row = connection.query_row(statement, [leaf as i64], |row| Ok((row.get(0)?, row.get(1)?)));
+    let row = connection.query_row(statement, [leaf.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)));
     row.unwrap()
 }
 
