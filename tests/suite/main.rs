@@ -7,6 +7,7 @@ mod drop;
 mod extracts;
 mod feeds;
 mod guessing;
+mod head;
 mod idempotency;
 mod judges;
 mod layouts;
