@@ -74,7 +74,7 @@ pub use export::{ExportError, Exported, export};
 pub use fault::{JournalFault, SealError};
 pub use idempotency::Known;
 use inbox::Opener;
-pub use inbox::{InboxItem, Lane, SetAside};
+pub use inbox::{CLOSES_TOO_MUCH, InboxItem, Lane, PushKind, SetAside};
 pub use nonces::Seen;
 pub use payload::{PayloadWriter, SealedPayload};
 pub use refusals::RefusalDraft;
@@ -457,6 +457,16 @@ impl Journal {
         let (kek, folder) = (Arc::clone(&self.inner.kek), Arc::clone(&self.inner.payloads));
         let (opener, lane) = (Opener { kek, folder }, lane.to_owned());
         self.read(move |reader| reader.waiting(&lane, limit, bytes_max, &opener))
+            .await
+    }
+
+    /// Whether an exchange of that partner and record type waits that has an earlier leaf.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn waits_before(&self, item: &InboxItem) -> Result<bool, JournalFault> {
+        let (partner, record, leaf) = (item.partner.clone(), item.record.clone(), item.leaf_index);
+        self.read(move |reader| reader.waits_before(&partner, &record, leaf))
             .await
     }
 

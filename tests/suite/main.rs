@@ -3,6 +3,8 @@
 mod accepted;
 mod cli;
 mod crash;
+mod crash_modes;
+mod differences;
 mod drop;
 mod extracts;
 mod feeds;

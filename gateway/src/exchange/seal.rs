@@ -134,7 +134,7 @@ fn accepted(admitted: &Admitted, released: Released) -> Result<Entry, Stop> {
         bun: Digest(admitted.bundle),
         fmt: admitted.layout.label().into(),
         r#in: counts.received,
-        ok: payload.rows(),
+        ok: payload.rows().saturating_sub(released.named),
         rej: counts.rejected,
         fil: released.filtered,
         rep: counts.repeated,

@@ -14,6 +14,7 @@ use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
 use uuid::Uuid;
 
 use super::entry::{Idempotency, Nonce, Prepared, PreparedPayload};
+use super::inbox::CLOSES_TOO_MUCH;
 use super::nonces;
 use super::payload::Body;
 use super::proofread;
@@ -78,6 +79,7 @@ struct InboxRow {
     state: String,
     bytes: i64,
     hash: Hash,
+    reason: Option<String>,
 }
 
 impl<'c> Group<'c> {
@@ -334,6 +336,7 @@ impl<'c> Group<'c> {
                 state: row.get(1)?,
                 bytes: row.get(2)?,
                 hash: row.get(3)?,
+                reason: row.get(4)?,
             })
         });
         found.optional()
@@ -379,7 +382,12 @@ impl<'c> Group<'c> {
         let Some(row) = row else {
             return Ok(Given::NotSo);
         };
-        self.move_row(&row, to, reason)?;
+        // Released by an operator, a snapshot may close what it was set aside for.
+        let consented = row
+            .reason
+            .as_deref()
+            .filter(|reason| to == "waiting" && *reason == CLOSES_TOO_MUCH);
+        self.move_row(&row, to, reason.or(consented))?;
         self.inbox_moved = true;
         if to == "discarded" {
             self.left(&row);

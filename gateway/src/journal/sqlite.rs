@@ -147,7 +147,8 @@ pub(super) const INSERT_SUBJECT: &str = "INSERT INTO subject (tag, leaf) VALUES 
 pub(super) const INSERT_SUBJECT_RUN: &str = "INSERT INTO subject_run (leaf, run, tags) VALUES (?1, ?2, ?3)";
 pub(super) const INSERT_SUBJECT_FILE: &str = "INSERT INTO subject_file (leaf, exchange) VALUES (?1, ?2)";
 pub(super) const FIND_IDEM: &str = "SELECT leaf, content, size FROM idem WHERE tag = ?1";
-pub(super) const FIND_INBOX: &str = "SELECT i.leaf, i.state, i.bytes, l.hash FROM inbox i JOIN leaf l ON l.idx = i.leaf
+pub(super) const FIND_INBOX: &str =
+    "SELECT i.leaf, i.state, i.bytes, l.hash, i.reason FROM inbox i JOIN leaf l ON l.idx = i.leaf
      WHERE i.leaf IN (SELECT idx FROM leaf WHERE exchange = ?1 AND kind = 'push') LIMIT 1";
 pub(super) const MOVE_INBOX: &str =
     "UPDATE inbox SET state = ?3, changed_us = ?4, reason = ?5 WHERE leaf = ?1 AND state = ?2";
@@ -239,9 +240,14 @@ pub(super) const REJECTS: &str = "SELECT sealed FROM reject WHERE leaf = ?1";
 pub(super) const EVIDENCE: &str =
     "SELECT e.sealed, k.month, k.key FROM evidence e LEFT JOIN wrapped_key k ON k.leaf = e.leaf WHERE e.leaf = ?1";
 pub(super) const NEXT_LANE: &str =
-    "SELECT lane, partner, rec FROM inbox WHERE state = 'waiting' AND lane > ?1 ORDER BY lane LIMIT 1";
+    "SELECT lane, partner, rec, leaf FROM inbox WHERE state = 'waiting' AND lane > ?1 ORDER BY lane, leaf LIMIT 1";
+/// Of a partner and record type, in either lane, before a leaf.
+pub(super) const WAITS_BEFORE: &str = "SELECT EXISTS (SELECT 1 FROM inbox WHERE state = 'waiting'
+     AND lane IN (?1 || ' ' || ?2, ?1 || ' ' || ?2 || ' bulk') AND leaf < ?3)";
+pub(super) const OLDEST_ASIDE: &str = "SELECT rec, min(leaf) FROM inbox WHERE state = 'set-aside' GROUP BY rec";
 pub(super) const WAITING: &str =
-    "SELECT i.leaf, i.exchange, i.rec, i.partner, i.received_us, i.parts, i.bytes, p.wrapped_key, p.bytes, l.hash
+    "SELECT i.leaf, i.exchange, i.rec, i.partner, i.received_us, i.parts, i.bytes, p.wrapped_key, p.bytes, l.hash,
+       l.bytes, i.reason
      FROM inbox i LEFT JOIN payload p ON p.leaf = i.leaf JOIN leaf l ON l.idx = i.leaf
      WHERE i.state = 'waiting' AND i.lane = ?1 ORDER BY i.leaf LIMIT ?2";
 pub(super) const SET_ASIDE: &str = "SELECT leaf, exchange, rec, partner, received_us, parts, bytes, reason FROM inbox
@@ -317,6 +323,8 @@ pub(super) const ALL: &[&str] = &[
     REJECTS,
     EVIDENCE,
     NEXT_LANE,
+    WAITS_BEFORE,
+    OLDEST_ASIDE,
     WAITING,
     SET_ASIDE,
     DUE,
