@@ -59,24 +59,21 @@ impl Worker {
         }
         let mut weighing = underway.weighing.take().unwrap_or_else(|| Weighing::of(&item));
         let begun = underway.progress.closing;
-        match weighing.after.take().filter(|_| !begun) {
-            Some(after) => {
-                let weighed = self.registry.weigh(Arc::clone(&weighing.ending), after).await;
-                let weighed = weighed.map_err(RelayFault::Registry)?;
-                weighing.held += weighed.held;
-                weighing.due += weighed.due;
-                weighing.after = weighed.after;
-                if weighing.after.is_none() && self.is_too_much(&underway, &weighing) {
-                    return Ok(self.refuse_to_close(&item, &weighing).await);
-                }
+        if let Some(after) = weighing.after.take().filter(|_| !begun) {
+            let weighed = self.registry.weigh(Arc::clone(&weighing.ending), after).await;
+            let weighed = weighed.map_err(RelayFault::Registry)?;
+            weighing.held += weighed.held;
+            weighing.due += weighed.due;
+            weighing.after = weighed.after;
+            if weighing.after.is_none() && self.is_too_much(&underway, &weighing) {
+                return Ok(self.refuse_to_close(&item, &weighing).await);
             }
-            None => {
-                let closed = self.registry.end(Arc::clone(&weighing.ending)).await;
-                let closed = closed.map_err(RelayFault::Registry)?;
-                underway.progress = closed.progress;
-                if closed.done {
-                    return self.seal_last(underway).await;
-                }
+        } else {
+            let closed = self.registry.end(Arc::clone(&weighing.ending)).await;
+            let closed = closed.map_err(RelayFault::Registry)?;
+            underway.progress = closed.progress;
+            if closed.done {
+                return self.seal_last(underway).await;
             }
         }
         underway.weighing = Some(weighing);
