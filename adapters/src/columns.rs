@@ -133,9 +133,11 @@ impl Columns {
         if self.rows == 0 {
             return None;
         }
+        // Only behind a whole part is another likely: most batches are one part, and room for a second would be made in vain.
+        let again = self.is_full();
         self.rows = 0;
         self.seen.clear();
-        let arrays = self.builders.iter_mut().map(Column::finish).collect();
+        let arrays = self.builders.iter_mut().map(|column| column.finish(again)).collect();
         // INVARIANT: columns and schema are made from the same fields, and every append fills every column.
         RecordBatch::try_new(Arc::clone(&self.schema), arrays).ok()
     }
@@ -214,11 +216,15 @@ impl Column {
         }
     }
 
-    fn finish(&mut self) -> ArrayRef {
+    /// The column so far; with room for another as large, and an eighth to spare, when one follows.
+    fn finish(&mut self, again: bool) -> ArrayRef {
         match self {
             Self::Text(column) => {
-                // The next part is likely to be as large: room for it at once, with an eighth to spare.
-                let (rows, bytes) = (column.len(), column.values_slice().len());
+                let (rows, bytes) = if again {
+                    (column.len(), column.values_slice().len())
+                } else {
+                    (0, 0)
+                };
                 let next = StringBuilder::with_capacity(rows, bytes + bytes / 8);
                 Arc::new(std::mem::replace(column, next).finish())
             }

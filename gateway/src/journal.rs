@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `settings` | how it is opened |
 //! | `entry` → `sequencer` → `group` → `proofread` | what is sealed, in which order, what one transaction writes, and whether that is what was hashed |
+//! | `copyback` | the write-ahead log back into the database, beside the sequencer |
 //! | `payload`, `columns`, `evidence`, `kek` | released parts, encrypted; the commitments to them |
 //! | `vault` | evidence records under keys of their own; shredding |
 //! | `subjects`, `index` | whom an exchange is about, as keyed tags; finding them |
@@ -21,6 +22,7 @@
 //! | `sqlite` | all SQL |
 
 mod columns;
+mod copyback;
 mod cosigned;
 mod deep;
 mod entry;
@@ -66,6 +68,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 pub use columns::{ColumnDigests, part_digest};
+use copyback::CopyBack;
 pub use cosigned::Cosigned;
 pub use deep::{DeepReport, examine};
 pub use entry::{Entry, EventDraft, Idempotency, Nonce, Outcome, Sealed};
@@ -193,6 +196,7 @@ impl Journal {
             shared: Arc::clone(&shared),
             rejects_keep_days: settings.rejects_keep_days,
             wal_bytes: 0,
+            copier: CopyBack::start(&settings.database, Arc::clone(&shared))?,
             _lock: lock,
         };
         start(&mut sequencer)?;

@@ -56,6 +56,7 @@ pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -
     entry.idempotency = Some(idempotency);
     entry.nonce = admitted.nonce;
     entry.rejects = (!report.is_empty()).then(|| report.clone());
+    let event = entry.event.clone();
     let (sealed, replayed) = match stations.journal.seal(entry).await.map_err(unavailable)? {
         Outcome::Sealed(sealed) => (sealed, false),
         Outcome::Repeated(sealed) => (sealed, true),
@@ -71,7 +72,7 @@ pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -
         // A repeat is answered from what was stored, not from what was just decoded.
         return told_again(stations, sealed, standing).await;
     }
-    told(sealed, report, false, standing)
+    told(event, sealed, report, false, standing)
 }
 
 /// The tags of a push's key and content.
@@ -94,12 +95,18 @@ pub(super) fn idempotency(stations: &Stations, admitted: &Admitted, digest: &[u8
 /// The refusal that sticks to the key.
 pub(super) async fn told_again(stations: &Stations, sealed: Sealed, standing: Standing) -> Result<SealedPush, Stop> {
     let rejects = stored_report(stations, &sealed).await?;
-    told(sealed, rejects, true, standing)
+    let leaf = Leaf::decode(&sealed.leaf).map_err(Fault::from_error("read the leaf"))?;
+    told(leaf.event, sealed, rejects, true, standing)
 }
 
-fn told(sealed: Sealed, rejects: Vec<u8>, replayed: bool, standing: Standing) -> Result<SealedPush, Stop> {
-    let leaf = Leaf::decode(&sealed.leaf).map_err(Fault::from_error("read the leaf"))?;
-    match leaf.event {
+fn told(
+    event: Event,
+    sealed: Sealed,
+    rejects: Vec<u8>,
+    replayed: bool,
+    standing: Standing,
+) -> Result<SealedPush, Stop> {
+    match event {
         Event::Push(event) => Ok(SealedPush {
             sealed,
             event,

@@ -3,9 +3,10 @@
 //! Takes released record batches in order; gives a [`SealedPayload`] that only the sealing transaction uses up. Refuses a part with other
 //! columns; when read, a part that was changed, cut, reordered, or belongs to another exchange.
 //!
-//! A part is one Arrow IPC stream (zstd from 32 rows), sealed with AES-256-GCM: nonce = part number as 96-bit big-endian integer (the key is used for
-//! one payload only), additional data = exchange id ‖ part number u32 LE ‖ 1 for the last part. Parts are stored one after the other as
-//! length u32 LE ‖ ciphertext ‖ tag: up to 64 KiB in the journal's row, above it in `<payloads>/<exchange>.parts`.
+//! A part is one Arrow IPC stream (zstd from 32 rows; below that aligned to 8 bytes, not 64), sealed with AES-256-GCM: nonce = part number
+//! as 96-bit big-endian integer (the key is used for one payload only), additional data = exchange id ‖ part number u32 LE ‖ 1 for the last
+//! part. Parts are stored one after the other as length u32 LE ‖ ciphertext ‖ tag: up to 64 KiB in the journal's row, above it in
+//! `<payloads>/<exchange>.parts`.
 //! Memory: one encoded part, 64 KiB, and 32 bytes for each column and part.
 
 use std::fs::{File, OpenOptions};
@@ -15,9 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_ipc::CompressionType;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
+use arrow_ipc::{CompressionType, MetadataVersion};
 use arrow_schema::SchemaRef;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use shuguan_ledger::leaf::Digest;
@@ -345,9 +346,13 @@ fn nonce(part: u32) -> Nonce {
 }
 
 fn encode(part: &RecordBatch) -> Result<Vec<u8>, JournalFault> {
-    // zstd compresses each buffer by itself: on a few rows it gains nothing and costs more than the rest of the seal.
-    let compression = (part.num_rows() >= COMPRESSED_ROWS_MIN).then_some(CompressionType::ZSTD);
-    let options = IpcWriteOptions::default().try_with_compression(compression);
+    // zstd compresses each buffer by itself: on a few rows it gains nothing and costs more than the rest of the seal. Padding each buffer to
+    // 64 bytes would make a single record larger than a page of the journal.
+    let options = if part.num_rows() >= COMPRESSED_ROWS_MIN {
+        IpcWriteOptions::default().try_with_compression(Some(CompressionType::ZSTD))
+    } else {
+        IpcWriteOptions::try_new(8, false, MetadataVersion::V5)
+    };
     let options = options.map_err(JournalFault::Part)?;
     let mut writer =
         StreamWriter::try_new_with_options(Vec::new(), part.schema_ref(), options).map_err(JournalFault::Part)?;
@@ -527,6 +532,20 @@ mod tests {
         }
         assert!(reader.part(3).is_err());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_single_record_of_sixteen_columns_fits_into_a_page_of_the_journal() {
+        let columns = (0..16).map(|column| {
+            let values: ArrayRef = Arc::new(StringArray::from(vec!["320706000000"]));
+            (format!("column_{column:02}"), values)
+        });
+        let part = RecordBatch::try_from_iter(columns).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = PayloadWriter::begin(EXCHANGE, part.schema(), &kek(), folder.path().into()).unwrap();
+        writer.push(&part).unwrap();
+        let bytes = writer.finish().unwrap().bytes();
+        assert!(bytes < 4_000, "{bytes}");
     }
 
     #[test]

@@ -27,6 +27,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::copyback::CopyBack;
 use super::fault::{Chain, SealError};
 use super::group::{Given, Group};
 use super::recent::RecentNodes;
@@ -41,8 +42,8 @@ pub(super) const GROUP_ENTRIES_MAX: usize = 4_096;
 const GROUP_BYTES_MAX: usize = 32 << 20;
 /// What one transaction writes beside its entries: about a dozen pages.
 const GROUP_WAL_BYTES: usize = 48 << 10;
-/// The write-ahead log is copied back when about so much was written to it.
-const WAL_BYTES_MAX: usize = 64 << 20;
+/// The write-ahead log is copied back when about so much was written to it since the last time.
+const WAL_BYTES_MAX: usize = 32 << 20;
 
 /// What is asked of the sequencer.
 #[derive(Debug)]
@@ -166,6 +167,7 @@ pub(super) struct Sequencer {
     pub(super) shared: Arc<Shared>,
     pub(super) rejects_keep_days: u32,
     pub(super) wal_bytes: usize,
+    pub(super) copier: CopyBack,
     /// Held until the thread ends.
     pub(super) _lock: File,
 }
@@ -246,7 +248,7 @@ impl Sequencer {
 
     /// Steps 2 to 8.
     fn commit(&mut self, jobs: &[Job]) -> Result<Committed, Failed> {
-        let begun = self.connection.execute_batch("BEGIN IMMEDIATE");
+        let begun = self.execute(sqlite::BEGIN);
         begun.map_err(|error| self.roll_back(&error))?;
         let mut group = Group::begin(&self.connection, self.edge.clone(), self.last_t, self.clock.now_us());
         let place = (self.node.as_str(), self.boot.as_str());
@@ -268,7 +270,7 @@ impl Sequencer {
         }
         let finished = written.and_then(|()| group.finish(&self.key));
         let finished = finished.map_err(|error| self.roll_back(&error))?;
-        let committed = self.connection.execute_batch("COMMIT");
+        let committed = self.execute(sqlite::COMMIT);
         committed.map_err(|error| self.roll_back(&error))?;
         self.wal_bytes += GROUP_WAL_BYTES + 2 * jobs.iter().map(|job| job.bytes).sum::<usize>();
         // From here on the group is durable, and may be seen (I2).
@@ -283,13 +285,19 @@ impl Sequencer {
         }
         self.shared.backlog.add(finished.inbox_exchanges, finished.inbox_bytes);
         if finished.inbox_moved {
-            let oldest = self.connection.query_row(sqlite::OLDEST_WAITING, [], |row| row.get(0));
+            let oldest = self.connection.prepare_cached(sqlite::OLDEST_WAITING);
+            let oldest = oldest.and_then(|mut find| find.query_row([], |row| row.get(0)));
             self.shared.backlog.set_oldest(oldest.unwrap_or(0));
         }
         Ok(Committed {
             given,
             note: finished.note,
         })
+    }
+
+    /// Runs a statement without parameters or rows. Each group needs it, so it stays prepared.
+    fn execute(&self, statement: &str) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(statement)?.execute([]).map(drop)
     }
 
     /// Step 9.
@@ -360,17 +368,18 @@ impl Sequencer {
         Failed::Back { full }
     }
 
-    /// Copies the write-ahead log back into the database, here and not inside COMMIT, so that a failed fsync is seen.
+    /// Has the write-ahead log copied back into the database, never inside COMMIT, so that a failed fsync is seen; what the copier left is
+    /// copied here.
     fn copy_back_when_due(&mut self) -> Result<(), ()> {
-        if self.wal_bytes < WAL_BYTES_MAX {
+        if self.wal_bytes >= WAL_BYTES_MAX {
+            self.wal_bytes = 0;
+            self.copier.hint();
+        }
+        if !self.copier.is_done() {
             return Ok(());
         }
-        self.wal_bytes = 0;
-        match self
-            .connection
-            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0))
-        {
-            Ok(_) => Ok(()),
+        match sqlite::copy_back(&self.connection) {
+            Ok(()) => Ok(()),
             Err(error) => match self.roll_back(&error) {
                 Failed::Back { .. } => Ok(()),
                 Failed::Unknown => Err(()),

@@ -120,6 +120,8 @@ pub(super) const TRIGGERS: &str = "SELECT count(*) FROM sqlite_schema WHERE type
   name IN ('leaf_kept', 'leaf_fixed', 'tile_kept', 'tile_fixed') AND sql LIKE '%SELECT RAISE(ABORT%'";
 
 // The sequencer.
+pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
+pub(super) const COMMIT: &str = "COMMIT";
 pub(super) const INSERT_LEAF: &str = "INSERT INTO leaf (idx, hash, t, kind, exchange, partner, rec, pur, code, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 pub(super) const INSERT_TILE: &str = "INSERT INTO tile (level, idx, hash) VALUES (?1, ?2, ?3)";
 pub(super) const INSERT_TREE: &str = "INSERT INTO tree (id, size, edge, thinned) VALUES (1, ?1, ?2, 0)";
@@ -399,6 +401,18 @@ pub(super) fn open_writer(database: &Path, payloads: &Path) -> Result<Connection
     cached.map_err(JournalFault::store("set the journal's page cache"))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Opens a connection that only copies the write-ahead log back.
+pub(super) fn open_copier(database: &Path) -> Result<Connection, JournalFault> {
+    let connection = connect(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    durable(&connection)?;
+    Ok(connection)
+}
+
+/// Copies back what is committed and no reader still needs in the log, and syncs the database; waits for nobody.
+pub(super) fn copy_back(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }
 
 /// Opens a connection that only reads.

@@ -17,17 +17,19 @@ pub(super) fn enter(connection: &Connection, arrival: &Arrival<'_>, writes: &[us
 }
 
 fn enter_persons(connection: &Connection, ids: &[&str], received_us: i64) -> Result<(), RegistryFault> {
-    let chunks = ids.chunks_exact(ROWS);
-    let rest = chunks.remainder();
-    let many = text(ROWS);
-    for chunk in chunks {
-        insert(connection, &many, chunk, received_us)?;
+    let (many, rest) = ids.split_at(ids.len() - ids.len() % ROWS);
+    enter_by(connection, ROWS, many, received_us)?;
+    enter_by(connection, 1, rest, received_us)
+}
+
+/// Enters as many persons a statement.
+fn enter_by(connection: &Connection, rows: usize, ids: &[&str], received_us: i64) -> Result<(), RegistryFault> {
+    if ids.is_empty() {
+        return Ok(());
     }
-    let one = text(1);
-    for id in rest {
-        insert(connection, &one, &[id], received_us)?;
-    }
-    Ok(())
+    let text = text(rows);
+    ids.chunks(rows)
+        .try_for_each(|chunk| insert(connection, &text, chunk, received_us))
 }
 
 fn text(rows: usize) -> String {

@@ -113,18 +113,21 @@ impl Merge<'_, '_> {
     }
 
     fn write(&self, writes: &[(usize, i16)]) -> Result<(), RegistryFault> {
+        let (many, rest) = writes.split_at(writes.len() - writes.len() % WRITE_ROWS);
+        self.write_by(WRITE_ROWS, many)?;
+        self.write_by(1, rest)
+    }
+
+    /// Writes as many rows a statement. A part of one row is common, and the text for many would cost more than the row.
+    fn write_by(&self, rows: usize, writes: &[(usize, i16)]) -> Result<(), RegistryFault> {
+        if writes.is_empty() {
+            return Ok(());
+        }
         let names = self.arrival.rows.names();
-        let chunks = writes.chunks_exact(WRITE_ROWS);
-        let rest = chunks.remainder();
-        let many = upsert_text(self.arrival.table, &names, WRITE_ROWS);
-        for chunk in chunks {
-            self.upsert(&many, &names, chunk)?;
-        }
-        let one = upsert_text(self.arrival.table, &names, 1);
-        for row in rest {
-            self.upsert(&one, &names, &[*row])?;
-        }
-        Ok(())
+        let text = upsert_text(self.arrival.table, &names, rows);
+        writes
+            .chunks(rows)
+            .try_for_each(|chunk| self.upsert(&text, &names, chunk))
     }
 
     /// A key whose content stays: its row says whether it is open. One that was closed before it came gets a row of its keys alone.

@@ -1,0 +1,82 @@
+//! Copying the write-ahead log back into the database, beside the sequencer.
+//!
+//! Takes a hint that much was written; copies back what is committed on a connection and a thread of its own, so that no waiter waits for the
+//! disk meanwhile. Gives word when little is left; that little the sequencer copies itself, between two groups, because only while nobody
+//! writes can the log begin anew. A failed write or fsync raises the stop flag: what is on disk is then read anew at the next start.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+
+use super::fault::{Chain, JournalFault};
+use super::shared::Shared;
+use super::sqlite;
+
+/// The name of the thread.
+const THREAD: &str = "journal-copyback";
+/// The second pass copies what was written during the first.
+const PASSES: usize = 2;
+
+/// The sequencer's end. Dropped, it waits until the thread has closed its connection.
+pub(super) struct CopyBack {
+    hints: Option<SyncSender<()>>,
+    /// Most was copied; set by the thread, taken by the sequencer.
+    done: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl CopyBack {
+    pub(super) fn start(database: &Path, shared: Arc<Shared>) -> Result<Self, JournalFault> {
+        let connection = sqlite::open_copier(database)?;
+        // One hint waits at most: a second says nothing new.
+        let (hints, received) = sync_channel(1);
+        let done = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&done);
+        let thread = std::thread::Builder::new().name(THREAD.into());
+        let thread = thread.spawn(move || copy(&connection, &received, &flag, &shared));
+        Ok(Self {
+            hints: Some(hints),
+            done,
+            thread: Some(thread.map_err(|_| JournalFault::Worker)?),
+        })
+    }
+
+    /// Much was written.
+    pub(super) fn hint(&self) {
+        if let Some(hints) = &self.hints {
+            // Full: it is at work already.
+            let _ = hints.try_send(());
+        }
+    }
+
+    /// Whether little is left to copy; true once for each hint.
+    pub(super) fn is_done(&self) -> bool {
+        self.done.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl Drop for CopyBack {
+    fn drop(&mut self) {
+        self.hints = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn copy(connection: &Connection, hints: &Receiver<()>, done: &AtomicBool, shared: &Shared) {
+    while hints.recv().is_ok() {
+        for _ in 0..PASSES {
+            if let Err(error) = sqlite::copy_back(connection) {
+                tracing::error!(error = %Chain(&error), "the journal's write-ahead log cannot be copied back");
+                shared.failed.send_replace(true);
+                return;
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    }
+}
