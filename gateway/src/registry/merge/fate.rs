@@ -174,13 +174,14 @@ impl Arrival<'_> {
 
 /// What the history of a row says; an insert has none.
 fn kind(before: &Known, after: &Known) -> Option<Kind> {
-    match (before.there && before.version.is_some(), before.open, after.open) {
-        (false, _, true) if !before.noted => None,
-        (_, false, true) => Some(Kind::Reopen),
-        (_, true, true) => Some(Kind::Update),
-        (true, true, false) => Some(Kind::Close),
+    let had_content = before.there && before.version.is_some();
+    match (before.open, after.open) {
+        // It came for the first time.
+        (false, true) if !had_content && !before.noted => None,
+        (false, true) => Some(Kind::Reopen),
+        (true, false) => Some(Kind::Close),
         // It came and went within one part, or came late to a closing.
-        (false, _, false) => None,
-        (true, false, false) => Some(Kind::Update),
+        (false, false) if !had_content => None,
+        (true, true) | (false, false) => Some(Kind::Update),
     }
 }
