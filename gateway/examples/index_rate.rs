@@ -96,7 +96,7 @@ fn search(folder: &Path, snapshots: u64, small: u64) -> Result<(), Failed> {
             at(99)
         )?;
         journal.close().await?;
-        Ok(())
+        Ok::<(), Failed>(())
     })
 }
 
