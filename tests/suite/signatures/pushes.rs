@@ -54,7 +54,7 @@ fn every_fault_of_a_signature_has_its_code_and_its_leaf_and_no_effect() {
             (
                 "other purpose",
                 altered("exchange-purpose", "registration", "survey"),
-                (403, "SG4104", "bad-purpose"),
+                (403, "SG4103", "no-grant"),
             ),
             ("other key", good().header("idempotency-key", "another"), BAD),
             ("other type", good().header("content-type", "application/x-ndjson"), BAD),
