@@ -89,8 +89,13 @@ impl Witnessing {
         }
         let newest = journal.newest_cosigned().await?;
         let gap = journal.open_gap().await?;
+        // What is owed is as old as the first entry beyond the signatures, however long nothing happened before it.
+        let first = match &newest {
+            Some(newest) => journal.leaf(newest.size).await?,
+            None => None,
+        };
         let mut state = self.state();
-        state.since_us = newest.as_ref().map_or(now_us, |newest| newest.t_us);
+        state.since_us = first.map_or(now_us, |first| first.t_us);
         state.gap_us = gap;
         drop(state);
         self.newest.store(newest.map(Arc::new));

@@ -308,8 +308,9 @@ fn receipts_carry_the_witness_and_an_older_journal_does_not_start() {
         assert_eq!(leaves(&journal).len(), before, "nothing was written to it");
         let (code, out, _) = gateway.shuguan(&["doctor", "-c", "shuguan.toml"]);
         assert!(code == 6 && out.contains("are missing"), "{out}");
-        // While the witness is away it starts; the first contact stops it taking anything.
+        // While the witness is away and the head file is lost too, it starts; the first contact stops it taking anything.
         serving.kill();
+        std::fs::remove_file(gateway.path("journal/journal.head")).unwrap();
         let running = gateway.serve();
         assert_eq!(push(&running, &police, "three").await.status, 202);
         let _serving = witness.serve();

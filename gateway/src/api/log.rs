@@ -43,7 +43,8 @@ async fn checkpoint(State(api): State<Api>) -> Response {
         (header::CACHE_CONTROL, CHECKPOINT_CACHING),
     ];
     let (journal, witnessing) = (&api.stations.journal, &api.stations.witnessing);
-    let note = match witnessing.newest() {
+    let newest = witnessing.newest();
+    let note = match &newest {
         Some(cosigned) => cosigned.note.as_ref().to_owned(),
         None => journal.checkpoint(),
     };
@@ -51,7 +52,8 @@ async fn checkpoint(State(api): State<Api>) -> Response {
     if let Some(debt) = witnessing.debt() {
         // RFC 9651 dictionary.
         let size = journal.head().1.size;
-        let text = format!("seconds={}, entries={}, size={size}", debt.seconds, debt.leaves);
+        let entries = size.saturating_sub(newest.map_or(0, |newest| newest.size));
+        let text = format!("seconds={}, entries={entries}, size={size}", debt.seconds);
         if let Ok(value) = HeaderValue::from_str(&text) {
             response.headers_mut().insert(UNWITNESSED, value);
         }

@@ -187,7 +187,11 @@ impl Witnessing {
         let (_, head) = journal.head();
         let covered = self.newest().map_or(0, |newest| newest.size);
         let (debt, gap_us, since_us) = {
-            let state = self.state();
+            let mut state = self.state();
+            if head.size <= covered {
+                // Nothing is owed: what comes from now on is not older than this moment.
+                state.since_us = now_us;
+            }
             (state.debt(head.size, covered, now_us), state.gap_us, state.since_us)
         };
         self.debt_s.store(debt.seconds, Ordering::Relaxed);

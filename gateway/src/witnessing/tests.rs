@@ -303,6 +303,36 @@ async fn a_witness_that_is_away_makes_a_debt_that_leaves_tell_of_and_that_is_pai
 }
 
 #[tokio::test]
+async fn an_idle_hour_is_no_debt_before_or_after_a_restart() {
+    let mut bench = Bench::new();
+    let away = Neighbour::witness("a", 0, &bench, bench.clock.clone()).await;
+    let witnessing = bench.restored(&[&away], 1).await;
+    bench.round(&witnessing).await;
+    bench.wait(3_600);
+    bench.round(&witnessing).await;
+    let port = away.end().await;
+    bench.seal(1).await;
+    bench.wait(2);
+    bench.round(&witnessing).await;
+    let debt = witnessing.debt().unwrap();
+    assert_eq!(
+        (debt.seconds, debt.leaves),
+        (2, 1),
+        "as old as the entry, not as the last signature"
+    );
+    drop(bench.journal.take());
+    bench.wait(5);
+    bench.journal = Some(Journal::open(&bench.settings("a"), bench.clock.clone()).unwrap());
+    let (nobody, listener) = Neighbour::bound("a", port).await;
+    drop(listener);
+    let witnessing = bench.restored(&[&nobody], 1).await;
+    bench.round(&witnessing).await;
+    let debt = witnessing.debt().unwrap();
+    assert_eq!((debt.seconds, debt.leaves), (7, 2));
+    assert_eq!(bench.leaves("witness-gap").await, []);
+}
+
+#[tokio::test]
 async fn a_slow_witness_holds_up_nobody_and_liars_are_not_believed() {
     let bench = Bench::new();
     let good = Neighbour::witness("a", 0, &bench, bench.clock.clone()).await;
