@@ -62,10 +62,10 @@ impl Ending {
     ///
     /// # Errors
     /// [`RegistryFault::UnknownColumn`]: the table has no such column.
-    pub(in crate::registry) fn scope<'a>(
-        &'a self,
+    pub(in crate::registry) fn scope(
+        &self,
         table: &TableSpec,
-    ) -> Result<Option<(&'static str, &'a [String])>, RegistryFault> {
+    ) -> Result<Option<(&'static str, &[String])>, RegistryFault> {
         let Some((field, codes)) = &self.scope else {
             return Ok(None);
         };

@@ -55,7 +55,11 @@ pub(super) async fn merge(
     }
     let query = query
         .bind(column(&rows, |arrival, _| Id(arrival.part.exchange)))
-        .bind(column(&rows, |arrival, row| arrival.row_no(row)))
+        .bind(
+            rows.iter()
+                .map(|(arrival, chosen)| arrival.row_no(chosen.row))
+                .collect::<Vec<i64>>(),
+        )
         .bind(column(&rows, |arrival, _| arrival.part.partner.clone()))
         .bind(column(&rows, |arrival, _| arrival.leaf()))
         .bind(column(&rows, |arrival, row| arrival.rows.source_us(row)))
