@@ -6,7 +6,6 @@
 use rusqlite::{Connection, params};
 use shuguan_ledger::tree::{Edge, leaf_hash};
 
-use super::sequencer::GROUP_ENTRIES_MAX;
 use super::sqlite::{self, sql};
 
 /// What is stored is not what was hashed.
@@ -17,8 +16,8 @@ struct StoredOtherwise;
 /// Whether the leaves after `before`, as they are stored, lead to `edge`.
 pub(super) fn check(connection: &Connection, mut before: Edge, edge: &Edge) -> rusqlite::Result<()> {
     let mut find = connection.prepare_cached(sqlite::ENTRIES)?;
-    // One piece of work has at most one leaf.
-    let most = i64::try_from(GROUP_ENTRIES_MAX).unwrap_or(i64::MAX);
+    // All of them: how many leaves one piece of work has is not for this file to know.
+    let most = i64::MAX;
     let mut rows = find.query(params![sql(before.size()), most])?;
     while let Some(row) = rows.next()? {
         before.append(leaf_hash(row.get_ref(0)?.as_blob()?));
