@@ -48,6 +48,7 @@ pub fn router(api: Api, gate: Gate) -> Router {
         .route("/v1/extracts", post(extracts::request))
         .route("/v1/extracts/{extract}", get(extracts::status))
         .route("/v1/extracts/{extract}/content", get(extracts::content))
+        .route("/v1/extracts/{extract}/manifest", get(extracts::manifest))
         .merge(log::routes())
         .with_state(api);
     behind_gate(routes, gate)

@@ -47,6 +47,8 @@ pub struct Ready {
     pub granted: Granted,
     /// Whether its request was signed; then the answers that give it are.
     pub signed: bool,
+    /// What travels with the content: under what it was given, and what is owed. Its SHA-256 stands in the leaf.
+    pub manifest: String,
     /// Its leaf, without the receipt's text.
     pub sealed: Sealed,
 }

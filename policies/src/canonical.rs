@@ -65,11 +65,6 @@ impl Canonical {
         self
     }
 
-    /// What was written.
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.0
-    }
-
     /// SHA-256 of what was written.
     pub(crate) fn hash(&self) -> [u8; 32] {
         let mut hash = [0; 32];

@@ -424,6 +424,35 @@ fn an_extract_is_kept_in_cipher_and_gone_after_a_restart() {
     });
 }
 
+/// What came with the extract says what is owed, and is found out when one word of it is changed.
+fn the_manifest_is_the_sealed_one(gateway: &Deployment) {
+    let file = gateway.path("population.ndjson.manifest.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let manifest: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (&manifest["purpose"], &manifest["onward"], &manifest["rows"]),
+        (&json!("enrolment.registration"), &json!("none"), &json!(6))
+    );
+    let verify = || {
+        let receipt = "population.ndjson.tlog-proof";
+        let manifest = "population.ndjson.manifest.json";
+        gateway
+            .shuguan(&[
+                "verify",
+                "receipt",
+                receipt,
+                "--manifest",
+                manifest,
+                "--trust",
+                "trust/trust.txt",
+            ])
+            .0
+    };
+    assert_eq!(verify(), 0);
+    std::fs::write(&file, text.replace("\"none\"", "\"all\"")).unwrap();
+    assert_eq!(verify(), 6);
+}
+
 #[test]
 fn the_pull_command_writes_a_verified_file_and_an_agency_gets_exit_3() {
     run(async {
@@ -449,6 +478,7 @@ fn the_pull_command_writes_a_verified_file_and_an_agency_gets_exit_3() {
         assert_eq!(code, 0, "{error}");
         let pulled = std::fs::read_to_string(gateway.path("population.ndjson")).unwrap();
         assert_eq!(pulled.lines().count(), 6);
+        the_manifest_is_the_sealed_one(&gateway);
         let (code, _, error) = command(POLICE, "stolen.ndjson");
         assert_eq!(code, 3, "{error}");
         assert!(error.contains("SG1107"), "{error}");

@@ -1,4 +1,4 @@
-//! `POST /v1/extracts`, `GET /v1/extracts/{id}`, `GET …/content`: request, wait, download with ranges.
+//! `POST /v1/extracts`, `GET /v1/extracts/{id}`, `GET …/content`, `GET …/manifest`: request, wait, download with ranges.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,6 +98,7 @@ fn links(exchange: Uuid) -> Value {
     json!({
         "status": format!("/v1/extracts/{exchange}"),
         "content": format!("/v1/extracts/{exchange}/content"),
+        "manifest": format!("/v1/extracts/{exchange}/manifest"),
         "receipt": format!("/v1/exchanges/{exchange}/receipt"),
     })
 }
@@ -162,6 +163,29 @@ fn digest_text(ready: &Ready) -> String {
     format!("sha-256=:{}:", BASE64.encode(ready.content.digest()))
 }
 
+fn own_ready(api: &Api, peer: &Peer, extract: &str) -> Result<(Uuid, Arc<Ready>), Stop> {
+    let (exchange, state) = own(api, peer, extract)?;
+    match state {
+        ExtractState::Ready(ready) => Ok((exchange, ready)),
+        ExtractState::Preparing => Err(Refused::new(Refusal::ExtractNotReady).retry_after(1).into()),
+        ExtractState::Failed => Err(Refusal::ExtractGone.into()),
+        ExtractState::Revoked => Err(Refusal::GrantRevoked.into()),
+    }
+}
+
+/// What travels with the content: under what it was given, and what is owed. The leaf holds the SHA-256 of exactly these bytes.
+pub async fn manifest(
+    State(api): State<Api>,
+    Extension(context): Extension<Context>,
+    Extension(peer): Extension<Arc<Peer>>,
+    Path(extract): Path<String>,
+) -> Response {
+    match own_ready(&api, &peer, &extract) {
+        Ok((_, ready)) => ([(header::CONTENT_TYPE, "application/json")], ready.manifest.clone()).into_response(),
+        Err(stop) => context.stop(Some(&peer), "extracts", About::default(), stop).await,
+    }
+}
+
 /// The content; its leaf has been durable since before the state said `ready`.
 pub async fn content(
     State(api): State<Api>,
@@ -172,14 +196,8 @@ pub async fn content(
 ) -> Response {
     let asked = Asked::of(request.into_parts().0);
     let headers = &asked.headers;
-    let ready = own(&api, &peer, &extract).and_then(|(exchange, state)| match state {
-        ExtractState::Ready(ready) => Ok((exchange, ready)),
-        ExtractState::Preparing => Err(Refused::new(Refusal::ExtractNotReady).retry_after(1).into()),
-        ExtractState::Failed => Err(Refusal::ExtractGone.into()),
-        ExtractState::Revoked => Err(Refusal::GrantRevoked.into()),
-    });
     let range = range_start(headers);
-    let in_range = ready.and_then(|(exchange, ready)| {
+    let in_range = own_ready(&api, &peer, &extract).and_then(|(exchange, ready)| {
         let bytes = ready.content.bytes();
         if range.is_some_and(|from| from > bytes || (from == bytes && bytes > 0)) {
             return Err(Refused::new(Refusal::BadRange)

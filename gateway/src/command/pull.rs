@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use ring::digest::{Context, SHA256};
 use serde::Serialize;
-use shuguan_ledger::leaf::Event;
+use shuguan_ledger::leaf::{Digest, Event};
 use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::tree::{Hash, leaf_hash};
 use shuguan_ledger::trust::Trust;
@@ -102,6 +102,8 @@ pub struct Pulled {
     pub file: PathBuf,
     /// Its receipt.
     pub receipt: PathBuf,
+    /// Under what it was given, and what is owed.
+    pub manifest: PathBuf,
     /// The gateway took our signed acknowledgement.
     pub acknowledged: bool,
 }
@@ -132,13 +134,14 @@ pub fn run(args: PullArgs, output: &Output) -> Result<Exit, Failure> {
         output.json("shuguan.pulled.v1", &pulled);
     } else {
         output.rows(
-            &["EXCHANGE", "ROWS", "BYTES", "FILE", "RECEIPT"],
+            &["EXCHANGE", "ROWS", "BYTES", "FILE", "RECEIPT", "MANIFEST"],
             &[vec![
                 pulled.exchange.clone(),
                 pulled.rows.to_string(),
                 pulled.bytes.to_string(),
                 pulled.file.display().to_string(),
                 pulled.receipt.display().to_string(),
+                pulled.manifest.display().to_string(),
             ]],
         );
     }
@@ -165,7 +168,8 @@ pub async fn pull(client: &Client, trust: &Trust, extract: &Extract<'_>, output:
     let digest = member(&ready, "repr_digest")?;
     let bytes = ready.get("bytes").and_then(serde_json::Value::as_u64).unwrap_or(0);
     download(client, &id, extract, bytes, &digest, output).await?;
-    let (receipt, leaf) = keep_receipt(client, trust, &id, extract.output).await?;
+    let (receipt, leaf, stated) = keep_receipt(client, trust, &id, extract.output).await?;
+    let manifest = keep_manifest(client, &id, stated, extract.output).await?;
     let acknowledged = client.signer().is_some() && acknowledge(client, &id, extract, &leaf, &digest, output).await;
     Ok(Pulled {
         acknowledged,
@@ -174,6 +178,7 @@ pub async fn pull(client: &Client, trust: &Trust, extract: &Extract<'_>, output:
         bytes,
         file: extract.output.to_owned(),
         receipt,
+        manifest,
     })
 }
 
@@ -376,26 +381,55 @@ fn digest_of(file: &mut std::fs::File) -> std::io::Result<String> {
     Ok(format!("sha-256=:{}:", BASE64.encode(context.finish())))
 }
 
-async fn keep_receipt(client: &Client, trust: &Trust, id: &str, file: &Path) -> Result<(PathBuf, Hash), Failure> {
-    let path = format!("/v1/exchanges/{id}/receipt");
-    let response = client
-        .get(&path, &[])
-        .await
-        .map_err(|error| error.failure(&format!("GET {path}")))?;
-    let bytes = connect::read(response)
-        .await
-        .map_err(|error| error.failure(&format!("GET {path}")))?;
+async fn fetch(client: &Client, path: &str) -> Result<Bytes, Failure> {
+    let failed = |error: CallError| error.failure(&format!("GET {path}"));
+    let response = client.get(path, &[]).await.map_err(failed)?;
+    connect::read(response).await.map_err(failed)
+}
+
+/// The file with something after its name.
+fn beside(file: &Path, ending: &str) -> PathBuf {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(ending);
+    file.with_file_name(name)
+}
+
+fn keep(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes)
+        .map_err(|error| Failure::local(format!("cannot write `{}`", path.display())).because(error))
+}
+
+/// Keeps the manifest when it is the one that the leaf speaks of; a gateway that seals none has none.
+async fn keep_manifest(client: &Client, id: &str, stated: Option<Digest>, file: &Path) -> Result<PathBuf, Failure> {
+    let bytes = fetch(client, &format!("/v1/extracts/{id}/manifest")).await?;
+    if stated.map(|stated| stated.0) != Some(digest::sha256(&bytes)) {
+        return Err(Failure::new(
+            Exit::NotProven,
+            "the manifest is not the one that was sealed with the extract",
+        ));
+    }
+    let path = beside(file, ".manifest.json");
+    keep(&path, &bytes)?;
+    Ok(path)
+}
+
+/// The receipt's file, the hash of the leaf, and the digest of the manifest that the leaf states.
+async fn keep_receipt(
+    client: &Client,
+    trust: &Trust,
+    id: &str,
+    file: &Path,
+) -> Result<(PathBuf, Hash, Option<Digest>), Failure> {
+    let bytes = fetch(client, &format!("/v1/exchanges/{id}/receipt")).await?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let unproven = |error| Failure::new(Exit::NotProven, "the receipt of the extract does not verify").because(error);
     let receipt = Receipt::parse(&text).map_err(unproven)?;
     let proven = receipt.verify(trust).map_err(unproven)?;
-    if !matches!(&proven.leaf.event, Event::Pull(event) if event.x == id) {
-        return Err(Failure::new(Exit::NotProven, "the receipt belongs to another exchange"));
-    }
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(".tlog-proof");
-    let path = file.with_file_name(name);
-    std::fs::write(&path, text)
-        .map_err(|error| Failure::local(format!("cannot write `{}`", path.display())).because(error))?;
-    Ok((path, leaf_hash(&receipt.leaf)))
+    let stated = match &proven.leaf.event {
+        Event::Pull(event) if event.x == id => event.man,
+        _ => return Err(Failure::new(Exit::NotProven, "the receipt belongs to another exchange")),
+    };
+    let path = beside(file, ".tlog-proof");
+    keep(&path, text.as_bytes())?;
+    Ok((path, leaf_hash(&receipt.leaf), stated))
 }

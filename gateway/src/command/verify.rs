@@ -17,6 +17,7 @@ use shuguan_ledger::trust::{Quorum, Trust, Witnessed};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::client::deliver::load_trust;
+use crate::signature::digest;
 
 mod folder;
 mod journal;
@@ -61,6 +62,9 @@ EXIT CODES
     Receipt {
         /// The tlog-proof file.
         file: PathBuf,
+        /// The manifest of an extract: is it the one that was sealed with it?
+        #[arg(long, value_name = "FILE")]
+        manifest: Option<PathBuf>,
         /// Trust file with the log's public key.
         #[arg(long)]
         trust: PathBuf,
@@ -97,7 +101,12 @@ EXIT CODES
 /// When a file cannot be read or is not what it should be. What does not verify is no error but [`Exit::NotProven`].
 pub fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
     match args.what {
-        What::Receipt { file, trust, columns } => receipt(&file, &believed(&trust)?, &columns, output),
+        What::Receipt {
+            file,
+            trust,
+            manifest,
+            columns,
+        } => receipt(&file, &believed(&trust)?, (manifest.as_deref(), &columns), output),
         What::Log {
             journal,
             trust,
@@ -129,16 +138,38 @@ pub(super) fn read_receipt(file: &Path) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn receipt(file: &Path, trust: &Trust, columns: &opening::OpeningArgs, output: &Output) -> Result<Exit, Failure> {
+fn receipt(
+    file: &Path,
+    trust: &Trust,
+    (manifest, columns): (Option<&Path>, &opening::OpeningArgs),
+    output: &Output,
+) -> Result<Exit, Failure> {
     let text = read_receipt(file)?;
     match Receipt::parse(&text).and_then(|receipt| receipt.verify(trust)) {
         Ok(proven) if columns.asked() => opening::run(columns, &proven, output),
         Ok(proven) => {
+            if let Some(manifest) = manifest
+                && !is_sealed_manifest(&proven, manifest)?
+            {
+                let why = "the manifest is not the one that was sealed with this exchange";
+                return Ok(not_proven(output, why, None));
+            }
             show_receipt(&proven, trust, output);
             Ok(exit(proven.witnessed.quorum))
         }
         Err(error) => Ok(not_proven(output, &chain(&error), None)),
     }
+}
+
+/// Whether a file is, byte for byte, the manifest that the leaf of an extract states.
+fn is_sealed_manifest(proven: &Proven, file: &Path) -> Result<bool, Failure> {
+    let bytes = std::fs::read(file)
+        .map_err(|error| Failure::local(format!("cannot read `{}`", file.display())).because(error))?;
+    let stated = match &proven.leaf.event {
+        Event::Pull(event) => event.man,
+        _ => None,
+    };
+    Ok(stated.is_some_and(|stated| stated.0 == digest::sha256(&bytes)))
 }
 
 fn sentence(proven: &Proven) -> String {

@@ -148,6 +148,8 @@ pub struct Prepared {
     pub(super) columns: ColumnDigests,
     /// Whom it is about; taken when it is sealed.
     pub(super) subjects: Option<Subjects>,
+    /// What travels with it; written when it is sealed.
+    pub(super) manifest: String,
 }
 
 /// Admits a pull and begins to prepare it; gives its id at once.
@@ -224,6 +226,7 @@ async fn pull(stations: &Arc<Stations>, admitted: AdmittedPull) -> Result<Ready,
         form: prepared.admitted.form,
         rows: prepared.rows,
         content: prepared.content,
+        manifest: prepared.manifest,
         granted: prepared.admitted.granted,
         signed: prepared.admitted.asked.signed.is_some(),
         sealed: Sealed {
@@ -412,6 +415,7 @@ fn query_now(stations: &Stations, admitted: AdmittedPull) -> Result<Prepared, St
         filtered,
         columns,
         subjects,
+        manifest: String::new(),
     })
 }
 

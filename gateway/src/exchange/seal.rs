@@ -20,6 +20,7 @@ use crate::edge::Peer;
 use crate::journal::{Entry, Evidence, INDEX, Idempotency, Outcome, QUALITY, SealError, Sealed};
 use crate::limits::Standing;
 use crate::refusal::Refusal;
+use crate::signature::digest;
 
 /// What `Retry-After` says when the journal cannot commit.
 const JOURNAL_RETRY_AFTER_S: u64 = 5;
@@ -250,6 +251,10 @@ pub async fn pull(stations: &Stations, prepared: &mut Prepared) -> Result<Sealed
     let subjects = prepared.subjects.take();
     let request = &prepared.admitted;
     let cols = Digest(prepared.columns.commit(&mut evidence));
+    let manifest = request
+        .plan
+        .manifest(&request.bundle, prepared.rows, &cols.0, stations.clock.now_us());
+    let manifest = manifest.text();
     note_plan(&mut evidence, &request.plan);
     note_origin(&mut evidence, &request.peer);
     let signed = request.asked.signed.as_ref();
@@ -271,6 +276,7 @@ pub async fn pull(stations: &Stations, prepared: &mut Prepared) -> Result<Sealed
         nc: u64::try_from(request.plan.output().len()).unwrap_or(u64::MAX),
         sel: evidence.commit("selection", request.selection_text.as_bytes()),
         case: evidence.commit("case", request.case.as_bytes()),
+        man: Some(Digest(digest::sha256(manifest.as_bytes()))),
         req: signed.map(|signed| commit_request(&mut evidence, &request.asked.digest, Some(signed))),
         ix: subjects
             .as_ref()
@@ -283,6 +289,7 @@ pub async fn pull(stations: &Stations, prepared: &mut Prepared) -> Result<Sealed
     entry.nonce = request.asked.nonce;
     entry.evidence = Some(evidence);
     entry.subjects = subjects;
+    prepared.manifest = manifest;
     match stations.journal.seal(entry).await.map_err(unavailable)? {
         Outcome::Sealed(sealed) => Ok(sealed),
         // The key is held while its extract is prepared, so nobody else can have sealed it meanwhile.

@@ -3,10 +3,9 @@
 use serde::Serialize;
 
 use super::Plan;
-use crate::canonical::Canonical;
-use crate::set::PolicySet;
 
-/// What an extract carries, signed, so that its obligations travel with it.
+/// What an extract carries so that its obligations travel with it; its leaf holds the SHA-256 of [`Manifest::text`], so that the log's signature
+/// covers it. It says nothing about a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Manifest {
     /// `shuguan.manifest.v1`.
@@ -44,8 +43,8 @@ pub struct Manifest {
 const SECONDS_PER_DAY: i64 = 86_400;
 
 impl Plan {
-    /// The manifest of what this plan released: so many rows with that column commitment, at a moment (µs since the epoch, UTC).
-    pub fn manifest(&self, set: &PolicySet, rows: u64, columns: &[u8; 32], now_us: i64) -> Manifest {
+    /// The manifest of what this plan of that bundle released: so many rows with that column commitment, at a moment (µs since the epoch, UTC).
+    pub fn manifest(&self, bundle: &[u8; 32], rows: u64, columns: &[u8; 32], now_us: i64) -> Manifest {
         let owed = self.obligations();
         let delete_by = |days: u32| {
             now_us
@@ -69,7 +68,7 @@ impl Plan {
             target: self.target().name(),
             consumer: self.consumer().to_owned(),
             plan: hex(&self.hash()),
-            bundle: hex(&set.hash()),
+            bundle: hex(bundle),
             keys,
             delete_by_s: owed.retain_days.map(delete_by),
             onward: owed.onward.name(),
@@ -81,25 +80,10 @@ impl Plan {
 }
 
 impl Manifest {
-    /// The bytes that are signed: canonical, after the line `shuguan.manifest.v1`.
-    pub fn bytes(&self) -> Vec<u8> {
-        let mut out = Canonical::new(self.schema);
-        out.text(&self.agreement)
-            .text(&self.document)
-            .text(&self.grant)
-            .text(&self.purpose);
-        out.text(self.target)
-            .text(&self.consumer)
-            .text(&self.plan)
-            .text(&self.bundle);
-        out.set(&self.keys).option(self.delete_by_s, |out, second| {
-            out.instant(second);
-        });
-        out.text(self.onward)
-            .flag(self.attest_deletion)
-            .integer(self.rows)
-            .text(&self.columns);
-        out.into_bytes()
+    /// The file that travels: one JSON object, its members in the order of their declaration, and a line feed.
+    pub fn text(&self) -> String {
+        // It has only texts, numbers and lists of texts, so it can always be written.
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 }
 

@@ -137,6 +137,8 @@ events! {
         sel: Commitment,
         /// Commitment to the case number.
         case: Commitment,
+        /// SHA-256 of the manifest that travels with the content: agreement, purpose, what is owed. It tells nothing of a person. None: an older leaf.
+        man: Option<Digest>,
         /// Commitment to the request, when it was signed: body digest, signature, signature base.
         req: Option<Commitment>,
         /// Commitment to the index of its subjects; none: no released field names a subject.

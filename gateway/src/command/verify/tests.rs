@@ -174,6 +174,7 @@ impl Room {
         std::fs::write(self.path("changed.tlog-proof"), text).unwrap();
         Self::run(What::Receipt {
             file: self.path("changed.tlog-proof"),
+            manifest: None,
             trust: self.path("trust.txt"),
             columns: OpeningArgs::default(),
         })
@@ -230,6 +231,7 @@ fn an_untouched_journal_and_its_receipt_are_proven_and_nothing_is_left_beside_it
         Room::run(What::Receipt {
             file: room.path("r.tlog-proof"),
             trust: room.path("trust.txt"),
+            manifest: None,
             columns: OpeningArgs::default(),
         })
         .unwrap(),
