@@ -220,7 +220,7 @@ fn a_delta_inserts_updates_and_deletes_and_rejects_rows_that_do_not_say_which() 
         assert_eq!(push["nc"].as_u64(), before.map(|columns| columns + 1));
         let status = running
             .call(
-                Call::get(&format!("/v1/exchanges/{}", document["exchange"].as_str().unwrap())),
+                Call::get(format!("/v1/exchanges/{}", document["exchange"].as_str().unwrap())),
                 &police,
             )
             .await
