@@ -133,6 +133,13 @@ refusals! {
     BundleGoesBack "SG7209" "bundle-goes-back" "回退未经签名声明" "an older bundle comes back, and the envelope does not name the serial in force that it goes back from" "say so in the signature: `shuguan policy sign BUNDLE --after IN-FORCE --rollback -c OFFICER.toml`";
     BundleUnfit "SG7210" "bundle-unfit" "登记库与策略包不符" "the registry does not have the columns that the bundle releases" "the operator runs `shuguan db migrate --bundle BUNDLE`, then submit again";
 
+    SelfApproval "SG8104" "self-approval" "不得自行批准" "who asks to open an evidence record does not approve it" "an auditor of another unit approves: `shuguan audit unseal approve EXCHANGE -c HIS.toml`";
+    SameUnit "SG8105" "same-unit" "批准人与申请人同属一个单位" "who approves has to be of another unit than who asks" "let an auditor of another unit approve";
+    UnsealExpired "SG8106" "unseal-expired" "申请已过期" "the statement is older than 24 hours" "ask anew: `shuguan audit unseal ask EXCHANGE --case NO --why CODE -c OFFICER.toml`";
+    BadStatement "SG8107" "bad-statement" "声明或签名无效" "the statement is not as it is written, is about something else, or its signature does not hold" "let `shuguan audit unseal` write and sign it; compare the clocks";
+    NotApproved "SG8108" "not-approved" "没有相应的申请或批准" "nobody asked for this, or nobody has approved it" "see `shuguan audit unseal list -c OFFICER.toml`";
+    EvidenceGone "SG8103" "evidence-gone" "存证记录已销毁" "the evidence record of this exchange was destroyed, or is of a version that kept no columns" "the receipt goes on verifying; columns can no longer be opened";
+
     ReasonRequired "SG8101" "reason-required" "缺少案件编号或理由" "an officer's search names a case and a reason code" "add `--case NO --why CODE`";
     CrossSite "SG8102" "cross-site" "跨站请求" "the request came from another site" "open the console directly";
 }

@@ -58,6 +58,8 @@ pub struct Admitted {
     pub(super) record: &'static RecordType,
     pub(super) plan: Arc<Plan>,
     pub(super) bundle: [u8; 32],
+    /// The revocation lists of this moment, for the evidence record.
+    pub(super) revocation: String,
     pub(super) layout: Layout,
     /// The name of that layout, when it is one of the configuration.
     pub(super) layout_name: Option<String>,
@@ -162,6 +164,7 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
         .map(|signed| signing::nonce(&stations.tags, signed, &tag));
     Ok(Admitted {
         bundle: policies.hash(),
+        revocation: head.gatekeeper.lists(),
         peer,
         exchange,
         record,
