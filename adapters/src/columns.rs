@@ -48,6 +48,14 @@ impl Row {
         self.cells.push(Cell::Text(start, self.text.len()));
     }
 
+    /// The text of a cell, when it has one.
+    pub(crate) fn text_at(&self, slot: usize) -> Option<&str> {
+        match self.cells.get(slot) {
+            Some(Cell::Text(start, end)) => self.text.get(*start..*end),
+            _ => None,
+        }
+    }
+
     pub(crate) fn date(&mut self, days: i32) {
         self.cells.push(Cell::Date(days));
     }

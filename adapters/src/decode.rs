@@ -41,6 +41,7 @@ pub use self::trailer::TrailerFault;
 use crate::catalogue::RecordType;
 use crate::inflate::InflateFault;
 use crate::layout::Layout;
+use crate::operation::Intent;
 use crate::reject::{Reject, RejectCode};
 
 /// What one record and one part may hold.
@@ -160,6 +161,9 @@ pub enum Unreadable {
     /// Compressed content does not unpack, or unpacks too far.
     #[error("compressed content: {0}")]
     Compressed(InflateFault),
+    /// A delta of which no row says what it is about.
+    #[error("no row says insert, update or delete")]
+    NoOperation,
     /// A row bears a secrecy mark: nothing of such a file may be taken.
     #[error("the row that starts on line {line} bears a secrecy mark")]
     SecrecyMark {
@@ -186,7 +190,7 @@ impl Unreadable {
             | Self::TooDeep { line }
             | Self::SecrecyMark { line }
             | Self::NotThisFormat { line, .. } => Some(*line),
-            Self::BadHeaderRow { .. } => Some(1),
+            Self::BadHeaderRow { .. } | Self::NoOperation => Some(1),
             Self::WrongCharset { .. } | Self::Compressed(_) | Self::File(_) => None,
         }
     }
@@ -209,9 +213,22 @@ impl Decoder {
         limits: DecodeLimits,
         today: i32,
     ) -> Self {
+        Self::meant(record, wanted, layout, limits, today, Intent::Upsert)
+    }
+
+    /// The same for a batch that is meant as a delta or a snapshot: its parts have one more column, [`crate::operation::COLUMN`], the last.
+    pub fn meant(
+        record: &'static RecordType,
+        wanted: &[&'static str],
+        layout: &Layout,
+        limits: DecodeLimits,
+        today: i32,
+        intent: Intent,
+    ) -> Self {
         let mapping = layout.mapping.as_ref();
-        let judge = Judge::new(record, wanted, mapping, limits, today);
-        let names = Names::new(record, judge.fields(), mapping.cloned());
+        let operation = matches!(intent, Intent::Delta(_));
+        let judge = Judge::new(record, wanted, mapping, limits, today, intent);
+        let names = Names::new(record, judge.fields(), mapping.cloned(), operation);
         Self {
             form: Form::new(layout, names, limits),
             judge,
@@ -231,6 +248,7 @@ impl Decoder {
             let ended = form.finish(judge);
             if !matches!(ended, Ok(Ended::More)) {
                 judge.finish();
+                judge.operated()?;
             }
             ended
         })

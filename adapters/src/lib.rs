@@ -9,6 +9,7 @@ pub mod decode;
 pub mod health;
 pub mod inflate;
 pub mod layout;
+pub mod operation;
 pub mod public_security;
 pub mod reject;
 pub mod rules;

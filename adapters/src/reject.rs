@@ -72,6 +72,9 @@ rejects! {
     LostDigits "SG3241" "lost-digits" "号码以数值存储，末位已丢失" "a number of more than 15 digits that was stored as a number: its last digits are lost" "将证件号码等以文本格式存储并重新录入" "numbers such as ids typed in again into cells formatted as text";
     ErrorCell "SG3242" "error-cell" "单元格为错误值" "the cell holds an error such as #N/A" "有效的值或空" "a value, or an empty cell";
     UncomputedFormula "SG3243" "uncomputed-formula" "公式未计算" "the cell holds a formula without its value" "用电子表格软件打开并保存，或粘贴为数值" "a workbook saved by the program that computes it, or values instead of formulas";
+    MissingOperation "SG3245" "missing-operation" "缺少操作类型" "a row of a delta does not say insert, update or delete" "I(新增)、U(修改)或 D(删除)" "I, U or D";
+    UnknownOperation "SG3246" "unknown-operation" "操作类型无法识别" "the row's operation is none that is known" "I(新增)、U(修改)或 D(删除)；其他代码须在版式中说明" "I, U or D; other codes are explained in a layout: codes.op";
+    OutOfScope "SG3247" "out-of-scope-row" "记录超出快照范围" "the record lies outside the snapshot's scope" "快照声明范围内的记录" "a record inside the scope that `Exchange-Scope` states";
     Overflow "SG3244" "overflow" "数值超出列宽(***)" "the number did not fit its column" "列宽足够的数值" "a column wide enough for the number";
 }
 

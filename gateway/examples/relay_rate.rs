@@ -111,6 +111,8 @@ fn merge(registry: &Registry, runtime: &tokio::runtime::Runtime, leaf: u64, batc
     let mut counts = Counts::default();
     for (number, batch) in batches.iter().enumerate() {
         let part = Part {
+            snapshot: false,
+            confirm: false,
             exchange: Uuid::from_u128(u128::from(leaf)),
             number: u32::try_from(number).unwrap(),
             leaf,

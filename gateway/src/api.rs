@@ -39,6 +39,7 @@ pub struct Api {
 pub fn router(api: Api, gate: Gate) -> Router {
     let routes = Router::new()
         .route("/v1/feeds/{agency}/{record}", post(feeds::push))
+        .route("/v1/exchanges", get(exchanges::list))
         .route("/v1/exchanges/{exchange}", get(exchanges::status))
         .route("/v1/exchanges/{exchange}/receipt", get(exchanges::receipt))
         .route("/v1/exchanges/{exchange}/rejects", get(exchanges::rejects))

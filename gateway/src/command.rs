@@ -17,9 +17,11 @@ pub mod policy;
 pub mod pull;
 pub mod push;
 pub mod query;
+pub mod reconcile;
 pub mod relay;
 pub mod sample;
 pub mod serve;
+pub mod shred;
 pub mod verify;
 pub mod watch;
 pub mod witness;
@@ -81,8 +83,10 @@ enum Command {
     Catalog(query::CatalogArgs),
     Log(log::LogArgs),
     Verify(verify::VerifyArgs),
+    Reconcile(reconcile::ReconcileArgs),
     Witness(witness::WitnessArgs),
     Audit(audit::AuditArgs),
+    Shred(shred::ShredArgs),
     Policy(policy::PolicyArgs),
     Relay(relay::RelayArgs),
     Db(db::DbArgs),
@@ -123,8 +127,10 @@ fn run(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Catalog(args) => query::catalog(args, output),
         Command::Log(args) => log::run(args, output),
         Command::Verify(args) => verify::run(args, output),
+        Command::Reconcile(args) => reconcile::run(&args, output),
         Command::Witness(args) => witness::run(args, output),
         Command::Audit(args) => audit::run(args, output),
+        Command::Shred(args) => shred::run(&args, output),
         Command::Policy(args) => policy::run(args, output),
         Command::Relay(args) => relay::run(args, output),
         Command::Db(args) => db::run(args, output),

@@ -128,6 +128,10 @@ pub struct RegistrySection {
     pub store: RegistrySettings,
     /// The relay writes no more than this.
     pub rows_per_s: NonZeroU32,
+    /// A snapshot that would close more than this share of the rows that it speaks for is set aside.
+    pub snapshot_close_percent_max: u32,
+    /// So many rows a snapshot may close whatever their share.
+    pub snapshot_close_rows_min: u32,
 }
 
 /// The policy bundle.
@@ -460,6 +464,13 @@ impl<'s> Sections<'_, 's> {
         let database: Option<PathBuf> = table.optional(document, "database");
         let url: Option<String> = table.optional(document, "url");
         let rows_per_s = table.or(document, "rows_per_s", nonzero(100_000));
+        let snapshot_close_percent_max: u32 = table.or(document, "snapshot_close_percent_max", 10);
+        let snapshot_close_rows_min = table.or(document, "snapshot_close_rows_min", 20);
+        if snapshot_close_percent_max > 100 {
+            let hint = Some("100 means that a snapshot may close everything".to_owned());
+            let message = "`registry.snapshot_close_percent_max` must be at most 100".into();
+            document.fault(table.span(), message, hint);
+        }
         let store = match (database, url) {
             (Some(path), None) => Some(RegistrySettings::at(self.folder.join(path))),
             (None, Some(url)) => self.postgres(&mut table, &url).map(RegistrySettings::Postgres),
@@ -476,6 +487,8 @@ impl<'s> Sections<'_, 's> {
         Some(RegistrySection {
             store: store?,
             rows_per_s,
+            snapshot_close_percent_max,
+            snapshot_close_rows_min,
         })
     }
 

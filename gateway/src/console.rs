@@ -12,6 +12,7 @@
 //! | `person` | who sent or received what about one person: `/console/person`, `POST /console/api/person` |
 //! | `policies_api` | `POST /console/api/policy` |
 //! | `relay_api` | `GET`, `POST /console/api/relay` |
+//! | `unseal_api`, `shred_api` | evidence records: opened by two officers, destroyed by the security officer |
 //! | `overview`, `exchanges`, `exchange` | the pages |
 //! | `proof` | what is proved about a leaf |
 //! | `words` | Chinese for codes, moments in Shanghai |
@@ -27,8 +28,10 @@ mod proof;
 mod question;
 mod relay_api;
 mod shell;
+mod shred_api;
 #[cfg(test)]
 mod tests;
+mod unseal_api;
 mod words;
 
 use std::sync::Arc;
@@ -116,6 +119,8 @@ pub fn router(console: Console, gate: Gate) -> Router {
         .route("/console/api/search", post(officers_api::search))
         .route("/console/api/show", post(officers_api::show))
         .route("/console/api/policy", policies_api::route())
+        .route("/console/api/unseal", unseal_api::route())
+        .route("/console/api/shred", post(shred_api::shred))
         .route("/console/api/relay", relay_api::route())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(desk)

@@ -9,6 +9,7 @@
 //! | `entry` → `sequencer` → `group` → `proofread` | what is sealed, in which order, what one transaction writes, and whether that is what was hashed |
 //! | `copyback` | the write-ahead log back into the database, beside the sequencer |
 //! | `payload`, `columns`, `evidence`, `kek` | released parts, encrypted; the commitments to them |
+//! | `vault` | evidence records under keys of their own; shredding |
 //! | `subjects`, `index` | whom an exchange is about, as keyed tags; finding them |
 //! | `idempotency`, `nonces` | the same answer for the same key; a signed request has its effect once |
 //! | `inbox` | what the relay takes |
@@ -16,12 +17,14 @@
 //! | `cosigned` | checkpoints that witnesses signed, and receipts under them |
 //! | `recovery`, `head` | opening: is what is stored what was sealed, and all of it? |
 //! | `views`, `readers` | reading |
+//! | `deep` | is what lies beside the log what the log commits to? |
 //! | `export` | the log as files |
 //! | `sqlite` | all SQL |
 
 mod columns;
 mod copyback;
 mod cosigned;
+mod deep;
 mod entry;
 mod evidence;
 mod export;
@@ -47,6 +50,7 @@ mod sqlite;
 mod subjects;
 #[cfg(test)]
 mod tests;
+mod vault;
 mod views;
 
 use std::path::Path;
@@ -56,23 +60,24 @@ use std::thread::JoinHandle;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use rusqlite::params;
-use shuguan_ledger::leaf::{Event, OperatorEvent, RelayedEvent, StartEvent, StopEvent};
+use shuguan_ledger::leaf::{Event, OperatorEvent, RelayedEvent, ShredEvent, StartEvent, StopEvent};
 use shuguan_ledger::note::{SigningKey, VerifyingKey};
 use shuguan_ledger::tile::Tile;
 use shuguan_ledger::tree::{Edge, Hash};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-pub use columns::ColumnDigests;
+pub use columns::{ColumnDigests, part_digest};
 use copyback::CopyBack;
 pub use cosigned::Cosigned;
+pub use deep::{DeepReport, examine};
 pub use entry::{Entry, EventDraft, Idempotency, Nonce, Outcome, Sealed};
-pub use evidence::{Evidence, INDEX, QUALITY};
+pub use evidence::{Evidence, INDEX, QUALITY, opening_of};
 pub use export::{ExportError, Exported, export};
 pub use fault::{JournalFault, SealError};
 pub use idempotency::Known;
 use inbox::Opener;
-pub use inbox::{InboxItem, Lane, SetAside};
+pub use inbox::{CLOSES_TOO_MUCH, InboxItem, Lane, PushKind, SetAside};
 pub use nonces::Seen;
 pub use payload::{PayloadWriter, SealedPayload};
 pub use refusals::RefusalDraft;
@@ -82,13 +87,16 @@ pub use subjects::{SubjectWriter, Subjects, Tag};
 pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader, Tally};
 
 use crate::clock::{self, Clock};
+use crate::opening::Opening;
 use entry::Prepared;
 use head::Head;
 use kek::{Kek, Kind};
 use readers::Readers;
 use refusals::Refusals;
-use sequencer::{Answer, Job, Sequencer, Work};
+use sequencer::{Answer, Job, Sequencer, Target, Work};
 use shared::{BacklogCounters, Shared};
+use vault::Vault;
+use zeroize::Zeroizing;
 
 /// Payloads erased by one call of [`Journal::erase_due`].
 const ERASE_BATCH: u32 = 64;
@@ -109,6 +117,7 @@ struct Inner {
     readers: Readers,
     shared: Arc<Shared>,
     kek: Arc<Kek>,
+    vault: Arc<Vault>,
     payloads: Arc<Path>,
     key: VerifyingKey,
     clock: Clock,
@@ -191,6 +200,13 @@ impl Journal {
             _lock: lock,
         };
         start(&mut sequencer)?;
+        let kek = Arc::new(Kek::new(&settings.key_encryption_key)?);
+        let vault = Vault::open(
+            &settings.key_encryption_key,
+            Arc::clone(&kek),
+            settings.month_keys.clone(),
+            clock.now_us(),
+        )?;
         head.keep(shared.checkpoint())?;
         let (queue, jobs) = mpsc::channel(settings.queue_max.max(1));
         let thread = std::thread::Builder::new().name(sequencer::THREAD.into());
@@ -203,7 +219,8 @@ impl Journal {
                 thread: Some(thread),
                 readers: Readers::new(settings.database.clone(), settings.readers_max),
                 shared,
-                kek: Arc::new(Kek::new(&settings.key_encryption_key)?),
+                kek,
+                vault: Arc::new(vault),
                 payloads: settings.payloads.as_path().into(),
                 key: verifying,
                 clock,
@@ -222,7 +239,7 @@ impl Journal {
     /// [`SealError::Unavailable`]: nothing was accepted, or nobody knows; the caller repeats its key.
     pub async fn seal(&self, entry: Entry) -> Result<Outcome, SealError> {
         let exchange = entry.exchange;
-        let prepared = entry.prepare(&self.inner.kek)?;
+        let prepared = entry.prepare(&self.inner.kek, &self.inner.vault, self.inner.clock.now_us())?;
         match self.submit(Work::Seal(Box::new(prepared))).await? {
             // The receipt is written here, not in the sequencer: many waiters, one sequencer.
             Answer::Sealed(leaf) => Ok(Outcome::Sealed(Sealed::of(leaf, Some(exchange)))),
@@ -447,6 +464,16 @@ impl Journal {
             .await
     }
 
+    /// Whether an exchange of that partner and record type waits that has an earlier leaf.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn waits_before(&self, item: &InboxItem) -> Result<bool, JournalFault> {
+        let (partner, record, leaf) = (item.partner.clone(), item.record.clone(), item.leaf_index);
+        self.read(move |reader| reader.waits_before(&partner, &record, leaf))
+            .await
+    }
+
     /// The first part of each, in one go.
     ///
     /// # Errors
@@ -538,14 +565,31 @@ impl Journal {
         for (result, exchange) in futures_util::future::join_all(erasing).await.into_iter().zip(due) {
             if result?.is_some() {
                 erased += 1;
-                let path = sequencer::payload_file(&self.inner.payloads, exchange);
-                let removed = tokio::fs::remove_file(&path).await;
-                if removed.is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound) {
-                    tracing::warn!(exchange.id = %exchange, "an erased payload's file cannot be removed; the next start tries again");
-                }
+                self.unlink(exchange).await;
             }
         }
         Ok(erased)
+    }
+
+    /// Deletes payload and key of an exchange that was relayed or discarded, whatever its hold, with its `erased` leaf. False: there is none, or it
+    /// still waits.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`].
+    pub async fn erase(&self, exchange: Uuid) -> Result<bool, SealError> {
+        let erased = self.sealed(Work::Erase { exchange }, Some(exchange)).await?;
+        if erased.is_some() {
+            self.unlink(exchange).await;
+        }
+        Ok(erased.is_some())
+    }
+
+    async fn unlink(&self, exchange: Uuid) {
+        let path = sequencer::payload_file(&self.inner.payloads, exchange);
+        let removed = tokio::fs::remove_file(&path).await;
+        if removed.is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound) {
+            tracing::warn!(exchange.id = %exchange, "an erased payload's file cannot be removed; the next start tries again");
+        }
     }
 
     async fn done(&self, work: Work) -> Result<bool, SealError> {
@@ -575,6 +619,18 @@ impl Journal {
         .await
     }
 
+    /// The exchanges of a partner from a leaf on, oldest first, at most 200: each with the leaf that settled a push, both under the newest checkpoint.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn exchanges_of(
+        &self,
+        partner: String,
+        from: u64,
+    ) -> Result<Vec<(Sealed, Option<Sealed>)>, JournalFault> {
+        self.read(move |reader| reader.exchanges_of(&partner, from)).await
+    }
+
     /// One exchange with all its leaves.
     ///
     /// # Errors
@@ -595,8 +651,65 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalFault::Unopened`] when it was changed.
-    pub async fn evidence(&self, exchange: Uuid) -> Result<Option<Vec<u8>>, JournalFault> {
-        self.unseal(exchange, sqlite::EVIDENCE, Kind::Evidence).await
+    pub async fn evidence(&self, exchange: Uuid) -> Result<Option<Zeroizing<Vec<u8>>>, JournalFault> {
+        let vault = Arc::clone(&self.inner.vault);
+        self.read(move |reader| {
+            let Some(first) = reader.leaves_of(exchange)?.first().map(|row| row.index) else {
+                return Ok(None);
+            };
+            match reader.evidence_of(first)? {
+                Some(stored) => vault.open_record(exchange, &stored),
+                None => Ok(None),
+            }
+        })
+        .await
+    }
+
+    /// The evidence record of one leaf of an exchange, JSON.
+    ///
+    /// # Errors
+    /// [`JournalFault::Unopened`] when it was changed.
+    pub async fn evidence_at(&self, exchange: Uuid, leaf: u64) -> Result<Option<Zeroizing<Vec<u8>>>, JournalFault> {
+        let vault = Arc::clone(&self.inner.vault);
+        self.read(move |reader| match reader.evidence_of(leaf)? {
+            Some(stored) => vault.open_record(exchange, &stored),
+            None => Ok(None),
+        })
+        .await
+    }
+
+    /// Destroys the key of the evidence record of an exchange. None: there is nothing to destroy.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`]; then nothing was destroyed.
+    pub async fn shred_one(&self, exchange: Uuid, event: ShredEvent) -> Result<Option<Sealed>, SealError> {
+        let first = self
+            .read(move |reader| Ok(reader.leaves_of(exchange)?.first().map(|row| row.index)))
+            .await?;
+        let Some(leaf) = first else { return Ok(None) };
+        let target = Target::Leaf(leaf);
+        self.sealed(Work::Shred { target, event }, Some(exchange)).await
+    }
+
+    /// Destroys the keys of all evidence records that were sealed before a moment, at most 5,000 a leaf, then the keys of months in which nothing is
+    /// left. Gives the leaves.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`]; what was destroyed before has its leaf.
+    pub async fn shred_before(&self, moment_us: i64, event: ShredEvent) -> Result<Vec<Sealed>, SealError> {
+        let first_kept = self.read(move |reader| reader.first_since(moment_us)).await?;
+        let mut leaves = Vec::new();
+        loop {
+            let (target, event) = (Target::Before(first_kept), event.clone());
+            match self.sealed(Work::Shred { target, event }, None).await? {
+                Some(sealed) => leaves.push(sealed),
+                None => break,
+            }
+        }
+        let vault = Arc::clone(&self.inner.vault);
+        self.read(move |reader| vault.destroy_months(moment_us, &reader.months_in_use()?))
+            .await?;
+        Ok(leaves)
     }
 
     /// The quality report of a batch that was read, JSON: counts only. None for any other exchange.
@@ -608,6 +721,15 @@ impl Journal {
         let record: serde_json::Value = serde_json::from_slice(&evidence).unwrap_or_default();
         let report = record.get(QUALITY).and_then(serde_json::Value::as_str);
         Ok(report.and_then(|report| serde_json::from_str(report).ok()))
+    }
+
+    /// What opens the columns of a push; none when its evidence record was destroyed, or is of a version that kept no columns.
+    ///
+    /// # Errors
+    /// [`JournalFault::Unopened`] when the evidence record was changed.
+    pub async fn opening(&self, exchange: Uuid) -> Result<Option<Opening>, JournalFault> {
+        let record = self.evidence(exchange).await?;
+        Ok(record.and_then(|record| opening_of(exchange, &record)))
     }
 
     async fn unseal(

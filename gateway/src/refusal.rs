@@ -54,7 +54,7 @@ refusals! {
     RateLimited "SG2110" "rate-limited" "请求过于频繁" "more requests than this partner's rate allows" "repeat after the time in `Retry-After`";
     TooManyAtOnce "SG2111" "too-many-at-once" "并发请求过多" "more requests at once than this partner may have" "wait for one of them to end";
     InboxFull "SG2112" "inbox-full" "待入库队列已满" "the inbox is full; the registry is behind" "repeat after the time in `Retry-After`";
-    ModeUnsupported "SG2113" "mode-unsupported" "不支持的交换方式" "this `Exchange-Mode` is not offered" "send `Exchange-Mode: upsert`, or leave the header out";
+    ModeUnsupported "SG2113" "mode-unsupported" "不支持的交换方式" "this `Exchange-Mode` is not offered" "send `upsert`, `delta` or `snapshot`, or leave the header out";
     NotFound "SG2114" "not-found" "未找到" "there is no such thing, or it is not yours" "see the table of calls in README.md";
     MethodNotAllowed "SG2115" "method-not-allowed" "方法不允许" "this route does not take this method" "see the table of calls in README.md";
     Draining "SG2116" "draining" "网关正在停止" "the gateway is shutting down" "repeat after the time in `Retry-After`";
@@ -85,7 +85,7 @@ refusals! {
     ExpandsTooFar "SG3110" "expands-too-far" "解压后过大" "the compressed content unpacks to more than is taken, or to far more than its size" "split the file, or send it uncompressed";
     WrongTrailer "SG3108" "wrong-trailer" "尾行与内容不符" "the last line does not say what the file holds, or is missing" "the file was cut or changed: send the whole file again";
     CountMismatch "SG3111" "count-mismatch" "条数与声明不符" "the body holds another number of records than `Exchange-Count` states" "send the whole file, or count its records again: `shuguan check FILE --record …`";
-    OutOfScope "SG3112" "out-of-scope" "记录超出快照范围" "a record of the snapshot lies outside its `Exchange-Scope`" "widen the scope, or leave those records out";
+    OutOfScope "SG3112" "out-of-scope" "没有记录在快照范围内" "no record of the snapshot lies within its `Exchange-Scope`" "state the scope that the file has, or send the file that has the scope";
     NoAction "SG3113" "no-action" "增量文件缺少操作列" "a delta has no column that says insert, update or delete" "add a column `op` with I, U or D, or send it as an upsert";
     FileTooLarge "SG3126" "file-too-large" "文件过大" "a workbook is held in memory, and this one is larger than may be held" "split it, or save it as CSV UTF-8: lines of text have no such limit";
     ProtectedFile "SG3121" "protected-file" "文件已加密" "the file is encrypted or opens with a password" "save it without a password";
@@ -132,6 +132,13 @@ refusals! {
     BundleBase "SG7208" "bundle-base" "策略包的前一版本不是现行版本" "the bundle was signed to replace another one than that in force" "sign on top of the bundle in force: `shuguan policy sign BUNDLE --after IN-FORCE -c OFFICER.toml`";
     BundleGoesBack "SG7209" "bundle-goes-back" "回退未经签名声明" "an older bundle comes back, and the envelope does not name the serial in force that it goes back from" "say so in the signature: `shuguan policy sign BUNDLE --after IN-FORCE --rollback -c OFFICER.toml`";
     BundleUnfit "SG7210" "bundle-unfit" "登记库与策略包不符" "the registry does not have the columns that the bundle releases" "the operator runs `shuguan db migrate --bundle BUNDLE`, then submit again";
+
+    SelfApproval "SG8104" "self-approval" "不得自行批准" "who asks to open an evidence record does not approve it" "an auditor of another unit approves: `shuguan audit unseal approve EXCHANGE -c HIS.toml`";
+    SameUnit "SG8105" "same-unit" "批准人与申请人同属一个单位" "who approves has to be of another unit than who asks" "let an auditor of another unit approve";
+    UnsealExpired "SG8106" "unseal-expired" "申请已过期" "the statement is older than 24 hours" "ask anew: `shuguan audit unseal ask EXCHANGE --case NO --why CODE -c OFFICER.toml`";
+    BadStatement "SG8107" "bad-statement" "声明或签名无效" "the statement is not as it is written, is about something else, or its signature does not hold" "let `shuguan audit unseal` write and sign it; compare the clocks";
+    NotApproved "SG8108" "not-approved" "没有相应的申请或批准" "nobody asked for this, or nobody has approved it" "see `shuguan audit unseal list -c OFFICER.toml`";
+    EvidenceGone "SG8103" "evidence-gone" "存证记录已销毁" "the evidence record of this exchange was destroyed, or is of a version that kept no columns" "the receipt goes on verifying; columns can no longer be opened";
 
     ReasonRequired "SG8101" "reason-required" "缺少案件编号或理由" "an officer's search names a case and a reason code" "add `--case NO --why CODE`";
     CrossSite "SG8102" "cross-site" "跨站请求" "the request came from another site" "open the console directly";

@@ -34,6 +34,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 pub use self::fault::{RegistryFault, Remedy};
+pub use self::merge::closing::{Closed, Ending, Weighed};
 pub use self::merge::{Counts, Part};
 use self::postgres::Opening;
 pub use self::postgres::PostgresFault;
@@ -50,8 +51,12 @@ const ORDERS_MAX: usize = 2;
 pub struct Progress {
     /// Parts that are in; also the number of the part that is due.
     pub parts: u32,
-    /// What became of their rows.
+    /// Rows that they held.
+    pub rows: u64,
+    /// What became of them, and of the rows that the end of a snapshot closed.
     pub counts: Counts,
+    /// The end of a snapshot has begun to close what it lacks.
+    pub closing: bool,
 }
 
 /// What became of a part.
@@ -80,6 +85,8 @@ pub enum Standing {
 enum Order {
     Merge(Arc<[Part]>, oneshot::Sender<Result<Vec<Merged>, RegistryFault>>),
     Progress(Uuid, oneshot::Sender<Result<Option<Progress>, RegistryFault>>),
+    Weigh(Arc<Ending>, String, oneshot::Sender<Result<Weighed, RegistryFault>>),
+    End(Arc<Ending>, oneshot::Sender<Result<Closed, RegistryFault>>),
     Adopt(Vec<TableSpec>, oneshot::Sender<Result<(), RegistryFault>>),
     Close(oneshot::Sender<()>),
 }
@@ -235,6 +242,23 @@ impl Registry {
         self.order(|answer| Order::Progress(exchange, answer)).await?
     }
 
+    /// Counts what a snapshot speaks for and what it lacks, in one stride of keys behind `after`; empty at first. Writes nothing.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the scope goes by a column that it lacks.
+    pub async fn weigh(&self, ending: Arc<Ending>, after: String) -> Result<Weighed, RegistryFault> {
+        self.order(|answer| Order::Weigh(ending, after, answer)).await?
+    }
+
+    /// Closes what a snapshot lacks, in one stride of keys behind the last, in one transaction with its progress. When this returns, it is
+    /// durable; called again after an end, it closes nothing.
+    ///
+    /// # Errors
+    /// As [`Registry::merge`].
+    pub async fn end(&self, ending: Arc<Ending>) -> Result<Closed, RegistryFault> {
+        self.order(|answer| Order::End(ending, answer)).await?
+    }
+
     /// Streams a dataset, one snapshot, ordered by subject, in batches of at most [`BATCH_ROWS`] with exactly those fields in that
     /// order. Blocks: call it on a blocking thread. Gives the number of rows handed to `each`.
     ///
@@ -260,21 +284,24 @@ impl Registry {
         }
     }
 
-    /// Rows of each table, in order of the tables' names, then `person` and `enterprise`. Blocks, and scans: for people.
+    /// Open rows of each table, in order of the tables' names, then `person` and `enterprise`. Blocks, and scans: for people.
     ///
     /// # Errors
     /// When the database does not answer.
     pub fn counts(&self) -> Result<Vec<(String, u64)>, RegistryFault> {
         let tables = self.tables();
-        let names = tables.iter().map(|table| table.name.as_str());
-        let names: Vec<String> = names.chain(["person", "enterprise"]).map(str::to_owned).collect();
+        let open = tables
+            .iter()
+            .map(|table| (table.name.clone(), format!("{} WHERE _open <> 0", table.name)));
+        let index = ["person", "enterprise"].map(|name| (name.to_owned(), name.to_owned()));
+        let sources: Vec<(String, String)> = open.chain(index).collect();
         match &*self.settings {
             RegistrySettings::Sqlite(settings) => {
                 let connection = sqlite::open_reader(settings)?;
-                let count = |name: String| sqlite::count(&connection, &name).map(|rows| (name, rows));
-                names.into_iter().map(count).collect()
+                let count = |(name, from): (String, String)| sqlite::count(&connection, &from).map(|rows| (name, rows));
+                sources.into_iter().map(count).collect()
             }
-            RegistrySettings::Postgres(settings) => postgres::counts(settings, &names),
+            RegistrySettings::Postgres(settings) => postgres::counts(settings, &sources),
         }
     }
 

@@ -1,12 +1,13 @@
 //! The relay: moves sealed exchanges from the inbox into the registry at the permitted rate, in fair shares, part by part.
 //!
-//! `lanes` whose turn it is · `turn` one transaction of the registry and the leaves after it · `pace` how fast · `worker` the loop, and what
+//! `lanes` whose turn it is · `turn` one transaction of the registry and the leaves after it · `ending` what a snapshot closes · `pace` how fast · `worker` the loop, and what
 //! becomes of failures · `status` what others see.
 //!
 //! Takes inbox items, which only sealing makes; gives `relayed` leaves and a status. A crash between the last commit in the registry
 //! and the leaf leaves progress without a leaf: the next start finds every part in, writes nothing and seals the leaf. Recovery is
 //! the same function as the daily work. Refuses nothing: what the registry will not take is set aside for an operator.
 
+mod ending;
 mod lanes;
 mod pace;
 mod status;
@@ -42,6 +43,10 @@ pub struct RelaySettings {
     pub attempts_max: u32,
     /// How long payload and key are held after relay, hours; default 72 (C7).
     pub payload_hold_hours: u32,
+    /// A snapshot that would close more than this share of the rows that it speaks for is set aside, percent; default 10.
+    pub snapshot_close_percent_max: u32,
+    /// So many rows it may close whatever their share, so that small tables are not in the way; default 20.
+    pub snapshot_close_rows_min: u32,
     /// How often payloads that are due are erased, seconds; default 60.
     pub erase_every_s: u32,
 }
@@ -58,6 +63,8 @@ impl Default for RelaySettings {
             retry_max_ms: 30_000,
             attempts_max: 5,
             payload_hold_hours: 72,
+            snapshot_close_percent_max: 10,
+            snapshot_close_rows_min: 20,
             erase_every_s: 60,
         }
     }

@@ -209,6 +209,8 @@ impl Gateway {
         let settings = RelaySettings {
             rows_per_s: Some(config.registry.rows_per_s),
             payload_hold_hours: config.journal.payload_hold_hours,
+            snapshot_close_percent_max: config.registry.snapshot_close_percent_max,
+            snapshot_close_rows_min: config.registry.snapshot_close_rows_min,
             ..RelaySettings::default()
         };
         let (registry, clock) = (self.stations.registry.clone(), self.stations.clock.clone());

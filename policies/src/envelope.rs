@@ -112,7 +112,12 @@ pub struct Signatory {
 impl Signatory {
     /// The bytes that are signed.
     pub fn message(&self, statement: &Statement) -> Vec<u8> {
-        (statement.text() + &self.text() + "\n").into_bytes()
+        self.message_over(&statement.text())
+    }
+
+    /// The bytes that are signed over another statement of officers. Its first line has to say what it is, or one could stand for the other.
+    pub fn message_over(&self, statement: &str) -> Vec<u8> {
+        [statement, &self.text(), "\n"].concat().into_bytes()
     }
 
     /// An empty line and its lines, up to the word of the algorithm.

@@ -5,10 +5,13 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow_buffer::BooleanBuffer;
 use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 use arrow_select::filter::{FilterBuilder, FilterPredicate};
 use shuguan_adapters::catalogue::{Field, Subject};
+use shuguan_adapters::operation;
 
 use crate::canonical::Canonical;
 use crate::filter::Atom;
@@ -290,11 +293,22 @@ impl Plan {
     /// [`ReleaseError`]; nothing of the part is released then.
     pub fn release(&self, part: &RecordBatch, keys: &KeyRing, today: i32) -> Result<ReleasedPart, ReleaseError> {
         self.check(part)?;
-        let passing = self.passing(part)?;
-        let rows = passing.as_ref().map_or(part.num_rows(), FilterPredicate::count);
+        let passing = self.passing(part, None)?;
+        self.apply(part, passing.as_ref(), keys, today)
+    }
+
+    /// One operator a column, over the rows that pass.
+    fn apply(
+        &self,
+        part: &RecordBatch,
+        passing: Option<&FilterPredicate>,
+        keys: &KeyRing,
+        today: i32,
+    ) -> Result<ReleasedPart, ReleaseError> {
+        let rows = passing.map_or(part.num_rows(), FilterPredicate::count);
         let mut columns = Vec::with_capacity(self.output.len());
         for column in &self.output {
-            columns.push(release_column(column, part, passing.as_ref(), rows, (keys, today))?);
+            columns.push(release_column(column, part, passing, rows, (keys, today))?);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch =
@@ -304,6 +318,36 @@ impl Plan {
             batch,
             filtered: u64::try_from(filtered).unwrap_or(u64::MAX),
         })
+    }
+
+    /// The same for a part with a column beside the fields that says what each row is about: insert, update, delete
+    /// ([`shuguan_adapters::operation`]). It is no field, no grant names it and no operator reads it: it goes with its rows, and what is
+    /// released of the fields is the same whatever it says. Row filters look at it in one way: a delete, which needs its keys alone, is not
+    /// held back for lacking the field that a filter reads; one that has the field is judged by it. Gives it for the rows that passed.
+    ///
+    /// # Errors
+    /// As [`Plan::release`], and [`ReleaseError::Columns`] for a column of another length or type.
+    pub fn release_beside(
+        &self,
+        part: &RecordBatch,
+        beside: &ArrayRef,
+        keys: &KeyRing,
+        today: i32,
+    ) -> Result<(ReleasedPart, ArrayRef), ReleaseError> {
+        let acts = beside
+            .as_string_opt::<i32>()
+            .filter(|acts| acts.len() == part.num_rows());
+        let acts = acts.ok_or(ReleaseError::Columns)?;
+        let is_bare = |act: Option<&str>| matches!(act, Some(operation::DELETE | operation::NAMED));
+        let bare: BooleanBuffer = acts.iter().map(is_bare).collect();
+        self.check(part)?;
+        let passing = self.passing(part, Some(&bare))?;
+        let released = self.apply(part, passing.as_ref(), keys, today)?;
+        let beside = match passing {
+            None => Arc::clone(beside),
+            Some(passing) => passing.filter(beside).map_err(ReleaseError::Columnar)?,
+        };
+        Ok((released, beside))
     }
 
     /// The gate: exactly the wanted columns, with exactly their types.
@@ -316,12 +360,19 @@ impl Plan {
         }
     }
 
-    /// Which rows pass every atom; `None` when all do.
-    fn passing(&self, part: &RecordBatch) -> Result<Option<FilterPredicate>, ReleaseError> {
+    /// Which rows pass every atom; `None` when all do. A bare row passes an atom whose field it lacks.
+    fn passing(
+        &self,
+        part: &RecordBatch,
+        bare: Option<&BooleanBuffer>,
+    ) -> Result<Option<FilterPredicate>, ReleaseError> {
         let mut passing: Option<BooleanArray> = None;
         for atom in &self.atoms {
             let column = part.column_by_name(atom.field).ok_or(ReleaseError::Columns)?;
-            let rows = atom.rows(column).ok_or(ReleaseError::IllTyped { field: atom.field })?;
+            let mut rows = atom.rows(column).ok_or(ReleaseError::IllTyped { field: atom.field })?;
+            if let (Some(bare), Some(nulls)) = (bare, column.nulls()) {
+                rows = BooleanArray::new(rows.values() | &(bare & &!nulls.inner()), None);
+            }
             passing = Some(match passing {
                 None => rows,
                 Some(before) => BooleanArray::new(before.values() & rows.values(), None),

@@ -102,6 +102,8 @@ fn from_memory(policies: &PolicySet, pushes: &[Vec<RecordBatch>]) -> f64 {
             let exchange = Uuid::new_v4();
             for (number, batch) in (0_u32..).zip(parts) {
                 let part = Part {
+                    snapshot: false,
+                    confirm: false,
                     exchange,
                     number,
                     leaf,

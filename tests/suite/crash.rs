@@ -18,7 +18,7 @@ use crate::people::citizen;
 use crate::random::Random;
 
 const CLIENTS: usize = 6;
-const TABLE: &str = "public_security_resident";
+pub const TABLE: &str = "public_security_resident";
 
 /// A batch with the key under which it is sent for as long as nobody has answered.
 struct Batch {
@@ -107,12 +107,12 @@ impl Sender {
     }
 }
 
-fn rounds() -> u64 {
+pub fn rounds() -> u64 {
     std::env::var("SHUGUAN_KILL_ROUNDS").map_or(12, |rounds| rounds.parse().expect("a number"))
 }
 
 /// No limiter in the way, and a relay slow enough to be in the middle of a batch when it dies.
-fn slow_relay(text: String) -> String {
+pub fn slow_relay(text: String) -> String {
     let limits = "[limits.default]\nrequests_per_s = 100000\nrequests_burst = 100000\nconcurrent_max = 64\n";
     let text = text.replace("[limits.default]", limits);
     text.replace(

@@ -2,7 +2,7 @@
 //!
 //! Takes a name as sent; gives the field of the record type: first as the sender's mapping has it, then by English name, Chinese name or
 //! alias, after ASCII case folding and removal of a leading `*` and of blanks; brackets count the same in either width. Known besides are the columns of the members of
-//! an unfolded row, the secrecy mark, and what is never read. An unknown name is remembered for the sender and otherwise ignored.
+//! an unfolded row, the secrecy mark, in a delta the operation, and what is never read. An unknown name is remembered for the sender and otherwise ignored.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +11,7 @@ use super::place::Places;
 use super::{Unreadable, secrecy};
 use crate::catalogue::{Field, RecordType};
 use crate::layout::{Header, Mapping};
+use crate::operation;
 
 /// The names of one record type, folded, each with the number of its field.
 pub(crate) struct Names {
@@ -38,12 +39,17 @@ pub(crate) enum Meaning {
 }
 
 impl Names {
-    pub(crate) fn new(record: &'static RecordType, wanted: &[&'static Field], mapping: Option<Arc<Mapping>>) -> Self {
+    pub(crate) fn new(
+        record: &'static RecordType,
+        wanted: &[&'static Field],
+        mapping: Option<Arc<Mapping>>,
+        operation: bool,
+    ) -> Self {
         Self {
             record,
             by_name: folded(record),
             mapping,
-            places: Places::new(record, wanted),
+            places: Places::new(record, wanted, operation),
             sent: vec![None; record.fields.len()],
             unknown: Vec::new(),
         }
@@ -58,11 +64,15 @@ impl Names {
     pub(crate) fn meaning(&mut self, sent: &str) -> Meaning {
         let folded = fold(sent);
         let number = match self.mapped(&folded) {
+            Header::Field(operation::NAME) => Some(Places::number_of_operation(self.record)),
             Header::Field(name) => self.record.fields.iter().position(|field| field.name == name),
             // The deployment says that this column is something else than its name.
             Header::Unread => return Meaning::Unknown,
             Header::Unmapped => self.by_name.get(&folded).copied(),
         };
+        // Outside of a delta nobody reads an operation, and the sender is told so.
+        let number = number
+            .filter(|number| *number != Places::number_of_operation(self.record) || self.places.of(*number).is_some());
         if let Some(number) = number {
             if let Some(first @ None) = self.sent.get_mut(number) {
                 *first = Some(sent.chars().take(UNKNOWN_CHARS_MAX).collect());
@@ -131,7 +141,7 @@ impl Names {
             };
             match known {
                 None => *known = Some(column),
-                Some(_) => twice.push(Places::field(self.record, number).map_or(secrecy::COLUMN, |field| field.name)),
+                Some(_) => twice.push(self.called(number)),
             }
         }
         let mut read = vec![None; self.places.count()];
@@ -145,6 +155,15 @@ impl Names {
             Ok(read)
         } else {
             Err(Unreadable::BadHeaderRow { missing, twice })
+        }
+    }
+
+    /// What a number that stands twice is called.
+    fn called(&self, number: usize) -> &'static str {
+        match Places::field(self.record, number) {
+            Some(field) => field.name,
+            None if number == Places::number_of_operation(self.record) => operation::NAME,
+            None => secrecy::COLUMN,
         }
     }
 
@@ -257,6 +276,11 @@ fn folded(record: &'static RecordType) -> Arc<Folded> {
         by_name
             .entry(fold(header))
             .or_insert_with(|| Places::number_of_mark(record));
+    }
+    for header in operation::HEADERS {
+        by_name
+            .entry(fold(header))
+            .or_insert_with(|| Places::number_of_operation(record));
     }
     for header in record.unread {
         by_name

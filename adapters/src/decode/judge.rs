@@ -2,7 +2,8 @@
 //!
 //! Takes the values of a row as sent, by place; gives parts, rejects and counts. Nothing of a record reaches a column before all of it is
 //! valid. The reject of a record names the first wanted field that fails; after all have passed, the rule between fields. A row that
-//! holds several records is unfolded here, and a secrecy mark is noticed here: every form of file passes this place.
+//! holds several records is unfolded here, a secrecy mark is noticed here, and what a row of a delta or snapshot is about is decided here:
+//! every form of file passes this place.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use super::{Counts, DecodeLimits, Unreadable, secrecy};
 use crate::catalogue::{Field, RecordType};
 use crate::columns::{Columns, Row};
 use crate::layout::Mapping;
+use crate::operation::{self, Intent};
 use crate::reject::{Reject, RejectCode};
 use crate::rules::Rules;
 use crate::value::{self, Scratch, Value};
@@ -40,7 +42,60 @@ pub(crate) struct Judge {
     mark: Option<usize>,
     /// Line of the first row that bears one.
     marked: Option<u64>,
+    intent: Intent,
+    /// Place of the operation, in a delta.
+    operation: Option<usize>,
+    operation_codes: Option<BTreeMap<String, String>>,
+    /// Some row had an operation.
+    operated: bool,
+    bare: Bare,
 }
+
+/// What is read of a record of which only the keys matter.
+struct Bare {
+    /// By place: whether the field is part of a key, and then must be as it should.
+    keys: Vec<bool>,
+    /// By place: whether it is read at all.
+    read: Vec<bool>,
+    /// The keys whose fields are all wanted, as places.
+    whole: Vec<Vec<usize>>,
+    /// By place: whether the record at hand has a value.
+    present: Vec<bool>,
+}
+
+impl Bare {
+    fn new(record: &RecordType, names: &[&'static str], intent: &Intent) -> Self {
+        let besides: &[&str] = match intent {
+            Intent::Upsert => &[],
+            Intent::Delta(besides) | Intent::Snapshot(_, besides) => besides,
+        };
+        let slot = |name: &&str| names.iter().position(|other| other == name);
+        let whole: Vec<Vec<usize>> = record
+            .keys
+            .iter()
+            .filter_map(|key| key.iter().map(slot).collect())
+            .collect();
+        let keys: Vec<bool> = (0..names.len())
+            .map(|slot| whole.iter().flatten().any(|other| *other == slot))
+            .collect();
+        let read = names.iter().zip(&keys);
+        let read = read.map(|(name, key)| *key || *name == SOURCE_TIME || besides.contains(name));
+        Self {
+            read: read.collect(),
+            keys,
+            whole,
+            present: vec![false; names.len()],
+        }
+    }
+
+    fn has_key(&self) -> bool {
+        let present = |slot: &usize| self.present.get(*slot).copied().unwrap_or_default();
+        self.whole.iter().any(|key| key.iter().all(present))
+    }
+}
+
+/// How new a record is; a delete has that too.
+const SOURCE_TIME: &str = "source_updated_at";
 
 /// A wanted field as it came.
 #[derive(Clone, Copy)]
@@ -78,15 +133,25 @@ impl Judge {
         mapping: Option<&Arc<Mapping>>,
         limits: DecodeLimits,
         today: i32,
+        intent: Intent,
     ) -> Self {
         let fields: Vec<_> = wanted.iter().filter_map(|name| record.field(name)).collect();
         let names: Vec<_> = fields.iter().map(|field| field.name).collect();
-        let places = Places::new(record, &fields);
+        let places = Places::new(record, &fields, matches!(intent, Intent::Delta(_)));
+        let mut columns = fields.clone();
+        if intent != Intent::Upsert {
+            columns.push(&operation::FIELD);
+        }
         Self {
             unfolding: Unfolding::new(record, &fields, &places).map(Arc::new),
             mark: places.of(Places::number_of_mark(record)),
             marked: None,
-            columns: Columns::new(&fields, limits.part_rows.max(1)),
+            operation: places.of(Places::number_of_operation(record)),
+            operation_codes: mapping.and_then(|mapping| mapping.codes(operation::NAME)).cloned(),
+            operated: false,
+            bare: Bare::new(record, &names, &intent),
+            intent,
+            columns: Columns::new(&columns, limits.part_rows.max(1)),
             codes: names
                 .iter()
                 .map(|name| mapping.and_then(|mapping| mapping.codes(name)).cloned())
@@ -114,12 +179,16 @@ impl Judge {
         if self.marked.is_none() && self.mark.is_some_and(|mark| secrecy::is_secret(sent(mark))) {
             self.marked = Some(line);
         }
+        let operation = match self.operation {
+            Some(place) => self.operation_of(sent(place)).map(Some),
+            None => Ok(None),
+        };
         let Some(unfolding) = self.unfolding.clone() else {
-            self.judge(line, sent);
+            self.judge(line, &operation, sent);
             return;
         };
         for member in unfolding.members(&sent) {
-            self.judge(line, |slot| member.place(slot).map_or(Sent::Missing, &sent));
+            self.judge(line, &operation, |slot| member.place(slot).map_or(Sent::Missing, &sent));
         }
     }
 
@@ -131,21 +200,144 @@ impl Judge {
         }
     }
 
-    fn judge<'a>(&mut self, line: u64, sent: impl Fn(usize) -> Sent<'a>) {
-        match self.fill(sent) {
+    /// Whether the rows of a delta say what they are about: when not one does, the column is lacking.
+    pub(crate) fn operated(&self) -> Result<(), Unreadable> {
+        if self.operation.is_some() && !self.operated && self.counts.rows > 0 {
+            return Err(Unreadable::NoOperation);
+        }
+        Ok(())
+    }
+
+    /// What a row of a delta is about.
+    fn operation_of(&mut self, sent: Sent<'_>) -> Result<&'static str, RejectCode> {
+        let text = match sent {
+            Sent::Text(text) if !value::says_nothing(text) => text,
+            Sent::Missing | Sent::Text(_) => return Err(RejectCode::MissingOperation),
+            Sent::Bad(code) => return Err(code),
+            Sent::Undecodable(_) => return Err(RejectCode::BadEncoding),
+        };
+        self.operated = true;
+        let text = match &self.operation_codes {
+            Some(codes) => codes.get(value::trimmed(text)).map_or(text, String::as_str),
+            None => text,
+        };
+        operation::parse(text).ok_or(RejectCode::UnknownOperation)
+    }
+
+    fn judge<'a>(
+        &mut self,
+        line: u64,
+        operation: &Result<Option<&'static str>, RejectCode>,
+        sent: impl Fn(usize) -> Sent<'a>,
+    ) {
+        let filled = match operation {
+            Err(code) => Err(Fault {
+                field: Some(operation::NAME),
+                code: *code,
+                offset: None,
+            }),
+            Ok(Some(operation::DELETE)) => self.fill_bare(&sent, operation::DELETE),
+            Ok(Some(operation)) => self.fill(&sent).map(|()| self.row.text(operation)),
+            Ok(None) => self.fill_within(&sent),
+        };
+        match filled {
             Ok(()) => {
                 self.counts.received += 1;
-                if !self.columns.append(&self.row) {
+                if !self.append() {
                     self.counts.repeated += 1;
                     return;
                 }
                 self.counts.accepted += 1;
-                if self.columns.is_full() {
-                    self.parts.extend(self.columns.take());
+            }
+            Err(fault) => {
+                let named = fault.code != RejectCode::OutOfScope;
+                self.out(line, fault);
+                // A snapshot that holds a bad record still holds it.
+                if named
+                    && matches!(self.intent, Intent::Snapshot(..))
+                    && self.fill_bare(&sent, operation::NAMED).is_ok()
+                {
+                    self.append();
                 }
             }
-            Err(fault) => self.out(line, fault),
         }
+    }
+
+    /// False when the part has an equal row.
+    fn append(&mut self) -> bool {
+        let appended = self.columns.append(&self.row);
+        if appended && self.columns.is_full() {
+            self.parts.extend(self.columns.take());
+        }
+        appended
+    }
+
+    /// A record of an upsert, or of a snapshot, which must lie within its scope.
+    fn fill_within<'a>(&mut self, sent: &impl Fn(usize) -> Sent<'a>) -> Result<(), Fault> {
+        self.fill(sent)?;
+        let Intent::Snapshot(scope, _) = &self.intent else {
+            return Ok(());
+        };
+        if let Some((field, codes)) = scope {
+            let slot = self.fields.iter().position(|other| other.name == *field);
+            let value = slot.and_then(|slot| self.row.text_at(slot));
+            if !value.is_some_and(|value| codes.iter().any(|code| code == value)) {
+                return Err(Fault {
+                    field: Some(field),
+                    code: RejectCode::OutOfScope,
+                    offset: None,
+                });
+            }
+        }
+        self.row.text(operation::UPDATE);
+        Ok(())
+    }
+
+    /// A record of which only the keys matter: the other fields are left out, apart from those that were asked for, which are left out when they
+    /// are not as they should be.
+    fn fill_bare<'a>(&mut self, sent: &impl Fn(usize) -> Sent<'a>, operation: &'static str) -> Result<(), Fault> {
+        self.row.clear();
+        for (slot, field) in self.fields.iter().enumerate() {
+            let is = |flags: &[bool]| flags.get(slot).copied().unwrap_or_default();
+            let (key, read) = (is(&self.bare.keys), is(&self.bare.read));
+            let mut present = false;
+            let text = match sent(slot) {
+                Sent::Text(text) if read && text.len() <= self.limits.field_bytes_max => text,
+                Sent::Bad(code) if key => return Err(Fault::of(field, code)),
+                Sent::Text(_) if key => return Err(Fault::of(field, RejectCode::FieldTooLong)),
+                Sent::Undecodable(offset) if key => {
+                    return Err(Fault {
+                        offset: Some(offset),
+                        ..Fault::of(field, RejectCode::BadEncoding)
+                    });
+                }
+                _ => "",
+            };
+            let text = match self.codes.get(slot) {
+                Some(Some(codes)) => codes.get(value::trimmed(text)).map_or(text, String::as_str),
+                _ => text,
+            };
+            match value::parse(field, text, &mut self.scratch, self.today) {
+                Err(code) if key && code != RejectCode::Missing => return Err(Fault::of(field, code)),
+                Err(_) | Ok(Value::Missing) => self.row.null(),
+                Ok(value) => {
+                    present = true;
+                    put(&mut self.row, &value);
+                }
+            }
+            if let Some(noted) = self.bare.present.get_mut(slot) {
+                *noted = present;
+            }
+        }
+        if !self.bare.has_key() {
+            return Err(Fault {
+                field: None,
+                code: RejectCode::NoKey,
+                offset: None,
+            });
+        }
+        self.row.text(operation);
+        Ok(())
     }
 
     /// A row that is rejected without a look at its fields: it counts as one record.
@@ -177,7 +369,7 @@ impl Judge {
     }
 
     /// Brings the wanted values into the row, in order.
-    fn fill<'a>(&mut self, sent: impl Fn(usize) -> Sent<'a>) -> Result<(), Fault> {
+    fn fill<'a>(&mut self, sent: &impl Fn(usize) -> Sent<'a>) -> Result<(), Fault> {
         self.row.clear();
         for (slot, field) in self.fields.iter().enumerate() {
             let text = match sent(slot) {
@@ -201,12 +393,7 @@ impl Judge {
             let value =
                 value::parse(field, text, &mut self.scratch, self.today).map_err(|code| Fault::of(field, code))?;
             self.rules.note(slot, &value);
-            match value {
-                Value::Missing => self.row.null(),
-                Value::Text(text) => self.row.text(text),
-                Value::Date(days) => self.row.date(days),
-                Value::Instant(number) | Value::Integer(number) => self.row.number(number),
-            }
+            put(&mut self.row, &value);
         }
         self.rules.verdict().map_err(|breach| {
             let field = breach.slot.and_then(|slot| self.fields.get(slot));
@@ -243,5 +430,14 @@ impl Judge {
 
     pub(crate) fn counts(&self) -> &Counts {
         &self.counts
+    }
+}
+
+fn put(row: &mut Row, value: &Value<'_>) {
+    match value {
+        Value::Missing => row.null(),
+        Value::Text(text) => row.text(text),
+        Value::Date(days) => row.date(*days),
+        Value::Instant(number) | Value::Integer(number) => row.number(*number),
     }
 }

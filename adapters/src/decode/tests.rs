@@ -3,6 +3,7 @@
 mod delimited;
 mod document;
 mod fixed;
+mod operations;
 mod whole;
 mod xml;
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::catalogue::{FieldType, RecordType};
 use crate::decode::fold_header;
+use crate::operation;
 use crate::value::trimmed;
 
 /// Headers and codes of one sender. Headers are compared as those of the catalogue are (case, blanks and a leading `*` do not count), codes
@@ -58,6 +59,9 @@ impl Mapping {
         code: &str,
     ) -> Result<(), MappingFault> {
         let name = named(record, field)?;
+        if name == operation::NAME && operation::parse(code).is_none() {
+            return Err(MappingFault::UnknownCode(name, code.to_owned()));
+        }
         if let Some(FieldType::Code(table)) = record.field(name).map(|field| field.kind)
             && table.canonical(code).is_none()
         {
@@ -100,7 +104,11 @@ pub(crate) enum Header {
     Unmapped,
 }
 
+/// A field, or the operation of a delta's rows.
 fn named(record: &'static RecordType, field: &str) -> Result<&'static str, MappingFault> {
+    if field == operation::NAME {
+        return Ok(operation::NAME);
+    }
     record
         .field(field)
         .map(|field| field.name)

@@ -26,6 +26,7 @@
 pub mod audit;
 pub mod bundle;
 pub mod checkpoint;
+pub mod columns;
 pub mod cosignature;
 pub mod exported;
 pub mod leaf;

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
 use serde_json::{Value, json};
@@ -18,8 +19,9 @@ use super::catalog::withheld;
 use super::gate::{About, Context};
 use super::report::{self, ReportForm};
 use crate::edge::Peer;
-use crate::exchange::{Fault, Stop};
+use crate::exchange::{Fault, Refused, Stop};
 use crate::journal::ExchangeView;
+use crate::opening::{self, Opening};
 use crate::refusal::Refusal;
 
 async fn own(api: &Api, peer: &Peer, exchange: &str) -> Result<ExchangeView, Stop> {
@@ -49,6 +51,50 @@ pub async fn status(
             Ok(document) => axum::Json(document).into_response(),
             Err(stop) => context.stop(Some(&peer), "exchanges", About::default(), stop).await,
         },
+        Err(stop) => context.stop(Some(&peer), "exchanges", About::default(), stop).await,
+    }
+}
+
+/// Where a list begins.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListFrom {
+    #[serde(default)]
+    from: u64,
+}
+
+/// The partner's own exchanges from an index on, each with its receipt under the newest checkpoint: what `shuguan reconcile` compares.
+pub async fn list(
+    State(api): State<Api>,
+    Extension(context): Extension<Context>,
+    Extension(peer): Extension<Arc<Peer>>,
+    from: Result<Query<ListFrom>, QueryRejection>,
+) -> Response {
+    let listed = async {
+        let Query(from) =
+            from.map_err(|_| Refused::new(Refusal::BadRequest).detail("`from` is an index of the log"))?;
+        let _permit = api.stations.admission.admit(&peer.partner().id)?;
+        let listed = api
+            .stations
+            .journal
+            .exchanges_of(peer.partner().id.clone(), from.from)
+            .await;
+        listed.map_err(Fault::from_error("list exchanges")).map_err(Stop::from)
+    };
+    match listed.await {
+        Ok(listed) => {
+            let items: Vec<Value> = listed
+                .iter()
+                .map(|(sealed, settled)| {
+                    json!({
+                        "index": sealed.index, "exchange": sealed.exchange, "receipt": sealed.receipt,
+                        "settled": settled.as_ref().map(|settled| &settled.receipt),
+                    })
+                })
+                .collect();
+            let next = listed.last().map(|(sealed, _)| sealed.index + 1);
+            axum::Json(json!({ "schema": "shuguan.exchanges.v1", "items": items, "next": next })).into_response()
+        }
         Err(stop) => context.stop(Some(&peer), "exchanges", About::default(), stop).await,
     }
 }
@@ -179,12 +225,21 @@ fn state(view: &ExchangeView) -> &'static str {
 }
 
 /// The receipt, as a tlog-proof: under the newest checkpoint that a quorum of witnesses signed, if that covers it, else as it was sealed.
+/// Of a push also what opens its columns, when that is asked for.
 pub async fn receipt(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,
     Path(exchange): Path<String>,
+    headers: HeaderMap,
 ) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    if accept.is_some_and(|accept| accept.contains(opening::MEDIA_TYPE)) {
+        return match opened(&api, &peer, &exchange).await {
+            Ok(opening) => ([(header::CONTENT_TYPE, opening::MEDIA_TYPE)], axum::Json(opening)).into_response(),
+            Err(stop) => context.stop(Some(&peer), "exchanges", About::default(), stop).await,
+        };
+    }
     let receipt = async {
         let view = own(&api, &peer, &exchange).await?;
         let journal = &api.stations.journal;
@@ -207,6 +262,18 @@ pub async fn receipt(
         }
         Err(stop) => context.stop(Some(&peer), "exchanges", About::default(), stop).await,
     }
+}
+
+/// The salts of columns that the partner sent itself. Of an extract nothing is opened: its content came out of the registry.
+async fn opened(api: &Api, peer: &Peer, exchange: &str) -> Result<Opening, Stop> {
+    let view = own(api, peer, exchange).await?;
+    if !matches!(view.leaf.event, Event::Push(_)) {
+        return Err(Refusal::UnacceptableForm.into());
+    }
+    let opening = api.stations.journal.opening(view.exchange).await;
+    Ok(opening
+        .map_err(Fault::from_error("read an evidence record"))?
+        .ok_or(Refusal::EvidenceGone)?)
 }
 
 /// The reject report: row, line, cell, field, header, code, what was expected; NDJSON, CSV or JSON.

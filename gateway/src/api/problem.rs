@@ -53,7 +53,10 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::SignerMismatch
         | Refusal::SignerRevoked
         | Refusal::SignerExpired
-        | Refusal::CrossSite => StatusCode::FORBIDDEN,
+        | Refusal::CrossSite
+        | Refusal::SelfApproval
+        | Refusal::SameUnit
+        | Refusal::UnsealExpired => StatusCode::FORBIDDEN,
         Refusal::NotFound | Refusal::NotInLog | Refusal::UnknownRecordType | Refusal::UnknownDataset => {
             StatusCode::NOT_FOUND
         }
@@ -65,8 +68,9 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::BundleStale
         | Refusal::BundleBase
         | Refusal::BundleGoesBack
-        | Refusal::BundleUnfit => StatusCode::CONFLICT,
-        Refusal::ExtractGone => StatusCode::GONE,
+        | Refusal::BundleUnfit
+        | Refusal::NotApproved => StatusCode::CONFLICT,
+        Refusal::ExtractGone | Refusal::EvidenceGone => StatusCode::GONE,
         Refusal::BadRange => StatusCode::RANGE_NOT_SATISFIABLE,
         Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::UnsupportedType | Refusal::UnsupportedCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -96,7 +100,8 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::BundleMalformed
         | Refusal::BundleTampered
         | Refusal::BundleSigner
-        | Refusal::BundleQuorum => StatusCode::UNPROCESSABLE_ENTITY,
+        | Refusal::BundleQuorum
+        | Refusal::BadStatement => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::RateLimited | Refusal::TooManyAtOnce | Refusal::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
         Refusal::InboxFull
         | Refusal::Draining

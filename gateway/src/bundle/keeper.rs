@@ -162,6 +162,11 @@ impl Keeper {
     }
 
     /// Takes new authorities and lists; what is in force stays.
+    pub fn signers(&self) -> Arc<Signers> {
+        self.signers.load_full()
+    }
+
+    /// Takes other authorities and lists.
     pub fn trust(&self, signers: Arc<Signers>) {
         self.signers.store(signers);
     }

@@ -42,13 +42,21 @@ impl OfficerKey {
     /// # Errors
     /// [`PkiFault::Exposed`], [`PkiFault::BadFile`], [`PkiFault::File`].
     pub fn from_pem(key: &Path, certificate: &Path) -> Result<Self, PkiFault> {
+        Self::from_pem_for(key, certificate, may_sign)
+    }
+
+    /// The same for officers of other roles.
+    ///
+    /// # Errors
+    /// As [`OfficerKey::from_pem`].
+    pub fn from_pem_for(key: &Path, certificate: &Path, may_sign: fn(Role) -> bool) -> Result<Self, PkiFault> {
         let text = keyfile::read_secret(key)?;
         let pkcs8 = PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes())
             .map_err(|_| PkiFault::bad_file(key, "there is no `PRIVATE KEY` block (PKCS #8) in it"))?;
         let read: Result<Vec<_>, _> = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
         let chain = read.map_err(|error| PkiFault::bad_file(certificate, error))?;
         let chain = chain.iter().map(|der| der.as_ref().to_vec()).collect();
-        Self::of(pkcs8.secret_pkcs8_der(), chain, certificate)
+        Self::of(pkcs8.secret_pkcs8_der(), chain, certificate, may_sign)
     }
 
     /// From a PKCS #12 file and the file that holds its password.
@@ -56,6 +64,14 @@ impl OfficerKey {
     /// # Errors
     /// As [`OfficerKey::from_pem`]; a wrong password is [`PkiFault::BadFile`].
     pub fn from_p12(file: &Path, password: &Path) -> Result<Self, PkiFault> {
+        Self::from_p12_for(file, password, may_sign)
+    }
+
+    /// The same for officers of other roles.
+    ///
+    /// # Errors
+    /// As [`OfficerKey::from_pem`].
+    pub fn from_p12_for(file: &Path, password: &Path, may_sign: fn(Role) -> bool) -> Result<Self, PkiFault> {
         let bytes = std::fs::read(file).map_err(PkiFault::file("read", file))?;
         let password = keyfile::read_secret(password)?;
         let store = KeyStore::from_pkcs12(&bytes, password.trim_end(), Pkcs12ImportPolicy::Strict)
@@ -64,16 +80,15 @@ impl OfficerKey {
             .private_key_chain()
             .ok_or_else(|| PkiFault::bad_file(file, "it holds no key with its certificate"))?;
         let certificates = chain.certs().iter().map(|certificate| certificate.as_der().to_vec());
-        Self::of(chain.key().as_der(), certificates.collect(), file)
+        Self::of(chain.key().as_der(), certificates.collect(), file, may_sign)
     }
 
-    fn of(pkcs8: &[u8], mut chain: Vec<Vec<u8>>, named: &Path) -> Result<Self, PkiFault> {
+    fn of(pkcs8: &[u8], mut chain: Vec<Vec<u8>>, named: &Path, may_sign: fn(Role) -> bool) -> Result<Self, PkiFault> {
         let bad = |what: &str| PkiFault::bad_file(named, what);
         let first = chain.first().ok_or_else(|| bad("there is no certificate in it"))?;
         let claim = Claim::read(first).map_err(|refusal| bad(refusal.en()))?;
         let role = Role::of_spiffe(&claim.spiffe).filter(|role| may_sign(*role));
-        let role =
-            role.ok_or_else(|| bad("it is the certificate of neither a policy officer nor a security officer"))?;
+        let role = role.ok_or_else(|| bad("it is the certificate of no officer whose role signs this"))?;
         let (pair, public) = match claim.algorithm {
             Some(Algorithm::Ed25519) => {
                 let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8).map_err(|_| bad(FOREIGN))?;
@@ -116,6 +131,14 @@ impl OfficerKey {
     /// # Errors
     /// [`PkiFault::Crypto`] when the system has no randomness.
     pub fn sign(&self, statement: &Statement, now_s: i64) -> Result<Signature, PkiFault> {
+        self.sign_over(&statement.text(), now_s)
+    }
+
+    /// Signs another statement of officers at a moment, seconds since 1970.
+    ///
+    /// # Errors
+    /// [`PkiFault::Crypto`] when the system has no randomness.
+    pub fn sign_over(&self, statement: &str, now_s: i64) -> Result<Signature, PkiFault> {
         let by = Signatory {
             role: self.role,
             spiffe: self.spiffe.clone(),
@@ -126,13 +149,13 @@ impl OfficerKey {
                 Pair::EcdsaP256(_) => Algorithm::EcdsaP256,
             },
         };
-        let message = by.message(statement);
+        let message = by.message_over(statement);
         let bytes = match &self.pair {
             Pair::Ed25519(pair) => pair.sign(&message).as_ref().to_vec(),
             Pair::EcdsaP256(pair) => {
                 let signed = pair.sign(&SystemRandom::new(), &message);
                 let signed = signed.map_err(|_| PkiFault::Crypto {
-                    doing: "sign the bundle",
+                    doing: "sign a statement",
                     why: "the operating system has no randomness to give".into(),
                 })?;
                 signed.as_ref().to_vec()

@@ -1,9 +1,10 @@
-//! `shuguan audit search`, `show`, `person`: an officer's review of the log, through the console listener.
+//! `shuguan audit search`, `show`, `person`, `unseal`: an officer's review of the log, through the console listener.
 //!
 //! Takes case, reason and filters; gives a table or JSON. The gateway seals the question before it answers; a question without case and
 //! reason is refused there, not here.
 
 mod person;
+mod unseal;
 
 use std::path::PathBuf;
 
@@ -38,6 +39,11 @@ enum AuditAction {
         after_help = "EXAMPLES\n  shuguan audit person --case 2026-031 --why complaint -c officers/auditor-zhao.toml\n  shuguan audit person --case 2026-031 --why complaint --report report.txt -c auditor.toml < number.txt\n\nThe number is never an argument. At most 10 searches a minute and 100 a day by one officer.\n\nREASONS\n  routine · complaint · incident · reconciliation · court\n\nEXIT CODES\n  0 shown · 3 refused (no case or reason, no number, a role that sees no exchanges) · 4 not reached, or the question could not be sealed · 7 too many searches"
     )]
     Person(person::PersonArgs),
+    /// Open the evidence record of an exchange, by two officers of different units.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan audit unseal ask 0199a3c4-… --case 2026-031 --why court -c officers/security-qian.toml\n  shuguan audit unseal approve 0199a3c4-… --yes -c officers/auditor-zhao.toml\n  shuguan audit unseal open 0199a3c4-… -o record.json -c officers/security-qian.toml\n\nEXIT CODES\n  0 done · 3 refused (role, self-approval, one unit, expired, not approved, record destroyed) · 4 not reached, or the step could not be sealed"
+    )]
+    Unseal(unseal::UnsealArgs),
 }
 
 /// For which case and why, and whose certificate asks.
@@ -112,6 +118,7 @@ pub fn run(args: AuditArgs, output: &Output) -> Result<Exit, Failure> {
     match args.action {
         AuditAction::Search(args) => search(args, output),
         AuditAction::Show(args) => show(args, output),
+        AuditAction::Unseal(args) => unseal::run(args, output),
         AuditAction::Person(args) => person::run(&args, output),
     }
 }

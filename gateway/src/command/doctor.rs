@@ -23,9 +23,10 @@ use crate::config::Config;
 use crate::edge::health::Light;
 use crate::edge::signers::Signers;
 use crate::edge::tls::{self, TlsSettings};
+use crate::journal::examine;
 use crate::pki::inspect;
 use crate::registry::{Registry, RegistrySettings};
-use crate::serve::{chain, tables};
+use crate::serve::{chain, journal_settings, tables};
 
 /// Look for what is not as it should be.
 #[derive(Debug, clap::Args)]
@@ -39,6 +40,9 @@ pub struct DoctorArgs {
     /// The configuration.
     #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
     config: PathBuf,
+    /// Also whether evidence records and the index of subjects are what the log commits to; needs the keys.
+    #[arg(long)]
+    deep: bool,
     /// A warning counts as a failure.
     #[arg(long)]
     strict: bool,
@@ -91,6 +95,9 @@ pub fn run(args: DoctorArgs, output: &Output) -> Result<Exit, Failure> {
     keys(&config, &mut findings);
     policies(&config, signers.as_deref(), now_s, &mut findings);
     stores(&config, output, &mut findings);
+    if args.deep {
+        deep(&config, &mut findings);
+    }
     witnesses::look(&config, &mut findings);
     sqlite(&mut findings);
     show(&findings, output);
@@ -282,6 +289,35 @@ fn stores(config: &Config, output: &Output, findings: &mut Findings) {
                 "keep the files as they are; compare with receipts and a backup",
             );
         }
+    }
+}
+
+/// What an administrator of the database could edit without the log noticing by itself.
+fn deep(config: &Config, findings: &mut Findings) {
+    let looked = journal_settings(config).map_err(|fault| fault.to_string());
+    let looked = looked.and_then(|settings| examine(&settings).map_err(|fault| chain(&fault)));
+    let report = match looked {
+        Ok(report) => report,
+        Err(why) => {
+            return findings.add(
+                Verdict::Fail,
+                "evidence",
+                why,
+                "see the line above; repeat as the gateway's own user",
+            );
+        }
+    };
+    if report.faulty == 0 {
+        let what = format!(
+            "{} leaves commit to what lies beside them; {} records were destroyed, as the log says",
+            report.examined, report.shredded
+        );
+        findings.ok("evidence", what);
+        return;
+    }
+    for (leaf, what) in &report.faults {
+        let next = "keep the files as they are; compare with a backup";
+        findings.add(Verdict::Fail, "evidence", format!("leaf {leaf}: {what}"), next);
     }
 }
 

@@ -16,6 +16,7 @@ use crate::client::deliver::{detect, strings};
 use crate::client::marking::{self, Rejects};
 use crate::client::{Client, ClientSettings, Listener};
 use crate::exchange::report::HeaderNotes;
+use crate::opening::MEDIA_TYPE;
 
 /// Whose certificate asks.
 #[derive(Debug, clap::Args)]
@@ -83,14 +84,17 @@ pub struct RejectsArgs {
     who: As,
 }
 
-/// The receipt of an exchange, as a tlog-proof file.
+/// The receipt of an exchange, as a tlog-proof file; or what opens the columns of a push.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "EXAMPLES\n  shuguan receipt 0199a3c4-… -o proof.tlog-proof -c client.toml\n\nEXIT CODES\n  0 written · 3 refused or unknown · 4 not reached"
+    after_help = "EXAMPLES\n  shuguan receipt 0199a3c4-… -o proof.tlog-proof -c client.toml\n  shuguan receipt 0199a3c4-… --opening -o opening.json -c client.toml\n\nEXIT CODES\n  0 written · 3 refused or unknown · 4 not reached"
 )]
 pub struct ReceiptArgs {
     /// The exchange id.
     exchange: String,
+    /// Of a push: what opens its columns, instead of the receipt.
+    #[arg(long)]
+    opening: bool,
     /// Where to write it; `-` is stdout.
     #[arg(short, long, default_value = "-")]
     output: PathBuf,
@@ -190,9 +194,18 @@ fn listed(items: &[Value]) -> String {
 
 /// The body at a path.
 fn fetch(client: &Client, path: &str) -> Result<bytes::Bytes, Failure> {
+    fetch_as(client, path, None)
+}
+
+/// The body at a path, in a form.
+fn fetch_as(client: &Client, path: &str, accept: Option<&str>) -> Result<bytes::Bytes, Failure> {
+    let headers: Vec<_> = accept.map(|accept| ("accept", accept)).into_iter().collect();
     let place = format!("GET {path}");
     super::runtime()?.block_on(async {
-        let response = client.get(path, &[]).await.map_err(|error| error.failure(&place))?;
+        let response = client
+            .get(path, &headers)
+            .await
+            .map_err(|error| error.failure(&place))?;
         connect::read(response).await.map_err(|error| error.failure(&place))
     })
 }
@@ -327,17 +340,19 @@ fn write_out(path: &Path, bytes: &[u8], output: &Output) -> Result<Exit, Failure
 pub fn receipt(args: ReceiptArgs, output: &Output) -> Result<Exit, Failure> {
     let client = args.who.client()?;
     let path = format!("/v1/exchanges/{}/receipt", args.exchange);
-    let text = fetch(&client, &path)?;
+    let text = fetch_as(&client, &path, args.opening.then_some(MEDIA_TYPE))?;
     if args.output == std::path::Path::new("-") {
         output.line(String::from_utf8_lossy(&text).trim_end());
         return Ok(Exit::Done);
     }
     std::fs::write(&args.output, &text)
         .map_err(|error| Failure::local(format!("cannot write `{}`", args.output.display())).because(error))?;
-    output.note(format!(
-        "`{}` written, under the newest checkpoint that witnesses have signed, if any; verify it: shuguan verify receipt {0} --trust trust.txt",
-        args.output.display()
-    ));
+    let written = args.output.display();
+    output.note(if args.opening {
+        format!("`{written}` written; keep it as you keep the file: shuguan verify receipt FILE --trust trust.txt --opening {written}")
+    } else {
+        format!("`{written}` written, under the newest checkpoint that witnesses have signed, if any; verify it: shuguan verify receipt {written} --trust trust.txt")
+    });
     Ok(Exit::Done)
 }
 

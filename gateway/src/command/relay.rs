@@ -48,7 +48,7 @@ enum RelayAction {
         after_help = "EXAMPLES\n  shuguan relay resume -c officers/operator-li.toml\n\nEXIT CODES\n  0 resumed · 3 refused: only operators · 4 not reached, or no leaf could be sealed"
     )]
     Resume(Operator),
-    /// Let a batch that is set aside wait again.
+    /// Let a batch that is set aside wait again; a snapshot that was set aside with SG6304 then closes what it lacks.
     #[command(
         after_help = "EXAMPLES\n  shuguan relay release 0199a3c4-… -c officers/operator-li.toml\n\nEXIT CODES\n  0 it waits again · 3 refused: it is not set aside, or only operators · 4 not reached, or no leaf could be sealed"
     )]

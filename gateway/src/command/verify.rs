@@ -22,6 +22,7 @@ use crate::signature::digest;
 mod folder;
 mod journal;
 pub(in crate::command) mod journal_file;
+mod opening;
 
 use folder::FolderFault;
 use journal::Expected;
@@ -44,6 +45,11 @@ enum What {
     /// The receipt that a push was answered with is older than any witness's signature; `shuguan receipt EXCHANGE` fetches the newer one.
     #[command(after_help = "EXAMPLES
   shuguan verify receipt feed.csv.0199a3c4-….tlog-proof --trust trust.txt
+  shuguan verify receipt feed.tlog-proof --trust trust.txt --opening opening.json --feed feed.csv
+  shuguan verify receipt feed.tlog-proof --trust trust.txt --opening opening.json --feed feed.csv --disclose sex,birth_date --package show.json
+  shuguan verify receipt feed.tlog-proof --trust trust.txt --opening show.json
+
+With an opening, each column is proved, withheld, or holds other values than were sealed (code 6).
 
 TRUST FILE
   log <vkey>                     the log
@@ -62,6 +68,8 @@ EXIT CODES
         /// Trust file with the log's public key.
         #[arg(long)]
         trust: PathBuf,
+        #[command(flatten)]
+        columns: opening::OpeningArgs,
     },
     /// A whole log: every leaf, their order, every signed root over them, and what the journal stores beside them; or every file of an exported log.
     ///
@@ -93,7 +101,12 @@ EXIT CODES
 /// When a file cannot be read or is not what it should be. What does not verify is no error but [`Exit::NotProven`].
 pub fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
     match args.what {
-        What::Receipt { file, trust, manifest } => receipt(&file, &believed(&trust)?, manifest.as_deref(), output),
+        What::Receipt {
+            file,
+            trust,
+            manifest,
+            columns,
+        } => receipt(&file, &believed(&trust)?, (manifest.as_deref(), &columns), output),
         What::Log {
             journal,
             trust,
@@ -112,7 +125,8 @@ fn believed(path: &Path) -> Result<Trust, Failure> {
     Ok(trust)
 }
 
-fn read_receipt(file: &Path) -> Result<String, Failure> {
+/// The text of a receipt, bounded.
+pub(super) fn read_receipt(file: &Path) -> Result<String, Failure> {
     let unreadable = |error| Failure::local(format!("cannot read `{}`", file.display())).because(error);
     let bytes = std::fs::metadata(file).map_err(unreadable)?.len();
     if bytes > RECEIPT_BYTES_MAX {
@@ -124,9 +138,15 @@ fn read_receipt(file: &Path) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn receipt(file: &Path, trust: &Trust, manifest: Option<&Path>, output: &Output) -> Result<Exit, Failure> {
+fn receipt(
+    file: &Path,
+    trust: &Trust,
+    (manifest, columns): (Option<&Path>, &opening::OpeningArgs),
+    output: &Output,
+) -> Result<Exit, Failure> {
     let text = read_receipt(file)?;
     match Receipt::parse(&text).and_then(|receipt| receipt.verify(trust)) {
+        Ok(proven) if columns.asked() => opening::run(columns, &proven, output),
         Ok(proven) => {
             if let Some(manifest) = manifest
                 && !is_sealed_manifest(&proven, manifest)?

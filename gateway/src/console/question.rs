@@ -246,6 +246,20 @@ pub(super) async fn seal(
     }
 }
 
+/// A case number, trimmed.
+///
+/// # Errors
+/// [`Refusal::ReasonRequired`].
+pub(super) fn case_number(case: &str) -> Result<&str, Stop> {
+    let case = case.trim();
+    let length = case.chars().count();
+    if length == 0 || length > CASE_CHARS_MAX || case.chars().any(char::is_control) {
+        let detail = format!("`case` has 1 to {CASE_CHARS_MAX} characters");
+        return Err(Refused::new(Refusal::ReasonRequired).detail(detail).into());
+    }
+    Ok(case)
+}
+
 /// For which case and why an officer acts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ground<'r> {
@@ -261,12 +275,7 @@ impl<'r> Ground<'r> {
     /// # Errors
     /// [`Refusal::ReasonRequired`].
     pub(super) fn of(case: &'r str, why: &str) -> Result<Self, Stop> {
-        let case = case.trim();
-        let length = case.chars().count();
-        if length == 0 || length > CASE_CHARS_MAX || case.chars().any(char::is_control) {
-            let detail = format!("`case` has 1 to {CASE_CHARS_MAX} characters");
-            return Err(Refused::new(Refusal::ReasonRequired).detail(detail).into());
-        }
+        let case = case_number(case)?;
         let reason = Reason::parse(why).ok_or_else(|| {
             let codes = Reason::ALL.map(Reason::code).join(", ");
             Refused::new(Refusal::ReasonRequired).detail(format!("`why` is one of {codes}"))
@@ -326,7 +335,7 @@ fn code(name: &str, text: &str) -> Result<Option<String>, Stop> {
 }
 
 /// RFC 3339 with a zone, or a date or date-time of Asia/Shanghai; gives microseconds UTC.
-fn moment(name: &str, text: &str) -> Result<Option<i64>, Stop> {
+pub(super) fn moment(name: &str, text: &str) -> Result<Option<i64>, Stop> {
     let text = text.trim();
     if text.is_empty() {
         return Ok(None);

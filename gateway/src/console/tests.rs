@@ -18,6 +18,7 @@ use super::shell::CONTENT_SECURITY_POLICY;
 use super::{Console, router};
 use crate::api::Api;
 use crate::api::gate::Gate;
+use crate::bundle::OfficerKey;
 use crate::clock::Clock;
 use crate::command::{self, Cli};
 use crate::config::Config;
@@ -28,6 +29,8 @@ use crate::exchange::Stations;
 use crate::journal::Query;
 use crate::relay::RelayStatus;
 use crate::serve::Gateway;
+use crate::unseal::{SignedBy, Statement, may_sign};
+use shuguan_policies::Partner;
 
 /// The console of a fresh demo folder.
 struct Office {
@@ -177,7 +180,7 @@ async fn a_search_is_sealed_before_it_is_answered_and_its_leaf_shows_neither_cas
         .await
         .unwrap()
         .unwrap();
-    let evidence = String::from_utf8(evidence).unwrap();
+    let evidence = String::from_utf8(evidence.to_vec()).unwrap();
     assert!(evidence.contains("audit-2026-117") && evidence.contains("health-ganyu"));
 }
 
@@ -359,4 +362,239 @@ async fn every_answer_has_the_security_headers_and_a_browser_gets_pages() {
         "{kinds:?}"
     );
     assert!(answers[2].text.contains("SG2114") && answers[5].text.contains(".p12"));
+}
+
+/// What two officers do to open an evidence record; every step may be changed before it is sent.
+struct Unsealing<'o> {
+    office: &'o Office,
+    statement: Statement,
+}
+
+impl<'o> Unsealing<'o> {
+    /// About the exchange of an officer's own question, which has a record.
+    async fn of(office: &'o Office) -> Self {
+        let question = json!({ "case": "1", "why": "routine" });
+        office.ask("auditor-zhao", "/console/api/search", &question).await;
+        let query = Query {
+            kind: Some("officer-query".into()),
+            ..Query::default()
+        };
+        let asked = office.stations().journal.search(query).await.unwrap();
+        let statement = Statement {
+            exchange: asked[0].exchange.unwrap(),
+            case: "2026-031".into(),
+            why: "court".into(),
+            asked_by: "spiffe://lyg.example/officer/security/information-security/qian".into(),
+            asked_at_s: office.stations().clock.now_us() / 1_000_000,
+            nonce: [3; 16],
+        };
+        Self { office, statement }
+    }
+
+    fn signature(&self, officer: &str) -> SignedBy {
+        let folder = self.office.folder.path().join("gw/officers");
+        let (key, certificate) = (
+            folder.join(format!("{officer}.key")),
+            folder.join(format!("{officer}.pem")),
+        );
+        let key = OfficerKey::from_pem_for(&key, &certificate, may_sign).unwrap();
+        let now_s = self.office.stations().clock.now_us() / 1_000_000;
+        SignedBy::of(&key.sign_over(&self.statement.text(), now_s).unwrap())
+    }
+
+    fn order(&self, step: &str, signer: Option<&str>) -> Value {
+        json!({
+            "step": step, "exchange": self.statement.exchange, "case": self.statement.case, "why": self.statement.why,
+            "statement": self.statement.text(), "signature": signer.map(|officer| self.signature(officer)),
+        })
+    }
+
+    async fn send(&self, officer: &str, order: &Value) -> Answer {
+        self.office.ask(officer, "/console/api/unseal", order).await
+    }
+
+    async fn refused(&self, officer: &str, order: &Value, code: &str) {
+        let before = self.office.leaves("refusal").await;
+        let answer = self.send(officer, order).await;
+        assert_eq!(answer.code(), code, "{officer} {order} {}", answer.text);
+        assert!(!answer.text.contains("secret"), "{}", answer.text);
+        assert_eq!(self.office.leaves("refusal").await, before + 1, "a refusal is a leaf");
+    }
+
+    async fn steps(&self) -> usize {
+        self.office.leaves("officer-unseal").await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_is_opened_by_two_officers_of_different_units_each_step_a_leaf_before_it() {
+    let office = Office::open().await;
+    let unsealing = Unsealing::of(&office).await;
+    let (ask, approve, open) = (
+        unsealing.order("ask", Some("security-qian")),
+        unsealing.order("approve", Some("auditor-zhao")),
+        unsealing.order("open", None),
+    );
+    unsealing.refused("auditor-zhao", &approve, "SG8108").await;
+    unsealing.refused("security-qian", &open, "SG8108").await;
+    assert_eq!(unsealing.send("security-qian", &ask).await.status, StatusCode::OK);
+    unsealing.refused("security-qian", &open, "SG8108").await;
+    let listed = office.get("auditor-zhao", "/console/api/unseal").await.json();
+    assert_eq!(listed["items"][0]["statement"], unsealing.statement.text());
+    assert_eq!(unsealing.send("auditor-zhao", &approve).await.status, StatusCode::OK);
+    let opened = unsealing.send("security-qian", &open).await;
+    assert_eq!(opened.status, StatusCode::OK, "{}", opened.text);
+    let record = &opened.json()["record"];
+    assert_eq!(record["case"], "1");
+    assert_eq!(record["secret"].as_str().unwrap().len(), 64);
+    assert_eq!(unsealing.steps().await, 3);
+    let leaf = opened.json()["leaf"].as_u64().unwrap();
+    let leaf = office.stations().journal.leaf(leaf).await.unwrap().unwrap();
+    let text = String::from_utf8(leaf.bytes).unwrap();
+    assert!(
+        text.contains(r#""step":"open""#) && !text.contains("2026-031"),
+        "{text}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_opens_a_record_alone_or_within_one_unit_or_too_late_or_without_a_case() {
+    let office = Office::open().await;
+    let mut unsealing = Unsealing::of(&office).await;
+    let ask = |unsealing: &Unsealing<'_>| unsealing.order("ask", Some("security-qian"));
+    // Who asks: the security officer himself, with a case, about what he signed.
+    unsealing.refused("auditor-zhao", &ask(&unsealing), "SG1107").await;
+    unsealing.refused("policy-sun", &ask(&unsealing), "SG1107").await;
+    let with = |mut order: Value, member: &str, value: Value| {
+        order[member] = value;
+        order
+    };
+    for (member, value, code) in [
+        ("case", json!(""), "SG8101"),
+        ("case", json!("2026-032"), "SG8107"),
+        ("why", json!("curious"), "SG8101"),
+        ("why", json!("routine"), "SG8107"),
+        ("exchange", json!(uuid::Uuid::nil()), "SG8107"),
+        ("statement", json!("shuguan-unseal/v1\n"), "SG8107"),
+        ("signature", json!(null), "SG8107"),
+        ("signature", json!(unsealing.signature("auditor-zhao")), "SG8107"),
+        ("who", json!("x"), "SG2101"),
+    ] {
+        unsealing
+            .refused("security-qian", &with(ask(&unsealing), member, value), code)
+            .await;
+    }
+    let own = unsealing.statement.exchange;
+    unsealing.statement.exchange = uuid::Uuid::from_u128(1);
+    unsealing.refused("security-qian", &ask(&unsealing), "SG2114").await;
+    unsealing.statement.exchange = own;
+    let asked_at_s = unsealing.statement.asked_at_s;
+    unsealing.statement.asked_at_s = asked_at_s - 3_600;
+    unsealing.refused("security-qian", &ask(&unsealing), "SG8107").await;
+    unsealing.statement.asked_at_s = asked_at_s - 24 * 3_600;
+    unsealing.refused("security-qian", &ask(&unsealing), "SG8106").await;
+    unsealing.statement.asked_at_s = asked_at_s;
+    assert_eq!(unsealing.steps().await, 0);
+    assert_eq!(
+        unsealing.send("security-qian", &ask(&unsealing)).await.status,
+        StatusCode::OK
+    );
+
+    // Who approves: an auditor, not the asker, of another unit, with his own signature.
+    let approve = unsealing.order("approve", Some("auditor-zhao"));
+    unsealing
+        .refused(
+            "security-qian",
+            &unsealing.order("approve", Some("security-qian")),
+            "SG8104",
+        )
+        .await;
+    unsealing.refused("policy-sun", &approve, "SG1107").await;
+    unsealing
+        .refused(
+            "auditor-zhao",
+            &unsealing.order("approve", Some("security-qian")),
+            "SG8107",
+        )
+        .await;
+    let Caller::Peer(auditor) = office.officer("auditor-zhao") else {
+        unreachable!()
+    };
+    let neighbour = Partner {
+        unit: Some("information-security".into()),
+        ..auditor.partner().clone()
+    };
+    let neighbour = Caller::Peer(Arc::new(auditor.with_partner(neighbour)));
+    let request = Request::post("/console/api/unseal")
+        .header(header::HOST, "gw.example")
+        .header(header::CONTENT_TYPE, "application/json");
+    assert_eq!(
+        office.send(neighbour, request, approve.to_string()).await.code(),
+        "SG8105"
+    );
+    assert_eq!(unsealing.steps().await, 1);
+    // Who opens: the asker alone.
+    assert_eq!(unsealing.send("auditor-zhao", &approve).await.status, StatusCode::OK);
+    unsealing
+        .refused("auditor-zhao", &unsealing.order("open", None), "SG1107")
+        .await;
+    assert_eq!(unsealing.steps().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_destroyed_by_the_security_officer_with_a_case_and_the_record_stays_closed() {
+    let office = Office::open().await;
+    let unsealing = Unsealing::of(&office).await;
+    let exchange = unsealing.statement.exchange;
+    let order = json!({ "what": "evidence", "exchange": exchange, "case": "R-1", "why": "court" });
+    let shred = async |officer: &str, order: &Value| office.ask(officer, "/console/api/shred", order).await;
+    for officer in ["auditor-zhao", "policy-sun", "operator-li"] {
+        assert_eq!(shred(officer, &order).await.code(), "SG1107", "{officer}");
+    }
+    let with = |member: &str, value: Value| {
+        let mut order = order.clone();
+        order[member] = value;
+        order
+    };
+    for (wrong, code) in [
+        (with("case", json!(" ")), "SG8101"),
+        (with("why", json!("because")), "SG2101"),
+        (with("before", json!("2020-01-01")), "SG2101"),
+        (with("what", json!("index")), "SG2101"),
+        (with("what", json!("payload")), "SG2114"),
+        (with("exchange", json!(uuid::Uuid::nil())), "SG2114"),
+        (
+            json!({ "what": "evidence", "before": "2026-11-01", "case": "R-1", "why": "retention" }),
+            "SG2101",
+        ),
+        (
+            json!({ "what": "index", "before": "2026-11-01", "case": "R-1", "why": "retention" }),
+            "SG2101",
+        ),
+        (
+            json!({ "what": "evidence", "before": "2020-01-01", "case": "R-1", "why": "retention" }),
+            "SG2114",
+        ),
+    ] {
+        assert_eq!(shred("security-qian", &wrong).await.code(), code, "{wrong}");
+    }
+    assert_eq!(office.leaves("shred").await, 0);
+    let done = shred("security-qian", &order).await;
+    assert_eq!(
+        (done.status, office.leaves("shred").await),
+        (StatusCode::OK, 1),
+        "{}",
+        done.text
+    );
+    unsealing
+        .refused(
+            "security-qian",
+            &unsealing.order("ask", Some("security-qian")),
+            "SG8103",
+        )
+        .await;
+    assert_eq!(shred("security-qian", &order).await.code(), "SG2114", "once");
+    let question = json!({ "case": "1", "why": "court", "exchange": exchange });
+    let shown = office.ask("auditor-zhao", "/console/api/show", &question).await.json();
+    assert_eq!(shown["proof"]["valid"], true, "it is still proved");
 }

@@ -44,13 +44,18 @@ impl Gatekeeper {
         self.judge(peer, &self.policies.load()).map(drop)
     }
 
+    /// The revocation lists that a caller is judged by now: issuer, number, end of each.
+    pub fn lists(&self) -> String {
+        self.revoked.load().lists()
+    }
+
     /// Who stands behind a connection whose handshake succeeded.
-    pub(super) fn identify(&self, leaf: Option<&CertificateDer<'_>>) -> Caller {
-        let Some(leaf) = leaf else {
+    pub(super) fn identify(&self, chain: &[CertificateDer<'_>]) -> Caller {
+        let Some(leaf) = chain.first() else {
             return Caller::Anonymous;
         };
         match Peer::identify(leaf, &self.policies.load()) {
-            Ok(peer) => self.again(Arc::new(peer)),
+            Ok(peer) => self.again(Arc::new(peer.with_chain(chain))),
             Err(refusal) => Caller::Refused(refusal, None),
         }
     }

@@ -230,8 +230,8 @@ async fn one(
     let Some(stream) = handshake(edge, tcp, address, handshakes).await else {
         return;
     };
-    let leaf = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-    let caller = edge.gatekeeper.identify(leaf);
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let caller = edge.gatekeeper.identify(chain);
     let Caller::Peer(peer) = &caller else {
         // Whoever has no right here keeps counting by address, or he could take every place.
         connection::serve(edge, stream, caller, router, stop).await;

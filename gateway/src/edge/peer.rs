@@ -5,7 +5,10 @@
 //! extended key usage with clientAuth, digitalSignature, no authority, no longer life than allowed. The subject name decides nothing, nor
 //! does any header.
 
+use std::sync::Arc;
+
 use ring::digest::{SHA256, digest};
+use rustls_pki_types::CertificateDer;
 use shuguan_policies::envelope::Algorithm;
 use shuguan_policies::{Partner, PolicySet};
 use x509_parser::extensions::GeneralName;
@@ -24,6 +27,7 @@ const CERTIFICATE_DAYS_MAX: i64 = 825;
 pub struct Peer {
     partner: Partner,
     certificate_sha256: [u8; 32],
+    chain: Arc<[Vec<u8>]>,
     issuer: Vec<u8>,
     serial: Vec<u8>,
 }
@@ -39,6 +43,19 @@ impl Peer {
         self.certificate_sha256
     }
 
+    /// The chain that the handshake verified, DER, the partner's own first: kept in the evidence record.
+    pub fn chain(&self) -> &[Vec<u8>] {
+        &self.chain
+    }
+
+    /// The same peer with the whole chain of its handshake.
+    pub(super) fn with_chain(self, chain: &[CertificateDer<'_>]) -> Self {
+        Self {
+            chain: chain.iter().map(|der| der.as_ref().to_vec()).collect(),
+            ..self
+        }
+    }
+
     /// Raw name of the issuer.
     pub fn issuer(&self) -> &[u8] {
         &self.issuer
@@ -50,7 +67,7 @@ impl Peer {
     }
 
     /// The same certificate under what the partner table says now.
-    pub(super) fn with_partner(&self, partner: Partner) -> Self {
+    pub(crate) fn with_partner(&self, partner: Partner) -> Self {
         Self {
             partner,
             ..self.clone()
@@ -74,6 +91,7 @@ impl Peer {
         Ok(Self {
             partner: partner.clone(),
             certificate_sha256,
+            chain: Arc::from([der.to_vec()]),
             issuer: claim.issuer,
             serial: claim.serial,
         })

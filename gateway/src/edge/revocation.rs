@@ -143,6 +143,16 @@ impl RevocationSet {
         self.lists.values().map(|list| list.next_update_s).min()
     }
 
+    /// Issuer, number and end of each list, for the evidence record.
+    pub fn lists(&self) -> String {
+        let one = |list: &List| {
+            let number = crate::pki::hex(&list.number);
+            let until = shuguan_ledger::time::format(list.next_update_s.saturating_mul(1_000_000));
+            format!("{} number {number} until {until}", list.issuer)
+        };
+        self.lists.values().map(one).collect::<Vec<_>>().join("; ")
+    }
+
     /// How current the lists are at a time, seconds since 1970. Without any list: expired.
     pub fn standing(&self, now_s: i64) -> Standing {
         let left_s = self.next_update_s().map_or(-1, |next| next.saturating_sub(now_s));

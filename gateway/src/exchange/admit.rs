@@ -10,11 +10,12 @@ use http::{HeaderMap, HeaderName, header};
 use shuguan_adapters::catalogue::{self, RecordType};
 use shuguan_adapters::inflate::Coding;
 use shuguan_adapters::layout::{Encoding, Layout};
+use shuguan_adapters::operation::Intent;
 use shuguan_policies::{Denial, Direction, Mode, Plan, Role, Target};
 use uuid::Uuid;
 
 use super::inflight::InFlight;
-use super::mode::{Manner, PushMode};
+use super::mode::{Manner, PushMode, Scope};
 use super::{Fault, Refused, Stations, Stop, signing};
 use crate::clock;
 use crate::edge::Peer;
@@ -57,6 +58,8 @@ pub struct Admitted {
     pub(super) record: &'static RecordType,
     pub(super) plan: Arc<Plan>,
     pub(super) bundle: [u8; 32],
+    /// The revocation lists of this moment, for the evidence record.
+    pub(super) revocation: String,
     pub(super) layout: Layout,
     /// The name of that layout, when it is one of the configuration.
     pub(super) layout_name: Option<String>,
@@ -84,6 +87,20 @@ impl Admitted {
         }
     }
 
+    /// What has to be read of the rows for the mode. Of a record of which only the keys matter, what the grant's row filters read is read as
+    /// well, where it stands there: a delete of what the agreement does not cover is held back.
+    pub(super) fn intent(&self) -> Intent {
+        let besides = || self.plan.rows().iter().map(|atom| atom.field).collect();
+        match &self.manner.mode {
+            PushMode::Upsert => Intent::Upsert,
+            PushMode::Delta => Intent::Delta(besides()),
+            PushMode::Snapshot(scope) => {
+                let scope = scope.field().map(|field| (field, scope.codes().to_vec()));
+                Intent::Snapshot(scope, besides())
+            }
+        }
+    }
+
     /// The exchange's id.
     pub fn exchange(&self) -> Uuid {
         self.exchange
@@ -105,10 +122,6 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
     let purpose = text(headers, &PURPOSE).ok_or(Refusal::MissingPurpose)?;
     let key = idempotency_key(headers).ok_or(Refusal::BadIdempotencyKey)?;
     let manner = Manner::of(headers, record)?;
-    // What closes rows is refused until the registry can close them.
-    if manner.mode != PushMode::Upsert {
-        return Err(Refusal::ModeUnsupported.into());
-    }
     let policies = stations.policies.load_full();
     let plan = policies
         .decide(
@@ -120,6 +133,7 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
             stations.clock.now_us(),
         )
         .map_err(|denial| Refused::new(denied(denial)).under(policies.hash()))?;
+    within_plan(&manner, &plan)?;
     let (layout, layout_name) = layout(stations, &peer.partner().id, record, headers)?;
     let coding = coding(headers)?;
     let digest = content_digest(headers)?;
@@ -150,6 +164,7 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
         .map(|signed| signing::nonce(&stations.tags, signed, &tag));
     Ok(Admitted {
         bundle: policies.hash(),
+        revocation: head.gatekeeper.lists(),
         peer,
         exchange,
         record,
@@ -166,6 +181,16 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
         quota,
         in_flight,
     })
+}
+
+/// A scope goes by what the registry has: the field must be released, and as it is.
+fn within_plan(manner: &Manner, plan: &Plan) -> Result<(), Refused> {
+    let field = manner.mode.scope().and_then(Scope::field);
+    if field.is_some_and(|field| !plan.keeps(field)) {
+        let told = "`Exchange-Scope`: the grant does not release this field as it is";
+        return Err(Refused::new(Refusal::BadManner).detail(told));
+    }
+    Ok(())
 }
 
 /// Whether anything is left of the quota of the day. A key that was answered before is answered again (C4): that takes nothing.

@@ -4,12 +4,16 @@
 //! cannot be read as a whole, a digest that does not fit, a batch with too many rejects. Holds one part and one record, whatever the size
 //! of the body. Rows are paced here: while a partner is over its rate, nobody reads its body.
 
+use arrow_array::BooleanArray;
+use arrow_array::cast::AsArray;
+use arrow_select::filter::filter_record_batch;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use ring::digest::{Context, SHA256};
 use shuguan_adapters::decode::{Counts, DecodeLimits, Decoder, Ended, FileFault, Unreadable};
 use shuguan_adapters::inflate::{InflateFault, Inflater};
-use shuguan_adapters::reject::Reject;
+use shuguan_adapters::operation;
+use shuguan_adapters::reject::{Reject, RejectCode};
 
 use super::admit::{self, Admitted, too_large};
 use super::quality::{Gauge, Quality};
@@ -62,12 +66,13 @@ where
 {
     /// Begins to read.
     pub fn open(stations: &Stations, admitted: &'a Admitted, body: B) -> Self {
-        let decoder = Decoder::new(
+        let decoder = Decoder::meant(
             admitted.record,
             admitted.plan.wanted(),
             &admitted.layout,
             DecodeLimits::default(),
             stations.clock.today_shanghai(),
+            admitted.intent(),
         );
         let plain_bytes_max = stations.limits.body_bytes_max.get();
         let (inflater, unreadable) = match admitted.coding.map(|coding| Inflater::new(coding, plain_bytes_max)) {
@@ -108,7 +113,7 @@ where
         loop {
             if let Some(part) = self.decoder.next_part() {
                 self.pace().await?;
-                self.gauge.part(&part);
+                self.gauge.part(&admitted_rows(&part));
                 return Ok(Some(part));
             }
             if self.unpack() {
@@ -263,6 +268,9 @@ where
         if self.miscounted(counts).is_some() {
             return Some(Refused::new(Refusal::CountMismatch));
         }
+        if counts.by_code.get(&RejectCode::OutOfScope) == Some(&counts.received) {
+            return Some(Refused::new(Refusal::OutOfScope));
+        }
         let share_exceeded =
             counts.rejected.saturating_mul(100) > counts.received.saturating_mul(u64::from(self.reject_percent_max));
         if !share_exceeded {
@@ -276,6 +284,25 @@ where
         let stated = self.admitted.manner.count?;
         (self.unreadable.is_none() && stated != counts.rows).then_some(stated)
     }
+}
+
+/// The rows of a part without those that stand for rejected records and those that delete: their fields were not to be sent.
+fn admitted_rows(part: &arrow_array::RecordBatch) -> arrow_array::RecordBatch {
+    let acts = part
+        .column_by_name(operation::COLUMN)
+        .and_then(|acts| acts.as_string_opt::<i32>());
+    let Some(acts) = acts else {
+        return part.clone();
+    };
+    let whole = acts
+        .iter()
+        .map(|act| act.map(|act| act != operation::NAMED && act != operation::DELETE));
+    let whole: BooleanArray = whole.collect();
+    if whole.true_count() == part.num_rows() {
+        return part.clone();
+    }
+    // INVARIANT: the mask has the part's length, so filtering cannot fail.
+    filter_record_batch(part, &whole).unwrap_or_else(|_| part.slice(0, 0))
 }
 
 /// Reads a body to its end for its SHA-256 and length alone.
@@ -312,6 +339,7 @@ pub(crate) fn refusal_of(error: &Unreadable) -> Refusal {
         Unreadable::BadEncoding { .. } | Unreadable::WrongCharset { .. } => Refusal::BadEncoding,
         Unreadable::BadHeaderRow { .. } => Refusal::BadHeaderRow,
         Unreadable::SecrecyMark { .. } => Refusal::SecrecyMark,
+        Unreadable::NoOperation => Refusal::NoAction,
         Unreadable::WrongTrailer { .. } => Refusal::WrongTrailer,
         Unreadable::Compressed(InflateFault::TooLarge { .. } | InflateFault::TooDense) => Refusal::ExpandsTooFar,
         Unreadable::Compressed(InflateFault::Damaged | InflateFault::Incomplete) => Refusal::BadCompression,

@@ -3,12 +3,18 @@
 //! Takes parts of a batch; applies the plan column by column and hands the result to the encrypted payload. Gives a [`Released`] when the
 //! batch has been read to its end. A field that the plan does not name is not a column any more; there is no flag that lets it through.
 
-use arrow_array::RecordBatch;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{Field, Schema, SchemaRef};
+use shuguan_adapters::operation;
 use shuguan_policies::Plan;
 use uuid::Uuid;
 
 use super::admit::Admitted;
 use super::batch::Received;
+use super::mode::PushMode;
 use super::subjects::{IndexKey, SubjectColumns};
 use super::{Fault, Stations, Stop};
 use crate::journal::{PayloadWriter, SealedPayload, SubjectWriter, Subjects};
@@ -21,6 +27,7 @@ pub struct Release<'a> {
     payload: PayloadWriter,
     index: Option<Index>,
     filtered: u64,
+    named: u64,
 }
 
 /// The index of what is released, where a column of it names a subject.
@@ -68,14 +75,17 @@ pub struct Released {
     pub(super) payload: Option<SealedPayload>,
     pub(super) subjects: Option<Subjects>,
     pub(super) filtered: u64,
+    /// Rows of the payload that stand for rejected records of a snapshot: they are no accepted ones.
+    pub(super) named: u64,
 }
 
 impl<'a> Release<'a> {
-    /// Begins a payload of the plan's output columns.
+    /// Begins a payload of the plan's output columns; of a delta or snapshot also of what each row is about, which the root over the columns
+    /// covers as it does the others.
     pub fn open(stations: &'a Stations, admitted: &'a Admitted) -> Result<Self, Stop> {
         let payload = stations
             .journal
-            .begin_payload(admitted.exchange, admitted.plan.schema())
+            .begin_payload(admitted.exchange, schema(&admitted.plan, &admitted.manner.mode))
             .map_err(Fault::from_error("begin a payload"))?;
         Ok(Self {
             stations,
@@ -83,24 +93,35 @@ impl<'a> Release<'a> {
             payload,
             index: Index::open(stations, &admitted.plan, admitted.exchange)?,
             filtered: 0,
+            named: 0,
         })
     }
 
     /// Releases one part.
     pub fn part(&mut self, part: &RecordBatch) -> Result<(), Stop> {
         let today = self.stations.clock.today_shanghai();
-        let released = self
-            .admitted
-            .plan
-            .release(part, &self.stations.keys, today)
-            .map_err(Fault::from_error("release a part"))?;
-        self.filtered = self.filtered.saturating_add(released.filtered);
-        if released.batch.num_rows() > 0 {
+        let (plan, keys) = (&self.admitted.plan, &self.stations.keys);
+        let released = if self.admitted.manner.mode == PushMode::Upsert {
+            let released = plan.release(part, keys, today);
+            let released = released.map_err(Fault::from_error("release a part"))?;
+            self.filtered = self.filtered.saturating_add(released.filtered);
+            released.batch
+        } else {
+            let (fields, acts) = apart(part)?;
+            let released = plan.release_beside(&fields, &acts, keys, today);
+            let (released, passed) = released.map_err(Fault::from_error("release a part"))?;
+            let (before, after) = (named(&acts), named(&passed));
+            // A rejected record that the filter holds back is counted as rejected alone.
+            self.filtered = self.filtered.saturating_add(released.filtered - (before - after));
+            self.named = self.named.saturating_add(after);
+            together(&released.batch, passed, schema(plan, &self.admitted.manner.mode))?
+        };
+        if released.num_rows() > 0 {
             self.payload
-                .push(&released.batch)
+                .push(&released)
                 .map_err(Fault::from_error("encrypt a part"))?;
             if let Some(index) = &mut self.index {
-                index.part(&released.batch)?;
+                index.part(&released)?;
             }
         }
         Ok(())
@@ -117,8 +138,49 @@ impl<'a> Release<'a> {
             payload,
             subjects,
             filtered: self.filtered,
+            named: self.named,
         })
     }
+}
+
+/// The columns of a payload.
+fn schema(plan: &Plan, mode: &PushMode) -> SchemaRef {
+    if *mode == PushMode::Upsert {
+        return plan.schema();
+    }
+    let act = Field::new(operation::COLUMN, operation::FIELD.kind.data_type(), true);
+    let fields = plan
+        .schema()
+        .fields()
+        .iter()
+        .cloned()
+        .chain([Arc::new(act)])
+        .collect::<Vec<_>>();
+    Arc::new(Schema::new(fields))
+}
+
+/// The fields of a part, and what each row is about: the last column.
+fn apart(part: &RecordBatch) -> Result<(RecordBatch, ArrayRef), Fault> {
+    let lacking = || Fault::new("find the operation of a part's rows");
+    let last = part.num_columns().checked_sub(1).ok_or_else(lacking)?;
+    if part.schema_ref().field(last).name() != operation::COLUMN {
+        return Err(lacking());
+    }
+    let fields: Vec<usize> = (0..last).collect();
+    let fields = part.project(&fields).map_err(Fault::from_error("take a part apart"))?;
+    Ok((fields, Arc::clone(part.column(last))))
+}
+
+fn together(released: &RecordBatch, acts: ArrayRef, schema: SchemaRef) -> Result<RecordBatch, Fault> {
+    let columns = released.columns().iter().cloned().chain([acts]).collect();
+    RecordBatch::try_new(schema, columns).map_err(Fault::from_error("put a part together"))
+}
+
+/// How many rows stand for rejected records.
+fn named(acts: &ArrayRef) -> u64 {
+    let acts = acts.as_string_opt::<i32>().into_iter().flatten();
+    let named = acts.filter(|act| *act == Some(operation::NAMED)).count();
+    u64::try_from(named).unwrap_or(u64::MAX)
 }
 
 /// A large payload or index is fsynced here; another thread takes over this one's tasks meanwhile.

@@ -3,7 +3,10 @@
 //! Takes what was released, or a complete extract; gives a [`SealedPush`] or a sealed pull whose leaf, payload and idempotency key are
 //! durable under a signed checkpoint. When the journal cannot commit nothing was accepted (503).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use shuguan_ledger::leaf::{Digest, Event, Leaf, PullEvent, PushEvent, RefusalEvent};
+use shuguan_policies::Plan;
 
 use super::admit::Admitted;
 use super::mode::PushMode;
@@ -13,6 +16,7 @@ use super::release::Released;
 use super::report::Report;
 use super::signing::commit_request;
 use super::{Fault, Refused, Stations, Stop};
+use crate::edge::Peer;
 use crate::journal::{Entry, Evidence, INDEX, Idempotency, Outcome, QUALITY, SealError, Sealed};
 use crate::limits::Standing;
 use crate::refusal::Refusal;
@@ -122,6 +126,9 @@ fn accepted(admitted: &Admitted, released: Released) -> Result<Entry, Stop> {
     let mut payload = released
         .payload
         .ok_or_else(|| Fault::new("seal a batch without payload"))?;
+    note_plan(payload.evidence_mut(), &admitted.plan);
+    note_origin(payload.evidence_mut(), &admitted.peer);
+    payload.evidence_mut().note("revocation", admitted.revocation.as_str());
     let quality = quality(&released.received.quality);
     let manner = &admitted.manner;
     let event = PushEvent {
@@ -135,7 +142,7 @@ fn accepted(admitted: &Admitted, released: Released) -> Result<Entry, Stop> {
         bun: Digest(admitted.bundle),
         fmt: admitted.layout.label().into(),
         r#in: counts.received,
-        ok: payload.rows(),
+        ok: payload.rows().saturating_sub(released.named),
         rej: counts.rejected,
         fil: released.filtered,
         rep: counts.repeated,
@@ -177,6 +184,18 @@ fn refused_whole(admitted: &Admitted, refusal: Refusal, released: &Released) -> 
     let mut entry = Entry::new(admitted.exchange, Event::Refusal(event));
     entry.evidence = Some(evidence);
     Ok(entry)
+}
+
+fn note_plan(evidence: &mut Evidence, plan: &Plan) {
+    let operators = plan.output().iter().map(|column| column.kind.operator.describe());
+    evidence.note_plan(plan.wanted().iter().copied(), operators.collect());
+}
+
+/// By what the partner was known, and what decoded and sealed: disputes come years later.
+fn note_origin(evidence: &mut Evidence, peer: &Peer) {
+    let chain = peer.chain().iter().map(|der| BASE64.encode(der));
+    evidence.note("certificates", chain.collect::<Vec<_>>().join(" "));
+    evidence.note("version", concat!("shuguan ", env!("CARGO_PKG_VERSION")));
 }
 
 /// The report as it is committed to and kept.
@@ -231,11 +250,13 @@ pub async fn pull(stations: &Stations, prepared: &mut Prepared) -> Result<Sealed
     let mut evidence = Evidence::fresh().map_err(Fault::from_error("make an evidence record"))?;
     let subjects = prepared.subjects.take();
     let request = &prepared.admitted;
-    let cols = Digest(prepared.columns.root(&evidence));
+    let cols = Digest(prepared.columns.commit(&mut evidence));
     let manifest = request
         .plan
         .manifest(&request.bundle, prepared.rows, &cols.0, stations.clock.now_us());
     let manifest = manifest.text();
+    note_plan(&mut evidence, &request.plan);
+    note_origin(&mut evidence, &request.peer);
     let signed = request.asked.signed.as_ref();
     let event = PullEvent {
         x: request.exchange.to_string(),

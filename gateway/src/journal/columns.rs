@@ -17,16 +17,23 @@ use arrow_array::types::{Date32Type, Decimal128Type, Int64Type, TimestampMicrose
 use arrow_array::{Array, ArrowPrimitiveType, PrimitiveArray, RecordBatch, StringArray};
 use arrow_schema::{DataType, FieldRef, Schema, TimeUnit};
 use ring::digest::{Context, SHA256};
-use ring::hmac;
-use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
+use shuguan_ledger::columns::{self, Shown};
+use shuguan_ledger::tree::Hash;
 
-use super::evidence::{Evidence, Salts, tag};
+use super::evidence::{Evidence, Salts, hex};
 use super::fault::JournalFault;
+
+/// Member of the evidence record: the columns.
+pub(super) const COLUMNS: &str = "columns";
+/// Member of the evidence record: the rows of the parts.
+pub(super) const PARTS: &str = "parts";
 
 /// Collects the part digests of each column.
 #[derive(Debug)]
 pub struct ColumnDigests {
     columns: Vec<Column>,
+    /// Rows of each part.
+    rows: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -43,7 +50,8 @@ impl ColumnDigests {
     /// [`JournalFault::Column`] for a type without a form.
     pub fn new(schema: &Schema) -> Result<Self, JournalFault> {
         let columns = schema.fields().iter().map(Column::of_field).collect::<Result<_, _>>()?;
-        Ok(Self { columns })
+        let rows = Vec::new();
+        Ok(Self { columns, rows })
     }
 
     /// Takes the next part.
@@ -57,6 +65,7 @@ impl ColumnDigests {
             }
             column.parts.push(part_digest(values)?);
         }
+        self.rows.push(count_u32(part.num_rows()));
         Ok(())
     }
 
@@ -65,16 +74,14 @@ impl ColumnDigests {
         u64::try_from(self.columns.len()).unwrap_or(u64::MAX)
     }
 
-    /// The root over the columns, under the secret of the exchange.
-    pub fn root(&self, evidence: &Evidence) -> Hash {
-        let mut edge = Edge::empty();
+    /// The root over the columns, under the secret of the exchange. The evidence record gets what the agency opens them with: name, type and
+    /// commitment of each, and the rows of the parts.
+    pub fn commit(&self, evidence: &mut Evidence) -> Hash {
         let salts = evidence.salts();
-        for column in &self.columns {
-            let head = format!("shuguan.column.v1\n{}\n{}\n", column.name, column.form);
-            let commitment = column.commitment(&salts, &head);
-            edge.append(leaf_hash(&[head.as_bytes(), &commitment].concat()));
-        }
-        edge.root()
+        let committed: Vec<columns::Column> = self.columns.iter().map(|column| column.under(&salts)).collect();
+        evidence.note(COLUMNS, listed(&committed));
+        evidence.note(PARTS, run_lengths(&self.rows));
+        columns::root(&committed)
     }
 }
 
@@ -87,15 +94,42 @@ impl Column {
         })
     }
 
-    fn commitment(&self, salts: &Salts, head: &str) -> Hash {
-        let mut context = hmac::Context::with_key(&salts.of(&format!("column/{}", self.name)));
-        context.update(head.as_bytes());
-        context.update(&count_u32(self.parts.len()).to_le_bytes());
-        for part in &self.parts {
-            context.update(part);
+    fn under(&self, salts: &Salts) -> columns::Column {
+        let salt = salts.bytes(&salt_label(&self.name));
+        columns::Column {
+            name: self.name.clone(),
+            form: self.form.to_owned(),
+            shown: Shown::Commitment(columns::commitment(&self.name, self.form, &salt, &self.parts)),
         }
-        tag(context)
     }
+}
+
+/// Label of a column's salt.
+pub(super) fn salt_label(name: &str) -> String {
+    format!("column/{name}")
+}
+
+/// JSON: name, type and commitment in hexadecimal of each column.
+fn listed(committed: &[columns::Column]) -> String {
+    let rows = committed.iter().map(|column| {
+        let commitment = match &column.shown {
+            Shown::Commitment(commitment) => hex(commitment),
+            Shown::Parts { .. } => String::new(),
+        };
+        [column.name.clone(), column.form.clone(), commitment]
+    });
+    // Texts can always be written.
+    serde_json::to_string(&rows.collect::<Vec<_>>()).unwrap_or_default()
+}
+
+/// `8192*649 12`: equal neighbours once, so that a month's snapshot takes a line.
+pub(super) fn run_lengths(rows: &[u32]) -> String {
+    let runs = rows.chunk_by(|one, next| one == next).map(|run| match run {
+        [one] => one.to_string(),
+        [one, ..] => format!("{one}*{}", run.len()),
+        [] => String::new(),
+    });
+    runs.collect::<Vec<_>>().join(" ")
 }
 
 fn form(data_type: &DataType) -> Option<&'static str> {
@@ -114,7 +148,11 @@ fn count_u32(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-fn part_digest(values: &dyn Array) -> Result<Hash, JournalFault> {
+/// The digest of one part of a column (evidence.md 3.1).
+///
+/// # Errors
+/// [`JournalFault::Column`] for a type without a form.
+pub fn part_digest(values: &dyn Array) -> Result<Hash, JournalFault> {
     let mut context = Context::new(&SHA256);
     context.update(b"shuguan.chunk.v1\n");
     context.update(&count_u32(values.len()).to_le_bytes());
@@ -201,7 +239,7 @@ mod tests {
     use arrow_array::{ArrayRef, RecordBatch, StringArray};
     use arrow_schema::{DataType, Field, Schema};
 
-    use super::ColumnDigests;
+    use super::{ColumnDigests, Shown};
     use crate::journal::evidence::{Evidence, hex};
 
     fn batch() -> RecordBatch {
@@ -224,16 +262,34 @@ mod tests {
         for part in parts {
             digests.push(part).unwrap();
         }
-        hex(&digests.root(&Evidence::from_secret(secret)))
+        hex(&digests.commit(&mut Evidence::from_secret(secret)))
     }
 
     #[test]
-    fn the_published_vector_comes_out() {
+    fn the_published_vector_comes_out_step_by_step() {
         let mut digests = ColumnDigests::new(&batch().schema()).unwrap();
         digests.push(&batch()).unwrap();
-        assert!(hex(&digests.columns[0].parts[0]).starts_with("ff45bb70"));
+        let secret: [u8; 32] = std::array::from_fn(|place| u8::try_from(place).unwrap());
+        let mut evidence = Evidence::from_secret(secret);
+        let is =
+            |text: &str, first: &str, last: &str| assert!(text.starts_with(first) && text.ends_with(last), "{text}");
+        is(&hex(&digests.columns[0].parts[0]), "ff45bb70", "a9cb");
+        is(&hex(evidence.salts().bytes("column/name").as_ref()), "e367599c", "8342");
+        let commitments = [("56c88382", "bf47"), ("00e55a46", "8159"), ("20d69b8b", "ca40")];
+        for (column, (first, last)) in digests.columns.iter().zip(commitments) {
+            let Shown::Commitment(commitment) = column.under(&evidence.salts()).shown else {
+                unreachable!("it is sealed")
+            };
+            is(&hex(&commitment), first, last);
+        }
         let expected = "bad21447e5680e48fca8c14fc50fcd64374eb29f3318f6d3df0876d8f61742e5";
-        assert_eq!(root(&[batch()]), expected);
+        assert_eq!(hex(&digests.commit(&mut evidence)), expected);
+    }
+
+    #[test]
+    fn the_rows_of_the_parts_take_a_line() {
+        assert_eq!(super::run_lengths(&[8_192, 8_192, 8_192, 12]), "8192*3 12");
+        assert_eq!(super::run_lengths(&[]), "");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::kek::{Kek, Kind};
 use super::payload::{Body, SealedPayload};
 use super::sequencer::SealedLeaf;
 use super::subjects::Subjects;
+use super::vault::{SealedRecord, Vault};
 
 /// An event without its moment and index: the sequencer gives those.
 pub type EventDraft = Event;
@@ -61,7 +62,7 @@ impl Entry {
     }
 
     /// Encrypts what must be encrypted.
-    pub(super) fn prepare(self, kek: &Kek) -> Result<Prepared, JournalFault> {
+    pub(super) fn prepare(self, kek: &Kek, vault: &Vault, now_us: i64) -> Result<Prepared, JournalFault> {
         let exchange = self.exchange;
         let (payload, inner) = match self.payload {
             // Its parts open under the exchange that it was begun for and no other.
@@ -74,7 +75,7 @@ impl Entry {
                 if let Some(key) = &self.idempotency {
                     evidence.note("idempotency", hex(&key.tag));
                 }
-                Some(kek.seal(Kind::Evidence, exchange, &evidence.encode())?)
+                Some(vault.seal(exchange, &evidence.encode(), now_us)?)
             }
             None => None,
         };
@@ -177,7 +178,7 @@ pub(super) struct Prepared {
     pub(super) idempotency: Option<Idempotency>,
     pub(super) nonce: Option<Nonce>,
     pub(super) payload: Option<PreparedPayload>,
-    pub(super) evidence: Option<Vec<u8>>,
+    pub(super) evidence: Option<SealedRecord>,
     pub(super) rejects: Option<Vec<u8>>,
     pub(super) subjects: Option<Subjects>,
 }
@@ -204,11 +205,8 @@ impl Prepared {
             Body::Inline(blob) => blob.len(),
             Body::File(_) => 0,
         });
-        let sealed = [&self.evidence, &self.rejects]
-            .into_iter()
-            .flatten()
-            .map(Vec::len)
-            .sum::<usize>();
+        let evidence = self.evidence.as_ref().map_or(0, |record| record.body.len() + 256);
+        let sealed = evidence + self.rejects.as_ref().map_or(0, Vec::len);
         ENTRY_BYTES + inline + sealed + self.subjects.as_ref().map_or(0, Subjects::weight)
     }
 

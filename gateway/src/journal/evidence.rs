@@ -3,17 +3,29 @@
 //! Takes 32 random bytes; gives commitments that are worthless without them (a leaf must not hold a plain digest of content, C6), and the
 //! record itself as JSON, which the journal seals under the key-encryption key. Holds no field value. It outlives the payload.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::{hkdf, hmac};
+use shuguan_ledger::columns::{Column, Shown};
 use shuguan_ledger::leaf::Commitment;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::columns::{COLUMNS, PARTS, salt_label};
 use super::fault::JournalFault;
 use crate::clock;
+use crate::opening::{OpenColumn, Opening, SCHEMA};
 
 /// Label and member of the quality report.
 pub const QUALITY: &str = "quality";
+
+/// Member: the fields that were decoded.
+const WANTED: &str = "wanted";
+/// Member: the operator of each column.
+const OPERATORS: &str = "operators";
 
 /// Label and member of the digest of the subject index.
 pub const INDEX: &str = "index";
@@ -79,8 +91,15 @@ impl Evidence {
         Salts(hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(self.secret.as_ref()))
     }
 
+    /// Notes by which plan the columns came about: the fields that were decoded, and the operator of each column.
+    pub fn note_plan<'p>(&mut self, wanted: impl Iterator<Item = &'p str>, operators: Vec<String>) {
+        self.note(WANTED, wanted.collect::<Vec<_>>().join(" "));
+        // Texts can always be written.
+        self.note(OPERATORS, serde_json::to_string(&operators).unwrap_or_default());
+    }
+
     /// The record as JSON, sorted members; `secret` is S in hexadecimal.
-    pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
+    pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
         let secret = Zeroizing::new(hex(self.secret.as_ref()));
         let members = self.members.iter().map(|(name, value)| (*name, value.as_str()));
         let mut members: BTreeMap<&str, &str> = members.collect();
@@ -90,19 +109,112 @@ impl Evidence {
     }
 }
 
+/// A record that was read again.
+pub(super) struct Record<'r> {
+    /// Its secret, for commitments.
+    pub(super) evidence: Evidence,
+    members: BTreeMap<&'r str, Cow<'r, str>>,
+}
+
+impl<'r> Record<'r> {
+    /// Reads what [`Evidence::encode`] wrote.
+    pub(super) fn read(record: &'r [u8]) -> Option<Self> {
+        let members: BTreeMap<&'r str, Cow<'r, str>> = serde_json::from_slice(record).ok()?;
+        let evidence = Evidence::from_secret(*unhex(members.get("secret")?)?);
+        Some(Self { evidence, members })
+    }
+
+    /// A member.
+    pub(super) fn text(&self, member: &str) -> Option<&str> {
+        self.members.get(member).map(|text| &**text)
+    }
+
+    /// A member that is a digest.
+    pub(super) fn digest(&self, member: &str) -> Option<[u8; 32]> {
+        unhex(self.text(member)?).map(|digest| *digest)
+    }
+
+    /// The commitment to the request that it holds: the digest of its body, and of a signed one also signature and base.
+    pub(super) fn request(&self) -> Option<Commitment> {
+        let digest = self.digest("request")?;
+        let Some(signature) = self.text("signature") else {
+            return Some(self.evidence.commit("request", &digest));
+        };
+        let signature = BASE64.decode(signature).ok()?;
+        let asked = [digest.as_slice(), &signature, self.text("signature-base")?.as_bytes()].concat();
+        Some(self.evidence.commit("request", &asked))
+    }
+
+    /// The columns with their commitments; none in a record of a version that kept none.
+    pub(super) fn columns(&self) -> Option<Vec<Column>> {
+        let columns: Vec<[String; 3]> = serde_json::from_str(self.text(COLUMNS)?).ok()?;
+        let column = |[name, form, commitment]: [String; 3]| {
+            let commitment = unhex(&commitment)?;
+            Some(Column {
+                name,
+                form,
+                shown: Shown::Commitment(*commitment),
+            })
+        };
+        columns.into_iter().map(column).collect()
+    }
+}
+
+/// What the agency opens the columns of its push with: the salts of columns that it sent, nothing of anybody else. None for a record of another kind
+/// or version.
+pub fn opening_of(exchange: Uuid, record: &[u8]) -> Option<Opening> {
+    let record = Record::read(record)?;
+    let salts = record.evidence.salts();
+    let operators: Vec<String> = serde_json::from_str(record.text(OPERATORS)?).ok()?;
+    let columns: Vec<[String; 3]> = serde_json::from_str(record.text(COLUMNS)?).ok()?;
+    let column = |([name, form, commitment], operator): ([String; 3], String)| OpenColumn {
+        salt: Some(hex(salts.bytes(&salt_label(&name)).as_ref())),
+        name,
+        r#type: form,
+        operator,
+        commitment,
+        values: None,
+    };
+    Some(Opening {
+        schema: SCHEMA.into(),
+        exchange,
+        parts: record.text(PARTS)?.to_owned(),
+        wanted: record.text(WANTED)?.split_whitespace().map(str::to_owned).collect(),
+        columns: columns.into_iter().zip(operators).map(column).collect(),
+    })
+}
+
+fn unhex(text: &str) -> Option<Zeroizing<[u8; 32]>> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    let digits = text.as_bytes();
+    if digits.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.as_chunks::<2>().0) {
+        let [high, low] = pair.map(|digit| char::from(digit).to_digit(16));
+        *byte = u8::try_from(high? * 16 + low?).ok()?;
+    }
+    Some(bytes)
+}
+
 /// The salts of an exchange.
 pub(super) struct Salts(hkdf::Prk);
 
 impl Salts {
-    /// HKDF-SHA-256, second step, with info `shuguan.salt.v1/` label.
+    /// The key of a commitment.
     pub(super) fn of(&self, label: &str) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, self.bytes(label).as_ref())
+    }
+
+    /// HKDF-SHA-256, second step, with info `shuguan.salt.v1/` label.
+    pub(super) fn bytes(&self, label: &str) -> Zeroizing<[u8; 32]> {
         let info = [b"shuguan.salt.v1/".as_slice(), label.as_bytes()];
         let mut salt = Zeroizing::new([0; 32]);
         // A length of one hash is never too long for HKDF, so neither step fails.
         if let Ok(output) = self.0.expand(&info, hkdf::HKDF_SHA256) {
             let _ = output.fill(salt.as_mut());
         }
-        hmac::Key::new(hmac::HMAC_SHA256, salt.as_ref())
+        salt
     }
 }
 

@@ -113,6 +113,9 @@ pub enum JournalFault {
     /// The operating system gave no randomness or cryptography failed.
     #[error("no randomness or no cipher")]
     Crypto,
+    /// The key of a month or year cannot be made or read.
+    #[error("a key file cannot be used")]
+    Key(#[source] crate::pki::PkiFault),
     /// A worker ended without an answer.
     #[error("a worker of the journal ended")]
     Worker,
@@ -130,6 +133,12 @@ impl JournalFault {
 
     pub(super) fn damaged(what: impl Into<String>) -> Self {
         Self::Damaged(what.into())
+    }
+}
+
+impl From<crate::pki::PkiFault> for JournalFault {
+    fn from(fault: crate::pki::PkiFault) -> Self {
+        Self::Key(fault)
     }
 }
 

@@ -8,16 +8,17 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use shuguan_ledger::checkpoint::Checkpoint;
-use shuguan_ledger::leaf::{Digest, ErasedEvent, Event, Leaf, OperatorEvent, Reference, RelayedEvent};
+use shuguan_ledger::leaf::{Digest, ErasedEvent, Event, Leaf, OperatorEvent, Reference, RelayedEvent, ShredEvent};
 use shuguan_ledger::note::SigningKey;
 use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
 use uuid::Uuid;
 
 use super::entry::{Idempotency, Nonce, Prepared, PreparedPayload};
+use super::inbox::CLOSES_TOO_MUCH;
 use super::nonces;
 use super::payload::Body;
 use super::proofread;
-use super::sequencer::Work;
+use super::sequencer::{Target, Work};
 use super::sqlite::{self, sql, unsigned};
 use super::subjects::{Kept, Subjects};
 
@@ -78,6 +79,7 @@ struct InboxRow {
     state: String,
     bytes: i64,
     hash: Hash,
+    reason: Option<String>,
 }
 
 impl<'c> Group<'c> {
@@ -109,6 +111,7 @@ impl<'c> Group<'c> {
             }
             Work::Operate { exchange, event } => self.operate(*exchange, event, place),
             Work::Erase { exchange } => self.erase(*exchange, place),
+            Work::Shred { target, event } => self.shred(target, event, place),
             Work::Remember { nonce } => match nonces::seen(self.connection, nonce)? {
                 nonces::Seen::Elsewhere => Ok(Given::Replayed),
                 nonces::Seen::Here => Ok(Given::Done),
@@ -186,15 +189,15 @@ impl<'c> Group<'c> {
         if let (Some(payload), Some(exchange)) = (&prepared.payload, prepared.exchange) {
             self.inbox(index, exchange, prepared, payload)?;
         }
-        for (statement, sealed) in [
-            (sqlite::INSERT_EVIDENCE, &prepared.evidence),
-            (sqlite::INSERT_REJECT, &prepared.rejects),
-        ] {
-            if let Some(sealed) = sealed {
-                self.connection
-                    .prepare_cached(statement)?
-                    .execute(params![sql(index), sealed])?;
-            }
+        if let Some(sealed) = &prepared.rejects {
+            let mut insert = self.connection.prepare_cached(sqlite::INSERT_REJECT)?;
+            insert.execute(params![sql(index), sealed])?;
+        }
+        if let Some(record) = &prepared.evidence {
+            let mut insert = self.connection.prepare_cached(sqlite::INSERT_EVIDENCE)?;
+            insert.execute(params![sql(index), record.body])?;
+            let mut insert = self.connection.prepare_cached(sqlite::INSERT_WRAPPED_KEY)?;
+            insert.execute(params![sql(index), record.month, record.wrapped])?;
         }
         if let (Some(subjects), Some(exchange)) = (&prepared.subjects, prepared.exchange) {
             self.subjects(index, exchange, subjects)?;
@@ -333,6 +336,7 @@ impl<'c> Group<'c> {
                 state: row.get(1)?,
                 bytes: row.get(2)?,
                 hash: row.get(3)?,
+                reason: row.get(4)?,
             })
         });
         found.optional()
@@ -378,7 +382,12 @@ impl<'c> Group<'c> {
         let Some(row) = row else {
             return Ok(Given::NotSo);
         };
-        self.move_row(&row, to, reason)?;
+        // Released by an operator, a snapshot may close what it was set aside for.
+        let consented = row
+            .reason
+            .as_deref()
+            .filter(|reason| to == "waiting" && *reason == CLOSES_TOO_MUCH);
+        self.move_row(&row, to, reason.or(consented))?;
         self.inbox_moved = true;
         if to == "discarded" {
             self.left(&row);
@@ -423,6 +432,27 @@ impl<'c> Group<'c> {
             self.move_row(&row, "erased", None)?;
         }
         Ok(given)
+    }
+
+    /// Wrapped keys and records go in one transaction with the leaf that says so; nothing to destroy has no leaf.
+    fn shred(&mut self, target: &Target, event: &ShredEvent, place: Place<'_>) -> rusqlite::Result<Given> {
+        let mut keys = 0;
+        for statement in [sqlite::DELETE_WRAPPED_KEYS, sqlite::DELETE_EVIDENCE] {
+            let mut delete = self.connection.prepare_cached(statement)?;
+            keys = match target {
+                Target::Leaf(leaf) => delete.execute(params![sql(*leaf), sql(leaf + 1)])?,
+                Target::Before(leaf) => delete.execute(params![0, sql(*leaf)])?,
+            };
+        }
+        if keys == 0 {
+            return Ok(Given::NotSo);
+        }
+        let exchange = event.x.as_deref().and_then(|exchange| Uuid::parse_str(exchange).ok());
+        let event = ShredEvent {
+            cnt: u64::try_from(keys).unwrap_or(u64::MAX),
+            ..event.clone()
+        };
+        self.leaf(&Event::Shred(event), exchange, None, place)
     }
 
     fn move_row(&self, row: &InboxRow, to: &str, reason: Option<&str>) -> rusqlite::Result<()> {

@@ -3,12 +3,13 @@
 //! Takes the relay's questions lane by lane; gives exchanges, and their parts decrypted one by one. Every change of state goes through the
 //! sequencer. Refuses to move what is not in the state that the move begins from.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 use rusqlite::{OptionalExtension, Row, params};
-use shuguan_ledger::leaf::{Digest, Reference};
+use shuguan_ledger::leaf::{Digest, Event, Leaf, PushEvent, Reference};
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
 
@@ -37,8 +38,29 @@ pub struct InboxItem {
     pub parts: u32,
     /// Encrypted bytes.
     pub bytes: u64,
+    /// What a snapshot speaks for, as its leaf has it; none: it is no snapshot.
+    pub scope: Option<String>,
+    /// `upsert`, `delta` or `snapshot`.
+    pub mode: PushKind,
+    /// It was set aside because it would close too much, and an operator let it go on.
+    pub may_close: bool,
     payload: Arc<Mutex<Payload>>,
 }
+
+/// How a batch is meant, as its leaf has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PushKind {
+    /// It closes nothing.
+    #[default]
+    Upsert,
+    /// Its rows say what they are about.
+    Delta,
+    /// Its end closes what it lacks.
+    Snapshot,
+}
+
+/// The reason with which a snapshot is set aside that would close more than is allowed; to release it means to let it.
+pub const CLOSES_TOO_MUCH: &str = "SG6304";
 
 /// What opens payloads.
 #[derive(Clone)]
@@ -57,6 +79,8 @@ pub struct Lane {
     pub partner: String,
     /// The record type, `agency/record`.
     pub record: String,
+    /// The oldest leaf of this record type that is not in the registry and stands in another lane, or is set aside.
+    pub elsewhere: Option<u64>,
 }
 
 /// Opened with the first part that is asked for.
@@ -143,21 +167,37 @@ impl Reader {
     /// The lanes in which something waits, by name: as many index look-ups as there are lanes, however much waits.
     pub(super) fn lanes(&self) -> Result<Vec<Lane>, JournalFault> {
         let mut next = self.prepared(sqlite::NEXT_LANE)?;
-        let mut lanes: Vec<Lane> = Vec::new();
+        let mut lanes: Vec<(Lane, u64)> = Vec::new();
         loop {
-            let last = lanes.last().map_or("", |lane| lane.name.as_str());
+            let last = lanes.last().map_or("", |(lane, _)| lane.name.as_str());
             let found = next.query_row([last], |row| {
-                Ok(Lane {
+                let lane = Lane {
                     name: row.get(0)?,
                     partner: row.get(1)?,
                     record: row.get(2)?,
-                })
+                    elsewhere: None,
+                };
+                Ok((lane, unsigned(row.get(3)?)))
             });
             match found.optional().map_err(JournalFault::store("read the inbox"))? {
-                Some(lane) => lanes.push(lane),
-                None => return Ok(lanes),
+                Some(found) => lanes.push(found),
+                None => break,
             }
         }
+        if lanes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut aside = self.prepared(sqlite::OLDEST_ASIDE)?;
+        let aside = aside.query_map([], |row| Ok((row.get(0)?, unsigned(row.get(1)?))));
+        let aside: Vec<(String, u64)> = collect(aside, "read the inbox")?;
+        Ok(with_elsewhere(lanes, &aside))
+    }
+
+    /// Whether an exchange of that partner and record type waits that has an earlier leaf.
+    pub(super) fn waits_before(&self, partner: &str, record: &str, leaf: u64) -> Result<bool, JournalFault> {
+        let mut find = self.prepared(sqlite::WAITS_BEFORE)?;
+        let found = find.query_row(params![partner, record, sql(leaf)], |row| row.get(0));
+        found.map_err(JournalFault::store("read the inbox"))
     }
 
     /// The oldest exchanges that wait in a lane, at most `limit`; of several, those whose payloads are `bytes_max` together.
@@ -210,6 +250,44 @@ impl Reader {
     }
 }
 
+/// The lanes, each with the oldest leaf of its record type that stands elsewhere.
+fn with_elsewhere(lanes: Vec<(Lane, u64)>, aside: &[(String, u64)]) -> Vec<Lane> {
+    let mut oldest: HashMap<String, Vec<(u64, Option<usize>)>> = HashMap::new();
+    for (place, (lane, leaf)) in lanes.iter().enumerate() {
+        oldest
+            .entry(lane.record.clone())
+            .or_default()
+            .push((*leaf, Some(place)));
+    }
+    for (record, leaf) in aside {
+        oldest.entry(record.clone()).or_default().push((*leaf, None));
+    }
+    for leaves in oldest.values_mut() {
+        leaves.sort_unstable();
+    }
+    let filled = lanes.into_iter().enumerate().map(|(own, (mut lane, _))| {
+        let leaves = oldest.get(&lane.record).into_iter().flatten();
+        lane.elsewhere = leaves
+            .filter(|(_, place)| *place != Some(own))
+            .map(|(leaf, _)| *leaf)
+            .next();
+        lane
+    });
+    filled.collect()
+}
+
+/// What a push leaf says that the relay needs; a leaf that cannot be read is damage, which the payload's first part says as well.
+fn manner(leaf: &[u8]) -> (PushKind, Option<String>) {
+    match Leaf::decode(leaf).map(|leaf| leaf.event) {
+        Ok(Event::Push(PushEvent { mode, sco, .. })) => match mode.as_deref() {
+            Some("snapshot") => (PushKind::Snapshot, sco),
+            Some("delta") => (PushKind::Delta, None),
+            _ => (PushKind::Upsert, None),
+        },
+        _ => (PushKind::Upsert, None),
+    }
+}
+
 fn inbox_item(row: &Row<'_>, opener: &Opener) -> rusqlite::Result<InboxItem> {
     let payload = Payload::Closed {
         opener: opener.clone(),
@@ -217,7 +295,11 @@ fn inbox_item(row: &Row<'_>, opener: &Opener) -> rusqlite::Result<InboxItem> {
         wrapped_key: row.get::<_, Option<_>>(7)?.unwrap_or_default(),
         inline: row.get(8)?,
     };
+    let (mode, scope) = manner(&row.get::<_, Vec<u8>>(10)?);
     Ok(InboxItem {
+        mode,
+        scope,
+        may_close: row.get::<_, Option<String>>(11)?.as_deref() == Some(CLOSES_TOO_MUCH),
         leaf_index: unsigned(row.get(0)?),
         exchange: Uuid::from_bytes(row.get(1)?),
         record: row.get(2)?,

@@ -16,6 +16,7 @@ use crate::clock;
 pub(super) enum Kind {
     DataKey,
     Evidence,
+    EvidenceKey,
     Rejects,
 }
 
@@ -24,6 +25,7 @@ impl Kind {
         match self {
             Self::DataKey => "the payload key",
             Self::Evidence => "the evidence record",
+            Self::EvidenceKey => "the key of an evidence record",
             Self::Rejects => "the reject report",
         }
     }
@@ -32,6 +34,7 @@ impl Kind {
         let tag: &[u8] = match self {
             Self::DataKey => b"shuguan.key.v1\n",
             Self::Evidence => b"shuguan.evidence.v1\n",
+            Self::EvidenceKey => b"shuguan.evidence-key.v1\n",
             Self::Rejects => b"shuguan.rejects.v1\n",
         };
         [tag, exchange.as_bytes()].concat()

@@ -115,6 +115,7 @@ impl PayloadWriter {
             self.write(last, true)?;
         }
         let (body, bytes) = self.sink.finish(&self.folder)?;
+        let cols = Digest(self.columns.commit(&mut self.evidence));
         Ok(SealedPayload {
             exchange: self.exchange,
             parts: self.parts,
@@ -122,7 +123,7 @@ impl PayloadWriter {
             bytes,
             body,
             wrapped_key: self.wrapped_key,
-            cols: Digest(self.columns.root(&self.evidence)),
+            cols,
             column_count: self.columns.count(),
             evidence: self.evidence,
         })

@@ -34,7 +34,7 @@ use super::recent::RecentNodes;
 use super::shared::Shared;
 use super::{prune, sqlite};
 use crate::clock::Clock;
-use shuguan_ledger::leaf::{Event, OperatorEvent, RelayedEvent};
+use shuguan_ledger::leaf::{Event, OperatorEvent, RelayedEvent, ShredEvent};
 
 /// Most entries in one transaction.
 pub(super) const GROUP_ENTRIES_MAX: usize = 4_096;
@@ -71,6 +71,11 @@ pub(super) enum Work {
     Erase {
         exchange: Uuid,
     },
+    /// Destroys wrapped keys with their evidence records.
+    Shred {
+        target: Target,
+        event: ShredEvent,
+    },
     Remember {
         nonce: super::entry::Nonce,
     },
@@ -84,6 +89,27 @@ pub(super) enum Work {
     Close {
         event: Box<Event>,
     },
+}
+
+impl Work {
+    /// Whether an officer destroys something by it, so that it must be nowhere on disk when he is answered for the last time.
+    fn shreds(&self) -> bool {
+        match self {
+            Self::Shred { .. } => true,
+            // The leaf that follows the erasure of payloads.
+            Self::Seal(prepared) => matches!(prepared.event, Event::Shred(_)),
+            _ => false,
+        }
+    }
+}
+
+/// Whose evidence records are shredded.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Target {
+    /// That of one leaf.
+    Leaf(u64),
+    /// Those of the leaves before this one, a bounded number of them.
+    Before(u64),
 }
 
 /// One piece of work and who waits for it.
@@ -165,6 +191,7 @@ impl Sequencer {
             #[cfg(test)]
             let jobs = self.limit_pages(jobs);
             let (jobs, close) = split_close(jobs);
+            let shreds = jobs.iter().any(|job| job.work.shreds());
             if self.group(jobs, true).is_err() {
                 self.stop(queue);
                 return;
@@ -172,6 +199,11 @@ impl Sequencer {
             if let Some(job) = close {
                 self.close(job, queue);
                 return;
+            }
+            if shreds {
+                // What was deleted still stands in the write-ahead log: all of it is copied back and the file emptied.
+                self.wal_bytes = WAL_BYTES_MAX;
+                self.empty_log();
             }
             if self.copy_back_when_due().is_err() {
                 self.stop(queue);
@@ -352,6 +384,16 @@ impl Sequencer {
                 Failed::Back { .. } => Ok(()),
                 Failed::Unknown => Err(()),
             },
+        }
+    }
+
+    /// Empties the write-ahead log, as far as no reader stands in the way; the next checkpoint does the rest.
+    fn empty_log(&self) {
+        let emptied = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        if !matches!(emptied, Ok(0)) {
+            tracing::warn!("the write-ahead log could not be emptied after shredding; it is at the next checkpoint");
         }
     }
 

@@ -47,8 +47,10 @@ pub struct JournalSettings {
     pub log_origin: String,
     /// Ed25519 seed of the log key (RFC 8032).
     pub log_seed: Secret,
-    /// Key that wraps payload keys, evidence and reject reports (AES-256-GCM).
+    /// Key that wraps payload keys and reject reports (AES-256-GCM); the months' keys are derived from it and their files.
     pub key_encryption_key: Secret,
+    /// Folder of the key-encryption keys of the months, which wrap the keys of evidence records; in no backup of the database.
+    pub month_keys: PathBuf,
     /// Most bytes of payload in the inbox before [`super::Journal::inbox_has_room`] says no; default 8 GiB.
     pub inbox_bytes_max: u64,
     /// How long reject reports are kept, days; default 30, at least 7 (answers are repeatable for 7 days).
@@ -71,6 +73,7 @@ impl JournalSettings {
             log_origin: log_origin.into(),
             log_seed,
             key_encryption_key,
+            month_keys: folder.join("kek"),
             inbox_bytes_max: 8 << 30,
             rejects_keep_days: 30,
             queue_max: 8_192,

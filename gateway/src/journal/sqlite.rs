@@ -99,6 +99,11 @@ CREATE TRIGGER tile_fixed BEFORE UPDATE ON tile BEGIN SELECT RAISE(ABORT, 'tiles
 
 /// Tables that an earlier version has not: made at each opening.
 const ADDED: &str = "
+CREATE TABLE IF NOT EXISTS wrapped_key (   -- the key of each evidence record, under that of the month; deleting it is shredding
+  leaf  INTEGER PRIMARY KEY,
+  month TEXT NOT NULL,
+  key   BLOB NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS subject_file (  -- above 64 KiB of tags: the runs lie in <payloads>/<exchange>.tags
   leaf     INTEGER PRIMARY KEY,
   exchange BLOB NOT NULL UNIQUE
@@ -127,6 +132,12 @@ pub(super) const INSERT_INBOX: &str =
   VALUES (?1, ?2, 'waiting', ?3, ?4, ?5, ?5, ?6, ?7)";
 pub(super) const INSERT_PAYLOAD: &str = "INSERT INTO payload (leaf, wrapped_key, bytes) VALUES (?1, ?2, ?3)";
 pub(super) const INSERT_EVIDENCE: &str = "INSERT INTO evidence (leaf, sealed) VALUES (?1, ?2)";
+pub(super) const INSERT_WRAPPED_KEY: &str = "INSERT INTO wrapped_key (leaf, month, key) VALUES (?1, ?2, ?3)";
+pub(super) const DELETE_WRAPPED_KEYS: &str = "DELETE FROM wrapped_key WHERE leaf IN
+     (SELECT leaf FROM evidence WHERE leaf >= ?1 AND leaf < ?2 ORDER BY leaf LIMIT 5000)";
+pub(super) const DELETE_EVIDENCE: &str = "DELETE FROM evidence WHERE leaf IN
+     (SELECT leaf FROM evidence WHERE leaf >= ?1 AND leaf < ?2 ORDER BY leaf LIMIT 5000)";
+pub(super) const MONTHS_IN_USE: &str = "SELECT DISTINCT month FROM wrapped_key";
 pub(super) const INSERT_REJECT: &str = "INSERT INTO reject (leaf, sealed) VALUES (?1, ?2)";
 pub(super) const INSERT_IDEM: &str = "INSERT INTO idem (leaf, tag, content, size) VALUES (?1, ?2, ?3, ?4)";
 pub(super) const INSERT_NONCE: &str = "INSERT INTO nonce (tag, bound, until) VALUES (?1, ?2, ?3)";
@@ -138,7 +149,8 @@ pub(super) const INSERT_SUBJECT: &str = "INSERT INTO subject (tag, leaf) VALUES 
 pub(super) const INSERT_SUBJECT_RUN: &str = "INSERT INTO subject_run (leaf, run, tags) VALUES (?1, ?2, ?3)";
 pub(super) const INSERT_SUBJECT_FILE: &str = "INSERT INTO subject_file (leaf, exchange) VALUES (?1, ?2)";
 pub(super) const FIND_IDEM: &str = "SELECT leaf, content, size FROM idem WHERE tag = ?1";
-pub(super) const FIND_INBOX: &str = "SELECT i.leaf, i.state, i.bytes, l.hash FROM inbox i JOIN leaf l ON l.idx = i.leaf
+pub(super) const FIND_INBOX: &str =
+    "SELECT i.leaf, i.state, i.bytes, l.hash, i.reason FROM inbox i JOIN leaf l ON l.idx = i.leaf
      WHERE i.leaf IN (SELECT idx FROM leaf WHERE exchange = ?1 AND kind = 'push') LIMIT 1";
 pub(super) const MOVE_INBOX: &str =
     "UPDATE inbox SET state = ?3, changed_us = ?4, reason = ?5 WHERE leaf = ?1 AND state = ?2";
@@ -177,6 +189,11 @@ pub(super) const ENTRIES: &str = "SELECT bytes FROM leaf WHERE idx >= ?1 ORDER B
 pub(super) const CHECKPOINT_AFTER: &str = "SELECT size, note FROM checkpoint WHERE size > ?1 ORDER BY size LIMIT 1";
 pub(super) const CHECKPOINT_AT: &str = "SELECT note FROM checkpoint WHERE size = ?1";
 pub(super) const EXCHANGE_LEAVES: &str = "SELECT idx, t, kind, exchange, partner, rec, pur, code, bytes FROM leaf WHERE exchange = ?1 ORDER BY idx LIMIT 100";
+/// Exchanges of a partner, oldest first, with the first leaf that relayed or erased each.
+pub(super) const PARTNER_EXCHANGES: &str = "SELECT l.idx, (SELECT s.idx FROM leaf s WHERE s.exchange = l.exchange
+       AND s.kind IN ('relayed', 'erased') ORDER BY s.idx LIMIT 1)
+     FROM leaf l WHERE l.partner = ?1 AND l.idx >= ?2 AND l.kind IN ('push', 'pull', 'refusal') AND l.exchange IS NOT NULL
+     ORDER BY l.idx LIMIT 200";
 pub(super) const ONE_LEAF: &str =
     "SELECT idx, t, kind, exchange, partner, rec, pur, code, bytes FROM leaf WHERE idx = ?1";
 /// Newest first; ?1 and ?2 bound the index.
@@ -222,11 +239,17 @@ pub(super) const GAP_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_gap ON leaf 
 pub(super) const LAST_GAP: &str = "SELECT code, t FROM leaf WHERE kind = 'witness-gap' ORDER BY idx DESC LIMIT 1";
 pub(super) const INBOX_STATE: &str = "SELECT state, reason, parts, bytes FROM inbox WHERE leaf = ?1";
 pub(super) const REJECTS: &str = "SELECT sealed FROM reject WHERE leaf = ?1";
-pub(super) const EVIDENCE: &str = "SELECT sealed FROM evidence WHERE leaf = ?1";
+pub(super) const EVIDENCE: &str =
+    "SELECT e.sealed, k.month, k.key FROM evidence e LEFT JOIN wrapped_key k ON k.leaf = e.leaf WHERE e.leaf = ?1";
 pub(super) const NEXT_LANE: &str =
-    "SELECT lane, partner, rec FROM inbox WHERE state = 'waiting' AND lane > ?1 ORDER BY lane LIMIT 1";
+    "SELECT lane, partner, rec, leaf FROM inbox WHERE state = 'waiting' AND lane > ?1 ORDER BY lane, leaf LIMIT 1";
+/// Of a partner and record type, in either lane, before a leaf.
+pub(super) const WAITS_BEFORE: &str = "SELECT EXISTS (SELECT 1 FROM inbox WHERE state = 'waiting'
+     AND lane IN (?1 || ' ' || ?2, ?1 || ' ' || ?2 || ' bulk') AND leaf < ?3)";
+pub(super) const OLDEST_ASIDE: &str = "SELECT rec, min(leaf) FROM inbox WHERE state = 'set-aside' GROUP BY rec";
 pub(super) const WAITING: &str =
-    "SELECT i.leaf, i.exchange, i.rec, i.partner, i.received_us, i.parts, i.bytes, p.wrapped_key, p.bytes, l.hash
+    "SELECT i.leaf, i.exchange, i.rec, i.partner, i.received_us, i.parts, i.bytes, p.wrapped_key, p.bytes, l.hash,
+       l.bytes, i.reason
      FROM inbox i LEFT JOIN payload p ON p.leaf = i.leaf JOIN leaf l ON l.idx = i.leaf
      WHERE i.state = 'waiting' AND i.lane = ?1 ORDER BY i.leaf LIMIT ?2";
 pub(super) const SET_ASIDE: &str = "SELECT leaf, exchange, rec, partner, received_us, parts, bytes, reason FROM inbox
@@ -235,6 +258,13 @@ pub(super) const DUE: &str = "SELECT exchange FROM inbox WHERE state IN ('relaye
 pub(super) const SUBJECT_LEAVES: &str = "SELECT leaf FROM subject WHERE tag = ?1 ORDER BY leaf DESC LIMIT ?2";
 pub(super) const SUBJECT_RUNS: &str = "SELECT rowid, leaf, length(tags) FROM subject_run ORDER BY leaf DESC, run";
 pub(super) const SUBJECT_FILES: &str = "SELECT leaf, exchange FROM subject_file ORDER BY leaf DESC";
+// Looking deep, offline.
+pub(super) const COMMITTED_LEAVES: &str = "SELECT idx, exchange, bytes FROM leaf
+     WHERE kind IN ('push', 'pull', 'officer-query') AND exchange IS NOT NULL ORDER BY idx";
+pub(super) const SHRED_LEAVES: &str = "SELECT bytes FROM leaf WHERE kind = 'shred' ORDER BY idx";
+pub(super) const SUBJECTS_BY_LEAF: &str = "SELECT leaf, tag FROM subject ORDER BY leaf, tag";
+pub(super) const SUBJECT_FILE_OF: &str = "SELECT exchange FROM subject_file WHERE leaf = ?1";
+pub(super) const SUBJECT_RUNS_OF: &str = "SELECT tags FROM subject_run WHERE leaf = ?1 ORDER BY run";
 
 /// Every statement above, for the test that prepares them.
 #[cfg(test)]
@@ -295,11 +325,23 @@ pub(super) const ALL: &[&str] = &[
     REJECTS,
     EVIDENCE,
     NEXT_LANE,
+    WAITS_BEFORE,
+    OLDEST_ASIDE,
     WAITING,
     SET_ASIDE,
     DUE,
     SUBJECT_LEAVES,
     SUBJECT_RUNS,
+    PARTNER_EXCHANGES,
+    COMMITTED_LEAVES,
+    SHRED_LEAVES,
+    SUBJECTS_BY_LEAF,
+    SUBJECT_FILE_OF,
+    SUBJECT_RUNS_OF,
+    INSERT_WRAPPED_KEY,
+    DELETE_WRAPPED_KEYS,
+    DELETE_EVIDENCE,
+    MONTHS_IN_USE,
     INSERT_SUBJECT_FILE,
     HAS_TAGS,
     SUBJECT_FILES,
@@ -500,8 +542,9 @@ mod tests {
     use rusqlite::Connection;
 
     use super::{
-        ADDED, ALL, COSIGNED_TABLE, GAP_INDEX, NEWEST_CHECKPOINT, OPERATOR_INDEX, POLICY_INDEX, SCHEMA, SUBJECT_FILES,
-        SUBJECT_RUNS, TRIGGERS, create, open_reader, open_writer,
+        ADDED, ALL, COMMITTED_LEAVES, COSIGNED_TABLE, GAP_INDEX, MONTHS_IN_USE, NEWEST_CHECKPOINT, OPERATOR_INDEX,
+        POLICY_INDEX, SCHEMA, SHRED_LEAVES, SUBJECT_FILES, SUBJECT_RUNS, SUBJECTS_BY_LEAF, TRIGGERS, create,
+        open_reader, open_writer,
     };
 
     #[test]
@@ -523,7 +566,17 @@ mod tests {
                 let step: String = step.unwrap();
                 let whole = step.starts_with("SCAN") && !step.contains("USING") && !step.contains("CONSTANT");
                 // The newest checkpoint is the last row of its table.
-                let meant = [TRIGGERS, SUBJECT_RUNS, SUBJECT_FILES, NEWEST_CHECKPOINT].contains(statement)
+                let meant = [
+                    TRIGGERS,
+                    SUBJECT_RUNS,
+                    SUBJECT_FILES,
+                    MONTHS_IN_USE,
+                    NEWEST_CHECKPOINT,
+                    COMMITTED_LEAVES,
+                    SHRED_LEAVES,
+                    SUBJECTS_BY_LEAF,
+                ]
+                .contains(statement)
                     || step.contains("subquery");
                 assert!(!whole || meant, "{statement}\n{step}");
             }

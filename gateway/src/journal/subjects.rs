@@ -177,6 +177,33 @@ impl Subjects {
     }
 }
 
+/// The digest of what a journal stores.
+pub(super) struct StoredDigest(Context);
+
+impl StoredDigest {
+    pub(super) fn new() -> Self {
+        let mut digest = Context::new(&SHA256);
+        digest.update(b"shuguan.index.v1\n");
+        Self(digest)
+    }
+
+    /// One run, or all rows.
+    pub(super) fn run(&mut self, tags: &[u8]) {
+        let tags_held = u32::try_from(tags.len() / 16).unwrap_or(u32::MAX);
+        self.0.update(&tags_held.to_le_bytes());
+        self.0.update(tags);
+    }
+
+    /// The bytes of a file, which are runs already.
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(super) fn finish(self) -> Hash {
+        hash(self.0)
+    }
+}
+
 fn count(run: &[Tag]) -> u32 {
     u32::try_from(run.len()).unwrap_or(u32::MAX)
 }

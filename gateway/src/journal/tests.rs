@@ -14,6 +14,7 @@ mod head;
 mod nonces;
 mod relay;
 mod seal;
+mod vault;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -18,6 +18,7 @@ use super::entry::Sealed;
 use super::fault::JournalFault;
 use super::sqlite::{self, sql, unsigned};
 use super::subjects::Tag;
+use super::vault::StoredRecord;
 use super::{index, prune};
 use crate::limits::quota::{QuotaKey, Spent};
 
@@ -299,6 +300,23 @@ impl Reader {
         }))
     }
 
+    /// The exchanges of a partner from a leaf on, oldest first, at most 200, each with the leaf that settled it.
+    pub fn exchanges_of(&self, partner: &str, from: u64) -> Result<Vec<(Sealed, Option<Sealed>)>, JournalFault> {
+        let mut find = self.prepared(sqlite::PARTNER_EXCHANGES)?;
+        let rows = find.query_map(params![partner, sql(from)], |row| Ok((row.get(0)?, row.get(1)?)));
+        let mut listed = Vec::new();
+        for (index, settled) in collect::<(i64, Option<i64>)>(rows, "list the exchanges of a partner")? {
+            let settled = settled
+                .map(|leaf| self.sealed_newest(unsigned(leaf)))
+                .transpose()?
+                .flatten();
+            if let Some(sealed) = self.sealed_newest(unsigned(index))? {
+                listed.push((sealed, settled));
+            }
+        }
+        Ok(listed)
+    }
+
     fn standing(&self, leaf: u64) -> Result<Option<InboxStanding>, JournalFault> {
         let mut find = self.prepared(sqlite::INBOX_STATE)?;
         let found = find.query_row([sql(leaf)], |row| {
@@ -410,6 +428,31 @@ impl Reader {
             .query_row([sql(first)], |row| row.get(0))
             .optional();
         found.map_err(JournalFault::store("read what belongs to an exchange"))
+    }
+
+    /// The evidence record of a leaf; none when there was none or it was shredded.
+    pub(super) fn evidence_of(&self, leaf: u64) -> Result<Option<StoredRecord>, JournalFault> {
+        let mut find = self.prepared(sqlite::EVIDENCE)?;
+        let found = find.query_row([sql(leaf)], |row| {
+            let (month, key): (Option<String>, Option<Vec<u8>>) = (row.get(1)?, row.get(2)?);
+            Ok(StoredRecord {
+                body: row.get(0)?,
+                key: month.zip(key),
+            })
+        });
+        found.optional().map_err(JournalFault::store("read an evidence record"))
+    }
+
+    /// The months whose keys still wrap something.
+    pub(super) fn months_in_use(&self) -> Result<Vec<String>, JournalFault> {
+        let mut find = self.prepared(sqlite::MONTHS_IN_USE)?;
+        collect(find.query_map([], |row| row.get(0)), "read the wrapped keys")
+    }
+
+    /// Index of the first leaf at or after a moment.
+    pub(super) fn first_since(&self, moment_us: i64) -> Result<u64, JournalFault> {
+        let first = prune::first_since(&self.connection, self.size()?, moment_us);
+        first.map_err(JournalFault::store("look for a moment"))
     }
 
     pub(super) fn prepared(&self, statement: &str) -> Result<rusqlite::CachedStatement<'_>, JournalFault> {

@@ -8,6 +8,7 @@ use shuguan_adapters::layout::{
     Delimited, Delimiter, Encoding, Envelope, Fixed, FixedColumn, Format, Layout, LayoutFault, Mapping, Span, Trailer,
     Xml,
 };
+use shuguan_adapters::operation;
 use shuguan_policies::document::{Document, Table, nearest};
 
 use super::NamedLayout;
@@ -241,7 +242,7 @@ fn mapping<'s>(document: &mut Document<'s>, table: &mut Table<'s>, record: &'sta
             let Some(mut inner) = of_fields.table(document, &field) else {
                 continue;
             };
-            if record.field(&field).is_none() {
+            if record.field(&field).is_none() && field != operation::NAME {
                 try_entry(
                     document,
                     field_span,

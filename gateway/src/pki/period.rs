@@ -63,12 +63,17 @@ impl PeriodKeys {
     /// [`PkiFault::File`]: a folder that cannot be written would fail at the first moment of the next period.
     pub fn open(folder: PathBuf, root: &[u8; 32], label: &'static str) -> Result<Self, PkiFault> {
         keyfile::secret_folder(&folder)?;
-        Ok(Self {
+        Ok(Self::at(folder, root, label))
+    }
+
+    /// Keys that lie in `folder`, for who makes none.
+    pub fn at(folder: PathBuf, root: &[u8; 32], label: &'static str) -> Self {
+        Self {
             folder,
             root: hmac::Key::new(hmac::HMAC_SHA256, root),
             label,
             known: Mutex::default(),
-        })
+        }
     }
 
     /// The key of a period; made when there is none.

@@ -1,7 +1,8 @@
 //! The datasets as views: `population` and `enterprises`, one row a person or unit, each field from the first source that has it.
 //!
 //! Takes the tables that the push plans make; gives SQL. Sources that the plans do not name are left out, and a field that no
-//! source supplies is a typed NULL, so the shape is always that of design 10.9. The newest row of a source speaks for it.
+//! source supplies is a typed NULL, so the shape is always that of design 10.9. The newest open row of a source speaks for it; a row that
+//! was closed speaks for nothing, and whom no open row of an admitting source names is not in the dataset.
 
 use policies::dataset::Dataset;
 use shuguan_policies as policies;
@@ -281,7 +282,7 @@ impl Fed<'_> {
     fn join(&self, source: &Source, table: &TableSpec, subject: &str) -> String {
         let (name, alias) = (&table.name, source.alias);
         if matches!(self.dataset, Dataset::Population) && table.keyed_by_person() {
-            return format!(" LEFT JOIN {name} {alias} ON {alias}._key = p.{subject}");
+            return format!(" LEFT JOIN {name} {alias} ON {alias}._key = p.{subject} AND {alias}._open <> 0");
         }
         let column = match self.dataset {
             Dataset::Population => table.person_column().unwrap_or_default(),
@@ -293,7 +294,7 @@ impl Fed<'_> {
             .map(|column| format!("x.{column} IS NULL, "))
             .unwrap_or_default();
         format!(
-            " LEFT JOIN {name} {alias} ON {alias}._key = (SELECT x._key FROM {name} x WHERE x.{column} = p.{subject} \
+            " LEFT JOIN {name} {alias} ON {alias}._key = (SELECT x._key FROM {name} x WHERE x.{column} = p.{subject} AND x._open <> 0 \
              ORDER BY {prefer}x._source_us DESC, x._leaf DESC, x._row DESC LIMIT 1)"
         )
     }

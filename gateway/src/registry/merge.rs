@@ -1,15 +1,20 @@
-//! What merging means on every store. Takes released parts; says which row of a key stays and what is counted.
+//! What merging means on every store. Takes released parts; says which row of a key stays, whether it is open, and what is counted.
 //!
-//! Newest wins by (source time, leaf, row); equal content is left alone, so that an unchanged record costs a look-up and no page
-//! write, and keeps the provenance of the exchange that first brought it. A store looks up what it has for a part's keys, asks
-//! [`Arrival::settle`], and writes what is left; because it has one writer, what was looked up still holds then.
+//! Newest wins by (source time, leaf, row); equal content of the same partner is left alone, so that an unchanged record costs a look-up and
+//! no page write, and keeps the provenance of the exchange that first brought it. Where an exchange with an earlier leaf may still come
+//! ([`Part::confirm`]) it is written all the same: else the late one would pass for newer. A row is closed, never deleted, and only by the
+//! partner whose it is: by a delete that is newer than it, or by a snapshot with a later leaf that lacks it. What is closed is noted by key and partner
+//! (`closing`), also before its row came, so that a late older row does not open it again. A store looks up what it has for a part's
+//! keys, asks [`Arrival::settle`], and writes what is left; because it has one writer, what was looked up still holds then.
 
+pub(super) mod closing;
+pub(super) mod fate;
 pub(super) mod rows;
 
 use arrow_array::RecordBatch;
 use uuid::Uuid;
 
-use self::rows::{HASH_BYTES, Rows};
+use self::rows::Rows;
 use super::fault::RegistryFault;
 use super::schema::{TableSpec, table_of};
 use super::{Merged, Progress};
@@ -29,25 +34,31 @@ pub struct Part {
     pub partner: String,
     /// When the gateway received it, microseconds since the epoch.
     pub received_us: i64,
-    /// The rows.
+    /// It is part of a snapshot: what it holds is stamped, so that its end does not close it.
+    pub snapshot: bool,
+    /// An exchange of the record type with an earlier leaf may still come.
+    pub confirm: bool,
+    /// The rows; a column `_op` says what each is about.
     pub batch: RecordBatch,
 }
 
 /// What became of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Not there before.
+    /// Not there before, or closed.
     pub ins: u64,
     /// There with other content, and older.
     pub upd: u64,
-    /// Nothing to write: equal content, or what is there is newer.
+    /// Nothing to see: equal content, what is there is newer, or nothing of the partner's to close.
     pub same: u64,
+    /// Closed.
+    pub del: u64,
 }
 
 impl Counts {
     /// All rows.
     pub fn rows(&self) -> u64 {
-        self.ins + self.upd + self.same
+        self.ins + self.upd + self.same + self.del
     }
 }
 
@@ -56,15 +67,8 @@ impl std::ops::AddAssign for Counts {
         self.ins += other.ins;
         self.upd += other.upd;
         self.same += other.same;
+        self.del += other.del;
     }
-}
-
-/// What decides which of two rows with one key stays.
-#[derive(Clone, Copy)]
-pub(super) struct Version {
-    pub(super) hash: [u8; HASH_BYTES],
-    /// Source time, leaf, row.
-    pub(super) order: (i64, i64, i64),
 }
 
 /// A part that is due, its rows made ready.
@@ -105,34 +109,6 @@ impl<'a> Arrival<'a> {
         }))
     }
 
-    /// Goes through the rows of one key as if each were merged by itself; gives the one that stays.
-    pub(super) fn settle(
-        &self,
-        group: &[u32],
-        known: Option<Version>,
-        counts: &mut Counts,
-    ) -> Option<(usize, Version)> {
-        let mut known = known;
-        let mut winner = None;
-        for row in group.iter().map(|row| *row as usize) {
-            let sent = Version {
-                hash: self.rows.hash(row),
-                order: (self.rows.source_us(row), self.leaf(), self.row_no(row)),
-            };
-            match known {
-                None => counts.ins += 1,
-                Some(version) if version.hash == sent.hash || version.order >= sent.order => {
-                    counts.same += 1;
-                    continue;
-                }
-                Some(_) => counts.upd += 1,
-            }
-            known = Some(sent);
-            winner = Some((row, sent));
-        }
-        winner
-    }
-
     /// The row's number in its exchange, from 1.
     pub(super) fn row_no(&self, row: usize) -> i64 {
         self.before.saturating_add(i64::try_from(row + 1).unwrap_or(i64::MAX))
@@ -144,9 +120,10 @@ impl<'a> Arrival<'a> {
 }
 
 /// What became of a part, and of its exchange with it.
-pub(super) fn merged(counts: Counts, before: Progress) -> Merged {
+pub(super) fn merged(counts: Counts, rows: usize, before: Progress) -> Merged {
     let mut progress = before;
     progress.parts += 1;
+    progress.rows += u64::try_from(rows).unwrap_or(u64::MAX);
     progress.counts += counts;
     Merged {
         counts,

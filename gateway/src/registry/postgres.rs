@@ -1,7 +1,7 @@
 //! The registry on PostgreSQL: one connection that writes, on a thread with a small runtime of its own.
 //!
 //! `session` connecting, waiting, giving up · `schema` tables, comments, views, the additive migration · `merge` a turn's parts in one
-//! transaction, `copy` and `unnest` how their rows travel · `read` a dataset as a stream · `roles` who may do what · `value` values on
+//! transaction, `copy` and `unnest` how their rows travel, `note` what is kept beside them · `ending` the end of a snapshot · `read` a dataset as a stream · `roles` who may do what · `value` values on
 //! the wire · `fault` what can go wrong, without a value.
 //!
 //! An advisory lock keeps a second gateway from writing between our look-up and our COMMIT. After any fault the connection is dropped:
@@ -9,8 +9,10 @@
 //! for the part again, and the progress in the same database says whether it is in.
 
 mod copy;
+mod ending;
 mod fault;
 mod merge;
+mod note;
 mod read;
 pub(super) mod roles;
 pub(super) mod schema;
@@ -121,6 +123,16 @@ async fn serve(mut session: Session, mut orders: Receiver<Order>, standing: &Mut
                 let progress = merge::progress(&mut session, exchange).await;
                 note(standing, progress.as_ref().err());
                 let _gone = answer.send(progress);
+            }
+            Some(Order::Weigh(ending, after, answer)) => {
+                let weighed = ending::weigh(&mut session, &ending, &after).await;
+                note(standing, weighed.as_ref().err());
+                let _gone = answer.send(weighed);
+            }
+            Some(Order::End(ending, answer)) => {
+                let closed = ending::close(&mut session, &ending).await;
+                note(standing, closed.as_ref().err());
+                let _gone = answer.send(closed);
             }
             Some(Order::Adopt(tables, answer)) => {
                 let adopted = session.adopt(tables).await;

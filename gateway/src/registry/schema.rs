@@ -154,6 +154,7 @@ impl TableSpec {
             "_source_us",
             "_received_us",
             "_hash",
+            "_open",
         ]);
         names
     }
@@ -325,20 +326,32 @@ const PROVENANCE: &[Described] = &[
     ("_source_us", "来源更新时间(微秒)", "instant"),
     ("_received_us", "接收时间(微秒)", "instant"),
     ("_hash", "内容摘要", "sha-256/128"),
+    OPEN,
 ];
+
+/// Whether a row holds: 0 closed, and then no dataset shows it; 1 open; 2 open, and a closing of its key is noted in `closing`.
+pub(super) const OPEN: Described = ("_open", "有效(0已关闭,1有效,2有效且曾有关闭)", "smallint");
 
 /// A table that every registry has.
 pub(super) struct BaseTable {
     pub(super) name: &'static str,
     pub(super) zh: &'static str,
+    /// Its primary key.
+    pub(super) key: &'static str,
+    /// A word that ends in `?` may be null.
     pub(super) columns: &'static [Described],
 }
 
-/// The relay's progress and the subject indexes; the first column of each is its key.
-pub(super) const BASE_TABLES: [BaseTable; 3] = [
+/// The relay's progress, the subject indexes, and what was closed and changed.
+///
+/// `history` says who changed which row when: a row for each update, closing and reopening, none for an insert, which the row itself, or the
+/// `was_leaf` of its first change, tells. So a first load of millions writes nothing here. It keeps hashes and no values: what a field held
+/// before is for nobody to read years later, and the sealed payload that brought it is erased after its hold.
+pub(super) const BASE_TABLES: [BaseTable; 6] = [
     BaseTable {
         name: "relay_progress",
         zh: "入库进度",
+        key: "exchange",
         columns: &[
             ("exchange", "交换编号", "uuid"),
             ("leaf", "存证条目序号", "integer"),
@@ -350,11 +363,53 @@ pub(super) const BASE_TABLES: [BaseTable; 3] = [
             ("inserted", "新增", "integer"),
             ("updated", "更新", "integer"),
             ("same", "未变", "integer"),
+            ("deleted", "关闭", "integer"),
+            ("close_after", "快照关闭进行到的主键", "text?"),
         ],
+    },
+    BaseTable {
+        name: "history",
+        zh: "记录变更历史",
+        key: "record, row_key, leaf, row_no",
+        columns: &[
+            ("record", "数据类", "text"),
+            ("row_key", "记录主键", "text"),
+            ("leaf", "存证条目序号", "integer"),
+            ("row_no", "在该交换中的行号(0为快照关闭)", "integer"),
+            ("exchange", "交换编号", "uuid"),
+            ("partner", "对接单位", "text"),
+            ("at_us", "接收时间(微秒)", "instant"),
+            ("kind", "变更类别 update/close/reopen", "text"),
+            ("was_leaf", "变更前内容的存证条目序号", "integer?"),
+            ("was_row", "变更前内容的行号", "integer?"),
+            ("was_hash", "变更前内容摘要", "sha-256/128?"),
+            ("hash", "变更后内容摘要", "sha-256/128?"),
+        ],
+    },
+    BaseTable {
+        name: "closing",
+        zh: "关闭登记",
+        key: "record, row_key, partner",
+        columns: &[
+            ("record", "数据类", "text"),
+            ("row_key", "记录主键", "text"),
+            ("partner", "关闭单位", "text"),
+            ("snapshot_leaf", "未含该记录的最近快照的存证条目序号", "integer?"),
+            ("source_us", "删除的来源时间(微秒)", "integer?"),
+            ("leaf", "删除的存证条目序号", "integer?"),
+            ("row_no", "删除的行号", "integer?"),
+        ],
+    },
+    BaseTable {
+        name: "snapshot_seen",
+        zh: "快照已见且未改写的记录",
+        key: "exchange, row_key",
+        columns: &[("exchange", "交换编号", "uuid"), ("row_key", "记录主键", "text")],
     },
     BaseTable {
         name: "person",
         zh: "人员索引",
+        key: "citizen_id",
         columns: &[
             ("citizen_id", "公民身份号码", "text"),
             ("first_us", "首次出现时间(微秒)", "instant"),
@@ -363,12 +418,13 @@ pub(super) const BASE_TABLES: [BaseTable; 3] = [
     BaseTable {
         name: "enterprise",
         zh: "单位索引",
+        key: "unit",
         columns: &[
             ("unit", "单位标识", "text"),
-            ("uscc", "统一社会信用代码", "text"),
-            ("org_code", "组织机构代码", "text"),
-            ("reg_no", "注册号", "text"),
-            ("taxpayer_id", "纳税人识别号", "text"),
+            ("uscc", "统一社会信用代码", "text?"),
+            ("org_code", "组织机构代码", "text?"),
+            ("reg_no", "注册号", "text?"),
+            ("taxpayer_id", "纳税人识别号", "text?"),
             ("first_us", "首次出现时间(微秒)", "instant"),
         ],
     },
@@ -411,7 +467,7 @@ pub fn describe(tables: &[TableSpec]) -> Vec<ColumnLine> {
     for table in &BASE_TABLES {
         line(table.name, "", "table", table.zh);
         for (name, zh, word) in table.columns {
-            line(table.name, name, word, zh);
+            line(table.name, name, word.trim_end_matches('?'), zh);
         }
     }
     lines

@@ -4,8 +4,10 @@
 //! BEGIN IMMEDIATE, progress, rows, index rows, progress again, COMMIT. A crash before the COMMIT leaves nothing of the part; after
 //! it, rows and progress are both there, because `synchronous=FULL` syncs the log before COMMIT returns.
 
+mod ending;
 mod index;
 mod merge;
+mod note;
 mod read;
 mod schema;
 #[cfg(test)]
@@ -157,6 +159,12 @@ fn serve(mut connection: Connection, mut tables: Vec<TableSpec>, mut orders: mps
             Order::Progress(exchange, answer) => {
                 let _gone = answer.send(progress(&connection, exchange));
             }
+            Order::Weigh(ending, after, answer) => {
+                let _gone = answer.send(ending::weigh(&connection, &tables, &ending, &after));
+            }
+            Order::End(ending, answer) => {
+                let _gone = answer.send(ending::close(&mut connection, &tables, &ending));
+            }
             Order::Adopt(new, answer) => {
                 let fitted = fit(&mut connection, &new, false);
                 if fitted.is_ok() {
@@ -195,17 +203,20 @@ pub(super) fn merge_in(
     part: &Part,
 ) -> Result<Merged, RegistryFault> {
     let before = progress(transaction, part.exchange)?.unwrap_or_default();
-    let Some(arrival) = Arrival::due(tables, part, before.parts, before.counts.rows())? else {
+    let Some(arrival) = Arrival::due(tables, part, before.parts, before.rows)? else {
         return Ok(repeated(before));
     };
-    let merged = merged(merge::apply(transaction, &arrival)?, before);
-    note(transaction, part, &merged.progress)?;
+    let merged = merged(merge::apply(transaction, &arrival)?, arrival.rows.count(), before);
+    write_progress(transaction, part, &merged.progress)?;
     Ok(merged)
 }
 
 fn progress(connection: &Connection, exchange: Uuid) -> Result<Option<Progress>, RegistryFault> {
     let mut select = connection
-        .prepare_cached("SELECT parts, inserted, updated, same FROM relay_progress WHERE exchange = ?1")
+        .prepare_cached(
+            "SELECT parts, inserted, updated, same, deleted, row_count, close_after IS NOT NULL \
+            FROM relay_progress WHERE exchange = ?1",
+        )
         .step("read the progress")?;
     select
         .query_row([exchange.as_bytes()], |row| {
@@ -216,7 +227,10 @@ fn progress(connection: &Connection, exchange: Uuid) -> Result<Option<Progress>,
                     ins: count(1)?,
                     upd: count(2)?,
                     same: count(3)?,
+                    del: count(4)?,
                 },
+                rows: count(5)?,
+                closing: row.get(6)?,
             })
         })
         .optional()
@@ -224,11 +238,12 @@ fn progress(connection: &Connection, exchange: Uuid) -> Result<Option<Progress>,
 }
 
 const NOTE: &str = "INSERT INTO relay_progress \
-    (exchange, leaf, record, partner, received_us, parts, row_count, inserted, updated, same) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (exchange) DO UPDATE SET parts = excluded.parts, \
-    row_count = excluded.row_count, inserted = excluded.inserted, updated = excluded.updated, same = excluded.same";
+    (exchange, leaf, record, partner, received_us, parts, row_count, inserted, updated, same, deleted) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (exchange) DO UPDATE SET parts = excluded.parts, \
+    row_count = excluded.row_count, inserted = excluded.inserted, updated = excluded.updated, same = excluded.same, \
+    deleted = excluded.deleted";
 
-fn note(transaction: &Transaction<'_>, part: &Part, progress: &Progress) -> Result<(), RegistryFault> {
+fn write_progress(transaction: &Transaction<'_>, part: &Part, progress: &Progress) -> Result<(), RegistryFault> {
     let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let counts = progress.counts;
     transaction
@@ -241,19 +256,20 @@ fn note(transaction: &Transaction<'_>, part: &Part, progress: &Progress) -> Resu
             &part.partner,
             part.received_us,
             progress.parts,
-            signed(counts.rows()),
+            signed(progress.rows),
             signed(counts.ins),
             signed(counts.upd),
             signed(counts.same),
+            signed(counts.del),
         ))
         .step("write the progress")?;
     Ok(())
 }
 
-/// Rows of a table.
-pub(super) fn count(connection: &Connection, table: &str) -> Result<u64, RegistryFault> {
+/// Rows of a table or of what is selected from it.
+pub(super) fn count(connection: &Connection, from: &str) -> Result<u64, RegistryFault> {
     connection
-        .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0))
+        .query_row(&format!("SELECT count(*) FROM {from}"), [], |row| row.get::<_, i64>(0))
         .map(i64::unsigned_abs)
         .step("count a table")
 }

@@ -1,7 +1,8 @@
-//! What the registry promises on both stores: exactly once, newest wins, unchanged is left alone, drift is refused, datasets follow source order.
+//! What the registry promises on both stores: exactly once, newest wins, unchanged is left alone, what is closed stays closed, drift is refused, datasets follow source order.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod closing;
 mod datasets;
 pub(crate) mod fixture;
 mod merging;

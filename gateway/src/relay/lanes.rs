@@ -86,6 +86,7 @@ mod tests {
             name: format!("{partner} {record}"),
             partner: partner.into(),
             record: record.into(),
+            elsewhere: None,
         }
     }
 

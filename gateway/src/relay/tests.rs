@@ -238,6 +238,8 @@ async fn merge_parts(inbox: &Inbox, registry: &Registry, parts: u32) {
     let item = inbox.journal.next_inbox(None).await.unwrap().unwrap();
     for number in 0..parts {
         let part = Part {
+            snapshot: false,
+            confirm: false,
             exchange: item.exchange,
             number,
             leaf: item.leaf_index,

@@ -9,25 +9,38 @@ use arrow_array::RecordBatch;
 use futures_util::future::join_all;
 use shuguan_ledger::leaf::RelayedEvent;
 
+use super::ending::Weighing;
 use super::worker::{RelayFault, TOGETHER_MAX, Worker};
-use crate::journal::InboxItem;
+use crate::journal::{InboxItem, PushKind};
 use crate::registry::{Merged, Part, Progress, RegistryFault, Remedy};
 
-/// What is due.
+/// What is due, and whether an exchange of the record type with an earlier leaf may still come.
 pub(super) enum Turn {
-    /// The next part of an exchange of several.
-    Part(InboxItem),
+    /// The next part of an exchange of several, or of a snapshot.
+    Part(InboxItem, Confirm),
     /// Exchanges of one part.
-    Together(Vec<InboxItem>),
+    Together(Vec<InboxItem>, Confirm),
+}
+
+/// The oldest leaf of the record type that may come later than its turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Confirm(pub(super) Option<u64>);
+
+impl Confirm {
+    fn of(self, item: &InboxItem) -> bool {
+        self.0.is_some_and(|leaf| leaf < item.leaf_index)
+    }
 }
 
 /// A large exchange between two of its turns.
 pub(super) struct Underway {
-    item: InboxItem,
-    progress: Progress,
+    pub(super) item: InboxItem,
+    pub(super) progress: Progress,
     /// Opened while the registry wrote the one before.
     next: Option<Part>,
     began_us: i64,
+    /// Of a snapshot whose parts are all in.
+    pub(super) weighing: Option<Weighing>,
 }
 
 /// What a turn moved.
@@ -46,11 +59,11 @@ impl Worker {
     /// What is not the fault of one exchange; nothing is lost, the turn is due again.
     pub(super) async fn take(&mut self, turn: Turn) -> Result<Moved, RelayFault> {
         match turn {
-            Turn::Part(item) => {
-                let moved = self.next_part(&item).await;
+            Turn::Part(item, confirm) => {
+                let moved = self.next_part(&item, confirm).await;
                 self.settle(&item, moved).await
             }
-            Turn::Together(items) => self.together(items).await,
+            Turn::Together(items, confirm) => self.together(items, confirm).await,
         }
     }
 
@@ -65,12 +78,13 @@ impl Worker {
         }
     }
 
-    async fn next_part(&mut self, item: &InboxItem) -> Result<Moved, RelayFault> {
+    async fn next_part(&mut self, item: &InboxItem, confirm: Confirm) -> Result<Moved, RelayFault> {
         let mut underway = match self.underway.remove(&item.exchange) {
             Some(underway) => underway,
             None => self.begin(item).await?,
         };
-        if let Some(part) = underway.next.take() {
+        if let Some(mut part) = underway.next.take() {
+            part.confirm = confirm.of(item);
             let rows = rows_of(&part.batch);
             if !self.paced(rows).await {
                 return Ok(Moved::default());
@@ -89,9 +103,16 @@ impl Worker {
                 });
             }
         }
-        // Every row is durable in the registry from here on; a crash before the leaf is sealed repeats only the sealing.
+        if underway.item.mode == PushKind::Snapshot {
+            return self.end(underway).await;
+        }
+        self.seal_last(underway).await
+    }
+
+    /// Every row is durable in the registry from here on; a crash before the leaf is sealed repeats only the sealing.
+    pub(super) async fn seal_last(&mut self, underway: Underway) -> Result<Moved, RelayFault> {
         self.seal(&underway.item, underway.progress, underway.began_us).await?;
-        self.done(item.exchange);
+        self.done(underway.item.exchange);
         Ok(Moved { charged: 1, full: true })
     }
 
@@ -105,6 +126,7 @@ impl Worker {
             next: self.part(item, progress.parts).await?,
             progress,
             began_us,
+            weighing: None,
         })
     }
 
@@ -117,9 +139,9 @@ impl Worker {
         Ok(Some(part_of(item, number, batch)))
     }
 
-    async fn together(&mut self, items: Vec<InboxItem>) -> Result<Moved, RelayFault> {
+    async fn together(&mut self, items: Vec<InboxItem>, confirm: Confirm) -> Result<Moved, RelayFault> {
         let began_us = self.clock.now_us();
-        let (items, parts) = self.open(items).await?;
+        let (items, parts) = self.open(items, confirm).await?;
         if items.is_empty() {
             return Ok(Moved::default());
         }
@@ -140,13 +162,19 @@ impl Worker {
     }
 
     /// The exchanges that can be opened, each with its part.
-    async fn open(&mut self, items: Vec<InboxItem>) -> Result<(Vec<InboxItem>, Arc<[Part]>), RelayFault> {
+    async fn open(
+        &mut self,
+        items: Vec<InboxItem>,
+        confirm: Confirm,
+    ) -> Result<(Vec<InboxItem>, Arc<[Part]>), RelayFault> {
         let read = self.journal.read_first_parts(&items).await.map_err(RelayFault::Inbox)?;
         let (mut opened, mut parts) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
         for (item, batch) in items.into_iter().zip(read) {
             match batch.map_err(RelayFault::Inbox) {
                 Ok(batch) => {
-                    parts.push(part_of(&item, 0, batch));
+                    let mut part = part_of(&item, 0, batch);
+                    part.confirm = confirm.of(&item);
+                    parts.push(part);
                     opened.push(item);
                 }
                 Err(fault) if fault.remedy() == Remedy::SetAside => self.hold(&item, &fault).await,
@@ -202,7 +230,7 @@ impl Worker {
             upd: counts.upd,
             same: counts.same,
             fail: 0,
-            del: None,
+            del: (item.mode != PushKind::Upsert).then_some(counts.del),
             batch: progress.parts.into(),
             ms: u64::try_from((self.clock.now_us() - began_us) / 1_000).unwrap_or(0),
         };
@@ -231,6 +259,8 @@ fn part_of(item: &InboxItem, number: u32, batch: RecordBatch) -> Part {
         record: item.record.clone(),
         partner: item.partner.clone(),
         received_us: item.received_us,
+        snapshot: item.mode == PushKind::Snapshot,
+        confirm: false,
         batch,
     }
 }

@@ -15,9 +15,9 @@ use super::RelaySettings;
 use super::lanes::Lanes;
 use super::pace::Pace;
 use super::status::{RelayState, RelayStatus};
-use super::turn::{Turn, Underway};
+use super::turn::{Confirm, Turn, Underway};
 use crate::clock::Clock;
-use crate::journal::{InboxItem, Journal, JournalFault, Lane, SealError};
+use crate::journal::{InboxItem, Journal, JournalFault, Lane, PushKind, SealError};
 use crate::registry::{Registry, RegistryFault, Remedy};
 
 /// Why a turn ended early, or the relay as a whole.
@@ -109,7 +109,7 @@ pub(super) struct Worker {
     pub(super) clock: Clock,
     pub(super) status: RelayStatus,
     pub(super) shutdown: CancellationToken,
-    settings: RelaySettings,
+    pub(super) settings: RelaySettings,
     lanes: Lanes,
     /// Large exchanges between two of their turns, at most one a lane.
     pub(super) underway: HashMap<Uuid, Underway>,
@@ -123,6 +123,7 @@ pub(super) struct Worker {
 
 /// An exchange that is not tried before the moment.
 struct Hold {
+    record: String,
     refused: u32,
     until_us: i64,
 }
@@ -179,14 +180,18 @@ impl Worker {
         let free = |item: &InboxItem| self.held.get(&item.exchange).is_none_or(|hold| hold.until_us <= now_us);
         let mut items = found.map_err(RelayFault::Inbox)?;
         items.retain(free);
+        // One that is held back comes later than those behind it.
+        let held = self.held.values().any(|hold| hold.record == lane.record);
+        let confirm = Confirm(held.then_some(0).or(lane.elsewhere));
         let Some(first) = items.first() else {
             return Ok(None);
         };
-        if first.parts != 1 {
-            return Ok(Some(Turn::Part(first.clone())));
+        let is_small = |item: &InboxItem| item.parts == 1 && item.mode != PushKind::Snapshot;
+        if !is_small(first) {
+            return Ok(Some(Turn::Part(first.clone(), confirm)));
         }
-        let together = items.into_iter().take_while(|item| item.parts == 1);
-        Ok(Some(Turn::Together(together.collect())))
+        let together = items.into_iter().take_while(is_small);
+        Ok(Some(Turn::Together(together.collect(), confirm)))
     }
 
     /// An exchange failed by itself: it is held back, longer each time, or set aside for an operator. The others go on.
@@ -202,7 +207,31 @@ impl Worker {
         tracing::warn!(error.code = code, exchange.id = %item.exchange, "relaying an exchange failed; it is tried again");
         let wait_us = i64::try_from(wait_ms(&self.settings, refused - 1)).unwrap_or(i64::MAX / 2_000) * 1_000;
         let until_us = self.clock.now_us().saturating_add(wait_us);
-        self.held.insert(item.exchange, Hold { refused, until_us });
+        let record = item.record.clone();
+        self.held.insert(
+            item.exchange,
+            Hold {
+                record,
+                refused,
+                until_us,
+            },
+        );
+    }
+
+    /// An exchange has to wait for others, and did nothing wrong.
+    pub(super) fn put_off(&mut self, item: &InboxItem) {
+        let refused = self.held.get(&item.exchange).map_or(0, |hold| hold.refused);
+        let wait_us = i64::from(self.settings.idle_ms.max(1)) * 1_000;
+        let until_us = self.clock.now_us().saturating_add(wait_us);
+        let record = item.record.clone();
+        self.held.insert(
+            item.exchange,
+            Hold {
+                record,
+                refused,
+                until_us,
+            },
+        );
     }
 
     /// An exchange is in, with its leaf.
@@ -228,7 +257,7 @@ impl Worker {
     }
 
     /// Takes an exchange out of the line; false when the journal did not note it, then it is tried once more and set aside again.
-    async fn set_aside(&self, item: &InboxItem, code: &'static str) -> bool {
+    pub(super) async fn set_aside(&self, item: &InboxItem, code: &'static str) -> bool {
         match self.journal.set_aside(item.exchange, code).await {
             // False: somebody else took it out of the line.
             Ok(_moved) => {

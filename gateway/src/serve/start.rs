@@ -224,6 +224,7 @@ fn journal_settings_of(config: &Config, secrets: &Secrets) -> JournalSettings {
     );
     settings.database.clone_from(&config.journal.database);
     settings.payloads.clone_from(&config.journal.payloads);
+    settings.month_keys = PeriodKeys::folder_of(&config.keys.key_encryption);
     settings.head.clone_from(&config.journal.head);
     settings.node.clone_from(&config.gateway.node);
     settings.inbox_bytes_max = config.journal.inbox_bytes_max.get();

@@ -11,6 +11,7 @@ use shuguan_ledger::tree::{Edge, Hash, Tiles, inclusion_path, leaf_hash};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::opening::OpeningArgs;
 use super::*;
 
 const SIZE: u64 = 300;
@@ -175,6 +176,7 @@ impl Room {
             file: self.path("changed.tlog-proof"),
             manifest: None,
             trust: self.path("trust.txt"),
+            columns: OpeningArgs::default(),
         })
         .unwrap()
     }
@@ -228,8 +230,9 @@ fn an_untouched_journal_and_its_receipt_are_proven_and_nothing_is_left_beside_it
     assert_eq!(
         Room::run(What::Receipt {
             file: room.path("r.tlog-proof"),
+            trust: room.path("trust.txt"),
             manifest: None,
-            trust: room.path("trust.txt")
+            columns: OpeningArgs::default(),
         })
         .unwrap(),
         Exit::Done

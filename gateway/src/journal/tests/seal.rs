@@ -149,7 +149,7 @@ async fn rejects_and_evidence_are_kept_encrypted() {
     journal.seal(entry).await.unwrap();
     assert_eq!(journal.rejects(exchange(1)).await.unwrap(), Some(report));
     assert_eq!(journal.rejects(exchange(2)).await.unwrap(), None);
-    let evidence = String::from_utf8(journal.evidence(exchange(1)).await.unwrap().unwrap()).unwrap();
+    let evidence = String::from_utf8(journal.evidence(exchange(1)).await.unwrap().unwrap().to_vec()).unwrap();
     assert!(
         evidence.contains(&"ab".repeat(32)) && evidence.contains(&"06".repeat(32)),
         "key tag and request digest"

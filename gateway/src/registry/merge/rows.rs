@@ -4,6 +4,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use ring::digest::{Context, SHA256, digest};
+use shuguan_adapters::operation;
 
 use super::super::day;
 use super::super::enterprise;
@@ -176,12 +177,35 @@ pub(crate) struct Rows<'a> {
     sources: Vec<i64>,
     units: Vec<Option<String>>,
     order: Vec<u32>,
+    /// What each row is about; none: each is to be put.
+    acts: Option<&'a StringArray>,
+}
+
+/// What a row is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// Insert or update.
+    Put,
+    /// Close what the partner has under this key.
+    Delete,
+    /// The snapshot holds it, and it was rejected: nothing is written, and nothing is closed.
+    Name,
 }
 
 impl<'a> Rows<'a> {
     pub(crate) fn read(table: &TableSpec, part: &'a Part) -> Result<Self, RegistryFault> {
         let batch = &part.batch;
+        let is_act = |place: usize| batch.schema_ref().field(place).name() == operation::COLUMN;
+        let acts = (0..batch.num_columns()).find(|place| is_act(*place));
+        let acts = acts.map(|place| {
+            let unknown = || RegistryFault::UnknownColumn {
+                record: table.record.name.into(),
+                column: operation::COLUMN.into(),
+            };
+            batch.column(place).as_string_opt::<i32>().ok_or_else(unknown)
+        });
         let columns: Vec<Column<'a>> = (0..batch.num_columns())
+            .filter(|place| !is_act(*place))
             .map(|place| Column::of(table, batch, place))
             .collect::<Result<_, _>>()?;
         let count = batch.num_rows();
@@ -193,6 +217,7 @@ impl<'a> Rows<'a> {
             sources: Vec::with_capacity(count),
             units: Vec::new(),
             order: (0..u32::try_from(count).unwrap_or(u32::MAX)).collect(),
+            acts: acts.transpose()?,
         };
         rows.hash_all(count);
         rows.key_all(table, count)?;
@@ -202,6 +227,19 @@ impl<'a> Rows<'a> {
         }
         rows.sort();
         Ok(rows)
+    }
+
+    /// What the row is about.
+    pub(crate) fn act(&self, row: usize) -> Act {
+        match self.acts.filter(|acts| acts.is_valid(row)).map(|acts| acts.value(row)) {
+            Some(operation::DELETE) => Act::Delete,
+            Some(operation::NAMED) => Act::Name,
+            _ => Act::Put,
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.hashes.len()
     }
 
     pub(crate) fn columns(&self) -> &[Column<'a>] {

@@ -25,7 +25,7 @@ pub(super) async fn merge(live: &mut Live, run: &Run<'_, '_>, rows: &[Chosen]) -
     let text = format!(
         "INSERT INTO {} ({names}) SELECT {names} FROM {staging} ON CONFLICT (_key) DO UPDATE SET {}",
         run.table.name,
-        run.sets()
+        run.sets(run.all())
     );
     let query = sqlx::query(sqlx::AssertSqlSafe(text));
     within("write rows", live.patience, query.execute(&mut live.connection)).await?;
@@ -96,6 +96,7 @@ fn write_row(bytes: &mut Vec<u8>, run: &Run<'_, '_>, chosen: Chosen) {
     field(bytes, &arrival.rows.source_us(row).to_be_bytes());
     field(bytes, &arrival.part.received_us.to_be_bytes());
     field(bytes, &arrival.rows.hash(row));
+    field(bytes, &chosen.state.to_be_bytes());
 }
 
 fn write(bytes: &mut Vec<u8>, value: Value<'_>) {

@@ -11,13 +11,14 @@ use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
 use super::super::fault::RegistryFault;
+use super::super::merge::fate::Known;
 use super::super::merge::rows::HASH_BYTES;
-use super::super::merge::{Arrival, Counts, Part, Version, merged, repeated};
+use super::super::merge::{Arrival, Counts, Part, merged, repeated};
 use super::super::schema::TableSpec;
 use super::super::{Merged, Progress, enterprise, person};
 use super::session::{Live, Session, within};
 use super::value::{self, Id};
-use super::{copy, unnest};
+use super::{copy, note, unnest};
 
 /// Below that many rows `UNNEST` is cheaper than COPY (performance.md section 2); in tests few, so that both ways are met.
 const COPY_MIN: usize = if cfg!(test) { 8 } else { 200 };
@@ -61,11 +62,15 @@ pub(super) async fn merge_in(
     let arrivals = arrivals(tables, parts, &progress)?;
     let due: Vec<&Arrival<'_>> = arrivals.iter().flatten().collect();
     let mut counts = Vec::with_capacity(due.len());
-    for run in due.chunk_by(|one, other| one.table.name == other.table.name && one.rows.names() == other.rows.names()) {
+    for run in due.chunk_by(|one, other| {
+        one.table.name == other.table.name
+            && one.part.partner == other.part.partner
+            && one.rows.names() == other.rows.names()
+    }) {
         counts.extend(merge_run(live, run).await?);
     }
     let outcome = outcome(parts, &arrivals, counts, &mut progress);
-    note(live, parts, &progress).await?;
+    write_progress(live, parts, &progress).await?;
     Ok(outcome)
 }
 
@@ -77,7 +82,7 @@ fn arrivals<'a>(
 ) -> Result<Vec<Option<Arrival<'a>>>, RegistryFault> {
     let in_by_then = progress
         .iter()
-        .map(|(exchange, known)| (*exchange, (known.parts, known.counts.rows())));
+        .map(|(exchange, known)| (*exchange, (known.parts, known.rows)));
     let mut in_by_then: HashMap<Uuid, (u32, u64)> = in_by_then.collect();
     let mut arrivals = Vec::with_capacity(parts.len());
     for part in parts {
@@ -101,10 +106,10 @@ fn outcome(
     let mut counts = counts.into_iter();
     let one = |(part, arrival): (&Part, &Option<Arrival<'_>>)| {
         let before = progress.entry(part.exchange).or_default();
-        if arrival.is_none() {
+        let Some(arrival) = arrival else {
             return repeated(*before);
-        }
-        let merged = merged(counts.next().unwrap_or_default(), *before);
+        };
+        let merged = merged(counts.next().unwrap_or_default(), arrival.rows.count(), *before);
         *before = merged.progress;
         merged
     };
@@ -117,30 +122,39 @@ pub(super) struct Run<'r, 'a> {
     pub(super) arrivals: &'r [&'r Arrival<'a>],
 }
 
-/// A row that stays: of which arrival, and which one there.
+/// A row that stays: of which arrival, which one there, and what `_open` says.
 #[derive(Clone, Copy)]
 pub(super) struct Chosen {
     pub(super) arrival: usize,
     pub(super) row: usize,
+    pub(super) state: i16,
 }
 
 impl Run<'_, '_> {
     /// Names of the columns that are written, the record's first.
     pub(super) fn names(&self) -> Vec<&str> {
-        let mut names = self
-            .arrivals
-            .first()
-            .map(|first| first.rows.names())
-            .unwrap_or_default();
+        self.names_at(self.all())
+    }
+
+    /// The same with only those of the record that stand at those places of a part.
+    pub(super) fn names_at(&self, places: impl Iterator<Item = usize>) -> Vec<&str> {
+        let columns = self.arrivals.first().map_or(&[][..], |first| first.rows.columns());
+        let mut names: Vec<&str> = places.filter_map(|place| Some(columns.get(place)?.name)).collect();
         names.extend(self.table.provenance());
         names
     }
 
-    pub(super) fn sets(&self) -> String {
-        let names = self.names();
+    /// What an update takes over of the columns at those places.
+    pub(super) fn sets(&self, places: impl Iterator<Item = usize>) -> String {
+        let names = self.names_at(places);
         let sets = names.iter().filter(|name| **name != "_key");
         let sets: Vec<String> = sets.map(|name| format!("{name} = excluded.{name}")).collect();
         sets.join(", ")
+    }
+
+    /// The places of all columns of a part.
+    pub(super) fn all(&self) -> std::ops::Range<usize> {
+        0..self.arrivals.first().map_or(0, |first| first.rows.columns().len())
     }
 }
 
@@ -154,65 +168,142 @@ async fn merge_run(live: &mut Live, arrivals: &[&Arrival<'_>]) -> Result<Vec<Cou
     };
     let settled = settle(live, &run).await?;
     write(live, &run, &settled).await?;
+    note::closings(live, &settled.closings).await?;
+    note::history(live, &settled.history).await?;
+    note::seen(live, &settled.seen).await?;
     index(live, &run, &settled).await?;
     Ok(settled.counts)
 }
 
 /// What is to be written.
-struct Settled {
+struct Settled<'r> {
     counts: Vec<Counts>,
     /// Rows that stay and whose key is not there, in key order.
     new: Vec<Chosen>,
     /// Rows that stay in the place of one that is there, in key order.
     changed: Vec<Chosen>,
+    /// Keys that were closed before any row of them came.
+    heralds: Vec<Chosen>,
+    /// Keys whose row only changes its `_open`.
+    marks: Vec<(&'r str, i16)>,
+    closings: Vec<note::ClosingLine<'r>>,
+    history: Vec<note::Line<'r>>,
+    seen: Vec<(Uuid, &'r str)>,
     /// By arrival the rows that were newer than what was there when they came.
     written: Vec<Vec<usize>>,
 }
 
-/// What is known of a key.
+/// A key of the run.
 #[derive(Clone, Copy, Default)]
-struct Known {
-    there: bool,
-    version: Option<Version>,
+struct Key {
+    before: Known,
+    known: Known,
     winner: Option<Chosen>,
+    herald: Option<Chosen>,
+    /// The arrival that changed its closing last.
+    closed_by: Option<usize>,
 }
 
-async fn settle(live: &mut Live, run: &Run<'_, '_>) -> Result<Settled, RegistryFault> {
-    let mut keys: Vec<&str> = Vec::new();
+async fn settle<'r>(live: &mut Live, run: &Run<'r, '_>) -> Result<Settled<'r>, RegistryFault> {
+    let mut names: Vec<&'r str> = Vec::new();
     for arrival in run.arrivals {
-        keys.extend(arrival.rows.groups().map(|group| key_of(arrival, group)));
+        names.extend(arrival.rows.groups().map(|group| key_of(arrival, group)));
     }
     if run.arrivals.len() > 1 {
-        keys.sort_unstable();
-        keys.dedup();
+        names.sort_unstable();
+        names.dedup();
     }
-    let mut known = look_up(live, run.table, &keys).await?;
-    let (mut counts, mut written) = (Vec::new(), Vec::new());
-    for (place, arrival) in run.arrivals.iter().enumerate() {
-        let (mut count, mut rows) = (Counts::default(), Vec::new());
-        for group in arrival.rows.groups() {
-            let Some(known) = place_of(&keys, key_of(arrival, group)).and_then(|key| known.get_mut(key)) else {
-                continue;
-            };
-            if let Some((row, version)) = arrival.settle(group, known.version, &mut count) {
-                known.version = Some(version);
-                known.winner = Some(Chosen { arrival: place, row });
-                rows.push(row);
-            }
-        }
-        counts.push(count);
-        written.push(rows);
-    }
-    let of = |there: bool| {
-        let winners = known.iter().filter(|known| known.there == there);
-        winners.filter_map(|known| known.winner).collect()
+    let mut keys = look_up(live, run, &names).await?;
+    let mut settled = Settled {
+        counts: Vec::new(),
+        new: Vec::new(),
+        changed: Vec::new(),
+        heralds: Vec::new(),
+        marks: Vec::new(),
+        closings: Vec::new(),
+        history: Vec::new(),
+        seen: Vec::new(),
+        written: Vec::new(),
     };
-    Ok(Settled {
-        counts,
-        new: of(false),
-        changed: of(true),
-        written,
-    })
+    for place in 0..run.arrivals.len() {
+        settle_one(run, place, &names, &mut keys, &mut settled);
+    }
+    for (name, key) in names.iter().zip(&keys) {
+        settled.take(run, name, key);
+    }
+    Ok(settled)
+}
+
+fn settle_one<'r>(run: &Run<'r, '_>, place: usize, names: &[&'r str], keys: &mut [Key], settled: &mut Settled<'r>) {
+    let Some(arrival) = run.arrivals.get(place) else {
+        return;
+    };
+    let (mut count, mut rows) = (Counts::default(), Vec::new());
+    for group in arrival.rows.groups() {
+        let name = key_of(arrival, group);
+        let Some(key) = place_of(names, name).and_then(|key| keys.get_mut(key)) else {
+            continue;
+        };
+        let before = key.known;
+        let fate = arrival.settle(group, &mut key.known, &mut count);
+        let chosen = |row| Chosen {
+            arrival: place,
+            row,
+            state: 0,
+        };
+        if let Some(row) = fate.content {
+            key.winner = Some(chosen(row));
+            rows.push(row);
+        }
+        key.herald = key.herald.or(fate.herald.map(chosen));
+        if fate.closing {
+            key.closed_by = Some(place);
+        }
+        if let Some((kind, row)) = fate.change {
+            let (was, is) = (before.version, key.known.version);
+            settled.history.push(note::Line {
+                record: &arrival.part.record,
+                key: name,
+                leaf: arrival.leaf(),
+                row: arrival.row_no(row),
+                exchange: arrival.part.exchange,
+                partner: &arrival.part.partner,
+                at_us: arrival.part.received_us,
+                kind: kind.word(),
+                was: was.map(|version| (version.order.1, version.order.2)),
+                was_hash: was.map(|version| version.hash),
+                hash: is.map(|version| version.hash),
+            });
+        }
+        if fate.seen {
+            settled.seen.push((arrival.part.exchange, name));
+        }
+    }
+    settled.counts.push(count);
+    settled.written.push(rows);
+}
+
+impl<'r> Settled<'r> {
+    /// What is left to be written of a key after all arrivals.
+    fn take(&mut self, run: &Run<'r, '_>, name: &'r str, key: &Key) {
+        let state = key.known.state();
+        match (key.winner, key.before.there) {
+            (Some(winner), false) => self.new.push(Chosen { state, ..winner }),
+            (Some(winner), true) => self.changed.push(Chosen { state, ..winner }),
+            (None, false) => self.heralds.extend(key.herald),
+            (None, true) if state != key.before.state() => self.marks.push((name, state)),
+            (None, true) => {}
+        }
+        let arrival = key.closed_by.and_then(|place| run.arrivals.get(place));
+        if let Some(arrival) = arrival {
+            self.closings.push(note::ClosingLine {
+                record: &arrival.part.record,
+                key: name,
+                partner: &arrival.part.partner,
+                closing: key.known.closing,
+            });
+        }
+    }
 }
 
 fn key_of<'r>(arrival: &'r Arrival<'_>, group: &[u32]) -> &'r str {
@@ -223,35 +314,55 @@ fn place_of(keys: &[&str], key: &str) -> Option<usize> {
     keys.binary_search(&key).ok()
 }
 
-/// What the table has for those keys, which ascend.
-async fn look_up(live: &mut Live, table: &TableSpec, keys: &[&str]) -> Result<Vec<Known>, RegistryFault> {
+/// What the table has for those keys, which ascend; the closings of the run's partner only where a row says that there are some.
+async fn look_up(live: &mut Live, run: &Run<'_, '_>, names: &[&str]) -> Result<Vec<Key>, RegistryFault> {
+    let part = run.arrivals.first().map(|first| first.part);
+    let partner = part.map_or("", |part| part.partner.as_str());
     let text = format!(
-        "SELECT _key, _hash, _source_us, _leaf, _row FROM {} WHERE _key = ANY($1)",
-        table.name
+        "SELECT _key, _hash, _source_us, _leaf, _row, _open::bigint, _partner = $2 FROM {} WHERE _key = ANY($1)",
+        run.table.name
     );
-    let query = sqlx::query(AssertSqlSafe(text)).bind(keys);
+    let query = sqlx::query(AssertSqlSafe(text)).bind(names).bind(partner);
     let found = within("look up rows", live.patience, query.fetch_all(&mut live.connection)).await?;
-    let mut known = vec![Known::default(); keys.len()];
+    let mut keys = vec![Key::default(); names.len()];
+    let mut noted = Vec::new();
     for row in &found {
-        let (key, version) = version_of(row).ok_or(RegistryFault::Malformed { column: "_key" })?;
-        if let Some(known) = place_of(keys, key).and_then(|place| known.get_mut(place)) {
-            known.there = true;
-            known.version = Some(version);
+        let (name, known) = known_of(row).ok_or(RegistryFault::Malformed { column: "_key" })?;
+        if let Some(key) = place_of(names, name).and_then(|place| keys.get_mut(place)) {
+            key.before = known;
+            if known.noted {
+                noted.push(name);
+            }
         }
     }
-    Ok(known)
+    if !noted.is_empty() {
+        let record = part.map_or("", |part| part.record.as_str());
+        for (name, closing) in note::look_up(live, record, partner, &noted).await? {
+            if let Some(key) = place_of(names, &name).and_then(|place| keys.get_mut(place)) {
+                key.before.closing = closing;
+            }
+        }
+    }
+    for key in &mut keys {
+        key.known = key.before;
+    }
+    Ok(keys)
 }
 
-fn version_of(row: &PgRow) -> Option<(&str, Version)> {
+fn known_of(row: &PgRow) -> Option<(&str, Known)> {
     let bytes = |place: usize| row.try_get_raw(place).ok().and_then(|raw| raw.as_bytes().ok());
     let hash: [u8; HASH_BYTES] = bytes(1)?.try_into().ok()?;
     let order = (value::int(bytes(2)?)?, value::int(bytes(3)?)?, value::int(bytes(4)?)?);
-    Some((std::str::from_utf8(bytes(0)?).ok()?, Version { hash, order }))
+    let (open, mine) = (value::int(bytes(5)?)?, *bytes(6)?.first()? != 0);
+    Some((
+        std::str::from_utf8(bytes(0)?).ok()?,
+        Known::row(hash, order, mine, open),
+    ))
 }
 
 /// Rows that are new go straight into the table: the lock and the look-up say that their keys are not there. Should a stranger have
 /// entered one meanwhile, the key's constraint refuses the part, and the next try finds the row.
-async fn write(live: &mut Live, run: &Run<'_, '_>, settled: &Settled) -> Result<(), RegistryFault> {
+async fn write(live: &mut Live, run: &Run<'_, '_>, settled: &Settled<'_>) -> Result<(), RegistryFault> {
     let mut few: Vec<Chosen> = Vec::new();
     if settled.new.len() > COPY_MIN {
         copy::insert(live, run, &settled.new).await?;
@@ -263,14 +374,17 @@ async fn write(live: &mut Live, run: &Run<'_, '_>, settled: &Settled) -> Result<
     } else {
         few.extend(&settled.changed);
     }
-    if few.is_empty() {
-        return Ok(());
+    if !few.is_empty() {
+        unnest::merge(live, run, &few, unnest::Extent::Whole).await?;
     }
-    unnest::merge(live, run, &few).await
+    if !settled.heralds.is_empty() {
+        unnest::merge(live, run, &settled.heralds, unnest::Extent::Keys).await?;
+    }
+    note::marks(live, &run.table.name, &settled.marks).await
 }
 
 /// Enters persons and units of the rows that were newer than what was there.
-async fn index(live: &mut Live, run: &Run<'_, '_>, settled: &Settled) -> Result<(), RegistryFault> {
+async fn index(live: &mut Live, run: &Run<'_, '_>, settled: &Settled<'_>) -> Result<(), RegistryFault> {
     let mut persons: BTreeMap<&str, i64> = BTreeMap::new();
     let mut units: BTreeMap<&str, enterprise::Unit<'_>> = BTreeMap::new();
     for (arrival, written) in run.arrivals.iter().zip(&settled.written) {
@@ -295,9 +409,10 @@ async fn index(live: &mut Live, run: &Run<'_, '_>, settled: &Settled) -> Result<
     Ok(())
 }
 
-const PROGRESS: &str = "SELECT exchange, parts, inserted, updated, same FROM relay_progress WHERE exchange = ANY($1)";
+const PROGRESS: &str = "SELECT exchange, parts, inserted, updated, same, deleted, row_count, close_after IS NOT NULL \
+    FROM relay_progress WHERE exchange = ANY($1)";
 
-async fn progress_of(live: &mut Live, exchanges: &[Uuid]) -> Result<HashMap<Uuid, Progress>, RegistryFault> {
+pub(super) async fn progress_of(live: &mut Live, exchanges: &[Uuid]) -> Result<HashMap<Uuid, Progress>, RegistryFault> {
     const STEP: &str = "read the progress";
     let ids: Vec<Id> = exchanges.iter().copied().map(Id).collect();
     let query = sqlx::query(PROGRESS).bind(ids);
@@ -315,13 +430,23 @@ fn progress_in(row: &PgRow) -> Option<(Uuid, Progress)> {
         ins: count(2)?,
         upd: count(3)?,
         same: count(4)?,
+        del: count(5)?,
     };
-    let parts = u32::try_from(count(1)?).ok()?;
-    Some((Uuid::from_slice(bytes(0)?).ok()?, Progress { parts, counts }))
+    let progress = Progress {
+        parts: u32::try_from(count(1)?).ok()?,
+        rows: count(6)?,
+        counts,
+        closing: *bytes(7)?.first()? != 0,
+    };
+    Some((Uuid::from_slice(bytes(0)?).ok()?, progress))
 }
 
 /// Writes how far each exchange of the parts is now.
-async fn note(live: &mut Live, parts: &[Part], progress: &HashMap<Uuid, Progress>) -> Result<(), RegistryFault> {
+async fn write_progress(
+    live: &mut Live,
+    parts: &[Part],
+    progress: &HashMap<Uuid, Progress>,
+) -> Result<(), RegistryFault> {
     let mut noted: BTreeMap<Uuid, (&Part, Progress)> = BTreeMap::new();
     for part in parts {
         if let Some(progress) = progress.get(&part.exchange) {

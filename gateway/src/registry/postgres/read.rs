@@ -84,18 +84,18 @@ async fn read(
     Ok(())
 }
 
-/// Rows of each of those tables.
+/// Rows of each of those names: of a table, or of what is selected from it.
 pub(in crate::registry) fn counts(
     settings: &PostgresSettings,
-    names: &[String],
+    sources: &[(String, String)],
 ) -> Result<Vec<(String, u64)>, RegistryFault> {
     const STEP: &str = "count a table";
     session::aside(async || {
         let patience = Duration::from_millis(settings.read_timeout_ms.into());
         let mut connection = session::connect(settings, Purpose::Read).await?;
-        let mut counts = Vec::with_capacity(names.len());
-        for name in names {
-            let query = sqlx::query_scalar::<_, i64>(AssertSqlSafe(format!("SELECT count(*) FROM {name}")));
+        let mut counts = Vec::with_capacity(sources.len());
+        for (name, from) in sources {
+            let query = sqlx::query_scalar::<_, i64>(AssertSqlSafe(format!("SELECT count(*) FROM {from}")));
             let count = within(STEP, patience, query.fetch_one(&mut connection)).await?;
             counts.push((name.clone(), count.unsigned_abs()));
         }

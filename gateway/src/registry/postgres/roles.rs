@@ -8,7 +8,7 @@ use {shuguan_adapters as adapters, shuguan_policies as policies};
 use super::super::schema::{BASE_TABLES, TableSpec};
 use super::super::settings::PostgresSettings;
 
-/// The role of the gateway: looks up, inserts and updates records; deletes nothing, makes nothing.
+/// The role of the gateway: looks up, inserts and updates records; makes nothing, and deletes nothing but its own stamps of a snapshot.
 pub(in crate::registry) const RELAY: &str = "shuguan_relay";
 /// The role of people who look: masked views only.
 pub(in crate::registry) const READER: &str = "shuguan_reader";
@@ -40,6 +40,7 @@ pub(in crate::registry) fn script(settings: &PostgresSettings, tables: &[TableSp
          GRANT USAGE ON SCHEMA {schema} TO {RELAY}, {READER};\n\
          REVOKE ALL ON {names} FROM PUBLIC, {RELAY}, {READER};\n\
          GRANT SELECT, INSERT, UPDATE ON {names} TO {RELAY};\n\
+         GRANT DELETE ON snapshot_seen TO {RELAY};\n\
          REVOKE ALL ON {datasets} FROM PUBLIC, {READER};\n\
          GRANT SELECT ON {datasets} TO {RELAY};\n\
          {masked}\n\

@@ -15,7 +15,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::super::dataset::{self, Dialect};
 use super::super::fault::RegistryFault;
-use super::super::schema::{BASE_TABLES, BaseTable, ColumnSpec, ColumnType, TableSpec};
+use super::super::schema::{BASE_TABLES, BaseTable, ColumnSpec, ColumnType, Described, OPEN, TableSpec};
 use super::fault::Step;
 use super::session::within;
 
@@ -80,9 +80,7 @@ impl Plan {
         let views = comments_of_views(connection).await?;
         let mut plan = Self::default();
         for table in &BASE_TABLES {
-            if !known.contains_key(table.name) {
-                plan.base(table);
-            }
+            plan.base(table, known.get(table.name));
         }
         for table in tables {
             plan.table(table, known.get(&table.name))?;
@@ -93,21 +91,34 @@ impl Plan {
         Ok(plan)
     }
 
-    fn base(&mut self, table: &BaseTable) {
-        self.missing.push(table.name.to_owned());
-        let columns: Vec<String> = table
-            .columns
-            .iter()
-            .map(|(name, _, word)| base_column(name, word))
-            .collect();
-        let key = table.columns.first().map_or("", |(name, ..)| name);
-        self.statements.push(format!(
-            "CREATE TABLE {} (\n  {},\n  PRIMARY KEY ({key})\n)",
-            table.name,
-            columns.join(",\n  ")
-        ));
-        self.comment("TABLE", table.name, table.zh);
-        for (name, zh, _) in table.columns {
+    /// A table that every registry has, and the columns that it got later.
+    fn base(&mut self, table: &BaseTable, known: Option<&BTreeMap<String, String>>) {
+        if known.is_none() {
+            self.missing.push(table.name.to_owned());
+            let columns: Vec<String> = table.columns.iter().map(|column| base_column(*column)).collect();
+            self.statements.push(format!(
+                "CREATE TABLE {} (\n  {},\n  PRIMARY KEY ({})\n)",
+                table.name,
+                columns.join(",\n  "),
+                table.key
+            ));
+            self.comment("TABLE", table.name, table.zh);
+        }
+        for column in table.columns {
+            let (name, zh, word) = *column;
+            if known.is_some_and(|known| known.contains_key(name)) {
+                continue;
+            }
+            if known.is_some() {
+                self.missing.push(format!("{}.{name}", table.name));
+                // For rows that are there already: nothing, or nought.
+                let default = if word.ends_with('?') { "" } else { " DEFAULT 0" };
+                self.statements.push(format!(
+                    "ALTER TABLE {} ADD COLUMN {}{default}",
+                    table.name,
+                    base_column(*column)
+                ));
+            }
             self.comment("COLUMN", &format!("{}.{name}", table.name), zh);
         }
     }
@@ -129,6 +140,15 @@ impl Plan {
                     self.comment("COLUMN", &format!("{name}.{}", column.name), column.zh);
                 }
             }
+        }
+        if !known.contains_key(OPEN.0) {
+            self.missing.push(format!("{}.{}", table.name, OPEN.0));
+            // What is there was never closed; a constant default rewrites no row.
+            self.statements.push(format!(
+                "ALTER TABLE {} ADD COLUMN {} smallint NOT NULL DEFAULT 1",
+                table.name, OPEN.0
+            ));
+            self.comment("COLUMN", &format!("{}.{}", table.name, OPEN.0), OPEN.1);
         }
         if !self.missing.is_empty() {
             // An added column can be the one that an index is for.
@@ -152,7 +172,8 @@ impl Plan {
         }
         text.push_str(
             ",\n  _exchange uuid NOT NULL,\n  _row bigint NOT NULL,\n  _partner text COLLATE \"C\" NOT NULL,\n  \
-             _leaf bigint NOT NULL,\n  _source_us bigint NOT NULL,\n  _received_us bigint NOT NULL,\n  _hash bytea NOT NULL\n)",
+             _leaf bigint NOT NULL,\n  _source_us bigint NOT NULL,\n  _received_us bigint NOT NULL,\n  _hash bytea NOT NULL,\n  \
+             _open smallint NOT NULL DEFAULT 1\n)",
         );
         self.statements.push(text);
         self.statements.extend(indexes(table));
@@ -221,13 +242,14 @@ impl Plan {
     }
 }
 
-fn base_column(name: &str, word: &str) -> String {
-    let (kind, need) = match (name, word) {
-        ("uscc" | "org_code" | "reg_no" | "taxpayer_id", _) => ("text COLLATE \"C\"", ""),
-        (_, "uuid") => ("uuid", " NOT NULL"),
-        (_, "text") => ("text COLLATE \"C\"", " NOT NULL"),
-        _ => ("bigint", " NOT NULL"),
+fn base_column((name, _, word): Described) -> String {
+    let kind = match word.trim_end_matches('?') {
+        "uuid" => "uuid",
+        "text" => "text COLLATE \"C\"",
+        "sha-256/128" => "bytea",
+        _ => "bigint",
     };
+    let need = if word.ends_with('?') { "" } else { " NOT NULL" };
     format!("{name} {kind}{need}")
 }
 

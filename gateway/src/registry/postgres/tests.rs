@@ -13,8 +13,8 @@ use super::{merge, roles};
 use crate::registry::tests::fixture::{ANNA, BORIS, DEATH, ESTABLISHMENT, RESIDENT, kept, part, whole};
 use crate::registry::tests::store::{Place, Store};
 use crate::registry::{
-    Counts, Part, PostgresAddress, PostgresServer, PostgresSettings, Registry, RegistryFault, RegistrySettings, Remedy,
-    Standing,
+    Counts, Ending, Part, PostgresAddress, PostgresServer, PostgresSettings, Registry, RegistryFault, RegistrySettings,
+    Remedy, Standing,
 };
 
 fn resident(leaf: u64, id: &str, name: &str) -> Part {
@@ -22,7 +22,10 @@ fn resident(leaf: u64, id: &str, name: &str) -> Part {
 }
 
 fn new(ins: u64) -> Counts {
-    Counts { ins, upd: 0, same: 0 }
+    Counts {
+        ins,
+        ..Counts::default()
+    }
 }
 
 fn state_of(fault: &RegistryFault) -> &str {
@@ -399,9 +402,8 @@ async fn counts_of_a_merge_that_was_cut_at_any_moment_are_right_after_it_is_repe
             new(2_000)
         } else {
             Counts {
-                ins: 0,
-                upd: 0,
                 same: 2_000,
+                ..Counts::default()
             }
         };
         assert_eq!((merged.progress.parts, counts), (1, expected));
@@ -411,4 +413,61 @@ async fn counts_of_a_merge_that_was_cut_at_any_moment_are_right_after_it_is_repe
         place.query("SELECT count(*), count(DISTINCT _leaf) FROM public_security_resident"),
         ["2000 1"]
     );
+}
+
+#[tokio::test]
+async fn the_end_of_a_snapshot_that_is_cut_at_any_moment_closes_each_row_once() {
+    if !Store::has_postgres() {
+        return;
+    }
+    let (place, registry) = Place::with(Store::Postgres, &kept(&[&RESIDENT]));
+    let place = Arc::new(place);
+    let ids: Vec<String> = (0..240).map(|n| format!("3207061880{n:08}")).collect();
+    let rows: Vec<[&str; 5]> = ids.iter().map(|id| [id.as_str(), "甲", "-", "-", "-"]).collect();
+    let rows: Vec<&[&str]> = rows.iter().map(<[&str; 5]>::as_slice).collect();
+    registry
+        .merge(part(&RESIDENT, 1, 0, whole(&RESIDENT, &rows)))
+        .await
+        .unwrap();
+    let mut held = part(&RESIDENT, 2, 0, whole(&RESIDENT, &rows[..40]));
+    held.snapshot = true;
+    registry.merge(held.clone()).await.unwrap();
+    let ending = Arc::new(Ending {
+        exchange: held.exchange,
+        leaf: held.leaf,
+        record: held.record,
+        partner: held.partner,
+        received_us: held.received_us,
+        scope: None,
+    });
+    let cutter = {
+        let place = Arc::clone(&place);
+        tokio::task::spawn_blocking(move || {
+            for _ in 0..12 {
+                cut(&place);
+            }
+        })
+    };
+    let mut cuts = 0;
+    let closed = loop {
+        match registry.end(Arc::clone(&ending)).await {
+            Ok(closed) if closed.done => break closed,
+            Ok(_) => {}
+            Err(fault) => {
+                assert_eq!(fault.remedy(), Remedy::Wait, "{fault:?}");
+                cuts += 1;
+            }
+        }
+    };
+    cutter.await.unwrap();
+    assert!(cuts > 0, "nothing was cut");
+    assert_eq!((closed.progress.counts.del, closed.progress.counts.same), (200, 40));
+    for (count, of) in [
+        ("200", "public_security_resident WHERE _open = 0"),
+        ("200", "history WHERE kind = 'close'"),
+        ("200", "closing"),
+        ("0", "snapshot_seen"),
+    ] {
+        assert_eq!(place.query(&format!("SELECT count(*) FROM {of}")), [count], "{of}");
+    }
 }

@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, Encode, Type};
 use super::super::Progress;
 use super::super::enterprise::Unit;
 use super::super::fault::RegistryFault;
+use super::super::merge::fate::NO_CONTENT;
 use super::super::merge::rows::Value;
 use super::super::merge::{Arrival, Part};
 use super::super::schema::ColumnType;
@@ -17,37 +18,57 @@ use super::value::{Day, Id, Instant};
 
 type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
+/// How much of a row is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// All that came.
+    Whole,
+    /// A row that is closed before its content came: its keys alone.
+    Keys,
+}
+
 /// Writes rows, over those of the same key.
-pub(super) async fn merge(live: &mut Live, run: &Run<'_, '_>, rows: &[Chosen]) -> Result<(), RegistryFault> {
-    let rows: Vec<(&Arrival<'_>, usize)> = rows
+pub(super) async fn merge(
+    live: &mut Live,
+    run: &Run<'_, '_>,
+    rows: &[Chosen],
+    extent: Extent,
+) -> Result<(), RegistryFault> {
+    let rows: Vec<(&Arrival<'_>, Chosen)> = rows
         .iter()
-        .filter_map(|chosen| run.arrivals.get(chosen.arrival).map(|arrival| (*arrival, chosen.row)))
+        .filter_map(|chosen| run.arrivals.get(chosen.arrival).map(|arrival| (*arrival, *chosen)))
         .collect();
-    let mut query = sqlx::query(AssertSqlSafe(text(run)));
-    let kinds = kinds(run);
-    for (place, kind) in kinds.iter().enumerate() {
+    let places = places(run, extent);
+    let mut query = sqlx::query(AssertSqlSafe(text(run, &places)));
+    for (place, kind) in &places {
         query = bind(
             query,
             *kind,
-            rows.iter().map(|(arrival, row)| cell(arrival, *row, place)),
+            rows.iter().map(|(arrival, chosen)| cell(arrival, chosen.row, *place)),
         );
     }
+    let whole = extent == Extent::Whole;
     query = query.bind(column(&rows, |arrival, row| arrival.rows.key(row).to_owned()));
     if run.table.has_unit() {
-        query = query.bind(column(&rows, |arrival, row| arrival.rows.unit(row).map(str::to_owned)));
+        let unit = |arrival: &Arrival<'_>, row| arrival.rows.unit(row).filter(|_| whole).map(str::to_owned);
+        query = query.bind(column(&rows, unit));
     }
     let query = query
         .bind(column(&rows, |arrival, _| Id(arrival.part.exchange)))
         .bind(
             rows.iter()
-                .map(|(arrival, row)| arrival.row_no(*row))
+                .map(|(arrival, chosen)| arrival.row_no(chosen.row))
                 .collect::<Vec<i64>>(),
         )
         .bind(column(&rows, |arrival, _| arrival.part.partner.clone()))
         .bind(column(&rows, |arrival, _| arrival.leaf()))
         .bind(column(&rows, |arrival, row| arrival.rows.source_us(row)))
         .bind(column(&rows, |arrival, _| arrival.part.received_us))
-        .bind(column(&rows, |arrival, row| arrival.rows.hash(row).to_vec()));
+        .bind(column(&rows, |arrival, row| {
+            let hash = if whole { arrival.rows.hash(row) } else { NO_CONTENT };
+            hash.to_vec()
+        }))
+        .bind(rows.iter().map(|(_, chosen)| chosen.state).collect::<Vec<i16>>());
     within("write rows", live.patience, query.execute(&mut live.connection)).await?;
     Ok(())
 }
@@ -60,39 +81,43 @@ fn cell<'a>(arrival: &Arrival<'a>, row: usize, place: usize) -> Value<'a> {
         .map_or(Value::Null, |column| column.value(row))
 }
 
-fn column<T>(rows: &[(&Arrival<'_>, usize)], of: impl Fn(&Arrival<'_>, usize) -> T) -> Vec<T> {
-    rows.iter().map(|(arrival, row)| of(arrival, *row)).collect()
+fn column<T>(rows: &[(&Arrival<'_>, Chosen)], of: impl Fn(&Arrival<'_>, usize) -> T) -> Vec<T> {
+    rows.iter().map(|(arrival, chosen)| of(arrival, chosen.row)).collect()
 }
 
-fn kinds(run: &Run<'_, '_>) -> Vec<ColumnType> {
-    let first = run.arrivals.first();
-    first.map_or_else(Vec::new, |first| {
-        first
-            .rows
-            .columns()
-            .iter()
-            .map(super::super::merge::rows::Column::kind)
-            .collect()
-    })
+/// The columns that are written, by their place in the part, with their types.
+fn places(run: &Run<'_, '_>, extent: Extent) -> Vec<(usize, ColumnType)> {
+    let Some(first) = run.arrivals.first() else {
+        return Vec::new();
+    };
+    let is_key = |name: &str| run.table.keys.iter().any(|key| key.contains(&name));
+    let columns = first.rows.columns().iter().enumerate();
+    columns
+        .filter(|(_, column)| extent == Extent::Whole || is_key(column.name))
+        .map(|(place, column)| (place, column.kind()))
+        .collect()
 }
 
-fn text(run: &Run<'_, '_>) -> String {
-    let mut types: Vec<&str> = kinds(run).into_iter().map(sql).collect();
+fn text(run: &Run<'_, '_>, places: &[(usize, ColumnType)]) -> String {
+    let mut types: Vec<&str> = places.iter().map(|(_, kind)| sql(*kind)).collect();
     types.push("text");
     if run.table.has_unit() {
         types.push("text");
     }
-    types.extend(["uuid", "bigint", "text", "bigint", "bigint", "bigint", "bytea"]);
+    types.extend([
+        "uuid", "bigint", "text", "bigint", "bigint", "bigint", "bytea", "smallint",
+    ]);
     let arrays: Vec<String> = (1..)
         .zip(&types)
         .map(|(place, kind)| format!("${place}::{kind}[]"))
         .collect();
+    let written = places.iter().map(|(place, _)| *place);
     format!(
         "INSERT INTO {} ({}) SELECT * FROM unnest({}) ON CONFLICT (_key) DO UPDATE SET {}",
         run.table.name,
-        run.names().join(", "),
+        run.names_at(written.clone()).join(", "),
         arrays.join(", "),
-        run.sets()
+        run.sets(written)
     )
 }
 
@@ -190,10 +215,11 @@ pub(super) async fn units(live: &mut Live, units: &[Unit<'_>]) -> Result<(), Reg
 }
 
 const NOTE: &str = "INSERT INTO relay_progress \
-    (exchange, leaf, record, partner, received_us, parts, row_count, inserted, updated, same) \
+    (exchange, leaf, record, partner, received_us, parts, row_count, inserted, updated, same, deleted) \
     SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], \
-    $8::bigint[], $9::bigint[], $10::bigint[]) ON CONFLICT (exchange) DO UPDATE SET parts = excluded.parts, \
-    row_count = excluded.row_count, inserted = excluded.inserted, updated = excluded.updated, same = excluded.same";
+    $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[]) ON CONFLICT (exchange) DO UPDATE SET parts = excluded.parts, \
+    row_count = excluded.row_count, inserted = excluded.inserted, updated = excluded.updated, same = excluded.same, \
+    deleted = excluded.deleted";
 
 /// Writes how far exchanges are, each once.
 pub(super) async fn progress(live: &mut Live, noted: &[(&Part, Progress)]) -> Result<(), RegistryFault> {
@@ -208,10 +234,11 @@ pub(super) async fn progress(live: &mut Live, noted: &[(&Part, Progress)]) -> Re
         .bind(all(noted, |part, _| part.partner.clone()))
         .bind(all(noted, |part, _| part.received_us))
         .bind(all(noted, |_, progress| i64::from(progress.parts)))
-        .bind(all(noted, |_, progress| signed(progress.counts.rows())))
+        .bind(all(noted, |_, progress| signed(progress.rows)))
         .bind(all(noted, |_, progress| signed(progress.counts.ins)))
         .bind(all(noted, |_, progress| signed(progress.counts.upd)))
-        .bind(all(noted, |_, progress| signed(progress.counts.same)));
+        .bind(all(noted, |_, progress| signed(progress.counts.same)))
+        .bind(all(noted, |_, progress| signed(progress.counts.del)));
     within("write the progress", live.patience, query.execute(&mut live.connection)).await?;
     Ok(())
 }

@@ -1,14 +1,15 @@
-//! One part into one table of SQLite, in the caller's transaction: look up, settle, write, index.
+//! One part into one table of SQLite, in the caller's transaction: look up, settle, write, note, index.
 
 use rusqlite::types::Null;
 use rusqlite::{CachedStatement, Connection};
 
 use super::super::day;
 use super::super::fault::{RegistryFault, Step};
+use super::super::merge::fate::{Fate, Known, NO_CONTENT};
 use super::super::merge::rows::Value;
-use super::super::merge::{Arrival, Counts, Version};
+use super::super::merge::{Arrival, Counts};
 use super::super::schema::TableSpec;
-use super::index;
+use super::{index, note};
 
 /// Rows a look-up statement.
 const LOOKUP_ROWS: usize = 100;
@@ -18,10 +19,29 @@ const WRITE_ROWS: usize = 50;
 /// Merges a part; gives its counts.
 pub(super) fn apply(connection: &Connection, arrival: &Arrival<'_>) -> Result<Counts, RegistryFault> {
     let merge = Merge { connection, arrival };
-    let (writes, counts) = merge.choose()?;
+    let (settled, counts) = merge.settle()?;
+    let writes: Vec<(usize, i16)> = settled
+        .iter()
+        .filter_map(|settled| settled.fate.content.map(|row| (row, settled.after.state())))
+        .collect();
     merge.write(&writes)?;
-    index::enter(connection, arrival, &writes)?;
+    for settled in settled.iter().filter(|settled| settled.fate.content.is_none()) {
+        merge.mark(settled)?;
+    }
+    note::closings(connection, arrival, &settled)?;
+    note::history(connection, arrival, &settled)?;
+    note::seen(connection, arrival, &settled)?;
+    let rows: Vec<usize> = writes.iter().map(|(row, _)| *row).collect();
+    index::enter(connection, arrival, &rows)?;
     Ok(counts)
+}
+
+/// One key with what was known of it before and after, and what becomes of it.
+pub(super) struct Settled<'g> {
+    pub(super) group: &'g [u32],
+    pub(super) before: Known,
+    pub(super) after: Known,
+    pub(super) fate: Fate,
 }
 
 struct Merge<'m, 'a> {
@@ -30,97 +50,142 @@ struct Merge<'m, 'a> {
 }
 
 impl Merge<'_, '_> {
-    /// The rows to write, in key order: for each key the last that is newer than what is there.
-    fn choose(&self) -> Result<(Vec<usize>, Counts), RegistryFault> {
+    /// What becomes of each key, in key order.
+    fn settle(&self) -> Result<(Vec<Settled<'_>>, Counts), RegistryFault> {
         let groups: Vec<&[u32]> = self.arrival.rows.groups().collect();
-        let mut writes = Vec::with_capacity(groups.len());
+        let mut settled = Vec::with_capacity(groups.len());
         let mut counts = Counts::default();
         for chunk in groups.chunks(LOOKUP_ROWS) {
-            let known = self.look_up(chunk)?;
-            for (group, known) in chunk.iter().zip(known) {
-                let winner = self.arrival.settle(group, known, &mut counts);
-                writes.extend(winner.map(|(row, _)| row));
+            for (group, before) in chunk.iter().zip(self.look_up(chunk)?) {
+                let mut before = before;
+                if before.noted {
+                    let key = self.arrival.key(group)?;
+                    before.closing = note::closing(self.connection, self.arrival, key)?;
+                }
+                let mut after = before;
+                let fate = self.arrival.settle(group, &mut after, &mut counts);
+                settled.push(Settled {
+                    group,
+                    before,
+                    after,
+                    fate,
+                });
             }
         }
-        Ok((writes, counts))
+        Ok((settled, counts))
     }
 
     /// What the table has for each of up to [`LOOKUP_ROWS`] keys in ascending order.
-    fn look_up(&self, groups: &[&[u32]]) -> Result<Vec<Option<Version>>, RegistryFault> {
+    fn look_up(&self, groups: &[&[u32]]) -> Result<Vec<Known>, RegistryFault> {
         let mut statement = self.lookup_statement(groups.len())?;
         let keys: Vec<&[u8]> = groups.iter().map(|group| self.arrival.rows.key_of(group)).collect();
         for (place, key) in keys.iter().enumerate() {
             // INVARIANT: keys are made of strings, so this conversion cannot lose anything.
             let key = std::str::from_utf8(key).unwrap_or_default();
-            statement.raw_bind_parameter(place + 1, key).step("bind a key")?;
+            statement.raw_bind_parameter(place + 2, key).step("bind a key")?;
         }
+        let partner = self.arrival.part.partner.as_str();
+        statement.raw_bind_parameter(1, partner).step("bind a partner")?;
         let mut found = statement.raw_query();
         let mut known = Vec::with_capacity(groups.len());
         let mut due = keys.iter();
         while let Some(row) = found.next().step("look up rows")? {
             let key = row.get_ref(0).step("look up rows")?.as_bytes().unwrap_or_default();
             for _ in due.by_ref().take_while(|expected| **expected != key) {
-                known.push(None);
+                known.push(Known::default());
             }
-            known.push(Some(Version {
-                hash: row.get(1).step("look up rows")?,
-                order: (
-                    row.get(2).step("look up rows")?,
-                    row.get(3).step("look up rows")?,
-                    row.get(4).step("look up rows")?,
-                ),
-            }));
+            let number = |place| row.get::<_, i64>(place).step("look up rows");
+            let order = (number(2)?, number(3)?, number(4)?);
+            let hash = row.get(1).step("look up rows")?;
+            known.push(Known::row(hash, order, number(6)? != 0, number(5)?));
         }
-        known.resize(groups.len(), None);
+        known.resize(groups.len(), Known::default());
         Ok(known)
     }
 
     fn lookup_statement(&self, keys: usize) -> Result<CachedStatement<'_>, RegistryFault> {
         let places = vec!["?"; keys].join(",");
         let text = format!(
-            "SELECT _key, _hash, _source_us, _leaf, _row FROM {} WHERE _key IN ({places}) ORDER BY _key",
+            "SELECT _key, _hash, _source_us, _leaf, _row, _open, _partner = ?1 FROM {} WHERE _key IN ({places}) ORDER BY _key",
             self.arrival.table.name
         );
         self.connection.prepare_cached(&text).step("prepare a look-up")
     }
 
-    fn write(&self, writes: &[usize]) -> Result<(), RegistryFault> {
+    fn write(&self, writes: &[(usize, i16)]) -> Result<(), RegistryFault> {
         let (many, rest) = writes.split_at(writes.len() - writes.len() % WRITE_ROWS);
         self.write_by(WRITE_ROWS, many)?;
         self.write_by(1, rest)
     }
 
     /// Writes as many rows a statement. A part of one row is common, and the text for many would cost more than the row.
-    fn write_by(&self, rows: usize, writes: &[usize]) -> Result<(), RegistryFault> {
+    fn write_by(&self, rows: usize, writes: &[(usize, i16)]) -> Result<(), RegistryFault> {
         if writes.is_empty() {
             return Ok(());
         }
-        let text = self.upsert_text(rows);
-        writes.chunks(rows).try_for_each(|chunk| self.upsert(&text, chunk))
+        let names = self.arrival.rows.names();
+        let text = upsert_text(self.arrival.table, &names, rows);
+        writes
+            .chunks(rows)
+            .try_for_each(|chunk| self.upsert(&text, &names, chunk))
     }
 
-    fn upsert(&self, text: &str, rows: &[usize]) -> Result<(), RegistryFault> {
+    /// A key whose content stays: its row says whether it is open. One that was closed before it came gets a row of its keys alone.
+    fn mark(&self, settled: &Settled<'_>) -> Result<(), RegistryFault> {
+        let state = settled.after.state();
+        if let Some(row) = settled.fate.herald {
+            let keys = self.arrival.table.keys.iter().copied().flatten();
+            let mut names: Vec<&str> = keys
+                .copied()
+                .filter(|name| self.arrival.rows.column(name).is_some())
+                .collect();
+            names.sort_unstable();
+            names.dedup();
+            let text = upsert_text(self.arrival.table, &names, 1);
+            return self.upsert(&text, &names, &[(row, HERALD)]);
+        }
+        if !settled.before.there || state == settled.before.state() {
+            return Ok(());
+        }
+        let text = format!("UPDATE {} SET _open = ?1 WHERE _key = ?2", self.arrival.table.name);
+        let mut statement = self.connection.prepare_cached(&text).step("prepare a closing")?;
+        let key = self.arrival.key(settled.group)?;
+        let marked = statement.execute((state, key)).step("close a row")?;
+        debug_assert_eq!(marked, 1);
+        Ok(())
+    }
+
+    fn upsert(&self, text: &str, names: &[&str], rows: &[(usize, i16)]) -> Result<(), RegistryFault> {
         let mut statement = self.connection.prepare_cached(text).step("prepare an upsert")?;
         let mut place = 1;
         for row in rows {
-            self.bind(&mut statement, &mut place, *row).step("bind a row")?;
+            self.bind(&mut statement, &mut place, names, *row).step("bind a row")?;
         }
         statement.raw_execute().step("write rows")?;
         Ok(())
     }
 
-    fn bind(&self, statement: &mut CachedStatement<'_>, place: &mut usize, row: usize) -> rusqlite::Result<()> {
+    fn bind(
+        &self,
+        statement: &mut CachedStatement<'_>,
+        place: &mut usize,
+        names: &[&str],
+        (row, state): (usize, i16),
+    ) -> rusqlite::Result<()> {
         for column in self.arrival.rows.columns() {
-            bind(statement, *place, column.value(row))?;
-            *place += 1;
+            if names.contains(&column.name) {
+                bind(statement, *place, column.value(row))?;
+                *place += 1;
+            }
         }
         let mut next = || {
             *place += 1;
             *place - 1
         };
+        let herald = state == HERALD;
         statement.raw_bind_parameter(next(), self.arrival.rows.key(row))?;
         if self.arrival.table.has_unit() {
-            statement.raw_bind_parameter(next(), self.arrival.rows.unit(row))?;
+            statement.raw_bind_parameter(next(), self.arrival.rows.unit(row).filter(|_| !herald))?;
         }
         statement.raw_bind_parameter(next(), self.arrival.part.exchange.as_bytes())?;
         statement.raw_bind_parameter(next(), self.arrival.row_no(row))?;
@@ -128,13 +193,18 @@ impl Merge<'_, '_> {
         statement.raw_bind_parameter(next(), self.arrival.leaf())?;
         statement.raw_bind_parameter(next(), self.arrival.rows.source_us(row))?;
         statement.raw_bind_parameter(next(), self.arrival.part.received_us)?;
-        statement.raw_bind_parameter(next(), self.arrival.rows.hash(row))
-    }
-
-    fn upsert_text(&self, rows: usize) -> String {
-        upsert_text(self.arrival.table, &self.arrival.rows.names(), rows)
+        let hash = if herald {
+            NO_CONTENT
+        } else {
+            self.arrival.rows.hash(row)
+        };
+        statement.raw_bind_parameter(next(), hash)?;
+        statement.raw_bind_parameter(next(), state.max(0))
     }
 }
+
+/// The state of a row that is written closed, before its content came.
+const HERALD: i16 = -1;
 
 fn bind(statement: &mut CachedStatement<'_>, place: usize, value: Value<'_>) -> rusqlite::Result<()> {
     match value {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::super::fault::{RegistryFault, Step};
-use super::super::schema::{BASE_TABLES, ColumnSpec, ColumnType, Described, TableSpec};
+use super::super::schema::{BASE_TABLES, BaseTable, ColumnSpec, ColumnType, Described, OPEN, TableSpec};
 
 pub(super) fn sql(kind: ColumnType) -> &'static str {
     match kind {
@@ -28,7 +28,8 @@ fn create_sql(table: &TableSpec) -> Vec<String> {
     }
     text.push_str(
         ",\n  _exchange BLOB NOT NULL,\n  _row INTEGER NOT NULL,\n  _partner TEXT NOT NULL,\n  _leaf INTEGER NOT NULL,\n  \
-         _source_us INTEGER NOT NULL,\n  _received_us INTEGER NOT NULL,\n  _hash BLOB NOT NULL\n) STRICT, WITHOUT ROWID",
+         _source_us INTEGER NOT NULL,\n  _received_us INTEGER NOT NULL,\n  _hash BLOB NOT NULL,\n  \
+         _open INTEGER NOT NULL DEFAULT 1\n) STRICT, WITHOUT ROWID",
     );
     let mut statements = vec![text];
     statements.extend(index_sql(table));
@@ -75,6 +76,9 @@ impl Migration {
         views: &[(&'static str, String)],
     ) -> Result<Self, RegistryFault> {
         let mut migration = Self::default();
+        for table in &BASE_TABLES {
+            migration.base(table, &columns_of(connection, table.name)?);
+        }
         for table in tables {
             migration.table(table, &columns_of(connection, &table.name)?)?;
         }
@@ -82,6 +86,23 @@ impl Migration {
             migration.view(name, sql, view_of(connection, name)?.as_deref());
         }
         Ok(migration)
+    }
+
+    /// A table that every registry has, and the columns that it got later.
+    fn base(&mut self, table: &BaseTable, known: &BTreeMap<String, String>) {
+        let missing = table.columns.iter().filter(|(name, ..)| !known.contains_key(*name));
+        let missing: Vec<&Described> = missing.collect();
+        self.comments
+            .extend(missing.iter().map(|column| comment(table.name, **column)));
+        if known.is_empty() {
+            self.missing.push(table.name.to_owned());
+            self.statements.push(base_sql(table));
+            return;
+        }
+        for column in missing {
+            self.missing.push(format!("{}.{}", table.name, column.0));
+            self.statements.push(added_sql(table.name, *column));
+        }
     }
 
     fn table(&mut self, table: &TableSpec, known: &BTreeMap<String, String>) -> Result<(), RegistryFault> {
@@ -107,6 +128,15 @@ impl Migration {
                 .push(comment(&table.name, (column.name, column.zh, column.kind.word())));
         }
         if !known.is_empty() {
+            if !known.contains_key(OPEN.0) {
+                self.missing.push(format!("{}.{}", table.name, OPEN.0));
+                // What is there was never closed.
+                self.statements.push(format!(
+                    "ALTER TABLE {} ADD COLUMN {} INTEGER NOT NULL DEFAULT 1",
+                    table.name, OPEN.0
+                ));
+                self.comments.push(comment(&table.name, OPEN));
+            }
             // An added column can be the one that an index is for.
             self.statements.extend(index_sql(table));
         }
@@ -150,15 +180,41 @@ impl Migration {
 /// Makes the tables that every registry has, in an empty file.
 pub(super) fn make_base(connection: &Connection) -> Result<(), RegistryFault> {
     connection.execute_batch(BASE).step("make the registry")?;
-    let comments: Vec<Comment> = BASE_TABLES
-        .iter()
-        .flat_map(|table| table.columns.iter().map(|column| comment(table.name, *column)))
-        .collect();
-    note(connection, &comments)
+    let mut migration = Migration::default();
+    for table in &BASE_TABLES {
+        migration.base(table, &BTreeMap::new());
+    }
+    migration.run(connection)
+}
+
+fn base_sql(table: &BaseTable) -> String {
+    let columns: Vec<String> = table.columns.iter().map(|column| base_column(*column)).collect();
+    format!(
+        "CREATE TABLE {} (\n  {},\n  PRIMARY KEY ({})\n) STRICT, WITHOUT ROWID",
+        table.name,
+        columns.join(",\n  "),
+        table.key
+    )
+}
+
+fn base_column((name, _, word): Described) -> String {
+    let kind = match word.trim_end_matches('?') {
+        "text" => "TEXT",
+        "uuid" | "sha-256/128" => "BLOB",
+        _ => "INTEGER",
+    };
+    let need = if word.ends_with('?') { "" } else { " NOT NULL" };
+    format!("{name} {kind}{need}")
+}
+
+/// A column for rows that are there already: nothing, or nought.
+fn added_sql(table: &str, column: Described) -> String {
+    let default = if column.2.ends_with('?') { "" } else { " DEFAULT 0" };
+    format!("ALTER TABLE {table} ADD COLUMN {}{default}", base_column(column))
 }
 
 fn comment(table: &str, (name, zh, word): Described) -> Comment {
-    (table.to_owned(), name, zh, word)
+    (table.to_owned(), name, zh, word.trim_end_matches('?'))
 }
 
 fn note(connection: &Connection, comments: &[Comment]) -> Result<(), RegistryFault> {
@@ -209,22 +265,11 @@ fn view_of(connection: &Connection, name: &str) -> Result<Option<String>, Regist
         .step("read the views")
 }
 
-/// Tables that every registry has.
+/// Where columns and their Chinese names are written down.
 const BASE: &str = "
 CREATE TABLE column_comment (
   table_name TEXT NOT NULL, column_name TEXT NOT NULL, zh TEXT NOT NULL, data_type TEXT NOT NULL,
   PRIMARY KEY (table_name, column_name)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE relay_progress (
-  exchange BLOB NOT NULL PRIMARY KEY, leaf INTEGER NOT NULL, record TEXT NOT NULL, partner TEXT NOT NULL,
-  received_us INTEGER NOT NULL, parts INTEGER NOT NULL, row_count INTEGER NOT NULL,
-  inserted INTEGER NOT NULL, updated INTEGER NOT NULL, same INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE person (
-  citizen_id TEXT NOT NULL PRIMARY KEY, first_us INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE enterprise (
-  unit TEXT NOT NULL PRIMARY KEY, uscc TEXT, org_code TEXT, reg_no TEXT, taxpayer_id TEXT, first_us INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 PRAGMA user_version = 1;
 ";

@@ -6,9 +6,11 @@ use policies::dataset::Dataset;
 use shuguan_policies as policies;
 
 use crate::registry::dataset::{self, Dialect};
-use crate::registry::tests::fixture::{ANNA, CERTIFICATE, DEATH, ESTABLISHMENT, RESIDENT, TAX, kept, part, whole};
+use crate::registry::tests::fixture::{
+    ANNA, BORIS, CERTIFICATE, DEATH, ESTABLISHMENT, RESIDENT, TAX, kept, part, whole,
+};
 use crate::registry::tests::store::{Place, Store};
-use crate::registry::{Counts, Registry, RegistryFault};
+use crate::registry::{Counts, Ending, Registry, RegistryFault};
 
 #[test]
 fn every_table_is_strict_and_every_column_has_a_chinese_comment() {
@@ -39,8 +41,7 @@ fn what_is_not_committed_leaves_neither_rows_nor_progress_nor_persons() {
         merged.counts,
         Counts {
             ins: 1,
-            upd: 0,
-            same: 0
+            ..Counts::default()
         }
     );
 }
@@ -106,4 +107,44 @@ fn reading_a_dataset_never_sorts() {
         assert!(outer <= inner, "{steps:#?}");
         assert!(steps.iter().any(|step| step.contains("SCAN p")), "{steps:#?}");
     }
+}
+
+#[test]
+fn an_end_that_is_not_committed_leaves_neither_closings_nor_a_place_and_keeps_the_stamps() {
+    let tables = kept(&[&RESIDENT]);
+    let place = Place::new(Store::Sqlite);
+    Registry::create(&place.settings, &tables).unwrap();
+    let mut connection = super::open(place.sqlite()).unwrap();
+    let row = |id| whole(&RESIDENT, &[&[id, "甲", "-", "-", "-"]]);
+    let mut held = part(&RESIDENT, 3, 0, row(ANNA));
+    held.snapshot = true;
+    let before = [part(&RESIDENT, 1, 0, row(ANNA)), part(&RESIDENT, 2, 0, row(BORIS))];
+    super::merge_parts(&mut connection, &tables, &before).unwrap();
+    super::merge_parts(&mut connection, &tables, std::slice::from_ref(&held)).unwrap();
+    let ending = Ending {
+        exchange: held.exchange,
+        leaf: held.leaf,
+        record: held.record,
+        partner: held.partner,
+        received_us: held.received_us,
+        scope: None,
+    };
+    let transaction = connection.transaction().unwrap();
+    let closed = super::ending::close_in(&transaction, &tables, &ending).unwrap();
+    assert_eq!((closed.rows, closed.done), (1, true));
+    drop(transaction);
+    let counts = || {
+        let closed = "SELECT count(*) FROM public_security_resident WHERE _open = 0";
+        let begun = "SELECT count(*) FROM relay_progress WHERE close_after IS NOT NULL";
+        [
+            closed,
+            "SELECT count(*) FROM history",
+            begun,
+            "SELECT count(*) FROM snapshot_seen",
+        ]
+        .map(|sql| place.query(sql).concat())
+    };
+    assert_eq!(counts(), ["0", "0", "0", "1"]);
+    assert_eq!(super::ending::close(&mut connection, &tables, &ending).unwrap(), closed);
+    assert_eq!(counts(), ["1", "1", "1", "0"]);
 }

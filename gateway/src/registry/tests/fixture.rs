@@ -155,6 +155,8 @@ pub(crate) fn part(record: &RecordType, leaf: u64, number: u32, batch: RecordBat
         record: record.name.into(),
         partner: "public-security-city".into(),
         received_us: received(leaf),
+        snapshot: false,
+        confirm: false,
         batch,
     }
 }

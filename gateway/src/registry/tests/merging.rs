@@ -28,7 +28,7 @@ fn residents(leaf: u64, number: u32, rows: &[&[&str]]) -> Part {
 }
 
 fn counts(ins: u64, upd: u64, same: u64) -> Counts {
-    Counts { ins, upd, same }
+    Counts { ins, upd, same, del: 0 }
 }
 
 const NAMES: &str = "SELECT citizen_id, name, _leaf, _row FROM public_security_resident ORDER BY citizen_id";

@@ -122,9 +122,9 @@ fn batch(rows: &[Sent]) -> RecordBatch {
 
 fn ends_where_row_by_row_merging_ends(shared: &Mutex<Shared>, exchanges: Vec<Exchange>) -> Result<(), TestCaseError> {
     let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-    shared
-        .place
-        .execute("DELETE FROM public_security_resident; DELETE FROM person; DELETE FROM relay_progress");
+    shared.place.execute(
+        "DELETE FROM public_security_resident; DELETE FROM person; DELETE FROM relay_progress; DELETE FROM history",
+    );
     let mut model = HashMap::new();
     for (leaf, (rows, cut, together, repeated)) in (1..).zip(exchanges) {
         let (first, second) = rows.split_at(cut.index(rows.len() + 1));

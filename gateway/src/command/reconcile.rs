@@ -1,0 +1,484 @@
+//! `shuguan reconcile DIR`: an agency's own receipts against the gateway's log.
+//!
+//! Takes a folder of receipts (`*.tlog-proof`) and push states, a trust file, and the log: a journal or a copy of one, which is verified whole, or the gateway's
+//! list of the partner's own exchanges, in which every entry is proved by itself. Names each exchange that is missing on either side, doubled, refused, not
+//! answered, not relayed. A receipt that the log does not bear out is no difference but a proof against the log: code 6.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+use shuguan_ledger::leaf::{Event, Leaf};
+use shuguan_ledger::receipt::Receipt;
+use shuguan_ledger::tree::{Hash, leaf_hash};
+use shuguan_ledger::trust::Trust;
+
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use super::verify::{ReadLog, read_log};
+use crate::client::deliver::load_trust;
+use crate::client::state::PushState;
+use crate::client::{Client, ClientSettings, Listener};
+use crate::journal::Reader;
+
+/// Most files of a folder that are looked at.
+const FILES_MAX: usize = 1_000_000;
+/// Folders below the first.
+const DEPTH_MAX: usize = 8;
+
+/// Compare one's own receipts with the gateway's log.
+#[derive(Debug, clap::Args)]
+#[command(
+    group = clap::ArgGroup::new("log_of").required(true),
+    after_help = "EXAMPLES
+  shuguan reconcile outbox --trust trust.txt --server -c client.toml
+  shuguan reconcile outbox --trust trust.txt --log journal-copy.db --partner health-ganyu --format json
+
+WHAT IT NAMES
+  missing-here   the log holds an exchange of ours, and there is no receipt of it here
+  unanswered     a file was sent, or was about to be, and no answer is here: push it again, its key makes that harmless
+  doubled        one file under two exchanges
+  refused        the gateway refused it
+  not-relayed    accepted, not in the registry yet
+  contradicted   a receipt that the log does not bear out: the log was changed, or cut
+
+The list of `--server` is proved entry by entry, but only the whole log (`--log`) shows that nothing was left out of it.
+
+EXIT CODES
+  0 nothing to name · 1 a file cannot be read · 3 refused · 4 not reached · 5 something is named · 6 a receipt or the log is not proven"
+)]
+pub struct ReconcileArgs {
+    /// The folder with receipts and push states; its subfolders too.
+    dir: PathBuf,
+    /// Trust file with the log's public key.
+    #[arg(long)]
+    trust: PathBuf,
+    /// A journal or a copy of one, verified whole.
+    #[arg(long, value_name = "JOURNAL", group = "log_of")]
+    log: Option<PathBuf>,
+    /// Ask the gateway.
+    #[arg(long, group = "log_of")]
+    server: bool,
+    /// The partner whose exchanges are compared; needed when no receipt says it.
+    #[arg(long, value_name = "ID")]
+    partner: Option<String>,
+    /// The partner's client.toml, for `--server`.
+    #[arg(short = 'c', long = "config", env = "SHUGUAN_CLIENT", default_value = "client.toml")]
+    config: PathBuf,
+}
+
+/// What is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum What {
+    Contradicted,
+    MissingHere,
+    Unanswered,
+    Doubled,
+    Refused,
+    NotRelayed,
+}
+
+impl What {
+    fn zh(self) -> &'static str {
+        match self {
+            Self::Contradicted => "与日志矛盾",
+            Self::MissingHere => "本地缺回执",
+            Self::Unanswered => "无应答",
+            Self::Doubled => "重复报送",
+            Self::Refused => "被拒绝",
+            Self::NotRelayed => "未入库",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Contradicted => "contradicted",
+            Self::MissingHere => "missing-here",
+            Self::Unanswered => "unanswered",
+            Self::Doubled => "doubled",
+            Self::Refused => "refused",
+            Self::NotRelayed => "not-relayed",
+        }
+    }
+}
+
+/// One difference.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct Named {
+    what: What,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exchange: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+}
+
+/// A receipt of ours.
+struct Own {
+    file: String,
+    index: u64,
+    hash: Hash,
+    leaf: Leaf,
+}
+
+/// An exchange as the log has it.
+struct Logged {
+    index: u64,
+    hash: Hash,
+    leaf: Leaf,
+    settled: bool,
+}
+
+/// What the folder holds.
+#[derive(Default)]
+struct Folder {
+    receipts: Vec<Own>,
+    states: Vec<(String, PushState)>,
+    /// Files that are no receipts of a trusted log.
+    unproven: Vec<(String, String)>,
+}
+
+/// What the log holds of one partner.
+struct Log {
+    size: u64,
+    /// By exchange id.
+    exchanges: BTreeMap<String, Logged>,
+    /// Whether nothing can have been left out.
+    whole: bool,
+}
+
+/// Runs the command.
+pub fn run(args: &ReconcileArgs, output: &Output) -> Result<Exit, Failure> {
+    let trust = load_trust(&args.trust)?;
+    let mut folder = Folder::default();
+    folder.read(&args.dir, &trust, DEPTH_MAX)?;
+    let partner = partner(args, &folder)?;
+    let log = match &args.log {
+        Some(journal) => match of_journal(journal, &trust, &partner, output)? {
+            Ok(log) => log,
+            Err(why) => return Ok(not_proven(&why, output)),
+        },
+        None => match of_server(args, &trust, &partner)? {
+            Ok(log) => log,
+            Err(why) => return Ok(not_proven(&why, output)),
+        },
+    };
+    let named = compare(&folder, &log, &partner);
+    show(&folder, &log, &partner, &named, output);
+    Ok(match named.first() {
+        _ if !folder.unproven.is_empty() => Exit::NotProven,
+        Some(first) if first.what == What::Contradicted => Exit::NotProven,
+        Some(_) => Exit::Partial,
+        None => Exit::Done,
+    })
+}
+
+fn not_proven(why: &str, output: &Output) -> Exit {
+    if output.is_json() {
+        let document = serde_json::json!({ "verdict": "disproven", "why": why });
+        output.json("shuguan.reconcile.v1", &document);
+    } else {
+        output.line(format!("无效  the log is not proven: {why}"));
+    }
+    Exit::NotProven
+}
+
+/// Whose exchanges: as stated, or as the receipts say.
+fn partner(args: &ReconcileArgs, folder: &Folder) -> Result<String, Failure> {
+    let mut partners: Vec<&str> = folder
+        .receipts
+        .iter()
+        .filter_map(|own| own.leaf.event.partner())
+        .collect();
+    partners.sort_unstable();
+    partners.dedup();
+    match (&args.partner, partners.as_slice()) {
+        (Some(stated), _) => Ok(stated.clone()),
+        (None, [only]) => Ok((*only).to_owned()),
+        (None, found) => Err(Failure::new(Exit::Usage, "whose exchanges are compared?")
+            .because(format!("the receipts here are of {} partners", found.len()))
+            .then("name it: --partner ID")),
+    }
+}
+
+impl Folder {
+    fn read(&mut self, dir: &Path, trust: &Trust, depth: usize) -> Result<(), Failure> {
+        let unreadable =
+            |error: std::io::Error| Failure::local(format!("cannot read `{}`", dir.display())).because(error);
+        let mut entries: Vec<PathBuf> = Vec::new();
+        for entry in std::fs::read_dir(dir).map_err(unreadable)? {
+            entries.push(entry.map_err(unreadable)?.path());
+        }
+        entries.sort();
+        for path in entries {
+            if self.receipts.len() + self.states.len() + self.unproven.len() >= FILES_MAX {
+                return Err(Failure::local(format!("more than {FILES_MAX} receipts and states")));
+            }
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            if path.is_dir() && depth > 0 {
+                self.read(&path, trust, depth - 1)?;
+            } else if ending == Some("tlog-proof") {
+                self.receipt(&path, trust)?;
+            } else if ending == Some("shuguan-push")
+                && let Some(state) = PushState::load(&path)
+            {
+                self.states.push((path.display().to_string(), state));
+            }
+        }
+        Ok(())
+    }
+
+    fn receipt(&mut self, path: &Path, trust: &Trust) -> Result<(), Failure> {
+        let text = super::verify::read_receipt(path)?;
+        let file = path.display().to_string();
+        match Receipt::parse(&text).and_then(|receipt| receipt.verify(trust)) {
+            Ok(proven) => self.receipts.push(Own {
+                file,
+                index: proven.index,
+                hash: proven.leaf_hash,
+                leaf: proven.leaf,
+            }),
+            Err(fault) => self.unproven.push((file, fault.to_string())),
+        }
+        Ok(())
+    }
+}
+
+/// The exchanges of a partner in a journal that verifies whole.
+fn of_journal(journal: &Path, trust: &Trust, partner: &str, output: &Output) -> Result<Result<Log, String>, Failure> {
+    let unreadable = || format!("cannot read `{}`", journal.display());
+    let size = match read_log(journal, trust, output) {
+        Ok(report) => report.checkpoint.size,
+        Err(ReadLog::Fault(fault)) => return Ok(Err(fault.to_string())),
+        Err(ReadLog::Unreadable(error)) => return Err(Failure::local(unreadable()).because(error)),
+        Err(ReadLog::Disturbed) => {
+            return Err(Failure::local(unreadable())
+                .because("another program opened it meanwhile")
+                .then("repeat"));
+        }
+    };
+    let reader = Reader::open(journal).map_err(|error| Failure::local(unreadable()).because(error))?;
+    let (mut exchanges, mut from) = (BTreeMap::new(), 0);
+    while from < size {
+        let leaves = reader
+            .entries(from, 1_000)
+            .map_err(|error| Failure::local(unreadable()).because(error))?;
+        if leaves.is_empty() {
+            break;
+        }
+        for bytes in leaves {
+            let leaf = Leaf::decode(&bytes).map_err(|error| Failure::local(unreadable()).because(error))?;
+            take(&mut exchanges, from, leaf_hash(&bytes), leaf, partner);
+            from += 1;
+        }
+    }
+    Ok(Ok(Log {
+        size,
+        exchanges,
+        whole: true,
+    }))
+}
+
+/// Takes a leaf in the order of the log: an exchange of the partner, or what became of one.
+fn take(exchanges: &mut BTreeMap<String, Logged>, index: u64, hash: Hash, leaf: Leaf, partner: &str) {
+    let settles = matches!(leaf.event, Event::Relayed(_) | Event::Erased(_));
+    let Some(exchange) = leaf.event.exchange().map(str::to_owned) else {
+        return;
+    };
+    if settles {
+        if let Some(logged) = exchanges.get_mut(&exchange) {
+            logged.settled = true;
+        }
+        return;
+    }
+    let ours = matches!(leaf.event, Event::Push(_) | Event::Pull(_) | Event::Refusal(_))
+        && leaf.event.partner() == Some(partner);
+    if ours {
+        let settled = !matches!(leaf.event, Event::Push(_));
+        exchanges.entry(exchange).or_insert(Logged {
+            index,
+            hash,
+            leaf,
+            settled,
+        });
+    }
+}
+
+/// The gateway's list, each entry proved.
+fn of_server(args: &ReconcileArgs, trust: &Trust, partner: &str) -> Result<Result<Log, String>, Failure> {
+    let client = Client::open(&ClientSettings::load(&args.config)?, Listener::Feed)?;
+    let runtime = super::runtime()?;
+    let (mut exchanges, mut from, mut size) = (BTreeMap::new(), 0_u64, 0);
+    loop {
+        let path = format!("/v1/exchanges?from={from}");
+        let page = runtime
+            .block_on(client.get_json(&path))
+            .map_err(|error| error.failure(&format!("GET {path}")))?;
+        for item in page.get("items").and_then(Value::as_array).into_iter().flatten() {
+            for member in ["receipt", "settled"] {
+                let Some(text) = item.get(member).and_then(Value::as_str) else {
+                    continue;
+                };
+                let proven = match Receipt::parse(text).and_then(|receipt| receipt.verify(trust)) {
+                    Ok(proven) => proven,
+                    Err(fault) => return Ok(Err(format!("an entry of the gateway's list: {fault}"))),
+                };
+                size = size.max(proven.checkpoint.size);
+                take(&mut exchanges, proven.index, proven.leaf_hash, proven.leaf, partner);
+            }
+        }
+        match page.get("next").and_then(Value::as_u64) {
+            Some(next) if next > from => from = next,
+            _ => break,
+        }
+    }
+    Ok(Ok(Log {
+        size,
+        exchanges,
+        whole: false,
+    }))
+}
+
+/// Everything to name, the gravest first.
+fn compare(folder: &Folder, log: &Log, partner: &str) -> Vec<Named> {
+    let mut named = Vec::new();
+    let mut here: HashMap<&str, &Own> = HashMap::new();
+    let ours = folder
+        .receipts
+        .iter()
+        .filter(|own| own.leaf.event.partner() == Some(partner));
+    for own in ours {
+        let Some(exchange) = own.leaf.event.exchange() else {
+            continue;
+        };
+        here.insert(exchange, own);
+        let same = log
+            .exchanges
+            .get(exchange)
+            .is_some_and(|logged| logged.hash == own.hash && logged.index == own.index);
+        // A receipt is newer than a copy of the log that ends before it.
+        if !same && (own.index < log.size || !log.whole) {
+            named.push(of_receipt(What::Contradicted, own));
+        }
+    }
+    let states = folder.states.iter();
+    let answered: HashMap<&str, &str> = states
+        .clone()
+        .filter_map(|(file, state)| Some((state.exchange.as_deref()?, file.as_str())))
+        .collect();
+    for (exchange, logged) in &log.exchanges {
+        let file = here.get(exchange.as_str()).map(|own| own.file.clone());
+        let file = file.or_else(|| answered.get(exchange.as_str()).map(|file| (*file).to_owned()));
+        let one = |what, code: Option<String>| Named {
+            what,
+            exchange: Some(exchange.clone()),
+            index: Some(logged.index),
+            file: file.clone(),
+            code,
+        };
+        match &logged.leaf.event {
+            Event::Refusal(refusal) => named.push(one(What::Refused, Some(refusal.code.clone()))),
+            _ if !here.contains_key(exchange.as_str()) => named.push(one(What::MissingHere, None)),
+            _ => {}
+        }
+        if !logged.settled {
+            named.push(one(What::NotRelayed, None));
+        }
+    }
+    for (file, state) in states {
+        if state.exchange.is_none() && state.done.is_none() {
+            named.push(Named {
+                what: What::Unanswered,
+                exchange: None,
+                index: None,
+                file: Some(file.clone()),
+                code: None,
+            });
+        }
+    }
+    named.extend(doubled(folder));
+    named.sort();
+    named.dedup();
+    named
+}
+
+fn of_receipt(what: What, own: &Own) -> Named {
+    Named {
+        what,
+        exchange: own.leaf.event.exchange().map(str::to_owned),
+        index: Some(own.index),
+        file: Some(own.file.clone()),
+        code: None,
+    }
+}
+
+/// One content, record type and purpose under two exchanges.
+fn doubled(folder: &Folder) -> Vec<Named> {
+    let mut seen: HashMap<(&str, &str, &str), &str> = HashMap::new();
+    let mut named = Vec::new();
+    for (file, state) in &folder.states {
+        let Some(exchange) = state.exchange.as_deref() else {
+            continue;
+        };
+        let content = (state.digest.as_str(), state.record.as_str(), state.purpose.as_str());
+        if seen.insert(content, exchange).is_some_and(|before| before != exchange) {
+            named.push(Named {
+                what: What::Doubled,
+                exchange: Some(exchange.to_owned()),
+                index: None,
+                file: Some(file.clone()),
+                code: None,
+            });
+        }
+    }
+    named
+}
+
+fn show(folder: &Folder, log: &Log, partner: &str, named: &[Named], output: &Output) {
+    if output.is_json() {
+        let document = serde_json::json!({
+            "partner": partner, "receipts": folder.receipts.len(), "states": folder.states.len(),
+            "logged": log.exchanges.len(), "size": log.size, "complete": log.whole,
+            "unproven": folder.unproven.iter().map(|(file, why)| serde_json::json!({ "file": file, "why": why })).collect::<Vec<_>>(),
+            "items": named,
+        });
+        output.json("shuguan.reconcile.v1", &document);
+        return;
+    }
+    for (file, why) in &folder.unproven {
+        output.line(format!("无效  {file}: {why}"));
+    }
+    let or_dash = |text: Option<&String>| text.cloned().unwrap_or_else(|| "-".into());
+    let rows = named.iter().map(|one| {
+        vec![
+            one.what.name().to_owned(),
+            one.what.zh().to_owned(),
+            or_dash(one.exchange.as_ref()),
+            one.index.map_or_else(|| "-".into(), |index| index.to_string()),
+            or_dash(one.code.as_ref()),
+            or_dash(one.file.as_ref()),
+        ]
+    });
+    output.rows(
+        &["WHAT", "说明", "EXCHANGE", "INDEX", "CODE", "FILE"],
+        &rows.collect::<Vec<_>>(),
+    );
+    output.note(format!(
+        "{} receipts of `{partner}`, {} exchanges in the log of {} entries, {} to name",
+        folder.receipts.len(),
+        log.exchanges.len(),
+        log.size,
+        named.len()
+    ));
+    if !log.whole {
+        output.note("not proved: that the gateway left nothing out of its list (that takes the whole log, --log)");
+    }
+}
+
+#[cfg(test)]
+mod tests;

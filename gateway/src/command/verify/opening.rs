@@ -1,0 +1,259 @@
+//! `shuguan verify receipt --opening`: which columns of a push are proved, which are withheld.
+//!
+//! Takes a verified leaf, an opening or a package (an opening with values), and perhaps the agency's own file; says of each column what is proved. With
+//! `--disclose` it writes a package that shows the named columns and withholds the others. Refuses, with code 6, a column whose values are others.
+
+use std::path::{Path, PathBuf};
+
+use arrow_array::RecordBatch;
+use serde_json::json;
+use shuguan_adapters::catalogue::{self, RecordType};
+use shuguan_adapters::layout::Layout;
+use shuguan_ledger::leaf::{Event, PushEvent};
+use shuguan_ledger::receipt::Proven;
+use shuguan_policies::{Bundle, KeyRing, Plan};
+
+use super::not_proven;
+use crate::client::deliver::detect;
+use crate::command::exit::{Exit, Failure};
+use crate::command::output::Output;
+use crate::opening::{self, Digests, FeedFault, Opening, Standing};
+
+/// Longest opening or package that is read, bytes: the values of a package are held in memory.
+const OPENING_BYTES_MAX: u64 = 256 << 20;
+/// Asia/Shanghai is UTC+8 without daylight saving since 1991.
+const SHANGHAI_US: i64 = 8 * 3_600_000_000;
+const DAY_US: i64 = 86_400_000_000;
+
+/// The columns of a push.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct OpeningArgs {
+    /// The opening of a push (`shuguan receipt EXCHANGE --opening -o FILE`), or a package made of one: prove its columns.
+    #[arg(long, value_name = "FILE")]
+    opening: Option<PathBuf>,
+    /// The file that was sent: its columns are decoded anew and compared.
+    #[arg(long, value_name = "FILE", requires = "opening")]
+    feed: Option<PathBuf>,
+    /// Its `Content-Type`, when detection is wrong.
+    #[arg(long, requires = "feed")]
+    content_type: Option<String>,
+    /// The policy bundle, for columns that the grant reduces and for grants that filter rows.
+    #[arg(long, value_name = "DIR", requires = "feed")]
+    bundle: Option<PathBuf>,
+    /// Write a package that shows only these columns.
+    #[arg(long, value_name = "COLUMN,…", value_delimiter = ',', requires = "package")]
+    disclose: Vec<String>,
+    /// Where to write the package.
+    #[arg(long, value_name = "FILE", requires = "opening")]
+    package: Option<PathBuf>,
+}
+
+impl OpeningArgs {
+    /// Whether columns are asked about.
+    pub(super) fn asked(&self) -> bool {
+        self.opening.is_some()
+    }
+}
+
+/// Judges the columns of a proven leaf.
+///
+/// # Errors
+/// When a file cannot be read or is not what it should be.
+pub(super) fn run(args: &OpeningArgs, proven: &Proven, output: &Output) -> Result<Exit, Failure> {
+    let Event::Push(leaf) = &proven.leaf.event else {
+        return Err(Failure::new(Exit::Usage, "only a push has columns to open")
+            .because("this receipt is of another kind of leaf"));
+    };
+    let file = args.opening.as_deref().unwrap_or(Path::new(""));
+    let opening = read(file)?;
+    for name in &args.disclose {
+        if !opening.columns.iter().any(|column| column.name == *name) {
+            return Err(Failure::new(Exit::Usage, format!("the opening has no column `{name}`")));
+        }
+    }
+    let decoded = match &args.feed {
+        None => opening::Decoded::default(),
+        Some(feed) => decode(args, feed, &opening, leaf, proven.leaf.t)?,
+    };
+    let standings = match opening.judge(leaf, &decoded.digests) {
+        Ok(standings) => standings,
+        Err(fault) => {
+            return Ok(not_proven(
+                output,
+                &format!("the opening is none of this leaf: {fault}"),
+                None,
+            ));
+        }
+    };
+    show(&opening, &standings, leaf, output);
+    if standings.contains(&Standing::Differs) {
+        return Ok(Exit::NotProven);
+    }
+    if let Some(path) = &args.package {
+        let package = opening.disclosing(&args.disclose, &decoded.values);
+        let text = serde_json::to_vec_pretty(&package)
+            .map_err(|error| Failure::local("the package cannot be written").because(error))?;
+        std::fs::write(path, text)
+            .map_err(|error| Failure::local(format!("cannot write `{}`", path.display())).because(error))?;
+        output.note(format!("`{}` written; it goes with the receipt", path.display()));
+    }
+    Ok(Exit::Done)
+}
+
+fn read(file: &Path) -> Result<Opening, Failure> {
+    let unreadable = |error| Failure::local(format!("cannot read `{}`", file.display())).because(error);
+    let bytes = std::fs::metadata(file).map_err(unreadable)?.len();
+    if bytes > OPENING_BYTES_MAX {
+        return Err(Failure::local(format!(
+            "`{}` is too large for an opening",
+            file.display()
+        )));
+    }
+    let bytes = std::fs::read(file).map_err(unreadable)?;
+    // serde's message could show a value.
+    serde_json::from_slice(&bytes).map_err(|error| {
+        Failure::local(format!("`{}` is no opening", file.display()))
+            .because(format!("line {} column {}", error.line(), error.column()))
+            .then("shuguan receipt EXCHANGE --opening -o FILE -c client.toml")
+    })
+}
+
+fn decode(
+    args: &OpeningArgs,
+    feed: &Path,
+    opening: &Opening,
+    leaf: &PushEvent,
+    t_us: i64,
+) -> Result<opening::Decoded, Failure> {
+    let record: &'static RecordType = catalogue::record_type(&leaf.rec)
+        .ok_or_else(|| Failure::local(format!("this version knows no record type `{}`", leaf.rec)))?;
+    let layout = match &args.content_type {
+        Some(stated) => Layout::from_content_type(stated)
+            .ok_or_else(|| Failure::new(Exit::Usage, format!("`{stated}` is not a type that is read here")))?,
+        None => detect(feed)?,
+    };
+    let known = |name: &String| {
+        let field = record.field(name).map(|field| field.name);
+        field.ok_or_else(|| Failure::local(format!("`{}` has no field `{name}`", record.name)))
+    };
+    let wanted = opening.wanted.iter().map(known).collect::<Result<Vec<_>, _>>()?;
+    let today = i32::try_from((t_us + SHANGHAI_US).div_euclid(DAY_US)).unwrap_or(i32::MAX);
+    let plan = args
+        .bundle
+        .as_deref()
+        .map(|folder| Reduced::of(folder, leaf))
+        .transpose()?;
+    if plan.is_none() && leaf.fil > 0 {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("the grant held back {} rows, and only the bundle says which", leaf.fil),
+        )
+        .then("add --bundle DIR, the policy bundle that was in force"));
+    }
+    let release = |part: RecordBatch| match &plan {
+        Some(plan) => plan.release(&part, today),
+        None => Ok(part),
+    };
+    let place = |fault: FeedFault| Failure::local(format!("`{}` cannot be compared", feed.display())).because(fault);
+    let mut decoded =
+        opening::decode(feed, (record, &layout), (&wanted, today), &release, &args.disclose).map_err(place)?;
+    // Without the bundle only what is kept as it is comes out of the file; under a key of the gateway nothing does.
+    let keyed = |column: &str| plan.as_ref().is_some_and(|plan| plan.keyed(column));
+    let kept = |name: &str| {
+        let column = opening.columns.iter().find(|column| column.name == name);
+        column.is_some_and(|column| plan.is_some() || column.operator == "keep")
+    };
+    let digests: Digests = std::mem::take(&mut decoded.digests);
+    decoded.digests = digests
+        .into_iter()
+        .filter(|(name, _)| kept(name) && !keyed(name))
+        .collect();
+    let shown: Vec<String> = decoded.digests.keys().cloned().collect();
+    decoded.values.retain(|name, _| shown.contains(name));
+    Ok(decoded)
+}
+
+/// The plan that the leaf names, without the gateway's keys.
+struct Reduced {
+    plan: std::sync::Arc<Plan>,
+    keys: KeyRing,
+}
+
+impl Reduced {
+    fn of(folder: &Path, leaf: &PushEvent) -> Result<Self, Failure> {
+        let set = Bundle::read(folder)
+            .and_then(|bundle| bundle.compile())
+            .map_err(|faults| {
+                let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                Failure::local(format!("the bundle cannot be read\n{}", lines.join("\n")))
+            })?;
+        let plan = set.plans().find(|plan| plan.hash() == leaf.plan.0).cloned();
+        let plan = plan.ok_or_else(|| {
+            Failure::local("the bundle does not hold the plan of this push")
+                .at(folder.display().to_string())
+                .because("the leaf names another plan hash: another version was in force")
+        })?;
+        Ok(Self {
+            plan,
+            keys: KeyRing::from_master(&[0; 32]),
+        })
+    }
+
+    fn release(&self, part: &RecordBatch, today: i32) -> Result<RecordBatch, FeedFault> {
+        let released = self.plan.release(part, &self.keys, today);
+        let released = released.map_err(|fault| FeedFault::Unreadable(fault.to_string()))?;
+        Ok(released.batch)
+    }
+
+    fn keyed(&self, column: &str) -> bool {
+        let output = self.plan.output().iter();
+        output
+            .filter(|output| output.name == column)
+            .any(|output| output.kind.operator.key().is_some())
+    }
+}
+
+fn show(opening: &Opening, standings: &[Standing], leaf: &PushEvent, output: &Output) {
+    let columns = || opening.columns.iter().zip(standings);
+    let count = |standing| standings.iter().filter(|one| **one == standing).count();
+    let (proved, withheld, differs) = (
+        count(Standing::Proved),
+        count(Standing::Withheld),
+        count(Standing::Differs),
+    );
+    if output.is_json() {
+        let document = json!({
+            "verdict": if differs == 0 { "proven" } else { "disproven" },
+            "exchange": leaf.x, "proved": proved, "withheld": withheld, "differing": differs,
+            "columns": columns().map(|(column, standing)| json!({
+                "name": column.name, "type": column.r#type, "operator": column.operator, "standing": standing,
+            })).collect::<Vec<_>>(),
+        });
+        output.json("shuguan.columns.v1", &document);
+        return;
+    }
+    output.line(if differs == 0 {
+        format!(
+            "有效  valid: {proved} columns are proved, {withheld} are withheld, of the {} that were sealed",
+            leaf.nc
+        )
+    } else {
+        format!("无效  not valid: {differs} columns hold other values than were sealed")
+    });
+    let rows: Vec<Vec<String>> = columns()
+        .map(|(column, standing)| {
+            let word = match standing {
+                Standing::Proved => "proved 已证明",
+                Standing::Withheld => "withheld 未出示",
+                Standing::Differs => "differs 不符",
+            };
+            vec![
+                column.name.clone(),
+                column.r#type.clone(),
+                column.operator.clone(),
+                word.to_owned(),
+            ]
+        })
+        .collect();
+    output.rows(&["COLUMN", "TYPE", "OPERATOR", "STANDING"], &rows);
+}

@@ -1,0 +1,227 @@
+//! `POST /console/api/shred`: the security officer destroys keys (design 10.1: keys are his).
+//!
+//! Takes JSON `{"what", "exchange" | "before", "case", "why"}`; gives the leaves that say so. `evidence`: the keys of evidence records; `payload`: the keys of payloads that
+//! the registry has; `index`: the index keys of years that are over. Refuses a payload that still waits, and for `before` what is to be kept for 3 years
+//! (网络数据安全管理条例 12). Every receipt and the log go on verifying; what was committed to can no longer be opened.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use http::{HeaderMap, Uri};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shuguan_ledger::leaf::{Event, ShredEvent};
+use shuguan_ledger::time;
+use shuguan_policies::Role;
+use uuid::Uuid;
+
+use super::question::case_number;
+use super::{Desk, guard};
+use crate::api::gate::{About, Context};
+use crate::clock;
+use crate::edge::Peer;
+use crate::exchange::seal::unavailable;
+use crate::exchange::{Fault, Refused, Stop};
+use crate::journal::{Entry, Evidence, Outcome};
+use crate::refusal::Refusal;
+
+/// What records of provision are kept for, microseconds: 3 years.
+const KEPT_US: i64 = 1_096 * 86_400_000_000;
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum What {
+    Evidence,
+    Payload,
+    Index,
+}
+
+impl What {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Evidence => "evidence",
+            Self::Payload => "payload",
+            Self::Index => "index",
+        }
+    }
+}
+
+/// Why keys are destroyed: a closed list, because the log holds no free text (design 10.7).
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum Why {
+    /// They were kept long enough.
+    Retention,
+    /// The person concerned asked, and is right.
+    SubjectRequest,
+    /// A court or another authority ordered it.
+    Court,
+}
+
+impl Why {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Retention => "retention",
+            Self::SubjectRequest => "subject-request",
+            Self::Court => "court",
+        }
+    }
+}
+
+/// What a security officer sends.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Order {
+    what: What,
+    exchange: Option<Uuid>,
+    before: Option<String>,
+    #[serde(default)]
+    case: String,
+    why: Why,
+}
+
+/// The handler.
+pub(super) async fn shred(
+    State(desk): State<Arc<Desk>>,
+    Extension(context): Extension<Context>,
+    Extension(peer): Extension<Arc<Peer>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Json<Order>, JsonRejection>,
+) -> Response {
+    let done = async {
+        guard::from_no_other_site(&headers, &uri)?;
+        let members = "members are what (evidence, payload, index), exchange or before, case, why (retention, subject-request, court)";
+        let Json(order) = body.map_err(|_| bad(members))?;
+        if peer.partner().role != Role::SecurityOfficer {
+            return Err(Refusal::WrongRole.into());
+        }
+        destroy(&desk, &peer, &order).await
+    };
+    match done.await {
+        Ok(document) => Json(document).into_response(),
+        Err(stop) => context.stop(Some(&peer), "shred", About::default(), stop).await,
+    }
+}
+
+fn bad(detail: &str) -> Stop {
+    Refused::new(Refusal::BadRequest).detail(detail).into()
+}
+
+async fn destroy(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop> {
+    let case = case_number(&order.case)?;
+    let evidence = Evidence::fresh().map_err(Fault::from_error("make an evidence record"))?;
+    let event = ShredEvent {
+        who: peer.partner().id.clone(),
+        what: order.what.name().into(),
+        // The secret is thrown away: whoever knows the case number finds it in the officer's own files, nobody finds it here.
+        case: evidence.commit("case", case.as_bytes()),
+        why: order.why.code().into(),
+        x: order.exchange.map(|exchange| exchange.to_string()),
+        before: None,
+        cnt: 0,
+    };
+    match (order.exchange, order.before.as_deref()) {
+        (Some(exchange), None) => one(desk, order.what, exchange, event).await,
+        (None, Some(before)) => {
+            let moment_us = moment(before)?;
+            let now_us = desk.console.api.stations.clock.now_us();
+            let kept_us = if order.what == What::Payload { 0 } else { KEPT_US };
+            if moment_us > now_us - kept_us {
+                return Err(bad(
+                    "`before` lies within the time for which these are kept; name one exchange, by whose order it may go",
+                ));
+            }
+            let event = ShredEvent {
+                before: Some(time::format(moment_us)),
+                ..event
+            };
+            all(desk, order.what, moment_us, event).await
+        }
+        _ => Err(bad("name either `exchange` or `before`")),
+    }
+}
+
+/// A day or moment of Asia/Shanghai, or RFC 3339.
+fn moment(text: &str) -> Result<i64, Stop> {
+    super::question::moment("before", text)?.ok_or_else(|| bad("`before` is a day such as 2023-01-01"))
+}
+
+async fn one(desk: &Desk, what: What, exchange: Uuid, event: ShredEvent) -> Result<Value, Stop> {
+    let journal = &desk.console.api.stations.journal;
+    match what {
+        What::Evidence => {
+            let sealed = journal.shred_one(exchange, event).await.map_err(unavailable)?;
+            let sealed = sealed.ok_or(Refusal::NotFound)?;
+            Ok(done(what, &[sealed.index], 1))
+        }
+        What::Payload => {
+            let erased = journal.erase(exchange).await.map_err(unavailable)?;
+            if !erased {
+                return Err(Refused::new(Refusal::NotFound)
+                    .detail("no payload of it is held, or it still waits for the relay")
+                    .into());
+            }
+            let leaf = sealed(desk, ShredEvent { cnt: 1, ..event }, exchange).await?;
+            Ok(done(what, &[leaf], 1))
+        }
+        What::Index => Err(bad("an index key is that of a year: name `before`")),
+    }
+}
+
+async fn all(desk: &Desk, what: What, moment_us: i64, event: ShredEvent) -> Result<Value, Stop> {
+    let stations = &desk.console.api.stations;
+    let count = match what {
+        What::Evidence => {
+            let leaves = stations
+                .journal
+                .shred_before(moment_us, event)
+                .await
+                .map_err(unavailable)?;
+            let indices: Vec<u64> = leaves.iter().map(|sealed| sealed.index).collect();
+            return if indices.is_empty() {
+                Err(Refusal::NotFound.into())
+            } else {
+                Ok(done(what, &indices, 0))
+            };
+        }
+        What::Payload => {
+            let mut erased = 0;
+            loop {
+                match stations.journal.erase_due(moment_us, 0).await.map_err(unavailable)? {
+                    0 => break erased,
+                    more => erased += more,
+                }
+            }
+        }
+        What::Index => {
+            let destroyed = stations.index.destroy_before(moment_us);
+            destroyed.map_err(Fault::from_error("destroy an index key"))?
+        }
+    };
+    if count == 0 {
+        return Err(Refusal::NotFound.into());
+    }
+    let id = clock::exchange_id(&stations.clock).map_err(|_| Fault::new("make an id"))?;
+    let leaf = sealed(desk, ShredEvent { cnt: count, ..event }, id).await?;
+    Ok(done(what, &[leaf], count))
+}
+
+async fn sealed(desk: &Desk, event: ShredEvent, exchange: Uuid) -> Result<u64, Stop> {
+    let journal = &desk.console.api.stations.journal;
+    match journal
+        .seal(Entry::new(exchange, Event::Shred(event)))
+        .await
+        .map_err(unavailable)?
+    {
+        Outcome::Sealed(sealed) | Outcome::Repeated(sealed) => Ok(sealed.index),
+        Outcome::KeyReused | Outcome::Replayed => Err(Fault::new("a shredding has no idempotency key").into()),
+    }
+}
+
+fn done(what: What, leaves: &[u64], keys: u64) -> Value {
+    json!({ "schema": "shuguan.shred.v1", "what": what.name(), "leaves": leaves, "keys": (keys > 0).then_some(keys) })
+}

@@ -1,0 +1,282 @@
+//! Is what lies beside the log what the log commits to? Needs the keys, so only the gateway's host can ask.
+//!
+//! Takes the settings of a journal, which may be open elsewhere; names each leaf whose evidence record is gone without a `shred` leaf, does not open, or opens to something
+//! else than the leaf commits to, and each whose index of subjects was edited. Refuses nothing and changes nothing.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::{Connection, Rows};
+use shuguan_ledger::columns::root;
+use shuguan_ledger::leaf::{Commitment, Event, Leaf};
+use shuguan_ledger::tree::Hash;
+use uuid::Uuid;
+
+use super::evidence::{INDEX, QUALITY, Record};
+use super::fault::JournalFault;
+use super::kek::Kek;
+use super::settings::JournalSettings;
+use super::sqlite::{self, unsigned};
+use super::subjects::{StoredDigest, Tag, tags_path};
+use super::vault::Vault;
+use super::views::{Reader, collect};
+
+/// Faults that are named; more are counted.
+const NAMED_MAX: usize = 100;
+
+/// What a deep look found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeepReport {
+    /// Leaves that commit to something beside them.
+    pub examined: u64,
+    /// Records that were destroyed, as the log says.
+    pub shredded: u64,
+    /// Leaves at fault with what is wrong, the first hundred.
+    pub faults: Vec<(u64, &'static str)>,
+    /// How many there are.
+    pub faulty: u64,
+}
+
+/// Looks at every exchange and officer's question of a journal.
+///
+/// # Errors
+/// When the journal or a key cannot be read.
+pub fn examine(settings: &JournalSettings) -> Result<DeepReport, JournalFault> {
+    let reader = Reader::open(&settings.database)?;
+    let kek = Arc::new(Kek::new(&settings.key_encryption_key)?);
+    let vault = Vault::at(&settings.key_encryption_key, kek, settings.month_keys.clone());
+    let shreds = Shreds::read(&reader)?;
+    let mut look = Look {
+        reader: &reader,
+        vault: &vault,
+        shreds: &shreds,
+        report: DeepReport::default(),
+    };
+    let failed = || JournalFault::store("look at the journal");
+    let mut tags = reader.prepared(sqlite::SUBJECTS_BY_LEAF)?;
+    let mut rows = IndexRows::new(tags.query([]).map_err(failed())?)?;
+    let mut leaves = reader.prepared(sqlite::COMMITTED_LEAVES)?;
+    let mut found = leaves.query([]).map_err(failed())?;
+    while let Some(row) = found.next().map_err(failed())? {
+        let index = unsigned(row.get(0).map_err(failed())?);
+        let exchange: [u8; 16] = row.get(1).map_err(failed())?;
+        let bytes: Vec<u8> = row.get(2).map_err(failed())?;
+        let stored = digest_of(&reader.connection, &settings.payloads, index, &mut rows)?;
+        look.leaf(index, Uuid::from_bytes(exchange), &bytes, stored)?;
+    }
+    Ok(look.report)
+}
+
+struct Look<'a> {
+    reader: &'a Reader,
+    vault: &'a Vault,
+    shreds: &'a Shreds,
+    report: DeepReport,
+}
+
+impl Look<'_> {
+    fn leaf(&mut self, index: u64, exchange: Uuid, bytes: &[u8], stored: Hash) -> Result<(), JournalFault> {
+        let leaf = Leaf::decode(bytes)?;
+        self.report.examined += 1;
+        let Some(sealed) = self.reader.evidence_of(index)? else {
+            self.gone(index, exchange, leaf.t);
+            return Ok(());
+        };
+        let record = match self.vault.open_record(exchange, &sealed) {
+            Ok(Some(record)) => record,
+            Ok(None) => {
+                self.gone(index, exchange, leaf.t);
+                return Ok(());
+            }
+            Err(JournalFault::Unopened(_)) => {
+                self.fault(index, "its evidence record does not open: record or key was changed");
+                return Ok(());
+            }
+            Err(fault) => return Err(fault),
+        };
+        match Record::read(&record) {
+            Some(record) => self.commitments(index, &leaf.event, &record, stored),
+            None => self.fault(index, "its evidence record cannot be read"),
+        }
+        Ok(())
+    }
+
+    fn gone(&mut self, index: u64, exchange: Uuid, t_us: i64) {
+        if self.shreds.cover(exchange, t_us) {
+            self.report.shredded += 1;
+        } else {
+            self.fault(index, "its evidence record is gone, and no `shred` leaf says so");
+        }
+    }
+
+    fn fault(&mut self, index: u64, what: &'static str) {
+        self.report.faulty += 1;
+        if self.report.faults.len() < NAMED_MAX {
+            self.report.faults.push((index, what));
+        }
+    }
+
+    fn commitments(&mut self, index: u64, event: &Event, record: &Record<'_>, stored: Hash) {
+        let evidence = &record.evidence;
+        let opens = |label: &'static str, committed: Option<Commitment>| match (committed, record.digest(label)) {
+            (None, _) => true,
+            (Some(committed), Some(digest)) => evidence.commit(label, &digest) == committed,
+            (Some(_), None) => false,
+        };
+        let (ix, cols, digests) = match event {
+            Event::Push(push) => {
+                let quality = push.qua.is_none_or(|qua| {
+                    record
+                        .text(QUALITY)
+                        .is_some_and(|text| evidence.commit(QUALITY, text.as_bytes()) == qua)
+                });
+                (
+                    push.ix,
+                    Some(push.cols.0),
+                    record.request() == Some(push.req) && quality,
+                )
+            }
+            Event::Pull(pull) => (
+                pull.ix,
+                Some(pull.cols.0),
+                opens("content", Some(pull.out)) && pull.req.is_none_or(|req| record.request() == Some(req)),
+            ),
+            Event::OfficerQuery(query) => {
+                let text = |label: &'static str, committed: Commitment| {
+                    record
+                        .text(label)
+                        .is_some_and(|text| evidence.commit(label, text.as_bytes()) == committed)
+                };
+                (None, None, text("case", query.case) && text("arguments", query.arg))
+            }
+            _ => return,
+        };
+        if !digests {
+            self.fault(index, "a commitment of the leaf opens to something else");
+        }
+        // A record of an earlier version lists no columns.
+        if let (Some(cols), Some(columns)) = (cols, record.columns())
+            && root(&columns) != cols
+        {
+            self.fault(index, "the columns of its evidence record are not those of the leaf");
+        }
+        if let Some(ix) = ix
+            && (!opens(INDEX, Some(ix)) || record.digest(INDEX) != Some(stored))
+        {
+            self.fault(index, "its index of subjects was edited");
+        }
+    }
+}
+
+/// What `shred` leaves say is gone.
+struct Shreds {
+    exchanges: HashSet<Uuid>,
+    before_us: i64,
+}
+
+impl Shreds {
+    fn read(reader: &Reader) -> Result<Self, JournalFault> {
+        let mut find = reader.prepared(sqlite::SHRED_LEAVES)?;
+        let leaves: Vec<Vec<u8>> = collect(find.query_map([], |row| row.get(0)), "read the shred leaves")?;
+        let mut shreds = Self {
+            exchanges: HashSet::new(),
+            before_us: i64::MIN,
+        };
+        for bytes in leaves {
+            let Event::Shred(event) = Leaf::decode(&bytes)?.event else {
+                continue;
+            };
+            if event.what != "evidence" {
+                continue;
+            }
+            shreds
+                .exchanges
+                .extend(event.x.and_then(|exchange| exchange.parse::<Uuid>().ok()));
+            let before_us = event.before.and_then(|before| shuguan_ledger::time::parse(&before));
+            shreds.before_us = shreds.before_us.max(before_us.unwrap_or(i64::MIN));
+        }
+        Ok(shreds)
+    }
+
+    fn cover(&self, exchange: Uuid, t_us: i64) -> bool {
+        t_us < self.before_us || self.exchanges.contains(&exchange)
+    }
+}
+
+/// The tags that are rows, in the order of their leaves.
+struct IndexRows<'r> {
+    rows: Rows<'r>,
+    next: Option<(u64, Tag)>,
+}
+
+impl<'r> IndexRows<'r> {
+    fn new(rows: Rows<'r>) -> Result<Self, JournalFault> {
+        let mut rows = Self { rows, next: None };
+        rows.advance()?;
+        Ok(rows)
+    }
+
+    fn advance(&mut self) -> Result<(), JournalFault> {
+        let failed = || JournalFault::store("read the subject index");
+        self.next = match self.rows.next().map_err(failed())? {
+            Some(row) => Some((unsigned(row.get(0).map_err(failed())?), row.get(1).map_err(failed())?)),
+            None => None,
+        };
+        Ok(())
+    }
+
+    /// The tags of a leaf, sorted; those of leaves before it are passed over.
+    fn of(&mut self, leaf: u64) -> Result<Vec<Tag>, JournalFault> {
+        let mut tags = Vec::new();
+        while let Some((at, tag)) = self.next.take_if(|(at, _)| *at <= leaf) {
+            if at == leaf {
+                tags.push(tag);
+            }
+            self.advance()?;
+        }
+        Ok(tags)
+    }
+}
+
+/// The digest of what is stored for a leaf.
+fn digest_of(
+    connection: &Connection,
+    folder: &Path,
+    leaf: u64,
+    rows: &mut IndexRows<'_>,
+) -> Result<Hash, JournalFault> {
+    let mut digest = StoredDigest::new();
+    let failed = || JournalFault::store("read the subject index");
+    let mut file = connection.prepare_cached(sqlite::SUBJECT_FILE_OF).map_err(failed())?;
+    let files = file.query_map([sqlite::sql(leaf)], |row| row.get::<_, [u8; 16]>(0));
+    if let Some(exchange) = collect(files, "read the subject index")?.into_iter().next() {
+        let path = tags_path(folder, Uuid::from_bytes(exchange));
+        // A file that is not there has another digest than any that was sealed.
+        if let Ok(mut file) = File::open(&path) {
+            let mut buffer = vec![0; 64 * 1024];
+            loop {
+                let read = std::io::Read::read(&mut file, &mut buffer).map_err(JournalFault::file("read", &path))?;
+                match buffer.get(..read) {
+                    Some(bytes) if !bytes.is_empty() => digest.raw(bytes),
+                    _ => break,
+                }
+            }
+        }
+        return Ok(digest.finish());
+    }
+    let mut runs = connection.prepare_cached(sqlite::SUBJECT_RUNS_OF).map_err(failed())?;
+    let runs: Vec<Vec<u8>> = collect(
+        runs.query_map([sqlite::sql(leaf)], |row| row.get(0)),
+        "read the subject index",
+    )?;
+    let tags = rows.of(leaf)?;
+    if runs.is_empty() {
+        digest.run(tags.as_flattened());
+    }
+    for run in runs {
+        digest.run(&run);
+    }
+    Ok(digest.finish())
+}

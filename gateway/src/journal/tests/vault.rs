@@ -1,0 +1,208 @@
+//! The evidence vault: a record opens under its own key, and never again once that key is destroyed.
+
+use std::path::Path;
+
+use shuguan_ledger::leaf::{Commitment, Event, ShredEvent};
+use shuguan_ledger::receipt::Receipt;
+
+use super::{Bench, exchange, one_row, part, push, relayed, sealed, trust};
+use crate::journal::{INDEX, JournalFault, examine};
+
+const DAY_US: i64 = 86_400_000_000;
+
+fn shred(exchange: Option<&str>) -> ShredEvent {
+    ShredEvent {
+        who: "security-qian".into(),
+        what: "evidence".into(),
+        case: Commitment([0; 32]),
+        why: "court".into(),
+        x: exchange.map(str::to_owned),
+        before: None,
+        cnt: 0,
+    }
+}
+
+/// Every byte below a folder.
+fn bytes_of(folder: &Path) -> Vec<u8> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(bytes_of(&path));
+        } else {
+            all.extend(std::fs::read(&path).unwrap());
+        }
+    }
+    all
+}
+
+fn holds(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+/// Wrapped key and sealed record of a leaf, as stored.
+fn stored(bench: &Bench, leaf: u64) -> (Vec<u8>, Vec<u8>) {
+    let connection = rusqlite::Connection::open(bench.database()).unwrap();
+    let statement = "SELECT k.key, e.sealed FROM wrapped_key k JOIN evidence e ON e.leaf = k.leaf WHERE k.leaf = ?1";
+    let row = connection.query_row(statement, [leaf.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)));
+    row.unwrap()
+}
+
+#[tokio::test]
+async fn a_shredded_record_is_nowhere_on_disk_and_everything_still_verifies() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let first = sealed(
+        journal
+            .seal(push(&journal, exchange(1), &[part(1, 3_000)]))
+            .await
+            .unwrap(),
+    );
+    let other = sealed(journal.seal(one_row(&journal, 2)).await.unwrap());
+    let (key, record) = stored(&bench, first.index);
+    let folder = bench.folder.path().join("journal");
+    assert!(holds(&bytes_of(&folder), &key) && holds(&bytes_of(&folder), &record));
+    assert!(journal.evidence(exchange(1)).await.unwrap().is_some());
+
+    let x = exchange(1).to_string();
+    let shredded = journal.shred_one(exchange(1), shred(Some(&x))).await.unwrap().unwrap();
+    assert!(String::from_utf8(shredded.leaf).unwrap().contains(r#""cnt":1"#));
+    assert_eq!(journal.evidence(exchange(1)).await.unwrap(), None);
+    assert_eq!(journal.opening(exchange(1)).await.unwrap(), None);
+    assert_eq!(journal.quality(exchange(1)).await.unwrap(), None);
+    assert_eq!(
+        journal.shred_one(exchange(1), shred(Some(&x))).await.unwrap(),
+        None,
+        "once"
+    );
+    let left = bytes_of(&folder);
+    for gone in [&key, &record] {
+        // The nonce alone would be enough to find it.
+        assert!(!holds(&left, gone) && !holds(&left, &gone[..12]));
+    }
+
+    // The payload is relayed and erased; its key and its parts are gone as well.
+    let item = journal.next_inbox(None).await.unwrap().unwrap();
+    let file = bench.settings().payloads.join(format!("{x}.parts"));
+    let cipher = std::fs::read(&file).unwrap();
+    assert!(!journal.erase(exchange(1)).await.unwrap(), "it waits");
+    journal.relayed(exchange(1), relayed(&item)).await.unwrap();
+    assert!(journal.erase(exchange(1)).await.unwrap());
+    assert!(!holds(&bytes_of(&folder), &cipher[..64]));
+
+    assert!(
+        journal.evidence(exchange(2)).await.unwrap().is_some(),
+        "its neighbour stays"
+    );
+    for receipt in [&first.receipt, &other.receipt] {
+        Receipt::parse(receipt).unwrap().verify(&trust()).unwrap();
+    }
+    journal.close().await.unwrap();
+    assert_eq!(bench.verify().kinds["shred"], 1);
+    drop(bench.open());
+}
+
+#[tokio::test]
+async fn what_was_kept_long_enough_goes_with_the_keys_of_its_months() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let months = || {
+        let names = std::fs::read_dir(bench.settings().month_keys).unwrap();
+        names.count()
+    };
+    journal.seal(one_row(&journal, 1)).await.unwrap();
+    bench.turn(31 * DAY_US);
+    journal.seal(one_row(&journal, 2)).await.unwrap();
+    bench.turn(31 * DAY_US);
+    journal.seal(one_row(&journal, 3)).await.unwrap();
+    assert_eq!(months(), 3);
+    let before = super::START_US + 40 * DAY_US;
+    let leaves = journal.shred_before(before, shred(None)).await.unwrap();
+    assert_eq!(leaves.len(), 1);
+    assert_eq!(journal.shred_before(before, shred(None)).await.unwrap(), Vec::new());
+    for (number, kept) in [(1, false), (2, false), (3, true)] {
+        assert_eq!(
+            journal.evidence(exchange(number)).await.unwrap().is_some(),
+            kept,
+            "{number}"
+        );
+    }
+    // November and December are over and empty; of January something can still be opened.
+    assert_eq!(months(), 1);
+    journal.close().await.unwrap();
+    let journal = bench.open();
+    assert!(journal.evidence(exchange(3)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_changed_or_swapped_key_opens_nothing() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    journal.seal(one_row(&journal, 1)).await.unwrap();
+    journal.seal(one_row(&journal, 2)).await.unwrap();
+    bench.tamper("UPDATE wrapped_key SET key = (SELECT key FROM wrapped_key WHERE leaf = 2) WHERE leaf = 1");
+    let fault = journal.evidence(exchange(1)).await.unwrap_err();
+    assert!(matches!(fault, JournalFault::Unopened(_)), "{fault}");
+    assert!(journal.evidence(exchange(2)).await.unwrap().is_some());
+    bench.tamper("UPDATE wrapped_key SET month = '2001-01'");
+    assert_eq!(
+        journal.evidence(exchange(2)).await.unwrap(),
+        None,
+        "a month that has no key"
+    );
+}
+
+#[tokio::test]
+async fn what_was_edited_beside_the_log_is_named_and_what_was_shredded_is_not() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    for number in 1..=6 {
+        let mut entry = one_row(&journal, number);
+        // The fixtures' events commit to no index.
+        if let (Event::Push(event), Some(payload), Some(subjects)) =
+            (&mut entry.event, &mut entry.payload, &entry.subjects)
+        {
+            event.req = payload.evidence_mut().commit_digest("request", &[6; 32]);
+            event.ix = Some(payload.evidence_mut().commit_digest(INDEX, &subjects.digest()));
+        }
+        journal.seal(entry).await.unwrap();
+    }
+    let x = exchange(6).to_string();
+    journal.shred_one(exchange(6), shred(Some(&x))).await.unwrap();
+    let look = || examine(&bench.settings()).unwrap();
+    let clean = look();
+    assert_eq!((clean.examined, clean.shredded, clean.faulty), (6, 1, 0), "{clean:?}");
+    for (statement, leaf, what) in [
+        (
+            "DELETE FROM subject WHERE leaf = 1 AND tag = (SELECT min(tag) FROM subject)",
+            1,
+            "index",
+        ),
+        (
+            "UPDATE evidence SET sealed = (SELECT sealed FROM evidence WHERE leaf = 3) WHERE leaf = 2",
+            2,
+            "open",
+        ),
+        (
+            "DELETE FROM wrapped_key WHERE leaf = 4; DELETE FROM evidence WHERE leaf = 4",
+            4,
+            "gone",
+        ),
+        (
+            "INSERT INTO subject VALUES (x'00000000000000000000000000000000', 5)",
+            5,
+            "index",
+        ),
+    ] {
+        bench.tamper(statement);
+        let report = look();
+        assert!(
+            report
+                .faults
+                .iter()
+                .any(|(at, said)| *at == leaf && said.contains(what)),
+            "{statement}: {report:?}"
+        );
+    }
+    assert_eq!(look().faulty, 4);
+}

@@ -1,0 +1,196 @@
+//! Openings: what lets an agency prove single columns of what it sent, and withhold the others.
+//!
+//! Takes the leaf of a push, an opening (`shuguan.opening.v1`, from `GET /v1/exchanges/{id}/receipt`), and values: those in the opening itself, or the agency's
+//! own file decoded anew. Says of each column whether it is proved, withheld, or another than was sealed. Refuses an opening whose columns do not lead to
+//! the leaf's `cols`. Needs no network, no gateway, no key.
+
+mod feed;
+mod values;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shuguan_ledger::columns::{self, Column, NotTheColumns, Shown};
+use shuguan_ledger::leaf::PushEvent;
+use shuguan_ledger::tree::Hash;
+use uuid::Uuid;
+
+pub use feed::{Decoded, FeedFault, decode};
+
+/// The document's schema.
+pub const SCHEMA: &str = "shuguan.opening.v1";
+/// Its media type.
+pub const MEDIA_TYPE: &str = "application/vnd.shuguan.opening+json";
+
+/// What opens the columns of one push.
+#[derive(Clone, Serialize, Deserialize, PartialEq)]
+pub struct Opening {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The exchange.
+    pub exchange: Uuid,
+    /// Rows of the parts, e.g. `8192*3 12`.
+    pub parts: String,
+    /// The fields that were decoded, in order: what can reject a row.
+    pub wanted: Vec<String>,
+    /// The columns in the order of `cols`.
+    pub columns: Vec<OpenColumn>,
+}
+
+/// One column of an opening.
+#[derive(Clone, Serialize, Deserialize, PartialEq)]
+pub struct OpenColumn {
+    /// Name.
+    pub name: String,
+    /// `utf8`, `i64`, `d32`, `ts`, `dec` or `bool`.
+    pub r#type: String,
+    /// What the grant does to the field, e.g. `keep`.
+    pub operator: String,
+    /// The commitment, hexadecimal.
+    pub commitment: String,
+    /// The salt, hexadecimal; absent: withheld.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub salt: Option<String>,
+    /// The values, part by part; days as `1801-02-03`, moments in microseconds, decimals as the text of their whole number.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub values: Option<Vec<Vec<Value>>>,
+}
+
+impl fmt::Debug for Opening {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Opening({})", self.exchange)
+    }
+}
+
+impl fmt::Debug for OpenColumn {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "OpenColumn({})", self.name)
+    }
+}
+
+/// What is said of one column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// Its values are those that were sealed.
+    Proved,
+    /// Its values are not shown here.
+    Withheld,
+    /// Its values are others than were sealed.
+    Differs,
+}
+
+/// Why an opening is none of this leaf.
+#[derive(Debug, thiserror::Error)]
+pub enum OpeningFault {
+    /// Another document.
+    #[error("it is not an opening of this version")]
+    Schema,
+    /// Of another exchange.
+    #[error("it opens exchange {0}, which is not that of the receipt")]
+    Exchange(Uuid),
+    /// A salt or commitment is no 64 hexadecimal digits.
+    #[error("column `{0}`: salt or commitment is not 64 hexadecimal digits")]
+    Hex(String),
+    /// The columns are not those that were sealed.
+    #[error(transparent)]
+    Columns(#[from] NotTheColumns),
+}
+
+/// Part digests of columns whose values are at hand, by name.
+pub type Digests = BTreeMap<String, Vec<Hash>>;
+
+impl Opening {
+    /// Judges every column against the leaf of a push. `at_hand` are digests of values from elsewhere; they come before those in the opening.
+    ///
+    /// # Errors
+    /// See [`OpeningFault`]: then nothing is proved.
+    pub fn judge(&self, leaf: &PushEvent, at_hand: &Digests) -> Result<Vec<Standing>, OpeningFault> {
+        if self.schema != SCHEMA {
+            return Err(OpeningFault::Schema);
+        }
+        if self.exchange.to_string() != leaf.x {
+            return Err(OpeningFault::Exchange(self.exchange));
+        }
+        let committed = self.columns.iter().map(OpenColumn::committed);
+        let committed = committed.collect::<Result<Vec<_>, _>>()?;
+        // The commitments first: they are what the log holds, and each column can then be judged by itself.
+        columns::verify(&committed, &leaf.cols.0, leaf.nc)?;
+        self.columns.iter().map(|column| column.standing(at_hand)).collect()
+    }
+
+    /// The same opening with only these columns open; their values are put in from `values`, where they are at hand.
+    #[must_use]
+    pub fn disclosing(&self, names: &[String], values: &BTreeMap<String, Vec<Vec<Value>>>) -> Self {
+        let column = |column: &OpenColumn| {
+            let shown = names.contains(&column.name);
+            let own = values.get(&column.name).cloned().or_else(|| column.values.clone());
+            OpenColumn {
+                salt: column.salt.clone().filter(|_| shown),
+                values: own.filter(|_| shown),
+                ..column.clone()
+            }
+        };
+        Self {
+            columns: self.columns.iter().map(column).collect(),
+            ..self.clone()
+        }
+    }
+}
+
+impl OpenColumn {
+    fn committed(&self) -> Result<Column, OpeningFault> {
+        Ok(Column {
+            name: self.name.clone(),
+            form: self.r#type.clone(),
+            shown: Shown::Commitment(self.hash(&self.commitment)?),
+        })
+    }
+
+    fn hash(&self, text: &str) -> Result<Hash, OpeningFault> {
+        unhex(text).ok_or_else(|| OpeningFault::Hex(self.name.clone()))
+    }
+
+    fn standing(&self, at_hand: &Digests) -> Result<Standing, OpeningFault> {
+        let Some(salt) = &self.salt else {
+            return Ok(Standing::Withheld);
+        };
+        let salt = self.hash(salt)?;
+        let digests = match (at_hand.get(&self.name), &self.values) {
+            (Some(digests), _) => Some(digests.clone()),
+            // Values that are not of the type are other values.
+            (None, Some(values)) => match values::digests(&self.r#type, values) {
+                Some(digests) => Some(digests),
+                None => return Ok(Standing::Differs),
+            },
+            (None, None) => None,
+        };
+        let Some(digests) = digests else {
+            return Ok(Standing::Withheld);
+        };
+        let found = columns::commitment(&self.name, &self.r#type, &salt, &digests);
+        Ok(if found == self.hash(&self.commitment)? {
+            Standing::Proved
+        } else {
+            Standing::Differs
+        })
+    }
+}
+
+fn unhex(text: &str) -> Option<Hash> {
+    let digits = text.as_bytes();
+    if digits.len() != 64 || digits.iter().any(u8::is_ascii_uppercase) {
+        return None;
+    }
+    let mut hash = [0; 32];
+    for (byte, pair) in hash.iter_mut().zip(digits.as_chunks::<2>().0) {
+        let [high, low] = pair.map(|digit| char::from(digit).to_digit(16));
+        *byte = u8::try_from(high? * 16 + low?).ok()?;
+    }
+    Some(hash)
+}
+
+#[cfg(test)]
+mod tests;

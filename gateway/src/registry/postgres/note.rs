@@ -1,0 +1,150 @@
+//! What PostgreSQL keeps beside the rows: closings, history, what a snapshot saw, and whether a row is open. One statement each.
+
+use sqlx::{AssertSqlSafe, Row};
+use uuid::Uuid;
+
+use super::super::fault::RegistryFault;
+use super::super::merge::closing::Closing;
+use super::super::merge::rows::HASH_BYTES;
+use super::fault::Step;
+use super::session::{Live, within};
+use super::value::Id;
+
+/// A closing to be written down.
+pub(super) struct ClosingLine<'r> {
+    pub(super) record: &'r str,
+    pub(super) key: &'r str,
+    pub(super) partner: &'r str,
+    pub(super) closing: Closing,
+}
+
+/// One line of the history.
+pub(super) struct Line<'r> {
+    pub(super) record: &'r str,
+    pub(super) key: &'r str,
+    pub(super) leaf: i64,
+    pub(super) row: i64,
+    pub(super) exchange: Uuid,
+    pub(super) partner: &'r str,
+    pub(super) at_us: i64,
+    pub(super) kind: &'static str,
+    pub(super) was: Option<(i64, i64)>,
+    pub(super) was_hash: Option<[u8; HASH_BYTES]>,
+    pub(super) hash: Option<[u8; HASH_BYTES]>,
+}
+
+fn all<T, V>(lines: &[T], of: impl Fn(&T) -> V) -> Vec<V> {
+    lines.iter().map(of).collect()
+}
+
+/// The closings of those keys by one partner.
+pub(super) async fn look_up(
+    live: &mut Live,
+    record: &str,
+    partner: &str,
+    keys: &[&str],
+) -> Result<Vec<(String, Closing)>, RegistryFault> {
+    const STEP: &str = "look up closings";
+    const TEXT: &str = "SELECT row_key, snapshot_leaf, source_us, leaf, row_no FROM closing \
+        WHERE record = $1 AND row_key = ANY($2) AND partner = $3";
+    let query = sqlx::query(TEXT).bind(record).bind(keys).bind(partner);
+    let found = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
+    let mut closings = Vec::with_capacity(found.len());
+    for row in &found {
+        let number = |place: usize| row.try_get::<Option<i64>, _>(place).step(STEP);
+        let deleted = Option::zip(number(2)?, Option::zip(number(3)?, number(4)?));
+        closings.push((
+            row.try_get(0).step(STEP)?,
+            Closing {
+                snapshot_leaf: number(1)?,
+                deleted: deleted.map(|(source, (leaf, row))| (source, leaf, row)),
+            },
+        ));
+    }
+    Ok(closings)
+}
+
+/// Writes closings down, each key once.
+pub(super) async fn closings(live: &mut Live, lines: &[ClosingLine<'_>]) -> Result<(), RegistryFault> {
+    const TEXT: &str = "INSERT INTO closing AS known (record, row_key, partner, snapshot_leaf, source_us, leaf, row_no) \
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]) \
+        ON CONFLICT (record, row_key, partner) DO UPDATE SET \
+        snapshot_leaf = coalesce(excluded.snapshot_leaf, known.snapshot_leaf), \
+        source_us = coalesce(excluded.source_us, known.source_us), \
+        leaf = coalesce(excluded.leaf, known.leaf), row_no = coalesce(excluded.row_no, known.row_no)";
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let deleted = |line: &ClosingLine<'_>| line.closing.deleted;
+    let query = sqlx::query(TEXT)
+        .bind(all(lines, |line| line.record))
+        .bind(all(lines, |line| line.key))
+        .bind(all(lines, |line| line.partner))
+        .bind(all(lines, |line| line.closing.snapshot_leaf))
+        .bind(all(lines, |line| deleted(line).map(|(source, ..)| source)))
+        .bind(all(lines, |line| deleted(line).map(|(_, leaf, _)| leaf)))
+        .bind(all(lines, |line| deleted(line).map(|(.., row)| row)));
+    within("note closings", live.patience, query.execute(&mut live.connection)).await?;
+    Ok(())
+}
+
+/// Writes down what happened to rows that were there.
+pub(super) async fn history(live: &mut Live, lines: &[Line<'_>]) -> Result<(), RegistryFault> {
+    const TEXT: &str = "INSERT INTO history \
+        (record, row_key, leaf, row_no, exchange, partner, at_us, kind, was_leaf, was_row, was_hash, hash) \
+        SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::uuid[], $6::text[], $7::bigint[], $8::text[], \
+        $9::bigint[], $10::bigint[], $11::bytea[], $12::bytea[])";
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query(TEXT)
+        .bind(all(lines, |line| line.record))
+        .bind(all(lines, |line| line.key))
+        .bind(all(lines, |line| line.leaf))
+        .bind(all(lines, |line| line.row))
+        .bind(all(lines, |line| Id(line.exchange)))
+        .bind(all(lines, |line| line.partner))
+        .bind(all(lines, |line| line.at_us))
+        .bind(all(lines, |line| line.kind))
+        .bind(all(lines, |line| line.was.map(|was| was.0)))
+        .bind(all(lines, |line| line.was.map(|was| was.1)))
+        .bind(all(lines, |line| line.was_hash.map(|hash| hash.to_vec())))
+        .bind(all(lines, |line| line.hash.map(|hash| hash.to_vec())));
+    within("write the history", live.patience, query.execute(&mut live.connection)).await?;
+    Ok(())
+}
+
+/// Stamps what a snapshot holds and whose row is not its own.
+pub(super) async fn seen(live: &mut Live, keys: &[(Uuid, &str)]) -> Result<(), RegistryFault> {
+    const TEXT: &str = "INSERT INTO snapshot_seen (exchange, row_key) SELECT * FROM unnest($1::uuid[], $2::text[]) \
+        ON CONFLICT DO NOTHING";
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query(TEXT)
+        .bind(all(keys, |(exchange, _)| Id(*exchange)))
+        .bind(all(keys, |(_, key)| *key));
+    within(
+        "stamp what a snapshot holds",
+        live.patience,
+        query.execute(&mut live.connection),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Says of rows that are there whether they are open.
+pub(super) async fn marks(live: &mut Live, table: &str, marks: &[(&str, i16)]) -> Result<(), RegistryFault> {
+    if marks.is_empty() {
+        return Ok(());
+    }
+    let text = format!(
+        "UPDATE {table} AS t SET _open = mark.state FROM unnest($1::text[], $2::smallint[]) AS mark (row_key, state) \
+         WHERE t._key = mark.row_key"
+    );
+    let query = sqlx::query(AssertSqlSafe(text))
+        .bind(all(marks, |(key, _)| *key))
+        .bind(all(marks, |(_, state)| *state));
+    within("close rows", live.patience, query.execute(&mut live.connection)).await?;
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! What SQLite keeps beside the rows: closings, history, and what a snapshot saw.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::super::fault::{RegistryFault, Step};
+use super::super::merge::Arrival;
+use super::super::merge::closing::Closing;
+use super::merge::Settled;
+
+/// Stamps a statement.
+const STAMPS: usize = 50;
+
+/// The closing of a key by the part's partner.
+pub(super) fn closing(connection: &Connection, arrival: &Arrival<'_>, key: &str) -> Result<Closing, RegistryFault> {
+    const STEP: &str = "look up a closing";
+    let mut select = connection
+        .prepare_cached(
+            "SELECT snapshot_leaf, source_us, leaf, row_no FROM closing WHERE record = ?1 AND row_key = ?2 AND partner = ?3",
+        )
+        .step(STEP)?;
+    let found = select.query_row(params![arrival.part.record, key, arrival.part.partner], |row| {
+        let (source, leaf, number) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        Ok(Closing {
+            snapshot_leaf: row.get(0)?,
+            deleted: Option::zip(source, Option::zip(leaf, number)).map(|(source, (leaf, row))| (source, leaf, row)),
+        })
+    });
+    Ok(found.optional().step(STEP)?.unwrap_or_default())
+}
+
+/// Writes down the closings that changed.
+pub(super) fn closings(
+    connection: &Connection,
+    arrival: &Arrival<'_>,
+    settled: &[Settled<'_>],
+) -> Result<(), RegistryFault> {
+    for settled in settled.iter().filter(|settled| settled.fate.closing) {
+        let (record, partner) = (&arrival.part.record, &arrival.part.partner);
+        put_closing(
+            connection,
+            record,
+            partner,
+            arrival.key(settled.group)?,
+            &settled.after.closing,
+        )?;
+    }
+    Ok(())
+}
+
+pub(super) fn put_closing(
+    connection: &Connection,
+    record: &str,
+    partner: &str,
+    key: &str,
+    closing: &Closing,
+) -> Result<(), RegistryFault> {
+    const TEXT: &str = "INSERT INTO closing (record, row_key, partner, snapshot_leaf, source_us, leaf, row_no) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (record, row_key, partner) DO UPDATE SET \
+        snapshot_leaf = coalesce(excluded.snapshot_leaf, snapshot_leaf), source_us = coalesce(excluded.source_us, source_us), \
+        leaf = coalesce(excluded.leaf, leaf), row_no = coalesce(excluded.row_no, row_no)";
+    let (source, leaf, row) = match closing.deleted {
+        Some((source, leaf, row)) => (Some(source), Some(leaf), Some(row)),
+        None => (None, None, None),
+    };
+    let mut insert = connection.prepare_cached(TEXT).step("prepare a closing")?;
+    insert
+        .execute(params![record, key, partner, closing.snapshot_leaf, source, leaf, row])
+        .step("note a closing")?;
+    Ok(())
+}
+
+/// One line of the history.
+pub(super) struct Line<'l> {
+    pub(super) record: &'l str,
+    pub(super) key: &'l str,
+    pub(super) leaf: i64,
+    pub(super) row: i64,
+    pub(super) exchange: &'l [u8; 16],
+    pub(super) partner: &'l str,
+    pub(super) at_us: i64,
+    pub(super) kind: &'static str,
+    pub(super) was: Option<(i64, i64)>,
+    pub(super) was_hash: Option<&'l [u8]>,
+    pub(super) hash: Option<&'l [u8]>,
+}
+
+pub(super) fn put_line(connection: &Connection, line: &Line<'_>) -> Result<(), RegistryFault> {
+    const TEXT: &str = "INSERT INTO history \
+        (record, row_key, leaf, row_no, exchange, partner, at_us, kind, was_leaf, was_row, was_hash, hash) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    let mut insert = connection.prepare_cached(TEXT).step("prepare the history")?;
+    insert
+        .execute(params![
+            line.record,
+            line.key,
+            line.leaf,
+            line.row,
+            line.exchange,
+            line.partner,
+            line.at_us,
+            line.kind,
+            line.was.map(|was| was.0),
+            line.was.map(|was| was.1),
+            line.was_hash,
+            line.hash
+        ])
+        .step("write the history")?;
+    Ok(())
+}
+
+/// Writes down what happened to rows that were there.
+pub(super) fn history(
+    connection: &Connection,
+    arrival: &Arrival<'_>,
+    settled: &[Settled<'_>],
+) -> Result<(), RegistryFault> {
+    for settled in settled {
+        let Some((kind, row)) = settled.fate.change else {
+            continue;
+        };
+        let (before, after) = (&settled.before.version, &settled.after.version);
+        put_line(
+            connection,
+            &Line {
+                record: &arrival.part.record,
+                key: arrival.key(settled.group)?,
+                leaf: arrival.leaf(),
+                row: arrival.row_no(row),
+                exchange: arrival.part.exchange.as_bytes(),
+                partner: &arrival.part.partner,
+                at_us: arrival.part.received_us,
+                kind: kind.word(),
+                was: before.map(|version| (version.order.1, version.order.2)),
+                was_hash: before.as_ref().map(|version| version.hash.as_slice()),
+                hash: after.as_ref().map(|version| version.hash.as_slice()),
+            },
+        )?;
+    }
+    Ok(())
+}
+
+/// Stamps what a snapshot holds and whose row is not its own.
+pub(super) fn seen(
+    connection: &Connection,
+    arrival: &Arrival<'_>,
+    settled: &[Settled<'_>],
+) -> Result<(), RegistryFault> {
+    let seen = settled.iter().filter(|settled| settled.fate.seen);
+    let keys: Vec<&str> = seen
+        .map(|settled| arrival.key(settled.group))
+        .collect::<Result<_, _>>()?;
+    let chunks = keys.chunks_exact(STAMPS);
+    let rest = chunks.remainder();
+    for chunk in chunks.chain(rest.chunks(1)) {
+        let text = format!(
+            "INSERT INTO snapshot_seen (exchange, row_key) VALUES {} ON CONFLICT DO NOTHING",
+            vec!["(?,?)"; chunk.len()].join(",")
+        );
+        let mut insert = connection.prepare_cached(&text).step("prepare a stamp")?;
+        for (place, key) in chunk.iter().enumerate() {
+            insert
+                .raw_bind_parameter(2 * place + 1, arrival.part.exchange.as_bytes())
+                .and_then(|()| insert.raw_bind_parameter(2 * place + 2, *key))
+                .step("bind a stamp")?;
+        }
+        insert.raw_execute().step("stamp what a snapshot holds")?;
+    }
+    Ok(())
+}

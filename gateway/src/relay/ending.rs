@@ -1,0 +1,109 @@
+//! The end of a snapshot: what it lacks is counted, and closed unless that is too much.
+//!
+//! Takes a snapshot whose parts are all in; gives turns, a stride of the registry's keys each. First, while an older exchange of the same
+//! partner and record type waits, it waits too: what that one brings is older than the snapshot and may be lacking in it. Then it counts;
+//! killed there, it counts anew. Then it closes; killed there, the progress in the registry says where to go on. A snapshot that would
+//! close too much is set aside, and an operator who releases it lets it.
+
+use std::sync::Arc;
+
+use super::turn::{Moved, Underway};
+use super::worker::{RelayFault, Worker};
+use crate::journal::{CLOSES_TOO_MUCH, InboxItem};
+use crate::registry::Ending;
+
+/// What a turn of counting or closing costs its lane, rows.
+const STRIDE_ROWS: u64 = 1_024;
+
+/// A snapshot that is being counted or closed.
+pub(super) struct Weighing {
+    ending: Arc<Ending>,
+    held: u64,
+    due: u64,
+    /// The key up to which was counted; none: all was.
+    after: Option<String>,
+}
+
+impl Weighing {
+    fn of(item: &InboxItem) -> Self {
+        let scope = item.scope.as_deref().and_then(|scope| scope.split_once('='));
+        let codes = |codes: &str| codes.split(',').map(str::to_owned).collect();
+        let ending = Ending {
+            exchange: item.exchange,
+            leaf: item.leaf_index,
+            record: item.record.clone(),
+            partner: item.partner.clone(),
+            received_us: item.received_us,
+            scope: scope.map(|(field, named)| (field.to_owned(), codes(named))),
+        };
+        Self {
+            ending: Arc::new(ending),
+            held: 0,
+            due: 0,
+            after: Some(String::new()),
+        }
+    }
+}
+
+impl Worker {
+    /// The next stride of a snapshot's end.
+    ///
+    /// # Errors
+    /// As a turn; then the stride is due again.
+    pub(super) async fn end(&mut self, mut underway: Underway) -> Result<Moved, RelayFault> {
+        let item = underway.item.clone();
+        if underway.weighing.is_none() && self.journal.waits_before(&item).await.map_err(RelayFault::Inbox)? {
+            self.put_off(&item);
+            self.underway.insert(item.exchange, underway);
+            return Ok(Moved::default());
+        }
+        let mut weighing = underway.weighing.take().unwrap_or_else(|| Weighing::of(&item));
+        let begun = underway.progress.closing;
+        if let Some(after) = weighing.after.take().filter(|_| !begun) {
+            let weighed = self.registry.weigh(Arc::clone(&weighing.ending), after).await;
+            let weighed = weighed.map_err(RelayFault::Registry)?;
+            weighing.held += weighed.held;
+            weighing.due += weighed.due;
+            weighing.after = weighed.after;
+            if weighing.after.is_none() && self.is_too_much(&underway, &weighing) {
+                return Ok(self.refuse_to_close(&item, &weighing).await);
+            }
+        } else {
+            let closed = self.registry.end(Arc::clone(&weighing.ending)).await;
+            let closed = closed.map_err(RelayFault::Registry)?;
+            underway.progress = closed.progress;
+            if closed.done {
+                return self.seal_last(underway).await;
+            }
+        }
+        underway.weighing = Some(weighing);
+        self.underway.insert(item.exchange, underway);
+        Ok(Moved {
+            charged: STRIDE_ROWS,
+            full: true,
+        })
+    }
+
+    /// Rows of the partner that were there before are those that are held now without those that the snapshot brought anew. One of which
+    /// nothing was accepted speaks for nothing.
+    fn is_too_much(&self, underway: &Underway, weighing: &Weighing) -> bool {
+        let before = weighing.held.saturating_sub(underway.progress.counts.ins);
+        let share = before.saturating_mul(self.settings.snapshot_close_percent_max.into()) / 100;
+        let allowed = share.max(self.settings.snapshot_close_rows_min.into());
+        let exceeds = weighing.due > allowed || (underway.progress.rows == 0 && weighing.due > 0);
+        exceeds && !underway.item.may_close
+    }
+
+    async fn refuse_to_close(&mut self, item: &InboxItem, weighing: &Weighing) -> Moved {
+        tracing::warn!(
+            exchange.id = %item.exchange,
+            rows.lacking = weighing.due,
+            rows.held = weighing.held,
+            "a snapshot would close too much; an operator must look"
+        );
+        self.status.failed(CLOSES_TOO_MUCH);
+        // When the journal does not note it, it is counted again.
+        self.set_aside(item, CLOSES_TOO_MUCH).await;
+        Moved::default()
+    }
+}

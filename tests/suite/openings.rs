@@ -1,0 +1,156 @@
+//! Redaction-proof evidence: an agency proves single columns of what it sent, offline, and shows nothing of the others.
+
+use http::Method;
+use serde_json::Value;
+use shuguan_tests::{Call, Deployment, eventually, registry_count, run};
+
+use crate::feeds::{CSV_UTF8, POLICE, RESIDENT, clean};
+
+const TRUST: &str = "trust/trust.txt";
+
+/// What `verify receipt` says of columns.
+fn verify(gateway: &Deployment, arguments: &[&str]) -> (i32, Value, String) {
+    let base = ["verify", "receipt", "r.tlog-proof", "--trust", TRUST, "--json"];
+    let (code, out, error) = gateway.shuguan(&[&base[..], arguments].concat());
+    (code, serde_json::from_str(&out).unwrap_or_default(), error)
+}
+
+fn standing<'d>(document: &'d Value, name: &str) -> &'d str {
+    let columns = document["columns"].as_array().unwrap();
+    let column = columns.iter().find(|column| column["name"] == name).unwrap();
+    column["standing"].as_str().unwrap()
+}
+
+#[test]
+fn columns_are_proved_from_the_file_and_withheld_in_a_package() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let feed = clean(RESIDENT, CSV_UTF8, 9_000, 7);
+        std::fs::write(gateway.path("feed.csv"), &feed).unwrap();
+        let police = gateway.partner(POLICE);
+        let answer = running
+            .call(Call::push(RESIDENT, CSV_UTF8, feed.clone()), &police)
+            .await
+            .unwrap();
+        let answer = answer.json();
+        let exchange = answer["exchange"].as_str().unwrap();
+        let settings = format!("partners/{POLICE}/client.toml");
+        for more in [vec!["-o", "r.tlog-proof"], vec!["--opening", "-o", "opening.json"]] {
+            let base = ["receipt", exchange, "-c", &settings];
+            let (code, _, error) = gateway.shuguan(&[&base[..], &more].concat());
+            assert_eq!(code, 0, "{error}");
+        }
+        let opening = std::fs::read_to_string(gateway.path("opening.json")).unwrap();
+        assert!(opening.contains("\"salt\"") && !opening.contains("\"values\""));
+
+        // The opening alone shows no value, so nothing is proved and nothing contradicted.
+        let (code, document, error) = verify(&gateway, &["--opening", "opening.json"]);
+        assert_eq!((code, document["proved"].as_u64()), (0, Some(0)), "{error}");
+        // The file does; the grant filters rows by region, so the bundle is needed to know which.
+        let with_feed = ["--opening", "opening.json", "--feed", "feed.csv"];
+        let filtered = answer["filtered"].as_u64().unwrap();
+        if filtered > 0 {
+            let (code, _, error) = verify(&gateway, &with_feed);
+            assert_eq!(code, 2, "{error}");
+            assert!(error.contains("--bundle"), "{error}");
+        }
+        let with_bundle = [&with_feed[..], &["--bundle", "policies"]].concat();
+        let (code, document, error) = verify(&gateway, &with_bundle);
+        assert_eq!(code, 0, "{error}");
+        assert_eq!(document["verdict"], "proven");
+        assert_eq!(standing(&document, "citizen_id"), "proved");
+        assert_eq!(document["withheld"].as_u64(), Some(0), "{document}");
+
+        let disclosed = [
+            &with_bundle[..],
+            &["--disclose", "sex,person_status", "--package", "show.json"],
+        ]
+        .concat();
+        assert_eq!(verify(&gateway, &disclosed).0, 0);
+        let package = std::fs::read_to_string(gateway.path("show.json")).unwrap();
+        let id = String::from_utf8(feed.clone()).unwrap();
+        let is_id = |cell: &&str| cell.len() == 18 && cell.bytes().take(17).all(|byte| byte.is_ascii_digit());
+        let id = id.split(['\n', ',', '\r', '"']).find(is_id).unwrap().to_owned();
+        assert!(!package.contains(&id), "a withheld column is not in the package");
+        let (code, document, error) = verify(&gateway, &["--opening", "show.json"]);
+        assert_eq!((code, document["proved"].as_u64()), (0, Some(2)), "{error}");
+        assert_eq!(
+            (standing(&document, "sex"), standing(&document, "citizen_id")),
+            ("proved", "withheld")
+        );
+
+        // One value of the package, and one of the file, is another.
+        let forged = package.replacen("\"1\"", "\"2\"", 1);
+        std::fs::write(gateway.path("forged.json"), forged).unwrap();
+        let (code, document, _) = verify(&gateway, &["--opening", "forged.json"]);
+        assert_eq!((code, document["differing"].as_u64()), (6, Some(1)));
+        std::fs::write(gateway.path("feed.csv"), clean(RESIDENT, CSV_UTF8, 9_000, 8)).unwrap();
+        let (code, document, _) = verify(&gateway, &with_bundle);
+        assert_eq!((code, standing(&document, "citizen_id")), (6, "differs"));
+        // A renamed column is no column of this leaf.
+        let renamed = package.replacen("\"name\": \"sex\"", "\"name\": \"sexe\"", 1);
+        std::fs::write(gateway.path("renamed.json"), renamed).unwrap();
+        let (code, document, _) = verify(&gateway, &["--opening", "renamed.json"]);
+        assert_eq!((code, &document["verdict"]), (6, &"disproven".into()));
+        drop(running);
+    });
+}
+
+#[test]
+fn an_opening_is_its_own_partners_and_of_a_push_only() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let feed = clean(RESIDENT, CSV_UTF8, 20, 7);
+        let police = gateway.partner(POLICE);
+        let answer = running
+            .call(Call::push(RESIDENT, CSV_UTF8, feed), &police)
+            .await
+            .unwrap();
+        let path = format!("/v1/exchanges/{}/receipt", answer.json()["exchange"].as_str().unwrap());
+        let asked = |path: &str| {
+            let call = Call::new(Method::GET, path);
+            call.header("accept", "application/vnd.shuguan.opening+json")
+        };
+        let own = running.call(asked(&path), &police).await.unwrap();
+        assert_eq!(
+            (own.status.as_u16(), own.header("content-type")),
+            (200, "application/vnd.shuguan.opening+json")
+        );
+        let other = running
+            .call(asked(&path), &gateway.partner("health-ganyu"))
+            .await
+            .unwrap();
+        assert_eq!((other.status.as_u16(), other.code().as_str()), (404, "SG2114"));
+        eventually("they are in the registry", 20, || {
+            registry_count(&gateway.registry(), "person") > 0
+        });
+        let pull = [
+            "pull",
+            "population",
+            "--purpose",
+            "enrolment.registration",
+            "--case",
+            "D-1",
+            "-o",
+            "out.ndjson",
+            "--json",
+        ];
+        let (code, out, error) =
+            gateway.shuguan(&[&pull[..], &["-c", "partners/information-centre/client.toml"]].concat());
+        assert_eq!(code, 0, "{error}");
+        let pulled: Value = serde_json::from_str(&out).unwrap();
+        let exchange = pulled["exchange"]
+            .as_str()
+            .or(pulled["items"][0]["exchange"].as_str())
+            .unwrap();
+        let path = format!("/v1/exchanges/{exchange}/receipt");
+        let refused = running
+            .call(asked(&path), &gateway.partner("information-centre"))
+            .await
+            .unwrap();
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (406, "SG2118"));
+        drop(running);
+    });
+}

@@ -1,0 +1,125 @@
+//! An agency compares its own receipts with the gateway's log: what is missing, doubled, refused, not relayed is named, and a log that was cut is caught.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use shuguan_tests::{Deployment, eventually, registry_count, run};
+
+use crate::feeds::{CSV_UTF8, RESIDENT, clean};
+
+const SETTINGS: &str = "partners/public-security-city/client.toml";
+
+fn push(gateway: &Deployment, file: &str) -> i32 {
+    let arguments = [
+        "push",
+        file,
+        "--record",
+        RESIDENT,
+        "--purpose",
+        "enrolment.registration",
+        "-c",
+        SETTINGS,
+    ];
+    gateway.shuguan(&arguments).0
+}
+
+/// Exit code and how often each thing is named.
+fn reconcile(gateway: &Deployment, of: &[&str]) -> (i32, BTreeMap<String, usize>, Value) {
+    let base = ["reconcile", "outbox", "--trust", "trust/trust.txt", "--json"];
+    let (code, out, error) = gateway.shuguan(&[&base[..], of].concat());
+    let document: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{error}"));
+    let mut named = BTreeMap::new();
+    for item in document["items"].as_array().into_iter().flatten() {
+        *named.entry(item["what"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    (code, named, document)
+}
+
+fn names(pairs: &[(&str, usize)]) -> BTreeMap<String, usize> {
+    pairs.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+}
+
+#[test]
+fn each_difference_between_receipts_and_log_is_named() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        std::fs::create_dir(gateway.path("outbox")).unwrap();
+        for (file, seed) in [("a.csv", 1), ("b.csv", 2), ("c.csv", 3)] {
+            std::fs::write(gateway.path("outbox").join(file), clean(RESIDENT, CSV_UTF8, 20, seed)).unwrap();
+            assert_eq!(push(&gateway, &format!("outbox/{file}")), 0);
+        }
+        let server = ["--server", "-c", SETTINGS];
+        let log = ["--log", "journal/journal.db"];
+        eventually("everything is settled", 20, || reconcile(&gateway, &log).0 == 0);
+        let (code, named, document) = reconcile(&gateway, &server);
+        assert_eq!(
+            (code, named, document["complete"].as_bool()),
+            (0, names(&[]), Some(false))
+        );
+        assert_eq!(reconcile(&gateway, &log).2["complete"], true);
+
+        // A refused file, a lost receipt, a copy sent again under a key of its own, a file whose answer never came.
+        std::fs::write(gateway.path("outbox/bad.csv"), "nothing\n1\n").unwrap();
+        assert_eq!(push(&gateway, "outbox/bad.csv"), 3);
+        let receipts = || {
+            let entries = std::fs::read_dir(gateway.path("outbox"))
+                .unwrap()
+                .map(|entry| entry.unwrap().path());
+            entries
+                .filter(|path| path.extension().is_some_and(|end| end == "tlog-proof"))
+                .collect::<Vec<_>>()
+        };
+        let lost = receipts()
+            .into_iter()
+            .find(|path| path.to_string_lossy().contains("a.csv"))
+            .unwrap();
+        let kept = std::fs::read(&lost).unwrap();
+        std::fs::remove_file(&lost).unwrap();
+        std::fs::create_dir(gateway.path("outbox/again")).unwrap();
+        std::fs::copy(gateway.path("outbox/b.csv"), gateway.path("outbox/again/b.csv")).unwrap();
+        assert_eq!(push(&gateway, "outbox/again/b.csv"), 0);
+        let state = std::fs::read_to_string(gateway.path("outbox/c.csv.shuguan-push")).unwrap();
+        let mut state: Value = serde_json::from_str(&state).unwrap();
+        state["exchange"] = Value::Null;
+        std::fs::write(gateway.path("outbox/d.csv.shuguan-push"), state.to_string()).unwrap();
+        let expected = names(&[("missing-here", 1), ("refused", 1), ("doubled", 1), ("unanswered", 1)]);
+        for of in [&server[..], &log[..]] {
+            eventually("the copy is relayed", 20, || {
+                !reconcile(&gateway, of).1.contains_key("not-relayed")
+            });
+            let (code, named, document) = reconcile(&gateway, of);
+            let unanswered = named.get("unanswered").copied().unwrap_or(0);
+            assert!(unanswered >= 1, "{document}");
+            let named: BTreeMap<_, _> = named.into_iter().filter(|(name, _)| name != "unanswered").collect();
+            let expected: BTreeMap<_, _> = expected
+                .clone()
+                .into_iter()
+                .filter(|(name, _)| name != "unanswered")
+                .collect();
+            assert_eq!((code, named), (5, expected), "{document}");
+        }
+        std::fs::write(&lost, kept).unwrap();
+
+        // Another partner sees nothing of this; the log of an older day does not contradict newer receipts.
+        let other = [
+            "--server",
+            "-c",
+            "partners/health-ganyu/client.toml",
+            "--partner",
+            "health-ganyu",
+        ];
+        assert_eq!(reconcile(&gateway, &other).2["logged"], 0);
+        eventually("they are in the registry", 20, || {
+            registry_count(&gateway.registry(), "person") > 0
+        });
+        assert_eq!(running.stop(), Some(0));
+
+        // A log in which one of ours was replaced does not verify; a receipt with one changed byte is none.
+        let mut text = std::fs::read_to_string(&lost).unwrap();
+        let place = text.find("\nindex ").unwrap() + 7;
+        text.replace_range(place..place + 1, if text.as_bytes()[place] == b'9' { "8" } else { "9" });
+        std::fs::write(&lost, text).unwrap();
+        assert_eq!(reconcile(&gateway, &log).0, 6);
+    });
+}

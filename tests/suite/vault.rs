@@ -1,0 +1,124 @@
+//! The evidence vault through the commands: two officers open a record, the security officer destroys it, and every proof stays.
+
+use serde_json::Value;
+use shuguan_tests::{Call, Deployment, eventually, leaves, registry_count, run};
+
+use crate::feeds::{NDJSON, POLICE, RESIDENT, nobody, resident};
+
+const SECURITY: &str = "officers/security-qian.toml";
+const AUDITOR: &str = "officers/auditor-zhao.toml";
+
+fn done(gateway: &Deployment, arguments: &[&str]) -> (String, String) {
+    let (code, out, error) = gateway.shuguan(arguments);
+    assert_eq!(code, 0, "{arguments:?}: {error}");
+    (out, error)
+}
+
+#[test]
+fn a_record_is_opened_by_two_and_destroyed_and_the_receipt_outlives_both() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let feed: Vec<u8> = (0..40).flat_map(|n| resident(&nobody(n), "某某")).collect();
+        let answer = running
+            .call(Call::push(RESIDENT, NDJSON, feed), &gateway.partner(POLICE))
+            .await
+            .unwrap();
+        let exchange = answer.json()["exchange"].as_str().unwrap().to_owned();
+        std::fs::write(gateway.path("r.tlog-proof"), answer.json()["receipt"].as_str().unwrap()).unwrap();
+
+        let unseal = |step: &'static str, officer: &'static str| {
+            ["audit", "unseal", step, &exchange, "-c", officer].map(str::to_owned)
+        };
+        let run_step = |step, officer, more: &[&str]| {
+            let base = unseal(step, officer);
+            let arguments: Vec<&str> = base.iter().map(String::as_str).chain(more.iter().copied()).collect();
+            gateway.shuguan(&arguments)
+        };
+        let ground = ["--case", "F-2026-9", "--why", "court"];
+        assert_eq!(run_step("approve", AUDITOR, &["--yes"]).0, 3, "nobody asked");
+        assert_eq!(run_step("ask", AUDITOR, &ground).0, 3, "an auditor does not ask");
+        assert_eq!(run_step("ask", SECURITY, &ground).0, 0);
+        let (code, _, error) = run_step("open", SECURITY, &[]);
+        assert_eq!(code, 3);
+        assert!(error.contains("SG8108"), "{error}");
+        let (code, _, error) = run_step("approve", SECURITY, &["--yes"]);
+        assert!(code == 3 && error.contains("SG8104"), "{error}");
+        let (code, _, error) = run_step("approve", AUDITOR, &[]);
+        assert!(
+            code == 2 && error.contains("case F-2026-9"),
+            "he reads what he signs: {error}"
+        );
+        assert_eq!(run_step("approve", AUDITOR, &["--yes"]).0, 0);
+        let (code, _, error) = run_step("open", SECURITY, &["-o", "record.json"]);
+        assert_eq!(code, 0, "{error}");
+        let record = std::fs::read_to_string(gateway.path("record.json")).unwrap();
+        let opened: Value = serde_json::from_str(&record).unwrap();
+        for member in [
+            "certificates",
+            "columns",
+            "index",
+            "operators",
+            "parts",
+            "quality",
+            "request",
+            "revocation",
+            "secret",
+            "version",
+            "wanted",
+        ] {
+            assert!(opened[member].is_string(), "{member}");
+        }
+        assert!(
+            !record.contains(&nobody(1)) && !record.contains("某某"),
+            "no field values"
+        );
+        assert!(record.len() < 12_000, "{} bytes", record.len());
+        let steps: Vec<_> = leaves(&gateway.journal())
+            .into_iter()
+            .filter(|leaf| leaf["k"] == "officer-unseal")
+            .collect();
+        let steps: Vec<_> = steps.iter().map(|leaf| leaf["step"].as_str().unwrap()).collect();
+        assert_eq!(steps, ["ask", "approve", "open"]);
+
+        // Destroyed: neither the partner nor two officers open it again.
+        let shred = [
+            "shred",
+            "--exchange",
+            &exchange,
+            "--case",
+            "F-2026-9",
+            "--why",
+            "court",
+            "--class",
+        ];
+        let (code, _, error) = gateway.shuguan(&[&shred[..], &["evidence", "-c", AUDITOR]].concat());
+        assert!(code == 3 && error.contains("SG1107"), "{error}");
+        done(&gateway, &[&shred[..], &["evidence", "-c", SECURITY]].concat());
+        let settings = format!("partners/{POLICE}/client.toml");
+        let (code, _, error) = gateway.shuguan(&["receipt", &exchange, "--opening", "-c", &settings]);
+        assert!(code == 3 && error.contains("SG8103"), "{error}");
+        let (code, _, error) = run_step("open", SECURITY, &[]);
+        assert!(code == 3 && error.contains("SG8103"), "{error}");
+        let (out, _) = done(&gateway, &["status", &exchange, "-c", &settings, "--json"]);
+        assert!(out.contains("\"accepted\": 40") && !out.contains("quality"), "{out}");
+
+        // The payload goes before its hold is over, but not before the registry has it.
+        eventually("it is in the registry", 20, || {
+            registry_count(&gateway.registry(), "person") == 40
+        });
+        eventually("the payload may go", 20, || {
+            gateway.shuguan(&[&shred[..], &["payload", "-c", SECURITY]].concat()).0 == 0
+        });
+        let kinds: Vec<_> = leaves(&gateway.journal())
+            .into_iter()
+            .map(|leaf| leaf["k"].clone())
+            .collect();
+        assert_eq!(kinds.iter().filter(|kind| **kind == "shred").count(), 2);
+        assert_eq!(kinds.iter().filter(|kind| **kind == "erased").count(), 1);
+        let verify = ["verify", "receipt", "r.tlog-proof", "--trust", "trust/trust.txt"];
+        assert!(done(&gateway, &verify).0.starts_with("有效"));
+        assert_eq!(running.stop(), Some(0));
+        gateway.verified_log();
+    });
+}
