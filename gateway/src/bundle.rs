@@ -21,4 +21,4 @@ pub mod key;
 pub use history::History;
 pub use judge::{BundleRefused, Signer, Vouched, judge};
 pub use keeper::{InForce, Keeper};
-pub use key::OfficerKey;
+pub use key::{OfficerKey, SigningRoles};

@@ -24,6 +24,7 @@ use shuguan_policies::Role;
 use shuguan_policies::envelope::{Algorithm, Signatory, Signature};
 use uuid::Uuid;
 
+use crate::bundle::SigningRoles;
 use crate::edge::Peer;
 use crate::edge::peer::Claim;
 use crate::edge::signers::Signers;
@@ -173,7 +174,12 @@ impl SignedBy {
 }
 
 /// Who may sign such a statement: the officers whom design 10.1 names.
-pub fn may_sign(role: Role) -> bool {
+pub const SIGNERS: SigningRoles = SigningRoles {
+    may_sign,
+    others: "it is the certificate of neither a security officer nor an auditor",
+};
+
+fn may_sign(role: Role) -> bool {
     matches!(role, Role::SecurityOfficer | Role::Auditor)
 }
 

@@ -17,6 +17,21 @@ use shuguan_policies::envelope::{Algorithm, Signatory, Signature, Statement, may
 use crate::edge::peer::Claim;
 use crate::pki::{PkiFault, keyfile};
 
+/// Whose signatures count on one kind of statement.
+#[derive(Debug)]
+pub struct SigningRoles {
+    /// The roles.
+    pub may_sign: fn(Role) -> bool,
+    /// What is said to everybody else.
+    pub others: &'static str,
+}
+
+/// Who signs bundles.
+const BUNDLE: SigningRoles = SigningRoles {
+    may_sign,
+    others: "it is the certificate of neither a policy officer nor a security officer",
+};
+
 /// What signs.
 pub struct OfficerKey {
     pair: Pair,
@@ -42,21 +57,21 @@ impl OfficerKey {
     /// # Errors
     /// [`PkiFault::Exposed`], [`PkiFault::BadFile`], [`PkiFault::File`].
     pub fn from_pem(key: &Path, certificate: &Path) -> Result<Self, PkiFault> {
-        Self::from_pem_for(key, certificate, may_sign)
+        Self::from_pem_for(key, certificate, &BUNDLE)
     }
 
     /// The same for officers of other roles.
     ///
     /// # Errors
     /// As [`OfficerKey::from_pem`].
-    pub fn from_pem_for(key: &Path, certificate: &Path, may_sign: fn(Role) -> bool) -> Result<Self, PkiFault> {
+    pub fn from_pem_for(key: &Path, certificate: &Path, roles: &SigningRoles) -> Result<Self, PkiFault> {
         let text = keyfile::read_secret(key)?;
         let pkcs8 = PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes())
             .map_err(|_| PkiFault::bad_file(key, "there is no `PRIVATE KEY` block (PKCS #8) in it"))?;
         let read: Result<Vec<_>, _> = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
         let chain = read.map_err(|error| PkiFault::bad_file(certificate, error))?;
         let chain = chain.iter().map(|der| der.as_ref().to_vec()).collect();
-        Self::of(pkcs8.secret_pkcs8_der(), chain, certificate, may_sign)
+        Self::of(pkcs8.secret_pkcs8_der(), chain, certificate, roles)
     }
 
     /// From a PKCS #12 file and the file that holds its password.
@@ -64,14 +79,14 @@ impl OfficerKey {
     /// # Errors
     /// As [`OfficerKey::from_pem`]; a wrong password is [`PkiFault::BadFile`].
     pub fn from_p12(file: &Path, password: &Path) -> Result<Self, PkiFault> {
-        Self::from_p12_for(file, password, may_sign)
+        Self::from_p12_for(file, password, &BUNDLE)
     }
 
     /// The same for officers of other roles.
     ///
     /// # Errors
     /// As [`OfficerKey::from_pem`].
-    pub fn from_p12_for(file: &Path, password: &Path, may_sign: fn(Role) -> bool) -> Result<Self, PkiFault> {
+    pub fn from_p12_for(file: &Path, password: &Path, roles: &SigningRoles) -> Result<Self, PkiFault> {
         let bytes = std::fs::read(file).map_err(PkiFault::file("read", file))?;
         let password = keyfile::read_secret(password)?;
         let store = KeyStore::from_pkcs12(&bytes, password.trim_end(), Pkcs12ImportPolicy::Strict)
@@ -80,15 +95,15 @@ impl OfficerKey {
             .private_key_chain()
             .ok_or_else(|| PkiFault::bad_file(file, "it holds no key with its certificate"))?;
         let certificates = chain.certs().iter().map(|certificate| certificate.as_der().to_vec());
-        Self::of(chain.key().as_der(), certificates.collect(), file, may_sign)
+        Self::of(chain.key().as_der(), certificates.collect(), file, roles)
     }
 
-    fn of(pkcs8: &[u8], mut chain: Vec<Vec<u8>>, named: &Path, may_sign: fn(Role) -> bool) -> Result<Self, PkiFault> {
+    fn of(pkcs8: &[u8], mut chain: Vec<Vec<u8>>, named: &Path, roles: &SigningRoles) -> Result<Self, PkiFault> {
         let bad = |what: &str| PkiFault::bad_file(named, what);
         let first = chain.first().ok_or_else(|| bad("there is no certificate in it"))?;
         let claim = Claim::read(first).map_err(|refusal| bad(refusal.en()))?;
-        let role = Role::of_spiffe(&claim.spiffe).filter(|role| may_sign(*role));
-        let role = role.ok_or_else(|| bad("it is the certificate of no officer whose role signs this"))?;
+        let role = Role::of_spiffe(&claim.spiffe).filter(|role| (roles.may_sign)(*role));
+        let role = role.ok_or_else(|| bad(roles.others))?;
         let (pair, public) = match claim.algorithm {
             Some(Algorithm::Ed25519) => {
                 let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8).map_err(|_| bad(FOREIGN))?;

@@ -29,7 +29,7 @@ use crate::exchange::Stations;
 use crate::journal::Query;
 use crate::relay::RelayStatus;
 use crate::serve::Gateway;
-use crate::unseal::{SignedBy, Statement, may_sign};
+use crate::unseal::{SIGNERS, SignedBy, Statement};
 use shuguan_policies::Partner;
 
 /// The console of a fresh demo folder.
@@ -397,7 +397,7 @@ impl<'o> Unsealing<'o> {
             folder.join(format!("{officer}.key")),
             folder.join(format!("{officer}.pem")),
         );
-        let key = OfficerKey::from_pem_for(&key, &certificate, may_sign).unwrap();
+        let key = OfficerKey::from_pem_for(&key, &certificate, &SIGNERS).unwrap();
         let now_s = self.office.stations().clock.now_us() / 1_000_000;
         SignedBy::of(&key.sign_over(&self.statement.text(), now_s).unwrap())
     }

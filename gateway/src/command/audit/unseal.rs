@@ -80,8 +80,8 @@ struct Who {
 impl Who {
     fn key(&self, settings: &ClientSettings) -> Result<OfficerKey, Failure> {
         let key = match (&self.p12, &self.password_file) {
-            (Some(file), Some(password)) => OfficerKey::from_p12_for(file, password, unseal::may_sign),
-            _ => OfficerKey::from_pem_for(&settings.key, &settings.certificate, unseal::may_sign),
+            (Some(file), Some(password)) => OfficerKey::from_p12_for(file, password, &unseal::SIGNERS),
+            _ => OfficerKey::from_pem_for(&settings.key, &settings.certificate, &unseal::SIGNERS),
         };
         key.map_err(failure)
     }
