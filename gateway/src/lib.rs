@@ -11,6 +11,7 @@ pub mod csv_text;
 pub mod edge;
 pub mod exchange;
 pub mod extract;
+pub mod hex;
 pub mod journal;
 pub mod layouts;
 pub mod limits;

@@ -22,6 +22,7 @@ pub mod register;
 pub mod request;
 mod template;
 
+pub use crate::hex::hex;
 use std::io;
 use std::path::PathBuf;
 
@@ -179,18 +180,6 @@ impl PkiFault {
             what: what.to_string(),
         }
     }
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing into a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 /// SHA-256 of a certificate's DER, lower-case hexadecimal.

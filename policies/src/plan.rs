@@ -23,8 +23,8 @@ use crate::terms::{Basis, Grantee, Hours, Limits, Obligations, Place, Terms, Val
 mod compare;
 mod manifest;
 
+pub(crate) use crate::envelope::hex;
 pub use manifest::Manifest;
-pub(crate) use manifest::hex;
 
 /// How an output column comes about.
 #[derive(Clone, Debug)]

@@ -24,6 +24,7 @@ use shuguan_policies::PolicySet;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::clock::Clock;
+use crate::hex::hex;
 
 /// Check, test, explain and compare policy bundles.
 #[derive(Debug, clap::Args)]
@@ -127,13 +128,6 @@ fn unloadable(dir: &Path, faults: usize) -> Failure {
         .at(dir.display().to_string())
         .coded("SG7103")
         .then(format!("shuguan policy check {}", dir.display()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    nibbles
-        .filter_map(|nibble| char::from_digit(nibble.into(), 16))
-        .collect()
 }
 
 #[cfg(test)]

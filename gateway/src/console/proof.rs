@@ -7,6 +7,7 @@ use serde::Serialize;
 use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::trust::Trust;
 
+pub(super) use crate::hex::hex;
 use crate::journal::{Journal, LeafRow};
 
 /// What is proved about one leaf.
@@ -63,14 +64,4 @@ pub(super) async fn prove(journal: &Journal, row: &LeafRow) -> Proof {
         Ok(_) => failed("another leaf stands at this index".into()),
         Err(fault) => failed(fault.to_string()),
     }
-}
-
-/// Hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

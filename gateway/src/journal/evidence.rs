@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use super::columns::{COLUMNS, PARTS, salt_label};
 use super::fault::JournalFault;
 use crate::clock;
+pub(super) use crate::hex::hex;
 use crate::opening::{OpenColumn, Opening, SCHEMA};
 
 /// Label and member of the quality report.
@@ -222,15 +223,4 @@ pub(super) fn tag(context: hmac::Context) -> [u8; 32] {
     let mut bytes = [0; 32];
     bytes.copy_from_slice(context.sign().as_ref());
     bytes
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }

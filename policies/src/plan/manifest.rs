@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Plan;
+use crate::envelope::hex;
 
 /// What an extract carries so that its obligations travel with it; its leaf holds the SHA-256 of [`Manifest::text`], so that the log's signature
 /// covers it. It says nothing about a person.
@@ -85,12 +86,4 @@ impl Manifest {
         // It has only texts, numbers and lists of texts, so it can always be written.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
-}
-
-/// Lower-case hex digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    nibbles
-        .filter_map(|nibble| char::from_digit(nibble.into(), 16))
-        .collect()
 }
