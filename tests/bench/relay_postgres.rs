@@ -99,7 +99,7 @@ async fn twice(deployment: &Deployment, feeds: &[Bytes], rows: u64) -> (Pushed, 
 
 /// What a database administrator would write by hand: each part in one transaction, COPY into a temporary table, one merge, the index.
 fn script(parts: &[RecordBatch], folder: &Path) -> String {
-    let mut script = format!("CREATE TEMP TABLE arriving (LIKE {TABLE}) ON COMMIT DELETE ROWS;\n");
+    let mut script = format!("CREATE TEMP TABLE arriving (LIKE {TABLE} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS;\n");
     let mut before = 0;
     for (number, part) in parts.iter().enumerate() {
         let file = folder.join(format!("{number}.csv"));
