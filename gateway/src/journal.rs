@@ -9,18 +9,19 @@
 //! | `entry` → `sequencer` → `group` → `proofread` | what is sealed, in which order, what one transaction writes, and whether that is what was hashed |
 //! | `copyback` | the write-ahead log back into the database, beside the sequencer |
 //! | `payload`, `columns`, `evidence`, `kek` | released parts, encrypted; the commitments to them |
-//! | `vault` | evidence records under keys of their own; shredding |
+//! | `vault`, `shredding` | evidence records under keys of their own; destroying those |
 //! | `subjects`, `index` | whom an exchange is about, as keyed tags; finding them |
 //! | `idempotency`, `nonces` | the same answer for the same key; a signed request has its effect once |
-//! | `inbox` | what the relay takes |
+//! | `inbox`, `relaying` | what the relay takes, and what it and the operator say about it |
 //! | `refusals`, `prune` | staying within bounds |
 //! | `cosigned` | checkpoints that witnesses signed, and receipts under them |
 //! | `recovery`, `head` | opening: is what is stored what was sealed, and all of it? |
-//! | `views`, `readers` | reading |
+//! | `answers`, `views`, `readers` | reading |
 //! | `deep` | is what lies beside the log what the log commits to? |
 //! | `export` | the log as files |
 //! | `sqlite` | all SQL |
 
+mod answers;
 mod columns;
 mod copyback;
 mod cosigned;
@@ -43,9 +44,11 @@ mod readers;
 mod recent;
 mod recovery;
 mod refusals;
+mod relaying;
 mod sequencer;
 mod settings;
 mod shared;
+mod shredding;
 mod sqlite;
 mod subjects;
 #[cfg(test)]
@@ -57,13 +60,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use rusqlite::params;
-use shuguan_ledger::leaf::{Event, OperatorEvent, RelayedEvent, ShredEvent, StartEvent, StopEvent};
+use shuguan_ledger::leaf::{Event, StartEvent, StopEvent};
 use shuguan_ledger::note::{SigningKey, VerifyingKey};
-use shuguan_ledger::tile::Tile;
-use shuguan_ledger::tree::{Edge, Hash};
+use shuguan_ledger::tree::Edge;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
@@ -76,7 +77,6 @@ pub use evidence::{Evidence, INDEX, QUALITY, opening_of};
 pub use export::{ExportError, Exported, export};
 pub use fault::{JournalFault, SealError};
 pub use idempotency::Known;
-use inbox::Opener;
 pub use inbox::{CLOSES_TOO_MUCH, InboxItem, Lane, PushKind, SetAside};
 pub use nonces::Seen;
 pub use payload::{PayloadWriter, SealedPayload};
@@ -87,19 +87,15 @@ pub use subjects::{SubjectWriter, Subjects, Tag};
 pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader, Tally};
 
 use crate::clock::{self, Clock};
-use crate::opening::Opening;
 use entry::Prepared;
 use head::Head;
-use kek::{Kek, Kind};
+use kek::Kek;
 use readers::Readers;
 use refusals::Refusals;
-use sequencer::{Answer, Job, Sequencer, Target, Work};
+use sequencer::{Answer, Job, Sequencer, Work};
 use shared::{BacklogCounters, Shared};
 use vault::Vault;
-use zeroize::Zeroizing;
 
-/// Payloads erased by one call of [`Journal::erase_due`].
-const ERASE_BATCH: u32 = 64;
 /// How often old idempotency keys, checkpoints and reject reports are looked for.
 const PRUNE_EVERY_US: i64 = 60_000_000;
 
@@ -439,379 +435,6 @@ impl Journal {
         read: impl FnOnce(&Reader) -> Result<T, JournalFault> + Send + 'static,
     ) -> Result<T, JournalFault> {
         self.inner.readers.run(read).await
-    }
-}
-
-/// For the relay.
-impl Journal {
-    /// The lanes in which something waits, by name.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub async fn lanes(&self) -> Result<Vec<Lane>, JournalFault> {
-        self.read(Reader::lanes).await
-    }
-
-    /// The oldest exchanges that wait in a lane: one at least if any does, at most `limit`, and together no more than `bytes_max` bytes. A
-    /// payload is opened with its first part, so that a damaged one can be set aside.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub async fn waiting(&self, lane: &str, limit: u32, bytes_max: u64) -> Result<Vec<InboxItem>, JournalFault> {
-        let (kek, folder) = (Arc::clone(&self.inner.kek), Arc::clone(&self.inner.payloads));
-        let (opener, lane) = (Opener { kek, folder }, lane.to_owned());
-        self.read(move |reader| reader.waiting(&lane, limit, bytes_max, &opener))
-            .await
-    }
-
-    /// Whether an exchange of that partner and record type waits that has an earlier leaf.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub async fn waits_before(&self, item: &InboxItem) -> Result<bool, JournalFault> {
-        let (partner, record, leaf) = (item.partner.clone(), item.record.clone(), item.leaf_index);
-        self.read(move |reader| reader.waits_before(&partner, &record, leaf))
-            .await
-    }
-
-    /// The first part of each, in one go.
-    ///
-    /// # Errors
-    /// For each batch on its own, as [`Journal::read_part`]; for all of them when the reading thread is gone.
-    pub async fn read_first_parts(
-        &self,
-        items: &[InboxItem],
-    ) -> Result<Vec<Result<RecordBatch, JournalFault>>, JournalFault> {
-        let items = items.to_vec();
-        let read = move || items.iter().map(|item| item.part(0)).collect();
-        tokio::task::spawn_blocking(read)
-            .await
-            .map_err(|_| JournalFault::Worker)
-    }
-
-    /// Part `n` of a batch, from 0; in order each costs one read. The last one is `item.parts - 1`.
-    ///
-    /// # Errors
-    /// [`JournalFault::Unopened`] when it was changed or cut.
-    pub async fn read_part(&self, item: &InboxItem, n: u32) -> Result<RecordBatch, JournalFault> {
-        let item = item.clone();
-        let part = tokio::task::spawn_blocking(move || item.part(n)).await;
-        part.map_err(|_| JournalFault::Worker)?
-    }
-
-    /// Seals the `relayed` leaf and begins the payload's hold. Said twice, the first leaf is the answer.
-    ///
-    /// # Errors
-    /// [`SealError::Unfit`] when the event names another push, or there is none that waits.
-    pub async fn relayed(&self, exchange: Uuid, event: RelayedEvent) -> Result<Sealed, SealError> {
-        let sealed = self.sealed(Work::Relayed { exchange, event }, Some(exchange)).await?;
-        sealed.ok_or_else(|| SealError::Unfit("this exchange does not wait".into()))
-    }
-
-    /// Takes a batch out of the relay's way, with a reason code. False: it does not wait.
-    ///
-    /// # Errors
-    /// [`SealError::Unavailable`].
-    pub async fn set_aside(&self, exchange: Uuid, reason: &str) -> Result<bool, SealError> {
-        let reason = reason.to_owned();
-        self.done(Work::SetAside { exchange, reason }).await
-    }
-
-    /// Lets a batch that was set aside wait again. False: it is not set aside.
-    ///
-    /// # Errors
-    /// [`SealError::Unavailable`].
-    pub async fn release(&self, exchange: Uuid) -> Result<bool, SealError> {
-        self.done(Work::Release { exchange }).await
-    }
-
-    /// Gives a batch up, with a reason code; its payload is erased after the hold. False: it neither waits nor is set aside.
-    ///
-    /// # Errors
-    /// [`SealError::Unavailable`].
-    pub async fn discard(&self, exchange: Uuid, reason: &str) -> Result<bool, SealError> {
-        let reason = reason.to_owned();
-        self.done(Work::Discard { exchange, reason }).await
-    }
-
-    /// Seals an operator's act, and with it lets a batch that is set aside wait again, or gives it up. None: it is not set aside.
-    ///
-    /// # Errors
-    /// [`SealError::Unavailable`].
-    pub async fn operate(&self, exchange: Option<Uuid>, event: OperatorEvent) -> Result<Option<Sealed>, SealError> {
-        self.sealed(Work::Operate { exchange, event }, exchange).await
-    }
-
-    /// Batches set aside, oldest first, after the given leaf.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub async fn list_set_aside(&self, after: Option<u64>) -> Result<Vec<SetAside>, JournalFault> {
-        self.read(move |reader| reader.set_aside(after)).await
-    }
-
-    /// Deletes payload and key of exchanges that were relayed or discarded `hold_us` microseconds ago, each with its `erased` leaf; at
-    /// most 64 a call. Gives their number. A crash after the commit leaves a file that nobody can open; the next start removes it.
-    ///
-    /// # Errors
-    /// [`SealError::Unavailable`].
-    pub async fn erase_due(&self, now_us: i64, hold_us: i64) -> Result<u64, SealError> {
-        let before_us = now_us.saturating_sub(hold_us.max(0));
-        let due = self.read(move |reader| reader.due(before_us, ERASE_BATCH)).await?;
-        let erasing = due
-            .iter()
-            .map(|exchange| self.sealed(Work::Erase { exchange: *exchange }, Some(*exchange)));
-        let mut erased = 0;
-        for (result, exchange) in futures_util::future::join_all(erasing).await.into_iter().zip(due) {
-            if result?.is_some() {
-                erased += 1;
-                self.unlink(exchange).await;
-            }
-        }
-        Ok(erased)
-    }
-
-    /// Deletes payload and key of an exchange that was relayed or discarded, whatever its hold, with its `erased` leaf. False: there is none, or it
-    /// still waits.
-    ///
-    /// # Errors
-    /// [`SealError::Unavailable`].
-    pub async fn erase(&self, exchange: Uuid) -> Result<bool, SealError> {
-        let erased = self.sealed(Work::Erase { exchange }, Some(exchange)).await?;
-        if erased.is_some() {
-            self.unlink(exchange).await;
-        }
-        Ok(erased.is_some())
-    }
-
-    async fn unlink(&self, exchange: Uuid) {
-        let path = sequencer::payload_file(&self.inner.payloads, exchange);
-        let removed = tokio::fs::remove_file(&path).await;
-        if removed.is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound) {
-            tracing::warn!(exchange.id = %exchange, "an erased payload's file cannot be removed; the next start tries again");
-        }
-    }
-
-    async fn done(&self, work: Work) -> Result<bool, SealError> {
-        self.submit(work).await.map(|answer| matches!(answer, Answer::Done))
-    }
-}
-
-/// For readers.
-impl Journal {
-    /// The receipt of an exchange's first leaf: for 7 days the same bytes as its answer carried, later perhaps under a newer checkpoint.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub async fn receipt(&self, exchange: Uuid) -> Result<Option<String>, JournalFault> {
-        Ok(self.sealed_entry(exchange).await?.map(|sealed| sealed.receipt))
-    }
-
-    /// The first leaf of an exchange with its receipt, as it was sealed.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub async fn sealed_entry(&self, exchange: Uuid) -> Result<Option<Sealed>, JournalFault> {
-        self.read(move |reader| match reader.leaves_of(exchange)?.first() {
-            Some(row) => reader.sealed(row.index),
-            None => Ok(None),
-        })
-        .await
-    }
-
-    /// The exchanges of a partner from a leaf on, oldest first, at most 200: each with the leaf that settled a push, both under the newest checkpoint.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub async fn exchanges_of(
-        &self,
-        partner: String,
-        from: u64,
-    ) -> Result<Vec<(Sealed, Option<Sealed>)>, JournalFault> {
-        self.read(move |reader| reader.exchanges_of(&partner, from)).await
-    }
-
-    /// One exchange with all its leaves.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub async fn exchange(&self, exchange: Uuid) -> Result<Option<ExchangeView>, JournalFault> {
-        self.read(move |reader| reader.exchange(exchange)).await
-    }
-
-    /// The reject report of an exchange, clear NDJSON; none when there were no rejects or they are kept no longer.
-    ///
-    /// # Errors
-    /// [`JournalFault::Unopened`] when it was changed.
-    pub async fn rejects(&self, exchange: Uuid) -> Result<Option<Vec<u8>>, JournalFault> {
-        self.unseal(exchange, sqlite::REJECTS, Kind::Rejects).await
-    }
-
-    /// The evidence record of an exchange, JSON. For disputes only: with it, commitments can be opened.
-    ///
-    /// # Errors
-    /// [`JournalFault::Unopened`] when it was changed.
-    pub async fn evidence(&self, exchange: Uuid) -> Result<Option<Zeroizing<Vec<u8>>>, JournalFault> {
-        let vault = Arc::clone(&self.inner.vault);
-        self.read(move |reader| {
-            let Some(first) = reader.leaves_of(exchange)?.first().map(|row| row.index) else {
-                return Ok(None);
-            };
-            match reader.evidence_of(first)? {
-                Some(stored) => vault.open_record(exchange, &stored),
-                None => Ok(None),
-            }
-        })
-        .await
-    }
-
-    /// The evidence record of one leaf of an exchange, JSON.
-    ///
-    /// # Errors
-    /// [`JournalFault::Unopened`] when it was changed.
-    pub async fn evidence_at(&self, exchange: Uuid, leaf: u64) -> Result<Option<Zeroizing<Vec<u8>>>, JournalFault> {
-        let vault = Arc::clone(&self.inner.vault);
-        self.read(move |reader| match reader.evidence_of(leaf)? {
-            Some(stored) => vault.open_record(exchange, &stored),
-            None => Ok(None),
-        })
-        .await
-    }
-
-    /// Destroys the key of the evidence record of an exchange. None: there is nothing to destroy.
-    ///
-    /// # Errors
-    /// [`SealError::Unavailable`]; then nothing was destroyed.
-    pub async fn shred_one(&self, exchange: Uuid, event: ShredEvent) -> Result<Option<Sealed>, SealError> {
-        let first = self
-            .read(move |reader| Ok(reader.leaves_of(exchange)?.first().map(|row| row.index)))
-            .await?;
-        let Some(leaf) = first else { return Ok(None) };
-        let target = Target::Leaf(leaf);
-        self.sealed(Work::Shred { target, event }, Some(exchange)).await
-    }
-
-    /// Destroys the keys of all evidence records that were sealed before a moment, at most 5,000 a leaf, then the keys of months in which nothing is
-    /// left. Gives the leaves.
-    ///
-    /// # Errors
-    /// [`SealError::Unavailable`]; what was destroyed before has its leaf.
-    pub async fn shred_before(&self, moment_us: i64, event: ShredEvent) -> Result<Vec<Sealed>, SealError> {
-        let first_kept = self.read(move |reader| reader.first_since(moment_us)).await?;
-        let mut leaves = Vec::new();
-        loop {
-            let (target, event) = (Target::Before(first_kept), event.clone());
-            match self.sealed(Work::Shred { target, event }, None).await? {
-                Some(sealed) => leaves.push(sealed),
-                None => break,
-            }
-        }
-        let vault = Arc::clone(&self.inner.vault);
-        self.read(move |reader| vault.destroy_months(moment_us, &reader.months_in_use()?))
-            .await?;
-        Ok(leaves)
-    }
-
-    /// The quality report of a batch that was read, JSON: counts only. None for any other exchange.
-    ///
-    /// # Errors
-    /// [`JournalFault::Unopened`] when the evidence record was changed.
-    pub async fn quality(&self, exchange: Uuid) -> Result<Option<serde_json::Value>, JournalFault> {
-        let evidence = self.evidence(exchange).await?.unwrap_or_default();
-        let record: serde_json::Value = serde_json::from_slice(&evidence).unwrap_or_default();
-        let report = record.get(QUALITY).and_then(serde_json::Value::as_str);
-        Ok(report.and_then(|report| serde_json::from_str(report).ok()))
-    }
-
-    /// What opens the columns of a push; none when its evidence record was destroyed, or is of a version that kept no columns.
-    ///
-    /// # Errors
-    /// [`JournalFault::Unopened`] when the evidence record was changed.
-    pub async fn opening(&self, exchange: Uuid) -> Result<Option<Opening>, JournalFault> {
-        let record = self.evidence(exchange).await?;
-        Ok(record.and_then(|record| opening_of(exchange, &record)))
-    }
-
-    async fn unseal(
-        &self,
-        exchange: Uuid,
-        statement: &'static str,
-        kind: Kind,
-    ) -> Result<Option<Vec<u8>>, JournalFault> {
-        let kek = Arc::clone(&self.inner.kek);
-        self.read(move |reader| {
-            let Some(sealed) = reader.blob_of(exchange, statement)? else {
-                return Ok(None);
-            };
-            Ok(Some(kek.open(kind, exchange, &sealed)?.to_vec()))
-        })
-        .await
-    }
-
-    /// A leaf with its receipt under the newest checkpoint.
-    ///
-    /// # Errors
-    /// When the journal cannot be read, or the hashes on the way to the root are not all there.
-    pub async fn sealed_newest(&self, leaf: u64) -> Result<Option<Sealed>, JournalFault> {
-        self.read(move |reader| reader.sealed_newest(leaf)).await
-    }
-
-    /// Counts of the leaves since a moment, by hour, kind and partner; of the newest 100,000 leaves at most.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub async fn tally(&self, since_us: i64) -> Result<Vec<Tally>, JournalFault> {
-        self.read(move |reader| reader.tally(since_us)).await
-    }
-
-    /// Leaves that match, newest first.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub async fn search(&self, query: Query) -> Result<Vec<LeafRow>, JournalFault> {
-        self.read(move |reader| reader.search(&query)).await
-    }
-
-    /// One leaf.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub async fn leaf(&self, index: u64) -> Result<Option<LeafRow>, JournalFault> {
-        self.read(move |reader| reader.leaf(index)).await
-    }
-
-    /// Bytes of the leaves from an index on, at most [`ROWS_MAX`].
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub async fn entries(&self, from: u64, count: u32) -> Result<Vec<Vec<u8>>, JournalFault> {
-        self.read(move |reader| reader.entries(from, count)).await
-    }
-
-    /// The bytes of a tile or an entry bundle (C2SP tlog-tiles); none while the log is not long enough for it. A partial one is given also when
-    /// the full one is there.
-    ///
-    /// # Errors
-    /// When the journal cannot be read, or does not hold what its size says.
-    pub async fn tile(&self, tile: Tile) -> Result<Option<Vec<u8>>, JournalFault> {
-        self.read(move |reader| reader.tile(tile)).await
-    }
-
-    /// Hashes of a tile: `width` of the row at `level`, from `start` on; fewer when there are not as many.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub async fn hashes(&self, level: u8, start: u64, width: u64) -> Result<Vec<Hash>, JournalFault> {
-        self.read(move |reader| reader.hashes(level, start, width)).await
-    }
-
-    /// Indices of the leaves whose exchange holds a subject, newest first. The caller has sealed an `officer-query` before (C5).
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub async fn by_subject(&self, tags: Vec<Tag>, limit: u32) -> Result<Vec<u64>, JournalFault> {
-        let folder = Arc::clone(&self.inner.payloads);
-        self.read(move |reader| reader.by_subject(&folder, &tags, limit)).await
     }
 }
 

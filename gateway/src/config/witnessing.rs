@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use shuguan_ledger::cosignature::WitnessKey;
 use shuguan_policies::document::{Document, Table};
 
-use super::nonzero;
+use super::sections::nonzero;
 
 /// Whom the log is shown to.
 #[derive(Clone, Debug)]
