@@ -1,6 +1,6 @@
 //! HTTP to domain and back: the feed listener's routes.
 //!
-//! `gate` what every request passes · `feeds` push · `exchanges` status, receipt, rejects · `extracts` pull · `acks` what came in was
+//! `gate` what every request passes · `feeds` push · `exchanges` list, status, receipt, rejects · `extracts` pull · `acks` what came in was
 //! received · `answers` where an answer's leaf stands, and its signature · `catalog` what a partner may do · `log` checkpoint and tiles ·
 //! `report` rejects in their forms · `problem` the only place that knows status codes. Nothing here decides; it translates.
 
@@ -18,12 +18,16 @@ pub mod report;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::routing::{get, post};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Collected};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::edge::deadline::BodyLimits;
-use crate::exchange::Stations;
+use crate::edge::deadline::{BodyLimits, BodyStop, GuardedBody};
+use crate::exchange::{Refused, Stations, Stop};
+use crate::refusal::Refusal;
 use gate::Gate;
 
 /// What the handlers share.
@@ -54,6 +58,22 @@ pub fn router(api: Api, gate: Gate) -> Router {
     behind_gate(routes, gate)
 }
 
+/// Reads a small document whole, under the deadlines of every body: a caller that says nothing must not keep its place in flight.
+///
+/// # Errors
+/// Too slow, too long for `bytes_max`, or cut short (`malformed`).
+async fn document(deadlines: BodyLimits, body: Body, bytes_max: usize, malformed: &str) -> Result<Bytes, Stop> {
+    let limits = BodyLimits {
+        bytes_max: u64::try_from(bytes_max).unwrap_or(u64::MAX),
+        ..deadlines
+    };
+    let read = GuardedBody::new(body, limits).collect().await;
+    read.map(Collected::to_bytes).map_err(|stop| match stop {
+        BodyStop::TooSlow => Refusal::BodyTooSlow.into(),
+        BodyStop::TooLarge(_) | BodyStop::Incomplete => Refused::new(Refusal::BadRequest).detail(malformed).into(),
+    })
+}
+
 /// Puts routes behind the gate; outermost first: a panic is caught, then the gate looks at every request, known route or not.
 pub fn behind_gate(routes: Router, gate: Gate) -> Router {
     routes
@@ -64,4 +84,42 @@ pub fn behind_gate(routes: Router, gate: Gate) -> Router {
                 .layer(CatchPanicLayer::custom(gate::panicked))
                 .layer(axum::middleware::from_fn_with_state(gate, gate::pass)),
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::body::Body;
+    use bytes::Bytes;
+    use futures_util::{StreamExt, stream};
+
+    use super::{BodyLimits, document};
+    use crate::exchange::Stop;
+    use crate::refusal::Refusal;
+
+    async fn read(body: Body) -> Result<Bytes, Option<Refusal>> {
+        let deadlines = BodyLimits {
+            bytes_max: 1,
+            idle: Duration::from_millis(30),
+            rate_min: 1,
+        };
+        document(deadlines, body, 4, "it is cut")
+            .await
+            .map_err(|stop| match stop {
+                Stop::Refused(refused) => Some(refused.refusal),
+                Stop::Fault(_) => None,
+            })
+    }
+
+    #[tokio::test]
+    async fn a_document_that_is_silent_too_long_or_cut_ends_with_its_code() {
+        assert_eq!(read(Body::from("four")).await, Ok(Bytes::from("four")));
+        assert_eq!(read(Body::from("fives")).await, Err(Some(Refusal::BadRequest)));
+        let begun = || stream::once(async { Ok::<_, std::io::Error>(Bytes::from("a")) });
+        let silent = Body::from_stream(begun().chain(stream::pending()));
+        assert_eq!(read(silent).await, Err(Some(Refusal::BodyTooSlow)));
+        let cut = Body::from_stream(begun().chain(stream::once(async { Err(std::io::Error::other("reset")) })));
+        assert_eq!(read(cut).await, Err(Some(Refusal::BadRequest)));
+    }
 }

@@ -36,16 +36,18 @@ mod words;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{get, post};
+use axum::{Router, middleware};
 use http::header;
 
 use crate::api::Api;
 use crate::api::gate::Gate;
 use crate::bundle::Keeper;
 use crate::edge::Peer;
+use crate::edge::deadline::{BodyLimits, GuardedBody};
 use crate::edge::health::Readiness;
 use crate::relay::RelayStatus;
 
@@ -97,10 +99,17 @@ impl Frame {
     }
 }
 
+/// The request with its body under the deadlines of every body; how long it may be is for each route to say.
+async fn guarded(State(limits): State<BodyLimits>, request: Request) -> Request {
+    let bytes_max = u64::MAX;
+    request.map(|body| Body::new(GuardedBody::new(body, BodyLimits { bytes_max, ..limits })))
+}
+
 /// The routes of the console listener, behind the gate; only the style sheet is before it, since the page for a caller without a
 /// certificate needs it.
 pub fn router(console: Console, gate: Gate) -> Router {
     let log = crate::api::log::routes().with_state(console.api.clone());
+    let limits = console.api.body;
     let desk = Arc::new(Desk {
         console,
         forms: guard::FormKey::fresh(),
@@ -123,6 +132,8 @@ pub fn router(console: Console, gate: Gate) -> Router {
         .route("/console/api/shred", post(shred_api::shred))
         .route("/console/api/relay", relay_api::route())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        // A caller that says nothing must not keep its place in flight.
+        .layer(middleware::map_request_with_state(limits, guarded))
         .with_state(desk)
         .merge(log);
     Router::new()

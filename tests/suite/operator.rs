@@ -48,6 +48,14 @@ fn aside(gateway: &Deployment) -> Vec<String> {
         .collect()
 }
 
+fn state(gateway: &Deployment, exchange: &str) -> String {
+    let config = format!("partners/{POLICE}/client.toml");
+    let (exit, out, error) = gateway.shuguan(&["--format", "json", "status", exchange, "-c", &config]);
+    assert_eq!(exit, 0, "{error}");
+    let document: Value = serde_json::from_str(&out).unwrap();
+    document["state"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn a_paused_relay_moves_nothing_until_it_is_resumed_even_after_a_restart() {
     run(async {
@@ -116,6 +124,7 @@ fn what_is_set_aside_is_released_or_discarded_by_the_operator_and_by_nobody_else
         eventually("it is in the registry", 20, || rows(&gateway) == 1);
         done(&gateway, &["discard", &second, "--why", "superseded", "--yes"]);
         assert_eq!(aside(&gateway), Vec::<String>::new());
+        assert_eq!(state(&gateway, &second), "discarded");
         let (exit, _, error) = relay(&gateway, &["release", &second]);
         assert_eq!(exit, 3, "{error}");
         let about: Vec<_> = acts(&gateway).split_off(2);

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::body::to_bytes;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -16,8 +15,6 @@ use super::answers;
 use super::gate::{About, Context};
 use crate::edge::Peer;
 use crate::exchange::ack::{self, AckHead};
-use crate::exchange::{Refused, Stop};
-use crate::refusal::Refusal;
 use crate::signature::Asked;
 
 /// Longest acknowledgement.
@@ -33,7 +30,8 @@ pub async fn acknowledge(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let asked = Asked::of(parts);
-    let sealed = match to_bytes(body, ACK_BYTES_MAX).await {
+    let malformed = "the acknowledgement is cut or longer than 16 KiB";
+    let sealed = match super::document(api.body, body, ACK_BYTES_MAX, malformed).await {
         Ok(body) => {
             let head = AckHead {
                 exchange: &exchange,
@@ -42,9 +40,7 @@ pub async fn acknowledge(
             };
             ack::acknowledge(&api.stations, &peer, &head).await
         }
-        Err(_) => Err(Stop::from(
-            Refused::new(Refusal::BadRequest).detail("the acknowledgement is cut or longer than 16 KiB"),
-        )),
+        Err(stop) => Err(stop),
     };
     let response = match sealed {
         Ok(sealed) => {

@@ -1,4 +1,4 @@
-//! `GET /v1/exchanges/{id}`, `/receipt`, `/rejects`: what became of an exchange, for its own partner only.
+//! `GET /v1/exchanges?from=`, `/v1/exchanges/{id}`, `/receipt`, `/rejects`: what became of an exchange, for its own partner only.
 //!
 //! An exchange that does not exist and one of another partner look the same.
 
@@ -215,10 +215,22 @@ fn record(event: &Event) -> Option<&str> {
     }
 }
 
+/// States of an inbox row whose batch never goes to the registry, when no leaf says that it went.
+const GIVEN_UP: [&str; 2] = ["discarded", "erased"];
+
 fn state(view: &ExchangeView) -> &'static str {
     match &view.leaf.event {
         Event::Push(_) if view.relayed.is_some() => "relayed",
         Event::Push(_) if view.inbox.as_ref().is_some_and(|inbox| inbox.state == "set-aside") => "set-aside",
+        // Nothing else is erased without a `relayed` leaf.
+        Event::Push(_)
+            if view
+                .inbox
+                .as_ref()
+                .is_some_and(|inbox| GIVEN_UP.contains(&inbox.state.as_str())) =>
+        {
+            "discarded"
+        }
         Event::Refusal(_) => "refused",
         _ => "sealed",
     }

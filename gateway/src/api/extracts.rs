@@ -27,7 +27,7 @@ use crate::exchange::pull::{self, ExtractHead, ExtractRequest};
 use crate::exchange::{Refused, Stop};
 use crate::extract::{Ready, State as ExtractState};
 use crate::refusal::Refusal;
-use crate::signature::Asked;
+use crate::signature::{Asked, digest};
 
 /// Longest request for an extract.
 const REQUEST_BYTES_MAX: usize = 64 << 10;
@@ -44,7 +44,7 @@ pub async fn request(
     let (parts, body) = request.into_parts();
     let asked = Asked::of(parts);
     let mut dataset = None;
-    let begun = match read(&asked, body).await {
+    let begun = match read(&api, &asked, body).await {
         Ok((request, body)) => {
             dataset = Dataset::parse(&request.dataset).map(Dataset::name);
             let head = ExtractHead {
@@ -76,7 +76,7 @@ pub async fn request(
 }
 
 /// The request with the bytes that it was written in.
-async fn read(asked: &Asked, body: Body) -> Result<(ExtractRequest, Bytes), Stop> {
+async fn read(api: &Api, asked: &Asked, body: Body) -> Result<(ExtractRequest, Bytes), Stop> {
     let malformed = |detail: &str| Stop::from(Refused::new(Refusal::BadRequest).detail(detail));
     let kind = asked
         .headers
@@ -86,8 +86,8 @@ async fn read(asked: &Asked, body: Body) -> Result<(ExtractRequest, Bytes), Stop
     if !essence.trim().eq_ignore_ascii_case("application/json") {
         return Err(malformed("the request is `application/json`"));
     }
-    let bytes = body::to_bytes(body, REQUEST_BYTES_MAX).await;
-    let bytes = bytes.map_err(|_| malformed("the request is cut or longer than 64 KiB"))?;
+    let cut = "the request is cut or longer than 64 KiB";
+    let bytes = super::document(api.body, body, REQUEST_BYTES_MAX, cut).await?;
     // serde's message names the member, and a wrong one would be echoed, so it stays here.
     let request = serde_json::from_slice(&bytes)
         .map_err(|_| malformed("members are dataset, purpose, case, select {region, since}, form"))?;
@@ -160,7 +160,7 @@ fn document(exchange: Uuid, state: &ExtractState) -> Value {
 }
 
 fn digest_text(ready: &Ready) -> String {
-    format!("sha-256=:{}:", BASE64.encode(ready.content.digest()))
+    digest::write(&ready.content.digest())
 }
 
 fn own_ready(api: &Api, peer: &Peer, extract: &str) -> Result<(Uuid, Arc<Ready>), Stop> {
@@ -224,13 +224,13 @@ fn stream_content(api: &Api, ready: Arc<Ready>, range: Option<u64>) -> Response 
     if range.is_some() {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
-    let digest = digest_text(&ready);
+    let stated = digest_text(&ready);
     let fields: [(HeaderName, String); 6] = [
         (header::CONTENT_TYPE, ready.form.content_type().into()),
         (header::CONTENT_LENGTH, (bytes - from).to_string()),
         (header::ACCEPT_RANGES, "bytes".into()),
         (header::ETAG, format!("\"{}\"", BASE64.encode(ready.content.digest()))),
-        (HeaderName::from_static("repr-digest"), digest),
+        (digest::REPR_DIGEST, stated),
         (
             header::CONTENT_RANGE,
             format!("bytes {from}-{}/{bytes}", bytes.saturating_sub(1)),

@@ -7,8 +7,6 @@ use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use futures_util::stream;
 use http::Method;
@@ -29,7 +27,7 @@ use super::{CallError, Client};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::exchange::report::HeaderNotes;
-use crate::signature::profile;
+use crate::signature::{digest as digests, profile};
 
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -178,7 +176,7 @@ pub async fn attempt_once(
     feed: &Feed<'_>,
     bar: &ProgressBar,
 ) -> Result<Pushed, Undelivered> {
-    let digest = digest(feed.file)?;
+    let digest = digest_of(feed.file)?;
     let path = state_path(feed.file, feed.state);
     let hex = crate::pki::hex(&digest);
     let content_type = match &feed.content_type {
@@ -222,7 +220,7 @@ async fn send_once(
         .request(Method::POST, &format!("/v1/feeds/{}", feed.record))
         .header("content-type", content_type)
         .header("content-length", length)
-        .header("content-digest", format!("sha-256=:{}:", BASE64.encode(digest)))
+        .header("content-digest", digests::write(digest))
         .header("exchange-purpose", feed.purpose)
         .header("idempotency-key", key);
     for (name, value) in feed.asked.headers() {
@@ -349,7 +347,7 @@ fn unreadable(path: &Path, error: std::io::Error) -> Failure {
 }
 
 /// SHA-256 of a file.
-pub fn digest(path: &Path) -> Result<[u8; 32], Failure> {
+pub fn digest_of(path: &Path) -> Result<[u8; 32], Failure> {
     let mut file = std::fs::File::open(path).map_err(|error| unreadable(path, error))?;
     let mut context = Context::new(&SHA256);
     let mut chunk = vec![0; CHUNK_BYTES];

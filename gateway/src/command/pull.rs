@@ -3,17 +3,14 @@
 //! The content goes to `FILE.part` (mode 0600) and is renamed when its digest is that of `Repr-Digest`; a cut download goes on where it
 //! stopped.
 
-use std::io::{Read, Seek, Write};
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http::Method;
 use http_body_util::BodyExt;
 use indicatif::{ProgressBar, ProgressDrawTarget};
-use ring::digest::{Context, SHA256};
 use serde::Serialize;
 use shuguan_ledger::leaf::{Digest, Event};
 use shuguan_ledger::receipt::Receipt;
@@ -25,7 +22,7 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::push::WITNESS_PATIENCE;
 use crate::client::connect;
-use crate::client::deliver::load_trust;
+use crate::client::deliver::{digest_of, load_trust};
 use crate::client::signed::asked;
 use crate::client::witnessed::upgrade;
 use crate::client::{CallError, Client, ClientSettings, Listener};
@@ -294,7 +291,7 @@ async fn download(
     }
     bar.finish_and_clear();
     file.sync_all().map_err(unwritable)?;
-    let found = digest_of(&mut file).map_err(unwritable)?;
+    let found = digest::write(&digest_of(&part)?);
     if found != digest {
         return Err(Failure::new(
             Exit::NotProven,
@@ -332,7 +329,7 @@ async fn download_rest(
         // What is signed is the digest of the whole: what comes is compared with it when all of it is here.
         if response
             .headers()
-            .get("repr-digest")
+            .get(digest::REPR_DIGEST)
             .is_none_or(|stated| stated != digest)
         {
             return Err(CallError::Unproven(
@@ -364,21 +361,6 @@ fn create_private(path: &Path) -> std::io::Result<std::fs::File> {
         .truncate(false)
         .mode(0o600)
         .open(path)
-}
-
-/// `sha-256=:…:` of a whole file.
-fn digest_of(file: &mut std::fs::File) -> std::io::Result<String> {
-    file.seek(std::io::SeekFrom::Start(0))?;
-    let mut context = Context::new(&SHA256);
-    let mut chunk = vec![0; 64 * 1024];
-    loop {
-        let read = file.read(&mut chunk)?;
-        if read == 0 {
-            break;
-        }
-        context.update(chunk.get(..read).unwrap_or_default());
-    }
-    Ok(format!("sha-256=:{}:", BASE64.encode(context.finish())))
 }
 
 async fn fetch(client: &Client, path: &str) -> Result<Bytes, Failure> {

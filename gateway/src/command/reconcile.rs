@@ -77,6 +77,7 @@ enum What {
     Unanswered,
     Doubled,
     Refused,
+    Discarded,
     NotRelayed,
 }
 
@@ -88,6 +89,7 @@ impl What {
             Self::Unanswered => "无应答",
             Self::Doubled => "重复报送",
             Self::Refused => "被拒绝",
+            Self::Discarded => "已放弃入库",
             Self::NotRelayed => "未入库",
         }
     }
@@ -99,6 +101,7 @@ impl What {
             Self::Unanswered => "unanswered",
             Self::Doubled => "doubled",
             Self::Refused => "refused",
+            Self::Discarded => "discarded",
             Self::NotRelayed => "not-relayed",
         }
     }
@@ -131,7 +134,29 @@ struct Logged {
     index: u64,
     hash: Hash,
     leaf: Leaf,
-    settled: bool,
+    fate: Fate,
+}
+
+/// What the log says became of an exchange. That its payload was erased says nothing: that happens to a discarded one as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// A push of which no leaf says more.
+    Open,
+    /// In the registry, or nothing that would go there.
+    Settled,
+    /// An operator gave it up; its rows are not in the registry.
+    Discarded,
+}
+
+impl Fate {
+    /// What a later leaf says about the exchange that it names.
+    fn told_by(event: &Event) -> Option<Self> {
+        match event {
+            Event::Relayed(_) => Some(Self::Settled),
+            Event::Operator(act) if act.act == "discarded" => Some(Self::Discarded),
+            _ => None,
+        }
+    }
 }
 
 /// What the folder holds.
@@ -286,25 +311,28 @@ fn of_journal(journal: &Path, trust: &Trust, partner: &str, output: &Output) -> 
 
 /// Takes a leaf in the order of the log: an exchange of the partner, or what became of one.
 fn take(exchanges: &mut BTreeMap<String, Logged>, index: u64, hash: Hash, leaf: Leaf, partner: &str) {
-    let settles = matches!(leaf.event, Event::Relayed(_) | Event::Erased(_));
     let Some(exchange) = leaf.event.exchange().map(str::to_owned) else {
         return;
     };
-    if settles {
+    if let Some(fate) = Fate::told_by(&leaf.event) {
         if let Some(logged) = exchanges.get_mut(&exchange) {
-            logged.settled = true;
+            logged.fate = fate;
         }
         return;
     }
     let ours = matches!(leaf.event, Event::Push(_) | Event::Pull(_) | Event::Refusal(_))
         && leaf.event.partner() == Some(partner);
     if ours {
-        let settled = !matches!(leaf.event, Event::Push(_));
+        let fate = if matches!(leaf.event, Event::Push(_)) {
+            Fate::Open
+        } else {
+            Fate::Settled
+        };
         exchanges.entry(exchange).or_insert(Logged {
             index,
             hash,
             leaf,
-            settled,
+            fate,
         });
     }
 }
@@ -386,8 +414,10 @@ fn compare(folder: &Folder, log: &Log, partner: &str) -> Vec<Named> {
             _ if !here.contains_key(exchange.as_str()) => named.push(one(What::MissingHere, None)),
             _ => {}
         }
-        if !logged.settled {
-            named.push(one(What::NotRelayed, None));
+        match logged.fate {
+            Fate::Open => named.push(one(What::NotRelayed, None)),
+            Fate::Discarded => named.push(one(What::Discarded, None)),
+            Fate::Settled => {}
         }
     }
     for (file, state) in states {

@@ -19,7 +19,7 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::push;
 use crate::api::report::COLUMNS;
-use crate::client::deliver::{Asked, Feed, Pushed, Undelivered, attempt_once, digest, wait_before, write_whole};
+use crate::client::deliver::{Asked, Feed, Pushed, Undelivered, attempt_once, digest_of, wait_before, write_whole};
 use crate::client::outbox::{Item, Outbox, Said, beside, stamp};
 use crate::client::state::{Done, PushState, state_path};
 use crate::client::{CallError, Client, Problem, connect};
@@ -191,7 +191,7 @@ impl Watcher<'_> {
             Ok(companion) => companion,
             Err(why) => return refused(Refusal::BadRequest, &format!("the companion file: {why}")),
         };
-        let digest = match digest(&item.file) {
+        let digest = match digest_of(&item.file) {
             Ok(digest) => digest,
             Err(_) if has_changed(item) => return Ok(Fate::Changed),
             Err(failure) => {

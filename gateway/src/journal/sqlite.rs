@@ -189,9 +189,9 @@ pub(super) const ENTRIES: &str = "SELECT bytes FROM leaf WHERE idx >= ?1 ORDER B
 pub(super) const CHECKPOINT_AFTER: &str = "SELECT size, note FROM checkpoint WHERE size > ?1 ORDER BY size LIMIT 1";
 pub(super) const CHECKPOINT_AT: &str = "SELECT note FROM checkpoint WHERE size = ?1";
 pub(super) const EXCHANGE_LEAVES: &str = "SELECT idx, t, kind, exchange, partner, rec, pur, code, bytes FROM leaf WHERE exchange = ?1 ORDER BY idx LIMIT 100";
-/// Exchanges of a partner, oldest first, with the first leaf that relayed or erased each.
+/// Exchanges of a partner, oldest first, with the leaf that says that each is in the registry or was given up.
 pub(super) const PARTNER_EXCHANGES: &str = "SELECT l.idx, (SELECT s.idx FROM leaf s WHERE s.exchange = l.exchange
-       AND s.kind IN ('relayed', 'erased') ORDER BY s.idx LIMIT 1)
+       AND (s.kind = 'relayed' OR s.kind = 'operator' AND s.code = 'discarded') ORDER BY s.idx LIMIT 1)
      FROM leaf l WHERE l.partner = ?1 AND l.idx >= ?2 AND l.kind IN ('push', 'pull', 'refusal') AND l.exchange IS NOT NULL
      ORDER BY l.idx LIMIT 200";
 pub(super) const ONE_LEAF: &str =

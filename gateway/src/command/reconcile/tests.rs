@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use shuguan_ledger::leaf::{Commitment, Digest, ErasedEvent, Event, Leaf, PushEvent, Reference, RefusalEvent};
+use shuguan_ledger::leaf::{
+    Commitment, Digest, ErasedEvent, Event, Leaf, OperatorEvent, PushEvent, Reference, RefusalEvent, RelayedEvent,
+};
 
 use super::{Folder, Log, Logged, Own, What, compare, take};
 use crate::client::state::PushState;
@@ -62,12 +64,38 @@ fn log(leaves: Vec<(u64, u8, Leaf)>, size: u64) -> Log {
     }
 }
 
-fn erased(x: &str) -> Leaf {
-    let of = Reference {
+fn of() -> Reference {
+    Reference {
         i: 0,
         h: Digest([0; 32]),
-    };
-    leaf(Event::Erased(ErasedEvent { x: x.into(), of }))
+    }
+}
+
+fn relayed(x: &str) -> Leaf {
+    leaf(Event::Relayed(RelayedEvent {
+        x: x.into(),
+        of: of(),
+        ins: 0,
+        upd: 0,
+        same: 0,
+        fail: 0,
+        del: None,
+        batch: 1,
+        ms: 0,
+    }))
+}
+
+fn erased(x: &str) -> Leaf {
+    leaf(Event::Erased(ErasedEvent { x: x.into(), of: of() }))
+}
+
+fn discarded(x: &str) -> Leaf {
+    leaf(Event::Operator(OperatorEvent {
+        who: "operator-li".into(),
+        act: "discarded".into(),
+        x: Some(x.into()),
+        why: Some("superseded".into()),
+    }))
 }
 
 fn named(folder: &Folder, log: &Log) -> Vec<(What, String)> {
@@ -83,7 +111,7 @@ fn what_agrees_and_is_settled_is_not_named() {
         vec![
             (1, 1, push("a", "ours")),
             (2, 2, push("z", "theirs")),
-            (3, 3, erased("a")),
+            (3, 3, relayed("a")),
         ],
         4,
     );
@@ -114,7 +142,7 @@ fn each_difference_has_its_name() {
             (1, 1, push("a", "ours")),
             (2, 2, push("b", "ours")),
             (3, 3, refusal),
-            (4, 4, erased("b")),
+            (4, 4, relayed("b")),
         ],
         5,
     );
@@ -128,7 +156,7 @@ fn each_difference_has_its_name() {
 
 #[test]
 fn a_receipt_that_the_log_does_not_bear_out_comes_first_unless_the_copy_ends_before_it() {
-    let log = log(vec![(1, 1, push("a", "ours")), (2, 2, erased("a"))], 3);
+    let log = log(vec![(1, 1, push("a", "ours")), (2, 2, relayed("a"))], 3);
     for (index, hash, contradicted) in [(1, 9, true), (2, 1, true), (9, 1, false)] {
         let folder = Folder {
             receipts: vec![own(index, hash, push("a", "ours"))],
@@ -180,4 +208,24 @@ fn one_file_under_two_exchanges_is_doubled_and_one_without_an_answer_is_unanswer
         named(&folder, &log(Vec::new(), 1)),
         expected.map(|(what, id)| (what, id.to_owned()))
     );
+}
+
+#[test]
+fn what_an_operator_gave_up_is_named_also_after_its_payload_was_erased() {
+    let log = log(
+        vec![
+            (1, 1, push("a", "ours")),
+            (2, 2, push("b", "ours")),
+            (3, 3, discarded("a")),
+            (4, 4, erased("a")),
+            (5, 5, erased("b")),
+        ],
+        6,
+    );
+    let folder = Folder {
+        receipts: vec![own(1, 1, push("a", "ours")), own(2, 2, push("b", "ours"))],
+        ..Folder::default()
+    };
+    let expected = [(What::Discarded, "a"), (What::NotRelayed, "b")];
+    assert_eq!(named(&folder, &log), expected.map(|(what, id)| (what, id.to_owned())));
 }
