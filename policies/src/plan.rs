@@ -263,12 +263,6 @@ impl Plan {
         keeps(&self.output, field)
     }
 
-    /// Natural keys of the record type that are released whole, in order of preference; at least one for a push.
-    pub fn natural_keys(&self) -> Vec<&'static [&'static str]> {
-        let keys = self.terms.target.keys().iter().copied();
-        keys.filter(|key| key.iter().all(|field| self.keeps(field))).collect()
-    }
-
     /// Subjects whose field is released whole, in order of preference: a pseudonym or a mask identifies nobody, so no person or
     /// enterprise index is built from it.
     pub fn subjects(&self) -> Vec<Subject> {

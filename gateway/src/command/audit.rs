@@ -76,7 +76,8 @@ struct SearchArgs {
     /// accepted, released, relayed, or the name of a refusal such as no-grant.
     #[arg(long)]
     outcome: Option<String>,
-    /// push, pull, refusal, relayed, erased, officer-query, certificate, witness-gap, clock, start or stop.
+    /// push, pull, receipt-ack, refusal, relayed, erased, officer-query and officer-result (for auditors only), officer-unseal, shred,
+    /// certificate, policy, operator, witness-gap, clock, start or stop.
     #[arg(long)]
     kind: Option<String>,
     /// From this moment: 2026-11-23, 2026-11-23T09:42 (Asia/Shanghai), or RFC 3339.
@@ -180,10 +181,9 @@ fn show(args: ShowArgs, output: &Output) -> Result<Exit, Failure> {
     }
     if let Some(path) = &args.receipt {
         let receipt = document.get("receipt").and_then(Value::as_str).unwrap_or_default();
-        std::fs::write(path, receipt)
-            .map_err(|error| Failure::local(format!("cannot write `{}`", path.display())).because(error))?;
+        output.file(path, receipt.as_bytes())?;
         output.note(format!(
-            "`{}` written; verify it: shuguan verify receipt {0} --trust trust.txt",
+            "verify it: shuguan verify receipt {} --trust trust.txt",
             path.display()
         ));
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Exit codes; which of them a script may repeat stands in `shuguan help exit-codes`.
+/// Exit codes; which of them a script may repeat stands in README.md, "Commands".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Done.

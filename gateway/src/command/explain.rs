@@ -16,7 +16,7 @@ pub struct ExplainArgs {
     /// A code such as `SG4103`, or its short name.
     #[arg(required_unless_present = "all")]
     code: Option<String>,
-    /// List every code.
+    /// List every refusal.
     #[arg(long)]
     all: bool,
 }

@@ -3,10 +3,13 @@
 //! At a terminal a table, in a pipe TSV without decoration, or JSON when asked. Keys are stable and never translated.
 
 use std::io::{IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
+use super::exit::Failure;
 use crate::csv_text;
 
 /// The form of the data on stdout.
@@ -60,6 +63,23 @@ impl Output {
     /// One line of data on stdout.
     pub fn line(&self, text: impl AsRef<str>) {
         let _ = writeln!(std::io::stdout(), "{}", text.as_ref());
+    }
+
+    /// Bytes into a file that the user named, `-` for stdout. A new file is private to its owner: most of these hold persons, or what opens
+    /// commitments about them.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn file(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+        let failed = |error| Failure::local(format!("cannot write `{}`", path.display())).because(error);
+        if path == Path::new("-") {
+            return std::io::stdout().write_all(bytes).map_err(failed);
+        }
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+        file.and_then(|mut file| file.write_all(bytes)).map_err(failed)?;
+        self.note(format!("`{}` written", path.display()));
+        Ok(())
     }
 
     /// One JSON document on stdout: the value's members after its `schema`, e.g. `shuguan.exchange.v1`.

@@ -1,6 +1,6 @@
 //! `status`, `rejects`, `receipt`, `catalog`: what became of an exchange, and what this certificate may do.
 
-use std::io::{BufReader, Write};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -324,16 +324,7 @@ fn join(args: &RejectsArgs, file: &Path, report: &[u8], output: &Output) -> Resu
 }
 
 fn write_out(path: &Path, bytes: &[u8], output: &Output) -> Result<Exit, Failure> {
-    let written = if path == Path::new("-") {
-        std::io::stdout().write_all(bytes)
-    } else {
-        std::fs::write(path, bytes)
-    };
-    written.map_err(|error| Failure::local(format!("cannot write `{}`", path.display())).because(error))?;
-    if path != Path::new("-") {
-        output.note(format!("`{}` written", path.display()));
-    }
-    Ok(Exit::Done)
+    output.file(path, bytes).map(|()| Exit::Done)
 }
 
 /// Runs `receipt`.
@@ -341,17 +332,15 @@ pub fn receipt(args: ReceiptArgs, output: &Output) -> Result<Exit, Failure> {
     let client = args.who.client()?;
     let path = format!("/v1/exchanges/{}/receipt", args.exchange);
     let text = fetch_as(&client, &path, args.opening.then_some(MEDIA_TYPE))?;
-    if args.output == std::path::Path::new("-") {
-        output.line(String::from_utf8_lossy(&text).trim_end());
+    output.file(&args.output, &text)?;
+    if args.output == Path::new("-") {
         return Ok(Exit::Done);
     }
-    std::fs::write(&args.output, &text)
-        .map_err(|error| Failure::local(format!("cannot write `{}`", args.output.display())).because(error))?;
     let written = args.output.display();
     output.note(if args.opening {
-        format!("`{written}` written; keep it as you keep the file: shuguan verify receipt FILE --trust trust.txt --opening {written}")
+        format!("keep it as you keep the file: shuguan verify receipt FILE --trust trust.txt --opening {written}")
     } else {
-        format!("`{written}` written, under the newest checkpoint that witnesses have signed, if any; verify it: shuguan verify receipt {written} --trust trust.txt")
+        format!("it is under the newest checkpoint that witnesses have signed, if any; verify it: shuguan verify receipt {written} --trust trust.txt")
     });
     Ok(Exit::Done)
 }

@@ -43,7 +43,7 @@ pub(super) fn run(args: &PersonArgs, output: &Output) -> Result<Exit, Failure> {
     let question = json!({ "case": args.ground.case, "why": args.ground.why, "person": number });
     let document = args.ground.ask("/console/api/person", &question)?;
     if let Some(file) = &args.report {
-        write(file, &report(&document, &args.ground.case), output)?;
+        output.file(file, report(&document, &args.ground.case).as_bytes())?;
         sealed(&document, output);
         return Ok(Exit::Done);
     }
@@ -174,17 +174,6 @@ fn shanghai(utc: &str) -> String {
     let local = shuguan_ledger::time::parse(utc).map(|us| shuguan_ledger::time::format(us + 8 * 3_600_000_000));
     let text = local.as_deref().and_then(|text| text.get(..19));
     text.map_or_else(|| utc.to_owned(), |text| text.replace('T', " "))
-}
-
-fn write(file: &std::path::Path, text: &str, output: &Output) -> Result<(), Failure> {
-    if file == std::path::Path::new("-") {
-        output.line(text.trim_end());
-        return Ok(());
-    }
-    std::fs::write(file, text)
-        .map_err(|error| Failure::local(format!("cannot write `{}`", file.display())).because(error))?;
-    output.note(format!("`{}` written", file.display()));
-    Ok(())
 }
 
 #[cfg(test)]

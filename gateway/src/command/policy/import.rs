@@ -12,7 +12,8 @@ use shuguan_policies::matrix::{CellFault, Matrix};
 
 use super::super::exit::{Exit, Failure};
 use super::super::output::Output;
-use super::{diff, hex, unloadable, workbook};
+use super::workbook::{self, Unreadable};
+use super::{diff, hex, unloadable};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ImportArgs {
@@ -29,8 +30,8 @@ pub(super) struct ImportArgs {
     pub(super) overwrite_changes: bool,
 }
 
-/// Largest workbook, bytes.
-const WORKBOOK_BYTES_MAX: u64 = 32 << 20;
+/// Largest workbook, bytes; that of a city with 100 agreements has less than one million. What is packed in it is unpacked in memory.
+const WORKBOOK_BYTES_MAX: u64 = 2 << 20;
 
 pub(super) fn import(args: &ImportArgs, output: &Output) -> Result<Exit, Failure> {
     let base = Bundle::read(&args.base).map_err(|faults| unloadable(&args.base, faults.len()))?;
@@ -55,8 +56,9 @@ pub(super) fn import(args: &ImportArgs, output: &Output) -> Result<Exit, Failure
     write(&args.output, bundle.texts())?;
     output.note(format!("written: {}; not signed yet", args.output.display()));
     output.note(format!(
-        "then: shuguan policy test {0} && shuguan policy sign {0} -c OFFICER.toml",
-        args.output.display()
+        "then: shuguan policy test {0} && shuguan policy sign {0} --after {1} -c OFFICER.toml",
+        args.output.display(),
+        args.base.display()
     ));
     Ok(diff::show(&old, &new, output))
 }
@@ -70,8 +72,8 @@ fn open(file: &Path) -> Result<workbook::Opened, Failure> {
     }
     let bytes = std::fs::read(file).map_err(|error| cannot(&error))?;
     workbook::read(&bytes).map_err(|error| match error {
-        Ok(faults) => untaken(file, &faults),
-        Err(error) => cannot(&error),
+        Unreadable::Cells(faults) => untaken(file, &faults),
+        Unreadable::Workbook(error) => cannot(&error),
     })
 }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 
-use calamine::{Data, Reader, Xlsx, open_workbook_from_rs};
+use calamine::{DataRef, Reader, Xlsx, open_workbook_from_rs};
 use rust_xlsxwriter::{Color, Format, FormatAlign, FormatBorder, Workbook, Worksheet, XlsxError};
 use shuguan_policies::matrix::{CellFault, Form, Matrix, Sent, Sheet};
 
@@ -17,6 +17,12 @@ const ABOUT: &str = "说明";
 const BUNDLE: &str = "策略包 sha256";
 /// The sheet for reading.
 const OVERVIEW: &str = "总览";
+/// Rows of a sheet that are read.
+const ROWS_MAX: usize = 20_000;
+/// Columns of a sheet that are read; the widest of ours has 31.
+const COLUMNS_MAX: usize = 64;
+/// Faults that are listed.
+const FAULTS_MAX: usize = 1_000;
 /// Numbers above it are not exact in a spreadsheet.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
@@ -248,73 +254,119 @@ pub(super) struct Opened {
     pub(super) bundle: Option<String>,
 }
 
-/// Opens a workbook.
+/// Why a workbook was not taken.
+pub(super) enum Unreadable {
+    /// It is none, or damaged.
+    Workbook(calamine::XlsxError),
+    /// Cells that are not plainly values.
+    Cells(Vec<CellFault>),
+}
+
+impl From<calamine::XlsxError> for Unreadable {
+    fn from(error: calamine::XlsxError) -> Self {
+        Self::Workbook(error)
+    }
+}
+
+/// Opens a workbook. Its sheets are read cell by cell, since a single cell far out would make a table of all that could lie before it.
 ///
 /// # Errors
 /// Why it is none, or every cell that is not plainly a value.
-pub(super) fn read(bytes: &[u8]) -> Result<Opened, Result<Vec<CellFault>, calamine::XlsxError>> {
-    let mut workbook: Xlsx<_> = open_workbook_from_rs(Cursor::new(bytes)).map_err(Err)?;
+pub(super) fn read(bytes: &[u8]) -> Result<Opened, Unreadable> {
+    let mut workbook: Xlsx<_> = open_workbook_from_rs(Cursor::new(bytes))?;
     let mut opened = Opened {
         sheets: Vec::new(),
         bundle: None,
     };
     let mut faults = Vec::new();
     for name in workbook.sheet_names() {
-        let range = workbook.worksheet_range(&name).map_err(Err)?;
+        if name == OVERVIEW {
+            continue;
+        }
+        let lines = lines(&mut workbook, &name, &mut faults)?;
         if name == ABOUT {
-            let mut rows = range.rows();
-            opened.bundle = rows.find_map(|row| match row {
-                [Data::String(label), Data::String(hash), ..] if label == BUNDLE => Some(hash.clone()),
-                _ => None,
-            });
-        } else if name != OVERVIEW {
-            let formulas = workbook.worksheet_formula(&name).map_err(Err)?;
-            faults.extend(formulas.used_cells().filter(|(_, _, formula)| !formula.is_empty()).map(
-                |(row, column, _)| {
-                    let start = formulas.start().unwrap_or_default();
-                    fault(
-                        &name,
-                        start.0 as usize + row,
-                        start.1 as usize + column,
-                        "a formula; write the value itself",
-                    )
-                },
-            ));
-            opened.sheets.push((name.clone(), lines(&name, &range, &mut faults)));
+            let of_bundle = lines
+                .into_iter()
+                .find(|line| line.first().is_some_and(|label| label == BUNDLE));
+            opened.bundle = of_bundle.and_then(|line| line.into_iter().nth(1));
+        } else {
+            formulas(&mut workbook, &name, &mut faults)?;
+            opened.sheets.push((name, lines));
         }
     }
-    if faults.is_empty() { Ok(opened) } else { Err(Ok(faults)) }
+    if faults.is_empty() {
+        Ok(opened)
+    } else {
+        Err(Unreadable::Cells(faults))
+    }
 }
 
-/// Rows from the first of the sheet on, although it may begin with empty ones.
-fn lines(name: &str, range: &calamine::Range<Data>, faults: &mut Vec<CellFault>) -> Vec<Vec<String>> {
-    let Some((last_row, last_column)) = range.end() else {
-        return Vec::new();
-    };
-    let mut cell = |row: u32, column: u32| match text(range.get_value((row, column)).unwrap_or(&Data::Empty)) {
-        Ok(text) => text,
-        Err(what) => {
-            faults.push(fault(name, row as usize, column as usize, what));
-            String::new()
+type Book<'b> = Xlsx<Cursor<&'b [u8]>>;
+
+/// Rows from the first of the sheet on, each as long as its last cell.
+fn lines(workbook: &mut Book<'_>, name: &str, faults: &mut Vec<CellFault>) -> Result<Vec<Vec<String>>, Unreadable> {
+    let mut lines: Vec<Vec<String>> = Vec::new();
+    let mut cells = workbook.worksheet_cells_reader(name)?;
+    while let Some(cell) = cells.next_cell()? {
+        let (row, column) = place(cell.get_position());
+        let text = match text(cell.get_value()) {
+            Ok(text) if text.is_empty() => continue,
+            Ok(_) if row >= ROWS_MAX || column >= COLUMNS_MAX => Err("too far out: nothing is read from there"),
+            read => read,
+        };
+        match text {
+            Ok(text) => put(&mut lines, row, column, text),
+            Err(what) => faults.push(fault(name, row, column, what)),
         }
-    };
-    (0..=last_row)
-        .map(|row| (0..=last_column).map(|column| cell(row, column)).collect())
-        .collect()
+        if faults.len() >= FAULTS_MAX {
+            return Err(Unreadable::Cells(std::mem::take(faults)));
+        }
+    }
+    Ok(lines)
 }
 
-fn text(cell: &Data) -> Result<String, &'static str> {
+fn put(lines: &mut Vec<Vec<String>>, row: usize, column: usize, text: String) {
+    if lines.len() <= row {
+        lines.resize_with(row + 1, Vec::new);
+    }
+    if let Some(line) = lines.get_mut(row) {
+        line.resize(line.len().max(column + 1), String::new());
+        if let Some(cell) = line.get_mut(column) {
+            *cell = text;
+        }
+    }
+}
+
+fn formulas(workbook: &mut Book<'_>, name: &str, faults: &mut Vec<CellFault>) -> Result<(), Unreadable> {
+    let mut cells = workbook.worksheet_cells_reader(name)?;
+    while let Some(cell) = cells.next_formula()? {
+        let (row, column) = place(cell.get_position());
+        if !cell.get_value().is_empty() && faults.len() < FAULTS_MAX {
+            faults.push(fault(name, row, column, "a formula; write the value itself"));
+        }
+    }
+    Ok(())
+}
+
+/// Row and column, from 0.
+fn place((row, column): (u32, u32)) -> (usize, usize) {
+    let wide = |number| usize::try_from(number).unwrap_or(usize::MAX);
+    (wide(row), wide(column))
+}
+
+fn text(cell: &DataRef<'_>) -> Result<String, &'static str> {
     match cell {
-        Data::Empty => Ok(String::new()),
-        Data::String(text) => Ok(text.clone()),
-        Data::Int(number) => Ok(number.to_string()),
-        Data::Float(number) if number.fract() == 0.0 && number.abs() <= WHOLE_MAX => Ok(format!("{number:.0}")),
-        Data::Float(_) => Err("not a whole number"),
-        Data::Bool(flag) => Ok(if *flag { "是" } else { "否" }.to_owned()),
-        Data::DateTime(_) | Data::DateTimeIso(_) | Data::DurationIso(_) => {
+        DataRef::Empty => Ok(String::new()),
+        DataRef::String(text) => Ok(text.clone()),
+        DataRef::SharedString(text) => Ok((*text).to_owned()),
+        DataRef::Int(number) => Ok(number.to_string()),
+        DataRef::Float(number) if number.fract() == 0.0 && number.abs() <= WHOLE_MAX => Ok(format!("{number:.0}")),
+        DataRef::Float(_) => Err("not a whole number"),
+        DataRef::Bool(flag) => Ok(if *flag { "是" } else { "否" }.to_owned()),
+        DataRef::DateTime(_) | DataRef::DateTimeIso(_) | DataRef::DurationIso(_) => {
             Err("a date of the program; write it as text, e.g. `2026-01-01T00:00:00+08:00`")
         }
-        Data::Error(_) => Err("the program shows an error here"),
+        DataRef::Error(_) => Err("the program shows an error here"),
     }
 }
 

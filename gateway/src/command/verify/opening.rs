@@ -93,9 +93,8 @@ pub(super) fn run(args: &OpeningArgs, proven: &Proven, output: &Output) -> Resul
         let package = opening.disclosing(&args.disclose, &decoded.values);
         let text = serde_json::to_vec_pretty(&package)
             .map_err(|error| Failure::local("the package cannot be written").because(error))?;
-        std::fs::write(path, text)
-            .map_err(|error| Failure::local(format!("cannot write `{}`", path.display())).because(error))?;
-        output.note(format!("`{}` written; it goes with the receipt", path.display()));
+        output.file(path, &text)?;
+        output.note("it goes with the receipt");
     }
     Ok(Exit::Done)
 }

@@ -14,13 +14,13 @@ use super::note::{self, ClosingLine, Line};
 use super::session::{Live, Session, within};
 use super::value::Id;
 
-/// Counts in one stride behind `after`.
+/// Counts in one stride behind `after`. What a later exchange brought was not held when the snapshot was made, so it makes no room for closing.
 pub(super) async fn weigh(session: &mut Session, ending: &Ending, after: &str) -> Result<Weighed, RegistryFault> {
     const STEP: &str = "count what a snapshot lacks";
     let mut live = session.take().await?;
     let stride = Stride::of(&mut live, &session.tables, ending, after).await?;
     let text = format!(
-        "SELECT count(*), count(*) FILTER (WHERE {MISSING}) FROM {} t WHERE {}",
+        "SELECT count(*) FILTER (WHERE t._leaf <= $2), count(*) FILTER (WHERE {MISSING}) FROM {} t WHERE {}",
         stride.table.name, stride.condition
     );
     let query = stride.bind(sqlx::query(AssertSqlSafe(text)), ending);

@@ -10,7 +10,7 @@ use super::super::merge::fate::Kind;
 use super::super::schema::{TableSpec, table_of};
 use super::note::{Line, put_closing, put_line};
 
-/// Counts in one stride behind `after`.
+/// Counts in one stride behind `after`. What a later exchange brought was not held when the snapshot was made, so it makes no room for closing.
 pub(super) fn weigh(
     connection: &Connection,
     tables: &[TableSpec],
@@ -19,10 +19,11 @@ pub(super) fn weigh(
 ) -> Result<Weighed, RegistryFault> {
     let stride = Stride::of(connection, tables, ending, after)?;
     let text = format!(
-        "SELECT count(*), coalesce(sum(t._leaf < ? AND NOT EXISTS ({SEEN})), 0) FROM {} t WHERE {}",
+        "SELECT coalesce(sum(t._leaf <= ?), 0), coalesce(sum(t._leaf < ? AND NOT EXISTS ({SEEN})), 0) FROM {} t WHERE {}",
         stride.table.name, stride.condition
     );
     let mut values = vec![
+        Value::Integer(ending.leaf()),
         Value::Integer(ending.leaf()),
         Value::Blob(ending.exchange.as_bytes().to_vec()),
     ];

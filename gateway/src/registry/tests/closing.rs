@@ -275,7 +275,8 @@ async fn a_snapshot_closes_what_it_lacks_and_nothing_else(store: Store) {
     behind.confirm = true;
     merged(&registry, behind).await;
     let ending = ending(6, Some(&["320706", "320799"]));
-    assert_eq!(weighed(&registry, &ending).await, (11, 3));
+    // What came once more behind it does not count as held.
+    assert_eq!(weighed(&registry, &ending).await, (10, 3));
     let (rows, strides) = ended(&registry, &ending).await;
     assert_eq!((rows, strides > 2), (3, true));
     assert_eq!(place.query(CLOSED), [id(6), id(8), id(9)]);

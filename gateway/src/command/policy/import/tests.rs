@@ -127,3 +127,18 @@ fn a_file_that_is_no_workbook_is_refused() {
     std::fs::write(&file, "PK").unwrap();
     assert_eq!(run(&file, folder.path(), false).unwrap_err().exit, Exit::Local);
 }
+
+#[test]
+fn one_cell_at_the_far_end_of_a_sheet_is_a_refusal_and_not_a_table_of_all_that_lies_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("far.xlsx");
+    let mut workbook = Workbook::new();
+    let page = workbook.add_worksheet();
+    page.set_name("协议").unwrap();
+    page.write_string(0, 0, "文件").unwrap();
+    page.write_string(1_048_575, 16_383, "x").unwrap();
+    workbook.save(&file).unwrap();
+    let failure = run(&file, folder.path(), true).unwrap_err();
+    assert_eq!(failure.code.as_deref(), Some("SG7112"));
+    assert!(failure.why.unwrap().contains("协议!XFD1048576: too far out"));
+}
