@@ -1,7 +1,7 @@
 //! Rate limits for each partner: requests a second, requests at once, rows a second; `quota` the quotas of a day.
 //!
 //! Takes a partner id that the certificate proved, never anything out of a request, so that a stranger cannot grow the table. Gives a
-//! [`Permit`] that is held while the request is handled. Refuses with 429 at admission only; rows are paced by making the reader of the
+//! [`Permit`] that is held while the request is handled. The rates refuse with 429 at admission only, a quota of the day also in mid-body; rows are paced by making the reader of the
 //! body wait (design 10.5).
 
 pub mod quota;

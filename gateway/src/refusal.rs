@@ -75,7 +75,7 @@ refusals! {
     SignerExpired "SG2159" "signer-expired" "签名证书已过期或尚未生效" "the message certificate of this key is outside its validity" "renew it: `shuguan cert renew --message`";
     AckMismatch "SG2160" "ack-mismatch" "确认内容与发放记录不符" "the acknowledgement names another exchange, leaf or digest than was released" "name what the extract's receipt and `Repr-Digest` say; `damaged` when it came otherwise";
 
-    UnsupportedType "SG3101" "unsupported-type" "不支持的文件格式" "this `Content-Type` or charset is not taken" "send `text/csv` or `application/x-ndjson`, `charset=utf-8` or `charset=gb18030`";
+    UnsupportedType "SG3101" "unsupported-type" "不支持的文件格式" "this `Content-Type` or charset is not taken" "send a type of README.md's table of headers, e.g. `text/csv`, `charset=utf-8` or `charset=gb18030`";
     UnsupportedCoding "SG3102" "unsupported-coding" "不支持的内容编码" "this `Content-Encoding` is not taken" "send `gzip` or `zstd`, or the body uncompressed";
     BadEncoding "SG3103" "bad-encoding" "字符编码错误" "the body is not in the charset that it declares" "check the charset: `shuguan check FILE --record …`";
     BadHeaderRow "SG3104" "bad-header-row" "表头错误" "the header row lacks a required field or names one twice" "compare with `shuguan catalog`";

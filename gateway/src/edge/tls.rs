@@ -1,4 +1,4 @@
-//! TLS parameters of the listeners; the only file that names the crypto provider.
+//! TLS parameters of the listeners; names the crypto provider of the gateway's side (the client's: `client/connect.rs`).
 //!
 //! Takes paths; gives a complete `ServerConfig` or every fault at once: TLS 1.3 only, client certificates required (the console may ask
 //! nicely), revocation lists required and their expiry enforced, no resumption of any kind. Resumption would skip the certificate check

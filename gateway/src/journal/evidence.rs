@@ -1,7 +1,7 @@
 //! The evidence record of an exchange: the secret behind its commitments, and digests of what was asked.
 //!
 //! Takes 32 random bytes; gives commitments that are worthless without them (a leaf must not hold a plain digest of content, C6), and the
-//! record itself as JSON, which the journal seals under the key-encryption key. Holds no field value. It outlives the payload.
+//! record itself as JSON, which `vault` seals under a key of its own. Holds no field value. It outlives the payload.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

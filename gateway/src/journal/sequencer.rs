@@ -10,7 +10,7 @@
 //! | 2 | `BEGIN IMMEDIATE` | nothing |
 //! | 3 | for each entry: its nonce and its idempotency key are new, or it is answered without a leaf | nothing |
 //! | 4 | time, canonical bytes; rows bound; leaf hash over the bytes to be bound; a copy of the edge | nothing |
-//! | 5 | sign the checkpoint of the new size | a signature that nobody has seen |
+//! | 5 | read back what was written and hash it anew (`proofread`); sign the checkpoint of the new size | a signature that nobody has seen |
 //! | 6 | tree, checkpoint, idempotency rows | nothing: the transaction rolls back |
 //! | 7 | `COMMIT` (WAL, `synchronous=FULL`) | everything; who repeats its key gets the same answer |
 //! | 8 | swap the edge, publish the checkpoint | as 7 |

@@ -264,6 +264,8 @@ fn the_commands_of_the_readme_make_what_it_says() {
     assert_eq!(seen[0].names, ["URI:spiffe://lyg.example/agency/health/city"]);
     assert_eq!(seen[0].deviations, Vec::<String>::new());
     assert_eq!((seen.len(), seen[1].is_ca), (2, true));
+    let seen = inspect::read(&folder.path().join("kit/message.pem"), now_us + DAY_US).unwrap();
+    assert_eq!(seen[0].deviations, Vec::<String>::new());
     let list = crl::read(&folder.path().join("issuing.crl.pem")).unwrap();
     assert_eq!((list.number, list.revoked.len()), (2, 1));
 }
