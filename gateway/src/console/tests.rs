@@ -484,6 +484,11 @@ async fn nobody_opens_a_record_alone_or_within_one_unit_or_too_late_or_without_a
             .refused("security-qian", &with(ask(&unsealing), member, value), code)
             .await;
     }
+    for signed_at_s in [i64::MIN, i64::MAX] {
+        let mut order = ask(&unsealing);
+        order["signature"]["signed_at_s"] = json!(signed_at_s);
+        unsealing.refused("security-qian", &order, "SG8107").await;
+    }
     let own = unsealing.statement.exchange;
     unsealing.statement.exchange = uuid::Uuid::from_u128(1);
     unsealing.refused("security-qian", &ask(&unsealing), "SG2114").await;
