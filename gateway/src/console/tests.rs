@@ -413,6 +413,15 @@ impl<'o> Unsealing<'o> {
         self.office.ask(officer, "/console/api/unseal", order).await
     }
 
+    /// As somebody who has no certificate in the demo.
+    async fn send_as(&self, peer: Peer, order: &Value) -> Answer {
+        let request = Request::post("/console/api/unseal")
+            .header(header::HOST, "gw.example")
+            .header(header::CONTENT_TYPE, "application/json");
+        let caller = Caller::Peer(Arc::new(peer));
+        self.office.send(caller, request, order.to_string()).await
+    }
+
     async fn refused(&self, officer: &str, order: &Value, code: &str) {
         let before = self.office.leaves("refusal").await;
         let answer = self.send(officer, order).await;
@@ -529,20 +538,29 @@ async fn nobody_opens_a_record_alone_or_within_one_unit_or_too_late_or_without_a
         unit: Some("information-security".into()),
         ..auditor.partner().clone()
     };
-    let neighbour = Caller::Peer(Arc::new(auditor.with_partner(neighbour)));
-    let request = Request::post("/console/api/unseal")
-        .header(header::HOST, "gw.example")
-        .header(header::CONTENT_TYPE, "application/json");
-    assert_eq!(
-        office.send(neighbour, request, approve.to_string()).await.code(),
-        "SG8105"
-    );
+    let answer = unsealing.send_as(auditor.with_partner(neighbour), &approve).await;
+    assert_eq!(answer.code(), "SG8105");
     assert_eq!(unsealing.steps().await, 1);
-    // Who opens: the asker alone.
+    // Who opens: the asker alone. A colleague has the right role, and is told what is wrong.
     assert_eq!(unsealing.send("auditor-zhao", &approve).await.status, StatusCode::OK);
     unsealing
         .refused("auditor-zhao", &unsealing.order("open", None), "SG1107")
         .await;
+    let Caller::Peer(asker) = office.officer("security-qian") else {
+        unreachable!()
+    };
+    let colleague = Partner {
+        id: "security-wu".into(),
+        spiffe: "spiffe://lyg.example/officer/security/information-security/wu".into(),
+        ..asker.partner().clone()
+    };
+    let refusals = office.leaves("refusal").await;
+    let answer = unsealing
+        .send_as(asker.with_partner(colleague), &unsealing.order("open", None))
+        .await;
+    assert_eq!((answer.status, answer.code().as_str()), (StatusCode::CONFLICT, "SG8108"));
+    assert!(answer.text.contains("another security officer"), "{}", answer.text);
+    assert_eq!(office.leaves("refusal").await, refusals + 1);
     assert_eq!(unsealing.steps().await, 2);
 }
 

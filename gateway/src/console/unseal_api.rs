@@ -209,8 +209,12 @@ fn of_another_unit(desk: &Desk, asker: &str, peer: &Peer) -> Result<(), Refusal>
 
 async fn open(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop> {
     let statement = statement(desk, order)?;
-    if statement.asked_by != peer.partner().spiffe || peer.partner().role != Role::SecurityOfficer {
+    if peer.partner().role != Role::SecurityOfficer {
         return Err(Refusal::WrongRole.into());
+    }
+    if statement.asked_by != peer.partner().spiffe {
+        let detail = "another security officer asked for this: only he opens it, or ask yourself";
+        return Err(Refused::new(Refusal::NotApproved).detail(detail).into());
     }
     let steps = steps(desk, &statement).await?;
     let find = |step: Step| steps.iter().find(|taken| taken.event.step == step.name());
