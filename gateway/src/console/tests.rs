@@ -26,10 +26,11 @@ use crate::edge::deadline::BodyLimits;
 use crate::edge::health::Readiness;
 use crate::edge::{Caller, Peer};
 use crate::exchange::Stations;
-use crate::journal::Query;
+use crate::journal::{Entry, Query};
 use crate::relay::RelayStatus;
 use crate::serve::Gateway;
 use crate::unseal::{SIGNERS, SignedBy, Statement};
+use shuguan_ledger::leaf::{Commitment, Digest, Event, ReceiptAckEvent, Reference};
 use shuguan_policies::Partner;
 
 /// The console of a fresh demo folder.
@@ -464,6 +465,44 @@ async fn a_record_is_opened_by_two_officers_of_different_units_each_step_a_leaf_
         text.contains(r#""step":"open""#) && !text.contains("2026-031"),
         "{text}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_is_opened_whatever_else_an_exchange_has_for_leaves() {
+    let office = Office::open().await;
+    let unsealing = Unsealing::of(&office).await;
+    let exchange = unsealing.statement.exchange;
+    let (ask, approve, open) = (
+        unsealing.order("ask", Some("security-qian")),
+        unsealing.order("approve", Some("auditor-zhao")),
+        unsealing.order("open", None),
+    );
+    let journal = &office.stations().journal;
+    // More than a page of an exchange shows.
+    for n in 0..120 {
+        let event = Event::ReceiptAck(ReceiptAckEvent {
+            x: exchange.to_string(),
+            of: Reference {
+                i: 0,
+                h: Digest([0; 32]),
+            },
+            verdict: format!("v{n}"),
+            req: Commitment([0; 32]),
+        });
+        journal.seal(Entry::new(exchange, event)).await.unwrap();
+    }
+    assert_eq!(journal.exchange(exchange).await.unwrap().unwrap().leaves.len(), 100);
+    for (officer, order) in [
+        ("security-qian", &ask),
+        ("auditor-zhao", &approve),
+        // Asked again, it is approved all the same.
+        ("security-qian", &ask),
+        ("security-qian", &open),
+    ] {
+        let answer = unsealing.send(officer, order).await;
+        assert_eq!(answer.status, StatusCode::OK, "{officer} {}", answer.text);
+    }
+    assert_eq!(unsealing.steps().await, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -179,6 +179,11 @@ impl<'c> Group<'c> {
         {
             return Ok(used);
         }
+        if let (Event::ReceiptAck(ack), Some(exchange)) = (&prepared.event, prepared.exchange)
+            && let Some(said) = self.acknowledged(exchange, &ack.verdict)?
+        {
+            return Ok(said);
+        }
         let given = self.leaf(&prepared.event, prepared.exchange, prepared.partner.as_deref(), place)?;
         let Given::Leaf { index, .. } = given else {
             return Ok(given);
@@ -366,9 +371,19 @@ impl<'c> Group<'c> {
     fn relayed_before(&self, exchange: Uuid) -> rusqlite::Result<Given> {
         let mut find = self.connection.prepare_cached(sqlite::RELAYED_LEAF)?;
         let leaf = find.query_row([exchange.as_bytes()], |row| row.get(0)).optional()?;
-        let Some(leaf) = leaf.map(unsigned) else {
-            return Ok(Given::NotSo);
-        };
+        leaf.map_or(Ok(Given::NotSo), |leaf| self.stands(unsigned(leaf)))
+    }
+
+    /// A receiver says a thing once: a second acknowledgement with the same verdict has the first one's leaf as its answer, whatever its key.
+    /// Its own key is not kept, because it has no leaf.
+    fn acknowledged(&self, exchange: Uuid, verdict: &str) -> rusqlite::Result<Option<Given>> {
+        let mut find = self.connection.prepare_cached(sqlite::ACK_LEAF)?;
+        let leaf = find.query_row(params![exchange.as_bytes(), verdict], |row| row.get(0));
+        leaf.optional()?.map(|leaf| self.stands(unsigned(leaf))).transpose()
+    }
+
+    /// A leaf that is the answer again.
+    fn stands(&self, leaf: u64) -> rusqlite::Result<Given> {
         let mut find = self.connection.prepare_cached(sqlite::CHECKPOINT_AFTER)?;
         let size = find.query_row([sql(leaf)], |row| row.get(0)).optional()?;
         Ok(Given::Known {

@@ -183,6 +183,11 @@ fn a_signed_request_gives_signed_content_whole_and_in_ranges_and_an_acknowledgem
         assert_eq!((&leaf["verdict"], &leaf["x"]), (&json!("complete"), &json!(id)));
         assert_eq!(pull.scene.count("receipt-ack", None), 1);
 
+        // Said again under another key it is the same word: the first leaf is the answer.
+        let again = pull.send(&running, with("verdict", json!("complete"))).await;
+        assert_eq!((again.status.as_u16(), &again.body), (200, &taken.body));
+        assert_eq!(pull.scene.count("receipt-ack", None), 1);
+
         // Once its evidence is destroyed there is nothing to compare with: only the deletion that the manifest demands is still attested.
         let shred = ["shred", "--class", "evidence", "--exchange", &id, "--case", "R-1", "--why", "court"];
         let officer = ["-c", "officers/security-qian.toml"];
