@@ -660,3 +660,40 @@ async fn keys_are_destroyed_by_the_security_officer_with_a_case_and_the_record_s
     let shown = office.ask("auditor-zhao", "/console/api/show", &question).await.json();
     assert_eq!(shown["proof"]["valid"], true, "it is still proved");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn index_keys_go_after_the_leaf_that_counts_them_and_never_without_one() {
+    let office = Office::open().await;
+    let index = &office.stations().index;
+    let year_us = |year: i64| (year - 1970) * 31_557_600_000_000 + 86_400_000_000 * 30;
+    for year in [2019, 2020] {
+        index.current(year_us(year)).unwrap();
+    }
+    let left = || index.ended_before(year_us(2022)).unwrap();
+    assert_eq!(left(), ["2019", "2020"]);
+    let order = json!({ "what": "index", "before": "2022-01-01", "case": "R-1", "why": "retention" });
+    let shred = async || office.ask("security-qian", "/console/api/shred", &order).await;
+    let done = shred().await;
+    assert_eq!(done.status, StatusCode::OK, "{}", done.text);
+    assert_eq!(done.json()["keys"], 2);
+    let leaf = done.json()["leaves"][0].as_u64().unwrap();
+    let leaf = office.stations().journal.leaf(leaf).await.unwrap().unwrap();
+    assert!(String::from_utf8(leaf.bytes).unwrap().contains(r#""cnt":2"#));
+    assert_eq!((left().len(), office.leaves("shred").await), (0, 1));
+    assert_eq!(shred().await.code(), "SG2114", "once");
+
+    // One that a crash left is destroyed when he asks again, with a leaf of its own.
+    index.current(year_us(2020)).unwrap();
+    assert_eq!(shred().await.json()["keys"], 1);
+    assert_eq!((left().len(), office.leaves("shred").await), (0, 2));
+
+    // Without a leaf nothing is destroyed.
+    index.current(year_us(2019)).unwrap();
+    office.stations().journal.clone().close().await.unwrap();
+    let refused = shred().await;
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, "SG5101")
+    );
+    assert_eq!(left(), ["2019"]);
+}
