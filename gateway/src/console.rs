@@ -76,6 +76,8 @@ struct Desk {
     forms: guard::FormKey,
     /// Searches for persons go one at a time: they are counted before they are sealed.
     searches: tokio::sync::Mutex<()>,
+    /// So do destructions of index keys.
+    shreddings: tokio::sync::Mutex<()>,
 }
 
 /// The frame of every page: whose certificate it is, and where we are.
@@ -114,6 +116,7 @@ pub fn router(console: Console, gate: Gate) -> Router {
         console,
         forms: guard::FormKey::fresh(),
         searches: tokio::sync::Mutex::default(),
+        shreddings: tokio::sync::Mutex::default(),
     });
     let routes = Router::new()
         .route("/", get(|| async { Redirect::to("/console/") }))

@@ -34,7 +34,7 @@ const HEAD: &str = "shuguan-unseal/v1";
 /// A statement holds so long.
 pub const VALID_S: i64 = 24 * 3_600;
 /// Clocks may be so much apart.
-const SKEW_S: i64 = 300;
+const SKEW_S: u64 = 300;
 
 /// What is signed.
 #[derive(Clone, PartialEq, Eq)]
@@ -101,13 +101,18 @@ impl Statement {
 
     /// Whether it still holds, seconds since 1970.
     pub fn holds_at(&self, now_s: i64) -> bool {
-        (self.asked_at_s - SKEW_S..self.asked_at_s + VALID_S).contains(&now_s)
+        (self.asked_at_s.saturating_sub_unsigned(SKEW_S)..self.asked_at_s.saturating_add(VALID_S)).contains(&now_s)
     }
 
     /// Whether it was made just now.
     pub fn is_fresh(&self, now_s: i64) -> bool {
-        (now_s - self.asked_at_s).abs() <= SKEW_S
+        is_now(self.asked_at_s, now_s)
     }
+}
+
+/// Whether a moment that somebody states is this one; any number can be stated.
+fn is_now(stated_s: i64, now_s: i64) -> bool {
+    stated_s.abs_diff(now_s) <= SKEW_S
 }
 
 /// An officer's signature over a statement, as JSON.
@@ -151,7 +156,7 @@ impl SignedBy {
         let claim = Claim::read(certificates.first().ok_or(Refusal::BadStatement)?)?;
         let same =
             self.spiffe == partner.spiffe && claim.spiffe == partner.spiffe && claim.algorithm == Some(algorithm);
-        if !same || (now_s - self.signed_at_s).abs() > SKEW_S {
+        if !same || !is_now(self.signed_at_s, now_s) {
             return Err(Refusal::BadStatement);
         }
         signers.good_now(&certificates, now_s)?;
@@ -189,7 +194,7 @@ mod tests {
 
     use uuid::Uuid;
 
-    use super::{Statement, VALID_S};
+    use super::{Statement, VALID_S, is_now};
 
     fn statement() -> Statement {
         Statement {
@@ -228,5 +233,20 @@ mod tests {
         assert!(statement.holds_at(at) && statement.holds_at(at + VALID_S - 1));
         assert!(!statement.holds_at(at + VALID_S) && !statement.holds_at(at - 301));
         assert!(statement.is_fresh(at + 300) && !statement.is_fresh(at + 301));
+    }
+
+    #[test]
+    fn a_moment_at_the_end_of_all_numbers_is_another_one_and_nothing_overflows() {
+        let now_s = statement().asked_at_s;
+        for stated_s in [i64::MIN, i64::MIN + 1, -1, 0, i64::MAX - 1, i64::MAX] {
+            assert!(!is_now(stated_s, now_s), "{stated_s}");
+            let statement = Statement {
+                asked_at_s: stated_s,
+                ..statement()
+            };
+            assert!(!statement.holds_at(now_s) && !statement.is_fresh(now_s), "{stated_s}");
+        }
+        assert!(is_now(now_s - 300, now_s) && is_now(now_s + 300, now_s));
+        assert!(!is_now(now_s - 301, now_s) && !is_now(now_s + 301, now_s));
     }
 }

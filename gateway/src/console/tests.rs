@@ -26,10 +26,11 @@ use crate::edge::deadline::BodyLimits;
 use crate::edge::health::Readiness;
 use crate::edge::{Caller, Peer};
 use crate::exchange::Stations;
-use crate::journal::Query;
+use crate::journal::{Entry, Query};
 use crate::relay::RelayStatus;
 use crate::serve::Gateway;
 use crate::unseal::{SIGNERS, SignedBy, Statement};
+use shuguan_ledger::leaf::{Commitment, Digest, Event, ReceiptAckEvent, Reference};
 use shuguan_policies::Partner;
 
 /// The console of a fresh demo folder.
@@ -413,6 +414,15 @@ impl<'o> Unsealing<'o> {
         self.office.ask(officer, "/console/api/unseal", order).await
     }
 
+    /// As somebody who has no certificate in the demo.
+    async fn send_as(&self, peer: Peer, order: &Value) -> Answer {
+        let request = Request::post("/console/api/unseal")
+            .header(header::HOST, "gw.example")
+            .header(header::CONTENT_TYPE, "application/json");
+        let caller = Caller::Peer(Arc::new(peer));
+        self.office.send(caller, request, order.to_string()).await
+    }
+
     async fn refused(&self, officer: &str, order: &Value, code: &str) {
         let before = self.office.leaves("refusal").await;
         let answer = self.send(officer, order).await;
@@ -458,6 +468,44 @@ async fn a_record_is_opened_by_two_officers_of_different_units_each_step_a_leaf_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_record_is_opened_whatever_else_an_exchange_has_for_leaves() {
+    let office = Office::open().await;
+    let unsealing = Unsealing::of(&office).await;
+    let exchange = unsealing.statement.exchange;
+    let (ask, approve, open) = (
+        unsealing.order("ask", Some("security-qian")),
+        unsealing.order("approve", Some("auditor-zhao")),
+        unsealing.order("open", None),
+    );
+    let journal = &office.stations().journal;
+    // More than a page of an exchange shows.
+    for n in 0..120 {
+        let event = Event::ReceiptAck(ReceiptAckEvent {
+            x: exchange.to_string(),
+            of: Reference {
+                i: 0,
+                h: Digest([0; 32]),
+            },
+            verdict: format!("v{n}"),
+            req: Commitment([0; 32]),
+        });
+        journal.seal(Entry::new(exchange, event)).await.unwrap();
+    }
+    assert_eq!(journal.exchange(exchange).await.unwrap().unwrap().leaves.len(), 100);
+    for (officer, order) in [
+        ("security-qian", &ask),
+        ("auditor-zhao", &approve),
+        // Asked again, it is approved all the same.
+        ("security-qian", &ask),
+        ("security-qian", &open),
+    ] {
+        let answer = unsealing.send(officer, order).await;
+        assert_eq!(answer.status, StatusCode::OK, "{officer} {}", answer.text);
+    }
+    assert_eq!(unsealing.steps().await, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_opens_a_record_alone_or_within_one_unit_or_too_late_or_without_a_case() {
     let office = Office::open().await;
     let mut unsealing = Unsealing::of(&office).await;
@@ -483,6 +531,11 @@ async fn nobody_opens_a_record_alone_or_within_one_unit_or_too_late_or_without_a
         unsealing
             .refused("security-qian", &with(ask(&unsealing), member, value), code)
             .await;
+    }
+    for signed_at_s in [i64::MIN, i64::MAX] {
+        let mut order = ask(&unsealing);
+        order["signature"]["signed_at_s"] = json!(signed_at_s);
+        unsealing.refused("security-qian", &order, "SG8107").await;
     }
     let own = unsealing.statement.exchange;
     unsealing.statement.exchange = uuid::Uuid::from_u128(1);
@@ -524,20 +577,29 @@ async fn nobody_opens_a_record_alone_or_within_one_unit_or_too_late_or_without_a
         unit: Some("information-security".into()),
         ..auditor.partner().clone()
     };
-    let neighbour = Caller::Peer(Arc::new(auditor.with_partner(neighbour)));
-    let request = Request::post("/console/api/unseal")
-        .header(header::HOST, "gw.example")
-        .header(header::CONTENT_TYPE, "application/json");
-    assert_eq!(
-        office.send(neighbour, request, approve.to_string()).await.code(),
-        "SG8105"
-    );
+    let answer = unsealing.send_as(auditor.with_partner(neighbour), &approve).await;
+    assert_eq!(answer.code(), "SG8105");
     assert_eq!(unsealing.steps().await, 1);
-    // Who opens: the asker alone.
+    // Who opens: the asker alone. A colleague has the right role, and is told what is wrong.
     assert_eq!(unsealing.send("auditor-zhao", &approve).await.status, StatusCode::OK);
     unsealing
         .refused("auditor-zhao", &unsealing.order("open", None), "SG1107")
         .await;
+    let Caller::Peer(asker) = office.officer("security-qian") else {
+        unreachable!()
+    };
+    let colleague = Partner {
+        id: "security-wu".into(),
+        spiffe: "spiffe://lyg.example/officer/security/information-security/wu".into(),
+        ..asker.partner().clone()
+    };
+    let refusals = office.leaves("refusal").await;
+    let answer = unsealing
+        .send_as(asker.with_partner(colleague), &unsealing.order("open", None))
+        .await;
+    assert_eq!((answer.status, answer.code().as_str()), (StatusCode::CONFLICT, "SG8108"));
+    assert!(answer.text.contains("another security officer"), "{}", answer.text);
+    assert_eq!(office.leaves("refusal").await, refusals + 1);
     assert_eq!(unsealing.steps().await, 2);
 }
 
@@ -597,4 +659,41 @@ async fn keys_are_destroyed_by_the_security_officer_with_a_case_and_the_record_s
     let question = json!({ "case": "1", "why": "court", "exchange": exchange });
     let shown = office.ask("auditor-zhao", "/console/api/show", &question).await.json();
     assert_eq!(shown["proof"]["valid"], true, "it is still proved");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn index_keys_go_after_the_leaf_that_counts_them_and_never_without_one() {
+    let office = Office::open().await;
+    let index = &office.stations().index;
+    let year_us = |year: i64| (year - 1970) * 31_557_600_000_000 + 86_400_000_000 * 30;
+    for year in [2019, 2020] {
+        index.current(year_us(year)).unwrap();
+    }
+    let left = || index.ended_before(year_us(2022)).unwrap();
+    assert_eq!(left(), ["2019", "2020"]);
+    let order = json!({ "what": "index", "before": "2022-01-01", "case": "R-1", "why": "retention" });
+    let shred = async || office.ask("security-qian", "/console/api/shred", &order).await;
+    let done = shred().await;
+    assert_eq!(done.status, StatusCode::OK, "{}", done.text);
+    assert_eq!(done.json()["keys"], 2);
+    let leaf = done.json()["leaves"][0].as_u64().unwrap();
+    let leaf = office.stations().journal.leaf(leaf).await.unwrap().unwrap();
+    assert!(String::from_utf8(leaf.bytes).unwrap().contains(r#""cnt":2"#));
+    assert_eq!((left().len(), office.leaves("shred").await), (0, 1));
+    assert_eq!(shred().await.code(), "SG2114", "once");
+
+    // One that a crash left is destroyed when he asks again, with a leaf of its own.
+    index.current(year_us(2020)).unwrap();
+    assert_eq!(shred().await.json()["keys"], 1);
+    assert_eq!((left().len(), office.leaves("shred").await), (0, 2));
+
+    // Without a leaf nothing is destroyed.
+    index.current(year_us(2019)).unwrap();
+    office.stations().journal.clone().close().await.unwrap();
+    let refused = shred().await;
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, "SG5101")
+    );
+    assert_eq!(left(), ["2019"]);
 }

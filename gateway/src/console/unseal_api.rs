@@ -167,16 +167,29 @@ async fn ask(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop> {
     Ok(answered(order, &sealed, &statement))
 }
 
-/// The steps of an exchange under one statement.
+/// What was asked and approved under one statement, newest first.
 async fn steps(desk: &Desk, statement: &Statement) -> Result<Vec<Taken>, Stop> {
     let journal = &desk.console.api.stations.journal;
-    let view = journal.exchange(statement.exchange).await;
-    let view = view
+    let known = journal.exchange(statement.exchange).await;
+    known
         .map_err(Fault::from_error("read an exchange"))?
         .ok_or(Refusal::NotFound)?;
-    let digest = Digest(statement.digest());
-    let steps = view.leaves.into_iter().filter_map(Taken::of);
-    Ok(steps.filter(|taken| taken.event.stmt == digest).collect())
+    let steps = journal.unsealing(statement.exchange, Digest(statement.digest())).await;
+    let steps = steps.map_err(Fault::from_error("read the steps of an unsealing"))?;
+    Ok(steps.into_iter().filter_map(Taken::of).collect())
+}
+
+/// The newest approval, with what it approves: asked or approved again, a statement is as good as before.
+fn approval(steps: &[Taken]) -> Option<(&Taken, &Taken)> {
+    let approvals = steps.iter().filter(|taken| taken.event.step == Step::Approve.name());
+    let mut pairs = approvals.filter_map(|approved| {
+        let of = approved.event.of?;
+        let asked = steps
+            .iter()
+            .find(|taken| taken.event.step == Step::Ask.name() && taken.reference() == of)?;
+        (approved.event.who != asked.event.who).then_some((asked, approved))
+    });
+    pairs.next()
 }
 
 async fn approve(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop> {
@@ -209,15 +222,15 @@ fn of_another_unit(desk: &Desk, asker: &str, peer: &Peer) -> Result<(), Refusal>
 
 async fn open(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop> {
     let statement = statement(desk, order)?;
-    if statement.asked_by != peer.partner().spiffe || peer.partner().role != Role::SecurityOfficer {
+    if peer.partner().role != Role::SecurityOfficer {
         return Err(Refusal::WrongRole.into());
     }
-    let steps = steps(desk, &statement).await?;
-    let find = |step: Step| steps.iter().find(|taken| taken.event.step == step.name());
-    let (asked, approved) = find(Step::Ask).zip(find(Step::Approve)).ok_or(Refusal::NotApproved)?;
-    if approved.event.of != Some(asked.reference()) || approved.event.who == asked.event.who {
-        return Err(Refusal::NotApproved.into());
+    if statement.asked_by != peer.partner().spiffe {
+        let detail = "another security officer asked for this: only he opens it, or ask yourself";
+        return Err(Refused::new(Refusal::NotApproved).detail(detail).into());
     }
+    let steps = steps(desk, &statement).await?;
+    let (asked, approved) = approval(&steps).ok_or(Refusal::NotApproved)?;
     for taken in [asked, approved] {
         // A row that somebody put into the table is in no tree.
         if !proof::prove(&desk.console.api.stations.journal, &taken.row).await.valid {

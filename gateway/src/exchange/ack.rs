@@ -1,7 +1,8 @@
 //! An acknowledgement: the receiver of an extract says what became of it, and cannot deny it later.
 //!
 //! Takes a signed document; gives the sealed `receipt-ack` leaf. Refuses an unsigned one, one about another partner's exchange or about
-//! none that was released, and one that names another leaf or other bytes than were released.
+//! none that was released, and one that names another leaf or other bytes than were released. Once the evidence record is destroyed there are no
+//! bytes to compare with: `deleted` is still taken, `complete` and `damaged` are refused.
 
 use serde::Deserialize;
 use shuguan_ledger::leaf::{Digest, Event, ReceiptAckEvent, Reference};
@@ -118,7 +119,7 @@ fn read(body: &[u8]) -> Result<Document, Stop> {
 /// What the log says was released to this partner.
 struct Released {
     leaf: Reference,
-    /// SHA-256 of the content, hexadecimal, out of the evidence record.
+    /// SHA-256 of the content, hexadecimal, out of the evidence record; none when that was destroyed.
     digest: Option<String>,
 }
 
@@ -161,10 +162,70 @@ impl Released {
         let Some(stated) = digest::read(&document.repr_digest) else {
             return other("`repr_digest` is not `sha-256=:BASE64:`");
         };
-        let same = self.digest.as_deref() == Some(&*hex(&stated));
-        if same == (document.verdict == Verdict::Damaged) {
-            return other("`repr_digest` and `verdict` do not fit what was released");
+        let same = self.digest.as_ref().map(|released| *released == hex(&stated));
+        match (document.verdict, same) {
+            // Of a deletion exchange and leaf say which extract it was, as its manifest demands, also when what was released is known no more.
+            (Verdict::Complete, Some(true)) | (Verdict::Deleted, Some(true) | None) | (Verdict::Damaged, Some(false)) => {
+                Ok(())
+            }
+            (Verdict::Complete | Verdict::Deleted, Some(false)) | (Verdict::Damaged, Some(true)) => {
+                other("`repr_digest` and `verdict` do not fit what was released")
+            }
+            // Either would be sealed unproved.
+            (Verdict::Complete | Verdict::Damaged, None) => Err(Refusal::EvidenceGone.into()),
         }
-        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
+    use shuguan_ledger::leaf::{Digest, Reference};
+    use uuid::Uuid;
+
+    use super::{Document, Released, Verdict};
+    use crate::exchange::Stop;
+    use crate::pki::hex;
+    use crate::refusal::Refusal;
+
+    const HASH: [u8; 32] = [1; 32];
+    const CONTENT: [u8; 32] = [2; 32];
+
+    fn judged(known: bool, verdict: Verdict, digest: [u8; 32], leaf: [u8; 32]) -> Option<Refusal> {
+        let released = Released {
+            leaf: Reference { i: 9, h: Digest(HASH) },
+            digest: known.then(|| hex(&CONTENT)),
+        };
+        let document = Document {
+            exchange: Uuid::nil(),
+            leaf: hex(&leaf),
+            repr_digest: format!("sha-256=:{}:", BASE64.encode(digest)),
+            verdict,
+        };
+        match released.compare(&document, Uuid::nil()) {
+            Ok(()) => None,
+            Err(Stop::Refused(refused)) => Some(refused.refusal),
+            Err(Stop::Fault(_)) => Some(Refusal::JournalUnavailable),
+        }
+    }
+
+    #[test]
+    fn without_a_digest_to_compare_with_only_a_deletion_is_attested() {
+        let mismatch = Some(Refusal::AckMismatch);
+        let gone = Some(Refusal::EvidenceGone);
+        for (verdict, same, other, destroyed) in [
+            (Verdict::Complete, None, mismatch, gone),
+            (Verdict::Deleted, None, mismatch, None),
+            (Verdict::Damaged, mismatch, None, gone),
+        ] {
+            assert_eq!(judged(true, verdict, CONTENT, HASH), same, "{verdict:?}");
+            assert_eq!(judged(true, verdict, [3; 32], HASH), other, "{verdict:?}");
+            for digest in [CONTENT, [3; 32]] {
+                assert_eq!(judged(false, verdict, digest, HASH), destroyed, "{verdict:?}");
+                // Whatever is destroyed, another leaf is another extract.
+                assert_eq!(judged(false, verdict, digest, [4; 32]), mismatch, "{verdict:?}");
+            }
+        }
     }
 }

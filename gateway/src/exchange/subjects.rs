@@ -66,17 +66,26 @@ impl IndexKeys {
         Ok(tags)
     }
 
-    /// Destroys the keys of all years that ended before a moment: searching in them ends. Gives how many.
+    /// The years that ended before a moment and still have a key.
+    ///
+    /// # Errors
+    /// When the keys' folder cannot be read.
+    pub fn ended_before(&self, moment_us: i64) -> Result<Vec<String>, PkiFault> {
+        let first_kept = year(moment_us);
+        let mut years = self.0.periods()?;
+        years.retain(|year| *year < first_kept);
+        Ok(years)
+    }
+
+    /// Destroys the keys of years: searching in them ends.
     ///
     /// # Errors
     /// When a file cannot be removed; the years before it are gone.
-    pub fn destroy_before(&self, moment_us: i64) -> Result<u64, PkiFault> {
-        let first_kept = year(moment_us);
-        let mut destroyed = 0;
-        for year in self.0.periods()?.into_iter().filter(|year| *year < first_kept) {
-            destroyed += u64::from(self.0.destroy(&year)?);
+    pub fn destroy(&self, years: &[String]) -> Result<(), PkiFault> {
+        for year in years {
+            self.0.destroy(year)?;
         }
-        Ok(destroyed)
+        Ok(())
     }
 }
 
@@ -277,10 +286,11 @@ mod tests {
         keys.current(NOW_US - year_us).unwrap();
         let now = tags(&keys, PERSON, &[Some("H1234567800")]);
         assert_eq!(typed(&keys, "H1234567800").len(), 4, "two years, two kinds");
-        assert_eq!(keys.destroy_before(NOW_US).unwrap(), 1);
+        assert_eq!(keys.ended_before(NOW_US).unwrap(), ["2025"]);
+        keys.destroy(&keys.ended_before(NOW_US).unwrap()).unwrap();
         let left = typed(&keys, "H1234567800");
         assert_eq!(left.len(), 2);
         assert!(left.contains(&now[0]));
-        assert_eq!(keys.destroy_before(NOW_US).unwrap(), 0);
+        assert!(keys.ended_before(NOW_US).unwrap().is_empty());
     }
 }

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use shuguan_ledger::leaf::Digest;
 use shuguan_ledger::tile::Tile;
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
@@ -52,6 +53,14 @@ impl Journal {
     /// When the journal cannot be read.
     pub async fn exchange(&self, exchange: Uuid) -> Result<Option<ExchangeView>, JournalFault> {
         self.read(move |reader| reader.exchange(exchange)).await
+    }
+
+    /// What was asked and approved under one statement about an exchange, newest first.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn unsealing(&self, exchange: Uuid, statement: Digest) -> Result<Vec<LeafRow>, JournalFault> {
+        self.read(move |reader| reader.unsealing(exchange, statement)).await
     }
 
     /// The reject report of an exchange, clear NDJSON; none when there were no rejects or they are kept no longer.

@@ -112,6 +112,7 @@ impl<'c> Group<'c> {
             Work::Operate { exchange, event } => self.operate(*exchange, event, place),
             Work::Erase { exchange } => self.erase(*exchange, place),
             Work::Shred { target, event } => self.shred(target, event, place),
+            Work::ShredPayloads { exchanges, event } => self.shred_payloads(exchanges, event, place),
             Work::Remember { nonce } => match nonces::seen(self.connection, nonce)? {
                 nonces::Seen::Elsewhere => Ok(Given::Replayed),
                 nonces::Seen::Here => Ok(Given::Done),
@@ -178,6 +179,11 @@ impl<'c> Group<'c> {
             && let Some(used) = self.used(key)?
         {
             return Ok(used);
+        }
+        if let (Event::ReceiptAck(ack), Some(exchange)) = (&prepared.event, prepared.exchange)
+            && let Some(said) = self.acknowledged(exchange, &ack.verdict)?
+        {
+            return Ok(said);
         }
         let given = self.leaf(&prepared.event, prepared.exchange, prepared.partner.as_deref(), place)?;
         let Given::Leaf { index, .. } = given else {
@@ -366,9 +372,19 @@ impl<'c> Group<'c> {
     fn relayed_before(&self, exchange: Uuid) -> rusqlite::Result<Given> {
         let mut find = self.connection.prepare_cached(sqlite::RELAYED_LEAF)?;
         let leaf = find.query_row([exchange.as_bytes()], |row| row.get(0)).optional()?;
-        let Some(leaf) = leaf.map(unsigned) else {
-            return Ok(Given::NotSo);
-        };
+        leaf.map_or(Ok(Given::NotSo), |leaf| self.stands(unsigned(leaf)))
+    }
+
+    /// A receiver says a thing once: a second acknowledgement with the same verdict has the first one's leaf as its answer, whatever its key.
+    /// Its own key is not kept, because it has no leaf.
+    fn acknowledged(&self, exchange: Uuid, verdict: &str) -> rusqlite::Result<Option<Given>> {
+        let mut find = self.connection.prepare_cached(sqlite::ACK_LEAF)?;
+        let leaf = find.query_row(params![exchange.as_bytes(), verdict], |row| row.get(0));
+        leaf.optional()?.map(|leaf| self.stands(unsigned(leaf))).transpose()
+    }
+
+    /// A leaf that is the answer again.
+    fn stands(&self, leaf: u64) -> rusqlite::Result<Given> {
         let mut find = self.connection.prepare_cached(sqlite::CHECKPOINT_AFTER)?;
         let size = find.query_row([sql(leaf)], |row| row.get(0)).optional()?;
         Ok(Given::Known {
@@ -409,14 +425,20 @@ impl<'c> Group<'c> {
         self.leaf(&Event::Operator(event.clone()), exchange, None, place)
     }
 
-    /// Key and content go in one transaction with the leaf that says so; a file is unlinked afterwards, or at the next start.
     fn erase(&mut self, exchange: Uuid, place: Place<'_>) -> rusqlite::Result<Given> {
-        let row = self
-            .find(exchange)?
-            .filter(|row| matches!(row.state.as_str(), "relayed" | "discarded"));
-        let Some(row) = row else {
-            return Ok(Given::NotSo);
-        };
+        match self.erasable(exchange)? {
+            Some(row) => self.erase_row(exchange, &row, place),
+            None => Ok(Given::NotSo),
+        }
+    }
+
+    fn erasable(&self, exchange: Uuid) -> rusqlite::Result<Option<InboxRow>> {
+        let row = self.find(exchange)?;
+        Ok(row.filter(|row| matches!(row.state.as_str(), "relayed" | "discarded")))
+    }
+
+    /// Key and content go in one transaction with the leaf that says so; a file is unlinked afterwards, or at the next start.
+    fn erase_row(&mut self, exchange: Uuid, row: &InboxRow, place: Place<'_>) -> rusqlite::Result<Given> {
         let event = Event::Erased(ErasedEvent {
             x: exchange.to_string(),
             of: Reference {
@@ -429,7 +451,30 @@ impl<'c> Group<'c> {
             self.connection
                 .prepare_cached(sqlite::DELETE_PAYLOAD)?
                 .execute([sql(row.leaf)])?;
-            self.move_row(&row, "erased", None)?;
+            self.move_row(row, "erased", None)?;
+        }
+        Ok(given)
+    }
+
+    /// Payloads go in one transaction with the leaf of the officer's act and those of their erasure; none to erase has no leaf.
+    fn shred_payloads(
+        &mut self,
+        exchanges: &[Uuid],
+        event: &ShredEvent,
+        place: Place<'_>,
+    ) -> rusqlite::Result<Given> {
+        let mut rows = Vec::new();
+        for exchange in exchanges {
+            rows.extend(self.erasable(*exchange)?.map(|row| (*exchange, row)));
+        }
+        if rows.is_empty() {
+            return Ok(Given::NotSo);
+        }
+        let given = self.shred_leaf(event, rows.len(), place)?;
+        if matches!(given, Given::Leaf { .. }) {
+            for (exchange, row) in &rows {
+                self.erase_row(*exchange, row, place)?;
+            }
         }
         Ok(given)
     }
@@ -447,6 +492,10 @@ impl<'c> Group<'c> {
         if keys == 0 {
             return Ok(Given::NotSo);
         }
+        self.shred_leaf(event, keys, place)
+    }
+
+    fn shred_leaf(&mut self, event: &ShredEvent, keys: usize, place: Place<'_>) -> rusqlite::Result<Given> {
         let exchange = event.x.as_deref().and_then(|exchange| Uuid::parse_str(exchange).ok());
         let event = ShredEvent {
             cnt: u64::try_from(keys).unwrap_or(u64::MAX),

@@ -143,20 +143,7 @@ impl Journal {
         Ok(erased)
     }
 
-    /// Deletes payload and key of an exchange that was relayed or discarded, whatever its hold, with its `erased` leaf. False: there is none, or it
-    /// still waits.
-    ///
-    /// # Errors
-    /// [`SealError::Unavailable`].
-    pub async fn erase(&self, exchange: Uuid) -> Result<bool, SealError> {
-        let erased = self.sealed(Work::Erase { exchange }, Some(exchange)).await?;
-        if erased.is_some() {
-            self.unlink(exchange).await;
-        }
-        Ok(erased.is_some())
-    }
-
-    async fn unlink(&self, exchange: Uuid) {
+    pub(super) async fn unlink(&self, exchange: Uuid) {
         let path = sequencer::payload_file(&self.inner.payloads, exchange);
         let removed = tokio::fs::remove_file(&path).await;
         if removed.is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound) {

@@ -76,6 +76,11 @@ pub(super) enum Work {
         target: Target,
         event: ShredEvent,
     },
+    /// Erases payloads before their hold is over.
+    ShredPayloads {
+        exchanges: Vec<Uuid>,
+        event: ShredEvent,
+    },
     Remember {
         nonce: super::entry::Nonce,
     },
@@ -95,9 +100,7 @@ impl Work {
     /// Whether an officer destroys something by it, so that it must be nowhere on disk when he is answered for the last time.
     fn shreds(&self) -> bool {
         match self {
-            Self::Shred { .. } => true,
-            // The leaf that follows the erasure of payloads.
-            Self::Seal(prepared) => matches!(prepared.event, Event::Shred(_)),
+            Self::Shred { .. } | Self::ShredPayloads { .. } => true,
             _ => false,
         }
     }

@@ -1,4 +1,4 @@
-//! Destroying the keys of evidence records, with a leaf for each act; every proof goes on verifying.
+//! Destroying the keys of evidence records and of payloads, with a leaf for each act in the transaction of the act; every proof goes on verifying.
 
 use std::sync::Arc;
 
@@ -7,6 +7,9 @@ use uuid::Uuid;
 
 use super::sequencer::{Target, Work};
 use super::{Journal, SealError, Sealed};
+
+/// Payloads erased with one leaf: a group holds them all.
+const PAYLOADS_A_LEAF: u32 = 256;
 
 impl Journal {
     /// Destroys the key of the evidence record of an exchange. None: there is nothing to destroy.
@@ -41,5 +44,43 @@ impl Journal {
         self.read(move |reader| vault.destroy_months(moment_us, &reader.months_in_use()?))
             .await?;
         Ok(leaves)
+    }
+
+    /// Deletes payload and key of an exchange that was relayed or discarded, whatever its hold. None: there is none, or it still waits.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`]; then nothing was destroyed.
+    pub async fn shred_payload(&self, exchange: Uuid, event: ShredEvent) -> Result<Option<Sealed>, SealError> {
+        let exchanges = vec![exchange];
+        let sealed = self
+            .sealed(Work::ShredPayloads { exchanges, event }, Some(exchange))
+            .await?;
+        if sealed.is_some() {
+            self.unlink(exchange).await;
+        }
+        Ok(sealed)
+    }
+
+    /// Deletes payload and key of all exchanges that were relayed or discarded no later than a moment, whatever their hold. Gives the leaves. A crash
+    /// after a commit leaves files that nobody can open; the next start removes them.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`]; what was destroyed before has its leaf.
+    pub async fn shred_payloads_before(&self, moment_us: i64, event: ShredEvent) -> Result<Vec<Sealed>, SealError> {
+        let mut leaves = Vec::new();
+        loop {
+            let due = self
+                .read(move |reader| reader.due(moment_us, PAYLOADS_A_LEAF))
+                .await?;
+            if due.is_empty() {
+                return Ok(leaves);
+            }
+            let (exchanges, event) = (due.clone(), event.clone());
+            // None: the relay erased them meanwhile.
+            leaves.extend(self.sealed(Work::ShredPayloads { exchanges, event }, None).await?);
+            for exchange in due {
+                self.unlink(exchange).await;
+            }
+        }
     }
 }

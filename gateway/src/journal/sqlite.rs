@@ -161,6 +161,10 @@ pub(super) const PENDING: &str = "SELECT count(*), coalesce(sum(bytes), 0) FROM 
 pub(super) const RELAYED_LEAF: &str =
     "SELECT idx FROM leaf WHERE exchange = ?1 AND kind = 'relayed' ORDER BY idx LIMIT 1";
 
+/// The acknowledgement of an exchange with a verdict.
+pub(super) const ACK_LEAF: &str =
+    "SELECT idx FROM leaf WHERE exchange = ?1 AND kind = 'receipt-ack' AND code = ?2 ORDER BY idx LIMIT 1";
+
 // Keeping within bounds.
 pub(super) const FIRST_LEAF_SINCE: &str = "SELECT t FROM leaf WHERE idx = ?1";
 pub(super) const PRUNE_IDEM: &str =
@@ -189,6 +193,9 @@ pub(super) const ENTRIES: &str = "SELECT bytes FROM leaf WHERE idx >= ?1 ORDER B
 pub(super) const CHECKPOINT_AFTER: &str = "SELECT size, note FROM checkpoint WHERE size > ?1 ORDER BY size LIMIT 1";
 pub(super) const CHECKPOINT_AT: &str = "SELECT note FROM checkpoint WHERE size = ?1";
 pub(super) const EXCHANGE_LEAVES: &str = "SELECT idx, t, kind, exchange, partner, rec, pur, code, bytes FROM leaf WHERE exchange = ?1 ORDER BY idx LIMIT 100";
+/// What officers asked and approved about an exchange, newest first: however many other leaves it has, these are seen.
+pub(super) const UNSEALING_LEAVES: &str = "SELECT idx, t, kind, exchange, partner, rec, pur, code, bytes FROM leaf
+     WHERE exchange = ?1 AND kind = 'officer-unseal' AND code IN ('ask', 'approve') ORDER BY idx DESC";
 /// Exchanges of a partner, oldest first, with the leaf that says that each is in the registry or was given up.
 pub(super) const PARTNER_EXCHANGES: &str = "SELECT l.idx, (SELECT s.idx FROM leaf s WHERE s.exchange = l.exchange
        AND (s.kind = 'relayed' OR s.kind = 'operator' AND s.code = 'discarded') ORDER BY s.idx LIMIT 1)
@@ -310,6 +317,8 @@ pub(super) const ALL: &[&str] = &[
     CHECKPOINT_AFTER,
     CHECKPOINT_AT,
     EXCHANGE_LEAVES,
+    UNSEALING_LEAVES,
+    ACK_LEAF,
     ONE_LEAF,
     SEARCH,
     SEARCH_PARTNER,

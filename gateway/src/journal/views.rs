@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use shuguan_ledger::bundle;
-use shuguan_ledger::leaf::{Event, Leaf, PolicyEvent};
+use shuguan_ledger::leaf::{Digest, Event, Leaf, PolicyEvent};
 use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::tile::{Content, Tile};
 use shuguan_ledger::tree::{Hash, Tiles, inclusion_path, leaf_hash};
@@ -279,6 +279,26 @@ impl Reader {
         let mut find = self.prepared(sqlite::EXCHANGE_LEAVES)?;
         let rows = find.query_map([exchange.as_bytes()], leaf_row);
         collect(rows, "read an exchange")
+    }
+
+    /// What was asked and approved under one statement about an exchange, newest first, at most [`ROWS_MAX`].
+    pub fn unsealing(&self, exchange: Uuid, statement: Digest) -> Result<Vec<LeafRow>, JournalFault> {
+        let failed = || JournalFault::store("read the steps of an unsealing");
+        let mut find = self.prepared(sqlite::UNSEALING_LEAVES)?;
+        let mut rows = find.query([exchange.as_bytes()]).map_err(failed())?;
+        let mut steps = Vec::new();
+        // Other statements take no place of this one: the rows are counted behind the filter.
+        while steps.len() < ROWS_MAX as usize
+            && let Some(row) = rows.next().map_err(failed())?
+        {
+            let row = leaf_row(row).map_err(failed())?;
+            if let Event::OfficerUnseal(event) = Leaf::decode(&row.bytes)?.event
+                && event.stmt == statement
+            {
+                steps.push(row);
+            }
+        }
+        Ok(steps)
     }
 
     /// One exchange.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -101,11 +102,20 @@ impl PeriodKeys {
     /// # Errors
     /// [`PkiFault`] when the file cannot be read.
     pub fn find(&self, period: &str) -> Result<Option<PeriodKey>, PkiFault> {
-        if self.path(period).exists() {
-            self.current(period).map(Some)
-        } else {
-            Ok(None)
+        // Nothing is made here, and the lock is that of `destroy`: a key that is destroyed meanwhile does not come back as another one.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = known.get(period) {
+            return Ok(Some(key.clone()));
         }
+        let random = match keyfile::read_random_key(&self.path(period)) {
+            Ok(random) => random,
+            // Another process may destroy it, so the file is read and not asked for before.
+            Err(PkiFault::File { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(fault) => return Err(fault),
+        };
+        let key = self.derive(period, &random);
+        known.insert(period.to_owned(), key.clone());
+        Ok(Some(key))
     }
 
     /// The periods that have a key, oldest first.
@@ -201,6 +211,23 @@ mod tests {
         assert_eq!(keys.find("2025").unwrap(), None);
         assert_eq!(keys.find("2026").unwrap(), Some(new));
         assert_ne!(keys.current("2025").unwrap(), old);
+    }
+
+    #[test]
+    fn looking_for_a_key_while_it_is_destroyed_makes_no_other_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = PeriodKeys::open(folder.path().join("index"), &[1; 32], "test").unwrap();
+        for _ in 0..100 {
+            let key = keys.current("2025").unwrap();
+            std::thread::scope(|scope| {
+                let looked = scope.spawn(|| (0..20).map(|_| keys.find("2025").unwrap()).collect::<Vec<_>>());
+                assert!(keys.destroy("2025").unwrap());
+                let found = looked.join().unwrap();
+                assert!(found.into_iter().flatten().all(|found| found == key));
+            });
+            assert_eq!(keys.find("2025").unwrap(), None);
+            assert!(keys.periods().unwrap().is_empty());
+        }
     }
 
     #[test]

@@ -182,6 +182,30 @@ fn a_signed_request_gives_signed_content_whole_and_in_ranges_and_an_acknowledgem
         let leaf = pull.leaf("receipt-ack").expect("a leaf");
         assert_eq!((&leaf["verdict"], &leaf["x"]), (&json!("complete"), &json!(id)));
         assert_eq!(pull.scene.count("receipt-ack", None), 1);
+
+        // Said again under another key it is the same word: the first leaf is the answer.
+        let again = pull.send(&running, with("verdict", json!("complete"))).await;
+        assert_eq!((again.status.as_u16(), &again.body), (200, &taken.body));
+        assert_eq!(pull.scene.count("receipt-ack", None), 1);
+
+        // Once its evidence is destroyed there is nothing to compare with: only the deletion that the manifest demands is still attested.
+        let shred = ["shred", "--class", "evidence", "--exchange", &id, "--case", "R-1", "--why", "court"];
+        let officer = ["-c", "officers/security-qian.toml"];
+        let (code, _, error) = pull.scene.gateway.shuguan(&[&shred[..], &officer].concat());
+        assert_eq!(code, 0, "{error}");
+        for (what, call, wanted) in [
+            ("complete", with("verdict", json!("complete")), (410, "SG8103")),
+            ("damaged", with("verdict", json!("damaged")), (410, "SG8103")),
+        ] {
+            let answer = pull.send(&running, call).await;
+            assert_eq!((answer.status.as_u16(), answer.code().as_str()), wanted, "{what}: {:?}", answer.body);
+        }
+        assert_eq!(pull.scene.count("receipt-ack", None), 1);
+        let deleted = pull.send(&running, with("verdict", json!("deleted"))).await;
+        assert_eq!(deleted.status, 200, "{:?}", deleted.body);
+        let leaf = pull.leaf("receipt-ack").expect("a leaf");
+        assert_eq!(leaf["verdict"], "complete", "the first one stands");
+        assert_eq!(pull.scene.count("receipt-ack", None), 2);
         drop(running);
         pull.scene.gateway.verified_log();
     });

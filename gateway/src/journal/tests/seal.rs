@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use shuguan_ledger::leaf::{Event, OfficerQueryEvent};
+use shuguan_ledger::leaf::{Commitment, Digest, Event, OfficerQueryEvent, ReceiptAckEvent, Reference};
 use tokio::task::JoinSet;
 
 use super::{Bench, exchange, keyed, one_row, part, proven, push, sealed, verify};
@@ -380,4 +380,50 @@ async fn a_journal_is_opened_once_at_a_time_and_never_made_by_guessing() {
     drop(bench.open());
     let report = verify(&bench.database());
     assert_eq!((report.kinds["start"], report.kinds["stop"]), (2, 1));
+}
+
+fn acknowledged(number: u128, verdict: &str, key: u8) -> Entry {
+    let event = Event::ReceiptAck(ReceiptAckEvent {
+        x: exchange(number).to_string(),
+        of: Reference {
+            i: 1,
+            h: Digest([0; 32]),
+        },
+        verdict: verdict.into(),
+        req: Commitment([key; 32]),
+    });
+    keyed(Entry::new(exchange(number), event), key, key)
+}
+
+#[tokio::test]
+async fn an_exchange_is_acknowledged_once_for_each_verdict_whatever_the_keys() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    // Polled one after the other, so that several share a group.
+    let many = (0..120).map(|key| journal.seal(acknowledged(1, "complete", key)));
+    let outcomes = futures_util::future::join_all(many.collect::<Vec<_>>()).await;
+    let mut places = BTreeSet::new();
+    let mut first = 0;
+    for outcome in outcomes {
+        match outcome.unwrap() {
+            Outcome::Sealed(sealed) => {
+                first += 1;
+                places.insert(sealed.index);
+            }
+            Outcome::Repeated(sealed) => {
+                proven(&sealed);
+                places.insert(sealed.index);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((first, places.len()), (1, 1));
+    for (number, verdict) in [(1, "deleted"), (2, "complete")] {
+        let key = 200 + 2 * u8::try_from(number).unwrap();
+        sealed(journal.seal(acknowledged(number, verdict, key)).await.unwrap());
+        let again = journal.seal(acknowledged(number, verdict, key + 1)).await.unwrap();
+        assert!(matches!(again, Outcome::Repeated(_)), "{again:?}");
+    }
+    journal.close().await.unwrap();
+    assert_eq!(bench.verify().kinds["receipt-ack"], 3);
 }

@@ -85,9 +85,16 @@ async fn a_shredded_record_is_nowhere_on_disk_and_everything_still_verifies() {
     let item = journal.next_inbox(None).await.unwrap().unwrap();
     let file = bench.settings().payloads.join(format!("{x}.parts"));
     let cipher = std::fs::read(&file).unwrap();
-    assert!(!journal.erase(exchange(1)).await.unwrap(), "it waits");
+    let payload = ShredEvent {
+        what: "payload".into(),
+        ..shred(Some(&x))
+    };
+    let gone = async || journal.shred_payload(exchange(1), payload.clone()).await.unwrap();
+    assert_eq!(gone().await, None, "it waits");
     journal.relayed(exchange(1), relayed(&item)).await.unwrap();
-    assert!(journal.erase(exchange(1)).await.unwrap());
+    let erased = gone().await.unwrap();
+    assert!(String::from_utf8(erased.leaf).unwrap().contains(r#""cnt":1"#));
+    assert_eq!(gone().await, None, "once");
     assert!(!holds(&bytes_of(&folder), &cipher[..64]));
 
     assert!(
@@ -98,7 +105,8 @@ async fn a_shredded_record_is_nowhere_on_disk_and_everything_still_verifies() {
         Receipt::parse(receipt).unwrap().verify(&trust()).unwrap();
     }
     journal.close().await.unwrap();
-    assert_eq!(bench.verify().kinds["shred"], 1);
+    let kinds = bench.verify().kinds;
+    assert_eq!((kinds["shred"], kinds["erased"]), (2, 1));
     drop(bench.open());
 }
 
@@ -132,6 +140,49 @@ async fn what_was_kept_long_enough_goes_with_the_keys_of_its_months() {
     journal.close().await.unwrap();
     let journal = bench.open();
     assert!(journal.evidence(exchange(3)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn payloads_go_with_the_leaf_that_says_so_or_not_at_all() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    for number in 1..=3 {
+        journal.seal(one_row(&journal, number)).await.unwrap();
+    }
+    for _ in 0..2 {
+        let item = journal.next_inbox(None).await.unwrap().unwrap();
+        journal.relayed(item.exchange, relayed(&item)).await.unwrap();
+    }
+    let before = ShredEvent {
+        what: "payload".into(),
+        before: Some("2026-11-23T09:00:00.000000Z".into()),
+        ..shred(None)
+    };
+    // A leaf that cannot be stored: no payload is gone without it.
+    journal.limit_pages(Some(0)).await;
+    let large = ShredEvent {
+        who: "x".repeat(40_000),
+        ..before.clone()
+    };
+    let full = journal.shred_payloads_before(super::START_US, large).await;
+    assert!(full.is_err(), "{full:?}");
+    journal.limit_pages(None).await;
+    for number in [1, 2] {
+        let view = journal.exchange(exchange(number)).await.unwrap().unwrap();
+        assert_eq!(view.inbox.unwrap().state, "relayed", "{number}");
+    }
+    let leaves = journal.shred_payloads_before(super::START_US, before.clone()).await.unwrap();
+    assert_eq!(leaves.len(), 1);
+    assert!(String::from_utf8(leaves[0].leaf.clone()).unwrap().contains(r#""cnt":2"#));
+    for (number, state) in [(1, "erased"), (2, "erased"), (3, "waiting")] {
+        let view = journal.exchange(exchange(number)).await.unwrap().unwrap();
+        assert_eq!(view.inbox.unwrap().state, state, "{number}");
+    }
+    let again = journal.shred_payloads_before(super::START_US, before).await.unwrap();
+    assert_eq!(again, Vec::new());
+    journal.close().await.unwrap();
+    let kinds = bench.verify().kinds;
+    assert_eq!((kinds["shred"], kinds["erased"]), (1, 2));
 }
 
 #[tokio::test]
