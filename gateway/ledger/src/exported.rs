@@ -33,9 +33,9 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::error::Error;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::audit::{LogFault, LogReport, LogVerifier, Taken};
 use crate::bundle;
@@ -72,7 +72,7 @@ impl Files for BTreeMap<String, Vec<u8>> {
     }
 }
 
-/// A folder with the files of a log.
+/// A folder with the files of a log. Only regular files are read: what else somebody put there could be waited for without end.
 #[derive(Clone, Debug)]
 pub struct Folder(pub PathBuf);
 
@@ -80,7 +80,7 @@ impl Files for Folder {
     type Error = std::io::Error;
 
     fn read(&self, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, std::io::Error> {
-        let file = match File::open(self.0.join(path)) {
+        let file = match open(&self.0.join(path)) {
             Ok(file) => file,
             // A file where a folder should be: then this file is not there either.
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
@@ -91,6 +91,22 @@ impl Files for Folder {
         file.take(most).read_to_end(&mut bytes)?;
         Ok(Some(bytes))
     }
+}
+
+/// Opens a regular file. It is looked at before it is opened, since opening a FIFO waits for whoever writes into it, and again as it was
+/// opened, since it may be another by then.
+fn open(path: &Path) -> Result<File, std::io::Error> {
+    regular(&std::fs::metadata(path)?)?;
+    let file = File::open(path)?;
+    regular(&file.metadata()?)?;
+    Ok(file)
+}
+
+fn regular(found: &Metadata) -> Result<(), std::io::Error> {
+    if found.is_file() {
+        return Ok(());
+    }
+    Err(std::io::Error::new(ErrorKind::InvalidInput, "it is not a regular file"))
 }
 
 /// What a published log consists of.

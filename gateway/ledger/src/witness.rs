@@ -58,9 +58,13 @@ pub enum Refused {
         /// Size of the stored checkpoint, 0 for none.
         stored: u64,
     },
-    /// 422: the new tree is not proved to continue the stored one.
+    /// 422: the new tree is not proved to continue the stored one. That says nothing about the log: anybody can send its checkpoint with
+    /// hashes that prove nothing.
     #[error("the proof does not lead from the stored checkpoint to this one")]
     Inconsistent,
+    /// 422: the log signed another tree of the very size that is stored. No proof could lead there: the two checkpoints prove a fork.
+    #[error("the log signed another root for as many entries as are stored")]
+    Forked,
 }
 
 impl Refused {
@@ -71,7 +75,7 @@ impl Refused {
             Self::Unsigned => 403,
             Self::UnknownOrigin => 404,
             Self::Conflict { .. } => 409,
-            Self::Inconsistent => 422,
+            Self::Inconsistent | Self::Forked => 422,
         }
     }
 }
@@ -153,6 +157,9 @@ impl AddCheckpoint {
         let (size, root) = stored.map_or((0, empty_root()), |stored| (stored.size, stored.root));
         if self.old != size {
             return Err(Refused::Conflict { stored: size });
+        }
+        if stored.is_some_and(|stored| stored.size == new.size && stored.root != new.root) {
+            return Err(Refused::Forked);
         }
         let continues = if size == new.size {
             self.proof.is_empty() && root == new.root

@@ -9,14 +9,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::Value;
+use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::leaf::{Event, Leaf};
 use shuguan_ledger::receipt::Receipt;
-use shuguan_ledger::tree::{Hash, leaf_hash};
+use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
 use shuguan_ledger::trust::Trust;
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::verify::{ReadLog, read_log};
+use super::verify::{ReadLog, journal_file, read_log};
 use crate::client::deliver::load_trust;
 use crate::client::state::PushState;
 use crate::client::{Client, ClientSettings, Listener};
@@ -276,37 +277,52 @@ impl Folder {
 
 /// The exchanges of a partner in a journal that verifies whole.
 fn of_journal(journal: &Path, trust: &Trust, partner: &str, output: &Output) -> Result<Result<Log, String>, Failure> {
-    let unreadable = || format!("cannot read `{}`", journal.display());
-    let size = match read_log(journal, trust, output) {
-        Ok(report) => report.checkpoint.size,
-        Err(ReadLog::Fault(fault)) => return Ok(Err(fault.to_string())),
-        Err(ReadLog::Unreadable(error)) => return Err(Failure::local(unreadable()).because(error)),
-        Err(ReadLog::Disturbed) => {
-            return Err(Failure::local(unreadable())
-                .because("another program opened it meanwhile")
-                .then("repeat"));
-        }
-    };
-    let reader = Reader::open(journal).map_err(|error| Failure::local(unreadable()).because(error))?;
-    let (mut exchanges, mut from) = (BTreeMap::new(), 0);
-    while from < size {
-        let leaves = reader
-            .entries(from, 1_000)
-            .map_err(|error| Failure::local(unreadable()).because(error))?;
+    match read_log(journal, trust, output) {
+        Ok(report) => reread(journal, &report.checkpoint, partner).map(Ok),
+        Err(ReadLog::Fault(fault)) => Ok(Err(fault.to_string())),
+        Err(ReadLog::Unreadable(error)) => Err(unreadable(journal).because(error)),
+        Err(ReadLog::Disturbed) => Err(disturbed(journal)),
+    }
+}
+
+/// The exchanges of a partner in the leaves that were proved: they are read anew, and are compared only when they lead to the proved root.
+fn reread(journal: &Path, proven: &Checkpoint, partner: &str) -> Result<Log, Failure> {
+    let still = journal_file::is_still(journal);
+    let connection = journal_file::open(journal, still).map_err(|error| unreadable(journal).because(error))?;
+    let reader = Reader::over(connection);
+    let (mut exchanges, mut edge) = (BTreeMap::new(), Edge::empty());
+    while edge.size() < proven.size {
+        let left = u32::try_from(proven.size - edge.size()).unwrap_or(u32::MAX);
+        let leaves = reader.entries(edge.size(), left);
+        let leaves = leaves.map_err(|error| unreadable(journal).because(error))?;
         if leaves.is_empty() {
             break;
         }
         for bytes in leaves {
-            let leaf = Leaf::decode(&bytes).map_err(|error| Failure::local(unreadable()).because(error))?;
-            take(&mut exchanges, from, leaf_hash(&bytes), leaf, partner);
-            from += 1;
+            let leaf = Leaf::decode(&bytes).map_err(|error| unreadable(journal).because(error))?;
+            let (index, hash) = (edge.size(), leaf_hash(&bytes));
+            edge.append(hash);
+            take(&mut exchanges, index, hash, leaf, partner);
         }
     }
-    Ok(Ok(Log {
-        size,
+    if edge.root() != proven.root || (still && !journal_file::is_still(journal)) {
+        return Err(disturbed(journal));
+    }
+    Ok(Log {
+        size: proven.size,
         exchanges,
         whole: true,
-    }))
+    })
+}
+
+fn unreadable(journal: &Path) -> Failure {
+    Failure::local(format!("cannot read `{}`", journal.display()))
+}
+
+fn disturbed(journal: &Path) -> Failure {
+    unreadable(journal)
+        .because("another program opened it meanwhile")
+        .then("repeat")
 }
 
 /// Takes a leaf in the order of the log: an exchange of the partner, or what became of one.

@@ -597,7 +597,10 @@ async fn nobody_opens_a_record_alone_or_within_one_unit_or_too_late_or_without_a
     let answer = unsealing
         .send_as(asker.with_partner(colleague), &unsealing.order("open", None))
         .await;
-    assert_eq!((answer.status, answer.code().as_str()), (StatusCode::CONFLICT, "SG8108"));
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (StatusCode::CONFLICT, "SG8108")
+    );
     assert!(answer.text.contains("another security officer"), "{}", answer.text);
     assert_eq!(office.leaves("refusal").await, refusals + 1);
     assert_eq!(unsealing.steps().await, 2);

@@ -165,9 +165,9 @@ impl Released {
         let same = self.digest.as_ref().map(|released| *released == hex(&stated));
         match (document.verdict, same) {
             // Of a deletion exchange and leaf say which extract it was, as its manifest demands, also when what was released is known no more.
-            (Verdict::Complete, Some(true)) | (Verdict::Deleted, Some(true) | None) | (Verdict::Damaged, Some(false)) => {
-                Ok(())
-            }
+            (Verdict::Complete, Some(true))
+            | (Verdict::Deleted, Some(true) | None)
+            | (Verdict::Damaged, Some(false)) => Ok(()),
             (Verdict::Complete | Verdict::Deleted, Some(false)) | (Verdict::Damaged, Some(true)) => {
                 other("`repr_digest` and `verdict` do not fit what was released")
             }

@@ -5,18 +5,21 @@
 //! the folder holds the log of its checkpoint, and the next run goes on. What is there stays: the content of a path never changes.
 
 use std::fs::{DirBuilder, File};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use shuguan_ledger::bundle;
 use shuguan_ledger::checkpoint::Checkpoint;
-use shuguan_ledger::exported::CHECKPOINT;
+use shuguan_ledger::exported::{CHECKPOINT, Files as _, Folder};
 use shuguan_ledger::tile::{Content, Tile};
 use shuguan_ledger::tree::{self, leaf_hash};
 
 use super::fault::JournalFault;
 use super::views::Reader;
+
+/// Longest `checkpoint` that is read of a folder: as long as any note may be.
+const NOTE_BYTES_MAX: usize = 64 * 1024;
 
 /// What an export did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,10 +98,11 @@ fn files(size: u64) -> u64 {
 /// The size of the log that is there, which this one must continue.
 fn before(reader: &Reader, folder: &Path, checkpoint: &Checkpoint) -> Result<Option<u64>, ExportError> {
     let path = folder.join(CHECKPOINT);
-    let note = match std::fs::read_to_string(&path) {
-        Ok(note) => note,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(JournalFault::file("read", &path)(error).into()),
+    let unreadable = JournalFault::file("read", &path);
+    let note = match Folder(folder.to_owned()).read(CHECKPOINT, NOTE_BYTES_MAX) {
+        Ok(Some(note)) => String::from_utf8(note).map_err(|error| unreadable(io::Error::other(error)))?,
+        Ok(None) => return Ok(None),
+        Err(error) => return Err(unreadable(error).into()),
     };
     let other = |why: &str| ExportError::OtherLog(why.to_owned());
     let old = Checkpoint::unverified(&note).map_err(|_| other("its `checkpoint` is not one"))?;

@@ -457,12 +457,7 @@ impl<'c> Group<'c> {
     }
 
     /// Payloads go in one transaction with the leaf of the officer's act and those of their erasure; none to erase has no leaf.
-    fn shred_payloads(
-        &mut self,
-        exchanges: &[Uuid],
-        event: &ShredEvent,
-        place: Place<'_>,
-    ) -> rusqlite::Result<Given> {
+    fn shred_payloads(&mut self, exchanges: &[Uuid], event: &ShredEvent, place: Place<'_>) -> rusqlite::Result<Given> {
         let mut rows = Vec::new();
         for exchange in exchanges {
             rows.extend(self.erasable(*exchange)?.map(|row| (*exchange, row)));

@@ -69,9 +69,7 @@ impl Journal {
     pub async fn shred_payloads_before(&self, moment_us: i64, event: ShredEvent) -> Result<Vec<Sealed>, SealError> {
         let mut leaves = Vec::new();
         loop {
-            let due = self
-                .read(move |reader| reader.due(moment_us, PAYLOADS_A_LEAF))
-                .await?;
+            let due = self.read(move |reader| reader.due(moment_us, PAYLOADS_A_LEAF)).await?;
             if due.is_empty() {
                 return Ok(leaves);
             }

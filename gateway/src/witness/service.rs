@@ -1,7 +1,8 @@
 //! The protocol over HTTP: `POST /add-checkpoint` and `GET /<hex SHA-256 of the origin>/checkpoint`.
 //!
 //! Takes bodies of bounded length within a bounded time; gives 200 with the cosignature line, or the status that C2SP tlog-witness names.
-//! Each refusal is one line of the operational log, at most 20 a minute, the rest counted. Never in it: what a stranger sent.
+//! Each refusal is one line of the operational log, at most 20 a minute, the rest counted; what only a log's own key can cause is counted by
+//! itself, so that no stranger's noise hides it. Never in it: what a stranger sent.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +24,7 @@ use crate::clock::Clock;
 
 /// A body that takes longer is not waited for.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Refusals that are told one by one in a minute.
+/// Refusals of one class that are told one by one in a minute.
 const TOLD_MAX: u64 = 20;
 const MINUTE_US: i64 = 60_000_000;
 
@@ -39,12 +40,33 @@ struct Inner {
     logs: BTreeMap<String, Vec<VerifyingKey>>,
     store: Store,
     clock: Clock,
-    told: Mutex<Telling>,
+    told: Mutex<BTreeMap<Class, Telling>>,
     /// Fires when the store can no longer be trusted to keep what it is given.
     broken: CancellationToken,
 }
 
-/// How many refusals were told in this minute, and how many were only counted.
+/// Refusals that are bounded together. The origins are those that are known here, so there are few.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    /// A fork of this log, proved by its own key.
+    Forked(String),
+    /// A checkpoint of this log with a proof that leads elsewhere: anybody who has the checkpoint can send it.
+    Unproven(String),
+    /// Whatever anybody can send.
+    Any,
+}
+
+impl Class {
+    fn of(origin: &str, refused: Refused) -> Self {
+        match refused {
+            Refused::Forked => Self::Forked(origin.to_owned()),
+            Refused::Inconsistent => Self::Unproven(origin.to_owned()),
+            _ => Self::Any,
+        }
+    }
+}
+
+/// How many refusals of a class were told in this minute, and how many were only counted.
 #[derive(Debug, Default)]
 struct Telling {
     minute: i64,
@@ -96,37 +118,46 @@ impl Service {
     }
 
     fn tell(&self, origin: &str, refused: Refused) {
-        let mut told = self.inner.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let minute = self.inner.clock.now_us().div_euclid(MINUTE_US);
-        if told.minute != minute {
-            if told.counted > 0 {
-                tracing::warn!(
-                    count = told.counted,
-                    "more checkpoints were refused in the minute before"
-                );
-            }
-            *told = Telling {
-                minute,
-                ..Telling::default()
-            };
-        }
-        if told.told == TOLD_MAX {
-            told.counted += 1;
+        if !self.is_told(Class::of(origin, refused)) {
             return;
         }
-        told.told += 1;
-        drop(told);
         let status = refused.status();
-        if refused == Refused::Inconsistent {
-            // Signed by the log's own key: this is evidence of a fork, and somebody must act.
+        if refused == Refused::Forked {
+            // Two roots of one size, both signed by the log's own key: this is evidence of a fork, and somebody must act.
             tracing::error!(
                 log.origin = origin,
                 status,
+                cause = %refused,
                 "a log showed a history that does not continue the one it showed before"
             );
         } else {
             tracing::warn!(log.origin = origin, status, cause = %refused, "a checkpoint was refused");
         }
+    }
+
+    /// Counts a refusal; whether it is one of those that are told.
+    fn is_told(&self, class: Class) -> bool {
+        let minute = self.inner.clock.now_us().div_euclid(MINUTE_US);
+        let mut told = self.inner.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let telling = told.entry(class).or_default();
+        if telling.minute != minute {
+            if telling.counted > 0 {
+                tracing::warn!(
+                    count = telling.counted,
+                    "more checkpoints were refused in the minute before"
+                );
+            }
+            *telling = Telling {
+                minute,
+                ..Telling::default()
+            };
+        }
+        if telling.told == TOLD_MAX {
+            telling.counted += 1;
+            return false;
+        }
+        telling.told += 1;
+        true
     }
 
     fn broke(&self, fault: &StoreFault) -> Response {
@@ -187,3 +218,6 @@ async fn newest(State(service): State<Service>, Path(origin): Path<String>) -> R
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! Takes a link, the newest checkpoint and the size that the witness is believed to hold; gives its verified signature line. A conflict is
 //! resolved once with the size that the witness names. What it holds is no continuation of ours: then it is asked to show it, and our own
-//! key decides whether that is a proof or a claim.
+//! key and the log as it is by then decide whether that is a proof, a claim, or our own newer checkpoint that somebody else brought there.
 
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::note::NoteError;
@@ -36,6 +36,8 @@ pub(super) enum AskFault {
     Unsteady,
     #[error("the proof for it cannot be made")]
     Journal(#[from] JournalFault),
+    #[error("somebody else showed it a newer checkpoint of this log meanwhile")]
+    Overtaken,
     #[error("it does not hold our history")]
     Alarm(Alarm),
 }
@@ -62,10 +64,14 @@ pub(super) async fn ask(
                 let skew_ms = skew_ms(cosignature.time_s, before_us, clock.now_us());
                 return Ok(Signed { line, skew_ms });
             }
-            Answer::Size(held) if held > head.size => return Err(dispute(link, journal, head, Some(held)).await),
+            Answer::Size(held) if held > head.size => {
+                return Err(dispute(link, journal, &head.origin, Some(held)).await);
+            }
             Answer::Size(held) if held != old => old = held,
             // The size that we named, and yet a conflict: another root.
-            Answer::Size(_) | Answer::Refused(409 | 422) => return Err(dispute(link, journal, head, None).await),
+            Answer::Size(_) | Answer::Refused(409 | 422) => {
+                return Err(dispute(link, journal, &head.origin, None).await);
+            }
             Answer::Refused(status) => return Err(AskFault::Refused(status)),
         }
     }
@@ -81,17 +87,30 @@ pub(super) fn skew_ms(time_s: u64, before_us: i64, after_us: i64) -> i64 {
     ahead.saturating_sub(behind) / 1_000
 }
 
-async fn dispute(link: &Link, journal: &Journal, head: &Checkpoint, held: Option<u64>) -> AskFault {
+/// What a conflict comes to. Whoever holds a receipt can bring our newer checkpoint to a witness before we do: what it shows is compared with
+/// the log as it is after it was shown, not with the older head that the question was about.
+async fn dispute(link: &Link, journal: &Journal, origin: &str, held: Option<u64>) -> AskFault {
     let trust = Trust::in_log(journal.verifying_key().clone());
-    let shown = match link.stored(&head.origin).await {
+    let shown = match link.stored(origin).await {
         Ok(Some(note)) => trust.open(&note).ok(),
         Ok(None) | Err(_) => None,
     };
-    let proven = match &shown {
-        None => false,
-        Some(shown) if shown.size > head.size => true,
-        Some(shown) => journal.root_of(shown.size).await.is_ok_and(|root| root != shown.root),
+    let own = match &shown {
+        Some(shown) => journal.root_of(shown.size).await.ok(),
+        None => None,
     };
+    // Read last, so that it is not older than anything that the witness can hold of us.
+    let (_, head) = journal.head();
+    let proven = match (&shown, own) {
+        (None, _) => false,
+        (Some(shown), Some(own)) => own != shown.root,
+        (Some(shown), None) => shown.size > head.size,
+    };
+    let reached = shown.as_ref().map_or(head.size, |shown| head.size.max(shown.size));
+    if !proven && held.is_some_and(|held| held <= reached) {
+        // No more than we have by now: the next question, about the newer head, tells.
+        return AskFault::Overtaken;
+    }
     AskFault::Alarm(Alarm {
         stored: shown.filter(|_| proven).map(|shown| shown.size).or(held),
         proven,

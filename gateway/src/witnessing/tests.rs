@@ -18,7 +18,7 @@ use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::trust::Quorum;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -162,6 +162,27 @@ impl Neighbour {
                 let _ = tcp.read(&mut question).await;
                 tokio::time::sleep(pause).await;
                 let _ = tcp.write_all(&answer).await;
+            }
+        });
+        neighbour
+    }
+
+    /// The way to another, on which somebody seals one more leaf and shows its checkpoint there first, as often as stated.
+    async fn overtaken(there: &Self, bench: &Bench, mut times: usize) -> Self {
+        let (mut neighbour, listener) = Self::bound(&there.name, 0).await;
+        let (journal, clock, port) = (bench.journal().clone(), bench.clock.clone(), there.port);
+        let ahead = Witnessing::open(&section(&[there], 1)).unwrap();
+        neighbour.tasks.spawn(async move {
+            loop {
+                let (mut tcp, _) = listener.accept().await.unwrap();
+                if times > 0 {
+                    times -= 1;
+                    seal(&journal).await;
+                    ahead.round(&journal, &clock).await;
+                    assert_eq!(ahead.newest().unwrap().size, journal.head().1.size);
+                }
+                let mut on = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut tcp, &mut on).await;
             }
         });
         neighbour
@@ -402,6 +423,39 @@ async fn a_larger_size_without_a_proof_is_an_alarm_and_stops_nothing() {
         Ok(()),
         "a claim does not keep the gateway from starting"
     );
+}
+
+#[tokio::test]
+async fn our_own_newer_checkpoint_that_somebody_else_showed_first_is_no_dispute() {
+    let bench = Bench::new();
+    let witness = Neighbour::witness("a", 0, &bench, bench.clock.clone()).await;
+    let way = Neighbour::overtaken(&witness, &bench, 2).await;
+    let witnessing = bench.restored(&[&way], 1).await;
+    bench.seal(3).await;
+    for (round, size) in [(1, 5), (2, 6)] {
+        bench.round(&witnessing).await;
+        assert_eq!(
+            bench.journal().head().1.size,
+            size,
+            "somebody was faster in round {round}"
+        );
+        assert_eq!(witnessing.refuses("any"), None);
+        let (light, detail) = witnessing.light();
+        assert!(
+            light == Light::Green && detail.contains("somebody else showed it a newer checkpoint"),
+            "{detail}"
+        );
+        assert_eq!(witnessing.newest(), None);
+        bench.wait(2);
+    }
+    // The next round is about that checkpoint.
+    bench.round(&witnessing).await;
+    assert_eq!(witnessing.newest().unwrap().size, 6);
+    assert_eq!(
+        (witnessing.debt().unwrap().leaves, witnessing.light().0),
+        (0, Light::Green)
+    );
+    assert_eq!(witnessing.refuses("any"), None);
 }
 
 #[tokio::test]

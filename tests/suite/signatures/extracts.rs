@@ -189,7 +189,17 @@ fn a_signed_request_gives_signed_content_whole_and_in_ranges_and_an_acknowledgem
         assert_eq!(pull.scene.count("receipt-ack", None), 1);
 
         // Once its evidence is destroyed there is nothing to compare with: only the deletion that the manifest demands is still attested.
-        let shred = ["shred", "--class", "evidence", "--exchange", &id, "--case", "R-1", "--why", "court"];
+        let shred = [
+            "shred",
+            "--class",
+            "evidence",
+            "--exchange",
+            &id,
+            "--case",
+            "R-1",
+            "--why",
+            "court",
+        ];
         let officer = ["-c", "officers/security-qian.toml"];
         let (code, _, error) = pull.scene.gateway.shuguan(&[&shred[..], &officer].concat());
         assert_eq!(code, 0, "{error}");
@@ -198,7 +208,12 @@ fn a_signed_request_gives_signed_content_whole_and_in_ranges_and_an_acknowledgem
             ("damaged", with("verdict", json!("damaged")), (410, "SG8103")),
         ] {
             let answer = pull.send(&running, call).await;
-            assert_eq!((answer.status.as_u16(), answer.code().as_str()), wanted, "{what}: {:?}", answer.body);
+            assert_eq!(
+                (answer.status.as_u16(), answer.code().as_str()),
+                wanted,
+                "{what}: {:?}",
+                answer.body
+            );
         }
         assert_eq!(pull.scene.count("receipt-ack", None), 1);
         let deleted = pull.send(&running, with("verdict", json!("deleted"))).await;

@@ -1,7 +1,11 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
+use std::path::Path;
+use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -111,6 +115,44 @@ fn a_folder_is_read_and_a_file_that_grows_beyond_its_bound_is_refused() {
         matches!(fault, ExportFault::Unreadable { .. }) && fault.index().is_none(),
         "{fault}"
     );
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// The fault of a folder, or a panic when the verifier waits for something in it.
+fn fault_in_time(folder: &Path) -> ExportFault<std::io::Error> {
+    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+    let files = Folder(folder.to_owned());
+    std::thread::spawn(move || sender.send(verify(&files, &trust()).unwrap_err()));
+    receiver.recv_timeout(Duration::from_secs(20)).unwrap()
+}
+
+#[test]
+fn a_fifo_or_a_device_among_the_files_is_named_and_not_waited_for() {
+    let folder = std::env::temp_dir().join(format!("shuguan-exported-fifo-{}", std::process::id()));
+    for (path, bytes) in log(257) {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+    let refused = |path: &str| {
+        let fault = fault_in_time(&folder);
+        assert_eq!(
+            (fault.to_string(), fault.index()),
+            (format!("`{path}` cannot be read"), None)
+        );
+        let why = fault.source().unwrap().to_string();
+        assert_eq!(why, "it is not a regular file");
+    };
+    // The last that is read first, so that each is found in turn.
+    for path in ["tile/0/000", "tile/entries/000", CHECKPOINT] {
+        std::fs::remove_file(folder.join(path)).unwrap();
+        let made = Command::new("mkfifo").arg(folder.join(path)).status();
+        assert!(made.unwrap().success());
+        refused(path);
+    }
+    std::fs::remove_file(folder.join(CHECKPOINT)).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", folder.join(CHECKPOINT)).unwrap();
+    refused(CHECKPOINT);
     std::fs::remove_dir_all(folder).unwrap();
 }
 

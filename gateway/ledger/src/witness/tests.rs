@@ -103,7 +103,15 @@ fn each_refusal_has_its_status() {
         ),
         // A real fork: the same key, another history.
         (Log::of(1..10).asks(3), Refused::Inconsistent, 422),
-        (Log::of(1..4).asks(3), Refused::Inconsistent, 422),
+        (Log::of(1..4).asks(3), Refused::Forked, 422),
+        (
+            AddCheckpoint {
+                proof: vec![[0; 32]],
+                ..Log::of(1..4).asks(3)
+            },
+            Refused::Forked,
+            422,
+        ),
         (
             AddCheckpoint {
                 proof: vec![[0; 32]],
@@ -200,7 +208,8 @@ proptest! {
         prop_assert_eq!(judged(&after.asks(old), Some(&stored)), Ok(after.checkpoint()));
         // One leaf under the stored checkpoint is another.
         let forged = Log::of((0..old + more).map(|leaf| if leaf == at % old { u64::MAX } else { leaf }));
-        prop_assert_eq!(judged(&forged.asks(old), Some(&stored)), Err(Refused::Inconsistent));
+        let refused = if more == 0 { Refused::Forked } else { Refused::Inconsistent };
+        prop_assert_eq!(judged(&forged.asks(old), Some(&stored)), Err(refused));
         // Leaves are missing.
         if more > 0 {
             let stored = after.checkpoint();

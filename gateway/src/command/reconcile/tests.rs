@@ -1,13 +1,28 @@
-#![expect(clippy::indexing_slicing, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
+use rusqlite::Connection;
+use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::leaf::{
     Commitment, Digest, ErasedEvent, Event, Leaf, OperatorEvent, PushEvent, Reference, RefusalEvent, RelayedEvent,
+    StopEvent,
 };
+use shuguan_ledger::trust::Trust;
+use tempfile::TempDir;
 
-use super::{Folder, Log, Logged, Own, What, compare, take};
+use super::{Folder, Log, Logged, Own, What, compare, of_journal, reread, take};
 use crate::client::state::PushState;
+use crate::clock::Clock;
+use crate::command::exit::Exit;
+use crate::command::output::Output;
+use crate::journal::{Journal, JournalSettings, Outcome, Secret};
 
 fn push(x: &str, p: &str) -> Leaf {
     leaf(Event::Push(PushEvent {
@@ -228,4 +243,101 @@ fn what_an_operator_gave_up_is_named_also_after_its_payload_was_erased() {
     };
     let expected = [(What::Discarded, "a"), (What::NotRelayed, "b")];
     assert_eq!(named(&folder, &log), expected.map(|(what, id)| (what, id.to_owned())));
+}
+
+/// A journal at rest, and what was proved of it.
+struct Proved {
+    folder: TempDir,
+    database: PathBuf,
+    trust: Trust,
+    checkpoint: Checkpoint,
+}
+
+impl Proved {
+    async fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let settings = settings(&folder);
+        Journal::create(&settings).unwrap();
+        let journal = open(&folder);
+        seal(&journal, 1_500).await;
+        let (checkpoint, trust) = (journal.head().1, Trust::in_log(journal.verifying_key().clone()));
+        journal.close().await.unwrap();
+        // As a copy that was sent somewhere: closing it sealed nothing more than this.
+        let database = settings.database;
+        Self {
+            folder,
+            database,
+            trust,
+            checkpoint,
+        }
+    }
+
+    fn refused(&self) -> (Exit, Option<String>) {
+        let Err(failure) = reread(&self.database, &self.checkpoint, "ours") else {
+            panic!("it was compared")
+        };
+        (failure.exit, failure.why)
+    }
+
+    fn change(&self, statements: &str) {
+        let connection = Connection::open(&self.database).unwrap();
+        connection.execute_batch(statements).unwrap();
+    }
+}
+
+fn settings(folder: &TempDir) -> JournalSettings {
+    let (log, kek) = (Secret::new([1; 32]), Secret::new([2; 32]));
+    JournalSettings::at(folder.path(), "log.example", log, kek)
+}
+
+fn open(folder: &TempDir) -> Journal {
+    Journal::open(&settings(folder), Clock::system()).unwrap()
+}
+
+async fn seal(journal: &Journal, leaves: usize) {
+    let stop = || StopEvent {
+        reason: "as-it-was".into(),
+    };
+    let sealing = (0..leaves).map(|_| journal.seal_own(Event::Stop(stop())));
+    for sealed in futures_util::future::join_all(sealing).await {
+        assert!(matches!(sealed, Ok(Outcome::Sealed(_))));
+    }
+}
+
+#[tokio::test]
+async fn a_journal_is_compared_as_it_was_proved_and_nothing_is_left_beside_it() {
+    let proved = Proved::new().await;
+    let log = of_journal(&proved.database, &proved.trust, "ours", &Output::default());
+    let log = log.unwrap().unwrap();
+    assert!(log.size >= proved.checkpoint.size && log.whole);
+    for end in ["-wal", "-shm"] {
+        let beside = format!("{}{end}", proved.database.display());
+        assert!(!std::path::Path::new(&beside).exists(), "{beside}");
+    }
+    // A gateway that goes on meanwhile disturbs nothing: only what was proved is compared.
+    let journal = open(&proved.folder);
+    seal(&journal, 20).await;
+    let log = reread(&proved.database, &proved.checkpoint, "ours").unwrap();
+    assert_eq!((log.size, log.exchanges.len()), (proved.checkpoint.size, 0));
+}
+
+#[tokio::test]
+async fn a_journal_that_was_changed_after_it_was_proved_is_not_compared() {
+    let expected = (Exit::Local, Some("another program opened it meanwhile".to_owned()));
+    let edit = "DROP TRIGGER leaf_fixed; UPDATE leaf SET bytes = \
+        CAST(replace(CAST(bytes AS TEXT), 'as-it-was', 'as-it-is!') AS BLOB) WHERE idx = 1200;";
+    for change in [
+        edit,
+        "DROP TRIGGER leaf_kept; DELETE FROM leaf WHERE idx = 1200;",
+        "DROP TRIGGER leaf_kept; DELETE FROM leaf WHERE idx >= 1000;",
+    ] {
+        let proved = Proved::new().await;
+        assert!(reread(&proved.database, &proved.checkpoint, "ours").is_ok());
+        proved.change(change);
+        assert_eq!(proved.refused(), expected, "{change}");
+    }
+    // Another journal in its place.
+    let (proved, other) = (Proved::new().await, Proved::new().await);
+    std::fs::copy(&other.database, &proved.database).unwrap();
+    assert_eq!(proved.refused(), expected);
 }

@@ -308,6 +308,33 @@ fn a_journal_that_was_rolled_back_as_a_whole_contradicts_a_newer_receipt() {
 }
 
 #[test]
+fn a_folder_with_a_fifo_for_a_file_is_a_failure_that_names_it() {
+    let room = Room::new();
+    let folder = room.path("exported");
+    std::fs::create_dir(&folder).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(folder.join(CHECKPOINT))
+        .status();
+    assert!(made.unwrap().success());
+    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+    let trust = room.path("trust.txt");
+    std::thread::spawn(move || {
+        let log = What::Log {
+            journal: folder,
+            trust,
+            receipt: vec![],
+        };
+        sender.send(Room::run(log).unwrap_err())
+    });
+    let failure = receiver.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+    assert_eq!(failure.exit, Exit::Local);
+    assert_eq!(
+        failure.why.as_deref(),
+        Some("`checkpoint` cannot be read: it is not a regular file")
+    );
+}
+
+#[test]
 fn a_receipt_with_any_changed_byte_is_not_proven() {
     let room = Room::new();
     let receipt = std::fs::read(room.path("r.tlog-proof")).unwrap();

@@ -1,13 +1,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 use shuguan_ledger::bundle;
 use shuguan_ledger::exported::{self, Folder};
 use shuguan_ledger::tile::{Content, Tile};
 
 use super::{Bench, one_row, settings, trust};
-use crate::journal::{ExportError, Journal, Reader, export};
+use crate::journal::{ExportError, Journal, JournalFault, Reader, export};
 
 async fn grow(journal: &Journal, from: u128, count: u128) {
     let sealing = (from..from + count).map(|number| journal.seal(one_row(journal, number)));
@@ -144,6 +146,27 @@ async fn a_folder_with_another_log_or_more_of_it_is_not_touched() {
     refused("it has 21 entries, the journal 1");
     grow(&shorter, 7_000, 30).await;
     refused("have another root");
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_is_a_fifo_is_refused_and_not_waited_for() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    grow(&journal, 1, 1).await;
+    let folder = bench.folder.path().join("log");
+    fs::create_dir(&folder).unwrap();
+    let made = Command::new("mkfifo").arg(folder.join("checkpoint")).status();
+    assert!(made.unwrap().success());
+    let (reader, there) = (Reader::open(&bench.database()).unwrap(), folder.clone());
+    let exporting = tokio::task::spawn_blocking(move || export(&reader, &there, |_, _| {}).unwrap_err());
+    let error = tokio::time::timeout(Duration::from_secs(20), exporting).await;
+    let error = error.unwrap().unwrap();
+    assert!(
+        matches!(&error, ExportError::Journal(JournalFault::File { path, .. }) if *path == folder.join("checkpoint")),
+        "{error}"
+    );
+    let source = std::error::Error::source(&error).unwrap();
+    assert_eq!(source.to_string(), "it is not a regular file");
 }
 
 #[tokio::test]

@@ -171,9 +171,16 @@ async fn payloads_go_with_the_leaf_that_says_so_or_not_at_all() {
         let view = journal.exchange(exchange(number)).await.unwrap().unwrap();
         assert_eq!(view.inbox.unwrap().state, "relayed", "{number}");
     }
-    let leaves = journal.shred_payloads_before(super::START_US, before.clone()).await.unwrap();
+    let leaves = journal
+        .shred_payloads_before(super::START_US, before.clone())
+        .await
+        .unwrap();
     assert_eq!(leaves.len(), 1);
-    assert!(String::from_utf8(leaves[0].leaf.clone()).unwrap().contains(r#""cnt":2"#));
+    assert!(
+        String::from_utf8(leaves[0].leaf.clone())
+            .unwrap()
+            .contains(r#""cnt":2"#)
+    );
     for (number, state) in [(1, "erased"), (2, "erased"), (3, "waiting")] {
         let view = journal.exchange(exchange(number)).await.unwrap().unwrap();
         assert_eq!(view.inbox.unwrap().state, state, "{number}");
