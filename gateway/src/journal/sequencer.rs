@@ -99,10 +99,7 @@ pub(super) enum Work {
 impl Work {
     /// Whether an officer destroys something by it, so that it must be nowhere on disk when he is answered for the last time.
     fn shreds(&self) -> bool {
-        match self {
-            Self::Shred { .. } | Self::ShredPayloads { .. } => true,
-            _ => false,
-        }
+        matches!(self, Self::Shred { .. } | Self::ShredPayloads { .. })
     }
 }
 
