@@ -1,12 +1,14 @@
 //! HTTP to domain and back: the feed listener's routes.
 //!
-//! `gate` what every request passes · `feeds` push · `exchanges` list, status, receipt, rejects · `extracts` pull · `acks` what came in was
+//! `gate` what every request passes · `feeds` push · `exchanges` list, status, receipt, rejects · `extracts` pull · `compare` claims ·
+//! `acks` what came in was
 //! received · `answers` where an answer's leaf stands, and its signature · `catalog` what a partner may do · `log` checkpoint and tiles ·
 //! `report` rejects in their forms · `problem` the only place that knows status codes. Nothing here decides; it translates.
 
 pub mod acks;
 pub mod answers;
 pub mod catalog;
+pub mod compare;
 pub mod exchanges;
 pub mod extracts;
 pub mod feeds;
@@ -21,13 +23,16 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::{get, post};
 use bytes::Bytes;
+use http::header;
 use http_body_util::{BodyExt, Collected};
+use serde::de::DeserializeOwned;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::edge::deadline::{BodyLimits, BodyStop, GuardedBody};
 use crate::exchange::{Refused, Stations, Stop};
 use crate::refusal::Refusal;
+use crate::signature::Asked;
 use gate::Gate;
 
 /// What the handlers share.
@@ -49,6 +54,7 @@ pub fn router(api: Api, gate: Gate) -> Router {
         .route("/v1/exchanges/{exchange}/rejects", get(exchanges::rejects))
         .route("/v1/exchanges/{exchange}/ack", post(acks::acknowledge))
         .route("/v1/catalog", get(catalog::catalog))
+        .route("/v1/compare", post(compare::compare))
         .route("/v1/extracts", post(extracts::request))
         .route("/v1/extracts/{extract}", get(extracts::status))
         .route("/v1/extracts/{extract}/content", get(extracts::content))
@@ -72,6 +78,33 @@ async fn document(deadlines: BodyLimits, body: Body, bytes_max: usize, malformed
         BodyStop::TooSlow => Refusal::BodyTooSlow.into(),
         BodyStop::TooLarge(_) | BodyStop::Incomplete => Refused::new(Refusal::BadRequest).detail(malformed).into(),
     })
+}
+
+/// Reads a request that is a JSON document of at most `bytes_max` bytes; gives it with the bytes that it was written in.
+///
+/// # Errors
+/// As [`document`]; another type, or members that are not `members`.
+async fn request<T: DeserializeOwned>(
+    api: &Api,
+    asked: &Asked,
+    body: Body,
+    bytes_max: usize,
+    members: &str,
+) -> Result<(T, Bytes), Stop> {
+    let malformed = |detail: &str| Stop::from(Refused::new(Refusal::BadRequest).detail(detail));
+    let kind = asked
+        .headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let essence = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    if !essence.trim().eq_ignore_ascii_case("application/json") {
+        return Err(malformed("the request is `application/json`"));
+    }
+    let cut = format!("the request is cut or longer than {} KiB", bytes_max >> 10);
+    let bytes = document(api.body, body, bytes_max, &cut).await?;
+    // serde's message names the member, and a wrong one would be echoed, so it stays here.
+    let request = serde_json::from_slice(&bytes).map_err(|_| malformed(members))?;
+    Ok((request, bytes))
 }
 
 /// Puts routes behind the gate; outermost first: a panic is caught, then the gate looks at every request, known route or not.

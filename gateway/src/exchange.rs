@@ -1,12 +1,15 @@
-//! One exchange: the two straight lines, and how either can stop.
+//! One exchange: the straight lines, and how each can stop.
 //!
-//! `push.rs` and `pull.rs` read from top to bottom, one call a station. A station takes the previous station's output by value and
+//! `push.rs`, `pull.rs` and `compare.rs` read from top to bottom, one call a station. A station takes the previous station's output by value and
 //! gives a type that only it can make, so that none can be skipped.
 
 pub mod ack;
 pub mod admit;
 pub mod answer;
+pub mod asked;
 pub mod batch;
+pub mod claims;
+pub mod compare;
 pub mod inflight;
 pub mod mode;
 pub mod pull;
@@ -35,7 +38,9 @@ use crate::config::LimitsSection;
 use crate::extract::Extracts;
 use crate::journal::{Journal, Sealed};
 use crate::layouts::Layouts;
+use crate::limits::absences::{Absences, Resting};
 use crate::limits::quota::{DayQuota, Exhausted, Quotas};
+use crate::limits::subjects::SubjectQuotas;
 use crate::limits::{Admission, Allowance, Limited};
 use crate::refusal::Refusal;
 use crate::registry::Registry;
@@ -62,6 +67,10 @@ pub struct Stations {
     pub admission: Admission,
     /// Quotas of the day.
     pub quotas: Quotas,
+    /// Whom grants told about today.
+    pub told: SubjectQuotas,
+    /// How often comparisons were about nobody.
+    pub absences: Absences,
     /// Keyed tags for the journal.
     pub tags: Tags,
     /// Message signatures.
@@ -265,12 +274,28 @@ impl From<Fault> for Stop {
 impl From<Exhausted> for Stop {
     fn from(Exhausted(quota): Exhausted) -> Self {
         let mut refused = Refused::new(Refusal::QuotaExceeded).retry_after(quota.reset_s);
+        let what = match quota.name {
+            "per-subject" => "questions about one subject",
+            name => name,
+        };
         refused.detail = Some(format!(
-            "the grant allows {} {} a day, of which {} are left until midnight",
-            quota.quota, quota.name, quota.remaining
+            "the grant allows {} {what} a day, of which {} are left until midnight",
+            quota.quota, quota.remaining
         ));
         refused.quota = Some(quota);
         refused.into()
+    }
+}
+
+impl From<Resting> for Refused {
+    fn from(resting: Resting) -> Self {
+        let share = format_args!(
+            "more than {} percent of the last hour's answers were `absent`",
+            resting.percent
+        );
+        Self::new(Refusal::TooManyAbsent)
+            .detail(share)
+            .retry_after(resting.retry_after_s)
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::exchange::pull::Granted;
+use crate::exchange::asked::Granted;
 use crate::journal::Sealed;
 use shuguan_policies::PolicySet;
 use spool::Spooled;

@@ -13,6 +13,7 @@
 //! | `subjects`, `index` | whom an exchange is about, as keyed tags; finding them |
 //! | `idempotency`, `nonces` | the same answer for the same key; a signed request has its effect once |
 //! | `inbox`, `relaying` | what the relay takes, and what it and the operator say about it |
+//! | `spent` | what was used of quotas |
 //! | `refusals`, `prune` | staying within bounds |
 //! | `cosigned` | checkpoints that witnesses signed, and receipts under them |
 //! | `recovery`, `head` | opening: is what is stored what was sealed, and all of it? |
@@ -49,6 +50,7 @@ mod sequencer;
 mod settings;
 mod shared;
 mod shredding;
+mod spent;
 mod sqlite;
 mod subjects;
 #[cfg(test)]

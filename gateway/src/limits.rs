@@ -1,10 +1,13 @@
-//! Rate limits for each partner: requests a second, requests at once, rows a second; `quota` the quotas of a day.
+//! Rate limits for each partner: requests a second, requests at once, rows a second; `quota` the quotas of a day, `subjects` those that count
+//! persons, `absences` the share of questions about nobody.
 //!
 //! Takes a partner id that the certificate proved, never anything out of a request, so that a stranger cannot grow the table. Gives a
 //! [`Permit`] that is held while the request is handled. The rates refuse with 429 at admission only, a quota of the day also in mid-body; rows are paced by making the reader of the
 //! body wait (design 10.5).
 
+pub mod absences;
 pub mod quota;
+pub mod subjects;
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;

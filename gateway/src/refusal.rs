@@ -104,12 +104,13 @@ refusals! {
     AgreementNotYet "SG4106" "not-yet" "协议尚未生效" "the agreement is not valid yet" "wait until it is valid";
     OutsideHours "SG4107" "outside-hours" "不在允许时段" "the grant does not hold at this hour" "see `shuguan catalog` for the hours";
     UnknownDataset "SG4108" "unknown-dataset" "数据集不存在" "there is no such dataset" "datasets are `population` and `enterprises`";
-    BadSelection "SG4109" "bad-selection" "选择条件不允许" "the grant does not allow selecting by this field" "see `select_by` in `shuguan catalog`";
+    BadSelection "SG4109" "bad-selection" "选择条件或比对内容不符合授权" "the grant does not allow selecting by this field, or a claim is missing or malformed" "see `select_by` and `require` in `shuguan catalog`";
     FieldNotGranted "SG4110" "field-not-granted" "字段未授权" "a field was asked for that the grant does not hold" "see the fields in `shuguan catalog`";
-    CaseRequired "SG4111" "case-required" "缺少案件编号" "an extract names the case that it is for" "add `--case NO`";
-    TooManyRows "SG4113" "too-many-rows" "超出单次允许行数" "the batch has more rows than the grant allows in one push" "split the file; see `limits` in `shuguan catalog`";
+    CaseRequired "SG4111" "case-required" "缺少案件编号" "an extract or comparison names the case that it is for" "add `--case NO`";
+    TooManyRows "SG4113" "too-many-rows" "超出单次允许行数" "there are more rows than may come in one push or comparison" "split the file; see `limits` in `shuguan catalog`";
     QuotaExceeded "SG4112" "quota" "超出授权额度" "the grant's quota is used up" "repeat after the time in `Retry-After`";
 
+    TooManyAbsent "SG4115" "too-many-absent" "查无比例过高，授权暂停" "too many of the last hour's answers were `absent`; the grant rests" "ask about persons whose documents you hold; repeat after the time in `Retry-After`";
     GrantRevoked "SG4114" "revoked" "授权已撤销" "the policies in force no longer hold this grant" "see what is granted: `shuguan catalog`; ask the policy officer";
 
     JournalUnavailable "SG5101" "journal-unavailable" "交换台账不可用" "the journal cannot commit; nothing was accepted" "repeat with the same idempotency key after the time in `Retry-After`";

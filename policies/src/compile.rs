@@ -74,6 +74,7 @@ pub(crate) fn compile(
     columns::check_sensitive(document, &grant, target, &output, header);
     let select_by = selection::read_select_by(document, &grant, target, mode, &output);
     let require = selection::read_require(document, &grant, target, mode, &output);
+    selection::check_limits(document, &grant, target, mode, &output);
     let place = Place {
         file: Arc::from(document.file()),
         line: document.line(&grant.span),

@@ -264,10 +264,10 @@ impl Plan {
     }
 
     /// Subjects whose field is released whole, in order of preference: a pseudonym or a mask identifies nobody, so no person or
-    /// enterprise index is built from it.
+    /// enterprise index is built from it. Of a comparison, which releases none, those that its caller brings.
     pub fn subjects(&self) -> Vec<Subject> {
         let known = |subject: &Subject| match subject {
-            Subject::Person(field) | Subject::Enterprise(field) => self.keeps(field),
+            Subject::Person(field) | Subject::Enterprise(field) => self.keeps(field) || self.require().contains(field),
         };
         self.terms.target.subjects().iter().copied().filter(known).collect()
     }

@@ -108,6 +108,10 @@ impl Hours {
     }
 }
 
+/// Most that `subjects_per_day` may be, and most subjects that a grant with `per_subject_per_day` tells about on a day: each of them is
+/// remembered by its tag until midnight.
+pub const SUBJECTS_PER_DAY_MAX: u64 = 1_000_000;
+
 /// Legal quotas of a grant; absent means unlimited by law, not by operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -119,9 +123,9 @@ pub struct Limits {
     pub rows_per_day: Option<u64>,
     /// Pulls a day, in Asia/Shanghai.
     pub pulls_per_day: Option<u64>,
-    /// Requests of any kind a day, in Asia/Shanghai.
+    /// Exchanges of any kind a day, in Asia/Shanghai.
     pub requests_per_day: Option<u64>,
-    /// Distinct persons or units a day, counted on blind tags.
+    /// Distinct persons or units that a pull or comparison tells about on a day, counted on blind tags; at most [`SUBJECTS_PER_DAY_MAX`].
     pub subjects_per_day: Option<u64>,
     /// Questions about one person or unit a day, in compare mode.
     pub per_subject_per_day: Option<u64>,

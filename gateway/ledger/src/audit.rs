@@ -209,6 +209,7 @@ impl LogVerifier {
                 return Err(format!("it found {} leaves at a start, {index} are there", event.size));
             }
             Event::Pull(_)
+            | Event::Compare(_)
             | Event::ReceiptAck(_)
             | Event::Refusal(_)
             | Event::OfficerQuery(_)

@@ -113,6 +113,7 @@ fn grant(plan: &Plan) -> Value {
         "withheld": withheld(plan),
         "rules": rules(plan),
         "select_by": plan.select_by(),
+        "require": plan.require(),
         "limits": limits,
         "valid_until": shuguan_ledger::time::format(plan.valid().until_s.saturating_mul(1_000_000)),
     })

@@ -169,6 +169,12 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
             });
             members.extend(counts.as_object().cloned().unwrap_or_default());
         }
+        Event::Compare(event) => {
+            let counts = json!({
+                "dataset": event.ds, "purpose": event.pur, "agreement": event.agr, "rows": event.rows, "absent": event.abs,
+            });
+            members.extend(counts.as_object().cloned().unwrap_or_default());
+        }
         Event::Refusal(event) => {
             members.insert("code".into(), event.code.clone().into());
         }

@@ -23,7 +23,8 @@ use super::Api;
 use super::answers;
 use super::gate::{About, Context};
 use crate::edge::Peer;
-use crate::exchange::pull::{self, ExtractHead, ExtractRequest};
+use crate::exchange::asked::RequestHead;
+use crate::exchange::pull::{self, ExtractRequest};
 use crate::exchange::{Refused, Stop};
 use crate::extract::{Ready, State as ExtractState};
 use crate::refusal::Refusal;
@@ -44,10 +45,11 @@ pub async fn request(
     let (parts, body) = request.into_parts();
     let asked = Asked::of(parts);
     let mut dataset = None;
-    let begun = match read(&api, &asked, body).await {
+    let members = "members are dataset, purpose, case, select {region, since}, form";
+    let begun = match super::request::<ExtractRequest>(&api, &asked, body, REQUEST_BYTES_MAX, members).await {
         Ok((request, body)) => {
             dataset = Dataset::parse(&request.dataset).map(Dataset::name);
-            let head = ExtractHead {
+            let head = RequestHead {
                 message: asked.message(),
                 body: &body,
             };
@@ -73,25 +75,6 @@ pub async fn request(
         }
     };
     answers::signed(&api, &peer, &asked, response).await
-}
-
-/// The request with the bytes that it was written in.
-async fn read(api: &Api, asked: &Asked, body: Body) -> Result<(ExtractRequest, Bytes), Stop> {
-    let malformed = |detail: &str| Stop::from(Refused::new(Refusal::BadRequest).detail(detail));
-    let kind = asked
-        .headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok());
-    let essence = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
-    if !essence.trim().eq_ignore_ascii_case("application/json") {
-        return Err(malformed("the request is `application/json`"));
-    }
-    let cut = "the request is cut or longer than 64 KiB";
-    let bytes = super::document(api.body, body, REQUEST_BYTES_MAX, cut).await?;
-    // serde's message names the member, and a wrong one would be echoed, so it stays here.
-    let request = serde_json::from_slice(&bytes)
-        .map_err(|_| malformed("members are dataset, purpose, case, select {region, since}, form"))?;
-    Ok((request, bytes))
 }
 
 fn links(exchange: Uuid) -> Value {

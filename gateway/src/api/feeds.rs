@@ -39,7 +39,11 @@ pub async fn push(
     let response = match exchange_push(&api.stations, Arc::clone(&peer), &head, body).await {
         Ok(answer) => {
             metrics::counter!("shuguan_pushes_total", "partner" => peer.partner().id.clone()).increment(1);
-            accepted(answer, api.stations.journal.verifying_key().name())
+            answered(
+                StatusCode::ACCEPTED,
+                answer,
+                api.stations.journal.verifying_key().name(),
+            )
         }
         Err(stop) => {
             let record = catalogue::record_type(&head.record).map(|record| record.name);
@@ -66,11 +70,14 @@ pub async fn push(
     answers::signed(&api, &peer, &head.asked, response).await
 }
 
-fn accepted(answer: Answer, log: &str) -> Response {
-    let mut response = (StatusCode::ACCEPTED, answer.body).into_response();
+/// The answer to an exchange that was sealed, under its key; `Location` where it goes on.
+pub(super) fn answered(status: StatusCode, answer: Answer, log: &str) -> Response {
+    let mut response = (status, answer.body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Ok(location) = HeaderValue::from_str(&format!("/v1/exchanges/{}", answer.exchange)) {
+    if status == StatusCode::ACCEPTED
+        && let Ok(location) = HeaderValue::from_str(&format!("/v1/exchanges/{}", answer.exchange))
+    {
         headers.insert(header::LOCATION, location);
     }
     if answer.replayed {

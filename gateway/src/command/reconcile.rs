@@ -336,8 +336,10 @@ fn take(exchanges: &mut BTreeMap<String, Logged>, index: u64, hash: Hash, leaf: 
         }
         return;
     }
-    let ours = matches!(leaf.event, Event::Push(_) | Event::Pull(_) | Event::Refusal(_))
-        && leaf.event.partner() == Some(partner);
+    let ours = matches!(
+        leaf.event,
+        Event::Push(_) | Event::Pull(_) | Event::Compare(_) | Event::Refusal(_)
+    ) && leaf.event.partner() == Some(partner);
     if ours {
         let fate = if matches!(leaf.event, Event::Push(_)) {
             Fate::Open

@@ -183,6 +183,10 @@ fn sentence(proven: &Proven) -> String {
             "the log `{origin}` holds as entry {index} that `{}` was given {} rows of `{}` for `{}`",
             event.p, event.rows, event.ds, event.pur
         ),
+        Event::Compare(event) => format!(
+            "the log `{origin}` holds as entry {index} that `{}` had {} rows of claims compared with `{}` for `{}`",
+            event.p, event.rows, event.ds, event.pur
+        ),
         Event::Refusal(event) => format!(
             "the log `{origin}` holds as entry {index} that `{}` was refused: {}",
             event.p, event.code

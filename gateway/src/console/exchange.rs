@@ -301,6 +301,15 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
             coded("执行方案", hex(&pull.plan.0)),
             coded("策略包", hex(&pull.bun.0)),
         ],
+        Event::Compare(compare) => vec![
+            named("单位", partner(policies, &compare.p)),
+            named("数据集", record(policies, &compare.ds)),
+            named("用途", purpose(policies, &compare.pur)),
+            plain("协议", &compare.agr),
+            coded("单位证书 SHA-256", hex(&compare.cert.0)),
+            coded("执行方案", hex(&compare.plan.0)),
+            coded("策略包", hex(&compare.bun.0)),
+        ],
         Event::Refusal(refusal) => {
             let known = Refusal::parse(&refusal.code);
             let mut facts = vec![
@@ -434,7 +443,19 @@ fn counts(event: &Event) -> Vec<Count> {
             count("授权范围外", pull.fil),
             count("字节", pull.bytes),
         ],
-        Event::Refusal(refusal) => refusal.cnt.map(|n| count("次数", n)).into_iter().collect(),
+        Event::Compare(compare) => vec![
+            count("比对", compare.rows),
+            count("查无此人(户)", compare.abs),
+            count("字节", compare.bytes),
+        ],
+        Event::Refusal(refusal) => [
+            ("次数", refusal.cnt),
+            ("比对", refusal.ask),
+            ("查无此人(户)", refusal.abs),
+        ]
+        .into_iter()
+        .filter_map(|(term, number)| Some(count(term, number?)))
+        .collect(),
         Event::OfficerResult(result) => vec![count("交换", result.cnt)],
         Event::Shred(shred) => vec![count("密钥", shred.cnt)],
         Event::Relayed(_)
@@ -457,6 +478,7 @@ fn fields(event: &Event, policies: &PolicySet) -> Option<Fields> {
     let hash = match event {
         Event::Push(push) => push.plan.0,
         Event::Pull(pull) => pull.plan.0,
+        Event::Compare(compare) => compare.plan.0,
         _ => return None,
     };
     let plan = policies.plans().find(|plan| plan.hash() == hash)?;

@@ -30,7 +30,7 @@ const HOURS: i64 = 24;
 /// Asia/Shanghai.
 const ZONE_HOURS: i64 = 8;
 /// Kinds that the chart shows; what officers did is for auditors, under the list.
-const SHOWN: [&str; 3] = ["push", "pull", "refusal"];
+const SHOWN: [&str; 4] = ["push", "pull", "compare", "refusal"];
 /// Height of the chart's columns, and width of one hour, in its own units.
 const CHART_HEIGHT: u64 = 120;
 const CHART_STEP: u64 = 30;

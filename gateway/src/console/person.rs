@@ -279,6 +279,7 @@ fn plan_of<'p>(event: &Event, policies: &'p PolicySet) -> Option<&'p Plan> {
     let hash = match event {
         Event::Push(push) => push.plan.0,
         Event::Pull(pull) => pull.plan.0,
+        Event::Compare(compare) => compare.plan.0,
         _ => return None,
     };
     policies.plans().find(|plan| plan.hash() == hash).map(|plan| &**plan)
@@ -301,6 +302,7 @@ fn item(held: &Held, policies: &PolicySet) -> Value {
     let agreement = match event {
         Event::Push(push) => Some(&push.agr),
         Event::Pull(pull) => Some(&pull.agr),
+        Event::Compare(compare) => Some(&compare.agr),
         _ => None,
     };
     let plan = plan_of(event, policies);

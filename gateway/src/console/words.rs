@@ -5,9 +5,10 @@ use crate::refusal::Refusal;
 const SHANGHAI_US: i64 = 8 * 3_600_000_000;
 
 /// Kinds of leaves that can be searched for, with their Chinese.
-pub(super) const KINDS: [(&str, &str); 17] = [
+pub(super) const KINDS: [(&str, &str); 18] = [
     ("push", "推送"),
     ("pull", "提取"),
+    ("compare", "比对"),
     ("receipt-ack", "收讫确认"),
     ("refusal", "拒绝"),
     ("relayed", "入库"),
@@ -38,6 +39,7 @@ pub(super) fn outcome(code: &str) -> &str {
     match code {
         "accepted" => "已接受",
         "released" => "已提供",
+        "answered" => "已答复",
         "complete" => "已完整收到",
         "damaged" => "收到但不完整",
         "deleted" => "接收方已删除",

@@ -1,8 +1,9 @@
-//! The answer to a push: a pure function of what was sealed, so that a repeat gets the same bytes (C4).
+//! The answer to a push or a comparison: a pure function of what was sealed, so that a repeat gets the same bytes (C4).
 
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::compare::Compared;
 use super::report::{HeaderNotes, Report};
 use super::seal::SealedPush;
 use super::{Fault, RowError, Stop};
@@ -12,7 +13,7 @@ use crate::limits::Standing;
 /// Rejects that stand in the answer itself.
 const REJECTS_SHOWN: usize = 20;
 
-/// A 202.
+/// A 202 of a push, a 200 of a comparison.
 #[derive(Debug)]
 pub struct Answer {
     /// The exchange.
@@ -83,5 +84,57 @@ pub fn push(push: SealedPush) -> Result<Answer, Stop> {
         body: body.into(),
         replayed: push.replayed,
         standing: push.standing,
+    })
+}
+
+#[derive(Serialize)]
+struct Answers<'a> {
+    schema: &'static str,
+    exchange: &'a str,
+    index: u64,
+    dataset: &'a str,
+    purpose: &'a str,
+    agreement: &'a str,
+    rows: u64,
+    links: AnswerLinks,
+    receipt: &'a str,
+}
+
+#[derive(Serialize)]
+struct AnswerLinks {
+    status: String,
+    receipt: String,
+}
+
+/// Builds the 200 of a comparison. Its answers stand last, as the bytes that the leaf commits to.
+pub fn compare(compared: Compared) -> Result<Answer, Stop> {
+    let event = compared.event;
+    let path = format!("/v1/exchanges/{}", event.x);
+    let head = Answers {
+        schema: "shuguan.compare.v1",
+        exchange: &event.x,
+        index: compared.sealed.index,
+        dataset: &event.ds,
+        purpose: &event.pur,
+        agreement: &event.agr,
+        rows: event.rows,
+        links: AnswerLinks {
+            receipt: format!("{path}/receipt"),
+            status: path,
+        },
+        receipt: &compared.sealed.receipt,
+    };
+    let mut body = serde_json::to_vec(&head).map_err(Fault::from_error("write the answer"))?;
+    // An object that is not empty: its last byte is the bracket.
+    body.pop();
+    body.extend_from_slice(b",\"answers\":");
+    body.extend_from_slice(&compared.content);
+    body.push(b'}');
+    Ok(Answer {
+        exchange: event.x,
+        sealed: compared.sealed,
+        body: body.into(),
+        replayed: compared.replayed,
+        standing: compared.standing,
     })
 }

@@ -9,25 +9,25 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use serde::Deserialize;
 use shuguan_policies::dataset::Dataset;
-use shuguan_policies::{Direction, Mode, Plan, PolicySet, Role, Target};
+use shuguan_policies::{Direction, Mode, Plan, Role, Target};
 use uuid::Uuid;
 
-use super::admit::{IDEMPOTENCY_KEY, PURPOSE, denied, idempotency_key, text};
-use super::inflight::InFlight;
+use super::admit::denied;
+use super::asked::{self, Asked, Granted, RequestHead};
 use super::release::Index;
-use super::signing::nonce;
 use super::{Fault, Refused, Stations, Stop, seal};
 use crate::clock;
 use crate::edge::Peer;
 use crate::extract::form::Form;
 use crate::extract::spool::{SpoolFault, SpoolWriter, Spooled};
 use crate::extract::{Ready, State};
-use crate::journal::{ColumnDigests, Idempotency, Known, Nonce, RefusalDraft, Sealed, Seen, Subjects};
+use crate::journal::{ColumnDigests, RefusalDraft, Sealed, Subjects};
 use crate::limits::Permit;
-use crate::limits::quota::Hold;
+use crate::limits::quota::{Hold, QuotaKey};
+use crate::limits::subjects::SubjectHold;
 use crate::refusal::Refusal;
 use crate::registry::Selection;
-use crate::signature::{Message, Signed, digest, profile};
+use crate::signature::profile;
 
 /// What the registry asks for.
 #[derive(Clone, Debug, Deserialize)]
@@ -61,29 +61,6 @@ fn ndjson() -> Form {
     Form::Ndjson
 }
 
-/// How a request for an extract came.
-#[derive(Clone, Copy, Debug)]
-pub struct ExtractHead<'a> {
-    /// Method, target and headers.
-    pub message: Message<'a>,
-    /// The body.
-    pub body: &'a [u8],
-}
-
-/// What a request proves of itself.
-#[derive(Debug)]
-pub(super) struct Asked {
-    /// SHA-256 of its body.
-    pub(super) digest: [u8; 32],
-    /// Its signature, when there is one.
-    pub(super) signed: Option<Signed>,
-    /// What the journal remembers of it.
-    pub(super) nonce: Option<Nonce>,
-    /// Its idempotency key, when there is one.
-    pub(super) idempotency: Option<Idempotency>,
-    _in_flight: Option<InFlight>,
-}
-
 /// A pull that may proceed. Only this module makes one.
 #[derive(Debug)]
 pub struct AdmittedPull {
@@ -104,37 +81,6 @@ pub struct AdmittedPull {
     quota: Hold,
     /// Given back when the extract is ready.
     _permit: Permit,
-}
-
-/// The grant that an extract runs under: asked again while it runs, and at each download.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Granted {
-    /// Partner id.
-    pub partner: String,
-    spiffe: String,
-    dataset: Dataset,
-    purpose: String,
-}
-
-impl Granted {
-    fn of(peer: &Peer, dataset: Dataset, plan: &Plan) -> Self {
-        Self {
-            partner: peer.partner().id.clone(),
-            spiffe: peer.partner().spiffe.clone(),
-            dataset,
-            purpose: plan.purpose().to_owned(),
-        }
-    }
-
-    /// Whether these policies still have the partner and a grant for it; what the grant says is that of the plan that was pinned.
-    pub fn holds(&self, policies: &PolicySet) -> bool {
-        let target = Target::Dataset(self.dataset);
-        let partner = policies.partner(&self.partner);
-        partner.is_some_and(|partner| partner.spiffe == self.spiffe)
-            && policies
-                .grant(&self.partner, target, &self.purpose, Direction::Pull, Mode::Extract)
-                .is_some()
-    }
 }
 
 /// A complete extract that is not sealed yet.
@@ -160,12 +106,24 @@ pub async fn begin(
     stations: &Arc<Stations>,
     peer: Arc<Peer>,
     request: ExtractRequest,
-    head: &ExtractHead<'_>,
+    head: &RequestHead<'_>,
 ) -> Result<Uuid, Stop> {
     let admitted = admit(stations, peer, request, head)?;
-    if let Some(exchange) = before(stations, &admitted.asked).await? {
+    if let Some(exchange) = admitted
+        .asked
+        .before(stations)
+        .await?
+        .and_then(|sealed| sealed.exchange)
+    {
         return Ok(exchange);
     }
+    let key = QuotaKey::of(&admitted.peer.partner().id, &admitted.plan);
+    let read = async |since_us, tracked| stations.journal.told_about(key.clone(), since_us, tracked).await;
+    let told = stations
+        .told
+        .hold(&key, &admitted.plan, stations.clock.now_us(), read)
+        .await
+        .map_err(Fault::from_error("count whom a grant told about"))?;
     let exchange = admitted.exchange;
     if !stations.extracts.begin(exchange, admitted.granted.clone()) {
         return Err(Refused::new(Refusal::TooManyAtOnce).retry_after(60).into());
@@ -173,7 +131,7 @@ pub async fn begin(
     let (partner, dataset) = (admitted.peer.partner().id.clone(), admitted.dataset);
     let stations = Arc::clone(stations);
     stations.tasks.clone().spawn(async move {
-        let state = match pull(&stations, admitted).await {
+        let state = match pull(&stations, admitted, told).await {
             Ok(ready) => State::Ready(Arc::new(ready)),
             Err(stop) => {
                 ended_early(&stations, exchange, &partner, dataset, stop).await;
@@ -183,20 +141,6 @@ pub async fn begin(
         stations.extracts.end(exchange, state);
     });
     Ok(exchange)
-}
-
-/// The extract that this very request began earlier, when its key was used before.
-async fn before(stations: &Stations, asked: &Asked) -> Result<Option<Uuid>, Stop> {
-    let Some(key) = asked.idempotency else {
-        return Ok(None);
-    };
-    let before = stations.journal.before(key.tag, key.content, asked.nonce).await;
-    match before.map_err(Fault::from_error("look for an idempotency key"))? {
-        (Seen::Elsewhere, _) => Err(Refusal::Replayed.into()),
-        (_, Some(Known::KeyReused)) => Err(Refusal::KeyReused.into()),
-        (_, Some(Known::Repeated(sealed))) => Ok(sealed.exchange),
-        (_, None) => Ok(None),
-    }
 }
 
 /// A pull that was begun and gave nothing: a refusal is a leaf, a fault is logged.
@@ -217,11 +161,14 @@ async fn ended_early(stations: &Stations, exchange: Uuid, partner: &str, dataset
 }
 
 /// `query → release → seal`: no byte of it can be fetched before this returns.
-async fn pull(stations: &Arc<Stations>, admitted: AdmittedPull) -> Result<Ready, Stop> {
-    let mut prepared = query(stations, admitted).await?;
-    prepared.admitted.still_granted(&stations.policies.load())?;
+async fn pull(stations: &Arc<Stations>, admitted: AdmittedPull, told: Option<SubjectHold>) -> Result<Ready, Stop> {
+    let (mut prepared, told) = query(stations, admitted, told).await?;
+    prepared.admitted.granted.still(stations)?;
     let sealed = seal::pull(stations, &mut prepared).await?;
     prepared.admitted.quota.settle(prepared.rows);
+    if let Some(told) = told {
+        told.settle();
+    }
     Ok(Ready {
         form: prepared.admitted.form,
         rows: prepared.rows,
@@ -237,30 +184,17 @@ async fn pull(stations: &Arc<Stations>, admitted: AdmittedPull) -> Result<Ready,
     })
 }
 
-impl AdmittedPull {
-    fn still_granted(&self, policies: &PolicySet) -> Result<(), Refusal> {
-        if self.granted.holds(policies) {
-            Ok(())
-        } else {
-            Err(Refusal::GrantRevoked)
-        }
-    }
-}
-
 fn admit(
     stations: &Stations,
     peer: Arc<Peer>,
     request: ExtractRequest,
-    head: &ExtractHead<'_>,
+    head: &RequestHead<'_>,
 ) -> Result<AdmittedPull, Stop> {
     if peer.partner().role != Role::Registry {
         return Err(Refusal::WrongRole.into());
     }
     let dataset = Dataset::parse(&request.dataset).ok_or(Refusal::UnknownDataset)?;
-    let case = request.case.trim();
-    if case.is_empty() || case.len() > 64 {
-        return Err(Refusal::CaseRequired.into());
-    }
+    let case = asked::case(&request.case)?;
     let policies = stations.policies.load_full();
     let plan = policies
         .decide(
@@ -274,7 +208,8 @@ fn admit(
         .map_err(|denial| Refused::new(denied(denial)).under(policies.hash()))?;
     let selection = selection(dataset, &plan, &request.select)?;
     let permit = stations.admission.admit(&peer.partner().id)?;
-    let asked = asked(stations, &peer, &request, dataset, head)?;
+    let data = (dataset, request.purpose.as_str());
+    let asked = Asked::of(stations, &peer, data, (&profile::EXTRACT, "extract"), head)?;
     let quota = stations
         .quotas
         .hold(&peer.partner().id, &plan, stations.clock.now_us())?;
@@ -287,55 +222,12 @@ fn admit(
         plan,
         bundle: policies.hash(),
         form: request.form,
-        case: case.to_owned(),
+        case,
         selection,
         selection_text: format!("{:?}", (&request.select.region, &request.select.since)),
         asked,
         quota,
         _permit: permit,
-    })
-}
-
-/// Digest, signature, nonce and idempotency key. A signed request has all four.
-fn asked(
-    stations: &Stations,
-    peer: &Peer,
-    request: &ExtractRequest,
-    dataset: Dataset,
-    head: &ExtractHead<'_>,
-) -> Result<Asked, Stop> {
-    let headers = head.message.headers;
-    let found = digest::sha256(head.body);
-    if digest::stated(headers).is_some_and(|stated| stated != Some(found)) {
-        return Err(Refusal::BadDigest.into());
-    }
-    let now_us = stations.clock.now_us();
-    let signed = stations.signing.judge(&profile::EXTRACT, &head.message, peer, now_us)?;
-    let purpose = text(headers, &PURPOSE);
-    if headers.contains_key(PURPOSE) && purpose != Some(&*request.purpose) {
-        let other = "`Exchange-Purpose` is not the purpose of the request";
-        return Err(Refused::new(Refusal::BadRequest).detail(other).into());
-    }
-    if !headers.contains_key(IDEMPOTENCY_KEY) {
-        return Ok(Asked {
-            digest: found,
-            signed,
-            nonce: None,
-            idempotency: None,
-            _in_flight: None,
-        });
-    }
-    let key = idempotency_key(headers).ok_or(Refusal::BadIdempotencyKey)?;
-    let tag = stations.tags.idempotency(&peer.partner().id, key);
-    let tags = &stations.tags;
-    let content = tags.content(&found, dataset.name(), "extract", &request.purpose, "");
-    let in_flight = InFlight::begin(&stations.in_flight, tag);
-    Ok(Asked {
-        digest: found,
-        nonce: signed.as_ref().map(|signed| nonce(tags, signed, &tag)),
-        signed,
-        idempotency: Some(Idempotency { tag, content }),
-        _in_flight: Some(in_flight.ok_or_else(|| Refused::new(Refusal::KeyInFlight).retry_after(1))?),
     })
 }
 
@@ -365,13 +257,21 @@ fn selection(dataset: Dataset, plan: &Plan, select: &Select) -> Result<Selection
 }
 
 /// Reads the dataset on a blocking thread; each batch passes the plan before it reaches the encrypted spool.
-async fn query(stations: &Arc<Stations>, admitted: AdmittedPull) -> Result<Prepared, Stop> {
+async fn query(
+    stations: &Arc<Stations>,
+    admitted: AdmittedPull,
+    told: Option<SubjectHold>,
+) -> Result<(Prepared, Option<SubjectHold>), Stop> {
     let stations = Arc::clone(stations);
-    let work = tokio::task::spawn_blocking(move || query_now(&stations, admitted));
+    let work = tokio::task::spawn_blocking(move || query_now(&stations, admitted, told));
     work.await.map_err(Fault::from_error("run a query"))?
 }
 
-fn query_now(stations: &Stations, admitted: AdmittedPull) -> Result<Prepared, Stop> {
+fn query_now(
+    stations: &Stations,
+    admitted: AdmittedPull,
+    told: Option<SubjectHold>,
+) -> Result<(Prepared, Option<SubjectHold>), Stop> {
     let path = stations.extracts.path(admitted.exchange);
     let mut spool = SpoolWriter::create(&path, admitted.exchange).map_err(Fault::from_error("make a spool"))?;
     let mut extract = Extract {
@@ -380,6 +280,7 @@ fn query_now(stations: &Stations, admitted: AdmittedPull) -> Result<Prepared, St
         spool: &mut spool,
         columns: ColumnDigests::new(&admitted.plan.schema()).map_err(Fault::from_error("commit to columns"))?,
         index: Index::open(stations, &admitted.plan, admitted.exchange)?,
+        told,
         text: Vec::new(),
         rows: 0,
         filtered: 0,
@@ -400,6 +301,7 @@ fn query_now(stations: &Stations, admitted: AdmittedPull) -> Result<Prepared, St
         filtered,
         columns,
         index,
+        told,
         stop,
         ..
     } = extract;
@@ -408,7 +310,7 @@ fn query_now(stations: &Stations, admitted: AdmittedPull) -> Result<Prepared, St
     }
     let content = spool.finish().map_err(Fault::from_error("end a spool"))?;
     let subjects = index.map(Index::finish).transpose()?;
-    Ok(Prepared {
+    let prepared = Prepared {
         admitted,
         content,
         rows,
@@ -416,7 +318,8 @@ fn query_now(stations: &Stations, admitted: AdmittedPull) -> Result<Prepared, St
         columns,
         subjects,
         manifest: String::new(),
-    })
+    };
+    Ok((prepared, told))
 }
 
 struct Extract<'a> {
@@ -425,6 +328,7 @@ struct Extract<'a> {
     spool: &'a mut SpoolWriter,
     columns: ColumnDigests,
     index: Option<Index>,
+    told: Option<SubjectHold>,
     text: Vec<u8>,
     rows: u64,
     filtered: u64,
@@ -438,7 +342,7 @@ impl Extract<'_> {
     }
 
     fn take(&mut self, batch: &RecordBatch) -> ControlFlow<()> {
-        let granted = self.admitted.still_granted(&self.stations.policies.load());
+        let granted = self.admitted.granted.still(self.stations);
         match granted.map_err(Stop::from).and_then(|()| self.release(batch)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(stop) => {
@@ -472,7 +376,11 @@ impl Extract<'_> {
             .push(&released.batch)
             .map_err(Fault::from_error("commit to columns"))?;
         if let Some(index) = &mut self.index {
-            index.part(&released.batch)?;
+            let tags = index.tags(&released.batch);
+            if let Some(told) = &mut self.told {
+                told.count(&tags)?;
+            }
+            index.push(tags)?;
         }
         self.text.clear();
         self.admitted.form.write(&released.batch, &mut self.text);

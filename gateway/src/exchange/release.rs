@@ -17,7 +17,7 @@ use super::batch::Received;
 use super::mode::PushMode;
 use super::subjects::{IndexKey, SubjectColumns};
 use super::{Fault, Stations, Stop};
-use crate::journal::{PayloadWriter, SealedPayload, SubjectWriter, Subjects};
+use crate::journal::{PayloadWriter, SealedPayload, SubjectWriter, Subjects, Tag};
 
 /// A batch being released.
 #[derive(Debug)]
@@ -54,7 +54,16 @@ impl Index {
 
     /// Takes a part as it was released.
     pub(super) fn part(&mut self, released: &RecordBatch) -> Result<(), Fault> {
-        let tags = self.columns.tags(&self.key, released);
+        self.push(self.tags(released))
+    }
+
+    /// The tags of a part; of a comparison that of what its caller claims.
+    pub(super) fn tags(&self, part: &RecordBatch) -> Vec<Tag> {
+        self.columns.tags(&self.key, part)
+    }
+
+    /// Takes the tags of a part.
+    pub(super) fn push(&mut self, tags: Vec<Tag>) -> Result<(), Fault> {
         self.writer.push(tags).map_err(Fault::from_error("index a part"))
     }
 

@@ -1,14 +1,15 @@
 //! Sealing: the point after which a crash is safe.
 //!
-//! Takes what was released, or a complete extract; gives a [`SealedPush`] or a sealed pull whose leaf, payload and idempotency key are
+//! Takes what was released, a complete extract, or answers; gives a [`SealedPush`], a sealed pull or comparison whose leaf, payload and idempotency key are
 //! durable under a signed checkpoint. When the journal cannot commit nothing was accepted (503).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use shuguan_ledger::leaf::{Digest, Event, Leaf, PullEvent, PushEvent, RefusalEvent};
+use shuguan_ledger::leaf::{CompareEvent, Digest, Event, Leaf, PullEvent, PushEvent, RefusalEvent};
 use shuguan_policies::Plan;
 
 use super::admit::Admitted;
+use super::compare::{AdmittedCompare, Answered};
 use super::mode::PushMode;
 use super::pull::Prepared;
 use super::quality::Quality;
@@ -217,6 +218,8 @@ fn refusal_event(admitted: &Admitted, refusal: Refusal) -> RefusalEvent {
         cnt: None,
         qua: None,
         req: None,
+        ask: None,
+        abs: None,
     }
 }
 
@@ -294,6 +297,103 @@ pub async fn pull(stations: &Stations, prepared: &mut Prepared) -> Result<Sealed
         Outcome::Sealed(sealed) => Ok(sealed),
         // The key is held while its extract is prepared, so nobody else can have sealed it meanwhile.
         Outcome::Repeated(_) => Err(Fault::new("an extract was sealed twice").into()),
+        Outcome::KeyReused => Err(Refusal::KeyReused.into()),
+        Outcome::Replayed => Err(Refusal::Replayed.into()),
+    }
+}
+
+/// Seals answers before they are told.
+///
+/// # Errors
+/// A journal that cannot commit.
+pub async fn compare(
+    stations: &Stations,
+    request: &AdmittedCompare,
+    answered: &mut Answered,
+) -> Result<(Sealed, CompareEvent), Stop> {
+    let mut evidence = Evidence::fresh().map_err(Fault::from_error("make an evidence record"))?;
+    note_plan(&mut evidence, &request.plan);
+    note_origin(&mut evidence, &request.peer);
+    let subjects = answered.subjects.take();
+    let subjects = subjects.ok_or_else(|| Fault::new("seal a comparison without subjects"))?;
+    let event = CompareEvent {
+        x: request.exchange.to_string(),
+        p: request.peer.partner().id.clone(),
+        cert: Digest(request.peer.certificate_sha256()),
+        ds: request.dataset.name().into(),
+        pur: request.plan.purpose().into(),
+        agr: request.plan.agreement().into(),
+        plan: Digest(request.plan.hash()),
+        bun: Digest(request.bundle),
+        rows: request.claims.rows(),
+        abs: answered.absent,
+        bytes: u64::try_from(answered.content.len()).unwrap_or(u64::MAX),
+        cols: Digest(answered.columns.commit(&mut evidence)),
+        out: evidence.commit_digest("content", &digest::sha256(&answered.content)),
+        nc: u64::try_from(request.plan.output().len()).unwrap_or(u64::MAX),
+        case: evidence.commit("case", request.case.as_bytes()),
+        req: commit_request(&mut evidence, &request.asked.digest, request.asked.signed.as_ref()),
+        ix: evidence.commit_digest(INDEX, &subjects.digest()),
+    };
+    evidence.note("case", &*request.case);
+    let mut entry = Entry::new(request.exchange, Event::Compare(event.clone()));
+    entry.partner = Some(event.p.clone());
+    entry.idempotency = request.asked.idempotency;
+    entry.nonce = request.asked.nonce;
+    entry.evidence = Some(evidence);
+    entry.answers = Some(answered.content.clone());
+    entry.subjects = Some(subjects);
+    match stations.journal.seal(entry).await.map_err(unavailable)? {
+        Outcome::Sealed(sealed) => Ok((sealed, event)),
+        // The key is held while its claims are compared, so nobody else can have sealed it meanwhile.
+        Outcome::Repeated(_) => Err(Fault::new("a comparison was sealed twice").into()),
+        Outcome::KeyReused => Err(Refusal::KeyReused.into()),
+        Outcome::Replayed => Err(Refusal::Replayed.into()),
+    }
+}
+
+/// Seals that answers are not told because too many of the hour's were `absent`; gives the refusal. Its leaf counts what was asked, so that the grant
+/// rests after a restart as well; it is no answer to the key, which may come again.
+///
+/// # Errors
+/// A journal that cannot commit.
+pub async fn absent(
+    stations: &Stations,
+    request: &AdmittedCompare,
+    absent: u64,
+    mut refused: Refused,
+) -> Result<Stop, Stop> {
+    let mut evidence = Evidence::fresh().map_err(Fault::from_error("make an evidence record"))?;
+    let event = RefusalEvent {
+        x: Some(request.exchange.to_string()),
+        p: request.peer.partner().id.clone(),
+        code: refused.refusal.slug().into(),
+        at: "compare".into(),
+        rec: None,
+        ds: Some(request.dataset.name().into()),
+        pur: Some(request.plan.purpose().into()),
+        bun: Some(Digest(request.bundle)),
+        cnt: None,
+        qua: None,
+        req: Some(commit_request(
+            &mut evidence,
+            &request.asked.digest,
+            request.asked.signed.as_ref(),
+        )),
+        ask: Some(request.claims.rows()),
+        abs: Some(absent),
+    };
+    note_origin(&mut evidence, &request.peer);
+    let mut entry = Entry::new(request.exchange, Event::Refusal(event));
+    entry.nonce = request.asked.nonce;
+    entry.evidence = Some(evidence);
+    match stations.journal.seal(entry).await.map_err(unavailable)? {
+        Outcome::Sealed(sealed) | Outcome::Repeated(sealed) => {
+            refused.exchange = Some(request.exchange);
+            refused.sealed = true;
+            refused.leaf = Some(Box::new(sealed));
+            Ok(refused.into())
+        }
         Outcome::KeyReused => Err(Refusal::KeyReused.into()),
         Outcome::Replayed => Err(Refusal::Replayed.into()),
     }

@@ -9,7 +9,7 @@ use arrow_array::cast::AsArray;
 use ring::hmac;
 use shuguan_adapters::catalogue::{Class, Field, FieldType, Subject};
 use shuguan_adapters::value::{self, Scratch, Value, citizen_id, taxpayer_id};
-use shuguan_policies::Plan;
+use shuguan_policies::{Mode, Plan};
 
 use crate::journal::Tag;
 use crate::pki::PkiFault;
@@ -113,7 +113,7 @@ impl IndexKey {
     }
 }
 
-/// The columns of a plan's output that name a subject.
+/// The columns of a plan's output, or of the claims of a comparison, that name a subject.
 #[derive(Debug)]
 pub struct SubjectColumns(Vec<(usize, &'static str)>);
 
@@ -125,7 +125,11 @@ impl SubjectColumns {
                 Subject::Person(name) => (name, PERSON),
                 Subject::Enterprise(name) => (name, UNIT),
             };
-            let place = plan.output().iter().position(|column| column.name == name);
+            let place = if plan.mode() == Mode::Compare {
+                plan.require().iter().position(|claim| *claim == name)
+            } else {
+                plan.output().iter().position(|column| column.name == name)
+            };
             place.map(|place| (place, kind))
         };
         let columns: Vec<_> = plan.subjects().into_iter().filter_map(column).collect();

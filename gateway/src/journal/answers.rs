@@ -71,6 +71,14 @@ impl Journal {
         self.unseal(exchange, sqlite::REJECTS, Kind::Rejects).await
     }
 
+    /// What a comparison answered; none when that was longer ago than its key is answered.
+    ///
+    /// # Errors
+    /// [`JournalFault::Unopened`] when it was changed.
+    pub async fn answers(&self, exchange: Uuid) -> Result<Option<Vec<u8>>, JournalFault> {
+        self.unseal(exchange, sqlite::ANSWERS, Kind::Answers).await
+    }
+
     /// The evidence record of an exchange, JSON. For disputes only: with it, commitments can be opened.
     ///
     /// # Errors

@@ -143,6 +143,11 @@ impl Look<'_> {
                 Some(pull.cols.0),
                 opens("content", Some(pull.out)) && pull.req.is_none_or(|req| record.request() == Some(req)),
             ),
+            Event::Compare(compare) => (
+                Some(compare.ix),
+                Some(compare.cols.0),
+                opens("content", Some(compare.out)) && record.request() == Some(compare.req),
+            ),
             Event::OfficerQuery(query) => {
                 let text = |label: &'static str, committed: Commitment| {
                     record

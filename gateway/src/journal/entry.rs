@@ -39,6 +39,8 @@ pub struct Entry {
     pub payload: Option<SealedPayload>,
     /// The reject report, clear NDJSON: row, field, code. The journal encrypts it.
     pub rejects: Option<Vec<u8>>,
+    /// What a comparison answered, for as long as its key is answered. The journal encrypts it.
+    pub answers: Option<Vec<u8>>,
     /// The persons or units in it, by keyed tag.
     pub subjects: Option<Subjects>,
     /// The evidence record of an entry without payload; with one, the payload's is used.
@@ -56,6 +58,7 @@ impl Entry {
             nonce: None,
             payload: None,
             rejects: None,
+            answers: None,
             subjects: None,
             evidence: None,
         }
@@ -79,10 +82,7 @@ impl Entry {
             }
             None => None,
         };
-        let rejects = self
-            .rejects
-            .map(|report| kek.seal(Kind::Rejects, exchange, &report))
-            .transpose()?;
+        let sealed = |kind, clear: Option<Vec<u8>>| clear.map(|clear| kek.seal(kind, exchange, &clear)).transpose();
         Ok(Prepared {
             event: self.event,
             exchange: Some(exchange),
@@ -91,7 +91,8 @@ impl Entry {
             nonce: self.nonce,
             payload,
             evidence,
-            rejects,
+            rejects: sealed(Kind::Rejects, self.rejects)?,
+            answers: sealed(Kind::Answers, self.answers)?,
             subjects: self.subjects,
         })
     }
@@ -180,6 +181,7 @@ pub(super) struct Prepared {
     pub(super) payload: Option<PreparedPayload>,
     pub(super) evidence: Option<SealedRecord>,
     pub(super) rejects: Option<Vec<u8>>,
+    pub(super) answers: Option<Vec<u8>>,
     pub(super) subjects: Option<Subjects>,
 }
 
@@ -195,6 +197,7 @@ impl Prepared {
             payload: None,
             evidence: None,
             rejects: None,
+            answers: None,
             subjects: None,
         }
     }
@@ -206,7 +209,12 @@ impl Prepared {
             Body::File(_) => 0,
         });
         let evidence = self.evidence.as_ref().map_or(0, |record| record.body.len() + 256);
-        let sealed = evidence + self.rejects.as_ref().map_or(0, Vec::len);
+        let sealed = evidence
+            + [&self.rejects, &self.answers]
+                .into_iter()
+                .flatten()
+                .map(Vec::len)
+                .sum::<usize>();
         ENTRY_BYTES + inline + sealed + self.subjects.as_ref().map_or(0, Subjects::weight)
     }
 

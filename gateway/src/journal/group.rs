@@ -199,6 +199,10 @@ impl<'c> Group<'c> {
             let mut insert = self.connection.prepare_cached(sqlite::INSERT_REJECT)?;
             insert.execute(params![sql(index), sealed])?;
         }
+        if let Some(sealed) = &prepared.answers {
+            let mut insert = self.connection.prepare_cached(sqlite::INSERT_ANSWER)?;
+            insert.execute(params![sql(index), sealed])?;
+        }
         if let Some(record) = &prepared.evidence {
             let mut insert = self.connection.prepare_cached(sqlite::INSERT_EVIDENCE)?;
             insert.execute(params![sql(index), record.body])?;
@@ -523,6 +527,7 @@ impl<'e> Facets<'e> {
         let (record, purpose, code) = match event {
             Event::Push(push) => (Some(push.rec.as_str()), Some(push.pur.as_str()), Some("accepted")),
             Event::Pull(pull) => (Some(pull.ds.as_str()), Some(pull.pur.as_str()), Some("released")),
+            Event::Compare(compare) => (Some(compare.ds.as_str()), Some(compare.pur.as_str()), Some("answered")),
             Event::Refusal(refusal) => (
                 refusal.rec.as_deref().or(refusal.ds.as_deref()),
                 refusal.pur.as_deref(),

@@ -18,6 +18,7 @@ pub(super) enum Kind {
     Evidence,
     EvidenceKey,
     Rejects,
+    Answers,
 }
 
 impl Kind {
@@ -27,6 +28,7 @@ impl Kind {
             Self::Evidence => "the evidence record",
             Self::EvidenceKey => "the key of an evidence record",
             Self::Rejects => "the reject report",
+            Self::Answers => "the answers of a comparison",
         }
     }
 
@@ -36,6 +38,7 @@ impl Kind {
             Self::Evidence => b"shuguan.evidence.v1\n",
             Self::EvidenceKey => b"shuguan.evidence-key.v1\n",
             Self::Rejects => b"shuguan.rejects.v1\n",
+            Self::Answers => b"shuguan.answers.v1\n",
         };
         [tag, exchange.as_bytes()].concat()
     }

@@ -1,4 +1,4 @@
-//! Keeping the journal within bounds: idempotency keys and checkpoints older than 7 days, reject reports older than configured.
+//! Keeping the journal within bounds: idempotency keys, answers of comparisons and checkpoints older than 7 days, reject reports older than configured.
 //!
 //! Takes the time; deletes a bounded number of rows a call, inside the sequencer's transaction. Leaves and tiles are never touched.
 
@@ -15,7 +15,11 @@ pub(super) fn run(connection: &Connection, now_us: i64, rejects_keep_days: u32) 
     let answers = now_us.saturating_sub(IDEMPOTENCY_US);
     let rejects = now_us.saturating_sub(i64::from(rejects_keep_days.max(7)).saturating_mul(DAY_US));
     let size = connection.query_row(sqlite::TREE, [], |row| row.get::<_, i64>(0))?;
-    for (statement, before_us) in [(sqlite::PRUNE_IDEM, answers), (sqlite::PRUNE_REJECT, rejects)] {
+    for (statement, before_us) in [
+        (sqlite::PRUNE_IDEM, answers),
+        (sqlite::PRUNE_ANSWER, answers),
+        (sqlite::PRUNE_REJECT, rejects),
+    ] {
         let first_kept = first_since(connection, unsigned(size), before_us)?;
         connection.prepare_cached(statement)?.execute([sql(first_kept)])?;
     }

@@ -65,6 +65,8 @@ impl RefusalDraft {
             cnt: None,
             qua: None,
             req: None,
+            ask: None,
+            abs: None,
         }
     }
 

@@ -108,6 +108,8 @@ CREATE TABLE IF NOT EXISTS subject_file (  -- above 64 KiB of tags: the runs lie
   leaf     INTEGER PRIMARY KEY,
   exchange BLOB NOT NULL UNIQUE
 ) STRICT;
+CREATE INDEX IF NOT EXISTS subject_leaf ON subject (leaf);
+CREATE TABLE IF NOT EXISTS answer (leaf INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT; -- answers of a comparison, as long as its key
 CREATE TABLE IF NOT EXISTS nonce (          -- of signed requests, oldest first
   id    INTEGER PRIMARY KEY,
   tag   BLOB NOT NULL UNIQUE CHECK (length(tag) = 32),
@@ -139,6 +141,7 @@ pub(super) const DELETE_EVIDENCE: &str = "DELETE FROM evidence WHERE leaf IN
      (SELECT leaf FROM evidence WHERE leaf >= ?1 AND leaf < ?2 ORDER BY leaf LIMIT 5000)";
 pub(super) const MONTHS_IN_USE: &str = "SELECT DISTINCT month FROM wrapped_key";
 pub(super) const INSERT_REJECT: &str = "INSERT INTO reject (leaf, sealed) VALUES (?1, ?2)";
+pub(super) const INSERT_ANSWER: &str = "INSERT INTO answer (leaf, sealed) VALUES (?1, ?2)";
 pub(super) const INSERT_IDEM: &str = "INSERT INTO idem (leaf, tag, content, size) VALUES (?1, ?2, ?3, ?4)";
 pub(super) const INSERT_NONCE: &str = "INSERT INTO nonce (tag, bound, until) VALUES (?1, ?2, ?3)";
 pub(super) const FIND_NONCE: &str = "SELECT bound FROM nonce WHERE tag = ?1";
@@ -171,6 +174,8 @@ pub(super) const PRUNE_IDEM: &str =
     "DELETE FROM idem WHERE leaf IN (SELECT leaf FROM idem WHERE leaf < ?1 ORDER BY leaf LIMIT 1000)";
 pub(super) const PRUNE_REJECT: &str =
     "DELETE FROM reject WHERE leaf IN (SELECT leaf FROM reject WHERE leaf < ?1 ORDER BY leaf LIMIT 100)";
+pub(super) const PRUNE_ANSWER: &str =
+    "DELETE FROM answer WHERE leaf IN (SELECT leaf FROM answer WHERE leaf < ?1 ORDER BY leaf LIMIT 1000)";
 pub(super) const THINNED: &str = "SELECT thinned FROM tree WHERE id = 1";
 pub(super) const SET_THINNED: &str = "UPDATE tree SET thinned = ?1 WHERE id = 1";
 pub(super) const OLD_CHECKPOINTS: &str =
@@ -199,7 +204,7 @@ pub(super) const UNSEALING_LEAVES: &str = "SELECT idx, t, kind, exchange, partne
 /// Exchanges of a partner, oldest first, with the leaf that says that each is in the registry or was given up.
 pub(super) const PARTNER_EXCHANGES: &str = "SELECT l.idx, (SELECT s.idx FROM leaf s WHERE s.exchange = l.exchange
        AND (s.kind = 'relayed' OR s.kind = 'operator' AND s.code = 'discarded') ORDER BY s.idx LIMIT 1)
-     FROM leaf l WHERE l.partner = ?1 AND l.idx >= ?2 AND l.kind IN ('push', 'pull', 'refusal') AND l.exchange IS NOT NULL
+     FROM leaf l WHERE l.partner = ?1 AND l.idx >= ?2 AND l.kind IN ('push', 'pull', 'compare', 'refusal') AND l.exchange IS NOT NULL
      ORDER BY l.idx LIMIT 200";
 pub(super) const ONE_LEAF: &str =
     "SELECT idx, t, kind, exchange, partner, rec, pur, code, bytes FROM leaf WHERE idx = ?1";
@@ -213,9 +218,12 @@ pub(super) const SEARCH_PARTNER: &str = "SELECT idx, t, kind, exchange, partner,
      WHERE partner = ?8 AND idx >= ?1 AND idx < ?2 AND (?3 IS NULL OR rec = ?3) AND (?4 IS NULL OR pur = ?4)
        AND (?5 IS NULL OR code = ?5) AND (?6 IS NULL OR kind = ?6)
      ORDER BY idx DESC LIMIT ?7";
-/// Pushes and pulls from a leaf on.
+/// Pushes, pulls and comparisons from a leaf on.
 pub(super) const EXCHANGES_FROM: &str =
-    "SELECT bytes FROM leaf WHERE idx >= ?1 AND kind IN ('push', 'pull') ORDER BY idx";
+    "SELECT idx, bytes FROM leaf WHERE idx >= ?1 AND kind IN ('push', 'pull', 'compare') ORDER BY idx";
+/// Comparisons from a leaf on, also those that were stopped because too many were absent.
+pub(super) const COMPARISONS_FROM: &str = "SELECT bytes FROM leaf
+     WHERE idx >= ?1 AND (kind = 'compare' OR kind = 'refusal' AND code = 'too-many-absent') ORDER BY idx";
 /// Loads of policy bundles, newest first; the words stand here so that the partial index serves.
 pub(super) const POLICY_LOADS: &str =
     "SELECT bytes FROM leaf WHERE kind = 'policy' AND code = 'loaded' ORDER BY idx DESC LIMIT ?1";
@@ -245,6 +253,7 @@ pub(super) const GAP_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_gap ON leaf 
 /// The newest begin or end of a gap; the word stands here so that the partial index serves.
 pub(super) const LAST_GAP: &str = "SELECT code, t FROM leaf WHERE kind = 'witness-gap' ORDER BY idx DESC LIMIT 1";
 pub(super) const INBOX_STATE: &str = "SELECT state, reason, parts, bytes FROM inbox WHERE leaf = ?1";
+pub(super) const ANSWERS: &str = "SELECT sealed FROM answer WHERE leaf = ?1";
 pub(super) const REJECTS: &str = "SELECT sealed FROM reject WHERE leaf = ?1";
 pub(super) const EVIDENCE: &str =
     "SELECT e.sealed, k.month, k.key FROM evidence e LEFT JOIN wrapped_key k ON k.leaf = e.leaf WHERE e.leaf = ?1";
@@ -267,9 +276,10 @@ pub(super) const SUBJECT_RUNS: &str = "SELECT rowid, leaf, length(tags) FROM sub
 pub(super) const SUBJECT_FILES: &str = "SELECT leaf, exchange FROM subject_file ORDER BY leaf DESC";
 // Looking deep, offline.
 pub(super) const COMMITTED_LEAVES: &str = "SELECT idx, exchange, bytes FROM leaf
-     WHERE kind IN ('push', 'pull', 'officer-query') AND exchange IS NOT NULL ORDER BY idx";
+     WHERE kind IN ('push', 'pull', 'compare', 'officer-query') AND exchange IS NOT NULL ORDER BY idx";
 pub(super) const SHRED_LEAVES: &str = "SELECT bytes FROM leaf WHERE kind = 'shred' ORDER BY idx";
 pub(super) const SUBJECTS_BY_LEAF: &str = "SELECT leaf, tag FROM subject ORDER BY leaf, tag";
+pub(super) const SUBJECTS_OF: &str = "SELECT tag FROM subject WHERE leaf = ?1 ORDER BY tag";
 pub(super) const SUBJECT_FILE_OF: &str = "SELECT exchange FROM subject_file WHERE leaf = ?1";
 pub(super) const SUBJECT_RUNS_OF: &str = "SELECT tags FROM subject_run WHERE leaf = ?1 ORDER BY run";
 
@@ -286,6 +296,11 @@ pub(super) const ALL: &[&str] = &[
     INSERT_PAYLOAD,
     INSERT_EVIDENCE,
     INSERT_REJECT,
+    INSERT_ANSWER,
+    PRUNE_ANSWER,
+    ANSWERS,
+    SUBJECTS_OF,
+    COMPARISONS_FROM,
     INSERT_IDEM,
     INSERT_NONCE,
     FIND_NONCE,

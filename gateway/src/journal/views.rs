@@ -2,7 +2,6 @@
 //!
 //! Takes ids, indices and filters; gives what was sealed. Refuses nothing: who may see what is decided before.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -11,7 +10,6 @@ use shuguan_ledger::leaf::{Digest, Event, Leaf, PolicyEvent};
 use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::tile::{Content, Tile};
 use shuguan_ledger::tree::{Hash, Tiles, inclusion_path, leaf_hash};
-use shuguan_policies::Direction;
 use uuid::Uuid;
 
 use super::entry::Sealed;
@@ -20,7 +18,6 @@ use super::sqlite::{self, sql, unsigned};
 use super::subjects::Tag;
 use super::vault::StoredRecord;
 use super::{index, prune};
-use crate::limits::quota::{QuotaKey, Spent};
 
 /// Most rows that one call gives.
 pub const ROWS_MAX: u32 = 1_000;
@@ -380,36 +377,6 @@ impl Reader {
                 collect(find.query_map(values, leaf_row), "search the log")
             }
         }
-    }
-
-    /// What the log says was sent and fetched since a moment, by partner, data and purpose. Reads every exchange since then.
-    pub fn spent(&self, since_us: i64) -> Result<Vec<Spent>, JournalFault> {
-        let failed = || JournalFault::store("count what was used of quotas");
-        let first = prune::first_since(&self.connection, self.size()?, since_us).map_err(failed())?;
-        let mut find = self.prepared(sqlite::EXCHANGES_FROM)?;
-        let mut rows = find.query([sql(first)]).map_err(failed())?;
-        let mut spent: HashMap<QuotaKey, (u64, u64)> = HashMap::new();
-        while let Some(row) = rows.next().map_err(failed())? {
-            let bytes: Vec<u8> = row.get(0).map_err(failed())?;
-            let (partner, data, purpose, direction, count) = match Leaf::decode(&bytes)?.event {
-                Event::Push(push) => (push.p, push.rec, push.pur, Direction::Push, push.r#in),
-                Event::Pull(pull) => (pull.p, pull.ds, pull.pur, Direction::Pull, pull.rows),
-                _ => continue,
-            };
-            let key = QuotaKey {
-                partner,
-                data,
-                purpose,
-                direction,
-            };
-            let (rows, exchanges) = spent.entry(key).or_default();
-            *rows += count;
-            *exchanges += 1;
-        }
-        let spent = spent
-            .into_iter()
-            .map(|(key, (rows, exchanges))| Spent { key, rows, exchanges });
-        Ok(spent.collect())
     }
 
     /// Whether an operator paused the relay and nobody resumed it.

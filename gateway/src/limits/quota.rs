@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use shuguan_policies::{Direction, Plan};
+use shuguan_policies::{Direction, Mode, Plan};
 
 const DAY_US: i64 = 86_400_000_000;
 /// Asia/Shanghai is UTC+8 all year.
@@ -25,6 +25,21 @@ pub struct QuotaKey {
     pub purpose: String,
     /// Push or pull.
     pub direction: Direction,
+    /// Feed, extract or compare.
+    pub mode: Mode,
+}
+
+impl QuotaKey {
+    /// The key under which a partner uses a grant.
+    pub fn of(partner: &str, plan: &Plan) -> Self {
+        Self {
+            partner: partner.to_owned(),
+            data: plan.target().name().to_owned(),
+            purpose: plan.purpose().to_owned(),
+            direction: plan.direction(),
+            mode: plan.mode(),
+        }
+    }
 }
 
 /// What was used of one quota.
@@ -41,7 +56,7 @@ pub struct Spent {
 /// A quota as it stands, for the `RateLimit` fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DayQuota {
-    /// Its name: `rows` or `pulls`.
+    /// Its name: `rows`, `pulls`, `exchanges`; `subjects` or `per-subject` of [`super::subjects`].
     pub name: &'static str,
     /// How many a day.
     pub quota: u64,
@@ -69,13 +84,19 @@ struct Use {
 #[derive(Clone, Debug, Default)]
 pub struct Quotas(Arc<Mutex<HashMap<QuotaKey, Use>>>);
 
-fn day_of(now_us: i64) -> i64 {
+pub(super) fn day_of(now_us: i64) -> i64 {
     (now_us + ZONE_US).div_euclid(DAY_US)
 }
 
 /// The midnight in Asia/Shanghai with which the day of a moment began.
 pub fn midnight_us(now_us: i64) -> i64 {
     day_of(now_us) * DAY_US - ZONE_US
+}
+
+/// Seconds until the next midnight in Asia/Shanghai.
+pub(super) fn left_s(now_us: i64) -> u64 {
+    let left_us = midnight_us(now_us) + DAY_US - now_us;
+    u64::try_from(left_us.div_euclid(1_000_000) + 1).unwrap_or(1)
 }
 
 impl Quotas {
@@ -97,23 +118,18 @@ impl Quotas {
     /// Begins an exchange under a grant.
     ///
     /// # Errors
-    /// [`Exhausted`]: no row, or no pull, is left today.
+    /// [`Exhausted`]: no row, no pull or no exchange of any kind is left today.
     pub fn hold(&self, partner: &str, plan: &Plan, now_us: i64) -> Result<Hold, Exhausted> {
-        let left_us = midnight_us(now_us) + DAY_US - now_us;
         let terms = Terms {
             rows_max: plan.limits().rows_per_day,
             pulls_max: plan
                 .limits()
                 .pulls_per_day
                 .filter(|_| plan.direction() == Direction::Pull),
-            reset_s: u64::try_from(left_us.div_euclid(1_000_000) + 1).unwrap_or(1),
+            exchanges_max: plan.limits().requests_per_day,
+            reset_s: left_s(now_us),
         };
-        let key = QuotaKey {
-            partner: partner.to_owned(),
-            data: plan.target().name().to_owned(),
-            purpose: plan.purpose().to_owned(),
-            direction: plan.direction(),
-        };
+        let key = QuotaKey::of(partner, plan);
         let day = day_of(now_us);
         let mut table = self.lock();
         // What is over is of no use; the table stays as long as the list of grants.
@@ -146,6 +162,7 @@ impl Quotas {
 struct Terms {
     rows_max: Option<u64>,
     pulls_max: Option<u64>,
+    exchanges_max: Option<u64>,
     reset_s: u64,
 }
 
@@ -154,6 +171,7 @@ impl Terms {
     fn check(&self, used: &Use, more: u64) -> Result<(), Exhausted> {
         for (name, max, taken) in [
             ("pulls", self.pulls_max, used.exchanges + used.exchanges_held),
+            ("exchanges", self.exchanges_max, used.exchanges + used.exchanges_held),
             ("rows", self.rows_max, used.rows + used.rows_held),
         ] {
             let Some(max) = max else { continue };
@@ -216,14 +234,15 @@ impl Hold {
         }
     }
 
-    /// How its quotas stand: `rows`, then `pulls`; those without a limit are left out.
+    /// How its quotas stand: `rows`, then `pulls`, then `exchanges`; those without a limit are left out.
     pub fn standing(&self) -> Vec<DayQuota> {
         let mut table = self.quotas.lock();
         let used = self.of_its_day(&mut table).map(|used| *used).unwrap_or_default();
         drop(table);
         let rows = self.terms.rows_max.map(|max| ("rows", max, used.rows));
         let pulls = self.terms.pulls_max.map(|max| ("pulls", max, used.exchanges));
-        let all = rows.into_iter().chain(pulls);
+        let exchanges = self.terms.exchanges_max.map(|max| ("exchanges", max, used.exchanges));
+        let all = rows.into_iter().chain(pulls).chain(exchanges);
         all.map(|(name, max, taken)| self.terms.standing(name, max, taken))
             .collect()
     }
@@ -361,6 +380,7 @@ mod tests {
             data: "health/birth-certificate".into(),
             purpose: "enrolment.registration".into(),
             direction: Direction::Push,
+            mode: Mode::Feed,
         };
         let spent = Spent {
             key,

@@ -17,12 +17,17 @@ pub(super) fn unit_key(rows: &Rows<'_>, row: usize) -> Option<String> {
     // Since 2015 a taxpayer's number is its credit code; one of 18 characters that begins with 9 is nothing else.
     let credit_as_taxpayer = taxpayer.filter(|number| number.len() == 18 && number.starts_with('9'));
     if let Some(uscc) = text("uscc").or(credit_as_taxpayer) {
-        return Some(uscc.get(8..17).unwrap_or(uscc).to_owned());
+        return Some(unit_of(uscc).to_owned());
     }
     text("org_code")
         .map(str::to_owned)
         .or_else(|| text("reg_no").map(|number| format!("R{number}")))
         .or_else(|| taxpayer.map(|number| format!("T{number}")))
+}
+
+/// The identity of the unit that has a credit code.
+pub(super) fn unit_of(uscc: &str) -> &str {
+    uscc.get(8..17).unwrap_or(uscc)
 }
 
 /// A unit with the numbers under which it is known: credit code, organisation code, registration number, taxpayer's number.

@@ -11,6 +11,7 @@ use policies::dataset::Dataset;
 use shuguan_policies as policies;
 
 use super::dataset::{self, Dialect};
+use super::enterprise;
 use super::fault::RegistryFault;
 use super::merge::rows::Value;
 use super::schema::{ColumnType, TableSpec, kind_of};
@@ -25,6 +26,8 @@ pub struct Selection {
     region_prefix: Option<String>,
     /// Rows of which something was received then or later, microseconds since the epoch.
     updated_since_us: Option<i64>,
+    /// Only those persons or units, by what the index knows them under.
+    subjects: Option<Vec<String>>,
 }
 
 impl Selection {
@@ -45,6 +48,19 @@ impl Selection {
         }
         self.region_prefix = Some(prefix.to_owned());
         Some(self)
+    }
+
+    /// Only the persons or units with those numbers: resident ids, credit codes. A unit is known by the organisation code in its credit code, so that one
+    /// whose credit code is another may come as well.
+    pub fn about<'s>(dataset: Dataset, numbers: impl Iterator<Item = &'s str>) -> Self {
+        let subject = |number: &'s str| match dataset {
+            Dataset::Population => number,
+            Dataset::Enterprises => enterprise::unit_of(number),
+        };
+        Self {
+            subjects: Some(numbers.map(|number| subject(number).to_owned()).collect()),
+            ..Self::default()
+        }
     }
 
     /// Only what was received then or later.
@@ -106,6 +122,11 @@ impl Reading<'_> {
         }
         if let Some(since_us) = self.selection.updated_since_us {
             conditions.push(format!("updated_at >= {}", place(Bound::Instant(since_us))));
+        }
+        if let Some(subjects) = &self.selection.subjects {
+            let places = subjects.iter().map(|subject| place(Bound::Text(subject.clone())));
+            let places = places.collect::<Vec<_>>().join(", ");
+            conditions.push(format!("{} IN ({places})", dataset::SUBJECT));
         }
         let filter = if conditions.is_empty() {
             String::new()

@@ -30,7 +30,9 @@ use crate::exchange::tags::Tags;
 use crate::extract::Extracts;
 use crate::journal::{Journal, JournalFault, JournalSettings, Reader, SealError, Secret};
 use crate::limits::Admission;
+use crate::limits::absences::{Absences, MINUTES};
 use crate::limits::quota::{Quotas, midnight_us};
+use crate::limits::subjects::SubjectQuotas;
 use crate::pki::PkiFault;
 use crate::pki::keyfile;
 use crate::pki::period::PeriodKeys;
@@ -330,14 +332,18 @@ pub(super) fn stations(
         StartFault::Keys(vec![PkiFault::BadFile { path, what }])
     })?;
     let now_us = clock.now_us();
-    // What was used today stands in the log.
-    let spent = Reader::open(&config.journal.database)
-        .and_then(|reader| reader.spent(midnight_us(now_us)))
-        .map_err(StartFault::Journal)?;
+    // What was used today and asked within the hour stands in the log.
+    let used = Reader::open(&config.journal.database).and_then(|reader| {
+        let hour_us = now_us - MINUTES * 60_000_000;
+        Ok((reader.spent(midnight_us(now_us))?, reader.compared(hour_us)?))
+    });
+    let (spent, compared) = used.map_err(StartFault::Journal)?;
     Ok(Stations {
         index: index_keys(config, secrets, now_us)?,
         clock,
         quotas: Quotas::restore(spent, now_us),
+        told: SubjectQuotas::default(),
+        absences: Absences::restore(compared),
         policies,
         keys: KeyRing::from_master(&secrets.master),
         limits: config.limits.clone(),

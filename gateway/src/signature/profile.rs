@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `shuguan-push-1` | push | agency, message key |
 //! | `shuguan-extract-1` | extract request | registry, message key |
+//! | `shuguan-compare-1` | comparison | registry, message key |
 //! | `shuguan-ack-1` | acknowledgement | whoever received, message key |
 //! | `shuguan-push-answer-1` | 202 and refusals | gateway, receipt key |
 //! | `shuguan-content-1` | content of an extract | gateway, receipt key |
@@ -97,6 +98,14 @@ pub const PUSH: Profile = Profile {
 pub const EXTRACT: Profile = Profile {
     label: "registry",
     tag: "shuguan-extract-1",
+    parameters: Parameters::Request,
+    components: REQUEST,
+};
+
+/// A comparison.
+pub const COMPARE: Profile = Profile {
+    label: "registry",
+    tag: "shuguan-compare-1",
     parameters: Parameters::Request,
     components: REQUEST,
 };

@@ -1,6 +1,6 @@
-//! What decides over rows: filters of the grant, the selection of a request, the claims of a comparison.
+//! What decides over rows: filters of the grant, the selection of a request, the claims of a comparison, limits on whom is told about.
 
-use shuguan_adapters::catalogue::Field;
+use shuguan_adapters::catalogue::{Field, Subject};
 use toml::Spanned;
 
 use crate::agreement::GrantText;
@@ -9,6 +9,7 @@ use crate::filter::{Atom, AtomText};
 use crate::operator::Operator;
 use crate::plan::{OutputColumn, keeps};
 use crate::target::{Mode, Target};
+use crate::terms::SUBJECTS_PER_DAY_MAX;
 
 /// Row atoms read only what is released whole; anything else would tell a bit a row about a withheld field.
 pub(super) fn read_atoms(
@@ -95,6 +96,42 @@ pub(super) fn read_require(
         document.fault(grant.span.clone(), message, Some(hint));
     }
     required
+}
+
+/// A limit that nobody could count would be a promise that nobody keeps.
+pub(super) fn check_limits(
+    document: &mut Document<'_>,
+    grant: &GrantText,
+    target: Target,
+    mode: Mode,
+    output: &[OutputColumn],
+) {
+    let limits = &grant.limits;
+    let misplaced = [
+        ("subjects_per_day", limits.subjects_per_day, mode != Mode::Feed),
+        ("per_subject_per_day", limits.per_subject_per_day, mode == Mode::Compare),
+        ("absent_percent", limits.absent_percent, mode == Mode::Compare),
+    ];
+    for (name, _, _) in misplaced.iter().filter(|(_, limit, fits)| limit.is_some() && !fits) {
+        let message = format!("`limits.{name}` does not belong in mode `{}`", mode.name());
+        document.fault(grant.span.clone(), message, Some("nothing would count it".into()));
+    }
+    let Some(subjects) = limits.subjects_per_day else {
+        return;
+    };
+    if subjects > SUBJECTS_PER_DAY_MAX {
+        let message = format!("`limits.subjects_per_day` is at most {SUBJECTS_PER_DAY_MAX}");
+        let hint = "each subject is remembered until midnight; `rows_per_day` has no such bound";
+        document.fault(grant.span.clone(), message, Some(hint.into()));
+    }
+    let whole = |subject: &Subject| match subject {
+        Subject::Person(field) | Subject::Enterprise(field) => keeps(output, field),
+    };
+    if mode == Mode::Extract && !target.subjects().iter().any(whole) {
+        let message = "`limits.subjects_per_day` counts subjects, and this grant releases none whole";
+        let hint = "write `rows_per_day`: a row is about one subject";
+        document.fault(grant.span.clone(), message.into(), Some(hint.into()));
+    }
 }
 
 fn released_field(

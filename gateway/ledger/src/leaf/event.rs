@@ -145,6 +145,44 @@ events! {
         ix: Option<Commitment>,
     }
 
+    /// Claims were compared with a dataset; the answers left after it.
+    Compare "compare" CompareEvent {
+        /// Exchange id.
+        x: String,
+        /// Partner.
+        p: String,
+        /// SHA-256 of the partner's certificate.
+        cert: Digest,
+        /// Dataset.
+        ds: String,
+        /// Purpose.
+        pur: String,
+        /// Agreement.
+        agr: String,
+        /// Plan hash.
+        plan: Digest,
+        /// Bundle hash.
+        bun: Digest,
+        /// Rows of claims, each about another subject.
+        rows: u64,
+        /// Rows about somebody whom the registry does not have.
+        abs: u64,
+        /// Bytes of the answers: the same for every answer to as many rows.
+        bytes: u64,
+        /// Root over the commitments of the columns of answers.
+        cols: Digest,
+        /// Commitment to the SHA-256 of the answers.
+        out: Commitment,
+        /// Number of columns of answers.
+        nc: u64,
+        /// Commitment to the case number.
+        case: Commitment,
+        /// Commitment to the request: body digest and, when it was signed, signature and signature base.
+        req: Commitment,
+        /// Commitment to the index of the subjects asked about.
+        ix: Commitment,
+    }
+
     /// Whoever received says so, signed.
     ReceiptAck "receipt-ack" ReceiptAckEvent {
         /// Exchange id.
@@ -181,6 +219,10 @@ events! {
         qua: Option<Commitment>,
         /// Commitment to the request, when it was signed: body digest, signature, signature base.
         req: Option<Commitment>,
+        /// Rows of claims of a comparison that was stopped when its answers were known.
+        ask: Option<u64>,
+        /// How many of them were about somebody whom the registry does not have.
+        abs: Option<u64>,
     }
 
     /// The relay put a batch into the registry.
@@ -368,6 +410,7 @@ impl Event {
         match self {
             Self::Push(event) => Some(&event.x),
             Self::Pull(event) => Some(&event.x),
+            Self::Compare(event) => Some(&event.x),
             Self::Refusal(event) => event.x.as_deref(),
             Self::Relayed(event) => Some(&event.x),
             Self::Erased(event) => Some(&event.x),
@@ -391,6 +434,7 @@ impl Event {
         match self {
             Self::Push(event) => Some(&event.p),
             Self::Pull(event) => Some(&event.p),
+            Self::Compare(event) => Some(&event.p),
             Self::Refusal(event) => Some(&event.p),
             Self::OfficerQuery(event) => Some(&event.who),
             Self::OfficerResult(event) => Some(&event.who),

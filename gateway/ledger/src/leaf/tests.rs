@@ -153,11 +153,22 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn compare()(word in ".{0,24}", h in any::<Hash>(), count in 0_u64..1 << 53, out in any::<Hash>()) -> Event {
+        let hash = Digest(h);
+        Event::Compare(CompareEvent {
+            x: word.clone(), p: word.clone(), cert: hash, ds: word.clone(), pur: word.clone(), agr: word, plan: hash, bun: hash,
+            rows: count, abs: count / 2, bytes: count, nc: count, cols: Digest(h), out: Commitment(out),
+            case: Commitment(h), req: Commitment(h), ix: Commitment(out),
+        })
+    }
+}
+
+prop_compose! {
     fn refusal()(
         x in option::of(".{0,9}"), p in ".{0,9}", code in "[a-z-]{1,20}", at in ".{0,9}", rec in option::of(".{0,9}"), ds in option::of(".{0,9}"),
         pur in option::of(".{0,9}"), bun in option::of(any::<Hash>()), cnt in option::of(0_u64..1 << 53),
     ) -> Event {
-        Event::Refusal(RefusalEvent { x, p, code, at, rec, ds, pur, bun: bun.map(Digest), cnt, qua: bun.map(Commitment), req: bun.map(Commitment) })
+        Event::Refusal(RefusalEvent { x, p, code, at, rec, ds, pur, bun: bun.map(Digest), cnt, qua: bun.map(Commitment), req: bun.map(Commitment), ask: cnt, abs: cnt.map(|cnt| cnt / 2) })
     }
 }
 
@@ -177,6 +188,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         push(),
         pull(),
+        compare(),
         refusal(),
         policy(),
         (word(), reference(), 0_u64..1 << 53).prop_map(|(x, of, n)| {

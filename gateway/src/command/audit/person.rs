@@ -123,10 +123,10 @@ fn report(document: &Value, case: &str) -> String {
 fn paragraph(number: u32, item: &Value) -> String {
     let zh = |member: &str| cell(item.get(member).and_then(|of| of.get("zh")));
     let at = item.get("t").and_then(Value::as_str).unwrap_or("-");
-    let act = if item.get("kind").and_then(Value::as_str) == Some("pull") {
-        format!("{} 从登记库取得", zh("partner"))
-    } else {
-        format!("{} 向 {} 报送", zh("partner"), zh("consumer"))
+    let act = match item.get("kind").and_then(Value::as_str) {
+        Some("pull") => format!("{} 从登记库取得", zh("partner")),
+        Some("compare") => format!("{} 与登记库比对（只得到一致、不一致或查无）", zh("partner")),
+        _ => format!("{} 向 {} 报送", zh("partner"), zh("consumer")),
     };
     let names = fields(item, "zh").collect::<Vec<_>>().join("、");
     let names = if names.is_empty() {

@@ -53,6 +53,7 @@ fn days(text: &str) -> Result<i64, String> {
 struct Past {
     key: Key,
     direction: Direction,
+    mode: Mode,
     /// The plan that it ran on; the slug of its refusal.
     then: Result<[u8; 32], String>,
     t_us: i64,
@@ -125,7 +126,7 @@ fn load(dir: &std::path::Path) -> Result<PolicySet, Failure> {
     })
 }
 
-/// Pushes, pulls and refusals since a moment; none where nothing can be decided.
+/// Pushes, pulls, comparisons and refusals since a moment; none where nothing can be decided.
 fn read(journal: &std::path::Path, since_us: i64) -> Result<Vec<Option<Past>>, crate::journal::JournalFault> {
     let reader = Reader::open(journal)?;
     let mut query = Query {
@@ -138,7 +139,7 @@ fn read(journal: &std::path::Path, since_us: i64) -> Result<Vec<Option<Past>>, c
         let rows = reader.search(&query)?;
         let exchanges = rows
             .iter()
-            .filter(|row| ["push", "pull", "refusal"].contains(&row.kind.as_str()));
+            .filter(|row| ["push", "pull", "compare", "refusal"].contains(&row.kind.as_str()));
         past.extend(exchanges.map(told));
         match rows.last() {
             Some(last) if rows.len() == ROWS_MAX as usize => query.before_index = Some(last.index),
@@ -154,26 +155,33 @@ fn told(row: &LeafRow) -> Option<Past> {
         data: data.to_owned(),
         purpose: purpose.to_owned(),
     };
-    let (key, direction, then, rows, count) = match leaf.event {
+    let (key, (direction, mode), then, rows, count) = match leaf.event {
         Event::Push(push) => {
             let key = key(&push.p, &push.rec, &push.pur);
-            (key, Direction::Push, Ok(push.plan.0), push.r#in, 1)
+            (key, (Direction::Push, Mode::Feed), Ok(push.plan.0), push.r#in, 1)
         }
         Event::Pull(pull) => {
             let key = key(&pull.p, &pull.ds, &pull.pur);
-            (key, Direction::Pull, Ok(pull.plan.0), pull.rows, 1)
+            let way = (Direction::Pull, Mode::Extract);
+            (key, way, Ok(pull.plan.0), pull.rows, 1)
+        }
+        Event::Compare(compare) => {
+            let key = key(&compare.p, &compare.ds, &compare.pur);
+            let way = (Direction::Pull, Mode::Compare);
+            (key, way, Ok(compare.plan.0), compare.rows, 1)
         }
         Event::Refusal(refusal) => {
             if !by_policy(&refusal.code) {
                 return None;
             }
-            let (direction, data) = match (&refusal.rec, &refusal.ds) {
-                (Some(record), _) => (Direction::Push, record),
-                (None, Some(dataset)) => (Direction::Pull, dataset),
+            let (way, data) = match (&refusal.rec, &refusal.ds) {
+                (Some(record), _) => ((Direction::Push, Mode::Feed), record),
+                (None, Some(dataset)) if refusal.at == "compare" => ((Direction::Pull, Mode::Compare), dataset),
+                (None, Some(dataset)) => ((Direction::Pull, Mode::Extract), dataset),
                 (None, None) => return None,
             };
             let key = key(&refusal.p, data, refusal.pur.as_deref()?);
-            (key, direction, Err(refusal.code), 0, refusal.cnt.unwrap_or(1))
+            (key, way, Err(refusal.code), 0, refusal.cnt.unwrap_or(1))
         }
         _ => return None,
     };
@@ -181,6 +189,7 @@ fn told(row: &LeafRow) -> Option<Past> {
     Some(Past {
         key,
         direction,
+        mode,
         then,
         t_us,
         rows,
@@ -249,25 +258,26 @@ fn merge(known: &mut Vec<String>, more: &[String]) {
 
 /// What the bundle says to a past exchange; none when its record type or dataset is no longer known.
 fn decide(past: &Past, new: &PolicySet, now_us: i64) -> Option<Result<Arc<Plan>, Refusal>> {
-    let (target, mode) = match past.direction {
-        Direction::Push => (Target::Record(record_type(&past.key.data)?), Mode::Feed),
-        Direction::Pull => (Target::Dataset(Dataset::parse(&past.key.data)?), Mode::Extract),
+    let target = match past.direction {
+        Direction::Push => Target::Record(record_type(&past.key.data)?),
+        Direction::Pull => Target::Dataset(Dataset::parse(&past.key.data)?),
     };
     let Some(partner) = new.partner(&past.key.partner) else {
         return Some(Err(Refusal::UnknownPartner));
     };
     let today_us = (now_us + ZONE_US).div_euclid(DAY_US) * DAY_US - ZONE_US;
     let at_us = today_us + (past.t_us + ZONE_US).rem_euclid(DAY_US);
-    let decided = new.decide(partner, target, &past.key.purpose, past.direction, mode, at_us);
+    let decided = new.decide(partner, target, &past.key.purpose, past.direction, past.mode, at_us);
     Some(match decided {
         Err(denial) => Err(crate::exchange::admit::denied(denial)),
         Ok(plan) => match past.direction {
             Direction::Push if plan.limits().rows_per_push.is_some_and(|max| past.rows > max) => {
                 Err(Refusal::TooManyRows)
             }
-            Direction::Pull if plan.limits().rows_per_pull.is_some_and(|max| past.rows > max) => {
-                Err(Refusal::QuotaExceeded)
-            }
+            Direction::Pull if plan.limits().rows_per_pull.is_some_and(|max| past.rows > max) => match past.mode {
+                Mode::Compare => Err(Refusal::TooManyRows),
+                Mode::Extract | Mode::Feed => Err(Refusal::QuotaExceeded),
+            },
             _ => Ok(plan),
         },
     })
@@ -409,6 +419,7 @@ mod tests {
                 purpose: "enrolment.registration".into(),
             },
             direction: Direction::Push,
+            mode: Mode::Feed,
             then: then.map_err(str::to_owned),
             t_us: NOW_US - DAY_US,
             rows: 10,

@@ -151,6 +151,8 @@ fn each_difference_has_its_name() {
         cnt: None,
         qua: None,
         req: None,
+        ask: None,
+        abs: None,
     }));
     let log = log(
         vec![

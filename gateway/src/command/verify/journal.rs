@@ -332,6 +332,7 @@ fn deviation(row: &Row<'_>, taken: &Taken) -> Result<Option<&'static str>, rusql
     let (record, purpose) = match event {
         Event::Push(push) => (Some(push.rec.as_str()), Some(push.pur.as_str())),
         Event::Pull(pull) => (Some(pull.ds.as_str()), Some(pull.pur.as_str())),
+        Event::Compare(compare) => (Some(compare.ds.as_str()), Some(compare.pur.as_str())),
         Event::Refusal(refusal) => (refusal.rec.as_deref().or(refusal.ds.as_deref()), refusal.pur.as_deref()),
         Event::Relayed(_)
         | Event::ReceiptAck(_)

@@ -71,6 +71,8 @@ fn leaf(index: u64) -> Leaf {
             cnt: None,
             qua: None,
             req: None,
+            ask: None,
+            abs: None,
         })
     };
     let t = 1_700_000_000_000_000 + i64::try_from(index).unwrap();

@@ -4,7 +4,7 @@ use arrow_array::new_null_array;
 use clap::Parser;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use shuguan_policies::Bundle;
+use shuguan_policies::{Bundle, PolicySet};
 
 use super::*;
 use crate::clock::Clock;
@@ -12,6 +12,7 @@ use crate::command::{self, Cli};
 use crate::config::Config;
 use crate::registry::{BATCH_ROWS, dataset_schema};
 use crate::serve::Gateway;
+use crate::signature::Message;
 
 /// The policies of the folder without the agreement of the registry.
 fn without_extracts(dir: &std::path::Path) -> PolicySet {
@@ -54,7 +55,7 @@ async fn an_extract_ends_with_the_batch_after_its_grant_is_gone() {
         form: Form::Ndjson,
     };
     let headers = http::HeaderMap::new();
-    let head = ExtractHead {
+    let head = RequestHead {
         message: Message::request("POST", "https://gw1.lyg.example/v1/extracts", &headers),
         body: b"{}",
     };
@@ -66,6 +67,7 @@ async fn an_extract_ends_with_the_batch_after_its_grant_is_gone() {
         spool: &mut spool,
         columns: ColumnDigests::new(&admitted.plan.schema()).unwrap(),
         index: None,
+        told: None,
         text: Vec::new(),
         rows: 0,
         filtered: 0,

@@ -384,8 +384,8 @@ impact_assessment = "PIA-C"
 basis = { kind = "statutory-duty", articles = ["op-9"], document = "函" }
 valid = { from = 2026-01-01T00:00:00+08:00, until = 2099-12-31T23:59:59+08:00 }
 [[grant]]
-id = "population-compare"
-for = { partner = "information-centre", dataset = "population", purpose = "enrolment.comparison", direction = "pull", mode = "compare" }
+id = "population-compare-2"
+for = { partner = "information-centre", dataset = "population", purpose = "enrolment.comparing", direction = "pull", mode = "compare" }
 schema = 1
 necessity = "比对"
 require = ["citizen_id", "name"]
@@ -396,7 +396,7 @@ limits = { per_subject_per_day = 3, rows_per_day = 500_000, absent_percent = 20 
 
 fn comparing(from: &str, to: &str) -> Result<PolicySet, Vec<Fault>> {
     assert!(COMPARISON.contains(from), "{from}");
-    let purpose = "  { code = \"enrolment.comparison\", zh = \"数据比对\", bases = [\"statutory-duty\"], allow = [\"pull/compare\"] },\n]";
+    let purpose = "  { code = \"enrolment.comparing\", zh = \"数据比对\", bases = [\"statutory-duty\"], allow = [\"pull/compare\"] },\n]";
     with(&[
         ("purposes.toml", "\n]", &format!("\n{purpose}")),
         ("agreements/compare.toml", "", &COMPARISON.replacen(from, to, 1)),
@@ -445,10 +445,55 @@ fn a_comparison_needs_its_claims_and_answers_with_little() {
         "break_glass = { rows = 20 }\nlimits =",
         "`break_glass` is reserved",
     );
+    faulty(
+        "per_subject_per_day = 3",
+        "subjects_per_day = 1_000_001",
+        "`limits.subjects_per_day` is at most 1000000",
+    );
     let set = comparing("PIA-C", "PIA-C").unwrap();
     let tellings = set.who_can("population.citizen_id");
     let asked: Vec<(&str, &str)> = tellings.iter().map(|one| (one.mode, one.way.as_str())).collect();
     assert!(asked.contains(&("compare", "by asking")), "{asked:?}");
+}
+
+#[test]
+fn a_limit_that_nothing_could_count_is_a_fault() {
+    let faulty = |file: &str, from: &str, to: &str, message: &str| {
+        let faults = with(&[(file, from, to)]).unwrap_err();
+        assert!(
+            faults.iter().any(|fault| fault.message.contains(message)),
+            "{to}: {faults:?}"
+        );
+    };
+    let (feed, pull) = ("rows_per_push", "rows_per_pull = 6_000_000");
+    for name in ["subjects_per_day", "per_subject_per_day", "absent_percent"] {
+        let message = format!("`limits.{name}` does not belong in mode `feed`");
+        faulty("agreements/health.toml", feed, &format!("{name} = 9, {feed}"), &message);
+    }
+    for name in ["per_subject_per_day", "absent_percent"] {
+        let message = format!("`limits.{name}` does not belong in mode `extract`");
+        faulty(
+            "agreements/registry.toml",
+            pull,
+            &format!("{name} = 9, {pull}"),
+            &message,
+        );
+    }
+    // A number that is covered is nobody's, so nobody could be counted by it.
+    let (kept, masked) = (
+        "keep = [\"citizen_id\", ",
+        "reduce.citizen_id = { op = \"exists\" }\nkeep = [",
+    );
+    let texts = [
+        ("agreements/registry.toml", pull, "subjects_per_day = 9"),
+        ("agreements/registry.toml", kept, masked),
+    ];
+    let faults = with(&texts).unwrap_err();
+    let told = faults
+        .iter()
+        .any(|fault| fault.message.contains("this grant releases none whole"));
+    assert!(told, "{faults:?}");
+    assert!(with(&[("agreements/registry.toml", pull, "subjects_per_day = 1_000_000")]).is_ok());
 }
 
 #[test]
@@ -458,7 +503,7 @@ fn an_answer_needs_what_the_registry_holds_and_what_the_caller_claims() {
     let set = comparing("PIA-C", "PIA-C").unwrap();
     let plan = set
         .plans()
-        .find(|plan| plan.grant_id() == "population-compare")
+        .find(|plan| plan.grant_id() == "population-compare-2")
         .unwrap();
     assert_eq!(
         (plan.wanted(), plan.require()),

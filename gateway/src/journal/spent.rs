@@ -1,0 +1,180 @@
+//! What was used of quotas, as the log tells it: rows and exchanges of a day, comparisons of an hour, subjects of a day.
+//!
+//! Takes a moment; reads every exchange since then, and of a grant that counts subjects the index that its leaves commit to. Gives counts and halves
+//! of keyed tags, never a value. Fails when an index is not there: who cannot count must not tell.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use shuguan_ledger::leaf::{Event, Leaf};
+use shuguan_policies::{Direction, Mode};
+use uuid::Uuid;
+
+use super::fault::JournalFault;
+use super::sqlite::{self, sql, unsigned};
+use super::subjects::{Tag, tags_path};
+use super::views::{Reader, collect};
+use super::{Journal, prune};
+use crate::limits::absences::Asked;
+use crate::limits::quota::{QuotaKey, Spent};
+use crate::limits::subjects::{Times, short};
+
+impl Journal {
+    /// How often each subject was told about under a grant since a moment; of more than `tracked` subjects only so many.
+    ///
+    /// # Errors
+    /// When the journal or its index of subjects cannot be read.
+    pub async fn told_about(&self, key: QuotaKey, since_us: i64, tracked: usize) -> Result<Times, JournalFault> {
+        let folder = Arc::clone(&self.inner.payloads);
+        self.read(move |reader| reader.told_about(&folder, &key, since_us, tracked))
+            .await
+    }
+}
+
+impl Reader {
+    /// What the log says was sent, fetched and compared since a moment, by grant.
+    pub fn spent(&self, since_us: i64) -> Result<Vec<Spent>, JournalFault> {
+        let mut spent: HashMap<QuotaKey, (u64, u64)> = HashMap::new();
+        self.used_since(since_us, &mut |_, key, count| {
+            let (rows, exchanges) = spent.entry(key).or_default();
+            *rows += count;
+            *exchanges += 1;
+            Ok(())
+        })?;
+        let spent = spent
+            .into_iter()
+            .map(|(key, (rows, exchanges))| Spent { key, rows, exchanges });
+        Ok(spent.collect())
+    }
+
+    /// Each exchange since a moment: its leaf, its grant, its rows.
+    fn used_since(
+        &self,
+        since_us: i64,
+        each: &mut dyn FnMut(u64, QuotaKey, u64) -> Result<(), JournalFault>,
+    ) -> Result<(), JournalFault> {
+        let failed = || JournalFault::store("count what was used of quotas");
+        let first = prune::first_since(&self.connection, self.size()?, since_us).map_err(failed())?;
+        let mut find = self.prepared(sqlite::EXCHANGES_FROM)?;
+        let mut rows = find.query([sql(first)]).map_err(failed())?;
+        while let Some(row) = rows.next().map_err(failed())? {
+            let index = unsigned(row.get(0).map_err(failed())?);
+            let bytes: Vec<u8> = row.get(1).map_err(failed())?;
+            if let Some((key, count)) = used(Leaf::decode(&bytes)?.event) {
+                each(index, key, count)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Comparisons since a moment, also those that were stopped because too many were absent.
+    pub fn compared(&self, since_us: i64) -> Result<Vec<Asked>, JournalFault> {
+        let failed = || JournalFault::store("count comparisons");
+        let first = prune::first_since(&self.connection, self.size()?, since_us).map_err(failed())?;
+        let mut find = self.prepared(sqlite::COMPARISONS_FROM)?;
+        let mut rows = find.query([sql(first)]).map_err(failed())?;
+        let mut compared = Vec::new();
+        while let Some(row) = rows.next().map_err(failed())? {
+            let bytes: Vec<u8> = row.get(0).map_err(failed())?;
+            compared.extend(asked(Leaf::decode(&bytes)?));
+        }
+        Ok(compared)
+    }
+
+    fn told_about(&self, folder: &Path, key: &QuotaKey, since_us: i64, tracked: usize) -> Result<Times, JournalFault> {
+        let mut times = Times::new();
+        self.used_since(since_us, &mut |leaf, of, _| {
+            if of != *key {
+                return Ok(());
+            }
+            self.subjects_of(folder, leaf, &mut |tag| {
+                let (full, subject) = (times.len() >= tracked, short(tag));
+                match times.get_mut(&subject) {
+                    Some(known) => *known = known.saturating_add(1),
+                    None if full => {}
+                    None => drop(times.insert(subject, 1)),
+                }
+            })
+        })?;
+        Ok(times)
+    }
+
+    /// The tags of one leaf. A subject of two parts of an exchange comes twice.
+    fn subjects_of(&self, folder: &Path, leaf: u64, each: &mut dyn FnMut(&Tag)) -> Result<(), JournalFault> {
+        const STEP: &str = "read the subject index";
+        let mut find = self.prepared(sqlite::SUBJECTS_OF)?;
+        let tags: Vec<Tag> = collect(find.query_map([sql(leaf)], |row| row.get(0)), STEP)?;
+        tags.iter().for_each(&mut *each);
+        let mut find = self.prepared(sqlite::SUBJECT_RUNS_OF)?;
+        let runs: Vec<Vec<u8>> = collect(find.query_map([sql(leaf)], |row| row.get(0)), STEP)?;
+        for run in &runs {
+            run.as_chunks().0.iter().for_each(&mut *each);
+        }
+        let mut find = self.prepared(sqlite::SUBJECT_FILE_OF)?;
+        let files: Vec<[u8; 16]> = collect(find.query_map([sql(leaf)], |row| row.get(0)), STEP)?;
+        for exchange in files {
+            in_file(&tags_path(folder, Uuid::from_bytes(exchange)), each)?;
+        }
+        Ok(())
+    }
+}
+
+/// The grant of an exchange and its rows.
+fn used(event: Event) -> Option<(QuotaKey, u64)> {
+    let (partner, data, purpose, direction, mode, rows) = match event {
+        Event::Push(push) => (push.p, push.rec, push.pur, Direction::Push, Mode::Feed, push.r#in),
+        Event::Pull(pull) => (pull.p, pull.ds, pull.pur, Direction::Pull, Mode::Extract, pull.rows),
+        Event::Compare(one) => (one.p, one.ds, one.pur, Direction::Pull, Mode::Compare, one.rows),
+        _ => return None,
+    };
+    let key = QuotaKey {
+        partner,
+        data,
+        purpose,
+        direction,
+        mode,
+    };
+    Some((key, rows))
+}
+
+fn asked(leaf: Leaf) -> Option<Asked> {
+    let (partner, data, purpose, rows, absent) = match leaf.event {
+        Event::Compare(one) => (one.p, one.ds, one.pur, one.rows, one.abs),
+        // The one that was stopped has counts; those that were refused after it asked nothing.
+        Event::Refusal(one) => (one.p, one.ds?, one.pur?, one.ask?, one.abs?),
+        _ => return None,
+    };
+    let key = QuotaKey {
+        partner,
+        data,
+        purpose,
+        direction: Direction::Pull,
+        mode: Mode::Compare,
+    };
+    Some(Asked {
+        key,
+        t_us: leaf.t,
+        rows,
+        absent,
+    })
+}
+
+/// Runs one after the other: count u32 LE, then as many tags.
+fn in_file(path: &Path, each: &mut dyn FnMut(&Tag)) -> Result<(), JournalFault> {
+    let unreadable = || JournalFault::file("read", path);
+    let mut file = BufReader::new(File::open(path).map_err(unreadable())?);
+    let (mut count, mut tag) = ([0; 4], [0; 16]);
+    loop {
+        match file.read_exact(&mut count) {
+            Err(end) if end.kind() == ErrorKind::UnexpectedEof => return Ok(()),
+            read => read.map_err(unreadable())?,
+        }
+        for _ in 0..u32::from_le_bytes(count) {
+            file.read_exact(&mut tag).map_err(unreadable())?;
+            each(&tag);
+        }
+    }
+}
