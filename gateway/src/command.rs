@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod cert;
 pub mod check;
+pub mod compare;
 pub mod config;
 pub mod crl;
 pub mod db;
@@ -77,6 +78,7 @@ enum Command {
     Sample(sample::SampleArgs),
     Push(push::PushArgs),
     Pull(pull::PullArgs),
+    Compare(compare::CompareArgs),
     Status(query::StatusArgs),
     Rejects(query::RejectsArgs),
     Receipt(query::ReceiptArgs),
@@ -121,6 +123,7 @@ fn run(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Sample(args) => sample::run(args, output),
         Command::Push(args) => push::run(args, output),
         Command::Pull(args) => pull::run(args, output),
+        Command::Compare(args) => compare::run(args, output),
         Command::Status(args) => query::status(args, output),
         Command::Rejects(args) => query::rejects(args, output),
         Command::Receipt(args) => query::receipt(args, output),

@@ -52,6 +52,14 @@ impl Manner {
         }
     }
 
+    /// A comparison.
+    pub fn compare() -> Self {
+        Self {
+            tag: "shuguan-compare-1",
+            ..Self::extract()
+        }
+    }
+
     /// An acknowledgement.
     pub fn ack() -> Self {
         Self {

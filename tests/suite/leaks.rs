@@ -360,6 +360,31 @@ async fn extract(search: &mut Search, running: &Running<'_>, registry: &Identity
     search.answer("its content", &content);
 }
 
+/// Claims: about somebody who is nobody here, and such as are no values of their fields.
+async fn comparison(search: &mut Search, running: &Running<'_>, registry: &Identity) {
+    let claimed = search.canary("a claimed name", "金丝雀靐龘");
+    let id = search.canary("a claimed id", &citizen(3900));
+    let row = json!({ "citizen_id": id, "name": claimed });
+    let broken = search.canary("a claim that is no name", "CANARY-claim-6120");
+    let strange = search.canary("a claim that nobody requires", "CANARY-strange-3317");
+    let key = search.canary("a key of a comparison", "CANARY-key-compare-5522");
+    for (rows, status) in [
+        (json!([row]), 200),
+        (json!([{ "citizen_id": nobody(1), "name": broken }]), 400),
+        (json!([{ "citizen_id": nobody(1), "name": "某某", strange: "1" }]), 403),
+    ] {
+        let request =
+            json!({ "dataset": "population", "purpose": "enrolment.comparison", "case": "AJ-1", "rows": rows });
+        let call = Call::new(Method::POST, "/v1/compare")
+            .header("content-type", "application/json")
+            .header("idempotency-key", &key)
+            .body(request.to_string());
+        let answer = running.call(call, registry).await.unwrap();
+        assert_eq!(answer.status.as_u16(), status, "{:?}", answer.body);
+        search.answer("a comparison", &answer);
+    }
+}
+
 #[test]
 fn a_value_that_no_grant_names_occurs_nowhere() {
     run(async {
@@ -377,6 +402,7 @@ fn a_value_that_no_grant_names_occurs_nowhere() {
                 && registry_count(&gateway.registry(), "health_birth_certificate") == 1
         });
         extract(&mut search, &running, &registry).await;
+        comparison(&mut search, &running, &registry).await;
         for page in ["/metrics", "/readyz", "/healthz"] {
             let (_, text) = running.health(page).unwrap();
             assert!(!text.is_empty());

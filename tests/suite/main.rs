@@ -2,6 +2,7 @@
 
 mod accepted;
 mod cli;
+mod comparisons;
 mod crash;
 mod crash_modes;
 mod differences;

@@ -2,6 +2,7 @@
 
 mod answers;
 mod client;
+mod comparisons;
 mod extracts;
 mod pushes;
 mod replays;

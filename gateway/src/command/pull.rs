@@ -157,9 +157,16 @@ pub async fn pull(client: &Client, trust: &Trust, extract: &Extract<'_>, output:
         "dataset": extract.dataset, "purpose": extract.purpose, "case": extract.case,
         "select": select, "form": extract.form,
     });
-    let accepted = post(client, &profile::EXTRACT, "/v1/extracts", extract.purpose, &request)
-        .await
-        .map_err(|error| error.failure("POST /v1/extracts"))?;
+    let key = Uuid::new_v4().to_string();
+    let accepted = post(
+        client,
+        &profile::EXTRACT,
+        "/v1/extracts",
+        (extract.purpose, &key),
+        &request,
+    )
+    .await
+    .map_err(|error| error.failure("POST /v1/extracts"))?;
     let id = member(&accepted, "extract")?;
     let ready = wait_until_ready(client, &id, extract.patience).await?;
     let digest = member(&ready, "repr_digest")?;
@@ -192,7 +199,8 @@ async fn acknowledge(
     let document = serde_json::json!({
         "exchange": id, "leaf": crate::pki::hex(leaf), "repr_digest": digest, "verdict": "complete",
     });
-    let sent = post(client, &profile::ACK, &path, extract.purpose, &document).await;
+    let key = Uuid::new_v4().to_string();
+    let sent = post(client, &profile::ACK, &path, (extract.purpose, &key), &document).await;
     if let Err(error) = &sent {
         output.note(format!(
             "the extract is here, but the gateway did not take its acknowledgement: {error}"
@@ -201,12 +209,12 @@ async fn acknowledge(
     sent.is_ok()
 }
 
-/// Sends a JSON document under a fresh key; signed when we have a message key.
-async fn post(
+/// Sends a JSON document under a key; signed when we have a message key.
+pub(super) async fn post(
     client: &Client,
     profile: &Profile,
     path: &str,
-    purpose: &str,
+    (purpose, key): (&str, &str),
     document: &serde_json::Value,
 ) -> Result<serde_json::Value, CallError> {
     let cannot = |error: &dyn std::fmt::Display| CallError::Network(error.to_string());
@@ -216,14 +224,14 @@ async fn post(
         .header("content-type", "application/json")
         .header("content-digest", digest::write(&digest::sha256(&body)))
         .header("exchange-purpose", purpose)
-        .header("idempotency-key", Uuid::new_v4().to_string())
+        .header("idempotency-key", key)
         .body(connect::full(body))
         .map_err(|error| cannot(&error))?;
     let (_, body) = client.send_signed(profile, request).await?;
     serde_json::from_slice(&body).map_err(|error| cannot(&format_args!("the answer is not JSON: {error}")))
 }
 
-fn member(document: &serde_json::Value, name: &str) -> Result<String, Failure> {
+pub(super) fn member(document: &serde_json::Value, name: &str) -> Result<String, Failure> {
     document
         .get(name)
         .and_then(serde_json::Value::as_str)
@@ -370,13 +378,13 @@ async fn fetch(client: &Client, path: &str) -> Result<Bytes, Failure> {
 }
 
 /// The file with something after its name.
-fn beside(file: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.file_name().unwrap_or_default().to_owned();
     name.push(ending);
     file.with_file_name(name)
 }
 
-fn keep(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(super) fn keep(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     std::fs::write(path, bytes)
         .map_err(|error| Failure::local(format!("cannot write `{}`", path.display())).because(error))
 }

@@ -115,12 +115,12 @@ struct Label {
 
 struct HourLine {
     label: String,
-    counts: [u64; 3],
+    counts: [u64; SHOWN.len()],
 }
 
 struct PartnerLine {
     partner: Choice,
-    counts: [u64; 3],
+    counts: [u64; SHOWN.len()],
     bars: Vec<Segment>,
 }
 
@@ -282,14 +282,16 @@ fn position(kind: &str) -> Option<usize> {
     SHOWN.iter().position(|shown| *shown == kind)
 }
 
-fn add(counts: &mut [u64; 3], tally: &Tally) {
+fn add(counts: &mut [u64; SHOWN.len()], tally: &Tally) {
     if let Some(count) = position(&tally.kind).and_then(|at| counts.get_mut(at)) {
         *count += tally.count;
     }
 }
 
 fn chart(tally: &[Tally], first_hour: i64) -> Chart {
-    let mut hours: BTreeMap<i64, [u64; 3]> = (first_hour..first_hour + HOURS).map(|hour| (hour, [0; 3])).collect();
+    let mut hours: BTreeMap<i64, [u64; SHOWN.len()]> = (first_hour..first_hour + HOURS)
+        .map(|hour| (hour, [0; SHOWN.len()]))
+        .collect();
     for entry in tally {
         if let Some(counts) = hours.get_mut(&entry.hour) {
             add(counts, entry);
@@ -328,7 +330,7 @@ fn chart(tally: &[Tally], first_hour: i64) -> Chart {
 }
 
 /// Each kind's share of `room`; what is there at all is at least two units high.
-fn heights(counts: &[u64; 3], max: u64, room: u64) -> Vec<(&'static str, u64)> {
+fn heights(counts: &[u64; SHOWN.len()], max: u64, room: u64) -> Vec<(&'static str, u64)> {
     SHOWN
         .into_iter()
         .zip(counts)
@@ -338,14 +340,14 @@ fn heights(counts: &[u64; 3], max: u64, room: u64) -> Vec<(&'static str, u64)> {
 }
 
 fn by_partner(tally: &[Tally]) -> Vec<PartnerLine> {
-    let mut partners: BTreeMap<&str, [u64; 3]> = BTreeMap::new();
+    let mut partners: BTreeMap<&str, [u64; SHOWN.len()]> = BTreeMap::new();
     for entry in tally.iter().filter(|entry| position(&entry.kind).is_some()) {
         add(
             partners.entry(entry.partner.as_deref().unwrap_or("-")).or_default(),
             entry,
         );
     }
-    let sum = |counts: &[u64; 3]| counts.iter().sum::<u64>();
+    let sum = |counts: &[u64; SHOWN.len()]| counts.iter().sum::<u64>();
     let max = partners.values().map(sum).max().unwrap_or(0);
     let mut lines: Vec<PartnerLine> = partners
         .into_iter()

@@ -291,8 +291,8 @@ mod tests {
             (name, text)
         });
         let set = PolicySet::from_texts(texts.collect()).unwrap();
-        ["population", "health/birth-certificate"]
-            .map(|data| Arc::clone(set.plans().find(|plan| plan.target().name() == data).unwrap()))
+        ["population-registration", "health/birth-certificate"]
+            .map(|grant| Arc::clone(set.plans().find(|plan| plan.grant_id() == grant).unwrap()))
     }
 
     fn exhausted(hold: Result<Hold, Exhausted>) -> DayQuota {

@@ -652,7 +652,7 @@ fn the_example_bundle_grants_what_the_datasets_draw_on_and_nothing_without_a_bas
         ("health-ganyu", 2),
         ("commerce-city", 3),
         ("tax-city", 2),
-        ("information-centre", 2),
+        ("information-centre", 3),
         ("auditor-zhao", 0),
         ("security-qian", 0),
         ("policy-sun", 0),
