@@ -77,7 +77,7 @@ impl Equal {
         let pairs = held.iter().zip(claimed);
         pairs
             .map(|(held, claimed)| match (held, claimed) {
-                (Some(held), Some(claimed)) => self.evened(held) == self.evened(claimed),
+                (Some(held), Some(claimed)) => same_bytes(&self.evened(held), &self.evened(claimed)),
                 _ => false,
             })
             .collect()
@@ -96,6 +96,12 @@ impl Equal {
             }
         }
     }
+}
+
+/// Looks at every byte, so that the time says nothing of how much agrees.
+fn same_bytes(held: &str, claimed: &str) -> bool {
+    let differing = held.bytes().zip(claimed.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b));
+    held.len() == claimed.len() && differing == 0
 }
 
 fn same<T: arrow_array::ArrowPrimitiveType>(
