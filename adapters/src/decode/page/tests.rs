@@ -36,7 +36,11 @@ fn texts(row: &ShownRow) -> Vec<String> {
 fn two_programs_workbooks_of_one_table_show_the_same_rows() {
     let (heading, column, xlsx) = rows("a.xlsx", XLSX).unwrap();
     let (_, _, xls) = rows("a.xls", XLS).unwrap();
-    assert!(xlsx == xls, "rows differ");
+    let records = |rows: &[ShownRow]| {
+        let below = rows.iter().filter(|row| row.line > heading).take(5);
+        below.map(|row| (row.line, texts(row))).collect::<Vec<_>>()
+    };
+    assert_eq!(records(&xlsx), records(&xls));
     let header = xlsx.iter().find(|row| row.line == heading).unwrap();
     let (at, _) = header.cells.iter().find(|(at, _)| Some(*at) == column).unwrap();
     assert_eq!(Some(*at), column);
@@ -51,8 +55,10 @@ fn a_table_shows_its_names_first_and_leaves_out_what_is_deleted() {
     let names = texts(rows.first().unwrap());
     assert!(column.is_some(), "{names:?}");
     assert_eq!(rows.iter().filter(|row| row.line > 0).count(), 5);
-    // The deleted record has kept its number.
-    assert_eq!(rows.last().unwrap().line, 6);
+    assert!(
+        rows.iter().zip(0..).all(|(row, line)| row.line == line),
+        "the deleted one is the last"
+    );
 }
 
 #[test]
