@@ -199,8 +199,8 @@ impl Journal {
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub async fn by_subject(&self, tags: Vec<Tag>, limit: u32) -> Result<Vec<u64>, JournalFault> {
+    pub async fn by_subject(&self, tags: Vec<Tag>) -> Result<Vec<u64>, JournalFault> {
         let folder = Arc::clone(&self.inner.payloads);
-        self.read(move |reader| reader.by_subject(&folder, &tags, limit)).await
+        self.read(move |reader| reader.by_subject(&folder, &tags)).await
     }
 }

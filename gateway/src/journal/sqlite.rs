@@ -262,12 +262,12 @@ pub(super) const WAITING: &str =
 pub(super) const SET_ASIDE: &str = "SELECT leaf, exchange, rec, partner, received_us, parts, bytes, reason FROM inbox
      WHERE state = 'set-aside' AND leaf > ?1 ORDER BY leaf LIMIT ?2";
 pub(super) const DUE: &str = "SELECT exchange FROM inbox WHERE state IN ('relayed', 'discarded') AND changed_us <= ?1 ORDER BY changed_us LIMIT ?2";
-pub(super) const SUBJECT_LEAVES: &str = "SELECT leaf FROM subject WHERE tag = ?1 ORDER BY leaf DESC LIMIT ?2";
+pub(super) const SUBJECT_LEAVES: &str = "SELECT leaf FROM subject WHERE tag = ?1 ORDER BY leaf DESC";
 pub(super) const SUBJECT_RUNS: &str = "SELECT rowid, leaf, length(tags) FROM subject_run ORDER BY leaf DESC, run";
 pub(super) const SUBJECT_FILES: &str = "SELECT leaf, exchange FROM subject_file ORDER BY leaf DESC";
 // Looking deep, offline.
 pub(super) const COMMITTED_LEAVES: &str = "SELECT idx, exchange, bytes FROM leaf
-     WHERE kind IN ('push', 'pull', 'officer-query') AND exchange IS NOT NULL ORDER BY idx";
+     WHERE kind IN ('push', 'pull', 'refusal', 'receipt-ack', 'officer-query', 'officer-unseal') AND exchange IS NOT NULL ORDER BY idx";
 pub(super) const SHRED_LEAVES: &str = "SELECT bytes FROM leaf WHERE kind = 'shred' ORDER BY idx";
 pub(super) const SUBJECTS_BY_LEAF: &str = "SELECT leaf, tag FROM subject ORDER BY leaf, tag";
 pub(super) const SUBJECT_FILE_OF: &str = "SELECT exchange FROM subject_file WHERE leaf = ?1";

@@ -434,8 +434,8 @@ impl Reader {
     }
 
     /// Indices of the pushes and pulls that hold a subject, newest first.
-    pub fn by_subject(&self, payloads: &Path, tags: &[Tag], limit: u32) -> Result<Vec<u64>, JournalFault> {
-        index::leaves_of(&self.connection, payloads, tags, limit.min(ROWS_MAX))
+    pub fn by_subject(&self, payloads: &Path, tags: &[Tag]) -> Result<Vec<u64>, JournalFault> {
+        index::leaves_of(&self.connection, payloads, tags)
     }
 
     /// A sealed blob that belongs to the first leaf of an exchange.
