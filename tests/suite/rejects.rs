@@ -215,12 +215,13 @@ fn the_senders_own_workbook_is_marked_and_pushed_again() {
         gateway.shuguan(&[&arguments[..], more].concat())
     };
     assert_eq!(join("bad.xlsx", &[]).0, 0);
-    let bad = push("bad.xlsx");
+    let (code, out, _) = gateway.shuguan(&["check", "bad.xlsx", "--record", RESIDENT, "--format", "json"]);
+    let bad: serde_json::Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!(
-        (&bad["received"], &bad["rejected"]),
-        (&rejected.into(), &rejected.into())
+        (code, &bad["received"], &bad["rejected"]),
+        (5, &rejected.into(), &rejected.into())
     );
-    assert_eq!(bad["headers"].get("unknown"), None);
+    assert_eq!(bad["sheets_not_read"], 0, "the list of problems is none of records");
     assert_eq!(join("all.xlsx", &["--all"]).0, 0);
     let all = push("all.xlsx");
     for member in ["received", "accepted", "rejected", "repeated"] {
