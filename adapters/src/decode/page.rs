@@ -125,8 +125,8 @@ impl<'r> Page<'r> {
             return Err(FileFault::TooLarge { limit }.into());
         }
         let (book, chosen, _) = choose(kind, bytes, layout, &names, limits)?;
-        let (at, opened) = chosen.ok_or(FileFault::NoHeader)?;
-        let header = opened.header;
+        let opened = chosen.ok_or(FileFault::NoHeader)?;
+        let (at, header) = (opened.at, opened.header);
         let merges = book.merges(at)?;
         let merged = merges
             .iter()

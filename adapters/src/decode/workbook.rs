@@ -56,6 +56,8 @@ pub(super) enum Rows {
 
 /// A sheet whose top was read.
 pub(super) struct Opened {
+    /// Its place in the workbook.
+    pub(super) at: usize,
     rows: Rows,
     head: Head,
     pub(super) header: Header,
@@ -81,7 +83,7 @@ impl Workbook {
         let bytes = std::mem::take(&mut self.bytes);
         let (book, chosen, others) = choose(self.kind, bytes, &self.layout, &self.names, &self.limits)?;
         self.passed_over.sheets = others;
-        let Some((_, Opened { rows, head, header })) = chosen else {
+        let Some(Opened { rows, head, header, .. }) = chosen else {
             // No name is known: says which are missing.
             self.names.columns(std::iter::empty())?;
             return Err(FileFault::NoHeader.into());
@@ -98,20 +100,20 @@ impl Workbook {
     }
 }
 
-/// The workbook, the sheet with its records by its place, and how many further sheets have a header too.
+/// The workbook, the sheet with its records, and how many further sheets have a header too.
 pub(super) fn choose(
     kind: Kind,
     bytes: Vec<u8>,
     layout: &Sheet,
     names: &Names,
     limits: &DecodeLimits,
-) -> Result<(Book, Option<(usize, Opened)>, u64), FileFault> {
+) -> Result<(Book, Option<Opened>, u64), FileFault> {
     kind.check(&bytes)?;
     let book = Book::open(kind, bytes, limits)?;
     let (mut chosen, mut others) = (None, 0);
     for at in candidates(layout, &book)? {
         if chosen.is_none() {
-            chosen = top(layout, names, &book, at)?.map(|opened| (at, opened));
+            chosen = top(layout, names, &book, at)?;
         } else {
             // Whatever is wrong with a sheet that is not read is no matter.
             let has_header = top(layout, names, &book, at).is_ok_and(|opened| opened.is_some());
@@ -154,7 +156,7 @@ fn top(layout: &Sheet, names: &Names, book: &Book, at: usize) -> Result<Option<O
         Some(columns) => Some(Header::stated(columns, layout.title_rows)),
         None => head.header(names, book.shared(), || book.merges(at))?,
     };
-    Ok(header.map(|header| Opened { rows, head, header }))
+    Ok(header.map(|header| Opened { at, rows, head, header }))
 }
 
 impl ByteForm for Workbook {

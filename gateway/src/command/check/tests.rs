@@ -9,7 +9,7 @@ use crate::command::sample::{self, SampleArgs};
 
 #[derive(Parser)]
 enum Cli {
-    Check(CheckArgs),
+    Check(Box<CheckArgs>),
     Sample(SampleArgs),
 }
 
@@ -23,7 +23,7 @@ fn shuguan(line: &str, file: &std::path::Path) -> Result<Exit, Failure> {
         .split(' ')
         .map(|word| word.replace("FILE", &file.display().to_string()));
     match Cli::try_parse_from(std::iter::once("shuguan".to_owned()).chain(words)).unwrap() {
-        Cli::Check(args) => run(args, &output),
+        Cli::Check(args) => run(*args, &output),
         Cli::Sample(args) => sample::run(args, &output),
     }
 }

@@ -63,8 +63,11 @@ fn marked(bytes: &[u8], problems: Vec<RowProblem>, all: bool) -> (Marked, Vec<u8
     mark(&mut page, Rejects::new(problems), all).unwrap()
 }
 
+/// A cell by row and column, from 0.
+type Found = ((u32, u32), Data);
+
 /// The cells of a sheet, without those that hold nothing, and whether any is a formula.
-fn cells(bytes: &[u8], sheet: &str) -> (Vec<((u32, u32), Data)>, usize) {
+fn cells(bytes: &[u8], sheet: &str) -> (Vec<Found>, usize) {
     let mut book: Xlsx<_> = open_workbook_from_rs(Cursor::new(bytes)).unwrap();
     let range = book.worksheet_range(sheet).unwrap();
     let (top, left) = range.start().unwrap();
@@ -78,7 +81,7 @@ fn cells(bytes: &[u8], sheet: &str) -> (Vec<((u32, u32), Data)>, usize) {
     (cells, formulas)
 }
 
-fn texts(cells: &[((u32, u32), Data)], row: u32) -> Vec<String> {
+fn texts(cells: &[Found], row: u32) -> Vec<String> {
     let of_row = cells.iter().filter(|((at, _), _)| *at == row);
     of_row
         .map(|(_, data)| data.to_string())
