@@ -26,7 +26,7 @@ mod event;
 
 use canonical::{Member as _, Members};
 pub use event::{
-    CertificateEvent, ClockEvent, CompareEvent, ErasedEvent, Event, OfficerQueryEvent, OfficerResultEvent,
+    CertificateEvent, ClockEvent, CompareEvent, ConfigEvent, ErasedEvent, Event, OfficerQueryEvent, OfficerResultEvent,
     OfficerUnsealEvent, OperatorEvent, PolicyEvent, PullEvent, PushEvent, ReceiptAckEvent, RefusalEvent, RelayedEvent,
     ShredEvent, StartEvent, StopEvent, WitnessGapEvent,
 };

@@ -5,7 +5,7 @@ use crate::refusal::Refusal;
 const SHANGHAI_US: i64 = 8 * 3_600_000_000;
 
 /// Kinds of leaves that can be searched for, with their Chinese.
-pub(super) const KINDS: [(&str, &str); 18] = [
+pub(super) const KINDS: [(&str, &str); 19] = [
     ("push", "推送"),
     ("pull", "提取"),
     ("compare", "比对"),
@@ -18,6 +18,7 @@ pub(super) const KINDS: [(&str, &str); 18] = [
     ("officer-unseal", "存证开封"),
     ("shred", "密钥销毁"),
     ("certificate", "证书"),
+    ("config", "配置"),
     ("policy", "策略"),
     ("operator", "运维"),
     ("witness-gap", "见证中断"),
@@ -48,6 +49,7 @@ pub(super) fn outcome(code: &str) -> &str {
         "set-aside" => "已搁置",
         "waiting" => "待入库",
         "discarded" => "已放弃",
+        "fed-again" => "重新入库",
         "issued" => "签发",
         "renewed" => "换发",
         "revoked" => "吊销、撤销",

@@ -333,6 +333,14 @@ events! {
         at: String,
     }
 
+    /// The gateway started with another configuration than the time before.
+    Config "config" ConfigEvent {
+        /// SHA-256 of the configuration file, byte by byte: it holds no secret, only paths of files that do.
+        cfg: Digest,
+        /// That of the one before; none: the first that the log knows.
+        prev: Option<Digest>,
+    }
+
     /// A policy bundle was loaded or refused, or a load took a grant away.
     Policy "policy" PolicyEvent {
         /// `loaded`, `refused` or `revoked`.
@@ -367,12 +375,14 @@ events! {
     Operator "operator" OperatorEvent {
         /// The operator's partner id.
         who: String,
-        /// `paused`, `resumed`, `released-again` or `discarded`.
+        /// `paused`, `resumed`, `released-again`, `discarded` or `fed-again`.
         act: String,
         /// The exchange, when the act is about one.
         x: Option<String>,
         /// Reason code of a discard.
         why: Option<String>,
+        /// The push that is fed to the registry again, which had lost it; its second `relayed` leaf follows.
+        of: Option<Reference>,
     }
 
     /// For some time no quorum of witnesses signed the log, or one did again.
@@ -423,6 +433,7 @@ impl Event {
             | Self::Start(_)
             | Self::Stop(_)
             | Self::Certificate(_)
+            | Self::Config(_)
             | Self::Policy(_)
             | Self::WitnessGap(_)
             | Self::Clock(_) => None,
@@ -446,6 +457,7 @@ impl Event {
             Self::Relayed(_)
             | Self::ReceiptAck(_)
             | Self::Start(_)
+            | Self::Config(_)
             | Self::Stop(_)
             | Self::Erased(_)
             | Self::WitnessGap(_)
