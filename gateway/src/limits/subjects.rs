@@ -28,7 +28,7 @@ pub struct SubjectQuotas(Arc<Mutex<HashMap<QuotaKey, Arc<Day>>>>);
 
 #[derive(Debug)]
 struct Day {
-    day: i64,
+    number: i64,
     read: OnceCell<()>,
     times: Mutex<Times>,
 }
@@ -87,10 +87,10 @@ impl SubjectQuotas {
     fn day(&self, key: &QuotaKey, today: i64) -> Arc<Day> {
         let mut days = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Yesterday's stay as long as an exchange holds them.
-        days.retain(|_, day| day.day >= today);
+        days.retain(|_, day| day.number >= today);
         let day = days.entry(key.clone()).or_insert_with(|| {
             Arc::new(Day {
-                day: today,
+                number: today,
                 read: OnceCell::new(),
                 times: Mutex::default(),
             })
