@@ -7,6 +7,7 @@
 //! | File | What |
 //! |---|---|
 //! | `decode` | rows a second and core, decoded and validated, beside reading the same bytes raw |
+//! | `policy` | decisions, plans and single operators, beside a memcpy of the same columns |
 //! | `relay` | rows a second from push to registry, beside the same parts merged from memory |
 //! | `relay_postgres` | the same into PostgreSQL, beside COPY and merge by psql of the same rows; an unchanged snapshot beside the first |
 //! | `exchange` | durable one-record exchanges a second, beside bare requests and a raw fdatasync loop |
@@ -21,6 +22,7 @@ mod feed;
 mod gateway;
 mod machine;
 mod memory;
+mod policy;
 mod relay;
 mod relay_postgres;
 mod table;
@@ -30,8 +32,10 @@ use std::time::Duration;
 
 use table::Table;
 
-const USAGE: &str = "bench [--quick] [--memory] [--registry sqlite|postgres] [--only decode|relay|exchange|memory]...
+const USAGE: &str =
+    "bench [--quick|--tiny] [--memory] [--registry sqlite|postgres] [--only decode|policy|relay|exchange|memory]...
   --quick    fewer rows and seconds, one turn: to see that it works
+  --tiny     hardly anything, so that a debug build can show that it runs; the figures mean nothing
   --memory   also the memory run: a feed of 1 GiB is pushed and relayed (some minutes, about 4 GiB of disk)
   --registry postgres   the relay part on a PostgreSQL server that the bench starts
   --only P   that part only; may be repeated
@@ -44,6 +48,9 @@ pub struct Size {
     pub turns: usize,
     /// Rows that are decoded in a turn.
     pub decode_rows: u64,
+    /// Decisions, and parts of 8,192 rows that are released, in a turn.
+    pub policy_decisions: u64,
+    pub policy_parts: u64,
     /// Rows that go to the registry in a turn, and in how many pushes.
     pub relay_rows: u64,
     pub relay_pushes: u64,
@@ -56,6 +63,8 @@ pub struct Size {
 const FULL: Size = Size {
     turns: 3,
     decode_rows: 200_000,
+    policy_decisions: 1_000_000,
+    policy_parts: 200,
     relay_rows: 500_000,
     relay_pushes: 10,
     exchange_time: Duration::from_secs(10),
@@ -65,26 +74,41 @@ const FULL: Size = Size {
 const QUICK: Size = Size {
     turns: 1,
     decode_rows: 50_000,
+    policy_decisions: 200_000,
+    policy_parts: 60,
     relay_rows: 100_000,
     relay_pushes: 4,
     exchange_time: Duration::from_secs(3),
     memory_bytes: 64 << 20,
 };
 
-const PARTS: [&str; 4] = ["decode", "relay", "exchange", "memory"];
+const TINY: Size = Size {
+    turns: 1,
+    decode_rows: 200,
+    policy_decisions: 100,
+    policy_parts: 1,
+    relay_rows: 200,
+    relay_pushes: 2,
+    exchange_time: Duration::from_millis(100),
+    memory_bytes: 1 << 20,
+};
+
+const PARTS: [&str; 5] = ["decode", "policy", "relay", "exchange", "memory"];
 
 struct Options {
     size: Size,
+    tiny: bool,
     postgres: bool,
     parts: Vec<String>,
 }
 
 fn options() -> Result<Options, String> {
-    let (mut size, mut memory, mut postgres, mut only) = (FULL, false, false, Vec::new());
+    let (mut size, mut tiny, mut memory, mut postgres, mut only) = (FULL, false, false, false, Vec::new());
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--quick" => size = QUICK,
+            "--tiny" => (size, tiny) = (TINY, true),
             "--memory" => memory = true,
             "--registry" => match arguments.next().as_deref() {
                 Some("sqlite") => postgres = false,
@@ -108,7 +132,12 @@ fn options() -> Result<Options, String> {
     } else if memory && !parts.iter().any(|part| part == "memory") {
         parts.push("memory".to_owned());
     }
-    Ok(Options { size, postgres, parts })
+    Ok(Options {
+        size,
+        tiny,
+        postgres,
+        parts,
+    })
 }
 
 fn main() {
@@ -116,7 +145,7 @@ fn main() {
         eprintln!("{why}");
         std::process::exit(2);
     });
-    if cfg!(debug_assertions) {
+    if cfg!(debug_assertions) && !options.tiny {
         eprintln!("a debug build proves nothing: cargo run --release -p shuguan-tests --bin bench");
         std::process::exit(2);
     }
@@ -126,6 +155,7 @@ fn main() {
         eprintln!("{part} …");
         match part.as_str() {
             "decode" => decode::measure(size, &mut table),
+            "policy" => policy::measure(size, &mut table),
             "relay" if options.postgres => relay_postgres::measure(size, &mut table),
             "relay" => relay::measure(size, &mut table),
             "exchange" => exchange::measure(size, &mut table),

@@ -21,6 +21,11 @@ impl Spread {
         self.0.sort_by(f64::total_cmp);
     }
 
+    /// Each figure in another unit.
+    pub fn map(self, change: impl Fn(f64) -> f64) -> Self {
+        Self::of(self.0.into_iter().map(change))
+    }
+
     pub fn median(&self) -> f64 {
         self.0.get(self.0.len() / 2).copied().unwrap_or(f64::NAN)
     }

@@ -223,12 +223,48 @@ fn samples_are_repeatable_and_check_says_what_a_gateway_would() {
 }
 
 #[test]
+fn the_policy_part_of_the_benchmark_runs_and_a_debug_build_is_no_measurement() {
+    let bench = |arguments: &[&str]| {
+        let mut bench = std::process::Command::new(env!("CARGO_BIN_EXE_bench"));
+        let output = bench.args(arguments).output().expect("bench runs");
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    };
+    let (code, out) = bench(&["--only", "policy", "--tiny"]);
+    assert_eq!(code, Some(0), "{out}");
+    for line in [
+        "decision with 1,200 grants",
+        "one HMAC",
+        "a name mask",
+        "`token`",
+        "`pseudonym`",
+    ] {
+        assert!(out.contains(line), "{line}: {out}");
+    }
+    assert_eq!(out.matches("memcpy of its columns: ").count(), 4, "{out}");
+    if cfg!(debug_assertions) {
+        assert_eq!(bench(&["--only", "policy"]).0, Some(2));
+    }
+    assert_eq!(bench(&["--only", "nothing"]).0, Some(2));
+}
+
+#[test]
 fn the_example_configuration_is_printed_and_a_fresh_one_is_good() {
     let gateway = Deployment::new();
     let (code, out, _) = gateway.shuguan(&["config", "example"]);
     assert_eq!((code, out.contains("[listen]")), (0, true));
     assert_eq!(gateway.shuguan(&["config", "check", "-c", "shuguan.toml"]).0, 0);
     assert_eq!(gateway.shuguan(&["policy", "check", "policies"]).0, 0);
+    let (code, _, error) = gateway.shuguan(&["policy", "test", "policies", "--strict"]);
+    assert_eq!(code, 0, "the example's own tests came along: {error}");
+    let path = gateway.path("policies/agreements/health.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("to = \"month\"", "to = \"day\"")).unwrap();
+    let (code, out, error) = gateway.shuguan(&["policy", "test", "policies"]);
+    assert_ne!(code, 0);
+    assert!(format!("{out}{error}").contains("tests/health.toml"), "{out}{error}");
     for command in [["cert", "list"], ["crl", "show"]] {
         let (code, out, error) = gateway.shuguan(&[command[0], command[1], "-c", "shuguan.toml"]);
         assert_eq!(code, 0, "{error}");

@@ -184,6 +184,7 @@ fn a_partner_without_a_grant_is_refused() {
         let deployment = Deployment::new();
         let agreements = deployment.path("policies/agreements/health.toml");
         std::fs::remove_file(&agreements).unwrap();
+        std::fs::remove_dir_all(deployment.path("policies/tests")).unwrap();
         deployment.sign("policies", &[]);
         let running = deployment.serve();
         let call = Call::push("health/birth-certificate", NDJSON, "{}\n");

@@ -117,7 +117,7 @@ fn signing(made: &Made) -> impl Iterator<Item = &Subject> {
         })
 }
 
-/// The example bundle; a demo's agreements are valid from today for a year (design 10.14).
+/// The example bundle; a demo's agreements are valid from today for a year (design 10.14), and its cases are of today.
 fn bundle(demo: bool, now_us: i64) -> Vec<(&'static str, String)> {
     const DAY_US: i64 = 86_400_000_000;
     let day = |us: i64| shuguan_ledger::time::format(us).chars().take(10).collect::<String>();
@@ -127,6 +127,7 @@ fn bundle(demo: bool, now_us: i64) -> Vec<(&'static str, String)> {
                 "until = 2099-12-31T",
                 &format!("until = {}T", day(now_us + 365 * DAY_US)),
             )
+            .replace("at = 2026-10-12T", &format!("at = {}T", day(now_us)))
     };
     POLICIES
         .iter()
@@ -224,8 +225,7 @@ macro_rules! embedded {
     };
 }
 
-/// The example bundle, which `init` copies. Its `tests/` stay behind: they say what the example does on its own dates, and would keep an
-/// operator's first change from loading.
+/// The example bundle, which `init` copies, with its own tests: whoever changes what one of them says changes it as well, or nothing loads.
 const POLICIES: &[(&str, &str)] = embedded![
     "agreements/civil-affairs.toml",
     "agreements/commerce.toml",
@@ -238,6 +238,13 @@ const POLICIES: &[(&str, &str)] = embedded![
     "keys.toml",
     "partners.toml",
     "purposes.toml",
+    "tests/civil-affairs.toml",
+    "tests/commerce.toml",
+    "tests/health.toml",
+    "tests/never.toml",
+    "tests/public-security.toml",
+    "tests/registry.toml",
+    "tests/tax.toml",
 ];
 
 /// The partner table of a policy bundle; every fault of the bundle when it does not load.
@@ -272,15 +279,26 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_example_bundle_but_its_tests_is_embedded() {
+    fn the_whole_example_bundle_is_embedded_and_its_tests_hold_on_every_day() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/example");
         let there: BTreeSet<PathBuf> = bundles(&folder)
             .iter()
             .map(|path| path.strip_prefix(&folder).unwrap().to_owned())
-            .filter(|path| !path.starts_with("tests"))
             .collect();
         let embedded: BTreeSet<PathBuf> = POLICIES.iter().map(|(path, _)| PathBuf::from(path)).collect();
         assert_eq!(embedded, there);
+        // The last moments of a year and of February, and an evening in UTC that is a morning in Asia/Shanghai.
+        for day in ["2026-12-31T23:59:59Z", "2028-02-29T16:00:00Z", "2027-03-01T00:00:00Z"] {
+            let now: jiff::Timestamp = day.parse().unwrap();
+            let texts = bundle(true, now.as_microsecond());
+            let texts = texts.into_iter().map(|(path, text)| (path.to_owned(), text));
+            let set = PolicySet::from_texts(texts.collect()).unwrap();
+            let report = set.test();
+            assert!(
+                report.failures.is_empty() && report.untouched.is_empty(),
+                "{day}: {report:?}"
+            );
+        }
     }
 
     #[test]

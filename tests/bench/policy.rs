@@ -1,20 +1,10 @@
 //! How fast policy is: decisions, plans and single operators, beside a memcpy of the same columns in the same run.
 //!
-//! `cargo run --release -p shuguan-policies --example policy_rate`. Prints one line a measurement: the median of five rounds with least
-//! and most. Absolute times mean little on a shared machine; the ratio to the memcpy is what can be compared.
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program for people")]
-#![expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    reason = "row numbers and times are far from any limit"
-)]
+//! In this process, on one thread, its core time only. Parts are as the gateway has them, of invented people.
 
 use std::fmt::Write;
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Instant;
 
 use arrow_array::{Array, ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::DataType;
@@ -22,14 +12,16 @@ use shuguan_adapters::catalogue::FieldType;
 use shuguan_adapters::value::citizen_id::check_character;
 use shuguan_policies::{Direction, KeyRing, Mode, Plan, PolicySet, Target};
 
+use crate::Size;
+use crate::table::{Aim, Line, Table};
+use crate::timing::{Spread, rows_per_core_second};
+
 /// Rows of a part, as the gateway has them.
 const ROWS: usize = 8_192;
-const ROUNDS: usize = 5;
 
-fn main() {
-    println!("{:<58} {:>14} {:>22}", "MEASURED", "MEDIAN", "LEAST … MOST");
-    decisions();
-    releases();
+pub fn measure(size: Size, table: &mut Table) {
+    decisions(size, table);
+    releases(size, table);
 }
 
 fn header(agreement: &str) -> String {
@@ -72,70 +64,93 @@ fn grant(partner: usize, purpose: usize, columns: &str) -> String {
     )
 }
 
-fn decisions() {
-    for partners in [1, 200] {
-        let grants: String = (0..partners)
-            .flat_map(|partner| (0..6).map(move |purpose| grant(partner, purpose, "keep = [\"citizen_id\", \"name\"]")))
-            .collect();
-        let built = Instant::now();
-        let set = bundle(partners, &grants);
-        let build_ms = built.elapsed().as_secs_f64() * 1e3;
-        let target: Target = set.target("public-security/resident").unwrap();
-        let callers: Vec<_> = set.partners().iter().filter(|one| one.id != "centre").collect();
-        let times = 200_000;
-        let ns = measure(|| {
-            for at in 0..times {
-                let caller = callers.get(at * 7 % callers.len()).unwrap();
-                let decided = set.decide(caller, target, "p3", Direction::Push, Mode::Feed, 1_800_000_000_000_000);
-                black_box(decided.is_ok());
-            }
-        });
-        let ns = ns.map(|seconds| seconds / times as f64 * 1e9);
-        show(
-            &format!("decision with {} grants (built in {build_ms:.0} ms)", partners * 6),
-            ns,
-            "ns",
-        );
-    }
+fn decisions(size: Size, table: &mut Table) {
+    let [few, many] = [1, 200].map(|partners| decision_ns(size, partners));
+    table.add(Line {
+        what: "decision with 1,200 grants".into(),
+        unit: "ns",
+        measured: many,
+        peer: Some(("with 6 grants".into(), few)),
+        aim: Aim::Below(200.0),
+    });
 }
 
-fn releases() {
-    let ten = "keep = [\"citizen_id\", \"sex\", \"birth_date\", \"household_no\", \"person_status\"]\nreduce.name = { op = \"mask\", first = 1 }\nreduce.mother_id = { op = \"pseudonym\", key = \"k\" }\nreduce.village_code = { op = \"region\", to = \"town\" }\nreduce.valid_from = { op = \"date\", to = \"month\" }\nreduce.hukou_address = { op = \"exists\" }";
-    let masks = "keep = [\"citizen_id\", \"sex\", \"birth_date\", \"household_no\", \"person_status\", \"village_code\", \"hukou_address\"]\nreduce.name = { op = \"mask\", first = 1 }";
-    let tokens = "keep = [\"citizen_id\"]\nreduce.mother_id = { op = \"token\", kind = \"id18\", key = \"t\" }";
-    let hmacs = "keep = [\"citizen_id\"]\nreduce.mother_id = { op = \"pseudonym\", key = \"k\" }";
-    for (name, columns, per) in [
-        ("ten columns, five operators, one HMAC", ten, "row"),
-        ("projection to eight columns and a name mask", masks, "row"),
-        ("token id18", tokens, "value"),
-        ("pseudonym", hmacs, "value"),
+fn decision_ns(size: Size, partners: usize) -> Spread {
+    let grants: String = (0..partners)
+        .flat_map(|partner| (0..6).map(move |purpose| grant(partner, purpose, "keep = [\"citizen_id\", \"name\"]")))
+        .collect();
+    let set = bundle(partners, &grants);
+    let target: Target = set.target("public-security/resident").unwrap();
+    let callers: Vec<_> = set.partners().iter().filter(|one| one.id != "centre").collect();
+    let times = size.policy_decisions;
+    let decide = || {
+        let mut decided = 0;
+        for at in 0..times {
+            let caller = callers[usize::try_from(at).unwrap_or(0) * 7 % callers.len()];
+            let plan = set.decide(caller, target, "p3", Direction::Push, Mode::Feed, 1_800_000_000_000_000);
+            decided += u64::from(black_box(plan.is_ok()));
+        }
+        decided
+    };
+    decide();
+    rows_per_core_second(size.turns.max(3), times, decide).map(|a_second| 1e9 / a_second)
+}
+
+const TEN: &str = "keep = [\"citizen_id\", \"sex\", \"birth_date\", \"household_no\", \"person_status\"]
+reduce.name = { op = \"mask\", first = 1 }
+reduce.mother_id = { op = \"pseudonym\", key = \"k\" }
+reduce.village_code = { op = \"region\", to = \"town\" }
+reduce.valid_from = { op = \"date\", to = \"month\" }
+reduce.hukou_address = { op = \"exists\" }";
+const MASK: &str = "keep = [\"citizen_id\", \"sex\", \"birth_date\", \"household_no\", \"person_status\", \"village_code\", \"hukou_address\"]
+reduce.name = { op = \"mask\", first = 1 }";
+const TOKEN: &str = "keep = [\"citizen_id\"]\nreduce.mother_id = { op = \"token\", kind = \"id18\", key = \"t\" }";
+const PSEUDONYM: &str = "keep = [\"citizen_id\"]\nreduce.mother_id = { op = \"pseudonym\", key = \"k\" }";
+
+fn releases(size: Size, table: &mut Table) {
+    let (a_row, a_value) = ("rows/s/core", "ns a value");
+    for (what, columns, unit, aim) in [
+        ("ten columns, five operators, one HMAC", TEN, a_row, Aim::AtLeast(3e6)),
+        (
+            "projection to eight columns and a name mask",
+            MASK,
+            a_row,
+            Aim::AtLeast(15e6),
+        ),
+        ("`token` of resident ids", TOKEN, a_value, Aim::Below(300.0)),
+        ("`pseudonym` of resident ids", PSEUDONYM, a_value, Aim::None),
     ] {
         let set = bundle(1, &grant(0, 0, columns));
-        let plan = set.plans().next().unwrap();
+        let plan = set.plans().next().expect("one grant");
         let keys = KeyRing::from_master(&[7; 32]);
         let part = part(plan);
-        let times = 60;
-        let seconds = measure(|| {
-            for _ in 0..times {
-                black_box(plan.release(&part, &keys, 20_000).unwrap());
-            }
-        });
-        let copied = measure(|| {
-            for _ in 0..times {
-                black_box(copy(&part));
-            }
-        });
-        let rows = (ROWS * times) as f64;
-        let ratio = seconds.map(|one| one / copied.at(0.5));
-        show(
-            &format!("release, {name}"),
-            seconds.map(|one| rows / one / 1e6),
-            &format!("M {per}s/s"),
+        let (turns, rows) = (size.turns.max(3), size.policy_parts * ROWS as u64);
+        let release = || {
+            let parts = (0..size.policy_parts).map(|_| black_box(plan.release(&part, &keys, 20_000).unwrap()));
+            parts.map(|part| part.batch.num_rows() as u64).sum()
+        };
+        let copied = || {
+            (0..size.policy_parts).for_each(|_| drop(black_box(copy(&part))));
+            rows
+        };
+        let (measured, copied) = (
+            rows_per_core_second(turns, rows, release),
+            rows_per_core_second(turns, rows, copied),
         );
-        show("    time as a multiple of a memcpy of its columns", ratio, "×");
-        if per == "value" {
-            show("    a value", seconds.map(|one| one / rows * 1e9), "ns");
-        }
+        let in_unit = |spread: Spread| {
+            if unit == a_value {
+                spread.map(|a_second| 1e9 / a_second)
+            } else {
+                spread
+            }
+        };
+        table.add(Line {
+            what: format!("release: {what}"),
+            unit,
+            measured: in_unit(measured),
+            peer: Some(("memcpy of its columns".into(), in_unit(copied))),
+            aim,
+        });
     }
 }
 
@@ -183,43 +198,4 @@ fn copy(part: &RecordBatch) -> Vec<Vec<u8>> {
         .iter()
         .flat_map(|column| column.to_data().buffers().to_vec());
     buffers.map(|buffer| buffer.as_slice().to_vec()).collect()
-}
-
-/// Seconds of each round, sorted.
-#[derive(Clone)]
-struct Spread(Vec<f64>);
-
-impl Spread {
-    fn map(&self, change: impl Fn(f64) -> f64) -> Self {
-        let mut all: Vec<f64> = self.0.iter().map(|one| change(*one)).collect();
-        all.sort_by(f64::total_cmp);
-        Self(all)
-    }
-
-    fn at(&self, share: f64) -> f64 {
-        let last = self.0.len() - 1;
-        self.0
-            .get((last as f64 * share).round() as usize)
-            .copied()
-            .unwrap_or_default()
-    }
-}
-
-fn measure(mut run: impl FnMut()) -> Spread {
-    run();
-    let seconds = (0..ROUNDS).map(|_| {
-        let began = Instant::now();
-        run();
-        began.elapsed().as_secs_f64()
-    });
-    Spread(seconds.collect()).map(|one| one)
-}
-
-fn show(name: &str, spread: Spread, unit: &str) {
-    println!(
-        "{name:<58} {:>8.2} {unit:<9} {:>8.2} … {:.2}",
-        spread.at(0.5),
-        spread.at(0.0),
-        spread.at(1.0)
-    );
 }
