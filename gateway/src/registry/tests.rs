@@ -4,6 +4,7 @@
 
 mod closing;
 mod datasets;
+mod discrepancies;
 pub(crate) mod fixture;
 mod merging;
 mod model;
