@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod closing;
+mod contradictions;
 mod datasets;
 mod discrepancies;
 pub(crate) mod fixture;

@@ -43,11 +43,11 @@ pub(super) const CERTIFICATE: &str = "health/death-certificate";
 pub(super) const CREMATION: &str = "civil-affairs/cremation";
 const ALLOWANCE: &str = "civil-affairs/subsistence-allowance";
 const DESTITUTE: &str = "civil-affairs/destitute-support";
-const ESTABLISHMENT: &str = "commerce/establishment";
+pub(super) const ESTABLISHMENT: &str = "commerce/establishment";
 const INDIVIDUAL: &str = "commerce/individual-business";
-const CANCELLATION: &str = "commerce/cancellation";
-const TAX: &str = "tax/registration";
-const WITHHOLDING: &str = "tax/withholding-employee";
+pub(super) const CANCELLATION: &str = "commerce/cancellation";
+pub(super) const TAX: &str = "tax/registration";
+pub(super) const WITHHOLDING: &str = "tax/withholding-employee";
 const USCC: &str = "91320706MA00000018";
 const UNIT: &str = "MA0000001";
 
@@ -69,13 +69,26 @@ pub(super) fn rows(name: &str, leaf: u64, columns: &str, rows: &[&str]) -> Part 
 }
 
 /// The same, each row a delete.
-fn deletes(mut part: Part) -> Part {
+pub(super) fn deletes(mut part: Part) -> Part {
     let act: ArrayRef = Arc::new(StringArray::from(vec!["D"; part.batch.num_rows()]));
     let mut fields: Vec<_> = part.batch.schema().fields().iter().cloned().collect();
     fields.push(Arc::new(Field::new("_op", DataType::Utf8, true)));
     let columns = part.batch.columns().iter().cloned().chain([act]).collect();
     part.batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
     part
+}
+
+/// The end of a snapshot that holds nothing.
+pub(super) async fn close_all(registry: &Registry, leaf: u64, name: &str) {
+    let ending = Arc::new(Ending {
+        exchange: Uuid::from_u128(leaf.into()),
+        leaf,
+        record: name.into(),
+        partner: "public-security-city".into(),
+        received_us: received(leaf),
+        scope: None,
+    });
+    while !registry.end(Arc::clone(&ending)).await.unwrap().done {}
 }
 
 async fn merge(registry: &Registry, parts: impl IntoIterator<Item = Part>) {
@@ -434,17 +447,8 @@ async fn deletes_and_the_ends_of_snapshots_settle_and_raise(store: Store) {
     .await;
     assert_eq!(held(&place), [format!("suspected-death {BORIS} 1.2 2.2")]);
     // Snapshots that hold nothing: the certificate's end settles, that of tax raises.
-    for (leaf, name) in [(6, CERTIFICATE), (7, TAX)] {
-        let ending = Arc::new(Ending {
-            exchange: Uuid::from_u128(leaf.into()),
-            leaf,
-            record: name.into(),
-            partner: "public-security-city".into(),
-            received_us: received(leaf),
-            scope: None,
-        });
-        while !registry.end(Arc::clone(&ending)).await.unwrap().done {}
-    }
+    close_all(&registry, 6, CERTIFICATE).await;
+    close_all(&registry, 7, TAX).await;
     assert_eq!(held(&place), [format!("unknown-to-tax {UNIT} 3.1 -.-")]);
     let by =
         place.query("SELECT subject, settled_us FROM discrepancy WHERE settled_us IS NOT NULL ORDER BY settled_us");
@@ -633,10 +637,12 @@ fn every_rule_reads_by_keys_and_indexes_only() {
             let scanned: Vec<&String> = plan
                 .iter()
                 .filter(|step| {
-                    step.contains("SCAN")
-                        && !["SCAN t", "SCAN json_each", "SCAN touched", "SCAN CONSTANT"]
-                            .iter()
-                            .any(|known| step.contains(known))
+                    // An automatic index is a scan that is not called one.
+                    step.contains("AUTOMATIC")
+                        || step.contains("SCAN")
+                            && !["SCAN t", "SCAN json_each", "SCAN touched", "SCAN CONSTANT"]
+                                .iter()
+                                .any(|known| step.contains(known))
                 })
                 .collect();
             assert!(scanned.is_empty(), "{record}: {scanned:?}");
