@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use shuguan_policies::document::{Document, Fault};
 
 use crate::layouts::{self, Layouts};
+use crate::signature::digest::sha256;
 use sections::Sections;
 pub use witnessing::{Reaction, WitnessAddress, WitnessSection, WitnessingSection};
 
@@ -25,6 +26,8 @@ use crate::registry::RegistrySettings;
 /// Everything that `shuguan serve` needs to know.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// SHA-256 of the text, as `sha256sum` tells it; a leaf says which one the gateway started with.
+    pub sha256: [u8; 32],
     /// `[gateway]`
     pub gateway: GatewaySection,
     /// `[listen]`
@@ -299,6 +302,7 @@ impl Config {
                 Some(limits),
                 Some(extracts),
             ) if faults.is_empty() => Ok(Self {
+                sha256: sha256(text.as_bytes()),
                 gateway,
                 listen,
                 tls,

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use shuguan_ledger::leaf::Event;
+use shuguan_ledger::leaf::{ConfigEvent, Digest, Event};
 use shuguan_policies::Role;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -136,6 +136,7 @@ impl Gateway {
             relay: JoinSet::new(),
             stations,
         };
+        gateway.seal_configuration(config.sha256).await?;
         gateway.seal_certificate_acts().await;
         gateway.run(&config, sockets, refusals, journal, paused);
         Ok(gateway)
@@ -277,6 +278,22 @@ impl Gateway {
         self.readiness
             .report("reload", Light::Green, "certificates and revocation lists are in force");
         self.seal_certificate_acts().await;
+        Ok(())
+    }
+
+    /// Seals by which configuration this gateway runs, when it is another than the log knows; nothing is accepted before. A crash after it
+    /// leaves a leaf that the next start agrees with.
+    async fn seal_configuration(&self, sha256: [u8; 32]) -> Result<(), StartFault> {
+        let journal = &self.stations.journal;
+        let known = journal.last_config().await.map_err(StartFault::Journal)?;
+        if known == Some(sha256) {
+            return Ok(());
+        }
+        let event = Event::Config(ConfigEvent {
+            cfg: Digest(sha256),
+            prev: known.map(Digest),
+        });
+        journal.seal_own(event).await.map_err(StartFault::Unsealed)?;
         Ok(())
     }
 

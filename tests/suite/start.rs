@@ -4,6 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
 use shuguan_tests::{Call, Connection, Deployment, leaves, run};
 
 use crate::feeds::{NDJSON, POLICE, RESIDENT, nobody, resident};
@@ -99,6 +102,47 @@ fn it_does_not_start_with_unknown_configuration_keys_and_names_all_of_them_with_
     let (code, _, error) = gateway.shuguan(&["config", "check", "-c", "shuguan.toml"]);
     assert_eq!(code, 1);
     assert!(expected.iter().all(|text| error.contains(text)), "{error}");
+}
+
+#[test]
+fn a_start_with_another_configuration_is_a_leaf_with_both_hashes_and_one_with_the_same_is_none() {
+    let gateway = Deployment::new();
+    let sha256 = || {
+        let (code, _, said) = gateway.shuguan(&["config", "check", "-c", "shuguan.toml"]);
+        assert_eq!(code, 0, "{said}");
+        let (_, hash) = said.split_once("SHA-256 ").unwrap();
+        hash.chars().take_while(char::is_ascii_hexdigit).collect::<String>()
+    };
+    let sealed = || {
+        let leaves = leaves(&gateway.journal())
+            .into_iter()
+            .filter(|leaf| leaf["k"] == "config");
+        leaves
+            .map(|leaf| (leaf["cfg"].clone(), leaf["prev"].clone()))
+            .collect::<Vec<_>>()
+    };
+    let member = |hex: &str| {
+        let bytes: Vec<u8> = (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+            .collect();
+        json!(format!("s:{}", URL_SAFE_NO_PAD.encode(bytes)))
+    };
+    let first = sha256();
+    for _ in 0..2 {
+        assert_eq!(gateway.serve().stop(), Some(0));
+        assert_eq!(sealed(), [(member(&first), Value::Null)]);
+    }
+    let changed = std::fs::read_to_string(gateway.config()).unwrap() + "# reviewed\n";
+    std::fs::write(gateway.config(), changed).unwrap();
+    let second = sha256();
+    assert_ne!(first, second);
+    assert_eq!(gateway.serve().stop(), Some(0));
+    assert_eq!(
+        sealed(),
+        [(member(&first), Value::Null), (member(&second), member(&first))]
+    );
+    gateway.verified_log();
 }
 
 #[test]

@@ -218,6 +218,7 @@ impl LogVerifier {
             | Event::Start(_)
             | Event::Stop(_)
             | Event::Certificate(_)
+            | Event::Config(_)
             | Event::Policy(_)
             | Event::Operator(_)
             | Event::WitnessGap(_)

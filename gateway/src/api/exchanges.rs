@@ -181,6 +181,7 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         | Event::Start(_)
         | Event::Stop(_)
         | Event::Certificate(_)
+        | Event::Config(_)
         | Event::Policy(_)
         | Event::Operator(_)
         | Event::WitnessGap(_)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::config::{Config, ConfigError, EXAMPLE};
+use crate::hex::hex;
 
 /// Check a configuration, or print an example.
 #[derive(Debug, clap::Args)]
@@ -33,8 +34,12 @@ enum ConfigAction {
 pub fn run(args: ConfigArgs, output: &Output) -> Result<Exit, Failure> {
     match args.action {
         ConfigAction::Check { config } => {
-            load(&config)?;
+            let loaded = load(&config)?;
             output.note(format!("`{}` is good", config.display()));
+            output.note(format!(
+                "SHA-256 {}, as the gateway's `config` leaf will say",
+                hex(&loaded.sha256)
+            ));
             Ok(Exit::Done)
         }
         ConfigAction::Example => {

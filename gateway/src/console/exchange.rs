@@ -359,6 +359,15 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
             coded("证书序列号", act.serial.clone()),
             plain("签发时间", &Moment::parse(&act.at).local),
         ],
+        Event::Config(config) => {
+            let mut facts = vec![coded("配置 SHA-256", super::proof::hex(&config.cfg.0))];
+            facts.extend(
+                config
+                    .prev
+                    .map(|prev| coded("此前配置 SHA-256", super::proof::hex(&prev.0))),
+            );
+            facts
+        }
         Event::Policy(policy) => policy_facts(policy, policies),
         Event::Operator(act) => {
             let mut facts = vec![
@@ -444,6 +453,7 @@ fn counts(event: &Event) -> Vec<Count> {
         | Event::Start(_)
         | Event::Stop(_)
         | Event::Certificate(_)
+        | Event::Config(_)
         | Event::Policy(_)
         | Event::Operator(_)
         | Event::WitnessGap(_)

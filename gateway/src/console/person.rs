@@ -34,6 +34,8 @@ use crate::refusal::Refusal;
 pub(super) const ROUTE: &str = "/console/person";
 /// Kind of the question, in its leaf.
 const KIND: &str = "by-person";
+/// Exchanges that the page lists, the newest ones; `shuguan audit person` lists them all.
+const LINES_MAX: usize = 1_000;
 const A_MINUTE_US: i64 = 60_000_000;
 const A_DAY_US: i64 = 86_400_000_000;
 /// Searches of one officer in a minute and in a day: a case asks about a few people, a person's file is nobody's daily reading.
@@ -110,6 +112,9 @@ struct Page {
 struct Shown {
     query: u64,
     result: u64,
+    /// How many exchanges were found.
+    count: usize,
+    /// The newest of them.
     lines: Vec<Row>,
 }
 
@@ -159,7 +164,8 @@ pub(super) async fn show(
         let shown = Shown {
             query: found.query,
             result: found.result,
-            lines: found.held.iter().map(row).collect(),
+            count: found.held.len(),
+            lines: found.held.iter().take(LINES_MAX).map(row).collect(),
         };
         page(&desk, &peer, &request, Some(shown))
     };
@@ -203,7 +209,7 @@ async fn find(desk: &Desk, peer: &Peer, request: &Request) -> Result<Found, Stop
         (question::seal(stations, peer, &ground, KIND, arguments).await?, tags)
     };
     let (query, tags) = query;
-    let leaves = stations.journal.by_subject(tags, ROWS_MAX).await;
+    let leaves = stations.journal.by_subject(tags).await;
     let mut held = Vec::new();
     for index in leaves.map_err(Fault::from_error("search the index"))? {
         let row = stations.journal.leaf(index).await;
@@ -223,16 +229,7 @@ async fn find(desk: &Desk, peer: &Peer, request: &Request) -> Result<Found, Stop
 /// Counted from the log, so that a restart forgives nothing.
 async fn within_limits(stations: &Stations, officer: &str) -> Result<(), Stop> {
     let now_us = stations.clock.now_us();
-    let query = Query {
-        partner: Some(officer.to_owned()),
-        kind: Some("officer-query".into()),
-        from_us: Some(now_us - A_DAY_US),
-        ..Query::default()
-    };
-    let asked = stations.journal.search(query).await;
-    let asked = asked.map_err(Fault::from_error("count searches"))?;
-    let searches = asked.iter().filter(|row| by_person(row));
-    let moments: Vec<i64> = searches.map(|row| row.t_us).collect();
+    let moments = asked_since(stations, officer, now_us - A_DAY_US).await?;
     for (span_us, most) in LIMITS {
         let within = moments.iter().filter(|moment| **moment > now_us - span_us);
         if within.count() >= most {
@@ -244,6 +241,26 @@ async fn within_limits(stations: &Stations, officer: &str) -> Result<(), Stop> {
         }
     }
     Ok(())
+}
+
+/// When an officer searched for persons, newest first. Whatever else he asked meanwhile is passed over, and hides none of it.
+async fn asked_since(stations: &Stations, officer: &str, from_us: i64) -> Result<Vec<i64>, Stop> {
+    let mut query = Query {
+        partner: Some(officer.to_owned()),
+        kind: Some("officer-query".into()),
+        from_us: Some(from_us),
+        ..Query::default()
+    };
+    let mut moments = Vec::new();
+    loop {
+        let asked = stations.journal.search(query.clone()).await;
+        let asked = asked.map_err(Fault::from_error("count searches"))?;
+        moments.extend(asked.iter().filter(|row| by_person(row)).map(|row| row.t_us));
+        match asked.last() {
+            Some(last) if asked.len() == ROWS_MAX as usize => query.before_index = Some(last.index),
+            _ => return Ok(moments),
+        }
+    }
 }
 
 fn by_person(row: &LeafRow) -> bool {

@@ -30,7 +30,7 @@ use crate::journal::{Entry, Query};
 use crate::relay::RelayStatus;
 use crate::serve::Gateway;
 use crate::unseal::{SIGNERS, SignedBy, Statement};
-use shuguan_ledger::leaf::{Commitment, Digest, Event, ReceiptAckEvent, Reference};
+use shuguan_ledger::leaf::{Commitment, Digest, Event, OfficerQueryEvent, ReceiptAckEvent, Reference};
 use shuguan_policies::Partner;
 
 /// The console of a fresh demo folder.
@@ -604,6 +604,38 @@ async fn nobody_opens_a_record_alone_or_within_one_unit_or_too_late_or_without_a
     assert!(answer.text.contains("another security officer"), "{}", answer.text);
     assert_eq!(office.leaves("refusal").await, refusals + 1);
     assert_eq!(unsealing.steps().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_number_of_other_questions_hides_how_often_an_officer_searched_for_persons() {
+    let office = Office::open().await;
+    let mut numbers = "0123456789X".chars().map(|check| format!("32070618010102000{check}"));
+    let nobody = numbers.find(|number| crate::exchange::subjects::Number::read(number).is_some());
+    let question = json!({ "person": nobody, "case": "T-1", "why": "complaint" });
+    for _ in 0..10 {
+        let answer = office.ask("auditor-zhao", "/console/api/person", &question).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    }
+    let journal = &office.stations().journal;
+    let ordinary = (0..1_100_u128).map(|n| {
+        let event = Event::OfficerQuery(OfficerQueryEvent {
+            who: "auditor-zhao".into(),
+            case: Commitment([0; 32]),
+            why: "complaint".into(),
+            q: "search".into(),
+            arg: Commitment([0; 32]),
+        });
+        journal.seal(Entry::new(uuid::Uuid::from_u128(n), event))
+    });
+    for sealed in futures_util::future::join_all(ordinary).await {
+        sealed.unwrap();
+    }
+    let answer = office.ask("auditor-zhao", "/console/api/person", &question).await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (StatusCode::TOO_MANY_REQUESTS, "SG2110")
+    );
+    assert_eq!(office.leaves("officer-result").await, 10);
 }
 
 #[tokio::test(flavor = "multi_thread")]

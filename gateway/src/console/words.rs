@@ -5,7 +5,7 @@ use crate::refusal::Refusal;
 const SHANGHAI_US: i64 = 8 * 3_600_000_000;
 
 /// Kinds of leaves that can be searched for, with their Chinese.
-pub(super) const KINDS: [(&str, &str); 17] = [
+pub(super) const KINDS: [(&str, &str); 18] = [
     ("push", "推送"),
     ("pull", "提取"),
     ("receipt-ack", "收讫确认"),
@@ -17,6 +17,7 @@ pub(super) const KINDS: [(&str, &str); 17] = [
     ("officer-unseal", "存证开封"),
     ("shred", "密钥销毁"),
     ("certificate", "证书"),
+    ("config", "配置"),
     ("policy", "策略"),
     ("operator", "运维"),
     ("witness-gap", "见证中断"),

@@ -195,12 +195,20 @@ impl Journal {
         self.read(move |reader| reader.hashes(level, start, width)).await
     }
 
+    /// SHA-256 of the configuration that the gateway last started with, as the log says.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn last_config(&self) -> Result<Option<Hash>, JournalFault> {
+        self.read(|reader| reader.last_config()).await
+    }
+
     /// Indices of the leaves whose exchange holds a subject, newest first. The caller has sealed an `officer-query` before (C5).
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub async fn by_subject(&self, tags: Vec<Tag>, limit: u32) -> Result<Vec<u64>, JournalFault> {
+    pub async fn by_subject(&self, tags: Vec<Tag>) -> Result<Vec<u64>, JournalFault> {
         let folder = Arc::clone(&self.inner.payloads);
-        self.read(move |reader| reader.by_subject(&folder, &tags, limit)).await
+        self.read(move |reader| reader.by_subject(&folder, &tags)).await
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Rows};
 use shuguan_ledger::columns::root;
-use shuguan_ledger::leaf::{Commitment, Event, Leaf};
+use shuguan_ledger::leaf::{Commitment, Event, Leaf, OfficerUnsealEvent};
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
 
@@ -22,6 +22,7 @@ use super::sqlite::{self, unsigned};
 use super::subjects::{StoredDigest, Tag, tags_path};
 use super::vault::Vault;
 use super::views::{Reader, collect};
+use crate::signature::digest::sha256;
 
 /// Faults that are named; more are counted.
 const NAMED_MAX: usize = 100;
@@ -39,7 +40,14 @@ pub struct DeepReport {
     pub faulty: u64,
 }
 
-/// Looks at every exchange and officer's question of a journal.
+/// Whether the record of a step holds the statement that its leaf names.
+fn stated(record: &Record<'_>, step: &OfficerUnsealEvent) -> bool {
+    record
+        .text("statement")
+        .is_some_and(|text| sha256(text.as_bytes()) == step.stmt.0)
+}
+
+/// Looks at every exchange, refusal, acknowledgement, officer's question and step of unsealing of a journal.
 ///
 /// # Errors
 /// When the journal or a key cannot be read.
@@ -79,6 +87,13 @@ struct Look<'a> {
 impl Look<'_> {
     fn leaf(&mut self, index: u64, exchange: Uuid, bytes: &[u8], stored: Hash) -> Result<(), JournalFault> {
         let leaf = Leaf::decode(bytes)?;
+        // What was refused before it was read commits to nothing.
+        if let Event::Refusal(refusal) = &leaf.event
+            && refusal.qua.is_none()
+            && refusal.req.is_none()
+        {
+            return Ok(());
+        }
         self.report.examined += 1;
         let Some(sealed) = self.reader.evidence_of(index)? else {
             self.gone(index, exchange, leaf.t);
@@ -125,32 +140,31 @@ impl Look<'_> {
             (Some(committed), Some(digest)) => evidence.commit(label, &digest) == committed,
             (Some(_), None) => false,
         };
+        let text = |label: &'static str, committed: Commitment| {
+            record
+                .text(label)
+                .is_some_and(|text| evidence.commit(label, text.as_bytes()) == committed)
+        };
         let (ix, cols, digests) = match event {
-            Event::Push(push) => {
-                let quality = push.qua.is_none_or(|qua| {
-                    record
-                        .text(QUALITY)
-                        .is_some_and(|text| evidence.commit(QUALITY, text.as_bytes()) == qua)
-                });
-                (
-                    push.ix,
-                    Some(push.cols.0),
-                    record.request() == Some(push.req) && quality,
-                )
-            }
+            Event::Push(push) => (
+                push.ix,
+                Some(push.cols.0),
+                record.request() == Some(push.req) && push.qua.is_none_or(|qua| text(QUALITY, qua)),
+            ),
             Event::Pull(pull) => (
                 pull.ix,
                 Some(pull.cols.0),
                 opens("content", Some(pull.out)) && pull.req.is_none_or(|req| record.request() == Some(req)),
             ),
-            Event::OfficerQuery(query) => {
-                let text = |label: &'static str, committed: Commitment| {
-                    record
-                        .text(label)
-                        .is_some_and(|text| evidence.commit(label, text.as_bytes()) == committed)
-                };
-                (None, None, text("case", query.case) && text("arguments", query.arg))
-            }
+            Event::Refusal(refusal) => (
+                None,
+                None,
+                refusal.qua.is_none_or(|qua| text(QUALITY, qua))
+                    && refusal.req.is_none_or(|req| record.request() == Some(req)),
+            ),
+            Event::ReceiptAck(ack) => (None, None, record.request() == Some(ack.req)),
+            Event::OfficerQuery(query) => (None, None, text("case", query.case) && text("arguments", query.arg)),
+            Event::OfficerUnseal(step) => (None, None, stated(record, step)),
             _ => return,
         };
         if !digests {

@@ -540,7 +540,7 @@ impl<'e> Facets<'e> {
             Event::Policy(policy) => (None, None, Some(policy.result.as_str())),
             Event::WitnessGap(gap) => (None, None, Some(gap.step.as_str())),
             Event::Clock(clock) => (None, None, Some(clock.dir.as_str())),
-            Event::Start(_) | Event::Stop(_) => (None, None, None),
+            Event::Start(_) | Event::Stop(_) | Event::Config(_) => (None, None, None),
         };
         Self { record, purpose, code }
     }

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::fault::JournalFault;
@@ -21,23 +21,17 @@ const TAG_BYTES: usize = 16;
 const WINDOW: usize = 384;
 
 /// Newest first.
-pub(super) fn leaves_of(
-    connection: &Connection,
-    folder: &Path,
-    tags: &[Tag],
-    limit: u32,
-) -> Result<Vec<u64>, JournalFault> {
+pub(super) fn leaves_of(connection: &Connection, folder: &Path, tags: &[Tag]) -> Result<Vec<u64>, JournalFault> {
     let mut leaves = Vec::new();
     let mut find = prepared(connection, sqlite::SUBJECT_LEAVES)?;
     for tag in tags {
-        let rows = find.query_map(params![tag, limit], |row| row.get::<_, i64>(0));
+        let rows = find.query_map([tag], |row| row.get::<_, i64>(0));
         leaves.extend(collect(rows, "search the subject index")?.into_iter().map(unsigned));
     }
     in_runs(connection, tags, &mut leaves)?;
     in_files(connection, folder, tags, &mut leaves)?;
     leaves.sort_unstable_by(|one, other| other.cmp(one));
     leaves.dedup();
-    leaves.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     Ok(leaves)
 }
 

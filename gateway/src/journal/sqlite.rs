@@ -244,6 +244,8 @@ pub(super) const NEWEST_COSIGNED: &str =
 pub(super) const GAP_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_gap ON leaf (idx) WHERE kind = 'witness-gap'";
 /// The newest begin or end of a gap; the word stands here so that the partial index serves.
 pub(super) const LAST_GAP: &str = "SELECT code, t FROM leaf WHERE kind = 'witness-gap' ORDER BY idx DESC LIMIT 1";
+pub(super) const CONFIG_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_config ON leaf (idx) WHERE kind = 'config'";
+pub(super) const LAST_CONFIG: &str = "SELECT bytes FROM leaf WHERE kind = 'config' ORDER BY idx DESC LIMIT 1";
 pub(super) const INBOX_STATE: &str = "SELECT state, reason, parts, bytes FROM inbox WHERE leaf = ?1";
 pub(super) const REJECTS: &str = "SELECT sealed FROM reject WHERE leaf = ?1";
 pub(super) const EVIDENCE: &str =
@@ -262,12 +264,12 @@ pub(super) const WAITING: &str =
 pub(super) const SET_ASIDE: &str = "SELECT leaf, exchange, rec, partner, received_us, parts, bytes, reason FROM inbox
      WHERE state = 'set-aside' AND leaf > ?1 ORDER BY leaf LIMIT ?2";
 pub(super) const DUE: &str = "SELECT exchange FROM inbox WHERE state IN ('relayed', 'discarded') AND changed_us <= ?1 ORDER BY changed_us LIMIT ?2";
-pub(super) const SUBJECT_LEAVES: &str = "SELECT leaf FROM subject WHERE tag = ?1 ORDER BY leaf DESC LIMIT ?2";
+pub(super) const SUBJECT_LEAVES: &str = "SELECT leaf FROM subject WHERE tag = ?1 ORDER BY leaf DESC";
 pub(super) const SUBJECT_RUNS: &str = "SELECT rowid, leaf, length(tags) FROM subject_run ORDER BY leaf DESC, run";
 pub(super) const SUBJECT_FILES: &str = "SELECT leaf, exchange FROM subject_file ORDER BY leaf DESC";
 // Looking deep, offline.
 pub(super) const COMMITTED_LEAVES: &str = "SELECT idx, exchange, bytes FROM leaf
-     WHERE kind IN ('push', 'pull', 'officer-query') AND exchange IS NOT NULL ORDER BY idx";
+     WHERE kind IN ('push', 'pull', 'refusal', 'receipt-ack', 'officer-query', 'officer-unseal') AND exchange IS NOT NULL ORDER BY idx";
 pub(super) const SHRED_LEAVES: &str = "SELECT bytes FROM leaf WHERE kind = 'shred' ORDER BY idx";
 pub(super) const SUBJECTS_BY_LEAF: &str = "SELECT leaf, tag FROM subject ORDER BY leaf, tag";
 pub(super) const SUBJECT_FILE_OF: &str = "SELECT exchange FROM subject_file WHERE leaf = ?1";
@@ -329,6 +331,7 @@ pub(super) const ALL: &[&str] = &[
     THIN_COSIGNED,
     NEWEST_COSIGNED,
     LAST_GAP,
+    LAST_CONFIG,
     TALLY,
     INBOX_STATE,
     REJECTS,
@@ -401,7 +404,14 @@ pub(super) fn open_writer(database: &Path, payloads: &Path) -> Result<Connection
     let connection = connect(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     check_identity(&connection, database)?;
     durable(&connection)?;
-    for added in [ADDED, POLICY_INDEX, OPERATOR_INDEX, GAP_INDEX, COSIGNED_TABLE] {
+    for added in [
+        ADDED,
+        POLICY_INDEX,
+        OPERATOR_INDEX,
+        GAP_INDEX,
+        CONFIG_INDEX,
+        COSIGNED_TABLE,
+    ] {
         let made = connection.execute_batch(added);
         made.map_err(JournalFault::store("add what an earlier version has not"))?;
     }
@@ -551,9 +561,9 @@ mod tests {
     use rusqlite::Connection;
 
     use super::{
-        ADDED, ALL, COMMITTED_LEAVES, COSIGNED_TABLE, GAP_INDEX, MONTHS_IN_USE, NEWEST_CHECKPOINT, OPERATOR_INDEX,
-        POLICY_INDEX, SCHEMA, SHRED_LEAVES, SUBJECT_FILES, SUBJECT_RUNS, SUBJECTS_BY_LEAF, TRIGGERS, create,
-        open_reader, open_writer,
+        ADDED, ALL, COMMITTED_LEAVES, CONFIG_INDEX, COSIGNED_TABLE, GAP_INDEX, MONTHS_IN_USE, NEWEST_CHECKPOINT,
+        OPERATOR_INDEX, POLICY_INDEX, SCHEMA, SHRED_LEAVES, SUBJECT_FILES, SUBJECT_RUNS, SUBJECTS_BY_LEAF, TRIGGERS,
+        create, open_reader, open_writer,
     };
 
     #[test]
@@ -564,6 +574,7 @@ mod tests {
         connection.execute_batch(POLICY_INDEX).unwrap();
         connection.execute_batch(OPERATOR_INDEX).unwrap();
         connection.execute_batch(GAP_INDEX).unwrap();
+        connection.execute_batch(CONFIG_INDEX).unwrap();
         connection.execute_batch(COSIGNED_TABLE).unwrap();
         for statement in ALL {
             let mut plan = connection

@@ -420,6 +420,21 @@ impl Reader {
         Ok(found.as_deref() == Some("paused"))
     }
 
+    /// SHA-256 of the configuration that the gateway last started with, as the log says.
+    pub fn last_config(&self) -> Result<Option<Hash>, JournalFault> {
+        let mut find = self.prepared(sqlite::LAST_CONFIG)?;
+        let found = find.query_row([], |row| row.get::<_, Vec<u8>>(0)).optional();
+        let found = found.map_err(JournalFault::store("read the configuration leaves"))?;
+        let event = found
+            .map(|bytes| Leaf::decode(&bytes))
+            .transpose()?
+            .map(|leaf| leaf.event);
+        Ok(match event {
+            Some(Event::Config(config)) => Some(config.cfg.0),
+            _ => None,
+        })
+    }
+
     /// What the log says was loaded as policies, newest first, at most [`ROWS_MAX`].
     pub fn policy_loads(&self) -> Result<Vec<PolicyEvent>, JournalFault> {
         let mut find = self.prepared(sqlite::POLICY_LOADS)?;
@@ -434,8 +449,8 @@ impl Reader {
     }
 
     /// Indices of the pushes and pulls that hold a subject, newest first.
-    pub fn by_subject(&self, payloads: &Path, tags: &[Tag], limit: u32) -> Result<Vec<u64>, JournalFault> {
-        index::leaves_of(&self.connection, payloads, tags, limit.min(ROWS_MAX))
+    pub fn by_subject(&self, payloads: &Path, tags: &[Tag]) -> Result<Vec<u64>, JournalFault> {
+        index::leaves_of(&self.connection, payloads, tags)
     }
 
     /// A sealed blob that belongs to the first leaf of an exchange.

@@ -48,7 +48,7 @@ pub enum StartFault {
     Policies(Box<BundleRefused>),
     /// A reload that could not be carried through.
     Reload(String),
-    /// The leaf that says which policies are in force could not be sealed.
+    /// The leaf that says which configuration or which policies are in force could not be sealed.
     Unsealed(SealError),
     /// Key files.
     Keys(Vec<PkiFault>),
@@ -76,7 +76,10 @@ impl fmt::Display for StartFault {
             Self::Tls(faults) => lines(out, faults),
             Self::Policies(refused) => write!(out, "the policy bundle is refused: {refused}"),
             Self::Reload(what) => write!(out, "the policy bundle: {what}"),
-            Self::Unsealed(error) => write!(out, "no leaf could say which policies are in force: {error}"),
+            Self::Unsealed(error) => write!(
+                out,
+                "no leaf could say which configuration and policies are in force: {error}"
+            ),
             Self::Keys(faults) => lines(out, faults),
             Self::Several(faults) => lines(out, faults),
             Self::Address(address, error) => write!(out, "cannot listen on {address}: {error}"),

@@ -291,6 +291,14 @@ events! {
         at: String,
     }
 
+    /// The gateway started with another configuration than the time before.
+    Config "config" ConfigEvent {
+        /// SHA-256 of the configuration file, byte by byte: it holds no secret, only paths of files that do.
+        cfg: Digest,
+        /// That of the one before; none: the first that the log knows.
+        prev: Option<Digest>,
+    }
+
     /// A policy bundle was loaded or refused, or a load took a grant away.
     Policy "policy" PolicyEvent {
         /// `loaded`, `refused` or `revoked`.
@@ -380,6 +388,7 @@ impl Event {
             | Self::Start(_)
             | Self::Stop(_)
             | Self::Certificate(_)
+            | Self::Config(_)
             | Self::Policy(_)
             | Self::WitnessGap(_)
             | Self::Clock(_) => None,
@@ -402,6 +411,7 @@ impl Event {
             Self::Relayed(_)
             | Self::ReceiptAck(_)
             | Self::Start(_)
+            | Self::Config(_)
             | Self::Stop(_)
             | Self::Erased(_)
             | Self::WitnessGap(_)

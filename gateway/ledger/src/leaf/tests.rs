@@ -229,6 +229,10 @@ fn event() -> impl Strategy<Value = Event> {
         word().prop_map(|reason| Event::Stop(StopEvent { reason })),
         (word(), word(), word(), word())
             .prop_map(|(act, p, serial, at)| { Event::Certificate(CertificateEvent { act, p, serial, at }) }),
+        (any::<[u8; 32]>(), option::of(any::<[u8; 32]>())).prop_map(|(cfg, prev)| {
+            let (cfg, prev) = (Digest(cfg), prev.map(Digest));
+            Event::Config(ConfigEvent { cfg, prev })
+        }),
         (word(), word(), option::of(word()), option::of(word()))
             .prop_map(|(who, act, x, why)| Event::Operator(OperatorEvent { who, act, x, why })),
         (word(), 0_u64..1 << 53, 0_u64..1 << 53).prop_map(|(step, size, s)| Event::WitnessGap(WitnessGapEvent {

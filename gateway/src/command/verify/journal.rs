@@ -342,6 +342,7 @@ fn deviation(row: &Row<'_>, taken: &Taken) -> Result<Option<&'static str>, rusql
         | Event::Start(_)
         | Event::Stop(_)
         | Event::Certificate(_)
+        | Event::Config(_)
         | Event::Policy(_)
         | Event::Operator(_)
         | Event::WitnessGap(_)

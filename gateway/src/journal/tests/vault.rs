@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use shuguan_ledger::leaf::{Commitment, Event, ShredEvent};
+use shuguan_ledger::leaf::{
+    Commitment, Digest, Event, OfficerUnsealEvent, ReceiptAckEvent, Reference, RefusalEvent, ShredEvent,
+};
 use shuguan_ledger::receipt::Receipt;
 
 use super::{Bench, exchange, one_row, part, push, relayed, sealed, trust};
-use crate::journal::{INDEX, JournalFault, examine};
+use crate::journal::{Entry, Evidence, INDEX, Journal, JournalFault, QUALITY, examine};
 
 const DAY_US: i64 = 86_400_000_000;
 
@@ -210,6 +212,60 @@ async fn a_changed_or_swapped_key_opens_nothing() {
     );
 }
 
+/// A refusal, an acknowledgement and a step of unsealing with their records, and a refusal that has none: leaves 7 to 10.
+async fn seal_others(journal: &Journal) {
+    let mut evidence = Evidence::fresh().unwrap();
+    let refusal = RefusalEvent {
+        x: Some(exchange(7).to_string()),
+        p: "police".into(),
+        code: "too-many-rejects".into(),
+        at: "decode".into(),
+        rec: None,
+        ds: None,
+        pur: None,
+        bun: None,
+        cnt: None,
+        qua: Some(evidence.commit_text(QUALITY, "{}")),
+        req: None,
+    };
+    let bare = RefusalEvent {
+        qua: None,
+        ..refusal.clone()
+    };
+    seal(journal, 7, Event::Refusal(refusal), Some(evidence)).await;
+    let mut evidence = Evidence::fresh().unwrap();
+    let of = Reference {
+        i: 1,
+        h: Digest([0; 32]),
+    };
+    let ack = ReceiptAckEvent {
+        x: exchange(1).to_string(),
+        of,
+        verdict: "complete".into(),
+        req: evidence.commit_digest("request", &[5; 32]),
+    };
+    seal(journal, 1, Event::ReceiptAck(ack), Some(evidence)).await;
+    let mut evidence = Evidence::fresh().unwrap();
+    evidence.note("statement", "what they signed");
+    let step = OfficerUnsealEvent {
+        who: "security-qian".into(),
+        x: exchange(1).to_string(),
+        step: "ask".into(),
+        case: evidence.commit("case", b"R-1"),
+        why: "court".into(),
+        stmt: Digest(crate::signature::digest::sha256(b"what they signed")),
+        of: None,
+    };
+    seal(journal, 1, Event::OfficerUnseal(step), Some(evidence)).await;
+    seal(journal, 10, Event::Refusal(bare), None).await;
+}
+
+async fn seal(journal: &Journal, number: u128, event: Event, evidence: Option<Evidence>) {
+    let mut entry = Entry::new(exchange(number), event);
+    entry.evidence = evidence;
+    journal.seal(entry).await.unwrap();
+}
+
 #[tokio::test]
 async fn what_was_edited_beside_the_log_is_named_and_what_was_shredded_is_not() {
     let bench = Bench::new();
@@ -225,11 +281,12 @@ async fn what_was_edited_beside_the_log_is_named_and_what_was_shredded_is_not() 
         }
         journal.seal(entry).await.unwrap();
     }
+    seal_others(&journal).await;
     let x = exchange(6).to_string();
     journal.shred_one(exchange(6), shred(Some(&x))).await.unwrap();
     let look = || examine(&bench.settings()).unwrap();
     let clean = look();
-    assert_eq!((clean.examined, clean.shredded, clean.faulty), (6, 1, 0), "{clean:?}");
+    assert_eq!((clean.examined, clean.shredded, clean.faulty), (9, 1, 0), "{clean:?}");
     for (statement, leaf, what) in [
         (
             "DELETE FROM subject WHERE leaf = 1 AND tag = (SELECT min(tag) FROM subject)",
@@ -251,6 +308,13 @@ async fn what_was_edited_beside_the_log_is_named_and_what_was_shredded_is_not() 
             5,
             "index",
         ),
+        ("DELETE FROM evidence WHERE leaf = 7", 7, "gone"),
+        ("DELETE FROM wrapped_key WHERE leaf = 8", 8, "open"),
+        (
+            "UPDATE evidence SET sealed = (SELECT sealed FROM evidence WHERE leaf = 8) WHERE leaf = 9",
+            9,
+            "open",
+        ),
     ] {
         bench.tamper(statement);
         let report = look();
@@ -262,5 +326,5 @@ async fn what_was_edited_beside_the_log_is_named_and_what_was_shredded_is_not() 
             "{statement}: {report:?}"
         );
     }
-    assert_eq!(look().faulty, 4);
+    assert_eq!(look().faulty, 7);
 }
