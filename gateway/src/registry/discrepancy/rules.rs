@@ -190,31 +190,6 @@ impl<'t> Writer<'t> {
         Some(Seen { spec, alias })
     }
 
-    /// A rule on two tables; `kinds` is an expression of bits, `from` what stands between the touched subjects and the end of the FROM.
-    fn rule(
-        &self,
-        about: About,
-        kinds: &'static [Kind],
-        bits: &str,
-        (one, other): (Seen<'_>, Seen<'_>),
-        rest: &str,
-    ) -> Rule {
-        let select = format!(
-            "SELECT CAST(0 AS bigint), CAST({bits} AS bigint), '', t.subject, '{}', '{}', a._key, a._exchange, a._row, b._key, b._exchange, b._row, \
-             CAST(0 AS bigint), CAST(0 AS bigint) FROM touched t {rest}",
-            one.record(),
-            other.record()
-        );
-        Rule {
-            about,
-            kinds,
-            record: one.record(),
-            other: other.record(),
-            depends: vec![one.record(), other.record()],
-            select,
-        }
-    }
-
     /// One number with two names, sexes or birth dates: each source against the authority that has the person.
     fn identities(&self) -> Vec<Rule> {
         let all: Vec<&str> = AUTHORITIES.into_iter().chain(OTHERS).collect();
@@ -258,7 +233,7 @@ impl<'t> Writer<'t> {
             b.named(),
             any.join(" OR ")
         );
-        let mut rule = self.rule(About::Person, &KINDS, &bits.join(" + "), (a, b), &rest);
+        let mut rule = rule(About::Person, &KINDS, &bits.join(" + "), (a, b), &rest);
         rule.depends.extend(better.iter().map(Seen::record));
         Some(rule)
     }
@@ -281,7 +256,7 @@ impl<'t> Writer<'t> {
             notice.person()?
         );
         let bits = Kind::TwoNumbers.bit().to_string();
-        let mut rule = self.rule(About::Person, &[Kind::TwoNumbers], &bits, (a, b), &rest);
+        let mut rule = rule(About::Person, &[Kind::TwoNumbers], &bits, (a, b), &rest);
         rule.depends.push(CHANGE);
         Some(rule)
     }
@@ -321,7 +296,7 @@ impl<'t> Writer<'t> {
             living.person()?,
             earlier.collect::<String>()
         );
-        let mut rule = self.rule(About::Person, &KINDS, &bits, (living, report), &rest);
+        let mut rule = rule(About::Person, &KINDS, &bits, (living, report), &rest);
         rule.depends.extend(reports.iter().map(Seen::record));
         Some(rule)
     }
@@ -371,7 +346,7 @@ impl<'t> Writer<'t> {
             a.person()?
         );
         let bits = Kind::DoubleAid.bit().to_string();
-        Some(self.rule(About::Person, &[Kind::DoubleAid], &bits, (a, b), &rest))
+        Some(rule(About::Person, &[Kind::DoubleAid], &bits, (a, b), &rest))
     }
 
     /// One unit, active in two registers.
@@ -380,7 +355,7 @@ impl<'t> Writer<'t> {
             let others = REGISTERS.into_iter().skip(place + 1);
             others.map(move |other| (one, other))
         });
-        let rule = |(one, other): (&str, &str)| {
+        let register = |(one, other): (&str, &str)| {
             let (a, b) = (self.seen(one, "a")?, self.seen(other, "b")?);
             if !a.has(&["reg_status"]) || !b.has(&["reg_status"]) {
                 return None;
@@ -393,9 +368,9 @@ impl<'t> Writer<'t> {
                 b.unit()?
             );
             let bits = Kind::TwoRegisters.bit().to_string();
-            Some(self.rule(About::Unit, &[Kind::TwoRegisters], &bits, (a, b), &rest))
+            Some(rule(About::Unit, &[Kind::TwoRegisters], &bits, (a, b), &rest))
         };
-        pairs.filter_map(rule).collect()
+        pairs.filter_map(register).collect()
     }
 
     /// Active in commerce and without a row in tax. Only a unit that goes by its organisation code can be looked for there.
@@ -451,7 +426,7 @@ impl<'t> Writer<'t> {
         let pairs = cancellations
             .into_iter()
             .flat_map(|pair| ranks.iter().map(move |rank| (pair, *rank)));
-        let rule = |((record, number), rank): ((&str, &str), usize)| {
+        let cancelled = |((record, number), rank): ((&str, &str), usize)| {
             let a = self
                 .seen(record, "a")
                 .filter(|table| table.has(&[number, "cancel_date"]))?;
@@ -466,9 +441,27 @@ impl<'t> Writer<'t> {
                 b.spec.name
             );
             let bits = Kind::CancelledWithholding.bit().to_string();
-            Some(self.rule(About::Unit, &[Kind::CancelledWithholding], &bits, (a, b), &rest))
+            Some(rule(About::Unit, &[Kind::CancelledWithholding], &bits, (a, b), &rest))
         };
-        pairs.filter_map(rule).collect()
+        pairs.filter_map(cancelled).collect()
+    }
+}
+
+/// A rule on two tables; `kinds` is an expression of bits, `from` what stands between the touched subjects and the end of the FROM.
+fn rule(about: About, kinds: &'static [Kind], bits: &str, (one, other): (Seen<'_>, Seen<'_>), rest: &str) -> Rule {
+    let select = format!(
+        "SELECT CAST(0 AS bigint), CAST({bits} AS bigint), '', t.subject, '{}', '{}', a._key, a._exchange, a._row, b._key, b._exchange, b._row, \
+         CAST(0 AS bigint), CAST(0 AS bigint) FROM touched t {rest}",
+        one.record(),
+        other.record()
+    );
+    Rule {
+        about,
+        kinds,
+        record: one.record(),
+        other: other.record(),
+        depends: vec![one.record(), other.record()],
+        select,
     }
 }
 

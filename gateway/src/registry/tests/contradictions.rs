@@ -89,7 +89,7 @@ impl Open {
     fn unit(&self) -> Option<&str> {
         self.cell("uscc")
             .or_else(|| self.cell("withholder_id"))
-            .map(|number| &number[8..17])
+            .map(|number| number.get(8..17).unwrap())
     }
 }
 
