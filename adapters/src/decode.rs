@@ -14,6 +14,7 @@ mod header;
 mod json;
 mod judge;
 mod ndjson;
+mod page;
 mod place;
 mod secrecy;
 mod sheet;
@@ -34,6 +35,7 @@ pub use self::form::{Ended, PassedOver};
 use self::header::Names;
 pub(crate) use self::header::fold as fold_header;
 use self::judge::Judge;
+pub use self::page::{Page, PageFault, Shown, ShownRow};
 #[cfg(test)]
 pub(crate) use self::secrecy::HEADERS as SECRECY_HEADERS;
 pub use self::sheet::cell_name;

@@ -13,6 +13,7 @@ pub mod exit;
 pub mod explain;
 pub mod init;
 pub mod log;
+mod marked;
 pub mod output;
 pub mod policy;
 pub mod pull;

@@ -173,6 +173,79 @@ fn the_senders_own_file_is_marked_corrected_and_pushed_again() {
     drop(running);
 }
 
+/// The cells of the report are those of the sender's sheet, and the copy is judged as the file was.
+#[test]
+fn the_senders_own_workbook_is_marked_and_pushed_again() {
+    let gateway = Deployment::new();
+    let running = gateway.serve();
+    let client = format!("partners/{POLICE}/client.toml");
+    let feed = dirty(RESIDENT, "text/tab-separated-values", 200, 11, Dirt::spread(6.0));
+    std::fs::write(gateway.path("june.xlsx"), workbook_of(&feed)).unwrap();
+    let push = |file: &str| {
+        let purpose = "enrolment.registration";
+        let arguments = [
+            "push",
+            file,
+            "--record",
+            RESIDENT,
+            "--purpose",
+            purpose,
+            "-c",
+            &client,
+            "--json",
+        ];
+        let (code, out, error) = gateway.shuguan(&arguments);
+        assert!(code == 0 || code == 5, "{code}: {error}");
+        serde_json::from_str::<serde_json::Value>(&out).expect("JSON")["items"][0].clone()
+    };
+    let first = push("june.xlsx");
+    let exchange = first["exchange"].as_str().expect("an exchange");
+    let rejected = first["rejected"].as_u64().expect("a number");
+    assert!(rejected > 0);
+    let (_, report, _) = gateway.shuguan(&["rejects", exchange, "--format", "ndjson", "-c", &client]);
+    let problems = report
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    for problem in problems.filter(|problem| problem.get("field").is_some()) {
+        let cell = problem["cell"].as_str().expect("a cell");
+        assert!(cell.ends_with(&problem["line"].to_string()), "{problem}");
+    }
+    let join = |to: &str, more: &[&str]| {
+        let arguments = ["rejects", exchange, "--join", "june.xlsx", "-o", to, "-c", &client];
+        gateway.shuguan(&[&arguments[..], more].concat())
+    };
+    assert_eq!(join("bad.xlsx", &[]).0, 0);
+    let (code, out, _) = gateway.shuguan(&["check", "bad.xlsx", "--record", RESIDENT, "--format", "json"]);
+    let bad: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(
+        (code, &bad["received"], &bad["rejected"]),
+        (5, &rejected.into(), &rejected.into())
+    );
+    assert_eq!(bad["sheets_not_read"], 0, "the list of problems is none of records");
+    assert_eq!(join("all.xlsx", &["--all"]).0, 0);
+    let all = push("all.xlsx");
+    for member in ["received", "accepted", "rejected", "repeated"] {
+        assert_eq!(all[member], first[member], "{member}");
+    }
+    let (code, _, error) = join("bad.csv", &[]);
+    assert_eq!(code, 2, "{error}");
+    drop(running);
+}
+
+/// Lines of tabs as a workbook of texts under a title.
+fn workbook_of(lines: &[u8]) -> Vec<u8> {
+    let text = std::str::from_utf8(lines).expect("text");
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet();
+    sheet.write_string(0, 0, "户籍人口").expect("a cell");
+    for (row, line) in (1..).zip(text.lines()) {
+        for (column, text) in (0..).zip(line.split('\t')).filter(|(_, text)| !text.is_empty()) {
+            sheet.write_string(row, column, text.trim_matches('"')).expect("a cell");
+        }
+    }
+    book.save_to_buffer().expect("a workbook")
+}
+
 #[test]
 fn the_report_is_written_in_the_form_that_its_file_names() {
     let gateway = Deployment::new();

@@ -4,15 +4,16 @@
 //! deleted ones counted, as `RECNO()` gives it. Deleted records are passed over and counted. Refuses lengths that do not fit the bytes present,
 //! and wanted columns that lie in another file (memos).
 
-mod header;
-mod value;
+pub(crate) mod header;
+pub(crate) mod value;
 
 use self::header::{Column, FIXED_BYTES, Header};
 use super::form::ByteForm;
 use super::header::Names;
 use super::judge::{Judge, Sent};
+use super::sheet::UNTYPED;
 use super::{FileFault, PassedOver, Unreadable};
-use crate::catalogue::{Field, FieldType};
+use crate::catalogue::Field;
 use crate::layout::Encoding;
 use crate::reject::RejectCode;
 
@@ -250,10 +251,7 @@ impl Records {
     }
 }
 
-const END_OF_FILE: u8 = 0x1A;
-
-/// What a mark is read as.
-const UNTYPED: FieldType = FieldType::Text(100);
+pub(crate) const END_OF_FILE: u8 = 0x1A;
 
 #[cfg(test)]
 mod tests;

@@ -89,6 +89,16 @@ impl Names {
         Meaning::Unknown
     }
 
+    /// The field whose values stand under this name, and whether it is the record's own and not that of a member of an unfolded row.
+    pub(crate) fn field(&mut self, sent: &str) -> Option<(&'static Field, bool)> {
+        let number = match self.meaning(sent) {
+            Meaning::Wanted(place) => self.places.number(place)?,
+            Meaning::Other(number) => number,
+            Meaning::Unknown => return None,
+        };
+        Some((Places::field(self.record, number)?, number < self.record.fields.len()))
+    }
+
     /// Whether it is a name of the record type or of the sender; an unknown one is not remembered.
     pub(crate) fn knows(&self, sent: &str) -> bool {
         let folded = fold(sent);

@@ -18,7 +18,7 @@ use crate::catalogue::{Field, FieldType};
 use crate::reject::RejectCode;
 
 pub(crate) use self::head::{Header, Merge};
-pub(crate) use self::number::{Epoch, Form, write as write_number};
+pub(crate) use self::number::{Epoch, Form, shown as shown_number, write as write_number};
 pub(crate) use self::row::{Cell, SheetRow};
 pub(crate) use self::strings::Strings;
 
@@ -211,8 +211,8 @@ impl Table {
     }
 }
 
-/// What a mark is read as.
-const UNTYPED: FieldType = FieldType::Text(100);
+/// What a mark is read as, and a column that no field has.
+pub(crate) const UNTYPED: FieldType = FieldType::Text(100);
 
 /// Whether a cell holds more than blanks.
 fn says_something(row: &SheetRow, cell: Cell, shared: &Shared) -> bool {

@@ -43,22 +43,24 @@ struct Reading {
 }
 
 /// An open workbook.
-enum Book {
+pub(super) enum Book {
     Xlsx(Box<xlsx::Package>),
     Xls(Box<xls::Book>),
 }
 
 /// The rows of one of its sheets.
-enum Rows {
+pub(super) enum Rows {
     Xlsx(Box<xlsx::Rows>),
     Xls(Box<xls::Rows>),
 }
 
 /// A sheet whose top was read.
-struct Opened {
+pub(super) struct Opened {
+    /// Its place in the workbook.
+    pub(super) at: usize,
     rows: Rows,
     head: Head,
-    header: Option<Header>,
+    pub(super) header: Header,
 }
 
 impl Workbook {
@@ -78,25 +80,14 @@ impl Workbook {
 
     /// Opens the workbook and its sheet, and takes the rows that were read in search of the header.
     fn open(&mut self, judge: &mut Judge) -> Result<Reading, Unreadable> {
-        self.kind.check(&self.bytes)?;
-        let book = Book::open(self.kind, std::mem::take(&mut self.bytes), &self.limits)?;
-        let candidates = self.candidates(&book)?;
-        let mut chosen: Option<Opened> = None;
-        for at in candidates {
-            if chosen.is_none() {
-                chosen = Some(self.top(&book, at)?).filter(|opened| opened.header.is_some());
-            } else {
-                // Whatever is wrong with a sheet that is not read is no matter.
-                let has_header = self.top(&book, at).is_ok_and(|opened| opened.header.is_some());
-                self.passed_over.sheets += u64::from(has_header);
-            }
-        }
-        let Some(Opened { rows, head, header }) = chosen else {
+        let bytes = std::mem::take(&mut self.bytes);
+        let (book, chosen, others) = choose(self.kind, bytes, &self.layout, &self.names, &self.limits)?;
+        self.passed_over.sheets = others;
+        let Some(Opened { rows, head, header, .. }) = chosen else {
             // No name is known: says which are missing.
             self.names.columns(std::iter::empty())?;
             return Err(FileFault::NoHeader.into());
         };
-        let header = header.unwrap_or_default();
         let mut table = Table::open(self.limits, &mut self.names, &header)?;
         self.columns = table.columns().to_vec();
         table.rest_of_head(&head, header.rows, book.shared(), judge);
@@ -107,42 +98,65 @@ impl Workbook {
             row: SheetRow::default(),
         })
     }
+}
 
-    /// The sheets in which to look for the records.
-    fn candidates(&self, book: &Book) -> Result<Vec<usize>, FileFault> {
-        let sheets = book.sheets();
-        let Some(name) = &self.layout.sheet else {
-            // All hidden: then hiding says nothing.
-            let visible = sheets.iter().any(|(_, hidden)| !hidden);
-            let all = sheets.iter().enumerate();
-            return Ok(all
-                .filter(|(_, (_, hidden))| !(visible && *hidden))
-                .map(|(at, _)| at)
-                .collect());
-        };
-        let at = sheets.iter().position(|(other, _)| other.trim() == name.trim());
-        at.map(|at| vec![at]).ok_or(FileFault::NoSuchSheet)
-    }
-
-    /// Reads the top of a sheet and looks for its header.
-    fn top(&self, book: &Book, at: usize) -> Result<Opened, FileFault> {
-        let mut rows = book.rows(at)?;
-        let mut head = Head::default();
-        let mut row = SheetRow::default();
-        while !head.is_full() {
-            let Some(line) = rows.next(book, &mut row)? else {
-                break;
-            };
-            if line > self.layout.title_rows {
-                head.push(line, &row, book.shared());
-            }
+/// The workbook, the sheet with its records, and how many further sheets have a header too.
+pub(super) fn choose(
+    kind: Kind,
+    bytes: Vec<u8>,
+    layout: &Sheet,
+    names: &Names,
+    limits: &DecodeLimits,
+) -> Result<(Book, Option<Opened>, u64), FileFault> {
+    kind.check(&bytes)?;
+    let book = Book::open(kind, bytes, limits)?;
+    let (mut chosen, mut others) = (None, 0);
+    for at in candidates(layout, &book)? {
+        if chosen.is_none() {
+            chosen = top(layout, names, &book, at)?;
+        } else {
+            // Whatever is wrong with a sheet that is not read is no matter.
+            let has_header = top(layout, names, &book, at).is_ok_and(|opened| opened.is_some());
+            others += u64::from(has_header);
         }
-        let header = match &self.layout.columns {
-            Some(columns) => Some(Header::stated(columns, self.layout.title_rows)),
-            None => head.header(&self.names, book.shared(), || book.merges(at))?,
-        };
-        Ok(Opened { rows, head, header })
     }
+    Ok((book, chosen, others))
+}
+
+/// The sheets in which to look for the records.
+fn candidates(layout: &Sheet, book: &Book) -> Result<Vec<usize>, FileFault> {
+    let sheets = book.sheets();
+    let Some(name) = &layout.sheet else {
+        // All hidden: then hiding says nothing.
+        let visible = sheets.iter().any(|(_, hidden)| !hidden);
+        let all = sheets.iter().enumerate();
+        return Ok(all
+            .filter(|(_, (_, hidden))| !(visible && *hidden))
+            .map(|(at, _)| at)
+            .collect());
+    };
+    let at = sheets.iter().position(|(other, _)| other.trim() == name.trim());
+    at.map(|at| vec![at]).ok_or(FileFault::NoSuchSheet)
+}
+
+/// Reads the top of a sheet and looks for its header; nothing when it has none.
+fn top(layout: &Sheet, names: &Names, book: &Book, at: usize) -> Result<Option<Opened>, FileFault> {
+    let mut rows = book.rows(at)?;
+    let mut head = Head::default();
+    let mut row = SheetRow::default();
+    while !head.is_full() {
+        let Some(line) = rows.next(book, &mut row)? else {
+            break;
+        };
+        if line > layout.title_rows {
+            head.push(line, &row, book.shared());
+        }
+    }
+    let header = match &layout.columns {
+        Some(columns) => Some(Header::stated(columns, layout.title_rows)),
+        None => head.header(names, book.shared(), || book.merges(at))?,
+    };
+    Ok(header.map(|header| Opened { at, rows, head, header }))
 }
 
 impl ByteForm for Workbook {
@@ -239,7 +253,7 @@ impl Book {
         })
     }
 
-    fn shared(&self) -> &Shared {
+    pub(super) fn shared(&self) -> &Shared {
         match self {
             Self::Xlsx(package) => &package.shared,
             Self::Xls(book) => &book.shared,
@@ -247,7 +261,7 @@ impl Book {
     }
 
     /// Name of each sheet, and whether it is hidden.
-    fn sheets(&self) -> Vec<(&str, bool)> {
+    pub(super) fn sheets(&self) -> Vec<(&str, bool)> {
         match self {
             Self::Xlsx(package) => {
                 let sheets = package.sheets.iter();
@@ -260,7 +274,7 @@ impl Book {
         }
     }
 
-    fn rows(&self, at: usize) -> Result<Rows, FileFault> {
+    pub(super) fn rows(&self, at: usize) -> Result<Rows, FileFault> {
         match self {
             Self::Xlsx(package) => {
                 let sheet = package.sheets.get(at).ok_or(FileFault::NoSuchSheet)?;
@@ -273,7 +287,7 @@ impl Book {
         }
     }
 
-    fn merges(&self, at: usize) -> Result<Vec<Merge>, FileFault> {
+    pub(super) fn merges(&self, at: usize) -> Result<Vec<Merge>, FileFault> {
         match self {
             Self::Xlsx(package) => xlsx::merges(package, package.sheets.get(at).ok_or(FileFault::NoSuchSheet)?),
             Self::Xls(book) => xls::merges(book, book.sheets.get(at).ok_or(FileFault::NoSuchSheet)?),
@@ -282,7 +296,7 @@ impl Book {
 }
 
 impl Rows {
-    fn next(&mut self, book: &Book, row: &mut SheetRow) -> Result<Option<u32>, FileFault> {
+    pub(super) fn next(&mut self, book: &Book, row: &mut SheetRow) -> Result<Option<u32>, FileFault> {
         match (self, book) {
             (Self::Xlsx(rows), Book::Xlsx(package)) => rows.next(package, row),
             (Self::Xls(rows), Book::Xls(book)) => rows.next(book, row),

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use serde::Deserialize;
+use shuguan_adapters::catalogue::RecordType;
+use shuguan_adapters::reject::Reject;
 
 use crate::command::exit::{Exit, Failure};
 use crate::refusal::Refusal;
@@ -69,6 +71,23 @@ pub struct RowProblem {
 }
 
 impl RowProblem {
+    /// What the gateway would say of a reject that was found here.
+    pub fn of(reject: &Reject, cell: Option<String>, header: Option<String>, record: &RecordType) -> Self {
+        let field = reject.field.and_then(|name| record.field(name));
+        Self {
+            row: reject.row,
+            line: reject.line,
+            cell,
+            field: reject.field.map(str::to_owned),
+            field_zh: field.map(|field| field.zh.to_owned()),
+            header,
+            code: reject.code.code().to_owned(),
+            title: reject.code.zh().to_owned(),
+            expected: Some(reject.code.expected_zh().to_owned()),
+            hint: None,
+        }
+    }
+
     /// Place, field, code and reason on one line.
     pub fn line(&self) -> String {
         let field = self.field.as_deref().unwrap_or("-");

@@ -2,7 +2,10 @@
 //!
 //! Takes the file and the reject report; gives the rejected records as they stand in the file, with what was wrong with each added at the end.
 //! All of it happens here: the values never left the sender. A corrected copy can be sent as it is, because the gateway passes over columns
-//! that begin with `_`. Works by lines, so that bytes are copied and never re-written, whatever the charset.
+//! that begin with `_`. Text is marked by lines, so that bytes are copied and never re-written, whatever the charset; workbooks and tables of
+//! dBASE become a new workbook ([`workbook`]).
+
+pub mod workbook;
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};

@@ -1,7 +1,10 @@
 //! `shuguan check FILE --record R`: judge a file offline, as the gateway's adapter would, before it is sent.
 //!
 //! Takes a file; gives counts, rejects by code and the first rejects. Needs no gateway and no certificate. Says row, line, field and code; no
-//! value of a record is printed. Every field of the record type is judged unless `--fields` names those that the grant holds.
+//! value of a record is printed. Every field of the record type is judged unless `--fields` names those that the grant holds. With `-o` a
+//! marked copy of the file is written, as `rejects --join` does after a push; with `--mode` the file is judged as a delta or a snapshot.
+
+mod meant;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,14 +12,18 @@ use std::path::{Path, PathBuf};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use shuguan_adapters::catalogue::{self, RecordType};
-use shuguan_adapters::decode::{Counts, DecodeLimits, Decoder, Ended, FileFault, PassedOver, Unreadable};
+use shuguan_adapters::decode::{DecodeLimits, Decoder, Ended, FileFault, PassedOver, Unreadable};
 use shuguan_adapters::layout::{Encoding, Layout};
-use shuguan_adapters::reject::Reject;
+use shuguan_adapters::reject::{Reject, RejectCode};
 
+use self::meant::Meant;
 use super::exit::{Exit, Failure};
+use super::marked::{self, Original};
 use super::output::Output;
+use crate::client::answer::RowProblem;
+use crate::client::marking::Rejects;
 use crate::clock::Clock;
-use crate::exchange::batch::refusal_of;
+use crate::exchange::batch::{admitted_rows, miscount, refusal_of, whole_refusal};
 use crate::exchange::quality::{Gauge, Quality};
 use crate::exchange::report::HeaderNotes;
 use crate::layouts::Layouts;
@@ -28,9 +35,15 @@ use crate::refusal::Refusal;
   shuguan check residents.csv --record public-security/resident
   shuguan check births.ndjson --record health/birth-certificate --fields birth_cert_no,child_name --format json
   shuguan check june.txt --record public-security/resident --layout layout.toml
+  shuguan check 六月.xlsx --record public-security/death -o bad.xlsx
+  shuguan check day.csv --record public-security/resident --mode delta --count 310
+  shuguan check all.csv --record public-security/resident --mode snapshot --scope hukou_region=320707 --count 48210
+
+  `-o` writes the rejected records with what is wrong beside them: text as it is, with columns `_row`, `_code`, `_field`, `_reason`,
+  `_expected`; of a workbook or a table of dBASE a workbook with red cells, notes and the sheet 问题清单. Correct it and push it.
 
 EXIT CODES
-  0 every row is good · 1 the file cannot be read as declared · 2 wrong usage · 5 some rows would be rejected")]
+  0 every row is good · 1 the file cannot be read as declared, or would be refused as a whole · 2 wrong usage · 5 some rows would be rejected")]
 pub struct CheckArgs {
     /// The file; `-` reads standard input.
     file: PathBuf,
@@ -58,6 +71,14 @@ pub struct CheckArgs {
     /// How many rejects to show.
     #[arg(long, value_name = "N", default_value_t = 10)]
     rejects: usize,
+    /// Write the rejected records with what is wrong, at most 10,000 of them.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// With `-o`: write every record, also those without a mark.
+    #[arg(long, requires = "output")]
+    all: bool,
+    #[command(flatten)]
+    meant: Meant,
 }
 
 /// The verdict on a file.
@@ -96,30 +117,57 @@ struct ByCode {
 struct RejectRow {
     row: u64,
     line: u64,
-    field: Option<&'static str>,
-    field_zh: Option<&'static str>,
+    field: Option<String>,
+    field_zh: Option<String>,
     header: Option<String>,
-    code: &'static str,
+    code: String,
     name: &'static str,
     /// In a workbook.
     #[serde(skip_serializing_if = "Option::is_none")]
     cell: Option<String>,
 }
 
+impl From<RowProblem> for RejectRow {
+    fn from(problem: RowProblem) -> Self {
+        let code = RejectCode::ALL.iter().find(|code| code.code() == problem.code);
+        Self {
+            row: problem.row,
+            line: problem.line,
+            field: problem.field,
+            field_zh: problem.field_zh,
+            header: problem.header,
+            name: code.map_or("", |code| code.slug()),
+            code: problem.code,
+            cell: problem.cell,
+        }
+    }
+}
+
 /// Judges the file.
 pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
     let wanted = wanted_fields(&args)?;
+    let manner = args.meant.manner(args.record)?;
+    if args.output.is_some() && args.file == Path::new("-") {
+        return Err(
+            Failure::new(Exit::Usage, "a marked copy is made of a file, not of standard input")
+                .then("leave `-o` out, or name the file"),
+        );
+    }
     let (mut source, size) = open(&args.file)?;
     let head = read_head(&mut source).map_err(|error| cannot_read(&args.file, error))?;
     let layout = layout_of(&args, &head)?;
+    let limits = DecodeLimits::default();
     let limits = DecodeLimits {
-        rejects_kept_max: args.rejects,
-        ..DecodeLimits::default()
+        rejects_kept_max: match args.output {
+            Some(_) => limits.rejects_kept_max.max(args.rejects),
+            None => args.rejects,
+        },
+        ..limits
     };
     let clock = Clock::system();
     let today = clock.today_shanghai();
     let mut gauge = Gauge::new(&wanted, clock.now_us());
-    let mut decoder = Decoder::new(args.record, &wanted, &layout, limits, today);
+    let mut decoder = Decoder::meant(args.record, &wanted, &layout, limits, today, manner.intent(Vec::new()));
     let bar = bar(size, output);
     let mut chunk = head;
     loop {
@@ -132,7 +180,7 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
             ));
         }
         while let Some(part) = decoder.next_part() {
-            gauge.part(&part);
+            gauge.part(&admitted_rows(&part));
         }
         bar.inc(chunk.len() as u64);
         chunk.resize(CHUNK_BYTES, 0);
@@ -148,7 +196,7 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
     loop {
         let ended = decoder.finish();
         while let Some(part) = decoder.next_part() {
-            gauge.part(&part);
+            gauge.part(&admitted_rows(&part));
         }
         match ended {
             Ok(Ended::More) => {}
@@ -159,21 +207,55 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
             }
         }
     }
-    let rejects = decoder.take_rejects();
+    let rejects = problems(&args, &mut decoder);
     let quality = gauge.report(decoder.counts());
     let headers = header_notes(&args, &wanted, &decoder);
-    show(&args, &layout, &decoder, &rejects, (headers, quality), output);
-    let counts = decoder.counts();
-    match counts {
-        Counts { received: 0, .. } => {
-            let empty = Refusal::EmptyBatch;
-            Err(Failure::local(empty.en())
-                .coded(empty.code())
-                .at(args.file.display().to_string()))
-        }
-        Counts { rejected: 0, .. } => Ok(Exit::Done),
+    let shown: Vec<RowProblem> = rejects.iter().take(args.rejects).cloned().collect();
+    show(&args, &layout, &decoder, shown, (headers, quality), output);
+    if let Some(refusal) = whole_refusal(decoder.counts(), manner.count) {
+        let stated = manner.count.filter(|_| refusal == Refusal::CountMismatch);
+        let hint = stated.and_then(|stated| miscount(stated, decoder.counts().rows).hint);
+        let failure = Failure::local(refusal.en())
+            .coded(refusal.code())
+            .at(args.file.display().to_string())
+            .then(refusal.next());
+        return Err(match hint {
+            Some(hint) => failure.because(hint),
+            None => failure,
+        });
+    }
+    if let Some(to) = &args.output {
+        let original = Original {
+            file: &args.file,
+            layout: &layout,
+        };
+        marked::write(
+            &original,
+            || Ok(args.record),
+            Rejects::new(rejects),
+            args.all,
+            to,
+            output,
+        )?;
+    }
+    match decoder.counts().rejected {
+        0 => Ok(Exit::Done),
         _ => Ok(Exit::Partial),
     }
+}
+
+/// The rejects as the gateway would tell them.
+fn problems(args: &CheckArgs, decoder: &mut Decoder) -> Vec<RowProblem> {
+    let rejects = decoder.take_rejects();
+    let recognised = decoder.recognised();
+    let header = |reject: &Reject| {
+        let found = recognised.iter().find(|(field, _)| Some(*field) == reject.field);
+        found.map(|(_, sent)| (*sent).to_owned())
+    };
+    rejects
+        .iter()
+        .map(|reject| RowProblem::of(reject, decoder.cell(reject), header(reject), args.record))
+        .collect()
 }
 
 /// Remarks on the names in the file.
@@ -277,11 +359,10 @@ fn show(
     args: &CheckArgs,
     layout: &Layout,
     decoder: &Decoder,
-    rejects: &[Reject],
+    rejects: Vec<RowProblem>,
     (headers, quality): (HeaderNotes, Quality),
     output: &Output,
 ) {
-    let recognised = decoder.recognised();
     let counts = decoder.counts();
     let by_code: Vec<ByCode> = counts
         .by_code
@@ -296,25 +377,7 @@ fn show(
             expected_zh: code.expected_zh(),
         })
         .collect();
-    let rejects: Vec<RejectRow> = rejects
-        .iter()
-        .map(|reject| RejectRow {
-            row: reject.row,
-            line: reject.line,
-            field: reject.field,
-            field_zh: reject
-                .field
-                .and_then(|name| args.record.field(name))
-                .map(|field| field.zh),
-            header: recognised
-                .iter()
-                .find(|(field, _)| Some(*field) == reject.field)
-                .map(|(_, sent)| (*sent).to_owned()),
-            code: reject.code.code(),
-            name: reject.code.slug(),
-            cell: decoder.cell(reject),
-        })
-        .collect();
+    let rejects = rejects.into_iter().map(RejectRow::from).collect();
     let PassedOver {
         footers,
         deleted,
@@ -396,10 +459,10 @@ fn show_text(verdict: &Verdict<'_>, record: &RecordType, output: &Output) {
             vec![
                 reject.row.to_string(),
                 reject.cell.clone().unwrap_or_else(|| reject.line.to_string()),
-                reject.field.unwrap_or("-").to_owned(),
-                reject.field_zh.unwrap_or("-").to_owned(),
+                reject.field.clone().unwrap_or_else(|| "-".into()),
+                reject.field_zh.clone().unwrap_or_else(|| "-".into()),
                 reject.header.clone().unwrap_or_else(|| "-".into()),
-                reject.code.to_owned(),
+                reject.code.clone(),
                 reject.name.to_owned(),
             ]
         })
@@ -475,102 +538,4 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const PROGRESS_FROM_BYTES: u64 = 16 << 20;
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-    use clap::Parser;
-
-    use super::super::sample::{self, SampleArgs};
-    use super::{CheckArgs, run};
-    use crate::command::exit::{Exit, Failure};
-    use crate::command::output::{Form, Output};
-
-    #[derive(Parser)]
-    enum Cli {
-        Check(CheckArgs),
-        Sample(SampleArgs),
-    }
-
-    fn shuguan(line: &str, file: &std::path::Path) -> Result<Exit, Failure> {
-        let output = Output {
-            form: Form::Json,
-            quiet: true,
-            no_progress: true,
-        };
-        let words = line
-            .split(' ')
-            .map(|word| word.replace("FILE", &file.display().to_string()));
-        match Cli::try_parse_from(std::iter::once("shuguan".to_owned()).chain(words)).unwrap() {
-            Cli::Check(args) => run(args, &output),
-            Cli::Sample(args) => sample::run(args, &output),
-        }
-    }
-
-    #[test]
-    fn a_sample_is_judged_as_it_was_made() {
-        let folder = tempfile::tempdir().unwrap();
-        let record = "--record public-security/resident";
-        for (name, form) in [
-            ("a.csv", "csv"),
-            ("a.ndjson", "ndjson"),
-            ("a.tsv", "tsv"),
-            ("a.txt", "pipe"),
-        ] {
-            let file = folder.path().join(name);
-            let make = format!("sample {record} --rows 200 --charset gb18030 --form {form} -o FILE");
-            let judge = format!("check FILE {record}");
-            shuguan(&make, &file).unwrap();
-            assert_eq!(shuguan(&judge, &file).unwrap(), Exit::Done, "{name}");
-            shuguan(&format!("{make} --dirt 20"), &file).unwrap();
-            assert_eq!(shuguan(&judge, &file).unwrap(), Exit::Partial, "{name}");
-            let wrong = shuguan(&format!("{judge} --charset utf-8"), &file).unwrap_err();
-            assert_eq!((wrong.exit, wrong.code.as_deref()), (Exit::Local, Some("SG3103")));
-        }
-    }
-
-    #[test]
-    fn a_secrecy_mark_ends_the_judging_without_saying_which() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("a.csv");
-        std::fs::write(&file, "公民身份号码,姓名,密级\n320706199001010000,甲,绝密\n").unwrap();
-        let failure = shuguan("check FILE --record public-security/resident", &file).unwrap_err();
-        assert_eq!((failure.exit, failure.code.as_deref()), (Exit::Local, Some("SG3120")));
-        assert!(!format!("{failure:?}").contains("绝密"));
-    }
-
-    #[test]
-    fn households_are_made_where_they_are_sent_and_judged_as_made() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("a.csv");
-        let aid = "--record civil-affairs/subsistence-allowance";
-        shuguan(&format!("sample {aid} --rows 50 --households -o FILE"), &file).unwrap();
-        assert_eq!(shuguan(&format!("check FILE {aid}"), &file).unwrap(), Exit::Done);
-        let other = "sample --record civil-affairs/cremation --rows 5 --households -o FILE";
-        assert_eq!(shuguan(other, &file).unwrap_err().exit, Exit::Usage);
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_read_as_a_whole_says_where_and_what_next() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("a.csv");
-        std::fs::write(&file, "xm,xb\n甲,1\n").unwrap();
-        let failure = shuguan("check FILE --record public-security/resident", &file).unwrap_err();
-        assert_eq!(failure.code.as_deref(), Some("SG3104"));
-        assert!(failure.place.unwrap().ends_with("a.csv:1"));
-        assert!(failure.next.unwrap().contains("公民身份号码"));
-        std::fs::write(&file, "").unwrap();
-        let failure = shuguan("check FILE --record public-security/resident", &file).unwrap_err();
-        assert_eq!(failure.code.as_deref(), Some("SG3107"));
-    }
-
-    #[test]
-    fn fields_that_are_not_named_reject_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("a.csv");
-        std::fs::write(&file, "xm,gmsfhm\n甲,1\n").unwrap();
-        let judge = "check FILE --record public-security/resident --fields name";
-        assert_eq!(shuguan(judge, &file).unwrap(), Exit::Done);
-        let unknown = shuguan("check FILE --record public-security/resident --fields nam", &file).unwrap_err();
-        assert_eq!(unknown.exit, Exit::Usage);
-    }
-}
+mod tests;

@@ -1,19 +1,20 @@
 //! `status`, `rejects`, `receipt`, `catalog`: what became of an exchange, and what this certificate may do.
 
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use shuguan_adapters::layout::{Format, Layout};
+use shuguan_adapters::catalogue::{self, RecordType};
+use shuguan_adapters::layout::Layout;
 
 use super::exit::{Exit, Failure};
+use super::marked::{self, Original};
 use super::output::{Form, Output};
 use super::push::content_type;
 use crate::client::answer::RowProblem;
 use crate::client::connect;
 use crate::client::deliver::{detect, strings};
-use crate::client::marking::{self, Rejects};
+use crate::client::marking::Rejects;
 use crate::client::{Client, ClientSettings, Listener};
 use crate::exchange::report::HeaderNotes;
 use crate::opening::MEDIA_TYPE;
@@ -56,9 +57,11 @@ pub struct StatusArgs {
   shuguan rejects 0199a3c4-… -c client.toml
   shuguan rejects 0199a3c4-… --format csv -o rejects.csv -c client.toml
   shuguan rejects 0199a3c4-… --join june.csv -o bad.csv -c client.toml
+  shuguan rejects 0199a3c4-… --join 六月.xls -o bad.xlsx -c client.toml
 
-  The last one copies the rejected records out of our own file, on this machine, with what is wrong in columns `_row`, `_code`, `_field`,
-  `_reason`, `_expected`. Correct bad.csv and push it: columns that begin with `_` are passed over.
+  The last two copy the rejected records out of our own file, on this machine, with what is wrong in columns `_row`, `_code`, `_field`,
+  `_reason`, `_expected`. Correct the copy and push it: columns that begin with `_` are passed over. Of a workbook (.xlsx, .xls) or a table
+  (.dbf) the copy is a workbook: bad cells are red with a note, and the sheet 问题清单 lists them.
 
 EXIT CODES
   0 shown · 1 a file cannot be read or written, or is not the one that was sent · 3 refused or unknown · 4 not reached")]
@@ -80,6 +83,9 @@ pub struct RejectsArgs {
     /// Whole `Content-Type` of that file, when detection is wrong.
     #[arg(long, requires = "join")]
     content_type: Option<String>,
+    /// Name of its sheet, when that is another than the first with a known header.
+    #[arg(long, value_name = "NAME", requires = "join")]
+    sheet: Option<String>,
     #[command(flatten)]
     who: As,
 }
@@ -216,7 +222,7 @@ pub fn rejects(args: RejectsArgs, output: &Output) -> Result<Exit, Failure> {
     let path = format!("/v1/exchanges/{}/rejects", args.exchange);
     if let Some(file) = &args.join {
         let report = fetch(&client, &format!("{path}?format=ndjson"))?;
-        return join(&args, file, &report, output);
+        return join(&args, &client, file, &report, output);
     }
     let form = form_of(output.form, &args.output);
     if let Form::Csv | Form::Ndjson = form {
@@ -285,42 +291,37 @@ fn form_of(chosen: Form, file: &Path) -> Form {
 }
 
 /// Writes the rejected records of our own file with their marks.
-fn join(args: &RejectsArgs, file: &Path, report: &[u8], output: &Output) -> Result<Exit, Failure> {
+fn join(args: &RejectsArgs, client: &Client, file: &Path, report: &[u8], output: &Output) -> Result<Exit, Failure> {
     let lines = report.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let rejects = Rejects::new(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect());
-    let stated = content_type(args.content_type.as_deref(), args.charset.as_deref(), None, file)?;
+    let stated = content_type(
+        args.content_type.as_deref(),
+        args.charset.as_deref(),
+        args.sheet.as_deref(),
+        file,
+    )?;
     let layout = match &stated {
         Some(stated) => Layout::from_content_type(stated)
             .ok_or_else(|| Failure::new(Exit::Usage, format!("`{stated}` is not a type that is read here")))?,
         None => detect(file)?,
     };
-    let form = match &layout.format {
-        Format::Ndjson => marking::Form::Ndjson,
-        Format::Delimited(form) => marking::Form::Delimited {
-            delimiter: form.delimiter.text(),
-            quotes: form.quotes,
-        },
-        _ => {
-            return Err(Failure::new(
-                Exit::Usage,
-                format!("a file of this form is not marked: {}", layout.label()),
-            )
-            .then("shuguan rejects EXCHANGE -o rejects.csv   lists row, line and cell"));
-        }
-    };
-    let unreadable = |error: std::io::Error| Failure::local(format!("cannot read `{}`", file.display())).because(error);
-    let mut source = BufReader::new(std::fs::File::open(file).map_err(unreadable)?);
-    let mut text = Vec::new();
-    let marked =
-        marking::mark(&mut source, form, layout.encoding, &rejects, args.all, &mut text).map_err(unreadable)?;
-    if marked.absent > 0 {
-        return Err(Failure::local("this is not the file that was sent")
-            .at(file.display().to_string())
-            .because(format!("the report names {} records beyond its end", marked.absent))
-            .then("name the file of this exchange with `--join`"));
-    }
-    output.note(format!("{} rejected records", marked.marked));
-    write_out(&args.output, &text, output)
+    let original = Original { file, layout: &layout };
+    let record = || record_of(client, &args.exchange);
+    marked::write(&original, record, rejects, args.all, &args.output, output).map(|()| Exit::Done)
+}
+
+/// What the records of an exchange are.
+fn record_of(client: &Client, exchange: &str) -> Result<&'static RecordType, Failure> {
+    let path = format!("/v1/exchanges/{exchange}");
+    let state = super::runtime()?
+        .block_on(client.get_json(&path))
+        .map_err(|error| error.failure(&format!("GET {path}")))?;
+    catalogue::record_type(&text(&state, "record")).ok_or_else(|| {
+        Failure::new(
+            Exit::Unreached,
+            "the exchange is of a record type that is not known here",
+        )
+    })
 }
 
 fn write_out(path: &Path, bytes: &[u8], output: &Output) -> Result<Exit, Failure> {

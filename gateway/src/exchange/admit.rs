@@ -15,7 +15,7 @@ use shuguan_policies::{Denial, Direction, Mode, Plan, Role, Target};
 use uuid::Uuid;
 
 use super::inflight::InFlight;
-use super::mode::{Manner, PushMode, Scope};
+use super::mode::{Manner, Scope};
 use super::{Fault, Refused, Stations, Stop, signing};
 use crate::clock;
 use crate::edge::Peer;
@@ -90,15 +90,8 @@ impl Admitted {
     /// What has to be read of the rows for the mode. Of a record of which only the keys matter, what the grant's row filters read is read as
     /// well, where it stands there: a delete of what the agreement does not cover is held back.
     pub(super) fn intent(&self) -> Intent {
-        let besides = || self.plan.rows().iter().map(|atom| atom.field).collect();
-        match &self.manner.mode {
-            PushMode::Upsert => Intent::Upsert,
-            PushMode::Delta => Intent::Delta(besides()),
-            PushMode::Snapshot(scope) => {
-                let scope = scope.field().map(|field| (field, scope.codes().to_vec()));
-                Intent::Snapshot(scope, besides())
-            }
-        }
+        self.manner
+            .intent(self.plan.rows().iter().map(|atom| atom.field).collect())
     }
 
     /// The exchange's id.

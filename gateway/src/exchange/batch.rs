@@ -231,7 +231,12 @@ where
             .iter()
             .flat_map(|error| whole_errors(error, &headers))
             .collect();
-        rows.extend(self.rejects.iter().map(|reject| row_error(reject, &recognised)));
+        let cell = |reject| self.decoder.cell(reject);
+        rows.extend(
+            self.rejects
+                .iter()
+                .map(|reject| row_error(reject, cell(reject), &recognised)),
+        );
         let refused = self.judge(&counts);
         if let Some(stated) = self.miscounted(&counts) {
             rows.insert(0, miscount(stated, counts.rows));
@@ -262,14 +267,8 @@ where
             // Positions, counts and names of our own: never a value.
             return Some(Refused::new(refusal_of(error)).detail(error));
         }
-        if counts.received == 0 {
-            return Some(Refused::new(Refusal::EmptyBatch));
-        }
-        if self.miscounted(counts).is_some() {
-            return Some(Refused::new(Refusal::CountMismatch));
-        }
-        if counts.by_code.get(&RejectCode::OutOfScope) == Some(&counts.received) {
-            return Some(Refused::new(Refusal::OutOfScope));
+        if let Some(refusal) = whole_refusal(counts, self.admitted.manner.count) {
+            return Some(Refused::new(refusal));
         }
         let share_exceeded =
             counts.rejected.saturating_mul(100) > counts.received.saturating_mul(u64::from(self.reject_percent_max));
@@ -286,8 +285,22 @@ where
     }
 }
 
+/// What a batch that was read to its end is refused for as a whole, whatever the gateway's limits: nothing in it, another count than stated,
+/// nothing inside the scope of a snapshot.
+pub(crate) fn whole_refusal(counts: &Counts, stated: Option<u64>) -> Option<Refusal> {
+    if counts.received == 0 {
+        Some(Refusal::EmptyBatch)
+    } else if stated.is_some_and(|stated| stated != counts.rows) {
+        Some(Refusal::CountMismatch)
+    } else if counts.by_code.get(&RejectCode::OutOfScope) == Some(&counts.received) {
+        Some(Refusal::OutOfScope)
+    } else {
+        None
+    }
+}
+
 /// The rows of a part without those that stand for rejected records and those that delete: their fields were not to be sent.
-fn admitted_rows(part: &arrow_array::RecordBatch) -> arrow_array::RecordBatch {
+pub(crate) fn admitted_rows(part: &arrow_array::RecordBatch) -> arrow_array::RecordBatch {
     let acts = part
         .column_by_name(operation::COLUMN)
         .and_then(|acts| acts.as_string_opt::<i32>());
@@ -384,7 +397,7 @@ fn whole_errors(error: &Unreadable, headers: &HeaderNotes) -> Vec<RowError> {
 }
 
 /// Both counts, so that the sender sees how many records are lacking.
-fn miscount(stated: u64, rows: u64) -> RowError {
+pub(crate) fn miscount(stated: u64, rows: u64) -> RowError {
     RowError {
         hint: Some(format!(
             "声明 {stated} 行，收到 {rows} 行 (stated {stated}, received {rows})"
@@ -394,12 +407,12 @@ fn miscount(stated: u64, rows: u64) -> RowError {
 }
 
 /// A reject as the sender is told: where and why, never the value.
-fn row_error(reject: &Reject, recognised: &[(&'static str, &str)]) -> RowError {
+fn row_error(reject: &Reject, cell: Option<String>, recognised: &[(&'static str, &str)]) -> RowError {
     let header = recognised.iter().find(|(field, _)| Some(*field) == reject.field);
     RowError {
         row: reject.row,
         line: reject.line,
-        cell: None,
+        cell,
         field: reject.field.map(Into::into),
         header: header.map(|(_, sent)| (*sent).to_owned()),
         offset: reject.offset,

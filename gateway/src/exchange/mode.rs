@@ -8,13 +8,14 @@ use std::fmt;
 
 use http::{HeaderMap, HeaderName};
 use shuguan_adapters::catalogue::{FieldType, RecordType};
+use shuguan_adapters::operation::Intent;
 
 use super::Refused;
 use crate::refusal::Refusal;
 
-const MODE: HeaderName = HeaderName::from_static("exchange-mode");
-const SCOPE: HeaderName = HeaderName::from_static("exchange-scope");
-const COUNT: HeaderName = HeaderName::from_static("exchange-count");
+pub(crate) const MODE: HeaderName = HeaderName::from_static("exchange-mode");
+pub(crate) const SCOPE: HeaderName = HeaderName::from_static("exchange-scope");
+pub(crate) const COUNT: HeaderName = HeaderName::from_static("exchange-count");
 
 /// Codes that one scope may name.
 const SCOPE_CODES_MAX: usize = 64;
@@ -169,6 +170,18 @@ impl Manner {
             _ => return Err(Refused::new(Refusal::ModeUnsupported)),
         };
         Ok(Self { mode, count })
+    }
+
+    /// What has to be read of the rows for the mode; of a record of which only the keys matter, also the fields named `besides`.
+    pub fn intent(&self, besides: Vec<&'static str>) -> Intent {
+        match &self.mode {
+            PushMode::Upsert => Intent::Upsert,
+            PushMode::Delta => Intent::Delta(besides),
+            PushMode::Snapshot(scope) => {
+                let scope = scope.field().map(|field| (field, scope.codes().to_vec()));
+                Intent::Snapshot(scope, besides)
+            }
+        }
     }
 
     /// What it adds to the content that an idempotency key is bound to; empty for a plain upsert.

@@ -200,7 +200,7 @@ impl Journal {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn last_config(&self) -> Result<Option<Hash>, JournalFault> {
-        self.read(|reader| reader.last_config()).await
+        self.read(super::views::Reader::last_config).await
     }
 
     /// Indices of the leaves whose exchange holds a subject, newest first. The caller has sealed an `officer-query` before (C5).

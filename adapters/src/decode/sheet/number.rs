@@ -169,6 +169,15 @@ pub(crate) fn write_text(
     write(value, form, kind, epoch, out)
 }
 
+/// What a sender sees of a number that is more than its value: a day, a month, leading zeros. Nothing when the value says it all, or is lost.
+pub(crate) fn shown(value: f64, form: Form, kind: &FieldType, epoch: Epoch) -> Option<String> {
+    if serial(value, form, kind).is_none() && !matches!(form, Form::Zeros(_)) {
+        return None;
+    }
+    let mut text = String::new();
+    write(value, form, kind, epoch, &mut text).ok().map(|()| text)
+}
+
 /// Digits with at most one point between them, at most 15, no zero that says nothing.
 fn is_canonical(text: &str) -> bool {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "1"));

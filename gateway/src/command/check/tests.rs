@@ -1,0 +1,218 @@
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use clap::Parser;
+
+use super::{CheckArgs, run};
+use crate::command::exit::{Exit, Failure};
+use crate::command::output::{Form, Output};
+use crate::command::sample::{self, SampleArgs};
+
+#[derive(Parser)]
+enum Cli {
+    Check(Box<CheckArgs>),
+    Sample(SampleArgs),
+}
+
+fn shuguan(line: &str, file: &std::path::Path) -> Result<Exit, Failure> {
+    let output = Output {
+        form: Form::Json,
+        quiet: true,
+        no_progress: true,
+    };
+    let words = line
+        .split(' ')
+        .map(|word| word.replace("FILE", &file.display().to_string()));
+    match Cli::try_parse_from(std::iter::once("shuguan".to_owned()).chain(words)).unwrap() {
+        Cli::Check(args) => run(*args, &output),
+        Cli::Sample(args) => sample::run(args, &output),
+    }
+}
+
+#[test]
+fn a_sample_is_judged_as_it_was_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = "--record public-security/resident";
+    for (name, form) in [
+        ("a.csv", "csv"),
+        ("a.ndjson", "ndjson"),
+        ("a.tsv", "tsv"),
+        ("a.txt", "pipe"),
+    ] {
+        let file = folder.path().join(name);
+        let make = format!("sample {record} --rows 200 --charset gb18030 --form {form} -o FILE");
+        let judge = format!("check FILE {record}");
+        shuguan(&make, &file).unwrap();
+        assert_eq!(shuguan(&judge, &file).unwrap(), Exit::Done, "{name}");
+        shuguan(&format!("{make} --dirt 20"), &file).unwrap();
+        assert_eq!(shuguan(&judge, &file).unwrap(), Exit::Partial, "{name}");
+        let wrong = shuguan(&format!("{judge} --charset utf-8"), &file).unwrap_err();
+        assert_eq!((wrong.exit, wrong.code.as_deref()), (Exit::Local, Some("SG3103")));
+    }
+}
+
+#[test]
+fn a_secrecy_mark_ends_the_judging_without_saying_which() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.csv");
+    std::fs::write(&file, "公民身份号码,姓名,密级\n320706199001010000,甲,绝密\n").unwrap();
+    let failure = shuguan("check FILE --record public-security/resident", &file).unwrap_err();
+    assert_eq!((failure.exit, failure.code.as_deref()), (Exit::Local, Some("SG3120")));
+    assert!(!format!("{failure:?}").contains("绝密"));
+}
+
+#[test]
+fn households_are_made_where_they_are_sent_and_judged_as_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.csv");
+    let aid = "--record civil-affairs/subsistence-allowance";
+    shuguan(&format!("sample {aid} --rows 50 --households -o FILE"), &file).unwrap();
+    assert_eq!(shuguan(&format!("check FILE {aid}"), &file).unwrap(), Exit::Done);
+    let other = "sample --record civil-affairs/cremation --rows 5 --households -o FILE";
+    assert_eq!(shuguan(other, &file).unwrap_err().exit, Exit::Usage);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_as_a_whole_says_where_and_what_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.csv");
+    std::fs::write(&file, "xm,xb\n甲,1\n").unwrap();
+    let failure = shuguan("check FILE --record public-security/resident", &file).unwrap_err();
+    assert_eq!(failure.code.as_deref(), Some("SG3104"));
+    assert!(failure.place.unwrap().ends_with("a.csv:1"));
+    assert!(failure.next.unwrap().contains("公民身份号码"));
+    std::fs::write(&file, "").unwrap();
+    let failure = shuguan("check FILE --record public-security/resident", &file).unwrap_err();
+    assert_eq!(failure.code.as_deref(), Some("SG3107"));
+}
+
+#[test]
+fn fields_that_are_not_named_reject_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.csv");
+    std::fs::write(&file, "xm,gmsfhm\n甲,1\n").unwrap();
+    let judge = "check FILE --record public-security/resident --fields name";
+    assert_eq!(shuguan(judge, &file).unwrap(), Exit::Done);
+    let unknown = shuguan("check FILE --record public-security/resident --fields nam", &file).unwrap_err();
+    assert_eq!(unknown.exit, Exit::Usage);
+}
+
+const DEATH: &str = "--record public-security/death";
+
+/// A workbook of two good records and one without a death date.
+fn deaths() -> Vec<u8> {
+    let rows = [
+        ["死亡人口登记", "", "", ""],
+        ["公民身份号码", "姓名", "性别", "死亡日期"],
+        ["320707180001060012", "=甲", "1", "1871-01-02"],
+        ["320707180001060071", "-乙", "1", "18711332"],
+    ];
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet();
+    for (row, cells) in (0..).zip(rows) {
+        for (column, text) in (0..).zip(cells) {
+            sheet.write_string(row, column, text).unwrap();
+        }
+    }
+    book.save_to_buffer().unwrap()
+}
+
+#[test]
+fn a_marked_copy_of_a_workbook_is_private_and_judged_again_as_it_was() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.xlsx");
+    std::fs::write(&file, deaths()).unwrap();
+    let judge = |more: &str, file: &std::path::Path| shuguan(&format!("check FILE {DEATH}{more}"), file);
+    let bad = folder.path().join("bad.xlsx");
+    let to = format!(" -o {}", bad.display());
+    assert_eq!(judge(&to, &file).unwrap(), Exit::Partial);
+    assert_eq!(std::fs::metadata(&bad).unwrap().permissions().mode() & 0o777, 0o600);
+    // Every record of the copy is rejected again: it holds no other.
+    let again = folder.path().join("again.xlsx");
+    assert_eq!(judge(&format!(" -o {}", again.display()), &bad).unwrap(), Exit::Partial);
+    let to = |name: &str| format!(" -o {}", folder.path().join(name).display());
+    let wrong = judge(&to("bad.csv"), &file).unwrap_err();
+    assert_eq!(wrong.exit, Exit::Usage);
+    let itself = judge(&to("a.xlsx"), &file).unwrap_err();
+    assert_eq!(itself.exit, Exit::Usage);
+    assert_eq!(std::fs::read(&file).unwrap(), deaths());
+    assert!(!folder.path().join("bad.csv").exists());
+}
+
+#[test]
+fn a_marked_copy_of_text_is_what_rejects_would_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.csv");
+    let text = "公民身份号码,姓名,死亡日期\n320707180001060012,甲,18710102\n320707180001060071,乙,18711332\n";
+    std::fs::write(&file, text).unwrap();
+    let bad = folder.path().join("bad.csv");
+    let judge = format!(
+        "check FILE {DEATH} --fields citizen_id,name,death_date -o {}",
+        bad.display()
+    );
+    assert_eq!(shuguan(&judge, &file).unwrap(), Exit::Partial);
+    let marked = std::fs::read_to_string(&bad).unwrap();
+    assert_eq!(
+        marked,
+        "公民身份号码,姓名,死亡日期,_row,_code,_field,_reason,_expected\n\
+         320707180001060071,乙,18711332,2,SG3205,death_date,日期不存在或格式不识别,yyyyMMdd 或 yyyy-MM-dd\n"
+    );
+}
+
+#[test]
+fn a_delta_is_judged_by_what_its_rows_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.csv");
+    let judge = |more: &str, text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let fields = "--fields citizen_id,name,death_date";
+        shuguan(&format!("check FILE {DEATH} {fields} --mode delta{more}"), &file)
+    };
+    let head = "操作类型,公民身份号码,姓名,死亡日期\n";
+    // A delete needs its key alone.
+    let good = format!("{head}D,320707180001060012,,\nI,320707180001060071,乙,18710102\n");
+    assert_eq!(judge("", &good).unwrap(), Exit::Done);
+    assert_eq!(judge(" --count 2", &good).unwrap(), Exit::Done);
+    let miscounted = judge(" --count 3", &good).unwrap_err();
+    assert_eq!(
+        (miscounted.exit, miscounted.code.as_deref()),
+        (Exit::Local, Some("SG3111"))
+    );
+    assert!(miscounted.why.unwrap().contains("stated 3, received 2"));
+    let unknown = format!("{head}1,320707180001060012,甲,18710102\n");
+    assert_eq!(judge("", &unknown).unwrap(), Exit::Partial);
+    let none = judge("", "公民身份号码,姓名,死亡日期\n320707180001060012,甲,18710102\n").unwrap_err();
+    assert_eq!(none.code.as_deref(), Some("SG3113"));
+    let scoped = judge(" --scope all", &good).unwrap_err();
+    assert_eq!((scoped.exit, scoped.code.as_deref()), (Exit::Usage, Some("SG2119")));
+}
+
+#[test]
+fn a_snapshot_is_judged_within_its_scope() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.csv");
+    let judge = |more: &str| {
+        let text = "公民身份号码,姓名,性别,死亡日期\n320707180001060012,甲,1,18710102\n";
+        std::fs::write(&file, text).unwrap();
+        let fields = "--fields citizen_id,name,sex,death_date";
+        shuguan(&format!("check FILE {DEATH} {fields} --mode {more}"), &file)
+    };
+    assert_eq!(judge("snapshot --count 1 --scope all").unwrap(), Exit::Done);
+    assert_eq!(judge("snapshot --count 1 --scope sex=1").unwrap(), Exit::Done);
+    let outside = judge("snapshot --count 1 --scope sex=2").unwrap_err();
+    assert_eq!((outside.exit, outside.code.as_deref()), (Exit::Local, Some("SG3112")));
+    for more in [
+        "snapshot",
+        "snapshot --scope all",
+        "snapshot --count 1",
+        "snapshot --count 1 --scope name=x",
+    ] {
+        let wrong = judge(more).unwrap_err();
+        assert_eq!(
+            (wrong.exit, wrong.code.as_deref()),
+            (Exit::Usage, Some("SG2119")),
+            "{more}"
+        );
+    }
+    assert_eq!(judge("merge").unwrap_err().exit, Exit::Usage);
+}
