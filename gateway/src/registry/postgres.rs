@@ -31,7 +31,7 @@ use tokio::sync::mpsc::Receiver;
 
 pub(super) use self::discrepancy::list_them;
 pub use self::fault::PostgresFault;
-pub(super) use self::read::{counts, stream};
+pub(super) use self::read::{counts, exchanges_behind, progress_of, stream};
 pub(super) use self::schema::sql;
 use self::session::Session;
 use super::fault::{RegistryFault, Remedy};
