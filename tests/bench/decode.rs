@@ -243,3 +243,25 @@ fn decode(record: &'static RecordType, wanted: &[&'static str], layout: &Layout,
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::measure;
+    use crate::table::Table;
+    use crate::{QUICK, Size};
+
+    /// A turn that read another number of rows than there are would panic.
+    #[test]
+    fn we_and_every_peer_read_every_row() {
+        let size = Size {
+            decode_rows: 300,
+            ..QUICK
+        };
+        let mut table = Table::default();
+        measure(size, &mut table);
+        let text = table.to_string();
+        for peer in ["csv, ByteRecord", "serde_json, borrowed", "calamine, cells alone"] {
+            assert!(text.contains(peer), "{text}");
+        }
+    }
+}
