@@ -22,6 +22,7 @@ mod sqlite;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -281,6 +282,32 @@ impl Registry {
                 sqlite::stream(&reading, &sqlite::open_reader(settings)?, &self.tables.load(), each)
             }
             RegistrySettings::Postgres(settings) => postgres::stream(settings, &reading, &self.tables.load(), each),
+        }
+    }
+
+    /// How far each of those exchanges is, one that is unknown left out. Asks the store and no writer, and blocks: for whoever compares.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub fn progress_of(
+        settings: &RegistrySettings,
+        exchanges: &[Uuid],
+    ) -> Result<HashMap<Uuid, Progress>, RegistryFault> {
+        match settings {
+            RegistrySettings::Sqlite(settings) => sqlite::progress_of(&sqlite::open_reader(settings)?, exchanges),
+            RegistrySettings::Postgres(settings) => postgres::progress_of(settings, exchanges),
+        }
+    }
+
+    /// The exchanges that the registry knows, by id, behind one, at most 1,000. Blocks.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub fn exchanges_behind(settings: &RegistrySettings, last: Option<Uuid>) -> Result<Vec<Uuid>, RegistryFault> {
+        let last = last.unwrap_or(Uuid::nil());
+        match settings {
+            RegistrySettings::Sqlite(settings) => sqlite::exchanges_behind(&sqlite::open_reader(settings)?, last),
+            RegistrySettings::Postgres(settings) => postgres::exchanges_behind(settings, last),
         }
     }
 

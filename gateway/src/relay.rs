@@ -1,13 +1,14 @@
 //! The relay: moves sealed exchanges from the inbox into the registry at the permitted rate, in fair shares, part by part.
 //!
 //! `lanes` whose turn it is · `turn` one transaction of the registry and the leaves after it · `ending` what a snapshot closes · `pace` how fast · `worker` the loop, and what
-//! becomes of failures · `status` what others see.
+//! becomes of failures · `status` what others see · `kept` whether the registry still holds it.
 //!
 //! Takes inbox items, which only sealing makes; gives `relayed` leaves and a status. A crash between the last commit in the registry
 //! and the leaf leaves progress without a leaf: the next start finds every part in, writes nothing and seals the leaf. Recovery is
 //! the same function as the daily work. Refuses nothing: what the registry will not take is set aside for an operator.
 
 mod ending;
+mod kept;
 mod lanes;
 mod pace;
 mod status;
@@ -18,6 +19,7 @@ mod worker;
 
 use std::num::NonZeroU32;
 
+pub use self::kept::holds_whole;
 pub use self::lanes::Weights;
 pub use self::pace::Pace;
 pub use self::status::{RelaySnapshot, RelayState, RelayStatus};

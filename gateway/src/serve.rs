@@ -4,6 +4,7 @@
 //! journal or registry, and says all of them. Ending: stop accepting, finish what is in flight, stop the relay between two parts, seal the
 //! `stop` leaf. A crash at any point is safe by C3; the next start reads what is there.
 
+mod kept;
 mod start;
 
 use std::path::PathBuf;
@@ -191,6 +192,8 @@ impl Gateway {
         self.workers
             .spawn(health::listen(sockets.health, health, self.stop_relay.clone()));
         self.workers.spawn(count_refused(journal.clone(), refusals));
+        self.workers
+            .spawn(kept::watch(Arc::clone(&self.stations), self.readiness.clone()));
         self.workers.spawn(watch(
             Arc::clone(&self.stations),
             Arc::clone(&self.revoked),

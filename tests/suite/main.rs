@@ -28,6 +28,7 @@ mod random;
 mod reconcile;
 mod refusals;
 mod rejects;
+mod restored;
 mod signatures;
 mod start;
 mod stopped;

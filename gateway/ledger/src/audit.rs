@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::checkpoint::Checkpoint;
-use crate::leaf::{ErasedEvent, Event, Leaf, PushEvent, Reference};
+use crate::leaf::{ErasedEvent, Event, Leaf, OperatorEvent, PushEvent, Reference};
 use crate::tree::{Edge, Hash, TileEntry, leaf_hash};
 use crate::trust::{Quorum, Trust, Untrusted, Witnessed};
 
@@ -130,6 +130,7 @@ pub struct LogVerifier {
     kinds: BTreeMap<&'static str, u64>,
     waiting: HashMap<u64, Waiting>,
     pushes: Marks,
+    relayed: Marks,
     erased: Marks,
 }
 
@@ -163,6 +164,7 @@ impl LogVerifier {
             kinds: BTreeMap::new(),
             waiting: HashMap::new(),
             pushes: Marks::default(),
+            relayed: Marks::default(),
             erased: Marks::default(),
         })
     }
@@ -205,6 +207,7 @@ impl LogVerifier {
             Event::Push(event) => self.pushed(index, hash, event)?,
             Event::Relayed(event) => self.relayed(event.of, &event.x)?,
             Event::Erased(event) => self.erased(event)?,
+            Event::Operator(event) if event.of.is_some() => self.fed_again(event)?,
             Event::Start(event) if event.size > index => {
                 return Err(format!("it found {} leaves at a start, {index} are there", event.size));
             }
@@ -247,13 +250,33 @@ impl LogVerifier {
     /// A `relayed` leaf answers exactly one push that came before it.
     fn relayed(&mut self, of: Reference, exchange: &str) -> Result<(), String> {
         match self.waiting.remove(&of.i) {
-            Some(push) if push.hash == of.h.0 && push.exchange == exchange => Ok(()),
+            Some(push) if push.hash == of.h.0 && push.exchange == exchange => {
+                self.relayed.set(of.i);
+                Ok(())
+            }
             Some(_) => Err(format!("it names leaf {} by another hash or exchange", of.i)),
             None => Err(format!(
                 "it relays leaf {}, which is no push, or was relayed or erased before",
                 of.i
             )),
         }
+    }
+
+    /// A registry that was put back from a backup lacks what was relayed since: the push waits once more. What it is called here, its second
+    /// `relayed` leaf must call it too; a bit for each leaf is all that is kept of the first.
+    fn fed_again(&mut self, event: &OperatorEvent) -> Result<(), String> {
+        let (Some(of), Some(exchange)) = (event.of, event.x.clone()) else {
+            return Err("it feeds a push again and names no exchange".into());
+        };
+        if !self.relayed.has(of.i) || self.erased.has(of.i) || self.waiting.contains_key(&of.i) {
+            return Err(format!(
+                "it feeds leaf {} again, which was not relayed, or waits, or was erased before",
+                of.i
+            ));
+        }
+        let hash = of.h.0;
+        self.waiting.insert(of.i, Waiting { hash, exchange });
+        Ok(())
     }
 
     fn erased(&mut self, event: &ErasedEvent) -> Result<(), String> {

@@ -1,6 +1,8 @@
 //! `shuguan db`: the registry's tables. Brings them to the columns that the policies release (design 10.8), describes them, and gives a
 //! database administrator what he runs himself.
 
+mod fsck;
+
 use std::path::{Path, PathBuf};
 
 use shuguan_policies::PolicySet;
@@ -45,6 +47,16 @@ enum DbAction {
         #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
         config: PathBuf,
     },
+    /// Compare journal and registry both ways: what was relayed and is not there, what is there and was never accepted. Changes nothing; the gateway
+    /// may run.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan db fsck -c demo/shuguan.toml\n  shuguan db fsck -c demo/shuguan.toml --json | jq -r '.findings[] | select(.what == \"missing\") | .exchange' |\n    xargs shuguan relay feed-again -c officers/operator-li.toml\n\nFINDINGS\n  missing     the registry lacks it and its payload is held: feed it again\n  lost        the registry lacks it and its payload is erased: its sender must push it again\n  differs     the registry counts other rows than its relayed leaf\n  unknown     the registry holds an exchange that the journal does not know: one of them was put back from a backup\n  no-payload  it waits for the registry, and its payload file is not there\n\nEXIT CODES\n  0 they agree · 1 one of them cannot be read · 6 findings"
+    )]
+    Fsck {
+        /// The gateway's configuration.
+        #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
+        config: PathBuf,
+    },
     /// Print the statements that make the roles of least privilege (PostgreSQL).
     #[command(
         after_help = "EXAMPLES\n  shuguan db roles --print | psql -v ON_ERROR_STOP=1 registry       as the owner of the tables\n\nEXIT CODES\n  0 printed · 1 the registry is not on PostgreSQL"
@@ -66,6 +78,7 @@ pub fn run(args: DbArgs, output: &Output) -> Result<Exit, Failure> {
             let (store, tables) = registry(&config, bundle.as_deref())?;
             migrate(&store, tables, print, output)?;
         }
+        DbAction::Fsck { config } => return fsck::run(&config, output),
         DbAction::Schema { config } => show(&registry(&config, None)?.1, output),
         DbAction::Roles { config, print: _ } => {
             let (store, tables) = registry(&config, None)?;

@@ -58,6 +58,17 @@ enum RelayAction {
         #[command(flatten)]
         operator: Operator,
     },
+    /// Let batches wait again that were relayed and that the registry lost, as long as their payloads are held.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan relay feed-again 0199a3c4-… 0199a3c5-… -c officers/operator-li.toml\n  shuguan db fsck -c shuguan.toml        names them\n\nEXIT CODES\n  0 they wait again · 3 refused: the registry holds it whole, its payload is erased, or only operators · 4 not reached, or no leaf could be sealed"
+    )]
+    FeedAgain {
+        /// The exchange ids, in the order in which they go.
+        #[arg(required = true)]
+        exchange: Vec<uuid::Uuid>,
+        #[command(flatten)]
+        operator: Operator,
+    },
     /// Give a batch up that is set aside; its payload is erased after the hold.
     #[command(
         after_help = "EXAMPLES\n  shuguan relay discard 0199a3c4-… --why superseded --yes -c officers/operator-li.toml\n\nREASONS\n  wrong-batch · superseded · unusable\n\nEXIT CODES\n  0 given up · 2 without --yes · 3 refused: it is not set aside, or only operators · 4 not reached, or no leaf could be sealed"
@@ -94,6 +105,13 @@ pub fn run(args: RelayArgs, output: &Output) -> Result<Exit, Failure> {
         RelayAction::Release { exchange, operator } => {
             let order = json!({ "act": "release", "exchange": exchange });
             operate(&operator, Some(order), output)
+        }
+        RelayAction::FeedAgain { exchange, operator } => {
+            for exchange in exchange {
+                let order = json!({ "act": "feed-again", "exchange": exchange });
+                operate(&operator, Some(order), output)?;
+            }
+            Ok(Exit::Done)
         }
         RelayAction::Discard {
             exchange,

@@ -13,7 +13,7 @@ use axum::{Extension, Json};
 use http::{HeaderMap, Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shuguan_ledger::leaf::OperatorEvent;
+use shuguan_ledger::leaf::{Event, Leaf, OperatorEvent};
 use shuguan_ledger::time;
 use shuguan_policies::Role;
 use uuid::Uuid;
@@ -24,6 +24,7 @@ use crate::edge::Peer;
 use crate::exchange::seal::unavailable;
 use crate::exchange::{Fault, Refused, Stop};
 use crate::refusal::Refusal;
+use crate::relay::holds_whole;
 
 /// What an operator asks for.
 #[derive(Debug, Deserialize)]
@@ -41,6 +42,7 @@ enum Act {
     Resume,
     Release,
     Discard,
+    FeedAgain,
 }
 
 impl Act {
@@ -51,6 +53,7 @@ impl Act {
             Self::Resume => "resumed",
             Self::Release => "released-again",
             Self::Discard => "discarded",
+            Self::FeedAgain => "fed-again",
         }
     }
 }
@@ -105,8 +108,7 @@ async fn act(
     let acted = async {
         guard::from_no_other_site(&headers, &uri)?;
         operators_only(&peer)?;
-        let members =
-            "members are act (pause, resume, release, discard), exchange, why (wrong-batch, superseded, unusable)";
+        let members = "members are act (pause, resume, release, discard, feed-again), exchange, why (wrong-batch, superseded, unusable)";
         let Json(order) = body.map_err(|_| Refused::new(Refusal::BadRequest).detail(members))?;
         let leaf = acted(&desk, &peer, &order).await?;
         document(&desk, Some(leaf)).await
@@ -133,9 +135,10 @@ fn operators_only(peer: &Peer) -> Result<(), Refusal> {
 async fn acted(desk: &Desk, peer: &Peer, order: &Order) -> Result<u64, Stop> {
     let wrong = |detail: &str| Stop::from(Refused::new(Refusal::BadRequest).detail(detail));
     match (order.act, order.exchange, order.why) {
+        (Act::FeedAgain, Some(exchange), None) => return feed_again(desk, peer, exchange).await,
         (Act::Pause | Act::Resume, None, None) | (Act::Release, Some(_), None) | (Act::Discard, Some(_), Some(_)) => {}
         (Act::Pause | Act::Resume, ..) => return Err(wrong("pause and resume name no exchange and no reason")),
-        (Act::Release, ..) => return Err(wrong("release names an exchange and no reason")),
+        (Act::Release | Act::FeedAgain, ..) => return Err(wrong("this act names an exchange and no reason")),
         (Act::Discard, ..) => return Err(wrong("discard names an exchange and a reason")),
     }
     let event = OperatorEvent {
@@ -143,6 +146,7 @@ async fn acted(desk: &Desk, peer: &Peer, order: &Order) -> Result<u64, Stop> {
         act: order.act.done().into(),
         x: order.exchange.map(|exchange| exchange.to_string()),
         why: order.why.map(|why| why.code().into()),
+        of: None,
     };
     let journal = &desk.console.api.stations.journal;
     let sealed = journal.operate(order.exchange, event).await.map_err(unavailable)?;
@@ -151,9 +155,37 @@ async fn acted(desk: &Desk, peer: &Peer, order: &Order) -> Result<u64, Stop> {
     match order.act {
         Act::Pause => desk.console.relay.pause(true),
         Act::Resume => desk.console.relay.pause(false),
-        Act::Release | Act::Discard => {}
+        Act::Release | Act::Discard | Act::FeedAgain => {}
     }
     Ok(sealed.index)
+}
+
+/// Only what the registry does not hold whole is fed to it again: a `relayed` leaf for nothing would blur the log.
+async fn feed_again(desk: &Desk, peer: &Peer, exchange: Uuid) -> Result<u64, Stop> {
+    let stations = &desk.console.api.stations;
+    let view = stations.journal.exchange(exchange).await;
+    let view = view
+        .map_err(Fault::from_error("read an exchange"))?
+        .ok_or(Refusal::NotFound)?;
+    let relayed = view.leaves.iter().rev().find(|row| row.kind == "relayed");
+    let relayed = relayed.map(|row| Leaf::decode(&row.bytes)).transpose();
+    let relayed = relayed
+        .map_err(Fault::from_error("read a leaf"))?
+        .map(|leaf| leaf.event);
+    let progress = stations.registry.progress(exchange).await;
+    let progress = progress.map_err(Fault::from_error("ask the registry how far an exchange is"))?;
+    if matches!(&relayed, Some(Event::Relayed(event)) if holds_whole(progress.as_ref(), event)) {
+        return Err(Refused::new(Refusal::BadRequest)
+            .detail("the registry holds it whole")
+            .into());
+    }
+    let sealed = stations.journal.feed_again(exchange, &peer.partner().id).await;
+    let sealed = sealed.map_err(unavailable)?;
+    let gone = || {
+        Refused::new(Refusal::NotFound)
+            .detail("it was not relayed, or its payload is erased: its sender must push it again")
+    };
+    Ok(sealed.ok_or_else(gone)?.index)
 }
 
 async fn document(desk: &Desk, leaf: Option<u64>) -> Result<Value, Stop> {

@@ -47,6 +47,7 @@ pub(super) fn outcome(code: &str) -> &str {
         "set-aside" => "已搁置",
         "waiting" => "待入库",
         "discarded" => "已放弃",
+        "fed-again" => "重新入库",
         "issued" => "签发",
         "renewed" => "换发",
         "revoked" => "吊销、撤销",

@@ -110,6 +110,7 @@ impl<'c> Group<'c> {
                 self.shift(*exchange, &["set-aside", "waiting"], "discarded", Some(reason))
             }
             Work::Operate { exchange, event } => self.operate(*exchange, event, place),
+            Work::FeedAgain { exchange, who } => self.feed_again(*exchange, who, place),
             Work::Erase { exchange } => self.erase(*exchange, place),
             Work::Shred { target, event } => self.shred(target, event, place),
             Work::ShredPayloads { exchanges, event } => self.shred_payloads(exchanges, event, place),
@@ -306,9 +307,7 @@ impl<'c> Group<'c> {
         };
         let mut insert = self.connection.prepare_cached(sqlite::INSERT_PAYLOAD)?;
         insert.execute(params![sql(index), payload.wrapped_key, inline])?;
-        self.inbox_exchanges += 1;
-        self.inbox_bytes += sql(payload.bytes);
-        self.inbox_moved = true;
+        self.entered(sql(payload.bytes));
         Ok(())
     }
 
@@ -425,6 +424,29 @@ impl<'c> Group<'c> {
         self.leaf(&Event::Operator(event.clone()), exchange, None, place)
     }
 
+    /// The batch waits once more, in the transaction of the leaf that says who ordered it. Its hold begins anew when it is relayed.
+    fn feed_again(&mut self, exchange: Uuid, who: &str, place: Place<'_>) -> rusqlite::Result<Given> {
+        let Some(row) = self.find(exchange)?.filter(|row| row.state == "relayed") else {
+            return Ok(Given::NotSo);
+        };
+        let event = Event::Operator(OperatorEvent {
+            who: who.to_owned(),
+            act: "fed-again".into(),
+            x: Some(exchange.to_string()),
+            why: None,
+            of: Some(Reference {
+                i: row.leaf,
+                h: Digest(row.hash),
+            }),
+        });
+        let given = self.leaf(&event, Some(exchange), None, place)?;
+        if matches!(given, Given::Leaf { .. }) {
+            self.move_row(&row, "waiting", None)?;
+            self.entered(row.bytes);
+        }
+        Ok(given)
+    }
+
     fn erase(&mut self, exchange: Uuid, place: Place<'_>) -> rusqlite::Result<Given> {
         match self.erasable(exchange)? {
             Some(row) => self.erase_row(exchange, &row, place),
@@ -502,6 +524,12 @@ impl<'c> Group<'c> {
     fn move_row(&self, row: &InboxRow, to: &str, reason: Option<&str>) -> rusqlite::Result<()> {
         let mut update = self.connection.prepare_cached(sqlite::MOVE_INBOX)?;
         exactly_one(update.execute(params![sql(row.leaf), row.state, to, self.t, reason])?)
+    }
+
+    fn entered(&mut self, bytes: i64) {
+        self.inbox_exchanges += 1;
+        self.inbox_bytes += bytes;
+        self.inbox_moved = true;
     }
 
     fn left(&mut self, row: &InboxRow) {

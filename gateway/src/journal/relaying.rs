@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::inbox::Opener;
 use super::sequencer::{self, Answer, Work};
-use super::{InboxItem, Journal, JournalFault, Lane, Reader, SealError, Sealed, SetAside};
+use super::{InboxItem, Journal, JournalFault, KeptPush, Lane, Reader, SealError, Sealed, SetAside};
 
 /// Payloads erased by one call of [`Journal::erase_due`].
 const ERASE_BATCH: u32 = 64;
@@ -112,6 +112,24 @@ impl Journal {
     /// [`SealError::Unavailable`].
     pub async fn operate(&self, exchange: Option<Uuid>, event: OperatorEvent) -> Result<Option<Sealed>, SealError> {
         self.sealed(Work::Operate { exchange, event }, exchange).await
+    }
+
+    /// Lets a batch that was relayed wait again, because the registry lost it, with the leaf that says who ordered it. None: it was not relayed,
+    /// or its payload is erased.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`].
+    pub async fn feed_again(&self, exchange: Uuid, who: &str) -> Result<Option<Sealed>, SealError> {
+        let who = who.to_owned();
+        self.sealed(Work::FeedAgain { exchange, who }, Some(exchange)).await
+    }
+
+    /// The pushes that were relayed or given up last, the newest first.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn newest_done(&self, count: u32) -> Result<Vec<KeptPush>, JournalFault> {
+        self.read(move |reader| reader.newest_done(count)).await
     }
 
     /// Batches set aside, oldest first, after the given leaf.

@@ -68,6 +68,11 @@ pub(super) enum Work {
         exchange: Option<Uuid>,
         event: OperatorEvent,
     },
+    /// What the registry lost goes to it again, as long as its payload is held.
+    FeedAgain {
+        exchange: Uuid,
+        who: String,
+    },
     Erase {
         exchange: Uuid,
     },

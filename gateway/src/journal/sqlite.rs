@@ -267,6 +267,21 @@ pub(super) const DUE: &str = "SELECT exchange FROM inbox WHERE state IN ('relaye
 pub(super) const SUBJECT_LEAVES: &str = "SELECT leaf FROM subject WHERE tag = ?1 ORDER BY leaf DESC";
 pub(super) const SUBJECT_RUNS: &str = "SELECT rowid, leaf, length(tags) FROM subject_run ORDER BY leaf DESC, run";
 pub(super) const SUBJECT_FILES: &str = "SELECT leaf, exchange FROM subject_file ORDER BY leaf DESC";
+/// Of a push: its newest `relayed` leaf, and whether the payload lies in the row (none: it is gone).
+macro_rules! kept_push {
+    ($which:literal) => {
+        concat!(
+            "SELECT i.leaf, i.exchange, i.state, i.rec, i.partner, i.received_us, (SELECT r.bytes FROM leaf r
+               WHERE r.exchange = i.exchange AND r.kind = 'relayed' ORDER BY r.idx DESC LIMIT 1),
+               iif(p.leaf IS NULL, NULL, p.bytes IS NOT NULL)
+             FROM inbox i LEFT JOIN payload p ON p.leaf = i.leaf WHERE ",
+            $which
+        )
+    };
+}
+pub(super) const PUSHES_FROM: &str = kept_push!("i.leaf >= ?1 ORDER BY i.leaf LIMIT 1000");
+pub(super) const NEWEST_DONE: &str =
+    kept_push!("i.state IN ('relayed', 'discarded') ORDER BY i.changed_us DESC LIMIT ?1");
 // Looking deep, offline.
 pub(super) const COMMITTED_LEAVES: &str = "SELECT idx, exchange, bytes FROM leaf
      WHERE kind IN ('push', 'pull', 'refusal', 'receipt-ack', 'officer-query', 'officer-unseal') AND exchange IS NOT NULL ORDER BY idx";
@@ -343,6 +358,8 @@ pub(super) const ALL: &[&str] = &[
     SET_ASIDE,
     DUE,
     SUBJECT_LEAVES,
+    PUSHES_FROM,
+    NEWEST_DONE,
     SUBJECT_RUNS,
     PARTNER_EXCHANGES,
     COMMITTED_LEAVES,

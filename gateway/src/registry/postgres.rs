@@ -29,7 +29,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 
 pub use self::fault::PostgresFault;
-pub(super) use self::read::{counts, stream};
+pub(super) use self::read::{counts, exchanges_behind, progress_of, stream};
 pub(super) use self::schema::sql;
 use self::session::Session;
 use super::fault::{RegistryFault, Remedy};

@@ -13,6 +13,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
@@ -235,6 +236,29 @@ fn progress(connection: &Connection, exchange: Uuid) -> Result<Option<Progress>,
         })
         .optional()
         .step("read the progress")
+}
+
+pub(super) fn progress_of(
+    connection: &Connection,
+    exchanges: &[Uuid],
+) -> Result<HashMap<Uuid, Progress>, RegistryFault> {
+    let mut known = HashMap::new();
+    for exchange in exchanges {
+        if let Some(progress) = progress(connection, *exchange)? {
+            known.insert(*exchange, progress);
+        }
+    }
+    Ok(known)
+}
+
+pub(super) fn exchanges_behind(connection: &Connection, last: Uuid) -> Result<Vec<Uuid>, RegistryFault> {
+    const STEP: &str = "list the exchanges";
+    let text = "SELECT exchange FROM relay_progress WHERE exchange > ?1 ORDER BY exchange LIMIT 1000";
+    let mut select = connection.prepare(text).step(STEP)?;
+    let rows = select
+        .query_map([last.as_bytes()], |row| row.get(0).map(Uuid::from_bytes))
+        .step(STEP)?;
+    rows.collect::<Result<_, _>>().step(STEP)
 }
 
 const NOTE: &str = "INSERT INTO relay_progress \

@@ -203,6 +203,62 @@ fn time_that_goes_back_is_found() {
     );
 }
 
+fn fed_again(t: i64, x: &str, of: Reference) -> Vec<u8> {
+    let event = OperatorEvent {
+        who: "operator-li".into(),
+        act: "fed-again".into(),
+        x: Some(x.into()),
+        why: None,
+        of: Some(of),
+    };
+    leaf(t, Event::Operator(event))
+}
+
+#[test]
+fn a_push_that_was_fed_again_is_relayed_once_more_and_only_after_it_was_relayed() {
+    let a = push(2, "a");
+    let (done, again, gone) = (
+        relayed(3, "a", of(0, &a)),
+        fed_again(3, "a", of(0, &a)),
+        erased(3, "a", of(0, &a)),
+    );
+    let good = [&a, &done, &again, &done, &again, &done, &gone].map(Clone::clone);
+    assert_eq!(verify_log(&good, &sign(&good), &trust()).unwrap().waiting, 0);
+    assert_eq!(verify_log(&good[..3], &sign(&good[..3]), &trust()).unwrap().waiting, 1);
+    for (leaves, expected, words) in [
+        (vec![a.clone(), again.clone()], 1, "which was not relayed"),
+        (
+            vec![a.clone(), done.clone(), again.clone(), again.clone()],
+            3,
+            "or waits",
+        ),
+        (
+            vec![a.clone(), done.clone(), gone.clone(), again.clone()],
+            3,
+            "was erased before",
+        ),
+        (
+            vec![a.clone(), done.clone(), again.clone(), relayed(3, "b", of(0, &a))],
+            3,
+            "another hash or exchange",
+        ),
+        (
+            vec![a.clone(), done.clone(), again.clone(), done.clone(), done.clone()],
+            4,
+            "relayed or erased before",
+        ),
+        (
+            vec![a.clone(), done.clone(), fed_again(3, "a", of(1, &done))],
+            2,
+            "which was not relayed",
+        ),
+    ] {
+        let (index, what) = fault(&leaves);
+        assert_eq!(index, expected, "{what}");
+        assert!(what.contains(words), "{what}");
+    }
+}
+
 #[test]
 fn a_push_is_relayed_and_erased_once_and_by_its_own_name() {
     let a = push(2, "a");

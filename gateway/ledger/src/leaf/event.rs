@@ -333,12 +333,14 @@ events! {
     Operator "operator" OperatorEvent {
         /// The operator's partner id.
         who: String,
-        /// `paused`, `resumed`, `released-again` or `discarded`.
+        /// `paused`, `resumed`, `released-again`, `discarded` or `fed-again`.
         act: String,
         /// The exchange, when the act is about one.
         x: Option<String>,
         /// Reason code of a discard.
         why: Option<String>,
+        /// The push that is fed to the registry again, which had lost it; its second `relayed` leaf follows.
+        of: Option<Reference>,
     }
 
     /// For some time no quorum of witnesses signed the log, or one did again.

@@ -233,8 +233,14 @@ fn event() -> impl Strategy<Value = Event> {
             let (cfg, prev) = (Digest(cfg), prev.map(Digest));
             Event::Config(ConfigEvent { cfg, prev })
         }),
-        (word(), word(), option::of(word()), option::of(word()))
-            .prop_map(|(who, act, x, why)| Event::Operator(OperatorEvent { who, act, x, why })),
+        (
+            word(),
+            word(),
+            option::of(word()),
+            option::of(word()),
+            option::of(reference())
+        )
+            .prop_map(|(who, act, x, why, of)| Event::Operator(OperatorEvent { who, act, x, why, of })),
         (word(), 0_u64..1 << 53, 0_u64..1 << 53).prop_map(|(step, size, s)| Event::WitnessGap(WitnessGapEvent {
             step,
             size,

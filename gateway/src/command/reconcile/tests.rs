@@ -106,6 +106,7 @@ fn erased(x: &str) -> Leaf {
 
 fn discarded(x: &str) -> Leaf {
     leaf(Event::Operator(OperatorEvent {
+        of: None,
         who: "operator-li".into(),
         act: "discarded".into(),
         x: Some(x.into()),

@@ -5,8 +5,9 @@
 //! each alone; only the rows that stay are sent.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
-use sqlx::postgres::PgRow;
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
@@ -413,17 +414,27 @@ const PROGRESS: &str = "SELECT exchange, parts, inserted, updated, same, deleted
     FROM relay_progress WHERE exchange = ANY($1)";
 
 pub(super) async fn progress_of(live: &mut Live, exchanges: &[Uuid]) -> Result<HashMap<Uuid, Progress>, RegistryFault> {
+    progress_in(&mut live.connection, live.patience, exchanges).await
+}
+
+pub(super) async fn progress_in(
+    connection: &mut PgConnection,
+    patience: Duration,
+    exchanges: &[Uuid],
+) -> Result<HashMap<Uuid, Progress>, RegistryFault> {
     const STEP: &str = "read the progress";
     let ids: Vec<Id> = exchanges.iter().copied().map(Id).collect();
     let query = sqlx::query(PROGRESS).bind(ids);
-    let rows = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
+    let rows = within(STEP, patience, query.fetch_all(connection)).await?;
     let malformed = || RegistryFault::Malformed {
         column: "relay_progress",
     };
-    rows.iter().map(|row| progress_in(row).ok_or_else(malformed)).collect()
+    rows.iter()
+        .map(|row| progress_of_row(row).ok_or_else(malformed))
+        .collect()
 }
 
-fn progress_in(row: &PgRow) -> Option<(Uuid, Progress)> {
+fn progress_of_row(row: &PgRow) -> Option<(Uuid, Progress)> {
     let bytes = |place: usize| row.try_get_raw(place).ok().and_then(|raw| raw.as_bytes().ok());
     let count = |place: usize| value::int(bytes(place)?).map(i64::unsigned_abs);
     let counts = Counts {

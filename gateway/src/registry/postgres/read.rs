@@ -3,22 +3,27 @@
 //! The reading has a connection and a thread of its own; batches come to the caller through a channel of two, so memory does not grow,
 //! and building the next batch goes on while the caller works on the last one.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use futures_util::TryStreamExt;
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection, Row};
+use uuid::Uuid;
 
+use super::super::Progress;
 use super::super::dataset::Dialect;
 use super::super::fault::RegistryFault;
 use super::super::read::{BATCH_ROWS, Batch, Bound, Reading};
 use super::super::schema::TableSpec;
 use super::super::settings::PostgresSettings;
 use super::fault::Step;
+use super::merge;
 use super::session::{self, Purpose, within};
-use super::value::{self, Instant};
+use super::value::{self, Id, Instant};
 
 /// Batches that may wait for the caller.
 const WAITING: usize = 2;
@@ -82,6 +87,41 @@ async fn read(
     // Nothing was written, so it does not matter how it ends.
     let _ = tokio::time::timeout(Duration::from_secs(1), connection.close()).await;
     Ok(())
+}
+
+/// How far each of those exchanges is.
+pub(in crate::registry) fn progress_of(
+    settings: &PostgresSettings,
+    exchanges: &[Uuid],
+) -> Result<HashMap<Uuid, Progress>, RegistryFault> {
+    session::aside(async || {
+        let patience = Duration::from_millis(settings.read_timeout_ms.into());
+        let mut connection = session::connect(settings, Purpose::Read).await?;
+        merge::progress_in(&mut connection, patience, exchanges).await
+    })
+}
+
+/// The exchanges behind one, by id.
+pub(in crate::registry) fn exchanges_behind(
+    settings: &PostgresSettings,
+    last: Uuid,
+) -> Result<Vec<Uuid>, RegistryFault> {
+    const STEP: &str = "list the exchanges";
+    const TEXT: &str = "SELECT exchange FROM relay_progress WHERE exchange > $1 ORDER BY exchange LIMIT 1000";
+    session::aside(async || {
+        let patience = Duration::from_millis(settings.read_timeout_ms.into());
+        let mut connection = session::connect(settings, Purpose::Read).await?;
+        let query = sqlx::query(TEXT).bind(Id(last));
+        let rows = within(STEP, patience, query.fetch_all(&mut connection)).await?;
+        let id = |row: &PgRow| {
+            let raw = row.try_get_raw(0).step(STEP)?;
+            let bytes = raw.as_bytes().ok().and_then(|bytes| Uuid::from_slice(bytes).ok());
+            bytes.ok_or(RegistryFault::Malformed {
+                column: "relay_progress",
+            })
+        };
+        rows.iter().map(id).collect()
+    })
 }
 
 /// Rows of each of those names: of a table, or of what is selected from it.

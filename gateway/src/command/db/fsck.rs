@@ -1,0 +1,222 @@
+//! `shuguan db fsck`: do journal and registry agree?
+//!
+//! Takes a configuration; gives what one of them holds and the other lacks, by exchange, with what to do. Reads both a thousand exchanges at a time
+//! while the gateway may run, the journal first: what it says is relayed by then must be in the registry. Opens no payload, shows no record, and changes
+//! nothing.
+
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use shuguan_ledger::time;
+use uuid::Uuid;
+
+use crate::command::config;
+use crate::command::exit::{Exit, Failure};
+use crate::command::output::Output;
+use crate::config::Config;
+use crate::journal::{KeptPush, Reader};
+use crate::registry::{Registry, RegistryFault};
+use crate::relay::holds_whole;
+use crate::serve::chain;
+
+/// Findings that are listed; more are counted.
+const LISTED_MAX: usize = 10_000;
+
+/// What is wrong with an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum What {
+    Missing,
+    Lost,
+    Differs,
+    Unknown,
+    NoPayload,
+}
+
+impl What {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Lost => "lost",
+            Self::Differs => "differs",
+            Self::Unknown => "unknown",
+            Self::NoPayload => "no-payload",
+        }
+    }
+
+    fn next(self) -> &'static str {
+        match self {
+            Self::Missing => "shuguan relay feed-again EXCHANGE …     in the order of this list",
+            Self::Lost => "its sender must push it again: shuguan reconcile tells him the same",
+            Self::Differs => "keep both as they are; somebody wrote to `relay_progress`, or a part was lost",
+            Self::Unknown => {
+                "find out which of the two was put back from a backup; a journal that is older does not go back into service"
+            }
+            Self::NoPayload => {
+                "put the payload file back from a backup; else discard it, and its sender must push it again"
+            }
+        }
+    }
+}
+
+/// One of them.
+#[derive(Debug, Serialize)]
+struct Finding {
+    what: What,
+    exchange: Uuid,
+    record: Option<String>,
+    partner: Option<String>,
+    received: Option<String>,
+}
+
+impl Finding {
+    fn of(what: What, push: &KeptPush) -> Self {
+        Self {
+            what,
+            exchange: push.exchange,
+            record: Some(push.record.clone()),
+            partner: Some(push.partner.clone()),
+            received: Some(time::format(push.received_us)),
+        }
+    }
+
+    fn row(&self) -> Vec<String> {
+        let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
+        vec![
+            self.what.word().into(),
+            self.exchange.to_string(),
+            or_dash(&self.record),
+            or_dash(&self.partner),
+            or_dash(&self.received),
+        ]
+    }
+}
+
+/// What was compared and found.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    /// Pushes in the journal.
+    pushes: u64,
+    /// Exchanges in the registry.
+    arrived: u64,
+    found: u64,
+    findings: Vec<Finding>,
+}
+
+impl Report {
+    fn add(&mut self, finding: Finding) {
+        self.found += 1;
+        if self.findings.len() < LISTED_MAX {
+            self.findings.push(finding);
+        }
+    }
+}
+
+pub(super) fn run(path: &Path, output: &Output) -> Result<Exit, Failure> {
+    let config = config::load(path)?;
+    let report = compare(&config, &bar(output))?;
+    if output.is_json() {
+        output.json("shuguan.db-fsck.v1", &report);
+    } else {
+        show(&report, output);
+    }
+    Ok(if report.found == 0 { Exit::Done } else { Exit::NotProven })
+}
+
+fn bar(output: &Output) -> ProgressBar {
+    if !output.shows_progress() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} {human_pos} exchanges {per_sec}");
+    ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+}
+
+fn compare(config: &Config, bar: &ProgressBar) -> Result<Report, Failure> {
+    let database = &config.journal.database;
+    let unreadable = |error: &dyn std::error::Error| {
+        Failure::local(format!("cannot read `{}`", database.display())).because(chain(error))
+    };
+    let reader = Reader::open(database).map_err(|fault| unreadable(&fault))?;
+    let mut report = Report::default();
+    let mut from = 0;
+    loop {
+        let pushes = reader.pushes_from(from).map_err(|fault| unreadable(&fault))?;
+        let Some(last) = pushes.last() else { break };
+        from = last.leaf + 1;
+        journal_page(config, &pushes, &mut report)?;
+        bar.inc(u64::try_from(pushes.len()).unwrap_or(0));
+    }
+    let mut last = None;
+    loop {
+        let arrived = Registry::exchanges_behind(&config.registry.store, last).map_err(unanswered)?;
+        let Some(newest) = arrived.last() else { break };
+        last = Some(*newest);
+        for exchange in &arrived {
+            report.arrived += 1;
+            let known = reader.leaves_of(*exchange).map_err(|fault| unreadable(&fault))?;
+            if known.is_empty() {
+                report.add(Finding {
+                    what: What::Unknown,
+                    exchange: *exchange,
+                    record: None,
+                    partner: None,
+                    received: None,
+                });
+            }
+        }
+        bar.inc(u64::try_from(arrived.len()).unwrap_or(0));
+    }
+    bar.finish_and_clear();
+    Ok(report)
+}
+
+fn journal_page(config: &Config, pushes: &[KeptPush], report: &mut Report) -> Result<(), Failure> {
+    let ids: Vec<Uuid> = pushes.iter().map(|push| push.exchange).collect();
+    let progress = Registry::progress_of(&config.registry.store, &ids).map_err(unanswered)?;
+    for push in pushes {
+        report.pushes += 1;
+        let there = progress.get(&push.exchange);
+        let what = match (&push.relayed, push.state.as_str()) {
+            (_, "waiting" | "set-aside") => (!push.is_held(&config.journal.payloads)).then_some(What::NoPayload),
+            (Some(relayed), _) if holds_whole(there, relayed) => None,
+            (Some(relayed), _) if there.is_some_and(|there| u64::from(there.parts) >= relayed.batch) => {
+                Some(What::Differs)
+            }
+            (Some(_), "relayed") if push.is_held(&config.journal.payloads) => Some(What::Missing),
+            (Some(_), _) => Some(What::Lost),
+            // It was given up before it was relayed.
+            (None, _) => None,
+        };
+        if let Some(what) = what {
+            report.add(Finding::of(what, push));
+        }
+    }
+    Ok(())
+}
+
+fn unanswered(fault: RegistryFault) -> Failure {
+    Failure::local("the registry cannot be read")
+        .coded(fault.code())
+        .because(chain(&fault))
+}
+
+fn show(report: &Report, output: &Output) {
+    let rows: Vec<Vec<String>> = report.findings.iter().map(Finding::row).collect();
+    if !rows.is_empty() {
+        output.rows(&["FINDING", "EXCHANGE", "DATA", "PARTNER", "RECEIVED"], &rows);
+    }
+    let (pushes, arrived, found) = (report.pushes, report.arrived, report.found);
+    output.note(format!(
+        "{pushes} pushes in the journal, {arrived} exchanges in the registry, {found} findings"
+    ));
+    let listed = u64::try_from(report.findings.len()).unwrap_or(u64::MAX);
+    if found > listed {
+        output.note(format!("{} more are not listed", found - listed));
+    }
+    for what in [What::Missing, What::Lost, What::Differs, What::Unknown, What::NoPayload] {
+        if report.findings.iter().any(|finding| finding.what == what) {
+            output.note(format!("{}: {}", what.word(), what.next()));
+        }
+    }
+}

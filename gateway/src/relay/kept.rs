@@ -1,0 +1,18 @@
+//! Does the registry hold what the log says it was given?
+//!
+//! Takes the registry's progress of an exchange and its `relayed` leaf; says whether they agree. A registry that was put back from a backup lacks
+//! what was relayed since, and its own progress says so, because it is written in the transaction of the rows.
+
+use shuguan_ledger::leaf::RelayedEvent;
+
+use crate::registry::Progress;
+
+/// Whether all parts are in and became what the leaf says: inserted, updated, unchanged, closed.
+pub fn holds_whole(progress: Option<&Progress>, relayed: &RelayedEvent) -> bool {
+    progress.is_some_and(|progress| {
+        let counts = progress.counts;
+        u64::from(progress.parts) == relayed.batch
+            && (counts.ins, counts.upd, counts.same) == (relayed.ins, relayed.upd, relayed.same)
+            && relayed.del.is_none_or(|del| counts.del == del)
+    })
+}

@@ -1,0 +1,53 @@
+//! Whether the registry still holds what was relayed to it.
+//!
+//! Takes the newest exchanges that the journal says are relayed, once a minute; gives a light of `/readyz`. A registry that was put back from a backup
+//! lacks them, and nothing else would say so. It is looked at while it answers; what exactly it lacks, `shuguan db fsck` tells.
+
+use std::time::Duration;
+
+use crate::edge::health::{Light, Readiness};
+use crate::exchange::Stations;
+use crate::registry::{RegistryFault, Standing};
+use crate::relay::holds_whole;
+
+/// Exchanges that are looked at.
+const NEWEST: u32 = 64;
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Looks, and looks again after a minute, without end.
+pub(super) async fn watch(stations: std::sync::Arc<Stations>, readiness: Readiness) {
+    let mut tick = tokio::time::interval(EVERY);
+    loop {
+        tick.tick().await;
+        if stations.registry.standing() != Standing::Ready {
+            continue;
+        }
+        match lacking(&stations).await {
+            Ok(0) => readiness.report("registry-kept", Light::Green, "it holds what was relayed last"),
+            Ok(count) => {
+                let what =
+                    format!("it lacks {count} of the newest {NEWEST} exchanges that were relayed: shuguan db fsck");
+                tracing::error!(
+                    count,
+                    "the registry lacks exchanges that were relayed; shuguan db fsck names them"
+                );
+                readiness.report("registry-kept", Light::Yellow, what);
+            }
+            // It is said elsewhere that it does not answer.
+            Err(_) => {}
+        }
+    }
+}
+
+async fn lacking(stations: &Stations) -> Result<usize, RegistryFault> {
+    let newest = stations.journal.newest_done(NEWEST).await;
+    let mut lacking = 0;
+    for push in newest.unwrap_or_default() {
+        let Some(relayed) = &push.relayed else { continue };
+        let progress = stations.registry.progress(push.exchange).await?;
+        if !holds_whole(progress.as_ref(), relayed) {
+            lacking += 1;
+        }
+    }
+    Ok(lacking)
+}
