@@ -12,7 +12,7 @@ use crate::relay::holds_whole;
 
 /// Exchanges that are looked at.
 const NEWEST: u32 = 64;
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 
 /// Looks, and looks again after a minute, without end.
 pub(super) async fn watch(stations: std::sync::Arc<Stations>, readiness: Readiness) {
