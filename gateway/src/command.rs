@@ -23,6 +23,7 @@ pub mod reconcile;
 pub mod relay;
 pub mod sample;
 pub mod serve;
+mod sheet;
 pub mod shred;
 pub mod verify;
 pub mod watch;
