@@ -185,7 +185,7 @@ fn a_backup_made_while_the_gateway_runs_verifies_and_holds_no_key() {
         let running = gateway.serve();
         let (code, _, error) = gateway.shuguan(&[&["relay", "pause"], &OPERATOR[..]].concat());
         assert_eq!(code, 0, "{error}");
-        let many: String = (0..2_000).map(|n| resident(&nobody(n), "某某")).collect();
+        let many: Vec<u8> = (0..2_000).flat_map(|n| resident(&nobody(n), "某某")).collect();
         let call = Call::push(RESIDENT, NDJSON, many);
         assert_eq!(running.call(call, &gateway.partner(POLICE)).await.unwrap().status, 202);
         let backup = ["db", "backup", "backup", "-c", "shuguan.toml", "--json"];
