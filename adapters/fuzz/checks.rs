@@ -16,19 +16,27 @@ use shuguan_adapters::value::{Scratch, Value, date, parse};
 /// 2026-07-01.
 const TODAY: i32 = 20_635;
 
-/// A feed in one of these content types. The first four bytes choose: the content type, the record type, the wanted fields, the limits
-/// and cuts; the rest is the feed.
+/// A feed in one of these content types, see [`check_feed`].
 pub(crate) fn check_decode(content_types: &[&str], data: &[u8]) {
+    check_feed(data, |choice, _, feed| {
+        let content_type = pick(content_types.iter().copied(), choice).expect("a target names content types");
+        let layout = Layout::from_content_type(content_type).expect("a target names content types that are decoded");
+        (layout, feed.to_vec())
+    });
+}
+
+/// A feed in a layout. The first four bytes choose: the layout, the record type, the wanted fields, the limits and cuts; the rest is the feed, of
+/// which `made` makes a file.
+pub(crate) fn check_feed(data: &[u8], made: impl Fn(u8, &'static RecordType, &[u8]) -> (Layout, Vec<u8>)) {
     let Some((&[layout, record, wanted, cuts], feed)) = data.split_first_chunk::<4>() else {
-        return;
-    };
-    let Some(content_type) = pick(content_types.iter().copied(), layout) else {
         return;
     };
     // By its name, so that an input of the corpus keeps its meaning when record types are added.
     let Some(record) = record_types().min_by_key(|known| name_byte(known.name).wrapping_sub(record)) else {
         return;
     };
+    let (layout, feed) = made(layout, record, feed);
+    let (layout, feed) = (&layout, feed.as_slice());
     let wanted: Vec<&'static str> = record
         .fields
         .iter()
@@ -47,12 +55,12 @@ pub(crate) fn check_decode(content_types: &[&str], data: &[u8]) {
             ..DecodeLimits::default()
         }
     };
-    let whole = Outcome::of(record, &wanted, content_type, limits, &[feed]);
+    let whole = Outcome::of(record, &wanted, layout, limits, &[feed]);
     whole.adds_up(&wanted, limits);
     whole.is_canonical(record);
     let size = 1 + usize::from(cuts / 4) % 61;
     let frames: Vec<&[u8]> = feed.chunks(size).collect();
-    let cut = Outcome::of(record, &wanted, content_type, limits, &frames);
+    let cut = Outcome::of(record, &wanted, layout, limits, &frames);
     assert_eq!(
         whole.ended, cut.ended,
         "the cuts between frames change why a batch is refused"
@@ -127,12 +135,11 @@ impl Outcome {
     fn of(
         record: &'static RecordType,
         wanted: &[&'static str],
-        content_type: &str,
+        layout: &Layout,
         limits: DecodeLimits,
         frames: &[&[u8]],
     ) -> Self {
-        let layout = Layout::from_content_type(content_type).expect("a target names content types that are decoded");
-        let mut decoder = Decoder::new(record, wanted, &layout, limits, TODAY);
+        let mut decoder = Decoder::new(record, wanted, layout, limits, TODAY);
         let mut parts = Vec::new();
         let mut rejects = Vec::new();
         let fed = frames.iter().try_for_each(|frame| {

@@ -2,6 +2,10 @@
 
 #[path = "checks.rs"]
 mod checks;
+#[path = "files.rs"]
+mod files;
+
+use shuguan_adapters::layout::Format;
 
 /// A name and what runs under it.
 pub(crate) type Target = (&'static str, fn(&[u8]));
@@ -12,6 +16,10 @@ pub(crate) const TARGETS: &[Target] = &[
     ("json", json),
     ("ndjson", ndjson),
     ("xml", xml),
+    ("fixed", fixed),
+    ("xlsx", xlsx),
+    ("xls", xls),
+    ("dbf", dbf),
     ("values", checks::check_values),
 ];
 
@@ -54,6 +62,35 @@ pub(crate) fn json(data: &[u8]) {
 pub(crate) fn xml(data: &[u8]) {
     checks::check_decode(
         &["application/xml; charset=utf-8", "application/xml; charset=gb18030"],
+        data,
+    );
+}
+
+/// Every field of the record type in a column of 20 bytes.
+pub(crate) fn fixed(data: &[u8]) {
+    checks::check_feed(data, |choice, record, feed| {
+        (files::fixed(choice, record), feed.to_vec())
+    });
+}
+
+/// A workbook, or the XML of its one sheet.
+pub(crate) fn xlsx(data: &[u8]) {
+    checks::check_feed(data, |choice, _, feed| {
+        (files::sheet(Format::XLSX, choice), files::xlsx(feed))
+    });
+}
+
+/// A compound file, or the stream of the workbook in it.
+pub(crate) fn xls(data: &[u8]) {
+    checks::check_feed(data, |choice, _, feed| {
+        (files::sheet(Format::XLS, choice), files::xls(feed))
+    });
+}
+
+/// A table of dBASE.
+pub(crate) fn dbf(data: &[u8]) {
+    checks::check_decode(
+        &["application/x-dbf; charset=gb18030", "application/x-dbf; charset=utf-8"],
         data,
     );
 }

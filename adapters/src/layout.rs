@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub(crate) use self::detect::prolog_encoding;
 pub use self::form::{
-    Delimited, Delimiter, Envelope, Fixed, FixedColumn, LayoutFault, Sheet, Span, Total, Trailer, Xml,
+    Delimited, Delimiter, Envelope, Fixed, FixedColumn, HeaderRows, LayoutFault, Sheet, Span, Total, Trailer, Xml,
 };
 pub(crate) use self::mapping::Header;
 pub use self::mapping::{Mapping, MappingFault};
@@ -98,10 +98,28 @@ impl Layout {
 
     /// The same workbook with its records in the sheet of that name; `None` when this is no workbook.
     #[must_use]
-    pub fn of_sheet(mut self, name: &str) -> Option<Self> {
+    pub fn of_sheet(self, name: &str) -> Option<Self> {
+        let sheet = self.sheet()?.clone();
+        self.with_sheet(Sheet {
+            sheet: Some(name.into()),
+            ..sheet
+        })
+    }
+
+    /// Where the records of a workbook are; `None` when this is no workbook.
+    pub fn sheet(&self) -> Option<&Sheet> {
+        match &self.format {
+            Format::Xlsx(sheet) | Format::Xls(sheet) => Some(sheet),
+            _ => None,
+        }
+    }
+
+    /// The same workbook with its records there; `None` when this is no workbook.
+    #[must_use]
+    pub fn with_sheet(mut self, of: Sheet) -> Option<Self> {
         match &mut self.format {
             Format::Xlsx(sheet) | Format::Xls(sheet) => {
-                sheet.sheet = Some(name.into());
+                *sheet = of;
                 Some(self)
             }
             _ => None,

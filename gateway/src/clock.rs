@@ -48,6 +48,18 @@ fn system_us() -> i64 {
         .map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
+/// Asia/Shanghai is UTC+8 without daylight saving since 1991.
+const SHANGHAI: jiff::tz::Offset = jiff::tz::offset(8);
+
+/// A moment that a person wrote, in microseconds UTC: RFC 3339 with a zone, or a date or date-time of Asia/Shanghai.
+pub fn read_moment(text: &str) -> Option<i64> {
+    if let Ok(moment) = text.parse::<jiff::Timestamp>() {
+        return Some(moment.as_microsecond());
+    }
+    let local = text.parse::<jiff::civil::DateTime>().ok()?;
+    Some(SHANGHAI.to_timestamp(local).ok()?.as_microsecond())
+}
+
 /// `N` random bytes from the operating system.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ pub mod config;
 pub mod crl;
 pub mod db;
 pub mod demo;
+pub mod discrepancies;
 pub mod doctor;
 pub mod exit;
 pub mod explain;
@@ -23,6 +24,7 @@ pub mod reconcile;
 pub mod relay;
 pub mod sample;
 pub mod serve;
+mod sheet;
 pub mod shred;
 pub mod verify;
 pub mod watch;
@@ -93,6 +95,7 @@ enum Command {
     Policy(policy::PolicyArgs),
     Relay(relay::RelayArgs),
     Db(db::DbArgs),
+    Discrepancies(discrepancies::DiscrepanciesArgs),
     Config(config::ConfigArgs),
     Doctor(doctor::DoctorArgs),
     Explain(explain::ExplainArgs),
@@ -138,6 +141,7 @@ fn run(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Policy(args) => policy::run(args, output),
         Command::Relay(args) => relay::run(args, output),
         Command::Db(args) => db::run(args, output),
+        Command::Discrepancies(args) => discrepancies::run(&args, output),
         Command::Config(args) => config::run(args, output),
         Command::Doctor(args) => doctor::run(args, output),
         Command::Explain(args) => explain::run(args, output),

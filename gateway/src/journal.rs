@@ -23,6 +23,7 @@
 //! | `sqlite` | all SQL |
 
 mod answers;
+mod backup;
 mod columns;
 mod copyback;
 mod cosigned;
@@ -71,6 +72,7 @@ use shuguan_ledger::tree::Edge;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
+pub use backup::{DATABASE as BACKUP_DATABASE, PAYLOADS as BACKUP_PAYLOADS, backup, snapshot};
 pub use columns::{ColumnDigests, part_digest};
 use copyback::CopyBack;
 pub use cosigned::Cosigned;

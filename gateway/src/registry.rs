@@ -1,7 +1,7 @@
 //! The registry: the registration database, on SQLite or on PostgreSQL. Takes released parts and readings; gives counts and Arrow batches.
 //!
 //! `settings` how it is opened · `schema` a table a record type, from the compiled push plans · `merge` which row of a key stays:
-//! exactly once, newest wins · `person`, `enterprise` the subject indexes · `dataset` the views `population` and `enterprises` · `read`
+//! exactly once, newest wins · `discrepancy` where sources contradict each other · `person`, `enterprise` the subject indexes · `dataset` the views `population` and `enterprises` · `read`
 //! a dataset as a stream of columns · `sqlite`, `postgres` the stores, each with all of its SQL and one thread that writes · `cluster`
 //! a PostgreSQL server of our own, for trying out and for tests.
 //!
@@ -10,6 +10,7 @@
 pub mod cluster;
 mod dataset;
 mod day;
+pub mod discrepancy;
 mod enterprise;
 mod fault;
 mod merge;
@@ -34,6 +35,7 @@ use shuguan_policies as policies;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+pub use self::discrepancy::listing::{Listing, Origin, Shown, Tally, Wanted};
 pub use self::fault::{RegistryFault, Remedy};
 pub use self::merge::closing::{Closed, Ending, Weighed};
 pub use self::merge::{Counts, Part};
@@ -329,6 +331,17 @@ impl Registry {
                 sources.into_iter().map(count).collect()
             }
             RegistrySettings::Postgres(settings) => postgres::counts(settings, &sources),
+        }
+    }
+
+    /// Discrepancies, without whom they are about: counts by kind, and where both sides came from. Blocks, and scans: for people.
+    ///
+    /// # Errors
+    /// When the database does not answer, or lacks the table because it was not migrated.
+    pub fn discrepancies(settings: &RegistrySettings, wanted: &Wanted) -> Result<Listing, RegistryFault> {
+        match settings {
+            RegistrySettings::Sqlite(settings) => sqlite::list_them(&sqlite::open_reader(settings)?, wanted),
+            RegistrySettings::Postgres(settings) => postgres::list_them(settings, wanted),
         }
     }
 

@@ -58,7 +58,7 @@ pub(crate) fn check_bundle(data: &[u8]) {
                     files.iter().any(|(name, _)| *name == fault.file) || fault.line <= 1,
                     "a fault lies outside the bundle"
                 );
-                assert!(!fault.message.is_empty() && fault.column >= 1, "a fault says nothing");
+                assert!(!fault.message.is_empty(), "a fault says nothing");
                 assert!(!fault.to_string().is_empty(), "a fault cannot be shown");
             }
         }

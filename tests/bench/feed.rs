@@ -9,6 +9,8 @@ pub const PARTNER: &str = "public-security-city";
 pub const PURPOSE: &str = "enrolment.registration";
 
 pub const CSV_GB18030: Layout = Layout::new(Format::CSV, Encoding::Gb18030);
+pub const TSV: Layout = Layout::new(Format::TSV, Encoding::Utf8);
+pub const XLSX: Layout = Layout::new(Format::XLSX, Encoding::Utf8);
 pub const NDJSON: Layout = Layout::new(Format::Ndjson, Encoding::Utf8);
 
 /// The resident of the catalogue, every field.

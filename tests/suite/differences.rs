@@ -214,6 +214,7 @@ fn tables() -> Vec<TableSpec> {
         zh: "字段",
         kind,
         identifies: true,
+        plain: true,
     };
     let columns = vec![
         column("citizen_id", ColumnType::Text),

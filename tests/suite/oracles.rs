@@ -12,6 +12,7 @@ mod divisions;
 mod registration_numbers;
 mod resident_ids;
 mod signatures;
+mod tables;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 //! A registry that was put back from yesterday's backup: what it lost is named, and goes to it again as long as the payloads are held (C7).
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -172,6 +173,51 @@ fn what_a_registry_lost_and_nobody_holds_is_named_and_so_is_what_the_journal_doe
         let (code, error) = feed_again(&gateway, &[&second]);
         assert_eq!(code, 3, "{error}");
         assert!(error.contains("must push it again"), "{error}");
+        assert_eq!(running.stop(), Some(0));
+        gateway.verified_log();
+    });
+}
+
+#[test]
+fn a_backup_made_while_the_gateway_runs_verifies_and_holds_no_key() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let (code, _, error) = gateway.shuguan(&[&["relay", "pause"], &OPERATOR[..]].concat());
+        assert_eq!(code, 0, "{error}");
+        let many: Vec<u8> = (0..2_000).flat_map(|n| resident(&nobody(n), "某某")).collect();
+        let call = Call::push(RESIDENT, NDJSON, many);
+        assert_eq!(running.call(call, &gateway.partner(POLICE)).await.unwrap().status, 202);
+        let backup = ["db", "backup", "backup", "-c", "shuguan.toml", "--json"];
+        let (code, out, error) = gateway.shuguan(&backup);
+        assert_eq!(code, 0, "{error}");
+        let manifest: Value = serde_json::from_str(&out).unwrap();
+        let files = manifest["files"].as_array().unwrap();
+        let names: Vec<&str> = files.iter().map(|file| file["path"].as_str().unwrap()).collect();
+        assert_eq!(&names[..2], ["journal.db", "registry.db"]);
+        assert!(names.iter().any(|name| name.ends_with(".parts")), "{names:?}");
+        assert!(names.iter().any(|name| name.ends_with(".tags")), "{names:?}");
+        let keys: Vec<Vec<u8>> = ["kek.key", "log.seed", "index.key", "master.key"]
+            .iter()
+            .map(|key| std::fs::read(gateway.path("keys").join(key)).unwrap())
+            .collect();
+        for name in names.iter().chain(&["backup.json"]) {
+            let path = gateway.path("backup").join(name);
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+            let bytes = std::fs::read(path).unwrap();
+            assert!(
+                keys.iter()
+                    .all(|key| !bytes.windows(key.len()).any(|window| window == key)),
+                "{name}"
+            );
+        }
+        let verify = ["verify", "log", "backup/journal.db", "--trust", "trust/trust.txt"];
+        let (code, _, error) = gateway.shuguan(&verify);
+        assert_eq!(code, 0, "{error}");
+        let (code, _, error) = gateway.shuguan(&backup);
+        assert_eq!(code, 1, "{error}");
+        assert!(error.contains("is not empty"), "{error}");
         assert_eq!(running.stop(), Some(0));
         gateway.verified_log();
     });

@@ -7,6 +7,7 @@ that a fuzzer found are added by hand under a name that says what they did.
 import csv
 import io
 import json
+import struct
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -30,6 +31,61 @@ def text_of(path):
         return path.read_bytes().decode("gb18030")
 
 
+def sheet_xml(rows):
+    """The sheet of a workbook, its numbers as numbers."""
+    lines = []
+    for line, row in enumerate(rows, 1):
+        cells = []
+        for at, text in enumerate(row):
+            place = (chr(64 + at // 26) if at >= 26 else "") + chr(65 + at % 26) + str(line)
+            if text.isdigit() and len(text) < 6:
+                cells.append(f'<c r="{place}"><v>{text}</v></c>')
+            elif text:
+                cells.append(f'<c r="{place}" t="inlineStr"><is><t>{escape(text)}</t></is></c>')
+        lines.append(f'<row r="{line}">{"".join(cells)}</row>')
+    return f'<worksheet><sheetData>{"".join(lines)}</sheetData></worksheet>'.encode()
+
+
+def biff(kind, data):
+    return struct.pack("<HH", kind, len(data)) + data
+
+
+def book_stream(rows):
+    """The stream of a workbook of BIFF8 with one sheet, its numbers as numbers."""
+    def wide(text):
+        return struct.pack("<HB", len(text), 1) + text.encode("utf-16-le")
+    begin = lambda kind: biff(0x809, struct.pack("<HHHHII", 0x600, kind, 0, 0, 0, 0))
+    globals_ = begin(5)
+    name = struct.pack("<BB", 1, 1) + "a".encode("utf-16-le")
+    at = len(globals_) + 4 + 6 + len(name) + 4
+    globals_ += biff(0x85, struct.pack("<IBB", at, 0, 0) + name) + biff(0x0A, b"")
+    cells = b""
+    for line, row in enumerate(rows):
+        for column, text in enumerate(row):
+            place = struct.pack("<HHH", line, column, 0)
+            if text.isdigit() and len(text) < 6:
+                cells += biff(0x203, place + struct.pack("<d", float(text)))
+            elif text:
+                cells += biff(0x204, place + wide(text))
+    return globals_ + begin(0x10) + cells + biff(0x0A, b"")
+
+
+def table(names, rows, encoding):
+    """A table of dBASE III, every column a text of 20 bytes."""
+    def cut(text, width):
+        return text.encode(encoding, "replace")[:width].ljust(width, b" ")
+    head = struct.pack("<BBBBIHH20x", 3, 124, 1, 1, len(rows), 32 + 32 * len(names) + 1, 1 + 20 * len(names))
+    for name in names:
+        head += name.encode(encoding)[:10].ljust(11, b"\0") + struct.pack("<cIBB14x", b"C", 0, 20, 0)
+    return head + b"\r" + b"".join(b" " + b"".join(cut(text, 20) for text in row) for row in rows) + b"\x1a"
+
+
+def position_lines(rows, encoding):
+    return b"".join(
+        b"".join(text.encode(encoding)[:20].ljust(20, b" ") for text in row) + b"\n" for row in rows
+    )
+
+
 for path in sorted(feeds.glob("*/*.*")):
     if path.stem.count("."):
         continue
@@ -42,6 +98,17 @@ for path in sorted(feeds.glob("*/*.*")):
         rows = [json.loads(line) for line in text.splitlines()]
     else:
         continue
+    names = list(rows[0])
+    texts = [["" if row.get(key) is None else str(row[key]) for key in names] for row in rows]
+    for at, (encoding, label) in enumerate([("utf-8", "utf8"), ("gb18030", "gb18030-cut")]):
+        head = [byte(record), 3 * at, 9 * at]
+        write("fixed", f"{name}-{label}", bytes([at | 2, *head]) + position_lines(texts, encoding))
+        write("dbf", f"{name}-{label}", bytes([1 - at, *head]) + table(names, texts, encoding))
+    write("xlsx", f"{name}-sheet", bytes([0, byte(record), 0, 0]) + sheet_xml([names, *texts]))
+    write("xls", f"{name}-stream", bytes([0, byte(record), 0, 0]) + book_stream([names, *texts]))
+    titled = [["标题"], names, [str(at) for at in range(len(names))], *texts, ["以上共三人"]]
+    write("xlsx", f"{name}-stated", bytes([0b1_1101, byte(record), 3, 9]) + sheet_xml(titled))
+    write("xls", f"{name}-stated", bytes([0b1_1101, byte(record), 3, 9]) + book_stream(titled))
     whole = json.dumps({"IsSuccess": True, "TotalCount": len(rows), "DataList": rows}, ensure_ascii=False)
     write("json", f"{name}-envelope", bytes([0, byte(record), 0, 0]) + whole.encode())
     write("json", f"{name}-gb18030-cut", bytes([1, byte(record), 3, 9]) + json.dumps(rows, ensure_ascii=False).encode("gb18030"))
@@ -57,6 +124,14 @@ for path in sorted(feeds.glob("*/*.*")):
         write("ndjson", f"{name}-utf8", bytes([0, byte(record), 0, 0]) + text.encode())
         write("ndjson", f"{name}-gb18030-cut", bytes([1, byte(record), 3, 9]) + text.encode("gb18030"))
         write("ndjson", f"{name}-small", bytes([0, byte(record), 5, 2]) + text.encode())
+
+files = here / "../../src/decode/workbook/tests/files"
+for kind in ["xlsx", "xls", "dbf"]:
+    whole = (files / f"death.{kind}").read_bytes()
+    write(kind, "death-whole", bytes([0, byte("public-security/death"), 0, 0]) + whole)
+    write(kind, "death-cut", bytes([0, byte("public-security/death"), 3, 9]) + whole[: len(whole) * 2 // 3])
+write("fixed", "trailer", bytes([8, byte("public-security/death"), 0, 5]) + position_lines([["甲"] * 9], "utf-8") + b"TRL00000001\n")
+write("fixed", "short", bytes([1, byte("public-security/death"), 0, 5]) + "甲\n乙".encode("gb18030")[:-1])
 
 quoted = 'citizen_id,name,sex,birth_date\r\n"32070618600101000",“,"a""b\n",\r\n\r\n1,2\r\n'
 write("delimited", "quotes", bytes([0, byte("public-security/resident"), 0, 5]) + quoted.encode())

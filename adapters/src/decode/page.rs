@@ -19,7 +19,8 @@ use crate::layout::{Encoding, Format, Layout};
 pub struct Page<'r> {
     source: Source<'r>,
     name: Option<String>,
-    /// The last row of the heading.
+    /// The last row of the header, and of what stands above the records.
+    header: u64,
     heading: u64,
     columns: Vec<Option<(&'static Field, bool)>>,
     merged: Vec<[(u32, usize); 2]>,
@@ -139,7 +140,8 @@ impl<'r> Page<'r> {
             });
         Ok(Self {
             name: book.sheets().get(at).map(|(name, _)| (*name).to_owned()),
-            heading: header.line.into(),
+            header: header.line.into(),
+            heading: header.line.saturating_add(layout.skip_rows).into(),
             columns: header.names.iter().map(|name| names.field(name)).collect(),
             merged: merged.collect(),
             source: Source::Sheet(Box::new(Sheet {
@@ -166,6 +168,7 @@ impl<'r> Page<'r> {
             .collect();
         Ok(Self {
             name: None,
+            header: 0,
             heading: 0,
             columns: sent.iter().map(|name| names.field(name)).collect(),
             merged: Vec::new(),
@@ -185,7 +188,12 @@ impl<'r> Page<'r> {
         self.name.as_deref()
     }
 
-    /// The line of the last row of the heading: rows up to it are titles and header, not records.
+    /// The line of the last row of the header.
+    pub fn header(&self) -> u64 {
+        self.header
+    }
+
+    /// The line of the last row above the records: rows up to it are titles, header and what a layout passes over.
     pub fn heading(&self) -> u64 {
         self.heading
     }

@@ -10,11 +10,14 @@ mod number;
 mod row;
 mod strings;
 
+use std::sync::Arc;
+
 use self::head::{HEAD_ROWS, HeadRow};
 use super::header::Names;
 use super::judge::{Judge, Sent};
 use super::{DecodeLimits, FileFault, Unreadable};
 use crate::catalogue::{Field, FieldType};
+use crate::layout::{HeaderRows, Sheet};
 use crate::reject::RejectCode;
 
 pub(crate) use self::head::{Header, Merge};
@@ -43,6 +46,12 @@ pub(crate) struct Table {
     made: String,
     /// Rows that were recognised as no records.
     footers: u64,
+    /// The last row that stands above the records.
+    above: u32,
+    /// How the row begins with which the records end.
+    footer: Option<Arc<str>>,
+    /// Whether it was met.
+    ended: bool,
 }
 
 /// Where a wanted field of the record at hand lies.
@@ -72,6 +81,23 @@ impl Head {
         self.rows.len() >= HEAD_ROWS
     }
 
+    /// The header in the rows that are stated to hold it; none when they name no field.
+    pub(crate) fn header_of(
+        &self,
+        title_rows: u32,
+        header_rows: HeaderRows,
+        names: &Names,
+        shared: &Shared,
+        merges: impl FnOnce() -> Result<Vec<Merge>, FileFault>,
+    ) -> Result<Option<Header>, FileFault> {
+        let last = title_rows.saturating_add(header_rows.count());
+        let rows = self.rows.iter().take_while(|(line, _)| *line <= last);
+        let rows: Vec<_> = rows
+            .map(|(line, row)| HeadRow::new(*line, row, &shared.strings))
+            .collect();
+        head::stated_rows(&rows, last, |name| names.knows(name), merges)
+    }
+
     /// The header in these rows, if there is one.
     pub(crate) fn header(
         &self,
@@ -90,7 +116,12 @@ impl Head {
 
 impl Table {
     /// The table below `header`; the rows of `head` that follow it are its first.
-    pub(crate) fn open(limits: DecodeLimits, names: &mut Names, header: &Header) -> Result<Self, Unreadable> {
+    pub(crate) fn open(
+        limits: DecodeLimits,
+        names: &mut Names,
+        header: &Header,
+        layout: &Sheet,
+    ) -> Result<Self, Unreadable> {
         let columns = names.columns(header.names.iter().map(String::as_str))?;
         let mut slots = vec![None; header.names.len()];
         for (slot, column) in columns.iter().enumerate() {
@@ -106,6 +137,9 @@ impl Table {
             limits,
             made: String::new(),
             footers: 0,
+            above: header.line.saturating_add(layout.skip_rows),
+            footer: layout.footer.clone(),
+            ended: false,
         })
     }
 
@@ -128,6 +162,9 @@ impl Table {
 
     /// One row below the header.
     pub(crate) fn row(&mut self, line: u32, row: &SheetRow, shared: &Shared, judge: &mut Judge) {
+        if line <= self.above {
+            return;
+        }
         self.record.fill(Place::Missing);
         let mut first = None;
         for (column, cell) in row.cells() {
@@ -142,7 +179,8 @@ impl Table {
         let Some(first) = first else {
             return;
         };
-        if self.is_footer(row, first, shared) {
+        self.ended |= self.ends(row, first, shared);
+        if self.ended || self.is_footer(row, first, shared) {
             self.footers += 1;
             return;
         }
@@ -166,6 +204,15 @@ impl Table {
             // Made into text above.
             Place::Cell(Cell::Written(..) | Cell::Number(..)) => Sent::Bad(RejectCode::BadNumber),
         });
+    }
+
+    /// Whether the row is the one with which the records end, as stated.
+    fn ends(&self, row: &SheetRow, first: Cell, shared: &Shared) -> bool {
+        let Some(footer) = &self.footer else {
+            return false;
+        };
+        row.text_of(first, &shared.strings)
+            .is_some_and(|text| text.trim_start().starts_with(footer.trim()))
     }
 
     /// A row is a footer when its first filled cell is a label and no required field holds anything else.

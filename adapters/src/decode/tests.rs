@@ -12,7 +12,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, RecordBatch};
 use proptest::prelude::*;
 
-use super::{DecodeLimits, Decoder, Unreadable};
+use super::{DecodeLimits, Decoder, Ended, Unreadable};
 use crate::catalogue::{Agency, Class, Field, FieldType, RecordType};
 use crate::layout::{Delimited, Delimiter, Encoding, Format, Layout};
 use crate::reject::{Reject, RejectCode};
@@ -77,9 +77,14 @@ fn told(layout: Layout, limits: DecodeLimits, frames: &[&[u8]]) -> Told {
         parts.extend(std::iter::from_fn(|| decoder.next_part()));
         rejects.extend(decoder.take_rejects());
     }
-    ended = ended.and_then(|()| decoder.finish().map(|_| ()));
-    parts.extend(std::iter::from_fn(|| decoder.next_part()));
-    rejects.extend(decoder.take_rejects());
+    let mut more = ended.is_ok();
+    while more {
+        let step = decoder.finish();
+        parts.extend(std::iter::from_fn(|| decoder.next_part()));
+        rejects.extend(decoder.take_rejects());
+        more = step == Ok(Ended::More);
+        ended = step.map(|_| ());
+    }
     let counts = decoder.counts().clone();
     assert_eq!(counts.received, counts.accepted + counts.rejected + counts.repeated);
     assert_eq!(counts.rejected, counts.by_code.values().sum::<u64>());

@@ -88,7 +88,7 @@ impl Workbook {
             self.names.columns(std::iter::empty())?;
             return Err(FileFault::NoHeader.into());
         };
-        let mut table = Table::open(self.limits, &mut self.names, &header)?;
+        let mut table = Table::open(self.limits, &mut self.names, &header, &self.layout)?;
         self.columns = table.columns().to_vec();
         table.rest_of_head(&head, header.rows, book.shared(), judge);
         Ok(Reading {
@@ -126,6 +126,14 @@ pub(super) fn choose(
 /// The sheets in which to look for the records.
 fn candidates(layout: &Sheet, book: &Book) -> Result<Vec<usize>, FileFault> {
     let sheets = book.sheets();
+    if let (None, Some(number)) = (&layout.sheet, layout.number) {
+        let at = (number.get() as usize).saturating_sub(1);
+        return if at < sheets.len() {
+            Ok(vec![at])
+        } else {
+            Err(FileFault::NoSuchSheet)
+        };
+    }
     let Some(name) = &layout.sheet else {
         // All hidden: then hiding says nothing.
         let visible = sheets.iter().any(|(_, hidden)| !hidden);
@@ -152,9 +160,11 @@ fn top(layout: &Sheet, names: &Names, book: &Book, at: usize) -> Result<Option<O
             head.push(line, &row, book.shared());
         }
     }
-    let header = match &layout.columns {
-        Some(columns) => Some(Header::stated(columns, layout.title_rows)),
-        None => head.header(names, book.shared(), || book.merges(at))?,
+    let merges = || book.merges(at);
+    let header = match (&layout.columns, layout.header_rows) {
+        (Some(columns), _) => Some(Header::stated(columns, layout.title_rows)),
+        (None, Some(rows)) => head.header_of(layout.title_rows, rows, names, book.shared(), merges)?,
+        (None, None) => head.header(names, book.shared(), merges)?,
     };
     Ok(header.map(|header| Opened { at, rows, head, header }))
 }

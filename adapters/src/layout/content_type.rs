@@ -2,26 +2,33 @@
 
 use std::fmt::Write as _;
 
-use super::{Delimited, Delimiter, Encoding, Envelope, Format, Layout, Sheet, Xml};
+use super::{Delimited, Delimiter, Encoding, Envelope, Format, HeaderRows, Layout, Sheet, Xml};
 
 impl Layout {
     /// The layout that a `Content-Type` names: `text/csv; charset=gb18030; delimiter="|!|"; quotes=none`, `text/tab-separated-values`,
     /// `application/x-ndjson`, `application/json`, `application/xml`, a workbook of XLSX or XLS with its sheet (`; sheet=A` or
-    /// RFC 8187 `; sheet*=UTF-8''%E7%94%B2`), a table of dBASE (`application/x-dbf`). The charset is UTF-8 when none is named, GB18030 in a
+    /// RFC 8187 `; sheet*=UTF-8''%E7%94%B2`, `; sheet-number=2`) and where in it the records are (`; title-rows=2; header-rows=1; skip-rows=1;
+    /// footer*=UTF-8''%E6%B3%A8`), a table of dBASE (`application/x-dbf`). The charset is UTF-8 when none is named, GB18030 in a
     /// table of dBASE. `None` for any other type, charset, delimiter or parameter. What a type cannot say (positions, stated columns, a trailer) comes from the deployment.
     pub fn from_content_type(value: &str) -> Option<Self> {
         let (media, parameters) = value.split_once(';').unwrap_or((value, ""));
         let mut delimiter = None;
         let mut quotes = true;
         let mut charset = None;
-        let mut sheet = None;
+        let mut sheet = Sheet::new();
         for (name, value) in Parameters(parameters) {
             match (name?.to_ascii_lowercase().as_str(), value) {
                 ("charset", value) => charset = Some(Encoding::parse(value)?),
                 ("delimiter", value) => delimiter = Some(Delimiter::parse(value)?),
                 ("quotes", "none") => quotes = false,
-                ("sheet", value) => sheet = Some(value.into()),
-                ("sheet*", value) => sheet = Some(extended(value)?.into()),
+                ("sheet", value) => sheet.sheet = Some(value.into()),
+                ("sheet*", value) => sheet.sheet = Some(extended(value)?.into()),
+                ("sheet-number", value) => sheet.number = Some(value.parse().ok()?),
+                ("title-rows", value) => sheet.title_rows = value.parse().ok()?,
+                ("header-rows", value) => sheet.header_rows = Some(HeaderRows::of(value.parse().ok()?)?),
+                ("skip-rows", value) => sheet.skip_rows = value.parse().ok()?,
+                ("footer", value) => sheet.footer = Some(value.into()),
+                ("footer*", value) => sheet.footer = Some(extended(value)?.into()),
                 // RFC 4180 and 7111 parameters that change nothing here.
                 ("header", value) if value.eq_ignore_ascii_case("present") => {}
                 ("profile", _) => {}
@@ -31,7 +38,7 @@ impl Layout {
         let plain = delimiter.is_none() && quotes;
         let media = media.trim().to_ascii_lowercase();
         if plain && matches!(media.as_str(), XLSX | XLS) {
-            let sheet = Sheet { sheet, ..Sheet::new() };
+            let sheet = sheet.checked().ok()?;
             let format = if media == XLSX {
                 Format::Xlsx(sheet)
             } else {
@@ -39,7 +46,7 @@ impl Layout {
             };
             return Some(Self::new(format, Encoding::Utf8));
         }
-        if sheet.is_some() {
+        if sheet != Sheet::new() {
             return None;
         }
         let lines = |delimiter| {
@@ -80,11 +87,7 @@ impl Layout {
             Format::Delimited(_) => "text/csv",
         };
         if let Format::Xlsx(sheet) | Format::Xls(sheet) = &self.format {
-            let name = sheet
-                .sheet
-                .as_deref()
-                .map(|name| format!("; sheet*=UTF-8''{}", percent(name)));
-            return format!("{media}{}", name.unwrap_or_default());
+            return format!("{media}{}", sheet_parameters(sheet));
         }
         let mut value = format!("{media}; charset={charset}");
         if let Format::Delimited(form) = &self.format {
@@ -99,6 +102,24 @@ impl Layout {
         }
         value
     }
+}
+
+/// What of a sheet is not as it is without a word.
+fn sheet_parameters(sheet: &Sheet) -> String {
+    let text = |name: &str, text: &Option<_>| {
+        let text: Option<&std::sync::Arc<str>> = text.as_ref();
+        text.map(|text| format!("; {name}*=UTF-8''{}", percent(text)))
+    };
+    let number = |name: &str, number: u32| (number > 0).then(|| format!("; {name}={number}"));
+    let parameters = [
+        text("sheet", &sheet.sheet),
+        number("sheet-number", sheet.number.map_or(0, std::num::NonZeroU32::get)),
+        number("title-rows", sheet.title_rows),
+        number("header-rows", sheet.header_rows.map_or(0, HeaderRows::count)),
+        number("skip-rows", sheet.skip_rows),
+        text("footer", &sheet.footer),
+    ];
+    parameters.into_iter().flatten().collect()
 }
 
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";

@@ -3,6 +3,7 @@
 //! Takes what a deployment configured; gives plain descriptions that the decoders follow. Refuses, as [`LayoutFault`], byte positions that
 //! overlap or hold nothing, a trailer without a mark, and columns without a name.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// What stands between two fields of a line.
@@ -289,12 +290,49 @@ impl Xml {
 /// Where the records of a workbook are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Sheet {
-    /// The sheet's name; `None`: the first visible one whose header names a field.
+    /// The sheet's name; `None`: its number, or else the first visible one whose header names a field.
     pub sheet: Option<Arc<str>>,
+    /// The sheet's number in the order of the workbook, hidden ones counted; a name goes before it.
+    pub number: Option<NonZeroU32>,
     /// Rows at the top in which no header is looked for. Titles are passed over without being counted here.
     pub title_rows: u32,
+    /// How many rows below them are the header, one or two; `None`: it is found by the names in it.
+    pub header_rows: Option<HeaderRows>,
+    /// Rows between the header and the first record that are not read, such as a row of column numbers.
+    pub skip_rows: u32,
+    /// How the first filled cell of the row begins with which the records end: it and everything below is not read. Sums and who made the
+    /// table are recognised without it.
+    pub footer: Option<Arc<str>>,
     /// The names of the columns, in order, of a sheet without a header row: its records begin after the titles.
     pub columns: Option<Arc<[String]>>,
+}
+
+/// How many rows a header has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HeaderRows {
+    /// One row of names.
+    One,
+    /// Names over names, or groups over names.
+    Two,
+}
+
+impl HeaderRows {
+    /// Of a number; none but 1 and 2.
+    pub fn of(number: u32) -> Option<Self> {
+        match number {
+            1 => Some(Self::One),
+            2 => Some(Self::Two),
+            _ => None,
+        }
+    }
+
+    /// 1 or 2.
+    pub fn count(self) -> u32 {
+        match self {
+            Self::One => 1,
+            Self::Two => 2,
+        }
+    }
 }
 
 impl Sheet {
@@ -302,8 +340,27 @@ impl Sheet {
     pub const fn new() -> Self {
         Self {
             sheet: None,
+            number: None,
             title_rows: 0,
+            header_rows: None,
+            skip_rows: 0,
+            footer: None,
             columns: None,
+        }
+    }
+
+    /// The same, if it can be followed.
+    pub fn checked(self) -> Result<Self, LayoutFault> {
+        if self.title_rows > SHEET_TOP_ROWS_MAX || self.skip_rows > SHEET_TOP_ROWS_MAX {
+            Err(LayoutFault::TooManyRows)
+        } else if self.columns.as_ref().is_some_and(|columns| columns.is_empty()) {
+            Err(LayoutFault::NoColumn)
+        } else if self.columns.is_some() && self.header_rows.is_some() {
+            Err(LayoutFault::HeaderTwice)
+        } else if self.footer.as_ref().is_some_and(|footer| footer.trim().is_empty()) {
+            Err(LayoutFault::NoFooter)
+        } else {
+            Ok(self)
         }
     }
 }
@@ -323,6 +380,15 @@ pub enum LayoutFault {
     /// A line longer than a record may be.
     #[error("the columns end beyond byte {LINE_BYTES_MAX}")]
     TooWide,
+    /// Titles or rows to skip in a sheet, more than a top can have.
+    #[error("more than {SHEET_TOP_ROWS_MAX} rows are to be passed over")]
+    TooManyRows,
+    /// A sheet with a header row of which the columns are stated as well.
+    #[error("the columns are stated, and header rows too")]
+    HeaderTwice,
+    /// Every row would begin with it.
+    #[error("the footer is an empty text")]
+    NoFooter,
     /// Nothing would tell the trailer from a record.
     #[error("the trailer has no mark")]
     NoMark,
@@ -330,3 +396,6 @@ pub enum LayoutFault {
 
 /// A wider line is longer than a record may be anyway.
 const LINE_BYTES_MAX: usize = 64 << 10;
+
+/// Rows that may be passed over above a header, and below it.
+const SHEET_TOP_ROWS_MAX: u32 = 1000;

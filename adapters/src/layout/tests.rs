@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Delimited, Delimiter, Encoding, Fixed, FixedColumn, Format, Layout, LayoutFault, Mapping, MappingFault, Span,
-    Trailer,
+    Delimited, Delimiter, Encoding, Fixed, FixedColumn, Format, HeaderRows, Layout, LayoutFault, Mapping, MappingFault,
+    Sheet, Span, Trailer,
 };
 use crate::catalogue::record_type;
 
@@ -171,4 +171,35 @@ fn a_mapping_names_all_its_faults_at_once() {
             MappingFault::UnknownField("sexx".into()),
         ]
     );
+}
+
+#[test]
+fn a_type_says_where_in_a_workbook_the_records_are_and_is_read_back() {
+    let stated = Sheet {
+        sheet: Some("名单;a".into()),
+        number: None,
+        title_rows: 2,
+        header_rows: HeaderRows::of(2),
+        skip_rows: 1,
+        footer: Some("以上".into()),
+        columns: None,
+    };
+    for format in [Format::Xlsx(stated.clone()), Format::Xls(stated)] {
+        let layout = Layout::new(format, Encoding::Utf8);
+        let value = layout.content_type();
+        assert!(value.is_ascii(), "{value}");
+        assert_eq!(Layout::from_content_type(&value), Some(layout));
+    }
+    let xlsx = Layout::new(Format::XLSX, Encoding::Utf8).content_type();
+    for more in [
+        "; sheet-number=0",
+        "; header-rows=3",
+        "; title-rows=-1",
+        "; title-rows=1001",
+        "; skip-rows=x",
+        "; footer=\" \"",
+    ] {
+        assert_eq!(Layout::from_content_type(&format!("{xlsx}{more}")), None, "{more}");
+    }
+    assert_eq!(Layout::from_content_type("text/csv; title-rows=1"), None);
 }

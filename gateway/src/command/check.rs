@@ -20,6 +20,7 @@ use self::meant::Meant;
 use super::exit::{Exit, Failure};
 use super::marked::{self, Original};
 use super::output::Output;
+use super::sheet::SheetArgs;
 use crate::client::answer::RowProblem;
 use crate::client::marking::Rejects;
 use crate::clock::Clock;
@@ -65,9 +66,6 @@ pub struct CheckArgs {
     /// Which of its layouts, when it holds several for the record type.
     #[arg(long, value_name = "NAME", requires = "layout")]
     layout_name: Option<String>,
-    /// Name of the sheet, when a workbook holds its records in another than the first with a known header.
-    #[arg(long, value_name = "NAME")]
-    sheet: Option<String>,
     /// How many rejects to show.
     #[arg(long, value_name = "N", default_value_t = 10)]
     rejects: usize,
@@ -79,6 +77,8 @@ pub struct CheckArgs {
     all: bool,
     #[command(flatten)]
     meant: Meant,
+    #[command(flatten)]
+    sheet: SheetArgs,
 }
 
 /// The verdict on a file.
@@ -337,12 +337,7 @@ fn layout_of(args: &CheckArgs, head: &[u8]) -> Result<Layout, Failure> {
                 .then("send `--charset utf-8` or `--charset gb18030`")
         })?;
     }
-    match &args.sheet {
-        Some(name) => layout.of_sheet(name).ok_or_else(|| {
-            Failure::new(Exit::Usage, "`--sheet` is for workbooks, and this is none").then("leave `--sheet` out")
-        }),
-        None => Ok(layout),
-    }
+    args.sheet.apply(layout)
 }
 
 fn bar(size: Option<u64>, output: &Output) -> ProgressBar {

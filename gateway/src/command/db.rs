@@ -1,6 +1,7 @@
 //! `shuguan db`: the registry's tables. Brings them to the columns that the policies release (design 10.8), describes them, and gives a
 //! database administrator what he runs himself.
 
+mod backup;
 mod fsck;
 
 use std::path::{Path, PathBuf};
@@ -57,6 +58,17 @@ enum DbAction {
         #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
         config: PathBuf,
     },
+    /// Copy journal, payloads and a registry on SQLite into an empty folder, while the gateway runs. No key goes with them.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan db backup /backup/2026-11-25 -c shuguan.toml\n\nRESTORE\n  Stop the gateway, put registry.db back in its place, start, then: shuguan db fsck, and shuguan relay feed-again for what is missing.\n  An older journal is not taken back into service: receipts for what it lacks are out, and the gateway refuses to start with it.\n\nEXIT CODES\n  0 made, `backup.json` says of what · 1 not made"
+    )]
+    Backup {
+        /// Where to; it is made, or must be empty.
+        folder: PathBuf,
+        /// The gateway's configuration.
+        #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
+        config: PathBuf,
+    },
     /// Print the statements that make the roles of least privilege (PostgreSQL).
     #[command(
         after_help = "EXAMPLES\n  shuguan db roles --print | psql -v ON_ERROR_STOP=1 registry       as the owner of the tables\n\nEXIT CODES\n  0 printed · 1 the registry is not on PostgreSQL"
@@ -78,6 +90,7 @@ pub fn run(args: DbArgs, output: &Output) -> Result<Exit, Failure> {
             let (store, tables) = registry(&config, bundle.as_deref())?;
             migrate(&store, tables, print, output)?;
         }
+        DbAction::Backup { folder, config } => return backup::run(&config, &folder, output),
         DbAction::Fsck { config } => return fsck::run(&config, output),
         DbAction::Schema { config } => show(&registry(&config, None)?.1, output),
         DbAction::Roles { config, print: _ } => {

@@ -21,11 +21,12 @@ use super::output::Output;
 use super::pull::{Extract, Pulled, pull};
 use super::serve::not_started;
 use super::verify::{ReadLog, read_log};
-use super::{config, init};
+use super::{config, discrepancies, init};
 use crate::client::deliver::{Asked, Feed, Pushed, load_trust, push_file};
 use crate::client::{CallError, Client, ClientSettings, Listener};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::registry::Wanted;
 use crate::registry::cluster::{Cluster, Keeping};
 use crate::serve::{Gateway, chain};
 
@@ -222,7 +223,8 @@ async fn walk(args: &DemoArgs, gateway: &Gateway, config: &Config, output: &Outp
     show_witnessed(args, &trust, &pushed, &pulled, output).await?;
     verify_all(&trust, &pushed, &pulled, config, output)?;
     show_refused(args, output).await?;
-    show_registry(gateway, output)
+    show_registry(gateway, output)?;
+    show_discrepancies(config, output)
 }
 
 fn settings(args: &DemoArgs, partner: &str) -> Result<ClientSettings, Failure> {
@@ -476,14 +478,27 @@ fn show_registry(gateway: &Gateway, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
+fn show_discrepancies(config: &Config, output: &Output) -> Result<(), Failure> {
+    output.note("\nwhere the sources contradict each other:");
+    let counts_only = Wanted {
+        kind: None,
+        settled: false,
+        from_us: i64::MIN,
+        limit: 0,
+    };
+    discrepancies::show_counts(&discrepancies::read(&config.registry.store, &counts_only)?, output);
+    Ok(())
+}
+
 fn whereabouts(args: &DemoArgs, config: &Config, output: &Output) {
     let dir = args.dir.display();
     output.note(format!("\nconsole     https://{}/console/", config.listen.console));
     output.note(format!(
         "officer     {dir}/officers/auditor-zhao.p12, password in auditor-zhao.password beside it"
     ));
+    output.note(format!("try         shuguan discrepancies -c {dir}/shuguan.toml"));
     output.note(format!(
-        "try         shuguan catalog -c {dir}/partners/health-city/client.toml"
+        "            shuguan catalog -c {dir}/partners/health-city/client.toml"
     ));
     output.note(format!(
         "            shuguan audit search --case DEMO-1 --why routine -c {dir}/officers/auditor-zhao.toml"

@@ -1,4 +1,4 @@
-//! `shuguan explain CODE`: what a code means, offline, in both languages.
+//! `shuguan explain CODE`: what the code of a refusal, a reject or a discrepancy means, offline, in both languages.
 
 use serde::Serialize;
 use shuguan_adapters::reject::RejectCode;
@@ -6,11 +6,12 @@ use shuguan_adapters::reject::RejectCode;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::refusal::Refusal;
+use crate::registry::discrepancy::Kind;
 
 /// What a code means and what to do about it; works offline.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "EXAMPLES\n  shuguan explain SG4103\n  shuguan explain no-grant\n  shuguan explain --all\n\nEXIT CODES\n  0 explained · 2 no such code"
+    after_help = "EXAMPLES\n  shuguan explain SG4103\n  shuguan explain no-grant\n  shuguan explain dead-active\n  shuguan explain --all\n\nEXIT CODES\n  0 explained · 2 no such code"
 )]
 pub struct ExplainArgs {
     /// A code such as `SG4103`, or its short name.
@@ -49,7 +50,10 @@ pub fn run(args: ExplainArgs, output: &Output) -> Result<Exit, Failure> {
         return Ok(list(output));
     }
     let Some(refusal) = Refusal::parse(&code) else {
-        return explain_reject(&code, output);
+        return match Kind::parse(&code) {
+            Some(kind) => Ok(explain_discrepancy(kind, output)),
+            None => explain_reject(&code, output),
+        };
     };
     let explanation = explanation(refusal);
     if output.is_json() {
@@ -85,6 +89,22 @@ fn list(output: &Output) -> Exit {
         })
         .collect();
     output.rows(&["CODE", "NAME", "HTTP", "中文", "ENGLISH"], &rows);
+    Exit::Done
+}
+
+/// What contradicts what in the registry.
+fn explain_discrepancy(kind: Kind, output: &Output) -> Exit {
+    if output.is_json() {
+        let document = serde_json::json!({
+            "code": kind.code(), "slug": kind.slug(), "zh": kind.zh(), "en": kind.en(), "next": kind.next(),
+        });
+        output.json("shuguan.code.v1", &document);
+        return Exit::Done;
+    }
+    output.line(format!("{}  {}  (a discrepancy)", kind.code(), kind.slug()));
+    output.line(format!("  {}", kind.zh()));
+    output.line(format!("  {}", kind.en()));
+    output.line(format!("  next: {}", kind.next()));
     Exit::Done
 }
 

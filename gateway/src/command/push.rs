@@ -11,6 +11,7 @@ use shuguan_ledger::trust::Trust;
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use super::sheet::SheetArgs;
 use super::watch::{self, Watch};
 use crate::client::deliver::{Asked, Feed, Pushed, detect, load_trust, push_file};
 use crate::client::witnessed::{Upgraded, upgrade};
@@ -48,9 +49,6 @@ pub struct PushArgs {
     /// Whole `Content-Type`, when detection is wrong.
     #[arg(long)]
     content_type: Option<String>,
-    /// Name of the sheet, when a workbook holds its records in another than the first with a known header.
-    #[arg(long, value_name = "NAME")]
-    sheet: Option<String>,
     /// Each row says insert, update or delete, in a column `op`.
     #[arg(long, conflicts_with = "snapshot")]
     delta: bool,
@@ -90,6 +88,8 @@ pub struct PushArgs {
     /// The kit's client.toml.
     #[arg(short = 'c', long = "config", env = "SHUGUAN_CLIENT", default_value = "client.toml")]
     config: PathBuf,
+    #[command(flatten)]
+    sheet: SheetArgs,
 }
 
 /// Runs the command.
@@ -116,12 +116,7 @@ pub fn run(args: PushArgs, output: &Output) -> Result<Exit, Failure> {
     for file in &args.files {
         let content_type = match args.layout {
             Some(_) => Some(of_layout(args.content_type.as_deref(), args.charset.as_deref())),
-            None => content_type(
-                args.content_type.as_deref(),
-                args.charset.as_deref(),
-                args.sheet.as_deref(),
-                file,
-            )?,
+            None => content_type(args.content_type.as_deref(), args.charset.as_deref(), &args.sheet, file)?,
         };
         let feed = Feed {
             file,
@@ -182,14 +177,14 @@ fn asked(args: &PushArgs) -> Asked {
     }
 }
 
-/// The content type that was stated, whole, or as a charset or a sheet; none: it is detected.
+/// The content type that was stated, whole, or as a charset or where in a workbook the records are; none: it is detected.
 pub(crate) fn content_type(
     stated: Option<&str>,
     charset: Option<&str>,
-    sheet: Option<&str>,
+    sheet: &SheetArgs,
     file: &Path,
 ) -> Result<Option<String>, Failure> {
-    if stated.is_some() || (charset.is_none() && sheet.is_none()) {
+    if stated.is_some() || (charset.is_none() && sheet.is_empty()) {
         return Ok(stated.map(str::to_owned));
     }
     let mut layout = detect(file)?;
@@ -199,15 +194,9 @@ pub(crate) fn content_type(
                 .then("--charset gb18030")
         })?;
     }
-    if let Some(name) = sheet {
-        layout = layout.of_sheet(name).ok_or_else(|| {
-            Failure::new(
-                Exit::Usage,
-                format!("`--sheet` is for workbooks, and `{}` is none", file.display()),
-            )
-            .then("leave `--sheet` out")
-        })?;
-    }
+    layout = sheet
+        .apply(layout)
+        .map_err(|failure| failure.at(file.display().to_string()))?;
     Ok(Some(layout.content_type()))
 }
 

@@ -11,6 +11,7 @@ use super::exit::{Exit, Failure};
 use super::marked::{self, Original};
 use super::output::{Form, Output};
 use super::push::content_type;
+use super::sheet::SheetArgs;
 use crate::client::answer::RowProblem;
 use crate::client::connect;
 use crate::client::deliver::{detect, strings};
@@ -83,11 +84,10 @@ pub struct RejectsArgs {
     /// Whole `Content-Type` of that file, when detection is wrong.
     #[arg(long, requires = "join")]
     content_type: Option<String>,
-    /// Name of its sheet, when that is another than the first with a known header.
-    #[arg(long, value_name = "NAME", requires = "join")]
-    sheet: Option<String>,
     #[command(flatten)]
     who: As,
+    #[command(flatten)]
+    sheet: SheetArgs,
 }
 
 /// The receipt of an exchange, as a tlog-proof file; or what opens the columns of a push.
@@ -294,12 +294,7 @@ fn form_of(chosen: Form, file: &Path) -> Form {
 fn join(args: &RejectsArgs, client: &Client, file: &Path, report: &[u8], output: &Output) -> Result<Exit, Failure> {
     let lines = report.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let rejects = Rejects::new(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect());
-    let stated = content_type(
-        args.content_type.as_deref(),
-        args.charset.as_deref(),
-        args.sheet.as_deref(),
-        file,
-    )?;
+    let stated = content_type(args.content_type.as_deref(), args.charset.as_deref(), &args.sheet, file)?;
     let layout = match &stated {
         Some(stated) => Layout::from_content_type(stated)
             .ok_or_else(|| Failure::new(Exit::Usage, format!("`{stated}` is not a type that is read here")))?,

@@ -18,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::push;
+use super::sheet::SheetArgs;
 use crate::api::report::COLUMNS;
 use crate::client::deliver::{Asked, Feed, Pushed, Undelivered, attempt_once, digest_of, wait_before, write_whole};
 use crate::client::outbox::{Item, Outbox, Said, beside, stamp};
@@ -207,7 +208,7 @@ impl Watcher<'_> {
         let (stated, charset) = (item.said.content_type.as_deref(), item.said.charset.as_deref());
         let content_type = match item.said.layout {
             Some(_) => Some(push::of_layout(stated, charset)),
-            None => match push::content_type(stated, charset, None, &item.file) {
+            None => match push::content_type(stated, charset, &SheetArgs::default(), &item.file) {
                 Ok(content_type) => content_type,
                 Err(failure) => return refused(Refusal::UnsupportedType, &failure.what),
             },

@@ -22,8 +22,6 @@ const CASE_CHARS_MAX: usize = 64;
 const CODE_BYTES_MAX: usize = 80;
 /// Rows of a page when none are named.
 const ROWS_DEFAULT: u32 = 50;
-/// Asia/Shanghai is UTC+8 without daylight saving since 1991.
-const SHANGHAI: jiff::tz::Offset = jiff::tz::offset(8);
 /// An officer's question; only an auditor sees it.
 const OFFICER_QUERY: &str = "officer-query";
 /// What it found; only an auditor sees that too.
@@ -340,12 +338,7 @@ pub(super) fn moment(name: &str, text: &str) -> Result<Option<i64>, Stop> {
     if text.is_empty() {
         return Ok(None);
     }
-    if let Ok(moment) = text.parse::<jiff::Timestamp>() {
-        return Ok(Some(moment.as_microsecond()));
-    }
-    let local = text.parse::<jiff::civil::DateTime>().ok();
-    let utc = local.and_then(|local| SHANGHAI.to_timestamp(local).ok());
-    utc.map(|utc| Some(utc.as_microsecond())).ok_or_else(|| {
+    clock::read_moment(text).map(Some).ok_or_else(|| {
         let detail = format!("`{name}` is a moment such as 2026-11-23T09:42 (Asia/Shanghai) or RFC 3339 with a zone");
         Refused::new(Refusal::BadRequest).detail(detail).into()
     })

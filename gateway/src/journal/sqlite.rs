@@ -291,6 +291,9 @@ macro_rules! kept_push {
 pub(super) const PUSHES_FROM: &str = kept_push!("i.leaf >= ?1 ORDER BY i.leaf LIMIT 1000");
 pub(super) const NEWEST_DONE: &str =
     kept_push!("i.state IN ('relayed', 'discarded') ORDER BY i.changed_us DESC LIMIT ?1");
+pub(super) const PAYLOAD_FILES: &str =
+    "SELECT i.exchange FROM payload p JOIN inbox i ON i.leaf = p.leaf WHERE p.bytes IS NULL ORDER BY p.leaf";
+pub(super) const TAG_FILES: &str = "SELECT exchange FROM subject_file ORDER BY leaf";
 // Looking deep, offline.
 pub(super) const COMMITTED_LEAVES: &str = "SELECT idx, exchange, bytes FROM leaf
      WHERE kind IN ('push', 'pull', 'compare', 'refusal', 'receipt-ack', 'officer-query', 'officer-unseal') AND exchange IS NOT NULL ORDER BY idx";
@@ -375,6 +378,8 @@ pub(super) const ALL: &[&str] = &[
     SUBJECT_LEAVES,
     PUSHES_FROM,
     NEWEST_DONE,
+    PAYLOAD_FILES,
+    TAG_FILES,
     SUBJECT_RUNS,
     PARTNER_EXCHANGES,
     COMMITTED_LEAVES,
@@ -594,8 +599,8 @@ mod tests {
 
     use super::{
         ADDED, ALL, COMMITTED_LEAVES, CONFIG_INDEX, COSIGNED_TABLE, GAP_INDEX, MONTHS_IN_USE, NEWEST_CHECKPOINT,
-        OPERATOR_INDEX, POLICY_INDEX, SCHEMA, SHRED_LEAVES, SUBJECT_FILES, SUBJECT_RUNS, SUBJECTS_BY_LEAF, TRIGGERS,
-        create, open_reader, open_writer,
+        OPERATOR_INDEX, PAYLOAD_FILES, POLICY_INDEX, SCHEMA, SHRED_LEAVES, SUBJECT_FILES, SUBJECT_RUNS,
+        SUBJECTS_BY_LEAF, TAG_FILES, TRIGGERS, create, open_reader, open_writer,
     };
 
     #[test]
@@ -627,6 +632,8 @@ mod tests {
                     COMMITTED_LEAVES,
                     SHRED_LEAVES,
                     SUBJECTS_BY_LEAF,
+                    PAYLOAD_FILES,
+                    TAG_FILES,
                 ]
                 .contains(statement)
                     || step.contains("subquery");

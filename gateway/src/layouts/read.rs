@@ -1,12 +1,13 @@
 //! `[[layout]]` tables → layouts, every fault with its line.
 
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
 
 use shuguan_adapters::catalogue::{self, RecordType};
 use shuguan_adapters::layout::{
-    Delimited, Delimiter, Encoding, Envelope, Fixed, FixedColumn, Format, Layout, LayoutFault, Mapping, Span, Trailer,
-    Xml,
+    Delimited, Delimiter, Encoding, Envelope, Fixed, FixedColumn, Format, HeaderRows, Layout, LayoutFault, Mapping,
+    Sheet, Span, Trailer, Xml,
 };
 use shuguan_adapters::operation;
 use shuguan_policies::document::{Document, Table, nearest};
@@ -122,6 +123,9 @@ fn format<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Form
         "delimited" => delimited(document, table).map(Format::Delimited),
         "fixed" => fixed(document, table).map(|fixed| Format::Fixed(Arc::new(fixed))),
         "ndjson" => Some(Format::Ndjson),
+        "xlsx" => sheet(document, table).map(Format::Xlsx),
+        "xls" => sheet(document, table).map(Format::Xls),
+        "dbf" => Some(Format::Dbf),
         "json" => Some(Format::Json(Envelope {
             records: table.optional::<Vec<String>>(document, "records").map(Into::into),
             count: table.optional::<String>(document, "count").map(Into::into),
@@ -132,7 +136,7 @@ fn format<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Form
             count: table.optional::<String>(document, "count").map(Into::into),
         })),
         _ => {
-            let hint = Some("`delimited`, `fixed`, `ndjson`, `json` or `xml`".to_owned());
+            let hint = Some("`delimited`, `fixed`, `ndjson`, `json`, `xml`, `xlsx`, `xls` or `dbf`".to_owned());
             document.fault(span, format!("`{form}` is no form"), hint);
             None
         }
@@ -167,6 +171,39 @@ fn delimited<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<D
         form = told(document, trailer_span, form.with_trailer(trailer))?;
     }
     Some(form)
+}
+
+/// Where the records of a workbook are.
+fn sheet<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Sheet> {
+    let number_span = table.span_of("sheet_number").unwrap_or_default();
+    let number: Option<u32> = table.optional(document, "sheet_number");
+    let number = number.map(|number| {
+        let known = NonZeroU32::new(number);
+        if known.is_none() {
+            document.fault(number_span, "`layout.sheet_number` counts from 1".into(), None);
+        }
+        known
+    });
+    let header_span = table.span_of("header_rows").unwrap_or_default();
+    let header_rows: Option<u32> = table.optional(document, "header_rows");
+    let header_rows = header_rows.map(|rows| {
+        let known = HeaderRows::of(rows);
+        if known.is_none() {
+            document.fault(header_span, "`layout.header_rows` is 1 or 2".into(), None);
+        }
+        known
+    });
+    let span = table.span();
+    let sheet = Sheet {
+        sheet: table.optional::<String>(document, "sheet").map(Into::into),
+        number: number.flatten(),
+        title_rows: table.or(document, "title_rows", 0),
+        header_rows: header_rows.flatten(),
+        skip_rows: table.or(document, "skip_rows", 0),
+        footer: table.optional::<String>(document, "footer").map(Into::into),
+        columns: table.optional::<Vec<String>>(document, "columns").map(Into::into),
+    };
+    told(document, Some(span), sheet.checked())
 }
 
 fn fixed<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Fixed> {

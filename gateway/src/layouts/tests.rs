@@ -157,3 +157,47 @@ fn a_file_of_its_own_needs_no_partner() {
             .any(|fault| fault.hint.as_deref() == Some("did you mean `layout`?"))
     );
 }
+
+#[test]
+fn a_workbooks_layout_says_where_in_it_the_records_are() {
+    let text = |more: &str| {
+        let record = "public-security/resident";
+        format!("[[layout]]\nname = \"a\"\npartner = \"p\"\nrecord = \"{record}\"\n{more}")
+    };
+    let good = text(
+        "form = \"xls\"\nsheet = \"名单\"\ntitle_rows = 2\nheader_rows = 2\nskip_rows = 1\nfooter = \"以上\"\n\
+         headers = { \"证号\" = \"citizen_id\" }\n",
+    );
+    let known = layouts(&good).unwrap();
+    let resident = record_type("public-security/resident").unwrap();
+    let layout = &known.named("p", resident, "a").unwrap().layout;
+    assert_eq!(layout.label(), "xls");
+    let sheet = layout.sheet().unwrap();
+    assert_eq!(
+        (sheet.title_rows, sheet.skip_rows, sheet.sheet.as_deref()),
+        (2, 1, Some("名单"))
+    );
+    assert_eq!(
+        sheet.header_rows.map(shuguan_adapters::layout::HeaderRows::count),
+        Some(2)
+    );
+    assert_eq!(sheet.footer.as_deref(), Some("以上"));
+    assert!(layouts(&text("form = \"dbf\"\n")).is_ok());
+    for (more, why) in [
+        ("form = \"xlsx\"\nheader_rows = 3\n", "`layout.header_rows` is 1 or 2"),
+        (
+            "form = \"xlsx\"\nsheet_number = 0\n",
+            "`layout.sheet_number` counts from 1",
+        ),
+        ("form = \"xlsx\"\ntitle_rows = 5000\n", "more than 1000 rows"),
+        (
+            "form = \"xlsx\"\ncolumns = [\"xm\"]\nheader_rows = 1\n",
+            "header rows too",
+        ),
+        ("form = \"xlsx\"\nfooter = \"\"\n", "the footer is an empty text"),
+        ("form = \"ndjson\"\nsheet = \"a\"\n", "sheet"),
+    ] {
+        let faults = layouts(&text(more)).err().unwrap();
+        assert!(faults.iter().any(|fault| fault.contains(why)), "{more}: {faults:?}");
+    }
+}

@@ -33,6 +33,30 @@ impl Dialect {
         }
     }
 
+    /// A list of texts, bound as the first parameter, to be selected from.
+    pub(super) fn listed(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SELECT value FROM json_each(?1)",
+            Self::Postgres => "SELECT * FROM unnest($1::text[])",
+        }
+    }
+
+    /// The month of a day as the catalogue writes months, `yyyyMM`.
+    pub(super) fn month_of(self, day: &str) -> String {
+        match self {
+            Self::Sqlite => format!("substr({day}, 1, 4) || substr({day}, 6, 2)"),
+            Self::Postgres => format!("to_char({day}, 'YYYYMM')"),
+        }
+    }
+
+    /// The year of a day, `yyyy`.
+    pub(super) fn year_of(self, day: &str) -> String {
+        match self {
+            Self::Sqlite => format!("substr({day}, 1, 4)"),
+            Self::Postgres => format!("to_char({day}, 'YYYY')"),
+        }
+    }
+
     fn null(self, kind: ColumnType) -> String {
         match (self, kind) {
             (Self::Sqlite, ColumnType::Text | ColumnType::Date) => "CAST(NULL AS TEXT)".to_owned(),

@@ -14,15 +14,30 @@ pub(super) fn unit_key(rows: &Rows<'_>, row: usize) -> Option<String> {
             .filter(|text| !text.is_empty())
     };
     let taxpayer = text("taxpayer_id").or_else(|| text("withholder_id"));
-    // Since 2015 a taxpayer's number is its credit code; one of 18 characters that begins with 9 is nothing else.
-    let credit_as_taxpayer = taxpayer.filter(|number| number.len() == 18 && number.starts_with('9'));
-    if let Some(uscc) = text("uscc").or(credit_as_taxpayer) {
+    if let Some(uscc) = text("uscc").or(taxpayer.filter(|number| is_credit_code(number))) {
         return Some(unit_of(uscc).to_owned());
     }
     text("org_code")
         .map(str::to_owned)
         .or_else(|| text("reg_no").map(|number| format!("R{number}")))
-        .or_else(|| taxpayer.map(|number| format!("T{number}")))
+        .or_else(|| taxpayer.and_then(unit_of_taxpayer))
+}
+
+/// The identity of a unit of which only the taxpayer's number is known.
+pub(super) fn unit_of_taxpayer(number: &str) -> Option<String> {
+    if number.is_empty() {
+        return None;
+    }
+    Some(if is_credit_code(number) {
+        unit_of(number).to_owned()
+    } else {
+        format!("T{number}")
+    })
+}
+
+/// Since 2015 a taxpayer's number is its credit code; one of 18 characters that begins with 9 is nothing else.
+fn is_credit_code(number: &str) -> bool {
+    number.len() == 18 && number.starts_with('9')
 }
 
 /// The identity of the unit that has a credit code.

@@ -1,7 +1,7 @@
 //! The registry on PostgreSQL: one connection that writes, on a thread with a small runtime of its own.
 //!
 //! `session` connecting, waiting, giving up · `schema` tables, comments, views, the additive migration · `merge` a turn's parts in one
-//! transaction, `copy` and `unnest` how their rows travel, `note` what is kept beside them · `ending` the end of a snapshot · `read` a dataset as a stream · `roles` who may do what · `value` values on
+//! transaction, `copy` and `unnest` how their rows travel, `note` what is kept beside them, `discrepancy` where sources contradict each other · `ending` the end of a snapshot · `read` a dataset as a stream · `roles` who may do what · `value` values on
 //! the wire · `fault` what can go wrong, without a value.
 //!
 //! An advisory lock keeps a second gateway from writing between our look-up and our COMMIT. After any fault the connection is dropped:
@@ -9,6 +9,7 @@
 //! for the part again, and the progress in the same database says whether it is in.
 
 mod copy;
+mod discrepancy;
 mod ending;
 mod fault;
 mod merge;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
 
+pub(super) use self::discrepancy::list_them;
 pub use self::fault::PostgresFault;
 pub(super) use self::read::{counts, exchanges_behind, progress_of, stream};
 pub(super) use self::schema::sql;

@@ -66,6 +66,8 @@ pub struct ColumnSpec {
     pub kind: ColumnType,
     /// Different records keep different values in it (`keep`, a pseudonym or a token), so it may be part of a key.
     pub identifies: bool,
+    /// Every plan keeps it as the source sent it, so that it may be compared with what another source sent.
+    pub plain: bool,
 }
 
 /// The table of one record type.
@@ -133,6 +135,12 @@ impl TableSpec {
             .any(|subject| matches!(subject, Subject::Enterprise(_)))
     }
 
+    /// Columns that are looked up beside the key: the numbers that a notice of a corrected number joins (`discrepancy`).
+    pub(super) fn sought(&self) -> impl Iterator<Item = &'static str> {
+        let linked = ["before", "after"].into_iter().filter(|_| self.record.name == CHANGE);
+        linked.filter(|name| self.column(name).is_some())
+    }
+
     /// Whether `_key` is exactly the person's number, so that one row a person exists and needs no further index.
     pub(super) fn keyed_by_person(&self) -> bool {
         match (self.person_column(), self.keys.first()) {
@@ -189,7 +197,10 @@ impl TableBuilder {
         *of = Some(record);
         match columns.iter_mut().find(|known| known.name == column.name) {
             None => columns.push(column),
-            Some(known) if known.kind == column.kind => known.identifies &= column.identifies,
+            Some(known) if known.kind == column.kind => {
+                known.identifies &= column.identifies;
+                known.plain &= column.plain;
+            }
             Some(known) => {
                 return Err(RegistryFault::PlansDiffer {
                     table: table_name(record.name),
@@ -246,6 +257,7 @@ fn released(record: &'static RecordType, output: &OutputColumn) -> Result<Column
         zh: output.zh,
         kind,
         identifies: identifies(&output.kind.operator),
+        plain: matches!(output.kind.operator, Operator::Keep),
     })
 }
 
@@ -260,6 +272,7 @@ pub(super) fn both(old: &[TableSpec], mut new: Vec<TableSpec>) -> Vec<TableSpec>
             if table.column(column.name).is_none() {
                 table.columns.push(ColumnSpec {
                     identifies: false,
+                    plain: false,
                     ..column.clone()
                 });
             }
@@ -291,6 +304,7 @@ fn kept(field: &Field) -> ColumnSpec {
         zh: field.zh,
         kind: kind_of(&field.kind),
         identifies: true,
+        plain: true,
     }
 }
 
@@ -332,6 +346,9 @@ const PROVENANCE: &[Described] = &[
 /// Whether a row holds: 0 closed, and then no dataset shows it; 1 open; 2 open, and a closing of its key is noted in `closing`.
 pub(super) const OPEN: Described = ("_open", "有效(0已关闭,1有效,2有效且曾有关闭)", "smallint");
 
+/// Notices of what was changed or corrected in the register.
+pub(super) const CHANGE: &str = "public-security/change";
+
 /// A table that every registry has.
 pub(super) struct BaseTable {
     pub(super) name: &'static str,
@@ -347,7 +364,7 @@ pub(super) struct BaseTable {
 /// `history` says who changed which row when: a row for each update, closing and reopening, none for an insert, which the row itself, or the
 /// `was_leaf` of its first change, tells. So a first load of millions writes nothing here. It keeps hashes and no values: what a field held
 /// before is for nobody to read years later, and the sealed payload that brought it is erased after its hold.
-pub(super) const BASE_TABLES: [BaseTable; 6] = [
+pub(super) const BASE_TABLES: [BaseTable; 7] = [
     BaseTable {
         name: "relay_progress",
         zh: "入库进度",
@@ -405,6 +422,27 @@ pub(super) const BASE_TABLES: [BaseTable; 6] = [
         zh: "快照已见且未改写的记录",
         key: "exchange, row_key",
         columns: &[("exchange", "交换编号", "uuid"), ("row_key", "记录主键", "text")],
+    },
+    BaseTable {
+        name: "discrepancy",
+        zh: "比对差异",
+        key: "subject, kind, record, other_record",
+        columns: &[
+            ("subject", "所涉人员或单位标识", "text"),
+            ("kind", "差异类别代码", "text"),
+            ("record", "一方数据类", "text"),
+            ("other_record", "另一方数据类", "text"),
+            ("row_key", "一方记录主键", "text"),
+            ("exchange", "一方来源交换编号", "uuid"),
+            ("row_no", "一方在该交换中的行号", "integer"),
+            ("other_key", "另一方记录主键(空为无记录)", "text?"),
+            ("other_exchange", "另一方来源交换编号", "uuid?"),
+            ("other_row", "另一方在该交换中的行号", "integer?"),
+            ("first_us", "首次发现时间(微秒)", "instant"),
+            ("last_us", "最近确认时间(微秒)", "instant"),
+            ("settled_us", "消除时间(微秒)", "instant?"),
+            ("settled_by", "使其消除的交换编号", "uuid?"),
+        ],
     },
     BaseTable {
         name: "person",

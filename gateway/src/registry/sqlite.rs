@@ -4,6 +4,7 @@
 //! BEGIN IMMEDIATE, progress, rows, index rows, progress again, COMMIT. A crash before the COMMIT leaves nothing of the part; after
 //! it, rows and progress are both there, because `synchronous=FULL` syncs the log before COMMIT returns.
 
+mod discrepancy;
 mod ending;
 mod index;
 mod merge;
@@ -31,6 +32,7 @@ use super::schema::{self as tables_of, TableSpec};
 use super::settings::SqliteSettings;
 use super::{Merged, Order, Progress};
 
+pub(super) use self::discrepancy::list_them;
 pub(super) use self::read::stream;
 
 /// The first SQLite in which a reader cannot make the write-ahead log start over too early.
@@ -207,7 +209,11 @@ pub(super) fn merge_in(
     let Some(arrival) = Arrival::due(tables, part, before.parts, before.rows)? else {
         return Ok(repeated(before));
     };
-    let merged = merged(merge::apply(transaction, &arrival)?, arrival.rows.count(), before);
+    let merged = merged(
+        merge::apply(transaction, tables, &arrival)?,
+        arrival.rows.count(),
+        before,
+    );
     write_progress(transaction, part, &merged.progress)?;
     Ok(merged)
 }

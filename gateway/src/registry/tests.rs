@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod closing;
+mod contradictions;
 mod datasets;
+mod discrepancies;
 pub(crate) mod fixture;
 mod merging;
 mod model;

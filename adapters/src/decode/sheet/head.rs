@@ -129,6 +129,31 @@ pub(crate) fn find<E>(
     }))
 }
 
+/// The header in rows of which it is stated that they hold it: the last, under the one above it if there is one. `line` is the last
+/// row of the header in the sheet.
+pub(crate) fn stated_rows<E>(
+    rows: &[HeadRow],
+    line: u32,
+    is_known: impl Fn(&str) -> bool,
+    merges: impl FnOnce() -> Result<Vec<Merge>, E>,
+) -> Result<Option<Header>, E> {
+    let names = match rows {
+        [.., upper, lower] => joined(upper, lower, &merges()?, &is_known),
+        [only] => only.texts.clone(),
+        [] => return Ok(None),
+    };
+    let header = Header {
+        rows: rows.len(),
+        line,
+        names,
+    };
+    Ok(header
+        .names
+        .iter()
+        .any(|name| !name.is_empty() && is_known(name))
+        .then_some(header))
+}
+
 impl Merge {
     fn holds(&self, line: u32, column: usize) -> bool {
         (self.rows.0..=self.rows.1).contains(&line)

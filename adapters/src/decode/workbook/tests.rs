@@ -9,14 +9,16 @@ mod fixture;
 mod refusals;
 mod written;
 
+use std::num::NonZeroU32;
+
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Int64Type};
 
 use self::fixture::{Made, cell, number_cell, row, text_cell, texts};
 use crate::catalogue::record_type;
-use crate::decode::{Counts, DecodeLimits, Decoder, Ended, PassedOver, Unreadable};
-use crate::layout::{Encoding, Format, Layout, Sheet};
+use crate::decode::{Counts, DecodeLimits, Decoder, Ended, FileFault, PassedOver, Unreadable};
+use crate::layout::{Encoding, Format, HeaderRows, Layout, LayoutFault, Sheet};
 use crate::reject::RejectCode;
 use crate::value::date::days_from_civil;
 
@@ -413,6 +415,111 @@ fn stated_columns_stand_in_for_a_header_and_stated_titles_are_not_looked_at() {
         &made.build(),
     );
     assert_eq!(column(&told, "name"), [Some("甲".into()), Some("乙".into())]);
+}
+
+/// Titles that look like a header, a row of column numbers, a remark below the records and one more table under it.
+fn stated_top() -> Made {
+    let rows = [
+        texts(1, &["姓名", "公民身份号码"]),
+        texts(2, &["xm", "gmsfhm"]),
+        texts(3, &["姓名", "身份证号"]),
+        texts(4, &["1", "2"]),
+        texts(5, &["甲", &id(1)]),
+        texts(6, &["乙", &id(2)]),
+        texts(7, &["以上二人，以下为说明"]),
+        texts(8, &["丙", &id(3)]),
+    ];
+    Made::default().sheet_with("藏", "hidden", &rows, "").sheet("表", &rows)
+}
+
+fn names_of(sheet: Sheet) -> Result<Vec<Option<String>>, Unreadable> {
+    let layout = Layout::new(Format::Xlsx(sheet), Encoding::Utf8);
+    let wanted = ["citizen_id", "name"];
+    let told = read(DEATH, &wanted, &layout, DecodeLimits::default(), &stated_top().build());
+    told.ended.clone().map(|()| column(&told, "name"))
+}
+
+#[test]
+fn a_stated_top_and_end_are_followed() {
+    let stated = Sheet {
+        title_rows: 1,
+        header_rows: HeaderRows::of(2),
+        skip_rows: 1,
+        footer: Some("以上".into()),
+        ..Sheet::new()
+    };
+    let two = [Some("甲".into()), Some("乙".into())];
+    assert_eq!(names_of(stated.clone()), Ok(two.to_vec()));
+    let of_number = |number| Sheet {
+        number: NonZeroU32::new(number),
+        ..stated.clone()
+    };
+    assert_eq!(
+        names_of(of_number(1)),
+        Ok(two.to_vec()),
+        "a hidden sheet that is asked for is read"
+    );
+    assert_eq!(names_of(of_number(2)), Ok(two.to_vec()));
+    assert_eq!(names_of(of_number(3)), Err(FileFault::NoSuchSheet.into()));
+    // The name goes before the number.
+    let both = Sheet {
+        sheet: Some("表".into()),
+        ..of_number(9)
+    };
+    assert_eq!(names_of(both), Ok(two.to_vec()));
+    // Where there is nothing but figures nothing names a field.
+    let wrong = Sheet {
+        title_rows: 3,
+        header_rows: HeaderRows::of(1),
+        ..Sheet::new()
+    };
+    assert!(matches!(names_of(wrong), Err(Unreadable::BadHeaderRow { .. })));
+}
+
+#[test]
+fn a_layout_of_a_sheet_that_cannot_be_followed_is_none() {
+    let faults = [
+        (
+            Sheet {
+                title_rows: 1001,
+                ..Sheet::new()
+            },
+            LayoutFault::TooManyRows,
+        ),
+        (
+            Sheet {
+                skip_rows: u32::MAX,
+                ..Sheet::new()
+            },
+            LayoutFault::TooManyRows,
+        ),
+        (
+            Sheet {
+                footer: Some(" ".into()),
+                ..Sheet::new()
+            },
+            LayoutFault::NoFooter,
+        ),
+        (
+            Sheet {
+                columns: Some([].into()),
+                ..Sheet::new()
+            },
+            LayoutFault::NoColumn,
+        ),
+        (
+            Sheet {
+                columns: Some(["xm".to_owned()].into()),
+                header_rows: HeaderRows::of(1),
+                ..Sheet::new()
+            },
+            LayoutFault::HeaderTwice,
+        ),
+    ];
+    for (sheet, fault) in faults {
+        assert_eq!(sheet.checked(), Err(fault));
+    }
+    assert_eq!([0, 3].map(HeaderRows::of), [None, None]);
 }
 
 #[test]

@@ -130,7 +130,7 @@ impl Copy {
     fn heading(&mut self, page: &Page<'_>, row: &ShownRow) -> Result<(), Unmarked> {
         let at = own_row(page, row)?;
         self.row(at, row, &[])?;
-        if row.line == page.heading() {
+        if row.line == page.header() {
             self.heading = Some(at);
         }
         Ok(())

@@ -216,3 +216,28 @@ fn a_snapshot_is_judged_within_its_scope() {
     }
     assert_eq!(judge("merge").unwrap_err().exit, Exit::Usage);
 }
+
+#[test]
+fn where_in_a_workbook_the_records_are_can_be_said_and_of_other_files_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.xlsx");
+    std::fs::write(&file, deaths()).unwrap();
+    let judge = |more: &str| shuguan(&format!("check FILE {DEATH} {more}"), &file);
+    // The second record is the one that is bad.
+    assert_eq!(
+        judge("--sheet-number 1 --title-rows 1 --header-rows 1").unwrap(),
+        Exit::Partial
+    );
+    assert_eq!(
+        judge("--title-rows 1 --header-rows 1 --footer 320707180001060071").unwrap(),
+        Exit::Done
+    );
+    let skipped = judge("--title-rows 1 --header-rows 1 --skip-rows 2").unwrap_err();
+    assert_eq!(skipped.code.as_deref(), Some("SG3107"));
+    assert_eq!(judge("--sheet-number 2").unwrap_err().code.as_deref(), Some("SG3124"));
+    assert_eq!(judge("--title-rows 5000").unwrap_err().exit, Exit::Usage);
+    let file = folder.path().join("a.csv");
+    std::fs::write(&file, "公民身份号码,姓名\n").unwrap();
+    let wrong = shuguan(&format!("check FILE {DEATH} --title-rows 1"), &file).unwrap_err();
+    assert_eq!(wrong.exit, Exit::Usage);
+}

@@ -20,6 +20,14 @@ const SEPARATOR: u8 = 0x1f;
 /// Starts a key that is not the record type's first natural key.
 const OTHER: u8 = 0x1e;
 
+/// How keys begin that are of the natural key of that rank.
+pub(crate) fn key_prefix(rank: usize) -> String {
+    if rank == 0 {
+        return String::new();
+    }
+    format!("{}{rank}{}", char::from(OTHER), char::from(SEPARATOR))
+}
+
 /// One column of a part.
 pub(crate) struct Column<'a> {
     pub(crate) name: &'a str,
@@ -363,9 +371,7 @@ fn key_into(bytes: &mut Vec<u8>, keys: &[(usize, Vec<&Column<'_>>)], row: usize,
     for complete in [true, false] {
         for (rank, columns) in keys {
             if *rank > 0 {
-                bytes.push(OTHER);
-                bytes.extend_from_slice(rank.to_string().as_bytes());
-                bytes.push(SEPARATOR);
+                bytes.extend_from_slice(key_prefix(*rank).as_bytes());
             }
             let mut present = 0;
             let mut unfit = false;

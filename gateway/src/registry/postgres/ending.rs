@@ -4,10 +4,12 @@ use sqlx::postgres::{PgArguments, Postgres};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Row};
 
+use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
 use super::super::merge::closing::{Closed, Closing, Ending, STRIDE, Weighed};
 use super::super::merge::fate::Kind;
 use super::super::schema::{TableSpec, table_of};
+use super::discrepancy;
 use super::fault::Step;
 use super::merge::{BEGIN, progress_of};
 use super::note::{self, ClosingLine, Line};
@@ -51,12 +53,16 @@ pub(super) async fn close_in(live: &mut Live, tables: &[TableSpec], ending: &End
     let after = place(live, ending).await?;
     let stride = Stride::of(live, tables, ending, &after).await?;
     let due = stride.due(live, ending).await?;
+    let mut touched = Touched::by(tables, &ending.record, ending.received_us, ending.exchange);
+    let keys: Vec<&str> = due.iter().map(|row| row.key.as_str()).collect();
+    discrepancy::note_standing(live, stride.table, &keys, &mut touched).await?;
     let marks: Vec<(&str, i16)> = due.iter().map(|row| (row.key.as_str(), 0)).collect();
     note::marks(live, &stride.table.name, &marks).await?;
     let closings: Vec<ClosingLine<'_>> = due.iter().map(|row| row.closing(ending)).collect();
     note::closings(live, &closings).await?;
     let lines: Vec<Line<'_>> = due.iter().map(|row| row.line(ending)).collect::<Result<_, _>>()?;
     note::history(live, &lines).await?;
+    discrepancy::compare(live, tables, touched).await?;
     forget(live, ending, stride.upto.as_deref()).await?;
     let rows = u64::try_from(due.len()).unwrap_or(u64::MAX);
     // A snapshot of which nothing was accepted has no part and no progress yet.

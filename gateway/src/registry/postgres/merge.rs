@@ -11,6 +11,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
+use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
 use super::super::merge::fate::Known;
 use super::super::merge::rows::HASH_BYTES;
@@ -19,7 +20,7 @@ use super::super::schema::TableSpec;
 use super::super::{Merged, Progress, enterprise, person};
 use super::session::{Live, Session, within};
 use super::value::{self, Id};
-use super::{copy, note, unnest};
+use super::{copy, discrepancy, note, unnest};
 
 /// Below that many rows `UNNEST` is cheaper than COPY (performance.md section 2); in tests few, so that both ways are met.
 const COPY_MIN: usize = if cfg!(test) { 8 } else { 200 };
@@ -68,7 +69,7 @@ pub(super) async fn merge_in(
             && one.part.partner == other.part.partner
             && one.rows.names() == other.rows.names()
     }) {
-        counts.extend(merge_run(live, run).await?);
+        counts.extend(merge_run(live, tables, run).await?);
     }
     let outcome = outcome(parts, &arrivals, counts, &mut progress);
     write_progress(live, parts, &progress).await?;
@@ -159,8 +160,13 @@ impl Run<'_, '_> {
     }
 }
 
-async fn merge_run(live: &mut Live, arrivals: &[&Arrival<'_>]) -> Result<Vec<Counts>, RegistryFault> {
-    let Some(first) = arrivals.first() else {
+async fn merge_run(
+    live: &mut Live,
+    tables: &[TableSpec],
+    arrivals: &[&Arrival<'_>],
+) -> Result<Vec<Counts>, RegistryFault> {
+    // What the run settles is settled by its last exchange.
+    let (Some(first), Some(last)) = (arrivals.first(), arrivals.last()) else {
         return Ok(Vec::new());
     };
     let run = Run {
@@ -168,11 +174,18 @@ async fn merge_run(live: &mut Live, arrivals: &[&Arrival<'_>]) -> Result<Vec<Cou
         arrivals,
     };
     let settled = settle(live, &run).await?;
+    let mut touched = Touched::by(tables, &first.part.record, last.part.received_us, last.part.exchange);
+    discrepancy::note_standing(live, run.table, &settled.there(&run), &mut touched).await?;
     write(live, &run, &settled).await?;
     note::closings(live, &settled.closings).await?;
     note::history(live, &settled.history).await?;
     note::seen(live, &settled.seen).await?;
-    index(live, &run, &settled).await?;
+    let known = index(live, &run, &settled).await?;
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    for (arrival, written) in arrivals.iter().zip(&settled.written) {
+        touched.rows(run.table, &arrival.rows, written, &known);
+    }
+    discrepancy::compare(live, tables, touched).await?;
     Ok(settled.counts)
 }
 
@@ -285,6 +298,15 @@ fn settle_one<'r>(run: &Run<'r, '_>, place: usize, names: &[&'r str], keys: &mut
 }
 
 impl<'r> Settled<'r> {
+    /// Keys whose row of before says something else afterwards.
+    fn there(&self, run: &Run<'r, '_>) -> Vec<&'r str> {
+        let changed = self.changed.iter().filter_map(|chosen| {
+            let arrival = run.arrivals.get(chosen.arrival)?;
+            Some(arrival.rows.key(chosen.row))
+        });
+        changed.chain(self.marks.iter().map(|(key, _)| *key)).collect()
+    }
+
     /// What is left to be written of a key after all arrivals.
     fn take(&mut self, run: &Run<'r, '_>, name: &'r str, key: &Key) {
         let state = key.known.state();
@@ -384,8 +406,8 @@ async fn write(live: &mut Live, run: &Run<'_, '_>, settled: &Settled<'_>) -> Res
     note::marks(live, &run.table.name, &settled.marks).await
 }
 
-/// Enters persons and units of the rows that were newer than what was there.
-async fn index(live: &mut Live, run: &Run<'_, '_>, settled: &Settled<'_>) -> Result<(), RegistryFault> {
+/// Enters persons and units of the rows that were newer than what was there; gives the persons who were there already.
+async fn index(live: &mut Live, run: &Run<'_, '_>, settled: &Settled<'_>) -> Result<Vec<String>, RegistryFault> {
     let mut persons: BTreeMap<&str, i64> = BTreeMap::new();
     let mut units: BTreeMap<&str, enterprise::Unit<'_>> = BTreeMap::new();
     for (arrival, written) in run.arrivals.iter().zip(&settled.written) {
@@ -399,15 +421,18 @@ async fn index(live: &mut Live, run: &Run<'_, '_>, settled: &Settled<'_>) -> Res
             }
         }
     }
+    let mut known = Vec::new();
     if !persons.is_empty() {
         let (ids, since): (Vec<&str>, Vec<i64>) = persons.into_iter().unzip();
-        unnest::persons(live, &ids, &since).await?;
+        let new = unnest::persons(live, &ids, &since).await?;
+        let was_there = |id: &&&str| !new.contains(**id);
+        known.extend(ids.iter().filter(was_there).map(|id| (*id).to_owned()));
     }
     if !units.is_empty() {
         let units: Vec<enterprise::Unit<'_>> = units.into_values().collect();
         unnest::units(live, &units).await?;
     }
-    Ok(())
+    Ok(known)
 }
 
 const PROGRESS: &str = "SELECT exchange, parts, inserted, updated, same, deleted, row_count, close_after IS NOT NULL \

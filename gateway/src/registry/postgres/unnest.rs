@@ -1,5 +1,7 @@
 //! Few rows, and index rows, in one statement each: columns as arrays.
 
+use std::collections::HashSet;
+
 use sqlx::postgres::{PgArguments, Postgres};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Encode, Type};
@@ -170,18 +172,14 @@ fn bind<'q, 'v>(query: Statement<'q>, kind: ColumnType, values: impl Iterator<It
 }
 
 const PERSONS: &str = "INSERT INTO person (citizen_id, first_us) SELECT * FROM unnest($1::text[], $2::bigint[]) \
-    ON CONFLICT (citizen_id) DO NOTHING";
+    ON CONFLICT (citizen_id) DO NOTHING RETURNING citizen_id";
 
-/// Enters persons, each once.
-pub(super) async fn persons(live: &mut Live, ids: &[&str], since_us: &[i64]) -> Result<(), RegistryFault> {
-    let query = sqlx::query(PERSONS).bind(ids).bind(since_us);
-    within(
-        "write the person index",
-        live.patience,
-        query.execute(&mut live.connection),
-    )
-    .await?;
-    Ok(())
+/// Enters persons, each once; gives those who are new.
+pub(super) async fn persons(live: &mut Live, ids: &[&str], since_us: &[i64]) -> Result<HashSet<String>, RegistryFault> {
+    let query = sqlx::query_scalar::<_, String>(PERSONS).bind(ids).bind(since_us);
+    let new = query.fetch_all(&mut live.connection);
+    let new = within("write the person index", live.patience, new).await?;
+    Ok(new.into_iter().collect())
 }
 
 const UNITS: &str = "INSERT INTO enterprise AS known (unit, uscc, org_code, reg_no, taxpayer_id, first_us) \

@@ -4,10 +4,12 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params, params_from_iter};
 use uuid::Uuid;
 
+use super::super::discrepancy::touch::Touched;
 use super::super::fault::{RegistryFault, Step};
 use super::super::merge::closing::{Closed, Closing, Ending, STRIDE, Weighed};
 use super::super::merge::fate::Kind;
 use super::super::schema::{TableSpec, table_of};
+use super::discrepancy;
 use super::note::{Line, put_closing, put_line};
 
 /// Counts in one stride behind `after`. What a later exchange brought was not held when the snapshot was made, so it makes no room for closing.
@@ -64,9 +66,13 @@ pub(super) fn close_in(
     let after = place(transaction, ending.exchange)?.unwrap_or_default();
     let stride = Stride::of(transaction, tables, ending, &after)?;
     let due = stride.due(transaction, ending)?;
+    let mut touched = Touched::by(tables, &ending.record, ending.received_us, ending.exchange);
+    let keys: Vec<&str> = due.iter().map(|row| row.key.as_str()).collect();
+    discrepancy::note_standing(transaction, stride.table, &keys, &mut touched)?;
     for row in &due {
         close_row(transaction, ending, stride.table, row)?;
     }
+    discrepancy::compare(transaction, tables, touched)?;
     forget(transaction, ending.exchange, stride.upto.as_deref())?;
     let rows = u64::try_from(due.len()).unwrap_or(u64::MAX);
     let upto = stride.upto.as_deref().unwrap_or(&after);

@@ -4,12 +4,13 @@ use rusqlite::types::Null;
 use rusqlite::{CachedStatement, Connection};
 
 use super::super::day;
+use super::super::discrepancy::touch::Touched;
 use super::super::fault::{RegistryFault, Step};
 use super::super::merge::fate::{Fate, Known, NO_CONTENT};
 use super::super::merge::rows::Value;
 use super::super::merge::{Arrival, Counts};
 use super::super::schema::TableSpec;
-use super::{index, note};
+use super::{discrepancy, index, note};
 
 /// Rows a look-up statement.
 const LOOKUP_ROWS: usize = 100;
@@ -17,9 +18,24 @@ const LOOKUP_ROWS: usize = 100;
 const WRITE_ROWS: usize = 50;
 
 /// Merges a part; gives its counts.
-pub(super) fn apply(connection: &Connection, arrival: &Arrival<'_>) -> Result<Counts, RegistryFault> {
+pub(super) fn apply(
+    connection: &Connection,
+    tables: &[TableSpec],
+    arrival: &Arrival<'_>,
+) -> Result<Counts, RegistryFault> {
     let merge = Merge { connection, arrival };
     let (settled, counts) = merge.settle()?;
+    let mut touched = Touched::by(
+        tables,
+        &arrival.part.record,
+        arrival.part.received_us,
+        arrival.part.exchange,
+    );
+    let changed = settled.iter().filter(|settled| settled.changes_what_is_there());
+    let changed: Vec<&str> = changed
+        .map(|settled| arrival.key(settled.group))
+        .collect::<Result<_, _>>()?;
+    discrepancy::note_standing(connection, arrival.table, &changed, &mut touched)?;
     let writes: Vec<(usize, i16)> = settled
         .iter()
         .filter_map(|settled| settled.fate.content.map(|row| (row, settled.after.state())))
@@ -32,7 +48,9 @@ pub(super) fn apply(connection: &Connection, arrival: &Arrival<'_>) -> Result<Co
     note::history(connection, arrival, &settled)?;
     note::seen(connection, arrival, &settled)?;
     let rows: Vec<usize> = writes.iter().map(|(row, _)| *row).collect();
-    index::enter(connection, arrival, &rows)?;
+    let known = index::enter(connection, arrival, &rows)?;
+    touched.rows(arrival.table, &arrival.rows, &rows, &known);
+    discrepancy::compare(connection, tables, touched)?;
     Ok(counts)
 }
 
@@ -42,6 +60,13 @@ pub(super) struct Settled<'g> {
     pub(super) before: Known,
     pub(super) after: Known,
     pub(super) fate: Fate,
+}
+
+impl Settled<'_> {
+    /// Whether a row of before says something else afterwards.
+    fn changes_what_is_there(&self) -> bool {
+        self.before.there && (self.fate.content.is_some() || self.after.state() != self.before.state())
+    }
 }
 
 struct Merge<'m, 'a> {

@@ -32,6 +32,7 @@ fn column(name: &'static str, kind: ColumnType) -> ColumnSpec {
         zh: "字段",
         kind,
         identifies: true,
+        plain: true,
     }
 }
 

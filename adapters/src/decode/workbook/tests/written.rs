@@ -1,4 +1,4 @@
-//! The files of other people's programs: the same table as CSV, and as openpyxl, xlwt and dbf write it (`tests/oracles/tables.py`), gives the
+//! The files of other people's programs: the same table as CSV, and as openpyxl, xlwt and dbf wrote it (others, made anew at each run: `tests/oracles/tables.py`), gives the
 //! same columns. Days before 1900 are text in workbooks, the others serial days; the numbers are numbers.
 
 use super::{DEATH, Told, id, read};

@@ -1,0 +1,499 @@
+//! Which rows contradict each other. Takes the tables that the plans make; gives rules, each one SELECT on the touched subjects.
+//!
+//! A rule needs columns as their sources sent them ([`super::super::schema::ColumnSpec::plain`]): where a deployment lacks one, or reduces it, the rule is not there.
+//! Only open rows speak. A rule joins by a primary key or by the index of persons or units, so it costs a few look-ups a touched subject.
+//! `CROSS JOIN` keeps SQLite to the order that is written: the touched subjects first, then the rarer side.
+
+use super::super::dataset::Dialect;
+use super::super::schema::{CHANGE, TableSpec};
+use super::Kind;
+
+pub(super) const RESIDENT: &str = "public-security/resident";
+const FLOATING: &str = "public-security/floating-resident";
+const BIRTH: &str = "public-security/birth";
+const ALLOWANCE: &str = "civil-affairs/subsistence-allowance";
+const DESTITUTE: &str = "civil-affairs/destitute-support";
+const ENROLMENT: &str = "health/rural-medical-enrolment";
+const WITHHOLDING: &str = "tax/withholding-employee";
+const ESTABLISHMENT: &str = "commerce/establishment";
+const CANCELLATION: &str = "commerce/cancellation";
+const REGISTRATION: &str = "tax/registration";
+
+/// Whose word about a person weighs most, in order: others are compared with the first of them that has the person.
+const AUTHORITIES: [&str; 3] = [RESIDENT, FLOATING, BIRTH];
+/// Who else says what a person is called. Record types with many rows a person, as contributions are, are left out: each touched person would cost all of them.
+const OTHERS: [&str; 7] = [
+    "public-security/death",
+    "health/death-certificate",
+    "civil-affairs/cremation",
+    ALLOWANCE,
+    DESTITUTE,
+    ENROLMENT,
+    WITHHOLDING,
+];
+/// Who reports a death (design 10.9).
+const DEATHS: [&str; 3] = [
+    "public-security/death",
+    "health/death-certificate",
+    "civil-affairs/cremation",
+];
+/// Who says that a person lives.
+const LIVING: [&str; 6] = [RESIDENT, FLOATING, ALLOWANCE, DESTITUTE, ENROLMENT, WITHHOLDING];
+/// Registers of units.
+const REGISTERS: [&str; 3] = [
+    ESTABLISHMENT,
+    "commerce/individual-business",
+    "civil-affairs/social-organisation",
+];
+/// How a notice of change names the resident id.
+const NUMBER_ITEMS: &str = "('公民身份号码', '公民身份证号码', '居民身份证号码', '身份证号码', '身份证号', '身份号码')";
+
+/// Whom a rule is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::registry) enum About {
+    Person,
+    Unit,
+}
+
+/// One way in which two record types can contradict each other.
+pub(in crate::registry) struct Rule {
+    pub(super) about: About,
+    kinds: &'static [Kind],
+    pub(super) record: &'static str,
+    pub(super) other: &'static str,
+    /// Record types whose rows decide it.
+    depends: Vec<&'static str>,
+    select: String,
+}
+
+impl Rule {
+    /// Whether it decides lines of that kind between those record types.
+    pub(super) fn covers(&self, kind: Kind, record: &str, other: &str) -> bool {
+        self.record == record && self.other == other && self.kinds.contains(&kind)
+    }
+
+    pub(super) fn depends_on(&self, record: &str) -> bool {
+        self.depends.contains(&record)
+    }
+}
+
+/// The rules of a deployment.
+pub(in crate::registry) struct Rules {
+    dialect: Dialect,
+    pub(super) all: Vec<Rule>,
+}
+
+impl Rules {
+    /// Those that the tables have the columns for.
+    pub(in crate::registry) fn of(dialect: Dialect, tables: &[TableSpec]) -> Self {
+        let write = Writer { dialect, tables };
+        let mut all = Vec::new();
+        all.extend(write.identities());
+        all.extend(write.two_numbers());
+        all.extend(write.deaths());
+        all.extend(write.double_aid());
+        all.extend(write.two_registers());
+        all.extend(write.unknown_to_tax());
+        all.extend(write.withholding());
+        Self { dialect, all }
+    }
+
+    /// Columns, on each store: 1 where it is recorded and 0 where it holds; kinds that hold; code; subject; both record types; key, exchange
+    /// and row of both sides; last time; 1 where it is settled.
+    ///
+    /// The one statement for subjects that rows of a record type touched: what holds, and what is recorded of them. None when no rule
+    /// asks for that record type.
+    pub(in crate::registry) fn statement(&self, about: About, record: &str) -> Option<String> {
+        let due = |rule: &&Rule| rule.about == about && rule.depends_on(record);
+        let selects: Vec<&str> = self.all.iter().filter(due).map(|rule| rule.select.as_str()).collect();
+        if selects.is_empty() {
+            return None;
+        }
+        Some(format!(
+            "WITH touched(subject) AS MATERIALIZED ({}) {} UNION ALL SELECT CAST(1 AS bigint), CAST(0 AS bigint), k.kind, k.subject, k.record, k.other_record, \
+             k.row_key, k.exchange, k.row_no, k.other_key, k.other_exchange, k.other_row, k.last_us, \
+             CAST(CASE WHEN k.settled_us IS NULL THEN 0 ELSE 1 END AS bigint) FROM touched t CROSS JOIN discrepancy k WHERE k.subject = t.subject",
+            self.dialect.listed(),
+            selects.join(" UNION ALL ")
+        ))
+    }
+
+    /// Selects the persons whose numbers are joined with touched ones by a notice of a corrected number; none when no rule asks.
+    pub(in crate::registry) fn linked(&self, record: &str) -> Option<String> {
+        let asks = |rule: &Rule| rule.kinds.contains(&Kind::TwoNumbers) && record == RESIDENT;
+        self.all.iter().any(asks).then(|| {
+            let by = |column: &str| {
+                format!(
+                    "SELECT g.citizen_id FROM touched t CROSS JOIN {} g WHERE g.{column} = t.subject AND g._open <> 0 AND g.item IN {NUMBER_ITEMS}",
+                    super::super::schema::table_name(CHANGE)
+                )
+            };
+            format!(
+                "WITH touched(subject) AS MATERIALIZED ({}) {} UNION {}",
+                self.dialect.listed(),
+                by("before"),
+                by("after")
+            )
+        })
+    }
+}
+
+/// A table with the name under which a rule reads it.
+#[derive(Clone, Copy)]
+struct Seen<'t> {
+    spec: &'t TableSpec,
+    alias: &'static str,
+}
+
+impl Seen<'_> {
+    fn record(&self) -> &'static str {
+        self.spec.record.name
+    }
+
+    /// Whether all of those columns are there as their source sent them.
+    fn has(&self, columns: &[&str]) -> bool {
+        let plain = |name: &&str| self.spec.column(name).is_some_and(|column| column.plain);
+        columns.iter().all(plain)
+    }
+
+    fn named(&self) -> String {
+        format!("{} {}", self.spec.name, self.alias)
+    }
+
+    /// Open rows about the touched person.
+    fn person(&self) -> Option<String> {
+        let person = self.spec.person_column().filter(|column| self.has(&[column]))?;
+        let column = if self.spec.keyed_by_person() { "_key" } else { person };
+        Some(format!("{0}.{column} = t.subject AND {0}._open <> 0", self.alias))
+    }
+
+    /// Open rows about the touched unit. A unit goes by the first number that its row has, so each of them has to be as it was sent.
+    fn unit(&self) -> Option<String> {
+        const NUMBERS: [&str; 4] = ["uscc", "org_code", "reg_no", "taxpayer_id"];
+        let mut numbers = NUMBERS
+            .into_iter()
+            .filter(|name| self.spec.column(name).is_some())
+            .peekable();
+        let compares = self.spec.has_unit() && numbers.peek().is_some() && numbers.all(|name| self.has(&[name]));
+        compares.then(|| format!("{0}._unit = t.subject AND {0}._open <> 0", self.alias))
+    }
+}
+
+struct Writer<'t> {
+    dialect: Dialect,
+    tables: &'t [TableSpec],
+}
+
+impl<'t> Writer<'t> {
+    fn seen(&self, record: &str, alias: &'static str) -> Option<Seen<'t>> {
+        let spec = self.tables.iter().find(|table| table.record.name == record)?;
+        Some(Seen { spec, alias })
+    }
+
+    /// One number with two names, sexes or birth dates: each source against the authority that has the person.
+    fn identities(&self) -> Vec<Rule> {
+        let all: Vec<&str> = AUTHORITIES.into_iter().chain(OTHERS).collect();
+        let mut rules = Vec::new();
+        for (place, authority) in AUTHORITIES.into_iter().enumerate() {
+            let better: Vec<Seen<'_>> = AUTHORITIES
+                .into_iter()
+                .take(place)
+                .filter_map(|name| self.seen(name, "q"))
+                .collect();
+            let others = all.iter().skip(place + 1);
+            rules.extend(others.filter_map(|other| self.identity(authority, other, &better)));
+        }
+        rules
+    }
+
+    fn identity(&self, authority: &str, other: &str, better: &[Seen<'_>]) -> Option<Rule> {
+        const FIELDS: [(&str, Kind); 3] = [
+            ("name", Kind::NameDiffers),
+            ("sex", Kind::SexDiffers),
+            ("birth_date", Kind::BirthDiffers),
+        ];
+        const KINDS: [Kind; 3] = [Kind::NameDiffers, Kind::SexDiffers, Kind::BirthDiffers];
+        let (a, b) = (self.seen(authority, "a")?, self.seen(other, "b")?);
+        let joined = format!("{} AND {}", a.person()?, b.person()?);
+        let both = FIELDS
+            .into_iter()
+            .filter(|(field, _)| a.has(&[field]) && b.has(&[field]));
+        let differs: Vec<(String, Kind)> = both.map(|(field, kind)| (differs(a, field, better), kind)).collect();
+        if differs.is_empty() {
+            return None;
+        }
+        let bits: Vec<String> = differs
+            .iter()
+            .map(|(condition, kind)| format!("CASE WHEN {condition} THEN {} ELSE 0 END", kind.bit()))
+            .collect();
+        let any: Vec<String> = differs.into_iter().map(|(condition, _)| condition).collect();
+        let rest = format!(
+            "CROSS JOIN {} CROSS JOIN {} WHERE {joined} AND ({})",
+            a.named(),
+            b.named(),
+            any.join(" OR ")
+        );
+        let mut rule = rule(About::Person, &KINDS, &bits.join(" + "), (a, b), &rest);
+        rule.depends.extend(better.iter().map(Seen::record));
+        Some(rule)
+    }
+
+    /// A notice says that a number was corrected, and both are open in the register of residents.
+    fn two_numbers(&self) -> Option<Rule> {
+        let (a, b) = (self.seen(RESIDENT, "a")?, self.seen(RESIDENT, "b")?);
+        let notice = self
+            .seen(CHANGE, "g")
+            .filter(|notice| notice.has(&["item", "before", "after"]))?;
+        if !a.spec.keyed_by_person() || !a.has(&["citizen_id"]) {
+            return None;
+        }
+        let rest = format!(
+            "CROSS JOIN {} CROSS JOIN {} CROSS JOIN {} WHERE {} AND g.item IN {NUMBER_ITEMS} AND a._key = g.before AND a._open <> 0 \
+             AND b._key = g.after AND b._open <> 0 AND a._key <> b._key",
+            notice.named(),
+            a.named(),
+            b.named(),
+            notice.person()?
+        );
+        let bits = Kind::TwoNumbers.bit().to_string();
+        let mut rule = rule(About::Person, &[Kind::TwoNumbers], &bits, (a, b), &rest);
+        rule.depends.push(CHANGE);
+        Some(rule)
+    }
+
+    /// Reported dead, and living elsewhere.
+    fn deaths(&self) -> Vec<Rule> {
+        let reports: Vec<Seen<'_>> = DEATHS.into_iter().filter_map(|name| self.seen(name, "b")).collect();
+        let reports: Vec<Seen<'_>> = reports.into_iter().filter(|report| report.person().is_some()).collect();
+        let living = || LIVING.into_iter().filter_map(|name| self.seen(name, "a"));
+        let pairs = (0..reports.len()).flat_map(|place| living().map(move |living| (place, living)));
+        pairs
+            .filter_map(|(place, living)| self.death(living, &reports, place))
+            .collect()
+    }
+
+    /// The first report of a person stands for all of them; one more makes it certain.
+    fn death(&self, living: Seen<'_>, reports: &[Seen<'_>], place: usize) -> Option<Rule> {
+        const KINDS: [Kind; 2] = [Kind::DeadActive, Kind::SuspectedDeath];
+        let report = *reports.get(place)?;
+        let lives = self.lives(living, report)?;
+        let earlier = reports
+            .iter()
+            .take(place)
+            .map(|earlier| format!(" AND NOT {}", about_too(*earlier)));
+        let later: Vec<String> = reports.iter().skip(place + 1).map(|later| about_too(*later)).collect();
+        let bits = if later.is_empty() {
+            Kind::SuspectedDeath.bit().to_string()
+        } else {
+            let (certain, suspected) = (Kind::DeadActive.bit(), Kind::SuspectedDeath.bit());
+            format!("CASE WHEN {} THEN {certain} ELSE {suspected} END", later.join(" OR "))
+        };
+        let rest = format!(
+            "CROSS JOIN {} CROSS JOIN {} WHERE {} AND {} AND {lives}{}",
+            report.named(),
+            living.named(),
+            report.person()?,
+            living.person()?,
+            earlier.collect::<String>()
+        );
+        let mut rule = rule(About::Person, &KINDS, &bits, (living, report), &rest);
+        rule.depends.extend(reports.iter().map(Seen::record));
+        Some(rule)
+    }
+
+    /// When a row of `a` says that its person lives although `b` reports the death; none where the columns for it are not there.
+    fn lives(&self, living: Seen<'_>, report: Seen<'_>) -> Option<String> {
+        let when = || report.has(&["death_date"]).then_some("b.death_date");
+        let (needs, condition): (&[&str], String) = match living.record() {
+            RESIDENT => (&["person_status"], "a.person_status = '0'".into()),
+            FLOATING => (&["leave_date"], "a.leave_date IS NULL".into()),
+            // A month after that of the death.
+            ALLOWANCE => (
+                &["status", "month"],
+                format!("a.status = '1' AND a.month > {}", self.dialect.month_of(when()?)),
+            ),
+            DESTITUTE => (
+                &["stop_month"],
+                format!(
+                    "(a.stop_month IS NULL OR a.stop_month > {})",
+                    self.dialect.month_of(when()?)
+                ),
+            ),
+            ENROLMENT => (
+                &["status", "enrol_year"],
+                format!("a.status = '1' AND a.enrol_year > {}", self.dialect.year_of(when()?)),
+            ),
+            WITHHOLDING => (&["left_on"], "a.left_on IS NULL".into()),
+            _ => return None,
+        };
+        living.has(needs).then_some(condition)
+    }
+
+    /// Subsistence allowance for a month within the support of the destitute.
+    fn double_aid(&self) -> Option<Rule> {
+        let a = self
+            .seen(ALLOWANCE, "a")
+            .filter(|table| table.has(&["month", "status"]))?;
+        let b = self
+            .seen(DESTITUTE, "b")
+            .filter(|table| table.has(&["start_month", "stop_month"]))?;
+        let rest = format!(
+            "CROSS JOIN {} CROSS JOIN {} WHERE {} AND {} AND a.status = '1' AND a.month >= b.start_month \
+             AND (b.stop_month IS NULL OR a.month <= b.stop_month)",
+            b.named(),
+            a.named(),
+            b.person()?,
+            a.person()?
+        );
+        let bits = Kind::DoubleAid.bit().to_string();
+        Some(rule(About::Person, &[Kind::DoubleAid], &bits, (a, b), &rest))
+    }
+
+    /// One unit, active in two registers.
+    fn two_registers(&self) -> Vec<Rule> {
+        let pairs = REGISTERS.into_iter().enumerate().flat_map(|(place, one)| {
+            let others = REGISTERS.into_iter().skip(place + 1);
+            others.map(move |other| (one, other))
+        });
+        let register = |(one, other): (&str, &str)| {
+            let (a, b) = (self.seen(one, "a")?, self.seen(other, "b")?);
+            if !a.has(&["reg_status"]) || !b.has(&["reg_status"]) {
+                return None;
+            }
+            let rest = format!(
+                "CROSS JOIN {} CROSS JOIN {} WHERE {} AND {} AND a.reg_status = 'ACTIVE' AND b.reg_status = 'ACTIVE'",
+                a.named(),
+                b.named(),
+                a.unit()?,
+                b.unit()?
+            );
+            let bits = Kind::TwoRegisters.bit().to_string();
+            Some(rule(About::Unit, &[Kind::TwoRegisters], &bits, (a, b), &rest))
+        };
+        pairs.filter_map(register).collect()
+    }
+
+    /// Active in commerce and without a row in tax. Only a unit that goes by its organisation code can be looked for there.
+    fn unknown_to_tax(&self) -> Option<Rule> {
+        let a = self
+            .seen(ESTABLISHMENT, "a")
+            .filter(|table| table.has(&["reg_status"]))?;
+        let tax = self.seen(REGISTRATION, "b")?;
+        let cancelled = self.seen(CANCELLATION, "c").filter(|table| table.has(&["cancel_date"]));
+        let not_cancelled = cancelled
+            .and_then(|table| Some((table, table.unit()?)))
+            .map(|(table, unit)| {
+                let from = table.named();
+                format!(" AND NOT EXISTS (SELECT 1 FROM {from} WHERE {unit} AND c.cancel_date IS NOT NULL)")
+            });
+        let select = format!(
+            "SELECT CAST(0 AS bigint), CAST({} AS bigint), '', t.subject, '{}', '{}', a._key, a._exchange, a._row, CAST(NULL AS text), CAST(NULL AS uuid), \
+             CAST(NULL AS bigint), CAST(0 AS bigint), CAST(0 AS bigint) FROM touched t CROSS JOIN {} WHERE {} AND length(t.subject) = 9 \
+             AND a.reg_status = 'ACTIVE' AND NOT EXISTS (SELECT 1 FROM {} WHERE {}){}",
+            Kind::UnknownToTax.bit(),
+            a.record(),
+            tax.record(),
+            a.named(),
+            a.unit()?,
+            tax.named(),
+            tax.unit()?,
+            not_cancelled.unwrap_or_default()
+        );
+        Some(Rule {
+            about: About::Unit,
+            kinds: &[Kind::UnknownToTax],
+            record: a.record(),
+            other: tax.record(),
+            depends: vec![a.record(), tax.record(), CANCELLATION],
+            select,
+        })
+    }
+
+    /// Cancelled, and an employee has not left before. Employees are found by their key, which begins with the number of who withholds.
+    fn withholding(&self) -> Vec<Rule> {
+        let cancellations = [(CANCELLATION, "uscc"), ("tax/cancellation", "taxpayer_id")];
+        let Some(b) = self
+            .seen(WITHHOLDING, "b")
+            .filter(|table| table.has(&["withholder_id", "left_on"]))
+        else {
+            return Vec::new();
+        };
+        let ranks = b.spec.keys.iter().enumerate();
+        let ranks: Vec<usize> = ranks
+            .filter(|(_, key)| key.first() == Some(&"withholder_id"))
+            .map(|(rank, _)| rank)
+            .collect();
+        let pairs = cancellations
+            .into_iter()
+            .flat_map(|pair| ranks.iter().map(move |rank| (pair, *rank)));
+        let cancelled = |((record, number), rank): ((&str, &str), usize)| {
+            let a = self
+                .seen(record, "a")
+                .filter(|table| table.has(&[number, "cancel_date"]))?;
+            let begins = super::super::merge::rows::key_prefix(rank);
+            let rest = format!(
+                "CROSS JOIN {} CROSS JOIN {} WHERE {} AND a.cancel_date IS NOT NULL AND b._key = (SELECT x._key FROM {} x \
+                 WHERE x._key > '{begins}' || a.{number} || '\u{1f}' AND x._key < '{begins}' || a.{number} || '\u{20}' \
+                 AND x._open <> 0 AND (x.left_on IS NULL OR x.left_on > a.cancel_date) ORDER BY x._key LIMIT 1)",
+                a.named(),
+                b.named(),
+                a.unit()?,
+                b.spec.name
+            );
+            let bits = Kind::CancelledWithholding.bit().to_string();
+            Some(rule(About::Unit, &[Kind::CancelledWithholding], &bits, (a, b), &rest))
+        };
+        pairs.filter_map(cancelled).collect()
+    }
+}
+
+/// A rule on two tables; `kinds` is an expression of bits, `from` what stands between the touched subjects and the end of the FROM.
+fn rule(about: About, kinds: &'static [Kind], bits: &str, (one, other): (Seen<'_>, Seen<'_>), rest: &str) -> Rule {
+    let select = format!(
+        "SELECT CAST(0 AS bigint), CAST({bits} AS bigint), '', t.subject, '{}', '{}', a._key, a._exchange, a._row, b._key, b._exchange, b._row, \
+         CAST(0 AS bigint), CAST(0 AS bigint) FROM touched t {rest}",
+        one.record(),
+        other.record()
+    );
+    Rule {
+        about,
+        kinds,
+        record: one.record(),
+        other: other.record(),
+        depends: vec![one.record(), other.record()],
+        select,
+    }
+}
+
+/// When `b` says something else than `a`. A former name is no contradiction, nor is a sex that is not stated. Where a better authority has
+/// the person and the field, its own comparison says it.
+fn differs(a: Seen<'_>, field: &str, better: &[Seen<'_>]) -> String {
+    let mut condition = format!("(a.{field} <> b.{field}");
+    match field {
+        "name" if a.has(&["former_name"]) => {
+            condition.push_str(" AND (a.former_name IS NULL OR a.former_name <> b.name)");
+        }
+        "sex" => condition.push_str(" AND a.sex IN ('1', '2') AND b.sex IN ('1', '2')"),
+        _ => {}
+    }
+    for authority in better.iter().filter(|authority| authority.has(&[field])) {
+        if let Some(person) = authority.person() {
+            condition = format!(
+                "{condition} AND NOT EXISTS (SELECT 1 FROM {} WHERE {person})",
+                authority.named()
+            );
+        }
+    }
+    condition.push(')');
+    condition
+}
+
+/// Whether another source reports the death of the same person.
+fn about_too(report: Seen<'_>) -> String {
+    let report = Seen { alias: "q", ..report };
+    format!(
+        "EXISTS (SELECT 1 FROM {} WHERE {})",
+        report.named(),
+        report.person().unwrap_or_default()
+    )
+}

@@ -1,0 +1,107 @@
+//! Whom a part may have changed. Takes the rows that were written and the keys whose rows change; gives persons and units to be compared.
+//!
+//! A person who was not in the person index before this part is in no other source, so a first load compares nobody. Of a row that is there
+//! already, the person and the unit are read before it is written: it may name others afterwards.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::super::enterprise;
+use super::super::merge::rows::Rows;
+use super::super::person;
+use super::super::schema::{CHANGE, TableSpec};
+use super::rules::RESIDENT;
+
+/// The subjects whose contradictions may have changed, and by what.
+pub(in crate::registry) struct Touched<'r> {
+    pub(in crate::registry) record: &'r str,
+    /// When it was received, microseconds since the epoch.
+    pub(in crate::registry) now_us: i64,
+    pub(in crate::registry) exchange: Uuid,
+    pub(in crate::registry) persons: BTreeSet<String>,
+    pub(in crate::registry) units: BTreeSet<String>,
+    /// Persons who came, known before or not, where a notice of a corrected number may wait for one.
+    came: BTreeSet<String>,
+    awaited: bool,
+}
+
+impl<'r> Touched<'r> {
+    pub(in crate::registry) fn by(tables: &[TableSpec], record: &'r str, now_us: i64, exchange: Uuid) -> Self {
+        Self {
+            record,
+            now_us,
+            exchange,
+            persons: BTreeSet::new(),
+            units: BTreeSet::new(),
+            came: BTreeSet::new(),
+            awaited: record == RESIDENT && tables.iter().any(|table| table.record.name == CHANGE),
+        }
+    }
+
+    /// Persons for whom a notice of a corrected number may wait; none where there is no such notice.
+    pub(in crate::registry) fn sought(&self) -> BTreeSet<String> {
+        if self.awaited {
+            self.came.union(&self.persons).cloned().collect()
+        } else {
+            BTreeSet::new()
+        }
+    }
+
+    pub(in crate::registry) fn is_empty(&self) -> bool {
+        self.persons.is_empty() && self.units.is_empty() && self.came.is_empty()
+    }
+
+    /// Adds what the part's rows name; `known` are the persons of them who were in the index before.
+    pub(in crate::registry) fn rows(&mut self, table: &TableSpec, rows: &Rows<'_>, written: &[usize], known: &[&str]) {
+        self.persons.extend(known.iter().map(|id| (*id).to_owned()));
+        if self.awaited {
+            let came = person::persons(table, rows, written);
+            self.came.extend(came.into_iter().map(str::to_owned));
+        }
+        if names_units(table) {
+            self.units
+                .extend(written.iter().filter_map(|row| enterprise::unit_key(rows, *row)));
+        }
+    }
+
+    /// Adds whom rows name that are there, where their keys say it; false where they have to be read.
+    pub(in crate::registry) fn stood_by_key(&mut self, table: &TableSpec, keys: &[&str]) -> bool {
+        let says = table.keyed_by_person() && !names_units(table);
+        if says {
+            self.persons.extend(keys.iter().map(|key| (*key).to_owned()));
+        }
+        says || keys.is_empty()
+    }
+
+    /// Adds whom a row named that was there: the columns of [`standing`].
+    pub(in crate::registry) fn stood(
+        &mut self,
+        person: Option<String>,
+        unit: Option<String>,
+        withholder: Option<&str>,
+    ) {
+        self.persons.extend(person);
+        self.units.extend(unit);
+        self.units.extend(withholder.and_then(enterprise::unit_of_taxpayer));
+    }
+}
+
+/// Whether its rows are about units, or name the unit that withholds.
+fn names_units(table: &TableSpec) -> bool {
+    table.has_unit() || table.column(WITHHOLDER).is_some()
+}
+
+const WITHHOLDER: &str = "withholder_id";
+
+/// Selects whom rows of the table name, by their keys: person, unit, who withholds.
+pub(in crate::registry) fn standing(table: &TableSpec, listed: &str) -> String {
+    const NOBODY: &str = "CAST(NULL AS text)";
+    let withholder = table.column(WITHHOLDER).map_or(NOBODY, |_| WITHHOLDER);
+    let unit = if table.has_unit() { "_unit" } else { NOBODY };
+    format!(
+        "SELECT {}, {unit}, {withholder} FROM {} WHERE _key IN ({listed})",
+        table.person_column().unwrap_or(NOBODY),
+        table.name
+    )
+}

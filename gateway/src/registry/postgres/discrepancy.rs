@@ -1,0 +1,201 @@
+//! Discrepancies on PostgreSQL: one reading of the touched subjects, and what of it is written, in the transaction that wrote the rows.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Row};
+use uuid::Uuid;
+
+use super::super::dataset::Dialect;
+use super::super::discrepancy::listing::{self, Listing, Origin, Shown, Tally, Wanted};
+use super::super::discrepancy::rules::{About, Rules};
+use super::super::discrepancy::touch::{Touched, standing};
+use super::super::discrepancy::weigh;
+use super::super::discrepancy::{Kind, Line, Pair, Read, Recorded, Says, Side};
+use super::super::fault::RegistryFault;
+use super::super::schema::TableSpec;
+use super::super::settings::PostgresSettings;
+use super::session::{self, Live, Purpose, within};
+use super::value::{self, Id};
+
+const STEP: &str = "compare sources";
+
+/// Compares what was touched; raises, confirms and settles.
+pub(super) async fn compare(
+    live: &mut Live,
+    tables: &[TableSpec],
+    mut touched: Touched<'_>,
+) -> Result<(), RegistryFault> {
+    if touched.is_empty() {
+        return Ok(());
+    }
+    let rules = Rules::of(Dialect::Postgres, tables);
+    let sought = touched.sought();
+    if let Some(text) = rules.linked(touched.record).filter(|_| !sought.is_empty()) {
+        let query = sqlx::query_scalar::<_, String>(AssertSqlSafe(text)).bind(list(&sought));
+        let linked = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
+        touched.persons.extend(linked);
+    }
+    for (about, subjects) in [(About::Person, &touched.persons), (About::Unit, &touched.units)] {
+        let Some(text) = rules.statement(about, touched.record).filter(|_| !subjects.is_empty()) else {
+            continue;
+        };
+        let query = sqlx::query(AssertSqlSafe(text)).bind(list(subjects));
+        let rows = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
+        let malformed = || RegistryFault::Malformed { column: "discrepancy" };
+        let read = rows.iter().map(|row| one(row).ok_or_else(malformed));
+        let lines = weigh::lines(&rules, &touched, read.collect::<Result<_, _>>()?);
+        write(live, &lines).await?;
+    }
+    Ok(())
+}
+
+/// Notes whom rows name that are there and are about to change.
+pub(super) async fn note_standing(
+    live: &mut Live,
+    table: &TableSpec,
+    keys: &[&str],
+    touched: &mut Touched<'_>,
+) -> Result<(), RegistryFault> {
+    if touched.stood_by_key(table, keys) {
+        return Ok(());
+    }
+    let query = sqlx::query(AssertSqlSafe(standing(table, Dialect::Postgres.listed()))).bind(keys);
+    let rows = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
+    for row in &rows {
+        touched.stood(text(row, 0), text(row, 1), text(row, 2).as_deref());
+    }
+    Ok(())
+}
+
+fn list(subjects: &BTreeSet<String>) -> Vec<&str> {
+    subjects.iter().map(String::as_str).collect()
+}
+
+fn bytes(row: &PgRow, place: usize) -> Option<&[u8]> {
+    let raw = row.try_get_raw(place).ok()?;
+    raw.as_bytes().ok()
+}
+
+fn text(row: &PgRow, place: usize) -> Option<String> {
+    Some(std::str::from_utf8(bytes(row, place)?).ok()?.to_owned())
+}
+
+fn number(row: &PgRow, place: usize) -> Option<i64> {
+    value::int(bytes(row, place)?)
+}
+
+fn id(row: &PgRow, place: usize) -> Option<Uuid> {
+    Uuid::from_slice(bytes(row, place)?).ok()
+}
+
+fn one(row: &PgRow) -> Option<Read> {
+    let says = if number(row, 0)? == 0 {
+        Says::Holds(number(row, 1)?)
+    } else {
+        Says::Recorded(Recorded {
+            code: text(row, 2)?,
+            last_us: number(row, 12)?,
+            settled: number(row, 13)? != 0,
+        })
+    };
+    Some(Read {
+        subject: text(row, 3)?,
+        record: text(row, 4)?,
+        other: text(row, 5)?,
+        pair: Pair {
+            one: side(row, 6)?,
+            other: side(row, 9),
+        },
+        says,
+    })
+}
+
+fn side(row: &PgRow, place: usize) -> Option<Side> {
+    Some(Side {
+        key: text(row, place)?,
+        exchange: id(row, place + 1)?,
+        row: number(row, place + 2)?,
+    })
+}
+
+async fn write(live: &mut Live, lines: &[Line]) -> Result<(), RegistryFault> {
+    const TEXT: &str = "INSERT INTO discrepancy (subject, kind, record, other_record, row_key, exchange, row_no, other_key, other_exchange, \
+        other_row, first_us, last_us, settled_us, settled_by) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], \
+        $5::text[], $6::uuid[], $7::bigint[], $8::text[], $9::uuid[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::uuid[]) \
+        ON CONFLICT (subject, kind, record, other_record) DO UPDATE SET row_key = excluded.row_key, exchange = excluded.exchange, \
+        row_no = excluded.row_no, other_key = excluded.other_key, other_exchange = excluded.other_exchange, \
+        other_row = excluded.other_row, last_us = excluded.last_us, settled_us = excluded.settled_us, settled_by = excluded.settled_by";
+    fn all<'l, T>(lines: &'l [Line], of: impl Fn(&'l Line) -> T) -> Vec<T> {
+        lines.iter().map(of).collect()
+    }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let other = |line: &Line| line.pair.other.clone();
+    let query = sqlx::query(TEXT)
+        .bind(all(lines, |line| line.topic.subject.as_str()))
+        .bind(all(lines, |line| line.topic.kind.code()))
+        .bind(all(lines, |line| line.topic.record.as_str()))
+        .bind(all(lines, |line| line.topic.other.as_str()))
+        .bind(all(lines, |line| line.pair.one.key.as_str()))
+        .bind(all(lines, |line| Id(line.pair.one.exchange)))
+        .bind(all(lines, |line| line.pair.one.row))
+        .bind(all(lines, |line| other(line).map(|side| side.key)))
+        .bind(all(lines, |line| other(line).map(|side| Id(side.exchange))))
+        .bind(all(lines, |line| other(line).map(|side| side.row)))
+        .bind(all(lines, |line| line.first_us))
+        .bind(all(lines, |line| line.last_us))
+        .bind(all(lines, |line| line.settled.map(|(at_us, _)| at_us)))
+        .bind(all(lines, |line| line.settled.map(|(_, by)| Id(by))));
+    within(
+        "record discrepancies",
+        live.patience,
+        query.execute(&mut live.connection),
+    )
+    .await?;
+    Ok(())
+}
+
+/// What people are told.
+pub(in crate::registry) fn list_them(settings: &PostgresSettings, wanted: &Wanted) -> Result<Listing, RegistryFault> {
+    const STEP: &str = "list discrepancies";
+    session::aside(async || {
+        let patience = Duration::from_millis(settings.read_timeout_ms.into());
+        let mut connection = session::connect(settings, Purpose::Read).await?;
+        let query = sqlx::query(AssertSqlSafe(listing::tallies(Dialect::Postgres))).bind(wanted.from_us);
+        let tallies = within(STEP, patience, query.fetch_all(&mut connection)).await?;
+        let query = sqlx::query(AssertSqlSafe(listing::lines(Dialect::Postgres, wanted)))
+            .bind(wanted.from_us)
+            .bind(wanted.code());
+        let lines = within(STEP, patience, query.fetch_all(&mut connection)).await?;
+        // A kind that a newer gateway recorded is passed over.
+        Ok(Listing {
+            tallies: tallies.iter().filter_map(tally).collect(),
+            lines: lines.iter().filter_map(shown).collect(),
+        })
+    })
+}
+
+fn tally(row: &PgRow) -> Option<Tally> {
+    Some(Tally {
+        kind: Kind::parse(&text(row, 0)?)?,
+        open: number(row, 1)?.unsigned_abs(),
+        settled: number(row, 2)?.unsigned_abs(),
+    })
+}
+
+fn shown(row: &PgRow) -> Option<Shown> {
+    let origin = |exchange, number| Origin { exchange, row: number };
+    Some(Shown {
+        kind: Kind::parse(&text(row, 0)?)?,
+        record: text(row, 1)?,
+        one: origin(id(row, 2)?, number(row, 3)?),
+        other_record: text(row, 4)?,
+        other: Option::zip(id(row, 5), number(row, 6)).map(|(exchange, number)| origin(exchange, number)),
+        first_us: number(row, 7)?,
+        last_us: number(row, 8)?,
+        settled: Option::zip(number(row, 9), id(row, 10)),
+    })
+}

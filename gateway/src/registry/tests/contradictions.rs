@@ -1,0 +1,296 @@
+//! Random sequences of pushes, deletes and snapshots against the plainest comparison: every open row with every other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use proptest::prelude::{ProptestConfig, Strategy, TestCaseError, any, prop, prop_assert, prop_assert_eq, proptest};
+use tokio::runtime::Runtime;
+
+use super::discrepancies::{
+    CANCELLATION, CERTIFICATE, CREMATION, DEATH, ESTABLISHMENT, FLOATING, RESIDENT, TAX, WITHHOLDING, close_all,
+    deletes, rows, tables,
+};
+use super::store::{Place, Store};
+use crate::registry::Registry;
+use crate::registry::discrepancy::Kind;
+use crate::registry::schema::table_name;
+
+const RECORDS: [(&str, &str); 9] = [
+    (RESIDENT, "citizen_id name sex person_status"),
+    (FLOATING, "permit_no citizen_id name sex leave_date"),
+    (DEATH, "citizen_id name sex cancel_date"),
+    (CERTIFICATE, "cert_no citizen_id name sex"),
+    (CREMATION, "citizen_id name cremated_on"),
+    (ESTABLISHMENT, "uscc ent_name reg_status"),
+    (TAX, "tax_reg_seq uscc"),
+    (CANCELLATION, "uscc cancel_date"),
+    (WITHHOLDING, "withholder_id name id_type id_no employed_on left_on sex"),
+];
+const IDS: [&str; 3] = ["320706188002290004", "320706188503150009", "32070618880808000X"];
+const UNITS: [&str; 2] = ["91320706MA00000018", "91320706MA00000026"];
+const DAYS: [&str; 2] = ["1950-01-01", "1950-01-02"];
+
+/// A row: small numbers that choose its cells.
+type Choice = (usize, usize, usize, usize);
+
+#[derive(Clone, Debug)]
+enum Act {
+    Put(usize, Vec<Choice>),
+    Delete(usize, Choice),
+    CloseAll(usize),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let choice = || (0_usize..3, 0_usize..2, 0_usize..3, 0_usize..3);
+    let puts = (0..RECORDS.len(), prop::collection::vec(choice(), 1..5));
+    (any::<u8>(), puts, choice()).prop_map(|(what, (record, rows), row)| match what % 8 {
+        0 => Act::CloseAll(record),
+        1 | 2 => Act::Delete(record, row),
+        _ => Act::Put(record, rows),
+    })
+}
+
+fn row(record: usize, (a, b, c, d): Choice) -> String {
+    let (id, name, sex) = (IDS[a], ["甲", "乙"][b], ["1", "2", "0"][c]);
+    let unit = UNITS[a % 2];
+    match RECORDS[record].0 {
+        RESIDENT => format!("{id} {name} {sex} {}", ["0", "1"][d % 2]),
+        FLOATING => format!("P{} {id} {name} {sex} {}", d % 2, ["-", "1949-01-01"][(a + b + c) % 2]),
+        DEATH => format!("{id} {name} {sex} {}", DAYS[d % 2]),
+        CERTIFICATE => format!("C{} {id} {name} {sex}", d % 2),
+        CREMATION => format!("{id} {name} {}", DAYS[d % 2]),
+        ESTABLISHMENT => format!("{unit} 某公司 {}", ["ACTIVE", "REVOKED"][b]),
+        TAX => format!("{} {unit}", d % 2),
+        CANCELLATION => format!("{unit} {}", DAYS[0]),
+        _ => format!(
+            "{unit} {name} 111 {} 1940-01-01 {} {sex}",
+            IDS[c],
+            ["-", "1949-12-31", "1950-06-01"][d]
+        ),
+    }
+}
+
+/// An open row: its record type, its key, its cells.
+struct Open {
+    record: &'static str,
+    key: String,
+    cells: BTreeMap<&'static str, String>,
+}
+
+impl Open {
+    fn cell(&self, name: &str) -> Option<&str> {
+        self.cells.get(name).map(String::as_str)
+    }
+
+    fn person(&self) -> Option<&str> {
+        self.cell("citizen_id").or_else(|| self.cell("id_no"))
+    }
+
+    fn unit(&self) -> Option<&str> {
+        self.cell("uscc")
+            .or_else(|| self.cell("withholder_id"))
+            .map(|number| number.get(8..17).unwrap())
+    }
+}
+
+fn open_rows(place: &Place) -> Vec<Open> {
+    let mut open = Vec::new();
+    for (record, columns) in RECORDS {
+        let names: Vec<&str> = columns.split(' ').collect();
+        let query = format!(
+            "SELECT _key, {} FROM {} WHERE _open <> 0",
+            names.join(", "),
+            table_name(record)
+        );
+        for line in place.query(&query) {
+            let mut cells = line.split(' ');
+            let key = cells.next().unwrap().to_owned();
+            let cells = names
+                .iter()
+                .copied()
+                .zip(cells.map(str::to_owned))
+                .filter(|(_, cell)| cell != "-");
+            open.push(Open {
+                record,
+                key,
+                cells: cells.collect(),
+            });
+        }
+    }
+    open
+}
+
+/// Kind, subject, one record type and key, the other record type and key.
+type Contradiction = (Kind, String, &'static str, String, &'static str, String);
+
+/// Everything with everything.
+fn contradictions(open: &[Open]) -> BTreeSet<Contradiction> {
+    let mut found = BTreeSet::new();
+    let mut note = |kind, subject: &str, one: &Open, other: (&'static str, &str)| {
+        found.insert((
+            kind,
+            subject.to_owned(),
+            one.record,
+            one.key.clone(),
+            other.0,
+            other.1.to_owned(),
+        ));
+    };
+    let place = |record: &str| RECORDS.iter().position(|(name, _)| *name == record).unwrap();
+    for one in open {
+        for other in open {
+            if let (Some(person), true) = (one.person(), one.person() == other.person()) {
+                let authority = open.iter().filter(|row| row.person() == Some(person));
+                let authority = authority.map(|row| place(row.record)).min();
+                let speaks = matches!(one.record, RESIDENT | FLOATING) && authority == Some(place(one.record));
+                if speaks && place(other.record) > place(one.record) {
+                    let both = |name: &str| Option::zip(one.cell(name), other.cell(name));
+                    if both("name").is_some_and(|(one, other)| one != other) {
+                        note(Kind::NameDiffers, person, one, (other.record, &other.key));
+                    }
+                    if both("sex").is_some_and(|(one, other)| one != other && one != "0" && other != "0") {
+                        note(Kind::SexDiffers, person, one, (other.record, &other.key));
+                    }
+                }
+                let reports = |record: &str| {
+                    open.iter()
+                        .any(|row| row.record == record && row.person() == Some(person))
+                };
+                let reporting: Vec<&str> = [DEATH, CERTIFICATE, CREMATION]
+                    .into_iter()
+                    .filter(|name| reports(name))
+                    .collect();
+                let lives = match one.record {
+                    RESIDENT => one.cell("person_status") == Some("0"),
+                    FLOATING => one.cell("leave_date").is_none(),
+                    WITHHOLDING => one.cell("left_on").is_none(),
+                    _ => false,
+                };
+                if lives && reporting.first() == Some(&other.record) {
+                    let certain = reporting.len() > 1;
+                    let kind = if certain {
+                        Kind::DeadActive
+                    } else {
+                        Kind::SuspectedDeath
+                    };
+                    note(kind, person, one, (other.record, &other.key));
+                }
+            }
+            if let (Some(unit), true) = (one.unit(), one.unit() == other.unit()) {
+                let stays = other
+                    .cell("left_on")
+                    .is_none_or(|left| left > one.cell("cancel_date").unwrap_or_default());
+                if one.record == CANCELLATION && other.record == WITHHOLDING && stays {
+                    note(Kind::CancelledWithholding, unit, one, (other.record, &other.key));
+                }
+            }
+        }
+        let known = |row: &Open| matches!(row.record, TAX | CANCELLATION) && row.unit() == one.unit();
+        if one.record == ESTABLISHMENT && one.cell("reg_status") == Some("ACTIVE") && !open.iter().any(known) {
+            note(Kind::UnknownToTax, one.unit().unwrap(), one, (TAX, "-"));
+        }
+    }
+    found
+}
+
+struct Shared {
+    place: Place,
+    runtime: Runtime,
+    registry: Registry,
+    leaf: u64,
+}
+
+impl Shared {
+    fn new(store: Store) -> Self {
+        let (place, registry) = Place::with(store, &tables(&RECORDS.map(|(record, _)| record)));
+        Self {
+            place,
+            registry,
+            runtime: Runtime::new().unwrap(),
+            leaf: 0,
+        }
+    }
+
+    fn clear(&self) {
+        let records = RECORDS.map(|(record, _)| table_name(record));
+        let others = [
+            "person",
+            "enterprise",
+            "relay_progress",
+            "history",
+            "closing",
+            "discrepancy",
+        ];
+        let names = records.iter().map(String::as_str).chain(others);
+        let text: Vec<String> = names.map(|name| format!("DELETE FROM {name}")).collect();
+        self.place.execute(&text.join("; "));
+    }
+
+    fn run(&mut self, act: &Act) {
+        self.leaf += 1;
+        let part = |record: usize, choices: &[Choice]| {
+            let lines: Vec<String> = choices.iter().map(|choice| row(record, *choice)).collect();
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            rows(RECORDS[record].0, self.leaf, RECORDS[record].1, &lines)
+        };
+        let part = match act {
+            Act::CloseAll(record) => {
+                return self
+                    .runtime
+                    .block_on(close_all(&self.registry, self.leaf, RECORDS[*record].0));
+            }
+            Act::Put(record, choices) => part(*record, choices),
+            Act::Delete(record, choice) => deletes(part(*record, &[*choice])),
+        };
+        self.runtime.block_on(self.registry.merge(part)).unwrap();
+    }
+}
+
+static ON_SQLITE: LazyLock<Mutex<Shared>> = LazyLock::new(|| Mutex::new(Shared::new(Store::Sqlite)));
+static ON_POSTGRES: LazyLock<Mutex<Shared>> = LazyLock::new(|| Mutex::new(Shared::new(Store::Postgres)));
+
+fn what_is_recorded_is_what_a_plain_comparison_finds(
+    shared: &Mutex<Shared>,
+    acts: &[Act],
+) -> Result<(), TestCaseError> {
+    let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.clear();
+    for act in acts {
+        shared.run(act);
+    }
+    let open = open_rows(&shared.place);
+    let pairs = contradictions(&open);
+    let topic = |(kind, subject, one, _, other, _): &Contradiction| format!("{} {subject} {one} {other}", kind.code());
+    let expected: BTreeSet<String> = pairs.iter().map(topic).collect();
+    let recorded = shared.place.query(
+        "SELECT kind, subject, record, other_record, row_key, coalesce(other_key, '-') FROM discrepancy WHERE settled_us IS NULL",
+    );
+    let mut topics = BTreeSet::new();
+    for line in &recorded {
+        let cells: Vec<&str> = line.split(' ').collect();
+        topics.insert(cells[..4].join(" "));
+        let names =
+            |pair: &&Contradiction| topic(pair) == cells[..4].join(" ") && pair.3 == cells[4] && pair.5 == cells[5];
+        prop_assert!(pairs.iter().any(|pair| names(&pair)), "{line}: no such pair");
+    }
+    prop_assert_eq!(topics, expected);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn what_holds_is_what_a_plain_comparison_of_all_rows_finds(acts in prop::collection::vec(act(), 1..14)) {
+        what_is_recorded_is_what_a_plain_comparison_finds(&ON_SQLITE, &acts)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn what_holds_is_what_a_plain_comparison_finds_on_postgres_too(acts in prop::collection::vec(act(), 1..14)) {
+        if Store::has_postgres() {
+            what_is_recorded_is_what_a_plain_comparison_finds(&ON_POSTGRES, &acts)?;
+        }
+    }
+}
