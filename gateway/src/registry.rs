@@ -306,7 +306,7 @@ impl Registry {
     /// # Errors
     /// When the database does not answer.
     pub fn exchanges_behind(settings: &RegistrySettings, last: Option<Uuid>) -> Result<Vec<Uuid>, RegistryFault> {
-        let last = last.unwrap_or(Uuid::nil());
+        let last = last.unwrap_or_default();
         match settings {
             RegistrySettings::Sqlite(settings) => sqlite::exchanges_behind(&sqlite::open_reader(settings)?, last),
             RegistrySettings::Postgres(settings) => postgres::exchanges_behind(settings, last),
