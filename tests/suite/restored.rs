@@ -44,6 +44,12 @@ fn put_back(gateway: &Deployment, backup: &[(PathBuf, Vec<u8>)]) {
     }
 }
 
+/// Two characters that do not compress.
+fn name(n: u32) -> String {
+    let character = |prime: u32| char::from_u32(0x4e00 + n.wrapping_mul(prime) % 5_003).unwrap();
+    [character(7_919), character(104_729)].iter().collect()
+}
+
 /// Exit code, and each finding with its exchange.
 fn fsck(gateway: &Deployment) -> (i32, Vec<(String, String)>) {
     let (code, out, error) = gateway.shuguan(&["db", "fsck", "-c", "shuguan.toml", "--json"]);
@@ -185,7 +191,8 @@ fn a_backup_made_while_the_gateway_runs_verifies_and_holds_no_key() {
         let running = gateway.serve();
         let (code, _, error) = gateway.shuguan(&[&["relay", "pause"], &OPERATOR[..]].concat());
         assert_eq!(code, 0, "{error}");
-        let many: Vec<u8> = (0..2_000).flat_map(|n| resident(&nobody(n), "某某")).collect();
+        // Enough that payload and index of subjects are files of their own.
+        let many: Vec<u8> = (0..20_000).flat_map(|n| resident(&nobody(n), &name(n))).collect();
         let call = Call::push(RESIDENT, NDJSON, many);
         assert_eq!(running.call(call, &gateway.partner(POLICE)).await.unwrap().status, 202);
         let backup = ["db", "backup", "backup", "-c", "shuguan.toml", "--json"];
