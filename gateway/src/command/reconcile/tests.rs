@@ -290,7 +290,7 @@ impl Proved {
 
 fn settings(folder: &TempDir) -> JournalSettings {
     let (log, kek) = (Secret::new([1; 32]), Secret::new([2; 32]));
-    JournalSettings::at(&folder.path().join("journal"), "log.example", log, kek)
+    JournalSettings::at(folder.path().join("journal"), "log.example", log, kek)
 }
 
 fn open(folder: &TempDir) -> Journal {
