@@ -222,6 +222,7 @@ fn check_name(code: &str) -> &'static str {
     match code {
         "journal" => "交换台账",
         "registry" => "登记库",
+        "registry-kept" => "登记库与台账",
         "crl" => "吊销列表",
         "inbox" => "待入库队列",
         "reload" => "配置重载",
@@ -241,6 +242,8 @@ fn check_text(code: &str, colour: &str) -> &'static str {
         ("journal", _) => "不能提交，推送一律答复 503",
         ("registry", "green") => "入库中继工作正常",
         ("registry", _) => "入库中继上次失败，正在重试",
+        ("registry-kept", "green") => "最近入库的批次都在登记库中",
+        ("registry-kept", _) => "登记库缺少已入库的批次，请运行 shuguan db fsck",
         ("crl", "green") => "在有效期内",
         ("crl", "yellow") => "七日内到期，请运行 shuguan crl issue",
         ("crl", _) => "缺失或已过期，所有证书均被拒绝，请运行 shuguan crl issue",
