@@ -106,13 +106,7 @@ pub fn run(args: RelayArgs, output: &Output) -> Result<Exit, Failure> {
             let order = json!({ "act": "release", "exchange": exchange });
             operate(&operator, Some(order), output)
         }
-        RelayAction::FeedAgain { exchange, operator } => {
-            for exchange in exchange {
-                let order = json!({ "act": "feed-again", "exchange": exchange });
-                operate(&operator, Some(order), output)?;
-            }
-            Ok(Exit::Done)
-        }
+        RelayAction::FeedAgain { exchange, operator } => feed_again(&exchange, &operator, output),
         RelayAction::Discard {
             exchange,
             why,
@@ -128,6 +122,25 @@ pub fn run(args: RelayArgs, output: &Output) -> Result<Exit, Failure> {
             operate(&operator, Some(order), output)
         }
     }
+}
+
+/// One after the other; what is refused is named, and does not keep the rest from going.
+fn feed_again(exchanges: &[uuid::Uuid], operator: &Operator, output: &Output) -> Result<Exit, Failure> {
+    let mut refused = 0_usize;
+    for exchange in exchanges {
+        let order = json!({ "act": "feed-again", "exchange": exchange });
+        match operate(operator, Some(order), output) {
+            Ok(_) => {}
+            // One alone is told as any refusal is.
+            Err(failure) if failure.exit == Exit::Refused && exchanges.len() > 1 => {
+                refused += 1;
+                let (code, why) = (failure.code.unwrap_or_default(), failure.why.unwrap_or(failure.what));
+                output.note(format!("{exchange} is not fed again: {code} {why}"));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(if refused == 0 { Exit::Done } else { Exit::Refused })
 }
 
 /// Sends an act, or asks; shows what is set aside then.

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::{Desk, guard};
 use crate::api::gate::{About, Context};
 use crate::edge::Peer;
+use crate::exchange::compare::REGISTRY_RETRY_AFTER_S;
 use crate::exchange::seal::unavailable;
 use crate::exchange::{Fault, Refused, Stop};
 use crate::refusal::Refusal;
@@ -173,7 +174,8 @@ async fn feed_again(desk: &Desk, peer: &Peer, exchange: Uuid) -> Result<u64, Sto
         .map_err(Fault::from_error("read a leaf"))?
         .map(|leaf| leaf.event);
     let progress = stations.registry.progress(exchange).await;
-    let progress = progress.map_err(Fault::from_error("ask the registry how far an exchange is"))?;
+    let unanswered = || Refused::new(Refusal::RegistryUnavailable).retry_after(REGISTRY_RETRY_AFTER_S);
+    let progress = progress.map_err(|_fault| unanswered())?;
     if matches!(&relayed, Some(Event::Relayed(event)) if holds_whole(progress.as_ref(), event)) {
         return Err(Refused::new(Refusal::BadRequest)
             .detail("the registry holds it whole")

@@ -34,7 +34,7 @@ use crate::registry::{Selection, dataset_schema};
 use crate::signature::profile;
 
 /// What `Retry-After` says when the registry does not answer.
-const REGISTRY_RETRY_AFTER_S: u64 = 10;
+pub const REGISTRY_RETRY_AFTER_S: u64 = 10;
 
 /// What the caller asks.
 #[derive(Debug, Deserialize)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::edge::health::{Light, Readiness};
 use crate::exchange::Stations;
-use crate::registry::{RegistryFault, Standing};
+use crate::registry::Standing;
 use crate::relay::holds_whole;
 
 /// Exchanges that are looked at.
@@ -23,8 +23,8 @@ pub(super) async fn watch(stations: std::sync::Arc<Stations>, readiness: Readine
             continue;
         }
         match lacking(&stations).await {
-            Ok(0) => readiness.report("registry-kept", Light::Green, "it holds what was relayed last"),
-            Ok(count) => {
+            Some(0) => readiness.report("registry-kept", Light::Green, "it holds what was relayed last"),
+            Some(count) => {
                 let what =
                     format!("it lacks {count} of the newest {NEWEST} exchanges that were relayed: shuguan db fsck");
                 tracing::error!(
@@ -33,21 +33,22 @@ pub(super) async fn watch(stations: std::sync::Arc<Stations>, readiness: Readine
                 );
                 readiness.report("registry-kept", Light::Yellow, what);
             }
-            // It is said elsewhere that it does not answer.
-            Err(_) => {}
+            // It is said elsewhere that one of the two does not answer; what was last known stands.
+            None => {}
         }
     }
 }
 
-async fn lacking(stations: &Stations) -> Result<usize, RegistryFault> {
-    let newest = stations.journal.newest_done(NEWEST).await;
+/// How many the registry lacks; none when one of the two cannot be read.
+async fn lacking(stations: &Stations) -> Option<usize> {
+    let newest = stations.journal.newest_done(NEWEST).await.ok()?;
     let mut lacking = 0;
-    for push in newest.unwrap_or_default() {
+    for push in newest {
         let Some(relayed) = &push.relayed else { continue };
-        let progress = stations.registry.progress(push.exchange).await?;
+        let progress = stations.registry.progress(push.exchange).await.ok()?;
         if !holds_whole(progress.as_ref(), relayed) {
             lacking += 1;
         }
     }
-    Ok(lacking)
+    Some(lacking)
 }
