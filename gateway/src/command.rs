@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod exit;
 pub mod explain;
 pub mod init;
+pub mod key;
 pub mod log;
 mod marked;
 pub mod output;
@@ -87,6 +88,7 @@ enum Command {
     Receipt(query::ReceiptArgs),
     Catalog(query::CatalogArgs),
     Log(log::LogArgs),
+    Key(key::KeyArgs),
     Verify(verify::VerifyArgs),
     Reconcile(reconcile::ReconcileArgs),
     Witness(witness::WitnessArgs),
@@ -133,6 +135,7 @@ fn run(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Receipt(args) => query::receipt(args, output),
         Command::Catalog(args) => query::catalog(args, output),
         Command::Log(args) => log::run(args, output),
+        Command::Key(args) => key::run(args, output),
         Command::Verify(args) => verify::run(args, output),
         Command::Reconcile(args) => reconcile::run(&args, output),
         Command::Witness(args) => witness::run(args, output),

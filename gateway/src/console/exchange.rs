@@ -378,6 +378,13 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
             facts
         }
         Event::Policy(policy) => policy_facts(policy, policies),
+        Event::Key(key) => vec![
+            plain("动作", words::outcome(&key.act)),
+            plain("原因", words::outcome(&key.why)),
+            coded("日志密钥", key.key.clone()),
+            coded("并列密钥", key.of.clone()),
+            coded("自条目数", key.from.to_string()),
+        ],
         Event::Operator(act) => {
             let mut facts = vec![
                 named("系统管理员", partner(policies, &act.who)),
@@ -475,6 +482,7 @@ fn counts(event: &Event) -> Vec<Count> {
         | Event::Stop(_)
         | Event::Certificate(_)
         | Event::Config(_)
+        | Event::Key(_)
         | Event::Policy(_)
         | Event::Operator(_)
         | Event::WitnessGap(_)

@@ -252,6 +252,10 @@ pub(super) const NEWEST_COSIGNED: &str =
 pub(super) const GAP_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_gap ON leaf (idx) WHERE kind = 'witness-gap'";
 /// The newest begin or end of a gap; the word stands here so that the partial index serves.
 pub(super) const LAST_GAP: &str = "SELECT code, t FROM leaf WHERE kind = 'witness-gap' ORDER BY idx DESC LIMIT 1";
+pub(super) const FIRST_COSIGNED: &str = "SELECT size, t, note FROM cosigned WHERE size > ?1 ORDER BY size LIMIT 1";
+pub(super) const KEY_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_key ON leaf (idx) WHERE kind = 'key'";
+/// Changes of the log's keys; the word stands here so that the partial index serves.
+pub(super) const KEY_LEAVES: &str = "SELECT idx, bytes FROM leaf WHERE kind = 'key' ORDER BY idx";
 pub(super) const CONFIG_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_config ON leaf (idx) WHERE kind = 'config'";
 pub(super) const LAST_CONFIG: &str = "SELECT bytes FROM leaf WHERE kind = 'config' ORDER BY idx DESC LIMIT 1";
 pub(super) const INBOX_STATE: &str = "SELECT state, reason, parts, bytes FROM inbox WHERE leaf = ?1";
@@ -359,6 +363,8 @@ pub(super) const ALL: &[&str] = &[
     SEARCH_PARTNER,
     EXCHANGES_FROM,
     POLICY_LOADS,
+    KEY_LEAVES,
+    FIRST_COSIGNED,
     LAST_PAUSE,
     STORE_COSIGNED,
     THIN_COSIGNED,
@@ -447,6 +453,7 @@ pub(super) fn open_writer(database: &Path, payloads: &Path) -> Result<Connection
         OPERATOR_INDEX,
         GAP_INDEX,
         CONFIG_INDEX,
+        KEY_INDEX,
         COSIGNED_TABLE,
     ] {
         let made = connection.execute_batch(added);
@@ -598,9 +605,9 @@ mod tests {
     use rusqlite::Connection;
 
     use super::{
-        ADDED, ALL, COMMITTED_LEAVES, CONFIG_INDEX, COSIGNED_TABLE, GAP_INDEX, MONTHS_IN_USE, NEWEST_CHECKPOINT,
-        OPERATOR_INDEX, PAYLOAD_FILES, POLICY_INDEX, SCHEMA, SHRED_LEAVES, SUBJECT_FILES, SUBJECT_RUNS,
-        SUBJECTS_BY_LEAF, TAG_FILES, TRIGGERS, create, open_reader, open_writer,
+        ADDED, ALL, COMMITTED_LEAVES, CONFIG_INDEX, COSIGNED_TABLE, GAP_INDEX, KEY_INDEX, MONTHS_IN_USE,
+        NEWEST_CHECKPOINT, OPERATOR_INDEX, PAYLOAD_FILES, POLICY_INDEX, SCHEMA, SHRED_LEAVES, SUBJECT_FILES,
+        SUBJECT_RUNS, SUBJECTS_BY_LEAF, TAG_FILES, TRIGGERS, create, open_reader, open_writer,
     };
 
     #[test]
@@ -612,6 +619,7 @@ mod tests {
         connection.execute_batch(OPERATOR_INDEX).unwrap();
         connection.execute_batch(GAP_INDEX).unwrap();
         connection.execute_batch(CONFIG_INDEX).unwrap();
+        connection.execute_batch(KEY_INDEX).unwrap();
         connection.execute_batch(COSIGNED_TABLE).unwrap();
         for statement in ALL {
             let mut plan = connection
