@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use shuguan_ledger::keys::{KeySpan, LogKeys};
+use shuguan_ledger::leaf::KeyEvent;
+use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::time;
+use shuguan_ledger::trust::{Quorum, Trust};
 
 use super::cert::failure;
 use super::config;
@@ -17,7 +20,7 @@ use super::output::Output;
 use crate::client::deliver::load_trust;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::journal::{Reader, log_keys_of};
+use crate::journal::{JournalFault, Reader, log_keys_of};
 use crate::pki::keyfile;
 use crate::pki::log_keys::{self, LogKeyFiles, ROTATION, STOLEN};
 use crate::serve::{chain, journal_settings};
@@ -279,27 +282,47 @@ fn retire(known: &Known, id: Option<&str>, (stolen, now): (bool, bool), output: 
     Ok(())
 }
 
+/// Writes the receipt of a change, unless one is there that proves it to who trusts what was known before: later checkpoints may not be signed by the
+/// old key any more, and of those that were only one a minute is kept.
+fn prove(
+    known: &Known,
+    (index, event): (u64, &KeyEvent),
+    before: &Trust,
+    folder: &Path,
+    output: &Output,
+) -> Result<(), Failure> {
+    let path = folder.join(format!("key-{index}.tlog-proof"));
+    let there = keyfile::read_public(&path)
+        .ok()
+        .and_then(|text| Receipt::parse(&text).ok());
+    let proven = there.and_then(|receipt| receipt.verify(before).ok());
+    if proven.is_some_and(|proven| proven.index == index && proven.witnessed.quorum != Quorum::Missing) {
+        return Ok(());
+    }
+    // Who is to believe a new key knows the one that ends, so the receipt lies under a checkpoint that this one signed too.
+    let of = known.keys.spans().iter().find(|span| span.key().vkey() == event.of);
+    let receipt = known.reader.key_receipt(index, of.and_then(KeySpan::until));
+    let receipt = receipt.map_err(unreadable)?.unwrap_or_default();
+    keyfile::replace_public(&path, receipt.as_bytes()).map_err(failure)?;
+    output.note(format!("`{}` written", path.display()));
+    Ok(())
+}
+
+fn unreadable(fault: JournalFault) -> Failure {
+    Failure::local("the log cannot be read").because(chain(&fault))
+}
+
 fn publish(known: &Known, folder: &Path, output: &Output) -> Result<(), Failure> {
-    let unreadable =
-        |fault: crate::journal::JournalFault| Failure::local("the log cannot be read").because(chain(&fault));
     let path = folder.join("trust.txt");
     let mut trust = load_trust(&path)?;
     let changes = known.reader.key_leaves().map_err(unreadable)?;
     for (index, event) in &changes {
+        prove(known, (*index, event), &trust, folder, output)?;
         trust = trust.extended(*index, event).map_err(|fault| {
             Failure::new(Exit::NotProven, "the trust file contradicts the log")
                 .at(path.display().to_string())
                 .because(format!("leaf {index}: {fault}"))
         })?;
-        // Who is to believe a new key knows the one that ends, so the receipt lies under a checkpoint that this one signed too.
-        let of = known.keys.spans().iter().find(|span| span.key().vkey() == event.of);
-        let receipt = known
-            .reader
-            .key_receipt(*index, of.and_then(KeySpan::until))
-            .map_err(unreadable)?;
-        let proof = folder.join(format!("key-{index}.tlog-proof"));
-        keyfile::replace_public(&proof, receipt.unwrap_or_default().as_bytes()).map_err(failure)?;
-        output.note(format!("`{}` written", proof.display()));
     }
     keyfile::replace_public(&path, trust.text().as_bytes()).map_err(failure)?;
     output.note(format!("`{}` written", path.display()));
