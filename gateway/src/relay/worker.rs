@@ -222,10 +222,12 @@ impl Worker {
 
     /// What a lane's turn is: its oldest exchange that is not held, with the small ones right behind it.
     async fn due_in(&mut self, lane: &Lane) -> Result<Option<Turn>, RelayFault> {
-        let found = match lane.is_bulk() {
-            true => self.journal.waiting(&lane.name, PASSING_MAX, u64::MAX).await,
-            false => self.journal.waiting(&lane.name, TOGETHER_MAX, TOGETHER_BYTES_MAX).await,
+        let (limit, bytes_max) = if lane.is_bulk() {
+            (PASSING_MAX, u64::MAX)
+        } else {
+            (TOGETHER_MAX, TOGETHER_BYTES_MAX)
         };
+        let found = self.journal.waiting(&lane.name, limit, bytes_max).await;
         let now_us = self.clock.now_us();
         let free = |item: &InboxItem| self.held.get(&item.exchange).is_none_or(|hold| hold.until_us <= now_us);
         let mut items = found.map_err(RelayFault::Inbox)?;

@@ -393,9 +393,10 @@ proptest! {
         let mut now_us = 0;
         for (rows, took_us, failed) in turns {
             now_us += took_us;
-            match failed {
-                true => pace.failed(Work::Rows(rows), took_us, now_us),
-                false => pace.took(Work::Rows(rows), took_us, now_us),
+            if failed {
+                pace.failed(Work::Rows(rows), took_us, now_us);
+            } else {
+                pace.took(Work::Rows(rows), took_us, now_us);
             }
             prop_assert!((5..=100).contains(&pace.percent()));
             prop_assert!(pace.rest_until_us() <= now_us + REST_MAX_US);
