@@ -3,6 +3,7 @@
 //! Takes the text of `shuguan.toml`; gives typed sections whose paths are absolute. Refuses unknown keys, wrong types and values out
 //! of range, all in one go, each with its line. Secrets are never in it, only the paths of 0400 files.
 
+mod relay;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use shuguan_policies::document::{Document, Fault};
 
 use crate::layouts::{self, Layouts};
 use crate::signature::digest::sha256;
+pub use relay::RelaySection;
 use sections::Sections;
 pub use witnessing::{Reaction, WitnessAddress, WitnessSection, WitnessingSection};
 
@@ -38,6 +40,8 @@ pub struct Config {
     pub journal: JournalSection,
     /// `[registry]`
     pub registry: RegistrySection,
+    /// `[relay]`
+    pub relay: RelaySection,
     /// `[policies]`
     pub policies: PoliciesSection,
     /// `[keys]`
@@ -286,6 +290,7 @@ impl Config {
             section.extracts(),
         );
         let signatures = section.signatures();
+        let relay = relay::read(&mut document, &mut root);
         let layouts = Layouts::new(layouts::read(&mut document, &mut root, true));
         let witnessing = witnessing::read(&mut document, &mut root, folder);
         root.finish(&mut document);
@@ -308,6 +313,7 @@ impl Config {
                 tls,
                 journal,
                 registry,
+                relay,
                 policies,
                 keys,
                 limits,

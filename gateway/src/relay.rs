@@ -1,7 +1,7 @@
 //! The relay: moves sealed exchanges from the inbox into the registry at the permitted rate, in fair shares, part by part.
 //!
-//! `lanes` whose turn it is · `turn` one transaction of the registry and the leaves after it · `ending` what a snapshot closes · `pace` how fast · `worker` the loop, and what
-//! becomes of failures · `status` what others see · `kept` whether the registry still holds it.
+//! `lanes` whose turn it is · `rates` how many rows a second · `pace` how hard the registry is worked · `schedule` the three together · `turn` one transaction of the registry
+//! and the leaves after it · `ending` what a snapshot closes · `worker` the loop, and what becomes of failures · `status` what others see · `kept` whether the registry still holds it.
 //!
 //! Takes inbox items, which only sealing makes; gives `relayed` leaves and a status. A crash between the last commit in the registry
 //! and the leaf leaves progress without a leaf: the next start finds every part in, writes nothing and seals the leaf. Recovery is
@@ -11,17 +11,19 @@ mod ending;
 mod kept;
 mod lanes;
 mod pace;
+mod rates;
+mod schedule;
 mod status;
 #[cfg(test)]
 mod tests;
 mod turn;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 pub use self::kept::holds_whole;
 pub use self::lanes::Weights;
-pub use self::pace::Pace;
 pub use self::status::{RelaySnapshot, RelayState, RelayStatus};
 pub use self::worker::{RelayFault, run};
 
@@ -30,10 +32,12 @@ pub use self::worker::{RelayFault, run};
 pub struct RelaySettings {
     /// Rows a second that the registry may be given; none means as fast as it takes them. Default 100,000.
     pub rows_per_s: Option<NonZeroU32>,
-    /// Shares of agencies and record types; default equal among agencies.
+    /// Rows a second of an agency or a record type, beside that; default none.
+    pub rates: BTreeMap<String, NonZeroU32>,
+    /// Shares of agencies, and of record types within their agency; default equal.
     pub weights: Weights,
-    /// Rows that may go at once after a pause; default 8,192, one part.
-    pub burst_rows: NonZeroU32,
+    /// A transaction of the registry that takes no longer is never slow, milliseconds; default 500.
+    pub part_target_ms: NonZeroU32,
     /// How long small exchanges may gather before they are relayed together, and how often an empty inbox is looked at, milliseconds;
     /// default 50.
     pub idle_ms: u32,
@@ -55,11 +59,12 @@ pub struct RelaySettings {
 
 impl Default for RelaySettings {
     fn default() -> Self {
-        const PART_ROWS: NonZeroU32 = NonZeroU32::new(8_192).unwrap();
+        const PART_TARGET_MS: NonZeroU32 = NonZeroU32::new(500).unwrap();
         Self {
             rows_per_s: NonZeroU32::new(100_000),
+            rates: BTreeMap::new(),
             weights: Weights::default(),
-            burst_rows: PART_ROWS,
+            part_target_ms: PART_TARGET_MS,
             idle_ms: 50,
             retry_first_ms: 200,
             retry_max_ms: 30_000,

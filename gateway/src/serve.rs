@@ -216,6 +216,9 @@ impl Gateway {
         }
         let settings = RelaySettings {
             rows_per_s: Some(config.registry.rows_per_s),
+            rates: config.relay.rows_per_s.clone(),
+            weights: config.relay.shares.clone(),
+            part_target_ms: config.relay.part_target_ms,
             payload_hold_hours: config.journal.payload_hold_hours,
             snapshot_close_percent_max: config.registry.snapshot_close_percent_max,
             snapshot_close_rows_min: config.registry.snapshot_close_rows_min,
@@ -420,10 +423,11 @@ async fn watch(
             Standing::Ready => (Light::Green, String::new()),
         };
         let detail = format!(
-            "{standing}{} exchanges wait, the oldest for {} s; {} rows/s; last error {}",
+            "{standing}{} exchanges wait, the oldest for {} s; {} rows/s; pace {} %; last error {}",
             snapshot.backlog_exchanges,
             snapshot.lag_s,
             snapshot.rows_per_s,
+            snapshot.pace_percent,
             snapshot.last_error.unwrap_or("none")
         );
         readiness.report("registry", light, detail);

@@ -115,10 +115,7 @@ pub fn rounds() -> u64 {
 pub fn slow_relay(text: String) -> String {
     let limits = "[limits.default]\nrequests_per_s = 100000\nrequests_burst = 100000\nconcurrent_max = 64\n";
     let text = text.replace("[limits.default]", limits);
-    text.replace(
-        "#= rows_per_s = 100000\n\n[policies]",
-        "rows_per_s = 3000\n\n[policies]",
-    )
+    text.replace("#= rows_per_s = 100000\n\n[relay]", "rows_per_s = 3000\n\n[relay]")
 }
 
 #[test]

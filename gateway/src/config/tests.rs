@@ -77,6 +77,36 @@ fn a_partner_has_to_sign_may_sign_or_must_not() {
 }
 
 #[test]
+fn shares_and_rates_of_the_relay_name_agencies_and_record_types() {
+    let with = |section: &str| {
+        let text = EXAMPLE.replace("[relay] ", &format!("[relay]\n{section}\n#"));
+        Config::parse("c.toml", &text, Path::new("/"))
+    };
+    let config = with("part_target_ms = 900\nshare.tax = 3\nrows_per_s.\"tax/registration\" = 5000").unwrap();
+    assert_eq!(config.relay.part_target_ms.get(), 900);
+    assert_eq!(config.relay.shares.0["tax"].get(), 3);
+    assert_eq!(config.relay.rows_per_s["tax/registration"].get(), 5_000);
+    assert_eq!(config.relay.rows_per_s.len(), 1);
+    for (section, told) in [
+        ("share.taxes = 2", "names `taxes`, which is neither"),
+        ("rows_per_s.\"tax/registraton\" = 2", "did you mean `tax/registration`"),
+        ("share.tax = 0", "relay.share.tax"),
+        ("share.tax = 1001", "at most 1000"),
+        ("rows_per_s.tax = -1", "relay.rows_per_s.tax"),
+        ("rows_per_s = 5", "must be a table"),
+        ("part_target_ms = 0", "part_target_ms"),
+        ("part_target = 1", "did you mean `part_target_ms`"),
+    ] {
+        let text = with(section).unwrap_err().to_string();
+        let line = EXAMPLE.lines().position(|line| line.starts_with("[relay]")).unwrap() + 2;
+        assert!(
+            text.contains(told) && text.contains(&format!("c.toml:{line}:")),
+            "{section}: {text}"
+        );
+    }
+}
+
+#[test]
 fn the_layout_of_the_example_is_a_layout() {
     let (head, layout) = EXAMPLE.split_once("# [[layout]]").unwrap();
     let lines: Vec<&str> = layout

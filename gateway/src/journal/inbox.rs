@@ -83,6 +83,13 @@ pub struct Lane {
     pub elsewhere: Option<u64>,
 }
 
+impl Lane {
+    /// Whether it holds what has more than four parts.
+    pub fn is_bulk(&self) -> bool {
+        self.name.ends_with(" bulk")
+    }
+}
+
 /// Opened with the first part that is asked for.
 enum Payload {
     Closed {

@@ -7,7 +7,9 @@
 
 use std::sync::Arc;
 
-use super::turn::{Moved, Underway};
+use super::pace::Work;
+use super::schedule::Moved;
+use super::turn::Underway;
 use super::worker::{RelayFault, Worker};
 use crate::journal::{CLOSES_TOO_MUCH, InboxItem};
 use crate::registry::Ending;
@@ -59,6 +61,7 @@ impl Worker {
         }
         let mut weighing = underway.weighing.take().unwrap_or_else(|| Weighing::of(&item));
         let begun = underway.progress.closing;
+        let mut took = None;
         if let Some(after) = weighing.after.take().filter(|_| !begun) {
             let weighed = self.registry.weigh(Arc::clone(&weighing.ending), after).await;
             let weighed = weighed.map_err(RelayFault::Registry)?;
@@ -69,8 +72,9 @@ impl Worker {
                 return Ok(self.refuse_to_close(&item, &weighing).await);
             }
         } else {
-            let closed = self.registry.end(Arc::clone(&weighing.ending)).await;
-            let closed = closed.map_err(RelayFault::Registry)?;
+            let written = self.timed(self.registry.end(Arc::clone(&weighing.ending))).await;
+            let closed;
+            (closed, took) = self.heeded(Work::Closing, written)?;
             underway.progress = closed.progress;
             if closed.done {
                 return self.seal_last(underway).await;
@@ -81,6 +85,7 @@ impl Worker {
         Ok(Moved {
             charged: STRIDE_ROWS,
             full: true,
+            took,
         })
     }
 

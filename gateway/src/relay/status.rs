@@ -40,6 +40,8 @@ pub struct RelaySnapshot {
     pub lag_s: u64,
     /// Rows a second over the last ten seconds.
     pub rows_per_s: u64,
+    /// Share of the time in which the registry may work for the relay, percent; below 100 it has become slow and is spared.
+    pub pace_percent: u64,
     /// Rows since the start.
     pub rows_total: u64,
     /// Exchanges relayed since the start.
@@ -89,6 +91,11 @@ impl RelayStatus {
 
     pub(super) fn state(&self, state: RelayState) {
         self.lock().snapshot.state = state;
+    }
+
+    pub(super) fn pace(&self, percent: u64) {
+        self.lock().snapshot.pace_percent = percent;
+        gauge("shuguan_relay_pace_percent", percent);
     }
 
     pub(super) fn backlog(&self, exchanges: u64, bytes: u64, oldest_us: Option<i64>, now_us: i64) {

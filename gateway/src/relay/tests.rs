@@ -2,9 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use shuguan_ledger::leaf::{Commitment, Digest, Event, Leaf, PushEvent, RelayedEvent};
@@ -12,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Pace, RelaySettings, RelayState, RelayStatus, run};
+use super::{RelaySettings, RelayState, RelayStatus, run};
 use crate::clock::Clock;
 use crate::journal::{Entry, Journal, JournalSettings, Outcome, Query, Secret};
 use crate::registry::tests::fixture::{ANNA, BORIS, DEATH, RESIDENT, kept, whole};
@@ -417,14 +416,16 @@ async fn a_payload_that_was_changed_is_set_aside_and_nothing_of_it_gets_in() {
 }
 
 #[tokio::test]
-async fn rows_go_no_faster_than_the_rate_even_above_the_burst() {
-    let rate = |rows: u32| NonZeroU32::new(rows).unwrap();
-    let pace = Pace::new(Some(rate(1_000)), rate(100));
-    let began = Instant::now();
-    pace.rows(350).await;
-    // 100 at once, 250 at 1,000 a second.
-    let took = began.elapsed();
-    assert!(took >= Duration::from_millis(240), "{took:?}");
-    let free = Pace::new(None, rate(1));
-    free.rows(u64::MAX).await;
+async fn a_delta_of_several_parts_passes_a_snapshot_of_many_that_came_before_it() {
+    let (place, registry) = Place::with(Store::Sqlite, &kept(&[&RESIDENT]));
+    let inbox = Inbox::beside(&place);
+    let large = inbox.put(RESIDENT.name, vec![one(ANNA, "甲"); 60]).await;
+    let delta = inbox.put(RESIDENT.name, vec![one(ANNA, "乙"); 6]).await;
+    let running = Running::start(&inbox, &registry, quick());
+    let relayed = inbox.until_relayed(2).await;
+    running.stop().await.unwrap();
+    let order: Vec<&str> = relayed.iter().map(|event| event.x.as_str()).collect();
+    assert_eq!(order, [delta.to_string(), large.to_string()]);
+    // What it passed is older, and takes nothing back.
+    assert_eq!(place.query("SELECT name FROM public_security_resident"), ["乙"]);
 }

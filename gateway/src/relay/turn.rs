@@ -10,6 +10,8 @@ use futures_util::future::join_all;
 use shuguan_ledger::leaf::RelayedEvent;
 
 use super::ending::Weighing;
+use super::pace::Work;
+use super::schedule::Moved;
 use super::worker::{RelayFault, TOGETHER_MAX, Worker};
 use crate::journal::{InboxItem, PushKind};
 use crate::registry::{Merged, Part, Progress, RegistryFault, Remedy};
@@ -41,15 +43,6 @@ pub(super) struct Underway {
     began_us: i64,
     /// Of a snapshot whose parts are all in.
     pub(super) weighing: Option<Weighing>,
-}
-
-/// What a turn moved.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Moved {
-    /// Rows that count against the lane.
-    pub(super) charged: u64,
-    /// As much as a turn can be, so that the next follows at once.
-    pub(super) full: bool,
 }
 
 impl Worker {
@@ -86,12 +79,9 @@ impl Worker {
         if let Some(mut part) = underway.next.take() {
             part.confirm = confirm.of(item);
             let rows = rows_of(&part.batch);
-            if !self.paced(rows).await {
-                return Ok(Moved::default());
-            }
             let following = self.part(&underway.item, underway.progress.parts + 1);
-            let (merged, following) = tokio::join!(self.registry.merge(part), following);
-            let merged = merged.map_err(RelayFault::Registry)?;
+            let (written, following) = tokio::join!(self.timed(self.registry.merge(part)), following);
+            let (merged, took) = self.heeded(Work::Rows(rows), written)?;
             self.status.merged(merged.counts, self.clock.now_us());
             underway.progress = merged.progress;
             underway.next = following?;
@@ -100,6 +90,7 @@ impl Worker {
                 return Ok(Moved {
                     charged: rows,
                     full: true,
+                    took,
                 });
             }
         }
@@ -113,7 +104,11 @@ impl Worker {
     pub(super) async fn seal_last(&mut self, underway: Underway) -> Result<Moved, RelayFault> {
         self.seal(&underway.item, underway.progress, underway.began_us).await?;
         self.done(underway.item.exchange);
-        Ok(Moved { charged: 1, full: true })
+        Ok(Moved {
+            charged: 1,
+            full: true,
+            took: None,
+        })
     }
 
     /// A large exchange from wherever it is.
@@ -146,17 +141,19 @@ impl Worker {
             return Ok(Moved::default());
         }
         let rows = parts.iter().map(|part| rows_of(&part.batch)).sum();
-        if !self.paced(rows).await {
-            return Ok(Moved::default());
-        }
-        let moved = Moved {
+        let mut moved = Moved {
             charged: rows,
             full: items.len() == TOGETHER_MAX as usize,
+            took: None,
         };
-        match self.registry.merge_all(parts.clone()).await {
-            Ok(merged) => self.completed(&items, &merged, began_us).await?,
+        let written = self.timed(self.registry.merge_all(parts.clone())).await;
+        match self.heeded(Work::Rows(rows), written) {
+            Ok((merged, took)) => {
+                moved.took = took;
+                self.completed(&items, &merged, began_us).await?;
+            }
             Err(fault) if fault.remedy() == Remedy::SetAside => self.one_by_one(&items, &parts, began_us).await?,
-            Err(fault) => return Err(RelayFault::Registry(fault)),
+            Err(fault) => return Err(fault),
         }
         Ok(moved)
     }
@@ -236,14 +233,6 @@ impl Worker {
         };
         let sealed = self.journal.relayed(item.exchange, event).await;
         sealed.map(drop).map_err(RelayFault::Seal)
-    }
-
-    /// Waits until that many rows may go; false when the relay is told to stop meanwhile.
-    async fn paced(&self, rows: u64) -> bool {
-        tokio::select! {
-            () = self.pace.rows(rows) => true,
-            () = self.shutdown.cancelled() => false,
-        }
     }
 }
 

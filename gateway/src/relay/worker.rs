@@ -5,15 +5,17 @@
 //! commit and leaves: the next turn finds every part in and only seals the leaves. So a turn that failed is repeated and never doubles.
 //! An exchange that the registry refuses is held back alone, and set aside after some tries; a registry that does not answer is waited for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::RelaySettings;
-use super::lanes::Lanes;
-use super::pace::Pace;
+use super::pace::Work;
+use super::schedule::{Due, Schedule};
 use super::status::{RelayState, RelayStatus};
 use super::turn::{Confirm, Turn, Underway};
 use crate::clock::Clock;
@@ -69,6 +71,9 @@ const OBSERVE_EVERY_US: i64 = 500_000;
 /// Small exchanges in one turn, and bytes of their payloads.
 pub(super) const TOGETHER_MAX: u32 = 256;
 const TOGETHER_BYTES_MAX: u64 = 1 << 20;
+/// So many bulks of a lane are looked at for one that may pass, and it has this many times fewer parts than the oldest.
+const PASSING_MAX: u32 = 16;
+const PASSING_TIMES: u32 = 8;
 
 /// Relays until `shutdown`, which takes effect between two turns.
 ///
@@ -83,8 +88,9 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), RelayFault> {
     let mut worker = Worker {
-        pace: Pace::new(settings.rows_per_s, settings.burst_rows),
-        lanes: Lanes::new(settings.weights.clone()),
+        schedule: Schedule::new(&settings),
+        began: Instant::now(),
+        passed: HashSet::new(),
         underway: HashMap::new(),
         held: HashMap::new(),
         waits: 0,
@@ -97,6 +103,7 @@ pub async fn run(
         status,
         shutdown,
     };
+    worker.status.pace(worker.schedule.pace_percent());
     let ended = worker.work().await;
     worker.status.state(RelayState::Stopped);
     ended
@@ -105,13 +112,16 @@ pub async fn run(
 pub(super) struct Worker {
     pub(super) journal: Journal,
     pub(super) registry: Registry,
-    pub(super) pace: Pace,
     pub(super) clock: Clock,
     pub(super) status: RelayStatus,
     pub(super) shutdown: CancellationToken,
     pub(super) settings: RelaySettings,
-    lanes: Lanes,
-    /// Large exchanges between two of their turns, at most one a lane.
+    schedule: Schedule,
+    /// From here the schedule counts: a clock that is set does not move it.
+    began: Instant,
+    /// Lanes whose last turn a small bulk had that passed a large one.
+    passed: HashSet<String>,
+    /// Large exchanges between two of their turns, at most two a lane.
     pub(super) underway: HashMap<Uuid, Underway>,
     /// Exchanges that the registry refused lately.
     held: HashMap<Uuid, Hold>,
@@ -138,10 +148,9 @@ impl Worker {
                 continue;
             }
             match self.turn().await {
-                Ok(true) => self.waits = 0,
-                Ok(false) => {
+                Ok(rest) => {
                     self.waits = 0;
-                    self.pause(Duration::from_millis(self.settings.idle_ms.into())).await;
+                    self.pause(rest).await;
                 }
                 Err(fault) => self.wait_out(fault).await?,
             }
@@ -149,20 +158,30 @@ impl Worker {
         Ok(())
     }
 
-    /// The turn that is due. False when it was a small one, or none: then more may gather while we wait.
-    async fn turn(&mut self) -> Result<bool, RelayFault> {
+    /// The turn that is due. Gives how long nothing will be.
+    async fn turn(&mut self) -> Result<Duration, RelayFault> {
+        let idle = Duration::from_millis(self.settings.idle_ms.into());
         let mut waiting = self.journal.lanes().await.map_err(RelayFault::Inbox)?;
         if waiting.is_empty() {
             // Who held an exchange back may be gone: an operator discarded it.
             self.held.clear();
             self.underway.clear();
+            self.passed.clear();
         }
-        while let Some(lane) = self.lanes.due(waiting.iter()).cloned() {
+        loop {
+            let now_us = self.now_us();
+            let lane = match self.schedule.due(&waiting, now_us) {
+                Due::Lane(lane) => lane.clone(),
+                // Meanwhile another lane may come.
+                Due::At(at_us) => return Ok(idle.min(Duration::from_micros(at_us.saturating_sub(now_us)))),
+                Due::Nobody => break,
+            };
             if let Some(turn) = self.due_in(&lane).await? {
                 self.status.state(RelayState::Relaying);
-                let rows = self.take(turn).await?;
-                self.lanes.charge(&lane, &waiting, rows.charged);
-                return Ok(rows.full);
+                let moved = self.take(turn).await?;
+                self.schedule.charge(&lane, &waiting, moved, self.now_us());
+                self.status.pace(self.schedule.pace_percent());
+                return Ok(Duration::ZERO);
             }
             // All that waits in it is held back.
             waiting.retain(|other| other.name != lane.name);
@@ -170,12 +189,45 @@ impl Worker {
         if self.held.is_empty() {
             self.status.state(RelayState::Idle);
         }
-        Ok(false)
+        Ok(idle)
+    }
+
+    /// What the registry answered, and what the schedule is to know of it; a transaction that failed for slowness lowers the pace as well.
+    pub(super) fn heeded<T>(
+        &mut self,
+        work: Work,
+        (answer, took_us): (Result<T, RegistryFault>, u64),
+    ) -> Result<(T, Option<(Work, u64)>), RelayFault> {
+        match answer {
+            Ok(done) => Ok((done, Some((work, took_us)))),
+            Err(fault) => {
+                self.schedule.failed(work, took_us, self.now_us());
+                self.status.pace(self.schedule.pace_percent());
+                Err(RelayFault::Registry(fault))
+            }
+        }
+    }
+
+    /// An answer, and how long it took, microseconds.
+    pub(super) async fn timed<T>(&self, answer: impl Future<Output = T>) -> (T, u64) {
+        let began_us = self.now_us();
+        let answer = answer.await;
+        (answer, self.now_us().saturating_sub(began_us))
+    }
+
+    /// Microseconds since the relay began.
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     /// What a lane's turn is: its oldest exchange that is not held, with the small ones right behind it.
     async fn due_in(&mut self, lane: &Lane) -> Result<Option<Turn>, RelayFault> {
-        let found = self.journal.waiting(&lane.name, TOGETHER_MAX, TOGETHER_BYTES_MAX).await;
+        let (limit, bytes_max) = if lane.is_bulk() {
+            (PASSING_MAX, u64::MAX)
+        } else {
+            (TOGETHER_MAX, TOGETHER_BYTES_MAX)
+        };
+        let found = self.journal.waiting(&lane.name, limit, bytes_max).await;
         let now_us = self.clock.now_us();
         let free = |item: &InboxItem| self.held.get(&item.exchange).is_none_or(|hold| hold.until_us <= now_us);
         let mut items = found.map_err(RelayFault::Inbox)?;
@@ -186,12 +238,32 @@ impl Worker {
         let Some(first) = items.first() else {
             return Ok(None);
         };
+        if let Some(small) = self.passing(lane, first, &items) {
+            // What it passes comes later, with an earlier leaf.
+            return Ok(Some(Turn::Part(small.clone(), Confirm(Some(0)))));
+        }
         let is_small = |item: &InboxItem| item.parts == 1 && item.mode != PushKind::Snapshot;
         if !is_small(first) {
             return Ok(Some(Turn::Part(first.clone(), confirm)));
         }
         let together = items.into_iter().take_while(is_small);
         Ok(Some(Turn::Together(together.collect(), confirm)))
+    }
+
+    /// In a lane of bulks, every second turn belongs to one that is much smaller than the oldest: a delta of a day does not wait for a snapshot
+    /// of millions, and however many come, they do not hold it up by more than half.
+    fn passing<'i>(&mut self, lane: &Lane, first: &InboxItem, items: &'i [InboxItem]) -> Option<&'i InboxItem> {
+        if self.passed.remove(&lane.name) {
+            return None;
+        }
+        let is_small = |item: &&InboxItem| {
+            item.mode != PushKind::Snapshot && item.parts.saturating_mul(PASSING_TIMES) <= first.parts
+        };
+        let behind = items.iter().skip(1).filter(is_small);
+        // One that has begun is ended first, then the smallest, then the oldest.
+        let small = behind.min_by_key(|item| (!self.underway.contains_key(&item.exchange), item.parts))?;
+        self.passed.insert(lane.name.clone());
+        Some(small)
     }
 
     /// An exchange failed by itself: it is held back, longer each time, or set aside for an operator. The others go on.

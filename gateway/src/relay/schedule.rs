@@ -1,0 +1,118 @@
+//! Who goes next, and when: fair shares, rates, the registry's pace and the gathering of small exchanges, together.
+//!
+//! Takes the lanes in which something waits, what each turn moved and how long the registry took, always with the time in microseconds of a clock that only goes
+//! on, so that a test can be the clock. Gives the lane that is due, or the moment at which one will be. A lane that may not go yet holds up no other. Refuses nothing.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use super::RelaySettings;
+use super::lanes::Lanes;
+use super::pace::{Pace, Work};
+use super::rates::Rates;
+use crate::journal::Lane;
+
+/// What is due.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Due<'l> {
+    /// This lane, now.
+    Lane(&'l Lane),
+    /// None before that moment.
+    At(u64),
+    /// Nothing waits.
+    Nobody,
+}
+
+/// What a turn moved.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Moved {
+    /// Rows that count against the lane and its rates.
+    pub(super) charged: u64,
+    /// As much as a turn can be, so that the lane's next may follow at once; else more may gather.
+    pub(super) full: bool,
+    /// What the registry did and how long it took, microseconds.
+    pub(super) took: Option<(Work, u64)>,
+}
+
+/// The state behind it.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    lanes: Lanes,
+    rates: Rates,
+    pace: Pace,
+    /// Lanes whose small exchanges gather, and until when.
+    gathering: HashMap<String, u64>,
+    gather_us: u64,
+}
+
+impl Schedule {
+    pub(super) fn new(settings: &RelaySettings) -> Self {
+        Self {
+            lanes: Lanes::new(settings.weights.clone()),
+            rates: Rates::new(settings.rows_per_s, &settings.rates),
+            pace: Pace::new(settings.part_target_ms),
+            gathering: HashMap::new(),
+            gather_us: u64::from(settings.idle_ms) * 1_000,
+        }
+    }
+
+    /// The lane that is due.
+    pub(super) fn due<'l>(&mut self, waiting: &'l [Lane], now_us: u64) -> Due<'l> {
+        self.gathering.retain(|_, until_us| *until_us > now_us);
+        let gates = Gates {
+            rates: &self.rates,
+            pace: &self.pace,
+            gathering: &self.gathering,
+        };
+        let soonest_us = waiting.iter().map(|lane| gates.free_at_us(lane)).min();
+        let due = self.lanes.due(waiting, |lane| gates.free_at_us(lane) <= now_us);
+        match (due, soonest_us) {
+            (Some(lane), _) => Due::Lane(lane),
+            (None, Some(soonest_us)) => Due::At(soonest_us),
+            (None, None) => Due::Nobody,
+        }
+    }
+
+    /// Charges a turn of a lane that ended now.
+    pub(super) fn charge(&mut self, lane: &Lane, waiting: &[Lane], moved: Moved, now_us: u64) {
+        let sharing = waiting
+            .iter()
+            .filter(|other| self.rates.free_at_us(&other.record) <= now_us);
+        self.lanes.charge(lane, sharing, moved.charged);
+        self.rates.charge(&lane.record, moved.charged, now_us);
+        if let Some((work, took_us)) = moved.took {
+            self.pace.took(work, took_us, now_us);
+        }
+        if !moved.full {
+            self.gathering
+                .insert(lane.name.clone(), now_us.saturating_add(self.gather_us));
+        }
+    }
+
+    /// What the registry did failed after so long.
+    pub(super) fn failed(&mut self, work: Work, took_us: u64, now_us: u64) {
+        self.pace.failed(work, took_us, now_us);
+    }
+
+    /// The registry's pace, percent.
+    pub(super) fn pace_percent(&self) -> u64 {
+        self.pace.percent()
+    }
+}
+
+/// What a lane may have to wait for.
+struct Gates<'s> {
+    rates: &'s Rates,
+    pace: &'s Pace,
+    gathering: &'s HashMap<String, u64>,
+}
+
+impl Gates<'_> {
+    fn free_at_us(&self, lane: &Lane) -> u64 {
+        let gathers_us = self.gathering.get(&lane.name).copied().unwrap_or(0);
+        let rates_us = self.rates.free_at_us(&lane.record);
+        gathers_us.max(rates_us).max(self.pace.rest_until_us())
+    }
+}
