@@ -81,6 +81,7 @@ impl KeySpan {
     }
 
     /// The same key where one signature of any of them is enough: for who looks at his own disk.
+    #[must_use]
     pub fn lenient(mut self) -> Self {
         self.stated = false;
         self

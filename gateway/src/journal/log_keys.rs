@@ -134,18 +134,15 @@ impl From<JournalFault> for Unknown {
 /// What the log says of its keys. The first of them is named by the first change; without one it is that of our seeds which signed the newest checkpoint.
 fn keys_of(reader: &Reader, seeds: &[Arc<SigningKey>], newest: &str) -> Result<LogKeys, Unknown> {
     let leaves = reader.key_leaves()?;
-    let first = match leaves.first() {
-        Some((_, event)) => {
-            VerifyingKey::parse(&event.of).map_err(|_| JournalFault::damaged("its first `key` leaf names no key"))?
-        }
-        None => {
-            let mut fault = NoteError::NoKnownSignature;
-            let signer = seeds.iter().map(|seed| seed.verifying_key()).find(|key| {
-                let opened = note::open(newest, std::slice::from_ref(key));
-                opened.map_err(|error| fault = error).is_ok()
-            });
-            signer.ok_or(Unknown::Key(fault))?
-        }
+    let first = if let Some((_, event)) = leaves.first() {
+        VerifyingKey::parse(&event.of).map_err(|_| JournalFault::damaged("its first `key` leaf names no key"))?
+    } else {
+        let mut fault = NoteError::NoKnownSignature;
+        let signer = seeds.iter().map(|seed| seed.verifying_key()).find(|key| {
+            let opened = note::open(newest, std::slice::from_ref(key));
+            opened.map_err(|error| fault = error).is_ok()
+        });
+        signer.ok_or(Unknown::Key(fault))?
     };
     let mut keys = LogKeys::of([first.into()]);
     for (index, event) in &leaves {

@@ -146,7 +146,7 @@ fn why(path: &Path) -> Result<String, PkiFault> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
     use std::fs;
     use std::os::unix::fs::PermissionsExt;

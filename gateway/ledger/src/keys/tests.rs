@@ -322,13 +322,11 @@ fn a_stolen_key_signs_another_past_and_nothing_from_its_end_on() {
 /// RFC 6962, by its definition.
 fn path(hashes: &[tree::Hash], index: usize) -> Vec<tree::Hash> {
     fn root(hashes: &[tree::Hash]) -> tree::Hash {
-        match hashes {
-            [one] => *one,
-            _ => {
-                let (left, right) = hashes.split_at(hashes.len().next_power_of_two() / 2);
-                tree::node_hash(&root(left), &root(right))
-            }
+        if let [one] = hashes {
+            return *one;
         }
+        let (left, right) = hashes.split_at(hashes.len().next_power_of_two() / 2);
+        tree::node_hash(&root(left), &root(right))
     }
     if hashes.len() < 2 {
         return Vec::new();
