@@ -17,7 +17,8 @@ const APPLICATION_ID: i64 = 0x5347_4a31;
 const SCHEMA_VERSION: i64 = 2;
 /// Before it, resetting the write-ahead log could corrupt the database (3.7.0 to 3.51.2).
 const SQLITE_MIN: i32 = 3_051_003;
-const WRITER_CACHE_KIB: i64 = 64 * 1024;
+/// Each commit walks through all of it once a page was moved within its tree, so larger is not faster.
+const WRITER_CACHE_KIB: i64 = 16 * 1024;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Tables. Leaves and tile entries are insert-only, by trigger.
