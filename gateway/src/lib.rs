@@ -8,6 +8,8 @@ pub mod command;
 pub mod config;
 pub mod console;
 pub mod csv_text;
+#[cfg(test)]
+mod disk;
 pub mod edge;
 pub mod exchange;
 pub mod extract;

@@ -1,6 +1,6 @@
 //! kill -9 under load: what was acknowledged is in the registry exactly once, and the log verifies.
 //!
-//! `SHUGUAN_KILL_ROUNDS` (12 in the gate, 50 in the long lane) and `SHUGUAN_SEED` choose the run.
+//! `SHUGUAN_KILL_ROUNDS` (60 in the gate, 500 in the long lane) and `SHUGUAN_SEED` choose the run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;

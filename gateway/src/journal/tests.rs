@@ -13,6 +13,7 @@ mod export;
 mod head;
 mod log_keys;
 mod nonces;
+mod power;
 mod relay;
 mod seal;
 mod vault;
@@ -173,7 +174,7 @@ fn push(journal: &Journal, exchange: Uuid, parts: &[RecordBatch]) -> Entry {
         bytes: 1_000,
         cols: payload.cols(),
         nc: payload.column_count(),
-        req: payload.evidence_mut().commit_digest("req", &[6; 32]),
+        req: payload.evidence_mut().commit_digest("request", &[6; 32]),
         mode: None,
         sco: None,
         cnt: None,
