@@ -17,6 +17,7 @@
 //! | `refusals`, `prune` | staying within bounds |
 //! | `cosigned` | checkpoints that witnesses signed, and receipts under them |
 //! | `log_keys` | what signs the log, and how that changes |
+//! | `succession` | an older copy goes on as another log, which says what is lost |
 //! | `recovery`, `head` | opening: is what is stored what was sealed, and all of it? |
 //! | `answers`, `views`, `readers` | reading |
 //! | `deep` | is what lies beside the log what the log commits to? |
@@ -57,6 +58,7 @@ mod shredding;
 mod spent;
 mod sqlite;
 mod subjects;
+mod succession;
 #[cfg(test)]
 mod tests;
 mod vault;
@@ -93,6 +95,7 @@ pub use refusals::RefusalDraft;
 pub use settings::{JournalSettings, Secret};
 pub use shared::Backlog;
 pub use subjects::{SubjectWriter, Subjects, Tag};
+pub use succession::{NotSucceeded, Succession, succeed};
 pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader, Tally};
 
 use crate::clock::{self, Clock};

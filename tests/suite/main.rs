@@ -28,6 +28,7 @@ mod quality;
 mod quotas;
 mod random;
 mod reconcile;
+mod recovered;
 mod refusals;
 mod rejects;
 mod restored;

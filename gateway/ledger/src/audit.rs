@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::checkpoint::Checkpoint;
 use crate::keys::{KeySpan, LogKeys};
-use crate::leaf::{ErasedEvent, Event, Leaf, OperatorEvent, PushEvent, Reference};
+use crate::leaf::{ErasedEvent, Event, Leaf, LogOpenEvent, OperatorEvent, PushEvent, Reference};
 use crate::note::NoteError;
 use crate::tree::{Edge, Hash, TileEntry, leaf_hash};
 use crate::trust::{Quorum, Trust, Untrusted, Witnessed};
@@ -24,6 +24,8 @@ pub struct LogReport {
     pub checkpoints: u64,
     /// The keys that signed it, as the trust file and its own leaves say: each with its sizes.
     pub keys: Vec<KeySpan>,
+    /// The logs that this one succeeds, oldest first: what it says of each, at the index of the first lost entry.
+    pub succeeded: Vec<LogOpenEvent>,
     /// Leaves by kind.
     pub kinds: BTreeMap<&'static str, u64>,
     /// Moment of the first and the last leaf, microseconds UTC.
@@ -119,7 +121,11 @@ pub struct Taken {
 #[derive(Debug)]
 pub struct LogVerifier {
     trust: Trust,
-    keys: LogKeys,
+    /// By the name of the log: one that succeeds another has keys of its own.
+    keys: BTreeMap<String, LogKeys>,
+    /// Name of the log at this place, once a checkpoint or a leaf said so.
+    origin: Option<String>,
+    succeeded: Vec<LogOpenEvent>,
     newest: Checkpoint,
     newest_note: String,
     witnessed: Option<(u64, Witnessed)>,
@@ -165,7 +171,9 @@ impl LogVerifier {
         let edge = Edge::empty();
         Ok(Self {
             trust: trust.clone(),
-            keys: trust.keys_of(&newest.origin),
+            keys: BTreeMap::new(),
+            origin: None,
+            succeeded: Vec::new(),
             root: (newest.size == 0).then(|| edge.root()),
             newest,
             newest_note: newest_note.to_owned(),
@@ -217,12 +225,18 @@ impl LogVerifier {
             return Err("its time is before that of the leaf before it".into());
         }
         let hash = leaf_hash(bytes);
+        self.within_gap(index, &leaf.event)?;
         match &leaf.event {
             Event::Push(event) => self.pushed(index, hash, event)?,
             Event::Relayed(event) => self.relayed(event.of, &event.x)?,
             Event::Erased(event) => self.erased(event)?,
             Event::Operator(event) if event.of.is_some() => self.fed_again(event)?,
-            Event::Key(event) => self.keys.apply(index, event).map_err(|fault| fault.to_string())?,
+            Event::Key(event) => {
+                let log = event.key.split('+').next().unwrap_or_default().to_owned();
+                let applied = self.keys_of(&log).apply(index, event);
+                applied.map_err(|fault| fault.to_string())?;
+            }
+            Event::LogOpen(event) => self.succeeds(index, event)?,
             Event::Start(event) if event.size > index => {
                 return Err(format!("it found {} leaves at a start, {index} are there", event.size));
             }
@@ -240,6 +254,7 @@ impl LogVerifier {
             | Event::Config(_)
             | Event::Policy(_)
             | Event::Operator(_)
+            | Event::LogGap(_)
             | Event::WitnessGap(_)
             | Event::Clock(_) => {}
         }
@@ -250,6 +265,50 @@ impl LogVerifier {
             self.root = Some(self.edge.root());
         }
         Ok(Taken { leaf, entries })
+    }
+
+    fn keys_of(&mut self, log: &str) -> &mut LogKeys {
+        let trust = &self.trust;
+        self.keys.entry(log.to_owned()).or_insert_with(|| trust.keys_of(log))
+    }
+
+    /// Each lost entry has its leaf, so that an index means one entry for ever.
+    fn within_gap(&self, index: u64, event: &Event) -> Result<(), String> {
+        let lost = self.succeeded.last().filter(|last| index < last.size);
+        match (lost, event) {
+            (None, Event::LogGap(_)) => Err("no entry of another log is lost here".into()),
+            (Some(last), Event::LogGap(gap)) if gap.of == last.of => Ok(()),
+            (Some(last), _) => Err(format!(
+                "here an entry of `{}` is lost, and it says something else",
+                last.of
+            )),
+            (None, _) => Ok(()),
+        }
+    }
+
+    /// From here on another log stands here, with the entries before this one in common.
+    fn succeeds(&mut self, index: u64, event: &LogOpenEvent) -> Result<(), String> {
+        if event.kept != index || event.size <= index || event.log == event.of {
+            return Err("what it says of the log that it succeeds cannot be".into());
+        }
+        if self.origin.as_ref().is_some_and(|origin| *origin != event.of) {
+            return Err(format!("it succeeds `{}`, and that is not the log before it", event.of));
+        }
+        self.origin = Some(event.log.clone());
+        self.succeeded.push(event.clone());
+        Ok(())
+    }
+
+    /// Opens a checkpoint by the keys of its log, which must be the one that stands here.
+    fn open(&mut self, note: &str) -> Result<(Checkpoint, Witnessed), Untrusted> {
+        let origin = note.split('\n').next().unwrap_or_default();
+        let spans = self.keys_of(origin).spans().to_vec();
+        let opened = self.trust.open_by(&spans, note)?;
+        match &self.origin {
+            Some(here) if here != origin => return Err(Untrusted::OtherLog(origin.to_owned())),
+            _ => self.origin = Some(origin.to_owned()),
+        }
+        Ok(opened)
     }
 
     fn pushed(&mut self, index: u64, hash: Hash, event: &PushEvent) -> Result<(), String> {
@@ -318,7 +377,7 @@ impl LogVerifier {
     /// When it is not believed, signs another number of leaves, or another root.
     pub fn checkpoint(&mut self, note: &str) -> Result<Checkpoint, LogFault> {
         let found = self.edge.size();
-        let opened = self.trust.open_by(self.keys.spans(), note);
+        let opened = self.open(note);
         let (checkpoint, witnessed) = opened.map_err(|source| LogFault::Checkpoint { size: found, source })?;
         if checkpoint.size > found {
             let signed = checkpoint.size;
@@ -357,7 +416,8 @@ impl LogVerifier {
     /// # Errors
     /// [`LogFault::Checkpoint`] when no key that signs here signed the newest one, [`LogFault::Short`], [`LogFault::Root`], [`LogFault::Unsigned`].
     pub fn finish(mut self) -> Result<LogReport, LogFault> {
-        let opened = self.trust.open_by(self.keys.spans(), &self.newest_note);
+        let newest = self.newest_note.clone();
+        let opened = self.open(&newest);
         let (_, by_newest) = opened.map_err(|source| LogFault::Checkpoint {
             size: self.vouched,
             source,
@@ -369,14 +429,23 @@ impl LogVerifier {
             Some(_) if found > signed => return Err(LogFault::Unsigned { from: signed }),
             Some(_) => {}
         }
+        if let Some(last) = self.succeeded.last().filter(|last| found < last.size) {
+            let what = format!(
+                "entries of `{}` up to {} are lost, and no leaf says so",
+                last.of, last.size
+            );
+            return Err(LogFault::Leaf { index: found, what });
+        }
         self.seen(signed, by_newest);
         let quorum = match (self.trust.quorum(), &self.witnessed) {
             (None, _) => Quorum::NotAsked,
             (Some(_), Some(_)) => Quorum::Met,
             (Some(_), None) => Quorum::Missing,
         };
+        let origin = self.newest.origin.clone();
         Ok(LogReport {
-            keys: self.keys.spans().to_vec(),
+            keys: self.keys_of(&origin).spans().to_vec(),
+            succeeded: self.succeeded,
             quorum,
             witnessed: self.witnessed,
             waiting: u64::try_from(self.waiting.len()).unwrap_or(u64::MAX),

@@ -189,6 +189,8 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         | Event::Certificate(_)
         | Event::Config(_)
         | Event::Key(_)
+        | Event::LogOpen(_)
+        | Event::LogGap(_)
         | Event::Policy(_)
         | Event::Operator(_)
         | Event::WitnessGap(_)

@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form};
 use http::{HeaderMap, Uri, header};
-use shuguan_ledger::leaf::{Digest, Event, KeyEvent, PolicyEvent, RelayedEvent};
+use shuguan_ledger::leaf::{Digest, Event, KeyEvent, LogOpenEvent, PolicyEvent, RelayedEvent};
 use shuguan_policies::{Plan, PolicySet};
 
 use super::exchanges::{Choice, Line, answer, partner, purpose, reasons, record, taken};
@@ -379,6 +379,8 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
         }
         Event::Policy(policy) => policy_facts(policy, policies),
         Event::Key(key) => key_facts(key),
+        Event::LogOpen(open) => log_open_facts(open),
+        Event::LogGap(gap) => vec![coded("原日志", gap.of.clone())],
         Event::Operator(act) => {
             let mut facts = vec![
                 named("系统管理员", partner(policies, &act.who)),
@@ -400,6 +402,16 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
         ],
         Event::Relayed(_) | Event::Start(_) | Event::Stop(_) | Event::Erased(_) => Vec::new(),
     }
+}
+
+fn log_open_facts(open: &LogOpenEvent) -> Vec<Fact> {
+    vec![
+        coded("新日志", open.log.clone()),
+        coded("原日志", open.of.clone()),
+        coded("原日志条目数", open.size.to_string()),
+        coded("保留条目数", open.kept.to_string()),
+        plain("原因", words::outcome(&open.why)),
+    ]
 }
 
 fn key_facts(key: &KeyEvent) -> Vec<Fact> {
@@ -487,6 +499,8 @@ fn counts(event: &Event) -> Vec<Count> {
         | Event::Certificate(_)
         | Event::Config(_)
         | Event::Key(_)
+        | Event::LogOpen(_)
+        | Event::LogGap(_)
         | Event::Policy(_)
         | Event::Operator(_)
         | Event::WitnessGap(_)

@@ -5,7 +5,7 @@ use crate::refusal::Refusal;
 const SHANGHAI_US: i64 = 8 * 3_600_000_000;
 
 /// Kinds of leaves that can be searched for, with their Chinese.
-pub(super) const KINDS: [(&str, &str); 20] = [
+pub(super) const KINDS: [(&str, &str); 22] = [
     ("push", "推送"),
     ("pull", "提取"),
     ("compare", "比对"),
@@ -20,6 +20,8 @@ pub(super) const KINDS: [(&str, &str); 20] = [
     ("certificate", "证书"),
     ("config", "配置"),
     ("key", "日志密钥"),
+    ("log-open", "续立日志"),
+    ("log-gap", "日志缺失"),
     ("policy", "策略"),
     ("operator", "运维"),
     ("witness-gap", "见证中断"),
@@ -59,6 +61,9 @@ pub(super) fn outcome(code: &str) -> &str {
         "retired" => "旧密钥停用",
         "rotation" => "定期更换",
         "stolen" => "密钥失窃",
+        "disk-lost" => "磁盘丢失",
+        "log-damaged" => "台账损坏",
+        "restored" => "由备份恢复",
         "paused" => "暂停入库",
         "resumed" => "恢复入库",
         "wrong-batch" => "批次有误",

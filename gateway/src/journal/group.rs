@@ -274,7 +274,7 @@ impl<'c> Group<'c> {
     }
 
     /// Binds one leaf. The hash is computed from the very buffer that is bound, so that a bit flipped before is not published.
-    fn leaf(
+    pub(super) fn leaf(
         &mut self,
         event: &Event,
         exchange: Option<Uuid>,
@@ -604,9 +604,10 @@ impl<'e> Facets<'e> {
             Event::Operator(act) => (None, None, Some(act.act.as_str())),
             Event::Policy(policy) => (None, None, Some(policy.result.as_str())),
             Event::Key(key) => (None, None, Some(key.act.as_str())),
+            Event::LogOpen(open) => (None, None, Some(open.why.as_str())),
             Event::WitnessGap(gap) => (None, None, Some(gap.step.as_str())),
             Event::Clock(clock) => (None, None, Some(clock.dir.as_str())),
-            Event::Start(_) | Event::Stop(_) | Event::Config(_) => (None, None, None),
+            Event::Start(_) | Event::Stop(_) | Event::Config(_) | Event::LogGap(_) => (None, None, None),
         };
         Self { record, purpose, code }
     }

@@ -255,6 +255,8 @@ pub(super) const GAP_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_gap ON leaf 
 pub(super) const LAST_GAP: &str = "SELECT code, t FROM leaf WHERE kind = 'witness-gap' ORDER BY idx DESC LIMIT 1";
 pub(super) const FIRST_COSIGNED: &str = "SELECT size, t, note FROM cosigned WHERE size > ?1 ORDER BY size LIMIT 1";
 pub(super) const KEY_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_key ON leaf (idx) WHERE kind = 'key'";
+pub(super) const OPEN_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_open ON leaf (idx) WHERE kind = 'log-open'";
+pub(super) const LOG_OPENED: &str = "SELECT bytes FROM leaf WHERE kind = 'log-open' ORDER BY idx DESC LIMIT 1";
 /// Changes of the log's keys; the word stands here so that the partial index serves.
 pub(super) const KEY_LEAVES: &str = "SELECT idx, bytes FROM leaf WHERE kind = 'key' ORDER BY idx";
 pub(super) const CONFIG_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_config ON leaf (idx) WHERE kind = 'config'";
@@ -365,6 +367,7 @@ pub(super) const ALL: &[&str] = &[
     EXCHANGES_FROM,
     POLICY_LOADS,
     KEY_LEAVES,
+    LOG_OPENED,
     FIRST_COSIGNED,
     LAST_PAUSE,
     STORE_COSIGNED,
@@ -455,6 +458,7 @@ pub(super) fn open_writer(database: &Path, payloads: &Path) -> Result<Connection
         GAP_INDEX,
         CONFIG_INDEX,
         KEY_INDEX,
+        OPEN_INDEX,
         COSIGNED_TABLE,
     ] {
         let made = connection.execute_batch(added);
@@ -607,8 +611,8 @@ mod tests {
 
     use super::{
         ADDED, ALL, COMMITTED_LEAVES, CONFIG_INDEX, COSIGNED_TABLE, GAP_INDEX, KEY_INDEX, MONTHS_IN_USE,
-        NEWEST_CHECKPOINT, OPERATOR_INDEX, PAYLOAD_FILES, POLICY_INDEX, SCHEMA, SHRED_LEAVES, SUBJECT_FILES,
-        SUBJECT_RUNS, SUBJECTS_BY_LEAF, TAG_FILES, TRIGGERS, create, open_reader, open_writer,
+        NEWEST_CHECKPOINT, OPEN_INDEX, OPERATOR_INDEX, PAYLOAD_FILES, POLICY_INDEX, SCHEMA, SHRED_LEAVES,
+        SUBJECT_FILES, SUBJECT_RUNS, SUBJECTS_BY_LEAF, TAG_FILES, TRIGGERS, create, open_reader, open_writer,
     };
 
     #[test]
@@ -621,6 +625,7 @@ mod tests {
         connection.execute_batch(GAP_INDEX).unwrap();
         connection.execute_batch(CONFIG_INDEX).unwrap();
         connection.execute_batch(KEY_INDEX).unwrap();
+        connection.execute_batch(OPEN_INDEX).unwrap();
         connection.execute_batch(COSIGNED_TABLE).unwrap();
         for statement in ALL {
             let mut plan = connection

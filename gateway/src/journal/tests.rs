@@ -15,6 +15,7 @@ mod log_keys;
 mod nonces;
 mod relay;
 mod seal;
+mod succession;
 mod vault;
 
 use std::path::{Path, PathBuf};

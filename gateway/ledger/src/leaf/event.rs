@@ -357,6 +357,28 @@ events! {
         why: String,
     }
 
+    /// This log succeeds another, whose end is lost: what stands before this leaf are the first entries of that one.
+    LogOpen "log-open" LogOpenEvent {
+        /// Name of the log that begins here.
+        log: String,
+        /// Name of the log that it succeeds, which is closed.
+        of: String,
+        /// Entries under the last checkpoint of that one that anybody has seen.
+        size: u64,
+        /// Its root.
+        root: Digest,
+        /// How many of them are here. Those from there up to `size` are lost; a `log-gap` leaf stands at the index of each but the first.
+        kept: u64,
+        /// Why: `disk-lost`, `log-damaged` or `restored`.
+        why: String,
+    }
+
+    /// The entry of the closed log at this index is lost.
+    LogGap "log-gap" LogGapEvent {
+        /// Name of the closed log.
+        of: String,
+    }
+
     /// A policy bundle was loaded or refused, or a load took a grant away.
     Policy "policy" PolicyEvent {
         /// `loaded`, `refused` or `revoked`.
@@ -451,6 +473,8 @@ impl Event {
             | Self::Certificate(_)
             | Self::Config(_)
             | Self::Key(_)
+            | Self::LogOpen(_)
+            | Self::LogGap(_)
             | Self::Policy(_)
             | Self::WitnessGap(_)
             | Self::Clock(_) => None,
@@ -476,6 +500,8 @@ impl Event {
             | Self::Start(_)
             | Self::Config(_)
             | Self::Key(_)
+            | Self::LogOpen(_)
+            | Self::LogGap(_)
             | Self::Stop(_)
             | Self::Erased(_)
             | Self::WitnessGap(_)

@@ -258,6 +258,26 @@ fn event() -> impl Strategy<Value = Event> {
             size,
             s
         })),
+        word().prop_map(|of| Event::LogGap(LogGapEvent { of })),
+        (
+            word(),
+            word(),
+            0_u64..1 << 53,
+            any::<[u8; 32]>(),
+            0_u64..1 << 53,
+            word()
+        )
+            .prop_map(|(log, of, size, root, kept, why)| {
+                let root = Digest(root);
+                Event::LogOpen(LogOpenEvent {
+                    log,
+                    of,
+                    size,
+                    root,
+                    kept,
+                    why,
+                })
+            }),
         (word(), word(), word(), word(), 0_u64..1 << 53, word()).prop_map(|(act, suite, key, of, from, why)| {
             Event::Key(KeyEvent {
                 act,

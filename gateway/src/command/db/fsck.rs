@@ -51,7 +51,7 @@ impl What {
             Self::Lost => "its sender must push it again: shuguan reconcile tells him the same",
             Self::Differs => "keep both as they are; somebody wrote to `relay_progress`, or a part was lost",
             Self::Unknown => {
-                "find out which of the two was put back from a backup; a journal that is older does not go back into service"
+                "find out which of the two was put back from a backup; an older journal goes back into service by `shuguan db recover` alone: then its sender pushes it again"
             }
             Self::NoPayload => {
                 "put the payload file back from a backup; else discard it, and its sender must push it again"
