@@ -126,7 +126,7 @@ pub fn succeed(
     );
     let sealed = seal(&connection, group, &opened, &settings.node)?;
     // What was seen of the old log last is kept: the new head takes its place.
-    keep_closed(&settings.head, &note)?;
+    keep_closed(&settings.head, last.size, &note)?;
     Head::at(&settings.head).keep(sealed.clone())?;
     let vkey = successor
         .keys()
@@ -228,9 +228,9 @@ fn seal(
 }
 
 /// Where the old log's last checkpoint is kept: beside the head file.
-fn keep_closed(head: &Path, note: &str) -> Result<(), JournalFault> {
+fn keep_closed(head: &Path, size: u64, note: &str) -> Result<(), JournalFault> {
     let mut name = head.as_os_str().to_owned();
-    name.push(".closed");
+    name.push(format!(".closed-{size}"));
     super::export::replace(Path::new(&name), note.as_bytes())
 }
 

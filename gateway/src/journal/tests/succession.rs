@@ -63,7 +63,7 @@ async fn an_older_copy_goes_on_as_another_log_whose_indices_go_on_where_the_old_
     );
     assert_eq!(done.last.as_deref(), Some(head.as_str()));
     assert_eq!(second().open(&done.note).unwrap().size, 8);
-    let closed = format!("{}.closed", bench.settings().head.display());
+    let closed = format!("{}.closed-8", bench.settings().head.display());
     assert_eq!(
         fs::read_to_string(closed).unwrap(),
         head,
