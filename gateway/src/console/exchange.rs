@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form};
 use http::{HeaderMap, Uri, header};
-use shuguan_ledger::leaf::{Digest, Event, KeyEvent, LogOpenEvent, PolicyEvent, RelayedEvent};
+use shuguan_ledger::leaf::{ClockEvent, Digest, Event, KeyEvent, LogOpenEvent, PolicyEvent, RelayedEvent};
 use shuguan_policies::{Plan, PolicySet};
 
 use super::exchanges::{Choice, Line, answer, partner, purpose, reasons, record, taken};
@@ -395,13 +395,17 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
             coded("最近见证条目数", gap.size.to_string()),
             coded("秒", gap.s.to_string()),
         ],
-        Event::Clock(clock) => vec![
-            plain("见证人", &clock.who),
-            plain("其时钟", words::outcome(&clock.dir)),
-            coded("相差毫秒", clock.ms.to_string()),
-        ],
+        Event::Clock(clock) => clock_facts(clock),
         Event::Relayed(_) | Event::Start(_) | Event::Stop(_) | Event::Erased(_) => Vec::new(),
     }
+}
+
+fn clock_facts(clock: &ClockEvent) -> Vec<Fact> {
+    vec![
+        plain("见证人", &clock.who),
+        plain("其时钟", words::outcome(&clock.dir)),
+        coded("相差毫秒", clock.ms.to_string()),
+    ]
 }
 
 fn log_open_facts(open: &LogOpenEvent) -> Vec<Fact> {

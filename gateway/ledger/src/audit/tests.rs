@@ -372,11 +372,11 @@ fn both_logs() -> Trust {
 /// Verifies under the newest checkpoint of this log, with an older one of that log at a size.
 fn succeeded(leaves: &[Vec<u8>], newest: &str, older: Option<(u64, &str)>) -> Result<LogReport, LogFault> {
     let mut verifier = LogVerifier::new(&signed_as(newest, leaves), &both_logs())?;
-    for bytes in leaves {
+    for (taken, bytes) in leaves.iter().enumerate() {
         verifier.leaf(bytes)?;
         let size = verifier.edge().size();
         if let Some((_, origin)) = older.filter(|(at, _)| *at == size) {
-            verifier.checkpoint(&signed_as(origin, &leaves[..size as usize]))?;
+            verifier.checkpoint(&signed_as(origin, &leaves[..=taken]))?;
         }
     }
     verifier.finish()
