@@ -26,6 +26,7 @@ mod policies;
 mod quality;
 mod quotas;
 mod random;
+mod recalls;
 mod reconcile;
 mod refusals;
 mod rejects;

@@ -387,6 +387,12 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
             facts
         }
         Event::ReceiptAck(ack) => vec![plain("确认", words::outcome(&ack.verdict))],
+        Event::Recall(recall) => vec![
+            named("单位", partner(policies, &recall.p)),
+            named("数据类", record(policies, &recall.rec)),
+            coded("撤回的交换", recall.push.clone()),
+            plain("理由", words::outcome(&recall.why)),
+        ],
         Event::WitnessGap(gap) => vec![
             plain("见证中断", words::outcome(&gap.step)),
             coded("最近见证条目数", gap.size.to_string()),
@@ -397,7 +403,7 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
             plain("其时钟", words::outcome(&clock.dir)),
             coded("相差毫秒", clock.ms.to_string()),
         ],
-        Event::Relayed(_) | Event::Start(_) | Event::Stop(_) | Event::Erased(_) => Vec::new(),
+        Event::Relayed(_) | Event::Recalled(_) | Event::Start(_) | Event::Stop(_) | Event::Erased(_) => Vec::new(),
     }
 }
 
@@ -467,7 +473,9 @@ fn counts(event: &Event) -> Vec<Count> {
         .collect(),
         Event::OfficerResult(result) => vec![count("交换", result.cnt)],
         Event::Shred(shred) => vec![count("密钥", shred.cnt)],
+        Event::Recalled(done) => vec![count("撤回记录", done.del), count("恢复记录", done.opn)],
         Event::Relayed(_)
+        | Event::Recall(_)
         | Event::ReceiptAck(_)
         | Event::OfficerUnseal(_)
         | Event::OfficerQuery(_)
