@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod exit;
 pub mod explain;
 pub mod init;
+pub mod key;
 pub mod log;
 mod marked;
 pub mod output;
@@ -89,6 +90,7 @@ enum Command {
     Recall(recall::RecallArgs),
     Catalog(query::CatalogArgs),
     Log(log::LogArgs),
+    Key(key::KeyArgs),
     Verify(verify::VerifyArgs),
     Reconcile(reconcile::ReconcileArgs),
     Witness(witness::WitnessArgs),
@@ -136,6 +138,7 @@ fn run(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Recall(args) => recall::run(&args, output),
         Command::Catalog(args) => query::catalog(args, output),
         Command::Log(args) => log::run(args, output),
+        Command::Key(args) => key::run(args, output),
         Command::Verify(args) => verify::run(args, output),
         Command::Reconcile(args) => reconcile::run(&args, output),
         Command::Witness(args) => witness::run(args, output),

@@ -17,6 +17,7 @@
 //! | `spent` | what was used of quotas |
 //! | `refusals`, `prune` | staying within bounds |
 //! | `cosigned` | checkpoints that witnesses signed, and receipts under them |
+//! | `log_keys` | what signs the log, and how that changes |
 //! | `recovery`, `head` | opening: is what is stored what was sealed, and all of it? |
 //! | `answers`, `views`, `readers` | reading |
 //! | `deep` | is what lies beside the log what the log commits to? |
@@ -40,6 +41,7 @@ mod inbox;
 mod index;
 mod kek;
 mod kept;
+mod log_keys;
 mod nonces;
 mod payload;
 mod proofread;
@@ -69,8 +71,8 @@ use std::thread::JoinHandle;
 use arrow_schema::SchemaRef;
 use rusqlite::params;
 use shuguan_ledger::leaf::{Event, StartEvent, StopEvent};
-use shuguan_ledger::note::{SigningKey, VerifyingKey};
 use shuguan_ledger::tree::Edge;
+use shuguan_ledger::trust::Trust;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
@@ -86,6 +88,7 @@ pub use fault::{JournalFault, SealError};
 pub use idempotency::Known;
 pub use inbox::{CLOSES_TOO_MUCH, InboxItem, Lane, PushKind, RECALLED, SetAside};
 pub use kept::{KeptPayload, KeptPush};
+pub use log_keys::{KeyOrder, log_keys_of, own_trust};
 pub use nonces::Seen;
 pub use payload::{PayloadWriter, SealedPayload};
 pub use recalls::{KeptRecall, PendingRecall};
@@ -99,6 +102,7 @@ use crate::clock::{self, Clock};
 use entry::Prepared;
 use head::Head;
 use kek::Kek;
+use log_keys::LogSigner;
 use readers::Readers;
 use refusals::Refusals;
 use sequencer::{Answer, Job, Sequencer, Work};
@@ -124,7 +128,7 @@ struct Inner {
     kek: Arc<Kek>,
     vault: Arc<Vault>,
     payloads: Arc<Path>,
-    key: VerifyingKey,
+    origin: Arc<str>,
     clock: Clock,
     head: Arc<Head>,
     inbox_bytes_max: u64,
@@ -149,10 +153,11 @@ impl Journal {
     /// [`JournalFault::Exists`]: a journal is never overwritten.
     pub fn create(settings: &JournalSettings) -> Result<(), JournalFault> {
         let edge = Edge::empty();
-        let note = group::checkpoint_note(&log_key(settings)?, &edge).map_err(|source| JournalFault::LogKey {
-            origin: settings.log_origin.clone(),
-            source,
-        })?;
+        let note =
+            group::checkpoint_note(&LogSigner::first(settings)?, &edge).map_err(|source| JournalFault::LogKey {
+                origin: settings.log_origin.clone(),
+                source,
+            })?;
         sqlite::create(&settings.database, &settings.payloads, |connection| {
             connection.execute(sqlite::INSERT_TREE, params![0, edge.encode()])?;
             connection.execute(sqlite::INSERT_CHECKPOINT, params![0, 0, &note])?;
@@ -173,10 +178,12 @@ impl Journal {
         }
         let lock = sqlite::lock(&settings.database)?;
         let connection = sqlite::open_writer(&settings.database, &settings.payloads)?;
-        let key = log_key(settings)?;
-        let recovered = recovery::recover(&connection, &key)?;
+        let reader = Reader::open(&settings.database)?;
+        let signer = LogSigner::recover(&reader, settings)?;
+        let recovered = recovery::recover(&connection, &signer)?;
         let head = Arc::new(Head::at(&settings.head));
-        head.check(&Reader::open(&settings.database)?, &key.verifying_key())?;
+        head.check(&reader, &Trust::in_keys(log_keys::own_spans(&signer, settings)?))?;
+        drop(reader);
         let orphans = recovery::remove_orphans(&connection, &settings.payloads)?;
         tracing::info!(
             leaf.count = recovered.edge.size(),
@@ -185,16 +192,17 @@ impl Journal {
         );
         let shared = Arc::new(Shared {
             checkpoint: Arc::<str>::from(recovered.note).into(),
+            keys: Arc::new(signer.keys().clone()).into(),
             backlog: backlog(&connection)?,
             failed: watch::Sender::new(false),
         });
-        let verifying = key.verifying_key();
+        let origin = signer.origin().into();
         let mut sequencer = Sequencer {
             connection,
             edge: recovered.edge,
             recent: recovered.recent,
             last_t: recovered.last_t,
-            key,
+            signer,
             node: settings.node.clone(),
             boot: evidence::hex(&clock::random::<4>()?),
             clock: clock.clone(),
@@ -227,7 +235,7 @@ impl Journal {
                 kek,
                 vault: Arc::new(vault),
                 payloads: settings.payloads.as_path().into(),
-                key: verifying,
+                origin,
                 clock,
                 head,
                 inbox_bytes_max: settings.inbox_bytes_max,
@@ -375,11 +383,6 @@ impl Journal {
         let _ = tokio::task::spawn_blocking(move || head.keep_on(note)).await;
     }
 
-    /// The public half of the log key.
-    pub fn verifying_key(&self) -> &VerifyingKey {
-        &self.inner.key
-    }
-
     /// The newest signed checkpoint.
     pub fn checkpoint(&self) -> String {
         self.inner.shared.checkpoint()
@@ -450,14 +453,6 @@ impl Journal {
     ) -> Result<T, JournalFault> {
         self.inner.readers.run(read).await
     }
-}
-
-fn log_key(settings: &JournalSettings) -> Result<SigningKey, JournalFault> {
-    let key = SigningKey::from_seed(&settings.log_origin, settings.log_seed.bytes());
-    key.map_err(|source| JournalFault::LogKey {
-        origin: settings.log_origin.clone(),
-        source,
-    })
 }
 
 fn backlog(connection: &rusqlite::Connection) -> Result<BacklogCounters, JournalFault> {

@@ -15,6 +15,7 @@ pub mod init;
 pub mod inspect;
 pub mod keyfile;
 pub mod kit;
+pub mod log_keys;
 pub mod p12;
 pub mod period;
 pub mod profile;

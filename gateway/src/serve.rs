@@ -5,6 +5,7 @@
 //! `stop` leaf. A crash at any point is safe by C3; the next start reads what is there.
 
 mod kept;
+mod log_keys;
 mod start;
 
 use std::path::PathBuf;
@@ -65,6 +66,7 @@ pub struct Gateway {
     readiness: Readiness,
     tls: TlsSettings,
     pki: PathBuf,
+    log_key: PathBuf,
     draining: Arc<AtomicBool>,
     stop_listening: CancellationToken,
     stop_relay: CancellationToken,
@@ -128,6 +130,7 @@ impl Gateway {
             keeper: Arc::new(keeper),
             readiness: Readiness::new(clock),
             pki: start::pki_folder(&tls),
+            log_key: config.keys.log.clone(),
             tls,
             draining: Arc::default(),
             stop_listening: CancellationToken::new(),
@@ -138,6 +141,7 @@ impl Gateway {
             stations,
         };
         gateway.seal_configuration(config.sha256).await?;
+        log_keys::carry_out(&journal, &gateway.log_key).await?;
         gateway.seal_certificate_acts().await;
         gateway.run(&config, sockets, refusals, journal, paused);
         Ok(gateway)
@@ -241,7 +245,8 @@ impl Gateway {
         &self.keeper
     }
 
-    /// Reads certificates and revocation lists anew, all or nothing, then the policy bundle, all or nothing; what is bad keeps what is in force.
+    /// Reads certificates and revocation lists anew, all or nothing, then the policy bundle, all or nothing, then what is ordered about the log's keys;
+    /// what is bad keeps what is in force.
     ///
     /// # Errors
     /// What is wrong with the files.
@@ -256,9 +261,16 @@ impl Gateway {
             }
             Err(Stop::Fault(fault)) => Err(StartFault::Reload(fault.chain())),
         };
-        match (edge, policies) {
-            (Err(edge), Err(policies)) => Err(StartFault::Several(vec![edge, policies])),
-            (edge, policies) => edge.and(policies),
+        let keys = log_keys::carry_out(&self.stations.journal, &self.log_key).await;
+        let faults = [edge, policies, keys].into_iter().filter_map(Result::err);
+        let mut faults: Vec<StartFault> = faults.collect();
+        match (faults.pop(), faults.is_empty()) {
+            (None, _) => Ok(()),
+            (Some(fault), true) => Err(fault),
+            (Some(fault), false) => {
+                faults.push(fault);
+                Err(StartFault::Several(faults))
+            }
         }
     }
 

@@ -214,6 +214,35 @@ fn what_the_gateway_made_is_accepted_by_every_judge() {
     }
 }
 
+/// A log whose key is being changed carries two signatures: who knows either key accepts it, whoever knows neither does not.
+#[test]
+#[cfg_attr(not(judges), ignore = "tests/oracles/install has not run")]
+fn a_checkpoint_with_two_signatures_is_accepted_by_who_knows_one_of_the_keys() {
+    let mut log = log();
+    let name = log.checkpoint().origin;
+    let key = |seed: u8| SigningKey::from_seed(&name, &[seed; 32]).unwrap();
+    let both = shuguan_ledger::note::sign(&log.checkpoint().text(), [&log.key, &key(8)]).unwrap();
+    let case = [&Case::Log(log.under(both))];
+    let first = std::mem::replace(&mut log.key, key(8));
+    for judge in [Judge::Go, Judge::Scales] {
+        assert_eq!(ask(judge, &log, &case), ["ok"], "{judge:?} by the new key");
+    }
+    case[0].ours(&Trust::in_log(log.key.verifying_key())).unwrap();
+    log.key = first;
+    for judge in [Judge::Go, Judge::Scales] {
+        assert_eq!(ask(judge, &log, &case), ["ok"], "{judge:?} by the old key");
+    }
+    case[0].ours(&Trust::in_log(log.key.verifying_key())).unwrap();
+    log.key = key(9);
+    for judge in [Judge::Go, Judge::Scales] {
+        assert!(
+            ask(judge, &log, &case)[0].starts_with("no: "),
+            "{judge:?} by another key"
+        );
+    }
+    case[0].ours(&Trust::in_log(log.key.verifying_key())).unwrap_err();
+}
+
 /// How many cases of each forgery.
 fn rounds() -> usize {
     let wanted = std::env::var("SHUGUAN_FORGERIES").ok();

@@ -13,6 +13,7 @@ mod guessing;
 mod head;
 mod idempotency;
 mod judges;
+mod keys;
 mod layouts;
 mod leaks;
 mod log;

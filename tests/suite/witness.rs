@@ -198,7 +198,7 @@ fn a_witness_killed_at_any_moment_signs_no_second_history() {
 }
 
 /// A gateway that asks a witness of its own, and a trust file that asks for it.
-fn gateway(scheme: &str, settings: &str) -> (Deployment, Witness) {
+pub fn gateway(scheme: &str, settings: &str) -> (Deployment, Witness) {
     let gateway = Deployment::new();
     let vkey = std::fs::read_to_string(gateway.path("trust/log.vkey")).unwrap();
     let witness = Witness::of(&[vkey.trim()]);
@@ -222,7 +222,7 @@ fn gateway(scheme: &str, settings: &str) -> (Deployment, Witness) {
     (gateway, witness)
 }
 
-async fn push(running: &Running<'_>, police: &Identity, key: &str) -> shuguan_tests::Answer {
+pub async fn push(running: &Running<'_>, police: &Identity, key: &str) -> shuguan_tests::Answer {
     let call = Call::push(RESIDENT, NDJSON, resident(&nobody(1), "某某")).header("idempotency-key", key);
     running.call(call, police).await.expect("an answer")
 }
@@ -232,7 +232,7 @@ async fn get(running: &Running<'_>, police: &Identity, path: &str) -> shuguan_te
 }
 
 /// The receipt once a quorum has signed it.
-async fn signed_receipt(running: &Running<'_>, police: &Identity, path: &str, trust: &Trust) -> String {
+pub async fn signed_receipt(running: &Running<'_>, police: &Identity, path: &str, trust: &Trust) -> String {
     for _ in 0..200 {
         let answer = get(running, police, path).await;
         let receipt = String::from_utf8(answer.body.to_vec()).unwrap();

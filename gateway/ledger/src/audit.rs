@@ -9,7 +9,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::checkpoint::Checkpoint;
+use crate::keys::{KeySpan, LogKeys};
 use crate::leaf::{ErasedEvent, Event, Leaf, OperatorEvent, PushEvent, RecallEvent, RecalledEvent, Reference};
+use crate::note::NoteError;
 use crate::tree::{Edge, Hash, TileEntry, leaf_hash};
 use crate::trust::{Quorum, Trust, Untrusted, Witnessed};
 
@@ -20,6 +22,8 @@ pub struct LogReport {
     pub checkpoint: Checkpoint,
     /// How many checkpoints were verified, the newest included.
     pub checkpoints: u64,
+    /// The keys that signed it, as the trust file and its own leaves say: each with its sizes.
+    pub keys: Vec<KeySpan>,
     /// Leaves by kind.
     pub kinds: BTreeMap<&'static str, u64>,
     /// Moment of the first and the last leaf, microseconds UTC.
@@ -50,7 +54,7 @@ pub enum LogFault {
     /// A checkpoint is not believed.
     #[error("the checkpoint of size {size} is not believed")]
     Checkpoint {
-        /// Leaves taken when it was met.
+        /// Leaves taken when it was met; of the newest, which all the keys must be known for: those that an older one vouches for.
         size: u64,
         /// Why.
         #[source]
@@ -117,8 +121,9 @@ pub struct Taken {
 #[derive(Debug)]
 pub struct LogVerifier {
     trust: Trust,
+    keys: LogKeys,
     newest: Checkpoint,
-    newest_witnessed: Witnessed,
+    newest_note: String,
     witnessed: Option<(u64, Witnessed)>,
     edge: Edge,
     /// Root when as many leaves were taken as the newest checkpoint signs.
@@ -147,19 +152,28 @@ struct Waiting {
 }
 
 impl LogVerifier {
-    /// Begins with the newest signed checkpoint, before the first leaf.
+    /// Begins with the newest signed checkpoint, before the first leaf. A key that the log itself introduces may have signed it: that is known at
+    /// the end only.
     ///
     /// # Errors
-    /// [`LogFault::Checkpoint`] when it is not believed.
-    pub fn new(newest: &str, trust: &Trust) -> Result<Self, LogFault> {
-        let opened = trust.open_witnessed(newest);
-        let (newest, newest_witnessed) = opened.map_err(|source| LogFault::Checkpoint { size: 0, source })?;
+    /// [`LogFault::Checkpoint`] when it is not believed, whatever the leaves say.
+    pub fn new(newest_note: &str, trust: &Trust) -> Result<Self, LogFault> {
+        let newest = match (trust.open(newest_note), Checkpoint::unverified(newest_note)) {
+            (Ok(newest), _) => newest,
+            (Err(Untrusted::Signature(NoteError::NoKnownSignature) | Untrusted::OutOfSpan { .. }), Ok(newest))
+                if !trust.keys_of(&newest.origin).spans().is_empty() =>
+            {
+                newest
+            }
+            (Err(source), _) => return Err(LogFault::Checkpoint { size: 0, source }),
+        };
         let edge = Edge::empty();
         Ok(Self {
             trust: trust.clone(),
+            keys: trust.keys_of(&newest.origin),
             root: (newest.size == 0).then(|| edge.root()),
             newest,
-            newest_witnessed,
+            newest_note: newest_note.to_owned(),
             witnessed: None,
             edge,
             vouched: 0,
@@ -217,6 +231,7 @@ impl LogVerifier {
             Event::Recall(event) => self.recall(index, hash, event)?,
             Event::Recalled(event) => self.recalled(event)?,
             Event::Operator(event) if event.of.is_some() => self.fed_again(event)?,
+            Event::Key(event) => self.keys.apply(index, event).map_err(|fault| fault.to_string())?,
             Event::Start(event) if event.size > index => {
                 return Err(format!("it found {} leaves at a start, {index} are there", event.size));
             }
@@ -345,7 +360,7 @@ impl LogVerifier {
     /// When it is not believed, signs another number of leaves, or another root.
     pub fn checkpoint(&mut self, note: &str) -> Result<Checkpoint, LogFault> {
         let found = self.edge.size();
-        let opened = self.trust.open_witnessed(note);
+        let opened = self.trust.open_by(self.keys.spans(), note);
         let (checkpoint, witnessed) = opened.map_err(|source| LogFault::Checkpoint { size: found, source })?;
         if checkpoint.size > found {
             let signed = checkpoint.size;
@@ -382,8 +397,13 @@ impl LogVerifier {
     /// Ends the log.
     ///
     /// # Errors
-    /// [`LogFault::Short`], [`LogFault::Root`], [`LogFault::Unsigned`].
+    /// [`LogFault::Checkpoint`] when no key that signs here signed the newest one, [`LogFault::Short`], [`LogFault::Root`], [`LogFault::Unsigned`].
     pub fn finish(mut self) -> Result<LogReport, LogFault> {
+        let opened = self.trust.open_by(self.keys.spans(), &self.newest_note);
+        let (_, by_newest) = opened.map_err(|source| LogFault::Checkpoint {
+            size: self.vouched,
+            source,
+        })?;
         let (found, signed) = (self.edge.size(), self.newest.size);
         match self.root {
             None => return Err(LogFault::Short { found, signed }),
@@ -391,7 +411,6 @@ impl LogVerifier {
             Some(_) if found > signed => return Err(LogFault::Unsigned { from: signed }),
             Some(_) => {}
         }
-        let by_newest = self.newest_witnessed.clone();
         self.seen(signed, by_newest);
         let quorum = match (self.trust.quorum(), &self.witnessed) {
             (None, _) => Quorum::NotAsked,
@@ -399,6 +418,7 @@ impl LogVerifier {
             (Some(_), None) => Quorum::Missing,
         };
         Ok(LogReport {
+            keys: self.keys.spans().to_vec(),
             quorum,
             witnessed: self.witnessed,
             waiting: u64::try_from(self.waiting.len()).unwrap_or(u64::MAX),

@@ -29,6 +29,7 @@ pub mod checkpoint;
 pub mod columns;
 pub mod cosignature;
 pub mod exported;
+pub mod keys;
 pub mod leaf;
 pub mod note;
 pub mod receipt;

@@ -104,11 +104,22 @@ impl SigningKey {
     /// # Errors
     /// [`NoteError::Malformed`] for a text that no note may hold.
     pub fn sign(&self, text: &str) -> Result<String, NoteError> {
-        check_text(text)?;
-        let key = self.verifying_key();
-        let signature = self.pair.sign(text.as_bytes());
-        Ok(format!("{text}\n{}", line(&self.name, key.id, signature.as_ref())))
+        sign(text, [self])
     }
+}
+
+/// The note of a text under several keys, one line each, in their order.
+///
+/// # Errors
+/// [`NoteError::Malformed`] for a text that no note may hold.
+pub fn sign<'k>(text: &str, keys: impl IntoIterator<Item = &'k SigningKey>) -> Result<String, NoteError> {
+    check_text(text)?;
+    let mut note = format!("{text}\n");
+    for key in keys {
+        let signature = key.pair.sign(text.as_bytes());
+        note.push_str(&line(&key.name, key.verifying_key().id, signature.as_ref()));
+    }
+    Ok(note)
 }
 
 /// A named public key that opens notes.
@@ -137,6 +148,16 @@ impl VerifyingKey {
     /// The written form that [`VerifyingKey::parse`] reads.
     pub fn vkey(&self) -> String {
         write_vkey(&self.name, self.id, ED25519_TYPE, &self.public)
+    }
+
+    /// The 8 hexadecimal digits of its key id.
+    pub fn id(&self) -> String {
+        hex(&self.id)
+    }
+
+    /// Name and key id, for people: `name+hex8(key id)`.
+    pub fn short(&self) -> String {
+        format!("{}+{}", self.name, self.id())
     }
 
     fn verifies(&self, text: &str, signature: &[u8]) -> bool {
@@ -245,6 +266,11 @@ fn split(note: &str) -> Result<(&str, Vec<Line<'_>>), NoteError> {
     }
     let lines = lines.split('\n').map(Line::parse).collect::<Result<_, _>>()?;
     Ok((text, lines))
+}
+
+/// The text of a note; nothing of it is checked but its form.
+pub(crate) fn text(note: &str) -> Result<&str, NoteError> {
+    split(note).map(|(text, _)| text)
 }
 
 /// A note whose signatures were checked.

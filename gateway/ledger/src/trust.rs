@@ -3,6 +3,7 @@
 //! | Line | Says |
 //! |---|---|
 //! | `log <vkey> [<url>]` | checkpoints of this log, signed by this key, are believed |
+//! | `sizes <vkey> <from> <until>\|-` | this key, named above, signs every checkpoint from that size on and below that one (`-`: it has not ended); ours, not of the specification |
 //! | `witness <name> <vkey> [<url>]` | a witness, known by this name in the lines below |
 //! | `group <name> any\|all\|<k> <name> …` | is there when one, all or k of these witnesses or groups are there |
 //! | `quorum <name>\|none` | the witness or group that must be there |
@@ -12,7 +13,10 @@
 
 use crate::checkpoint::{Checkpoint, NotACheckpoint};
 use crate::cosignature::{Cosignature, WitnessKey};
-use crate::note::{self, NoteError, VerifyingKey};
+use crate::keys::{KeyFault, KeySpan, LogKeys, open_at};
+use crate::leaf::KeyEvent;
+use crate::note::{NoteError, VerifyingKey};
+use crate::witness;
 
 /// Most witnesses and groups of a trust file.
 const PARTIES_MAX: usize = 256;
@@ -20,7 +24,7 @@ const PARTIES_MAX: usize = 256;
 /// What a verifier believes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trust {
-    logs: Vec<VerifyingKey>,
+    logs: Vec<KeySpan>,
     keys: Vec<WitnessKey>,
     parties: Vec<Party>,
     /// Place of the party that must be there.
@@ -62,6 +66,22 @@ pub enum Untrusted {
     /// What was signed is not a checkpoint.
     #[error("what was signed is not a checkpoint")]
     Text(#[from] NotACheckpoint),
+    /// Only a key signed it that does not sign this size: it ended before, or began later.
+    #[error(
+        "only the key `{key}` signed it, which signs no checkpoint of {size} entries: it was retired before, or began later"
+    )]
+    OutOfSpan {
+        /// Name and id of the key.
+        key: String,
+        /// Size of the checkpoint.
+        size: u64,
+    },
+    /// A key that signs every checkpoint of this size did not sign this one.
+    #[error("the key `{key}` signs every checkpoint of this size, and did not sign this one")]
+    Unsigned {
+        /// Name and id of the key.
+        key: String,
+    },
 }
 
 /// Whether those witnesses have signed whom the trust file asks for.
@@ -105,10 +125,18 @@ impl Trust {
     pub fn in_log(key: VerifyingKey) -> Self {
         let lines = vec![format!("log {}", key.vkey())];
         Self {
-            logs: vec![key],
+            logs: vec![key.into()],
             lines,
             ..Self::default()
         }
+    }
+
+    /// Trust in these keys, without witnesses.
+    pub fn in_keys(logs: impl IntoIterator<Item = KeySpan>) -> Self {
+        let mut trust = Self::default();
+        trust.logs.extend(logs);
+        trust.lines = key_lines(&trust.logs);
+        trust
     }
 
     /// Reads a trust file.
@@ -143,11 +171,12 @@ impl Trust {
         match words.as_slice() {
             ["log", vkey] | ["log", vkey, _] => {
                 let key = VerifyingKey::parse(vkey).map_err(|_| "it is not `log <vkey>`: no key of a log")?;
-                if self.logs.contains(&key) {
+                if self.logs.iter().any(|known| *known.key() == key) {
                     return Err("this log was named before");
                 }
-                self.logs.push(key);
+                self.logs.push(key.into());
             }
+            ["sizes", vkey, from, until] => self.sizes(vkey, from, until)?,
             ["witness", name, vkey] | ["witness", name, vkey, _] => {
                 let key =
                     WitnessKey::parse(vkey).map_err(|_| "it is not `witness <name> <vkey>`: no key of a witness")?;
@@ -176,6 +205,21 @@ impl Trust {
                 );
             }
         }
+        Ok(())
+    }
+
+    fn sizes(&mut self, vkey: &str, from: &str, until: &str) -> Result<(), &'static str> {
+        let from = witness::size(from).ok_or("a size is a number")?;
+        let until = match until {
+            "-" => None,
+            until => Some(witness::size(until).ok_or("the end is a size, or `-`")?),
+        };
+        let span = self.logs.iter_mut().find(|known| known.key().vkey() == vkey);
+        let span = span.ok_or("no `log` line above it names this key")?;
+        if span.is_stated() {
+            return Err("the sizes of this key were said before");
+        }
+        *span = KeySpan::between(span.key().clone(), from, until).ok_or("the end is not above the beginning")?;
         Ok(())
     }
 
@@ -245,11 +289,37 @@ impl Trust {
     /// # Errors
     /// See [`Untrusted`]. A line of a known witness that fails voids the note; a missing one is no error but [`Quorum::Missing`].
     pub fn open_witnessed(&self, checkpoint: &str) -> Result<(Checkpoint, Witnessed), Untrusted> {
-        let origin = checkpoint.split('\n').next().unwrap_or_default();
-        let of_this_log = self.logs.iter().filter(|key| key.name() == origin);
-        let opened = note::open_cosigned(checkpoint, &of_this_log.cloned().collect::<Vec<_>>(), &self.keys)?;
-        let parsed = Checkpoint::parse(opened.text)?;
-        Ok((parsed, self.judge(opened.cosignatures)))
+        self.open_by(&self.logs, checkpoint)
+    }
+
+    /// The same by other keys of the log, such as those that its own leaves name.
+    pub(crate) fn open_by(&self, keys: &[KeySpan], checkpoint: &str) -> Result<(Checkpoint, Witnessed), Untrusted> {
+        let (parsed, cosignatures) = open_at(checkpoint, keys, &self.keys)?;
+        Ok((parsed, self.judge(cosignatures)))
+    }
+
+    /// The trust of who has been shown this `key` leaf, proved by a receipt under this very trust: it knows the new key, or that the old one ended.
+    ///
+    /// # Errors
+    /// [`KeyFault`] when the leaf contradicts what is trusted.
+    pub fn extended(&self, index: u64, event: &KeyEvent) -> Result<Self, KeyFault> {
+        let origin = event.key.split('+').next().unwrap_or_default();
+        let mut known = self.keys_of(origin);
+        known.apply(index, event)?;
+        // A key that always signed and has not ended must sign only as long as nobody ends it, which is learned later.
+        let lasting = |span: &KeySpan| span.from() == 0 && span.until().is_none();
+        let known = known.spans().iter().cloned();
+        let mut keys: Vec<KeySpan> = known
+            .map(|span| if lasting(&span) { span.lenient() } else { span })
+            .collect();
+        keys.extend(self.logs.iter().filter(|span| span.key().name() != origin).cloned());
+        let others = self.lines.iter().filter(|line| !is_key_line(line));
+        let lines = key_lines(&keys).into_iter().chain(others.cloned()).collect();
+        Ok(Self {
+            logs: keys,
+            lines,
+            ..self.clone()
+        })
     }
 
     /// Whether these cosignatures are enough.
@@ -282,8 +352,14 @@ impl Trust {
     }
 
     /// The keys of the logs.
-    pub fn logs(&self) -> &[VerifyingKey] {
+    pub fn logs(&self) -> &[KeySpan] {
         &self.logs
+    }
+
+    /// What is known of the keys of one log, before any of it is read.
+    pub fn keys_of(&self, origin: &str) -> LogKeys {
+        let of_it = self.logs.iter().filter(|span| span.key().name() == origin);
+        LogKeys::of(of_it.cloned())
     }
 
     /// The keys of the witnesses.
@@ -296,6 +372,20 @@ impl Trust {
         let party = self.quorum.and_then(|place| self.parties.get(place));
         party.map(|party| party.name.as_str())
     }
+}
+
+fn is_key_line(line: &str) -> bool {
+    line.starts_with("log ") || line.starts_with("sizes ")
+}
+
+/// The lines of keys. That a key has always signed and has not ended goes without saying: then one that is named later is enough.
+fn key_lines(keys: &[KeySpan]) -> Vec<String> {
+    let mut lines: Vec<String> = keys.iter().map(|span| format!("log {}", span.key().vkey())).collect();
+    for span in keys.iter().filter(|span| span.from() > 0 || span.until().is_some()) {
+        let until = span.until().map_or("-".to_owned(), |until| until.to_string());
+        lines.push(format!("sizes {} {} {until}", span.key().vkey(), span.from()));
+    }
+    lines
 }
 
 #[cfg(test)]

@@ -16,8 +16,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::digest::{SHA256, digest};
 
 use crate::checkpoint::Checkpoint;
-use crate::note::{self, NOTE_BYTES_MAX, VerifyingKey};
+use crate::keys::{KeySpan, open_at};
+use crate::note::{NOTE_BYTES_MAX, NoteError};
 use crate::tree::{Hash, empty_root, verify_consistency};
+use crate::trust::Untrusted;
 
 /// Most lines of a consistency proof.
 pub const PROOF_LINES_MAX: usize = 63;
@@ -49,7 +51,7 @@ pub enum Refused {
     /// 404: no such log is known here.
     #[error("the origin is not known here")]
     UnknownOrigin,
-    /// 403: no known key of that log signed it, or a line of a known key does not verify.
+    /// 403: no known key of that log signed it, or only one that does not sign this size, or a line of a known key does not verify.
     #[error("no key of this log that is known here signed it")]
     Unsigned,
     /// 409: the old size is not the stored one.
@@ -139,18 +141,17 @@ impl AddCheckpoint {
     ///
     /// # Errors
     /// See [`Refused`], in the order of the specification: 404, 403, 400, 409, 422.
-    pub fn judge(&self, keys: &[VerifyingKey], stored: Option<&Checkpoint>) -> Result<Checkpoint, Refused> {
+    pub fn judge(&self, keys: &[KeySpan], stored: Option<&Checkpoint>) -> Result<Checkpoint, Refused> {
         let origin = self.origin();
-        let keys: Vec<VerifyingKey> = keys.iter().filter(|key| key.name() == origin).cloned().collect();
-        if keys.is_empty() {
+        if !keys.iter().any(|span| span.key().name() == origin) {
             return Err(Refused::UnknownOrigin);
         }
-        let opened = note::open(&self.checkpoint, &keys).map_err(|fault| match fault {
-            note::NoteError::Malformed(what) => Refused::Malformed(what),
+        let opened = open_at(&self.checkpoint, keys, &[]);
+        let (new, _) = opened.map_err(|fault| match fault {
+            Untrusted::Signature(NoteError::Malformed(what)) => Refused::Malformed(what),
+            Untrusted::Text(_) => Refused::Malformed("what was signed is not a checkpoint"),
             _ => Refused::Unsigned,
         })?;
-        let new =
-            Checkpoint::parse(opened.text).map_err(|_| Refused::Malformed("what was signed is not a checkpoint"))?;
         if self.old > new.size {
             return Err(Refused::OldAboveNew);
         }

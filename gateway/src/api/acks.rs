@@ -48,7 +48,7 @@ pub async fn acknowledge(
                 "schema": "shuguan.ack.v1", "exchange": sealed.exchange, "index": sealed.index, "receipt": sealed.receipt,
             });
             let mut response = (StatusCode::OK, axum::Json(document)).into_response();
-            answers::place(&mut response, api.stations.journal.verifying_key().name(), &sealed);
+            answers::place(&mut response, api.stations.journal.origin(), &sealed);
             response
         }
         Err(stop) => context.stop(Some(&peer), "ack", About::default(), stop).await,

@@ -79,7 +79,7 @@ pub async fn signed(api: &Api, peer: &Peer, asked: &Asked, response: Response) -
 /// Signs the head of an extract's content; its digest is that of the whole, so one value fits every range.
 pub fn sign_content(api: &Api, peer: &Peer, asked: &Asked, ready: &Ready, exchange: Uuid, response: &mut Response) {
     let signing = &api.stations.signing;
-    let log = api.stations.journal.verifying_key().name().to_owned();
+    let log = api.stations.journal.origin().to_owned();
     let headers = response.headers_mut();
     put_place(headers, &log, &ready.sealed);
     put(headers, EXCHANGE_ID, &exchange.to_string());

@@ -197,6 +197,7 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         | Event::Stop(_)
         | Event::Certificate(_)
         | Event::Config(_)
+        | Event::Key(_)
         | Event::Policy(_)
         | Event::Operator(_)
         | Event::WitnessGap(_)

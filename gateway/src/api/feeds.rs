@@ -39,11 +39,7 @@ pub async fn push(
     let response = match exchange_push(&api.stations, Arc::clone(&peer), &head, body).await {
         Ok(answer) => {
             metrics::counter!("shuguan_pushes_total", "partner" => peer.partner().id.clone()).increment(1);
-            answered(
-                StatusCode::ACCEPTED,
-                answer,
-                api.stations.journal.verifying_key().name(),
-            )
+            answered(StatusCode::ACCEPTED, answer, api.stations.journal.origin())
         }
         Err(stop) => {
             let record = catalogue::record_type(&head.record).map(|record| record.name);

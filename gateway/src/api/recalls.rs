@@ -51,7 +51,7 @@ pub async fn recall(
             let location = sealed.exchange.map(|exchange| format!("/v1/exchanges/{exchange}"));
             let headers = [(header::LOCATION, location.unwrap_or_default())];
             let mut response = (StatusCode::ACCEPTED, headers, axum::Json(document)).into_response();
-            answers::place(&mut response, api.stations.journal.verifying_key().name(), &sealed);
+            answers::place(&mut response, api.stations.journal.origin(), &sealed);
             response
         }
         Err(stop) => context.stop(Some(&peer), "recall", About::default(), stop).await,

@@ -3,6 +3,7 @@
 //! Takes the configuration; looks at files, modes, certificates, lists, stores, policies and the disk. Changes nothing. Exit 6 when a
 //! check fails, with `--strict` also when one warns.
 
+mod log_keys;
 mod witnesses;
 
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use crate::edge::health::Light;
 use crate::edge::signers::Signers;
 use crate::edge::tls::{self, TlsSettings};
 use crate::journal::examine;
-use crate::pki::inspect;
+use crate::pki::{inspect, log_keys as key_files};
 use crate::registry::{Registry, RegistrySettings};
 use crate::serve::{chain, journal_settings, tables};
 
@@ -98,6 +99,7 @@ pub fn run(args: DoctorArgs, output: &Output) -> Result<Exit, Failure> {
     if args.deep {
         deep(&config, &mut findings);
     }
+    log_keys::look(&config, &mut findings);
     witnesses::look(&config, &mut findings);
     sqlite(&mut findings);
     show(&findings, output);
@@ -179,26 +181,20 @@ fn server_certificate(path: &Path, now_s: i64, findings: &mut Findings) {
 
 fn keys(config: &Config, findings: &mut Findings) {
     let files = [
-        &config.keys.log,
         &config.keys.key_encryption,
         &config.keys.master,
         &config.keys.index,
         &config.keys.receipt,
     ];
-    let mut good = true;
-    for path in files {
-        if let Err(fault) = crate::pki::keyfile::read_random_key(path) {
-            good = false;
-            findings.add(
-                Verdict::Fail,
-                "keys",
-                fault.to_string(),
-                "chmod 0400 FILE, owned by the service's user",
-            );
-        }
+    let read = |path: &PathBuf| crate::pki::keyfile::read_random_key(path).err();
+    let mut faults: Vec<_> = files.into_iter().filter_map(read).collect();
+    faults.extend(key_files::read(&config.keys.log).err().into_iter().flatten());
+    if faults.is_empty() {
+        findings.ok("keys", "every key file is readable by its owner only");
     }
-    if good {
-        findings.ok("keys", "five key files, readable by their owner only");
+    for fault in faults {
+        let next = "chmod 0400 FILE, owned by the service's user";
+        findings.add(Verdict::Fail, "keys", fault.to_string(), next);
     }
 }
 

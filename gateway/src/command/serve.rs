@@ -18,7 +18,8 @@ use crate::serve::{Gateway, StartFault};
 
 SIGNALS
   SIGTERM, Ctrl-C  stop accepting, finish what is in flight, seal the stop leaf, exit 0; a second one ends at once
-  SIGHUP           read certificates and revocation lists anew, all or nothing; then the policy bundle, all or nothing
+  SIGHUP           read certificates and revocation lists anew, all or nothing; then the policy bundle, all or nothing;
+                   then what `shuguan key` ordered about the log's keys
 
 EXIT CODES
   0 stopped · 1 did not start, or the journal failed · 6 did not start: a witness holds entries that the journal lacks")]

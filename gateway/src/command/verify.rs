@@ -1,4 +1,4 @@
-//! `shuguan verify receipt | log`: proofs checked offline, with public keys alone.
+//! `shuguan verify receipt | log | keys`: proofs checked offline, with public keys alone.
 //!
 //! Takes a receipt, a journal or an exported log, and a trust file; says 有效 or 无效 first and then, in one sentence, what is proved or what is not, and
 //! whether an independent witness saw it. Uses no network, no clock, no key that signs. What does not verify ends with code 6 and names the
@@ -22,6 +22,7 @@ use crate::signature::digest;
 mod folder;
 mod journal;
 pub(in crate::command) mod journal_file;
+mod keys;
 mod opening;
 
 use folder::FolderFault;
@@ -93,6 +94,25 @@ EXIT CODES
         #[arg(long)]
         receipt: Vec<PathBuf>,
     },
+    /// That the log changed its key: receipts of the changes, each under a key that is trusted by then, give the trust file that knows the new one.
+    #[command(after_help = "EXAMPLES
+  shuguan verify keys key-*.tlog-proof --trust trust.txt -o trust.new && mv trust.new trust.txt
+
+The gateway's operator makes the receipts with `shuguan key publish` and sends them.
+
+EXIT CODES
+  0 有效, proven · 1 a file cannot be read · 6 无效, not proven, contradicts the trust file, or not signed by the witnesses that it asks for")]
+    Keys {
+        /// The tlog-proof files, in any order.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Trust file with a public key of the log, and with the witnesses that must have signed.
+        #[arg(long)]
+        trust: PathBuf,
+        /// Write the trust file that knows the changes.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
 }
 
 /// Runs the command.
@@ -112,6 +132,11 @@ pub fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
             trust,
             receipt,
         } => log(&journal, &believed(&trust)?, &receipt, output),
+        What::Keys {
+            files,
+            trust,
+            output: new,
+        } => keys::run(&files, believed(&trust)?, new.as_deref(), output),
     }
 }
 
@@ -195,6 +220,7 @@ fn sentence(proven: &Proven) -> String {
             "the log `{origin}` holds as entry {index} that `{}` was refused: {}",
             event.p, event.code
         ),
+        Event::Key(event) => format!("the log `{origin}` holds as entry {index}: {}", keys::sentence(event)),
         other => format!(
             "the log `{origin}` holds this `{}` entry as number {index}",
             other.kind()
@@ -378,6 +404,7 @@ fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u
             "witnesses": report.witnessed.as_ref().map(|(_, by)| witnesses_json(by)), "origin": origin, "size": size,
             "checkpoints": report.checkpoints, "kinds": report.kinds, "waiting": report.waiting, "receipts": receipts,
             "tiles": files.map(|files| files.0), "bundles": files.map(|files| files.1),
+            "keys": report.keys.iter().map(|span| json!({ "vkey": span.key().vkey(), "from": span.from(), "until": span.until() })).collect::<Vec<_>>(),
             "from": report.span.map(|(from, _)| time::format(from)), "to": report.span.map(|(_, to)| time::format(to)),
         });
         output.json("shuguan.verdict.v1", &document);
@@ -398,6 +425,7 @@ fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u
         output.line(format!("      {count:>8}  {kind}"));
     }
     output.line(format!("      {} signed checkpoints agree with it", report.checkpoints));
+    show_keys(report, output);
     if let Some((tiles, bundles)) = files {
         output.line(format!(
             "      {tiles} hash tiles and {bundles} entry bundles are those of the entries"
@@ -421,6 +449,23 @@ fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u
             "      not proved: that no other log was shown to somebody else after these first {seen} entries"
         )),
         None => output.line("      not proved: that no other log was shown to somebody else (that takes a witness)"),
+    }
+}
+
+/// Which key signed from where to where, when there is more than one.
+fn show_keys(report: &LogReport, output: &Output) {
+    if report.keys.len() < 2 {
+        return;
+    }
+    for span in &report.keys {
+        let (id, from) = (span.key().id(), span.from());
+        output.line(match span.until() {
+            Some(until) => format!(
+                "      the key {id} signs every checkpoint from {from} entries to {}",
+                until - 1
+            ),
+            None => format!("      the key {id} signs every checkpoint from {from} entries on"),
+        });
     }
 }
 

@@ -54,6 +54,10 @@ enum What {
 
 Nothing is overwritten. The log's key stands in the gateway's trust/log.vkey; more [[log]] can be added to witness.toml later.
 
+A LOG THAT CHANGES ITS KEY
+  Add its new key as a [[log]] of its own while both sign, with `from`, and give the old one `until` when it is retired: the sizes that the
+  gateway's operator names (shuguan key list). Below `from` and from `until` on a key is not listened to. Then start the witness anew.
+
 EXIT CODES
   0 made · 1 something is there already, or cannot be written")]
     Init {

@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form};
 use http::{HeaderMap, Uri, header};
-use shuguan_ledger::leaf::{Digest, Event, PolicyEvent, RelayedEvent};
+use shuguan_ledger::leaf::{Digest, Event, KeyEvent, PolicyEvent, RelayedEvent};
 use shuguan_policies::{Plan, PolicySet};
 
 use super::exchanges::{Choice, Line, answer, partner, purpose, reasons, record, taken};
@@ -378,6 +378,7 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
             facts
         }
         Event::Policy(policy) => policy_facts(policy, policies),
+        Event::Key(key) => key_facts(key),
         Event::Operator(act) => {
             let mut facts = vec![
                 named("系统管理员", partner(policies, &act.who)),
@@ -405,6 +406,16 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
         ],
         Event::Relayed(_) | Event::Recalled(_) | Event::Start(_) | Event::Stop(_) | Event::Erased(_) => Vec::new(),
     }
+}
+
+fn key_facts(key: &KeyEvent) -> Vec<Fact> {
+    vec![
+        plain("动作", words::outcome(&key.act)),
+        plain("原因", words::outcome(&key.why)),
+        coded("日志密钥", key.key.clone()),
+        coded("并列密钥", key.of.clone()),
+        coded("自条目数", key.from.to_string()),
+    ]
 }
 
 fn policy_facts(policy: &PolicyEvent, policies: &PolicySet) -> Vec<Fact> {
@@ -483,6 +494,7 @@ fn counts(event: &Event) -> Vec<Count> {
         | Event::Stop(_)
         | Event::Certificate(_)
         | Event::Config(_)
+        | Event::Key(_)
         | Event::Policy(_)
         | Event::Operator(_)
         | Event::WitnessGap(_)

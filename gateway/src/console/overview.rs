@@ -10,8 +10,6 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
-use shuguan_ledger::checkpoint::Checkpoint;
-use shuguan_ledger::note;
 use shuguan_policies::PolicySet;
 use shuguan_policies::envelope::hex;
 
@@ -152,10 +150,8 @@ async fn overview(desk: &Desk, peer: &Peer) -> Result<Response, Stop> {
     let (ready, checks) = desk.console.readiness.snapshot();
     let policies = stations.policies.load();
     let newest = stations.journal.checkpoint();
-    let size = note::open(&newest, std::slice::from_ref(stations.journal.verifying_key()))
-        .ok()
-        .and_then(|opened| Checkpoint::parse(opened.text).ok())
-        .map(|checkpoint| grouped(checkpoint.size));
+    let size = stations.journal.trust().open(&newest).ok();
+    let size = size.map(|checkpoint| grouped(checkpoint.size));
     let mut partners = by_partner(&tally);
     for line in &mut partners {
         line.partner = partner(&policies, &line.partner.code);
@@ -166,7 +162,7 @@ async fn overview(desk: &Desk, peer: &Peer) -> Result<Response, Stop> {
         lights: lights(&checks),
         relay: relay(&desk.console.relay.snapshot(now_us)),
         size,
-        origin: stations.journal.verifying_key().name().to_owned(),
+        origin: stations.journal.origin().to_owned(),
         chart: chart(&tally, first_hour),
         partners,
         policies: in_force(desk, &policies, now_us),

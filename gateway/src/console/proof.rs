@@ -5,7 +5,6 @@
 
 use serde::Serialize;
 use shuguan_ledger::receipt::Receipt;
-use shuguan_ledger::trust::Trust;
 
 pub(super) use crate::hex::hex;
 use crate::journal::{Journal, LeafRow};
@@ -48,7 +47,7 @@ pub(super) async fn prove(journal: &Journal, row: &LeafRow) -> Proof {
         Ok(None) => return failed("the leaf is not in the log".into()),
         Err(fault) => return failed(fault.to_string()),
     };
-    let trust = Trust::in_log(journal.verifying_key().clone());
+    let trust = journal.trust();
     let verified = Receipt::parse(&sealed.receipt).and_then(|receipt| Ok((receipt.verify(&trust)?, receipt)));
     match verified {
         Ok((proven, receipt)) if proven.index == row.index && receipt.leaf == row.bytes => Proof {

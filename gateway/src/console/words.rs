@@ -5,7 +5,7 @@ use crate::refusal::Refusal;
 const SHANGHAI_US: i64 = 8 * 3_600_000_000;
 
 /// Kinds of leaves that can be searched for, with their Chinese.
-pub(super) const KINDS: [(&str, &str); 21] = [
+pub(super) const KINDS: [(&str, &str); 22] = [
     ("push", "推送"),
     ("pull", "提取"),
     ("compare", "比对"),
@@ -21,6 +21,7 @@ pub(super) const KINDS: [(&str, &str); 21] = [
     ("shred", "密钥销毁"),
     ("certificate", "证书"),
     ("config", "配置"),
+    ("key", "日志密钥"),
     ("policy", "策略"),
     ("operator", "运维"),
     ("witness-gap", "见证中断"),
@@ -57,6 +58,10 @@ pub(super) fn outcome(code: &str) -> &str {
         "renewed" => "换发",
         "revoked" => "吊销、撤销",
         "loaded" => "已生效",
+        "new" => "启用新密钥",
+        "retired" => "旧密钥停用",
+        "rotation" => "定期更换",
+        "stolen" => "密钥失窃",
         "paused" => "暂停入库",
         "resumed" => "恢复入库",
         "wrong-batch" => "批次有误",

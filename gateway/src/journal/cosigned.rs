@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::tree::{self, Hash, consistency_path};
 use uuid::Uuid;
@@ -83,7 +83,7 @@ impl Journal {
         let note = self.checkpoint();
         // Our own note, which recovery has read and the sequencer has written.
         let checkpoint = Checkpoint::unverified(&note).unwrap_or_else(|_| Checkpoint {
-            origin: self.inner.key.name().to_owned(),
+            origin: self.origin().to_owned(),
             size: 0,
             root: tree::empty_root(),
         });
@@ -135,15 +135,25 @@ impl Reader {
     /// # Errors
     /// When the journal cannot be read.
     pub fn newest_cosigned(&self) -> Result<Option<Cosigned>, JournalFault> {
-        let found = self.connection.query_row(sqlite::NEWEST_COSIGNED, [], |row| {
-            Ok(Cosigned {
-                size: unsigned(row.get(0)?),
-                t_us: row.get(1)?,
-                note: row.get::<_, String>(2)?.into(),
-            })
-        });
+        let found = self.connection.query_row(sqlite::NEWEST_COSIGNED, [], cosigned);
         found
             .optional()
             .map_err(JournalFault::store("read the newest cosigned checkpoint"))
     }
+
+    /// The first checkpoint over a leaf that a quorum signed, of those that are kept.
+    pub(super) fn first_cosigned(&self, leaf: u64) -> Result<Option<Cosigned>, JournalFault> {
+        let found = self.connection.query_row(sqlite::FIRST_COSIGNED, [sql(leaf)], cosigned);
+        found
+            .optional()
+            .map_err(JournalFault::store("read a cosigned checkpoint"))
+    }
+}
+
+fn cosigned(row: &Row<'_>) -> rusqlite::Result<Cosigned> {
+    Ok(Cosigned {
+        size: unsigned(row.get(0)?),
+        t_us: row.get(1)?,
+        note: row.get::<_, String>(2)?.into(),
+    })
 }

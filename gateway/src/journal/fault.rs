@@ -72,6 +72,9 @@ pub enum JournalFault {
         #[source]
         source: shuguan_ledger::note::NoteError,
     },
+    /// A key signs this log, as the log says, and its file is not there.
+    #[error("the key `{0}` signs this log, and its seed is not among the key files")]
+    NoSeed(String),
     /// A file operation failed.
     #[error("cannot {what} `{}`", path.display())]
     File {

@@ -11,12 +11,12 @@ use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::leaf::{
     Digest, ErasedEvent, Event, Leaf, OperatorEvent, RecallEvent, RecalledEvent, Reference, RelayedEvent, ShredEvent,
 };
-use shuguan_ledger::note::SigningKey;
 use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
 use uuid::Uuid;
 
 use super::entry::{Idempotency, Nonce, Prepared, PreparedPayload};
 use super::inbox::{CLOSES_TOO_MUCH, RECALLED};
+use super::log_keys::{KeyOrder, LogSigner};
 use super::nonces;
 use super::payload::Body;
 use super::proofread;
@@ -61,6 +61,9 @@ pub(super) struct Group<'c> {
     inbox_exchanges: i64,
     inbox_bytes: i64,
     inbox_moved: bool,
+    signer: &'c LogSigner,
+    /// What signs instead, when this group changes the log's keys.
+    turned: Option<LogSigner>,
 }
 
 /// A group with everything written but its commit.
@@ -70,6 +73,8 @@ pub(super) struct Finished {
     pub(super) hashes: Vec<Hash>,
     /// None when the group has no leaf.
     pub(super) note: Option<Arc<str>>,
+    /// What signs from here on, when the log's keys changed.
+    pub(super) turned: Option<LogSigner>,
     pub(super) inbox_exchanges: i64,
     pub(super) inbox_bytes: i64,
     pub(super) inbox_moved: bool,
@@ -86,7 +91,13 @@ struct InboxRow {
 
 impl<'c> Group<'c> {
     /// Time never goes back in the log, whatever the clock does.
-    pub(super) fn begin(connection: &'c Connection, edge: Edge, last_t: i64, now_us: i64) -> Self {
+    pub(super) fn begin(
+        connection: &'c Connection,
+        edge: Edge,
+        last_t: i64,
+        now_us: i64,
+        signer: &'c LogSigner,
+    ) -> Self {
         Self {
             connection,
             before: edge.clone(),
@@ -98,6 +109,8 @@ impl<'c> Group<'c> {
             inbox_exchanges: 0,
             inbox_bytes: 0,
             inbox_moved: false,
+            signer,
+            turned: None,
         }
     }
 
@@ -124,6 +137,7 @@ impl<'c> Group<'c> {
             },
             Work::Prune { .. } => Ok(Given::Done),
             Work::Cosigned(cosigned) => cosigned.store(self.connection).map(|()| Given::Done),
+            Work::Key(order) => self.turn(order, place),
             #[cfg(test)]
             Work::LimitPages(_) => Ok(Given::Done),
             Work::Close { event } => self.leaf(event, None, None, place),
@@ -131,28 +145,29 @@ impl<'c> Group<'c> {
     }
 
     /// Steps 5 and 6: the checkpoint over all of it.
-    pub(super) fn finish(self, key: &SigningKey) -> rusqlite::Result<Finished> {
+    pub(super) fn finish(self) -> rusqlite::Result<Finished> {
         nonces::forget(self.connection, self.t, self.nonces)?;
         let note = if self.hashes.is_empty() {
             None
         } else {
-            Some(self.sign(key)?)
+            Some(self.sign()?)
         };
         Ok(Finished {
             edge: self.edge,
             last_t: self.t,
             hashes: self.hashes,
             note,
+            turned: self.turned,
             inbox_exchanges: self.inbox_exchanges,
             inbox_bytes: self.inbox_bytes,
             inbox_moved: self.inbox_moved,
         })
     }
 
-    fn sign(&self, key: &SigningKey) -> rusqlite::Result<Arc<str>> {
+    fn sign(&self) -> rusqlite::Result<Arc<str>> {
         proofread::check(self.connection, self.before.clone(), &self.edge)?;
         let size = self.edge.size();
-        let note: Arc<str> = checkpoint_note(key, &self.edge).map_err(unsignable)?.into();
+        let note: Arc<str> = checkpoint_note(self.signer(), &self.edge).map_err(unsignable)?.into();
         let mut insert = self.connection.prepare_cached(sqlite::INSERT_IDEM)?;
         for (tag, (content, leaf)) in &self.keys {
             insert.execute(params![sql(*leaf), tag, content, sql(size)])?;
@@ -164,6 +179,23 @@ impl<'c> Group<'c> {
         let mut insert = self.connection.prepare_cached(sqlite::INSERT_CHECKPOINT)?;
         insert.execute(params![sql(size), self.t, note.as_ref()])?;
         Ok(note)
+    }
+
+    fn signer(&self) -> &LogSigner {
+        self.turned.as_ref().unwrap_or(self.signer)
+    }
+
+    /// A key of the log begins or ends with the checkpoint over this very group.
+    fn turn(&mut self, order: &KeyOrder, place: Place<'_>) -> rusqlite::Result<Given> {
+        let (event, turned) = match self.signer().turned(self.edge.size(), order) {
+            Ok(turned) => turned,
+            Err(fault) => return Ok(Given::Unfit(fault.to_string())),
+        };
+        let given = self.leaf(&Event::Key(event), None, None, place)?;
+        if matches!(given, Given::Leaf { .. }) {
+            self.turned = Some(turned);
+        }
+        Ok(given)
     }
 
     fn seal(&mut self, prepared: &Prepared, place: Place<'_>) -> rusqlite::Result<Given> {
@@ -619,6 +651,7 @@ impl<'e> Facets<'e> {
             Event::Certificate(certificate) => (None, None, Some(certificate.act.as_str())),
             Event::Operator(act) => (None, None, Some(act.act.as_str())),
             Event::Policy(policy) => (None, None, Some(policy.result.as_str())),
+            Event::Key(key) => (None, None, Some(key.act.as_str())),
             Event::WitnessGap(gap) => (None, None, Some(gap.step.as_str())),
             Event::Clock(clock) => (None, None, Some(clock.dir.as_str())),
             Event::Start(_) | Event::Stop(_) | Event::Config(_) => (None, None, None),
@@ -628,13 +661,12 @@ impl<'e> Facets<'e> {
 }
 
 /// The signed note over a tree.
-pub(super) fn checkpoint_note(key: &SigningKey, edge: &Edge) -> Result<String, shuguan_ledger::note::NoteError> {
-    let checkpoint = Checkpoint {
-        origin: key.name().to_owned(),
+pub(super) fn checkpoint_note(signer: &LogSigner, edge: &Edge) -> Result<String, shuguan_ledger::note::NoteError> {
+    signer.sign(&Checkpoint {
+        origin: signer.origin().to_owned(),
         size: edge.size(),
         root: edge.root(),
-    };
-    key.sign(&checkpoint.text())
+    })
 }
 
 fn unsignable(error: shuguan_ledger::note::NoteError) -> rusqlite::Error {

@@ -8,9 +8,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use shuguan_ledger::checkpoint::Checkpoint;
-use shuguan_ledger::note::{self, VerifyingKey};
 use shuguan_ledger::tree;
+use shuguan_ledger::trust::Trust;
 
 use super::export::replace;
 use super::fault::{Chain, JournalFault};
@@ -62,11 +61,11 @@ impl Head {
         kept.failing = true;
     }
 
-    /// Whether the journal holds what the head file says. Blocking.
+    /// Whether the journal holds what the head file says, which one of our keys signed. Blocking.
     ///
     /// # Errors
     /// [`JournalFault::RolledBack`], [`JournalFault::Forked`], [`JournalFault::ForeignHead`].
-    pub(super) fn check(&self, reader: &Reader, key: &VerifyingKey) -> Result<(), JournalFault> {
+    pub(super) fn check(&self, reader: &Reader, ours: &Trust) -> Result<(), JournalFault> {
         let note = match std::fs::read_to_string(&self.path) {
             Ok(note) => note,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -77,11 +76,7 @@ impl Head {
             Err(error) if error.kind() == std::io::ErrorKind::InvalidData => return Err(self.foreign()),
             Err(error) => return Err(JournalFault::file("read", &self.path)(error)),
         };
-        let opened = note::open(&note, std::slice::from_ref(key)).map_err(|_| self.foreign())?;
-        let head = Checkpoint::parse(opened.text).map_err(|_| self.foreign())?;
-        if head.origin != key.name() {
-            return Err(self.foreign());
-        }
+        let head = ours.open(&note).map_err(|_| self.foreign())?;
         let found = reader.size()?;
         let path = self.path.clone();
         if found < head.size {

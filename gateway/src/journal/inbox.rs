@@ -287,7 +287,13 @@ fn with_elsewhere(lanes: Vec<(Lane, u64)>, aside: &[(String, u64)]) -> Vec<Lane>
 }
 
 /// What a push leaf says that the relay needs; a leaf that cannot be read is damage, which the payload's first part says as well.
+///
+/// An upsert's leaf has no member `mode`, and a quotation mark inside a text is escaped: where these bytes are not, nothing need be parsed.
 fn manner(leaf: &[u8]) -> (PushKind, Option<String>) {
+    const MODE: &[u8] = b"\"mode\":";
+    if !leaf.windows(MODE.len()).any(|bytes| bytes == MODE) {
+        return (PushKind::Upsert, None);
+    }
     match Leaf::decode(leaf).map(|leaf| leaf.event) {
         Ok(Event::Push(PushEvent { mode, sco, .. })) => match mode.as_deref() {
             Some("snapshot") => (PushKind::Snapshot, sco),

@@ -21,7 +21,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 
 use rusqlite::{Connection, ErrorCode};
-use shuguan_ledger::note::SigningKey;
 use shuguan_ledger::tree::{Edge, Hash, inclusion_path};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
@@ -30,6 +29,7 @@ use uuid::Uuid;
 use super::copyback::CopyBack;
 use super::fault::{Chain, SealError};
 use super::group::{Given, Group};
+use super::log_keys::{KeyOrder, LogSigner};
 use super::recent::RecentNodes;
 use super::shared::Shared;
 use super::{prune, sqlite};
@@ -97,6 +97,8 @@ pub(super) enum Work {
         now_us: i64,
     },
     Cosigned(super::cosigned::Cosigned),
+    /// A key of the log begins or ends.
+    Key(KeyOrder),
     /// Limits the database to its size and so many pages more, or lifts that.
     #[cfg(test)]
     LimitPages(Option<i64>),
@@ -169,7 +171,7 @@ pub(super) struct Sequencer {
     pub(super) edge: Edge,
     pub(super) recent: RecentNodes,
     pub(super) last_t: i64,
-    pub(super) key: SigningKey,
+    pub(super) signer: LogSigner,
     pub(super) node: String,
     pub(super) boot: String,
     pub(super) clock: Clock,
@@ -259,7 +261,13 @@ impl Sequencer {
     fn commit(&mut self, jobs: &[Job]) -> Result<Committed, Failed> {
         let begun = self.execute(sqlite::BEGIN);
         begun.map_err(|error| self.roll_back(&error))?;
-        let mut group = Group::begin(&self.connection, self.edge.clone(), self.last_t, self.clock.now_us());
+        let mut group = Group::begin(
+            &self.connection,
+            self.edge.clone(),
+            self.last_t,
+            self.clock.now_us(),
+            &self.signer,
+        );
         let place = (self.node.as_str(), self.boot.as_str());
         let mut given = Vec::with_capacity(jobs.len());
         let mut written = Ok(());
@@ -277,7 +285,7 @@ impl Sequencer {
                 }
             }
         }
-        let finished = written.and_then(|()| group.finish(&self.key));
+        let finished = written.and_then(|()| group.finish());
         let finished = finished.map_err(|error| self.roll_back(&error))?;
         let committed = self.execute(sqlite::COMMIT);
         committed.map_err(|error| self.roll_back(&error))?;
@@ -288,6 +296,12 @@ impl Sequencer {
         }
         self.edge = finished.edge;
         self.last_t = finished.last_t;
+        if let Some(turned) = finished.turned {
+            let mut keys = self.shared.keys.write().unwrap_or_else(PoisonError::into_inner);
+            *keys = Arc::new(turned.keys().clone());
+            drop(keys);
+            self.signer = turned;
+        }
         if let Some(note) = &finished.note {
             let mut newest = self.shared.checkpoint.write().unwrap_or_else(PoisonError::into_inner);
             *newest = Arc::clone(note);

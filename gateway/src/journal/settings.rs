@@ -26,6 +26,13 @@ impl From<Zeroizing<[u8; 32]>> for Secret {
     }
 }
 
+impl From<Secret> for Vec<Secret> {
+    /// A log that never changed its key has one.
+    fn from(seed: Secret) -> Self {
+        vec![seed]
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Secret")
@@ -45,8 +52,8 @@ pub struct JournalSettings {
     pub node: String,
     /// Name of the log and of its key: the log's address without scheme, e.g. `gw1.lyg.example/log`. No blank, no `+`.
     pub log_origin: String,
-    /// Ed25519 seed of the log key (RFC 8032).
-    pub log_seed: Secret,
+    /// Ed25519 seeds of the log's keys (RFC 8032): of all that sign, and perhaps others. A journal is made with the first.
+    pub log_seeds: Vec<Secret>,
     /// Key that wraps payload keys and reject reports (AES-256-GCM); the months' keys are derived from it and their files.
     pub key_encryption_key: Secret,
     /// Folder of the key-encryption keys of the months, which wrap the keys of evidence records; in no backup of the database.
@@ -63,7 +70,12 @@ pub struct JournalSettings {
 
 impl JournalSettings {
     /// A journal in `folder` with the defaults for the rest.
-    pub fn at(folder: impl Into<PathBuf>, log_origin: &str, log_seed: Secret, key_encryption_key: Secret) -> Self {
+    pub fn at(
+        folder: impl Into<PathBuf>,
+        log_origin: &str,
+        log_seeds: impl Into<Vec<Secret>>,
+        key_encryption_key: Secret,
+    ) -> Self {
         let folder = folder.into();
         Self {
             database: folder.join("journal.db"),
@@ -71,7 +83,7 @@ impl JournalSettings {
             head: folder.join("journal.head"),
             node: "gw1".into(),
             log_origin: log_origin.into(),
-            log_seed,
+            log_seeds: log_seeds.into(),
             key_encryption_key,
             month_keys: folder.join("kek"),
             inbox_bytes_max: 8 << 30,

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use shuguan_ledger::keys::LogKeys;
 use tokio::sync::watch;
 
 /// How much waits for the relay.
@@ -19,6 +20,8 @@ pub struct Backlog {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) checkpoint: RwLock<Arc<str>>,
+    /// Replaced before the first checkpoint that is signed by them, so that who reads them after it can open it.
+    pub(super) keys: RwLock<Arc<LogKeys>>,
     pub(super) backlog: BacklogCounters,
     pub(super) failed: watch::Sender<bool>,
 }
@@ -28,6 +31,11 @@ impl Shared {
     pub(super) fn checkpoint(&self) -> String {
         let newest = self.checkpoint.read().unwrap_or_else(PoisonError::into_inner);
         newest.as_ref().to_owned()
+    }
+
+    /// The keys of the log.
+    pub(super) fn log_keys(&self) -> Arc<LogKeys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

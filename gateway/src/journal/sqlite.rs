@@ -17,7 +17,8 @@ const APPLICATION_ID: i64 = 0x5347_4a31;
 const SCHEMA_VERSION: i64 = 2;
 /// Before it, resetting the write-ahead log could corrupt the database (3.7.0 to 3.51.2).
 const SQLITE_MIN: i32 = 3_051_003;
-const WRITER_CACHE_KIB: i64 = 64 * 1024;
+/// Each commit walks through all of it once a page was moved within its tree, so larger is not faster.
+const WRITER_CACHE_KIB: i64 = 16 * 1024;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Tables. Leaves and tile entries are insert-only, by trigger.
@@ -261,6 +262,10 @@ pub(super) const NEWEST_COSIGNED: &str =
 pub(super) const GAP_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_gap ON leaf (idx) WHERE kind = 'witness-gap'";
 /// The newest begin or end of a gap; the word stands here so that the partial index serves.
 pub(super) const LAST_GAP: &str = "SELECT code, t FROM leaf WHERE kind = 'witness-gap' ORDER BY idx DESC LIMIT 1";
+pub(super) const FIRST_COSIGNED: &str = "SELECT size, t, note FROM cosigned WHERE size > ?1 ORDER BY size LIMIT 1";
+pub(super) const KEY_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_key ON leaf (idx) WHERE kind = 'key'";
+/// Changes of the log's keys; the word stands here so that the partial index serves.
+pub(super) const KEY_LEAVES: &str = "SELECT idx, bytes FROM leaf WHERE kind = 'key' ORDER BY idx";
 pub(super) const CONFIG_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_config ON leaf (idx) WHERE kind = 'config'";
 pub(super) const LAST_CONFIG: &str = "SELECT bytes FROM leaf WHERE kind = 'config' ORDER BY idx DESC LIMIT 1";
 pub(super) const INBOX_STATE: &str = "SELECT state, reason, parts, bytes FROM inbox WHERE leaf = ?1";
@@ -371,6 +376,8 @@ pub(super) const ALL: &[&str] = &[
     SEARCH_PARTNER,
     EXCHANGES_FROM,
     POLICY_LOADS,
+    KEY_LEAVES,
+    FIRST_COSIGNED,
     LAST_PAUSE,
     STORE_COSIGNED,
     THIN_COSIGNED,
@@ -460,6 +467,7 @@ pub(super) fn open_writer(database: &Path, payloads: &Path) -> Result<Connection
         GAP_INDEX,
         CONFIG_INDEX,
         RECALL_INDEX,
+        KEY_INDEX,
         COSIGNED_TABLE,
     ] {
         let made = connection.execute_batch(added);
@@ -611,9 +619,9 @@ mod tests {
     use rusqlite::Connection;
 
     use super::{
-        ADDED, ALL, COMMITTED_LEAVES, CONFIG_INDEX, COSIGNED_TABLE, GAP_INDEX, MONTHS_IN_USE, NEWEST_CHECKPOINT,
-        OPERATOR_INDEX, PAYLOAD_FILES, POLICY_INDEX, RECALL_INDEX, SCHEMA, SHRED_LEAVES, SUBJECT_FILES, SUBJECT_RUNS,
-        SUBJECTS_BY_LEAF, TAG_FILES, TRIGGERS, create, open_reader, open_writer,
+        ADDED, ALL, COMMITTED_LEAVES, CONFIG_INDEX, COSIGNED_TABLE, GAP_INDEX, KEY_INDEX, MONTHS_IN_USE,
+        NEWEST_CHECKPOINT, OPERATOR_INDEX, PAYLOAD_FILES, POLICY_INDEX, RECALL_INDEX, SCHEMA, SHRED_LEAVES,
+        SUBJECT_FILES, SUBJECT_RUNS, SUBJECTS_BY_LEAF, TAG_FILES, TRIGGERS, create, open_reader, open_writer,
     };
 
     #[test]
@@ -626,6 +634,7 @@ mod tests {
         connection.execute_batch(GAP_INDEX).unwrap();
         connection.execute_batch(CONFIG_INDEX).unwrap();
         connection.execute_batch(RECALL_INDEX).unwrap();
+        connection.execute_batch(KEY_INDEX).unwrap();
         connection.execute_batch(COSIGNED_TABLE).unwrap();
         for statement in ALL {
             let mut plan = connection

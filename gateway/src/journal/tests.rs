@@ -11,6 +11,7 @@ mod bounds;
 mod crash;
 mod export;
 mod head;
+mod log_keys;
 mod nonces;
 mod relay;
 mod seal;

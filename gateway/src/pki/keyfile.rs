@@ -138,8 +138,12 @@ pub fn read_public(path: &Path) -> Result<String, PkiFault> {
 
 /// Creates a key of 32 random bytes, written as 64 hexadecimal digits and a newline.
 pub fn create_random_key(path: &Path) -> Result<(), PkiFault> {
-    let bytes = Zeroizing::new(random::<32>()?);
-    let text = Zeroizing::new(format!("{}\n", Zeroizing::new(hex(bytes.as_ref())).as_str()));
+    create_key(path, &Zeroizing::new(random::<32>()?))
+}
+
+/// Creates the file of a key, as [`read_random_key`] reads it.
+pub fn create_key(path: &Path, bytes: &[u8; 32]) -> Result<(), PkiFault> {
+    let text = Zeroizing::new(format!("{}\n", Zeroizing::new(hex(bytes)).as_str()));
     create_secret(path, text.as_bytes())
 }
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use shuguan_ledger::note::SigningKey;
 use shuguan_policies::{Bundle, KeyRing, PolicySet};
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
@@ -28,13 +27,14 @@ use crate::exchange::signing::Signing;
 use crate::exchange::subjects::IndexKeys;
 use crate::exchange::tags::Tags;
 use crate::extract::Extracts;
-use crate::journal::{Journal, JournalFault, JournalSettings, Reader, SealError, Secret};
+use crate::journal::{Journal, JournalFault, JournalSettings, Reader, SealError, Secret, own_trust};
 use crate::limits::Admission;
 use crate::limits::absences::{Absences, MINUTES};
 use crate::limits::quota::{Quotas, midnight_us};
 use crate::limits::subjects::SubjectQuotas;
 use crate::pki::PkiFault;
 use crate::pki::keyfile;
+use crate::pki::log_keys;
 use crate::pki::period::PeriodKeys;
 use crate::registry::schema::{self, TableSpec};
 use crate::registry::{Registry, RegistryFault};
@@ -109,7 +109,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 /// The secrets of the key files; wiped when dropped.
 pub(super) struct Secrets {
-    log: Zeroizing<[u8; 32]>,
+    log: Vec<Zeroizing<[u8; 32]>>,
     key_encryption: Zeroizing<[u8; 32]>,
     master: Zeroizing<[u8; 32]>,
     index: Zeroizing<[u8; 32]>,
@@ -197,8 +197,10 @@ fn vouched(config: &Config, signers: Option<&Signers>, now_us: i64) -> Result<Op
 fn secrets(keys: &KeysSection) -> Result<Secrets, Vec<PkiFault>> {
     let mut faults = Vec::new();
     let mut read = |path: &Path| keyfile::read_random_key(path).map_err(|fault| faults.push(fault)).ok();
-    let (log, key_encryption) = (read(&keys.log), read(&keys.key_encryption));
-    let (master, index, receipt) = (read(&keys.master), read(&keys.index), read(&keys.receipt));
+    let (key_encryption, master) = (read(&keys.key_encryption), read(&keys.master));
+    let (index, receipt) = (read(&keys.index), read(&keys.receipt));
+    let log = log_keys::read(&keys.log).map_err(|log| faults.extend(log)).ok();
+    let log = log.map(|log| log.seeds.into_iter().map(|(_, seed)| seed).collect());
     match (log, key_encryption, master, index, receipt) {
         (Some(log), Some(key_encryption), Some(master), Some(index), Some(receipt)) => Ok(Secrets {
             log,
@@ -224,7 +226,7 @@ fn journal_settings_of(config: &Config, secrets: &Secrets) -> JournalSettings {
     let mut settings = JournalSettings::at(
         config.journal.database.parent().unwrap_or(Path::new("")),
         &config.gateway.log_origin,
-        Secret::from(secrets.log.clone()),
+        secrets.log.iter().cloned().map(Secret::from).collect::<Vec<_>>(),
         Secret::from(secrets.key_encryption.clone()),
     );
     settings.database.clone_from(&config.journal.database);
@@ -278,10 +280,12 @@ pub(super) async fn journal(config: &Config, secrets: &Secrets, clock: Clock) ->
 pub(super) async fn witnessing(config: &Config, secrets: &Secrets) -> Result<Witnessing, StartFault> {
     let witnessing = Witnessing::open(&config.witnessing).map_err(StartFault::Tls)?;
     if witnessing.is_on() && config.journal.database.is_file() {
-        let origin = config.gateway.log_origin.clone();
-        let key = SigningKey::from_seed(&origin, &secrets.log);
-        let key = key.map_err(|source| StartFault::Journal(JournalFault::LogKey { origin, source }))?;
-        let compared = witnessing.compare(&config.journal.database, &key.verifying_key()).await;
+        let settings = journal_settings_of(config, secrets);
+        let ours = tokio::task::spawn_blocking(move || own_trust(&settings)).await;
+        let ours = ours.map_err(|_| StartFault::Journal(JournalFault::Worker))?;
+        let ours = ours.map_err(StartFault::Journal)?;
+        let origin = &config.gateway.log_origin;
+        let compared = witnessing.compare(&config.journal.database, origin, &ours).await;
         compared.map_err(StartFault::Journal)?.map_err(StartFault::RolledBack)?;
     }
     Ok(witnessing)

@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{StatusCode, header};
 use shuguan_ledger::cosignature::CosigningKey;
-use shuguan_ledger::note::VerifyingKey;
+use shuguan_ledger::keys::KeySpan;
 use shuguan_ledger::witness::{AddCheckpoint, REQUEST_BYTES_MAX, Refused, SIZE_TYPE, size_text};
 use tokio_util::sync::CancellationToken;
 
@@ -37,7 +37,7 @@ pub struct Service {
 #[derive(Debug)]
 struct Inner {
     key: CosigningKey,
-    logs: BTreeMap<String, Vec<VerifyingKey>>,
+    logs: BTreeMap<String, Vec<KeySpan>>,
     store: Store,
     clock: Clock,
     told: Mutex<BTreeMap<Class, Telling>>,
@@ -76,7 +76,7 @@ struct Telling {
 
 impl Service {
     /// A witness with this key, these logs and this store.
-    pub fn new(key: CosigningKey, logs: BTreeMap<String, Vec<VerifyingKey>>, store: Store, clock: Clock) -> Self {
+    pub fn new(key: CosigningKey, logs: BTreeMap<String, Vec<KeySpan>>, store: Store, clock: Clock) -> Self {
         Self {
             inner: Arc::new(Inner {
                 key,

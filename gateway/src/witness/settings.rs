@@ -1,11 +1,12 @@
 //! `witness.toml`: every fault at once, or a complete [`WitnessSettings`].
 //!
-//! Refuses plain HTTP beyond loopback, a key of a witness where a log's belongs, and a log that is named twice with one key.
+//! Refuses plain HTTP beyond loopback, a key of a witness where a log's belongs, a log that is named twice with one key, and a key that ends before it begins.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use shuguan_ledger::keys::KeySpan;
 use shuguan_ledger::note::VerifyingKey;
 use shuguan_policies::document::{Document, Table};
 
@@ -24,8 +25,8 @@ pub struct WitnessSettings {
     pub listen: SocketAddr,
     /// Server certificate chain and its key, PEM; without them plain HTTP on loopback.
     pub tls: Option<(PathBuf, PathBuf)>,
-    /// Keys of the logs it knows, by origin.
-    pub logs: BTreeMap<String, Vec<VerifyingKey>>,
+    /// Keys of the logs it knows, by origin, each with the sizes that it signs.
+    pub logs: BTreeMap<String, Vec<KeySpan>>,
 }
 
 impl WitnessSettings {
@@ -92,19 +93,26 @@ fn read<'s>(document: &mut Document<'s>, root: &mut Table<'s>, folder: &Path) ->
     })
 }
 
-fn logs<'s>(document: &mut Document<'s>, root: &mut Table<'s>) -> BTreeMap<String, Vec<VerifyingKey>> {
-    let mut logs: BTreeMap<String, Vec<VerifyingKey>> = BTreeMap::new();
+fn logs<'s>(document: &mut Document<'s>, root: &mut Table<'s>) -> BTreeMap<String, Vec<KeySpan>> {
+    let mut logs: BTreeMap<String, Vec<KeySpan>> = BTreeMap::new();
     for mut table in root.tables(document, "log") {
         let span = table.span_of("vkey").unwrap_or(table.span());
         let vkey: Option<String> = table.required(document, "vkey");
+        let from: Option<u64> = table.optional(document, "from");
+        let until: Option<u64> = table.optional(document, "until");
         table.finish(document);
         let Some(vkey) = vkey else { continue };
         if let Ok(key) = VerifyingKey::parse(&vkey) {
             let keys = logs.entry(key.name().to_owned()).or_default();
-            if keys.contains(&key) {
+            if keys.iter().any(|known| *known.key() == key) {
                 document.fault(span, "this log is there twice".into(), None);
-            } else {
-                keys.push(key);
+                continue;
+            }
+            let stated = from.is_some() || until.is_some();
+            let sized = stated.then(|| KeySpan::between(key.clone(), from.unwrap_or(0), until));
+            match sized.unwrap_or(Some(key.into())) {
+                Some(span) => keys.push(span),
+                None => document.fault(span, "`until` is not above `from`: this key signs nothing".into(), None),
             }
         } else {
             let hint = "it stands in the gateway's trust/log.vkey".to_owned();

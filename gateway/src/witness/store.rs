@@ -12,7 +12,8 @@ use std::sync::{Mutex, PoisonError};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::cosignature::CosigningKey;
-use shuguan_ledger::note::{self, VerifyingKey};
+use shuguan_ledger::keys::KeySpan;
+use shuguan_ledger::note;
 use shuguan_ledger::witness::{AddCheckpoint, Refused, origin_hash};
 
 /// `SGW1`: says whose file this is.
@@ -107,7 +108,7 @@ impl Store {
     pub fn add(
         &self,
         request: &AddCheckpoint,
-        keys: &[VerifyingKey],
+        keys: &[KeySpan],
         key: &CosigningKey,
         now_s: u64,
     ) -> Result<Result<String, Refused>, StoreFault> {
@@ -131,7 +132,8 @@ impl Store {
             return Ok(Err(Refused::Malformed("the size is beyond every log")));
         };
         let line = key.cosign(&new.text(), now_s)?;
-        let note = note::only(&request.checkpoint, keys)? + &line;
+        let known: Vec<_> = keys.iter().map(|span| span.key().clone()).collect();
+        let note = note::only(&request.checkpoint, &known)? + &line;
         let hash = origin_hash(&new.origin);
         transaction.execute(STORE, params![new.origin, hash, size, new.root, note])?;
         transaction.commit()?;

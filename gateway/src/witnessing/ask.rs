@@ -6,7 +6,6 @@
 
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::note::NoteError;
-use shuguan_ledger::trust::Trust;
 use shuguan_ledger::witness::AddCheckpoint;
 
 use super::link::{Answer, Link, LinkFault};
@@ -90,9 +89,8 @@ pub(super) fn skew_ms(time_s: u64, before_us: i64, after_us: i64) -> i64 {
 /// What a conflict comes to. Whoever holds a receipt can bring our newer checkpoint to a witness before we do: what it shows is compared with
 /// the log as it is after it was shown, not with the older head that the question was about.
 async fn dispute(link: &Link, journal: &Journal, origin: &str, held: Option<u64>) -> AskFault {
-    let trust = Trust::in_log(journal.verifying_key().clone());
     let shown = match link.stored(origin).await {
-        Ok(Some(note)) => trust.open(&note).ok(),
+        Ok(Some(note)) => journal.trust().open(&note).ok(),
         Ok(None) | Err(_) => None,
     };
     let own = match &shown {

@@ -8,7 +8,6 @@ use std::path::Path;
 
 use futures_util::future::join_all;
 use shuguan_ledger::checkpoint::Checkpoint;
-use shuguan_ledger::note::VerifyingKey;
 use shuguan_ledger::tree;
 use shuguan_ledger::trust::Trust;
 
@@ -62,21 +61,25 @@ impl RolledBack {
 }
 
 impl Witnessing {
-    /// Asks every witness that answers.
+    /// Asks every witness that answers; `ours` is what our own keys sign.
     ///
     /// # Errors
     /// The outer one: the journal cannot be read. The inner one: it is not the one that was signed last.
-    pub async fn compare(&self, database: &Path, key: &VerifyingKey) -> Result<Result<(), RolledBack>, JournalFault> {
-        let trust = Trust::in_log(key.clone());
+    pub async fn compare(
+        &self,
+        database: &Path,
+        origin: &str,
+        ours: &Trust,
+    ) -> Result<Result<(), RolledBack>, JournalFault> {
         let asking = self.links.iter().map(|link| async {
-            let shown = match link.stored(key.name()).await {
+            let shown = match link.stored(origin).await {
                 Ok(shown) => shown?,
                 Err(fault) => {
                     tracing::warn!(witness = link.name, cause = %crate::serve::chain(&fault), "a witness cannot be asked before the start; its first signature decides");
                     return None;
                 }
             };
-            let opened = trust.open(&shown).ok();
+            let opened = ours.open(&shown).ok();
             if opened.is_none() {
                 tracing::warn!(witness = link.name, "what a witness shows for this log is not signed by it");
             }
@@ -94,11 +97,10 @@ impl Witnessing {
 
 impl Witnessing {
     /// What each witness shows for a log: how many entries it signed last, none for nothing.
-    pub async fn look(&self, key: &VerifyingKey) -> Vec<(String, Result<Option<u64>, LinkFault>)> {
-        let trust = Trust::in_log(key.clone());
+    pub async fn look(&self, origin: &str, ours: &Trust) -> Vec<(String, Result<Option<u64>, LinkFault>)> {
         let looking = self.links.iter().map(|link| async {
-            let shown = link.stored(key.name()).await;
-            let size = shown.and_then(|shown| match shown.map(|note| trust.open(&note)) {
+            let shown = link.stored(origin).await;
+            let size = shown.and_then(|shown| match shown.map(|note| ours.open(&note)) {
                 None => Ok(None),
                 Some(Ok(checkpoint)) => Ok(Some(checkpoint.size)),
                 Some(Err(_)) => Err(LinkFault::Garbage),

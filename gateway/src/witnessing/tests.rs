@@ -106,6 +106,11 @@ fn clock_of(now: &Arc<AtomicI64>) -> Clock {
     Clock::from_fn(move || now.load(Ordering::Relaxed))
 }
 
+/// The one key of a log that never changed it.
+fn vkey(journal: &Journal) -> String {
+    journal.log_keys().spans()[0].key().vkey()
+}
+
 async fn seal(journal: &Journal) {
     let event = Event::Stop(StopEvent { reason: "x".into() });
     assert!(matches!(journal.seal_own(event).await, Ok(Outcome::Sealed(_))));
@@ -144,7 +149,7 @@ impl Neighbour {
         if !path.exists() {
             Store::create(&path).unwrap();
         }
-        let keys = vec![bench.journal().verifying_key().clone()];
+        let keys = bench.journal().trust().logs().to_vec();
         let logs = BTreeMap::from([(ORIGIN.to_owned(), keys)]);
         let service = Service::new(cosigning(name), logs, Store::open(&path).unwrap(), clock);
         let stop = neighbour.stop.clone();
@@ -229,7 +234,7 @@ async fn a_quorum_signs_what_is_sealed_and_receipts_carry_it_over_a_restart() {
     let newest = witnessing.newest().unwrap();
     assert_eq!(newest.size, bench.journal().head().1.size);
     assert_eq!(witnessing.debt().unwrap().leaves, 0);
-    let vkey = bench.journal().verifying_key().vkey();
+    let vkey = vkey(bench.journal());
     let trust = trust(&vkey, &section(&[&a, &b], 2)).unwrap();
     let (_, witnessed) = trust.open_witnessed(&newest.note).unwrap();
     assert_eq!((witnessed.quorum, witnessed.by.len()), (Quorum::Met, 2));
@@ -377,7 +382,7 @@ async fn a_slow_witness_holds_up_nobody_and_liars_are_not_believed() {
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     let newest = witnessing.newest().unwrap();
     assert_eq!(newest.size, head.size);
-    let trust = trust(&bench.journal().verifying_key().vkey(), &section(&all, 1)).unwrap();
+    let trust = trust(&vkey(bench.journal()), &section(&all, 1)).unwrap();
     let (_, witnessed) = trust.open_witnessed(&newest.note).unwrap();
     assert_eq!(witnessed.names(), "a.example", "nobody else's line is in it");
     let standing: BTreeMap<String, String> = witnessing
@@ -417,7 +422,7 @@ async fn a_larger_size_without_a_proof_is_an_alarm_and_stops_nothing() {
     );
     assert_eq!(witnessing.refuses("any"), None);
     let compared = witnessing
-        .compare(&bench.settings("a").database, bench.journal().verifying_key())
+        .compare(&bench.settings("a").database, ORIGIN, &bench.journal().trust())
         .await;
     assert_eq!(
         compared.unwrap(),
@@ -481,7 +486,7 @@ async fn a_second_log_under_the_same_key_is_found_and_takes_no_push() {
         assert!(light == Light::Red && detail.contains("own key"), "{detail}");
         assert_eq!(forked.refuses("any"), Some(Refusal::LogDisputed));
         assert_eq!(forked.newest(), None);
-        let compared = forked.compare(&fork.database, journal.verifying_key()).await.unwrap();
+        let compared = forked.compare(&fork.database, ORIGIN, &journal.trust()).await.unwrap();
         assert!(
             matches!(compared, Err(RolledBack::Forked { signed: 5, .. })),
             "{compared:?}"
@@ -498,6 +503,40 @@ async fn a_second_log_under_the_same_key_is_found_and_takes_no_push() {
 }
 
 #[tokio::test]
+async fn a_witness_signs_through_a_change_of_the_logs_key_and_refuses_the_new_one_until_it_is_told() {
+    use crate::journal::KeyOrder;
+    let bench = Bench::new();
+    let witness = Neighbour::witness("a", 0, &bench, bench.clock.clone()).await;
+    let witnessing = bench.restored(&[&witness], 1).await;
+    let first = bench.journal().log_keys().spans()[0].key().clone();
+    bench.round(&witnessing).await;
+    let second = shuguan_ledger::note::SigningKey::from_seed(ORIGIN, &[9; 32]).unwrap();
+    let begin = KeyOrder::Begin(Arc::new(second));
+    bench.journal().turn_key(begin).await.unwrap();
+    bench.round(&witnessing).await;
+    assert_eq!(
+        witnessing.debt().unwrap().leaves,
+        0,
+        "it knows one of the two that sign"
+    );
+    let end = KeyOrder::End(first, "rotation".into());
+    bench.journal().turn_key(end).await.unwrap();
+    bench.wait(60);
+    bench.round(&witnessing).await;
+    assert_eq!(witnessing.debt().unwrap().leaves, 1);
+    assert_eq!(witnessing.standing()[0].2, "it refused with status 403");
+    assert_eq!(witnessing.refuses("any"), None, "nobody disputes anything");
+    let port = witness.end().await;
+    let told = Neighbour::witness("a", port, &bench, bench.clock.clone()).await;
+    bench.wait(3_600);
+    bench.round(&witnessing).await;
+    assert_eq!(witnessing.debt().unwrap().leaves, 0);
+    let newest = witnessing.newest().unwrap();
+    assert!(bench.journal().trust().open(&newest.note).is_ok());
+    told.end().await;
+}
+
+#[tokio::test]
 async fn a_journal_put_back_from_an_older_copy_is_found_at_the_start_and_at_first_contact() {
     let mut bench = Bench::new();
     let witness = Neighbour::witness("a", 0, &bench, bench.clock.clone()).await;
@@ -509,14 +548,18 @@ async fn a_journal_put_back_from_an_older_copy_is_found_at_the_start_and_at_firs
     bench.seal(5).await;
     bench.round(&witnessing).await;
     let signed = witnessing.newest().unwrap().size;
-    let key = bench.journal().verifying_key().clone();
-    assert_eq!(witnessing.compare(&database, &key).await.unwrap(), Ok(()));
+    let trust = bench.journal().trust();
+    assert_eq!(witnessing.compare(&database, ORIGIN, &trust).await.unwrap(), Ok(()));
     drop(bench.journal.take());
     for end in ["-wal", "-shm"] {
         let _ = std::fs::remove_file(format!("{}{end}", database.display()));
     }
     std::fs::copy(&copy, &database).unwrap();
-    let compared = witnessing.compare(&database, &key).await.unwrap().unwrap_err();
+    let compared = witnessing
+        .compare(&database, ORIGIN, &trust)
+        .await
+        .unwrap()
+        .unwrap_err();
     let witness_name = "a".to_owned();
     assert_eq!(
         compared,

@@ -371,6 +371,22 @@ events! {
         prev: Option<Digest>,
     }
 
+    /// The log's key changes: a new one signs beside the old, or the old one ends.
+    Key "key" KeyEvent {
+        /// `new` or `retired`.
+        act: String,
+        /// What kind of key it is: `ed25519`.
+        suite: String,
+        /// The key that begins or ends, as a vkey.
+        key: String,
+        /// The key that signs beside it, or that remains, as a vkey.
+        of: String,
+        /// The first size that it signs, or that it signs no more: that of the checkpoint over this leaf.
+        from: u64,
+        /// `rotation` or `stolen`.
+        why: String,
+    }
+
     /// A policy bundle was loaded or refused, or a load took a grant away.
     Policy "policy" PolicyEvent {
         /// `loaded`, `refused` or `revoked`.
@@ -466,6 +482,7 @@ impl Event {
             | Self::Stop(_)
             | Self::Certificate(_)
             | Self::Config(_)
+            | Self::Key(_)
             | Self::Policy(_)
             | Self::WitnessGap(_)
             | Self::Clock(_) => None,
@@ -492,6 +509,7 @@ impl Event {
             | Self::ReceiptAck(_)
             | Self::Start(_)
             | Self::Config(_)
+            | Self::Key(_)
             | Self::Stop(_)
             | Self::Erased(_)
             | Self::WitnessGap(_)

@@ -258,6 +258,16 @@ fn event() -> impl Strategy<Value = Event> {
             size,
             s
         })),
+        (word(), word(), word(), word(), 0_u64..1 << 53, word()).prop_map(|(act, suite, key, of, from, why)| {
+            Event::Key(KeyEvent {
+                act,
+                suite,
+                key,
+                of,
+                from,
+                why,
+            })
+        }),
         (word(), word(), 0_u64..1 << 53).prop_map(|(who, dir, ms)| Event::Clock(ClockEvent { who, dir, ms })),
         (word(), reference()).prop_map(|(x, of)| Event::Erased(ErasedEvent { x, of })),
         (word(), word(), reference(), word(), any::<Hash>()).prop_map(|(x, push, of, why, h)| Event::Recall(

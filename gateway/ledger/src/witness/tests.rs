@@ -63,7 +63,7 @@ impl Tiles for Log {
 }
 
 fn judged(request: &AddCheckpoint, stored: Option<&Checkpoint>) -> Result<Checkpoint, Refused> {
-    AddCheckpoint::parse(request.encode().as_bytes())?.judge(&[key().verifying_key()], stored)
+    AddCheckpoint::parse(request.encode().as_bytes())?.judge(&[key().verifying_key().into()], stored)
 }
 
 #[test]
@@ -145,12 +145,15 @@ fn an_unknown_log_is_404_and_an_unsigned_checkpoint_403() {
     assert_eq!(request.judge(&[], None), Err(Refused::UnknownOrigin));
     let other = SigningKey::from_seed("other.example", &[1; 32]).unwrap();
     assert_eq!(
-        request.judge(&[other.verifying_key()], None),
+        request.judge(&[other.verifying_key().into()], None),
         Err(Refused::UnknownOrigin)
     );
     // A key of the same name that is not the log's.
     let stranger = SigningKey::from_seed(ORIGIN, &[2; 32]).unwrap();
-    assert_eq!(request.judge(&[stranger.verifying_key()], None), Err(Refused::Unsigned));
+    assert_eq!(
+        request.judge(&[stranger.verifying_key().into()], None),
+        Err(Refused::Unsigned)
+    );
     // The key's line over another text.
     let mut forged = request.clone();
     forged.checkpoint = forged.checkpoint.replacen("\n3\n", "\n4\n", 1);
@@ -184,8 +187,8 @@ fn a_body_has_one_spelling() {
         &*body.replacen("old 3\n", "old 3\nAAAA\n", 1),
         &*body.replacen("old 3\n", &format!("old 3\n{}", line.repeat(64)), 1),
     ] {
-        let read =
-            AddCheckpoint::parse(broken.as_bytes()).and_then(|request| request.judge(&[key().verifying_key()], None));
+        let read = AddCheckpoint::parse(broken.as_bytes())
+            .and_then(|request| request.judge(&[key().verifying_key().into()], None));
         assert!(read.is_err_and(|refused| refused.status() == 400), "{broken:?}");
     }
     // The proof from 3 to 9 has five lines (RFC 6962, 2.1.2); 63 is the most.
@@ -220,7 +223,7 @@ proptest! {
     #[test]
     fn hostile_bodies_are_refused_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), text in "(old [0-9]{1,3}\n)?([A-Za-z0-9+/=]{40,44}\n){0,4}\n?[a-z\n— ]{0,80}") {
         for body in [bytes.as_slice(), text.as_bytes()] {
-            let judged = AddCheckpoint::parse(body).and_then(|request| request.judge(&[key().verifying_key()], None));
+            let judged = AddCheckpoint::parse(body).and_then(|request| request.judge(&[key().verifying_key().into()], None));
             prop_assert!(judged.is_err());
         }
     }

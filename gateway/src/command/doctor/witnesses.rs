@@ -5,9 +5,10 @@ use std::path::Path;
 use super::{Findings, Verdict};
 use crate::client::deliver::load_trust;
 use crate::config::Config;
-use crate::pki::keyfile;
-use crate::serve::chain;
+use crate::journal::own_trust;
+use crate::serve::{chain, journal_settings};
 use crate::witnessing::{Witnessing, trust};
+use shuguan_ledger::trust::Trust;
 
 const CHECK: &str = "witnesses";
 
@@ -33,16 +34,16 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
             return;
         }
     };
-    // Key files that cannot be read have findings of their own.
-    let key = keyfile::read_random_key(&config.keys.log).ok();
-    let origin = &config.gateway.log_origin;
-    let key = key.and_then(|seed| shuguan_ledger::note::SigningKey::from_seed(origin, &seed).ok());
-    let (Some(key), Ok(runtime)) = (key, crate::command::runtime()) else {
+    // Key files and a journal that cannot be read have findings of their own.
+    let ours = journal_settings(config)
+        .ok()
+        .and_then(|settings| own_trust(&settings).ok());
+    let (Some(ours), Ok(runtime)) = (ours, crate::command::runtime()) else {
         return;
     };
-    let key = key.verifying_key();
+    let origin = &config.gateway.log_origin;
     runtime.block_on(async {
-        for (name, shown) in witnessing.look(&key).await {
+        for (name, shown) in witnessing.look(origin, &ours).await {
             match shown {
                 Ok(Some(size)) => findings.ok(CHECK, format!("`{name}` signed {size} entries last")),
                 Ok(None) => findings.add(
@@ -59,18 +60,20 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
                 ),
             }
         }
-        contained(config.journal.database.as_path(), &witnessing, &key, findings).await;
+        contained(config, &witnessing, &ours, findings).await;
     });
-    trust_file(config, &key.vkey(), findings);
+    trust_file(config, &ours, findings);
 }
 
 /// Verifiers ask for no witness that their trust file does not name.
-fn trust_file(config: &Config, log: &str, findings: &mut Findings) {
+fn trust_file(config: &Config, ours: &Trust, findings: &mut Findings) {
     let folder = config.journal.database.parent().and_then(Path::parent);
     let Some(path) = folder.map(|folder| folder.join("trust/trust.txt")) else {
         return;
     };
-    let (Ok(there), Ok(wanted)) = (load_trust(&path), trust(log, &config.witnessing)) else {
+    let Some(first) = ours.logs().first() else { return };
+    let wanted = trust(&first.key().vkey(), &config.witnessing);
+    let (Ok(there), Ok(wanted)) = (load_trust(&path), wanted) else {
         return;
     };
     if there.quorum().is_none() {
@@ -84,14 +87,12 @@ fn trust_file(config: &Config, log: &str, findings: &mut Findings) {
     }
 }
 
-async fn contained(
-    database: &Path,
-    witnessing: &Witnessing,
-    key: &shuguan_ledger::note::VerifyingKey,
-    findings: &mut Findings,
-) {
+async fn contained(config: &Config, witnessing: &Witnessing, ours: &Trust, findings: &mut Findings) {
     // That it cannot be read is a finding of the journal's own.
-    if let Ok(Err(rolled_back)) = witnessing.compare(database, key).await {
+    if let Ok(Err(rolled_back)) = witnessing
+        .compare(&config.journal.database, &config.gateway.log_origin, ours)
+        .await
+    {
         findings.add(Verdict::Fail, CHECK, rolled_back.to_string(), rolled_back.next());
     }
 }

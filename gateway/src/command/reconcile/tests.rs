@@ -263,7 +263,7 @@ impl Proved {
         Journal::create(&settings).unwrap();
         let journal = open(&folder);
         seal(&journal, 1_500).await;
-        let (checkpoint, trust) = (journal.head().1, Trust::in_log(journal.verifying_key().clone()));
+        let (checkpoint, trust) = (journal.head().1, journal.trust());
         journal.close().await.unwrap();
         // As a copy that was sent somewhere: closing it sealed nothing more than this.
         let database = settings.database;

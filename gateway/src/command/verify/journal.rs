@@ -346,6 +346,7 @@ fn deviation(row: &Row<'_>, taken: &Taken) -> Result<Option<&'static str>, rusql
         | Event::Stop(_)
         | Event::Certificate(_)
         | Event::Config(_)
+        | Event::Key(_)
         | Event::Policy(_)
         | Event::Operator(_)
         | Event::WitnessGap(_)

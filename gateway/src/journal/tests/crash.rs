@@ -215,7 +215,7 @@ async fn another_log_key_does_not_open_it() {
     let bench = Bench::new();
     drop(bench.open());
     let mut other = bench.settings();
-    other.log_seed = Secret::new([9; 32]);
+    other.log_seeds = vec![Secret::new([9; 32])];
     assert!(matches!(
         Journal::open(&other, bench.clock()),
         Err(JournalFault::LogKey { .. })

@@ -153,8 +153,8 @@ fn a_demo_folder_is_complete_and_its_secrets_are_closed() {
     }
     let trust = fs::read_to_string(root.join("partners/health-city/trust.txt")).unwrap();
     let trust = shuguan_ledger::trust::Trust::parse(&trust).unwrap();
-    assert_eq!(trust.logs()[0].name(), "gw1.lyg.example/log");
-    assert_eq!(trust.logs()[0].vkey(), made.log_vkey);
+    assert_eq!(trust.logs()[0].key().name(), "gw1.lyg.example/log");
+    assert_eq!(trust.logs()[0].key().vkey(), made.log_vkey);
     let settings: toml::Table =
         toml::from_str(&fs::read_to_string(root.join("partners/health-city/client.toml")).unwrap()).unwrap();
     assert_eq!(settings["gateway"].as_str(), Some("https://127.0.0.1:8443"));

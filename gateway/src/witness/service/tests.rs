@@ -74,7 +74,7 @@ impl Bench {
         let time = Arc::clone(&now);
         let service = Service::new(
             CosigningKey::from_seed("w.example", &[3; 32]).unwrap(),
-            BTreeMap::from(ORIGINS.map(|origin| (origin.to_owned(), vec![key(origin).verifying_key()]))),
+            BTreeMap::from(ORIGINS.map(|origin| (origin.to_owned(), vec![key(origin).verifying_key().into()]))),
             Store::open(&path).unwrap(),
             Clock::from_fn(move || time.load(Ordering::Relaxed)),
         );

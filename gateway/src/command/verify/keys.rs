@@ -1,0 +1,94 @@
+//! `shuguan verify keys`: that the log itself changed its key, as a chain of receipts from a key that is trusted.
+//!
+//! Takes the receipts of `key` leaves and a trust file; each is proved under what is trusted so far, witnesses included, and then believed: gives the
+//! trust file that knows the new keys and where old ones ended. Refuses a receipt that does not verify, is about something else, or contradicts the trust file.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use shuguan_ledger::keys::NEW;
+use shuguan_ledger::leaf::{Event, KeyEvent};
+use shuguan_ledger::note::VerifyingKey;
+use shuguan_ledger::receipt::{Proven, Receipt};
+use shuguan_ledger::trust::{Quorum, Trust};
+
+use super::{chain, not_proven, read_receipt, verdict};
+use crate::command::exit::{Exit, Failure};
+use crate::command::output::Output;
+
+/// What a change says, in words.
+pub(super) fn sentence(event: &KeyEvent) -> String {
+    let short = |vkey: &str| VerifyingKey::parse(vkey).map_or_else(|_| "no key".to_owned(), |key| key.id());
+    let (key, of, from) = (short(&event.key), short(&event.of), event.from);
+    if event.act == NEW {
+        return format!("the log's key `{key}` signs it from {from} entries on, beside `{of}`");
+    }
+    let why = if event.why == "stolen" {
+        "it may be stolen"
+    } else {
+        "its time is over"
+    };
+    format!("the log's key `{key}` signs nothing from {from} entries on, because {why}; `{of}` does")
+}
+
+/// Runs the command.
+pub(super) fn run(files: &[PathBuf], mut trust: Trust, new: Option<&Path>, output: &Output) -> Result<Exit, Failure> {
+    let mut receipts = Vec::new();
+    for file in files {
+        match Receipt::parse(&read_receipt(file)?) {
+            Ok(receipt) => receipts.push((file, receipt)),
+            Err(error) => {
+                return Ok(not_proven(
+                    output,
+                    &format!("`{}`: {}", file.display(), chain(&error)),
+                    None,
+                ));
+            }
+        }
+    }
+    receipts.sort_by_key(|(_, receipt)| receipt.index);
+    let mut said = Vec::new();
+    for (file, receipt) in receipts {
+        let refuse = |why: &str| Ok(not_proven(output, &format!("`{}`: {why}", file.display()), None));
+        let Proven {
+            leaf, index, witnessed, ..
+        } = match receipt.verify(&trust) {
+            Ok(proven) => proven,
+            Err(error) => return refuse(&chain(&error)),
+        };
+        let Event::Key(event) = leaf.event else {
+            return refuse("it proves another entry than one about the log's key");
+        };
+        if witnessed.quorum == Quorum::Missing {
+            // Whoever stole the old key could name a new one; what a witness signed he could not.
+            let why = format!(
+                "`{}`: the witnesses that the trust file asks for (`{}`) have not signed its checkpoint",
+                file.display(),
+                trust.quorum().unwrap_or("none")
+            );
+            return Ok(verdict(output, "quorum-missing", &why, Some(index)));
+        }
+        trust = match trust.extended(index, &event) {
+            Ok(extended) => extended,
+            Err(fault) => return refuse(&fault.to_string()),
+        };
+        said.push(sentence(&event));
+    }
+    show(&said, &trust, output);
+    if let Some(new) = new {
+        output.file(new, trust.text().as_bytes())?;
+    }
+    Ok(Exit::Done)
+}
+
+fn show(said: &[String], trust: &Trust, output: &Output) {
+    if output.is_json() {
+        let document = json!({ "verdict": "proven", "sentences": said, "trust": trust.text() });
+        output.json("shuguan.verdict.v1", &document);
+        return;
+    }
+    output.line(format!("有效  valid: {}", said.join("; ")));
+    if trust.quorum().is_none() {
+        output.line("      not proved: that nobody who stole the old key says so (that takes a witness; compare the key by telephone)");
+    }
+}
