@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form};
 use http::{HeaderMap, Uri, header};
-use shuguan_ledger::leaf::{Digest, Event, KeyEvent, PolicyEvent, RelayedEvent};
+use shuguan_ledger::leaf::{Digest, Event, KeyEvent, OperatorEvent, PolicyEvent, RecallEvent, RelayedEvent};
 use shuguan_policies::{Plan, PolicySet};
 
 use super::exchanges::{Choice, Line, answer, partner, purpose, reasons, record, taken};
@@ -379,21 +379,9 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
         }
         Event::Policy(policy) => policy_facts(policy, policies),
         Event::Key(key) => key_facts(key),
-        Event::Operator(act) => {
-            let mut facts = vec![
-                named("系统管理员", partner(policies, &act.who)),
-                plain("动作", words::outcome(&act.act)),
-            ];
-            facts.extend(act.why.as_deref().map(|why| plain("理由", words::outcome(why))));
-            facts
-        }
+        Event::Operator(act) => operator_facts(act, policies),
         Event::ReceiptAck(ack) => vec![plain("确认", words::outcome(&ack.verdict))],
-        Event::Recall(recall) => vec![
-            named("单位", partner(policies, &recall.p)),
-            named("数据类", record(policies, &recall.rec)),
-            coded("撤回的交换", recall.push.clone()),
-            plain("理由", words::outcome(&recall.why)),
-        ],
+        Event::Recall(recall) => recall_facts(recall, policies),
         Event::WitnessGap(gap) => vec![
             plain("见证中断", words::outcome(&gap.step)),
             coded("最近见证条目数", gap.size.to_string()),
@@ -416,6 +404,24 @@ fn key_facts(key: &KeyEvent) -> Vec<Fact> {
         coded("并列密钥", key.of.clone()),
         coded("自条目数", key.from.to_string()),
     ]
+}
+
+fn recall_facts(recall: &RecallEvent, policies: &PolicySet) -> Vec<Fact> {
+    vec![
+        named("单位", partner(policies, &recall.p)),
+        named("数据类", record(policies, &recall.rec)),
+        coded("撤回的交换", recall.push.clone()),
+        plain("理由", words::outcome(&recall.why)),
+    ]
+}
+
+fn operator_facts(act: &OperatorEvent, policies: &PolicySet) -> Vec<Fact> {
+    let mut facts = vec![
+        named("系统管理员", partner(policies, &act.who)),
+        plain("动作", words::outcome(&act.act)),
+    ];
+    facts.extend(act.why.as_deref().map(|why| plain("理由", words::outcome(why))));
+    facts
 }
 
 fn policy_facts(policy: &PolicyEvent, policies: &PolicySet) -> Vec<Fact> {

@@ -129,7 +129,7 @@ impl Inbox {
             i: view.index,
             h: Digest(leaf_hash(&view.leaf.encode().unwrap())),
         };
-        let exchange = Uuid::from_u128(self.put.fetch_add(1, Ordering::Relaxed) as u128 + 1_000);
+        let exchange = Uuid::from_u128(u128::from(self.put.fetch_add(1, Ordering::Relaxed)) + 1_000);
         let mut evidence = Evidence::fresh().unwrap();
         let event = RecallEvent {
             x: exchange.to_string(),
@@ -146,7 +146,7 @@ impl Inbox {
     }
 
     /// What the `recalled` leaves say, oldest first: rows withdrawn and open again.
-    async fn recalled(&self) -> Vec<(u64, u64)> {
+    fn recalled(&self) -> Vec<(u64, u64)> {
         let kept = Reader::open(&self.settings.database).unwrap().recalls_from(0).unwrap();
         kept.into_iter()
             .filter_map(|recall| recall.done)
@@ -156,7 +156,7 @@ impl Inbox {
 
     async fn until_recalled(&self, count: usize) -> Vec<(u64, u64)> {
         for _ in 0..2_000 {
-            let recalled = self.recalled().await;
+            let recalled = self.recalled();
             if recalled.len() >= count {
                 return recalled;
             }
@@ -492,7 +492,7 @@ async fn a_recall_before_and_after_relay_takes_all_of_it_back_and_a_registry_tha
     let half = inbox.put(RESIDENT.name, vec![one(BORIS, "半"); 2]).await;
     assert!(inbox.recall(wrong).await && inbox.recall(never).await);
     assert!(!inbox.recall(wrong).await, "a second recall");
-    assert!(!inbox.journal.feed_again(wrong, "operator-li").await.unwrap().is_some());
+    assert!(inbox.journal.feed_again(wrong, "operator-li").await.unwrap().is_none());
     merge_parts(&inbox, &registry, 1).await;
     assert!(inbox.recall(half).await);
     assert_eq!(inbox.journal.backlog().exchanges, 0);
@@ -518,7 +518,7 @@ async fn a_recall_before_and_after_relay_takes_all_of_it_back_and_a_registry_tha
     }
     running.stop().await.unwrap();
     assert_eq!(place.query(names), [""; 0]);
-    assert_eq!(inbox.recalled().await.len(), 3);
+    assert_eq!(inbox.recalled().len(), 3);
 }
 
 /// What a registry of before holds of an exchange.

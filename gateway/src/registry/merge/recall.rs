@@ -59,8 +59,13 @@ impl Recall {
     }
 }
 
-/// Columns of a table that a row loses with its content: those of no key.
-pub(in crate::registry) fn lost(table: &TableSpec) -> impl Iterator<Item = &'static str> {
+/// Assignments that take its content out of a row: the columns of no key.
+pub(in crate::registry) fn emptied(table: &TableSpec) -> String {
+    let lost: Vec<String> = lost(table).map(|name| format!("{name} = NULL, ")).collect();
+    lost.concat()
+}
+
+fn lost(table: &TableSpec) -> impl Iterator<Item = &'static str> {
     let stays = |name: &str| table.keys.iter().any(|key| key.contains(&name));
     let columns = table.columns.iter().map(|column| column.name);
     columns

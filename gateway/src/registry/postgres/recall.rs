@@ -6,7 +6,7 @@ use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
 use super::super::merge::closing::Closing;
 use super::super::merge::fate::{Kind, NO_CONTENT};
-use super::super::merge::recall::{Brought, Noted, Recall, Undone, closed_by, lost};
+use super::super::merge::recall::{Brought, Noted, Recall, Undone, closed_by, emptied};
 use super::super::schema::{TableSpec, table_of};
 use super::fault::Step;
 use super::merge::{BEGIN, progress_of};
@@ -85,7 +85,7 @@ impl Stride<'_> {
         }
         let keys: Vec<&str> = brought.iter().map(|row| row.key.as_str()).collect();
         discrepancy::note_standing(live, self.table, &keys, touched).await?;
-        let emptied: String = lost(self.table).map(|name| format!("{name} = NULL, ")).collect();
+        let emptied = emptied(self.table);
         let text = format!(
             "UPDATE {} SET {emptied}_open = 0, _hash = $1 WHERE _key = ANY($2)",
             self.table.name

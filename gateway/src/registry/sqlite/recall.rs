@@ -7,7 +7,7 @@ use super::super::discrepancy::touch::Touched;
 use super::super::fault::{RegistryFault, Step};
 use super::super::merge::closing::Closing;
 use super::super::merge::fate::{Kind, NO_CONTENT};
-use super::super::merge::recall::{Brought, Noted, Recall, Undone, closed_by, lost};
+use super::super::merge::recall::{Brought, Noted, Recall, Undone, closed_by, emptied};
 use super::super::schema::{TableSpec, table_of};
 use super::note::{Line, put_line};
 use super::{discrepancy, ending};
@@ -88,7 +88,7 @@ impl Stride<'_> {
         let brought = self.brought()?;
         let keys: Vec<&str> = brought.iter().map(|row| row.key.as_str()).collect();
         discrepancy::note_standing(self.connection, self.table, &keys, touched)?;
-        let emptied: String = lost(self.table).map(|name| format!("{name} = NULL, ")).collect();
+        let emptied = emptied(self.table);
         let text = format!(
             "UPDATE {} SET {emptied}_open = 0, _hash = ?1 WHERE _key = ?2",
             self.table.name
