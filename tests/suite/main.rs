@@ -27,6 +27,7 @@ mod policies;
 mod quality;
 mod quotas;
 mod random;
+mod recalls;
 mod reconcile;
 mod recovered;
 mod refusals;

@@ -1,7 +1,7 @@
 //! Verifying a whole log from its leaves and its signed checkpoints.
 //!
 //! Takes the newest checkpoint, then leaf bytes in order, and older checkpoints when as many leaves were taken as they sign; gives a report. Refuses at the first leaf that
-//! is not canonical, goes back in time, does not add up, refers to a leaf that is not there, or relays or erases a push twice; at the first
+//! is not canonical, goes back in time, does not add up, refers to a leaf that is not there, or relays, recalls or erases a push twice; at the first
 //! checkpoint that another tree than this signed; and leaves that nothing signs.
 //!
 //! Memory: two bits a leaf, and about 100 bytes for each push that is not relayed yet.
@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::checkpoint::Checkpoint;
 use crate::keys::{KeySpan, LogKeys};
-use crate::leaf::{ErasedEvent, Event, Leaf, LogOpenEvent, OperatorEvent, PushEvent, Reference};
+use crate::leaf::{
+    ErasedEvent, Event, Leaf, LogOpenEvent, OperatorEvent, PushEvent, RecallEvent, RecalledEvent, Reference,
+};
 use crate::note::NoteError;
 use crate::tree::{Edge, Hash, TileEntry, leaf_hash};
 use crate::trust::{Quorum, Trust, Untrusted, Witnessed};
@@ -30,8 +32,10 @@ pub struct LogReport {
     pub kinds: BTreeMap<&'static str, u64>,
     /// Moment of the first and the last leaf, microseconds UTC.
     pub span: Option<(i64, i64)>,
-    /// Pushes that no `relayed` or `erased` leaf answers yet.
+    /// Pushes that no `relayed`, `recall` or `erased` leaf answers yet.
     pub waiting: u64,
+    /// Recalls that no `recalled` leaf answers yet.
+    pub recalling: u64,
     /// Whether a checkpoint was met that the witnesses signed whom the trust file asks for.
     pub quorum: Quorum,
     /// The newest checkpoint that known witnesses signed, enough of them: its size, and who.
@@ -143,6 +147,9 @@ pub struct LogVerifier {
     pushes: Marks,
     relayed: Marks,
     erased: Marks,
+    recalled: Marks,
+    /// Recalls that wait for their `recalled` leaf, by index.
+    recalling: HashMap<u64, Waiting>,
 }
 
 /// A push that waits for its `relayed` leaf.
@@ -188,6 +195,8 @@ impl LogVerifier {
             pushes: Marks::default(),
             relayed: Marks::default(),
             erased: Marks::default(),
+            recalled: Marks::default(),
+            recalling: HashMap::new(),
         })
     }
 
@@ -230,6 +239,8 @@ impl LogVerifier {
             Event::Push(event) => self.pushed(index, hash, event)?,
             Event::Relayed(event) => self.relayed(event.of, &event.x)?,
             Event::Erased(event) => self.erased(event)?,
+            Event::Recall(event) => self.recall(index, hash, event)?,
+            Event::Recalled(event) => self.recalled(event)?,
             Event::Operator(event) if event.of.is_some() => self.fed_again(event)?,
             Event::Key(event) => {
                 let log = event.key.split('+').next().unwrap_or_default().to_owned();
@@ -343,9 +354,10 @@ impl LogVerifier {
         let (Some(of), Some(exchange)) = (event.of, event.x.clone()) else {
             return Err("it feeds a push again and names no exchange".into());
         };
-        if !self.relayed.has(of.i) || self.erased.has(of.i) || self.waiting.contains_key(&of.i) {
+        let gone = self.erased.has(of.i) || self.recalled.has(of.i);
+        if !self.relayed.has(of.i) || gone || self.waiting.contains_key(&of.i) {
             return Err(format!(
-                "it feeds leaf {} again, which was not relayed, or waits, or was erased before",
+                "it feeds leaf {} again, which was not relayed, or waits, or was erased before, or recalled",
                 of.i
             ));
         }
@@ -369,6 +381,38 @@ impl LogVerifier {
         }
         self.erased.set(of.i);
         Ok(())
+    }
+
+    /// Its own partner withdraws a push, once; it is not relayed any more.
+    fn recall(&mut self, index: u64, hash: Hash, event: &RecallEvent) -> Result<(), String> {
+        let of = event.of;
+        if !self.pushes.has(of.i) || self.recalled.has(of.i) {
+            return Err(format!(
+                "it recalls leaf {}, which is no push or was recalled before",
+                of.i
+            ));
+        }
+        if let Some(push) = self.waiting.remove(&of.i)
+            && (push.hash != of.h.0 || push.exchange != event.push)
+        {
+            return Err(format!("it names leaf {} by another hash or exchange", of.i));
+        }
+        self.recalled.set(of.i);
+        let exchange = event.x.clone();
+        self.recalling.insert(index, Waiting { hash, exchange });
+        Ok(())
+    }
+
+    /// A `recalled` leaf answers exactly one recall that came before it.
+    fn recalled(&mut self, event: &RecalledEvent) -> Result<(), String> {
+        match self.recalling.remove(&event.of.i) {
+            Some(recall) if recall.hash == event.of.h.0 && recall.exchange == event.x => Ok(()),
+            Some(_) => Err(format!("it names leaf {} by another hash or exchange", event.of.i)),
+            None => Err(format!(
+                "it answers leaf {}, which is no recall or was answered before",
+                event.of.i
+            )),
+        }
     }
 
     /// Takes an older signed checkpoint over exactly the leaves taken so far; gives what it says.
@@ -449,6 +493,7 @@ impl LogVerifier {
             quorum,
             witnessed: self.witnessed,
             waiting: u64::try_from(self.waiting.len()).unwrap_or(u64::MAX),
+            recalling: u64::try_from(self.recalling.len()).unwrap_or(u64::MAX),
             span: self.span,
             kinds: self.kinds,
             checkpoints: self.checkpoints + 1,

@@ -28,7 +28,8 @@ use canonical::{Member as _, Members};
 pub use event::{
     CertificateEvent, ClockEvent, CompareEvent, ConfigEvent, ErasedEvent, Event, KeyEvent, LogGapEvent, LogOpenEvent,
     OfficerQueryEvent, OfficerResultEvent, OfficerUnsealEvent, OperatorEvent, PolicyEvent, PullEvent, PushEvent,
-    ReceiptAckEvent, RefusalEvent, RelayedEvent, ShredEvent, StartEvent, StopEvent, WitnessGapEvent,
+    RecallEvent, RecalledEvent, ReceiptAckEvent, RefusalEvent, RelayedEvent, ShredEvent, StartEvent, StopEvent,
+    WitnessGapEvent,
 };
 
 /// Longest leaf, bytes.

@@ -212,6 +212,10 @@ fn sentence(proven: &Proven) -> String {
             "the log `{origin}` holds as entry {index} that `{}` had {} rows of claims compared with `{}` for `{}`",
             event.p, event.rows, event.ds, event.pur
         ),
+        Event::Recall(event) => format!(
+            "the log `{origin}` holds as entry {index} that `{}` withdrew its exchange {} of `{}`: {}",
+            event.p, event.push, event.rec, event.why
+        ),
         Event::Refusal(event) => format!(
             "the log `{origin}` holds as entry {index} that `{}` was refused: {}",
             event.p, event.code
@@ -437,6 +441,9 @@ fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u
     }
     if report.waiting > 0 {
         output.line(format!("      {} pushes wait for the relay", report.waiting));
+    }
+    if report.recalling > 0 {
+        output.line(format!("      {} recalls wait for the relay", report.recalling));
     }
     if receipts > 0 {
         output.line(format!("      {receipts} receipts are contained in it"));

@@ -10,7 +10,9 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form};
 use http::{HeaderMap, Uri, header};
-use shuguan_ledger::leaf::{ClockEvent, Digest, Event, KeyEvent, LogOpenEvent, PolicyEvent, RelayedEvent};
+use shuguan_ledger::leaf::{
+    ClockEvent, Digest, Event, KeyEvent, LogOpenEvent, OperatorEvent, PolicyEvent, RecallEvent, RelayedEvent,
+};
 use shuguan_policies::{Plan, PolicySet};
 
 use super::exchanges::{Choice, Line, answer, partner, purpose, reasons, record, taken};
@@ -381,22 +383,16 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
         Event::Key(key) => key_facts(key),
         Event::LogOpen(open) => log_open_facts(open),
         Event::LogGap(gap) => vec![coded("原日志", gap.of.clone())],
-        Event::Operator(act) => {
-            let mut facts = vec![
-                named("系统管理员", partner(policies, &act.who)),
-                plain("动作", words::outcome(&act.act)),
-            ];
-            facts.extend(act.why.as_deref().map(|why| plain("理由", words::outcome(why))));
-            facts
-        }
+        Event::Operator(act) => operator_facts(act, policies),
         Event::ReceiptAck(ack) => vec![plain("确认", words::outcome(&ack.verdict))],
+        Event::Recall(recall) => recall_facts(recall, policies),
         Event::WitnessGap(gap) => vec![
             plain("见证中断", words::outcome(&gap.step)),
             coded("最近见证条目数", gap.size.to_string()),
             coded("秒", gap.s.to_string()),
         ],
         Event::Clock(clock) => clock_facts(clock),
-        Event::Relayed(_) | Event::Start(_) | Event::Stop(_) | Event::Erased(_) => Vec::new(),
+        Event::Relayed(_) | Event::Recalled(_) | Event::Start(_) | Event::Stop(_) | Event::Erased(_) => Vec::new(),
     }
 }
 
@@ -426,6 +422,24 @@ fn key_facts(key: &KeyEvent) -> Vec<Fact> {
         coded("并列密钥", key.of.clone()),
         coded("自条目数", key.from.to_string()),
     ]
+}
+
+fn recall_facts(recall: &RecallEvent, policies: &PolicySet) -> Vec<Fact> {
+    vec![
+        named("单位", partner(policies, &recall.p)),
+        named("数据类", record(policies, &recall.rec)),
+        coded("撤回的交换", recall.push.clone()),
+        plain("理由", words::outcome(&recall.why)),
+    ]
+}
+
+fn operator_facts(act: &OperatorEvent, policies: &PolicySet) -> Vec<Fact> {
+    let mut facts = vec![
+        named("系统管理员", partner(policies, &act.who)),
+        plain("动作", words::outcome(&act.act)),
+    ];
+    facts.extend(act.why.as_deref().map(|why| plain("理由", words::outcome(why))));
+    facts
 }
 
 fn policy_facts(policy: &PolicyEvent, policies: &PolicySet) -> Vec<Fact> {
@@ -494,7 +508,9 @@ fn counts(event: &Event) -> Vec<Count> {
         .collect(),
         Event::OfficerResult(result) => vec![count("交换", result.cnt)],
         Event::Shred(shred) => vec![count("密钥", shred.cnt)],
+        Event::Recalled(done) => vec![count("撤回记录", done.del), count("恢复记录", done.opn)],
         Event::Relayed(_)
+        | Event::Recall(_)
         | Event::ReceiptAck(_)
         | Event::OfficerUnseal(_)
         | Event::OfficerQuery(_)

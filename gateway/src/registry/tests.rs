@@ -9,5 +9,6 @@ mod discrepancies;
 pub(crate) mod fixture;
 mod merging;
 mod model;
+mod recalls;
 pub(crate) mod store;
 mod tables;

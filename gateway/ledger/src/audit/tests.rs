@@ -6,7 +6,7 @@
 )]
 
 use super::*;
-use crate::leaf::{Commitment, Digest, LogGapEvent, RelayedEvent, StartEvent};
+use crate::leaf::{Commitment, Digest, LogGapEvent, RecallEvent, RecalledEvent, RelayedEvent, StartEvent};
 use crate::note::SigningKey;
 
 fn key() -> SigningKey {
@@ -261,6 +261,78 @@ fn a_push_that_was_fed_again_is_relayed_once_more_and_only_after_it_was_relayed(
         let (index, what) = fault(&leaves);
         assert_eq!(index, expected, "{what}");
         assert!(what.contains(words), "{what}");
+    }
+}
+
+fn recall(t: i64, push: &str, of: Reference) -> Vec<u8> {
+    let event = RecallEvent {
+        x: format!("recall of {push}"),
+        p: "health-city".into(),
+        rec: "health/birth-certificate".into(),
+        push: push.into(),
+        of,
+        why: "wrong-batch".into(),
+        req: Commitment([0; 32]),
+    };
+    leaf(t, Event::Recall(event))
+}
+
+fn recalled(t: i64, push: &str, of: Reference) -> Vec<u8> {
+    let event = RecalledEvent {
+        x: format!("recall of {push}"),
+        of,
+        del: 3,
+        opn: 0,
+    };
+    leaf(t, Event::Recalled(event))
+}
+
+#[test]
+fn a_push_is_recalled_once_and_its_recall_is_answered_once_and_then_it_is_neither_relayed_nor_fed_again() {
+    let (a, b) = (push(1, "a"), push(1, "b"));
+    let done = relayed(2, "a", of(0, &a));
+    let back = recall(3, "a", of(0, &a));
+    let good = [
+        a.clone(),
+        b.clone(),
+        done.clone(),
+        back.clone(),
+        recall(4, "b", of(1, &b)),
+        recalled(5, "a", of(3, &back)),
+        erased(6, "a", of(0, &a)),
+    ];
+    let report = verify_log(&good, &sign(&good), &trust()).unwrap();
+    assert_eq!((report.waiting, report.recalling), (0, 1));
+    for (bad, index) in [
+        // Twice, of no push, by another name or hash.
+        (vec![a.clone(), recall(2, "a", of(0, &a)), recall(3, "a", of(0, &a))], 2),
+        (vec![a.clone(), done.clone(), recall(3, "a", of(1, &done))], 2),
+        (vec![a.clone(), recall(2, "b", of(0, &a))], 1),
+        (vec![a.clone(), recall(2, "a", of(0, &b))], 1),
+        // Relayed or fed again after it.
+        (
+            vec![a.clone(), recall(2, "a", of(0, &a)), relayed(3, "a", of(0, &a))],
+            2,
+        ),
+        (
+            vec![a.clone(), done.clone(), back.clone(), fed_again(4, "a", of(0, &a))],
+            3,
+        ),
+        // Answered without a recall, twice, under another name.
+        (vec![a.clone(), recalled(2, "a", of(0, &a))], 1),
+        (
+            vec![
+                a.clone(),
+                done.clone(),
+                back.clone(),
+                recalled(4, "a", of(2, &back)),
+                recalled(5, "a", of(2, &back)),
+            ],
+            4,
+        ),
+        (vec![a.clone(), done, back.clone(), recalled(4, "b", of(2, &back))], 3),
+    ] {
+        assert_eq!(fault(&bad).0, index, "{:?}", fault(&bad));
     }
 }
 

@@ -290,6 +290,19 @@ fn event() -> impl Strategy<Value = Event> {
         }),
         (word(), word(), 0_u64..1 << 53).prop_map(|(who, dir, ms)| Event::Clock(ClockEvent { who, dir, ms })),
         (word(), reference()).prop_map(|(x, of)| Event::Erased(ErasedEvent { x, of })),
+        (word(), word(), reference(), word(), any::<Hash>()).prop_map(|(x, push, of, why, h)| Event::Recall(
+            RecallEvent {
+                p: x.clone(),
+                rec: push.clone(),
+                x,
+                push,
+                of,
+                why,
+                req: Commitment(h)
+            }
+        )),
+        (word(), reference(), 0_u64..1 << 53, 0_u64..1 << 53)
+            .prop_map(|(x, of, del, opn)| Event::Recalled(RecalledEvent { x, of, del, opn })),
         (word(), reference(), word(), any::<Hash>()).prop_map(|(x, of, verdict, h)| Event::ReceiptAck(
             ReceiptAckEvent {
                 x,

@@ -340,7 +340,9 @@ fn deviation(row: &Row<'_>, taken: &Taken) -> Result<Option<&'static str>, rusql
         Event::Pull(pull) => (Some(pull.ds.as_str()), Some(pull.pur.as_str())),
         Event::Compare(compare) => (Some(compare.ds.as_str()), Some(compare.pur.as_str())),
         Event::Refusal(refusal) => (refusal.rec.as_deref().or(refusal.ds.as_deref()), refusal.pur.as_deref()),
+        Event::Recall(recall) => (Some(recall.rec.as_str()), None),
         Event::Relayed(_)
+        | Event::Recalled(_)
         | Event::ReceiptAck(_)
         | Event::OfficerQuery(_)
         | Event::OfficerResult(_)
