@@ -15,6 +15,7 @@ pub mod feeds;
 pub mod gate;
 pub mod log;
 pub mod problem;
+pub mod recalls;
 pub mod report;
 
 use std::sync::Arc;
@@ -53,6 +54,7 @@ pub fn router(api: Api, gate: Gate) -> Router {
         .route("/v1/exchanges/{exchange}/receipt", get(exchanges::receipt))
         .route("/v1/exchanges/{exchange}/rejects", get(exchanges::rejects))
         .route("/v1/exchanges/{exchange}/ack", post(acks::acknowledge))
+        .route("/v1/exchanges/{exchange}/recall", post(recalls::recall))
         .route("/v1/catalog", get(catalog::catalog))
         .route("/v1/compare", post(compare::compare))
         .route("/v1/extracts", post(extracts::request))

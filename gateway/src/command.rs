@@ -21,6 +21,7 @@ pub mod policy;
 pub mod pull;
 pub mod push;
 pub mod query;
+pub mod recall;
 pub mod reconcile;
 pub mod relay;
 pub mod sample;
@@ -86,6 +87,7 @@ enum Command {
     Status(query::StatusArgs),
     Rejects(query::RejectsArgs),
     Receipt(query::ReceiptArgs),
+    Recall(recall::RecallArgs),
     Catalog(query::CatalogArgs),
     Log(log::LogArgs),
     Key(key::KeyArgs),
@@ -133,6 +135,7 @@ fn run(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Status(args) => query::status(args, output),
         Command::Rejects(args) => query::rejects(args, output),
         Command::Receipt(args) => query::receipt(args, output),
+        Command::Recall(args) => recall::run(&args, output),
         Command::Catalog(args) => query::catalog(args, output),
         Command::Log(args) => log::run(args, output),
         Command::Key(args) => key::run(args, output),

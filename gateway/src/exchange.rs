@@ -15,6 +15,7 @@ pub mod mode;
 pub mod pull;
 pub mod push;
 pub mod quality;
+pub mod recall;
 pub mod release;
 pub mod repeat;
 pub mod report;

@@ -13,10 +13,12 @@
 //! | `subjects`, `index` | whom an exchange is about, as keyed tags; finding them |
 //! | `idempotency`, `nonces` | the same answer for the same key; a signed request has its effect once |
 //! | `inbox`, `relaying` | what the relay takes, and what it and the operator say about it |
+//! | `recalls` | batches that were withdrawn |
 //! | `spent` | what was used of quotas |
 //! | `refusals`, `prune` | staying within bounds |
 //! | `cosigned` | checkpoints that witnesses signed, and receipts under them |
 //! | `log_keys` | what signs the log, and how that changes |
+//! | `succession` | an older copy goes on as another log, which says what is lost |
 //! | `recovery`, `head` | opening: is what is stored what was sealed, and all of it? |
 //! | `answers`, `views`, `readers` | reading |
 //! | `deep` | is what lies beside the log what the log commits to? |
@@ -46,6 +48,7 @@ mod payload;
 mod proofread;
 mod prune;
 mod readers;
+mod recalls;
 mod recent;
 mod recovery;
 mod refusals;
@@ -57,6 +60,7 @@ mod shredding;
 mod spent;
 mod sqlite;
 mod subjects;
+mod succession;
 #[cfg(test)]
 mod tests;
 mod vault;
@@ -84,15 +88,17 @@ pub use evidence::{Evidence, INDEX, QUALITY, opening_of};
 pub use export::{ExportError, Exported, export};
 pub use fault::{JournalFault, SealError};
 pub use idempotency::Known;
-pub use inbox::{CLOSES_TOO_MUCH, InboxItem, Lane, PushKind, SetAside};
+pub use inbox::{CLOSES_TOO_MUCH, InboxItem, Lane, PushKind, RECALLED, SetAside};
 pub use kept::{KeptPayload, KeptPush};
 pub use log_keys::{KeyOrder, log_keys_of, own_trust};
 pub use nonces::Seen;
 pub use payload::{PayloadWriter, SealedPayload};
+pub use recalls::{KeptRecall, PendingRecall};
 pub use refusals::RefusalDraft;
 pub use settings::{JournalSettings, Secret};
 pub use shared::Backlog;
 pub use subjects::{SubjectWriter, Subjects, Tag};
+pub use succession::{NotSucceeded, Succession, succeed};
 pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader, Tally};
 
 use crate::clock::{self, Clock};
@@ -250,7 +256,12 @@ impl Journal {
     pub async fn seal(&self, entry: Entry) -> Result<Outcome, SealError> {
         let exchange = entry.exchange;
         let prepared = entry.prepare(&self.inner.kek, &self.inner.vault, self.inner.clock.now_us())?;
-        match self.submit(Work::Seal(Box::new(prepared))).await? {
+        let answer = self.submit(Work::Seal(Box::new(prepared))).await?;
+        self.outcome(answer, exchange).await
+    }
+
+    async fn outcome(&self, answer: Answer, exchange: Uuid) -> Result<Outcome, SealError> {
+        match answer {
             // The receipt is written here, not in the sequencer: many waiters, one sequencer.
             Answer::Sealed(leaf) => Ok(Outcome::Sealed(Sealed::of(leaf, Some(exchange)))),
             Answer::Placed { leaf, size } => self.sealed_at(leaf, size).await.map(Outcome::Sealed),

@@ -38,6 +38,7 @@ use uuid::Uuid;
 pub use self::discrepancy::listing::{Listing, Origin, Shown, Tally, Wanted};
 pub use self::fault::{RegistryFault, Remedy};
 pub use self::merge::closing::{Closed, Ending, Weighed};
+pub use self::merge::recall::{Recall, Undone};
 pub use self::merge::{Counts, Part};
 use self::postgres::Opening;
 pub use self::postgres::PostgresFault;
@@ -90,6 +91,7 @@ enum Order {
     Progress(Uuid, oneshot::Sender<Result<Option<Progress>, RegistryFault>>),
     Weigh(Arc<Ending>, String, oneshot::Sender<Result<Weighed, RegistryFault>>),
     End(Arc<Ending>, oneshot::Sender<Result<Closed, RegistryFault>>),
+    Recall(Arc<Recall>, oneshot::Sender<Result<Undone, RegistryFault>>),
     Adopt(Vec<TableSpec>, oneshot::Sender<Result<(), RegistryFault>>),
     Close(oneshot::Sender<()>),
 }
@@ -260,6 +262,15 @@ impl Registry {
     /// As [`Registry::merge`].
     pub async fn end(&self, ending: Arc<Ending>) -> Result<Closed, RegistryFault> {
         self.order(|answer| Order::End(ending, answer)).await?
+    }
+
+    /// Takes a batch back in one stride of keys behind the last, in one transaction with its progress. When this returns, it is durable; called
+    /// again after the end, it changes nothing.
+    ///
+    /// # Errors
+    /// As [`Registry::merge`].
+    pub async fn recall(&self, recall: Arc<Recall>) -> Result<Undone, RegistryFault> {
+        self.order(|answer| Order::Recall(recall, answer)).await?
     }
 
     /// Streams a dataset, one snapshot, ordered by subject, in batches of at most [`BATCH_ROWS`] with exactly those fields in that

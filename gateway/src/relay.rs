@@ -1,7 +1,7 @@
 //! The relay: moves sealed exchanges from the inbox into the registry at the permitted rate, in fair shares, part by part.
 //!
 //! `lanes` whose turn it is · `rates` how many rows a second · `pace` how hard the registry is worked · `schedule` the three together · `turn` one transaction of the registry
-//! and the leaves after it · `ending` what a snapshot closes · `worker` the loop, and what becomes of failures · `status` what others see · `kept` whether the registry still holds it.
+//! and the leaves after it · `ending` what a snapshot closes · `recalling` what a partner took back · `worker` the loop, and what becomes of failures · `status` what others see · `kept` whether the registry still holds it.
 //!
 //! Takes inbox items, which only sealing makes; gives `relayed` leaves and a status. A crash between the last commit in the registry
 //! and the leaf leaves progress without a leaf: the next start finds every part in, writes nothing and seals the leaf. Recovery is
@@ -12,6 +12,7 @@ mod kept;
 mod lanes;
 mod pace;
 mod rates;
+mod recalling;
 mod schedule;
 mod status;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Verifying a whole log from its leaves and its signed checkpoints.
 //!
 //! Takes the newest checkpoint, then leaf bytes in order, and older checkpoints when as many leaves were taken as they sign; gives a report. Refuses at the first leaf that
-//! is not canonical, goes back in time, does not add up, refers to a leaf that is not there, or relays or erases a push twice; at the first
+//! is not canonical, goes back in time, does not add up, refers to a leaf that is not there, or relays, recalls or erases a push twice; at the first
 //! checkpoint that another tree than this signed; and leaves that nothing signs.
 //!
 //! Memory: two bits a leaf, and about 100 bytes for each push that is not relayed yet.
@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::checkpoint::Checkpoint;
 use crate::keys::{KeySpan, LogKeys};
-use crate::leaf::{ErasedEvent, Event, Leaf, OperatorEvent, PushEvent, Reference};
+use crate::leaf::{
+    ErasedEvent, Event, Leaf, LogOpenEvent, OperatorEvent, PushEvent, RecallEvent, RecalledEvent, Reference,
+};
 use crate::note::NoteError;
 use crate::tree::{Edge, Hash, TileEntry, leaf_hash};
 use crate::trust::{Quorum, Trust, Untrusted, Witnessed};
@@ -24,12 +26,16 @@ pub struct LogReport {
     pub checkpoints: u64,
     /// The keys that signed it, as the trust file and its own leaves say: each with its sizes.
     pub keys: Vec<KeySpan>,
+    /// The logs that this one succeeds, oldest first: what it says of each, at the index of the first lost entry.
+    pub succeeded: Vec<LogOpenEvent>,
     /// Leaves by kind.
     pub kinds: BTreeMap<&'static str, u64>,
     /// Moment of the first and the last leaf, microseconds UTC.
     pub span: Option<(i64, i64)>,
-    /// Pushes that no `relayed` or `erased` leaf answers yet.
+    /// Pushes that no `relayed`, `recall` or `erased` leaf answers yet.
     pub waiting: u64,
+    /// Recalls that no `recalled` leaf answers yet.
+    pub recalling: u64,
     /// Whether a checkpoint was met that the witnesses signed whom the trust file asks for.
     pub quorum: Quorum,
     /// The newest checkpoint that known witnesses signed, enough of them: its size, and who.
@@ -119,7 +125,11 @@ pub struct Taken {
 #[derive(Debug)]
 pub struct LogVerifier {
     trust: Trust,
-    keys: LogKeys,
+    /// By the name of the log: one that succeeds another has keys of its own.
+    keys: BTreeMap<String, LogKeys>,
+    /// Name of the log at this place, once a checkpoint or a leaf said so.
+    origin: Option<String>,
+    succeeded: Vec<LogOpenEvent>,
     newest: Checkpoint,
     newest_note: String,
     witnessed: Option<(u64, Witnessed)>,
@@ -137,6 +147,9 @@ pub struct LogVerifier {
     pushes: Marks,
     relayed: Marks,
     erased: Marks,
+    recalled: Marks,
+    /// Recalls that wait for their `recalled` leaf, by index.
+    recalling: HashMap<u64, Waiting>,
 }
 
 /// A push that waits for its `relayed` leaf.
@@ -165,7 +178,9 @@ impl LogVerifier {
         let edge = Edge::empty();
         Ok(Self {
             trust: trust.clone(),
-            keys: trust.keys_of(&newest.origin),
+            keys: BTreeMap::new(),
+            origin: None,
+            succeeded: Vec::new(),
             root: (newest.size == 0).then(|| edge.root()),
             newest,
             newest_note: newest_note.to_owned(),
@@ -180,6 +195,8 @@ impl LogVerifier {
             pushes: Marks::default(),
             relayed: Marks::default(),
             erased: Marks::default(),
+            recalled: Marks::default(),
+            recalling: HashMap::new(),
         })
     }
 
@@ -217,12 +234,20 @@ impl LogVerifier {
             return Err("its time is before that of the leaf before it".into());
         }
         let hash = leaf_hash(bytes);
+        self.within_gap(index, &leaf.event)?;
         match &leaf.event {
             Event::Push(event) => self.pushed(index, hash, event)?,
             Event::Relayed(event) => self.relayed(event.of, &event.x)?,
             Event::Erased(event) => self.erased(event)?,
+            Event::Recall(event) => self.recall(index, hash, event)?,
+            Event::Recalled(event) => self.recalled(event)?,
             Event::Operator(event) if event.of.is_some() => self.fed_again(event)?,
-            Event::Key(event) => self.keys.apply(index, event).map_err(|fault| fault.to_string())?,
+            Event::Key(event) => {
+                let log = event.key.split('+').next().unwrap_or_default().to_owned();
+                let applied = self.keys_of(&log).apply(index, event);
+                applied.map_err(|fault| fault.to_string())?;
+            }
+            Event::LogOpen(event) => self.succeeds(index, event)?,
             Event::Start(event) if event.size > index => {
                 return Err(format!("it found {} leaves at a start, {index} are there", event.size));
             }
@@ -240,6 +265,7 @@ impl LogVerifier {
             | Event::Config(_)
             | Event::Policy(_)
             | Event::Operator(_)
+            | Event::LogGap(_)
             | Event::WitnessGap(_)
             | Event::Clock(_) => {}
         }
@@ -250,6 +276,50 @@ impl LogVerifier {
             self.root = Some(self.edge.root());
         }
         Ok(Taken { leaf, entries })
+    }
+
+    fn keys_of(&mut self, log: &str) -> &mut LogKeys {
+        let trust = &self.trust;
+        self.keys.entry(log.to_owned()).or_insert_with(|| trust.keys_of(log))
+    }
+
+    /// Each lost entry has its leaf, so that an index means one entry for ever.
+    fn within_gap(&self, index: u64, event: &Event) -> Result<(), String> {
+        let lost = self.succeeded.last().filter(|last| index < last.size);
+        match (lost, event) {
+            (None, Event::LogGap(_)) => Err("no entry of another log is lost here".into()),
+            (Some(last), Event::LogGap(gap)) if gap.of == last.of => Ok(()),
+            (Some(last), _) => Err(format!(
+                "here an entry of `{}` is lost, and it says something else",
+                last.of
+            )),
+            (None, _) => Ok(()),
+        }
+    }
+
+    /// From here on another log stands here, with the entries before this one in common.
+    fn succeeds(&mut self, index: u64, event: &LogOpenEvent) -> Result<(), String> {
+        if event.kept != index || event.size <= index || event.log == event.of {
+            return Err("what it says of the log that it succeeds cannot be".into());
+        }
+        if self.origin.as_ref().is_some_and(|origin| *origin != event.of) {
+            return Err(format!("it succeeds `{}`, and that is not the log before it", event.of));
+        }
+        self.origin = Some(event.log.clone());
+        self.succeeded.push(event.clone());
+        Ok(())
+    }
+
+    /// Opens a checkpoint by the keys of its log, which must be the one that stands here.
+    fn open(&mut self, note: &str) -> Result<(Checkpoint, Witnessed), Untrusted> {
+        let origin = note.split('\n').next().unwrap_or_default();
+        let spans = self.keys_of(origin).spans().to_vec();
+        let opened = self.trust.open_by(&spans, note)?;
+        match &self.origin {
+            Some(here) if here != origin => return Err(Untrusted::OtherLog(origin.to_owned())),
+            _ => self.origin = Some(origin.to_owned()),
+        }
+        Ok(opened)
     }
 
     fn pushed(&mut self, index: u64, hash: Hash, event: &PushEvent) -> Result<(), String> {
@@ -284,9 +354,10 @@ impl LogVerifier {
         let (Some(of), Some(exchange)) = (event.of, event.x.clone()) else {
             return Err("it feeds a push again and names no exchange".into());
         };
-        if !self.relayed.has(of.i) || self.erased.has(of.i) || self.waiting.contains_key(&of.i) {
+        let gone = self.erased.has(of.i) || self.recalled.has(of.i);
+        if !self.relayed.has(of.i) || gone || self.waiting.contains_key(&of.i) {
             return Err(format!(
-                "it feeds leaf {} again, which was not relayed, or waits, or was erased before",
+                "it feeds leaf {} again, which was not relayed, or waits, or was erased before, or recalled",
                 of.i
             ));
         }
@@ -312,13 +383,45 @@ impl LogVerifier {
         Ok(())
     }
 
+    /// Its own partner withdraws a push, once; it is not relayed any more.
+    fn recall(&mut self, index: u64, hash: Hash, event: &RecallEvent) -> Result<(), String> {
+        let of = event.of;
+        if !self.pushes.has(of.i) || self.recalled.has(of.i) {
+            return Err(format!(
+                "it recalls leaf {}, which is no push or was recalled before",
+                of.i
+            ));
+        }
+        if let Some(push) = self.waiting.remove(&of.i)
+            && (push.hash != of.h.0 || push.exchange != event.push)
+        {
+            return Err(format!("it names leaf {} by another hash or exchange", of.i));
+        }
+        self.recalled.set(of.i);
+        let exchange = event.x.clone();
+        self.recalling.insert(index, Waiting { hash, exchange });
+        Ok(())
+    }
+
+    /// A `recalled` leaf answers exactly one recall that came before it.
+    fn recalled(&mut self, event: &RecalledEvent) -> Result<(), String> {
+        match self.recalling.remove(&event.of.i) {
+            Some(recall) if recall.hash == event.of.h.0 && recall.exchange == event.x => Ok(()),
+            Some(_) => Err(format!("it names leaf {} by another hash or exchange", event.of.i)),
+            None => Err(format!(
+                "it answers leaf {}, which is no recall or was answered before",
+                event.of.i
+            )),
+        }
+    }
+
     /// Takes an older signed checkpoint over exactly the leaves taken so far; gives what it says.
     ///
     /// # Errors
     /// When it is not believed, signs another number of leaves, or another root.
     pub fn checkpoint(&mut self, note: &str) -> Result<Checkpoint, LogFault> {
         let found = self.edge.size();
-        let opened = self.trust.open_by(self.keys.spans(), note);
+        let opened = self.open(note);
         let (checkpoint, witnessed) = opened.map_err(|source| LogFault::Checkpoint { size: found, source })?;
         if checkpoint.size > found {
             let signed = checkpoint.size;
@@ -357,7 +460,8 @@ impl LogVerifier {
     /// # Errors
     /// [`LogFault::Checkpoint`] when no key that signs here signed the newest one, [`LogFault::Short`], [`LogFault::Root`], [`LogFault::Unsigned`].
     pub fn finish(mut self) -> Result<LogReport, LogFault> {
-        let opened = self.trust.open_by(self.keys.spans(), &self.newest_note);
+        let newest = self.newest_note.clone();
+        let opened = self.open(&newest);
         let (_, by_newest) = opened.map_err(|source| LogFault::Checkpoint {
             size: self.vouched,
             source,
@@ -369,17 +473,27 @@ impl LogVerifier {
             Some(_) if found > signed => return Err(LogFault::Unsigned { from: signed }),
             Some(_) => {}
         }
+        if let Some(last) = self.succeeded.last().filter(|last| found < last.size) {
+            let what = format!(
+                "entries of `{}` up to {} are lost, and no leaf says so",
+                last.of, last.size
+            );
+            return Err(LogFault::Leaf { index: found, what });
+        }
         self.seen(signed, by_newest);
         let quorum = match (self.trust.quorum(), &self.witnessed) {
             (None, _) => Quorum::NotAsked,
             (Some(_), Some(_)) => Quorum::Met,
             (Some(_), None) => Quorum::Missing,
         };
+        let origin = self.newest.origin.clone();
         Ok(LogReport {
-            keys: self.keys.spans().to_vec(),
+            keys: self.keys_of(&origin).spans().to_vec(),
+            succeeded: self.succeeded,
             quorum,
             witnessed: self.witnessed,
             waiting: u64::try_from(self.waiting.len()).unwrap_or(u64::MAX),
+            recalling: u64::try_from(self.recalling.len()).unwrap_or(u64::MAX),
             span: self.span,
             kinds: self.kinds,
             checkpoints: self.checkpoints + 1,

@@ -26,9 +26,10 @@ mod event;
 
 use canonical::{Member as _, Members};
 pub use event::{
-    CertificateEvent, ClockEvent, CompareEvent, ConfigEvent, ErasedEvent, Event, KeyEvent, OfficerQueryEvent,
-    OfficerResultEvent, OfficerUnsealEvent, OperatorEvent, PolicyEvent, PullEvent, PushEvent, ReceiptAckEvent,
-    RefusalEvent, RelayedEvent, ShredEvent, StartEvent, StopEvent, WitnessGapEvent,
+    CertificateEvent, ClockEvent, CompareEvent, ConfigEvent, ErasedEvent, Event, KeyEvent, LogGapEvent, LogOpenEvent,
+    OfficerQueryEvent, OfficerResultEvent, OfficerUnsealEvent, OperatorEvent, PolicyEvent, PullEvent, PushEvent,
+    RecallEvent, RecalledEvent, ReceiptAckEvent, RefusalEvent, RelayedEvent, ShredEvent, StartEvent, StopEvent,
+    WitnessGapEvent,
 };
 
 /// Longest leaf, bytes.

@@ -76,6 +76,9 @@ pub enum Untrusted {
         /// Size of the checkpoint.
         size: u64,
     },
+    /// It is of another log than the one that stands here: of one that it succeeds, or that succeeds it.
+    #[error("it is a checkpoint of the log `{0}`, and at this size another log stands here")]
+    OtherLog(String),
     /// A key that signs every checkpoint of this size did not sign this one.
     #[error("the key `{key}` signs every checkpoint of this size, and did not sign this one")]
     Unsigned {

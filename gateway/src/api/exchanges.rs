@@ -10,7 +10,7 @@ use axum::extract::{Path, Query, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
 use serde_json::{Value, json};
-use shuguan_ledger::leaf::{Event, Leaf, PushEvent, RefusalEvent};
+use shuguan_ledger::leaf::{Event, Leaf, PushEvent, RecalledEvent, RefusalEvent};
 use shuguan_ledger::time;
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ use super::gate::{About, Context};
 use super::report::{self, ReportForm};
 use crate::edge::Peer;
 use crate::exchange::{Fault, Refused, Stop};
-use crate::journal::ExchangeView;
+use crate::journal::{ExchangeView, RECALLED};
 use crate::opening::{self, Opening};
 use crate::refusal::Refusal;
 
@@ -178,7 +178,16 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         Event::Refusal(event) => {
             members.insert("code".into(), event.code.clone().into());
         }
+        Event::Recall(event) => {
+            let what = json!({ "record": event.rec, "recalls": event.push, "reason": event.why });
+            members.extend(what.as_object().cloned().unwrap_or_default());
+            if let Some(done) = recalled(view) {
+                let counts = json!({ "withdrawn": done.del, "reopened": done.opn });
+                members.insert("recalled".into(), counts);
+            }
+        }
         Event::Relayed(_)
+        | Event::Recalled(_)
         | Event::ReceiptAck(_)
         | Event::OfficerQuery(_)
         | Event::OfficerResult(_)
@@ -189,6 +198,8 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         | Event::Certificate(_)
         | Event::Config(_)
         | Event::Key(_)
+        | Event::LogOpen(_)
+        | Event::LogGap(_)
         | Event::Policy(_)
         | Event::Operator(_)
         | Event::WitnessGap(_)
@@ -223,11 +234,29 @@ fn record(event: &Event) -> Option<&str> {
     }
 }
 
+/// What became of a recall.
+fn recalled(view: &ExchangeView) -> Option<RecalledEvent> {
+    let leaf = view.leaves.iter().find(|row| row.kind == "recalled")?;
+    match Leaf::decode(&leaf.bytes).ok()?.event {
+        Event::Recalled(event) => Some(event),
+        _ => None,
+    }
+}
+
 /// States of an inbox row whose batch never goes to the registry, when no leaf says that it went.
 const GIVEN_UP: [&str; 2] = ["discarded", "erased"];
 
 fn state(view: &ExchangeView) -> &'static str {
     match &view.leaf.event {
+        Event::Push(_)
+            if view
+                .inbox
+                .as_ref()
+                .is_some_and(|inbox| inbox.reason.as_deref() == Some(RECALLED)) =>
+        {
+            "recalled"
+        }
+        Event::Recall(_) if recalled(view).is_some() => "recalled",
         Event::Push(_) if view.relayed.is_some() => "relayed",
         Event::Push(_) if view.inbox.as_ref().is_some_and(|inbox| inbox.state == "set-aside") => "set-aside",
         // Nothing else is erased without a `relayed` leaf.

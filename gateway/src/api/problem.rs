@@ -69,6 +69,7 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::BundleBase
         | Refusal::BundleGoesBack
         | Refusal::BundleUnfit
+        | Refusal::AlreadyRecalled
         | Refusal::NotApproved => StatusCode::CONFLICT,
         Refusal::ExtractGone | Refusal::EvidenceGone => StatusCode::GONE,
         Refusal::BadRange => StatusCode::RANGE_NOT_SATISFIABLE,

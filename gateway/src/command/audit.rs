@@ -76,7 +76,7 @@ struct SearchArgs {
     /// accepted, released, relayed, or the name of a refusal such as no-grant.
     #[arg(long)]
     outcome: Option<String>,
-    /// push, pull, receipt-ack, refusal, relayed, erased, officer-query and officer-result (for auditors only), officer-unseal, shred,
+    /// push, pull, receipt-ack, recall, recalled, refusal, relayed, erased, officer-query and officer-result (for auditors only), officer-unseal, shred,
     /// certificate, config, policy, operator, witness-gap, clock, start or stop.
     #[arg(long)]
     kind: Option<String>,

@@ -3,6 +3,7 @@
 
 mod backup;
 mod fsck;
+mod recover;
 
 use std::path::{Path, PathBuf};
 
@@ -60,11 +61,27 @@ enum DbAction {
     },
     /// Copy journal, payloads and a registry on SQLite into an empty folder, while the gateway runs. No key goes with them.
     #[command(
-        after_help = "EXAMPLES\n  shuguan db backup /backup/2026-11-25 -c shuguan.toml\n\nRESTORE\n  Stop the gateway, put registry.db back in its place, start, then: shuguan db fsck, and shuguan relay feed-again for what is missing.\n  An older journal is not taken back into service: receipts for what it lacks are out, and the gateway refuses to start with it.\n\nEXIT CODES\n  0 made, `backup.json` says of what · 1 not made"
+        after_help = "EXAMPLES\n  shuguan db backup /backup/2026-11-25 -c shuguan.toml\n\nRESTORE\n  Stop the gateway, put registry.db back in its place, start, then: shuguan db fsck, and shuguan relay feed-again for what is missing.\n  An older journal: receipts for what it lacks are out, and the gateway refuses to start with it. When the newest is lost: shuguan db recover.\n\nEXIT CODES\n  0 made, `backup.json` says of what · 1 not made"
     )]
     Backup {
         /// Where to; it is made, or must be empty.
         folder: PathBuf,
+        /// The gateway's configuration.
+        #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
+        config: PathBuf,
+    },
+    /// Take an older copy of the journal back into service: the log is closed where witnesses, head file and receipts last saw it, and a successor with
+    /// another name goes on, which states what is lost. The gateway must not run.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan db recover --why disk-lost -c shuguan.toml\n  shuguan db recover --why restored --seen a.tlog-proof --seen b.tlog-proof -c shuguan.toml\n\nBEFORE\n  Put the newest copy of the journal back (of a backup also payloads/), leave the head file where it is, and name the successor in `log_origin`\n  of the configuration, such as gw1.lyg.example/log/2. Receipts and checkpoints that others hold make the gap no larger than it is, and no smaller.\n\nAFTER\n  Old receipts go on verifying under the old log's key. An exchange that is lost is unknown to the gateway: its sender pushes it again.\n  A policy bundle that was loaded within the gap must be signed and submitted again.\n\nEXIT CODES\n  0 the successor is open · 1 a file cannot be read or written, or a gateway runs · 3 nothing is lost, or the successor has no name of its own\n  4 a witness does not answer · 6 what was signed is no continuation of this journal"
+    )]
+    Recover {
+        /// Why the end of the journal is lost; the log says so.
+        #[arg(long, value_enum)]
+        why: recover::Why,
+        /// A receipt or a signed checkpoint of the old log that somebody holds; may be repeated.
+        #[arg(long, value_name = "FILE")]
+        seen: Vec<PathBuf>,
         /// The gateway's configuration.
         #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
         config: PathBuf,
@@ -91,6 +108,7 @@ pub fn run(args: DbArgs, output: &Output) -> Result<Exit, Failure> {
             migrate(&store, tables, print, output)?;
         }
         DbAction::Backup { folder, config } => return backup::run(&config, &folder, output),
+        DbAction::Recover { why, seen, config } => return recover::run(&config, why, &seen, output),
         DbAction::Fsck { config } => return fsck::run(&config, output),
         DbAction::Schema { config } => show(&registry(&config, None)?.1, output),
         DbAction::Roles { config, print: _ } => {

@@ -315,7 +315,10 @@ fn unreadable(fault: JournalFault) -> Failure {
 fn publish(known: &Known, folder: &Path, output: &Output) -> Result<(), Failure> {
     let path = folder.join("trust.txt");
     let mut trust = load_trust(&path)?;
-    let changes = known.reader.key_leaves().map_err(unreadable)?;
+    let changes = known
+        .reader
+        .key_leaves(&known.config.gateway.log_origin)
+        .map_err(unreadable)?;
     for (index, event) in &changes {
         prove(known, (*index, event), &trust, folder, output)?;
         trust = trust.extended(*index, event).map_err(|fault| {

@@ -327,6 +327,12 @@ fn disturbed(journal: &Path) -> Failure {
 
 /// Takes a leaf in the order of the log: an exchange of the partner, or what became of one.
 fn take(exchanges: &mut BTreeMap<String, Logged>, index: u64, hash: Hash, leaf: Leaf, partner: &str) {
+    // Who withdrew a batch knows that it is not there.
+    if let Event::Recall(recall) = &leaf.event
+        && let Some(logged) = exchanges.get_mut(&recall.push)
+    {
+        logged.fate = Fate::Settled;
+    }
     let Some(exchange) = leaf.event.exchange().map(str::to_owned) else {
         return;
     };
@@ -338,7 +344,7 @@ fn take(exchanges: &mut BTreeMap<String, Logged>, index: u64, hash: Hash, leaf: 
     }
     let ours = matches!(
         leaf.event,
-        Event::Push(_) | Event::Pull(_) | Event::Compare(_) | Event::Refusal(_)
+        Event::Push(_) | Event::Pull(_) | Event::Compare(_) | Event::Recall(_) | Event::Refusal(_)
     ) && leaf.event.partner() == Some(partner);
     if ours {
         let fate = if matches!(leaf.event, Event::Push(_)) {

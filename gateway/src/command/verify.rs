@@ -212,9 +212,19 @@ fn sentence(proven: &Proven) -> String {
             "the log `{origin}` holds as entry {index} that `{}` had {} rows of claims compared with `{}` for `{}`",
             event.p, event.rows, event.ds, event.pur
         ),
+        Event::Recall(event) => format!(
+            "the log `{origin}` holds as entry {index} that `{}` withdrew its exchange {} of `{}`: {}",
+            event.p, event.push, event.rec, event.why
+        ),
         Event::Refusal(event) => format!(
             "the log `{origin}` holds as entry {index} that `{}` was refused: {}",
             event.p, event.code
+        ),
+        Event::LogOpen(event) => format!(
+            "the log `{origin}` holds as entry {index} that it succeeds `{}`, which was closed at {} entries, and that {} of those are lost",
+            event.of,
+            event.size,
+            event.size.saturating_sub(event.kept)
         ),
         Event::Key(event) => format!("the log `{origin}` holds as entry {index}: {}", keys::sentence(event)),
         other => format!(
@@ -400,6 +410,7 @@ fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u
             "witnesses": report.witnessed.as_ref().map(|(_, by)| witnesses_json(by)), "origin": origin, "size": size,
             "checkpoints": report.checkpoints, "kinds": report.kinds, "waiting": report.waiting, "receipts": receipts,
             "tiles": files.map(|files| files.0), "bundles": files.map(|files| files.1),
+            "succeeded": report.succeeded.iter().map(|one| json!({ "log": one.of, "size": one.size, "kept": one.kept, "why": one.why })).collect::<Vec<_>>(),
             "keys": report.keys.iter().map(|span| json!({ "vkey": span.key().vkey(), "from": span.from(), "until": span.until() })).collect::<Vec<_>>(),
             "from": report.span.map(|(from, _)| time::format(from)), "to": report.span.map(|(_, to)| time::format(to)),
         });
@@ -422,6 +433,7 @@ fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u
     }
     output.line(format!("      {} signed checkpoints agree with it", report.checkpoints));
     show_keys(report, output);
+    show_succeeded(report, output);
     if let Some((tiles, bundles)) = files {
         output.line(format!(
             "      {tiles} hash tiles and {bundles} entry bundles are those of the entries"
@@ -429,6 +441,9 @@ fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u
     }
     if report.waiting > 0 {
         output.line(format!("      {} pushes wait for the relay", report.waiting));
+    }
+    if report.recalling > 0 {
+        output.line(format!("      {} recalls wait for the relay", report.recalling));
     }
     if receipts > 0 {
         output.line(format!("      {receipts} receipts are contained in it"));
@@ -442,6 +457,21 @@ fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u
             "      not proved: that no other log was shown to somebody else after these first {seen} entries"
         )),
         None => output.line("      not proved: that no other log was shown to somebody else (that takes a witness)"),
+    }
+}
+
+/// What was lost of the logs before this one, in words.
+fn show_succeeded(report: &LogReport, output: &Output) {
+    for one in &report.succeeded {
+        let (of, size, kept) = (&one.of, one.size, one.kept);
+        output.line(format!(
+            "      it succeeds `{of}`, closed at {size} entries, whose first {kept} it begins with"
+        ));
+        output.line(format!(
+            "      not proved: what the entries {kept} to {} of `{of}` were; they are lost ({}), and a receipt is all that shows one",
+            size.saturating_sub(1),
+            one.why
+        ));
     }
 }
 

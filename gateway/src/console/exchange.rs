@@ -10,7 +10,9 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form};
 use http::{HeaderMap, Uri, header};
-use shuguan_ledger::leaf::{Digest, Event, KeyEvent, PolicyEvent, RelayedEvent};
+use shuguan_ledger::leaf::{
+    ClockEvent, Digest, Event, KeyEvent, LogOpenEvent, OperatorEvent, PolicyEvent, RecallEvent, RelayedEvent,
+};
 use shuguan_policies::{Plan, PolicySet};
 
 use super::exchanges::{Choice, Line, answer, partner, purpose, reasons, record, taken};
@@ -379,27 +381,37 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
         }
         Event::Policy(policy) => policy_facts(policy, policies),
         Event::Key(key) => key_facts(key),
-        Event::Operator(act) => {
-            let mut facts = vec![
-                named("系统管理员", partner(policies, &act.who)),
-                plain("动作", words::outcome(&act.act)),
-            ];
-            facts.extend(act.why.as_deref().map(|why| plain("理由", words::outcome(why))));
-            facts
-        }
+        Event::LogOpen(open) => log_open_facts(open),
+        Event::LogGap(gap) => vec![coded("原日志", gap.of.clone())],
+        Event::Operator(act) => operator_facts(act, policies),
         Event::ReceiptAck(ack) => vec![plain("确认", words::outcome(&ack.verdict))],
+        Event::Recall(recall) => recall_facts(recall, policies),
         Event::WitnessGap(gap) => vec![
             plain("见证中断", words::outcome(&gap.step)),
             coded("最近见证条目数", gap.size.to_string()),
             coded("秒", gap.s.to_string()),
         ],
-        Event::Clock(clock) => vec![
-            plain("见证人", &clock.who),
-            plain("其时钟", words::outcome(&clock.dir)),
-            coded("相差毫秒", clock.ms.to_string()),
-        ],
-        Event::Relayed(_) | Event::Start(_) | Event::Stop(_) | Event::Erased(_) => Vec::new(),
+        Event::Clock(clock) => clock_facts(clock),
+        Event::Relayed(_) | Event::Recalled(_) | Event::Start(_) | Event::Stop(_) | Event::Erased(_) => Vec::new(),
     }
+}
+
+fn clock_facts(clock: &ClockEvent) -> Vec<Fact> {
+    vec![
+        plain("见证人", &clock.who),
+        plain("其时钟", words::outcome(&clock.dir)),
+        coded("相差毫秒", clock.ms.to_string()),
+    ]
+}
+
+fn log_open_facts(open: &LogOpenEvent) -> Vec<Fact> {
+    vec![
+        coded("新日志", open.log.clone()),
+        coded("原日志", open.of.clone()),
+        coded("原日志条目数", open.size.to_string()),
+        coded("保留条目数", open.kept.to_string()),
+        plain("原因", words::outcome(&open.why)),
+    ]
 }
 
 fn key_facts(key: &KeyEvent) -> Vec<Fact> {
@@ -410,6 +422,24 @@ fn key_facts(key: &KeyEvent) -> Vec<Fact> {
         coded("并列密钥", key.of.clone()),
         coded("自条目数", key.from.to_string()),
     ]
+}
+
+fn recall_facts(recall: &RecallEvent, policies: &PolicySet) -> Vec<Fact> {
+    vec![
+        named("单位", partner(policies, &recall.p)),
+        named("数据类", record(policies, &recall.rec)),
+        coded("撤回的交换", recall.push.clone()),
+        plain("理由", words::outcome(&recall.why)),
+    ]
+}
+
+fn operator_facts(act: &OperatorEvent, policies: &PolicySet) -> Vec<Fact> {
+    let mut facts = vec![
+        named("系统管理员", partner(policies, &act.who)),
+        plain("动作", words::outcome(&act.act)),
+    ];
+    facts.extend(act.why.as_deref().map(|why| plain("理由", words::outcome(why))));
+    facts
 }
 
 fn policy_facts(policy: &PolicyEvent, policies: &PolicySet) -> Vec<Fact> {
@@ -478,7 +508,9 @@ fn counts(event: &Event) -> Vec<Count> {
         .collect(),
         Event::OfficerResult(result) => vec![count("交换", result.cnt)],
         Event::Shred(shred) => vec![count("密钥", shred.cnt)],
+        Event::Recalled(done) => vec![count("撤回记录", done.del), count("恢复记录", done.opn)],
         Event::Relayed(_)
+        | Event::Recall(_)
         | Event::ReceiptAck(_)
         | Event::OfficerUnseal(_)
         | Event::OfficerQuery(_)
@@ -487,6 +519,8 @@ fn counts(event: &Event) -> Vec<Count> {
         | Event::Certificate(_)
         | Event::Config(_)
         | Event::Key(_)
+        | Event::LogOpen(_)
+        | Event::LogGap(_)
         | Event::Policy(_)
         | Event::Operator(_)
         | Event::WitnessGap(_)

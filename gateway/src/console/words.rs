@@ -5,11 +5,13 @@ use crate::refusal::Refusal;
 const SHANGHAI_US: i64 = 8 * 3_600_000_000;
 
 /// Kinds of leaves that can be searched for, with their Chinese.
-pub(super) const KINDS: [(&str, &str); 20] = [
+pub(super) const KINDS: [(&str, &str); 24] = [
     ("push", "推送"),
     ("pull", "提取"),
     ("compare", "比对"),
     ("receipt-ack", "收讫确认"),
+    ("recall", "撤回"),
+    ("recalled", "撤回完成"),
     ("refusal", "拒绝"),
     ("relayed", "入库"),
     ("erased", "清除"),
@@ -20,6 +22,8 @@ pub(super) const KINDS: [(&str, &str); 20] = [
     ("certificate", "证书"),
     ("config", "配置"),
     ("key", "日志密钥"),
+    ("log-open", "续立日志"),
+    ("log-gap", "日志缺失"),
     ("policy", "策略"),
     ("operator", "运维"),
     ("witness-gap", "见证中断"),
@@ -50,6 +54,7 @@ pub(super) fn outcome(code: &str) -> &str {
         "set-aside" => "已搁置",
         "waiting" => "待入库",
         "discarded" => "已放弃",
+        "recalled" => "已撤回",
         "fed-again" | "released-again" => "重新入库",
         "issued" => "签发",
         "renewed" => "换发",
@@ -59,6 +64,9 @@ pub(super) fn outcome(code: &str) -> &str {
         "retired" => "旧密钥停用",
         "rotation" => "定期更换",
         "stolen" => "密钥失窃",
+        "disk-lost" => "磁盘丢失",
+        "log-damaged" => "台账损坏",
+        "restored" => "由备份恢复",
         "paused" => "暂停入库",
         "resumed" => "恢复入库",
         "wrong-batch" => "批次有误",

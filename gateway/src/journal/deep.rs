@@ -168,6 +168,7 @@ impl Look<'_> {
                     && refusal.req.is_none_or(|req| record.request() == Some(req)),
             ),
             Event::ReceiptAck(ack) => (None, None, record.request() == Some(ack.req)),
+            Event::Recall(recall) => (None, None, record.request() == Some(recall.req)),
             Event::OfficerQuery(query) => (None, None, text("case", query.case) && text("arguments", query.arg)),
             Event::OfficerUnseal(step) => (None, None, stated(record, step)),
             _ => return,

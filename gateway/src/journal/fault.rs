@@ -34,7 +34,7 @@ pub enum JournalFault {
     /// The head file says more than the journal holds.
     #[error(
         "the journal ends before its head file: it holds {found} entries, `{}` says {signed}; the last {} are missing, as in an older copy that was put back. \
-         Put the newest copy back; if there is none, tell the auditors, keep the head file for them, and move it away to go on without those entries",
+         Put the newest copy back; if there is none, a successor goes on without those entries and says so: shuguan db recover --help",
         path.display(), signed - found
     )]
     RolledBack {

@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use shuguan_ledger::checkpoint::Checkpoint;
-use shuguan_ledger::leaf::{Digest, ErasedEvent, Event, Leaf, OperatorEvent, Reference, RelayedEvent, ShredEvent};
+use shuguan_ledger::leaf::{
+    Digest, ErasedEvent, Event, Leaf, OperatorEvent, RecallEvent, RecalledEvent, Reference, RelayedEvent, ShredEvent,
+};
 use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
 use uuid::Uuid;
 
 use super::entry::{Idempotency, Nonce, Prepared, PreparedPayload};
-use super::inbox::CLOSES_TOO_MUCH;
+use super::inbox::{CLOSES_TOO_MUCH, RECALLED};
 use super::log_keys::{KeyOrder, LogSigner};
 use super::nonces;
 use super::payload::Body;
@@ -117,6 +119,7 @@ impl<'c> Group<'c> {
         match work {
             Work::Seal(prepared) => self.seal(prepared, place),
             Work::Relayed { exchange, event } => self.relayed(*exchange, event, place),
+            Work::Recalled { exchange, event } => self.recalled(*exchange, event, place),
             Work::SetAside { exchange, reason } => self.shift(*exchange, &["waiting"], "set-aside", Some(reason)),
             Work::Release { exchange } => self.shift(*exchange, &["set-aside"], "waiting", None),
             Work::Discard { exchange, reason } => {
@@ -218,10 +221,20 @@ impl<'c> Group<'c> {
         {
             return Ok(said);
         }
+        let withdrawn = match &prepared.event {
+            Event::Recall(recall) => match self.recallable(recall)? {
+                Some(row) => Some(row),
+                None => return Ok(Given::NotSo),
+            },
+            _ => None,
+        };
         let given = self.leaf(&prepared.event, prepared.exchange, prepared.partner.as_deref(), place)?;
         let Given::Leaf { index, .. } = given else {
             return Ok(given);
         };
+        if let Some(row) = withdrawn {
+            self.withdraw(&row)?;
+        }
         if let Some(key) = &prepared.idempotency {
             self.keys.insert(key.tag, (key.content, index));
         }
@@ -274,7 +287,7 @@ impl<'c> Group<'c> {
     }
 
     /// Binds one leaf. The hash is computed from the very buffer that is bound, so that a bit flipped before is not published.
-    fn leaf(
+    pub(super) fn leaf(
         &mut self,
         event: &Event,
         exchange: Option<Uuid>,
@@ -410,6 +423,38 @@ impl<'c> Group<'c> {
         leaf.map_or(Ok(Given::NotSo), |leaf| self.stands(unsigned(leaf)))
     }
 
+    /// The push that a recall names, unless it was recalled before.
+    fn recallable(&self, recall: &RecallEvent) -> rusqlite::Result<Option<InboxRow>> {
+        let Ok(push) = Uuid::parse_str(&recall.push) else {
+            return Ok(None);
+        };
+        let row = self.find(push)?;
+        Ok(row.filter(|row| {
+            (recall.of.i, recall.of.h.0) == (row.leaf, row.hash) && row.reason.as_deref() != Some(RECALLED)
+        }))
+    }
+
+    /// A batch that is recalled never goes to the registry again; what it did there is undone by the relay.
+    fn withdraw(&mut self, row: &InboxRow) -> rusqlite::Result<()> {
+        let to = if row.state == "erased" { "erased" } else { "discarded" };
+        self.move_row(row, to, Some(RECALLED))?;
+        if matches!(row.state.as_str(), "waiting" | "set-aside") {
+            self.left(row);
+        }
+        self.inbox_moved = true;
+        Ok(())
+    }
+
+    /// Nothing of the batch is in the registry any more: the one leaf that says so. Asked again, it is the answer.
+    fn recalled(&mut self, exchange: Uuid, event: &RecalledEvent, place: Place<'_>) -> rusqlite::Result<Given> {
+        let mut find = self.connection.prepare_cached(sqlite::RECALLED_LEAF)?;
+        let known = find.query_row([exchange.as_bytes()], |row| row.get(0)).optional()?;
+        match known {
+            Some(leaf) => self.stands(unsigned(leaf)),
+            None => self.leaf(&Event::Recalled(event.clone()), Some(exchange), None, place),
+        }
+    }
+
     /// A receiver says a thing once: a second acknowledgement with the same verdict has the first one's leaf as its answer, whatever its key.
     /// Its own key is not kept, because it has no leaf.
     fn acknowledged(&self, exchange: Uuid, verdict: &str) -> rusqlite::Result<Option<Given>> {
@@ -509,7 +554,8 @@ impl<'c> Group<'c> {
             self.connection
                 .prepare_cached(sqlite::DELETE_PAYLOAD)?
                 .execute([sql(row.leaf)])?;
-            self.move_row(row, "erased", None)?;
+            let recalled = row.reason.as_deref().filter(|reason| *reason == RECALLED);
+            self.move_row(row, "erased", recalled)?;
         }
         Ok(given)
     }
@@ -594,6 +640,8 @@ impl<'e> Facets<'e> {
                 Some(refusal.code.as_str()),
             ),
             Event::Relayed(_) => (None, None, Some("relayed")),
+            Event::Recall(recall) => (Some(recall.rec.as_str()), None, Some(recall.why.as_str())),
+            Event::Recalled(_) => (None, None, Some("recalled")),
             Event::ReceiptAck(ack) => (None, None, Some(ack.verdict.as_str())),
             Event::Erased(_) => (None, None, Some("erased")),
             Event::OfficerQuery(query) => (None, None, Some(query.why.as_str())),
@@ -604,9 +652,10 @@ impl<'e> Facets<'e> {
             Event::Operator(act) => (None, None, Some(act.act.as_str())),
             Event::Policy(policy) => (None, None, Some(policy.result.as_str())),
             Event::Key(key) => (None, None, Some(key.act.as_str())),
+            Event::LogOpen(open) => (None, None, Some(open.why.as_str())),
             Event::WitnessGap(gap) => (None, None, Some(gap.step.as_str())),
             Event::Clock(clock) => (None, None, Some(clock.dir.as_str())),
-            Event::Start(_) | Event::Stop(_) | Event::Config(_) => (None, None, None),
+            Event::Start(_) | Event::Stop(_) | Event::Config(_) | Event::LogGap(_) => (None, None, None),
         };
         Self { record, purpose, code }
     }

@@ -62,6 +62,9 @@ pub enum PushKind {
 /// The reason with which a snapshot is set aside that would close more than is allowed; to release it means to let it.
 pub const CLOSES_TOO_MUCH: &str = "SG6304";
 
+/// The reason of a batch that its partner withdrew.
+pub const RECALLED: &str = "recalled";
+
 /// What opens payloads.
 #[derive(Clone)]
 pub(super) struct Opener {

@@ -10,6 +10,7 @@ use shuguan_ledger::leaf::{Event, Leaf, RelayedEvent};
 use uuid::Uuid;
 
 use super::fault::JournalFault;
+use super::inbox::RECALLED;
 use super::payload::spill_path;
 use super::sqlite::{self, sql, unsigned};
 use super::views::{Reader, collect};
@@ -33,6 +34,8 @@ pub struct KeptPush {
     pub relayed: Option<RelayedEvent>,
     /// Where its payload is.
     pub payload: KeptPayload,
+    /// Its partner withdrew it: nobody expects it in the registry.
+    pub recalled: bool,
 }
 
 /// Where a payload is.
@@ -105,5 +108,6 @@ fn push(row: &Row<'_>) -> rusqlite::Result<KeptPush> {
             Some(true) => KeptPayload::Row,
             Some(false) => KeptPayload::File,
         },
+        recalled: row.get::<_, Option<String>>(8)?.as_deref() == Some(RECALLED),
     })
 }

@@ -51,7 +51,7 @@ impl LogSigner {
     /// Of the log of this journal.
     pub(super) fn recover(reader: &Reader, settings: &JournalSettings) -> Result<Self, JournalFault> {
         let (seeds, newest) = (seeds(settings)?, reader.checkpoint()?);
-        let keys = keys_of(reader, &seeds, &newest).map_err(|fault| match fault {
+        let keys = keys_of(reader, &settings.log_origin, &seeds, &newest).map_err(|fault| match fault {
             Unknown::Journal(fault) => fault,
             Unknown::Key(source) => JournalFault::LogKey {
                 origin: settings.log_origin.clone(),
@@ -65,6 +65,24 @@ impl LogSigner {
             signing.push(Arc::clone(seed.ok_or_else(|| JournalFault::NoSeed(key.short()))?));
         }
         let origin = settings.log_origin.as_str().into();
+        Ok(Self { origin, signing, keys })
+    }
+
+    /// Of a log that succeeds this one: the newest of its keys, under the new name.
+    pub(super) fn successor(&self, settings: &JournalSettings) -> Result<Self, JournalFault> {
+        let newest = self.signing.last().map(|key| key.verifying_key());
+        let old = JournalSettings {
+            log_origin: self.origin.as_ref().to_owned(),
+            ..settings.clone()
+        };
+        let place = seeds(&old)?
+            .iter()
+            .position(|seed| Some(seed.verifying_key()) == newest);
+        let key = place.and_then(|place| seeds(settings).ok()?.into_iter().nth(place));
+        let key = key.ok_or_else(|| JournalFault::NoSeed(settings.log_origin.clone()))?;
+        let origin = settings.log_origin.as_str().into();
+        let keys = LogKeys::of([key.verifying_key().into()]);
+        let signing = vec![key];
         Ok(Self { origin, signing, keys })
     }
 
@@ -132,8 +150,8 @@ impl From<JournalFault> for Unknown {
 }
 
 /// What the log says of its keys. The first of them is named by the first change; without one it is that of our seeds which signed the newest checkpoint.
-fn keys_of(reader: &Reader, seeds: &[Arc<SigningKey>], newest: &str) -> Result<LogKeys, Unknown> {
-    let leaves = reader.key_leaves()?;
+fn keys_of(reader: &Reader, origin: &str, seeds: &[Arc<SigningKey>], newest: &str) -> Result<LogKeys, Unknown> {
+    let leaves = reader.key_leaves(origin)?;
     let first = if let Some((_, event)) = leaves.first() {
         VerifyingKey::parse(&event.of).map_err(|_| JournalFault::damaged("its first `key` leaf names no key"))?
     } else {
@@ -213,18 +231,20 @@ impl Journal {
 }
 
 impl Reader {
-    /// The `key` leaves of the log, oldest first, with their indices.
+    /// The `key` leaves of the log of this name, oldest first, with their indices.
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub fn key_leaves(&self) -> Result<Vec<(u64, KeyEvent)>, JournalFault> {
+    pub fn key_leaves(&self, origin: &str) -> Result<Vec<(u64, KeyEvent)>, JournalFault> {
         let mut find = self.prepared(sqlite::KEY_LEAVES)?;
         let rows = find.query_map([], |row| Ok((unsigned(row.get(0)?), row.get(1)?)));
         let rows: Vec<(u64, Vec<u8>)> = collect(rows, "read the key leaves")?;
         let mut leaves = Vec::with_capacity(rows.len());
         for (index, bytes) in rows {
-            if let Event::Key(event) = Leaf::decode(&bytes)?.event {
-                leaves.push((index, event));
+            match Leaf::decode(&bytes)?.event {
+                // A log that was succeeded has left its own here.
+                Event::Key(event) if event.key.split('+').next() == Some(origin) => leaves.push((index, event)),
+                _ => {}
             }
         }
         Ok(leaves)

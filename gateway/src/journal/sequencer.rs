@@ -34,7 +34,7 @@ use super::recent::RecentNodes;
 use super::shared::Shared;
 use super::{prune, sqlite};
 use crate::clock::Clock;
-use shuguan_ledger::leaf::{Event, OperatorEvent, RelayedEvent, ShredEvent};
+use shuguan_ledger::leaf::{Event, OperatorEvent, RecalledEvent, RelayedEvent, ShredEvent};
 
 /// Most entries in one transaction.
 pub(super) const GROUP_ENTRIES_MAX: usize = 4_096;
@@ -52,6 +52,10 @@ pub(super) enum Work {
     Relayed {
         exchange: Uuid,
         event: RelayedEvent,
+    },
+    Recalled {
+        exchange: Uuid,
+        event: RecalledEvent,
     },
     SetAside {
         exchange: Uuid,

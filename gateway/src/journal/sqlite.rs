@@ -165,6 +165,15 @@ pub(super) const PENDING: &str = "SELECT count(*), coalesce(sum(bytes), 0) FROM 
 pub(super) const RELAYED_LEAF: &str =
     "SELECT idx FROM leaf WHERE exchange = ?1 AND kind = 'relayed' ORDER BY idx LIMIT 1";
 
+pub(super) const RECALL_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_recall ON leaf (idx) WHERE kind = 'recall'";
+/// The oldest recall from a leaf on; the word stands here so that the partial index serves.
+pub(super) const NEXT_RECALL: &str =
+    "SELECT idx, hash, bytes FROM leaf WHERE kind = 'recall' AND idx >= ?1 ORDER BY idx LIMIT 1";
+pub(super) const RECALLED_LEAF: &str =
+    "SELECT idx FROM leaf WHERE exchange = ?1 AND kind = 'recalled' ORDER BY idx LIMIT 1";
+pub(super) const RECALLS_FROM: &str = "SELECT l.bytes, l.idx, (SELECT r.bytes FROM leaf r
+       WHERE r.exchange = l.exchange AND r.kind = 'recalled' LIMIT 1) FROM leaf l
+     WHERE l.kind = 'recall' AND l.idx >= ?1 ORDER BY l.idx LIMIT 1000";
 /// The acknowledgement of an exchange with a verdict.
 pub(super) const ACK_LEAF: &str =
     "SELECT idx FROM leaf WHERE exchange = ?1 AND kind = 'receipt-ack' AND code = ?2 ORDER BY idx LIMIT 1";
@@ -204,8 +213,8 @@ pub(super) const UNSEALING_LEAVES: &str = "SELECT idx, t, kind, exchange, partne
      WHERE exchange = ?1 AND kind = 'officer-unseal' AND code IN ('ask', 'approve') ORDER BY idx DESC";
 /// Exchanges of a partner, oldest first, with the leaf that says that each is in the registry or was given up.
 pub(super) const PARTNER_EXCHANGES: &str = "SELECT l.idx, (SELECT s.idx FROM leaf s WHERE s.exchange = l.exchange
-       AND (s.kind = 'relayed' OR s.kind = 'operator' AND s.code = 'discarded') ORDER BY s.idx LIMIT 1)
-     FROM leaf l WHERE l.partner = ?1 AND l.idx >= ?2 AND l.kind IN ('push', 'pull', 'compare', 'refusal') AND l.exchange IS NOT NULL
+       AND (s.kind IN ('relayed', 'recalled') OR s.kind = 'operator' AND s.code = 'discarded') ORDER BY s.idx LIMIT 1)
+     FROM leaf l WHERE l.partner = ?1 AND l.idx >= ?2 AND l.kind IN ('push', 'pull', 'compare', 'recall', 'refusal') AND l.exchange IS NOT NULL
      ORDER BY l.idx LIMIT 200";
 pub(super) const ONE_LEAF: &str =
     "SELECT idx, t, kind, exchange, partner, rec, pur, code, bytes FROM leaf WHERE idx = ?1";
@@ -255,6 +264,8 @@ pub(super) const GAP_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_gap ON leaf 
 pub(super) const LAST_GAP: &str = "SELECT code, t FROM leaf WHERE kind = 'witness-gap' ORDER BY idx DESC LIMIT 1";
 pub(super) const FIRST_COSIGNED: &str = "SELECT size, t, note FROM cosigned WHERE size > ?1 ORDER BY size LIMIT 1";
 pub(super) const KEY_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_key ON leaf (idx) WHERE kind = 'key'";
+pub(super) const OPEN_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_open ON leaf (idx) WHERE kind = 'log-open'";
+pub(super) const LOG_OPENED: &str = "SELECT bytes FROM leaf WHERE kind = 'log-open' ORDER BY idx DESC LIMIT 1";
 /// Changes of the log's keys; the word stands here so that the partial index serves.
 pub(super) const KEY_LEAVES: &str = "SELECT idx, bytes FROM leaf WHERE kind = 'key' ORDER BY idx";
 pub(super) const CONFIG_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_config ON leaf (idx) WHERE kind = 'config'";
@@ -287,7 +298,7 @@ macro_rules! kept_push {
         concat!(
             "SELECT i.leaf, i.exchange, i.state, i.rec, i.partner, i.received_us, (SELECT r.bytes FROM leaf r
                WHERE r.exchange = i.exchange AND r.kind = 'relayed' ORDER BY r.idx DESC LIMIT 1),
-               iif(p.leaf IS NULL, NULL, p.bytes IS NOT NULL)
+               iif(p.leaf IS NULL, NULL, p.bytes IS NOT NULL), i.reason
              FROM inbox i LEFT JOIN payload p ON p.leaf = i.leaf WHERE ",
             $which
         )
@@ -301,7 +312,7 @@ pub(super) const PAYLOAD_FILES: &str =
 pub(super) const TAG_FILES: &str = "SELECT exchange FROM subject_file ORDER BY leaf";
 // Looking deep, offline.
 pub(super) const COMMITTED_LEAVES: &str = "SELECT idx, exchange, bytes FROM leaf
-     WHERE kind IN ('push', 'pull', 'compare', 'refusal', 'receipt-ack', 'officer-query', 'officer-unseal') AND exchange IS NOT NULL ORDER BY idx";
+     WHERE kind IN ('push', 'pull', 'compare', 'refusal', 'recall', 'receipt-ack', 'officer-query', 'officer-unseal') AND exchange IS NOT NULL ORDER BY idx";
 pub(super) const SHRED_LEAVES: &str = "SELECT bytes FROM leaf WHERE kind = 'shred' ORDER BY idx";
 pub(super) const SUBJECTS_BY_LEAF: &str = "SELECT leaf, tag FROM subject ORDER BY leaf, tag";
 pub(super) const SUBJECTS_OF: &str = "SELECT tag FROM subject WHERE leaf = ?1 ORDER BY tag";
@@ -339,6 +350,9 @@ pub(super) const ALL: &[&str] = &[
     OLDEST_WAITING,
     PENDING,
     RELAYED_LEAF,
+    NEXT_RECALL,
+    RECALLED_LEAF,
+    RECALLS_FROM,
     FIRST_LEAF_SINCE,
     PRUNE_IDEM,
     PRUNE_REJECT,
@@ -365,6 +379,7 @@ pub(super) const ALL: &[&str] = &[
     EXCHANGES_FROM,
     POLICY_LOADS,
     KEY_LEAVES,
+    LOG_OPENED,
     FIRST_COSIGNED,
     LAST_PAUSE,
     STORE_COSIGNED,
@@ -454,7 +469,9 @@ pub(super) fn open_writer(database: &Path, payloads: &Path) -> Result<Connection
         OPERATOR_INDEX,
         GAP_INDEX,
         CONFIG_INDEX,
+        RECALL_INDEX,
         KEY_INDEX,
+        OPEN_INDEX,
         COSIGNED_TABLE,
     ] {
         let made = connection.execute_batch(added);
@@ -607,8 +624,8 @@ mod tests {
 
     use super::{
         ADDED, ALL, COMMITTED_LEAVES, CONFIG_INDEX, COSIGNED_TABLE, GAP_INDEX, KEY_INDEX, MONTHS_IN_USE,
-        NEWEST_CHECKPOINT, OPERATOR_INDEX, PAYLOAD_FILES, POLICY_INDEX, SCHEMA, SHRED_LEAVES, SUBJECT_FILES,
-        SUBJECT_RUNS, SUBJECTS_BY_LEAF, TAG_FILES, TRIGGERS, create, open_reader, open_writer,
+        NEWEST_CHECKPOINT, OPEN_INDEX, OPERATOR_INDEX, PAYLOAD_FILES, POLICY_INDEX, RECALL_INDEX, SCHEMA, SHRED_LEAVES,
+        SUBJECT_FILES, SUBJECT_RUNS, SUBJECTS_BY_LEAF, TAG_FILES, TRIGGERS, create, open_reader, open_writer,
     };
 
     #[test]
@@ -620,7 +637,9 @@ mod tests {
         connection.execute_batch(OPERATOR_INDEX).unwrap();
         connection.execute_batch(GAP_INDEX).unwrap();
         connection.execute_batch(CONFIG_INDEX).unwrap();
+        connection.execute_batch(RECALL_INDEX).unwrap();
         connection.execute_batch(KEY_INDEX).unwrap();
+        connection.execute_batch(OPEN_INDEX).unwrap();
         connection.execute_batch(COSIGNED_TABLE).unwrap();
         for statement in ALL {
             let mut plan = connection

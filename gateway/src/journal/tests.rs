@@ -16,6 +16,7 @@ mod nonces;
 mod power;
 mod relay;
 mod seal;
+mod succession;
 mod vault;
 
 use std::path::{Path, PathBuf};

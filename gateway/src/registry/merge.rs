@@ -9,6 +9,7 @@
 
 pub(super) mod closing;
 pub(super) mod fate;
+pub(super) mod recall;
 pub(super) mod rows;
 
 use arrow_array::RecordBatch;

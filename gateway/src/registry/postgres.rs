@@ -15,6 +15,7 @@ mod fault;
 mod merge;
 mod note;
 mod read;
+mod recall;
 pub(super) mod roles;
 pub(super) mod schema;
 pub(super) mod session;
@@ -135,6 +136,11 @@ async fn serve(mut session: Session, mut orders: Receiver<Order>, standing: &Mut
                 let closed = ending::close(&mut session, &ending).await;
                 note(standing, closed.as_ref().err());
                 let _gone = answer.send(closed);
+            }
+            Some(Order::Recall(recall, answer)) => {
+                let undone = recall::undo(&mut session, &recall).await;
+                note(standing, undone.as_ref().err());
+                let _gone = answer.send(undone);
             }
             Some(Order::Adopt(tables, answer)) => {
                 let adopted = session.adopt(tables).await;

@@ -10,6 +10,7 @@ mod index;
 mod merge;
 mod note;
 mod read;
+mod recall;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -167,6 +168,9 @@ fn serve(mut connection: Connection, mut tables: Vec<TableSpec>, mut orders: mps
             }
             Order::End(ending, answer) => {
                 let _gone = answer.send(ending::close(&mut connection, &tables, &ending));
+            }
+            Order::Recall(recall, answer) => {
+                let _gone = answer.send(recall::undo(&mut connection, &tables, &recall));
             }
             Order::Adopt(new, answer) => {
                 let fitted = fit(&mut connection, &new, false);

@@ -10,5 +10,6 @@ pub(crate) mod fixture;
 mod merging;
 mod model;
 mod power;
+mod recalls;
 pub(crate) mod store;
 mod tables;

@@ -82,13 +82,23 @@ impl Schedule {
             .filter(|other| self.rates.free_at_us(&other.record) <= now_us);
         self.lanes.charge(lane, sharing, moved.charged);
         self.rates.charge(&lane.record, moved.charged, now_us);
-        if let Some((work, took_us)) = moved.took {
-            self.pace.took(work, took_us, now_us);
-        }
+        self.worked(moved.took, now_us);
         if !moved.full {
             self.gathering
                 .insert(lane.name.clone(), now_us.saturating_add(self.gather_us));
         }
+    }
+
+    /// The registry worked, but for no lane; it ended now.
+    pub(super) fn worked(&mut self, took: Option<(Work, u64)>, now_us: u64) {
+        if let Some((work, took_us)) = took {
+            self.pace.took(work, took_us, now_us);
+        }
+    }
+
+    /// The moment until which the registry is spared.
+    pub(super) fn rests_until_us(&self) -> u64 {
+        self.pace.rest_until_us()
     }
 
     /// What the registry did failed after so long.

@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use shuguan_ledger::leaf::{Commitment, Digest, Event, Leaf, PushEvent, RelayedEvent};
+use shuguan_ledger::leaf::{Commitment, Digest, Event, Leaf, PushEvent, RecallEvent, Reference, RelayedEvent};
+use shuguan_ledger::tree::leaf_hash;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{RelaySettings, RelayState, RelayStatus, run};
 use crate::clock::Clock;
-use crate::journal::{Entry, Journal, JournalSettings, Outcome, Query, Secret};
+use crate::journal::{Entry, Evidence, Journal, JournalSettings, Outcome, Query, Reader, Secret};
 use crate::registry::tests::fixture::{ANNA, BORIS, DEATH, RESIDENT, kept, whole};
 use crate::registry::tests::store::{Place, Store, on_both_stores};
 use crate::registry::{Part, Registry, RegistrySettings, SqliteSettings};
@@ -24,6 +25,7 @@ on_both_stores! {
     a_batch_that_the_registry_refuses_is_set_aside_after_some_tries_and_nothing_waits_behind_it,
     of_many_small_ones_only_the_damaged_is_set_aside_and_each_other_is_in_once,
     exchanges_are_relayed_oldest_first_and_each_gets_one_leaf_with_its_counts,
+    a_recall_before_and_after_relay_takes_all_of_it_back_and_a_registry_that_was_put_back_is_emptied_again,
 }
 
 /// A journal beside a registry; the exchanges that are put there carry rising ids.
@@ -117,6 +119,51 @@ fn push(exchange: Uuid, record: &str, rows: u64) -> Event {
         qua: None,
         ix: None,
     })
+}
+
+impl Inbox {
+    /// Recalls a push of this partner; false when it was recalled before.
+    async fn recall(&self, push: Uuid) -> bool {
+        let view = self.journal.exchange(push).await.unwrap().unwrap();
+        let of = Reference {
+            i: view.index,
+            h: Digest(leaf_hash(&view.leaf.encode().unwrap())),
+        };
+        let exchange = Uuid::from_u128(u128::from(self.put.fetch_add(1, Ordering::Relaxed)) + 1_000);
+        let mut evidence = Evidence::fresh().unwrap();
+        let event = RecallEvent {
+            x: exchange.to_string(),
+            p: "public-security-city".into(),
+            rec: RESIDENT.name.into(),
+            push: push.to_string(),
+            of,
+            why: "wrong-batch".into(),
+            req: evidence.commit_digest("request", &[0; 32]),
+        };
+        let mut entry = Entry::new(exchange, Event::Recall(event));
+        entry.evidence = Some(evidence);
+        self.journal.recall(entry).await.unwrap().is_some()
+    }
+
+    /// What the `recalled` leaves say, oldest first: rows withdrawn and open again.
+    fn recalled(&self) -> Vec<(u64, u64)> {
+        let kept = Reader::open(&self.settings.database).unwrap().recalls_from(0).unwrap();
+        kept.into_iter()
+            .filter_map(|recall| recall.done)
+            .map(|done| (done.del, done.opn))
+            .collect()
+    }
+
+    async fn until_recalled(&self, count: usize) -> Vec<(u64, u64)> {
+        for _ in 0..2_000 {
+            let recalled = self.recalled();
+            if recalled.len() >= count {
+                return recalled;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        unreachable!("the relay did not take it back");
+    }
 }
 
 struct Running {
@@ -428,4 +475,66 @@ async fn a_delta_of_several_parts_passes_a_snapshot_of_many_that_came_before_it(
     assert_eq!(order, [delta.to_string(), large.to_string()]);
     // What it passed is older, and takes nothing back.
     assert_eq!(place.query("SELECT name FROM public_security_resident"), ["乙"]);
+}
+
+async fn a_recall_before_and_after_relay_takes_all_of_it_back_and_a_registry_that_was_put_back_is_emptied_again(
+    store: Store,
+) {
+    let tables = kept(&[&RESIDENT]);
+    let (place, registry) = Place::with(store, &tables);
+    let inbox = Inbox::beside(&place);
+    let wrong = inbox.put(RESIDENT.name, vec![one(ANNA, "错"), one(BORIS, "误")]).await;
+    let running = Running::start(&inbox, &registry, quick());
+    inbox.until_relayed(1).await;
+    running.stop().await.unwrap();
+    let never = inbox.put(RESIDENT.name, vec![one(ANNA, "误")]).await;
+    // One part of this one was in when the relay was killed.
+    let half = inbox.put(RESIDENT.name, vec![one(BORIS, "半"); 2]).await;
+    assert!(inbox.recall(wrong).await && inbox.recall(never).await);
+    assert!(!inbox.recall(wrong).await, "a second recall");
+    assert!(inbox.journal.feed_again(wrong, "operator-li").await.unwrap().is_none());
+    merge_parts(&inbox, &registry, 1).await;
+    assert!(inbox.recall(half).await);
+    assert_eq!(inbox.journal.backlog().exchanges, 0);
+    let right = inbox.put(RESIDENT.name, vec![one(ANNA, "甲")]).await;
+    let running = Running::start(&inbox, &registry, quick());
+    assert_eq!(inbox.until_recalled(3).await, [(1, 0), (0, 0), (1, 0)]);
+    let relayed = inbox.until_relayed(2).await;
+    assert_eq!(relayed[1].x, right.to_string());
+    running.stop().await.unwrap();
+    let names = "SELECT citizen_id, name FROM population";
+    assert_eq!(place.query(names), [format!("{ANNA} 甲")]);
+    // A registry of before the recalls knows nothing of them: the next start takes all back once more, without a leaf.
+    registry.close().await;
+    let (place, registry) = Place::with(store, &tables);
+    merge_whole(&registry, wrong, &[one(ANNA, "错"), one(BORIS, "误")]).await;
+    assert_eq!(place.query("SELECT count(*) FROM population"), ["2"]);
+    let running = Running::start(&inbox, &registry, quick());
+    for _ in 0..2_000 {
+        if place.query("SELECT count(*) FROM population") == ["0"] {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    running.stop().await.unwrap();
+    assert_eq!(place.query(names), [""; 0]);
+    assert_eq!(inbox.recalled().len(), 3);
+}
+
+/// What a registry of before holds of an exchange.
+async fn merge_whole(registry: &Registry, exchange: Uuid, parts: &[RecordBatch]) {
+    for (number, batch) in (0..).zip(parts) {
+        let part = Part {
+            snapshot: false,
+            confirm: false,
+            exchange,
+            number,
+            leaf: 1,
+            record: RESIDENT.name.into(),
+            partner: "public-security-city".into(),
+            received_us: 1_000_000,
+            batch: batch.clone(),
+        };
+        registry.merge(part).await.unwrap();
+    }
 }

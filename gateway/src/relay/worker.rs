@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::RelaySettings;
 use super::pace::Work;
+use super::recalling::Recalls;
 use super::schedule::{Due, Schedule};
 use super::status::{RelayState, RelayStatus};
 use super::turn::{Confirm, Turn, Underway};
@@ -91,6 +92,7 @@ pub async fn run(
         schedule: Schedule::new(&settings),
         began: Instant::now(),
         passed: HashSet::new(),
+        recalls: Recalls::default(),
         underway: HashMap::new(),
         held: HashMap::new(),
         waits: 0,
@@ -116,11 +118,12 @@ pub(super) struct Worker {
     pub(super) status: RelayStatus,
     pub(super) shutdown: CancellationToken,
     pub(super) settings: RelaySettings,
-    schedule: Schedule,
+    pub(super) schedule: Schedule,
     /// From here the schedule counts: a clock that is set does not move it.
     began: Instant,
     /// Lanes whose last turn a small bulk had that passed a large one.
     passed: HashSet<String>,
+    pub(super) recalls: Recalls,
     /// Large exchanges between two of their turns, at most two a lane.
     pub(super) underway: HashMap<Uuid, Underway>,
     /// Exchanges that the registry refused lately.
@@ -161,6 +164,10 @@ impl Worker {
     /// The turn that is due. Gives how long nothing will be.
     async fn turn(&mut self) -> Result<Duration, RelayFault> {
         let idle = Duration::from_millis(self.settings.idle_ms.into());
+        if self.recall().await? {
+            self.status.state(RelayState::Relaying);
+            return Ok(Duration::ZERO);
+        }
         let mut waiting = self.journal.lanes().await.map_err(RelayFault::Inbox)?;
         if waiting.is_empty() {
             // Who held an exchange back may be gone: an operator discarded it.
@@ -215,8 +222,20 @@ impl Worker {
         (answer, self.now_us().saturating_sub(began_us))
     }
 
+    /// The registry worked, but for no lane.
+    pub(super) fn worked(&mut self, took: Option<(Work, u64)>) {
+        self.schedule.worked(took, self.now_us());
+        self.status.pace(self.schedule.pace_percent());
+    }
+
+    /// A batch is out of the line.
+    pub(super) fn forget(&mut self, exchange: Uuid) {
+        self.underway.remove(&exchange);
+        self.held.remove(&exchange);
+    }
+
     /// Microseconds since the relay began.
-    fn now_us(&self) -> u64 {
+    pub(super) fn now_us(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
@@ -308,8 +327,7 @@ impl Worker {
 
     /// An exchange is in, with its leaf.
     pub(super) fn done(&mut self, exchange: Uuid) {
-        self.underway.remove(&exchange);
-        self.held.remove(&exchange);
+        self.forget(exchange);
         self.status.relayed();
     }
 

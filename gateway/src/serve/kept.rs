@@ -43,7 +43,7 @@ pub(super) async fn watch(stations: std::sync::Arc<Stations>, readiness: Readine
 async fn lacking(stations: &Stations) -> Option<usize> {
     let newest = stations.journal.newest_done(NEWEST).await.ok()?;
     let mut lacking = 0;
-    for push in newest {
+    for push in newest.into_iter().filter(|push| !push.recalled) {
         let Some(relayed) = &push.relayed else { continue };
         let progress = stations.registry.progress(push.exchange).await.ok()?;
         if !holds_whole(progress.as_ref(), relayed) {

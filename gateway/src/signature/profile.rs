@@ -5,6 +5,7 @@
 //! | `shuguan-push-1` | push | agency, message key |
 //! | `shuguan-extract-1` | extract request | registry, message key |
 //! | `shuguan-compare-1` | comparison | registry, message key |
+//! | `shuguan-recall-1` | recall | agency, message key |
 //! | `shuguan-ack-1` | acknowledgement | whoever received, message key |
 //! | `shuguan-push-answer-1` | 202 and refusals | gateway, receipt key |
 //! | `shuguan-content-1` | content of an extract | gateway, receipt key |
@@ -114,6 +115,14 @@ pub const COMPARE: Profile = Profile {
 pub const ACK: Profile = Profile {
     label: "ack",
     tag: "shuguan-ack-1",
+    parameters: Parameters::Request,
+    components: REQUEST,
+};
+
+/// A recall.
+pub const RECALL: Profile = Profile {
+    label: "agency",
+    tag: "shuguan-recall-1",
     parameters: Parameters::Request,
     components: REQUEST,
 };

@@ -50,7 +50,7 @@ impl RolledBack {
         match self {
             Self::Short { .. } => {
                 "put the newest copy of the journal back, with its -wal file; if it is lost, the missing entries can only be shown by \
-                 those who hold their receipts: begin a new log under a new key and origin"
+                 those who hold their receipts: shuguan db recover --help"
             }
             Self::Forked { .. } => {
                 "stop every gateway under this key; find the journal whose entries the witness signed; if it is lost, begin a new log \
@@ -96,6 +96,15 @@ impl Witnessing {
 }
 
 impl Witnessing {
+    /// The checkpoint of a log that each witness holds, as it shows it.
+    pub async fn shown(&self, origin: &str) -> Vec<(String, Result<Option<String>, LinkFault>)> {
+        let looking = self
+            .links
+            .iter()
+            .map(|link| async { (link.name.clone(), link.stored(origin).await) });
+        join_all(looking).await
+    }
+
     /// What each witness shows for a log: how many entries it signed last, none for nothing.
     pub async fn look(&self, origin: &str, ours: &Trust) -> Vec<(String, Result<Option<u64>, LinkFault>)> {
         let looking = self.links.iter().map(|link| async {

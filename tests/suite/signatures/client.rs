@@ -63,6 +63,16 @@ fn push_signs_and_verifies_and_pull_acknowledges() {
             acks.map(|leaf| leaf["verdict"].clone()).collect::<Vec<_>>(),
             ["complete"]
         );
+        let log = leaves(&gateway.journal());
+        let push = log.iter().find(|leaf| leaf["k"] == "push").expect("a push");
+        let push = push["x"].as_str().expect("an id").to_owned();
+        let own = "partners/public-security-city/client.toml";
+        let recall = ["recall", &push, "--why", "unusable", "--yes", "--wait", "-c", own];
+        let (code, out, error) = gateway.shuguan(&recall);
+        assert_eq!(code, 0, "{out}{error}");
+        // Said again, it is the same recall.
+        assert_eq!(gateway.shuguan(&recall).0, 0);
+        assert_eq!((scene.count("recall", None), scene.count("recalled", None)), (1, 1));
         drop(running);
         gateway.verified_log();
     });

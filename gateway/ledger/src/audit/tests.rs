@@ -1,7 +1,12 @@
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 use super::*;
-use crate::leaf::{Commitment, Digest, RelayedEvent, StartEvent};
+use crate::leaf::{Commitment, Digest, LogGapEvent, RecallEvent, RecalledEvent, RelayedEvent, StartEvent};
 use crate::note::SigningKey;
 
 fn key() -> SigningKey {
@@ -259,6 +264,78 @@ fn a_push_that_was_fed_again_is_relayed_once_more_and_only_after_it_was_relayed(
     }
 }
 
+fn recall(t: i64, push: &str, of: Reference) -> Vec<u8> {
+    let event = RecallEvent {
+        x: format!("recall of {push}"),
+        p: "health-city".into(),
+        rec: "health/birth-certificate".into(),
+        push: push.into(),
+        of,
+        why: "wrong-batch".into(),
+        req: Commitment([0; 32]),
+    };
+    leaf(t, Event::Recall(event))
+}
+
+fn recalled(t: i64, push: &str, of: Reference) -> Vec<u8> {
+    let event = RecalledEvent {
+        x: format!("recall of {push}"),
+        of,
+        del: 3,
+        opn: 0,
+    };
+    leaf(t, Event::Recalled(event))
+}
+
+#[test]
+fn a_push_is_recalled_once_and_its_recall_is_answered_once_and_then_it_is_neither_relayed_nor_fed_again() {
+    let (a, b) = (push(1, "a"), push(1, "b"));
+    let done = relayed(2, "a", of(0, &a));
+    let back = recall(3, "a", of(0, &a));
+    let good = [
+        a.clone(),
+        b.clone(),
+        done.clone(),
+        back.clone(),
+        recall(4, "b", of(1, &b)),
+        recalled(5, "a", of(3, &back)),
+        erased(6, "a", of(0, &a)),
+    ];
+    let report = verify_log(&good, &sign(&good), &trust()).unwrap();
+    assert_eq!((report.waiting, report.recalling), (0, 1));
+    for (bad, index) in [
+        // Twice, of no push, by another name or hash.
+        (vec![a.clone(), recall(2, "a", of(0, &a)), recall(3, "a", of(0, &a))], 2),
+        (vec![a.clone(), done.clone(), recall(3, "a", of(1, &done))], 2),
+        (vec![a.clone(), recall(2, "b", of(0, &a))], 1),
+        (vec![a.clone(), recall(2, "a", of(0, &b))], 1),
+        // Relayed or fed again after it.
+        (
+            vec![a.clone(), recall(2, "a", of(0, &a)), relayed(3, "a", of(0, &a))],
+            2,
+        ),
+        (
+            vec![a.clone(), done.clone(), back.clone(), fed_again(4, "a", of(0, &a))],
+            3,
+        ),
+        // Answered without a recall, twice, under another name.
+        (vec![a.clone(), recalled(2, "a", of(0, &a))], 1),
+        (
+            vec![
+                a.clone(),
+                done.clone(),
+                back.clone(),
+                recalled(4, "a", of(2, &back)),
+                recalled(5, "a", of(2, &back)),
+            ],
+            4,
+        ),
+        (vec![a.clone(), done, back.clone(), recalled(4, "b", of(2, &back))], 3),
+    ] {
+        assert_eq!(fault(&bad).0, index, "{:?}", fault(&bad));
+    }
+}
+
 #[test]
 fn a_push_is_relayed_and_erased_once_and_by_its_own_name() {
     let a = push(2, "a");
@@ -307,4 +384,172 @@ fn counts_that_do_not_add_up_and_a_start_that_lost_leaves_are_found() {
         .replace("\"in\":10", "\"in\":11");
     assert!(fault(&[text.into_bytes()]).1.contains("do not add up"));
     assert_eq!(fault(&[start(1, 0), start(2, 9)]).0, 1);
+}
+
+const SECOND: &str = "log.example/2";
+
+fn bytes_of(event: Event) -> Vec<u8> {
+    let (t, n, b) = (9, "gw1".into(), "boot".into());
+    Leaf { t, n, b, event }.encode().unwrap()
+}
+
+fn log_open(log: &str, of: &str, size: u64, kept: u64) -> Vec<u8> {
+    let (log, of, why, root) = (log.into(), of.into(), "restored".into(), Digest([4; 32]));
+    bytes_of(Event::LogOpen(LogOpenEvent {
+        log,
+        of,
+        size,
+        root,
+        kept,
+        why,
+    }))
+}
+
+fn gap(of: &str) -> Vec<u8> {
+    bytes_of(Event::LogGap(LogGapEvent { of: of.into() }))
+}
+
+/// The log of five leaves, of which the last two are lost; two entries more follow.
+fn successor() -> Vec<Vec<u8>> {
+    let mut leaves = log()[..3].to_vec();
+    leaves.extend([
+        log_open(SECOND, "log.example", 5, 3),
+        gap("log.example"),
+        start(9, 5),
+        start(9, 6),
+    ]);
+    leaves
+}
+
+fn signed_as(origin: &str, leaves: &[Vec<u8>]) -> String {
+    let mut edge = Edge::empty();
+    for bytes in leaves {
+        edge.append(leaf_hash(bytes));
+    }
+    let (size, root) = (edge.size(), edge.root());
+    let checkpoint = Checkpoint {
+        origin: origin.into(),
+        size,
+        root,
+    };
+    let key = SigningKey::from_seed(origin, &[7; 32]).unwrap();
+    key.sign(&checkpoint.text()).unwrap()
+}
+
+fn both_logs() -> Trust {
+    let second = SigningKey::from_seed(SECOND, &[7; 32]).unwrap();
+    Trust::in_keys([key().verifying_key().into(), second.verifying_key().into()])
+}
+
+/// Verifies under the newest checkpoint of this log, with an older one of that log at a size.
+fn succeeded(leaves: &[Vec<u8>], newest: &str, older: Option<(u64, &str)>) -> Result<LogReport, LogFault> {
+    let mut verifier = LogVerifier::new(&signed_as(newest, leaves), &both_logs())?;
+    for (taken, bytes) in leaves.iter().enumerate() {
+        verifier.leaf(bytes)?;
+        let size = verifier.edge().size();
+        if let Some((_, origin)) = older.filter(|(at, _)| *at == size) {
+            verifier.checkpoint(&signed_as(origin, &leaves[..=taken]))?;
+        }
+    }
+    verifier.finish()
+}
+
+#[test]
+fn a_log_that_succeeds_another_is_verified_with_what_it_kept_and_names_what_is_lost() {
+    for older in [
+        None,
+        Some((2, "log.example")),
+        Some((3, "log.example")),
+        Some((5, SECOND)),
+        Some((6, SECOND)),
+    ] {
+        let report = succeeded(&successor(), SECOND, older).unwrap();
+        let [lost] = report.succeeded.as_slice() else {
+            panic!("{report:?}")
+        };
+        assert_eq!((lost.of.as_str(), lost.kept, lost.size), ("log.example", 3, 5));
+        assert_eq!(
+            (report.checkpoint.origin.as_str(), report.kinds["log-gap"]),
+            (SECOND, 1)
+        );
+    }
+    assert!(
+        verify_log(log(), &sign(&log()), &both_logs())
+            .unwrap()
+            .succeeded
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_log_that_ended_signs_nothing_beyond_what_its_successor_kept_and_the_successor_nothing_before() {
+    for older in [
+        Some((4, "log.example")),
+        Some((5, "log.example")),
+        Some((2, SECOND)),
+        Some((3, SECOND)),
+    ] {
+        let fault = succeeded(&successor(), SECOND, older).unwrap_err();
+        assert!(
+            matches!(
+                fault,
+                LogFault::Leaf { index: 3, .. }
+                    | LogFault::Checkpoint {
+                        source: Untrusted::OtherLog(_),
+                        ..
+                    }
+            ),
+            "{older:?}: {fault}"
+        );
+    }
+    let fault = succeeded(&successor(), "log.example", None).unwrap_err();
+    assert!(
+        matches!(
+            fault,
+            LogFault::Checkpoint {
+                source: Untrusted::OtherLog(_),
+                ..
+            }
+        ),
+        "{fault}"
+    );
+    // A successor that the trust file does not name is nobody's word.
+    let mut verifier = LogVerifier::new(&signed_as(SECOND, &successor()), &trust());
+    assert!(matches!(
+        verifier.as_mut().unwrap_err(),
+        LogFault::Checkpoint { size: 0, .. }
+    ));
+}
+
+#[test]
+fn a_successor_that_does_not_state_its_gap_whole_is_refused() {
+    let with = |from: usize, leaves: &[Vec<u8>]| {
+        let mut changed = successor()[..from].to_vec();
+        changed.extend_from_slice(leaves);
+        changed
+    };
+    let old = "log.example";
+    for (index, leaves) in [
+        // Another count of what is here, of what was there, or no other name.
+        (3, with(3, &[log_open(SECOND, old, 5, 2)])),
+        (3, with(3, &[log_open(SECOND, old, 5, 4)])),
+        (3, with(3, &[log_open(SECOND, old, 3, 3)])),
+        (3, with(3, &[log_open(SECOND, SECOND, 5, 3)])),
+        // The gap ends early, is another's, or begins without a reason.
+        (4, with(4, &[start(9, 4)])),
+        (4, with(4, &[])),
+        (4, with(4, &[gap("other.example")])),
+        (5, with(5, &[gap(old)])),
+        (3, with(3, &[gap(old)])),
+        // Within the gap of one log another one opens.
+        (4, with(4, &[log_open("log.example/3", SECOND, 9, 4)])),
+        // It succeeds a log that was not here.
+        (5, with(5, &[log_open("log.example/3", old, 9, 5)])),
+    ] {
+        let fault = succeeded(&leaves, SECOND, None).unwrap_err();
+        assert!(
+            matches!(fault, LogFault::Leaf { index: at, .. } if at == index),
+            "{index}: {fault}"
+        );
+    }
 }

@@ -247,6 +247,36 @@ events! {
         ms: u64,
     }
 
+    /// A partner withdraws a batch that it pushed; the leaf is older than the effect.
+    Recall "recall" RecallEvent {
+        /// Exchange id of the recall.
+        x: String,
+        /// Partner.
+        p: String,
+        /// Record type.
+        rec: String,
+        /// Exchange id of the push.
+        push: String,
+        /// Leaf of the push.
+        of: Reference,
+        /// Reason code.
+        why: String,
+        /// Commitment to the request: body digest and, when it was signed, signature and signature base.
+        req: Commitment,
+    }
+
+    /// The registry holds nothing of a recalled batch any more.
+    Recalled "recalled" RecalledEvent {
+        /// Exchange id of the recall.
+        x: String,
+        /// Leaf of the recall.
+        of: Reference,
+        /// Open rows that were withdrawn.
+        del: u64,
+        /// Rows that the batch had closed and that are open again.
+        opn: u64,
+    }
+
     /// An officer asked; the leaf is older than the answer.
     OfficerQuery "officer-query" OfficerQueryEvent {
         /// The officer's partner id, in clear on purpose.
@@ -357,6 +387,28 @@ events! {
         why: String,
     }
 
+    /// This log succeeds another, whose end is lost: what stands before this leaf are the first entries of that one.
+    LogOpen "log-open" LogOpenEvent {
+        /// Name of the log that begins here.
+        log: String,
+        /// Name of the log that it succeeds, which is closed.
+        of: String,
+        /// Entries under the last checkpoint of that one that anybody has seen.
+        size: u64,
+        /// Its root.
+        root: Digest,
+        /// How many of them are here. Those from there up to `size` are lost; a `log-gap` leaf stands at the index of each but the first.
+        kept: u64,
+        /// Why: `disk-lost`, `log-damaged` or `restored`.
+        why: String,
+    }
+
+    /// The entry of the closed log at this index is lost.
+    LogGap "log-gap" LogGapEvent {
+        /// Name of the closed log.
+        of: String,
+    }
+
     /// A policy bundle was loaded or refused, or a load took a grant away.
     Policy "policy" PolicyEvent {
         /// `loaded`, `refused` or `revoked`.
@@ -441,6 +493,8 @@ impl Event {
             Self::Relayed(event) => Some(&event.x),
             Self::Erased(event) => Some(&event.x),
             Self::ReceiptAck(event) => Some(&event.x),
+            Self::Recall(event) => Some(&event.x),
+            Self::Recalled(event) => Some(&event.x),
             Self::Operator(event) => event.x.as_deref(),
             Self::OfficerUnseal(event) => Some(&event.x),
             Self::Shred(event) => event.x.as_deref(),
@@ -451,6 +505,8 @@ impl Event {
             | Self::Certificate(_)
             | Self::Config(_)
             | Self::Key(_)
+            | Self::LogOpen(_)
+            | Self::LogGap(_)
             | Self::Policy(_)
             | Self::WitnessGap(_)
             | Self::Clock(_) => None,
@@ -470,12 +526,16 @@ impl Event {
             Self::Shred(event) => Some(&event.who),
             Self::Certificate(event) => Some(&event.p),
             Self::Operator(event) => Some(&event.who),
+            Self::Recall(event) => Some(&event.p),
             Self::Policy(event) => Some(event.p.as_ref().unwrap_or(&event.by)),
             Self::Relayed(_)
+            | Self::Recalled(_)
             | Self::ReceiptAck(_)
             | Self::Start(_)
             | Self::Config(_)
             | Self::Key(_)
+            | Self::LogOpen(_)
+            | Self::LogGap(_)
             | Self::Stop(_)
             | Self::Erased(_)
             | Self::WitnessGap(_)

@@ -183,6 +183,43 @@ prop_compose! {
     }
 }
 
+/// What the log says of its own keys, and of a log that it succeeds.
+fn of_the_log() -> impl Strategy<Value = Event> {
+    let word = || ".{0,24}";
+    prop_oneof![
+        word().prop_map(|of| Event::LogGap(LogGapEvent { of })),
+        (
+            word(),
+            word(),
+            0_u64..1 << 53,
+            any::<[u8; 32]>(),
+            0_u64..1 << 53,
+            word()
+        )
+            .prop_map(|(log, of, size, root, kept, why)| {
+                let root = Digest(root);
+                Event::LogOpen(LogOpenEvent {
+                    log,
+                    of,
+                    size,
+                    root,
+                    kept,
+                    why,
+                })
+            }),
+        (word(), word(), word(), word(), 0_u64..1 << 53, word()).prop_map(|(act, suite, key, of, from, why)| {
+            Event::Key(KeyEvent {
+                act,
+                suite,
+                key,
+                of,
+                from,
+                why,
+            })
+        }),
+    ]
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let word = || ".{0,24}";
     prop_oneof![
@@ -258,18 +295,22 @@ fn event() -> impl Strategy<Value = Event> {
             size,
             s
         })),
-        (word(), word(), word(), word(), 0_u64..1 << 53, word()).prop_map(|(act, suite, key, of, from, why)| {
-            Event::Key(KeyEvent {
-                act,
-                suite,
-                key,
-                of,
-                from,
-                why,
-            })
-        }),
+        of_the_log(),
         (word(), word(), 0_u64..1 << 53).prop_map(|(who, dir, ms)| Event::Clock(ClockEvent { who, dir, ms })),
         (word(), reference()).prop_map(|(x, of)| Event::Erased(ErasedEvent { x, of })),
+        (word(), word(), reference(), word(), any::<Hash>()).prop_map(|(x, push, of, why, h)| Event::Recall(
+            RecallEvent {
+                p: x.clone(),
+                rec: push.clone(),
+                x,
+                push,
+                of,
+                why,
+                req: Commitment(h)
+            }
+        )),
+        (word(), reference(), 0_u64..1 << 53, 0_u64..1 << 53)
+            .prop_map(|(x, of, del, opn)| Event::Recalled(RecalledEvent { x, of, del, opn })),
         (word(), reference(), word(), any::<Hash>()).prop_map(|(x, of, verdict, h)| Event::ReceiptAck(
             ReceiptAckEvent {
                 x,

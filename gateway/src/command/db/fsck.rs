@@ -15,7 +15,7 @@ use crate::command::config;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::config::Config;
-use crate::journal::{KeptPush, Reader};
+use crate::journal::{KeptPush, KeptRecall, Reader};
 use crate::registry::{Registry, RegistryFault};
 use crate::relay::holds_whole;
 use crate::serve::chain;
@@ -32,6 +32,7 @@ enum What {
     Differs,
     Unknown,
     NoPayload,
+    NotRecalled,
 }
 
 impl What {
@@ -42,6 +43,7 @@ impl What {
             Self::Differs => "differs",
             Self::Unknown => "unknown",
             Self::NoPayload => "no-payload",
+            Self::NotRecalled => "not-recalled",
         }
     }
 
@@ -51,7 +53,10 @@ impl What {
             Self::Lost => "its sender must push it again: shuguan reconcile tells him the same",
             Self::Differs => "keep both as they are; somebody wrote to `relay_progress`, or a part was lost",
             Self::Unknown => {
-                "find out which of the two was put back from a backup; a journal that is older does not go back into service"
+                "find out which of the two was put back from a backup; an older journal goes back into service by `shuguan db recover` alone: then its sender pushes it again"
+            }
+            Self::NotRecalled => {
+                "start the gateway again: it takes back what was recalled before a registry was put back"
             }
             Self::NoPayload => {
                 "put the payload file back from a backup; else discard it, and its sender must push it again"
@@ -147,6 +152,13 @@ fn compare(config: &Config, bar: &ProgressBar) -> Result<Report, Failure> {
         journal_page(config, &pushes, &mut report)?;
         bar.inc(u64::try_from(pushes.len()).unwrap_or(0));
     }
+    let mut from = 0;
+    loop {
+        let recalls = reader.recalls_from(from).map_err(|fault| unreadable(&fault))?;
+        let Some(last) = recalls.last() else { break };
+        from = last.leaf + 1;
+        recalls_page(config, &recalls, &mut report)?;
+    }
     let mut last = None;
     loop {
         let arrived = Registry::exchanges_behind(&config.registry.store, last).map_err(unanswered)?;
@@ -178,6 +190,7 @@ fn journal_page(config: &Config, pushes: &[KeptPush], report: &mut Report) -> Re
         report.pushes += 1;
         let there = progress.get(&push.exchange);
         let what = match (&push.relayed, push.state.as_str()) {
+            _ if push.recalled => None,
             (_, "waiting" | "set-aside") => (!push.is_held(&config.journal.payloads)).then_some(What::NoPayload),
             (Some(relayed), _) if holds_whole(there, relayed) => None,
             (Some(relayed), _) if there.is_some_and(|there| u64::from(there.parts) >= relayed.batch) => {
@@ -191,6 +204,30 @@ fn journal_page(config: &Config, pushes: &[KeptPush], report: &mut Report) -> Re
         if let Some(what) = what {
             report.add(Finding::of(what, push));
         }
+    }
+    Ok(())
+}
+
+/// What the log says is taken back must be so in the registry.
+fn recalls_page(config: &Config, recalls: &[KeptRecall], report: &mut Report) -> Result<(), Failure> {
+    let ids: Vec<Uuid> = recalls.iter().map(|recall| recall.exchange).collect();
+    let progress = Registry::progress_of(&config.registry.store, &ids).map_err(unanswered)?;
+    let is_undone = |recall: &KeptRecall| {
+        progress
+            .get(&recall.exchange)
+            .is_some_and(|progress| progress.parts > 0)
+    };
+    for recall in recalls
+        .iter()
+        .filter(|recall| recall.done.is_some() && !is_undone(recall))
+    {
+        report.add(Finding {
+            what: What::NotRecalled,
+            exchange: recall.exchange,
+            record: Some(recall.event.rec.clone()),
+            partner: Some(recall.event.p.clone()),
+            received: Some(time::format(recall.sealed_us)),
+        });
     }
     Ok(())
 }
@@ -214,7 +251,14 @@ fn show(report: &Report, output: &Output) {
     if found > listed {
         output.note(format!("{} more are not listed", found - listed));
     }
-    for what in [What::Missing, What::Lost, What::Differs, What::Unknown, What::NoPayload] {
+    for what in [
+        What::Missing,
+        What::Lost,
+        What::Differs,
+        What::Unknown,
+        What::NoPayload,
+        What::NotRecalled,
+    ] {
         if report.findings.iter().any(|finding| finding.what == what) {
             output.note(format!("{}: {}", what.word(), what.next()));
         }

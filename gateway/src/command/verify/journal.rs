@@ -58,7 +58,13 @@ impl Expected {
         let index = size.saturating_sub(1);
         let own = taken.entries.first().map(|entry| entry.hash);
         if self.leaves.get(&index).is_some_and(|hash| Some(*hash) != own) {
-            let what = "a receipt proves another leaf at this index".into();
+            let lost = matches!(taken.leaf.event, Event::LogOpen(_) | Event::LogGap(_));
+            let what = if lost {
+                "it says that the entry of the log before it is lost, and a receipt proves that entry"
+            } else {
+                "a receipt proves another leaf at this index"
+            };
+            let what = what.into();
             return Err(LogFault::Leaf { index, what });
         }
         for note in self.checkpoints.get(&size).into_iter().flatten() {
@@ -334,7 +340,9 @@ fn deviation(row: &Row<'_>, taken: &Taken) -> Result<Option<&'static str>, rusql
         Event::Pull(pull) => (Some(pull.ds.as_str()), Some(pull.pur.as_str())),
         Event::Compare(compare) => (Some(compare.ds.as_str()), Some(compare.pur.as_str())),
         Event::Refusal(refusal) => (refusal.rec.as_deref().or(refusal.ds.as_deref()), refusal.pur.as_deref()),
+        Event::Recall(recall) => (Some(recall.rec.as_str()), None),
         Event::Relayed(_)
+        | Event::Recalled(_)
         | Event::ReceiptAck(_)
         | Event::OfficerQuery(_)
         | Event::OfficerResult(_)
@@ -345,6 +353,8 @@ fn deviation(row: &Row<'_>, taken: &Taken) -> Result<Option<&'static str>, rusql
         | Event::Certificate(_)
         | Event::Config(_)
         | Event::Key(_)
+        | Event::LogOpen(_)
+        | Event::LogGap(_)
         | Event::Policy(_)
         | Event::Operator(_)
         | Event::WitnessGap(_)

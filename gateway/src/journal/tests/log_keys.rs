@@ -81,7 +81,7 @@ async fn two_keys_sign_side_by_side_then_the_new_one_alone_over_every_restart() 
     // What a holder of the first key needs: each change proved by a key that is known by then.
     let reader = super::Reader::open(&bench.database()).unwrap();
     let mut learned = trust();
-    for (index, event) in reader.key_leaves().unwrap() {
+    for (index, event) in reader.key_leaves(ORIGIN).unwrap() {
         let receipt = reader.key_receipt(index, None).unwrap().unwrap();
         let proven = Receipt::parse(&receipt).unwrap().verify(&learned).unwrap();
         assert!(matches!(&proven.leaf.event, Event::Key(said) if *said == event && proven.index == index));

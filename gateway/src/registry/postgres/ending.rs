@@ -3,6 +3,7 @@
 use sqlx::postgres::{PgArguments, Postgres};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Row};
+use uuid::Uuid;
 
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
@@ -50,7 +51,7 @@ pub(super) async fn close(session: &mut Session, ending: &Ending) -> Result<Clos
 
 /// The same inside a transaction that the caller commits.
 pub(super) async fn close_in(live: &mut Live, tables: &[TableSpec], ending: &Ending) -> Result<Closed, RegistryFault> {
-    let after = place(live, ending).await?;
+    let after = place(live, ending.exchange).await?;
     let stride = Stride::of(live, tables, ending, &after).await?;
     let due = stride.due(live, ending).await?;
     let mut touched = Touched::by(tables, &ending.record, ending.received_us, ending.exchange);
@@ -146,12 +147,28 @@ async fn forget(live: &mut Live, ending: &Ending, upto: Option<&str>) -> Result<
 }
 
 /// Where the closing of an exchange is; at the beginning when it has not begun.
-async fn place(live: &mut Live, ending: &Ending) -> Result<String, RegistryFault> {
+pub(super) async fn place(live: &mut Live, exchange: Uuid) -> Result<String, RegistryFault> {
     const STEP: &str = "read the progress";
     let query = sqlx::query_scalar::<_, Option<String>>("SELECT close_after FROM relay_progress WHERE exchange = $1")
-        .bind(Id(ending.exchange));
+        .bind(Id(exchange));
     let found = within(STEP, live.patience, query.fetch_optional(&mut live.connection)).await?;
     Ok(found.flatten().unwrap_or_default())
+}
+
+/// The last key of a stride; none: it goes to the end of the table.
+pub(super) async fn last_key(live: &mut Live, table: &TableSpec, after: &str) -> Result<Option<String>, RegistryFault> {
+    let text = format!(
+        "SELECT _key FROM {} WHERE _key > $1 ORDER BY _key LIMIT 1 OFFSET {}",
+        table.name,
+        STRIDE - 1
+    );
+    let query = sqlx::query_scalar::<_, String>(AssertSqlSafe(text)).bind(after);
+    within(
+        "look for keys",
+        live.patience,
+        query.fetch_optional(&mut live.connection),
+    )
+    .await
 }
 
 const MISSING: &str =
@@ -172,15 +189,8 @@ struct Stride<'t> {
 
 impl<'t> Stride<'t> {
     async fn of(live: &mut Live, tables: &'t [TableSpec], ending: &Ending, after: &str) -> Result<Self, RegistryFault> {
-        const STEP: &str = "look for keys";
         let table = table_of(tables, &ending.record)?;
-        let text = format!(
-            "SELECT _key FROM {} WHERE _key > $1 ORDER BY _key LIMIT 1 OFFSET {}",
-            table.name,
-            STRIDE - 1
-        );
-        let query = sqlx::query_scalar::<_, String>(AssertSqlSafe(text)).bind(after);
-        let upto = within(STEP, live.patience, query.fetch_optional(&mut live.connection)).await?;
+        let upto = last_key(live, table, after).await?;
         // Not one text with OR: a plan that serves both cases would read on to the end of the table.
         let end = if upto.is_some() {
             "t._key <= $5"

@@ -151,11 +151,27 @@ fn forget(connection: &Connection, exchange: Uuid, upto: Option<&str>) -> Result
 }
 
 /// Where the closing of an exchange is; none when it has not begun.
-fn place(connection: &Connection, exchange: Uuid) -> Result<Option<String>, RegistryFault> {
+pub(super) fn place(connection: &Connection, exchange: Uuid) -> Result<Option<String>, RegistryFault> {
     let text = "SELECT close_after FROM relay_progress WHERE exchange = ?1";
     let mut select = connection.prepare_cached(text).step("read the progress")?;
     let found = select.query_row([exchange.as_bytes()], |row| row.get(0)).optional();
     Ok(found.step("read the progress")?.flatten())
+}
+
+/// The last key of a stride; none: it goes to the end of the table.
+pub(super) fn last_key(
+    connection: &Connection,
+    table: &TableSpec,
+    after: &str,
+) -> Result<Option<String>, RegistryFault> {
+    let text = format!(
+        "SELECT _key FROM {} WHERE _key > ?1 ORDER BY _key LIMIT 1 OFFSET {}",
+        table.name,
+        STRIDE - 1
+    );
+    let mut select = connection.prepare_cached(&text).step("look for keys")?;
+    let found = select.query_row([after], |row| row.get(0)).optional();
+    found.step("look for keys")
 }
 
 const SEEN: &str = "SELECT 1 FROM snapshot_seen s WHERE s.exchange = ? AND s.row_key = t._key";
@@ -177,16 +193,7 @@ impl<'t> Stride<'t> {
         after: &str,
     ) -> Result<Self, RegistryFault> {
         let table = table_of(tables, &ending.record)?;
-        let text = format!(
-            "SELECT _key FROM {} WHERE _key > ?1 ORDER BY _key LIMIT 1 OFFSET {}",
-            table.name,
-            STRIDE - 1
-        );
-        let mut select = connection.prepare_cached(&text).step("look for keys")?;
-        let upto: Option<String> = select
-            .query_row([after], |row| row.get(0))
-            .optional()
-            .step("look for keys")?;
+        let upto = last_key(connection, table, after)?;
         let mut condition = "t._key > ?".to_owned();
         let mut values = vec![Value::Text(after.to_owned())];
         if let Some(upto) = &upto {

@@ -27,7 +27,7 @@ on_both_stores! {
 }
 
 /// Rows with what each is about before its fields.
-fn acts(leaf: u64, rows: &[(&str, [&str; 5])]) -> Part {
+pub(super) fn acts(leaf: u64, rows: &[(&str, [&str; 5])]) -> Part {
     let fields: Vec<&[&str]> = rows.iter().map(|(_, fields)| fields.as_slice()).collect();
     part(
         &RESIDENT,
@@ -47,29 +47,29 @@ fn with_acts<'a>(batch: &RecordBatch, acts: impl Iterator<Item = &'a str>) -> Re
     RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns).unwrap()
 }
 
-fn put(leaf: u64, rows: &[[&str; 5]]) -> Part {
+pub(super) fn put(leaf: u64, rows: &[[&str; 5]]) -> Part {
     let rows: Vec<&[&str]> = rows.iter().map(<[&str; 5]>::as_slice).collect();
     part(&RESIDENT, leaf, 0, whole(&RESIDENT, &rows))
 }
 
-fn of(partner: &str, mut part: Part) -> Part {
+pub(super) fn of(partner: &str, mut part: Part) -> Part {
     part.partner = partner.into();
     part
 }
 
-fn deletes(leaf: u64, id: &str) -> Part {
+pub(super) fn deletes(leaf: u64, id: &str) -> Part {
     acts(leaf, &[("D", [id, "-", "-", "-", "-"])])
 }
 
-fn counts(ins: u64, upd: u64, same: u64, del: u64) -> Counts {
+pub(super) fn counts(ins: u64, upd: u64, same: u64, del: u64) -> Counts {
     Counts { ins, upd, same, del }
 }
 
-async fn merged(registry: &Registry, part: Part) -> Counts {
+pub(super) async fn merged(registry: &Registry, part: Part) -> Counts {
     registry.merge(part).await.unwrap().counts
 }
 
-fn ending(leaf: u64, scope: Option<&[&str]>) -> Arc<Ending> {
+pub(super) fn ending(leaf: u64, scope: Option<&[&str]>) -> Arc<Ending> {
     let codes = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect();
     Arc::new(Ending {
         exchange: Uuid::from_u128(leaf.into()),
@@ -94,7 +94,7 @@ async fn weighed(registry: &Registry, ending: &Arc<Ending>) -> (u64, u64) {
 }
 
 /// Closes to the end; gives the rows that were closed and the strides.
-async fn ended(registry: &Registry, ending: &Arc<Ending>) -> (u64, u32) {
+pub(super) async fn ended(registry: &Registry, ending: &Arc<Ending>) -> (u64, u32) {
     let (mut rows, mut strides) = (0, 0);
     loop {
         let closed = registry.end(Arc::clone(ending)).await.unwrap();
@@ -106,8 +106,9 @@ async fn ended(registry: &Registry, ending: &Arc<Ending>) -> (u64, u32) {
     }
 }
 
-const STATES: &str = "SELECT citizen_id, name, _open, _leaf FROM public_security_resident ORDER BY citizen_id";
-const HISTORY: &str = "SELECT row_key, leaf, row_no, kind, was_leaf, was_row, was_hash = hash FROM history ORDER BY leaf, row_no, row_key";
+pub(super) const STATES: &str =
+    "SELECT citizen_id, name, _open, _leaf FROM public_security_resident ORDER BY citizen_id";
+pub(super) const HISTORY: &str = "SELECT row_key, leaf, row_no, kind, was_leaf, was_row, was_hash = hash FROM history ORDER BY leaf, row_no, row_key";
 
 async fn a_delete_closes_a_row_and_no_dataset_shows_it_until_it_comes_again(store: Store) {
     let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));

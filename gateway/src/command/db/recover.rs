@@ -1,0 +1,183 @@
+//! `shuguan db recover`: an older copy of the journal goes back into service, as a log that succeeds the one whose end is lost.
+//!
+//! Takes a configuration that names the successor, an older journal, and what shows how far the old log had come: the head file, the witnesses, files. Gives a
+//! journal that a gateway starts with, the trust file that knows both logs, and what is lost, by index, and by exchange as far as receipts are given. Refuses
+//! while a gateway runs, when nothing is lost, and when the journal is another history than what was signed.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::json;
+use shuguan_ledger::checkpoint::Checkpoint;
+use shuguan_ledger::receipt::Receipt;
+
+use crate::client::deliver::load_trust;
+use crate::clock::Clock;
+use crate::command::cert::failure;
+use crate::command::exit::{Exit, Failure};
+use crate::command::output::Output;
+use crate::command::verify::read_receipt;
+use crate::command::{config, runtime};
+use crate::config::Config;
+use crate::journal::{NotSucceeded, Reader, Succession, succeed};
+use crate::pki::keyfile;
+use crate::serve::{chain, journal_settings};
+use crate::witnessing::Witnessing;
+
+/// Why the end of the journal is lost.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum Why {
+    /// The disk that held it is gone.
+    DiskLost,
+    /// It could not be read any more.
+    LogDamaged,
+    /// Somebody put an older copy back.
+    Restored,
+}
+
+impl Why {
+    fn code(self) -> &'static str {
+        match self {
+            Self::DiskLost => "disk-lost",
+            Self::LogDamaged => "log-damaged",
+            Self::Restored => "restored",
+        }
+    }
+}
+
+/// An entry of the old log that is lost, as a receipt has it.
+#[derive(Debug, Serialize)]
+struct Lost {
+    index: u64,
+    kind: String,
+    exchange: Option<String>,
+    partner: Option<String>,
+}
+
+pub(super) fn run(path: &Path, why: Why, files: &[PathBuf], output: &Output) -> Result<Exit, Failure> {
+    let config = config::load(path)?;
+    let settings = journal_settings(&config).map_err(|fault| Failure::local(fault.to_string()))?;
+    let reader = Reader::open(&settings.database).map_err(|fault| refused(NotSucceeded::Journal(fault)))?;
+    let newest = reader
+        .checkpoint()
+        .map_err(|fault| refused(NotSucceeded::Journal(fault)))?;
+    drop(reader);
+    let old = Checkpoint::unverified(&newest).map_or_else(|_| String::new(), |newest| newest.origin);
+    let (mut seen, mut receipts) = (witnesses(&config, &old, output)?, Vec::new());
+    for file in files {
+        let text = read_receipt(file)?;
+        let by = format!("`{}`", file.display());
+        match Receipt::parse(&text) {
+            Ok(receipt) => {
+                seen.push((by, receipt.checkpoint.clone()));
+                receipts.push(receipt);
+            }
+            Err(_) => seen.push((by, text)),
+        }
+    }
+    let done = succeed(&settings, &seen, why.code(), &Clock::system()).map_err(refused)?;
+    let folder = path.parent().unwrap_or(Path::new("")).join("trust");
+    trusted(&folder, &done.vkey)?;
+    show(&done, &lost(&receipts, &folder, &done)?, output);
+    Ok(Exit::Done)
+}
+
+/// What the witnesses that answer hold of the old log.
+fn witnesses(config: &Config, old: &str, output: &Output) -> Result<Vec<(String, String)>, Failure> {
+    let Ok(witnessing) = Witnessing::open(&config.witnessing) else {
+        return Err(Failure::local("the witnesses' files cannot be used").then("shuguan doctor"));
+    };
+    let mut seen = Vec::new();
+    for (name, shown) in runtime()?.block_on(witnessing.shown(old)) {
+        match shown {
+            Ok(Some(note)) => seen.push((format!("the witness `{name}`"), note)),
+            Ok(None) => output.note(format!("the witness `{name}` has signed nothing of `{old}`")),
+            // What it knows might be more than anybody else shows: the gap would be stated too small.
+            Err(fault) => {
+                return Err(
+                    Failure::new(Exit::Unreached, format!("the witness `{name}` does not answer"))
+                        .because(chain(&fault))
+                        .then("wait for it; it may have seen more than the head file says"),
+                );
+            }
+        }
+    }
+    Ok(seen)
+}
+
+fn refused(fault: NotSucceeded) -> Failure {
+    let (exit, next) = match &fault {
+        NotSucceeded::Journal(_) => (
+            Exit::Local,
+            "stop the gateway; shuguan verify log says what is wrong with the journal",
+        ),
+        NotSucceeded::NothingLost { .. } => (
+            Exit::Refused,
+            "start the gateway; if entries are lost all the same, show a newer receipt or checkpoint with --seen",
+        ),
+        NotSucceeded::SameName(_) => (
+            Exit::Refused,
+            "name the successor in `log_origin` of the configuration, such as the old name with `/2` behind it",
+        ),
+        NotSucceeded::Forked { .. } | NotSucceeded::Foreign { .. } | NotSucceeded::TooMany(_) => (
+            Exit::NotProven,
+            "look for the journal that this was signed of; keep everything for the auditors",
+        ),
+    };
+    Failure::new(exit, "the journal is not taken back into service")
+        .because(chain(&fault))
+        .then(next)
+}
+
+/// Verifiers believe the successor beside the log that ended.
+fn trusted(folder: &Path, vkey: &str) -> Result<(), Failure> {
+    let path = folder.join("trust.txt");
+    let mut text = load_trust(&path)?.text();
+    let line = format!("log {vkey}\n");
+    if !text.contains(&line) {
+        text.insert_str(0, &line);
+        keyfile::replace_public(&path, text.as_bytes()).map_err(failure)?;
+    }
+    keyfile::replace_public(&folder.join("log.vkey"), format!("{vkey}\n").as_bytes()).map_err(failure)
+}
+
+/// What receipts prove of the lost entries.
+fn lost(receipts: &[Receipt], folder: &Path, done: &Succession) -> Result<Vec<Lost>, Failure> {
+    let trust = load_trust(&folder.join("trust.txt"))?;
+    let proven = receipts.iter().filter_map(|receipt| receipt.verify(&trust).ok());
+    let gap = done.opened.kept..done.opened.size;
+    let in_gap = proven.filter(|proven| proven.checkpoint.origin == done.opened.of && gap.contains(&proven.index));
+    let lost = in_gap.map(|proven| Lost {
+        index: proven.index,
+        kind: proven.leaf.event.kind().to_owned(),
+        exchange: proven.leaf.event.exchange().map(str::to_owned),
+        partner: proven.leaf.event.partner().map(str::to_owned),
+    });
+    Ok(lost.collect())
+}
+
+fn show(done: &Succession, lost: &[Lost], output: &Output) {
+    let opened = &done.opened;
+    let (log, of, kept, size) = (&opened.log, &opened.of, opened.kept, opened.size);
+    if output.is_json() {
+        let document = json!({
+            "log": log, "succeeds": of, "vkey": done.vkey, "kept": kept, "size": size, "lost": size - kept,
+            "why": opened.why, "proved": lost,
+        });
+        output.json("shuguan.db-recover.v1", &document);
+    } else {
+        output.line(format!(
+            "`{of}` is closed at {size} entries; `{log}` succeeds it with its first {kept}; {} are lost: {kept} to {}",
+            size - kept,
+            size - 1
+        ));
+        for one in lost {
+            let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
+            let (exchange, partner) = (text(&one.exchange), text(&one.partner));
+            output.line(format!("      lost {}  {}  {exchange}  {partner}", one.index, one.kind));
+        }
+    }
+    output.note(format!("key of the successor: {}", done.vkey));
+    output.note("next: give trust/trust.txt to partners and officers, and the key to the witnesses ([[log]] in witness.toml); start the gateway");
+    output.note("then: shuguan db fsck     names what the registry holds of the lost entries; partners: shuguan reconcile, and push what is missing");
+}

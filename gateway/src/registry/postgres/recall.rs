@@ -1,0 +1,269 @@
+//! A recall on PostgreSQL: a stride of keys at a time, what the batch brought is emptied and what it closed is opened.
+
+use sqlx::{AssertSqlSafe, Row};
+
+use super::super::discrepancy::touch::Touched;
+use super::super::fault::RegistryFault;
+use super::super::merge::closing::Closing;
+use super::super::merge::fate::{Kind, NO_CONTENT};
+use super::super::merge::recall::{Brought, Noted, Recall, Undone, closed_by, emptied};
+use super::super::schema::{TableSpec, table_of};
+use super::fault::Step;
+use super::merge::{BEGIN, progress_of};
+use super::note::{self, Line};
+use super::session::{Live, Session, within};
+use super::value::Id;
+use super::{discrepancy, ending};
+
+/// Undoes in one stride behind where the last one ended, in a transaction of its own.
+pub(super) async fn undo(session: &mut Session, recall: &Recall) -> Result<Undone, RegistryFault> {
+    let mut live = session.take().await?;
+    live.simple("begin a recall", BEGIN).await?;
+    let undone = undo_in(&mut live, &session.tables, recall).await?;
+    // The commit point: after it the stride's changes and the place in the table are durable, before it nothing is.
+    live.simple("commit a recall", "COMMIT").await?;
+    session.put(live);
+    Ok(undone)
+}
+
+/// The same inside a transaction that the caller commits.
+pub(super) async fn undo_in(live: &mut Live, tables: &[TableSpec], recall: &Recall) -> Result<Undone, RegistryFault> {
+    let known = progress_of(live, &[recall.exchange]).await?;
+    if let Some(progress) = known.get(&recall.exchange).filter(|progress| progress.parts > 0) {
+        return Ok(Undone {
+            progress: *progress,
+            done: true,
+        });
+    }
+    let table = table_of(tables, &recall.record)?;
+    let after = ending::place(live, recall.exchange).await?;
+    let upto = ending::last_key(live, table, &after).await?;
+    let stride = Stride {
+        table,
+        recall,
+        after: &after,
+        upto: upto.as_deref(),
+    };
+    let mut touched = Touched::by(tables, &recall.record, recall.received_us, recall.exchange);
+    let withdrawn = stride.withdraw(live, &mut touched).await?;
+    let opened = stride.reopen(live, &mut touched).await?;
+    discrepancy::compare(live, tables, touched).await?;
+    stride.note(live, withdrawn, opened).await?;
+    let progress = progress_of(live, &[recall.exchange]).await?;
+    Ok(Undone {
+        progress: progress.get(&recall.exchange).copied().unwrap_or_default(),
+        done: upto.is_none(),
+    })
+}
+
+/// Some keys in a row.
+struct Stride<'s> {
+    table: &'s TableSpec,
+    recall: &'s Recall,
+    after: &'s str,
+    /// The last key; none: to the end.
+    upto: Option<&'s str>,
+}
+
+impl Stride<'_> {
+    /// Keys of the stride, as a condition on a column with the parameters $1 and $2. Not one text with OR: a plan that serves both cases would
+    /// read on to the end of the table.
+    fn within(&self, column: &str) -> String {
+        let end = match self.upto {
+            Some(_) => format!("{column} <= $2"),
+            None => "$2::text IS NULL".to_owned(),
+        };
+        format!("{column} > $1 AND {end}")
+    }
+
+    /// Empties what the batch brought; gives how many open rows it were.
+    async fn withdraw(&self, live: &mut Live, touched: &mut Touched<'_>) -> Result<i64, RegistryFault> {
+        const STEP: &str = "take rows back";
+        let brought = self.brought(live).await?;
+        if brought.is_empty() {
+            return Ok(0);
+        }
+        let keys: Vec<&str> = brought.iter().map(|row| row.key.as_str()).collect();
+        discrepancy::note_standing(live, self.table, &keys, touched).await?;
+        let emptied = emptied(self.table);
+        let text = format!(
+            "UPDATE {} SET {emptied}_open = 0, _hash = $1 WHERE _key = ANY($2)",
+            self.table.name
+        );
+        let query = sqlx::query(AssertSqlSafe(text)).bind(NO_CONTENT.to_vec()).bind(&keys);
+        within(STEP, live.patience, query.execute(&mut live.connection)).await?;
+        let lines = brought
+            .iter()
+            .map(|row| self.line(&row.key, Kind::Close, (row.leaf, row.row), &row.hash, false));
+        let lines: Vec<Line<'_>> = lines.collect::<Result<_, _>>()?;
+        note::history(live, &lines).await?;
+        Ok(number(brought.iter().filter(|row| row.open).count()))
+    }
+
+    async fn brought(&self, live: &mut Live) -> Result<Vec<Brought>, RegistryFault> {
+        const STEP: &str = "look for what a batch brought";
+        let text = format!(
+            "SELECT _key, _leaf, _row, _hash, _open::bigint FROM {} WHERE {} AND _exchange = $3 AND _hash <> $4 ORDER BY _key",
+            self.table.name,
+            self.within("_key")
+        );
+        let query = sqlx::query(AssertSqlSafe(text))
+            .bind(self.after)
+            .bind(self.upto)
+            .bind(Id(self.recall.push))
+            .bind(NO_CONTENT.to_vec());
+        let found = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
+        let mut brought = Vec::with_capacity(found.len());
+        for row in &found {
+            brought.push(Brought {
+                key: row.try_get(0).step(STEP)?,
+                leaf: row.try_get(1).step(STEP)?,
+                row: row.try_get(2).step(STEP)?,
+                hash: row.try_get(3).step(STEP)?,
+                open: row.try_get::<i64, _>(4).step(STEP)? != 0,
+            });
+        }
+        Ok(brought)
+    }
+
+    /// Opens what the batch closed; gives how many rows it were.
+    async fn reopen(&self, live: &mut Live, touched: &mut Touched<'_>) -> Result<i64, RegistryFault> {
+        let mut noted = self.noted(live).await?;
+        noted.retain(Noted::goes);
+        if noted.is_empty() {
+            return Ok(0);
+        }
+        self.forget(live, &noted).await?;
+        noted.retain(|noted| noted.opens(&self.recall.without(noted.closing)));
+        let keys: Vec<&str> = noted.iter().map(|noted| noted.key.as_str()).collect();
+        discrepancy::note_standing(live, self.table, &keys, touched).await?;
+        let marks: Vec<(&str, i16)> = keys.iter().map(|key| (*key, 2)).collect();
+        note::marks(live, &self.table.name, &marks).await?;
+        let mut lines = Vec::with_capacity(noted.len());
+        for noted in &noted {
+            let (_, leaf, row) = noted.order.unwrap_or_default();
+            lines.push(self.line(&noted.key, Kind::Reopen, (leaf, row), &noted.hash, true)?);
+        }
+        note::history(live, &lines).await?;
+        Ok(number(noted.len()))
+    }
+
+    async fn noted(&self, live: &mut Live) -> Result<Vec<Noted>, RegistryFault> {
+        const STEP: &str = "look for what a batch closed";
+        let text = format!(
+            "SELECT c.row_key, c.snapshot_leaf, c.source_us, c.leaf, c.row_no, t._source_us, t._leaf, t._row, t._hash, t._open::bigint, {}
+             FROM closing c LEFT JOIN {} t ON t._key = c.row_key AND t._partner = c.partner AND t._hash <> $6
+             WHERE c.record = $4 AND c.partner = $5 AND (c.snapshot_leaf = $3 OR c.leaf = $3) AND {} ORDER BY c.row_key",
+            closed_by("$3"),
+            self.table.name,
+            self.within("c.row_key")
+        );
+        let query = sqlx::query(AssertSqlSafe(text))
+            .bind(self.after)
+            .bind(self.upto)
+            .bind(self.recall.push_leaf())
+            .bind(self.recall.record.as_str())
+            .bind(self.recall.partner.as_str())
+            .bind(NO_CONTENT.to_vec());
+        let found = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
+        let mut noted = Vec::with_capacity(found.len());
+        for row in &found {
+            let number = |place: usize| row.try_get::<Option<i64>, _>(place).step(STEP);
+            let three = |first: usize| {
+                let rest = Option::zip(number(first + 1)?, number(first + 2)?);
+                let all = Option::zip(number(first)?, rest);
+                Ok::<_, RegistryFault>(all.map(|(first, (second, third))| (first, second, third)))
+            };
+            noted.push(Noted {
+                key: row.try_get(0).step(STEP)?,
+                closing: Closing {
+                    snapshot_leaf: number(1)?,
+                    deleted: three(2)?,
+                },
+                order: three(5)?,
+                hash: row.try_get::<Option<_>, _>(8).step(STEP)?.unwrap_or_default(),
+                open: number(9)?.is_some_and(|open| open != 0),
+                closed_by_it: row.try_get(10).step(STEP)?,
+            });
+        }
+        Ok(noted)
+    }
+
+    /// Takes what the batch said out of the closings.
+    async fn forget(&self, live: &mut Live, noted: &[Noted]) -> Result<(), RegistryFault> {
+        let keys: Vec<&str> = noted.iter().map(|noted| noted.key.as_str()).collect();
+        let query = sqlx::query(
+            "UPDATE closing SET snapshot_leaf = nullif(snapshot_leaf, $4), \
+             source_us = CASE WHEN leaf = $4 THEN NULL ELSE source_us END, \
+             row_no = CASE WHEN leaf = $4 THEN NULL ELSE row_no END, leaf = nullif(leaf, $4) \
+             WHERE record = $1 AND partner = $2 AND row_key = ANY($3)",
+        )
+        .bind(self.recall.record.as_str())
+        .bind(self.recall.partner.as_str())
+        .bind(keys)
+        .bind(self.recall.push_leaf());
+        within("forget closings", live.patience, query.execute(&mut live.connection)).await?;
+        Ok(())
+    }
+
+    fn line<'l>(
+        &'l self,
+        key: &'l str,
+        kind: Kind,
+        was: (i64, i64),
+        hash: &[u8],
+        stays: bool,
+    ) -> Result<Line<'l>, RegistryFault> {
+        let hash = hash
+            .try_into()
+            .map_err(|_| RegistryFault::Malformed { column: "_hash" })?;
+        Ok(Line {
+            record: &self.recall.record,
+            key,
+            leaf: self.recall.leaf(),
+            row: 0,
+            exchange: self.recall.exchange,
+            partner: &self.recall.partner,
+            at_us: self.recall.received_us,
+            kind: kind.word(),
+            was: Some(was),
+            was_hash: Some(hash),
+            hash: stays.then_some(hash),
+        })
+    }
+
+    /// The place in the table; at its end one part, and the stamps of a snapshot that did not end are gone.
+    async fn note(&self, live: &mut Live, withdrawn: i64, opened: i64) -> Result<(), RegistryFault> {
+        let query = sqlx::query(
+            "INSERT INTO relay_progress AS known \
+             (exchange, leaf, record, partner, received_us, parts, row_count, inserted, updated, same, deleted, close_after) \
+             VALUES ($1, $2, $3, $4, $5, $6, 0, $7, 0, 0, $8, $9) ON CONFLICT (exchange) DO UPDATE SET parts = excluded.parts, \
+             inserted = known.inserted + excluded.inserted, deleted = known.deleted + excluded.deleted, \
+             close_after = excluded.close_after",
+        )
+        .bind(Id(self.recall.exchange))
+        .bind(self.recall.leaf())
+        .bind(self.recall.record.as_str())
+        .bind(self.recall.partner.as_str())
+        .bind(self.recall.received_us)
+        .bind(i64::from(self.upto.is_none()))
+        .bind(opened)
+        .bind(withdrawn)
+        .bind(self.upto.unwrap_or(self.after));
+        within("write the progress", live.patience, query.execute(&mut live.connection)).await?;
+        if self.upto.is_none() {
+            let query = sqlx::query("DELETE FROM snapshot_seen WHERE exchange = $1").bind(Id(self.recall.push));
+            within(
+                "forget what a snapshot held",
+                live.patience,
+                query.execute(&mut live.connection),
+            )
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+fn number(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,228 @@
+//! A partner takes a batch back: what is left of it nowhere, who may, and kill -9 in the middle of it.
+
+use std::time::Duration;
+
+use http::Method;
+use serde_json::Value;
+use shuguan_tests::{
+    Answer, Call, Deployment, Postgres, Running, eventually, leaves, registry_count, registry_rows, run,
+};
+
+use crate::crash::TABLE;
+use crate::feeds::{NDJSON, POLICE, RESIDENT, clean, nobody, resident};
+use crate::random::Random;
+
+const OPEN: &str = "SELECT count(*) FROM public_security_resident WHERE _open <> 0";
+
+fn recall(exchange: &str, key: &str, why: &str) -> Call {
+    Call::new(Method::POST, format!("/v1/exchanges/{exchange}/recall"))
+        .header("content-type", "application/json")
+        .header("idempotency-key", key)
+        .body(serde_json::json!({ "why": why }).to_string())
+}
+
+async fn pushed(running: &Running<'_>, gateway: &Deployment, body: Vec<u8>) -> String {
+    let answer = running
+        .call(Call::push(RESIDENT, NDJSON, body), &gateway.partner(POLICE))
+        .await
+        .unwrap();
+    assert_eq!(answer.status, 202, "{:?}", answer.body);
+    answer.json()["exchange"].as_str().unwrap().to_owned()
+}
+
+async fn as_police(running: &Running<'_>, gateway: &Deployment, call: Call) -> Answer {
+    running.call(call, &gateway.partner(POLICE)).await.unwrap()
+}
+
+/// What the command says, as JSON.
+fn told(gateway: &Deployment, arguments: &[&str]) -> (i32, Value, String) {
+    let config = format!("partners/{POLICE}/client.toml");
+    let (code, out, error) = gateway.shuguan(&[&["--format", "json"], arguments, &["-c", &config]].concat());
+    (code, serde_json::from_str(&out).unwrap_or_default(), error)
+}
+
+fn count(gateway: &Deployment, kind: &str) -> usize {
+    leaves(&gateway.journal())
+        .iter()
+        .filter(|leaf| leaf["k"] == kind)
+        .count()
+}
+
+#[test]
+fn a_wrong_batch_is_taken_back_by_its_sender_and_the_right_one_follows() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let body = [resident(&nobody(1), "错"), resident(&nobody(2), "误")].concat();
+        let wrong = pushed(&running, &gateway, body).await;
+        eventually("it is in", 20, || registry_count(&gateway.registry(), TABLE) == 2);
+        // Without --yes nothing happens.
+        assert_eq!(told(&gateway, &["recall", &wrong, "--why", "wrong-batch"]).0, 2);
+        assert_eq!(count(&gateway, "recall"), 0);
+        let (code, document, error) = told(&gateway, &["recall", &wrong, "--why", "wrong-batch", "--yes", "--wait"]);
+        assert_eq!(code, 0, "{error}");
+        assert_eq!(
+            document["recalled"],
+            serde_json::json!({ "withdrawn": 2, "reopened": 0 })
+        );
+        assert_eq!(
+            (document["recalls"].as_str(), document["state"].as_str()),
+            (Some(&*wrong), Some("recalled"))
+        );
+        assert_eq!(told(&gateway, &["status", &wrong]).1["state"], "recalled");
+        assert_eq!(registry_rows(&gateway.registry(), OPEN), ["0"]);
+        let held = "SELECT count(*) FROM public_security_resident WHERE name IS NOT NULL";
+        assert_eq!(
+            registry_rows(&gateway.registry(), held),
+            ["0"],
+            "what it said is not kept"
+        );
+        // Its receipt says who took what back, offline.
+        let receipt = format!("{wrong}.recall.tlog-proof");
+        let (code, out, error) = gateway.shuguan(&["verify", "receipt", &receipt, "--trust", "trust/trust.txt"]);
+        assert!(code == 0 && out.contains("withdrew its exchange"), "{out}{error}");
+        pushed(&running, &gateway, resident(&nobody(1), "某某")).await;
+        eventually("the right one is in", 20, || {
+            registry_rows(&gateway.registry(), OPEN) == ["1"]
+        });
+        assert_eq!(running.stop(), Some(0));
+        let said = gateway.verified_log();
+        assert!(said.contains("recalled"), "{said}");
+        let (code, out, error) = gateway.shuguan(&["db", "fsck", "-c", "shuguan.toml"]);
+        assert_eq!(code, 0, "{out}{error}");
+    });
+}
+
+#[test]
+fn only_its_sender_takes_a_batch_back_and_only_once() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let exchange = pushed(&running, &gateway, resident(&nobody(1), "某某")).await;
+        let nothing = uuid::Uuid::new_v4().to_string();
+        // Another partner's looks like one that does not exist.
+        let other = gateway.partner("health-city");
+        let foreign = running
+            .call(recall(&exchange, "a", "wrong-batch"), &other)
+            .await
+            .unwrap();
+        let absent = running
+            .call(recall(&nothing, "a", "wrong-batch"), &other)
+            .await
+            .unwrap();
+        for answer in [&foreign, &absent] {
+            assert_eq!((answer.status.as_u16(), answer.code().as_str()), (404, "SG2114"));
+        }
+        let nameless = |answer: &Answer| {
+            let mut document = answer.json();
+            let members = document.as_object_mut().unwrap();
+            members.retain(|name, _| !["request_id", "instance"].contains(&name.as_str()));
+            document
+        };
+        assert_eq!(nameless(&foreign), nameless(&absent));
+        for (call, status, code) in [
+            (recall("not-an-id", "a", "wrong-batch"), 404, "SG2114"),
+            (recall(&exchange, "a", "because"), 400, "SG2101"),
+            (recall(&exchange, "a", "wrong-batch").body("{}"), 400, "SG2101"),
+            (
+                recall(&exchange, "a", "wrong-batch").body(vec![b' '; 5_000]),
+                400,
+                "SG2101",
+            ),
+            (
+                recall(&exchange, "a", "wrong-batch").without("idempotency-key"),
+                400,
+                "SG2103",
+            ),
+            (
+                recall(&exchange, "a", "wrong-batch").header("content-digest", "sha-256=:AAAA:"),
+                400,
+                "SG2106",
+            ),
+        ] {
+            let answer = as_police(&running, &gateway, call).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.code().as_str()),
+                (status, code),
+                "{:?}",
+                answer.body
+            );
+        }
+        assert_eq!(count(&gateway, "recall"), 0);
+        let first = as_police(&running, &gateway, recall(&exchange, "once", "superseded")).await;
+        assert_eq!(first.status, 202, "{:?}", first.body);
+        let own = first.json()["exchange"].as_str().unwrap().to_owned();
+        assert_eq!(first.header("location"), format!("/v1/exchanges/{own}"));
+        // The same key is the same answer, byte for byte; with another content it is refused, and so is a second recall.
+        let again = as_police(&running, &gateway, recall(&exchange, "once", "superseded")).await;
+        assert_eq!((again.status.as_u16(), &again.body), (202, &first.body));
+        for (key, why, status, code) in [
+            ("once", "unusable", 422, "SG2104"),
+            ("twice", "superseded", 409, "SG2161"),
+        ] {
+            let answer = as_police(&running, &gateway, recall(&exchange, key, why)).await;
+            assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code));
+        }
+        // A recall is no push.
+        let answer = as_police(&running, &gateway, recall(&own, "of-it", "superseded")).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (404, "SG2114"));
+        // Neither the push nor its recall is another partner's to see.
+        let seen = running
+            .call(Call::get(format!("/v1/exchanges/{own}")), &other)
+            .await
+            .unwrap();
+        assert_eq!(seen.status, 404);
+        eventually("it is carried out", 20, || count(&gateway, "recalled") == 1);
+        assert_eq!(count(&gateway, "recall"), 1);
+        assert_eq!(registry_rows(&gateway.registry(), OPEN), ["0"]);
+        assert_eq!(running.stop(), Some(0));
+        gateway.verified_log();
+    });
+}
+
+#[test]
+fn a_recall_is_carried_out_once_whenever_the_gateway_is_killed() {
+    let gateway = Deployment::new();
+    killed(&gateway, &|| {
+        registry_rows(&gateway.registry(), OPEN)[0].parse().unwrap()
+    });
+}
+
+#[test]
+fn a_recall_is_carried_out_once_on_postgresql_too() {
+    let Some(postgres) = Postgres::start("recalls", &[]) else {
+        return;
+    };
+    let gateway = Deployment::on(&postgres, |text| text);
+    killed(&gateway, &|| postgres.query(OPEN)[0].parse().unwrap());
+}
+
+/// Batches of four strides, some in the registry and some on their way, are recalled while the gateway dies again and again.
+fn killed(gateway: &Deployment, open: &dyn Fn() -> u64) {
+    run(async {
+        let mut random = Random::printed("recalls");
+        let running = gateway.serve();
+        let kept = pushed(&running, gateway, resident(&nobody(7), "某某")).await;
+        let first = pushed(&running, gateway, clean(RESIDENT, NDJSON, 30_000, 1)).await;
+        eventually("the first is in", 60, || open() > 25_000);
+        let second = pushed(&running, gateway, clean(RESIDENT, NDJSON, 30_000, 2)).await;
+        for (exchange, key) in [(&first, "first"), (&second, "second")] {
+            let answer = as_police(&running, gateway, recall(exchange, key, "wrong-batch")).await;
+            assert_eq!(answer.status, 202, "{:?}", answer.body);
+        }
+        running.kill();
+        for _ in 0..8 {
+            let running = gateway.launch(&[]);
+            tokio::time::sleep(Duration::from_millis(100 + random.below(400))).await;
+            running.kill();
+        }
+        let running = gateway.serve();
+        eventually("both are carried out", 60, || count(gateway, "recalled") == 2);
+        assert_eq!(open(), 1, "only {kept} is left");
+        assert_eq!(running.stop(), Some(0));
+        assert_eq!((count(gateway, "recall"), count(gateway, "recalled")), (2, 2));
+        gateway.verified_log();
+        let (code, out, error) = gateway.shuguan(&["db", "fsck", "-c", "shuguan.toml"]);
+        assert_eq!(code, 0, "{out}{error}");
+    });
+}
