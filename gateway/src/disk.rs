@@ -459,13 +459,15 @@ impl Disk {
                 for (place, change) in std::mem::take(&mut self.changes) {
                     let synced = place < *before && change.folder() == Some(folder.as_path());
                     if synced {
-                        covered.push(change)
+                        covered.push(change);
                     } else {
-                        rest.push((place, change))
+                        rest.push((place, change));
                     }
                 }
                 self.changes = rest;
-                covered.into_iter().for_each(|change| self.rename(change));
+                for change in covered {
+                    self.rename(change);
+                }
             }
             Event::Said(_) => {}
         }

@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use shuguan_ledger::tree::Hash;
+use tokio::task::JoinSet;
 
 use super::{START_US, exchange, one_row, part, push, relayed, sealed, settings, verify};
 use crate::clock::Clock;
@@ -63,11 +64,11 @@ fn batches_are_sealed_relayed_and_erased_by_several_at_once() {
         for cycle in 0..3_u128 {
             let journal = Journal::open(&settings, clock()).unwrap();
             say(&mut said_file(&root), "opened");
-            let sealers =
-                (0..3).map(|sealer| tokio::spawn(seal_some(journal.clone(), root.clone(), cycle * 100 + sealer * 20)));
-            for done in futures_util::future::join_all(sealers).await {
-                done.unwrap();
+            let mut sealers = JoinSet::new();
+            for sealer in 0..3 {
+                sealers.spawn(seal_some(journal.clone(), root.clone(), cycle * 100 + sealer * 20));
             }
+            sealers.join_all().await;
             relay_some(&journal, &root).await;
             // The last one is left as a crash of the process would leave it.
             if cycle < 2 {
@@ -182,7 +183,6 @@ fn what_was_acknowledged_is_there_after_any_crash_of_the_machine_and_would_not_b
         .iter()
         .filter(|fault| fault.contains("was acknowledged and is not there"));
     assert!(lost.count() > 5, "{weak:?}");
-    eprintln!("{states} states of {} moments, seed {seed}", trace.moments());
 }
 
 /// What a failing disk gets to do: seals one after the other, and says what became of each.

@@ -45,7 +45,7 @@ fn parts(leaf: u64) -> Vec<Part> {
         let rows: Vec<&[&str]> = rows.iter().map(Vec::as_slice).collect();
         part(&RESIDENT, leaf, number, whole(&RESIDENT, &rows))
     };
-    if leaf % 4 == 0 {
+    if leaf.is_multiple_of(4) {
         let died = format!("1900-01-{:02}", leaf + 1);
         return vec![part(
             &DEATH,
@@ -178,9 +178,4 @@ async fn what_was_answered_is_in_after_any_crash_of_the_machine_and_would_not_be
     let weak = faults(&trace.without_syncs("-wal"), 30, random, &whole).await;
     let lost = weak.iter().filter(|fault| fault.contains("was answered and is not in"));
     assert!(lost.count() > 5, "{weak:?}");
-    eprintln!(
-        "{} states of {} moments, seed {seed}",
-        states.div_ceil(5),
-        trace.moments()
-    );
 }
