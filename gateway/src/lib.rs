@@ -13,6 +13,7 @@ mod disk;
 pub mod edge;
 pub mod exchange;
 pub mod extract;
+pub mod fault_code;
 pub mod hex;
 pub mod journal;
 pub mod layouts;

@@ -1,7 +1,7 @@
 //! kill -9 while upserts, deltas and snapshots are mixed: the registry ends as if each acknowledged batch had been taken once, in order.
 //!
 //! Each client has a county of its own, which its snapshots state as their scope, and waits for each answer: so its batches have an order, and
-//! the simplest model of them is a set. `SHUGUAN_KILL_ROUNDS` and `SHUGUAN_SEED` as in `crash`.
+//! the simplest model of them is a set. A quarter of `SHUGUAN_KILL_ROUNDS`, and `SHUGUAN_SEED`, as in `crash`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -157,7 +157,7 @@ fn modes_mixed_end_as_if_each_acknowledged_batch_was_taken_once_and_in_order() {
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
         rows.unwrap().map(Result::unwrap).collect()
     };
-    killed_while_mixed("kill -9, modes mixed", &gateway, rounds(), &|| {}, &states);
+    killed_while_mixed("kill -9, modes mixed", &gateway, rounds().div_ceil(4), &|| {}, &states);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn modes_mixed_end_so_on_postgresql_while_its_own_processes_are_killed() {
     killed_while_mixed(
         "kill -9 on PostgreSQL, modes mixed",
         &gateway,
-        rounds().div_ceil(2),
+        rounds().div_ceil(8),
         &kill,
         &states,
     );

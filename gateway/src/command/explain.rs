@@ -1,10 +1,11 @@
-//! `shuguan explain CODE`: what the code of a refusal, a reject or a discrepancy means, offline, in both languages.
+//! `shuguan explain CODE`: what the code of a refusal, a reject, a discrepancy or a fault means, offline, in both languages.
 
 use serde::Serialize;
 use shuguan_adapters::reject::RejectCode;
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use crate::fault_code::FaultCode;
 use crate::refusal::Refusal;
 use crate::registry::discrepancy::Kind;
 
@@ -50,9 +51,10 @@ pub fn run(args: ExplainArgs, output: &Output) -> Result<Exit, Failure> {
         return Ok(list(output));
     }
     let Some(refusal) = Refusal::parse(&code) else {
-        return match Kind::parse(&code) {
-            Some(kind) => Ok(explain_discrepancy(kind, output)),
-            None => explain_reject(&code, output),
+        return match (Kind::parse(&code), FaultCode::find(&code)) {
+            (Some(kind), _) => Ok(explain_discrepancy(kind, output)),
+            (None, Some(fault)) => Ok(explain_fault(fault, output)),
+            (None, None) => explain_reject(&code, output),
         };
     };
     let explanation = explanation(refusal);
@@ -105,6 +107,19 @@ fn explain_discrepancy(kind: Kind, output: &Output) -> Exit {
     output.line(format!("  {}", kind.zh()));
     output.line(format!("  {}", kind.en()));
     output.line(format!("  next: {}", kind.next()));
+    Exit::Done
+}
+
+/// What a program of ours could not do.
+fn explain_fault(fault: &FaultCode, output: &Output) -> Exit {
+    if output.is_json() {
+        output.json("shuguan.code.v1", fault);
+        return Exit::Done;
+    }
+    output.line(format!("{}  (a fault on this side)", fault.code));
+    output.line(format!("  {}", fault.zh));
+    output.line(format!("  {}", fault.en));
+    output.line(format!("  next: {}", fault.next));
     Exit::Done
 }
 

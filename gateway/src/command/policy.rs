@@ -126,7 +126,7 @@ fn load(dir: &Path) -> Result<PolicySet, Failure> {
 fn unloadable(dir: &Path, faults: usize) -> Failure {
     Failure::new(Exit::Usage, format!("the bundle does not load: faults: {faults}"))
         .at(dir.display().to_string())
-        .coded("SG7103")
+        .coded("SG7201")
         .then(format!("shuguan policy check {}", dir.display()))
 }
 
