@@ -401,6 +401,12 @@ impl Journal {
         self.backlog().bytes < self.inner.inbox_bytes_max
     }
 
+    /// Whether the inbox takes a batch of this partner: it is below its bound, and he holds less than half of it, so that nobody fills it for all.
+    pub fn inbox_has_room_for(&self, partner: &str) -> bool {
+        let share = self.inner.inbox_bytes_max.div_ceil(2);
+        self.inbox_has_room() && self.inner.shared.backlog.of(partner) < share
+    }
+
     fn refusals(&self) -> std::sync::MutexGuard<'_, Refusals> {
         self.inner.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -459,14 +465,23 @@ impl Journal {
 }
 
 fn backlog(connection: &rusqlite::Connection) -> Result<BacklogCounters, JournalFault> {
-    let counted = connection.query_row(sqlite::PENDING, [], |row| Ok((row.get(0)?, row.get(1)?)));
-    let (exchanges, bytes) = counted.map_err(JournalFault::store("count the inbox"))?;
+    let failed = || JournalFault::store("count the inbox");
+    let mut find = connection.prepare(sqlite::PENDING).map_err(failed())?;
+    let counted = find.query_map([], |row| {
+        Ok((
+            row.get(0)?,
+            sqlite::unsigned(row.get(1)?),
+            sqlite::unsigned(row.get(2)?),
+        ))
+    });
+    let counted: Vec<(String, u64, u64)> = views::collect(counted, "count the inbox")?;
+    let exchanges = counted.iter().map(|(_, exchanges, _)| exchanges).sum();
+    let partners = counted
+        .into_iter()
+        .map(|(partner, _, bytes)| (partner, bytes))
+        .collect();
     let oldest = connection.query_row(sqlite::OLDEST_WAITING, [], |row| row.get(0));
-    Ok(BacklogCounters::new(
-        sqlite::unsigned(exchanges),
-        sqlite::unsigned(bytes),
-        oldest.unwrap_or(0),
-    ))
+    Ok(BacklogCounters::new(exchanges, partners, oldest.unwrap_or(0)))
 }
 
 /// Seals the `start` leaf, on the caller's thread, before the sequencer has its own.

@@ -53,7 +53,7 @@ refusals! {
     BodyIncomplete "SG2109" "body-incomplete" "上传中断" "the body ended early" "repeat with the same idempotency key";
     RateLimited "SG2110" "rate-limited" "请求过于频繁" "more requests than this partner's rate allows" "repeat after the time in `Retry-After`";
     TooManyAtOnce "SG2111" "too-many-at-once" "并发请求过多" "more requests at once than this partner may have" "wait for one of them to end";
-    InboxFull "SG2112" "inbox-full" "待入库队列已满" "the inbox is full; the registry is behind" "repeat after the time in `Retry-After`";
+    InboxFull "SG2112" "inbox-full" "待入库队列已满" "the inbox, or the half of it that one partner may hold, is full; the registry is behind" "repeat after the time in `Retry-After`";
     ModeUnsupported "SG2113" "mode-unsupported" "不支持的交换方式" "this `Exchange-Mode` is not offered" "send `upsert`, `delta` or `snapshot`, or leave the header out";
     NotFound "SG2114" "not-found" "未找到" "there is no such thing, or it is not yours" "see the table of calls in README.md";
     MethodNotAllowed "SG2115" "method-not-allowed" "方法不允许" "this route does not take this method" "see the table of calls in README.md";

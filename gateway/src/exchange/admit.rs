@@ -138,7 +138,7 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
     if let Some(refusal) = stations.witnessing.refuses(purpose) {
         return Err(Refused::new(refusal).retry_after(WITNESS_RETRY_AFTER_S).into());
     }
-    if !stations.journal.inbox_has_room() {
+    if !stations.journal.inbox_has_room_for(&peer.partner().id) {
         return Err(Refused::new(Refusal::InboxFull).retry_after(INBOX_RETRY_AFTER_S).into());
     }
     let permit = stations.admission.admit(&peer.partner().id)?;

@@ -21,6 +21,7 @@ use super::nonces;
 use super::payload::Body;
 use super::proofread;
 use super::sequencer::{Target, Work};
+use super::shared::InboxMoves;
 use super::sqlite::{self, sql, unsigned};
 use super::subjects::{Kept, Subjects};
 
@@ -58,9 +59,7 @@ pub(super) struct Group<'c> {
     /// Keys first used in this group: their content and leaf.
     keys: HashMap<[u8; 32], ([u8; 32], u64)>,
     nonces: u32,
-    inbox_exchanges: i64,
-    inbox_bytes: i64,
-    inbox_moved: bool,
+    moves: InboxMoves,
     signer: &'c LogSigner,
     /// What signs instead, when this group changes the log's keys.
     turned: Option<LogSigner>,
@@ -75,9 +74,7 @@ pub(super) struct Finished {
     pub(super) note: Option<Arc<str>>,
     /// What signs from here on, when the log's keys changed.
     pub(super) turned: Option<LogSigner>,
-    pub(super) inbox_exchanges: i64,
-    pub(super) inbox_bytes: i64,
-    pub(super) inbox_moved: bool,
+    pub(super) moves: InboxMoves,
 }
 
 /// A push as the inbox knows it.
@@ -87,6 +84,7 @@ struct InboxRow {
     bytes: i64,
     hash: Hash,
     reason: Option<String>,
+    partner: String,
 }
 
 impl<'c> Group<'c> {
@@ -106,9 +104,7 @@ impl<'c> Group<'c> {
             hashes: Vec::new(),
             keys: HashMap::new(),
             nonces: 0,
-            inbox_exchanges: 0,
-            inbox_bytes: 0,
-            inbox_moved: false,
+            moves: InboxMoves::default(),
             signer,
             turned: None,
         }
@@ -158,9 +154,7 @@ impl<'c> Group<'c> {
             hashes: self.hashes,
             note,
             turned: self.turned,
-            inbox_exchanges: self.inbox_exchanges,
-            inbox_bytes: self.inbox_bytes,
-            inbox_moved: self.inbox_moved,
+            moves: self.moves,
         })
     }
 
@@ -356,7 +350,7 @@ impl<'c> Group<'c> {
         };
         let mut insert = self.connection.prepare_cached(sqlite::INSERT_PAYLOAD)?;
         insert.execute(params![sql(index), payload.wrapped_key, inline])?;
-        self.entered(sql(payload.bytes));
+        self.moves.entered(partner.unwrap_or_default(), sql(payload.bytes));
         Ok(())
     }
 
@@ -391,6 +385,7 @@ impl<'c> Group<'c> {
                 bytes: row.get(2)?,
                 hash: row.get(3)?,
                 reason: row.get(4)?,
+                partner: row.get(5)?,
             })
         });
         found.optional()
@@ -412,7 +407,7 @@ impl<'c> Group<'c> {
         let given = self.leaf(&Event::Relayed(event.clone()), Some(exchange), None, place)?;
         if matches!(given, Given::Leaf { .. }) {
             self.move_row(&row, "relayed", None)?;
-            self.left(&row);
+            self.moves.left(&row.partner, row.bytes);
         }
         Ok(given)
     }
@@ -439,9 +434,9 @@ impl<'c> Group<'c> {
         let to = if row.state == "erased" { "erased" } else { "discarded" };
         self.move_row(row, to, Some(RECALLED))?;
         if matches!(row.state.as_str(), "waiting" | "set-aside") {
-            self.left(row);
+            self.moves.left(&row.partner, row.bytes);
         }
-        self.inbox_moved = true;
+        self.moves.shifted();
         Ok(())
     }
 
@@ -484,9 +479,9 @@ impl<'c> Group<'c> {
             .as_deref()
             .filter(|reason| to == "waiting" && *reason == CLOSES_TOO_MUCH);
         self.move_row(&row, to, reason.or(consented))?;
-        self.inbox_moved = true;
+        self.moves.shifted();
         if to == "discarded" {
-            self.left(&row);
+            self.moves.left(&row.partner, row.bytes);
         }
         Ok(Given::Done)
     }
@@ -523,7 +518,7 @@ impl<'c> Group<'c> {
         let given = self.leaf(&event, Some(exchange), None, place)?;
         if matches!(given, Given::Leaf { .. }) {
             self.move_row(&row, "waiting", None)?;
-            self.entered(row.bytes);
+            self.moves.entered(&row.partner, row.bytes);
         }
         Ok(given)
     }
@@ -606,18 +601,6 @@ impl<'c> Group<'c> {
     fn move_row(&self, row: &InboxRow, to: &str, reason: Option<&str>) -> rusqlite::Result<()> {
         let mut update = self.connection.prepare_cached(sqlite::MOVE_INBOX)?;
         exactly_one(update.execute(params![sql(row.leaf), row.state, to, self.t, reason])?)
-    }
-
-    fn entered(&mut self, bytes: i64) {
-        self.inbox_exchanges += 1;
-        self.inbox_bytes += bytes;
-        self.inbox_moved = true;
-    }
-
-    fn left(&mut self, row: &InboxRow) {
-        self.inbox_exchanges -= 1;
-        self.inbox_bytes -= row.bytes;
-        self.inbox_moved = true;
     }
 }
 

@@ -306,8 +306,8 @@ impl Sequencer {
             let mut newest = self.shared.checkpoint.write().unwrap_or_else(PoisonError::into_inner);
             *newest = Arc::clone(note);
         }
-        self.shared.backlog.add(finished.inbox_exchanges, finished.inbox_bytes);
-        if finished.inbox_moved {
+        if !finished.moves.is_empty() {
+            self.shared.backlog.add(&finished.moves);
             let oldest = self.connection.prepare_cached(sqlite::OLDEST_WAITING);
             let oldest = oldest.and_then(|mut find| find.query_row([], |row| row.get(0)));
             self.shared.backlog.set_oldest(oldest.unwrap_or(0));

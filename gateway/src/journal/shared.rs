@@ -1,5 +1,6 @@
 //! What the sequencer publishes to every handle: the newest checkpoint, the backlog, the stop flag.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -45,18 +46,55 @@ pub(super) struct BacklogCounters {
     exchanges: AtomicU64,
     bytes: AtomicU64,
     oldest_us: AtomicI64,
+    /// Bytes of each partner that has something there.
+    partners: RwLock<HashMap<String, u64>>,
+}
+
+/// What a group brought into the inbox and took out of it.
+#[derive(Debug, Default)]
+pub(super) struct InboxMoves {
+    exchanges: i64,
+    /// Partner and bytes, negative for what left.
+    bytes: Vec<(String, i64)>,
+    /// The oldest that waits may be another one now.
+    shifted: bool,
+}
+
+impl InboxMoves {
+    pub(super) fn entered(&mut self, partner: &str, bytes: i64) {
+        self.exchanges += 1;
+        self.bytes.push((partner.to_owned(), bytes));
+        self.shifted = true;
+    }
+
+    pub(super) fn left(&mut self, partner: &str, bytes: i64) {
+        self.exchanges -= 1;
+        self.bytes.push((partner.to_owned(), -bytes));
+        self.shifted = true;
+    }
+
+    /// Something in the inbox has another state.
+    pub(super) fn shifted(&mut self) {
+        self.shifted = true;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        !self.shifted
+    }
 }
 
 impl BacklogCounters {
-    pub(super) fn new(exchanges: u64, bytes: u64, oldest_us: i64) -> Self {
+    /// Exchanges in all, bytes by partner.
+    pub(super) fn new(exchanges: u64, partners: HashMap<String, u64>, oldest_us: i64) -> Self {
         Self {
             exchanges: exchanges.into(),
-            bytes: bytes.into(),
+            bytes: partners.values().sum::<u64>().into(),
             oldest_us: oldest_us.into(),
+            partners: partners.into(),
         }
     }
 
-    pub(super) fn add(&self, exchanges: i64, bytes: i64) {
+    pub(super) fn add(&self, moves: &InboxMoves) {
         // One writer, so load and store do not race; a reader may see one figure before the other.
         let sum = |counter: &AtomicU64, by: i64| {
             counter.store(
@@ -64,8 +102,19 @@ impl BacklogCounters {
                 Ordering::Relaxed,
             );
         };
-        sum(&self.exchanges, exchanges);
-        sum(&self.bytes, bytes);
+        sum(&self.exchanges, moves.exchanges);
+        sum(&self.bytes, moves.bytes.iter().map(|(_, bytes)| bytes).sum());
+        let mut partners = self.partners.write().unwrap_or_else(PoisonError::into_inner);
+        for (partner, bytes) in &moves.bytes {
+            let held = partners.entry(partner.clone()).or_default();
+            *held = held.saturating_add_signed(*bytes);
+        }
+    }
+
+    /// Bytes of one partner that wait or are set aside.
+    pub(super) fn of(&self, partner: &str) -> u64 {
+        let partners = self.partners.read().unwrap_or_else(PoisonError::into_inner);
+        partners.get(partner).copied().unwrap_or(0)
     }
 
     pub(super) fn set_oldest(&self, oldest_us: i64) {

@@ -154,14 +154,15 @@ pub(super) const INSERT_SUBJECT_RUN: &str = "INSERT INTO subject_run (leaf, run,
 pub(super) const INSERT_SUBJECT_FILE: &str = "INSERT INTO subject_file (leaf, exchange) VALUES (?1, ?2)";
 pub(super) const FIND_IDEM: &str = "SELECT leaf, content, size FROM idem WHERE tag = ?1";
 pub(super) const FIND_INBOX: &str =
-    "SELECT i.leaf, i.state, i.bytes, l.hash, i.reason FROM inbox i JOIN leaf l ON l.idx = i.leaf
+    "SELECT i.leaf, i.state, i.bytes, l.hash, i.reason, i.partner FROM inbox i JOIN leaf l ON l.idx = i.leaf
      WHERE i.leaf IN (SELECT idx FROM leaf WHERE exchange = ?1 AND kind = 'push') LIMIT 1";
 pub(super) const MOVE_INBOX: &str =
     "UPDATE inbox SET state = ?3, changed_us = ?4, reason = ?5 WHERE leaf = ?1 AND state = ?2";
 pub(super) const DELETE_PAYLOAD: &str = "DELETE FROM payload WHERE leaf = ?1";
 pub(super) const OLDEST_WAITING: &str = "SELECT received_us FROM inbox WHERE state = 'waiting' ORDER BY leaf LIMIT 1";
-pub(super) const PENDING: &str = "SELECT count(*), coalesce(sum(bytes), 0) FROM (
-  SELECT bytes FROM inbox WHERE state = 'waiting' UNION ALL SELECT bytes FROM inbox WHERE state = 'set-aside')";
+pub(super) const PENDING: &str = "SELECT partner, count(*), sum(bytes) FROM (
+  SELECT partner, bytes FROM inbox WHERE state = 'waiting' UNION ALL SELECT partner, bytes FROM inbox WHERE state = 'set-aside')
+  GROUP BY partner";
 pub(super) const RELAYED_LEAF: &str =
     "SELECT idx FROM leaf WHERE exchange = ?1 AND kind = 'relayed' ORDER BY idx LIMIT 1";
 

@@ -1,7 +1,7 @@
 use shuguan_ledger::leaf::{Event, Leaf};
 
-use super::{Bench, exchange, keyed, one_row, proven, sealed};
-use crate::journal::{Known, Outcome, Query, RefusalDraft, SealError};
+use super::{Bench, exchange, keyed, one_row, proven, relayed, sealed};
+use crate::journal::{Journal, Known, Outcome, Query, RefusalDraft, SealError};
 use crate::refusal::Refusal;
 
 const MINUTE_US: i64 = 60_000_000;
@@ -104,6 +104,34 @@ async fn a_full_disk_refuses_and_room_makes_it_go_on() {
     assert_eq!(after.index, 2, "nothing of what was refused is in the log");
     drop(journal);
     assert_eq!(bench.verify().kinds["push"], 2);
+}
+
+#[tokio::test]
+async fn who_holds_half_of_the_inbox_is_refused_and_others_are_not() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    journal.seal(one_row(&journal, 1)).await.unwrap();
+    let one = journal.backlog().bytes;
+    drop(journal);
+    let mut settings = bench.settings();
+    // Room for three such batches: two are more than half.
+    settings.inbox_bytes_max = one * 3;
+    let open = || Journal::open(&settings, bench.clock()).unwrap();
+    let (his, others) = ("public-security-city", "health-city");
+    let journal = open();
+    assert!(journal.inbox_has_room_for(his) && journal.inbox_has_room_for(others));
+    journal.seal(one_row(&journal, 2)).await.unwrap();
+    let full = |journal: &Journal| {
+        assert!(!journal.inbox_has_room_for(his) && journal.inbox_has_room_for(others) && journal.inbox_has_room());
+    };
+    full(&journal);
+    drop(journal);
+    // Counted anew at the start.
+    let journal = open();
+    full(&journal);
+    let item = journal.next_inbox(None).await.unwrap().unwrap();
+    journal.relayed(item.exchange, relayed(&item)).await.unwrap();
+    assert!(journal.inbox_has_room_for(his));
 }
 
 #[tokio::test]
