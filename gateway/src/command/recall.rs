@@ -80,11 +80,15 @@ async fn recall(args: &RecallArgs, client: &Client, output: &Output) -> Result<V
         &json!({ "why": args.why }),
     )
     .await;
-    let sealed = sent.map_err(|error| error.failure(&format!("POST {path}")))?;
+    let mut sealed = sent.map_err(|error| error.failure(&format!("POST {path}")))?;
     let file = args.output.clone();
     let file = file.unwrap_or_else(|| format!("{}.recall.tlog-proof", args.exchange).into());
     output.file(&file, member(&sealed, "receipt")?.as_bytes())?;
     output.note(format!("its receipt: {}", file.display()));
+    if let Some(members) = sealed.as_object_mut() {
+        // It is in its file, and many lines long.
+        members.remove("receipt");
+    }
     if !args.wait {
         return Ok(sealed);
     }
