@@ -2,8 +2,6 @@
 //!
 //! `SHUGUAN_CRASH_STATES` (500 in the gate, 10,000 in the long lane) and `SHUGUAN_SEED` choose the run.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -12,11 +10,9 @@ use tokio::task::JoinSet;
 
 use super::{START_US, exchange, one_row, part, push, relayed, sealed, settings, verify};
 use crate::clock::Clock;
-use crate::disk::{FOLDER, Random, Trace, on_failing_disk, seed, states, traced};
+use crate::disk::{FOLDER, Random, SAID, on_failing_disk, said_file, say, seed, states, traced};
 use crate::journal::{Journal, JournalSettings, Reader, SealError, examine};
 
-/// What the traced run promises, a line each.
-const SAID: &str = "said";
 const WORKLOAD: &str = "journal::tests::power::batches_are_sealed_relayed_and_erased_by_several_at_once";
 
 /// A journal's folders, as `init` leaves them.
@@ -35,19 +31,6 @@ fn folders(root: &Path) -> JournalSettings {
 
 fn clock() -> Clock {
     Clock::from_fn(|| START_US)
-}
-
-fn said_file(root: &Path) -> File {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(root.join(SAID))
-        .unwrap()
-}
-
-/// One write, so that it stands in the trace as one promise.
-fn say(said: &mut File, line: &str) {
-    said.write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
 #[test]
@@ -142,21 +125,6 @@ fn fault(settings: &JournalSettings, promised: &[&str], whole: &[Hash]) -> Optio
     }
 }
 
-/// Looks at so many states; gives what is wrong with those that are.
-fn faults(trace: &Trace, states: usize, random: &mut Random, whole: &[Hash]) -> Vec<String> {
-    let first = (0..=trace.moments()).find(|moment| trace.said(*moment).next().is_some());
-    let first = first.unwrap();
-    let state = |_| {
-        let moment = first + random.below(trace.moments() + 1 - first);
-        let root = tempfile::tempdir().unwrap();
-        let settings = folders(root.path());
-        trace.crash(moment, random, root.path());
-        let promised: Vec<&str> = trace.said(moment).collect();
-        fault(&settings, &promised, whole).map(|fault| format!("moment {moment}: {fault}"))
-    };
-    (0..states).filter_map(state).collect()
-}
-
 #[test]
 fn what_was_acknowledged_is_there_after_any_crash_of_the_machine_and_would_not_be_without_the_fsyncs() {
     let Some(states) = states(100) else { return };
@@ -164,7 +132,7 @@ fn what_was_acknowledged_is_there_after_any_crash_of_the_machine_and_would_not_b
     let run = tempfile::tempdir().unwrap();
     let root = run.path().join("run");
     std::fs::create_dir(&root).unwrap();
-    let trace = traced(WORKLOAD, &root, SAID);
+    let trace = traced(WORKLOAD, &root);
     let whole = hashes(&folders(&root));
     let acknowledged = trace
         .said(trace.moments())
@@ -172,13 +140,14 @@ fn what_was_acknowledged_is_there_after_any_crash_of_the_machine_and_would_not_b
         .count();
     assert_eq!(acknowledged, 3 * (3 * 8 + 5));
     let random = &mut Random::new(seed);
+    let look = |root: &Path, promised: &[&str]| fault(&folders(root), promised, &whole);
     assert_eq!(
-        faults(&trace, states, random, &whole),
+        trace.faults(states, random, look),
         Vec::<String>::new(),
         "SHUGUAN_SEED={seed}"
     );
     // What `synchronous=NORMAL` leaves out: the write-ahead log's fsync before the answer. The same look finds it.
-    let weak = faults(&trace.without_syncs("-wal"), 40, random, &whole);
+    let weak = trace.without_syncs("-wal").faults(40, random, look);
     let lost = weak
         .iter()
         .filter(|fault| fault.contains("was acknowledged and is not there"));

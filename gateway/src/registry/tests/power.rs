@@ -3,18 +3,16 @@
 //!
 //! A fifth of `SHUGUAN_CRASH_STATES`, and `SHUGUAN_SEED`, choose the run.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
+use tokio::runtime::Runtime;
 
 use super::fixture::{DEATH, RESIDENT, kept, part, whole};
-use crate::disk::{FOLDER, Random, Trace, seed, states, traced};
+use crate::disk::{FOLDER, Random, said_file, say, seed, states, traced};
 use crate::registry::{Part, Registry, RegistryFault, RegistrySettings};
 
-const SAID: &str = "said";
 const WORKLOAD: &str = "registry::tests::power::parts_go_in_one_after_the_other";
 const EXCHANGES: u64 = 12;
 const PARTS: u32 = 3;
@@ -57,11 +55,10 @@ fn parts(leaf: u64) -> Vec<Part> {
     (0..PARTS).map(resident).collect()
 }
 
-fn said_file(root: &Path) -> File {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(root.join(SAID))
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
         .unwrap()
 }
 
@@ -70,21 +67,17 @@ fn said_file(root: &Path) -> File {
 fn parts_go_in_one_after_the_other() {
     let root = PathBuf::from(std::env::var_os(FOLDER).unwrap());
     std::fs::create_dir_all(root.join("registry")).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    runtime().block_on(async {
         Registry::create(&settings(&root), &kept(&[&RESIDENT, &DEATH])).unwrap();
         let mut said = said_file(&root);
         for third in 0..3 {
             let registry = open(&root).unwrap();
-            said.write_all(b"opened\n").unwrap();
+            say(&mut said, "opened");
             for leaf in third * EXCHANGES / 3..(third + 1) * EXCHANGES / 3 {
                 for part in parts(leaf + 1) {
-                    let line = format!("{} {}\n", leaf + 1, part.number);
+                    let line = format!("{} {}", leaf + 1, part.number);
                     registry.merge(part).await.unwrap();
-                    said.write_all(line.as_bytes()).unwrap();
+                    say(&mut said, &line);
                 }
             }
             registry.close().await;
@@ -118,15 +111,15 @@ fn rows(root: &Path) -> Vec<String> {
 }
 
 /// What is wrong with the state in which a disk was left.
-async fn fault(root: &Path, promised: &[(u64, u32)], whole: &[String]) -> Option<String> {
+async fn fault(root: &Path, promised: &[&str], whole: &[String]) -> Option<String> {
     let registry = match open(root) {
         Ok(registry) => registry,
         Err(fault) => return Some(format!("{fault:?}")),
     };
-    for (leaf, number) in promised {
-        let exchange = parts(*leaf).remove(0).exchange;
+    for (leaf, number) in promised.iter().filter_map(|line| line.split_once(' ')) {
+        let exchange = parts(leaf.parse().unwrap()).remove(0).exchange;
         let progress = registry.progress(exchange).await.unwrap().unwrap_or_default();
-        if progress.parts <= *number {
+        if progress.parts <= number.parse().unwrap() {
             return Some(format!("part {number} of {leaf} was answered and is not in"));
         }
     }
@@ -141,41 +134,21 @@ async fn fault(root: &Path, promised: &[(u64, u32)], whole: &[String]) -> Option
     (rows(root) != whole).then(|| "fed again it is another registry".to_owned())
 }
 
-async fn faults(trace: &Trace, states: usize, random: &mut Random, whole: &[String]) -> Vec<String> {
-    let first = (0..=trace.moments())
-        .find(|moment| trace.said(*moment).next().is_some())
-        .unwrap();
-    let mut faults = Vec::new();
-    for _ in 0..states {
-        let moment = first + random.below(trace.moments() + 1 - first);
-        let root = tempfile::tempdir().unwrap();
-        std::fs::create_dir(root.path().join("registry")).unwrap();
-        trace.crash(moment, random, root.path());
-        let pair = |line: &str| {
-            line.split_once(' ')
-                .map(|(leaf, number)| (leaf.parse().unwrap(), number.parse().unwrap()))
-        };
-        let promised: Vec<(u64, u32)> = trace.said(moment).filter_map(pair).collect();
-        if let Some(fault) = fault(root.path(), &promised, whole).await {
-            faults.push(format!("moment {moment}: {fault}"));
-        }
-    }
-    faults
-}
-
-#[tokio::test]
-async fn what_was_answered_is_in_after_any_crash_of_the_machine_and_would_not_be_without_the_fsyncs() {
+#[test]
+fn what_was_answered_is_in_after_any_crash_of_the_machine_and_would_not_be_without_the_fsyncs() {
     let Some(states) = states(100) else { return };
     let seed = seed();
     let run = tempfile::tempdir().unwrap();
     let root = run.path().join("run");
     std::fs::create_dir(&root).unwrap();
-    let trace = traced(WORKLOAD, &root, SAID);
+    let trace = traced(WORKLOAD, &root);
     let whole = rows(&root);
     let random = &mut Random::new(seed);
-    let found = faults(&trace, states.div_ceil(5), random, &whole).await;
+    let runtime = runtime();
+    let look = |root: &Path, promised: &[&str]| runtime.block_on(fault(root, promised, &whole));
+    let found = trace.faults(states.div_ceil(5), random, look);
     assert_eq!(found, Vec::<String>::new(), "SHUGUAN_SEED={seed}");
-    let weak = faults(&trace.without_syncs("-wal"), 30, random, &whole).await;
+    let weak = trace.without_syncs("-wal").faults(30, random, look);
     let lost = weak.iter().filter(|fault| fault.contains("was answered and is not in"));
     assert!(lost.count() > 5, "{weak:?}");
 }
