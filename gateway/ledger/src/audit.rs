@@ -9,9 +9,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::checkpoint::Checkpoint;
-use crate::keys::{KeySpan, LogKeys};
+use crate::keys::{KeySpan, LogKeys, RETIRED};
 use crate::leaf::{
-    ErasedEvent, Event, Leaf, LogOpenEvent, OperatorEvent, PushEvent, RecallEvent, RecalledEvent, Reference,
+    ErasedEvent, Event, KeyEvent, Leaf, LogOpenEvent, OperatorEvent, PushEvent, RecallEvent, RecalledEvent, Reference,
 };
 use crate::note::NoteError;
 use crate::tree::{Edge, Hash, TileEntry, leaf_hash};
@@ -129,6 +129,8 @@ pub struct LogVerifier {
     keys: BTreeMap<String, LogKeys>,
     /// Name of the log at this place, once a checkpoint or a leaf said so.
     origin: Option<String>,
+    /// Of which log the `key` leaves at this place speak.
+    turned: Option<String>,
     succeeded: Vec<LogOpenEvent>,
     newest: Checkpoint,
     newest_note: String,
@@ -180,6 +182,7 @@ impl LogVerifier {
             trust: trust.clone(),
             keys: BTreeMap::new(),
             origin: None,
+            turned: None,
             succeeded: Vec::new(),
             root: (newest.size == 0).then(|| edge.root()),
             newest,
@@ -242,11 +245,7 @@ impl LogVerifier {
             Event::Recall(event) => self.recall(index, hash, event)?,
             Event::Recalled(event) => self.recalled(event)?,
             Event::Operator(event) if event.of.is_some() => self.fed_again(event)?,
-            Event::Key(event) => {
-                let log = event.key.split('+').next().unwrap_or_default().to_owned();
-                let applied = self.keys_of(&log).apply(index, event);
-                applied.map_err(|fault| fault.to_string())?;
-            }
+            Event::Key(event) => self.key_changed(index, event)?,
             Event::LogOpen(event) => self.succeeds(index, event)?,
             Event::Start(event) if event.size > index => {
                 return Err(format!("it found {} leaves at a start, {index} are there", event.size));
@@ -283,6 +282,30 @@ impl LogVerifier {
         self.keys.entry(log.to_owned()).or_insert_with(|| trust.keys_of(log))
     }
 
+    /// A key begins or ends here. Only of its own log does a log speak; and a key that nobody but the log itself names may be left as the only one when a
+    /// checkpoint has shown that the keys before it vouch for it: one that they signed together. Without that, two leaves would lead from a trusted
+    /// key to any other, and nothing that a trusted key ever signed would be needed.
+    fn key_changed(&mut self, index: u64, event: &KeyEvent) -> Result<(), String> {
+        let log = event.log().to_owned();
+        let here = self.origin.as_ref().or(self.turned.as_ref());
+        if here.is_some_and(|here| *here != log) {
+            return Err(format!("it names a key of `{log}`, of which this log cannot speak"));
+        }
+        let is_of = |span: &&KeySpan| span.key().vkey() == event.of;
+        if event.act == RETIRED && self.trust.keys_of(&log).spans().iter().all(|span| !is_of(&span)) {
+            let began = self.keys_of(&log).spans().iter().find(is_of).map(KeySpan::from);
+            if began.is_none_or(|began| self.vouched < began) {
+                return Err("it leaves a key alone that no trusted key is seen to vouch for: give the trust file that names it, or the \
+                    checkpoints that both signed"
+                    .into());
+            }
+        }
+        let applied = self.keys_of(&log).apply(index, event);
+        applied.map_err(|fault| fault.to_string())?;
+        self.turned = Some(log);
+        Ok(())
+    }
+
     /// Each lost entry has its leaf, so that an index means one entry for ever.
     fn within_gap(&self, index: u64, event: &Event) -> Result<(), String> {
         let lost = self.succeeded.last().filter(|last| index < last.size);
@@ -304,6 +327,9 @@ impl LogVerifier {
         }
         if self.origin.as_ref().is_some_and(|origin| *origin != event.of) {
             return Err(format!("it succeeds `{}`, and that is not the log before it", event.of));
+        }
+        if self.turned.take().is_some_and(|turned| turned != event.of) {
+            return Err("the log before it spoke of keys of another".into());
         }
         self.origin = Some(event.log.clone());
         self.succeeded.push(event.clone());
@@ -466,6 +492,12 @@ impl LogVerifier {
             size: self.vouched,
             source,
         })?;
+        if self.turned.as_ref().is_some_and(|turned| *turned != self.newest.origin) {
+            return Err(LogFault::Checkpoint {
+                size: self.vouched,
+                source: Untrusted::OtherLog(self.newest.origin.clone()),
+            });
+        }
         let (found, signed) = (self.edge.size(), self.newest.size);
         match self.root {
             None => return Err(LogFault::Short { found, signed }),

@@ -88,6 +88,31 @@ impl KeySpan {
     }
 }
 
+/// The spans as they hold for who learns later that a key ended: of those of one log that have no end, the last to begin must sign, and the others
+/// may. Not for who reads the log itself: there each end is known when it comes.
+pub fn lasting(spans: &[KeySpan]) -> Vec<KeySpan> {
+    let followed = |span: &KeySpan| {
+        let later =
+            |other: &KeySpan| other.until.is_none() && other.key.name() == span.key.name() && other.from > span.from;
+        span.until.is_none() && spans.iter().any(later)
+    };
+    let spans = spans.iter().map(|span| {
+        if followed(span) {
+            span.clone().lenient()
+        } else {
+            span.clone()
+        }
+    });
+    spans.collect()
+}
+
+impl KeyEvent {
+    /// Name of the log whose keys it is about.
+    pub fn log(&self) -> &str {
+        self.key.split('+').next().unwrap_or_default()
+    }
+}
+
 /// A `key` leaf contradicts what is known of the log's keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it changes the log's key, and {0}")]

@@ -13,7 +13,7 @@
 
 use crate::checkpoint::{Checkpoint, NotACheckpoint};
 use crate::cosignature::{Cosignature, WitnessKey};
-use crate::keys::{KeyFault, KeySpan, LogKeys, open_at};
+use crate::keys::{KeyFault, KeySpan, LogKeys, lasting, open_at};
 use crate::leaf::KeyEvent;
 use crate::note::{NoteError, VerifyingKey};
 use crate::witness;
@@ -292,7 +292,7 @@ impl Trust {
     /// # Errors
     /// See [`Untrusted`]. A line of a known witness that fails voids the note; a missing one is no error but [`Quorum::Missing`].
     pub fn open_witnessed(&self, checkpoint: &str) -> Result<(Checkpoint, Witnessed), Untrusted> {
-        self.open_by(&self.logs, checkpoint)
+        self.open_by(&lasting(&self.logs), checkpoint)
     }
 
     /// The same by other keys of the log, such as those that its own leaves name.
@@ -301,20 +301,20 @@ impl Trust {
         Ok((parsed, self.judge(cosignatures)))
     }
 
-    /// The trust of who has been shown this `key` leaf, proved by a receipt under this very trust: it knows the new key, or that the old one ended.
+    /// The trust of who has been shown this `key` leaf of the log `origin`, proved by a receipt under this very trust: it knows the new key, or that the
+    /// old one ended.
     ///
     /// # Errors
-    /// [`KeyFault`] when the leaf contradicts what is trusted.
-    pub fn extended(&self, index: u64, event: &KeyEvent) -> Result<Self, KeyFault> {
-        let origin = event.key.split('+').next().unwrap_or_default();
+    /// [`KeyFault`] when the leaf is about the keys of another log than the one it stands in, or contradicts what is trusted.
+    pub fn extended(&self, origin: &str, index: u64, event: &KeyEvent) -> Result<Self, KeyFault> {
+        if event.log() != origin {
+            return Err(KeyFault(
+                "the key is that of another log, of which this one cannot speak",
+            ));
+        }
         let mut known = self.keys_of(origin);
         known.apply(index, event)?;
-        // A key that always signed and has not ended must sign only as long as nobody ends it, which is learned later.
-        let lasting = |span: &KeySpan| span.from() == 0 && span.until().is_none();
-        let known = known.spans().iter().cloned();
-        let mut keys: Vec<KeySpan> = known
-            .map(|span| if lasting(&span) { span.lenient() } else { span })
-            .collect();
+        let mut keys: Vec<KeySpan> = known.spans().to_vec();
         keys.extend(self.logs.iter().filter(|span| span.key().name() != origin).cloned());
         let others = self.lines.iter().filter(|line| !is_key_line(line));
         let lines = key_lines(&keys).into_iter().chain(others.cloned()).collect();

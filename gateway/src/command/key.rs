@@ -321,7 +321,7 @@ fn publish(known: &Known, folder: &Path, output: &Output) -> Result<(), Failure>
         .map_err(unreadable)?;
     for (index, event) in &changes {
         prove(known, (*index, event), &trust, folder, output)?;
-        trust = trust.extended(*index, event).map_err(|fault| {
+        trust = trust.extended(event.log(), *index, event).map_err(|fault| {
             Failure::new(Exit::NotProven, "the trust file contradicts the log")
                 .at(path.display().to_string())
                 .because(format!("leaf {index}: {fault}"))

@@ -243,7 +243,7 @@ impl Reader {
         for (index, bytes) in rows {
             match Leaf::decode(&bytes)?.event {
                 // A log that was succeeded has left its own here.
-                Event::Key(event) if event.key.split('+').next() == Some(origin) => leaves.push((index, event)),
+                Event::Key(event) if event.log() == origin => leaves.push((index, event)),
                 _ => {}
             }
         }

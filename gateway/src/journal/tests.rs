@@ -101,9 +101,13 @@ fn trust() -> Trust {
     Trust::in_log(SigningKey::from_seed(ORIGIN, &[1; 32]).unwrap().verifying_key())
 }
 
-/// Reads a whole log with the public key only.
+/// Reads a whole log with the public key only, and the checkpoints that are stored beside it.
 fn verify(database: &Path) -> LogReport {
     let reader = Reader::open(database).unwrap();
+    let connection = rusqlite::Connection::open(database).unwrap();
+    let mut find = connection.prepare("SELECT size, note FROM checkpoint").unwrap();
+    let notes = find.query_map([], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)));
+    let notes: std::collections::BTreeMap<u64, String> = notes.unwrap().map(Result::unwrap).collect();
     let mut verifier = LogVerifier::new(&reader.checkpoint().unwrap(), &trust()).unwrap();
     let mut from = 0;
     loop {
@@ -111,9 +115,12 @@ fn verify(database: &Path) -> LogReport {
         if leaves.is_empty() {
             return verifier.finish().unwrap();
         }
-        from += leaves.len() as u64;
         for leaf in leaves {
             verifier.leaf(&leaf).unwrap();
+            from += 1;
+            if let Some(note) = notes.get(&from) {
+                verifier.checkpoint(note).unwrap();
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use shuguan_ledger::keys::KeySpan;
+use shuguan_ledger::keys::{KeySpan, lasting};
 use shuguan_ledger::note::VerifyingKey;
 use shuguan_policies::document::{Document, Table};
 
@@ -119,5 +119,7 @@ fn logs<'s>(document: &mut Document<'s>, root: &mut Table<'s>) -> BTreeMap<Strin
             document.fault(span, "`log.vkey` is not the key of a log".into(), Some(hint));
         }
     }
-    logs
+    // It learns from its operator that a key ended, some time after the log did it.
+    let lasting = |(log, keys): (String, Vec<KeySpan>)| (log, lasting(&keys));
+    logs.into_iter().map(lasting).collect()
 }

@@ -257,14 +257,29 @@ fn a_stolen_key_signs_another_past_and_nothing_from_its_end_on() {
     forged[1] = bytes(Event::Key(change(NEW, 6, 1, 2)));
     forged[2] = bytes(Event::Key(change(RETIRED, 1, 6, 3)));
     let newest = signed(&forged, &[6]);
-    let with = |trust: &Trust| {
+    let overlap = |seeds: &[u8], trust: &Trust| {
         let mut verifier = LogVerifier::new(&newest, trust)?;
-        for bytes in &forged {
+        for (size, bytes) in forged.iter().enumerate() {
+            if size == 2 && !seeds.is_empty() {
+                verifier.checkpoint(&signed(&forged[..size], seeds))?;
+            }
             verifier.leaf(bytes)?;
         }
         verifier.finish()
     };
+    let with = |trust: &Trust| overlap(&[1, 6], trust);
     assert!(with(&first()).is_ok(), "nothing but a witness tells the two apart");
+    // Who has no trusted key gets nowhere: without a checkpoint that key 1 signed, two leaves of his lead from it to nothing.
+    for seeds in [&[][..], &[6], &[1], &[9]] {
+        let refused = overlap(seeds, &first());
+        assert!(
+            matches!(
+                refused,
+                Err(LogFault::Leaf { index: 2, .. } | LogFault::Checkpoint { .. })
+            ),
+            "{seeds:?}: {refused:?}"
+        );
+    }
     // A witness signed the true one: his has no quorum.
     let asks = format!(
         "log {}\nwitness w {}\nquorum w\n",
@@ -319,6 +334,89 @@ fn a_stolen_key_signs_another_past_and_nothing_from_its_end_on() {
     assert_eq!(asked.judge(&spans, Some(&stored)), Ok(stored.clone()));
 }
 
+#[test]
+fn a_log_is_followed_through_two_rotations_by_who_learns_of_each_end_later() {
+    let mut leaves: Vec<Vec<u8>> = (0..16).map(start).collect();
+    let changes = [
+        (2, change(NEW, 2, 1, 3)),
+        (5, change(RETIRED, 1, 2, 6)),
+        (8, change(NEW, 3, 2, 9)),
+        (11, change(RETIRED, 2, 3, 12)),
+    ];
+    for (index, event) in &changes {
+        leaves[*index as usize] = bytes(Event::Key(event.clone()));
+    }
+    let mut known = first();
+    let by: [(u64, &[u8]); 4] = [(3, &[1, 2]), (6, &[2]), (9, &[2, 3]), (12, &[3])];
+    for ((index, event), (size, seeds)) in changes.iter().zip(by) {
+        let note = signed(&leaves[..size as usize], seeds);
+        assert!(
+            known.open(&note).is_ok(),
+            "the checkpoint over leaf {index}, by who knows what came before it"
+        );
+        known = trust(&known.extended(ORIGIN, *index, event).unwrap().text());
+        assert!(known.open(&note).is_ok(), "and by who knows it");
+    }
+    // By now the end of each is known, and what one of them signs beyond it is nothing.
+    for stolen in [1, 2] {
+        assert!(known.open(&signed(&leaves[..14], &[stolen])).is_err());
+    }
+    // In between, the one that began last must sign.
+    let second = first().extended(ORIGIN, 2, &changes[0].1).unwrap();
+    assert!(second.open(&signed(&leaves[..5], &[1])).is_err());
+    assert_eq!(verify_by(&leaves, &known).unwrap().keys.len(), 3);
+    assert_eq!(verify_by(&leaves, &first()).unwrap().keys.len(), 3);
+}
+
+/// Verifies sixteen leaves with a checkpoint at each size.
+fn verify_by(leaves: &[Vec<u8>], trust: &Trust) -> Result<LogReport, LogFault> {
+    let signers = |size: u64| match size {
+        9..12 => vec![2, 3],
+        12.. => vec![3],
+        _ => signers(size),
+    };
+    let mut verifier = LogVerifier::new(&signed(leaves, &[3]), trust)?;
+    for (size, bytes) in leaves.iter().enumerate() {
+        verifier.checkpoint(&signed(&leaves[..size], &signers(size as u64)))?;
+        verifier.leaf(bytes)?;
+    }
+    verifier.finish()
+}
+
+#[test]
+fn a_log_does_not_speak_of_the_keys_of_another() {
+    let other = |seed: u8| {
+        let key = SigningKey::from_seed("other.example", &[seed; 32]).unwrap();
+        key.verifying_key().vkey()
+    };
+    let event = KeyEvent {
+        key: other(6),
+        of: other(5),
+        ..change(NEW, 6, 5, 3)
+    };
+    let both = trust(&format!("log {}\nlog {}\n", vkey(1), other(5)));
+    assert!(both.extended(ORIGIN, 2, &event).is_err());
+    assert!(both.extended("other.example", 2, &event).is_ok());
+    // Nor in its leaves, whether its name was known by then or not.
+    let mut leaves: Vec<Vec<u8>> = (0..8).map(start).collect();
+    leaves[2] = bytes(Event::Key(event));
+    let newest = signed(&leaves, &[1]);
+    for checkpoint in [false, true] {
+        let mut verifier = LogVerifier::new(&newest, &both).unwrap();
+        let mut taken = Ok(());
+        for (size, bytes) in leaves.iter().enumerate() {
+            if size == 2 && checkpoint {
+                verifier.checkpoint(&signed(&leaves[..size], &[1])).unwrap();
+            }
+            taken = taken.and_then(|()| verifier.leaf(bytes));
+        }
+        assert!(
+            taken.and_then(|()| verifier.finish().map(drop)).is_err(),
+            "{checkpoint}"
+        );
+    }
+}
+
 /// RFC 6962, by its definition.
 fn path(hashes: &[tree::Hash], index: usize) -> Vec<tree::Hash> {
     fn root(hashes: &[tree::Hash]) -> tree::Hash {
@@ -346,7 +444,7 @@ fn a_trust_file_learns_of_a_change_and_says_so_in_its_lines() {
         .witness_key()
         .vkey();
     let old = trust(&format!("log {VKEY}\nlog {}\nwitness w {witness}\nquorum w\n", vkey(1)));
-    let begun = old.extended(2, &change(NEW, 2, 1, 3)).unwrap();
+    let begun = old.extended(ORIGIN, 2, &change(NEW, 2, 1, 3)).unwrap();
     assert_eq!(trust(&begun.text()), trust(&begun.text()));
     assert!(begun.text().contains(&format!("sizes {} 3 -\n", vkey(2))));
     assert!(
@@ -360,9 +458,9 @@ fn a_trust_file_learns_of_a_change_and_says_so_in_its_lines() {
         begun.open(&signed(&leaves, &[2])).is_ok(),
         "before it is known that the old one ended"
     );
-    let ended = begun.extended(5, &change(RETIRED, 1, 2, 6)).unwrap();
+    let ended = begun.extended(ORIGIN, 5, &change(RETIRED, 1, 2, 6)).unwrap();
     assert!(ended.text().contains(&format!("sizes {} 0 6\n", vkey(1))));
-    let again = ended.extended(2, &change(NEW, 2, 1, 3)).unwrap();
+    let again = ended.extended(ORIGIN, 2, &change(NEW, 2, 1, 3)).unwrap();
     assert_eq!(again, ended, "what is known may be said again");
     let reread = trust(&ended.text());
     for size in 0..=leaves.len() {
@@ -373,14 +471,14 @@ fn a_trust_file_learns_of_a_change_and_says_so_in_its_lines() {
         assert_eq!(reread.open(&signed(&leaves[..size], &[1])).is_ok(), size < 3, "{size}");
     }
     // Below the end of a key all keys are known; beyond it a new one is learned.
-    assert!(ended.extended(4, &change(NEW, 3, 2, 5)).is_err());
-    assert!(ended.extended(7, &change(NEW, 3, 2, 8)).is_ok());
+    assert!(ended.extended(ORIGIN, 4, &change(NEW, 3, 2, 5)).is_err());
+    assert!(ended.extended(ORIGIN, 7, &change(NEW, 3, 2, 8)).is_ok());
     assert!(
-        ended.extended(7, &change(NEW, 3, 1, 8)).is_err(),
+        ended.extended(ORIGIN, 7, &change(NEW, 3, 1, 8)).is_err(),
         "vouched for by the one that ended"
     );
     assert!(
-        old.extended(7, &change(NEW, 3, 2, 8)).is_err(),
+        old.extended(ORIGIN, 7, &change(NEW, 3, 2, 8)).is_err(),
         "vouched for by one that is not trusted yet"
     );
 }

@@ -51,7 +51,11 @@ pub(super) fn run(files: &[PathBuf], mut trust: Trust, new: Option<&Path>, outpu
     for (file, receipt) in receipts {
         let refuse = |why: &str| Ok(not_proven(output, &format!("`{}`: {why}", file.display()), None));
         let Proven {
-            leaf, index, witnessed, ..
+            leaf,
+            index,
+            checkpoint,
+            witnessed,
+            ..
         } = match receipt.verify(&trust) {
             Ok(proven) => proven,
             Err(error) => return refuse(&chain(&error)),
@@ -68,7 +72,7 @@ pub(super) fn run(files: &[PathBuf], mut trust: Trust, new: Option<&Path>, outpu
             );
             return Ok(verdict(output, "quorum-missing", &why, Some(index)));
         }
-        trust = match trust.extended(index, &event) {
+        trust = match trust.extended(&checkpoint.origin, index, &event) {
             Ok(extended) => extended,
             Err(fault) => return refuse(&fault.to_string()),
         };

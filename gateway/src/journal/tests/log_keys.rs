@@ -86,7 +86,7 @@ async fn two_keys_sign_side_by_side_then_the_new_one_alone_over_every_restart() 
         let proven = Receipt::parse(&receipt).unwrap().verify(&learned).unwrap();
         assert!(matches!(&proven.leaf.event, Event::Key(said) if *said == event && proven.index == index));
         assert_eq!(event.act, if index == begun.index { NEW } else { RETIRED });
-        learned = learned.extended(index, &event).unwrap();
+        learned = learned.extended(super::ORIGIN, index, &event).unwrap();
     }
     assert!(Receipt::parse(&after.receipt).unwrap().verify(&learned).is_ok());
 }
