@@ -344,17 +344,17 @@ fn a_log_is_followed_through_two_rotations_by_who_learns_of_each_end_later() {
         (11, change(RETIRED, 2, 3, 12)),
     ];
     for (index, event) in &changes {
-        leaves[*index as usize] = bytes(Event::Key(event.clone()));
+        leaves[*index] = bytes(Event::Key(event.clone()));
     }
     let mut known = first();
-    let by: [(u64, &[u8]); 4] = [(3, &[1, 2]), (6, &[2]), (9, &[2, 3]), (12, &[3])];
+    let by: [(usize, &[u8]); 4] = [(3, &[1, 2]), (6, &[2]), (9, &[2, 3]), (12, &[3])];
     for ((index, event), (size, seeds)) in changes.iter().zip(by) {
-        let note = signed(&leaves[..size as usize], seeds);
+        let note = signed(&leaves[..size], seeds);
         assert!(
             known.open(&note).is_ok(),
             "the checkpoint over leaf {index}, by who knows what came before it"
         );
-        known = trust(&known.extended(ORIGIN, *index, event).unwrap().text());
+        known = trust(&known.extended(ORIGIN, *index as u64, event).unwrap().text());
         assert!(known.open(&note).is_ok(), "and by who knows it");
     }
     // By now the end of each is known, and what one of them signs beyond it is nothing.
