@@ -28,6 +28,7 @@ pub mod sample;
 pub mod serve;
 mod sheet;
 pub mod shred;
+pub mod tickets;
 pub mod verify;
 pub mod watch;
 pub mod witness;
@@ -88,6 +89,7 @@ enum Command {
     Rejects(query::RejectsArgs),
     Receipt(query::ReceiptArgs),
     Recall(recall::RecallArgs),
+    Tickets(tickets::TicketsArgs),
     Catalog(query::CatalogArgs),
     Log(log::LogArgs),
     Key(key::KeyArgs),
@@ -136,6 +138,7 @@ fn run(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Rejects(args) => query::rejects(args, output),
         Command::Receipt(args) => query::receipt(args, output),
         Command::Recall(args) => recall::run(&args, output),
+        Command::Tickets(args) => tickets::run(&args, output),
         Command::Catalog(args) => query::catalog(args, output),
         Command::Log(args) => log::run(args, output),
         Command::Key(args) => key::run(args, output),

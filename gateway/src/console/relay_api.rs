@@ -103,7 +103,7 @@ async fn answer(context: &Context, peer: &Peer, document: Result<Value, Stop>) -
     }
 }
 
-fn operators_only(peer: &Peer) -> Result<(), Refusal> {
+pub(super) fn operators_only(peer: &Peer) -> Result<(), Refusal> {
     if peer.partner().role == Role::Operator {
         Ok(())
     } else {
