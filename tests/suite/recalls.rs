@@ -199,7 +199,7 @@ fn who_asks_too_often_is_told_so_before_anything_is_looked_up() {
         assert_eq!(codes[0], "SG2114");
         assert!(codes.contains(&"SG2110".to_owned()), "{codes:?}");
         let ack = Call::new(Method::POST, format!("/v1/exchanges/{nothing}/ack")).body("{}");
-        let registry = gateway.partner("social-insurance");
+        let registry = gateway.partner("information-centre");
         let mut codes = Vec::new();
         for _ in 0..6 {
             codes.push(running.call(ack.clone(), &registry).await.unwrap().code());
@@ -224,15 +224,15 @@ fn what_was_recalled_and_is_right_after_all_is_pushed_again_under_a_new_key() {
         };
         let (code, first, error) = push(&[]);
         assert_eq!(code, 0, "{error}");
-        let wrong = first[0]["exchange"].as_str().unwrap().to_owned();
+        let wrong = first["items"][0]["exchange"].as_str().unwrap().to_owned();
         eventually("it is in", 20, || registry_count(&gateway.registry(), TABLE) == 1);
         let (code, _, error) = told(&gateway, &["recall", &wrong, "--why", "wrong-batch", "--yes", "--wait"]);
         assert_eq!(code, 0, "{error}");
         // The same content under the same key is the batch that was recalled, and nothing comes of it.
         let (code, same, _) = push(&[]);
-        assert_eq!((code, same[0]["exchange"].as_str()), (3, Some(&*wrong)));
+        assert_eq!((code, same["items"][0]["exchange"].as_str()), (3, Some(&*wrong)));
         assert_eq!(
-            (&same[0]["replayed"], &same[0]["recalled"]),
+            (&same["items"][0]["replayed"], &same["items"][0]["recalled"]),
             (&true.into(), &true.into())
         );
         assert_eq!(registry_rows(&gateway.registry(), OPEN), ["0"]);
@@ -251,8 +251,8 @@ fn what_was_recalled_and_is_right_after_all_is_pushed_again_under_a_new_key() {
         assert!(code == 3 && format!("{out}{error}").contains("--again"), "{out}{error}");
         let (code, again, error) = push(&["--again"]);
         assert_eq!(code, 0, "{error}");
-        assert_ne!(again[0]["exchange"].as_str(), Some(&*wrong));
-        assert_eq!(again[0]["recalled"], false);
+        assert_ne!(again["items"][0]["exchange"].as_str(), Some(&*wrong));
+        assert_eq!(again["items"][0]["recalled"], false);
         eventually("it is in again", 20, || {
             registry_rows(&gateway.registry(), OPEN) == ["1"]
         });
