@@ -74,7 +74,6 @@ use arrow_schema::SchemaRef;
 use rusqlite::params;
 use shuguan_ledger::leaf::{Event, StartEvent, StopEvent};
 use shuguan_ledger::tree::Edge;
-use shuguan_ledger::trust::Trust;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
@@ -98,7 +97,7 @@ pub use refusals::RefusalDraft;
 pub use settings::{JournalSettings, Secret};
 pub use shared::Backlog;
 pub use subjects::{SubjectWriter, Subjects, Tag};
-pub use succession::{NotSucceeded, Succession, succeed};
+pub use succession::{NotSucceeded, Shown, Succession, succeed};
 pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader, Tally};
 
 use crate::clock::{self, Clock};
@@ -183,9 +182,9 @@ impl Journal {
         let connection = sqlite::open_writer(&settings.database, &settings.payloads)?;
         let reader = Reader::open(&settings.database)?;
         let signer = LogSigner::recover(&reader, settings)?;
-        let recovered = recovery::recover(&connection, &signer)?;
+        let recovered = recovery::recover(&connection, signer.origin(), signer.keys())?;
         let head = Arc::new(Head::at(&settings.head));
-        head.check(&reader, &Trust::in_keys(log_keys::own_spans(&signer, settings)?))?;
+        head.check(&reader, &signer.own_trust(settings)?)?;
         drop(reader);
         let orphans = recovery::remove_orphans(&connection, &settings.payloads)?;
         tracing::info!(
