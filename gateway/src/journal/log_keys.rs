@@ -59,6 +59,11 @@ impl LogSigner {
 
     /// Of the log of this journal.
     pub(super) fn recover(reader: &Reader, settings: &JournalSettings) -> Result<Self, JournalFault> {
+        let newest = Checkpoint::unverified(&reader.checkpoint()?);
+        if let Some(newest) = newest.ok().filter(|newest| newest.origin != settings.log_origin) {
+            let (found, wanted) = (newest.origin, settings.log_origin.clone());
+            return Err(JournalFault::OtherLog { found, wanted });
+        }
         let seeds = seeds(settings, &settings.log_origin)?;
         let ours: Vec<VerifyingKey> = seeds.iter().map(|seed| seed.verifying_key()).collect();
         let keys = keys_of(reader, &settings.log_origin, &ours)?;

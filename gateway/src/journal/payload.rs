@@ -29,7 +29,7 @@ use super::columns::ColumnDigests;
 use super::evidence::Evidence;
 use super::fault::JournalFault;
 use super::kek::{Kek, Kind};
-use crate::clock;
+use crate::{clock, durable};
 
 /// Payloads up to this size lie in the journal itself.
 pub(super) const INLINE_BYTES_MAX: usize = 64 * 1024;
@@ -288,8 +288,7 @@ fn write_all(out: &mut BufWriter<File>, bytes: &[u8], guard: &SpillFile) -> Resu
 }
 
 pub(super) fn sync_folder(folder: &Path) -> Result<(), JournalFault> {
-    let synced = File::open(folder).and_then(|opened| opened.sync_all());
-    synced.map_err(JournalFault::file("sync", folder))
+    durable::sync_folder(folder).map_err(JournalFault::file("sync", folder))
 }
 
 pub(super) fn spill_path(folder: &Path, exchange: Uuid) -> PathBuf {

@@ -124,7 +124,7 @@ async fn an_older_copy_goes_on_as_another_log_whose_indices_go_on_where_the_old_
     assert!(
         matches!(
             Journal::open(&bench.settings(), bench.clock()),
-            Err(JournalFault::LogKey { .. })
+            Err(JournalFault::OtherLog { found, .. }) if found == SECOND
         ),
         "the old log is closed"
     );
