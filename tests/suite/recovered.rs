@@ -205,6 +205,11 @@ fn a_bundle_that_was_loaded_within_the_gap_comes_into_force_again_in_its_turn() 
     }
     assert_eq!(running.stop(), Some(0));
     std::fs::write(gateway.journal(), &older).unwrap();
+    // Of the old log nothing is left but its public key; under its own name nothing takes its place.
+    std::fs::remove_file(gateway.path("keys/log.seed")).unwrap();
+    let (code, words) = recover(&gateway, &[]);
+    assert!(code == 1 && words.contains("log.seed"), "{code} {words}");
+    assert!(!gateway.path("keys/log").exists(), "no seed was made for that name");
     rename(&gateway);
     let (code, words) = recover(&gateway, &[]);
     assert_eq!(code, 0, "{words}");

@@ -92,17 +92,26 @@ pub fn folder_of(first: &Path) -> PathBuf {
 /// # Errors
 /// Every fault of every file. The first key's may be gone once there is another.
 pub fn read(first: &Path) -> Result<LogKeyFiles, Vec<PkiFault>> {
+    let files = read_any(first)?;
+    if files.seeds.is_empty() {
+        return Err(vec![PkiFault::file("read", first)(ErrorKind::NotFound.into())]);
+    }
+    Ok(files)
+}
+
+/// The same for who needs none of them.
+///
+/// # Errors
+/// Every fault of every file that is there.
+pub fn read_any(first: &Path) -> Result<LogKeyFiles, Vec<PkiFault>> {
     let mut faults = Vec::new();
     let mut files = LogKeyFiles {
         seeds: Vec::new(),
         ends: Vec::new(),
     };
-    let mut gone = None;
     match keyfile::read_random_key(first) {
         Ok(seed) => files.seeds.push((first.to_owned(), seed)),
-        Err(PkiFault::File { doing, path, source }) if source.kind() == ErrorKind::NotFound => {
-            gone = Some(PkiFault::File { doing, path, source });
-        }
+        Err(PkiFault::File { source, .. }) if source.kind() == ErrorKind::NotFound => {}
         Err(fault) => faults.push(fault),
     }
     let names = names(&folder_of(first)).unwrap_or_else(|fault| {
@@ -125,9 +134,6 @@ pub fn read(first: &Path) -> Result<LogKeyFiles, Vec<PkiFault>> {
                 "it is neither `<key id>.seed` nor `<key id>.end`",
             )),
         }
-    }
-    if files.seeds.is_empty() {
-        faults.extend(gone);
     }
     if faults.is_empty() { Ok(files) } else { Err(faults) }
 }

@@ -59,13 +59,15 @@ struct Lost {
 
 pub(super) fn run(path: &Path, why: Why, files: &[PathBuf], output: &Output) -> Result<Exit, Failure> {
     let config = config::load(path)?;
-    let settings = journal_settings(&config).map_err(|fault| Failure::local(fault.to_string()))?;
-    let reader = Reader::open(&settings.database).map_err(|fault| refused(NotSucceeded::Journal(fault)))?;
-    let newest = reader
-        .checkpoint()
-        .map_err(|fault| refused(NotSucceeded::Journal(fault)))?;
-    drop(reader);
+    let newest = Reader::open(&config.journal.database).and_then(|reader| reader.checkpoint());
+    let newest = newest.map_err(|fault| refused(NotSucceeded::Journal(fault)))?;
     let old = Checkpoint::unverified(&newest).map_or_else(|_| String::new(), |newest| newest.origin);
+    let none_left = log_keys::read_any(&config.keys.log).is_ok_and(|files| files.seeds.is_empty());
+    if none_left && old != config.gateway.log_origin {
+        // Nothing of the old log is signed any more; the successor's seed is found again below.
+        successors_key(&config).map_err(failure)?;
+    }
+    let settings = journal_settings(&config).map_err(|fault| Failure::local(fault.to_string()))?;
     let folder = path.parent().unwrap_or(Path::new("")).join("trust");
     let trust = load_trust(&folder.join("trust.txt"))?;
     let (mut seen, mut receipts) = (witnesses(&config, &old, output)?, Vec::new());
@@ -97,7 +99,7 @@ pub(super) fn run(path: &Path, why: Why, files: &[PathBuf], output: &Output) -> 
 /// A key of its own: one that was retired or stolen must not sign under another name what it may not sign under its own.
 fn successors_key(config: &Config) -> Result<SigningKey, PkiFault> {
     let (first, origin) = (&config.keys.log, &config.gateway.log_origin);
-    let files = log_keys::read(first).map_err(|faults| {
+    let files = log_keys::read_any(first).map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
         PkiFault::bad_file(first, lines.join("; "))
     })?;
