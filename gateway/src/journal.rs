@@ -8,7 +8,7 @@
 //! | `settings` | how it is opened |
 //! | `entry` → `sequencer` → `group` → `proofread` | what is sealed, in which order, what one transaction writes, and whether that is what was hashed |
 //! | `copyback` | the write-ahead log back into the database, beside the sequencer |
-//! | `payload`, `columns`, `evidence`, `kek` | released parts, encrypted; the commitments to them |
+//! | `payload`, `columns`, `evidence`, `packing`, `kek` | released parts, packed and encrypted; the commitments to them |
 //! | `vault`, `shredding` | evidence records under keys of their own; destroying those |
 //! | `subjects`, `index` | whom an exchange is about, as keyed tags; finding them |
 //! | `idempotency`, `nonces` | the same answer for the same key; a signed request has its effect once |
@@ -44,6 +44,7 @@ mod kek;
 mod kept;
 mod log_keys;
 mod nonces;
+mod packing;
 mod payload;
 mod proofread;
 mod prune;
