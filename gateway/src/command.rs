@@ -14,6 +14,7 @@ pub mod exit;
 pub mod explain;
 pub mod init;
 pub mod key;
+mod layout;
 pub mod log;
 mod marked;
 pub mod output;

@@ -8,7 +8,7 @@
 //! | `settings` | how it is opened |
 //! | `entry` → `sequencer` → `group` → `proofread` | what is sealed, in which order, what one transaction writes, and whether that is what was hashed |
 //! | `copyback` | the write-ahead log back into the database, beside the sequencer |
-//! | `payload`, `columns`, `evidence`, `kek` | released parts, encrypted; the commitments to them |
+//! | `payload`, `columns`, `evidence`, `packing`, `kek` | released parts, packed and encrypted; the commitments to them |
 //! | `vault`, `shredding` | evidence records under keys of their own; destroying those |
 //! | `subjects`, `index` | whom an exchange is about, as keyed tags; finding them |
 //! | `idempotency`, `nonces` | the same answer for the same key; a signed request has its effect once |
@@ -44,6 +44,7 @@ mod kek;
 mod kept;
 mod log_keys;
 mod nonces;
+mod packing;
 mod payload;
 mod proofread;
 mod prune;
@@ -74,7 +75,6 @@ use arrow_schema::SchemaRef;
 use rusqlite::params;
 use shuguan_ledger::leaf::{Event, StartEvent, StopEvent};
 use shuguan_ledger::tree::Edge;
-use shuguan_ledger::trust::Trust;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
@@ -98,7 +98,7 @@ pub use refusals::RefusalDraft;
 pub use settings::{JournalSettings, Secret};
 pub use shared::Backlog;
 pub use subjects::{SubjectWriter, Subjects, Tag};
-pub use succession::{NotSucceeded, Succession, succeed};
+pub use succession::{NotSucceeded, Shown, Succession, succeed};
 pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader, Tally};
 
 use crate::clock::{self, Clock};
@@ -183,9 +183,9 @@ impl Journal {
         let connection = sqlite::open_writer(&settings.database, &settings.payloads)?;
         let reader = Reader::open(&settings.database)?;
         let signer = LogSigner::recover(&reader, settings)?;
-        let recovered = recovery::recover(&connection, &signer)?;
+        let recovered = recovery::recover(&connection, signer.origin(), signer.keys())?;
         let head = Arc::new(Head::at(&settings.head));
-        head.check(&reader, &Trust::in_keys(log_keys::own_spans(&signer, settings)?))?;
+        head.check(&reader, &signer.own_trust(settings)?)?;
         drop(reader);
         let orphans = recovery::remove_orphans(&connection, &settings.payloads)?;
         tracing::info!(

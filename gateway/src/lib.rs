@@ -10,6 +10,7 @@ pub mod console;
 pub mod csv_text;
 #[cfg(test)]
 mod disk;
+pub mod durable;
 pub mod edge;
 pub mod exchange;
 pub mod extract;

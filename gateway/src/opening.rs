@@ -17,6 +17,8 @@ use shuguan_ledger::leaf::PushEvent;
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
 
+use crate::hex::unhex;
+
 pub use feed::{Decoded, FeedFault, decode};
 
 /// The document's schema.
@@ -150,7 +152,10 @@ impl OpenColumn {
     }
 
     fn hash(&self, text: &str) -> Result<Hash, OpeningFault> {
-        unhex(text).ok_or_else(|| OpeningFault::Hex(self.name.clone()))
+        let digits = (!text.bytes().any(|digit| digit.is_ascii_uppercase())).then_some(text);
+        digits
+            .and_then(unhex)
+            .ok_or_else(|| OpeningFault::Hex(self.name.clone()))
     }
 
     fn standing(&self, at_hand: &Digests) -> Result<Standing, OpeningFault> {
@@ -177,19 +182,6 @@ impl OpenColumn {
             Standing::Differs
         })
     }
-}
-
-fn unhex(text: &str) -> Option<Hash> {
-    let digits = text.as_bytes();
-    if digits.len() != 64 || digits.iter().any(u8::is_ascii_uppercase) {
-        return None;
-    }
-    let mut hash = [0; 32];
-    for (byte, pair) in hash.iter_mut().zip(digits.as_chunks::<2>().0) {
-        let [high, low] = pair.map(|digit| char::from(digit).to_digit(16));
-        *byte = u8::try_from(high? * 16 + low?).ok()?;
-    }
-    Some(hash)
 }
 
 #[cfg(test)]

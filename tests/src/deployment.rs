@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use shuguan::registry::PostgresAddress;
 use tempfile::TempDir;
 
 use crate::http::{Answer, Call, Identity, Refused};
@@ -77,7 +78,12 @@ impl Deployment {
 
     /// Makes one whose registry is on a PostgreSQL server.
     pub fn on(postgres: &Postgres, adapt: impl FnOnce(String) -> String) -> Self {
-        let url = format!("url = \"{}\"", postgres.address());
+        Self::at(&postgres.address(), adapt)
+    }
+
+    /// Makes one whose registry is at that address.
+    pub fn at(address: &PostgresAddress, adapt: impl FnOnce(String) -> String) -> Self {
+        let url = format!("url = \"{address}\"");
         let deployment = Self::with(|text| adapt(text).replace("database = \"registry/registry.db\"", &url));
         let (code, out, error) = deployment.shuguan(&["db", "migrate", "-c", "shuguan.toml"]);
         assert_eq!(code, 0, "db migrate: {out}{error}");

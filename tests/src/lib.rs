@@ -3,6 +3,7 @@
 //! A [`Deployment`] is made with the commands that a newcomer uses (`init --demo`, `serve`), on free ports, in a temporary folder. Its
 //! client speaks HTTP over mutual TLS with hyper and rustls directly.
 
+mod cut;
 mod deployment;
 mod http;
 mod postgres;
@@ -10,6 +11,7 @@ pub mod signed;
 mod store;
 mod witness;
 
+pub use cut::Cut;
 pub use deployment::{Deployment, Running, binary, eventually};
 pub use http::{Answer, Call, Connection, Identity, Refused};
 pub use postgres::Postgres;

@@ -89,4 +89,15 @@ impl Postgres {
         let sql = "SELECT pid FROM pg_stat_activity WHERE application_name = 'shuguan'";
         self.try_query(sql).unwrap_or_default()
     }
+
+    /// The server's first process and all that it started.
+    pub fn processes(&self) -> Vec<String> {
+        let first = self.query("SELECT (string_to_array(pg_read_file('postmaster.pid'), E'\\n'))[1]");
+        let first = first.first().expect("a process").clone();
+        let others = Command::new("pgrep").args(["-P", &first]).output().expect("pgrep runs");
+        let others = String::from_utf8_lossy(&others.stdout).into_owned();
+        std::iter::once(first)
+            .chain(others.lines().map(str::to_owned))
+            .collect()
+    }
 }

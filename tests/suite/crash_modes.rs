@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use shuguan_tests::{Call, Connection, Deployment, Identity, Postgres, eventually, leaves, run};
 use tokio::task::JoinSet;
 
-use crate::crash::{TABLE, rounds, slow_relay};
+use crate::crash::{rounds, slow_relay};
 use crate::feeds::{NDJSON, POLICE, RESIDENT};
+use crate::load::TABLE;
 use crate::people::citizen;
 use crate::random::Random;
 

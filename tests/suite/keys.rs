@@ -12,7 +12,7 @@ use crate::feeds::POLICE;
 use crate::witness::{gateway, push, signed_receipt};
 
 /// The keys as `key list` shows them: id, first size, end, state.
-fn keys(gateway: &Deployment) -> Vec<(String, u64, Option<u64>, String)> {
+pub(crate) fn keys(gateway: &Deployment) -> Vec<(String, u64, Option<u64>, String)> {
     let (code, out, error) = gateway.shuguan(&["key", "list", "--json"]);
     assert_eq!(code, 0, "{error}");
     let document: Value = serde_json::from_str(&out).unwrap();
@@ -25,7 +25,7 @@ fn keys(gateway: &Deployment) -> Vec<(String, u64, Option<u64>, String)> {
     .collect()
 }
 
-fn changes(gateway: &Deployment) -> usize {
+pub(crate) fn changes(gateway: &Deployment) -> usize {
     leaves(&gateway.journal())
         .iter()
         .filter(|leaf| leaf["k"] == "key")
@@ -40,7 +40,7 @@ fn refused(gateway: &Deployment, arguments: &[&str], code: i32, words: &str) {
     );
 }
 
-fn done(gateway: &Deployment, arguments: &[&str]) -> String {
+pub(crate) fn done(gateway: &Deployment, arguments: &[&str]) -> String {
     let (code, out, error) = gateway.shuguan(arguments);
     assert_eq!(code, 0, "{arguments:?}: {out}{error}");
     out

@@ -283,3 +283,144 @@ fn check_names_misspelt_headers() {
         "{error}"
     );
 }
+
+const SHEET_LAYOUT: &str = r#"
+[[layout]]
+name = "hukou-book"
+partner = "public-security-city"
+record = "public-security/resident"
+form = "xlsx"
+sheet = "六月"
+title_rows = 1
+footer = "合计"
+[layout.headers]
+"身份证" = "citizen_id"
+"代号" = "sex"
+[layout.codes.sex]
+"A" = "1"
+"B" = "2"
+"#;
+
+/// A workbook as that layout has it, behind a sheet that could be read as well: a title, the header, a record a sex, a sum.
+fn book(sexes: &[&str]) -> Vec<u8> {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let mut sheet = |name: &str, rows: &[Vec<String>]| {
+        let sheet = book.add_worksheet();
+        sheet.set_name(name).expect("a name");
+        for (at, row) in (0..).zip(rows) {
+            for (column, text) in (0..).zip(row) {
+                sheet.write_string(at, column, text).expect("a cell");
+            }
+        }
+    };
+    let row = |cells: [&str; 5]| cells.map(str::to_owned).to_vec();
+    let record = |n: u32, sex: &str| row([&nobody(n), "某某", sex, "320706", "0"]);
+    sheet("五月", &[row(["gmsfhm", "xm", "xb", "ssxq", "ryzt"]), record(900, "2")]);
+    let mut rows = vec![
+        vec!["六月户籍".to_owned()],
+        row(["身份证", "姓名", "代号", "ssxq", "人员状态"]),
+    ];
+    rows.extend((1..).zip(sexes).map(|(n, sex)| record(n, sex)));
+    rows.push(vec!["合计：见上".to_owned()]);
+    sheet("六月", &rows);
+    book.save_to_buffer().expect("a workbook")
+}
+
+#[test]
+fn a_workbook_is_read_by_a_named_layout_and_its_bad_cells_are_named_as_the_sender_sees_them() {
+    run(async {
+        let gateway = Deployment::with(|text| text + SHEET_LAYOUT);
+        let police = gateway.partner(POLICE);
+        let running = gateway.serve();
+        let named = |body: Vec<u8>| push(body).header("exchange-layout", "hukou-book");
+        let answer = send(&running, named(book(&["B", "B", "Z", "B", "B"])), &police).await;
+        assert_eq!(answer.status, 202, "{:?}", answer.body);
+        let counts = ["received", "accepted", "rejected"].map(|member| answer.json()[member].clone());
+        assert_eq!(counts, [5, 4, 1].map(serde_json::Value::from));
+        let exchange = answer.json()["exchange"].as_str().expect("an id").to_owned();
+        let rejects = send(
+            &running,
+            Call::get(format!("/v1/exchanges/{exchange}/rejects")),
+            &police,
+        )
+        .await;
+        let line = String::from_utf8(rejects.body.to_vec()).expect("text");
+        let reject: serde_json::Value = serde_json::from_str(line.lines().next().expect("a line")).expect("JSON");
+        assert_eq!(
+            ["code", "field", "header", "cell"].map(|member| reject[member].clone()),
+            ["SG3209", "sex", "代号", "C5"].map(serde_json::Value::from)
+        );
+        let log = leaves(&gateway.journal());
+        let leaf = log.iter().find(|leaf| leaf["k"] == "push").expect("a leaf");
+        assert_eq!((&leaf["lay"], &leaf["fmt"]), (&"hukou-book".into(), &"xlsx".into()));
+        let sexes = || registry_rows(&gateway.registry(), "SELECT sex FROM public_security_resident");
+        eventually("the rows are in the registry", 20, || sexes() == ["2"; 4]);
+        // The layout names its sheet: a book without it is refused whole.
+        let mut other = rust_xlsxwriter::Workbook::new();
+        other.add_worksheet().write_string(0, 0, "身份证").expect("a cell");
+        let refused = send(&running, named(other.save_to_buffer().expect("a workbook")), &police).await;
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (422, "SG3124"));
+        assert_eq!(sexes().len(), 4);
+    });
+}
+
+#[test]
+fn rejected_records_of_a_file_with_a_layout_are_joined_by_that_layout() {
+    let gateway = Deployment::with(|text| text + LAYOUT + SHEET_LAYOUT);
+    let running = gateway.serve();
+    let client = format!("partners/{POLICE}/client.toml");
+    std::fs::write(gateway.path("layouts.toml"), format!("{LAYOUT}{SHEET_LAYOUT}")).unwrap();
+    let mut text = tape([1, 2], "B");
+    for (ids, sex) in [([5, 6], "B"), ([7, 8], "B"), ([9, 10], "B"), ([3, 4], "Z")] {
+        text.extend(tape(ids, sex).splitn(3, |byte| *byte == b'\n').nth(2).unwrap());
+    }
+    std::fs::write(gateway.path("june.txt"), text).unwrap();
+    std::fs::write(gateway.path("june.xlsx"), book(&["B", "Z", "B", "B", "B"])).unwrap();
+    let exchange = |file: &str, layout: &str| {
+        let (record, purpose) = (["--record", RESIDENT], ["--purpose", "enrolment.registration"]);
+        let more = [
+            "-c",
+            client.as_str(),
+            "--layout",
+            layout,
+            "--rejects-ok",
+            "100",
+            "--json",
+        ];
+        let arguments = [&["push", file][..], &record, &purpose, &more].concat();
+        let (code, out, error) = gateway.shuguan(&arguments);
+        assert!([0, 5].contains(&code), "{out}{error}");
+        let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let text = answer.to_string();
+        let at = text.find("\"exchange\":\"").expect("an id") + 12;
+        text[at..at + 36].to_owned()
+    };
+    let join = |exchange: &str, file: &str, to: &str, more: &[&str]| {
+        let arguments = ["rejects", exchange, "--join", file, "-o", to, "-c", &client];
+        gateway.shuguan(&[&arguments[..], more].concat())
+    };
+    let (tape, sheet) = (exchange("june.txt", "hukou-2016"), exchange("june.xlsx", "hukou-book"));
+    let by = |name: &'static str| ["--layout", "layouts.toml", "--layout-name", name];
+    let (code, _, error) = join(&tape, "june.txt", "bad.txt", &by("hukou-2016"));
+    assert_eq!(code, 0, "{error}");
+    let bad = std::fs::read(gateway.path("bad.txt")).unwrap();
+    let bad = encoding_rs::GB18030.decode(&bad).0.into_owned();
+    let marked: Vec<&str> = bad.lines().filter(|line| line.contains("SG3209")).collect();
+    assert_eq!(marked.len(), 2, "{bad}");
+    assert!(
+        marked[0].contains(&nobody(3)) && marked[0].contains("|!|") && !bad.contains(&nobody(1)),
+        "{bad}"
+    );
+    let (code, _, error) = join(&sheet, "june.xlsx", "bad.xlsx", &by("hukou-book"));
+    assert_eq!(code, 0, "{error}");
+    assert!(error.contains("1 rejected records"), "{error}");
+    // Several layouts for the record type, and none named; a file that is none.
+    let (code, _, error) = join(&tape, "june.txt", "x.txt", &["--layout", "layouts.toml"]);
+    assert!(
+        code == 2 && error.contains("SG2120") && error.contains("--layout-name"),
+        "{error}"
+    );
+    let (code, _, error) = join(&tape, "june.txt", "x.txt", &["--layout", "june.txt"]);
+    assert!(code == 1 && error.contains("SG7109"), "{error}");
+    drop(running);
+}

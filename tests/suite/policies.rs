@@ -16,7 +16,7 @@ const POLICE_AGREEMENT: &str = "agreements/public-security.toml";
 const REGISTRY_AGREEMENT: &str = "agreements/registry.toml";
 
 /// Copies a bundle's folder below the root.
-fn copy(gateway: &Deployment, from: &str, to: &str) {
+pub(crate) fn copy(gateway: &Deployment, from: &str, to: &str) {
     fn level(from: &Path, to: &Path) {
         std::fs::create_dir_all(to).unwrap();
         for entry in std::fs::read_dir(from).unwrap() {
@@ -42,7 +42,7 @@ fn edit(gateway: &Deployment, bundle: &str, file: &str, change: impl FnOnce(Stri
 }
 
 /// A copy of the bundle in force with one change, signed by both officers. Its own tests, which would notice, stay behind.
-fn next(gateway: &Deployment, name: &str, file: &str, change: impl FnOnce(String) -> String) {
+pub(crate) fn next(gateway: &Deployment, name: &str, file: &str, change: impl FnOnce(String) -> String) {
     copy(gateway, "policies", name);
     // The one in force may have come without any, the same way.
     let tests = gateway.path(name).join("tests");
@@ -58,7 +58,7 @@ fn limit(rows: u32) -> impl FnOnce(String) -> String {
 }
 
 /// The `policy` leaves so far.
-fn policy_leaves(gateway: &Deployment) -> Vec<Value> {
+pub(crate) fn policy_leaves(gateway: &Deployment) -> Vec<Value> {
     let log = leaves(&gateway.journal());
     log.into_iter().filter(|leaf| leaf["k"] == "policy").collect()
 }

@@ -8,8 +8,8 @@ use shuguan_tests::{
     Answer, Call, Deployment, Postgres, Running, eventually, leaves, registry_count, registry_rows, run,
 };
 
-use crate::crash::TABLE;
 use crate::feeds::{NDJSON, POLICE, RESIDENT, clean, nobody, resident};
+use crate::load::TABLE;
 use crate::random::Random;
 
 const OPEN: &str = "SELECT count(*) FROM public_security_resident WHERE _open <> 0";

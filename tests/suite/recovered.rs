@@ -7,6 +7,8 @@ use serde_json::Value;
 use shuguan_tests::{Deployment, eventually, leaves, registry_count, run};
 
 use crate::feeds::POLICE;
+use crate::keys::{changes, done, keys};
+use crate::policies::{copy, next, policy_leaves};
 use crate::witness::{gateway, push};
 
 const SECOND: &str = "gw1.lyg.example/log/2";
@@ -14,6 +16,14 @@ const SECOND: &str = "gw1.lyg.example/log/2";
 fn recover(gateway: &Deployment, more: &[&str]) -> (i32, String) {
     let (code, out, error) = gateway.shuguan(&[&["db", "recover", "--why", "restored"], more].concat());
     (code, out + &error)
+}
+
+/// Names the successor.
+fn rename(gateway: &Deployment) {
+    let config = std::fs::read_to_string(gateway.config()).unwrap();
+    let renamed = config.replace("\"gw1.lyg.example/log\"", &format!("\"{SECOND}\""));
+    assert_ne!(config, renamed);
+    std::fs::write(gateway.config(), renamed).unwrap();
 }
 
 fn relayed(gateway: &Deployment, count: usize) {
@@ -63,9 +73,7 @@ fn an_older_journal_goes_on_as_a_successor_that_states_its_gap_and_nothing_prove
         assert!(code != 0 && error.contains("shuguan db recover"), "{code} {error}");
         let (code, words) = recover(&gateway, &[]);
         assert!(code == 3 && words.contains("a name of its own"), "{code} {words}");
-        let config = std::fs::read_to_string(gateway.config()).unwrap();
-        let config = config.replace("\"gw1.lyg.example/log\"", &format!("\"{SECOND}\""));
-        std::fs::write(gateway.config(), config).unwrap();
+        rename(&gateway);
         // Another name alone does not open it.
         assert_ne!(gateway.serve_in_vain().0, 0);
         drop(watching);
@@ -134,5 +142,93 @@ fn an_older_journal_goes_on_as_a_successor_that_states_its_gap_and_nothing_prove
         std::fs::write(gateway.path("logs.txt"), logs.join("\n")).unwrap();
         let (code, out, error) = gateway.shuguan(&["verify", "log", "log", "--trust", "logs.txt"]);
         assert!(code == 0 && out.contains(&lost), "{out}{error}");
+        // The older copy comes back once more, and the head file is lost too: the witness knows a log of the successor's name.
+        let watching = witness.serve();
+        std::fs::write(gateway.journal(), &copy).unwrap();
+        std::fs::remove_file(gateway.path("journal/journal.head")).unwrap();
+        let (code, words) = recover(&gateway, &[]);
+        assert!(
+            code == 3 && words.contains(&format!("of `{SECOND}`: a log has that name already")),
+            "{code} {words}"
+        );
+        assert_eq!(leaves(&gateway.journal()).len(), held, "nothing was written");
+        drop(watching);
     });
+}
+
+#[test]
+fn a_stolen_key_signs_no_successor_and_what_it_signed_is_taken_back_without_its_seed() {
+    let gateway = Deployment::new();
+    assert_eq!(gateway.serve().stop(), Some(0));
+    let copy = std::fs::read(gateway.journal()).unwrap();
+    let id = keys(&gateway)[0].0.clone();
+    done(&gateway, &["key", "rotate"]);
+    assert_eq!(gateway.serve().stop(), Some(0));
+    done(&gateway, &["key", "retire", &id, "--stolen"]);
+    assert_eq!(gateway.serve().stop(), Some(0));
+    done(&gateway, &["key", "publish"]);
+    std::fs::remove_file(gateway.path("keys/log.seed")).unwrap();
+    std::fs::write(gateway.journal(), &copy).unwrap();
+    rename(&gateway);
+    let (code, words) = recover(&gateway, &[]);
+    assert_eq!(code, 0, "{words}");
+    // Neither the seed that was retired nor the one that followed it is an order to the successor, which has a key of its own.
+    assert_eq!(gateway.serve().stop(), Some(0));
+    assert_eq!(changes(&gateway), 0);
+    let signing = keys(&gateway);
+    let vkey = std::fs::read_to_string(gateway.path("trust/log.vkey")).unwrap();
+    assert_eq!((signing.len(), signing[0].3.as_str()), (1, "signs"));
+    assert!(
+        vkey.starts_with(&format!("{SECOND}+{}+", signing[0].0)) && signing[0].0 != id,
+        "{vkey}"
+    );
+    assert!(gateway.path(&format!("keys/log/{}.seed", signing[0].0)).is_file());
+    let note = std::fs::read_to_string(gateway.path("journal/journal.head")).unwrap();
+    assert_eq!(note.matches(&format!("— {SECOND} ")).count(), 1, "{note}");
+    // It changes its key like any other.
+    done(&gateway, &["key", "rotate"]);
+    assert_eq!(gateway.serve().stop(), Some(0));
+    assert_eq!((changes(&gateway), keys(&gateway).len()), (1, 2));
+    done(&gateway, &["key", "publish"]);
+    gateway.verified_log();
+}
+
+#[test]
+fn a_bundle_that_was_loaded_within_the_gap_comes_into_force_again_in_its_turn() {
+    let gateway = Deployment::new();
+    assert_eq!(gateway.serve().stop(), Some(0));
+    let older = std::fs::read(gateway.journal()).unwrap();
+    let running = gateway.serve();
+    for name in ["second", "third"] {
+        next(&gateway, name, "keys.toml", |text| text + "# changed\n");
+        assert_eq!(gateway.submit(name).0, 0);
+    }
+    assert_eq!(running.stop(), Some(0));
+    std::fs::write(gateway.journal(), &older).unwrap();
+    // Of the old log nothing is left but its public key; under its own name nothing takes its place.
+    std::fs::remove_file(gateway.path("keys/log.seed")).unwrap();
+    let (code, words) = recover(&gateway, &[]);
+    assert!(code == 1 && words.contains("log.seed"), "{code} {words}");
+    assert!(!gateway.path("keys/log").exists(), "no seed was made for that name");
+    rename(&gateway);
+    let (code, words) = recover(&gateway, &[]);
+    assert_eq!(code, 0, "{words}");
+    let first = policy_leaves(&gateway).pop().unwrap();
+    let held = leaves(&gateway.journal()).len();
+    // The newest replaces one that this log does not know.
+    let (code, error) = gateway.serve_in_vain();
+    assert!(
+        code == 1 && error.contains("SG7208") && error.contains("--after"),
+        "{code} {error}"
+    );
+    assert_eq!(leaves(&gateway.journal()).len(), held, "nothing was written");
+    std::fs::remove_dir_all(gateway.path("policies")).unwrap();
+    copy(&gateway, "second", "policies");
+    let running = gateway.serve();
+    let second = policy_leaves(&gateway).pop().unwrap();
+    assert_eq!((&second["serial"], &second["prev"]), (&2.into(), &first["bun"]));
+    let (code, document, error) = gateway.submit("third");
+    assert_eq!((code, &document["serial"]), (0, &3.into()), "{error}");
+    assert_eq!(running.stop(), Some(0));
+    gateway.verified_log();
 }

@@ -139,6 +139,16 @@ impl LogKeys {
         &self.spans
     }
 
+    /// Those that have not ended, in the order in which they came.
+    pub fn open_ended(&self) -> impl DoubleEndedIterator<Item = &KeySpan> {
+        self.spans.iter().filter(|span| span.until.is_none())
+    }
+
+    /// Whether it is, or was, one of them.
+    pub fn knows(&self, key: &VerifyingKey) -> bool {
+        self.spans.iter().any(|span| span.key == *key)
+    }
+
     /// Those that sign a checkpoint of this size.
     pub fn at(&self, size: u64) -> impl Iterator<Item = &VerifyingKey> {
         let there = self.spans.iter().filter(move |span| span.covers(size));

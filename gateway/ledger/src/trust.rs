@@ -138,7 +138,7 @@ impl Trust {
     pub fn in_keys(logs: impl IntoIterator<Item = KeySpan>) -> Self {
         let mut trust = Self::default();
         trust.logs.extend(logs);
-        trust.lines = key_lines(&trust.logs);
+        trust.lines = key_lines(&trust.logs, &[]);
         trust
     }
 
@@ -204,7 +204,7 @@ impl Trust {
             }
             _ => {
                 return Err(
-                    "it is not `log <vkey>`, `witness <name> <vkey>`, `group <name> <k> <names>` or `quorum <name>`",
+                    "it is not `log <vkey>`, `sizes <vkey> <from> <until>`, `witness <name> <vkey>`, `group <name> <k> <names>` or `quorum <name>`",
                 );
             }
         }
@@ -317,12 +317,26 @@ impl Trust {
         let mut keys: Vec<KeySpan> = known.spans().to_vec();
         keys.extend(self.logs.iter().filter(|span| span.key().name() != origin).cloned());
         let others = self.lines.iter().filter(|line| !is_key_line(line));
-        let lines = key_lines(&keys).into_iter().chain(others.cloned()).collect();
+        let lines = key_lines(&keys, &self.lines)
+            .into_iter()
+            .chain(others.cloned())
+            .collect();
         Ok(Self {
             logs: keys,
             lines,
             ..self.clone()
         })
+    }
+
+    /// The trust of who believes one more log, which this is the key of. As it is when that key is trusted already.
+    #[must_use]
+    pub fn with_log(&self, key: &VerifyingKey) -> Self {
+        let mut trust = self.clone();
+        if !self.logs.iter().any(|span| span.key() == key) {
+            trust.logs.insert(0, key.clone().into());
+            trust.lines.insert(0, format!("log {}", key.vkey()));
+        }
+        trust
     }
 
     /// Whether these cosignatures are enough.
@@ -378,12 +392,24 @@ impl Trust {
 }
 
 fn is_key_line(line: &str) -> bool {
-    line.starts_with("log ") || line.starts_with("sizes ")
+    matches!(line.split_ascii_whitespace().next(), Some("log" | "sizes"))
 }
 
-/// The lines of keys. That a key has always signed and has not ended goes without saying: then one that is named later is enough.
-fn key_lines(keys: &[KeySpan]) -> Vec<String> {
-    let mut lines: Vec<String> = keys.iter().map(|span| format!("log {}", span.key().vkey())).collect();
+/// The lines of keys, as they stood before where they did: with the address of the log. That a key has always signed and has not ended goes without
+/// saying: then one that is named later is enough.
+fn key_lines(keys: &[KeySpan], before: &[String]) -> Vec<String> {
+    let of = |vkey: &str| {
+        let names = |line: &&String| {
+            let mut words = line.split_ascii_whitespace();
+            (words.next(), words.next()) == (Some("log"), Some(vkey))
+        };
+        before
+            .iter()
+            .find(names)
+            .cloned()
+            .unwrap_or_else(|| format!("log {vkey}"))
+    };
+    let mut lines: Vec<String> = keys.iter().map(|span| of(&span.key().vkey())).collect();
     for span in keys.iter().filter(|span| span.from() > 0 || span.until().is_some()) {
         let until = span.until().map_or("-".to_owned(), |until| until.to_string());
         lines.push(format!("sizes {} {} {until}", span.key().vkey(), span.from()));

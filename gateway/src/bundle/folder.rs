@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use shuguan_policies::Bundle;
 use shuguan_policies::bundle::SIGNATURE_FILE;
 
+use crate::durable;
 use crate::pki::{PkiFault, keyfile};
 
 /// An installation that can still be taken back.
@@ -81,9 +82,7 @@ fn remove(folder: &Path) -> Result<(), PkiFault> {
 }
 
 fn rename(from: &Path, to: &Path) -> Result<(), PkiFault> {
-    fs::rename(from, to).map_err(PkiFault::file("move", from))?;
-    let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
-    keyfile::sync_folder(parent.unwrap_or(Path::new(".")))
+    durable::rename(from, to).map_err(PkiFault::file("move", from))
 }
 
 /// Every name was checked when the bundle was made: none leaves the folder.

@@ -3,7 +3,7 @@
 //! Takes a file and what it is; gives counts and a verified receipt. The file is read twice, first for its digest, then while it is sent, so
 //! memory does not grow with it. A crash at any moment leaves the key on disk, and the repeat gets the first answer.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,7 @@ use super::state::{PushState, state_path};
 use super::{CallError, Client};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
+use crate::durable::write_whole;
 use crate::exchange::report::HeaderNotes;
 use crate::signature::{digest as digests, profile};
 
@@ -317,16 +318,6 @@ fn keep_receipt(trust: &Trust, feed: &Feed<'_>, answer: &Value, pushed: &mut Pus
             .because(error)
             .then("shuguan receipt EXCHANGE -o FILE   fetches it again")
     })
-}
-
-/// Writes a file whole or not at all: beside it, to disk, then renamed.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".tmp");
-    let mut file = std::fs::File::create(&fresh)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&fresh, path)
 }
 
 /// The strings of an array member.

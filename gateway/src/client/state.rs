@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::deliver::write_whole;
 use crate::command::exit::Failure;
+use crate::durable::write_whole;
 
 /// The state of one file.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use shuguan_ledger::receipt::{Proven, Receipt};
 use shuguan_ledger::trust::{Quorum, Trust};
 
 use super::connect::{self, Client};
-use super::deliver::write_whole;
 use crate::command::exit::Failure;
+use crate::durable::write_whole;
 
 /// How often a receipt is asked for anew.
 const EVERY: Duration = Duration::from_millis(250);

@@ -18,6 +18,7 @@ use shuguan_adapters::reject::{Reject, RejectCode};
 
 use self::meant::Meant;
 use super::exit::{Exit, Failure};
+use super::layout::LayoutArgs;
 use super::marked::{self, Original};
 use super::output::Output;
 use super::sheet::SheetArgs;
@@ -27,7 +28,6 @@ use crate::clock::Clock;
 use crate::exchange::batch::{admitted_rows, miscount, refusal_of, whole_refusal};
 use crate::exchange::quality::{Gauge, Quality};
 use crate::exchange::report::HeaderNotes;
-use crate::layouts::Layouts;
 use crate::refusal::Refusal;
 
 /// Judge a file offline before sending it.
@@ -60,12 +60,6 @@ pub struct CheckArgs {
     /// Whole `Content-Type`, when detection is wrong, e.g. `text/csv; delimiter="|"`.
     #[arg(long)]
     content_type: Option<String>,
-    /// Read the file by a layout out of this file: `[[layout]]` tables as in the gateway's shuguan.toml.
-    #[arg(long, value_name = "FILE", conflicts_with = "content_type")]
-    layout: Option<PathBuf>,
-    /// Which of its layouts, when it holds several for the record type.
-    #[arg(long, value_name = "NAME", requires = "layout")]
-    layout_name: Option<String>,
     /// How many rejects to show.
     #[arg(long, value_name = "N", default_value_t = 10)]
     rejects: usize,
@@ -75,6 +69,8 @@ pub struct CheckArgs {
     /// With `-o`: write every record, also those without a mark.
     #[arg(long, requires = "output")]
     all: bool,
+    #[command(flatten)]
+    laid_out: LayoutArgs,
     #[command(flatten)]
     meant: Meant,
     #[command(flatten)]
@@ -300,36 +296,15 @@ fn read_head(source: &mut dyn Read) -> std::io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// The layout of a file of layouts that fits the record type.
-fn layout_in(file: &Path, args: &CheckArgs) -> Result<Layout, Failure> {
-    let layouts = Layouts::load(file).map_err(|faults| {
-        let list: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        Failure::local(format!("`{}` is not taken\n{}", file.display(), list.join("\n"))).coded("SG7109")
-    })?;
-    let known = layouts.only(args.record, args.layout_name.as_deref()).ok_or_else(|| {
-        Failure::new(
-            Exit::Usage,
-            format!(
-                "`{}` does not hold just one such layout for `{}`",
-                file.display(),
-                args.record.name
-            ),
-        )
-        .coded(Refusal::UnknownLayout.code())
-        .then("name it: `--layout-name NAME`")
-    })?;
-    Ok(known.layout.clone())
-}
-
 fn layout_of(args: &CheckArgs, head: &[u8]) -> Result<Layout, Failure> {
-    let mut layout = match &args.content_type {
-        None if args.layout.is_some() => layout_in(args.layout.as_deref().unwrap_or(Path::new("")), args)?,
-        Some(value) => Layout::from_content_type(value).ok_or_else(|| {
+    let mut layout = match (args.laid_out.read(|| Ok(args.record))?, &args.content_type) {
+        (Some(layout), _) => layout,
+        (None, Some(value)) => Layout::from_content_type(value).ok_or_else(|| {
             Failure::new(Exit::Usage, format!("`{value}` is not a type that is read here"))
                 .coded(Refusal::UnsupportedType.code())
                 .then(Refusal::UnsupportedType.next())
         })?,
-        None => Layout::detect(&args.file.display().to_string(), head),
+        (None, None) => Layout::detect(&args.file.display().to_string(), head),
     };
     if let Some(charset) = &args.charset {
         layout.encoding = Encoding::parse(charset).ok_or_else(|| {

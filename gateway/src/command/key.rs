@@ -157,18 +157,14 @@ impl Known {
     }
 
     fn signing(&self) -> Vec<&KeySpan> {
-        let spans = self.keys.spans().iter();
-        spans.filter(|span| span.until().is_none()).collect()
+        self.keys.open_ended().collect()
     }
 
     fn rows(&self) -> Vec<Row> {
         let origin = &self.config.gateway.log_origin;
-        let mut seeds = Vec::new();
-        for (path, seed) in &self.files.seeds {
-            if let Ok(key) = shuguan_ledger::note::SigningKey::from_seed(origin, seed) {
-                seeds.push((key.verifying_key(), path.clone()));
-            }
-        }
+        // The log has that name already, so it is one.
+        let seeds = self.files.keys_of(origin).unwrap_or_default();
+        let waiting = self.files.waiting(origin, &self.keys).unwrap_or_default();
         let ends = |id: &str| self.files.ends.iter().any(|(end, _, _)| end == id);
         let known = self.keys.spans().iter().map(|span| {
             let id = span.key().id();
@@ -177,30 +173,28 @@ impl Known {
                 None if ends(&id) => "signs; its end waits for a reload",
                 None => "signs",
             };
-            let file = seeds.iter().find(|(key, _)| key == span.key());
+            let file = seeds.iter().find(|(_, key)| key.verifying_key() == *span.key());
             Row {
                 vkey: span.key().vkey(),
                 from: span.from(),
                 until: span.until(),
                 state,
-                file: file.map(|(_, path)| path.clone()),
+                file: file.map(|(path, _)| (*path).to_owned()),
                 id,
             }
         });
-        let mut rows: Vec<Row> = known.collect();
-        for (key, path) in &seeds {
-            if !self.keys.spans().iter().any(|span| span.key() == key) {
-                rows.push(Row {
-                    id: key.id(),
-                    vkey: key.vkey(),
-                    from: 0,
-                    until: None,
-                    state: "waits for a reload",
-                    file: Some(path.clone()),
-                });
+        let waiting = waiting.iter().map(|(path, key)| {
+            let key = key.verifying_key();
+            Row {
+                id: key.id(),
+                vkey: key.vkey(),
+                from: 0,
+                until: None,
+                state: "waits for a reload",
+                file: Some((*path).to_owned()),
             }
-        }
-        rows
+        });
+        known.chain(waiting).collect()
     }
 }
 
@@ -238,6 +232,7 @@ fn rotate(known: &Known, output: &Output) -> Result<(), Failure> {
         return Err(refused("two keys sign already").then("shuguan key retire     ends the older one"));
     }
     let key = log_keys::begin(&known.config.keys.log, &known.config.gateway.log_origin).map_err(failure)?;
+    let key = key.verifying_key();
     if output.is_json() {
         output.json(
             "shuguan.key.v1",
@@ -333,7 +328,8 @@ fn publish(known: &Known, folder: &Path, output: &Output) -> Result<(), Failure>
         let vkey = format!("{}\n", newest.key().vkey());
         keyfile::replace_public(&folder.join("log.vkey"), vkey.as_bytes()).map_err(failure)?;
     }
-    for line in trust.text().lines().filter(|line| line.starts_with("sizes ")) {
+    let says_sizes = |line: &&str| line.split_ascii_whitespace().next() == Some("sizes");
+    for line in trust.text().lines().filter(says_sizes) {
         output.line(line);
     }
     output.note("next: each witness takes the vkey and its sizes into [[log]] of its witness.toml (from, until); partners: shuguan verify keys");

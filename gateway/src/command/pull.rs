@@ -26,6 +26,7 @@ use crate::client::deliver::{digest_of, load_trust};
 use crate::client::signed::asked;
 use crate::client::witnessed::upgrade;
 use crate::client::{CallError, Client, ClientSettings, Listener};
+use crate::durable;
 use crate::signature::{Profile, digest, profile};
 
 /// Request an extract and download it.
@@ -308,7 +309,7 @@ async fn download(
         .at(place)
         .then("pull again; if it stays, tell the operator the exchange id"));
     }
-    std::fs::rename(&part, extract.output).map_err(unwritable)
+    durable::rename(&part, extract.output).map_err(unwritable)
 }
 
 /// Goes on from what the file already holds.

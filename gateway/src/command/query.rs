@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use shuguan_adapters::catalogue::{self, RecordType};
-use shuguan_adapters::layout::Layout;
+use shuguan_adapters::layout::{Encoding, Layout};
 
 use super::exit::{Exit, Failure};
+use super::layout::LayoutArgs;
 use super::marked::{self, Original};
 use super::output::{Form, Output};
 use super::push::content_type;
@@ -59,8 +60,9 @@ pub struct StatusArgs {
   shuguan rejects 0199a3c4-… --format csv -o rejects.csv -c client.toml
   shuguan rejects 0199a3c4-… --join june.csv -o bad.csv -c client.toml
   shuguan rejects 0199a3c4-… --join 六月.xls -o bad.xlsx -c client.toml
+  shuguan rejects 0199a3c4-… --join june.txt --layout layout.toml -o bad.txt -c client.toml
 
-  The last two copy the rejected records out of our own file, on this machine, with what is wrong in columns `_row`, `_code`, `_field`,
+  `--join` copies the rejected records out of our own file, on this machine, with what is wrong in columns `_row`, `_code`, `_field`,
   `_reason`, `_expected`. Correct the copy and push it: columns that begin with `_` are passed over. Of a workbook (.xlsx, .xls) or a table
   (.dbf) the copy is a workbook: bad cells are red with a note, and the sheet 问题清单 lists them.
 
@@ -84,6 +86,8 @@ pub struct RejectsArgs {
     /// Whole `Content-Type` of that file, when detection is wrong.
     #[arg(long, requires = "join")]
     content_type: Option<String>,
+    #[command(flatten)]
+    laid_out: LayoutArgs,
     #[command(flatten)]
     who: As,
     #[command(flatten)]
@@ -294,15 +298,26 @@ fn form_of(chosen: Form, file: &Path) -> Form {
 fn join(args: &RejectsArgs, client: &Client, file: &Path, report: &[u8], output: &Output) -> Result<Exit, Failure> {
     let lines = report.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let rejects = Rejects::new(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect());
-    let stated = content_type(args.content_type.as_deref(), args.charset.as_deref(), &args.sheet, file)?;
-    let layout = match &stated {
-        Some(stated) => Layout::from_content_type(stated)
-            .ok_or_else(|| Failure::new(Exit::Usage, format!("`{stated}` is not a type that is read here")))?,
-        None => detect(file)?,
-    };
+    let layout = layout_of(args, client, file)?;
     let original = Original { file, layout: &layout };
     let record = || record_of(client, &args.exchange);
     marked::write(&original, record, rejects, args.all, &args.output, output).map(|()| Exit::Done)
+}
+
+/// How the file was written: as a layout of ours says, as stated, or as it looks.
+fn layout_of(args: &RejectsArgs, client: &Client, file: &Path) -> Result<Layout, Failure> {
+    if let Some(mut layout) = args.laid_out.read(|| record_of(client, &args.exchange))? {
+        if let Some(charset) = &args.charset {
+            let none = || Failure::new(Exit::Usage, format!("`{charset}` is not a charset that is read here"));
+            layout.encoding = Encoding::parse(charset).ok_or_else(none)?;
+        }
+        return args.sheet.apply(layout);
+    }
+    match content_type(args.content_type.as_deref(), args.charset.as_deref(), &args.sheet, file)? {
+        Some(stated) => Layout::from_content_type(&stated)
+            .ok_or_else(|| Failure::new(Exit::Usage, format!("`{stated}` is not a type that is read here"))),
+        None => detect(file),
+    }
 }
 
 /// What the records of an exchange are.

@@ -54,6 +54,7 @@ With an opening, each column is proved, withheld, or holds other values than wer
 
 TRUST FILE
   log <vkey>                     the log
+  sizes <vkey> <from> <until>    that key signs every checkpoint from this size on and below that one (-: it has not ended)
   witness <name> <vkey>          a witness, and what it is called below
   group <name> <k> <name> …      k of these (any, all)
   quorum <name>                  who must have signed; none: the log's own signature is enough
@@ -87,7 +88,7 @@ EXIT CODES
     Log {
         /// The journal's SQLite file, a copy of it with its -wal file, or a folder that `shuguan log export` wrote.
         journal: PathBuf,
-        /// Trust file with the log's public key.
+        /// Trust file with the log's first public key; for an exported log that changed it, with all of them.
         #[arg(long)]
         trust: PathBuf,
         /// A receipt whose leaf and checkpoint the log must contain; may be repeated.

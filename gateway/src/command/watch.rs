@@ -20,12 +20,13 @@ use super::output::Output;
 use super::push;
 use super::sheet::SheetArgs;
 use crate::api::report::COLUMNS;
-use crate::client::deliver::{Asked, Feed, Pushed, Undelivered, attempt_once, digest_of, wait_before, write_whole};
+use crate::client::deliver::{Asked, Feed, Pushed, Undelivered, attempt_once, digest_of, wait_before};
 use crate::client::outbox::{Item, Outbox, Said, beside, stamp};
 use crate::client::state::{Done, PushState, state_path};
 use crate::client::{CallError, Client, Problem, connect};
 use crate::clock::Clock;
 use crate::csv_text;
+use crate::durable::write_whole;
 use crate::refusal::Refusal;
 
 /// Keeps two watchers out of one folder.

@@ -17,6 +17,7 @@ use super::payload::spill_path;
 use super::sqlite;
 use super::subjects::tags_path;
 use super::views::Reader;
+use crate::durable::sync_folder;
 
 /// The database in the copy.
 pub const DATABASE: &str = "journal.db";
@@ -39,7 +40,7 @@ pub fn snapshot(database: &Path, copy: &Path) -> Result<(), JournalFault> {
         .execute_batch("PRAGMA temp_store=MEMORY; PRAGMA busy_timeout=5000;")
         .and_then(|()| connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()]));
     copied.map_err(JournalFault::store("copy the database"))?;
-    synced(copy).map_err(JournalFault::file("sync", copy))
+    sync_folder(copy).map_err(JournalFault::file("sync", copy))
 }
 
 /// Copies the journal into an empty folder; gives the checkpoint of the copy and how many files it names.
@@ -62,7 +63,7 @@ pub fn backup(database: &Path, payloads: &Path, folder: &Path) -> Result<(String
             Err(error) => return Err(JournalFault::file("copy", &path)(error)),
         }
     }
-    synced(&files).map_err(JournalFault::file("sync", &files))?;
+    sync_folder(&files).map_err(JournalFault::file("sync", &files))?;
     Ok((reader.checkpoint()?, copied))
 }
 
@@ -71,10 +72,6 @@ fn copy_file(path: &Path, copy: &Path) -> io::Result<()> {
     let mut to = OpenOptions::new().write(true).create_new(true).mode(0o600).open(copy)?;
     io::copy(&mut from, &mut to)?;
     to.sync_all()
-}
-
-fn synced(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 impl Reader {

@@ -18,6 +18,7 @@ use super::columns::{COLUMNS, PARTS, salt_label};
 use super::fault::JournalFault;
 use crate::clock;
 pub(super) use crate::hex::hex;
+use crate::hex::{unhex, unhex_into};
 use crate::opening::{OpenColumn, Opening, SCHEMA};
 
 /// Label and member of the quality report.
@@ -121,7 +122,9 @@ impl<'r> Record<'r> {
     /// Reads what [`Evidence::encode`] wrote.
     pub(super) fn read(record: &'r [u8]) -> Option<Self> {
         let members: BTreeMap<&'r str, Cow<'r, str>> = serde_json::from_slice(record).ok()?;
-        let evidence = Evidence::from_secret(*unhex(members.get("secret")?)?);
+        let mut secret = Zeroizing::new([0; 32]);
+        unhex_into(members.get("secret")?, secret.as_mut_slice())?;
+        let evidence = Evidence::from_secret(*secret);
         Some(Self { evidence, members })
     }
 
@@ -132,7 +135,7 @@ impl<'r> Record<'r> {
 
     /// A member that is a digest.
     pub(super) fn digest(&self, member: &str) -> Option<[u8; 32]> {
-        unhex(self.text(member)?).map(|digest| *digest)
+        unhex(self.text(member)?)
     }
 
     /// The commitment to the request that it holds: the digest of its body, and of a signed one also signature and base.
@@ -154,7 +157,7 @@ impl<'r> Record<'r> {
             Some(Column {
                 name,
                 form,
-                shown: Shown::Commitment(*commitment),
+                shown: Shown::Commitment(commitment),
             })
         };
         columns.into_iter().map(column).collect()
@@ -183,19 +186,6 @@ pub fn opening_of(exchange: Uuid, record: &[u8]) -> Option<Opening> {
         wanted: record.text(WANTED)?.split_whitespace().map(str::to_owned).collect(),
         columns: columns.into_iter().zip(operators).map(column).collect(),
     })
-}
-
-fn unhex(text: &str) -> Option<Zeroizing<[u8; 32]>> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    let digits = text.as_bytes();
-    if digits.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits.as_chunks::<2>().0) {
-        let [high, low] = pair.map(|digit| char::from(digit).to_digit(16));
-        *byte = u8::try_from(high? * 16 + low?).ok()?;
-    }
-    Some(bytes)
 }
 
 /// The salts of an exchange.

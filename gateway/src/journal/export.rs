@@ -1,11 +1,11 @@
 //! The log as static files in the layout of C2SP tlog-tiles: any web server can serve them, anybody can verify them.
 //!
 //! Takes a reader and a folder; gives `checkpoint` and `tile/…` in it. Refuses a folder that holds another log, or more of this one than the journal
-//! does, and leaves that do not have their hashes. Each file is written beside its place, fsynced and renamed, the checkpoint last: wherever a run stops,
+//! does, and leaves that do not have their hashes. Each file is written beside its place, fsynced and renamed for good, the checkpoint last: wherever a run stops,
 //! the folder holds the log of its checkpoint, and the next run goes on. What is there stays: the content of a path never changes.
 
-use std::fs::{DirBuilder, File};
-use std::io::{self, Write as _};
+use std::fs::DirBuilder;
+use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
@@ -17,6 +17,7 @@ use shuguan_ledger::tree::{self, leaf_hash};
 
 use super::fault::JournalFault;
 use super::views::Reader;
+use crate::durable;
 
 /// Longest `checkpoint` that is read of a folder: as long as any note may be.
 const NOTE_BYTES_MAX: usize = 64 * 1024;
@@ -147,17 +148,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), JournalFault> {
 
 /// The same in a folder that must be there.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), JournalFault> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".tmp");
-    let temporary = folder.join(name);
-    let written = File::create(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.map_err(JournalFault::file("write", &temporary))?;
-    std::fs::rename(&temporary, path).map_err(JournalFault::file("rename to", path))
+    durable::write_whole(path, bytes).map_err(JournalFault::file("write", path))
 }
 
 /// Removes the partial tiles of the log as it was, where wider ones took their place. One that stays does no harm.

@@ -72,6 +72,17 @@ pub enum JournalFault {
         #[source]
         source: shuguan_ledger::note::NoteError,
     },
+    /// The journal is another log's.
+    #[error(
+        "the journal holds the log `{found}`, and the configuration names `{wanted}`: a log keeps its `log_origin` for ever, and only shuguan db recover \
+         opens a successor"
+    )]
+    OtherLog {
+        /// Name of the log that is there.
+        found: String,
+        /// The one of the configuration.
+        wanted: String,
+    },
     /// A key signs this log, as the log says, and its file is not there.
     #[error("the key `{0}` signs this log, and its seed is not among the key files")]
     NoSeed(String),

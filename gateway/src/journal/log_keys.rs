@@ -1,6 +1,6 @@
 //! The keys that sign this log, and how they change.
 //!
-//! Takes the seeds at hand and the `key` leaves of the log; gives what signs the next checkpoint. Refuses to open a journal whose log is signed by a
+//! Takes the seeds at hand and the `key` leaves of the log; gives which keys it has, and what signs the next checkpoint. Refuses to open a journal whose log is signed by a
 //! key of which there is no seed, so that nothing is ever signed by fewer keys than the log says. A change is one leaf: the checkpoint over it is the
 //! first that the new key signs too, or the first that the old one does not, in the transaction of the leaf. A crash before COMMIT leaves the old
 //! keys, after it the new ones; both are what the log says.
@@ -42,47 +42,37 @@ pub(super) struct LogSigner {
 impl LogSigner {
     /// Of a log that has no leaf yet.
     pub(super) fn first(settings: &JournalSettings) -> Result<Self, JournalFault> {
-        let signing: Vec<Arc<SigningKey>> = seeds(settings)?.into_iter().take(1).collect();
-        let keys = LogKeys::of(signing.iter().map(|key| key.verifying_key().into()));
-        let origin = settings.log_origin.as_str().into();
-        Ok(Self { origin, signing, keys })
+        let first = seeds(settings, &settings.log_origin)?.into_iter().next();
+        let first = first.ok_or_else(|| JournalFault::NoSeed(settings.log_origin.clone()))?;
+        Ok(Self::beginning(first))
+    }
+
+    /// Of a log that this key alone signs from now on, and names.
+    pub(super) fn beginning(key: Arc<SigningKey>) -> Self {
+        let verifying = key.verifying_key();
+        Self {
+            origin: verifying.name().into(),
+            signing: vec![key],
+            keys: LogKeys::of([verifying.into()]),
+        }
     }
 
     /// Of the log of this journal.
     pub(super) fn recover(reader: &Reader, settings: &JournalSettings) -> Result<Self, JournalFault> {
-        let (seeds, newest) = (seeds(settings)?, reader.checkpoint()?);
-        let keys = keys_of(reader, &settings.log_origin, &seeds, &newest).map_err(|fault| match fault {
-            Unknown::Journal(fault) => fault,
-            Unknown::Key(source) => JournalFault::LogKey {
-                origin: settings.log_origin.clone(),
-                source,
-            },
-        })?;
-        let size = Checkpoint::unverified(&newest).map_err(|_| JournalFault::damaged("its checkpoint is not one"))?;
+        let newest = Checkpoint::unverified(&reader.checkpoint()?);
+        if let Some(newest) = newest.ok().filter(|newest| newest.origin != settings.log_origin) {
+            let (found, wanted) = (newest.origin, settings.log_origin.clone());
+            return Err(JournalFault::OtherLog { found, wanted });
+        }
+        let seeds = seeds(settings, &settings.log_origin)?;
+        let ours: Vec<VerifyingKey> = seeds.iter().map(|seed| seed.verifying_key()).collect();
+        let keys = keys_of(reader, &settings.log_origin, &ours)?;
         let mut signing = Vec::new();
-        for key in keys.at(size.size) {
+        for key in keys.at(reader.size()?) {
             let seed = seeds.iter().find(|seed| seed.verifying_key() == *key);
             signing.push(Arc::clone(seed.ok_or_else(|| JournalFault::NoSeed(key.short()))?));
         }
         let origin = settings.log_origin.as_str().into();
-        Ok(Self { origin, signing, keys })
-    }
-
-    /// Of a log that succeeds this one: the newest of its keys, under the new name.
-    pub(super) fn successor(&self, settings: &JournalSettings) -> Result<Self, JournalFault> {
-        let newest = self.signing.last().map(|key| key.verifying_key());
-        let old = JournalSettings {
-            log_origin: self.origin.as_ref().to_owned(),
-            ..settings.clone()
-        };
-        let place = seeds(&old)?
-            .iter()
-            .position(|seed| Some(seed.verifying_key()) == newest);
-        let key = place.and_then(|place| seeds(settings).ok()?.into_iter().nth(place));
-        let key = key.ok_or_else(|| JournalFault::NoSeed(settings.log_origin.clone()))?;
-        let origin = settings.log_origin.as_str().into();
-        let keys = LogKeys::of([key.verifying_key().into()]);
-        let signing = vec![key];
         Ok(Self { origin, signing, keys })
     }
 
@@ -92,6 +82,21 @@ impl LogSigner {
 
     pub(super) fn keys(&self) -> &LogKeys {
         &self.keys
+    }
+
+    /// The newest key that signs, as a vkey.
+    pub(super) fn vkey(&self) -> String {
+        let newest = self.keys.open_ended().next_back();
+        newest.map_or_else(String::new, |span| span.key().vkey())
+    }
+
+    /// What its keys ever signed, or those of other seeds under its name.
+    pub(super) fn own_trust(&self, settings: &JournalSettings) -> Result<Trust, JournalFault> {
+        let seeds = seeds(settings, &self.origin)?;
+        Ok(own_keys(
+            &self.keys,
+            seeds.iter().map(|seed| seed.verifying_key().into()),
+        ))
     }
 
     pub(super) fn sign(&self, checkpoint: &Checkpoint) -> Result<String, NoteError> {
@@ -128,39 +133,29 @@ impl LogSigner {
     }
 }
 
-fn seeds(settings: &JournalSettings) -> Result<Vec<Arc<SigningKey>>, JournalFault> {
+/// The keys that the seeds at hand are under the name of a log.
+pub(super) fn seeds(settings: &JournalSettings, origin: &str) -> Result<Vec<Arc<SigningKey>>, JournalFault> {
     let seeds = settings.log_seeds.iter();
-    let keys = seeds.map(|seed| SigningKey::from_seed(&settings.log_origin, seed.bytes()).map(Arc::new));
+    let keys = seeds.map(|seed| SigningKey::from_seed(origin, seed.bytes()).map(Arc::new));
     keys.collect::<Result<_, _>>().map_err(|source| JournalFault::LogKey {
-        origin: settings.log_origin.clone(),
+        origin: origin.into(),
         source,
     })
 }
 
-/// Why it is not known which keys a log has.
-enum Unknown {
-    Journal(JournalFault),
-    Key(NoteError),
-}
-
-impl From<JournalFault> for Unknown {
-    fn from(fault: JournalFault) -> Self {
-        Self::Journal(fault)
-    }
-}
-
-/// What the log says of its keys. The first of them is named by the first change; without one it is that of our seeds which signed the newest checkpoint.
-fn keys_of(reader: &Reader, origin: &str, seeds: &[Arc<SigningKey>], newest: &str) -> Result<LogKeys, Unknown> {
+/// What the log says of its keys. The first of them is named by the first change; without one it is that of these which signed the newest checkpoint.
+pub(super) fn keys_of(reader: &Reader, origin: &str, candidates: &[VerifyingKey]) -> Result<LogKeys, JournalFault> {
     let leaves = reader.key_leaves(origin)?;
     let first = if let Some((_, event)) = leaves.first() {
         VerifyingKey::parse(&event.of).map_err(|_| JournalFault::damaged("its first `key` leaf names no key"))?
     } else {
-        let mut fault = NoteError::NoKnownSignature;
-        let signer = seeds.iter().map(|seed| seed.verifying_key()).find(|key| {
-            let opened = note::open(newest, std::slice::from_ref(key));
-            opened.map_err(|error| fault = error).is_ok()
+        let (newest, mut source) = (reader.checkpoint()?, NoteError::NoKnownSignature);
+        let signer = candidates.iter().find(|key| {
+            let opened = note::open(&newest, std::slice::from_ref(*key));
+            opened.map_err(|error| source = error).is_ok()
         });
-        signer.ok_or(Unknown::Key(fault))?
+        let origin = origin.to_owned();
+        signer.cloned().ok_or(JournalFault::LogKey { origin, source })?
     };
     let mut keys = LogKeys::of([first.into()]);
     for (index, event) in &leaves {
@@ -186,21 +181,21 @@ pub fn log_keys_of(settings: &JournalSettings) -> Result<LogKeys, JournalFault> 
 /// When the journal cannot be read, or no seed is that of its log.
 pub fn own_trust(settings: &JournalSettings) -> Result<Trust, JournalFault> {
     let reader = Reader::open(&settings.database)?;
-    let signer = LogSigner::recover(&reader, settings)?;
-    Ok(Trust::in_keys(own_spans(&signer, settings)?))
+    LogSigner::recover(&reader, settings)?.own_trust(settings)
 }
 
-/// The keys of the log within their sizes, and those of seeds that this log does not know.
-pub(super) fn own_spans(signer: &LogSigner, settings: &JournalSettings) -> Result<Vec<KeySpan>, JournalFault> {
-    let known = signer.keys().spans();
-    let mut spans: Vec<KeySpan> = known.iter().cloned().map(KeySpan::lenient).collect();
-    for seed in seeds(settings)? {
-        let key = seed.verifying_key();
-        if !known.iter().any(|span| *span.key() == key) {
-            spans.push(key.into());
+/// The keys of the log within their sizes, and others of it that this copy of the log does not know, or of which it does not know that they ended. Of
+/// several, one signature is enough.
+pub(super) fn own_keys(known: &LogKeys, others: impl IntoIterator<Item = KeySpan>) -> Trust {
+    let mut spans = known.spans().to_vec();
+    for other in others {
+        match spans.iter_mut().find(|span| span.key() == other.key()) {
+            None => spans.push(other),
+            Some(known) if known.until().is_none() && other.until().is_some() => *known = other,
+            Some(_) => {}
         }
     }
-    Ok(spans)
+    Trust::in_keys(spans.into_iter().map(KeySpan::lenient))
 }
 
 /// For the log's keys.
@@ -218,6 +213,11 @@ impl Journal {
     /// The same as what a verifier believes, without witnesses.
     pub fn trust(&self) -> Trust {
         Trust::in_keys(self.log_keys().spans().to_vec())
+    }
+
+    /// What any key of the log ever signed: for judging whether what a witness holds is ours. A fork by one of two keys that sign is one.
+    pub fn own_trust(&self) -> Trust {
+        own_keys(&self.log_keys(), [])
     }
 
     /// Carries out an order about the log's keys; the leaf that says so, under the first checkpoint that is signed otherwise.

@@ -1,6 +1,6 @@
 //! Opening a journal: is what is stored what was sealed?
 //!
-//! Takes the writing connection and the log's keys; gives the state from which the sequencer goes on. Refuses to start when the newest
+//! Takes the writing connection, the log's name and its keys; gives the state from which the sequencer goes on. Refuses to start when the newest
 //! checkpoint is not signed by each of them, when the edge or the last 1,000 leaves do not lead to its root, or when a leaf lies beyond it.
 //! Older leaves are proved by `shuguan verify log`, which reads all of them.
 
@@ -8,11 +8,11 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension};
 use shuguan_ledger::checkpoint::Checkpoint;
+use shuguan_ledger::keys::LogKeys;
 use shuguan_ledger::leaf::Leaf;
 use shuguan_ledger::tree::{self, Edge, Hash, TILE_WIDTH, leaf_hash, node_hash};
 
 use super::fault::{Chain, JournalFault};
-use super::log_keys::LogSigner;
 use super::payload::spilled_exchange;
 use super::recent::RecentNodes;
 use super::sqlite::{self, sql, unsigned};
@@ -28,14 +28,14 @@ pub(super) struct Recovered {
     pub(super) note: String,
 }
 
-pub(super) fn recover(connection: &Connection, signer: &LogSigner) -> Result<Recovered, JournalFault> {
+pub(super) fn recover(connection: &Connection, origin: &str, keys: &LogKeys) -> Result<Recovered, JournalFault> {
     let triggers = connection.query_row(sqlite::TRIGGERS, [], |row| row.get::<_, i64>(0));
     if triggers.map_err(JournalFault::store("read the journal's schema"))? != 4 {
         return Err(JournalFault::damaged(
             "the triggers that keep leaves unchanged are not there",
         ));
     }
-    let (checkpoint, note) = newest_checkpoint(connection, signer)?;
+    let (checkpoint, note) = newest_checkpoint(connection, origin, keys)?;
     let edge = stored_edge(connection, &checkpoint)?;
     let last = connection.query_row(sqlite::LAST_INDEX, [], |row| row.get::<_, Option<i64>>(0));
     let last = last.map_err(JournalFault::store("read the last leaf"))?.map(unsigned);
@@ -63,7 +63,11 @@ pub(super) fn recover(connection: &Connection, signer: &LogSigner) -> Result<Rec
     })
 }
 
-fn newest_checkpoint(connection: &Connection, signer: &LogSigner) -> Result<(Checkpoint, String), JournalFault> {
+fn newest_checkpoint(
+    connection: &Connection,
+    origin: &str,
+    keys: &LogKeys,
+) -> Result<(Checkpoint, String), JournalFault> {
     let row = connection.query_row(sqlite::NEWEST_CHECKPOINT, [], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
     });
@@ -71,10 +75,10 @@ fn newest_checkpoint(connection: &Connection, signer: &LogSigner) -> Result<(Che
         .optional()
         .map_err(JournalFault::store("read the newest checkpoint"))?;
     let (size, note) = row.ok_or_else(|| JournalFault::damaged("it has no checkpoint"))?;
-    let opened = signer.keys().open(&note);
+    let opened = keys.open(&note);
     let checkpoint = opened
         .map_err(|fault| JournalFault::damaged(format!("its newest checkpoint is not believed: {}", Chain(&fault))))?;
-    if checkpoint.size != unsigned(size) || checkpoint.origin != signer.origin() {
+    if checkpoint.size != unsigned(size) || checkpoint.origin != origin {
         return Err(JournalFault::damaged("its newest checkpoint is of another size or log"));
     }
     Ok((checkpoint, note))

@@ -1,26 +1,41 @@
 //! A journal whose end is lost goes on as another log that says so.
 //!
-//! Takes an older copy of the journal, the name of the new log, and signed checkpoints that show how far the old one had come; closes the old log at the
-//! largest of them and opens its successor in one transaction: a `log-open` leaf that names both, and a `log-gap` leaf for each further lost entry, so that an
-//! index never means two entries. Then the head file. Refuses a journal that lacks nothing, one whose history differs from what was signed, and what our own
-//! key did not sign. A crash before COMMIT leaves the journal as it was; after it the head file is written by the next run of the command.
+//! Takes an older copy of the journal, the name and key of the new log, and signed checkpoints that show how far the old one had come; closes the old log at
+//! the largest of them and opens its successor in one transaction: a `log-open` leaf that names both, and a `log-gap` leaf for each further lost entry, so that
+//! an index never means two entries. Then the head file. No seed of the old log is needed: it signs nothing any more. Refuses a journal that lacks nothing, one
+//! whose history differs from what was signed, what no key of the log signed, and a name that a log has. A crash before COMMIT leaves the journal as it was,
+//! with the old log's last checkpoint beside the head file; after it the head file is written by the next run of the command.
 
+use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::Connection;
 use shuguan_ledger::checkpoint::Checkpoint;
+use shuguan_ledger::keys::KeySpan;
 use shuguan_ledger::leaf::{Digest, Event, LogGapEvent, LogOpenEvent};
+use shuguan_ledger::note::{SigningKey, VerifyingKey};
 use shuguan_ledger::tree;
 use shuguan_ledger::trust::Trust;
 
 use super::fault::{Chain, JournalFault};
 use super::group::{Given, Group};
 use super::head::Head;
-use super::log_keys::{LogSigner, own_spans};
+use super::log_keys::{LogSigner, keys_of, own_keys, seeds};
 use super::settings::JournalSettings;
 use super::views::Reader;
 use super::{evidence, recovery, sqlite};
 use crate::clock::{self, Clock};
+use crate::pki::PkiFault;
+
+/// What is shown of the old log.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// Who shows which signed checkpoint; the head file is looked at besides.
+    pub notes: &'a [(String, String)],
+    /// Keys that are believed to have signed it, beside those of our own seeds: an older copy does not know those that came later, nor where one ended.
+    pub keys: &'a [KeySpan],
+}
 
 /// Most entries that may be lost: they become leaves of one transaction.
 const LOST_MAX: u64 = 1_000_000;
@@ -32,7 +47,7 @@ pub struct Succession {
     pub opened: LogOpenEvent,
     /// The newest checkpoint of the successor.
     pub note: String,
-    /// The public key of the successor, as a vkey.
+    /// The newest public key of the successor, as a vkey.
     pub vkey: String,
     /// The old log's last checkpoint, for the auditors; none when an earlier run had come so far.
     pub last: Option<String>,
@@ -53,6 +68,14 @@ pub enum NotSucceeded {
     /// The successor needs a name of its own.
     #[error("the successor needs a name of its own, and `{0}` is that of the log that ended")]
     SameName(String),
+    /// That name is not free.
+    #[error("{by} is a checkpoint of `{name}`: a log has that name already")]
+    NameTaken {
+        /// Who shows it.
+        by: String,
+        /// The name.
+        name: String,
+    },
     /// Not an older copy but another history.
     #[error("{by} signs another root over the first {size} entries: this journal is no older copy but another history")]
     Forked {
@@ -74,15 +97,16 @@ pub enum NotSucceeded {
     TooMany(u64),
 }
 
-/// Closes the log of an older journal and opens the one that the settings name. `seen`: who shows which signed checkpoint; the head file is looked at besides.
-/// Blocking; no gateway may run.
+/// Closes the log of an older journal and opens the one that the settings name. `key` gives the key of the new log; it is asked for when nothing speaks
+/// against it any more. Blocking; no gateway may run.
 ///
 /// # Errors
-/// See [`NotSucceeded`].
+/// See [`NotSucceeded`]; nothing was written then, but perhaps a key and the old log's last checkpoint in files of their own.
 pub fn succeed(
     settings: &JournalSettings,
-    seen: &[(String, String)],
+    shown: Shown<'_>,
     why: &str,
+    key: impl FnOnce() -> Result<SigningKey, PkiFault>,
     clock: &Clock,
 ) -> Result<Succession, NotSucceeded> {
     let _lock = sqlite::lock(&settings.database)?;
@@ -91,17 +115,18 @@ pub fn succeed(
     let newest = reader.checkpoint()?;
     let newest = Checkpoint::unverified(&newest).map_err(|_| JournalFault::damaged("its checkpoint is not one"))?;
     if newest.origin == settings.log_origin {
-        return again(&reader, settings);
+        return again(&reader, settings, shown.notes);
     }
-    let old = JournalSettings {
-        log_origin: newest.origin.clone(),
-        ..settings.clone()
-    };
-    let signer = LogSigner::recover(&reader, &old)?;
-    let recovered = recovery::recover(&connection, &signer)?;
-    let ours = Trust::in_keys(own_spans(&signer, &old)?);
+    let old = newest.origin.as_str();
+    let mut others: Vec<KeySpan> = shown.keys.to_vec();
+    others.retain(|span| span.key().name() == old);
+    others.extend(seeds(settings, old)?.iter().map(|seed| seed.verifying_key().into()));
+    let candidates: Vec<VerifyingKey> = others.iter().map(|span| span.key().clone()).collect();
+    let keys = keys_of(&reader, old, &candidates)?;
+    let recovered = recovery::recover(&connection, old, &keys)?;
     let found = recovered.edge.size();
-    let (last, note) = last(&reader, settings, seen, &ours)?;
+    let notes = with_head(settings, shown.notes)?;
+    let (last, note) = last(&reader, settings, notes, &own_keys(&keys, others))?;
     if last.size <= found {
         return Err(NotSucceeded::NothingLost { found });
     }
@@ -116,7 +141,7 @@ pub fn succeed(
         kept: found,
         why: why.to_owned(),
     };
-    let successor = signer.successor(settings)?;
+    let successor = LogSigner::beginning(Arc::new(key().map_err(JournalFault::from)?));
     let group = Group::begin(
         &connection,
         recovered.edge.clone(),
@@ -124,70 +149,80 @@ pub fn succeed(
         clock.now_us(),
         &successor,
     );
-    let sealed = seal(&connection, group, &opened, &settings.node)?;
-    // What was seen of the old log last is kept: the new head takes its place.
+    // What was seen of the old log last is kept: the new head takes its place, and whoever runs this once more finds it.
     keep_closed(&settings.head, last.size, &note)?;
+    let sealed = seal(&connection, group, &opened, &settings.node)?;
     Head::at(&settings.head).keep(sealed.clone())?;
-    let vkey = successor
-        .keys()
-        .spans()
-        .first()
-        .map_or_else(String::new, |span| span.key().vkey());
     Ok(Succession {
         opened,
         note: sealed,
-        vkey,
+        vkey: successor.vkey(),
         last: Some(note),
     })
 }
 
-/// A run before this one had sealed it: the head file, perhaps.
-fn again(reader: &Reader, settings: &JournalSettings) -> Result<Succession, NotSucceeded> {
+/// A run before this one had sealed it: the head file, perhaps. When more of this very log is shown than is here, its end is lost too, and that takes a
+/// successor of its own.
+fn again(reader: &Reader, settings: &JournalSettings, notes: &[(String, String)]) -> Result<Succession, NotSucceeded> {
     let signer = LogSigner::recover(reader, settings)?;
+    let same_name = || NotSucceeded::SameName(settings.log_origin.clone());
     let opened = reader.log_opened()?.filter(|opened| opened.log == settings.log_origin);
-    let opened = opened.ok_or_else(|| NotSucceeded::SameName(settings.log_origin.clone()))?;
-    let note = reader.checkpoint()?;
-    let head = Checkpoint::unverified(&std::fs::read_to_string(&settings.head).unwrap_or_default());
-    if head.map_or(true, |head| head.origin == opened.of) {
-        Head::at(&settings.head).keep(note.clone())?;
+    let opened = opened.ok_or_else(same_name)?;
+    let (note, found) = (reader.checkpoint()?, reader.size()?);
+    let ours = signer.own_trust(settings)?;
+    let of_this_log = |note: &str| Checkpoint::unverified(note).is_ok_and(|one| one.origin == settings.log_origin);
+    for (by, note) in with_head(settings, notes)?.iter().filter(|(_, note)| of_this_log(note)) {
+        if judged(reader, &ours, by, note)?.size > found {
+            return Err(same_name());
+        }
     }
-    let vkey = signer
-        .keys()
-        .spans()
-        .first()
-        .map_or_else(String::new, |span| span.key().vkey());
+    match head(settings)?.as_deref().map(Checkpoint::unverified) {
+        None => Head::at(&settings.head).keep(note.clone())?,
+        Some(Ok(head)) if head.origin == settings.log_origin => {}
+        // Nothing was sealed since: the run before this one ended here.
+        Some(Ok(head)) if head.origin == opened.of && found == opened.size => {
+            Head::at(&settings.head).keep(note.clone())?;
+        }
+        Some(_) => return Err(JournalFault::ForeignHead(settings.head.clone()).into()),
+    }
     Ok(Succession {
         opened,
         note,
-        vkey,
+        vkey: signer.vkey(),
         last: None,
     })
+}
+
+/// What is shown, with the head file.
+fn with_head(settings: &JournalSettings, notes: &[(String, String)]) -> Result<Vec<(String, String)>, JournalFault> {
+    let by = format!("the head file `{}`", settings.head.display());
+    let head = head(settings)?.map(|note| (by, note));
+    Ok(notes.iter().cloned().chain(head).collect())
+}
+
+fn head(settings: &JournalSettings) -> Result<Option<String>, JournalFault> {
+    match std::fs::read_to_string(&settings.head) {
+        Ok(note) => Ok(Some(note)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(JournalFault::file("read", &settings.head)(error)),
+    }
 }
 
 /// The largest checkpoint of the old log that anybody shows, and its note. Each that the journal reaches must be of its own history.
 fn last(
     reader: &Reader,
     settings: &JournalSettings,
-    seen: &[(String, String)],
+    notes: Vec<(String, String)>,
     ours: &Trust,
 ) -> Result<(Checkpoint, String), NotSucceeded> {
-    let found = reader.size()?;
-    let mut seen = seen.to_vec();
-    match std::fs::read_to_string(&settings.head) {
-        Ok(note) => seen.push((format!("the head file `{}`", settings.head.display()), note)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(JournalFault::file("read", &settings.head)(error).into()),
-    }
     let mut last: Option<(Checkpoint, String)> = None;
-    for (by, note) in seen {
-        let checkpoint = ours.open(&note).map_err(|fault| {
-            let (by, why) = (by.clone(), Chain(&fault).to_string());
-            NotSucceeded::Foreign { by, why }
-        })?;
-        let size = checkpoint.size;
-        if size <= found && tree::root(reader, size)? != checkpoint.root {
-            return Err(NotSucceeded::Forked { by, size });
+    for (by, note) in notes {
+        if Checkpoint::unverified(&note).is_ok_and(|one| one.origin == settings.log_origin) {
+            let name = settings.log_origin.clone();
+            return Err(NotSucceeded::NameTaken { by, name });
         }
+        let checkpoint = judged(reader, ours, &by, &note)?;
+        let size = checkpoint.size;
         match &last {
             Some((largest, _)) if largest.size == size && largest.root != checkpoint.root => {
                 return Err(NotSucceeded::Forked { by, size });
@@ -196,7 +231,25 @@ fn last(
             _ => last = Some((checkpoint, note)),
         }
     }
+    let found = reader.size()?;
     last.ok_or(NotSucceeded::NothingLost { found })
+}
+
+/// What somebody shows, signed by a key of ours; when the journal reaches it, of its history.
+fn judged(reader: &Reader, ours: &Trust, by: &str, note: &str) -> Result<Checkpoint, NotSucceeded> {
+    let by = by.to_owned();
+    let checkpoint = match ours.open(note) {
+        Ok(checkpoint) => checkpoint,
+        Err(fault) => {
+            let why = Chain(&fault).to_string();
+            return Err(NotSucceeded::Foreign { by, why });
+        }
+    };
+    let size = checkpoint.size;
+    if size <= reader.size()? && tree::root(reader, size)? != checkpoint.root {
+        return Err(NotSucceeded::Forked { by, size });
+    }
+    Ok(checkpoint)
 }
 
 /// The leaves and the first checkpoint of the successor.

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::fault::JournalFault;
 use super::kek::{Kek, Kind};
+use super::packing;
 use super::settings::Secret;
 use crate::clock;
 use crate::pki::period::{self, PeriodKeys};
@@ -66,8 +67,13 @@ impl Vault {
         let key = Zeroizing::new(clock::random::<32>()?);
         let own = Kek::new(&Secret::from(key.clone()))?;
         let wrapping = Kek::new(&Secret::from(self.months.current(&month)?))?;
+        let packed = packing::packed(record).map(Zeroizing::new);
         Ok(SealedRecord {
-            body: own.seal(Kind::Evidence, exchange, record)?,
+            body: own.seal(
+                Kind::Evidence,
+                exchange,
+                packed.as_deref().map_or(record, Vec::as_slice),
+            )?,
             wrapped: wrapping.seal(Kind::EvidenceKey, exchange, key.as_ref())?,
             month,
         })
@@ -91,7 +97,9 @@ impl Vault {
             .try_into()
             .map_err(|_| JournalFault::Unopened("the key of an evidence record"))?;
         let own = Kek::new(&Secret::new(key))?;
-        own.open(Kind::Evidence, exchange, &stored.body).map(Some)
+        let record = own.open(Kind::Evidence, exchange, &stored.body)?;
+        let unpacked = packing::unpacked(&record).map_err(|_| JournalFault::Unopened("the evidence record"))?;
+        Ok(Some(unpacked.map_or(record, Zeroizing::new)))
     }
 
     /// Destroys the key-encryption keys of months before that of a moment, except those in which something can still be opened.

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::{PkiFault, hex};
-use crate::clock;
+use crate::hex::unhex_into;
+use crate::{clock, durable};
 
 /// Creates a key file: `O_EXCL`, mode 0400, file and folder fsynced.
 ///
@@ -36,8 +37,7 @@ pub fn replace_public(path: &Path, content: &[u8]) -> Result<(), PkiFault> {
         _ => {}
     }
     create(&beside, content, 0o644)?;
-    fs::rename(&beside, path).map_err(PkiFault::file("replace", path))?;
-    sync_parent(path)
+    durable::rename(&beside, path).map_err(PkiFault::file("replace", path))
 }
 
 fn beside(path: &Path) -> PathBuf {
@@ -82,16 +82,11 @@ fn folder(path: &Path, mode: u32) -> Result<(), PkiFault> {
 
 /// Makes a folder's entries durable.
 pub fn sync_folder(path: &Path) -> Result<(), PkiFault> {
-    File::open(path)
-        .and_then(|folder| folder.sync_all())
-        .map_err(PkiFault::file("sync", path))
+    durable::sync_folder(path).map_err(PkiFault::file("sync", path))
 }
 
 fn sync_parent(path: &Path) -> Result<(), PkiFault> {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),
-        _ => sync_folder(Path::new(".")),
-    }
+    durable::sync_parent(path).map_err(PkiFault::file("sync the folder of", path))
 }
 
 /// Reads a key file as text; wiped from memory when dropped.
@@ -153,23 +148,10 @@ pub fn create_key(path: &Path, bytes: &[u8; 32]) -> Result<(), PkiFault> {
 /// [`PkiFault::Exposed`], and [`PkiFault::BadFile`] when it is not exactly 64 hexadecimal digits.
 pub fn read_random_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, PkiFault> {
     let text = read_secret(path)?;
-    unhex(text.trim_end()).ok_or_else(|| PkiFault::bad_file(path, "it is not 64 hexadecimal digits"))
-}
-
-fn unhex(text: &str) -> Option<Zeroizing<[u8; 32]>> {
-    let digits = text.as_bytes();
-    if digits.len() != 64 {
-        return None;
-    }
     let mut bytes = Zeroizing::new([0_u8; 32]);
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let mut value = 0;
-        for digit in pair {
-            value = value * 16 + char::from(*digit).to_digit(16)?;
-        }
-        *byte = u8::try_from(value).ok()?;
-    }
-    Some(bytes)
+    let read = unhex_into(text.trim_end(), bytes.as_mut_slice());
+    read.ok_or_else(|| PkiFault::bad_file(path, "it is not 64 hexadecimal digits"))?;
+    Ok(bytes)
 }
 
 /// Random bytes from the operating system.

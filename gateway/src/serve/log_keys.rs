@@ -1,7 +1,7 @@
 //! Orders about the log's keys, carried out at the start and at SIGHUP.
 //!
 //! Takes the key files (`pki/log_keys.rs`) and what the log says of its keys; seals a `key` leaf for each order that the log does not know yet: first a new
-//! key begins, then an old one ends. Refuses two new keys at once, and to end the only one. A crash before the leaf leaves the order for the next time,
+//! key begins, then an old one ends. A seed that was made for another log is no order. Refuses two new keys at once, and to end the only one. A crash before the leaf leaves the order for the next time,
 //! after it an order that the log has answered.
 
 use std::path::Path;
@@ -29,12 +29,11 @@ pub(super) async fn carry_out(journal: &Journal, first: &Path) -> Result<(), Sta
     }
     for (id, why, path) in &files.ends {
         let keys = journal.log_keys();
-        let open = |span: &&shuguan_ledger::keys::KeySpan| span.until().is_none();
-        let Some(span) = keys.spans().iter().filter(open).find(|span| span.key().id() == *id) else {
+        let Some(span) = keys.open_ended().find(|span| span.key().id() == *id) else {
             // Answered before, or about a key that this log never had.
             continue;
         };
-        if keys.spans().iter().filter(open).count() < 2 {
+        if keys.open_ended().count() < 2 {
             let what = "it orders the only key of the log to end: `shuguan key rotate` makes another first";
             return Err(StartFault::Keys(vec![PkiFault::bad_file(path, what)]));
         }
@@ -52,18 +51,12 @@ pub(super) async fn carry_out(journal: &Journal, first: &Path) -> Result<(), Sta
 
 /// The seed that the log does not know yet.
 fn fresh(journal: &Journal, files: &LogKeyFiles) -> Result<Option<SigningKey>, StartFault> {
-    let known = journal.log_keys();
-    let mut fresh: Option<SigningKey> = None;
-    for (path, seed) in &files.seeds {
-        let key = SigningKey::from_seed(journal.origin(), seed);
-        let key = key.map_err(|error| StartFault::Keys(vec![PkiFault::bad_file(path, error)]))?;
-        if known.spans().iter().any(|span| *span.key() == key.verifying_key()) {
-            continue;
-        }
-        if fresh.replace(key).is_some() {
-            let what = "another key waits to begin too: one at a time, so remove this file or that one";
-            return Err(StartFault::Keys(vec![PkiFault::bad_file(path, what)]));
-        }
+    let faulty = |fault: PkiFault| StartFault::Keys(vec![fault]);
+    let mut waiting = files.waiting(journal.origin(), &journal.log_keys()).map_err(faulty)?;
+    let fresh = waiting.pop().map(|(_, key)| key);
+    if let Some((path, _)) = waiting.pop() {
+        let what = "another key waits to begin too: one at a time, so remove this file or that one";
+        return Err(faulty(PkiFault::bad_file(path, what)));
     }
     Ok(fresh)
 }

@@ -90,7 +90,7 @@ pub(super) fn skew_ms(time_s: u64, before_us: i64, after_us: i64) -> i64 {
 /// the log as it is after it was shown, not with the older head that the question was about.
 async fn dispute(link: &Link, journal: &Journal, origin: &str, held: Option<u64>) -> AskFault {
     let shown = match link.stored(origin).await {
-        Ok(Some(note)) => journal.trust().open(&note).ok(),
+        Ok(Some(note)) => journal.own_trust().open(&note).ok(),
         Ok(None) | Err(_) => None,
     };
     let own = match &shown {

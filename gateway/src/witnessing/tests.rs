@@ -503,6 +503,32 @@ async fn a_second_log_under_the_same_key_is_found_and_takes_no_push() {
 }
 
 #[tokio::test]
+async fn a_fork_by_one_of_two_keys_that_sign_is_proved_like_any_other() {
+    use crate::journal::KeyOrder;
+    let bench = Bench::new();
+    let witness = Neighbour::witness("a", 0, &bench, bench.clock.clone()).await;
+    // Whoever has the first key shows a log of his own to the witness, before it learns of the second.
+    let fork = bench.settings("b");
+    Journal::create(&fork).unwrap();
+    let journal = Journal::open(&fork, bench.clock.clone()).unwrap();
+    for _ in 0..9 {
+        seal(&journal).await;
+    }
+    let thief = Witnessing::open(&section(&[&witness], 1)).unwrap();
+    thief.restore(&journal, NOON).await.unwrap();
+    thief.round(&journal, &bench.clock).await;
+    assert_eq!(thief.newest().unwrap().size, 10);
+    let second = shuguan_ledger::note::SigningKey::from_seed(ORIGIN, &[9; 32]).unwrap();
+    let begin = KeyOrder::Begin(Arc::new(second));
+    bench.journal().turn_key(begin).await.unwrap();
+    let witnessing = bench.restored(&[&witness], 1).await;
+    bench.round(&witnessing).await;
+    let (light, detail) = witnessing.light();
+    assert!(light == Light::Red && detail.contains("own key"), "{detail}");
+    assert_eq!(witnessing.refuses("any"), Some(Refusal::LogDisputed));
+}
+
+#[tokio::test]
 async fn a_witness_signs_through_a_change_of_the_logs_key_and_refuses_the_new_one_until_it_is_told() {
     use crate::journal::KeyOrder;
     let bench = Bench::new();

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use super::{BadTrustLine, Quorum, Trust, Untrusted};
 use crate::checkpoint::Checkpoint;
 use crate::cosignature::CosigningKey;
+use crate::keys::{NEW, SUITE};
+use crate::leaf::KeyEvent;
 use crate::note::{NoteError, SigningKey};
 use crate::tree::empty_root;
 
@@ -179,4 +181,41 @@ proptest! {
             prop_assert_eq!(Trust::parse(&trust.text()), Ok(trust));
         }
     }
+}
+
+#[test]
+fn who_learns_of_a_key_keeps_every_other_line_and_the_address_of_the_log() {
+    let key = |seed: u8| {
+        SigningKey::from_seed("log.example", &[seed; 32])
+            .unwrap()
+            .verifying_key()
+    };
+    let (old, new) = (key(9), key(8));
+    let other = format!("log\t{VKEY} https://example.com/log");
+    let (own, seen) = (
+        format!("log   {}\thttps://log.example/log", old.vkey()),
+        format!("witness\tw1 {}", witness(1).witness_key().vkey()),
+    );
+    let trust = Trust::parse(&format!("{own}\n{other}\n{seen}\nquorum w1\n")).unwrap();
+    let event = KeyEvent {
+        act: NEW.into(),
+        suite: SUITE.into(),
+        key: new.vkey(),
+        of: old.vkey(),
+        from: 7,
+        why: "rotation".into(),
+    };
+    let learned = trust.extended("log.example", 6, &event).unwrap();
+    let begun = format!("log {}\n{other}\nsizes {} 7 -", new.vkey(), new.vkey());
+    assert_eq!(learned.text(), format!("{own}\n{begun}\n{seen}\nquorum w1\n"));
+    assert_eq!(Trust::parse(&learned.text()).unwrap().text(), learned.text());
+    // One more log is added once, whatever its line looks like.
+    assert_eq!(learned.with_log(&old), learned);
+    let third = SigningKey::from_seed("log.example/2", &[7; 32])
+        .unwrap()
+        .verifying_key();
+    let more = learned.with_log(&third);
+    assert_eq!(more.text(), format!("log {}\n{}", third.vkey(), learned.text()));
+    assert_eq!(Trust::parse(&more.text()).unwrap().text(), more.text());
+    assert_eq!(more.with_log(&third), more);
 }

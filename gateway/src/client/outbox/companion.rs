@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use crate::hex::unhex;
+
 /// Longest companion that is read, bytes.
 const BYTES_MAX: u64 = 4 * 1024;
 
@@ -82,16 +84,6 @@ impl Companion {
             Some(_) => Err("it states the digest twice"),
         }
     }
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u8> = text
-        .chars()
-        .map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok()))
-        .collect::<Option<_>>()?;
-    let (pairs, rest) = digits.as_chunks::<2>();
-    let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
-    rest.is_empty().then(|| bytes.try_into().ok())?
 }
 
 #[cfg(test)]

@@ -1,15 +1,18 @@
 //! `shuguan db recover`: an older copy of the journal goes back into service, as a log that succeeds the one whose end is lost.
 //!
 //! Takes a configuration that names the successor, an older journal, and what shows how far the old log had come: the head file, the witnesses, files. Gives a
-//! journal that a gateway starts with, the trust file that knows both logs, and what is lost, by index, and by exchange as far as receipts are given. Refuses
-//! while a gateway runs, when nothing is lost, and when the journal is another history than what was signed.
+//! journal that a gateway starts with, a key for it, the trust file that knows both logs, and what is lost, by index, and by exchange as far as receipts are
+//! given. Refuses while a gateway runs, when nothing is lost, when a log has the successor's name already, and when the journal is another history than what
+//! was signed.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::json;
 use shuguan_ledger::checkpoint::Checkpoint;
+use shuguan_ledger::note::{SigningKey, VerifyingKey};
 use shuguan_ledger::receipt::Receipt;
+use shuguan_ledger::trust::Trust;
 
 use crate::client::deliver::load_trust;
 use crate::clock::Clock;
@@ -19,8 +22,8 @@ use crate::command::output::Output;
 use crate::command::verify::read_receipt;
 use crate::command::{config, runtime};
 use crate::config::Config;
-use crate::journal::{NotSucceeded, Reader, Succession, succeed};
-use crate::pki::keyfile;
+use crate::journal::{NotSucceeded, Reader, Shown, Succession, succeed};
+use crate::pki::{PkiFault, keyfile, log_keys};
 use crate::serve::{chain, journal_settings};
 use crate::witnessing::Witnessing;
 
@@ -56,13 +59,17 @@ struct Lost {
 
 pub(super) fn run(path: &Path, why: Why, files: &[PathBuf], output: &Output) -> Result<Exit, Failure> {
     let config = config::load(path)?;
-    let settings = journal_settings(&config).map_err(|fault| Failure::local(fault.to_string()))?;
-    let reader = Reader::open(&settings.database).map_err(|fault| refused(NotSucceeded::Journal(fault)))?;
-    let newest = reader
-        .checkpoint()
-        .map_err(|fault| refused(NotSucceeded::Journal(fault)))?;
-    drop(reader);
+    let newest = Reader::open(&config.journal.database).and_then(|reader| reader.checkpoint());
+    let newest = newest.map_err(|fault| refused(NotSucceeded::Journal(fault)))?;
     let old = Checkpoint::unverified(&newest).map_or_else(|_| String::new(), |newest| newest.origin);
+    let none_left = log_keys::read_any(&config.keys.log).is_ok_and(|files| files.seeds.is_empty());
+    if none_left && old != config.gateway.log_origin {
+        // Nothing of the old log is signed any more; the successor's seed is found again below.
+        successors_key(&config).map_err(failure)?;
+    }
+    let settings = journal_settings(&config).map_err(|fault| Failure::local(fault.to_string()))?;
+    let folder = path.parent().unwrap_or(Path::new("")).join("trust");
+    let trust = load_trust(&folder.join("trust.txt"))?;
     let (mut seen, mut receipts) = (witnesses(&config, &old, output)?, Vec::new());
     for file in files {
         let text = read_receipt(file)?;
@@ -75,22 +82,48 @@ pub(super) fn run(path: &Path, why: Why, files: &[PathBuf], output: &Output) -> 
             Err(_) => seen.push((by, text)),
         }
     }
-    let done = succeed(&settings, &seen, why.code(), &Clock::system()).map_err(refused)?;
-    let folder = path.parent().unwrap_or(Path::new("")).join("trust");
-    trusted(&folder, &done.vkey)?;
-    show(&done, &lost(&receipts, &folder, &done)?, output);
+    let (notes, keys) = (&seen, trust.logs());
+    let done = succeed(
+        &settings,
+        Shown { notes, keys },
+        why.code(),
+        || successors_key(&config),
+        &Clock::system(),
+    );
+    let done = done.map_err(refused)?;
+    let trust = trusted(&folder, &trust, &done.vkey)?;
+    show(&done, &lost(&receipts, &trust, &done), output);
     Ok(Exit::Done)
 }
 
-/// What the witnesses that answer hold of the old log.
+/// A key of its own: one that was retired or stolen must not sign under another name what it may not sign under its own.
+fn successors_key(config: &Config) -> Result<SigningKey, PkiFault> {
+    let (first, origin) = (&config.keys.log, &config.gateway.log_origin);
+    let files = log_keys::read_any(first).map_err(|faults| {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        PkiFault::bad_file(first, lines.join("; "))
+    })?;
+    files.successor(first, origin)
+}
+
+/// What the witnesses that answer hold of the old log, and of one that has the successor's name.
 fn witnesses(config: &Config, old: &str, output: &Output) -> Result<Vec<(String, String)>, Failure> {
     let Ok(witnessing) = Witnessing::open(&config.witnessing) else {
         return Err(Failure::local("the witnesses' files cannot be used").then("shuguan doctor"));
     };
-    let mut seen = Vec::new();
-    for (name, shown) in runtime()?.block_on(witnessing.shown(old)) {
+    let (mut seen, new, runtime) = (Vec::new(), config.gateway.log_origin.as_str(), runtime()?);
+    let shown = runtime.block_on(async {
+        let mut shown = witnessing.shown(old).await;
+        if new != old {
+            // One that has signed nothing under that name says so by silence.
+            let of_new = witnessing.shown(new).await;
+            shown.extend(of_new.into_iter().filter(|(_, shown)| !matches!(shown, Ok(None))));
+        }
+        shown
+    });
+    for (name, shown) in shown {
         match shown {
-            Ok(Some(note)) => seen.push((format!("the witness `{name}`"), note)),
+            Ok(Some(note)) => seen.push((format!("what the witness `{name}` shows"), note)),
             Ok(None) => output.note(format!("the witness `{name}` has signed nothing of `{old}`")),
             // What it knows might be more than anybody else shows: the gap would be stated too small.
             Err(fault) => {
@@ -115,9 +148,9 @@ fn refused(fault: NotSucceeded) -> Failure {
             Exit::Refused,
             "start the gateway; if entries are lost all the same, show a newer receipt or checkpoint with --seen",
         ),
-        NotSucceeded::SameName(_) => (
+        NotSucceeded::SameName(_) | NotSucceeded::NameTaken { .. } => (
             Exit::Refused,
-            "name the successor in `log_origin` of the configuration, such as the old name with `/2` behind it",
+            "name the successor in `log_origin` of the configuration, such as the old name with `/2` behind it, or the next number that no log has",
         ),
         NotSucceeded::Forked { .. } | NotSucceeded::Foreign { .. } | NotSucceeded::TooMany(_) => (
             Exit::NotProven,
@@ -129,22 +162,21 @@ fn refused(fault: NotSucceeded) -> Failure {
         .then(next)
 }
 
-/// Verifiers believe the successor beside the log that ended.
-fn trusted(folder: &Path, vkey: &str) -> Result<(), Failure> {
-    let path = folder.join("trust.txt");
-    let mut text = load_trust(&path)?.text();
-    let line = format!("log {vkey}\n");
-    if !text.contains(&line) {
-        text.insert_str(0, &line);
-        keyfile::replace_public(&path, text.as_bytes()).map_err(failure)?;
+/// Verifiers believe the successor beside the log that ended. Of the old log no end is stated: a receipt of an entry that nobody showed here must go on
+/// proving that more was lost than the successor says.
+fn trusted(folder: &Path, trust: &Trust, vkey: &str) -> Result<Trust, Failure> {
+    let key = VerifyingKey::parse(vkey).map_err(|fault| Failure::local(fault.to_string()))?;
+    let trust = trust.with_log(&key);
+    let files = [("trust.txt", trust.text()), ("log.vkey", format!("{vkey}\n"))];
+    for (name, text) in files {
+        keyfile::replace_public(&folder.join(name), text.as_bytes()).map_err(failure)?;
     }
-    keyfile::replace_public(&folder.join("log.vkey"), format!("{vkey}\n").as_bytes()).map_err(failure)
+    Ok(trust)
 }
 
 /// What receipts prove of the lost entries.
-fn lost(receipts: &[Receipt], folder: &Path, done: &Succession) -> Result<Vec<Lost>, Failure> {
-    let trust = load_trust(&folder.join("trust.txt"))?;
-    let proven = receipts.iter().filter_map(|receipt| receipt.verify(&trust).ok());
+fn lost(receipts: &[Receipt], trust: &Trust, done: &Succession) -> Vec<Lost> {
+    let proven = receipts.iter().filter_map(|receipt| receipt.verify(trust).ok());
     let gap = done.opened.kept..done.opened.size;
     let in_gap = proven.filter(|proven| proven.checkpoint.origin == done.opened.of && gap.contains(&proven.index));
     let lost = in_gap.map(|proven| Lost {
@@ -153,7 +185,7 @@ fn lost(receipts: &[Receipt], folder: &Path, done: &Succession) -> Result<Vec<Lo
         exchange: proven.leaf.event.exchange().map(str::to_owned),
         partner: proven.leaf.event.partner().map(str::to_owned),
     });
-    Ok(lost.collect())
+    lost.collect()
 }
 
 fn show(done: &Succession, lost: &[Lost], output: &Output) {

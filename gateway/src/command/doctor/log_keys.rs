@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use shuguan_ledger::keys::LogKeys;
+
 use super::{Findings, Verdict};
 use crate::client::deliver::load_trust;
 use crate::config::Config;
 use crate::journal::log_keys_of;
-use crate::pki::log_keys;
+use crate::pki::log_keys::{self, LogKeyFiles};
 use crate::serve::journal_settings;
 
 const CHECK: &str = "log key";
@@ -21,26 +23,8 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
         .and_then(|settings| log_keys_of(&settings).ok());
     let Some(keys) = keys else { return };
     let before = findings.0.len();
-    for (path, seed) in &files.seeds {
-        let key = shuguan_ledger::note::SigningKey::from_seed(&config.gateway.log_origin, seed);
-        let Ok(key) = key.map(|key| key.verifying_key()) else {
-            continue;
-        };
-        let (id, path) = (key.id(), path.display());
-        match keys.spans().iter().find(|span| *span.key() == key) {
-            None => {
-                let what = format!("{id} waits to sign beside the old key");
-                findings.add(Verdict::Warn, CHECK, what, "reload the gateway (SIGHUP)");
-            }
-            Some(span) => {
-                let Some(until) = span.until() else { continue };
-                let what = format!("{id} signs nothing from {until} entries on, and `{path}` is still there");
-                let next = format!("destroy it, in backups too, once `shuguan key publish` has run: shred -u {path}");
-                findings.add(Verdict::Warn, CHECK, what, next);
-            }
-        }
-    }
-    let signing: Vec<_> = keys.spans().iter().filter(|span| span.until().is_none()).collect();
+    seeds(config, &files, &keys, findings);
+    let signing: Vec<_> = keys.open_ended().collect();
     for span in &signing {
         let id = span.key().id();
         if files.ends.iter().any(|(end, _, _)| *end == id) {
@@ -59,8 +43,38 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
     }
 }
 
+/// Which seeds wait, and which are of no use any more.
+fn seeds(config: &Config, files: &LogKeyFiles, keys: &LogKeys, findings: &mut Findings) {
+    let origin = &config.gateway.log_origin;
+    let (Ok(seeds), Ok(waiting)) = (files.keys_of(origin), files.waiting(origin, keys)) else {
+        return;
+    };
+    for (path, key) in seeds {
+        let key = key.verifying_key();
+        let (id, shown) = (key.id(), path.display());
+        let next = format!("destroy it, in backups too, once `shuguan key publish` has run: shred -u {shown}");
+        match keys.spans().iter().find(|span| *span.key() == key) {
+            None if waiting.iter().any(|(waits, _)| *waits == path) => {
+                let what = format!("{id} waits to sign beside the old key");
+                findings.add(Verdict::Warn, CHECK, what, "reload the gateway (SIGHUP)");
+            }
+            None => {
+                let what = format!(
+                    "`{shown}` signs nothing: it is the seed of another log, such as one that this one succeeds"
+                );
+                findings.add(Verdict::Warn, CHECK, what, next);
+            }
+            Some(span) => {
+                let Some(until) = span.until() else { continue };
+                let what = format!("{id} signs nothing from {until} entries on, and `{shown}` is still there");
+                findings.add(Verdict::Warn, CHECK, what, next);
+            }
+        }
+    }
+}
+
 /// Whether the trust file beside the gateway knows of every change.
-fn trust_file(config: &Config, keys: &shuguan_ledger::keys::LogKeys, findings: &mut Findings) {
+fn trust_file(config: &Config, keys: &LogKeys, findings: &mut Findings) {
     let folder = config.journal.database.parent().and_then(Path::parent);
     let there = folder.and_then(|folder| load_trust(&folder.join("trust/trust.txt")).ok());
     let Some(there) = there else { return };

@@ -1,31 +1,56 @@
 //! An older copy of the journal goes on as another log: what it keeps, what it says is lost, and when it does not.
 
 use std::fs;
+use std::sync::Arc;
 
+use shuguan_ledger::keys::KeySpan;
 use shuguan_ledger::leaf::Event;
 use shuguan_ledger::note::SigningKey;
 use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::trust::Trust;
 
-use super::{Bench, ORIGIN, keyed, one_row, sealed, trust};
+use super::{Bench, ORIGIN, START_US, keyed, one_row, sealed, trust};
+use crate::clock::Clock;
 use crate::journal::{
-    Journal, JournalFault, JournalSettings, NotSucceeded, Outcome, Reader, Sealed, Succession, succeed,
+    Journal, JournalFault, JournalSettings, KeyOrder, NotSucceeded, Outcome, Reader, Sealed, Secret, Shown, Succession,
+    succeed,
 };
 
 const SECOND: &str = "gw1.lyg.example/log/2";
 
+/// The same place under the successor's name, with the seed that [`key`] makes besides.
 fn renamed(bench: &Bench) -> JournalSettings {
     let mut settings = bench.settings();
     settings.log_origin = SECOND.into();
+    settings.log_seeds.push(Secret::new([22; 32]));
     settings
 }
 
-fn second() -> Trust {
-    Trust::in_log(SigningKey::from_seed(SECOND, &[1; 32]).unwrap().verifying_key())
+fn key() -> SigningKey {
+    SigningKey::from_seed(SECOND, &[22; 32]).unwrap()
 }
 
-fn recovered(bench: &Bench, seen: &[(String, String)]) -> Result<Succession, NotSucceeded> {
-    succeed(&renamed(bench), seen, "restored", &bench.clock())
+fn second() -> Trust {
+    Trust::in_log(key().verifying_key())
+}
+
+fn recovered(bench: &Bench, notes: &[(String, String)]) -> Result<Succession, NotSucceeded> {
+    recovered_as(&renamed(bench), notes, &[])
+}
+
+fn recovered_as(
+    settings: &JournalSettings,
+    notes: &[(String, String)],
+    keys: &[KeySpan],
+) -> Result<Succession, NotSucceeded> {
+    let key = || Ok(SigningKey::from_seed(&settings.log_origin, &[22; 32]).unwrap());
+    succeed(
+        settings,
+        Shown { notes, keys },
+        "restored",
+        key,
+        &Clock::from_fn(|| START_US),
+    )
 }
 
 /// A journal of which a copy of 4 entries was put back after it had 8: two receipts, one of what is kept and one of what is lost.
@@ -99,7 +124,7 @@ async fn an_older_copy_goes_on_as_another_log_whose_indices_go_on_where_the_old_
     assert!(
         matches!(
             Journal::open(&bench.settings(), bench.clock()),
-            Err(JournalFault::LogKey { .. })
+            Err(JournalFault::OtherLog { found, .. }) if found == SECOND
         ),
         "the old log is closed"
     );
@@ -147,7 +172,7 @@ async fn a_journal_that_is_no_older_copy_is_not_taken_back() {
     let (bench, ..) = put_back().await;
     let leaves = |bench: &Bench| Reader::open(&bench.database()).unwrap().size().unwrap();
     let refused = |settings: &JournalSettings, seen: &[(String, String)], wanted: &str| {
-        let fault = succeed(settings, seen, "restored", &bench.clock()).unwrap_err();
+        let fault = recovered_as(settings, seen, &[]).unwrap_err();
         assert!(format!("{fault:?}").starts_with(wanted), "{wanted}: {fault:?}");
         assert_eq!(leaves(&bench), 4, "nothing was written");
     };
@@ -166,8 +191,12 @@ async fn a_journal_that_is_no_older_copy_is_not_taken_back() {
     refused(&renamed(&bench), &[("x".into(), fork(8))], "Forked");
     refused(&renamed(&bench), &[("x".into(), fork(2_000_000))], "TooMany");
     let mut other = renamed(&bench);
-    other.log_seeds = vec![crate::journal::Secret::new([9; 32])];
+    other.log_seeds = vec![Secret::new([9; 32])];
     refused(&other, &[], "Journal(LogKey");
+    let taken = key().sign(&text.replace(ORIGIN, SECOND)).unwrap();
+    refused(&renamed(&bench), &[("x".into(), taken.clone())], "NameTaken");
+    fs::write(bench.settings().head, taken).unwrap();
+    refused(&renamed(&bench), &[], "NameTaken");
     fs::remove_file(bench.settings().head).unwrap();
     let journal = bench.open();
     let open = recovered(&bench, &[]).unwrap_err();
@@ -180,4 +209,129 @@ async fn a_journal_that_is_no_older_copy_is_not_taken_back() {
         shuguan_ledger::leaf::Leaf::decode(&last.bytes).unwrap().event,
         Event::Start(_)
     ));
+}
+
+#[tokio::test]
+async fn a_head_file_that_is_no_log_of_ours_is_never_overwritten() {
+    let (bench, ..) = put_back().await;
+    let head = fs::read_to_string(bench.settings().head).unwrap();
+    recovered(&bench, &[]).unwrap();
+    let foreign = |text: &str| {
+        fs::write(bench.settings().head, text).unwrap();
+        let fault = recovered(&bench, &[]).unwrap_err();
+        assert!(
+            matches!(fault, NotSucceeded::Journal(JournalFault::ForeignHead(_))),
+            "{fault}"
+        );
+        assert_eq!(fs::read_to_string(bench.settings().head).unwrap(), text);
+    };
+    foreign("garbage");
+    foreign(&head.replace(ORIGIN, "gw9.lyg.example/log"));
+    fs::remove_file(bench.settings().head).unwrap();
+    recovered(&bench, &[]).unwrap();
+    Journal::open(&renamed(&bench), bench.clock())
+        .unwrap()
+        .close()
+        .await
+        .unwrap();
+    // Once the successor has sealed anything, a head of the old log is no crash of this command.
+    foreign(&head);
+}
+
+#[tokio::test]
+async fn a_successor_whose_end_is_lost_too_is_succeeded_in_its_turn() {
+    let (bench, ..) = put_back().await;
+    recovered(&bench, &[]).unwrap();
+    let older = fs::read(bench.database()).unwrap();
+    let journal = Journal::open(&renamed(&bench), bench.clock()).unwrap();
+    let note = journal.checkpoint();
+    journal.close().await.unwrap();
+    let head = fs::read_to_string(bench.settings().head).unwrap();
+    fs::write(bench.database(), older).unwrap();
+    let lost = |notes: &[(String, String)]| {
+        let fault = recovered(&bench, notes).unwrap_err();
+        assert!(
+            matches!(&fault, NotSucceeded::SameName(name) if name == SECOND),
+            "{fault}"
+        );
+        assert_eq!(Reader::open(&bench.database()).unwrap().size().unwrap(), 8);
+    };
+    lost(&[]);
+    fs::remove_file(bench.settings().head).unwrap();
+    lost(&[("a witness".into(), note)]);
+    assert!(!bench.settings().head.exists(), "nothing was written");
+    fs::write(bench.settings().head, &head).unwrap();
+    let mut third = renamed(&bench);
+    third.log_origin = "gw1.lyg.example/log/3".into();
+    let done = recovered_as(&third, &[], &[]).unwrap();
+    assert_eq!(
+        (done.opened.of.as_str(), done.opened.kept, done.opened.size),
+        (SECOND, 8, 10)
+    );
+    assert!(Journal::open(&third, bench.clock()).is_ok());
+}
+
+#[tokio::test]
+async fn a_backup_from_before_a_change_of_the_key_is_taken_back_without_the_seed_that_was_destroyed() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    journal.close().await.unwrap();
+    let older = fs::read(bench.database()).unwrap();
+    let journal = bench.open();
+    let next = SigningKey::from_seed(ORIGIN, &[2; 32]).unwrap();
+    journal.turn_key(KeyOrder::Begin(Arc::new(next))).await.unwrap();
+    let first = SigningKey::from_seed(ORIGIN, &[1; 32]).unwrap();
+    let stolen = KeyOrder::End(first.verifying_key(), "stolen".into());
+    let ended = journal.turn_key(stolen).await.unwrap().index + 1;
+    let spans = journal.log_keys().spans().to_vec();
+    journal.close().await.unwrap();
+    let mut settings = renamed(&bench);
+    settings.log_seeds = vec![Secret::new([2; 32]), Secret::new([22; 32])];
+    fs::write(bench.database(), older).unwrap();
+    // Of the seeds alone nobody knows whose journal that is.
+    let fault = recovered_as(&settings, &[], &[]).unwrap_err();
+    assert!(
+        matches!(fault, NotSucceeded::Journal(JournalFault::LogKey { .. })),
+        "{fault}"
+    );
+    // What the stolen key signs beyond its end is nobody's word, as the trust file says; the copy does not know that.
+    let text = format!(
+        "{ORIGIN}\n{}\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n",
+        ended + 9
+    );
+    let forged = [("a thief".to_owned(), first.sign(&text).unwrap())];
+    let fault = recovered_as(&settings, &forged, &spans).unwrap_err();
+    assert!(
+        matches!(&fault, NotSucceeded::Foreign { by, .. } if by == "a thief"),
+        "{fault}"
+    );
+    assert_eq!(
+        Reader::open(&bench.database()).unwrap().size().unwrap(),
+        2,
+        "nothing was written"
+    );
+    let done = recovered_as(&settings, &[], &spans).unwrap();
+    assert_eq!((done.opened.kept, done.opened.size), (2, ended + 1));
+    assert_eq!(done.vkey, key().verifying_key().vkey(), "a key of its own");
+    let journal = Journal::open(&settings, bench.clock()).unwrap();
+    assert_eq!(journal.log_keys().spans().len(), 1);
+    assert!(second().open(&journal.checkpoint()).is_ok());
+}
+
+#[tokio::test]
+async fn the_last_checkpoint_of_the_old_log_is_kept_before_the_successor_is_sealed() {
+    let (bench, ..) = put_back().await;
+    let head = fs::read_to_string(bench.settings().head).unwrap();
+    let closed = format!("{}.closed-8", bench.settings().head.display());
+    // It cannot be written: then nothing is sealed that would put another head in its place.
+    fs::create_dir(&closed).unwrap();
+    let fault = recovered(&bench, &[]).unwrap_err();
+    assert!(
+        matches!(fault, NotSucceeded::Journal(JournalFault::File { .. })),
+        "{fault}"
+    );
+    assert_eq!(Reader::open(&bench.database()).unwrap().size().unwrap(), 4);
+    fs::remove_dir(&closed).unwrap();
+    recovered(&bench, &[]).unwrap();
+    assert_eq!(fs::read_to_string(closed).unwrap(), head);
 }

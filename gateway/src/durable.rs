@@ -1,0 +1,89 @@
+//! Files that are there whole or not at all, and names that outlive a crash of the machine.
+//!
+//! Takes a path and bytes; when a call returns, content and name are on the disk. Refuses nothing. A crash before leaves what was there, perhaps with
+//! `.NAME.tmp` beside it, which the next call writes over. Where it writes nobody else writes at the same time.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+/// Puts a file in the place of an older one: written beside it, synced, renamed.
+///
+/// # Errors
+/// When the disk does not take it; the older one is still there, unless only its folder could not be synced.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".tmp");
+    let fresh = path.with_file_name(name);
+    let mut file = File::create(&fresh)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    rename(&fresh, path)
+}
+
+/// Renames a file within its folder, for good.
+///
+/// # Errors
+/// When it cannot be renamed, or the folder not be synced.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_parent(to)
+}
+
+/// Makes the name of a file durable.
+///
+/// # Errors
+/// When its folder cannot be synced.
+pub fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),
+        _ => sync_folder(Path::new(".")),
+    }
+}
+
+/// Makes the names in a folder durable.
+///
+/// # Errors
+/// When it cannot be opened or synced.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::fs;
+    use std::path::Path;
+
+    use super::{sync_parent, write_whole};
+
+    #[test]
+    fn a_file_takes_the_place_of_an_older_one_and_nothing_stays_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("head");
+        for text in ["first", "2"] {
+            write_whole(&path, text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        fs::write(folder.path().join(".head.tmp"), "of a crash, and longer").unwrap();
+        write_whole(&path, b"3").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "3");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_the_older_one() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(write_whole(&folder.path().join("none/head"), b"x").is_err());
+        let path = folder.path().join("head");
+        fs::write(&path, "old").unwrap();
+        fs::create_dir(folder.path().join(".head.tmp")).unwrap();
+        assert!(write_whole(&path, b"new").is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert!(write_whole(folder.path(), b"x").is_err(), "a folder is no file");
+        assert!(sync_parent(Path::new("name-alone")).is_ok());
+    }
+}
