@@ -4,8 +4,8 @@ use http::Method;
 use serde_json::{Value, json};
 use shuguan_tests::{Call, Deployment, Running, eventually, leaves, registry_count, run};
 
-use crate::crash::TABLE;
 use crate::feeds::{NDJSON, POLICE, RESIDENT, nobody, resident};
+use crate::load::TABLE;
 
 const OPERATOR: &str = "officers/operator-li.toml";
 

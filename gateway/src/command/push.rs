@@ -34,6 +34,7 @@ DROP FOLDER
 
 EXIT CODES
   0 all accepted · 1 local failure · 3 refused, or recalled before: --again · 4 not reached (repeat) · 5 some rows rejected · 6 the receipt does not verify · 7 rate limited")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct PushArgs {
     /// Files to send, one batch each.
     #[arg(required_unless_present = "watch")]

@@ -74,6 +74,9 @@ impl Journal {
     }
 }
 
+/// Leaf, index, hash, and the leaf that says it is carried out.
+type Stored = (Vec<u8>, u64, Hash, Option<Vec<u8>>);
+
 impl Reader {
     /// Recalls from a leaf on, at most 1,000, in the order of the log.
     ///
@@ -82,9 +85,8 @@ impl Reader {
     pub fn recalls_from(&self, leaf: u64) -> Result<Vec<KeptRecall>, JournalFault> {
         let mut find = self.prepared(sqlite::RECALLS_FROM)?;
         let columns = |row: &Row<'_>| Ok((row.get(0)?, unsigned(row.get(1)?), row.get(2)?, row.get(3)?));
-        let rows: Vec<(Vec<u8>, u64, Hash, Option<Vec<u8>>)> =
-            collect(find.query_map([sql(leaf)], columns), "read the recalls")?;
-        let kept = |(bytes, leaf, hash, done): (Vec<u8>, u64, Hash, Option<Vec<u8>>)| {
+        let rows: Vec<Stored> = collect(find.query_map([sql(leaf)], columns), "read the recalls")?;
+        let kept = |(bytes, leaf, hash, done): Stored| {
             let (sealed_us, event, exchange) = recall(&bytes)?;
             let done = done.map(|bytes| Leaf::decode(&bytes)).transpose()?;
             Ok(KeptRecall {
