@@ -65,7 +65,7 @@ pub(super) async fn close_in(live: &mut Live, tables: &[TableSpec], ending: &End
     note::history(live, &lines).await?;
     discrepancy::compare(live, tables, touched).await?;
     register(live, ending).await?;
-    forget(live, ending, stride.table, stride.upto.as_deref()).await?;
+    forget(live, ending, stride.table, (&after, stride.upto.as_deref())).await?;
     let rows = u64::try_from(due.len()).unwrap_or(u64::MAX);
     // A snapshot of which nothing was accepted has no part and no progress yet.
     let query = sqlx::query(
@@ -150,19 +150,28 @@ async fn register(live: &mut Live, ending: &Ending) -> Result<(), RegistryFault>
 }
 
 /// The stamps of the stride are not needed any more, but those of rows that are closed: they say that the snapshot does not lack them.
-async fn forget(live: &mut Live, ending: &Ending, table: &TableSpec, upto: Option<&str>) -> Result<(), RegistryFault> {
-    // Not one text with OR: a plan that serves both cases would read all stamps.
-    let end = if upto.is_some() {
-        "s.row_key <= $2"
-    } else {
-        "$2::text IS NULL"
+async fn forget(
+    live: &mut Live,
+    ending: &Ending,
+    table: &TableSpec,
+    (after, upto): (&str, Option<&str>),
+) -> Result<(), RegistryFault> {
+    // Not one text with OR: a plan that serves both cases would read all stamps. Bounds on both tables, so that no plan reads all of either.
+    let within_stride = |column: &str| match upto {
+        Some(_) => format!("{column} > $2 AND {column} <= $3"),
+        None => format!("{column} > $2 AND $3::text IS NULL"),
     };
     let text = format!(
-        "DELETE FROM snapshot_seen s WHERE s.exchange = $1 AND {end} \
-         AND NOT EXISTS (SELECT FROM {} t WHERE t._key = s.row_key AND t._open = 0)",
-        table.name
+        "DELETE FROM snapshot_seen s WHERE s.exchange = $1 AND {} \
+         AND NOT EXISTS (SELECT FROM {} t WHERE t._key = s.row_key AND t._open = 0 AND {})",
+        within_stride("s.row_key"),
+        table.name,
+        within_stride("t._key")
     );
-    let query = sqlx::query(AssertSqlSafe(text)).bind(Id(ending.exchange)).bind(upto);
+    let query = sqlx::query(AssertSqlSafe(text))
+        .bind(Id(ending.exchange))
+        .bind(after)
+        .bind(upto);
     within(
         "forget what a snapshot held",
         live.patience,

@@ -74,7 +74,12 @@ pub(super) fn close_in(
     }
     discrepancy::compare(transaction, tables, touched)?;
     register(transaction, ending)?;
-    forget(transaction, ending.exchange, stride.table, stride.upto.as_deref())?;
+    forget(
+        transaction,
+        ending.exchange,
+        stride.table,
+        (&after, stride.upto.as_deref()),
+    )?;
     let rows = u64::try_from(due.len()).unwrap_or(u64::MAX);
     let upto = stride.upto.as_deref().unwrap_or(&after);
     // A snapshot of which nothing was accepted has no part and no progress yet.
@@ -158,15 +163,20 @@ fn register(connection: &Connection, ending: &Ending) -> Result<(), RegistryFaul
 }
 
 /// The stamps of the stride are not needed any more, but those of rows that are closed: they say that the snapshot does not lack them.
-fn forget(connection: &Connection, exchange: Uuid, table: &TableSpec, upto: Option<&str>) -> Result<(), RegistryFault> {
+fn forget(
+    connection: &Connection,
+    exchange: Uuid,
+    table: &TableSpec,
+    (after, upto): (&str, Option<&str>),
+) -> Result<(), RegistryFault> {
     const STEP: &str = "forget what a snapshot held";
     let text = format!(
-        "DELETE FROM snapshot_seen WHERE exchange = ?1 AND (?2 IS NULL OR row_key <= ?2) \
+        "DELETE FROM snapshot_seen WHERE exchange = ?1 AND row_key > ?2 AND (?3 IS NULL OR row_key <= ?3) \
          AND NOT EXISTS (SELECT 1 FROM {} t WHERE t._key = snapshot_seen.row_key AND t._open = 0)",
         table.name
     );
     let mut delete = connection.prepare_cached(&text).step(STEP)?;
-    delete.execute(params![exchange.as_bytes(), upto]).step(STEP)?;
+    delete.execute(params![exchange.as_bytes(), after, upto]).step(STEP)?;
     Ok(())
 }
 
