@@ -1,6 +1,7 @@
 //! A keep-alive h2 connection over mutual TLS, as light as hyper lets it be.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -34,7 +35,11 @@ pub struct Partner {
 impl Partner {
     /// The partner that sends residents.
     pub fn of(deployment: &Deployment) -> Self {
-        let folder = deployment.path("partners").join(PARTNER);
+        Self::named(deployment, PARTNER)
+    }
+
+    pub fn named(deployment: &Deployment, id: &str) -> Self {
+        let folder = deployment.path("partners").join(id);
         let mut roots = RootCertStore::empty();
         for der in CertificateDer::pem_file_iter(deployment.path("pki/ca.pem")).expect("an authority file") {
             roots.add(der.expect("a certificate")).expect("an authority");
@@ -53,6 +58,24 @@ impl Partner {
         Self {
             config: Arc::new(config),
             port: deployment.feed,
+        }
+    }
+
+    /// Waits until the exchange is relayed. A gateway ends a connection that grows old, so each minute has one of its own.
+    pub async fn relayed(&self, exchange: &str) {
+        let path = format!("/v1/exchanges/{exchange}");
+        loop {
+            let (mut connection, opened) = (self.connect().await, Instant::now());
+            while opened.elapsed() < Duration::from_mins(1) {
+                let (status, body) = connection.get(&path).await;
+                assert_eq!(status, StatusCode::OK);
+                let document: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+                match document["state"].as_str() {
+                    Some("relayed") => return,
+                    Some("sealed") => tokio::time::sleep(Duration::from_millis(20)).await,
+                    other => panic!("the exchange is {other:?}"),
+                }
+            }
         }
     }
 
@@ -99,28 +122,21 @@ impl Connection {
     /// # Panics
     /// When they are not accepted: then the run measures something else.
     pub async fn push(&mut self, content_type: &str, body: Body) -> Bytes {
-        let request = Request::post(format!("{}/v1/feeds/{RECORD}", self.origin))
+        self.push_as(RECORD, content_type, &[], body).await
+    }
+
+    /// The same of any record type, with further headers.
+    pub async fn push_as(&mut self, record: &str, content_type: &str, headers: &[(&str, &str)], body: Body) -> Bytes {
+        let mut request = Request::post(format!("{}/v1/feeds/{record}", self.origin))
             .header("content-type", content_type)
             .header("exchange-purpose", PURPOSE)
             .header("idempotency-key", uuid::Uuid::new_v4().to_string());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         let (status, answer) = self.send(request.body(body).expect("a request")).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{}", String::from_utf8_lossy(&answer));
         answer
-    }
-
-    /// Waits until the exchange is relayed.
-    pub async fn relayed(&mut self, exchange: &str) {
-        let path = format!("/v1/exchanges/{exchange}");
-        loop {
-            let (status, body) = self.get(&path).await;
-            assert_eq!(status, StatusCode::OK);
-            let document: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
-            match document["state"].as_str() {
-                Some("relayed") => return,
-                Some("sealed") => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
-                other => panic!("the exchange is {other:?}"),
-            }
-        }
     }
 }
 

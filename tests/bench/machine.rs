@@ -86,3 +86,8 @@ pub fn core_seconds(pid: u32) -> f64 {
     };
     (ticks(11) + ticks(12)) / 100.0
 }
+
+/// Lets `VmHWM` begin anew: 5 forgets the peak so far (proc_pid_clear_refs(5)); where that is not allowed, the peak of start-up counts too.
+pub fn forget_peak(pid: u32) {
+    let _ = std::fs::write(format!("/proc/{pid}/clear_refs"), "5");
+}

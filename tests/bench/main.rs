@@ -8,13 +8,17 @@
 //! |---|---|
 //! | `decode` | rows a second and core, decoded and validated, beside reading the same bytes raw |
 //! | `policy` | decisions, plans and single operators, beside a memcpy of the same columns |
-//! | `relay` | rows a second from push to registry, beside the same parts merged from memory |
+//! | `relay` | rows a second from push to registry, beside the same parts merged from memory and beside rusqlite `row_by_row` |
 //! | `relay_postgres` | the same into PostgreSQL, beside COPY and merge by psql of the same rows; an unchanged snapshot beside the first |
 //! | `exchange` | durable one-record exchanges a second, beside bare requests and a raw fdatasync loop |
+//! | `batches` | rows a second by the size of a batch and the number of agencies at once |
 //! | `memory` | resident memory while a large feed is pushed |
+//! | `city` | 5.3 million residents as one snapshot, and the same again |
 //! | `gateway`, `client`, `feed` | a gateway with its limits raised, a keep-alive connection, what is sent |
 //! | `timing`, `machine`, `table` | clocks and medians, where it ran, what is printed |
 
+mod batches;
+mod city;
 mod client;
 mod decode;
 mod exchange;
@@ -25,6 +29,7 @@ mod memory;
 mod policy;
 mod relay;
 mod relay_postgres;
+mod row_by_row;
 mod table;
 mod timing;
 
@@ -33,11 +38,12 @@ use std::time::Duration;
 use table::Table;
 
 const USAGE: &str =
-    "bench [--quick|--tiny] [--memory] [--registry sqlite|postgres] [--only decode|policy|relay|exchange|memory]...
+    "bench [--quick|--tiny] [--memory] [--registry sqlite|postgres] [--only decode|policy|relay|exchange|batches|memory|city]...
   --quick    fewer rows and seconds, one turn: to see that it works
   --tiny     hardly anything, so that a debug build can show that it runs; the figures mean nothing
   --memory   also the memory run: a feed of 1 GiB is pushed and relayed (some minutes, about 4 GiB of disk)
-  --registry postgres   the relay part on a PostgreSQL server that the bench starts
+  --city     also a city's 5.3 million residents as one snapshot, twice (some ten minutes, about 8 GiB of disk)
+  --registry postgres   the parts that end in a registry on a PostgreSQL server that the bench starts
   --only P   that part only; may be repeated
 TMPDIR decides which disk is measured.";
 
@@ -58,6 +64,8 @@ pub struct Size {
     pub exchange_time: Duration,
     /// Bytes of the feed of the memory run.
     pub memory_bytes: u64,
+    /// Residents of the city.
+    pub city_rows: u64,
 }
 
 const FULL: Size = Size {
@@ -69,6 +77,7 @@ const FULL: Size = Size {
     relay_pushes: 10,
     exchange_time: Duration::from_secs(10),
     memory_bytes: 1 << 30,
+    city_rows: 5_300_000,
 };
 
 const QUICK: Size = Size {
@@ -80,6 +89,7 @@ const QUICK: Size = Size {
     relay_pushes: 4,
     exchange_time: Duration::from_secs(3),
     memory_bytes: 64 << 20,
+    city_rows: 300_000,
 };
 
 const TINY: Size = Size {
@@ -91,9 +101,12 @@ const TINY: Size = Size {
     relay_pushes: 2,
     exchange_time: Duration::from_millis(100),
     memory_bytes: 1 << 20,
+    city_rows: 300,
 };
 
-const PARTS: [&str; 5] = ["decode", "policy", "relay", "exchange", "memory"];
+const PARTS: [&str; 7] = ["decode", "policy", "relay", "exchange", "batches", "memory", "city"];
+/// Parts that take long and run only when they are asked for.
+const LONG: [&str; 2] = ["memory", "city"];
 
 struct Options {
     size: Size,
@@ -103,13 +116,14 @@ struct Options {
 }
 
 fn options() -> Result<Options, String> {
-    let (mut size, mut tiny, mut memory, mut postgres, mut only) = (FULL, false, false, false, Vec::new());
+    let (mut size, mut tiny, mut postgres) = (FULL, false, false);
+    let (mut only, mut long) = (Vec::new(), Vec::new());
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--quick" => size = QUICK,
             "--tiny" => (size, tiny) = (TINY, true),
-            "--memory" => memory = true,
+            "--memory" | "--city" => long.push(argument.trim_start_matches('-').to_owned()),
             "--registry" => match arguments.next().as_deref() {
                 Some("sqlite") => postgres = false,
                 Some("postgres") => postgres = true,
@@ -127,11 +141,11 @@ fn options() -> Result<Options, String> {
     }
     let mut parts = only;
     if parts.is_empty() {
-        let standard = PARTS.iter().filter(|part| memory || **part != "memory");
+        let standard = PARTS.iter().filter(|part| !LONG.contains(part));
         parts = standard.map(|part| (*part).to_owned()).collect();
-    } else if memory && !parts.iter().any(|part| part == "memory") {
-        parts.push("memory".to_owned());
     }
+    long.retain(|part| !parts.contains(part));
+    parts.append(&mut long);
     Ok(Options {
         size,
         tiny,
@@ -159,6 +173,8 @@ fn main() {
             "relay" if options.postgres => relay_postgres::measure(size, &mut table),
             "relay" => relay::measure(size, &mut table),
             "exchange" => exchange::measure(size, &mut table),
+            "batches" => batches::measure(size, options.postgres, &mut table),
+            "city" => city::measure(size, options.postgres, &mut table),
             _ => memory::measure(size, &mut table),
         }
     }

@@ -3,7 +3,7 @@
 //! The feed is written to a file first and streamed from it. `VmHWM` is the most that the process ever had resident; it is cleared after
 //! start-up, so that it is the peak of the push.
 
-use std::io::{BufWriter, Read, Write};
+use std::io::Read;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,14 +12,13 @@ use std::time::Instant;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Frame;
-use shuguan_adapters::sample::{Dirt, write_sample};
 use tokio::sync::mpsc;
 
 use crate::Size;
 use crate::client::{Partner, exchange_of};
-use crate::feed::{CSV_GB18030, resident, sample};
+use crate::feed::{CSV_GB18030, resident, sample, write_residents};
 use crate::gateway::deployment;
-use crate::machine::status_kib;
+use crate::machine::{forget_peak, status_kib};
 use crate::table::{Aim, Line, Table};
 use crate::timing::Spread;
 
@@ -32,17 +31,10 @@ pub fn measure(size: Size, table: &mut Table) {
     let path = folder.path().join("residents.csv");
     let probe = sample(resident(), CSV_GB18030, PROBE_ROWS, 1).len() as u64;
     let rows = size.memory_bytes * PROBE_ROWS / probe;
-    let mut out = BufWriter::with_capacity(1 << 20, std::fs::File::create(&path).expect("a file"));
-    let written =
-        write_sample(resident(), &CSV_GB18030, rows, 1, Dirt::spread(1.0), &mut out).expect("the disk takes it");
-    out.flush().expect("the disk takes it");
-    drop(out);
+    let bytes = write_residents(&path, rows, 1.0);
     let taken = shuguan_tests::run(push(&path));
     let mib = |kib: u64| Spread::of([kib as f64 / 1024.0]);
-    let what = format!(
-        "a feed of {} MiB, {rows} residents, 1 % of them bad",
-        written.bytes >> 20
-    );
+    let what = format!("a feed of {} MiB, {rows} residents, 1 % of them bad", bytes >> 20);
     table.add(Line {
         what: format!("resident at most while pushed and relayed: {what}"),
         unit: "MiB",
@@ -70,11 +62,11 @@ async fn push(path: &Path) -> Taken {
     let deployment = deployment();
     let running = deployment.serve();
     let pid = running.pid();
-    let mut connection = Partner::of(&deployment).connect().await;
+    let partner = Partner::of(&deployment);
+    let mut connection = partner.connect().await;
     connection.get("/log/checkpoint").await;
     let idle_kib = status_kib(pid, "VmRSS:").expect("a process");
-    // 5: forget the peak so far (proc_pid_clear_refs(5)); where that is not allowed, the peak of start-up counts too.
-    let _ = std::fs::write(format!("/proc/{pid}/clear_refs"), "5");
+    forget_peak(pid);
     let peak = || status_kib(pid, "VmHWM:").expect("a process");
     let begun = Instant::now();
     let answer = connection
@@ -82,7 +74,7 @@ async fn push(path: &Path) -> Taken {
         .await;
     let accepted_s = begun.elapsed().as_secs_f64();
     let accepted_peak_kib = peak();
-    connection.relayed(&exchange_of(&answer).0).await;
+    partner.relayed(&exchange_of(&answer).0).await;
     Taken {
         idle_kib,
         accepted_peak_kib,
@@ -94,10 +86,10 @@ async fn push(path: &Path) -> Taken {
 }
 
 /// A file, read as it is sent: a few frames wait at most.
-struct FileBody(mpsc::Receiver<Bytes>);
+pub struct FileBody(mpsc::Receiver<Bytes>);
 
 impl FileBody {
-    fn of(path: &Path) -> Self {
+    pub fn of(path: &Path) -> Self {
         let mut file = std::fs::File::open(path).expect("a file");
         let (frames, waiting) = mpsc::channel(4);
         std::thread::spawn(move || {

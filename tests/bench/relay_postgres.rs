@@ -21,7 +21,7 @@ use crate::table::{Aim, Line, Table};
 use crate::timing::Spread;
 
 /// As a registry's server would be: durable, with some memory.
-const SERVER: [(&str, &str); 5] = [
+pub const SERVER: [(&str, &str); 5] = [
     ("fsync", "on"),
     ("full_page_writes", "on"),
     ("shared_buffers", "512MB"),

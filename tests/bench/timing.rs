@@ -10,6 +10,10 @@ use crate::table::figure;
 pub struct Spread(Vec<f64>);
 
 impl Spread {
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
     pub fn of(figures: impl IntoIterator<Item = f64>) -> Self {
         let mut figures: Vec<f64> = figures.into_iter().collect();
         figures.sort_by(f64::total_cmp);
