@@ -17,6 +17,7 @@ pub mod log;
 pub mod problem;
 pub mod recalls;
 pub mod report;
+pub mod tickets;
 
 use std::sync::Arc;
 
@@ -55,6 +56,8 @@ pub fn router(api: Api, gate: Gate) -> Router {
         .route("/v1/exchanges/{exchange}/rejects", get(exchanges::rejects))
         .route("/v1/exchanges/{exchange}/ack", post(acks::acknowledge))
         .route("/v1/exchanges/{exchange}/recall", post(recalls::recall))
+        .route("/v1/tickets", get(tickets::list))
+        .route("/v1/tickets/{ticket}", post(tickets::answer))
         .route("/v1/catalog", get(catalog::catalog))
         .route("/v1/compare", post(compare::compare))
         .route("/v1/extracts", post(extracts::request))

@@ -29,6 +29,7 @@ pub mod sample;
 pub mod serve;
 mod sheet;
 pub mod shred;
+pub mod tickets;
 pub mod verify;
 pub mod watch;
 pub mod witness;
@@ -89,6 +90,7 @@ enum Command {
     Rejects(query::RejectsArgs),
     Receipt(query::ReceiptArgs),
     Recall(recall::RecallArgs),
+    Tickets(tickets::TicketsArgs),
     Catalog(query::CatalogArgs),
     Log(log::LogArgs),
     Key(key::KeyArgs),
@@ -137,6 +139,7 @@ fn run(command: Command, output: &Output) -> Result<Exit, Failure> {
         Command::Rejects(args) => query::rejects(args, output),
         Command::Receipt(args) => query::receipt(args, output),
         Command::Recall(args) => recall::run(&args, output),
+        Command::Tickets(args) => tickets::run(&args, output),
         Command::Catalog(args) => query::catalog(args, output),
         Command::Log(args) => log::run(args, output),
         Command::Key(args) => key::run(args, output),

@@ -12,6 +12,7 @@
 //! | `person` | who sent or received what about one person: `/console/person`, `POST /console/api/person` |
 //! | `policies_api` | `POST /console/api/policy` |
 //! | `relay_api` | `GET`, `POST /console/api/relay` |
+//! | `tickets_api` | `POST /console/api/tickets`: a source is asked to check a field of a row |
 //! | `unseal_api`, `shred_api` | evidence records: opened by two officers, destroyed by the security officer |
 //! | `overview`, `exchanges`, `exchange` | the pages |
 //! | `proof` | what is proved about a leaf |
@@ -31,6 +32,7 @@ mod shell;
 mod shred_api;
 #[cfg(test)]
 mod tests;
+mod tickets_api;
 mod unseal_api;
 mod words;
 
@@ -134,6 +136,7 @@ pub fn router(console: Console, gate: Gate) -> Router {
         .route("/console/api/unseal", unseal_api::route())
         .route("/console/api/shred", post(shred_api::shred))
         .route("/console/api/relay", relay_api::route())
+        .route("/console/api/tickets", post(tickets_api::open))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         // A caller that says nothing must not keep its place in flight.
         .layer(middleware::map_request_with_state(limits, guarded))

@@ -23,6 +23,7 @@ pub mod seal;
 pub mod signing;
 pub mod subjects;
 pub mod tags;
+pub mod ticket;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -93,7 +93,7 @@ pub use kept::{KeptPayload, KeptPush};
 pub use log_keys::{KeyOrder, log_keys_of, own_trust};
 pub use nonces::Seen;
 pub use payload::{PayloadWriter, SealedPayload};
-pub use recalls::{KeptRecall, PendingRecall};
+pub use recalls::KeptRecall;
 pub use refusals::RefusalDraft;
 pub use settings::{JournalSettings, Secret};
 pub use shared::Backlog;
@@ -405,6 +405,16 @@ impl Journal {
     pub fn inbox_has_room_for(&self, partner: &str) -> bool {
         let share = self.inner.inbox_bytes_max.div_ceil(2);
         self.inbox_has_room() && self.inner.shared.backlog.of(partner) < share
+    }
+
+    /// Whether it takes a batch of so many bytes that is about to be sealed: with it he holds no more than half, or it is all that he holds. What was
+    /// promised before the batch was read may be taken by his other uploads meanwhile.
+    pub fn inbox_takes(&self, partner: &str, bytes: u64) -> bool {
+        let (held, share) = (
+            self.inner.shared.backlog.of(partner),
+            self.inner.inbox_bytes_max.div_ceil(2),
+        );
+        self.inbox_has_room() && (held == 0 || held.saturating_add(bytes) <= share)
     }
 
     fn refusals(&self) -> std::sync::MutexGuard<'_, Refusals> {

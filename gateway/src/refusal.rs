@@ -74,6 +74,7 @@ refusals! {
     SignerRevoked "SG2158" "signer-revoked" "签名证书已吊销" "the message certificate of this key is revoked" "ask the gateway's security officer for a new one";
     SignerExpired "SG2159" "signer-expired" "签名证书已过期或尚未生效" "the message certificate of this key is outside its validity" "renew it: `shuguan cert renew --message`";
     AlreadyRecalled "SG2161" "already-recalled" "该批次已撤回" "this batch was recalled before" "see what became of it: `shuguan status EXCHANGE`; a corrected batch is a new push";
+    TooManyTickets "SG2162" "too-many-tickets" "当日核实请求过多" "this source was asked to check as much as it may be asked in a day" "ask again tomorrow; what is urgent goes by telephone";
     AckMismatch "SG2160" "ack-mismatch" "确认内容与发放记录不符" "the acknowledgement names another exchange, leaf or digest than was released" "name what the extract's receipt and `Repr-Digest` say; `damaged` when it came otherwise";
 
     UnsupportedType "SG3101" "unsupported-type" "不支持的文件格式" "this `Content-Type` or charset is not taken" "send a type of README.md's table of headers, e.g. `text/csv`, `charset=utf-8` or `charset=gb18030`";

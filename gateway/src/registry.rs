@@ -298,6 +298,16 @@ impl Registry {
         }
     }
 
+    /// How far each of those exchanges is, one that is unknown left out, past the writer.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn progress_of_all(&self, exchanges: Vec<Uuid>) -> Result<HashMap<Uuid, Progress>, RegistryFault> {
+        let settings = Arc::clone(&self.settings);
+        let asked = tokio::task::spawn_blocking(move || Self::progress_of(&settings, &exchanges));
+        asked.await.map_err(|_gone| RegistryFault::Closed)?
+    }
+
     /// How far each of those exchanges is, one that is unknown left out. Asks the store and no writer, and blocks: for whoever compares.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ use std::num::NonZeroU32;
 
 pub use self::kept::holds_whole;
 pub use self::lanes::Weights;
-pub use self::status::{RelaySnapshot, RelayState, RelayStatus};
+pub use self::status::{RecallApart, RelaySnapshot, RelayState, RelayStatus};
 pub use self::worker::{RelayFault, run};
 
 /// How the relay works; the configuration fills it.

@@ -36,7 +36,7 @@ use crate::journal::{Entry, Journal, RefusalDraft};
 use crate::pki::acts;
 use crate::refusal::Refusal;
 use crate::registry::Standing;
-use crate::relay::{self, RelaySettings, RelayStatus};
+use crate::relay::{self, RecallApart, RelaySettings, RelayStatus};
 use crate::witnessing;
 
 pub use start::{StartFault, chain, journal_settings, tables};
@@ -419,11 +419,14 @@ async fn watch(
                 Light::Yellow,
                 format!("it does not answer ({code}); feeds are accepted; "),
             ),
-            Standing::Ready if snapshot.last_error.is_some() => (Light::Yellow, String::new()),
+            Standing::Ready if snapshot.last_error.is_some() || !snapshot.recalls_apart.is_empty() => {
+                (Light::Yellow, String::new())
+            }
             Standing::Ready => (Light::Green, String::new()),
         };
         let detail = format!(
-            "{standing}{} exchanges wait, the oldest for {} s; {} rows/s; pace {} %; last error {}",
+            "{standing}{}{} exchanges wait, the oldest for {} s; {} rows/s; pace {} %; last error {}",
+            apart(&snapshot.recalls_apart),
             snapshot.backlog_exchanges,
             snapshot.lag_s,
             snapshot.rows_per_s,
@@ -434,6 +437,18 @@ async fn watch(
         if draining.load(Ordering::Relaxed) {
             readiness.report("draining", Light::Red, "the gateway is stopping");
         }
+    }
+}
+
+/// What is said of recalls that the registry refuses.
+fn apart(recalls: &[RecallApart]) -> String {
+    match recalls.first() {
+        None => String::new(),
+        Some(first) => format!(
+            "{} recalls cannot be carried out ({}): shuguan relay list; ",
+            recalls.len(),
+            first.reason
+        ),
     }
 }
 

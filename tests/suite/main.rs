@@ -39,6 +39,7 @@ mod signatures;
 mod start;
 mod stopped;
 mod tamper;
+mod tickets;
 mod tls;
 mod vault;
 mod witness;

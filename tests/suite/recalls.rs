@@ -181,6 +181,87 @@ fn only_its_sender_takes_a_batch_back_and_only_once() {
 }
 
 #[test]
+fn who_asks_too_often_is_told_so_before_anything_is_looked_up() {
+    run(async {
+        let gateway = Deployment::with(|text| {
+            text.replace(
+                "[limits.default]",
+                "[limits.default]\nrequests_per_s = 1\nrequests_burst = 2",
+            )
+        });
+        let running = gateway.serve();
+        let nothing = uuid::Uuid::new_v4().to_string();
+        let mut codes = Vec::new();
+        for n in 0..6 {
+            let call = recall(&nothing, &format!("{n}"), "wrong-batch");
+            codes.push(as_police(&running, &gateway, call).await.code());
+        }
+        assert_eq!(codes[0], "SG2114");
+        assert!(codes.contains(&"SG2110".to_owned()), "{codes:?}");
+        let ack = Call::new(Method::POST, format!("/v1/exchanges/{nothing}/ack")).body("{}");
+        let registry = gateway.partner("information-centre");
+        let mut codes = Vec::new();
+        for _ in 0..6 {
+            codes.push(running.call(ack.clone(), &registry).await.unwrap().code());
+        }
+        assert!(codes.contains(&"SG2110".to_owned()), "{codes:?}");
+    });
+}
+
+#[test]
+fn what_was_recalled_and_is_right_after_all_is_pushed_again_under_a_new_key() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let folder = gateway.path("again");
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("feed.ndjson");
+        std::fs::write(&file, resident(&nobody(1), "某某")).unwrap();
+        let file = file.to_str().unwrap();
+        let push = |more: &[&str]| {
+            let rest = ["--record", RESIDENT, "--purpose", "enrolment.registration"];
+            told(&gateway, &[&["push", file], &rest[..], more].concat())
+        };
+        let (code, first, error) = push(&[]);
+        assert_eq!(code, 0, "{error}");
+        let wrong = first["items"][0]["exchange"].as_str().unwrap().to_owned();
+        eventually("it is in", 20, || registry_count(&gateway.registry(), TABLE) == 1);
+        let (code, _, error) = told(&gateway, &["recall", &wrong, "--why", "wrong-batch", "--yes", "--wait"]);
+        assert_eq!(code, 0, "{error}");
+        // The same content under the same key is the batch that was recalled, and nothing comes of it.
+        let (code, same, _) = push(&[]);
+        assert_eq!((code, same["items"][0]["exchange"].as_str()), (3, Some(&*wrong)));
+        assert_eq!(
+            (&same["items"][0]["replayed"], &same["items"][0]["recalled"]),
+            (&true.into(), &true.into())
+        );
+        assert_eq!(registry_rows(&gateway.registry(), OPEN), ["0"]);
+        let config = format!("partners/{POLICE}/client.toml");
+        let plain = [
+            "push",
+            file,
+            "--record",
+            RESIDENT,
+            "--purpose",
+            "enrolment.registration",
+            "-c",
+            &config,
+        ];
+        let (code, out, error) = gateway.shuguan(&plain);
+        assert!(code == 3 && format!("{out}{error}").contains("--again"), "{out}{error}");
+        let (code, again, error) = push(&["--again"]);
+        assert_eq!(code, 0, "{error}");
+        assert_ne!(again["items"][0]["exchange"].as_str(), Some(&*wrong));
+        assert_eq!(again["items"][0]["recalled"], false);
+        eventually("it is in again", 20, || {
+            registry_rows(&gateway.registry(), OPEN) == ["1"]
+        });
+        assert_eq!(running.stop(), Some(0));
+        gateway.verified_log();
+    });
+}
+
+#[test]
 fn a_recall_is_carried_out_once_whenever_the_gateway_is_killed() {
     let gateway = Deployment::new();
     killed(&gateway, &|| {

@@ -1,7 +1,7 @@
 //! Every way to be refused: exact status, exact code, a leaf, and nothing in the registry.
 
 use http::Method;
-use shuguan_tests::{Answer, Call, Deployment, Identity, Running, leaves, registry_count, run};
+use shuguan_tests::{Answer, Call, Deployment, Identity, Running, leaves, registry_count, registry_rows, run};
 
 use crate::feeds::{CSV_GB18030, CSV_UTF8, NDJSON, POLICE, RESIDENT, clean, nobody, resident};
 
@@ -351,6 +351,56 @@ fn a_full_inbox_is_answered_503_and_nothing_is_accepted() {
         let answer = running.call(push(), &police).await.unwrap();
         assert_eq!((answer.status.as_u16(), answer.code().as_str()), (503, "SG2112"));
         assert!(answer.header("retry-after").parse::<u64>().is_ok());
+    });
+}
+
+#[test]
+fn uploads_side_by_side_do_not_fill_more_than_half_of_the_inbox() {
+    run(async {
+        let with_room_for = |bytes: u64| {
+            Deployment::with(|text| {
+                text.replace(
+                    "payloads = \"journal/payload\"\n",
+                    &format!("payloads = \"journal/payload\"\ninbox_bytes_max = {bytes}\n"),
+                )
+                .replace(
+                    "database = \"registry/registry.db\"\n",
+                    "database = \"registry/registry.db\"\nrows_per_s = 1\n",
+                )
+            })
+        };
+        let feed = |seed| Call::push(RESIDENT, NDJSON, clean(RESIDENT, NDJSON, 9_000, seed));
+        let deployment = with_room_for(1 << 30);
+        let running = deployment.serve();
+        let first = running.call(feed(1), &deployment.partner(POLICE)).await.unwrap();
+        assert_eq!(first.status, 202);
+        let bytes: u64 = registry_rows(&deployment.journal(), "SELECT bytes FROM inbox")[0]
+            .parse()
+            .unwrap();
+        drop(running);
+        // Room for three of them: with the second one he holds more than half.
+        let deployment = with_room_for(bytes * 3);
+        let running = deployment.serve();
+        let police = deployment.partner(POLICE);
+        let (one, other) = tokio::join!(running.call(feed(1), &police), running.call(feed(2), &police));
+        let mut answers: Vec<(u16, String)> = [one, other]
+            .into_iter()
+            .map(|answer| answer.unwrap())
+            .map(|answer| {
+                (
+                    answer.status.as_u16(),
+                    if answer.status == 202 {
+                        String::new()
+                    } else {
+                        answer.code()
+                    },
+                )
+            })
+            .collect();
+        answers.sort_unstable();
+        assert_eq!(answers, [(202, String::new()), (503, "SG2112".to_owned())]);
+        let held = registry_rows(&deployment.journal(), "SELECT count(*) FROM inbox");
+        assert_eq!(held, ["1"]);
     });
 }
 

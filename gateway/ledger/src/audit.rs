@@ -253,6 +253,8 @@ impl LogVerifier {
             Event::Pull(_)
             | Event::Compare(_)
             | Event::ReceiptAck(_)
+            | Event::Ticket(_)
+            | Event::TicketAnswer(_)
             | Event::Refusal(_)
             | Event::OfficerQuery(_)
             | Event::OfficerResult(_)

@@ -29,7 +29,7 @@ pub use event::{
     CertificateEvent, ClockEvent, CompareEvent, ConfigEvent, ErasedEvent, Event, KeyEvent, LogGapEvent, LogOpenEvent,
     OfficerQueryEvent, OfficerResultEvent, OfficerUnsealEvent, OperatorEvent, PolicyEvent, PullEvent, PushEvent,
     RecallEvent, RecalledEvent, ReceiptAckEvent, RefusalEvent, RelayedEvent, ShredEvent, StartEvent, StopEvent,
-    WitnessGapEvent,
+    TicketAnswerEvent, TicketEvent, WitnessGapEvent,
 };
 
 /// Longest leaf, bytes.

@@ -186,7 +186,12 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
                 members.insert("recalled".into(), counts);
             }
         }
+        Event::Ticket(event) => {
+            let what = json!({ "record": event.rec, "push": event.push, "row": event.row, "field": event.fld });
+            members.extend(what.as_object().cloned().unwrap_or_default());
+        }
         Event::Relayed(_)
+        | Event::TicketAnswer(_)
         | Event::Recalled(_)
         | Event::ReceiptAck(_)
         | Event::OfficerQuery(_)

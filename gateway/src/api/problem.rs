@@ -103,9 +103,11 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::BundleSigner
         | Refusal::BundleQuorum
         | Refusal::BadStatement => StatusCode::UNPROCESSABLE_ENTITY,
-        Refusal::RateLimited | Refusal::TooManyAtOnce | Refusal::QuotaExceeded | Refusal::TooManyAbsent => {
-            StatusCode::TOO_MANY_REQUESTS
-        }
+        Refusal::RateLimited
+        | Refusal::TooManyTickets
+        | Refusal::TooManyAtOnce
+        | Refusal::QuotaExceeded
+        | Refusal::TooManyAbsent => StatusCode::TOO_MANY_REQUESTS,
         Refusal::InboxFull
         | Refusal::Draining
         | Refusal::Overloaded

@@ -61,6 +61,8 @@ pub struct Pushed {
     pub receipt: PathBuf,
     /// The gateway had this content before.
     pub replayed: bool,
+    /// It was recalled since: nothing of it is in the registry.
+    pub recalled: bool,
 }
 
 /// One file to send and how.
@@ -80,6 +82,8 @@ pub struct Feed<'a> {
     pub state: Option<&'a Path>,
     /// Where the receipt goes; beside the file, or in the state's folder, under a name with the exchange, when absent.
     pub receipt: Option<PathBuf>,
+    /// Under a new key, whatever was sent before: as a batch of its own.
+    pub again: bool,
     /// How long to go on trying.
     pub patience: Duration,
 }
@@ -139,6 +143,9 @@ pub async fn push_file(client: &Client, trust: &Trust, feed: &Feed<'_>, output: 
         feed.record,
         feed.file.display()
     );
+    if feed.again {
+        PushState::forget(&state_path(feed.file, feed.state))?;
+    }
     let mut attempt = 1;
     let mut pushed = loop {
         let progress = Progress::start(feed.file, attempt, output)?;
@@ -166,6 +173,7 @@ pub async fn push_file(client: &Client, trust: &Trust, feed: &Feed<'_>, output: 
     };
     if let Ok(status) = client.get_json(&format!("/v1/exchanges/{}", pushed.exchange)).await {
         pushed.withheld = strings(&status, "withheld");
+        pushed.recalled = status.get("state").and_then(Value::as_str) == Some("recalled");
     }
     Ok(pushed)
 }
@@ -279,6 +287,7 @@ fn read_answer(feed: &Feed<'_>, answer: &Value) -> Result<Pushed, Failure> {
         withheld: Vec::new(),
         receipt: PathBuf::new(),
         replayed: part("replayed").as_bool().unwrap_or(false),
+        recalled: false,
     })
 }
 

@@ -102,6 +102,20 @@ impl PushState {
         Ok(fresh)
     }
 
+    /// Forgets the key: what is sent next is a batch of its own.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
+    pub fn forget(path: &Path) -> Result<(), Failure> {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                let what = format!("cannot forget the idempotency key in `{}`", path.display());
+                Err(Failure::local(what).because(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What was remembered, whatever it was.
     pub fn load(path: &Path) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(path).ok()?).ok()

@@ -250,6 +250,7 @@ async fn push_all(args: &DemoArgs, trust: &Trust, output: &Output) -> Result<Vec
             asked: Asked::default(),
             state: None,
             receipt: None,
+            again: false,
             patience: PATIENCE,
         };
         all.push(push_file(&client(args, feed.partner)?, trust, &request, &quiet(output)).await?);

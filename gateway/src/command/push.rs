@@ -23,6 +23,7 @@ use crate::layouts::ANY_TYPE;
 #[command(after_help = "EXAMPLES
   shuguan push birth.ndjson --record health/birth-certificate --purpose enrolment.registration -c client.toml
   shuguan push *.csv --record public-security/resident --purpose enrolment.registration --rejects-ok 1
+  shuguan push birth.ndjson --again --record health/birth-certificate --purpose enrolment.registration
   shuguan push --watch /data/outbox --purpose enrolment.registration -c client.toml
 
 DROP FOLDER
@@ -32,7 +33,8 @@ DROP FOLDER
   charset, content_type, layout, mode, scope, require_ok. Delete an .err to have a refused file sent again.
 
 EXIT CODES
-  0 all accepted · 1 local failure · 3 refused · 4 not reached (repeat) · 5 some rows rejected · 6 the receipt does not verify · 7 rate limited")]
+  0 all accepted · 1 local failure · 3 refused, or recalled before: --again · 4 not reached (repeat) · 5 some rows rejected · 6 the receipt does not verify · 7 rate limited")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct PushArgs {
     /// Files to send, one batch each.
     #[arg(required_unless_present = "watch")]
@@ -79,6 +81,9 @@ pub struct PushArgs {
     /// Folder for idempotency keys and receipts, when the files' own folder is read-only.
     #[arg(long)]
     state: Option<PathBuf>,
+    /// As a batch of its own, under a new idempotency key: content that was recalled and is right after all.
+    #[arg(long, conflicts_with = "watch")]
+    again: bool,
     /// Exit 0 when no more than this share of rows is rejected.
     #[arg(long, value_name = "PERCENT")]
     rejects_ok: Option<f64>,
@@ -126,6 +131,7 @@ pub fn run(args: PushArgs, output: &Output) -> Result<Exit, Failure> {
             asked: asked(&args),
             state: args.state.as_deref(),
             receipt: None,
+            again: args.again,
             patience: Duration::from_secs(args.timeout),
         };
         let pushed = runtime.block_on(interruptible(push_file(&client, &trust, &feed, output), file))?;
@@ -219,6 +225,9 @@ async fn interruptible<T>(work: impl Future<Output = Result<T, Failure>>, file: 
 }
 
 fn verdict(all: &[Pushed], rejects_ok: Option<f64>) -> Exit {
+    if all.iter().any(|pushed| pushed.recalled) {
+        return Exit::Refused;
+    }
     let received: u64 = all.iter().map(|pushed| pushed.received).sum();
     let rejected: u64 = all.iter().map(|pushed| pushed.rejected).sum();
     #[expect(clippy::cast_precision_loss, reason = "a share in percent")]
@@ -260,6 +269,11 @@ fn show(pushed: &Pushed, output: &Output) {
     }
     if pushed.replayed {
         output.note("  the gateway had this content before; this is its first answer");
+    }
+    if pushed.recalled {
+        output.note(
+            "  this batch was recalled, and nothing of it goes into the registry: push --again sends it as a new one",
+        );
     }
     output.note(format!("  receipt verified: {}", pushed.receipt.display()));
 }

@@ -33,7 +33,7 @@ enum RelayAction {
         #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
         config: PathBuf,
     },
-    /// The batches that are set aside, and whether the relay is paused.
+    /// The batches that are set aside, the recalls that the registry refuses, and whether the relay is paused.
     #[command(
         after_help = "EXAMPLES\n  shuguan relay list -c officers/operator-li.toml\n\nEXIT CODES\n  0 shown · 3 refused: only operators · 4 not reached"
     )]
@@ -48,7 +48,7 @@ enum RelayAction {
         after_help = "EXAMPLES\n  shuguan relay resume -c officers/operator-li.toml\n\nEXIT CODES\n  0 resumed · 3 refused: only operators · 4 not reached, or no leaf could be sealed"
     )]
     Resume(Operator),
-    /// Let a batch that is set aside wait again; a snapshot that was set aside with SG6304 then closes what it lacks.
+    /// Let a batch that is set aside wait again; a snapshot that was set aside with SG6304 then closes what it lacks. A recall is tried again.
     #[command(
         after_help = "EXAMPLES\n  shuguan relay release 0199a3c4-… -c officers/operator-li.toml\n\nEXIT CODES\n  0 it waits again · 3 refused: it is not set aside, or only operators · 4 not reached, or no leaf could be sealed"
     )]
@@ -161,8 +161,10 @@ fn operate(operator: &Operator, order: Option<Value>, output: &Output) -> Result
     }
     let columns = ["exchange", "record", "partner", "reason", "received"];
     let aside = document.get("set_aside").and_then(Value::as_array);
+    let recalls = document.pointer("/relay/recalls_apart").and_then(Value::as_array);
     let rows: Vec<Vec<String>> = aside
         .into_iter()
+        .chain(recalls)
         .flatten()
         .map(|one| {
             let cell = |name: &&str| one.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
@@ -170,6 +172,13 @@ fn operate(operator: &Operator, order: Option<Value>, output: &Output) -> Result
         })
         .collect();
     output.rows(&["EXCHANGE", "DATA", "PARTNER", "REASON", "RECEIVED"], &rows);
+    for recall in recalls.into_iter().flatten() {
+        let name = |member: &str| recall.get(member).and_then(Value::as_str).unwrap_or("-").to_owned();
+        let (exchange, push) = (name("exchange"), name("push"));
+        output.note(format!(
+            "{exchange} is the recall of {push}; when the registry can do it: shuguan relay release {exchange}"
+        ));
+    }
     if document.get("paused").and_then(Value::as_bool) == Some(true) {
         output.note("the relay is paused: shuguan relay resume");
     }

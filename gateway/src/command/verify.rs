@@ -217,6 +217,14 @@ fn sentence(proven: &Proven) -> String {
             "the log `{origin}` holds as entry {index} that `{}` withdrew its exchange {} of `{}`: {}",
             event.p, event.push, event.rec, event.why
         ),
+        Event::Ticket(event) => format!(
+            "the log `{origin}` holds as entry {index} that `{}` was asked to check `{}` of row {} of its exchange {}",
+            event.p, event.fld, event.row, event.push
+        ),
+        Event::TicketAnswer(event) => format!(
+            "the log `{origin}` holds as entry {index} that `{}` answered the ticket {}: {}",
+            event.p, event.x, event.say
+        ),
         Event::Refusal(event) => format!(
             "the log `{origin}` holds as entry {index} that `{}` was refused: {}",
             event.p, event.code

@@ -227,6 +227,7 @@ impl Watcher<'_> {
             },
             state: None,
             receipt: Some(beside(&item.file, "ack")),
+            again: false,
             patience: Duration::ZERO,
         };
         forget_refusal(item)?;

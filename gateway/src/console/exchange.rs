@@ -386,6 +386,12 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
         Event::Operator(act) => operator_facts(act, policies),
         Event::ReceiptAck(ack) => vec![plain("确认", words::outcome(&ack.verdict))],
         Event::Recall(recall) => recall_facts(recall, policies),
+        Event::Ticket(ticket) => vec![
+            coded("所涉交换", ticket.push.clone()),
+            coded("记录序号", ticket.row.to_string()),
+            coded("请核实字段", ticket.fld.clone()),
+        ],
+        Event::TicketAnswer(answer) => vec![plain("答复", words::outcome(&answer.say))],
         Event::WitnessGap(gap) => vec![
             plain("见证中断", words::outcome(&gap.step)),
             coded("最近见证条目数", gap.size.to_string()),
@@ -510,6 +516,8 @@ fn counts(event: &Event) -> Vec<Count> {
         Event::Shred(shred) => vec![count("密钥", shred.cnt)],
         Event::Recalled(done) => vec![count("撤回记录", done.del), count("恢复记录", done.opn)],
         Event::Relayed(_)
+        | Event::Ticket(_)
+        | Event::TicketAnswer(_)
         | Event::Recall(_)
         | Event::ReceiptAck(_)
         | Event::OfficerUnseal(_)

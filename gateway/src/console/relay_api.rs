@@ -22,6 +22,7 @@ use super::{Desk, guard};
 use crate::api::gate::{About, Context};
 use crate::edge::Peer;
 use crate::exchange::compare::REGISTRY_RETRY_AFTER_S;
+use crate::exchange::recall::Why;
 use crate::exchange::seal::unavailable;
 use crate::exchange::{Fault, Refused, Stop};
 use crate::refusal::Refusal;
@@ -55,28 +56,6 @@ impl Act {
             Self::Release => "released-again",
             Self::Discard => "discarded",
             Self::FeedAgain => "fed-again",
-        }
-    }
-}
-
-/// Why a batch is given up: a closed list, because the log holds no free text (design 10.7).
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-enum Why {
-    /// Its partner sent the wrong one.
-    WrongBatch,
-    /// A newer one holds what it held.
-    Superseded,
-    /// The registry will never take it.
-    Unusable,
-}
-
-impl Why {
-    fn code(self) -> &'static str {
-        match self {
-            Self::WrongBatch => "wrong-batch",
-            Self::Superseded => "superseded",
-            Self::Unusable => "unusable",
         }
     }
 }
@@ -124,7 +103,7 @@ async fn answer(context: &Context, peer: &Peer, document: Result<Value, Stop>) -
     }
 }
 
-fn operators_only(peer: &Peer) -> Result<(), Refusal> {
+pub(super) fn operators_only(peer: &Peer) -> Result<(), Refusal> {
     if peer.partner().role == Role::Operator {
         Ok(())
     } else {
@@ -137,6 +116,9 @@ async fn acted(desk: &Desk, peer: &Peer, order: &Order) -> Result<u64, Stop> {
     let wrong = |detail: &str| Stop::from(Refused::new(Refusal::BadRequest).detail(detail));
     match (order.act, order.exchange, order.why) {
         (Act::FeedAgain, Some(exchange), None) => return feed_again(desk, peer, exchange).await,
+        (Act::Release, Some(exchange), None) if desk.console.relay.is_apart(exchange) => {
+            return recall_again(desk, peer, exchange).await;
+        }
         (Act::Pause | Act::Resume, None, None) | (Act::Release, Some(_), None) | (Act::Discard, Some(_), Some(_)) => {}
         (Act::Pause | Act::Resume, ..) => return Err(wrong("pause and resume name no exchange and no reason")),
         (Act::Release | Act::FeedAgain, ..) => return Err(wrong("this act names an exchange and no reason")),
@@ -159,6 +141,21 @@ async fn acted(desk: &Desk, peer: &Peer, order: &Order) -> Result<u64, Stop> {
         Act::Release | Act::Discard | Act::FeedAgain => {}
     }
     Ok(sealed.index)
+}
+
+/// A recall that the registry refused is tried again: it has no place in the inbox that would change.
+async fn recall_again(desk: &Desk, peer: &Peer, exchange: Uuid) -> Result<u64, Stop> {
+    let event = OperatorEvent {
+        who: peer.partner().id.clone(),
+        act: Act::Release.done().into(),
+        x: Some(exchange.to_string()),
+        why: None,
+        of: None,
+    };
+    let journal = &desk.console.api.stations.journal;
+    let sealed = journal.operate(None, event).await.map_err(unavailable)?;
+    desk.console.relay.again(exchange);
+    Ok(sealed.ok_or(Refusal::NotFound)?.index)
 }
 
 /// Only what the registry does not hold whole is fed to it again: a `relayed` leaf for nothing would blur the log.

@@ -5,13 +5,15 @@ use crate::refusal::Refusal;
 const SHANGHAI_US: i64 = 8 * 3_600_000_000;
 
 /// Kinds of leaves that can be searched for, with their Chinese.
-pub(super) const KINDS: [(&str, &str); 24] = [
+pub(super) const KINDS: [(&str, &str); 26] = [
     ("push", "推送"),
     ("pull", "提取"),
     ("compare", "比对"),
     ("receipt-ack", "收讫确认"),
     ("recall", "撤回"),
     ("recalled", "撤回完成"),
+    ("ticket", "核实请求"),
+    ("ticket-answer", "核实答复"),
     ("refusal", "拒绝"),
     ("relayed", "入库"),
     ("erased", "清除"),
@@ -55,6 +57,8 @@ pub(super) fn outcome(code: &str) -> &str {
         "waiting" => "待入库",
         "discarded" => "已放弃",
         "recalled" => "已撤回",
+        "corrected" => "已更正",
+        "confirmed" => "核实无误",
         "fed-again" | "released-again" => "重新入库",
         "issued" => "签发",
         "renewed" => "换发",

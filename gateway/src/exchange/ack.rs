@@ -70,8 +70,9 @@ impl Verdict {
 /// A refusal, or a journal that cannot commit.
 pub async fn acknowledge(stations: &Stations, peer: &Peer, head: &AckHead<'_>) -> Result<Sealed, Stop> {
     let exchange: Uuid = head.exchange.parse().map_err(|_| Refusal::NotFound)?;
-    let released = released(stations, peer, exchange).await?;
+    // Before anything is read: what is asked too often costs no look-up.
     let _permit = stations.admission.admit(&peer.partner().id)?;
+    let released = released(stations, peer, exchange).await?;
     let found = digest::sha256(head.body);
     if digest::stated(head.message.headers).is_some_and(|stated| stated != Some(found)) {
         return Err(Refusal::BadDigest.into());

@@ -31,7 +31,7 @@ pub(super) const PURPOSE: HeaderName = HeaderName::from_static("exchange-purpose
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const LAYOUT: HeaderName = HeaderName::from_static("exchange-layout");
 /// What `Retry-After` says when the inbox is full.
-const INBOX_RETRY_AFTER_S: u64 = 30;
+pub(super) const INBOX_RETRY_AFTER_S: u64 = 30;
 /// Witnesses are asked each second, one that failed at least each five.
 const WITNESS_RETRY_AFTER_S: u64 = 30;
 

@@ -36,17 +36,21 @@ struct Document {
     why: Why,
 }
 
-/// Why a batch is withdrawn.
+/// Why a batch is withdrawn or given up: a closed list, because the log holds no free text (design 10.7).
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
-enum Why {
+pub enum Why {
+    /// Its partner sent the wrong one.
     WrongBatch,
+    /// A newer one holds what it held.
     Superseded,
+    /// Nobody can use it, or the registry will never take it.
     Unusable,
 }
 
 impl Why {
-    fn code(self) -> &'static str {
+    /// As it stands in leaves.
+    pub fn code(self) -> &'static str {
         match self {
             Self::WrongBatch => "wrong-batch",
             Self::Superseded => "superseded",
@@ -67,8 +71,9 @@ struct Pushed {
 /// # Errors
 /// A refusal, or a journal that cannot commit.
 pub async fn recall(stations: &Stations, peer: &Peer, head: &RecallHead<'_>) -> Result<Sealed, Stop> {
-    let pushed = pushed(stations, peer, head.push).await?;
+    // Before anything is read: what is asked too often costs no look-up.
     let _permit = stations.admission.admit(&peer.partner().id)?;
+    let pushed = pushed(stations, peer, head.push).await?;
     let found = digest::sha256(head.body);
     if digest::stated(head.message.headers).is_some_and(|stated| stated != Some(found)) {
         return Err(Refusal::BadDigest.into());

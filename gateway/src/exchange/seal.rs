@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use shuguan_ledger::leaf::{CompareEvent, Digest, Event, Leaf, PullEvent, PushEvent, RefusalEvent};
 use shuguan_policies::Plan;
 
-use super::admit::Admitted;
+use super::admit::{self, Admitted, INBOX_RETRY_AFTER_S};
 use super::compare::{AdmittedCompare, Answered};
 use super::mode::PushMode;
 use super::pull::Prepared;
@@ -18,7 +18,7 @@ use super::report::Report;
 use super::signing::commit_request;
 use super::{Fault, Refused, Stations, Stop};
 use crate::edge::Peer;
-use crate::journal::{Entry, Evidence, INDEX, Idempotency, Outcome, QUALITY, SealError, Sealed};
+use crate::journal::{Entry, Evidence, INDEX, Idempotency, Outcome, QUALITY, SealError, Sealed, SealedPayload};
 use crate::limits::Standing;
 use crate::refusal::Refusal;
 use crate::signature::digest;
@@ -59,6 +59,7 @@ pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -
     entry.nonce = admitted.nonce;
     entry.rejects = (!report.is_empty()).then(|| report.clone());
     let event = entry.event.clone();
+    has_room(stations, &admitted, &entry).await?;
     let (sealed, replayed) = match stations.journal.seal(entry).await.map_err(unavailable)? {
         Outcome::Sealed(sealed) => (sealed, false),
         Outcome::Repeated(sealed) => (sealed, true),
@@ -75,6 +76,18 @@ pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -
         return told_again(stations, sealed, standing).await;
     }
     told(event, sealed, report, false, standing)
+}
+
+/// Once more, because uploads side by side were all admitted with the same room. A repeat of what was sealed brings nothing new and is answered.
+async fn has_room(stations: &Stations, admitted: &Admitted, entry: &Entry) -> Result<(), Stop> {
+    let bytes = entry.payload.as_ref().map(SealedPayload::bytes);
+    let partner = &admitted.peer.partner().id;
+    if bytes.is_none_or(|bytes| stations.journal.inbox_takes(partner, bytes))
+        || admit::answered(&stations.journal, admitted).await?
+    {
+        return Ok(());
+    }
+    Err(Refused::new(Refusal::InboxFull).retry_after(INBOX_RETRY_AFTER_S).into())
 }
 
 /// The tags of a push's key and content.

@@ -169,6 +169,7 @@ impl Look<'_> {
             ),
             Event::ReceiptAck(ack) => (None, None, record.request() == Some(ack.req)),
             Event::Recall(recall) => (None, None, record.request() == Some(recall.req)),
+            Event::TicketAnswer(answer) => (None, None, record.request() == Some(answer.req)),
             Event::OfficerQuery(query) => (None, None, text("case", query.case) && text("arguments", query.arg)),
             Event::OfficerUnseal(step) => (None, None, stated(record, step)),
             _ => return,

@@ -625,6 +625,8 @@ impl<'e> Facets<'e> {
             Event::Relayed(_) => (None, None, Some("relayed")),
             Event::Recall(recall) => (Some(recall.rec.as_str()), None, Some(recall.why.as_str())),
             Event::Recalled(_) => (None, None, Some("recalled")),
+            Event::Ticket(ticket) => (Some(ticket.rec.as_str()), None, Some(ticket.fld.as_str())),
+            Event::TicketAnswer(answer) => (None, None, Some(answer.say.as_str())),
             Event::ReceiptAck(ack) => (None, None, Some(ack.verdict.as_str())),
             Event::Erased(_) => (None, None, Some("erased")),
             Event::OfficerQuery(query) => (None, None, Some(query.why.as_str())),

@@ -1,10 +1,9 @@
 //! Recalls: batches that their partners withdrew, on their way out of the registry.
 //!
 //! Takes the entry of a recall, which the sequencer seals together with the batch's end in the inbox; gives the relay what it has to undo, oldest
-//! first, and seals that it is undone. What there is to undo is read from the leaves, at each start all of it, so a crash anywhere forgets nothing, nor
-//! does a registry that was put back. Refuses a second recall of a batch.
+//! first and each with what the log says became of it, and seals that it is undone. All of it is read from the leaves, so a crash anywhere forgets nothing. Refuses a second recall of a batch.
 
-use rusqlite::{OptionalExtension, Row};
+use rusqlite::Row;
 use shuguan_ledger::leaf::{Digest, Event, Leaf, RecallEvent, RecalledEvent, Reference};
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
@@ -15,9 +14,9 @@ use super::sqlite::{self, sql, unsigned};
 use super::views::{Reader, collect};
 use super::{Entry, Journal, Outcome, SealError, Sealed};
 
-/// A recall that the relay carries out.
+/// A recall and what became of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PendingRecall {
+pub struct KeptRecall {
     /// Index of its leaf.
     pub leaf: u64,
     /// Hash of that leaf.
@@ -30,9 +29,11 @@ pub struct PendingRecall {
     pub sealed_us: i64,
     /// What its leaf says.
     pub event: RecallEvent,
+    /// What its `recalled` leaf says.
+    pub done: Option<RecalledEvent>,
 }
 
-impl PendingRecall {
+impl KeptRecall {
     /// The recall's leaf, as `recalled` refers to it.
     pub fn reference(&self) -> Reference {
         Reference {
@@ -40,21 +41,6 @@ impl PendingRecall {
             h: Digest(self.hash),
         }
     }
-}
-
-/// A recall and what became of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct KeptRecall {
-    /// Index of its leaf.
-    pub leaf: u64,
-    /// Its exchange.
-    pub exchange: Uuid,
-    /// When it was sealed, microseconds UTC.
-    pub sealed_us: i64,
-    /// What its leaf says.
-    pub event: RecallEvent,
-    /// What its `recalled` leaf says.
-    pub done: Option<RecalledEvent>,
 }
 
 impl Journal {
@@ -71,12 +57,12 @@ impl Journal {
         }
     }
 
-    /// The oldest recall from a leaf on, carried out or not.
+    /// Recalls from a leaf on, at most 1,000, in the order of the log.
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub async fn next_recall(&self, from: u64) -> Result<Option<PendingRecall>, JournalFault> {
-        self.read(move |reader| reader.next_recall(from)).await
+    pub async fn recalls(&self, from: u64) -> Result<Vec<KeptRecall>, JournalFault> {
+        self.read(move |reader| reader.recalls_from(from)).await
     }
 
     /// Seals that a recall is carried out. Said twice, the first leaf is the answer.
@@ -88,42 +74,26 @@ impl Journal {
     }
 }
 
-impl Reader {
-    fn next_recall(&self, from: u64) -> Result<Option<PendingRecall>, JournalFault> {
-        let mut find = self.prepared(sqlite::NEXT_RECALL)?;
-        let found = find.query_row([sql(from)], |row| {
-            Ok((unsigned(row.get(0)?), row.get(1)?, row.get::<_, Vec<u8>>(2)?))
-        });
-        let found: Option<(u64, Hash, Vec<u8>)> = found.optional().map_err(JournalFault::store("read the recalls"))?;
-        let Some((leaf, hash, bytes)) = found else {
-            return Ok(None);
-        };
-        let (sealed_us, event, exchange) = recall(&bytes)?;
-        Ok(Some(PendingRecall {
-            leaf,
-            hash,
-            exchange,
-            push: id(&event.push)?,
-            sealed_us,
-            event,
-        }))
-    }
+/// Leaf, index, hash, and the leaf that says it is carried out.
+type Stored = (Vec<u8>, u64, Hash, Option<Vec<u8>>);
 
+impl Reader {
     /// Recalls from a leaf on, at most 1,000, in the order of the log.
     ///
     /// # Errors
     /// When the journal cannot be read.
     pub fn recalls_from(&self, leaf: u64) -> Result<Vec<KeptRecall>, JournalFault> {
         let mut find = self.prepared(sqlite::RECALLS_FROM)?;
-        let columns = |row: &Row<'_>| Ok((row.get(0)?, unsigned(row.get(1)?), row.get(2)?));
-        let rows: Vec<(Vec<u8>, u64, Option<Vec<u8>>)> =
-            collect(find.query_map([sql(leaf)], columns), "read the recalls")?;
-        let kept = |(bytes, leaf, done): (Vec<u8>, u64, Option<Vec<u8>>)| {
+        let columns = |row: &Row<'_>| Ok((row.get(0)?, unsigned(row.get(1)?), row.get(2)?, row.get(3)?));
+        let rows: Vec<Stored> = collect(find.query_map([sql(leaf)], columns), "read the recalls")?;
+        let kept = |(bytes, leaf, hash, done): Stored| {
             let (sealed_us, event, exchange) = recall(&bytes)?;
             let done = done.map(|bytes| Leaf::decode(&bytes)).transpose()?;
             Ok(KeptRecall {
                 leaf,
+                hash,
                 exchange,
+                push: id(&event.push)?,
                 sealed_us,
                 event,
                 done: done.and_then(|leaf| match leaf.event {

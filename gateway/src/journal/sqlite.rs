@@ -168,11 +168,9 @@ pub(super) const RELAYED_LEAF: &str =
 
 pub(super) const RECALL_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_recall ON leaf (idx) WHERE kind = 'recall'";
 /// The oldest recall from a leaf on; the word stands here so that the partial index serves.
-pub(super) const NEXT_RECALL: &str =
-    "SELECT idx, hash, bytes FROM leaf WHERE kind = 'recall' AND idx >= ?1 ORDER BY idx LIMIT 1";
 pub(super) const RECALLED_LEAF: &str =
     "SELECT idx FROM leaf WHERE exchange = ?1 AND kind = 'recalled' ORDER BY idx LIMIT 1";
-pub(super) const RECALLS_FROM: &str = "SELECT l.bytes, l.idx, (SELECT r.bytes FROM leaf r
+pub(super) const RECALLS_FROM: &str = "SELECT l.bytes, l.idx, l.hash, (SELECT r.bytes FROM leaf r
        WHERE r.exchange = l.exchange AND r.kind = 'recalled' LIMIT 1) FROM leaf l
      WHERE l.kind = 'recall' AND l.idx >= ?1 ORDER BY l.idx LIMIT 1000";
 /// The acknowledgement of an exchange with a verdict.
@@ -351,7 +349,6 @@ pub(super) const ALL: &[&str] = &[
     OLDEST_WAITING,
     PENDING,
     RELAYED_LEAF,
-    NEXT_RECALL,
     RECALLED_LEAF,
     RECALLS_FROM,
     FIRST_LEAF_SINCE,

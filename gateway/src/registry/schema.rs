@@ -364,7 +364,7 @@ pub(super) struct BaseTable {
 /// `history` says who changed which row when: a row for each update, closing and reopening, none for an insert, which the row itself, or the
 /// `was_leaf` of its first change, tells. So a first load of millions writes nothing here. It keeps hashes and no values: what a field held
 /// before is for nobody to read years later, and the sealed payload that brought it is erased after its hold.
-pub(super) const BASE_TABLES: [BaseTable; 7] = [
+pub(super) const BASE_TABLES: [BaseTable; 9] = [
     BaseTable {
         name: "relay_progress",
         zh: "入库进度",
@@ -415,6 +415,33 @@ pub(super) const BASE_TABLES: [BaseTable; 7] = [
             ("source_us", "删除的来源时间(微秒)", "integer?"),
             ("leaf", "删除的存证条目序号", "integer?"),
             ("row_no", "删除的行号", "integer?"),
+        ],
+    },
+    BaseTable {
+        name: "superseded",
+        zh: "被更新的删除取代的删除",
+        key: "record, row_key, partner, leaf",
+        columns: &[
+            ("record", "数据类", "text"),
+            ("row_key", "记录主键", "text"),
+            ("partner", "关闭单位", "text"),
+            ("leaf", "删除的存证条目序号", "integer"),
+            ("source_us", "删除的来源时间(微秒)", "integer"),
+            ("row_no", "删除的行号", "integer"),
+            ("recalled", "将其撤回的存证条目序号", "integer?"),
+        ],
+    },
+    BaseTable {
+        name: "snapshot",
+        zh: "快照登记",
+        key: "record, partner, leaf",
+        columns: &[
+            ("record", "数据类", "text"),
+            ("partner", "对接单位", "text"),
+            ("leaf", "存证条目序号", "integer"),
+            ("exchange", "交换编号", "uuid"),
+            ("scope", "范围(空为全部)", "text?"),
+            ("recalled", "将其撤回的存证条目序号", "integer?"),
         ],
     },
     BaseTable {

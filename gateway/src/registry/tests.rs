@@ -13,3 +13,4 @@ mod power;
 mod recalls;
 pub(crate) mod store;
 mod tables;
+mod withdrawing;

@@ -14,8 +14,8 @@ use super::worker::{RelayFault, Worker};
 use crate::journal::{CLOSES_TOO_MUCH, InboxItem};
 use crate::registry::Ending;
 
-/// What a turn of counting or closing costs its lane, rows.
-const STRIDE_ROWS: u64 = 1_024;
+/// What a turn of counting, closing or recalling costs, rows.
+pub(super) const STRIDE_ROWS: u64 = 1_024;
 
 /// A snapshot that is being counted or closed.
 pub(super) struct Weighing {

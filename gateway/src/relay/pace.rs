@@ -20,6 +20,8 @@ pub(super) const REST_MAX_US: u64 = 10_000_000;
 const SLOW_TIMES: u64 = 3;
 /// Sizes are told apart by powers of two.
 const SIZES: usize = 16;
+/// Parts by size, closings, recalls by size.
+const CLASSES: usize = 2 * SIZES + 1;
 
 /// What a transaction did; only like is compared with like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,15 +30,22 @@ pub(super) enum Work {
     Rows(u64),
     /// It closed a stride of what a snapshot lacks.
     Closing,
+    /// A stride of a recall, which withdrew or opened so many rows.
+    Recalling(u64),
 }
 
 impl Work {
     fn class(self) -> usize {
         match self {
-            Self::Rows(rows) => usize::try_from(rows.max(1).ilog2()).unwrap_or(SIZES).min(SIZES - 1),
+            Self::Rows(rows) => size(rows),
             Self::Closing => SIZES,
+            Self::Recalling(rows) => SIZES + 1 + size(rows),
         }
     }
+}
+
+fn size(rows: u64) -> usize {
+    usize::try_from(rows.max(1).ilog2()).unwrap_or(SIZES).min(SIZES - 1)
 }
 
 /// The pace at present.
@@ -45,7 +54,7 @@ pub(super) struct Pace {
     target_us: u64,
     share: u64,
     /// What a transaction of each class usually takes, microseconds; 0: none was seen.
-    usual_us: [u64; SIZES + 1],
+    usual_us: [u64; CLASSES],
     heard_us: u64,
     rest_until_us: u64,
 }
@@ -56,7 +65,7 @@ impl Pace {
         Self {
             target_us: u64::from(target_ms.get()) * 1_000,
             share: WHOLE,
-            usual_us: [0; SIZES + 1],
+            usual_us: [0; CLASSES],
             heard_us: 0,
             rest_until_us: 0,
         }

@@ -1,92 +1,168 @@
 //! Recalls: a batch that its partner withdrew leaves the registry, a stride of keys a turn.
 //!
-//! Takes the recalls of the log in their order; every second turn is theirs while there is one. At each start it goes through all of them: what is undone
-//! already costs one look, and what a registry that was put back holds again is taken back again. The batch itself is out of the inbox since the
-//! leaf of its recall, so no part of it follows. Refuses nothing; a registry that cannot undo one is asked again later, and the batches go on meanwhile.
+//! Takes the recalls of the log in their order; every second turn is theirs while there is one, and each stride is charged to the rates of its record type. At each
+//! start all are looked at, a thousand at a time: one that the log says is carried out and that the registry knows needs nothing, and what a registry that was put
+//! back holds again is taken back again. The batch itself is out of the inbox since the leaf of its recall, so no part of it follows. One that the registry
+//! refuses is held apart, where an operator sees it and has it tried again; the others go on. A registry that does not answer is waited for.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use shuguan_ledger::leaf::RecalledEvent;
+use uuid::Uuid;
 
+use super::ending::STRIDE_ROWS;
 use super::pace::Work;
+use super::schedule::Moved;
+use super::status::RecallApart;
 use super::worker::{RelayFault, Worker};
-use crate::journal::PendingRecall;
+use crate::journal::KeptRecall;
 use crate::registry::{Recall, Remedy};
 
 /// How often new recalls are looked for, microseconds.
 const LOOK_EVERY_US: u64 = 500_000;
+/// No more are looked for while so many are due.
+const DUE_MAX: usize = 1_000;
 
 /// Where the relay is in the recalls of the log.
 #[derive(Debug, Default)]
 pub(super) struct Recalls {
-    /// All before this leaf are undone.
+    /// All before this leaf were looked at.
     from: u64,
+    /// Those that are to be carried out, by leaf.
+    due: BTreeMap<u64, KeptRecall>,
+    /// Those that the registry refused, by their exchange.
+    apart: BTreeMap<Uuid, KeptRecall>,
     /// None is looked for before this moment.
     look_at_us: u64,
     /// The last turn was a recall's.
     had_turn: bool,
 }
 
+/// What became of a recall's turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recalling {
+    /// It was taken.
+    Turn,
+    /// One is due, and had the turn before: this one is a batch's.
+    Yields,
+    /// None is due.
+    Nothing,
+}
+
 impl Worker {
-    /// Takes a recall's turn; false when none is due.
+    /// Takes a recall's turn, if one is due.
     ///
     /// # Errors
     /// What is not the fault of one recall; the stride is due again.
-    pub(super) async fn recall(&mut self) -> Result<bool, RelayFault> {
+    pub(super) async fn recall(&mut self) -> Result<Recalling, RelayFault> {
+        let had_turn = std::mem::take(&mut self.recalls.had_turn);
+        self.try_again();
+        self.look_for_recalls().await?;
         let now_us = self.now_us();
-        if std::mem::take(&mut self.recalls.had_turn)
-            || now_us < self.recalls.look_at_us
-            || now_us < self.schedule.rests_until_us()
-        {
-            return Ok(false);
-        }
-        let found = self.journal.next_recall(self.recalls.from).await;
-        let Some(pending) = found.map_err(RelayFault::Inbox)? else {
-            self.recalls.look_at_us = now_us.saturating_add(LOOK_EVERY_US);
-            return Ok(false);
+        let schedule = &self.schedule;
+        let free = |recall: &&KeptRecall| schedule.free_at_us(&recall.event.rec) <= now_us;
+        let Some(recall) = self.recalls.due.values().find(free).cloned() else {
+            return Ok(Recalling::Nothing);
         };
-        self.forget(pending.push);
+        if had_turn {
+            return Ok(Recalling::Yields);
+        }
         self.recalls.had_turn = true;
-        match self.undo(&pending).await {
-            Err(fault) if fault.remedy() == Remedy::SetAside => {
-                let code = fault.code();
-                tracing::error!(error.code = code, exchange.id = %pending.exchange, "a recall cannot be carried out; it is tried again");
-                self.status.failed(code);
-                let later_us = u64::from(self.settings.retry_max_ms) * 1_000;
-                self.recalls.look_at_us = now_us.saturating_add(later_us);
-                Ok(true)
+        self.forget(recall.push);
+        match self.undo(&recall).await {
+            Ok(true) => drop(self.recalls.due.remove(&recall.leaf)),
+            Ok(false) => {}
+            Err(fault) if fault.remedy() == Remedy::SetAside => self.hold_apart(recall, fault.code()),
+            Err(fault) => return Err(fault),
+        }
+        Ok(Recalling::Turn)
+    }
+
+    /// Those an operator has tried again are due.
+    fn try_again(&mut self) {
+        for exchange in self.status.take_again() {
+            if let Some(recall) = self.recalls.apart.remove(&exchange) {
+                self.recalls.due.insert(recall.leaf, recall);
             }
-            undone => undone.map(|()| true),
         }
     }
 
-    async fn undo(&mut self, pending: &PendingRecall) -> Result<(), RelayFault> {
-        let recall = Arc::new(Recall {
-            exchange: pending.exchange,
-            leaf: pending.leaf,
-            push: pending.push,
-            push_leaf: pending.event.of.i,
-            record: pending.event.rec.clone(),
-            partner: pending.event.p.clone(),
-            received_us: pending.sealed_us,
+    fn hold_apart(&mut self, recall: KeptRecall, code: &'static str) {
+        tracing::error!(error.code = code, exchange.id = %recall.exchange, "a recall cannot be carried out; an operator must look");
+        self.status.failed(code);
+        self.status.hold_apart(RecallApart {
+            exchange: recall.exchange,
+            push: recall.push,
+            record: recall.event.rec.clone(),
+            partner: recall.event.p.clone(),
+            reason: code,
         });
-        let written = self.timed(self.registry.recall(recall)).await;
-        let (undone, took) = self.heeded(Work::Closing, written)?;
-        self.worked(took);
+        self.recalls.due.remove(&recall.leaf);
+        self.recalls.apart.insert(recall.exchange, recall);
+    }
+
+    /// Looks at the recalls that are new since the last look.
+    async fn look_for_recalls(&mut self) -> Result<(), RelayFault> {
+        while self.now_us() >= self.recalls.look_at_us && self.recalls.due.len() < DUE_MAX {
+            let found = self.journal.recalls(self.recalls.from).await;
+            let found = found.map_err(RelayFault::Inbox)?;
+            let Some(last) = found.last() else {
+                self.recalls.look_at_us = self.now_us().saturating_add(LOOK_EVERY_US);
+                break;
+            };
+            let from = last.leaf + 1;
+            let done = found.iter().filter(|recall| recall.done.is_some());
+            let done: Vec<Uuid> = done.map(|recall| recall.exchange).collect();
+            let known = if done.is_empty() {
+                HashMap::new()
+            } else {
+                let known = self.registry.progress_of_all(done).await;
+                known.map_err(RelayFault::Registry)?
+            };
+            let is_done = |recall: &KeptRecall| {
+                recall.done.is_some() && known.get(&recall.exchange).is_some_and(|progress| progress.parts > 0)
+            };
+            let due = found.into_iter().filter(|recall| !is_done(recall));
+            self.recalls.due.extend(due.map(|recall| (recall.leaf, recall)));
+            self.recalls.from = from;
+        }
+        Ok(())
+    }
+
+    /// One stride; true when the recall is carried out and its leaf is there.
+    async fn undo(&mut self, recall: &KeptRecall) -> Result<bool, RelayFault> {
+        let order = Arc::new(Recall {
+            exchange: recall.exchange,
+            leaf: recall.leaf,
+            push: recall.push,
+            push_leaf: recall.event.of.i,
+            record: recall.event.rec.clone(),
+            partner: recall.event.p.clone(),
+            received_us: recall.sealed_us,
+        });
+        let written = self.timed(self.registry.recall(order)).await;
+        let took_us = written.1;
+        let (undone, _) = self.heeded(Work::Recalling(0), written)?;
+        // What was done already says nothing of how long a stride takes.
+        let moved = Moved {
+            charged: if undone.walked { STRIDE_ROWS } else { 1 },
+            full: true,
+            took: undone.walked.then_some((Work::Recalling(undone.rows), took_us)),
+        };
+        self.charge_apart(&recall.event.rec, moved);
         if !undone.done {
-            return Ok(());
+            return Ok(false);
         }
         // Durable in the registry from here on; a crash before the leaf is sealed repeats only the sealing.
         let event = RecalledEvent {
-            x: pending.exchange.to_string(),
-            of: pending.reference(),
+            x: recall.exchange.to_string(),
+            of: recall.reference(),
             del: undone.progress.counts.del,
             opn: undone.progress.counts.ins,
         };
-        let sealed = self.journal.recalled(pending.exchange, event).await;
+        let sealed = self.journal.recalled(recall.exchange, event).await;
         sealed.map_err(RelayFault::Seal)?;
-        self.recalls.from = pending.leaf + 1;
-        self.recalls.had_turn = false;
-        Ok(())
+        Ok(true)
     }
 }

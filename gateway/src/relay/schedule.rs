@@ -89,16 +89,21 @@ impl Schedule {
         }
     }
 
-    /// The registry worked, but for no lane; it ended now.
-    pub(super) fn worked(&mut self, took: Option<(Work, u64)>, now_us: u64) {
+    fn worked(&mut self, took: Option<(Work, u64)>, now_us: u64) {
         if let Some((work, took_us)) = took {
             self.pace.took(work, took_us, now_us);
         }
     }
 
-    /// The moment until which the registry is spared.
-    pub(super) fn rests_until_us(&self) -> u64 {
-        self.pace.rest_until_us()
+    /// The moment from which work for a record type that has no lane may go.
+    pub(super) fn free_at_us(&self, record: &str) -> u64 {
+        self.rates.free_at_us(record).max(self.pace.rest_until_us())
+    }
+
+    /// Charges such work, which ended now.
+    pub(super) fn charge_apart(&mut self, record: &str, moved: Moved, now_us: u64) {
+        self.rates.charge(record, moved.charged, now_us);
+        self.worked(moved.took, now_us);
     }
 
     /// What the registry did failed after so long.

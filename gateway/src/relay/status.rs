@@ -1,9 +1,10 @@
 //! What the relay is doing, for `relay status`, the console and `/metrics`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::registry::Counts;
 
@@ -25,6 +26,21 @@ pub enum RelayState {
     Paused,
     /// It has ended.
     Stopped,
+}
+
+/// A recall that the registry refuses: the others go on, and an operator has it tried again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RecallApart {
+    /// Its exchange.
+    pub exchange: Uuid,
+    /// The exchange that it withdraws.
+    pub push: Uuid,
+    /// Record type.
+    pub record: String,
+    /// Partner, of both.
+    pub partner: String,
+    /// Code of what the registry says, e.g. `SG6209`.
+    pub reason: &'static str,
 }
 
 /// The relay at one moment.
@@ -50,6 +66,8 @@ pub struct RelaySnapshot {
     pub set_aside_total: u64,
     /// Code of the last failure since the last success, e.g. `SG6214`.
     pub last_error: Option<&'static str>,
+    /// Recalls that the registry refuses, oldest first.
+    pub recalls_apart: Vec<RecallApart>,
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +77,9 @@ struct Inner {
     paused: bool,
     /// (second, rows), at most [`WINDOW_S`] + 1 of them.
     recent: VecDeque<(i64, u64)>,
+    apart: BTreeMap<Uuid, RecallApart>,
+    /// Of those, the ones that an operator has tried again.
+    again: BTreeSet<Uuid>,
 }
 
 /// A handle on the status; clones show the same.
@@ -75,6 +96,7 @@ impl RelayStatus {
         RelaySnapshot {
             rows_per_s: rows / WINDOW_S.unsigned_abs(),
             lag_s: u64::try_from(lag_us / 1_000_000).unwrap_or(0),
+            recalls_apart: inner.apart.values().cloned().collect(),
             ..inner.snapshot.clone()
         }
     }
@@ -87,6 +109,29 @@ impl RelayStatus {
     /// Whether it is paused.
     pub fn is_paused(&self) -> bool {
         self.lock().paused
+    }
+
+    /// Whether that exchange is a recall that the registry refuses.
+    pub fn is_apart(&self, exchange: Uuid) -> bool {
+        self.lock().apart.contains_key(&exchange)
+    }
+
+    /// Has a recall tried again that the registry refused; false when there is none such.
+    pub fn again(&self, exchange: Uuid) -> bool {
+        let mut inner = self.lock();
+        let known = inner.apart.remove(&exchange).is_some();
+        if known {
+            inner.again.insert(exchange);
+        }
+        known
+    }
+
+    pub(super) fn take_again(&self) -> BTreeSet<Uuid> {
+        std::mem::take(&mut self.lock().again)
+    }
+
+    pub(super) fn hold_apart(&self, recall: RecallApart) {
+        self.lock().apart.insert(recall.exchange, recall);
     }
 
     pub(super) fn state(&self, state: RelayState) {

@@ -26,6 +26,7 @@ on_both_stores! {
     of_many_small_ones_only_the_damaged_is_set_aside_and_each_other_is_in_once,
     exchanges_are_relayed_oldest_first_and_each_gets_one_leaf_with_its_counts,
     a_recall_before_and_after_relay_takes_all_of_it_back_and_a_registry_that_was_put_back_is_emptied_again,
+    a_recall_that_the_registry_refuses_is_held_apart_and_the_others_go_on,
 }
 
 /// A journal beside a registry; the exchanges that are put there carry rising ids.
@@ -130,11 +131,14 @@ impl Inbox {
             h: Digest(leaf_hash(&view.leaf.encode().unwrap())),
         };
         let exchange = Uuid::from_u128(u128::from(self.put.fetch_add(1, Ordering::Relaxed)) + 1_000);
+        let Event::Push(pushed) = view.leaf.event else {
+            unreachable!("it is a push");
+        };
         let mut evidence = Evidence::fresh().unwrap();
         let event = RecallEvent {
             x: exchange.to_string(),
             p: "public-security-city".into(),
-            rec: RESIDENT.name.into(),
+            rec: pushed.rec,
             push: push.to_string(),
             of,
             why: "wrong-batch".into(),
@@ -537,4 +541,102 @@ async fn merge_whole(registry: &Registry, exchange: Uuid, parts: &[RecordBatch])
         };
         registry.merge(part).await.unwrap();
     }
+}
+
+async fn a_recall_that_the_registry_refuses_is_held_apart_and_the_others_go_on(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
+    let inbox = Inbox::beside(&place);
+    // Of this record type the registry has no table.
+    let bad = inbox.put(DEATH.name, vec![whole(&DEATH, &[&[ANNA, "-", "-"]])]).await;
+    let good = inbox.put(RESIDENT.name, vec![one(ANNA, "甲")]).await;
+    assert!(inbox.recall(bad).await && inbox.recall(good).await);
+    let running = Running::start(&inbox, &registry, quick());
+    assert_eq!(inbox.until_recalled(1).await, [(0, 0)]);
+    let apart = until_apart(&running).await;
+    assert_eq!(
+        (apart.push, apart.record.as_str(), apart.reason),
+        (bad, DEATH.name, "SG6208")
+    );
+    // Tried again it is refused again; of another one nothing is known.
+    assert!(!running.status.again(good));
+    assert!(running.status.again(apart.exchange) && !running.status.is_apart(apart.exchange));
+    assert_eq!(until_apart(&running).await, apart);
+    assert_eq!(inbox.recalled().len(), 1);
+    running.stop().await.unwrap();
+    registry.close().await;
+    let registry = Registry::open(&place.settings, kept(&[&RESIDENT, &DEATH]), true).unwrap();
+    let running = Running::start(&inbox, &registry, quick());
+    inbox.until_recalled(2).await;
+    assert_eq!(running.status.snapshot(0).recalls_apart, []);
+    running.stop().await.unwrap();
+}
+
+async fn until_apart(running: &Running) -> super::RecallApart {
+    for _ in 0..2_000 {
+        if let Some(apart) = running.status.snapshot(0).recalls_apart.first() {
+            return apart.clone();
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    unreachable!("no recall is held apart");
+}
+
+#[tokio::test]
+async fn of_many_recalls_every_second_turn_is_a_batchs() {
+    let (place, registry) = Place::with(Store::Sqlite, &kept(&[&RESIDENT]));
+    let inbox = Inbox::beside(&place);
+    for _ in 0..20 {
+        let wrong = inbox.put(RESIDENT.name, vec![one(ANNA, "错")]).await;
+        assert!(inbox.recall(wrong).await);
+    }
+    inbox
+        .put(RESIDENT.name, vec![one(ANNA, "甲"), one(BORIS, "乙"), one(ANNA, "丙")])
+        .await;
+    let running = Running::start(&inbox, &registry, quick());
+    inbox.until_recalled(20).await;
+    inbox.until_relayed(1).await;
+    running.stop().await.unwrap();
+    let journal = rusqlite::Connection::open(&inbox.settings.database).unwrap();
+    let before =
+        "SELECT count(*) FROM leaf WHERE kind = 'recalled' AND idx < (SELECT idx FROM leaf WHERE kind = 'relayed')";
+    let before: u32 = journal.query_row(before, [], |row| row.get(0)).unwrap();
+    assert!(
+        (1..=6).contains(&before),
+        "{before} recalls before the batch of three turns"
+    );
+}
+
+#[tokio::test]
+async fn strides_of_a_recall_are_charged_to_the_rate_of_its_record_type() {
+    let (place, registry) = Place::with(Store::Sqlite, &kept(&[&RESIDENT]));
+    let inbox = Inbox::beside(&place);
+    let ids: Vec<String> = (0..9).map(|number| format!("3207061880010100{number:02}")).collect();
+    let rows: Vec<[&str; 5]> = ids.iter().map(|id| [id.as_str(), "错", "-", "-", "-"]).collect();
+    let rows: Vec<&[&str]> = rows.iter().map(<[&str; 5]>::as_slice).collect();
+    let wrong = inbox.put(RESIDENT.name, vec![whole(&RESIDENT, &rows)]).await;
+    let running = Running::start(&inbox, &registry, quick());
+    inbox.until_relayed(1).await;
+    running.stop().await.unwrap();
+    assert!(inbox.recall(wrong).await);
+    // Four strides of three keys, each a quarter of a second at this rate.
+    let mut settings = quick();
+    settings
+        .rates
+        .insert(RESIDENT.name.to_owned(), 4_096.try_into().unwrap());
+    let began = std::time::Instant::now();
+    let running = Running::start(&inbox, &registry, settings);
+    assert_eq!(inbox.until_recalled(1).await, [(9, 0)]);
+    let took = began.elapsed();
+    running.stop().await.unwrap();
+    assert!(took >= Duration::from_millis(700), "{took:?}");
+    // A start finds it done, and neither walks nor waits.
+    let began = std::time::Instant::now();
+    let mut settings = quick();
+    settings.rates.insert(RESIDENT.name.to_owned(), 1.try_into().unwrap());
+    let late = inbox.put(RESIDENT.name, vec![one(ANNA, "误")]).await;
+    assert!(inbox.recall(late).await);
+    let running = Running::start(&inbox, &registry, settings);
+    inbox.until_recalled(2).await;
+    running.stop().await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(5));
 }

@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 use super::RelaySettings;
 use super::pace::Work;
-use super::recalling::Recalls;
-use super::schedule::{Due, Schedule};
+use super::recalling::{Recalling, Recalls};
+use super::schedule::{Due, Moved, Schedule};
 use super::status::{RelayState, RelayStatus};
 use super::turn::{Confirm, Turn, Underway};
 use crate::clock::Clock;
@@ -163,10 +163,15 @@ impl Worker {
 
     /// The turn that is due. Gives how long nothing will be.
     async fn turn(&mut self) -> Result<Duration, RelayFault> {
-        let idle = Duration::from_millis(self.settings.idle_ms.into());
-        if self.recall().await? {
-            self.status.state(RelayState::Relaying);
-            return Ok(Duration::ZERO);
+        let mut idle = Duration::from_millis(self.settings.idle_ms.into());
+        match self.recall().await? {
+            Recalling::Turn => {
+                self.status.state(RelayState::Relaying);
+                return Ok(Duration::ZERO);
+            }
+            // When no batch takes the turn, the next recall does.
+            Recalling::Yields => idle = Duration::ZERO,
+            Recalling::Nothing => {}
         }
         let mut waiting = self.journal.lanes().await.map_err(RelayFault::Inbox)?;
         if waiting.is_empty() {
@@ -193,7 +198,7 @@ impl Worker {
             // All that waits in it is held back.
             waiting.retain(|other| other.name != lane.name);
         }
-        if self.held.is_empty() {
+        if self.held.is_empty() && !idle.is_zero() {
             self.status.state(RelayState::Idle);
         }
         Ok(idle)
@@ -222,9 +227,10 @@ impl Worker {
         (answer, self.now_us().saturating_sub(began_us))
     }
 
-    /// The registry worked, but for no lane.
-    pub(super) fn worked(&mut self, took: Option<(Work, u64)>) {
-        self.schedule.worked(took, self.now_us());
+    /// The registry worked for a record type, but for no lane.
+    pub(super) fn charge_apart(&mut self, record: &str, moved: Moved) {
+        let now_us = self.now_us();
+        self.schedule.charge_apart(record, moved, now_us);
         self.status.pace(self.schedule.pace_percent());
     }
 

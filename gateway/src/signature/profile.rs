@@ -6,6 +6,7 @@
 //! | `shuguan-extract-1` | extract request | registry, message key |
 //! | `shuguan-compare-1` | comparison | registry, message key |
 //! | `shuguan-recall-1` | recall | agency, message key |
+//! | `shuguan-ticket-1` | answer to a ticket | agency, message key |
 //! | `shuguan-ack-1` | acknowledgement | whoever received, message key |
 //! | `shuguan-push-answer-1` | 202 and refusals | gateway, receipt key |
 //! | `shuguan-content-1` | content of an extract | gateway, receipt key |
@@ -107,6 +108,14 @@ pub const EXTRACT: Profile = Profile {
 pub const COMPARE: Profile = Profile {
     label: "registry",
     tag: "shuguan-compare-1",
+    parameters: Parameters::Request,
+    components: REQUEST,
+};
+
+/// An answer to a ticket.
+pub const TICKET: Profile = Profile {
+    label: "agency",
+    tag: "shuguan-ticket-1",
     parameters: Parameters::Request,
     components: REQUEST,
 };

@@ -277,6 +277,40 @@ events! {
         opn: u64,
     }
 
+    /// A source is asked to check one field of one row that it sent; nothing is said about any other source.
+    Ticket "ticket" TicketEvent {
+        /// Exchange id of the ticket.
+        x: String,
+        /// The partner that is asked.
+        p: String,
+        /// The operator's partner id, in clear on purpose.
+        who: String,
+        /// Record type.
+        rec: String,
+        /// Exchange id of the push that brought the row.
+        push: String,
+        /// Leaf of the push.
+        of: Reference,
+        /// The row among those that were accepted of it, from 1.
+        row: u64,
+        /// The field.
+        fld: String,
+    }
+
+    /// What a source says to a ticket.
+    TicketAnswer "ticket-answer" TicketAnswerEvent {
+        /// Exchange id of the ticket.
+        x: String,
+        /// Partner.
+        p: String,
+        /// Leaf of the ticket.
+        of: Reference,
+        /// `corrected` or `confirmed`.
+        say: String,
+        /// Commitment to the answer: body digest and, when it was signed, signature and signature base.
+        req: Commitment,
+    }
+
     /// An officer asked; the leaf is older than the answer.
     OfficerQuery "officer-query" OfficerQueryEvent {
         /// The officer's partner id, in clear on purpose.
@@ -495,6 +529,8 @@ impl Event {
             Self::ReceiptAck(event) => Some(&event.x),
             Self::Recall(event) => Some(&event.x),
             Self::Recalled(event) => Some(&event.x),
+            Self::Ticket(event) => Some(&event.x),
+            Self::TicketAnswer(event) => Some(&event.x),
             Self::Operator(event) => event.x.as_deref(),
             Self::OfficerUnseal(event) => Some(&event.x),
             Self::Shred(event) => event.x.as_deref(),
@@ -527,6 +563,8 @@ impl Event {
             Self::Certificate(event) => Some(&event.p),
             Self::Operator(event) => Some(&event.who),
             Self::Recall(event) => Some(&event.p),
+            Self::Ticket(event) => Some(&event.p),
+            Self::TicketAnswer(event) => Some(&event.p),
             Self::Policy(event) => Some(event.p.as_ref().unwrap_or(&event.by)),
             Self::Relayed(_)
             | Self::Recalled(_)

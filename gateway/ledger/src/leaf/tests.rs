@@ -311,6 +311,27 @@ fn event() -> impl Strategy<Value = Event> {
         )),
         (word(), reference(), 0_u64..1 << 53, 0_u64..1 << 53)
             .prop_map(|(x, of, del, opn)| Event::Recalled(RecalledEvent { x, of, del, opn })),
+        (word(), word(), word(), reference(), 0_u64..1 << 53).prop_map(|(x, who, push, of, row)| Event::Ticket(
+            TicketEvent {
+                p: who.clone(),
+                rec: push.clone(),
+                fld: x.clone(),
+                x,
+                who,
+                push,
+                of,
+                row,
+            }
+        )),
+        (word(), reference(), word(), any::<Hash>()).prop_map(|(x, of, say, h)| Event::TicketAnswer(
+            TicketAnswerEvent {
+                p: x.clone(),
+                x,
+                of,
+                say,
+                req: Commitment(h)
+            }
+        )),
         (word(), reference(), word(), any::<Hash>()).prop_map(|(x, of, verdict, h)| Event::ReceiptAck(
             ReceiptAckEvent {
                 x,

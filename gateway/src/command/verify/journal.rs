@@ -341,7 +341,9 @@ fn deviation(row: &Row<'_>, taken: &Taken) -> Result<Option<&'static str>, rusql
         Event::Compare(compare) => (Some(compare.ds.as_str()), Some(compare.pur.as_str())),
         Event::Refusal(refusal) => (refusal.rec.as_deref().or(refusal.ds.as_deref()), refusal.pur.as_deref()),
         Event::Recall(recall) => (Some(recall.rec.as_str()), None),
+        Event::Ticket(ticket) => (Some(ticket.rec.as_str()), None),
         Event::Relayed(_)
+        | Event::TicketAnswer(_)
         | Event::Recalled(_)
         | Event::ReceiptAck(_)
         | Event::OfficerQuery(_)

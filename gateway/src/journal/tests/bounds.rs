@@ -125,6 +125,8 @@ async fn who_holds_half_of_the_inbox_is_refused_and_others_are_not() {
         assert!(!journal.inbox_has_room_for(his) && journal.inbox_has_room_for(others) && journal.inbox_has_room());
     };
     full(&journal);
+    // What was read meanwhile is asked for once more: not more than half, but one batch of any size.
+    assert!(!journal.inbox_takes(his, 1) && journal.inbox_takes(others, one * 3));
     drop(journal);
     // Counted anew at the start.
     let journal = open();
@@ -132,6 +134,7 @@ async fn who_holds_half_of_the_inbox_is_refused_and_others_are_not() {
     let item = journal.next_inbox(None).await.unwrap().unwrap();
     journal.relayed(item.exchange, relayed(&item)).await.unwrap();
     assert!(journal.inbox_has_room_for(his));
+    assert!(!journal.inbox_takes(his, one) && journal.inbox_takes(his, one / 2));
 }
 
 #[tokio::test]

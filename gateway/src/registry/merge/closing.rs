@@ -58,6 +58,12 @@ impl Ending {
         i64::try_from(self.leaf).unwrap_or(i64::MAX)
     }
 
+    /// Its scope as it stands in `snapshot`; none: all rows of the partner.
+    pub(in crate::registry) fn scope_text(&self) -> Option<String> {
+        let (field, codes) = self.scope.as_ref()?;
+        Some(format!("{field}={}", codes.join(",")))
+    }
+
     /// The column of its scope, with the codes.
     ///
     /// # Errors
@@ -91,6 +97,13 @@ impl Closing {
     /// whatever its source time, is not closed by it.
     pub(in crate::registry) fn closes(&self, order: (i64, i64, i64)) -> bool {
         self.snapshot_leaf.is_some_and(|leaf| leaf > order.1) || self.deleted.is_some_and(|deleted| deleted > order)
+    }
+
+    /// Of the noted delete and the newest that an exchange says, the one that the other takes the place of; none when both are that exchange's.
+    /// It is kept, because it holds again when the other is recalled.
+    pub(in crate::registry) fn superseded(&self, said: Option<(i64, i64, i64)>) -> Option<(i64, i64, i64)> {
+        let (noted, said) = (self.deleted?, said?);
+        (noted.1 != said.1).then(|| noted.min(said))
     }
 
     /// Notes a delete; false when a newer one is noted already.

@@ -64,6 +64,8 @@ pub(in crate::registry) struct Fate {
     pub(in crate::registry) herald: Option<usize>,
     /// The partner's closing is another now.
     pub(in crate::registry) closing: bool,
+    /// The delete, noted before or of the part, that a newer one takes the place of: source time, leaf, row.
+    pub(in crate::registry) superseded: Option<(i64, i64, i64)>,
     /// It is in the snapshot, and its row, there or still to come from an older exchange, is not the snapshot's own.
     pub(in crate::registry) seen: bool,
     /// What its history says, and the row that did it.
@@ -94,17 +96,21 @@ impl Arrival<'_> {
     pub(in crate::registry) fn settle(&self, group: &[u32], known: &mut Known, counts: &mut Counts) -> Fate {
         let before = *known;
         let mut fate = Fate::default();
-        let mut last = None;
+        let (mut last, mut deleted) = (None, None);
         for row in group.iter().map(|row| *row as usize) {
             let changed = match self.rows.act(row) {
                 Act::Put => self.put(row, known, counts, &mut fate),
-                Act::Delete => self.delete(row, known, counts, &mut fate),
+                Act::Delete => {
+                    deleted = deleted.max(Some(self.order(row)));
+                    self.delete(row, known, counts, &mut fate)
+                }
                 Act::Name => false,
             };
             if changed {
                 last = Some(row);
             }
         }
+        fate.superseded = before.closing.superseded(deleted);
         // What it wrote itself has its own leaf, and needs no stamp unless an older exchange may still overwrite it with a newer source time.
         fate.seen = self.part.snapshot && (fate.content.is_none() || self.part.confirm);
         fate.change = last.and_then(|row| Some((kind(&before, known)?, row)));
@@ -114,7 +120,7 @@ impl Arrival<'_> {
     fn put(&self, row: usize, known: &mut Known, counts: &mut Counts, fate: &mut Fate) -> bool {
         let sent = Version {
             hash: self.rows.hash(row),
-            order: (self.rows.source_us(row), self.leaf(), self.row_no(row)),
+            order: self.order(row),
             mine: true,
         };
         let opens = !known.closing.closes(sent.order);
@@ -145,7 +151,7 @@ impl Arrival<'_> {
     }
 
     fn delete(&self, row: usize, known: &mut Known, counts: &mut Counts, fate: &mut Fate) -> bool {
-        let order = (self.rows.source_us(row), self.leaf(), self.row_no(row));
+        let order = self.order(row);
         if known.closing.note_delete(order) {
             fate.closing = true;
             known.noted = true;
@@ -162,6 +168,11 @@ impl Arrival<'_> {
         }
         counts.same += 1;
         false
+    }
+
+    /// Source time, leaf, row.
+    fn order(&self, row: usize) -> (i64, i64, i64) {
+        (self.rows.source_us(row), self.leaf(), self.row_no(row))
     }
 
     /// # Errors

@@ -4,6 +4,14 @@
 //! killed anywhere, it goes on there, and said again it does nothing. An open or closed row whose content the batch brought loses that content and keeps
 //! its key: then any other content of the key is newer, also an older exchange's. A row that something newer wrote stands. What the batch wrote over is not
 //! there any more, and comes back when it is pushed again; what it closed, by a delete or by lacking it, is opened again unless another closing holds.
+//!
+//! Which others there are must be known however many are recalled and in whatever order. Deletes that a newer one took the place of are kept in
+//! `superseded`. A snapshot writes nothing for rows that it finds closed, or each would write once more what was closed for years: it stands in `snapshot`
+//! with its scope from when it begins to close, and what it lacked follows. A row that is closed now was lacking in every snapshot of its partner and scope that
+//! came after the row and not before the closing that the history names last, unless the snapshot saw the row and did not write it: such stamps of
+//! closed rows stay in `snapshot_seen`.
+
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -37,6 +45,10 @@ pub struct Undone {
     pub progress: Progress,
     /// The table is at its end.
     pub done: bool,
+    /// Keys were looked at; else all was done already, or nothing of the batch ever came.
+    pub walked: bool,
+    /// Rows that this stride withdrew or opened.
+    pub rows: u64,
 }
 
 impl Recall {
@@ -48,14 +60,6 @@ impl Recall {
     /// The leaf of what is withdrawn, as stores have it.
     pub(in crate::registry) fn push_leaf(&self) -> i64 {
         i64::try_from(self.push_leaf).unwrap_or(i64::MAX)
-    }
-
-    /// A closing without what the batch said.
-    pub(in crate::registry) fn without(&self, closing: Closing) -> Closing {
-        Closing {
-            snapshot_leaf: closing.snapshot_leaf.filter(|leaf| *leaf != self.push_leaf()),
-            deleted: closing.deleted.filter(|(_, leaf, _)| *leaf != self.push_leaf()),
-        }
     }
 }
 
@@ -73,12 +77,10 @@ fn lost(table: &TableSpec) -> impl Iterator<Item = &'static str> {
         .chain(table.has_unit().then_some("_unit"))
 }
 
-/// Whether the batch's closing of a key explains that its row is closed, as SQL over `c` (`closing`) with the push's leaf at `leaf`.
-pub(in crate::registry) fn closed_by(leaf: &str) -> String {
-    let lines =
-        "SELECT 1 FROM history h WHERE h.record = c.record AND h.row_key = c.row_key AND h.kind = 'close' AND h.leaf";
-    format!("(EXISTS ({lines} = {leaf}) OR NOT EXISTS ({lines} <> {leaf}))")
-}
+/// Leaf of the last exchange of the closing's partner that closed the row of a key, as SQL over `c` (`closing`); 0: none did. A recall that took
+/// content out has a line without a hash, and closed nothing for its partner.
+pub(in crate::registry) const SINCE: &str = "coalesce((SELECT max(h.leaf) FROM history h WHERE h.record = c.record AND h.row_key = c.row_key \
+    AND h.kind = 'close' AND h.hash IS NOT NULL AND h.partner = c.partner), 0)";
 
 /// A row whose content the batch brought.
 pub(in crate::registry) struct Brought {
@@ -92,24 +94,117 @@ pub(in crate::registry) struct Brought {
 /// A key of which the batch noted a closing, and the row that is there.
 pub(in crate::registry) struct Noted {
     pub(in crate::registry) key: String,
-    pub(in crate::registry) closing: Closing,
+    /// What is left of the closing when the batch's word is out of it.
+    pub(in crate::registry) left: Closing,
     /// Source time, leaf, row; none: there is no row, or it has no content, or it is another partner's.
     pub(in crate::registry) order: Option<(i64, i64, i64)>,
     pub(in crate::registry) hash: Vec<u8>,
     pub(in crate::registry) open: bool,
-    /// The history says that the batch closed it, or that nothing else did.
-    pub(in crate::registry) closed_by_it: bool,
+    /// What [`SINCE`] says.
+    pub(in crate::registry) since: i64,
+    /// What the row has in the columns of [`Ended::columns`].
+    pub(in crate::registry) scopes: Vec<Option<String>>,
 }
 
 impl Noted {
-    /// Whether the batch's closing goes. Where the row was closed already, what closed it stands no more in the note, so the note stands.
-    pub(in crate::registry) fn goes(&self) -> bool {
-        self.open || self.closed_by_it || self.order.is_none()
+    /// Whether nothing that is left closes the row, and it is to be open again.
+    pub(in crate::registry) fn opens(&self) -> bool {
+        !self.open && self.order.is_some_and(|order| !self.left.closes(order))
+    }
+}
+
+/// Takes the batch's word out of a closing, `replaced` being the deletes that newer ones took the place of.
+pub(in crate::registry) fn left(recall: &Recall, closing: Closing, replaced: Option<&(i64, i64, i64)>) -> Closing {
+    let stands = |leaf: i64| leaf != recall.push_leaf();
+    Closing {
+        snapshot_leaf: closing.snapshot_leaf.filter(|leaf| stands(*leaf)),
+        deleted: closing
+            .deleted
+            .filter(|(_, leaf, _)| stands(*leaf))
+            .or(replaced.copied()),
+    }
+}
+
+/// The newest delete of each key.
+pub(in crate::registry) fn newest(
+    deletes: impl Iterator<Item = (String, (i64, i64, i64))>,
+) -> HashMap<String, (i64, i64, i64)> {
+    let mut newest = HashMap::new();
+    for (key, order) in deletes {
+        let known = newest.entry(key).or_insert(order);
+        *known = order.max(*known);
+    }
+    newest
+}
+
+/// A snapshot of the partner that has begun to close, and was not recalled.
+pub(in crate::registry) struct Snapshot {
+    pub(in crate::registry) leaf: i64,
+    pub(in crate::registry) exchange: Uuid,
+    /// Place in [`Ended::columns`], and the codes inside; none: all rows.
+    scope: Option<(usize, Vec<String>)>,
+}
+
+/// The snapshots of a partner and record type.
+#[derive(Default)]
+pub(in crate::registry) struct Ended {
+    pub(in crate::registry) snapshots: Vec<Snapshot>,
+    /// The columns that their scopes go by.
+    pub(in crate::registry) columns: Vec<&'static str>,
+}
+
+impl Ended {
+    /// Adds one as it stands in `snapshot`. One whose column the table lacks speaks for no row that can be told.
+    pub(in crate::registry) fn add(&mut self, table: &TableSpec, leaf: i64, exchange: Uuid, scope: Option<&str>) {
+        let scope = match scope {
+            None => None,
+            Some(scope) => {
+                let named = scope.split_once('=');
+                let Some((column, codes)) = named.and_then(|(field, codes)| Some((table.column(field)?.name, codes)))
+                else {
+                    return;
+                };
+                let place = self.columns.iter().position(|known| *known == column);
+                let place = place.unwrap_or_else(|| {
+                    self.columns.push(column);
+                    self.columns.len() - 1
+                });
+                Some((place, codes.split(',').map(str::to_owned).collect()))
+            }
+        };
+        self.snapshots.push(Snapshot { leaf, exchange, scope });
     }
 
-    /// Whether the row is to be open again, `left` being what is left of its closing.
-    pub(in crate::registry) fn opens(&self, left: &Closing) -> bool {
-        let closes = |order| left.closes(order);
-        !self.open && self.closed_by_it && self.order.is_some_and(|order| !closes(order))
+    /// The columns of a row `t` that say whether it is inside a scope, each behind a comma.
+    pub(in crate::registry) fn selected(&self) -> String {
+        let columns = self.columns.iter().map(|column| format!(", t.{column}"));
+        columns.collect()
+    }
+}
+
+impl Snapshot {
+    /// Whether it may have lacked one of the rows that nothing else holds closed.
+    pub(in crate::registry) fn may_hold(&self, noted: &[Noted]) -> bool {
+        noted.iter().any(|noted| self.lacked(noted))
+    }
+
+    /// Says of rows that it lacked that it closes them; `seen` are keys that it stamped.
+    pub(in crate::registry) fn hold(&self, noted: &mut [Noted], seen: &HashSet<String>) {
+        for noted in noted.iter_mut() {
+            if self.lacked(noted) && !seen.contains(&noted.key) {
+                noted.left.snapshot_leaf = Some(self.leaf);
+            }
+        }
+    }
+
+    fn lacked(&self, noted: &Noted) -> bool {
+        let within = |(place, codes): &(usize, Vec<String>)| {
+            let code = noted.scopes.get(*place).and_then(Option::as_ref);
+            code.is_some_and(|code| codes.contains(code))
+        };
+        noted.opens()
+            && self.leaf >= noted.since
+            && noted.order.is_some_and(|(_, leaf, _)| self.leaf > leaf)
+            && self.scope.as_ref().is_none_or(within)
     }
 }

@@ -64,7 +64,8 @@ pub(super) async fn close_in(live: &mut Live, tables: &[TableSpec], ending: &End
     let lines: Vec<Line<'_>> = due.iter().map(|row| row.line(ending)).collect::<Result<_, _>>()?;
     note::history(live, &lines).await?;
     discrepancy::compare(live, tables, touched).await?;
-    forget(live, ending, stride.upto.as_deref()).await?;
+    register(live, ending).await?;
+    forget(live, ending, stride.table, stride.upto.as_deref()).await?;
     let rows = u64::try_from(due.len()).unwrap_or(u64::MAX);
     // A snapshot of which nothing was accepted has no part and no progress yet.
     let query = sqlx::query(
@@ -129,14 +130,39 @@ impl Lacking {
     }
 }
 
-/// The stamps of the stride are not needed any more; at the end none is.
-async fn forget(live: &mut Live, ending: &Ending, upto: Option<&str>) -> Result<(), RegistryFault> {
-    let query = match upto {
-        Some(upto) => sqlx::query("DELETE FROM snapshot_seen WHERE exchange = $1 AND row_key <= $2")
-            .bind(Id(ending.exchange))
-            .bind(upto),
-        None => sqlx::query("DELETE FROM snapshot_seen WHERE exchange = $1").bind(Id(ending.exchange)),
+/// Writes down that it closes, for recalls of older ones that closed what it lacks too.
+async fn register(live: &mut Live, ending: &Ending) -> Result<(), RegistryFault> {
+    let query = sqlx::query(
+        "INSERT INTO snapshot (record, partner, leaf, exchange, scope) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+    )
+    .bind(ending.record.as_str())
+    .bind(ending.partner.as_str())
+    .bind(ending.leaf())
+    .bind(Id(ending.exchange))
+    .bind(ending.scope_text());
+    within(
+        "write a snapshot down",
+        live.patience,
+        query.execute(&mut live.connection),
+    )
+    .await?;
+    Ok(())
+}
+
+/// The stamps of the stride are not needed any more, but those of rows that are closed: they say that the snapshot does not lack them.
+async fn forget(live: &mut Live, ending: &Ending, table: &TableSpec, upto: Option<&str>) -> Result<(), RegistryFault> {
+    // Not one text with OR: a plan that serves both cases would read all stamps.
+    let end = if upto.is_some() {
+        "s.row_key <= $2"
+    } else {
+        "$2::text IS NULL"
     };
+    let text = format!(
+        "DELETE FROM snapshot_seen s WHERE s.exchange = $1 AND {end} \
+         AND NOT EXISTS (SELECT FROM {} t WHERE t._key = s.row_key AND t._open = 0)",
+        table.name
+    );
+    let query = sqlx::query(AssertSqlSafe(text)).bind(Id(ending.exchange)).bind(upto);
     within(
         "forget what a snapshot held",
         live.patience,

@@ -178,6 +178,7 @@ async fn merge_run(
     discrepancy::note_standing(live, run.table, &settled.there(&run), &mut touched).await?;
     write(live, &run, &settled).await?;
     note::closings(live, &settled.closings).await?;
+    note::superseded(live, &settled.superseded).await?;
     note::history(live, &settled.history).await?;
     note::seen(live, &settled.seen).await?;
     let known = index(live, &run, &settled).await?;
@@ -201,6 +202,7 @@ struct Settled<'r> {
     /// Keys whose row only changes its `_open`.
     marks: Vec<(&'r str, i16)>,
     closings: Vec<note::ClosingLine<'r>>,
+    superseded: Vec<note::Superseded<'r>>,
     history: Vec<note::Line<'r>>,
     seen: Vec<(Uuid, &'r str)>,
     /// By arrival the rows that were newer than what was there when they came.
@@ -235,6 +237,7 @@ async fn settle<'r>(live: &mut Live, run: &Run<'r, '_>) -> Result<Settled<'r>, R
         heralds: Vec::new(),
         marks: Vec::new(),
         closings: Vec::new(),
+        superseded: Vec::new(),
         history: Vec::new(),
         seen: Vec::new(),
         written: Vec::new(),
@@ -272,6 +275,14 @@ fn settle_one<'r>(run: &Run<'r, '_>, place: usize, names: &[&'r str], keys: &mut
         key.herald = key.herald.or(fate.herald.map(chosen));
         if fate.closing {
             key.closed_by = Some(place);
+        }
+        if let Some(order) = fate.superseded {
+            settled.superseded.push(note::Superseded {
+                record: &arrival.part.record,
+                key: name,
+                partner: &arrival.part.partner,
+                order,
+            });
         }
         if let Some((kind, row)) = fate.change {
             let (was, is) = (before.version, key.known.version);

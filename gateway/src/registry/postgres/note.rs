@@ -18,6 +18,15 @@ pub(super) struct ClosingLine<'r> {
     pub(super) closing: Closing,
 }
 
+/// A delete that a newer one took the place of.
+pub(super) struct Superseded<'r> {
+    pub(super) record: &'r str,
+    pub(super) key: &'r str,
+    pub(super) partner: &'r str,
+    /// Source time, leaf, row.
+    pub(super) order: (i64, i64, i64),
+}
+
 /// One line of the history.
 pub(super) struct Line<'r> {
     pub(super) record: &'r str,
@@ -85,6 +94,30 @@ pub(super) async fn closings(live: &mut Live, lines: &[ClosingLine<'_>]) -> Resu
         .bind(all(lines, |line| deleted(line).map(|(_, leaf, _)| leaf)))
         .bind(all(lines, |line| deleted(line).map(|(.., row)| row)));
     within("note closings", live.patience, query.execute(&mut live.connection)).await?;
+    Ok(())
+}
+
+/// Keeps deletes that newer ones took the place of.
+pub(super) async fn superseded(live: &mut Live, lines: &[Superseded<'_>]) -> Result<(), RegistryFault> {
+    // Of one key and exchange the newest: a statement may not touch a row twice.
+    const TEXT: &str = "INSERT INTO superseded AS known (record, row_key, partner, source_us, leaf, row_no) \
+        SELECT DISTINCT ON (record, row_key, partner, leaf) record, row_key, partner, source_us, leaf, row_no \
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[]) \
+        AS line (record, row_key, partner, source_us, leaf, row_no) \
+        ORDER BY record, row_key, partner, leaf, source_us DESC, row_no DESC \
+        ON CONFLICT (record, row_key, partner, leaf) DO UPDATE SET source_us = excluded.source_us, row_no = excluded.row_no \
+        WHERE (excluded.source_us, excluded.row_no) > (known.source_us, known.row_no)";
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query(TEXT)
+        .bind(all(lines, |line| line.record))
+        .bind(all(lines, |line| line.key))
+        .bind(all(lines, |line| line.partner))
+        .bind(all(lines, |line| line.order.0))
+        .bind(all(lines, |line| line.order.1))
+        .bind(all(lines, |line| line.order.2));
+    within("keep deletes", live.patience, query.execute(&mut live.connection)).await?;
     Ok(())
 }
 

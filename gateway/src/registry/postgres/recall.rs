@@ -1,12 +1,16 @@
 //! A recall on PostgreSQL: a stride of keys at a time, what the batch brought is emptied and what it closed is opened.
 
+use std::collections::{HashMap, HashSet};
+
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
+use uuid::Uuid;
 
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
 use super::super::merge::closing::Closing;
 use super::super::merge::fate::{Kind, NO_CONTENT};
-use super::super::merge::recall::{Brought, Noted, Recall, Undone, closed_by, emptied};
+use super::super::merge::recall::{Brought, Ended, Noted, Recall, SINCE, Undone, emptied, left, newest};
 use super::super::schema::{TableSpec, table_of};
 use super::fault::Step;
 use super::merge::{BEGIN, progress_of};
@@ -28,31 +32,44 @@ pub(super) async fn undo(session: &mut Session, recall: &Recall) -> Result<Undon
 
 /// The same inside a transaction that the caller commits.
 pub(super) async fn undo_in(live: &mut Live, tables: &[TableSpec], recall: &Recall) -> Result<Undone, RegistryFault> {
-    let known = progress_of(live, &[recall.exchange]).await?;
+    let known = progress_of(live, &[recall.exchange, recall.push]).await?;
     if let Some(progress) = known.get(&recall.exchange).filter(|progress| progress.parts > 0) {
         return Ok(Undone {
             progress: *progress,
             done: true,
+            walked: false,
+            rows: 0,
         });
     }
     let table = table_of(tables, &recall.record)?;
     let after = ending::place(live, recall.exchange).await?;
-    let upto = ending::last_key(live, table, &after).await?;
+    // What nothing came of needs no walk.
+    let walked = known.contains_key(&recall.push);
+    let upto = if walked {
+        ending::last_key(live, table, &after).await?
+    } else {
+        None
+    };
     let stride = Stride {
         table,
         recall,
         after: &after,
         upto: upto.as_deref(),
     };
-    let mut touched = Touched::by(tables, &recall.record, recall.received_us, recall.exchange);
-    let withdrawn = stride.withdraw(live, &mut touched).await?;
-    let opened = stride.reopen(live, &mut touched).await?;
-    discrepancy::compare(live, tables, touched).await?;
+    let (mut withdrawn, mut opened) = (0, 0);
+    if walked {
+        let mut touched = Touched::by(tables, &recall.record, recall.received_us, recall.exchange);
+        withdrawn = stride.withdraw(live, &mut touched).await?;
+        opened = stride.reopen(live, &mut touched).await?;
+        discrepancy::compare(live, tables, touched).await?;
+    }
     stride.note(live, withdrawn, opened).await?;
     let progress = progress_of(live, &[recall.exchange]).await?;
     Ok(Undone {
         progress: progress.get(&recall.exchange).copied().unwrap_or_default(),
         done: upto.is_none(),
+        walked,
+        rows: (withdrawn + opened).unsigned_abs(),
     })
 }
 
@@ -128,13 +145,19 @@ impl Stride<'_> {
 
     /// Opens what the batch closed; gives how many rows it were.
     async fn reopen(&self, live: &mut Live, touched: &mut Touched<'_>) -> Result<i64, RegistryFault> {
-        let mut noted = self.noted(live).await?;
-        noted.retain(Noted::goes);
+        let ended = self.strike_out(live).await?;
+        let mut noted = self.noted(live, &ended).await?;
         if noted.is_empty() {
             return Ok(0);
         }
+        for snapshot in &ended.snapshots {
+            if snapshot.may_hold(&noted) {
+                let seen = self.seen(live, snapshot.exchange).await?;
+                snapshot.hold(&mut noted, &seen);
+            }
+        }
         self.forget(live, &noted).await?;
-        noted.retain(|noted| noted.opens(&self.recall.without(noted.closing)));
+        noted.retain(Noted::opens);
         let keys: Vec<&str> = noted.iter().map(|noted| noted.key.as_str()).collect();
         discrepancy::note_standing(live, self.table, &keys, touched).await?;
         let marks: Vec<(&str, i16)> = keys.iter().map(|key| (*key, 2)).collect();
@@ -148,13 +171,93 @@ impl Stride<'_> {
         Ok(number(noted.len()))
     }
 
-    async fn noted(&self, live: &mut Live) -> Result<Vec<Noted>, RegistryFault> {
-        const STEP: &str = "look for what a batch closed";
+    /// Marks the batch as recalled where it may come back from; gives the other snapshots of its partner, the newest first.
+    async fn strike_out(&self, live: &mut Live) -> Result<Ended, RegistryFault> {
+        const STEP: &str = "strike a batch out";
+        let text =
+            "UPDATE snapshot SET recalled = $1 WHERE record = $2 AND partner = $3 AND leaf = $4 AND recalled IS NULL";
+        let query = sqlx::query(text)
+            .bind(self.recall.leaf())
+            .bind(self.recall.record.as_str())
+            .bind(self.recall.partner.as_str())
+            .bind(self.recall.push_leaf());
+        within(STEP, live.patience, query.execute(&mut live.connection)).await?;
         let text = format!(
-            "SELECT c.row_key, c.snapshot_leaf, c.source_us, c.leaf, c.row_no, t._source_us, t._leaf, t._row, t._hash, t._open::bigint, {}
+            "UPDATE superseded SET recalled = $3 WHERE record = $4 AND partner = $5 AND leaf = $6 AND {}",
+            self.within("row_key")
+        );
+        let query = sqlx::query(AssertSqlSafe(text))
+            .bind(self.after)
+            .bind(self.upto)
+            .bind(self.recall.leaf())
+            .bind(self.recall.record.as_str())
+            .bind(self.recall.partner.as_str())
+            .bind(self.recall.push_leaf());
+        within(STEP, live.patience, query.execute(&mut live.connection)).await?;
+        let text = "SELECT leaf, exchange, scope FROM snapshot WHERE record = $1 AND partner = $2 AND recalled IS NULL ORDER BY leaf DESC";
+        let query = sqlx::query(text)
+            .bind(self.recall.record.as_str())
+            .bind(self.recall.partner.as_str());
+        let found = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
+        let mut ended = Ended::default();
+        for row in &found {
+            let exchange = row.try_get_raw(1).ok().and_then(|raw| raw.as_bytes().ok());
+            let exchange = exchange.and_then(|bytes| Uuid::from_slice(bytes).ok());
+            let exchange = exchange.ok_or(RegistryFault::Malformed { column: "exchange" })?;
+            let scope: Option<String> = row.try_get(2).step(STEP)?;
+            ended.add(self.table, row.try_get(0).step(STEP)?, exchange, scope.as_deref());
+        }
+        Ok(ended)
+    }
+
+    /// The newest delete of each key that a newer one took the place of.
+    async fn replaced(&self, live: &mut Live) -> Result<HashMap<String, (i64, i64, i64)>, RegistryFault> {
+        const STEP: &str = "look for older deletes";
+        let text = format!(
+            "SELECT row_key, source_us, leaf, row_no FROM superseded WHERE record = $3 AND partner = $4 AND recalled IS NULL AND {}",
+            self.within("row_key")
+        );
+        let query = sqlx::query(AssertSqlSafe(text))
+            .bind(self.after)
+            .bind(self.upto)
+            .bind(self.recall.record.as_str())
+            .bind(self.recall.partner.as_str());
+        let found = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
+        let mut deletes = Vec::with_capacity(found.len());
+        for row in &found {
+            let number = |place: usize| row.try_get::<i64, _>(place).step(STEP);
+            deletes.push((row.try_get(0).step(STEP)?, (number(1)?, number(2)?, number(3)?)));
+        }
+        Ok(newest(deletes.into_iter()))
+    }
+
+    /// Keys of the stride that a snapshot stamped.
+    async fn seen(&self, live: &mut Live, exchange: Uuid) -> Result<HashSet<String>, RegistryFault> {
+        let text = format!(
+            "SELECT row_key FROM snapshot_seen WHERE exchange = $3 AND {}",
+            self.within("row_key")
+        );
+        let query = sqlx::query_scalar::<_, String>(AssertSqlSafe(text))
+            .bind(self.after)
+            .bind(self.upto)
+            .bind(Id(exchange));
+        let found = within(
+            "look for what a snapshot held",
+            live.patience,
+            query.fetch_all(&mut live.connection),
+        );
+        Ok(found.await?.into_iter().collect())
+    }
+
+    /// Keys of which the batch noted a closing.
+    async fn noted(&self, live: &mut Live, ended: &Ended) -> Result<Vec<Noted>, RegistryFault> {
+        const STEP: &str = "look for what a batch closed";
+        let replaced = self.replaced(live).await?;
+        let text = format!(
+            "SELECT c.row_key, c.snapshot_leaf, c.source_us, c.leaf, c.row_no, t._source_us, t._leaf, t._row, t._hash, t._open::bigint, {SINCE}{}
              FROM closing c LEFT JOIN {} t ON t._key = c.row_key AND t._partner = c.partner AND t._hash <> $6
              WHERE c.record = $4 AND c.partner = $5 AND (c.snapshot_leaf = $3 OR c.leaf = $3) AND {} ORDER BY c.row_key",
-            closed_by("$3"),
+            ended.selected(),
             self.table.name,
             self.within("c.row_key")
         );
@@ -168,40 +271,46 @@ impl Stride<'_> {
         let found = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
         let mut noted = Vec::with_capacity(found.len());
         for row in &found {
-            let number = |place: usize| row.try_get::<Option<i64>, _>(place).step(STEP);
-            let three = |first: usize| {
-                let rest = Option::zip(number(first + 1)?, number(first + 2)?);
-                let all = Option::zip(number(first)?, rest);
-                Ok::<_, RegistryFault>(all.map(|(first, (second, third))| (first, second, third)))
+            let key: String = row.try_get(0).step(STEP)?;
+            let closing = Closing {
+                snapshot_leaf: row.try_get(1).step(STEP)?,
+                deleted: order(row, 2)?,
             };
+            let scopes = (11..11 + ended.columns.len()).map(|place| row.try_get(place));
             noted.push(Noted {
-                key: row.try_get(0).step(STEP)?,
-                closing: Closing {
-                    snapshot_leaf: number(1)?,
-                    deleted: three(2)?,
-                },
-                order: three(5)?,
+                left: left(self.recall, closing, replaced.get(&key)),
+                order: order(row, 5)?,
                 hash: row.try_get::<Option<_>, _>(8).step(STEP)?.unwrap_or_default(),
-                open: number(9)?.is_some_and(|open| open != 0),
-                closed_by_it: row.try_get(10).step(STEP)?,
+                open: row
+                    .try_get::<Option<i64>, _>(9)
+                    .step(STEP)?
+                    .is_some_and(|open| open != 0),
+                since: row.try_get(10).step(STEP)?,
+                scopes: scopes.collect::<Result<_, _>>().step(STEP)?,
+                key,
             });
         }
         Ok(noted)
     }
 
-    /// Takes what the batch said out of the closings.
+    /// Writes what is left of closings.
     async fn forget(&self, live: &mut Live, noted: &[Noted]) -> Result<(), RegistryFault> {
-        let keys: Vec<&str> = noted.iter().map(|noted| noted.key.as_str()).collect();
+        fn all<T>(noted: &[Noted], of: impl Fn(&Noted) -> T) -> Vec<T> {
+            noted.iter().map(of).collect()
+        }
         let query = sqlx::query(
-            "UPDATE closing SET snapshot_leaf = nullif(snapshot_leaf, $4), \
-             source_us = CASE WHEN leaf = $4 THEN NULL ELSE source_us END, \
-             row_no = CASE WHEN leaf = $4 THEN NULL ELSE row_no END, leaf = nullif(leaf, $4) \
-             WHERE record = $1 AND partner = $2 AND row_key = ANY($3)",
+            "UPDATE closing AS c SET snapshot_leaf = n.snapshot_leaf, source_us = n.source_us, leaf = n.leaf, row_no = n.row_no \
+             FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]) \
+             AS n (row_key, snapshot_leaf, source_us, leaf, row_no) \
+             WHERE c.record = $1 AND c.partner = $2 AND c.row_key = n.row_key",
         )
         .bind(self.recall.record.as_str())
         .bind(self.recall.partner.as_str())
-        .bind(keys)
-        .bind(self.recall.push_leaf());
+        .bind(all(noted, |noted| noted.key.clone()))
+        .bind(all(noted, |noted| noted.left.snapshot_leaf))
+        .bind(all(noted, |noted| noted.left.deleted.map(|(source, ..)| source)))
+        .bind(all(noted, |noted| noted.left.deleted.map(|(_, leaf, _)| leaf)))
+        .bind(all(noted, |noted| noted.left.deleted.map(|(.., row)| row)));
         within("forget closings", live.patience, query.execute(&mut live.connection)).await?;
         Ok(())
     }
@@ -262,6 +371,14 @@ impl Stride<'_> {
         }
         Ok(())
     }
+}
+
+/// Source time, leaf, row from that column on, when they are there.
+fn order(row: &PgRow, first: usize) -> Result<Option<(i64, i64, i64)>, RegistryFault> {
+    let number = |place: usize| row.try_get::<Option<i64>, _>(place).step("read a closing");
+    let rest = Option::zip(number(first + 1)?, number(first + 2)?);
+    let all = Option::zip(number(first)?, rest);
+    Ok(all.map(|(first, (second, third))| (first, second, third)))
 }
 
 fn number(rows: usize) -> i64 {

@@ -73,7 +73,8 @@ pub(super) fn close_in(
         close_row(transaction, ending, stride.table, row)?;
     }
     discrepancy::compare(transaction, tables, touched)?;
-    forget(transaction, ending.exchange, stride.upto.as_deref())?;
+    register(transaction, ending)?;
+    forget(transaction, ending.exchange, stride.table, stride.upto.as_deref())?;
     let rows = u64::try_from(due.len()).unwrap_or(u64::MAX);
     let upto = stride.upto.as_deref().unwrap_or(&after);
     // A snapshot of which nothing was accepted has no part and no progress yet.
@@ -140,12 +141,31 @@ fn close_row(connection: &Connection, ending: &Ending, table: &TableSpec, row: &
     )
 }
 
-/// The stamps of the stride are not needed any more; at the end none is.
-fn forget(connection: &Connection, exchange: Uuid, upto: Option<&str>) -> Result<(), RegistryFault> {
+/// Writes down that it closes, for recalls of older ones that closed what it lacks too.
+fn register(connection: &Connection, ending: &Ending) -> Result<(), RegistryFault> {
+    const STEP: &str = "write a snapshot down";
+    const TEXT: &str = "INSERT INTO snapshot (record, partner, leaf, exchange, scope) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
+    let mut insert = connection.prepare_cached(TEXT).step(STEP)?;
+    let values = params![
+        ending.record,
+        ending.partner,
+        ending.leaf(),
+        ending.exchange.as_bytes(),
+        ending.scope_text()
+    ];
+    insert.execute(values).step(STEP)?;
+    Ok(())
+}
+
+/// The stamps of the stride are not needed any more, but those of rows that are closed: they say that the snapshot does not lack them.
+fn forget(connection: &Connection, exchange: Uuid, table: &TableSpec, upto: Option<&str>) -> Result<(), RegistryFault> {
     const STEP: &str = "forget what a snapshot held";
-    let mut delete = connection
-        .prepare_cached("DELETE FROM snapshot_seen WHERE exchange = ?1 AND (?2 IS NULL OR row_key <= ?2)")
-        .step(STEP)?;
+    let text = format!(
+        "DELETE FROM snapshot_seen WHERE exchange = ?1 AND (?2 IS NULL OR row_key <= ?2) \
+         AND NOT EXISTS (SELECT 1 FROM {} t WHERE t._key = snapshot_seen.row_key AND t._open = 0)",
+        table.name
+    );
+    let mut delete = connection.prepare_cached(&text).step(STEP)?;
     delete.execute(params![exchange.as_bytes(), upto]).step(STEP)?;
     Ok(())
 }

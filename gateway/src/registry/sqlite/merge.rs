@@ -45,6 +45,7 @@ pub(super) fn apply(
         merge.mark(settled)?;
     }
     note::closings(connection, arrival, &settled)?;
+    note::superseded(connection, arrival, &settled)?;
     note::history(connection, arrival, &settled)?;
     note::seen(connection, arrival, &settled)?;
     let rows: Vec<usize> = writes.iter().map(|(row, _)| *row).collect();

@@ -69,6 +69,31 @@ pub(super) fn put_closing(
     Ok(())
 }
 
+/// Keeps deletes that a newer one took the place of.
+pub(super) fn superseded(
+    connection: &Connection,
+    arrival: &Arrival<'_>,
+    settled: &[Settled<'_>],
+) -> Result<(), RegistryFault> {
+    const STEP: &str = "keep a delete";
+    const TEXT: &str = "INSERT INTO superseded AS known (record, row_key, partner, source_us, leaf, row_no) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (record, row_key, partner, leaf) DO UPDATE SET \
+        source_us = excluded.source_us, row_no = excluded.row_no \
+        WHERE (excluded.source_us, excluded.row_no) > (known.source_us, known.row_no)";
+    for settled in settled {
+        let Some((source, leaf, row)) = settled.fate.superseded else {
+            continue;
+        };
+        let (record, partner) = (&arrival.part.record, &arrival.part.partner);
+        let key = arrival.key(settled.group)?;
+        let mut insert = connection.prepare_cached(TEXT).step(STEP)?;
+        insert
+            .execute(params![record, key, partner, source, leaf, row])
+            .step(STEP)?;
+    }
+    Ok(())
+}
+
 /// One line of the history.
 pub(super) struct Line<'l> {
     pub(super) record: &'l str,

@@ -1,13 +1,16 @@
 //! A recall on SQLite: a stride of keys at a time, what the batch brought is emptied and what it closed is opened.
 
+use std::collections::{HashMap, HashSet};
+
 use rusqlite::types::Value;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params, params_from_iter};
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params, params_from_iter};
+use uuid::Uuid;
 
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::{RegistryFault, Step};
 use super::super::merge::closing::Closing;
 use super::super::merge::fate::{Kind, NO_CONTENT};
-use super::super::merge::recall::{Brought, Noted, Recall, Undone, closed_by, emptied};
+use super::super::merge::recall::{Brought, Ended, Noted, Recall, SINCE, Undone, emptied, left, newest};
 use super::super::schema::{TableSpec, table_of};
 use super::note::{Line, put_line};
 use super::{discrepancy, ending};
@@ -37,11 +40,19 @@ pub(super) fn undo_in(
         return Ok(Undone {
             progress: before,
             done: true,
+            walked: false,
+            rows: 0,
         });
     }
     let table = table_of(tables, &recall.record)?;
     let after = ending::place(transaction, recall.exchange)?.unwrap_or_default();
-    let upto = ending::last_key(transaction, table, &after)?;
+    // What nothing came of needs no walk.
+    let walked = super::progress(transaction, recall.push)?.is_some();
+    let upto = if walked {
+        ending::last_key(transaction, table, &after)?
+    } else {
+        None
+    };
     let stride = Stride {
         connection: transaction,
         table,
@@ -49,14 +60,19 @@ pub(super) fn undo_in(
         after: &after,
         upto: upto.as_deref(),
     };
-    let mut touched = Touched::by(tables, &recall.record, recall.received_us, recall.exchange);
-    let withdrawn = stride.withdraw(&mut touched)?;
-    let opened = stride.reopen(&mut touched)?;
-    discrepancy::compare(transaction, tables, touched)?;
+    let (mut withdrawn, mut opened) = (0, 0);
+    if walked {
+        let mut touched = Touched::by(tables, &recall.record, recall.received_us, recall.exchange);
+        withdrawn = stride.withdraw(&mut touched)?;
+        opened = stride.reopen(&mut touched)?;
+        discrepancy::compare(transaction, tables, touched)?;
+    }
     stride.note(withdrawn, opened)?;
     Ok(Undone {
         progress: super::progress(transaction, recall.exchange)?.unwrap_or_default(),
         done: upto.is_none(),
+        walked,
+        rows: (withdrawn + opened).unsigned_abs(),
     })
 }
 
@@ -126,26 +142,18 @@ impl Stride<'_> {
     /// Opens what the batch closed; gives how many rows it were.
     fn reopen(&self, touched: &mut Touched<'_>) -> Result<i64, RegistryFault> {
         const STEP: &str = "open rows again";
+        let ended = self.strike_out()?;
+        let mut noted = self.noted(&ended)?;
+        for snapshot in &ended.snapshots {
+            if snapshot.may_hold(&noted) {
+                snapshot.hold(&mut noted, &self.seen(snapshot.exchange)?);
+            }
+        }
         let mut opened = 0;
-        let forget = "UPDATE closing SET snapshot_leaf = ?4, source_us = ?5, leaf = ?6, row_no = ?7 \
-            WHERE record = ?1 AND row_key = ?2 AND partner = ?3";
         let open = format!("UPDATE {} SET _open = 2 WHERE _key = ?1", self.table.name);
-        for noted in self.noted()?.iter().filter(|noted| noted.goes()) {
-            let left = self.recall.without(noted.closing);
-            let deleted = left.deleted;
-            let mut update = self.connection.prepare_cached(forget).step(STEP)?;
-            update
-                .execute(params![
-                    self.recall.record,
-                    noted.key,
-                    self.recall.partner,
-                    left.snapshot_leaf,
-                    deleted.map(|deleted| deleted.0),
-                    deleted.map(|deleted| deleted.1),
-                    deleted.map(|deleted| deleted.2)
-                ])
-                .step(STEP)?;
-            let Some((_, leaf, row)) = noted.order.filter(|_| noted.opens(&left)) else {
+        for noted in &noted {
+            self.forget(noted)?;
+            let Some((_, leaf, row)) = noted.order.filter(|_| noted.opens()) else {
                 continue;
             };
             discrepancy::note_standing(self.connection, self.table, &[&noted.key], touched)?;
@@ -157,14 +165,105 @@ impl Stride<'_> {
         Ok(opened)
     }
 
-    fn noted(&self) -> Result<Vec<Noted>, RegistryFault> {
+    /// Marks the batch as recalled where it may come back from; gives the other snapshots of its partner, the newest first.
+    fn strike_out(&self) -> Result<Ended, RegistryFault> {
+        const STEP: &str = "strike a batch out";
+        let (leaf, push) = (self.recall.leaf(), self.recall.push_leaf());
+        let whose = params![leaf, self.recall.record, self.recall.partner, push];
+        let text =
+            "UPDATE snapshot SET recalled = ?1 WHERE record = ?2 AND partner = ?3 AND leaf = ?4 AND recalled IS NULL";
+        self.connection.execute(text, whose).step(STEP)?;
+        let (keys, stride) = self.within("row_key");
+        let text =
+            format!("UPDATE superseded SET recalled = ? WHERE record = ? AND partner = ? AND leaf = ? AND {keys}");
+        let mut values = vec![
+            Value::Integer(leaf),
+            Value::Text(self.recall.record.clone()),
+            Value::Text(self.recall.partner.clone()),
+            Value::Integer(push),
+        ];
+        values.extend(stride);
+        let mut update = self.connection.prepare_cached(&text).step(STEP)?;
+        update.execute(params_from_iter(values)).step(STEP)?;
+        let text = "SELECT leaf, exchange, scope FROM snapshot WHERE record = ?1 AND partner = ?2 AND recalled IS NULL ORDER BY leaf DESC";
+        let mut select = self.connection.prepare_cached(text).step(STEP)?;
+        let mut rows = select
+            .query(params![self.recall.record, self.recall.partner])
+            .step(STEP)?;
+        let mut ended = Ended::default();
+        while let Some(row) = rows.next().step(STEP)? {
+            let exchange = row.get(1).map(Uuid::from_bytes).step(STEP)?;
+            let scope: Option<String> = row.get(2).step(STEP)?;
+            ended.add(self.table, row.get(0).step(STEP)?, exchange, scope.as_deref());
+        }
+        Ok(ended)
+    }
+
+    /// The newest delete of each key that a newer one took the place of.
+    fn replaced(&self) -> Result<HashMap<String, (i64, i64, i64)>, RegistryFault> {
+        const STEP: &str = "look for older deletes";
+        let (keys, stride) = self.within("row_key");
+        let text = format!(
+            "SELECT row_key, source_us, leaf, row_no FROM superseded WHERE record = ? AND partner = ? AND recalled IS NULL AND {keys}"
+        );
+        let mut values = vec![
+            Value::Text(self.recall.record.clone()),
+            Value::Text(self.recall.partner.clone()),
+        ];
+        values.extend(stride);
+        let mut select = self.connection.prepare_cached(&text).step(STEP)?;
+        let rows = select.query_map(params_from_iter(values), |row| {
+            Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?)))
+        });
+        let rows: Vec<_> = rows.step(STEP)?.collect::<Result<_, _>>().step(STEP)?;
+        Ok(newest(rows.into_iter()))
+    }
+
+    /// Keys of the stride that a snapshot stamped.
+    fn seen(&self, exchange: Uuid) -> Result<HashSet<String>, RegistryFault> {
+        const STEP: &str = "look for what a snapshot held";
+        let (keys, stride) = self.within("row_key");
+        let text = format!("SELECT row_key FROM snapshot_seen WHERE exchange = ? AND {keys}");
+        let mut values = vec![Value::Blob(exchange.as_bytes().to_vec())];
+        values.extend(stride);
+        let mut select = self.connection.prepare_cached(&text).step(STEP)?;
+        let rows = select
+            .query_map(params_from_iter(values), |row| row.get(0))
+            .step(STEP)?;
+        rows.collect::<Result<_, _>>().step(STEP)
+    }
+
+    /// Writes what is left of a closing.
+    fn forget(&self, noted: &Noted) -> Result<(), RegistryFault> {
+        const STEP: &str = "forget closings";
+        const TEXT: &str = "UPDATE closing SET snapshot_leaf = ?4, source_us = ?5, leaf = ?6, row_no = ?7 \
+            WHERE record = ?1 AND row_key = ?2 AND partner = ?3";
+        let deleted = noted.left.deleted;
+        let mut update = self.connection.prepare_cached(TEXT).step(STEP)?;
+        update
+            .execute(params![
+                self.recall.record,
+                noted.key,
+                self.recall.partner,
+                noted.left.snapshot_leaf,
+                deleted.map(|deleted| deleted.0),
+                deleted.map(|deleted| deleted.1),
+                deleted.map(|deleted| deleted.2)
+            ])
+            .step(STEP)?;
+        Ok(())
+    }
+
+    /// Keys of which the batch noted a closing.
+    fn noted(&self, ended: &Ended) -> Result<Vec<Noted>, RegistryFault> {
         const STEP: &str = "look for what a batch closed";
+        let replaced = self.replaced()?;
         let (keys, stride) = self.within("c.row_key");
         let text = format!(
-            "SELECT c.row_key, c.snapshot_leaf, c.source_us, c.leaf, c.row_no, t._source_us, t._leaf, t._row, t._hash, t._open, {}
+            "SELECT c.row_key, c.snapshot_leaf, c.source_us, c.leaf, c.row_no, t._source_us, t._leaf, t._row, t._hash, t._open, {SINCE}{}
              FROM closing c LEFT JOIN {} t ON t._key = c.row_key AND t._partner = c.partner AND t._hash <> ?1
              WHERE c.record = ?3 AND c.partner = ?4 AND (c.snapshot_leaf = ?2 OR c.leaf = ?2) AND {keys}",
-            closed_by("?2"),
+            ended.selected(),
             self.table.name
         );
         let mut values = vec![
@@ -175,21 +274,23 @@ impl Stride<'_> {
         ];
         values.extend(stride);
         let mut select = self.connection.prepare_cached(&text).step(STEP)?;
+        let columns = ended.columns.len();
         let rows = select.query_map(params_from_iter(values), |row| {
-            let three = |first: Option<i64>, second, third| {
-                let rest: Option<(i64, i64)> = Option::zip(second, third);
-                Option::zip(first, rest).map(|(first, (second, third))| (first, second, third))
+            let key: String = row.get(0)?;
+            let closing = Closing {
+                snapshot_leaf: row.get(1)?,
+                deleted: order(row, 2)?,
             };
             Ok(Noted {
-                key: row.get(0)?,
-                closing: Closing {
-                    snapshot_leaf: row.get(1)?,
-                    deleted: three(row.get(2)?, row.get(3)?, row.get(4)?),
-                },
-                order: three(row.get(5)?, row.get(6)?, row.get(7)?),
+                left: left(self.recall, closing, replaced.get(&key)),
+                order: order(row, 5)?,
                 hash: row.get::<_, Option<_>>(8)?.unwrap_or_default(),
                 open: row.get::<_, Option<i64>>(9)?.is_some_and(|open| open != 0),
-                closed_by_it: row.get(10)?,
+                since: row.get(10)?,
+                scopes: (11..11 + columns)
+                    .map(|place| row.get(place))
+                    .collect::<Result<_, _>>()?,
+                key,
             })
         });
         rows.step(STEP)?.collect::<Result<_, _>>().step(STEP)
@@ -251,6 +352,13 @@ impl Stride<'_> {
         }
         Ok(())
     }
+}
+
+/// Source time, leaf, row from that column on, when they are there.
+fn order(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<(i64, i64, i64)>> {
+    let rest: Option<(i64, i64)> = Option::zip(row.get(first + 1)?, row.get(first + 2)?);
+    let all = Option::<i64>::zip(row.get(first)?, rest);
+    Ok(all.map(|(first, (second, third))| (first, second, third)))
 }
 
 fn number(rows: usize) -> i64 {

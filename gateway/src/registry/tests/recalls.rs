@@ -20,6 +20,11 @@ on_both_stores! {
     a_batch_that_never_came_in_is_recalled_at_one_look,
     what_another_partner_brought_and_closed_is_not_touched,
     a_contradiction_that_a_batch_brought_is_settled_by_its_recall,
+    what_a_newer_snapshot_lacks_too_stays_closed,
+    what_two_closings_closed_is_open_when_both_are_recalled_in_either_order,
+    a_snapshot_that_named_a_closed_row_or_speaks_of_others_does_not_hold_it_closed,
+    the_closing_of_a_recall_is_none_of_its_partner,
+    a_delete_that_a_newer_one_took_the_place_of_holds_again,
 }
 
 const CARLA: &str = "320706188003030003";
@@ -159,9 +164,15 @@ async fn a_recall_goes_on_where_it_was_interrupted_and_said_again_it_changes_not
 
 async fn a_batch_that_never_came_in_is_recalled_at_one_look(store: Store) {
     let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
-    merged(&registry, put(1, &[row(ANNA, "甲", "-")])).await;
-    assert_eq!(undone(&registry, &recall(3, 2)).await, (0, 0, 1));
-    assert_eq!(place.query(STATES), [format!("{ANNA} 甲 1 1")]);
+    let ids: Vec<String> = (1..=8).map(|n| format!("32070618800101{n:03}0")).collect();
+    let rows: Vec<[&str; 5]> = ids.iter().map(|id| row(id, "甲", "-")).collect();
+    merged(&registry, put(1, &rows)).await;
+    let recall = recall(3, 2);
+    let seen = registry.recall(Arc::clone(&recall)).await.unwrap();
+    assert_eq!((seen.done, seen.walked, seen.rows), (true, false, 0));
+    assert_eq!(undone(&registry, &recall).await, (0, 0, 1));
+    assert_eq!(registry.counts().unwrap()[0].1, 8);
+    assert_eq!(place.query("SELECT count(*) FROM history"), ["0"]);
 }
 
 async fn what_another_partner_brought_and_closed_is_not_touched(store: Store) {
@@ -193,4 +204,103 @@ async fn a_contradiction_that_a_batch_brought_is_settled_by_its_recall(store: St
     back.record = dead.into();
     undone(&registry, &Arc::new(back)).await;
     assert_eq!(place.query(OPEN), ["0"]);
+}
+
+/// A snapshot of the partner, whole or of some regions, to its end.
+async fn snapshot(registry: &Registry, leaf: u64, rows: &[[&str; 5]], scope: Option<&[&str]>) {
+    let mut part = put(leaf, rows);
+    part.snapshot = true;
+    merged(registry, part).await;
+    ended(registry, &ending(leaf, scope)).await;
+}
+
+async fn what_a_newer_snapshot_lacks_too_stays_closed(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
+    let both = [row(ANNA, "甲", "-"), row(BORIS, "乙", "-")];
+    merged(&registry, put(1, &both)).await;
+    snapshot(&registry, 2, &both[..1], None).await;
+    snapshot(&registry, 3, &both[..1], None).await;
+    assert_eq!(undone(&registry, &recall(4, 2)).await, (0, 0, 1));
+    assert_eq!(
+        place.query(STATES),
+        [format!("{ANNA} 甲 1 1"), format!("{BORIS} 乙 0 1")]
+    );
+    // What closed it is noted anew, so that its recall is found.
+    assert_eq!(
+        place.query("SELECT row_key, snapshot_leaf FROM closing"),
+        [format!("{BORIS} 3")]
+    );
+}
+
+async fn what_two_closings_closed_is_open_when_both_are_recalled_in_either_order(store: Store) {
+    for (first, second) in [(2, 3), (3, 2)] {
+        let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
+        let rows = [row(ANNA, "甲", "-"), row(BORIS, "乙", "-"), row(CARLA, "丙", "-")];
+        merged(&registry, put(1, &rows)).await;
+        snapshot(&registry, 2, &rows[..1], None).await;
+        snapshot(&registry, 3, &rows[..1], None).await;
+        assert_eq!(undone(&registry, &recall(4, first)).await, (0, 0, 2));
+        assert_eq!(undone(&registry, &recall(5, second)).await, (0, 2, 2));
+        assert_eq!(
+            place.query(STATES),
+            [
+                format!("{ANNA} 甲 1 1"),
+                format!("{CARLA} 丙 2 1"),
+                format!("{BORIS} 乙 2 1")
+            ]
+        );
+    }
+}
+
+async fn a_snapshot_that_named_a_closed_row_or_speaks_of_others_does_not_hold_it_closed(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
+    let here = |id, name| [id, name, "-", "320706", "-"];
+    let rows = [here(ANNA, "甲"), here(BORIS, "乙")];
+    merged(&registry, put(1, &rows)).await;
+    snapshot(&registry, 2, &[], None).await;
+    // The newer one holds Anna, though her row was rejected, and another is of another region.
+    let mut named = acts(3, &[("N", row(ANNA, "-", "-"))]);
+    named.snapshot = true;
+    merged(&registry, named).await;
+    ended(&registry, &ending(3, None)).await;
+    snapshot(&registry, 4, &[], Some(&["320799"])).await;
+    assert_eq!(undone(&registry, &recall(5, 2)).await, (0, 1, 1));
+    assert_eq!(
+        place.query(STATES),
+        [format!("{ANNA} 甲 2 1"), format!("{BORIS} 乙 0 1")]
+    );
+    assert_eq!(undone(&registry, &recall(6, 3)).await, (0, 1, 1));
+    assert_eq!(place.query("SELECT count(*) FROM population"), ["2"]);
+    assert_eq!(place.query("SELECT count(*) FROM snapshot_seen"), ["0"]);
+}
+
+async fn the_closing_of_a_recall_is_none_of_its_partner(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
+    merged(&registry, put(1, &[row(ANNA, "错", "100")])).await;
+    undone(&registry, &recall(2, 1)).await;
+    merged(&registry, acts(3, &[("D", row(ANNA, "-", "900"))])).await;
+    let late = put(4, &[row(ANNA, "甲", "500")]);
+    assert_eq!(merged(&registry, late).await, counts(0, 0, 1, 0));
+    assert_eq!(undone(&registry, &recall(5, 3)).await, (0, 1, 1));
+    assert_eq!(place.query(STATES), [format!("{ANNA} 甲 2 4")]);
+}
+
+async fn a_delete_that_a_newer_one_took_the_place_of_holds_again(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
+    merged(&registry, put(1, &[row(ANNA, "甲", "100"), row(BORIS, "乙", "100")])).await;
+    let delete = |leaf, id, at| acts(leaf, &[("D", row(id, "-", at))]);
+    // Of Anna the newer one comes last, of Boris first.
+    for (leaf, id, at) in [(2, ANNA, "300"), (3, ANNA, "500"), (4, BORIS, "500"), (5, BORIS, "300")] {
+        merged(&registry, delete(leaf, id, at)).await;
+    }
+    undone(&registry, &recall(6, 3)).await;
+    undone(&registry, &recall(7, 4)).await;
+    let late = put(8, &[row(ANNA, "旧", "200"), row(BORIS, "旧", "200")]);
+    assert_eq!(merged(&registry, late).await, counts(0, 0, 2, 0));
+    let newer = put(9, &[row(ANNA, "新", "400"), row(BORIS, "新", "400")]);
+    assert_eq!(merged(&registry, newer).await, counts(2, 0, 0, 0));
+    for (recalled, leaf) in [(2, 10), (5, 11)] {
+        undone(&registry, &recall(leaf, recalled)).await;
+    }
+    assert_eq!(place.query("SELECT count(*) FROM population"), ["2"]);
 }

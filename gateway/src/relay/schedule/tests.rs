@@ -382,6 +382,19 @@ fn a_machine_that_is_always_slow_is_worked_fully() {
     }
 }
 
+#[test]
+fn recalls_that_change_little_say_nothing_of_one_that_changes_much() {
+    let mut pace = Pace::new(rate(500));
+    let mut now_us = 0;
+    for _ in 0..50 {
+        now_us += 10_000;
+        pace.took(Work::Recalling(0), 1_000, now_us);
+    }
+    now_us += 1_200_000;
+    pace.took(Work::Recalling(PART_ROWS), 1_200_000, now_us);
+    assert_eq!(pace.percent(), 100);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
