@@ -146,7 +146,7 @@ fn refused(fault: NotSucceeded) -> Failure {
         ),
         NotSucceeded::NothingLost { .. } => (
             Exit::Refused,
-            "start the gateway; if entries are lost all the same, show a newer receipt or checkpoint with --seen",
+            "start the gateway under the name that the journal's log has; if entries are lost all the same, show a newer receipt or checkpoint with --seen",
         ),
         NotSucceeded::SameName(_) | NotSucceeded::NameTaken { .. } => (
             Exit::Refused,
