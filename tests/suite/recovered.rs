@@ -148,7 +148,7 @@ fn an_older_journal_goes_on_as_a_successor_that_states_its_gap_and_nothing_prove
         std::fs::remove_file(gateway.path("journal/journal.head")).unwrap();
         let (code, words) = recover(&gateway, &[]);
         assert!(
-            code == 3 && words.contains(&format!("of `{SECOND}`: a log has that name already")),
+            code == 3 && words.contains(&format!("`{SECOND}` is the name of a log already")),
             "{code} {words}"
         );
         assert_eq!(leaves(&gateway.journal()).len(), held, "nothing was written");

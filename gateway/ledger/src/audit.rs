@@ -324,7 +324,8 @@ impl LogVerifier {
 
     /// From here on another log stands here, with the entries before this one in common.
     fn succeeds(&mut self, index: u64, event: &LogOpenEvent) -> Result<(), String> {
-        if event.kept != index || event.size <= index || event.log == event.of {
+        let had_that_name = self.succeeded.iter().any(|before| before.of == event.log);
+        if event.kept != index || event.size <= index || event.log == event.of || had_that_name {
             return Err("what it says of the log that it succeeds cannot be".into());
         }
         if self.origin.as_ref().is_some_and(|origin| *origin != event.of) {

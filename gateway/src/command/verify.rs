@@ -54,7 +54,7 @@ With an opening, each column is proved, withheld, or holds other values than wer
 
 TRUST FILE
   log <vkey>                     the log
-  sizes <vkey> <from> <until>    that key signs every checkpoint from this size on and below that one (-: it has not ended)
+  sizes <vkey> <from> <until>    that key signs from this size on and below that one (-: no end)
   witness <name> <vkey>          a witness, and what it is called below
   group <name> <k> <name> …      k of these (any, all)
   quorum <name>                  who must have signed; none: the log's own signature is enough

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::keys::KeySpan;
-use shuguan_ledger::leaf::{Digest, Event, LogGapEvent, LogOpenEvent};
+use shuguan_ledger::leaf::{Digest, Event, Leaf, LogGapEvent, LogOpenEvent};
 use shuguan_ledger::note::{SigningKey, VerifyingKey};
 use shuguan_ledger::tree;
 use shuguan_ledger::trust::Trust;
@@ -69,9 +69,9 @@ pub enum NotSucceeded {
     #[error("the successor needs a name of its own, and `{0}` is that of the log that ended")]
     SameName(String),
     /// That name is not free.
-    #[error("{by} is a checkpoint of `{name}`: a log has that name already")]
+    #[error("`{name}` is the name of a log already, as {by} shows")]
     NameTaken {
-        /// Who shows it.
+        /// Who knows it.
         by: String,
         /// The name.
         name: String,
@@ -85,7 +85,7 @@ pub enum NotSucceeded {
         size: u64,
     },
     /// Something that was shown is not of this log.
-    #[error("{by} is not a checkpoint that this log's key signed: {why}")]
+    #[error("what {by} shows is no checkpoint that a key of this log signed: {why}")]
     Foreign {
         /// Who shows it.
         by: String,
@@ -123,10 +123,15 @@ pub fn succeed(
     others.extend(seeds(settings, old)?.iter().map(|seed| seed.verifying_key().into()));
     let candidates: Vec<VerifyingKey> = others.iter().map(|span| span.key().clone()).collect();
     let keys = keys_of(&reader, old, &candidates)?;
+    let before = reader.logs_opened()?;
+    if before.iter().any(|opened| opened.of == settings.log_origin) {
+        let (by, name) = ("the journal itself".to_owned(), settings.log_origin.clone());
+        return Err(NotSucceeded::NameTaken { by, name });
+    }
     let recovered = recovery::recover(&connection, old, &keys)?;
     let found = recovered.edge.size();
     let notes = with_head(settings, shown.notes)?;
-    let (last, note) = last(&reader, settings, notes, &own_keys(&keys, others))?;
+    let (last, note) = last(&reader, settings, notes, &before, &own_keys(&keys, others))?;
     if last.size <= found {
         return Err(NotSucceeded::NothingLost { found });
     }
@@ -166,7 +171,8 @@ pub fn succeed(
 fn again(reader: &Reader, settings: &JournalSettings, notes: &[(String, String)]) -> Result<Succession, NotSucceeded> {
     let signer = LogSigner::recover(reader, settings)?;
     let same_name = || NotSucceeded::SameName(settings.log_origin.clone());
-    let opened = reader.log_opened()?.filter(|opened| opened.log == settings.log_origin);
+    let opened = reader.logs_opened()?.into_iter().next();
+    let opened = opened.filter(|opened| opened.log == settings.log_origin);
     let opened = opened.ok_or_else(same_name)?;
     let (note, found) = (reader.checkpoint()?, reader.size()?);
     let ours = signer.own_trust(settings)?;
@@ -213,13 +219,18 @@ fn last(
     reader: &Reader,
     settings: &JournalSettings,
     notes: Vec<(String, String)>,
+    before: &[LogOpenEvent],
     ours: &Trust,
 ) -> Result<(Checkpoint, String), NotSucceeded> {
     let mut last: Option<(Checkpoint, String)> = None;
     for (by, note) in notes {
-        if Checkpoint::unverified(&note).is_ok_and(|one| one.origin == settings.log_origin) {
-            let name = settings.log_origin.clone();
-            return Err(NotSucceeded::NameTaken { by, name });
+        let origin = Checkpoint::unverified(&note).map_or_else(|_| String::new(), |one| one.origin);
+        if origin == settings.log_origin {
+            return Err(NotSucceeded::NameTaken { by, name: origin });
+        }
+        if before.iter().any(|opened| opened.of == origin) {
+            // Of a log that ended before this one began: it says nothing of this one's end.
+            continue;
         }
         let checkpoint = judged(reader, ours, &by, &note)?;
         let size = checkpoint.size;
@@ -288,18 +299,20 @@ fn keep_closed(head: &Path, size: u64, note: &str) -> Result<(), JournalFault> {
 }
 
 impl Reader {
-    /// What the newest `log-open` leaf says.
+    /// What the `log-open` leaves say, newest first.
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub fn log_opened(&self) -> Result<Option<LogOpenEvent>, JournalFault> {
+    pub fn logs_opened(&self) -> Result<Vec<LogOpenEvent>, JournalFault> {
         let mut find = self.prepared(sqlite::LOG_OPENED)?;
         let rows: Vec<Vec<u8>> =
             super::views::collect(find.query_map([], |row| row.get(0)), "read the log-open leaves")?;
-        let Some(bytes) = rows.first() else { return Ok(None) };
-        Ok(match shuguan_ledger::leaf::Leaf::decode(bytes)?.event {
-            Event::LogOpen(opened) => Some(opened),
-            _ => None,
-        })
+        let mut opened = Vec::with_capacity(rows.len());
+        for bytes in rows {
+            if let Event::LogOpen(one) = Leaf::decode(&bytes)?.event {
+                opened.push(one);
+            }
+        }
+        Ok(opened)
     }
 }

@@ -543,6 +543,8 @@ fn a_successor_that_does_not_state_its_gap_whole_is_refused() {
         (3, with(3, &[gap(old)])),
         // Within the gap of one log another one opens.
         (4, with(4, &[log_open("log.example/3", SECOND, 9, 4)])),
+        // A name means one log for ever.
+        (5, with(5, &[log_open(old, SECOND, 9, 5)])),
         // It succeeds a log that was not here.
         (5, with(5, &[log_open("log.example/3", old, 9, 5)])),
     ] {

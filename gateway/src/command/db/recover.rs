@@ -123,7 +123,7 @@ fn witnesses(config: &Config, old: &str, output: &Output) -> Result<Vec<(String,
     });
     for (name, shown) in shown {
         match shown {
-            Ok(Some(note)) => seen.push((format!("what the witness `{name}` shows"), note)),
+            Ok(Some(note)) => seen.push((format!("the witness `{name}`"), note)),
             Ok(None) => output.note(format!("the witness `{name}` has signed nothing of `{old}`")),
             // What it knows might be more than anybody else shows: the gap would be stated too small.
             Err(fault) => {
@@ -146,7 +146,7 @@ fn refused(fault: NotSucceeded) -> Failure {
         ),
         NotSucceeded::NothingLost { .. } => (
             Exit::Refused,
-            "start the gateway; if entries are lost all the same, show a newer receipt or checkpoint with --seen",
+            "start the gateway under the name that the journal's log has; if entries are lost all the same, show a newer receipt or checkpoint with --seen",
         ),
         NotSucceeded::SameName(_) | NotSucceeded::NameTaken { .. } => (
             Exit::Refused,

@@ -240,7 +240,7 @@ async fn a_head_file_that_is_no_log_of_ours_is_never_overwritten() {
 
 #[tokio::test]
 async fn a_successor_whose_end_is_lost_too_is_succeeded_in_its_turn() {
-    let (bench, ..) = put_back().await;
+    let (bench, kept, lost) = put_back().await;
     recovered(&bench, &[]).unwrap();
     let older = fs::read(bench.database()).unwrap();
     let journal = Journal::open(&renamed(&bench), bench.clock()).unwrap();
@@ -248,7 +248,7 @@ async fn a_successor_whose_end_is_lost_too_is_succeeded_in_its_turn() {
     journal.close().await.unwrap();
     let head = fs::read_to_string(bench.settings().head).unwrap();
     fs::write(bench.database(), older).unwrap();
-    let lost = |notes: &[(String, String)]| {
+    let refused = |notes: &[(String, String)]| {
         let fault = recovered(&bench, notes).unwrap_err();
         assert!(
             matches!(&fault, NotSucceeded::SameName(name) if name == SECOND),
@@ -256,14 +256,28 @@ async fn a_successor_whose_end_is_lost_too_is_succeeded_in_its_turn() {
         );
         assert_eq!(Reader::open(&bench.database()).unwrap().size().unwrap(), 8);
     };
-    lost(&[]);
+    refused(&[]);
     fs::remove_file(bench.settings().head).unwrap();
-    lost(&[("a witness".into(), note)]);
+    refused(&[("a witness".into(), note)]);
     assert!(!bench.settings().head.exists(), "nothing was written");
     fs::write(bench.settings().head, &head).unwrap();
     let mut third = renamed(&bench);
     third.log_origin = "gw1.lyg.example/log/3".into();
-    let done = recovered_as(&third, &[], &[]).unwrap();
+    let fault = recovered(&bench, &[]).unwrap_err();
+    assert!(matches!(fault, NotSucceeded::SameName(_)), "{fault}");
+    let mut back = bench.settings();
+    back.log_seeds.push(Secret::new([22; 32]));
+    let fault = recovered_as(&back, &[], &[]).unwrap_err();
+    assert!(
+        matches!(&fault, NotSucceeded::NameTaken { name, .. } if name == ORIGIN),
+        "{fault}"
+    );
+    // Receipts of the first log say nothing of how far the second had come.
+    let first = [kept, lost].map(|sealed| {
+        let receipt = Receipt::parse(&sealed.receipt).unwrap();
+        ("a receipt".to_owned(), receipt.checkpoint)
+    });
+    let done = recovered_as(&third, &first, &[]).unwrap();
     assert_eq!(
         (done.opened.of.as_str(), done.opened.kept, done.opened.size),
         (SECOND, 8, 10)
