@@ -47,7 +47,7 @@ enum Step {
 fn sent(acts: &'static [Act]) -> impl Strategy<Value = Sent> {
     let act = prop::sample::select(acts);
     let source = prop_oneof![2 => prop::option::of(0_u8..4), 1 => prop::strategy::Just(None)];
-    (0_u8..7, act, 0_u8..2, 0_u8..2, source).prop_map(|(id, act, name, region, source)| Sent {
+    (0_u8..4, act, 0_u8..2, 0_u8..2, source).prop_map(|(id, act, name, region, source)| Sent {
         id,
         act,
         name,
