@@ -317,7 +317,8 @@ impl World {
         match for_ms {
             Some(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
             None => {
-                for _ in 0..20_000 {
+                // A machine may be busy; how long it takes is no question here.
+                for _ in 0..120_000 {
                     if self.journal.backlog().exchanges == 0 {
                         break;
                     }
