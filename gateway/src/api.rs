@@ -5,7 +5,6 @@
 //! received · `answers` where an answer's leaf stands, and its signature · `catalog` what a partner may do · `log` checkpoint and tiles ·
 //! `report` rejects in their forms · `problem` the only place that knows status codes. Nothing here decides; it translates.
 
-pub mod acks;
 pub mod answers;
 pub mod catalog;
 pub mod compare;
@@ -15,8 +14,8 @@ pub mod feeds;
 pub mod gate;
 pub mod log;
 pub mod problem;
-pub mod recalls;
 pub mod report;
+pub mod statements;
 pub mod tickets;
 
 use std::sync::Arc;
@@ -54,10 +53,10 @@ pub fn router(api: Api, gate: Gate) -> Router {
         .route("/v1/exchanges/{exchange}", get(exchanges::status))
         .route("/v1/exchanges/{exchange}/receipt", get(exchanges::receipt))
         .route("/v1/exchanges/{exchange}/rejects", get(exchanges::rejects))
-        .route("/v1/exchanges/{exchange}/ack", post(acks::acknowledge))
-        .route("/v1/exchanges/{exchange}/recall", post(recalls::recall))
+        .route("/v1/exchanges/{exchange}/ack", post(statements::acknowledge))
+        .route("/v1/exchanges/{exchange}/recall", post(statements::recall))
         .route("/v1/tickets", get(tickets::list))
-        .route("/v1/tickets/{ticket}", post(tickets::answer))
+        .route("/v1/tickets/{ticket}", post(statements::answer))
         .route("/v1/catalog", get(catalog::catalog))
         .route("/v1/compare", post(compare::compare))
         .route("/v1/extracts", post(extracts::request))

@@ -21,6 +21,7 @@ pub mod repeat;
 pub mod report;
 pub mod seal;
 pub mod signing;
+pub mod statement;
 pub mod subjects;
 pub mod tags;
 pub mod ticket;

@@ -1,28 +1,25 @@
-//! `GET /v1/tickets`, `POST /v1/tickets/{id}`: what a source is asked to check of its own rows, and its answer.
+//! `GET /v1/tickets`: what a source is asked to check of its own rows, and what it answered.
 //!
-//! Takes a document with the answer; gives 200 once the `ticket-answer` leaf is durable. Shows a partner its own tickets and nobody else's, and none of them names another
-//! source. Refuses what is not its own as what does not exist.
+//! Shows a partner its own tickets and nobody else's, the newest first, and none of them names another source. Refuses a page that begins nowhere. An answer is a
+//! statement (`statements`).
 
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
 use serde::Deserialize;
 
 use super::Api;
-use super::answers;
 use super::gate::{About, Context};
 use crate::edge::Peer;
-use crate::exchange::ticket::{self, AnswerHead};
-use crate::signature::Asked;
-
-/// Longest answer.
-const ANSWER_BYTES_MAX: usize = 4 << 10;
+use crate::exchange::{Refused, Stop, ticket};
+use crate::refusal::Refusal;
 
 /// Where a page goes on.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Page {
     before: Option<u64>,
 }
@@ -32,46 +29,16 @@ pub async fn list(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,
-    Query(page): Query<Page>,
+    page: Result<Query<Page>, QueryRejection>,
 ) -> Response {
-    match ticket::list(&api.stations, &peer.partner().id, page.before).await {
+    let listed = async {
+        let malformed = |_| Refused::new(Refusal::BadRequest).detail("`before` is an index of the log");
+        let Query(page) = page.map_err(malformed)?;
+        ticket::list(&api.stations, &peer.partner().id, page.before).await
+    };
+    let listed: Result<_, Stop> = listed.await;
+    match listed {
         Ok(document) => axum::Json(document).into_response(),
         Err(stop) => context.stop(Some(&peer), "tickets", About::default(), stop).await,
     }
-}
-
-/// Takes an answer.
-pub async fn answer(
-    State(api): State<Api>,
-    Extension(context): Extension<Context>,
-    Extension(peer): Extension<Arc<Peer>>,
-    Path(ticket): Path<String>,
-    request: Request,
-) -> Response {
-    let (parts, body) = request.into_parts();
-    let asked = Asked::of(parts);
-    let malformed = "the answer is cut or longer than 4 KiB";
-    let sealed = match super::document(api.body, body, ANSWER_BYTES_MAX, malformed).await {
-        Ok(body) => {
-            let head = AnswerHead {
-                ticket: &ticket,
-                message: asked.message(),
-                body: &body,
-            };
-            ticket::answer(&api.stations, &peer, &head).await
-        }
-        Err(stop) => Err(stop),
-    };
-    let response = match sealed {
-        Ok(sealed) => {
-            let document = serde_json::json!({
-                "schema": "shuguan.ticket.v1", "id": ticket, "index": sealed.index, "receipt": sealed.receipt,
-            });
-            let mut response = (StatusCode::OK, axum::Json(document)).into_response();
-            answers::place(&mut response, api.stations.journal.origin(), &sealed);
-            response
-        }
-        Err(stop) => context.stop(Some(&peer), "tickets", About::default(), stop).await,
-    };
-    answers::signed(&api, &peer, &asked, response).await
 }

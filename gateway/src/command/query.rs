@@ -67,7 +67,8 @@ pub struct StatusArgs {
   (.dbf) the copy is a workbook: bad cells are red with a note, and the sheet 问题清单 lists them.
 
 EXIT CODES
-  0 shown · 1 a file cannot be read or written, or is not the one that was sent · 3 refused or unknown · 4 not reached")]
+  0 shown · 1 a file cannot be read or written, or is not the one that was sent · 2 wrong usage, such as a file with several layouts and none named
+  3 refused or unknown · 4 not reached")]
 pub struct RejectsArgs {
     /// The exchange id.
     exchange: String,

@@ -5,31 +5,17 @@
 //! bytes to compare with: `deleted` is still taken, `complete` and `damaged` are refused.
 
 use serde::Deserialize;
-use shuguan_ledger::leaf::{Digest, Event, ReceiptAckEvent, Reference};
-use shuguan_ledger::tree::leaf_hash;
+use shuguan_ledger::leaf::{Event, ReceiptAckEvent, Reference};
 use uuid::Uuid;
 
-use super::admit::idempotency_key;
-use super::inflight::InFlight;
 use super::seal::unavailable;
-use super::signing::{commit_request, nonce};
+use super::statement::{self, Statement, StatementHead};
 use super::{Fault, Refused, Stations, Stop};
 use crate::edge::Peer;
-use crate::journal::{Entry, Evidence, Idempotency, Outcome, Sealed};
+use crate::journal::Sealed;
 use crate::pki::hex;
 use crate::refusal::Refusal;
-use crate::signature::{Message, digest, profile};
-
-/// An acknowledgement as it came.
-#[derive(Clone, Copy, Debug)]
-pub struct AckHead<'a> {
-    /// Exchange id out of the path.
-    pub exchange: &'a str,
-    /// Method, target and headers.
-    pub message: Message<'a>,
-    /// The body.
-    pub body: &'a [u8],
-}
+use crate::signature::{digest, profile};
 
 /// What the receiver says.
 #[derive(Debug, Deserialize)]
@@ -68,82 +54,51 @@ impl Verdict {
 ///
 /// # Errors
 /// A refusal, or a journal that cannot commit.
-pub async fn acknowledge(stations: &Stations, peer: &Peer, head: &AckHead<'_>) -> Result<Sealed, Stop> {
-    let exchange: Uuid = head.exchange.parse().map_err(|_| Refusal::NotFound)?;
+pub async fn acknowledge(stations: &Stations, peer: &Peer, head: &StatementHead<'_>) -> Result<Sealed, Stop> {
     // Before anything is read: what is asked too often costs no look-up.
     let _permit = stations.admission.admit(&peer.partner().id)?;
-    let released = released(stations, peer, exchange).await?;
-    let found = digest::sha256(head.body);
-    if digest::stated(head.message.headers).is_some_and(|stated| stated != Some(found)) {
-        return Err(Refusal::BadDigest.into());
+    let released = released(stations, peer, head).await?;
+    let statement = Statement::judged(stations, peer, head, &profile::ACK)?;
+    if statement.signed.is_none() {
+        // Unsigned it would prove nothing, whatever the configuration asks of other requests.
+        return Err(Refusal::SignatureRequired.into());
     }
-    let now_us = stations.clock.now_us();
-    let signed = stations.signing.judge(&profile::ACK, &head.message, peer, now_us)?;
-    // Unsigned it would prove nothing, whatever the configuration asks of other requests.
-    let signed = signed.ok_or(Refusal::SignatureRequired)?;
-    let document = read(head.body)?;
-    released.compare(&document, exchange)?;
-    let key = idempotency_key(head.message.headers).ok_or(Refusal::BadIdempotencyKey)?;
-    let tag = stations.tags.idempotency(&peer.partner().id, key);
-    let _in_flight =
-        InFlight::begin(&stations.in_flight, tag).ok_or_else(|| Refused::new(Refusal::KeyInFlight).retry_after(1))?;
-    let mut evidence = Evidence::fresh().map_err(Fault::from_error("make an evidence record"))?;
+    let members = "members are exchange, leaf, repr_digest, verdict (complete, damaged, deleted)";
+    let document: Document = statement.document(members)?;
+    released.compare(&document)?;
+    let keyed = statement.keyed("ack")?;
     let event = ReceiptAckEvent {
-        x: exchange.to_string(),
+        x: released.exchange.to_string(),
         of: released.leaf,
         verdict: document.verdict.name().into(),
-        req: commit_request(&mut evidence, &found, Some(&signed)),
+        req: keyed.req,
     };
-    let mut entry = Entry::new(exchange, Event::ReceiptAck(event));
-    entry.partner = Some(peer.partner().id.clone());
-    entry.idempotency = Some(Idempotency {
-        tag,
-        content: stations.tags.content(&found, head.exchange, "ack", "", ""),
-    });
-    entry.nonce = Some(nonce(&stations.tags, &signed, &tag));
-    entry.evidence = Some(evidence);
-    match stations.journal.seal(entry).await.map_err(unavailable)? {
-        Outcome::Sealed(sealed) | Outcome::Repeated(sealed) => Ok(sealed),
-        Outcome::KeyReused => Err(Refusal::KeyReused.into()),
-        Outcome::Replayed => Err(Refusal::Replayed.into()),
-    }
-}
-
-fn read(body: &[u8]) -> Result<Document, Stop> {
-    // serde's message would echo what was sent, so it stays here.
-    serde_json::from_slice(body).map_err(|_| {
-        let members = "members are exchange, leaf, repr_digest, verdict (complete, damaged, deleted)";
-        Refused::new(Refusal::BadRequest).detail(members).into()
-    })
+    let (entry, _in_flight) = keyed.entry(released.exchange, Event::ReceiptAck(event));
+    statement::sealed(stations.journal.seal(entry).await.map_err(unavailable)?)
 }
 
 /// What the log says was released to this partner.
 struct Released {
+    exchange: Uuid,
     leaf: Reference,
     /// SHA-256 of the content, hexadecimal, out of the evidence record; none when that was destroyed.
     digest: Option<String>,
 }
 
-async fn released(stations: &Stations, peer: &Peer, exchange: Uuid) -> Result<Released, Stop> {
-    let view = stations.journal.exchange(exchange).await;
-    let view = view
-        .map_err(Fault::from_error("read an exchange"))?
-        .ok_or(Refusal::NotFound)?;
+async fn released(stations: &Stations, peer: &Peer, head: &StatementHead<'_>) -> Result<Released, Stop> {
+    let view = statement::about(stations, head).await?;
     let (Event::Pull(_), Some(partner)) = (&view.leaf.event, view.leaf.event.partner()) else {
         return Err(Refusal::NotFound.into());
     };
     if partner != peer.partner().id {
         return Err(Refusal::NotFound.into());
     }
-    let bytes = view.leaf.encode().map_err(Fault::from_error("write a leaf"))?;
-    let record = stations.journal.evidence(exchange).await;
+    let record = stations.journal.evidence(view.exchange).await;
     let record = record.map_err(Fault::from_error("read an evidence record"))?;
     let record: serde_json::Value = serde_json::from_slice(&record.unwrap_or_default()).unwrap_or_default();
     Ok(Released {
-        leaf: Reference {
-            i: view.index,
-            h: Digest(leaf_hash(&bytes)),
-        },
+        exchange: view.exchange,
+        leaf: statement::reference(&view)?,
         digest: record
             .get("content")
             .and_then(serde_json::Value::as_str)
@@ -152,9 +107,9 @@ async fn released(stations: &Stations, peer: &Peer, exchange: Uuid) -> Result<Re
 }
 
 impl Released {
-    fn compare(&self, document: &Document, exchange: Uuid) -> Result<(), Stop> {
+    fn compare(&self, document: &Document) -> Result<(), Stop> {
         let other = |what: &str| Err(Refused::new(Refusal::AckMismatch).detail(what).into());
-        if document.exchange != exchange {
+        if document.exchange != self.exchange {
             return other("`exchange` is not the exchange of the address");
         }
         if document.leaf != hex(&self.leaf.h.0) {
@@ -195,6 +150,7 @@ mod tests {
 
     fn judged(known: bool, verdict: Verdict, digest: [u8; 32], leaf: [u8; 32]) -> Option<Refusal> {
         let released = Released {
+            exchange: Uuid::nil(),
             leaf: Reference { i: 9, h: Digest(HASH) },
             digest: known.then(|| hex(&CONTENT)),
         };
@@ -204,7 +160,7 @@ mod tests {
             repr_digest: format!("sha-256=:{}:", BASE64.encode(digest)),
             verdict,
         };
-        match released.compare(&document, Uuid::nil()) {
+        match released.compare(&document) {
             Ok(()) => None,
             Err(Stop::Refused(refused)) => Some(refused.refusal),
             Err(Stop::Fault(_)) => Some(Refusal::JournalUnavailable),

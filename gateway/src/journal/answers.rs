@@ -2,9 +2,10 @@
 //!
 //! Each question runs on a reader of its own and sees one committed state. Changes nothing.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use shuguan_ledger::leaf::Digest;
+use shuguan_ledger::leaf::{Digest, Leaf};
 use shuguan_ledger::tile::Tile;
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
@@ -168,6 +169,18 @@ impl Journal {
     /// When the journal cannot be read.
     pub async fn search(&self, query: Query) -> Result<Vec<LeafRow>, JournalFault> {
         self.read(move |reader| reader.search(&query)).await
+    }
+
+    /// The newest leaf of a kind that each of these exchanges has; those that have none are left out.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn newest_of(
+        &self,
+        kind: &'static str,
+        exchanges: Vec<Uuid>,
+    ) -> Result<HashMap<Uuid, Leaf>, JournalFault> {
+        self.read(move |reader| reader.newest_of(kind, exchanges)).await
     }
 
     /// One leaf.

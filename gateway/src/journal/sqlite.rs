@@ -207,6 +207,8 @@ pub(super) const ENTRIES: &str = "SELECT bytes FROM leaf WHERE idx >= ?1 ORDER B
 pub(super) const CHECKPOINT_AFTER: &str = "SELECT size, note FROM checkpoint WHERE size > ?1 ORDER BY size LIMIT 1";
 pub(super) const CHECKPOINT_AT: &str = "SELECT note FROM checkpoint WHERE size = ?1";
 pub(super) const EXCHANGE_LEAVES: &str = "SELECT idx, t, kind, exchange, partner, rec, pur, code, bytes FROM leaf WHERE exchange = ?1 ORDER BY idx LIMIT 100";
+/// The newest leaf of a kind that an exchange has.
+pub(super) const NEWEST_OF: &str = "SELECT bytes FROM leaf WHERE exchange = ?1 AND kind = ?2 ORDER BY idx DESC LIMIT 1";
 /// What officers asked and approved about an exchange, newest first: however many other leaves it has, these are seen.
 pub(super) const UNSEALING_LEAVES: &str = "SELECT idx, t, kind, exchange, partner, rec, pur, code, bytes FROM leaf
      WHERE exchange = ?1 AND kind = 'officer-unseal' AND code IN ('ask', 'approve') ORDER BY idx DESC";
@@ -369,6 +371,7 @@ pub(super) const ALL: &[&str] = &[
     CHECKPOINT_AFTER,
     CHECKPOINT_AT,
     EXCHANGE_LEAVES,
+    NEWEST_OF,
     UNSEALING_LEAVES,
     ACK_LEAF,
     ONE_LEAF,

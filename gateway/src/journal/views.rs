@@ -2,6 +2,7 @@
 //!
 //! Takes ids, indices and filters; gives what was sealed. Refuses nothing: who may see what is decided before.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -315,6 +316,20 @@ impl Reader {
             inbox: self.standing(first.index)?,
             leaves,
         }))
+    }
+
+    /// The newest leaf of a kind that each of these exchanges has.
+    pub(super) fn newest_of(&self, kind: &str, exchanges: Vec<Uuid>) -> Result<HashMap<Uuid, Leaf>, JournalFault> {
+        let mut find = self.prepared(sqlite::NEWEST_OF)?;
+        let mut newest = HashMap::with_capacity(exchanges.len());
+        for exchange in exchanges {
+            let found = find.query_row(params![exchange.as_bytes(), kind], |row| row.get::<_, Vec<u8>>(0));
+            let found = found.optional().map_err(JournalFault::store("look for a leaf"))?;
+            if let Some(bytes) = found {
+                newest.insert(exchange, Leaf::decode(&bytes)?);
+            }
+        }
+        Ok(newest)
     }
 
     /// The exchanges of a partner from a leaf on, oldest first, at most 200, each with the leaf that settled it.
