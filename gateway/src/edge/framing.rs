@@ -5,6 +5,7 @@
 
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Version, header, request};
+use percent_encoding::percent_decode_str;
 
 /// What the bytes of a request showed that its parsed head no longer shows; the connection attaches it to the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,9 @@ pub fn fault(parts: &request::Parts) -> Option<&'static str> {
     }
     if matches!(parts.method, Method::TRACE | Method::CONNECT) {
         return Some("the method is not taken");
+    }
+    if percent_decode_str(parts.uri.path()).decode_utf8().is_err() {
+        return Some("the path is not UTF-8");
     }
     let headers = &parts.headers;
     if headers.contains_key(header::UPGRADE) {
@@ -126,6 +130,16 @@ mod tests {
             None
         );
         assert_eq!(fault(&parts(Version::HTTP_2, &[("host", "a")])), None);
+        for (path, taken) in [
+            ("/v1/%E7%94%B2", true),
+            ("/v1/%zz", true),
+            ("/v1/%FF", false),
+            ("/%C0%AF", false),
+        ] {
+            let mut asked = parts(Version::HTTP_2, &[("host", "a")]);
+            asked.uri = path.parse().unwrap();
+            assert_eq!(fault(&asked).is_none(), taken, "{path}");
+        }
         assert!(fault(&parts(Version::HTTP_2, &[])).is_some());
     }
 }
