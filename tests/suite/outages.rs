@@ -92,9 +92,7 @@ fn a_commit_whose_answer_is_lost_neither_loses_nor_doubles_a_row() {
         return;
     };
     let cut = Cut::to(&postgres.address());
-    let gateway = Deployment::at(&cut.address(&postgres.address()), |text| {
-        slow_relay(text).replace("#= rows_per_s = 100000", "rows_per_s = 100000")
-    });
+    let gateway = Deployment::at(&cut.address(&postgres.address()), slow_relay);
     run(async {
         let mut random = Random::printed("cuts at COMMIT");
         let identity = gateway.partner(POLICE);

@@ -194,3 +194,48 @@ fn a_source_is_asked_a_hundred_times_a_day_at_most() {
         assert_eq!(of_kind(&gateway, "ticket").len(), 100);
     });
 }
+
+#[test]
+fn tickets_are_listed_page_by_page_and_a_page_or_path_that_is_none_is_refused_with_its_code() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let exchange = pushed(&running, &gateway).await;
+        for row in ["1", "2"] {
+            let arguments = ["tickets", "open", &exchange, row, "--field", "name"];
+            assert_eq!(told(&gateway, &arguments, OPERATOR).0, 0);
+        }
+        let police = gateway.partner(POLICE);
+        let get = async |path: &str| running.call(Call::get(path), &police).await.unwrap();
+        let rows = |document: &Value| -> Vec<Value> {
+            let tickets = document["tickets"].as_array().expect("tickets");
+            tickets.iter().map(|ticket| ticket["row"].clone()).collect()
+        };
+        let all = get("/v1/tickets").await.json();
+        assert_eq!(rows(&all), [2, 1]);
+        let newest = all["tickets"][0]["index"].as_u64().unwrap();
+        let older = get(&format!("/v1/tickets?before={newest}")).await.json();
+        assert_eq!(rows(&older), [1]);
+        let last = older["before"].as_u64().unwrap();
+        let end = get(&format!("/v1/tickets?before={last}")).await.json();
+        assert_eq!((rows(&end), &end["before"]), (Vec::new(), &Value::Null));
+        let (code, listed, error) = told(&gateway, &["tickets", "list"], &kit(POLICE));
+        assert_eq!((code, rows(&listed)), (0, vec![2.into(), 1.into()]), "{error}");
+        let refused = of_kind(&gateway, "refusal").len();
+        for path in [
+            "/v1/tickets?before=yesterday",
+            "/v1/tickets?before=-1",
+            "/v1/tickets?befor=1",
+            "/v1/exchanges/%FF",
+            "/v1/feeds/public-security/%C0%AF",
+        ] {
+            let answer = get(path).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.code().as_str()),
+                (400, "SG2101"),
+                "{path}"
+            );
+        }
+        assert_eq!(of_kind(&gateway, "refusal").len(), refused + 5, "each is a leaf");
+    });
+}

@@ -77,7 +77,7 @@ pub fn run(args: &TicketsArgs, output: &Output) -> Result<Exit, Failure> {
     match &args.action {
         Action::List(who) => {
             let client = who.client(Listener::Feed)?;
-            list(&runtime.block_on(get(&client, "/v1/tickets"))?, output);
+            list(&runtime.block_on(all(&client))?, output);
         }
         Action::Answer { ticket, say, who } => {
             let client = who.client(Listener::Feed)?;
@@ -103,6 +103,24 @@ pub fn run(args: &TicketsArgs, output: &Output) -> Result<Exit, Failure> {
 async fn get(client: &Client, path: &str) -> Result<Value, Failure> {
     let document = client.get_json(path).await;
     document.map_err(|error| error.failure(&format!("GET {path}")))
+}
+
+/// Every ticket, page after page.
+async fn all(client: &Client) -> Result<Value, Failure> {
+    let mut document = get(client, "/v1/tickets").await?;
+    while let Some(before) = document.get("before").and_then(Value::as_u64) {
+        let mut page = get(client, &format!("/v1/tickets?before={before}")).await?;
+        let more = page
+            .get_mut("tickets")
+            .and_then(Value::as_array_mut)
+            .map(std::mem::take);
+        if let (Some(tickets), Some(mut more)) = (document.get_mut("tickets").and_then(Value::as_array_mut), more) {
+            tickets.append(&mut more);
+        }
+        let Some(members) = document.as_object_mut() else { break };
+        members.insert("before".to_owned(), page.get("before").cloned().unwrap_or_default());
+    }
+    Ok(document)
 }
 
 async fn answer(client: &Client, ticket: Uuid, say: &str) -> Result<Value, Failure> {
