@@ -381,6 +381,12 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
         }
         Event::Policy(policy) => policy_facts(policy, policies),
         Event::Key(key) => key_facts(key),
+        Event::LogClose(close) => vec![
+            coded("本卷日志", close.log.clone()),
+            coded("下一卷日志", close.next.clone()),
+            coded("下一卷密钥", close.key.clone()),
+            plain("原因", words::outcome(&close.why)),
+        ],
         Event::LogOpen(open) => log_open_facts(open),
         Event::LogGap(gap) => vec![coded("原日志", gap.of.clone())],
         Event::Operator(act) => operator_facts(act, policies),
@@ -527,6 +533,7 @@ fn counts(event: &Event) -> Vec<Count> {
         | Event::Certificate(_)
         | Event::Config(_)
         | Event::Key(_)
+        | Event::LogClose(_)
         | Event::LogOpen(_)
         | Event::LogGap(_)
         | Event::Policy(_)

@@ -637,6 +637,7 @@ impl<'e> Facets<'e> {
             Event::Operator(act) => (None, None, Some(act.act.as_str())),
             Event::Policy(policy) => (None, None, Some(policy.result.as_str())),
             Event::Key(key) => (None, None, Some(key.act.as_str())),
+            Event::LogClose(close) => (None, None, Some(close.why.as_str())),
             Event::LogOpen(open) => (None, None, Some(open.why.as_str())),
             Event::WitnessGap(gap) => (None, None, Some(gap.step.as_str())),
             Event::Clock(clock) => (None, None, Some(clock.dir.as_str())),

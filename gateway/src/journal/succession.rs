@@ -145,6 +145,7 @@ pub fn succeed(
         root: Digest(last.root),
         kept: found,
         why: why.to_owned(),
+        had: None,
     };
     let successor = LogSigner::beginning(Arc::new(key().map_err(JournalFault::from)?));
     let group = Group::begin(

@@ -355,6 +355,7 @@ fn deviation(row: &Row<'_>, taken: &Taken) -> Result<Option<&'static str>, rusql
         | Event::Certificate(_)
         | Event::Config(_)
         | Event::Key(_)
+        | Event::LogClose(_)
         | Event::LogOpen(_)
         | Event::LogGap(_)
         | Event::Policy(_)
