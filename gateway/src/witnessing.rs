@@ -89,7 +89,7 @@ impl Witnessing {
         }
         let newest = journal.newest_cosigned().await?;
         // Of a log that this one succeeds: it proves what it did, and is not this log's.
-        let ours = |one: &Cosigned| one.note.split('\n').next() == Some(journal.origin());
+        let ours = |one: &Cosigned| one.note.split('\n').next() == Some(&*journal.origin());
         let newest = newest.filter(ours);
         let gap = journal.open_gap().await?;
         // What is owed is as old as the first entry beyond the signatures, however long nothing happened before it.

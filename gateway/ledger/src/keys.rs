@@ -10,7 +10,7 @@
 
 use crate::checkpoint::{Checkpoint, NotACheckpoint};
 use crate::cosignature::{Cosignature, WitnessKey};
-use crate::leaf::{KeyEvent, LogCloseEvent};
+use crate::leaf::{KeyEvent, LogCloseEvent, LogOpenEvent};
 use crate::note::{self, NoteError, VerifyingKey};
 use crate::trust::Untrusted;
 
@@ -113,6 +113,13 @@ impl LogCloseEvent {
         let key = VerifyingKey::parse(&self.key).ok()?;
         let named = key.name() == self.next;
         KeySpan::between(key, index.saturating_add(2), None).filter(|_| named)
+    }
+}
+
+impl LogOpenEvent {
+    /// Whether it opens the volume that the leaf before it names: nothing is lost between the two.
+    pub fn is_turn(&self) -> bool {
+        self.kept == self.size
     }
 }
 

@@ -83,7 +83,7 @@ impl Journal {
         let note = self.checkpoint();
         // Our own note, which recovery has read and the sequencer has written.
         let checkpoint = Checkpoint::unverified(&note).unwrap_or_else(|_| Checkpoint {
-            origin: self.origin().to_owned(),
+            origin: self.origin().as_ref().to_owned(),
             size: 0,
             root: tree::empty_root(),
         });
@@ -139,6 +139,14 @@ impl Reader {
         found
             .optional()
             .map_err(JournalFault::store("read the newest cosigned checkpoint"))
+    }
+
+    /// The checkpoint of this size that a quorum signed.
+    pub(super) fn cosigned_at(&self, size: u64) -> Result<Option<Cosigned>, JournalFault> {
+        let found = self.connection.query_row(sqlite::COSIGNED_AT, [sql(size)], cosigned);
+        found
+            .optional()
+            .map_err(JournalFault::store("read a cosigned checkpoint"))
     }
 
     /// The first checkpoint over a leaf that a quorum signed, of those that are kept.

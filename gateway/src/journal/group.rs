@@ -9,7 +9,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::leaf::{
-    Digest, ErasedEvent, Event, Leaf, OperatorEvent, RecallEvent, RecalledEvent, Reference, RelayedEvent, ShredEvent,
+    Digest, ErasedEvent, Event, Leaf, LogOpenEvent, OperatorEvent, RecallEvent, RecalledEvent, Reference, RelayedEvent,
+    ShredEvent,
 };
 use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
 use uuid::Uuid;
@@ -24,6 +25,7 @@ use super::sequencer::{Target, Work};
 use super::shared::InboxMoves;
 use super::sqlite::{self, sql, unsigned};
 use super::subjects::{Kept, Subjects};
+use super::volumes::{self, VolumeOrder};
 
 /// Node and boot id, members of each leaf.
 pub(super) type Place<'p> = (&'p str, &'p str);
@@ -134,6 +136,7 @@ impl<'c> Group<'c> {
             Work::Prune { .. } => Ok(Given::Done),
             Work::Cosigned(cosigned) => cosigned.store(self.connection).map(|()| Given::Done),
             Work::Key(order) => self.turn(order, place),
+            Work::TurnVolume(order) => self.turn_volume(order, place),
             #[cfg(test)]
             Work::LimitPages(_) => Ok(Given::Done),
             Work::Close { event } => self.leaf(event, None, None, place),
@@ -190,6 +193,43 @@ impl<'c> Group<'c> {
             self.turned = Some(turned);
         }
         Ok(given)
+    }
+
+    /// The volume ends with the leaf that names the next one, under its last checkpoint; the next one begins with the leaf that names it.
+    fn turn_volume(&mut self, order: &VolumeOrder, place: Place<'_>) -> rusqlite::Result<Given> {
+        let next = order.key.verifying_key();
+        if let Some(what) = volumes::taken(self.connection, self.signer().origin(), next.name())? {
+            return Ok(Given::Unfit(what.into()));
+        }
+        let (close, turned) = match self.signer().succeeded(self.edge.size(), order) {
+            Ok(turned) => turned,
+            Err(fault) => return Ok(Given::Unfit(fault.to_string())),
+        };
+        let given = self.leaf(&Event::LogClose(close.clone()), None, None, place)?;
+        if !matches!(given, Given::Leaf { .. }) {
+            return Ok(given);
+        }
+        proofread::check(self.connection, self.before.clone(), &self.edge)?;
+        let size = self.edge.size();
+        let last = checkpoint_note(self.signer(), &self.edge).map_err(unsignable)?;
+        let mut insert = self.connection.prepare_cached(sqlite::INSERT_CHECKPOINT)?;
+        insert.execute(params![sql(size), self.t, last])?;
+        let open = LogOpenEvent {
+            log: close.next,
+            of: close.log,
+            size,
+            root: Digest(self.edge.root()),
+            kept: size,
+            why: close.why,
+            had: None,
+        };
+        let given = self.leaf(&Event::LogOpen(open), None, None, place)?;
+        self.turned = Some(turned);
+        match given {
+            // A volume that was closed and not opened would be the end of the log: the group rolls back.
+            Given::Unfit(what) => Err(rusqlite::Error::ToSqlConversionFailure(what.into())),
+            given => Ok(given),
+        }
     }
 
     fn seal(&mut self, prepared: &Prepared, place: Place<'_>) -> rusqlite::Result<Given> {

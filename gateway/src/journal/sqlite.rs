@@ -189,7 +189,9 @@ pub(super) const THINNED: &str = "SELECT thinned FROM tree WHERE id = 1";
 pub(super) const SET_THINNED: &str = "UPDATE tree SET thinned = ?1 WHERE id = 1";
 pub(super) const OLD_CHECKPOINTS: &str =
     "SELECT size, t FROM checkpoint WHERE size > ?1 AND t < ?2 ORDER BY size LIMIT 1000";
-pub(super) const DELETE_CHECKPOINT: &str = "DELETE FROM checkpoint WHERE size = ?1";
+/// The last one of a volume stays: the entry after it opens the next.
+pub(super) const DELETE_CHECKPOINT: &str = "DELETE FROM checkpoint WHERE size = ?1
+     AND NOT EXISTS (SELECT 1 FROM leaf WHERE idx = ?1 AND kind = 'log-open')";
 
 // Opening.
 pub(super) const TREE: &str = "SELECT size, edge FROM tree WHERE id = 1";
@@ -256,17 +258,22 @@ pub(super) const COSIGNED_TABLE: &str = "CREATE TABLE IF NOT EXISTS cosigned (
 ) STRICT";
 pub(super) const STORE_COSIGNED: &str =
     "INSERT INTO cosigned (size, t, note) VALUES (?1, ?2, ?3) ON CONFLICT (size) DO UPDATE SET note = ?3";
+/// The last one of a volume stays, as in [`DELETE_CHECKPOINT`].
 pub(super) const THIN_COSIGNED: &str =
-    "DELETE FROM cosigned WHERE size = (SELECT max(size) FROM cosigned WHERE size < ?1) AND t >= ?2";
+    "DELETE FROM cosigned WHERE size = (SELECT max(size) FROM cosigned WHERE size < ?1) AND t >= ?2
+     AND NOT EXISTS (SELECT 1 FROM leaf WHERE idx = cosigned.size AND kind = 'log-open')";
 pub(super) const NEWEST_COSIGNED: &str =
     "SELECT size, t, note FROM cosigned WHERE size = (SELECT max(size) FROM cosigned)";
 pub(super) const GAP_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_gap ON leaf (idx) WHERE kind = 'witness-gap'";
 /// The newest begin or end of a gap; the word stands here so that the partial index serves.
 pub(super) const LAST_GAP: &str = "SELECT code, t FROM leaf WHERE kind = 'witness-gap' ORDER BY idx DESC LIMIT 1";
+pub(super) const COSIGNED_AT: &str = "SELECT size, t, note FROM cosigned WHERE size = ?1";
 pub(super) const FIRST_COSIGNED: &str = "SELECT size, t, note FROM cosigned WHERE size > ?1 ORDER BY size LIMIT 1";
 pub(super) const KEY_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_key ON leaf (idx) WHERE kind = 'key'";
 pub(super) const OPEN_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_open ON leaf (idx) WHERE kind = 'log-open'";
 pub(super) const LOG_OPENED: &str = "SELECT bytes FROM leaf WHERE kind = 'log-open' ORDER BY idx DESC";
+pub(super) const CLOSE_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_close ON leaf (idx) WHERE kind = 'log-close'";
+pub(super) const LOG_CLOSED: &str = "SELECT idx, bytes FROM leaf WHERE kind = 'log-close' ORDER BY idx";
 /// Changes of the log's keys; the word stands here so that the partial index serves.
 pub(super) const KEY_LEAVES: &str = "SELECT idx, bytes FROM leaf WHERE kind = 'key' ORDER BY idx";
 pub(super) const CONFIG_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_config ON leaf (idx) WHERE kind = 'config'";
@@ -381,6 +388,8 @@ pub(super) const ALL: &[&str] = &[
     POLICY_LOADS,
     KEY_LEAVES,
     LOG_OPENED,
+    LOG_CLOSED,
+    COSIGNED_AT,
     FIRST_COSIGNED,
     LAST_PAUSE,
     STORE_COSIGNED,
@@ -473,6 +482,7 @@ pub(super) fn open_writer(database: &Path, payloads: &Path) -> Result<Connection
         RECALL_INDEX,
         KEY_INDEX,
         OPEN_INDEX,
+        CLOSE_INDEX,
         COSIGNED_TABLE,
     ] {
         let made = connection.execute_batch(added);
@@ -624,7 +634,7 @@ mod tests {
     use rusqlite::Connection;
 
     use super::{
-        ADDED, ALL, COMMITTED_LEAVES, CONFIG_INDEX, COSIGNED_TABLE, GAP_INDEX, KEY_INDEX, MONTHS_IN_USE,
+        ADDED, ALL, CLOSE_INDEX, COMMITTED_LEAVES, CONFIG_INDEX, COSIGNED_TABLE, GAP_INDEX, KEY_INDEX, MONTHS_IN_USE,
         NEWEST_CHECKPOINT, OPEN_INDEX, OPERATOR_INDEX, PAYLOAD_FILES, POLICY_INDEX, RECALL_INDEX, SCHEMA, SHRED_LEAVES,
         SUBJECT_FILES, SUBJECT_RUNS, SUBJECTS_BY_LEAF, TAG_FILES, TRIGGERS, create, open_reader, open_writer,
     };
@@ -641,6 +651,7 @@ mod tests {
         connection.execute_batch(RECALL_INDEX).unwrap();
         connection.execute_batch(KEY_INDEX).unwrap();
         connection.execute_batch(OPEN_INDEX).unwrap();
+        connection.execute_batch(CLOSE_INDEX).unwrap();
         connection.execute_batch(COSIGNED_TABLE).unwrap();
         for statement in ALL {
             let mut plan = connection

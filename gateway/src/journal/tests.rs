@@ -18,6 +18,7 @@ mod relay;
 mod seal;
 mod succession;
 mod vault;
+mod volumes;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use shuguan_ledger::bundle;
+use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::leaf::{Digest, Event, Leaf, PolicyEvent};
 use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::tile::{Content, Tile};
@@ -150,6 +151,19 @@ impl Reader {
         note.map_err(JournalFault::store("read the newest checkpoint"))
     }
 
+    /// What the newest signed checkpoint says.
+    pub fn newest(&self) -> Result<Checkpoint, JournalFault> {
+        let newest = Checkpoint::unverified(&self.checkpoint()?);
+        newest.map_err(|_| JournalFault::damaged("its checkpoint is not one"))
+    }
+
+    /// The log's own checkpoint of this size, as long as it is kept.
+    pub(super) fn checkpoint_at(&self, size: u64) -> Result<Option<String>, JournalFault> {
+        let mut find = self.prepared(sqlite::CHECKPOINT_AT)?;
+        let exact = find.query_row([sql(size)], |row| row.get(0)).optional();
+        exact.map_err(JournalFault::store("read a checkpoint"))
+    }
+
     /// One leaf.
     pub fn leaf(&self, index: u64) -> Result<Option<LeafRow>, JournalFault> {
         let mut find = self.prepared(sqlite::ONE_LEAF)?;
@@ -202,10 +216,7 @@ impl Reader {
         let Some(row) = self.leaf(leaf)? else {
             return Ok(None);
         };
-        let mut find = self.prepared(sqlite::CHECKPOINT_AT)?;
-        let exact = find.query_row([sql(size)], |row| row.get(0)).optional();
-        let exact: Option<String> = exact.map_err(JournalFault::store("read a checkpoint"))?;
-        match exact {
+        match self.checkpoint_at(size)? {
             Some(note) => self.prove(row, size, note).map(Some),
             None => self.sealed(leaf),
         }
