@@ -24,7 +24,8 @@
 //! | `answers`, `views`, `readers` | reading |
 //! | `deep` | is what lies beside the log what the log commits to? |
 //! | `export` | the log as files |
-//! | `sqlite` | all SQL |
+//! | `statements` | all SQL |
+//! | `store` | the seam: where the journal lies, and how statements run there |
 
 mod answers;
 mod backup;
@@ -60,7 +61,8 @@ mod settings;
 mod shared;
 mod shredding;
 mod spent;
-mod sqlite;
+mod statements;
+mod store;
 mod subjects;
 mod succession;
 #[cfg(test)]
@@ -74,7 +76,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arrow_schema::SchemaRef;
-use rusqlite::params;
 use shuguan_ledger::leaf::{Event, StartEvent, StopEvent};
 use shuguan_ledger::tree::Edge;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -113,6 +114,8 @@ use readers::Readers;
 use refusals::Refusals;
 use sequencer::{Answer, Job, Sequencer, Work};
 use shared::{BacklogCounters, Shared};
+pub use store::StoreFault;
+use store::{Row, Store, values};
 use vault::Vault;
 
 /// How often old idempotency keys, checkpoints and reject reports are looked for.
@@ -163,10 +166,9 @@ impl Journal {
                 origin: settings.log_origin.clone(),
                 source,
             })?;
-        sqlite::create(&settings.database, &settings.payloads, |connection| {
-            connection.execute(sqlite::INSERT_TREE, params![0, edge.encode()])?;
-            connection.execute(sqlite::INSERT_CHECKPOINT, params![0, 0, &note])?;
-            Ok(())
+        Store::create(settings, |store| {
+            store.add(statements::INSERT_TREE, values![0_u64, &edge.encode()])?;
+            store.add(statements::INSERT_CHECKPOINT, values![0_u64, 0_i64, note.as_str()])
         })?;
         Head::at(&settings.head).keep(note)?;
         payload::sync_folder(settings.database.parent().unwrap_or(Path::new(".")))
@@ -181,15 +183,14 @@ impl Journal {
         if !settings.database.is_file() {
             return Err(JournalFault::Absent(settings.database.clone()));
         }
-        let lock = sqlite::lock(&settings.database)?;
-        let connection = sqlite::open_writer(&settings.database, &settings.payloads)?;
+        let store = Store::writer(settings)?;
         let reader = Reader::open(&settings.database)?;
         let signer = LogSigner::recover(&reader, settings)?;
-        let recovered = recovery::recover(&connection, signer.origin(), signer.keys())?;
+        let recovered = recovery::recover(&store, signer.origin(), signer.keys())?;
         let head = Arc::new(Head::at(&settings.head));
         head.check(&reader, &signer.own_trust(settings)?)?;
         drop(reader);
-        let orphans = recovery::remove_orphans(&connection, &settings.payloads)?;
+        let orphans = recovery::remove_orphans(&store, &settings.payloads)?;
         tracing::info!(
             leaf.count = recovered.edge.size(),
             payload.orphans = orphans,
@@ -198,11 +199,12 @@ impl Journal {
         let shared = Arc::new(Shared {
             checkpoint: Arc::<str>::from(recovered.note).into(),
             names: signer.names().into(),
-            backlog: backlog(&connection)?,
+            backlog: backlog(&store)?,
             failed: watch::Sender::new(false),
         });
         let mut sequencer = Sequencer {
-            connection,
+            copier: Some(CopyBack::start(&settings.database, Arc::clone(&shared))?),
+            store,
             edge: recovered.edge,
             recent: recovered.recent,
             last_t: recovered.last_t,
@@ -212,9 +214,6 @@ impl Journal {
             clock: clock.clone(),
             shared: Arc::clone(&shared),
             rejects_keep_days: settings.rejects_keep_days,
-            wal_bytes: 0,
-            copier: CopyBack::start(&settings.database, Arc::clone(&shared))?,
-            _lock: lock,
         };
         start(&mut sequencer)?;
         let kek = Arc::new(Kek::new(&settings.key_encryption_key)?);
@@ -474,23 +473,16 @@ impl Journal {
     }
 }
 
-fn backlog(connection: &rusqlite::Connection) -> Result<BacklogCounters, JournalFault> {
-    let failed = || JournalFault::store("count the inbox");
-    let mut find = connection.prepare(sqlite::PENDING).map_err(failed())?;
-    let counted = find.query_map([], |row| {
-        Ok((
-            row.get(0)?,
-            sqlite::unsigned(row.get(1)?),
-            sqlite::unsigned(row.get(2)?),
-        ))
-    });
-    let counted: Vec<(String, u64, u64)> = views::collect(counted, "count the inbox")?;
+fn backlog(store: &Store) -> Result<BacklogCounters, JournalFault> {
+    let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let counted = store.rows(statements::PENDING, &[], columns);
+    let counted: Vec<(String, u64, u64)> = counted.map_err(JournalFault::store("count the inbox"))?;
     let exchanges = counted.iter().map(|(_, exchanges, _)| exchanges).sum();
     let partners = counted
         .into_iter()
         .map(|(partner, _, bytes)| (partner, bytes))
         .collect();
-    let oldest = connection.query_row(sqlite::OLDEST_WAITING, [], |row| row.get(0));
+    let oldest = store.one(statements::OLDEST_WAITING, &[]);
     Ok(BacklogCounters::new(exchanges, partners, oldest.unwrap_or(0)))
 }
 

@@ -388,11 +388,12 @@ fn ends_as_the_model_does(
             "SELECT count(*) FROM snapshot_seen s WHERE NOT EXISTS (SELECT 1 FROM {TABLE} t WHERE t._key = s.row_key)"
         );
         assert_eq!(query(&seen), ["0"], "{}", told());
+        assert_eq!(query("SELECT count(*) FROM snapshot_held"), ["0"], "{}", told());
     }
 }
 
 const CLEAR: &str = "DELETE FROM public_security_resident; DELETE FROM relay_progress; DELETE FROM history; \
-    DELETE FROM closing; DELETE FROM superseded; DELETE FROM snapshot; DELETE FROM snapshot_seen; DELETE FROM person";
+    DELETE FROM closing; DELETE FROM superseded; DELETE FROM snapshot; DELETE FROM snapshot_seen; DELETE FROM snapshot_held; DELETE FROM person";
 
 #[test]
 fn any_sequence_ends_as_the_model_does_whatever_the_relay_does_in_between() {

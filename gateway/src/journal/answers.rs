@@ -12,7 +12,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::kek::Kind;
-use super::{ExchangeView, Journal, JournalFault, LeafRow, QUALITY, Query, Sealed, Tag, Tally, opening_of, sqlite};
+use super::{ExchangeView, Journal, JournalFault, LeafRow, QUALITY, Query, Sealed, Tag, Tally, opening_of, statements};
 use crate::opening::Opening;
 
 impl Journal {
@@ -69,7 +69,7 @@ impl Journal {
     /// # Errors
     /// [`JournalFault::Unopened`] when it was changed.
     pub async fn rejects(&self, exchange: Uuid) -> Result<Option<Vec<u8>>, JournalFault> {
-        self.unseal(exchange, sqlite::REJECTS, Kind::Rejects).await
+        self.unseal(exchange, statements::REJECTS, Kind::Rejects).await
     }
 
     /// What a comparison answered; none when that was longer ago than its key is answered.
@@ -77,7 +77,7 @@ impl Journal {
     /// # Errors
     /// [`JournalFault::Unopened`] when it was changed.
     pub async fn answers(&self, exchange: Uuid) -> Result<Option<Vec<u8>>, JournalFault> {
-        self.unseal(exchange, sqlite::ANSWERS, Kind::Answers).await
+        self.unseal(exchange, statements::ANSWERS, Kind::Answers).await
     }
 
     /// The evidence record of an exchange, JSON. For disputes only: with it, commitments can be opened.

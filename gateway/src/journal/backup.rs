@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::fault::JournalFault;
 use super::payload::spill_path;
-use super::sqlite;
+use super::statements;
 use super::subjects::tags_path;
 use super::views::Reader;
 use crate::durable::sync_folder;
@@ -34,12 +34,12 @@ pub fn snapshot(database: &Path, copy: &Path) -> Result<(), JournalFault> {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(copy);
     made.map_err(failed)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(database, flags).map_err(JournalFault::store("open the database"))?;
+    let connection = Connection::open_with_flags(database, flags).map_err(sqlite_failed("open the database"))?;
     // Sorting in memory: a temporary file would lie elsewhere.
     let copied = connection
         .execute_batch("PRAGMA temp_store=MEMORY; PRAGMA busy_timeout=5000;")
         .and_then(|()| connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()]));
-    copied.map_err(JournalFault::store("copy the database"))?;
+    copied.map_err(sqlite_failed("copy the database"))?;
     sync_folder(copy).map_err(JournalFault::file("sync", copy))
 }
 
@@ -67,6 +67,10 @@ pub fn backup(database: &Path, payloads: &Path, folder: &Path) -> Result<(String
     Ok((reader.checkpoint()?, copied))
 }
 
+fn sqlite_failed(what: &'static str) -> impl FnOnce(rusqlite::Error) -> JournalFault {
+    move |error| JournalFault::store(what)(error.into())
+}
+
 fn copy_file(path: &Path, copy: &Path) -> io::Result<()> {
     let mut from = File::open(path)?;
     let mut to = OpenOptions::new().write(true).create_new(true).mode(0o600).open(copy)?;
@@ -79,12 +83,10 @@ impl Reader {
     fn named_files(&self, payloads: &Path) -> Result<Vec<PathBuf>, JournalFault> {
         let mut files = Vec::new();
         for (statement, path) in [
-            (sqlite::PAYLOAD_FILES, spill_path as fn(&Path, Uuid) -> PathBuf),
-            (sqlite::TAG_FILES, tags_path),
+            (statements::PAYLOAD_FILES, spill_path as fn(&Path, Uuid) -> PathBuf),
+            (statements::TAG_FILES, tags_path),
         ] {
-            let mut find = self.prepared(statement)?;
-            let rows = find.query_map([], |row| row.get(0).map(Uuid::from_bytes));
-            let exchanges: Vec<Uuid> = super::views::collect(rows, "list the payload files")?;
+            let exchanges: Vec<Uuid> = self.column("list the payload files", statement, &[])?;
             files.extend(exchanges.into_iter().map(|exchange| path(payloads, exchange)));
         }
         Ok(files)

@@ -14,8 +14,12 @@ use rusqlite::Connection;
 
 use super::fault::{Chain, JournalFault};
 use super::shared::Shared;
-use super::sqlite;
+use super::store::{SqliteStore, Stored, copy_back, open_copier};
 
+/// What one transaction writes beside its entries: about a dozen pages.
+const GROUP_WAL_BYTES: usize = 48 << 10;
+/// The write-ahead log is copied back when about so much was written to it since the last time.
+const WAL_BYTES_MAX: usize = 32 << 20;
 /// The name of the thread.
 const THREAD: &str = "journal-copyback";
 /// The second pass copies what was written during the first.
@@ -27,11 +31,13 @@ pub(super) struct CopyBack {
     /// Most was copied; set by the thread, taken by the sequencer.
     done: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    /// Bytes written since the last hint, about.
+    written: usize,
 }
 
 impl CopyBack {
     pub(super) fn start(database: &Path, shared: Arc<Shared>) -> Result<Self, JournalFault> {
-        let connection = sqlite::open_copier(database)?;
+        let connection = open_copier(database)?;
         // One hint waits at most: a second says nothing new.
         let (hints, received) = sync_channel(1);
         let done = Arc::new(AtomicBool::new(false));
@@ -42,11 +48,36 @@ impl CopyBack {
             hints: Some(hints),
             done,
             thread: Some(thread.map_err(|_| JournalFault::Worker)?),
+            written: 0,
         })
     }
 
-    /// Much was written.
-    pub(super) fn hint(&self) {
+    /// A group with entries of so many bytes was committed.
+    pub(super) fn wrote(&mut self, bytes: usize) {
+        self.written += GROUP_WAL_BYTES + 2 * bytes;
+    }
+
+    /// All of the log is to be copied as soon as may be.
+    pub(super) fn urge(&mut self) {
+        self.written = WAL_BYTES_MAX;
+    }
+
+    /// Between two groups: gives the copier a hint when much was written, and copies what it left.
+    ///
+    /// # Errors
+    /// As a write of a group.
+    pub(super) fn when_due(&mut self, store: &SqliteStore) -> Stored<()> {
+        if self.written >= WAL_BYTES_MAX {
+            self.written = 0;
+            self.hint();
+        }
+        if !self.is_done() {
+            return Ok(());
+        }
+        copy_back(&store.connection)
+    }
+
+    fn hint(&self) {
         if let Some(hints) = &self.hints {
             // Full: it is at work already.
             let _ = hints.try_send(());
@@ -54,7 +85,7 @@ impl CopyBack {
     }
 
     /// Whether little is left to copy; true once for each hint.
-    pub(super) fn is_done(&self) -> bool {
+    fn is_done(&self) -> bool {
         self.done.swap(false, Ordering::Relaxed)
     }
 }
@@ -71,7 +102,7 @@ impl Drop for CopyBack {
 fn copy(connection: &Connection, hints: &Receiver<()>, done: &AtomicBool, shared: &Shared) {
     while hints.recv().is_ok() {
         for _ in 0..PASSES {
-            if let Err(error) = sqlite::copy_back(connection) {
+            if let Err(error) = copy_back(connection) {
                 tracing::error!(error = %Chain(&error), "the journal's write-ahead log cannot be copied back");
                 shared.failed.send_replace(true);
                 return;

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::tree::{self, Hash, consistency_path};
 use uuid::Uuid;
@@ -13,7 +12,8 @@ use uuid::Uuid;
 use super::entry::{Entry, Outcome};
 use super::fault::{JournalFault, SealError};
 use super::sequencer::Work;
-use super::sqlite::{self, sql, unsigned};
+use super::statements;
+use super::store::{Row, Store, Stored, values};
 use super::views::Reader;
 use super::{EventDraft, Journal};
 use crate::clock;
@@ -33,12 +33,11 @@ pub struct Cosigned {
 
 impl Cosigned {
     /// Inside the sequencer's transaction.
-    pub(super) fn store(&self, connection: &Connection) -> rusqlite::Result<()> {
+    pub(super) fn store(&self, store: &Store) -> Stored<()> {
         let minute = self.t_us.div_euclid(MINUTE_US) * MINUTE_US;
-        let mut store = connection.prepare_cached(sqlite::STORE_COSIGNED)?;
-        store.execute(params![sql(self.size), self.t_us, self.note.as_ref()])?;
-        let mut thin = connection.prepare_cached(sqlite::THIN_COSIGNED)?;
-        thin.execute(params![sql(self.size), minute])?;
+        let row = values![self.size, self.t_us, self.note.as_ref()];
+        store.run(statements::STORE_COSIGNED, row)?;
+        store.run(statements::THIN_COSIGNED, values![self.size, minute])?;
         Ok(())
     }
 }
@@ -67,10 +66,9 @@ impl Journal {
     /// When the journal cannot be read.
     pub async fn open_gap(&self) -> Result<Option<i64>, JournalFault> {
         self.read(|reader| {
-            let found = reader.connection.query_row(sqlite::LAST_GAP, [], |row| {
-                Ok((row.get::<_, Option<String>>(0)?, row.get::<_, i64>(1)?))
-            });
-            let found = found.optional().map_err(JournalFault::store("look for a gap"))?;
+            let step = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            let found: Option<(Option<String>, i64)> =
+                reader.first("look for a gap", statements::LAST_GAP, &[], step)?;
             Ok(found
                 .filter(|(step, _)| step.as_deref() == Some("begin"))
                 .map(|(_, t)| t))
@@ -135,33 +133,27 @@ impl Reader {
     /// # Errors
     /// When the journal cannot be read.
     pub fn newest_cosigned(&self) -> Result<Option<Cosigned>, JournalFault> {
-        let found = self.connection.query_row(sqlite::NEWEST_COSIGNED, [], cosigned);
-        found
-            .optional()
-            .map_err(JournalFault::store("read the newest cosigned checkpoint"))
+        const STEP: &str = "read the newest cosigned checkpoint";
+        self.first(STEP, statements::NEWEST_COSIGNED, &[], cosigned)
     }
 
     /// The checkpoint of this size that a quorum signed.
     pub(super) fn cosigned_at(&self, size: u64) -> Result<Option<Cosigned>, JournalFault> {
-        let found = self.connection.query_row(sqlite::COSIGNED_AT, [sql(size)], cosigned);
-        found
-            .optional()
-            .map_err(JournalFault::store("read a cosigned checkpoint"))
+        const STEP: &str = "read a cosigned checkpoint";
+        self.first(STEP, statements::COSIGNED_AT, values![size], cosigned)
     }
 
     /// The first checkpoint over a leaf that a quorum signed, of those that are kept.
     pub(super) fn first_cosigned(&self, leaf: u64) -> Result<Option<Cosigned>, JournalFault> {
-        let found = self.connection.query_row(sqlite::FIRST_COSIGNED, [sql(leaf)], cosigned);
-        found
-            .optional()
-            .map_err(JournalFault::store("read a cosigned checkpoint"))
+        const STEP: &str = "read a cosigned checkpoint";
+        self.first(STEP, statements::FIRST_COSIGNED, values![leaf], cosigned)
     }
 }
 
-fn cosigned(row: &Row<'_>) -> rusqlite::Result<Cosigned> {
+fn cosigned(row: &Row<'_>) -> Stored<Cosigned> {
     Ok(Cosigned {
-        size: unsigned(row.get(0)?),
+        size: row.get(0)?,
         t_us: row.get(1)?,
-        note: row.get::<_, String>(2)?.into(),
+        note: row.get::<String>(2)?.into(),
     })
 }

@@ -5,10 +5,10 @@
 
 use std::collections::HashSet;
 use std::fs::File;
+use std::iter::Peekable;
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::{Connection, Rows};
 use shuguan_ledger::columns::root;
 use shuguan_ledger::leaf::{Commitment, Event, Leaf, OfficerUnsealEvent};
 use shuguan_ledger::tree::Hash;
@@ -18,14 +18,16 @@ use super::evidence::{INDEX, QUALITY, Record};
 use super::fault::JournalFault;
 use super::kek::Kek;
 use super::settings::JournalSettings;
-use super::sqlite::{self, unsigned};
+use super::statements;
+use super::store::{Row, values};
 use super::subjects::{StoredDigest, Tag, tags_path};
 use super::vault::Vault;
-use super::views::{Reader, collect};
+use super::views::Reader;
 use crate::signature::digest::sha256;
 
 /// Faults that are named; more are counted.
 const NAMED_MAX: usize = 100;
+const STEP: &str = "read the subject index";
 
 /// What a deep look found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,19 +64,36 @@ pub fn examine(settings: &JournalSettings) -> Result<DeepReport, JournalFault> {
         shreds: &shreds,
         report: DeepReport::default(),
     };
-    let failed = || JournalFault::store("look at the journal");
-    let mut tags = reader.prepared(sqlite::SUBJECTS_BY_LEAF)?;
-    let mut rows = IndexRows::new(tags.query([]).map_err(failed())?)?;
-    let mut leaves = reader.prepared(sqlite::COMMITTED_LEAVES)?;
-    let mut found = leaves.query([]).map_err(failed())?;
-    while let Some(row) = found.next().map_err(failed())? {
-        let index = unsigned(row.get(0).map_err(failed())?);
-        let exchange: [u8; 16] = row.get(1).map_err(failed())?;
-        let bytes: Vec<u8> = row.get(2).map_err(failed())?;
-        let stored = digest_of(&reader.connection, &settings.payloads, index, &mut rows)?;
-        look.leaf(index, Uuid::from_bytes(exchange), &bytes, stored)?;
+    let mut next = 0;
+    loop {
+        let leaves = committed_leaves(&reader, next)?;
+        let (Some((first, ..)), Some((last, ..))) = (leaves.first(), leaves.last()) else {
+            return Ok(look.report);
+        };
+        next = last + 1;
+        let mut tags = tags_between(&reader, *first, *last)?.into_iter().peekable();
+        for (index, exchange, bytes) in leaves {
+            let stored = digest_of(&reader, &settings.payloads, index, &mut tags)?;
+            look.leaf(index, exchange, &bytes, stored)?;
+        }
     }
-    Ok(look.report)
+}
+
+/// Leaves from an index on that commit to something beside them, at most 1,000.
+fn committed_leaves(reader: &Reader, from: u64) -> Result<Vec<(u64, Uuid, Vec<u8>)>, JournalFault> {
+    let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    reader.rows(
+        "look at the journal",
+        statements::COMMITTED_LEAVES,
+        values![from],
+        columns,
+    )
+}
+
+/// The tags that are rows, of the leaves from one to another, in the order of their leaves.
+fn tags_between(reader: &Reader, first: u64, last: u64) -> Result<Vec<(u64, Tag)>, JournalFault> {
+    let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    reader.rows(STEP, statements::SUBJECTS_BY_LEAF, values![first, last], columns)
 }
 
 struct Look<'a> {
@@ -199,8 +218,7 @@ struct Shreds {
 
 impl Shreds {
     fn read(reader: &Reader) -> Result<Self, JournalFault> {
-        let mut find = reader.prepared(sqlite::SHRED_LEAVES)?;
-        let leaves: Vec<Vec<u8>> = collect(find.query_map([], |row| row.get(0)), "read the shred leaves")?;
+        let leaves: Vec<Vec<u8>> = reader.column("read the shred leaves", statements::SHRED_LEAVES, &[])?;
         let mut shreds = Self {
             exchanges: HashSet::new(),
             before_us: i64::MIN,
@@ -226,54 +244,17 @@ impl Shreds {
     }
 }
 
-/// The tags that are rows, in the order of their leaves.
-struct IndexRows<'r> {
-    rows: Rows<'r>,
-    next: Option<(u64, Tag)>,
-}
-
-impl<'r> IndexRows<'r> {
-    fn new(rows: Rows<'r>) -> Result<Self, JournalFault> {
-        let mut rows = Self { rows, next: None };
-        rows.advance()?;
-        Ok(rows)
-    }
-
-    fn advance(&mut self) -> Result<(), JournalFault> {
-        let failed = || JournalFault::store("read the subject index");
-        self.next = match self.rows.next().map_err(failed())? {
-            Some(row) => Some((unsigned(row.get(0).map_err(failed())?), row.get(1).map_err(failed())?)),
-            None => None,
-        };
-        Ok(())
-    }
-
-    /// The tags of a leaf, sorted; those of leaves before it are passed over.
-    fn of(&mut self, leaf: u64) -> Result<Vec<Tag>, JournalFault> {
-        let mut tags = Vec::new();
-        while let Some((at, tag)) = self.next.take_if(|(at, _)| *at <= leaf) {
-            if at == leaf {
-                tags.push(tag);
-            }
-            self.advance()?;
-        }
-        Ok(tags)
-    }
-}
-
 /// The digest of what is stored for a leaf.
 fn digest_of(
-    connection: &Connection,
+    reader: &Reader,
     folder: &Path,
     leaf: u64,
-    rows: &mut IndexRows<'_>,
+    tags: &mut Peekable<impl Iterator<Item = (u64, Tag)>>,
 ) -> Result<Hash, JournalFault> {
     let mut digest = StoredDigest::new();
-    let failed = || JournalFault::store("read the subject index");
-    let mut file = connection.prepare_cached(sqlite::SUBJECT_FILE_OF).map_err(failed())?;
-    let files = file.query_map([sqlite::sql(leaf)], |row| row.get::<_, [u8; 16]>(0));
-    if let Some(exchange) = collect(files, "read the subject index")?.into_iter().next() {
-        let path = tags_path(folder, Uuid::from_bytes(exchange));
+    let file: Option<Uuid> = reader.cell(STEP, statements::SUBJECT_FILE_OF, values![leaf])?;
+    if let Some(exchange) = file {
+        let path = tags_path(folder, exchange);
         // A file that is not there has another digest than any that was sealed.
         if let Ok(mut file) = File::open(&path) {
             let mut buffer = vec![0; 64 * 1024];
@@ -287,12 +268,10 @@ fn digest_of(
         }
         return Ok(digest.finish());
     }
-    let mut runs = connection.prepare_cached(sqlite::SUBJECT_RUNS_OF).map_err(failed())?;
-    let runs: Vec<Vec<u8>> = collect(
-        runs.query_map([sqlite::sql(leaf)], |row| row.get(0)),
-        "read the subject index",
-    )?;
-    let tags = rows.of(leaf)?;
+    let runs: Vec<Vec<u8>> = reader.column(STEP, statements::SUBJECT_RUNS_OF, values![leaf])?;
+    // Those of leaves before it, which commit to nothing, are passed over.
+    let upto = std::iter::from_fn(|| tags.next_if(|(at, _)| *at <= leaf));
+    let tags: Vec<Tag> = upto.filter(|(at, _)| *at == leaf).map(|(_, tag)| tag).collect();
     if runs.is_empty() {
         digest.run(tags.as_flattened());
     }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::store::StoreFault;
+
 /// A failure of the journal.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalFault {
@@ -104,7 +106,7 @@ pub enum JournalFault {
         what: &'static str,
         /// Why.
         #[source]
-        source: rusqlite::Error,
+        source: StoreFault,
     },
     /// A sealed text does not open: changed, cut, of another exchange, or under another key.
     #[error("{0} does not open under this key: it was changed, or the key is another")]
@@ -141,7 +143,7 @@ impl JournalFault {
         move |source| Self::File { what, path, source }
     }
 
-    pub(super) fn store(what: &'static str) -> impl FnOnce(rusqlite::Error) -> Self {
+    pub(super) fn store(what: &'static str) -> impl FnOnce(StoreFault) -> Self {
         move |source| Self::Store { what, source }
     }
 

@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params};
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::leaf::{
     Digest, ErasedEvent, Event, Leaf, LogOpenEvent, OperatorEvent, RecallEvent, RecalledEvent, Reference, RelayedEvent,
@@ -18,12 +17,13 @@ use uuid::Uuid;
 use super::entry::{Idempotency, Nonce, Prepared, PreparedPayload};
 use super::inbox::{CLOSES_TOO_MUCH, RECALLED};
 use super::log_keys::{KeyOrder, LogSigner};
-use super::nonces;
+use super::nonces::{self, Seen};
 use super::payload::Body;
 use super::proofread;
 use super::sequencer::{Target, Work};
 use super::shared::InboxMoves;
-use super::sqlite::{self, sql, unsigned};
+use super::statements;
+use super::store::{Store, StoreFault, Stored, values};
 use super::subjects::{Kept, Subjects};
 use super::volumes::{self, VolumeOrder};
 
@@ -52,15 +52,18 @@ pub(super) enum Given {
 }
 
 pub(super) struct Group<'c> {
-    connection: &'c Connection,
+    store: &'c Store,
     edge: Edge,
     /// As it was before the group.
     before: Edge,
     t: i64,
     hashes: Vec<Hash>,
-    /// Keys first used in this group: their content and leaf.
-    keys: HashMap<[u8; 32], ([u8; 32], u64)>,
-    nonces: u32,
+    /// Keys of this group's entries that were used: before it, or first in it.
+    keys: HashMap<[u8; 32], Used>,
+    /// Nonces of this group's work that were used, with what they came with.
+    nonces: HashMap<[u8; 32], [u8; 32]>,
+    /// How many of them are new.
+    remembered: u32,
     moves: InboxMoves,
     signer: &'c LogSigner,
     /// What signs instead, when this group changes the log's keys.
@@ -79,11 +82,19 @@ pub(super) struct Finished {
     pub(super) moves: InboxMoves,
 }
 
+/// What a key was used for.
+struct Used {
+    content: [u8; 32],
+    leaf: u64,
+    /// Of the first answer's checkpoint; none: its first use stands in this very group.
+    size: Option<u64>,
+}
+
 /// A push as the inbox knows it.
 struct InboxRow {
     leaf: u64,
     state: String,
-    bytes: i64,
+    bytes: u64,
     hash: Hash,
     reason: Option<String>,
     partner: String,
@@ -91,29 +102,54 @@ struct InboxRow {
 
 impl<'c> Group<'c> {
     /// Time never goes back in the log, whatever the clock does.
-    pub(super) fn begin(
-        connection: &'c Connection,
-        edge: Edge,
-        last_t: i64,
-        now_us: i64,
-        signer: &'c LogSigner,
-    ) -> Self {
+    pub(super) fn begin(store: &'c Store, edge: Edge, last_t: i64, now_us: i64, signer: &'c LogSigner) -> Self {
         Self {
-            connection,
+            store,
             before: edge.clone(),
             edge,
             t: now_us.max(last_t),
             hashes: Vec::new(),
             keys: HashMap::new(),
-            nonces: 0,
+            nonces: HashMap::new(),
+            remembered: 0,
             moves: InboxMoves::default(),
             signer,
             turned: None,
         }
     }
 
+    /// Looks up every nonce and idempotency key of the group at once.
+    pub(super) fn foresee<'w>(&mut self, works: impl Iterator<Item = &'w Work>) -> Stored<()> {
+        let (mut nonces, mut keys) = (Vec::new(), Vec::new());
+        for work in works {
+            match work {
+                Work::Seal(prepared) => {
+                    nonces.extend(prepared.nonce.as_ref().map(|nonce| nonce.tag));
+                    keys.extend(prepared.idempotency.as_ref().map(|key| key.tag));
+                }
+                Work::Remember { nonce } => nonces.push(nonce.tag),
+                _ => {}
+            }
+        }
+        let found = &mut self.nonces;
+        self.store.among(statements::FIND_NONCE, &nonces, |row| {
+            found.insert(row.get(0)?, row.get(1)?);
+            Ok(())
+        })?;
+        let found = &mut self.keys;
+        self.store.among(statements::FIND_IDEM, &keys, |row| {
+            let used = Used {
+                leaf: row.get(1)?,
+                content: row.get(2)?,
+                size: Some(row.get(3)?),
+            };
+            found.insert(row.get(0)?, used);
+            Ok(())
+        })
+    }
+
     /// Steps 3 and 4 of one piece of work.
-    pub(super) fn take(&mut self, work: &Work, place: Place<'_>) -> rusqlite::Result<Given> {
+    pub(super) fn take(&mut self, work: &Work, place: Place<'_>) -> Stored<Given> {
         match work {
             Work::Seal(prepared) => self.seal(prepared, place),
             Work::Relayed { exchange, event } => self.relayed(*exchange, event, place),
@@ -128,13 +164,13 @@ impl<'c> Group<'c> {
             Work::Erase { exchange } => self.erase(*exchange, place),
             Work::Shred { target, event } => self.shred(target, event, place),
             Work::ShredPayloads { exchanges, event } => self.shred_payloads(exchanges, event, place),
-            Work::Remember { nonce } => match nonces::seen(self.connection, nonce)? {
-                nonces::Seen::Elsewhere => Ok(Given::Replayed),
-                nonces::Seen::Here => Ok(Given::Done),
-                nonces::Seen::Never => self.remember(nonce).map(|()| Given::Done),
+            Work::Remember { nonce } => match self.seen(nonce) {
+                Seen::Elsewhere => Ok(Given::Replayed),
+                Seen::Here => Ok(Given::Done),
+                Seen::Never => self.remember(nonce).map(|()| Given::Done),
             },
             Work::Prune { .. } => Ok(Given::Done),
-            Work::Cosigned(cosigned) => cosigned.store(self.connection).map(|()| Given::Done),
+            Work::Cosigned(cosigned) => cosigned.store(self.store).map(|()| Given::Done),
             Work::Key(order) => self.turn(order, place),
             Work::TurnVolume(order) => self.turn_volume(order, place),
             #[cfg(test)]
@@ -144,8 +180,8 @@ impl<'c> Group<'c> {
     }
 
     /// Steps 5 and 6: the checkpoint over all of it.
-    pub(super) fn finish(self) -> rusqlite::Result<Finished> {
-        nonces::forget(self.connection, self.t, self.nonces)?;
+    pub(super) fn finish(self) -> Stored<Finished> {
+        nonces::forget(self.store, self.t, self.remembered)?;
         let note = if self.hashes.is_empty() {
             None
         } else {
@@ -161,20 +197,21 @@ impl<'c> Group<'c> {
         })
     }
 
-    fn sign(&self) -> rusqlite::Result<Arc<str>> {
-        proofread::check(self.connection, self.before.clone(), &self.edge)?;
+    fn sign(&self) -> Stored<Arc<str>> {
+        proofread::check(self.store, self.before.clone(), &self.edge)?;
         let size = self.edge.size();
         let note: Arc<str> = checkpoint_note(self.signer(), &self.edge).map_err(unsignable)?.into();
-        let mut insert = self.connection.prepare_cached(sqlite::INSERT_IDEM)?;
-        for (tag, (content, leaf)) in &self.keys {
-            insert.execute(params![sql(*leaf), tag, content, sql(size)])?;
-        }
-        let mut update = self.connection.prepare_cached(sqlite::UPDATE_TREE)?;
+        let first = self.keys.iter().filter(|(_, used)| used.size.is_none());
+        self.store.add_all(
+            statements::INSERT_IDEM,
+            first.map(|(tag, used)| [used.leaf.into(), tag.into(), (&used.content).into(), size.into()]),
+        )?;
         // The row must be as this process left it: a second writer would have moved it.
-        let moved = update.execute(params![sql(size), self.edge.encode(), sql(self.before.size())])?;
-        exactly_one(moved)?;
-        let mut insert = self.connection.prepare_cached(sqlite::INSERT_CHECKPOINT)?;
-        insert.execute(params![sql(size), self.t, note.as_ref()])?;
+        let (edge, before) = (self.edge.encode(), self.before.size());
+        self.store
+            .run_one(statements::UPDATE_TREE, values![size, &edge, before])?;
+        let checkpoint = values![size, self.t, note.as_ref()];
+        self.store.add(statements::INSERT_CHECKPOINT, checkpoint)?;
         Ok(note)
     }
 
@@ -183,7 +220,7 @@ impl<'c> Group<'c> {
     }
 
     /// A key of the log begins or ends with the checkpoint over this very group.
-    fn turn(&mut self, order: &KeyOrder, place: Place<'_>) -> rusqlite::Result<Given> {
+    fn turn(&mut self, order: &KeyOrder, place: Place<'_>) -> Stored<Given> {
         let (event, turned) = match self.signer().turned(self.edge.size(), order) {
             Ok(turned) => turned,
             Err(fault) => return Ok(Given::Unfit(fault.to_string())),
@@ -196,9 +233,9 @@ impl<'c> Group<'c> {
     }
 
     /// The volume ends with the leaf that names the next one, under its last checkpoint; the next one begins with the leaf that names it.
-    fn turn_volume(&mut self, order: &VolumeOrder, place: Place<'_>) -> rusqlite::Result<Given> {
+    fn turn_volume(&mut self, order: &VolumeOrder, place: Place<'_>) -> Stored<Given> {
         let next = order.key.verifying_key();
-        if let Some(what) = volumes::taken(self.connection, self.signer().origin(), next.name())? {
+        if let Some(what) = volumes::taken(self.store, self.signer().origin(), next.name())? {
             return Ok(Given::Unfit(what.into()));
         }
         let (close, turned) = match self.signer().succeeded(self.edge.size(), order) {
@@ -209,11 +246,11 @@ impl<'c> Group<'c> {
         if !matches!(given, Given::Leaf { .. }) {
             return Ok(given);
         }
-        proofread::check(self.connection, self.before.clone(), &self.edge)?;
+        proofread::check(self.store, self.before.clone(), &self.edge)?;
         let size = self.edge.size();
         let last = checkpoint_note(self.signer(), &self.edge).map_err(unsignable)?;
-        let mut insert = self.connection.prepare_cached(sqlite::INSERT_CHECKPOINT)?;
-        insert.execute(params![sql(size), self.t, last])?;
+        let checkpoint = values![size, self.t, last.as_str()];
+        self.store.add(statements::INSERT_CHECKPOINT, checkpoint)?;
         let open = LogOpenEvent {
             log: close.next,
             of: close.log,
@@ -227,26 +264,19 @@ impl<'c> Group<'c> {
         self.turned = Some(turned);
         match given {
             // A volume that was closed and not opened would be the end of the log: the group rolls back.
-            Given::Unfit(what) => Err(rusqlite::Error::ToSqlConversionFailure(what.into())),
+            Given::Unfit(what) => Err(StoreFault::Unsealed(what.into())),
             given => Ok(given),
         }
     }
 
-    fn seal(&mut self, prepared: &Prepared, place: Place<'_>) -> rusqlite::Result<Given> {
-        let seen = prepared
-            .nonce
-            .as_ref()
-            .map(|nonce| nonces::seen(self.connection, nonce));
-        let fresh = match seen.transpose()? {
-            Some(nonces::Seen::Elsewhere) => return Ok(Given::Replayed),
-            Some(nonces::Seen::Never) => prepared.nonce.as_ref(),
-            Some(nonces::Seen::Here) | None => None,
-        };
-        if let Some(nonce) = fresh {
-            self.remember(nonce)?;
+    fn seal(&mut self, prepared: &Prepared, place: Place<'_>) -> Stored<Given> {
+        match prepared.nonce.as_ref().map(|nonce| (self.seen(nonce), nonce)) {
+            Some((Seen::Elsewhere, _)) => return Ok(Given::Replayed),
+            Some((Seen::Never, nonce)) => self.remember(nonce)?,
+            Some((Seen::Here, _)) | None => {}
         }
         if let Some(key) = &prepared.idempotency
-            && let Some(used) = self.used(key)?
+            && let Some(used) = self.used(key)
         {
             return Ok(used);
         }
@@ -270,24 +300,27 @@ impl<'c> Group<'c> {
             self.withdraw(&row)?;
         }
         if let Some(key) = &prepared.idempotency {
-            self.keys.insert(key.tag, (key.content, index));
+            let used = Used {
+                content: key.content,
+                leaf: index,
+                size: None,
+            };
+            self.keys.insert(key.tag, used);
         }
         if let (Some(payload), Some(exchange)) = (&prepared.payload, prepared.exchange) {
             self.inbox(index, exchange, prepared, payload)?;
         }
         if let Some(sealed) = &prepared.rejects {
-            let mut insert = self.connection.prepare_cached(sqlite::INSERT_REJECT)?;
-            insert.execute(params![sql(index), sealed])?;
+            self.store.add(statements::INSERT_REJECT, values![index, sealed])?;
         }
         if let Some(sealed) = &prepared.answers {
-            let mut insert = self.connection.prepare_cached(sqlite::INSERT_ANSWER)?;
-            insert.execute(params![sql(index), sealed])?;
+            self.store.add(statements::INSERT_ANSWER, values![index, sealed])?;
         }
         if let Some(record) = &prepared.evidence {
-            let mut insert = self.connection.prepare_cached(sqlite::INSERT_EVIDENCE)?;
-            insert.execute(params![sql(index), record.body])?;
-            let mut insert = self.connection.prepare_cached(sqlite::INSERT_WRAPPED_KEY)?;
-            insert.execute(params![sql(index), record.month, record.wrapped])?;
+            self.store
+                .add(statements::INSERT_EVIDENCE, values![index, &record.body])?;
+            let key = values![index, record.month.as_str(), &record.wrapped];
+            self.store.add(statements::INSERT_WRAPPED_KEY, key)?;
         }
         if let (Some(subjects), Some(exchange)) = (&prepared.subjects, prepared.exchange) {
             self.subjects(index, exchange, subjects)?;
@@ -295,29 +328,27 @@ impl<'c> Group<'c> {
         Ok(given)
     }
 
-    fn remember(&mut self, nonce: &Nonce) -> rusqlite::Result<()> {
-        self.nonces += 1;
-        nonces::remember(self.connection, nonce)
+    fn seen(&self, nonce: &Nonce) -> Seen {
+        nonces::compare(self.nonces.get(&nonce.tag), nonce)
+    }
+
+    fn remember(&mut self, nonce: &Nonce) -> Stored<()> {
+        self.remembered += 1;
+        self.nonces.insert(nonce.tag, nonce.bound);
+        nonces::remember(self.store, nonce)
     }
 
     /// What a key that was used before is answered.
-    fn used(&self, key: &Idempotency) -> rusqlite::Result<Option<Given>> {
-        let same = |content: [u8; 32], leaf: u64, size: Option<u64>| {
-            if content == key.content {
-                Given::Known { leaf, size }
-            } else {
-                Given::KeyReused
+    fn used(&self, key: &Idempotency) -> Option<Given> {
+        let used = self.keys.get(&key.tag)?;
+        Some(if used.content == key.content {
+            Given::Known {
+                leaf: used.leaf,
+                size: used.size,
             }
-        };
-        if let Some((content, leaf)) = self.keys.get(&key.tag) {
-            return Ok(Some(same(*content, *leaf, None)));
-        }
-        let mut find = self.connection.prepare_cached(sqlite::FIND_IDEM)?;
-        let found = find.query_row([key.tag], |row| {
-            let (leaf, content, size): (i64, [u8; 32], i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            Ok(same(content, unsigned(leaf), Some(unsigned(size))))
-        });
-        found.optional()
+        } else {
+            Given::KeyReused
+        })
     }
 
     /// Binds one leaf. The hash is computed from the very buffer that is bound, so that a bit flipped before is not published.
@@ -327,7 +358,7 @@ impl<'c> Group<'c> {
         exchange: Option<Uuid>,
         partner: Option<&str>,
         (node, boot): Place<'_>,
-    ) -> rusqlite::Result<Given> {
+    ) -> Stored<Given> {
         let leaf = Leaf {
             t: self.t,
             n: node.into(),
@@ -341,23 +372,25 @@ impl<'c> Group<'c> {
         let index = self.edge.size();
         let hash = leaf_hash(&bytes);
         let facets = Facets::of(event);
-        let mut insert = self.connection.prepare_cached(sqlite::INSERT_LEAF)?;
-        insert.execute(params![
-            sql(index),
-            hash,
-            self.t,
-            event.kind(),
-            exchange.as_ref().map(Uuid::as_bytes),
-            event.partner().or(partner),
-            facets.record,
-            facets.purpose,
-            facets.code,
-            bytes
-        ])?;
-        let mut insert = self.connection.prepare_cached(sqlite::INSERT_TILE)?;
+        self.store.add(
+            statements::INSERT_LEAF,
+            values![
+                index,
+                &hash,
+                self.t,
+                event.kind(),
+                exchange.as_ref().map(|exchange| &exchange.as_bytes()[..]),
+                event.partner().or(partner),
+                facets.record,
+                facets.purpose,
+                facets.code,
+                &bytes
+            ],
+        )?;
         for entry in self.edge.append(hash) {
             if entry.level > 0 {
-                insert.execute(params![entry.level, sql(entry.position), entry.hash])?;
+                let tile = values![u32::from(entry.level), entry.position, &entry.hash];
+                self.store.add(statements::INSERT_TILE, tile)?;
             }
         }
         self.hashes.push(hash);
@@ -365,74 +398,66 @@ impl<'c> Group<'c> {
         Ok(Given::Leaf { index, hash, t, bytes })
     }
 
-    fn inbox(
-        &mut self,
-        index: u64,
-        exchange: Uuid,
-        prepared: &Prepared,
-        payload: &PreparedPayload,
-    ) -> rusqlite::Result<()> {
+    fn inbox(&mut self, index: u64, exchange: Uuid, prepared: &Prepared, payload: &PreparedPayload) -> Stored<()> {
         let facets = Facets::of(&prepared.event);
         let partner = prepared.event.partner().or(prepared.partner.as_deref());
-        let mut insert = self.connection.prepare_cached(sqlite::INSERT_INBOX)?;
-        insert.execute(params![
-            sql(index),
-            exchange.as_bytes(),
-            facets.record.unwrap_or_default(),
-            partner.unwrap_or_default(),
-            self.t,
-            payload.parts,
-            sql(payload.bytes)
-        ])?;
+        let partner = partner.unwrap_or_default();
+        self.store.add(
+            statements::INSERT_INBOX,
+            values![
+                index,
+                &exchange,
+                "waiting",
+                facets.record.unwrap_or_default(),
+                partner,
+                self.t,
+                self.t,
+                payload.parts,
+                payload.bytes
+            ],
+        )?;
         let inline = match &payload.body {
-            Body::Inline(blob) => Some(blob),
+            Body::Inline(blob) => Some(blob.as_slice()),
             Body::File(_) => None,
         };
-        let mut insert = self.connection.prepare_cached(sqlite::INSERT_PAYLOAD)?;
-        insert.execute(params![sql(index), payload.wrapped_key, inline])?;
-        self.moves.entered(partner.unwrap_or_default(), sql(payload.bytes));
+        let payload_row = values![index, &payload.wrapped_key, inline];
+        self.store.add(statements::INSERT_PAYLOAD, payload_row)?;
+        self.moves.entered(partner, payload.bytes);
         Ok(())
     }
 
-    fn subjects(&self, index: u64, exchange: Uuid, subjects: &Subjects) -> rusqlite::Result<()> {
+    fn subjects(&self, index: u64, exchange: Uuid, subjects: &Subjects) -> Stored<()> {
         match &subjects.kept {
             Kept::Rows(tags) => {
-                let mut insert = self.connection.prepare_cached(sqlite::INSERT_SUBJECT)?;
-                for tag in tags {
-                    insert.execute(params![tag, sql(index)])?;
-                }
+                let rows = tags.iter().map(|tag| [tag.into(), index.into()]);
+                self.store.add_all(statements::INSERT_SUBJECT, rows)
             }
             Kept::Runs(runs) => {
-                let mut insert = self.connection.prepare_cached(sqlite::INSERT_SUBJECT_RUN)?;
-                for (run, tags) in (0_i64..).zip(runs) {
-                    insert.execute(params![sql(index), run, tags.as_flattened()])?;
-                }
+                let rows = (0_i64..).zip(runs);
+                let rows = rows.map(|(run, tags)| [index.into(), run.into(), tags.as_flattened().into()]);
+                self.store.add_all(statements::INSERT_SUBJECT_RUN, rows)
             }
-            Kept::File(_) => {
-                let mut insert = self.connection.prepare_cached(sqlite::INSERT_SUBJECT_FILE)?;
-                insert.execute(params![sql(index), exchange.as_bytes()])?;
-            }
+            Kept::File(_) => self
+                .store
+                .add(statements::INSERT_SUBJECT_FILE, values![index, &exchange]),
         }
-        Ok(())
     }
 
-    fn find(&self, exchange: Uuid) -> rusqlite::Result<Option<InboxRow>> {
-        let mut find = self.connection.prepare_cached(sqlite::FIND_INBOX)?;
-        let found = find.query_row([exchange.as_bytes()], |row| {
+    fn find(&self, exchange: Uuid) -> Stored<Option<InboxRow>> {
+        self.store.first(statements::FIND_INBOX, values![&exchange], |row| {
             Ok(InboxRow {
-                leaf: unsigned(row.get(0)?),
+                leaf: row.get(0)?,
                 state: row.get(1)?,
                 bytes: row.get(2)?,
                 hash: row.get(3)?,
                 reason: row.get(4)?,
                 partner: row.get(5)?,
             })
-        });
-        found.optional()
+        })
     }
 
     /// The batch is in the registry: its one `relayed` leaf (I3), and the payload's hold begins. Asked again, the first leaf is the answer.
-    fn relayed(&mut self, exchange: Uuid, event: &RelayedEvent, place: Place<'_>) -> rusqlite::Result<Given> {
+    fn relayed(&mut self, exchange: Uuid, event: &RelayedEvent, place: Place<'_>) -> Stored<Given> {
         let Some(row) = self.find(exchange)? else {
             return Ok(Given::NotSo);
         };
@@ -452,14 +477,13 @@ impl<'c> Group<'c> {
         Ok(given)
     }
 
-    fn relayed_before(&self, exchange: Uuid) -> rusqlite::Result<Given> {
-        let mut find = self.connection.prepare_cached(sqlite::RELAYED_LEAF)?;
-        let leaf = find.query_row([exchange.as_bytes()], |row| row.get(0)).optional()?;
-        leaf.map_or(Ok(Given::NotSo), |leaf| self.stands(unsigned(leaf)))
+    fn relayed_before(&self, exchange: Uuid) -> Stored<Given> {
+        let leaf = self.store.cell(statements::RELAYED_LEAF, values![&exchange])?;
+        leaf.map_or(Ok(Given::NotSo), |leaf| self.stands(leaf))
     }
 
     /// The push that a recall names, unless it was recalled before.
-    fn recallable(&self, recall: &RecallEvent) -> rusqlite::Result<Option<InboxRow>> {
+    fn recallable(&self, recall: &RecallEvent) -> Stored<Option<InboxRow>> {
         let Ok(push) = Uuid::parse_str(&recall.push) else {
             return Ok(None);
         };
@@ -470,7 +494,7 @@ impl<'c> Group<'c> {
     }
 
     /// A batch that is recalled never goes to the registry again; what it did there is undone by the relay.
-    fn withdraw(&mut self, row: &InboxRow) -> rusqlite::Result<()> {
+    fn withdraw(&mut self, row: &InboxRow) -> Stored<()> {
         let to = if row.state == "erased" { "erased" } else { "discarded" };
         self.move_row(row, to, Some(RECALLED))?;
         if matches!(row.state.as_str(), "waiting" | "set-aside") {
@@ -481,34 +505,27 @@ impl<'c> Group<'c> {
     }
 
     /// Nothing of the batch is in the registry any more: the one leaf that says so. Asked again, it is the answer.
-    fn recalled(&mut self, exchange: Uuid, event: &RecalledEvent, place: Place<'_>) -> rusqlite::Result<Given> {
-        let mut find = self.connection.prepare_cached(sqlite::RECALLED_LEAF)?;
-        let known = find.query_row([exchange.as_bytes()], |row| row.get(0)).optional()?;
-        match known {
-            Some(leaf) => self.stands(unsigned(leaf)),
+    fn recalled(&mut self, exchange: Uuid, event: &RecalledEvent, place: Place<'_>) -> Stored<Given> {
+        match self.store.cell(statements::RECALLED_LEAF, values![&exchange])? {
+            Some(leaf) => self.stands(leaf),
             None => self.leaf(&Event::Recalled(event.clone()), Some(exchange), None, place),
         }
     }
 
     /// A receiver says a thing once: a second acknowledgement with the same verdict has the first one's leaf as its answer, whatever its key.
     /// Its own key is not kept, because it has no leaf.
-    fn acknowledged(&self, exchange: Uuid, verdict: &str) -> rusqlite::Result<Option<Given>> {
-        let mut find = self.connection.prepare_cached(sqlite::ACK_LEAF)?;
-        let leaf = find.query_row(params![exchange.as_bytes(), verdict], |row| row.get(0));
-        leaf.optional()?.map(|leaf| self.stands(unsigned(leaf))).transpose()
+    fn acknowledged(&self, exchange: Uuid, verdict: &str) -> Stored<Option<Given>> {
+        let leaf = self.store.cell(statements::ACK_LEAF, values![&exchange, verdict])?;
+        leaf.map(|leaf| self.stands(leaf)).transpose()
     }
 
     /// A leaf that is the answer again.
-    fn stands(&self, leaf: u64) -> rusqlite::Result<Given> {
-        let mut find = self.connection.prepare_cached(sqlite::CHECKPOINT_AFTER)?;
-        let size = find.query_row([sql(leaf)], |row| row.get(0)).optional()?;
-        Ok(Given::Known {
-            leaf,
-            size: size.map(unsigned),
-        })
+    fn stands(&self, leaf: u64) -> Stored<Given> {
+        let size = self.store.cell(statements::CHECKPOINT_AFTER, values![leaf])?;
+        Ok(Given::Known { leaf, size })
     }
 
-    fn shift(&mut self, exchange: Uuid, from: &[&str], to: &str, reason: Option<&str>) -> rusqlite::Result<Given> {
+    fn shift(&mut self, exchange: Uuid, from: &[&str], to: &str, reason: Option<&str>) -> Stored<Given> {
         let row = self.find(exchange)?.filter(|row| from.contains(&row.state.as_str()));
         let Some(row) = row else {
             return Ok(Given::NotSo);
@@ -527,7 +544,7 @@ impl<'c> Group<'c> {
     }
 
     /// An operator's act and its leaf; what is not set aside is neither released nor discarded, and has no leaf.
-    fn operate(&mut self, exchange: Option<Uuid>, event: &OperatorEvent, place: Place<'_>) -> rusqlite::Result<Given> {
+    fn operate(&mut self, exchange: Option<Uuid>, event: &OperatorEvent, place: Place<'_>) -> Stored<Given> {
         if let Some(exchange) = exchange {
             let (to, reason) = match event.why.as_deref() {
                 None => ("waiting", None),
@@ -541,7 +558,7 @@ impl<'c> Group<'c> {
     }
 
     /// The batch waits once more, in the transaction of the leaf that says who ordered it. Its hold begins anew when it is relayed.
-    fn feed_again(&mut self, exchange: Uuid, who: &str, place: Place<'_>) -> rusqlite::Result<Given> {
+    fn feed_again(&mut self, exchange: Uuid, who: &str, place: Place<'_>) -> Stored<Given> {
         let Some(row) = self.find(exchange)?.filter(|row| row.state == "relayed") else {
             return Ok(Given::NotSo);
         };
@@ -563,20 +580,20 @@ impl<'c> Group<'c> {
         Ok(given)
     }
 
-    fn erase(&mut self, exchange: Uuid, place: Place<'_>) -> rusqlite::Result<Given> {
+    fn erase(&mut self, exchange: Uuid, place: Place<'_>) -> Stored<Given> {
         match self.erasable(exchange)? {
             Some(row) => self.erase_row(exchange, &row, place),
             None => Ok(Given::NotSo),
         }
     }
 
-    fn erasable(&self, exchange: Uuid) -> rusqlite::Result<Option<InboxRow>> {
+    fn erasable(&self, exchange: Uuid) -> Stored<Option<InboxRow>> {
         let row = self.find(exchange)?;
         Ok(row.filter(|row| matches!(row.state.as_str(), "relayed" | "discarded")))
     }
 
     /// Key and content go in one transaction with the leaf that says so; a file is unlinked afterwards, or at the next start.
-    fn erase_row(&mut self, exchange: Uuid, row: &InboxRow, place: Place<'_>) -> rusqlite::Result<Given> {
+    fn erase_row(&mut self, exchange: Uuid, row: &InboxRow, place: Place<'_>) -> Stored<Given> {
         let event = Event::Erased(ErasedEvent {
             x: exchange.to_string(),
             of: Reference {
@@ -586,9 +603,7 @@ impl<'c> Group<'c> {
         });
         let given = self.leaf(&event, Some(exchange), None, place)?;
         if matches!(given, Given::Leaf { .. }) {
-            self.connection
-                .prepare_cached(sqlite::DELETE_PAYLOAD)?
-                .execute([sql(row.leaf)])?;
+            self.store.run(statements::DELETE_PAYLOAD, values![row.leaf])?;
             let recalled = row.reason.as_deref().filter(|reason| *reason == RECALLED);
             self.move_row(row, "erased", recalled)?;
         }
@@ -596,7 +611,7 @@ impl<'c> Group<'c> {
     }
 
     /// Payloads go in one transaction with the leaf of the officer's act and those of their erasure; none to erase has no leaf.
-    fn shred_payloads(&mut self, exchanges: &[Uuid], event: &ShredEvent, place: Place<'_>) -> rusqlite::Result<Given> {
+    fn shred_payloads(&mut self, exchanges: &[Uuid], event: &ShredEvent, place: Place<'_>) -> Stored<Given> {
         let mut rows = Vec::new();
         for exchange in exchanges {
             rows.extend(self.erasable(*exchange)?.map(|row| (*exchange, row)));
@@ -614,14 +629,14 @@ impl<'c> Group<'c> {
     }
 
     /// Wrapped keys and records go in one transaction with the leaf that says so; nothing to destroy has no leaf.
-    fn shred(&mut self, target: &Target, event: &ShredEvent, place: Place<'_>) -> rusqlite::Result<Given> {
+    fn shred(&mut self, target: &Target, event: &ShredEvent, place: Place<'_>) -> Stored<Given> {
         let mut keys = 0;
-        for statement in [sqlite::DELETE_WRAPPED_KEYS, sqlite::DELETE_EVIDENCE] {
-            let mut delete = self.connection.prepare_cached(statement)?;
-            keys = match target {
-                Target::Leaf(leaf) => delete.execute(params![sql(*leaf), sql(leaf + 1)])?,
-                Target::Before(leaf) => delete.execute(params![0, sql(*leaf)])?,
+        for statement in [statements::DELETE_WRAPPED_KEYS, statements::DELETE_EVIDENCE] {
+            let (first, end) = match target {
+                Target::Leaf(leaf) => (*leaf, leaf + 1),
+                Target::Before(leaf) => (0, *leaf),
             };
+            keys = self.store.run(statement, values![first, end])?;
         }
         if keys == 0 {
             return Ok(Given::NotSo);
@@ -629,7 +644,7 @@ impl<'c> Group<'c> {
         self.shred_leaf(event, keys, place)
     }
 
-    fn shred_leaf(&mut self, event: &ShredEvent, keys: usize, place: Place<'_>) -> rusqlite::Result<Given> {
+    fn shred_leaf(&mut self, event: &ShredEvent, keys: usize, place: Place<'_>) -> Stored<Given> {
         let exchange = event.x.as_deref().and_then(|exchange| Uuid::parse_str(exchange).ok());
         let event = ShredEvent {
             cnt: u64::try_from(keys).unwrap_or(u64::MAX),
@@ -638,9 +653,9 @@ impl<'c> Group<'c> {
         self.leaf(&Event::Shred(event), exchange, None, place)
     }
 
-    fn move_row(&self, row: &InboxRow, to: &str, reason: Option<&str>) -> rusqlite::Result<()> {
-        let mut update = self.connection.prepare_cached(sqlite::MOVE_INBOX)?;
-        exactly_one(update.execute(params![sql(row.leaf), row.state, to, self.t, reason])?)
+    fn move_row(&self, row: &InboxRow, to: &str, reason: Option<&str>) -> Stored<()> {
+        let values = values![row.leaf, row.state.as_str(), to, self.t, reason];
+        self.store.run_one(statements::MOVE_INBOX, values)
     }
 }
 
@@ -696,14 +711,6 @@ pub(super) fn checkpoint_note(signer: &LogSigner, edge: &Edge) -> Result<String,
     })
 }
 
-fn unsignable(error: shuguan_ledger::note::NoteError) -> rusqlite::Error {
-    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
-}
-
-fn exactly_one(rows: usize) -> rusqlite::Result<()> {
-    if rows == 1 {
-        Ok(())
-    } else {
-        Err(rusqlite::Error::StatementChangedRows(rows))
-    }
+fn unsignable(error: shuguan_ledger::note::NoteError) -> StoreFault {
+    StoreFault::Unsealed(Box::new(error))
 }

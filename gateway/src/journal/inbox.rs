@@ -4,11 +4,11 @@
 //! sequencer. Refuses to move what is not in the state that the move begins from.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
-use rusqlite::{OptionalExtension, Row, params};
 use shuguan_ledger::leaf::{Digest, Event, Leaf, PushEvent, Reference};
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
@@ -16,8 +16,9 @@ use uuid::Uuid;
 use super::fault::JournalFault;
 use super::kek::Kek;
 use super::payload::PayloadReader;
-use super::sqlite::{self, sql, unsigned};
-use super::views::{ROWS_MAX, Reader, collect};
+use super::statements;
+use super::store::{Row, Stored, values};
+use super::views::{ROWS_MAX, Reader};
 
 /// A sealed batch that waits. Cloning it shares the place of reading.
 #[derive(Clone)]
@@ -64,6 +65,8 @@ pub const CLOSES_TOO_MUCH: &str = "SG6304";
 
 /// The reason of a batch that its partner withdrew.
 pub const RECALLED: &str = "recalled";
+
+const STEP: &str = "read the inbox";
 
 /// What opens payloads.
 #[derive(Clone)]
@@ -176,20 +179,19 @@ pub struct SetAside {
 impl Reader {
     /// The lanes in which something waits, by name: as many index look-ups as there are lanes, however much waits.
     pub(super) fn lanes(&self) -> Result<Vec<Lane>, JournalFault> {
-        let mut next = self.prepared(sqlite::NEXT_LANE)?;
         let mut lanes: Vec<(Lane, u64)> = Vec::new();
         loop {
             let last = lanes.last().map_or("", |(lane, _)| lane.name.as_str());
-            let found = next.query_row([last], |row| {
+            let found = self.first(STEP, statements::NEXT_LANE, values![last], |row| {
                 let lane = Lane {
                     name: row.get(0)?,
                     partner: row.get(1)?,
                     record: row.get(2)?,
                     elsewhere: None,
                 };
-                Ok((lane, unsigned(row.get(3)?)))
+                Ok((lane, row.get(3)?))
             });
-            match found.optional().map_err(JournalFault::store("read the inbox"))? {
+            match found? {
                 Some(found) => lanes.push(found),
                 None => break,
             }
@@ -197,17 +199,14 @@ impl Reader {
         if lanes.is_empty() {
             return Ok(Vec::new());
         }
-        let mut aside = self.prepared(sqlite::OLDEST_ASIDE)?;
-        let aside = aside.query_map([], |row| Ok((row.get(0)?, unsigned(row.get(1)?))));
-        let aside: Vec<(String, u64)> = collect(aside, "read the inbox")?;
+        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let aside: Vec<(String, u64)> = self.rows(STEP, statements::OLDEST_ASIDE, &[], columns)?;
         Ok(with_elsewhere(lanes, &aside))
     }
 
     /// Whether an exchange of that partner and record type waits that has an earlier leaf.
     pub(super) fn waits_before(&self, partner: &str, record: &str, leaf: u64) -> Result<bool, JournalFault> {
-        let mut find = self.prepared(sqlite::WAITS_BEFORE)?;
-        let found = find.query_row(params![partner, record, sql(leaf)], |row| row.get(0));
-        found.map_err(JournalFault::store("read the inbox"))
+        self.one(STEP, statements::WAITS_BEFORE, values![partner, record, leaf])
     }
 
     /// The oldest exchanges that wait in a lane, at most `limit`; of several, those whose payloads are `bytes_max` together.
@@ -218,45 +217,39 @@ impl Reader {
         bytes_max: u64,
         opener: &Opener,
     ) -> Result<Vec<InboxItem>, JournalFault> {
-        let mut find = self.prepared(sqlite::WAITING)?;
-        let mut rows = find
-            .query(params![lane, limit])
-            .map_err(JournalFault::store("read the inbox"))?;
         let (mut items, mut bytes) = (Vec::new(), 0_u64);
-        while let Some(row) = rows.next().map_err(JournalFault::store("read the inbox"))? {
-            let item = inbox_item(row, opener).map_err(JournalFault::store("read the inbox"))?;
+        self.each(STEP, statements::WAITING, values![lane, limit], |row| {
+            let item = inbox_item(row, opener).map_err(JournalFault::store(STEP))?;
             bytes = bytes.saturating_add(item.bytes);
             if bytes > bytes_max && !items.is_empty() {
-                break;
+                return Ok(ControlFlow::Break(()));
             }
             items.push(item);
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(items)
     }
 
     /// Batches set aside, oldest first, after the given leaf.
     pub fn set_aside(&self, after: Option<u64>) -> Result<Vec<SetAside>, JournalFault> {
-        let mut find = self.prepared(sqlite::SET_ASIDE)?;
-        let rows = find.query_map(params![after.map_or(-1, sql), ROWS_MAX], |row| {
+        let first = after.map_or(0, |leaf| leaf + 1);
+        self.rows(STEP, statements::SET_ASIDE, values![first, ROWS_MAX], |row| {
             Ok(SetAside {
-                leaf_index: unsigned(row.get(0)?),
-                exchange: Uuid::from_bytes(row.get(1)?),
+                leaf_index: row.get(0)?,
+                exchange: row.get(1)?,
                 record: row.get(2)?,
                 partner: row.get(3)?,
                 received_us: row.get(4)?,
                 parts: row.get(5)?,
-                bytes: unsigned(row.get(6)?),
+                bytes: row.get(6)?,
                 reason: row.get(7)?,
             })
-        });
-        collect(rows, "read the inbox")
+        })
     }
 
     /// Exchanges whose payload may go: relayed or discarded no later than the moment.
     pub(super) fn due(&self, before_us: i64, limit: u32) -> Result<Vec<Uuid>, JournalFault> {
-        let mut find = self.prepared(sqlite::DUE)?;
-        let rows = find.query_map(params![before_us, limit], |row| Ok(Uuid::from_bytes(row.get(0)?)));
-        collect(rows, "read the inbox")
+        self.column(STEP, statements::DUE, values![before_us, limit])
     }
 }
 
@@ -304,25 +297,25 @@ fn manner(leaf: &[u8]) -> (PushKind, Option<String>) {
     }
 }
 
-fn inbox_item(row: &Row<'_>, opener: &Opener) -> rusqlite::Result<InboxItem> {
+fn inbox_item(row: &Row<'_>, opener: &Opener) -> Stored<InboxItem> {
     let payload = Payload::Closed {
         opener: opener.clone(),
         // A row without its key cannot be opened, which its first part will say.
-        wrapped_key: row.get::<_, Option<_>>(7)?.unwrap_or_default(),
+        wrapped_key: row.get::<Option<_>>(7)?.unwrap_or_default(),
         inline: row.get(8)?,
     };
-    let (mode, scope) = manner(&row.get::<_, Vec<u8>>(10)?);
+    let (mode, scope) = manner(row.blob(10)?);
     Ok(InboxItem {
         mode,
         scope,
-        may_close: row.get::<_, Option<String>>(11)?.as_deref() == Some(CLOSES_TOO_MUCH),
-        leaf_index: unsigned(row.get(0)?),
-        exchange: Uuid::from_bytes(row.get(1)?),
+        may_close: row.get::<Option<String>>(11)?.as_deref() == Some(CLOSES_TOO_MUCH),
+        leaf_index: row.get(0)?,
+        exchange: row.get(1)?,
         record: row.get(2)?,
         partner: row.get(3)?,
         received_us: row.get(4)?,
         parts: row.get(5)?,
-        bytes: unsigned(row.get(6)?),
+        bytes: row.get(6)?,
         leaf_hash: row.get(9)?,
         payload: Arc::new(Mutex::new(payload)),
     })

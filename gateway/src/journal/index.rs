@@ -8,58 +8,48 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::fault::JournalFault;
-use super::sqlite::{self, unsigned};
+use super::statements;
+use super::store::{Row, values};
 use super::subjects::{Tag, tags_path};
-use super::views::collect;
+use super::views::Reader;
 
+const STEP: &str = "search the subject index";
 const TAG_BYTES: usize = 16;
 /// Tags read at once: eight standard deviations of where a tag lies in a run of 8,192.
 const WINDOW: usize = 384;
 
 /// Newest first.
-pub(super) fn leaves_of(connection: &Connection, folder: &Path, tags: &[Tag]) -> Result<Vec<u64>, JournalFault> {
+pub(super) fn leaves_of(reader: &Reader, folder: &Path, tags: &[Tag]) -> Result<Vec<u64>, JournalFault> {
     let mut leaves = Vec::new();
-    let mut find = prepared(connection, sqlite::SUBJECT_LEAVES)?;
     for tag in tags {
-        let rows = find.query_map([tag], |row| row.get::<_, i64>(0));
-        leaves.extend(collect(rows, "search the subject index")?.into_iter().map(unsigned));
+        leaves.extend(reader.column::<u64>(STEP, statements::SUBJECT_LEAVES, values![tag])?);
     }
-    in_runs(connection, tags, &mut leaves)?;
-    in_files(connection, folder, tags, &mut leaves)?;
+    in_runs(reader, tags, &mut leaves)?;
+    in_files(reader, folder, tags, &mut leaves)?;
     leaves.sort_unstable_by(|one, other| other.cmp(one));
     leaves.dedup();
     Ok(leaves)
 }
 
-fn in_runs(connection: &Connection, tags: &[Tag], leaves: &mut Vec<u64>) -> Result<(), JournalFault> {
-    let mut runs = prepared(connection, sqlite::SUBJECT_RUNS)?;
-    let mut rows = runs.query([]).map_err(failed())?;
-    while let Some(row) = rows.next().map_err(failed())? {
-        let (run, leaf, bytes): (i64, i64, i64) = (
-            row.get(0).map_err(failed())?,
-            row.get(1).map_err(failed())?,
-            row.get(2).map_err(failed())?,
-        );
+fn in_runs(reader: &Reader, tags: &[Tag], leaves: &mut Vec<u64>) -> Result<(), JournalFault> {
+    let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get::<u64>(1)?, row.get::<u64>(2)?));
+    for (run, leaf, bytes) in reader.rows(STEP, statements::SUBJECT_RUNS, &[], columns)? {
         let count = usize::try_from(bytes).unwrap_or(0) / TAG_BYTES;
-        let blob = connection.blob_open("main", "subject_run", "tags", run, true);
-        let blob = blob.map_err(failed())?;
-        let read = |first: usize, tags: &mut [u8]| blob.read_at_exact(tags, first * TAG_BYTES);
-        if any_held(count, tags, read).map_err(failed())? {
-            leaves.push(unsigned(leaf));
+        let read = |first: usize, tags: &mut [u8]| reader.store.read_run(run, first * TAG_BYTES, tags);
+        if any_held(count, tags, read).map_err(JournalFault::store(STEP))? {
+            leaves.push(leaf);
         }
     }
     Ok(())
 }
 
-fn in_files(connection: &Connection, folder: &Path, tags: &[Tag], leaves: &mut Vec<u64>) -> Result<(), JournalFault> {
-    let mut files = prepared(connection, sqlite::SUBJECT_FILES)?;
-    let rows = files.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 16]>(1)?)));
-    for (leaf, exchange) in collect(rows, "search the subject index")? {
-        let path = tags_path(folder, Uuid::from_bytes(exchange));
+fn in_files(reader: &Reader, folder: &Path, tags: &[Tag], leaves: &mut Vec<u64>) -> Result<(), JournalFault> {
+    let columns = |row: &Row<'_>| Ok((row.get::<u64>(0)?, row.get::<Uuid>(1)?));
+    for (leaf, exchange) in reader.rows(STEP, statements::SUBJECT_FILES, &[], columns)? {
+        let path = tags_path(folder, exchange);
         let unreadable = || JournalFault::file("read", &path);
         let file = File::open(&path).map_err(unreadable())?;
         let bytes = file.metadata().map_err(unreadable())?.len();
@@ -74,7 +64,7 @@ fn in_files(connection: &Connection, folder: &Path, tags: &[Tag], leaves: &mut V
                 file.read_exact_at(tags, first_byte.saturating_add(offset))
             };
             if any_held(usize::try_from(count).unwrap_or(0), tags, read).map_err(unreadable())? {
-                leaves.push(unsigned(leaf));
+                leaves.push(leaf);
                 break;
             }
             at = first_byte + 16 * u64::from(count);
@@ -121,14 +111,6 @@ fn place(tag: &Tag, count: usize) -> usize {
     let head = tag.first_chunk::<8>().map_or(0, |head| u64::from_be_bytes(*head));
     let place = (u128::from(head) * u128::try_from(count).unwrap_or(0)) >> 64;
     usize::try_from(place).unwrap_or(0)
-}
-
-fn prepared<'c>(connection: &'c Connection, statement: &str) -> Result<rusqlite::CachedStatement<'c>, JournalFault> {
-    connection.prepare_cached(statement).map_err(failed())
-}
-
-fn failed() -> impl FnOnce(rusqlite::Error) -> JournalFault {
-    JournalFault::store("search the subject index")
 }
 
 #[cfg(test)]

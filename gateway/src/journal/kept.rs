@@ -5,15 +5,15 @@
 
 use std::path::Path;
 
-use rusqlite::Row;
 use shuguan_ledger::leaf::{Event, Leaf, RelayedEvent};
 use uuid::Uuid;
 
 use super::fault::JournalFault;
 use super::inbox::RECALLED;
 use super::payload::spill_path;
-use super::sqlite::{self, sql, unsigned};
-use super::views::{Reader, collect};
+use super::statements;
+use super::store::{Row, Stored, Value};
+use super::views::Reader;
 
 /// A push, and what is left of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +66,7 @@ impl Reader {
     /// # Errors
     /// When the journal cannot be read.
     pub fn pushes_from(&self, leaf: u64) -> Result<Vec<KeptPush>, JournalFault> {
-        self.kept(sqlite::PUSHES_FROM, sql(leaf))
+        self.kept(statements::PUSHES_FROM, leaf.into())
     }
 
     /// Those that were relayed or given up last, the newest first; of what was erased, none.
@@ -74,13 +74,12 @@ impl Reader {
     /// # Errors
     /// When the journal cannot be read.
     pub fn newest_done(&self, count: u32) -> Result<Vec<KeptPush>, JournalFault> {
-        self.kept(sqlite::NEWEST_DONE, count.into())
+        self.kept(statements::NEWEST_DONE, count.into())
     }
 
-    fn kept(&self, statement: &str, bound: i64) -> Result<Vec<KeptPush>, JournalFault> {
-        let mut find = self.prepared(statement)?;
-        let rows = find.query_map([bound], |row| Ok((push(row)?, row.get(6)?)));
-        let rows: Vec<(KeptPush, Option<Vec<u8>>)> = collect(rows, "list the pushes")?;
+    fn kept(&self, statement: &'static str, bound: Value<'_>) -> Result<Vec<KeptPush>, JournalFault> {
+        let columns = |row: &Row<'_>| Ok((push(row)?, row.get(6)?));
+        let rows: Vec<(KeptPush, Option<Vec<u8>>)> = self.rows("list the pushes", statement, &[bound], columns)?;
         let with_leaf = |(push, bytes): (KeptPush, Option<Vec<u8>>)| {
             let leaf = bytes.map(|bytes| Leaf::decode(&bytes)).transpose()?;
             let relayed = leaf.and_then(|leaf| match leaf.event {
@@ -94,20 +93,20 @@ impl Reader {
 }
 
 /// A push without its `relayed` leaf.
-fn push(row: &Row<'_>) -> rusqlite::Result<KeptPush> {
+fn push(row: &Row<'_>) -> Stored<KeptPush> {
     Ok(KeptPush {
-        leaf: unsigned(row.get(0)?),
-        exchange: Uuid::from_bytes(row.get(1)?),
+        leaf: row.get(0)?,
+        exchange: row.get(1)?,
         state: row.get(2)?,
         record: row.get(3)?,
         partner: row.get(4)?,
         received_us: row.get(5)?,
         relayed: None,
-        payload: match row.get::<_, Option<bool>>(7)? {
+        payload: match row.get::<Option<bool>>(7)? {
             None => KeptPayload::Gone,
             Some(true) => KeptPayload::Row,
             Some(false) => KeptPayload::File,
         },
-        recalled: row.get::<_, Option<String>>(8)?.as_deref() == Some(RECALLED),
+        recalled: row.get::<Option<String>>(8)?.as_deref() == Some(RECALLED),
     })
 }

@@ -18,8 +18,9 @@ use super::entry::Sealed;
 use super::fault::{JournalFault, SealError};
 use super::sequencer::Work;
 use super::settings::JournalSettings;
-use super::sqlite::{self, unsigned};
-use super::views::{Reader, collect};
+use super::statements;
+use super::store::Row;
+use super::views::Reader;
 use super::volumes::Names;
 
 /// What is ordered about the log's keys.
@@ -269,9 +270,8 @@ impl Reader {
     /// # Errors
     /// When the journal cannot be read.
     pub fn key_leaves(&self, origin: &str) -> Result<Vec<(u64, KeyEvent)>, JournalFault> {
-        let mut find = self.prepared(sqlite::KEY_LEAVES)?;
-        let rows = find.query_map([], |row| Ok((unsigned(row.get(0)?), row.get(1)?)));
-        let rows: Vec<(u64, Vec<u8>)> = collect(rows, "read the key leaves")?;
+        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let rows: Vec<(u64, Vec<u8>)> = self.rows("read the key leaves", statements::KEY_LEAVES, &[], columns)?;
         let mut leaves = Vec::with_capacity(rows.len());
         for (index, bytes) in rows {
             match Leaf::decode(&bytes)?.event {

@@ -4,11 +4,10 @@
 //! nothing by itself: it says whether a nonce was never seen, belongs to this very request, or to another one.
 //! Bounded: each group that remembers some forgets at least as many that are due.
 
-use rusqlite::{Connection, OptionalExtension, params};
-
 use super::entry::Nonce;
 use super::fault::JournalFault;
-use super::sqlite;
+use super::statements;
+use super::store::{Row, Store, Stored, values};
 use super::views::Reader;
 
 /// Rows that are looked at for each one that is added.
@@ -25,43 +24,36 @@ pub enum Seen {
     Elsewhere,
 }
 
-pub(super) fn seen(connection: &Connection, nonce: &Nonce) -> rusqlite::Result<Seen> {
-    let mut find = connection.prepare_cached(sqlite::FIND_NONCE)?;
-    let bound: Option<[u8; 32]> = find.query_row([nonce.tag], |row| row.get(0)).optional()?;
-    Ok(compare(bound, nonce))
-}
-
-fn compare(bound: Option<[u8; 32]>, nonce: &Nonce) -> Seen {
+/// What is known about a nonce that came with `bound` before.
+pub(super) fn compare(bound: Option<&[u8; 32]>, nonce: &Nonce) -> Seen {
     match bound {
         None => Seen::Never,
-        Some(bound) if bound == nonce.bound => Seen::Here,
+        Some(bound) if *bound == nonce.bound => Seen::Here,
         Some(_) => Seen::Elsewhere,
     }
 }
 
-pub(super) fn remember(connection: &Connection, nonce: &Nonce) -> rusqlite::Result<()> {
-    let mut insert = connection.prepare_cached(sqlite::INSERT_NONCE)?;
-    insert
-        .execute(params![nonce.tag, nonce.bound, nonce.until_us])
-        .map(drop)
+pub(super) fn remember(store: &Store, nonce: &Nonce) -> Stored<()> {
+    let row = values![&nonce.tag, &nonce.bound, nonce.until_us];
+    store.add(statements::INSERT_NONCE, row)
 }
 
 /// Deletes what is due among the oldest rows.
-pub(super) fn forget(connection: &Connection, now_us: i64, added: u32) -> rusqlite::Result<()> {
+pub(super) fn forget(store: &Store, now_us: i64, added: u32) -> Stored<()> {
     if added == 0 {
         return Ok(());
     }
-    let mut delete = connection.prepare_cached(sqlite::FORGET_NONCES)?;
-    delete
-        .execute(params![added.saturating_mul(FORGET_FACTOR), now_us])
+    let looked_at = added.saturating_mul(FORGET_FACTOR);
+    store
+        .run(statements::FORGET_NONCES, values![looked_at, now_us])
         .map(drop)
 }
 
 impl Reader {
     pub(super) fn nonce_seen(&self, nonce: &Nonce) -> Result<Seen, JournalFault> {
-        let mut find = self.prepared(sqlite::FIND_NONCE)?;
-        let bound = find.query_row([nonce.tag], |row| row.get(0)).optional();
-        let bound = bound.map_err(JournalFault::store("look for a nonce"))?;
-        Ok(compare(bound, nonce))
+        let find = |row: &Row<'_>| row.get(1);
+        let bound = self.store.first(statements::FIND_NONCE, values![&nonce.tag], find);
+        let bound: Option<[u8; 32]> = bound.map_err(JournalFault::store("look for a nonce"))?;
+        Ok(compare(bound.as_ref(), nonce))
     }
 }

@@ -3,10 +3,12 @@
 //! Takes the edge before the group; gives the edge over the leaves as they are stored, computed anew from their bytes. A bit that flipped in memory after
 //! a leaf was hashed makes another edge; then nothing is signed, and the group is rolled back.
 
-use rusqlite::{Connection, params};
+use std::ops::ControlFlow;
+
 use shuguan_ledger::tree::{Edge, leaf_hash};
 
-use super::sqlite::{self, sql};
+use super::statements;
+use super::store::{Store, StoreFault, Stored, values};
 
 /// What is stored is not what was hashed.
 #[derive(Debug, thiserror::Error)]
@@ -14,17 +16,16 @@ use super::sqlite::{self, sql};
 struct StoredOtherwise;
 
 /// Whether the leaves after `before`, as they are stored, lead to `edge`.
-pub(super) fn check(connection: &Connection, mut before: Edge, edge: &Edge) -> rusqlite::Result<()> {
-    let mut find = connection.prepare_cached(sqlite::ENTRIES)?;
+pub(super) fn check(store: &Store, mut before: Edge, edge: &Edge) -> Stored<()> {
     // All of them: how many leaves one piece of work has is not for this file to know.
     let most = i64::MAX;
-    let mut rows = find.query(params![sql(before.size()), most])?;
-    while let Some(row) = rows.next()? {
-        before.append(leaf_hash(row.get_ref(0)?.as_blob()?));
-    }
+    store.each(statements::ENTRIES, values![before.size(), most], |row| {
+        before.append(leaf_hash(row.blob(0)?));
+        Ok(ControlFlow::Continue(()))
+    })?;
     if before == *edge {
         Ok(())
     } else {
-        Err(rusqlite::Error::ToSqlConversionFailure(Box::new(StoredOtherwise)))
+        Err(StoreFault::Unsealed(Box::new(StoredOtherwise)))
     }
 }

@@ -3,15 +3,15 @@
 //! Takes the entry of a recall, which the sequencer seals together with the batch's end in the inbox; gives the relay what it has to undo, oldest
 //! first and each with what the log says became of it, and seals that it is undone. All of it is read from the leaves, so a crash anywhere forgets nothing. Refuses a second recall of a batch.
 
-use rusqlite::Row;
 use shuguan_ledger::leaf::{Digest, Event, Leaf, RecallEvent, RecalledEvent, Reference};
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
 
 use super::fault::JournalFault;
 use super::sequencer::{Answer, Work};
-use super::sqlite::{self, sql, unsigned};
-use super::views::{Reader, collect};
+use super::statements;
+use super::store::{Row, values};
+use super::views::Reader;
 use super::{Entry, Journal, Outcome, SealError, Sealed};
 
 /// A recall and what became of it.
@@ -75,7 +75,7 @@ impl Journal {
 }
 
 /// Leaf, index, hash, and the leaf that says it is carried out.
-type Stored = (Vec<u8>, u64, Hash, Option<Vec<u8>>);
+type Columns = (Vec<u8>, u64, Hash, Option<Vec<u8>>);
 
 impl Reader {
     /// Recalls from a leaf on, at most 1,000, in the order of the log.
@@ -83,10 +83,9 @@ impl Reader {
     /// # Errors
     /// When the journal cannot be read.
     pub fn recalls_from(&self, leaf: u64) -> Result<Vec<KeptRecall>, JournalFault> {
-        let mut find = self.prepared(sqlite::RECALLS_FROM)?;
-        let columns = |row: &Row<'_>| Ok((row.get(0)?, unsigned(row.get(1)?), row.get(2)?, row.get(3)?));
-        let rows: Vec<Stored> = collect(find.query_map([sql(leaf)], columns), "read the recalls")?;
-        let kept = |(bytes, leaf, hash, done): Stored| {
+        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+        let rows: Vec<Columns> = self.rows("read the recalls", statements::RECALLS_FROM, values![leaf], columns)?;
+        let kept = |(bytes, leaf, hash, done): Columns| {
             let (sealed_us, event, exchange) = recall(&bytes)?;
             let done = done.map(|bytes| Leaf::decode(&bytes)).transpose()?;
             Ok(KeptRecall {

@@ -16,11 +16,9 @@
 //! | 8 | swap the edge, publish the checkpoint | as 7 |
 //! | 9 | wake the waiters with the path of their leaf | as 7 |
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 
-use rusqlite::{Connection, ErrorCode};
 use shuguan_ledger::tree::{Edge, Hash, inclusion_path};
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
@@ -28,12 +26,13 @@ use uuid::Uuid;
 
 use super::copyback::CopyBack;
 use super::fault::{Chain, SealError};
-use super::group::{Given, Group};
+use super::group::{Given, Group, Place};
 use super::log_keys::{KeyOrder, LogSigner};
 use super::recent::RecentNodes;
 use super::shared::Shared;
+use super::store::{Store, StoreFault, Stored};
 use super::volumes::VolumeOrder;
-use super::{prune, sqlite};
+use super::{prune, statements};
 use crate::clock::Clock;
 use shuguan_ledger::leaf::{Event, OperatorEvent, RecalledEvent, RelayedEvent, ShredEvent};
 
@@ -41,10 +40,6 @@ use shuguan_ledger::leaf::{Event, OperatorEvent, RecalledEvent, RelayedEvent, Sh
 pub(super) const GROUP_ENTRIES_MAX: usize = 4_096;
 /// Most bytes in one transaction; one entry alone may be larger.
 const GROUP_BYTES_MAX: usize = 32 << 20;
-/// What one transaction writes beside its entries: about a dozen pages.
-const GROUP_WAL_BYTES: usize = 48 << 10;
-/// The write-ahead log is copied back when about so much was written to it since the last time.
-const WAL_BYTES_MAX: usize = 32 << 20;
 
 /// What is asked of the sequencer.
 #[derive(Debug)]
@@ -174,7 +169,9 @@ pub(super) struct SealedLeaf {
 
 /// State of the sequencer's thread.
 pub(super) struct Sequencer {
-    pub(super) connection: Connection,
+    /// On SQLite. Its connection ends before that of the store.
+    pub(super) copier: Option<CopyBack>,
+    pub(super) store: Store,
     pub(super) edge: Edge,
     pub(super) recent: RecentNodes,
     pub(super) last_t: i64,
@@ -184,10 +181,6 @@ pub(super) struct Sequencer {
     pub(super) clock: Clock,
     pub(super) shared: Arc<Shared>,
     pub(super) rejects_keep_days: u32,
-    pub(super) wal_bytes: usize,
-    pub(super) copier: CopyBack,
-    /// Held until the thread ends.
-    pub(super) _lock: File,
 }
 
 /// Why a group was not committed.
@@ -219,8 +212,6 @@ impl Sequencer {
                 return;
             }
             if shreds {
-                // What was deleted still stands in the write-ahead log: all of it is copied back and the file emptied.
-                self.wal_bytes = WAL_BYTES_MAX;
                 self.empty_log();
             }
             if self.copy_back_when_due().is_err() {
@@ -266,10 +257,10 @@ impl Sequencer {
 
     /// Steps 2 to 8.
     fn commit(&mut self, jobs: &[Job]) -> Result<Committed, Failed> {
-        let begun = self.execute(sqlite::BEGIN);
+        let begun = self.store.begin();
         begun.map_err(|error| self.roll_back(&error))?;
         let mut group = Group::begin(
-            &self.connection,
+            &self.store,
             self.edge.clone(),
             self.last_t,
             self.clock.now_us(),
@@ -277,26 +268,20 @@ impl Sequencer {
         );
         let place = (self.node.as_str(), self.boot.as_str());
         let mut given = Vec::with_capacity(jobs.len());
-        let mut written = Ok(());
+        let mut written = group.foresee(jobs.iter().map(|job| &job.work));
         for job in jobs {
-            match group.take(&job.work, place).and_then(|one| {
-                if let Work::Prune { now_us } = job.work {
-                    prune::run(&self.connection, now_us, self.rejects_keep_days)?;
-                }
-                Ok(one)
-            }) {
-                Ok(one) => given.push(one),
-                Err(error) => {
-                    written = Err(error);
-                    break;
-                }
+            if written.is_err() {
+                break;
             }
+            written = self.take(&mut group, &job.work, place).map(|one| given.push(one));
         }
         let finished = written.and_then(|()| group.finish());
         let finished = finished.map_err(|error| self.roll_back(&error))?;
-        let committed = self.execute(sqlite::COMMIT);
+        let committed = self.store.commit();
         committed.map_err(|error| self.roll_back(&error))?;
-        self.wal_bytes += GROUP_WAL_BYTES + 2 * jobs.iter().map(|job| job.bytes).sum::<usize>();
+        if let Some(copier) = &mut self.copier {
+            copier.wrote(jobs.iter().map(|job| job.bytes).sum());
+        }
         // From here on the group is durable, and may be seen (I2).
         for leaf in &finished.hashes {
             self.recent.append(*leaf);
@@ -315,8 +300,7 @@ impl Sequencer {
         }
         if !finished.moves.is_empty() {
             self.shared.backlog.add(&finished.moves);
-            let oldest = self.connection.prepare_cached(sqlite::OLDEST_WAITING);
-            let oldest = oldest.and_then(|mut find| find.query_row([], |row| row.get(0)));
+            let oldest = self.store.one(statements::OLDEST_WAITING, &[]);
             self.shared.backlog.set_oldest(oldest.unwrap_or(0));
         }
         Ok(Committed {
@@ -325,9 +309,12 @@ impl Sequencer {
         })
     }
 
-    /// Runs a statement without parameters or rows. Each group needs it, so it stays prepared.
-    fn execute(&self, statement: &str) -> rusqlite::Result<()> {
-        self.connection.prepare_cached(statement)?.execute([]).map(drop)
+    fn take(&self, group: &mut Group<'_>, work: &Work, place: Place<'_>) -> Stored<Given> {
+        let given = group.take(work, place)?;
+        if let Work::Prune { now_us } = work {
+            prune::run(&self.store, *now_us, self.rejects_keep_days)?;
+        }
+        Ok(given)
     }
 
     /// Step 9.
@@ -368,29 +355,16 @@ impl Sequencer {
     }
 
     /// Rolls back, and says whether that is certain.
-    fn roll_back(&self, error: &rusqlite::Error) -> Failed {
-        let code = match error {
-            rusqlite::Error::SqliteFailure(failure, _) => Some(failure.code),
-            _ => None,
-        };
-        let full = code == Some(ErrorCode::DiskFull);
-        let broken = matches!(
-            code,
-            Some(
-                ErrorCode::SystemIoFailure
-                    | ErrorCode::DatabaseCorrupt
-                    | ErrorCode::NotADatabase
-                    | ErrorCode::CannotOpen
-            )
-        );
-        if !self.connection.is_autocommit() && self.connection.execute_batch("ROLLBACK").is_err() {
+    fn roll_back(&self, error: &StoreFault) -> Failed {
+        let full = error.is_full();
+        if self.store.roll_back().is_err() {
             tracing::error!(error = %Chain(error), "the journal could not roll back");
             return Failed::Unknown;
         }
         // After a failed COMMIT the tree row tells whether it happened after all.
-        let stored = self.connection.query_row(sqlite::TREE, [], |row| row.get::<_, i64>(0));
-        let unchanged = stored.is_ok_and(|size| sqlite::unsigned(size) == self.edge.size());
-        if broken || !unchanged {
+        let stored = self.store.one::<u64>(statements::TREE, &[]);
+        let unchanged = stored.is_ok_and(|size| size == self.edge.size());
+        if error.is_broken() || !unchanged {
             tracing::error!(error = %Chain(error), "the journal failed with unknown outcome");
             return Failed::Unknown;
         }
@@ -398,17 +372,12 @@ impl Sequencer {
         Failed::Back { full }
     }
 
-    /// Has the write-ahead log copied back into the database, never inside COMMIT, so that a failed fsync is seen; what the copier left is
-    /// copied here.
+    /// Has the write-ahead log copied back into the database, never inside COMMIT, so that a failed fsync is seen.
     fn copy_back_when_due(&mut self) -> Result<(), ()> {
-        if self.wal_bytes >= WAL_BYTES_MAX {
-            self.wal_bytes = 0;
-            self.copier.hint();
-        }
-        if !self.copier.is_done() {
+        let (Some(copier), Store::Sqlite(store)) = (&mut self.copier, &self.store) else {
             return Ok(());
-        }
-        match sqlite::copy_back(&self.connection) {
+        };
+        match copier.when_due(store) {
             Ok(()) => Ok(()),
             Err(error) => match self.roll_back(&error) {
                 Failed::Back { .. } => Ok(()),
@@ -417,12 +386,13 @@ impl Sequencer {
         }
     }
 
-    /// Empties the write-ahead log, as far as no reader stands in the way; the next checkpoint does the rest.
-    fn empty_log(&self) {
-        let emptied = self
-            .connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-        if !matches!(emptied, Ok(0)) {
+    /// What was deleted still stands in the write-ahead log: all of it is copied back and the file emptied, as far as no reader stands in the way.
+    fn empty_log(&mut self) {
+        let Store::Sqlite(store) = &self.store;
+        if let Some(copier) = &mut self.copier {
+            copier.urge();
+        }
+        if !store.empty_log() {
             tracing::warn!("the write-ahead log could not be emptied after shredding; it is at the next checkpoint");
         }
     }
@@ -443,9 +413,8 @@ impl Sequencer {
             let _ = done.send(Err(SealError::Unavailable));
             return;
         }
-        let _ = self
-            .connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let Store::Sqlite(store) = &self.store;
+        let _ = store.empty_log();
         refuse_rest(queue);
         // The file and its lock are free when the caller hears of it.
         drop(self);
@@ -459,14 +428,9 @@ impl Sequencer {
             .into_iter()
             .partition(|job| matches!(job.work, Work::LimitPages(_)));
         for job in limits {
+            let Store::Sqlite(store) = &self.store;
             if let Work::LimitPages(more) = job.work {
-                let count = self
-                    .connection
-                    .pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0));
-                let most = more.map_or(1 << 30, |more| count.unwrap_or(0) + more);
-                let _ = self
-                    .connection
-                    .query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(()));
+                store.limit_pages(more);
             }
             let _ = job.done.send(Ok(Answer::Done));
         }

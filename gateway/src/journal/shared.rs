@@ -62,15 +62,15 @@ pub(super) struct InboxMoves {
 }
 
 impl InboxMoves {
-    pub(super) fn entered(&mut self, partner: &str, bytes: i64) {
+    pub(super) fn entered(&mut self, partner: &str, bytes: u64) {
         self.exchanges += 1;
-        self.bytes.push((partner.to_owned(), bytes));
+        self.bytes.push((partner.to_owned(), bytes.cast_signed()));
         self.shifted = true;
     }
 
-    pub(super) fn left(&mut self, partner: &str, bytes: i64) {
+    pub(super) fn left(&mut self, partner: &str, bytes: u64) {
         self.exchanges -= 1;
-        self.bytes.push((partner.to_owned(), -bytes));
+        self.bytes.push((partner.to_owned(), -bytes.cast_signed()));
         self.shifted = true;
     }
 

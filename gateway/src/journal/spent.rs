@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,11 +14,12 @@ use shuguan_ledger::leaf::{Event, Leaf};
 use shuguan_policies::{Direction, Mode};
 use uuid::Uuid;
 
+use super::Journal;
 use super::fault::JournalFault;
-use super::sqlite::{self, sql, unsigned};
+use super::statements;
+use super::store::values;
 use super::subjects::{Tag, tags_path};
-use super::views::{Reader, collect};
-use super::{Journal, prune};
+use super::views::Reader;
 use crate::limits::absences::Asked;
 use crate::limits::quota::{QuotaKey, Spent};
 use crate::limits::subjects::{Times, short};
@@ -38,11 +40,10 @@ impl Reader {
     /// What the log says was sent, fetched and compared since a moment, by grant.
     pub fn spent(&self, since_us: i64) -> Result<Vec<Spent>, JournalFault> {
         let mut spent: HashMap<QuotaKey, (u64, u64)> = HashMap::new();
-        self.used_since(since_us, &mut |_, key, count| {
+        self.used_since(since_us, |_, key, count| {
             let (rows, exchanges) = spent.entry(key).or_default();
             *rows += count;
             *exchanges += 1;
-            Ok(())
         })?;
         let spent = spent
             .into_iter()
@@ -51,45 +52,41 @@ impl Reader {
     }
 
     /// Each exchange since a moment: its leaf, its grant, its rows.
-    fn used_since(
-        &self,
-        since_us: i64,
-        each: &mut dyn FnMut(u64, QuotaKey, u64) -> Result<(), JournalFault>,
-    ) -> Result<(), JournalFault> {
-        let failed = || JournalFault::store("count what was used of quotas");
-        let first = prune::first_since(&self.connection, self.size()?, since_us).map_err(failed())?;
-        let mut find = self.prepared(sqlite::EXCHANGES_FROM)?;
-        let mut rows = find.query([sql(first)]).map_err(failed())?;
-        while let Some(row) = rows.next().map_err(failed())? {
-            let index = unsigned(row.get(0).map_err(failed())?);
-            let bytes: Vec<u8> = row.get(1).map_err(failed())?;
-            if let Some((key, count)) = used(Leaf::decode(&bytes)?.event) {
-                each(index, key, count)?;
+    fn used_since(&self, since_us: i64, mut each: impl FnMut(u64, QuotaKey, u64)) -> Result<(), JournalFault> {
+        const STEP: &str = "count what was used of quotas";
+        let failed = || JournalFault::store(STEP);
+        let first = self.first_since(since_us)?;
+        self.each(STEP, statements::EXCHANGES_FROM, values![first], |row| {
+            let index = row.get(0).map_err(failed())?;
+            if let Some((key, count)) = used(Leaf::decode(row.blob(1).map_err(failed())?)?.event) {
+                each(index, key, count);
             }
-        }
-        Ok(())
+            Ok(ControlFlow::Continue(()))
+        })
     }
 
     /// Comparisons since a moment, also those that were stopped because too many were absent.
     pub fn compared(&self, since_us: i64) -> Result<Vec<Asked>, JournalFault> {
-        let failed = || JournalFault::store("count comparisons");
-        let first = prune::first_since(&self.connection, self.size()?, since_us).map_err(failed())?;
-        let mut find = self.prepared(sqlite::COMPARISONS_FROM)?;
-        let mut rows = find.query([sql(first)]).map_err(failed())?;
+        const STEP: &str = "count comparisons";
+        let first = self.first_since(since_us)?;
         let mut compared = Vec::new();
-        while let Some(row) = rows.next().map_err(failed())? {
-            let bytes: Vec<u8> = row.get(0).map_err(failed())?;
-            compared.extend(asked(Leaf::decode(&bytes)?));
-        }
+        self.each(STEP, statements::COMPARISONS_FROM, values![first], |row| {
+            let bytes = row.blob(0).map_err(JournalFault::store(STEP))?;
+            compared.extend(asked(Leaf::decode(bytes)?));
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(compared)
     }
 
     fn told_about(&self, folder: &Path, key: &QuotaKey, since_us: i64, tracked: usize) -> Result<Times, JournalFault> {
-        let mut times = Times::new();
-        self.used_since(since_us, &mut |leaf, of, _| {
-            if of != *key {
-                return Ok(());
+        let mut leaves = Vec::new();
+        self.used_since(since_us, |leaf, of, _| {
+            if of == *key {
+                leaves.push(leaf);
             }
+        })?;
+        let mut times = Times::new();
+        for leaf in leaves {
             self.subjects_of(folder, leaf, &mut |tag| {
                 let (full, subject) = (times.len() >= tracked, short(tag));
                 match times.get_mut(&subject) {
@@ -97,26 +94,23 @@ impl Reader {
                     None if full => {}
                     None => drop(times.insert(subject, 1)),
                 }
-            })
-        })?;
+            })?;
+        }
         Ok(times)
     }
 
     /// The tags of one leaf. A subject of two parts of an exchange comes twice.
     fn subjects_of(&self, folder: &Path, leaf: u64, each: &mut dyn FnMut(&Tag)) -> Result<(), JournalFault> {
         const STEP: &str = "read the subject index";
-        let mut find = self.prepared(sqlite::SUBJECTS_OF)?;
-        let tags: Vec<Tag> = collect(find.query_map([sql(leaf)], |row| row.get(0)), STEP)?;
+        let tags: Vec<Tag> = self.column(STEP, statements::SUBJECTS_OF, values![leaf])?;
         tags.iter().for_each(&mut *each);
-        let mut find = self.prepared(sqlite::SUBJECT_RUNS_OF)?;
-        let runs: Vec<Vec<u8>> = collect(find.query_map([sql(leaf)], |row| row.get(0)), STEP)?;
+        let runs: Vec<Vec<u8>> = self.column(STEP, statements::SUBJECT_RUNS_OF, values![leaf])?;
         for run in &runs {
             run.as_chunks().0.iter().for_each(&mut *each);
         }
-        let mut find = self.prepared(sqlite::SUBJECT_FILE_OF)?;
-        let files: Vec<[u8; 16]> = collect(find.query_map([sql(leaf)], |row| row.get(0)), STEP)?;
+        let files: Vec<Uuid> = self.column(STEP, statements::SUBJECT_FILE_OF, values![leaf])?;
         for exchange in files {
-            in_file(&tags_path(folder, Uuid::from_bytes(exchange)), each)?;
+            in_file(&tags_path(folder, exchange), each)?;
         }
         Ok(())
     }

@@ -10,7 +10,6 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::Connection;
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::keys::KeySpan;
 use shuguan_ledger::leaf::{Digest, Event, Leaf, LogGapEvent, LogOpenEvent};
@@ -23,8 +22,9 @@ use super::group::{Given, Group};
 use super::head::Head;
 use super::log_keys::{LogSigner, keys_of, own_keys, seeds};
 use super::settings::JournalSettings;
+use super::store::Store;
 use super::views::Reader;
-use super::{evidence, recovery, sqlite};
+use super::{evidence, recovery, statements};
 use crate::clock::{self, Clock};
 use crate::pki::PkiFault;
 
@@ -109,8 +109,7 @@ pub fn succeed(
     key: impl FnOnce() -> Result<SigningKey, PkiFault>,
     clock: &Clock,
 ) -> Result<Succession, NotSucceeded> {
-    let _lock = sqlite::lock(&settings.database)?;
-    let connection = sqlite::open_writer(&settings.database, &settings.payloads)?;
+    let store = Store::writer(settings)?;
     let reader = Reader::open(&settings.database)?;
     let newest = reader.newest()?;
     if newest.origin == settings.log_origin {
@@ -130,7 +129,7 @@ pub fn succeed(
         let (by, name) = ("the journal itself".to_owned(), settings.log_origin.clone());
         return Err(NotSucceeded::NameTaken { by, name });
     }
-    let recovered = recovery::recover(&connection, old, &keys)?;
+    let recovered = recovery::recover(&store, old, &keys)?;
     let found = recovered.edge.size();
     let notes = with_head(settings, shown.notes)?;
     let ours = Ours {
@@ -155,7 +154,7 @@ pub fn succeed(
     };
     let successor = LogSigner::beginning(Arc::new(key().map_err(JournalFault::from)?));
     let group = Group::begin(
-        &connection,
+        &store,
         recovered.edge.clone(),
         recovered.last_t,
         clock.now_us(),
@@ -163,7 +162,7 @@ pub fn succeed(
     );
     // What was seen of the old log last is kept: the new head takes its place, and whoever runs this once more finds it.
     keep_closed(&settings.head, last.size, &note)?;
-    let sealed = seal(&connection, group, &opened, &settings.node)?;
+    let sealed = seal(&store, group, &opened, &settings.node)?;
     Head::at(&settings.head).keep(sealed.clone())?;
     Ok(Succession {
         opened,
@@ -293,16 +292,11 @@ fn judged(reader: &Reader, ours: &Trust, by: &str, note: &str) -> Result<Checkpo
 }
 
 /// The leaves and the first checkpoint of the successor.
-fn seal(
-    connection: &Connection,
-    mut group: Group<'_>,
-    opened: &LogOpenEvent,
-    node: &str,
-) -> Result<String, JournalFault> {
+fn seal(store: &Store, mut group: Group<'_>, opened: &LogOpenEvent, node: &str) -> Result<String, JournalFault> {
     let boot = evidence::hex(&clock::random::<4>()?);
     let place = (node, boot.as_str());
     let failed = || JournalFault::store("open the successor of the log");
-    connection.execute_batch(sqlite::BEGIN).map_err(failed())?;
+    store.begin().map_err(failed())?;
     let gap = Event::LogGap(LogGapEvent { of: opened.of.clone() });
     let open = Event::LogOpen(opened.clone());
     for index in opened.kept..opened.size {
@@ -313,7 +307,7 @@ fn seal(
         }
     }
     let finished = group.finish().map_err(failed())?;
-    connection.execute_batch(sqlite::COMMIT).map_err(failed())?;
+    store.commit().map_err(failed())?;
     let note = finished
         .note
         .ok_or_else(|| JournalFault::damaged("the successor was not signed"))?;
@@ -333,9 +327,7 @@ impl Reader {
     /// # Errors
     /// When the journal cannot be read.
     pub fn logs_opened(&self) -> Result<Vec<LogOpenEvent>, JournalFault> {
-        let mut find = self.prepared(sqlite::LOG_OPENED)?;
-        let rows: Vec<Vec<u8>> =
-            super::views::collect(find.query_map([], |row| row.get(0)), "read the log-open leaves")?;
+        let rows: Vec<Vec<u8>> = self.column("read the log-open leaves", statements::LOG_OPENED, &[])?;
         let mut opened = Vec::with_capacity(rows.len());
         for bytes in rows {
             if let Event::LogOpen(one) = Leaf::decode(&bytes)?.event {

@@ -3,9 +3,9 @@
 //! Takes ids, indices and filters; gives what was sealed. Refuses nothing: who may see what is decided before.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
 use shuguan_ledger::bundle;
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::leaf::{Digest, Event, Leaf, PolicyEvent};
@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 use super::entry::Sealed;
 use super::fault::JournalFault;
-use super::sqlite::{self, sql, unsigned};
+use super::statements;
+use super::store::{FromCell, Row, Store, StoreFault, Stored, Value, values};
 use super::subjects::Tag;
 use super::vault::StoredRecord;
 use super::{index, prune};
@@ -27,7 +28,7 @@ pub const ROWS_MAX: u32 = 1_000;
 /// One connection that only reads. Blocking: inside the gateway it is used through [`super::Journal`].
 #[derive(Debug)]
 pub struct Reader {
-    pub(super) connection: Connection,
+    pub(super) store: Store,
 }
 
 /// One leaf as it is found.
@@ -128,27 +129,24 @@ impl Reader {
     /// # Errors
     /// When there is none, or it is not a journal.
     pub fn open(database: &Path) -> Result<Self, JournalFault> {
-        let connection = sqlite::open_reader(database)?;
-        Ok(Self { connection })
+        let store = Store::reader(database)?;
+        Ok(Self { store })
     }
 
-    /// Reads through a connection that was opened elsewhere.
-    pub(crate) fn over(connection: Connection) -> Self {
-        Self { connection }
+    /// Reads a SQLite file through a connection that was opened elsewhere.
+    pub(crate) fn over(connection: rusqlite::Connection) -> Self {
+        let store = Store::over(connection);
+        Self { store }
     }
 
     /// Size of the log.
     pub fn size(&self) -> Result<u64, JournalFault> {
-        let size = self.connection.query_row(sqlite::TREE, [], |row| row.get(0));
-        size.map(unsigned).map_err(JournalFault::store("read the tree"))
+        self.one("read the tree", statements::TREE, &[])
     }
 
     /// The newest signed checkpoint.
     pub fn checkpoint(&self) -> Result<String, JournalFault> {
-        let note = self
-            .connection
-            .query_row(sqlite::NEWEST_CHECKPOINT, [], |row| row.get(1));
-        note.map_err(JournalFault::store("read the newest checkpoint"))
+        Ok(self.newest_checkpoint()?.1)
     }
 
     /// What the newest signed checkpoint says.
@@ -159,36 +157,27 @@ impl Reader {
 
     /// The log's own checkpoint of this size, as long as it is kept.
     pub(super) fn checkpoint_at(&self, size: u64) -> Result<Option<String>, JournalFault> {
-        let mut find = self.prepared(sqlite::CHECKPOINT_AT)?;
-        let exact = find.query_row([sql(size)], |row| row.get(0)).optional();
-        exact.map_err(JournalFault::store("read a checkpoint"))
+        self.cell("read a checkpoint", statements::CHECKPOINT_AT, values![size])
     }
 
     /// One leaf.
     pub fn leaf(&self, index: u64) -> Result<Option<LeafRow>, JournalFault> {
-        let mut find = self.prepared(sqlite::ONE_LEAF)?;
-        let found = find.query_row([sql(index)], leaf_row).optional();
-        found.map_err(JournalFault::store("read a leaf"))
+        self.first("read a leaf", statements::ONE_LEAF, values![index], leaf_row)
     }
 
     /// Bytes of the leaves from an index on, at most `count` and [`ROWS_MAX`].
     pub fn entries(&self, from: u64, count: u32) -> Result<Vec<Vec<u8>>, JournalFault> {
-        let mut find = self.prepared(sqlite::ENTRIES)?;
-        let rows = find.query_map(params![sql(from), count.min(ROWS_MAX)], |row| row.get(0));
-        collect(rows, "read leaves")
+        self.column("read leaves", statements::ENTRIES, values![from, count.min(ROWS_MAX)])
     }
 
     /// `width` hashes of the row at a tile level, from `start` on; fewer when there are not as many.
     pub fn hashes(&self, level: u8, start: u64, width: u64) -> Result<Vec<Hash>, JournalFault> {
-        let end = sql(start.saturating_add(width));
+        let end = start.saturating_add(width);
         if level == 0 {
-            let mut find = self.prepared(sqlite::HASHES)?;
-            let rows = find.query_map(params![sql(start), end], |row| row.get(0));
-            return collect(rows, "read leaf hashes");
+            return self.column("read leaf hashes", statements::HASHES, values![start, end]);
         }
-        let mut find = self.prepared(sqlite::TILE_HASHES)?;
-        let rows = find.query_map(params![level, sql(start), end], |row| row.get(0));
-        collect(rows, "read tile hashes")
+        let span = values![u32::from(level), start, end];
+        self.column("read tile hashes", statements::TILE_HASHES, span)
     }
 
     /// The bytes of a tile or an entry bundle; none when the log is not long enough for it.
@@ -227,42 +216,43 @@ impl Reader {
         let Some(row) = self.leaf(leaf)? else {
             return Ok(None);
         };
-        let mut find = self.prepared(sqlite::CHECKPOINT_AFTER)?;
-        let found = find
-            .query_row([sql(leaf)], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional();
-        let found = found.map_err(JournalFault::store("read a checkpoint"))?;
-        found
-            .map(|(size, note)| self.prove(row, unsigned(size), note))
-            .transpose()
+        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let found = self.first(
+            "read a checkpoint",
+            statements::CHECKPOINT_AFTER,
+            values![leaf],
+            columns,
+        )?;
+        found.map(|(size, note)| self.prove(row, size, note)).transpose()
     }
 
     /// A leaf with its receipt under the newest checkpoint.
     pub fn sealed_newest(&self, leaf: u64) -> Result<Option<Sealed>, JournalFault> {
-        let newest = self
-            .connection
-            .query_row(sqlite::NEWEST_CHECKPOINT, [], |row| Ok((row.get(0)?, row.get(1)?)));
-        let (size, note) = newest.map_err(JournalFault::store("read the newest checkpoint"))?;
+        let (size, note) = self.newest_checkpoint()?;
         match self.leaf(leaf)? {
-            Some(row) => self.prove(row, unsigned(size), note).map(Some),
+            Some(row) => self.prove(row, size, note).map(Some),
             None => Ok(None),
         }
     }
 
+    fn newest_checkpoint(&self) -> Result<(u64, String), JournalFault> {
+        const STEP: &str = "read the newest checkpoint";
+        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let newest = self.first(STEP, statements::NEWEST_CHECKPOINT, &[], columns)?;
+        newest.ok_or_else(|| JournalFault::store(STEP)(StoreFault::NoRow))
+    }
+
     /// Counts of the leaves since a moment, by hour, kind and partner; of the newest 100,000 leaves at most.
     pub fn tally(&self, since_us: i64) -> Result<Vec<Tally>, JournalFault> {
-        let first = prune::first_since(&self.connection, self.size()?, since_us);
-        let first = first.map_err(JournalFault::store("count leaves"))?;
-        let mut count = self.prepared(sqlite::TALLY)?;
-        let rows = count.query_map(params![sql(first), TALLY_MAX], |row| {
+        let since = values![self.first_since(since_us)?, TALLY_MAX];
+        self.rows("count leaves", statements::TALLY, since, |row| {
             Ok(Tally {
                 hour: row.get(0)?,
                 kind: row.get(1)?,
                 partner: row.get(2)?,
-                count: unsigned(row.get(3)?),
+                count: row.get(3)?,
             })
-        });
-        collect(rows, "count leaves")
+        })
     }
 
     pub(super) fn prove(&self, row: LeafRow, size: u64, note: String) -> Result<Sealed, JournalFault> {
@@ -285,28 +275,33 @@ impl Reader {
 
     /// Every leaf of an exchange, oldest first.
     pub fn leaves_of(&self, exchange: Uuid) -> Result<Vec<LeafRow>, JournalFault> {
-        let mut find = self.prepared(sqlite::EXCHANGE_LEAVES)?;
-        let rows = find.query_map([exchange.as_bytes()], leaf_row);
-        collect(rows, "read an exchange")
+        self.rows(
+            "read an exchange",
+            statements::EXCHANGE_LEAVES,
+            values![&exchange],
+            leaf_row,
+        )
     }
 
     /// What was asked and approved under one statement about an exchange, newest first, at most [`ROWS_MAX`].
     pub fn unsealing(&self, exchange: Uuid, statement: Digest) -> Result<Vec<LeafRow>, JournalFault> {
-        let failed = || JournalFault::store("read the steps of an unsealing");
-        let mut find = self.prepared(sqlite::UNSEALING_LEAVES)?;
-        let mut rows = find.query([exchange.as_bytes()]).map_err(failed())?;
+        const STEP: &str = "read the steps of an unsealing";
         let mut steps = Vec::new();
         // Other statements take no place of this one: the rows are counted behind the filter.
-        while steps.len() < ROWS_MAX as usize
-            && let Some(row) = rows.next().map_err(failed())?
-        {
-            let row = leaf_row(row).map_err(failed())?;
+        self.each(STEP, statements::UNSEALING_LEAVES, values![&exchange], |row| {
+            let row = leaf_row(row).map_err(JournalFault::store(STEP))?;
             if let Event::OfficerUnseal(event) = Leaf::decode(&row.bytes)?.event
                 && event.stmt == statement
             {
                 steps.push(row);
             }
-        }
+            let full = steps.len() >= ROWS_MAX as usize;
+            Ok(if full {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            })
+        })?;
         Ok(steps)
     }
 
@@ -331,11 +326,10 @@ impl Reader {
 
     /// The newest leaf of a kind that each of these exchanges has.
     pub(super) fn newest_of(&self, kind: &str, exchanges: Vec<Uuid>) -> Result<HashMap<Uuid, Leaf>, JournalFault> {
-        let mut find = self.prepared(sqlite::NEWEST_OF)?;
         let mut newest = HashMap::with_capacity(exchanges.len());
         for exchange in exchanges {
-            let found = find.query_row(params![exchange.as_bytes(), kind], |row| row.get::<_, Vec<u8>>(0));
-            let found = found.optional().map_err(JournalFault::store("look for a leaf"))?;
+            let found: Option<Vec<u8>> =
+                self.cell("look for a leaf", statements::NEWEST_OF, values![&exchange, kind])?;
             if let Some(bytes) = found {
                 newest.insert(exchange, Leaf::decode(&bytes)?);
             }
@@ -345,15 +339,13 @@ impl Reader {
 
     /// The exchanges of a partner from a leaf on, oldest first, at most 200, each with the leaf that settled it.
     pub fn exchanges_of(&self, partner: &str, from: u64) -> Result<Vec<(Sealed, Option<Sealed>)>, JournalFault> {
-        let mut find = self.prepared(sqlite::PARTNER_EXCHANGES)?;
-        let rows = find.query_map(params![partner, sql(from)], |row| Ok((row.get(0)?, row.get(1)?)));
+        const STEP: &str = "list the exchanges of a partner";
+        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get::<Option<u64>>(1)?));
+        let found = self.rows(STEP, statements::PARTNER_EXCHANGES, values![partner, from], columns)?;
         let mut listed = Vec::new();
-        for (index, settled) in collect::<(i64, Option<i64>)>(rows, "list the exchanges of a partner")? {
-            let settled = settled
-                .map(|leaf| self.sealed_newest(unsigned(leaf)))
-                .transpose()?
-                .flatten();
-            if let Some(sealed) = self.sealed_newest(unsigned(index))? {
+        for (index, settled) in found {
+            let settled = settled.map(|leaf| self.sealed_newest(leaf)).transpose()?.flatten();
+            if let Some(sealed) = self.sealed_newest(index)? {
                 listed.push((sealed, settled));
             }
         }
@@ -361,26 +353,25 @@ impl Reader {
     }
 
     fn standing(&self, leaf: u64) -> Result<Option<InboxStanding>, JournalFault> {
-        let mut find = self.prepared(sqlite::INBOX_STATE)?;
-        let found = find.query_row([sql(leaf)], |row| {
+        self.first("read the inbox", statements::INBOX_STATE, values![leaf], |row| {
             Ok(InboxStanding {
                 state: row.get(0)?,
                 reason: row.get(1)?,
                 parts: row.get(2)?,
-                bytes: unsigned(row.get(3)?),
+                bytes: row.get(3)?,
             })
-        });
-        found.optional().map_err(JournalFault::store("read the inbox"))
+        })
     }
 
     /// Leaves that match, newest first.
     pub fn search(&self, query: &Query) -> Result<Vec<LeafRow>, JournalFault> {
+        const STEP: &str = "search the log";
         let size = self.size()?;
         let bound = |moment: Option<i64>, otherwise: u64| match moment {
-            Some(moment) => prune::first_since(&self.connection, size, moment),
+            Some(moment) => prune::first_since(&self.store, size, moment),
             None => Ok(otherwise),
         };
-        let failed = || JournalFault::store("search the log");
+        let failed = || JournalFault::store(STEP);
         let low = bound(query.from_us, 0).map_err(failed())?;
         let high = bound(query.to_us, size).map_err(failed())?;
         let high = high.min(query.before_index.unwrap_or(u64::MAX));
@@ -389,35 +380,29 @@ impl Reader {
         } else {
             query.limit.min(ROWS_MAX)
         };
-        let (low, high) = (sql(low), sql(high));
-        let (record, purpose, outcome, kind) = (&query.record, &query.purpose, &query.outcome, &query.kind);
-        match &query.partner {
+        let (record, purpose) = (query.record.as_deref(), query.purpose.as_deref());
+        let (outcome, kind) = (query.outcome.as_deref(), query.kind.as_deref());
+        match query.partner.as_deref() {
             None => {
-                let mut find = self.prepared(sqlite::SEARCH)?;
-                let rows = find.query_map(params![low, high, record, purpose, outcome, kind, limit], leaf_row);
-                collect(rows, "search the log")
+                let values = values![low, high, record, purpose, outcome, kind, limit];
+                self.rows(STEP, statements::SEARCH, values, leaf_row)
             }
             Some(partner) => {
-                let mut find = self.prepared(sqlite::SEARCH_PARTNER)?;
-                let values = params![low, high, record, purpose, outcome, kind, limit, partner];
-                collect(find.query_map(values, leaf_row), "search the log")
+                let values = values![low, high, record, purpose, outcome, kind, limit, partner];
+                self.rows(STEP, statements::SEARCH_PARTNER, values, leaf_row)
             }
         }
     }
 
     /// Whether an operator paused the relay and nobody resumed it.
     pub fn relay_paused(&self) -> Result<bool, JournalFault> {
-        let mut find = self.prepared(sqlite::LAST_PAUSE)?;
-        let found = find.query_row([], |row| row.get::<_, String>(0)).optional();
-        let found = found.map_err(JournalFault::store("read the operator's acts"))?;
+        let found: Option<String> = self.cell("read the operator's acts", statements::LAST_PAUSE, &[])?;
         Ok(found.as_deref() == Some("paused"))
     }
 
     /// SHA-256 of the configuration that the gateway last started with, as the log says.
     pub fn last_config(&self) -> Result<Option<Hash>, JournalFault> {
-        let mut find = self.prepared(sqlite::LAST_CONFIG)?;
-        let found = find.query_row([], |row| row.get::<_, Vec<u8>>(0)).optional();
-        let found = found.map_err(JournalFault::store("read the configuration leaves"))?;
+        let found: Option<Vec<u8>> = self.cell("read the configuration leaves", statements::LAST_CONFIG, &[])?;
         let event = found
             .map(|bytes| Leaf::decode(&bytes))
             .transpose()?
@@ -430,8 +415,8 @@ impl Reader {
 
     /// What the log says was loaded as policies, newest first, at most [`ROWS_MAX`].
     pub fn policy_loads(&self) -> Result<Vec<PolicyEvent>, JournalFault> {
-        let mut find = self.prepared(sqlite::POLICY_LOADS)?;
-        let rows: Vec<Vec<u8>> = collect(find.query_map([ROWS_MAX], |row| row.get(0)), "read the policy leaves")?;
+        let newest = values![ROWS_MAX];
+        let rows: Vec<Vec<u8>> = self.column("read the policy leaves", statements::POLICY_LOADS, newest)?;
         let mut loads = Vec::with_capacity(rows.len());
         for bytes in rows {
             if let Event::Policy(event) = Leaf::decode(&bytes)?.event {
@@ -443,49 +428,111 @@ impl Reader {
 
     /// Indices of the pushes and pulls that hold a subject, newest first.
     pub fn by_subject(&self, payloads: &Path, tags: &[Tag]) -> Result<Vec<u64>, JournalFault> {
-        index::leaves_of(&self.connection, payloads, tags)
+        index::leaves_of(self, payloads, tags)
     }
 
     /// A sealed blob that belongs to the first leaf of an exchange.
-    pub(super) fn blob_of(&self, exchange: Uuid, statement: &str) -> Result<Option<Vec<u8>>, JournalFault> {
+    pub(super) fn blob_of(&self, exchange: Uuid, statement: &'static str) -> Result<Option<Vec<u8>>, JournalFault> {
         let Some(first) = self.leaves_of(exchange)?.first().map(|row| row.index) else {
             return Ok(None);
         };
-        let found = self
-            .prepared(statement)?
-            .query_row([sql(first)], |row| row.get(0))
-            .optional();
-        found.map_err(JournalFault::store("read what belongs to an exchange"))
+        self.cell("read what belongs to an exchange", statement, values![first])
     }
 
     /// The evidence record of a leaf; none when there was none or it was shredded.
     pub(super) fn evidence_of(&self, leaf: u64) -> Result<Option<StoredRecord>, JournalFault> {
-        let mut find = self.prepared(sqlite::EVIDENCE)?;
-        let found = find.query_row([sql(leaf)], |row| {
+        self.first("read an evidence record", statements::EVIDENCE, values![leaf], |row| {
             let (month, key): (Option<String>, Option<Vec<u8>>) = (row.get(1)?, row.get(2)?);
             Ok(StoredRecord {
                 body: row.get(0)?,
                 key: month.zip(key),
             })
-        });
-        found.optional().map_err(JournalFault::store("read an evidence record"))
+        })
     }
 
     /// The months whose keys still wrap something.
     pub(super) fn months_in_use(&self) -> Result<Vec<String>, JournalFault> {
-        let mut find = self.prepared(sqlite::MONTHS_IN_USE)?;
-        collect(find.query_map([], |row| row.get(0)), "read the wrapped keys")
+        self.column("read the wrapped keys", statements::MONTHS_IN_USE, &[])
     }
 
     /// Index of the first leaf at or after a moment.
     pub(super) fn first_since(&self, moment_us: i64) -> Result<u64, JournalFault> {
-        let first = prune::first_since(&self.connection, self.size()?, moment_us);
+        let first = prune::first_since(&self.store, self.size()?, moment_us);
         first.map_err(JournalFault::store("look for a moment"))
     }
+}
 
-    pub(super) fn prepared(&self, statement: &str) -> Result<rusqlite::CachedStatement<'_>, JournalFault> {
-        let prepared = self.connection.prepare_cached(statement);
-        prepared.map_err(JournalFault::store("prepare a statement"))
+/// What the store gives, with the step at which it failed.
+impl Reader {
+    pub(super) fn rows<T>(
+        &self,
+        step: &'static str,
+        statement: &'static str,
+        values: &[Value<'_>],
+        row: impl FnMut(&Row<'_>) -> Stored<T>,
+    ) -> Result<Vec<T>, JournalFault> {
+        let rows = self.store.rows(statement, values, row);
+        rows.map_err(JournalFault::store(step))
+    }
+
+    pub(super) fn first<T>(
+        &self,
+        step: &'static str,
+        statement: &'static str,
+        values: &[Value<'_>],
+        row: impl FnMut(&Row<'_>) -> Stored<T>,
+    ) -> Result<Option<T>, JournalFault> {
+        let row = self.store.first(statement, values, row);
+        row.map_err(JournalFault::store(step))
+    }
+
+    pub(super) fn column<T: FromCell>(
+        &self,
+        step: &'static str,
+        statement: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<T>, JournalFault> {
+        let column = self.store.column(statement, values);
+        column.map_err(JournalFault::store(step))
+    }
+
+    pub(super) fn cell<T: FromCell>(
+        &self,
+        step: &'static str,
+        statement: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Option<T>, JournalFault> {
+        let cell = self.store.cell(statement, values);
+        cell.map_err(JournalFault::store(step))
+    }
+
+    pub(super) fn one<T: FromCell>(
+        &self,
+        step: &'static str,
+        statement: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<T, JournalFault> {
+        let one = self.store.one(statement, values);
+        one.map_err(JournalFault::store(step))
+    }
+
+    /// Each row until `each` breaks off or fails. `each` must not use the reader.
+    pub(super) fn each(
+        &self,
+        step: &'static str,
+        statement: &'static str,
+        values: &[Value<'_>],
+        mut each: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>, JournalFault>,
+    ) -> Result<(), JournalFault> {
+        let mut failed = None;
+        let read = self.store.each(statement, values, |row| {
+            Ok(each(row).unwrap_or_else(|fault| {
+                failed = Some(fault);
+                ControlFlow::Break(())
+            }))
+        });
+        read.map_err(JournalFault::store(step))?;
+        failed.map_or(Ok(()), Err)
     }
 }
 
@@ -504,24 +551,16 @@ impl Tiles for Reader {
     }
 }
 
-fn leaf_row(row: &Row<'_>) -> rusqlite::Result<LeafRow> {
+fn leaf_row(row: &Row<'_>) -> Stored<LeafRow> {
     Ok(LeafRow {
-        index: unsigned(row.get(0)?),
+        index: row.get(0)?,
         t_us: row.get(1)?,
         kind: row.get(2)?,
-        exchange: row.get::<_, Option<[u8; 16]>>(3)?.map(Uuid::from_bytes),
+        exchange: row.get(3)?,
         partner: row.get(4)?,
         record: row.get(5)?,
         purpose: row.get(6)?,
         code: row.get(7)?,
         bytes: row.get(8)?,
     })
-}
-
-pub(super) fn collect<T>(
-    rows: rusqlite::Result<impl Iterator<Item = rusqlite::Result<T>>>,
-    what: &'static str,
-) -> Result<Vec<T>, JournalFault> {
-    let rows = rows.map_err(JournalFault::store(what))?;
-    rows.collect::<rusqlite::Result<_>>().map_err(JournalFault::store(what))
 }

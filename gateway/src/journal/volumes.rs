@@ -9,7 +9,6 @@
 
 use std::sync::Arc;
 
-use rusqlite::Connection;
 use shuguan_ledger::keys::{KeyFault, KeySpan, LogKeys};
 use shuguan_ledger::leaf::{Event, Leaf, LogCloseEvent};
 use shuguan_ledger::note::{SigningKey, VerifyingKey};
@@ -20,8 +19,9 @@ use super::entry::Sealed;
 use super::fault::{JournalFault, SealError};
 use super::log_keys::LogSigner;
 use super::sequencer::Work;
-use super::sqlite::{self, unsigned};
-use super::views::{Reader, collect};
+use super::statements;
+use super::store::{Row, Store, Stored};
+use super::views::Reader;
 
 /// Why a volume ends by plan, member `why` of its `log-close` leaf.
 const YEAR: &str = "year";
@@ -86,15 +86,13 @@ impl LogSigner {
 }
 
 /// Whether a log of this journal had that name, or it can be none.
-pub(super) fn taken(connection: &Connection, current: &str, name: &str) -> rusqlite::Result<Option<&'static str>> {
+pub(super) fn taken(store: &Store, current: &str, name: &str) -> Stored<Option<&'static str>> {
     if name.len() > NAME_MAX {
         return Ok(Some("the name of the volume is too long"));
     }
-    let mut find = connection.prepare_cached(sqlite::LOG_OPENED)?;
-    let mut rows = find.query([])?;
+    let opened: Vec<Vec<u8>> = store.column(statements::LOG_OPENED, &[])?;
     let mut had = current == name;
-    while let Some(row) = rows.next()? {
-        let bytes: Vec<u8> = row.get(0)?;
+    for bytes in opened {
         if let Ok(Event::LogOpen(open)) = Leaf::decode(&bytes).map(|leaf| leaf.event) {
             had |= [Some(open.log), Some(open.of), open.had]
                 .iter()
@@ -195,9 +193,8 @@ impl Reader {
     /// # Errors
     /// When the journal cannot be read.
     pub fn logs_closed(&self) -> Result<Vec<(u64, LogCloseEvent)>, JournalFault> {
-        let mut find = self.prepared(sqlite::LOG_CLOSED)?;
-        let rows = find.query_map([], |row| Ok((unsigned(row.get(0)?), row.get(1)?)));
-        let rows: Vec<(u64, Vec<u8>)> = collect(rows, "read the log-close leaves")?;
+        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let rows: Vec<(u64, Vec<u8>)> = self.rows("read the log-close leaves", statements::LOG_CLOSED, &[], columns)?;
         let mut closed = Vec::with_capacity(rows.len());
         for (index, bytes) in rows {
             if let Event::LogClose(event) = Leaf::decode(&bytes)?.event {

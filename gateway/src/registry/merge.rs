@@ -9,6 +9,7 @@
 
 pub(super) mod closing;
 pub(super) mod fate;
+pub(super) mod held;
 pub(super) mod recall;
 pub(super) mod rows;
 
@@ -35,7 +36,7 @@ pub struct Part {
     pub partner: String,
     /// When the gateway received it, microseconds since the epoch.
     pub received_us: i64,
-    /// It is part of a snapshot: what it holds is stamped, so that its end does not close it.
+    /// It is part of a snapshot: what it holds is noted, so that its end does not close it.
     pub snapshot: bool,
     /// An exchange of the record type with an earlier leaf may still come.
     pub confirm: bool,

@@ -364,7 +364,7 @@ pub(super) struct BaseTable {
 /// `history` says who changed which row when: a row for each update, closing and reopening, none for an insert, which the row itself, or the
 /// `was_leaf` of its first change, tells. So a first load of millions writes nothing here. It keeps hashes and no values: what a field held
 /// before is for nobody to read years later, and the sealed payload that brought it is erased after its hold.
-pub(super) const BASE_TABLES: [BaseTable; 9] = [
+pub(super) const BASE_TABLES: [BaseTable; 10] = [
     BaseTable {
         name: "relay_progress",
         zh: "入库进度",
@@ -446,9 +446,19 @@ pub(super) const BASE_TABLES: [BaseTable; 9] = [
     },
     BaseTable {
         name: "snapshot_seen",
-        zh: "快照已见且未改写的记录",
+        zh: "快照所含而当时已关闭的记录",
         key: "exchange, row_key",
         columns: &[("exchange", "交换编号", "uuid"), ("row_key", "记录主键", "text")],
+    },
+    BaseTable {
+        name: "snapshot_held",
+        zh: "关闭完成前快照所含且未改写的记录",
+        key: "exchange, part",
+        columns: &[
+            ("exchange", "交换编号", "uuid"),
+            ("part", "分片序号", "integer"),
+            ("numbers", "各记录主键的编号(每个8字节)", "bytes"),
+        ],
     },
     BaseTable {
         name: "discrepancy",

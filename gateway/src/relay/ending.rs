@@ -37,6 +37,7 @@ impl Weighing {
             partner: item.partner.clone(),
             received_us: item.received_us,
             scope: scope.map(|(field, named)| (field.to_owned(), codes(named))),
+            held: Arc::default(),
         };
         Self {
             ending: Arc::new(ending),

@@ -4,14 +4,20 @@
 //! anywhere, it goes on there. It closes rows of its partner, within its scope, that came before it and that it does not hold. Before,
 //! the same walk counts them and writes nothing.
 
+use std::sync::{Arc, OnceLock};
+
 use uuid::Uuid;
 
 use super::super::Progress;
 use super::super::fault::RegistryFault;
 use super::super::schema::TableSpec;
+use super::held::Held;
 
 /// Keys that are looked at in one transaction; in tests few, so that there are many.
 pub(in crate::registry) const STRIDE: usize = if cfg!(test) { 3 } else { 8_192 };
+
+/// The place of a walk that is at its end: behind every key, since no text is behind the last character there is. Said again, it finds nothing to close.
+pub(in crate::registry) const BEHIND_ALL: &str = "\u{10FFFF}";
 
 /// A snapshot whose parts are all in.
 #[derive(Clone, Debug)]
@@ -28,6 +34,8 @@ pub struct Ending {
     pub received_us: i64,
     /// The field that its scope goes by, and the codes inside; none: all rows of the partner.
     pub scope: Option<(String, Vec<String>)>,
+    /// What it holds and did not write: the store reads it at the first stride, and whoever ends it keeps it until the last.
+    pub held: Arc<OnceLock<Held>>,
 }
 
 /// What one stride of counting found.

@@ -8,8 +8,8 @@
 //! Which others there are must be known however many are recalled and in whatever order. Deletes that a newer one took the place of are kept in
 //! `superseded`. A snapshot writes nothing for rows that it finds closed, or each would write once more what was closed for years: it stands in `snapshot`
 //! with its scope from when it begins to close, and what it lacked follows. A row that is closed now was lacking in every snapshot of its partner and scope that
-//! came after the row and not before the closing that the history names last, unless the snapshot saw the row and did not write it: such stamps of
-//! closed rows stay in `snapshot_seen`.
+//! came after the row and not before the closing that the history names last, unless the snapshot held the row and did not write it: at its end it stamps closed
+//! rows of which that is so (`snapshot_seen`).
 
 use std::collections::{HashMap, HashSet};
 

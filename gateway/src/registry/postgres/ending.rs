@@ -1,14 +1,15 @@
 //! The end of a snapshot on PostgreSQL: counting what it lacks, and closing it, a stride of keys at a time.
 
-use sqlx::postgres::{PgArguments, Postgres};
+use sqlx::postgres::{PgArguments, PgRow, Postgres};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
-use super::super::merge::closing::{Closed, Closing, Ending, STRIDE, Weighed};
+use super::super::merge::closing::{BEHIND_ALL, Closed, Closing, Ending, STRIDE, Weighed};
 use super::super::merge::fate::Kind;
+use super::super::merge::held::Held;
 use super::super::schema::{TableSpec, table_of};
 use super::discrepancy;
 use super::fault::Step;
@@ -19,19 +20,14 @@ use super::value::Id;
 
 /// Counts in one stride behind `after`. What a later exchange brought was not held when the snapshot was made, so it makes no room for closing.
 pub(super) async fn weigh(session: &mut Session, ending: &Ending, after: &str) -> Result<Weighed, RegistryFault> {
-    const STEP: &str = "count what a snapshot lacks";
     let mut live = session.take().await?;
+    let held = held(&mut live, ending).await?;
     let stride = Stride::of(&mut live, &session.tables, ending, after).await?;
-    let text = format!(
-        "SELECT count(*) FILTER (WHERE t._leaf <= $2), count(*) FILTER (WHERE {MISSING}) FROM {} t WHERE {}",
-        stride.table.name, stride.condition
-    );
-    let query = stride.bind(sqlx::query(AssertSqlSafe(text)), ending);
-    let row = within(STEP, live.patience, query.fetch_one(&mut live.connection)).await?;
-    let number = |place: usize| row.try_get::<i64, _>(place).map(i64::unsigned_abs).step(STEP);
+    let rows = stride.spoken_for(&mut live, ending).await?;
+    let due = rows.iter().filter(|(key, older)| *older && !held.has(key)).count();
     let weighed = Weighed {
-        held: number(0)?,
-        due: number(1)?,
+        held: rows.len() as u64,
+        due: due as u64,
         after: stride.upto,
     };
     session.put(live);
@@ -52,8 +48,9 @@ pub(super) async fn close(session: &mut Session, ending: &Ending) -> Result<Clos
 /// The same inside a transaction that the caller commits.
 pub(super) async fn close_in(live: &mut Live, tables: &[TableSpec], ending: &Ending) -> Result<Closed, RegistryFault> {
     let after = place(live, ending.exchange).await?;
+    let held = held(live, ending).await?;
     let stride = Stride::of(live, tables, ending, &after).await?;
-    let due = stride.due(live, ending).await?;
+    let due = stride.due(live, ending, held).await?;
     let mut touched = Touched::by(tables, &ending.record, ending.received_us, ending.exchange);
     let keys: Vec<&str> = due.iter().map(|row| row.key.as_str()).collect();
     discrepancy::note_standing(live, stride.table, &keys, &mut touched).await?;
@@ -65,7 +62,10 @@ pub(super) async fn close_in(live: &mut Live, tables: &[TableSpec], ending: &End
     note::history(live, &lines).await?;
     discrepancy::compare(live, tables, touched).await?;
     register(live, ending).await?;
-    forget(live, ending, stride.table, (&after, stride.upto.as_deref())).await?;
+    stride.stamp(live, ending, held).await?;
+    if stride.upto.is_none() {
+        note::forget_held(live, ending.exchange).await?;
+    }
     let rows = u64::try_from(due.len()).unwrap_or(u64::MAX);
     // A snapshot of which nothing was accepted has no part and no progress yet.
     let query = sqlx::query(
@@ -80,7 +80,7 @@ pub(super) async fn close_in(live: &mut Live, tables: &[TableSpec], ending: &End
     .bind(ending.partner.as_str())
     .bind(ending.received_us)
     .bind(rows.cast_signed())
-    .bind(stride.upto.as_deref().unwrap_or(&after));
+    .bind(stride.upto.as_deref().unwrap_or(BEHIND_ALL));
     within("write the progress", live.patience, query.execute(&mut live.connection)).await?;
     let progress = progress_of(live, &[ending.exchange]).await?;
     Ok(Closed {
@@ -149,36 +149,15 @@ async fn register(live: &mut Live, ending: &Ending) -> Result<(), RegistryFault>
     Ok(())
 }
 
-/// The stamps of the stride are not needed any more, but those of rows that are closed: they say that the snapshot does not lack them.
-async fn forget(
-    live: &mut Live,
-    ending: &Ending,
-    table: &TableSpec,
-    (after, upto): (&str, Option<&str>),
-) -> Result<(), RegistryFault> {
-    // Not one text with OR: a plan that serves both cases would read all stamps. Bounds on both tables, so that no plan reads all of either.
-    let within_stride = |column: &str| match upto {
-        Some(_) => format!("{column} > $2 AND {column} <= $3"),
-        None => format!("{column} > $2 AND $3::text IS NULL"),
-    };
-    let text = format!(
-        "DELETE FROM snapshot_seen s WHERE s.exchange = $1 AND {} \
-         AND NOT EXISTS (SELECT FROM {} t WHERE t._key = s.row_key AND t._open = 0 AND {})",
-        within_stride("s.row_key"),
-        table.name,
-        within_stride("t._key")
-    );
-    let query = sqlx::query(AssertSqlSafe(text))
-        .bind(Id(ending.exchange))
-        .bind(after)
-        .bind(upto);
-    within(
-        "forget what a snapshot held",
-        live.patience,
-        query.execute(&mut live.connection),
-    )
-    .await?;
-    Ok(())
+/// What the snapshot holds and did not write, read once. An earlier version stamped it key by key.
+async fn held<'e>(live: &mut Live, ending: &'e Ending) -> Result<&'e Held, RegistryFault> {
+    if let Some(held) = ending.held.get() {
+        return Ok(held);
+    }
+    let parts = note::held_parts(live, ending.exchange).await?;
+    let stamps = note::stamped(live, ending.exchange).await?;
+    let (parts, stamps) = (parts.iter().map(Vec::as_slice), stamps.iter().map(String::as_str));
+    Ok(ending.held.get_or_init(|| Held::of(ending.exchange, parts, stamps)))
 }
 
 /// Where the closing of an exchange is; at the beginning when it has not begun.
@@ -206,9 +185,6 @@ pub(super) async fn last_key(live: &mut Live, table: &TableSpec, after: &str) ->
     .await
 }
 
-const MISSING: &str =
-    "t._leaf < $2 AND NOT EXISTS (SELECT FROM snapshot_seen s WHERE s.exchange = $3 AND s.row_key = t._key)";
-
 type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
 /// Some keys in a row, and which rows of them a snapshot speaks for.
@@ -217,7 +193,9 @@ struct Stride<'t> {
     after: String,
     /// The last key; none: to the end.
     upto: Option<String>,
-    /// Of the parameters that [`Stride::bind`] binds.
+    /// Keys of the stride, by the parameters $1 and $2.
+    keys: String,
+    /// And besides, of the parameters that [`Stride::bind`] binds, rows that the snapshot speaks for.
     condition: String,
     codes: Vec<String>,
 }
@@ -228,44 +206,65 @@ impl<'t> Stride<'t> {
         let upto = last_key(live, table, after).await?;
         // Not one text with OR: a plan that serves both cases would read on to the end of the table.
         let end = if upto.is_some() {
-            "t._key <= $5"
+            "t._key <= $2"
         } else {
-            "$5::text IS NULL"
+            "$2::text IS NULL"
         };
-        let mut condition = format!("t._key > $4 AND {end} AND t._open <> 0 AND t._partner = $1");
+        let keys = format!("t._key > $1 AND {end}");
+        let mut condition = format!("{keys} AND t._open <> 0 AND t._partner = $3 AND t._leaf <= $4");
         let scope = ending.scope(table)?;
         match scope {
-            Some((column, _)) => condition = format!("{condition} AND t.{column} = ANY($6)"),
+            Some((column, _)) => condition = format!("{condition} AND t.{column} = ANY($5)"),
             // Each parameter must stand somewhere.
-            None => condition.push_str(" AND $6::text[] IS NOT NULL"),
+            None => condition.push_str(" AND $5::text[] IS NOT NULL"),
         }
         Ok(Self {
             table,
             after: after.to_owned(),
             upto,
+            keys,
             condition,
             codes: scope.map(|(_, codes)| codes.to_vec()).unwrap_or_default(),
         })
     }
 
-    /// Partner, leaf, exchange, first and last key, codes.
+    /// First and last key, partner, leaf, codes.
     fn bind<'q>(&self, query: Statement<'q>, ending: &Ending) -> Statement<'q> {
         query
-            .bind(ending.partner.clone())
-            .bind(ending.leaf())
-            .bind(Id(ending.exchange))
             .bind(self.after.clone())
             .bind(self.upto.clone())
+            .bind(ending.partner.clone())
+            .bind(ending.leaf())
             .bind(self.codes.clone())
     }
 
-    async fn due(&self, live: &mut Live, ending: &Ending) -> Result<Vec<Lacking>, RegistryFault> {
+    /// The keys that the snapshot speaks for, in order, each with whether its row came before it.
+    async fn spoken_for(&self, live: &mut Live, ending: &Ending) -> Result<Vec<(String, bool)>, RegistryFault> {
         const STEP: &str = "look for what a snapshot lacks";
         let text = format!(
-            "SELECT t._key, t._leaf, t._row, t._hash FROM {} t WHERE {} AND {MISSING} ORDER BY t._key",
+            "SELECT t._key, t._leaf < $4 FROM {} t WHERE {} ORDER BY t._key",
             self.table.name, self.condition
         );
         let query = self.bind(sqlx::query(AssertSqlSafe(text)), ending);
+        let found = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
+        let one = |row: &PgRow| Ok((row.try_get(0)?, row.try_get(1)?));
+        found.iter().map(one).collect::<Result<_, _>>().step(STEP)
+    }
+
+    /// The rows that it lacks, in the order of their keys.
+    async fn due(&self, live: &mut Live, ending: &Ending, held: &Held) -> Result<Vec<Lacking>, RegistryFault> {
+        const STEP: &str = "look for what a snapshot lacks";
+        let rows = self.spoken_for(live, ending).await?;
+        let lacking = rows.iter().filter(|(key, older)| *older && !held.has(key));
+        let lacking: Vec<&str> = lacking.map(|(key, _)| key.as_str()).collect();
+        if lacking.is_empty() {
+            return Ok(Vec::new());
+        }
+        let text = format!(
+            "SELECT _key, _leaf, _row, _hash FROM {} WHERE _key = ANY($1) ORDER BY _key",
+            self.table.name
+        );
+        let query = sqlx::query(AssertSqlSafe(text)).bind(lacking);
         let found = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
         let mut due = Vec::with_capacity(found.len());
         for row in &found {
@@ -277,5 +276,23 @@ impl<'t> Stride<'t> {
             });
         }
         Ok(due)
+    }
+
+    /// Rows that are closed now and that the snapshot holds are stamped: no recall of another closing may take them for lacking.
+    async fn stamp(&self, live: &mut Live, ending: &Ending, held: &Held) -> Result<(), RegistryFault> {
+        let text = format!(
+            "SELECT t._key FROM {} t WHERE {} AND t._open = 0",
+            self.table.name, self.keys
+        );
+        let query = sqlx::query_scalar::<_, String>(AssertSqlSafe(text));
+        let query = query.bind(self.after.as_str()).bind(self.upto.as_deref());
+        let closed = within(
+            "look for closed rows",
+            live.patience,
+            query.fetch_all(&mut live.connection),
+        )
+        .await?;
+        let seen: Vec<&str> = closed.iter().map(String::as_str).filter(|key| held.has(key)).collect();
+        note::stamps(live, ending.exchange, &seen).await
     }
 }

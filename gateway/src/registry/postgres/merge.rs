@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
 use super::super::merge::fate::Known;
+use super::super::merge::held;
 use super::super::merge::rows::HASH_BYTES;
 use super::super::merge::{Arrival, Counts, Part, merged, repeated};
 use super::super::schema::TableSpec;
@@ -180,7 +181,7 @@ async fn merge_run(
     note::closings(live, &settled.closings).await?;
     note::superseded(live, &settled.superseded).await?;
     note::history(live, &settled.history).await?;
-    note::seen(live, &settled.seen).await?;
+    note::held(live, &settled.held).await?;
     let known = index(live, &run, &settled).await?;
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     for (arrival, written) in arrivals.iter().zip(&settled.written) {
@@ -204,7 +205,7 @@ struct Settled<'r> {
     closings: Vec<note::ClosingLine<'r>>,
     superseded: Vec<note::Superseded<'r>>,
     history: Vec<note::Line<'r>>,
-    seen: Vec<(Uuid, &'r str)>,
+    held: Vec<note::HeldPart>,
     /// By arrival the rows that were newer than what was there when they came.
     written: Vec<Vec<usize>>,
 }
@@ -239,7 +240,7 @@ async fn settle<'r>(live: &mut Live, run: &Run<'r, '_>) -> Result<Settled<'r>, R
         closings: Vec::new(),
         superseded: Vec::new(),
         history: Vec::new(),
-        seen: Vec::new(),
+        held: Vec::new(),
         written: Vec::new(),
     };
     for place in 0..run.arrivals.len() {
@@ -255,7 +256,7 @@ fn settle_one<'r>(run: &Run<'r, '_>, place: usize, names: &[&'r str], keys: &mut
     let Some(arrival) = run.arrivals.get(place) else {
         return;
     };
-    let (mut count, mut rows) = (Counts::default(), Vec::new());
+    let (mut count, mut rows, mut seen) = (Counts::default(), Vec::new(), Vec::new());
     for group in arrival.rows.groups() {
         let name = key_of(arrival, group);
         let Some(key) = place_of(names, name).and_then(|key| keys.get_mut(key)) else {
@@ -301,8 +302,15 @@ fn settle_one<'r>(run: &Run<'r, '_>, place: usize, names: &[&'r str], keys: &mut
             });
         }
         if fate.seen {
-            settled.seen.push((arrival.part.exchange, name));
+            seen.push(name);
         }
+    }
+    if !seen.is_empty() {
+        settled.held.push(note::HeldPart {
+            exchange: arrival.part.exchange,
+            part: arrival.part.number.into(),
+            numbers: held::packed(arrival.part.exchange, seen.into_iter()),
+        });
     }
     settled.counts.push(count);
     settled.written.push(rows);

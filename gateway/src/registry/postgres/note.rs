@@ -1,4 +1,4 @@
-//! What PostgreSQL keeps beside the rows: closings, history, what a snapshot saw, and whether a row is open. One statement each.
+//! What PostgreSQL keeps beside the rows: closings, history, what a snapshot holds, and whether a row is open. One statement each.
 
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
@@ -147,23 +147,80 @@ pub(super) async fn history(live: &mut Live, lines: &[Line<'_>]) -> Result<(), R
     Ok(())
 }
 
-/// Stamps what a snapshot holds and whose row is not its own.
-pub(super) async fn seen(live: &mut Live, keys: &[(Uuid, &str)]) -> Result<(), RegistryFault> {
-    const TEXT: &str = "INSERT INTO snapshot_seen (exchange, row_key) SELECT * FROM unnest($1::uuid[], $2::text[]) \
-        ON CONFLICT DO NOTHING";
-    if keys.is_empty() {
+/// What one part of a snapshot holds and did not write.
+pub(super) struct HeldPart {
+    pub(super) exchange: Uuid,
+    pub(super) part: i64,
+    /// Of [`held::packed`].
+    pub(super) numbers: Vec<u8>,
+}
+
+/// Notes what parts of snapshots hold.
+pub(super) async fn held(live: &mut Live, parts: &[HeldPart]) -> Result<(), RegistryFault> {
+    const TEXT: &str = "INSERT INTO snapshot_held (exchange, part, numbers) \
+        SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[]) ON CONFLICT DO NOTHING";
+    if parts.is_empty() {
         return Ok(());
     }
     let query = sqlx::query(TEXT)
-        .bind(all(keys, |(exchange, _)| Id(*exchange)))
-        .bind(all(keys, |(_, key)| *key));
+        .bind(all(parts, |part| Id(part.exchange)))
+        .bind(all(parts, |part| part.part))
+        .bind(parts.iter().map(|part| part.numbers.as_slice()).collect::<Vec<_>>());
+    let noted = within(
+        "note what a snapshot holds",
+        live.patience,
+        query.execute(&mut live.connection),
+    );
+    noted.await?;
+    Ok(())
+}
+
+/// What is noted of a snapshot's parts; nothing once it has ended.
+pub(super) async fn held_parts(live: &mut Live, exchange: Uuid) -> Result<Vec<Vec<u8>>, RegistryFault> {
+    let query = sqlx::query_scalar::<_, Vec<u8>>("SELECT numbers FROM snapshot_held WHERE exchange = $1");
+    let query = query.bind(Id(exchange));
     within(
-        "stamp what a snapshot holds",
+        "read what a snapshot holds",
+        live.patience,
+        query.fetch_all(&mut live.connection),
+    )
+    .await
+}
+
+/// Forgets it.
+pub(super) async fn forget_held(live: &mut Live, exchange: Uuid) -> Result<(), RegistryFault> {
+    let query = sqlx::query("DELETE FROM snapshot_held WHERE exchange = $1").bind(Id(exchange));
+    within(
+        "forget what a snapshot held",
         live.patience,
         query.execute(&mut live.connection),
     )
     .await?;
     Ok(())
+}
+
+/// Stamps rows that a snapshot holds and that are closed: it does not lack them.
+pub(super) async fn stamps(live: &mut Live, exchange: Uuid, keys: &[&str]) -> Result<(), RegistryFault> {
+    const TEXT: &str =
+        "INSERT INTO snapshot_seen (exchange, row_key) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING";
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query(TEXT).bind(Id(exchange)).bind(keys);
+    within("stamp closed rows", live.patience, query.execute(&mut live.connection)).await?;
+    Ok(())
+}
+
+/// What a snapshot stamped.
+pub(super) async fn stamped(live: &mut Live, exchange: Uuid) -> Result<Vec<String>, RegistryFault> {
+    let query = sqlx::query_scalar::<_, String>("SELECT row_key FROM snapshot_seen WHERE exchange = $1");
+    let query = query.bind(Id(exchange));
+    within(
+        "read the stamps of a snapshot",
+        live.patience,
+        query.fetch_all(&mut live.connection),
+    )
+    .await
 }
 
 /// Says of rows that are there whether they are open.

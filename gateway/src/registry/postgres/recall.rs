@@ -10,6 +10,7 @@ use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
 use super::super::merge::closing::Closing;
 use super::super::merge::fate::{Kind, NO_CONTENT};
+use super::super::merge::held::Held;
 use super::super::merge::recall::{Brought, Ended, Noted, Recall, SINCE, Undone, emptied, left, newest};
 use super::super::schema::{TableSpec, table_of};
 use super::fault::Step;
@@ -152,7 +153,7 @@ impl Stride<'_> {
         }
         for snapshot in &ended.snapshots {
             if snapshot.may_hold(&noted) {
-                let seen = self.seen(live, snapshot.exchange).await?;
+                let seen = self.seen(live, snapshot.exchange, &noted).await?;
                 snapshot.hold(&mut noted, &seen);
             }
         }
@@ -231,8 +232,8 @@ impl Stride<'_> {
         Ok(newest(deletes.into_iter()))
     }
 
-    /// Keys of the stride that a snapshot stamped.
-    async fn seen(&self, live: &mut Live, exchange: Uuid) -> Result<HashSet<String>, RegistryFault> {
+    /// Keys of the stride that a snapshot holds: it stamped them, or has not ended and noted them.
+    async fn seen(&self, live: &mut Live, exchange: Uuid, noted: &[Noted]) -> Result<HashSet<String>, RegistryFault> {
         let text = format!(
             "SELECT row_key FROM snapshot_seen WHERE exchange = $3 AND {}",
             self.within("row_key")
@@ -246,7 +247,12 @@ impl Stride<'_> {
             live.patience,
             query.fetch_all(&mut live.connection),
         );
-        Ok(found.await?.into_iter().collect())
+        let mut seen: HashSet<String> = found.await?.into_iter().collect();
+        let parts = note::held_parts(live, exchange).await?;
+        let held = Held::of(exchange, parts.iter().map(Vec::as_slice), std::iter::empty());
+        let keys = noted.iter().map(|noted| noted.key.as_str());
+        seen.extend(keys.filter(|key| held.has(key)).map(str::to_owned));
+        Ok(seen)
     }
 
     /// Keys of which the batch noted a closing.
@@ -361,6 +367,7 @@ impl Stride<'_> {
         .bind(self.upto.unwrap_or(self.after));
         within("write the progress", live.patience, query.execute(&mut live.connection)).await?;
         if self.upto.is_none() {
+            note::forget_held(live, self.recall.push).await?;
             let query = sqlx::query("DELETE FROM snapshot_seen WHERE exchange = $1").bind(Id(self.recall.push));
             within(
                 "forget what a snapshot held",

@@ -40,7 +40,7 @@ pub(in crate::registry) fn script(settings: &PostgresSettings, tables: &[TableSp
          GRANT USAGE ON SCHEMA {schema} TO {RELAY}, {READER};\n\
          REVOKE ALL ON {names} FROM PUBLIC, {RELAY}, {READER};\n\
          GRANT SELECT, INSERT, UPDATE ON {names} TO {RELAY};\n\
-         GRANT DELETE ON snapshot_seen TO {RELAY};\n\
+         GRANT DELETE ON snapshot_seen, snapshot_held TO {RELAY};\n\
          REVOKE ALL ON {datasets} FROM PUBLIC, {READER};\n\
          GRANT SELECT ON {datasets} TO {RELAY};\n\
          {masked}\n\

@@ -246,7 +246,7 @@ fn base_column((name, _, word): Described) -> String {
     let kind = match word.trim_end_matches('?') {
         "uuid" => "uuid",
         "text" => "text COLLATE \"C\"",
-        "sha-256/128" => "bytea",
+        "sha-256/128" | "bytes" => "bytea",
         _ => "bigint",
     };
     let need = if word.ends_with('?') { "" } else { " NOT NULL" };

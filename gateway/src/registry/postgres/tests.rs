@@ -439,6 +439,7 @@ async fn the_end_of_a_snapshot_that_is_cut_at_any_moment_closes_each_row_once() 
         partner: held.partner,
         received_us: held.received_us,
         scope: None,
+        held: Arc::default(),
     });
     let cutter = {
         let place = Arc::clone(&place);
@@ -466,6 +467,7 @@ async fn the_end_of_a_snapshot_that_is_cut_at_any_moment_closes_each_row_once() 
         ("200", "public_security_resident WHERE _open = 0"),
         ("200", "history WHERE kind = 'close'"),
         ("200", "closing"),
+        ("0", "snapshot_held"),
         ("0", "snapshot_seen"),
     ] {
         assert_eq!(place.query(&format!("SELECT count(*) FROM {of}")), [count], "{of}");

@@ -1,16 +1,17 @@
 //! The end of a snapshot on SQLite: counting what it lacks, and closing it, a stride of keys at a time.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params, params_from_iter};
 use uuid::Uuid;
 
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::{RegistryFault, Step};
-use super::super::merge::closing::{Closed, Closing, Ending, STRIDE, Weighed};
+use super::super::merge::closing::{BEHIND_ALL, Closed, Closing, Ending, STRIDE, Weighed};
 use super::super::merge::fate::Kind;
+use super::super::merge::held::Held;
 use super::super::schema::{TableSpec, table_of};
 use super::discrepancy;
-use super::note::{Line, put_closing, put_line};
+use super::note::{self, Line, put_closing, put_line};
 
 /// Counts in one stride behind `after`. What a later exchange brought was not held when the snapshot was made, so it makes no room for closing.
 pub(super) fn weigh(
@@ -19,28 +20,16 @@ pub(super) fn weigh(
     ending: &Ending,
     after: &str,
 ) -> Result<Weighed, RegistryFault> {
+    let held = held(connection, ending)?;
     let stride = Stride::of(connection, tables, ending, after)?;
-    let text = format!(
-        "SELECT coalesce(sum(t._leaf <= ?), 0), coalesce(sum(t._leaf < ? AND NOT EXISTS ({SEEN})), 0) FROM {} t WHERE {}",
-        stride.table.name, stride.condition
-    );
-    let mut values = vec![
-        Value::Integer(ending.leaf()),
-        Value::Integer(ending.leaf()),
-        Value::Blob(ending.exchange.as_bytes().to_vec()),
-    ];
-    values.extend(stride.values);
-    let mut select = connection.prepare_cached(&text).step("count what a snapshot lacks")?;
-    let (held, due) = select
-        .query_row(params_from_iter(values), |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-        })
-        .step("count what a snapshot lacks")?;
-    Ok(Weighed {
-        held: held.unsigned_abs(),
-        due: due.unsigned_abs(),
-        after: stride.upto,
-    })
+    let mut weighed = Weighed::default();
+    stride.spoken_for(connection, |row| {
+        weighed.held += 1;
+        weighed.due += u64::from(is_lacking(row, ending, held)?);
+        Ok(())
+    })?;
+    weighed.after = stride.upto;
+    Ok(weighed)
 }
 
 /// Closes in one stride behind where the last one ended, in a transaction of its own.
@@ -64,8 +53,9 @@ pub(super) fn close_in(
     ending: &Ending,
 ) -> Result<Closed, RegistryFault> {
     let after = place(transaction, ending.exchange)?.unwrap_or_default();
+    let held = held(transaction, ending)?;
     let stride = Stride::of(transaction, tables, ending, &after)?;
-    let due = stride.due(transaction, ending)?;
+    let due = stride.due(transaction, ending, held)?;
     let mut touched = Touched::by(tables, &ending.record, ending.received_us, ending.exchange);
     let keys: Vec<&str> = due.iter().map(|row| row.key.as_str()).collect();
     discrepancy::note_standing(transaction, stride.table, &keys, &mut touched)?;
@@ -74,14 +64,12 @@ pub(super) fn close_in(
     }
     discrepancy::compare(transaction, tables, touched)?;
     register(transaction, ending)?;
-    forget(
-        transaction,
-        ending.exchange,
-        stride.table,
-        (&after, stride.upto.as_deref()),
-    )?;
+    stride.stamp(transaction, ending, held)?;
+    if stride.upto.is_none() {
+        note::forget_held(transaction, ending.exchange)?;
+    }
     let rows = u64::try_from(due.len()).unwrap_or(u64::MAX);
-    let upto = stride.upto.as_deref().unwrap_or(&after);
+    let upto = stride.upto.as_deref().unwrap_or(BEHIND_ALL);
     // A snapshot of which nothing was accepted has no part and no progress yet.
     let text = "INSERT INTO relay_progress \
         (exchange, leaf, record, partner, received_us, parts, row_count, inserted, updated, same, deleted, close_after) \
@@ -162,22 +150,15 @@ fn register(connection: &Connection, ending: &Ending) -> Result<(), RegistryFaul
     Ok(())
 }
 
-/// The stamps of the stride are not needed any more, but those of rows that are closed: they say that the snapshot does not lack them.
-fn forget(
-    connection: &Connection,
-    exchange: Uuid,
-    table: &TableSpec,
-    (after, upto): (&str, Option<&str>),
-) -> Result<(), RegistryFault> {
-    const STEP: &str = "forget what a snapshot held";
-    let text = format!(
-        "DELETE FROM snapshot_seen WHERE exchange = ?1 AND row_key > ?2 AND (?3 IS NULL OR row_key <= ?3) \
-         AND NOT EXISTS (SELECT 1 FROM {} t WHERE t._key = snapshot_seen.row_key AND t._open = 0)",
-        table.name
-    );
-    let mut delete = connection.prepare_cached(&text).step(STEP)?;
-    delete.execute(params![exchange.as_bytes(), after, upto]).step(STEP)?;
-    Ok(())
+/// What the snapshot holds and did not write, read once. An earlier version stamped it key by key.
+fn held<'e>(connection: &Connection, ending: &'e Ending) -> Result<&'e Held, RegistryFault> {
+    if let Some(held) = ending.held.get() {
+        return Ok(held);
+    }
+    let parts = note::held_parts(connection, ending.exchange)?;
+    let stamps = note::stamped(connection, ending.exchange)?;
+    let (parts, stamps) = (parts.iter().map(Vec::as_slice), stamps.iter().map(String::as_str));
+    Ok(ending.held.get_or_init(|| Held::of(ending.exchange, parts, stamps)))
 }
 
 /// Where the closing of an exchange is; none when it has not begun.
@@ -204,11 +185,17 @@ pub(super) fn last_key(
     found.step("look for keys")
 }
 
-const SEEN: &str = "SELECT 1 FROM snapshot_seen s WHERE s.exchange = ? AND s.row_key = t._key";
+/// Whether a row of [`Stride::spoken_for`] came before the snapshot and is not in it.
+fn is_lacking(row: &Row<'_>, ending: &Ending, held: &Held) -> rusqlite::Result<bool> {
+    let older = row.get::<_, i64>(1)? < ending.leaf();
+    // INVARIANT: keys are text.
+    Ok(older && !row.get_ref(0)?.as_str().is_ok_and(|key| held.has(key)))
+}
 
 /// Some keys in a row, and which rows of them a snapshot speaks for.
 struct Stride<'t> {
     table: &'t TableSpec,
+    after: String,
     /// The last key; none: to the end.
     upto: Option<String>,
     condition: String,
@@ -224,14 +211,8 @@ impl<'t> Stride<'t> {
     ) -> Result<Self, RegistryFault> {
         let table = table_of(tables, &ending.record)?;
         let upto = last_key(connection, table, after)?;
-        let mut condition = "t._key > ?".to_owned();
-        let mut values = vec![Value::Text(after.to_owned())];
-        if let Some(upto) = &upto {
-            condition.push_str(" AND t._key <= ?");
-            values.push(Value::Text(upto.clone()));
-        }
-        condition.push_str(" AND t._open <> 0 AND t._partner = ?");
-        values.push(Value::Text(ending.partner.clone()));
+        let mut condition = "t._open <> 0 AND t._partner = ? AND t._leaf <= ?".to_owned();
+        let mut values = vec![Value::Text(ending.partner.clone()), Value::Integer(ending.leaf())];
         if let Some((column, codes)) = ending.scope(table)? {
             let places = vec!["?"; codes.len()].join(",");
             condition = format!("{condition} AND t.{column} IN ({places})");
@@ -239,30 +220,72 @@ impl<'t> Stride<'t> {
         }
         Ok(Self {
             table,
+            after: after.to_owned(),
             upto,
             condition,
             values,
         })
     }
 
-    fn due(&self, connection: &Connection, ending: &Ending) -> Result<Vec<Lacking>, RegistryFault> {
+    /// Keys of the stride, as a condition, with its values.
+    fn keys(&self) -> (&'static str, Vec<Value>) {
+        let after = Value::Text(self.after.clone());
+        match &self.upto {
+            Some(upto) => ("t._key > ? AND t._key <= ?", vec![after, Value::Text(upto.clone())]),
+            None => ("t._key > ?", vec![after]),
+        }
+    }
+
+    /// Shows the rows that the snapshot speaks for: key, leaf, row, hash.
+    fn spoken_for(
+        &self,
+        connection: &Connection,
+        mut each: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), RegistryFault> {
         const STEP: &str = "look for what a snapshot lacks";
+        let (keys, mut values) = self.keys();
         let text = format!(
-            "SELECT t._key, t._leaf, t._row, t._hash FROM {} t WHERE {} AND t._leaf < ? AND NOT EXISTS ({SEEN})",
+            "SELECT t._key, t._leaf, t._row, t._hash FROM {} t WHERE {keys} AND {}",
             self.table.name, self.condition
         );
-        let mut values = self.values.clone();
-        values.push(Value::Integer(ending.leaf()));
-        values.push(Value::Blob(ending.exchange.as_bytes().to_vec()));
+        values.extend(self.values.iter().cloned());
         let mut select = connection.prepare_cached(&text).step(STEP)?;
-        let rows = select.query_map(params_from_iter(values), |row| {
-            Ok(Lacking {
-                key: row.get(0)?,
-                leaf: row.get(1)?,
-                row: row.get(2)?,
-                hash: row.get(3)?,
-            })
-        });
-        rows.step(STEP)?.collect::<Result<_, _>>().step(STEP)
+        let mut rows = select.query(params_from_iter(values)).step(STEP)?;
+        while let Some(row) = rows.next().step(STEP)? {
+            each(row).step(STEP)?;
+        }
+        Ok(())
+    }
+
+    fn due(&self, connection: &Connection, ending: &Ending, held: &Held) -> Result<Vec<Lacking>, RegistryFault> {
+        let mut due = Vec::new();
+        self.spoken_for(connection, |row| {
+            if is_lacking(row, ending, held)? {
+                due.push(Lacking {
+                    key: row.get(0)?,
+                    leaf: row.get(1)?,
+                    row: row.get(2)?,
+                    hash: row.get(3)?,
+                });
+            }
+            Ok(())
+        })?;
+        Ok(due)
+    }
+
+    /// Rows that are closed now and that the snapshot holds are stamped: no recall of another closing may take them for lacking.
+    fn stamp(&self, connection: &Connection, ending: &Ending, held: &Held) -> Result<(), RegistryFault> {
+        const STEP: &str = "look for closed rows";
+        let (keys, values) = self.keys();
+        let text = format!("SELECT t._key FROM {} t WHERE {keys} AND t._open = 0", self.table.name);
+        let mut select = connection.prepare_cached(&text).step(STEP)?;
+        let closed = select
+            .query_map(params_from_iter(values), |row| row.get(0))
+            .step(STEP)?;
+        let closed: Vec<String> = closed.collect::<Result<_, _>>().step(STEP)?;
+        closed
+            .iter()
+            .filter(|key| held.has(key))
+            .try_for_each(|key| note::stamp(connection, ending.exchange, key))
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn apply(
     note::closings(connection, arrival, &settled)?;
     note::superseded(connection, arrival, &settled)?;
     note::history(connection, arrival, &settled)?;
-    note::seen(connection, arrival, &settled)?;
+    note::held(connection, arrival, &settled)?;
     let rows: Vec<usize> = writes.iter().map(|(row, _)| *row).collect();
     let known = index::enter(connection, arrival, &rows)?;
     touched.rows(arrival.table, &arrival.rows, &rows, &known);

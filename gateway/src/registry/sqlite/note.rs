@@ -1,14 +1,13 @@
-//! What SQLite keeps beside the rows: closings, history, and what a snapshot saw.
+//! What SQLite keeps beside the rows: closings, history, and what a snapshot holds.
 
 use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
 
 use super::super::fault::{RegistryFault, Step};
 use super::super::merge::Arrival;
 use super::super::merge::closing::Closing;
+use super::super::merge::held;
 use super::merge::Settled;
-
-/// Stamps a statement.
-const STAMPS: usize = 50;
 
 /// The closing of a key by the part's partner.
 pub(super) fn closing(connection: &Connection, arrival: &Arrival<'_>, key: &str) -> Result<Closing, RegistryFault> {
@@ -164,31 +163,63 @@ pub(super) fn history(
     Ok(())
 }
 
-/// Stamps what a snapshot holds and whose row is not its own.
-pub(super) fn seen(
+/// Notes what a part of a snapshot holds and did not write.
+pub(super) fn held(
     connection: &Connection,
     arrival: &Arrival<'_>,
     settled: &[Settled<'_>],
 ) -> Result<(), RegistryFault> {
+    const STEP: &str = "note what a snapshot holds";
+    const TEXT: &str = "INSERT INTO snapshot_held (exchange, part, numbers) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
     let seen = settled.iter().filter(|settled| settled.fate.seen);
     let keys: Vec<&str> = seen
         .map(|settled| arrival.key(settled.group))
         .collect::<Result<_, _>>()?;
-    let chunks = keys.chunks_exact(STAMPS);
-    let rest = chunks.remainder();
-    for chunk in chunks.chain(rest.chunks(1)) {
-        let text = format!(
-            "INSERT INTO snapshot_seen (exchange, row_key) VALUES {} ON CONFLICT DO NOTHING",
-            vec!["(?,?)"; chunk.len()].join(",")
-        );
-        let mut insert = connection.prepare_cached(&text).step("prepare a stamp")?;
-        for (place, key) in chunk.iter().enumerate() {
-            insert
-                .raw_bind_parameter(2 * place + 1, arrival.part.exchange.as_bytes())
-                .and_then(|()| insert.raw_bind_parameter(2 * place + 2, *key))
-                .step("bind a stamp")?;
-        }
-        insert.raw_execute().step("stamp what a snapshot holds")?;
+    if keys.is_empty() {
+        return Ok(());
     }
+    let part = arrival.part;
+    let numbers = held::packed(part.exchange, keys.into_iter());
+    let mut insert = connection.prepare_cached(TEXT).step(STEP)?;
+    insert
+        .execute(params![part.exchange.as_bytes(), part.number, numbers])
+        .step(STEP)?;
     Ok(())
+}
+
+/// What is noted of a snapshot's parts; nothing once it has ended.
+pub(super) fn held_parts(connection: &Connection, exchange: Uuid) -> Result<Vec<Vec<u8>>, RegistryFault> {
+    const STEP: &str = "read what a snapshot holds";
+    const TEXT: &str = "SELECT numbers FROM snapshot_held WHERE exchange = ?1";
+    let mut select = connection.prepare_cached(TEXT).step(STEP)?;
+    let parts = select.query_map([exchange.as_bytes()], |row| row.get(0)).step(STEP)?;
+    parts.collect::<Result<_, _>>().step(STEP)
+}
+
+/// Forgets it.
+pub(super) fn forget_held(connection: &Connection, exchange: Uuid) -> Result<(), RegistryFault> {
+    const STEP: &str = "forget what a snapshot held";
+    let mut delete = connection
+        .prepare_cached("DELETE FROM snapshot_held WHERE exchange = ?1")
+        .step(STEP)?;
+    delete.execute([exchange.as_bytes()]).step(STEP)?;
+    Ok(())
+}
+
+/// Stamps a row that a snapshot holds and that is closed: it does not lack it.
+pub(super) fn stamp(connection: &Connection, exchange: Uuid, key: &str) -> Result<(), RegistryFault> {
+    const STEP: &str = "stamp a closed row";
+    const TEXT: &str = "INSERT INTO snapshot_seen (exchange, row_key) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    let mut insert = connection.prepare_cached(TEXT).step(STEP)?;
+    insert.execute(params![exchange.as_bytes(), key]).step(STEP)?;
+    Ok(())
+}
+
+/// What a snapshot stamped.
+pub(super) fn stamped(connection: &Connection, exchange: Uuid) -> Result<Vec<String>, RegistryFault> {
+    const STEP: &str = "read the stamps of a snapshot";
+    const TEXT: &str = "SELECT row_key FROM snapshot_seen WHERE exchange = ?1";
+    let mut select = connection.prepare_cached(TEXT).step(STEP)?;
+    let keys = select.query_map([exchange.as_bytes()], |row| row.get(0)).step(STEP)?;
+    keys.collect::<Result<_, _>>().step(STEP)
 }

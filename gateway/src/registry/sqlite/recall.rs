@@ -10,9 +10,10 @@ use super::super::discrepancy::touch::Touched;
 use super::super::fault::{RegistryFault, Step};
 use super::super::merge::closing::Closing;
 use super::super::merge::fate::{Kind, NO_CONTENT};
+use super::super::merge::held::Held;
 use super::super::merge::recall::{Brought, Ended, Noted, Recall, SINCE, Undone, emptied, left, newest};
 use super::super::schema::{TableSpec, table_of};
-use super::note::{Line, put_line};
+use super::note::{self, Line, put_line};
 use super::{discrepancy, ending};
 
 /// Undoes in one stride behind where the last one ended, in a transaction of its own.
@@ -146,7 +147,8 @@ impl Stride<'_> {
         let mut noted = self.noted(&ended)?;
         for snapshot in &ended.snapshots {
             if snapshot.may_hold(&noted) {
-                snapshot.hold(&mut noted, &self.seen(snapshot.exchange)?);
+                let seen = self.seen(snapshot.exchange, &noted)?;
+                snapshot.hold(&mut noted, &seen);
             }
         }
         let mut opened = 0;
@@ -219,8 +221,8 @@ impl Stride<'_> {
         Ok(newest(rows.into_iter()))
     }
 
-    /// Keys of the stride that a snapshot stamped.
-    fn seen(&self, exchange: Uuid) -> Result<HashSet<String>, RegistryFault> {
+    /// Keys of the stride that a snapshot holds: it stamped them, or has not ended and noted them.
+    fn seen(&self, exchange: Uuid, noted: &[Noted]) -> Result<HashSet<String>, RegistryFault> {
         const STEP: &str = "look for what a snapshot held";
         let (keys, stride) = self.within("row_key");
         let text = format!("SELECT row_key FROM snapshot_seen WHERE exchange = ? AND {keys}");
@@ -230,7 +232,12 @@ impl Stride<'_> {
         let rows = select
             .query_map(params_from_iter(values), |row| row.get(0))
             .step(STEP)?;
-        rows.collect::<Result<_, _>>().step(STEP)
+        let mut seen: HashSet<String> = rows.collect::<Result<_, _>>().step(STEP)?;
+        let parts = note::held_parts(self.connection, exchange)?;
+        let held = Held::of(exchange, parts.iter().map(Vec::as_slice), std::iter::empty());
+        let keys = noted.iter().map(|noted| noted.key.as_str());
+        seen.extend(keys.filter(|key| held.has(key)).map(str::to_owned));
+        Ok(seen)
     }
 
     /// Writes what is left of a closing.
@@ -344,6 +351,7 @@ impl Stride<'_> {
             ])
             .step(STEP)?;
         if self.upto.is_none() {
+            note::forget_held(self.connection, self.recall.push)?;
             let mut delete = self
                 .connection
                 .prepare_cached("DELETE FROM snapshot_seen WHERE exchange = ?1")

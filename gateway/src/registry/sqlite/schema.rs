@@ -206,7 +206,7 @@ fn base_sql(table: &BaseTable) -> String {
 fn base_column((name, _, word): Described) -> String {
     let kind = match word.trim_end_matches('?') {
         "text" => "TEXT",
-        "uuid" | "sha-256/128" => "BLOB",
+        "uuid" | "sha-256/128" | "bytes" => "BLOB",
         _ => "INTEGER",
     };
     let need = if word.ends_with('?') { "" } else { " NOT NULL" };

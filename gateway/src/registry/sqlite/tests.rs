@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+use std::sync::Arc;
+
 use policies::dataset::Dataset;
 use shuguan_policies as policies;
 
@@ -128,6 +130,7 @@ fn an_end_that_is_not_committed_leaves_neither_closings_nor_a_place_and_keeps_th
         partner: held.partner,
         received_us: held.received_us,
         scope: None,
+        held: Arc::default(),
     };
     let transaction = connection.transaction().unwrap();
     let closed = super::ending::close_in(&transaction, &tables, &ending).unwrap();
@@ -140,7 +143,7 @@ fn an_end_that_is_not_committed_leaves_neither_closings_nor_a_place_and_keeps_th
             closed,
             "SELECT count(*) FROM history",
             begun,
-            "SELECT count(*) FROM snapshot_seen",
+            "SELECT count(*) FROM snapshot_held",
         ]
         .map(|sql| place.query(sql).concat())
     };

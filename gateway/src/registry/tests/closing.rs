@@ -21,6 +21,8 @@ on_both_stores! {
     a_snapshot_closes_what_it_lacks_and_nothing_else,
     a_snapshot_goes_on_where_its_end_was_interrupted,
     a_snapshot_holds_what_it_had_to_reject,
+    a_snapshot_holds_what_was_stamped_and_stamps_what_is_closed,
+    a_snapshot_that_has_ended_closes_nothing_when_its_end_is_said_again,
     a_scope_by_a_column_that_is_not_there_is_refused,
     a_registry_of_before_is_refused_until_migrated_and_all_its_rows_are_open,
     units_are_closed_as_persons_are,
@@ -78,6 +80,7 @@ pub(super) fn ending(leaf: u64, scope: Option<&[&str]>) -> Arc<Ending> {
         partner: "public-security-city".into(),
         received_us: received(leaf),
         scope: scope.map(|named| ("hukou_region".to_owned(), codes(named))),
+        held: Arc::default(),
     })
 }
 
@@ -282,6 +285,7 @@ async fn a_snapshot_closes_what_it_lacks_and_nothing_else(store: Store) {
     assert_eq!((rows, strides > 2), (3, true));
     assert_eq!(place.query(CLOSED), [id(6), id(8), id(9)]);
     assert_eq!(place.query("SELECT count(*) FROM population"), ["11"]);
+    assert_eq!(place.query("SELECT count(*) FROM snapshot_held"), ["0"]);
     assert_eq!(place.query("SELECT count(*) FROM snapshot_seen"), ["0"]);
     let progress = registry.progress(ending.exchange).await.unwrap().unwrap();
     assert_eq!((progress.counts, progress.rows), (counts(1, 1, 5, 3), 7));
@@ -321,6 +325,46 @@ async fn a_snapshot_goes_on_where_its_end_was_interrupted(store: Store) {
     let progress = registry.progress(ending.exchange).await.unwrap().unwrap();
     assert_eq!(progress.counts, counts(0, 0, 1, 9));
     assert_eq!(place.query("SELECT count(*) FROM history"), ["9"]);
+}
+
+/// Killed behind the last stride and before its outcome is noted, the relay ends it once more; then nothing says any more what the snapshot held.
+async fn a_snapshot_that_has_ended_closes_nothing_when_its_end_is_said_again(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
+    for people in [2, 3, 4] {
+        let leaf = 10 * people;
+        let city: Vec<(u64, &str, &str)> = (0..people).map(|number| (number, "甲", "320706")).collect();
+        merged(&registry, residents(leaf, &city)).await;
+        assert_eq!(
+            merged(&registry, snapshot(residents(leaf + 1, &city))).await.same,
+            people
+        );
+        assert_eq!(ended(&registry, &ending(leaf + 1, None)).await.0, 0);
+        let again = registry.end(ending(leaf + 1, None)).await.unwrap();
+        assert_eq!((again.rows, again.done), (0, true), "{people}");
+        assert_eq!(place.query(CLOSED), Vec::<String>::new(), "{people}");
+    }
+}
+
+/// What an earlier version stamped key by key is held too, and what was closed in between is stamped.
+async fn a_snapshot_holds_what_was_stamped_and_stamps_what_is_closed(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
+    let city: Vec<(u64, &str, &str)> = (0..5).map(|number| (number, "甲", "320706")).collect();
+    merged(&registry, residents(1, &city)).await;
+    merged(&registry, snapshot(residents(2, &city[..3]))).await;
+    let exchange = place.query("SELECT exchange FROM snapshot_held");
+    assert_eq!(exchange.len(), 1);
+    place.execute(&format!(
+        "INSERT INTO snapshot_seen (exchange, row_key) SELECT exchange, '{}' FROM snapshot_held",
+        id(3)
+    ));
+    merged(&registry, deletes(3, &id(1))).await;
+    assert_eq!(ended(&registry, &ending(2, None)).await.0, 1);
+    assert_eq!(place.query(CLOSED), [id(1), id(4)]);
+    assert_eq!(
+        place.query("SELECT row_key FROM snapshot_seen ORDER BY row_key"),
+        [id(1), id(3)]
+    );
+    assert_eq!(place.query("SELECT count(*) FROM snapshot_held"), ["0"]);
 }
 
 async fn a_snapshot_holds_what_it_had_to_reject(store: Store) {
@@ -363,12 +407,12 @@ async fn a_registry_of_before_is_refused_until_migrated_and_all_its_rows_are_ope
     merged(&registry, put(1, &[[ANNA, "甲", "-", "-", "-"]])).await;
     registry.close().await;
     let mut before = "DROP VIEW population; DROP VIEW enterprises; DROP TABLE history; DROP TABLE closing; \
-        DROP TABLE snapshot_seen; ALTER TABLE public_security_resident DROP COLUMN _open; \
+        DROP TABLE snapshot_seen; DROP TABLE snapshot_held; ALTER TABLE public_security_resident DROP COLUMN _open; \
         ALTER TABLE relay_progress DROP COLUMN deleted; ALTER TABLE relay_progress DROP COLUMN close_after;"
         .to_owned();
     if store == Store::Sqlite {
         before.push_str(
-            "DELETE FROM column_comment WHERE table_name IN ('history', 'closing', 'snapshot_seen') \
+            "DELETE FROM column_comment WHERE table_name IN ('history', 'closing', 'snapshot_seen', 'snapshot_held') \
              OR column_name IN ('_open', 'deleted', 'close_after')",
         );
     }
@@ -381,6 +425,7 @@ async fn a_registry_of_before_is_refused_until_migrated_and_all_its_rows_are_ope
         "history",
         "closing",
         "snapshot_seen",
+        "snapshot_held",
         "relay_progress.deleted",
         "relay_progress.close_after",
         "public_security_resident._open",

@@ -87,6 +87,7 @@ pub(super) async fn close_all(registry: &Registry, leaf: u64, name: &str) {
         partner: "public-security-city".into(),
         received_us: received(leaf),
         scope: None,
+        held: Arc::default(),
     });
     while !registry.end(Arc::clone(&ending)).await.unwrap().done {}
 }

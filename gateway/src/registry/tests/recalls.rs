@@ -142,6 +142,7 @@ async fn what_a_snapshot_closed_is_open_again(store: Store) {
     assert_eq!(place.query("SELECT citizen_id FROM population"), [ANNA]);
     assert_eq!(undone(&registry, &recall(3, 2)).await, (1, 1, 1));
     assert_eq!(place.query("SELECT citizen_id FROM population"), [BORIS]);
+    assert_eq!(place.query("SELECT count(*) FROM snapshot_held"), ["0"]);
     assert_eq!(place.query("SELECT count(*) FROM snapshot_seen"), ["0"]);
 }
 
@@ -271,6 +272,7 @@ async fn a_snapshot_that_named_a_closed_row_or_speaks_of_others_does_not_hold_it
     );
     assert_eq!(undone(&registry, &recall(6, 3)).await, (0, 1, 1));
     assert_eq!(place.query("SELECT count(*) FROM population"), ["2"]);
+    assert_eq!(place.query("SELECT count(*) FROM snapshot_held"), ["0"]);
     assert_eq!(place.query("SELECT count(*) FROM snapshot_seen"), ["0"]);
 }
 

@@ -397,6 +397,7 @@ impl Case<'_> {
             partner: PARTNERS[partner].into(),
             received_us: received(self.leaf),
             scope: scope.map(|scope| ("hukou_region".to_owned(), codes(scope))),
+            held: Arc::default(),
         })
     }
 

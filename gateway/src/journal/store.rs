@@ -1,0 +1,198 @@
+//! Where the journal lies: one seam over the stores, and all that is above it is written once.
+//!
+//! Takes statements of `statements` with bound values, and a transaction around those of a group; gives rows, cell by cell, without a copy that
+//! nobody asked for. Refuses cells of another type than they should have, and tells of a failure whether it left anything undecided.
+//!
+//! `value` what goes in and comes out · `sqlite` a file of this machine.
+
+mod fault;
+mod sqlite;
+mod value;
+
+use std::ops::ControlFlow;
+
+pub use self::fault::StoreFault;
+pub(super) use self::fault::Stored;
+pub(super) use self::sqlite::{SqliteStore, copy_back, open_copier};
+pub(super) use self::value::{FromCell, Row, Value, values};
+use super::fault::JournalFault;
+use super::settings::JournalSettings;
+
+/// A connection to the journal, used by one thread at a time.
+#[derive(Debug)]
+pub(super) enum Store {
+    Sqlite(SqliteStore),
+}
+
+impl Store {
+    /// Makes an empty journal; tables and `first` rows in one transaction, so that a crash leaves no half of one.
+    ///
+    /// # Errors
+    /// [`JournalFault::Exists`]: a journal is never overwritten.
+    pub(super) fn create(
+        settings: &JournalSettings,
+        first: impl FnOnce(&Self) -> Stored<()>,
+    ) -> Result<(), JournalFault> {
+        sqlite::create(&settings.database, &settings.payloads, first)
+    }
+
+    /// The one connection that writes, which keeps every other writer out as long as it lives.
+    ///
+    /// # Errors
+    /// [`JournalFault::Absent`], [`JournalFault::Locked`], and whatever the store fails at.
+    pub(super) fn writer(settings: &JournalSettings) -> Result<Self, JournalFault> {
+        sqlite::open_writer(&settings.database, &settings.payloads).map(Self::Sqlite)
+    }
+
+    /// A connection that only reads.
+    ///
+    /// # Errors
+    /// [`JournalFault::Absent`], and whatever the store fails at.
+    pub(super) fn reader(database: &std::path::Path) -> Result<Self, JournalFault> {
+        sqlite::open_reader(database).map(Self::Sqlite)
+    }
+
+    /// Over a connection that was opened elsewhere, and is only read.
+    pub(super) fn over(connection: rusqlite::Connection) -> Self {
+        Self::Sqlite(connection.into())
+    }
+
+    /// Each row of a statement until `each` breaks off. `each` must not use the store.
+    pub(super) fn each(
+        &self,
+        statement: &'static str,
+        values: &[Value<'_>],
+        each: impl FnMut(&Row<'_>) -> Stored<ControlFlow<()>>,
+    ) -> Stored<()> {
+        match self {
+            Self::Sqlite(store) => store.each(statement, values, each),
+        }
+    }
+
+    /// Runs a statement that has no rows; how many it changed.
+    pub(super) fn run(&self, statement: &'static str, values: &[Value<'_>]) -> Stored<usize> {
+        match self {
+            Self::Sqlite(store) => store.run(statement, values),
+        }
+    }
+
+    /// Adds a row. It is there for every statement after this one.
+    pub(super) fn add(&self, insert: &'static str, values: &[Value<'_>]) -> Stored<()> {
+        match self {
+            Self::Sqlite(store) => store.run(insert, values).map(drop),
+        }
+    }
+
+    /// Adds rows.
+    pub(super) fn add_all<'v, const N: usize>(
+        &self,
+        insert: &'static str,
+        rows: impl Iterator<Item = [Value<'v>; N]>,
+    ) -> Stored<()> {
+        match self {
+            Self::Sqlite(store) => store.run_all(insert, rows),
+        }
+    }
+
+    /// The rows of a statement that finds one by `= ?1`, for each of the keys.
+    pub(super) fn among(
+        &self,
+        statement: &'static str,
+        keys: &[[u8; 32]],
+        each: impl FnMut(&Row<'_>) -> Stored<()>,
+    ) -> Stored<()> {
+        match self {
+            Self::Sqlite(store) => store.among(statement, keys, each),
+        }
+    }
+
+    /// Every row.
+    pub(super) fn rows<T>(
+        &self,
+        statement: &'static str,
+        values: &[Value<'_>],
+        mut row: impl FnMut(&Row<'_>) -> Stored<T>,
+    ) -> Stored<Vec<T>> {
+        let mut rows = Vec::new();
+        self.each(statement, values, |found| {
+            rows.push(row(found)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(rows)
+    }
+
+    /// The first row; none when there is none.
+    pub(super) fn first<T>(
+        &self,
+        statement: &'static str,
+        values: &[Value<'_>],
+        mut row: impl FnMut(&Row<'_>) -> Stored<T>,
+    ) -> Stored<Option<T>> {
+        let mut first = None;
+        self.each(statement, values, |found| {
+            first = Some(row(found)?);
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(first)
+    }
+
+    /// The first cell of the first row; none when there is no row.
+    pub(super) fn cell<T: FromCell>(&self, statement: &'static str, values: &[Value<'_>]) -> Stored<Option<T>> {
+        self.first(statement, values, |row| row.get(0))
+    }
+
+    /// The same where there is a row for certain.
+    pub(super) fn one<T: FromCell>(&self, statement: &'static str, values: &[Value<'_>]) -> Stored<T> {
+        self.cell(statement, values)?.ok_or(StoreFault::NoRow)
+    }
+
+    /// The first cell of every row.
+    pub(super) fn column<T: FromCell>(&self, statement: &'static str, values: &[Value<'_>]) -> Stored<Vec<T>> {
+        self.rows(statement, values, |row| row.get(0))
+    }
+
+    /// Runs a statement that must change one row.
+    ///
+    /// # Errors
+    /// [`StoreFault::Changed`].
+    pub(super) fn run_one(&self, statement: &'static str, values: &[Value<'_>]) -> Stored<()> {
+        match self.run(statement, values)? {
+            1 => Ok(()),
+            rows => Err(StoreFault::Changed(rows)),
+        }
+    }
+
+    pub(super) fn begin(&self) -> Stored<()> {
+        match self {
+            Self::Sqlite(store) => store.run(sqlite::BEGIN, &[]).map(drop),
+        }
+    }
+
+    /// When this returns, what was written since [`Self::begin`] is on disk.
+    pub(super) fn commit(&self) -> Stored<()> {
+        match self {
+            Self::Sqlite(store) => store.run(sqlite::COMMIT, &[]).map(drop),
+        }
+    }
+
+    /// Ends a transaction without effect, if one is open.
+    pub(super) fn roll_back(&self) -> Stored<()> {
+        match self {
+            Self::Sqlite(store) => store.roll_back(),
+        }
+    }
+
+    /// Whether what keeps leaves and tiles as they are is there.
+    pub(super) fn keeps_leaves(&self) -> Stored<bool> {
+        match self {
+            Self::Sqlite(store) => store.keeps_leaves(),
+        }
+    }
+
+    /// Bytes of a run of tags, from an offset on, as many as the buffer takes.
+    pub(super) fn read_run(&self, run: i64, offset: usize, buffer: &mut [u8]) -> Stored<()> {
+        match self {
+            Self::Sqlite(store) => store.read_run(run, offset, buffer),
+        }
+    }
+}
