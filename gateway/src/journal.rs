@@ -93,7 +93,7 @@ pub use fault::{JournalFault, SealError};
 pub use idempotency::Known;
 pub use inbox::{CLOSES_TOO_MUCH, InboxItem, Lane, PushKind, RECALLED, SetAside};
 pub use kept::{KeptPayload, KeptPush};
-pub use log_keys::{KeyOrder, log_keys_of, own_trust};
+pub use log_keys::{KeyOrder, log_keys_of, names_of, own_trust};
 pub use nonces::Seen;
 pub use payload::{PayloadWriter, SealedPayload};
 pub use recalls::KeptRecall;
@@ -103,7 +103,7 @@ pub use shared::Backlog;
 pub use subjects::{SubjectWriter, Subjects, Tag};
 pub use succession::{NotSucceeded, Shown, Succession, succeed};
 pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader, Tally};
-pub use volumes::{NAME_MAX, Volume, VolumeOrder};
+pub use volumes::{Closing, NAME_MAX, Volume, VolumeOrder};
 
 use crate::clock::{self, Clock};
 use entry::Prepared;

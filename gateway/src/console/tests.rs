@@ -91,6 +91,7 @@ impl Office {
             relay: RelayStatus::default(),
             readiness: Readiness::new(Clock::system()),
             keeper: Arc::clone(gateway.keeper()),
+            log_key: dir.join("keys/log.seed"),
         };
         Self {
             router: router(console, gate),

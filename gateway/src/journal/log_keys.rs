@@ -206,6 +206,17 @@ pub fn log_keys_of(settings: &JournalSettings) -> Result<LogKeys, JournalFault> 
     Ok(LogSigner::recover(&reader, settings)?.keys)
 }
 
+/// Names under which the log of a journal is known to witnesses: of the volume that is written, and of the one before it. The journal need not be open.
+///
+/// # Errors
+/// When the journal cannot be read, or is another log's.
+pub fn names_of(settings: &JournalSettings) -> Result<Vec<String>, JournalFault> {
+    let reader = Reader::open(&settings.database)?;
+    let name = reader.name_from(&settings.log_origin)?;
+    let before = reader.logs_closed()?.pop().filter(|(_, close)| close.next == name);
+    Ok([name].into_iter().chain(before.map(|(_, close)| close.log)).collect())
+}
+
 /// What our own keys ever signed, or may have signed before an older copy of the journal was put back: for judging whether what a witness or the head file
 /// holds is ours. The journal need not be open.
 ///

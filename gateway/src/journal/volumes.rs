@@ -22,6 +22,7 @@ use super::sequencer::Work;
 use super::statements;
 use super::store::{Row, Store, Stored};
 use super::views::Reader;
+use crate::pki::period;
 
 /// Why a volume ends by plan, member `why` of its `log-close` leaf.
 const YEAR: &str = "year";
@@ -50,6 +51,42 @@ pub struct Volume {
     pub size: Option<u64>,
     /// Whether it was closed by plan, and not by a loss.
     pub is_whole: bool,
+}
+
+impl Volume {
+    /// The year that it is for, in Asia/Shanghai: the one that its name ends with, else the one that it began in.
+    pub fn year(&self) -> String {
+        match self.stem() {
+            (_, Some(year)) => year.to_owned(),
+            (_, None) => period::year(self.since_us),
+        }
+    }
+
+    /// What the volume after it may be called in that year.
+    pub fn next_name(&self, year: &str) -> String {
+        format!("{}/{year}", self.stem().0)
+    }
+
+    /// The name without the year that it ends with.
+    fn stem(&self) -> (&str, Option<&str>) {
+        match self.origin.rsplit_once('/') {
+            Some((stem, year)) if year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit()) => {
+                (stem, Some(year))
+            }
+            _ => (&self.origin, None),
+        }
+    }
+}
+
+/// The end of a volume that was closed by plan.
+#[derive(Clone, Debug)]
+pub struct Closing {
+    /// Name of the volume.
+    pub origin: String,
+    /// Its last checkpoint.
+    pub last: Cosigned,
+    /// Whether a quorum has signed that.
+    pub is_witnessed: bool,
 }
 
 /// Names and keys of the volumes of a journal, as readers need them.
@@ -122,6 +159,27 @@ impl Journal {
     /// When the journal cannot be read.
     pub async fn volumes(&self) -> Result<Vec<Volume>, JournalFault> {
         self.read(Reader::volumes).await
+    }
+
+    /// The volume before the one that is written, when it was closed by plan, with its last checkpoint.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn closing(&self) -> Result<Option<Closing>, JournalFault> {
+        self.read(|reader| {
+            let before = reader.volumes()?.into_iter().rev().nth(1);
+            let Some(volume) = before else { return Ok(None) };
+            let Some(last) = reader.last_checkpoint(&volume)? else {
+                return Ok(None);
+            };
+            let is_witnessed = reader.cosigned_at(last.size)?.is_some();
+            Ok(Some(Closing {
+                origin: volume.origin,
+                last,
+                is_witnessed,
+            }))
+        })
+        .await
     }
 
     /// The last checkpoint of a closed volume.
@@ -257,4 +315,39 @@ impl Reader {
 
 fn contradiction(index: u64) -> JournalFault {
     JournalFault::damaged(format!("leaf {index} contradicts what the log says of its keys"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Volume;
+
+    #[test]
+    fn a_volume_is_for_the_year_of_its_name_or_of_its_beginning() {
+        // Eight in the morning of the first of January 2027 in Asia/Shanghai.
+        let since_us = 1_798_761_600_000_000;
+        for (origin, since_us, year, next) in [
+            ("gw1/log", since_us, "2027", "gw1/log/2028"),
+            ("gw1/log", since_us - 28_800_000_001, "2026", "gw1/log/2028"),
+            // Opened in December for the year that comes.
+            ("gw1/log/2027", since_us - 86_400_000_000, "2027", "gw1/log/2028"),
+            ("gw1/log/2", since_us, "2027", "gw1/log/2/2028"),
+            ("2026", since_us, "2027", "2026/2028"),
+        ] {
+            let (from, size, is_whole) = (0, None, true);
+            let origin = origin.to_owned();
+            let volume = Volume {
+                origin,
+                from,
+                since_us,
+                size,
+                is_whole,
+            };
+            assert_eq!(
+                (volume.year().as_str(), volume.next_name("2028").as_str()),
+                (year, next),
+                "{}",
+                volume.origin
+            );
+        }
+    }
 }
