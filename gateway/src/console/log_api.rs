@@ -188,15 +188,31 @@ async fn document(desk: &Desk, leaf: Option<u64>, vkey: Option<String>) -> Resul
             "lost": !volume.is_whole,
         })).collect::<Vec<_>>(),
         "year_is_over": newest.is_some_and(|newest| newest.year() < period::year(now_us)),
-        "proposal": newest.map(|newest| newest.next_name(&period::year(now_us))),
+        "proposal": newest.map(|newest| newest.next_name(&next_year(&newest.year(), &period::year(now_us)))),
         "vkey": vkey,
         "leaf": leaf,
     }))
 }
 
+/// This year, unless the volume is that of this year already.
+fn next_year(volume: &str, now: &str) -> String {
+    let after = volume
+        .parse::<u32>()
+        .map_or_else(|_| now.to_owned(), |year| format!("{:04}", year + 1));
+    after.max(now.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_name;
+    use super::{is_name, next_year};
+
+    #[test]
+    fn the_next_volume_is_that_of_this_year_or_of_the_next() {
+        assert_eq!(next_year("2026", "2027"), "2027");
+        assert_eq!(next_year("2026", "2029"), "2029");
+        assert_eq!(next_year("2026", "2026"), "2027");
+        assert_eq!(next_year("2027", "2026"), "2028");
+    }
 
     #[test]
     fn a_name_has_one_spelling_in_every_note_and_file() {

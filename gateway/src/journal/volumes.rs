@@ -169,15 +169,7 @@ impl Journal {
         self.read(|reader| {
             let before = reader.volumes()?.into_iter().rev().nth(1);
             let Some(volume) = before else { return Ok(None) };
-            let Some(last) = reader.last_checkpoint(&volume)? else {
-                return Ok(None);
-            };
-            let is_witnessed = reader.cosigned_at(last.size)?.is_some();
-            Ok(Some(Closing {
-                origin: volume.origin,
-                last,
-                is_witnessed,
-            }))
+            reader.last_checkpoint(&volume)
         })
         .await
     }
@@ -186,7 +178,7 @@ impl Journal {
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub async fn last_checkpoint(&self, volume: Volume) -> Result<Option<Cosigned>, JournalFault> {
+    pub async fn last_checkpoint(&self, volume: Volume) -> Result<Option<Closing>, JournalFault> {
         self.read(move |reader| reader.last_checkpoint(&volume)).await
     }
 }
@@ -230,19 +222,26 @@ impl Reader {
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub fn last_checkpoint(&self, volume: &Volume) -> Result<Option<Cosigned>, JournalFault> {
+    pub fn last_checkpoint(&self, volume: &Volume) -> Result<Option<Closing>, JournalFault> {
         let Some(size) = volume.size.filter(|_| volume.is_whole) else {
             return Ok(None);
         };
-        if let Some(cosigned) = self.cosigned_at(size)? {
-            return Ok(Some(cosigned));
-        }
-        let note = self.checkpoint_at(size)?;
-        let t_us = self.moment_of(size.saturating_sub(1))?;
-        Ok(note.map(|note| Cosigned {
-            size,
-            t_us,
-            note: note.into(),
+        let cosigned = self.cosigned_at(size)?;
+        let is_witnessed = cosigned.is_some();
+        let last = match (cosigned, self.checkpoint_at(size)?) {
+            (Some(cosigned), _) => cosigned,
+            (None, Some(note)) => Cosigned {
+                size,
+                t_us: self.moment_of(size.saturating_sub(1))?,
+                note: note.into(),
+            },
+            (None, None) => return Ok(None),
+        };
+        let origin = volume.origin.clone();
+        Ok(Some(Closing {
+            origin,
+            last,
+            is_witnessed,
         }))
     }
 
@@ -291,7 +290,10 @@ impl Reader {
     }
 
     /// The keys of the volumes that were closed by plan, each with its last size.
-    pub(super) fn past_keys(&self) -> Result<Vec<KeySpan>, JournalFault> {
+    ///
+    /// # Errors
+    /// When the journal cannot be read, or contradicts itself.
+    pub fn past_keys(&self) -> Result<Vec<KeySpan>, JournalFault> {
         let mut past = Vec::new();
         for (index, close) in self.logs_closed()? {
             let changes = self.key_leaves(&close.log)?;

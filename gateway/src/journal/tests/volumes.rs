@@ -309,7 +309,7 @@ async fn two_keys_that_sign_close_the_volume_together_and_the_next_one_changes_i
     journal.turn_key(KeyOrder::Begin(Arc::clone(&second))).await.unwrap();
     journal.turn_volume(order(SECOND)).await.unwrap();
     let volume = journal.volumes().await.unwrap().swap_remove(0);
-    let last = journal.last_checkpoint(volume).await.unwrap().unwrap();
+    let last = journal.last_checkpoint(volume).await.unwrap().unwrap().last;
     for signer in [key(ORIGIN).verifying_key(), second.verifying_key()] {
         assert!(Trust::in_log(signer).open(&last.note).is_ok());
     }
@@ -350,7 +350,7 @@ async fn the_last_checkpoint_of_a_volume_is_kept_when_others_of_its_minute_go() 
     journal.close().await.unwrap();
     let reader = Reader::open(&bench.database()).unwrap();
     let volume = reader.volumes().unwrap().swap_remove(0);
-    let last = reader.last_checkpoint(&volume).unwrap().unwrap();
+    let last = reader.last_checkpoint(&volume).unwrap().unwrap().last;
     assert_eq!((last.size, volume.size), (5, Some(5)));
     assert_eq!(trust().open(&last.note).unwrap().size, 5);
     let connection = rusqlite::Connection::open(bench.database()).unwrap();
