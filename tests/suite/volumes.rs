@@ -357,7 +357,7 @@ fn as_files(gateway: &Deployment, opened: u64) {
     assert!(code == 1 && error.contains("no volume"), "{code} {error}");
     let listed = done(gateway, &["log", "volumes", "--journal", "journal/journal.db"]);
     assert!(
-        listed.contains(&format!("{FIRST}  ")) && listed.contains("closed") && listed.contains("is written"),
+        listed.contains(&format!("{FIRST}\t0\t")) && listed.contains("closed") && listed.contains("is written"),
         "{listed}"
     );
     // The mirror of the whole log goes on over a turn; a volume's folder is not another's.
