@@ -339,15 +339,23 @@ impl LogVerifier {
             .filter(|_| event.next != event.log && !had_that_name);
         let successor = successor.ok_or("what it says of its successor cannot be")?;
         let known = self.trust.keys_of(&event.next);
-        let is_it = |span: &KeySpan| span.key() == successor.key() && span.covers(successor.from());
+        let begins_there = |span: &KeySpan| !span.is_stated() || span.from() == successor.from();
+        let is_it =
+            |span: &KeySpan| span.key() == successor.key() && span.covers(successor.from()) && begins_there(span);
         if !known.spans().is_empty() && !known.spans().iter().any(is_it) {
             return Err(format!(
-                "the key that it names is not the one that `{}` is known to begin with",
+                "the key that it names is not the one that `{}` is known to begin with, or not here",
                 event.next
             ));
         }
-        let ended = self.keys_of(&event.log).close(index);
-        ended.map_err(|fault| fault.to_string())?;
+        let ending = self.keys_of(&event.log);
+        if known.spans().is_empty() && ending.known_beyond(index) {
+            return Err(format!(
+                "`{}` is known to end elsewhere or for another successor than `{}`",
+                event.log, event.next
+            ));
+        }
+        ending.close(index).map_err(|fault| fault.to_string())?;
         self.origin = Some(event.log.clone());
         self.closed = Some(event.clone());
         Ok(())
@@ -595,6 +603,18 @@ impl LogVerifier {
         self.vouched = found;
         self.seen(found, witnessed);
         Ok(checkpoint)
+    }
+
+    /// Whether a checkpoint over exactly the entries taken so far, which was believed elsewhere, signs their root. For entries taken by their hashes: of
+    /// which volume they are, and so whose checkpoint it must be, no leaf says.
+    ///
+    /// # Errors
+    /// [`LogFault::Root`].
+    pub fn has_root(&self, root: &Hash) -> Result<(), LogFault> {
+        if *root == self.edge.root() {
+            return Ok(());
+        }
+        Err(self.changed(self.edge.size()))
     }
 
     /// Keeps the newest checkpoint that enough witnesses signed.

@@ -179,6 +179,25 @@ impl<E: Error + 'static> ExportFault<E> {
     }
 }
 
+/// An entry that was taken.
+#[derive(Clone, Copy, Debug)]
+pub enum Entry<'t> {
+    /// Its leaf is there.
+    Leaf(&'t Taken),
+    /// Of an earlier volume: its hash alone.
+    Hash(&'t Hash),
+}
+
+impl Entry<'_> {
+    /// Its leaf hash.
+    pub fn hash(&self) -> Option<&Hash> {
+        match self {
+            Self::Leaf(taken) => taken.entries.first().map(|entry| &entry.hash),
+            Self::Hash(hash) => Some(hash),
+        }
+    }
+}
+
 /// Verifies a published log bundle by bundle.
 #[derive(Debug)]
 pub struct ExportVerifier<'f, F: Files> {
@@ -220,14 +239,14 @@ impl<'f, F: Files> ExportVerifier<'f, F> {
     }
 
     /// Takes the next bundle and compares the tiles that it fills; false when there is none. Before the first bundle that is there, in a volume's folder, the
-    /// entries of earlier volumes are taken by the hashes of their tiles. `each` sees every leaf after it was taken, and may give
+    /// entries of earlier volumes are taken by the hashes of their tiles. `each` sees every entry after it was taken, and may give
     /// the verifier older checkpoints of that very size.
     ///
     /// # Errors
     /// At the first file or leaf that is not as it should be.
     pub fn bundle(
         &mut self,
-        mut each: impl FnMut(&mut LogVerifier, &Taken) -> Result<(), LogFault>,
+        mut each: impl FnMut(&mut LogVerifier, Entry<'_>) -> Result<(), LogFault>,
     ) -> Result<bool, ExportFault<F::Error>> {
         let from = self.taken();
         let width = (self.size() - from).min(TILE_WIDTH);
@@ -238,7 +257,7 @@ impl<'f, F: Files> ExportVerifier<'f, F> {
             Ok(read) => read,
             Err(ExportFault::Absent { path, .. }) if self.bundles == 0 && tile.is_full() => {
                 self.absent.get_or_insert(path);
-                return self.hashes(tile.index()).map(|()| true);
+                return self.hashes(tile.index(), each).map(|()| true);
             }
             Err(fault) => return Err(fault),
         };
@@ -248,7 +267,7 @@ impl<'f, F: Files> ExportVerifier<'f, F> {
         }
         for entry in entries {
             let taken = self.verifier.take(entry)?;
-            each(&mut self.verifier, &taken)?;
+            each(&mut self.verifier, Entry::Leaf(&taken))?;
             self.fill(&taken.entries)?;
         }
         self.bundles += 1;
@@ -256,7 +275,11 @@ impl<'f, F: Files> ExportVerifier<'f, F> {
     }
 
     /// Takes the 256 entries of a tile by their hashes.
-    fn hashes(&mut self, index: u64) -> Result<(), ExportFault<F::Error>> {
+    fn hashes(
+        &mut self,
+        index: u64,
+        mut each: impl FnMut(&mut LogVerifier, Entry<'_>) -> Result<(), LogFault>,
+    ) -> Result<(), ExportFault<F::Error>> {
         let first = index.saturating_mul(TILE_WIDTH);
         let tile = Tile::new(Content::Hashes { level: 0 }, index, TILE_WIDTH);
         let tile = tile.map_err(|error| form(CHECKPOINT, error, first))?;
@@ -267,6 +290,7 @@ impl<'f, F: Files> ExportVerifier<'f, F> {
         }
         for hash in hashes {
             let entries = self.verifier.take_hash(*hash)?;
+            each(&mut self.verifier, Entry::Hash(hash))?;
             self.fill(&entries)?;
         }
         Ok(())

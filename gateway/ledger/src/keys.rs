@@ -208,16 +208,24 @@ impl LogKeys {
         Ok(())
     }
 
+    /// Whether it was known before the log was read that a key ended after the leaf of this index: then what came after the leaf was known too.
+    pub fn known_beyond(&self, index: u64) -> bool {
+        index.saturating_add(1) <= self.known_until
+    }
+
     /// Takes the `log-close` leaf of this index: the checkpoint over it is the last that these keys sign.
     ///
     /// # Errors
-    /// [`KeyFault`] when it is known that one of them ended later or never began; the keys are unchanged then.
+    /// [`KeyFault`] when it is known that one of them ended later or never began, or that all of them ended before; the keys are unchanged then.
     pub fn close(&mut self, index: u64) -> Result<(), KeyFault> {
         let last = index.saturating_add(1);
         let until = last.saturating_add(1);
         let beyond = |span: &KeySpan| span.from > last || span.until.is_some_and(|end| end > until);
         if self.spans.iter().any(beyond) {
             return Err(KeyFault("one of its keys is known to sign more than it has"));
+        }
+        if !self.spans.is_empty() && self.at(last).next().is_none() {
+            return Err(KeyFault("its keys are known to have ended before"));
         }
         // Of several keys of which nobody said where they begin, each may have been the one: none of them is said to have signed to the end.
         let alone = self.spans.len() == 1;

@@ -330,6 +330,10 @@ impl Trust {
         let successor = event.successor(index);
         let successor = successor.ok_or(KeyFault("what it names is not a key of the successor"))?;
         let (mut ended, next) = (self.keys_of(origin), self.keys_of(&event.next));
+        // A stolen key of a closed volume may sign another end of it; who knows the end knows the successor.
+        if next.spans().is_empty() && ended.known_beyond(index) {
+            return Err(KeyFault("the log is known to end elsewhere or for another successor"));
+        }
         ended.close(index)?;
         let known = next.spans().iter().find(|span| span.key() == successor.key());
         let begins_there = known.is_none_or(|known| !known.is_stated() || known.from() == successor.from());

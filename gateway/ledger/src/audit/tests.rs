@@ -911,6 +911,83 @@ fn a_trust_file_learns_where_a_volume_ended_and_which_key_the_next_begins_with()
     }
 }
 
+/// The keys of these logs, each with the sizes that are known of it.
+fn spans(known: &[(&str, u64, Option<u64>)]) -> Trust {
+    Trust::in_keys(known.iter().map(|(origin, from, until)| {
+        let key = SigningKey::from_seed(origin, &[7; 32]).unwrap().verifying_key();
+        match (from, until) {
+            (0, None) => key.into(),
+            _ => KeySpan::between(key, *from, *until).unwrap(),
+        }
+    }))
+}
+
+#[test]
+fn a_stolen_key_of_a_closed_volume_names_no_second_successor() {
+    let closing = |next: &str| LogCloseEvent {
+        log: "log.example".into(),
+        by: vkey("log.example"),
+        next: next.into(),
+        key: vkey(next),
+        why: "year".into(),
+        who: "operator-li".into(),
+    };
+    let learnt = spans(&[("log.example", 0, None)]);
+    let learnt = learnt.succeeded("log.example", 5, &closing(SECOND)).unwrap();
+    for (trust, index) in [
+        (&learnt, 5),
+        (&learnt, 3),
+        (&learnt, 4),
+        // The successor is not known, and yet that the log has ended.
+        (&spans(&[("log.example", 0, Some(7))]), 5),
+    ] {
+        let second = trust.succeeded("log.example", index, &closing(THIRD));
+        assert!(second.is_err(), "{index}: {second:?}");
+    }
+    // That one of two keys has ended says nothing of the log's end.
+    let other = SigningKey::from_seed("log.example", &[9; 32]).unwrap();
+    let retired = KeySpan::between(key().verifying_key(), 0, Some(4)).unwrap();
+    let later = KeySpan::between(other.verifying_key(), 2, None).unwrap();
+    let rotated = Trust::in_keys([retired, later]);
+    assert!(rotated.succeeded("log.example", 5, &closing(SECOND)).is_ok());
+    assert!(rotated.succeeded("log.example", 2, &closing(SECOND)).is_err());
+
+    // A whole log that goes by a second successor to a volume that is trusted.
+    let mut leaves = turned(log(), "log.example", THIRD, |_| {});
+    leaves = turned(leaves, THIRD, SECOND, |_| {});
+    let older = [(6, "log.example")];
+    let open = spans(&[("log.example", 0, None), (SECOND, 0, None)]);
+    assert!(volumes(&leaves, SECOND, &older, &open).is_ok());
+    let ended = spans(&[("log.example", 0, Some(7)), (SECOND, 0, None)]);
+    let fault = volumes(&leaves, SECOND, &older, &ended).unwrap_err();
+    assert!(matches!(fault, LogFault::Leaf { index: 5, .. }), "{fault}");
+}
+
+#[test]
+fn a_turn_at_another_place_than_the_trust_file_states_is_refused() {
+    let mut longer = log();
+    longer.extend([start(9, 5), start(9, 6), start(9, 7)]);
+    let leaves = turned(longer, "log.example", SECOND, |_| {});
+    let [first, second] = [("log.example", 0, None), (SECOND, 0, None)];
+    for (known, fits) in [
+        ([first, second], true),
+        ([first, (SECOND, 10, None)], true),
+        ([("log.example", 0, Some(10)), (SECOND, 10, None)], true),
+        ([("log.example", 0, Some(7)), (SECOND, 7, None)], false),
+        ([("log.example", 0, Some(7)), second], false),
+        ([first, (SECOND, 7, None)], false),
+        ([("log.example", 0, Some(12)), (SECOND, 12, None)], false),
+    ] {
+        match volumes(&leaves, SECOND, &[], &spans(&known)) {
+            Ok(_) => assert!(fits, "{known:?}"),
+            Err(LogFault::Leaf { index: 8, .. }) => assert!(!fits, "{known:?}"),
+            // It signs where it has not begun.
+            Err(LogFault::Checkpoint { .. }) => assert!(!fits, "{known:?}"),
+            Err(fault) => panic!("{known:?}: {fault}"),
+        }
+    }
+}
+
 fn witness_vkey() -> String {
     crate::cosignature::CosigningKey::from_seed("w.example", &[3; 32])
         .unwrap()

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{CHECKPOINT, ExportFault, ExportReport, Folder, verify};
+use super::{CHECKPOINT, Entry, ExportFault, ExportReport, ExportVerifier, Folder, verify};
 use crate::audit::LogFault;
 use crate::bundle;
 use crate::checkpoint::Checkpoint;
@@ -352,4 +352,31 @@ fn a_volumes_folder_is_proven_without_the_bundles_before_it_and_with_none_of_its
     let mut short = volume.clone();
     short.get_mut("tile/0/001").unwrap().truncate(8_000);
     assert!(matches!(judged(&short).unwrap_err(), ExportFault::Form { .. }));
+}
+
+#[test]
+fn entries_that_stand_only_as_hashes_are_shown_too_each_with_the_root_up_to_it() {
+    let (mut volume, trust) = turned();
+    for bundle in ["tile/entries/000", "tile/entries/001"] {
+        volume.remove(bundle).unwrap();
+    }
+    let (mut edge, mut hashes, mut leaves) = (crate::tree::Edge::empty(), 0, 0);
+    let mut verifier = ExportVerifier::new(&volume, &trust).unwrap();
+    while verifier
+        .bundle(|verifier, entry| {
+            edge.append(*entry.hash().unwrap());
+            match entry {
+                Entry::Hash(hash) => {
+                    assert_eq!(*hash, leaf_hash(&leaf(hashes)));
+                    hashes += 1;
+                }
+                Entry::Leaf(_) => leaves += 1,
+            }
+            assert!(verifier.has_root(&[9; 32]).is_err());
+            verifier.has_root(&edge.root())
+        })
+        .unwrap()
+    {}
+    verifier.finish().unwrap();
+    assert_eq!((hashes, leaves), (512, 188));
 }

@@ -37,7 +37,7 @@ pub(super) fn read(
 }
 
 fn all(verifier: &mut ExportVerifier<'_, Folder>, expected: &Expected, bar: &ProgressBar) -> Result<(), FolderFault> {
-    while verifier.bundle(|verifier, taken| expected.compare(verifier, taken))? {
+    while verifier.bundle(|verifier, entry| expected.compare(verifier, entry))? {
         bar.set_position(verifier.taken());
     }
     Ok(())

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Rows, Statement};
 use shuguan_ledger::audit::{LogFault, LogReport, LogVerifier, Taken};
+use shuguan_ledger::exported::Entry;
 use shuguan_ledger::leaf::Event;
 use shuguan_ledger::receipt::Proven;
 use shuguan_ledger::tree::{Hash, TileEntry};
@@ -39,7 +40,8 @@ const STEP: u64 = 4_096;
 #[derive(Debug, Default)]
 pub(super) struct Expected {
     leaves: BTreeMap<u64, Hash>,
-    checkpoints: BTreeMap<u64, Vec<String>>,
+    /// By size: the root that each signs, and its note.
+    checkpoints: BTreeMap<u64, Vec<(Hash, String)>>,
 }
 
 impl Expected {
@@ -49,16 +51,16 @@ impl Expected {
         self.checkpoints
             .entry(proven.checkpoint.size)
             .or_default()
-            .push(checkpoint);
+            .push((proven.checkpoint.root, checkpoint));
     }
 
-    /// Whether receipts say the same of the leaf just taken, and of as many leaves.
-    pub(super) fn compare(&self, verifier: &mut LogVerifier, taken: &Taken) -> Result<(), LogFault> {
+    /// Whether receipts say the same of the entry just taken, and of as many entries.
+    pub(super) fn compare(&self, verifier: &mut LogVerifier, entry: Entry<'_>) -> Result<(), LogFault> {
         let size = verifier.edge().size();
         let index = size.saturating_sub(1);
-        let own = taken.entries.first().map(|entry| entry.hash);
-        if self.leaves.get(&index).is_some_and(|hash| Some(*hash) != own) {
-            let lost = matches!(taken.leaf.event, Event::LogOpen(_) | Event::LogGap(_));
+        if self.leaves.get(&index).is_some_and(|hash| Some(hash) != entry.hash()) {
+            let lost =
+                matches!(entry, Entry::Leaf(taken) if matches!(taken.leaf.event, Event::LogOpen(_) | Event::LogGap(_)));
             let what = if lost {
                 "it says that the entry of the log before it is lost, and a receipt proves that entry"
             } else {
@@ -67,8 +69,12 @@ impl Expected {
             let what = what.into();
             return Err(LogFault::Leaf { index, what });
         }
-        for note in self.checkpoints.get(&size).into_iter().flatten() {
-            verifier.checkpoint(note)?;
+        for (root, note) in self.checkpoints.get(&size).into_iter().flatten() {
+            match entry {
+                Entry::Leaf(_) => verifier.checkpoint(note).map(drop)?,
+                // Which volume stands here no leaf says; the receipt's own signatures were verified.
+                Entry::Hash(_) => verifier.has_root(root)?,
+            }
         }
         Ok(())
     }
@@ -238,7 +244,7 @@ impl Reading<'_, '_> {
         if row.get_ref(2)? != ValueRef::Blob(&own.hash) {
             return Err(wrong("its bytes do not have the hash that is stored beside them"));
         }
-        self.expected.compare(&mut self.verifier, &taken)?;
+        self.expected.compare(&mut self.verifier, Entry::Leaf(&taken))?;
         if let Some(column) = deviation(row, &taken)? {
             return Err(wrong(&format!(
                 "the column `{column}` beside it says something else than it does"

@@ -384,3 +384,69 @@ fn files_that_are_absent_or_something_else_are_failures_and_not_verdicts() {
         "line 1 of the trust file: it is not `log <vkey>`: no key of a log"
     );
 }
+
+/// A journal in a folder of this name, whose entries state this reason, turned once; the folder of its second volume, and the receipts of two entries of
+/// the first.
+async fn turned(room: &Room, name: &str, reason: &str) -> (PathBuf, [PathBuf; 2]) {
+    use crate::clock::Clock;
+    use crate::journal::{Journal, JournalSettings, Outcome, Reader, Secret, VolumeOrder, export};
+    let (log, kek) = (Secret::new([7; 32]), Secret::new([2; 32]));
+    let settings = JournalSettings::at(room.path(name), "log.example", log, kek);
+    Journal::create(&settings).unwrap();
+    let journal = Journal::open(&settings, Clock::from_fn(|| 5)).unwrap();
+    let mut sealing = tokio::task::JoinSet::new();
+    for _ in 0..300 {
+        let (journal, reason) = (journal.clone(), reason.to_owned());
+        let event = Event::Stop(shuguan_ledger::leaf::StopEvent { reason });
+        sealing.spawn(async move { journal.seal_own(event).await });
+    }
+    let mut receipts = Vec::new();
+    for outcome in sealing.join_all().await {
+        let Ok(Outcome::Sealed(sealed)) = outcome else {
+            panic!("{outcome:?}")
+        };
+        receipts.push((sealed.index, sealed.receipt));
+    }
+    let key = std::sync::Arc::new(SigningKey::from_seed("log.example/2", &[8; 32]).unwrap());
+    let who = "operator-li".into();
+    journal.turn_volume(VolumeOrder { key, who }).await.unwrap();
+    journal.close().await.unwrap();
+    receipts.sort_by_key(|(index, _)| *index);
+    let kept = [7, 280].map(|place: usize| {
+        let path = room.path(&format!("{name}-{place}.tlog-proof"));
+        std::fs::write(&path, &receipts[place].1).unwrap();
+        path
+    });
+    let folder = room.path(&format!("{name}-second"));
+    let reader = Reader::open(&settings.database).unwrap();
+    export(&reader, &folder, Some("log.example/2"), |_, _| {}).unwrap();
+    (folder, kept)
+}
+
+#[tokio::test]
+async fn a_receipt_of_an_entry_that_a_folder_has_only_as_a_hash_is_compared_with_the_hash() {
+    let room = Room::new();
+    let second = SigningKey::from_seed("log.example/2", &[8; 32])
+        .unwrap()
+        .verifying_key();
+    let first = key().verifying_key().vkey();
+    std::fs::write(room.path("trust.txt"), format!("log {first}\nlog {}\n", second.vkey())).unwrap();
+    let (folder, own) = turned(&room, "one", "sigterm").await;
+    let (_, others) = turned(&room, "two", "upgrade").await;
+    assert!(
+        !folder.join("tile/entries/000").exists(),
+        "its first bundle is not there"
+    );
+    let verify = |receipts: &[&PathBuf]| {
+        Room::run(What::Log {
+            journal: vec![folder.clone()],
+            trust: room.path("trust.txt"),
+            receipt: receipts.iter().map(|path| (*path).clone()).collect(),
+        })
+        .unwrap()
+    };
+    assert_eq!(verify(&[&own[0], &own[1]]), Exit::Done);
+    for other in &others {
+        assert_eq!(verify(&[other]), Exit::NotProven, "{}", other.display());
+    }
+}
