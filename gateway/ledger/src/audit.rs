@@ -32,6 +32,9 @@ pub struct LogReport {
     pub keys: Vec<KeySpan>,
     /// The logs that this one succeeds, oldest first: what it says of each, at the index of its own first entry or of the first that is lost.
     pub succeeded: Vec<LogOpenEvent>,
+    /// Of those that were closed by plan, when witnesses are asked for: which ones' last checkpoint was not met with their signatures, and its size. The witnesses of a
+    /// later one, which knows nothing of the name before, vouch for none of its entries.
+    pub unwitnessed_ends: Vec<(String, u64)>,
     /// How it ends, when it is a closed volume.
     pub closed: Option<LogCloseEvent>,
     /// How many entries were taken by their hashes alone: those of earlier volumes.
@@ -140,10 +143,13 @@ pub struct LogVerifier {
     /// Of which log the `key` leaves at this place speak.
     turned: Option<String>,
     succeeded: Vec<LogOpenEvent>,
+    unwitnessed_ends: Vec<(String, u64)>,
     /// The leaf before this place, when it closed its log.
     closed: Option<LogCloseEvent>,
     /// Entries that were taken by their hashes alone, all before the first leaf.
     hashed: u64,
+    /// The log of which the first leaves after those say that it is lost.
+    hashed_gap: Option<String>,
     newest: Checkpoint,
     newest_note: String,
     witnessed: Option<(u64, Witnessed)>,
@@ -198,8 +204,10 @@ impl LogVerifier {
             origin: None,
             turned: None,
             succeeded: Vec::new(),
+            unwitnessed_ends: Vec::new(),
             closed: None,
             hashed: 0,
+            hashed_gap: None,
             root: (newest.size == 0).then(|| edge.root()),
             newest,
             newest_note: newest_note.to_owned(),
@@ -333,10 +341,8 @@ impl LogVerifier {
                 event.log
             ));
         }
-        let had_that_name = self.succeeded.iter().any(|before| before.of == event.next);
-        let successor = event
-            .successor(index)
-            .filter(|_| event.next != event.log && !had_that_name);
+        let is_free = event.next != event.log && !self.had(&event.next);
+        let successor = event.successor(index).filter(|_| is_free);
         let successor = successor.ok_or("what it says of its successor cannot be")?;
         let known = self.trust.keys_of(&event.next);
         let begins_there = |span: &KeySpan| !span.is_stated() || span.from() == successor.from();
@@ -381,6 +387,10 @@ impl LogVerifier {
             let key = closed.successor(index.saturating_sub(1));
             self.keys.insert(event.log.clone(), LogKeys::of(key));
         }
+        let is_witnessed = self.witnessed.as_ref().is_some_and(|(size, _)| *size == index);
+        if self.trust.quorum().is_some() && !is_witnessed {
+            self.unwitnessed_ends.push((event.of.clone(), index));
+        }
         self.begins(event);
         Ok(())
     }
@@ -415,7 +425,13 @@ impl LogVerifier {
     }
 
     /// Each lost entry has its leaf, so that an index means one entry for ever.
-    fn within_gap(&self, index: u64, event: &Event) -> Result<(), String> {
+    fn within_gap(&mut self, index: u64, event: &Event) -> Result<(), String> {
+        if let Event::LogGap(gap) = event
+            && self.is_within_hashed_gap(&gap.of)
+        {
+            self.hashed_gap = Some(gap.of.clone());
+            return Ok(());
+        }
         let lost = self.succeeded.last().filter(|last| index < last.size);
         match (lost, event) {
             (None, Event::LogGap(_)) => Err("no entry of another log is lost here".into()),
@@ -428,9 +444,17 @@ impl LogVerifier {
         }
     }
 
+    /// Whether the leaf that opened a log after a loss may be among the hashes, so that its gap goes on with the first leaves: nothing but such leaves
+    /// came yet, all of one lost log.
+    fn is_within_hashed_gap(&self, of: &str) -> bool {
+        let first = self.hashed_gap.is_none() && self.span.is_none();
+        let only_gaps = self.kinds.keys().all(|kind| *kind == "log-gap");
+        self.hashed > 0 && only_gaps && (first || self.hashed_gap.as_deref() == Some(of))
+    }
+
     /// From here on another log stands here, with the entries before this one in common.
     fn succeeds(&mut self, index: u64, event: &LogOpenEvent) -> Result<(), String> {
-        let had_that_name = self.succeeded.iter().any(|before| before.of == event.log);
+        let had_that_name = self.had(&event.log);
         let of_itself = [Some(&event.of), event.had.as_ref()].contains(&Some(&event.log));
         if event.kept != index
             || event.size <= index
@@ -449,6 +473,13 @@ impl LogVerifier {
         }
         self.begins(event);
         Ok(())
+    }
+
+    /// Whether a log before this place had that name, one that is lost whole too.
+    fn had(&self, name: &str) -> bool {
+        let names =
+            |one: &LogOpenEvent| [Some(&one.log), Some(&one.of), one.had.as_ref()].contains(&Some(&name.to_owned()));
+        self.succeeded.iter().any(names)
     }
 
     fn begins(&mut self, event: &LogOpenEvent) {
@@ -681,6 +712,7 @@ impl LogVerifier {
         Ok(LogReport {
             keys: self.keys_of(&origin).spans().to_vec(),
             succeeded: self.succeeded,
+            unwitnessed_ends: self.unwitnessed_ends,
             closed: self.closed,
             hashed: self.hashed,
             quorum,

@@ -445,6 +445,7 @@ fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u
             "witnesses": report.witnessed.as_ref().map(|(_, by)| witnesses_json(by)), "origin": origin, "size": size,
             "checkpoints": report.checkpoints, "kinds": report.kinds, "waiting": report.waiting, "receipts": receipts,
             "tiles": files.map(|files| files.0), "bundles": files.map(|files| files.1),
+            "unwitnessed_ends": report.unwitnessed_ends.iter().map(|(log, size)| json!({ "log": log, "size": size })).collect::<Vec<_>>(),
             "hashed": report.hashed, "closed_for": report.closed.as_ref().map(|closed| &closed.next),
             "succeeded": report.succeeded.iter().map(|one| json!({ "log": one.of, "size": one.size, "kept": one.kept, "why": one.why })).collect::<Vec<_>>(),
             "keys": report.keys.iter().map(|span| json!({ "vkey": span.key().vkey(), "from": span.from(), "until": span.until() })).collect::<Vec<_>>(),
@@ -500,6 +501,11 @@ fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u
     } else {
         output
             .line("      not proved: that no newer entries were cut off its end (give a newer receipt with --receipt)");
+    }
+    for (log, size) in &report.unwitnessed_ends {
+        output.line(format!(
+            "      not proved: that no other history of `{log}` was shown before its end at {size} entries (no quorum signed that checkpoint as given here)"
+        ));
     }
     match &report.witnessed {
         Some((seen, _)) if *seen == size => {}

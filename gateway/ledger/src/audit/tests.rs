@@ -988,6 +988,109 @@ fn a_turn_at_another_place_than_the_trust_file_states_is_refused() {
     }
 }
 
+/// Verifies these leaves under the newest checkpoint, so many of them by their hashes alone.
+fn alone(leaves: &[Vec<u8>], hashed: usize, newest: &str) -> Result<LogReport, LogFault> {
+    let mut verifier = LogVerifier::new(&signed_as(newest, leaves), &all_three())?;
+    for (index, bytes) in leaves.iter().enumerate() {
+        if index < hashed {
+            verifier.take_hash(leaf_hash(bytes))?;
+        } else {
+            verifier.leaf(bytes)?;
+        }
+    }
+    verifier.finish()
+}
+
+#[test]
+fn a_volume_that_begins_after_a_gap_whose_opening_stands_among_the_hashes_is_proven() {
+    // Five leaves, of which two are lost and three more before the second log goes on and is turned.
+    let lost = |of: [&str; 3]| {
+        let mut leaves = log()[..3].to_vec();
+        leaves.push(log_open(SECOND, "log.example", 7, 3));
+        leaves.extend(of.map(gap));
+        leaves.push(start(9, 7));
+        turned(leaves, SECOND, THIRD, |_| {})
+    };
+    let leaves = lost(["log.example"; 3]);
+    for hashed in [0, 4, 5, 6, 7, 8] {
+        let report = alone(&leaves, hashed, THIRD).unwrap();
+        assert_eq!(report.hashed, hashed as u64);
+    }
+    // Of one lost log, at the beginning, and never without hashes before.
+    for (leaves, hashed, at) in [
+        (lost(["log.example", "other.example", "log.example"]), 4, 5),
+        (lost(["log.example", "log.example", "other.example"]), 5, 6),
+        ([&lost(["log.example"; 3])[..8], &[gap("log.example")]].concat(), 4, 8),
+        (vec![gap("log.example")], 0, 0),
+    ] {
+        let fault = alone(&leaves, hashed, THIRD).unwrap_err();
+        assert!(
+            matches!(fault, LogFault::Leaf { index, .. } if index == at),
+            "{hashed} {at}: {fault}"
+        );
+    }
+}
+
+#[test]
+fn the_name_of_a_log_that_is_lost_whole_or_was_kept_after_it_is_never_free_again() {
+    let lost = LogOpenEvent {
+        log: THIRD.into(),
+        of: SECOND.into(),
+        size: 4,
+        root: Digest([4; 32]),
+        kept: 3,
+        why: "restored".into(),
+        had: Some("log.example".into()),
+    };
+    let leaves = [&log()[..3], &[bytes_of(Event::LogOpen(lost))]].concat();
+    for name in ["log.example", SECOND, THIRD] {
+        let back = turned(leaves.clone(), THIRD, name, |_| {});
+        let fault = volumes(&back, name, &[], &all_three()).unwrap_err();
+        assert!(matches!(fault, LogFault::Leaf { index: 4, .. }), "{name}: {fault}");
+        let again = [&leaves[..], &[log_open(name, THIRD, 6, 4), gap(THIRD)]].concat();
+        let fault = volumes(&again, name, &[], &all_three()).unwrap_err();
+        assert!(matches!(fault, LogFault::Leaf { index: 4, .. }), "{name}: {fault}");
+    }
+}
+
+#[test]
+fn a_quorum_under_the_new_name_alone_does_not_vouch_for_the_volume_before() {
+    let witness = crate::cosignature::CosigningKey::from_seed("w.example", &[3; 32]).unwrap();
+    let cosigned = |origin: &str, leaves: &[Vec<u8>]| {
+        let note = signed_as(origin, leaves);
+        let text = crate::note::text(&note).unwrap().to_owned();
+        format!("{note}{}", witness.cosign(&text, 5).unwrap())
+    };
+    let keys = ["log.example", SECOND].map(|origin| format!("log {}\n", vkey(origin)));
+    let asked = format!("{}witness w {}\nquorum w\n", keys.concat(), witness_vkey());
+    let leaves = turned(log(), "log.example", SECOND, |_| {});
+    let judged = |end: String, trust: &str| {
+        let mut verifier = LogVerifier::new(&cosigned(SECOND, &leaves), &Trust::parse(trust).unwrap()).unwrap();
+        for (index, bytes) in leaves.iter().enumerate() {
+            if index == 6 {
+                verifier.checkpoint(&end).unwrap();
+            }
+            verifier.leaf(bytes).unwrap();
+        }
+        let report = verifier.finish().unwrap();
+        (report.verdict(), report.unwitnessed_ends)
+    };
+    let (shown, unseen) = (
+        cosigned("log.example", &leaves[..6]),
+        signed_as("log.example", &leaves[..6]),
+    );
+    assert_eq!(judged(shown, &asked), ("proven", vec![]));
+    assert_eq!(
+        judged(unseen.clone(), &asked),
+        ("proven", vec![("log.example".to_owned(), 6)])
+    );
+    assert_eq!(
+        judged(unseen, &keys.concat()),
+        ("proven", vec![]),
+        "nobody asks for a witness"
+    );
+}
+
 fn witness_vkey() -> String {
     crate::cosignature::CosigningKey::from_seed("w.example", &[3; 32])
         .unwrap()
