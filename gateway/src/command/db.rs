@@ -1,8 +1,9 @@
-//! `shuguan db`: the registry's tables. Brings them to the columns that the policies release (design 10.8), describes them, and gives a
-//! database administrator what he runs himself.
+//! `shuguan db`: the tables of registry and journal. Brings the registry's to the columns that the policies release (design 10.8), the journal's on PostgreSQL to this
+//! version, describes them, and gives a database administrator what he runs himself.
 
 mod backup;
 mod fsck;
+mod journal;
 mod recover;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use shuguan_policies::PolicySet;
 use super::config;
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use crate::journal::Journal;
 use crate::registry::schema::{TableSpec, describe};
 use crate::registry::{Registry, RegistryFault, RegistrySettings};
 use crate::serve::{chain, tables};
@@ -25,9 +27,9 @@ pub struct DbArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum DbAction {
-    /// Add the tables and columns that the policies newly need. Nothing is removed or changed in type.
+    /// Add the tables and columns that the policies newly need to the registry, and what this version needs to a journal on PostgreSQL. Nothing is removed or changed in type.
     #[command(
-        after_help = "EXAMPLES\n  shuguan db migrate -c demo/shuguan.toml\n  shuguan db migrate --print | psql -v ON_ERROR_STOP=1 registry     as the owner of the tables\n  shuguan db migrate --bundle new-policies -c demo/shuguan.toml     before it is submitted; the gateway may run\n\nEXIT CODES\n  0 the registry fits the policies · 1 it does not; the statements to run by hand are named"
+        after_help = "EXAMPLES\n  shuguan db migrate -c demo/shuguan.toml\n  shuguan db migrate --print | psql -v ON_ERROR_STOP=1 registry     as the owner of the tables\n  shuguan db migrate --bundle new-policies -c demo/shuguan.toml     before it is submitted; the gateway may run\n\nEXIT CODES\n  0 the registry fits the policies, and the journal this version · 1 it does not; the statements to run by hand are named"
     )]
     Migrate {
         /// The gateway's configuration.
@@ -39,6 +41,9 @@ enum DbAction {
         /// Print the statements for a database administrator and change nothing (PostgreSQL).
         #[arg(long)]
         print: bool,
+        /// Only this one of the two.
+        #[arg(long, value_enum, value_name = "STORE")]
+        only: Option<Which>,
     },
     /// Show the tables and columns with their Chinese names.
     #[command(
@@ -88,7 +93,7 @@ enum DbAction {
     },
     /// Print the statements that make the roles of least privilege (PostgreSQL).
     #[command(
-        after_help = "EXAMPLES\n  shuguan db roles --print | psql -v ON_ERROR_STOP=1 registry       as the owner of the tables\n\nEXIT CODES\n  0 printed · 1 the registry is not on PostgreSQL"
+        after_help = "EXAMPLES\n  shuguan db roles --print | psql -v ON_ERROR_STOP=1 registry                    as the owner of the tables\n  shuguan db roles --print --only journal | psql -v ON_ERROR_STOP=1 journal      where it has a database of its own\n\nEXIT CODES\n  0 printed · 1 what is meant is not on PostgreSQL"
     )]
     Roles {
         /// The gateway's configuration.
@@ -97,26 +102,64 @@ enum DbAction {
         /// Print them; nothing else is offered, because the gateway's own role may not make roles.
         #[arg(long, required = true)]
         print: bool,
+        /// Only those of this one of the two, which may lie in a database of its own.
+        #[arg(long, value_enum, value_name = "STORE")]
+        only: Option<Which>,
     },
+}
+
+/// One of the two stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Which {
+    Journal,
+    Registry,
 }
 
 /// Runs the command.
 pub fn run(args: DbArgs, output: &Output) -> Result<Exit, Failure> {
     match args.action {
-        DbAction::Migrate { config, bundle, print } => {
-            let (store, tables) = registry(&config, bundle.as_deref())?;
-            migrate(&store, tables, print, output)?;
+        DbAction::Migrate {
+            config,
+            bundle,
+            print,
+            only,
+        } => {
+            if only != Some(Which::Journal) {
+                let (store, tables) = registry(&config, bundle.as_deref())?;
+                migrate(&store, tables, print, output)?;
+            }
+            if only != Some(Which::Registry) {
+                journal::migrate(&config, print, output)?;
+            }
         }
         DbAction::Backup { folder, config } => return backup::run(&config, &folder, output),
         DbAction::Recover { why, seen, config } => return recover::run(&config, why, &seen, output),
         DbAction::Fsck { config } => return fsck::run(&config, output),
         DbAction::Schema { config } => show(&registry(&config, None)?.1, output),
-        DbAction::Roles { config, print: _ } => {
-            let (store, tables) = registry(&config, None)?;
-            output.line(Registry::roles(&store, &tables).map_err(unfit)?.trim_end());
-        }
+        DbAction::Roles { config, print: _, only } => roles(&config, only, output)?,
     }
     Ok(Exit::Done)
+}
+
+/// The script of each store that is on PostgreSQL; a registry in a file is told when it alone is meant.
+fn roles(path: &Path, only: Option<Which>, output: &Output) -> Result<(), Failure> {
+    let journal = match only {
+        Some(Which::Registry) => None,
+        _ => Journal::roles(&config::load(path)?.journal.place),
+    };
+    let (store, tables) = registry(path, None)?;
+    let alone = journal.is_some() && matches!(store, RegistrySettings::Sqlite(_));
+    if only != Some(Which::Journal) && !alone {
+        output.line(Registry::roles(&store, &tables).map_err(unfit)?.trim_end());
+    }
+    match journal {
+        Some(script) => output.line(script.trim_end()),
+        None if only == Some(Which::Journal) => {
+            return Err(Failure::local("the journal is in a file, which has no roles"));
+        }
+        None => {}
+    }
+    Ok(())
 }
 
 fn migrate(store: &RegistrySettings, tables: Vec<TableSpec>, print: bool, output: &Output) -> Result<(), Failure> {

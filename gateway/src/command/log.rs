@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::config;
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::verify::journal_file;
-use crate::journal::{ExportError, Exported, Reader, export};
+use crate::journal::{ExportError, Exported, Resting, export};
 use crate::serve::chain;
 
 /// The log as files.
@@ -62,17 +62,15 @@ fn write(journal: &Path, folder: &Path, output: &Output) -> Result<Exported, Fai
     if !journal.is_file() {
         return Err(unreadable().because("there is no such file"));
     }
-    let still = journal_file::is_still(journal);
-    let connection = journal_file::open(journal, still).map_err(|error| unreadable().because(error))?;
-    let reader = Reader::over(connection);
+    let resting = Resting::open(&config::journal_at(journal)?).map_err(|fault| unreadable().because(chain(&fault)))?;
     let bar = bar(output);
-    let exported = export(&reader, folder, |done, all| {
+    let exported = export(&resting.reader, folder, |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     });
     bar.finish_and_clear();
     let exported = exported.map_err(|error| failed(&error, folder))?;
-    if still && !journal_file::is_still(journal) {
+    if !resting.is_undisturbed() {
         return Err(unreadable()
             .because("another program opened it meanwhile")
             .then("remove the folder and run the command again"));

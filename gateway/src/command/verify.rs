@@ -14,6 +14,7 @@ use shuguan_ledger::receipt::{Proven, Receipt};
 use shuguan_ledger::time;
 use shuguan_ledger::trust::{Quorum, Trust, Witnessed};
 
+use super::config;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::client::deliver::load_trust;
@@ -21,7 +22,6 @@ use crate::signature::digest;
 
 mod folder;
 mod journal;
-pub(in crate::command) mod journal_file;
 mod keys;
 mod opening;
 
@@ -344,7 +344,12 @@ fn log(journal: &Path, trust: &Trust, receipts: &[PathBuf], output: &Output) -> 
     if !journal.is_file() {
         return Err(Failure::local(place()).because("there is no such file"));
     }
-    match journal::compare_log(journal, trust, &expected(receipts, trust)?, output) {
+    match journal::compare_log(
+        &config::journal_at(journal)?,
+        trust,
+        &expected(receipts, trust)?,
+        output,
+    ) {
         Ok(report) => {
             show_log(&report, trust, receipts.len(), None, output);
             Ok(exit(report.quorum))

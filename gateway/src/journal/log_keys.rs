@@ -171,7 +171,7 @@ pub(super) fn keys_of(reader: &Reader, origin: &str, candidates: &[VerifyingKey]
 /// # Errors
 /// When the journal cannot be read, or a key that signs is not among the seeds.
 pub fn log_keys_of(settings: &JournalSettings) -> Result<LogKeys, JournalFault> {
-    let reader = Reader::open(&settings.database)?;
+    let reader = Reader::open(&settings.place)?;
     Ok(LogSigner::recover(&reader, settings)?.keys)
 }
 
@@ -181,7 +181,7 @@ pub fn log_keys_of(settings: &JournalSettings) -> Result<LogKeys, JournalFault> 
 /// # Errors
 /// When the journal cannot be read, or no seed is that of its log.
 pub fn own_trust(settings: &JournalSettings) -> Result<Trust, JournalFault> {
-    let reader = Reader::open(&settings.database)?;
+    let reader = Reader::open(&settings.place)?;
     LogSigner::recover(&reader, settings)?.own_trust(settings)
 }
 

@@ -110,7 +110,7 @@ pub fn succeed(
     clock: &Clock,
 ) -> Result<Succession, NotSucceeded> {
     let store = Store::writer(settings)?;
-    let reader = Reader::open(&settings.database)?;
+    let reader = Reader::open(&settings.place)?;
     let newest = reader.checkpoint()?;
     let newest = Checkpoint::unverified(&newest).map_err(|_| JournalFault::damaged("its checkpoint is not one"))?;
     if newest.origin == settings.log_origin {

@@ -1,7 +1,5 @@
 //! What `doctor` finds about the keys that sign the log: orders that wait, two that sign, files of keys that have ended, a trust file that lags behind.
 
-use std::path::Path;
-
 use shuguan_ledger::keys::LogKeys;
 
 use super::{Findings, Verdict};
@@ -75,7 +73,7 @@ fn seeds(config: &Config, files: &LogKeyFiles, keys: &LogKeys, findings: &mut Fi
 
 /// Whether the trust file beside the gateway knows of every change.
 fn trust_file(config: &Config, keys: &LogKeys, findings: &mut Findings) {
-    let folder = config.journal.database.parent().and_then(Path::parent);
+    let folder = config.journal.beside();
     let there = folder.and_then(|folder| load_trust(&folder.join("trust/trust.txt")).ok());
     let Some(there) = there else { return };
     let known = there.keys_of(&config.gateway.log_origin);

@@ -207,7 +207,12 @@ impl Room {
             let receipt = Receipt::parse(&text).unwrap();
             expected.add(&receipt.verify(&trust).unwrap(), receipt.checkpoint);
         }
-        match journal::compare_log(&self.path("journal.db"), &trust, &expected, &Output::default()) {
+        match journal::compare_log(
+            &self.path("journal.db").as_path().into(),
+            &trust,
+            &expected,
+            &Output::default(),
+        ) {
             Err(ReadLog::Fault(fault)) => fault,
             other => unreachable!("{change}: {other:?}"),
         }
