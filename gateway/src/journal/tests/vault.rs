@@ -297,7 +297,7 @@ async fn what_was_edited_beside_the_log_is_named_and_what_was_shredded_is_not(st
     assert_eq!((clean.examined, clean.shredded, clean.faulty), (9, 1, 0), "{clean:?}");
     for (statement, leaf, what) in [
         (
-            "DELETE FROM subject WHERE leaf = 1 AND tag = (SELECT min(tag) FROM subject)",
+            "DELETE FROM subject WHERE leaf = 1 AND tag = (SELECT tag FROM subject ORDER BY tag LIMIT 1)",
             1,
             "index",
         ),
