@@ -65,7 +65,7 @@ fn measure(folder: &Path, leaves: u64) -> Result<(), Failed> {
     verify(&reader, &trust, leaves)?;
     let log = folder.join("log");
     let begun = Instant::now();
-    let done = export(&reader, &log, |_, _| {})?;
+    let done = export(&reader, &log, None, |_, _| {})?;
     rate("exporting", leaves, begun)?;
     let begun = Instant::now();
     let report = exported::verify(&Folder(log), &trust)?;

@@ -12,6 +12,7 @@
 //! | `person` | who sent or received what about one person: `/console/person`, `POST /console/api/person` |
 //! | `policies_api` | `POST /console/api/policy` |
 //! | `relay_api` | `GET`, `POST /console/api/relay` |
+//! | `log_api` | `GET`, `POST /console/api/log`: volumes of the log |
 //! | `tickets_api` | `POST /console/api/tickets`: a source is asked to check a field of a row |
 //! | `unseal_api`, `shred_api` | evidence records: opened by two officers, destroyed by the security officer |
 //! | `overview`, `exchanges`, `exchange` | the pages |
@@ -21,6 +22,7 @@
 mod exchange;
 mod exchanges;
 mod guard;
+mod log_api;
 mod officers_api;
 mod overview;
 mod person;
@@ -36,6 +38,7 @@ mod tickets_api;
 mod unseal_api;
 mod words;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -69,6 +72,8 @@ pub struct Console {
     pub readiness: Readiness,
     /// The policies in force.
     pub keeper: Arc<Keeper>,
+    /// File of the log's first key; those of later volumes lie beside it.
+    pub log_key: PathBuf,
 }
 
 /// What the handlers share.
@@ -80,6 +85,8 @@ struct Desk {
     searches: tokio::sync::Mutex<()>,
     /// So do destructions of index keys.
     shreddings: tokio::sync::Mutex<()>,
+    /// So do turns of the log's volume.
+    turns: tokio::sync::Mutex<()>,
 }
 
 /// The frame of every page: whose certificate it is, and where we are.
@@ -119,6 +126,7 @@ pub fn router(console: Console, gate: Gate) -> Router {
         forms: guard::FormKey::fresh(),
         searches: tokio::sync::Mutex::default(),
         shreddings: tokio::sync::Mutex::default(),
+        turns: tokio::sync::Mutex::default(),
     });
     let routes = Router::new()
         .route("/", get(|| async { Redirect::to("/console/") }))
@@ -136,6 +144,7 @@ pub fn router(console: Console, gate: Gate) -> Router {
         .route("/console/api/unseal", unseal_api::route())
         .route("/console/api/shred", post(shred_api::shred))
         .route("/console/api/relay", relay_api::route())
+        .route("/console/api/log", log_api::route())
         .route("/console/api/tickets", post(tickets_api::open))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         // A caller that says nothing must not keep its place in flight.

@@ -18,6 +18,7 @@
 //! | `refusals`, `prune` | staying within bounds |
 //! | `cosigned` | checkpoints that witnesses signed, and receipts under them |
 //! | `log_keys` | what signs the log, and how that changes |
+//! | `volumes` | one volume of the log ends and the next begins |
 //! | `succession` | an older copy goes on as another log, which says what is lost |
 //! | `recovery`, `head` | opening: is what is stored what was sealed, and all of it? |
 //! | `answers`, `views`, `readers` | reading |
@@ -70,6 +71,7 @@ mod succession;
 mod tests;
 mod vault;
 mod views;
+mod volumes;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -93,7 +95,7 @@ pub use fault::{JournalFault, SealError};
 pub use idempotency::Known;
 pub use inbox::{CLOSES_TOO_MUCH, InboxItem, Lane, PushKind, RECALLED, SetAside};
 pub use kept::{KeptPayload, KeptPush};
-pub use log_keys::{KeyOrder, log_keys_of, own_trust};
+pub use log_keys::{KeyOrder, log_keys_of, names_of, own_trust};
 pub use nonces::Seen;
 pub use payload::{PayloadWriter, SealedPayload};
 pub use recalls::KeptRecall;
@@ -104,6 +106,7 @@ pub use shared::Backlog;
 pub use subjects::{SubjectWriter, Subjects, Tag};
 pub use succession::{NotSucceeded, Shown, Succession, succeed};
 pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader, Tally};
+pub use volumes::{Closing, NAME_MAX, Volume, VolumeOrder};
 
 use crate::clock::{self, Clock};
 use entry::Prepared;
@@ -137,7 +140,6 @@ struct Inner {
     kek: Arc<Kek>,
     vault: Arc<Vault>,
     payloads: Arc<Path>,
-    origin: Arc<str>,
     clock: Clock,
     head: Arc<Head>,
     inbox_bytes_max: u64,
@@ -219,11 +221,10 @@ impl Journal {
         );
         let shared = Arc::new(Shared {
             checkpoint: Arc::<str>::from(recovered.note).into(),
-            keys: Arc::new(signer.keys().clone()).into(),
+            names: signer.names().into(),
             backlog: backlog(&store)?,
             failed: watch::Sender::new(false),
         });
-        let origin = signer.origin().into();
         let copier = settings.place.file();
         let copier = copier.map(|database| CopyBack::start(database, Arc::clone(&shared)));
         let mut sequencer = Sequencer {
@@ -262,7 +263,6 @@ impl Journal {
                 kek,
                 vault: Arc::new(vault),
                 payloads: settings.payloads.as_path().into(),
-                origin,
                 clock,
                 head,
                 inbox_bytes_max: settings.inbox_bytes_max,

@@ -75,6 +75,7 @@ refusals! {
     SignerExpired "SG2159" "signer-expired" "签名证书已过期或尚未生效" "the message certificate of this key is outside its validity" "renew it: `shuguan cert renew --message`";
     AlreadyRecalled "SG2161" "already-recalled" "该批次已撤回" "this batch was recalled before" "see what became of it: `shuguan status EXCHANGE`; a corrected batch is a new push";
     TooManyTickets "SG2162" "too-many-tickets" "当日核实请求过多" "this source was asked to check as much as it may be asked in a day" "ask again tomorrow; what is urgent goes by telephone";
+    LogNameTaken "SG2163" "log-name-taken" "日志名称已被使用" "a log had this name before, and a name means one log for ever" "name another: `shuguan log turn` proposes one";
     AckMismatch "SG2160" "ack-mismatch" "确认内容与发放记录不符" "the acknowledgement names another exchange, leaf or digest than was released" "name what the extract's receipt and `Repr-Digest` say; `damaged` when it came otherwise";
 
     UnsupportedType "SG3101" "unsupported-type" "不支持的文件格式" "this `Content-Type` or charset is not taken" "send a type of README.md's table of headers, e.g. `text/csv`, `charset=utf-8` or `charset=gb18030`";
@@ -118,6 +119,7 @@ refusals! {
     JournalUnavailable "SG5101" "journal-unavailable" "交换台账不可用" "the journal cannot commit; nothing was accepted" "repeat with the same idempotency key after the time in `Retry-After`";
 
     Unwitnessed "SG5102" "unwitnessed" "日志未获见证，暂停接收" "no quorum of witnesses has signed the log for longer than is allowed for this purpose; nothing was accepted" "repeat with the same idempotency key after the time in `Retry-After`; the operator sees which witness is missing in /readyz";
+    WitnessSilent "SG5104" "witness-silent" "见证人未答复" "a witness does not answer, so nobody can tell whether it knows a log of this name" "repeat when it answers: `shuguan doctor`";
     LogDisputed "SG5103" "log-disputed" "日志与见证人所见不一致" "a witness holds another history that this log signed; nothing is accepted until a person has looked" "tell the operator: `shuguan doctor`; repeat later with the same idempotency key";
 
     RegistryUnavailable "SG6101" "registry-unavailable" "登记库不可用" "the registration database does not answer" "repeat after the time in `Retry-After`";

@@ -7,6 +7,7 @@
 mod kept;
 mod log_keys;
 mod start;
+mod volumes;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -176,6 +177,7 @@ impl Gateway {
             relay: relay_status.clone(),
             readiness: self.readiness.clone(),
             keeper: Arc::clone(&self.keeper),
+            log_key: self.log_key.clone(),
         };
         let console_router = console::router(console_state, gate.clone().with_help(console::help));
         let health = health::router(self.readiness.clone(), start::metrics());
@@ -390,9 +392,14 @@ async fn watch(
     relay: RelayStatus,
 ) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
+    let mut volume = None;
     loop {
         tick.tick().await;
         let now_us = stations.clock.now_us();
+        // A year that is over is a notice and no fault: the volume goes on until an operator turns it.
+        if let Some(said) = volumes::describe(&stations.journal, &mut volume, now_us).await {
+            readiness.report("volume", Light::Green, said);
+        }
         match stations.journal.tick(now_us).await {
             Ok(()) => readiness.report("journal", Light::Green, "it commits"),
             Err(_) => readiness.report("journal", Light::Red, "it cannot commit; pushes are answered 503"),

@@ -88,8 +88,10 @@ impl Witnessing {
             return Ok(());
         }
         let newest = journal.newest_cosigned().await?;
-        // Of a log that this one succeeds: it proves what it did, and is not this log's.
-        let ours = |one: &Cosigned| one.note.split('\n').next() == Some(journal.origin());
+        // Of a log that this one succeeds after a loss: it proves what it did, and is not this log's. The volume before this one is in the same tree.
+        let closing = journal.closing().await?;
+        let before = closing.as_ref().map(|closing| closing.origin.as_str());
+        let ours = |one: &Cosigned| [Some(&*journal.origin()), before].contains(&one.note.split('\n').next());
         let newest = newest.filter(ours);
         let gap = journal.open_gap().await?;
         // What is owed is as old as the first entry beyond the signatures, however long nothing happened before it.
@@ -100,6 +102,8 @@ impl Witnessing {
         let mut state = self.state();
         state.since_us = first.map_or(now_us, |first| first.t_us);
         state.gap_us = gap;
+        state.written = journal.origin();
+        state.closes(closing);
         drop(state);
         self.newest.store(newest.map(Arc::new));
         Ok(())

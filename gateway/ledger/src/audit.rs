@@ -1,8 +1,11 @@
 //! Verifying a whole log from its leaves and its signed checkpoints.
 //!
 //! Takes the newest checkpoint, then leaf bytes in order, and older checkpoints when as many leaves were taken as they sign; gives a report. Refuses at the first leaf that
-//! is not canonical, goes back in time, does not add up, refers to a leaf that is not there, or relays, recalls or erases a push twice; at the first
+//! is not canonical, goes back in time, follows a `log-close` leaf and is not the `log-open` leaf that belongs to it, does not add up, refers to a leaf that is not there, or relays, recalls or erases a push twice; at the first
 //! checkpoint that another tree than this signed; and leaves that nothing signs.
+//!
+//! A volume is verified alone when the entries before it are taken by their hashes: they are under the same root, and what they say is not looked at; nor is what
+//! later entries say of them, beyond that it is said once.
 //!
 //! Memory: two bits a leaf, and about 100 bytes for each push that is not relayed yet.
 
@@ -11,7 +14,8 @@ use std::collections::{BTreeMap, HashMap};
 use crate::checkpoint::Checkpoint;
 use crate::keys::{KeySpan, LogKeys, RETIRED};
 use crate::leaf::{
-    ErasedEvent, Event, KeyEvent, Leaf, LogOpenEvent, OperatorEvent, PushEvent, RecallEvent, RecalledEvent, Reference,
+    Digest, ErasedEvent, Event, KeyEvent, Leaf, LogCloseEvent, LogOpenEvent, OperatorEvent, PushEvent, RecallEvent,
+    RecalledEvent, Reference,
 };
 use crate::note::NoteError;
 use crate::tree::{Edge, Hash, TileEntry, leaf_hash};
@@ -26,8 +30,12 @@ pub struct LogReport {
     pub checkpoints: u64,
     /// The keys that signed it, as the trust file and its own leaves say: each with its sizes.
     pub keys: Vec<KeySpan>,
-    /// The logs that this one succeeds, oldest first: what it says of each, at the index of the first lost entry.
+    /// The logs that this one succeeds, oldest first: what it says of each, at the index of its own first entry or of the first that is lost.
     pub succeeded: Vec<LogOpenEvent>,
+    /// How it ends, when it is a closed volume.
+    pub closed: Option<LogCloseEvent>,
+    /// How many entries were taken by their hashes alone: those of earlier volumes.
+    pub hashed: u64,
     /// Leaves by kind.
     pub kinds: BTreeMap<&'static str, u64>,
     /// Moment of the first and the last leaf, microseconds UTC.
@@ -132,6 +140,10 @@ pub struct LogVerifier {
     /// Of which log the `key` leaves at this place speak.
     turned: Option<String>,
     succeeded: Vec<LogOpenEvent>,
+    /// The leaf before this place, when it closed its log.
+    closed: Option<LogCloseEvent>,
+    /// Entries that were taken by their hashes alone, all before the first leaf.
+    hashed: u64,
     newest: Checkpoint,
     newest_note: String,
     witnessed: Option<(u64, Witnessed)>,
@@ -150,6 +162,8 @@ pub struct LogVerifier {
     relayed: Marks,
     erased: Marks,
     recalled: Marks,
+    /// Recalls of earlier volumes that were answered.
+    answered: Marks,
     /// Recalls that wait for their `recalled` leaf, by index.
     recalling: HashMap<u64, Waiting>,
 }
@@ -184,6 +198,8 @@ impl LogVerifier {
             origin: None,
             turned: None,
             succeeded: Vec::new(),
+            closed: None,
+            hashed: 0,
             root: (newest.size == 0).then(|| edge.root()),
             newest,
             newest_note: newest_note.to_owned(),
@@ -199,6 +215,7 @@ impl LogVerifier {
             relayed: Marks::default(),
             erased: Marks::default(),
             recalled: Marks::default(),
+            answered: Marks::default(),
             recalling: HashMap::new(),
         })
     }
@@ -238,6 +255,10 @@ impl LogVerifier {
         }
         let hash = leaf_hash(bytes);
         self.within_gap(index, &leaf.event)?;
+        let closed = self.closed.take();
+        if let (Some(closed), false) = (&closed, matches!(leaf.event, Event::LogOpen(_))) {
+            return Err(format!("`{}` ended with the leaf before it", closed.log));
+        }
         match &leaf.event {
             Event::Push(event) => self.pushed(index, hash, event)?,
             Event::Relayed(event) => self.relayed(event.of, &event.x)?,
@@ -246,7 +267,11 @@ impl LogVerifier {
             Event::Recalled(event) => self.recalled(event)?,
             Event::Operator(event) if event.of.is_some() => self.fed_again(event)?,
             Event::Key(event) => self.key_changed(index, event)?,
-            Event::LogOpen(event) => self.succeeds(index, event)?,
+            Event::LogClose(event) => self.closes(index, event)?,
+            Event::LogOpen(event) => match &closed {
+                Some(closed) => self.opens(index, event, closed)?,
+                None => self.succeeds(index, event)?,
+            },
             Event::Start(event) if event.size > index => {
                 return Err(format!("it found {} leaves at a start, {index} are there", event.size));
             }
@@ -272,11 +297,84 @@ impl LogVerifier {
         }
         self.span = Some((first, leaf.t));
         *self.kinds.entry(leaf.event.kind()).or_default() += 1;
+        let entries = self.append(hash);
+        Ok(Taken { leaf, entries })
+    }
+
+    fn append(&mut self, hash: Hash) -> Vec<TileEntry> {
         let entries = self.edge.append(hash);
         if self.edge.size() == self.newest.size {
             self.root = Some(self.edge.root());
         }
-        Ok(Taken { leaf, entries })
+        entries
+    }
+
+    /// Takes the hash of an entry of an earlier volume in place of its leaf; gives what [`Taken::entries`] does.
+    ///
+    /// # Errors
+    /// [`LogFault::Leaf`] after a leaf: what is missing between leaves is no earlier volume.
+    pub fn take_hash(&mut self, hash: Hash) -> Result<Vec<TileEntry>, LogFault> {
+        let index = self.edge.size();
+        if self.span.is_some() {
+            let what = "only its hash is there".into();
+            return Err(LogFault::Leaf { index, what });
+        }
+        self.hashed = index + 1;
+        Ok(self.append(hash))
+    }
+
+    /// The log that stands here ends with this leaf.
+    fn closes(&mut self, index: u64, event: &LogCloseEvent) -> Result<(), String> {
+        if self.origin.as_ref().is_some_and(|origin| *origin != event.log)
+            || self.turned.as_ref().is_some_and(|turned| *turned != event.log)
+        {
+            return Err(format!(
+                "it ends `{}`, and that is not the log that stands here",
+                event.log
+            ));
+        }
+        let had_that_name = self.succeeded.iter().any(|before| before.of == event.next);
+        let successor = event
+            .successor(index)
+            .filter(|_| event.next != event.log && !had_that_name);
+        let successor = successor.ok_or("what it says of its successor cannot be")?;
+        let known = self.trust.keys_of(&event.next);
+        let is_it = |span: &KeySpan| span.key() == successor.key() && span.covers(successor.from());
+        if !known.spans().is_empty() && !known.spans().iter().any(is_it) {
+            return Err(format!(
+                "the key that it names is not the one that `{}` is known to begin with",
+                event.next
+            ));
+        }
+        let ended = self.keys_of(&event.log).close(index);
+        ended.map_err(|fault| fault.to_string())?;
+        self.origin = Some(event.log.clone());
+        self.closed = Some(event.clone());
+        Ok(())
+    }
+
+    /// The successor that the leaf before this one names begins here, and nothing is lost.
+    fn opens(&mut self, index: u64, event: &LogOpenEvent, closed: &LogCloseEvent) -> Result<(), String> {
+        if (&event.log, &event.of) != (&closed.next, &closed.log) {
+            return Err(format!(
+                "it opens `{}` after `{}`, and the leaf before it closed `{}` for `{}`",
+                event.log, event.of, closed.log, closed.next
+            ));
+        }
+        let root = Digest(self.edge.root());
+        if (event.kept, event.size, event.root) != (index, index, root)
+            || event.why != closed.why
+            || event.had.is_some()
+        {
+            return Err(format!("what it says of the end of `{}` is not so", closed.log));
+        }
+        // Who trusts a key that signed the last checkpoint needs no other word for the key that it names.
+        if self.trust.keys_of(&event.log).spans().is_empty() && self.vouched == index {
+            let key = closed.successor(index.saturating_sub(1));
+            self.keys.insert(event.log.clone(), LogKeys::of(key));
+        }
+        self.begins(event);
+        Ok(())
     }
 
     fn keys_of(&mut self, log: &str) -> &mut LogKeys {
@@ -325,18 +423,30 @@ impl LogVerifier {
     /// From here on another log stands here, with the entries before this one in common.
     fn succeeds(&mut self, index: u64, event: &LogOpenEvent) -> Result<(), String> {
         let had_that_name = self.succeeded.iter().any(|before| before.of == event.log);
-        if event.kept != index || event.size <= index || event.log == event.of || had_that_name {
+        let of_itself = [Some(&event.of), event.had.as_ref()].contains(&Some(&event.log));
+        if event.kept != index
+            || event.size <= index
+            || of_itself
+            || event.had.as_ref() == Some(&event.of)
+            || had_that_name
+        {
             return Err("what it says of the log that it succeeds cannot be".into());
         }
-        if self.origin.as_ref().is_some_and(|origin| *origin != event.of) {
-            return Err(format!("it succeeds `{}`, and that is not the log before it", event.of));
+        let before = event.had.as_ref().unwrap_or(&event.of);
+        if self.origin.as_ref().is_some_and(|origin| origin != before) {
+            return Err(format!("it succeeds `{before}`, and that is not the log before it"));
         }
-        if self.turned.take().is_some_and(|turned| turned != event.of) {
+        if self.turned.as_ref().is_some_and(|turned| turned != before) {
             return Err("the log before it spoke of keys of another".into());
         }
+        self.begins(event);
+        Ok(())
+    }
+
+    fn begins(&mut self, event: &LogOpenEvent) {
+        self.turned = None;
         self.origin = Some(event.log.clone());
         self.succeeded.push(event.clone());
-        Ok(())
     }
 
     /// Opens a checkpoint by the keys of its log, which must be the one that stands here.
@@ -370,6 +480,10 @@ impl LogVerifier {
                 Ok(())
             }
             Some(_) => Err(format!("it names leaf {} by another hash or exchange", of.i)),
+            None if of.i < self.hashed && !self.relayed.has(of.i) && !self.gone(of.i) => {
+                self.relayed.set(of.i);
+                Ok(())
+            }
             None => Err(format!(
                 "it relays leaf {}, which is no push, or was relayed or erased before",
                 of.i
@@ -383,8 +497,8 @@ impl LogVerifier {
         let (Some(of), Some(exchange)) = (event.of, event.x.clone()) else {
             return Err("it feeds a push again and names no exchange".into());
         };
-        let gone = self.erased.has(of.i) || self.recalled.has(of.i);
-        if !self.relayed.has(of.i) || gone || self.waiting.contains_key(&of.i) {
+        let was_relayed = self.relayed.has(of.i) || of.i < self.hashed;
+        if !was_relayed || self.gone(of.i) || self.waiting.contains_key(&of.i) {
             return Err(format!(
                 "it feeds leaf {} again, which was not relayed, or waits, or was erased before, or recalled",
                 of.i
@@ -395,9 +509,18 @@ impl LogVerifier {
         Ok(())
     }
 
+    fn gone(&self, index: u64) -> bool {
+        self.erased.has(index) || self.recalled.has(index)
+    }
+
+    /// Whether a push stands there, as far as its leaf was seen.
+    fn is_push(&self, index: u64) -> bool {
+        index < self.hashed || self.pushes.has(index)
+    }
+
     fn erased(&mut self, event: &ErasedEvent) -> Result<(), String> {
         let of = event.of;
-        if !self.pushes.has(of.i) || self.erased.has(of.i) {
+        if !self.is_push(of.i) || self.erased.has(of.i) {
             return Err(format!(
                 "it erases leaf {}, which is no push or was erased before",
                 of.i
@@ -415,7 +538,7 @@ impl LogVerifier {
     /// Its own partner withdraws a push, once; it is not relayed any more.
     fn recall(&mut self, index: u64, hash: Hash, event: &RecallEvent) -> Result<(), String> {
         let of = event.of;
-        if !self.pushes.has(of.i) || self.recalled.has(of.i) {
+        if !self.is_push(of.i) || self.recalled.has(of.i) {
             return Err(format!(
                 "it recalls leaf {}, which is no push or was recalled before",
                 of.i
@@ -437,6 +560,10 @@ impl LogVerifier {
         match self.recalling.remove(&event.of.i) {
             Some(recall) if recall.hash == event.of.h.0 && recall.exchange == event.x => Ok(()),
             Some(_) => Err(format!("it names leaf {} by another hash or exchange", event.of.i)),
+            None if event.of.i < self.hashed && !self.answered.has(event.of.i) => {
+                self.answered.set(event.of.i);
+                Ok(())
+            }
             None => Err(format!(
                 "it answers leaf {}, which is no recall or was answered before",
                 event.of.i
@@ -515,6 +642,15 @@ impl LogVerifier {
             );
             return Err(LogFault::Leaf { index: found, what });
         }
+        // What was taken by its hash belongs to volumes before this one, which begins where its own leaf says so.
+        let alone = self.succeeded.last().is_some_and(|last| last.log == self.newest.origin);
+        if self.hashed > 0 && !alone {
+            let what = format!(
+                "of the entries up to {} only hashes are there, and `{}` does not begin after them",
+                self.hashed, self.newest.origin
+            );
+            return Err(LogFault::Leaf { index: 0, what });
+        }
         self.seen(signed, by_newest);
         let quorum = match (self.trust.quorum(), &self.witnessed) {
             (None, _) => Quorum::NotAsked,
@@ -525,6 +661,8 @@ impl LogVerifier {
         Ok(LogReport {
             keys: self.keys_of(&origin).spans().to_vec(),
             succeeded: self.succeeded,
+            closed: self.closed,
+            hashed: self.hashed,
             quorum,
             witnessed: self.witnessed,
             waiting: u64::try_from(self.waiting.len()).unwrap_or(u64::MAX),

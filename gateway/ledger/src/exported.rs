@@ -2,7 +2,8 @@
 //!
 //! Takes files by their paths (`checkpoint`, `tile/…`); gives a report. Every entry is a leaf that adds up, every bundle holds as many as it should,
 //! every hash of every tile is that of the entries below it, the root is the signed one. Refuses at the first file that is missing, has another
-//! form, or says something else; files that the checkpoint does not call for are not looked at, since a log that grows has them.
+//! form, or says something else. A volume's folder has no bundles of the entries before it: those are proved by their hashes alone, up to the `log-close` leaf of the
+//! volume before; files that the checkpoint does not call for are not looked at, since a log that grows has them.
 //!
 //! Memory: one bundle (at most 16 MiB, of leaves of this project 1 MiB), one open tile a level, and what [`LogVerifier`] states.
 //!
@@ -41,7 +42,7 @@ use crate::audit::{LogFault, LogReport, LogVerifier, Taken};
 use crate::bundle;
 use crate::note::NOTE_BYTES_MAX;
 use crate::tile::{Content, HashTile, OpenTiles, Tile};
-use crate::tree::{Hash, TILE_WIDTH};
+use crate::tree::{Hash, TILE_WIDTH, TileEntry};
 use crate::trust::Trust;
 
 /// Name of the signed checkpoint among the files.
@@ -186,6 +187,8 @@ pub struct ExportVerifier<'f, F: Files> {
     open: OpenTiles,
     tiles: u64,
     bundles: u64,
+    /// The first bundle that is not there, when all before it are not either.
+    absent: Option<String>,
 }
 
 impl<'f, F: Files> ExportVerifier<'f, F> {
@@ -202,6 +205,7 @@ impl<'f, F: Files> ExportVerifier<'f, F> {
             open: OpenTiles::default(),
             tiles: 0,
             bundles: 0,
+            absent: None,
         })
     }
 
@@ -215,7 +219,8 @@ impl<'f, F: Files> ExportVerifier<'f, F> {
         self.verifier.edge().size()
     }
 
-    /// Takes the next bundle and compares the tiles that it fills; false when there is none. `each` sees every leaf after it was taken, and may give
+    /// Takes the next bundle and compares the tiles that it fills; false when there is none. Before the first bundle that is there, in a volume's folder, the
+    /// entries of earlier volumes are taken by the hashes of their tiles. `each` sees every leaf after it was taken, and may give
     /// the verifier older checkpoints of that very size.
     ///
     /// # Errors
@@ -229,7 +234,14 @@ impl<'f, F: Files> ExportVerifier<'f, F> {
         let Ok(tile) = Tile::new(Content::Entries, from / TILE_WIDTH, width) else {
             return Ok(false);
         };
-        let (path, bytes) = self.read(tile, from, BUNDLE_BYTES_MAX)?;
+        let (path, bytes) = match self.read(tile, from, BUNDLE_BYTES_MAX) {
+            Ok(read) => read,
+            Err(ExportFault::Absent { path, .. }) if self.bundles == 0 && tile.is_full() => {
+                self.absent.get_or_insert(path);
+                return self.hashes(tile.index()).map(|()| true);
+            }
+            Err(fault) => return Err(fault),
+        };
         let (entries, rest) = bundle::read_first(&bytes, width).map_err(|error| form(&path, error, from))?;
         if !rest.is_empty() && path == tile.to_string() {
             return Err(form(&path, bundle::BundleError::Rest(rest.len()), from));
@@ -237,14 +249,36 @@ impl<'f, F: Files> ExportVerifier<'f, F> {
         for entry in entries {
             let taken = self.verifier.take(entry)?;
             each(&mut self.verifier, &taken)?;
-            for entry in &taken.entries {
-                if let Some(filled) = self.open.add(entry) {
-                    self.compare(&filled)?;
-                }
-            }
+            self.fill(&taken.entries)?;
         }
         self.bundles += 1;
         Ok(true)
+    }
+
+    /// Takes the 256 entries of a tile by their hashes.
+    fn hashes(&mut self, index: u64) -> Result<(), ExportFault<F::Error>> {
+        let first = index.saturating_mul(TILE_WIDTH);
+        let tile = Tile::new(Content::Hashes { level: 0 }, index, TILE_WIDTH);
+        let tile = tile.map_err(|error| form(CHECKPOINT, error, first))?;
+        let (path, bytes) = self.read(tile, first, TILE_BYTES)?;
+        let (hashes, rest) = bytes.as_chunks::<32>();
+        if hashes.len() != 256 || !rest.is_empty() {
+            return Err(form(&path, "it does not hold 256 hashes", first));
+        }
+        for hash in hashes {
+            let entries = self.verifier.take_hash(*hash)?;
+            self.fill(&entries)?;
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self, entries: &[TileEntry]) -> Result<(), ExportFault<F::Error>> {
+        for entry in entries {
+            if let Some(filled) = self.open.add(entry) {
+                self.compare(&filled)?;
+            }
+        }
+        Ok(())
     }
 
     /// Ends with the partial tiles and the root.
@@ -257,8 +291,13 @@ impl<'f, F: Files> ExportVerifier<'f, F> {
                 self.compare(&partial)?;
             }
         }
+        let log = match (self.verifier.finish(), self.absent) {
+            // What is missing belongs to no earlier volume.
+            (Err(LogFault::Leaf { index: 0, .. }), Some(path)) => return Err(absent(&path, 0)),
+            (log, _) => log?,
+        };
         Ok(ExportReport {
-            log: self.verifier.finish()?,
+            log,
             tiles: self.tiles,
             bundles: self.bundles,
         })

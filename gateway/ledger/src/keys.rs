@@ -2,7 +2,7 @@
 //!
 //! Takes the keys that a verifier begins with and the `key` leaves of the log in their order; gives for each key its span of sizes, and opens
 //! checkpoints by that. A new key begins with the checkpoint over its own `new` leaf, which it signs beside the old one; the old one ends with the
-//! checkpoint over its `retired` leaf, which it does not sign any more. Refuses a checkpoint that a key of a stated span covers and did not sign, one
+//! checkpoint over its `retired` leaf, which it does not sign any more; all of them end with the checkpoint over the log's `log-close` leaf. Refuses a checkpoint that a key of a stated span covers and did not sign, one
 //! that only a key beyond its span signed, and leaves that contradict what is known.
 //!
 //! What a stolen key can do: sign another history of sizes that its span covers. It cannot sign anything at or beyond its end, cannot leave out the
@@ -10,7 +10,7 @@
 
 use crate::checkpoint::{Checkpoint, NotACheckpoint};
 use crate::cosignature::{Cosignature, WitnessKey};
-use crate::leaf::KeyEvent;
+use crate::leaf::{KeyEvent, LogCloseEvent, LogOpenEvent};
 use crate::note::{self, NoteError, VerifyingKey};
 use crate::trust::Untrusted;
 
@@ -106,6 +106,23 @@ pub fn lasting(spans: &[KeySpan]) -> Vec<KeySpan> {
     spans.collect()
 }
 
+impl LogCloseEvent {
+    /// The key that the successor begins with, and the sizes that it signs: from the checkpoint over the `log-open` leaf on, which follows the leaf of
+    /// this index. None when what it names is not a key of the successor.
+    pub fn successor(&self, index: u64) -> Option<KeySpan> {
+        let key = VerifyingKey::parse(&self.key).ok()?;
+        let named = key.name() == self.next;
+        KeySpan::between(key, index.saturating_add(2), None).filter(|_| named)
+    }
+}
+
+impl LogOpenEvent {
+    /// Whether it opens the volume that the leaf before it names: nothing is lost between the two.
+    pub fn is_turn(&self) -> bool {
+        self.kept == self.size
+    }
+}
+
 impl KeyEvent {
     /// Name of the log whose keys it is about.
     pub fn log(&self) -> &str {
@@ -187,6 +204,27 @@ impl LogKeys {
         }
         if let Some(other) = self.spans.get_mut(other) {
             other.stated = true;
+        }
+        Ok(())
+    }
+
+    /// Takes the `log-close` leaf of this index: the checkpoint over it is the last that these keys sign.
+    ///
+    /// # Errors
+    /// [`KeyFault`] when it is known that one of them ended later or never began; the keys are unchanged then.
+    pub fn close(&mut self, index: u64) -> Result<(), KeyFault> {
+        let last = index.saturating_add(1);
+        let until = last.saturating_add(1);
+        let beyond = |span: &KeySpan| span.from > last || span.until.is_some_and(|end| end > until);
+        if self.spans.iter().any(beyond) {
+            return Err(KeyFault("one of its keys is known to sign more than it has"));
+        }
+        // Of several keys of which nobody said where they begin, each may have been the one: none of them is said to have signed to the end.
+        let alone = self.spans.len() == 1;
+        for span in self.spans.iter_mut().filter(|span| span.until.is_none()) {
+            if span.stated || alone {
+                (span.until, span.stated) = (Some(until), true);
+            }
         }
         Ok(())
     }

@@ -26,10 +26,10 @@ mod event;
 
 use canonical::{Member as _, Members};
 pub use event::{
-    CertificateEvent, ClockEvent, CompareEvent, ConfigEvent, ErasedEvent, Event, KeyEvent, LogGapEvent, LogOpenEvent,
-    OfficerQueryEvent, OfficerResultEvent, OfficerUnsealEvent, OperatorEvent, PolicyEvent, PullEvent, PushEvent,
-    RecallEvent, RecalledEvent, ReceiptAckEvent, RefusalEvent, RelayedEvent, ShredEvent, StartEvent, StopEvent,
-    TicketAnswerEvent, TicketEvent, WitnessGapEvent,
+    CertificateEvent, ClockEvent, CompareEvent, ConfigEvent, ErasedEvent, Event, KeyEvent, LogCloseEvent, LogGapEvent,
+    LogOpenEvent, OfficerQueryEvent, OfficerResultEvent, OfficerUnsealEvent, OperatorEvent, PolicyEvent, PullEvent,
+    PushEvent, RecallEvent, RecalledEvent, ReceiptAckEvent, RefusalEvent, RelayedEvent, ShredEvent, StartEvent,
+    StopEvent, TicketAnswerEvent, TicketEvent, WitnessGapEvent,
 };
 
 /// Longest leaf, bytes.

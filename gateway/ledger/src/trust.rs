@@ -14,7 +14,7 @@
 use crate::checkpoint::{Checkpoint, NotACheckpoint};
 use crate::cosignature::{Cosignature, WitnessKey};
 use crate::keys::{KeyFault, KeySpan, LogKeys, lasting, open_at};
-use crate::leaf::KeyEvent;
+use crate::leaf::{KeyEvent, LogCloseEvent};
 use crate::note::{NoteError, VerifyingKey};
 use crate::witness;
 
@@ -314,18 +314,52 @@ impl Trust {
         }
         let mut known = self.keys_of(origin);
         known.apply(index, event)?;
-        let mut keys: Vec<KeySpan> = known.spans().to_vec();
-        keys.extend(self.logs.iter().filter(|span| span.key().name() != origin).cloned());
+        let others = self.logs.iter().filter(|span| span.key().name() != origin);
+        Ok(self.with_keys(known.spans().iter().chain(others)))
+    }
+
+    /// The trust of who has been shown this `log-close` leaf of the log `origin`, proved by a receipt under this very trust: it knows where the log
+    /// ends, and the key of its successor.
+    ///
+    /// # Errors
+    /// [`KeyFault`] when the leaf is about another log than the one it stands in, or contradicts what is trusted.
+    pub fn succeeded(&self, origin: &str, index: u64, event: &LogCloseEvent) -> Result<Self, KeyFault> {
+        if event.log != origin {
+            return Err(KeyFault("the log that it ends is not the one that it stands in"));
+        }
+        let successor = event.successor(index);
+        let successor = successor.ok_or(KeyFault("what it names is not a key of the successor"))?;
+        let (mut ended, next) = (self.keys_of(origin), self.keys_of(&event.next));
+        ended.close(index)?;
+        let known = next.spans().iter().find(|span| span.key() == successor.key());
+        let begins_there = known.is_none_or(|known| !known.is_stated() || known.from() == successor.from());
+        if !begins_there || (known.is_none() && !next.spans().is_empty()) || event.next == origin {
+            return Err(KeyFault(
+                "the successor is known to begin with another key, or elsewhere",
+            ));
+        }
+        let known = known.filter(|known| known.is_stated()).unwrap_or(&successor);
+        let later = next.spans().iter().filter(|span| span.key() != successor.key());
+        let others = self
+            .logs
+            .iter()
+            .filter(|span| span.key().name() != origin && span.key().name() != event.next);
+        Ok(self.with_keys(std::iter::once(known).chain(later).chain(ended.spans()).chain(others)))
+    }
+
+    /// The same witnesses, and these keys.
+    fn with_keys<'k>(&self, keys: impl Iterator<Item = &'k KeySpan>) -> Self {
+        let keys: Vec<KeySpan> = keys.cloned().collect();
         let others = self.lines.iter().filter(|line| !is_key_line(line));
         let lines = key_lines(&keys, &self.lines)
             .into_iter()
             .chain(others.cloned())
             .collect();
-        Ok(Self {
+        Self {
             logs: keys,
             lines,
             ..self.clone()
-        })
+        }
     }
 
     /// The trust of who believes one more log, which this is the key of. As it is when that key is trusted already.

@@ -27,12 +27,14 @@ const BODY_BYTES_MAX: usize = 16 << 20;
 struct SealedAt(i64);
 
 /// Says where the leaf of an answer stands.
-pub fn place(response: &mut Response, log: &str, sealed: &Sealed) {
+pub fn place(response: &mut Response, sealed: &Sealed) {
     response.extensions_mut().insert(SealedAt(sealed.t_us));
-    put_place(response.headers_mut(), log, sealed);
+    put_place(response.headers_mut(), sealed);
 }
 
-fn put_place(headers: &mut HeaderMap, log: &str, sealed: &Sealed) {
+/// The log is the one whose checkpoint the receipt has: what was sealed in an earlier volume is answered again as it was.
+fn put_place(headers: &mut HeaderMap, sealed: &Sealed) {
+    let log = sealed.log();
     let Sealed {
         index, checkpoint_size, ..
     } = sealed;
@@ -79,9 +81,8 @@ pub async fn signed(api: &Api, peer: &Peer, asked: &Asked, response: Response) -
 /// Signs the head of an extract's content; its digest is that of the whole, so one value fits every range.
 pub fn sign_content(api: &Api, peer: &Peer, asked: &Asked, ready: &Ready, exchange: Uuid, response: &mut Response) {
     let signing = &api.stations.signing;
-    let log = api.stations.journal.origin().to_owned();
     let headers = response.headers_mut();
-    put_place(headers, &log, &ready.sealed);
+    put_place(headers, &ready.sealed);
     put(headers, EXCHANGE_ID, &exchange.to_string());
     if !ready.signed && !signing.answers(&peer.partner().id, &asked.headers) {
         return;

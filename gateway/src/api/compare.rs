@@ -53,7 +53,7 @@ pub async fn compare(
     let response = match compared {
         Ok(answer) => {
             metrics::counter!("shuguan_comparisons_total", "partner" => peer.partner().id.clone()).increment(1);
-            feeds::answered(StatusCode::OK, answer, api.stations.journal.origin())
+            feeds::answered(StatusCode::OK, answer)
         }
         Err(stop) => context.stop(Some(&peer), "compare", about, stop).await,
     };

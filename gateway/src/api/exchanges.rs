@@ -203,6 +203,7 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         | Event::Certificate(_)
         | Event::Config(_)
         | Event::Key(_)
+        | Event::LogClose(_)
         | Event::LogOpen(_)
         | Event::LogGap(_)
         | Event::Policy(_)

@@ -39,7 +39,7 @@ pub async fn push(
     let response = match exchange_push(&api.stations, Arc::clone(&peer), &head, body).await {
         Ok(answer) => {
             metrics::counter!("shuguan_pushes_total", "partner" => peer.partner().id.clone()).increment(1);
-            answered(StatusCode::ACCEPTED, answer, api.stations.journal.origin())
+            answered(StatusCode::ACCEPTED, answer)
         }
         Err(stop) => {
             let record = catalogue::record_type(&head.record).map(|record| record.name);
@@ -67,7 +67,7 @@ pub async fn push(
 }
 
 /// The answer to an exchange that was sealed, under its key; `Location` where it goes on.
-pub(super) fn answered(status: StatusCode, answer: Answer, log: &str) -> Response {
+pub(super) fn answered(status: StatusCode, answer: Answer) -> Response {
     let mut response = (status, answer.body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -83,6 +83,6 @@ pub(super) fn answered(status: StatusCode, answer: Answer, log: &str) -> Respons
         );
     }
     rate_limit_fields(headers, &answer.standing);
-    answers::place(&mut response, log, &answer.sealed);
+    answers::place(&mut response, &answer.sealed);
     response
 }

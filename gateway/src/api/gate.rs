@@ -89,7 +89,7 @@ impl Context {
         }
         let mut response = problem::answer(&stop, self.request_id, self.language);
         if let Some(leaf) = leaf {
-            answers::place(&mut response, self.journal.origin(), &leaf);
+            answers::place(&mut response, &leaf);
         }
         response
     }

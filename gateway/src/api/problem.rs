@@ -70,6 +70,7 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::BundleGoesBack
         | Refusal::BundleUnfit
         | Refusal::AlreadyRecalled
+        | Refusal::LogNameTaken
         | Refusal::NotApproved => StatusCode::CONFLICT,
         Refusal::ExtractGone | Refusal::EvidenceGone => StatusCode::GONE,
         Refusal::BadRange => StatusCode::RANGE_NOT_SATISFIABLE,
@@ -114,6 +115,7 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::JournalUnavailable
         | Refusal::Unwitnessed
         | Refusal::LogDisputed
+        | Refusal::WitnessSilent
         | Refusal::RegistryUnavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

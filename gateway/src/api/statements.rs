@@ -55,7 +55,7 @@ impl Stated {
         let response = match sealed {
             Ok(sealed) => {
                 let mut response = told(&sealed);
-                answers::place(&mut response, self.api.stations.journal.origin(), &sealed);
+                answers::place(&mut response, &sealed);
                 response
             }
             Err(stop) => self.context.stop(Some(&self.peer), at, About::default(), stop).await,

@@ -329,7 +329,7 @@ mod tests {
             name: None,
             profile: None,
         };
-        let made = make(&dir, &args, None, Clock::system().now_us()).unwrap();
+        let made = make(&dir, &args, &Servers::default(), Clock::system().now_us()).unwrap();
         assert!(Config::load(&dir.join("shuguan.toml")).is_ok());
         let agencies: BTreeSet<&str> = made.partners.iter().filter_map(Subject::agency).collect();
         assert_eq!(agencies.len(), 5, "{agencies:?}");
@@ -369,7 +369,7 @@ mod tests {
             name,
             profile: None,
         };
-        make(&dir, &args, None, Clock::system().now_us()).unwrap();
+        make(&dir, &args, &Servers::default(), Clock::system().now_us()).unwrap();
         let config = Config::load(&dir.join("shuguan.toml")).unwrap();
         assert_eq!(config.gateway.log_origin, "gateway.example.cn/log");
         assert!(config.listen.health.ip().is_loopback() && !config.listen.feed.ip().is_loopback());

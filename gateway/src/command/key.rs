@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use shuguan_ledger::keys::{KeySpan, LogKeys};
-use shuguan_ledger::leaf::KeyEvent;
+use shuguan_ledger::leaf::{KeyEvent, LogCloseEvent};
 use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::time;
 use shuguan_ledger::trust::{Quorum, Trust};
@@ -99,8 +99,12 @@ struct At {
 /// What is there: the log's own word, and the files.
 struct Known {
     config: Config,
+    /// Name of the volume that is written.
+    origin: String,
     reader: Reader,
     keys: LogKeys,
+    /// Those of the volumes before.
+    past: Vec<KeySpan>,
     files: LogKeyFiles,
 }
 
@@ -137,7 +141,26 @@ pub fn run(args: KeyArgs, output: &Output) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// What verifiers are to learn of.
+enum Change {
+    Key(KeyEvent),
+    Volume(LogCloseEvent),
+}
+
 impl Known {
+    /// The changes of the keys of every volume that was closed by plan, and of the one that is written; and the ends of those.
+    fn changes(&self) -> Result<Vec<(u64, Change)>, JournalFault> {
+        let closed = self.reader.logs_closed()?;
+        let mut changes = Vec::new();
+        for origin in closed.iter().map(|(_, close)| &close.log).chain([&self.origin]) {
+            let keys = self.reader.key_leaves(origin)?.into_iter();
+            changes.extend(keys.map(|(index, event)| (index, Change::Key(event))));
+        }
+        changes.extend(closed.into_iter().map(|(index, event)| (index, Change::Volume(event))));
+        changes.sort_by_key(|(index, _)| *index);
+        Ok(changes)
+    }
+
     fn read(path: &Path) -> Result<Self, Failure> {
         let config = config::load(path)?;
         let files = log_keys::read(&config.keys.log).map_err(|faults| {
@@ -148,8 +171,11 @@ impl Known {
         let settings = journal_settings(&config).map_err(|fault| unreadable(fault.to_string()))?;
         let keys = log_keys_of(&settings).map_err(|fault| unreadable(chain(&fault)))?;
         let reader = Reader::open(&settings.place).map_err(|fault| unreadable(chain(&fault)))?;
+        let origin = reader.name_from(&config.gateway.log_origin);
         Ok(Self {
+            origin: origin.map_err(|fault| unreadable(chain(&fault)))?,
             config,
+            past: reader.past_keys().map_err(|fault| unreadable(chain(&fault)))?,
             reader,
             keys,
             files,
@@ -161,7 +187,7 @@ impl Known {
     }
 
     fn rows(&self) -> Vec<Row> {
-        let origin = &self.config.gateway.log_origin;
+        let origin = &self.origin;
         // The log has that name already, so it is one.
         let seeds = self.files.keys_of(origin).unwrap_or_default();
         let waiting = self.files.waiting(origin, &self.keys).unwrap_or_default();
@@ -231,7 +257,7 @@ fn rotate(known: &Known, output: &Output) -> Result<(), Failure> {
     if known.signing().len() > 1 {
         return Err(refused("two keys sign already").then("shuguan key retire     ends the older one"));
     }
-    let key = log_keys::begin(&known.config.keys.log, &known.config.gateway.log_origin).map_err(failure)?;
+    let key = log_keys::begin(&known.config.keys.log, &known.origin).map_err(failure)?;
     let key = key.verifying_key();
     if output.is_json() {
         output.json(
@@ -281,12 +307,15 @@ fn retire(known: &Known, id: Option<&str>, (stolen, now): (bool, bool), output: 
 /// old key any more, and of those that were only one a minute is kept.
 fn prove(
     known: &Known,
-    (index, event): (u64, &KeyEvent),
+    (index, event): (u64, &Change),
     before: &Trust,
     folder: &Path,
     output: &Output,
 ) -> Result<(), Failure> {
-    let path = folder.join(format!("key-{index}.tlog-proof"));
+    let path = folder.join(match event {
+        Change::Key(_) => format!("key-{index}.tlog-proof"),
+        Change::Volume(_) => format!("volume-{index}.tlog-proof"),
+    });
     let there = keyfile::read_public(&path)
         .ok()
         .and_then(|text| Receipt::parse(&text).ok());
@@ -295,8 +324,16 @@ fn prove(
         return Ok(());
     }
     // Who is to believe a new key knows the one that ends, so the receipt lies under a checkpoint that this one signed too.
-    let of = known.keys.spans().iter().find(|span| span.key().vkey() == event.of);
-    let receipt = known.reader.key_receipt(index, of.and_then(KeySpan::until));
+    let until = match event {
+        Change::Key(event) => {
+            let all = known.past.iter().chain(known.keys.spans());
+            let mut of = all.filter(|span| span.key().vkey() == event.of);
+            of.next().and_then(KeySpan::until)
+        }
+        // Under the last checkpoint of the volume.
+        Change::Volume(_) => Some(index + 2),
+    };
+    let receipt = known.reader.key_receipt(index, until);
     let receipt = receipt.map_err(unreadable)?.unwrap_or_default();
     keyfile::replace_public(&path, receipt.as_bytes()).map_err(failure)?;
     output.note(format!("`{}` written", path.display()));
@@ -310,13 +347,13 @@ fn unreadable(fault: JournalFault) -> Failure {
 fn publish(known: &Known, folder: &Path, output: &Output) -> Result<(), Failure> {
     let path = folder.join("trust.txt");
     let mut trust = load_trust(&path)?;
-    let changes = known
-        .reader
-        .key_leaves(&known.config.gateway.log_origin)
-        .map_err(unreadable)?;
-    for (index, event) in &changes {
+    for (index, event) in &known.changes().map_err(unreadable)? {
         prove(known, (*index, event), &trust, folder, output)?;
-        trust = trust.extended(event.log(), *index, event).map_err(|fault| {
+        let extended = match event {
+            Change::Key(event) => trust.extended(event.log(), *index, event),
+            Change::Volume(event) => trust.succeeded(&event.log, *index, event),
+        };
+        trust = extended.map_err(|fault| {
             Failure::new(Exit::NotProven, "the trust file contradicts the log")
                 .at(path.display().to_string())
                 .because(format!("leaf {index}: {fault}"))

@@ -1,16 +1,18 @@
-//! `shuguan log export`: the whole log as static files, for auditors and whoever mirrors it.
+//! `shuguan log export | volumes | turn`: the log or a volume of it as static files, for auditors and whoever mirrors it; its volumes; the next one.
 //!
-//! Takes the journal's file and a folder; reads only, with or without a running gateway. Refuses to continue a folder that holds another log.
+//! `export` and `volumes` take the journal's file; they read only, with or without a running gateway, and refuse to continue a folder that holds another log.
+//! `turn` asks the running gateway, with the operator's certificate.
 
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::config;
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use crate::journal::{ExportError, Exported, Resting, export};
+use crate::client::{Client, ClientSettings, Listener};
+use crate::journal::{ExportError, Exported, Reader, Resting, export};
 use crate::serve::chain;
 
 /// The log as files.
@@ -28,11 +30,12 @@ enum LogAction {
     #[command(after_help = "EXAMPLES
   shuguan log export --journal demo/journal/journal.db -o log
   shuguan verify log log --trust demo/trust/trust.txt
+  shuguan log export --journal demo/journal/journal.db -o 2026 --volume gw1.lyg.example/log
 
 The journal is opened read-only; the gateway may go on running.
 
 EXIT CODES
-  0 written · 1 a file cannot be read or written, or the journal is damaged · 6 the folder holds another log")]
+  0 written · 1 a file cannot be read or written, the journal is damaged, or has no such volume · 6 the folder holds another log")]
     Export {
         /// The journal's SQLite file, or a copy of it with its -wal file.
         #[arg(long)]
@@ -40,6 +43,43 @@ EXIT CODES
         /// The folder; made when it is not there.
         #[arg(short, long, value_name = "DIR")]
         output: PathBuf,
+        /// Only this volume, by its name, under its last checkpoint: its entries, and of those before it the hashes.
+        #[arg(long, value_name = "NAME")]
+        volume: Option<String>,
+    },
+    /// The volumes of the log: name, first entry, entries under its last checkpoint.
+    #[command(after_help = "EXAMPLES
+  shuguan log volumes --journal demo/journal/journal.db
+
+EXIT CODES
+  0 shown · 1 the file cannot be read")]
+    Volumes {
+        /// The journal's SQLite file, or a copy of it with its -wal file.
+        #[arg(long)]
+        journal: PathBuf,
+    },
+    /// End the volume that is written and open the next one, on the running gateway. Without --open: the name that is proposed, and nothing is done.
+    ///
+    /// One leaf closes the old volume and names the next with its key, the next begins with a leaf that names the old one; the tree goes on, and every receipt stays
+    /// valid. With --prepare first, so that witnesses and partners know the new key before it signs.
+    #[command(after_help = "EXAMPLES
+  shuguan log turn -c officers/operator-li.toml
+  shuguan log turn --open gw1.lyg.example/log/2027 --prepare -c officers/operator-li.toml     the key, for the witnesses' [[log]]
+  shuguan log turn --open gw1.lyg.example/log/2027 -c officers/operator-li.toml
+  shuguan key publish -c shuguan.toml                                                          on the host: the trust file knows both
+
+EXIT CODES
+  0 done · 3 refused: a log had that name, or only operators · 4 not reached, a witness does not answer, or no leaf could be sealed")]
+    Turn {
+        /// Name of the next volume: the log's address without scheme.
+        #[arg(long, value_name = "NAME")]
+        open: Option<String>,
+        /// Only make its key and show it.
+        #[arg(long, requires = "open")]
+        prepare: bool,
+        /// The operator's client.toml.
+        #[arg(short = 'c', long = "config", env = "SHUGUAN_CLIENT", default_value = "client.toml")]
+        config: PathBuf,
     },
 }
 
@@ -48,34 +88,120 @@ EXIT CODES
 /// # Errors
 /// When a file cannot be read or written, or the folder holds another log.
 pub fn run(args: LogArgs, output: &Output) -> Result<Exit, Failure> {
-    let LogAction::Export {
-        journal,
-        output: folder,
-    } = args.action;
-    let exported = write(&journal, &folder, output)?;
-    show(&exported, &folder, output);
+    match args.action {
+        LogAction::Export {
+            journal,
+            output: folder,
+            volume,
+        } => show(&write(&journal, &folder, volume.as_deref(), output)?, &folder, output),
+        LogAction::Volumes { journal } => volumes(&journal, output)?,
+        LogAction::Turn { open, prepare, config } => turn(open.as_deref(), prepare, &config, output)?,
+    }
     Ok(Exit::Done)
 }
 
-fn write(journal: &Path, folder: &Path, output: &Output) -> Result<Exported, Failure> {
+/// Reads the journal's file; what it gives is of no use when another program opened a file at rest meanwhile.
+fn reading<T>(journal: &Path, read: impl FnOnce(&Reader) -> Result<T, Failure>) -> Result<T, Failure> {
     let unreadable = || Failure::local(format!("cannot read `{}`", journal.display()));
     if !journal.is_file() {
         return Err(unreadable().because("there is no such file"));
     }
     let resting = Resting::open(&config::journal_at(journal)?).map_err(|fault| unreadable().because(chain(&fault)))?;
-    let bar = bar(output);
-    let exported = export(&resting.reader, folder, |done, all| {
-        bar.set_length(all);
-        bar.set_position(done);
-    });
-    bar.finish_and_clear();
-    let exported = exported.map_err(|error| failed(&error, folder))?;
+    let found = read(&resting.reader)?;
     if !resting.is_undisturbed() {
         return Err(unreadable()
             .because("another program opened it meanwhile")
-            .then("remove the folder and run the command again"));
+            .then("run the command again, with a new folder"));
     }
-    Ok(exported)
+    Ok(found)
+}
+
+fn write(journal: &Path, folder: &Path, volume: Option<&str>, output: &Output) -> Result<Exported, Failure> {
+    reading(journal, |reader| {
+        let bar = bar(output);
+        let exported = export(reader, folder, volume, |done, all| {
+            bar.set_length(all);
+            bar.set_position(done);
+        });
+        bar.finish_and_clear();
+        exported.map_err(|error| failed(&error, folder))
+    })
+}
+
+fn volumes(journal: &Path, output: &Output) -> Result<(), Failure> {
+    let volumes = reading(journal, |reader| {
+        reader
+            .volumes()
+            .map_err(|fault| Failure::local("the log cannot be read").because(chain(&fault)))
+    })?;
+    let rows: Vec<Vec<String>> = volumes
+        .iter()
+        .map(|volume| {
+            let size = volume.size.map_or_else(String::new, |size| size.to_string());
+            let state = match (volume.size, volume.is_whole) {
+                (None, _) => "is written",
+                (Some(_), true) => "closed",
+                (Some(_), false) => "its end is lost",
+            };
+            vec![volume.origin.clone(), volume.from.to_string(), size, state.to_owned()]
+        })
+        .collect();
+    output.rows(&["VOLUME", "FROM", "SIZE", "STATE"], &rows);
+    Ok(())
+}
+
+/// Asks the gateway; shows its volumes, and what comes next.
+fn turn(open: Option<&str>, prepare: bool, config: &Path, output: &Output) -> Result<(), Failure> {
+    let client = Client::open(&ClientSettings::load(config)?, Listener::Console)?;
+    let path = "/console/api/log";
+    let document = super::runtime()?
+        .block_on(async {
+            match open {
+                None => client.get_json(path).await,
+                Some(name) => {
+                    client
+                        .post_json(path, &json!({ "open": name, "prepare": prepare }))
+                        .await
+                }
+            }
+        })
+        .map_err(|error| error.failure(path))?;
+    if output.is_json() {
+        output.json("shuguan.log-volumes.v1", &document);
+        return Ok(());
+    }
+    let text = |value: &Value, member: &str| match value.get(member) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    };
+    let listed = document.get("volumes").and_then(Value::as_array);
+    let rows = listed.into_iter().flatten();
+    let rows: Vec<Vec<String>> = rows
+        .map(|one| {
+            ["origin", "from", "size", "since"]
+                .map(|member| text(one, member))
+                .to_vec()
+        })
+        .collect();
+    output.rows(&["VOLUME", "FROM", "SIZE", "SINCE"], &rows);
+    match (open, document.get("leaf").and_then(Value::as_u64)) {
+        (None, _) => output.note(format!("next: shuguan log turn --open {}", text(&document, "proposal"))),
+        (Some(name), None) => {
+            output.note(format!("key of `{name}`: {}", text(&document, "vkey")));
+            output.note(
+                "next: witnesses take it as a [[log]] of their witness.toml; then the same command without --prepare",
+            );
+        }
+        (Some(name), Some(leaf)) => {
+            output.note(format!(
+                "`{name}` begins with leaf {leaf}; its key: {}",
+                text(&document, "vkey")
+            ));
+            output.note("next: shuguan key publish on the gateway's host, and trust/ to partners and witnesses");
+        }
+    }
+    Ok(())
 }
 
 fn failed(error: &ExportError, folder: &Path) -> Failure {
@@ -85,6 +211,7 @@ fn failed(error: &ExportError, folder: &Path) -> Failure {
             Exit::NotProven,
             "name another folder, and find out which of the two logs is the true one",
         ),
+        ExportError::NoVolume(_) | ExportError::NotWhole(_) => (Exit::Local, "shuguan log volumes --journal JOURNAL"),
         ExportError::Journal(_) => (
             Exit::Local,
             "shuguan verify log JOURNAL --trust trust.txt     says what is wrong with the journal",
@@ -106,7 +233,7 @@ fn show(exported: &Exported, folder: &Path, output: &Output) {
     if output.is_json() {
         let document = json!({
             "folder": folder.display().to_string(), "origin": origin, "size": size, "before": exported.before,
-            "files_written": exported.written, "files_kept": exported.kept,
+            "files_written": exported.written, "files_kept": exported.kept, "from": exported.from,
         });
         output.json("shuguan.log-export.v1", &document);
         return;
@@ -116,6 +243,9 @@ fn show(exported: &Exported, folder: &Path, output: &Output) {
         "{} files written, {} were there",
         exported.written, exported.kept
     ));
+    if exported.from > 0 {
+        output.line(format!("entries before {} by their hashes alone", exported.from));
+    }
     output.note(format!(
         "next: shuguan verify log {} --trust trust.txt",
         folder.display()

@@ -24,6 +24,7 @@ mod folder;
 mod journal;
 mod keys;
 mod opening;
+mod volumes;
 
 use folder::FolderFault;
 use journal::Expected;
@@ -80,14 +81,18 @@ EXIT CODES
   shuguan verify log demo/journal/journal.db --trust demo/trust/trust.txt
   shuguan verify log exported-log --trust demo/trust/trust.txt
   shuguan verify log copy.db --trust trust.txt --receipt feed.csv.0199a3c4-….tlog-proof
+  shuguan verify log 2026 2027 2028 --trust trust.txt       volumes, each alone, and that they follow each other
+
+A volume's folder holds its own entries, and of those before it the hashes: they are under the same root, and what they say is not proved by it.
 
 The journal is opened read-only; the gateway may go on running.
 
 EXIT CODES
   0 有效, proven · 1 a file cannot be read · 6 无效, not proven: the first leaf concerned is named")]
     Log {
-        /// The journal's SQLite file, a copy of it with its -wal file, or a folder that `shuguan log export` wrote.
-        journal: PathBuf,
+        /// The journal's SQLite file, a copy of it with its -wal file, or a folder that `shuguan log export` wrote; of volumes several, oldest first.
+        #[arg(required = true)]
+        journal: Vec<PathBuf>,
         /// Trust file with the log's first public key; for an exported log that changed it, with all of them.
         #[arg(long)]
         trust: PathBuf,
@@ -95,9 +100,10 @@ EXIT CODES
         #[arg(long)]
         receipt: Vec<PathBuf>,
     },
-    /// That the log changed its key: receipts of the changes, each under a key that is trusted by then, give the trust file that knows the new one.
+    /// That the log changed its key, or ended a volume for another: receipts of that, each under a key that is trusted by then, give the trust file that knows the new one.
     #[command(after_help = "EXAMPLES
   shuguan verify keys key-*.tlog-proof --trust trust.txt -o trust.new && mv trust.new trust.txt
+  shuguan verify keys volume-*.tlog-proof --trust trust.txt -o trust.new
 
 The gateway's operator makes the receipts with `shuguan key publish` and sends them.
 
@@ -132,7 +138,7 @@ pub fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
             journal,
             trust,
             receipt,
-        } => log(&journal, &believed(&trust)?, &receipt, output),
+        } => logs(&journal, &believed(&trust)?, &receipt, output),
         What::Keys {
             files,
             trust,
@@ -228,6 +234,11 @@ fn sentence(proven: &Proven) -> String {
         Event::Refusal(event) => format!(
             "the log `{origin}` holds as entry {index} that `{}` was refused: {}",
             event.p, event.code
+        ),
+        Event::LogClose(event) => format!("the log `{origin}` holds as entry {index}: {}", keys::closing(event)),
+        Event::LogOpen(event) if event.is_turn() => format!(
+            "the log `{origin}` holds as entry {index} that it succeeds the volume `{}`, which was closed at {} entries; none is lost",
+            event.of, event.size
         ),
         Event::LogOpen(event) => format!(
             "the log `{origin}` holds as entry {index} that it succeeds `{}`, which was closed at {} entries, and that {} of those are lost",
@@ -336,6 +347,14 @@ fn verdict(output: &Output, verdict: &str, why: &str, index: Option<u64>) -> Exi
     Exit::NotProven
 }
 
+/// One log, or volumes that follow each other.
+fn logs(journals: &[PathBuf], trust: &Trust, receipts: &[PathBuf], output: &Output) -> Result<Exit, Failure> {
+    match journals {
+        [journal] => log(journal, trust, receipts, output),
+        folders => volumes::run(folders, trust, receipts, output),
+    }
+}
+
 fn log(journal: &Path, trust: &Trust, receipts: &[PathBuf], output: &Output) -> Result<Exit, Failure> {
     let place = || format!("cannot read `{}`", journal.display());
     if journal.is_dir() {
@@ -376,16 +395,23 @@ fn exported(folder: &Path, trust: &Trust, receipts: &[PathBuf], output: &Output)
             );
             Ok(exit(report.log.quorum))
         }
-        Err(FolderFault::Absent { path, .. }) if path == CHECKPOINT => {
+        Err(fault) => folder_fault(fault, folder, output),
+    }
+}
+
+/// What is said of a folder that does not verify.
+fn folder_fault(fault: FolderFault, folder: &Path, output: &Output) -> Result<Exit, Failure> {
+    match fault {
+        FolderFault::Absent { path, .. } if path == CHECKPOINT => {
             Err(Failure::local(format!("cannot read `{}`", folder.display()))
                 .because("there is no `checkpoint` in it, so it is no exported log")
                 .then("shuguan log export --journal JOURNAL -o DIR     writes one"))
         }
-        Err(fault @ FolderFault::Unreadable { .. }) => {
+        fault @ FolderFault::Unreadable { .. } => {
             Err(Failure::local(format!("cannot read `{}`", folder.display())).because(chain(&fault)))
         }
-        Err(fault @ FolderFault::Absent { .. }) => Ok(verdict(output, "incomplete", &chain(&fault), fault.index())),
-        Err(fault) => Ok(not_proven(output, &chain(&fault), fault.index())),
+        fault @ FolderFault::Absent { .. } => Ok(verdict(output, "incomplete", &chain(&fault), fault.index())),
+        fault => Ok(not_proven(output, &chain(&fault), fault.index())),
     }
 }
 
@@ -424,6 +450,7 @@ fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u
             "witnesses": report.witnessed.as_ref().map(|(_, by)| witnesses_json(by)), "origin": origin, "size": size,
             "checkpoints": report.checkpoints, "kinds": report.kinds, "waiting": report.waiting, "receipts": receipts,
             "tiles": files.map(|files| files.0), "bundles": files.map(|files| files.1),
+            "hashed": report.hashed, "closed_for": report.closed.as_ref().map(|closed| &closed.next),
             "succeeded": report.succeeded.iter().map(|one| json!({ "log": one.of, "size": one.size, "kept": one.kept, "why": one.why })).collect::<Vec<_>>(),
             "keys": report.keys.iter().map(|span| json!({ "vkey": span.key().vkey(), "from": span.from(), "until": span.until() })).collect::<Vec<_>>(),
             "from": report.span.map(|(from, _)| time::format(from)), "to": report.span.map(|(_, to)| time::format(to)),
@@ -435,8 +462,14 @@ fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u
         Quorum::NotAsked | Quorum::Met => "有效  valid",
         Quorum::Missing => "无效  not proven: the log says so alone",
     };
+    let hashed = report.hashed;
+    let which = if hashed == 0 {
+        format!("{size} entries")
+    } else {
+        format!("the entries {hashed} to {} of the tree", size.saturating_sub(1))
+    };
     output.line(format!(
-        "{verdict}: the log `{origin}` holds {size} entries, none changed, dropped, inserted or reordered since they were signed; {}",
+        "{verdict}: the log `{origin}` holds {which}, none changed, dropped, inserted or reordered since they were signed; {}",
         log_seen_by(report, trust)
     ));
     if let Some((from, to)) = report.span {
@@ -452,6 +485,14 @@ fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u
         output.line(format!(
             "      {tiles} hash tiles and {bundles} entry bundles are those of the entries"
         ));
+    }
+    if hashed > 0 {
+        output.line(format!(
+            "      the {hashed} entries before are under the same root by their hashes alone; not proved: what they say (that takes the folders of their volumes)"
+        ));
+    }
+    if let Some(closed) = &report.closed {
+        output.line(format!("      it is closed: `{}` succeeds it", closed.next));
     }
     if report.waiting > 0 {
         output.line(format!("      {} pushes wait for the relay", report.waiting));
@@ -478,6 +519,13 @@ fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u
 fn show_succeeded(report: &LogReport, output: &Output) {
     for one in &report.succeeded {
         let (of, size, kept) = (&one.of, one.size, one.kept);
+        if one.is_turn() {
+            output.line(format!(
+                "      `{}` follows `{of}`, closed at {size} entries; nothing is lost between the two",
+                one.log
+            ));
+            continue;
+        }
         output.line(format!(
             "      it succeeds `{of}`, closed at {size} entries, whose first {kept} it begins with"
         ));

@@ -11,7 +11,8 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form};
 use http::{HeaderMap, Uri, header};
 use shuguan_ledger::leaf::{
-    ClockEvent, Digest, Event, KeyEvent, LogOpenEvent, OperatorEvent, PolicyEvent, RecallEvent, RelayedEvent,
+    ClockEvent, Digest, Event, KeyEvent, LogCloseEvent, LogOpenEvent, OperatorEvent, PolicyEvent, RecallEvent,
+    RelayedEvent,
 };
 use shuguan_policies::{Plan, PolicySet};
 
@@ -381,6 +382,7 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
         }
         Event::Policy(policy) => policy_facts(policy, policies),
         Event::Key(key) => key_facts(key),
+        Event::LogClose(close) => log_close_facts(close),
         Event::LogOpen(open) => log_open_facts(open),
         Event::LogGap(gap) => vec![coded("原日志", gap.of.clone())],
         Event::Operator(act) => operator_facts(act, policies),
@@ -407,6 +409,15 @@ fn clock_facts(clock: &ClockEvent) -> Vec<Fact> {
         plain("见证人", &clock.who),
         plain("其时钟", words::outcome(&clock.dir)),
         coded("相差毫秒", clock.ms.to_string()),
+    ]
+}
+
+fn log_close_facts(close: &LogCloseEvent) -> Vec<Fact> {
+    vec![
+        coded("本卷日志", close.log.clone()),
+        coded("下一卷日志", close.next.clone()),
+        coded("下一卷密钥", close.key.clone()),
+        plain("原因", words::outcome(&close.why)),
     ]
 }
 
@@ -527,6 +538,7 @@ fn counts(event: &Event) -> Vec<Count> {
         | Event::Certificate(_)
         | Event::Config(_)
         | Event::Key(_)
+        | Event::LogClose(_)
         | Event::LogOpen(_)
         | Event::LogGap(_)
         | Event::Policy(_)

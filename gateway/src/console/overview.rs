@@ -162,7 +162,7 @@ async fn overview(desk: &Desk, peer: &Peer) -> Result<Response, Stop> {
         lights: lights(&checks),
         relay: relay(&desk.console.relay.snapshot(now_us)),
         size,
-        origin: stations.journal.origin().to_owned(),
+        origin: stations.journal.origin().as_ref().to_owned(),
         chart: chart(&tally, first_hour),
         partners,
         policies: in_force(desk, &policies, now_us),

@@ -56,8 +56,13 @@ struct ProblemPage {
 struct HelpPage;
 
 /// The layer around everything.
-pub(super) async fn dress(request: Request, next: Next) -> Response {
+pub(super) async fn dress(mut request: Request, next: Next) -> Response {
     let wants_page = wants_page(request.headers());
+    if wants_page {
+        // Pages are in Chinese, whatever the browser was installed in; so is what they say of a refusal.
+        let chinese = HeaderValue::from_static("zh-CN");
+        request.headers_mut().insert(header::ACCEPT_LANGUAGE, chinese);
+    }
     let response = next.run(request).await;
     let mut response = if wants_page && is_problem(&response) {
         problem_page(response).await

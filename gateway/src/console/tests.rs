@@ -91,6 +91,7 @@ impl Office {
             relay: RelayStatus::default(),
             readiness: Readiness::new(Clock::system()),
             keeper: Arc::clone(gateway.keeper()),
+            log_key: dir.join("keys/log.seed"),
         };
         Self {
             router: router(console, gate),
@@ -326,7 +327,13 @@ async fn every_answer_has_the_security_headers_and_a_browser_gets_pages() {
     let answers = [
         office.send(auditor(), page("/console/"), String::new()).await,
         office.send(auditor(), page("/console/style.css"), String::new()).await,
-        office.send(auditor(), page("/nowhere"), String::new()).await,
+        office
+            .send(
+                auditor(),
+                page("/nowhere").header(header::ACCEPT_LANGUAGE, "en"),
+                String::new(),
+            )
+            .await,
         office.send(auditor(), plain("/nowhere"), String::new()).await,
         office.send(auditor(), page("/console/api/search"), String::new()).await,
         office.send(Caller::Anonymous, page("/console/"), String::new()).await,
@@ -363,6 +370,11 @@ async fn every_answer_has_the_security_headers_and_a_browser_gets_pages() {
         "{kinds:?}"
     );
     assert!(answers[2].text.contains("SG2114") && answers[5].text.contains(".p12"));
+    let english = crate::refusal::Refusal::NotFound.en();
+    assert!(
+        !answers[2].text.contains(english),
+        "a page is in Chinese whatever the browser's language"
+    );
 }
 
 /// What two officers do to open an evidence record; every step may be changed before it is sent.

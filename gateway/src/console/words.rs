@@ -5,7 +5,7 @@ use crate::refusal::Refusal;
 const SHANGHAI_US: i64 = 8 * 3_600_000_000;
 
 /// Kinds of leaves that can be searched for, with their Chinese.
-pub(super) const KINDS: [(&str, &str); 26] = [
+pub(super) const KINDS: [(&str, &str); 27] = [
     ("push", "推送"),
     ("pull", "提取"),
     ("compare", "比对"),
@@ -24,6 +24,7 @@ pub(super) const KINDS: [(&str, &str); 26] = [
     ("certificate", "证书"),
     ("config", "配置"),
     ("key", "日志密钥"),
+    ("log-close", "日志卷终"),
     ("log-open", "续立日志"),
     ("log-gap", "日志缺失"),
     ("policy", "策略"),
@@ -71,6 +72,7 @@ pub(super) fn outcome(code: &str) -> &str {
         "disk-lost" => "磁盘丢失",
         "log-damaged" => "台账损坏",
         "restored" => "由备份恢复",
+        "year" => "按年换卷",
         "paused" => "暂停入库",
         "resumed" => "恢复入库",
         "wrong-batch" => "批次有误",

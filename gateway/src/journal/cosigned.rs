@@ -81,7 +81,7 @@ impl Journal {
         let note = self.checkpoint();
         // Our own note, which recovery has read and the sequencer has written.
         let checkpoint = Checkpoint::unverified(&note).unwrap_or_else(|_| Checkpoint {
-            origin: self.origin().to_owned(),
+            origin: self.origin().as_ref().to_owned(),
             size: 0,
             root: tree::empty_root(),
         });
@@ -135,6 +135,12 @@ impl Reader {
     pub fn newest_cosigned(&self) -> Result<Option<Cosigned>, JournalFault> {
         const STEP: &str = "read the newest cosigned checkpoint";
         self.first(STEP, statements::NEWEST_COSIGNED, &[], cosigned)
+    }
+
+    /// The checkpoint of this size that a quorum signed.
+    pub(super) fn cosigned_at(&self, size: u64) -> Result<Option<Cosigned>, JournalFault> {
+        const STEP: &str = "read a cosigned checkpoint";
+        self.first(STEP, statements::COSIGNED_AT, values![size], cosigned)
     }
 
     /// The first checkpoint over a leaf that a quorum signed, of those that are kept.

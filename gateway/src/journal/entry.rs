@@ -138,6 +138,12 @@ pub struct Sealed {
 }
 
 impl Sealed {
+    /// Name of the log whose checkpoint the receipt has.
+    pub fn log(&self) -> &str {
+        let note = self.receipt.split_once("\n\n").map(|(_, note)| note);
+        note.and_then(|note| note.lines().next()).unwrap_or_default()
+    }
+
     pub(super) fn of(leaf: SealedLeaf, exchange: Option<Uuid>) -> Self {
         let receipt = Receipt {
             leaf: leaf.bytes,

@@ -1,6 +1,6 @@
 //! The log as static files in the layout of C2SP tlog-tiles: any web server can serve them, anybody can verify them.
 //!
-//! Takes a reader and a folder; gives `checkpoint` and `tile/…` in it. Refuses a folder that holds another log, or more of this one than the journal
+//! Takes a reader and a folder; gives `checkpoint` and `tile/…` in it, of the whole log or of one volume. Refuses a folder that holds another log, or more of this one than the journal
 //! does, and leaves that do not have their hashes. Each file is written beside its place, fsynced and renamed for good, the checkpoint last: wherever a run stops,
 //! the folder holds the log of its checkpoint, and the next run goes on. What is there stays: the content of a path never changes.
 
@@ -13,10 +13,11 @@ use shuguan_ledger::bundle;
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::exported::{CHECKPOINT, Files as _, Folder};
 use shuguan_ledger::tile::{Content, Tile};
-use shuguan_ledger::tree::{self, leaf_hash};
+use shuguan_ledger::tree::{self, TILE_WIDTH, leaf_hash};
 
 use super::fault::JournalFault;
 use super::views::Reader;
+use super::volumes::Volume;
 use crate::durable;
 
 /// Longest `checkpoint` that is read of a folder: as long as any note may be.
@@ -33,6 +34,8 @@ pub struct Exported {
     pub written: u64,
     /// Tiles and bundles that were there.
     pub kept: u64,
+    /// Index of the first entry that is there as a leaf; of those before it the hashes are.
+    pub from: u64,
 }
 
 /// Why nothing more was exported.
@@ -44,30 +47,44 @@ pub enum ExportError {
     /// The folder holds something else.
     #[error("the folder holds a log that is not a beginning of this one: {0}")]
     OtherLog(String),
+    /// There is no such volume.
+    #[error("the journal has no volume `{0}`")]
+    NoVolume(String),
+    /// Its last checkpoint is not here.
+    #[error(
+        "the end of `{0}` was lost: its last checkpoint lies beside the head file, and the entries that are kept are those of its successor"
+    )]
+    NotWhole(String),
 }
 
-/// Writes the log under its newest checkpoint. `progress` is told the number of files looked at, of all.
+/// Writes the whole log under its newest checkpoint, or one of its volumes under its last: then of the entries before it only the hashes, and its leaves
+/// from the one on that closed the volume before. `progress` is told the number of files looked at, of all.
 ///
 /// # Errors
 /// See [`ExportError`].
-pub fn export(reader: &Reader, folder: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Exported, ExportError> {
-    let note = reader.checkpoint()?;
+pub fn export(
+    reader: &Reader,
+    folder: &Path,
+    volume: Option<&str>,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Exported, ExportError> {
+    let volumes = reader.volumes()?;
+    let (note, from) = match volume {
+        None => (newest(reader)?, 0),
+        Some(name) => of_volume(reader, &volumes, name)?,
+    };
     let checkpoint = Checkpoint::unverified(&note).map_err(|_| JournalFault::damaged("its checkpoint is not one"))?;
     let size = checkpoint.size;
-    // With the witnesses' signatures, when they have signed this very one.
-    let note = match reader.newest_cosigned() {
-        Ok(Some(cosigned)) if cosigned.size == size => cosigned.note.as_ref().to_owned(),
-        _ => note,
-    };
     if tree::root(reader, size)? != checkpoint.root {
         return Err(JournalFault::damaged("its hashes do not lead to the signed root").into());
     }
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(JournalFault::file("make folder", folder))?;
-    let before = before(reader, folder, &checkpoint)?;
+    let before = before(reader, folder, &checkpoint, &volumes)?;
     let (mut written, mut kept) = (0, 0);
-    let all = files(size);
-    for tile in Tile::all(size) {
+    let wanted = |tile: &Tile| tile.content() != Content::Entries || tile.first().saturating_add(tile.width()) > from;
+    let all = files(size).saturating_sub(from / TILE_WIDTH);
+    for tile in Tile::all(size).filter(wanted) {
         progress(written + kept, all);
         let path = folder.join(tile.to_string());
         if path.try_exists().map_err(JournalFault::file("look for", &path))? {
@@ -87,7 +104,31 @@ pub fn export(reader: &Reader, folder: &Path, mut progress: impl FnMut(u64, u64)
         before,
         written,
         kept,
+        from: from / TILE_WIDTH * TILE_WIDTH,
     })
+}
+
+/// The newest checkpoint, with the witnesses' signatures when they have signed this very one.
+fn newest(reader: &Reader) -> Result<String, JournalFault> {
+    let note = reader.checkpoint()?;
+    let size = reader.newest()?.size;
+    Ok(match reader.newest_cosigned() {
+        Ok(Some(cosigned)) if cosigned.size == size => cosigned.note.as_ref().to_owned(),
+        _ => note,
+    })
+}
+
+/// The last checkpoint of a volume, and the index of the leaf that closed the one before it.
+fn of_volume(reader: &Reader, volumes: &[Volume], name: &str) -> Result<(String, u64), ExportError> {
+    let volume = volumes.iter().find(|volume| volume.origin == name);
+    let volume = volume.ok_or_else(|| ExportError::NoVolume(name.to_owned()))?;
+    let from = volume.from.saturating_sub(1);
+    if volume.size.is_none() {
+        return Ok((newest(reader)?, from));
+    }
+    let last = reader.last_checkpoint(volume)?;
+    let last = last.ok_or_else(|| ExportError::NotWhole(name.to_owned()))?;
+    Ok((last.last.note.as_ref().to_owned(), from))
 }
 
 /// How many files beside the checkpoint a log of this size has.
@@ -96,8 +137,13 @@ fn files(size: u64) -> u64 {
     rows.sum::<u64>() + size.div_ceil(256)
 }
 
-/// The size of the log that is there, which this one must continue.
-fn before(reader: &Reader, folder: &Path, checkpoint: &Checkpoint) -> Result<Option<u64>, ExportError> {
+/// The size of the log that is there, which this one must continue: the same, or a volume before it.
+fn before(
+    reader: &Reader,
+    folder: &Path,
+    checkpoint: &Checkpoint,
+    volumes: &[Volume],
+) -> Result<Option<u64>, ExportError> {
     let path = folder.join(CHECKPOINT);
     let unreadable = JournalFault::file("read", &path);
     let note = match Folder(folder.to_owned()).read(CHECKPOINT, NOTE_BYTES_MAX) {
@@ -107,7 +153,10 @@ fn before(reader: &Reader, folder: &Path, checkpoint: &Checkpoint) -> Result<Opt
     };
     let other = |why: &str| ExportError::OtherLog(why.to_owned());
     let old = Checkpoint::unverified(&note).map_err(|_| other("its `checkpoint` is not one"))?;
-    if old.origin != checkpoint.origin {
+    let earlier = volumes
+        .iter()
+        .any(|volume| volume.origin == old.origin && volume.is_whole);
+    if old.origin != checkpoint.origin && !earlier {
         return Err(other(&format!("its origin is `{}`", old.origin)));
     }
     if old.size > checkpoint.size {

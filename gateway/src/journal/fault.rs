@@ -78,8 +78,8 @@ pub enum JournalFault {
     },
     /// The journal is another log's.
     #[error(
-        "the journal holds the log `{found}`, and the configuration names `{wanted}`: a log keeps its `log_origin` for ever, and only shuguan db recover \
-         opens a successor"
+        "the journal holds the log `{found}`, and the configuration names `{wanted}`: a log keeps its name for ever; the next volume is opened by \
+         shuguan log turn, and after a loss a successor by shuguan db recover"
     )]
     OtherLog {
         /// Name of the log that is there.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::leaf::{
-    Digest, ErasedEvent, Event, Leaf, OperatorEvent, RecallEvent, RecalledEvent, Reference, RelayedEvent, ShredEvent,
+    Digest, ErasedEvent, Event, Leaf, LogOpenEvent, OperatorEvent, RecallEvent, RecalledEvent, Reference, RelayedEvent,
+    ShredEvent,
 };
 use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
 use uuid::Uuid;
@@ -24,6 +25,7 @@ use super::shared::InboxMoves;
 use super::statements;
 use super::store::{Store, StoreFault, Stored, values};
 use super::subjects::{Kept, Subjects};
+use super::volumes::{self, VolumeOrder};
 
 /// Node and boot id, members of each leaf.
 pub(super) type Place<'p> = (&'p str, &'p str);
@@ -170,6 +172,7 @@ impl<'c> Group<'c> {
             Work::Prune { .. } => Ok(Given::Done),
             Work::Cosigned(cosigned) => cosigned.store(self.store).map(|()| Given::Done),
             Work::Key(order) => self.turn(order, place),
+            Work::TurnVolume(order) => self.turn_volume(order, place),
             #[cfg(test)]
             Work::LimitPages(_) => Ok(Given::Done),
             Work::Close { event } => self.leaf(event, None, None, place),
@@ -227,6 +230,43 @@ impl<'c> Group<'c> {
             self.turned = Some(turned);
         }
         Ok(given)
+    }
+
+    /// The volume ends with the leaf that names the next one, under its last checkpoint; the next one begins with the leaf that names it.
+    fn turn_volume(&mut self, order: &VolumeOrder, place: Place<'_>) -> Stored<Given> {
+        let next = order.key.verifying_key();
+        if let Some(what) = volumes::taken(self.store, self.signer().origin(), next.name())? {
+            return Ok(Given::Unfit(what.into()));
+        }
+        let (close, turned) = match self.signer().succeeded(self.edge.size(), order) {
+            Ok(turned) => turned,
+            Err(fault) => return Ok(Given::Unfit(fault.to_string())),
+        };
+        let given = self.leaf(&Event::LogClose(close.clone()), None, None, place)?;
+        if !matches!(given, Given::Leaf { .. }) {
+            return Ok(given);
+        }
+        proofread::check(self.store, self.before.clone(), &self.edge)?;
+        let size = self.edge.size();
+        let last = checkpoint_note(self.signer(), &self.edge).map_err(unsignable)?;
+        let checkpoint = values![size, self.t, last.as_str()];
+        self.store.add(statements::INSERT_CHECKPOINT, checkpoint)?;
+        let open = LogOpenEvent {
+            log: close.next,
+            of: close.log,
+            size,
+            root: Digest(self.edge.root()),
+            kept: size,
+            why: close.why,
+            had: None,
+        };
+        let given = self.leaf(&Event::LogOpen(open), None, None, place)?;
+        self.turned = Some(turned);
+        match given {
+            // A volume that was closed and not opened would be the end of the log: the group rolls back.
+            Given::Unfit(what) => Err(StoreFault::Unsealed(what.into())),
+            given => Ok(given),
+        }
     }
 
     fn seal(&mut self, prepared: &Prepared, place: Place<'_>) -> Stored<Given> {
@@ -652,6 +692,7 @@ impl<'e> Facets<'e> {
             Event::Operator(act) => (None, None, Some(act.act.as_str())),
             Event::Policy(policy) => (None, None, Some(policy.result.as_str())),
             Event::Key(key) => (None, None, Some(key.act.as_str())),
+            Event::LogClose(close) => (None, None, Some(close.why.as_str())),
             Event::LogOpen(open) => (None, None, Some(open.why.as_str())),
             Event::WitnessGap(gap) => (None, None, Some(gap.step.as_str())),
             Event::Clock(clock) => (None, None, Some(clock.dir.as_str())),

@@ -21,6 +21,7 @@ use super::settings::JournalSettings;
 use super::statements;
 use super::store::Row;
 use super::views::Reader;
+use super::volumes::Names;
 
 /// What is ordered about the log's keys.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub(super) struct LogSigner {
     /// Those that sign now, oldest first.
     signing: Vec<Arc<SigningKey>>,
     keys: LogKeys,
+    /// Those of the volumes before this one, each with its last size.
+    past: Vec<KeySpan>,
 }
 
 impl LogSigner {
@@ -50,31 +53,56 @@ impl LogSigner {
 
     /// Of a log that this key alone signs from now on, and names.
     pub(super) fn beginning(key: Arc<SigningKey>) -> Self {
-        let verifying = key.verifying_key();
+        let keys = LogKeys::of([key.verifying_key().into()]);
+        Self::of_volume(key, keys, Vec::new())
+    }
+
+    /// Of a volume that begins with this key, after others.
+    pub(super) fn of_volume(key: Arc<SigningKey>, keys: LogKeys, past: Vec<KeySpan>) -> Self {
         Self {
-            origin: verifying.name().into(),
+            origin: key.verifying_key().name().into(),
             signing: vec![key],
-            keys: LogKeys::of([verifying.into()]),
+            keys,
+            past,
         }
     }
 
     /// Of the log of this journal.
     pub(super) fn recover(reader: &Reader, settings: &JournalSettings) -> Result<Self, JournalFault> {
-        let newest = Checkpoint::unverified(&reader.checkpoint()?);
-        if let Some(newest) = newest.ok().filter(|newest| newest.origin != settings.log_origin) {
-            let (found, wanted) = (newest.origin, settings.log_origin.clone());
-            return Err(JournalFault::OtherLog { found, wanted });
-        }
-        let seeds = seeds(settings, &settings.log_origin)?;
+        let origin = reader.name_from(&settings.log_origin)?;
+        let seeds = seeds(settings, &origin)?;
         let ours: Vec<VerifyingKey> = seeds.iter().map(|seed| seed.verifying_key()).collect();
-        let keys = keys_of(reader, &settings.log_origin, &ours)?;
+        let keys = keys_of(reader, &origin, &ours)?;
         let mut signing = Vec::new();
         for key in keys.at(reader.size()?) {
             let seed = seeds.iter().find(|seed| seed.verifying_key() == *key);
             signing.push(Arc::clone(seed.ok_or_else(|| JournalFault::NoSeed(key.short()))?));
         }
-        let origin = settings.log_origin.as_str().into();
-        Ok(Self { origin, signing, keys })
+        Ok(Self {
+            origin: origin.into(),
+            signing,
+            keys,
+            past: reader.past_keys()?,
+        })
+    }
+
+    /// The keys that sign, oldest first.
+    pub(super) fn signers(&self) -> impl Iterator<Item = &SigningKey> {
+        self.signing.iter().map(Arc::as_ref)
+    }
+
+    /// The keys of the volumes before this one, each with its last size.
+    pub(super) fn past(&self) -> &[KeySpan] {
+        &self.past
+    }
+
+    /// What readers need of it.
+    pub(super) fn names(&self) -> Arc<Names> {
+        Arc::new(Names {
+            origin: Arc::clone(&self.origin),
+            keys: Arc::new(self.keys.clone()),
+            past: self.past.as_slice().into(),
+        })
     }
 
     pub(super) fn origin(&self) -> &str {
@@ -94,10 +122,8 @@ impl LogSigner {
     /// What its keys ever signed, or those of other seeds under its name.
     pub(super) fn own_trust(&self, settings: &JournalSettings) -> Result<Trust, JournalFault> {
         let seeds = seeds(settings, &self.origin)?;
-        Ok(own_keys(
-            &self.keys,
-            seeds.iter().map(|seed| seed.verifying_key().into()),
-        ))
+        let seeds = seeds.iter().map(|seed| seed.verifying_key().into());
+        Ok(own_keys(&self.keys, seeds.chain(self.past.iter().cloned())))
     }
 
     pub(super) fn sign(&self, checkpoint: &Checkpoint) -> Result<String, NoteError> {
@@ -144,11 +170,16 @@ pub(super) fn seeds(settings: &JournalSettings, origin: &str) -> Result<Vec<Arc<
     })
 }
 
-/// What the log says of its keys. The first of them is named by the first change; without one it is that of these which signed the newest checkpoint.
+/// What the log says of its keys. The first of them is named by the volume before, or by the first change; without one it is that of these which signed the newest checkpoint.
 pub(super) fn keys_of(reader: &Reader, origin: &str, candidates: &[VerifyingKey]) -> Result<LogKeys, JournalFault> {
     let leaves = reader.key_leaves(origin)?;
-    let first = if let Some((_, event)) = leaves.first() {
-        VerifyingKey::parse(&event.of).map_err(|_| JournalFault::damaged("its first `key` leaf names no key"))?
+    let first: KeySpan = if let Some(begun) = reader.begun(origin)? {
+        begun
+    } else if let Some((_, event)) = leaves.first() {
+        let first = VerifyingKey::parse(&event.of);
+        first
+            .map_err(|_| JournalFault::damaged("its first `key` leaf names no key"))?
+            .into()
     } else {
         let (newest, mut source) = (reader.checkpoint()?, NoteError::NoKnownSignature);
         let signer = candidates.iter().find(|key| {
@@ -156,9 +187,9 @@ pub(super) fn keys_of(reader: &Reader, origin: &str, candidates: &[VerifyingKey]
             opened.map_err(|error| source = error).is_ok()
         });
         let origin = origin.to_owned();
-        signer.cloned().ok_or(JournalFault::LogKey { origin, source })?
+        signer.cloned().ok_or(JournalFault::LogKey { origin, source })?.into()
     };
-    let mut keys = LogKeys::of([first.into()]);
+    let mut keys = LogKeys::of([first]);
     for (index, event) in &leaves {
         let applied = keys.apply(*index, event);
         applied.map_err(|fault| JournalFault::damaged(format!("leaf {index}: {fault}")))?;
@@ -173,6 +204,17 @@ pub(super) fn keys_of(reader: &Reader, origin: &str, candidates: &[VerifyingKey]
 pub fn log_keys_of(settings: &JournalSettings) -> Result<LogKeys, JournalFault> {
     let reader = Reader::open(&settings.place)?;
     Ok(LogSigner::recover(&reader, settings)?.keys)
+}
+
+/// Names under which the log of a journal is known to witnesses: of the volume that is written, and of the one before it. The journal need not be open.
+///
+/// # Errors
+/// When the journal cannot be read, or is another log's.
+pub fn names_of(settings: &JournalSettings) -> Result<Vec<String>, JournalFault> {
+    let reader = Reader::open(&settings.place)?;
+    let name = reader.name_from(&settings.log_origin)?;
+    let before = reader.logs_closed()?.pop().filter(|(_, close)| close.next == name);
+    Ok([name].into_iter().chain(before.map(|(_, close)| close.log)).collect())
 }
 
 /// What our own keys ever signed, or may have signed before an older copy of the journal was put back: for judging whether what a witness or the head file
@@ -201,24 +243,26 @@ pub(super) fn own_keys(known: &LogKeys, others: impl IntoIterator<Item = KeySpan
 
 /// For the log's keys.
 impl Journal {
-    /// Name of the log: its address without scheme.
-    pub fn origin(&self) -> &str {
-        &self.inner.origin
+    /// Name of the log, or of the volume that is written: its address without scheme.
+    pub fn origin(&self) -> Arc<str> {
+        Arc::clone(&self.inner.shared.names().origin)
     }
 
     /// The keys of the log, each with the sizes that it signs. Read it after the checkpoint that is to be opened by it, never before.
     pub fn log_keys(&self) -> Arc<LogKeys> {
-        self.inner.shared.log_keys()
+        Arc::clone(&self.inner.shared.names().keys)
     }
 
-    /// The same as what a verifier believes, without witnesses.
+    /// The same as what a verifier believes, without witnesses; with the keys of earlier volumes.
     pub fn trust(&self) -> Trust {
-        Trust::in_keys(self.log_keys().spans().to_vec())
+        let names = self.inner.shared.names();
+        Trust::in_keys(names.keys.spans().iter().chain(names.past.iter()).cloned())
     }
 
     /// What any key of the log ever signed: for judging whether what a witness holds is ours. A fork by one of two keys that sign is one.
     pub fn own_trust(&self) -> Trust {
-        own_keys(&self.log_keys(), [])
+        let names = self.inner.shared.names();
+        own_keys(&names.keys, names.past.iter().cloned())
     }
 
     /// Carries out an order about the log's keys; the leaf that says so, under the first checkpoint that is signed otherwise.

@@ -31,6 +31,7 @@ use super::log_keys::{KeyOrder, LogSigner};
 use super::recent::RecentNodes;
 use super::shared::Shared;
 use super::store::{Store, StoreFault, Stored};
+use super::volumes::VolumeOrder;
 use super::{prune, statements};
 use crate::clock::Clock;
 use shuguan_ledger::leaf::{Event, OperatorEvent, RecalledEvent, RelayedEvent, ShredEvent};
@@ -94,6 +95,8 @@ pub(super) enum Work {
     Cosigned(super::cosigned::Cosigned),
     /// A key of the log begins or ends.
     Key(KeyOrder),
+    /// The volume ends and the next one begins; in a group of its own, so that every other entry is under a checkpoint of the volume that it stands in.
+    TurnVolume(VolumeOrder),
     /// Limits the database to its size and so many pages more, or lifts that.
     #[cfg(test)]
     LimitPages(Option<i64>),
@@ -106,6 +109,10 @@ impl Work {
     /// Whether an officer destroys something by it, so that it must be nowhere on disk when he is answered for the last time.
     fn shreds(&self) -> bool {
         matches!(self, Self::Shred { .. } | Self::ShredPayloads { .. })
+    }
+
+    fn stands_alone(&self) -> bool {
+        matches!(self, Self::TurnVolume(_))
     }
 }
 
@@ -282,9 +289,9 @@ impl Sequencer {
         self.edge = finished.edge;
         self.last_t = finished.last_t;
         if let Some(turned) = finished.turned {
-            let mut keys = self.shared.keys.write().unwrap_or_else(PoisonError::into_inner);
-            *keys = Arc::new(turned.keys().clone());
-            drop(keys);
+            let mut names = self.shared.names.write().unwrap_or_else(PoisonError::into_inner);
+            *names = turned.names();
+            drop(names);
             self.signer = turned;
         }
         if let Some(note) = &finished.note {
@@ -456,14 +463,15 @@ struct Committed {
     note: Option<Arc<str>>,
 }
 
-/// Step 1. Gives back the job that was one too many.
+/// Step 1. Gives back the job that was one too many, or that stands alone.
 fn take_group(first: Job, queue: &mut Receiver<Job>) -> (Vec<Job>, Option<Job>) {
     let mut bytes = first.bytes;
+    let alone = first.work.stands_alone();
     let mut jobs = vec![first];
-    while jobs.len() < GROUP_ENTRIES_MAX {
+    while jobs.len() < GROUP_ENTRIES_MAX && !alone {
         let Ok(job) = queue.try_recv() else { break };
         bytes += job.bytes;
-        if bytes > GROUP_BYTES_MAX {
+        if bytes > GROUP_BYTES_MAX || job.work.stands_alone() {
             return (jobs, Some(job));
         }
         jobs.push(job);

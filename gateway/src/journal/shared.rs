@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use shuguan_ledger::keys::LogKeys;
 use tokio::sync::watch;
+
+use super::volumes::Names;
 
 /// How much waits for the relay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,8 +22,8 @@ pub struct Backlog {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) checkpoint: RwLock<Arc<str>>,
-    /// Replaced before the first checkpoint that is signed by them, so that who reads them after it can open it.
-    pub(super) keys: RwLock<Arc<LogKeys>>,
+    /// Replaced before the first checkpoint that is signed by its keys, so that who reads them after it can open it.
+    pub(super) names: RwLock<Arc<Names>>,
     pub(super) backlog: BacklogCounters,
     pub(super) failed: watch::Sender<bool>,
 }
@@ -34,9 +35,9 @@ impl Shared {
         newest.as_ref().to_owned()
     }
 
-    /// The keys of the log.
-    pub(super) fn log_keys(&self) -> Arc<LogKeys> {
-        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    /// Names and keys of the log and its volumes.
+    pub(super) fn names(&self) -> Arc<Names> {
+        Arc::clone(&self.names.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -67,7 +67,9 @@ pub(super) const THINNED: &str = "SELECT thinned FROM tree WHERE id = 1";
 pub(super) const SET_THINNED: &str = "UPDATE tree SET thinned = ?1 WHERE id = 1";
 pub(super) const OLD_CHECKPOINTS: &str =
     "SELECT size, t FROM checkpoint WHERE size > ?1 AND t < ?2 ORDER BY size LIMIT 1000";
-pub(super) const DELETE_CHECKPOINT: &str = "DELETE FROM checkpoint WHERE size = ?1";
+/// The last one of a volume stays: the entry after it opens the next.
+pub(super) const DELETE_CHECKPOINT: &str = "DELETE FROM checkpoint WHERE size = ?1
+     AND NOT EXISTS (SELECT 1 FROM leaf WHERE idx = ?1 AND kind = 'log-open')";
 
 // Opening.
 pub(super) const TREE: &str = "SELECT size, edge FROM tree WHERE id = 1";
@@ -127,17 +129,22 @@ pub(super) const TALLY: &str = "SELECT t / 3600000000, kind, partner, count(*) F
      SELECT t, kind, partner FROM leaf WHERE idx >= ?1 ORDER BY idx DESC LIMIT ?2) AS newest GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 NULLS FIRST";
 pub(super) const STORE_COSIGNED: &str =
     "INSERT INTO cosigned (size, t, note) VALUES (?1, ?2, ?3) ON CONFLICT (size) DO UPDATE SET note = ?3";
+/// The last one of a volume stays, as in [`DELETE_CHECKPOINT`].
 pub(super) const THIN_COSIGNED: &str =
-    "DELETE FROM cosigned WHERE size = (SELECT max(size) FROM cosigned WHERE size < ?1) AND t >= ?2";
+    "DELETE FROM cosigned WHERE size = (SELECT max(size) FROM cosigned WHERE size < ?1) AND t >= ?2
+     AND NOT EXISTS (SELECT 1 FROM leaf WHERE idx = cosigned.size AND kind = 'log-open')";
 pub(super) const NEWEST_COSIGNED: &str =
     "SELECT size, t, note FROM cosigned WHERE size = (SELECT max(size) FROM cosigned)";
 pub(super) const GAP_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_gap ON leaf (idx) WHERE kind = 'witness-gap'";
 /// The newest begin or end of a gap; the word stands here so that the partial index serves.
 pub(super) const LAST_GAP: &str = "SELECT code, t FROM leaf WHERE kind = 'witness-gap' ORDER BY idx DESC LIMIT 1";
+pub(super) const COSIGNED_AT: &str = "SELECT size, t, note FROM cosigned WHERE size = ?1";
 pub(super) const FIRST_COSIGNED: &str = "SELECT size, t, note FROM cosigned WHERE size > ?1 ORDER BY size LIMIT 1";
 pub(super) const KEY_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_key ON leaf (idx) WHERE kind = 'key'";
 pub(super) const OPEN_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_open ON leaf (idx) WHERE kind = 'log-open'";
 pub(super) const LOG_OPENED: &str = "SELECT bytes FROM leaf WHERE kind = 'log-open' ORDER BY idx DESC";
+pub(super) const CLOSE_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_close ON leaf (idx) WHERE kind = 'log-close'";
+pub(super) const LOG_CLOSED: &str = "SELECT idx, bytes FROM leaf WHERE kind = 'log-close' ORDER BY idx";
 /// Changes of the log's keys; the word stands here so that the partial index serves.
 pub(super) const KEY_LEAVES: &str = "SELECT idx, bytes FROM leaf WHERE kind = 'key' ORDER BY idx";
 pub(super) const CONFIG_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_config ON leaf (idx) WHERE kind = 'config'";
@@ -212,6 +219,7 @@ pub(super) const INDEXES: &[&str] = &[
     RECALL_INDEX,
     KEY_INDEX,
     OPEN_INDEX,
+    CLOSE_INDEX,
 ];
 
 /// Every statement above, for the test that prepares them.
@@ -274,6 +282,8 @@ pub(super) const ALL: &[&str] = &[
     POLICY_LOADS,
     KEY_LEAVES,
     LOG_OPENED,
+    LOG_CLOSED,
+    COSIGNED_AT,
     FIRST_COSIGNED,
     LAST_PAUSE,
     STORE_COSIGNED,

@@ -2,7 +2,7 @@
 //!
 //! Takes an older copy of the journal, the name and key of the new log, and signed checkpoints that show how far the old one had come; closes the old log at
 //! the largest of them and opens its successor in one transaction: a `log-open` leaf that names both, and a `log-gap` leaf for each further lost entry, so that
-//! an index never means two entries. Then the head file. No seed of the old log is needed: it signs nothing any more. Refuses a journal that lacks nothing, one
+//! an index never means two entries. When the newest volume is lost with its `log-close` leaf, the `log-open` leaf names it and, as `had`, the one that is kept. Then the head file. No seed of the old log is needed: it signs nothing any more. Refuses a journal that lacks nothing, one
 //! whose history differs from what was signed, what no key of the log signed, and a name that a log has. A crash before COMMIT leaves the journal as it was,
 //! with the old log's last checkpoint beside the head file; after it the head file is written by the next run of the command.
 
@@ -111,26 +111,32 @@ pub fn succeed(
 ) -> Result<Succession, NotSucceeded> {
     let store = Store::writer(settings)?;
     let reader = Reader::open(&settings.place)?;
-    let newest = reader.checkpoint()?;
-    let newest = Checkpoint::unverified(&newest).map_err(|_| JournalFault::damaged("its checkpoint is not one"))?;
+    let newest = reader.newest()?;
     if newest.origin == settings.log_origin {
         return again(&reader, settings, shown.notes);
     }
     let old = newest.origin.as_str();
-    let mut others: Vec<KeySpan> = shown.keys.to_vec();
-    others.retain(|span| span.key().name() == old);
+    let is_of = |span: &&KeySpan| span.key().name() == old;
+    let (mut others, later): (Vec<KeySpan>, Vec<KeySpan>) = shown.keys.iter().cloned().partition(|span| is_of(&span));
     others.extend(seeds(settings, old)?.iter().map(|seed| seed.verifying_key().into()));
     let candidates: Vec<VerifyingKey> = others.iter().map(|span| span.key().clone()).collect();
     let keys = keys_of(&reader, old, &candidates)?;
     let before = reader.logs_opened()?;
-    if before.iter().any(|opened| opened.of == settings.log_origin) {
+    if before
+        .iter()
+        .any(|opened| [Some(&opened.of), opened.had.as_ref()].contains(&Some(&settings.log_origin)))
+    {
         let (by, name) = ("the journal itself".to_owned(), settings.log_origin.clone());
         return Err(NotSucceeded::NameTaken { by, name });
     }
     let recovered = recovery::recover(&store, old, &keys)?;
     let found = recovered.edge.size();
     let notes = with_head(settings, shown.notes)?;
-    let (last, note) = last(&reader, settings, notes, &before, &own_keys(&keys, others))?;
+    let ours = Ours {
+        of_this: own_keys(&keys, others),
+        of_later: later_keys(settings, old, later, &notes),
+    };
+    let (last, note) = last(&reader, settings, notes, &before, &ours)?;
     if last.size <= found {
         return Err(NotSucceeded::NothingLost { found });
     }
@@ -144,6 +150,7 @@ pub fn succeed(
         root: Digest(last.root),
         kept: found,
         why: why.to_owned(),
+        had: (last.origin != old).then(|| old.to_owned()),
     };
     let successor = LogSigner::beginning(Arc::new(key().map_err(JournalFault::from)?));
     let group = Group::begin(
@@ -171,7 +178,7 @@ fn again(reader: &Reader, settings: &JournalSettings, notes: &[(String, String)]
     let signer = LogSigner::recover(reader, settings)?;
     let same_name = || NotSucceeded::SameName(settings.log_origin.clone());
     let opened = reader.logs_opened()?.into_iter().next();
-    let opened = opened.filter(|opened| opened.log == settings.log_origin);
+    let opened = opened.filter(|opened| opened.log == settings.log_origin && !opened.is_turn());
     let opened = opened.ok_or_else(same_name)?;
     let (note, found) = (reader.checkpoint()?, reader.size()?);
     let ours = signer.own_trust(settings)?;
@@ -213,24 +220,46 @@ fn head(settings: &JournalSettings) -> Result<Option<String>, JournalFault> {
     }
 }
 
-/// The largest checkpoint of the old log that anybody shows, and its note. Each that the journal reaches must be of its own history.
+/// What our keys sign.
+struct Ours {
+    /// Under the name of the log that is here.
+    of_this: Trust,
+    /// Under other names: of volumes that followed it, which this copy does not know.
+    of_later: Trust,
+}
+
+/// The keys of later volumes: those that are shown, and what our seeds are under the names of the notes.
+fn later_keys(settings: &JournalSettings, old: &str, mut later: Vec<KeySpan>, notes: &[(String, String)]) -> Trust {
+    for (_, note) in notes {
+        if let Some(other) = Checkpoint::unverified(note).ok().filter(|one| one.origin != old) {
+            let keys = seeds(settings, &other.origin);
+            // A name that no log can have is nobody's word, and told as such.
+            later.extend(keys.into_iter().flatten().map(|seed| seed.verifying_key().into()));
+        }
+    }
+    Trust::in_keys(later.into_iter().map(KeySpan::lenient))
+}
+
+/// The largest checkpoint of the old log that anybody shows, or of a volume that followed it, and its note. Each that the journal reaches must be of its own history.
 fn last(
     reader: &Reader,
     settings: &JournalSettings,
     notes: Vec<(String, String)>,
     before: &[LogOpenEvent],
-    ours: &Trust,
+    ours: &Ours,
 ) -> Result<(Checkpoint, String), NotSucceeded> {
+    let here = reader.newest()?.origin;
     let mut last: Option<(Checkpoint, String)> = None;
     for (by, note) in notes {
         let origin = Checkpoint::unverified(&note).map_or_else(|_| String::new(), |one| one.origin);
         if origin == settings.log_origin {
             return Err(NotSucceeded::NameTaken { by, name: origin });
         }
-        if before.iter().any(|opened| opened.of == origin) {
+        if origin != here && before.iter().any(|opened| opened.of == origin) {
             // Of a log that ended before this one began: it says nothing of this one's end.
             continue;
         }
+        let ours = if origin == here { &ours.of_this } else { &ours.of_later };
         let checkpoint = judged(reader, ours, &by, &note)?;
         let size = checkpoint.size;
         match &last {

@@ -19,6 +19,7 @@ mod relay;
 mod seal;
 mod succession;
 mod vault;
+mod volumes;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -57,7 +58,7 @@ struct Bench {
 }
 
 /// A copy of the journal's database.
-enum Copy {
+enum Copied {
     File(Vec<u8>),
     Database(PostgresSettings),
 }
@@ -100,23 +101,23 @@ impl Bench {
     }
 
     /// Copies the database; nobody may have it open.
-    fn copy(&self) -> Copy {
+    fn copy(&self) -> Copied {
         let Some(server) = &self.server else {
-            return Copy::File(std::fs::read(self.database()).unwrap());
+            return Copied::File(std::fs::read(self.database()).unwrap());
         };
         static COPIES: AtomicI64 = AtomicI64::new(0);
         let mut copy = server.clone();
         let number = COPIES.fetch_add(1, Ordering::Relaxed);
         copy.address.database = format!("{}_copy_{number}", server.address.database);
         stores::copy_database(server, &copy);
-        Copy::Database(copy)
+        Copied::Database(copy)
     }
 
     /// Puts a copy in the place of the database.
-    fn put_back(&self, copy: &Copy) {
+    fn put_back(&self, copy: &Copied) {
         match (copy, &self.server) {
-            (Copy::File(bytes), None) => std::fs::write(self.database(), bytes).unwrap(),
-            (Copy::Database(copy), Some(server)) => stores::copy_database(copy, server),
+            (Copied::File(bytes), None) => std::fs::write(self.database(), bytes).unwrap(),
+            (Copied::Database(copy), Some(server)) => stores::copy_database(copy, server),
             _ => panic!("a copy of another bench"),
         }
     }

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use shuguan_ledger::bundle;
+use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::leaf::{Digest, Event, Leaf, PolicyEvent};
 use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::tile::{Content, Tile};
@@ -149,6 +150,17 @@ impl Reader {
         Ok(self.newest_checkpoint()?.1)
     }
 
+    /// What the newest signed checkpoint says.
+    pub fn newest(&self) -> Result<Checkpoint, JournalFault> {
+        let newest = Checkpoint::unverified(&self.checkpoint()?);
+        newest.map_err(|_| JournalFault::damaged("its checkpoint is not one"))
+    }
+
+    /// The log's own checkpoint of this size, as long as it is kept.
+    pub(super) fn checkpoint_at(&self, size: u64) -> Result<Option<String>, JournalFault> {
+        self.cell("read a checkpoint", statements::CHECKPOINT_AT, values![size])
+    }
+
     /// One leaf.
     pub fn leaf(&self, index: u64) -> Result<Option<LeafRow>, JournalFault> {
         self.first("read a leaf", statements::ONE_LEAF, values![index], leaf_row)
@@ -194,7 +206,7 @@ impl Reader {
         let Some(row) = self.leaf(leaf)? else {
             return Ok(None);
         };
-        match self.cell("read a checkpoint", statements::CHECKPOINT_AT, values![size])? {
+        match self.checkpoint_at(size)? {
             Some(note) => self.prove(row, size, note).map(Some),
             None => self.sealed(leaf),
         }

@@ -52,7 +52,7 @@ pub(super) async fn carry_out(journal: &Journal, first: &Path) -> Result<(), Sta
 /// The seed that the log does not know yet.
 fn fresh(journal: &Journal, files: &LogKeyFiles) -> Result<Option<SigningKey>, StartFault> {
     let faulty = |fault: PkiFault| StartFault::Keys(vec![fault]);
-    let mut waiting = files.waiting(journal.origin(), &journal.log_keys()).map_err(faulty)?;
+    let mut waiting = files.waiting(&journal.origin(), &journal.log_keys()).map_err(faulty)?;
     let fresh = waiting.pop().map(|(_, key)| key);
     if let Some((path, _)) = waiting.pop() {
         let what = "another key waits to begin too: one at a time, so remove this file or that one";

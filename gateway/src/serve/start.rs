@@ -27,7 +27,7 @@ use crate::exchange::signing::Signing;
 use crate::exchange::subjects::IndexKeys;
 use crate::exchange::tags::Tags;
 use crate::extract::Extracts;
-use crate::journal::{Journal, JournalFault, JournalSettings, Reader, SealError, Secret, own_trust};
+use crate::journal::{Journal, JournalFault, JournalSettings, Reader, SealError, Secret, names_of, own_trust};
 use crate::limits::Admission;
 use crate::limits::absences::{Absences, MINUTES};
 use crate::limits::quota::{Quotas, midnight_us};
@@ -281,12 +281,13 @@ pub(super) async fn witnessing(config: &Config, secrets: &Secrets) -> Result<Wit
     let witnessing = Witnessing::open(&config.witnessing).map_err(StartFault::Tls)?;
     if witnessing.is_on() && config.journal.place.may_be_there() {
         let settings = journal_settings_of(config, secrets);
-        let ours = tokio::task::spawn_blocking(move || own_trust(&settings)).await;
-        let ours = ours.map_err(|_| StartFault::Journal(JournalFault::Worker))?;
-        let ours = ours.map_err(StartFault::Journal)?;
-        let origin = &config.gateway.log_origin;
-        let compared = witnessing.compare(&config.journal.place, origin, &ours).await;
-        compared.map_err(StartFault::Journal)?.map_err(StartFault::RolledBack)?;
+        let known = tokio::task::spawn_blocking(move || Ok((names_of(&settings)?, own_trust(&settings)?))).await;
+        let known = known.map_err(|_| StartFault::Journal(JournalFault::Worker))?;
+        let (names, ours) = known.map_err(StartFault::Journal)?;
+        for name in names {
+            let compared = witnessing.compare(&config.journal.place, &name, &ours).await;
+            compared.map_err(StartFault::Journal)?.map_err(StartFault::RolledBack)?;
+        }
     }
     Ok(witnessing)
 }

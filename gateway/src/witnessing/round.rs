@@ -3,6 +3,7 @@
 //! Every witness is asked about the same checkpoint, at the same time, so that their signatures meet under it; it is published as soon as a
 //! quorum has signed, and again when more have. A slow witness holds up the next round by its timeout at most, then less and less often.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -41,15 +42,70 @@ pub async fn run(witnessing: Arc<Witnessing>, journal: Journal, clock: Clock, re
 impl Witnessing {
     /// Asks who is due, publishes what a quorum signed, seals what is to be told.
     pub(super) async fn round(&self, journal: &Journal, clock: &Clock) {
+        self.follow(journal).await;
+        let closing = self.state().closing.clone();
+        if let Some(closing) = closing {
+            self.close(&closing, journal, clock).await;
+        }
         let began_us = clock.now_us();
         let (note, head) = journal.head();
+        self.ask_all((note, head), began_us, (journal, clock), &BTreeSet::new())
+            .await;
+        self.tell(journal, clock.now_us()).await;
+    }
+
+    /// When the volume was turned: its last checkpoint is to be shown before anything newer.
+    async fn follow(&self, journal: &Journal) {
+        let written = journal.origin();
+        if self.state().written == written {
+            return;
+        }
+        match journal.closing().await {
+            Ok(closing) => {
+                let mut state = self.state();
+                state.closes(closing);
+                state.written = written;
+            }
+            // The next second tries again.
+            Err(error) => tracing::warn!(error = %error, "the last checkpoint of the volume cannot be read"),
+        }
+    }
+
+    /// Shows the last checkpoint of the volume before. It proves every entry up to there, so those that have signed it are owed nothing.
+    async fn close(&self, closing: &Cosigned, journal: &Journal, clock: &Clock) {
+        let Ok(head) = Checkpoint::unverified(&closing.note) else {
+            return;
+        };
+        let declined = self.state().declined.clone();
+        // Sealed then: who signs it signs everything before that moment.
+        let refused = self
+            .ask_all(
+                (closing.note.as_ref().to_owned(), head),
+                closing.t_us,
+                (journal, clock),
+                &declined,
+            )
+            .await;
+        self.state().declined.extend(refused);
+    }
+
+    /// Asks each witness that is due about one checkpoint; gives the places of those that do not know its log.
+    async fn ask_all(
+        &self,
+        (note, head): (String, Checkpoint),
+        began_us: i64,
+        (journal, clock): (&Journal, &Clock),
+        declined: &BTreeSet<usize>,
+    ) -> Vec<usize> {
+        let now_us = clock.now_us();
         let due: Vec<(usize, u64)> = {
             let state = self.state();
             let due = state.links.iter().enumerate();
-            due.filter(|(_, known)| known.is_due(head.size, began_us))
+            due.filter(|(place, known)| known.is_due(head.size, now_us) && !declined.contains(place))
                 .map(|(place, known)| (place, known.stored))
                 .collect()
         };
+        let mut refused = Vec::new();
         let mut asking: FuturesUnordered<_> = due
             .into_iter()
             .filter_map(|(place, stored)| Some((place, stored, self.links.get(place)?)))
@@ -61,11 +117,15 @@ impl Witnessing {
         while let Some((place, asked)) = asking.next().await {
             match asked {
                 Ok(signed) => self.signed(place, signed, (&note, &head), (began_us, journal)).await,
-                Err(fault) => self.not_signed(place, &fault, clock.now_us()),
+                Err(fault) => {
+                    if matches!(fault, AskFault::Refused(_)) {
+                        refused.push(place);
+                    }
+                    self.not_signed(place, &fault, clock.now_us());
+                }
             }
         }
-        drop(asking);
-        self.tell(journal, clock.now_us()).await;
+        refused
     }
 
     async fn signed(
@@ -105,7 +165,19 @@ impl Witnessing {
             tracing::error!(error = %error, "a cosigned checkpoint could not be kept; it is asked for again");
             return;
         }
-        self.state().since_us = cosigned.t_us;
+        let mut state = self.state();
+        if state
+            .closing
+            .as_ref()
+            .is_some_and(|closing| closing.size == cosigned.size)
+        {
+            state.closing = None;
+        }
+        if self.newest().is_some_and(|newest| newest.size > cosigned.size) {
+            return;
+        }
+        state.since_us = cosigned.t_us;
+        drop(state);
         self.newest.store(Some(Arc::new(cosigned)));
     }
 

@@ -1,6 +1,9 @@
 //! How the witnesses stand: pure values, without clock, network or store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::journal::{Closing, Cosigned};
 
 /// What no quorum has signed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,12 +102,16 @@ pub(super) struct State {
     pub(super) links: Vec<Known>,
     /// Every entry sealed before this moment is under a cosigned checkpoint.
     pub(super) since_us: i64,
-    /// Size whose signature lines are being gathered.
-    pub(super) gathering: u64,
-    /// By place of the witness.
-    pub(super) lines: BTreeMap<usize, String>,
+    /// Signature lines that are being gathered, by size and place of the witness: of the newest checkpoint, and of one that closes a volume.
+    pub(super) lines: BTreeMap<u64, BTreeMap<usize, String>>,
     /// When the gap began that a leaf has told of.
     pub(super) gap_us: Option<i64>,
+    /// Name of the volume that was written when it was looked at last.
+    pub(super) written: Arc<str>,
+    /// The last checkpoint of the volume before, as long as no quorum has signed it: it is shown first, and then the one that grows.
+    pub(super) closing: Option<Arc<Cosigned>>,
+    /// Witnesses that do not sign it, by their places: they have forgotten that log, or never knew it.
+    pub(super) declined: BTreeSet<usize>,
 }
 
 impl State {
@@ -117,12 +124,18 @@ impl State {
 
     /// Adds a line for a size; gives all lines when they are so many.
     pub(super) fn gather(&mut self, size: u64, place: usize, line: String, quorum: usize) -> Option<String> {
-        if self.gathering != size {
-            self.gathering = size;
-            self.lines.clear();
-        }
-        self.lines.insert(place, line);
-        (self.lines.len() >= quorum).then(|| self.lines.values().map(String::as_str).collect())
+        let closing = self.closing.as_ref().map(|closing| closing.size);
+        self.lines.retain(|at, _| *at == size || Some(*at) == closing);
+        let lines = self.lines.entry(size).or_default();
+        lines.insert(place, line);
+        (lines.len() >= quorum).then(|| lines.values().map(String::as_str).collect())
+    }
+
+    /// The volume before was closed so: unless a quorum has signed that, it is to be shown.
+    pub(super) fn closes(&mut self, closing: Option<Closing>) {
+        let unsigned = closing.filter(|closing| !closing.is_witnessed);
+        self.closing = unsigned.map(|closing| Arc::new(closing.last));
+        self.declined.clear();
     }
 
     /// What is owed by a log of `head` entries of which `covered` are cosigned.

@@ -421,20 +421,37 @@ events! {
         why: String,
     }
 
-    /// This log succeeds another, whose end is lost: what stands before this leaf are the first entries of that one.
+    /// This log ends here: the next leaf opens its successor, under another name, in the same tree. Nothing is lost between the two.
+    LogClose "log-close" LogCloseEvent {
+        /// Name of the log that ends.
+        log: String,
+        /// The keys that sign its last checkpoint, the one over this leaf: vkeys with a blank between them.
+        by: String,
+        /// Name of the log that succeeds it.
+        next: String,
+        /// The key that the successor begins with, as a vkey.
+        key: String,
+        /// Why: `year`.
+        why: String,
+        /// Who ordered it: the operator's partner id.
+        who: String,
+    }
+    /// This log succeeds another, which was closed by the leaf before or whose end is lost: what stands before this leaf are the first entries of that one.
     LogOpen "log-open" LogOpenEvent {
         /// Name of the log that begins here.
         log: String,
         /// Name of the log that it succeeds, which is closed.
         of: String,
-        /// Entries under the last checkpoint of that one that anybody has seen.
+        /// Entries under the last checkpoint of that one: the one over its `log-close` leaf, else the last that anybody has seen.
         size: u64,
         /// Its root.
         root: Digest,
         /// How many of them are here. Those from there up to `size` are lost; a `log-gap` leaf stands at the index of each but the first.
         kept: u64,
-        /// Why: `disk-lost`, `log-damaged` or `restored`.
+        /// Why: `year` after a `log-close` leaf, else `disk-lost`, `log-damaged` or `restored`.
         why: String,
+        /// Name of the log whose entries stand before this leaf, when that is another than `of`: `of` had succeeded it within what is lost.
+        had: Option<String>,
     }
 
     /// The entry of the closed log at this index is lost.
@@ -541,6 +558,7 @@ impl Event {
             | Self::Certificate(_)
             | Self::Config(_)
             | Self::Key(_)
+            | Self::LogClose(_)
             | Self::LogOpen(_)
             | Self::LogGap(_)
             | Self::Policy(_)
@@ -562,6 +580,7 @@ impl Event {
             Self::Shred(event) => Some(&event.who),
             Self::Certificate(event) => Some(&event.p),
             Self::Operator(event) => Some(&event.who),
+            Self::LogClose(event) => Some(&event.who),
             Self::Recall(event) => Some(&event.p),
             Self::Ticket(event) => Some(&event.p),
             Self::TicketAnswer(event) => Some(&event.p),

@@ -194,9 +194,10 @@ fn of_the_log() -> impl Strategy<Value = Event> {
             0_u64..1 << 53,
             any::<[u8; 32]>(),
             0_u64..1 << 53,
-            word()
+            word(),
+            option::of(word())
         )
-            .prop_map(|(log, of, size, root, kept, why)| {
+            .prop_map(|(log, of, size, root, kept, why, had)| {
                 let root = Digest(root);
                 Event::LogOpen(LogOpenEvent {
                     log,
@@ -205,8 +206,19 @@ fn of_the_log() -> impl Strategy<Value = Event> {
                     root,
                     kept,
                     why,
+                    had,
                 })
             }),
+        (word(), word(), word(), word(), word(), word()).prop_map(|(log, by, next, key, why, who)| {
+            Event::LogClose(LogCloseEvent {
+                log,
+                by,
+                next,
+                key,
+                why,
+                who,
+            })
+        }),
         (word(), word(), word(), word(), 0_u64..1 << 53, word()).prop_map(|(act, suite, key, of, from, why)| {
             Event::Key(KeyEvent {
                 act,

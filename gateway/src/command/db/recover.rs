@@ -5,6 +5,7 @@
 //! given. Refuses while a gateway runs, when nothing is lost, when a log has the successor's name already, and when the journal is another history than what
 //! was signed.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -70,7 +71,7 @@ pub(super) fn run(path: &Path, why: Why, files: &[PathBuf], output: &Output) -> 
     let settings = journal_settings(&config).map_err(|fault| Failure::local(fault.to_string()))?;
     let folder = path.parent().unwrap_or(Path::new("")).join("trust");
     let trust = load_trust(&folder.join("trust.txt"))?;
-    let (mut seen, mut receipts) = (witnesses(&config, &old, output)?, Vec::new());
+    let (mut seen, mut receipts) = (witnesses(&config, &old, &trust, output)?, Vec::new());
     for file in files {
         let text = read_receipt(file)?;
         let by = format!("`{}`", file.display());
@@ -107,7 +108,7 @@ fn successors_key(config: &Config) -> Result<SigningKey, PkiFault> {
 }
 
 /// What the witnesses that answer hold of the old log, and of one that has the successor's name.
-fn witnesses(config: &Config, old: &str, output: &Output) -> Result<Vec<(String, String)>, Failure> {
+fn witnesses(config: &Config, old: &str, trust: &Trust, output: &Output) -> Result<Vec<(String, String)>, Failure> {
     let Ok(witnessing) = Witnessing::open(&config.witnessing) else {
         return Err(Failure::local("the witnesses' files cannot be used").then("shuguan doctor"));
     };
@@ -118,6 +119,12 @@ fn witnesses(config: &Config, old: &str, output: &Output) -> Result<Vec<(String,
             // One that has signed nothing under that name says so by silence.
             let of_new = witnessing.shown(new).await;
             shown.extend(of_new.into_iter().filter(|(_, shown)| !matches!(shown, Ok(None))));
+        }
+        // A newer volume may be lost whole: who published its key named it in the trust file.
+        let names: BTreeSet<&str> = trust.logs().iter().map(|span| span.key().name()).collect();
+        for name in names.into_iter().filter(|name| *name != old && *name != new) {
+            let of_name = witnessing.shown(name).await;
+            shown.extend(of_name.into_iter().filter(|(_, shown)| !matches!(shown, Ok(None))));
         }
         shown
     });

@@ -4,9 +4,11 @@ use shuguan_ledger::keys::LogKeys;
 
 use super::{Findings, Verdict};
 use crate::client::deliver::load_trust;
+use crate::clock::Clock;
 use crate::config::Config;
-use crate::journal::log_keys_of;
+use crate::journal::{Reader, Volume, log_keys_of};
 use crate::pki::log_keys::{self, LogKeyFiles};
+use crate::pki::period;
 use crate::serve::journal_settings;
 
 const CHECK: &str = "log key";
@@ -20,8 +22,13 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
         .ok()
         .and_then(|settings| log_keys_of(&settings).ok());
     let Some(keys) = keys else { return };
+    let reader = Reader::open(&config.journal.place);
+    let volume = reader.and_then(|reader| Ok(reader.volumes()?.pop())).ok().flatten();
+    let Some(volume) = volume else { return };
     let before = findings.0.len();
-    seeds(config, &files, &keys, findings);
+    year(&volume, &period::year(Clock::system().now_us()), findings);
+    let origin = volume.origin.as_str();
+    seeds(origin, &files, &keys, findings);
     let signing: Vec<_> = keys.open_ended().collect();
     for span in &signing {
         let id = span.key().id();
@@ -35,15 +42,27 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
         let next = "when witnesses and partners know the new one: shuguan key retire";
         findings.add(Verdict::Warn, CHECK, what, next);
     }
-    trust_file(config, &keys, findings);
+    trust_file(config, origin, &keys, findings);
     if let ([one], true) = (signing.as_slice(), findings.0.len() == before) {
         findings.ok(CHECK, format!("{} signs the log", one.key().id()));
     }
 }
 
+/// A volume whose year is over is a notice: it goes on until an operator turns it.
+fn year(volume: &Volume, year: &str, findings: &mut Findings) {
+    if volume.year().as_str() < year {
+        let what = format!(
+            "the volume `{}` is that of {}, and it is {year}",
+            volume.origin,
+            volume.year()
+        );
+        let next = format!("shuguan log turn --open {}", volume.next_name(year));
+        findings.add(Verdict::Warn, "log volume", what, next);
+    }
+}
+
 /// Which seeds wait, and which are of no use any more.
-fn seeds(config: &Config, files: &LogKeyFiles, keys: &LogKeys, findings: &mut Findings) {
-    let origin = &config.gateway.log_origin;
+fn seeds(origin: &str, files: &LogKeyFiles, keys: &LogKeys, findings: &mut Findings) {
     let (Ok(seeds), Ok(waiting)) = (files.keys_of(origin), files.waiting(origin, keys)) else {
         return;
     };
@@ -72,11 +91,11 @@ fn seeds(config: &Config, files: &LogKeyFiles, keys: &LogKeys, findings: &mut Fi
 }
 
 /// Whether the trust file beside the gateway knows of every change.
-fn trust_file(config: &Config, keys: &LogKeys, findings: &mut Findings) {
+fn trust_file(config: &Config, origin: &str, keys: &LogKeys, findings: &mut Findings) {
     let folder = config.journal.beside();
     let there = folder.and_then(|folder| load_trust(&folder.join("trust/trust.txt")).ok());
     let Some(there) = there else { return };
-    let known = there.keys_of(&config.gateway.log_origin);
+    let known = there.keys_of(origin);
     let same = keys.spans().iter().all(|span| {
         let known = known.spans().iter().find(|known| known.key() == span.key());
         known.is_some_and(|known| (known.from(), known.until()) == (span.from(), span.until()))

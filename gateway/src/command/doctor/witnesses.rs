@@ -3,7 +3,7 @@
 use super::{Findings, Verdict};
 use crate::client::deliver::load_trust;
 use crate::config::Config;
-use crate::journal::own_trust;
+use crate::journal::{names_of, own_trust};
 use crate::serve::{chain, journal_settings};
 use crate::witnessing::{Witnessing, trust};
 use shuguan_ledger::trust::Trust;
@@ -39,7 +39,11 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
     let (Some(ours), Ok(runtime)) = (ours, crate::command::runtime()) else {
         return;
     };
-    let origin = &config.gateway.log_origin;
+    let names = journal_settings(config)
+        .ok()
+        .and_then(|settings| names_of(&settings).ok())
+        .unwrap_or_default();
+    let Some(origin) = names.first() else { return };
     runtime.block_on(async {
         for (name, shown) in witnessing.look(origin, &ours).await {
             match shown {
@@ -58,7 +62,9 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
                 ),
             }
         }
-        contained(config, &witnessing, &ours, findings).await;
+        for name in &names {
+            contained(config, name, &witnessing, &ours, findings).await;
+        }
     });
     trust_file(config, &ours, findings);
 }
@@ -85,12 +91,9 @@ fn trust_file(config: &Config, ours: &Trust, findings: &mut Findings) {
     }
 }
 
-async fn contained(config: &Config, witnessing: &Witnessing, ours: &Trust, findings: &mut Findings) {
+async fn contained(config: &Config, log: &str, witnessing: &Witnessing, ours: &Trust, findings: &mut Findings) {
     // That it cannot be read is a finding of the journal's own.
-    if let Ok(Err(rolled_back)) = witnessing
-        .compare(&config.journal.place, &config.gateway.log_origin, ours)
-        .await
-    {
+    if let Ok(Err(rolled_back)) = witnessing.compare(&config.journal.place, log, ours).await {
         findings.add(Verdict::Fail, CHECK, rolled_back.to_string(), rolled_back.next());
     }
 }

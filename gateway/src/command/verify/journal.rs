@@ -297,6 +297,7 @@ fn deviation(row: &StoredLeaf<'_>, taken: &Taken) -> Option<&'static str> {
         | Event::Certificate(_)
         | Event::Config(_)
         | Event::Key(_)
+        | Event::LogClose(_)
         | Event::LogOpen(_)
         | Event::LogGap(_)
         | Event::Policy(_)

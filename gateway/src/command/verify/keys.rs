@@ -1,13 +1,13 @@
-//! `shuguan verify keys`: that the log itself changed its key, as a chain of receipts from a key that is trusted.
+//! `shuguan verify keys`: that the log itself changed its key, or ended a volume for another, as a chain of receipts from a key that is trusted.
 //!
-//! Takes the receipts of `key` leaves and a trust file; each is proved under what is trusted so far, witnesses included, and then believed: gives the
+//! Takes the receipts of `key` and `log-close` leaves and a trust file; each is proved under what is trusted so far, witnesses included, and then believed: gives the
 //! trust file that knows the new keys and where old ones ended. Refuses a receipt that does not verify, is about something else, or contradicts the trust file.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use shuguan_ledger::keys::NEW;
-use shuguan_ledger::leaf::{Event, KeyEvent};
+use shuguan_ledger::leaf::{Event, KeyEvent, LogCloseEvent};
 use shuguan_ledger::note::VerifyingKey;
 use shuguan_ledger::receipt::{Proven, Receipt};
 use shuguan_ledger::trust::{Quorum, Trust};
@@ -29,6 +29,15 @@ pub(super) fn sentence(event: &KeyEvent) -> String {
         "its time is over"
     };
     format!("the log's key `{key}` signs nothing from {from} entries on, because {why}; `{of}` does")
+}
+
+/// What the end of a volume says, in words.
+pub(super) fn closing(event: &LogCloseEvent) -> String {
+    let key = VerifyingKey::parse(&event.key).map_or_else(|_| "no key".to_owned(), |key| key.id());
+    format!(
+        "the volume `{}` ends here; `{}` succeeds it, with the key `{key}`",
+        event.log, event.next
+    )
 }
 
 /// Runs the command.
@@ -60,9 +69,6 @@ pub(super) fn run(files: &[PathBuf], mut trust: Trust, new: Option<&Path>, outpu
             Ok(proven) => proven,
             Err(error) => return refuse(&chain(&error)),
         };
-        let Event::Key(event) = leaf.event else {
-            return refuse("it proves another entry than one about the log's key");
-        };
         if witnessed.quorum == Quorum::Missing {
             // Whoever stole the old key could name a new one; what a witness signed he could not.
             let why = format!(
@@ -72,11 +78,16 @@ pub(super) fn run(files: &[PathBuf], mut trust: Trust, new: Option<&Path>, outpu
             );
             return Ok(verdict(output, "quorum-missing", &why, Some(index)));
         }
-        trust = match trust.extended(&checkpoint.origin, index, &event) {
+        let (extended, words) = match &leaf.event {
+            Event::Key(event) => (trust.extended(&checkpoint.origin, index, event), sentence(event)),
+            Event::LogClose(event) => (trust.succeeded(&checkpoint.origin, index, event), closing(event)),
+            _ => return refuse("it proves another entry than one about the log's key or the end of a volume"),
+        };
+        trust = match extended {
             Ok(extended) => extended,
             Err(fault) => return refuse(&fault.to_string()),
         };
-        said.push(sentence(&event));
+        said.push(words);
     }
     show(&said, &trust, output);
     if let Some(new) = new {

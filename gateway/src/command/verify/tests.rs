@@ -165,7 +165,7 @@ impl Room {
 
     fn log(&self) -> Exit {
         Self::run(What::Log {
-            journal: self.path("journal.db"),
+            journal: vec![self.path("journal.db")],
             trust: self.path("trust.txt"),
             receipt: vec![],
         })
@@ -227,7 +227,7 @@ fn an_untouched_journal_and_its_receipt_are_proven_and_nothing_is_left_beside_it
     let receipt = vec![room.path("r.tlog-proof")];
     assert_eq!(
         Room::run(What::Log {
-            journal,
+            journal: vec![journal],
             trust,
             receipt
         })
@@ -327,7 +327,7 @@ fn a_folder_with_a_fifo_for_a_file_is_a_failure_that_names_it() {
     let trust = room.path("trust.txt");
     std::thread::spawn(move || {
         let log = What::Log {
-            journal: folder,
+            journal: vec![folder],
             trust,
             receipt: vec![],
         };
@@ -371,7 +371,7 @@ fn files_that_are_absent_or_something_else_are_failures_and_not_verdicts() {
     let room = Room::new();
     let log = |journal: PathBuf, trust: PathBuf| {
         Room::run(What::Log {
-            journal,
+            journal: vec![journal],
             trust,
             receipt: vec![],
         })

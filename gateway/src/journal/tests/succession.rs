@@ -105,7 +105,7 @@ async fn an_older_copy_goes_on_as_another_log_whose_indices_go_on_where_the_old_
         "the auditors' proof of how far it had come"
     );
     let journal = Journal::open(&renamed(&bench), bench.clock()).unwrap();
-    assert_eq!(journal.origin(), SECOND);
+    assert_eq!(&*journal.origin(), SECOND);
     // The key of what was kept gives the first answer, under the log that made it.
     let again = journal.seal(keyed(one_row(&journal, 9), 1, 1)).await.unwrap();
     let Outcome::Repeated(again) = again else {

@@ -11,7 +11,7 @@ use sqlx::postgres::PgConnection;
 use super::super::{Store, StoreFault, Stored};
 use super::PostgresStore;
 use crate::journal::fault::JournalFault;
-use crate::journal::statements::TREE;
+use crate::journal::statements::{INDEXES, TREE};
 use crate::postgres::link::{self, Purpose};
 use crate::postgres::{LinkFault, PostgresSettings};
 
@@ -21,7 +21,7 @@ pub(super) const VERSION: i64 = 1;
 /// How long a migration's statement may take; an index over many leaves needs long.
 const PATIENCE: Duration = Duration::from_hours(1);
 
-/// What brings a journal from one version to the next, from none on.
+/// What brings a journal from one version to the next, from none on; the indexes of `statements` come with the newest.
 const STEPS: [&str; 1] = [FIRST];
 
 const FIRST: &str = r#"CREATE TABLE journal_version (
@@ -125,13 +125,6 @@ CREATE FUNCTION leaves_are_insert_only() RETURNS trigger LANGUAGE plpgsql AS
   $$ BEGIN RAISE EXCEPTION 'leaves and tiles are insert-only' USING ERRCODE = 'restrict_violation'; END $$;
 CREATE TRIGGER leaf_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON leaf EXECUTE FUNCTION leaves_are_insert_only();
 CREATE TRIGGER tile_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON tile EXECUTE FUNCTION leaves_are_insert_only();
-CREATE INDEX leaf_policy ON leaf (idx) WHERE kind = 'policy';
-CREATE INDEX leaf_operator ON leaf (idx) WHERE kind = 'operator';
-CREATE INDEX leaf_gap ON leaf (idx) WHERE kind = 'witness-gap';
-CREATE INDEX leaf_config ON leaf (idx) WHERE kind = 'config';
-CREATE INDEX leaf_recall ON leaf (idx) WHERE kind = 'recall';
-CREATE INDEX leaf_key ON leaf (idx) WHERE kind = 'key';
-CREATE INDEX leaf_open ON leaf (idx) WHERE kind = 'log-open';
 "#;
 
 /// The two triggers that are there and on.
@@ -159,8 +152,9 @@ fn statements(version: Option<i64>) -> String {
     if due.is_empty() {
         return due;
     }
+    let indexes = INDEXES.join(";\n");
     format!(
-        "BEGIN;\n{due}INSERT INTO journal_version (id, version) VALUES (1, {VERSION}) \
+        "BEGIN;\n{due}{indexes};\nINSERT INTO journal_version (id, version) VALUES (1, {VERSION}) \
          ON CONFLICT (id) DO UPDATE SET version = {VERSION};\nCOMMIT;"
     )
 }

@@ -1,0 +1,103 @@
+//! Volumes as evidence: folders that `shuguan log export --volume` wrote, each proved alone, and that they follow each other.
+//!
+//! Takes the folders, oldest first; gives each verdict, and the chain: the last leaf of a volume names the next with its key, whose first leaf names it, its
+//! size and its root. Refuses folders of one volume, of volumes in another order, and where one between them is missing.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use shuguan_ledger::audit::LogReport;
+use shuguan_ledger::leaf::Digest;
+use shuguan_ledger::trust::{Quorum, Trust};
+
+use super::{exit, expected, folder, folder_fault, not_proven, show_log};
+use crate::command::exit::{Exit, Failure};
+use crate::command::output::Output;
+
+/// Runs the command.
+pub(super) fn run(folders: &[PathBuf], trust: &Trust, receipts: &[PathBuf], output: &Output) -> Result<Exit, Failure> {
+    if !receipts.is_empty() {
+        return Err(
+            Failure::new(Exit::Usage, "receipts are compared with one log at a time")
+                .then("shuguan verify log DIR --receipt FILE"),
+        );
+    }
+    let (expected, mut reports) = (expected(&[], trust)?, Vec::new());
+    for path in folders {
+        let report = match folder::read(path, trust, &expected, output) {
+            Ok(report) => report,
+            Err(fault) => {
+                output.note(format!("`{}`:", path.display()));
+                return folder_fault(fault, path, output);
+            }
+        };
+        if !output.is_json() {
+            show_log(&report.log, trust, 0, Some((report.tiles, report.bundles)), output);
+        }
+        reports.push((path.as_path(), report.log));
+    }
+    for pair in reports.windows(2) {
+        let [(before, old), (after, new)] = pair else { continue };
+        if let Err(why) = follows(old, new) {
+            let why = format!("`{}` and `{}`: {why}", before.display(), after.display());
+            return Ok(not_proven(output, &why, Some(old.checkpoint.size)));
+        }
+    }
+    Ok(show(&reports, output))
+}
+
+/// Whether one volume is what the other says of the one before it.
+fn follows(old: &LogReport, new: &LogReport) -> Result<(), String> {
+    let origin = &new.checkpoint.origin;
+    let closed = old
+        .closed
+        .as_ref()
+        .ok_or_else(|| format!("`{}` is not closed", old.checkpoint.origin))?;
+    if closed.next != *origin {
+        return Err(format!(
+            "`{}` is succeeded by `{}`, not by `{origin}`",
+            closed.log, closed.next
+        ));
+    }
+    let opened = new.succeeded.last().filter(|opened| opened.log == *origin);
+    let opened = opened.ok_or_else(|| format!("`{origin}` does not say what it succeeds"))?;
+    let last = &old.checkpoint;
+    if (&opened.of, opened.size, opened.root) != (&last.origin, last.size, Digest(last.root)) {
+        return Err(format!(
+            "`{origin}` succeeds another end of `{}` than this",
+            last.origin
+        ));
+    }
+    Ok(())
+}
+
+fn show(reports: &[(&Path, LogReport)], output: &Output) -> Exit {
+    let missing = reports.iter().any(|(_, report)| report.quorum == Quorum::Missing);
+    let quorum = if missing { Quorum::Missing } else { Quorum::Met };
+    if output.is_json() {
+        let volumes = reports.iter().map(|(path, report)| {
+            json!({
+                "folder": path.display().to_string(), "origin": report.checkpoint.origin, "size": report.checkpoint.size,
+                "hashed": report.hashed, "verdict": report.verdict(),
+            })
+        });
+        let verdict = if missing { "quorum-missing" } else { "proven" };
+        let document = json!({ "verdict": verdict, "volumes": volumes.collect::<Vec<_>>() });
+        output.json("shuguan.verdict.v1", &document);
+        return exit(quorum);
+    }
+    let names: Vec<String> = reports
+        .iter()
+        .map(|(_, report)| format!("`{}`", report.checkpoint.origin))
+        .collect();
+    output.line(format!(
+        "{}: {} follow each other; each names the next with its key, and the next its end",
+        if missing {
+            "无效  not proven: the log says so alone"
+        } else {
+            "有效  valid"
+        },
+        names.join(", ")
+    ));
+    exit(quorum)
+}
