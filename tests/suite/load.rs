@@ -103,7 +103,7 @@ impl Sender {
             let batch = self.open.take().unwrap_or_else(|| self.fresh());
             match connection.send(batch.call()).await {
                 Ok(answer) if answer.status == 202 => self.acknowledged.push((batch, answer)),
-                Ok(answer) if [409, 429, 503].contains(&answer.status) => self.open = Some(batch),
+                Ok(answer) if [409, 429, 503].contains(&answer.status.as_u16()) => self.open = Some(batch),
                 Ok(answer) => panic!("{}: {:?}", answer.status, answer.body),
                 Err(_) => {
                     self.open = Some(batch);

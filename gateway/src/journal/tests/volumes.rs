@@ -13,8 +13,8 @@ use shuguan_ledger::trust::{Trust, Untrusted};
 use super::{Bench, Copied, ORIGIN, keyed, one_row, sealed, trust};
 use crate::clock::Clock;
 use crate::journal::{
-    Journal, JournalFault, JournalSettings, KeyOrder, NAME_MAX, NotSucceeded, Outcome, Reader, SealError, Secret,
-    Shown, VolumeOrder, succeed,
+    Journal, JournalFault, JournalSettings, KeyOrder, NAME_MAX, NotSucceeded, Outcome, SealError, Secret, Shown,
+    VolumeOrder, succeed,
 };
 use crate::postgres::stores::{Store, on_both_stores};
 
