@@ -37,7 +37,7 @@ The journal is opened read-only; the gateway may go on running.
 EXIT CODES
   0 written · 1 a file cannot be read or written, the journal is damaged, or has no such volume · 6 the folder holds another log")]
     Export {
-        /// The journal's SQLite file, or a copy of it with its -wal file.
+        /// The journal's SQLite file, a copy of it with its -wal file, or the configuration (`*.toml`) of a gateway that has it on PostgreSQL.
         #[arg(long)]
         journal: PathBuf,
         /// The folder; made when it is not there.
@@ -54,7 +54,7 @@ EXIT CODES
 EXIT CODES
   0 shown · 1 the file cannot be read")]
     Volumes {
-        /// The journal's SQLite file, or a copy of it with its -wal file.
+        /// The journal's SQLite file, a copy of it with its -wal file, or the configuration (`*.toml`) of a gateway that has it on PostgreSQL.
         #[arg(long)]
         journal: PathBuf,
     },

@@ -57,7 +57,7 @@ pub struct ReconcileArgs {
     /// Trust file with the log's public key.
     #[arg(long)]
     trust: PathBuf,
-    /// A journal or a copy of one, verified whole.
+    /// A journal or a copy of one, or the configuration (`*.toml`) of a gateway that has it on PostgreSQL; verified whole.
     #[arg(long, value_name = "JOURNAL", group = "log_of")]
     log: Option<PathBuf>,
     /// Ask the gateway.

@@ -90,7 +90,7 @@ The journal is opened read-only; the gateway may go on running.
 EXIT CODES
   0 有效, proven · 1 a file cannot be read · 6 无效, not proven: the first leaf concerned is named")]
     Log {
-        /// The journal's SQLite file, a copy of it with its -wal file, or a folder that `shuguan log export` wrote; of volumes several, oldest first.
+        /// The journal's SQLite file, a copy of it with its -wal file, the configuration (`*.toml`) of a gateway that has it on PostgreSQL, or a folder that `shuguan log export` wrote; of volumes several, oldest first.
         #[arg(required = true)]
         journal: Vec<PathBuf>,
         /// Trust file with the log's first public key; for an exported log that changed it, with all of them.

@@ -125,7 +125,7 @@ impl Reader {
         )
     }
 
-    /// Checkpoints of sizes from one to another, those that witnesses signed too, by size.
+    /// Checkpoints of sizes from one to another, those that witnesses signed too, by size. What is no text is an empty one, which no key signed.
     ///
     /// # Errors
     /// When the journal cannot be read.
@@ -138,7 +138,8 @@ impl Reader {
             statements::CHECKPOINTS
         };
         let between = values![lowest(from), to];
-        self.rows(STEP, statement, between, |row| Ok((row.get(0)?, row.get(1)?)))
+        let note = |row: &Row<'_>| text(row, 1).unwrap_or_default().to_owned();
+        self.rows(STEP, statement, between, |row| Ok((row.get(0)?, note(row))))
     }
 
     /// Whether the right edge that is stored is this one of so many leaves, and how many tile entries are stored.

@@ -30,7 +30,7 @@ pub(super) struct RehearseArgs {
     /// The gateway's configuration: where its journal and its bundle in force lie.
     #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
     config: PathBuf,
-    /// Another journal, a copy for one.
+    /// Another journal, a copy for one; or by a configuration (`*.toml`).
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
 }

@@ -279,7 +279,7 @@ fn every_kind_of_edit_to_a_journal_is_found_and_its_place_named() {
             "UPDATE checkpoint SET note = replace(note, 'log.example', 'lag.example') WHERE size = 200",
             199,
         ),
-        ("UPDATE checkpoint SET note = x'ff' WHERE size = 200", 100),
+        ("UPDATE checkpoint SET note = x'ff' WHERE size = 200", 199),
         ("DELETE FROM checkpoint WHERE size > 100", 100),
         ("DELETE FROM leaf WHERE idx = 299", 299),
     ];

@@ -4,6 +4,9 @@ use rusqlite::ErrorCode;
 
 use crate::postgres::{LinkFault, PostgresFault};
 
+/// SQLSTATEs of a server that is full, waits, or takes no writes (PostgreSQL, appendix A).
+const OF_THE_SERVER: [&str; 6] = ["53100", "53200", "53300", "55P03", "57014", "25006"];
+
 /// What a store gives.
 pub(in crate::journal) type Stored<T> = Result<T, StoreFault>;
 
@@ -49,7 +52,7 @@ impl StoreFault {
     /// Whether it is the store's doing and not the entries': smaller groups will not help.
     pub(in crate::journal) fn is_of_the_store(&self) -> bool {
         match self {
-            Self::Refused(fault) => fault.is_state("53100"),
+            Self::Refused(fault) => OF_THE_SERVER.iter().any(|state| fault.is_state(state)),
             Self::Lost(_) | Self::Held | Self::NoTables | Self::OtherVersion => true,
             _ => self.sqlite_code() == Some(ErrorCode::DiskFull),
         }

@@ -248,8 +248,15 @@ async fn a_turn_that_cannot_be_committed_leaves_the_old_volume_and_its_waiters_u
     for broken in ["NEW.kind = 'log-open'", "NEW.kind = 'log-close'"] {
         let bench = Bench::on(store);
         open(&bench).close().await.unwrap();
+        let (fails, mended) = match store {
+            Store::Sqlite => ("BEGIN SELECT RAISE(ABORT, 'broken'); END", "DROP TRIGGER broken"),
+            Store::Postgres => (
+                "EXECUTE FUNCTION leaves_are_insert_only()",
+                "DROP TRIGGER broken ON leaf",
+            ),
+        };
         bench.tamper(&format!(
-            "CREATE TRIGGER broken BEFORE INSERT ON leaf WHEN {broken} BEGIN SELECT RAISE(ABORT, 'broken'); END"
+            "CREATE TRIGGER broken BEFORE INSERT ON leaf FOR EACH ROW WHEN ({broken}) {fails}"
         ));
         let journal = open(&bench);
         let before = sealed(journal.seal(one_row(&journal, 1)).await.unwrap());
@@ -259,7 +266,7 @@ async fn a_turn_that_cannot_be_committed_leaves_the_old_volume_and_its_waiters_u
         let after = sealed(journal.seal(one_row(&journal, 2)).await.unwrap());
         assert_eq!((after.index, after.log()), (before.index + 1, ORIGIN));
         journal.close().await.unwrap();
-        bench.tamper("DROP TRIGGER broken");
+        bench.tamper(mended);
         let journal = open(&bench);
         journal.turn_volume(order(SECOND)).await.unwrap();
         journal.close().await.unwrap();
