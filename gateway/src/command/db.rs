@@ -13,7 +13,9 @@ use shuguan_policies::PolicySet;
 use super::config;
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use crate::journal::Journal;
+use crate::config::Config;
+use crate::journal::{Journal, JournalPlace};
+use crate::postgres::PostgresAddress;
 use crate::registry::schema::{TableSpec, describe};
 use crate::registry::{Registry, RegistryFault, RegistrySettings};
 use crate::serve::{chain, tables};
@@ -64,7 +66,8 @@ enum DbAction {
         #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
         config: PathBuf,
     },
-    /// Copy journal, payloads and a registry on SQLite into an empty folder, while the gateway runs. No key goes with them.
+    /// Copy journal, payloads and a registry on SQLite into an empty folder, while the gateway runs. No key goes with them. What is on PostgreSQL, `pg_dump`
+    /// copies.
     #[command(
         after_help = "EXAMPLES\n  shuguan db backup /backup/2026-11-25 -c shuguan.toml\n\nRESTORE\n  Stop the gateway, put registry.db back in its place, start, then: shuguan db fsck, and shuguan relay feed-again for what is missing.\n  An older journal: receipts for what it lacks are out, and the gateway refuses to start with it. When the newest is lost: shuguan db recover.\n\nEXIT CODES\n  0 made, `backup.json` says of what · 1 not made"
     )]
@@ -124,6 +127,11 @@ pub fn run(args: DbArgs, output: &Output) -> Result<Exit, Failure> {
             print,
             only,
         } => {
+            let only = if print {
+                of_one_database(&config::load(&config)?, only)?
+            } else {
+                only
+            };
             if only != Some(Which::Journal) {
                 let (store, tables) = registry(&config, bundle.as_deref())?;
                 migrate(&store, tables, print, output)?;
@@ -141,23 +149,39 @@ pub fn run(args: DbArgs, output: &Output) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The script of each store that is on PostgreSQL; a registry in a file is told when it alone is meant.
+/// Which of the two stores a script for `psql` is about: both only where they lie in one database.
+fn of_one_database(config: &Config, only: Option<Which>) -> Result<Option<Which>, Failure> {
+    match (only, &config.journal.place, &config.registry.store) {
+        (None, JournalPlace::File(_), _) => Ok(Some(Which::Registry)),
+        (None, JournalPlace::Postgres(_), RegistrySettings::Sqlite(_)) => Ok(Some(Which::Journal)),
+        (None, JournalPlace::Postgres(journal), RegistrySettings::Postgres(registry)) => {
+            let place = |at: &PostgresAddress| (at.server.clone(), at.port, at.database.clone());
+            if place(&journal.address) == place(&registry.address) {
+                return Ok(None);
+            }
+            Err(
+                Failure::local("journal and registry are in two databases, and one script is for one of them")
+                    .then("the same with --only registry, and with --only journal"),
+            )
+        }
+        (Some(Which::Journal), JournalPlace::File(_), _) => {
+            Err(Failure::local("the journal is in a file, which needs no script"))
+        }
+        (only, ..) => Ok(only),
+    }
+}
+
+/// The script of each store that is on PostgreSQL.
 fn roles(path: &Path, only: Option<Which>, output: &Output) -> Result<(), Failure> {
-    let journal = match only {
-        Some(Which::Registry) => None,
-        _ => Journal::roles(&config::load(path)?.journal.place),
-    };
-    let (store, tables) = registry(path, None)?;
-    let alone = journal.is_some() && matches!(store, RegistrySettings::Sqlite(_));
-    if only != Some(Which::Journal) && !alone {
+    let config = config::load(path)?;
+    let only = of_one_database(&config, only)?;
+    if only != Some(Which::Journal) {
+        let (store, tables) = registry(path, None)?;
         output.line(Registry::roles(&store, &tables).map_err(unfit)?.trim_end());
     }
-    match journal {
-        Some(script) => output.line(script.trim_end()),
-        None if only == Some(Which::Journal) => {
-            return Err(Failure::local("the journal is in a file, which has no roles"));
-        }
-        None => {}
+    if only != Some(Which::Registry) {
+        let script = Journal::roles(&config.journal.place).unwrap_or_default();
+        output.line(script.trim_end());
     }
     Ok(())
 }

@@ -145,8 +145,8 @@ pub(super) async fn version(connection: &mut PgConnection, patience: Duration) -
     link::within(STEP, patience, version.fetch_optional(connection)).await
 }
 
-/// What is to be run for a journal of that version, as one transaction; empty when it is of today's.
-fn statements(version: Option<i64>) -> String {
+/// What is to be run for a journal of that version in a schema, as one transaction; empty when it is of today's.
+fn statements(version: Option<i64>, schema: &str) -> String {
     let done = version.and_then(|version| usize::try_from(version).ok()).unwrap_or(0);
     let due: String = STEPS.into_iter().skip(done).collect();
     if due.is_empty() {
@@ -154,7 +154,7 @@ fn statements(version: Option<i64>) -> String {
     }
     let indexes = INDEXES.join(";\n");
     format!(
-        "BEGIN;\n{due}{indexes};\nINSERT INTO journal_version (id, version) VALUES (1, {VERSION}) \
+        "BEGIN;\nSET LOCAL search_path = {schema};\n{due}{indexes};\nINSERT INTO journal_version (id, version) VALUES (1, {VERSION}) \
          ON CONFLICT (id) DO UPDATE SET version = {VERSION};\nCOMMIT;"
     )
 }
@@ -168,7 +168,8 @@ pub(in crate::journal::store) fn script(settings: &PostgresSettings) -> Result<S
         let mut connection = link::connect(settings, Purpose::Ask).await?;
         version(&mut connection, settings.silence_max()).await
     };
-    link::wait(look).map(statements).map_err(unreached)
+    let found = link::wait(look).map_err(unreached)?;
+    Ok(statements(found, &settings.schema))
 }
 
 /// Makes the tables or brings them to today's version, and adds the first rows to empty ones; false: they were not empty.
