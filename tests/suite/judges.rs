@@ -214,6 +214,18 @@ fn what_the_gateway_made_is_accepted_by_every_judge() {
     }
 }
 
+/// Every judge accepts another log, and a receipt of it.
+pub fn accept(files: BTreeMap<String, Vec<u8>>, receipt: String, key: SigningKey) {
+    let log = Log::of(files, vec![receipt], Vec::new(), key);
+    let cases = untouched(&log);
+    let asked: Vec<&Case> = cases.iter().collect();
+    for judge in Judge::ALL {
+        for (answer, case) in ask(judge, &log, &asked).iter().zip(&asked) {
+            assert_eq!(answer, "ok", "{judge:?}: {}", case.line(&log));
+        }
+    }
+}
+
 /// A log whose key is being changed carries two signatures: who knows either key accepts it, whoever knows neither does not.
 #[test]
 #[cfg_attr(not(judges), ignore = "tests/oracles/install has not run")]

@@ -42,5 +42,6 @@ mod tamper;
 mod tickets;
 mod tls;
 mod vault;
+mod volumes;
 mod witness;
 mod workbooks;

@@ -102,10 +102,10 @@ impl Bench {
 
     /// Copies the database; nobody may have it open.
     fn copy(&self) -> Copied {
+        static COPIES: AtomicI64 = AtomicI64::new(0);
         let Some(server) = &self.server else {
             return Copied::File(std::fs::read(self.database()).unwrap());
         };
-        static COPIES: AtomicI64 = AtomicI64::new(0);
         let mut copy = server.clone();
         let number = COPIES.fetch_add(1, Ordering::Relaxed);
         copy.address.database = format!("{}_copy_{number}", server.address.database);

@@ -1,4 +1,9 @@
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
@@ -249,4 +254,102 @@ proptest! {
         files.insert(path.clone(), [whole, vec![byte]].concat());
         prop_assert!(judged(&files).is_err(), "{} longer", path);
     }
+}
+
+/// A log of 600 entries that is closed, and its successor of 100 more; the files of the whole under the successor.
+fn turned() -> (Files, Trust) {
+    use crate::leaf::{Digest, LogCloseEvent, LogOpenEvent};
+    let next = SigningKey::from_seed("log.example/2", &[8; 32]).unwrap();
+    let at = |t: i64, event: Event| {
+        let (n, b) = ("gw1".into(), "boot".into());
+        Leaf { t, n, b, event }.encode().unwrap()
+    };
+    let mut leaves: Vec<Vec<u8>> = (0..600).map(leaf).collect();
+    leaves.push(at(
+        600,
+        Event::LogClose(LogCloseEvent {
+            log: "log.example".into(),
+            by: key().verifying_key().vkey(),
+            next: "log.example/2".into(),
+            key: next.verifying_key().vkey(),
+            why: "year".into(),
+            who: "operator-li".into(),
+        }),
+    ));
+    let mut edge = Edge::empty();
+    for leaf in &leaves {
+        edge.append(leaf_hash(leaf));
+    }
+    leaves.push(at(
+        600,
+        Event::LogOpen(LogOpenEvent {
+            log: "log.example/2".into(),
+            of: "log.example".into(),
+            size: 601,
+            root: Digest(edge.root()),
+            kept: 601,
+            why: "year".into(),
+            had: None,
+        }),
+    ));
+    leaves.extend((601..700).map(leaf));
+    let mut edge = Edge::empty();
+    for leaf in &leaves {
+        edge.append(leaf_hash(leaf));
+    }
+    let (origin, size, root) = ("log.example/2".into(), edge.size(), edge.root());
+    let note = next.sign(&Checkpoint { origin, size, root }.text()).unwrap();
+    let mut files = published(&leaves);
+    files.insert(CHECKPOINT.into(), note.into_bytes());
+    let trust = Trust::in_keys([key().verifying_key().into(), next.verifying_key().into()]);
+    (files, trust)
+}
+
+#[test]
+fn a_volumes_folder_is_proven_without_the_bundles_before_it_and_with_none_of_its_own_missing() {
+    let (whole, trust) = turned();
+    let judged = |files: &Files| verify(files, &trust);
+    assert_eq!(judged(&whole).unwrap().log.hashed, 0);
+    let mut volume = whole.clone();
+    for bundle in ["tile/entries/000", "tile/entries/001"] {
+        volume.remove(bundle).unwrap();
+    }
+    let report = judged(&volume).unwrap();
+    assert_eq!(
+        (report.log.hashed, report.bundles, report.log.succeeded.len()),
+        (512, 1, 1)
+    );
+    // One of them alone is a log with a hole: what it holds is read, and the hole is named.
+    let mut hole = whole.clone();
+    hole.remove("tile/entries/001").unwrap();
+    let fault = judged(&hole).unwrap_err();
+    assert_eq!(fault.to_string(), "`tile/entries/001` is missing");
+    for gone in [
+        "tile/entries/002.p/189",
+        "tile/0/000",
+        "tile/0/001",
+        "tile/0/002.p/189",
+        "tile/1/000.p/2",
+    ] {
+        let mut less = volume.clone();
+        less.remove(gone).unwrap_or_else(|| panic!("{gone}"));
+        let fault = judged(&less).unwrap_err();
+        assert_eq!(fault.to_string(), format!("`{gone}` is missing"));
+    }
+    // Of a log that no volume opens within, the first bundle is missing.
+    let mut first = of_600().clone();
+    first.remove("tile/entries/000").unwrap();
+    assert_eq!(
+        super::verify(&first, &super::tests::trust()).unwrap_err().to_string(),
+        "`tile/entries/000` is missing"
+    );
+    // The hashes before are those under the root.
+    for path in ["tile/0/000", "tile/0/001", "tile/1/000.p/2"] {
+        let mut changed = volume.clone();
+        changed.get_mut(path).unwrap()[9] ^= 1;
+        assert!(judged(&changed).is_err(), "{path}");
+    }
+    let mut short = volume.clone();
+    short.get_mut("tile/0/001").unwrap().truncate(8_000);
+    assert!(matches!(judged(&short).unwrap_err(), ExportFault::Form { .. }));
 }

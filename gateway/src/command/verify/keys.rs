@@ -16,6 +16,9 @@ use super::{chain, not_proven, read_receipt, verdict};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 
+/// What is no change.
+const OTHER: &str = "it proves another entry than one about the log's key or the end of a volume";
+
 /// What a change says, in words.
 pub(super) fn sentence(event: &KeyEvent) -> String {
     let short = |vkey: &str| VerifyingKey::parse(vkey).map_or_else(|_| "no key".to_owned(), |key| key.id());
@@ -69,6 +72,9 @@ pub(super) fn run(files: &[PathBuf], mut trust: Trust, new: Option<&Path>, outpu
             Ok(proven) => proven,
             Err(error) => return refuse(&chain(&error)),
         };
+        if !matches!(leaf.event, Event::Key(_) | Event::LogClose(_)) {
+            return refuse(OTHER);
+        }
         if witnessed.quorum == Quorum::Missing {
             // Whoever stole the old key could name a new one; what a witness signed he could not.
             let why = format!(
@@ -81,7 +87,7 @@ pub(super) fn run(files: &[PathBuf], mut trust: Trust, new: Option<&Path>, outpu
         let (extended, words) = match &leaf.event {
             Event::Key(event) => (trust.extended(&checkpoint.origin, index, event), sentence(event)),
             Event::LogClose(event) => (trust.succeeded(&checkpoint.origin, index, event), closing(event)),
-            _ => return refuse("it proves another entry than one about the log's key or the end of a volume"),
+            _ => return refuse(OTHER),
         };
         trust = match extended {
             Ok(extended) => extended,

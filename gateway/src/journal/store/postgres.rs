@@ -125,8 +125,9 @@ impl PostgresStore {
             if self.purpose == Purpose::Write {
                 let taken = sqlx::query(LOCK).execute(&mut connection);
                 match link::within("take the journal's lock", patience, taken).await {
+                    Ok(_taken) => {}
                     Err(fault) if fault.is_state(NOT_GIVEN) => return Ok(Err(StoreFault::Held)),
-                    taken => drop(taken?),
+                    Err(fault) => return Err(fault),
                 }
             }
             let version = schema::version(&mut connection, patience).await?;

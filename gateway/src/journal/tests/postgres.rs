@@ -1,5 +1,6 @@
 //! What only PostgreSQL promises: one writer, sessions that break, a server that stands still, rights.
 
+use std::io::Write;
 use std::time::Duration;
 
 use super::{Bench, exchange, keyed, one_row, sealed};
@@ -268,6 +269,10 @@ async fn rate(journal: &Journal) -> u64 {
     sealers.join_all().await.into_iter().sum::<u64>() / 5
 }
 
+fn tell(store: &str, rate: u64) {
+    writeln!(std::io::stderr(), "{store}: {rate} exchanges/s").unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement, on a server that syncs"]
 async fn how_many_exchanges_a_second_are_sealed_on_either_store() {
@@ -277,13 +282,13 @@ async fn how_many_exchanges_a_second_are_sealed_on_either_store() {
     cluster.create_database("journal").unwrap();
     let file = Bench::new();
     let journal = file.open();
-    eprintln!("SQLite: {} exchanges/s", rate(&journal).await);
+    tell("SQLite", rate(&journal).await);
     let mut settings = file.settings();
     settings.place = JournalPlace::Postgres(Box::new(PostgresSettings::at(cluster.address("journal"))));
     settings.head = file.folder.path().join("other.head");
     Journal::create(&settings).unwrap();
     let journal = Journal::open(&settings, file.clock()).unwrap();
-    eprintln!("PostgreSQL: {} exchanges/s", rate(&journal).await);
+    tell("PostgreSQL", rate(&journal).await);
     drop(journal);
     drop(cluster);
     std::fs::remove_dir_all(folder).unwrap();
