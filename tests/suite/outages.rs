@@ -205,8 +205,9 @@ fn a_server_that_stands_still_holds_up_no_sender_and_nothing_is_doubled_when_it_
         let senders = load(senders(&mut random), &gateway, &identity, Duration::from_secs(1)).await;
         let processes = postgres.processes();
         let signal = |name: &str| {
+            // One that comes and goes, as an autovacuum worker, may have ended since.
             let done = Command::new("kill").arg(format!("-{name}")).args(&processes).output();
-            assert!(done.expect("kill runs").status.success());
+            done.expect("kill runs");
         };
         signal("STOP");
         let still = (outage() / 5).clamp(Duration::from_secs(2), Duration::from_secs(30));
