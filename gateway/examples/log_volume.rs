@@ -47,8 +47,9 @@ fn measure(folder: &Path, leaves: u64) -> Result<(), Failed> {
     let settings = JournalSettings::at(folder.join("journal"), ORIGIN, Secret::new(SEED), Secret::new([2; 32]));
     Journal::create(&settings)?;
     let begun = Instant::now();
-    fill(&settings.database, leaves)?;
-    let bytes = std::fs::metadata(&settings.database)?.len();
+    let database = settings.place.file().ok_or("it is in a file")?.to_owned();
+    fill(&database, leaves)?;
+    let bytes = std::fs::metadata(&database)?.len();
     say(&format!(
         "{leaves} leaves, {} bytes a leaf in the database, written in {:.0} s",
         bytes / leaves,
@@ -62,7 +63,7 @@ fn measure(folder: &Path, leaves: u64) -> Result<(), Failed> {
     let begun = Instant::now();
     drop(Journal::open(&settings, Clock::system())?);
     say(&format!("opening it again: {:.3} s", begun.elapsed().as_secs_f64()))?;
-    let reader = Reader::open(&settings.database)?;
+    let reader = Reader::open(&settings.place)?;
     let trust = Trust::in_log(SigningKey::from_seed(ORIGIN, &SEED)?.verifying_key());
     proofs(&reader, &trust, leaves)?;
     verify(&reader, &trust, leaves)?;
