@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use shuguan_policies::document::{Document, Fault};
 
+use crate::journal::JournalPlace;
 use crate::layouts::{self, Layouts};
 use crate::signature::digest::sha256;
 pub use relay::RelaySection;
@@ -118,8 +119,8 @@ pub struct TlsSection {
 /// The journal.
 #[derive(Clone, Debug)]
 pub struct JournalSection {
-    /// SQLite file.
-    pub database: PathBuf,
+    /// `database`, a SQLite file, or `url`, a PostgreSQL server, with what belongs to it.
+    pub place: JournalPlace,
     /// Folder of large payloads.
     pub payloads: PathBuf,
     /// The newest signed checkpoint, against an older journal that is put back; beside the database unless it is named.
@@ -130,6 +131,14 @@ pub struct JournalSection {
     pub payload_hold_hours: u32,
     /// How long reject reports are kept.
     pub rejects_keep_days: NonZeroU32,
+}
+
+impl JournalSection {
+    /// The folder above that of the journal, where `init` puts the trust file.
+    pub fn beside(&self) -> Option<&Path> {
+        let inside = self.place.file().unwrap_or(&self.payloads);
+        inside.parent().and_then(Path::parent)
+    }
 }
 
 /// The registration database.

@@ -22,6 +22,7 @@
 //! | `succession` | an older copy goes on as another log, which says what is lost |
 //! | `recovery`, `head` | opening: is what is stored what was sealed, and all of it? |
 //! | `answers`, `views`, `readers` | reading |
+//! | `resting` | reading what is stored as it is stored, for another program than the gateway |
 //! | `deep` | is what lies beside the log what the log commits to? |
 //! | `export` | the log as files |
 //! | `statements` | all SQL |
@@ -56,6 +57,7 @@ mod recent;
 mod recovery;
 mod refusals;
 mod relaying;
+mod resting;
 mod sequencer;
 mod settings;
 mod shared;
@@ -98,7 +100,8 @@ pub use nonces::Seen;
 pub use payload::{PayloadWriter, SealedPayload};
 pub use recalls::KeptRecall;
 pub use refusals::RefusalDraft;
-pub use settings::{JournalSettings, Secret};
+pub use resting::{PAGE, Resting, StoredLeaf};
+pub use settings::{JournalPlace, JournalSettings, Secret};
 pub use shared::Backlog;
 pub use subjects::{SubjectWriter, Subjects, Tag};
 pub use succession::{NotSucceeded, Shown, Succession, succeed};
@@ -115,7 +118,7 @@ use refusals::Refusals;
 use sequencer::{Answer, Job, Sequencer, Work};
 use shared::{BacklogCounters, Shared};
 pub use store::StoreFault;
-use store::{Row, Store, values};
+use store::{Row, Store, Stored, values};
 use vault::Vault;
 
 /// How often old idempotency keys, checkpoints and reject reports are looked for.
@@ -160,18 +163,38 @@ impl Journal {
     /// # Errors
     /// [`JournalFault::Exists`]: a journal is never overwritten.
     pub fn create(settings: &JournalSettings) -> Result<(), JournalFault> {
-        let edge = Edge::empty();
-        let note =
-            group::checkpoint_note(&LogSigner::first(settings)?, &edge).map_err(|source| JournalFault::LogKey {
-                origin: settings.log_origin.clone(),
-                source,
-            })?;
-        Store::create(settings, |store| {
-            store.add(statements::INSERT_TREE, values![0_u64, &edge.encode()])?;
-            store.add(statements::INSERT_CHECKPOINT, values![0_u64, 0_i64, note.as_str()])
-        })?;
+        let (edge, note) = empty(settings)?;
+        Store::create(settings, |store| first_rows(store, &edge, &note))?;
         Head::at(&settings.head).keep(note)?;
-        payload::sync_folder(settings.database.parent().unwrap_or(Path::new(".")))
+        match settings.place.file() {
+            Some(database) => payload::sync_folder(database.parent().unwrap_or(Path::new("."))),
+            None => Ok(()),
+        }
+    }
+
+    /// Brings the tables to what this program works with; where they are empty, the journal is made. A file needs nothing.
+    ///
+    /// # Errors
+    /// Whatever the store fails at.
+    pub fn migrate(settings: &JournalSettings) -> Result<(), JournalFault> {
+        let (edge, note) = empty(settings)?;
+        if Store::migrate(settings, |store| first_rows(store, &edge, &note))? {
+            Head::at(&settings.head).keep(note)?;
+        }
+        Ok(())
+    }
+
+    /// The statements of [`Self::migrate`] for whoever may make tables; empty when nothing is to be done.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub fn migration(place: &JournalPlace) -> Result<String, JournalFault> {
+        store::migration(place)
+    }
+
+    /// The statements that make the gateway's role on PostgreSQL, which adds leaves and can change none; none for a file.
+    pub fn roles(place: &JournalPlace) -> Option<String> {
+        store::roles(place)
     }
 
     /// Opens the journal: locks it, proves its newest leaves, removes orphaned payloads, seals the `start` leaf. Blocking.
@@ -180,11 +203,11 @@ impl Journal {
     /// See [`JournalFault`]; [`JournalFault::Absent`] when there is none, [`JournalFault::Damaged`] when it is not what was sealed,
     /// [`JournalFault::RolledBack`] when it is less than the head file says.
     pub fn open(settings: &JournalSettings, clock: Clock) -> Result<Self, JournalFault> {
-        if !settings.database.is_file() {
-            return Err(JournalFault::Absent(settings.database.clone()));
+        if !settings.place.may_be_there() {
+            return Err(JournalFault::Absent(settings.place.to_string()));
         }
         let store = Store::writer(settings)?;
-        let reader = Reader::open(&settings.database)?;
+        let reader = Reader::open(&settings.place)?;
         let signer = LogSigner::recover(&reader, settings)?;
         let recovered = recovery::recover(&store, signer.origin(), signer.keys())?;
         let head = Arc::new(Head::at(&settings.head));
@@ -202,8 +225,10 @@ impl Journal {
             backlog: backlog(&store)?,
             failed: watch::Sender::new(false),
         });
+        let copier = settings.place.file();
+        let copier = copier.map(|database| CopyBack::start(database, Arc::clone(&shared)));
         let mut sequencer = Sequencer {
-            copier: Some(CopyBack::start(&settings.database, Arc::clone(&shared))?),
+            copier: copier.transpose()?,
             store,
             edge: recovered.edge,
             recent: recovered.recent,
@@ -233,7 +258,7 @@ impl Journal {
             inner: Arc::new(Inner {
                 queue: Some(queue),
                 thread: Some(thread),
-                readers: Readers::new(settings.database.clone(), settings.readers_max),
+                readers: Readers::new(settings.place.clone(), settings.readers_max),
                 shared,
                 kek,
                 vault: Arc::new(vault),
@@ -471,6 +496,22 @@ impl Journal {
     ) -> Result<T, JournalFault> {
         self.inner.readers.run(read).await
     }
+}
+
+/// The empty tree and its signed checkpoint.
+fn empty(settings: &JournalSettings) -> Result<(Edge, String), JournalFault> {
+    let edge = Edge::empty();
+    let note = group::checkpoint_note(&LogSigner::first(settings)?, &edge);
+    let note = note.map_err(|source| JournalFault::LogKey {
+        origin: settings.log_origin.clone(),
+        source,
+    })?;
+    Ok((edge, note))
+}
+
+fn first_rows(store: &Store, edge: &Edge, note: &str) -> Stored<()> {
+    store.add(statements::INSERT_TREE, values![1_u64, 0_u64, &edge.encode(), 0_u64])?;
+    store.add(statements::INSERT_CHECKPOINT, values![0_u64, 0_i64, note])
 }
 
 fn backlog(store: &Store) -> Result<BacklogCounters, JournalFault> {

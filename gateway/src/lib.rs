@@ -21,6 +21,7 @@ pub mod layouts;
 pub mod limits;
 pub mod opening;
 pub mod pki;
+pub mod postgres;
 pub mod refusal;
 pub mod registry;
 pub mod relay;

@@ -2,12 +2,10 @@
 //!
 //! `settings` how it is opened · `schema` a table a record type, from the compiled push plans · `merge` which row of a key stays:
 //! exactly once, newest wins · `discrepancy` where sources contradict each other · `person`, `enterprise` the subject indexes · `dataset` the views `population` and `enterprises` · `read`
-//! a dataset as a stream of columns · `sqlite`, `postgres` the stores, each with all of its SQL and one thread that writes · `cluster`
-//! a PostgreSQL server of our own, for trying out and for tests.
+//! a dataset as a stream of columns · `sqlite`, `postgres` the stores, each with all of its SQL and one thread that writes.
 //!
 //! Refuses plans whose columns contradict each other or the database, naming the migration. Logs nothing; no error holds a value.
 
-pub mod cluster;
 mod dataset;
 mod day;
 pub mod discrepancy;
@@ -41,11 +39,10 @@ pub use self::merge::closing::{Closed, Ending, Weighed};
 pub use self::merge::recall::{Recall, Undone};
 pub use self::merge::{Counts, Part};
 use self::postgres::Opening;
-pub use self::postgres::PostgresFault;
 use self::read::Reading;
 pub use self::read::{BATCH_ROWS, Selection, schema as dataset_schema};
 use self::schema::TableSpec;
-pub use self::settings::{PostgresAddress, PostgresServer, PostgresSettings, RegistrySettings, SqliteSettings};
+pub use self::settings::{RegistrySettings, SqliteSettings};
 
 /// Orders that may wait for the writer; each holds a part of at most 8,192 rows.
 const ORDERS_MAX: usize = 2;

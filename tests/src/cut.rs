@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use shuguan::registry::{PostgresAddress, PostgresServer};
+use shuguan::postgres::{PostgresAddress, PostgresServer};
 use tempfile::TempDir;
 
 /// A simple query (PostgreSQL, Frontend/Backend Protocol, 55.7): `Q`, the length, the text and a zero.

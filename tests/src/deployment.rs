@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use shuguan::registry::PostgresAddress;
+use shuguan::postgres::PostgresAddress;
 use tempfile::TempDir;
 
+use crate::cut::Cut;
 use crate::http::{Answer, Call, Identity, Refused};
 use crate::postgres::Postgres;
 
@@ -29,6 +30,8 @@ pub struct Deployment {
     pub feed: u16,
     pub console: u16,
     pub health: u16,
+    /// Where the journal is when it is not in its file.
+    journal_on: Option<PostgresAddress>,
 }
 
 impl Deployment {
@@ -48,6 +51,7 @@ impl Deployment {
             feed,
             console,
             health,
+            journal_on: None,
         };
         let path = deployment.config();
         let text = std::fs::read_to_string(&path).expect("a configuration");
@@ -88,6 +92,48 @@ impl Deployment {
         let (code, out, error) = deployment.shuguan(&["db", "migrate", "-c", "shuguan.toml"]);
         assert_eq!(code, 0, "db migrate: {out}{error}");
         deployment
+    }
+
+    /// Makes one whose registry and journal are in databases of that server.
+    pub fn both_on(postgres: &Postgres, adapt: impl FnOnce(String) -> String) -> Self {
+        Self::both(&postgres.address(), &postgres.database("journal"), None, adapt)
+    }
+
+    /// The same, with the journal reached by that way.
+    pub fn both_at(postgres: &Postgres, way: &Cut, adapt: impl FnOnce(String) -> String) -> Self {
+        let journal = postgres.database("journal");
+        Self::both(&postgres.address(), &journal, Some(way), adapt)
+    }
+
+    fn both(
+        registry: &PostgresAddress,
+        journal: &PostgresAddress,
+        way: Option<&Cut>,
+        adapt: impl FnOnce(String) -> String,
+    ) -> Self {
+        let way = way.map_or_else(|| journal.clone(), |way| way.address(journal));
+        let url = format!("url = \"{way}\"");
+        let mut deployment = Self::at(registry, |text| {
+            adapt(text).replace("database = \"journal/journal.db\"", &url)
+        });
+        deployment.journal_on = Some(journal.clone());
+        deployment
+    }
+
+    /// What `verify log` is told of the journal.
+    pub fn log_place(&self) -> &'static str {
+        match self.journal_on {
+            None => "journal/journal.db",
+            Some(_) => "shuguan.toml",
+        }
+    }
+
+    /// Every leaf of the log, in order.
+    pub fn leaves(&self) -> Vec<serde_json::Value> {
+        match &self.journal_on {
+            None => crate::leaves(&self.journal()),
+            Some(address) => crate::postgres::leaves(address),
+        }
     }
 
     /// Makes one with the defaults.
@@ -168,7 +214,7 @@ impl Deployment {
     /// # Panics
     /// When it does not.
     pub fn verified_log(&self) -> String {
-        let (code, out, error) = self.shuguan(&["verify", "log", "journal/journal.db", "--trust", "trust/trust.txt"]);
+        let (code, out, error) = self.shuguan(&["verify", "log", self.log_place(), "--trust", "trust/trust.txt"]);
         assert_eq!(code, 0, "{out}{error}");
         out
     }

@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use shuguan::registry::cluster::{Cluster, Keeping};
-use shuguan::registry::{PostgresAddress, PostgresServer};
+use shuguan::postgres::cluster::{Cluster, Keeping};
+use shuguan::postgres::{PostgresAddress, PostgresServer};
 
 /// A database in a cluster of its own.
 pub struct Postgres {
@@ -33,25 +33,14 @@ impl Postgres {
         self.cluster.address(DATABASE)
     }
 
+    /// Another database of the server, made unless it is there.
+    pub fn database(&self, name: &str) -> PostgresAddress {
+        self.cluster.create_database(name).expect("a database");
+        self.cluster.address(name)
+    }
+
     fn psql(&self) -> Command {
-        let address = self.address();
-        let PostgresServer::Socket(folder) = &address.server else {
-            unreachable!("a cluster of ours has a socket");
-        };
-        let mut psql = Command::new("psql");
-        psql.args([
-            "-X",
-            "-q",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-U",
-            &address.role,
-            "-d",
-            &address.database,
-            "-h",
-        ]);
-        psql.arg(folder).env("PGOPTIONS", "-c client_min_messages=error");
-        psql
+        psql(&self.address())
     }
 
     /// The rows of a query, cells apart by `|`; none while the server is down.
@@ -100,4 +89,35 @@ impl Postgres {
             .chain(others.lines().map(str::to_owned))
             .collect()
     }
+}
+
+fn psql(address: &PostgresAddress) -> Command {
+    let PostgresServer::Socket(folder) = &address.server else {
+        unreachable!("a cluster of ours has a socket");
+    };
+    let mut psql = Command::new("psql");
+    psql.args([
+        "-X",
+        "-q",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-U",
+        &address.role,
+        "-d",
+        &address.database,
+        "-h",
+    ]);
+    psql.arg(folder).env("PGOPTIONS", "-c client_min_messages=error");
+    psql
+}
+
+/// Every leaf of a journal, in order.
+pub(crate) fn leaves(journal: &PostgresAddress) -> Vec<serde_json::Value> {
+    let sql = "SELECT convert_from(bytes, 'UTF8') FROM leaf ORDER BY idx";
+    let output = psql(journal).args(["-At", "-c", sql]).output().expect("psql runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("a leaf"))
+        .collect()
 }

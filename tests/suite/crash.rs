@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 
 use crate::feeds::POLICE;
 use crate::load::{
-    Sender, TABLE, answered_the_same_again, in_the_registry_once, provenance, provenance_on, sealed_once, settled,
+    Sender, TABLE, answered_the_same_again, in_the_registry_once, proved_by_the_log, provenance, provenance_on,
+    sealed_once, settled,
 };
 use crate::random::Random;
 
@@ -55,6 +56,32 @@ fn on_postgresql_too_while_its_own_processes_are_killed() {
     let doubled = format!("SELECT count(*) - count(DISTINCT citizen_id) FROM {TABLE}");
     assert_eq!(postgres.query(&doubled), ["0"]);
     extract_of_all(&gateway, &postgres);
+}
+
+#[test]
+fn with_the_journal_on_postgresql_too_every_receipt_verifies_after_kill_9_at_any_moment() {
+    let Some(postgres) = Postgres::start("both", &[]) else {
+        return;
+    };
+    let gateway = Deployment::both_on(&postgres, slow_relay);
+    let provenance = || provenance_on(&postgres);
+    killed_at_any_moment(
+        "kill -9, both on PostgreSQL",
+        &gateway,
+        rounds().div_ceil(4),
+        &|| {},
+        &provenance,
+    );
+    let doubled = format!("SELECT count(*) - count(DISTINCT citizen_id) FROM {TABLE}");
+    assert_eq!(postgres.query(&doubled), ["0"]);
+    let (code, out, error) = gateway.shuguan(&["db", "fsck", "-c", "shuguan.toml"]);
+    assert_eq!(code, 0, "{out}{error}");
+    assert!(
+        !gateway.path("journal/journal.db-wal").exists(),
+        "the file that `init` made is not used"
+    );
+    let (code, _, error) = gateway.shuguan(&["db", "backup", "copy", "-c", "shuguan.toml"]);
+    assert!(code == 1 && error.contains("pg_dump"), "{error}");
 }
 
 /// What was pushed can be pulled.
@@ -127,6 +154,7 @@ fn killed_at_any_moment(
         );
         assert!(acknowledged.len() as u64 > rounds, "there was no load");
         in_the_registry_once(provenance, &acknowledged);
+        proved_by_the_log(gateway, &acknowledged);
         answered_the_same_again(gateway, &identity, &acknowledged, &mut random).await;
         assert_eq!(running.stop(), Some(0));
         gateway.verified_log();

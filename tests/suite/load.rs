@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rusqlite::OpenFlags;
-use shuguan_tests::{Answer, Call, Connection, Deployment, Identity, Postgres, eventually, leaves};
+use shuguan_tests::{Answer, Call, Connection, Deployment, Identity, Postgres, eventually};
 
 use crate::feeds::{NDJSON, RESIDENT};
 use crate::people::citizen;
@@ -85,6 +85,25 @@ impl Sender {
             match connection.send(batch.call()).await {
                 Ok(answer) if answer.status == 202 => self.acknowledged.push((batch, answer)),
                 Ok(answer) if answer.status == 429 || answer.status == 409 => self.open = Some(batch),
+                Ok(answer) => panic!("{}: {:?}", answer.status, answer.body),
+                Err(_) => {
+                    self.open = Some(batch);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The same where the gateway stops by itself: who is answered 503 meanwhile tries again.
+    pub async fn push_until_stopped(&mut self, port: u16, identity: &Identity) {
+        let Ok(mut connection) = Connection::open(port, identity).await else {
+            return;
+        };
+        loop {
+            let batch = self.open.take().unwrap_or_else(|| self.fresh());
+            match connection.send(batch.call()).await {
+                Ok(answer) if answer.status == 202 => self.acknowledged.push((batch, answer)),
+                Ok(answer) if [409, 429, 503].contains(&answer.status.as_u16()) => self.open = Some(batch),
                 Ok(answer) => panic!("{}: {:?}", answer.status, answer.body),
                 Err(_) => {
                     self.open = Some(batch);
@@ -181,8 +200,23 @@ pub async fn answered_the_same_again(
     }
 }
 
+/// The whole log verifies offline, and contains what the last receipts prove.
+pub fn proved_by_the_log(gateway: &Deployment, acknowledged: &[(Batch, Answer)]) {
+    let mut arguments = vec!["verify".to_owned(), "log".into(), gateway.log_place().into()];
+    arguments.extend(["--trust".into(), "trust/trust.txt".into()]);
+    for (number, (_, answer)) in acknowledged.iter().rev().take(20).enumerate() {
+        let file = format!("acknowledged-{number}.tlog-proof");
+        let receipt = answer.json()["receipt"].as_str().expect("a receipt").to_owned();
+        std::fs::write(gateway.path(&file), receipt).unwrap();
+        arguments.extend(["--receipt".into(), file]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (code, out, error) = gateway.shuguan(&arguments);
+    assert_eq!(code, 0, "{out}{error}");
+}
+
 pub fn sealed_once(gateway: &Deployment, acknowledged: &[(Batch, Answer)]) {
-    let log = leaves(&gateway.journal());
+    let log = gateway.leaves();
     let of = |kind: &str| {
         let found: Vec<String> = log
             .iter()

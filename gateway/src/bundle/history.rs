@@ -3,11 +3,9 @@
 //! Takes the `policy` leaves of a journal; gives the serial numbers and hashes against which a new bundle is judged. The log is the memory: a folder that
 //! somebody put back cannot make an older bundle the newest.
 
-use std::path::Path;
-
 use shuguan_ledger::leaf::PolicyEvent;
 
-use crate::journal::{JournalFault, Reader};
+use crate::journal::{JournalFault, JournalPlace, Reader};
 
 /// One bundle that was loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +37,8 @@ impl History {
     ///
     /// # Errors
     /// When there is no journal, or it cannot be read.
-    pub fn read(database: &Path) -> Result<Self, JournalFault> {
-        let loads = Reader::open(database)?.policy_loads()?;
+    pub fn read(place: &JournalPlace) -> Result<Self, JournalFault> {
+        let loads = Reader::open(place)?.policy_loads()?;
         Ok(Self(loads.iter().filter_map(Load::of).collect()))
     }
 

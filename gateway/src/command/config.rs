@@ -6,6 +6,7 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::config::{Config, ConfigError, EXAMPLE};
 use crate::hex::hex;
+use crate::journal::JournalPlace;
 
 /// Check a configuration, or print an example.
 #[derive(Debug, clap::Args)]
@@ -46,6 +47,14 @@ pub fn run(args: ConfigArgs, output: &Output) -> Result<Exit, Failure> {
             output.line(EXAMPLE.trim_end());
             Ok(Exit::Done)
         }
+    }
+}
+
+/// The journal that a path names: a SQLite file, or by a gateway's configuration (`*.toml`) wherever that has it.
+pub(crate) fn journal_at(path: &std::path::Path) -> Result<JournalPlace, Failure> {
+    match path.extension() {
+        Some(ending) if ending == "toml" => Ok(load(path)?.journal.place),
+        _ => Ok(path.into()),
     }
 }
 

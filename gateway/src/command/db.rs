@@ -1,8 +1,9 @@
-//! `shuguan db`: the registry's tables. Brings them to the columns that the policies release (design 10.8), describes them, and gives a
-//! database administrator what he runs himself.
+//! `shuguan db`: the tables of registry and journal. Brings the registry's to the columns that the policies release (design 10.8), the journal's on PostgreSQL to this
+//! version, describes them, and gives a database administrator what he runs himself.
 
 mod backup;
 mod fsck;
+mod journal;
 mod recover;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,9 @@ use shuguan_policies::PolicySet;
 use super::config;
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use crate::config::Config;
+use crate::journal::{Journal, JournalPlace};
+use crate::postgres::PostgresAddress;
 use crate::registry::schema::{TableSpec, describe};
 use crate::registry::{Registry, RegistryFault, RegistrySettings};
 use crate::serve::{chain, tables};
@@ -25,9 +29,9 @@ pub struct DbArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum DbAction {
-    /// Add the tables and columns that the policies newly need. Nothing is removed or changed in type.
+    /// Add the tables and columns that the policies newly need to the registry, and what this version needs to a journal on PostgreSQL. Nothing is removed or changed in type.
     #[command(
-        after_help = "EXAMPLES\n  shuguan db migrate -c demo/shuguan.toml\n  shuguan db migrate --print | psql -v ON_ERROR_STOP=1 registry     as the owner of the tables\n  shuguan db migrate --bundle new-policies -c demo/shuguan.toml     before it is submitted; the gateway may run\n\nEXIT CODES\n  0 the registry fits the policies · 1 it does not; the statements to run by hand are named"
+        after_help = "EXAMPLES\n  shuguan db migrate -c demo/shuguan.toml\n  shuguan db migrate --print | psql -v ON_ERROR_STOP=1 registry     as the owner of the tables\n  shuguan db migrate --bundle new-policies -c demo/shuguan.toml     before it is submitted; the gateway may run\n\nEXIT CODES\n  0 the registry fits the policies, and the journal this version · 1 it does not; the statements to run by hand are named"
     )]
     Migrate {
         /// The gateway's configuration.
@@ -39,6 +43,9 @@ enum DbAction {
         /// Print the statements for a database administrator and change nothing (PostgreSQL).
         #[arg(long)]
         print: bool,
+        /// Only this one of the two.
+        #[arg(long, value_enum, value_name = "STORE")]
+        only: Option<Which>,
     },
     /// Show the tables and columns with their Chinese names.
     #[command(
@@ -59,7 +66,8 @@ enum DbAction {
         #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
         config: PathBuf,
     },
-    /// Copy journal, payloads and a registry on SQLite into an empty folder, while the gateway runs. No key goes with them.
+    /// Copy journal, payloads and a registry on SQLite into an empty folder, while the gateway runs. No key goes with them. What is on PostgreSQL, `pg_dump`
+    /// copies.
     #[command(
         after_help = "EXAMPLES\n  shuguan db backup /backup/2026-11-25 -c shuguan.toml\n\nRESTORE\n  Stop the gateway, put registry.db back in its place, start, then: shuguan db fsck, and shuguan relay feed-again for what is missing.\n  An older journal: receipts for what it lacks are out, and the gateway refuses to start with it. When the newest is lost: shuguan db recover.\n\nEXIT CODES\n  0 made, `backup.json` says of what · 1 not made"
     )]
@@ -88,7 +96,7 @@ enum DbAction {
     },
     /// Print the statements that make the roles of least privilege (PostgreSQL).
     #[command(
-        after_help = "EXAMPLES\n  shuguan db roles --print | psql -v ON_ERROR_STOP=1 registry       as the owner of the tables\n\nEXIT CODES\n  0 printed · 1 the registry is not on PostgreSQL"
+        after_help = "EXAMPLES\n  shuguan db roles --print | psql -v ON_ERROR_STOP=1 registry                    as the owner of the tables\n  shuguan db roles --print --only journal | psql -v ON_ERROR_STOP=1 journal      where it has a database of its own\n\nEXIT CODES\n  0 printed · 1 what is meant is not on PostgreSQL"
     )]
     Roles {
         /// The gateway's configuration.
@@ -97,26 +105,85 @@ enum DbAction {
         /// Print them; nothing else is offered, because the gateway's own role may not make roles.
         #[arg(long, required = true)]
         print: bool,
+        /// Only those of this one of the two, which may lie in a database of its own.
+        #[arg(long, value_enum, value_name = "STORE")]
+        only: Option<Which>,
     },
+}
+
+/// One of the two stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Which {
+    Journal,
+    Registry,
 }
 
 /// Runs the command.
 pub fn run(args: DbArgs, output: &Output) -> Result<Exit, Failure> {
     match args.action {
-        DbAction::Migrate { config, bundle, print } => {
-            let (store, tables) = registry(&config, bundle.as_deref())?;
-            migrate(&store, tables, print, output)?;
+        DbAction::Migrate {
+            config,
+            bundle,
+            print,
+            only,
+        } => {
+            let only = if print {
+                of_one_database(&config::load(&config)?, only)?
+            } else {
+                only
+            };
+            if only != Some(Which::Journal) {
+                let (store, tables) = registry(&config, bundle.as_deref())?;
+                migrate(&store, tables, print, output)?;
+            }
+            if only != Some(Which::Registry) {
+                journal::migrate(&config, print, output)?;
+            }
         }
         DbAction::Backup { folder, config } => return backup::run(&config, &folder, output),
         DbAction::Recover { why, seen, config } => return recover::run(&config, why, &seen, output),
         DbAction::Fsck { config } => return fsck::run(&config, output),
         DbAction::Schema { config } => show(&registry(&config, None)?.1, output),
-        DbAction::Roles { config, print: _ } => {
-            let (store, tables) = registry(&config, None)?;
-            output.line(Registry::roles(&store, &tables).map_err(unfit)?.trim_end());
-        }
+        DbAction::Roles { config, print: _, only } => roles(&config, only, output)?,
     }
     Ok(Exit::Done)
+}
+
+/// Which of the two stores a script for `psql` is about: both only where they lie in one database.
+fn of_one_database(config: &Config, only: Option<Which>) -> Result<Option<Which>, Failure> {
+    match (only, &config.journal.place, &config.registry.store) {
+        (None, JournalPlace::File(_), _) => Ok(Some(Which::Registry)),
+        (None, JournalPlace::Postgres(_), RegistrySettings::Sqlite(_)) => Ok(Some(Which::Journal)),
+        (None, JournalPlace::Postgres(journal), RegistrySettings::Postgres(registry)) => {
+            let place = |at: &PostgresAddress| (at.server.clone(), at.port, at.database.clone());
+            if place(&journal.address) == place(&registry.address) {
+                return Ok(None);
+            }
+            Err(
+                Failure::local("journal and registry are in two databases, and one script is for one of them")
+                    .then("the same with --only registry, and with --only journal"),
+            )
+        }
+        (Some(Which::Journal), JournalPlace::File(_), _) => {
+            Err(Failure::local("the journal is in a file, which needs no script"))
+        }
+        (only, ..) => Ok(only),
+    }
+}
+
+/// The script of each store that is on PostgreSQL.
+fn roles(path: &Path, only: Option<Which>, output: &Output) -> Result<(), Failure> {
+    let config = config::load(path)?;
+    let only = of_one_database(&config, only)?;
+    if only != Some(Which::Journal) {
+        let (store, tables) = registry(path, None)?;
+        output.line(Registry::roles(&store, &tables).map_err(unfit)?.trim_end());
+    }
+    if only != Some(Which::Registry) {
+        let script = Journal::roles(&config.journal.place).unwrap_or_default();
+        output.line(script.trim_end());
+    }
+    Ok(())
 }
 
 fn migrate(store: &RegistrySettings, tables: Vec<TableSpec>, print: bool, output: &Output) -> Result<(), Failure> {

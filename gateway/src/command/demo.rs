@@ -17,17 +17,18 @@ use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::trust::Trust;
 
 use super::exit::{Exit, Failure};
+use super::init::{self, Servers};
 use super::output::Output;
 use super::pull::{Extract, Pulled, pull};
 use super::serve::not_started;
 use super::verify::{ReadLog, read_log};
-use super::{config, discrepancies, init};
+use super::{config, discrepancies};
 use crate::client::deliver::{Asked, Feed, Pushed, load_trust, push_file};
 use crate::client::{CallError, Client, ClientSettings, Listener};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::postgres::cluster::{Cluster, Keeping};
 use crate::registry::Wanted;
-use crate::registry::cluster::{Cluster, Keeping};
 use crate::serve::{Gateway, chain};
 
 /// Everything on one machine, from nothing: push, relay, pull, verify, refuse.
@@ -36,7 +37,7 @@ use crate::serve::{Gateway, chain};
   shuguan demo                    makes ./demo, runs through, goes on serving until Ctrl-C
   shuguan demo --once             ends after the run
   shuguan demo --residents 200000 --dir /tmp/city
-  shuguan demo --registry postgres --dir /tmp/pg    with a private PostgreSQL server (apt-get install postgresql)
+  shuguan demo --registry postgres --journal postgres --dir /tmp/pg    with a private PostgreSQL server (apt-get install postgresql)
 
 EXIT CODES
   0 everything was as it should be · 1 local failure, e.g. a port in use · 6 something did not verify")]
@@ -52,11 +53,14 @@ pub struct DemoArgs {
     residents: u64,
     /// Where the registration database is: in a file, or on a PostgreSQL server that the demo starts in its folder.
     #[arg(long, value_enum, default_value_t)]
-    registry: DemoRegistry,
+    registry: DemoStore,
+    /// Where the journal is.
+    #[arg(long, value_enum, default_value_t)]
+    journal: DemoStore,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum DemoRegistry {
+enum DemoStore {
     #[default]
     Sqlite,
     Postgres,
@@ -123,8 +127,8 @@ const FEEDS: [DemoFeed; 5] = [
 const DIRT_PERCENT: f64 = 0.2;
 /// How long the demo waits for each step.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// The registry's database in a private cluster.
-const DATABASE: &str = "registry";
+/// The databases of registry and journal in a private cluster.
+const DATABASES: [&str; 2] = ["registry", "journal"];
 /// The seed: the same feeds every time.
 const SEED: u64 = 20_161_130;
 
@@ -136,7 +140,7 @@ pub fn run(args: DemoArgs, output: &Output) -> Result<Exit, Failure> {
 async fn demo(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
     let began = Instant::now();
     let cluster = cluster(args, output)?;
-    let config = folder(&args.dir, cluster.as_ref(), output)?;
+    let config = folder(args, cluster.as_ref(), output)?;
     log_to_file(&args.dir)?;
     output.note("starting the gateway");
     let path = args.dir.join("shuguan.toml");
@@ -162,33 +166,35 @@ async fn demo(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
     result.map(|()| Exit::Done)
 }
 
-/// The server of a registry on PostgreSQL, in the demo's folder; it ends with the demo.
+/// The server of what is on PostgreSQL, in the demo's folder; it ends with the demo.
 fn cluster(args: &DemoArgs, output: &Output) -> Result<Option<Cluster>, Failure> {
     let (folder, config) = (args.dir.join("postgres"), args.dir.join("shuguan.toml"));
     let there = folder.join("data").is_dir();
-    if args.registry == DemoRegistry::Sqlite && !there {
+    if args.registry == DemoStore::Sqlite && args.journal == DemoStore::Sqlite && !there {
         return Ok(None);
     }
     if config.is_file() && !there {
-        return Err(Failure::local(format!(
-            "the demo in `{}` has its registry in a file",
-            args.dir.display()
-        ))
-        .then("choose another folder with --dir"));
+        return Err(
+            Failure::local(format!("the demo in `{}` has its stores in files", args.dir.display()))
+                .then("choose another folder with --dir"),
+        );
     }
     output.note(format!("starting a PostgreSQL server in `{}`", folder.display()));
     let cannot = |why: &dyn std::error::Error| {
         Failure::local("cannot start a PostgreSQL server for the demo")
             .because(chain(why))
-            .then("shuguan demo --registry sqlite")
+            .then("shuguan demo --registry sqlite --journal sqlite")
     };
     let cluster = Cluster::start(&folder, Keeping::Data, &[]).map_err(|fault| cannot(&fault))?;
-    cluster.create_database(DATABASE).map_err(|fault| cannot(&fault))?;
+    for database in DATABASES {
+        cluster.create_database(database).map_err(|fault| cannot(&fault))?;
+    }
     Ok(Some(cluster))
 }
 
 /// The folder as `init --demo` makes it, unless it is there.
-fn folder(dir: &Path, cluster: Option<&Cluster>, output: &Output) -> Result<Config, Failure> {
+fn folder(args: &DemoArgs, cluster: Option<&Cluster>, output: &Output) -> Result<Config, Failure> {
+    let dir = args.dir.as_path();
     let path = dir.join("shuguan.toml");
     if path.is_file() {
         output.note(format!("`{}` is there; using it", dir.display()));
@@ -197,7 +203,18 @@ fn folder(dir: &Path, cluster: Option<&Cluster>, output: &Output) -> Result<Conf
             "making authorities, keys, signed policies and stores in `{}` (keys of partners and officers too: for trying out only)",
             dir.display()
         ));
-        init::make_demo(dir, cluster.map(|cluster| cluster.address(DATABASE)).as_ref())?;
+        let [registry, journal] = DATABASES;
+        let on = |store: DemoStore, database: &str| {
+            let cluster = cluster.filter(|_| store == DemoStore::Postgres);
+            cluster.map(|cluster| cluster.address(database))
+        };
+        init::make_demo(
+            dir,
+            &Servers {
+                registry: on(args.registry, registry),
+                journal: on(args.journal, journal),
+            },
+        )?;
         witness::add(dir)?;
     }
     config::load(&path)
@@ -429,8 +446,8 @@ fn verify_all(
             })?;
     }
     output.line(format!("有效  {} receipts", receipts.len()));
-    let report = read_log(&config.journal.database, trust, output).map_err(|error| match error {
-        ReadLog::Unreadable(error) => Failure::local("cannot read the journal").because(error),
+    let report = read_log(&config.journal.place, trust, output).map_err(|error| match error {
+        ReadLog::Unreadable(error) => Failure::local("cannot read the journal").because(chain(&error)),
         ReadLog::Disturbed => Failure::local("another program opened the journal meanwhile").then("run the demo again"),
         ReadLog::Fault(fault) => Failure::new(Exit::NotProven, "the log does not verify").because(fault),
     })?;

@@ -206,7 +206,7 @@ fn policies(config: &Config, signers: Option<&Signers>, now_s: i64, findings: &m
     let judged = Bundle::read(folder)
         .map_err(|faults| BundleRefused::faulty(&faults))
         .and_then(|bundle| {
-            let history = History::read(&config.journal.database).unwrap_or_default();
+            let history = History::read(&config.journal.place).unwrap_or_default();
             let bench = Bench {
                 signers,
                 history: &history,
@@ -239,12 +239,7 @@ fn policies(config: &Config, signers: Option<&Signers>, now_s: i64, findings: &m
 
 fn stores(config: &Config, output: &Output, findings: &mut Findings) {
     registry(config, findings);
-    let trust = config
-        .journal
-        .database
-        .parent()
-        .and_then(Path::parent)
-        .map(|dir| dir.join("trust/trust.txt"));
+    let trust = config.journal.beside().map(|dir| dir.join("trust/trust.txt"));
     let Some(Ok(trust)) = trust.map(|path| load_trust(&path)) else {
         findings.add(
             Verdict::Warn,
@@ -254,7 +249,7 @@ fn stores(config: &Config, output: &Output, findings: &mut Findings) {
         );
         return;
     };
-    match read_log(&config.journal.database, &trust, output) {
+    match read_log(&config.journal.place, &trust, output) {
         Ok(report) => findings.ok(
             "journal",
             format!(
@@ -269,7 +264,7 @@ fn stores(config: &Config, output: &Output, findings: &mut Findings) {
             findings.add(
                 Verdict::Fail,
                 "journal",
-                format!("it cannot be read: {error}"),
+                format!("it cannot be read: {}", chain(&error)),
                 "shuguan init DIR makes a whole folder",
             );
         }

@@ -14,7 +14,8 @@ use crate::journal::Journal;
 use crate::pki::init::{InitOptions, Made};
 use crate::pki::kit::Addresses;
 use crate::pki::{Subject, init, keyfile, profile};
-use crate::registry::{PostgresAddress, Registry};
+use crate::postgres::PostgresAddress;
+use crate::registry::Registry;
 use crate::serve::{journal_settings, tables};
 
 /// Make a gateway's folder: authorities, keys, revocation lists, policies, configuration.
@@ -41,13 +42,32 @@ pub struct InitArgs {
 
 /// Runs the command.
 pub fn run(args: InitArgs, output: &Output) -> Result<Exit, Failure> {
-    let made = make(&args.dir, &args, None, Clock::system().now_us())?;
+    let made = make(&args.dir, &args, &Servers::default(), Clock::system().now_us())?;
     report(&args, &made, output);
     Ok(Exit::Done)
 }
 
-/// A demo's folder with the defaults; its registry on PostgreSQL when a server is named.
-pub(crate) fn make_demo(dir: &Path, registry: Option<&PostgresAddress>) -> Result<Made, Failure> {
+/// Where a demo's stores are on PostgreSQL; none: in a file.
+#[derive(Debug, Default)]
+pub(crate) struct Servers {
+    pub(crate) registry: Option<PostgresAddress>,
+    pub(crate) journal: Option<PostgresAddress>,
+}
+
+impl Servers {
+    /// The configuration with their addresses.
+    fn place(&self, text: String) -> String {
+        let place = |text: String, file: &str, server: Option<&PostgresAddress>| match server {
+            Some(address) => text.replace(&format!("database = \"{file}\""), &format!("url = \"{address}\"")),
+            None => text,
+        };
+        let text = place(text, "registry/registry.db", self.registry.as_ref());
+        place(text, "journal/journal.db", self.journal.as_ref())
+    }
+}
+
+/// A demo's folder with the defaults, its stores where they are named.
+pub(crate) fn make_demo(dir: &Path, servers: &Servers) -> Result<Made, Failure> {
     let args = InitArgs {
         dir: dir.to_owned(),
         demo: true,
@@ -55,18 +75,15 @@ pub(crate) fn make_demo(dir: &Path, registry: Option<&PostgresAddress>) -> Resul
         name: None,
         profile: None,
     };
-    make(dir, &args, registry, Clock::system().now_us())
+    make(dir, &args, servers, Clock::system().now_us())
 }
 
-fn make(dir: &Path, args: &InitArgs, registry: Option<&PostgresAddress>, now_us: i64) -> Result<Made, Failure> {
+fn make(dir: &Path, args: &InitArgs, servers: &Servers, now_us: i64) -> Result<Made, Failure> {
     let profile = match &args.profile {
         Some(path) => keyfile::read_public(path).map_err(failure)?,
         None => profile::EXAMPLE.to_owned(),
     };
-    let mut text = config_text(args.name.as_deref());
-    if let Some(address) = registry {
-        text = text.replace("database = \"registry/registry.db\"", &format!("url = \"{address}\""));
-    }
+    let text = servers.place(config_text(args.name.as_deref()));
     let config = Config::parse("shuguan.toml", &text, dir).map_err(|error| {
         Failure::local("the configuration would not be taken")
             .because(error)
@@ -312,7 +329,7 @@ mod tests {
             name: None,
             profile: None,
         };
-        let made = make(&dir, &args, None, Clock::system().now_us()).unwrap();
+        let made = make(&dir, &args, &Servers::default(), Clock::system().now_us()).unwrap();
         assert!(Config::load(&dir.join("shuguan.toml")).is_ok());
         let agencies: BTreeSet<&str> = made.partners.iter().filter_map(Subject::agency).collect();
         assert_eq!(agencies.len(), 5, "{agencies:?}");
@@ -352,7 +369,7 @@ mod tests {
             name,
             profile: None,
         };
-        make(&dir, &args, None, Clock::system().now_us()).unwrap();
+        make(&dir, &args, &Servers::default(), Clock::system().now_us()).unwrap();
         let config = Config::load(&dir.join("shuguan.toml")).unwrap();
         assert_eq!(config.gateway.log_origin, "gateway.example.cn/log");
         assert!(config.listen.health.ip().is_loopback() && !config.listen.feed.ip().is_loopback());

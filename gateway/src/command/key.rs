@@ -170,7 +170,7 @@ impl Known {
         let unreadable = |cause: String| Failure::local("the log's keys cannot be told").because(cause);
         let settings = journal_settings(&config).map_err(|fault| unreadable(fault.to_string()))?;
         let keys = log_keys_of(&settings).map_err(|fault| unreadable(chain(&fault)))?;
-        let reader = Reader::open(&settings.database).map_err(|fault| unreadable(chain(&fault)))?;
+        let reader = Reader::open(&settings.place).map_err(|fault| unreadable(chain(&fault)))?;
         let origin = reader.name_from(&config.gateway.log_origin);
         Ok(Self {
             origin: origin.map_err(|fault| unreadable(chain(&fault)))?,

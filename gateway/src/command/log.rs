@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
+use super::config;
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::verify::journal_file;
 use crate::client::{Client, ClientSettings, Listener};
-use crate::journal::{ExportError, Exported, Reader, export};
+use crate::journal::{ExportError, Exported, Reader, Resting, export};
 use crate::serve::chain;
 
 /// The log as files.
@@ -37,7 +37,7 @@ The journal is opened read-only; the gateway may go on running.
 EXIT CODES
   0 written · 1 a file cannot be read or written, the journal is damaged, or has no such volume · 6 the folder holds another log")]
     Export {
-        /// The journal's SQLite file, or a copy of it with its -wal file.
+        /// The journal's SQLite file, a copy of it with its -wal file, or the configuration (`*.toml`) of a gateway that has it on PostgreSQL.
         #[arg(long)]
         journal: PathBuf,
         /// The folder; made when it is not there.
@@ -54,7 +54,7 @@ EXIT CODES
 EXIT CODES
   0 shown · 1 the file cannot be read")]
     Volumes {
-        /// The journal's SQLite file, or a copy of it with its -wal file.
+        /// The journal's SQLite file, a copy of it with its -wal file, or the configuration (`*.toml`) of a gateway that has it on PostgreSQL.
         #[arg(long)]
         journal: PathBuf,
     },
@@ -106,10 +106,9 @@ fn reading<T>(journal: &Path, read: impl FnOnce(&Reader) -> Result<T, Failure>) 
     if !journal.is_file() {
         return Err(unreadable().because("there is no such file"));
     }
-    let still = journal_file::is_still(journal);
-    let connection = journal_file::open(journal, still).map_err(|error| unreadable().because(error))?;
-    let found = read(&Reader::over(connection))?;
-    if still && !journal_file::is_still(journal) {
+    let resting = Resting::open(&config::journal_at(journal)?).map_err(|fault| unreadable().because(chain(&fault)))?;
+    let found = read(&resting.reader)?;
+    if !resting.is_undisturbed() {
         return Err(unreadable()
             .because("another program opened it meanwhile")
             .then("run the command again, with a new folder"));

@@ -15,13 +15,15 @@ use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
 use shuguan_ledger::trust::Trust;
 
+use super::config;
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::verify::{ReadLog, journal_file, read_log};
+use super::verify::{ReadLog, read_log};
 use crate::client::deliver::load_trust;
 use crate::client::state::PushState;
 use crate::client::{Client, ClientSettings, Listener};
-use crate::journal::Reader;
+use crate::journal::Resting;
+use crate::serve::chain;
 
 /// Most files of a folder that are looked at.
 const FILES_MAX: usize = 1_000_000;
@@ -55,7 +57,7 @@ pub struct ReconcileArgs {
     /// Trust file with the log's public key.
     #[arg(long)]
     trust: PathBuf,
-    /// A journal or a copy of one, verified whole.
+    /// A journal or a copy of one, or the configuration (`*.toml`) of a gateway that has it on PostgreSQL; verified whole.
     #[arg(long, value_name = "JOURNAL", group = "log_of")]
     log: Option<PathBuf>,
     /// Ask the gateway.
@@ -277,19 +279,19 @@ impl Folder {
 
 /// The exchanges of a partner in a journal that verifies whole.
 fn of_journal(journal: &Path, trust: &Trust, partner: &str, output: &Output) -> Result<Result<Log, String>, Failure> {
-    match read_log(journal, trust, output) {
+    match read_log(&config::journal_at(journal)?, trust, output) {
         Ok(report) => reread(journal, &report.checkpoint, partner).map(Ok),
         Err(ReadLog::Fault(fault)) => Ok(Err(fault.to_string())),
-        Err(ReadLog::Unreadable(error)) => Err(unreadable(journal).because(error)),
+        Err(ReadLog::Unreadable(error)) => Err(unreadable(journal).because(chain(&error))),
         Err(ReadLog::Disturbed) => Err(disturbed(journal)),
     }
 }
 
 /// The exchanges of a partner in the leaves that were proved: they are read anew, and are compared only when they lead to the proved root.
 fn reread(journal: &Path, proven: &Checkpoint, partner: &str) -> Result<Log, Failure> {
-    let still = journal_file::is_still(journal);
-    let connection = journal_file::open(journal, still).map_err(|error| unreadable(journal).because(error))?;
-    let reader = Reader::over(connection);
+    let resting = Resting::open(&config::journal_at(journal)?);
+    let resting = resting.map_err(|fault| unreadable(journal).because(chain(&fault)))?;
+    let reader = &resting.reader;
     let (mut exchanges, mut edge) = (BTreeMap::new(), Edge::empty());
     while edge.size() < proven.size {
         let left = u32::try_from(proven.size - edge.size()).unwrap_or(u32::MAX);
@@ -305,7 +307,7 @@ fn reread(journal: &Path, proven: &Checkpoint, partner: &str) -> Result<Log, Fai
             take(&mut exchanges, index, hash, leaf, partner);
         }
     }
-    if edge.root() != proven.root || (still && !journal_file::is_still(journal)) {
+    if edge.root() != proven.root || !resting.is_undisturbed() {
         return Err(disturbed(journal));
     }
     Ok(Log {

@@ -14,6 +14,7 @@ use shuguan_ledger::receipt::{Proven, Receipt};
 use shuguan_ledger::time;
 use shuguan_ledger::trust::{Quorum, Trust, Witnessed};
 
+use super::config;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::client::deliver::load_trust;
@@ -21,7 +22,6 @@ use crate::signature::digest;
 
 mod folder;
 mod journal;
-pub(in crate::command) mod journal_file;
 mod keys;
 mod opening;
 mod volumes;
@@ -90,7 +90,7 @@ The journal is opened read-only; the gateway may go on running.
 EXIT CODES
   0 有效, proven · 1 a file cannot be read · 6 无效, not proven: the first leaf concerned is named")]
     Log {
-        /// The journal's SQLite file, a copy of it with its -wal file, or a folder that `shuguan log export` wrote; of volumes several, oldest first.
+        /// The journal's SQLite file, a copy of it with its -wal file, the configuration (`*.toml`) of a gateway that has it on PostgreSQL, or a folder that `shuguan log export` wrote; of volumes several, oldest first.
         #[arg(required = true)]
         journal: Vec<PathBuf>,
         /// Trust file with the log's first public key; for an exported log that changed it, with all of them.
@@ -363,7 +363,12 @@ fn log(journal: &Path, trust: &Trust, receipts: &[PathBuf], output: &Output) -> 
     if !journal.is_file() {
         return Err(Failure::local(place()).because("there is no such file"));
     }
-    match journal::compare_log(journal, trust, &expected(receipts, trust)?, output) {
+    match journal::compare_log(
+        &config::journal_at(journal)?,
+        trust,
+        &expected(receipts, trust)?,
+        output,
+    ) {
         Ok(report) => {
             show_log(&report, trust, receipts.len(), None, output);
             Ok(exit(report.quorum))

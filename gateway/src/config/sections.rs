@@ -11,7 +11,9 @@ use super::{
     ExtractsSection, GatewaySection, JournalSection, KeysSection, LimitsSection, ListenSection, PartnerLimits,
     PoliciesSection, RegistrySection, SignatureMode, TlsSection,
 };
-use crate::registry::{PostgresAddress, PostgresServer, PostgresSettings, RegistrySettings};
+use crate::journal::JournalPlace;
+use crate::postgres::{PostgresAddress, PostgresServer, PostgresSettings};
+use crate::registry::RegistrySettings;
 
 /// Reads the sections one after the other; each returns `None` after it has recorded what is wrong.
 pub(super) struct Sections<'d, 's> {
@@ -33,6 +35,30 @@ const fn nonzero_u64(value: u64) -> NonZeroU64 {
         None => NonZeroU64::MIN,
     }
 }
+
+/// Where a store is.
+enum Place {
+    File(PathBuf),
+    Postgres(Box<PostgresSettings>),
+}
+
+/// How long a server may take, where nothing else is stated.
+#[derive(Clone, Copy)]
+struct Timeouts {
+    statement_ms: u32,
+    lock_ms: u32,
+}
+
+/// The relay writes many rows at once, and waits.
+const REGISTRY_TIMEOUTS: Timeouts = Timeouts {
+    statement_ms: 60_000,
+    lock_ms: 10_000,
+};
+/// A partner waits for each group.
+const JOURNAL_TIMEOUTS: Timeouts = Timeouts {
+    statement_ms: 10_000,
+    lock_ms: 5_000,
+};
 
 impl<'s> Sections<'_, 's> {
     fn open(&mut self, name: &str) -> Option<Table<'s>> {
@@ -130,7 +156,7 @@ impl<'s> Sections<'_, 's> {
 
     pub(super) fn journal(&mut self) -> Option<JournalSection> {
         let mut table = self.open("journal")?;
-        let database = self.path(&mut table, "database");
+        let place = self.store(&mut table, "journal", JOURNAL_TIMEOUTS);
         let payloads = self.path(&mut table, "payloads");
         let head: Option<PathBuf> = table.optional(self.document, "head");
         let document = &mut *self.document;
@@ -146,12 +172,19 @@ impl<'s> Sections<'_, 's> {
             );
         }
         table.finish(document);
-        let database = database?;
-        let head = head.map_or_else(|| database.with_extension("head"), |head| self.folder.join(head));
+        let place = match place? {
+            Place::File(path) => JournalPlace::File(path),
+            Place::Postgres(server) => JournalPlace::Postgres(server),
+        };
+        let payloads = payloads?;
+        let beside = || match place.file() {
+            Some(database) => database.with_extension("head"),
+            None => payloads.with_file_name("journal.head"),
+        };
         Some(JournalSection {
-            database,
-            payloads: payloads?,
-            head,
+            head: head.map_or_else(beside, |head| self.folder.join(head)),
+            place,
+            payloads,
             inbox_bytes_max,
             payload_hold_hours,
             rejects_keep_days,
@@ -160,9 +193,8 @@ impl<'s> Sections<'_, 's> {
 
     pub(super) fn registry(&mut self) -> Option<RegistrySection> {
         let mut table = self.open("registry")?;
+        let store = self.store(&mut table, "registry", REGISTRY_TIMEOUTS);
         let document = &mut *self.document;
-        let database: Option<PathBuf> = table.optional(document, "database");
-        let url: Option<String> = table.optional(document, "url");
         let rows_per_s = table.or(document, "rows_per_s", nonzero(100_000));
         let snapshot_close_percent_max: u32 = table.or(document, "snapshot_close_percent_max", 10);
         let snapshot_close_rows_min = table.or(document, "snapshot_close_rows_min", 20);
@@ -171,40 +203,59 @@ impl<'s> Sections<'_, 's> {
             let message = "`registry.snapshot_close_percent_max` must be at most 100".into();
             document.fault(table.span(), message, hint);
         }
-        let store = match (database, url) {
-            (Some(path), None) => Some(RegistrySettings::at(self.folder.join(path))),
-            (None, Some(url)) => self.postgres(&mut table, &url).map(RegistrySettings::Postgres),
-            (database, _) => {
-                let what = if database.is_some() { "both" } else { "neither" };
-                let hint =
-                    Some("`database` is a SQLite file, `url` a PostgreSQL server: exactly one of them".to_owned());
-                let message = format!("`registry` has {what} of `database` and `url`");
-                self.document.fault(table.span(), message, hint);
-                None
-            }
-        };
         table.finish(self.document);
+        let store = match store? {
+            Place::File(path) => RegistrySettings::at(path),
+            Place::Postgres(server) => RegistrySettings::Postgres(*server),
+        };
         Some(RegistrySection {
-            store: store?,
+            store,
             rows_per_s,
             snapshot_close_percent_max,
             snapshot_close_rows_min,
         })
     }
 
-    fn postgres(&mut self, table: &mut Table<'s>, url: &str) -> Option<PostgresSettings> {
+    /// `database` or `url`, with what belongs to it.
+    fn store(&mut self, table: &mut Table<'s>, section: &str, timeouts: Timeouts) -> Option<Place> {
+        let database: Option<PathBuf> = table.optional(self.document, "database");
+        let url: Option<String> = table.optional(self.document, "url");
+        match (database, url) {
+            (Some(path), None) => Some(Place::File(self.folder.join(path))),
+            (None, Some(url)) => {
+                let server = self.postgres(table, &url, section, timeouts)?;
+                Some(Place::Postgres(Box::new(server)))
+            }
+            (database, _) => {
+                let what = if database.is_some() { "both" } else { "neither" };
+                let hint =
+                    Some("`database` is a SQLite file, `url` a PostgreSQL server: exactly one of them".to_owned());
+                let message = format!("`{section}` has {what} of `database` and `url`");
+                self.document.fault(table.span(), message, hint);
+                None
+            }
+        }
+    }
+
+    fn postgres(
+        &mut self,
+        table: &mut Table<'s>,
+        url: &str,
+        section: &str,
+        timeouts: Timeouts,
+    ) -> Option<PostgresSettings> {
         let document = &mut *self.document;
         let password_file: Option<PathBuf> = table.optional(document, "password_file");
         let tls_root: Option<PathBuf> = table.optional(document, "tls_root");
         let schema = table.or(document, "schema", "public".to_owned());
         let connect_timeout_ms = table.or(document, "connect_timeout_ms", nonzero(5_000));
-        let statement_timeout_ms = table.or(document, "statement_timeout_ms", nonzero(60_000));
-        let lock_timeout_ms = table.or(document, "lock_timeout_ms", nonzero(10_000));
+        let statement_timeout_ms = table.or(document, "statement_timeout_ms", nonzero(timeouts.statement_ms));
+        let lock_timeout_ms = table.or(document, "lock_timeout_ms", nonzero(timeouts.lock_ms));
         let read_timeout_ms = table.or(document, "read_timeout_ms", nonzero(3_600_000));
         let mut wrong = |message: String, hint: &str| document.fault(table.span(), message, Some(hint.to_owned()));
         if !is_plain_name(&schema) {
             wrong(
-                "`registry.schema` is no plain name".into(),
+                format!("`{section}.schema` is no plain name"),
                 "small letters, digits and `_`, e.g. public",
             );
             return None;
@@ -212,14 +263,14 @@ impl<'s> Sections<'_, 's> {
         let address = PostgresAddress::parse(url)
             .map_err(|why| {
                 wrong(
-                    format!("`registry.url`: {why}"),
+                    format!("`{section}.url`: {why}"),
                     "url = \"postgres://ROLE@HOST/DATABASE\"",
                 );
             })
             .ok()?;
         if matches!(address.server, PostgresServer::Host(_)) && tls_root.is_none() {
             let hint = "the authority that issued the server's certificate, PEM; only a unix socket goes without TLS";
-            wrong("`registry.tls_root` is missing".into(), hint);
+            wrong(format!("`{section}.tls_root` is missing"), hint);
         }
         Some(PostgresSettings {
             password_file: password_file.map(|path| self.folder.join(path)),

@@ -5,7 +5,7 @@
     reason = "a test may panic"
 )]
 
-use super::{Config, ConfigError, EXAMPLE, RegistrySettings, SignatureMode};
+use super::{Config, ConfigError, EXAMPLE, JournalPlace, RegistrySettings, SignatureMode};
 use std::path::Path;
 
 #[test]
@@ -24,6 +24,39 @@ fn every_commented_default_of_the_example_is_a_known_key() {
         .join("\n");
     let config = Config::parse("example.toml", &commented, Path::new("/"));
     assert!(config.is_ok(), "{}", config.unwrap_err());
+}
+
+#[test]
+fn a_journal_is_a_file_or_a_server_too_and_its_head_stays_a_file_of_this_node() {
+    let with = |section: &str| {
+        let text = EXAMPLE.replace("database = \"journal/journal.db\"", section);
+        Config::parse("c.toml", &text, Path::new("/etc/shuguan"))
+    };
+    let journal = with("url = \"postgres://j@/journal?host=/run/postgresql\"\nschema = \"log\"")
+        .unwrap()
+        .journal;
+    let JournalPlace::Postgres(server) = &journal.place else {
+        panic!("it is not PostgreSQL");
+    };
+    assert_eq!((server.statement_timeout_ms, server.schema.as_str()), (10_000, "log"));
+    assert_eq!(journal.head, Path::new("/etc/shuguan/journal/journal.head"));
+    assert_eq!(journal.beside(), Some(Path::new("/etc/shuguan")));
+    let url = "url = \"postgres://shuguan_journal@db.lyg.example/journal\"";
+    for (section, told) in [
+        ("", "`journal` has neither of `database` and `url`"),
+        (
+            &*format!("database = \"j.db\"\n{url}"),
+            "`journal` has both of `database` and `url`",
+        ),
+        (url, "`journal.tls_root` is missing"),
+        (
+            "url = \"postgres://r:geheim@db/d\"",
+            "`journal.url`: it holds a password",
+        ),
+    ] {
+        let text = with(section).unwrap_err().to_string();
+        assert!(text.contains(told) && !text.contains("geheim"), "{section}: {text}");
+    }
 }
 
 fn with_registry(section: &str) -> Result<Config, ConfigError> {

@@ -49,7 +49,7 @@ pub fn snapshot(database: &Path, copy: &Path) -> Result<(), JournalFault> {
 /// What the disk or the database fails at. What was written then is no copy.
 pub fn backup(database: &Path, payloads: &Path, folder: &Path) -> Result<(String, u64), JournalFault> {
     snapshot(database, &folder.join(DATABASE))?;
-    let reader = Reader::open(&folder.join(DATABASE))?;
+    let reader = Reader::open(&folder.join(DATABASE).as_path().into())?;
     let files = folder.join(PAYLOADS);
     let made = DirBuilder::new().mode(0o700).create(&files);
     made.map_err(JournalFault::file("make", &files))?;

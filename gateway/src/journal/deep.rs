@@ -54,7 +54,7 @@ fn stated(record: &Record<'_>, step: &OfficerUnsealEvent) -> bool {
 /// # Errors
 /// When the journal or a key cannot be read.
 pub fn examine(settings: &JournalSettings) -> Result<DeepReport, JournalFault> {
-    let reader = Reader::open(&settings.database)?;
+    let reader = Reader::open(&settings.place)?;
     let kek = Arc::new(Kek::new(&settings.key_encryption_key)?);
     let vault = Vault::at(&settings.key_encryption_key, kek, settings.month_keys.clone());
     let shreds = Shreds::read(&reader)?;

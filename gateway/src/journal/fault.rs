@@ -8,14 +8,16 @@ use super::store::StoreFault;
 #[derive(Debug, thiserror::Error)]
 pub enum JournalFault {
     /// There is no journal; none is made by guessing.
-    #[error("there is no journal at `{}`: make one with `shuguan init`", .0.display())]
-    Absent(PathBuf),
+    #[error(
+        "there is no journal at `{0}`: make one with `shuguan init`, or in a PostgreSQL database with `shuguan db migrate`"
+    )]
+    Absent(String),
     /// A journal is never overwritten.
-    #[error("there already is a journal at `{}`", .0.display())]
-    Exists(PathBuf),
+    #[error("there already is a journal at `{0}`")]
+    Exists(String),
     /// Another process has it open.
-    #[error("another process has the journal `{}` open", .0.display())]
-    Locked(PathBuf),
+    #[error("another process has the journal `{0}` open")]
+    Locked(String),
     /// Group or others could read it.
     #[error("`{}` has mode {mode:04o}: only its owner may read it (chmod go= …)", path.display())]
     Exposed {
@@ -28,8 +30,8 @@ pub enum JournalFault {
     #[error("SQLite {0} is too old: at least 3.51.3 is needed")]
     OldSqlite(String),
     /// The file is another program's, or another version's.
-    #[error("`{}` is not a journal of this version", .0.display())]
-    Foreign(PathBuf),
+    #[error("`{0}` is not a journal of this version")]
+    Foreign(String),
     /// What is stored is not what was sealed.
     #[error("the journal is damaged: {0}")]
     Damaged(String),
@@ -145,6 +147,11 @@ impl JournalFault {
 
     pub(super) fn store(what: &'static str) -> impl FnOnce(StoreFault) -> Self {
         move |source| Self::Store { what, source }
+    }
+
+    /// Whether a statement failed because of what is stored, and not because of the machine.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Store { source, .. } if source.is_damage())
     }
 
     pub(super) fn damaged(what: impl Into<String>) -> Self {

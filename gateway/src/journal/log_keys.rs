@@ -202,7 +202,7 @@ pub(super) fn keys_of(reader: &Reader, origin: &str, candidates: &[VerifyingKey]
 /// # Errors
 /// When the journal cannot be read, or a key that signs is not among the seeds.
 pub fn log_keys_of(settings: &JournalSettings) -> Result<LogKeys, JournalFault> {
-    let reader = Reader::open(&settings.database)?;
+    let reader = Reader::open(&settings.place)?;
     Ok(LogSigner::recover(&reader, settings)?.keys)
 }
 
@@ -211,7 +211,7 @@ pub fn log_keys_of(settings: &JournalSettings) -> Result<LogKeys, JournalFault> 
 /// # Errors
 /// When the journal cannot be read, or is another log's.
 pub fn names_of(settings: &JournalSettings) -> Result<Vec<String>, JournalFault> {
-    let reader = Reader::open(&settings.database)?;
+    let reader = Reader::open(&settings.place)?;
     let name = reader.name_from(&settings.log_origin)?;
     let before = reader.logs_closed()?.pop().filter(|(_, close)| close.next == name);
     Ok([name].into_iter().chain(before.map(|(_, close)| close.log)).collect())
@@ -223,7 +223,7 @@ pub fn names_of(settings: &JournalSettings) -> Result<Vec<String>, JournalFault>
 /// # Errors
 /// When the journal cannot be read, or no seed is that of its log.
 pub fn own_trust(settings: &JournalSettings) -> Result<Trust, JournalFault> {
-    let reader = Reader::open(&settings.database)?;
+    let reader = Reader::open(&settings.place)?;
     LogSigner::recover(&reader, settings)?.own_trust(settings)
 }
 

@@ -2,25 +2,25 @@
 //!
 //! Takes a closure; gives its result. Waits when all connections are in use: memory and threads stay bounded (C8).
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
 use super::fault::JournalFault;
+use super::settings::JournalPlace;
 use super::views::Reader;
 
 #[derive(Debug, Clone)]
 pub(super) struct Readers {
-    database: PathBuf,
+    place: JournalPlace,
     idle: Arc<Mutex<Vec<Reader>>>,
     permits: Arc<Semaphore>,
 }
 
 impl Readers {
-    pub(super) fn new(database: PathBuf, count: usize) -> Self {
+    pub(super) fn new(place: JournalPlace, count: usize) -> Self {
         Self {
-            database,
+            place,
             idle: Arc::default(),
             permits: Arc::new(Semaphore::new(count.max(1))),
         }
@@ -33,12 +33,12 @@ impl Readers {
     ) -> Result<T, JournalFault> {
         let permit = Arc::clone(&self.permits).acquire_owned().await;
         let permit = permit.map_err(|_| JournalFault::Worker)?;
-        let (database, idle) = (self.database.clone(), Arc::clone(&self.idle));
+        let (place, idle) = (self.place.clone(), Arc::clone(&self.idle));
         let work = tokio::task::spawn_blocking(move || {
             let pooled = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let reader = match pooled {
                 Some(reader) => reader,
-                None => Reader::open(&database)?,
+                None => Reader::asking(&place)?,
             };
             let result = read(&reader);
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);

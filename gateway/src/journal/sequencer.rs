@@ -7,12 +7,12 @@
 //! | Step | What | A crash after it leaves |
 //! |---|---|---|
 //! | 1 | take what waits | nothing: the waiters' connections break |
-//! | 2 | `BEGIN IMMEDIATE` | nothing |
+//! | 2 | `BEGIN IMMEDIATE`; on PostgreSQL `BEGIN` on the session that holds the lock | nothing |
 //! | 3 | for each entry: its nonce and its idempotency key are new, or it is answered without a leaf | nothing |
 //! | 4 | time, canonical bytes; rows bound; leaf hash over the bytes to be bound; a copy of the edge | nothing |
 //! | 5 | read back what was written and hash it anew (`proofread`); sign the checkpoint of the new size | a signature that nobody has seen |
 //! | 6 | tree, checkpoint, idempotency rows | nothing: the transaction rolls back |
-//! | 7 | `COMMIT` (WAL, `synchronous=FULL`) | everything; who repeats its key gets the same answer |
+//! | 7 | `COMMIT` (WAL, `synchronous=FULL`; `synchronous_commit=on`) | everything; who repeats its key gets the same answer |
 //! | 8 | swap the edge, publish the checkpoint | as 7 |
 //! | 9 | wake the waiters with the path of their leaf | as 7 |
 
@@ -356,10 +356,14 @@ impl Sequencer {
 
     /// Rolls back, and says whether that is certain.
     fn roll_back(&self, error: &StoreFault) -> Failed {
-        let full = error.is_full();
+        let full = error.is_of_the_store();
         if self.store.roll_back().is_err() {
             tracing::error!(error = %Chain(error), "the journal could not roll back");
             return Failed::Unknown;
+        }
+        if error.is_lost() {
+            tracing::error!(error = %Chain(error), "the journal is not reached; nothing was accepted");
+            return Failed::Back { full };
         }
         // After a failed COMMIT the tree row tells whether it happened after all.
         let stored = self.store.one::<u64>(statements::TREE, &[]);
@@ -388,10 +392,10 @@ impl Sequencer {
 
     /// What was deleted still stands in the write-ahead log: all of it is copied back and the file emptied, as far as no reader stands in the way.
     fn empty_log(&mut self) {
-        let Store::Sqlite(store) = &self.store;
-        if let Some(copier) = &mut self.copier {
-            copier.urge();
-        }
+        let (Some(copier), Store::Sqlite(store)) = (&mut self.copier, &self.store) else {
+            return;
+        };
+        copier.urge();
         if !store.empty_log() {
             tracing::warn!("the write-ahead log could not be emptied after shredding; it is at the next checkpoint");
         }
@@ -413,8 +417,9 @@ impl Sequencer {
             let _ = done.send(Err(SealError::Unavailable));
             return;
         }
-        let Store::Sqlite(store) = &self.store;
-        let _ = store.empty_log();
+        if let Store::Sqlite(store) = &self.store {
+            let _ = store.empty_log();
+        }
         refuse_rest(queue);
         // The file and its lock are free when the caller hears of it.
         drop(self);
@@ -428,8 +433,7 @@ impl Sequencer {
             .into_iter()
             .partition(|job| matches!(job.work, Work::LimitPages(_)));
         for job in limits {
-            let Store::Sqlite(store) = &self.store;
-            if let Work::LimitPages(more) = job.work {
+            if let (Work::LimitPages(more), Store::Sqlite(store)) = (job.work, &self.store) {
                 store.limit_pages(more);
             }
             let _ = job.done.send(Ok(Answer::Done));

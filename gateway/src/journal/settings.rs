@@ -1,9 +1,11 @@
 //! How a journal is opened: parsed values, no file is read here. Refuses nothing; `Debug` shows no key.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
+
+use crate::postgres::PostgresSettings;
 
 /// 32 secret bytes. Wiped from memory when dropped, never shown.
 #[derive(Clone)]
@@ -39,11 +41,50 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Where a journal lies.
+#[derive(Clone, Debug)]
+pub enum JournalPlace {
+    /// In a SQLite file; made with mode 0600 in a folder with mode 0700. Beside it lie its log, its index and `<name>.lock`.
+    File(PathBuf),
+    /// In the tables of a PostgreSQL database.
+    Postgres(Box<PostgresSettings>),
+}
+
+impl JournalPlace {
+    /// Its file; none when it lies in a database server.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Postgres(_) => None,
+        }
+    }
+
+    /// False: there is none for certain. What a server holds is not known before it is asked.
+    pub fn may_be_there(&self) -> bool {
+        self.file().is_none_or(Path::is_file)
+    }
+}
+
+impl From<&Path> for JournalPlace {
+    fn from(path: &Path) -> Self {
+        Self::File(path.to_owned())
+    }
+}
+
+impl fmt::Display for JournalPlace {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(out, "{}", path.display()),
+            Self::Postgres(settings) => write!(out, "{}", settings.address),
+        }
+    }
+}
+
 /// Where the journal lies, which keys it uses, and its bounds.
 #[derive(Clone, Debug)]
 pub struct JournalSettings {
-    /// The SQLite file; made with mode 0600 in a folder with mode 0700. Beside it lie its log, its index and `<name>.lock`.
-    pub database: PathBuf,
+    /// The database.
+    pub place: JournalPlace,
     /// Folder of payloads above 64 KiB, mode 0700; on the same machine, not shared with another journal.
     pub payloads: PathBuf,
     /// The newest signed checkpoint, written about once a second; better on another volume than the database. Its folder must be there.
@@ -78,7 +119,7 @@ impl JournalSettings {
     ) -> Self {
         let folder = folder.into();
         Self {
-            database: folder.join("journal.db"),
+            place: JournalPlace::File(folder.join("journal.db")),
             payloads: folder.join("payload"),
             head: folder.join("journal.head"),
             node: "gw1".into(),

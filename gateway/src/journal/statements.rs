@@ -5,7 +5,7 @@
 // The sequencer.
 pub(super) const INSERT_LEAF: &str = "INSERT INTO leaf (idx, hash, t, kind, exchange, partner, rec, pur, code, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 pub(super) const INSERT_TILE: &str = "INSERT INTO tile (level, idx, hash) VALUES (?1, ?2, ?3)";
-pub(super) const INSERT_TREE: &str = "INSERT INTO tree (id, size, edge, thinned) VALUES (1, ?1, ?2, 0)";
+pub(super) const INSERT_TREE: &str = "INSERT INTO tree (id, size, edge, thinned) VALUES (?1, ?2, ?3, ?4)";
 pub(super) const UPDATE_TREE: &str = "UPDATE tree SET size = ?1, edge = ?2 WHERE id = 1 AND size = ?3";
 pub(super) const INSERT_CHECKPOINT: &str = "INSERT INTO checkpoint (size, t, note) VALUES (?1, ?2, ?3)";
 pub(super) const INSERT_INBOX: &str =
@@ -101,13 +101,13 @@ pub(super) const ONE_LEAF: &str =
     "SELECT idx, t, kind, exchange, partner, rec, pur, code, bytes FROM leaf WHERE idx = ?1";
 /// Newest first; ?1 and ?2 bound the index.
 pub(super) const SEARCH: &str = "SELECT idx, t, kind, exchange, partner, rec, pur, code, bytes FROM leaf
-     WHERE idx >= ?1 AND idx < ?2 AND (?3 IS NULL OR rec = ?3) AND (?4 IS NULL OR pur = ?4)
-       AND (?5 IS NULL OR code = ?5) AND (?6 IS NULL OR kind = ?6)
+     WHERE idx >= ?1 AND idx < ?2 AND (CAST(?3 AS text) IS NULL OR rec = ?3) AND (CAST(?4 AS text) IS NULL OR pur = ?4)
+       AND (CAST(?5 AS text) IS NULL OR code = ?5) AND (CAST(?6 AS text) IS NULL OR kind = ?6)
      ORDER BY idx DESC LIMIT ?7";
 /// The same for one partner, through its index.
 pub(super) const SEARCH_PARTNER: &str = "SELECT idx, t, kind, exchange, partner, rec, pur, code, bytes FROM leaf
-     WHERE partner = ?8 AND idx >= ?1 AND idx < ?2 AND (?3 IS NULL OR rec = ?3) AND (?4 IS NULL OR pur = ?4)
-       AND (?5 IS NULL OR code = ?5) AND (?6 IS NULL OR kind = ?6)
+     WHERE partner = ?8 AND idx >= ?1 AND idx < ?2 AND (CAST(?3 AS text) IS NULL OR rec = ?3) AND (CAST(?4 AS text) IS NULL OR pur = ?4)
+       AND (CAST(?5 AS text) IS NULL OR code = ?5) AND (CAST(?6 AS text) IS NULL OR kind = ?6)
      ORDER BY idx DESC LIMIT ?7";
 /// Pushes, pulls and comparisons from a leaf on.
 pub(super) const EXCHANGES_FROM: &str =
@@ -143,8 +143,9 @@ pub(super) const FIRST_COSIGNED: &str = "SELECT size, t, note FROM cosigned WHER
 pub(super) const KEY_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_key ON leaf (idx) WHERE kind = 'key'";
 pub(super) const OPEN_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_open ON leaf (idx) WHERE kind = 'log-open'";
 pub(super) const LOG_OPENED: &str = "SELECT bytes FROM leaf WHERE kind = 'log-open' ORDER BY idx DESC";
-pub(super) const CLOSE_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_close ON leaf (idx) WHERE kind = 'log-close'";
-pub(super) const LOG_CLOSED: &str = "SELECT idx, bytes FROM leaf WHERE kind = 'log-close' ORDER BY idx";
+/// The leaf before one that opens a volume closes the volume before; found by that, so that a long journal needs no index more.
+pub(super) const LOG_CLOSED: &str = "SELECT c.idx, c.bytes FROM leaf o JOIN leaf c ON c.idx = o.idx - 1
+     WHERE o.kind = 'log-open' AND c.kind = 'log-close' ORDER BY o.idx";
 /// Changes of the log's keys; the word stands here so that the partial index serves.
 pub(super) const KEY_LEAVES: &str = "SELECT idx, bytes FROM leaf WHERE kind = 'key' ORDER BY idx";
 pub(super) const CONFIG_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_config ON leaf (idx) WHERE kind = 'config'";
@@ -200,6 +201,15 @@ pub(super) const SUBJECTS_BY_LEAF: &str =
 pub(super) const SUBJECTS_OF: &str = "SELECT tag FROM subject WHERE leaf = ?1 ORDER BY tag";
 pub(super) const SUBJECT_FILE_OF: &str = "SELECT exchange FROM subject_file WHERE leaf = ?1";
 pub(super) const SUBJECT_RUNS_OF: &str = "SELECT tags FROM subject_run WHERE leaf = ?1 ORDER BY run";
+// As it is stored, for whoever verifies it.
+pub(super) const STORED_LEAVES: &str =
+    "SELECT idx, bytes, hash, t, kind, exchange, partner, rec, pur FROM leaf WHERE idx >= ?1 ORDER BY idx LIMIT ?2";
+pub(super) const CHECKPOINTS: &str = "SELECT size, note FROM checkpoint WHERE size >= ?1 AND size <= ?2 ORDER BY size";
+/// The same with those that witnesses signed; a journal of an earlier version has no such table.
+pub(super) const ALL_CHECKPOINTS: &str = "SELECT size, note FROM checkpoint WHERE size >= ?1 AND size <= ?2
+     UNION ALL SELECT size, note FROM cosigned WHERE size >= ?1 AND size <= ?2 ORDER BY size";
+pub(super) const STORED_EDGE: &str = "SELECT size, edge FROM tree";
+pub(super) const TILES: &str = "SELECT count(*) FROM tile";
 
 /// What leaves of one kind are found by, made at each opening: a journal of an earlier version lacks some.
 pub(super) const INDEXES: &[&str] = &[
@@ -210,7 +220,6 @@ pub(super) const INDEXES: &[&str] = &[
     RECALL_INDEX,
     KEY_INDEX,
     OPEN_INDEX,
-    CLOSE_INDEX,
 ];
 
 /// Every statement above, for the test that prepares them.
@@ -311,4 +320,9 @@ pub(super) const ALL: &[&str] = &[
     INSERT_SUBJECT_FILE,
     HAS_TAGS,
     SUBJECT_FILES,
+    STORED_LEAVES,
+    CHECKPOINTS,
+    ALL_CHECKPOINTS,
+    STORED_EDGE,
+    TILES,
 ];

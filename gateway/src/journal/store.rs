@@ -3,25 +3,30 @@
 //! Takes statements of `statements` with bound values, and a transaction around those of a group; gives rows, cell by cell, without a copy that
 //! nobody asked for. Refuses cells of another type than they should have, and tells of a failure whether it left anything undecided.
 //!
-//! `value` what goes in and comes out · `sqlite` a file of this machine.
+//! `value` what goes in and comes out · `sqlite` a file of this machine · `postgres` a database of a server.
 
 mod fault;
+mod postgres;
 mod sqlite;
 mod value;
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
 pub use self::fault::StoreFault;
 pub(super) use self::fault::Stored;
+use self::postgres::PostgresStore;
 pub(super) use self::sqlite::{SqliteStore, copy_back, open_copier};
-pub(super) use self::value::{FromCell, Row, Value, values};
+pub(super) use self::value::{Cell, FromCell, Row, Value, values};
 use super::fault::JournalFault;
-use super::settings::JournalSettings;
+use super::settings::{JournalPlace, JournalSettings};
+use crate::postgres::link::Purpose;
 
 /// A connection to the journal, used by one thread at a time.
 #[derive(Debug)]
 pub(super) enum Store {
     Sqlite(SqliteStore),
+    Postgres(PostgresStore),
 }
 
 impl Store {
@@ -33,7 +38,13 @@ impl Store {
         settings: &JournalSettings,
         first: impl FnOnce(&Self) -> Stored<()>,
     ) -> Result<(), JournalFault> {
-        sqlite::create(&settings.database, &settings.payloads, first)
+        match &settings.place {
+            JournalPlace::File(database) => sqlite::create(database, &settings.payloads, first),
+            JournalPlace::Postgres(server) => {
+                sqlite::private_folder(&settings.payloads)?;
+                postgres::create(server, first)
+            }
+        }
     }
 
     /// The one connection that writes, which keeps every other writer out as long as it lives.
@@ -41,20 +52,62 @@ impl Store {
     /// # Errors
     /// [`JournalFault::Absent`], [`JournalFault::Locked`], and whatever the store fails at.
     pub(super) fn writer(settings: &JournalSettings) -> Result<Self, JournalFault> {
-        sqlite::open_writer(&settings.database, &settings.payloads).map(Self::Sqlite)
+        match &settings.place {
+            JournalPlace::File(database) => sqlite::open_writer(database, &settings.payloads).map(Self::Sqlite),
+            JournalPlace::Postgres(server) => {
+                sqlite::check_private(&settings.payloads)?;
+                PostgresStore::open(server, Purpose::Write).map(Self::Postgres)
+            }
+        }
     }
 
-    /// A connection that only reads.
+    /// A connection that only reads, as long as it takes.
     ///
     /// # Errors
     /// [`JournalFault::Absent`], and whatever the store fails at.
-    pub(super) fn reader(database: &std::path::Path) -> Result<Self, JournalFault> {
-        sqlite::open_reader(database).map(Self::Sqlite)
+    pub(super) fn reader(place: &JournalPlace) -> Result<Self, JournalFault> {
+        Self::reading(place, Purpose::Read)
     }
 
-    /// Over a connection that was opened elsewhere, and is only read.
-    pub(super) fn over(connection: rusqlite::Connection) -> Self {
-        Self::Sqlite(connection.into())
+    /// The same for questions that a request waits for.
+    ///
+    /// # Errors
+    /// As [`Self::reader`].
+    pub(super) fn asking(place: &JournalPlace) -> Result<Self, JournalFault> {
+        Self::reading(place, Purpose::Ask)
+    }
+
+    fn reading(place: &JournalPlace, purpose: Purpose) -> Result<Self, JournalFault> {
+        match place {
+            JournalPlace::File(database) => sqlite::open_reader(database).map(Self::Sqlite),
+            JournalPlace::Postgres(server) => PostgresStore::open(server, purpose).map(Self::Postgres),
+        }
+    }
+
+    /// Brings the tables to what this program works with, with the `first` rows where there are none.
+    ///
+    /// # Errors
+    /// Whatever the store fails at; [`JournalFault::Absent`] for a file that is not there.
+    pub(super) fn migrate(
+        settings: &JournalSettings,
+        first: impl FnOnce(&Self) -> Stored<()>,
+    ) -> Result<bool, JournalFault> {
+        match &settings.place {
+            // Each opening adds what an earlier version has not.
+            JournalPlace::File(_) => Self::reader(&settings.place).map(|_| false),
+            JournalPlace::Postgres(server) => {
+                sqlite::private_folder(&settings.payloads)?;
+                postgres::migrate(server, first)
+            }
+        }
+    }
+
+    /// A file for a program that is not its gateway; one at rest is opened as immutable.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn resting(database: &Path, still: bool) -> Result<Self, JournalFault> {
+        sqlite::open_resting(database, still).map(Self::Sqlite)
     }
 
     /// Each row of a statement until `each` breaks off. `each` must not use the store.
@@ -66,6 +119,7 @@ impl Store {
     ) -> Stored<()> {
         match self {
             Self::Sqlite(store) => store.each(statement, values, each),
+            Self::Postgres(store) => store.each(statement, values, each),
         }
     }
 
@@ -73,6 +127,7 @@ impl Store {
     pub(super) fn run(&self, statement: &'static str, values: &[Value<'_>]) -> Stored<usize> {
         match self {
             Self::Sqlite(store) => store.run(statement, values),
+            Self::Postgres(store) => store.run(statement, values),
         }
     }
 
@@ -80,6 +135,7 @@ impl Store {
     pub(super) fn add(&self, insert: &'static str, values: &[Value<'_>]) -> Stored<()> {
         match self {
             Self::Sqlite(store) => store.run(insert, values).map(drop),
+            Self::Postgres(store) => store.add(insert, values),
         }
     }
 
@@ -91,6 +147,7 @@ impl Store {
     ) -> Stored<()> {
         match self {
             Self::Sqlite(store) => store.run_all(insert, rows),
+            Self::Postgres(store) => rows.into_iter().try_for_each(|values| store.add(insert, &values)),
         }
     }
 
@@ -102,7 +159,9 @@ impl Store {
         each: impl FnMut(&Row<'_>) -> Stored<()>,
     ) -> Stored<()> {
         match self {
+            _ if keys.is_empty() => Ok(()),
             Self::Sqlite(store) => store.among(statement, keys, each),
+            Self::Postgres(store) => store.among(statement, keys, each),
         }
     }
 
@@ -165,6 +224,7 @@ impl Store {
     pub(super) fn begin(&self) -> Stored<()> {
         match self {
             Self::Sqlite(store) => store.run(sqlite::BEGIN, &[]).map(drop),
+            Self::Postgres(store) => store.begin(),
         }
     }
 
@@ -172,6 +232,15 @@ impl Store {
     pub(super) fn commit(&self) -> Stored<()> {
         match self {
             Self::Sqlite(store) => store.run(sqlite::COMMIT, &[]).map(drop),
+            Self::Postgres(store) => store.commit(),
+        }
+    }
+
+    /// One committed state for every statement, until the store is dropped.
+    pub(super) fn snapshot(&self) -> Stored<()> {
+        match self {
+            Self::Sqlite(store) => store.snapshot(),
+            Self::Postgres(store) => store.snapshot(),
         }
     }
 
@@ -179,6 +248,18 @@ impl Store {
     pub(super) fn roll_back(&self) -> Stored<()> {
         match self {
             Self::Sqlite(store) => store.roll_back(),
+            Self::Postgres(store) => {
+                store.roll_back();
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether there is a table of checkpoints that witnesses signed.
+    pub(super) fn has_cosigned(&self) -> Stored<bool> {
+        match self {
+            Self::Sqlite(store) => store.has_cosigned(),
+            Self::Postgres(_) => Ok(true),
         }
     }
 
@@ -186,6 +267,7 @@ impl Store {
     pub(super) fn keeps_leaves(&self) -> Stored<bool> {
         match self {
             Self::Sqlite(store) => store.keeps_leaves(),
+            Self::Postgres(store) => store.keeps_leaves(),
         }
     }
 
@@ -193,6 +275,26 @@ impl Store {
     pub(super) fn read_run(&self, run: i64, offset: usize, buffer: &mut [u8]) -> Stored<()> {
         match self {
             Self::Sqlite(store) => store.read_run(run, offset, buffer),
+            Self::Postgres(store) => store.read_run(run, offset, buffer),
         }
+    }
+}
+
+/// The statements that bring a journal's tables to what this program works with; empty when nothing is to be done.
+///
+/// # Errors
+/// When the server does not answer.
+pub(super) fn migration(place: &JournalPlace) -> Result<String, JournalFault> {
+    match place {
+        JournalPlace::File(_) => Ok(String::new()),
+        JournalPlace::Postgres(server) => postgres::script(server),
+    }
+}
+
+/// The statements that make the role of least privilege; none on SQLite.
+pub(super) fn roles(place: &JournalPlace) -> Option<String> {
+    match place {
+        JournalPlace::File(_) => None,
+        JournalPlace::Postgres(server) => Some(postgres::roles::script(server)),
     }
 }

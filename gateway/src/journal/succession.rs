@@ -110,7 +110,7 @@ pub fn succeed(
     clock: &Clock,
 ) -> Result<Succession, NotSucceeded> {
     let store = Store::writer(settings)?;
-    let reader = Reader::open(&settings.database)?;
+    let reader = Reader::open(&settings.place)?;
     let newest = reader.newest()?;
     if newest.origin == settings.log_origin {
         return again(&reader, settings, shown.notes);

@@ -13,6 +13,7 @@ mod export;
 mod head;
 mod log_keys;
 mod nonces;
+mod postgres;
 mod power;
 mod relay;
 mod seal;
@@ -35,8 +36,14 @@ use shuguan_ledger::trust::Trust;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{Entry, Idempotency, InboxItem, Journal, JournalFault, JournalSettings, Outcome, Reader, Sealed, Secret};
+use super::{
+    Entry, Idempotency, InboxItem, Journal, JournalFault, JournalPlace, JournalSettings, Outcome, Reader, Sealed,
+    Secret,
+};
 use crate::clock::Clock;
+use crate::postgres::PostgresSettings;
+use crate::postgres::link::run_once;
+use crate::postgres::stores::{self, Store};
 
 const ORIGIN: &str = "gw1.lyg.example/log";
 /// 2026-11-23T09:00:00Z
@@ -45,13 +52,31 @@ const START_US: i64 = 1_795_424_400_000_000;
 /// A journal in a temporary folder, with a clock that the test turns.
 struct Bench {
     folder: TempDir,
+    /// None: a file.
+    server: Option<PostgresSettings>,
     now_us: Arc<AtomicI64>,
 }
 
+/// A copy of the journal's database.
+enum Copied {
+    File(Vec<u8>),
+    Database(PostgresSettings),
+}
+
 impl Bench {
+    /// In a file.
     fn new() -> Self {
+        Self::on(Store::Sqlite)
+    }
+
+    fn on(store: Store) -> Self {
+        let server = (store == Store::Postgres).then(|| PostgresSettings {
+            lock_timeout_ms: 2_000,
+            ..stores::database("journal")
+        });
         let bench = Self {
             folder: tempfile::tempdir().unwrap(),
+            server,
             now_us: Arc::new(AtomicI64::new(START_US)),
         };
         Journal::create(&bench.settings()).unwrap();
@@ -59,7 +84,42 @@ impl Bench {
     }
 
     fn settings(&self) -> JournalSettings {
-        settings(&self.folder.path().join("journal"))
+        let mut settings = settings(&self.folder.path().join("journal"));
+        if let Some(server) = &self.server {
+            settings.place = JournalPlace::Postgres(Box::new(server.clone()));
+        }
+        settings
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::open(&self.settings().place).unwrap()
+    }
+
+    /// The number that a statement counts.
+    fn count(&self, statement: &'static str) -> i64 {
+        self.reader().store.one(statement, &[]).unwrap()
+    }
+
+    /// Copies the database; nobody may have it open.
+    fn copy(&self) -> Copied {
+        static COPIES: AtomicI64 = AtomicI64::new(0);
+        let Some(server) = &self.server else {
+            return Copied::File(std::fs::read(self.database()).unwrap());
+        };
+        let mut copy = server.clone();
+        let number = COPIES.fetch_add(1, Ordering::Relaxed);
+        copy.address.database = format!("{}_copy_{number}", server.address.database);
+        stores::copy_database(server, &copy);
+        Copied::Database(copy)
+    }
+
+    /// Puts a copy in the place of the database.
+    fn put_back(&self, copy: &Copied) {
+        match (copy, &self.server) {
+            (Copied::File(bytes), None) => std::fs::write(self.database(), bytes).unwrap(),
+            (Copied::Database(copy), Some(server)) => stores::copy_database(copy, server),
+            _ => panic!("a copy of another bench"),
+        }
     }
 
     fn clock(&self) -> Clock {
@@ -79,18 +139,27 @@ impl Bench {
         self.now_us.fetch_add(us, Ordering::Relaxed);
     }
 
+    /// The file of a journal in one.
     fn database(&self) -> PathBuf {
-        self.settings().database
+        self.settings().place.file().unwrap().to_owned()
     }
 
-    /// Changes stored rows behind the journal's back.
+    /// Changes stored rows behind the journal's back, leaves too; blobs are written as on SQLite.
     fn tamper(&self, statements: &str) {
-        let connection = rusqlite::Connection::open(self.database()).unwrap();
-        connection.execute_batch(statements).unwrap();
+        let Some(server) = &self.server else {
+            let connection = rusqlite::Connection::open(self.database()).unwrap();
+            return connection.execute_batch(statements).unwrap();
+        };
+        let statements = statements
+            .replace("DROP TRIGGER leaf_fixed", "SET session_replication_role = replica")
+            .replace("x'", "'\\x")
+            .replace("zeroblob(9)", "decode('000000000000000000', 'hex')")
+            .replace("AS BLOB", "AS bytea");
+        run_once(server, &statements).unwrap();
     }
 
     fn verify(&self) -> LogReport {
-        verify(&self.database())
+        verify(&self.settings().place)
     }
 }
 
@@ -103,12 +172,10 @@ fn trust() -> Trust {
 }
 
 /// Reads a whole log with the public key only, and the checkpoints that are stored beside it.
-fn verify(database: &Path) -> LogReport {
-    let reader = Reader::open(database).unwrap();
-    let connection = rusqlite::Connection::open(database).unwrap();
-    let mut find = connection.prepare("SELECT size, note FROM checkpoint").unwrap();
-    let notes = find.query_map([], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)));
-    let notes: std::collections::BTreeMap<u64, String> = notes.unwrap().map(Result::unwrap).collect();
+fn verify(place: &JournalPlace) -> LogReport {
+    let reader = Reader::open(place).unwrap();
+    let notes = reader.checkpoints_between(0, u64::MAX).unwrap();
+    let notes: std::collections::BTreeMap<u64, String> = notes.into_iter().collect();
     let mut verifier = LogVerifier::new(&reader.checkpoint().unwrap(), &trust()).unwrap();
     let mut from = 0;
     loop {

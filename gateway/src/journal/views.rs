@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::entry::Sealed;
 use super::fault::JournalFault;
+use super::settings::JournalPlace;
 use super::statements;
 use super::store::{FromCell, Row, Store, StoreFault, Stored, Value, values};
 use super::subjects::Tag;
@@ -128,15 +129,15 @@ impl Reader {
     ///
     /// # Errors
     /// When there is none, or it is not a journal.
-    pub fn open(database: &Path) -> Result<Self, JournalFault> {
-        let store = Store::reader(database)?;
+    pub fn open(place: &JournalPlace) -> Result<Self, JournalFault> {
+        let store = Store::reader(place)?;
         Ok(Self { store })
     }
 
-    /// Reads a SQLite file through a connection that was opened elsewhere.
-    pub(crate) fn over(connection: rusqlite::Connection) -> Self {
-        let store = Store::over(connection);
-        Self { store }
+    /// The same for questions that a request waits for.
+    pub(super) fn asking(place: &JournalPlace) -> Result<Self, JournalFault> {
+        let store = Store::asking(place)?;
+        Ok(Self { store })
     }
 
     /// Size of the log.

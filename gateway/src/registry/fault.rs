@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::postgres::PostgresFault;
+use crate::postgres::PostgresFault;
 
 /// The registry failed, or a bundle does not fit it.
 #[derive(Debug, thiserror::Error)]
@@ -167,7 +167,7 @@ impl RegistryFault {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Sql { source, .. } => of_sqlite(source),
-            Self::Postgres { source, .. } => source.remedy(),
+            Self::Postgres { source, .. } => super::postgres::fault::remedy(source),
             // The writer's thread has ended and nothing brings it back but a start.
             Self::Closed => Remedy::Stop,
             // A database that lacks a table is not a batch's fault: it waits until somebody has migrated it.

@@ -11,7 +11,7 @@
 mod copy;
 mod discrepancy;
 mod ending;
-mod fault;
+pub(super) mod fault;
 mod merge;
 mod note;
 mod read;
@@ -31,14 +31,13 @@ use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 
 pub(super) use self::discrepancy::list_them;
-pub use self::fault::PostgresFault;
 pub(super) use self::read::{counts, exchanges_behind, progress_of, stream};
 pub(super) use self::schema::sql;
 use self::session::Session;
 use super::fault::{RegistryFault, Remedy};
 use super::schema::TableSpec;
-use super::settings::PostgresSettings;
 use super::{Order, Standing};
+use crate::postgres::PostgresSettings;
 
 /// How often an idle connection is tried, so that `/readyz` tells the truth.
 const TRY_EVERY: Duration = Duration::from_secs(2);

@@ -151,7 +151,7 @@ impl Inbox {
 
     /// What the `recalled` leaves say, oldest first: rows withdrawn and open again.
     fn recalled(&self) -> Vec<(u64, u64)> {
-        let kept = Reader::open(&self.settings.database).unwrap().recalls_from(0).unwrap();
+        let kept = Reader::open(&self.settings.place).unwrap().recalls_from(0).unwrap();
         kept.into_iter()
             .filter_map(|recall| recall.done)
             .map(|done| (done.del, done.opn))
@@ -345,7 +345,7 @@ async fn of_many_small_ones_only_the_damaged_is_set_aside_and_each_other_is_in_o
     }
     let settings = inbox.settings.clone();
     inbox.journal.close().await.unwrap();
-    let journal = rusqlite::Connection::open(&settings.database).unwrap();
+    let journal = rusqlite::Connection::open(settings.place.file().unwrap()).unwrap();
     let damage =
         "UPDATE payload SET bytes = zeroblob(length(bytes)) WHERE leaf = (SELECT leaf FROM inbox WHERE exchange = ?1)";
     assert_eq!(journal.execute(damage, [exchanges[17].as_bytes()]).unwrap(), 1);
@@ -455,7 +455,7 @@ async fn a_payload_that_was_changed_is_set_aside_and_nothing_of_it_gets_in() {
     inbox.put(RESIDENT.name, vec![one(ANNA, "甲")]).await;
     let settings = inbox.settings.clone();
     inbox.journal.close().await.unwrap();
-    let journal = rusqlite::Connection::open(&settings.database).unwrap();
+    let journal = rusqlite::Connection::open(settings.place.file().unwrap()).unwrap();
     let changed = journal.execute("UPDATE payload SET bytes = zeroblob(length(bytes))", []);
     drop(journal);
     assert_eq!(changed.unwrap(), 1);
@@ -596,7 +596,7 @@ async fn of_many_recalls_every_second_turn_is_a_batchs() {
     inbox.until_recalled(20).await;
     inbox.until_relayed(1).await;
     running.stop().await.unwrap();
-    let journal = rusqlite::Connection::open(&inbox.settings.database).unwrap();
+    let journal = rusqlite::Connection::open(inbox.settings.place.file().unwrap()).unwrap();
     let before =
         "SELECT count(*) FROM leaf WHERE kind = 'recalled' AND idx < (SELECT idx FROM leaf WHERE kind = 'relayed')";
     let before: u32 = journal.query_row(before, [], |row| row.get(0)).unwrap();

@@ -178,7 +178,7 @@ fn vouched(config: &Config, signers: Option<&Signers>, now_us: i64) -> Result<Op
             .map(|_| None)
             .map_err(|faults| refused(BundleRefused::faulty(&faults)));
     };
-    let history = match History::read(&config.journal.database) {
+    let history = match History::read(&config.journal.place) {
         Ok(history) => history,
         // Opening it says so, with what to do.
         Err(JournalFault::Absent(_)) => History::default(),
@@ -224,12 +224,12 @@ pub fn journal_settings(config: &Config) -> Result<JournalSettings, StartFault> 
 
 fn journal_settings_of(config: &Config, secrets: &Secrets) -> JournalSettings {
     let mut settings = JournalSettings::at(
-        config.journal.database.parent().unwrap_or(Path::new("")),
+        Path::new(""),
         &config.gateway.log_origin,
         secrets.log.iter().cloned().map(Secret::from).collect::<Vec<_>>(),
         Secret::from(secrets.key_encryption.clone()),
     );
-    settings.database.clone_from(&config.journal.database);
+    settings.place = config.journal.place.clone();
     settings.payloads.clone_from(&config.journal.payloads);
     settings.month_keys = PeriodKeys::folder_of(&config.keys.key_encryption);
     settings.head.clone_from(&config.journal.head);
@@ -279,13 +279,13 @@ pub(super) async fn journal(config: &Config, secrets: &Secrets, clock: Clock) ->
 /// The witnesses, and that none of them knows more than the journal, which is not open yet: opening it seals a leaf.
 pub(super) async fn witnessing(config: &Config, secrets: &Secrets) -> Result<Witnessing, StartFault> {
     let witnessing = Witnessing::open(&config.witnessing).map_err(StartFault::Tls)?;
-    if witnessing.is_on() && config.journal.database.is_file() {
+    if witnessing.is_on() && config.journal.place.may_be_there() {
         let settings = journal_settings_of(config, secrets);
         let known = tokio::task::spawn_blocking(move || Ok((names_of(&settings)?, own_trust(&settings)?))).await;
         let known = known.map_err(|_| StartFault::Journal(JournalFault::Worker))?;
         let (names, ours) = known.map_err(StartFault::Journal)?;
         for name in names {
-            let compared = witnessing.compare(&config.journal.database, &name, &ours).await;
+            let compared = witnessing.compare(&config.journal.place, &name, &ours).await;
             compared.map_err(StartFault::Journal)?.map_err(StartFault::RolledBack)?;
         }
     }
@@ -294,7 +294,7 @@ pub(super) async fn witnessing(config: &Config, secrets: &Secrets) -> Result<Wit
 
 /// Whether the log says that an operator paused the relay.
 pub(super) fn relay_paused(config: &Config) -> Result<bool, StartFault> {
-    let reader = Reader::open(&config.journal.database);
+    let reader = Reader::open(&config.journal.place);
     reader
         .and_then(|reader| reader.relay_paused())
         .map_err(StartFault::Journal)
@@ -341,7 +341,7 @@ pub(super) fn stations(
     })?;
     let now_us = clock.now_us();
     // What was used today and asked within the hour stands in the log.
-    let used = Reader::open(&config.journal.database).and_then(|reader| {
+    let used = Reader::open(&config.journal.place).and_then(|reader| {
         let hour_us = now_us - MINUTES * 60_000_000;
         Ok((reader.spent(midnight_us(now_us))?, reader.compared(hour_us)?))
     });

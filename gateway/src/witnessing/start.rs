@@ -4,15 +4,13 @@
 //! Refuses when a witness shows a checkpoint that our own key signed and the journal does not contain. A witness that does not answer
 //! decides later, at the first contact.
 
-use std::path::Path;
-
 use futures_util::future::join_all;
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::tree;
 use shuguan_ledger::trust::Trust;
 
 use super::{LinkFault, Witnessing};
-use crate::journal::{JournalFault, Reader};
+use crate::journal::{JournalFault, JournalPlace, Reader};
 
 /// The journal is not the one that was signed last.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,7 +65,7 @@ impl Witnessing {
     /// The outer one: the journal cannot be read. The inner one: it is not the one that was signed last.
     pub async fn compare(
         &self,
-        database: &Path,
+        place: &JournalPlace,
         origin: &str,
         ours: &Trust,
     ) -> Result<Result<(), RolledBack>, JournalFault> {
@@ -89,8 +87,8 @@ impl Witnessing {
         if shown.is_empty() {
             return Ok(Ok(()));
         }
-        let database = database.to_owned();
-        let compared = tokio::task::spawn_blocking(move || contained(&database, shown)).await;
+        let place = place.clone();
+        let compared = tokio::task::spawn_blocking(move || contained(&place, shown)).await;
         compared.map_err(|_| JournalFault::Worker)?
     }
 }
@@ -120,8 +118,8 @@ impl Witnessing {
     }
 }
 
-fn contained(database: &Path, shown: Vec<(String, Checkpoint)>) -> Result<Result<(), RolledBack>, JournalFault> {
-    let reader = Reader::open(database)?;
+fn contained(place: &JournalPlace, shown: Vec<(String, Checkpoint)>) -> Result<Result<(), RolledBack>, JournalFault> {
+    let reader = Reader::open(place)?;
     let found = reader.size()?;
     for (witness, checkpoint) in shown {
         let signed = checkpoint.size;

@@ -425,7 +425,7 @@ async fn a_larger_size_without_a_proof_is_an_alarm_and_stops_nothing() {
     );
     assert_eq!(witnessing.refuses("any"), None);
     let compared = witnessing
-        .compare(&bench.settings("a").database, ORIGIN, &bench.journal().trust())
+        .compare(&bench.settings("a").place, ORIGIN, &bench.journal().trust())
         .await;
     assert_eq!(
         compared.unwrap(),
@@ -489,7 +489,7 @@ async fn a_second_log_under_the_same_key_is_found_and_takes_no_push() {
         assert!(light == Light::Red && detail.contains("own key"), "{detail}");
         assert_eq!(forked.refuses("any"), Some(Refusal::LogDisputed));
         assert_eq!(forked.newest(), None);
-        let compared = forked.compare(&fork.database, ORIGIN, &journal.trust()).await.unwrap();
+        let compared = forked.compare(&fork.place, ORIGIN, &journal.trust()).await.unwrap();
         assert!(
             matches!(compared, Err(RolledBack::Forked { signed: 5, .. })),
             "{compared:?}"
@@ -677,24 +677,21 @@ async fn a_journal_put_back_from_an_older_copy_is_found_at_the_start_and_at_firs
     let witness = Neighbour::witness("a", 0, &bench, bench.clock.clone()).await;
     let witnessing = bench.restored(&[&witness], 1).await;
     bench.journal.take().unwrap().close().await.unwrap();
-    let (database, copy) = (bench.settings("a").database, bench.folder.path().join("copy.db"));
-    std::fs::copy(&database, &copy).unwrap();
+    let place = bench.settings("a").place;
+    let (database, copy) = (place.file().unwrap(), bench.folder.path().join("copy.db"));
+    std::fs::copy(database, &copy).unwrap();
     bench.journal = Some(Journal::open(&bench.settings("a"), bench.clock.clone()).unwrap());
     bench.seal(5).await;
     bench.round(&witnessing).await;
     let signed = witnessing.newest().unwrap().size;
     let trust = bench.journal().trust();
-    assert_eq!(witnessing.compare(&database, ORIGIN, &trust).await.unwrap(), Ok(()));
+    assert_eq!(witnessing.compare(&place, ORIGIN, &trust).await.unwrap(), Ok(()));
     drop(bench.journal.take());
     for end in ["-wal", "-shm"] {
         let _ = std::fs::remove_file(format!("{}{end}", database.display()));
     }
-    std::fs::copy(&copy, &database).unwrap();
-    let compared = witnessing
-        .compare(&database, ORIGIN, &trust)
-        .await
-        .unwrap()
-        .unwrap_err();
+    std::fs::copy(&copy, database).unwrap();
+    let compared = witnessing.compare(&place, ORIGIN, &trust).await.unwrap().unwrap_err();
     let witness_name = "a".to_owned();
     assert_eq!(
         compared,

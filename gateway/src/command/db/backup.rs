@@ -26,10 +26,19 @@ const MANIFEST: &str = "backup.json";
 
 pub(super) fn run(path: &Path, folder: &Path, output: &Output) -> Result<Exit, Failure> {
     let config = config::load(path)?;
-    empty(folder)?;
     let journal = &config.journal;
-    let (note, files) =
-        journal::backup(&journal.database, &journal.payloads, folder).map_err(|fault| failed(folder, &fault))?;
+    let Some(database) = journal.place.file() else {
+        return Err(Failure::local(format!(
+            "the journal is at `{}`, which PostgreSQL copies",
+            journal.place
+        ))
+        .then(format!(
+            "pg_dump --format=custom --file journal.dump …, and right after it a copy of `{}`",
+            journal.payloads.display()
+        )));
+    };
+    empty(folder)?;
+    let (note, files) = journal::backup(database, &journal.payloads, folder).map_err(|fault| failed(folder, &fault))?;
     output.note(format!("the journal is in `{}`, with {files} files", folder.display()));
     let mut paths = vec![PathBuf::from(BACKUP_DATABASE)];
     if let RegistrySettings::Sqlite(registry) = &config.registry.store {

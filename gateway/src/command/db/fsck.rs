@@ -138,11 +138,10 @@ fn bar(output: &Output) -> ProgressBar {
 }
 
 fn compare(config: &Config, bar: &ProgressBar) -> Result<Report, Failure> {
-    let database = &config.journal.database;
-    let unreadable = |error: &dyn std::error::Error| {
-        Failure::local(format!("cannot read `{}`", database.display())).because(chain(error))
-    };
-    let reader = Reader::open(database).map_err(|fault| unreadable(&fault))?;
+    let place = &config.journal.place;
+    let unreadable =
+        |error: &dyn std::error::Error| Failure::local(format!("cannot read `{place}`")).because(chain(error));
+    let reader = Reader::open(place).map_err(|fault| unreadable(&fault))?;
     let mut report = Report::default();
     let mut from = 0;
     loop {

@@ -60,7 +60,7 @@ struct Lost {
 
 pub(super) fn run(path: &Path, why: Why, files: &[PathBuf], output: &Output) -> Result<Exit, Failure> {
     let config = config::load(path)?;
-    let newest = Reader::open(&config.journal.database).and_then(|reader| reader.checkpoint());
+    let newest = Reader::open(&config.journal.place).and_then(|reader| reader.checkpoint());
     let newest = newest.map_err(|fault| refused(NotSucceeded::Journal(fault)))?;
     let old = Checkpoint::unverified(&newest).map_or_else(|_| String::new(), |newest| newest.origin);
     let none_left = log_keys::read_any(&config.keys.log).is_ok_and(|files| files.seeds.is_empty());

@@ -1,7 +1,5 @@
 //! What `doctor` finds about the keys that sign the log: orders that wait, two that sign, files of keys that have ended, a trust file that lags behind.
 
-use std::path::Path;
-
 use shuguan_ledger::keys::LogKeys;
 
 use super::{Findings, Verdict};
@@ -24,7 +22,7 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
         .ok()
         .and_then(|settings| log_keys_of(&settings).ok());
     let Some(keys) = keys else { return };
-    let reader = Reader::open(&config.journal.database);
+    let reader = Reader::open(&config.journal.place);
     let volume = reader.and_then(|reader| Ok(reader.volumes()?.pop())).ok().flatten();
     let Some(volume) = volume else { return };
     let before = findings.0.len();
@@ -94,7 +92,7 @@ fn seeds(origin: &str, files: &LogKeyFiles, keys: &LogKeys, findings: &mut Findi
 
 /// Whether the trust file beside the gateway knows of every change.
 fn trust_file(config: &Config, origin: &str, keys: &LogKeys, findings: &mut Findings) {
-    let folder = config.journal.database.parent().and_then(Path::parent);
+    let folder = config.journal.beside();
     let there = folder.and_then(|folder| load_trust(&folder.join("trust/trust.txt")).ok());
     let Some(there) = there else { return };
     let known = there.keys_of(origin);

@@ -1,7 +1,5 @@
 //! What `doctor` finds about the witnesses: who answers, what each holds, and whether the journal contains it.
 
-use std::path::Path;
-
 use super::{Findings, Verdict};
 use crate::client::deliver::load_trust;
 use crate::config::Config;
@@ -73,7 +71,7 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
 
 /// Verifiers ask for no witness that their trust file does not name.
 fn trust_file(config: &Config, ours: &Trust, findings: &mut Findings) {
-    let folder = config.journal.database.parent().and_then(Path::parent);
+    let folder = config.journal.beside();
     let Some(path) = folder.map(|folder| folder.join("trust/trust.txt")) else {
         return;
     };
@@ -95,7 +93,7 @@ fn trust_file(config: &Config, ours: &Trust, findings: &mut Findings) {
 
 async fn contained(config: &Config, log: &str, witnessing: &Witnessing, ours: &Trust, findings: &mut Findings) {
     // That it cannot be read is a finding of the journal's own.
-    if let Ok(Err(rolled_back)) = witnessing.compare(&config.journal.database, log, ours).await {
+    if let Ok(Err(rolled_back)) = witnessing.compare(&config.journal.place, log, ours).await {
         findings.add(Verdict::Fail, CHECK, rolled_back.to_string(), rolled_back.next());
     }
 }

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::command::config;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
-use crate::journal::{LeafRow, Query, ROWS_MAX, Reader};
+use crate::journal::{JournalPlace, LeafRow, Query, ROWS_MAX, Reader};
 use crate::refusal::Refusal;
 
 #[derive(Debug, clap::Args)]
@@ -30,7 +30,7 @@ pub(super) struct RehearseArgs {
     /// The gateway's configuration: where its journal and its bundle in force lie.
     #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
     config: PathBuf,
-    /// Another journal, a copy for one.
+    /// Another journal, a copy for one; or by a configuration (`*.toml`).
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
 }
@@ -101,11 +101,14 @@ pub(super) fn run(args: &RehearseArgs, clock: &Clock, output: &Output) -> Result
     let config = config::load(&args.config)?;
     let new = load(&args.bundle)?;
     let old = load(&config.policies.bundle)?;
-    let journal = args.journal.as_ref().unwrap_or(&config.journal.database);
+    let journal = match &args.journal {
+        Some(path) => config::journal_at(path)?,
+        None => config.journal.place.clone(),
+    };
     let now_us = clock.now_us();
-    let past = read(journal, now_us - args.since * DAY_US).map_err(|fault| {
+    let past = read(&journal, now_us - args.since * DAY_US).map_err(|fault| {
         Failure::local("the journal cannot be read")
-            .at(journal.display().to_string())
+            .at(journal.to_string())
             .because(fault)
     })?;
     let rehearsal = rehearse(&past, &old, &new, now_us);
@@ -127,7 +130,7 @@ fn load(dir: &std::path::Path) -> Result<PolicySet, Failure> {
 }
 
 /// Pushes, pulls, comparisons and refusals since a moment; none where nothing can be decided.
-fn read(journal: &std::path::Path, since_us: i64) -> Result<Vec<Option<Past>>, crate::journal::JournalFault> {
+fn read(journal: &JournalPlace, since_us: i64) -> Result<Vec<Option<Past>>, crate::journal::JournalFault> {
     let reader = Reader::open(journal)?;
     let mut query = Query {
         from_us: Some(since_us),

@@ -266,7 +266,7 @@ impl Proved {
         let (checkpoint, trust) = (journal.head().1, journal.trust());
         journal.close().await.unwrap();
         // As a copy that was sent somewhere: closing it sealed nothing more than this.
-        let database = settings.database;
+        let database = settings.place.file().unwrap().to_owned();
         Self {
             folder,
             database,

@@ -1,14 +1,12 @@
 //! A journal as evidence: its leaves, tile entries, checkpoints and search columns against each other and against the signatures.
 //!
-//! Takes the path of the SQLite file; gives what the log proves, or where it stops. Opens it read-only and reads one snapshot, so a running
+//! Takes the place of the journal; gives what the log proves, or where it stops. Opens it read-only and reads one snapshot, so a running
 //! gateway is not held up. Memory does not grow with the log beyond what [`LogVerifier`] states.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::ControlFlow;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row, Rows, Statement};
 use shuguan_ledger::audit::{LogFault, LogReport, LogVerifier, Taken};
 use shuguan_ledger::exported::Entry;
 use shuguan_ledger::leaf::Event;
@@ -17,24 +15,9 @@ use shuguan_ledger::tree::{Hash, TileEntry};
 use shuguan_ledger::trust::Trust;
 use uuid::Uuid;
 
-use super::journal_file;
 use crate::command::output::Output;
-
-const SIZE: &str = "SELECT coalesce(max(idx) + 1, 0) FROM leaf";
-const LEAVES: &str = "SELECT idx, bytes, hash, t, kind, exchange, partner, rec, pur FROM leaf ORDER BY idx";
-const CHECKPOINTS: &str = "SELECT size, note FROM checkpoint ORDER BY size";
-/// The same with those that witnesses signed; a journal of an earlier version has no such table.
-const ALL_CHECKPOINTS: &str =
-    "SELECT size, note FROM checkpoint UNION ALL SELECT size, note FROM cosigned ORDER BY size";
-const HAS_COSIGNED: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'cosigned'";
-const TILE: &str = "SELECT hash FROM tile WHERE level = ?1 AND idx = ?2";
-const TILES: &str = "SELECT count(*) FROM tile";
-const EDGE: &str = "SELECT size, edge FROM tree";
-
-const NEWEST: &str = "SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1";
-
-/// Leaves between two movements of the progress bar.
-const STEP: u64 = 4_096;
+use crate::journal::{JournalFault, JournalPlace, PAGE, Reader, Resting, StoredLeaf};
+use crate::serve::chain;
 
 /// What receipts say that the log must contain.
 #[derive(Debug, Default)]
@@ -89,7 +72,7 @@ impl Expected {
 #[derive(Debug)]
 pub enum ReadLog {
     /// The journal cannot be read, or is none.
-    Unreadable(rusqlite::Error),
+    Unreadable(JournalFault),
     /// Another program opened it while it was read as a file at rest: repeat.
     Disturbed,
     /// It was read, and is wrong.
@@ -102,8 +85,8 @@ impl From<LogFault> for ReadLog {
     }
 }
 
-impl From<rusqlite::Error> for ReadLog {
-    fn from(error: rusqlite::Error) -> Self {
+impl From<JournalFault> for ReadLog {
+    fn from(error: JournalFault) -> Self {
         Self::Unreadable(error)
     }
 }
@@ -112,79 +95,56 @@ impl From<rusqlite::Error> for ReadLog {
 ///
 /// # Errors
 /// See [`ReadLog`].
-pub fn read_log(journal: &Path, trust: &Trust, output: &Output) -> Result<LogReport, ReadLog> {
+pub fn read_log(journal: &JournalPlace, trust: &Trust, output: &Output) -> Result<LogReport, ReadLog> {
     compare_log(journal, trust, &Expected::default(), output)
 }
 
 /// The same, and that it contains what receipts prove.
 pub(super) fn compare_log(
-    journal: &Path,
+    journal: &JournalPlace,
     trust: &Trust,
     expected: &Expected,
     output: &Output,
 ) -> Result<LogReport, ReadLog> {
-    let still = journal_file::is_still(journal);
-    let connection = journal_file::open(journal, still)?;
-    // One snapshot for all statements; it ends with the connection.
-    connection.execute_batch("BEGIN")?;
-    let result = read(&connection, trust, expected, output);
-    if still && !journal_file::is_still(journal) {
+    let resting = Resting::open(journal)?;
+    let result = read(&resting.reader, trust, expected, output);
+    if !resting.is_undisturbed() {
         return Err(ReadLog::Disturbed);
     }
     result
 }
 
-fn read(connection: &Connection, trust: &Trust, expected: &Expected, output: &Output) -> Result<LogReport, ReadLog> {
-    let newest = connection.query_row(NEWEST, [], |row| row.get::<_, String>(0));
-    let newest = match newest {
-        Ok(note) => note,
-        Err(rusqlite::Error::QueryReturnedNoRows) => return Err(LogFault::NoCheckpoint.into()),
-        Err(error) if is_damage(&error) => return Err(damage(0, &error).into()),
+fn read(reader: &Reader, trust: &Trust, expected: &Expected, output: &Output) -> Result<LogReport, ReadLog> {
+    let newest = match reader.stored_checkpoint() {
+        Ok(note) => note.ok_or(LogFault::NoCheckpoint)?,
+        Err(error) if error.is_damage() => return Err(damage(0, &error).into()),
         Err(error) => return Err(error.into()),
     };
-    let size = connection.query_row(SIZE, [], |row| number(row, 0))?;
-    let bar = bar(size, output);
-    let mut leaves = connection.prepare(LEAVES)?;
-    let cosigned = connection.query_row(HAS_COSIGNED, [], |row| number(row, 0))? > 0;
-    let mut checkpoints = connection.prepare(if cosigned { ALL_CHECKPOINTS } else { CHECKPOINTS })?;
+    let bar = bar(reader.stored_size()?, output);
     let mut reading = Reading {
+        reader,
         verifier: LogVerifier::new(&newest, trust)?,
-        checkpoints: Checkpoints::new(checkpoints.query([])?)?,
-        tile: connection.prepare(TILE)?,
+        checkpoints: VecDeque::new(),
         tiles: 0,
+        due: Vec::new(),
         expected,
     };
-    let mut rows = leaves.query([])?;
-    let read = reading.all(&mut rows, &bar).and_then(|()| reading.end(connection));
+    let read = reading.all(&bar).and_then(|()| reading.end());
     bar.finish_and_clear();
     match read {
         Ok(()) => Ok(reading.verifier.finish()?),
-        Err(ReadLog::Unreadable(error)) if is_damage(&error) => Err(damage(reading.size(), &error).into()),
+        Err(ReadLog::Unreadable(error)) if error.is_damage() => Err(damage(reading.size(), &error).into()),
         Err(stop) => Err(stop),
     }
 }
 
-fn damage(index: u64, error: &rusqlite::Error) -> LogFault {
-    let what = format!("the journal is damaged here: {error}");
+fn damage(index: u64, error: &JournalFault) -> LogFault {
+    let what = format!("the journal is damaged here: {}", chain(error));
     LogFault::Leaf { index, what }
 }
 
-/// Whether a read failed because of what is stored, and not because of the machine: a damaged page, a value of another type.
-fn is_damage(error: &rusqlite::Error) -> bool {
-    match error {
-        rusqlite::Error::SqliteFailure(failure, _) => failure.code == rusqlite::ErrorCode::DatabaseCorrupt,
-        error => matches!(
-            error,
-            rusqlite::Error::InvalidColumnType(..)
-                | rusqlite::Error::FromSqlConversionFailure(..)
-                | rusqlite::Error::IntegralValueOutOfRange(..)
-                | rusqlite::Error::Utf8Error(..)
-        ),
-    }
-}
-
 pub(super) fn bar(size: u64, output: &Output) -> ProgressBar {
-    if !output.shows_progress() || size < 16 * STEP {
+    if !output.shows_progress() || size < 16 * PAGE {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} leaves {per_sec} {eta}");
@@ -192,107 +152,124 @@ pub(super) fn bar(size: u64, output: &Output) -> ProgressBar {
 }
 
 /// The log between two leaves.
-struct Reading<'c, 't> {
+struct Reading<'r> {
+    reader: &'r Reader,
     verifier: LogVerifier,
-    checkpoints: Checkpoints<'c>,
-    tile: Statement<'c>,
+    /// Those of this page, by size.
+    checkpoints: VecDeque<(u64, String)>,
     tiles: u64,
-    expected: &'t Expected,
+    /// Tile entries that leaves of this page complete, each with the leaf.
+    due: Vec<(u64, TileEntry)>,
+    expected: &'r Expected,
 }
 
-impl Reading<'_, '_> {
+impl Reading<'_> {
     fn size(&self) -> u64 {
         self.verifier.edge().size()
     }
 
-    fn all(&mut self, rows: &mut Rows<'_>, bar: &ProgressBar) -> Result<(), ReadLog> {
-        while let Some(row) = rows.next()? {
-            self.checkpoints()?;
-            self.leaf(row)?;
-            if self.size().is_multiple_of(STEP) {
-                bar.inc(STEP);
+    fn all(&mut self, bar: &ProgressBar) -> Result<(), ReadLog> {
+        let mut known = 0;
+        loop {
+            let (from, until) = (self.size(), self.size() + PAGE);
+            self.checkpoints.extend(self.reader.checkpoints_between(known, until)?);
+            known = until + 1;
+            let read = self.page();
+            // What this page's leaves complete comes before what is wrong after them.
+            self.due()?;
+            read?;
+            bar.inc(self.size() - from);
+            if self.size() < until {
+                return Ok(());
             }
         }
-        self.checkpoints()
     }
 
-    /// Every checkpoint of the journal that signs as many leaves as were read.
-    fn checkpoints(&mut self) -> Result<(), ReadLog> {
+    /// The next leaves, and the checkpoints between them.
+    fn page(&mut self) -> Result<(), ReadLog> {
+        let (reader, mut stop) = (self.reader, None);
+        self.checkpoints()?;
+        reader.each_stored(self.size(), |row| {
+            match self.leaf(row).and_then(|()| self.checkpoints()) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(fault) => {
+                    stop = Some(fault);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        stop.map_or(Ok(()), |fault| Err(fault.into()))
+    }
+
+    /// Every checkpoint of the journal that is stored as one of as many leaves as were read, or fewer.
+    fn checkpoints(&mut self) -> Result<(), LogFault> {
         let size = self.size();
-        while let Some(note) = self.checkpoints.take(size)? {
+        while let Some((_, note)) = self.checkpoints.pop_front_if(|(at, _)| *at <= size) {
             self.verifier.checkpoint(&note)?;
         }
         Ok(())
     }
 
-    fn leaf(&mut self, row: &Row<'_>) -> Result<(), ReadLog> {
+    fn leaf(&mut self, row: &StoredLeaf<'_>) -> Result<(), LogFault> {
         let index = self.size();
-        let wrong = |what: &str| {
-            ReadLog::Fault(LogFault::Leaf {
-                index,
-                what: what.to_owned(),
-            })
+        let wrong = |what: &str| LogFault::Leaf {
+            index,
+            what: what.to_owned(),
         };
-        if row.get_ref(0)? != ValueRef::Integer(i64::try_from(index).unwrap_or(i64::MAX)) {
+        if row.index != i64::try_from(index).ok() {
             return Err(wrong("it is missing"));
         }
-        let bytes = row.get_ref(1)?.as_blob().map_err(|_| wrong("it is not bytes"))?;
+        let bytes = row.bytes.ok_or_else(|| wrong("it is not bytes"))?;
         let taken = self.verifier.take(bytes)?;
         let [own, above @ ..] = taken.entries.as_slice() else {
             return Ok(());
         };
-        if row.get_ref(2)? != ValueRef::Blob(&own.hash) {
+        if row.hash != Some(&own.hash) {
             return Err(wrong("its bytes do not have the hash that is stored beside them"));
         }
         self.expected.compare(&mut self.verifier, Entry::Leaf(&taken))?;
-        if let Some(column) = deviation(row, &taken)? {
+        if let Some(column) = deviation(row, &taken) {
             return Err(wrong(&format!(
                 "the column `{column}` beside it says something else than it does"
             )));
         }
-        for entry in above {
-            self.entry(index, entry)?;
+        self.due.extend(above.iter().map(|entry| (index, *entry)));
+        Ok(())
+    }
+
+    /// Tile entries of level 1 and up, which the journal stores as soon as their last leaf is there.
+    fn due(&mut self) -> Result<(), ReadLog> {
+        for (index, entry) in std::mem::take(&mut self.due) {
+            let stored = self.reader.hashes(entry.level, entry.position, 1);
+            let same = match stored {
+                Ok(hashes) => hashes.first() == Some(&entry.hash),
+                Err(error) if error.is_damage() => false,
+                Err(error) => return Err(error.into()),
+            };
+            if !same {
+                let what = format!(
+                    "the tile entry {} of level {}, which it completes, is another",
+                    entry.position, entry.level
+                );
+                return Err(LogFault::Leaf { index, what }.into());
+            }
+            self.tiles += 1;
         }
         Ok(())
     }
 
-    /// A tile entry of level 1 and up, which the journal stores as soon as its last leaf is there.
-    fn entry(&mut self, index: u64, entry: &TileEntry) -> Result<(), ReadLog> {
-        let position = i64::try_from(entry.position).unwrap_or(i64::MAX);
-        let mut rows = self.tile.query((entry.level, position))?;
-        let stored = match rows.next()? {
-            Some(row) => row.get_ref(0)? == ValueRef::Blob(&entry.hash),
-            None => false,
-        };
-        if !stored {
-            let what = format!(
-                "the tile entry {} of level {}, which it completes, is another",
-                entry.position, entry.level
-            );
-            return Err(LogFault::Leaf { index, what }.into());
-        }
-        self.tiles += 1;
-        Ok(())
-    }
-
-    fn end(&self, connection: &Connection) -> Result<(), ReadLog> {
+    fn end(&self) -> Result<(), ReadLog> {
         let found = self.size();
-        let beyond = self.expected.beyond(found);
-        if let Some(signed) = self.checkpoints.next_size().or(beyond) {
+        let later = self.reader.checkpoints_between(found + 1, u64::MAX)?;
+        let beyond = later.first().map(|(size, _)| *size).or(self.expected.beyond(found));
+        if let Some(signed) = beyond {
             return Err(LogFault::Short { found, signed }.into());
         }
         let edge = self.verifier.edge().encode();
-        let size = i64::try_from(found).unwrap_or(i64::MAX);
-        let same =
-            |row: &Row<'_>| Ok(row.get_ref(0)? == ValueRef::Integer(size) && row.get_ref(1)? == ValueRef::Blob(&edge));
-        let tiles = connection.query_row(TILES, [], |row| number(row, 0))?;
-        let what = match connection.query_row(EDGE, [], same) {
-            Ok(true) if tiles == self.tiles => return Ok(()),
-            Ok(true) => "the journal holds tile entries that no leaf completes",
-            Ok(false) | Err(rusqlite::Error::QueryReturnedNoRows) => {
-                "the stored right edge is not that of these leaves"
-            }
-            Err(error) => return Err(error.into()),
+        let what = match self.reader.stored_edge_is(found, &edge)? {
+            (true, tiles) if tiles == self.tiles => return Ok(()),
+            (true, _) => "the journal holds tile entries that no leaf completes",
+            (false, _) => "the stored right edge is not that of these leaves",
         };
         Err(LogFault::Leaf {
             index: found,
@@ -302,43 +279,8 @@ impl Reading<'_, '_> {
     }
 }
 
-/// The checkpoints of the journal, one ahead.
-struct Checkpoints<'s> {
-    rows: Rows<'s>,
-    next: Option<(u64, String)>,
-}
-
-impl<'s> Checkpoints<'s> {
-    fn new(rows: Rows<'s>) -> Result<Self, rusqlite::Error> {
-        let mut checkpoints = Self { rows, next: None };
-        checkpoints.advance()?;
-        Ok(checkpoints)
-    }
-
-    fn advance(&mut self) -> Result<(), rusqlite::Error> {
-        self.next = match self.rows.next()? {
-            Some(row) => Some((number(row, 0)?, row.get(1)?)),
-            None => None,
-        };
-        Ok(())
-    }
-
-    fn next_size(&self) -> Option<u64> {
-        self.next.as_ref().map(|(size, _)| *size)
-    }
-
-    /// The next checkpoint, if it is stored as one of at most `size` leaves.
-    fn take(&mut self, size: u64) -> Result<Option<String>, rusqlite::Error> {
-        let due = self.next.take_if(|(at, _)| *at <= size);
-        if due.is_some() {
-            self.advance()?;
-        }
-        Ok(due.map(|(_, note)| note))
-    }
-}
-
 /// The first search column that differs from the leaf: whoever edits one hides an exchange from an officer's search.
-fn deviation(row: &Row<'_>, taken: &Taken) -> Result<Option<&'static str>, rusqlite::Error> {
+fn deviation(row: &StoredLeaf<'_>, taken: &Taken) -> Option<&'static str> {
     let event = &taken.leaf.event;
     let exchange = event.exchange().and_then(|id| Uuid::parse_str(id).ok());
     let (record, purpose) = match event {
@@ -370,30 +312,16 @@ fn deviation(row: &Row<'_>, taken: &Taken) -> Result<Option<&'static str>, rusql
         | Event::Clock(_)
         | Event::Erased(_) => (None, None),
     };
-    let text = |value: Option<&str>| value.map(|value| rusqlite::types::Value::Text(value.to_owned()));
-    let wanted = [
-        (3, "t", Some(rusqlite::types::Value::Integer(taken.leaf.t))),
-        (4, "kind", text(Some(event.kind()))),
-        (
-            5,
-            "exchange",
-            exchange.map(|id| rusqlite::types::Value::Blob(id.as_bytes().to_vec())),
-        ),
-        (6, "partner", text(event.partner())),
-        (7, "rec", text(record)),
-        (8, "pur", text(purpose)),
+    // A column may say more than the leaf does (a relay's partner), never something else.
+    let other_text = |stored: Option<&str>, wanted: Option<&str>| wanted.is_some() && stored != wanted;
+    let exchange_bytes = exchange.as_ref().map(|id| id.as_bytes().as_slice());
+    let others = [
+        ("t", row.t != Some(taken.leaf.t)),
+        ("kind", other_text(row.kind, Some(event.kind()))),
+        ("exchange", exchange_bytes.is_some() && row.exchange != exchange_bytes),
+        ("partner", other_text(row.partner, event.partner())),
+        ("rec", other_text(row.record, record)),
+        ("pur", other_text(row.purpose, purpose)),
     ];
-    for (column, name, wanted) in wanted {
-        // A column may say more than the leaf does (a relay's partner), never something else.
-        if let Some(wanted) = wanted
-            && row.get_ref(column)? != ValueRef::from(&wanted)
-        {
-            return Ok(Some(name));
-        }
-    }
-    Ok(None)
-}
-
-fn number(row: &Row<'_>, column: usize) -> Result<u64, rusqlite::Error> {
-    row.get::<_, i64>(column).map(i64::unsigned_abs)
+    others.into_iter().find(|(_, other)| *other).map(|(column, _)| column)
 }

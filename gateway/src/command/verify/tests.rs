@@ -207,7 +207,12 @@ impl Room {
             let receipt = Receipt::parse(&text).unwrap();
             expected.add(&receipt.verify(&trust).unwrap(), receipt.checkpoint);
         }
-        match journal::compare_log(&self.path("journal.db"), &trust, &expected, &Output::default()) {
+        match journal::compare_log(
+            &self.path("journal.db").as_path().into(),
+            &trust,
+            &expected,
+            &Output::default(),
+        ) {
             Err(ReadLog::Fault(fault)) => fault,
             other => unreachable!("{change}: {other:?}"),
         }
@@ -274,7 +279,7 @@ fn every_kind_of_edit_to_a_journal_is_found_and_its_place_named() {
             "UPDATE checkpoint SET note = replace(note, 'log.example', 'lag.example') WHERE size = 200",
             199,
         ),
-        ("UPDATE checkpoint SET note = x'ff' WHERE size = 200", 100),
+        ("UPDATE checkpoint SET note = x'ff' WHERE size = 200", 199),
         ("DELETE FROM checkpoint WHERE size > 100", 100),
         ("DELETE FROM leaf WHERE idx = 299", 299),
     ];
@@ -418,7 +423,7 @@ async fn turned(room: &Room, name: &str, reason: &str) -> (PathBuf, [PathBuf; 2]
         path
     });
     let folder = room.path(&format!("{name}-second"));
-    let reader = Reader::open(&settings.database).unwrap();
+    let reader = Reader::open(&settings.place).unwrap();
     export(&reader, &folder, Some("log.example/2"), |_, _| {}).unwrap();
     (folder, kept)
 }

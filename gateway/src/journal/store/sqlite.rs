@@ -97,6 +97,10 @@ impl SqliteStore {
         Ok(())
     }
 
+    pub(super) fn snapshot(&self) -> Stored<()> {
+        Ok(self.connection.execute_batch("BEGIN")?)
+    }
+
     pub(super) fn roll_back(&self) -> Stored<()> {
         if !self.connection.is_autocommit() {
             self.connection.execute_batch("ROLLBACK")?;
@@ -109,6 +113,12 @@ impl SqliteStore {
             .connection
             .query_row(schema::TRIGGERS, [], |row| row.get::<_, i64>(0));
         Ok(triggers? == 4)
+    }
+
+    pub(super) fn has_cosigned(&self) -> Stored<bool> {
+        const FOUND: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'cosigned'";
+        let found = self.connection.query_row(FOUND, [], |row| row.get::<_, i64>(0));
+        Ok(found? > 0)
     }
 
     /// Without reading all of a run: tags are looked for where they would stand.
@@ -155,7 +165,7 @@ pub(super) fn create(
         .mode(0o600)
         .open(database);
     made.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => JournalFault::Exists(database.to_owned()),
+        std::io::ErrorKind::AlreadyExists => JournalFault::Exists(database.display().to_string()),
         _ => JournalFault::file("create", database)(error),
     })?;
     let connection = connect(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -165,7 +175,9 @@ pub(super) fn create(
         .and_then(|()| connection.pragma_update(None, "application_id", APPLICATION_ID))
         .and_then(|()| connection.pragma_update(None, "user_version", SCHEMA_VERSION))
         .and_then(|()| connection.execute_batch(schema::TABLES))
-        .and_then(|()| connection.execute_batch(schema::ADDED));
+        .and_then(|()| connection.execute_batch(schema::ADDED))
+        // While they cost nothing: made over ten million leaves each takes ten seconds.
+        .and_then(|()| INDEXES.iter().try_for_each(|index| connection.execute_batch(index)));
     tables.map_err(sqlite_fault("make the journal's tables"))?;
     let store = Store::Sqlite(connection.into());
     let made = first(&store).and_then(|()| store.commit());
@@ -176,7 +188,7 @@ pub(super) fn create(
 pub(super) fn open_writer(database: &Path, payloads: &Path) -> Result<SqliteStore, JournalFault> {
     check_version()?;
     if !database.is_file() {
-        return Err(JournalFault::Absent(database.to_owned()));
+        return Err(JournalFault::Absent(database.display().to_string()));
     }
     let lock = lock(database)?;
     check_private(&folder_of(database))?;
@@ -214,7 +226,7 @@ pub(in crate::journal) fn copy_back(connection: &Connection) -> Stored<()> {
 /// Opens a connection that only reads.
 pub(super) fn open_reader(database: &Path) -> Result<SqliteStore, JournalFault> {
     if !database.is_file() {
-        return Err(JournalFault::Absent(database.to_owned()));
+        return Err(JournalFault::Absent(database.display().to_string()));
     }
     let connection = connect(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let asked = connection.pragma_update(None, "query_only", true);
@@ -236,7 +248,7 @@ fn lock(database: &Path) -> Result<File, JournalFault> {
     let file = opened.map_err(JournalFault::file("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(JournalFault::Locked(database.to_owned())),
+        Err(TryLockError::WouldBlock) => Err(JournalFault::Locked(database.display().to_string())),
         Err(TryLockError::Error(error)) => Err(JournalFault::file("lock", &path)(error)),
     }
 }
@@ -261,13 +273,13 @@ fn check_version() -> Result<(), JournalFault> {
     Ok(())
 }
 
-fn private_folder(folder: &Path) -> Result<(), JournalFault> {
+pub(super) fn private_folder(folder: &Path) -> Result<(), JournalFault> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(JournalFault::file("make folder", folder))?;
     check_private(folder)
 }
 
-fn check_private(path: &Path) -> Result<(), JournalFault> {
+pub(super) fn check_private(path: &Path) -> Result<(), JournalFault> {
     let metadata = std::fs::metadata(path).map_err(JournalFault::file("look at", path))?;
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
@@ -275,6 +287,36 @@ fn check_private(path: &Path) -> Result<(), JournalFault> {
         return Err(JournalFault::Exposed { path, mode });
     }
     Ok(())
+}
+
+/// Opens a file that need not be this gateway's, read-only.
+pub(super) fn open_resting(database: &Path, still: bool) -> Result<SqliteStore, JournalFault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = if still {
+        Connection::open_with_flags(immutable(database), flags | OpenFlags::SQLITE_OPEN_URI)
+    } else {
+        Connection::open_with_flags(database, flags)
+    };
+    let connection = opened.map_err(sqlite_fault("open the journal"))?;
+    let waiting = connection.busy_timeout(BUSY_TIMEOUT);
+    waiting.map_err(sqlite_fault("open the journal"))?;
+    Ok(connection.into())
+}
+
+fn immutable(path: &Path) -> String {
+    use std::fmt::Write as _;
+    use std::os::unix::ffi::OsStrExt as _;
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-".contains(byte) {
+            uri.push(char::from(*byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(uri, "%{byte:02X}");
+        }
+    }
+    uri.push_str("?immutable=1");
+    uri
 }
 
 fn connect(database: &Path, access: OpenFlags) -> Result<Connection, JournalFault> {
@@ -316,7 +358,7 @@ fn check_identity(connection: &Connection, database: &Path) -> Result<(), Journa
     let value = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     match (value("application_id"), value("user_version")) {
         (Ok(APPLICATION_ID), Ok(SCHEMA_VERSION)) => Ok(()),
-        (Ok(_), Ok(_)) => Err(JournalFault::Foreign(database.to_owned())),
+        (Ok(_), Ok(_)) => Err(JournalFault::Foreign(database.display().to_string())),
         (Err(error), _) | (_, Err(error)) => Err(sqlite_fault("read the journal's identity")(error)),
     }
 }
@@ -334,8 +376,8 @@ mod tests {
     use super::schema::{ADDED, COSIGNED, TABLES, TRIGGERS};
     use super::{create, open_reader, open_writer};
     use crate::journal::statements::{
-        ALL, INDEXES, MONTHS_IN_USE, NEWEST_CHECKPOINT, PAYLOAD_FILES, SHRED_LEAVES, SUBJECT_FILES, SUBJECT_RUNS,
-        TAG_FILES,
+        ALL, INDEXES, MONTHS_IN_USE, NEWEST_CHECKPOINT, PAYLOAD_FILES, SHRED_LEAVES, STORED_EDGE, SUBJECT_FILES,
+        SUBJECT_RUNS, TAG_FILES, TILES,
     };
 
     #[test]
@@ -362,6 +404,8 @@ mod tests {
                     SHRED_LEAVES,
                     PAYLOAD_FILES,
                     TAG_FILES,
+                    STORED_EDGE,
+                    TILES,
                 ]
                 .contains(statement)
                     || matches!(step.as_str(), "SCAN pending" | "SCAN newest");

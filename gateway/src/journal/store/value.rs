@@ -4,6 +4,8 @@
 
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
+use sqlx::postgres::PgRow;
+use sqlx::{Row as _, TypeInfo as _, ValueRef as _};
 use uuid::Uuid;
 
 use super::{StoreFault, Stored};
@@ -99,6 +101,7 @@ impl ToSql for Value<'_> {
 /// A row as it lies in the store's own memory.
 pub(in crate::journal) enum Row<'r> {
     Sqlite(&'r rusqlite::Row<'r>),
+    Postgres(&'r PgRow),
 }
 
 impl Row<'_> {
@@ -121,7 +124,11 @@ impl Row<'_> {
         }
     }
 
-    fn cell(&self, column: usize) -> Stored<Cell<'_>> {
+    /// What stands there, whatever it is.
+    ///
+    /// # Errors
+    /// [`StoreFault::Shape`] for what no column of a journal holds.
+    pub(in crate::journal) fn cell(&self, column: usize) -> Stored<Cell<'_>> {
         match self {
             Self::Sqlite(row) => match row.get_ref(column)? {
                 ValueRef::Null => Ok(Cell::Null),
@@ -132,7 +139,31 @@ impl Row<'_> {
                 ValueRef::Blob(bytes) => Ok(Cell::Blob(bytes)),
                 ValueRef::Real(_) => Err(StoreFault::Shape(column)),
             },
+            Self::Postgres(row) => of_postgres(row, column).ok_or(StoreFault::Shape(column)),
         }
+    }
+}
+
+/// What stands in a column of a row, binary as PostgreSQL sends it.
+fn of_postgres(row: &PgRow, column: usize) -> Option<Cell<'_>> {
+    let raw = row.try_get_raw(column).ok()?;
+    if raw.is_null() {
+        return Some(Cell::Null);
+    }
+    let bytes = raw.as_bytes().ok()?;
+    match raw.type_info().name() {
+        "INT8" => bytes
+            .try_into()
+            .ok()
+            .map(|bytes| Cell::Integer(i64::from_be_bytes(bytes))),
+        "INT4" => bytes
+            .try_into()
+            .ok()
+            .map(|bytes| Cell::Integer(i32::from_be_bytes(bytes).into())),
+        "BOOL" => Some(Cell::Integer(i64::from(bytes != [0]))),
+        "TEXT" => std::str::from_utf8(bytes).ok().map(Cell::Text),
+        "BYTEA" => Some(Cell::Blob(bytes)),
+        _ => None,
     }
 }
 

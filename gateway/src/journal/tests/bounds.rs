@@ -2,7 +2,16 @@ use shuguan_ledger::leaf::{Event, Leaf};
 
 use super::{Bench, exchange, keyed, one_row, proven, relayed, sealed};
 use crate::journal::{Journal, Known, Outcome, Query, RefusalDraft, SealError};
+use crate::postgres::stores::{Store, on_both_stores};
 use crate::refusal::Refusal;
+
+on_both_stores!(
+    refusals_are_sealed_up_to_their_bound_and_counted_above_it,
+    a_refusal_about_the_content_sticks_to_its_key,
+    who_holds_half_of_the_inbox_is_refused_and_others_are_not,
+    a_full_queue_refuses_at_once,
+    keys_checkpoints_and_reports_go_when_their_time_is_over_and_receipts_still_verify,
+);
 
 const MINUTE_US: i64 = 60_000_000;
 const DAY_US: i64 = 86_400_000_000;
@@ -11,9 +20,8 @@ pub(super) fn refusal(partner: &str) -> RefusalDraft {
     RefusalDraft::new(Some(partner.into()), Refusal::NoGrant, "admit")
 }
 
-#[tokio::test]
-async fn refusals_are_sealed_up_to_their_bound_and_counted_above_it() {
-    let bench = Bench::new();
+async fn refusals_are_sealed_up_to_their_bound_and_counted_above_it(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     let mut own = 0;
     for _ in 0..100 {
@@ -62,9 +70,8 @@ fn count(leaf: &[u8]) -> (String, Option<u64>) {
     }
 }
 
-#[tokio::test]
-async fn a_refusal_about_the_content_sticks_to_its_key() {
-    let bench = Bench::new();
+async fn a_refusal_about_the_content_sticks_to_its_key(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     let draft = refusal("health-city").event();
     let entry = |number| {
@@ -106,9 +113,8 @@ async fn a_full_disk_refuses_and_room_makes_it_go_on() {
     assert_eq!(bench.verify().kinds["push"], 2);
 }
 
-#[tokio::test]
-async fn who_holds_half_of_the_inbox_is_refused_and_others_are_not() {
-    let bench = Bench::new();
+async fn who_holds_half_of_the_inbox_is_refused_and_others_are_not(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     journal.seal(one_row(&journal, 1)).await.unwrap();
     let one = journal.backlog().bytes;
@@ -137,9 +143,8 @@ async fn who_holds_half_of_the_inbox_is_refused_and_others_are_not() {
     assert!(!journal.inbox_takes(his, one) && journal.inbox_takes(his, one / 2));
 }
 
-#[tokio::test]
-async fn a_full_queue_refuses_at_once() {
-    let bench = Bench::new();
+async fn a_full_queue_refuses_at_once(store: Store) {
+    let bench = Bench::on(store);
     let mut settings = bench.settings();
     settings.queue_max = 4;
     let journal = crate::journal::Journal::open(&settings, bench.clock()).unwrap();
@@ -158,9 +163,8 @@ async fn a_full_queue_refuses_at_once() {
     assert_eq!(bench.verify().kinds["push"], sealed.len() as u64);
 }
 
-#[tokio::test]
-async fn keys_checkpoints_and_reports_go_when_their_time_is_over_and_receipts_still_verify() {
-    let bench = Bench::new();
+async fn keys_checkpoints_and_reports_go_when_their_time_is_over_and_receipts_still_verify(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     let mut entry = keyed(one_row(&journal, 1), 1, 1);
     entry.rejects = Some(b"{}\n".to_vec());

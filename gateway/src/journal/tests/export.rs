@@ -10,6 +10,15 @@ use shuguan_ledger::tile::{Content, Tile};
 
 use super::{Bench, one_row, settings, trust};
 use crate::journal::{ExportError, Journal, JournalFault, Reader, export};
+use crate::postgres::stores::{Store, on_both_stores};
+
+on_both_stores!(
+    every_tile_is_given_and_none_that_the_log_is_too_short_for,
+    an_export_verifies_and_goes_on_where_it_was_wherever_it_was_killed,
+    a_folder_with_another_log_or_more_of_it_is_not_touched,
+    a_checkpoint_that_is_a_fifo_is_refused_and_not_waited_for,
+    a_leaf_that_does_not_have_its_hash_is_not_exported,
+);
 
 async fn grow(journal: &Journal, from: u128, count: u128) {
     let sealing = (from..from + count).map(|number| journal.seal(one_row(journal, number)));
@@ -36,9 +45,8 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-#[tokio::test]
-async fn every_tile_is_given_and_none_that_the_log_is_too_short_for() {
-    let bench = Bench::new();
+async fn every_tile_is_given_and_none_that_the_log_is_too_short_for(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     grow(&journal, 1, 519).await;
     for tile in Tile::all(520) {
@@ -89,12 +97,11 @@ fn kill_after(count: usize, folder: &Path, whole: &BTreeMap<String, Vec<u8>>) {
     fs::write(folder.join("tile/0/.002.tmp"), [1, 2, 3]).unwrap();
 }
 
-#[tokio::test]
-async fn an_export_verifies_and_goes_on_where_it_was_wherever_it_was_killed() {
-    let bench = Bench::new();
+async fn an_export_verifies_and_goes_on_where_it_was_wherever_it_was_killed(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     let folder = bench.folder.path().join("log");
-    let reader = Reader::open(&bench.database()).unwrap();
+    let reader = bench.reader();
     let mut from = 1;
     for (round, more) in [0, 254, 1, 3, 300, 0].into_iter().enumerate() {
         grow(&journal, from, more).await;
@@ -124,20 +131,19 @@ async fn an_export_verifies_and_goes_on_where_it_was_wherever_it_was_killed() {
     }
 }
 
-#[tokio::test]
-async fn a_folder_with_another_log_or_more_of_it_is_not_touched() {
-    let bench = Bench::new();
+async fn a_folder_with_another_log_or_more_of_it_is_not_touched(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     grow(&journal, 1, 20).await;
     let folder = bench.folder.path().join("log");
-    let reader = Reader::open(&bench.database()).unwrap();
+    let reader = bench.reader();
     export(&reader, &folder, None, |_, _| {}).unwrap();
     let other = settings(&bench.folder.path().join("other"));
     Journal::create(&other).unwrap();
     let shorter = Journal::open(&other, bench.clock()).unwrap();
     let before = files(&folder);
     let refused = |told: &str| {
-        let reader = Reader::open(&other.database).unwrap();
+        let reader = Reader::open(&other.place).unwrap();
         let error = export(&reader, &folder, None, |_, _| {}).unwrap_err();
         assert!(matches!(error, ExportError::OtherLog(_)), "{error}");
         assert!(error.to_string().contains(told), "{error}");
@@ -148,16 +154,15 @@ async fn a_folder_with_another_log_or_more_of_it_is_not_touched() {
     refused("have another root");
 }
 
-#[tokio::test]
-async fn a_checkpoint_that_is_a_fifo_is_refused_and_not_waited_for() {
-    let bench = Bench::new();
+async fn a_checkpoint_that_is_a_fifo_is_refused_and_not_waited_for(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     grow(&journal, 1, 1).await;
     let folder = bench.folder.path().join("log");
     fs::create_dir(&folder).unwrap();
     let made = Command::new("mkfifo").arg(folder.join("checkpoint")).status();
     assert!(made.unwrap().success());
-    let (reader, there) = (Reader::open(&bench.database()).unwrap(), folder.clone());
+    let (reader, there) = (bench.reader(), folder.clone());
     let exporting = tokio::task::spawn_blocking(move || export(&reader, &there, None, |_, _| {}).unwrap_err());
     let error = tokio::time::timeout(Duration::from_secs(20), exporting).await;
     let error = error.unwrap().unwrap();
@@ -169,14 +174,13 @@ async fn a_checkpoint_that_is_a_fifo_is_refused_and_not_waited_for() {
     assert_eq!(source.to_string(), "it is not a regular file");
 }
 
-#[tokio::test]
-async fn a_leaf_that_does_not_have_its_hash_is_not_exported() {
-    let bench = Bench::new();
+async fn a_leaf_that_does_not_have_its_hash_is_not_exported(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     grow(&journal, 1, 20).await;
     bench.tamper("DROP TRIGGER leaf_fixed; UPDATE leaf SET bytes = zeroblob(9) WHERE idx = 7;");
     let folder = bench.folder.path().join("log");
-    let error = export(&Reader::open(&bench.database()).unwrap(), &folder, None, |_, _| {}).unwrap_err();
+    let error = export(&bench.reader(), &folder, None, |_, _| {}).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the journal is damaged: leaf 7 does not have its hash"

@@ -5,7 +5,18 @@ use shuguan_ledger::note::SigningKey;
 use shuguan_ledger::tree::empty_root;
 
 use super::{Bench, ORIGIN, one_row, sealed, settings, trust};
-use crate::journal::{Journal, JournalFault, Reader, SealError};
+use crate::journal::{Journal, JournalFault, SealError};
+use crate::postgres::stores::{Store, on_both_stores};
+
+on_both_stores!(
+    the_head_file_follows_the_log_each_second_and_at_the_stop,
+    an_older_copy_that_is_put_back_does_not_open_and_the_gap_is_named,
+    a_crash_leaves_a_head_that_is_older_and_that_opens,
+    without_a_head_file_it_opens_and_has_one_again,
+    the_head_of_another_history_of_the_same_key_does_not_open,
+    what_this_log_did_not_sign_is_no_head_and_does_not_open,
+    a_head_on_a_volume_that_is_not_there_does_not_open,
+);
 
 /// Seals so many leaves more.
 async fn grow(journal: &Journal, from: u128, count: u128) {
@@ -19,9 +30,8 @@ fn signed(bench: &Bench) -> Checkpoint {
     trust().open(&note).unwrap()
 }
 
-#[tokio::test]
-async fn the_head_file_follows_the_log_each_second_and_at_the_stop() {
-    let bench = Bench::new();
+async fn the_head_file_follows_the_log_each_second_and_at_the_stop(store: Store) {
+    let bench = Bench::on(store);
     assert_eq!(
         (signed(&bench).size, signed(&bench).root),
         (0, empty_root()),
@@ -44,18 +54,17 @@ async fn the_head_file_follows_the_log_each_second_and_at_the_stop() {
     );
 }
 
-#[tokio::test]
-async fn an_older_copy_that_is_put_back_does_not_open_and_the_gap_is_named() {
-    let bench = Bench::new();
+async fn an_older_copy_that_is_put_back_does_not_open_and_the_gap_is_named(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     grow(&journal, 1, 300).await;
     journal.close().await.unwrap();
-    let older = fs::read(bench.database()).unwrap();
+    let older = bench.copy();
     let journal = bench.open();
     grow(&journal, 1_000, 20).await;
     journal.close().await.unwrap();
-    let newest = fs::read(bench.database()).unwrap();
-    fs::write(bench.database(), older).unwrap();
+    let newest = bench.copy();
+    bench.put_back(&older);
     let fault = bench.fault();
     assert!(
         matches!(
@@ -77,18 +86,13 @@ async fn an_older_copy_that_is_put_back_does_not_open_and_the_gap_is_named() {
     ] {
         assert!(fault.to_string().contains(told), "{told}: {fault}");
     }
-    assert_eq!(
-        Reader::open(&bench.database()).unwrap().size().unwrap(),
-        302,
-        "nothing was sealed"
-    );
-    fs::write(bench.database(), newest).unwrap();
+    assert_eq!(bench.reader().size().unwrap(), 302, "nothing was sealed");
+    bench.put_back(&newest);
     drop(bench.open());
 }
 
-#[tokio::test]
-async fn a_crash_leaves_a_head_that_is_older_and_that_opens() {
-    let bench = Bench::new();
+async fn a_crash_leaves_a_head_that_is_older_and_that_opens(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     grow(&journal, 1, 300).await;
     drop(journal);
@@ -97,17 +101,15 @@ async fn a_crash_leaves_a_head_that_is_older_and_that_opens() {
     assert_eq!(signed(&bench).size, 302);
 }
 
-#[tokio::test]
-async fn without_a_head_file_it_opens_and_has_one_again() {
-    let bench = Bench::new();
+async fn without_a_head_file_it_opens_and_has_one_again(store: Store) {
+    let bench = Bench::on(store);
     fs::remove_file(bench.settings().head).unwrap();
     drop(bench.open());
     assert_eq!(signed(&bench).size, 1);
 }
 
-#[tokio::test]
-async fn the_head_of_another_history_of_the_same_key_does_not_open() {
-    let bench = Bench::new();
+async fn the_head_of_another_history_of_the_same_key_does_not_open(store: Store) {
+    let bench = Bench::on(store);
     let other = settings(&bench.folder.path().join("other"));
     Journal::create(&other).unwrap();
     let journal = Journal::open(&other, bench.clock()).unwrap();
@@ -121,9 +123,8 @@ async fn the_head_of_another_history_of_the_same_key_does_not_open() {
     assert!(matches!(&fault, JournalFault::Forked { size: 4, .. }), "{fault}");
 }
 
-#[tokio::test]
-async fn what_this_log_did_not_sign_is_no_head_and_does_not_open() {
-    let bench = Bench::new();
+async fn what_this_log_did_not_sign_is_no_head_and_does_not_open(store: Store) {
+    let bench = Bench::on(store);
     let text = fs::read_to_string(bench.settings().head).unwrap();
     let stranger = SigningKey::from_seed(ORIGIN, &[9; 32]).unwrap();
     let foreign = stranger.sign(&signed(&bench).text()).unwrap();
@@ -142,9 +143,8 @@ async fn what_this_log_did_not_sign_is_no_head_and_does_not_open() {
     drop(bench.open());
 }
 
-#[tokio::test]
-async fn a_head_on_a_volume_that_is_not_there_does_not_open() {
-    let bench = Bench::new();
+async fn a_head_on_a_volume_that_is_not_there_does_not_open(store: Store) {
+    let bench = Bench::on(store);
     let mut settings = bench.settings();
     settings.head = bench.folder.path().join("not-mounted/journal.head");
     let fault = Journal::open(&settings, bench.clock()).unwrap_err();

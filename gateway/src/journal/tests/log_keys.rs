@@ -11,6 +11,15 @@ use shuguan_ledger::trust::Trust;
 
 use super::{Bench, ORIGIN, one_row, sealed, trust};
 use crate::journal::{Journal, JournalFault, JournalSettings, KeyOrder, SealError, Secret, log_keys_of, own_trust};
+use crate::postgres::stores::{Store, on_both_stores};
+
+on_both_stores!(
+    two_keys_sign_side_by_side_then_the_new_one_alone_over_every_restart,
+    a_log_opens_only_with_the_seeds_of_every_key_that_signs_it,
+    an_order_that_does_not_fit_leaves_no_leaf_and_no_other_key,
+    a_checkpoint_that_a_key_left_out_does_not_open,
+    an_older_copy_from_before_a_change_is_known_for_what_it_is,
+);
 
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(ORIGIN, &[seed; 32]).unwrap()
@@ -40,9 +49,8 @@ fn signers(note: &str) -> Vec<u8> {
     (1..10).filter(signed).collect()
 }
 
-#[tokio::test]
-async fn two_keys_sign_side_by_side_then_the_new_one_alone_over_every_restart() {
-    let bench = Bench::new();
+async fn two_keys_sign_side_by_side_then_the_new_one_alone_over_every_restart(store: Store) {
+    let bench = Bench::on(store);
     let journal = open(&bench, &[1]).unwrap();
     let before = sealed(journal.seal(one_row(&journal, 1)).await.unwrap());
     let begun = journal.turn_key(begin(2)).await.unwrap();
@@ -79,7 +87,7 @@ async fn two_keys_sign_side_by_side_then_the_new_one_alone_over_every_restart() 
     assert_eq!(spans, [(0, Some(ended.index + 1)), (begun.index + 1, None)]);
     assert_eq!(report.kinds["key"], 2);
     // What a holder of the first key needs: each change proved by a key that is known by then.
-    let reader = super::Reader::open(&bench.database()).unwrap();
+    let reader = bench.reader();
     let mut learned = trust();
     for (index, event) in reader.key_leaves(ORIGIN).unwrap() {
         let receipt = reader.key_receipt(index, None).unwrap().unwrap();
@@ -91,9 +99,8 @@ async fn two_keys_sign_side_by_side_then_the_new_one_alone_over_every_restart() 
     assert!(Receipt::parse(&after.receipt).unwrap().verify(&learned).is_ok());
 }
 
-#[tokio::test]
-async fn a_log_opens_only_with_the_seeds_of_every_key_that_signs_it() {
-    let bench = Bench::new();
+async fn a_log_opens_only_with_the_seeds_of_every_key_that_signs_it(store: Store) {
+    let bench = Bench::on(store);
     let journal = open(&bench, &[1]).unwrap();
     journal.turn_key(begin(2)).await.unwrap();
     drop(journal);
@@ -118,9 +125,8 @@ async fn a_log_opens_only_with_the_seeds_of_every_key_that_signs_it() {
     assert!(open(&bench, &[2]).is_ok());
 }
 
-#[tokio::test]
-async fn an_order_that_does_not_fit_leaves_no_leaf_and_no_other_key() {
-    let bench = Bench::new();
+async fn an_order_that_does_not_fit_leaves_no_leaf_and_no_other_key(store: Store) {
+    let bench = Bench::on(store);
     let journal = open(&bench, &[1]).unwrap();
     let unfit = async |order: KeyOrder| {
         let answer = journal.turn_key(order).await;
@@ -177,9 +183,8 @@ async fn a_change_that_cannot_be_committed_leaves_the_old_key_signing_alone() {
     assert_eq!(bench.verify().keys.len(), known);
 }
 
-#[tokio::test]
-async fn a_checkpoint_that_a_key_left_out_does_not_open() {
-    let bench = Bench::new();
+async fn a_checkpoint_that_a_key_left_out_does_not_open(store: Store) {
+    let bench = Bench::on(store);
     let journal = open(&bench, &[1]).unwrap();
     journal.turn_key(begin(2)).await.unwrap();
     let (note, head) = journal.head();
@@ -203,17 +208,16 @@ async fn a_checkpoint_that_a_key_left_out_does_not_open() {
     assert!(open(&bench, &[1, 2]).is_ok());
 }
 
-#[tokio::test]
-async fn an_older_copy_from_before_a_change_is_known_for_what_it_is() {
-    let bench = Bench::new();
+async fn an_older_copy_from_before_a_change_is_known_for_what_it_is(store: Store) {
+    let bench = Bench::on(store);
     let journal = open(&bench, &[1]).unwrap();
     journal.close().await.unwrap();
-    let older = fs::read(bench.database()).unwrap();
+    let older = bench.copy();
     let journal = open(&bench, &[1]).unwrap();
     journal.turn_key(begin(2)).await.unwrap();
     journal.turn_key(end(1)).await.unwrap();
     journal.close().await.unwrap();
-    fs::write(bench.database(), older).unwrap();
+    bench.put_back(&older);
     // The head file is signed by a key that this copy never heard of, and ours all the same.
     let fault = open(&bench, &[1, 2]).unwrap_err();
     assert!(

@@ -4,6 +4,14 @@ use std::sync::atomic::Ordering;
 
 use super::{Bench, START_US, keyed, one_row, sealed};
 use crate::journal::{Entry, Journal, Nonce, Outcome, Seen};
+use crate::postgres::stores::{Store, on_both_stores};
+
+on_both_stores!(
+    another_request_with_a_used_nonce_has_no_effect_also_after_a_restart,
+    a_repeat_that_is_not_sealed_spends_its_nonce_and_so_does_a_key_with_other_content,
+    of_one_group_only_the_first_with_a_nonce_has_an_effect,
+    what_is_due_is_forgotten_while_others_are_added,
+);
 
 const SECOND_US: i64 = 1_000_000;
 
@@ -25,19 +33,15 @@ fn with(entry: Entry, nonce: Nonce) -> Entry {
 }
 
 fn rows(bench: &Bench) -> i64 {
-    let connection = rusqlite::Connection::open(bench.settings().database).unwrap();
-    connection
-        .query_row("SELECT count(*) FROM nonce", [], |row| row.get(0))
-        .unwrap()
+    bench.count("SELECT count(*) FROM nonce")
 }
 
 async fn seen(journal: &Journal, nonce: Nonce) -> Seen {
     journal.before([0; 32], [0; 32], Some(nonce)).await.unwrap().0
 }
 
-#[tokio::test]
-async fn another_request_with_a_used_nonce_has_no_effect_also_after_a_restart() {
-    let bench = Bench::new();
+async fn another_request_with_a_used_nonce_has_no_effect_also_after_a_restart(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     assert_eq!(seen(&journal, nonce(1, 1, 300)).await, Seen::Never);
     let entry = with(keyed(one_row(&journal, 1), 1, 1), nonce(1, 1, 300));
@@ -57,9 +61,8 @@ async fn another_request_with_a_used_nonce_has_no_effect_also_after_a_restart() 
     assert_eq!(bench.verify().kinds["push"], 1);
 }
 
-#[tokio::test]
-async fn a_repeat_that_is_not_sealed_spends_its_nonce_and_so_does_a_key_with_other_content() {
-    let bench = Bench::new();
+async fn a_repeat_that_is_not_sealed_spends_its_nonce_and_so_does_a_key_with_other_content(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     journal
         .seal(with(keyed(one_row(&journal, 1), 1, 1), nonce(1, 1, 300)))
@@ -74,9 +77,8 @@ async fn a_repeat_that_is_not_sealed_spends_its_nonce_and_so_does_a_key_with_oth
     assert_eq!(journal.seal(later).await.unwrap(), Outcome::Replayed);
 }
 
-#[tokio::test]
-async fn of_one_group_only_the_first_with_a_nonce_has_an_effect() {
-    let bench = Bench::new();
+async fn of_one_group_only_the_first_with_a_nonce_has_an_effect(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     let entries = (0..40_u8).map(|number| {
         let entry = keyed(one_row(&journal, u128::from(number) + 1), number + 1, number + 1);
@@ -88,9 +90,8 @@ async fn of_one_group_only_the_first_with_a_nonce_has_an_effect() {
     assert_eq!(bench.verify().kinds["push"], 1);
 }
 
-#[tokio::test]
-async fn what_is_due_is_forgotten_while_others_are_added() {
-    let bench = Bench::new();
+async fn what_is_due_is_forgotten_while_others_are_added(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     for number in 0..60_u8 {
         let entry = keyed(one_row(&journal, u128::from(number) + 1), number, 1);

@@ -92,7 +92,7 @@ async fn relay_some(journal: &Journal, root: &Path) {
 
 /// The hashes of all leaves.
 fn hashes(settings: &JournalSettings) -> Vec<Hash> {
-    let reader = Reader::open(&settings.database).unwrap();
+    let reader = Reader::open(&settings.place).unwrap();
     reader.hashes(0, 0, reader.size().unwrap()).unwrap()
 }
 
@@ -118,7 +118,7 @@ fn fault(settings: &JournalSettings, promised: &[&str], whole: &[Hash]) -> Optio
             return Some(format!("leaf {index} was acknowledged and is not there"));
         }
     }
-    verify(&settings.database);
+    verify(&settings.place);
     match examine(settings) {
         Ok(report) => report.faults.first().map(|fault| format!("{fault:?}")),
         Err(fault) => Some(fault.to_string()),

@@ -2,12 +2,20 @@ use shuguan_ledger::receipt::Receipt;
 
 use super::{Bench, exchange, one_row, part, payload_files, proven, push, relayed, sealed, trust};
 use crate::journal::{Backlog, SealError};
+use crate::postgres::stores::{Store, on_both_stores};
+
+on_both_stores!(
+    the_inbox_gives_sealed_batches_oldest_first_and_part_by_part,
+    relayed_is_sealed_once_however_often_it_is_said,
+    a_batch_set_aside_is_passed_over_until_it_is_released_or_discarded,
+    after_the_hold_payload_and_key_are_gone_and_every_proof_still_verifies,
+    a_payload_that_was_tampered_with_is_found_when_it_is_read,
+);
 
 const HOUR_US: i64 = 3_600_000_000;
 
-#[tokio::test]
-async fn the_inbox_gives_sealed_batches_oldest_first_and_part_by_part() {
-    let bench = Bench::new();
+async fn the_inbox_gives_sealed_batches_oldest_first_and_part_by_part(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     let small = [part(1, 10), part(2, 5)];
     let large = [part(3, 8_192), part(4, 8_192), part(5, 7)];
@@ -35,9 +43,8 @@ async fn the_inbox_gives_sealed_batches_oldest_first_and_part_by_part() {
     assert_eq!(backlog.bytes, first.bytes + second.bytes);
 }
 
-#[tokio::test]
-async fn relayed_is_sealed_once_however_often_it_is_said() {
-    let bench = Bench::new();
+async fn relayed_is_sealed_once_however_often_it_is_said(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     journal.seal(one_row(&journal, 1)).await.unwrap();
     let item = journal.next_inbox(None).await.unwrap().unwrap();
@@ -63,9 +70,8 @@ async fn relayed_is_sealed_once_however_often_it_is_said() {
     assert_eq!(journal.backlog().exchanges, 1);
 }
 
-#[tokio::test]
-async fn a_batch_set_aside_is_passed_over_until_it_is_released_or_discarded() {
-    let bench = Bench::new();
+async fn a_batch_set_aside_is_passed_over_until_it_is_released_or_discarded(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     for number in 1..=2 {
         journal.seal(one_row(&journal, number)).await.unwrap();
@@ -87,9 +93,8 @@ async fn a_batch_set_aside_is_passed_over_until_it_is_released_or_discarded() {
     assert_eq!(journal.erase_due(super::START_US, 0).await.unwrap(), 1);
 }
 
-#[tokio::test]
-async fn after_the_hold_payload_and_key_are_gone_and_every_proof_still_verifies() {
-    let bench = Bench::new();
+async fn after_the_hold_payload_and_key_are_gone_and_every_proof_still_verifies(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     let large = push(&journal, exchange(1), &[part(1, 8_192), part(2, 8_192)]);
     let mut receipts = vec![sealed(journal.seal(large).await.unwrap()).receipt];
@@ -129,15 +134,11 @@ async fn after_the_hold_payload_and_key_are_gone_and_every_proof_still_verifies(
     assert_eq!((view.inbox.unwrap().state.as_str(), view.leaves.len()), ("erased", 3));
     drop(journal);
     assert_eq!(bench.verify().kinds["erased"], 2);
-    let keys = |connection: rusqlite::Connection| {
-        connection.query_row("SELECT count(*) FROM payload", [], |row| row.get::<_, i64>(0))
-    };
-    assert_eq!(keys(rusqlite::Connection::open(bench.database()).unwrap()).unwrap(), 0);
+    assert_eq!(bench.count("SELECT count(*) FROM payload"), 0);
 }
 
-#[tokio::test]
-async fn a_payload_that_was_tampered_with_is_found_when_it_is_read() {
-    let bench = Bench::new();
+async fn a_payload_that_was_tampered_with_is_found_when_it_is_read(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     journal.seal(one_row(&journal, 1)).await.unwrap();
     journal
@@ -147,7 +148,7 @@ async fn a_payload_that_was_tampered_with_is_found_when_it_is_read() {
     journal.seal(one_row(&journal, 3)).await.unwrap();
     drop(journal);
     bench.tamper(
-        "UPDATE payload SET bytes = CAST(substr(bytes, 1, 40) || x'00' || substr(bytes, 42) AS BLOB) WHERE leaf = 1",
+        "UPDATE payload SET bytes = CAST(substr(bytes, 1, 40) || x'0000000000000000' || substr(bytes, 49) AS BLOB) WHERE leaf = 1",
     );
     bench.tamper("DELETE FROM payload WHERE leaf = 3");
     let file = bench.settings().payloads.join(format!("{}.parts", exchange(2)));

@@ -4,11 +4,28 @@ use shuguan_ledger::leaf::{Commitment, Digest, Event, OfficerQueryEvent, Receipt
 use tokio::task::JoinSet;
 
 use super::{Bench, exchange, keyed, one_row, part, proven, push, sealed, verify};
-use crate::journal::{Entry, Evidence, Journal, JournalFault, Known, Outcome, Query, SealError, Tag};
+use crate::journal::{Entry, Evidence, Journal, JournalFault, JournalPlace, Known, Outcome, Query, SealError, Tag};
+use crate::postgres::stores::{Store, on_both_stores};
 
-#[tokio::test]
-async fn what_is_sealed_has_a_receipt_that_verifies_offline() {
-    let bench = Bench::new();
+on_both_stores!(
+    what_is_sealed_has_a_receipt_that_verifies_offline,
+    sixty_four_sealers_at_once_each_get_their_own_place,
+    a_repeated_key_gets_the_first_answer_byte_for_byte_also_after_a_restart,
+    two_entries_of_one_group_with_one_key_have_one_effect,
+    a_repeated_large_push_leaves_no_second_file,
+    a_payload_of_another_exchange_is_not_sealed,
+    an_entry_that_cannot_be_encoded_fails_alone,
+    time_never_goes_back_in_the_log,
+    searches_page_by_index_and_filter,
+    a_subject_is_found_whether_its_exchange_is_rows_runs_or_a_file,
+    the_digest_of_an_index_is_that_of_its_sorted_tags,
+    an_exchange_is_seen_with_all_its_leaves,
+    a_journal_is_opened_once_at_a_time_and_never_made_by_guessing,
+    an_exchange_is_acknowledged_once_for_each_verdict_whatever_the_keys,
+);
+
+async fn what_is_sealed_has_a_receipt_that_verifies_offline(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     let first = sealed(journal.seal(one_row(&journal, 1)).await.unwrap());
     assert_eq!((first.index, first.checkpoint_size), (1, 2), "leaf 0 is `start`");
@@ -21,9 +38,8 @@ async fn what_is_sealed_has_a_receipt_that_verifies_offline() {
     assert_eq!((report.kinds["push"], report.kinds["start"], report.waiting), (1, 1, 1));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sixty_four_sealers_at_once_each_get_their_own_place() {
-    let bench = Bench::new();
+async fn sixty_four_sealers_at_once_each_get_their_own_place(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     let mut sealers = JoinSet::new();
     for sealer in 0..64_u128 {
@@ -50,9 +66,8 @@ async fn sixty_four_sealers_at_once_each_get_their_own_place() {
     assert_eq!(bench.verify().checkpoint.size, 1_281);
 }
 
-#[tokio::test]
-async fn a_repeated_key_gets_the_first_answer_byte_for_byte_also_after_a_restart() {
-    let bench = Bench::new();
+async fn a_repeated_key_gets_the_first_answer_byte_for_byte_also_after_a_restart(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     let first = sealed(journal.seal(keyed(one_row(&journal, 1), 1, 1)).await.unwrap());
     for number in 2..400 {
@@ -77,9 +92,8 @@ async fn a_repeated_key_gets_the_first_answer_byte_for_byte_also_after_a_restart
     assert_eq!(bench.verify().kinds["push"], 399);
 }
 
-#[tokio::test]
-async fn two_entries_of_one_group_with_one_key_have_one_effect() {
-    let bench = Bench::new();
+async fn two_entries_of_one_group_with_one_key_have_one_effect(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     // The futures are polled one after the other before the sequencer's answer can wake any, so many share a group.
     let entries: Vec<_> = (0..60_u128)
@@ -101,9 +115,8 @@ async fn two_entries_of_one_group_with_one_key_have_one_effect() {
     assert_eq!(journal.backlog().exchanges, 1);
 }
 
-#[tokio::test]
-async fn a_repeated_large_push_leaves_no_second_file() {
-    let bench = Bench::new();
+async fn a_repeated_large_push_leaves_no_second_file(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     let large = |number: u128| push(&journal, exchange(number), &[part(1, 8_192), part(2, 8_192)]);
     sealed(journal.seal(keyed(large(1), 1, 1)).await.unwrap());
@@ -113,9 +126,8 @@ async fn a_repeated_large_push_leaves_no_second_file() {
     assert_eq!(super::payload_files(&bench), 1);
 }
 
-#[tokio::test]
-async fn a_payload_of_another_exchange_is_not_sealed() {
-    let bench = Bench::new();
+async fn a_payload_of_another_exchange_is_not_sealed(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     let entry = Entry {
         exchange: exchange(2),
@@ -124,9 +136,8 @@ async fn a_payload_of_another_exchange_is_not_sealed() {
     assert!(matches!(journal.seal(entry).await, Err(SealError::Unfit(_))));
 }
 
-#[tokio::test]
-async fn an_entry_that_cannot_be_encoded_fails_alone() {
-    let bench = Bench::new();
+async fn an_entry_that_cannot_be_encoded_fails_alone(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     let mut unfit = one_row(&journal, 1);
     if let Event::Push(push) = &mut unfit.event {
@@ -166,9 +177,8 @@ async fn rejects_and_evidence_are_kept_encrypted() {
     }
 }
 
-#[tokio::test]
-async fn time_never_goes_back_in_the_log() {
-    let bench = Bench::new();
+async fn time_never_goes_back_in_the_log(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     let first = sealed(journal.seal(one_row(&journal, 1)).await.unwrap());
     bench.turn(-3_600_000_000);
@@ -179,9 +189,8 @@ async fn time_never_goes_back_in_the_log() {
     assert_eq!(bench.verify().checkpoint.size, 4);
 }
 
-#[tokio::test]
-async fn searches_page_by_index_and_filter() {
-    let bench = Bench::new();
+async fn searches_page_by_index_and_filter(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     for number in 1..=10 {
         bench.turn(1_000_000);
@@ -267,9 +276,8 @@ fn indexed(journal: &Journal, number: u128, tags: u64, width: usize) -> Entry {
     }
 }
 
-#[tokio::test]
-async fn a_subject_is_found_whether_its_exchange_is_rows_runs_or_a_file() {
-    let bench = Bench::new();
+async fn a_subject_is_found_whether_its_exchange_is_rows_runs_or_a_file(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     for (number, tags) in [(1, 256), (2, 257), (3, 4_096), (4, 20_000)] {
         journal.seal(indexed(&journal, number, tags, 3_000)).await.unwrap();
@@ -308,9 +316,8 @@ async fn a_subject_is_found_whether_its_exchange_is_rows_runs_or_a_file() {
     assert_eq!(found(&journal, tag(19_999)).await, [4]);
 }
 
-#[tokio::test]
-async fn the_digest_of_an_index_is_that_of_its_sorted_tags() {
-    let bench = Bench::new();
+async fn the_digest_of_an_index_is_that_of_its_sorted_tags(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     let digest = |parts: &[&[u64]]| {
         let mut subjects = journal.begin_subjects(exchange(9));
@@ -335,9 +342,8 @@ async fn the_digest_of_an_index_is_that_of_its_sorted_tags() {
     );
 }
 
-#[tokio::test]
-async fn an_exchange_is_seen_with_all_its_leaves() {
-    let bench = Bench::new();
+async fn an_exchange_is_seen_with_all_its_leaves(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     journal.seal(one_row(&journal, 1)).await.unwrap();
     let item = journal.next_inbox(None).await.unwrap().unwrap();
@@ -359,9 +365,8 @@ async fn an_exchange_is_seen_with_all_its_leaves() {
     assert_eq!(journal.exchange(exchange(2)).await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn a_journal_is_opened_once_at_a_time_and_never_made_by_guessing() {
-    let bench = Bench::new();
+async fn a_journal_is_opened_once_at_a_time_and_never_made_by_guessing(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     assert!(matches!(bench.fault(), JournalFault::Locked(_)));
     assert!(matches!(
@@ -375,13 +380,13 @@ async fn a_journal_is_opened_once_at_a_time_and_never_made_by_guessing() {
         Err(SealError::Unavailable)
     );
     let mut absent = bench.settings();
-    absent.database = bench.folder.path().join("elsewhere.db");
+    absent.place = JournalPlace::File(bench.folder.path().join("elsewhere.db"));
     assert!(matches!(
         Journal::open(&absent, bench.clock()),
         Err(JournalFault::Absent(_))
     ));
     drop(bench.open());
-    let report = verify(&bench.database());
+    let report = verify(&bench.settings().place);
     assert_eq!((report.kinds["start"], report.kinds["stop"]), (2, 1));
 }
 
@@ -398,9 +403,8 @@ fn acknowledged(number: u128, verdict: &str, key: u8) -> Entry {
     keyed(Entry::new(exchange(number), event), key, key)
 }
 
-#[tokio::test]
-async fn an_exchange_is_acknowledged_once_for_each_verdict_whatever_the_keys() {
-    let bench = Bench::new();
+async fn an_exchange_is_acknowledged_once_for_each_verdict_whatever_the_keys(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     // Polled one after the other, so that several share a group.
     let many = (0..120).map(|key| journal.seal(acknowledged(1, "complete", key)));

@@ -12,9 +12,20 @@ use shuguan_ledger::trust::Trust;
 use super::{Bench, ORIGIN, START_US, keyed, one_row, sealed, trust};
 use crate::clock::Clock;
 use crate::journal::{
-    Journal, JournalFault, JournalSettings, KeyOrder, NotSucceeded, Outcome, Reader, Sealed, Secret, Shown, Succession,
-    succeed,
+    Journal, JournalFault, JournalSettings, KeyOrder, NotSucceeded, Outcome, Sealed, Secret, Shown, Succession, succeed,
 };
+use crate::postgres::stores::{Store, on_both_stores};
+
+on_both_stores!(
+    an_older_copy_goes_on_as_another_log_whose_indices_go_on_where_the_old_one_ended,
+    a_crash_before_the_head_file_is_written_is_completed_by_the_same_command,
+    what_was_seen_last_decides_where_the_old_log_is_closed,
+    a_journal_that_is_no_older_copy_is_not_taken_back,
+    a_head_file_that_is_no_log_of_ours_is_never_overwritten,
+    a_successor_whose_end_is_lost_too_is_succeeded_in_its_turn,
+    a_backup_from_before_a_change_of_the_key_is_taken_back_without_the_seed_that_was_destroyed,
+    the_last_checkpoint_of_the_old_log_is_kept_before_the_successor_is_sealed,
+);
 
 const SECOND: &str = "gw1.lyg.example/log/2";
 
@@ -54,18 +65,18 @@ fn recovered_as(
 }
 
 /// A journal of which a copy of 4 entries was put back after it had 8: two receipts, one of what is kept and one of what is lost.
-async fn put_back() -> (Bench, Sealed, Sealed) {
-    let bench = Bench::new();
+async fn put_back(store: Store) -> (Bench, Sealed, Sealed) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     let kept = sealed(journal.seal(keyed(one_row(&journal, 1), 1, 1)).await.unwrap());
     journal.seal(one_row(&journal, 2)).await.unwrap();
     journal.close().await.unwrap();
-    let older = fs::read(bench.database()).unwrap();
+    let older = bench.copy();
     let journal = bench.open();
     journal.seal(one_row(&journal, 3)).await.unwrap();
     let lost = sealed(journal.seal(one_row(&journal, 4)).await.unwrap());
     journal.close().await.unwrap();
-    fs::write(bench.database(), older).unwrap();
+    bench.put_back(&older);
     assert!(matches!(
         bench.fault(),
         JournalFault::RolledBack {
@@ -77,9 +88,8 @@ async fn put_back() -> (Bench, Sealed, Sealed) {
     (bench, kept, lost)
 }
 
-#[tokio::test]
-async fn an_older_copy_goes_on_as_another_log_whose_indices_go_on_where_the_old_one_ended() {
-    let (bench, kept, lost) = put_back().await;
+async fn an_older_copy_goes_on_as_another_log_whose_indices_go_on_where_the_old_one_ended(store: Store) {
+    let (bench, kept, lost) = put_back(store).await;
     let head = fs::read_to_string(bench.settings().head).unwrap();
     let done = recovered(&bench, &[]).unwrap();
     assert_eq!(
@@ -114,7 +124,7 @@ async fn an_older_copy_goes_on_as_another_log_whose_indices_go_on_where_the_old_
     }
     assert_eq!(journal.backlog().exchanges, 3, "what waited for the relay waits on");
     journal.close().await.unwrap();
-    let reader = Reader::open(&bench.database()).unwrap();
+    let reader = bench.reader();
     let leaves = reader.entries(4, 4).unwrap();
     let kinds: Vec<&str> = leaves
         .iter()
@@ -130,9 +140,8 @@ async fn an_older_copy_goes_on_as_another_log_whose_indices_go_on_where_the_old_
     );
 }
 
-#[tokio::test]
-async fn a_crash_before_the_head_file_is_written_is_completed_by_the_same_command() {
-    let (bench, ..) = put_back().await;
+async fn a_crash_before_the_head_file_is_written_is_completed_by_the_same_command(store: Store) {
+    let (bench, ..) = put_back(store).await;
     let head = fs::read_to_string(bench.settings().head).unwrap();
     let done = recovered(&bench, &[]).unwrap();
     fs::write(bench.settings().head, &head).unwrap();
@@ -150,9 +159,8 @@ async fn a_crash_before_the_head_file_is_written_is_completed_by_the_same_comman
     assert_eq!(fs::read_to_string(bench.settings().head).unwrap(), head);
 }
 
-#[tokio::test]
-async fn what_was_seen_last_decides_where_the_old_log_is_closed() {
-    let (bench, _, lost) = put_back().await;
+async fn what_was_seen_last_decides_where_the_old_log_is_closed(store: Store) {
+    let (bench, _, lost) = put_back(store).await;
     // Without the head file a receipt tells; of two the larger.
     let note = Receipt::parse(&lost.receipt).unwrap().checkpoint;
     let head = fs::read_to_string(bench.settings().head).unwrap();
@@ -167,10 +175,9 @@ async fn what_was_seen_last_decides_where_the_old_log_is_closed() {
     assert_eq!(done.opened.size, 8);
 }
 
-#[tokio::test]
-async fn a_journal_that_is_no_older_copy_is_not_taken_back() {
-    let (bench, ..) = put_back().await;
-    let leaves = |bench: &Bench| Reader::open(&bench.database()).unwrap().size().unwrap();
+async fn a_journal_that_is_no_older_copy_is_not_taken_back(store: Store) {
+    let (bench, ..) = put_back(store).await;
+    let leaves = |bench: &Bench| bench.reader().size().unwrap();
     let refused = |settings: &JournalSettings, seen: &[(String, String)], wanted: &str| {
         let fault = recovered_as(settings, seen, &[]).unwrap_err();
         assert!(format!("{fault:?}").starts_with(wanted), "{wanted}: {fault:?}");
@@ -204,16 +211,15 @@ async fn a_journal_that_is_no_older_copy_is_not_taken_back() {
     drop(journal);
     let whole = recovered(&bench, &[]).unwrap_err();
     assert!(matches!(whole, NotSucceeded::NothingLost { .. }), "{whole}");
-    let last = Reader::open(&bench.database()).unwrap().leaf(4).unwrap().unwrap();
+    let last = bench.reader().leaf(4).unwrap().unwrap();
     assert!(matches!(
         shuguan_ledger::leaf::Leaf::decode(&last.bytes).unwrap().event,
         Event::Start(_)
     ));
 }
 
-#[tokio::test]
-async fn a_head_file_that_is_no_log_of_ours_is_never_overwritten() {
-    let (bench, ..) = put_back().await;
+async fn a_head_file_that_is_no_log_of_ours_is_never_overwritten(store: Store) {
+    let (bench, ..) = put_back(store).await;
     let head = fs::read_to_string(bench.settings().head).unwrap();
     recovered(&bench, &[]).unwrap();
     let foreign = |text: &str| {
@@ -238,23 +244,22 @@ async fn a_head_file_that_is_no_log_of_ours_is_never_overwritten() {
     foreign(&head);
 }
 
-#[tokio::test]
-async fn a_successor_whose_end_is_lost_too_is_succeeded_in_its_turn() {
-    let (bench, kept, lost) = put_back().await;
+async fn a_successor_whose_end_is_lost_too_is_succeeded_in_its_turn(store: Store) {
+    let (bench, kept, lost) = put_back(store).await;
     recovered(&bench, &[]).unwrap();
-    let older = fs::read(bench.database()).unwrap();
+    let older = bench.copy();
     let journal = Journal::open(&renamed(&bench), bench.clock()).unwrap();
     let note = journal.checkpoint();
     journal.close().await.unwrap();
     let head = fs::read_to_string(bench.settings().head).unwrap();
-    fs::write(bench.database(), older).unwrap();
+    bench.put_back(&older);
     let refused = |notes: &[(String, String)]| {
         let fault = recovered(&bench, notes).unwrap_err();
         assert!(
             matches!(&fault, NotSucceeded::SameName(name) if name == SECOND),
             "{fault}"
         );
-        assert_eq!(Reader::open(&bench.database()).unwrap().size().unwrap(), 8);
+        assert_eq!(bench.reader().size().unwrap(), 8);
     };
     refused(&[]);
     fs::remove_file(bench.settings().head).unwrap();
@@ -285,12 +290,11 @@ async fn a_successor_whose_end_is_lost_too_is_succeeded_in_its_turn() {
     assert!(Journal::open(&third, bench.clock()).is_ok());
 }
 
-#[tokio::test]
-async fn a_backup_from_before_a_change_of_the_key_is_taken_back_without_the_seed_that_was_destroyed() {
-    let bench = Bench::new();
+async fn a_backup_from_before_a_change_of_the_key_is_taken_back_without_the_seed_that_was_destroyed(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     journal.close().await.unwrap();
-    let older = fs::read(bench.database()).unwrap();
+    let older = bench.copy();
     let journal = bench.open();
     let next = SigningKey::from_seed(ORIGIN, &[2; 32]).unwrap();
     journal.turn_key(KeyOrder::Begin(Arc::new(next))).await.unwrap();
@@ -301,7 +305,7 @@ async fn a_backup_from_before_a_change_of_the_key_is_taken_back_without_the_seed
     journal.close().await.unwrap();
     let mut settings = renamed(&bench);
     settings.log_seeds = vec![Secret::new([2; 32]), Secret::new([22; 32])];
-    fs::write(bench.database(), older).unwrap();
+    bench.put_back(&older);
     // Of the seeds alone nobody knows whose journal that is.
     let fault = recovered_as(&settings, &[], &[]).unwrap_err();
     assert!(
@@ -319,11 +323,7 @@ async fn a_backup_from_before_a_change_of_the_key_is_taken_back_without_the_seed
         matches!(&fault, NotSucceeded::Foreign { by, .. } if by == "a thief"),
         "{fault}"
     );
-    assert_eq!(
-        Reader::open(&bench.database()).unwrap().size().unwrap(),
-        2,
-        "nothing was written"
-    );
+    assert_eq!(bench.reader().size().unwrap(), 2, "nothing was written");
     let done = recovered_as(&settings, &[], &spans).unwrap();
     assert_eq!((done.opened.kept, done.opened.size), (2, ended + 1));
     assert_eq!(done.vkey, key().verifying_key().vkey(), "a key of its own");
@@ -332,9 +332,8 @@ async fn a_backup_from_before_a_change_of_the_key_is_taken_back_without_the_seed
     assert!(second().open(&journal.checkpoint()).is_ok());
 }
 
-#[tokio::test]
-async fn the_last_checkpoint_of_the_old_log_is_kept_before_the_successor_is_sealed() {
-    let (bench, ..) = put_back().await;
+async fn the_last_checkpoint_of_the_old_log_is_kept_before_the_successor_is_sealed(store: Store) {
+    let (bench, ..) = put_back(store).await;
     let head = fs::read_to_string(bench.settings().head).unwrap();
     let closed = format!("{}.closed-8", bench.settings().head.display());
     // It cannot be written: then nothing is sealed that would put another head in its place.
@@ -344,7 +343,7 @@ async fn the_last_checkpoint_of_the_old_log_is_kept_before_the_successor_is_seal
         matches!(fault, NotSucceeded::Journal(JournalFault::File { .. })),
         "{fault}"
     );
-    assert_eq!(Reader::open(&bench.database()).unwrap().size().unwrap(), 4);
+    assert_eq!(bench.reader().size().unwrap(), 4);
     fs::remove_dir(&closed).unwrap();
     recovered(&bench, &[]).unwrap();
     assert_eq!(fs::read_to_string(closed).unwrap(), head);

@@ -9,6 +9,13 @@ use shuguan_ledger::receipt::Receipt;
 
 use super::{Bench, exchange, one_row, part, push, relayed, sealed, trust};
 use crate::journal::{Entry, Evidence, INDEX, Journal, JournalFault, QUALITY, examine};
+use crate::postgres::stores::{Store, on_both_stores};
+
+on_both_stores!(
+    what_was_kept_long_enough_goes_with_the_keys_of_its_months,
+    a_changed_or_swapped_key_opens_nothing,
+    what_was_edited_beside_the_log_is_named_and_what_was_shredded_is_not,
+);
 
 const DAY_US: i64 = 86_400_000_000;
 
@@ -44,10 +51,12 @@ fn holds(haystack: &[u8], needle: &[u8]) -> bool {
 
 /// Wrapped key and sealed record of a leaf, as stored.
 fn stored(bench: &Bench, leaf: u64) -> (Vec<u8>, Vec<u8>) {
-    let connection = rusqlite::Connection::open(bench.database()).unwrap();
-    let statement = "SELECT k.key, e.sealed FROM wrapped_key k JOIN evidence e ON e.leaf = k.leaf WHERE k.leaf = ?1";
-    let row = connection.query_row(statement, [leaf.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)));
-    row.unwrap()
+    const BOTH: &str = "SELECT k.key, e.sealed FROM wrapped_key k JOIN evidence e ON e.leaf = k.leaf WHERE k.leaf = ?1";
+    let reader = bench.reader();
+    let row = reader
+        .store
+        .first(BOTH, &[leaf.into()], |row| Ok((row.get(0)?, row.get(1)?)));
+    row.unwrap().unwrap()
 }
 
 #[tokio::test]
@@ -112,9 +121,8 @@ async fn a_shredded_record_is_nowhere_on_disk_and_everything_still_verifies() {
     drop(bench.open());
 }
 
-#[tokio::test]
-async fn what_was_kept_long_enough_goes_with_the_keys_of_its_months() {
-    let bench = Bench::new();
+async fn what_was_kept_long_enough_goes_with_the_keys_of_its_months(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     let months = || {
         let names = std::fs::read_dir(bench.settings().month_keys).unwrap();
@@ -194,9 +202,8 @@ async fn payloads_go_with_the_leaf_that_says_so_or_not_at_all() {
     assert_eq!((kinds["shred"], kinds["erased"]), (1, 2));
 }
 
-#[tokio::test]
-async fn a_changed_or_swapped_key_opens_nothing() {
-    let bench = Bench::new();
+async fn a_changed_or_swapped_key_opens_nothing(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     journal.seal(one_row(&journal, 1)).await.unwrap();
     journal.seal(one_row(&journal, 2)).await.unwrap();
@@ -268,9 +275,8 @@ async fn seal(journal: &Journal, number: u128, event: Event, evidence: Option<Ev
     journal.seal(entry).await.unwrap();
 }
 
-#[tokio::test]
-async fn what_was_edited_beside_the_log_is_named_and_what_was_shredded_is_not() {
-    let bench = Bench::new();
+async fn what_was_edited_beside_the_log_is_named_and_what_was_shredded_is_not(store: Store) {
+    let bench = Bench::on(store);
     let journal = bench.open();
     for number in 1..=6 {
         let mut entry = one_row(&journal, number);
@@ -291,7 +297,7 @@ async fn what_was_edited_beside_the_log_is_named_and_what_was_shredded_is_not() 
     assert_eq!((clean.examined, clean.shredded, clean.faulty), (9, 1, 0), "{clean:?}");
     for (statement, leaf, what) in [
         (
-            "DELETE FROM subject WHERE leaf = 1 AND tag = (SELECT min(tag) FROM subject)",
+            "DELETE FROM subject WHERE leaf = 1 AND tag = (SELECT tag FROM subject ORDER BY tag LIMIT 1)",
             1,
             "index",
         ),

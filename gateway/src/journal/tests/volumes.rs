@@ -10,12 +10,25 @@ use shuguan_ledger::note::SigningKey;
 use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::trust::{Trust, Untrusted};
 
-use super::{Bench, ORIGIN, keyed, one_row, sealed, trust};
+use super::{Bench, Copied, ORIGIN, keyed, one_row, sealed, trust};
 use crate::clock::Clock;
 use crate::journal::{
-    Journal, JournalFault, JournalSettings, KeyOrder, NAME_MAX, NotSucceeded, Outcome, Reader, SealError, Secret,
-    Shown, VolumeOrder, succeed,
+    Journal, JournalFault, JournalSettings, KeyOrder, NAME_MAX, NotSucceeded, Outcome, SealError, Secret, Shown,
+    VolumeOrder, succeed,
 };
+use crate::postgres::stores::{Store, on_both_stores};
+
+on_both_stores!(
+    a_turn_under_load_leaves_each_entry_in_one_volume_and_every_receipt_verifies,
+    a_repeated_key_of_the_old_volume_gets_its_first_answer_in_the_new_one,
+    a_gateway_that_is_configured_with_the_first_name_goes_on_with_the_last_volume,
+    a_name_that_a_log_had_or_none_can_have_opens_nothing,
+    a_turn_that_cannot_be_committed_leaves_the_old_volume_and_its_waiters_unharmed,
+    a_crash_between_the_commit_and_the_head_file_is_completed_by_the_next_start,
+    two_keys_that_sign_close_the_volume_together_and_the_next_one_changes_its_own,
+    the_last_checkpoint_of_a_volume_is_kept_when_others_of_its_minute_go,
+    after_a_loss_a_turned_log_is_succeeded_from_a_copy_of_either_volume,
+);
 
 const SECOND: &str = "gw1.lyg.example/log/2027";
 const THIRD: &str = "gw1.lyg.example/log/2028";
@@ -42,14 +55,14 @@ fn open(bench: &Bench) -> Journal {
 }
 
 fn leaves(bench: &Bench) -> Vec<Leaf> {
-    let reader = Reader::open(&bench.database()).unwrap();
+    let reader = bench.reader();
     let bytes = reader.entries(0, 1_000).unwrap();
     bytes.iter().map(|bytes| Leaf::decode(bytes).unwrap()).collect()
 }
 
 /// The trust of who was shown each `log-close` leaf.
 fn learnt(bench: &Bench) -> Trust {
-    let closed = Reader::open(&bench.database()).unwrap().logs_closed().unwrap();
+    let closed = bench.reader().logs_closed().unwrap();
     closed.iter().fold(trust(), |trust, (index, close)| {
         trust.succeeded(&close.log, *index, close).unwrap()
     })
@@ -57,11 +70,9 @@ fn learnt(bench: &Bench) -> Trust {
 
 /// Every leaf under every checkpoint that is stored, with public keys only.
 fn verify(bench: &Bench) -> LogReport {
-    let reader = Reader::open(&bench.database()).unwrap();
-    let connection = rusqlite::Connection::open(bench.database()).unwrap();
-    let mut find = connection.prepare("SELECT size, note FROM checkpoint").unwrap();
-    let notes = find.query_map([], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)));
-    let notes: BTreeMap<u64, String> = notes.unwrap().map(Result::unwrap).collect();
+    let reader = bench.reader();
+    let notes = reader.checkpoints_between(0, u64::MAX).unwrap();
+    let notes: BTreeMap<u64, String> = notes.into_iter().collect();
     let mut verifier = LogVerifier::new(&reader.checkpoint().unwrap(), &learnt(bench)).unwrap();
     for (size, bytes) in (1..).zip(reader.entries(0, 1_000).unwrap()) {
         verifier.leaf(&bytes).unwrap();
@@ -72,9 +83,8 @@ fn verify(bench: &Bench) -> LogReport {
     verifier.finish().unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_turn_under_load_leaves_each_entry_in_one_volume_and_every_receipt_verifies() {
-    let bench = Bench::new();
+async fn a_turn_under_load_leaves_each_entry_in_one_volume_and_every_receipt_verifies(store: Store) {
+    let bench = Bench::on(store);
     let journal = open(&bench);
     let mut pushes = tokio::task::JoinSet::new();
     for number in 0..300 {
@@ -135,9 +145,8 @@ async fn a_turn_under_load_leaves_each_entry_in_one_volume_and_every_receipt_ver
     );
 }
 
-#[tokio::test]
-async fn a_repeated_key_of_the_old_volume_gets_its_first_answer_in_the_new_one() {
-    let bench = Bench::new();
+async fn a_repeated_key_of_the_old_volume_gets_its_first_answer_in_the_new_one(store: Store) {
+    let bench = Bench::on(store);
     let journal = open(&bench);
     let first = sealed(journal.seal(keyed(one_row(&journal, 1), 1, 1)).await.unwrap());
     journal.turn_volume(order(SECOND)).await.unwrap();
@@ -165,9 +174,8 @@ async fn a_repeated_key_of_the_old_volume_gets_its_first_answer_in_the_new_one()
     assert_eq!(journal.backlog().exchanges, 1, "what waits for the relay waits on");
 }
 
-#[tokio::test]
-async fn a_gateway_that_is_configured_with_the_first_name_goes_on_with_the_last_volume() {
-    let bench = Bench::new();
+async fn a_gateway_that_is_configured_with_the_first_name_goes_on_with_the_last_volume(store: Store) {
+    let bench = Bench::on(store);
     let journal = open(&bench);
     journal.turn_volume(order(SECOND)).await.unwrap();
     journal.turn_volume(order(THIRD)).await.unwrap();
@@ -205,7 +213,7 @@ async fn a_gateway_that_is_configured_with_the_first_name_goes_on_with_the_last_
         .unwrap();
     let report = verify(&bench);
     assert_eq!(report.succeeded.len(), 2);
-    let volumes = Reader::open(&bench.database()).unwrap().volumes().unwrap();
+    let volumes = bench.reader().volumes().unwrap();
     let volumes: Vec<_> = volumes
         .iter()
         .map(|one| (one.origin.as_str(), one.from, one.size))
@@ -213,9 +221,8 @@ async fn a_gateway_that_is_configured_with_the_first_name_goes_on_with_the_last_
     assert_eq!(volumes, [(ORIGIN, 0, Some(2)), (SECOND, 2, Some(4)), (THIRD, 4, None)]);
 }
 
-#[tokio::test]
-async fn a_name_that_a_log_had_or_none_can_have_opens_nothing() {
-    let bench = Bench::new();
+async fn a_name_that_a_log_had_or_none_can_have_opens_nothing(store: Store) {
+    let bench = Bench::on(store);
     let journal = open(&bench);
     journal.turn_volume(order(SECOND)).await.unwrap();
     let size = journal.head().1.size;
@@ -237,13 +244,19 @@ async fn a_name_that_a_log_had_or_none_can_have_opens_nothing() {
     verify(&bench);
 }
 
-#[tokio::test]
-async fn a_turn_that_cannot_be_committed_leaves_the_old_volume_and_its_waiters_unharmed() {
+async fn a_turn_that_cannot_be_committed_leaves_the_old_volume_and_its_waiters_unharmed(store: Store) {
     for broken in ["NEW.kind = 'log-open'", "NEW.kind = 'log-close'"] {
-        let bench = Bench::new();
+        let bench = Bench::on(store);
         open(&bench).close().await.unwrap();
+        let (fails, mended) = match store {
+            Store::Sqlite => ("BEGIN SELECT RAISE(ABORT, 'broken'); END", "DROP TRIGGER broken"),
+            Store::Postgres => (
+                "EXECUTE FUNCTION leaves_are_insert_only()",
+                "DROP TRIGGER broken ON leaf",
+            ),
+        };
         bench.tamper(&format!(
-            "CREATE TRIGGER broken BEFORE INSERT ON leaf WHEN {broken} BEGIN SELECT RAISE(ABORT, 'broken'); END"
+            "CREATE TRIGGER broken BEFORE INSERT ON leaf FOR EACH ROW WHEN ({broken}) {fails}"
         ));
         let journal = open(&bench);
         let before = sealed(journal.seal(one_row(&journal, 1)).await.unwrap());
@@ -253,7 +266,7 @@ async fn a_turn_that_cannot_be_committed_leaves_the_old_volume_and_its_waiters_u
         let after = sealed(journal.seal(one_row(&journal, 2)).await.unwrap());
         assert_eq!((after.index, after.log()), (before.index + 1, ORIGIN));
         journal.close().await.unwrap();
-        bench.tamper("DROP TRIGGER broken");
+        bench.tamper(mended);
         let journal = open(&bench);
         journal.turn_volume(order(SECOND)).await.unwrap();
         journal.close().await.unwrap();
@@ -261,9 +274,8 @@ async fn a_turn_that_cannot_be_committed_leaves_the_old_volume_and_its_waiters_u
     }
 }
 
-#[tokio::test]
-async fn a_crash_between_the_commit_and_the_head_file_is_completed_by_the_next_start() {
-    let bench = Bench::new();
+async fn a_crash_between_the_commit_and_the_head_file_is_completed_by_the_next_start(store: Store) {
+    let bench = Bench::on(store);
     let journal = open(&bench);
     journal.seal(one_row(&journal, 1)).await.unwrap();
     journal.tick(super::START_US).await.unwrap();
@@ -281,7 +293,7 @@ async fn a_crash_between_the_commit_and_the_head_file_is_completed_by_the_next_s
     assert!(fs::read_to_string(&head).unwrap().starts_with(SECOND));
     journal.close().await.unwrap();
     // What the old volume's key signs beyond its last checkpoint is no head of this journal.
-    let size = Reader::open(&bench.database()).unwrap().size().unwrap();
+    let size = bench.reader().size().unwrap();
     let text = format!("{ORIGIN}\n{size}\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n");
     fs::write(&head, key(ORIGIN).sign(&text).unwrap()).unwrap();
     let fault = Journal::open(&settings(&bench), bench.clock()).unwrap_err();
@@ -298,9 +310,8 @@ async fn a_crash_between_the_commit_and_the_head_file_is_completed_by_the_next_s
     assert!(matches!(fault, JournalFault::Forked { size: 2, .. }), "{fault}");
 }
 
-#[tokio::test]
-async fn two_keys_that_sign_close_the_volume_together_and_the_next_one_changes_its_own() {
-    let bench = Bench::new();
+async fn two_keys_that_sign_close_the_volume_together_and_the_next_one_changes_its_own(store: Store) {
+    let bench = Bench::on(store);
     let mut seeded = settings(&bench);
     seeded.log_seeds.push(Secret::new([2; 32]));
     seeded.log_seeds.push(Secret::new([31; 32]));
@@ -333,9 +344,8 @@ async fn two_keys_that_sign_close_the_volume_together_and_the_next_one_changes_i
     ));
 }
 
-#[tokio::test]
-async fn the_last_checkpoint_of_a_volume_is_kept_when_others_of_its_minute_go() {
-    let bench = Bench::new();
+async fn the_last_checkpoint_of_a_volume_is_kept_when_others_of_its_minute_go(store: Store) {
+    let bench = Bench::on(store);
     let journal = open(&bench);
     for number in 1..4 {
         journal.seal(one_row(&journal, number)).await.unwrap();
@@ -348,47 +358,39 @@ async fn the_last_checkpoint_of_a_volume_is_kept_when_others_of_its_minute_go() 
     journal.seal(one_row(&journal, 9)).await.unwrap();
     journal.tick(bench.clock().now_us()).await.unwrap();
     journal.close().await.unwrap();
-    let reader = Reader::open(&bench.database()).unwrap();
+    let reader = bench.reader();
     let volume = reader.volumes().unwrap().swap_remove(0);
     let last = reader.last_checkpoint(&volume).unwrap().unwrap().last;
     assert_eq!((last.size, volume.size), (5, Some(5)));
     assert_eq!(trust().open(&last.note).unwrap().size, 5);
-    let connection = rusqlite::Connection::open(bench.database()).unwrap();
-    let kept: i64 = connection
-        .query_row(
-            "SELECT count(*) FROM checkpoint WHERE size BETWEEN 1 AND 10",
-            [],
-            |row| row.get(0),
-        )
-        .unwrap();
+    let kept = bench.count("SELECT count(*) FROM checkpoint WHERE size BETWEEN 1 AND 10");
     assert_eq!(kept, 2, "the closing one, and the last of that minute");
     verify(&bench);
 }
 
 /// The journal after two entries of the first volume, and after one of the second; then both lost their end.
-async fn copies() -> (Bench, Vec<u8>, Vec<u8>) {
-    let bench = Bench::new();
+async fn copies(store: Store) -> (Bench, Copied, Copied) {
+    let bench = Bench::on(store);
     let journal = open(&bench);
     journal.seal(one_row(&journal, 1)).await.unwrap();
     journal.close().await.unwrap();
-    let before = fs::read(bench.database()).unwrap();
+    let before = bench.copy();
     let journal = open(&bench);
     journal.seal(one_row(&journal, 2)).await.unwrap();
     journal.turn_volume(order(SECOND)).await.unwrap();
     journal.close().await.unwrap();
-    let after = fs::read(bench.database()).unwrap();
+    let after = bench.copy();
     let journal = open(&bench);
     journal.seal(one_row(&journal, 3)).await.unwrap();
     journal.close().await.unwrap();
     (bench, before, after)
 }
 
-#[tokio::test]
-async fn after_a_loss_a_turned_log_is_succeeded_from_a_copy_of_either_volume() {
+async fn after_a_loss_a_turned_log_is_succeeded_from_a_copy_of_either_volume(store: Store) {
     for (since_turn, had) in [(true, None), (false, Some(ORIGIN))] {
-        let (bench, before, after) = copies().await;
-        let size = Reader::open(&bench.database()).unwrap().size().unwrap();
-        fs::write(bench.database(), if since_turn { after } else { before }).unwrap();
+        let (bench, before, after) = copies(store).await;
+        let size = bench.reader().size().unwrap();
+        bench.put_back(if since_turn { &after } else { &before });
         assert!(
             Journal::open(&settings(&bench), bench.clock()).is_err(),
             "the head file knows more"
@@ -407,7 +409,7 @@ async fn after_a_loss_a_turned_log_is_succeeded_from_a_copy_of_either_volume() {
             let expected = matches!(fault, NotSucceeded::NameTaken { .. } | NotSucceeded::SameName(_));
             assert!(expected, "{since_turn} {name}: {fault}");
         }
-        let found = Reader::open(&bench.database()).unwrap().size().unwrap();
+        let found = bench.reader().size().unwrap();
         let done = recovered(THIRD).unwrap();
         assert_eq!((done.opened.of.as_str(), done.opened.had.as_deref()), (SECOND, had));
         assert_eq!((done.opened.kept, done.opened.size), (found, size));
@@ -423,7 +425,7 @@ async fn after_a_loss_a_turned_log_is_succeeded_from_a_copy_of_either_volume() {
         // The configuration names the successor; the volumes after it follow.
         Journal::open(&named, bench.clock()).unwrap().close().await.unwrap();
         let keys = [ORIGIN, SECOND, THIRD, "gw1.lyg.example/log/2029"].map(|name| key(name).verifying_key().into());
-        let reader = Reader::open(&bench.database()).unwrap();
+        let reader = bench.reader();
         let entries = reader.entries(0, 1_000).unwrap();
         let report =
             shuguan_ledger::audit::verify_log(entries, &reader.checkpoint().unwrap(), &Trust::in_keys(keys)).unwrap();

@@ -15,9 +15,9 @@ use super::super::discrepancy::weigh;
 use super::super::discrepancy::{Kind, Line, Pair, Read, Recorded, Says, Side};
 use super::super::fault::RegistryFault;
 use super::super::schema::TableSpec;
-use super::super::settings::PostgresSettings;
 use super::session::{self, Live, Purpose, within};
 use super::value::{self, Id};
+use crate::postgres::PostgresSettings;
 
 const STEP: &str = "compare sources";
 

@@ -19,11 +19,11 @@ use super::super::dataset::Dialect;
 use super::super::fault::RegistryFault;
 use super::super::read::{BATCH_ROWS, Batch, Bound, Reading};
 use super::super::schema::TableSpec;
-use super::super::settings::PostgresSettings;
 use super::fault::Step;
 use super::merge;
 use super::session::{self, Purpose, within};
 use super::value::{self, Id, Instant};
+use crate::postgres::PostgresSettings;
 
 /// Batches that may wait for the caller.
 const WAITING: usize = 2;

@@ -6,7 +6,7 @@ use policies::dataset::Dataset;
 use {shuguan_adapters as adapters, shuguan_policies as policies};
 
 use super::super::schema::{BASE_TABLES, TableSpec};
-use super::super::settings::PostgresSettings;
+use crate::postgres::PostgresSettings;
 
 /// The role of the gateway: looks up, inserts and updates records; makes nothing, and deletes nothing but its own stamps of a snapshot.
 pub(in crate::registry) const RELAY: &str = "shuguan_relay";

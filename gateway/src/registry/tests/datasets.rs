@@ -6,7 +6,7 @@ use policies::dataset::Dataset;
 use {shuguan_adapters as adapters, shuguan_policies as policies};
 
 use super::fixture::{ANNA, BORIS, CERTIFICATE, DEATH, ESTABLISHMENT, RESIDENT, TAX, kept, part, received, whole};
-use super::store::{Place, Store, on_both_stores};
+use super::store::{Place, Store, dialect, on_both_stores};
 use crate::registry::{Registry, Selection, dataset, dataset_schema};
 
 on_both_stores! {
@@ -184,7 +184,7 @@ async fn every_column_that_a_dataset_draws_on_is_in_the_catalogue_of_its_record_
         .map(|record| crate::registry::schema::keep_all(record).unwrap())
         .collect();
     let (place, _registry) = Place::with(store, &tables);
-    let views = dataset::views(store.dialect(), &tables);
+    let views = dataset::views(dialect(store), &tables);
     for (dataset, fields) in [
         (Dataset::Population, &["death_certainty", "source", "updated_at"][..]),
         (

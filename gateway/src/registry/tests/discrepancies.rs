@@ -9,7 +9,7 @@ use shuguan_adapters as adapters;
 use uuid::Uuid;
 
 use super::fixture::{ANNA, BORIS, batch, kept, part, received};
-use super::store::{Place, Store, on_both_stores};
+use super::store::{Place, Store, dialect, on_both_stores};
 use crate::registry::discrepancy::Kind;
 use crate::registry::schema::TableSpec;
 use crate::registry::{Ending, Part, Registry, RegistryFault, Wanted};
@@ -628,7 +628,7 @@ fn every_rule_reads_by_keys_and_indexes_only() {
     let all: Vec<&str> = adapters::catalogue::record_types().map(|record| record.name).collect();
     let tables = tables(&all);
     let (place, _registry) = Place::with(Store::Sqlite, &tables);
-    let rules = Rules::of(Store::Sqlite.dialect(), &tables);
+    let rules = Rules::of(dialect(Store::Sqlite), &tables);
     let mut asked = Vec::new();
     for record in &all {
         let statements = [About::Person, About::Unit].map(|about| rules.statement(about, record));

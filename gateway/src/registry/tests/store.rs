@@ -1,85 +1,28 @@
-//! The stores on which the conformance suite runs, and a registry of its own for each test.
-//!
-//! PostgreSQL is one cluster a test process, started from the installed binaries in a temporary folder, and a database a test. Without
-//! PostgreSQL its half of the suite is skipped, loudly; with `SHUGUAN_POSTGRES=required` it fails.
-
-use std::io::Write;
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+//! A registry of its own for each test, on one of the two stores.
 
 use rusqlite::types::ValueRef as SqliteValue;
 use sqlx::{AssertSqlSafe, Column, Row, TypeInfo, ValueRef};
 use tempfile::TempDir;
 
-use crate::registry::cluster::{Cluster, Keeping};
+use crate::postgres::PostgresSettings;
+use crate::postgres::stores;
+pub(crate) use crate::postgres::stores::{Store, on_both_stores};
 use crate::registry::dataset::Dialect;
 use crate::registry::postgres::session::{self, Purpose};
 use crate::registry::schema::TableSpec;
-use crate::registry::{PostgresSettings, Registry, RegistrySettings, SqliteSettings, day};
+use crate::registry::{Registry, RegistrySettings, SqliteSettings, day};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Store {
-    Sqlite,
-    Postgres,
+pub(in crate::registry) fn dialect(store: Store) -> Dialect {
+    match store {
+        Store::Sqlite => Dialect::Sqlite,
+        Store::Postgres => Dialect::Postgres,
+    }
 }
 
-/// Makes each test, an `async fn(Store)`, one on SQLite and one on PostgreSQL.
-macro_rules! on_both_stores {
-    ($($test:ident),+ $(,)?) => {
-        mod on_sqlite {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test($crate::registry::tests::store::Store::Sqlite).await;
-            })+
-        }
-        mod on_postgres {
-            $(#[tokio::test]
-            async fn $test() {
-                if $crate::registry::tests::store::Store::has_postgres() {
-                    super::$test($crate::registry::tests::store::Store::Postgres).await;
-                }
-            })+
-        }
-    };
-}
-pub(crate) use on_both_stores;
-
-static CLUSTER: LazyLock<Option<Cluster>> = LazyLock::new(|| {
-    if !Cluster::is_installed() {
-        assert!(
-            std::env::var_os("SHUGUAN_POSTGRES").is_none_or(|value| value != "required"),
-            "PostgreSQL is required and not installed"
-        );
-        // Past the capture of test output, so that it is seen when all is well.
-        let words = "SKIPPED: PostgreSQL is not installed; the registry was tested on SQLite alone (apt-get install postgresql)\n";
-        std::io::stderr().write_all(words.as_bytes()).unwrap();
-        return None;
-    }
-    let folder = std::env::temp_dir().join(format!("shuguan-test-{}", std::process::id()));
-    Some(Cluster::start(&folder, Keeping::Nothing, &[]).unwrap())
-});
-
-impl Store {
-    pub(crate) fn has_postgres() -> bool {
-        CLUSTER.is_some()
-    }
-
-    pub(in crate::registry) fn dialect(self) -> Dialect {
-        match self {
-            Self::Sqlite => Dialect::Sqlite,
-            Self::Postgres => Dialect::Postgres,
-        }
-    }
-
-    fn settings(self, folder: &TempDir) -> RegistrySettings {
-        static DATABASES: AtomicU32 = AtomicU32::new(0);
-        if self == Self::Sqlite {
-            return RegistrySettings::at(folder.path().join("registry").join("registry.db"));
-        }
-        let cluster = CLUSTER.as_ref().unwrap();
-        let name = format!("registry_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
-        cluster.create_database(&name).unwrap();
-        RegistrySettings::Postgres(PostgresSettings::at(cluster.address(&name)))
+fn settings(store: Store, folder: &TempDir) -> RegistrySettings {
+    match store {
+        Store::Sqlite => RegistrySettings::at(folder.path().join("registry").join("registry.db")),
+        Store::Postgres => RegistrySettings::Postgres(stores::database("registry")),
     }
 }
 
@@ -92,7 +35,7 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn new(store: Store) -> Self {
         let folder = TempDir::new().unwrap();
-        let settings = store.settings(&folder);
+        let settings = settings(store, &folder);
         Self { folder, settings }
     }
 
@@ -130,7 +73,7 @@ impl Place {
                     .execute_batch(sql)
                     .unwrap();
             }
-            RegistrySettings::Postgres(settings) => session::run_once(settings, sql).unwrap(),
+            RegistrySettings::Postgres(settings) => crate::postgres::link::run_once(settings, sql).unwrap(),
         }
     }
 

@@ -1,5 +1,5 @@
 use super::fixture::{ANNA, DEATH, RESIDENT, batch, kept, part, whole};
-use super::store::{Place, Store, on_both_stores};
+use super::store::{Place, Store, dialect, on_both_stores};
 use crate::registry::schema::{ColumnSpec, ColumnType, TableBuilder, TableSpec, describe, table_name};
 use crate::registry::{Registry, RegistryFault};
 
@@ -127,7 +127,7 @@ async fn the_example_bundle_makes_a_registry_with_both_datasets(store: Store) {
     let (place, registry) = Place::with(store, &tables);
     assert!(registry.tables().len() >= 5);
     for dataset in shuguan_policies::Dataset::ALL {
-        let views = crate::registry::dataset::views(store.dialect(), &tables);
+        let views = crate::registry::dataset::views(dialect(store), &tables);
         let (_, sql) = views.iter().find(|(name, _)| *name == dataset.name()).unwrap();
         assert!(sql.contains("LEFT JOIN"), "{sql}");
         assert_eq!(place.query(&format!("SELECT count(*) FROM {}", dataset.name())), ["0"]);

@@ -1,4 +1,4 @@
-//! A PostgreSQL server of our own in a folder, reached through a unix socket there: for `shuguan demo` and for tests. Never for a registry
+//! A PostgreSQL server of our own in a folder, reached through a unix socket there: for `shuguan demo` and for tests. Never for a database
 //! that matters: its owner, its settings and its backups belong to a database administrator.
 //!
 //! Takes the installed binaries; runs them as an unprivileged user when we are root, because PostgreSQL refuses root. The server hangs
@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::fault::RegistryFault;
-use super::postgres::session::{self, Purpose};
+use super::fault::LinkFault;
+use super::link::{self, Purpose};
 use super::settings::{PostgresAddress, PostgresServer, PostgresSettings};
 
 /// The role that owns everything in it.
@@ -53,7 +53,7 @@ pub enum ClusterFault {
     Failed(&'static str, String),
     /// It does not take connections.
     #[error("the server does not take connections; see `{0}`")]
-    Unready(PathBuf, #[source] RegistryFault),
+    Unready(PathBuf, #[source] LinkFault),
 }
 
 /// How long a cluster is meant to live.
@@ -109,25 +109,25 @@ impl Cluster {
     ///
     /// # Errors
     /// When the server does not make it.
-    pub fn create_database(&self, name: &str) -> Result<(), RegistryFault> {
+    pub fn create_database(&self, name: &str) -> Result<(), LinkFault> {
         if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-            return Err(RegistryFault::Unusable(
+            return Err(LinkFault::Unusable(
                 "a database's name has letters, digits and `_`".into(),
             ));
         }
         let settings = PostgresSettings::at(self.address("postgres"));
-        let created = session::run_once(&settings, &format!("CREATE DATABASE {name}"));
+        let created = link::run_once(&settings, &format!("CREATE DATABASE {name}"));
         match created {
-            Err(RegistryFault::Postgres { source, .. }) if source.is_state("42P04") => Ok(()),
+            Err(fault) if fault.is_state("42P04") => Ok(()),
             other => other,
         }
     }
 
-    async fn reached(&self) -> Result<(), RegistryFault> {
+    async fn reached(&self) -> Result<(), LinkFault> {
         let settings = PostgresSettings::at(self.address("postgres"));
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
-            match session::connect(&settings, Purpose::Read).await {
+            match link::connect(&settings, Purpose::Read).await {
                 Ok(_connection) => return Ok(()),
                 Err(fault) if tokio::time::Instant::now() >= deadline => return Err(fault),
                 Err(_not_yet) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -136,7 +136,7 @@ impl Cluster {
     }
 
     fn await_it(&self) -> Result<(), ClusterFault> {
-        let reached = session::aside(async || self.reached().await);
+        let reached = link::wait(self.reached());
         reached.map_err(|fault| ClusterFault::Unready(self.folder.join("server.log"), fault))
     }
 }
