@@ -397,8 +397,8 @@ async fn watch(
         tick.tick().await;
         let now_us = stations.clock.now_us();
         // A year that is over is a notice and no fault: the volume goes on until an operator turns it.
-        if let Some(said) = volumes::describe(&stations.journal, &mut volume, now_us).await {
-            readiness.report("volume", Light::Green, said);
+        if let Some((light, said)) = volumes::describe(&stations.journal, &mut volume, now_us).await {
+            readiness.report("volume", light, said);
         }
         match stations.journal.tick(now_us).await {
             Ok(()) => readiness.report("journal", Light::Green, "it commits"),

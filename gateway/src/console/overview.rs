@@ -228,6 +228,7 @@ fn check_name(code: &str) -> &'static str {
         "clock" => "时钟",
         "disk" => "磁盘",
         "keys" => "密钥",
+        "volume" => "日志年卷",
         "witness" => "见证",
         _ => "检查",
     }
@@ -250,6 +251,8 @@ fn check_text(code: &str, colour: &str) -> &'static str {
         ("policies", _) => "协议即将或已经到期，或最近提交的策略包被拒绝",
         ("reload", "green") => "证书与吊销列表已生效",
         ("reload", _) => "上次重载被拒绝，沿用原有配置",
+        ("volume", "green") => "当前年卷正在使用",
+        ("volume", _) => "本卷所属年份已过，仍可继续使用；请由运营人员换卷：shuguan log turn",
         ("witness", "green") => "日志已获见证",
         ("witness", "yellow") => "日志逾一分钟未获见证；业务照常，见证人恢复后自动补上",
         ("witness", _) => "见证人所见与本日志不一致，或长时间未获见证而暂停接收",

@@ -2,32 +2,34 @@
 //!
 //! Takes the journal and the time; gives one sentence. Refuses nothing: a volume whose year is over goes on until an operator orders the next one.
 
+use crate::edge::health::Light;
 use crate::journal::{Journal, Volume};
 use crate::pki::period;
 
 /// What is said of the volume; none while the journal cannot be read. `known` is what was read last, so that it is read once a volume.
-pub(super) async fn describe(journal: &Journal, known: &mut Option<Volume>, now_us: i64) -> Option<String> {
+pub(super) async fn describe(journal: &Journal, known: &mut Option<Volume>, now_us: i64) -> Option<(Light, String)> {
     if known.as_ref().is_none_or(|known| known.origin != *journal.origin()) {
         *known = journal.volumes().await.ok()?.pop();
     }
     known.as_ref().map(|known| sentence(known, &period::year(now_us)))
 }
 
-fn sentence(volume: &Volume, year: &str) -> String {
+fn sentence(volume: &Volume, year: &str) -> (Light, String) {
     let origin = &volume.origin;
     if volume.year().as_str() < year {
         let next = volume.next_name(year);
-        return format!(
+        let told = format!(
             "`{origin}` is that of {}, and it is {year}: shuguan log turn --open {next}",
             volume.year()
         );
+        return (Light::Yellow, told);
     }
-    format!("`{origin}` is written")
+    (Light::Green, format!("`{origin}` is written"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Volume, sentence};
+    use super::{Light, Volume, sentence};
 
     #[test]
     fn a_year_that_is_over_is_told_with_the_command_that_opens_the_next_volume() {
@@ -38,7 +40,13 @@ mod tests {
             size: None,
             is_whole: true,
         };
-        assert_eq!(sentence(&volume, "2026"), "`gw1.lyg.example/log/2026` is written");
-        assert!(sentence(&volume, "2027").ends_with("shuguan log turn --open gw1.lyg.example/log/2027"));
+        let written = "`gw1.lyg.example/log/2026` is written".to_owned();
+        assert_eq!(sentence(&volume, "2026"), (Light::Green, written));
+        let (light, told) = sentence(&volume, "2027");
+        assert_eq!(light, Light::Yellow);
+        assert!(
+            told.ends_with("shuguan log turn --open gw1.lyg.example/log/2027"),
+            "{told}"
+        );
     }
 }
