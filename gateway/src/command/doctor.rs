@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::edge::health::Light;
 use crate::edge::signers::Signers;
 use crate::edge::tls::{self, TlsSettings};
-use crate::journal::examine;
+use crate::journal::{JournalPlace, Reader, examine};
 use crate::pki::{inspect, log_keys as key_files};
 use crate::registry::{Registry, RegistrySettings};
 use crate::serve::{chain, journal_settings, tables};
@@ -237,8 +237,19 @@ fn policies(config: &Config, signers: Option<&Signers>, now_s: i64, findings: &m
     }
 }
 
+/// Whether the gateway's role on PostgreSQL could change what it must only add to. That it cannot be asked is a finding of the journal's own.
+fn journal_role(config: &Config, findings: &mut Findings) {
+    let may = Reader::open(&config.journal.place).and_then(|reader| reader.may_change_leaves());
+    if matches!(may, Ok(true)) {
+        let what = "the server lets its role change and delete leaves; only a trigger and the proofs speak against it";
+        let next = "shuguan db roles --print --only journal, and log in as shuguan_journal";
+        findings.add(Verdict::Warn, "journal role", what, next);
+    }
+}
+
 fn stores(config: &Config, output: &Output, findings: &mut Findings) {
     registry(config, findings);
+    journal_role(config, findings);
     let trust = config.journal.beside().map(|dir| dir.join("trust/trust.txt"));
     let Some(Ok(trust)) = trust.map(|path| load_trust(&path)) else {
         findings.add(
@@ -265,7 +276,10 @@ fn stores(config: &Config, output: &Output, findings: &mut Findings) {
                 Verdict::Fail,
                 "journal",
                 format!("it cannot be read: {}", chain(&error)),
-                "shuguan init DIR makes a whole folder",
+                match config.journal.place {
+                    JournalPlace::File(_) => "shuguan init DIR makes a whole folder",
+                    JournalPlace::Postgres(_) => "look at [journal] and at the server's log",
+                },
             );
         }
         Err(ReadLog::Disturbed) => {

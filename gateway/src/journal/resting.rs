@@ -142,6 +142,15 @@ impl Reader {
         self.rows(STEP, statement, between, |row| Ok((row.get(0)?, note(row))))
     }
 
+    /// Whether the server would let this role change or remove leaves. A file has no roles.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn may_change_leaves(&self) -> Result<bool, JournalFault> {
+        let may = self.store.may_change_leaves();
+        may.map_err(JournalFault::store("ask what the role may do"))
+    }
+
     /// Whether the right edge that is stored is this one of so many leaves, and how many tile entries are stored.
     ///
     /// # Errors

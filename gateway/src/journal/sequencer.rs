@@ -366,9 +366,11 @@ impl Sequencer {
             return Failed::Back { full };
         }
         // After a failed COMMIT the tree row tells whether it happened after all.
-        let stored = self.store.one::<u64>(statements::TREE, &[]);
-        let unchanged = stored.is_ok_and(|size| size == self.edge.size());
-        if error.is_broken() || !unchanged {
+        let unchanged = || {
+            let stored = self.store.one::<u64>(statements::TREE, &[]);
+            stored.is_ok_and(|size| size == self.edge.size())
+        };
+        if error.is_broken() || !unchanged() {
             tracing::error!(error = %Chain(error), "the journal failed with unknown outcome");
             return Failed::Unknown;
         }

@@ -271,6 +271,14 @@ impl Store {
         }
     }
 
+    /// Whether the server would let this role change or remove leaves.
+    pub(super) fn may_change_leaves(&self) -> Stored<bool> {
+        match self {
+            Self::Sqlite(_) => Ok(false),
+            Self::Postgres(_) => self.one(postgres::MAY_CHANGE_LEAVES, &[]),
+        }
+    }
+
     /// Bytes of a run of tags, from an offset on, as many as the buffer takes.
     pub(super) fn read_run(&self, run: i64, offset: usize, buffer: &mut [u8]) -> Stored<()> {
         match self {

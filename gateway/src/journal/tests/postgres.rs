@@ -208,11 +208,13 @@ async fn the_gateways_role_adds_leaves_and_can_change_or_remove_none() {
     ] {
         assert!(refused(server(&bench), statement), "{statement}");
     }
+    assert!(!bench.reader().may_change_leaves().unwrap());
     // The owner of the tables may, but the trigger speaks up.
     let fault = run_once(&owner, "UPDATE leaf SET t = t").unwrap_err();
     assert!(fault.is_state("23001"), "{fault:?}");
     assert!(run_once(&owner, "TRUNCATE leaf").unwrap_err().is_state("23001"));
     bench.server = Some(owner);
+    assert!(bench.reader().may_change_leaves().unwrap());
     assert_eq!(bench.verify().kinds["erased"], 1);
 }
 

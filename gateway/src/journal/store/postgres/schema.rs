@@ -127,6 +127,9 @@ CREATE TRIGGER leaf_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON leaf EXECUTE FUN
 CREATE TRIGGER tile_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON tile EXECUTE FUNCTION leaves_are_insert_only();
 "#;
 
+/// Any of these rights is one too many.
+pub(in crate::journal::store) const MAY_CHANGE_LEAVES: &str = "SELECT has_table_privilege('leaf', 'UPDATE, DELETE, TRUNCATE') OR has_table_privilege('tile', 'UPDATE, DELETE, TRUNCATE')";
+
 /// The two triggers that are there and on.
 pub(super) const TRIGGERS: &str = "SELECT count(*) FROM pg_catalog.pg_trigger t
      JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
