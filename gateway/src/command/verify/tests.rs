@@ -408,7 +408,7 @@ async fn turned(room: &Room, name: &str, reason: &str) -> (PathBuf, [PathBuf; 2]
     let mut receipts = Vec::new();
     for outcome in sealing.join_all().await {
         let Ok(Outcome::Sealed(sealed)) = outcome else {
-            panic!("{outcome:?}")
+            unreachable!("{outcome:?}")
         };
         receipts.push((sealed.index, sealed.receipt));
     }
