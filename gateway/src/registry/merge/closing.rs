@@ -16,7 +16,7 @@ use super::held::Held;
 /// Keys that are looked at in one transaction; in tests few, so that there are many.
 pub(in crate::registry) const STRIDE: usize = if cfg!(test) { 3 } else { 8_192 };
 
-/// The place of a walk that is at its end: behind every key, since no text is behind the last character there is. Said again, it finds nothing to close.
+/// The place of a walk that is at its end; no key of a natural field is this. Said again, it closes nothing.
 pub(in crate::registry) const BEHIND_ALL: &str = "\u{10FFFF}";
 
 /// A snapshot whose parts are all in.

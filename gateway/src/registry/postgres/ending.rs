@@ -1,10 +1,13 @@
 //! The end of a snapshot on PostgreSQL: counting what it lacks, and closing it, a stride of keys at a time.
 
+use std::collections::HashMap;
+
 use sqlx::postgres::{PgArguments, PgRow, Postgres};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
+use super::super::Progress;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
 use super::super::merge::closing::{BEHIND_ALL, Closed, Closing, Ending, STRIDE, Weighed};
@@ -48,6 +51,9 @@ pub(super) async fn close(session: &mut Session, ending: &Ending) -> Result<Clos
 /// The same inside a transaction that the caller commits.
 pub(super) async fn close_in(live: &mut Live, tables: &[TableSpec], ending: &Ending) -> Result<Closed, RegistryFault> {
     let after = place(live, ending.exchange).await?;
+    if after == BEHIND_ALL {
+        return Ok(ended(&progress_of(live, &[ending.exchange]).await?, ending));
+    }
     let held = held(live, ending).await?;
     let stride = Stride::of(live, tables, ending, &after).await?;
     let due = stride.due(live, ending, held).await?;
@@ -88,6 +94,15 @@ pub(super) async fn close_in(live: &mut Live, tables: &[TableSpec], ending: &End
         rows,
         done: stride.upto.is_none(),
     })
+}
+
+/// Said again: nothing is left to close.
+fn ended(known: &HashMap<Uuid, Progress>, ending: &Ending) -> Closed {
+    Closed {
+        progress: known.get(&ending.exchange).copied().unwrap_or_default(),
+        rows: 0,
+        done: true,
+    }
 }
 
 /// A row that the snapshot lacks.
@@ -154,10 +169,13 @@ async fn held<'e>(live: &mut Live, ending: &'e Ending) -> Result<&'e Held, Regis
     if let Some(held) = ending.held.get() {
         return Ok(held);
     }
-    let parts = note::held_parts(live, ending.exchange).await?;
-    let stamps = note::stamped(live, ending.exchange).await?;
-    let (parts, stamps) = (parts.iter().map(Vec::as_slice), stamps.iter().map(String::as_str));
-    Ok(ending.held.get_or_init(|| Held::of(ending.exchange, parts, stamps)))
+    let bytes = note::held_bytes(live, ending.exchange).await?;
+    let mut held = Held::with_capacity(ending.exchange, bytes);
+    note::held_parts(live, ending.exchange, |part| held.add_part(part)).await?;
+    for key in note::stamped(live, ending.exchange).await? {
+        held.add_key(&key);
+    }
+    Ok(ending.held.get_or_init(|| held.sorted()))
 }
 
 /// Where the closing of an exchange is; at the beginning when it has not begun.

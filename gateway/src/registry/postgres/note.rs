@@ -175,16 +175,40 @@ pub(super) async fn held(live: &mut Live, parts: &[HeldPart]) -> Result<(), Regi
     Ok(())
 }
 
-/// What is noted of a snapshot's parts; nothing once it has ended.
-pub(super) async fn held_parts(live: &mut Live, exchange: Uuid) -> Result<Vec<Vec<u8>>, RegistryFault> {
-    let query = sqlx::query_scalar::<_, Vec<u8>>("SELECT numbers FROM snapshot_held WHERE exchange = $1");
-    let query = query.bind(Id(exchange));
-    within(
+/// Shows what is noted of a snapshot's parts, one after the other; nothing once it has ended.
+pub(super) async fn held_parts(
+    live: &mut Live,
+    exchange: Uuid,
+    mut each: impl FnMut(&[u8]),
+) -> Result<(), RegistryFault> {
+    const STEP: &str = "read what a snapshot holds";
+    const TEXT: &str =
+        "SELECT part, numbers FROM snapshot_held WHERE exchange = $1 AND part > $2 ORDER BY part LIMIT 64";
+    let mut behind = -1_i64;
+    loop {
+        let query = sqlx::query(TEXT).bind(Id(exchange)).bind(behind);
+        let found = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
+        let Some(last) = found.last() else {
+            return Ok(());
+        };
+        behind = last.try_get(0).step(STEP)?;
+        for row in &found {
+            each(row.try_get(1).step(STEP)?);
+        }
+    }
+}
+
+/// Bytes of it.
+pub(super) async fn held_bytes(live: &mut Live, exchange: Uuid) -> Result<usize, RegistryFault> {
+    const TEXT: &str = "SELECT coalesce(sum(length(numbers)), 0)::bigint FROM snapshot_held WHERE exchange = $1";
+    let query = sqlx::query_scalar::<_, i64>(TEXT).bind(Id(exchange));
+    let bytes = within(
         "read what a snapshot holds",
         live.patience,
-        query.fetch_all(&mut live.connection),
+        query.fetch_one(&mut live.connection),
     )
-    .await
+    .await?;
+    Ok(usize::try_from(bytes).unwrap_or(0))
 }
 
 /// Forgets it.

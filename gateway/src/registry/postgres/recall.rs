@@ -10,7 +10,7 @@ use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
 use super::super::merge::closing::Closing;
 use super::super::merge::fate::{Kind, NO_CONTENT};
-use super::super::merge::held::Held;
+use super::super::merge::held::Sought;
 use super::super::merge::recall::{Brought, Ended, Noted, Recall, SINCE, Undone, emptied, left, newest};
 use super::super::schema::{TableSpec, table_of};
 use super::fault::Step;
@@ -248,10 +248,11 @@ impl Stride<'_> {
             query.fetch_all(&mut live.connection),
         );
         let mut seen: HashSet<String> = found.await?.into_iter().collect();
-        let parts = note::held_parts(live, exchange).await?;
-        let held = Held::of(exchange, parts.iter().map(Vec::as_slice), std::iter::empty());
-        let keys = noted.iter().map(|noted| noted.key.as_str());
-        seen.extend(keys.filter(|key| held.has(key)).map(str::to_owned));
+        let sought = Sought::new(exchange, noted.iter().map(|noted| noted.key.as_str()));
+        note::held_parts(live, exchange, |part| {
+            seen.extend(sought.within(part).map(str::to_owned))
+        })
+        .await?;
         Ok(seen)
     }
 

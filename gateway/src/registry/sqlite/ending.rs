@@ -53,6 +53,14 @@ pub(super) fn close_in(
     ending: &Ending,
 ) -> Result<Closed, RegistryFault> {
     let after = place(transaction, ending.exchange)?.unwrap_or_default();
+    if after == BEHIND_ALL {
+        // Said again: nothing is left to close.
+        return Ok(Closed {
+            progress: super::progress(transaction, ending.exchange)?.unwrap_or_default(),
+            rows: 0,
+            done: true,
+        });
+    }
     let held = held(transaction, ending)?;
     let stride = Stride::of(transaction, tables, ending, &after)?;
     let due = stride.due(transaction, ending, held)?;
@@ -155,10 +163,12 @@ fn held<'e>(connection: &Connection, ending: &'e Ending) -> Result<&'e Held, Reg
     if let Some(held) = ending.held.get() {
         return Ok(held);
     }
-    let parts = note::held_parts(connection, ending.exchange)?;
-    let stamps = note::stamped(connection, ending.exchange)?;
-    let (parts, stamps) = (parts.iter().map(Vec::as_slice), stamps.iter().map(String::as_str));
-    Ok(ending.held.get_or_init(|| Held::of(ending.exchange, parts, stamps)))
+    let mut held = Held::with_capacity(ending.exchange, note::held_bytes(connection, ending.exchange)?);
+    note::held_parts(connection, ending.exchange, |part| held.add_part(part))?;
+    for key in note::stamped(connection, ending.exchange)? {
+        held.add_key(&key);
+    }
+    Ok(ending.held.get_or_init(|| held.sorted()))
 }
 
 /// Where the closing of an exchange is; none when it has not begun.

@@ -187,13 +187,28 @@ pub(super) fn held(
     Ok(())
 }
 
-/// What is noted of a snapshot's parts; nothing once it has ended.
-pub(super) fn held_parts(connection: &Connection, exchange: Uuid) -> Result<Vec<Vec<u8>>, RegistryFault> {
+/// Shows what is noted of a snapshot's parts, one after the other; nothing once it has ended.
+pub(super) fn held_parts(
+    connection: &Connection,
+    exchange: Uuid,
+    mut each: impl FnMut(&[u8]),
+) -> Result<(), RegistryFault> {
     const STEP: &str = "read what a snapshot holds";
     const TEXT: &str = "SELECT numbers FROM snapshot_held WHERE exchange = ?1";
     let mut select = connection.prepare_cached(TEXT).step(STEP)?;
-    let parts = select.query_map([exchange.as_bytes()], |row| row.get(0)).step(STEP)?;
-    parts.collect::<Result<_, _>>().step(STEP)
+    let mut parts = select.query([exchange.as_bytes()]).step(STEP)?;
+    while let Some(part) = parts.next().step(STEP)? {
+        // INVARIANT: a strict table's column.
+        each(part.get_ref(0).step(STEP)?.as_blob().unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// Bytes of it.
+pub(super) fn held_bytes(connection: &Connection, exchange: Uuid) -> Result<usize, RegistryFault> {
+    const TEXT: &str = "SELECT coalesce(sum(length(numbers)), 0) FROM snapshot_held WHERE exchange = ?1";
+    let bytes = connection.query_row(TEXT, [exchange.as_bytes()], |row| row.get::<_, i64>(0));
+    Ok(usize::try_from(bytes.step("read what a snapshot holds")?).unwrap_or(0))
 }
 
 /// Forgets it.

@@ -10,7 +10,7 @@ use super::super::discrepancy::touch::Touched;
 use super::super::fault::{RegistryFault, Step};
 use super::super::merge::closing::Closing;
 use super::super::merge::fate::{Kind, NO_CONTENT};
-use super::super::merge::held::Held;
+use super::super::merge::held::Sought;
 use super::super::merge::recall::{Brought, Ended, Noted, Recall, SINCE, Undone, emptied, left, newest};
 use super::super::schema::{TableSpec, table_of};
 use super::note::{self, Line, put_line};
@@ -233,10 +233,10 @@ impl Stride<'_> {
             .query_map(params_from_iter(values), |row| row.get(0))
             .step(STEP)?;
         let mut seen: HashSet<String> = rows.collect::<Result<_, _>>().step(STEP)?;
-        let parts = note::held_parts(self.connection, exchange)?;
-        let held = Held::of(exchange, parts.iter().map(Vec::as_slice), std::iter::empty());
-        let keys = noted.iter().map(|noted| noted.key.as_str());
-        seen.extend(keys.filter(|key| held.has(key)).map(str::to_owned));
+        let sought = Sought::new(exchange, noted.iter().map(|noted| noted.key.as_str()));
+        note::held_parts(self.connection, exchange, |part| {
+            seen.extend(sought.within(part).map(str::to_owned));
+        })?;
         Ok(seen)
     }
 
