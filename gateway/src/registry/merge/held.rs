@@ -113,8 +113,12 @@ mod tests {
             .collect();
         let held = |exchange| {
             let mut held = Held::with_capacity(exchange, 900 * 8);
-            parts.iter().for_each(|part| held.add_part(part));
-            keys[900..950].iter().for_each(|key| held.add_key(key));
+            for part in &parts {
+                held.add_part(part);
+            }
+            for key in &keys[900..950] {
+                held.add_key(key);
+            }
             held.sorted()
         };
         for (at, key) in keys.iter().enumerate() {

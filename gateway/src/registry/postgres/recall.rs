@@ -250,7 +250,7 @@ impl Stride<'_> {
         let mut seen: HashSet<String> = found.await?.into_iter().collect();
         let sought = Sought::new(exchange, noted.iter().map(|noted| noted.key.as_str()));
         note::held_parts(live, exchange, |part| {
-            seen.extend(sought.within(part).map(str::to_owned))
+            seen.extend(sought.within(part).map(str::to_owned));
         })
         .await?;
         Ok(seen)
