@@ -211,7 +211,7 @@ impl Journal {
         let signer = LogSigner::recover(&reader, settings)?;
         let recovered = recovery::recover(&store, signer.origin(), signer.keys())?;
         let head = Arc::new(Head::at(&settings.head));
-        head.check(&reader, &signer.own_trust(settings)?)?;
+        head.check(&reader, &signer.own_trust(settings)?, settings)?;
         drop(reader);
         let orphans = recovery::remove_orphans(&store, &settings.payloads)?;
         tracing::info!(

@@ -132,7 +132,7 @@ impl Witnessing {
         if !self.is_on() {
             return None;
         }
-        if self.disputed.load(Ordering::Relaxed) {
+        if self.is_disputed() {
             return Some(Refusal::LogDisputed);
         }
         match self.settings.purposes.get(purpose).unwrap_or(&self.settings.reaction) {
@@ -141,6 +141,11 @@ impl Witnessing {
             }
             Reaction::Stop { .. } | Reaction::Continue => None,
         }
+    }
+
+    /// Whether a witness holds another history that our own key signed.
+    pub fn is_disputed(&self) -> bool {
+        self.disputed.load(Ordering::Relaxed)
     }
 
     /// Every witness with its name, address and how it stands.

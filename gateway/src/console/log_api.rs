@@ -2,7 +2,8 @@
 //!
 //! Takes JSON, `{"open", "prepare"}`; gives the volumes, which name is proposed, and, of the one that was ordered, its key. With `prepare` only the key is made,
 //! so that witnesses and partners learn of it before it signs. Refuses every role but the operator's, a name that no log can have, one that a log had as
-//! journal or witnesses know, and a turn while a witness cannot be asked. Asked again for the volume that is written, it gives the same answer and seals nothing.
+//! journal or witnesses know, and a turn while a witness cannot be asked or
+//! holds another history of the log. Asked again for the volume that is written, it gives the same answer and seals nothing.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -103,6 +104,10 @@ async fn turned(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop> 
     }
     if volumes.iter().any(|volume| volume.origin == name) {
         return Err(taken("a log of this journal had that name"));
+    }
+    if desk.console.api.stations.witnessing.is_disputed() {
+        // A turn would close the volume whose history is in question.
+        return Err(Refused::new(Refusal::LogDisputed).into());
     }
     unknown_to_witnesses(desk, name).await?;
     let key = key(desk.console.log_key.clone(), name.to_owned()).await?;

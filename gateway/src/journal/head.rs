@@ -8,11 +8,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::tree;
 use shuguan_ledger::trust::Trust;
 
 use super::export::replace;
 use super::fault::{Chain, JournalFault};
+use super::log_keys::seeds;
+use super::settings::JournalSettings;
 use super::views::Reader;
 
 /// The head file of an open journal.
@@ -65,7 +68,7 @@ impl Head {
     ///
     /// # Errors
     /// [`JournalFault::RolledBack`], [`JournalFault::Forked`], [`JournalFault::ForeignHead`].
-    pub(super) fn check(&self, reader: &Reader, ours: &Trust) -> Result<(), JournalFault> {
+    pub(super) fn check(&self, reader: &Reader, ours: &Trust, settings: &JournalSettings) -> Result<(), JournalFault> {
         let note = match std::fs::read_to_string(&self.path) {
             Ok(note) => note,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -76,8 +79,9 @@ impl Head {
             Err(error) if error.kind() == std::io::ErrorKind::InvalidData => return Err(self.foreign()),
             Err(error) => return Err(JournalFault::file("read", &self.path)(error)),
         };
-        let head = ours.open(&note).map_err(|_| self.foreign())?;
         let found = reader.size()?;
+        let opened = ours.open(&note);
+        let head = opened.map_err(|_| self.later(&note, found, settings).unwrap_or_else(|| self.foreign()))?;
         let path = self.path.clone();
         if found < head.size {
             let signed = head.size;
@@ -87,6 +91,16 @@ impl Head {
             return Err(JournalFault::Forked { path, size: head.size });
         }
         Ok(())
+    }
+
+    /// The head of a volume that followed this copy of the journal, which does not know it: one of our seeds signed it under its name.
+    fn later(&self, note: &str, found: u64, settings: &JournalSettings) -> Option<JournalFault> {
+        let head = Checkpoint::unverified(note).ok().filter(|head| head.size > found)?;
+        let seeds = seeds(settings, &head.origin).ok()?;
+        let keys = seeds.iter().map(|seed| seed.verifying_key().into());
+        Trust::in_keys(keys).open(note).ok()?;
+        let (path, signed) = (self.path.clone(), head.size);
+        Some(JournalFault::RolledBack { path, signed, found })
     }
 
     fn foreign(&self) -> JournalFault {

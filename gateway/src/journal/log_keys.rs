@@ -123,7 +123,7 @@ impl LogSigner {
     pub(super) fn own_trust(&self, settings: &JournalSettings) -> Result<Trust, JournalFault> {
         let seeds = seeds(settings, &self.origin)?;
         let seeds = seeds.iter().map(|seed| seed.verifying_key().into());
-        Ok(own_keys(&self.keys, seeds.chain(self.past.iter().cloned())))
+        Ok(own_keys(&self.keys, seeds.chain(unended(&self.past))))
     }
 
     pub(super) fn sign(&self, checkpoint: &Checkpoint) -> Result<String, NoteError> {
@@ -241,6 +241,19 @@ pub(super) fn own_keys(known: &LogKeys, others: impl IntoIterator<Item = KeySpan
     Trust::in_keys(spans.into_iter().map(KeySpan::lenient))
 }
 
+/// The keys of closed volumes without the end that the closing set: an older copy of the journal that was turned does not know what they signed beyond it.
+/// A key that was retired before has its end.
+fn unended(past: &[KeySpan]) -> impl Iterator<Item = KeySpan> {
+    past.iter().map(|span| {
+        let same = past.iter().filter(|other| other.key().name() == span.key().name());
+        let closed = same.filter_map(|other| other.until()).max();
+        let unended = KeySpan::between(span.key().clone(), span.from(), None);
+        unended
+            .filter(|_| span.until() == closed)
+            .unwrap_or_else(|| span.clone())
+    })
+}
+
 /// For the log's keys.
 impl Journal {
     /// Name of the log, or of the volume that is written: its address without scheme.
@@ -262,7 +275,7 @@ impl Journal {
     /// What any key of the log ever signed: for judging whether what a witness holds is ours. A fork by one of two keys that sign is one.
     pub fn own_trust(&self) -> Trust {
         let names = self.inner.shared.names();
-        own_keys(&names.keys, names.past.iter().cloned())
+        own_keys(&names.keys, unended(&names.past))
     }
 
     /// Carries out an order about the log's keys; the leaf that says so, under the first checkpoint that is signed otherwise.

@@ -89,7 +89,7 @@ impl Witnessing {
         self.state().declined.extend(refused);
     }
 
-    /// Asks each witness that is due about one checkpoint; gives the places of those that do not know its log.
+    /// Asks each witness that is due about one checkpoint; gives the places of those that do not know its log, or hold another history of it.
     async fn ask_all(
         &self,
         (note, head): (String, Checkpoint),
@@ -118,7 +118,11 @@ impl Witnessing {
             match asked {
                 Ok(signed) => self.signed(place, signed, (&note, &head), (began_us, journal)).await,
                 Err(fault) => {
-                    if matches!(fault, AskFault::Refused(_)) {
+                    // Any other status may be another one the next time.
+                    if matches!(
+                        fault,
+                        AskFault::Refused(403 | 404) | AskFault::Alarm(_) | AskFault::Overtaken
+                    ) {
                         refused.push(place);
                     }
                     self.not_signed(place, &fault, clock.now_us());

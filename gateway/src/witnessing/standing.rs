@@ -110,7 +110,7 @@ pub(super) struct State {
     pub(super) written: Arc<str>,
     /// The last checkpoint of the volume before, as long as no quorum has signed it: it is shown first, and then the one that grows.
     pub(super) closing: Option<Arc<Cosigned>>,
-    /// Witnesses that do not sign it, by their places: they have forgotten that log, or never knew it.
+    /// Witnesses that do not sign it, by their places: they have forgotten that log, never knew it, or hold another history of it; they are asked about what grows.
     pub(super) declined: BTreeSet<usize>,
 }
 

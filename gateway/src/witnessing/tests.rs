@@ -27,7 +27,7 @@ use super::{RolledBack, Witnessing, trust};
 use crate::clock::Clock;
 use crate::config::{Reaction, WitnessAddress, WitnessSection, WitnessingSection};
 use crate::edge::health::Light;
-use crate::journal::{Journal, JournalSettings, Outcome, Query, Secret, VolumeOrder};
+use crate::journal::{Journal, JournalSettings, Outcome, Query, Secret, VolumeOrder, own_trust};
 use crate::refusal::Refusal;
 use crate::witness::{Service, Store, listen, router};
 
@@ -714,6 +714,70 @@ async fn a_journal_put_back_from_an_older_copy_is_found_at_the_start_and_at_firs
         (late.light().0, late.refuses("any")),
         (Light::Red, Some(Refusal::LogDisputed))
     );
+}
+
+#[tokio::test]
+async fn an_older_copy_that_was_turned_is_still_found_at_the_start_and_at_first_contact() {
+    let mut bench = Bench::new();
+    let witness = Neighbour::witness("a", 0, &bench, bench.clock.clone()).await;
+    let witnessing = bench.restored(&[&witness], 1).await;
+    bench.journal.take().unwrap().close().await.unwrap();
+    let place = bench.settings("a").place;
+    let (database, copy) = (place.file().unwrap(), bench.folder.path().join("copy.db"));
+    std::fs::copy(database, &copy).unwrap();
+    bench.journal = Some(Journal::open(&bench.settings("a"), bench.clock.clone()).unwrap());
+    bench.seal(9).await;
+    bench.round(&witnessing).await;
+    let signed = witnessing.newest().unwrap().size;
+    drop(bench.journal.take());
+    for end in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", database.display()));
+    }
+    std::fs::copy(&copy, database).unwrap();
+    std::fs::remove_file(bench.folder.path().join("a/journal.head")).unwrap();
+    bench.journal = Some(Journal::open(&bench.settings("a"), bench.clock.clone()).unwrap());
+    turn_volume(bench.journal()).await;
+    bench.journal.take().unwrap().close().await.unwrap();
+    let ours = own_trust(&bench.settings("a")).unwrap();
+    let compared = witnessing.compare(&place, ORIGIN, &ours).await.unwrap().unwrap_err();
+    assert!(
+        matches!(compared, RolledBack::Short { signed: at, .. } if at == signed),
+        "{compared}"
+    );
+    // Nobody answered at the start: the first contact finds it, and the new volume is asked for all the same.
+    bench.journal = Some(Journal::open(&bench.settings("a"), bench.clock.clone()).unwrap());
+    let late = bench.restored(&[&witness], 1).await;
+    bench.round(&late).await;
+    assert_eq!(
+        (late.light().0, late.refuses("any"), late.is_disputed()),
+        (Light::Red, Some(Refusal::LogDisputed), true)
+    );
+    bench.wait(10);
+    bench.round(&late).await;
+    assert_eq!(late.standing().len(), 1);
+    assert_eq!(
+        late.state().links[0].fault.as_deref(),
+        Some("it refused with status 404")
+    );
+}
+
+#[tokio::test]
+async fn a_witness_that_fails_for_a_while_is_asked_for_the_end_of_a_volume_again() {
+    let bench = Bench::new();
+    let failing = answer("500 Internal Server Error", "text/plain", "");
+    let broken = Neighbour::liar("a", failing, Duration::ZERO).await;
+    let witnessing = bench.restored(&[&broken], 1).await;
+    turn_volume(bench.journal()).await;
+    for _ in 0..3 {
+        bench.wait(10);
+        bench.round(&witnessing).await;
+    }
+    assert!(witnessing.state().declined.is_empty(), "it may sign it yet");
+    let unknown = answer("404 Not Found", "text/plain", "");
+    let fresh = Neighbour::liar("a", unknown, Duration::ZERO).await;
+    let witnessing = bench.restored(&[&fresh], 1).await;
+    bench.round(&witnessing).await;
+    assert_eq!(witnessing.state().declined.len(), 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What `doctor` finds about the keys that sign the log: orders that wait, two that sign, files of keys that have ended, a trust file that lags behind.
 
+use std::path::Path;
+
 use shuguan_ledger::keys::LogKeys;
 
 use super::{Findings, Verdict};
@@ -23,12 +25,17 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
         .and_then(|settings| log_keys_of(&settings).ok());
     let Some(keys) = keys else { return };
     let reader = Reader::open(&config.journal.place);
-    let volume = reader.and_then(|reader| Ok(reader.volumes()?.pop())).ok().flatten();
-    let Some(volume) = volume else { return };
+    let Some((volume, had)) = reader.ok().as_ref().and_then(volume_and_before) else {
+        return;
+    };
     let before = findings.0.len();
     year(&volume, &period::year(Clock::system().now_us()), findings);
     let origin = volume.origin.as_str();
-    seeds(origin, &files, &keys, findings);
+    let made = Made {
+        first: &config.keys.log,
+        had: &had,
+    };
+    seeds(origin, &files, &keys, &made, findings);
     let signing: Vec<_> = keys.open_ended().collect();
     for span in &signing {
         let id = span.key().id();
@@ -48,6 +55,33 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
     }
 }
 
+/// The volume that is written, and the names of the logs that this journal had before it.
+fn volume_and_before(reader: &Reader) -> Option<(Volume, Vec<String>)> {
+    let volume = reader.volumes().ok()?.pop()?;
+    let opened = reader.logs_opened().ok()?;
+    let had = opened.into_iter().flat_map(|one| [Some(one.of), one.had]);
+    Some((volume, had.flatten().collect()))
+}
+
+/// What tells for which log a seed was made.
+struct Made<'a> {
+    /// The first key's file, which no key id names.
+    first: &'a Path,
+    /// Names of the logs that this journal had.
+    had: &'a [String],
+}
+
+impl Made<'_> {
+    /// Whether the seed is that of a log that is over: the file of any other is named by the key that it is under the name of its log.
+    fn is_over(&self, path: &Path, files: &LogKeyFiles) -> bool {
+        let is_named = |name: &String| {
+            let waiting = files.waiting(name, &LogKeys::default());
+            waiting.is_ok_and(|made| made.iter().any(|(file, _)| *file == path))
+        };
+        path == self.first || self.had.iter().any(is_named)
+    }
+}
+
 /// A volume whose year is over is a notice: it goes on until an operator turns it.
 fn year(volume: &Volume, year: &str, findings: &mut Findings) {
     if volume.year().as_str() < year {
@@ -62,7 +96,7 @@ fn year(volume: &Volume, year: &str, findings: &mut Findings) {
 }
 
 /// Which seeds wait, and which are of no use any more.
-fn seeds(origin: &str, files: &LogKeyFiles, keys: &LogKeys, findings: &mut Findings) {
+fn seeds(origin: &str, files: &LogKeyFiles, keys: &LogKeys, made: &Made<'_>, findings: &mut Findings) {
     let (Ok(seeds), Ok(waiting)) = (files.keys_of(origin), files.waiting(origin, keys)) else {
         return;
     };
@@ -74,6 +108,11 @@ fn seeds(origin: &str, files: &LogKeyFiles, keys: &LogKeys, findings: &mut Findi
             None if waiting.iter().any(|(waits, _)| *waits == path) => {
                 let what = format!("{id} waits to sign beside the old key");
                 findings.add(Verdict::Warn, CHECK, what, "reload the gateway (SIGHUP)");
+            }
+            None if !made.is_over(path, files) => {
+                let what = format!("`{shown}` was made for a log that does not exist yet, and signs nothing");
+                let next = "keep it: `shuguan log turn --open NAME` of its name begins with it";
+                findings.add(Verdict::Warn, CHECK, what, next);
             }
             None => {
                 let what = format!(
@@ -103,5 +142,36 @@ fn trust_file(config: &Config, origin: &str, keys: &LogKeys, findings: &mut Find
     if !same {
         let what = "the trust file does not know every change of the log's key";
         findings.add(Verdict::Warn, CHECK, what, "shuguan key publish");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::{Findings, LogKeys, Made, log_keys, seeds};
+
+    #[test]
+    fn a_seed_that_was_prepared_for_the_next_volume_is_not_to_be_destroyed_and_that_of_one_before_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = folder.path().join("log.seed");
+        let made = ["log.example", "log.example/2026", "log.example/2028"];
+        let [signs, before, prepared] = made.map(|name| log_keys::begin(&first, name).unwrap().verifying_key());
+        let keys = LogKeys::of([signs.into()]);
+        let files = log_keys::read_any(&first).unwrap();
+        let made = Made {
+            first: &first,
+            had: &["log.example/2026".to_owned()],
+        };
+        let mut findings = Findings::default();
+        seeds("log.example", &files, &keys, &made, &mut findings);
+        let said = |id: String| findings.0.iter().find(|finding| finding.what.contains(&id)).unwrap();
+        assert_eq!(findings.0.len(), 2);
+        assert!(said(before.id()).next.contains("shred"), "{:?}", said(before.id()));
+        let said = said(prepared.id());
+        assert!(
+            said.what.contains("does not exist yet") && !said.next.contains("shred"),
+            "{said:?}"
+        );
     }
 }

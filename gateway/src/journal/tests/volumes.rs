@@ -28,6 +28,7 @@ on_both_stores!(
     two_keys_that_sign_close_the_volume_together_and_the_next_one_changes_its_own,
     the_last_checkpoint_of_a_volume_is_kept_when_others_of_its_minute_go,
     after_a_loss_a_turned_log_is_succeeded_from_a_copy_of_either_volume,
+    a_copy_from_before_a_turn_is_named_an_older_one_and_not_the_head_file_a_strangers,
 );
 
 const SECOND: &str = "gw1.lyg.example/log/2027";
@@ -292,13 +293,16 @@ async fn a_crash_between_the_commit_and_the_head_file_is_completed_by_the_next_s
     assert_eq!(&*journal.origin(), SECOND);
     assert!(fs::read_to_string(&head).unwrap().starts_with(SECOND));
     journal.close().await.unwrap();
-    // What the old volume's key signs beyond its last checkpoint is no head of this journal.
+    // What the old volume's key signed beyond its last checkpoint is another history: of the journal as it was before an older copy was turned.
     let size = bench.reader().size().unwrap();
     let text = format!("{ORIGIN}\n{size}\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n");
     fs::write(&head, key(ORIGIN).sign(&text).unwrap()).unwrap();
     let fault = Journal::open(&settings(&bench), bench.clock()).unwrap_err();
-    assert!(matches!(fault, JournalFault::ForeignHead(_)), "{fault}");
-    // Nor is another history of it.
+    assert!(
+        matches!(fault, JournalFault::Forked { size: at, .. } if at == size),
+        "{fault}"
+    );
+    // As is one below it.
     fs::write(
         &head,
         key(ORIGIN)
@@ -384,6 +388,22 @@ async fn copies(store: Store) -> (Bench, Copied, Copied) {
     journal.seal(one_row(&journal, 3)).await.unwrap();
     journal.close().await.unwrap();
     (bench, before, after)
+}
+
+async fn a_copy_from_before_a_turn_is_named_an_older_one_and_not_the_head_file_a_strangers(store: Store) {
+    let (bench, before, _) = copies(store).await;
+    let size = bench.reader().size().unwrap();
+    bench.put_back(&before);
+    let kept = bench.reader().size().unwrap();
+    let fault = Journal::open(&settings(&bench), bench.clock()).unwrap_err();
+    assert!(
+        matches!(fault, JournalFault::RolledBack { signed, found, .. } if (signed, found) == (size, kept)),
+        "{fault}"
+    );
+    // Nobody here has the seed of such a volume.
+    let fault = Journal::open(&bench.settings(), bench.clock()).unwrap_err();
+    assert!(matches!(fault, JournalFault::ForeignHead(_)), "{fault}");
+    assert_eq!(bench.reader().size().unwrap(), kept);
 }
 
 async fn after_a_loss_a_turned_log_is_succeeded_from_a_copy_of_either_volume(store: Store) {
