@@ -246,7 +246,7 @@ pub(super) fn own_keys(known: &LogKeys, others: impl IntoIterator<Item = KeySpan
 fn unended(past: &[KeySpan]) -> impl Iterator<Item = KeySpan> {
     past.iter().map(|span| {
         let same = past.iter().filter(|other| other.key().name() == span.key().name());
-        let closed = same.filter_map(|other| other.until()).max();
+        let closed = same.filter_map(KeySpan::until).max();
         let unended = KeySpan::between(span.key().clone(), span.from(), None);
         unended
             .filter(|_| span.until() == closed)
