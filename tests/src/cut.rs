@@ -157,11 +157,15 @@ fn asked(client: &mut UnixStream, server: &mut UnixStream, state: &State) -> std
         match fate {
             Fate::Passes => server.write_all(said)?,
             Fate::CutBefore => return Ok(()),
-            Fate::CutAtOnce => return server.write_all(said),
+            // In this order, or the server's answer may still reach the client, who then knows what became of his transaction.
+            Fate::CutAtOnce => {
+                client.shutdown(Shutdown::Both)?;
+                return server.write_all(said);
+            }
             Fate::CutAfter => {
-                // Nothing more reaches the client, and the server has time to commit.
                 client.shutdown(Shutdown::Both)?;
                 server.write_all(said)?;
+                // The server has time to commit.
                 std::thread::sleep(std::time::Duration::from_millis(30));
                 return Ok(());
             }

@@ -356,7 +356,7 @@ impl Running<'_> {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        panic!("it did not stop within 20 s");
+        panic!("it did not stop within 20 s: {}", self.deployment.log());
     }
 
     /// Sends a signal by name.

@@ -75,27 +75,18 @@ impl Sender {
         }
     }
 
-    /// Sends until the connection breaks; an answer other than 202 would be wrong here, or 503 while it stops.
+    /// Sends until the connection breaks. Nobody may be refused but for being too fast, or while his key is in flight.
     pub async fn push_until_cut(&mut self, port: u16, identity: &Identity) {
-        let Ok(mut connection) = Connection::open(port, identity).await else {
-            return;
-        };
-        loop {
-            let batch = self.open.take().unwrap_or_else(|| self.fresh());
-            match connection.send(batch.call()).await {
-                Ok(answer) if answer.status == 202 => self.acknowledged.push((batch, answer)),
-                Ok(answer) if answer.status == 429 || answer.status == 409 => self.open = Some(batch),
-                Ok(answer) => panic!("{}: {:?}", answer.status, answer.body),
-                Err(_) => {
-                    self.open = Some(batch);
-                    return;
-                }
-            }
-        }
+        self.push_until_broken(port, identity, &[409, 429]).await;
     }
 
-    /// The same where the gateway stops by itself: who is answered 503 meanwhile tries again.
+    /// The same where the gateway ends by itself: 503 is answered while its journal is gone, and 500 to who was answered when the process ended.
     pub async fn push_until_stopped(&mut self, port: u16, identity: &Identity) {
+        self.push_until_broken(port, identity, &[409, 429, 500, 503]).await;
+    }
+
+    /// Who is answered one of `again` sends the same batch under the same key once more.
+    async fn push_until_broken(&mut self, port: u16, identity: &Identity, again: &[u16]) {
         let Ok(mut connection) = Connection::open(port, identity).await else {
             return;
         };
@@ -103,7 +94,7 @@ impl Sender {
             let batch = self.open.take().unwrap_or_else(|| self.fresh());
             match connection.send(batch.call()).await {
                 Ok(answer) if answer.status == 202 => self.acknowledged.push((batch, answer)),
-                Ok(answer) if [409, 429, 503].contains(&answer.status.as_u16()) => self.open = Some(batch),
+                Ok(answer) if again.contains(&answer.status.as_u16()) => self.open = Some(batch),
                 Ok(answer) => panic!("{}: {:?}", answer.status, answer.body),
                 Err(_) => {
                     self.open = Some(batch);

@@ -114,7 +114,6 @@ fn a_commit_whose_answer_is_lost_neither_loses_nor_doubles_a_row() {
 
 /// The outcome of such a COMMIT is unknown to the gateway: it ends, and the next start reads what is there.
 #[test]
-#[ignore = "on a busy machine the gateway did not end within 20 s after two of five cuts, for a reason that is not known; see README, What works today"]
 fn a_commit_of_the_journal_whose_answer_is_lost_ends_the_gateway_and_loses_and_doubles_nothing() {
     let Some(postgres) = Postgres::start("cut-journal", &[]) else {
         return;

@@ -300,8 +300,10 @@ impl Sequencer {
         }
         if !finished.moves.is_empty() {
             self.shared.backlog.add(&finished.moves);
-            let oldest = self.store.one(statements::OLDEST_WAITING, &[]);
-            self.shared.backlog.set_oldest(oldest.unwrap_or(0));
+            // Asked after COMMIT: when the session was lost since then, what was known stands until something moves again.
+            if let Ok(oldest) = self.store.cell(statements::OLDEST_WAITING, &[]) {
+                self.shared.backlog.set_oldest(oldest.unwrap_or(0));
+            }
         }
         Ok(Committed {
             given,
