@@ -22,6 +22,7 @@
 mod exchange;
 mod exchanges;
 mod guard;
+mod json;
 mod log_api;
 mod officers_api;
 mod overview;

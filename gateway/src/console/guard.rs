@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use http::{HeaderMap, HeaderName, Uri, header};
 use ring::hmac;
+use shuguan_policies::Role;
 
 use crate::clock;
 use crate::edge::Peer;
@@ -91,6 +92,18 @@ pub(super) fn from_our_page(headers: &HeaderMap, uri: &Uri) -> Result<(), Stop> 
         Some(_) => false,
     };
     if ours { Ok(()) } else { Err(Refusal::CrossSite.into()) }
+}
+
+/// Acts of the operator's.
+///
+/// # Errors
+/// [`Refusal::WrongRole`].
+pub(super) fn operators_only(peer: &Peer) -> Result<(), Refusal> {
+    if peer.partner().role == Role::Operator {
+        Ok(())
+    } else {
+        Err(Refusal::WrongRole)
+    }
 }
 
 /// For JSON: our own page, or a program that is no browser.

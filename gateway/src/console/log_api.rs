@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use axum::{Extension, Json};
 use http::{HeaderMap, Uri};
@@ -19,9 +19,8 @@ use serde_json::{Value, json};
 use shuguan_ledger::note::SigningKey;
 use shuguan_ledger::time;
 
-use super::relay_api::operators_only;
-use super::{Desk, guard};
-use crate::api::gate::{About, Context};
+use super::{Desk, guard, json};
+use crate::api::gate::Context;
 use crate::edge::Peer;
 use crate::exchange::seal::unavailable;
 use crate::exchange::{Fault, Refused, Stop};
@@ -54,10 +53,10 @@ async fn show(
     Extension(peer): Extension<Arc<Peer>>,
 ) -> Response {
     let shown = async {
-        operators_only(&peer)?;
+        guard::operators_only(&peer)?;
         document(&desk, None, None).await
     };
-    answer(&context, &peer, shown.await).await
+    json::answer(&context, &peer, "log", shown.await).await
 }
 
 async fn turn(
@@ -69,20 +68,12 @@ async fn turn(
     body: Result<Json<Order>, JsonRejection>,
 ) -> Response {
     let turned = async {
-        guard::from_no_other_site(&headers, &uri)?;
-        operators_only(&peer)?;
-        let members = "members are open (the name of the volume) and prepare (true: only make its key)";
-        let Json(order) = body.map_err(|_| Refused::new(Refusal::BadRequest).detail(members))?;
+        guard::operators_only(&peer)?;
+        let members = "open (the name of the volume) and prepare (true: only make its key)";
+        let order: Order = json::asked(&headers, &uri, body, members)?;
         turned(&desk, &peer, &order).await
     };
-    answer(&context, &peer, turned.await).await
-}
-
-async fn answer(context: &Context, peer: &Peer, document: Result<Value, Stop>) -> Response {
-    match document {
-        Ok(document) => Json(document).into_response(),
-        Err(stop) => context.stop(Some(peer), "log", About::default(), stop).await,
-    }
+    json::answer(&context, &peer, "log", turned.await).await
 }
 
 async fn turned(desk: &Desk, peer: &Peer, order: &Order) -> Result<Value, Stop> {

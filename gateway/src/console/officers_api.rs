@@ -6,18 +6,18 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::{Extension, Json};
 use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 use shuguan_ledger::time;
 
 use super::question::{self, Act, Request};
-use super::{Desk, guard, proof};
+use super::{Desk, json, proof};
 use crate::api::exchanges;
-use crate::api::gate::{About, Context};
+use crate::api::gate::Context;
 use crate::edge::Peer;
-use crate::exchange::{Fault, Refused, Stop};
+use crate::exchange::{Fault, Stop};
 use crate::journal::LeafRow;
 use crate::refusal::Refusal;
 
@@ -36,7 +36,7 @@ pub(super) async fn search(
         let request = taken(&headers, &uri, body)?;
         found(&desk, &peer, &request).await
     };
-    answer(&context, &peer, found.await).await
+    json::answer(&context, &peer, "console", found.await).await
 }
 
 /// One exchange with its leaves, its proof and its receipt.
@@ -52,22 +52,12 @@ pub(super) async fn show(
         let request = taken(&headers, &uri, body)?;
         shown(&desk, &peer, &request).await
     };
-    answer(&context, &peer, shown.await).await
+    json::answer(&context, &peer, "console", shown.await).await
 }
 
 fn taken(headers: &HeaderMap, uri: &Uri, body: Body) -> Result<Request, Stop> {
-    guard::from_no_other_site(headers, uri)?;
-    // serde's message would repeat what was sent.
-    let members = "members are case, why, exchange, partner, record, purpose, outcome, kind, from, to, limit, before";
-    let Json(request) = body.map_err(|_| Refused::new(Refusal::BadRequest).detail(members))?;
-    Ok(request)
-}
-
-async fn answer(context: &Context, peer: &Peer, document: Result<Value, Stop>) -> Response {
-    match document {
-        Ok(document) => Json(document).into_response(),
-        Err(stop) => context.stop(Some(peer), "console", About::default(), stop).await,
-    }
+    let members = "case, why, exchange, partner, record, purpose, outcome, kind, from, to, limit, before";
+    json::asked(headers, uri, body, members)
 }
 
 async fn found(desk: &Desk, peer: &Peer, request: &Request) -> Result<Value, Stop> {

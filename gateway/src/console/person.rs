@@ -9,7 +9,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::extract::rejection::{FormRejection, JsonRejection};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::{Extension, Form, Json};
 use http::{HeaderMap, Uri};
 use serde::{Deserialize, Serialize};
@@ -20,8 +20,8 @@ use shuguan_policies::{Plan, PolicySet};
 
 use super::exchanges::{Choice, Line, answer, partner, purpose, reasons, record};
 use super::question::{self, Ground};
-use super::{Desk, Frame, guard, shell};
-use crate::api::gate::{About, Context};
+use super::{Desk, Frame, guard, json, shell};
+use crate::api::gate::Context;
 use crate::clock;
 use crate::edge::Peer;
 use crate::exchange::seal::unavailable;
@@ -80,9 +80,7 @@ pub(super) async fn search(
     body: Result<Json<Request>, JsonRejection>,
 ) -> Response {
     let found = async {
-        guard::from_no_other_site(&headers, &uri)?;
-        // serde's message would repeat what was sent.
-        let Json(request) = body.map_err(|_| bad("members are person, case, why"))?;
+        let request: Request = json::asked(&headers, &uri, body, "person, case, why")?;
         let found = find(&desk, &peer, &request).await?;
         let policies = desk.console.api.stations.policies.load();
         Ok(json!({
@@ -92,10 +90,7 @@ pub(super) async fn search(
             "items": found.held.iter().map(|held| item(held, &policies)).collect::<Vec<_>>(),
         }))
     };
-    match found.await {
-        Ok(document) => Json(document).into_response(),
-        Err(stop) => context.stop(Some(&peer), "console", About::default(), stop).await,
-    }
+    json::answer(&context, &peer, "console", found.await).await
 }
 
 #[derive(Template)]

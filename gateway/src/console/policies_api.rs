@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{MethodRouter, post};
 use axum::{Extension, Json};
 use http::{HeaderMap, Uri};
@@ -18,8 +18,8 @@ use shuguan_policies::bundle::BUNDLE_BYTES_MAX;
 use shuguan_policies::envelope::hex;
 use shuguan_policies::{Bundle, Role};
 
-use super::{Desk, guard};
-use crate::api::gate::{About, Context};
+use super::{Desk, guard, json};
+use crate::api::gate::Context;
 use crate::bundle::BundleRefused;
 use crate::edge::Peer;
 use crate::exchange::{Refused, Stop};
@@ -53,10 +53,7 @@ async fn submit(
         guard::from_no_other_site(&headers, &uri)?;
         submitted(&desk, &peer, body).await
     };
-    match submitted.await {
-        Ok(document) => Json(document).into_response(),
-        Err(stop) => context.stop(Some(&peer), "policy", About::default(), stop).await,
-    }
+    json::answer(&context, &peer, "policy", submitted.await).await
 }
 
 async fn submitted(desk: &Desk, peer: &Peer, body: Result<Json<Submission>, JsonRejection>) -> Result<Value, Stop> {

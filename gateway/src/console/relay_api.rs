@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use axum::{Extension, Json};
 use http::{HeaderMap, Uri};
@@ -15,11 +15,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use shuguan_ledger::leaf::{Event, Leaf, OperatorEvent};
 use shuguan_ledger::time;
-use shuguan_policies::Role;
 use uuid::Uuid;
 
-use super::{Desk, guard};
-use crate::api::gate::{About, Context};
+use super::{Desk, guard, json};
+use crate::api::gate::Context;
 use crate::edge::Peer;
 use crate::exchange::compare::REGISTRY_RETRY_AFTER_S;
 use crate::exchange::recall::Why;
@@ -71,10 +70,10 @@ async fn show(
     Extension(peer): Extension<Arc<Peer>>,
 ) -> Response {
     let shown = async {
-        operators_only(&peer)?;
+        guard::operators_only(&peer)?;
         document(&desk, None).await
     };
-    answer(&context, &peer, shown.await).await
+    json::answer(&context, &peer, "relay", shown.await).await
 }
 
 async fn act(
@@ -86,29 +85,14 @@ async fn act(
     body: Result<Json<Order>, JsonRejection>,
 ) -> Response {
     let acted = async {
-        guard::from_no_other_site(&headers, &uri)?;
-        operators_only(&peer)?;
-        let members = "members are act (pause, resume, release, discard, feed-again), exchange, why (wrong-batch, superseded, unusable)";
-        let Json(order) = body.map_err(|_| Refused::new(Refusal::BadRequest).detail(members))?;
+        guard::operators_only(&peer)?;
+        let members =
+            "act (pause, resume, release, discard, feed-again), exchange, why (wrong-batch, superseded, unusable)";
+        let order: Order = json::asked(&headers, &uri, body, members)?;
         let leaf = acted(&desk, &peer, &order).await?;
         document(&desk, Some(leaf)).await
     };
-    answer(&context, &peer, acted.await).await
-}
-
-async fn answer(context: &Context, peer: &Peer, document: Result<Value, Stop>) -> Response {
-    match document {
-        Ok(document) => Json(document).into_response(),
-        Err(stop) => context.stop(Some(peer), "relay", About::default(), stop).await,
-    }
-}
-
-pub(super) fn operators_only(peer: &Peer) -> Result<(), Refusal> {
-    if peer.partner().role == Role::Operator {
-        Ok(())
-    } else {
-        Err(Refusal::WrongRole)
-    }
+    json::answer(&context, &peer, "relay", acted.await).await
 }
 
 /// Seals the act; the relay follows it at its next turn.

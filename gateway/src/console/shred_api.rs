@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::{Extension, Json};
 use http::{HeaderMap, Uri};
 use serde::Deserialize;
@@ -19,8 +19,8 @@ use shuguan_policies::Role;
 use uuid::Uuid;
 
 use super::question::case_number;
-use super::{Desk, guard};
-use crate::api::gate::{About, Context};
+use super::{Desk, json};
+use crate::api::gate::Context;
 use crate::clock;
 use crate::edge::Peer;
 use crate::exchange::seal::unavailable;
@@ -93,18 +93,15 @@ pub(super) async fn shred(
     body: Result<Json<Order>, JsonRejection>,
 ) -> Response {
     let done = async {
-        guard::from_no_other_site(&headers, &uri)?;
-        let members = "members are what (evidence, payload, index), exchange or before, case, why (retention, subject-request, court)";
-        let Json(order) = body.map_err(|_| bad(members))?;
+        let members =
+            "what (evidence, payload, index), exchange or before, case, why (retention, subject-request, court)";
+        let order: Order = json::asked(&headers, &uri, body, members)?;
         if peer.partner().role != Role::SecurityOfficer {
             return Err(Refusal::WrongRole.into());
         }
         destroy(&desk, &peer, &order).await
     };
-    match done.await {
-        Ok(document) => Json(document).into_response(),
-        Err(stop) => context.stop(Some(&peer), "shred", About::default(), stop).await,
-    }
+    json::answer(&context, &peer, "shred", done.await).await
 }
 
 fn bad(detail: &str) -> Stop {

@@ -6,17 +6,15 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::{Extension, Json};
 use http::{HeaderMap, Uri};
 use serde_json::json;
 
-use super::{Desk, guard, relay_api};
-use crate::api::gate::{About, Context};
+use super::{Desk, guard, json};
+use crate::api::gate::Context;
 use crate::edge::Peer;
-use crate::exchange::Refused;
 use crate::exchange::ticket::{self, Order};
-use crate::refusal::Refusal;
 
 /// The handler.
 pub(super) async fn open(
@@ -28,17 +26,12 @@ pub(super) async fn open(
     body: Result<Json<Order>, JsonRejection>,
 ) -> Response {
     let opened = async {
-        guard::from_no_other_site(&headers, &uri)?;
-        relay_api::operators_only(&peer)?;
-        let members = "members are exchange, row, field";
-        let Json(order) = body.map_err(|_| Refused::new(Refusal::BadRequest).detail(members))?;
-        ticket::open(&desk.console.api.stations, &peer, &order).await
-    };
-    match opened.await {
-        Ok(sealed) => Json(json!({
+        guard::operators_only(&peer)?;
+        let order: Order = json::asked(&headers, &uri, body, "exchange, row, field")?;
+        let sealed = ticket::open(&desk.console.api.stations, &peer, &order).await?;
+        Ok(json!({
             "schema": "shuguan.ticket.v1", "id": sealed.exchange, "index": sealed.index, "receipt": sealed.receipt,
         }))
-        .into_response(),
-        Err(stop) => context.stop(Some(&peer), "tickets", About::default(), stop).await,
-    }
+    };
+    json::answer(&context, &peer, "tickets", opened.await).await
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use axum::{Extension, Json};
 use http::{HeaderMap, Uri};
@@ -20,8 +20,8 @@ use shuguan_policies::Role;
 use uuid::Uuid;
 
 use super::question::Ground;
-use super::{Desk, guard, proof};
-use crate::api::gate::{About, Context};
+use super::{Desk, json, proof};
+use crate::api::gate::Context;
 use crate::edge::Peer;
 use crate::exchange::seal::unavailable;
 use crate::exchange::{Fault, Refused, Stop};
@@ -100,19 +100,15 @@ async fn act(
     body: Result<Json<Order>, JsonRejection>,
 ) -> Response {
     let acted = async {
-        guard::from_no_other_site(&headers, &uri)?;
-        let members = "members are step (ask, approve, open), exchange, case, why, statement, signature";
-        let Json(order) = body.map_err(|_| Refused::new(Refusal::BadRequest).detail(members))?;
+        let members = "step (ask, approve, open), exchange, case, why, statement, signature";
+        let order: Order = json::asked(&headers, &uri, body, members)?;
         match order.step {
             Step::Ask => ask(&desk, &peer, &order).await,
             Step::Approve => approve(&desk, &peer, &order).await,
             Step::Open => open(&desk, &peer, &order).await,
         }
     };
-    match acted.await {
-        Ok(document) => Json(document).into_response(),
-        Err(stop) => context.stop(Some(&peer), "unseal", About::default(), stop).await,
-    }
+    json::answer(&context, &peer, "unseal", acted.await).await
 }
 
 fn now_s(desk: &Desk) -> i64 {
@@ -294,10 +290,7 @@ async fn pending(
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,
 ) -> Response {
-    match listed(&desk, &peer).await {
-        Ok(document) => Json(document).into_response(),
-        Err(stop) => context.stop(Some(&peer), "unseal", About::default(), stop).await,
-    }
+    json::answer(&context, &peer, "unseal", listed(&desk, &peer).await).await
 }
 
 async fn listed(desk: &Desk, peer: &Peer) -> Result<Value, Stop> {
