@@ -123,13 +123,13 @@ fn quarter(month: i64) -> &'static str {
 
 /// `yyyyMM` of a year with four digits. The formatter costs more than finding year and month.
 fn six_digits(year: i64, month: i64) -> Option<[u8; 6]> {
-    let mut rest = u32::try_from(year * 100 + month).ok().filter(|all| *all < 1_000_000)?;
+    let mut rest = u32::try_from(year * 100 + month).ok()?;
     let mut digits = [b'0'; 6];
     for digit in digits.iter_mut().rev() {
         *digit += u8::try_from(rest % 10).unwrap_or(0);
         rest /= 10;
     }
-    Some(digits)
+    (rest == 0).then_some(digits)
 }
 
 fn shanghai_day(us: i64) -> i32 {
@@ -173,8 +173,16 @@ mod tests {
     }
 
     #[test]
+    fn only_years_of_four_digits_are_written_without_the_formatter() {
+        assert_eq!(six_digits(0, 1), Some(*b"000001"));
+        assert_eq!(six_digits(9_999, 12), Some(*b"999912"));
+        assert_eq!(six_digits(10_000, 1), None);
+        assert_eq!(six_digits(-1, 12), None);
+    }
+
+    #[test]
     fn every_month_and_year_is_written_as_the_formatter_would() {
-        let days: Vec<i32> = (-800_000..3_000_000).step_by(17).chain([i32::MIN, i32::MAX]).collect();
+        let days: Vec<i32> = (-800_000..3_000_000).step_by(97).chain([i32::MIN, i32::MAX]).collect();
         let column = Date32Array::from(days.clone());
         let written = DateTo::ALL.map(|to| to.apply_days(&column));
         let [years, quarters, months] = [0, 1, 2].map(|at| written[at].as_string::<i32>());

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 
 mod fields;
+mod table;
 
 fn mask_of(first: u16, last: u16, value: &str) -> String {
     let mask = Mask {

@@ -14,7 +14,7 @@ use crate::key::{Algorithm, Domain};
 use address::Level;
 use token::{NoToken, TokenKind};
 
-fn key(id: &str, algorithm: Algorithm, partner: &str, purpose: &str) -> Arc<Key> {
+pub(super) fn key(id: &str, algorithm: Algorithm, partner: &str, purpose: &str) -> Arc<Key> {
     Arc::new(Key {
         id: id.into(),
         algorithm,
@@ -37,7 +37,11 @@ fn survey_token() -> Token {
     }
 }
 
-fn apply(operator: &Operator, column: ArrayRef, companion: Option<ArrayRef>) -> Result<ArrayRef, ReleaseError> {
+pub(super) fn apply(
+    operator: &Operator,
+    column: ArrayRef,
+    companion: Option<ArrayRef>,
+) -> Result<ArrayRef, ReleaseError> {
     let beside = Beside {
         field: "x",
         companion: companion.as_ref(),
@@ -142,6 +146,28 @@ fn addresses_are_cut_where_words_and_code_agree() {
             "150429100201",
             Some("内蒙古自治区赤峰市宁城县"),
             Some("内蒙古自治区赤峰市宁城县天义镇"),
+            None,
+        ),
+        (
+            "东海县墩尚乡大村1号",
+            "320722200201",
+            Some("东海县"),
+            Some("东海县墩尚乡"),
+            Some("东海县墩尚乡大村"),
+        ),
+        // 自治区 and 地区 end like a district and are none.
+        (
+            "内蒙古自治区赤峰市红山区西屯街道1号",
+            "150402001001",
+            Some("内蒙古自治区赤峰市红山区"),
+            Some("内蒙古自治区赤峰市红山区西屯街道"),
+            None,
+        ),
+        (
+            "黑龙江省大兴安岭地区加格达奇区1号",
+            "232718001001",
+            Some("黑龙江省大兴安岭地区加格达奇区"),
+            None,
             None,
         ),
         // The code says county, the words say district.
