@@ -133,8 +133,8 @@ fn six_digits(year: i64, month: i64) -> Option<[u8; 6]> {
 }
 
 fn shanghai_day(us: i64) -> i32 {
-    let day = us.saturating_add(SHANGHAI_US).div_euclid(US_PER_DAY);
-    i32::try_from(day).unwrap_or(if day < 0 { i32::MIN } else { i32::MAX })
+    // 64 bits of microseconds are not 2^28 days.
+    i32::try_from(us.saturating_add(SHANGHAI_US).div_euclid(US_PER_DAY)).unwrap_or_default()
 }
 
 /// Year and month of a day since 1970-01-01 in the proleptic Gregorian calendar, by counting from 1 March so that the leap day

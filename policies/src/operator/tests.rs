@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod exact;
 mod fields;
 mod table;
 

@@ -51,7 +51,7 @@ pub(super) fn apply(
     operator.apply(&column, &beside)
 }
 
-fn texts(column: &ArrayRef) -> Vec<Option<String>> {
+pub(super) fn texts(column: &ArrayRef) -> Vec<Option<String>> {
     column
         .as_string::<i32>()
         .iter()
@@ -59,7 +59,7 @@ fn texts(column: &ArrayRef) -> Vec<Option<String>> {
         .collect()
 }
 
-fn column(values: &[Option<&str>]) -> ArrayRef {
+pub(super) fn column(values: &[Option<&str>]) -> ArrayRef {
     Arc::new(StringArray::from(values.to_vec()))
 }
 
