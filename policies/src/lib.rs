@@ -29,6 +29,7 @@ pub mod filter;
 #[cfg(test)]
 mod fixture;
 pub mod key;
+mod mac;
 pub mod matrix;
 pub mod operator;
 pub mod partner;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use arrow_array::builder::StringBuilder;
 use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_schema::DataType;
-use ring::hmac;
 use shuguan_adapters::catalogue::FieldType;
 
 use crate::key::Key;
+use crate::mac::Mac;
 
 /// A pseudonym under one declared key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(super) fn fits(kind: &FieldType) -> Result<DataType, String> {
 impl Pseudonym {
     /// Takes text, gives lower-case hex digits: the first `bytes` bytes of HMAC-SHA-256 over `shuguan.pseudonym.v1`, the domain and
     /// the value, one a line. Null in, null out. Source: policy operator 13, FIPS 198-1.
-    pub(super) fn apply(&self, column: &StringArray, key: &hmac::Key) -> ArrayRef {
+    pub(super) fn apply(&self, column: &StringArray, key: &Mac) -> ArrayRef {
         let mut message = format!("shuguan.pseudonym.v1\n{}\n", self.key.domain.name()).into_bytes();
         let head = message.len();
         let bytes = usize::from(self.bytes);
@@ -61,8 +61,8 @@ impl Pseudonym {
             };
             message.truncate(head);
             message.extend_from_slice(value.as_bytes());
-            let tag = hmac::sign(key, &message);
-            append_hex(&mut out, tag.as_ref().get(..bytes).unwrap_or_default());
+            let tag = key.sign(&message);
+            append_hex(&mut out, tag.get(..bytes).unwrap_or_default());
         }
         Arc::new(out.finish())
     }
