@@ -2,6 +2,7 @@
 
 mod asks;
 mod guards;
+mod turns;
 
 use super::*;
 use crate::fixture::{ADMISSION, GRANT, HEADER, KEYS, PARTNERS, PURPOSES, build, set_of, texts};
