@@ -200,6 +200,7 @@ mod tests {
         ff1.encrypt(&mut numbers);
         assert!(numbers.iter().all(|number| *number == halves(sealed)), "{sealed}");
         assert_eq!(ff1.decrypt(halves(sealed)), halves(plain), "{sealed}");
+        assert_eq!(format!("{ff1:?}"), "Ff1", "nothing of the key is shown");
     }
 
     #[test]

@@ -184,8 +184,8 @@ mod tests {
     fn every_month_and_year_is_written_as_the_formatter_would() {
         let days: Vec<i32> = (-800_000..3_000_000).step_by(97).chain([i32::MIN, i32::MAX]).collect();
         let column = Date32Array::from(days.clone());
-        let written = DateTo::ALL.map(|to| to.apply_days(&column));
-        let [years, quarters, months] = [0, 1, 2].map(|at| written[at].as_string::<i32>());
+        let written = [DateTo::Year, DateTo::Quarter, DateTo::Month].map(|to| to.apply_days(&column));
+        let [years, quarters, months] = written.each_ref().map(|column| column.as_string::<i32>());
         for (row, day) in days.into_iter().enumerate() {
             let (year, month) = super::year_and_month(day);
             assert_eq!(years.value(row), format!("{year:04}"));

@@ -88,6 +88,7 @@ fn map(list: &[(&str, &str)], default: Option<&str>) -> Operator {
 
 /// Each operator, in each of its shapes: its word, what people are shown, and the column that it makes of each of [`TYPES`]: `t`ext, `d`ay,
 /// moment (`m`), `n`umber, `b`oolean; `.` where it does not fit.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn table() -> Vec<(Operator, &'static str, &'static str, &'static str)> {
     vec![
         (Operator::Keep, "keep", "keep", "tttttttttttttdtmnt"),
@@ -291,6 +292,8 @@ fn an_operator_fits_the_types_of_its_row_and_no_other() {
         let found: String = TYPES.iter().map(|kind| sign(&operator.fits(kind))).collect();
         assert_eq!(found, row, "{described}");
     }
+    let why = Operator::Date(DateTo::Day).fits(&FieldType::Month).unwrap_err();
+    assert_eq!(why, "a month has no day");
     // With decimals a step of one is a reduction.
     assert!(Operator::Round(Round { step: 1 }).fits(&FieldType::Decimal(2)).is_ok());
 }

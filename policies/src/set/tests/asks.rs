@@ -102,6 +102,21 @@ fn a_push_answers_no_claim_and_selects_and_requires_nothing() {
         ["`equal` does not belong in mode `feed`"]
     );
     assert_eq!(messages("select_by = [\"serial\"]"), ["a push selects nothing"]);
+    let compare = "require = [\"citizen_id\", \"name\"]";
+    let selecting = format!("select_by = [\"citizen_id\"]\n{compare}");
+    let hint = |file: &str, from: &str, to: &str| {
+        let faults = with(&[(file, from, to)]).unwrap_err();
+        faults.into_iter().find_map(|fault| fault.hint).unwrap_or_default()
+    };
+    assert_eq!(
+        hint(REGISTRY, compare, &selecting),
+        "name what the caller brings in `require`"
+    );
+    let push = "agreements/health.toml";
+    assert_eq!(
+        hint(push, "necessity =", "select_by = [\"citizen_id\"]\nnecessity ="),
+        "remove `select_by`"
+    );
     assert_eq!(
         messages("require = [\"serial\"]"),
         ["only a comparison requires anything of its caller"]
@@ -197,4 +212,188 @@ fn each_word_of_a_bound_names_grants_alone_and_narrows_it_beside_another() {
         );
         assert!(!breaks(&format!("{alone}, at_most = \"keep\"")), "{alone}");
     }
+}
+
+#[test]
+fn a_row_atom_says_what_its_field_can_hold() {
+    let row = |keep: &str, atom: &str| {
+        let grant = format!("keep = [\"serial\", \"{keep}\"]\nrows = [{{ field = \"{keep}\", {atom} }}]");
+        let grant =
+            format!("{HEADER}\n[[grant]]\nfor = {{ record = \"health/admission\" }}\nnecessity = \"试验\"\n{grant}\n");
+        match build(texts(&grant)) {
+            Ok(set) => set
+                .plans()
+                .next()
+                .unwrap()
+                .rows()
+                .iter()
+                .map(crate::filter::Atom::describe)
+                .collect(),
+            Err(faults) => faults
+                .into_iter()
+                .map(|fault| format!("{} / {}", fault.message, fault.hint.unwrap_or_default()))
+                .collect::<Vec<_>>(),
+        }
+        .join("\n")
+    };
+    let digits = |length: u8| format!("never holds this / it has {length} digits");
+    let two = "`between` has two values, the smaller one first / ";
+    for (keep, atom, said) in [
+        ("region", "eq = \"320707\"", "region in 320707"),
+        ("region", "eq = \"3207\"", &format!("`region` {}", digits(6))),
+        ("region", "prefix = [\"3207\"]", "region starts with 3207"),
+        ("region", "prefix = [\"3207071\"]", &format!("`region` {}", digits(6))),
+        ("region", "prefix = [\"\"]", &format!("`region` {}", digits(6))),
+        (
+            "village_code",
+            "eq = \"320707\"",
+            &format!("`village_code` {}", digits(12)),
+        ),
+        (
+            "village_code",
+            "prefix = [\"3207O7\"]",
+            &format!("`village_code` {}", digits(12)),
+        ),
+        (
+            "village_code",
+            "prefix = [\"320707100201\"]",
+            "village_code starts with 320707100201",
+        ),
+        (
+            "name",
+            "eq = \"\"",
+            "`name` never holds this / an empty text is a null, which no atom lets pass",
+        ),
+        ("name", "in = [\"李四\", \"张三\", \"李四\"]", "name in 张三, 李四"),
+        ("name", "is = \"null\"", "name is null"),
+        ("name", "is = \"present\"", "name is present"),
+        (
+            "name",
+            "is = \"absent\"",
+            "`is` cannot be `absent` / `null` or `present`",
+        ),
+        ("count", "between = [2, 2]", "count between 2 and 2"),
+        ("count", "between = [3, 2]", two),
+        ("count", "between = [1, 2, 3]", two),
+        (
+            "count",
+            "between = [2026-01-31, 2]",
+            "`count` is never compared with this / whole numbers, or days such as 2026-01-31",
+        ),
+        (
+            "day",
+            "between = [1899-12-31, 2026-01-31]",
+            "day between 1899-12-31 and 2026-01-31",
+        ),
+        (
+            "day",
+            "between = [2026-01-31T08:00:00+08:00, 2026-02-01]",
+            "`day` is never compared with this / whole numbers, or days such as 2026-01-31",
+        ),
+        (
+            "day",
+            "between = [1, 2]",
+            "`day` is never compared with this / whole numbers, or days such as 2026-01-31",
+        ),
+    ] {
+        assert_eq!(row(keep, atom), said, "{keep} {atom}");
+    }
+    // A code that its table does not have is never met, and the nearest one is named.
+    let hukou = |atom: &str| {
+        let faults = with(&[(
+            REGISTRY,
+            "keep = [\"citizen_id\"",
+            &format!("rows = [{{ field = \"sex\", {atom} }}]\nkeep = [\"citizen_id\""),
+        )]);
+        faults
+            .err()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|fault| fault.message)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(hukou("in = [\"1\", \"7\"]"), ["`sex` never holds this"]);
+    assert!(!hukou("in = [\"1\", \"2\"]").contains(&"`sex` never holds this".to_owned()));
+    assert!(!hukou("prefix = [\"7\"]").contains(&"`sex` never holds this".to_owned()));
+}
+
+#[test]
+fn an_agency_is_granted_what_is_its_own() {
+    let of = |agency: &str| {
+        let grant = format!(
+            "{HEADER}{}",
+            GRANT.replace("admission\" }", &format!("admission\", agency = \"{agency}\" }}"))
+        );
+        build(texts(&grant))
+            .err()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|fault| fault.message)
+            .collect::<Vec<_>>()
+    };
+    assert!(of("health").is_empty());
+    assert_eq!(
+        of("tax"),
+        ["`tax` may not push `health/admission`: it belongs to `health`"]
+    );
+}
+
+#[test]
+fn what_is_about_children_is_sensitive_in_every_field() {
+    use shuguan_adapters::catalogue::{Agency, Class, Field, FieldType, RecordType};
+    static CHILDREN: RecordType = RecordType {
+        fields: &[Field::new("serial", "字段", FieldType::DocumentNo(20), Class::C1)],
+        keys: &[&["serial"]],
+        basis: &["op-8"],
+        minors: true,
+        ..RecordType::new(Agency::Health, "health/children", "试验")
+    };
+    let grant = format!(
+        "{}\n[[grant]]\nfor = {{ record = \"health/children\" }}\nkeep = [\"serial\"]\n",
+        HEADER.replace("schema = 3", &format!("schema = {}", CHILDREN.schema))
+    );
+    let built = |text: &str| PolicySet::build(texts(text), Catalogue::of(&[&CHILDREN]));
+    let [fault] = built(&grant).err().unwrap().try_into().unwrap();
+    let fault: Fault = fault;
+    assert_eq!(fault.message, "`necessity` is missing");
+    assert_eq!(
+        fault.hint.as_deref(),
+        Some("everything in `health/children` is about a child")
+    );
+    assert!(built(&grant.replace("keep", "necessity = \"试\"\nkeep")).is_ok());
+}
+
+#[test]
+fn a_plan_says_what_its_grant_says() {
+    let set = example();
+    let plan = set
+        .plans()
+        .find(|plan| plan.grant_id() == "population-registration")
+        .unwrap();
+    assert_eq!(
+        (plan.agreement(), plan.consumer()),
+        ("XY-2026-06", "information-centre")
+    );
+    assert_eq!(plan.articles(), ["op-8", "op-9", "si-74"]);
+    assert_eq!(plan.select_by(), ["hukou_region", "updated_at"]);
+    assert_eq!(plan.necessity(), Some("参保登记比对须以身份号码为准"));
+    assert_eq!(plan.impact_assessment(), Some("PIA-2026-06"));
+    assert_eq!(
+        (plan.limits().rows_per_pull, plan.limits().pulls_per_day),
+        (Some(6_000_000), Some(24))
+    );
+    let dropped: Vec<&str> = plan.dropped().iter().map(|one| one.field.name).collect();
+    assert_eq!(dropped, ["hukou_address"]);
+    let hours = crate::terms::Hours {
+        from_minute: 8 * 60 + 5,
+        to_minute: 20 * 60,
+        calendar: None,
+    };
+    assert_eq!(hours.describe(), "08:05 to 20:00 Asia/Shanghai");
+}
+
+#[test]
+fn the_ground_of_a_ceiling_is_part_of_the_bundle() {
+    let other = with(&[("ceilings.toml", "why = \"C4 不出边界\"", "why = \"C4\"")]).unwrap();
+    assert_ne!(example().hash(), other.hash());
 }

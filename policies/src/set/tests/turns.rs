@@ -4,8 +4,11 @@ use super::guards::with;
 use super::*;
 use crate::diff::Turn;
 
-/// Subject, component, turn, before and after of every change between the example and a changed copy.
-fn changes(file: &str, from: &str, to: &str) -> [Vec<(String, String, Turn, String, String)>; 2] {
+/// Subject, component, turn, before and after.
+type Words = (String, String, Turn, String, String);
+
+/// Every change between the example and a changed copy, and back.
+fn changes(file: &str, from: &str, to: &str) -> [Vec<Words>; 2] {
     let (old, new) = (example(), with(&[(file, from, to)]).unwrap());
     [old.diff(&new), new.diff(&old)].map(|diff| {
         let all = diff.changes.into_iter();
@@ -15,6 +18,7 @@ fn changes(file: &str, from: &str, to: &str) -> [Vec<(String, String, Turn, Stri
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn each_guard_turns_the_way_it_is_read() {
     let l04 = "  { id = \"L-04\", why = \"银行账号不用于参保登记\", field = \"bank_account\", at_most = \"drop\" },\n";
     let share = "share = [\n";
@@ -209,4 +213,50 @@ fn a_change_names_its_cell_in_full() {
     let cell = words("information-centre population enrolment.registration pull/extract");
     let limit = words("limits.pulls_per_day");
     assert_eq!(there, [(cell, limit, Turn::Narrowed, words("24"), words("23"))]);
+}
+
+#[test]
+fn validity_turns_by_both_its_ends_and_a_field_is_shown_in_words() {
+    let plain = || format!("{HEADER}{GRANT}");
+    let turned = |from: &str, to: &str| {
+        let (old, new) = (
+            build(texts(&plain())).unwrap(),
+            build(texts(&plain().replacen(from, to, 1))).unwrap(),
+        );
+        let mut all: Vec<_> = old
+            .diff(&new)
+            .changes
+            .into_iter()
+            .map(|one| (one.component, one.turn, one.before, one.after))
+            .collect();
+        all.dedup();
+        all
+    };
+    let valid = "from = 2026-01-01T00:00:00+08:00, until = 2026-12-31T23:59:59+08:00";
+    for (later, turn) in [
+        (
+            "from = 2026-01-01T00:00:00+08:00, until = 2027-01-01T00:00:00+08:00",
+            Turn::Widened,
+        ),
+        (
+            "from = 2026-01-02T00:00:00+08:00, until = 2026-12-31T23:59:59+08:00",
+            Turn::Narrowed,
+        ),
+        (
+            "from = 2026-01-02T00:00:00+08:00, until = 2027-01-01T00:00:00+08:00",
+            Turn::Incomparable,
+        ),
+    ] {
+        let found = turned(valid, later);
+        assert_eq!(
+            found.iter().map(|one| (one.0.as_str(), one.1)).collect::<Vec<_>>(),
+            [("valid", turn)]
+        );
+    }
+    let text = |text: &str| text.to_owned();
+    let day = turned("to = \"month\"", "to = \"year\"");
+    assert_eq!(
+        day,
+        [(text("day"), Turn::Narrowed, text("date to month"), text("date to year"))]
+    );
 }
