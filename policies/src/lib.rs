@@ -28,6 +28,7 @@ mod ff1;
 pub mod filter;
 #[cfg(test)]
 mod fixture;
+mod hex;
 pub mod key;
 mod mac;
 pub mod matrix;

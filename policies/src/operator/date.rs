@@ -185,7 +185,7 @@ mod tests {
         let days: Vec<i32> = (-800_000..3_000_000).step_by(97).chain([i32::MIN, i32::MAX]).collect();
         let column = Date32Array::from(days.clone());
         let written = [DateTo::Year, DateTo::Quarter, DateTo::Month].map(|to| to.apply_days(&column));
-        let [years, quarters, months] = written.each_ref().map(|column| column.as_string::<i32>());
+        let [years, quarters, months] = written.each_ref().map(AsArray::as_string::<i32>);
         for (row, day) in days.into_iter().enumerate() {
             let (year, month) = super::year_and_month(day);
             assert_eq!(years.value(row), format!("{year:04}"));

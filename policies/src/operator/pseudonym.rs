@@ -7,6 +7,7 @@ use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_schema::DataType;
 use shuguan_adapters::catalogue::FieldType;
 
+use crate::hex::pair;
 use crate::key::Key;
 use crate::mac::Mac;
 
@@ -68,23 +69,10 @@ impl Pseudonym {
     }
 }
 
-/// The two digits of each byte: digit by digit they cost a tenth of the operator.
-#[expect(clippy::indexing_slicing, reason = "worked out by the compiler, which would say so")]
-const DIGITS: [[u8; 2]; 256] = {
-    let digits = b"0123456789abcdef";
-    let mut pairs = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        pairs[byte] = [digits[byte >> 4], digits[byte & 15]];
-        byte += 1;
-    }
-    pairs
-};
-
 fn append_hex(out: &mut StringBuilder, tag: &[u8]) {
     let mut hex = [[0; 2]; 32];
     for (byte, place) in tag.iter().zip(&mut hex) {
-        *place = DIGITS.get(usize::from(*byte)).copied().unwrap_or_default();
+        *place = pair(*byte);
     }
     let text = hex.as_flattened().get(..tag.len() * 2);
     out.append_value(text.and_then(|hex| std::str::from_utf8(hex).ok()).unwrap_or_default());

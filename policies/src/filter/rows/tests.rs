@@ -161,6 +161,24 @@ fn a_filter_that_nothing_passes_lies_within_every_other() {
 }
 
 #[test]
+fn all_codes_under_a_beginning_are_what_begins_with_it() {
+    let rows = |kind: FieldType, test: Test| {
+        Rows::of(&[Atom {
+            field: "x",
+            kind: Kind(kind),
+            test,
+        }])
+    };
+    let ten: Vec<String> = (0..10).map(|last| format!("32070{last}")).collect();
+    let (begun, ten) = (|| starts(&["32070"]), || Test::In(ten.clone()));
+    let region = FieldType::Region;
+    assert!(rows(region, begun()).within(&rows(region, ten())) && rows(region, ten()).within(&rows(region, begun())));
+    // A name may be longer.
+    let name = FieldType::Name;
+    assert!(!rows(name, begun()).within(&rows(name, ten())) && rows(name, ten()).within(&rows(name, begun())));
+}
+
+#[test]
 fn two_atoms_are_the_same_only_on_one_type() {
     let kind = |length: u8| Kind(FieldType::Division(length));
     assert!(kind(9) == kind(9) && kind(9) != kind(12) && kind(9) != Kind(FieldType::Region));

@@ -397,3 +397,78 @@ fn the_ground_of_a_ceiling_is_part_of_the_bundle() {
     let other = with(&[("ceilings.toml", "why = \"C4 不出边界\"", "why = \"C4\"")]).unwrap();
     assert_ne!(example().hash(), other.hash());
 }
+
+#[test]
+fn an_operator_is_read_with_the_arguments_that_it_takes() {
+    let step = |step: u8| messages(&format!("reduce.amount = {{ op = \"round\", step = {step} }}"));
+    assert_eq!(step(0), ["`step` is a whole number above 0"]);
+    assert!(step(1).is_empty() && step(2).is_empty());
+    let bytes = |bytes: u8| {
+        messages(&format!(
+            "reduce.note = {{ op = \"pseudonym\", key = \"pseudonym-father\", bytes = {bytes} }}"
+        ))
+    };
+    for wrong in [15, 33] {
+        assert_eq!(bytes(wrong), ["`bytes` is 16 to 32: fewer would let values meet"]);
+    }
+    assert!(bytes(16).is_empty() && bytes(32).is_empty());
+    let token = |algorithm: &str| {
+        let grant = "[[grant]]\nfor = { record = \"health/admission\" }\nnecessity = \"试验\"\nkeep = [\"serial\"]\nreduce.citizen_id = { op = \"token\", kind = \"id18\", key = \"t\" }\n";
+        let mut texts = texts(&format!("{HEADER}{grant}"));
+        let key = format!(
+            "t = {{ alg = \"{algorithm}\", epoch = 1, partner = \"information-centre\", purpose = \"enrolment.registration\", domain = \"person\" }}\n"
+        );
+        texts
+            .iter_mut()
+            .filter(|(name, _)| name == "keys.toml")
+            .for_each(|(_, text)| text.push_str(&key));
+        build(texts)
+    };
+    let set = token("ff1-aes256-id18").unwrap();
+    let told: Vec<String> = set
+        .plans()
+        .flat_map(|plan| plan.output())
+        .map(|column| column.kind.operator.describe())
+        .collect();
+    assert_eq!(told, ["keep", "token kind=id18 key t"]);
+    assert!(token("ff1-aes256-digits").is_err());
+    let map = "reduce.person_status = { op = \"map\", list = { zz = \"x\" }, default = \"y\" }\nreduce.death_date =";
+    let changes = [
+        (REGISTRY, "\"person_status\", ", ""),
+        (REGISTRY, "reduce.death_date =", map),
+    ];
+    let [fault] = with(&changes).err().unwrap().try_into().unwrap();
+    let fault: Fault = fault;
+    assert_eq!(
+        fault.message,
+        "`map` does not fit `person_status`, a code(person-status)"
+    );
+    assert_eq!(fault.hint.as_deref(), Some("`zz` is no code of `person-status`"));
+}
+
+#[test]
+fn a_field_is_asked_for_everywhere_or_at_one_target() {
+    let set = example();
+    for (field, known) in [
+        ("name", true),
+        ("population.name", true),
+        ("nothing", false),
+        ("population.nothing", false),
+        ("nowhere.name", false),
+        ("population.birth_region", true),
+        ("birth_region", true),
+    ] {
+        assert_eq!(set.knows_field(field), known, "{field}");
+    }
+    let targets = |field: &str| {
+        set.who_can(field)
+            .into_iter()
+            .map(|one| one.target)
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(
+        targets("population.name").into_iter().collect::<Vec<_>>(),
+        ["population"]
+    );
+    assert!(targets("name").len() > 1 && targets("nowhere.name").is_empty());
+}

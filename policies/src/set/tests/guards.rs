@@ -531,11 +531,14 @@ fn an_answer_needs_what_the_registry_holds_and_what_the_caller_claims() {
     let known: Vec<_> = answers.column(1).as_boolean().iter().flatten().collect();
     assert_eq!(known, [true, false, false]);
     let fewer = claims.project(&[0]).unwrap();
+    let [more, more_held] = [&claims, &held].map(|batch| batch.project(&[0, 1, 0]).unwrap());
     for (held, claims) in [
         (&held, &held),
         (&claims, &claims),
         (&held.slice(0, 2), &claims),
         (&held, &fewer),
+        (&held, &more),
+        (&more_held, &claims),
     ] {
         assert!(
             plan.compare(held, claims, &keys, 0).is_err(),

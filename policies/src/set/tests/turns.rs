@@ -1,5 +1,7 @@
 //! What guards the example, turned one word at a time: which way a diff says that it turned, and back.
 
+use shuguan_adapters::catalogue::{Agency, RecordType};
+
 use super::guards::with;
 use super::*;
 use crate::diff::Turn;
@@ -258,5 +260,72 @@ fn validity_turns_by_both_its_ends_and_a_field_is_shown_in_words() {
     assert_eq!(
         day,
         [(text("day"), Turn::Narrowed, text("date to month"), text("date to year"))]
+    );
+}
+
+#[test]
+fn hours_turn_by_both_their_ends_and_their_days() {
+    let of = |hours: &str| {
+        let grant = GRANT.replacen("limits =", &format!("{hours}\nlimits ="), 1);
+        let calendar = "format = 1\nid = \"cn\"\nzh = \"历\"\n[[year]]\nyear = 2026\noff = []\non = []\n";
+        let mut texts = texts(&format!("{HEADER}{grant}"));
+        texts.push(("calendars/cn.toml".into(), calendar.into()));
+        build(texts).unwrap()
+    };
+    let hours = |from: &str, to: &str, more: &str| of(&format!("hours = {{ from = \"{from}\", to = \"{to}\"{more} }}"));
+    let working = ", calendar = \"cn\"";
+    let turn = |old: &PolicySet, new: &PolicySet| -> Vec<Turn> {
+        let mut turns: Vec<Turn> = old
+            .diff(new)
+            .changes
+            .into_iter()
+            .filter(|one| one.component == "hours")
+            .map(|one| one.turn)
+            .collect();
+        turns.dedup();
+        turns
+    };
+    let (any, day) = (of(""), hours("08:00", "20:00", ""));
+    for (other, turned) in [
+        (hours("09:00", "20:00", ""), Some(Turn::Narrowed)),
+        (hours("08:00", "19:00", ""), Some(Turn::Narrowed)),
+        (hours("07:00", "20:00", ""), Some(Turn::Widened)),
+        (hours("08:00", "21:00", ""), Some(Turn::Widened)),
+        (hours("07:00", "19:00", ""), Some(Turn::Incomparable)),
+        (hours("09:00", "21:00", ""), Some(Turn::Incomparable)),
+        (hours("08:00", "20:00", working), Some(Turn::Narrowed)),
+        (hours("07:00", "20:00", working), Some(Turn::Incomparable)),
+        (hours("08:00", "20:00", ""), None),
+    ] {
+        assert_eq!(turn(&day, &other), turned.into_iter().collect::<Vec<_>>());
+        assert_eq!(turn(&any, &other), [Turn::Narrowed]);
+        assert_eq!(turn(&other, &any), [Turn::Widened]);
+    }
+    assert_eq!(turn(&hours("08:00", "20:00", working), &day), [Turn::Widened]);
+}
+
+static OTHER: RecordType = RecordType::new(Agency::Health, "health/other", "试验");
+
+#[test]
+fn a_filter_is_shown_in_words_and_another_catalogue_is_named() {
+    let (old, new) = (
+        set_of(GRANT),
+        set_of(&GRANT.replacen("prefix = [\"3207\"]", "prefix = [\"320707\"]", 1)),
+    );
+    let change = old
+        .diff(&new)
+        .changes
+        .into_iter()
+        .find(|one| one.component == "rows")
+        .unwrap();
+    assert_eq!(change.before, "count in 1, 2, 3 and region starts with 3207");
+    assert_eq!(change.after, "count in 1, 2, 3 and region starts with 320707");
+    let text = format!("{HEADER}{GRANT}");
+    let more = PolicySet::build(texts(&text), Catalogue::of(&[&ADMISSION, &OTHER])).unwrap();
+    let [change] = set_of(GRANT).diff(&more).changes.try_into().unwrap();
+    let change: crate::diff::Change = change;
+    assert_eq!(
+        (change.subject.as_str(), change.component.as_str(), change.turn),
+        ("catalogue health/other", "catalogue", Turn::Restated)
     );
 }
