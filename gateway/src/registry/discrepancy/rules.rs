@@ -99,7 +99,7 @@ impl Rules {
     }
 
     /// Columns, on each store: 1 where it is recorded and 0 where it holds; kinds that hold; code; subject; both record types; key, exchange
-    /// and row of both sides; last time; 1 where it is settled.
+    /// and row of both sides; last time; 1 where it is settled; where names are compared both names and the former one ([`super::Names`]).
     ///
     /// The one statement for subjects that rows of a record type touched: what holds, and what is recorded of them. None when no rule
     /// asks for that record type.
@@ -112,7 +112,7 @@ impl Rules {
         Some(format!(
             "WITH touched(subject) AS MATERIALIZED ({}) {} UNION ALL SELECT CAST(1 AS bigint), CAST(0 AS bigint), k.kind, k.subject, k.record, k.other_record, \
              k.row_key, k.exchange, k.row_no, k.other_key, k.other_exchange, k.other_row, k.last_us, \
-             CAST(CASE WHEN k.settled_us IS NULL THEN 0 ELSE 1 END AS bigint) FROM touched t CROSS JOIN discrepancy k WHERE k.subject = t.subject",
+             CAST(CASE WHEN k.settled_us IS NULL THEN 0 ELSE 1 END AS bigint), {NO_NAMES} FROM touched t CROSS JOIN discrepancy k WHERE k.subject = t.subject",
             self.dialect.listed(),
             selects.join(" UNION ALL ")
         ))
@@ -233,7 +233,8 @@ impl<'t> Writer<'t> {
             b.named(),
             any.join(" OR ")
         );
-        let mut rule = rule(About::Person, &KINDS, &bits.join(" + "), (a, b), &rest);
+        let names = names(a, b);
+        let mut rule = rule_naming(About::Person, &KINDS, &bits.join(" + "), (a, b), &rest, &names);
         rule.depends.extend(better.iter().map(Seen::record));
         Some(rule)
     }
@@ -388,7 +389,7 @@ impl<'t> Writer<'t> {
             });
         let select = format!(
             "SELECT CAST(0 AS bigint), CAST({} AS bigint), '', t.subject, '{}', '{}', a._key, a._exchange, a._row, CAST(NULL AS text), CAST(NULL AS uuid), \
-             CAST(NULL AS bigint), CAST(0 AS bigint), CAST(0 AS bigint) FROM touched t CROSS JOIN {} WHERE {} AND length(t.subject) = 9 \
+             CAST(NULL AS bigint), CAST(0 AS bigint), CAST(0 AS bigint), {NO_NAMES} FROM touched t CROSS JOIN {} WHERE {} AND length(t.subject) = 9 \
              AND a.reg_status = 'ACTIVE' AND NOT EXISTS (SELECT 1 FROM {} WHERE {}){}",
             Kind::UnknownToTax.bit(),
             a.record(),
@@ -447,11 +448,23 @@ impl<'t> Writer<'t> {
     }
 }
 
-/// A rule on two tables; `kinds` is an expression of bits, `from` what stands between the touched subjects and the end of the FROM.
-fn rule(about: About, kinds: &'static [Kind], bits: &str, (one, other): (Seen<'_>, Seen<'_>), rest: &str) -> Rule {
+/// A rule on two tables; `bits` is an expression of kinds, `rest` what stands behind the touched subjects.
+fn rule(about: About, kinds: &'static [Kind], bits: &str, sides: (Seen<'_>, Seen<'_>), rest: &str) -> Rule {
+    rule_naming(about, kinds, bits, sides, rest, NO_NAMES)
+}
+
+/// The same where names are compared.
+fn rule_naming(
+    about: About,
+    kinds: &'static [Kind],
+    bits: &str,
+    (one, other): (Seen<'_>, Seen<'_>),
+    rest: &str,
+    names: &str,
+) -> Rule {
     let select = format!(
         "SELECT CAST(0 AS bigint), CAST({bits} AS bigint), '', t.subject, '{}', '{}', a._key, a._exchange, a._row, b._key, b._exchange, b._row, \
-         CAST(0 AS bigint), CAST(0 AS bigint) FROM touched t {rest}",
+         CAST(0 AS bigint), CAST(0 AS bigint), {names} FROM touched t {rest}",
         one.record(),
         other.record()
     );
@@ -463,6 +476,22 @@ fn rule(about: About, kinds: &'static [Kind], bits: &str, (one, other): (Seen<'_
         depends: vec![one.record(), other.record()],
         select,
     }
+}
+
+/// Where no names are compared.
+const NO_NAMES: &str = "CAST(NULL AS text), CAST(NULL AS text), CAST(NULL AS text)";
+
+/// What both call the person, and the former name. SQL finds those that are not the same characters; [`super::Names`] says which are another name.
+fn names(a: Seen<'_>, b: Seen<'_>) -> String {
+    if !a.has(&["name"]) || !b.has(&["name"]) {
+        return NO_NAMES.to_owned();
+    }
+    let former = if a.has(&["former_name"]) {
+        "a.former_name"
+    } else {
+        "CAST(NULL AS text)"
+    };
+    format!("a.name, b.name, {former}")
 }
 
 /// When `b` says something else than `a`. A former name is no contradiction, nor is a sex that is not stated. Where a better authority has

@@ -12,7 +12,7 @@ use super::super::discrepancy::listing::{self, Listing, Origin, Shown, Tally, Wa
 use super::super::discrepancy::rules::{About, Rules};
 use super::super::discrepancy::touch::{Touched, standing};
 use super::super::discrepancy::weigh;
-use super::super::discrepancy::{Kind, Line, Pair, Read, Recorded, Says, Side};
+use super::super::discrepancy::{Kind, Line, Names, Pair, Read, Recorded, Says, Side};
 use super::super::fault::RegistryFault;
 use super::super::schema::TableSpec;
 use super::session::{self, Live, Purpose, within};
@@ -92,7 +92,13 @@ fn id(row: &PgRow, place: usize) -> Option<Uuid> {
 
 fn one(row: &PgRow) -> Option<Read> {
     let says = if number(row, 0)? == 0 {
-        Says::Holds(number(row, 1)?)
+        let said = |place| std::str::from_utf8(bytes(row, place)?).ok();
+        let names = Names {
+            one: said(14),
+            other: said(15),
+            former: said(16),
+        };
+        Says::Holds(names.judge(number(row, 1)?))
     } else {
         Says::Recorded(Recorded {
             code: text(row, 2)?,

@@ -10,7 +10,7 @@ use super::super::discrepancy::listing::{self, Listing, Origin, Shown, Tally, Wa
 use super::super::discrepancy::rules::{About, Rules};
 use super::super::discrepancy::touch::{Touched, standing};
 use super::super::discrepancy::weigh;
-use super::super::discrepancy::{Kind, Line, Pair, Read, Recorded, Says, Side};
+use super::super::discrepancy::{Kind, Line, Names, Pair, Read, Recorded, Says, Side};
 use super::super::fault::{RegistryFault, Step};
 use super::super::schema::TableSpec;
 
@@ -80,7 +80,7 @@ fn read(connection: &Connection, text: &str, subjects: &BTreeSet<String>) -> Res
 
 fn one(row: &Row<'_>) -> rusqlite::Result<Read> {
     let says = if row.get::<_, i64>(0)? == 0 {
-        Says::Holds(row.get(1)?)
+        Says::Holds(judged(row)?)
     } else {
         Says::Recorded(Recorded {
             code: row.get(2)?,
@@ -109,6 +109,17 @@ fn one(row: &Row<'_>) -> rusqlite::Result<Read> {
         },
         says,
     })
+}
+
+/// The kinds that hold, once the names have been compared.
+fn judged(row: &Row<'_>) -> rusqlite::Result<i64> {
+    let said = |place| Ok::<_, rusqlite::Error>(row.get_ref(place)?.as_str_or_null()?);
+    let names = Names {
+        one: said(14)?,
+        other: said(15)?,
+        former: said(16)?,
+    };
+    Ok(names.judge(row.get(1)?))
 }
 
 fn write(connection: &Connection, lines: &[Line]) -> Result<(), RegistryFault> {

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use adapters::value::name::folded;
 use proptest::prelude::{ProptestConfig, Strategy, TestCaseError, any, prop, prop_assert, prop_assert_eq, proptest};
+use shuguan_adapters as adapters;
 use tokio::runtime::Runtime;
 
 use super::discrepancies::{
@@ -41,7 +43,7 @@ enum Act {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    let choice = || (0_usize..3, 0_usize..2, 0_usize..3, 0_usize..3);
+    let choice = || (0_usize..3, 0_usize..3, 0_usize..3, 0_usize..3);
     let puts = (0..RECORDS.len(), prop::collection::vec(choice(), 1..5));
     (any::<u8>(), puts, choice()).prop_map(|(what, (record, rows), row)| match what % 8 {
         0 => Act::CloseAll(record),
@@ -51,7 +53,7 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 fn row(record: usize, (a, b, c, d): Choice) -> String {
-    let (id, name, sex) = (IDS[a], ["甲", "乙"][b], ["1", "2", "0"][c]);
+    let (id, name, sex) = (IDS[a], ["甲·丁", "甲•丁", "乙"][b], ["1", "2", "0"][c]);
     let unit = UNITS[a % 2];
     match RECORDS[record].0 {
         RESIDENT => format!("{id} {name} {sex} {}", ["0", "1"][d % 2]),
@@ -59,7 +61,7 @@ fn row(record: usize, (a, b, c, d): Choice) -> String {
         DEATH => format!("{id} {name} {sex} {}", DAYS[d % 2]),
         CERTIFICATE => format!("C{} {id} {name} {sex}", d % 2),
         CREMATION => format!("{id} {name} {}", DAYS[d % 2]),
-        ESTABLISHMENT => format!("{unit} 某公司 {}", ["ACTIVE", "REVOKED"][b]),
+        ESTABLISHMENT => format!("{unit} 某公司 {}", ["ACTIVE", "REVOKED"][b % 2]),
         TAX => format!("{} {unit}", d % 2),
         CANCELLATION => format!("{unit} {}", DAYS[0]),
         _ => format!(
@@ -145,7 +147,7 @@ fn contradictions(open: &[Open]) -> BTreeSet<Contradiction> {
                 let speaks = matches!(one.record, RESIDENT | FLOATING) && authority == Some(place(one.record));
                 if speaks && place(other.record) > place(one.record) {
                     let both = |name: &str| Option::zip(one.cell(name), other.cell(name));
-                    if both("name").is_some_and(|(one, other)| one != other) {
+                    if both("name").is_some_and(|(one, other)| folded(one) != folded(other)) {
                         note(Kind::NameDiffers, person, one, (other.record, &other.key));
                     }
                     if both("sex").is_some_and(|(one, other)| one != other && one != "0" && other != "0") {

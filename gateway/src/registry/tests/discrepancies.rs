@@ -18,6 +18,7 @@ use crate::registry::{Ending, Part, Registry, RegistryFault, Wanted};
 on_both_stores! {
     one_number_with_two_names_sexes_and_birth_dates_is_three_discrepancies,
     what_is_the_same_or_missing_or_a_former_name_is_none,
+    a_name_that_is_only_spelled_otherwise_is_none_and_another_name_is_one,
     a_source_is_compared_with_the_best_authority_that_has_the_person,
     a_corrected_row_settles_and_a_wrong_one_opens_the_same_line_again,
     a_row_that_comes_again_raises_nothing_twice,
@@ -177,6 +178,38 @@ async fn what_is_the_same_or_missing_or_a_former_name_is_none(store: Store) {
     .await;
     assert_eq!(held(&place), nothing());
     assert_eq!(place.query("SELECT count(*) FROM discrepancy"), ["0"]);
+}
+
+async fn a_name_that_is_only_spelled_otherwise_is_none_and_another_name_is_one(store: Store) {
+    let (place, registry) = Place::with(store, &tables(&[RESIDENT, DEATH, FLOATING]));
+    let named = |leaf, name: &str, former: &str| {
+        let cells: [&str; 3] = [ANNA, name, former];
+        let columns = ["citizen_id", "name", "former_name"];
+        part(record(RESIDENT), leaf, 0, batch(record(RESIDENT), &columns, &[&cells]))
+    };
+    let dead = |leaf, name: &str, sex: &str| {
+        let cells: [&str; 3] = [ANNA, name, sex];
+        let columns = ["citizen_id", "name", "sex"];
+        part(record(DEATH), leaf, 0, batch(record(DEATH), &columns, &[&cells]))
+    };
+    merge(&registry, [named(1, "阿卜杜拉·买买提", "艾力・买买提")]).await;
+    let spellings = [
+        "阿卜杜拉•买买提",
+        "阿卜杜拉・买买提",
+        "阿卜杜拉． 买买提",
+        "艾力·买买提",
+    ];
+    for (leaf, spelling) in (2..).zip(spellings) {
+        merge(&registry, [dead(leaf, spelling, "1")]).await;
+        assert_eq!(held(&place), nothing(), "{spelling}");
+    }
+    assert_eq!(place.query("SELECT count(*) FROM discrepancy"), ["0"]);
+    merge(&registry, [dead(8, "阿卜杜拉买买提", "1")]).await;
+    assert_eq!(held(&place), [format!("name-differs {ANNA} 1.1 8.1")]);
+    // Spelled otherwise by the register, what the death says is right again.
+    merge(&registry, [named(9, "阿卜杜拉 买买提", "-")]).await;
+    assert_eq!(held(&place), nothing());
+    assert_eq!(settled(&place), [format!("name-differs {ANNA} 1.1 8.1")]);
 }
 
 async fn a_source_is_compared_with_the_best_authority_that_has_the_person(store: Store) {
