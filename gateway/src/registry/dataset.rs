@@ -41,6 +41,20 @@ impl Dialect {
         }
     }
 
+    /// Rows of that many texts, bound as one list on SQLite and as a list a column on PostgreSQL, to be selected from.
+    pub(super) fn given(self, columns: usize) -> String {
+        match self {
+            Self::Sqlite => {
+                let cells: Vec<String> = (0..columns).map(|place| format!("value ->> {place}")).collect();
+                format!("SELECT {} FROM json_each(?1)", cells.join(", "))
+            }
+            Self::Postgres => {
+                let lists: Vec<String> = (1..=columns).map(|place| format!("${place}::text[]")).collect();
+                format!("SELECT * FROM unnest({})", lists.join(", "))
+            }
+        }
+    }
+
     /// The month of a day as the catalogue writes months, `yyyyMM`.
     pub(super) fn month_of(self, day: &str) -> String {
         match self {

@@ -13,4 +13,5 @@ mod power;
 mod recalls;
 pub(crate) mod store;
 mod tables;
+mod units;
 mod withdrawing;

@@ -2,11 +2,14 @@
 //!
 //! A rule needs columns as their sources sent them ([`super::super::schema::ColumnSpec::plain`]): where a deployment lacks one, or reduces it, the rule is not there.
 //! Only open rows speak. A rule joins by a primary key or by the index of persons or units, so it costs a few look-ups a touched subject.
-//! `CROSS JOIN` keeps SQLite to the order that is written: the touched subjects first, then the rarer side.
+//! Rules on units: `units`. `CROSS JOIN` keeps SQLite to the order that is written: the touched subjects first, then the rarer side.
+
+mod units;
 
 use super::super::dataset::Dialect;
 use super::super::schema::{CHANGE, TableSpec};
 use super::Kind;
+use super::touch::Touched;
 
 pub(super) const RESIDENT: &str = "public-security/resident";
 const FLOATING: &str = "public-security/floating-resident";
@@ -15,9 +18,6 @@ const ALLOWANCE: &str = "civil-affairs/subsistence-allowance";
 const DESTITUTE: &str = "civil-affairs/destitute-support";
 const ENROLMENT: &str = "health/rural-medical-enrolment";
 const WITHHOLDING: &str = "tax/withholding-employee";
-const ESTABLISHMENT: &str = "commerce/establishment";
-const CANCELLATION: &str = "commerce/cancellation";
-const REGISTRATION: &str = "tax/registration";
 
 /// Whose word about a person weighs most, in order: others are compared with the first of them that has the person.
 const AUTHORITIES: [&str; 3] = [RESIDENT, FLOATING, BIRTH];
@@ -39,12 +39,6 @@ const DEATHS: [&str; 3] = [
 ];
 /// Who says that a person lives.
 const LIVING: [&str; 6] = [RESIDENT, FLOATING, ALLOWANCE, DESTITUTE, ENROLMENT, WITHHOLDING];
-/// Registers of units.
-const REGISTERS: [&str; 3] = [
-    ESTABLISHMENT,
-    "commerce/individual-business",
-    "civil-affairs/social-organisation",
-];
 /// How a notice of change names the resident id.
 const NUMBER_ITEMS: &str = "('公民身份号码', '公民身份证号码', '居民身份证号码', '身份证号码', '身份证号', '身份号码')";
 
@@ -72,8 +66,9 @@ impl Rule {
         self.record == record && self.other == other && self.kinds.contains(&kind)
     }
 
-    pub(super) fn depends_on(&self, record: &str) -> bool {
-        self.depends.contains(&record)
+    /// Whether it may say something else of what was touched.
+    pub(super) fn is_due(&self, touched: &Touched<'_>) -> bool {
+        self.depends.contains(&touched.record) || touched.joined(self.about)
     }
 }
 
@@ -101,10 +96,10 @@ impl Rules {
     /// Columns, on each store: 1 where it is recorded and 0 where it holds; kinds that hold; code; subject; both record types; key, exchange
     /// and row of both sides; last time; 1 where it is settled; where names are compared both names and the former one ([`super::Names`]).
     ///
-    /// The one statement for subjects that rows of a record type touched: what holds, and what is recorded of them. None when no rule
-    /// asks for that record type.
-    pub(in crate::registry) fn statement(&self, about: About, record: &str) -> Option<String> {
-        let due = |rule: &&Rule| rule.about == about && rule.depends_on(record);
+    /// The one statement for subjects that rows of a record type touched, or of any where numbers were joined or parted: what holds, and what is
+    /// recorded of them. None when no rule asks.
+    pub(in crate::registry) fn statement(&self, about: About, touched: &Touched<'_>) -> Option<String> {
+        let due = |rule: &&Rule| rule.about == about && rule.is_due(touched);
         let selects: Vec<&str> = self.all.iter().filter(due).map(|rule| rule.select.as_str()).collect();
         if selects.is_empty() {
             return None;
@@ -348,103 +343,6 @@ impl<'t> Writer<'t> {
         );
         let bits = Kind::DoubleAid.bit().to_string();
         Some(rule(About::Person, &[Kind::DoubleAid], &bits, (a, b), &rest))
-    }
-
-    /// One unit, active in two registers.
-    fn two_registers(&self) -> Vec<Rule> {
-        let pairs = REGISTERS.into_iter().enumerate().flat_map(|(place, one)| {
-            let others = REGISTERS.into_iter().skip(place + 1);
-            others.map(move |other| (one, other))
-        });
-        let register = |(one, other): (&str, &str)| {
-            let (a, b) = (self.seen(one, "a")?, self.seen(other, "b")?);
-            if !a.has(&["reg_status"]) || !b.has(&["reg_status"]) {
-                return None;
-            }
-            let rest = format!(
-                "CROSS JOIN {} CROSS JOIN {} WHERE {} AND {} AND a.reg_status = 'ACTIVE' AND b.reg_status = 'ACTIVE'",
-                a.named(),
-                b.named(),
-                a.unit()?,
-                b.unit()?
-            );
-            let bits = Kind::TwoRegisters.bit().to_string();
-            Some(rule(About::Unit, &[Kind::TwoRegisters], &bits, (a, b), &rest))
-        };
-        pairs.filter_map(register).collect()
-    }
-
-    /// Active in commerce and without a row in tax. Only a unit that goes by its organisation code can be looked for there.
-    fn unknown_to_tax(&self) -> Option<Rule> {
-        let a = self
-            .seen(ESTABLISHMENT, "a")
-            .filter(|table| table.has(&["reg_status"]))?;
-        let tax = self.seen(REGISTRATION, "b")?;
-        let cancelled = self.seen(CANCELLATION, "c").filter(|table| table.has(&["cancel_date"]));
-        let not_cancelled = cancelled
-            .and_then(|table| Some((table, table.unit()?)))
-            .map(|(table, unit)| {
-                let from = table.named();
-                format!(" AND NOT EXISTS (SELECT 1 FROM {from} WHERE {unit} AND c.cancel_date IS NOT NULL)")
-            });
-        let select = format!(
-            "SELECT CAST(0 AS bigint), CAST({} AS bigint), '', t.subject, '{}', '{}', a._key, a._exchange, a._row, CAST(NULL AS text), CAST(NULL AS uuid), \
-             CAST(NULL AS bigint), CAST(0 AS bigint), CAST(0 AS bigint), {NO_NAMES} FROM touched t CROSS JOIN {} WHERE {} AND length(t.subject) = 9 \
-             AND a.reg_status = 'ACTIVE' AND NOT EXISTS (SELECT 1 FROM {} WHERE {}){}",
-            Kind::UnknownToTax.bit(),
-            a.record(),
-            tax.record(),
-            a.named(),
-            a.unit()?,
-            tax.named(),
-            tax.unit()?,
-            not_cancelled.unwrap_or_default()
-        );
-        Some(Rule {
-            about: About::Unit,
-            kinds: &[Kind::UnknownToTax],
-            record: a.record(),
-            other: tax.record(),
-            depends: vec![a.record(), tax.record(), CANCELLATION],
-            select,
-        })
-    }
-
-    /// Cancelled, and an employee has not left before. Employees are found by their key, which begins with the number of who withholds.
-    fn withholding(&self) -> Vec<Rule> {
-        let cancellations = [(CANCELLATION, "uscc"), ("tax/cancellation", "taxpayer_id")];
-        let Some(b) = self
-            .seen(WITHHOLDING, "b")
-            .filter(|table| table.has(&["withholder_id", "left_on"]))
-        else {
-            return Vec::new();
-        };
-        let ranks = b.spec.keys.iter().enumerate();
-        let ranks: Vec<usize> = ranks
-            .filter(|(_, key)| key.first() == Some(&"withholder_id"))
-            .map(|(rank, _)| rank)
-            .collect();
-        let pairs = cancellations
-            .into_iter()
-            .flat_map(|pair| ranks.iter().map(move |rank| (pair, *rank)));
-        let cancelled = |((record, number), rank): ((&str, &str), usize)| {
-            let a = self
-                .seen(record, "a")
-                .filter(|table| table.has(&[number, "cancel_date"]))?;
-            let begins = super::super::merge::rows::key_prefix(rank);
-            let rest = format!(
-                "CROSS JOIN {} CROSS JOIN {} WHERE {} AND a.cancel_date IS NOT NULL AND b._key = (SELECT x._key FROM {} x \
-                 WHERE x._key > '{begins}' || a.{number} || '\u{1f}' AND x._key < '{begins}' || a.{number} || '\u{20}' \
-                 AND x._open <> 0 AND (x.left_on IS NULL OR x.left_on > a.cancel_date) ORDER BY x._key LIMIT 1)",
-                a.named(),
-                b.named(),
-                a.unit()?,
-                b.spec.name
-            );
-            let bits = Kind::CancelledWithholding.bit().to_string();
-            Some(rule(About::Unit, &[Kind::CancelledWithholding], &bits, (a, b), &rest))
-        };
-        pairs.filter_map(cancelled).collect()
     }
 }
 

@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::super::enterprise;
+use super::super::enterprise::{self, WITHHOLDER};
 use super::super::merge::rows::Rows;
-use super::super::person;
 use super::super::schema::{CHANGE, TableSpec};
-use super::rules::RESIDENT;
+use super::super::{numbers, person};
+use super::rules::{About, RESIDENT};
 
 /// The subjects whose contradictions may have changed, and by what.
 pub(in crate::registry) struct Touched<'r> {
@@ -24,6 +24,10 @@ pub(in crate::registry) struct Touched<'r> {
     /// Persons who came, known before or not, where a notice of a corrected number may wait for one.
     came: BTreeSet<String>,
     awaited: bool,
+    /// Keys of rows that said or say which numbers are one subject's.
+    pub(in crate::registry) keys: BTreeSet<String>,
+    /// Numbers of units were joined or parted: whatever is compared of units may be otherwise now.
+    pub(in crate::registry) joined_units: bool,
 }
 
 impl<'r> Touched<'r> {
@@ -36,6 +40,8 @@ impl<'r> Touched<'r> {
             units: BTreeSet::new(),
             came: BTreeSet::new(),
             awaited: record == RESIDENT && tables.iter().any(|table| table.record.name == CHANGE),
+            keys: BTreeSet::new(),
+            joined_units: false,
         }
     }
 
@@ -48,8 +54,13 @@ impl<'r> Touched<'r> {
         }
     }
 
+    /// Whether numbers of such subjects were joined or parted.
+    pub(super) fn joined(&self, about: About) -> bool {
+        about == About::Unit && self.joined_units
+    }
+
     pub(in crate::registry) fn is_empty(&self) -> bool {
-        self.persons.is_empty() && self.units.is_empty() && self.came.is_empty()
+        self.persons.is_empty() && self.units.is_empty() && self.came.is_empty() && self.keys.is_empty()
     }
 
     /// Adds what the part's rows name; `known` are the persons of them who were in the index before.
@@ -59,6 +70,7 @@ impl<'r> Touched<'r> {
             let came = person::persons(table, rows, written);
             self.came.extend(came.into_iter().map(str::to_owned));
         }
+        self.keys.extend(numbers::saying(table, rows, written));
         if names_units(table) {
             self.units
                 .extend(written.iter().filter_map(|row| enterprise::unit_key(rows, *row)));
@@ -67,6 +79,9 @@ impl<'r> Touched<'r> {
 
     /// Adds whom rows name that are there, where their keys say it; false where they have to be read.
     pub(in crate::registry) fn stood_by_key(&mut self, table: &TableSpec, keys: &[&str]) -> bool {
+        if numbers::says(table) {
+            self.keys.extend(keys.iter().map(|key| (*key).to_owned()));
+        }
         let says = table.keyed_by_person() && !names_units(table);
         if says {
             self.persons.extend(keys.iter().map(|key| (*key).to_owned()));
@@ -91,8 +106,6 @@ impl<'r> Touched<'r> {
 fn names_units(table: &TableSpec) -> bool {
     table.has_unit() || table.column(WITHHOLDER).is_some()
 }
-
-const WITHHOLDER: &str = "withholder_id";
 
 /// Selects whom rows of the table name, by their keys: person, unit, who withholds.
 pub(in crate::registry) fn standing(table: &TableSpec, listed: &str) -> String {

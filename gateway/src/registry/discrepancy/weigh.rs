@@ -68,5 +68,5 @@ fn is_decided(rules: &Rules, touched: &Touched<'_>, topic: &Topic) -> bool {
         .iter()
         .filter(|rule| rule.covers(topic.kind, &topic.record, &topic.other))
         .peekable();
-    covering.peek().is_none() || covering.any(|rule| rule.depends_on(touched.record))
+    covering.peek().is_none() || covering.any(|rule| rule.is_due(touched))
 }

@@ -14,6 +14,7 @@ use super::super::discrepancy::touch::{Touched, standing};
 use super::super::discrepancy::weigh;
 use super::super::discrepancy::{Kind, Line, Names, Pair, Read, Recorded, Says, Side};
 use super::super::fault::RegistryFault;
+use super::super::numbers;
 use super::super::schema::TableSpec;
 use super::session::{self, Live, Purpose, within};
 use super::value::{self, Id};
@@ -30,6 +31,7 @@ pub(super) async fn compare(
     if touched.is_empty() {
         return Ok(());
     }
+    numbers::settle(live, tables, &mut touched).await?;
     let rules = Rules::of(Dialect::Postgres, tables);
     let sought = touched.sought();
     if let Some(text) = rules.linked(touched.record).filter(|_| !sought.is_empty()) {
@@ -38,7 +40,7 @@ pub(super) async fn compare(
         touched.persons.extend(linked);
     }
     for (about, subjects) in [(About::Person, &touched.persons), (About::Unit, &touched.units)] {
-        let Some(text) = rules.statement(about, touched.record).filter(|_| !subjects.is_empty()) else {
+        let Some(text) = rules.statement(about, &touched).filter(|_| !subjects.is_empty()) else {
             continue;
         };
         let query = sqlx::query(AssertSqlSafe(text)).bind(list(subjects));
@@ -78,7 +80,7 @@ fn bytes(row: &PgRow, place: usize) -> Option<&[u8]> {
     raw.as_bytes().ok()
 }
 
-fn text(row: &PgRow, place: usize) -> Option<String> {
+pub(super) fn text(row: &PgRow, place: usize) -> Option<String> {
     Some(std::str::from_utf8(bytes(row, place)?).ok()?.to_owned())
 }
 

@@ -12,7 +12,9 @@ use super::super::discrepancy::touch::{Touched, standing};
 use super::super::discrepancy::weigh;
 use super::super::discrepancy::{Kind, Line, Names, Pair, Read, Recorded, Says, Side};
 use super::super::fault::{RegistryFault, Step};
+use super::super::numbers;
 use super::super::schema::TableSpec;
+use super::numbers::Within;
 
 const STEP: &str = "compare sources";
 
@@ -25,6 +27,7 @@ pub(super) fn compare(
     if touched.is_empty() {
         return Ok(());
     }
+    numbers::at_once(numbers::settle(&mut Within(connection), tables, &mut touched))?;
     let rules = Rules::of(Dialect::Sqlite, tables);
     let sought = touched.sought();
     if let Some(text) = rules.linked(touched.record).filter(|_| !sought.is_empty()) {
@@ -32,7 +35,7 @@ pub(super) fn compare(
         touched.persons.extend(linked);
     }
     for (about, subjects) in [(About::Person, &touched.persons), (About::Unit, &touched.units)] {
-        let Some(text) = rules.statement(about, touched.record).filter(|_| !subjects.is_empty()) else {
+        let Some(text) = rules.statement(about, &touched).filter(|_| !subjects.is_empty()) else {
             continue;
         };
         let read = read(connection, &text, subjects)?;

@@ -29,7 +29,7 @@ const RECORDS: [(&str, &str); 9] = [
     (WITHHOLDING, "withholder_id name id_type id_no employed_on left_on sex"),
 ];
 const IDS: [&str; 3] = ["320706188002290004", "320706188503150009", "32070618880808000X"];
-const UNITS: [&str; 2] = ["91320706MA00000018", "91320706MA00000026"];
+const UNITS: [&str; 2] = ["91320706MA0000007K", "91320706MA0000015E"];
 const DAYS: [&str; 2] = ["1950-01-01", "1950-01-02"];
 
 /// A row: small numbers that choose its cells.
@@ -218,6 +218,8 @@ impl Shared {
         let others = [
             "person",
             "enterprise",
+            "enterprise_number",
+            "number_link",
             "relay_progress",
             "history",
             "closing",

@@ -50,8 +50,8 @@ const INDIVIDUAL: &str = "commerce/individual-business";
 pub(super) const CANCELLATION: &str = "commerce/cancellation";
 pub(super) const TAX: &str = "tax/registration";
 pub(super) const WITHHOLDING: &str = "tax/withholding-employee";
-const USCC: &str = "91320706MA00000018";
-const UNIT: &str = "MA0000001";
+const USCC: &str = "91320706MA0000007K";
+const UNIT: &str = "MA0000007";
 
 pub(super) fn record(name: &str) -> &'static RecordType {
     record_type(name).unwrap()
@@ -659,13 +659,15 @@ async fn a_registry_without_the_table_is_refused_until_migrated(store: Store) {
 #[test]
 fn every_rule_reads_by_keys_and_indexes_only() {
     use crate::registry::discrepancy::rules::{About, Rules};
+    use crate::registry::discrepancy::touch::Touched;
     let all: Vec<&str> = adapters::catalogue::record_types().map(|record| record.name).collect();
     let tables = tables(&all);
     let (place, _registry) = Place::with(Store::Sqlite, &tables);
     let rules = Rules::of(dialect(Store::Sqlite), &tables);
     let mut asked = Vec::new();
     for record in &all {
-        let statements = [About::Person, About::Unit].map(|about| rules.statement(about, record));
+        let touched = Touched::by(&tables, record, 0, Uuid::nil());
+        let statements = [About::Person, About::Unit].map(|about| rules.statement(about, &touched));
         for text in statements.into_iter().flatten().chain(rules.linked(record)) {
             asked.push(*record);
             let plan = place.query(&format!("EXPLAIN QUERY PLAN {}", text.replace("?1", "'[]'")));
