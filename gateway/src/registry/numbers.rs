@@ -3,11 +3,12 @@
 //!
 //! A row that holds two numbers says that they are one subject's ([`Line`], table `number_link`), as long as it is open and holds them: closed,
 //! written over or recalled, it says so no more. What follows from all lines is the same in whatever order their rows came: `units` which
-//! numbers are one enterprise, and under what name.
+//! numbers are one enterprise, and under what name; `persons` which are one person, and which of them is in force.
 //!
 //! Written in the transaction of the rows, after them, in a few statements a part and none where no row says anything. A store answers
 //! questions ([`Store`]); what is asked stands here once.
 
+mod persons;
 pub(super) mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,14 +65,15 @@ pub(super) fn saying<'r>(
     rows: &'r Rows<'_>,
     written: &'r [usize],
 ) -> impl Iterator<Item = String> + use<'r> {
-    let units = units::says(table);
-    let says = move |row: &&usize| units && units::is_loose(rows, **row);
+    let (units, persons) = (units::says(table), persons::says(table));
+    let says =
+        move |row: &&usize| units && units::is_loose(rows, **row) || persons && persons::is_of_number(rows, **row);
     written.iter().filter(says).map(|row| rows.key(*row).to_owned())
 }
 
 /// Whether its rows say which numbers are one subject's.
 pub(super) fn says(table: &TableSpec) -> bool {
-    units::says(table)
+    units::says(table) || persons::says(table)
 }
 
 /// Brings what the changed rows say into force.
@@ -87,6 +89,9 @@ pub(super) async fn settle<S: Store>(
     let keys = std::mem::take(&mut touched.keys);
     if units::says(table) && !keys.is_empty() {
         units::settle(store, tables, table, &keys, touched).await?;
+    }
+    if persons::says(table) && !keys.is_empty() {
+        persons::settle(store, table, &keys, touched).await?;
     }
     units::name(store, touched).await
 }

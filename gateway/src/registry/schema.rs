@@ -135,12 +135,6 @@ impl TableSpec {
             .any(|subject| matches!(subject, Subject::Enterprise(_)))
     }
 
-    /// Columns that are looked up beside the key: the numbers that a notice of a corrected number joins (`discrepancy`).
-    pub(super) fn sought(&self) -> impl Iterator<Item = &'static str> {
-        let linked = ["before", "after"].into_iter().filter(|_| self.record.name == CHANGE);
-        linked.filter(|name| self.column(name).is_some())
-    }
-
     /// Whether `_key` is exactly the person's number, so that one row a person exists and needs no further index.
     pub(super) fn keyed_by_person(&self) -> bool {
         match (self.person_column(), self.keys.first()) {
@@ -506,10 +500,12 @@ pub(super) const BASE_TABLES: [BaseTable; 12] = [
         name: "person",
         zh: "人员索引",
         key: "citizen_id",
-        sought: &[],
+        sought: &[("subject", " WHERE subject IS NOT NULL")],
         columns: &[
             ("citizen_id", "公民身份号码", "text"),
             ("first_us", "首次出现时间(微秒)", "instant"),
+            ("subject", "同一人现用号码(空为只有一个号码)", "text?"),
+            ("joined_us", "号码关联变动时间(微秒)", "instant?"),
         ],
     },
     BaseTable {

@@ -9,6 +9,7 @@ mod discrepancies;
 pub(crate) mod fixture;
 mod merging;
 mod model;
+mod persons;
 mod power;
 mod recalls;
 pub(crate) mod store;

@@ -7,11 +7,11 @@
 mod units;
 
 use super::super::dataset::Dialect;
-use super::super::schema::{CHANGE, TableSpec};
+use super::super::schema::TableSpec;
 use super::Kind;
 use super::touch::Touched;
 
-pub(super) const RESIDENT: &str = "public-security/resident";
+const RESIDENT: &str = "public-security/resident";
 const FLOATING: &str = "public-security/floating-resident";
 const BIRTH: &str = "public-security/birth";
 const ALLOWANCE: &str = "civil-affairs/subsistence-allowance";
@@ -39,8 +39,6 @@ const DEATHS: [&str; 3] = [
 ];
 /// Who says that a person lives.
 const LIVING: [&str; 6] = [RESIDENT, FLOATING, ALLOWANCE, DESTITUTE, ENROLMENT, WITHHOLDING];
-/// How a notice of change names the resident id.
-const NUMBER_ITEMS: &str = "('公民身份号码', '公民身份证号码', '居民身份证号码', '身份证号码', '身份证号', '身份号码')";
 
 /// Whom a rule is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,34 +102,31 @@ impl Rules {
         if selects.is_empty() {
             return None;
         }
+        let (touched, recorded) = match about {
+            About::Person => (PERSONS, "t.one AND t.other = t.subject"),
+            About::Unit => (
+                "touched(subject) AS MATERIALIZED (SELECT number FROM listed)",
+                "t.subject",
+            ),
+        };
         Some(format!(
-            "WITH touched(subject) AS MATERIALIZED ({}) {} UNION ALL SELECT CAST(1 AS bigint), CAST(0 AS bigint), k.kind, k.subject, k.record, k.other_record, \
-             k.row_key, k.exchange, k.row_no, k.other_key, k.other_exchange, k.other_row, k.last_us, \
-             CAST(CASE WHEN k.settled_us IS NULL THEN 0 ELSE 1 END AS bigint), {NO_NAMES} FROM touched t CROSS JOIN discrepancy k WHERE k.subject = t.subject",
+            "WITH listed(number) AS MATERIALIZED ({}), {touched} {} UNION ALL SELECT CAST(1 AS bigint), CAST(0 AS bigint), k.kind, k.subject, k.record, \
+             k.other_record, k.row_key, k.exchange, k.row_no, k.other_key, k.other_exchange, k.other_row, k.last_us, \
+             CAST(CASE WHEN k.settled_us IS NULL THEN 0 ELSE 1 END AS bigint), {NO_NAMES} FROM touched t CROSS JOIN discrepancy k \
+             WHERE k.subject = {recorded}",
             self.dialect.listed(),
             selects.join(" UNION ALL ")
         ))
     }
-
-    /// Selects the persons whose numbers are joined with touched ones by a notice of a corrected number; none when no rule asks.
-    pub(in crate::registry) fn linked(&self, record: &str) -> Option<String> {
-        let asks = |rule: &Rule| rule.kinds.contains(&Kind::TwoNumbers) && record == RESIDENT;
-        self.all.iter().any(asks).then(|| {
-            let by = |column: &str| {
-                format!(
-                    "SELECT g.citizen_id FROM touched t CROSS JOIN {} g WHERE g.{column} = t.subject AND g._open <> 0 AND g.item IN {NUMBER_ITEMS}",
-                    super::super::schema::table_name(CHANGE)
-                )
-            };
-            format!(
-                "WITH touched(subject) AS MATERIALIZED ({}) {} UNION {}",
-                self.dialect.listed(),
-                by("before"),
-                by("after")
-            )
-        })
-    }
 }
+
+/// The persons whom the listed numbers are of, each under the number in force (`subject`), with each pair of his numbers, under which one and
+/// the other row may stand. Of nearly everybody that is one number with itself.
+const PERSONS: &str = "subjects(subject) AS MATERIALIZED (SELECT DISTINCT coalesce(p.subject, listed.number) FROM listed \
+    LEFT JOIN person p ON p.citizen_id = listed.number), \
+    touched(subject, one, other) AS MATERIALIZED (SELECT subject, subject, subject FROM subjects UNION ALL \
+    SELECT subjects.subject, m.citizen_id, n.citizen_id FROM subjects CROSS JOIN person m CROSS JOIN person n WHERE m.subject = subjects.subject \
+    AND n.subject = subjects.subject AND (m.citizen_id <> subjects.subject OR n.citizen_id <> subjects.subject))";
 
 /// A table with the name under which a rule reads it.
 #[derive(Clone, Copy)]
@@ -155,11 +150,30 @@ impl Seen<'_> {
         format!("{} {}", self.spec.name, self.alias)
     }
 
-    /// Open rows about the touched person.
-    fn person(&self) -> Option<String> {
+    /// Open rows about the touched person, under his number `one` or `other`.
+    fn person(&self, number: &str) -> Option<String> {
+        Some(self.under(&format!("t.{number}"), self.number()?))
+    }
+
+    /// Whether there is an open row about the touched person, under any of his numbers.
+    fn knows(&self) -> Option<String> {
+        let number = self.number()?;
+        Some(format!(
+            "(EXISTS (SELECT 1 FROM {0} WHERE {1}) OR EXISTS (SELECT 1 FROM person n CROSS JOIN {0} WHERE n.subject = t.subject AND {2}))",
+            self.named(),
+            self.under("t.subject", number),
+            self.under("n.citizen_id", number)
+        ))
+    }
+
+    /// The column of the person's number.
+    fn number(&self) -> Option<&'static str> {
         let person = self.spec.person_column().filter(|column| self.has(&[column]))?;
-        let column = if self.spec.keyed_by_person() { "_key" } else { person };
-        Some(format!("{0}.{column} = t.subject AND {0}._open <> 0", self.alias))
+        Some(if self.spec.keyed_by_person() { "_key" } else { person })
+    }
+
+    fn under(&self, number: &str, column: &str) -> String {
+        format!("{0}.{column} = {number} AND {0}._open <> 0", self.alias)
     }
 
     /// Open rows about the touched unit. A unit goes by the first number that its row has, so each of them has to be as it was sent.
@@ -209,7 +223,7 @@ impl<'t> Writer<'t> {
         ];
         const KINDS: [Kind; 3] = [Kind::NameDiffers, Kind::SexDiffers, Kind::BirthDiffers];
         let (a, b) = (self.seen(authority, "a")?, self.seen(other, "b")?);
-        let joined = format!("{} AND {}", a.person()?, b.person()?);
+        let joined = format!("{} AND {}", a.person("one")?, b.person("other")?);
         let both = FIELDS
             .into_iter()
             .filter(|(field, _)| a.has(&[field]) && b.has(&[field]));
@@ -234,33 +248,28 @@ impl<'t> Writer<'t> {
         Some(rule)
     }
 
-    /// A notice says that a number was corrected, and both are open in the register of residents.
+    /// A notice joined two numbers (`numbers/persons.rs`), and both are open in the register of residents.
     fn two_numbers(&self) -> Option<Rule> {
         let (a, b) = (self.seen(RESIDENT, "a")?, self.seen(RESIDENT, "b")?);
-        let notice = self
-            .seen(CHANGE, "g")
-            .filter(|notice| notice.has(&["item", "before", "after"]))?;
-        if !a.spec.keyed_by_person() || !a.has(&["citizen_id"]) {
+        if !a.spec.keyed_by_person() {
             return None;
         }
+        // The one in force stands on the other side; of two that are both replaced, either.
         let rest = format!(
-            "CROSS JOIN {} CROSS JOIN {} CROSS JOIN {} WHERE {} AND g.item IN {NUMBER_ITEMS} AND a._key = g.before AND a._open <> 0 \
-             AND b._key = g.after AND b._open <> 0 AND a._key <> b._key",
-            notice.named(),
+            "CROSS JOIN {} CROSS JOIN {} WHERE t.one <> t.other AND (t.other = t.subject OR t.one <> t.subject AND t.one < t.other) AND {} AND {}",
             a.named(),
             b.named(),
-            notice.person()?
+            a.person("one")?,
+            b.person("other")?
         );
         let bits = Kind::TwoNumbers.bit().to_string();
-        let mut rule = rule(About::Person, &[Kind::TwoNumbers], &bits, (a, b), &rest);
-        rule.depends.push(CHANGE);
-        Some(rule)
+        Some(rule(About::Person, &[Kind::TwoNumbers], &bits, (a, b), &rest))
     }
 
     /// Reported dead, and living elsewhere.
     fn deaths(&self) -> Vec<Rule> {
         let reports: Vec<Seen<'_>> = DEATHS.into_iter().filter_map(|name| self.seen(name, "b")).collect();
-        let reports: Vec<Seen<'_>> = reports.into_iter().filter(|report| report.person().is_some()).collect();
+        let reports: Vec<Seen<'_>> = reports.into_iter().filter(|report| report.number().is_some()).collect();
         let living = || LIVING.into_iter().filter_map(|name| self.seen(name, "a"));
         let pairs = (0..reports.len()).flat_map(|place| living().map(move |living| (place, living)));
         pairs
@@ -288,8 +297,8 @@ impl<'t> Writer<'t> {
             "CROSS JOIN {} CROSS JOIN {} WHERE {} AND {} AND {lives}{}",
             report.named(),
             living.named(),
-            report.person()?,
-            living.person()?,
+            report.person("other")?,
+            living.person("one")?,
             earlier.collect::<String>()
         );
         let mut rule = rule(About::Person, &KINDS, &bits, (living, report), &rest);
@@ -338,8 +347,8 @@ impl<'t> Writer<'t> {
              AND (b.stop_month IS NULL OR a.month <= b.stop_month)",
             b.named(),
             a.named(),
-            b.person()?,
-            a.person()?
+            b.person("other")?,
+            a.person("one")?
         );
         let bits = Kind::DoubleAid.bit().to_string();
         Some(rule(About::Person, &[Kind::DoubleAid], &bits, (a, b), &rest))
@@ -404,11 +413,8 @@ fn differs(a: Seen<'_>, field: &str, better: &[Seen<'_>]) -> String {
         _ => {}
     }
     for authority in better.iter().filter(|authority| authority.has(&[field])) {
-        if let Some(person) = authority.person() {
-            condition = format!(
-                "{condition} AND NOT EXISTS (SELECT 1 FROM {} WHERE {person})",
-                authority.named()
-            );
+        if let Some(knows) = authority.knows() {
+            condition = format!("{condition} AND NOT {knows}");
         }
     }
     condition.push(')');
@@ -418,9 +424,5 @@ fn differs(a: Seen<'_>, field: &str, better: &[Seen<'_>]) -> String {
 /// Whether another source reports the death of the same person.
 fn about_too(report: Seen<'_>) -> String {
     let report = Seen { alias: "q", ..report };
-    format!(
-        "EXISTS (SELECT 1 FROM {} WHERE {})",
-        report.named(),
-        report.person().unwrap_or_default()
-    )
+    report.knows().unwrap_or_default()
 }

@@ -9,9 +9,9 @@ use uuid::Uuid;
 
 use super::super::enterprise::{self, WITHHOLDER};
 use super::super::merge::rows::Rows;
-use super::super::schema::{CHANGE, TableSpec};
-use super::super::{numbers, person};
-use super::rules::{About, RESIDENT};
+use super::super::numbers;
+use super::super::schema::TableSpec;
+use super::rules::About;
 
 /// The subjects whose contradictions may have changed, and by what.
 pub(in crate::registry) struct Touched<'r> {
@@ -21,55 +21,43 @@ pub(in crate::registry) struct Touched<'r> {
     pub(in crate::registry) exchange: Uuid,
     pub(in crate::registry) persons: BTreeSet<String>,
     pub(in crate::registry) units: BTreeSet<String>,
-    /// Persons who came, known before or not, where a notice of a corrected number may wait for one.
-    came: BTreeSet<String>,
-    awaited: bool,
     /// Keys of rows that said or say which numbers are one subject's.
     pub(in crate::registry) keys: BTreeSet<String>,
     /// Numbers of units were joined or parted: whatever is compared of units may be otherwise now.
     pub(in crate::registry) joined_units: bool,
+    /// The same of persons.
+    pub(in crate::registry) joined_persons: bool,
 }
 
 impl<'r> Touched<'r> {
-    pub(in crate::registry) fn by(tables: &[TableSpec], record: &'r str, now_us: i64, exchange: Uuid) -> Self {
+    pub(in crate::registry) fn by(record: &'r str, now_us: i64, exchange: Uuid) -> Self {
         Self {
             record,
             now_us,
             exchange,
             persons: BTreeSet::new(),
             units: BTreeSet::new(),
-            came: BTreeSet::new(),
-            awaited: record == RESIDENT && tables.iter().any(|table| table.record.name == CHANGE),
             keys: BTreeSet::new(),
             joined_units: false,
-        }
-    }
-
-    /// Persons for whom a notice of a corrected number may wait; none where there is no such notice.
-    pub(in crate::registry) fn sought(&self) -> BTreeSet<String> {
-        if self.awaited {
-            self.came.union(&self.persons).cloned().collect()
-        } else {
-            BTreeSet::new()
+            joined_persons: false,
         }
     }
 
     /// Whether numbers of such subjects were joined or parted.
     pub(super) fn joined(&self, about: About) -> bool {
-        about == About::Unit && self.joined_units
+        match about {
+            About::Unit => self.joined_units,
+            About::Person => self.joined_persons,
+        }
     }
 
     pub(in crate::registry) fn is_empty(&self) -> bool {
-        self.persons.is_empty() && self.units.is_empty() && self.came.is_empty() && self.keys.is_empty()
+        self.persons.is_empty() && self.units.is_empty() && self.keys.is_empty()
     }
 
     /// Adds what the part's rows name; `known` are the persons of them who were in the index before.
     pub(in crate::registry) fn rows(&mut self, table: &TableSpec, rows: &Rows<'_>, written: &[usize], known: &[&str]) {
         self.persons.extend(known.iter().map(|id| (*id).to_owned()));
-        if self.awaited {
-            let came = person::persons(table, rows, written);
-            self.came.extend(came.into_iter().map(str::to_owned));
-        }
         self.keys.extend(numbers::saying(table, rows, written));
         if names_units(table) {
             self.units

@@ -154,8 +154,10 @@ async fn move_numbers<S: Store>(
     let was = |number: &str| before.get(number).map_or(number, String::as_str).to_owned();
     let changed = names.iter().filter(|(number, name)| was(number) != **name);
     let changed: Vec<[&str; 2]> = changed.map(|(number, name)| [*number, *name]).collect();
-    let text = given::<S>(2, "DELETE FROM enterprise_number WHERE number IN (SELECT a FROM given)");
-    store.ask(&text, &changed).await?;
+    let named = changed.iter().filter(|[number, _]| before.contains_key(*number));
+    let named: Vec<[&str; 1]> = named.map(|[number, _]| [*number]).collect();
+    let text = given::<S>(1, "DELETE FROM enterprise_number WHERE number IN (SELECT a FROM given)");
+    store.ask(&text, &named).await?;
     let text = given::<S>(
         2,
         "INSERT INTO enterprise_number (number, unit) SELECT a, b FROM given WHERE a <> b",

@@ -33,12 +33,6 @@ pub(super) async fn compare(
     }
     numbers::settle(live, tables, &mut touched).await?;
     let rules = Rules::of(Dialect::Postgres, tables);
-    let sought = touched.sought();
-    if let Some(text) = rules.linked(touched.record).filter(|_| !sought.is_empty()) {
-        let query = sqlx::query_scalar::<_, String>(AssertSqlSafe(text)).bind(list(&sought));
-        let linked = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
-        touched.persons.extend(linked);
-    }
     for (about, subjects) in [(About::Person, &touched.persons), (About::Unit, &touched.units)] {
         let Some(text) = rules.statement(about, &touched).filter(|_| !subjects.is_empty()) else {
             continue;

@@ -175,7 +175,7 @@ async fn merge_run(
         arrivals,
     };
     let settled = settle(live, &run).await?;
-    let mut touched = Touched::by(tables, &first.part.record, last.part.received_us, last.part.exchange);
+    let mut touched = Touched::by(&first.part.record, last.part.received_us, last.part.exchange);
     discrepancy::note_standing(live, run.table, &settled.there(&run), &mut touched).await?;
     write(live, &run, &settled).await?;
     note::closings(live, &settled.closings).await?;

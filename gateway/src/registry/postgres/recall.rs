@@ -59,7 +59,7 @@ pub(super) async fn undo_in(live: &mut Live, tables: &[TableSpec], recall: &Reca
     };
     let (mut withdrawn, mut opened) = (0, 0);
     if walked {
-        let mut touched = Touched::by(tables, &recall.record, recall.received_us, recall.exchange);
+        let mut touched = Touched::by(&recall.record, recall.received_us, recall.exchange);
         withdrawn = stride.withdraw(live, &mut touched).await?;
         opened = stride.reopen(live, &mut touched).await?;
         discrepancy::compare(live, tables, touched).await?;

@@ -269,8 +269,6 @@ fn indexes(table: &TableSpec) -> Vec<String> {
     if table.has_unit() {
         statements.push(format!("CREATE INDEX IF NOT EXISTS {name}_by_unit ON {name} (_unit)"));
     }
-    let sought = |column| format!("CREATE INDEX IF NOT EXISTS {name}_by_{column} ON {name} ({column})");
-    statements.extend(table.sought().map(sought));
     statements
 }
 

@@ -29,11 +29,6 @@ pub(super) fn compare(
     }
     numbers::at_once(numbers::settle(&mut Within(connection), tables, &mut touched))?;
     let rules = Rules::of(Dialect::Sqlite, tables);
-    let sought = touched.sought();
-    if let Some(text) = rules.linked(touched.record).filter(|_| !sought.is_empty()) {
-        let linked = texts(connection, &text, &sought)?;
-        touched.persons.extend(linked);
-    }
     for (about, subjects) in [(About::Person, &touched.persons), (About::Unit, &touched.units)] {
         let Some(text) = rules.statement(about, &touched).filter(|_| !subjects.is_empty()) else {
             continue;
@@ -67,12 +62,6 @@ pub(super) fn note_standing(
 /// The list as it is bound. In memory only; it holds numbers of persons.
 fn list<T: serde::Serialize + ?Sized>(subjects: &T) -> Result<String, RegistryFault> {
     serde_json::to_string(subjects).map_err(|_| RegistryFault::Malformed { column: "subject" })
-}
-
-fn texts(connection: &Connection, text: &str, subjects: &BTreeSet<String>) -> Result<Vec<String>, RegistryFault> {
-    let mut select = connection.prepare_cached(text).step(STEP)?;
-    let rows = select.query_map([list(subjects)?], |row| row.get(0)).step(STEP)?;
-    rows.collect::<Result<_, _>>().step(STEP)
 }
 
 fn read(connection: &Connection, text: &str, subjects: &BTreeSet<String>) -> Result<Vec<Read>, RegistryFault> {

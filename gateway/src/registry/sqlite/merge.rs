@@ -25,12 +25,7 @@ pub(super) fn apply(
 ) -> Result<Counts, RegistryFault> {
     let merge = Merge { connection, arrival };
     let (settled, counts) = merge.settle()?;
-    let mut touched = Touched::by(
-        tables,
-        &arrival.part.record,
-        arrival.part.received_us,
-        arrival.part.exchange,
-    );
+    let mut touched = Touched::by(&arrival.part.record, arrival.part.received_us, arrival.part.exchange);
     let changed = settled.iter().filter(|settled| settled.changes_what_is_there());
     let changed: Vec<&str> = changed
         .map(|settled| arrival.key(settled.group))

@@ -63,7 +63,7 @@ pub(super) fn undo_in(
     };
     let (mut withdrawn, mut opened) = (0, 0);
     if walked {
-        let mut touched = Touched::by(tables, &recall.record, recall.received_us, recall.exchange);
+        let mut touched = Touched::by(&recall.record, recall.received_us, recall.exchange);
         withdrawn = stride.withdraw(&mut touched)?;
         opened = stride.reopen(&mut touched)?;
         discrepancy::compare(transaction, tables, touched)?;

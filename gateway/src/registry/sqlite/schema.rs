@@ -50,12 +50,6 @@ fn index_sql(table: &TableSpec) -> Vec<String> {
             table.name
         ));
     }
-    statements.extend(table.sought().map(|column| {
-        format!(
-            "CREATE INDEX IF NOT EXISTS {0}_by_{column} ON {0} ({column})",
-            table.name
-        )
-    }));
     statements
 }
 

@@ -315,18 +315,25 @@ async fn who_is_paid_after_the_month_of_death_is_dead_and_active(store: Store) {
 }
 
 async fn a_corrected_number_with_both_registered_is_one_person_with_two(store: Store) {
-    for (about, turn) in [(ANNA, 0), (BORIS, 1), (ANNA, 2), (BORIS, 2)] {
+    // What stands in a notice is taken for a number only when it is one.
+    const CORRECTED: &str = "32070618850315000X";
+    for (about, turn) in [(ANNA, 0), (CORRECTED, 1), (ANNA, 2), (CORRECTED, 2)] {
         let (place, registry) = Place::with(store, &tables(&[RESIDENT, CHANGE]));
-        let notice = format!("{about} 公民身份号码 {ANNA} {BORIS} 1950-01-01");
+        let notice = format!("{about} 公民身份号码 {ANNA} {CORRECTED} 1950-01-01");
         let notice = rows(CHANGE, 3, "citizen_id item before after change_date", &[&notice]);
         let mut parts = vec![
             rows(RESIDENT, 1, "citizen_id name", &[&format!("{ANNA} 甲")]),
-            rows(RESIDENT, 2, "citizen_id name", &[&format!("{BORIS} 甲")]),
+            rows(RESIDENT, 2, "citizen_id name", &[&format!("{CORRECTED} 甲")]),
             notice,
         ];
         parts.rotate_right(turn);
         merge(&registry, parts).await;
-        assert_eq!(held(&place), [format!("two-numbers {about} 1.1 2.1")], "{about} {turn}");
+        // Whichever of them the notice is about: the person goes by the number in force.
+        assert_eq!(
+            held(&place),
+            [format!("two-numbers {CORRECTED} 1.1 2.1")],
+            "{about} {turn}"
+        );
         merge(&registry, [deletes(rows(RESIDENT, 4, "citizen_id", &[ANNA]))]).await;
         assert_eq!(held(&place), nothing());
         registry.close().await;
@@ -666,9 +673,9 @@ fn every_rule_reads_by_keys_and_indexes_only() {
     let rules = Rules::of(dialect(Store::Sqlite), &tables);
     let mut asked = Vec::new();
     for record in &all {
-        let touched = Touched::by(&tables, record, 0, Uuid::nil());
+        let touched = Touched::by(record, 0, Uuid::nil());
         let statements = [About::Person, About::Unit].map(|about| rules.statement(about, &touched));
-        for text in statements.into_iter().flatten().chain(rules.linked(record)) {
+        for text in statements.into_iter().flatten() {
             asked.push(*record);
             let plan = place.query(&format!("EXPLAIN QUERY PLAN {}", text.replace("?1", "'[]'")));
             let scanned: Vec<&String> = plan
@@ -677,9 +684,16 @@ fn every_rule_reads_by_keys_and_indexes_only() {
                     // An automatic index is a scan that is not called one.
                     step.contains("AUTOMATIC")
                         || step.contains("SCAN")
-                            && !["SCAN t", "SCAN json_each", "SCAN touched", "SCAN CONSTANT"]
-                                .iter()
-                                .any(|known| step.contains(known))
+                            && ![
+                                "SCAN t",
+                                "SCAN json_each",
+                                "SCAN touched",
+                                "SCAN listed",
+                                "SCAN subjects",
+                                "SCAN CONSTANT",
+                            ]
+                            .iter()
+                            .any(|known| step.contains(known))
                 })
                 .collect();
             assert!(scanned.is_empty(), "{record}: {scanned:?}");
@@ -691,6 +705,7 @@ fn every_rule_reads_by_keys_and_indexes_only() {
         all.iter()
             .copied()
             .filter(|name| ![
+                "public-security/change",
                 "public-security/migration",
                 "public-security/non-mainland-resident",
                 "civil-affairs/disability",

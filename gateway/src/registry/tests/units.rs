@@ -58,7 +58,7 @@ async fn merge(registry: &Registry, parts: impl IntoIterator<Item = Part>) {
     }
 }
 
-async fn recall(registry: &Registry, leaf: u64, push: u64, record: &str) {
+pub(super) async fn recall(registry: &Registry, leaf: u64, push: u64, record: &str) {
     let recall = Arc::new(Recall {
         exchange: Uuid::from_u128(leaf.into()),
         leaf,
