@@ -63,6 +63,22 @@ impl Dialect {
         }
     }
 
+    /// The number of an exchange as a text, with or without hyphens.
+    pub(super) fn id_text(self, id: &str) -> String {
+        match self {
+            Self::Sqlite => format!("hex({id})"),
+            Self::Postgres => format!("CAST({id} AS text)"),
+        }
+    }
+
+    /// The number of an exchange out of a text with hyphens.
+    pub(super) fn id_of(self, text: &str) -> String {
+        match self {
+            Self::Sqlite => format!("unhex({text}, '-')"),
+            Self::Postgres => format!("CAST({text} AS uuid)"),
+        }
+    }
+
     /// The month of a day as the catalogue writes months, `yyyyMM`.
     pub(super) fn month_of(self, day: &str) -> String {
         match self {

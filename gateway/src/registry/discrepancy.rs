@@ -2,13 +2,14 @@
 //! what is to be recorded and what is settled.
 //!
 //! This file: the closed table of kinds, and what a store reads and writes · `rules` which columns contradict each other, as SQL on the
-//! touched subjects alone · `weigh` what holds now against what was recorded · `touch` whom a part may have changed · `listing` for people.
+//! touched subjects alone · `weigh` what holds now against what was recorded · `touch` whom a part may have changed · `rival` rows of one key that contradict each other · `listing` for people.
 //!
 //! Recorded in the transaction that brings the rows, so a crash neither loses nor doubles one. One line a (subject, kind, record type, other
 //! record type): however many rows contradict each other so, it names one pair of them, by key, exchange and row, and copies no value. A
 //! contradiction that a later row removes is settled, not deleted; when it comes back, the same line is open again.
 
 pub(super) mod listing;
+pub(super) mod rival;
 pub(super) mod rules;
 pub(super) mod touch;
 pub(super) mod weigh;

@@ -42,7 +42,7 @@ pub(super) fn at_once<T>(work: impl Future<Output = Result<T, RegistryFault>>) -
 }
 
 /// A statement on what is given, as `given` with the columns `a`, `b`, …
-fn given<S: Store>(columns: usize, rest: &str) -> String {
+pub(super) fn given<S: Store>(columns: usize, rest: &str) -> String {
     let names: Vec<String> = ('a'..='z').take(columns).map(String::from).collect();
     format!(
         "WITH given({}) AS ({}) {rest}",

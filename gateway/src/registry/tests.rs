@@ -12,6 +12,7 @@ mod model;
 mod persons;
 mod power;
 mod recalls;
+mod rivals;
 pub(crate) mod store;
 mod tables;
 mod units;

@@ -3,7 +3,7 @@
 //! A person who was not in the person index before this part is in no other source, so a first load compares nobody. Of a row that is there
 //! already, the person and the unit are read before it is written: it may name others afterwards.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -11,6 +11,7 @@ use super::super::enterprise::{self, WITHHOLDER};
 use super::super::merge::rows::Rows;
 use super::super::numbers;
 use super::super::schema::TableSpec;
+use super::rival::Rival;
 use super::rules::About;
 
 /// The subjects whose contradictions may have changed, and by what.
@@ -27,6 +28,8 @@ pub(in crate::registry) struct Touched<'r> {
     pub(in crate::registry) joined_units: bool,
     /// The same of persons.
     pub(in crate::registry) joined_persons: bool,
+    /// Rows of one key that met, by whom they name.
+    pub(in crate::registry) rivals: BTreeMap<String, Vec<Rival>>,
 }
 
 impl<'r> Touched<'r> {
@@ -40,6 +43,7 @@ impl<'r> Touched<'r> {
             keys: BTreeSet::new(),
             joined_units: false,
             joined_persons: false,
+            rivals: BTreeMap::new(),
         }
     }
 
@@ -62,6 +66,14 @@ impl<'r> Touched<'r> {
         if names_units(table) {
             self.units
                 .extend(written.iter().filter_map(|row| enterprise::unit_key(rows, *row)));
+        }
+    }
+
+    /// Adds rows of one key that met; also of a person whom nobody knew before.
+    pub(in crate::registry) fn met(&mut self, rivals: Vec<Rival>) {
+        self.persons.extend(rivals.iter().map(|rival| rival.subject.clone()));
+        for rival in rivals {
+            self.rivals.entry(rival.subject.clone()).or_default().push(rival);
         }
     }
 

@@ -11,11 +11,11 @@ use super::super::dataset::Dialect;
 use super::super::discrepancy::listing::{self, Listing, Origin, Shown, Tally, Wanted};
 use super::super::discrepancy::rules::{About, Rules};
 use super::super::discrepancy::touch::{Touched, standing};
-use super::super::discrepancy::weigh;
 use super::super::discrepancy::{Kind, Line, Names, Pair, Read, Recorded, Says, Side};
+use super::super::discrepancy::{rival, weigh};
 use super::super::fault::RegistryFault;
 use super::super::numbers;
-use super::super::schema::TableSpec;
+use super::super::schema::{TableSpec, table_of};
 use super::session::{self, Live, Purpose, within};
 use super::value::{self, Id};
 use crate::postgres::PostgresSettings;
@@ -41,7 +41,9 @@ pub(super) async fn compare(
         let rows = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
         let malformed = || RegistryFault::Malformed { column: "discrepancy" };
         let read = rows.iter().map(|row| one(row).ok_or_else(malformed));
-        let lines = weigh::lines(&rules, &touched, read.collect::<Result<_, _>>()?);
+        let read: Vec<Read> = read.collect::<Result<_, _>>()?;
+        let shut = rival::shut(live, table_of(tables, touched.record)?, &read).await?;
+        let lines = weigh::lines(&rules, about, &touched, read, &shut);
         write(live, &lines).await?;
     }
     Ok(())

@@ -9,11 +9,11 @@ use super::super::dataset::Dialect;
 use super::super::discrepancy::listing::{self, Listing, Origin, Shown, Tally, Wanted};
 use super::super::discrepancy::rules::{About, Rules};
 use super::super::discrepancy::touch::{Touched, standing};
-use super::super::discrepancy::weigh;
 use super::super::discrepancy::{Kind, Line, Names, Pair, Read, Recorded, Says, Side};
+use super::super::discrepancy::{rival, weigh};
 use super::super::fault::{RegistryFault, Step};
 use super::super::numbers;
-use super::super::schema::TableSpec;
+use super::super::schema::{TableSpec, table_of};
 use super::numbers::Within;
 
 const STEP: &str = "compare sources";
@@ -34,7 +34,9 @@ pub(super) fn compare(
             continue;
         };
         let read = read(connection, &text, subjects)?;
-        write(connection, &weigh::lines(&rules, &touched, read))?;
+        let table = table_of(tables, touched.record)?;
+        let shut = numbers::at_once(rival::shut(&mut Within(connection), table, &read))?;
+        write(connection, &weigh::lines(&rules, about, &touched, read, &shut))?;
     }
     Ok(())
 }
