@@ -138,9 +138,12 @@ fn an_exchange_that_the_gateway_keeps_out_of_its_list_is_missed_by_its_number() 
     assert_eq!(running.stop(), Some(0));
     // Whoever has the host pushes in the agency's name, and keeps it from the agency: here it is two of its own, whose receipts it lost.
     let journal = rusqlite::Connection::open(gateway.journal()).unwrap();
-    let hidden = journal.execute_batch(
-        "DROP TRIGGER leaf_fixed; UPDATE leaf SET partner = 'nobody' WHERE idx IN (SELECT idx FROM leaf WHERE kind = 'push' ORDER BY idx LIMIT 2 OFFSET 1)",
-    );
+    let trigger = "SELECT sql FROM sqlite_schema WHERE name = 'leaf_fixed'";
+    let trigger: String = journal.query_row(trigger, [], |row| row.get(0)).unwrap();
+    let hidden = journal.execute_batch(&format!(
+        "DROP TRIGGER leaf_fixed; UPDATE leaf SET partner = 'nobody' WHERE idx IN \
+         (SELECT idx FROM leaf WHERE kind = 'push' ORDER BY idx LIMIT 2 OFFSET 1); {trigger}"
+    ));
     hidden.unwrap();
     drop(journal);
     let receipts = std::fs::read_dir(gateway.path("outbox"))
