@@ -47,6 +47,7 @@ mod kek;
 mod kept;
 mod log_keys;
 mod nonces;
+mod numbers;
 mod packing;
 mod payload;
 mod proofread;
@@ -113,6 +114,7 @@ use entry::Prepared;
 use head::Head;
 use kek::Kek;
 use log_keys::LogSigner;
+use numbers::Numbers;
 use readers::Readers;
 use refusals::Refusals;
 use sequencer::{Answer, Job, Sequencer, Work};
@@ -229,6 +231,7 @@ impl Journal {
         let copier = copier.map(|database| CopyBack::start(database, Arc::clone(&shared)));
         let mut sequencer = Sequencer {
             copier: copier.transpose()?,
+            numbers: Numbers::of(&store).map_err(JournalFault::store("look for the volume's beginning"))?,
             store,
             edge: recovered.edge,
             recent: recovered.recent,

@@ -14,7 +14,7 @@ use shuguan_ledger::leaf::{Commitment, Event, Leaf, OfficerUnsealEvent};
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
 
-use super::evidence::{INDEX, QUALITY, Record};
+use super::evidence::{INDEX, QUALITY, RECORD, Record};
 use super::fault::JournalFault;
 use super::kek::Kek;
 use super::settings::JournalSettings;
@@ -131,6 +131,9 @@ impl Look<'_> {
             Err(fault) => return Err(fault),
         };
         match Record::read(&record) {
+            Some(read) if leaf.ev.is_some_and(|ev| read.evidence.commit(RECORD, &record) != ev) => {
+                self.fault(index, "its evidence record is not the one that it commits to");
+            }
             Some(record) => self.commitments(index, &leaf.event, &record, stored),
             None => self.fault(index, "its evidence record cannot be read"),
         }

@@ -21,6 +21,9 @@ pub(super) use crate::hex::hex;
 use crate::hex::{unhex, unhex_into};
 use crate::opening::{OpenColumn, Opening, SCHEMA};
 
+/// Label of the commitment to the record itself.
+pub(super) const RECORD: &str = "record";
+
 /// Label and member of the quality report.
 pub const QUALITY: &str = "quality";
 

@@ -533,6 +533,13 @@ events! {
     }
 }
 
+impl LogOpenEvent {
+    /// Whether the log before was closed by plan: the next volume. Otherwise its end is lost.
+    pub fn is_planned(&self) -> bool {
+        self.why == "year"
+    }
+}
+
 impl Event {
     /// The exchange it belongs to.
     pub fn exchange(&self) -> Option<&str> {
@@ -564,6 +571,18 @@ impl Event {
             | Self::Policy(_)
             | Self::WitnessGap(_)
             | Self::Clock(_) => None,
+        }
+    }
+
+    /// The partner whose exchange it is, when it is one: each of his has a number ([`super::Leaf::pn`]).
+    pub fn counts_for(&self) -> Option<&str> {
+        match self {
+            Self::Push(event) => Some(&event.p),
+            Self::Pull(event) => Some(&event.p),
+            Self::Compare(event) => Some(&event.p),
+            Self::Recall(event) => Some(&event.p),
+            Self::Refusal(event) => Some(event.p.as_str()).filter(|partner| *partner != "-"),
+            _ => None,
         }
     }
 
