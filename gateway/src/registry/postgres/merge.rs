@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::super::discrepancy::rival::Met;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
-use super::super::merge::fate::Known;
+use super::super::merge::fate::{Known, Version};
 use super::super::merge::held;
 use super::super::merge::rows::HASH_BYTES;
 use super::super::merge::{Arrival, Counts, Part, merged, repeated};
@@ -357,17 +357,12 @@ impl<'r> Settled<'r> {
             (None, true) if state != key.before.state() => self.marks.push((name, state)),
             (None, true) => {}
         }
-        if let Some((place, rows)) = key.last {
-            if rows.len() > 1
-                || key
-                    .before
-                    .version
-                    .is_some_and(|there| !there.mine || key.winner.is_some())
-            {
-                let content = key.winner.filter(|winner| winner.arrival == place);
-                self.beside
-                    .push((key.before, place, rows, content.map(|winner| winner.row)));
-            }
+        let another = |there: Version| !there.mine || key.winner.is_some();
+        let meets = |rows: &[u32]| rows.len() > 1 || key.before.version.is_some_and(another);
+        if let Some((place, rows)) = key.last.filter(|(_, rows)| meets(rows)) {
+            let content = key.winner.filter(|winner| winner.arrival == place);
+            self.beside
+                .push((key.before, place, rows, content.map(|winner| winner.row)));
         }
         let arrival = key.closed_by.and_then(|place| run.arrivals.get(place));
         if let Some(arrival) = arrival {

@@ -258,8 +258,10 @@ fn open_rows(place: &Place) -> Vec<Held> {
         )) {
             let cells: Vec<&str> = row.split(' ').collect();
             let said = |place: usize| Some(cells[place]).filter(|cell| *cell != "-");
-            let old = said(4).filter(|number| number.len() == 15).map(|number| &number[6..]);
-            let organisation = said(1).map(|number| &number[8..17]).or(said(2)).or(old);
+            let old = said(4)
+                .filter(|number| number.len() == 15)
+                .and_then(|number| number.get(6..));
+            let organisation = said(1).and_then(|number| number.get(8..17)).or(said(2)).or(old);
             let taxpayer = said(4)
                 .filter(|number| number.len() != 15)
                 .map(|number| format!("T{number}"));
