@@ -31,6 +31,7 @@
 mod answers;
 mod backup;
 mod columns;
+mod committed;
 mod copyback;
 mod cosigned;
 mod deep;
@@ -86,6 +87,7 @@ use uuid::Uuid;
 
 pub use backup::{DATABASE as BACKUP_DATABASE, PAYLOADS as BACKUP_PAYLOADS, backup, snapshot};
 pub use columns::{ColumnDigests, part_digest};
+pub use committed::{Borne, borne_out};
 use copyback::CopyBack;
 pub use cosigned::Cosigned;
 pub use deep::{DeepReport, examine};

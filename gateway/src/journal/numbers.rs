@@ -26,7 +26,7 @@ impl Numbers {
         let leaves = opened.iter().filter_map(|bytes| Leaf::decode(bytes).ok());
         // It stands at the index of the first entry that is lost.
         let lost = leaves.filter_map(|leaf| match leaf.event {
-            Event::LogOpen(open) if !open.is_planned() => Some(open.kept),
+            Event::LogOpen(open) if !open.is_turn() => Some(open.kept),
             _ => None,
         });
         Ok(Self {

@@ -23,7 +23,7 @@ impl Numbers {
     }
 
     pub(super) fn take(&mut self, leaf: &Leaf) -> Result<(), String> {
-        if matches!(&leaf.event, Event::LogOpen(open) if !open.is_planned()) {
+        if matches!(&leaf.event, Event::LogOpen(open) if !open.is_turn()) {
             *self = Self::default();
         }
         let Some(partner) = leaf.event.counts_for() else {

@@ -533,13 +533,6 @@ events! {
     }
 }
 
-impl LogOpenEvent {
-    /// Whether the log before was closed by plan: the next volume. Otherwise its end is lost.
-    pub fn is_planned(&self) -> bool {
-        self.why == "year"
-    }
-}
-
 impl Event {
     /// The exchange it belongs to.
     pub fn exchange(&self) -> Option<&str> {
