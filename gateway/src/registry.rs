@@ -1,7 +1,7 @@
 //! The registry: the registration database, on SQLite or on PostgreSQL. Takes released parts and readings; gives counts and Arrow batches.
 //!
 //! `settings` how it is opened · `schema` a table a record type, from the compiled push plans · `merge` which row of a key stays:
-//! exactly once, newest wins · `discrepancy` where sources contradict each other · `person`, `enterprise` the subject indexes · `dataset` the views `population` and `enterprises` · `read`
+//! exactly once, newest wins · `discrepancy` where sources contradict each other · `person`, `enterprise` the subject indexes · `numbers` which numbers are one subject's · `dataset` the views `population` and `enterprises` · `read`
 //! a dataset as a stream of columns · `sqlite`, `postgres` the stores, each with all of its SQL and one thread that writes.
 //!
 //! Refuses plans whose columns contradict each other or the database, naming the migration. Logs nothing; no error holds a value.
@@ -12,6 +12,7 @@ pub mod discrepancy;
 mod enterprise;
 mod fault;
 mod merge;
+mod numbers;
 mod person;
 mod postgres;
 mod read;
@@ -35,7 +36,7 @@ use uuid::Uuid;
 
 pub use self::discrepancy::listing::{Listing, Origin, Shown, Tally, Wanted};
 pub use self::fault::{RegistryFault, Remedy};
-pub use self::merge::closing::{Closed, Ending, Weighed};
+pub use self::merge::closing::{Closed, Ending, Walk, Weighed};
 pub use self::merge::recall::{Recall, Undone};
 pub use self::merge::{Counts, Part};
 use self::postgres::Opening;
@@ -87,7 +88,7 @@ enum Order {
     Merge(Arc<[Part]>, oneshot::Sender<Result<Vec<Merged>, RegistryFault>>),
     Progress(Uuid, oneshot::Sender<Result<Option<Progress>, RegistryFault>>),
     Weigh(Arc<Ending>, String, oneshot::Sender<Result<Weighed, RegistryFault>>),
-    End(Arc<Ending>, oneshot::Sender<Result<Closed, RegistryFault>>),
+    End(Arc<Ending>, String, oneshot::Sender<Result<Closed, RegistryFault>>),
     Recall(Arc<Recall>, oneshot::Sender<Result<Undone, RegistryFault>>),
     Adopt(Vec<TableSpec>, oneshot::Sender<Result<(), RegistryFault>>),
     Close(oneshot::Sender<()>),
@@ -252,13 +253,13 @@ impl Registry {
         self.order(|answer| Order::Weigh(ending, after, answer)).await?
     }
 
-    /// Closes what a snapshot lacks, in one stride of keys behind the last, in one transaction with its progress. When this returns, it is
-    /// durable; called again after an end, it closes nothing.
+    /// Closes what a snapshot lacks, in one stride of keys behind the last or behind `from` when that is further, in one transaction with its
+    /// progress. When this returns, it is durable; called again after an end, it closes nothing.
     ///
     /// # Errors
     /// As [`Registry::merge`].
-    pub async fn end(&self, ending: Arc<Ending>) -> Result<Closed, RegistryFault> {
-        self.order(|answer| Order::End(ending, answer)).await?
+    pub async fn end(&self, ending: Arc<Ending>, from: String) -> Result<Closed, RegistryFault> {
+        self.order(|answer| Order::End(ending, from, answer)).await?
     }
 
     /// Takes a batch back in one stride of keys behind the last, in one transaction with its progress. When this returns, it is durable; called
