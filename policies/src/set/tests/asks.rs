@@ -470,5 +470,12 @@ fn a_field_is_asked_for_everywhere_or_at_one_target() {
         targets("population.name").into_iter().collect::<Vec<_>>(),
         ["population"]
     );
+    let [told] = set.who_can("enterprises.legal_rep_name").try_into().unwrap();
+    let told: crate::who_can::Telling = told;
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("example");
+    let text = std::fs::read_to_string(dir.join(REGISTRY)).unwrap();
+    let starts = |line: &str| line.starts_with("reduce.legal_rep_name");
+    let line = 1 + text.lines().position(starts).unwrap();
+    assert_eq!(told.place, format!("{REGISTRY}:{line}"), "the line that lets it out");
     assert!(targets("name").len() > 1 && targets("nowhere.name").is_empty());
 }
