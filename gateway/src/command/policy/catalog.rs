@@ -39,13 +39,17 @@ pub(super) fn catalog(args: &CatalogArgs, output: &Output) -> Result<Exit, Failu
     Ok(Exit::Done)
 }
 
-/// What a kept field gives away, e.g. `birth_date`.
-fn gives(target: Target, name: &str) -> Vec<&'static str> {
+/// What a kept field gives away, e.g. `birth_date`, or of which only a part, `village_code (region to county)`.
+fn gives(target: Target, name: &str) -> Vec<String> {
     let field = target.field(name);
     let told = field
         .map(|field| implied(field.name, &field.kind, &Operator::Keep))
         .unwrap_or_default();
-    told.into_iter().map(|(name, ..)| name).collect()
+    let shown = told.into_iter().map(|(name, _, operator)| match operator {
+        Operator::Keep => name.to_owned(),
+        part => format!("{name} ({})", part.describe()),
+    });
+    shown.collect()
 }
 
 fn member(target: Target) -> Value {
@@ -106,7 +110,7 @@ fn table(target: Target) -> String {
     lines.join("\n")
 }
 
-fn quoted(names: &[&str]) -> String {
+fn quoted<T: std::fmt::Display>(names: &[T]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
     format!("[{}]", names.join(", "))
 }

@@ -65,17 +65,26 @@ pub(super) fn check(dir: &Path, output: &Output) -> Exit {
         }
         output.line(format!("faults: {}", faults.len()));
     }
-    if set.is_some() { Exit::Done } else { Exit::Local }
+    match set {
+        Some(_) => Exit::Done,
+        // Nothing was read, so nothing was found.
+        None if !dir.is_dir() => Exit::Usage,
+        None => Exit::Local,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
     use super::*;
 
     #[test]
-    fn a_good_bundle_ends_with_0_and_a_missing_one_with_1() {
+    fn a_good_bundle_ends_with_0_a_faulty_one_with_1_and_a_missing_one_with_2() {
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/example");
         assert_eq!(check(&example, &super::super::QUIET), Exit::Done);
-        assert_eq!(check(Path::new("/nonexistent"), &super::super::QUIET), Exit::Local);
+        assert_eq!(check(Path::new("/nonexistent"), &super::super::QUIET), Exit::Usage);
+        let empty = tempfile::tempdir().unwrap();
+        assert_eq!(check(empty.path(), &super::super::QUIET), Exit::Local);
     }
 }
