@@ -114,13 +114,14 @@ const fn number(text: &str) -> u64 {
         return u64::from_be_bytes(*first);
     }
     let mut number = 0;
+    let mut blank = u64::BITS;
     let mut rest = text.as_bytes();
     while let [byte, after @ ..] = rest {
         number = number << 8 | *byte as u64;
+        blank -= 8;
         rest = after;
     }
-    let blank = 8 - text.len() as u32;
-    number.unbounded_shl(8 * blank)
+    number.unbounded_shl(blank)
 }
 
 /// Whether both are digits, and the same but for zeros before them.

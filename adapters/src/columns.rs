@@ -20,7 +20,7 @@ use crate::value::Value;
 /// The columns of the part under construction, and at their ends the row at hand.
 pub(crate) struct Columns {
     schema: SchemaRef,
-    columns: Vec<Column>,
+    under_way: Vec<Column>,
     /// Rows that have ended.
     rows: usize,
     /// Something of the row at hand was put.
@@ -38,7 +38,7 @@ impl Columns {
             .collect::<Vec<_>>();
         Self {
             // A batch of one row is common, and room for a whole part would cost more than the row.
-            columns: fields
+            under_way: fields
                 .iter()
                 .map(|field| Column::new(field, part_rows.min(ROWS_START)))
                 .collect(),
@@ -62,7 +62,7 @@ impl Columns {
 
     #[cold]
     fn take_back(&mut self) {
-        for column in &mut self.columns {
+        for column in &mut self.under_way {
             column.truncate(self.rows);
         }
     }
@@ -71,21 +71,21 @@ impl Columns {
     #[inline]
     pub(crate) fn put(&mut self, slot: usize, value: &Value<'_>) {
         self.repeats.add(&mut self.print, value);
-        if let Some(column) = self.columns.get_mut(slot) {
+        if let Some(column) = self.under_way.get_mut(slot) {
             column.push(value);
         }
     }
 
     /// The text of the row at hand in that column, when it has one.
     pub(crate) fn text_at(&self, slot: usize) -> Option<&str> {
-        self.columns.get(slot)?.text(self.rows)
+        self.under_way.get(slot)?.text(self.rows)
     }
 
     /// Ends the row at hand, of which every value was put; `false` when an equal row is in this part already, and the row was taken back.
     pub(crate) fn end(&mut self) -> bool {
         if let Some(earlier) = self.repeats.find_or_keep(self.print) {
             let here = self.rows;
-            if self.columns.iter().all(|column| column.equal(earlier, here)) {
+            if self.under_way.iter().all(|column| column.equal(earlier, here)) {
                 // Taken back when the next row begins.
                 return false;
             }
@@ -113,10 +113,10 @@ impl Columns {
         let again = self.is_full();
         self.rows = 0;
         self.repeats.clear();
-        let columns = self.columns.iter_mut().map(|column| column.finish(again));
-        let columns: Result<Vec<_>, ArrowError> = columns.collect();
+        let finished = self.under_way.iter_mut().map(|column| column.finish(again));
+        let finished: Result<Vec<_>, ArrowError> = finished.collect();
         // INVARIANT: columns and schema are made from the same fields, and every row that has ended fills every column.
-        RecordBatch::try_new(Arc::clone(&self.schema), columns.ok()?).ok()
+        RecordBatch::try_new(Arc::clone(&self.schema), finished.ok()?).ok()
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn parse<'a>(sent: &'a str, scratch: &'a mut Scratch) -> Result<&'a s
 
 /// Whether no byte could belong to what is refused or mapped, and there are no more bytes than there may be characters.
 pub(super) fn is_usual(name: &str) -> bool {
-    let is_odd = |byte| is_suspect(byte) | (byte <= b'9') | (byte == 0xEF);
+    let is_odd = |byte| u8::from(is_suspect(byte)) | u8::from(byte <= b'9') | u8::from(byte == 0xEF) != 0;
     name.len() <= LENGTH_MAX && !any_byte(name.as_bytes(), is_odd)
 }
 
