@@ -178,6 +178,34 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_was_begun_and_not_ended_leaves_nothing() {
+        let mut columns = Columns::new(&FIELDS.each_ref(), 100);
+        let mut expected = Columns::new(&FIELDS.each_ref(), 100);
+        let rows = [
+            (Some("甲"), Some(1), None, Some(3)),
+            (None, None, Some(2), None),
+            (Some("乙丙"), Some(5), Some(2), Some(3)),
+        ];
+        for (count, row) in rows.iter().enumerate() {
+            columns.begin();
+            // As many values as there are rows so far, a missing one among them.
+            for slot in 0..=count {
+                columns.put(slot, &[Value::Text("丢"), Value::Missing, Value::Instant(7)][slot % 3]);
+            }
+            assert!(append(&mut columns, row));
+            assert!(append(&mut expected, row));
+            assert!(!append(&mut columns, row));
+        }
+        columns.begin();
+        columns.put(0, &Value::Missing);
+        let (part, expected) = (columns.take().unwrap(), expected.take().unwrap());
+        assert_eq!(part, expected);
+        for (column, expected) in part.columns().iter().zip(expected.columns()) {
+            assert_eq!(column.nulls(), expected.nulls());
+        }
+    }
+
+    #[test]
     fn the_next_part_starts_afresh_with_the_same_schema() {
         let mut columns = Columns::new(&FIELDS.each_ref(), 1);
         let only = (Some("姓名"), Some(1), Some(2), Some(3));
