@@ -2,7 +2,8 @@
 //!
 //! Takes feeds of every record type in the charsets and forms that are read most, clean, dirty and with bytes gone wrong, in frames of several
 //! sizes; reduces all that the decoder gives (buffers of columns, rejects, counts, refusals) to one number a form. The numbers stand here as the
-//! decoder of commit f49817f gave them; they change only with the samples or the catalogue, and then the change has to be explained.
+//! decoder of commit f49817f gave them, but for one change: they change only with the samples or the catalogue, and then the change has to be explained.
+//! Since then rows of history are passed over and counted, and a sample's residents are not reversed.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -20,32 +21,32 @@ const TODAY: i32 = 20_635;
 
 #[test]
 fn gb18030_csv_gives_the_columns_and_rejects_that_it_gave() {
-    assert_eq!(all("text/csv; charset=gb18030"), 0x317d_b88a_dac2_b608);
+    assert_eq!(all("text/csv; charset=gb18030"), 0xf736_0f17_fa4b_88eb);
 }
 
 #[test]
 fn utf8_csv_gives_the_columns_and_rejects_that_it_gave() {
-    assert_eq!(all("text/csv; charset=utf-8"), 0xa842_3dce_739a_c969);
+    assert_eq!(all("text/csv; charset=utf-8"), 0x9b71_2142_98c3_aa9f);
 }
 
 #[test]
 fn tab_separated_values_give_the_columns_and_rejects_that_they_gave() {
-    assert_eq!(all("text/tab-separated-values; charset=gb18030"), 0xa084_132d_e7b8_d6a0);
+    assert_eq!(all("text/tab-separated-values; charset=gb18030"), 0xc0c1_4076_42ed_5e03);
 }
 
 #[test]
 fn utf8_ndjson_gives_the_columns_and_rejects_that_it_gave() {
-    assert_eq!(all("application/x-ndjson; charset=utf-8"), 0xbe7f_0163_f68e_f264);
+    assert_eq!(all("application/x-ndjson; charset=utf-8"), 0x34a3_dc61_8ac6_6696);
 }
 
 #[test]
 fn gb18030_ndjson_gives_the_columns_and_rejects_that_it_gave() {
-    assert_eq!(all("application/x-ndjson; charset=gb18030"), 0xf459_bee0_5419_1347);
+    assert_eq!(all("application/x-ndjson; charset=gb18030"), 0x4ec8_0a6f_71cf_3f23);
 }
 
 #[test]
 fn gb18030_xml_gives_the_columns_and_rejects_that_it_gave() {
-    assert_eq!(all("application/xml; charset=gb18030"), 0xc1c5_3a91_9040_883e);
+    assert_eq!(all("application/xml; charset=gb18030"), 0xdb87_9318_be7d_968d);
 }
 
 /// Everything that decoding gives of feeds of every record type in that form, as one number.

@@ -41,6 +41,8 @@ pub(crate) struct Judge {
     mark: Option<usize>,
     /// Line of the first row that bears one.
     marked: Option<u64>,
+    /// Places of wanted fields, with the code that says that the record is history.
+    history: Vec<(usize, &'static str)>,
     intent: Intent,
     /// Place of the operation, in a delta.
     operation: Option<usize>,
@@ -108,6 +110,14 @@ pub(crate) enum Sent<'a> {
     Undecodable(u64),
 }
 
+fn history(record: &RecordType, wanted: &[&'static str]) -> Vec<(usize, &'static str)> {
+    let place = |(field, code): &(&'static str, &'static str)| {
+        let slot = wanted.iter().position(|wanted| wanted == field)?;
+        Some((slot, *code))
+    };
+    record.history.iter().filter_map(place).collect()
+}
+
 /// Why a record is rejected.
 struct Fault {
     field: Option<&'static str>,
@@ -148,6 +158,7 @@ impl Judge {
             operation: places.of(Places::number_of_operation(record)),
             operation_codes: mapping.and_then(|mapping| mapping.codes(operation::NAME)).cloned(),
             operated: false,
+            history: history(record, &names),
             bare: Bare::new(record, &names, &intent),
             intent,
             columns: Columns::new(&columns, limits.part_rows.max(1)),
@@ -241,6 +252,11 @@ impl Judge {
         match filled {
             Ok(()) => {
                 self.counts.received += 1;
+                if self.is_history() {
+                    // Taken back when the next row begins.
+                    self.counts.history += 1;
+                    return;
+                }
                 if !self.append() {
                     self.counts.repeated += 1;
                     return;
@@ -259,6 +275,12 @@ impl Judge {
                 }
             }
         }
+    }
+
+    /// Whether the row at hand, which is valid, says that it is not the record as it is now.
+    fn is_history(&self) -> bool {
+        let says = |(slot, code): &(usize, &'static str)| self.columns.text_at(*slot) == Some(*code);
+        self.history.iter().any(says)
     }
 
     /// The last column of a delta or snapshot.
