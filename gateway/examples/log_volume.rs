@@ -140,12 +140,7 @@ fn fill(database: &Path, leaves: u64) -> Result<(), Failed> {
         let t = START_US + i64::try_from(index)?;
         let event = event(index, last);
         let push = matches!(event, Event::Push(_));
-        let one = Leaf {
-            t,
-            n: "gw1".into(),
-            b: "7f3a0000".into(),
-            event,
-        };
+        let one = Leaf::new(t, "gw1", "7f3a0000", event);
         let bytes = one.encode()?;
         let hash = leaf_hash(&bytes);
         last = Digest(hash);

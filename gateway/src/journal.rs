@@ -31,6 +31,7 @@
 mod answers;
 mod backup;
 mod columns;
+mod committed;
 mod copyback;
 mod cosigned;
 mod deep;
@@ -47,6 +48,7 @@ mod kek;
 mod kept;
 mod log_keys;
 mod nonces;
+mod numbers;
 mod packing;
 mod payload;
 mod proofread;
@@ -85,6 +87,7 @@ use uuid::Uuid;
 
 pub use backup::{DATABASE as BACKUP_DATABASE, PAYLOADS as BACKUP_PAYLOADS, backup, snapshot};
 pub use columns::{ColumnDigests, part_digest};
+pub use committed::{Borne, borne_out};
 use copyback::CopyBack;
 pub use cosigned::Cosigned;
 pub use deep::{DeepReport, examine};
@@ -113,6 +116,7 @@ use entry::Prepared;
 use head::Head;
 use kek::Kek;
 use log_keys::LogSigner;
+use numbers::Numbers;
 use readers::Readers;
 use refusals::Refusals;
 use sequencer::{Answer, Job, Sequencer, Work};
@@ -229,6 +233,7 @@ impl Journal {
         let copier = copier.map(|database| CopyBack::start(database, Arc::clone(&shared)));
         let mut sequencer = Sequencer {
             copier: copier.transpose()?,
+            numbers: Numbers::of(&store).map_err(JournalFault::store("look for the volume's beginning"))?,
             store,
             edge: recovered.edge,
             recent: recovered.recent,

@@ -35,7 +35,7 @@ use uuid::Uuid;
 
 pub use self::discrepancy::listing::{Listing, Origin, Shown, Tally, Wanted};
 pub use self::fault::{RegistryFault, Remedy};
-pub use self::merge::closing::{Closed, Ending, Weighed};
+pub use self::merge::closing::{Closed, Ending, Walk, Weighed};
 pub use self::merge::recall::{Recall, Undone};
 pub use self::merge::{Counts, Part};
 use self::postgres::Opening;
@@ -87,7 +87,7 @@ enum Order {
     Merge(Arc<[Part]>, oneshot::Sender<Result<Vec<Merged>, RegistryFault>>),
     Progress(Uuid, oneshot::Sender<Result<Option<Progress>, RegistryFault>>),
     Weigh(Arc<Ending>, String, oneshot::Sender<Result<Weighed, RegistryFault>>),
-    End(Arc<Ending>, oneshot::Sender<Result<Closed, RegistryFault>>),
+    End(Arc<Ending>, String, oneshot::Sender<Result<Closed, RegistryFault>>),
     Recall(Arc<Recall>, oneshot::Sender<Result<Undone, RegistryFault>>),
     Adopt(Vec<TableSpec>, oneshot::Sender<Result<(), RegistryFault>>),
     Close(oneshot::Sender<()>),
@@ -252,13 +252,13 @@ impl Registry {
         self.order(|answer| Order::Weigh(ending, after, answer)).await?
     }
 
-    /// Closes what a snapshot lacks, in one stride of keys behind the last, in one transaction with its progress. When this returns, it is
-    /// durable; called again after an end, it closes nothing.
+    /// Closes what a snapshot lacks, in one stride of keys behind the last or behind `from` when that is further, in one transaction with its
+    /// progress. When this returns, it is durable; called again after an end, it closes nothing.
     ///
     /// # Errors
     /// As [`Registry::merge`].
-    pub async fn end(&self, ending: Arc<Ending>) -> Result<Closed, RegistryFault> {
-        self.order(|answer| Order::End(ending, answer)).await?
+    pub async fn end(&self, ending: Arc<Ending>, from: String) -> Result<Closed, RegistryFault> {
+        self.order(|answer| Order::End(ending, from, answer)).await?
     }
 
     /// Takes a batch back in one stride of keys behind the last, in one transaction with its progress. When this returns, it is durable; called

@@ -250,6 +250,42 @@ fn a_folder_rests_while_we_may_not_send_and_others_go_on() {
 }
 
 #[test]
+fn a_record_type_whose_quota_of_the_day_is_used_up_holds_up_no_other() {
+    let gateway = Deployment::new();
+    let path = gateway.path("policies/agreements/public-security.toml");
+    let text = std::fs::read_to_string(&path).expect("an agreement");
+    std::fs::write(&path, text.replacen("rows_per_day = 12_000_000", "rows_per_day = 1", 1)).expect("a file");
+    gateway.sign("policies", &[]);
+    let _running = gateway.serve();
+    let residents = outbox(&gateway);
+    let deaths = gateway.path("outbox/public-security/death");
+    std::fs::create_dir_all(&deaths).expect("a folder");
+    put(&residents, "1.ndjson", &one(1), Some(""));
+    put(&residents, "2.ndjson", &one(2), Some(""));
+    let _watcher = Watcher::start(&gateway, &[]);
+    eventually("the quota is used up", 20, || said(&gateway, "waiting") == 1);
+    let death = format!("{{\"citizen_id\":\"{}\",\"death_date\":\"1890-01-01\"}}\n", nobody(1));
+    put(&deaths, "1.ndjson", death.as_bytes(), Some(""));
+    eventually("what may still be sent is", 20, || said(&gateway, "accepted") == 2);
+    assert!(deaths.join("1.ndjson.ack").is_file());
+    let waiting: Vec<_> = lines(&gateway)
+        .into_iter()
+        .filter(|line| line["state"] == "waiting")
+        .collect();
+    assert_eq!(waiting.len(), 1, "asked once: {waiting:?}");
+    assert!(
+        waiting[0]["file"]
+            .as_str()
+            .is_some_and(|file| file.ends_with("2.ndjson")),
+        "{waiting:?}"
+    );
+    let again_ms = waiting[0]["again_ms"].as_u64().expect("a time");
+    assert!((1..=86_400_000).contains(&again_ms), "{again_ms}");
+    // It is as good tomorrow as it was today.
+    assert!(!residents.join("2.ndjson.err").exists());
+}
+
+#[test]
 fn one_pass_ends_by_itself_with_what_a_script_wants_to_know() {
     let gateway = Deployment::new();
     let folder = outbox(&gateway);

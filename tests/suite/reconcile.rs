@@ -55,7 +55,7 @@ fn each_difference_between_receipts_and_log_is_named() {
         let (code, named, document) = reconcile(&gateway, &server);
         assert_eq!(
             (code, named, document["complete"].as_bool()),
-            (0, names(&[]), Some(false))
+            (0, names(&[]), Some(true))
         );
         assert_eq!(reconcile(&gateway, &log).2["complete"], true);
 
@@ -122,4 +122,43 @@ fn each_difference_between_receipts_and_log_is_named() {
         std::fs::write(&lost, text).unwrap();
         assert_eq!(reconcile(&gateway, &log).0, 6);
     });
+}
+
+#[test]
+fn an_exchange_that_the_gateway_keeps_out_of_its_list_is_missed_by_its_number() {
+    let gateway = Deployment::new();
+    let running = gateway.serve();
+    std::fs::create_dir(gateway.path("outbox")).unwrap();
+    for (file, seed) in [("a.csv", 1), ("b.csv", 2), ("c.csv", 3), ("d.csv", 4)] {
+        std::fs::write(gateway.path("outbox").join(file), clean(RESIDENT, CSV_UTF8, 5, seed)).unwrap();
+        assert_eq!(push(&gateway, &format!("outbox/{file}")), 0);
+    }
+    let server = ["--server", "-c", SETTINGS];
+    eventually("all are relayed", 20, || reconcile(&gateway, &server).0 == 0);
+    assert_eq!(running.stop(), Some(0));
+    // Whoever has the host pushes in the agency's name, and keeps it from the agency: here it is two of its own, whose receipts it lost.
+    let journal = rusqlite::Connection::open(gateway.journal()).unwrap();
+    let trigger = "SELECT sql FROM sqlite_schema WHERE name = 'leaf_fixed'";
+    let trigger: String = journal.query_row(trigger, [], |row| row.get(0)).unwrap();
+    let hidden = journal.execute_batch(&format!(
+        "DROP TRIGGER leaf_fixed; UPDATE leaf SET partner = 'nobody' WHERE idx IN \
+         (SELECT idx FROM leaf WHERE kind = 'push' ORDER BY idx LIMIT 2 OFFSET 1); {trigger}"
+    ));
+    hidden.unwrap();
+    drop(journal);
+    let receipts = std::fs::read_dir(gateway.path("outbox"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    for receipt in receipts.filter(|path| path.extension().is_some_and(|end| end == "tlog-proof")) {
+        let name = receipt.to_string_lossy().into_owned();
+        if name.contains("b.csv") || name.contains("c.csv") {
+            std::fs::remove_file(&receipt).unwrap();
+        }
+    }
+    let running = gateway.serve();
+    let (code, named, document) = reconcile(&gateway, &server);
+    assert_eq!((code, named), (6, names(&[("withheld", 1)])), "{document}");
+    assert_eq!(document["items"][0]["numbers"], serde_json::json!([2, 3]));
+    assert_eq!(document["complete"], false);
+    drop(running);
 }

@@ -122,3 +122,75 @@ fn a_record_is_opened_by_two_and_destroyed_and_the_receipt_outlives_both() {
         gateway.verified_log();
     });
 }
+
+#[test]
+fn an_opened_record_and_the_bundle_are_judged_offline_and_another_is_refused() {
+    let gateway = Deployment::new();
+    let running = gateway.serve();
+    let feed: Vec<u8> = (0..3).flat_map(|n| resident(&nobody(n), "某某")).collect();
+    std::fs::write(gateway.path("feed.ndjson"), feed).unwrap();
+    let kit = format!("partners/{POLICE}/client.toml");
+    let push = [
+        "push",
+        "feed.ndjson",
+        "--record",
+        RESIDENT,
+        "--purpose",
+        "enrolment.registration",
+        "-c",
+        &kit,
+    ];
+    done(&gateway, &push);
+    let log = leaves(&gateway.journal());
+    let exchange = log.iter().find(|leaf| leaf["k"] == "push").unwrap()["x"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let unseal = |step: &str, officer: &str, more: &[&str]| {
+        let base = ["audit", "unseal", step, &exchange, "-c", officer];
+        done(&gateway, &[&base[..], more].concat())
+    };
+    unseal("ask", SECURITY, &["--case", "F-2026-9", "--why", "court"]);
+    unseal("approve", AUDITOR, &["--yes"]);
+    unseal("open", SECURITY, &["-o", "record.json"]);
+    assert_eq!(running.stop(), Some(0));
+
+    let receipt = format!("feed.ndjson.{exchange}.tlog-proof");
+    let proof = ["--receipt", &receipt, "--trust", "trust/trust.txt"];
+    let verify = |what: &str, file: &str, more: &[&str]| {
+        let (code, out, error) = gateway.shuguan(&[&["verify", what, file], &proof[..], more].concat());
+        (code, format!("{out}{error}"))
+    };
+    let (code, said) = verify("record", "record.json", &[]);
+    assert!(code == 0 && said.starts_with("有效"), "{said}");
+    assert!(
+        said.contains("byte for byte") && said.contains("give the sender's message key"),
+        "{said}"
+    );
+    let theirs = format!("partners/{POLICE}/message.pem");
+    let (code, said) = verify("record", "record.json", &["--key", &theirs]);
+    assert!(
+        code == 0 && said.contains("the request was signed by the key sha256:"),
+        "{said}"
+    );
+    assert!(said.contains("\"content-digest\": sha-256="), "{said}");
+    let (code, said) = verify("record", "record.json", &["--key", "partners/health-city/message.pem"]);
+    assert!(code == 6 && said.contains("signed by another key"), "{said}");
+    // Every member that is changed is told, whether the entry names it or not.
+    let record: Value = serde_json::from_slice(&std::fs::read(gateway.path("record.json")).unwrap()).unwrap();
+    for member in record.as_object().unwrap().keys() {
+        let mut edited = record.clone();
+        edited[member] = format!("{}0", record[member].as_str().unwrap()).into();
+        std::fs::write(gateway.path("edited.json"), edited.to_string()).unwrap();
+        let (code, said) = verify("record", "edited.json", &[]);
+        assert!(code == 6 && said.starts_with("无效"), "{member}: {said}");
+    }
+
+    let (code, said) = verify("policy", "policies", &[]);
+    assert!(code == 0 && said.contains("this bundle was in force"), "{said}");
+    let path = gateway.path("policies/agreements/public-security.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("rows_per_day = 12_000_000", "rows_per_day = 1", 1)).unwrap();
+    let (code, said) = verify("policy", "policies", &[]);
+    assert!(code == 6 && said.contains("the entry names the bundle"), "{said}");
+}

@@ -64,12 +64,7 @@ fn log(count: u64) -> Result<Log, Failed> {
     let (mut open, mut last) = (OpenTiles::default(), Digest([0; 32]));
     let mut put = |one: HashTile| drop(files.insert(one.tile.to_string(), one.hashes.as_flattened().to_vec()));
     for index in 0..count {
-        let leaf = Leaf {
-            t: i64::try_from(index)?,
-            n: "gw1".into(),
-            b: "7f3a0000".into(),
-            event: event(index, last),
-        };
+        let leaf = Leaf::new(i64::try_from(index)?, "gw1", "7f3a0000", event(index, last));
         let bytes = leaf.encode()?;
         last = Digest(leaf_hash(&bytes));
         for entry in edge.append(last.0) {

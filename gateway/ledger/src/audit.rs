@@ -9,10 +9,12 @@
 //!
 //! Memory: two bits a leaf, and about 100 bytes for each push that is not relayed yet.
 
+mod numbers;
 mod succession;
 
 use std::collections::{BTreeMap, HashMap};
 
+use self::numbers::Numbers;
 use crate::checkpoint::Checkpoint;
 use crate::keys::{KeySpan, LogKeys};
 use crate::leaf::{
@@ -45,6 +47,8 @@ pub struct LogReport {
     pub kinds: BTreeMap<&'static str, u64>,
     /// Moment of the first and the last leaf, microseconds UTC.
     pub span: Option<(i64, i64)>,
+    /// The number of the last exchange of each partner: with it he can tell whether he knows of all of them.
+    pub partners: BTreeMap<String, u64>,
     /// Pushes that no `relayed`, `recall` or `erased` leaf answers yet.
     pub waiting: u64,
     /// Recalls that no `recalled` leaf answers yet.
@@ -174,6 +178,7 @@ pub struct LogVerifier {
     answered: Marks,
     /// Recalls that wait for their `recalled` leaf, by index.
     recalling: HashMap<u64, Waiting>,
+    numbers: Numbers,
 }
 
 /// A push that waits for its `relayed` leaf.
@@ -227,6 +232,7 @@ impl LogVerifier {
             recalled: Marks::default(),
             answered: Marks::default(),
             recalling: HashMap::new(),
+            numbers: Numbers::default(),
         })
     }
 
@@ -269,6 +275,7 @@ impl LogVerifier {
         if let (Some(closed), false) = (&closed, matches!(leaf.event, Event::LogOpen(_))) {
             return Err(format!("`{}` ended with the leaf before it", closed.log));
         }
+        self.numbers.take(&leaf)?;
         match &leaf.event {
             Event::Push(event) => self.pushed(index, hash, event)?,
             Event::Relayed(event) => self.relayed(event.of, &event.x)?,
@@ -330,6 +337,7 @@ impl LogVerifier {
             return Err(LogFault::Leaf { index, what });
         }
         self.hashed = index + 1;
+        self.numbers.begin_later();
         Ok(self.append(hash))
     }
 
@@ -560,6 +568,7 @@ impl LogVerifier {
             unwitnessed_ends: self.unwitnessed_ends,
             closed: self.closed,
             hashed: self.hashed,
+            partners: self.numbers.into_last(),
             quorum,
             witnessed: self.witnessed,
             waiting: u64::try_from(self.waiting.len()).unwrap_or(u64::MAX),

@@ -10,6 +10,8 @@
 //! | `k` | kind, see [`Event`] |
 //! | `t` | UTC with microseconds, never decreasing in a log |
 //! | `n`, `b` | node and boot id |
+//! | `pn` | of an exchange of a partner: which one of his it is in this log, from 1 without a gap |
+//! | `ev` | commitment to the evidence record, whatever it holds beside what other members commit to |
 //! | `s:…` | SHA-256 of something public or salted, base64url |
 //! | `c:…` | commitment: HMAC-SHA-256 under a salt that the evidence record holds, base64url |
 
@@ -108,6 +110,11 @@ pub struct Leaf {
     pub n: String,
     /// Boot id: one a start of the process.
     pub b: String,
+    /// Of an exchange of a partner ([`Event::counts_for`]): its number among his in this log and the volumes before it, from 1 without a gap. Who has the receipts of some sees
+    /// which others there are. None: of another kind, or sealed by a version that did not count.
+    pub pn: Option<u64>,
+    /// Commitment to the evidence record. None: there is no record, or it was sealed by a version that did not commit to it.
+    pub ev: Option<Commitment>,
     /// What happened.
     pub event: Event,
 }
@@ -122,6 +129,18 @@ pub struct Reference {
 }
 
 impl Leaf {
+    /// A leaf of an event that no partner's number and no evidence record belongs to.
+    pub fn new(t: i64, n: &str, b: &str, event: Event) -> Self {
+        Self {
+            t,
+            n: n.into(),
+            b: b.into(),
+            pn: None,
+            ev: None,
+            event,
+        }
+    }
+
     /// The canonical bytes.
     ///
     /// # Errors
@@ -133,6 +152,8 @@ impl Leaf {
         members.text("t", time::format(self.t));
         self.n.put("n", &mut members);
         self.b.put("b", &mut members);
+        self.pn.put("pn", &mut members);
+        self.ev.put("ev", &mut members);
         self.event.put(&mut members);
         let bytes = members.write()?;
         if bytes.len() > LEAF_BYTES_MAX {
@@ -159,6 +180,8 @@ impl Leaf {
             t: moment.ok_or(LeafError::Member("t"))?,
             n: String::take("n", &mut members)?,
             b: String::take("b", &mut members)?,
+            pn: canonical::Member::take("pn", &mut members)?,
+            ev: canonical::Member::take("ev", &mut members)?,
             event: Event::take(&kind, &mut members)?,
         };
         if !members.is_empty() {

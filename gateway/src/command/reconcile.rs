@@ -2,7 +2,10 @@
 //!
 //! Takes a folder of receipts (`*.tlog-proof`) and push states, a trust file, and the log: a journal or a copy of one, which is verified whole, or the gateway's
 //! list of the partner's own exchanges, in which every entry is proved by itself. Names each exchange that is missing on either side, doubled, refused, not
-//! answered, not relayed. A receipt that the log does not bear out is no difference but a proof against the log: code 6.
+//! answered, not relayed. A receipt that the log does not bear out, and a number of the partner's exchanges that the list lacks, are no differences but proofs against
+//! the gateway: code 6.
+
+mod numbers;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -15,6 +18,7 @@ use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
 use shuguan_ledger::trust::Trust;
 
+use self::numbers::Numbers;
 use super::config;
 use super::exit::{Exit, Failure};
 use super::output::Output;
@@ -45,8 +49,10 @@ WHAT IT NAMES
   refused        the gateway refused it
   not-relayed    accepted, not in the registry yet
   contradicted   a receipt that the log does not bear out: the log was changed, or cut
+  withheld       the exchanges of a partner are numbered 1, 2, 3 …; the list lacks these numbers: something was sealed in our name and is kept from us
 
-The list of `--server` is proved entry by entry, but only the whole log (`--log`) shows that nothing was left out of it.
+Each entry of the list of `--server` is proved by itself, and the numbers show that none was left out up to the last one. What is newer than that shows with the
+next receipt; the whole log (`--log`) shows it at once.
 
 EXIT CODES
   0 nothing to name · 1 a file cannot be read · 3 refused · 4 not reached · 5 something is named · 6 a receipt or the log is not proven"
@@ -76,6 +82,7 @@ pub struct ReconcileArgs {
 #[serde(rename_all = "kebab-case")]
 enum What {
     Contradicted,
+    Withheld,
     MissingHere,
     Unanswered,
     Doubled,
@@ -88,6 +95,7 @@ impl What {
     fn zh(self) -> &'static str {
         match self {
             Self::Contradicted => "与日志矛盾",
+            Self::Withheld => "清单缺号",
             Self::MissingHere => "本地缺回执",
             Self::Unanswered => "无应答",
             Self::Doubled => "重复报送",
@@ -100,6 +108,7 @@ impl What {
     fn name(self) -> &'static str {
         match self {
             Self::Contradicted => "contradicted",
+            Self::Withheld => "withheld",
             Self::MissingHere => "missing-here",
             Self::Unanswered => "unanswered",
             Self::Doubled => "doubled",
@@ -122,6 +131,9 @@ struct Named {
     file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
+    /// Numbers of our exchanges, first and last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    numbers: Option<(u64, u64)>,
 }
 
 /// A receipt of ours.
@@ -176,8 +188,17 @@ struct Log {
     size: u64,
     /// By exchange id.
     exchanges: BTreeMap<String, Logged>,
-    /// Whether nothing can have been left out.
+    /// The numbers that they have.
+    numbers: Numbers,
+    /// Whether it is the log itself, which was verified from its first entry to its last.
     whole: bool,
+}
+
+impl Log {
+    /// Whether nothing can have been left out up to its last entry of the partner.
+    fn is_complete(&self) -> bool {
+        self.whole || self.numbers.are_whole()
+    }
 }
 
 /// Runs the command.
@@ -200,7 +221,7 @@ pub fn run(args: &ReconcileArgs, output: &Output) -> Result<Exit, Failure> {
     show(&folder, &log, &partner, &named, output);
     Ok(match named.first() {
         _ if !folder.unproven.is_empty() => Exit::NotProven,
-        Some(first) if first.what == What::Contradicted => Exit::NotProven,
+        Some(first) if matches!(first.what, What::Contradicted | What::Withheld) => Exit::NotProven,
         Some(_) => Exit::Partial,
         None => Exit::Done,
     })
@@ -292,7 +313,7 @@ fn reread(journal: &Path, proven: &Checkpoint, partner: &str) -> Result<Log, Fai
     let resting = Resting::open(&config::journal_at(journal)?);
     let resting = resting.map_err(|fault| unreadable(journal).because(chain(&fault)))?;
     let reader = &resting.reader;
-    let (mut exchanges, mut edge) = (BTreeMap::new(), Edge::empty());
+    let (mut exchanges, mut numbers, mut edge) = (BTreeMap::new(), Numbers::default(), Edge::empty());
     while edge.size() < proven.size {
         let left = u32::try_from(proven.size - edge.size()).unwrap_or(u32::MAX);
         let leaves = reader.entries(edge.size(), left);
@@ -304,6 +325,7 @@ fn reread(journal: &Path, proven: &Checkpoint, partner: &str) -> Result<Log, Fai
             let leaf = Leaf::decode(&bytes).map_err(|error| unreadable(journal).because(error))?;
             let (index, hash) = (edge.size(), leaf_hash(&bytes));
             edge.append(hash);
+            numbers.take(index, &leaf, partner);
             take(&mut exchanges, index, hash, leaf, partner);
         }
     }
@@ -313,6 +335,7 @@ fn reread(journal: &Path, proven: &Checkpoint, partner: &str) -> Result<Log, Fai
     Ok(Log {
         size: proven.size,
         exchanges,
+        numbers,
         whole: true,
     })
 }
@@ -367,7 +390,7 @@ fn take(exchanges: &mut BTreeMap<String, Logged>, index: u64, hash: Hash, leaf: 
 fn of_server(args: &ReconcileArgs, trust: &Trust, partner: &str) -> Result<Result<Log, String>, Failure> {
     let client = Client::open(&ClientSettings::load(&args.config)?, Listener::Feed)?;
     let runtime = super::runtime()?;
-    let (mut exchanges, mut from, mut size) = (BTreeMap::new(), 0_u64, 0);
+    let (mut exchanges, mut numbers, mut from, mut size) = (BTreeMap::new(), Numbers::default(), 0_u64, 0);
     loop {
         let path = format!("/v1/exchanges?from={from}");
         let page = runtime
@@ -383,6 +406,7 @@ fn of_server(args: &ReconcileArgs, trust: &Trust, partner: &str) -> Result<Resul
                     Err(fault) => return Ok(Err(format!("an entry of the gateway's list: {fault}"))),
                 };
                 size = size.max(proven.checkpoint.size);
+                numbers.take(proven.index, &proven.leaf, partner);
                 take(&mut exchanges, proven.index, proven.leaf_hash, proven.leaf, partner);
             }
         }
@@ -394,6 +418,7 @@ fn of_server(args: &ReconcileArgs, trust: &Trust, partner: &str) -> Result<Resul
     Ok(Ok(Log {
         size,
         exchanges,
+        numbers,
         whole: false,
     }))
 }
@@ -420,6 +445,14 @@ fn compare(folder: &Folder, log: &Log, partner: &str) -> Vec<Named> {
             named.push(of_receipt(What::Contradicted, own));
         }
     }
+    named.extend(log.numbers.missing().into_iter().map(|missing| Named {
+        what: What::Withheld,
+        exchange: None,
+        index: None,
+        file: None,
+        code: None,
+        numbers: Some((*missing.start(), *missing.end())),
+    }));
     let states = folder.states.iter();
     let answered: HashMap<&str, &str> = states
         .clone()
@@ -434,6 +467,7 @@ fn compare(folder: &Folder, log: &Log, partner: &str) -> Vec<Named> {
             index: Some(logged.index),
             file: file.clone(),
             code,
+            numbers: None,
         };
         match &logged.leaf.event {
             Event::Refusal(refusal) => named.push(one(What::Refused, Some(refusal.code.clone()))),
@@ -454,6 +488,7 @@ fn compare(folder: &Folder, log: &Log, partner: &str) -> Vec<Named> {
                 index: None,
                 file: Some(file.clone()),
                 code: None,
+                numbers: None,
             });
         }
     }
@@ -470,6 +505,7 @@ fn of_receipt(what: What, own: &Own) -> Named {
         index: Some(own.index),
         file: Some(own.file.clone()),
         code: None,
+        numbers: None,
     }
 }
 
@@ -489,6 +525,7 @@ fn doubled(folder: &Folder) -> Vec<Named> {
                 index: None,
                 file: Some(file.clone()),
                 code: None,
+                numbers: None,
             });
         }
     }
@@ -499,7 +536,7 @@ fn show(folder: &Folder, log: &Log, partner: &str, named: &[Named], output: &Out
     if output.is_json() {
         let document = serde_json::json!({
             "partner": partner, "receipts": folder.receipts.len(), "states": folder.states.len(),
-            "logged": log.exchanges.len(), "size": log.size, "complete": log.whole,
+            "logged": log.exchanges.len(), "size": log.size, "complete": log.is_complete(),
             "unproven": folder.unproven.iter().map(|(file, why)| serde_json::json!({ "file": file, "why": why })).collect::<Vec<_>>(),
             "items": named,
         });
@@ -516,7 +553,10 @@ fn show(folder: &Folder, log: &Log, partner: &str, named: &[Named], output: &Out
             one.what.zh().to_owned(),
             or_dash(one.exchange.as_ref()),
             one.index.map_or_else(|| "-".into(), |index| index.to_string()),
-            or_dash(one.code.as_ref()),
+            one.numbers.map_or_else(
+                || or_dash(one.code.as_ref()),
+                |(first, last)| format!("{first}..{last}"),
+            ),
             or_dash(one.file.as_ref()),
         ]
     });
@@ -531,7 +571,9 @@ fn show(folder: &Folder, log: &Log, partner: &str, named: &[Named], output: &Out
         log.size,
         named.len()
     ));
-    if !log.whole {
+    if !log.whole && log.is_complete() {
+        output.note("the list has every exchange up to its last one: their numbers have no gap");
+    } else if !log.is_complete() {
         output.note("not proved: that the gateway left nothing out of its list (that takes the whole log, --log)");
     }
 }

@@ -1,4 +1,4 @@
-//! `shuguan verify receipt | log | keys`: proofs checked offline, with public keys alone.
+//! `shuguan verify receipt | record | policy | log | keys`: proofs checked offline, with public keys alone.
 //!
 //! Takes a receipt, a journal or an exported log, and a trust file; says 有效 or 无效 first and then, in one sentence, what is proved or what is not, and
 //! whether an independent witness saw it. Uses no network, no clock, no key that signs. What does not verify ends with code 6 and names the
@@ -24,6 +24,8 @@ mod folder;
 mod journal;
 mod keys;
 mod opening;
+mod policy;
+mod record;
 mod volumes;
 
 use folder::FolderFault;
@@ -74,6 +76,24 @@ EXIT CODES
         #[command(flatten)]
         columns: opening::OpeningArgs,
     },
+    /// An evidence record that two officers opened: it is the one that was sealed, and this is what the sender signed.
+    #[command(after_help = "EXAMPLES
+  shuguan audit unseal open 0199a3c4-… -o record.json -c officer.toml
+  shuguan verify record record.json --receipt feed.csv.0199a3c4-….tlog-proof --trust trust.txt
+  shuguan verify record record.json --receipt feed.tlog-proof --trust trust.txt --key partners/health-city/message.pem
+
+It takes no key of the gateway: the secret behind the commitments is in the record.
+
+EXIT CODES
+  0 有效, proven · 1 a file cannot be read · 6 无效, another record, another key, or not signed by the witnesses that the trust file asks for")]
+    Record(record::RecordArgs),
+    /// A policy bundle: it is the one under which an exchange was decided.
+    #[command(after_help = "EXAMPLES
+  shuguan verify policy policies --receipt feed.csv.0199a3c4-….tlog-proof --trust trust.txt
+
+EXIT CODES
+  0 有效, proven · 1 a file cannot be read · 2 the entry names no bundle · 6 无效, another bundle, or not signed by the witnesses that the trust file asks for")]
+    Policy(policy::PolicyArgs),
     /// A whole log: every leaf, their order, every signed root over them, and what the journal stores beside them; or every file of an exported log.
     ///
     /// Leaves cut off the end together with their checkpoints leave no trace in the journal itself: give receipts that are newer.
@@ -134,6 +154,8 @@ pub fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
             manifest,
             columns,
         } => receipt(&file, &believed(&trust)?, (manifest.as_deref(), &columns), output),
+        What::Record(args) => record::run(&args, &believed(&args.trust)?, output),
+        What::Policy(args) => policy::run(&args, &believed(&args.trust)?, output),
         What::Log {
             journal,
             trust,

@@ -33,6 +33,8 @@ use crate::refusal::Refusal;
 const LOCK: &str = ".shuguan-watch.lock";
 /// How long a folder rests after a refusal that is not about a file.
 const REST_US: i64 = 60_000_000;
+/// No quota is of more than a day.
+const DAY_S: u64 = 86_400;
 
 /// The choices of the command line.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +71,8 @@ enum Fate {
     },
     /// The gateway says no to us: nothing of this folder can go now.
     Barred { code: String, title: String },
+    /// What may be sent of this record type today is sent: nothing of this folder can go for so long, and other folders are not held up.
+    Spent { error: CallError, again_s: u64 },
     /// Not reached, or asked to come again.
     Later(CallError),
     /// It changed under our hands: the next look finds it again.
@@ -270,11 +274,19 @@ impl Watcher<'_> {
             }
             Fate::Barred { code, title } => {
                 self.note_exit(Exit::Refused);
-                self.resting.insert(folder, self.clock.now_us() + REST_US);
+                self.rest(folder, REST_US);
                 self.log(
                     item,
                     json!({ "state": "barred", "code": code, "title": title, "again_s": REST_US / 1_000_000 }),
                 );
+                Ok(None)
+            }
+            Fate::Spent { error, again_s } => {
+                self.failures = 0;
+                self.note_exit(Exit::Unreached);
+                let again_s = again_s.min(DAY_S);
+                self.rest(folder, i64::try_from(again_s * 1_000_000).unwrap_or(REST_US));
+                self.log_waiting(item, &error, again_s * 1_000);
                 Ok(None)
             }
             Fate::Later(error) => Ok(Some(self.later(item, &error))),
@@ -290,11 +302,20 @@ impl Watcher<'_> {
         self.note_exit(Exit::Unreached);
         let wait = wait_before(self.failures, error.retry().flatten());
         let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        self.log_waiting(item, error, ms);
+        wait
+    }
+
+    /// Nothing of that folder is sent for so long.
+    fn rest(&mut self, folder: PathBuf, us: i64) {
+        self.resting.insert(folder, self.clock.now_us().saturating_add(us));
+    }
+
+    fn log_waiting(&self, item: &Item, error: &CallError, again_ms: u64) {
         self.log(
             item,
-            json!({ "state": "waiting", "why": error.to_string(), "again_ms": ms }),
+            json!({ "state": "waiting", "why": error.to_string(), "again_ms": again_ms }),
         );
-        wait
     }
 
     /// The rejects of a batch that was accepted; without any, an `.err` of an earlier attempt goes away.
@@ -368,8 +389,11 @@ fn fate_of(item: &Item, error: CallError) -> Fate {
     if has_changed(item) {
         return Fate::Changed;
     }
-    if error.retry().is_some() {
-        return Fate::Later(error);
+    if let Some(asked) = error.retry() {
+        return match asked.filter(|_| is_spent(&error)) {
+            Some(again_s) => Fate::Spent { error, again_s },
+            None => Fate::Later(error),
+        };
     }
     match error {
         CallError::Problem(problem) if is_about_the_file(&problem) => Fate::refused(&problem),
@@ -383,6 +407,11 @@ fn fate_of(item: &Item, error: CallError) -> Fate {
         },
         error => Fate::Later(error),
     }
+}
+
+/// Whether it is the quota of a grant, and not the gateway, that says when to come again.
+fn is_spent(error: &CallError) -> bool {
+    matches!(error, CallError::Problem(problem) if problem.code == Refusal::QuotaExceeded.code())
 }
 
 fn has_changed(item: &Item) -> bool {

@@ -224,11 +224,18 @@ fn admit(
         form: request.form,
         case,
         selection,
-        selection_text: format!("{:?}", (&request.select.region, &request.select.since)),
+        selection_text: written(&request.select),
         asked,
         quota,
         _permit: permit,
     })
+}
+
+/// A selection as it is committed to and kept: `region 3207`, `since 2026-11-01T00:00:00Z`, a line each; nothing when all is asked for.
+fn written(select: &Select) -> String {
+    let line = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name} {value}\n"));
+    let lines = [line("region", &select.region), line("since", &select.since)];
+    lines.into_iter().flatten().collect()
 }
 
 fn selection(dataset: Dataset, plan: &Plan, select: &Select) -> Result<Selection, Stop> {

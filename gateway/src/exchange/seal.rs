@@ -290,7 +290,7 @@ pub async fn pull(stations: &Stations, prepared: &mut Prepared) -> Result<Sealed
         cols,
         out: evidence.commit_digest("content", &prepared.content.digest()),
         nc: u64::try_from(request.plan.output().len()).unwrap_or(u64::MAX),
-        sel: evidence.commit("selection", request.selection_text.as_bytes()),
+        sel: evidence.commit_text("selection", &request.selection_text),
         case: evidence.commit("case", request.case.as_bytes()),
         man: Some(Digest(digest::sha256(manifest.as_bytes()))),
         req: signed.map(|signed| commit_request(&mut evidence, &request.asked.digest, Some(signed))),

@@ -9,12 +9,12 @@ use std::iter::Peekable;
 use std::path::Path;
 use std::sync::Arc;
 
-use shuguan_ledger::columns::root;
-use shuguan_ledger::leaf::{Commitment, Event, Leaf, OfficerUnsealEvent};
+use shuguan_ledger::leaf::{Event, Leaf};
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
 
-use super::evidence::{INDEX, QUALITY, Record};
+use super::committed;
+use super::evidence::{INDEX, Record};
 use super::fault::JournalFault;
 use super::kek::Kek;
 use super::settings::JournalSettings;
@@ -23,7 +23,6 @@ use super::store::{Row, values};
 use super::subjects::{StoredDigest, Tag, tags_path};
 use super::vault::Vault;
 use super::views::Reader;
-use crate::signature::digest::sha256;
 
 /// Faults that are named; more are counted.
 const NAMED_MAX: usize = 100;
@@ -40,13 +39,6 @@ pub struct DeepReport {
     pub faults: Vec<(u64, &'static str)>,
     /// How many there are.
     pub faulty: u64,
-}
-
-/// Whether the record of a step holds the statement that its leaf names.
-fn stated(record: &Record<'_>, step: &OfficerUnsealEvent) -> bool {
-    record
-        .text("statement")
-        .is_some_and(|text| sha256(text.as_bytes()) == step.stmt.0)
 }
 
 /// Looks at every exchange, refusal, acknowledgement, officer's question and step of unsealing of a journal.
@@ -131,6 +123,7 @@ impl Look<'_> {
             Err(fault) => return Err(fault),
         };
         match Record::read(&record) {
+            Some(read) if committed::is_another(&leaf, &read, &record) => self.fault(index, committed::ANOTHER),
             Some(record) => self.commitments(index, &leaf.event, &record, stored),
             None => self.fault(index, "its evidence record cannot be read"),
         }
@@ -153,57 +146,17 @@ impl Look<'_> {
     }
 
     fn commitments(&mut self, index: u64, event: &Event, record: &Record<'_>, stored: Hash) {
-        let evidence = &record.evidence;
-        let opens = |label: &'static str, committed: Option<Commitment>| match (committed, record.digest(label)) {
-            (None, _) => true,
-            (Some(committed), Some(digest)) => evidence.commit(label, &digest) == committed,
-            (Some(_), None) => false,
-        };
-        let text = |label: &'static str, committed: Commitment| {
-            record
-                .text(label)
-                .is_some_and(|text| evidence.commit(label, text.as_bytes()) == committed)
-        };
-        let (ix, cols, digests) = match event {
-            Event::Push(push) => (
-                push.ix,
-                Some(push.cols.0),
-                record.request() == Some(push.req) && push.qua.is_none_or(|qua| text(QUALITY, qua)),
-            ),
-            Event::Pull(pull) => (
-                pull.ix,
-                Some(pull.cols.0),
-                opens("content", Some(pull.out)) && pull.req.is_none_or(|req| record.request() == Some(req)),
-            ),
-            Event::Compare(compare) => (
-                Some(compare.ix),
-                Some(compare.cols.0),
-                opens("content", Some(compare.out)) && record.request() == Some(compare.req),
-            ),
-            Event::Refusal(refusal) => (
-                None,
-                None,
-                refusal.qua.is_none_or(|qua| text(QUALITY, qua))
-                    && refusal.req.is_none_or(|req| record.request() == Some(req)),
-            ),
-            Event::ReceiptAck(ack) => (None, None, record.request() == Some(ack.req)),
-            Event::Recall(recall) => (None, None, record.request() == Some(recall.req)),
-            Event::TicketAnswer(answer) => (None, None, record.request() == Some(answer.req)),
-            Event::OfficerQuery(query) => (None, None, text("case", query.case) && text("arguments", query.arg)),
-            Event::OfficerUnseal(step) => (None, None, stated(record, step)),
-            _ => return,
-        };
-        if !digests {
-            self.fault(index, "a commitment of the leaf opens to something else");
+        if let Err(what) = committed::agrees(event, record) {
+            self.fault(index, what);
         }
-        // A record of an earlier version lists no columns.
-        if let (Some(cols), Some(columns)) = (cols, record.columns())
-            && root(&columns) != cols
-        {
-            self.fault(index, "the columns of its evidence record are not those of the leaf");
-        }
+        let ix = match event {
+            Event::Push(push) => push.ix,
+            Event::Pull(pull) => pull.ix,
+            Event::Compare(compare) => Some(compare.ix),
+            _ => None,
+        };
         if let Some(ix) = ix
-            && (!opens(INDEX, Some(ix)) || record.digest(INDEX) != Some(stored))
+            && (!committed::opens(record, INDEX, ix) || record.digest(INDEX) != Some(stored))
         {
             self.fault(index, "its index of subjects was edited");
         }

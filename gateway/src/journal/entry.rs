@@ -3,12 +3,12 @@
 //! Takes an event with its payload, rejects and subjects; gives a [`Sealed`] whose receipt proves it. The expensive part (encryption) is
 //! done here, on the caller's thread, before the entry queues.
 
-use shuguan_ledger::leaf::Event;
+use shuguan_ledger::leaf::{Commitment, Event};
 use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
 
-use super::evidence::{Evidence, hex};
+use super::evidence::{Evidence, RECORD, hex};
 use super::fault::JournalFault;
 use super::kek::{Kek, Kind};
 use super::payload::{Body, SealedPayload};
@@ -73,15 +73,15 @@ impl Entry {
             Some(payload) => Some(PreparedPayload::of(payload)).unzip(),
             None => (None, None),
         };
-        let evidence = match inner.or(self.evidence) {
-            Some(mut evidence) => {
-                if let Some(key) = &self.idempotency {
-                    evidence.note("idempotency", hex(&key.tag));
-                }
-                Some(vault.seal(exchange, &evidence.encode(), now_us)?)
+        let (mut evidence, mut ev) = (None, None);
+        if let Some(mut record) = inner.or(self.evidence) {
+            if let Some(key) = &self.idempotency {
+                record.note("idempotency", hex(&key.tag));
             }
-            None => None,
-        };
+            let bytes = record.encode();
+            ev = Some(record.commit(RECORD, &bytes));
+            evidence = Some(vault.seal(exchange, &bytes, now_us)?);
+        }
         let sealed = |kind, clear: Option<Vec<u8>>| clear.map(|clear| kek.seal(kind, exchange, &clear)).transpose();
         Ok(Prepared {
             event: self.event,
@@ -91,6 +91,7 @@ impl Entry {
             nonce: self.nonce,
             payload,
             evidence,
+            ev,
             rejects: sealed(Kind::Rejects, self.rejects)?,
             answers: sealed(Kind::Answers, self.answers)?,
             subjects: self.subjects,
@@ -186,6 +187,8 @@ pub(super) struct Prepared {
     pub(super) nonce: Option<Nonce>,
     pub(super) payload: Option<PreparedPayload>,
     pub(super) evidence: Option<SealedRecord>,
+    /// The commitment to it.
+    pub(super) ev: Option<Commitment>,
     pub(super) rejects: Option<Vec<u8>>,
     pub(super) answers: Option<Vec<u8>>,
     pub(super) subjects: Option<Subjects>,
@@ -202,6 +205,7 @@ impl Prepared {
             nonce: None,
             payload: None,
             evidence: None,
+            ev: None,
             rejects: None,
             answers: None,
             subjects: None,

@@ -21,6 +21,11 @@ pub(super) use crate::hex::hex;
 use crate::hex::{unhex, unhex_into};
 use crate::opening::{OpenColumn, Opening, SCHEMA};
 
+/// Member: the secret of the exchange.
+pub(super) const SECRET: &str = "secret";
+/// Label of the commitment to the record itself.
+pub(super) const RECORD: &str = "record";
+
 /// Label and member of the quality report.
 pub const QUALITY: &str = "quality";
 
@@ -105,7 +110,7 @@ impl Evidence {
         let secret = Zeroizing::new(hex(self.secret.as_ref()));
         let members = self.members.iter().map(|(name, value)| (*name, value.as_str()));
         let mut members: BTreeMap<&str, &str> = members.collect();
-        members.insert("secret", secret.as_str());
+        members.insert(SECRET, secret.as_str());
         members.insert("v", "shuguan.evidence.v1");
         Zeroizing::new(serde_json::to_vec(&members).unwrap_or_default())
     }
@@ -123,7 +128,7 @@ impl<'r> Record<'r> {
     pub(super) fn read(record: &'r [u8]) -> Option<Self> {
         let members: BTreeMap<&'r str, Cow<'r, str>> = serde_json::from_slice(record).ok()?;
         let mut secret = Zeroizing::new([0; 32]);
-        unhex_into(members.get("secret")?, secret.as_mut_slice())?;
+        unhex_into(members.get(SECRET)?, secret.as_mut_slice())?;
         let evidence = Evidence::from_secret(*secret);
         Some(Self { evidence, members })
     }

@@ -18,6 +18,7 @@ use super::entry::{Idempotency, Nonce, Prepared, PreparedPayload};
 use super::inbox::{CLOSES_TOO_MUCH, RECALLED};
 use super::log_keys::{KeyOrder, LogSigner};
 use super::nonces::{self, Seen};
+use super::numbers::{GivenNumbers, Numbers};
 use super::payload::Body;
 use super::proofread;
 use super::sequencer::{Target, Work};
@@ -64,6 +65,9 @@ pub(super) struct Group<'c> {
     nonces: HashMap<[u8; 32], [u8; 32]>,
     /// How many of them are new.
     remembered: u32,
+    /// The numbers of the partners before the group, and those that it gives.
+    before_numbers: &'c Numbers,
+    numbers: GivenNumbers,
     moves: InboxMoves,
     signer: &'c LogSigner,
     /// What signs instead, when this group changes the log's keys.
@@ -80,6 +84,7 @@ pub(super) struct Finished {
     /// What signs from here on, when the log's keys changed.
     pub(super) turned: Option<LogSigner>,
     pub(super) moves: InboxMoves,
+    pub(super) numbers: GivenNumbers,
 }
 
 /// What a key was used for.
@@ -101,17 +106,19 @@ struct InboxRow {
 }
 
 impl<'c> Group<'c> {
-    /// Time never goes back in the log, whatever the clock does.
-    pub(super) fn begin(store: &'c Store, edge: Edge, last_t: i64, now_us: i64, signer: &'c LogSigner) -> Self {
+    /// A group whose leaves are of that moment.
+    pub(super) fn begin(store: &'c Store, edge: Edge, t: i64, signer: &'c LogSigner, numbers: &'c Numbers) -> Self {
         Self {
             store,
             before: edge.clone(),
             edge,
-            t: now_us.max(last_t),
+            t,
             hashes: Vec::new(),
             keys: HashMap::new(),
             nonces: HashMap::new(),
             remembered: 0,
+            before_numbers: numbers,
+            numbers: GivenNumbers::default(),
             moves: InboxMoves::default(),
             signer,
             turned: None,
@@ -194,6 +201,7 @@ impl<'c> Group<'c> {
             note,
             turned: self.turned,
             moves: self.moves,
+            numbers: self.numbers,
         })
     }
 
@@ -292,7 +300,7 @@ impl<'c> Group<'c> {
             },
             _ => None,
         };
-        let given = self.leaf(&prepared.event, prepared.exchange, prepared.partner.as_deref(), place)?;
+        let given = self.leaf_with(prepared, place)?;
         let Given::Leaf { index, .. } = given else {
             return Ok(given);
         };
@@ -351,7 +359,14 @@ impl<'c> Group<'c> {
         })
     }
 
-    /// Binds one leaf. The hash is computed from the very buffer that is bound, so that a bit flipped before is not published.
+    /// Binds the leaf of an entry, with the commitment to its evidence record.
+    fn leaf_with(&mut self, prepared: &Prepared, (node, boot): Place<'_>) -> Stored<Given> {
+        let mut leaf = Leaf::new(self.t, node, boot, prepared.event.clone());
+        leaf.ev = prepared.ev;
+        self.bind(leaf, prepared.exchange, prepared.partner.as_deref())
+    }
+
+    /// Binds one leaf.
     pub(super) fn leaf(
         &mut self,
         event: &Event,
@@ -359,17 +374,19 @@ impl<'c> Group<'c> {
         partner: Option<&str>,
         (node, boot): Place<'_>,
     ) -> Stored<Given> {
-        let leaf = Leaf {
-            t: self.t,
-            n: node.into(),
-            b: boot.into(),
-            event: event.clone(),
-        };
+        self.bind(Leaf::new(self.t, node, boot, event.clone()), exchange, partner)
+    }
+
+    /// The hash is computed from the very buffer that is bound, so that a bit flipped before is not published.
+    fn bind(&mut self, mut leaf: Leaf, exchange: Option<Uuid>, partner: Option<&str>) -> Stored<Given> {
+        let index = self.edge.size();
+        leaf.pn = self.numbers.next(&leaf.event, self.before_numbers, self.store)?;
         let bytes = match leaf.encode() {
             Ok(bytes) => bytes,
             Err(error) => return Ok(Given::Unfit(error.to_string())),
         };
-        let index = self.edge.size();
+        self.numbers.bound(&leaf);
+        let event = &leaf.event;
         let hash = leaf_hash(&bytes);
         let facets = Facets::of(event);
         self.store.add(

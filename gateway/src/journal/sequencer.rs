@@ -28,6 +28,7 @@ use super::copyback::CopyBack;
 use super::fault::{Chain, SealError};
 use super::group::{Given, Group, Place};
 use super::log_keys::{KeyOrder, LogSigner};
+use super::numbers::Numbers;
 use super::recent::RecentNodes;
 use super::shared::Shared;
 use super::store::{Store, StoreFault, Stored};
@@ -176,6 +177,7 @@ pub(super) struct Sequencer {
     pub(super) recent: RecentNodes,
     pub(super) last_t: i64,
     pub(super) signer: LogSigner,
+    pub(super) numbers: Numbers,
     pub(super) node: String,
     pub(super) boot: String,
     pub(super) clock: Clock,
@@ -262,9 +264,10 @@ impl Sequencer {
         let mut group = Group::begin(
             &self.store,
             self.edge.clone(),
-            self.last_t,
-            self.clock.now_us(),
+            // Time never goes back in the log, whatever the clock does.
+            self.clock.now_us().max(self.last_t),
             &self.signer,
+            &self.numbers,
         );
         let place = (self.node.as_str(), self.boot.as_str());
         let mut given = Vec::with_capacity(jobs.len());
@@ -288,6 +291,7 @@ impl Sequencer {
         }
         self.edge = finished.edge;
         self.last_t = finished.last_t;
+        self.numbers.take(finished.numbers);
         if let Some(turned) = finished.turned {
             let mut names = self.shared.names.write().unwrap_or_else(PoisonError::into_inner);
             *names = turned.names();

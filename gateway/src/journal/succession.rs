@@ -21,6 +21,7 @@ use super::fault::{Chain, JournalFault};
 use super::group::{Given, Group};
 use super::head::Head;
 use super::log_keys::{LogSigner, keys_of, own_keys, seeds};
+use super::numbers::Numbers;
 use super::settings::JournalSettings;
 use super::store::Store;
 use super::views::Reader;
@@ -153,13 +154,10 @@ pub fn succeed(
         had: (last.origin != old).then(|| old.to_owned()),
     };
     let successor = LogSigner::beginning(Arc::new(key().map_err(JournalFault::from)?));
-    let group = Group::begin(
-        &store,
-        recovered.edge.clone(),
-        recovered.last_t,
-        clock.now_us(),
-        &successor,
-    );
+    // Its first leaf opens a volume, in which each partner is counted anew.
+    let numbers = Numbers::default();
+    let moment = clock.now_us().max(recovered.last_t);
+    let group = Group::begin(&store, recovered.edge.clone(), moment, &successor, &numbers);
     // What was seen of the old log last is kept: the new head takes its place, and whoever runs this once more finds it.
     keep_closed(&settings.head, last.size, &note)?;
     let sealed = seal(&store, group, &opened, &settings.node)?;

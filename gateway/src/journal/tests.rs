@@ -13,6 +13,7 @@ mod export;
 mod head;
 mod log_keys;
 mod nonces;
+mod numbers;
 mod postgres;
 mod power;
 mod relay;

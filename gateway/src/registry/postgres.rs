@@ -131,8 +131,8 @@ async fn serve(mut session: Session, mut orders: Receiver<Order>, standing: &Mut
                 note(standing, weighed.as_ref().err());
                 let _gone = answer.send(weighed);
             }
-            Some(Order::End(ending, answer)) => {
-                let closed = ending::close(&mut session, &ending).await;
+            Some(Order::End(ending, from, answer)) => {
+                let closed = ending::close(&mut session, &ending, &from).await;
                 note(standing, closed.as_ref().err());
                 let _gone = answer.send(closed);
             }

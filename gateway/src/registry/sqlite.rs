@@ -166,8 +166,8 @@ fn serve(mut connection: Connection, mut tables: Vec<TableSpec>, mut orders: mps
             Order::Weigh(ending, after, answer) => {
                 let _gone = answer.send(ending::weigh(&connection, &tables, &ending, &after));
             }
-            Order::End(ending, answer) => {
-                let _gone = answer.send(ending::close(&mut connection, &tables, &ending));
+            Order::End(ending, from, answer) => {
+                let _gone = answer.send(ending::close(&mut connection, &tables, &ending, &from));
             }
             Order::Recall(recall, answer) => {
                 let _gone = answer.send(recall::undo(&mut connection, &tables, &recall));

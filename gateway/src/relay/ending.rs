@@ -2,8 +2,9 @@
 //!
 //! Takes a snapshot whose parts are all in; gives turns, a stride of the registry's keys each. First, while an older exchange of the same
 //! partner and record type waits, it waits too: what that one brings is older than the snapshot and may be lacking in it. Then it counts;
-//! killed there, it counts anew. Then it closes; killed there, the progress in the registry says where to go on. A snapshot that would
-//! close too much is set aside, and an operator who releases it lets it.
+//! killed there, it counts anew. Then it closes where counting found something to do; killed there, the progress in the registry says where to
+//! go on, and all from there on is gone through. So it is when a recall, or an older exchange that an operator released, came between counting
+//! and closing. A snapshot that would close too much is set aside, and an operator who releases it lets it.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use super::schedule::Moved;
 use super::turn::Underway;
 use super::worker::{RelayFault, Worker};
 use crate::journal::{CLOSES_TOO_MUCH, InboxItem};
-use crate::registry::Ending;
+use crate::registry::{Ending, Walk};
 
 /// What a turn of counting, closing or recalling costs, rows.
 pub(super) const STRIDE_ROWS: u64 = 1_024;
@@ -24,10 +25,14 @@ pub(super) struct Weighing {
     due: u64,
     /// The key up to which was counted; none: all was.
     after: Option<String>,
+    /// Where something is to be closed, and up to which key it is.
+    walk: Walk,
+    place: String,
 }
 
 impl Weighing {
-    fn of(item: &InboxItem) -> Self {
+    /// One that has `begun` to close before this process goes through all.
+    fn of(item: &InboxItem, begun: bool) -> Self {
         let scope = item.scope.as_deref().and_then(|scope| scope.split_once('='));
         let codes = |codes: &str| codes.split(',').map(str::to_owned).collect();
         let ending = Ending {
@@ -43,7 +48,9 @@ impl Weighing {
             ending: Arc::new(ending),
             held: 0,
             due: 0,
-            after: Some(String::new()),
+            after: Some(String::new()).filter(|_| !begun),
+            walk: if begun { Walk::everywhere() } else { Walk::default() },
+            place: String::new(),
         }
     }
 }
@@ -60,12 +67,14 @@ impl Worker {
             self.underway.insert(item.exchange, underway);
             return Ok(Moved::default());
         }
-        let mut weighing = underway.weighing.take().unwrap_or_else(|| Weighing::of(&item));
         let begun = underway.progress.closing;
+        let weighing = underway.weighing.take();
+        let mut weighing = weighing.unwrap_or_else(|| Weighing::of(&item, begun));
         let mut took = None;
-        if let Some(after) = weighing.after.take().filter(|_| !begun) {
-            let weighed = self.registry.weigh(Arc::clone(&weighing.ending), after).await;
+        if let Some(after) = weighing.after.take() {
+            let weighed = self.registry.weigh(Arc::clone(&weighing.ending), after.clone()).await;
             let weighed = weighed.map_err(RelayFault::Registry)?;
+            weighing.walk.counted(after, &weighed);
             weighing.held += weighed.held;
             weighing.due += weighed.due;
             weighing.after = weighed.after;
@@ -73,12 +82,14 @@ impl Worker {
                 return Ok(self.refuse_to_close(&item, &weighing).await);
             }
         } else {
-            let written = self.timed(self.registry.end(Arc::clone(&weighing.ending))).await;
+            let from = weighing.walk.resume(&weighing.place);
+            let written = self.timed(self.registry.end(Arc::clone(&weighing.ending), from)).await;
             let closed;
             (closed, took) = self.heeded(Work::Closing, written)?;
             underway.progress = closed.progress;
-            if closed.done {
-                return self.seal_last(underway).await;
+            match closed.after {
+                Some(upto) => weighing.place = upto,
+                None => return self.seal_last(underway).await,
             }
         }
         underway.weighing = Some(weighing);
@@ -88,6 +99,16 @@ impl Worker {
             full: true,
             took,
         })
+    }
+
+    /// What was counted of later snapshots of the record type no longer says where something is to be closed.
+    pub(super) fn upset(&mut self, record: &str, leaf: u64) {
+        for underway in self.underway.values_mut() {
+            let later = underway.item.record == record && underway.item.leaf_index > leaf;
+            if let Some(weighing) = underway.weighing.as_mut().filter(|_| later) {
+                weighing.walk = Walk::everywhere();
+            }
+        }
     }
 
     /// Rows of the partner that were there before are those that are held now without those that the snapshot brought anew. One of which

@@ -70,6 +70,7 @@ impl Worker {
         }
         self.recalls.had_turn = true;
         self.forget(recall.push);
+        self.upset(&recall.event.rec, 0);
         match self.undo(&recall).await {
             Ok(true) => drop(self.recalls.due.remove(&recall.leaf)),
             Ok(false) => {}

@@ -53,10 +53,16 @@ impl Worker {
     pub(super) async fn take(&mut self, turn: Turn) -> Result<Moved, RelayFault> {
         match turn {
             Turn::Part(item, confirm) => {
+                self.upset(&item.record, item.leaf_index);
                 let moved = self.next_part(&item, confirm).await;
                 self.settle(&item, moved).await
             }
-            Turn::Together(items, confirm) => self.together(items, confirm).await,
+            Turn::Together(items, confirm) => {
+                for item in &items {
+                    self.upset(&item.record, item.leaf_index);
+                }
+                self.together(items, confirm).await
+            }
         }
     }
 

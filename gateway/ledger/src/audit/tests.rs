@@ -5,6 +5,7 @@
     reason = "a test may panic"
 )]
 
+mod numbers;
 mod succession;
 mod volumes;
 
@@ -21,8 +22,7 @@ fn trust() -> Trust {
 }
 
 fn leaf(t: i64, event: Event) -> Vec<u8> {
-    let (n, b) = ("gw1".into(), "7f3a".into());
-    Leaf { t, n, b, event }.encode().unwrap()
+    Leaf::new(t, "gw1", "7f3a", event).encode().unwrap()
 }
 
 fn start(t: i64, size: u64) -> Vec<u8> {
@@ -116,8 +116,7 @@ fn fault(leaves: &[Vec<u8>]) -> (u64, String) {
 const SECOND: &str = "log.example/2";
 
 fn bytes_of(event: Event) -> Vec<u8> {
-    let (t, n, b) = (9, "gw1".into(), "boot".into());
-    Leaf { t, n, b, event }.encode().unwrap()
+    Leaf::new(9, "gw1", "boot", event).encode().unwrap()
 }
 
 fn log_open(log: &str, of: &str, size: u64, kept: u64) -> Vec<u8> {

@@ -35,13 +35,8 @@ fn trust() -> Trust {
 }
 
 fn leaf(n: u64) -> Vec<u8> {
-    let leaf = Leaf {
-        t: n.try_into().unwrap(),
-        n: "gw1".into(),
-        b: "boot".into(),
-        event: Event::Stop(StopEvent { reason: "test".into() }),
-    };
-    leaf.encode().unwrap()
+    let event = Event::Stop(StopEvent { reason: "test".into() });
+    Leaf::new(n.try_into().unwrap(), "gw1", "boot", event).encode().unwrap()
 }
 
 /// The files of a log with these leaves.
@@ -260,10 +255,7 @@ proptest! {
 fn turned() -> (Files, Trust) {
     use crate::leaf::{Digest, LogCloseEvent, LogOpenEvent};
     let next = SigningKey::from_seed("log.example/2", &[8; 32]).unwrap();
-    let at = |t: i64, event: Event| {
-        let (n, b) = ("gw1".into(), "boot".into());
-        Leaf { t, n, b, event }.encode().unwrap()
-    };
+    let at = |t: i64, event: Event| Leaf::new(t, "gw1", "boot", event).encode().unwrap();
     let mut leaves: Vec<Vec<u8>> = (0..600).map(leaf).collect();
     leaves.push(at(
         600,

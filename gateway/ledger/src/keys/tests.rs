@@ -32,8 +32,7 @@ fn change(act: &str, seed: u8, of: u8, from: u64) -> KeyEvent {
 }
 
 fn bytes(event: Event) -> Vec<u8> {
-    let (t, n, b) = (1, "gw1".into(), "boot".into());
-    Leaf { t, n, b, event }.encode().unwrap()
+    Leaf::new(1, "gw1", "boot", event).encode().unwrap()
 }
 
 fn start(size: u64) -> Vec<u8> {

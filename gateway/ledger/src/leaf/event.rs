@@ -567,6 +567,18 @@ impl Event {
         }
     }
 
+    /// The partner whose exchange it is, when it is one: each of his has a number ([`super::Leaf::pn`]).
+    pub fn counts_for(&self) -> Option<&str> {
+        match self {
+            Self::Push(event) => Some(&event.p),
+            Self::Pull(event) => Some(&event.p),
+            Self::Compare(event) => Some(&event.p),
+            Self::Recall(event) => Some(&event.p),
+            Self::Refusal(event) => Some(event.p.as_str()).filter(|partner| *partner != "-"),
+            _ => None,
+        }
+    }
+
     /// The partner or officer it is about.
     pub fn partner(&self) -> Option<&str> {
         match self {

@@ -24,8 +24,7 @@ fn relayed(rows: u64) -> Leaf {
 }
 
 fn at(t: i64, event: Event) -> Leaf {
-    let (n, b) = ("gw1".into(), "7f3a".into());
-    Leaf { t, n, b, event }
+    Leaf::new(t, "gw1", "7f3a", event)
 }
 
 #[test]

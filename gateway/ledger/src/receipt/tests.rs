@@ -16,8 +16,7 @@ fn trust() -> Trust {
 fn leaf(reason: &str) -> Vec<u8> {
     let reason = reason.into();
     let event = Event::Stop(StopEvent { reason });
-    let (n, b) = ("gw1".into(), "7f3a".into());
-    Leaf { t: 1, n, b, event }.encode().unwrap()
+    Leaf::new(1, "gw1", "7f3a", event).encode().unwrap()
 }
 
 /// The receipt of the third of three leaves.

@@ -17,6 +17,7 @@ use shuguan_ledger::leaf::{
 use shuguan_ledger::trust::Trust;
 use tempfile::TempDir;
 
+use super::numbers::Numbers;
 use super::{Folder, Log, Logged, Own, What, compare, of_journal, reread, take};
 use crate::client::state::PushState;
 use crate::clock::Clock;
@@ -54,8 +55,7 @@ fn push(x: &str, p: &str) -> Leaf {
 }
 
 fn leaf(event: Event) -> Leaf {
-    let (n, b) = ("gw1".into(), "b".into());
-    Leaf { t: 0, n, b, event }
+    Leaf::new(0, "gw1", "b", event)
 }
 
 fn own(index: u64, hash: u8, leaf: Leaf) -> Own {
@@ -75,6 +75,7 @@ fn log(leaves: Vec<(u64, u8, Leaf)>, size: u64) -> Log {
     Log {
         size,
         exchanges,
+        numbers: Numbers::default(),
         whole: true,
     }
 }

@@ -76,12 +76,7 @@ fn leaf(index: u64) -> Leaf {
         })
     };
     let t = 1_700_000_000_000_000 + i64::try_from(index).unwrap();
-    Leaf {
-        t,
-        n: "gw1".into(),
-        b: "7f3a".into(),
-        event,
-    }
+    Leaf::new(t, "gw1", "7f3a", event)
 }
 
 fn sign(edge: &Edge) -> String {

@@ -1,20 +1,23 @@
 //! The evidence vault: a record opens under its own key, and never again once that key is destroyed.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use shuguan_ledger::leaf::{
     Commitment, Digest, Event, OfficerUnsealEvent, ReceiptAckEvent, Reference, RefusalEvent, ShredEvent,
 };
 use shuguan_ledger::receipt::Receipt;
 
-use super::{Bench, exchange, one_row, part, push, relayed, sealed, trust};
-use crate::journal::{Entry, Evidence, INDEX, Journal, JournalFault, QUALITY, examine};
+use super::{Bench, START_US, exchange, one_row, part, push, relayed, sealed, trust};
+use crate::hex::hex;
+use crate::journal::{Entry, Evidence, INDEX, Journal, JournalFault, Kek, QUALITY, Vault, examine};
 use crate::postgres::stores::{Store, on_both_stores};
 
 on_both_stores!(
     what_was_kept_long_enough_goes_with_the_keys_of_its_months,
     a_changed_or_swapped_key_opens_nothing,
     what_was_edited_beside_the_log_is_named_and_what_was_shredded_is_not,
+    a_record_that_was_written_anew_with_the_right_keys_is_named,
 );
 
 const DAY_US: i64 = 86_400_000_000;
@@ -335,4 +338,33 @@ async fn what_was_edited_beside_the_log_is_named_and_what_was_shredded_is_not(st
         );
     }
     assert_eq!(look().faulty, 7);
+}
+
+/// Who has the keys can seal another record; the leaf says that it is another.
+async fn a_record_that_was_written_anew_with_the_right_keys_is_named(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    let mut entry = one_row(&journal, 1);
+    if let (Event::Push(event), Some(payload), Some(subjects)) = (&mut entry.event, &mut entry.payload, &entry.subjects)
+    {
+        event.req = payload.evidence_mut().commit_digest("request", &[6; 32]);
+        event.ix = Some(payload.evidence_mut().commit_digest(INDEX, &subjects.digest()));
+        payload.evidence_mut().note("revocation", "good");
+    }
+    journal.seal(entry).await.unwrap();
+    assert_eq!(examine(&bench.settings()).unwrap().faulty, 0);
+    let record = journal.evidence(exchange(1)).await.unwrap().unwrap();
+    let record = String::from_utf8(record.to_vec()).unwrap();
+    let edited = record.replace(r#""revocation":"good""#, r#""revocation":"unknown""#);
+    assert_ne!(edited, record);
+    let settings = bench.settings();
+    let kek = Arc::new(Kek::new(&settings.key_encryption_key).unwrap());
+    let vault = Vault::at(&settings.key_encryption_key, kek, settings.month_keys.clone());
+    let sealed = vault.seal(exchange(1), edited.as_bytes(), START_US).unwrap();
+    let (body, wrapped) = (hex(&sealed.body), hex(&sealed.wrapped));
+    bench.tamper(&format!(
+        "UPDATE evidence SET sealed = x'{body}' WHERE leaf = 1; UPDATE wrapped_key SET key = x'{wrapped}' WHERE leaf = 1"
+    ));
+    let faults = examine(&settings).unwrap().faults;
+    assert_eq!(faults, [(1, "its evidence record is not the one that it commits to")]);
 }

@@ -44,15 +44,19 @@ fn order(origin: &str) -> VolumeOrder {
     VolumeOrder { key, who }
 }
 
+pub(super) fn next_volume() -> VolumeOrder {
+    order(SECOND)
+}
+
 /// As the gateway is configured when it was set up, with the seeds that were made since.
-fn settings(bench: &Bench) -> JournalSettings {
+pub(super) fn settings_with_next(bench: &Bench) -> JournalSettings {
     let mut settings = bench.settings();
     settings.log_seeds.push(Secret::new([30; 32]));
     settings
 }
 
 fn open(bench: &Bench) -> Journal {
-    Journal::open(&settings(bench), bench.clock()).unwrap()
+    Journal::open(&settings_with_next(bench), bench.clock()).unwrap()
 }
 
 fn leaves(bench: &Bench) -> Vec<Leaf> {
@@ -184,7 +188,7 @@ async fn a_gateway_that_is_configured_with_the_first_name_goes_on_with_the_last_
     for name in [ORIGIN, SECOND, THIRD] {
         let named = JournalSettings {
             log_origin: name.into(),
-            ..settings(&bench)
+            ..settings_with_next(&bench)
         };
         let journal = Journal::open(&named, bench.clock()).unwrap();
         assert_eq!(&*journal.origin(), THIRD);
@@ -193,7 +197,7 @@ async fn a_gateway_that_is_configured_with_the_first_name_goes_on_with_the_last_
     }
     let other = JournalSettings {
         log_origin: "gw2.lyg.example/log".into(),
-        ..settings(&bench)
+        ..settings_with_next(&bench)
     };
     let fault = Journal::open(&other, bench.clock()).unwrap_err();
     assert!(
@@ -203,7 +207,7 @@ async fn a_gateway_that_is_configured_with_the_first_name_goes_on_with_the_last_
     // The seed of a volume that is over may go; that of the one that is written may not.
     let without = |seed: u8| JournalSettings {
         log_seeds: vec![Secret::new([seed; 32])],
-        ..settings(&bench)
+        ..settings_with_next(&bench)
     };
     let fault = Journal::open(&without(1), bench.clock()).unwrap_err();
     assert!(matches!(fault, JournalFault::NoSeed(_)), "{fault}");
@@ -297,7 +301,7 @@ async fn a_crash_between_the_commit_and_the_head_file_is_completed_by_the_next_s
     let size = bench.reader().size().unwrap();
     let text = format!("{ORIGIN}\n{size}\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n");
     fs::write(&head, key(ORIGIN).sign(&text).unwrap()).unwrap();
-    let fault = Journal::open(&settings(&bench), bench.clock()).unwrap_err();
+    let fault = Journal::open(&settings_with_next(&bench), bench.clock()).unwrap_err();
     assert!(
         matches!(fault, JournalFault::Forked { size: at, .. } if at == size),
         "{fault}"
@@ -310,13 +314,13 @@ async fn a_crash_between_the_commit_and_the_head_file_is_completed_by_the_next_s
             .unwrap(),
     )
     .unwrap();
-    let fault = Journal::open(&settings(&bench), bench.clock()).unwrap_err();
+    let fault = Journal::open(&settings_with_next(&bench), bench.clock()).unwrap_err();
     assert!(matches!(fault, JournalFault::Forked { size: 2, .. }), "{fault}");
 }
 
 async fn two_keys_that_sign_close_the_volume_together_and_the_next_one_changes_its_own(store: Store) {
     let bench = Bench::on(store);
-    let mut seeded = settings(&bench);
+    let mut seeded = settings_with_next(&bench);
     seeded.log_seeds.push(Secret::new([2; 32]));
     seeded.log_seeds.push(Secret::new([31; 32]));
     let journal = Journal::open(&seeded, bench.clock()).unwrap();
@@ -395,7 +399,7 @@ async fn a_copy_from_before_a_turn_is_named_an_older_one_and_not_the_head_file_a
     let size = bench.reader().size().unwrap();
     bench.put_back(&before);
     let kept = bench.reader().size().unwrap();
-    let fault = Journal::open(&settings(&bench), bench.clock()).unwrap_err();
+    let fault = Journal::open(&settings_with_next(&bench), bench.clock()).unwrap_err();
     assert!(
         matches!(fault, JournalFault::RolledBack { signed, found, .. } if (signed, found) == (size, kept)),
         "{fault}"
@@ -412,13 +416,13 @@ async fn after_a_loss_a_turned_log_is_succeeded_from_a_copy_of_either_volume(sto
         let size = bench.reader().size().unwrap();
         bench.put_back(if since_turn { &after } else { &before });
         assert!(
-            Journal::open(&settings(&bench), bench.clock()).is_err(),
+            Journal::open(&settings_with_next(&bench), bench.clock()).is_err(),
             "the head file knows more"
         );
         let recovered = |name: &str| {
             let named = JournalSettings {
                 log_origin: name.into(),
-                ..settings(&bench)
+                ..settings_with_next(&bench)
             };
             let made = || Ok(key(name));
             let shown = Shown { notes: &[], keys: &[] };
@@ -435,7 +439,7 @@ async fn after_a_loss_a_turned_log_is_succeeded_from_a_copy_of_either_volume(sto
         assert_eq!((done.opened.kept, done.opened.size), (found, size));
         let named = JournalSettings {
             log_origin: THIRD.into(),
-            ..settings(&bench)
+            ..settings_with_next(&bench)
         };
         let journal = Journal::open(&named, bench.clock()).unwrap();
         let next = sealed(journal.seal(one_row(&journal, 9)).await.unwrap());

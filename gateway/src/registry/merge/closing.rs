@@ -2,8 +2,9 @@
 //!
 //! The end of a snapshot goes through the table in key order, at most [`STRIDE`] keys a transaction, with its place in the progress: killed
 //! anywhere, it goes on there. It closes rows of its partner, within its scope, that came before it and that it does not hold. Before,
-//! the same walk counts them and writes nothing.
+//! the same walk counts them and writes nothing; where it found nothing to do, nobody looks a second time.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
 use uuid::Uuid;
@@ -45,19 +46,105 @@ pub struct Weighed {
     pub held: u64,
     /// Those that would be closed.
     pub due: u64,
+    /// Nothing is to be closed or stamped in it.
+    pub idle: bool,
     /// The key up to which was counted; none at the end.
     pub after: Option<String>,
 }
 
 /// What one stride of closing did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closed {
     /// The exchange after it.
     pub progress: Progress,
     /// Rows that this stride closed.
     pub rows: u64,
-    /// The table is at its end.
-    pub done: bool,
+    /// The key up to which is closed; none at the end.
+    pub after: Option<String>,
+}
+
+/// Where a walk that closes has something to do.
+#[derive(Debug, Default)]
+pub struct Walk {
+    /// Behind which key, and up to which; none: to the end.
+    busy: VecDeque<(String, Option<String>)>,
+}
+
+impl Walk {
+    /// Nothing was counted, or it no longer holds.
+    pub fn everywhere() -> Self {
+        let busy = VecDeque::from([(String::new(), None)]);
+        Self { busy }
+    }
+
+    /// Adds the stride that was counted behind `behind`.
+    pub fn counted(&mut self, behind: String, weighed: &Weighed) {
+        if !weighed.idle {
+            self.busy.push_back((behind, weighed.after.clone()));
+        }
+    }
+
+    /// Behind which key the next stride is to begin when all up to `place` is closed. Keys that came meanwhile make strides end earlier, so what is
+    /// left of one is gone through as well.
+    pub fn resume(&mut self, place: &str) -> String {
+        let is_over = |(_, upto): &(String, Option<String>)| upto.as_deref().is_some_and(|upto| upto <= place);
+        while self.busy.pop_front_if(|stride| is_over(stride)).is_some() {}
+        let from = self.busy.front().map_or(BEHIND_ALL, |(behind, _)| behind);
+        from.max(place).to_owned()
+    }
+}
+
+/// A row of a stride.
+pub(in crate::registry) struct Looked<'r> {
+    pub(in crate::registry) key: &'r str,
+    pub(in crate::registry) open: bool,
+    /// It is open, and the snapshot speaks for it: of its partner, within its scope, and not of a later exchange.
+    pub(in crate::registry) spoken_for: bool,
+    /// It came before the snapshot.
+    pub(in crate::registry) older: bool,
+}
+
+/// Keys in a row, by what the end of a snapshot does with them.
+#[derive(Debug, Default)]
+pub(in crate::registry) struct Stride {
+    keys: usize,
+    last: String,
+    held: u64,
+    /// Open rows that it lacks, in the order of their keys.
+    pub(in crate::registry) lacking: Vec<String>,
+    /// Rows that are closed and that it holds. They are stamped: no recall of another closing may take them for lacking.
+    pub(in crate::registry) closed: Vec<String>,
+}
+
+impl Stride {
+    /// Adds the next row.
+    pub(in crate::registry) fn add(&mut self, row: &Looked<'_>, held: &Held) {
+        self.keys += 1;
+        if self.keys == STRIDE {
+            row.key.clone_into(&mut self.last);
+        }
+        self.held += u64::from(row.spoken_for);
+        if row.spoken_for && row.older && !held.has(row.key) {
+            self.lacking.push(row.key.to_owned());
+        } else if !row.open && held.has(row.key) {
+            self.closed.push(row.key.to_owned());
+        }
+    }
+
+    /// The last key; none: the table is at its end.
+    pub(in crate::registry) fn upto(&self) -> Option<&str> {
+        (self.keys >= STRIDE).then_some(&self.last)
+    }
+
+    /// What counting says of it.
+    pub(in crate::registry) fn weighed(&self) -> Weighed {
+        Weighed {
+            held: self.held,
+            due: self.lacking.len() as u64,
+            idle: self.lacking.is_empty() && self.closed.is_empty(),
+            after: self.upto().map(str::to_owned),
+        }
+    }
 }
 
 impl Ending {
@@ -121,5 +208,41 @@ impl Closing {
             self.deleted = Some(order);
         }
         newer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BEHIND_ALL, Walk, Weighed};
+
+    fn weighed(idle: bool, after: Option<&str>) -> Weighed {
+        Weighed {
+            idle,
+            after: after.map(str::to_owned),
+            ..Weighed::default()
+        }
+    }
+
+    #[test]
+    fn a_walk_goes_through_what_is_not_idle_to_its_end_and_passes_over_the_rest() {
+        let mut walk = Walk::default();
+        walk.counted(String::new(), &weighed(true, Some("c")));
+        walk.counted("c".into(), &weighed(false, Some("f")));
+        walk.counted("f".into(), &weighed(true, Some("i")));
+        walk.counted("i".into(), &weighed(false, None));
+        assert_eq!(walk.resume(""), "c");
+        // Keys came in between: its stride ended before the one that was counted.
+        assert_eq!(walk.resume("d"), "d");
+        assert_eq!(walk.resume("f"), "i");
+        assert_eq!(walk.resume("k"), "k");
+    }
+
+    #[test]
+    fn a_walk_without_work_is_at_its_end_at_once_and_one_that_was_not_counted_begins_at_the_first_key() {
+        let mut idle = Walk::default();
+        idle.counted(String::new(), &weighed(true, None));
+        assert_eq!(idle.resume(""), BEHIND_ALL);
+        assert_eq!(Walk::everywhere().resume(""), "");
+        assert_eq!(Walk::everywhere().resume("x"), "x");
     }
 }

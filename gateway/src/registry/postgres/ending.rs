@@ -1,16 +1,12 @@
 //! The end of a snapshot on PostgreSQL: counting what it lacks, and closing it, a stride of keys at a time.
 
-use std::collections::HashMap;
-
-use sqlx::postgres::{PgArguments, PgRow, Postgres};
-use sqlx::query::Query;
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
-use super::super::Progress;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
-use super::super::merge::closing::{BEHIND_ALL, Closed, Closing, Ending, STRIDE, Weighed};
+use super::super::merge::closing::{BEHIND_ALL, Closed, Closing, Ending, Looked, STRIDE, Stride, Weighed};
 use super::super::merge::fate::Kind;
 use super::super::merge::held::Held;
 use super::super::schema::{TableSpec, table_of};
@@ -24,24 +20,17 @@ use super::value::Id;
 /// Counts in one stride behind `after`. What a later exchange brought was not held when the snapshot was made, so it makes no room for closing.
 pub(super) async fn weigh(session: &mut Session, ending: &Ending, after: &str) -> Result<Weighed, RegistryFault> {
     let mut live = session.take().await?;
-    let held = held(&mut live, ending).await?;
-    let stride = Stride::of(&mut live, &session.tables, ending, after).await?;
-    let rows = stride.spoken_for(&mut live, ending).await?;
-    let due = rows.iter().filter(|(key, older)| *older && !held.has(key)).count();
-    let weighed = Weighed {
-        held: rows.len() as u64,
-        due: due as u64,
-        after: stride.upto,
-    };
+    let table = table_of(&session.tables, &ending.record)?;
+    let weighed = stride(&mut live, table, ending, after).await?.weighed();
     session.put(live);
     Ok(weighed)
 }
 
-/// Closes in one stride behind where the last one ended, in a transaction of its own.
-pub(super) async fn close(session: &mut Session, ending: &Ending) -> Result<Closed, RegistryFault> {
+/// Closes in one stride behind where the last one ended, or behind `from` when that is further, in a transaction of its own.
+pub(super) async fn close(session: &mut Session, ending: &Ending, from: &str) -> Result<Closed, RegistryFault> {
     let mut live = session.take().await?;
     live.simple("begin a closing", BEGIN).await?;
-    let closed = close_in(&mut live, &session.tables, ending).await?;
+    let closed = close_in(&mut live, &session.tables, ending, from).await?;
     // The commit point: after it the stride's closings and the place in the table are durable, before it nothing is.
     live.simple("commit a closing", "COMMIT").await?;
     session.put(live);
@@ -49,31 +38,52 @@ pub(super) async fn close(session: &mut Session, ending: &Ending) -> Result<Clos
 }
 
 /// The same inside a transaction that the caller commits.
-pub(super) async fn close_in(live: &mut Live, tables: &[TableSpec], ending: &Ending) -> Result<Closed, RegistryFault> {
-    let after = place(live, ending.exchange).await?;
-    if after == BEHIND_ALL {
-        return Ok(ended(&progress_of(live, &[ending.exchange]).await?, ending));
+pub(super) async fn close_in(
+    live: &mut Live,
+    tables: &[TableSpec],
+    ending: &Ending,
+    from: &str,
+) -> Result<Closed, RegistryFault> {
+    let place = place(live, ending.exchange).await?;
+    if place == BEHIND_ALL {
+        // Said again: nothing is left to close.
+        return closed(live, ending, 0, None).await;
     }
-    let held = held(live, ending).await?;
-    let stride = Stride::of(live, tables, ending, &after).await?;
-    let due = stride.due(live, ending, held).await?;
+    let table = table_of(tables, &ending.record)?;
+    let stride = stride(live, table, ending, place.as_str().max(from)).await?;
+    let rows = lacking(live, table, &stride.lacking).await?;
     let mut touched = Touched::by(tables, &ending.record, ending.received_us, ending.exchange);
-    let keys: Vec<&str> = due.iter().map(|row| row.key.as_str()).collect();
-    discrepancy::note_standing(live, stride.table, &keys, &mut touched).await?;
-    let marks: Vec<(&str, i16)> = due.iter().map(|row| (row.key.as_str(), 0)).collect();
-    note::marks(live, &stride.table.name, &marks).await?;
-    let closings: Vec<ClosingLine<'_>> = due.iter().map(|row| row.closing(ending)).collect();
+    let keys: Vec<&str> = rows.iter().map(|row| row.key.as_str()).collect();
+    discrepancy::note_standing(live, table, &keys, &mut touched).await?;
+    let marks: Vec<(&str, i16)> = keys.iter().map(|key| (*key, 0)).collect();
+    note::marks(live, &table.name, &marks).await?;
+    let closings: Vec<ClosingLine<'_>> = rows.iter().map(|row| row.closing(ending)).collect();
     note::closings(live, &closings).await?;
-    let lines: Vec<Line<'_>> = due.iter().map(|row| row.line(ending)).collect::<Result<_, _>>()?;
+    let lines: Vec<Line<'_>> = rows.iter().map(|row| row.line(ending)).collect::<Result<_, _>>()?;
     note::history(live, &lines).await?;
     discrepancy::compare(live, tables, touched).await?;
     register(live, ending).await?;
-    stride.stamp(live, ending, held).await?;
-    if stride.upto.is_none() {
+    let kept: Vec<&str> = stride.closed.iter().map(String::as_str).collect();
+    note::stamps(live, ending.exchange, &kept).await?;
+    if stride.upto().is_none() {
         note::forget_held(live, ending.exchange).await?;
     }
-    let rows = u64::try_from(due.len()).unwrap_or(u64::MAX);
-    // A snapshot of which nothing was accepted has no part and no progress yet.
+    write_place(live, ending, rows.len(), stride.upto().unwrap_or(BEHIND_ALL)).await?;
+    closed(live, ending, rows.len() as u64, stride.upto()).await
+}
+
+/// What a stride did.
+async fn closed(live: &mut Live, ending: &Ending, rows: u64, upto: Option<&str>) -> Result<Closed, RegistryFault> {
+    let known = progress_of(live, &[ending.exchange]).await?;
+    Ok(Closed {
+        progress: known.get(&ending.exchange).copied().unwrap_or_default(),
+        rows,
+        after: upto.map(str::to_owned),
+    })
+}
+
+/// A snapshot of which nothing was accepted has no part and no progress yet.
+async fn write_place(live: &mut Live, ending: &Ending, rows: usize, upto: &str) -> Result<(), RegistryFault> {
     let query = sqlx::query(
         "INSERT INTO relay_progress AS known \
          (exchange, leaf, record, partner, received_us, parts, row_count, inserted, updated, same, deleted, close_after) \
@@ -85,24 +95,10 @@ pub(super) async fn close_in(live: &mut Live, tables: &[TableSpec], ending: &End
     .bind(ending.record.as_str())
     .bind(ending.partner.as_str())
     .bind(ending.received_us)
-    .bind(rows.cast_signed())
-    .bind(stride.upto.as_deref().unwrap_or(BEHIND_ALL));
+    .bind(i64::try_from(rows).unwrap_or(i64::MAX))
+    .bind(upto);
     within("write the progress", live.patience, query.execute(&mut live.connection)).await?;
-    let progress = progress_of(live, &[ending.exchange]).await?;
-    Ok(Closed {
-        progress: progress.get(&ending.exchange).copied().unwrap_or_default(),
-        rows,
-        done: stride.upto.is_none(),
-    })
-}
-
-/// Said again: nothing is left to close.
-fn ended(known: &HashMap<Uuid, Progress>, ending: &Ending) -> Closed {
-    Closed {
-        progress: known.get(&ending.exchange).copied().unwrap_or_default(),
-        rows: 0,
-        done: true,
-    }
+    Ok(())
 }
 
 /// A row that the snapshot lacks.
@@ -203,114 +199,69 @@ pub(super) async fn last_key(live: &mut Live, table: &TableSpec, after: &str) ->
     .await
 }
 
-type Statement<'q> = Query<'q, Postgres, PgArguments>;
-
-/// Some keys in a row, and which rows of them a snapshot speaks for.
-struct Stride<'t> {
-    table: &'t TableSpec,
-    after: String,
-    /// The last key; none: to the end.
-    upto: Option<String>,
-    /// Keys of the stride, by the parameters $1 and $2.
-    keys: String,
-    /// And besides, of the parameters that [`Stride::bind`] binds, rows that the snapshot speaks for.
-    condition: String,
-    codes: Vec<String>,
+/// The next rows behind a key, each looked at once.
+async fn stride(live: &mut Live, table: &TableSpec, ending: &Ending, after: &str) -> Result<Stride, RegistryFault> {
+    let held = held(live, ending).await?;
+    let scope = ending.scope(table)?;
+    let within_scope = match scope {
+        Some((column, _)) => format!("{column} = ANY($4)"),
+        // Each parameter must stand somewhere.
+        None => "$4::text[] IS NOT NULL".to_owned(),
+    };
+    let text = format!(
+        "SELECT _key, _open <> 0, coalesce(_open <> 0 AND _partner = $2 AND _leaf <= $3 AND {within_scope}, false), _leaf < $3 \
+         FROM {} WHERE _key > $1 ORDER BY _key LIMIT {STRIDE}",
+        table.name
+    );
+    let query = sqlx::query(AssertSqlSafe(text))
+        .bind(after)
+        .bind(ending.partner.as_str())
+        .bind(ending.leaf())
+        .bind(scope.map(|(_, codes)| codes).unwrap_or_default());
+    let found = within(
+        "look for what a snapshot lacks",
+        live.patience,
+        query.fetch_all(&mut live.connection),
+    );
+    let mut stride = Stride::default();
+    for row in &found.await? {
+        let row = looked(row).ok_or(RegistryFault::Malformed { column: "_key" })?;
+        stride.add(&row, held);
+    }
+    Ok(stride)
 }
 
-impl<'t> Stride<'t> {
-    async fn of(live: &mut Live, tables: &'t [TableSpec], ending: &Ending, after: &str) -> Result<Self, RegistryFault> {
-        let table = table_of(tables, &ending.record)?;
-        let upto = last_key(live, table, after).await?;
-        // Not one text with OR: a plan that serves both cases would read on to the end of the table.
-        let end = if upto.is_some() {
-            "t._key <= $2"
-        } else {
-            "$2::text IS NULL"
-        };
-        let keys = format!("t._key > $1 AND {end}");
-        let mut condition = format!("{keys} AND t._open <> 0 AND t._partner = $3 AND t._leaf <= $4");
-        let scope = ending.scope(table)?;
-        match scope {
-            Some((column, _)) => condition = format!("{condition} AND t.{column} = ANY($5)"),
-            // Each parameter must stand somewhere.
-            None => condition.push_str(" AND $5::text[] IS NOT NULL"),
-        }
-        Ok(Self {
-            table,
-            after: after.to_owned(),
-            upto,
-            keys,
-            condition,
-            codes: scope.map(|(_, codes)| codes.to_vec()).unwrap_or_default(),
-        })
-    }
+fn looked(row: &PgRow) -> Option<Looked<'_>> {
+    let bytes = |place: usize| row.try_get_raw(place).ok().and_then(|raw| raw.as_bytes().ok());
+    let says = |place: usize| Some(*bytes(place)?.first()? != 0);
+    Some(Looked {
+        key: std::str::from_utf8(bytes(0)?).ok()?,
+        open: says(1)?,
+        spoken_for: says(2)?,
+        older: says(3)?,
+    })
+}
 
-    /// First and last key, partner, leaf, codes.
-    fn bind<'q>(&self, query: Statement<'q>, ending: &Ending) -> Statement<'q> {
-        query
-            .bind(self.after.clone())
-            .bind(self.upto.clone())
-            .bind(ending.partner.clone())
-            .bind(ending.leaf())
-            .bind(self.codes.clone())
+/// Those rows, in the order of their keys.
+async fn lacking(live: &mut Live, table: &TableSpec, keys: &[String]) -> Result<Vec<Lacking>, RegistryFault> {
+    const STEP: &str = "read what a snapshot lacks";
+    if keys.is_empty() {
+        return Ok(Vec::new());
     }
-
-    /// The keys that the snapshot speaks for, in order, each with whether its row came before it.
-    async fn spoken_for(&self, live: &mut Live, ending: &Ending) -> Result<Vec<(String, bool)>, RegistryFault> {
-        const STEP: &str = "look for what a snapshot lacks";
-        let text = format!(
-            "SELECT t._key, t._leaf < $4 FROM {} t WHERE {} ORDER BY t._key",
-            self.table.name, self.condition
-        );
-        let query = self.bind(sqlx::query(AssertSqlSafe(text)), ending);
-        let found = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
-        let one = |row: &PgRow| Ok((row.try_get(0)?, row.try_get(1)?));
-        found.iter().map(one).collect::<Result<_, _>>().step(STEP)
+    let text = format!(
+        "SELECT _key, _leaf, _row, _hash FROM {} WHERE _key = ANY($1) ORDER BY _key",
+        table.name
+    );
+    let query = sqlx::query(AssertSqlSafe(text)).bind(keys);
+    let found = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
+    let mut lacking = Vec::with_capacity(found.len());
+    for row in &found {
+        lacking.push(Lacking {
+            key: row.try_get(0).step(STEP)?,
+            leaf: row.try_get(1).step(STEP)?,
+            row: row.try_get(2).step(STEP)?,
+            hash: row.try_get(3).step(STEP)?,
+        });
     }
-
-    /// The rows that it lacks, in the order of their keys.
-    async fn due(&self, live: &mut Live, ending: &Ending, held: &Held) -> Result<Vec<Lacking>, RegistryFault> {
-        const STEP: &str = "look for what a snapshot lacks";
-        let rows = self.spoken_for(live, ending).await?;
-        let lacking = rows.iter().filter(|(key, older)| *older && !held.has(key));
-        let lacking: Vec<&str> = lacking.map(|(key, _)| key.as_str()).collect();
-        if lacking.is_empty() {
-            return Ok(Vec::new());
-        }
-        let text = format!(
-            "SELECT _key, _leaf, _row, _hash FROM {} WHERE _key = ANY($1) ORDER BY _key",
-            self.table.name
-        );
-        let query = sqlx::query(AssertSqlSafe(text)).bind(lacking);
-        let found = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
-        let mut due = Vec::with_capacity(found.len());
-        for row in &found {
-            due.push(Lacking {
-                key: row.try_get(0).step(STEP)?,
-                leaf: row.try_get(1).step(STEP)?,
-                row: row.try_get(2).step(STEP)?,
-                hash: row.try_get(3).step(STEP)?,
-            });
-        }
-        Ok(due)
-    }
-
-    /// Rows that are closed now and that the snapshot holds are stamped: no recall of another closing may take them for lacking.
-    async fn stamp(&self, live: &mut Live, ending: &Ending, held: &Held) -> Result<(), RegistryFault> {
-        let text = format!(
-            "SELECT t._key FROM {} t WHERE {} AND t._open = 0",
-            self.table.name, self.keys
-        );
-        let query = sqlx::query_scalar::<_, String>(AssertSqlSafe(text));
-        let query = query.bind(self.after.as_str()).bind(self.upto.as_deref());
-        let closed = within(
-            "look for closed rows",
-            live.patience,
-            query.fetch_all(&mut live.connection),
-        )
-        .await?;
-        let seen: Vec<&str> = closed.iter().map(String::as_str).filter(|key| held.has(key)).collect();
-        note::stamps(live, ending.exchange, &seen).await
-    }
+    Ok(lacking)
 }

@@ -449,8 +449,8 @@ async fn the_end_of_a_snapshot_that_is_cut_at_any_moment_closes_each_row_once() 
     };
     let mut cuts = 0;
     let closed = loop {
-        match registry.end(Arc::clone(&ending)).await {
-            Ok(closed) if closed.done => break closed,
+        match registry.end(Arc::clone(&ending), String::new()).await {
+            Ok(closed) if closed.after.is_none() => break closed,
             Ok(_) => {}
             Err(fault) => {
                 assert_eq!(fault.remedy(), Remedy::Wait, "{fault:?}");

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::{RegistryFault, Step};
-use super::super::merge::closing::{BEHIND_ALL, Closed, Closing, Ending, STRIDE, Weighed};
+use super::super::merge::closing::{BEHIND_ALL, Closed, Closing, Ending, Looked, STRIDE, Stride, Weighed};
 use super::super::merge::fate::Kind;
 use super::super::merge::held::Held;
 use super::super::schema::{TableSpec, table_of};
@@ -20,28 +20,21 @@ pub(super) fn weigh(
     ending: &Ending,
     after: &str,
 ) -> Result<Weighed, RegistryFault> {
-    let held = held(connection, ending)?;
-    let stride = Stride::of(connection, tables, ending, after)?;
-    let mut weighed = Weighed::default();
-    stride.spoken_for(connection, |row| {
-        weighed.held += 1;
-        weighed.due += u64::from(is_lacking(row, ending, held)?);
-        Ok(())
-    })?;
-    weighed.after = stride.upto;
-    Ok(weighed)
+    let table = table_of(tables, &ending.record)?;
+    Ok(stride(connection, table, ending, after)?.weighed())
 }
 
-/// Closes in one stride behind where the last one ended, in a transaction of its own.
+/// Closes in one stride behind where the last one ended, or behind `from` when that is further, in a transaction of its own.
 pub(super) fn close(
     connection: &mut Connection,
     tables: &[TableSpec],
     ending: &Ending,
+    from: &str,
 ) -> Result<Closed, RegistryFault> {
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .step("begin a closing")?;
-    let closed = close_in(&transaction, tables, ending)?;
+    let closed = close_in(&transaction, tables, ending, from)?;
     transaction.commit().step("commit a closing")?;
     Ok(closed)
 }
@@ -51,40 +44,51 @@ pub(super) fn close_in(
     transaction: &Transaction<'_>,
     tables: &[TableSpec],
     ending: &Ending,
+    from: &str,
 ) -> Result<Closed, RegistryFault> {
-    let after = place(transaction, ending.exchange)?.unwrap_or_default();
-    if after == BEHIND_ALL {
+    let place = place(transaction, ending.exchange)?.unwrap_or_default();
+    if place == BEHIND_ALL {
         // Said again: nothing is left to close.
-        return Ok(Closed {
-            progress: super::progress(transaction, ending.exchange)?.unwrap_or_default(),
-            rows: 0,
-            done: true,
-        });
+        return closed(transaction, ending, 0, None);
     }
-    let held = held(transaction, ending)?;
-    let stride = Stride::of(transaction, tables, ending, &after)?;
-    let due = stride.due(transaction, ending, held)?;
+    let table = table_of(tables, &ending.record)?;
+    let stride = stride(transaction, table, ending, place.as_str().max(from))?;
     let mut touched = Touched::by(tables, &ending.record, ending.received_us, ending.exchange);
-    let keys: Vec<&str> = due.iter().map(|row| row.key.as_str()).collect();
-    discrepancy::note_standing(transaction, stride.table, &keys, &mut touched)?;
-    for row in &due {
-        close_row(transaction, ending, stride.table, row)?;
+    let keys: Vec<&str> = stride.lacking.iter().map(String::as_str).collect();
+    discrepancy::note_standing(transaction, table, &keys, &mut touched)?;
+    for key in keys {
+        close_row(transaction, ending, table, &lacking(transaction, table, key)?)?;
     }
     discrepancy::compare(transaction, tables, touched)?;
     register(transaction, ending)?;
-    stride.stamp(transaction, ending, held)?;
-    if stride.upto.is_none() {
+    for key in &stride.closed {
+        note::stamp(transaction, ending.exchange, key)?;
+    }
+    if stride.upto().is_none() {
         note::forget_held(transaction, ending.exchange)?;
     }
-    let rows = u64::try_from(due.len()).unwrap_or(u64::MAX);
-    let upto = stride.upto.as_deref().unwrap_or(BEHIND_ALL);
-    // A snapshot of which nothing was accepted has no part and no progress yet.
-    let text = "INSERT INTO relay_progress \
+    let rows = stride.lacking.len();
+    write_place(transaction, ending, rows, stride.upto().unwrap_or(BEHIND_ALL))?;
+    closed(transaction, ending, rows as u64, stride.upto())
+}
+
+/// What a stride did.
+fn closed(connection: &Connection, ending: &Ending, rows: u64, upto: Option<&str>) -> Result<Closed, RegistryFault> {
+    Ok(Closed {
+        progress: super::progress(connection, ending.exchange)?.unwrap_or_default(),
+        rows,
+        after: upto.map(str::to_owned),
+    })
+}
+
+/// A snapshot of which nothing was accepted has no part and no progress yet.
+fn write_place(connection: &Connection, ending: &Ending, rows: usize, upto: &str) -> Result<(), RegistryFault> {
+    const TEXT: &str = "INSERT INTO relay_progress \
         (exchange, leaf, record, partner, received_us, parts, row_count, inserted, updated, same, deleted, close_after) \
         VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0, 0, 0, ?6, ?7) ON CONFLICT (exchange) DO UPDATE SET \
         deleted = deleted + excluded.deleted, close_after = excluded.close_after";
-    transaction
-        .prepare_cached(text)
+    connection
+        .prepare_cached(TEXT)
         .step("prepare the progress")?
         .execute(params![
             ending.exchange.as_bytes(),
@@ -92,16 +96,11 @@ pub(super) fn close_in(
             ending.record,
             ending.partner,
             ending.received_us,
-            rows.cast_signed(),
+            i64::try_from(rows).unwrap_or(i64::MAX),
             upto
         ])
         .step("write the progress")?;
-    let progress = super::progress(transaction, ending.exchange)?.unwrap_or_default();
-    Ok(Closed {
-        progress,
-        rows,
-        done: stride.upto.is_none(),
-    })
+    Ok(())
 }
 
 /// A row that the snapshot lacks.
@@ -195,107 +194,53 @@ pub(super) fn last_key(
     found.step("look for keys")
 }
 
-/// Whether a row of [`Stride::spoken_for`] came before the snapshot and is not in it.
-fn is_lacking(row: &Row<'_>, ending: &Ending, held: &Held) -> rusqlite::Result<bool> {
-    let older = row.get::<_, i64>(1)? < ending.leaf();
-    // INVARIANT: keys are text.
-    Ok(older && !row.get_ref(0)?.as_str().is_ok_and(|key| held.has(key)))
+/// The next rows behind a key, each looked at once.
+fn stride(connection: &Connection, table: &TableSpec, ending: &Ending, after: &str) -> Result<Stride, RegistryFault> {
+    const STEP: &str = "look for what a snapshot lacks";
+    let held = held(connection, ending)?;
+    let leaf = Value::Integer(ending.leaf());
+    let mut values = vec![Value::Text(ending.partner.clone()), leaf.clone()];
+    let mut within_scope = String::new();
+    if let Some((column, codes)) = ending.scope(table)? {
+        let places = vec!["?"; codes.len()].join(",");
+        within_scope = format!("AND {column} IN ({places})");
+        values.extend(codes.iter().cloned().map(Value::Text));
+    }
+    values.extend([leaf, Value::Text(after.to_owned())]);
+    let text = format!(
+        "SELECT _key, _open <> 0, coalesce(_open <> 0 AND _partner = ? AND _leaf <= ? {within_scope}, 0), _leaf < ? \
+         FROM {} WHERE _key > ? ORDER BY _key LIMIT {STRIDE}",
+        table.name
+    );
+    let mut select = connection.prepare_cached(&text).step(STEP)?;
+    let mut rows = select.query(params_from_iter(values)).step(STEP)?;
+    let mut stride = Stride::default();
+    while let Some(row) = rows.next().step(STEP)? {
+        stride.add(&looked(row).step(STEP)?, held);
+    }
+    Ok(stride)
 }
 
-/// Some keys in a row, and which rows of them a snapshot speaks for.
-struct Stride<'t> {
-    table: &'t TableSpec,
-    after: String,
-    /// The last key; none: to the end.
-    upto: Option<String>,
-    condition: String,
-    values: Vec<Value>,
+fn looked<'r>(row: &'r Row<'_>) -> rusqlite::Result<Looked<'r>> {
+    Ok(Looked {
+        key: row.get_ref(0)?.as_str()?,
+        open: row.get(1)?,
+        spoken_for: row.get(2)?,
+        older: row.get(3)?,
+    })
 }
 
-impl<'t> Stride<'t> {
-    fn of(
-        connection: &Connection,
-        tables: &'t [TableSpec],
-        ending: &Ending,
-        after: &str,
-    ) -> Result<Self, RegistryFault> {
-        let table = table_of(tables, &ending.record)?;
-        let upto = last_key(connection, table, after)?;
-        let mut condition = "t._open <> 0 AND t._partner = ? AND t._leaf <= ?".to_owned();
-        let mut values = vec![Value::Text(ending.partner.clone()), Value::Integer(ending.leaf())];
-        if let Some((column, codes)) = ending.scope(table)? {
-            let places = vec!["?"; codes.len()].join(",");
-            condition = format!("{condition} AND t.{column} IN ({places})");
-            values.extend(codes.iter().cloned().map(Value::Text));
-        }
-        Ok(Self {
-            table,
-            after: after.to_owned(),
-            upto,
-            condition,
-            values,
+fn lacking(connection: &Connection, table: &TableSpec, key: &str) -> Result<Lacking, RegistryFault> {
+    const STEP: &str = "read what a snapshot lacks";
+    let text = format!("SELECT _key, _leaf, _row, _hash FROM {} WHERE _key = ?1", table.name);
+    let mut select = connection.prepare_cached(&text).step(STEP)?;
+    let found = select.query_row([key], |row| {
+        Ok(Lacking {
+            key: row.get(0)?,
+            leaf: row.get(1)?,
+            row: row.get(2)?,
+            hash: row.get(3)?,
         })
-    }
-
-    /// Keys of the stride, as a condition, with its values.
-    fn keys(&self) -> (&'static str, Vec<Value>) {
-        let after = Value::Text(self.after.clone());
-        match &self.upto {
-            Some(upto) => ("t._key > ? AND t._key <= ?", vec![after, Value::Text(upto.clone())]),
-            None => ("t._key > ?", vec![after]),
-        }
-    }
-
-    /// Shows the rows that the snapshot speaks for: key, leaf, row, hash.
-    fn spoken_for(
-        &self,
-        connection: &Connection,
-        mut each: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
-    ) -> Result<(), RegistryFault> {
-        const STEP: &str = "look for what a snapshot lacks";
-        let (keys, mut values) = self.keys();
-        let text = format!(
-            "SELECT t._key, t._leaf, t._row, t._hash FROM {} t WHERE {keys} AND {}",
-            self.table.name, self.condition
-        );
-        values.extend(self.values.iter().cloned());
-        let mut select = connection.prepare_cached(&text).step(STEP)?;
-        let mut rows = select.query(params_from_iter(values)).step(STEP)?;
-        while let Some(row) = rows.next().step(STEP)? {
-            each(row).step(STEP)?;
-        }
-        Ok(())
-    }
-
-    fn due(&self, connection: &Connection, ending: &Ending, held: &Held) -> Result<Vec<Lacking>, RegistryFault> {
-        let mut due = Vec::new();
-        self.spoken_for(connection, |row| {
-            if is_lacking(row, ending, held)? {
-                due.push(Lacking {
-                    key: row.get(0)?,
-                    leaf: row.get(1)?,
-                    row: row.get(2)?,
-                    hash: row.get(3)?,
-                });
-            }
-            Ok(())
-        })?;
-        Ok(due)
-    }
-
-    /// Rows that are closed now and that the snapshot holds are stamped: no recall of another closing may take them for lacking.
-    fn stamp(&self, connection: &Connection, ending: &Ending, held: &Held) -> Result<(), RegistryFault> {
-        const STEP: &str = "look for closed rows";
-        let (keys, values) = self.keys();
-        let text = format!("SELECT t._key FROM {} t WHERE {keys} AND t._open = 0", self.table.name);
-        let mut select = connection.prepare_cached(&text).step(STEP)?;
-        let closed = select
-            .query_map(params_from_iter(values), |row| row.get(0))
-            .step(STEP)?;
-        let closed: Vec<String> = closed.collect::<Result<_, _>>().step(STEP)?;
-        closed
-            .iter()
-            .filter(|key| held.has(key))
-            .try_for_each(|key| note::stamp(connection, ending.exchange, key))
-    }
+    });
+    found.step(STEP)
 }

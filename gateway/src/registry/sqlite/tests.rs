@@ -133,8 +133,8 @@ fn an_end_that_is_not_committed_leaves_neither_closings_nor_a_place_and_keeps_th
         held: Arc::default(),
     };
     let transaction = connection.transaction().unwrap();
-    let closed = super::ending::close_in(&transaction, &tables, &ending).unwrap();
-    assert_eq!((closed.rows, closed.done), (1, true));
+    let closed = super::ending::close_in(&transaction, &tables, &ending, "").unwrap();
+    assert_eq!((closed.rows, closed.after.is_none()), (1, true));
     drop(transaction);
     let counts = || {
         let closed = "SELECT count(*) FROM public_security_resident WHERE _open = 0";
@@ -148,6 +148,9 @@ fn an_end_that_is_not_committed_leaves_neither_closings_nor_a_place_and_keeps_th
         .map(|sql| place.query(sql).concat())
     };
     assert_eq!(counts(), ["0", "0", "0", "1"]);
-    assert_eq!(super::ending::close(&mut connection, &tables, &ending).unwrap(), closed);
+    assert_eq!(
+        super::ending::close(&mut connection, &tables, &ending, "").unwrap(),
+        closed
+    );
     assert_eq!(counts(), ["1", "1", "1", "0"]);
 }

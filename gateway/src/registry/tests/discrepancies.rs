@@ -8,6 +8,7 @@ use arrow_schema::{DataType, Field, Schema};
 use shuguan_adapters as adapters;
 use uuid::Uuid;
 
+use super::closing;
 use super::fixture::{ANNA, BORIS, batch, kept, part, received};
 use super::store::{Place, Store, dialect, on_both_stores};
 use crate::registry::discrepancy::Kind;
@@ -89,7 +90,7 @@ pub(super) async fn close_all(registry: &Registry, leaf: u64, name: &str) {
         scope: None,
         held: Arc::default(),
     });
-    while !registry.end(Arc::clone(&ending)).await.unwrap().done {}
+    closing::ended(registry, &ending).await;
 }
 
 async fn merge(registry: &Registry, parts: impl IntoIterator<Item = Part>) {

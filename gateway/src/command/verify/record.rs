@@ -1,0 +1,170 @@
+//! `shuguan verify record`: an evidence record that two officers opened, against the receipt of its exchange.
+//!
+//! Takes the record (`audit unseal open`), a receipt, a trust file, and perhaps the sender's message key; says that the record is the one that was sealed, and what it shows:
+//! by which certificates the partner was known, what their revocation was, and what he signed. Refuses, with code 6, a record with one changed byte, and
+//! a signature that is not the key's. Needs no key of the gateway.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::{Value, json};
+use shuguan_ledger::receipt::{Proven, Receipt};
+use shuguan_ledger::trust::Trust;
+use x509_parser::pem::Pem;
+
+use super::{chain, exit, not_proven, read_receipt, sentence};
+use crate::command::exit::{Exit, Failure};
+use crate::command::output::Output;
+use crate::journal::{Borne, borne_out};
+use crate::signature::PublicKey;
+
+/// Longest record that is read, bytes.
+const RECORD_BYTES_MAX: u64 = 16 << 20;
+
+/// A record and what it is judged by.
+#[derive(Debug, clap::Args)]
+pub(super) struct RecordArgs {
+    /// The record, JSON.
+    file: PathBuf,
+    /// The receipt of the exchange (tlog-proof).
+    #[arg(long, value_name = "FILE")]
+    receipt: PathBuf,
+    /// The sender's message key or its certificate, PEM: was the request signed by it?
+    #[arg(long, value_name = "PEM")]
+    key: Option<PathBuf>,
+    /// Trust file with the log's public key.
+    #[arg(long)]
+    pub(super) trust: PathBuf,
+}
+
+/// What became of the request's signature.
+enum Signed {
+    /// The request was not signed, or no key was given.
+    Unasked(&'static str),
+    /// By the key with this id.
+    By(String),
+}
+
+/// Judges a record.
+///
+/// # Errors
+/// When a file cannot be read or is not what it should be.
+pub(super) fn run(args: &RecordArgs, trust: &Trust, output: &Output) -> Result<Exit, Failure> {
+    let receipt = read_receipt(&args.receipt)?;
+    let proven = match Receipt::parse(&receipt).and_then(|receipt| receipt.verify(trust)) {
+        Ok(proven) => proven,
+        Err(error) => return Ok(not_proven(output, &chain(&error), None)),
+    };
+    let borne = match borne_out(&proven.leaf, &read(&args.file)?) {
+        Ok(borne) => borne,
+        Err(why) => return Ok(not_proven(output, why, Some(proven.index))),
+    };
+    let signed = match signed(&borne, args.key.as_deref())? {
+        Ok(signed) => signed,
+        Err(why) => return Ok(not_proven(output, why, None)),
+    };
+    show(&proven, &borne, &signed, output);
+    Ok(exit(proven.witnessed.quorum))
+}
+
+/// The record itself, out of the officer's document when it is one.
+fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    let unreadable = |error| Failure::local(format!("cannot read `{}`", file.display())).because(error);
+    let no_record = || Failure::local(format!("`{}` is no evidence record", file.display()));
+    if std::fs::metadata(file).map_err(unreadable)?.len() > RECORD_BYTES_MAX {
+        return Err(no_record());
+    }
+    // serde's message could show what is in it.
+    let document: Value = serde_json::from_slice(&std::fs::read(file).map_err(unreadable)?)
+        .map_err(|_| no_record().then("shuguan audit unseal open EXCHANGE -o record.json"))?;
+    let record = document.get("record").unwrap_or(&document);
+    serde_json::to_vec(record).map_err(|_| no_record())
+}
+
+fn signed(borne: &Borne, key: Option<&Path>) -> Result<Result<Signed, &'static str>, Failure> {
+    let member = |name: &str| borne.members.get(name).map(String::as_str);
+    let (Some(base), Some(signature)) = (member("signature-base"), member("signature")) else {
+        return Ok(Ok(Signed::Unasked("the request was not signed")));
+    };
+    let Some(file) = key else {
+        return Ok(Ok(Signed::Unasked(
+            "the request was signed; give the sender's message key to verify that: --key PEM",
+        )));
+    };
+    let keys = keys_of(file)?;
+    let Some(key) = keys.iter().find(|key| Some(key.id()) == member("message-key")) else {
+        return Ok(Err("the request was signed by another key than this one"));
+    };
+    let signature = BASE64.decode(signature).ok();
+    let signature: Option<[u8; 64]> = signature.and_then(|bytes| bytes.try_into().ok());
+    Ok(match signature {
+        Some(signature) if key.verifies(base, &signature) => Ok(Signed::By(key.id().to_owned())),
+        _ => Err("the signature under the request is not that of its key"),
+    })
+}
+
+/// The keys in a PEM file: public keys, and those of certificates.
+fn keys_of(file: &Path) -> Result<Vec<PublicKey>, Failure> {
+    let text = std::fs::read(file)
+        .map_err(|error| Failure::local(format!("cannot read `{}`", file.display())).because(error))?;
+    let blocks = Pem::iter_from_buffer(&text).flatten();
+    let key = |block: Pem| match block.label.as_str() {
+        "CERTIFICATE" => PublicKey::from_spki(block.parse_x509().ok()?.public_key().raw),
+        "PUBLIC KEY" => PublicKey::from_spki(&block.contents),
+        _ => None,
+    };
+    let keys: Vec<PublicKey> = blocks.filter_map(key).collect();
+    if keys.is_empty() {
+        return Err(Failure::local(format!("`{}` holds no message key", file.display()))
+            .because("a certificate or a public key, Ed25519 or P-256, PEM, is looked for"));
+    }
+    Ok(keys)
+}
+
+fn show(proven: &Proven, borne: &Borne, signed: &Signed, output: &Output) {
+    let extent = if borne.whole {
+        "the record is, byte for byte, the one that was sealed with it"
+    } else {
+        "the record agrees with everything that the entry commits to; the entry is of a version that did not commit to the rest"
+    };
+    let said = format!("{}; {extent}", sentence(proven));
+    let (by, note) = match signed {
+        Signed::By(key) => (Some(key.as_str()), None),
+        Signed::Unasked(why) => (None, Some(*why)),
+    };
+    if output.is_json() {
+        let document = json!({
+            "verdict": proven.witnessed.verdict(), "sentence": said, "index": proven.index, "exchange": proven.leaf.event.exchange(),
+            "whole": borne.whole, "signed_by": by, "record": borne.members,
+        });
+        output.json("shuguan.record-verdict.v1", &document);
+        return;
+    }
+    output.line(format!("有效  valid: {said}"));
+    if let Some(key) = by {
+        output.line(format!("      the request was signed by the key {key}, over:"));
+        for line in borne
+            .members
+            .get("signature-base")
+            .into_iter()
+            .flat_map(|base| base.lines())
+        {
+            output.line(format!("        {line}"));
+        }
+    }
+    if let Some(note) = note {
+        output.line(format!("      not proved: {note}"));
+    }
+    // Certificates and columns are long; whoever wants them takes the JSON.
+    let short = borne
+        .members
+        .iter()
+        .filter(|(_, text)| text.len() <= 100 && !text.contains('\n'));
+    output.rows(
+        &["MEMBER", "SAYS"],
+        &short
+            .map(|(name, text)| vec![name.clone(), text.clone()])
+            .collect::<Vec<_>>(),
+    );
+}
