@@ -1,7 +1,7 @@
 //! The registry: the registration database, on SQLite or on PostgreSQL. Takes released parts and readings; gives counts and Arrow batches.
 //!
 //! `settings` how it is opened · `schema` a table a record type, from the compiled push plans · `merge` which row of a key stays:
-//! exactly once, newest wins · `discrepancy` where sources contradict each other · `person`, `enterprise` the subject indexes · `dataset` the views `population` and `enterprises` · `read`
+//! exactly once, newest wins · `discrepancy` where sources contradict each other · `person`, `enterprise` the subject indexes · `numbers` which numbers are one subject's · `dataset` the views `population` and `enterprises` · `read`
 //! a dataset as a stream of columns · `sqlite`, `postgres` the stores, each with all of its SQL and one thread that writes.
 //!
 //! Refuses plans whose columns contradict each other or the database, naming the migration. Logs nothing; no error holds a value.
@@ -12,6 +12,7 @@ pub mod discrepancy;
 mod enterprise;
 mod fault;
 mod merge;
+mod numbers;
 mod person;
 mod postgres;
 mod read;

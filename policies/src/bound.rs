@@ -313,3 +313,53 @@ fn read_at_most<'s>(document: &mut Document<'s>, table: &mut Table<'s>, names: N
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_bounds_name_the_same_whatever_they_allow() {
+        let bound = |purpose: &str, at_most: Operator| Bound {
+            role: None,
+            partner: None,
+            purpose: Some(purpose.into()),
+            direction: None,
+            mode: None,
+            target: None,
+            field: None,
+            class: None,
+            at_most,
+        };
+        let one = bound("a", Operator::Keep);
+        assert!(one.names_the_same(&bound("a", Operator::Exists)));
+        assert!(!one.names_the_same(&bound("b", Operator::Keep)));
+        let hash = |bound: &Bound| {
+            let mut out = Canonical::new("test");
+            bound.encode(&mut out);
+            out.hash()
+        };
+        assert_ne!(hash(&one), hash(&bound("b", Operator::Keep)));
+        assert_ne!(hash(&one), hash(&bound("a", Operator::Drop)));
+        let field = Bound {
+            field: Some("name".into()),
+            ..one.clone()
+        };
+        let of_target = Bound {
+            target: Some("population".into()),
+            ..field.clone()
+        };
+        let target = Bound {
+            field: None,
+            ..of_target.clone()
+        };
+        let described = [one, field, of_target, target].map(|bound| bound.describe());
+        let expected = [
+            "purpose=a at_most=keep",
+            "purpose=a field=name at_most=keep",
+            "purpose=a field=population.name at_most=keep",
+            "purpose=a target=population at_most=keep",
+        ];
+        assert_eq!(described, expected);
+    }
+}

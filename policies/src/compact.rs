@@ -95,7 +95,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
     use arrow_array::{Date32Array, Int64Array, TimestampMicrosecondArray};
-    use arrow_buffer::{OffsetBuffer, ScalarBuffer};
+    use arrow_buffer::{BooleanBuffer, OffsetBuffer, ScalarBuffer};
 
     use super::*;
 
@@ -146,6 +146,99 @@ mod tests {
         );
         let tight = compact(&(Arc::new(secret) as ArrayRef)).unwrap();
         assert_eq!(tight.as_primitive::<Date32Type>().values().as_ref(), &[1, 0]);
+    }
+
+    /// Each column shows what the first one does and is not compact for one reason alone.
+    #[test]
+    fn each_place_where_a_byte_can_hide_is_enough_to_build_a_text_anew() {
+        let nulls = |bits: &[u8], from: usize| {
+            let bits = BooleanBuffer::new(Buffer::from(bits), from, 2);
+            Some(NullBuffer::new(bits))
+        };
+        let text = |offsets: &[i32], bytes: Buffer, nulls: Option<NullBuffer>| {
+            let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets.to_vec()));
+            Arc::new(StringArray::new(offsets, bytes, nulls)) as ArrayRef
+        };
+        let bytes = |text: &str| Buffer::from(text.as_bytes());
+        let tight = text(&[0, 1, 1], bytes("a"), nulls(&[0b01], 0));
+        assert!(Arc::ptr_eq(&compact(&tight).unwrap(), &tight));
+        let late_offsets = ScalarBuffer::from(vec![7, 0, 1, 1]).slice(1, 3);
+        let late_offsets = OffsetBuffer::new(late_offsets);
+        let late_offsets = StringArray::new(late_offsets, bytes("a"), nulls(&[0b01], 0));
+        for (why, loose) in [
+            (
+                "bytes before the first row",
+                text(&[1, 2, 2], bytes("xa"), nulls(&[0b01], 0)),
+            ),
+            (
+                "bytes behind the last row",
+                text(&[0, 1, 1], bytes("ax"), nulls(&[0b01], 0)),
+            ),
+            (
+                "a buffer that begins late",
+                text(&[0, 1, 1], bytes("xa").slice(1), nulls(&[0b01], 0)),
+            ),
+            ("offsets that begin late", Arc::new(late_offsets) as ArrayRef),
+            ("bytes in a null slot", text(&[0, 1, 2], bytes("ax"), nulls(&[0b01], 0))),
+            (
+                "validity that begins late",
+                text(&[0, 1, 1], bytes("a"), nulls(&[0b10], 1)),
+            ),
+            (
+                "validity that is too long",
+                text(&[0, 1, 1], bytes("a"), nulls(&[0b01, 0], 0)),
+            ),
+            (
+                "validity behind the last row",
+                text(&[0, 1, 1], bytes("a"), nulls(&[0b101], 0)),
+            ),
+            (
+                "validity whose buffer begins late",
+                text(
+                    &[0, 1, 1],
+                    bytes("a"),
+                    Some(NullBuffer::new(BooleanBuffer::new(Buffer::from([0, 1]).slice(1), 0, 2))),
+                ),
+            ),
+        ] {
+            let built = compact(&loose).unwrap();
+            assert!(!Arc::ptr_eq(&built, &loose), "{why}");
+            assert!(same_rows(&built, &tight), "{why}");
+            assert!(Arc::ptr_eq(&compact(&built).unwrap(), &built), "{why}");
+        }
+        let full = text(&[0, 1, 2], bytes("ab"), nulls(&[0b11], 0));
+        let built = compact(&full).unwrap();
+        assert!(built.nulls().is_none(), "validity that says nothing");
+        let eight = NullBuffer::from(vec![true, true, true, true, true, true, true, false]);
+        let eight: ArrayRef = Arc::new(Date32Array::new(
+            ScalarBuffer::from(vec![1, 1, 1, 1, 1, 1, 1, 0]),
+            Some(eight),
+        ));
+        assert!(Arc::ptr_eq(&compact(&eight).unwrap(), &eight), "a whole byte of rows");
+    }
+
+    #[test]
+    fn each_place_where_a_number_can_hide_is_enough_to_build_a_column_anew() {
+        let days = |values: Vec<i32>, nulls: Option<NullBuffer>| {
+            Arc::new(Date32Array::new(ScalarBuffer::from(values), nulls)) as ArrayRef
+        };
+        let null = || Some(NullBuffer::from(vec![true, false]));
+        let tight = days(vec![1, 0], null());
+        let late = ScalarBuffer::from(vec![7, 1, 0]).slice(1, 2);
+        let late_nulls = NullBuffer::new(BooleanBuffer::new(Buffer::from([0b10]), 1, 2));
+        for (why, loose) in [
+            (
+                "values that begin late",
+                Arc::new(Date32Array::new(late, null())) as ArrayRef,
+            ),
+            ("a value in a null slot", days(vec![1, 7], null())),
+            ("validity that begins late", days(vec![1, 0], Some(late_nulls))),
+        ] {
+            let built = compact(&loose).unwrap();
+            assert!(!Arc::ptr_eq(&built, &loose), "{why}");
+            assert!(same_rows(&built, &tight), "{why}");
+            assert_eq!(built.as_primitive::<Date32Type>().values().as_ref(), &[1, 0], "{why}");
+        }
     }
 
     #[test]

@@ -112,7 +112,7 @@ fn subject((partner, target, purpose, direction, mode): &Key) -> String {
 /// Grants whose plan has another hash though no cell of theirs changed: other words, another order of columns.
 fn restated(old: &PolicySet, new: &PolicySet, seen: &BTreeSet<&str>, changes: &mut Vec<Change>) {
     let by_id = |set: &PolicySet| -> BTreeMap<String, String> {
-        let hash = |plan: &Arc<Plan>| (plan.grant_id().to_owned(), crate::plan::hex(&plan.hash()));
+        let hash = |plan: &Arc<Plan>| (plan.grant_id().to_owned(), crate::hex::hex(&plan.hash()));
         set.plans().map(hash).collect()
     };
     let (before, after) = (by_id(old), by_id(new));

@@ -175,12 +175,8 @@ fn of_division(
         _ => length,
     };
     let level = RegionTo::ALL.into_iter().rev().find(|to| to.digits() <= known);
-    let told = match level {
-        _ if known >= digits(&kind) => Operator::Keep,
-        Some(to) => Operator::Region(to),
-        None => Operator::Drop,
-    };
-    vec![(field, kind, told)]
+    let told = level.map_or(Operator::Drop, Operator::Region);
+    vec![(field, kind, normal(&told, &kind))]
 }
 
 fn digits(kind: &FieldType) -> usize {

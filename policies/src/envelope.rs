@@ -26,6 +26,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use crate::hex::hex;
 use crate::partner::Role;
 
 /// Longest envelope, bytes.
@@ -335,16 +336,6 @@ pub fn read_hash(text: &str) -> Option<[u8; 32]> {
         *byte = u8::try_from(value).ok()?;
     }
     Some(hash)
-}
-
-/// Lower-case hex digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 #[cfg(test)]

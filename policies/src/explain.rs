@@ -5,7 +5,8 @@ use shuguan_adapters::catalogue::Field;
 
 use crate::dataset::Dataset;
 use crate::filter::Atom;
-use crate::plan::{Plan, hex};
+use crate::hex::hex;
+use crate::plan::Plan;
 use crate::set::{Denial, PolicySet, check_hours, check_validity};
 use crate::target::{Mode, Target};
 use crate::terms::Hours;

@@ -149,7 +149,7 @@ impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>> Ff1<C> {
         let wide = block
             .iter()
             .take(self.taken)
-            .fold(0_u128, |sum, byte| sum << 8 | u128::from(*byte));
+            .fold(0_u128, |sum, byte| (sum << 8) + u128::from(*byte));
         // A remainder by a 64-bit modulus fits 64 bits.
         u64::try_from(wide % u128::from(modulus)).unwrap_or(0)
     }
@@ -200,6 +200,7 @@ mod tests {
         ff1.encrypt(&mut numbers);
         assert!(numbers.iter().all(|number| *number == halves(sealed)), "{sealed}");
         assert_eq!(ff1.decrypt(halves(sealed)), halves(plain), "{sealed}");
+        assert_eq!(format!("{ff1:?}"), "Ff1", "nothing of the key is shown");
     }
 
     #[test]

@@ -8,11 +8,12 @@ use std::fmt;
 use aes::Aes256;
 use aes::cipher::KeyInit;
 use ring::hkdf::{HKDF_SHA256, Prk, Salt};
-use ring::hmac;
+use ring::hmac::HMAC_SHA256;
 use toml::Spanned;
 
 use crate::canonical::Canonical;
 use crate::document::{Document, Table, nearest};
+use crate::mac::Mac;
 use crate::partner::Partners;
 use crate::purpose::Purposes;
 
@@ -109,23 +110,24 @@ impl KeyRing {
     }
 
     /// The HMAC key of a declared key; `None` only if the derived length were impossible.
-    pub(crate) fn hmac(&self, key: &Key) -> Option<hmac::Key> {
-        let info = key.info();
-        let parts = [info.as_bytes()];
-        let okm = self.0.expand(&parts, hmac::HMAC_SHA256).ok()?;
-        Some(hmac::Key::from(okm))
+    pub(crate) fn hmac(&self, key: &Key) -> Option<Mac> {
+        self.derived(key, |bytes| Some(Mac::new(bytes)))
     }
 
     /// The AES-256 key of a declared key, derived in the same way.
     pub(crate) fn aes(&self, key: &Key) -> Option<Aes256> {
+        self.derived(key, |bytes| Aes256::new_from_slice(bytes).ok())
+    }
+
+    fn derived<T>(&self, key: &Key, make: impl FnOnce(&[u8; 32]) -> Option<T>) -> Option<T> {
         let info = key.info();
         let parts = [info.as_bytes()];
         let mut bytes = [0; 32];
         // Any output length of 32 bytes will do; HMAC_SHA256 names one.
-        self.0.expand(&parts, hmac::HMAC_SHA256).ok()?.fill(&mut bytes).ok()?;
-        let cipher = Aes256::new_from_slice(&bytes).ok();
+        self.0.expand(&parts, HMAC_SHA256).ok()?.fill(&mut bytes).ok()?;
+        let made = make(&bytes);
         bytes.fill(0);
-        cipher
+        made
     }
 }
 

@@ -28,7 +28,9 @@ mod ff1;
 pub mod filter;
 #[cfg(test)]
 mod fixture;
+mod hex;
 pub mod key;
+mod mac;
 pub mod matrix;
 pub mod operator;
 pub mod partner;

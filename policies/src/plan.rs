@@ -23,7 +23,6 @@ use crate::terms::{Basis, Grantee, Hours, Limits, Obligations, Place, Terms, Val
 mod compare;
 mod manifest;
 
-pub(crate) use crate::envelope::hex;
 pub use manifest::Manifest;
 
 /// How an output column comes about.

@@ -84,12 +84,12 @@ impl Trials {
         for case in &self.cases {
             let mut one = Canonical::new("case");
             case.encode(&mut one);
-            hashes.push(crate::plan::hex(&one.hash()));
+            hashes.push(crate::hex::hex(&one.hash()));
         }
         for never in &self.nevers {
             let mut one = Canonical::new("never");
             never.bound.encode(&mut one);
-            hashes.push(crate::plan::hex(&one.hash()));
+            hashes.push(crate::hex::hex(&one.hash()));
         }
         out.set(&hashes);
     }

@@ -12,12 +12,13 @@ use std::sync::Arc;
 use ring::digest::{SHA256, digest};
 use ring::signature::{ECDSA_P256_SHA256_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm};
 use shuguan_policies::document::Fault;
-use shuguan_policies::envelope::{Algorithm, Envelope, Signature, Statement, hex};
+use shuguan_policies::envelope::{Algorithm, Envelope, Signature, Statement};
 use shuguan_policies::{Bundle, PolicySet, Role};
 
 use super::history::{History, Load};
 use crate::edge::peer::Claim;
 use crate::edge::signers::Signers;
+use crate::hex::hex;
 use crate::refusal::Refusal;
 
 /// A signer's clock may be so much ahead of ours.

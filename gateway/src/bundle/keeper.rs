@@ -19,7 +19,6 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use shuguan_ledger::leaf::{Digest, Event, PolicyEvent};
-use shuguan_policies::envelope::hex;
 use shuguan_policies::{Bundle, Plan, PolicySet};
 use tokio::sync::Mutex;
 
@@ -31,6 +30,7 @@ use crate::edge::health::Light;
 use crate::edge::signers::Signers;
 use crate::exchange::seal::unavailable;
 use crate::exchange::{Fault, Refused, Stations, Stop};
+use crate::hex::hex;
 use crate::journal::{Entry, Outcome, SealError};
 use crate::refusal::Refusal;
 use crate::registry::schema::{self, TableSpec};

@@ -11,7 +11,6 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use shuguan_policies::PolicySet;
-use shuguan_policies::envelope::hex;
 
 use super::exchanges::{Choice, answer, partner};
 use super::words::{Moment, grouped};
@@ -19,6 +18,7 @@ use super::{Desk, Frame, shell};
 use crate::api::gate::Context;
 use crate::edge::Peer;
 use crate::exchange::{Fault, Stop};
+use crate::hex::hex;
 use crate::journal::Tally;
 use crate::relay::{RelaySnapshot, RelayState};
 

@@ -15,7 +15,6 @@ use http::{HeaderMap, Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shuguan_policies::bundle::BUNDLE_BYTES_MAX;
-use shuguan_policies::envelope::hex;
 use shuguan_policies::{Bundle, Role};
 
 use super::{Desk, guard, json};
@@ -23,6 +22,7 @@ use crate::api::gate::Context;
 use crate::bundle::BundleRefused;
 use crate::edge::Peer;
 use crate::exchange::{Refused, Stop};
+use crate::hex::hex;
 use crate::refusal::Refusal;
 
 /// A bundle as JSON: escapes take room.

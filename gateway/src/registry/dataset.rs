@@ -41,6 +41,44 @@ impl Dialect {
         }
     }
 
+    /// Rows of that many texts, bound as one list on SQLite and as a list a column on PostgreSQL, to be selected from.
+    pub(super) fn given(self, columns: usize) -> String {
+        match self {
+            Self::Sqlite => {
+                let cells: Vec<String> = (0..columns).map(|place| format!("value ->> {place}")).collect();
+                format!("SELECT {} FROM json_each(?1)", cells.join(", "))
+            }
+            Self::Postgres => {
+                let lists: Vec<String> = (1..=columns).map(|place| format!("${place}::text[]")).collect();
+                format!("SELECT * FROM unnest({})", lists.join(", "))
+            }
+        }
+    }
+
+    /// A day as a text, `YYYY-MM-DD`.
+    pub(super) fn day_text(self, day: &str) -> String {
+        match self {
+            Self::Sqlite => day.to_owned(),
+            Self::Postgres => format!("to_char({day}, 'YYYY-MM-DD')"),
+        }
+    }
+
+    /// The number of an exchange as a text, with or without hyphens.
+    pub(super) fn id_text(self, id: &str) -> String {
+        match self {
+            Self::Sqlite => format!("hex({id})"),
+            Self::Postgres => format!("CAST({id} AS text)"),
+        }
+    }
+
+    /// The number of an exchange out of a text with hyphens.
+    pub(super) fn id_of(self, text: &str) -> String {
+        match self {
+            Self::Sqlite => format!("unhex({text}, '-')"),
+            Self::Postgres => format!("CAST({text} AS uuid)"),
+        }
+    }
+
     /// The month of a day as the catalogue writes months, `yyyyMM`.
     pub(super) fn month_of(self, day: &str) -> String {
         match self {
@@ -290,11 +328,15 @@ impl Fed<'_> {
             .filter(|(source, _)| source.admits)
             .map(|(source, _)| format!("{}._key IS NOT NULL", source.alias))
             .collect();
-        let condition = if admitted.is_empty() {
+        let mut condition = if admitted.is_empty() {
             self.dialect.never().to_owned()
         } else {
             admitted.join(" OR ")
         };
+        if self.dataset == Dataset::Population {
+            // A number that was replaced is no person of its own.
+            condition = format!("(p.subject IS NULL OR p.subject = p.citizen_id) AND ({condition})");
+        }
         format!(
             "SELECT p.{subject} AS {SUBJECT}, {} FROM {index} p{} WHERE {condition}",
             fields.join(", "),
@@ -305,9 +347,6 @@ impl Fed<'_> {
     /// Joins the newest row of a source. LEFT JOIN on a primary key, so that SQLite leaves out what a query does not use.
     fn join(&self, source: &Source, table: &TableSpec, subject: &str) -> String {
         let (name, alias) = (&table.name, source.alias);
-        if matches!(self.dataset, Dataset::Population) && table.keyed_by_person() {
-            return format!(" LEFT JOIN {name} {alias} ON {alias}._key = p.{subject} AND {alias}._open <> 0");
-        }
         let column = match self.dataset {
             Dataset::Population => table.person_column().unwrap_or_default(),
             Dataset::Enterprises => "_unit",
@@ -317,9 +356,28 @@ impl Fed<'_> {
             .filter(|column| table.column(column).is_some())
             .map(|column| format!("x.{column} IS NULL, "))
             .unwrap_or_default();
+        let newest = "x._source_us DESC, x._leaf DESC, x._row DESC LIMIT 1";
+        let one = format!(
+            "(SELECT x._key FROM {name} x WHERE x.{column} = p.{subject} AND x._open <> 0 ORDER BY {prefer}{newest})"
+        );
+        if self.dataset == Dataset::Enterprises {
+            return format!(" LEFT JOIN {name} {alias} ON {alias}._key = {one}");
+        }
+        // Of who has several numbers, what is said under the one in force comes before what is newer.
+        let keyed = table.keyed_by_person();
+        let column = if keyed { "_key" } else { column };
+        let several = format!(
+            "(SELECT x._key FROM person n CROSS JOIN {name} x WHERE n.subject = p.{subject} AND x.{column} = n.citizen_id \
+             AND x._open <> 0 ORDER BY {prefer}{}, {newest})",
+            self.dialect.flag(&format!("x.{column} <> n.subject"))
+        );
+        let (one, open) = if keyed {
+            (format!("p.{subject}"), format!(" AND {alias}._open <> 0"))
+        } else {
+            (one, String::new())
+        };
         format!(
-            " LEFT JOIN {name} {alias} ON {alias}._key = (SELECT x._key FROM {name} x WHERE x.{column} = p.{subject} AND x._open <> 0 \
-             ORDER BY {prefer}x._source_us DESC, x._leaf DESC, x._row DESC LIMIT 1)"
+            " LEFT JOIN {name} {alias} ON {alias}._key = CASE WHEN p.subject IS NULL THEN {one} ELSE {several} END{open}"
         )
     }
 
@@ -385,11 +443,14 @@ impl Fed<'_> {
 
     /// When the last of the rows that speak here was received: a pull since then misses nothing that came with an old source time.
     fn updated(&self) -> Option<String> {
-        let times: Vec<String> = self
+        let mut times: Vec<String> = self
             .sources
             .iter()
             .map(|(source, _)| format!("coalesce({}._received_us, 0)", source.alias))
             .collect();
+        if self.dataset == Dataset::Population && !times.is_empty() {
+            times.push("coalesce(p.joined_us, 0)".to_owned());
+        }
         let newest = match times.as_slice() {
             [] => return None,
             [only] => only.clone(),

@@ -2,17 +2,19 @@
 //! what is to be recorded and what is settled.
 //!
 //! This file: the closed table of kinds, and what a store reads and writes · `rules` which columns contradict each other, as SQL on the
-//! touched subjects alone · `weigh` what holds now against what was recorded · `touch` whom a part may have changed · `listing` for people.
+//! touched subjects alone · `weigh` what holds now against what was recorded · `touch` whom a part may have changed · `rival` rows of one key that contradict each other · `listing` for people.
 //!
 //! Recorded in the transaction that brings the rows, so a crash neither loses nor doubles one. One line a (subject, kind, record type, other
 //! record type): however many rows contradict each other so, it names one pair of them, by key, exchange and row, and copies no value. A
 //! contradiction that a later row removes is settled, not deleted; when it comes back, the same line is open again.
 
 pub(super) mod listing;
+pub(super) mod rival;
 pub(super) mod rules;
 pub(super) mod touch;
 pub(super) mod weigh;
 
+use shuguan_adapters::value::name::folded;
 use uuid::Uuid;
 
 macro_rules! kinds {
@@ -102,6 +104,30 @@ pub(super) struct Read {
     pub(super) says: Says,
 }
 
+/// What two rows of one person call him, where SQL found that it is not the same characters.
+pub(super) struct Names<'n> {
+    pub(super) one: Option<&'n str>,
+    pub(super) other: Option<&'n str>,
+    /// What the first row says that he was called before.
+    pub(super) former: Option<&'n str>,
+}
+
+impl Names<'_> {
+    /// The kinds that are left of those that hold: two spellings of one name are no contradiction, nor is the former name.
+    pub(super) fn judge(&self, kinds: i64) -> i64 {
+        let bit = Kind::NameDiffers.bit();
+        let (Some(one), Some(other)) = (self.one, self.other) else {
+            return kinds;
+        };
+        if kinds & bit == 0 {
+            return kinds;
+        }
+        let other = folded(other);
+        let same = folded(one) == other || self.former.is_some_and(|former| folded(former) == other);
+        if same { kinds & !bit } else { kinds }
+    }
+}
+
 /// Which of the two it is.
 pub(super) enum Says {
     /// These kinds hold, by [`Kind::bit`].
@@ -132,7 +158,7 @@ pub(super) struct Line {
 
 #[cfg(test)]
 mod tests {
-    use super::Kind;
+    use super::{Kind, Names};
     use crate::refusal::Refusal;
 
     #[test]
@@ -146,5 +172,39 @@ mod tests {
             assert!(!kind.zh().is_ascii() && !kind.en().is_empty() && !kind.next().is_empty());
         }
         assert_eq!(Kind::parse("name"), None);
+    }
+
+    #[test]
+    fn two_spellings_of_a_name_are_no_contradiction_and_other_kinds_stay() {
+        let both = Kind::NameDiffers.bit() | Kind::SexDiffers.bit();
+        let judged = |one, other, former| {
+            let (one, other) = (Some(one), Some(other));
+            Names { one, other, former }.judge(both)
+        };
+        for spelling in [
+            "阿卜杜拉•买买提",
+            "阿卜杜拉・买买提",
+            "阿卜杜拉 · 买买提",
+            "阿卜杜拉．买买提",
+        ] {
+            assert_eq!(
+                judged("阿卜杜拉·买买提", spelling, None),
+                Kind::SexDiffers.bit(),
+                "{spelling}"
+            );
+            assert_eq!(
+                judged("甲", spelling, Some("阿卜杜拉·买买提")),
+                Kind::SexDiffers.bit(),
+                "{spelling}"
+            );
+        }
+        assert_eq!(judged("阿卜杜拉·买买提", "阿卜杜拉买买提", None), both);
+        assert_eq!(judged("甲", "乙", Some("丙")), both);
+        let unsaid = Names {
+            one: None,
+            other: Some("乙"),
+            former: None,
+        };
+        assert_eq!(unsaid.judge(both), both);
     }
 }

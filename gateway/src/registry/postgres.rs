@@ -14,6 +14,7 @@ mod ending;
 pub(super) mod fault;
 mod merge;
 mod note;
+mod numbers;
 mod read;
 mod recall;
 pub(super) mod roles;

@@ -135,12 +135,6 @@ impl TableSpec {
             .any(|subject| matches!(subject, Subject::Enterprise(_)))
     }
 
-    /// Columns that are looked up beside the key: the numbers that a notice of a corrected number joins (`discrepancy`).
-    pub(super) fn sought(&self) -> impl Iterator<Item = &'static str> {
-        let linked = ["before", "after"].into_iter().filter(|_| self.record.name == CHANGE);
-        linked.filter(|name| self.column(name).is_some())
-    }
-
     /// Whether `_key` is exactly the person's number, so that one row a person exists and needs no further index.
     pub(super) fn keyed_by_person(&self) -> bool {
         match (self.person_column(), self.keys.first()) {
@@ -355,8 +349,21 @@ pub(super) struct BaseTable {
     pub(super) zh: &'static str,
     /// Its primary key.
     pub(super) key: &'static str,
+    /// What it is looked up by besides: the name of a column, and which rows the index has.
+    pub(super) sought: &'static [(&'static str, &'static str)],
     /// A word that ends in `?` may be null.
     pub(super) columns: &'static [Described],
+}
+
+impl BaseTable {
+    /// Statements that make the indexes that are not there; the same on each store.
+    pub(super) fn indexes(&self) -> impl Iterator<Item = String> {
+        let name = self.name;
+        let index = move |(column, rows): &(&str, &str)| {
+            format!("CREATE INDEX IF NOT EXISTS {name}_by_{column} ON {name} ({column}){rows}")
+        };
+        self.sought.iter().map(index)
+    }
 }
 
 /// The relay's progress, the subject indexes, and what was closed and changed.
@@ -364,11 +371,12 @@ pub(super) struct BaseTable {
 /// `history` says who changed which row when: a row for each update, closing and reopening, none for an insert, which the row itself, or the
 /// `was_leaf` of its first change, tells. So a first load of millions writes nothing here. It keeps hashes and no values: what a field held
 /// before is for nobody to read years later, and the sealed payload that brought it is erased after its hold.
-pub(super) const BASE_TABLES: [BaseTable; 10] = [
+pub(super) const BASE_TABLES: [BaseTable; 12] = [
     BaseTable {
         name: "relay_progress",
         zh: "入库进度",
         key: "exchange",
+        sought: &[],
         columns: &[
             ("exchange", "交换编号", "uuid"),
             ("leaf", "存证条目序号", "integer"),
@@ -388,6 +396,7 @@ pub(super) const BASE_TABLES: [BaseTable; 10] = [
         name: "history",
         zh: "记录变更历史",
         key: "record, row_key, leaf, row_no",
+        sought: &[],
         columns: &[
             ("record", "数据类", "text"),
             ("row_key", "记录主键", "text"),
@@ -407,6 +416,7 @@ pub(super) const BASE_TABLES: [BaseTable; 10] = [
         name: "closing",
         zh: "关闭登记",
         key: "record, row_key, partner",
+        sought: &[],
         columns: &[
             ("record", "数据类", "text"),
             ("row_key", "记录主键", "text"),
@@ -421,6 +431,7 @@ pub(super) const BASE_TABLES: [BaseTable; 10] = [
         name: "superseded",
         zh: "被更新的删除取代的删除",
         key: "record, row_key, partner, leaf",
+        sought: &[],
         columns: &[
             ("record", "数据类", "text"),
             ("row_key", "记录主键", "text"),
@@ -435,6 +446,7 @@ pub(super) const BASE_TABLES: [BaseTable; 10] = [
         name: "snapshot",
         zh: "快照登记",
         key: "record, partner, leaf",
+        sought: &[],
         columns: &[
             ("record", "数据类", "text"),
             ("partner", "对接单位", "text"),
@@ -448,12 +460,14 @@ pub(super) const BASE_TABLES: [BaseTable; 10] = [
         name: "snapshot_seen",
         zh: "快照所含而当时已关闭的记录",
         key: "exchange, row_key",
+        sought: &[],
         columns: &[("exchange", "交换编号", "uuid"), ("row_key", "记录主键", "text")],
     },
     BaseTable {
         name: "snapshot_held",
         zh: "关闭完成前快照所含且未改写的记录",
         key: "exchange, part",
+        sought: &[],
         columns: &[
             ("exchange", "交换编号", "uuid"),
             ("part", "分片序号", "integer"),
@@ -464,6 +478,7 @@ pub(super) const BASE_TABLES: [BaseTable; 10] = [
         name: "discrepancy",
         zh: "比对差异",
         key: "subject, kind, record, other_record",
+        sought: &[],
         columns: &[
             ("subject", "所涉人员或单位标识", "text"),
             ("kind", "差异类别代码", "text"),
@@ -485,15 +500,19 @@ pub(super) const BASE_TABLES: [BaseTable; 10] = [
         name: "person",
         zh: "人员索引",
         key: "citizen_id",
+        sought: &[("subject", " WHERE subject IS NOT NULL")],
         columns: &[
             ("citizen_id", "公民身份号码", "text"),
             ("first_us", "首次出现时间(微秒)", "instant"),
+            ("subject", "同一人现用号码(空为只有一个号码)", "text?"),
+            ("joined_us", "号码关联变动时间(微秒)", "instant?"),
         ],
     },
     BaseTable {
         name: "enterprise",
         zh: "单位索引",
         key: "unit",
+        sought: &[],
         columns: &[
             ("unit", "单位标识", "text"),
             ("uscc", "统一社会信用代码", "text?"),
@@ -501,6 +520,28 @@ pub(super) const BASE_TABLES: [BaseTable; 10] = [
             ("reg_no", "注册号", "text?"),
             ("taxpayer_id", "纳税人识别号", "text?"),
             ("first_us", "首次出现时间(微秒)", "instant"),
+        ],
+    },
+    BaseTable {
+        name: "enterprise_number",
+        zh: "单位号码归属",
+        key: "number",
+        sought: &[],
+        columns: &[
+            ("number", "号码(R注册号,T纳税人识别号)", "text"),
+            ("unit", "所属单位标识", "text"),
+        ],
+    },
+    BaseTable {
+        name: "number_link",
+        zh: "号码关联依据",
+        key: "record, row_key, number, other",
+        sought: &[("number", "")],
+        columns: &[
+            ("record", "数据类", "text"),
+            ("row_key", "载明两个号码的记录主键", "text"),
+            ("number", "号码", "text"),
+            ("other", "同一主体的另一号码", "text"),
         ],
     },
 ];

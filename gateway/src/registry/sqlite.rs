@@ -9,6 +9,7 @@ mod ending;
 mod index;
 mod merge;
 mod note;
+mod numbers;
 mod read;
 mod recall;
 mod schema;

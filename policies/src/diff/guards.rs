@@ -7,7 +7,7 @@ use super::{Change, Turn};
 use crate::canonical::Canonical;
 use crate::ceiling::{Ceiling, ShareKind};
 use crate::disclosure::within;
-use crate::plan::hex;
+use crate::hex::hex;
 use crate::set::PolicySet;
 
 /// Entries of one table: name → (what the hash covers of it, how it reads).
@@ -83,7 +83,6 @@ fn ceilings(old: &PolicySet, new: &PolicySet, out: &mut Vec<Change>) {
     for id in ids {
         let turn = match (before.get(id), after.get(id)) {
             (Some(old), Some(new)) if old.bound == new.bound && old.why == new.why => None,
-            (Some(old), Some(new)) if old.bound == new.bound => Some(Turn::Restated),
             (Some(old), Some(new)) if old.bound.names_the_same(&new.bound) => bound_turn(old, new),
             (Some(_), Some(_)) => Some(Turn::Incomparable),
             (Some(_), None) => Some(Turn::Widened),

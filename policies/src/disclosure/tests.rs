@@ -9,6 +9,7 @@ use super::*;
 use crate::fixture::keys;
 use crate::key::{Algorithm, Domain, Key};
 use crate::operator::Beside;
+use crate::operator::address::{Address, Level};
 use crate::operator::age_band::AgeBand;
 use crate::operator::bucket::Bucket;
 use crate::operator::pseudonym::Pseudonym;
@@ -250,4 +251,180 @@ fn a_resident_id_gives_away_birth_sex_and_region_and_only_as_much_as_is_left_of_
         all.into_iter().map(|one| one.field).collect::<Vec<_>>()
     };
     assert_eq!(chain, ["citizen_id", "birth_date", "sex", "birth_region"]);
+}
+
+fn about(field: &'static str, kind: FieldType, operator: Operator, way: Way) -> Disclosed {
+    Disclosed {
+        field,
+        kind,
+        operator,
+        way,
+    }
+}
+
+#[test]
+fn of_what_is_told_about_a_field_the_strongest_is_left_and_of_equals_the_first() {
+    let year = || Operator::Date(DateTo::Year);
+    let born = |operator: Operator, way: Way| about("birth_date", FieldType::Date, operator, way);
+    let all = [
+        born(year(), Way::Own),
+        born(Operator::Date(DateTo::Month), Way::Implied("citizen_id")),
+        born(Operator::Date(DateTo::Month), Way::Implied("disability_no")),
+        born(Operator::AgeBand(AgeBand::new(10, 80).unwrap()), Way::Lookup),
+        about("sex", FieldType::Code(&tables::SEX), Operator::Keep, Way::Own),
+    ];
+    let left: Vec<_> = strongest(&all, "birth_date")
+        .into_iter()
+        .map(|one| (one.operator.describe(), one.way))
+        .collect();
+    let expected = [
+        ("date to month".to_owned(), Way::Implied("citizen_id")),
+        ("age_band width=10 cap=80".to_owned(), Way::Lookup),
+    ];
+    assert_eq!(left, expected);
+    assert!(strongest(&all, "name").is_empty());
+
+    let [year, month, _, band, _] = &all;
+    let within = |a: &[&Disclosed], b: &[&Disclosed]| {
+        let owned = |list: &[&Disclosed]| list.iter().map(|one| (*one).clone()).collect::<Vec<_>>();
+        all_within(&owned(a), &owned(b))
+    };
+    assert!(within(&[year], &[month]) && !within(&[month], &[year]));
+    assert!(within(&[year, band], &[month, band]) && !within(&[year, band], &[month]));
+    assert!(within(&[], &[]) && within(&[], &[year]) && !within(&[year], &[]));
+}
+
+#[test]
+fn numbers_of_units_and_places_give_away_what_they_are_made_of() {
+    // A chain comes back to a place with less; what counts is the strongest.
+    let told = |field: &'static str, kind: FieldType, operator: &Operator| -> Vec<String> {
+        let all = told_by(field, &kind, operator);
+        assert!(all.iter().all(|one| one.way == Way::Implied(field)));
+        let mut about: Vec<&str> = all.iter().map(|one| one.field).collect();
+        about.dedup();
+        let kept = about.into_iter().flat_map(|about| strongest(&all, about));
+        let mut words: Vec<String> = kept
+            .map(|one| format!("{} {}", one.field, one.operator.describe()))
+            .collect();
+        words.sort();
+        words.dedup();
+        words
+    };
+    let uscc = told("uscc", FieldType::Uscc, &Operator::Keep);
+    assert_eq!(uscc, ["org_code keep", "reg_region keep", "taxpayer_id keep"]);
+    let village = |operator: &Operator| told("village_code", FieldType::Division(12), operator);
+    assert_eq!(village(&Operator::Keep), ["hukou_region keep", "town_code keep"]);
+    assert_eq!(
+        village(&Operator::Region(RegionTo::Town)),
+        ["hukou_region keep", "town_code keep"]
+    );
+    assert_eq!(
+        village(&Operator::Region(RegionTo::County)),
+        ["hukou_region keep", "town_code region to county"]
+    );
+    assert_eq!(
+        village(&Operator::Region(RegionTo::City)),
+        ["hukou_region region to city", "town_code region to city"]
+    );
+    assert_eq!(
+        told("town_code", FieldType::Division(9), &Operator::Keep),
+        ["hukou_region keep", "village_code region to town"]
+    );
+    assert_eq!(
+        told("hukou_region", FieldType::Region, &Operator::Keep),
+        ["town_code region to county", "village_code region to county"]
+    );
+    for operator in [Operator::Exists, Operator::Drop] {
+        assert!(village(&operator).is_empty());
+        assert!(told("uscc", FieldType::Uscc, &operator).is_empty());
+    }
+}
+
+#[test]
+fn an_operator_has_one_form_for_each_thing_that_it_tells() {
+    let same = |a: &Operator, b: &Operator, kind: FieldType| {
+        assert_eq!(normal(a, &kind), normal(b, &kind), "{} {}", a.describe(), b.describe());
+        assert!(within(a, b, &kind) && within(b, a, &kind));
+    };
+    let covered_with = |cover: char| {
+        Operator::Mask(Mask {
+            first: 1,
+            last: 0,
+            cover,
+            keep_length: true,
+        })
+    };
+    let nothing = Operator::Constant("无".into());
+    same(&nothing, &Operator::Drop, FieldType::Name);
+    same(&covered_with('x'), &covered_with('*'), FieldType::Name);
+    same(&mask(0, 0, false), &Operator::Exists, FieldType::Name);
+    same(&Operator::Date(DateTo::Day), &Operator::Keep, FieldType::Date);
+    same(&Operator::Date(DateTo::Month), &Operator::Keep, FieldType::Month);
+    same(&Operator::Region(RegionTo::County), &Operator::Keep, FieldType::Region);
+    same(
+        &Operator::Region(RegionTo::Town),
+        &Operator::Keep,
+        FieldType::Division(9),
+    );
+    // Six digits of a resident id are a county, so its town is no more than that.
+    same(
+        &Operator::Region(RegionTo::Town),
+        &Operator::Region(RegionTo::County),
+        FieldType::CitizenId,
+    );
+    let differ = |a: &Operator, b: &Operator, kind: FieldType| assert_ne!(normal(a, &kind), normal(b, &kind));
+    differ(&Operator::Date(DateTo::Day), &Operator::Keep, FieldType::Instant);
+    differ(&Operator::Region(RegionTo::City), &Operator::Keep, FieldType::Region);
+    differ(
+        &Operator::Region(RegionTo::Town),
+        &Operator::Keep,
+        FieldType::Division(12),
+    );
+    differ(&mask(0, 0, true), &Operator::Exists, FieldType::Name);
+    differ(&mask(1, 0, false), &Operator::Exists, FieldType::Name);
+    differ(&mask(0, 1, false), &Operator::Exists, FieldType::Name);
+}
+
+#[test]
+fn addresses_are_ordered_under_one_code_only() {
+    let cut = |to: Level, code: &str| Operator::Address(Address { to, code: code.into() });
+    let kind = FieldType::Text(200);
+    for (at, a) in Level::ALL.into_iter().enumerate() {
+        for (other_at, b) in Level::ALL.into_iter().enumerate() {
+            assert_eq!(within(&cut(a, "c"), &cut(b, "c"), &kind), at <= other_at);
+            assert!(!within(&cut(a, "c"), &cut(b, "d"), &kind));
+        }
+        // An address that is not recognised becomes a null, so whether there was one does not show.
+        assert!(!within(&Operator::Exists, &cut(a, "c"), &kind));
+    }
+}
+
+#[test]
+fn a_pseudonym_is_within_a_longer_one_of_its_key_and_a_token_of_its_scope() {
+    let pseudonym = |id: &str, bytes: u8| {
+        Operator::Pseudonym(Pseudonym {
+            key: key(id, Algorithm::Hmac),
+            bytes,
+        })
+    };
+    let kind = FieldType::CitizenId;
+    assert!(within(&pseudonym("a", 16), &pseudonym("a", 17), &kind));
+    assert!(!within(&pseudonym("a", 17), &pseudonym("a", 16), &kind));
+    assert!(!within(&pseudonym("a", 16), &pseudonym("b", 17), &kind));
+    let token = |change: fn(&mut Key)| {
+        let mut key = Key::clone(&key("t", Algorithm::TokenId18));
+        change(&mut key);
+        Operator::Token(Token {
+            kind: TokenKind::Id18,
+            key: Arc::new(key),
+        })
+    };
+    assert!(within(&pseudonym("a", 16), &token(|_| ()), &kind));
+    for change in [
+        (|key: &mut Key| key.partner.push('x')) as fn(&mut Key),
+        |key| key.purpose.push('x'),
+        |key| key.domain = Domain::Unit,
+    ] {
+        assert!(!within(&pseudonym("a", 16), &token(change), &kind));
+    }
 }

@@ -116,9 +116,9 @@ fn county_end(address: &str, number: u32) -> Option<usize> {
         let rest = address.get(at..)?;
         let Some(end) = suffix_end(rest, above) else { continue };
         let county = suffix_end(rest, suffixes);
-        // A county-level city after a prefecture: the second 市 is the one that is meant.
+        // A county-level city after a prefecture: the second 市 is the one that is meant. The 区 in which 自治区 and 地区 end is none.
         let skips = match county {
-            Some(county) if number < 81 => end < county,
+            Some(county) if number < 81 => end <= county,
             _ => suffix_end(rest.get(end..)?, suffixes).is_some(),
         };
         if skips {

@@ -51,8 +51,8 @@ impl AgeBand {
     /// out. Who is born on 29 February completes a year on 1 March; a birth after the day of the exchange counts as age 0.
     /// Source: policy operator 7.
     pub(super) fn apply(self, column: &Date32Array, today: i32) -> ArrayRef {
-        let labels: Vec<String> = (0..=self.cap / self.width)
-            .map(|band| band * self.width)
+        let labels: Vec<String> = (0..=self.cap)
+            .step_by(self.width.into())
             .map(|from| {
                 if from == self.cap {
                     format!("{from}+")

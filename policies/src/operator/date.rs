@@ -1,5 +1,6 @@
 //! `date`: a day or moment cut to the day, the month, the quarter or the year.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -68,16 +69,8 @@ impl DateTo {
                 out.append_null();
                 continue;
             };
-            match self {
-                Self::Year => out.append_value(text.get(..4).unwrap_or_default()),
-                Self::Quarter => {
-                    let number = text.get(4..).and_then(|month| month.parse().ok()).unwrap_or(1);
-                    // Writing to a builder in memory cannot fail.
-                    let _ = write!(out, "{}Q{}", text.get(..4).unwrap_or_default(), quarter(number));
-                    out.append_value("");
-                }
-                Self::Month | Self::Day => out.append_value(text),
-            }
+            let (year, month) = text.split_at_checked(4).unwrap_or_default();
+            self.append(&mut out, text, year, month.parse().unwrap_or(1));
         }
         Arc::new(out.finish())
     }
@@ -95,25 +88,53 @@ impl DateTo {
                 continue;
             };
             let (year, month) = year_and_month(day);
-            // Writing to a builder in memory cannot fail.
-            let _ = match self {
-                Self::Year => write!(out, "{year:04}"),
-                Self::Quarter => write!(out, "{year:04}Q{}", quarter(month)),
-                Self::Month | Self::Day => write!(out, "{year:04}{month:02}"),
-            };
-            out.append_value("");
+            let digits = six_digits(year, month);
+            let text = digits.as_ref().and_then(|digits| std::str::from_utf8(digits).ok());
+            let text = text.map_or_else(|| format!("{year:04}{month:02}").into(), Cow::Borrowed);
+            let year = text.get(..text.len().saturating_sub(2)).unwrap_or_default();
+            self.append(&mut out, &text, year, month);
         }
         Arc::new(out.finish())
     }
+
+    /// What is left of a month: `yyyyMM`, with its year and its number.
+    fn append(self, out: &mut StringBuilder, text: &str, year: &str, month: i64) {
+        match self {
+            Self::Year => out.append_value(year),
+            Self::Quarter => {
+                // Writing to a builder in memory cannot fail.
+                let _ = out.write_str(year);
+                out.append_value(quarter(month));
+            }
+            Self::Month | Self::Day => out.append_value(text),
+        }
+    }
 }
 
-fn quarter(month: i64) -> i64 {
-    (month + 2) / 3
+/// `Q1` to `Q4`.
+fn quarter(month: i64) -> &'static str {
+    match month {
+        ..=3 => "Q1",
+        4..=6 => "Q2",
+        7..=9 => "Q3",
+        _ => "Q4",
+    }
+}
+
+/// `yyyyMM` of a year with four digits. The formatter costs more than finding year and month.
+fn six_digits(year: i64, month: i64) -> Option<[u8; 6]> {
+    let mut rest = u32::try_from(year * 100 + month).ok()?;
+    let mut digits = [b'0'; 6];
+    for digit in digits.iter_mut().rev() {
+        *digit += u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+    }
+    (rest == 0).then_some(digits)
 }
 
 fn shanghai_day(us: i64) -> i32 {
-    let day = us.saturating_add(SHANGHAI_US).div_euclid(US_PER_DAY);
-    i32::try_from(day).unwrap_or(if day < 0 { i32::MIN } else { i32::MAX })
+    // 64 bits of microseconds are not 2^28 days.
+    i32::try_from(us.saturating_add(SHANGHAI_US).div_euclid(US_PER_DAY)).unwrap_or_default()
 }
 
 /// Year and month of a day since 1970-01-01 in the proleptic Gregorian calendar, by counting from 1 March so that the leap day
@@ -135,7 +156,10 @@ fn year_and_month(day: i32) -> (i64, i64) {
 
 #[cfg(test)]
 mod tests {
+    use arrow_array::cast::AsArray;
     use jiff::civil::Date;
+
+    use super::*;
 
     #[test]
     fn the_month_of_every_day_from_1800_to_2200_is_the_calendars() {
@@ -146,6 +170,33 @@ mod tests {
             assert_eq!(super::year_and_month(day), (date.year().into(), date.month().into()));
             date = date.saturating_add(jiff::Span::new().days(1));
         }
+    }
+
+    #[test]
+    fn only_years_of_four_digits_are_written_without_the_formatter() {
+        assert_eq!(six_digits(0, 1), Some(*b"000001"));
+        assert_eq!(six_digits(9_999, 12), Some(*b"999912"));
+        assert_eq!(six_digits(10_000, 1), None);
+        assert_eq!(six_digits(-1, 12), None);
+    }
+
+    #[test]
+    fn every_month_and_year_is_written_as_the_formatter_would() {
+        let days: Vec<i32> = (-800_000..3_000_000).step_by(97).chain([i32::MIN, i32::MAX]).collect();
+        let column = Date32Array::from(days.clone());
+        let written = [DateTo::Year, DateTo::Quarter, DateTo::Month].map(|to| to.apply_days(&column));
+        let [years, quarters, months] = written.each_ref().map(AsArray::as_string::<i32>);
+        for (row, day) in days.into_iter().enumerate() {
+            let (year, month) = super::year_and_month(day);
+            assert_eq!(years.value(row), format!("{year:04}"));
+            assert_eq!(quarters.value(row), format!("{year:04}Q{}", (month + 2) / 3));
+            assert_eq!(months.value(row), format!("{year:04}{month:02}"));
+        }
+        let months = StringArray::from_iter_values((1..=12).map(|month| format!("1899{month:02}")));
+        let quarters = DateTo::Quarter.apply_months(&months);
+        let expected = (1..=12).map(|month| format!("1899Q{}", (month + 2) / 3));
+        assert!(quarters.as_string::<i32>().iter().flatten().eq(expected));
+        assert_eq!(DateTo::Month.apply_months(&months).to_data(), months.to_data());
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use arrow_array::builder::StringBuilder;
 use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_schema::DataType;
-use ring::hmac;
 use shuguan_adapters::catalogue::FieldType;
 
+use crate::hex::pair;
 use crate::key::Key;
+use crate::mac::Mac;
 
 /// A pseudonym under one declared key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub(super) fn fits(kind: &FieldType) -> Result<DataType, String> {
 impl Pseudonym {
     /// Takes text, gives lower-case hex digits: the first `bytes` bytes of HMAC-SHA-256 over `shuguan.pseudonym.v1`, the domain and
     /// the value, one a line. Null in, null out. Source: policy operator 13, FIPS 198-1.
-    pub(super) fn apply(&self, column: &StringArray, key: &hmac::Key) -> ArrayRef {
+    pub(super) fn apply(&self, column: &StringArray, key: &Mac) -> ArrayRef {
         let mut message = format!("shuguan.pseudonym.v1\n{}\n", self.key.domain.name()).into_bytes();
         let head = message.len();
         let bytes = usize::from(self.bytes);
@@ -61,30 +62,17 @@ impl Pseudonym {
             };
             message.truncate(head);
             message.extend_from_slice(value.as_bytes());
-            let tag = hmac::sign(key, &message);
-            append_hex(&mut out, tag.as_ref().get(..bytes).unwrap_or_default());
+            let tag = key.sign(&message);
+            append_hex(&mut out, tag.get(..bytes).unwrap_or_default());
         }
         Arc::new(out.finish())
     }
 }
 
-/// The two digits of each byte: digit by digit they cost a tenth of the operator.
-#[expect(clippy::indexing_slicing, reason = "worked out by the compiler, which would say so")]
-const DIGITS: [[u8; 2]; 256] = {
-    let digits = b"0123456789abcdef";
-    let mut pairs = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        pairs[byte] = [digits[byte >> 4], digits[byte & 15]];
-        byte += 1;
-    }
-    pairs
-};
-
 fn append_hex(out: &mut StringBuilder, tag: &[u8]) {
     let mut hex = [[0; 2]; 32];
     for (byte, place) in tag.iter().zip(&mut hex) {
-        *place = DIGITS.get(usize::from(*byte)).copied().unwrap_or_default();
+        *place = pair(*byte);
     }
     let text = hex.as_flattened().get(..tag.len() * 2);
     out.append_value(text.and_then(|hex| std::str::from_utf8(hex).ok()).unwrap_or_default());

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod exact;
 mod fields;
+mod table;
 
 fn mask_of(first: u16, last: u16, value: &str) -> String {
     let mask = Mask {

@@ -139,8 +139,7 @@ const DAYS: i32 = 100_000;
 const HALF: u64 = 10_000_000;
 
 fn seal_ids(column: &StringArray, ff1: &Ff1<Aes256>, out: &mut StringBuilder) -> Result<(), NoToken> {
-    let mut from = 0;
-    while from < column.len() {
+    for from in (0..column.len()).step_by(LANES) {
         let rows = from..column.len().min(from + LANES);
         let mut numbers = [(0, 0); LANES];
         let mut filled = 0;
@@ -159,7 +158,6 @@ fn seal_ids(column: &StringArray, ff1: &Ff1<Aes256>, out: &mut StringBuilder) ->
                 None => out.append_null(),
             }
         }
-        from += LANES;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Plan;
-use crate::envelope::hex;
+use crate::hex::hex;
 
 /// What an extract carries so that its obligations travel with it; its leaf holds the SHA-256 of [`Manifest::text`], so that the log's signature
 /// covers it. It says nothing about a person.

@@ -308,3 +308,34 @@ fn wanted_and_output_follow_the_order_of_the_grant() {
     );
     assert!(plan.schema().fields().iter().all(|field| field.is_nullable()));
 }
+
+#[test]
+fn a_part_with_other_columns_or_more_or_fewer_is_refused() {
+    let plan = plan_of(GRANT);
+    let part = batch(&plan, &[]);
+    let names: Vec<usize> = (0..part.num_columns()).collect();
+    let fewer = part.project(&names[1..]).unwrap();
+    let mut more = names.clone();
+    more.push(0);
+    let more = part.project(&more).unwrap();
+    let mut turned = names.clone();
+    turned.swap(0, 1);
+    let turned = part.project(&turned).unwrap();
+    assert!(plan.release(&part, &keys(), 0).is_ok());
+    for wrong in [fewer, more, turned] {
+        assert!(matches!(plan.release(&wrong, &keys(), 0), Err(ReleaseError::Columns)));
+    }
+}
+
+#[test]
+fn a_delete_without_the_field_passes_a_filter_for_its_absence_too() {
+    let grant = GRANT
+        .replace("prefix = [\"3207\"]", "is = \"null\"")
+        .replace(", { field = \"count\", in = [1, 2, 3] }", "");
+    let plan = plan_of(&grant);
+    let row = vec![Cell::Null; ADMISSION.fields.len()];
+    let part = batch(&plan, &[row.clone(), row]);
+    let acts: ArrayRef = Arc::new(StringArray::from(vec!["I", "D"]));
+    let (released, passed) = plan.release_beside(&part, &acts, &keys(), 0).unwrap();
+    assert_eq!((released.batch.num_rows(), released.filtered, passed.len()), (2, 0, 2));
+}

@@ -1,6 +1,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+mod asks;
 mod guards;
+mod turns;
 
 use super::*;
 use crate::fixture::{ADMISSION, GRANT, HEADER, KEYS, PARTNERS, PURPOSES, build, set_of, texts};

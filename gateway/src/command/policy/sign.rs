@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use shuguan_policies::bundle::SIGNATURE_FILE;
-use shuguan_policies::envelope::{Envelope, Statement, hex};
+use shuguan_policies::envelope::{Envelope, Statement};
 use shuguan_policies::{Bundle, PolicySet, Role};
 
 use crate::bundle::OfficerKey;
@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::command::cert::failure;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
+use crate::hex::hex;
 use crate::pki::keyfile;
 
 #[derive(Debug, clap::Args)]

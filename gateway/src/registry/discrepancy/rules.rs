@@ -2,22 +2,22 @@
 //!
 //! A rule needs columns as their sources sent them ([`super::super::schema::ColumnSpec::plain`]): where a deployment lacks one, or reduces it, the rule is not there.
 //! Only open rows speak. A rule joins by a primary key or by the index of persons or units, so it costs a few look-ups a touched subject.
-//! `CROSS JOIN` keeps SQLite to the order that is written: the touched subjects first, then the rarer side.
+//! Rules on units: `units`. `CROSS JOIN` keeps SQLite to the order that is written: the touched subjects first, then the rarer side.
+
+mod units;
 
 use super::super::dataset::Dialect;
-use super::super::schema::{CHANGE, TableSpec};
+use super::super::schema::TableSpec;
 use super::Kind;
+use super::touch::Touched;
 
-pub(super) const RESIDENT: &str = "public-security/resident";
+const RESIDENT: &str = "public-security/resident";
 const FLOATING: &str = "public-security/floating-resident";
 const BIRTH: &str = "public-security/birth";
 const ALLOWANCE: &str = "civil-affairs/subsistence-allowance";
 const DESTITUTE: &str = "civil-affairs/destitute-support";
 const ENROLMENT: &str = "health/rural-medical-enrolment";
 const WITHHOLDING: &str = "tax/withholding-employee";
-const ESTABLISHMENT: &str = "commerce/establishment";
-const CANCELLATION: &str = "commerce/cancellation";
-const REGISTRATION: &str = "tax/registration";
 
 /// Whose word about a person weighs most, in order: others are compared with the first of them that has the person.
 const AUTHORITIES: [&str; 3] = [RESIDENT, FLOATING, BIRTH];
@@ -39,14 +39,6 @@ const DEATHS: [&str; 3] = [
 ];
 /// Who says that a person lives.
 const LIVING: [&str; 6] = [RESIDENT, FLOATING, ALLOWANCE, DESTITUTE, ENROLMENT, WITHHOLDING];
-/// Registers of units.
-const REGISTERS: [&str; 3] = [
-    ESTABLISHMENT,
-    "commerce/individual-business",
-    "civil-affairs/social-organisation",
-];
-/// How a notice of change names the resident id.
-const NUMBER_ITEMS: &str = "('公民身份号码', '公民身份证号码', '居民身份证号码', '身份证号码', '身份证号', '身份号码')";
 
 /// Whom a rule is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +64,9 @@ impl Rule {
         self.record == record && self.other == other && self.kinds.contains(&kind)
     }
 
-    pub(super) fn depends_on(&self, record: &str) -> bool {
-        self.depends.contains(&record)
+    /// Whether it may say something else of what was touched.
+    pub(super) fn is_due(&self, touched: &Touched<'_>) -> bool {
+        self.depends.contains(&touched.record) || touched.joined(self.about)
     }
 }
 
@@ -99,44 +92,41 @@ impl Rules {
     }
 
     /// Columns, on each store: 1 where it is recorded and 0 where it holds; kinds that hold; code; subject; both record types; key, exchange
-    /// and row of both sides; last time; 1 where it is settled.
+    /// and row of both sides; last time; 1 where it is settled; where names are compared both names and the former one ([`super::Names`]).
     ///
-    /// The one statement for subjects that rows of a record type touched: what holds, and what is recorded of them. None when no rule
-    /// asks for that record type.
-    pub(in crate::registry) fn statement(&self, about: About, record: &str) -> Option<String> {
-        let due = |rule: &&Rule| rule.about == about && rule.depends_on(record);
+    /// The one statement for subjects that rows of a record type touched, or of any where numbers were joined or parted: what holds, and what is
+    /// recorded of them. None when no rule asks.
+    pub(in crate::registry) fn statement(&self, about: About, touched: &Touched<'_>) -> Option<String> {
+        let due = |rule: &&Rule| rule.about == about && rule.is_due(touched);
         let selects: Vec<&str> = self.all.iter().filter(due).map(|rule| rule.select.as_str()).collect();
         if selects.is_empty() {
             return None;
         }
+        let (touched, recorded) = match about {
+            About::Person => (PERSONS, "t.one AND t.other = t.subject"),
+            About::Unit => (
+                "touched(subject) AS MATERIALIZED (SELECT number FROM listed)",
+                "t.subject",
+            ),
+        };
         Some(format!(
-            "WITH touched(subject) AS MATERIALIZED ({}) {} UNION ALL SELECT CAST(1 AS bigint), CAST(0 AS bigint), k.kind, k.subject, k.record, k.other_record, \
-             k.row_key, k.exchange, k.row_no, k.other_key, k.other_exchange, k.other_row, k.last_us, \
-             CAST(CASE WHEN k.settled_us IS NULL THEN 0 ELSE 1 END AS bigint) FROM touched t CROSS JOIN discrepancy k WHERE k.subject = t.subject",
+            "WITH listed(number) AS MATERIALIZED ({}), {touched} {} UNION ALL SELECT CAST(1 AS bigint), CAST(0 AS bigint), k.kind, k.subject, k.record, \
+             k.other_record, k.row_key, k.exchange, k.row_no, k.other_key, k.other_exchange, k.other_row, k.last_us, \
+             CAST(CASE WHEN k.settled_us IS NULL THEN 0 ELSE 1 END AS bigint), {NO_NAMES} FROM touched t CROSS JOIN discrepancy k \
+             WHERE k.subject = {recorded}",
             self.dialect.listed(),
             selects.join(" UNION ALL ")
         ))
     }
-
-    /// Selects the persons whose numbers are joined with touched ones by a notice of a corrected number; none when no rule asks.
-    pub(in crate::registry) fn linked(&self, record: &str) -> Option<String> {
-        let asks = |rule: &Rule| rule.kinds.contains(&Kind::TwoNumbers) && record == RESIDENT;
-        self.all.iter().any(asks).then(|| {
-            let by = |column: &str| {
-                format!(
-                    "SELECT g.citizen_id FROM touched t CROSS JOIN {} g WHERE g.{column} = t.subject AND g._open <> 0 AND g.item IN {NUMBER_ITEMS}",
-                    super::super::schema::table_name(CHANGE)
-                )
-            };
-            format!(
-                "WITH touched(subject) AS MATERIALIZED ({}) {} UNION {}",
-                self.dialect.listed(),
-                by("before"),
-                by("after")
-            )
-        })
-    }
 }
+
+/// The persons whom the listed numbers are of, each under the number in force (`subject`), with each pair of his numbers, under which one and
+/// the other row may stand. Of nearly everybody that is one number with itself.
+const PERSONS: &str = "subjects(subject) AS MATERIALIZED (SELECT DISTINCT coalesce(p.subject, listed.number) FROM listed \
+    LEFT JOIN person p ON p.citizen_id = listed.number), \
+    touched(subject, one, other) AS MATERIALIZED (SELECT subject, subject, subject FROM subjects UNION ALL \
+    SELECT subjects.subject, m.citizen_id, n.citizen_id FROM subjects CROSS JOIN person m CROSS JOIN person n WHERE m.subject = subjects.subject \
+    AND n.subject = subjects.subject AND (m.citizen_id <> subjects.subject OR n.citizen_id <> subjects.subject))";
 
 /// A table with the name under which a rule reads it.
 #[derive(Clone, Copy)]
@@ -160,11 +150,30 @@ impl Seen<'_> {
         format!("{} {}", self.spec.name, self.alias)
     }
 
-    /// Open rows about the touched person.
-    fn person(&self) -> Option<String> {
+    /// Open rows about the touched person, under his number `one` or `other`.
+    fn person(&self, number: &str) -> Option<String> {
+        Some(self.under(&format!("t.{number}"), self.number()?))
+    }
+
+    /// Whether there is an open row about the touched person, under any of his numbers.
+    fn knows(&self) -> Option<String> {
+        let number = self.number()?;
+        Some(format!(
+            "(EXISTS (SELECT 1 FROM {0} WHERE {1}) OR EXISTS (SELECT 1 FROM person n CROSS JOIN {0} WHERE n.subject = t.subject AND {2}))",
+            self.named(),
+            self.under("t.subject", number),
+            self.under("n.citizen_id", number)
+        ))
+    }
+
+    /// The column of the person's number.
+    fn number(&self) -> Option<&'static str> {
         let person = self.spec.person_column().filter(|column| self.has(&[column]))?;
-        let column = if self.spec.keyed_by_person() { "_key" } else { person };
-        Some(format!("{0}.{column} = t.subject AND {0}._open <> 0", self.alias))
+        Some(if self.spec.keyed_by_person() { "_key" } else { person })
+    }
+
+    fn under(&self, number: &str, column: &str) -> String {
+        format!("{0}.{column} = {number} AND {0}._open <> 0", self.alias)
     }
 
     /// Open rows about the touched unit. A unit goes by the first number that its row has, so each of them has to be as it was sent.
@@ -214,7 +223,7 @@ impl<'t> Writer<'t> {
         ];
         const KINDS: [Kind; 3] = [Kind::NameDiffers, Kind::SexDiffers, Kind::BirthDiffers];
         let (a, b) = (self.seen(authority, "a")?, self.seen(other, "b")?);
-        let joined = format!("{} AND {}", a.person()?, b.person()?);
+        let joined = format!("{} AND {}", a.person("one")?, b.person("other")?);
         let both = FIELDS
             .into_iter()
             .filter(|(field, _)| a.has(&[field]) && b.has(&[field]));
@@ -233,38 +242,34 @@ impl<'t> Writer<'t> {
             b.named(),
             any.join(" OR ")
         );
-        let mut rule = rule(About::Person, &KINDS, &bits.join(" + "), (a, b), &rest);
+        let names = names(a, b);
+        let mut rule = rule_naming(About::Person, &KINDS, &bits.join(" + "), (a, b), &rest, &names);
         rule.depends.extend(better.iter().map(Seen::record));
         Some(rule)
     }
 
-    /// A notice says that a number was corrected, and both are open in the register of residents.
+    /// A notice joined two numbers (`numbers/persons.rs`), and both are open in the register of residents.
     fn two_numbers(&self) -> Option<Rule> {
         let (a, b) = (self.seen(RESIDENT, "a")?, self.seen(RESIDENT, "b")?);
-        let notice = self
-            .seen(CHANGE, "g")
-            .filter(|notice| notice.has(&["item", "before", "after"]))?;
-        if !a.spec.keyed_by_person() || !a.has(&["citizen_id"]) {
+        if !a.spec.keyed_by_person() {
             return None;
         }
+        // The one in force stands on the other side; of two that are both replaced, either.
         let rest = format!(
-            "CROSS JOIN {} CROSS JOIN {} CROSS JOIN {} WHERE {} AND g.item IN {NUMBER_ITEMS} AND a._key = g.before AND a._open <> 0 \
-             AND b._key = g.after AND b._open <> 0 AND a._key <> b._key",
-            notice.named(),
+            "CROSS JOIN {} CROSS JOIN {} WHERE t.one <> t.other AND (t.other = t.subject OR t.one <> t.subject AND t.one < t.other) AND {} AND {}",
             a.named(),
             b.named(),
-            notice.person()?
+            a.person("one")?,
+            b.person("other")?
         );
         let bits = Kind::TwoNumbers.bit().to_string();
-        let mut rule = rule(About::Person, &[Kind::TwoNumbers], &bits, (a, b), &rest);
-        rule.depends.push(CHANGE);
-        Some(rule)
+        Some(rule(About::Person, &[Kind::TwoNumbers], &bits, (a, b), &rest))
     }
 
     /// Reported dead, and living elsewhere.
     fn deaths(&self) -> Vec<Rule> {
         let reports: Vec<Seen<'_>> = DEATHS.into_iter().filter_map(|name| self.seen(name, "b")).collect();
-        let reports: Vec<Seen<'_>> = reports.into_iter().filter(|report| report.person().is_some()).collect();
+        let reports: Vec<Seen<'_>> = reports.into_iter().filter(|report| report.number().is_some()).collect();
         let living = || LIVING.into_iter().filter_map(|name| self.seen(name, "a"));
         let pairs = (0..reports.len()).flat_map(|place| living().map(move |living| (place, living)));
         pairs
@@ -292,8 +297,8 @@ impl<'t> Writer<'t> {
             "CROSS JOIN {} CROSS JOIN {} WHERE {} AND {} AND {lives}{}",
             report.named(),
             living.named(),
-            report.person()?,
-            living.person()?,
+            report.person("other")?,
+            living.person("one")?,
             earlier.collect::<String>()
         );
         let mut rule = rule(About::Person, &KINDS, &bits, (living, report), &rest);
@@ -342,116 +347,31 @@ impl<'t> Writer<'t> {
              AND (b.stop_month IS NULL OR a.month <= b.stop_month)",
             b.named(),
             a.named(),
-            b.person()?,
-            a.person()?
+            b.person("other")?,
+            a.person("one")?
         );
         let bits = Kind::DoubleAid.bit().to_string();
         Some(rule(About::Person, &[Kind::DoubleAid], &bits, (a, b), &rest))
     }
-
-    /// One unit, active in two registers.
-    fn two_registers(&self) -> Vec<Rule> {
-        let pairs = REGISTERS.into_iter().enumerate().flat_map(|(place, one)| {
-            let others = REGISTERS.into_iter().skip(place + 1);
-            others.map(move |other| (one, other))
-        });
-        let register = |(one, other): (&str, &str)| {
-            let (a, b) = (self.seen(one, "a")?, self.seen(other, "b")?);
-            if !a.has(&["reg_status"]) || !b.has(&["reg_status"]) {
-                return None;
-            }
-            let rest = format!(
-                "CROSS JOIN {} CROSS JOIN {} WHERE {} AND {} AND a.reg_status = 'ACTIVE' AND b.reg_status = 'ACTIVE'",
-                a.named(),
-                b.named(),
-                a.unit()?,
-                b.unit()?
-            );
-            let bits = Kind::TwoRegisters.bit().to_string();
-            Some(rule(About::Unit, &[Kind::TwoRegisters], &bits, (a, b), &rest))
-        };
-        pairs.filter_map(register).collect()
-    }
-
-    /// Active in commerce and without a row in tax. Only a unit that goes by its organisation code can be looked for there.
-    fn unknown_to_tax(&self) -> Option<Rule> {
-        let a = self
-            .seen(ESTABLISHMENT, "a")
-            .filter(|table| table.has(&["reg_status"]))?;
-        let tax = self.seen(REGISTRATION, "b")?;
-        let cancelled = self.seen(CANCELLATION, "c").filter(|table| table.has(&["cancel_date"]));
-        let not_cancelled = cancelled
-            .and_then(|table| Some((table, table.unit()?)))
-            .map(|(table, unit)| {
-                let from = table.named();
-                format!(" AND NOT EXISTS (SELECT 1 FROM {from} WHERE {unit} AND c.cancel_date IS NOT NULL)")
-            });
-        let select = format!(
-            "SELECT CAST(0 AS bigint), CAST({} AS bigint), '', t.subject, '{}', '{}', a._key, a._exchange, a._row, CAST(NULL AS text), CAST(NULL AS uuid), \
-             CAST(NULL AS bigint), CAST(0 AS bigint), CAST(0 AS bigint) FROM touched t CROSS JOIN {} WHERE {} AND length(t.subject) = 9 \
-             AND a.reg_status = 'ACTIVE' AND NOT EXISTS (SELECT 1 FROM {} WHERE {}){}",
-            Kind::UnknownToTax.bit(),
-            a.record(),
-            tax.record(),
-            a.named(),
-            a.unit()?,
-            tax.named(),
-            tax.unit()?,
-            not_cancelled.unwrap_or_default()
-        );
-        Some(Rule {
-            about: About::Unit,
-            kinds: &[Kind::UnknownToTax],
-            record: a.record(),
-            other: tax.record(),
-            depends: vec![a.record(), tax.record(), CANCELLATION],
-            select,
-        })
-    }
-
-    /// Cancelled, and an employee has not left before. Employees are found by their key, which begins with the number of who withholds.
-    fn withholding(&self) -> Vec<Rule> {
-        let cancellations = [(CANCELLATION, "uscc"), ("tax/cancellation", "taxpayer_id")];
-        let Some(b) = self
-            .seen(WITHHOLDING, "b")
-            .filter(|table| table.has(&["withholder_id", "left_on"]))
-        else {
-            return Vec::new();
-        };
-        let ranks = b.spec.keys.iter().enumerate();
-        let ranks: Vec<usize> = ranks
-            .filter(|(_, key)| key.first() == Some(&"withholder_id"))
-            .map(|(rank, _)| rank)
-            .collect();
-        let pairs = cancellations
-            .into_iter()
-            .flat_map(|pair| ranks.iter().map(move |rank| (pair, *rank)));
-        let cancelled = |((record, number), rank): ((&str, &str), usize)| {
-            let a = self
-                .seen(record, "a")
-                .filter(|table| table.has(&[number, "cancel_date"]))?;
-            let begins = super::super::merge::rows::key_prefix(rank);
-            let rest = format!(
-                "CROSS JOIN {} CROSS JOIN {} WHERE {} AND a.cancel_date IS NOT NULL AND b._key = (SELECT x._key FROM {} x \
-                 WHERE x._key > '{begins}' || a.{number} || '\u{1f}' AND x._key < '{begins}' || a.{number} || '\u{20}' \
-                 AND x._open <> 0 AND (x.left_on IS NULL OR x.left_on > a.cancel_date) ORDER BY x._key LIMIT 1)",
-                a.named(),
-                b.named(),
-                a.unit()?,
-                b.spec.name
-            );
-            let bits = Kind::CancelledWithholding.bit().to_string();
-            Some(rule(About::Unit, &[Kind::CancelledWithholding], &bits, (a, b), &rest))
-        };
-        pairs.filter_map(cancelled).collect()
-    }
 }
 
-/// A rule on two tables; `kinds` is an expression of bits, `from` what stands between the touched subjects and the end of the FROM.
-fn rule(about: About, kinds: &'static [Kind], bits: &str, (one, other): (Seen<'_>, Seen<'_>), rest: &str) -> Rule {
+/// A rule on two tables; `bits` is an expression of kinds, `rest` what stands behind the touched subjects.
+fn rule(about: About, kinds: &'static [Kind], bits: &str, sides: (Seen<'_>, Seen<'_>), rest: &str) -> Rule {
+    rule_naming(about, kinds, bits, sides, rest, NO_NAMES)
+}
+
+/// The same where names are compared.
+fn rule_naming(
+    about: About,
+    kinds: &'static [Kind],
+    bits: &str,
+    (one, other): (Seen<'_>, Seen<'_>),
+    rest: &str,
+    names: &str,
+) -> Rule {
     let select = format!(
         "SELECT CAST(0 AS bigint), CAST({bits} AS bigint), '', t.subject, '{}', '{}', a._key, a._exchange, a._row, b._key, b._exchange, b._row, \
-         CAST(0 AS bigint), CAST(0 AS bigint) FROM touched t {rest}",
+         CAST(0 AS bigint), CAST(0 AS bigint), {names} FROM touched t {rest}",
         one.record(),
         other.record()
     );
@@ -463,6 +383,22 @@ fn rule(about: About, kinds: &'static [Kind], bits: &str, (one, other): (Seen<'_
         depends: vec![one.record(), other.record()],
         select,
     }
+}
+
+/// Where no names are compared.
+const NO_NAMES: &str = "CAST(NULL AS text), CAST(NULL AS text), CAST(NULL AS text)";
+
+/// What both call the person, and the former name. SQL finds those that are not the same characters; [`super::Names`] says which are another name.
+fn names(a: Seen<'_>, b: Seen<'_>) -> String {
+    if !a.has(&["name"]) || !b.has(&["name"]) {
+        return NO_NAMES.to_owned();
+    }
+    let former = if a.has(&["former_name"]) {
+        "a.former_name"
+    } else {
+        "CAST(NULL AS text)"
+    };
+    format!("a.name, b.name, {former}")
 }
 
 /// When `b` says something else than `a`. A former name is no contradiction, nor is a sex that is not stated. Where a better authority has
@@ -477,11 +413,8 @@ fn differs(a: Seen<'_>, field: &str, better: &[Seen<'_>]) -> String {
         _ => {}
     }
     for authority in better.iter().filter(|authority| authority.has(&[field])) {
-        if let Some(person) = authority.person() {
-            condition = format!(
-                "{condition} AND NOT EXISTS (SELECT 1 FROM {} WHERE {person})",
-                authority.named()
-            );
+        if let Some(knows) = authority.knows() {
+            condition = format!("{condition} AND NOT {knows}");
         }
     }
     condition.push(')');
@@ -491,9 +424,5 @@ fn differs(a: Seen<'_>, field: &str, better: &[Seen<'_>]) -> String {
 /// Whether another source reports the death of the same person.
 fn about_too(report: Seen<'_>) -> String {
     let report = Seen { alias: "q", ..report };
-    format!(
-        "EXISTS (SELECT 1 FROM {} WHERE {})",
-        report.named(),
-        report.person().unwrap_or_default()
-    )
+    report.knows().unwrap_or_default()
 }

@@ -3,15 +3,16 @@
 //! A person who was not in the person index before this part is in no other source, so a first load compares nobody. Of a row that is there
 //! already, the person and the unit are read before it is written: it may name others afterwards.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::super::enterprise;
+use super::super::enterprise::{self, WITHHOLDER};
 use super::super::merge::rows::Rows;
-use super::super::person;
-use super::super::schema::{CHANGE, TableSpec};
-use super::rules::RESIDENT;
+use super::super::numbers;
+use super::super::schema::TableSpec;
+use super::rival::Rival;
+use super::rules::About;
 
 /// The subjects whose contradictions may have changed, and by what.
 pub(in crate::registry) struct Touched<'r> {
@@ -21,52 +22,66 @@ pub(in crate::registry) struct Touched<'r> {
     pub(in crate::registry) exchange: Uuid,
     pub(in crate::registry) persons: BTreeSet<String>,
     pub(in crate::registry) units: BTreeSet<String>,
-    /// Persons who came, known before or not, where a notice of a corrected number may wait for one.
-    came: BTreeSet<String>,
-    awaited: bool,
+    /// Keys of rows that said or say which numbers are one subject's.
+    pub(in crate::registry) keys: BTreeSet<String>,
+    /// Numbers of units were joined or parted: whatever is compared of units may be otherwise now.
+    pub(in crate::registry) joined_units: bool,
+    /// The same of persons.
+    pub(in crate::registry) joined_persons: bool,
+    /// Rows of one key that met, by whom they name.
+    pub(in crate::registry) rivals: BTreeMap<String, Vec<Rival>>,
 }
 
 impl<'r> Touched<'r> {
-    pub(in crate::registry) fn by(tables: &[TableSpec], record: &'r str, now_us: i64, exchange: Uuid) -> Self {
+    pub(in crate::registry) fn by(record: &'r str, now_us: i64, exchange: Uuid) -> Self {
         Self {
             record,
             now_us,
             exchange,
             persons: BTreeSet::new(),
             units: BTreeSet::new(),
-            came: BTreeSet::new(),
-            awaited: record == RESIDENT && tables.iter().any(|table| table.record.name == CHANGE),
+            keys: BTreeSet::new(),
+            joined_units: false,
+            joined_persons: false,
+            rivals: BTreeMap::new(),
         }
     }
 
-    /// Persons for whom a notice of a corrected number may wait; none where there is no such notice.
-    pub(in crate::registry) fn sought(&self) -> BTreeSet<String> {
-        if self.awaited {
-            self.came.union(&self.persons).cloned().collect()
-        } else {
-            BTreeSet::new()
+    /// Whether numbers of such subjects were joined or parted.
+    pub(super) fn joined(&self, about: About) -> bool {
+        match about {
+            About::Unit => self.joined_units,
+            About::Person => self.joined_persons,
         }
     }
 
     pub(in crate::registry) fn is_empty(&self) -> bool {
-        self.persons.is_empty() && self.units.is_empty() && self.came.is_empty()
+        self.persons.is_empty() && self.units.is_empty() && self.keys.is_empty()
     }
 
     /// Adds what the part's rows name; `known` are the persons of them who were in the index before.
     pub(in crate::registry) fn rows(&mut self, table: &TableSpec, rows: &Rows<'_>, written: &[usize], known: &[&str]) {
         self.persons.extend(known.iter().map(|id| (*id).to_owned()));
-        if self.awaited {
-            let came = person::persons(table, rows, written);
-            self.came.extend(came.into_iter().map(str::to_owned));
-        }
+        self.keys.extend(numbers::saying(table, rows, written));
         if names_units(table) {
             self.units
                 .extend(written.iter().filter_map(|row| enterprise::unit_key(rows, *row)));
         }
     }
 
+    /// Adds rows of one key that met; also of a person whom nobody knew before.
+    pub(in crate::registry) fn met(&mut self, rivals: Vec<Rival>) {
+        self.persons.extend(rivals.iter().map(|rival| rival.subject.clone()));
+        for rival in rivals {
+            self.rivals.entry(rival.subject.clone()).or_default().push(rival);
+        }
+    }
+
     /// Adds whom rows name that are there, where their keys say it; false where they have to be read.
     pub(in crate::registry) fn stood_by_key(&mut self, table: &TableSpec, keys: &[&str]) -> bool {
+        if numbers::says(table) {
+            self.keys.extend(keys.iter().map(|key| (*key).to_owned()));
+        }
         let says = table.keyed_by_person() && !names_units(table);
         if says {
             self.persons.extend(keys.iter().map(|key| (*key).to_owned()));
@@ -91,8 +106,6 @@ impl<'r> Touched<'r> {
 fn names_units(table: &TableSpec) -> bool {
     table.has_unit() || table.column(WITHHOLDER).is_some()
 }
-
-const WITHHOLDER: &str = "withholder_id";
 
 /// Selects whom rows of the table name, by their keys: person, unit, who withholds.
 pub(in crate::registry) fn standing(table: &TableSpec, listed: &str) -> String {

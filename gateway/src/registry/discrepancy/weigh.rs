@@ -1,14 +1,32 @@
 //! What holds now against what was recorded. Takes what a store read of the touched subjects; gives the lines to be written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::rules::Rules;
+use super::rules::{About, Rules};
 use super::touch::Touched;
-use super::{Kind, Line, Pair, Read, Recorded, Says, Topic};
+use super::{Kind, Line, Pair, Read, Recorded, Says, Topic, rival};
 
-/// The lines that change: raised, confirmed, open again, settled. What is settled and stays so is left alone.
-pub(in crate::registry) fn lines(rules: &Rules, touched: &Touched<'_>, read: Vec<Read>) -> Vec<Line> {
+/// The lines that change: raised, confirmed, open again, settled. What is settled and stays so is left alone. `shut` are keys of recorded rivals
+/// whose row is closed.
+pub(in crate::registry) fn lines(
+    rules: &Rules,
+    about: About,
+    touched: &Touched<'_>,
+    read: Vec<Read>,
+    shut: &BTreeSet<String>,
+) -> Vec<Line> {
     let mut holds: BTreeMap<Topic, Pair> = BTreeMap::new();
+    if about == About::Person {
+        for rival in touched.rivals.values().flatten() {
+            let topic = |kind| Topic {
+                subject: rival.subject.clone(),
+                kind,
+                record: touched.record.to_owned(),
+                other: touched.record.to_owned(),
+            };
+            hold(&mut holds, rival.kinds, &rival.pair, topic);
+        }
+    }
     let mut recorded: Vec<(Topic, Pair, Recorded)> = Vec::new();
     for read in read {
         let topic = |kind| Topic {
@@ -18,15 +36,7 @@ pub(in crate::registry) fn lines(rules: &Rules, touched: &Touched<'_>, read: Vec
             other: read.other.clone(),
         };
         match read.says {
-            Says::Holds(bits) => {
-                for kind in Kind::ALL.iter().filter(|kind| bits & kind.bit() != 0) {
-                    let pair = holds.entry(topic(*kind)).or_insert_with(|| read.pair.clone());
-                    // Whichever store reads: the same pair stands for all of them.
-                    if read.pair < *pair {
-                        pair.clone_from(&read.pair);
-                    }
-                }
-            }
+            Says::Holds(bits) => hold(&mut holds, bits, &read.pair, topic),
             Says::Recorded(line) => {
                 if let Some(kind) = Kind::parse(&line.code) {
                     recorded.push((topic(kind), read.pair.clone(), line));
@@ -39,7 +49,7 @@ pub(in crate::registry) fn lines(rules: &Rules, touched: &Touched<'_>, read: Vec
         let last_us = line.last_us.max(touched.now_us);
         if let Some(now) = holds.remove(&topic) {
             lines.push(open(topic, now, touched.now_us, last_us));
-        } else if !line.settled && is_decided(rules, touched, &topic) {
+        } else if !line.settled && is_decided(rules, touched, shut, &topic, &pair) {
             lines.push(Line {
                 settled: Some((last_us, touched.exchange)),
                 ..open(topic, pair, touched.now_us, line.last_us)
@@ -49,6 +59,17 @@ pub(in crate::registry) fn lines(rules: &Rules, touched: &Touched<'_>, read: Vec
     let raised = |(topic, pair)| open(topic, pair, touched.now_us, touched.now_us);
     lines.extend(holds.into_iter().map(raised));
     lines
+}
+
+/// Adds a pair under each of the kinds.
+fn hold(holds: &mut BTreeMap<Topic, Pair>, kinds: i64, pair: &Pair, topic: impl Fn(Kind) -> Topic) {
+    for kind in Kind::ALL.iter().filter(|kind| kinds & kind.bit() != 0) {
+        let held = holds.entry(topic(*kind)).or_insert_with(|| pair.clone());
+        // Whichever store reads: the same pair stands for all of them.
+        if pair < held {
+            held.clone_from(pair);
+        }
+    }
 }
 
 fn open(topic: Topic, pair: Pair, first_us: i64, last_us: i64) -> Line {
@@ -62,11 +83,14 @@ fn open(topic: Topic, pair: Pair, first_us: i64, last_us: i64) -> Line {
 }
 
 /// Whether what was just read decides that line: a rule that depends on what came, or none is left, because the plans changed.
-fn is_decided(rules: &Rules, touched: &Touched<'_>, topic: &Topic) -> bool {
+fn is_decided(rules: &Rules, touched: &Touched<'_>, shut: &BTreeSet<String>, topic: &Topic, pair: &Pair) -> bool {
+    if rival::is_of_rivals(topic) {
+        return rival::decides(touched, shut, topic, pair);
+    }
     let mut covering = rules
         .all
         .iter()
         .filter(|rule| rule.covers(topic.kind, &topic.record, &topic.other))
         .peekable();
-    covering.peek().is_none() || covering.any(|rule| rule.depends_on(touched.record))
+    covering.peek().is_none() || covering.any(|rule| rule.is_due(touched))
 }

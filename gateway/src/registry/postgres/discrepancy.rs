@@ -11,10 +11,11 @@ use super::super::dataset::Dialect;
 use super::super::discrepancy::listing::{self, Listing, Origin, Shown, Tally, Wanted};
 use super::super::discrepancy::rules::{About, Rules};
 use super::super::discrepancy::touch::{Touched, standing};
-use super::super::discrepancy::weigh;
-use super::super::discrepancy::{Kind, Line, Pair, Read, Recorded, Says, Side};
+use super::super::discrepancy::{Kind, Line, Names, Pair, Read, Recorded, Says, Side};
+use super::super::discrepancy::{rival, weigh};
 use super::super::fault::RegistryFault;
-use super::super::schema::TableSpec;
+use super::super::numbers;
+use super::super::schema::{TableSpec, table_of};
 use super::session::{self, Live, Purpose, within};
 use super::value::{self, Id};
 use crate::postgres::PostgresSettings;
@@ -30,22 +31,19 @@ pub(super) async fn compare(
     if touched.is_empty() {
         return Ok(());
     }
+    numbers::settle(live, tables, &mut touched).await?;
     let rules = Rules::of(Dialect::Postgres, tables);
-    let sought = touched.sought();
-    if let Some(text) = rules.linked(touched.record).filter(|_| !sought.is_empty()) {
-        let query = sqlx::query_scalar::<_, String>(AssertSqlSafe(text)).bind(list(&sought));
-        let linked = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
-        touched.persons.extend(linked);
-    }
     for (about, subjects) in [(About::Person, &touched.persons), (About::Unit, &touched.units)] {
-        let Some(text) = rules.statement(about, touched.record).filter(|_| !subjects.is_empty()) else {
+        let Some(text) = rules.statement(about, &touched).filter(|_| !subjects.is_empty()) else {
             continue;
         };
         let query = sqlx::query(AssertSqlSafe(text)).bind(list(subjects));
         let rows = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
         let malformed = || RegistryFault::Malformed { column: "discrepancy" };
         let read = rows.iter().map(|row| one(row).ok_or_else(malformed));
-        let lines = weigh::lines(&rules, &touched, read.collect::<Result<_, _>>()?);
+        let read: Vec<Read> = read.collect::<Result<_, _>>()?;
+        let shut = rival::shut(live, table_of(tables, touched.record)?, &read).await?;
+        let lines = weigh::lines(&rules, about, &touched, read, &shut);
         write(live, &lines).await?;
     }
     Ok(())
@@ -78,7 +76,7 @@ fn bytes(row: &PgRow, place: usize) -> Option<&[u8]> {
     raw.as_bytes().ok()
 }
 
-fn text(row: &PgRow, place: usize) -> Option<String> {
+pub(super) fn text(row: &PgRow, place: usize) -> Option<String> {
     Some(std::str::from_utf8(bytes(row, place)?).ok()?.to_owned())
 }
 
@@ -92,7 +90,13 @@ fn id(row: &PgRow, place: usize) -> Option<Uuid> {
 
 fn one(row: &PgRow) -> Option<Read> {
     let says = if number(row, 0)? == 0 {
-        Says::Holds(number(row, 1)?)
+        let said = |place| std::str::from_utf8(bytes(row, place)?).ok();
+        let names = Names {
+            one: said(14),
+            other: said(15),
+            former: said(16),
+        };
+        Says::Holds(names.judge(number(row, 1)?))
     } else {
         Says::Recorded(Recorded {
             code: text(row, 2)?,

@@ -52,7 +52,7 @@ pub(super) async fn close_in(
     let table = table_of(tables, &ending.record)?;
     let stride = stride(live, table, ending, place.as_str().max(from)).await?;
     let rows = lacking(live, table, &stride.lacking).await?;
-    let mut touched = Touched::by(tables, &ending.record, ending.received_us, ending.exchange);
+    let mut touched = Touched::by(&ending.record, ending.received_us, ending.exchange);
     let keys: Vec<&str> = rows.iter().map(|row| row.key.as_str()).collect();
     discrepancy::note_standing(live, table, &keys, &mut touched).await?;
     let marks: Vec<(&str, i16)> = keys.iter().map(|key| (*key, 0)).collect();

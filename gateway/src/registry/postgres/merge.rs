@@ -11,9 +11,10 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
+use super::super::discrepancy::rival::Met;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
-use super::super::merge::fate::Known;
+use super::super::merge::fate::{Known, Version};
 use super::super::merge::held;
 use super::super::merge::rows::HASH_BYTES;
 use super::super::merge::{Arrival, Counts, Part, merged, repeated};
@@ -175,8 +176,9 @@ async fn merge_run(
         arrivals,
     };
     let settled = settle(live, &run).await?;
-    let mut touched = Touched::by(tables, &first.part.record, last.part.received_us, last.part.exchange);
+    let mut touched = Touched::by(&first.part.record, last.part.received_us, last.part.exchange);
     discrepancy::note_standing(live, run.table, &settled.there(&run), &mut touched).await?;
+    touched.met(settled.met(&run).ask(live, run.table).await?);
     write(live, &run, &settled).await?;
     note::closings(live, &settled.closings).await?;
     note::superseded(live, &settled.superseded).await?;
@@ -206,15 +208,19 @@ struct Settled<'r> {
     superseded: Vec<note::Superseded<'r>>,
     history: Vec<note::Line<'r>>,
     held: Vec<note::HeldPart>,
+    /// Keys that may have met a row of their own: what was there, the arrival that brought them last, its rows, and which of them stays.
+    beside: Vec<(Known, usize, &'r [u32], Option<usize>)>,
     /// By arrival the rows that were newer than what was there when they came.
     written: Vec<Vec<usize>>,
 }
 
 /// A key of the run.
 #[derive(Clone, Copy, Default)]
-struct Key {
+struct Key<'r> {
     before: Known,
     known: Known,
+    /// The arrival that brought it last, with its rows.
+    last: Option<(usize, &'r [u32])>,
     winner: Option<Chosen>,
     herald: Option<Chosen>,
     /// The arrival that changed its closing last.
@@ -230,7 +236,7 @@ async fn settle<'r>(live: &mut Live, run: &Run<'r, '_>) -> Result<Settled<'r>, R
         names.sort_unstable();
         names.dedup();
     }
-    let mut keys = look_up(live, run, &names).await?;
+    let mut keys: Vec<Key<'r>> = look_up(live, run, &names).await?;
     let mut settled = Settled {
         counts: Vec::new(),
         new: Vec::new(),
@@ -241,6 +247,7 @@ async fn settle<'r>(live: &mut Live, run: &Run<'r, '_>) -> Result<Settled<'r>, R
         superseded: Vec::new(),
         history: Vec::new(),
         held: Vec::new(),
+        beside: Vec::new(),
         written: Vec::new(),
     };
     for place in 0..run.arrivals.len() {
@@ -252,7 +259,7 @@ async fn settle<'r>(live: &mut Live, run: &Run<'r, '_>) -> Result<Settled<'r>, R
     Ok(settled)
 }
 
-fn settle_one<'r>(run: &Run<'r, '_>, place: usize, names: &[&'r str], keys: &mut [Key], settled: &mut Settled<'r>) {
+fn settle_one<'r>(run: &Run<'r, '_>, place: usize, names: &[&'r str], keys: &mut [Key<'r>], settled: &mut Settled<'r>) {
     let Some(arrival) = run.arrivals.get(place) else {
         return;
     };
@@ -264,6 +271,9 @@ fn settle_one<'r>(run: &Run<'r, '_>, place: usize, names: &[&'r str], keys: &mut
         };
         let before = key.known;
         let fate = arrival.settle(group, &mut key.known, &mut count);
+        if fate.content.is_some() || key.winner.is_none() {
+            key.last = Some((place, group));
+        }
         let chosen = |row| Chosen {
             arrival: place,
             row,
@@ -326,8 +336,19 @@ impl<'r> Settled<'r> {
         changed.chain(self.marks.iter().map(|(key, _)| *key)).collect()
     }
 
+    /// The rows of one key that met.
+    fn met(&self, run: &Run<'r, '_>) -> Met {
+        let mut met = Met::default();
+        for (before, place, rows, content) in &self.beside {
+            if let Some(arrival) = run.arrivals.get(*place) {
+                met.add(arrival, rows, before, *content);
+            }
+        }
+        met
+    }
+
     /// What is left to be written of a key after all arrivals.
-    fn take(&mut self, run: &Run<'r, '_>, name: &'r str, key: &Key) {
+    fn take(&mut self, run: &Run<'r, '_>, name: &'r str, key: &Key<'r>) {
         let state = key.known.state();
         match (key.winner, key.before.there) {
             (Some(winner), false) => self.new.push(Chosen { state, ..winner }),
@@ -335,6 +356,13 @@ impl<'r> Settled<'r> {
             (None, false) => self.heralds.extend(key.herald),
             (None, true) if state != key.before.state() => self.marks.push((name, state)),
             (None, true) => {}
+        }
+        let another = |there: Version| !there.mine || key.winner.is_some();
+        let meets = |rows: &[u32]| rows.len() > 1 || key.before.version.is_some_and(another);
+        if let Some((place, rows)) = key.last.filter(|(_, rows)| meets(rows)) {
+            let content = key.winner.filter(|winner| winner.arrival == place);
+            self.beside
+                .push((key.before, place, rows, content.map(|winner| winner.row)));
         }
         let arrival = key.closed_by.and_then(|place| run.arrivals.get(place));
         if let Some(arrival) = arrival {
@@ -357,7 +385,7 @@ fn place_of(keys: &[&str], key: &str) -> Option<usize> {
 }
 
 /// What the table has for those keys, which ascend; the closings of the run's partner only where a row says that there are some.
-async fn look_up(live: &mut Live, run: &Run<'_, '_>, names: &[&str]) -> Result<Vec<Key>, RegistryFault> {
+async fn look_up<'r>(live: &mut Live, run: &Run<'_, '_>, names: &[&str]) -> Result<Vec<Key<'r>>, RegistryFault> {
     let part = run.arrivals.first().map(|first| first.part);
     let partner = part.map_or("", |part| part.partner.as_str());
     let text = format!(

@@ -6,6 +6,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
+use super::super::discrepancy::rival;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
 use super::super::merge::closing::Closing;
@@ -59,7 +60,7 @@ pub(super) async fn undo_in(live: &mut Live, tables: &[TableSpec], recall: &Reca
     };
     let (mut withdrawn, mut opened) = (0, 0);
     if walked {
-        let mut touched = Touched::by(tables, &recall.record, recall.received_us, recall.exchange);
+        let mut touched = Touched::by(&recall.record, recall.received_us, recall.exchange);
         withdrawn = stride.withdraw(live, &mut touched).await?;
         opened = stride.reopen(live, &mut touched).await?;
         discrepancy::compare(live, tables, touched).await?;
@@ -368,6 +369,8 @@ impl Stride<'_> {
         .bind(self.upto.unwrap_or(self.after));
         within("write the progress", live.patience, query.execute(&mut live.connection)).await?;
         if self.upto.is_none() {
+            let by = (self.recall.received_us, self.recall.exchange);
+            rival::withdraw(live, &self.recall.record, self.recall.push, by).await?;
             note::forget_held(live, self.recall.push).await?;
             let query = sqlx::query("DELETE FROM snapshot_seen WHERE exchange = $1").bind(Id(self.recall.push));
             within(

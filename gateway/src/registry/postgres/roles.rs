@@ -8,7 +8,8 @@ use {shuguan_adapters as adapters, shuguan_policies as policies};
 use super::super::schema::{BASE_TABLES, TableSpec};
 use crate::postgres::PostgresSettings;
 
-/// The role of the gateway: looks up, inserts and updates records; makes nothing, and deletes nothing but its own stamps of a snapshot.
+/// The role of the gateway: looks up, inserts and updates records; makes nothing, and deletes nothing but its own stamps of a snapshot and what it made
+/// of numbers.
 pub(in crate::registry) const RELAY: &str = "shuguan_relay";
 /// The role of people who look: masked views only.
 pub(in crate::registry) const READER: &str = "shuguan_reader";
@@ -40,7 +41,7 @@ pub(in crate::registry) fn script(settings: &PostgresSettings, tables: &[TableSp
          GRANT USAGE ON SCHEMA {schema} TO {RELAY}, {READER};\n\
          REVOKE ALL ON {names} FROM PUBLIC, {RELAY}, {READER};\n\
          GRANT SELECT, INSERT, UPDATE ON {names} TO {RELAY};\n\
-         GRANT DELETE ON snapshot_seen, snapshot_held TO {RELAY};\n\
+         GRANT DELETE ON snapshot_seen, snapshot_held, number_link, enterprise_number, enterprise TO {RELAY};\n\
          REVOKE ALL ON {datasets} FROM PUBLIC, {READER};\n\
          GRANT SELECT ON {datasets} TO {RELAY};\n\
          {masked}\n\

@@ -104,6 +104,7 @@ impl Plan {
             ));
             self.comment("TABLE", table.name, table.zh);
         }
+        let before = self.missing.len();
         for column in table.columns {
             let (name, zh, word) = *column;
             if known.is_some_and(|known| known.contains_key(name)) {
@@ -120,6 +121,10 @@ impl Plan {
                 ));
             }
             self.comment("COLUMN", &format!("{}.{name}", table.name), zh);
+        }
+        if known.is_none() || self.missing.len() > before {
+            // An added column can be the one that an index is for.
+            self.statements.extend(table.indexes());
         }
     }
 
@@ -264,8 +269,6 @@ fn indexes(table: &TableSpec) -> Vec<String> {
     if table.has_unit() {
         statements.push(format!("CREATE INDEX IF NOT EXISTS {name}_by_unit ON {name} (_unit)"));
     }
-    let sought = |column| format!("CREATE INDEX IF NOT EXISTS {name}_by_{column} ON {name} ({column})");
-    statements.extend(table.sought().map(sought));
     statements
 }
 

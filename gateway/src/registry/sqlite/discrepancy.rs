@@ -9,10 +9,12 @@ use super::super::dataset::Dialect;
 use super::super::discrepancy::listing::{self, Listing, Origin, Shown, Tally, Wanted};
 use super::super::discrepancy::rules::{About, Rules};
 use super::super::discrepancy::touch::{Touched, standing};
-use super::super::discrepancy::weigh;
-use super::super::discrepancy::{Kind, Line, Pair, Read, Recorded, Says, Side};
+use super::super::discrepancy::{Kind, Line, Names, Pair, Read, Recorded, Says, Side};
+use super::super::discrepancy::{rival, weigh};
 use super::super::fault::{RegistryFault, Step};
-use super::super::schema::TableSpec;
+use super::super::numbers;
+use super::super::schema::{TableSpec, table_of};
+use super::numbers::Within;
 
 const STEP: &str = "compare sources";
 
@@ -25,18 +27,16 @@ pub(super) fn compare(
     if touched.is_empty() {
         return Ok(());
     }
+    numbers::at_once(numbers::settle(&mut Within(connection), tables, &mut touched))?;
     let rules = Rules::of(Dialect::Sqlite, tables);
-    let sought = touched.sought();
-    if let Some(text) = rules.linked(touched.record).filter(|_| !sought.is_empty()) {
-        let linked = texts(connection, &text, &sought)?;
-        touched.persons.extend(linked);
-    }
     for (about, subjects) in [(About::Person, &touched.persons), (About::Unit, &touched.units)] {
-        let Some(text) = rules.statement(about, touched.record).filter(|_| !subjects.is_empty()) else {
+        let Some(text) = rules.statement(about, &touched).filter(|_| !subjects.is_empty()) else {
             continue;
         };
         let read = read(connection, &text, subjects)?;
-        write(connection, &weigh::lines(&rules, &touched, read))?;
+        let table = table_of(tables, touched.record)?;
+        let shut = numbers::at_once(rival::shut(&mut Within(connection), table, &read))?;
+        write(connection, &weigh::lines(&rules, about, &touched, read, &shut))?;
     }
     Ok(())
 }
@@ -66,12 +66,6 @@ fn list<T: serde::Serialize + ?Sized>(subjects: &T) -> Result<String, RegistryFa
     serde_json::to_string(subjects).map_err(|_| RegistryFault::Malformed { column: "subject" })
 }
 
-fn texts(connection: &Connection, text: &str, subjects: &BTreeSet<String>) -> Result<Vec<String>, RegistryFault> {
-    let mut select = connection.prepare_cached(text).step(STEP)?;
-    let rows = select.query_map([list(subjects)?], |row| row.get(0)).step(STEP)?;
-    rows.collect::<Result<_, _>>().step(STEP)
-}
-
 fn read(connection: &Connection, text: &str, subjects: &BTreeSet<String>) -> Result<Vec<Read>, RegistryFault> {
     let mut select = connection.prepare_cached(text).step(STEP)?;
     let rows = select.query_map([list(subjects)?], one).step(STEP)?;
@@ -80,7 +74,7 @@ fn read(connection: &Connection, text: &str, subjects: &BTreeSet<String>) -> Res
 
 fn one(row: &Row<'_>) -> rusqlite::Result<Read> {
     let says = if row.get::<_, i64>(0)? == 0 {
-        Says::Holds(row.get(1)?)
+        Says::Holds(judged(row)?)
     } else {
         Says::Recorded(Recorded {
             code: row.get(2)?,
@@ -109,6 +103,17 @@ fn one(row: &Row<'_>) -> rusqlite::Result<Read> {
         },
         says,
     })
+}
+
+/// The kinds that hold, once the names have been compared.
+fn judged(row: &Row<'_>) -> rusqlite::Result<i64> {
+    let said = |place| Ok::<_, rusqlite::Error>(row.get_ref(place)?.as_str_or_null()?);
+    let names = Names {
+        one: said(14)?,
+        other: said(15)?,
+        former: said(16)?,
+    };
+    Ok(names.judge(row.get(1)?))
 }
 
 fn write(connection: &Connection, lines: &[Line]) -> Result<(), RegistryFault> {

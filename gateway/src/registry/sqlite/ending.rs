@@ -53,7 +53,7 @@ pub(super) fn close_in(
     }
     let table = table_of(tables, &ending.record)?;
     let stride = stride(transaction, table, ending, place.as_str().max(from))?;
-    let mut touched = Touched::by(tables, &ending.record, ending.received_us, ending.exchange);
+    let mut touched = Touched::by(&ending.record, ending.received_us, ending.exchange);
     let keys: Vec<&str> = stride.lacking.iter().map(String::as_str).collect();
     discrepancy::note_standing(transaction, table, &keys, &mut touched)?;
     for key in keys {

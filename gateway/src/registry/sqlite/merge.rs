@@ -4,12 +4,15 @@ use rusqlite::types::Null;
 use rusqlite::{CachedStatement, Connection};
 
 use super::super::day;
+use super::super::discrepancy::rival::Met;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::{RegistryFault, Step};
 use super::super::merge::fate::{Fate, Known, NO_CONTENT};
 use super::super::merge::rows::Value;
 use super::super::merge::{Arrival, Counts};
+use super::super::numbers::at_once;
 use super::super::schema::TableSpec;
+use super::numbers::Within;
 use super::{discrepancy, index, note};
 
 /// Rows a look-up statement.
@@ -25,17 +28,17 @@ pub(super) fn apply(
 ) -> Result<Counts, RegistryFault> {
     let merge = Merge { connection, arrival };
     let (settled, counts) = merge.settle()?;
-    let mut touched = Touched::by(
-        tables,
-        &arrival.part.record,
-        arrival.part.received_us,
-        arrival.part.exchange,
-    );
+    let mut touched = Touched::by(&arrival.part.record, arrival.part.received_us, arrival.part.exchange);
     let changed = settled.iter().filter(|settled| settled.changes_what_is_there());
     let changed: Vec<&str> = changed
         .map(|settled| arrival.key(settled.group))
         .collect::<Result<_, _>>()?;
     discrepancy::note_standing(connection, arrival.table, &changed, &mut touched)?;
+    let mut met = Met::default();
+    for settled in &settled {
+        met.add(arrival, settled.group, &settled.before, settled.fate.content);
+    }
+    touched.met(at_once(met.ask(&mut Within(connection), arrival.table))?);
     let writes: Vec<(usize, i16)> = settled
         .iter()
         .filter_map(|settled| settled.fate.content.map(|row| (row, settled.after.state())))

@@ -6,14 +6,17 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params, params_from_iter};
 use uuid::Uuid;
 
+use super::super::discrepancy::rival;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::{RegistryFault, Step};
 use super::super::merge::closing::Closing;
 use super::super::merge::fate::{Kind, NO_CONTENT};
 use super::super::merge::held::Sought;
 use super::super::merge::recall::{Brought, Ended, Noted, Recall, SINCE, Undone, emptied, left, newest};
+use super::super::numbers::at_once;
 use super::super::schema::{TableSpec, table_of};
 use super::note::{self, Line, put_line};
+use super::numbers::Within;
 use super::{discrepancy, ending};
 
 /// Undoes in one stride behind where the last one ended, in a transaction of its own.
@@ -63,7 +66,7 @@ pub(super) fn undo_in(
     };
     let (mut withdrawn, mut opened) = (0, 0);
     if walked {
-        let mut touched = Touched::by(tables, &recall.record, recall.received_us, recall.exchange);
+        let mut touched = Touched::by(&recall.record, recall.received_us, recall.exchange);
         withdrawn = stride.withdraw(&mut touched)?;
         opened = stride.reopen(&mut touched)?;
         discrepancy::compare(transaction, tables, touched)?;
@@ -351,6 +354,9 @@ impl Stride<'_> {
             ])
             .step(STEP)?;
         if self.upto.is_none() {
+            let (recall, by) = (self.recall, (self.recall.received_us, self.recall.exchange));
+            let mut store = Within(self.connection);
+            at_once(rival::withdraw(&mut store, &recall.record, recall.push, by))?;
             note::forget_held(self.connection, self.recall.push)?;
             let mut delete = self
                 .connection

@@ -50,12 +50,6 @@ fn index_sql(table: &TableSpec) -> Vec<String> {
             table.name
         ));
     }
-    statements.extend(table.sought().map(|column| {
-        format!(
-            "CREATE INDEX IF NOT EXISTS {0}_by_{column} ON {0} ({column})",
-            table.name
-        )
-    }));
     statements
 }
 
@@ -103,12 +97,18 @@ impl Migration {
         if known.is_empty() {
             self.missing.push(table.name.to_owned());
             self.statements.push(base_sql(table));
+            self.statements.extend(table.indexes());
+            return;
+        }
+        if missing.is_empty() {
             return;
         }
         for column in missing {
             self.missing.push(format!("{}.{}", table.name, column.0));
             self.statements.push(added_sql(table.name, *column));
         }
+        // An added column can be the one that an index is for.
+        self.statements.extend(table.indexes());
     }
 
     fn table(&mut self, table: &TableSpec, known: &BTreeMap<String, String>) -> Result<(), RegistryFault> {

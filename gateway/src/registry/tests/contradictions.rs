@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use adapters::value::name::folded;
 use proptest::prelude::{ProptestConfig, Strategy, TestCaseError, any, prop, prop_assert, prop_assert_eq, proptest};
+use shuguan_adapters as adapters;
 use tokio::runtime::Runtime;
 
 use super::discrepancies::{
@@ -27,7 +29,7 @@ const RECORDS: [(&str, &str); 9] = [
     (WITHHOLDING, "withholder_id name id_type id_no employed_on left_on sex"),
 ];
 const IDS: [&str; 3] = ["320706188002290004", "320706188503150009", "32070618880808000X"];
-const UNITS: [&str; 2] = ["91320706MA00000018", "91320706MA00000026"];
+const UNITS: [&str; 2] = ["91320706MA0000007K", "91320706MA0000015E"];
 const DAYS: [&str; 2] = ["1950-01-01", "1950-01-02"];
 
 /// A row: small numbers that choose its cells.
@@ -41,7 +43,7 @@ enum Act {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    let choice = || (0_usize..3, 0_usize..2, 0_usize..3, 0_usize..3);
+    let choice = || (0_usize..3, 0_usize..3, 0_usize..3, 0_usize..3);
     let puts = (0..RECORDS.len(), prop::collection::vec(choice(), 1..5));
     (any::<u8>(), puts, choice()).prop_map(|(what, (record, rows), row)| match what % 8 {
         0 => Act::CloseAll(record),
@@ -51,7 +53,7 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 fn row(record: usize, (a, b, c, d): Choice) -> String {
-    let (id, name, sex) = (IDS[a], ["甲", "乙"][b], ["1", "2", "0"][c]);
+    let (id, name, sex) = (IDS[a], ["甲·丁", "甲•丁", "乙"][b], ["1", "2", "0"][c]);
     let unit = UNITS[a % 2];
     match RECORDS[record].0 {
         RESIDENT => format!("{id} {name} {sex} {}", ["0", "1"][d % 2]),
@@ -59,7 +61,7 @@ fn row(record: usize, (a, b, c, d): Choice) -> String {
         DEATH => format!("{id} {name} {sex} {}", DAYS[d % 2]),
         CERTIFICATE => format!("C{} {id} {name} {sex}", d % 2),
         CREMATION => format!("{id} {name} {}", DAYS[d % 2]),
-        ESTABLISHMENT => format!("{unit} 某公司 {}", ["ACTIVE", "REVOKED"][b]),
+        ESTABLISHMENT => format!("{unit} 某公司 {}", ["ACTIVE", "REVOKED"][b % 2]),
         TAX => format!("{} {unit}", d % 2),
         CANCELLATION => format!("{unit} {}", DAYS[0]),
         _ => format!(
@@ -145,7 +147,7 @@ fn contradictions(open: &[Open]) -> BTreeSet<Contradiction> {
                 let speaks = matches!(one.record, RESIDENT | FLOATING) && authority == Some(place(one.record));
                 if speaks && place(other.record) > place(one.record) {
                     let both = |name: &str| Option::zip(one.cell(name), other.cell(name));
-                    if both("name").is_some_and(|(one, other)| one != other) {
+                    if both("name").is_some_and(|(one, other)| folded(one) != folded(other)) {
                         note(Kind::NameDiffers, person, one, (other.record, &other.key));
                     }
                     if both("sex").is_some_and(|(one, other)| one != other && one != "0" && other != "0") {
@@ -216,6 +218,8 @@ impl Shared {
         let others = [
             "person",
             "enterprise",
+            "enterprise_number",
+            "number_link",
             "relay_progress",
             "history",
             "closing",
@@ -263,7 +267,8 @@ fn what_is_recorded_is_what_a_plain_comparison_finds(
     let topic = |(kind, subject, one, _, other, _): &Contradiction| format!("{} {subject} {one} {other}", kind.code());
     let expected: BTreeSet<String> = pairs.iter().map(topic).collect();
     let recorded = shared.place.query(
-        "SELECT kind, subject, record, other_record, row_key, coalesce(other_key, '-') FROM discrepancy WHERE settled_us IS NULL",
+        "SELECT kind, subject, record, other_record, row_key, coalesce(other_key, '-') FROM discrepancy WHERE settled_us IS NULL \
+         AND record <> other_record",
     );
     let mut topics = BTreeSet::new();
     for line in &recorded {

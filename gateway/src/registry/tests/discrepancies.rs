@@ -18,6 +18,7 @@ use crate::registry::{Ending, Part, Registry, RegistryFault, Wanted};
 on_both_stores! {
     one_number_with_two_names_sexes_and_birth_dates_is_three_discrepancies,
     what_is_the_same_or_missing_or_a_former_name_is_none,
+    a_name_that_is_only_spelled_otherwise_is_none_and_another_name_is_one,
     a_source_is_compared_with_the_best_authority_that_has_the_person,
     a_corrected_row_settles_and_a_wrong_one_opens_the_same_line_again,
     a_row_that_comes_again_raises_nothing_twice,
@@ -49,8 +50,8 @@ const INDIVIDUAL: &str = "commerce/individual-business";
 pub(super) const CANCELLATION: &str = "commerce/cancellation";
 pub(super) const TAX: &str = "tax/registration";
 pub(super) const WITHHOLDING: &str = "tax/withholding-employee";
-const USCC: &str = "91320706MA00000018";
-const UNIT: &str = "MA0000001";
+const USCC: &str = "91320706MA0000007K";
+const UNIT: &str = "MA0000007";
 
 pub(super) fn record(name: &str) -> &'static RecordType {
     record_type(name).unwrap()
@@ -179,6 +180,38 @@ async fn what_is_the_same_or_missing_or_a_former_name_is_none(store: Store) {
     assert_eq!(place.query("SELECT count(*) FROM discrepancy"), ["0"]);
 }
 
+async fn a_name_that_is_only_spelled_otherwise_is_none_and_another_name_is_one(store: Store) {
+    let (place, registry) = Place::with(store, &tables(&[RESIDENT, DEATH, FLOATING]));
+    let named = |leaf, name: &str, former: &str| {
+        let cells: [&str; 3] = [ANNA, name, former];
+        let columns = ["citizen_id", "name", "former_name"];
+        part(record(RESIDENT), leaf, 0, batch(record(RESIDENT), &columns, &[&cells]))
+    };
+    let dead = |leaf, name: &str, sex: &str| {
+        let cells: [&str; 3] = [ANNA, name, sex];
+        let columns = ["citizen_id", "name", "sex"];
+        part(record(DEATH), leaf, 0, batch(record(DEATH), &columns, &[&cells]))
+    };
+    merge(&registry, [named(1, "阿卜杜拉·买买提", "艾力・买买提")]).await;
+    let spellings = [
+        "阿卜杜拉•买买提",
+        "阿卜杜拉・买买提",
+        "阿卜杜拉． 买买提",
+        "艾力·买买提",
+    ];
+    for (leaf, spelling) in (2..).zip(spellings) {
+        merge(&registry, [dead(leaf, spelling, "1")]).await;
+        assert_eq!(held(&place), nothing(), "{spelling}");
+    }
+    assert_eq!(place.query("SELECT count(*) FROM discrepancy"), ["0"]);
+    merge(&registry, [dead(8, "阿卜杜拉买买提", "1")]).await;
+    assert_eq!(held(&place), [format!("name-differs {ANNA} 1.1 8.1")]);
+    // Spelled otherwise by the register, what the death says is right again.
+    merge(&registry, [named(9, "阿卜杜拉 买买提", "-")]).await;
+    assert_eq!(held(&place), nothing());
+    assert_eq!(settled(&place), [format!("name-differs {ANNA} 1.1 8.1")]);
+}
+
 async fn a_source_is_compared_with_the_best_authority_that_has_the_person(store: Store) {
     let (place, registry) = Place::with(store, &tables(&[RESIDENT, FLOATING, DEATH]));
     let floating = |leaf, name: &str| {
@@ -282,18 +315,25 @@ async fn who_is_paid_after_the_month_of_death_is_dead_and_active(store: Store) {
 }
 
 async fn a_corrected_number_with_both_registered_is_one_person_with_two(store: Store) {
-    for (about, turn) in [(ANNA, 0), (BORIS, 1), (ANNA, 2), (BORIS, 2)] {
+    // What stands in a notice is taken for a number only when it is one.
+    const CORRECTED: &str = "32070618850315000X";
+    for (about, turn) in [(ANNA, 0), (CORRECTED, 1), (ANNA, 2), (CORRECTED, 2)] {
         let (place, registry) = Place::with(store, &tables(&[RESIDENT, CHANGE]));
-        let notice = format!("{about} 公民身份号码 {ANNA} {BORIS} 1950-01-01");
+        let notice = format!("{about} 公民身份号码 {ANNA} {CORRECTED} 1950-01-01");
         let notice = rows(CHANGE, 3, "citizen_id item before after change_date", &[&notice]);
         let mut parts = vec![
             rows(RESIDENT, 1, "citizen_id name", &[&format!("{ANNA} 甲")]),
-            rows(RESIDENT, 2, "citizen_id name", &[&format!("{BORIS} 甲")]),
+            rows(RESIDENT, 2, "citizen_id name", &[&format!("{CORRECTED} 甲")]),
             notice,
         ];
         parts.rotate_right(turn);
         merge(&registry, parts).await;
-        assert_eq!(held(&place), [format!("two-numbers {about} 1.1 2.1")], "{about} {turn}");
+        // Whichever of them the notice is about: the person goes by the number in force.
+        assert_eq!(
+            held(&place),
+            [format!("two-numbers {CORRECTED} 1.1 2.1")],
+            "{about} {turn}"
+        );
         merge(&registry, [deletes(rows(RESIDENT, 4, "citizen_id", &[ANNA]))]).await;
         assert_eq!(held(&place), nothing());
         registry.close().await;
@@ -626,14 +666,16 @@ async fn a_registry_without_the_table_is_refused_until_migrated(store: Store) {
 #[test]
 fn every_rule_reads_by_keys_and_indexes_only() {
     use crate::registry::discrepancy::rules::{About, Rules};
+    use crate::registry::discrepancy::touch::Touched;
     let all: Vec<&str> = adapters::catalogue::record_types().map(|record| record.name).collect();
     let tables = tables(&all);
     let (place, _registry) = Place::with(Store::Sqlite, &tables);
     let rules = Rules::of(dialect(Store::Sqlite), &tables);
     let mut asked = Vec::new();
     for record in &all {
-        let statements = [About::Person, About::Unit].map(|about| rules.statement(about, record));
-        for text in statements.into_iter().flatten().chain(rules.linked(record)) {
+        let touched = Touched::by(record, 0, Uuid::nil());
+        let statements = [About::Person, About::Unit].map(|about| rules.statement(about, &touched));
+        for text in statements.into_iter().flatten() {
             asked.push(*record);
             let plan = place.query(&format!("EXPLAIN QUERY PLAN {}", text.replace("?1", "'[]'")));
             let scanned: Vec<&String> = plan
@@ -642,9 +684,16 @@ fn every_rule_reads_by_keys_and_indexes_only() {
                     // An automatic index is a scan that is not called one.
                     step.contains("AUTOMATIC")
                         || step.contains("SCAN")
-                            && !["SCAN t", "SCAN json_each", "SCAN touched", "SCAN CONSTANT"]
-                                .iter()
-                                .any(|known| step.contains(known))
+                            && ![
+                                "SCAN t",
+                                "SCAN json_each",
+                                "SCAN touched",
+                                "SCAN listed",
+                                "SCAN subjects",
+                                "SCAN CONSTANT",
+                            ]
+                            .iter()
+                            .any(|known| step.contains(known))
                 })
                 .collect();
             assert!(scanned.is_empty(), "{record}: {scanned:?}");
@@ -656,6 +705,7 @@ fn every_rule_reads_by_keys_and_indexes_only() {
         all.iter()
             .copied()
             .filter(|name| ![
+                "public-security/change",
                 "public-security/migration",
                 "public-security/non-mainland-resident",
                 "civil-affairs/disability",

@@ -14,7 +14,7 @@ use crate::key::{Algorithm, Domain};
 use address::Level;
 use token::{NoToken, TokenKind};
 
-fn key(id: &str, algorithm: Algorithm, partner: &str, purpose: &str) -> Arc<Key> {
+pub(super) fn key(id: &str, algorithm: Algorithm, partner: &str, purpose: &str) -> Arc<Key> {
     Arc::new(Key {
         id: id.into(),
         algorithm,
@@ -37,7 +37,11 @@ fn survey_token() -> Token {
     }
 }
 
-fn apply(operator: &Operator, column: ArrayRef, companion: Option<ArrayRef>) -> Result<ArrayRef, ReleaseError> {
+pub(super) fn apply(
+    operator: &Operator,
+    column: ArrayRef,
+    companion: Option<ArrayRef>,
+) -> Result<ArrayRef, ReleaseError> {
     let beside = Beside {
         field: "x",
         companion: companion.as_ref(),
@@ -47,7 +51,7 @@ fn apply(operator: &Operator, column: ArrayRef, companion: Option<ArrayRef>) -> 
     operator.apply(&column, &beside)
 }
 
-fn texts(column: &ArrayRef) -> Vec<Option<String>> {
+pub(super) fn texts(column: &ArrayRef) -> Vec<Option<String>> {
     column
         .as_string::<i32>()
         .iter()
@@ -55,7 +59,7 @@ fn texts(column: &ArrayRef) -> Vec<Option<String>> {
         .collect()
 }
 
-fn column(values: &[Option<&str>]) -> ArrayRef {
+pub(super) fn column(values: &[Option<&str>]) -> ArrayRef {
     Arc::new(StringArray::from(values.to_vec()))
 }
 
@@ -142,6 +146,28 @@ fn addresses_are_cut_where_words_and_code_agree() {
             "150429100201",
             Some("内蒙古自治区赤峰市宁城县"),
             Some("内蒙古自治区赤峰市宁城县天义镇"),
+            None,
+        ),
+        (
+            "东海县墩尚乡大村1号",
+            "320722200201",
+            Some("东海县"),
+            Some("东海县墩尚乡"),
+            Some("东海县墩尚乡大村"),
+        ),
+        // 自治区 and 地区 end like a district and are none.
+        (
+            "内蒙古自治区赤峰市红山区西屯街道1号",
+            "150402001001",
+            Some("内蒙古自治区赤峰市红山区"),
+            Some("内蒙古自治区赤峰市红山区西屯街道"),
+            None,
+        ),
+        (
+            "黑龙江省大兴安岭地区加格达奇区1号",
+            "232718001001",
+            Some("黑龙江省大兴安岭地区加格达奇区"),
+            None,
             None,
         ),
         // The code says county, the words say district.

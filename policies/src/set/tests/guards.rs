@@ -4,7 +4,7 @@ use super::*;
 use crate::target::Mode;
 
 /// The example with replacements: (file, from, to).
-fn with(changes: &[(&str, &str, &str)]) -> Result<PolicySet, Vec<Fault>> {
+pub(super) fn with(changes: &[(&str, &str, &str)]) -> Result<PolicySet, Vec<Fault>> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("example");
     let mut texts = read_folder(&dir).unwrap();
     for (file, from, to) in changes {
@@ -20,7 +20,7 @@ fn with(changes: &[(&str, &str, &str)]) -> Result<PolicySet, Vec<Fault>> {
 }
 
 /// Every fault says this, and the caret of the first stands under `under`.
-fn refused(changes: &[(&str, &str, &str)], message: &str, under: &str) {
+pub(super) fn refused(changes: &[(&str, &str, &str)], message: &str, under: &str) {
     let faults = with(changes).unwrap_err();
     let shown: Vec<String> = faults.iter().map(ToString::to_string).collect();
     assert!(
@@ -33,7 +33,7 @@ fn refused(changes: &[(&str, &str, &str)], message: &str, under: &str) {
     assert_eq!(marked, under, "{fault}");
 }
 
-const REGISTRY: &str = "agreements/registry.toml";
+pub(super) const REGISTRY: &str = "agreements/registry.toml";
 const CIVIL: &str = "agreements/civil-affairs.toml";
 const POLICE: &str = "agreements/public-security.toml";
 const HEALTH: &str = "agreements/health.toml";
@@ -530,7 +530,16 @@ fn an_answer_needs_what_the_registry_holds_and_what_the_caller_claims() {
     assert_eq!(words, ["agree", "differ", "absent"]);
     let known: Vec<_> = answers.column(1).as_boolean().iter().flatten().collect();
     assert_eq!(known, [true, false, false]);
-    for (held, claims) in [(&held, &held), (&claims, &claims), (&held.slice(0, 2), &claims)] {
+    let fewer = claims.project(&[0]).unwrap();
+    let [more, more_held] = [&claims, &held].map(|batch| batch.project(&[0, 1, 0]).unwrap());
+    for (held, claims) in [
+        (&held, &held),
+        (&claims, &claims),
+        (&held.slice(0, 2), &claims),
+        (&held, &fewer),
+        (&held, &more),
+        (&more_held, &claims),
+    ] {
         assert!(
             plan.compare(held, claims, &keys, 0).is_err(),
             "only these columns, and as many rows"

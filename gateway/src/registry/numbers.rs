@@ -1,0 +1,214 @@
+//! Which numbers are one subject's. Takes the rows that a part or a stride wrote or changed; gives persons and units whose numbers were joined or
+//! parted, for the comparison after it.
+//!
+//! A row that holds two numbers says that they are one subject's ([`Line`], table `number_link`), as long as it is open and holds them: closed,
+//! written over or recalled, it says so no more. What follows from all lines is the same in whatever order their rows came: `units` which
+//! numbers are one enterprise, and under what name; `persons` which are one person, and which of them is in force.
+//!
+//! Written in the transaction of the rows, after them, in a few statements a part and none where no row says anything. A store answers
+//! questions ([`Store`]); what is asked stands here once.
+
+mod persons;
+pub(super) mod units;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use super::dataset::Dialect;
+use super::discrepancy::touch::Touched;
+use super::fault::RegistryFault;
+use super::merge::rows::Rows;
+use super::schema::{TableSpec, table_of};
+
+/// What a store gives: texts, and null where there is none.
+pub(super) type Found = Vec<Vec<Option<String>>>;
+
+/// A store within its transaction.
+pub(super) trait Store {
+    /// How it is spoken to.
+    const DIALECT: Dialect;
+
+    /// Runs a statement that begins with [`given`]; asks nothing when nothing is given.
+    async fn ask<const N: usize>(&mut self, text: &str, given: &[[&str; N]]) -> Result<Found, RegistryFault>;
+}
+
+/// Runs what never waits.
+pub(super) fn at_once<T>(work: impl Future<Output = Result<T, RegistryFault>>) -> Result<T, RegistryFault> {
+    match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        Poll::Pending => Err(RegistryFault::Closed),
+    }
+}
+
+/// A statement on what is given, as `given` with the columns `a`, `b`, …
+pub(super) fn given<S: Store>(columns: usize, rest: &str) -> String {
+    let names: Vec<String> = ('a'..='z').take(columns).map(String::from).collect();
+    format!(
+        "WITH given({}) AS ({}) {rest}",
+        names.join(", "),
+        S::DIALECT.given(columns)
+    )
+}
+
+/// What one row says: that two numbers are one subject's.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Line {
+    row_key: String,
+    number: String,
+    other: String,
+}
+
+/// The keys of rows of that table that may say something, of those that are written.
+pub(super) fn saying<'r>(
+    table: &TableSpec,
+    rows: &'r Rows<'_>,
+    written: &'r [usize],
+) -> impl Iterator<Item = String> + use<'r> {
+    let (units, persons) = (units::says(table), persons::says(table));
+    let says =
+        move |row: &&usize| units && units::is_loose(rows, **row) || persons && persons::is_of_number(rows, **row);
+    written.iter().filter(says).map(|row| rows.key(*row).to_owned())
+}
+
+/// Whether its rows say which numbers are one subject's.
+pub(super) fn says(table: &TableSpec) -> bool {
+    units::says(table) || persons::says(table)
+}
+
+/// Brings what the changed rows say into force.
+///
+/// # Errors
+/// When the store does not answer.
+pub(super) async fn settle<S: Store>(
+    store: &mut S,
+    tables: &[TableSpec],
+    touched: &mut Touched<'_>,
+) -> Result<(), RegistryFault> {
+    let table = table_of(tables, touched.record)?;
+    let keys = std::mem::take(&mut touched.keys);
+    if units::says(table) && !keys.is_empty() {
+        units::settle(store, tables, table, &keys, touched).await?;
+    }
+    if persons::says(table) && !keys.is_empty() {
+        persons::settle(store, table, &keys, touched).await?;
+    }
+    units::name(store, touched).await
+}
+
+/// Writes what rows say now in the place of what they said before; gives the lines that are gone and those that are new.
+async fn replace<S: Store>(
+    store: &mut S,
+    record: &str,
+    keys: &BTreeSet<String>,
+    said: BTreeSet<Line>,
+) -> Result<Vec<Line>, RegistryFault> {
+    let asked: Vec<[&str; 2]> = keys.iter().map(|key| [record, key.as_str()]).collect();
+    let text = given::<S>(
+        2,
+        "SELECT k.row_key, k.number, k.other FROM given g CROSS JOIN number_link k WHERE k.record = g.a AND k.row_key = g.b",
+    );
+    let before = store.ask(&text, &asked).await?.into_iter().filter_map(line);
+    let before: BTreeSet<Line> = before.collect();
+    let all = |lines: &[Line]| -> Vec<[String; 4]> {
+        let cells = |line: &Line| {
+            [
+                record.to_owned(),
+                line.row_key.clone(),
+                line.number.clone(),
+                line.other.clone(),
+            ]
+        };
+        lines.iter().map(cells).collect()
+    };
+    let gone: Vec<Line> = before.difference(&said).cloned().collect();
+    let come: Vec<Line> = said.difference(&before).cloned().collect();
+    let text = given::<S>(
+        4,
+        "DELETE FROM number_link WHERE (record, row_key, number, other) IN (SELECT a, b, c, d FROM given)",
+    );
+    let (forgotten, noted) = (all(&gone), all(&come));
+    store.ask(&text, &lent(&forgotten)).await?;
+    let text = given::<S>(
+        4,
+        "INSERT INTO number_link (record, row_key, number, other) SELECT a, b, c, d FROM given WHERE true ON CONFLICT DO NOTHING",
+    );
+    store.ask(&text, &lent(&noted)).await?;
+    Ok(gone.into_iter().chain(come).collect())
+}
+
+/// Numbers with those to which lines join them.
+struct Joined {
+    joins: BTreeMap<String, BTreeSet<String>>,
+    /// Whether a number leads on to others.
+    leads: fn(&str) -> bool,
+}
+
+impl Joined {
+    /// Follows the lines from some numbers as far as they lead.
+    async fn follow<S: Store>(
+        store: &mut S,
+        from: &BTreeSet<String>,
+        leads: fn(&str) -> bool,
+    ) -> Result<Self, RegistryFault> {
+        let text = given::<S>(
+            1,
+            "SELECT DISTINCT k.number, k.other FROM given g CROSS JOIN number_link k WHERE k.number = g.a",
+        );
+        let mut joins: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut due = from.clone();
+        while !due.is_empty() {
+            let asked: Vec<[&str; 1]> = due.iter().map(|number| [number.as_str()]).collect();
+            let found = store.ask(&text, &asked).await?;
+            joins.extend(due.into_iter().map(|number| (number, BTreeSet::new())));
+            due = BTreeSet::new();
+            for (number, other) in found.into_iter().filter_map(pair) {
+                if leads(&other) && !joins.contains_key(&other) {
+                    due.insert(other.clone());
+                }
+                joins.entry(number).or_default().insert(other);
+            }
+        }
+        Ok(Self { joins, leads })
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = &str> {
+        self.joins.keys().map(String::as_str)
+    }
+
+    /// The numbers that are joined with one, itself among them, and those to which they lead and that lead no further.
+    fn group<'g>(&'g self, first: &'g str) -> (BTreeSet<&'g str>, BTreeSet<&'g str>) {
+        let (mut members, mut ends) = (BTreeSet::from([first]), BTreeSet::new());
+        let mut due = vec![first];
+        while let Some(number) = due.pop() {
+            for other in self.joins.get(number).into_iter().flatten().map(String::as_str) {
+                if !(self.leads)(other) {
+                    ends.insert(other);
+                } else if members.insert(other) {
+                    due.push(other);
+                }
+            }
+        }
+        (members, ends)
+    }
+}
+
+fn line(cells: Vec<Option<String>>) -> Option<Line> {
+    let mut cells = cells.into_iter().flatten();
+    Some(Line {
+        row_key: cells.next()?,
+        number: cells.next()?,
+        other: cells.next()?,
+    })
+}
+
+/// Rows of texts as they are bound.
+fn lent<const N: usize>(rows: &[[String; N]]) -> Vec<[&str; N]> {
+    rows.iter().map(|row| row.each_ref().map(String::as_str)).collect()
+}
+
+/// Two texts of a found row.
+fn pair(cells: Vec<Option<String>>) -> Option<(String, String)> {
+    let mut cells = cells.into_iter().flatten();
+    Some((cells.next()?, cells.next()?))
+}
