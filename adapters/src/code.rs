@@ -92,7 +92,9 @@ impl CodeTable {
             return None;
         }
         let at = self.rows.binary_search_by_key(&number(sent), |row| row.number).ok()?;
-        self.rows.get(at).map(|row| row.code).filter(|code| *code == sent)
+        let code = self.rows.get(at)?.code;
+        // Up to eight bytes the numbers have said it all.
+        (code.len() == sent.len() && (code.len() <= 8 || code == sent)).then_some(code)
     }
 
     /// What this source writes for a canonical code: its own code, or the code itself unless that means something else to it; then the

@@ -189,8 +189,9 @@ mod tests {
         for (count, row) in rows.iter().enumerate() {
             columns.begin();
             // As many values as there are rows so far, a missing one among them.
-            for slot in 0..=count {
-                columns.put(slot, &[Value::Text("丢"), Value::Missing, Value::Instant(7)][slot % 3]);
+            let lost = [Value::Text("丢"), Value::Missing, Value::Instant(7)];
+            for (slot, value) in lost.iter().enumerate().take(count + 1) {
+                columns.put(slot, value);
             }
             assert!(append(&mut columns, row));
             assert!(append(&mut expected, row));
