@@ -179,10 +179,11 @@ impl Outcome {
             accepted,
             rejected,
             repeated,
+            history,
             by_code,
             by_field,
         } = &self.counts;
-        assert_eq!(*received, accepted + rejected + repeated);
+        assert_eq!(*received, accepted + rejected + repeated + history);
         assert_eq!(*rejected, by_code.values().sum::<u64>());
         assert_eq!(*rejected, by_field.values().sum::<u64>());
         let fields = by_field.keys().filter_map(|(_, field)| *field);

@@ -330,6 +330,9 @@ pub struct RecordType {
     /// Pairs `(earlier, later)` of date fields; a record where both are present and out of order is a reject. A resident id as the
     /// earlier stands for the birth in it.
     pub order: &'static [(&'static str, &'static str)],
+    /// Fields with the canonical code that says of a row that it is history: it was replaced, or reversed, and is not the record as it is now. Such a row
+    /// is passed over and counted, where the field is granted.
+    pub history: &'static [(&'static str, &'static str)],
     /// Groups of fields of which one at least is whole, e.g. name and number of one of the parents; none: nothing is asked.
     pub one_of: &'static [&'static [&'static str]],
     /// The form in which one row holds several records, where sources send such a form.
@@ -354,6 +357,7 @@ impl RecordType {
             basis: &[],
             minors: false,
             order: &[],
+            history: &[],
             one_of: &[],
             unfold: None,
             sampled: Sampled::NEW,

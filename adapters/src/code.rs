@@ -28,14 +28,13 @@ pub struct CodeRow {
     pub zh: &'static str,
     /// Further accepted spellings.
     pub spellings: &'static [&'static str],
-    /// The code as a number: finding one compares numbers, not texts.
-    number: u128,
+    /// Its first bytes as a number: finding a code compares numbers, not texts.
+    number: u64,
 }
 
 impl CodeRow {
-    /// One row. A code is no longer than fifteen bytes, which the compiler checks.
+    /// One row.
     pub(crate) const fn new(code: &'static str, zh: &'static str, spellings: &'static [&'static str]) -> Self {
-        assert!(code.len() <= CODE_BYTES_MAX, "a code is too long");
         Self {
             code,
             zh,
@@ -65,11 +64,8 @@ impl CodeTable {
     /// The canonical code for what a source sent: a code of its own, the code itself, its meaning or a listed spelling, ASCII letters in
     /// any case; a code of digits with zeros before it too many or too few.
     pub fn canonical(&self, sent: &str) -> Option<&'static str> {
-        if self.sent.is_empty()
-            && sent.len() <= CODE_BYTES_MAX
-            && let Ok(at) = self.rows.binary_search_by_key(&number(sent), |row| row.number)
-        {
-            return self.rows.get(at).map(|row| row.code);
+        if let Some(code) = self.exact(sent) {
+            return Some(code);
         }
         let own = |(own, _): &&(&str, &str)| own.eq_ignore_ascii_case(sent) || is_same_number(own, sent);
         if let Some((_, code)) = self.sent.iter().find(own) {
@@ -90,6 +86,17 @@ impl CodeTable {
             .map(|row| row.code)
     }
 
+    /// The code itself, where the source has no codes of its own.
+    pub(crate) fn exact(&self, sent: &str) -> Option<&'static str> {
+        if !self.sent.is_empty() {
+            return None;
+        }
+        let at = self.rows.binary_search_by_key(&number(sent), |row| row.number).ok()?;
+        let code = self.rows.get(at)?.code;
+        // Up to eight bytes the numbers have said it all.
+        (code.len() == sent.len() && (code.len() <= 8 || code == sent)).then_some(code)
+    }
+
     /// What this source writes for a canonical code: its own code, or the code itself unless that means something else to it; then the
     /// meaning.
     pub fn written(&self, code: &str) -> Option<&'static str> {
@@ -103,20 +110,21 @@ impl CodeTable {
     }
 }
 
-/// A text of at most [`CODE_BYTES_MAX`] bytes as a number, its length last: different texts have different numbers, in the order of the texts.
-const fn number(text: &str) -> u128 {
+/// The first eight bytes of a text as a number, the first byte the highest: in the order of the texts, and no two codes of a table share one.
+const fn number(text: &str) -> u64 {
+    if let Some(first) = text.as_bytes().first_chunk() {
+        return u64::from_be_bytes(*first);
+    }
     let mut number = 0;
+    let mut blank = u64::BITS;
     let mut rest = text.as_bytes();
     while let [byte, after @ ..] = rest {
-        number = number << 8 | *byte as u128;
+        number = number << 8 | *byte as u64;
+        blank -= 8;
         rest = after;
     }
-    let blank = CODE_BYTES_MAX.saturating_sub(text.len());
-    (number << (8 * blank)) << 8 | text.len() as u128
+    number.unbounded_shl(blank)
 }
-
-/// As many bytes as fit beside their count.
-const CODE_BYTES_MAX: usize = 15;
 
 /// Whether both are digits, and the same but for zeros before them.
 fn is_same_number(one: &str, other: &str) -> bool {
@@ -151,8 +159,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_of_texts_are_in_the_order_of_the_texts(one in "\\PC{0,3}|[0-9A-Z]{0,15}", other in "\\PC{0,3}|[0-9A-Z]{0,15}") {
-            prop_assert_eq!(number(&one).cmp(&number(&other)), one.cmp(&other));
+        fn numbers_of_texts_are_in_the_order_of_the_texts(one in "[^\\x00]{0,3}|[0-9A-Z]{0,15}", other in "[^\\x00]{0,3}|[0-9A-Z]{0,15}") {
+            if number(&one) < number(&other) {
+                prop_assert!(one < other);
+            }
         }
     }
 }

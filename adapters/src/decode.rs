@@ -88,7 +88,7 @@ impl Default for DecodeLimits {
     }
 }
 
-/// How many records there were, and what became of them; `received = accepted + rejected + repeated`.
+/// How many records there were, and what became of them; `received = accepted + rejected + repeated + history`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Data rows found, blank lines and the header row not counted: what a sender counts.
@@ -102,6 +102,9 @@ pub struct Counts {
     pub rejected: u64,
     /// Records equal to an earlier one of the same part in every wanted field, dropped.
     pub repeated: u64,
+    /// Valid records that say of themselves that they are history ([`RecordType::history`]), dropped: later in the file, one would take the place of the
+    /// record as it is now.
+    pub history: u64,
     /// Rejects by code.
     pub by_code: BTreeMap<RejectCode, u64>,
     /// Rejects by code and field; no field when the record as a whole is at fault.

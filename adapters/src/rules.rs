@@ -160,22 +160,27 @@ impl Rules {
     }
 
     /// Notes the value of the wanted field at `slot`. Every slot is noted once a record, missing ones too.
+    #[inline]
     pub fn note(&mut self, slot: usize, value: &Value<'_>) {
         let (Some(part), Some(noted)) = (self.parts.get(slot), self.noted.get_mut(slot)) else {
             return;
         };
-        let present = !matches!(value, Value::Missing);
-        if *part == Part::Nothing {
-            noted.present = present;
-            return;
+        noted.present = !matches!(value, Value::Missing);
+        if *part != Part::Nothing {
+            self.note_compared(slot, value);
         }
-        *noted = Noted {
-            present,
-            ..Noted::default()
+    }
+
+    /// What a value contributes; what is not present is never asked for it.
+    fn note_compared(&mut self, slot: usize, value: &Value<'_>) {
+        let (Some(part), Some(noted)) = (self.parts.get(slot), self.noted.get_mut(slot)) else {
+            return;
         };
         match (part, value) {
             (Part::ResidentId, Value::Text(id)) => noted.holder = holder(id),
             (Part::TypedNo, Value::Text(number)) => {
+                noted.holder = None;
+                noted.document = Forms::default();
                 noted.document.permanent_residence = permanent_residence::check(number).err();
                 match citizen_id::parse(number, &mut self.scratch, self.today) {
                     Ok(id) => {

@@ -5,6 +5,8 @@
 //! Accepts a byte order mark of the declared charset. Refuses a mark that contradicts it, UTF-16, and a file whose first bytes show that it
 //! is in the other charset.
 
+mod pairs;
+
 use encoding_rs::{Decoder, DecoderResult, GB18030};
 
 use crate::decode::{Undecodable, Unreadable};
@@ -25,10 +27,27 @@ enum Stage {
     Head(Vec<u8>),
     /// The bytes of a character that the last frame cut off, at most three.
     Utf8(Vec<u8>),
-    Gb18030 {
-        decoder: Box<Decoder>,
-        text: String,
-    },
+    Gb18030(Box<Gb18030>),
+}
+
+/// Most bytes go through a table of pairs; a line with anything else in it goes through `encoding_rs` from there on.
+struct Gb18030 {
+    decoder: Decoder,
+    /// The decoder may hold a part of a character, so that what comes next is for it, up to the end of the line.
+    within: bool,
+    /// Text, up to `filled`.
+    text: Vec<u8>,
+    filled: usize,
+}
+
+/// What came of a step of decoding.
+enum Step {
+    /// Nothing is left, and nothing has to be said.
+    Done,
+    /// There is no room for more.
+    Full,
+    /// So many bytes before the next one begins what is no character.
+    Undecodable(u64),
 }
 
 /// What comes out, in the order of the file.
@@ -83,10 +102,12 @@ impl Transcoder {
         self.offset = mark as u64;
         self.stage = match self.encoding {
             Encoding::Utf8 => Stage::Utf8(Vec::new()),
-            Encoding::Gb18030 => Stage::Gb18030 {
-                decoder: Box::new(GB18030.new_decoder_without_bom_handling()),
-                text: String::new(),
-            },
+            Encoding::Gb18030 => Stage::Gb18030(Box::new(Gb18030 {
+                decoder: GB18030.new_decoder_without_bom_handling(),
+                within: false,
+                text: Vec::new(),
+                filled: 0,
+            })),
         };
         Ok(mark)
     }
@@ -112,6 +133,17 @@ impl Transcoder {
     fn utf8(&mut self, bytes: &[u8], sink: &mut Sink<'_>) -> Result<(), Unreadable> {
         let mut rest = self.utf8_cut(bytes, sink)?;
         while !rest.is_empty() {
+            // A character that the end cuts off would have all before it checked a second time, and slower.
+            let (whole, open) = rest.split_at(rest.len() - open_end(rest));
+            if let Ok(text) = simdutf8::basic::from_utf8(whole)
+                && !text.is_empty()
+            {
+                self.offset += text.len() as u64;
+                self.line += line_ends(text);
+                sink(Piece::Text(text))?;
+                rest = open;
+                continue;
+            }
             let (valid, invalid, bad) = match simdutf8::compat::from_utf8(rest) {
                 Ok(text) => (text, &[][..], 0),
                 Err(error) => {
@@ -172,31 +204,26 @@ impl Transcoder {
     }
 
     fn gb18030(&mut self, bytes: &[u8], last: bool, sink: &mut Sink<'_>) -> Result<(), Unreadable> {
-        let Stage::Gb18030 { decoder, text } = &mut self.stage else {
+        let Stage::Gb18030(stage) = &mut self.stage else {
             return Ok(());
         };
         let mut rest = bytes;
         loop {
-            text.clear();
-            // Two bytes become at most three. Room by need: a batch of one row is common.
-            text.reserve(rest.len().saturating_mul(2).clamp(TEXT_BYTES_LEAST, TEXT_BYTES));
-            let (result, read) = decoder.decode_to_string_without_replacement(rest, text, last);
-            self.offset += read as u64;
-            rest = rest.get(read..).unwrap_or_default();
+            let (step, after) = stage.step(rest, last);
+            self.offset += (rest.len() - after.len()) as u64;
+            rest = after;
+            let text = stage.take();
             self.line += line_ends(text);
             if !text.is_empty() {
                 sink(Piece::Text(text))?;
             }
-            match result {
-                DecoderResult::InputEmpty => return Ok(()),
-                DecoderResult::OutputFull => {}
-                DecoderResult::Malformed(bad, after) => {
-                    let behind = u64::from(bad) + u64::from(after);
-                    sink(Piece::Undecodable(Undecodable {
-                        offset: self.offset.saturating_sub(behind),
-                        line: self.line,
-                    }))?;
-                }
+            match step {
+                Step::Done => return Ok(()),
+                Step::Full => {}
+                Step::Undecodable(behind) => sink(Piece::Undecodable(Undecodable {
+                    offset: self.offset.saturating_sub(behind),
+                    line: self.line,
+                }))?,
             }
         }
     }
@@ -208,6 +235,69 @@ impl Transcoder {
             line: self.line,
         })
     }
+}
+
+impl Gb18030 {
+    /// Decodes until something has to be said or done; gives what is left.
+    fn step<'a>(&mut self, bytes: &'a [u8], last: bool) -> (Step, &'a [u8]) {
+        // Two bytes become at most three. Room by need: a batch of one row is common.
+        let room = bytes.len().saturating_mul(2).clamp(TEXT_BYTES_LEAST, TEXT_BYTES);
+        if self.text.len() < room {
+            self.text.resize(room, 0);
+        }
+        let mut rest = bytes;
+        loop {
+            if !self.within {
+                let (read, written) = pairs::decode(rest, self.text.get_mut(self.filled..).unwrap_or_default());
+                rest = rest.get(read..).unwrap_or_default();
+                self.filled += written;
+            }
+            if rest.is_empty() && !(last && self.within) {
+                return (Step::Done, rest);
+            }
+            if self.text.len() - self.filled < TEXT_BYTES_LEAST / 2 {
+                return (Step::Full, rest);
+            }
+            // No character has a line end in it, so that behind one the decoder holds nothing.
+            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+            let line = rest.get(..end).unwrap_or_default();
+            let room = self.text.get_mut(self.filled..).unwrap_or_default();
+            let last = last && end == rest.len();
+            let (result, read, written) = self.decoder.decode_to_utf8_without_replacement(line, room, last);
+            rest = rest.get(read..).unwrap_or_default();
+            self.filled += written;
+            self.within = true;
+            match result {
+                DecoderResult::InputEmpty if line.ends_with(b"\n") => self.within = false,
+                DecoderResult::InputEmpty => return (Step::Done, rest),
+                DecoderResult::OutputFull => return (Step::Full, rest),
+                DecoderResult::Malformed(bad, after) => {
+                    return (Step::Undecodable(u64::from(bad) + u64::from(after)), rest);
+                }
+            }
+        }
+    }
+
+    /// The text so far, which is done with then.
+    fn take(&mut self) -> &str {
+        // INVARIANT: both ways of decoding write whole characters of UTF-8.
+        let text = self.text.get(..self.filled).unwrap_or_default();
+        self.filled = 0;
+        simdutf8::basic::from_utf8(text).unwrap_or_default()
+    }
+}
+
+/// How many bytes at the end begin a character of UTF-8 that does not end there.
+fn open_end(bytes: &[u8]) -> usize {
+    let lead = bytes.iter().rev().take(3).position(|byte| !matches!(byte, 0x80..=0xBF));
+    let taken = lead.map_or(0, |behind| behind + 1);
+    let whole = match bytes.get(bytes.len() - taken) {
+        Some(0xC2..=0xDF) => 2,
+        Some(0xE0..=0xEF) => 3,
+        Some(0xF0..=0xF4) => 4,
+        _ => 0,
+    };
+    if taken < whole { taken } else { 0 }
 }
 
 /// The length of the byte order mark at the start of a file, or the refusal of a file that is in another charset.
@@ -286,7 +376,16 @@ fn gb18030_pairs(bytes: &[u8]) -> usize {
 }
 
 fn line_ends(text: &str) -> u64 {
-    memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64
+    // Lines are short: what finds each of them would cost more than a look at every byte, many at once.
+    let count = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .fold(0_u8, |count, byte| count.wrapping_add(u8::from(*byte == b'\n')))
+    };
+    text.as_bytes()
+        .chunks(usize::from(u8::MAX))
+        .map(|bytes| u64::from(count(bytes)))
+        .sum()
 }
 
 /// First bytes that are looked at before anything is read: a few records.
@@ -393,7 +492,63 @@ mod tests {
         }
     }
 
+    /// All that is said of bytes of GB18030, as `encoding_rs` says it alone: text, and before how many bytes of text something is wrong where.
+    fn by_encoding_rs(bytes: &[u8]) -> (String, Vec<(usize, u64)>) {
+        let mut decoder = encoding_rs::GB18030.new_decoder_without_bom_handling();
+        let (mut text, mut wrong, mut read) = (String::with_capacity(bytes.len() * 4 + 16), Vec::new(), 0);
+        loop {
+            let (result, more) = decoder.decode_to_string_without_replacement(&bytes[read..], &mut text, true);
+            read += more;
+            match result {
+                super::DecoderResult::Malformed(bad, after) => {
+                    let behind = u64::from(bad) + u64::from(after);
+                    wrong.push((text.len(), read as u64 - behind));
+                }
+                super::DecoderResult::InputEmpty => return (text, wrong),
+                super::DecoderResult::OutputFull => text.reserve(64),
+            }
+        }
+    }
+
+    fn by_transcoder(bytes: &[u8], frame: usize) -> (String, Vec<(usize, u64)>) {
+        let (mut text, mut wrong) = (String::new(), Vec::new());
+        let mut sink = |piece: Piece<'_>| {
+            match piece {
+                Piece::Text(piece) => text.push_str(piece),
+                Piece::Undecodable(at) => wrong.push((text.len(), at.offset)),
+            }
+            Ok(())
+        };
+        let mut transcoder = Transcoder::new(Encoding::Gb18030);
+        for frame in bytes.chunks(frame) {
+            transcoder.push(frame, false, &mut sink).unwrap();
+        }
+        transcoder.push(&[], true, &mut sink).unwrap();
+        (text, wrong)
+    }
+
+    /// Pieces of GB18030: ASCII, pairs, characters of four bytes, and what is none.
+    fn pieces() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            4 => "[a-z,]{1,9}".prop_map(String::into_bytes),
+            4 => "[姓名户籍]{1,5}".prop_map(|text| encoding_rs::GB18030.encode(&text).0.into_owned()),
+            2 => Just(b"\n".to_vec()),
+            1 => "[𬱖é]".prop_map(|text| encoding_rs::GB18030.encode(&text).0.into_owned()),
+            1 => proptest::collection::vec(any::<u8>(), 1..4),
+        ];
+        proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
     proptest! {
+        #[test]
+        fn gb18030_however_dirty_and_cut_is_what_encoding_rs_says(bytes in pieces(), frame in 1usize..90) {
+            // A line before it, so that its first bytes decide nothing.
+            let bytes = [b"abcd\n".repeat(1000), bytes].concat();
+            let expected = by_encoding_rs(&bytes);
+            prop_assert_eq!(&by_transcoder(&bytes, frame), &expected);
+            prop_assert_eq!(&by_transcoder(&bytes, bytes.len()), &expected);
+        }
+
         #[test]
         fn arbitrary_bytes_agree_with_the_plain_check(bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0usize..200) {
             let cut = cut.min(bytes.len());

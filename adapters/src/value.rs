@@ -18,6 +18,7 @@ pub mod region;
 pub mod taxpayer_id;
 mod text;
 pub mod uscc;
+mod usual;
 
 #[cfg(test)]
 mod tests;
@@ -79,7 +80,21 @@ pub fn says_nothing(sent: &str) -> bool {
 /// Reads one value of `field`. `today` is the day of reception in Asia/Shanghai, in days since 1970-01-01.
 ///
 /// A required field that says nothing is refused as [`RejectCode::Missing`]; any other gives [`Value::Missing`].
+#[inline]
 pub fn parse<'a>(field: &Field, sent: &'a str, scratch: &'a mut Scratch, today: i32) -> Result<Value<'a>, RejectCode> {
+    match usual::value(field, sent, today) {
+        Some(value) => Ok(value),
+        None => parse_closely(field, sent, scratch, today),
+    }
+}
+
+/// The same of any text.
+fn parse_closely<'a>(
+    field: &Field,
+    sent: &'a str,
+    scratch: &'a mut Scratch,
+    today: i32,
+) -> Result<Value<'a>, RejectCode> {
     let value = read(field, sent, scratch, today).map_err(|code| {
         // A NUL is worth naming as such whatever the field made of it.
         if sent.contains('\0') {

@@ -410,6 +410,16 @@ fn sources_spell_the_same_code_in_their_own_way() {
 }
 
 /// The part of README.md that is written out of the catalogue.
+/// Which rows are passed over.
+fn history_of(record: &RecordType) -> String {
+    let codes = record.history.iter().map(|(field, code)| format!("`{field}` {code}"));
+    let codes: Vec<String> = codes.collect();
+    if codes.is_empty() {
+        return String::new();
+    }
+    format!(" · history where {}: passed over and counted", codes.join(" or "))
+}
+
 fn tables_of_the_readme() -> String {
     let mut page = String::new();
     for record in record_types() {
@@ -428,11 +438,12 @@ fn tables_of_the_readme() -> String {
         writeln!(page, "### `{}` {}\n", record.name, record.zh).unwrap();
         writeln!(
             page,
-            "Schema {} · key {} · {}{}\n",
+            "Schema {} · key {} · {}{}{}\n",
             record.schema,
             keys.join(", else "),
             basis,
-            if record.minors { " · about children" } else { "" }
+            if record.minors { " · about children" } else { "" },
+            history_of(record)
         )
         .unwrap();
         page.push_str("| Field | 中文 | Type | Class | Tells | Also sent as |\n|---|---|---|---|---|---|\n");

@@ -171,13 +171,12 @@ impl Delimited {
     }
 
     fn skip_blank_lines<'a>(&mut self, text: &'a str) -> &'a str {
-        let rest = text.trim_start_matches(['\r', '\n']);
-        let skipped = text.len() - rest.len();
-        if skipped > 0 {
-            let bytes = text.as_bytes().get(..skipped).unwrap_or_default();
-            self.line += memchr::memchr_iter(b'\n', bytes).count() as u64;
+        let mut skipped = 0;
+        for byte in text.bytes().take_while(|byte| matches!(byte, b'\r' | b'\n')) {
+            self.line += u64::from(byte == b'\n');
+            skipped += 1;
         }
-        rest
+        text.get(skipped..).unwrap_or_default()
     }
 
     /// A record that lies in one piece and holds no quote.
@@ -274,19 +273,25 @@ fn judge_record(
         judge.reject(line, None, RejectCode::ColumnCount);
         return;
     }
+    let clean = !may_hold_nul && !fields.has_marks();
     judge.record(line, |slot| match columns.get(slot) {
-        Some(Some(column)) => {
-            let text = fields.field(*column);
-            if let Some(offset) = fields.undecodable(*column) {
-                Sent::Undecodable(offset)
-            } else if may_hold_nul && text.contains('\0') {
-                Sent::Bad(RejectCode::NulCharacter)
-            } else {
-                Sent::Text(text)
-            }
-        }
+        Some(Some(column)) if clean => Sent::Text(fields.field(*column)),
+        Some(Some(column)) => doubtful(fields, *column),
         _ => Sent::Missing,
     });
+}
+
+/// A field of a record in which something may be no character of a value.
+#[inline(never)]
+fn doubtful<'a>(fields: &Fields<'a>, column: usize) -> Sent<'a> {
+    let text = fields.field(column);
+    if let Some(offset) = fields.undecodable(column) {
+        Sent::Undecodable(offset)
+    } else if text.contains('\0') {
+        Sent::Bad(RejectCode::NulCharacter)
+    } else {
+        Sent::Text(text)
+    }
 }
 
 /// The first line and what follows its line end, when it ends in this text and holds no quote that quotes.

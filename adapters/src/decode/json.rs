@@ -71,18 +71,16 @@ impl Objects {
             return;
         }
         let Members { slots, text: own, .. } = &self.members;
-        judge.record(line, |slot| {
-            let sent = match slots.get(slot).copied() {
-                None | Some(Member::Missing | Member::Null) => Sent::Missing,
-                Some(Member::Line(start, end)) => Sent::Text(text.get(start..end).unwrap_or_default()),
-                Some(Member::Own(start, end)) => Sent::Text(own.get(start..end).unwrap_or_default()),
-                Some(Member::Fraction(number)) => member::exact_fraction(text, number),
-                Some(Member::Bad(code)) => Sent::Bad(code),
-            };
-            match (sent, marks.is_empty()) {
+        judge.record(line, |slot| match slots.get(slot) {
+            // Nearly every value.
+            Some(Member::Line(start, end)) if marks.is_empty() => {
+                Sent::Text(text.get(*start..*end).unwrap_or_default())
+            }
+            None | Some(Member::Missing | Member::Null) => Sent::Missing,
+            Some(member) => match (sent(*member, text, own), marks.is_empty()) {
                 (Sent::Text(sent), false) => undecodable(sent, text, marks).map_or(Sent::Text(sent), Sent::Undecodable),
                 (sent, _) => sent,
-            }
+            },
         });
     }
 
@@ -123,6 +121,18 @@ impl Members {
         self.slots.fill(Member::Missing);
         self.text.clear();
         self.known.restart();
+    }
+}
+
+/// What a member says; `own` is the text that does not lie in the object as it is.
+#[inline(never)]
+fn sent<'a>(member: Member, object: &'a str, own: &'a str) -> Sent<'a> {
+    match member {
+        Member::Missing | Member::Null => Sent::Missing,
+        Member::Line(start, end) => Sent::Text(object.get(start..end).unwrap_or_default()),
+        Member::Own(start, end) => Sent::Text(own.get(start..end).unwrap_or_default()),
+        Member::Fraction(number) => member::exact_fraction(object, number),
+        Member::Bad(code) => Sent::Bad(code),
     }
 }
 

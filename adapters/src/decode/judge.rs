@@ -1,7 +1,7 @@
 //! One record at a time: its wanted fields, what crosses fields, repeats; then a row of the part, or a reject.
 //!
-//! Takes the values of a row as sent, by place; gives parts, rejects and counts. Nothing of a record reaches a column before all of it is
-//! valid. The reject of a record names the first wanted field that fails; after all have passed, the rule between fields. A row that
+//! Takes the values of a row as sent, by place; gives parts, rejects and counts. What of a record has reached the columns when it turns out
+//! not to be valid is taken back. The reject of a record names the first wanted field that fails; after all have passed, the rule between fields. A row that
 //! holds several records is unfolded here, a secrecy mark is noticed here, and what a row of a delta or snapshot is about is decided here:
 //! every form of file passes this place.
 
@@ -13,7 +13,7 @@ use arrow_array::RecordBatch;
 use super::place::{Places, Unfolding};
 use super::{Counts, DecodeLimits, Unreadable, secrecy};
 use crate::catalogue::{Field, RecordType};
-use crate::columns::{Columns, Row};
+use crate::columns::Columns;
 use crate::layout::Mapping;
 use crate::operation::{self, Intent};
 use crate::reject::{Reject, RejectCode};
@@ -25,7 +25,6 @@ pub(crate) struct Judge {
     fields: Vec<&'static Field>,
     /// By place: what the sender's own codes stand for.
     codes: Vec<Option<BTreeMap<String, String>>>,
-    row: Row,
     columns: Columns,
     parts: VecDeque<RecordBatch>,
     rejects: Vec<Reject>,
@@ -42,6 +41,8 @@ pub(crate) struct Judge {
     mark: Option<usize>,
     /// Line of the first row that bears one.
     marked: Option<u64>,
+    /// Places of wanted fields, with the code that says that the record is history.
+    history: Vec<(usize, &'static str)>,
     intent: Intent,
     /// Place of the operation, in a delta.
     operation: Option<usize>,
@@ -109,6 +110,14 @@ pub(crate) enum Sent<'a> {
     Undecodable(u64),
 }
 
+fn history(record: &RecordType, wanted: &[&'static str]) -> Vec<(usize, &'static str)> {
+    let place = |(field, code): &(&'static str, &'static str)| {
+        let slot = wanted.iter().position(|wanted| wanted == field)?;
+        Some((slot, *code))
+    };
+    record.history.iter().filter_map(place).collect()
+}
+
 /// Why a record is rejected.
 struct Fault {
     field: Option<&'static str>,
@@ -149,6 +158,7 @@ impl Judge {
             operation: places.of(Places::number_of_operation(record)),
             operation_codes: mapping.and_then(|mapping| mapping.codes(operation::NAME)).cloned(),
             operated: false,
+            history: history(record, &names),
             bare: Bare::new(record, &names, &intent),
             intent,
             columns: Columns::new(&columns, limits.part_rows.max(1)),
@@ -157,7 +167,6 @@ impl Judge {
                 .map(|name| mapping.and_then(|mapping| mapping.codes(name)).cloned())
                 .collect(),
             fields,
-            row: Row::default(),
             parts: VecDeque::new(),
             rejects: Vec::new(),
             rejects_kept: 0,
@@ -237,12 +246,17 @@ impl Judge {
                 offset: None,
             }),
             Ok(Some(operation::DELETE)) => self.fill_bare(&sent, operation::DELETE),
-            Ok(Some(operation)) => self.fill(&sent).map(|()| self.row.text(operation)),
+            Ok(Some(operation)) => self.fill(&sent).map(|()| self.put_operation(operation)),
             Ok(None) => self.fill_within(&sent),
         };
         match filled {
             Ok(()) => {
                 self.counts.received += 1;
+                if self.is_history() {
+                    // Taken back when the next row begins.
+                    self.counts.history += 1;
+                    return;
+                }
                 if !self.append() {
                     self.counts.repeated += 1;
                     return;
@@ -263,9 +277,20 @@ impl Judge {
         }
     }
 
+    /// Whether the row at hand, which is valid, says that it is not the record as it is now.
+    fn is_history(&self) -> bool {
+        let says = |(slot, code): &(usize, &'static str)| self.columns.text_at(*slot) == Some(*code);
+        self.history.iter().any(says)
+    }
+
+    /// The last column of a delta or snapshot.
+    fn put_operation(&mut self, operation: &'static str) {
+        self.columns.put(self.fields.len(), &Value::Text(operation));
+    }
+
     /// False when the part has an equal row.
     fn append(&mut self) -> bool {
-        let appended = self.columns.append(&self.row);
+        let appended = self.columns.end();
         if appended && self.columns.is_full() {
             self.parts.extend(self.columns.take());
         }
@@ -280,7 +305,7 @@ impl Judge {
         };
         if let Some((field, codes)) = scope {
             let slot = self.fields.iter().position(|other| other.name == *field);
-            let value = slot.and_then(|slot| self.row.text_at(slot));
+            let value = slot.and_then(|slot| self.columns.text_at(slot));
             if !value.is_some_and(|value| codes.iter().any(|code| code == value)) {
                 return Err(Fault {
                     field: Some(field),
@@ -289,14 +314,14 @@ impl Judge {
                 });
             }
         }
-        self.row.text(operation::UPDATE);
+        self.put_operation(operation::UPDATE);
         Ok(())
     }
 
     /// A record of which only the keys matter: the other fields are left out, apart from those that were asked for, which are left out when they
     /// are not as they should be.
     fn fill_bare<'a>(&mut self, sent: &impl Fn(usize) -> Sent<'a>, operation: &'static str) -> Result<(), Fault> {
-        self.row.clear();
+        self.columns.begin();
         for (slot, field) in self.fields.iter().enumerate() {
             let is = |flags: &[bool]| flags.get(slot).copied().unwrap_or_default();
             let (key, read) = (is(&self.bare.keys), is(&self.bare.read));
@@ -319,10 +344,10 @@ impl Judge {
             };
             match value::parse(field, text, &mut self.scratch, self.today) {
                 Err(code) if key && code != RejectCode::Missing => return Err(Fault::of(field, code)),
-                Err(_) | Ok(Value::Missing) => self.row.null(),
+                Err(_) | Ok(Value::Missing) => self.columns.put(slot, &Value::Missing),
                 Ok(value) => {
                     present = true;
-                    put(&mut self.row, &value);
+                    self.columns.put(slot, &value);
                 }
             }
             if let Some(noted) = self.bare.present.get_mut(slot) {
@@ -336,7 +361,7 @@ impl Judge {
                 offset: None,
             });
         }
-        self.row.text(operation);
+        self.put_operation(operation);
         Ok(())
     }
 
@@ -370,7 +395,7 @@ impl Judge {
 
     /// Brings the wanted values into the row, in order.
     fn fill<'a>(&mut self, sent: &impl Fn(usize) -> Sent<'a>) -> Result<(), Fault> {
-        self.row.clear();
+        self.columns.begin();
         for (slot, field) in self.fields.iter().enumerate() {
             let text = match sent(slot) {
                 Sent::Missing => "",
@@ -393,7 +418,7 @@ impl Judge {
             let value =
                 value::parse(field, text, &mut self.scratch, self.today).map_err(|code| Fault::of(field, code))?;
             self.rules.note(slot, &value);
-            put(&mut self.row, &value);
+            self.columns.put(slot, &value);
         }
         self.rules.verdict().map_err(|breach| {
             let field = breach.slot.and_then(|slot| self.fields.get(slot));
@@ -430,14 +455,5 @@ impl Judge {
 
     pub(crate) fn counts(&self) -> &Counts {
         &self.counts
-    }
-}
-
-fn put(row: &mut Row, value: &Value<'_>) {
-    match value {
-        Value::Missing => row.null(),
-        Value::Text(text) => row.text(text),
-        Value::Date(days) => row.date(*days),
-        Value::Instant(number) | Value::Integer(number) => row.number(*number),
     }
 }

@@ -3,6 +3,7 @@
 mod delimited;
 mod document;
 mod fixed;
+mod history;
 mod operations;
 mod whole;
 mod xml;
@@ -86,7 +87,10 @@ fn told(layout: Layout, limits: DecodeLimits, frames: &[&[u8]]) -> Told {
         ended = step.map(|_| ());
     }
     let counts = decoder.counts().clone();
-    assert_eq!(counts.received, counts.accepted + counts.rejected + counts.repeated);
+    assert_eq!(
+        counts.received,
+        counts.accepted + counts.rejected + counts.repeated + counts.history
+    );
     assert_eq!(counts.rejected, counts.by_code.values().sum::<u64>());
     Told {
         parts,

@@ -26,6 +26,7 @@ pub(super) static RESIDENT: RecordType = RecordType {
     subjects: &[Subject::Person("citizen_id")],
     basis: &["si-57.3", "op-8", "op-9", "hk-6", "id-3"],
     order: &[("valid_from", "valid_to"), ("idcard_from", "idcard_to")],
+    history: &[("record_flag", "2"), ("reversed", "1")],
     sampled: Sampled::NEW.people(Drawn::every(1, 0)),
     ..RecordType::new(Agency::PublicSecurity, "public-security/resident", "户籍人口")
 };
@@ -76,7 +77,9 @@ static FIELDS: &[Field] = &[
     Field::new("valid_to", "结束时间", FieldType::Instant, C1)
         .known_as(&["jssj"])
         .blank_in(8_800),
-    Field::new("reversed", "冲销标志", FieldType::Code(&tables::YES_NO), C1).known_as(&["cxbz"]),
+    Field::new("reversed", "冲销标志", FieldType::Code(&tables::YES_NO), C1)
+        .known_as(&["cxbz"])
+        .usually(&["否"]),
     Field::new("idcard_from", "证件有效期起始日期", FieldType::Date, C3).known_as(&["yxqxqsrq"]),
     Field::new("idcard_to", "证件有效期截止日期", FieldType::Date, C3).known_as(&["yxqxjzrq"]),
     Field::new("idcard_issuer", "证件签发机关", FieldType::Text(60), C3)

@@ -74,6 +74,17 @@ pub fn day(sent: &str) -> Result<Option<i32>, RejectCode> {
     }
 }
 
+/// The day in `yyyyMMdd` or `yyyy-MM-dd`; none where it takes a closer look.
+pub(super) fn usual_day(bytes: &[u8]) -> Option<i32> {
+    local_day(&form::usual_day(bytes)?).ok()
+}
+
+/// The moment in `yyyyMMddHHmmss`; none where it takes a closer look.
+pub(super) fn usual_instant(bytes: &[u8]) -> Option<i64> {
+    let stamp = form::usual_moment(bytes)?;
+    moment(&stamp).ok().filter(|_| YEARS.contains(&stamp.year))
+}
+
 /// A month as `yyyyMM`; `None` for an open end. The day of a full date is left out.
 pub(super) fn month<'a>(sent: &str, scratch: &'a mut Scratch) -> Result<Option<&'a str>, RejectCode> {
     let (year, month) = match form::read(sent)? {

@@ -4,13 +4,13 @@
 //! ASCII form. A birth certificate's number is one letter and nine digits wherever it stands, that of a disability card a resident id
 //! with kind and grade behind it, and `B` with the count of re-issues where there was one.
 
-use super::fold::identifier;
+use super::fold::{any_byte, identifier};
 use super::{RejectCode, Scratch, citizen_id};
 
 /// The number of at most `max` characters.
 pub(super) fn parse<'a>(field: &str, sent: &'a str, max: u16, scratch: &'a mut Scratch) -> Result<&'a str, RejectCode> {
     let number = identifier(sent, &mut scratch.folded);
-    if !number.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if any_byte(number.as_bytes(), |byte| !byte.is_ascii_graphic()) {
         return Err(RejectCode::BadAlphabet);
     }
     if number.len() > usize::from(max) {

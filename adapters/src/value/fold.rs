@@ -5,14 +5,33 @@
 use super::RejectCode;
 
 /// The value without what surrounds it: ASCII, ideographic and zero-width blanks, and the apostrophe by which spreadsheets mark text.
+#[inline]
 pub fn trimmed(sent: &str) -> &str {
     // Nearly every value needs nothing.
-    if let (Some(first), Some(last)) = (sent.as_bytes().first(), sent.as_bytes().last())
-        && first.is_ascii_alphanumeric()
-        && last.is_ascii_alphanumeric()
-    {
+    if is_bare(sent.as_bytes()) {
         return sent;
     }
+    trimmed_by_characters(sent)
+}
+
+/// Whether the first and the last character of a text are letters or digits of ASCII, or Chinese from U+4000 to U+9FFF: no blank is, and no
+/// mark. Others may be as well.
+#[inline]
+pub(super) fn is_bare(text: &[u8]) -> bool {
+    let (Some(first), Some(last)) = (text.first(), text.last()) else {
+        return false;
+    };
+    // The first of three bytes, so that the last byte of the text is their third.
+    let before = text.last_chunk::<3>().map_or(0, |[first, ..]| *first);
+    (first.is_ascii_alphanumeric() || is_chinese(*first)) && (last.is_ascii_alphanumeric() || is_chinese(before))
+}
+
+/// Whether a byte begins one of the characters from U+4000 to U+9FFF.
+fn is_chinese(byte: u8) -> bool {
+    matches!(byte, 0xE4..=0xE9)
+}
+
+fn trimmed_by_characters(sent: &str) -> &str {
     let mark = |char| is_blank(char) || matches!(char, '\'' | '\u{2018}' | '\u{2019}' | '＇');
     sent.trim_start_matches(mark).trim_end_matches(is_blank)
 }
@@ -23,18 +42,26 @@ pub(super) fn is_blank(char: char) -> bool {
 }
 
 /// Whether a source means "nothing" by it, in any field.
+#[inline]
 pub(super) fn is_placeholder(trimmed: &str) -> bool {
-    // No such word begins with a digit, and most values do.
-    if trimmed.len() > 12 || trimmed.as_bytes().first().is_some_and(u8::is_ascii_digit) {
-        return false;
+    match trimmed.as_bytes().first() {
+        // No such word begins with a digit, and most values do.
+        Some(b'0'..=b'9') => false,
+        Some(byte) if is_chinese(*byte) => {
+            matches!(trimmed, "无" | "不详" | "不明" | "未知" | "暂无" | "空" | "未填")
+        }
+        _ => trimmed.len() <= 12 && is_placeholder_in_signs(trimmed),
     }
+}
+
+/// The same of what begins with neither a digit nor Chinese.
+fn is_placeholder_in_signs(trimmed: &str) -> bool {
     let ascii = ["null", "\"null\"", "(null)", "none", "n/a", "nan", "undefined"];
     trimmed
         .bytes()
         .all(|byte| matches!(byte, b'-' | b'/' | b'*' | b'.' | b'_' | b'?'))
         || trimmed.chars().all(|char| matches!(char, '—' | '－' | '–' | '／'))
         || trimmed == "\\N"
-        || matches!(trimmed, "无" | "不详" | "不明" | "未知" | "暂无" | "空" | "未填")
         || ascii.iter().any(|word| trimmed.eq_ignore_ascii_case(word))
 }
 
@@ -43,10 +70,9 @@ pub(super) fn is_placeholder(trimmed: &str) -> bool {
 /// What is canonical as sent is lent; anything else is written to `room`. Characters without an ASCII form stay, for the caller to
 /// refuse.
 pub(super) fn identifier<'a>(sent: &'a str, room: &'a mut String) -> &'a str {
-    if sent
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
-    {
+    if !any_byte(sent.as_bytes(), |byte| {
+        !byte.is_ascii_digit() && !byte.is_ascii_uppercase()
+    }) {
         return sent;
     }
     room.clear();
@@ -74,6 +100,25 @@ pub(super) fn misfit(identifier: &str, lengths: &[usize]) -> RejectCode {
         RejectCode::BadAlphabet
     } else {
         RejectCode::BadLength
+    }
+}
+
+/// Whether all bytes are ASCII digits.
+#[inline]
+pub(super) fn is_digits(bytes: &[u8]) -> bool {
+    !any_byte(bytes, |byte| !byte.is_ascii_digit())
+}
+
+/// Whether some byte is such a one. Blocks are tested as a whole, without a branch a byte; the last one overlaps the one before it.
+#[inline]
+pub(super) fn any_byte(bytes: &[u8], is: impl Fn(u8) -> bool + Copy) -> bool {
+    let any = |block: &[u8]| block.iter().fold(false, |found, byte| found | is(*byte));
+    if let Some(last) = bytes.last_chunk::<16>() {
+        return bytes.as_chunks::<16>().0.iter().any(|block| any(block)) || any(last);
+    }
+    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) => any(first) | any(last),
+        _ => any(bytes),
     }
 }
 

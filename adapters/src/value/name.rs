@@ -4,9 +4,9 @@
 //! comparison ([`folded`]); only a private-use character that stands for a real one becomes that one. Refuses digits, control characters
 //! and what broken decoding leaves.
 
-use super::fold::{is_blank, narrow};
+use super::fold::{any_byte, is_blank, narrow};
 use super::private_use::mapped;
-use super::text::is_control;
+use super::text::{is_control, is_suspect};
 use super::{RejectCode, Scratch};
 
 /// Characters at most.
@@ -29,6 +29,12 @@ pub(super) fn parse<'a>(sent: &'a str, scratch: &'a mut Scratch) -> Result<&'a s
     } else {
         Ok(mapped(sent, &mut scratch.folded))
     }
+}
+
+/// Whether no byte could belong to what is refused or mapped, and there are no more bytes than there may be characters.
+pub(super) fn is_usual(name: &str) -> bool {
+    let is_odd = |byte| u8::from(is_suspect(byte)) | u8::from(byte <= b'9') | u8::from(byte == 0xEF) != 0;
+    name.len() <= LENGTH_MAX && !any_byte(name.as_bytes(), is_odd)
 }
 
 /// The name as it is compared: every middle dot is U+00B7, Latin letters are narrow capitals, blanks are gone. Two spellings of one name

@@ -3,7 +3,7 @@
 //! Takes the forms in which people write them; gives digits, for a landline `0518-85400000` with the hyphens that were sent. The
 //! numbers that clerks type when there is none mean nothing is known. Refuses everything else.
 
-use super::fold::identifier;
+use super::fold::{identifier, is_digits};
 use super::{RejectCode, Scratch};
 
 /// Numbers that stand for none.
@@ -49,6 +49,15 @@ pub(super) fn parse<'a>(sent: &'a str, scratch: &'a mut Scratch) -> Result<Optio
     }
 }
 
+/// Whether it is a number in one of its two canonical forms that stands for itself.
+pub(super) fn is_usual(sent: &str) -> bool {
+    if is_mobile(sent) {
+        !PLACEHOLDERS.contains(&sent)
+    } else {
+        is_landline(sent) && sent.bytes().any(|byte| !matches!(byte, b'0' | b'-'))
+    }
+}
+
 fn is_mobile(number: &str) -> bool {
     matches!(number.as_bytes(), [b'1', b'3'..=b'9', rest @ ..] if rest.len() == 9 && is_digits(rest))
 }
@@ -59,8 +68,11 @@ fn is_landline(number: &str) -> bool {
     if bytes.first() != Some(&b'0') {
         return false;
     }
-    let mut parts = bytes.splitn(3, |byte| *byte == b'-');
-    let (first, second, third) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
+    let (first, rest) = at_hyphen(bytes);
+    let (second, third) = rest.map_or((None, None), |rest| {
+        let (second, third) = at_hyphen(rest);
+        (Some(second), third)
+    });
     let extension = |part: Option<&[u8]>| part.is_none_or(|part| !part.is_empty() && is_digits(part));
     is_digits(first)
         && match second {
@@ -71,6 +83,10 @@ fn is_landline(number: &str) -> bool {
         }
 }
 
-fn is_digits(bytes: &[u8]) -> bool {
-    bytes.iter().all(u8::is_ascii_digit)
+/// What stands before the first hyphen, and what behind it.
+fn at_hyphen(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match bytes.iter().position(|byte| *byte == b'-') {
+        Some(at) => (bytes.get(..at).unwrap_or_default(), bytes.get(at + 1..)),
+        None => (bytes, None),
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use super::fold::{digits, identifier};
+use super::fold::{eight_digits, identifier, is_digits};
 use super::{RejectCode, Scratch};
 
 /// Lines of `code from-until`, as the generator beside it writes them.
@@ -69,6 +69,12 @@ pub fn level(code: u32) -> Level {
     }
 }
 
+/// Whether there ever was the province of a six-digit code.
+pub(super) fn has_province(code: u32) -> bool {
+    // The table has every province of which it has a county or a prefecture.
+    has(&KNOWN.provinces, code / 10_000)
+}
+
 /// The years in which a code was in force, each as first and last; the last is `None` while it lasts.
 pub fn years(code: u32) -> impl Iterator<Item = (u32, Option<u32>)> {
     let from = ROWS.partition_point(|row| row.0 < code);
@@ -107,15 +113,26 @@ pub(super) fn division<'a>(sent: &'a str, length: u8, scratch: &'a mut Scratch) 
     in_province(code).map(|()| code)
 }
 
+/// Whether it is digits that begin with the code of a province.
+pub(super) fn is_in_province(code: &[u8]) -> bool {
+    is_digits(code) && area(code).is_some_and(has_province)
+}
+
+/// The first six digits.
+fn area(code: &[u8]) -> Option<u32> {
+    let [one, two, three, four, five, six] = *code.first_chunk()?;
+    eight_digits([b'0', b'0', one, two, three, four, five, six])
+}
+
 fn in_province(code: &str) -> Result<(), RejectCode> {
-    if !code.bytes().all(|byte| byte.is_ascii_digit()) {
+    if !is_digits(code.as_bytes()) {
         return Err(RejectCode::BadAlphabet);
     }
-    let area = code.as_bytes().get(..6).and_then(digits).ok_or(RejectCode::BadLength)?;
-    if level(area) == Level::Unknown {
-        Err(RejectCode::UnknownRegion)
-    } else {
+    let area = area(code.as_bytes()).ok_or(RejectCode::BadLength)?;
+    if has_province(area) {
         Ok(())
+    } else {
+        Err(RejectCode::UnknownRegion)
     }
 }
 

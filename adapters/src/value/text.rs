@@ -5,23 +5,17 @@
 //! Refuses what is longer, control characters, and marks that turn the direction of writing, which would show an officer another text
 //! than was sealed.
 
+use super::fold::any_byte;
 use super::private_use::mapped;
 use super::{RejectCode, Scratch};
 
 /// The text of at most `max` characters.
 pub(super) fn parse<'a>(sent: &'a str, max: u16, scratch: &'a mut Scratch) -> Result<&'a str, RejectCode> {
-    let mut breaks = false;
-    if may_hold_control(sent) {
-        for char in sent.chars() {
-            if matches!(char, '\n' | '\r' | '\t') {
-                breaks = true;
-            } else if is_control(char) {
-                return Err(RejectCode::ControlCharacter);
-            }
-        }
-    }
-    let Scratch { folded, made } = scratch;
-    let text = mapped(if breaks { joined(sent, made) } else { sent }, folded);
+    let text = if any_byte(sent.as_bytes(), is_suspect) {
+        cleaned(sent, scratch)?
+    } else {
+        sent
+    };
     let max = usize::from(max);
     if text.len() > max && text.chars().count() > max {
         return Err(RejectCode::TooLong);
@@ -29,13 +23,25 @@ pub(super) fn parse<'a>(sent: &'a str, max: u16, scratch: &'a mut Scratch) -> Re
     Ok(text)
 }
 
-/// Whether some byte could belong to such a character; nearly every text has none. Without a branch a byte, blocks are tested as a whole.
-fn may_hold_control(text: &str) -> bool {
-    let suspect =
-        |byte: u8| u8::from(byte < 0x20) | u8::from(byte == 0x7F) | u8::from(byte == 0xC2) | u8::from(byte == 0xE2);
-    let any = |bytes: &[u8]| bytes.iter().fold(0, |found, byte| found | suspect(*byte)) != 0;
-    let (blocks, rest) = text.as_bytes().as_chunks::<16>();
-    blocks.iter().any(|block| any(block)) || any(rest)
+/// Whether a byte could belong to a control character, a mark of writing direction or a private-use point; nearly every text has none.
+pub(super) fn is_suspect(byte: u8) -> bool {
+    // Without a branch, so that many are tested at once.
+    let is = |other| u8::from(byte == other);
+    u8::from(byte < 0x20) | is(0x7F) | is(0xC2) | is(0xE2) | is(0xEE) != 0
+}
+
+/// The text on one line and in real characters.
+fn cleaned<'a>(sent: &'a str, scratch: &'a mut Scratch) -> Result<&'a str, RejectCode> {
+    let mut breaks = false;
+    for char in sent.chars() {
+        if matches!(char, '\n' | '\r' | '\t') {
+            breaks = true;
+        } else if is_control(char) {
+            return Err(RejectCode::ControlCharacter);
+        }
+    }
+    let Scratch { folded, made } = scratch;
+    Ok(mapped(if breaks { joined(sent, made) } else { sent }, folded))
 }
 
 /// Control characters and marks of writing direction.

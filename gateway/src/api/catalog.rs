@@ -75,6 +75,9 @@ fn rules(plan: &Plan) -> Vec<Value> {
             rules.push(json!({ "rule": "agrees-with-id", "id": "citizen_id", "field": field }));
         }
     }
+    for (field, code) in record.history.iter().filter(|(field, _)| wanted(&[field])) {
+        rules.push(json!({ "rule": "history-passed-over", "field": field, "code": code }));
+    }
     rules
 }
 

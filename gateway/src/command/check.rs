@@ -87,6 +87,8 @@ struct Verdict<'a> {
     accepted: u64,
     rejected: u64,
     repeated: u64,
+    /// Rows that say of themselves that they are history.
+    history: u64,
     /// Rows of sums and of who made the table; records marked as deleted; further sheets that could be read.
     footers: u64,
     deleted: u64,
@@ -361,6 +363,7 @@ fn show(
         accepted: counts.accepted,
         rejected: counts.rejected,
         repeated: counts.repeated,
+        history: counts.history,
         footers,
         deleted,
         sheets_not_read: sheets,
@@ -387,6 +390,10 @@ fn show_text(verdict: &Verdict<'_>, record: &RecordType, output: &Output) {
         verdict.received, verdict.accepted, verdict.rejected, verdict.repeated
     ));
     let passed_over = [
+        (
+            verdict.history,
+            "rows of history, not the record as it is now: passed over",
+        ),
         (verdict.footers, "rows of sums or of who made the table, not counted"),
         (verdict.deleted, "records marked as deleted, not counted"),
         (

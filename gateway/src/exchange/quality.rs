@@ -28,6 +28,9 @@ pub struct Quality {
     pub received: u64,
     /// Records without a fault, repeats included.
     pub valid: u64,
+    /// Records that say of themselves that they are history, and were passed over.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub history: u64,
     /// Rejects by code and field.
     pub rejects: Vec<RejectCount>,
     /// How many of the rejects above the list does not show.
@@ -164,6 +167,7 @@ impl Gauge {
                 quality.rejects_unlisted += rows;
             }
         }
+        quality.history = counts.history;
         quality.validity.rows = counts.received;
         // Fields are compared only in records that are valid field by field.
         quality.consistency.rows = counts.received.saturating_sub(quality.validity.failed);

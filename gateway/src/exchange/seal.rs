@@ -158,7 +158,7 @@ fn accepted(admitted: &Admitted, released: Released) -> Result<Entry, Stop> {
         r#in: counts.received,
         ok: payload.rows().saturating_sub(released.named),
         rej: counts.rejected,
-        fil: released.filtered,
+        fil: released.filtered.saturating_add(counts.history),
         rep: counts.repeated,
         bytes: released.received.bytes,
         cols: payload.cols(),

@@ -42,25 +42,29 @@ impl<'a> Fields<'a> {
     }
 
     /// The text of a field; empty beyond the last.
+    #[inline]
     pub(super) fn field(&self, column: usize) -> &'a str {
         self.text.get(bounds(self.ends, self.gap, column)).unwrap_or_default()
     }
 
+    /// Whether the file has no character somewhere.
+    pub(super) fn has_marks(&self) -> bool {
+        !self.marks.is_empty()
+    }
+
     /// The byte of the file at which this field has no character.
     pub(super) fn undecodable(&self, column: usize) -> Option<u64> {
-        if self.marks.is_empty() {
-            return None;
-        }
         let bounds = bounds(self.ends, self.gap, column);
         let mark = self.marks.iter().find(|mark| bounds.contains(&mark.at));
         mark.map(|mark| mark.offset)
     }
 }
 
+#[inline]
 fn bounds(ends: &[usize], gap: usize, column: usize) -> std::ops::Range<usize> {
     let start = match column.checked_sub(1) {
         None => 0,
-        Some(before) => ends.get(before).map_or(0, |end| end + gap),
+        Some(before) => ends.get(before).map_or(0, |end| end.wrapping_add(gap)),
     };
     start..ends.get(column).copied().unwrap_or(start)
 }
@@ -78,14 +82,15 @@ pub(super) fn split(line: &str, delimiter: &str, ends: &mut Vec<usize>) {
 /// Where that byte stands, eight bytes at a time: fields are too short for a search that starts anew behind each.
 fn places(byte: u8, bytes: &[u8], ends: &mut Vec<usize>) {
     let (words, tail) = bytes.as_chunks::<8>();
-    for (start, word) in (0..).step_by(8).zip(words) {
+    let mut start = 0_usize;
+    for word in words {
         let mut found = equal(u64::from_le_bytes(*word), byte);
         while found != 0 {
-            ends.push(start + found.trailing_zeros() as usize / 8);
-            found &= found - 1;
+            ends.push(start.wrapping_add(found.trailing_zeros() as usize / 8));
+            found &= found.wrapping_sub(1);
         }
+        start = start.wrapping_add(8);
     }
-    let start = bytes.len() - tail.len();
     ends.extend(
         (start..)
             .zip(tail)

@@ -90,6 +90,7 @@ fn blanks(bytes: &[u8], at: usize) -> usize {
 }
 
 /// The place of the quote that ends the string from there on; none when something else is special in it.
+#[inline]
 fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
     let (words, tail) = bytes.get(start..)?.as_chunks::<8>();
     let mut at = start;

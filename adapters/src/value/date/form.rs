@@ -5,7 +5,7 @@
 //! named. Refuses everything else; whether such a day exists is the caller's question.
 
 use super::super::RejectCode;
-use super::super::fold::{digits, eight_digits, narrow};
+use super::super::fold::{digits, eight_digits, is_digits, narrow};
 
 /// What was written.
 pub(super) enum Form {
@@ -52,6 +52,38 @@ pub(super) fn read(sent: &str) -> Result<Form, RejectCode> {
     }
 }
 
+/// The stamp of `yyyyMMdd` or `yyyy-MM-dd`, as [`read`] would give it if it is of a year that dates may lie in.
+pub(super) fn usual_day(bytes: &[u8]) -> Option<Stamp> {
+    match *bytes {
+        [y1, y2, y3, y4, m1, m2, d1, d2] | [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] => {
+            date([y1, y2, y3, y4, m1, m2, d1, d2])
+        }
+        _ => None,
+    }
+}
+
+/// The same of `yyyyMMddHHmmss`.
+pub(super) fn usual_moment(bytes: &[u8]) -> Option<Stamp> {
+    let bytes: &[u8; 14] = bytes.try_into().ok()?;
+    let (day, time) = (bytes.first_chunk()?, bytes.last_chunk()?);
+    let time = eight_digits(*time)? % 1_000_000;
+    Some(Stamp {
+        second_of_day: second_of_day(time / 10_000, time / 100 % 100, time % 100)?,
+        ..date(*day)?
+    })
+}
+
+/// `yyyyMMdd`.
+fn date(bytes: [u8; 8]) -> Option<Stamp> {
+    let date = eight_digits(bytes)?;
+    Some(Stamp {
+        year: date / 10_000,
+        month: Some(date / 100 % 100),
+        day: Some(date % 100),
+        ..Stamp::default()
+    })
+}
+
 /// Anything but digits alone.
 fn spelt(sent: &str) -> Option<Form> {
     if matches!(sent, "长期" | "长期有效" | "永久" | "永久有效" | "无期限") {
@@ -62,10 +94,6 @@ fn spelt(sent: &str) -> Option<Form> {
         bytes if is_digits(bytes) => compact(bytes),
         bytes => Cursor(bytes).stamp().map(Form::Stamp),
     }
-}
-
-fn is_digits(bytes: &[u8]) -> bool {
-    bytes.iter().all(u8::is_ascii_digit)
 }
 
 /// The text in ASCII; 年 and 月 become `-`, 日 and 号 a blank, 时 分 秒 what stands there in a time.
@@ -103,15 +131,6 @@ impl TrimSuffix for [u8] {
 
 /// A run of digits, told apart by its length.
 fn compact(bytes: &[u8]) -> Option<Form> {
-    let date = |bytes: &[u8]| {
-        let date = eight_digits(*bytes.first_chunk()?)?;
-        Some(Stamp {
-            year: date / 10_000,
-            month: Some(date / 100 % 100),
-            day: Some(date % 100),
-            ..Stamp::default()
-        })
-    };
     match bytes.len() {
         4 => {
             let year = digits(bytes)?;
@@ -139,12 +158,12 @@ fn compact(bytes: &[u8]) -> Option<Form> {
                 ..Stamp::default()
             }))
         }
-        8 => date(bytes).map(Form::Stamp),
+        8 => date(*bytes.first_chunk()?).map(Form::Stamp),
         11..=13 => epoch(bytes).map(Form::Epoch),
         14 | 17 => {
-            let (day, time) = bytes.split_at_checked(8)?;
+            let (day, time) = bytes.split_first_chunk()?;
             let (time, millis) = time.split_at_checked(6)?;
-            let mut stamp = date(day)?;
+            let mut stamp = date(*day)?;
             if stamp.year == 9999 {
                 return Some(Form::Open);
             }

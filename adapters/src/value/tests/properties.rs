@@ -44,6 +44,70 @@ fn nobody() -> impl Strategy<Value = String> {
         })
 }
 
+/// What sources send, more or less: values of every kind, what means nothing, and dirt around and inside of both.
+fn sent() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        nobody(),
+        "[01][0-9]{5}|32[0-9]{4}|32[0-9]{7}|32[0-9]{10}|[0-9]{1,3}",
+        "(18|19|20|21|22|99|00)[0-9]{2}(0[0-9]|1[0-2])([0-2][0-9]|3[01])([01][0-9]|2[0-4])[0-6][0-9][0-6][0-9]",
+        "(18|19|20|21|22|99|00)[0-9]{2}-?(0[0-9]|1[0-2])-?([0-2][0-9]|3[01])",
+        "1[2-9][0-9]{9}|13800000000|11111111111|0[0-9]{2,3}-?[0-9]{6,9}|0+-0+",
+        "[A-Z]{0,2}[0-9]{0,30}|0|[0-9]{9,10}",
+        "[一-龥]{1,16}|[A-Za-z0-9一-龥·• ]{1,16}",
+        prop::sample::select(vec![
+            "无", "不详", "暂无", "未填", "空", "null", "N/A", "-", "——", "／", "0", "０", "长期", "\\N", "\u{e863}",
+            "\u{fffd}",
+        ])
+        .prop_map(str::to_owned),
+    ];
+    let dirt = prop_oneof![6 => Just(String::new()), 1 => "[ '　\u{200b}\u{feff}\u{2018}＇\t\u{85}\u{2066}\x00-]{1,2}"];
+    (
+        dirt.clone(),
+        word.clone(),
+        dirt.clone(),
+        prop_oneof![8 => Just(String::new()), 1 => word],
+        dirt,
+    )
+        .prop_map(|(before, word, between, other, after)| [before, word, between, other, after].concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn one_look_never_contradicts_the_closer_look(sent in sent()) {
+        let mut scratch = Scratch::default();
+        for kind in KINDS {
+            for name in ["value", "birth_cert_no", "disability_no"] {
+                let field = Field::new(name, "值", kind, Class::C3);
+                for field in [field, field.required(), field.past()] {
+                    if let Some(value) = usual::value(&field, &sent, TODAY) {
+                        let closer = parse_closely(&field, &sent, &mut scratch, TODAY);
+                        prop_assert!(closer == Ok(value), "{}: {sent:?}", kind.describe());
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn one_look_knows_every_code_of_every_table() {
+    let mut scratch = Scratch::default();
+    for table in tables::ALL {
+        let field = Field::new("code", "代码", FieldType::Code(table), Class::C1);
+        for row in table.rows {
+            let closer = parse_closely(&field, row.code, &mut scratch, TODAY);
+            assert!(closer == Ok(Value::Text(row.code)), "{}", table.name);
+            assert!(
+                usual::value(&field, row.code, TODAY) == Some(Value::Text(row.code)),
+                "{}",
+                table.name
+            );
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_or_refused(sent in "\\PC{0,24}|[0-9Xx年月日 :.T+-]{0,24}|[\\x00-\\x7F]{0,24}") {

@@ -75,7 +75,7 @@ events! {
         ok: u64,
         /// Rows rejected.
         rej: u64,
-        /// Rows that the grant's row filter held back.
+        /// Rows that the grant's row filter held back, and rows that say of themselves that they are history.
         fil: u64,
         /// Rows that repeated another row of their part.
         rep: u64,
