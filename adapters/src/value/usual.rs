@@ -8,11 +8,7 @@ use super::{Value, citizen_id, date, name, phone, region, text};
 use crate::catalogue::{Field, FieldType};
 
 /// What the text says, when that is beyond doubt.
-#[expect(
-    clippy::inline_always,
-    reason = "a value handed back in memory is written in pieces and read as a whole, for which a processor waits: an eighth of all decoding"
-)]
-#[inline(always)]
+#[inline]
 pub(super) fn value<'a>(field: &Field, sent: &'a str, today: i32) -> Option<Value<'a>> {
     let bytes = sent.as_bytes();
     if bytes.is_empty() {
