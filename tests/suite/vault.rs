@@ -176,6 +176,18 @@ fn an_opened_record_and_the_bundle_are_judged_offline_and_another_is_refused() {
     assert!(said.contains("\"content-digest\": sha-256="), "{said}");
     let (code, said) = verify("record", "record.json", &["--key", "partners/health-city/message.pem"]);
     assert!(code == 6 && said.contains("signed by another key"), "{said}");
+    // What the log alone says is not proven to who asks for a witness.
+    let witness = include_str!("../../gateway/ledger/src/cosignature/vkey.txt").trim();
+    let alone = std::fs::read_to_string(gateway.path("trust/trust.txt")).unwrap();
+    std::fs::write(
+        gateway.path("asks.txt"),
+        format!("{alone}witness w {witness}\nquorum w\n"),
+    )
+    .unwrap();
+    for (what, file) in [("record", "record.json"), ("policy", "policies")] {
+        let (code, said, _) = gateway.shuguan(&["verify", what, file, "--receipt", &receipt, "--trust", "asks.txt"]);
+        assert!(code == 6 && said.starts_with("无效"), "{said}");
+    }
     // Every member that is changed is told, whether the entry names it or not.
     let record: Value = serde_json::from_slice(&std::fs::read(gateway.path("record.json")).unwrap()).unwrap();
     for member in record.as_object().unwrap().keys() {

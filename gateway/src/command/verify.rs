@@ -315,6 +315,14 @@ fn witnesses_json(witnessed: &Witnessed) -> serde_json::Value {
     all.map(|by| json!({ "name": by.name, "time": by.time_s })).collect()
 }
 
+/// The first line: 有效 or 无效, and what is proved.
+fn headline(quorum: Quorum, sentence: &str) -> String {
+    match quorum {
+        Quorum::NotAsked | Quorum::Met => format!("有效  valid: {sentence}"),
+        Quorum::Missing => format!("无效  not proven: the log says so alone: {sentence}"),
+    }
+}
+
 fn show_receipt(proven: &Proven, trust: &Trust, output: &Output) {
     let (event, witnessed) = (&proven.leaf.event, &proven.witnessed);
     let sentence = format!("{}; {}", sentence(proven), seen_by(witnessed, trust));
@@ -327,10 +335,7 @@ fn show_receipt(proven: &Proven, trust: &Trust, output: &Output) {
         output.json("shuguan.verdict.v1", &document);
         return;
     }
-    output.line(match witnessed.quorum {
-        Quorum::NotAsked | Quorum::Met => format!("有效  valid: {sentence}"),
-        Quorum::Missing => format!("无效  not proven: the log says so alone: {sentence}"),
-    });
+    output.line(headline(witnessed.quorum, &sentence));
     output.line(format!("      sealed at {at}"));
     if let Some(exchange) = event.exchange() {
         output.line(format!("      exchange {exchange}"));
@@ -470,7 +475,7 @@ fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u
         let document = json!({
             "verdict": report.verdict(), "witnessed": report.witnessed.as_ref().map(|(size, _)| size),
             "witnesses": report.witnessed.as_ref().map(|(_, by)| witnesses_json(by)), "origin": origin, "size": size,
-            "checkpoints": report.checkpoints, "kinds": report.kinds, "waiting": report.waiting, "receipts": receipts,
+            "checkpoints": report.checkpoints, "kinds": report.kinds, "partners": report.partners, "waiting": report.waiting, "receipts": receipts,
             "tiles": files.map(|files| files.0), "bundles": files.map(|files| files.1),
             "unwitnessed_ends": report.unwitnessed_ends.iter().map(|(log, size)| json!({ "log": log, "size": size })).collect::<Vec<_>>(),
             "hashed": report.hashed, "closed_for": report.closed.as_ref().map(|closed| &closed.next),
@@ -481,25 +486,27 @@ fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u
         output.json("shuguan.verdict.v1", &document);
         return;
     }
-    let verdict = match report.quorum {
-        Quorum::NotAsked | Quorum::Met => "有效  valid",
-        Quorum::Missing => "无效  not proven: the log says so alone",
-    };
     let hashed = report.hashed;
     let which = if hashed == 0 {
         format!("{size} entries")
     } else {
         format!("the entries {hashed} to {} of the tree", size.saturating_sub(1))
     };
-    output.line(format!(
-        "{verdict}: the log `{origin}` holds {which}, none changed, dropped, inserted or reordered since they were signed; {}",
+    let sentence = format!(
+        "the log `{origin}` holds {which}, none changed, dropped, inserted or reordered since they were signed; {}",
         log_seen_by(report, trust)
-    ));
+    );
+    output.line(headline(report.quorum, &sentence));
     if let Some((from, to)) = report.span {
         output.line(format!("      from {} to {}", time::format(from), time::format(to)));
     }
     for (kind, count) in &report.kinds {
         output.line(format!("      {count:>8}  {kind}"));
+    }
+    for (partner, last) in &report.partners {
+        output.line(format!(
+            "      {last:>8}  exchanges of `{partner}`, numbered without a gap"
+        ));
     }
     output.line(format!("      {} signed checkpoints agree with it", report.checkpoints));
     show_keys(report, output);

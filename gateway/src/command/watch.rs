@@ -284,7 +284,7 @@ impl Watcher<'_> {
             Fate::Spent { error, again_s } => {
                 self.failures = 0;
                 self.note_exit(Exit::Unreached);
-                let again_s = again_s.min(DAY_S);
+                let again_s = again_s.clamp(1, DAY_S);
                 self.rest(folder, i64::try_from(again_s * 1_000_000).unwrap_or(REST_US));
                 self.log_waiting(item, &error, again_s * 1_000);
                 Ok(None)

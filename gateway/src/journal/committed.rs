@@ -36,6 +36,9 @@ pub fn borne_out(leaf: &Leaf, record: &[u8]) -> Result<Borne, &'static str> {
     let mut members: BTreeMap<String, String> = serde_json::from_slice(record).map_err(|_| no_record)?;
     let written = serde_json::to_vec(&members).map_err(|_| no_record)?;
     let read = Record::read(&written).ok_or(no_record)?;
+    if !commits(leaf) {
+        return Err("the entry commits to no evidence record");
+    }
     if is_another(leaf, &read, &written) {
         return Err(ANOTHER);
     }
@@ -45,6 +48,23 @@ pub fn borne_out(leaf: &Leaf, record: &[u8]) -> Result<Borne, &'static str> {
         whole: leaf.ev.is_some(),
         members,
     })
+}
+
+/// Whether the leaf commits to a record at all. What was refused before it was read does not.
+pub(super) fn commits(leaf: &Leaf) -> bool {
+    let event = match &leaf.event {
+        Event::Push(_)
+        | Event::Pull(_)
+        | Event::Compare(_)
+        | Event::ReceiptAck(_)
+        | Event::Recall(_)
+        | Event::TicketAnswer(_)
+        | Event::OfficerQuery(_)
+        | Event::OfficerUnseal(_) => true,
+        Event::Refusal(refusal) => refusal.qua.is_some() || refusal.req.is_some(),
+        _ => false,
+    };
+    event || leaf.ev.is_some()
 }
 
 /// Whether the leaf commits to another record than these bytes.
@@ -111,4 +131,70 @@ fn stated(record: &Record<'_>, step: &OfficerUnsealEvent) -> bool {
     record
         .text("statement")
         .is_some_and(|text| sha256(text.as_bytes()) == step.stmt.0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use shuguan_ledger::leaf::{Event, Leaf, RefusalEvent, StopEvent};
+
+    use super::{ANOTHER, OTHERWISE, borne_out};
+    use crate::journal::evidence::{Evidence, QUALITY, RECORD};
+
+    fn refusal(evidence: Option<&mut Evidence>) -> Leaf {
+        let event = RefusalEvent {
+            x: None,
+            p: "health-city".into(),
+            code: "too-many-rejects".into(),
+            at: "decode".into(),
+            rec: None,
+            ds: None,
+            pur: None,
+            bun: None,
+            cnt: None,
+            qua: evidence.map(|evidence| evidence.commit_text(QUALITY, "{}")),
+            req: None,
+            ask: None,
+            abs: None,
+        };
+        Leaf::new(1, "gw1", "b", Event::Refusal(event))
+    }
+
+    #[test]
+    fn a_record_is_borne_out_by_its_own_entry_whatever_its_blanks() {
+        let mut evidence = Evidence::fresh().unwrap();
+        evidence.note("revocation", "good");
+        let mut leaf = refusal(Some(&mut evidence));
+        let record = evidence.encode();
+        for whole in [false, true] {
+            leaf.ev = whole.then(|| evidence.commit(RECORD, &record));
+            let document: serde_json::Value = serde_json::from_slice(&record).unwrap();
+            let pretty = serde_json::to_vec_pretty(&document).unwrap();
+            let borne = borne_out(&leaf, &pretty).unwrap();
+            assert_eq!(borne.whole, whole);
+            assert_eq!(borne.members.get("revocation").map(String::as_str), Some("good"));
+            assert!(!borne.members.contains_key("secret"), "it opens every other commitment");
+        }
+    }
+
+    #[test]
+    fn another_record_is_refused_and_so_is_any_record_of_an_entry_that_has_none() {
+        let mut evidence = Evidence::fresh().unwrap();
+        let mut leaf = refusal(Some(&mut evidence));
+        let record = evidence.encode();
+        let mut other = Evidence::fresh().unwrap();
+        refusal(Some(&mut other));
+        assert_eq!(borne_out(&leaf, &other.encode()).unwrap_err(), OTHERWISE);
+        leaf.ev = Some(evidence.commit(RECORD, b"another"));
+        assert_eq!(borne_out(&leaf, &record).unwrap_err(), ANOTHER);
+        let stop = Event::Stop(StopEvent { reason: "test".into() });
+        for bare in [refusal(None), Leaf::new(1, "gw1", "b", stop)] {
+            let why = borne_out(&bare, &record).unwrap_err();
+            assert_eq!(why, "the entry commits to no evidence record");
+        }
+        for no_record in [b"[]".as_slice(), b"{}", b"{\"secret\":1}", b"", b"{\"secret\":\"00\"}"] {
+            assert_eq!(borne_out(&leaf, no_record).unwrap_err(), "it is no evidence record");
+        }
+    }
 }

@@ -98,11 +98,7 @@ struct Look<'a> {
 impl Look<'_> {
     fn leaf(&mut self, index: u64, exchange: Uuid, bytes: &[u8], stored: Hash) -> Result<(), JournalFault> {
         let leaf = Leaf::decode(bytes)?;
-        // What was refused before it was read commits to nothing.
-        if let Event::Refusal(refusal) = &leaf.event
-            && refusal.qua.is_none()
-            && refusal.req.is_none()
-        {
+        if !committed::commits(&leaf) {
             return Ok(());
         }
         self.report.examined += 1;

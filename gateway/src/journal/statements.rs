@@ -195,7 +195,8 @@ pub(super) const PAYLOAD_FILES: &str =
 pub(super) const TAG_FILES: &str = "SELECT exchange FROM subject_file ORDER BY leaf";
 // Looking deep, offline.
 pub(super) const COMMITTED_LEAVES: &str = "SELECT idx, exchange, bytes FROM leaf
-     WHERE kind IN ('push', 'pull', 'compare', 'refusal', 'recall', 'receipt-ack', 'officer-query', 'officer-unseal') AND exchange IS NOT NULL
+     WHERE kind IN ('push', 'pull', 'compare', 'refusal', 'recall', 'receipt-ack', 'ticket-answer', 'officer-query', 'officer-unseal')
+       AND exchange IS NOT NULL
        AND idx >= ?1 ORDER BY idx LIMIT 1000";
 pub(super) const SHRED_LEAVES: &str = "SELECT bytes FROM leaf WHERE kind = 'shred' ORDER BY idx";
 /// Of the leaves from ?1 to ?2.

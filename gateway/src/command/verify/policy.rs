@@ -11,7 +11,7 @@ use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::trust::Trust;
 use shuguan_policies::Bundle;
 
-use super::{chain, exit, not_proven, read_receipt, sentence};
+use super::{chain, exit, headline, not_proven, read_receipt, seen_by, sentence};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::hex::hex;
@@ -69,7 +69,8 @@ pub(super) fn run(args: &PolicyArgs, trust: &Trust, output: &Output) -> Result<E
             }
         },
     };
-    let said = format!("{}; this bundle was in force", sentence(&proven));
+    let seen_by = seen_by(&proven.witnessed, trust);
+    let said = format!("{}; this bundle was in force; {seen_by}", sentence(&proven));
     if output.is_json() {
         let document = json!({
             "verdict": proven.witnessed.verdict(), "sentence": said, "index": proven.index, "exchange": proven.leaf.event.exchange(),
@@ -77,7 +78,7 @@ pub(super) fn run(args: &PolicyArgs, trust: &Trust, output: &Output) -> Result<E
         });
         output.json("shuguan.policy-verdict.v1", &document);
     } else {
-        output.line(format!("有效  valid: {said}"));
+        output.line(headline(proven.witnessed.quorum, &said));
         output.line(format!("      bundle {}", hex(&bundle.0)));
         if let Some(decided) = decided {
             output.line(format!(

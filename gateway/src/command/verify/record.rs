@@ -13,7 +13,7 @@ use shuguan_ledger::receipt::{Proven, Receipt};
 use shuguan_ledger::trust::Trust;
 use x509_parser::pem::Pem;
 
-use super::{chain, exit, not_proven, read_receipt, sentence};
+use super::{chain, exit, headline, not_proven, read_receipt, seen_by, sentence};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::journal::{Borne, borne_out};
@@ -58,13 +58,13 @@ pub(super) fn run(args: &RecordArgs, trust: &Trust, output: &Output) -> Result<E
     };
     let borne = match borne_out(&proven.leaf, &read(&args.file)?) {
         Ok(borne) => borne,
-        Err(why) => return Ok(not_proven(output, why, Some(proven.index))),
+        Err(why) => return Ok(not_proven(output, why, None)),
     };
     let signed = match signed(&borne, args.key.as_deref())? {
         Ok(signed) => signed,
         Err(why) => return Ok(not_proven(output, why, None)),
     };
-    show(&proven, &borne, &signed, output);
+    show((&proven, trust), &borne, &signed, output);
     Ok(exit(proven.witnessed.quorum))
 }
 
@@ -122,13 +122,13 @@ fn keys_of(file: &Path) -> Result<Vec<PublicKey>, Failure> {
     Ok(keys)
 }
 
-fn show(proven: &Proven, borne: &Borne, signed: &Signed, output: &Output) {
+fn show((proven, trust): (&Proven, &Trust), borne: &Borne, signed: &Signed, output: &Output) {
     let extent = if borne.whole {
         "the record is, byte for byte, the one that was sealed with it"
     } else {
         "the record agrees with everything that the entry commits to; the entry is of a version that did not commit to the rest"
     };
-    let said = format!("{}; {extent}", sentence(proven));
+    let said = format!("{}; {extent}; {}", sentence(proven), seen_by(&proven.witnessed, trust));
     let (by, note) = match signed {
         Signed::By(key) => (Some(key.as_str()), None),
         Signed::Unasked(why) => (None, Some(*why)),
@@ -141,7 +141,7 @@ fn show(proven: &Proven, borne: &Borne, signed: &Signed, output: &Output) {
         output.json("shuguan.record-verdict.v1", &document);
         return;
     }
-    output.line(format!("有效  valid: {said}"));
+    output.line(headline(proven.witnessed.quorum, &said));
     if let Some(key) = by {
         output.line(format!("      the request was signed by the key {key}, over:"));
         for line in borne
