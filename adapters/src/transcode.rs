@@ -132,10 +132,13 @@ impl Transcoder {
 
     fn utf8(&mut self, bytes: &[u8], sink: &mut Sink<'_>) -> Result<(), Unreadable> {
         let mut rest = self.utf8_cut(bytes, sink)?;
+        // The fast check looks at all that is left whatever is wrong at its beginning: tried again behind each wrong byte, it would be quadratic.
+        let mut clean = true;
         while !rest.is_empty() {
             // A character that the end cuts off would have all before it checked a second time, and slower.
             let (whole, open) = rest.split_at(rest.len() - open_end(rest));
-            if let Ok(text) = simdutf8::basic::from_utf8(whole)
+            if std::mem::take(&mut clean)
+                && let Ok(text) = simdutf8::basic::from_utf8(whole)
                 && !text.is_empty()
             {
                 self.offset += text.len() as u64;
@@ -258,9 +261,11 @@ impl Gb18030 {
             if self.text.len() - self.filled < TEXT_BYTES_LEAST / 2 {
                 return (Step::Full, rest);
             }
-            // No character has a line end in it, so that behind one the decoder holds nothing.
-            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
-            let line = rest.get(..end).unwrap_or_default();
+            // No character has a line end in it, so that behind one the decoder holds nothing. It is looked for near by only: this is done behind each
+            // wrong byte.
+            let near = rest.get(..LINE_BYTES_LOOK).unwrap_or(rest);
+            let end = memchr::memchr(b'\n', near).map_or(near.len(), |end| end + 1);
+            let line = near.get(..end).unwrap_or_default();
             let room = self.text.get_mut(self.filled..).unwrap_or_default();
             let last = last && end == rest.len();
             let (result, read, written) = self.decoder.decode_to_utf8_without_replacement(line, room, last);
@@ -269,7 +274,8 @@ impl Gb18030 {
             self.within = true;
             match result {
                 DecoderResult::InputEmpty if line.ends_with(b"\n") => self.within = false,
-                DecoderResult::InputEmpty => return (Step::Done, rest),
+                DecoderResult::InputEmpty if rest.is_empty() => return (Step::Done, rest),
+                DecoderResult::InputEmpty => {}
                 DecoderResult::OutputFull => return (Step::Full, rest),
                 DecoderResult::Malformed(bad, after) => {
                     return (Step::Undecodable(u64::from(bad) + u64::from(after)), rest);
@@ -393,6 +399,9 @@ pub(crate) const HEAD_BYTES: usize = 4096;
 
 /// Text in one piece: enough for hundreds of records, small enough to stay in the cache until it is parsed.
 const TEXT_BYTES: usize = 64 * 1024;
+
+/// How far a line's end is looked for where single characters are decoded.
+const LINE_BYTES_LOOK: usize = 256;
 
 /// Room for the few characters that a decoder may hold back.
 const TEXT_BYTES_LEAST: usize = 64;

@@ -3,7 +3,7 @@
 //! Takes feeds of every record type in the charsets and forms that are read most, clean, dirty and with bytes gone wrong, in frames of several
 //! sizes; reduces all that the decoder gives (buffers of columns, rejects, counts, refusals) to one number a form. The numbers stand here as the
 //! decoder of commit f49817f gave them, but for one change: they change only with the samples or the catalogue, and then the change has to be explained.
-//! Since then rows of history are passed over and counted, and a sample's residents are not reversed.
+//! Since then rows of history are passed over and counted, also where only their keys matter, and a sample's residents are not reversed.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -21,32 +21,32 @@ const TODAY: i32 = 20_635;
 
 #[test]
 fn gb18030_csv_gives_the_columns_and_rejects_that_it_gave() {
-    assert_eq!(all("text/csv; charset=gb18030"), 0xf736_0f17_fa4b_88eb);
+    assert_eq!(all("text/csv; charset=gb18030"), 0xd82b_0c17_a751_8fcb);
 }
 
 #[test]
 fn utf8_csv_gives_the_columns_and_rejects_that_it_gave() {
-    assert_eq!(all("text/csv; charset=utf-8"), 0x9b71_2142_98c3_aa9f);
+    assert_eq!(all("text/csv; charset=utf-8"), 0x5e85_01c0_e913_da4e);
 }
 
 #[test]
 fn tab_separated_values_give_the_columns_and_rejects_that_they_gave() {
-    assert_eq!(all("text/tab-separated-values; charset=gb18030"), 0xc0c1_4076_42ed_5e03);
+    assert_eq!(all("text/tab-separated-values; charset=gb18030"), 0x8e21_3bda_7f20_40e3);
 }
 
 #[test]
 fn utf8_ndjson_gives_the_columns_and_rejects_that_it_gave() {
-    assert_eq!(all("application/x-ndjson; charset=utf-8"), 0x34a3_dc61_8ac6_6696);
+    assert_eq!(all("application/x-ndjson; charset=utf-8"), 0xa29d_3fc7_772d_7c2a);
 }
 
 #[test]
 fn gb18030_ndjson_gives_the_columns_and_rejects_that_it_gave() {
-    assert_eq!(all("application/x-ndjson; charset=gb18030"), 0x4ec8_0a6f_71cf_3f23);
+    assert_eq!(all("application/x-ndjson; charset=gb18030"), 0xa1ac_8135_bf48_67a6);
 }
 
 #[test]
 fn gb18030_xml_gives_the_columns_and_rejects_that_it_gave() {
-    assert_eq!(all("application/xml; charset=gb18030"), 0xdb87_9318_be7d_968d);
+    assert_eq!(all("application/xml; charset=gb18030"), 0x7e21_13b6_1321_9b4d);
 }
 
 /// Everything that decoding gives of feeds of every record type in that form, as one number.

@@ -10,6 +10,7 @@ use aes::cipher::KeyInit;
 use ring::hkdf::{HKDF_SHA256, Prk, Salt};
 use ring::hmac::HMAC_SHA256;
 use toml::Spanned;
+use zeroize::Zeroizing;
 
 use crate::canonical::Canonical;
 use crate::document::{Document, Table, nearest};
@@ -122,12 +123,14 @@ impl KeyRing {
     fn derived<T>(&self, key: &Key, make: impl FnOnce(&[u8; 32]) -> Option<T>) -> Option<T> {
         let info = key.info();
         let parts = [info.as_bytes()];
-        let mut bytes = [0; 32];
+        let mut bytes = Zeroizing::new([0; 32]);
         // Any output length of 32 bytes will do; HMAC_SHA256 names one.
-        self.0.expand(&parts, HMAC_SHA256).ok()?.fill(&mut bytes).ok()?;
-        let made = make(&bytes);
-        bytes.fill(0);
-        made
+        self.0
+            .expand(&parts, HMAC_SHA256)
+            .ok()?
+            .fill(bytes.as_mut_slice())
+            .ok()?;
+        make(&bytes)
     }
 }
 

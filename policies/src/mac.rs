@@ -6,6 +6,7 @@
 use std::fmt;
 
 use sha2::block_api::compress256;
+use zeroize::{Zeroize, Zeroizing};
 
 const BLOCK: usize = 64;
 /// Bytes of the length that closes the last block.
@@ -33,12 +34,12 @@ pub(crate) struct Mac {
 impl Mac {
     pub(crate) fn new(key: &[u8; 32]) -> Self {
         let keyed = |pad: u8| {
-            let mut block = [pad; BLOCK];
+            let mut block = Zeroizing::new([pad; BLOCK]);
             for (place, byte) in block.iter_mut().zip(key) {
                 *place ^= byte;
             }
             let mut state = START;
-            compress256(&mut state, &[block]);
+            compress256(&mut state, std::slice::from_ref(&*block));
             state
         };
         Self {
@@ -49,6 +50,13 @@ impl Mac {
 
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; 32] {
         finish(self.outer, &finish(self.inner, message))
+    }
+}
+
+impl Drop for Mac {
+    fn drop(&mut self) {
+        self.inner.zeroize();
+        self.outer.zeroize();
     }
 }
 

@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use shuguan_tests::{Answer, Call, Deployment, Identity, Running, eventually, leaves, run};
+use shuguan_tests::{Answer, Call, Deployment, Identity, Running, eventually, leaves, registry_rows, run};
 
 use crate::feeds::{CSV_UTF8, NDJSON, POLICE, RESIDENT, clean, nobody, resident};
 
@@ -324,6 +324,48 @@ fn a_snapshot_closes_what_it_lacks_within_its_scope_and_rejects_what_lies_outsid
         put(&running, &police, &people(16..17, "320706")).await;
         relayed(&gateway, 4);
         assert_eq!(open(&gateway, 30).len(), held.len() + 1);
+        assert_eq!(running.stop(), Some(0));
+        gateway.verified_log();
+    });
+}
+
+#[test]
+fn a_table_of_history_is_no_snapshot_and_a_row_of_history_changes_nobody() {
+    run(async {
+        let gateway = Deployment::new();
+        let police = gateway.partner(POLICE);
+        let running = gateway.serve();
+        put(&running, &police, &people(0..6, "320706")).await;
+        relayed(&gateway, 1);
+        let was = |numbers: std::ops::Range<u32>, region: &str| {
+            let mut lines = people(numbers, region);
+            for line in &mut lines {
+                line["record_flag"] = "2".into();
+                line["valid_to"] = "1890-01-01T00:00:00+08:00".into();
+            }
+            lines
+        };
+        // Taken for the people of now it would leave nobody.
+        for (region, scope) in [("320706", "all"), ("320707", "hukou_region=320706")] {
+            let answer = send(&running, snapshot(&was(0..6, region), scope), &police).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.code().as_str()),
+                (422, "SG3107"),
+                "{scope}"
+            );
+        }
+        let refusals = of_kind(&gateway, "refusal");
+        let refused: Vec<&Value> = refusals.iter().map(|leaf| &leaf["code"]).collect();
+        assert_eq!(refused, ["empty-batch", "empty-batch"]);
+        let answer = put(&running, &police, &was(0..2, "320707")).await.json();
+        assert_eq!(
+            ["received", "accepted", "filtered"].map(|name| answer[name].clone()),
+            [2, 0, 2].map(Value::from)
+        );
+        relayed(&gateway, 2);
+        let regions = "SELECT DISTINCT hukou_region FROM public_security_resident";
+        assert_eq!(registry_rows(&gateway.registry(), regions), ["320706"]);
+        assert_eq!(open(&gateway, 10).len(), 6);
         assert_eq!(running.stop(), Some(0));
         gateway.verified_log();
     });

@@ -417,7 +417,10 @@ fn history_of(record: &RecordType) -> String {
     if codes.is_empty() {
         return String::new();
     }
-    format!(" · history where {}: passed over and counted", codes.join(" or "))
+    format!(
+        " · history where {}: passed over and counted where that is granted",
+        codes.join(" or ")
+    )
 }
 
 fn tables_of_the_readme() -> String {

@@ -80,7 +80,8 @@ impl Bare {
             .map(|slot| whole.iter().flatten().any(|other| *other == slot))
             .collect();
         let read = names.iter().zip(&keys);
-        let read = read.map(|(name, key)| *key || *name == SOURCE_TIME || besides.contains(name));
+        let told = |name: &&'static str| record.history.iter().any(|(field, _)| field == name);
+        let read = read.map(|(name, key)| *key || *name == SOURCE_TIME || told(name) || besides.contains(name));
         Self {
             read: read.collect(),
             keys,
@@ -266,10 +267,11 @@ impl Judge {
             Err(fault) => {
                 let named = fault.code != RejectCode::OutOfScope;
                 self.out(line, fault);
-                // A snapshot that holds a bad record still holds it.
+                // A snapshot that holds a bad record still holds it; one of history it does not.
                 if named
                     && matches!(self.intent, Intent::Snapshot(..))
                     && self.fill_bare(&sent, operation::NAMED).is_ok()
+                    && !self.is_history()
                 {
                     self.append();
                 }
@@ -303,6 +305,10 @@ impl Judge {
         let Intent::Snapshot(scope, _) = &self.intent else {
             return Ok(());
         };
+        // Where somebody lived before lies outside as often as not.
+        if self.is_history() {
+            return Ok(());
+        }
         if let Some((field, codes)) = scope {
             let slot = self.fields.iter().position(|other| other.name == *field);
             let value = slot.and_then(|slot| self.columns.text_at(slot));

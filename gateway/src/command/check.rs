@@ -210,7 +210,7 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
     let headers = header_notes(&args, &wanted, &decoder);
     let shown: Vec<RowProblem> = rejects.iter().take(args.rejects).cloned().collect();
     show(&args, &layout, &decoder, shown, (headers, quality), output);
-    if let Some(refusal) = whole_refusal(decoder.counts(), manner.count) {
+    if let Some(refusal) = whole_refusal(decoder.counts(), &manner) {
         let stated = manner.count.filter(|_| refusal == Refusal::CountMismatch);
         let hint = stated.and_then(|stated| miscount(stated, decoder.counts().rows).hint);
         let failure = Failure::local(refusal.en())

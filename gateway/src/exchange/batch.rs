@@ -16,6 +16,7 @@ use shuguan_adapters::operation;
 use shuguan_adapters::reject::{Reject, RejectCode};
 
 use super::admit::{self, Admitted, too_large};
+use super::mode::{Manner, PushMode};
 use super::quality::{Gauge, Quality};
 use super::report::{HeaderNotes, Report};
 use super::{Refused, RowError, Stations, Stop};
@@ -267,7 +268,7 @@ where
             // Positions, counts and names of our own: never a value.
             return Some(Refused::new(refusal_of(error)).detail(error));
         }
-        if let Some(refusal) = whole_refusal(counts, self.admitted.manner.count) {
+        if let Some(refusal) = whole_refusal(counts, &self.admitted.manner) {
             return Some(Refused::new(refusal));
         }
         let share_exceeded =
@@ -286,14 +287,18 @@ where
 }
 
 /// What a batch that was read to its end is refused for as a whole, whatever the gateway's limits: nothing in it, another count than stated,
-/// nothing inside the scope of a snapshot.
-pub(crate) fn whole_refusal(counts: &Counts, stated: Option<u64>) -> Option<Refusal> {
+/// nothing inside the scope of a snapshot, nothing in it but history.
+pub(crate) fn whole_refusal(counts: &Counts, manner: &Manner) -> Option<Refusal> {
+    let outside = counts.by_code.get(&RejectCode::OutOfScope).copied().unwrap_or_default();
     if counts.received == 0 {
         Some(Refusal::EmptyBatch)
-    } else if stated.is_some_and(|stated| stated != counts.rows) {
+    } else if manner.count.is_some_and(|stated| stated != counts.rows) {
         Some(Refusal::CountMismatch)
-    } else if counts.by_code.get(&RejectCode::OutOfScope) == Some(&counts.received) {
+    } else if outside == counts.received {
         Some(Refusal::OutOfScope)
+    } else if matches!(manner.mode, PushMode::Snapshot(_)) && outside + counts.history == counts.received {
+        // The table of history, sent for the one of now, would say that nobody is left.
+        Some(Refusal::EmptyBatch)
     } else {
         None
     }

@@ -26,7 +26,7 @@ const AGES_DAYS: [i64; 4] = [1, 7, 31, 366];
 pub struct Quality {
     /// Records received.
     pub received: u64,
-    /// Records without a fault, repeats included.
+    /// Records without a fault, repeats and history included.
     pub valid: u64,
     /// Records that say of themselves that they are history, and were passed over.
     #[serde(skip_serializing_if = "is_zero", default)]
@@ -173,7 +173,8 @@ impl Gauge {
         quality.consistency.rows = counts.received.saturating_sub(quality.validity.failed);
         quality.uniqueness = Share {
             failed: counts.repeated,
-            rows: quality.valid,
+            // A row of history is compared with none.
+            rows: quality.valid.saturating_sub(counts.history),
         };
         quality
     }

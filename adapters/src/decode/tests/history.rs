@@ -63,6 +63,59 @@ fn a_snapshot_does_not_hold_whom_it_has_as_history_only() {
 }
 
 #[test]
+fn a_row_of_a_delta_that_is_history_changes_nothing_whatever_it_does() {
+    let record = record_type("public-security/resident").unwrap();
+    let layout = Layout::from_content_type("text/csv; charset=utf-8").unwrap();
+    let intent = Intent::Delta(Vec::new());
+    let mut decoder = Decoder::meant(record, FLAGGED, &layout, DecodeLimits::default(), TODAY, intent);
+    let rows = ["I", "U", "D"].map(|act| format!("{act},{BEFORE}"));
+    let text = format!("_op,gmsfhm,xm,jlbz,jssj,cxbz\n{}\nD,{NOW}\n", rows.join("\n"));
+    decoder.feed(text.as_bytes()).unwrap();
+    assert_eq!(decoder.finish(), Ok(Ended::Whole));
+    let counts = decoder.counts();
+    assert_eq!(
+        (counts.received, counts.history, counts.accepted, counts.rejected),
+        (4, 3, 1, 0)
+    );
+}
+
+#[test]
+fn where_somebody_lived_before_lies_outside_of_a_scope_and_is_no_reject() {
+    let scope = Some(("hukou_region", vec!["320706".to_owned()]));
+    let wanted = &["citizen_id", "name", "record_flag", "hukou_region"];
+    let record = record_type("public-security/resident").unwrap();
+    let layout = Layout::from_content_type("text/csv; charset=utf-8").unwrap();
+    let intent = Intent::Snapshot(scope, Vec::new());
+    let mut decoder = Decoder::meant(record, wanted, &layout, DecodeLimits::default(), TODAY, intent);
+    let text = "gmsfhm,xm,jlbz,ssxq\n320706188002290004,昔,2,320102\n320706188002290004,今,1,320706\n";
+    decoder.feed(text.as_bytes()).unwrap();
+    assert_eq!(decoder.finish(), Ok(Ended::Whole));
+    let counts = decoder.counts();
+    assert_eq!(
+        (counts.received, counts.history, counts.accepted, counts.rejected),
+        (2, 1, 1, 0)
+    );
+}
+
+#[test]
+fn a_bad_row_of_history_does_not_hold_its_person_in_a_snapshot() {
+    // It has not ended.
+    let (names, counts) = taken(
+        FLAGGED,
+        Intent::Snapshot(None, Vec::new()),
+        &["320706188002290004,昔,2,,0"],
+    );
+    assert_eq!((names, counts.rejected), (Vec::<String>::new(), 1));
+    // One of now holds, by its key alone.
+    let (names, counts) = taken(
+        FLAGGED,
+        Intent::Snapshot(None, Vec::new()),
+        &["320706188002290004,今,7,,0"],
+    );
+    assert_eq!((names, counts.rejected), (vec!["-".to_owned()], 1));
+}
+
+#[test]
 fn a_row_of_history_that_is_not_as_it_should_be_is_a_reject_like_any_other() {
     let (names, counts) = taken(FLAGGED, Intent::Upsert, &["320706188002290004,昔,2,,0"]);
     assert_eq!((names, counts.history, counts.rejected), (Vec::<String>::new(), 0, 1));
