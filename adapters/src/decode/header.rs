@@ -14,6 +14,7 @@ use crate::layout::{Header, Mapping};
 use crate::operation;
 
 /// The names of one record type, folded, each with the number of its field.
+#[derive(Clone)]
 pub(crate) struct Names {
     record: &'static RecordType,
     by_name: Arc<Folded>,

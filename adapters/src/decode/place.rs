@@ -9,6 +9,7 @@ use crate::catalogue::{Field, RecordType, Unfold};
 use crate::value;
 
 /// Numbers and places of one record type and choice of fields.
+#[derive(Clone)]
 pub(crate) struct Places {
     /// Number → place.
     by_number: Vec<Option<usize>>,

@@ -208,7 +208,7 @@ fn lent<const N: usize>(rows: &[[String; N]]) -> Vec<[&str; N]> {
 }
 
 /// Two texts of a found row.
-fn pair(cells: Vec<Option<String>>) -> Option<(String, String)> {
+pub(super) fn pair(cells: Vec<Option<String>>) -> Option<(String, String)> {
     let mut cells = cells.into_iter().flatten();
     Some((cells.next()?, cells.next()?))
 }

@@ -1,9 +1,12 @@
 //! Rivals: two rows of one record type and key that name one person and say of him different names, sexes or birth dates. One of them stands in the
 //! table, the other came beside it in one part, or is another partner's; what a partner corrects in a later exchange contradicts nobody.
 //!
-//! No rule finds them, because only one of them is kept: they are met where it is decided which. A line that was raised so is decided again when
-//! another partner's row meets the one that stands. It is settled when who brought that one says otherwise now in what they differed in, when a later exchange
-//! changes what one exchange had brought twice, when the row is closed, and when one side is recalled.
+//! No rule finds them, because only one of them is kept: they are met where it is decided which. A line is about one key, and what comes under another key
+//! of the person decides nothing of it. It is decided again when another partner's row meets the one that stands. It is settled when who brought that one
+//! says otherwise now in what they differed in, or says once what he had said twice; when the row is closed or names another person; and when one side
+//! is recalled. Who says his row again in a later exchange takes the line with it, so that the recall of the earlier one leaves it open.
+//!
+//! One line a person and record type: where several keys contradict each other at once, the first of them is named.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +17,7 @@ use super::super::fault::RegistryFault;
 use super::super::merge::fate::Known;
 use super::super::merge::rows::{Act, Value};
 use super::super::merge::{Arrival, Part};
-use super::super::numbers::{Store, given};
+use super::super::numbers::{Store, given, pair};
 use super::super::schema::{ColumnType, TableSpec};
 use super::touch::Touched;
 use super::{Kind, Names, Pair, Read, Says, Side, Topic};
@@ -132,8 +135,8 @@ impl<'t> Columns<'t> {
         })
     }
 
-    /// Selects what rows say that are there, by their keys.
-    fn select<S: Store>(&self, from: &str, key: &str) -> String {
+    /// Selects what rows say that are there, by their keys, and what else is asked.
+    fn select<S: Store>(&self, from: &str, key: &str, more: &str) -> String {
         let said = |name: &str| match self.table.column(name).filter(|_| self.has(name)) {
             Some(column) if column.kind == ColumnType::Date => S::DIALECT.day_text(&format!("x.{name}")),
             Some(_) => format!("x.{name}"),
@@ -143,7 +146,7 @@ impl<'t> Columns<'t> {
         given::<S>(
             1,
             &format!(
-                "SELECT x._key, {}, {}, CAST(x._row AS text) {from} CROSS JOIN {} x WHERE x._key = {key}",
+                "SELECT x._key, {}, {}, CAST(x._row AS text){more} {from} CROSS JOIN {} x WHERE x._key = {key}",
                 columns.join(", "),
                 S::DIALECT.id_text("x._exchange"),
                 self.table.name
@@ -168,12 +171,40 @@ fn found(cells: Vec<Option<String>>) -> Option<Word> {
         former,
         sex,
         birth,
-        side: Side {
-            key: key?,
-            exchange: Uuid::parse_str(&exchange?).ok()?,
-            row: row?.parse().ok()?,
-        },
+        side: found_side([key, exchange, row])?,
     })
+}
+
+fn found_side([key, exchange, row]: [Option<String>; 3]) -> Option<Side> {
+    Some(Side {
+        key: key?,
+        exchange: Uuid::parse_str(&exchange?).ok()?,
+        row: row?.parse().ok()?,
+    })
+}
+
+/// An open line, and what the row says that it names first.
+struct Open {
+    there: Word,
+    /// By [`Kind::bit`].
+    kind: i64,
+    /// The row that came beside it.
+    other: Side,
+    /// One exchange brought both.
+    of_one: bool,
+}
+
+impl Open {
+    fn found(mut cells: Vec<Option<String>>) -> Option<Self> {
+        let [exchange, code, key, other, row] = <[Option<String>; 5]>::try_from(cells.split_off(8)).ok()?;
+        let other = found_side([key, other, row])?;
+        Some(Self {
+            there: found(cells)?,
+            kind: Kind::parse(&code?)?.bit(),
+            of_one: Uuid::parse_str(&exchange?).ok()? == other.exchange,
+            other,
+        })
+    }
 }
 
 /// The rivals that a part, or a run of parts, meets.
@@ -196,10 +227,7 @@ impl Met {
         content: Option<usize>,
     ) {
         let anothers = before.version.is_some_and(|there| !there.mine);
-        let again = content.is_some_and(|row| {
-            let hash = arrival.rows.hash(row);
-            before.version.is_some_and(|there| there.mine && there.hash != hash)
-        });
+        let again = content.is_some() && before.version.is_some_and(|there| there.mine);
         if group.len() < 2 && !anothers && !again {
             return;
         }
@@ -249,7 +277,9 @@ impl Met {
         };
         self.ask_again(store, &columns).await?;
         let asked: Vec<[&str; 1]> = self.beside.keys().map(|key| [key.as_str()]).collect();
-        let there = store.ask(&columns.select::<S>("FROM given g", "g.a"), &asked).await?;
+        let there = store
+            .ask(&columns.select::<S>("FROM given g", "g.a", ""), &asked)
+            .await?;
         for there in there.into_iter().filter_map(found) {
             let beside = self.beside.get(&there.side.key);
             let Some((word, replaces)) = beside.filter(|(word, _)| word.person == there.person) else {
@@ -261,7 +291,7 @@ impl Met {
         Ok(self.rivals)
     }
 
-    /// Reads what its partner's own rows say of whom a line of rivals is open, before they are written over.
+    /// Reads what its partner's own rows say of whom a line of rivals is open, before they are written over. What he says once more takes the line with it.
     async fn ask_again<S: Store>(&mut self, store: &mut S, columns: &Columns<'_>) -> Result<(), RegistryFault> {
         let asked: Vec<[&str; 1]> = self.again.values().map(|word| [word.person.as_str()]).collect();
         let lines = format!(
@@ -270,11 +300,30 @@ impl Met {
             codes(),
             columns.table.record.name
         );
-        let there = store.ask(&columns.select::<S>(&lines, "k.row_key"), &asked).await?;
-        for there in there.into_iter().filter_map(found) {
-            if let Some(word) = self.again.get(&there.side.key) {
-                self.rivals.push(rival(word, &there, 0, word.unlike(&there)));
-            }
+        let more = format!(
+            ", {}, k.kind, k.other_key, {}, CAST(k.other_row AS text)",
+            S::DIALECT.id_text("k.exchange"),
+            S::DIALECT.id_text("k.other_exchange")
+        );
+        let open = store
+            .ask(&columns.select::<S>(&lines, "k.row_key", &more), &asked)
+            .await?;
+        for open in open.into_iter().filter_map(Open::found) {
+            let again = self.again.get(&open.there.side.key);
+            let Some(word) = again.filter(|word| word.person == open.there.person) else {
+                continue;
+            };
+            let over = open.of_one || word.unlike(&open.there) & open.kind != 0;
+            let kinds = if over { 0 } else { open.kind };
+            self.rivals.push(Rival {
+                subject: word.person.clone(),
+                kinds,
+                decided: open.kind,
+                pair: Pair {
+                    one: word.side.clone(),
+                    other: Some(open.other),
+                },
+            });
         }
         Ok(())
     }
@@ -300,46 +349,53 @@ pub(super) fn is_of_rivals(topic: &Topic) -> bool {
     topic.record == topic.other && KINDS.contains(&topic.kind)
 }
 
-/// Whether what was touched decides a line of rivals; `shut` are keys whose row is closed.
-pub(super) fn decides(touched: &Touched<'_>, shut: &BTreeSet<String>, topic: &Topic, pair: &Pair) -> bool {
-    let decided = |rival: &Rival| rival.decided & topic.kind.bit() != 0;
+/// Whom a line is about, and the key that it names first.
+pub(in crate::registry) type About = (String, String);
+
+/// Whether what was touched decides a line of rivals; of `gone` the row is closed or names another.
+pub(super) fn decides(touched: &Touched<'_>, gone: &BTreeSet<About>, topic: &Topic, pair: &Pair) -> bool {
+    let decided = |rival: &Rival| rival.pair.one.key == pair.one.key && rival.decided & topic.kind.bit() != 0;
     let met = || touched.rivals.get(&topic.subject).into_iter().flatten().any(decided);
-    let of_one = pair
-        .other
-        .as_ref()
-        .is_some_and(|other| other.exchange == pair.one.exchange);
-    let later = of_one && pair.one.exchange != touched.exchange;
-    topic.record == touched.record && (met() || later || shut.contains(&pair.one.key))
+    topic.record == touched.record && (met() || gone.contains(&(topic.subject.clone(), pair.one.key.clone())))
 }
 
-/// The keys of recorded rivals whose row is not open any more.
-pub(in crate::registry) async fn shut<S: Store>(
+/// Whether rows of the table can be rivals.
+pub(super) fn may_meet(table: &TableSpec) -> bool {
+    Columns::of(table).is_some()
+}
+
+/// The recorded rivals whose row is not open any more, or names another person.
+pub(in crate::registry) async fn gone<S: Store>(
     store: &mut S,
     table: &TableSpec,
     read: &[Read],
-) -> Result<BTreeSet<String>, RegistryFault> {
+) -> Result<BTreeSet<About>, RegistryFault> {
     let of_rivals = |read: &&Read| {
         let open = matches!(&read.says, Says::Recorded(line) if !line.settled);
         open && read.record == read.other && read.record == table.record.name
     };
-    let keys = read.iter().filter(of_rivals).map(|read| read.pair.one.key.as_str());
-    let mut keys: BTreeSet<&str> = keys.collect();
-    let asked: Vec<[&str; 1]> = keys.iter().map(|key| [*key]).collect();
+    let lines = read.iter().filter(of_rivals);
+    let lines: BTreeSet<About> = lines
+        .map(|read| (read.subject.clone(), read.pair.one.key.clone()))
+        .collect();
+    let Some(columns) = Columns::of(table) else {
+        return Ok(lines);
+    };
+    let keys: BTreeSet<[&str; 1]> = lines.iter().map(|(_, key)| [key.as_str()]).collect();
+    let asked: Vec<[&str; 1]> = keys.into_iter().collect();
     let text = given::<S>(
         1,
         &format!(
-            "SELECT x._key FROM given g CROSS JOIN {} x WHERE x._key = g.a AND x._open <> 0",
-            table.name
+            "SELECT x.{}, x._key FROM given g CROSS JOIN {} x WHERE x._key = g.a AND x._open <> 0",
+            columns.person, table.name
         ),
     );
     let open = store.ask(&text, &asked).await?;
-    for key in open.iter().flatten().flatten() {
-        keys.remove(key.as_str());
-    }
-    Ok(keys.into_iter().map(str::to_owned).collect())
+    let open: BTreeSet<About> = open.into_iter().filter_map(pair).collect();
+    Ok(lines.difference(&open).cloned().collect())
 }
 
-/// Settles the lines of rivals of which one side came with a batch that is recalled.
+/// Settles the lines of rivals whose other side came with a batch that is recalled. Of the first side the row is gone, unless a newer one stands.
 pub(in crate::registry) async fn withdraw<S: Store>(
     store: &mut S,
     record: &str,
@@ -351,7 +407,7 @@ pub(in crate::registry) async fn withdraw<S: Store>(
         4,
         &format!(
             "UPDATE discrepancy SET settled_us = CAST(g.c AS bigint), settled_by = {by} FROM given g WHERE settled_us IS NULL \
-             AND record = g.a AND other_record = g.a AND kind IN ({}) AND (exchange = {push} OR other_exchange = {push})",
+             AND record = g.a AND other_record = g.a AND kind IN ({}) AND other_exchange = {push}",
             codes(),
             by = S::DIALECT.id_of("g.d"),
             push = S::DIALECT.id_of("g.b"),

@@ -8,8 +8,8 @@ mod units;
 
 use super::super::dataset::Dialect;
 use super::super::schema::TableSpec;
-use super::Kind;
 use super::touch::Touched;
+use super::{Kind, rival};
 
 const RESIDENT: &str = "public-security/resident";
 const FLOATING: &str = "public-security/floating-resident";
@@ -74,6 +74,8 @@ impl Rule {
 pub(in crate::registry) struct Rules {
     dialect: Dialect,
     pub(super) all: Vec<Rule>,
+    /// Record types whose rows can be rivals: what is recorded of them is read though no rule asks.
+    rivals: Vec<&'static str>,
 }
 
 impl Rules {
@@ -88,7 +90,12 @@ impl Rules {
         all.extend(write.two_registers());
         all.extend(write.unknown_to_tax());
         all.extend(write.withholding());
-        Self { dialect, all }
+        let rivals = tables.iter().filter(|table| rival::may_meet(table));
+        Self {
+            dialect,
+            all,
+            rivals: rivals.map(|table| table.record.name).collect(),
+        }
     }
 
     /// Columns, on each store: 1 where it is recorded and 0 where it holds; kinds that hold; code; subject; both record types; key, exchange
@@ -98,8 +105,8 @@ impl Rules {
     /// recorded of them. None when no rule asks.
     pub(in crate::registry) fn statement(&self, about: About, touched: &Touched<'_>) -> Option<String> {
         let due = |rule: &&Rule| rule.about == about && rule.is_due(touched);
-        let selects: Vec<&str> = self.all.iter().filter(due).map(|rule| rule.select.as_str()).collect();
-        if selects.is_empty() {
+        let mut selects: Vec<&str> = self.all.iter().filter(due).map(|rule| rule.select.as_str()).collect();
+        if selects.is_empty() && !(about == About::Person && self.rivals.contains(&touched.record)) {
             return None;
         }
         let (touched, recorded) = match about {
@@ -109,11 +116,14 @@ impl Rules {
                 "t.subject",
             ),
         };
+        let recorded = format!(
+            "SELECT CAST(1 AS bigint), CAST(0 AS bigint), k.kind, k.subject, k.record, k.other_record, k.row_key, k.exchange, k.row_no, \
+             k.other_key, k.other_exchange, k.other_row, k.last_us, CAST(CASE WHEN k.settled_us IS NULL THEN 0 ELSE 1 END AS bigint), {NO_NAMES} \
+             FROM touched t CROSS JOIN discrepancy k WHERE k.subject = {recorded}"
+        );
+        selects.push(&recorded);
         Some(format!(
-            "WITH listed(number) AS MATERIALIZED ({}), {touched} {} UNION ALL SELECT CAST(1 AS bigint), CAST(0 AS bigint), k.kind, k.subject, k.record, \
-             k.other_record, k.row_key, k.exchange, k.row_no, k.other_key, k.other_exchange, k.other_row, k.last_us, \
-             CAST(CASE WHEN k.settled_us IS NULL THEN 0 ELSE 1 END AS bigint), {NO_NAMES} FROM touched t CROSS JOIN discrepancy k \
-             WHERE k.subject = {recorded}",
+            "WITH listed(number) AS MATERIALIZED ({}), {touched} {}",
             self.dialect.listed(),
             selects.join(" UNION ALL ")
         ))

@@ -6,14 +6,14 @@ use super::rules::{About, Rules};
 use super::touch::Touched;
 use super::{Kind, Line, Pair, Read, Recorded, Says, Topic, rival};
 
-/// The lines that change: raised, confirmed, open again, settled. What is settled and stays so is left alone. `shut` are keys of recorded rivals
-/// whose row is closed.
+/// The lines that change: raised, confirmed, open again, settled. What is settled and stays so is left alone. `gone` are recorded rivals
+/// whose row is closed or names another.
 pub(in crate::registry) fn lines(
     rules: &Rules,
     about: About,
     touched: &Touched<'_>,
     read: Vec<Read>,
-    shut: &BTreeSet<String>,
+    gone: &BTreeSet<rival::About>,
 ) -> Vec<Line> {
     let mut holds: BTreeMap<Topic, Pair> = BTreeMap::new();
     if about == About::Person {
@@ -48,8 +48,13 @@ pub(in crate::registry) fn lines(
     for (topic, pair, line) in recorded {
         let last_us = line.last_us.max(touched.now_us);
         if let Some(now) = holds.remove(&topic) {
-            lines.push(open(topic, now, touched.now_us, last_us));
-        } else if !line.settled && is_decided(rules, touched, shut, &topic, &pair) {
+            // Of several keys that contradict each other so the first is named, whichever came first.
+            let stands = rival::is_of_rivals(&topic)
+                && !line.settled
+                && pair < now
+                && !rival::decides(touched, gone, &topic, &pair);
+            lines.push(open(topic, if stands { pair } else { now }, touched.now_us, last_us));
+        } else if !line.settled && is_decided(rules, touched, gone, &topic, &pair) {
             lines.push(Line {
                 settled: Some((last_us, touched.exchange)),
                 ..open(topic, pair, touched.now_us, line.last_us)
@@ -83,9 +88,9 @@ fn open(topic: Topic, pair: Pair, first_us: i64, last_us: i64) -> Line {
 }
 
 /// Whether what was just read decides that line: a rule that depends on what came, or none is left, because the plans changed.
-fn is_decided(rules: &Rules, touched: &Touched<'_>, shut: &BTreeSet<String>, topic: &Topic, pair: &Pair) -> bool {
+fn is_decided(rules: &Rules, touched: &Touched<'_>, gone: &BTreeSet<rival::About>, topic: &Topic, pair: &Pair) -> bool {
     if rival::is_of_rivals(topic) {
-        return rival::decides(touched, shut, topic, pair);
+        return rival::decides(touched, gone, topic, pair);
     }
     let mut covering = rules
         .all

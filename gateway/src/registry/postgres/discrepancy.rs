@@ -42,8 +42,8 @@ pub(super) async fn compare(
         let malformed = || RegistryFault::Malformed { column: "discrepancy" };
         let read = rows.iter().map(|row| one(row).ok_or_else(malformed));
         let read: Vec<Read> = read.collect::<Result<_, _>>()?;
-        let shut = rival::shut(live, table_of(tables, touched.record)?, &read).await?;
-        let lines = weigh::lines(&rules, about, &touched, read, &shut);
+        let gone = rival::gone(live, table_of(tables, touched.record)?, &read).await?;
+        let lines = weigh::lines(&rules, about, &touched, read, &gone);
         write(live, &lines).await?;
     }
     Ok(())

@@ -35,8 +35,8 @@ pub(super) fn compare(
         };
         let read = read(connection, &text, subjects)?;
         let table = table_of(tables, touched.record)?;
-        let shut = numbers::at_once(rival::shut(&mut Within(connection), table, &read))?;
-        write(connection, &weigh::lines(&rules, about, &touched, read, &shut))?;
+        let gone = numbers::at_once(rival::gone(&mut Within(connection), table, &read))?;
+        write(connection, &weigh::lines(&rules, about, &touched, read, &gone))?;
     }
     Ok(())
 }
