@@ -76,7 +76,7 @@ impl Desk {
     fn said(&self, arguments: &[&str]) -> Said {
         let words = [&["verify", "consistency", "--json", "--trust", "trust"], arguments].concat();
         let (code, out, error) = shuguan(self.folder.path(), &words);
-        let json = serde_json::from_str(&out).unwrap_or_else(|_| Value::String(error));
+        let json = serde_json::from_str(&out).unwrap_or(Value::String(error));
         Said { code, json }
     }
 
