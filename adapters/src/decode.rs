@@ -16,6 +16,7 @@ mod judge;
 mod ndjson;
 mod page;
 mod place;
+pub(crate) mod row_id;
 mod secrecy;
 mod sheet;
 mod trailer;
@@ -42,7 +43,7 @@ pub use self::sheet::cell_name;
 pub use self::trailer::TrailerFault;
 use crate::catalogue::RecordType;
 use crate::inflate::InflateFault;
-use crate::layout::Layout;
+use crate::layout::{Encoding, Layout};
 use crate::operation::Intent;
 use crate::reject::{Reject, RejectCode};
 
@@ -268,6 +269,11 @@ impl Decoder {
         }
         let slot = self.judge.fields().iter().position(|other| other.name == field)?;
         Some(cell_name(self.form.column(slot)?, reject.line))
+    }
+
+    /// The charset of a text, as stated or, where that was left open, as its first bytes have it; `None` in a form that is no text.
+    pub fn encoding(&self) -> Option<Encoding> {
+        self.form.encoding()
     }
 
     /// What was recognised as no record and left out, so far.

@@ -1,7 +1,8 @@
 //! How a feed is written: form, charset, and what one sender calls things.
 //!
 //! Takes a `Content-Type`, or a file's name and first bytes, or what a deployment has configured; gives a [`Layout`]. A type or charset
-//! that is not decoded here gives `None`: the caller refuses it, nothing is guessed from what a sender declared wrongly.
+//! that is not decoded here gives `None`: the caller refuses it. A charset that a sender states is held against the bytes and never replaced;
+//! where none is stated, the first bytes decide.
 
 mod content_type;
 mod detect;
@@ -11,7 +12,7 @@ mod signature;
 
 use std::sync::Arc;
 
-pub(crate) use self::detect::prolog_encoding;
+pub(crate) use self::detect::{GB18030_MARK, UTF8_MARK};
 pub use self::form::{
     Delimited, Delimiter, Envelope, Fixed, FixedColumn, HeaderRows, LayoutFault, Sheet, Span, Total, Trailer, Xml,
 };
@@ -73,6 +74,8 @@ pub struct Layout {
     pub format: Format,
     /// The charset of the bytes.
     pub encoding: Encoding,
+    /// Nobody stated the charset: the first bytes decide, and `encoding` holds where they leave it open.
+    pub open: bool,
     /// The sender's own names and codes, which go before those of the catalogue.
     pub mapping: Option<Arc<Mapping>>,
 }
@@ -83,7 +86,18 @@ impl Layout {
         Self {
             format,
             encoding,
+            open: false,
             mapping: None,
+        }
+    }
+
+    /// The same layout in a charset that somebody stated.
+    #[must_use]
+    pub fn in_charset(self, encoding: Encoding) -> Self {
+        Self {
+            encoding,
+            open: false,
+            ..self
         }
     }
 

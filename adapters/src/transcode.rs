@@ -2,7 +2,7 @@
 //!
 //! Takes frames of any size; gives text in pieces of at most a few times 64 KiB, never half a character. UTF-8 is checked where it lies and
 //! not copied. A byte sequence that the charset does not have is reported with its offset and line, in its place: U+FFFD is never made.
-//! Accepts a byte order mark of the declared charset. Refuses a mark that contradicts it, UTF-16, and a file whose first bytes show that it
+//! Accepts a byte order mark of the stated charset; where none is stated, the first bytes decide. Refuses a mark that contradicts it, UTF-16, and a file whose first bytes show that it
 //! is in the other charset.
 
 mod pairs;
@@ -10,12 +10,14 @@ mod pairs;
 use encoding_rs::{Decoder, DecoderResult, GB18030};
 
 use crate::decode::{Undecodable, Unreadable};
-use crate::layout::Encoding;
+use crate::layout::{Encoding, GB18030_MARK, UTF8_MARK};
 
 /// The state between frames.
 pub(crate) struct Transcoder {
     stage: Stage,
     encoding: Encoding,
+    /// Nobody stated the charset: the first bytes decide.
+    open: bool,
     /// Bytes taken so far, the mark included.
     offset: u64,
     /// Line of the next character, 1-based.
@@ -62,13 +64,20 @@ pub(crate) enum Piece<'a> {
 pub(crate) type Sink<'a> = dyn FnMut(Piece<'_>) -> Result<(), Unreadable> + 'a;
 
 impl Transcoder {
-    pub(crate) fn new(encoding: Encoding) -> Self {
+    /// Of bytes in that charset; when it is `open`, their first ones may say another.
+    pub(crate) fn new(encoding: Encoding, open: bool) -> Self {
         Self {
             stage: Stage::Head(Vec::new()),
             encoding,
+            open,
             offset: 0,
             line: 1,
         }
+    }
+
+    /// The charset, which is sure once the first bytes were seen.
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     /// Hands the text of one more frame to `sink`; with `last`, no character may stay incomplete.
@@ -98,6 +107,9 @@ impl Transcoder {
 
     /// Leaves the head behind; gives the length of the mark.
     fn begin(&mut self, head: &[u8]) -> Result<usize, Unreadable> {
+        if self.open {
+            self.encoding = Encoding::of_head(head, self.encoding);
+        }
         let mark = check_head(head, self.encoding)?;
         self.offset = mark as u64;
         self.stage = match self.encoding {
@@ -309,7 +321,7 @@ fn open_end(bytes: &[u8]) -> usize {
 /// The length of the byte order mark at the start of a file, or the refusal of a file that is in another charset.
 pub(crate) fn check_head(head: &[u8], encoding: Encoding) -> Result<usize, Unreadable> {
     let mark = mark_len(head, encoding)?;
-    match other_charset(head, encoding) {
+    match encoding.contradicted(head) {
         Some(found) if mark == 0 => Err(wrong(encoding, found.name(), "first bytes")),
         _ => Ok(mark),
     }
@@ -319,9 +331,9 @@ pub(crate) fn check_head(head: &[u8], encoding: Encoding) -> Result<usize, Unrea
 fn mark_len(head: &[u8], encoding: Encoding) -> Result<usize, Unreadable> {
     let found = if head.starts_with(&[0xfe, 0xff]) || head.starts_with(&[0xff, 0xfe]) {
         Some((None, "utf-16", 2))
-    } else if head.starts_with(&[0xef, 0xbb, 0xbf]) {
+    } else if head.starts_with(UTF8_MARK) {
         Some((Some(Encoding::Utf8), "utf-8", 3))
-    } else if head.starts_with(&[0x84, 0x31, 0x95, 0x33]) {
+    } else if head.starts_with(GB18030_MARK) {
         Some((Some(Encoding::Gb18030), "gb18030", 4))
     } else {
         None
@@ -338,46 +350,6 @@ fn wrong(declared: Encoding, found: &'static str, by: &'static str) -> Unreadabl
         declared: declared.name(),
         found,
         by,
-    }
-}
-
-/// The other charset, when the first bytes are sure to be in it: valid there, with Chinese characters, and not a text of the declared one with
-/// a few bytes gone wrong.
-fn other_charset(head: &[u8], declared: Encoding) -> Option<Encoding> {
-    if head.is_ascii() {
-        return None;
-    }
-    let (han, broken) = utf8_evidence(head);
-    match declared {
-        // Fewer could be the bytes of GB18030 characters by chance.
-        Encoding::Gb18030 => (broken == 0 && han >= 4).then_some(Encoding::Utf8),
-        Encoding::Utf8 => (broken > han * 4 && gb18030_pairs(head) >= 2).then_some(Encoding::Gb18030),
-    }
-}
-
-/// Chinese characters in what is UTF-8, and sequences that are not UTF-8. A character that the end cuts off is neither.
-fn utf8_evidence(bytes: &[u8]) -> (usize, usize) {
-    let (mut han, mut broken, mut at) = (0, 0, 0);
-    for chunk in bytes.utf8_chunks() {
-        let (valid, invalid) = (chunk.valid(), chunk.invalid());
-        han += valid
-            .chars()
-            .filter(|letter| ('\u{4e00}'..='\u{9fff}').contains(letter))
-            .count();
-        at += valid.len() + invalid.len();
-        let cut = at == bytes.len() && std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
-        broken += usize::from(!invalid.is_empty() && !cut);
-    }
-    (han, broken)
-}
-
-/// Characters of two or four bytes, when all of it is GB18030; 0 when it is not. A character that the end cuts off does not count.
-fn gb18030_pairs(bytes: &[u8]) -> usize {
-    let mut decoder = GB18030.new_decoder_without_bom_handling();
-    let mut text = String::with_capacity(bytes.len() * 2 + TEXT_BYTES_LEAST);
-    match decoder.decode_to_string_without_replacement(bytes, &mut text, false) {
-        (DecoderResult::InputEmpty, _) => text.chars().filter(|letter| !letter.is_ascii()).count(),
-        _ => 0,
     }
 }
 
@@ -425,7 +397,7 @@ mod tests {
             }
             Piece::Undecodable(at) => Err(at.into()),
         };
-        let mut transcoder = Transcoder::new(encoding);
+        let mut transcoder = Transcoder::new(encoding, false);
         for frame in frames {
             transcoder.push(frame, false, &mut sink)?;
         }
@@ -528,7 +500,7 @@ mod tests {
             }
             Ok(())
         };
-        let mut transcoder = Transcoder::new(Encoding::Gb18030);
+        let mut transcoder = Transcoder::new(Encoding::Gb18030, false);
         for frame in bytes.chunks(frame) {
             transcoder.push(frame, false, &mut sink).unwrap();
         }

@@ -103,11 +103,10 @@ impl Layouts {
 impl NamedLayout {
     /// The layout for a push: a charset that its `Content-Type` states is what the sender says of this file and goes before the layout's own.
     pub fn layout_for(&self, stated: Option<Encoding>) -> Layout {
-        let mut layout = self.layout.clone();
-        if let Some(encoding) = stated {
-            layout.encoding = encoding;
+        match stated {
+            Some(encoding) => self.layout.clone().in_charset(encoding),
+            None => self.layout.clone(),
         }
-        layout
     }
 }
 

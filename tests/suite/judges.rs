@@ -6,6 +6,7 @@
 //! verifier is asked all the same.
 
 mod changes;
+mod continued;
 mod forgeries;
 
 use std::collections::BTreeMap;

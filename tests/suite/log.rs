@@ -232,3 +232,62 @@ fn what_is_not_there_yet_and_what_is_no_path_are_refused_each_with_its_code() {
         assert_eq!(running.stop(), Some(0));
     });
 }
+
+#[test]
+fn a_partner_fetches_the_proof_that_the_log_only_grew_since_his_checkpoint_and_is_told_when_it_shrank() {
+    let gateway = Deployment::new();
+    run(async {
+        let running = gateway.serve();
+        let police = gateway.partner(POLICE);
+        for n in 1..4 {
+            let push = Call::push(RESIDENT, NDJSON, resident(&nobody(n), "某某"));
+            let answer = running.call(push, &police).await.unwrap();
+            assert_eq!(answer.status, 202);
+            if n == 1 {
+                let receipt = answer.json()["receipt"].as_str().unwrap().to_owned();
+                std::fs::write(gateway.path("june.tlog-proof"), receipt).unwrap();
+                let checkpoint = feed(&running, "/log/checkpoint", &police).await;
+                std::fs::write(gateway.path("june"), checkpoint.body).unwrap();
+            }
+        }
+        let client = format!("partners/{POLICE}/client.toml");
+        for old in ["june", "june.tlog-proof"] {
+            let words = ["log", "prove", old, "-o", "now.proof", "-c", &client];
+            let (code, out, error) = gateway.shuguan(&words);
+            assert_eq!(code, 0, "{out}{error}");
+            let words = [
+                "verify",
+                "consistency",
+                old,
+                "--proof",
+                "now.proof",
+                "--trust",
+                "trust/trust.txt",
+                "--json",
+            ];
+            let (code, out, error) = gateway.shuguan(&words);
+            assert_eq!(code, 0, "{out}{error}");
+            let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+            assert!(
+                json["verdict"] == "proven" && json["added"].as_u64() >= Some(2),
+                "{json}"
+            );
+        }
+        // What he holds is longer than what is shown, or of another history: no file is written.
+        let june = std::fs::read_to_string(gateway.path("june")).unwrap();
+        let size = june.lines().nth(1).unwrap().to_owned();
+        let root = june.lines().nth(2).unwrap().to_owned();
+        let other = june.replace(&root, "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+        let longer = june.replacen(&format!("\n{size}\n"), "\n9000\n", 1);
+        for (name, text, why) in [
+            ("other", other, "two histories"),
+            ("longer", longer, "fewer than the 9000"),
+        ] {
+            std::fs::write(gateway.path(name), text).unwrap();
+            let words = ["log", "prove", name, "-o", "none.proof", "-c", &client];
+            let (code, out, error) = gateway.shuguan(&words);
+            assert!(code == 6 && error.contains(why), "{name}: {code} {out}{error}");
+            assert!(!gateway.path("none.proof").exists(), "{name}");
+        }
+    });
+}

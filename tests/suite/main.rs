@@ -2,6 +2,7 @@
 
 mod accepted;
 mod cli;
+mod codings;
 mod comparisons;
 mod crash;
 mod crash_modes;

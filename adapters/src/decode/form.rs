@@ -13,7 +13,7 @@ use super::ndjson::Ndjson;
 use super::workbook::{Kind, Workbook};
 use super::xml::Xml;
 use super::{DecodeLimits, Unreadable};
-use crate::layout::{Format, Layout};
+use crate::layout::{Encoding, Format, Layout};
 use crate::transcode::{Piece, Transcoder};
 
 /// A form whose characters are read.
@@ -117,7 +117,7 @@ pub(crate) enum Form {
 
 impl Form {
     pub(crate) fn new(layout: &Layout, names: Names, limits: DecodeLimits) -> Self {
-        let text = |form| Self::Text(Transcoder::new(layout.encoding), form);
+        let text = |form| Self::Text(Transcoder::new(layout.encoding, layout.open), form);
         match &layout.format {
             Format::Delimited(form) => text(Box::new(Delimited::new(names, form, limits))),
             Format::Ndjson => text(Box::new(Ndjson::new(names, limits))),
@@ -149,6 +149,14 @@ impl Form {
                 form.finish(judge)?;
                 form.more(judge)
             }
+        }
+    }
+
+    /// The charset that was found where none was stated.
+    pub(crate) fn encoding(&self) -> Option<Encoding> {
+        match self {
+            Self::Text(transcoder, _) => Some(transcoder.encoding()),
+            Self::Bytes(_) => None,
         }
     }
 

@@ -57,6 +57,10 @@ impl Objects {
         self.names.unknown()
     }
 
+    pub(super) fn into_names(self) -> Names {
+        self.names
+    }
+
     pub(super) fn names(&self) -> &Names {
         &self.names
     }

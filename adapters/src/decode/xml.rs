@@ -1,9 +1,9 @@
 //! XML → the record elements in it.
 //!
 //! Takes UTF-8 text cut between any two characters; gives each record element's fields to the judge, bare, in the envelopes of the agencies,
-//! or inside an element whose text is another document (plain, escaped, in CDATA, or Base64, perhaps of zlib or gzip). Holds one tag and one
-//! record, never the document. Refuses a document type (so there are no entities but the five), a declaration that names another charset,
-//! elements nested deeper than 32, tags that do not match, a count that does not hold, content that unpacks too far, and a document that
+//! or inside an element whose text is another document, of XML or JSON (plain, escaped, in CDATA, or Base64, perhaps of zlib or gzip). Holds one
+//! tag and one record, never the document. Refuses a document type (so there are no entities but the five), a declaration of a charset that is not
+//! read here, elements nested deeper than 32, tags that do not match, a count that does not hold, content that unpacks too far, and a document that
 //! does not end.
 
 mod fields;
@@ -34,6 +34,7 @@ struct Content {
     /// The element whose text is another document.
     packed_name: Option<std::sync::Arc<str>>,
     packed: Option<Box<Packed>>,
+    /// The charset of a packed document whose bytes leave it open.
     encoding: Encoding,
     limits: DecodeLimits,
 }
@@ -41,7 +42,7 @@ struct Content {
 impl Xml {
     pub(crate) fn new(names: Names, shape: &layout::Xml, encoding: Encoding, limits: DecodeLimits) -> Self {
         Self {
-            outer: Walker::new(Some(encoding), limits),
+            outer: Walker::new(limits),
             content: Content {
                 reading: Reading::new(Fields::new(names, limits), shape),
                 packed_name: shape.packed.clone(),
@@ -75,6 +76,11 @@ impl TextForm for Xml {
 
 impl Content {
     fn node(&mut self, node: &Node<'_>, judge: &mut Judge) -> Result<(), Unreadable> {
+        if let (Node::Open { element, depth: 1, .. }, None) = (node, &self.packed_name)
+            && element.eq_ignore_ascii_case(TAX_ENVELOPE)
+        {
+            self.packed_name = Some(TAX_CONTENT.into());
+        }
         if let Some(packed) = &mut self.packed {
             match node {
                 Node::Text(text) => packed.text(text, &mut self.reading, judge)?,
@@ -102,3 +108,7 @@ impl Content {
         self.reading.node(node, judge)
     }
 }
+
+/// The envelope of the tax offices, and the element in it whose text is another document, whatever a layout says of it.
+const TAX_ENVELOPE: &str = "tiripPackage";
+const TAX_CONTENT: &str = "content";

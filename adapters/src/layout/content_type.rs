@@ -8,8 +8,8 @@ impl Layout {
     /// The layout that a `Content-Type` names: `text/csv; charset=gb18030; delimiter="|!|"; quotes=none`, `text/tab-separated-values`,
     /// `application/x-ndjson`, `application/json`, `application/xml`, a workbook of XLSX or XLS with its sheet (`; sheet=A` or
     /// RFC 8187 `; sheet*=UTF-8''%E7%94%B2`, `; sheet-number=2`) and where in it the records are (`; title-rows=2; header-rows=1; skip-rows=1;
-    /// footer*=UTF-8''%E6%B3%A8`), a table of dBASE (`application/x-dbf`). The charset is UTF-8 when none is named, GB18030 in a
-    /// table of dBASE. `None` for any other type, charset, delimiter or parameter. What a type cannot say (positions, stated columns, a trailer) comes from the deployment.
+    /// footer*=UTF-8''%E6%B3%A8`), a table of dBASE (`application/x-dbf`). A charset that is not named is left to the first bytes
+    /// ([`Layout::open`]); it is GB18030 in a table of dBASE. `None` for any other type, charset, delimiter or parameter. What a type cannot say (positions, stated columns, a trailer) comes from the deployment.
     pub fn from_content_type(value: &str) -> Option<Self> {
         let (media, parameters) = value.split_once(';').unwrap_or((value, ""));
         let mut delimiter = None;
@@ -68,7 +68,11 @@ impl Layout {
             }
             _ => return None,
         };
-        Some(Self::new(format, charset.unwrap_or(Encoding::Utf8)))
+        let layout = Self::new(format, charset.unwrap_or(Encoding::Utf8));
+        Some(Self {
+            open: charset.is_none(),
+            ..layout
+        })
     }
 
     /// The `Content-Type` that names this layout, as far as one can; [`Layout::from_content_type`] reads it back. Byte positions have no
@@ -89,7 +93,11 @@ impl Layout {
         if let Format::Xlsx(sheet) | Format::Xls(sheet) = &self.format {
             return format!("{media}{}", sheet_parameters(sheet));
         }
-        let mut value = format!("{media}; charset={charset}");
+        let mut value = if self.open {
+            media.to_owned()
+        } else {
+            format!("{media}; charset={charset}")
+        };
         if let Format::Delimited(form) = &self.format {
             match form.delimiter {
                 Delimiter::Comma | Delimiter::Tab => {}

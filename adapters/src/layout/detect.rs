@@ -1,4 +1,6 @@
-//! A file's name and first bytes → layout, on the sender's side.
+//! First bytes → charset; with a file's name, on the sender's side, → layout.
+
+use encoding_rs::{DecoderResult, GB18030};
 
 use super::{Delimited, Delimiter, Encoding, Format, Layout, Signature};
 
@@ -7,14 +9,10 @@ impl Layout {
     ///
     /// Workbooks and tables of dBASE are known by their first bytes, whatever they are called; what is called a workbook and is none, nor
     /// text, stays one, so that its decoder says what it is. Otherwise the extension decides when it is known; otherwise `<` begins XML, `[` JSON, and `{` lines of JSON when its first line is a whole
-    /// object. In a `.csv` or `.txt` file the delimiter is the one that occurs most often in the first line. Bytes that are not UTF-8
-    /// are taken for GB18030; in XML of ASCII alone the declaration decides.
+    /// object. In a `.csv` or `.txt` file the delimiter is the one that occurs most often in the first line. The charset is
+    /// that of the first bytes, see [`Encoding::of_head`].
     pub fn detect(file_name: &str, head: &[u8]) -> Self {
-        let mut encoding = Encoding::detect(head);
-        let body = head
-            .strip_prefix(&[0xef, 0xbb, 0xbf])
-            .unwrap_or(head)
-            .trim_ascii_start();
+        let body = head.strip_prefix(UTF8_MARK).unwrap_or(head).trim_ascii_start();
         let extension = file_name
             .rsplit_once('.')
             .map(|(_, extension)| extension.to_ascii_lowercase())
@@ -31,10 +29,7 @@ impl Layout {
             (_, Some(b'{')) => Format::JSON,
             _ => Format::Delimited(Delimited::new(likely_delimiter(body))),
         };
-        if matches!(format, Format::Xml(_)) && head.is_ascii() {
-            encoding = prolog_encoding(body).unwrap_or(encoding);
-        }
-        Self::new(format, encoding)
+        Self::new(format, Encoding::of_head(head, Encoding::Utf8))
     }
 }
 
@@ -53,12 +48,33 @@ fn binary(extension: &str, signature: Option<Signature>) -> Option<Layout> {
 }
 
 impl Encoding {
-    /// UTF-8 when the bytes are, apart from a character cut off at the end; otherwise GB18030.
-    pub(super) fn detect(head: &[u8]) -> Self {
-        match std::str::from_utf8(head) {
-            Ok(_) => Self::Utf8,
-            Err(error) if error.error_len().is_none() => Self::Utf8,
-            Err(_) => Self::Gb18030,
+    /// The charset of a file that begins with these bytes, whatever it says of itself: GB18030 when far more of them are no UTF-8 than
+    /// would be Chinese in it. Of ASCII alone the declaration of XML decides, and `otherwise` where there is none.
+    pub(crate) fn of_head(head: &[u8], otherwise: Self) -> Self {
+        if head.is_ascii() {
+            return declared(head.trim_ascii_start()).unwrap_or(otherwise);
+        }
+        if head.starts_with(UTF8_MARK) {
+            return Self::Utf8;
+        }
+        if head.starts_with(GB18030_MARK) {
+            return Self::Gb18030;
+        }
+        let (han, broken) = utf8_evidence(head);
+        if broken > han * 4 { Self::Gb18030 } else { Self::Utf8 }
+    }
+
+    /// The other charset, when the first bytes are sure to be in it: valid there, with Chinese characters, and not a text of this one with a
+    /// few bytes gone wrong.
+    pub(crate) fn contradicted(self, head: &[u8]) -> Option<Self> {
+        if head.is_ascii() {
+            return None;
+        }
+        let (han, broken) = utf8_evidence(head);
+        match self {
+            // Fewer could be the bytes of GB18030 characters by chance.
+            Self::Gb18030 => (broken == 0 && han >= 4).then_some(Self::Utf8),
+            Self::Utf8 => (broken > han * 4 && gb18030_pairs(head) >= 2).then_some(Self::Gb18030),
         }
     }
 }
@@ -85,8 +101,34 @@ fn likely_delimiter(head: &[u8]) -> Delimiter {
         .unwrap_or(Delimiter::Comma)
 }
 
+/// Chinese characters in what is UTF-8, and sequences that are not UTF-8. A character that the end cuts off is neither.
+fn utf8_evidence(bytes: &[u8]) -> (usize, usize) {
+    let (mut han, mut broken, mut at) = (0, 0, 0);
+    for chunk in bytes.utf8_chunks() {
+        let (valid, invalid) = (chunk.valid(), chunk.invalid());
+        han += valid
+            .chars()
+            .filter(|letter| ('\u{4e00}'..='\u{9fff}').contains(letter))
+            .count();
+        at += valid.len() + invalid.len();
+        let cut = at == bytes.len() && std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
+        broken += usize::from(!invalid.is_empty() && !cut);
+    }
+    (han, broken)
+}
+
+/// Characters of two or four bytes, when all of it is GB18030; 0 when it is not. A character that the end cuts off does not count.
+fn gb18030_pairs(bytes: &[u8]) -> usize {
+    let mut decoder = GB18030.new_decoder_without_bom_handling();
+    let mut text = String::with_capacity(bytes.len() * 2 + ROOM_BYTES);
+    match decoder.decode_to_string_without_replacement(bytes, &mut text, false) {
+        (DecoderResult::InputEmpty, _) => text.chars().filter(|letter| !letter.is_ascii()).count(),
+        _ => 0,
+    }
+}
+
 /// The charset that an XML declaration names, where it is one that is read here.
-pub(crate) fn prolog_encoding(body: &[u8]) -> Option<Encoding> {
+fn declared(body: &[u8]) -> Option<Encoding> {
     let end = memchr::memmem::find(body, b"?>")?;
     let declaration = std::str::from_utf8(body.get(..end)?).ok()?.strip_prefix("<?xml")?;
     let value = declaration.split_once("encoding")?.1.trim_start().strip_prefix('=')?;
@@ -94,3 +136,12 @@ pub(crate) fn prolog_encoding(body: &[u8]) -> Option<Encoding> {
     let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
     Encoding::parse(value.get(1..)?.split_once(quote)?.0)
 }
+
+/// U+FEFF as UTF-8 writes it, the byte order mark.
+pub(crate) const UTF8_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
+
+/// The same as GB18030 writes it.
+pub(crate) const GB18030_MARK: &[u8] = &[0x84, 0x31, 0x95, 0x33];
+
+/// What a decoder may want besides what it writes.
+const ROOM_BYTES: usize = 64;

@@ -270,7 +270,8 @@ impl Envelope {
 pub struct Xml {
     /// The element that is one record; `None`: one of the usual names (`record`, `row`, `item`, `rec`).
     pub record: Option<Arc<str>>,
-    /// The element whose text is another document: plain, escaped or in CDATA, or Base64, perhaps of zlib or gzip; `None`: there is none.
+    /// The element whose text is another document: plain, escaped or in CDATA, or Base64, perhaps of zlib or gzip; `None`: there is
+    /// none, but for `content` in the tax offices' `tiripPackage`.
     pub packed: Option<Arc<str>>,
     /// The element that says how many records there are; checked when it is named here.
     pub count: Option<Arc<str>>,

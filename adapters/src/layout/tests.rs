@@ -33,7 +33,13 @@ fn a_content_type_survives_the_round_trip() {
     for encoding in BOTH {
         for format in formats() {
             let layout = Layout::new(format, encoding);
-            assert_eq!(Layout::from_content_type(&layout.content_type()), Some(layout));
+            let open = Layout {
+                open: true,
+                ..Layout::new(layout.format.clone(), Encoding::Utf8)
+            };
+            for layout in [layout, open] {
+                assert_eq!(Layout::from_content_type(&layout.content_type()), Some(layout));
+            }
         }
     }
 }
@@ -53,11 +59,11 @@ fn labels_are_a_closed_set_of_short_words() {
 }
 
 #[test]
-fn gbk_is_read_as_gb18030_and_no_charset_means_utf8() {
+fn gbk_is_read_as_gb18030_and_a_charset_that_is_not_named_is_left_open() {
     let gbk = Layout::from_content_type("Text/CSV; Charset=\"GBK\"").unwrap();
     assert_eq!(gbk.encoding, Encoding::Gb18030);
     let plain = Layout::from_content_type("application/x-ndjson").unwrap();
-    assert_eq!(plain.encoding, Encoding::Utf8);
+    assert_eq!((plain.encoding, plain.open, gbk.open), (Encoding::Utf8, true, false));
 }
 
 #[test]
@@ -108,6 +114,27 @@ fn a_file_is_recognised_by_name_and_first_bytes() {
     for (name, head, label) in cases {
         assert_eq!(Layout::detect(name, head).label(), label, "{name}");
     }
+}
+
+#[test]
+fn a_few_wrong_bytes_do_not_make_another_charset_of_a_file() {
+    let text = "姓名,住址\n张三,新浦\n".repeat(9);
+    let utf8 = text.as_bytes();
+    let gb18030 = encoding_rs::GB18030.encode(&text).0;
+    for (bytes, encoding) in [(utf8, Encoding::Utf8), (&*gb18030, Encoding::Gb18030)] {
+        for wrong in [&[0xff][..], &[0xff, b',', 0x80, 0xff, b'\n']] {
+            let bytes = [bytes, wrong, bytes].concat();
+            assert_eq!(Layout::detect("a.csv", &bytes).encoding, encoding);
+        }
+    }
+    assert_eq!(
+        Layout::detect("a.csv", b"\xef\xbb\xbfa\n\xd0\xd5\n").encoding,
+        Encoding::Utf8
+    );
+    assert_eq!(
+        Layout::detect("a.csv", b"\x84\x31\x95\x33a\n").encoding,
+        Encoding::Gb18030
+    );
 }
 
 #[test]

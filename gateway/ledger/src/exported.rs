@@ -48,7 +48,7 @@ use crate::trust::Trust;
 /// Name of the signed checkpoint among the files.
 pub const CHECKPOINT: &str = "checkpoint";
 /// Bytes of a full hash tile.
-const TILE_BYTES: usize = 8_192;
+pub(crate) const TILE_BYTES: usize = 8_192;
 /// Bytes of the longest bundle.
 const BUNDLE_BYTES_MAX: usize = 256 * (2 + bundle::ENTRY_BYTES_MAX);
 
@@ -373,12 +373,12 @@ impl<'f, F: Files> ExportVerifier<'f, F> {
     }
 }
 
-fn absent<E: Error + 'static>(path: &str, index: u64) -> ExportFault<E> {
+pub(crate) fn absent<E: Error + 'static>(path: &str, index: u64) -> ExportFault<E> {
     let path = path.to_owned();
     ExportFault::Absent { path, index }
 }
 
-fn form<E: Error + 'static>(path: &str, what: impl ToString, index: u64) -> ExportFault<E> {
+pub(crate) fn form<E: Error + 'static>(path: &str, what: impl ToString, index: u64) -> ExportFault<E> {
     ExportFault::Form {
         path: path.to_owned(),
         what: what.to_string(),
@@ -386,7 +386,7 @@ fn form<E: Error + 'static>(path: &str, what: impl ToString, index: u64) -> Expo
     }
 }
 
-fn read<F: Files>(
+pub(crate) fn read<F: Files>(
     files: &F,
     path: &str,
     index: u64,

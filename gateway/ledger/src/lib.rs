@@ -27,6 +27,7 @@ pub mod audit;
 pub mod bundle;
 pub mod checkpoint;
 pub mod columns;
+pub mod consistency;
 pub mod cosignature;
 pub mod exported;
 pub mod keys;

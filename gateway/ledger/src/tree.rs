@@ -291,21 +291,22 @@ pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, path: &[Hash], root:
 ///
 /// Of the empty tree there is nothing to prove: `false`.
 pub fn verify_consistency(old: u64, new: u64, path: &[Hash], old_root: &Hash, new_root: &Hash) -> bool {
-    if old == 0 || old > new {
-        return false;
-    }
     if old == new {
-        return path.is_empty() && old_root == new_root;
+        return old > 0 && path.is_empty() && old_root == new_root;
+    }
+    consistency_roots(old, new, path, old_root) == Some((*old_root, *new_root))
+}
+
+/// The roots of both trees that a path between them leads to; none when it has another length, and of trees without anything between them.
+///
+/// When the second is that of the larger tree, the path is one of that tree, and the first is the root of its first `old` leaves: another than was signed
+/// proves a fork. Of a whole subtree (`old` a power of two) the path does not hold the root, so `old_root` is taken, and a fork leads to another second one.
+pub fn consistency_roots(old: u64, new: u64, path: &[Hash], old_root: &Hash) -> Option<(Hash, Hash)> {
+    if old == 0 || old >= new {
+        return None;
     }
     let mut path = path.iter();
-    let first = if old.is_power_of_two() {
-        Some(old_root)
-    } else {
-        path.next()
-    };
-    let Some(first) = first else {
-        return false;
-    };
+    let first = if old.is_power_of_two() { old_root } else { path.next()? };
     let (mut node, mut last) = (old - 1, new - 1);
     while node & 1 == 1 {
         node >>= 1;
@@ -314,7 +315,7 @@ pub fn verify_consistency(old: u64, new: u64, path: &[Hash], old_root: &Hash, ne
     let (mut old_hash, mut new_hash) = (*first, *first);
     for sibling in path {
         if last == 0 {
-            return false;
+            return None;
         }
         if node & 1 == 1 || node == last {
             old_hash = node_hash(sibling, &old_hash);
@@ -329,7 +330,7 @@ pub fn verify_consistency(old: u64, new: u64, path: &[Hash], old_root: &Hash, ne
         node >>= 1;
         last >>= 1;
     }
-    last == 0 && old_hash == *old_root && new_hash == *new_root
+    (last == 0).then_some((old_hash, new_hash))
 }
 
 #[cfg(test)]

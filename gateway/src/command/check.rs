@@ -123,6 +123,9 @@ struct RejectRow {
     /// In a workbook.
     #[serde(skip_serializing_if = "Option::is_none")]
     cell: Option<String>,
+    /// The sender's own number of the row, where the layout names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
 }
 
 impl From<RowProblem> for RejectRow {
@@ -137,6 +140,7 @@ impl From<RowProblem> for RejectRow {
             name: code.map_or("", |code| code.slug()),
             code: problem.code,
             cell: problem.cell,
+            id: problem.id,
         }
     }
 }
@@ -309,10 +313,14 @@ fn layout_of(args: &CheckArgs, head: &[u8]) -> Result<Layout, Failure> {
         (None, None) => Layout::detect(&args.file.display().to_string(), head),
     };
     if let Some(charset) = &args.charset {
-        layout.encoding = Encoding::parse(charset).ok_or_else(|| {
+        let charset = Encoding::parse(charset).ok_or_else(|| {
             Failure::new(Exit::Usage, format!("`{charset}` is not a charset that is read here"))
                 .then("send `--charset utf-8` or `--charset gb18030`")
         })?;
+        layout = layout.in_charset(charset);
+    }
+    if layout.open {
+        layout = layout.in_charset(Layout::detect("", head).encoding);
     }
     args.sheet.apply(layout)
 }

@@ -1,7 +1,8 @@
-//! `shuguan log export | volumes | turn`: the log or a volume of it as static files, for auditors and whoever mirrors it; its volumes; the next one.
+//! `shuguan log export | prove | volumes | turn`: the log or a volume of it as static files, for auditors and whoever mirrors it; a proof that it only grew; its
+//! volumes; the next one.
 //!
 //! `export` and `volumes` take the journal's file; they read only, with or without a running gateway, and refuse to continue a folder that holds another log.
-//! `turn` asks the running gateway, with the operator's certificate.
+//! `prove` and `turn` ask the running gateway, with a partner's or officer's certificate, and with the operator's.
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,8 @@ use super::output::Output;
 use crate::client::{Client, ClientSettings, Listener};
 use crate::journal::{ExportError, Exported, Reader, Resting, export};
 use crate::serve::chain;
+
+mod prove;
 
 /// The log as files.
 #[derive(Debug, clap::Args)]
@@ -46,6 +49,28 @@ EXIT CODES
         /// Only this volume, by its name, under its last checkpoint: its entries, and of those before it the hashes.
         #[arg(long, value_name = "NAME")]
         volume: Option<String>,
+    },
+    /// Fetch the proof that the log of now is that of an earlier checkpoint with entries added; `verify consistency` judges it, offline.
+    ///
+    /// It asks the gateway for its newest checkpoint and a few hash tiles. Keep the newest one: it is the earlier one of the next time.
+    #[command(after_help = "EXAMPLES
+  shuguan log prove june.checkpoint -o june-to-now.proof -c client.toml
+  shuguan log prove feed.csv.0199a3c4-….tlog-proof -o now.proof -c client.toml     since a receipt of our own
+  shuguan verify consistency june.checkpoint --proof june-to-now.proof --trust trust.txt
+
+The file is what a C2SP witness is asked: `old SIZE`, the hashes, an empty line, the newest checkpoint.
+
+EXIT CODES
+  0 written · 1 a file cannot be read or written · 3 refused · 4 not reached · 6 the log shows fewer entries than the earlier checkpoint has, or its tiles prove nothing")]
+    Prove {
+        /// The earlier checkpoint, or a receipt, which has one in it.
+        old: PathBuf,
+        /// The proof.
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+        /// The kit's client.toml.
+        #[arg(short = 'c', long = "config", env = "SHUGUAN_CLIENT", default_value = "client.toml")]
+        config: PathBuf,
     },
     /// The volumes of the log: name, first entry, entries under its last checkpoint.
     #[command(after_help = "EXAMPLES
@@ -94,6 +119,11 @@ pub fn run(args: LogArgs, output: &Output) -> Result<Exit, Failure> {
             output: folder,
             volume,
         } => show(&write(&journal, &folder, volume.as_deref(), output)?, &folder, output),
+        LogAction::Prove {
+            old,
+            output: file,
+            config,
+        } => prove::run(&old, &file, &config, output)?,
         LogAction::Volumes { journal } => volumes(&journal, output)?,
         LogAction::Turn { open, prepare, config } => turn(open.as_deref(), prepare, &config, output)?,
     }

@@ -195,10 +195,11 @@ pub(crate) fn content_type(
     }
     let mut layout = detect(file)?;
     if let Some(charset) = charset {
-        layout.encoding = Encoding::parse(charset).ok_or_else(|| {
+        let charset = Encoding::parse(charset).ok_or_else(|| {
             Failure::new(Exit::Usage, format!("`{charset}` is no charset that the gateway takes"))
                 .then("--charset gb18030")
         })?;
+        layout = layout.in_charset(charset);
     }
     layout = sheet
         .apply(layout)

@@ -247,7 +247,7 @@ pub fn rejects(args: RejectsArgs, output: &Output) -> Result<Exit, Failure> {
         output.note(remark);
     }
     let header = [
-        "ROW", "LINE", "CELL", "FIELD", "字段", "HEADER", "CODE", "TITLE", "EXPECTED",
+        "ROW", "LINE", "ID", "CELL", "FIELD", "字段", "HEADER", "CODE", "TITLE", "EXPECTED",
     ];
     let rows: Vec<Vec<String>> = report.items.into_iter().map(reject_row).collect();
     if args.output == Path::new("-") {
@@ -275,6 +275,7 @@ fn reject_row(of: RowProblem) -> Vec<String> {
     vec![
         of.row.to_string(),
         of.line.to_string(),
+        or_dash(of.id),
         or_dash(of.cell),
         or_dash(of.field),
         or_dash(of.field_zh),
@@ -310,13 +311,19 @@ fn layout_of(args: &RejectsArgs, client: &Client, file: &Path) -> Result<Layout,
     if let Some(mut layout) = args.laid_out.read(|| record_of(client, &args.exchange))? {
         if let Some(charset) = &args.charset {
             let none = || Failure::new(Exit::Usage, format!("`{charset}` is not a charset that is read here"));
-            layout.encoding = Encoding::parse(charset).ok_or_else(none)?;
+            layout = layout.in_charset(Encoding::parse(charset).ok_or_else(none)?);
         }
         return args.sheet.apply(layout);
     }
     match content_type(args.content_type.as_deref(), args.charset.as_deref(), &args.sheet, file)? {
-        Some(stated) => Layout::from_content_type(&stated)
-            .ok_or_else(|| Failure::new(Exit::Usage, format!("`{stated}` is not a type that is read here"))),
+        Some(stated) => {
+            let layout = Layout::from_content_type(&stated)
+                .ok_or_else(|| Failure::new(Exit::Usage, format!("`{stated}` is not a type that is read here")))?;
+            if layout.open {
+                return Ok(layout.in_charset(detect(file)?.encoding));
+            }
+            Ok(layout)
+        }
         None => detect(file),
     }
 }

@@ -1,4 +1,4 @@
-//! `shuguan verify receipt | record | policy | log | keys`: proofs checked offline, with public keys alone.
+//! `shuguan verify receipt | record | policy | log | consistency | keys`: proofs checked offline, with public keys alone.
 //!
 //! Takes a receipt, a journal or an exported log, and a trust file; says 有效 or 无效 first and then, in one sentence, what is proved or what is not, and
 //! whether an independent witness saw it. Uses no network, no clock, no key that signs. What does not verify ends with code 6 and names the
@@ -20,6 +20,7 @@ use super::output::Output;
 use crate::client::deliver::load_trust;
 use crate::signature::digest;
 
+pub(super) mod consistency;
 mod folder;
 mod journal;
 mod keys;
@@ -120,6 +121,29 @@ EXIT CODES
         #[arg(long)]
         receipt: Vec<PathBuf>,
     },
+    /// Two checkpoints of a log, of earlier and of now: the later log is the earlier one with entries added; nothing was changed, dropped or reordered.
+    ///
+    /// Whoever keeps a checkpoint, or a receipt of his own, can ask this of any later one. It reads a few hashes only, however long the log is.
+    #[command(after_help = "EXAMPLES
+  shuguan verify consistency june.checkpoint --tiles exported-log --trust trust.txt          to the checkpoint of that folder
+  shuguan verify consistency june.checkpoint july.checkpoint --tiles log --trust trust.txt
+  shuguan verify consistency feed.csv.0199a3c4-….tlog-proof --tiles log --trust trust.txt    from the checkpoint of a receipt
+  shuguan log prove june.checkpoint -o june-to-now.proof -c client.toml                      without tiles: ask the gateway, then
+  shuguan verify consistency june.checkpoint --proof june-to-now.proof --trust trust.txt
+
+A checkpoint is a C2SP signed note, as `/log/checkpoint` serves it; tiles are C2SP tlog-tiles; a proof is what a C2SP witness is asked: `old SIZE`, the
+hashes, an empty line, the later checkpoint.
+
+VERDICTS (--format json)
+  proven             the later log continues the earlier one
+  quorum-missing     so says the log alone; the trust file asks for witnesses on the later checkpoint
+  disproven          two histories were signed, a signature is not good, or the proof leads elsewhere: `why` says which
+  older-than-known   the later checkpoint has fewer entries
+  incomplete         a tile is missing
+
+EXIT CODES
+  0 有效, proven · 1 a file cannot be read · 6 无效, not proven, or not signed by the witnesses that the trust file asks for")]
+    Consistency(consistency::ConsistencyArgs),
     /// That the log changed its key, or ended a volume for another: receipts of that, each under a key that is trusted by then, give the trust file that knows the new one.
     #[command(after_help = "EXAMPLES
   shuguan verify keys key-*.tlog-proof --trust trust.txt -o trust.new && mv trust.new trust.txt
@@ -161,6 +185,7 @@ pub fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
             trust,
             receipt,
         } => logs(&journal, &believed(&trust)?, &receipt, output),
+        What::Consistency(args) => consistency::run(&args, &believed(&args.trust)?, output),
         What::Keys {
             files,
             trust,
@@ -181,14 +206,19 @@ fn believed(path: &Path) -> Result<Trust, Failure> {
 
 /// The text of a receipt, bounded.
 pub(super) fn read_receipt(file: &Path) -> Result<String, Failure> {
+    read_bounded(file, RECEIPT_BYTES_MAX, "receipt")
+}
+
+/// The text of a file that has no more bytes than the longest of its kind.
+fn read_bounded(file: &Path, bytes_max: u64, kind: &str) -> Result<String, Failure> {
     let unreadable = |error| Failure::local(format!("cannot read `{}`", file.display())).because(error);
     let bytes = std::fs::metadata(file).map_err(unreadable)?.len();
-    if bytes > RECEIPT_BYTES_MAX {
-        return Err(Failure::local(format!("`{}` is no receipt", file.display()))
-            .because(format!("{bytes} bytes are more than the longest receipt has")));
+    if bytes > bytes_max {
+        return Err(Failure::local(format!("`{}` is no {kind}", file.display()))
+            .because(format!("{bytes} bytes are more than the longest {kind} has")));
     }
     let bytes = std::fs::read(file).map_err(unreadable)?;
-    // A receipt is ASCII but for one dash; a replacement character makes it fail to verify, as any other change does.
+    // It is ASCII but for the dashes of signatures; a replacement character makes it fail to verify, as any other change does.
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

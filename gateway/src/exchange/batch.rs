@@ -57,6 +57,8 @@ pub struct Received {
     pub(super) report: Report,
     pub(super) digest: [u8; 32],
     pub(super) bytes: u64,
+    /// Form and charset, as they turned out.
+    pub(super) format: &'static str,
     /// Set when the batch as a whole is refused; the answer sticks to the key (C4).
     pub(super) refused: Option<Refused>,
 }
@@ -225,6 +227,11 @@ where
             return Err(Refusal::BadDigest.into());
         }
         let counts = self.decoder.counts().clone();
+        let layout = self.admitted.layout.clone();
+        let format = match self.decoder.encoding() {
+            Some(found) => layout.in_charset(found).label(),
+            None => layout.label(),
+        };
         let recognised = self.decoder.recognised();
         let headers = self.header_notes(&recognised);
         let mut rows: Vec<RowError> = self
@@ -248,6 +255,7 @@ where
             report: Report { headers, rows },
             digest,
             bytes: self.bytes,
+            format,
             refused,
         })
     }
@@ -424,5 +432,6 @@ fn row_error(reject: &Reject, cell: Option<String>, recognised: &[(&'static str,
         code: reject.code.code().into(),
         title: reject.code.zh().into(),
         hint: None,
+        id: reject.id.as_deref().map(str::to_owned),
     }
 }

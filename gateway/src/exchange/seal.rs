@@ -154,7 +154,7 @@ fn accepted(admitted: &Admitted, released: Released) -> Result<Entry, Stop> {
         agr: admitted.plan.agreement().into(),
         plan: Digest(admitted.plan.hash()),
         bun: Digest(admitted.bundle),
-        fmt: admitted.layout.label().into(),
+        fmt: released.received.format.into(),
         r#in: counts.received,
         ok: payload.rows().saturating_sub(released.named),
         rej: counts.rejected,

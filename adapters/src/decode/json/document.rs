@@ -88,6 +88,13 @@ impl Document {
     }
 }
 
+impl Document {
+    /// The names with what this document met.
+    pub(crate) fn into_names(self) -> Names {
+        self.objects.into_names()
+    }
+}
+
 impl TextForm for Document {
     fn text(&mut self, text: &str, judge: &mut Judge) -> Result<(), Unreadable> {
         self.remember(text);

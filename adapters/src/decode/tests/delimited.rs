@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::decode::TrailerFault;
-use crate::layout::{LayoutFault, Mapping, Total, Trailer};
+use crate::layout::{LayoutFault, Mapping, MappingFault, Total, Trailer};
 
 fn lines(form: Delimited) -> Layout {
     Layout::new(Format::Delimited(form), Encoding::Utf8)
@@ -207,4 +207,28 @@ fn a_mapping_goes_before_the_catalogue() {
 fn marks_of_spreadsheets_before_numbers_are_no_part_of_them() {
     let told = read(CSV, "title,sl\n'甲,'12\n\t乙,\t7 \n　丙　,　3\n");
     assert_eq!(titles(&told), ["甲", "乙", "丙"]);
+}
+
+#[test]
+fn a_reject_has_the_senders_own_number_of_the_row_and_no_record_has_it() {
+    let mapping = Mapping::new(&PLAIN, [("流水号", "row_id")], []).unwrap();
+    let layout = CSV.with_mapping(Arc::new(mapping));
+    // Good; bad, with a number; bad, with what could be a person's; of another form, so that nobody knows which column is which.
+    let text = "流水号,title,count\nA-1,甲,1\nA-2,乙,x\n320706186001010008,丙,x\nA-4,丁\n";
+    let told = read(layout, text);
+    assert_eq!(told.ended, Ok(()));
+    let ids: Vec<Option<&str>> = told.rejects.iter().map(|reject| reject.id.as_deref()).collect();
+    assert_eq!(ids, [Some("A-2"), None, None]);
+    assert_eq!(titles(&told), ["甲"]);
+    assert_eq!(told.parts[0].num_columns(), WANTED.len());
+    assert_eq!(told.unknown, Vec::<String>::new());
+}
+
+#[test]
+fn without_a_layout_no_column_is_the_number_of_a_row() {
+    let told = read(CSV, "row_id,title,count\nA-1,甲,x\n");
+    assert_eq!(told.rejects[0].id, None);
+    assert_eq!(told.unknown, ["row_id"]);
+    let coded = Mapping::new(&PLAIN, [("流水号", "row_id")], [("row_id", "1", "2")]);
+    assert_eq!(coded, Err(vec![MappingFault::UnknownField("row_id".into())]));
 }

@@ -56,6 +56,12 @@ impl Fields {
         &self.names
     }
 
+    /// The names with what another reader of the same batch met besides.
+    pub(super) fn learn(&mut self, names: Names) {
+        self.names = names;
+        self.known = Known::default();
+    }
+
     /// A record element begins.
     pub(super) fn begin(&mut self, line: u64) {
         self.slots.fill(Slot::Missing);

@@ -1,18 +1,20 @@
 //! A document inside an element of another: text, or Base64, perhaps of zlib or gzip.
 //!
-//! Takes the element's text as it comes; gives the nodes of the document inside. Holds a few bytes and the window of zlib. Refuses what
-//! is neither, and content that unpacks beyond what a body may have or far beyond its own size.
+//! Takes the element's text as it comes; gives the text of the document inside to its reader. Holds a few bytes and the window of zlib. Refuses
+//! what is neither, and content that unpacks beyond what a body may have or far beyond its own size.
+
+mod inner;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use self::inner::Inner;
 use super::reading::Reading;
-use super::walker::Walker;
 use crate::decode::judge::Judge;
 use crate::decode::{DecodeLimits, Unreadable};
 use crate::inflate::{Coding, Inflater};
-use crate::layout::{Encoding, prolog_encoding};
-use crate::transcode::{Piece, Transcoder};
+use crate::layout::Encoding;
+use crate::transcode::Transcoder;
 
 /// The inner document at hand.
 pub(super) struct Packed {
@@ -23,7 +25,9 @@ pub(super) struct Packed {
     /// Characters of Base64 that do not make bytes yet.
     letters: Vec<u8>,
     bytes: Bytes,
-    document: Document,
+    /// Of the unpacked bytes.
+    transcoder: Transcoder,
+    document: Inner,
     limits: DecodeLimits,
 }
 
@@ -41,16 +45,6 @@ enum Bytes {
     Packed(Box<Inflater>),
 }
 
-/// The inner document's bytes or text.
-struct Document {
-    /// The first bytes, until the declaration is whole.
-    head: Vec<u8>,
-    /// The charset unless the declaration names another.
-    encoding: Encoding,
-    transcoder: Option<Transcoder>,
-    walker: Walker,
-}
-
 impl Packed {
     pub(super) fn new(depth: usize, line: u64, encoding: Encoding, limits: DecodeLimits) -> Self {
         Self {
@@ -59,12 +53,8 @@ impl Packed {
             form: Form::Unknown,
             letters: Vec::new(),
             bytes: Bytes::Unknown(Vec::new()),
-            document: Document {
-                head: Vec::new(),
-                encoding,
-                transcoder: None,
-                walker: Walker::new(None, limits),
-            },
+            transcoder: Transcoder::new(encoding, true),
+            document: Inner::new(limits),
             limits,
         }
     }
@@ -73,20 +63,13 @@ impl Packed {
         if matches!(self.form, Form::Unknown) {
             self.form = match text.trim_start().chars().next() {
                 None => return Ok(()),
-                Some('<') => Form::Text,
+                Some('<' | '{' | '[') => Form::Text,
                 Some(_) => Form::Base64,
             };
         }
         match self.form {
             Form::Unknown => Ok(()),
-            Form::Text => {
-                let text = if self.document.walker.is_fresh() {
-                    text.trim_start()
-                } else {
-                    text
-                };
-                self.document.walker.push(text, &mut |node| reading.node(&node, judge))
-            }
+            Form::Text => self.document.text(text, reading, judge),
             Form::Base64 => {
                 let letters = text.bytes().filter(|byte| !byte.is_ascii_whitespace());
                 self.letters.extend(letters);
@@ -111,10 +94,10 @@ impl Packed {
                 if let Bytes::Packed(inflater) = &mut self.bytes {
                     inflater.finish().map_err(Unreadable::Compressed)?;
                 }
-                self.document.bytes(&[], true, reading, judge)?;
+                self.document.bytes(&mut self.transcoder, &[], true, reading, judge)?;
             }
         }
-        self.document.walker.finish()
+        self.document.finish(reading, judge)
     }
 
     fn decode(&mut self, letters: usize, reading: &mut Reading, judge: &mut Judge) -> Result<(), Unreadable> {
@@ -122,7 +105,7 @@ impl Packed {
         let letters = std::mem::replace(&mut self.letters, rest);
         let bytes = STANDARD.decode(&letters).map_err(|_| Unreadable::NotThisFormat {
             line: self.line,
-            expected: "XML or Base64 in its element",
+            expected: "XML, JSON or Base64 in its element",
         })?;
         self.bytes(&bytes, reading, judge)
     }
@@ -149,48 +132,17 @@ impl Packed {
         }
         match &mut self.bytes {
             Bytes::Unknown(_) => Ok(()),
-            Bytes::Plain => self.document.bytes(bytes, false, reading, judge),
+            Bytes::Plain => self.document.bytes(&mut self.transcoder, bytes, false, reading, judge),
             Bytes::Packed(inflater) => {
+                let Self {
+                    transcoder, document, ..
+                } = self;
                 inflater.put(bytes);
                 while let Some(plain) = inflater.next().map_err(Unreadable::Compressed)? {
-                    self.document.bytes(plain, false, reading, judge)?;
+                    document.bytes(transcoder, plain, false, reading, judge)?;
                 }
                 Ok(())
             }
         }
     }
 }
-
-impl Document {
-    fn bytes(&mut self, bytes: &[u8], last: bool, reading: &mut Reading, judge: &mut Judge) -> Result<(), Unreadable> {
-        if self.transcoder.is_none() {
-            self.head.extend_from_slice(bytes);
-            if self.head.len() < HEAD_BYTES && !last {
-                return Ok(());
-            }
-            let encoding = prolog_encoding(&self.head).unwrap_or(self.encoding);
-            self.transcoder = Some(Transcoder::new(encoding));
-            let head = std::mem::take(&mut self.head);
-            return self.transcode(&head, last, reading, judge);
-        }
-        self.transcode(bytes, last, reading, judge)
-    }
-
-    fn transcode(
-        &mut self,
-        bytes: &[u8],
-        last: bool,
-        reading: &mut Reading,
-        judge: &mut Judge,
-    ) -> Result<(), Unreadable> {
-        let Self { transcoder, walker, .. } = self;
-        let Some(transcoder) = transcoder else { return Ok(()) };
-        transcoder.push(bytes, last, &mut |piece| match piece {
-            Piece::Text(text) => walker.push(text, &mut |node| reading.node(&node, judge)),
-            Piece::Undecodable(at) => Err(at.into()),
-        })
-    }
-}
-
-/// Bytes in which a declaration ends.
-const HEAD_BYTES: usize = 256;

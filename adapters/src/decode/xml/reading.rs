@@ -43,6 +43,11 @@ impl Reading {
         self.fields.names()
     }
 
+    /// The names with what another reader of the same batch met besides.
+    pub(super) fn learn(&mut self, names: Names) {
+        self.fields.learn(names);
+    }
+
     pub(super) fn in_record(&self) -> bool {
         self.at.is_some()
     }

@@ -1,8 +1,8 @@
 //! Text of XML → elements and text, whatever the cuts.
 //!
 //! Takes text cut between any two characters; gives elements with their attributes, and text with the five entities and character references
-//! resolved, in pieces. Refuses what is not well-formed, a document type, too much depth, a tag longer than a record, and a declaration that
-//! names another charset.
+//! resolved, in pieces. Refuses what is not well-formed, a document type, too much depth, a tag longer than a record, and a declaration of a
+//! charset that is not read here.
 
 use std::borrow::Cow;
 
@@ -15,8 +15,6 @@ use crate::layout::Encoding;
 
 /// The state between pieces of one document.
 pub(super) struct Walker {
-    /// The charset that a declaration must agree with; none when the document came as text.
-    encoding: Option<Encoding>,
     limits: DecodeLimits,
     seam: Seam,
     /// Text that is not parsed yet; it begins with a token.
@@ -52,9 +50,8 @@ pub(super) enum Node<'a> {
 pub(super) type Sink<'a> = dyn FnMut(Node<'_>) -> Result<(), Unreadable> + 'a;
 
 impl Walker {
-    pub(super) fn new(encoding: Option<Encoding>, limits: DecodeLimits) -> Self {
+    pub(super) fn new(limits: DecodeLimits) -> Self {
         Self {
-            encoding,
             limits,
             seam: Seam::default(),
             buffer: String::new(),
@@ -68,11 +65,6 @@ impl Walker {
     /// Line of what is parsed next.
     pub(super) fn line(&self) -> u64 {
         self.line
-    }
-
-    /// Whether nothing was taken yet.
-    pub(super) fn is_fresh(&self) -> bool {
-        !self.begun && self.buffer.is_empty()
     }
 
     pub(super) fn push(&mut self, text: &str, sink: &mut Sink<'_>) -> Result<(), Unreadable> {
@@ -226,21 +218,21 @@ impl Walker {
         sink(Node::Text(text))
     }
 
-    /// The declaration, which comes first or not at all, must name the charset in which the document is.
+    /// The declaration, which comes first or not at all. What it names is often wrong, and the text is read already, by what the bytes are; one of
+    /// a charset that is not read here would have been read as another. (Programs write UTF-16 of what they held in memory, and in UTF-16 no
+    /// declaration would have come to here.)
     fn declaration(&self, named: Option<&str>) -> Result<(), Unreadable> {
         if self.begun {
             return Err(self.broken());
         }
-        let (Some(encoding), Some(named)) = (self.encoding, named) else {
-            return Ok(());
-        };
-        match Encoding::parse(named) {
-            Some(found) if found == encoding => Ok(()),
-            found => Err(Unreadable::WrongCharset {
-                declared: encoding.name(),
-                found: found.map_or("another charset", Encoding::name),
-                by: "XML declaration",
-            }),
+        match named {
+            Some(named) if Encoding::parse(named).is_none() && !named.eq_ignore_ascii_case("utf-16") => {
+                Err(Unreadable::NotThisFormat {
+                    line: self.line,
+                    expected: "XML in UTF-8 or GB18030",
+                })
+            }
+            _ => Ok(()),
         }
     }
 
