@@ -185,8 +185,11 @@ async fn move_rows<S: Store>(
             };
             let asked: Vec<[String; 3]> = moves.iter().filter_map(of_it).collect();
             let coded = ["uscc", "org_code"].into_iter().filter(|name| holds(name));
-            let uncoded: String = coded.map(|name| format!(" AND nullif(x.{name}, '') IS NULL")).collect();
-            let standing = format!("x._unit = g.b AND x.{column} = g.a{uncoded}");
+            let uncoded = coded.map(|name| format!("nullif(x.{name}, '') IS NULL"));
+            let standing = [format!("x._unit = g.b AND x.{column} = g.a")]
+                .into_iter()
+                .chain(uncoded);
+            let standing = standing.collect::<Vec<_>>().join(" AND ");
             let text = given::<S>(
                 3,
                 &format!(
