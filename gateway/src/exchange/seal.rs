@@ -20,7 +20,6 @@ use super::{Fault, Refused, Stations, Stop};
 use crate::edge::Peer;
 use crate::journal::{Entry, Evidence, INDEX, Idempotency, Outcome, QUALITY, SealError, Sealed, SealedPayload};
 use crate::limits::Standing;
-use crate::limits::quota::Sealing;
 use crate::refusal::Refusal;
 use crate::signature::digest;
 
@@ -65,10 +64,10 @@ pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -
     let sealing = quota.map(|hold| hold.sealing(received));
     let outcome = stations.journal.seal(entry).await;
     // The leaf is durable: from now on the log counts it too.
-    if !matches!(outcome, Ok(Outcome::Sealed(_))) {
-        sealing.map(Sealing::undone);
-    } else {
+    if matches!(outcome, Ok(Outcome::Sealed(_))) {
         drop(sealing);
+    } else if let Some(sealing) = sealing {
+        sealing.undone();
     }
     let (sealed, replayed) = match outcome.map_err(unavailable)? {
         Outcome::Sealed(sealed) => (sealed, false),
