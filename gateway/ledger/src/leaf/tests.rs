@@ -252,6 +252,19 @@ fn event() -> impl Strategy<Value = Event> {
                 ms: n,
             })
         }),
+        (word(), reference(), word()).prop_map(|(x, of, code)| Event::SetAside(SetAsideEvent { x, of, code })),
+        (word(), word(), any::<Hash>()).prop_map(|(x, p, h)| {
+            let (rec, pur, code) = ("health/death".into(), "enrolment.survey".into(), "sender-gone".into());
+            let bun = Digest(h);
+            Event::Aborted(AbortedEvent {
+                x,
+                p,
+                rec,
+                pur,
+                bun,
+                code,
+            })
+        }),
         (word(), word(), any::<Hash>()).prop_map(|(who, why, h)| {
             let (q, case, arg) = ("search".into(), Commitment(h), Commitment(h));
             Event::OfficerQuery(OfficerQueryEvent { who, case, why, q, arg })
