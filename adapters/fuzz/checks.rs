@@ -9,6 +9,7 @@ use arrow_array::{Array, RecordBatch};
 use shuguan_adapters::catalogue::{Class, Field, FieldType, RecordType, record_types};
 use shuguan_adapters::code::tables;
 use shuguan_adapters::decode::{Counts, DecodeLimits, Decoder, Ended, Unreadable};
+use shuguan_adapters::inflate::{Coding, InflateFault, Inflater};
 use shuguan_adapters::layout::Layout;
 use shuguan_adapters::reject::Reject;
 use shuguan_adapters::value::{Scratch, Value, date, parse};
@@ -73,6 +74,53 @@ pub(crate) fn check_feed(data: &[u8], made: impl Fn(u8, &'static RecordType, &[u
             "the cuts between frames change what headers are unknown"
         );
         assert!(whole.parts == cut.parts, "the cuts between frames change the columns");
+    }
+}
+
+/// Compressed bytes of every coding. The first byte chooses the coding, and whether the rest is compressed already; the second the cuts.
+pub(crate) fn check_inflate(data: &[u8]) {
+    let Some((&[choice, cuts], rest)) = data.split_first_chunk::<2>() else {
+        return;
+    };
+    let coding = [Coding::Gzip, Coding::Zlib, Coding::Zstd][usize::from(choice % 3)];
+    let size = 1 + usize::from(cuts) % 61;
+    let whole = inflated(coding, &[rest]);
+    let cut = inflated(coding, &rest.chunks(size).collect::<Vec<_>>());
+    assert_eq!(whole, cut, "the cuts between frames change what comes out");
+    let packed = match coding {
+        Coding::Gzip => super::files::gzip(rest),
+        Coding::Zlib => super::files::zlib(rest),
+        Coding::Zstd => zstd::encode_all(rest, 1).expect("memory takes it"),
+    };
+    let frames: Vec<&[u8]> = packed.chunks(size).collect();
+    let (plain, ended) = inflated(coding, &frames);
+    assert!(plain == rest && ended.is_ok(), "what was packed comes out as it was");
+    if let Some((_, short)) = packed.split_last() {
+        let short = &packed[..short.len()];
+        assert!(
+            inflated(coding, &[short]).1.is_err(),
+            "an end that is missing is missed"
+        );
+    }
+}
+
+/// What comes out, and how it ends; nothing of what came out counts when it ends badly.
+fn inflated(coding: Coding, frames: &[&[u8]]) -> (Vec<u8>, Result<(), InflateFault>) {
+    const LIMIT: u64 = 1 << 22;
+    let mut plain = Vec::new();
+    let mut inflater = Inflater::new(coding, LIMIT).expect("a coding that is read");
+    let fed = frames.iter().try_for_each(|frame| {
+        inflater.put(frame);
+        while let Some(piece) = inflater.next()? {
+            plain.extend_from_slice(piece);
+            assert!(plain.len() as u64 <= LIMIT, "more than is taken");
+        }
+        Ok(())
+    });
+    match fed.and_then(|()| inflater.finish()) {
+        Ok(()) => (plain, Ok(())),
+        // How far it came before it saw that, depends on the cuts.
+        Err(_) => (Vec::new(), Err(InflateFault::Damaged)),
     }
 }
 

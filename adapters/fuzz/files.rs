@@ -5,6 +5,10 @@
 use std::io::{Cursor, Write};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
 use shuguan_adapters::catalogue::RecordType;
 use shuguan_adapters::layout::{Encoding, Fixed, FixedColumn, Format, HeaderRows, Layout, Sheet, Span, Trailer};
 
@@ -52,6 +56,45 @@ pub(crate) fn sheet(format: Format, choice: u8) -> Layout {
         ..Sheet::new()
     };
     layout.with_sheet(stated).expect("a workbook")
+}
+
+/// The envelope of the tax offices around it: as text, Base64, or Base64 of zlib or gzip; the content cut into lines or twice there.
+pub(crate) fn envelope(choice: u8, content: &[u8]) -> Vec<u8> {
+    let text = |bytes: &[u8]| {
+        let text = STANDARD.encode(bytes);
+        let width = if choice & 4 == 0 { 76 } else { usize::MAX };
+        let lines: Vec<&[u8]> = text.as_bytes().chunks(width).collect();
+        lines.join(&b"\r\n"[..])
+    };
+    let content = match choice & 3 {
+        0 => content.to_vec(),
+        1 => text(content),
+        2 => text(&zlib(content)),
+        _ => text(&gzip(content)),
+    };
+    let element = [&b"<content>"[..], &content, b"</content>"].concat();
+    let times = 1 + usize::from(choice >> 3 & 1);
+    let head = &b"<tiripPackage><identity/><businessContent><subPackage>"[..];
+    [
+        head,
+        &element.repeat(times),
+        b"</subPackage></businessContent></tiripPackage>",
+    ]
+    .concat()
+}
+
+/// One stream of zlib.
+pub(crate) fn zlib(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(plain).expect("memory takes it");
+    encoder.finish().expect("memory takes it")
+}
+
+/// One member of gzip.
+pub(crate) fn gzip(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(plain).expect("memory takes it");
+    encoder.finish().expect("memory takes it")
 }
 
 /// A workbook as it is, or one whose sheet this is.

@@ -5,7 +5,7 @@ mod checks;
 #[path = "files.rs"]
 mod files;
 
-use shuguan_adapters::layout::Format;
+use shuguan_adapters::layout::{Format, Layout};
 
 /// A name and what runs under it.
 pub(crate) type Target = (&'static str, fn(&[u8]));
@@ -16,6 +16,8 @@ pub(crate) const TARGETS: &[Target] = &[
     ("json", json),
     ("ndjson", ndjson),
     ("xml", xml),
+    ("packed", packed),
+    ("inflate", checks::check_inflate),
     ("fixed", fixed),
     ("xlsx", xlsx),
     ("xls", xls),
@@ -34,6 +36,7 @@ pub(crate) fn delimited(data: &[u8]) {
             "text/csv; charset=gb18030; delimiter=\"|!|\"; quotes=none",
             "text/csv; charset=utf-8; delimiter=\"@#\"; quotes=none",
             "text/csv; charset=gb18030; delimiter=esc",
+            "text/csv",
         ],
         data,
     );
@@ -45,6 +48,7 @@ pub(crate) fn ndjson(data: &[u8]) {
         &[
             "application/x-ndjson; charset=utf-8",
             "application/x-ndjson; charset=gb18030",
+            "application/x-ndjson",
         ],
         data,
     );
@@ -53,7 +57,11 @@ pub(crate) fn ndjson(data: &[u8]) {
 /// One JSON document.
 pub(crate) fn json(data: &[u8]) {
     checks::check_decode(
-        &["application/json; charset=utf-8", "application/json; charset=gb18030"],
+        &[
+            "application/json; charset=utf-8",
+            "application/json; charset=gb18030",
+            "application/json",
+        ],
         data,
     );
 }
@@ -61,9 +69,21 @@ pub(crate) fn json(data: &[u8]) {
 /// One XML document.
 pub(crate) fn xml(data: &[u8]) {
     checks::check_decode(
-        &["application/xml; charset=utf-8", "application/xml; charset=gb18030"],
+        &[
+            "application/xml; charset=utf-8",
+            "application/xml; charset=gb18030",
+            "application/xml",
+        ],
         data,
     );
+}
+
+/// A document of XML or JSON inside the envelope of the tax offices.
+pub(crate) fn packed(data: &[u8]) {
+    checks::check_feed(data, |choice, _, feed| {
+        let layout = Layout::from_content_type("application/xml").expect("a type that is decoded");
+        (layout, files::envelope(choice, feed))
+    });
 }
 
 /// Every field of the record type in a column of 20 bytes.

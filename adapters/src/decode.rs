@@ -16,6 +16,7 @@ mod judge;
 mod ndjson;
 mod page;
 mod place;
+pub(crate) mod row_id;
 mod secrecy;
 mod sheet;
 mod trailer;

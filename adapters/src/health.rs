@@ -17,7 +17,11 @@ pub static RECORDS: &[&RecordType] = &[
 ];
 
 /// 证件类型 as 卫计 codes it.
-static ID_TYPE: CodeTable = tables::ID_TYPE.sent_by("id-type-health", "卫计 证件类型", &[("111", "01")]);
+static ID_TYPE: CodeTable = tables::ID_TYPE.sent_by(
+    "id-type-health",
+    "卫计 证件类型",
+    &[("111", "01"), ("112", "01"), ("113", "01"), ("990", "99")],
+);
 
 /// 户口性质 as public health codes it: 1 is a farmer, where family planning means a townsman.
 static HUKOU_NATURE: CodeTable = tables::HUKOU_NATURE.sent_by(

@@ -1,7 +1,7 @@
 //! Rejects: why one record was left out of a batch. One table joins code, slug, titles and hint.
 //!
 //! Takes nothing; gives a closed set of reasons and the place of a record. A reject names row, line, field and reason; it has no room
-//! for a value, so that a report of rejects holds no personal data.
+//! for a value of a field, so that a report of rejects holds no personal data.
 
 macro_rules! rejects {
     ($($variant:ident $code:literal $slug:literal $zh:literal $en:literal $expected_zh:literal $expected:literal;)*) => {
@@ -78,8 +78,8 @@ rejects! {
     Overflow "SG3244" "overflow" "数值超出列宽(***)" "the number did not fit its column" "列宽足够的数值" "a column wide enough for the number";
 }
 
-/// One record that was left out, and why. Never holds a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One record that was left out, and why. Never holds a value of a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
     /// Number of the data row, from 1; the header does not count.
     pub row: u64,
@@ -91,6 +91,8 @@ pub struct Reject {
     pub code: RejectCode,
     /// Bytes of the file before the one at fault, where one byte is.
     pub offset: Option<u64>,
+    /// The sender's own number of the row, where its layout names the column of it (`row_id`) and it could be nobody's.
+    pub id: Option<Box<str>>,
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 //! Takes feeds of every record type in the charsets and forms that are read most, clean, dirty and with bytes gone wrong, in frames of several
 //! sizes; reduces all that the decoder gives (buffers of columns, rejects, counts, refusals) to one number a form. The numbers stand here as the
 //! decoder of commit f49817f gave them, but for one change: they change only with the samples or the catalogue, and then the change has to be explained.
-//! Since then rows of history are passed over and counted, also where only their keys matter, and a sample's residents are not reversed.
+//! Since then rows of history are passed over and counted, also where only their keys matter, and a sample's residents are not reversed. The numbers
+//! of delimited forms changed once more by themselves: where a byte gone wrong is a `"`, the record that it seemed to begin took every row up to the
+//! next quote with it as one reject; it is read line by line now, and only the row with the quote can suffer.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -21,17 +23,17 @@ const TODAY: i32 = 20_635;
 
 #[test]
 fn gb18030_csv_gives_the_columns_and_rejects_that_it_gave() {
-    assert_eq!(all("text/csv; charset=gb18030"), 0xd82b_0c17_a751_8fcb);
+    assert_eq!(all("text/csv; charset=gb18030"), 0x5c71_d63c_6f82_03f4);
 }
 
 #[test]
 fn utf8_csv_gives_the_columns_and_rejects_that_it_gave() {
-    assert_eq!(all("text/csv; charset=utf-8"), 0x5e85_01c0_e913_da4e);
+    assert_eq!(all("text/csv; charset=utf-8"), 0x991e_f97d_bae7_7d95);
 }
 
 #[test]
 fn tab_separated_values_give_the_columns_and_rejects_that_they_gave() {
-    assert_eq!(all("text/tab-separated-values; charset=gb18030"), 0x8e21_3bda_7f20_40e3);
+    assert_eq!(all("text/tab-separated-values; charset=gb18030"), 0x1561_f617_3023_1aaf);
 }
 
 #[test]
@@ -111,7 +113,9 @@ fn told<'a>(
         more = step == Ok(Ended::More);
         ended = step.map(|_| ());
     }
-    write!(digest, "{:?} {ended:?}", decoder.take_rejects()).unwrap();
+    // Without a layout no reject has a number of the sender's: the text is that of a time when there were none.
+    let rejects = format!("{:?}", decoder.take_rejects()).replace(", id: None", "");
+    write!(digest, "{rejects} {ended:?}").unwrap();
     write!(digest, "{:?} {:?}", decoder.counts(), decoder.unknown_headers()).unwrap();
 }
 

@@ -159,6 +159,9 @@ pub struct RowError {
     /// Names and counts that help; never a value.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hint: Option<String>,
+    /// The sender's own number of the row, where its layout names one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub id: Option<String>,
 }
 
 impl RowError {
@@ -174,6 +177,7 @@ impl RowError {
             code: refusal.code().into(),
             title: refusal.zh().into(),
             hint: None,
+            id: None,
         }
     }
 }

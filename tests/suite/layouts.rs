@@ -424,3 +424,43 @@ fn rejected_records_of_a_file_with_a_layout_are_joined_by_that_layout() {
     assert!(code == 1 && error.contains("SG7109"), "{error}");
     drop(running);
 }
+
+#[test]
+fn a_report_of_rejects_has_the_senders_own_numbers_of_rows_where_a_layout_names_their_column() {
+    run(async {
+        let layout = "\n[[layout]]\nname = \"numbered\"\npartner = \"public-security-city\"\nrecord = \"public-security/resident\"\n\
+                      form = \"delimited\"\ncharset = \"utf-8\"\n[layout.headers]\n\"流水号\" = \"row_id\"\n";
+        let gateway = Deployment::with(|text| text + layout);
+        let police = gateway.partner(POLICE);
+        let running = gateway.serve();
+        let line = |number: &str, n: u32, sex: &str| format!("{number},{},某某,{sex},320706,0\n", nobody(n));
+        let mut body = "流水号,gmsfhm,xm,xb,ssxq,人员状态\n".to_owned();
+        for n in 0..8 {
+            body += &line(&format!("B-{n}"), n, "2");
+        }
+        // Of the wrong sex: one with a number, one whose number is a person's.
+        body += &line("B-8", 8, "1");
+        body += &line(&nobody(9), 9, "1");
+        let call = push(body.into_bytes()).header("exchange-layout", "numbered");
+        let answer = send(&running, call, &police).await;
+        assert_eq!(answer.status, 202, "{}", String::from_utf8_lossy(&answer.body));
+        assert_eq!(answer.json()["rejected"], 2);
+        let exchange = answer.json()["exchange"].as_str().expect("an id").to_owned();
+        let path = format!("/v1/exchanges/{exchange}/rejects");
+        let report = send(&running, Call::get(path.clone()), &police).await;
+        let text = String::from_utf8_lossy(&report.body).into_owned();
+        let ids: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["id"].clone())
+            .collect();
+        assert_eq!(ids, ["B-8".into(), serde_json::Value::Null]);
+        let csv = send(&running, Call::get(format!("{path}?format=csv")), &police).await;
+        let csv = String::from_utf8_lossy(&csv.body).into_owned();
+        assert!(
+            csv.lines().next().is_some_and(|head| head.ends_with(",hint,id")),
+            "{csv}"
+        );
+        assert!(csv.lines().nth(1).is_some_and(|line| line.ends_with(",B-8")), "{csv}");
+        assert!(!text.contains(&nobody(9)) && !csv.contains(&nobody(9)), "{text}");
+    });
+}

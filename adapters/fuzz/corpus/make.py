@@ -5,9 +5,11 @@ that a fuzzer found are added by hand under a name that says what they did.
 """
 
 import csv
+import gzip
 import io
 import json
 import struct
+import zlib
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -116,6 +118,8 @@ for path in sorted(feeds.glob("*/*.*")):
     document = "<PACKAGE><DATA>" + "".join(f"<ROW>{row}</ROW>\n" for row in cells) + "</DATA></PACKAGE>"
     write("xml", f"{name}-utf8", bytes([0, byte(record), 0, 0]) + document.encode())
     write("xml", f"{name}-gb18030-cut", bytes([1, byte(record), 3, 9]) + document.encode("gb18030"))
+    for at, content in enumerate([document.encode(), whole.encode(), document.encode("gb18030"), json.dumps(rows, ensure_ascii=False).encode("gb18030")]):
+        write("packed", f"{name}-{at}", bytes([at + 4 * (at % 2), byte(record), 3 * at, 9 * at]) + content)
     if path.suffix == ".csv":
         write("delimited", f"{name}-utf8", bytes([0, byte(record), 0, 0]) + text.encode())
         write("delimited", f"{name}-gb18030-cut", bytes([1, byte(record), 3, 9]) + text.encode("gb18030"))
@@ -124,6 +128,12 @@ for path in sorted(feeds.glob("*/*.*")):
         write("ndjson", f"{name}-utf8", bytes([0, byte(record), 0, 0]) + text.encode())
         write("ndjson", f"{name}-gb18030-cut", bytes([1, byte(record), 3, 9]) + text.encode("gb18030"))
         write("ndjson", f"{name}-small", bytes([0, byte(record), 5, 2]) + text.encode())
+
+sample = text_of(feeds / "public-security/death.csv").encode()
+for at, packed in enumerate([gzip.compress(sample, mtime=0), zlib.compress(sample), gzip.compress(sample[:99], mtime=0) + gzip.compress(sample[99:], mtime=0), zlib.compress(b" " * 9999)]):
+    write("inflate", f"whole-{at}", bytes([at % 2, 9 * at]) + packed)
+    write("inflate", f"cut-{at}", bytes([at % 2, 9 * at]) + packed[:-5])
+    write("inflate", f"plain-{at}", bytes([at % 3, 9 * at]) + sample[: 50 * at])
 
 files = here / "../../src/decode/workbook/tests/files"
 for kind in ["xlsx", "xls", "dbf"]:

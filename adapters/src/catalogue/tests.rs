@@ -390,6 +390,34 @@ fn the_same_code_means_to_each_source_what_that_source_means() {
     assert_eq!(read("tax/withholding-employee", "id_type", "201"), Some("01"));
     assert_eq!(read("tax/withholding-employee", "id_type", "111"), None);
     assert_eq!(read("public-security/floating-resident", "id_type", "201"), None);
+    // The meantime's card and the household register say the same number as the card; a passport that the police write 414 is a Chinese one.
+    for (sent, code) in [
+        ("112", "01"),
+        ("113", "01"),
+        ("115", "03"),
+        ("117", "990201"),
+        ("414", "16"),
+        ("420", "04"),
+    ] {
+        let found = read("public-security/floating-resident", "id_type", sent);
+        assert_eq!(found, Some(code), "{sent}");
+    }
+    // The words of the template that withholders fill in.
+    for (sent, code) in [
+        ("居民身份证", "01"),
+        ("中国护照", "16"),
+        ("外国护照", "08"),
+        ("港澳居民来往内地通行证", "04"),
+        ("台湾居民来往大陆通行证", "06"),
+        ("中华人民共和国港澳居民居住证", "17"),
+        ("中华人民共和国台湾居民居住证", "17"),
+        ("外国人永久居留身份证（外国人永久居留证）", "07"),
+        ("中华人民共和国外国人工作许可证（A类）", "11"),
+        ("中华人民共和国外国人工作许可证(C类)", "11"),
+        ("其他个人证件", "99"),
+    ] {
+        assert_eq!(read("tax/withholding-employee", "id_type", sent), Some(code), "{sent}");
+    }
     // 1 is a farmer to public health; to the police it could be either.
     assert_eq!(read("health/rural-medical-enrolment", "hukou_nature", "1"), Some("20"));
     assert_eq!(read("health/rural-medical-enrolment", "hukou_nature", "2"), Some("10"));

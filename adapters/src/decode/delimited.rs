@@ -3,16 +3,19 @@
 //! Takes UTF-8 text cut between any two characters; gives each record's fields to the judge. The first record is the header row, unless the
 //! columns are stated. A line that holds no quote is split where it lies; everything else (a quoted field, a record cut by the end of a
 //! frame) is put together first. Line ends are `\n`, `\r\n` or `\r`; blank lines are skipped. A record with another number of fields than
-//! there are columns is a reject, and so is an undecodable byte in a wanted field. Refuses a bad header row, a record without end and a
-//! trailer that does not hold.
+//! there are columns is a reject, and so is an undecodable byte in a wanted field. A quoted record of several lines that does not end, is too
+//! long, has another number of fields or goes on behind a closing quote is none: a quote in it was never closed. It is read again line by line
+//! (`quoting`), so that one stray quote never costs another row. Refuses a bad header row, a line without end and a trailer that does not hold.
 
 mod cut;
 mod fields;
+mod quoting;
 
 use std::sync::Arc;
 
 use self::cut::Cut;
-use self::fields::{Fields, split};
+use self::fields::{Fields, Mark, split};
+use self::quoting::Quoting;
 use super::form::{TextForm, Undecodable};
 use super::header::Names;
 use super::judge::{Judge, Sent};
@@ -88,8 +91,46 @@ impl TextForm for Delimited {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
         }
+        let rest = self.skip_titles(text)?;
+        self.records(rest, judge)
+    }
+
+    fn undecodable(&mut self, at: Undecodable, judge: &mut Judge) -> Result<(), Unreadable> {
+        if self.header.is_none() || self.titles.0 > 0 {
+            return Err(at.into());
+        }
+        self.no_character(at.offset, judge)
+    }
+
+    /// Ends the last record, which may lack its line end.
+    fn finish(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
+        // What is read again line by line may leave its last line at hand.
+        while self.cut.started {
+            self.end(judge)?;
+        }
+        match &self.trailer {
+            Some((_, tally)) => tally.finish(self.line),
+            None => Ok(()),
+        }
+    }
+
+    fn unknown_headers(&self) -> &[String] {
+        self.names.unknown()
+    }
+
+    fn names(&self) -> Option<&Names> {
+        Some(&self.names)
+    }
+}
+
+impl Delimited {
+    /// Takes text below the titles.
+    fn records(&mut self, text: &str, judge: &mut Judge) -> Result<(), Unreadable> {
         let may_hold_nul = memchr::memchr(0, text.as_bytes()).is_some();
-        let mut rest = self.skip_titles(text)?;
+        let mut rest = text;
         while !rest.is_empty() {
             if self.cut.started {
                 rest = self.cut(rest, judge)?;
@@ -108,47 +149,23 @@ impl TextForm for Delimited {
         Ok(())
     }
 
-    fn undecodable(&mut self, at: Undecodable, judge: &mut Judge) -> Result<(), Unreadable> {
-        if self.header.is_none() || self.titles.0 > 0 {
-            return Err(at.into());
-        }
+    /// Takes bytes of the file that are no character.
+    fn no_character(&mut self, offset: u64, judge: &mut Judge) -> Result<(), Unreadable> {
         if !self.cut.started {
             self.cut.start(self.line);
         }
-        self.cut.mark(at.offset);
         // No quote, delimiter or line end, so the record goes on as if a character stood there; it never reaches a column.
-        self.cut(char::REPLACEMENT_CHARACTER.encode_utf8(&mut [0; 4]), judge)?;
+        let mut room = [0; 4];
+        let stand_in = char::REPLACEMENT_CHARACTER.encode_utf8(&mut room);
+        if self.quotes && !self.cut.is_by_line() && self.cut.room(stand_in, self.limits).is_empty() {
+            self.again(judge)?;
+            return self.no_character(offset, judge);
+        }
+        self.cut.mark(offset);
+        self.cut(stand_in, judge)?;
         Ok(())
     }
 
-    /// Ends the last record, which may lack its line end.
-    fn finish(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
-        if let Some(fault) = &self.fault {
-            return Err(fault.clone());
-        }
-        if self.cut.started
-            && self
-                .cut
-                .finish(&mut self.ends, self.delimiter, self.quotes, self.limits)
-        {
-            self.cut_record(judge)?;
-        }
-        match &self.trailer {
-            Some((_, tally)) => tally.finish(self.line),
-            None => Ok(()),
-        }
-    }
-
-    fn unknown_headers(&self) -> &[String] {
-        self.names.unknown()
-    }
-
-    fn names(&self) -> Option<&Names> {
-        Some(&self.names)
-    }
-}
-
-impl Delimited {
     fn skip_titles<'a>(&mut self, text: &'a str) -> Result<&'a str, Unreadable> {
         let mut rest = text;
         while self.titles.0 > 0 {
@@ -195,37 +212,150 @@ impl Delimited {
 
     /// Takes text up to the end of the record at hand; gives what is left.
     fn cut<'a>(&mut self, text: &'a str, judge: &mut Judge) -> Result<&'a str, Unreadable> {
+        let quoted = self.quotes && !self.cut.is_by_line();
+        let piece = if quoted { self.cut.room(text, self.limits) } else { text };
+        if piece.is_empty() {
+            self.again(judge)?;
+            return Ok(text);
+        }
         let (taken, ended) = self
             .cut
-            .take(text, &mut self.ends, self.delimiter, self.quotes, self.limits);
+            .take(piece, &mut self.ends, self.delimiter, self.quotes, self.limits);
         let (read, rest) = text.split_at_checked(taken).unwrap_or((text, ""));
-        self.line += memchr::memchr_iter(b'\n', read.as_bytes()).count() as u64;
+        self.line += line_ends(read);
         if ended {
-            self.cut_record(judge)?;
+            self.cut_record(read, judge)?;
+        } else if quoted {
+            self.cut.keep(read);
         } else if self.cut.taken() > self.limits.record_bytes_max.saturating_mul(SEARCH_FACTOR) {
             return Err(Unreadable::RecordTooLong { line: self.cut.line });
         }
         Ok(rest)
     }
 
-    /// The record that was put together.
-    fn cut_record(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
+    /// Nothing follows: ends the record at hand.
+    fn end(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
+        let quoted = self.quotes && !self.cut.is_by_line();
+        let open = quoted && quoting::of(self.cut.sent(""), self.delimiter) == Quoting::Open;
+        if open || self.cut.sent("").len() > self.limits.record_bytes_max {
+            return self.again_to_the_end(judge);
+        }
+        if self.cut.finish(&mut self.ends, self.delimiter, self.quotes) {
+            self.cut_record("", judge)
+        } else {
+            self.cut.clear();
+            Ok(())
+        }
+    }
+
+    /// The record that was put together; `last` is its text that was not kept.
+    fn cut_record(&mut self, last: &str, judge: &mut Judge) -> Result<(), Unreadable> {
         let mut cut = std::mem::take(&mut self.cut);
         let ends = std::mem::take(&mut self.ends);
-        let gap = if self.quotes { 0 } else { self.delimiter.len() };
-        let done = match cut.record(self.limits) {
-            None => self.too_long(cut.line, judge),
-            Some(text) => self.record(
-                &Fields::new(text, &ends, gap).marked(cut.marks()),
-                cut.line,
-                true,
-                judge,
-            ),
+        let by_line = cut.is_by_line();
+        let done = if !self.quotes || by_line {
+            match cut.record(self.limits) {
+                None => self.too_long(cut.line, judge),
+                Some(text) if by_line => self.line_of_its_own(text, cut.marks(), cut.line, judge),
+                Some(text) => {
+                    let fields = Fields::new(text, &ends, self.delimiter.len()).marked(cut.marks());
+                    self.record(&fields, cut.line, true, judge)
+                }
+            }
+        } else if self.is_torn(cut.sent(last), ends.len()) {
+            cut.keep_whole(last);
+            self.ends = ends;
+            self.cut = cut;
+            return self.again(judge);
+        } else {
+            match cut.record(self.limits) {
+                None => self.too_long(cut.line, judge),
+                Some(text) => {
+                    let fields = Fields::new(text, &ends, 0).marked(cut.marks());
+                    self.record(&fields, cut.line, true, judge)
+                }
+            }
         };
         self.ends = ends;
         cut.clear();
         self.cut = cut;
         done
+    }
+
+    /// Whether a quoted record is none: it has several lines, and another number of fields or a quote that closes inside of a field.
+    fn is_torn(&self, sent: &str, fields: usize) -> bool {
+        let inner = sent.trim_end_matches(['\r', '\n']);
+        if memchr::memchr2(b'\n', b'\r', inner.as_bytes()).is_none() {
+            return false;
+        }
+        let width = self.header.as_ref().map(|(_, width)| *width);
+        width.is_some_and(|width| width != fields) || quoting::of(sent, self.delimiter) != Quoting::Sound
+    }
+
+    /// Reads the record at hand again, each line by itself but the last, in which what follows may go on.
+    fn again(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
+        let first = self.cut.line;
+        let (sent, marks) = self.cut.take_sent();
+        let last = quoting::last_line(&sent);
+        self.lines(&sent, &marks, 0..last, first, judge)?;
+        self.line = first + line_ends(sent.get(..last).unwrap_or_default());
+        if last == 0 {
+            self.cut.start_line(first);
+        }
+        let mut from = last;
+        for mark in marks.iter().filter(|mark| mark.at >= last) {
+            self.records(sent.get(from..mark.at).unwrap_or_default(), judge)?;
+            self.no_character(mark.offset, judge)?;
+            from = mark.at + char::REPLACEMENT_CHARACTER.len_utf8();
+        }
+        self.records(sent.get(from..).unwrap_or_default(), judge)
+    }
+
+    /// The same with nothing to follow.
+    fn again_to_the_end(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
+        let first = self.cut.line;
+        let (sent, marks) = self.cut.take_sent();
+        self.lines(&sent, &marks, 0..sent.len(), first, judge)
+    }
+
+    /// Reads these bytes of what was sent, each line by itself.
+    fn lines(
+        &mut self,
+        sent: &str,
+        marks: &[Mark],
+        within: std::ops::Range<usize>,
+        first: u64,
+        judge: &mut Judge,
+    ) -> Result<(), Unreadable> {
+        let mut line = first;
+        let mut marks = marks.iter().peekable();
+        let mut start = 0;
+        for piece in sent.get(within).unwrap_or_default().split_inclusive(['\r', '\n']) {
+            let text = piece.trim_end_matches(['\r', '\n']);
+            let mut of_line = Vec::new();
+            while let Some(mark) = marks.next_if(|mark| mark.at < start + piece.len()) {
+                of_line.push(Mark {
+                    at: mark.at - start,
+                    offset: mark.offset,
+                });
+            }
+            if !text.is_empty() {
+                self.line_of_its_own(text, &of_line, line, judge)?;
+            }
+            line += line_ends(piece);
+            start += piece.len();
+        }
+        Ok(())
+    }
+
+    /// A line in which a quote quotes only when it is closed in it.
+    fn line_of_its_own(&mut self, text: &str, marks: &[Mark], line: u64, judge: &mut Judge) -> Result<(), Unreadable> {
+        if text.len() > self.limits.record_bytes_max {
+            return self.too_long(line, judge);
+        }
+        let unquoted = quoting::unquoted(text, marks, self.delimiter);
+        let fields = Fields::new(&unquoted.text, &unquoted.ends, 0).marked(&unquoted.marks);
+        self.record(&fields, line, true, judge)
     }
 
     fn too_long(&self, line: u64, judge: &mut Judge) -> Result<(), Unreadable> {
@@ -292,6 +422,10 @@ fn doubtful<'a>(fields: &Fields<'a>, column: usize) -> Sent<'a> {
     } else {
         Sent::Text(text)
     }
+}
+
+fn line_ends(text: &str) -> u64 {
+    memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64
 }
 
 /// The first line and what follows its line end, when it ends in this text and holds no quote that quotes.

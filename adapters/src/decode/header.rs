@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::place::Places;
-use super::{Unreadable, secrecy};
+use super::{Unreadable, row_id, secrecy};
 use crate::catalogue::{Field, RecordType};
 use crate::layout::{Header, Mapping};
 use crate::operation;
@@ -49,8 +49,8 @@ impl Names {
         Self {
             record,
             by_name: folded(record),
+            places: Places::new(record, wanted, operation, numbers_rows(mapping.as_ref())),
             mapping,
-            places: Places::new(record, wanted, operation),
             sent: vec![None; record.fields.len()],
             unknown: Vec::new(),
         }
@@ -66,6 +66,7 @@ impl Names {
         let folded = fold(sent);
         let number = match self.mapped(&folded) {
             Header::Field(operation::NAME) => Some(Places::number_of_operation(self.record)),
+            Header::Field(row_id::NAME) => Some(Places::number_of_row_id(self.record)),
             Header::Field(name) => self.record.fields.iter().position(|field| field.name == name),
             // The deployment says that this column is something else than its name.
             Header::Unread => return Meaning::Unknown,
@@ -174,6 +175,7 @@ impl Names {
         match Places::field(self.record, number) {
             Some(field) => field.name,
             None if number == Places::number_of_operation(self.record) => operation::NAME,
+            None if number == Places::number_of_row_id(self.record) => row_id::NAME,
             None => secrecy::COLUMN,
         }
     }
@@ -191,6 +193,11 @@ impl Names {
             .map(|(_, field)| field.name)
             .collect()
     }
+}
+
+/// Whether the sender's layout names its own numbers of rows.
+pub(crate) fn numbers_rows(mapping: Option<&Arc<Mapping>>) -> bool {
+    mapping.is_some_and(|mapping| mapping.numbers_rows())
 }
 
 /// Names met so far, in the order of the first record that had them, and what they stand for: most records have the same members in the same

@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
+use super::header::numbers_rows;
 use super::place::{Places, Unfolding};
-use super::{Counts, DecodeLimits, Unreadable, secrecy};
+use super::{Counts, DecodeLimits, Unreadable, row_id, secrecy};
 use crate::catalogue::{Field, RecordType};
 use crate::columns::Columns;
 use crate::layout::Mapping;
@@ -46,6 +47,8 @@ pub(crate) struct Judge {
     intent: Intent,
     /// Place of the operation, in a delta.
     operation: Option<usize>,
+    /// Place of the sender's own number of the row, where its layout names one.
+    row_id: Option<usize>,
     operation_codes: Option<BTreeMap<String, String>>,
     /// Some row had an operation.
     operated: bool,
@@ -119,6 +122,13 @@ fn history(record: &RecordType, wanted: &[&'static str]) -> Vec<(usize, &'static
     record.history.iter().filter_map(place).collect()
 }
 
+/// Where a row stands: its line, and its number with the sender.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    line: u64,
+    id: Option<&'a str>,
+}
+
 /// Why a record is rejected.
 struct Fault {
     field: Option<&'static str>,
@@ -147,7 +157,12 @@ impl Judge {
     ) -> Self {
         let fields: Vec<_> = wanted.iter().filter_map(|name| record.field(name)).collect();
         let names: Vec<_> = fields.iter().map(|field| field.name).collect();
-        let places = Places::new(record, &fields, matches!(intent, Intent::Delta(_)));
+        let places = Places::new(
+            record,
+            &fields,
+            matches!(intent, Intent::Delta(_)),
+            numbers_rows(mapping),
+        );
         let mut columns = fields.clone();
         if intent != Intent::Upsert {
             columns.push(&operation::FIELD);
@@ -157,6 +172,7 @@ impl Judge {
             mark: places.of(Places::number_of_mark(record)),
             marked: None,
             operation: places.of(Places::number_of_operation(record)),
+            row_id: places.of(Places::number_of_row_id(record)),
             operation_codes: mapping.and_then(|mapping| mapping.codes(operation::NAME)).cloned(),
             operated: false,
             history: history(record, &names),
@@ -193,12 +209,16 @@ impl Judge {
             Some(place) => self.operation_of(sent(place)).map(Some),
             None => Ok(None),
         };
+        let row = Row {
+            line,
+            id: self.row_id.and_then(|place| row_id::of(sent(place))),
+        };
         let Some(unfolding) = self.unfolding.clone() else {
-            self.judge(line, &operation, sent);
+            self.judge(row, &operation, sent);
             return;
         };
         for member in unfolding.members(&sent) {
-            self.judge(line, &operation, |slot| member.place(slot).map_or(Sent::Missing, &sent));
+            self.judge(row, &operation, |slot| member.place(slot).map_or(Sent::Missing, &sent));
         }
     }
 
@@ -236,7 +256,7 @@ impl Judge {
 
     fn judge<'a>(
         &mut self,
-        line: u64,
+        row: Row<'_>,
         operation: &Result<Option<&'static str>, RejectCode>,
         sent: impl Fn(usize) -> Sent<'a>,
     ) {
@@ -266,7 +286,7 @@ impl Judge {
             }
             Err(fault) => {
                 let named = fault.code != RejectCode::OutOfScope;
-                self.out(line, fault);
+                self.out(row, fault);
                 // A snapshot that holds a bad record still holds it; one of history it does not.
                 if named
                     && matches!(self.intent, Intent::Snapshot(..))
@@ -379,10 +399,10 @@ impl Judge {
     /// The same, with the byte of the file at fault.
     pub(crate) fn reject_at(&mut self, line: u64, field: Option<&'static str>, code: RejectCode, offset: Option<u64>) {
         self.counts.rows += 1;
-        self.out(line, Fault { field, code, offset });
+        self.out(Row { line, id: None }, Fault { field, code, offset });
     }
 
-    fn out(&mut self, line: u64, Fault { field, code, offset }: Fault) {
+    fn out(&mut self, Row { line, id }: Row<'_>, Fault { field, code, offset }: Fault) {
         self.counts.received += 1;
         self.counts.rejected += 1;
         *self.counts.by_code.entry(code).or_default() += 1;
@@ -395,6 +415,7 @@ impl Judge {
                 field,
                 code,
                 offset,
+                id: id.map(Into::into),
             });
         }
     }

@@ -1,7 +1,7 @@
 //! Where what is read of a row goes, and how one row becomes several records.
 //!
 //! Takes a record type and the wanted fields; gives each known name a number (fields in catalogue order, then the columns of numbered
-//! members, the secrecy mark, the operation, and one number for all that is never read), and a place to each number that is read: the wanted fields
+//! members, the secrecy mark, the operation, the sender's number of the row, and one number for all that is never read), and a place to each number that is read: the wanted fields
 //! first, in their order. A splitter fills places; the judge reads records out of them.
 
 use super::judge::Sent;
@@ -18,7 +18,7 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    pub(crate) fn new(record: &RecordType, wanted: &[&'static Field], operation: bool) -> Self {
+    pub(crate) fn new(record: &RecordType, wanted: &[&'static Field], operation: bool, row_id: bool) -> Self {
         let slot = |name: &str| wanted.iter().position(|field| field.name == name);
         let mut count = wanted.len();
         let mut next = || {
@@ -43,6 +43,7 @@ impl Places {
         }
         by_number.push(next());
         by_number.push(if operation { next() } else { None });
+        by_number.push(if row_id { next() } else { None });
         Self {
             by_number,
             count,
@@ -103,9 +104,14 @@ impl Places {
         Self::number_of_mark(record) + 1
     }
 
+    /// The number of the sender's own number of the row.
+    pub(crate) fn number_of_row_id(record: &RecordType) -> usize {
+        Self::number_of_operation(record) + 1
+    }
+
     /// The number of everything that is never read.
     pub(crate) fn number_unread(record: &RecordType) -> usize {
-        Self::number_of_operation(record) + 1
+        Self::number_of_row_id(record) + 1
     }
 }
 

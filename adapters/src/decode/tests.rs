@@ -256,7 +256,8 @@ fn a_record_that_is_too_long_is_a_reject_while_its_end_is_near() {
     let long = "x".repeat(60);
     let quoted = format!("title,sl\na,1\n\"{long}\n{long}\",1\n{long},2\nb,2\n");
     let objects = format!("{{\"title\":\"a\"}}\n{{\"title\":\"{long}\"}}\r\n{{\"title\":\"b\"}}\n");
-    for (layout, text, lines) in [(CSV, quoted, vec![3, 5]), (NDJSON, objects, vec![2])] {
+    // The quoted record is of two lines, each too long by itself.
+    for (layout, text, lines) in [(CSV, quoted, vec![3, 4, 5]), (NDJSON, objects, vec![2])] {
         for size in [1, 7, 1000] {
             let frames: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
             let told = told(layout.clone(), limits, &frames);
@@ -274,7 +275,7 @@ fn a_record_without_end_is_given_up() {
         record_bytes_max: 40,
         ..limits()
     };
-    let endless = format!("title\n\"{}", "x\n".repeat(1000));
+    let endless = format!("title\n\"{}", "x".repeat(1000));
     let frames: Vec<&[u8]> = endless.as_bytes().chunks(50).collect();
     assert_eq!(
         told(CSV, limits, &frames).ended,
@@ -459,7 +460,29 @@ fn records_of_csv_core(text: &str) -> Vec<Vec<String>> {
     }
 }
 
+/// Rows whose quotes are sound: three fields in which line ends may be quoted, or any number of fields on one line.
+fn rows() -> impl Strategy<Value = Vec<String>> {
+    let field = |quoted| prop_oneof!["[ab姓]{0,3}", "[ab][ab\"]{0,3}", quoted];
+    let several = proptest::collection::vec(field("\"([ab,\r\n姓]|\"\"){0,4}\""), 3);
+    let one = proptest::collection::vec(field("\"([ab,姓]|\"\"){0,4}\"[ab]{0,2}"), 1..5);
+    let row = prop_oneof![several, one].prop_map(|fields| fields.join(","));
+    proptest::collection::vec(row, 0..5)
+}
+
 proptest! {
+    #[test]
+    fn quotes_in_any_order_lose_no_row_wherever_frames_are_cut(body in "[ab\",\r\n姓]{0,60}", cuts in proptest::collection::vec(0usize..90, 0..4)) {
+        let text = format!("title,count,note\n{body}");
+        let limits = DecodeLimits { record_bytes_max: 20, ..limits() };
+        let whole = told(CSV, limits, &[text.as_bytes()]);
+        prop_assert_eq!(&whole.ended, &Ok(()));
+        prop_assert!(whole.counts.received + 1 >= records_of_csv_core(&text).len() as u64);
+        let mut at: Vec<usize> = cuts.iter().map(|cut| *cut.min(&text.len())).chain([0, text.len()]).collect();
+        at.sort_unstable();
+        let frames: Vec<&[u8]> = at.windows(2).map(|pair| &text.as_bytes()[pair[0]..pair[1]]).collect();
+        prop_assert_eq!(told(CSV, limits, &frames), whole);
+    }
+
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), cut in 0usize..400) {
         let cut = cut.min(bytes.len());
@@ -474,8 +497,8 @@ proptest! {
     }
 
     #[test]
-    fn the_quick_way_splits_like_csv_core(body in "[ab\",\r\n姓]{0,60}", cuts in proptest::collection::vec(0usize..90, 0..4)) {
-        let text = format!("title,count,note\n{body}");
+    fn the_quick_way_splits_like_csv_core(rows in rows(), cuts in proptest::collection::vec(0usize..90, 0..4)) {
+        let text = format!("title,count,note\n{}", rows.join("\n"));
         let records = records_of_csv_core(&text);
         let mut at: Vec<usize> = cuts.iter().map(|cut| *cut.min(&text.len())).chain([0, text.len()]).collect();
         at.sort_unstable();

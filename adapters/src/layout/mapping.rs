@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::catalogue::{FieldType, RecordType};
-use crate::decode::fold_header;
+use crate::decode::{fold_header, row_id};
 use crate::operation;
 use crate::value::trimmed;
 
@@ -58,7 +58,8 @@ impl Mapping {
         sent: &str,
         code: &str,
     ) -> Result<(), MappingFault> {
-        let name = named(record, field)?;
+        let name = named(record, field).ok().filter(|name| *name != row_id::NAME);
+        let name = name.ok_or_else(|| MappingFault::UnknownField(field.to_owned()))?;
         if name == operation::NAME && operation::parse(code).is_none() {
             return Err(MappingFault::UnknownCode(name, code.to_owned()));
         }
@@ -88,6 +89,11 @@ impl Mapping {
         }
     }
 
+    /// Whether a column holds the sender's own number of a row.
+    pub(crate) fn numbers_rows(&self) -> bool {
+        self.headers.values().any(|field| *field == Some(row_id::NAME))
+    }
+
     /// What the values of a field stand for.
     pub(crate) fn codes(&self, field: &str) -> Option<&BTreeMap<String, String>> {
         self.codes.get(field)
@@ -104,10 +110,12 @@ pub(crate) enum Header {
     Unmapped,
 }
 
-/// A field, or the operation of a delta's rows.
+/// A field, or the operation of a delta's rows, or the sender's own number of a row.
 fn named(record: &'static RecordType, field: &str) -> Result<&'static str, MappingFault> {
-    if field == operation::NAME {
-        return Ok(operation::NAME);
+    for other in [operation::NAME, row_id::NAME] {
+        if field == other {
+            return Ok(other);
+        }
     }
     record
         .field(field)

@@ -48,6 +48,8 @@ struct Told<'r> {
     expected: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'r str>,
 }
 
 impl ReportForm {
@@ -156,6 +158,7 @@ impl<'r> Told<'r> {
             title,
             expected,
             hint: row.hint.as_deref(),
+            id: row.id.as_deref(),
         }
     }
 }
@@ -184,14 +187,15 @@ fn csv<'r>(lines: impl Iterator<Item = Told<'r>>) -> Vec<u8> {
             line.title,
             line.expected.unwrap_or_default(),
             line.hint.unwrap_or_default(),
+            line.id.unwrap_or_default(),
         ]));
     }
     text.into_bytes()
 }
 
 /// The columns of a report in CSV.
-pub const COLUMNS: [&str; 10] = [
-    "row", "line", "cell", "field", "field_zh", "header", "code", "title", "expected", "hint",
+pub const COLUMNS: [&str; 11] = [
+    "row", "line", "cell", "field", "field_zh", "header", "code", "title", "expected", "hint", "id",
 ];
 
 #[cfg(test)]

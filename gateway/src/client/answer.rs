@@ -68,6 +68,9 @@ pub struct RowProblem {
     /// Names and counts that help.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Our own number of the row, where the layout names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
 }
 
 impl RowProblem {
@@ -85,6 +88,7 @@ impl RowProblem {
             title: reject.code.zh().to_owned(),
             expected: Some(reject.code.expected_zh().to_owned()),
             hint: None,
+            id: reject.id.as_deref().map(str::to_owned),
         }
     }
 

@@ -234,6 +234,7 @@ mod tests {
             title: "校验码错误".into(),
             expected: Some("a, b".into()),
             hint: None,
+            id: None,
         }
     }
 

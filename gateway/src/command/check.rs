@@ -123,6 +123,9 @@ struct RejectRow {
     /// In a workbook.
     #[serde(skip_serializing_if = "Option::is_none")]
     cell: Option<String>,
+    /// The sender's own number of the row, where the layout names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
 }
 
 impl From<RowProblem> for RejectRow {
@@ -137,6 +140,7 @@ impl From<RowProblem> for RejectRow {
             name: code.map_or("", |code| code.slug()),
             code: problem.code,
             cell: problem.cell,
+            id: problem.id,
         }
     }
 }

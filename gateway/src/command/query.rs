@@ -247,7 +247,7 @@ pub fn rejects(args: RejectsArgs, output: &Output) -> Result<Exit, Failure> {
         output.note(remark);
     }
     let header = [
-        "ROW", "LINE", "CELL", "FIELD", "字段", "HEADER", "CODE", "TITLE", "EXPECTED",
+        "ROW", "LINE", "ID", "CELL", "FIELD", "字段", "HEADER", "CODE", "TITLE", "EXPECTED",
     ];
     let rows: Vec<Vec<String>> = report.items.into_iter().map(reject_row).collect();
     if args.output == Path::new("-") {
@@ -275,6 +275,7 @@ fn reject_row(of: RowProblem) -> Vec<String> {
     vec![
         of.row.to_string(),
         of.line.to_string(),
+        or_dash(of.id),
         or_dash(of.cell),
         or_dash(of.field),
         or_dash(of.field_zh),

@@ -459,6 +459,7 @@ fn problem_csv(problem: &Problem) -> String {
         &problem.title,
         "",
         &hint.join("; "),
+        "",
     ]));
     for row in &problem.errors {
         let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -473,6 +474,7 @@ fn problem_csv(problem: &Problem) -> String {
             row.title.clone(),
             or_empty(&row.expected),
             or_empty(&row.hint),
+            or_empty(&row.id),
         ]));
     }
     text

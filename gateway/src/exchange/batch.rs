@@ -432,5 +432,6 @@ fn row_error(reject: &Reject, cell: Option<String>, recognised: &[(&'static str,
         code: reject.code.code().into(),
         title: reject.code.zh().into(),
         hint: None,
+        id: reject.id.as_deref().map(str::to_owned),
     }
 }

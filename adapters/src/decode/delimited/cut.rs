@@ -1,7 +1,8 @@
 //! A record that lies in several pieces or holds quotes.
 //!
 //! Takes text up to the end of the record; gives its text and the ends of its fields. Quoted records go through csv-core, which keeps its
-//! state between calls; records without quotes are only gathered. Drops what is longer than a record may be and says so.
+//! state between calls, and are kept as they were sent while they go on, so that they can be read again otherwise; lines without quotes, and
+//! those that are read by themselves, are only gathered. Drops a line that is longer than a record may be and says so.
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
@@ -24,12 +25,65 @@ pub(super) struct Cut {
     /// Longer than a record may be: what follows is dropped up to its end.
     too_long: bool,
     marks: Vec<Mark>,
+    /// Whether only its first line is taken, whatever its quotes say.
+    by_line: bool,
+    /// A quoted record as it was sent, as far as it was taken in earlier pieces.
+    raw: String,
+    /// The places of `marks` in it.
+    raw_marks: Vec<Mark>,
 }
 
 impl Cut {
     pub(super) fn start(&mut self, line: u64) {
         self.started = true;
         self.line = line;
+    }
+
+    /// The same for one line, whatever its quotes say.
+    pub(super) fn start_line(&mut self, line: u64) {
+        self.start(line);
+        self.by_line = true;
+    }
+
+    pub(super) fn is_by_line(&self) -> bool {
+        self.by_line
+    }
+
+    /// How much of this text the record may take before it is longer than any.
+    pub(super) fn room<'a>(&self, text: &'a str, limits: DecodeLimits) -> &'a str {
+        let room = limits.record_bytes_max.saturating_add(1).saturating_sub(self.raw.len());
+        text.get(..text.floor_char_boundary(room)).unwrap_or_default()
+    }
+
+    /// Keeps text that was taken and did not end the record.
+    pub(super) fn keep(&mut self, text: &str) {
+        self.raw.push_str(text);
+    }
+
+    /// The record as it was sent; `last` is the text that was taken and not kept.
+    pub(super) fn sent<'a>(&'a mut self, last: &'a str) -> &'a str {
+        if self.raw.is_empty() {
+            return last;
+        }
+        self.raw.push_str(last);
+        &self.raw
+    }
+
+    /// Keeps the record whole; `last` is the text that [`Cut::sent`] was told.
+    pub(super) fn keep_whole(&mut self, last: &str) {
+        if self.raw.is_empty() {
+            self.raw.push_str(last);
+        }
+    }
+
+    /// Takes the record away as it was sent, with what in it is no character. Nothing is at hand then.
+    pub(super) fn take_sent(&mut self) -> (String, Vec<Mark>) {
+        let sent = (std::mem::take(&mut self.raw), std::mem::take(&mut self.raw_marks));
+        if let Some(reader) = &mut self.reader {
+            reader.reset();
+        }
+        self.clear();
+        sent
     }
 
     /// Bytes taken.
@@ -43,6 +97,12 @@ impl Cut {
         if !self.too_long {
             self.marks.push(Mark {
                 at: self.output_len,
+                offset,
+            });
+        }
+        if !self.by_line {
+            self.raw_marks.push(Mark {
+                at: self.raw.len(),
                 offset,
             });
         }
@@ -61,12 +121,12 @@ impl Cut {
         quotes: bool,
         limits: DecodeLimits,
     ) -> (usize, bool) {
-        if !quotes {
+        if !quotes || self.by_line {
             return self.gather(text, ends, delimiter, limits);
         }
         let mut rest = text.as_bytes();
         loop {
-            let (taken, ended) = self.read(rest, ends, delimiter, limits);
+            let (taken, ended) = self.read(rest, ends, delimiter);
             rest = rest.get(taken..).unwrap_or_default();
             if ended || rest.is_empty() {
                 return (text.len() - rest.len(), ended);
@@ -75,20 +135,14 @@ impl Cut {
     }
 
     /// Nothing follows: whether a record was at hand.
-    pub(super) fn finish(
-        &mut self,
-        ends: &mut Vec<usize>,
-        delimiter: &str,
-        quotes: bool,
-        limits: DecodeLimits,
-    ) -> bool {
-        if !quotes {
+    pub(super) fn finish(&mut self, ends: &mut Vec<usize>, delimiter: &str, quotes: bool) -> bool {
+        if !quotes || self.by_line {
             self.end(ends, delimiter);
             return self.taken > 0;
         }
         // An empty input tells csv-core that nothing follows; it then gives the record that it holds, if any.
         while self.started {
-            if self.read(&[], ends, delimiter, limits).1 {
+            if self.read(&[], ends, delimiter).1 {
                 return true;
             }
         }
@@ -123,26 +177,13 @@ impl Cut {
     }
 
     /// One step of csv-core.
-    fn read(&mut self, input: &[u8], ends: &mut Vec<usize>, delimiter: &str, limits: DecodeLimits) -> (usize, bool) {
+    fn read(&mut self, input: &[u8], ends: &mut Vec<usize>, delimiter: &str) -> (usize, bool) {
         if ends.len() < self.ends_len + ENDS_SPARE {
             ends.resize(self.ends_len + ENDS_SPARE, 0);
         }
+        // No more than a record may have comes here.
         if self.output.len() == self.output_len {
-            if self.output_len > limits.record_bytes_max {
-                self.too_long = true;
-            } else {
-                self.output.resize((self.output_len * 2).max(OUTPUT_BYTES_START), 0);
-            }
-        }
-        if self.too_long || self.ends_len > limits.record_bytes_max {
-            // What is written from here on is not looked at.
-            self.too_long = true;
-            self.marks.clear();
-            self.output_len = 0;
-            self.ends_len = 0;
-            if self.output.is_empty() {
-                self.output.resize(OUTPUT_BYTES_START, 0);
-            }
+            self.output.resize((self.output_len * 2).max(OUTPUT_BYTES_START), 0);
         }
         let output = self.output.get_mut(self.output_len..).unwrap_or_default();
         let free = ends.get_mut(self.ends_len..).unwrap_or_default();
@@ -187,6 +228,12 @@ impl Cut {
         if self.output.len() > OUTPUT_BYTES_KEPT {
             self.output = Vec::new();
         }
+        if self.raw.capacity() > OUTPUT_BYTES_KEPT {
+            self.raw = String::new();
+        }
+        self.raw.clear();
+        self.raw_marks.clear();
+        self.by_line = false;
         self.started = false;
         self.output_len = 0;
         self.ends_len = 0;

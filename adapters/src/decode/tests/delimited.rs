@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::decode::TrailerFault;
-use crate::layout::{LayoutFault, Mapping, Total, Trailer};
+use crate::layout::{LayoutFault, Mapping, MappingFault, Total, Trailer};
 
 fn lines(form: Delimited) -> Layout {
     Layout::new(Format::Delimited(form), Encoding::Utf8)
@@ -207,4 +207,139 @@ fn a_mapping_goes_before_the_catalogue() {
 fn marks_of_spreadsheets_before_numbers_are_no_part_of_them() {
     let told = read(CSV, "title,sl\n'甲,'12\n\t乙,\t7 \n　丙　,　3\n");
     assert_eq!(titles(&told), ["甲", "乙", "丙"]);
+}
+
+#[test]
+fn a_reject_has_the_senders_own_number_of_the_row_and_no_record_has_it() {
+    let mapping = Mapping::new(&PLAIN, [("流水号", "row_id")], []).unwrap();
+    let layout = CSV.with_mapping(Arc::new(mapping));
+    // Good; bad, with a number; bad, with what could be a person's; of another form, so that nobody knows which column is which.
+    let text = "流水号,title,count\nA-1,甲,1\nA-2,乙,x\n320706186001010008,丙,x\nA-4,丁\n";
+    let told = read(layout, text);
+    assert_eq!(told.ended, Ok(()));
+    let ids: Vec<Option<&str>> = told.rejects.iter().map(|reject| reject.id.as_deref()).collect();
+    assert_eq!(ids, [Some("A-2"), None, None]);
+    assert_eq!(titles(&told), ["甲"]);
+    assert_eq!(told.parts[0].num_columns(), WANTED.len());
+    assert_eq!(told.unknown, Vec::<String>::new());
+}
+
+#[test]
+fn without_a_layout_no_column_is_the_number_of_a_row() {
+    let told = read(CSV, "row_id,title,count\nA-1,甲,x\n");
+    assert_eq!(told.rejects[0].id, None);
+    assert_eq!(told.unknown, ["row_id"]);
+    let coded = Mapping::new(&PLAIN, [("流水号", "row_id")], [("row_id", "1", "2")]);
+    assert_eq!(coded, Err(vec![MappingFault::UnknownField("row_id".into())]));
+}
+
+/// The same told of every cut of the text into two frames, and of frames of one byte.
+fn told_however_cut(layout: &Layout, limits: DecodeLimits, text: &str) -> Told {
+    let whole = told(layout.clone(), limits, &[text.as_bytes()]);
+    for at in 0..text.len() {
+        let (left, right) = text.as_bytes().split_at(at);
+        assert_eq!(told(layout.clone(), limits, &[left, right]), whole, "cut at {at}");
+    }
+    let single: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+    assert_eq!(told(layout.clone(), limits, &single), whole);
+    whole
+}
+
+#[test]
+fn a_quote_that_never_closes_costs_no_other_row() {
+    let rows: Vec<String> = (3..=40).map(|row| format!("r{row},{row},x\n")).collect();
+    let rows = rows.concat();
+    for end in ["\n", "\r\n", "\r"] {
+        let text = format!("title,sl,bz\na,1,x\nb,2,\"乐园小区\n{rows}").replace('\n', end);
+        let told = told_however_cut(&CSV, limits(), &text);
+        assert_eq!((told.ended, told.counts.received), (Ok(()), 40), "{end:?}");
+        assert_eq!((told.counts.accepted, told.rejects.len()), (40, 0), "{end:?}");
+        let second = &told.parts[0].column(2).as_string::<i32>();
+        assert_eq!(second.value(1), "\"乐园小区");
+    }
+}
+
+#[test]
+fn a_quote_that_closes_rows_later_rejects_what_is_wrong_and_nothing_else() {
+    // The field of line 3 closes on line 6, at the beginning of a field that goes on to line 7.
+    let text = "title,sl,bz\na,1,x\nb,\"x,2,x\nc,3,\"\"\nd,x,4\ne,5,\"one\ntwo\"\nf,6,x\n";
+    let told = told_however_cut(&CSV, limits(), text);
+    assert_eq!(titles(&told), ["a", "c", "e", "f"]);
+    let expected = [
+        (2, 3, None, RejectCode::ColumnCount),
+        (4, 5, Some("count"), RejectCode::BadNumber),
+    ];
+    assert_eq!(rejected(&told), expected);
+    assert_eq!(told.parts[1].column(2).as_string::<i32>().value(0), "one two");
+}
+
+#[test]
+fn a_quote_that_swallows_rows_and_leaves_the_right_number_of_columns_is_seen_through() {
+    // As quoted, lines 2 to 4 are one record of two columns: what follows the closing quote tells that it is none.
+    let told = told_however_cut(&CSV, limits(), "title,bz\na,\"x\nb,y\nc,\"z\"\nd,\"1\n2\" \n");
+    assert_eq!(titles(&told), ["a", "b", "c", "d"]);
+    assert_eq!(told.counts.received, 4);
+}
+
+#[test]
+fn a_byte_that_is_no_character_is_found_again_on_the_line_that_it_spoils() {
+    let text = b"title,sl,bz\na,1,\"x\nb,2,\xff\nc\xff,3,y\nd,4,\"z\"\xff\ne,5,x\n";
+    for at in 0..text.len() {
+        let told = told(CSV, limits(), &[&text[..at], &text[at..]]);
+        assert_eq!(titles(&told), ["a", "e"], "{at}");
+        let found: Vec<_> = told
+            .rejects
+            .iter()
+            .map(|reject| (reject.line, reject.field, reject.offset))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (3, Some("note"), Some(23)),
+                (4, Some("title"), Some(26)),
+                (5, Some("note"), Some(39))
+            ],
+            "{at}"
+        );
+    }
+}
+
+#[test]
+fn a_trailer_behind_a_quote_that_never_closes_still_counts() {
+    let told = told_however_cut(&with_trailer(), limits(), "title,sl,bz\na,1,\"x\nb,2,\nEND,2,3\n");
+    assert_eq!((told.ended, told.counts.accepted), (Ok(()), 2));
+    let short = read(with_trailer(), "title,sl,bz\na,1,\"x\nb,2,\nEND,1,3\n").ended;
+    let why = TrailerFault::Rows { stated: 1, found: 2 };
+    assert_eq!(short, Err(Unreadable::WrongTrailer { line: 4, why }));
+}
+
+#[test]
+fn a_record_of_many_lines_is_read_line_by_line_beyond_the_longest_record() {
+    let limits = DecodeLimits {
+        record_bytes_max: 40,
+        ..limits()
+    };
+    let long = "y".repeat(50);
+    let text = format!(
+        "title,bz\na,\"x\n{}b,\"{long}\nc,z\n\"d\",\"1\n2\"\n",
+        "r,x\ns,y\n".repeat(9)
+    );
+    let told = told_however_cut(&CSV, limits, &text);
+    assert_eq!(told.ended, Ok(()));
+    assert_eq!(rejected(&told), [(20, 21, None, RejectCode::RecordTooLong)]);
+    assert_eq!(
+        (told.counts.received, told.counts.accepted + told.counts.repeated),
+        (22, 21)
+    );
+}
+
+#[test]
+fn lines_that_all_open_a_quote_and_close_another_take_no_more_than_their_length() {
+    // As quoted, no record of these ends: without a bound every line would be read with all that follow.
+    let text = format!("title,bz\n{}", "a\"b,\"c\n".repeat(200_000));
+    let told = told(CSV, DecodeLimits::default(), &[text.as_bytes()]);
+    assert_eq!(
+        (told.ended, told.counts.received, told.counts.rejected),
+        (Ok(()), 200_000, 0)
+    );
 }

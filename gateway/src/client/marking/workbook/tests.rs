@@ -22,6 +22,7 @@ fn problem(row: u64, line: u64, field: Option<&str>, cell: Option<&str>) -> RowP
         title: "姓名含有数字或乱码".into(),
         expected: Some("1至50个字的姓名".into()),
         hint: None,
+        id: None,
     }
 }
 
