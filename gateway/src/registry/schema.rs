@@ -349,7 +349,7 @@ pub(super) struct BaseTable {
     pub(super) zh: &'static str,
     /// Its primary key.
     pub(super) key: &'static str,
-    /// What it is looked up by besides: the name of a column, and which rows the index has.
+    /// What it is looked up by besides: columns, the first of which names the index, and which rows it has.
     pub(super) sought: &'static [(&'static str, &'static str)],
     /// A word that ends in `?` may be null.
     pub(super) columns: &'static [Described],
@@ -359,8 +359,9 @@ impl BaseTable {
     /// Statements that make the indexes that are not there; the same on each store.
     pub(super) fn indexes(&self) -> impl Iterator<Item = String> {
         let name = self.name;
-        let index = move |(column, rows): &(&str, &str)| {
-            format!("CREATE INDEX IF NOT EXISTS {name}_by_{column} ON {name} ({column}){rows}")
+        let index = move |(columns, rows): &(&str, &str)| {
+            let first = columns.split(',').next().unwrap_or(columns);
+            format!("CREATE INDEX IF NOT EXISTS {name}_by_{first} ON {name} ({columns}){rows}")
         };
         self.sought.iter().map(index)
     }
@@ -515,10 +516,6 @@ pub(super) const BASE_TABLES: [BaseTable; 12] = [
         sought: &[],
         columns: &[
             ("unit", "单位标识", "text"),
-            ("uscc", "统一社会信用代码", "text?"),
-            ("org_code", "组织机构代码", "text?"),
-            ("reg_no", "注册号", "text?"),
-            ("taxpayer_id", "纳税人识别号", "text?"),
             ("first_us", "首次出现时间(微秒)", "instant"),
         ],
     },
@@ -536,7 +533,7 @@ pub(super) const BASE_TABLES: [BaseTable; 12] = [
         name: "number_link",
         zh: "号码关联依据",
         key: "record, row_key, number, other",
-        sought: &[("number", "")],
+        sought: &[("number, other", "")],
         columns: &[
             ("record", "数据类", "text"),
             ("row_key", "载明两个号码的记录主键", "text"),

@@ -22,6 +22,8 @@ on_both_stores! {
     a_correction_that_is_taken_back_by_another_leaves_the_newest_in_force,
     a_feed_that_joins_too_many_numbers_joins_nobody,
     a_registry_that_knows_of_no_joined_numbers_is_refused_until_migrated,
+    a_notice_whose_sides_are_no_longer_released_joins_nobody_once_it_is_closed,
+    a_chain_that_is_too_long_joins_nobody_until_it_is_cut,
 }
 
 const BORIS: &str = "32070618850315000X";
@@ -274,6 +276,43 @@ async fn a_registry_that_knows_of_no_joined_numbers_is_refused_until_migrated(st
     let registry = Registry::open(&place.settings, tables, true).unwrap();
     merge(&registry, [notice(2, ANNA, BORIS, "1950-01-01")]).await;
     assert_eq!(people(&place), [format!("{BORIS} 甲")]);
+}
+
+async fn a_notice_whose_sides_are_no_longer_released_joins_nobody_once_it_is_closed(store: Store) {
+    let known = tables(&[RESIDENT, CHANGE]);
+    let (place, registry) = Place::with(store, &known);
+    merge(
+        &registry,
+        [resident(1, ANNA, "甲"), notice(2, ANNA, BORIS, "1950-01-01")],
+    )
+    .await;
+    registry.close().await;
+    let mut reduced = known;
+    let notices = reduced.iter_mut().find(|table| table.record.name == CHANGE).unwrap();
+    notices
+        .columns
+        .iter_mut()
+        .filter(|column| column.name == "before")
+        .for_each(|column| column.plain = false);
+    let registry = place.open(&reduced);
+    merge(&registry, [deletes(notice(3, ANNA, BORIS, "1950-01-01"))]).await;
+    assert_eq!(place.query("SELECT count(*) FROM number_link"), ["0"]);
+    assert_eq!(people(&place), [format!("{ANNA} 甲")]);
+}
+
+async fn a_chain_that_is_too_long_joins_nobody_until_it_is_cut(store: Store) {
+    let (place, registry) = Place::with(store, &tables(&[RESIDENT, CHANGE]));
+    let many: Vec<String> = (0..28).map(number).collect();
+    let joined = "SELECT count(*) FROM person WHERE subject IS NOT NULL";
+    let link = |leaf: u64, place: usize| notice(leaf, &many[place], &many[place + 1], "1950-01-01");
+    // Two chains of fourteen: each is somebody.
+    let links = (1..).zip((0..13).chain(14..27));
+    merge(&registry, links.map(|(leaf, place)| link(leaf, place))).await;
+    assert_eq!(place.query(joined), ["28"]);
+    merge(&registry, [link(30, 13)]).await;
+    assert_eq!(place.query(joined), ["0"]);
+    recall(&registry, 31, 30, CHANGE).await;
+    assert_eq!(place.query(joined), ["28"]);
 }
 
 /// A number that nobody has.
