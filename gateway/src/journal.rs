@@ -81,7 +81,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arrow_schema::SchemaRef;
-use shuguan_ledger::leaf::{Event, StartEvent, StopEvent};
+use shuguan_ledger::leaf::{AbortedEvent, Event, StartEvent, StopEvent};
 use shuguan_ledger::tree::Edge;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
@@ -113,6 +113,7 @@ pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader, T
 pub use volumes::{Closing, NAME_MAX, Volume, VolumeOrder};
 
 use crate::clock::{self, Clock};
+use crate::refusal::Refusal;
 use entry::Prepared;
 use head::Head;
 use kek::Kek;
@@ -364,6 +365,24 @@ impl Journal {
             ..Prepared::bare(Event::Refusal(draft.event()))
         };
         self.sealed(Work::Seal(Box::new(prepared)), draft.exchange).await
+    }
+
+    /// Seals that a push was broken off, within the bounds of a refusal for the same reason, as which it is counted beyond them. None: counted.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`]; nothing was accepted all the same.
+    pub async fn abort(&self, event: AbortedEvent) -> Result<Option<Sealed>, SealError> {
+        let mut like = RefusalDraft::new(Some(event.p.clone()), Refusal::BodyIncomplete, "push");
+        like.record = Some(event.rec.clone());
+        if !self.refusals().admit(&like, self.inner.clock.now_us()) {
+            return Ok(None);
+        }
+        let exchange = Uuid::parse_str(&event.x).ok();
+        let prepared = Prepared {
+            exchange,
+            ..Prepared::bare(Event::Aborted(event))
+        };
+        self.sealed(Work::Seal(Box::new(prepared)), exchange).await
     }
 
     /// What time demands: the head file, aggregates of refusals of minutes that are over, and old rows away. Call it about once a second.

@@ -1,4 +1,4 @@
-use shuguan_ledger::leaf::{Event, Leaf};
+use shuguan_ledger::leaf::{AbortedEvent, Digest, Event, Leaf};
 
 use super::{Bench, exchange, keyed, one_row, proven, relayed, sealed};
 use crate::journal::{Journal, Known, Outcome, Query, RefusalDraft, SealError};
@@ -7,6 +7,7 @@ use crate::refusal::Refusal;
 
 on_both_stores!(
     refusals_are_sealed_up_to_their_bound_and_counted_above_it,
+    a_push_that_breaks_off_is_a_leaf_with_a_number_and_nobody_grows_the_log_by_it,
     a_refusal_about_the_content_sticks_to_its_key,
     who_holds_half_of_the_inbox_is_refused_and_others_are_not,
     a_full_queue_refuses_at_once,
@@ -69,6 +70,36 @@ fn count(leaf: &[u8]) -> (String, Option<u64>) {
         Event::Refusal(refusal) => (refusal.p, refusal.cnt),
         other => panic!("{other:?}"),
     }
+}
+
+async fn a_push_that_breaks_off_is_a_leaf_with_a_number_and_nobody_grows_the_log_by_it(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    let aborted = |number: u128| AbortedEvent {
+        x: exchange(number).to_string(),
+        p: "health-city".into(),
+        rec: "health/birth-certificate".into(),
+        pur: "enrolment.registration".into(),
+        bun: Digest([2; 32]),
+        code: "sender-gone".into(),
+    };
+    let mut numbers = Vec::new();
+    for number in 0..50 {
+        let sealed = journal.abort(aborted(number)).await.unwrap();
+        numbers.extend(sealed.map(|sealed| proven(&sealed).pn.unwrap()));
+    }
+    assert_eq!(numbers, (1..=20).collect::<Vec<u64>>());
+    bench.turn(MINUTE_US);
+    journal.tick(bench.clock().now_us()).await.unwrap();
+    journal.close().await.unwrap();
+    drop(bench.open());
+    // The rest is one leaf, and numbers go on after a start.
+    let report = bench.verify();
+    assert_eq!((report.kinds["aborted"], report.kinds["refusal"]), (20, 1));
+    assert_eq!(report.partners["health-city"], 21);
+    let journal = bench.open();
+    let next = journal.abort(aborted(99)).await.unwrap().unwrap();
+    assert_eq!(proven(&next).pn, Some(22));
 }
 
 async fn a_refusal_about_the_content_sticks_to_its_key(store: Store) {
