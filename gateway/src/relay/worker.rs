@@ -190,7 +190,13 @@ impl Worker {
             };
             if let Some(turn) = self.due_in(&lane).await? {
                 self.status.state(RelayState::Relaying);
-                let moved = self.take(turn).await?;
+                let moved = match self.take(turn).await {
+                    Ok(moved) => moved,
+                    Err(fault) => {
+                        self.schedule.yielded(&lane, &waiting);
+                        return Err(fault);
+                    }
+                };
                 self.schedule.charge(&lane, &waiting, moved, self.now_us());
                 self.status.pace(self.schedule.pace_percent());
                 return Ok(Duration::ZERO);
