@@ -84,6 +84,12 @@ pub struct TableSpec {
 }
 
 impl TableSpec {
+    /// Whether it is the same table, with every column of the other and the same keys.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let has = |column: &ColumnSpec| self.column(column.name).is_some_and(|own| own.kind == column.kind);
+        self.name == other.name && self.keys == other.keys && other.columns.iter().all(has)
+    }
+
     /// The table for those columns of a record type.
     ///
     /// # Errors
