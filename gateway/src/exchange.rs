@@ -25,6 +25,7 @@ pub mod statement;
 pub mod subjects;
 pub mod tags;
 pub mod ticket;
+mod upload;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -90,7 +91,7 @@ pub struct Stations {
     pub registry: Registry,
     /// Prepared extracts.
     pub extracts: Extracts,
-    /// Extracts being prepared; waited for when the gateway stops.
+    /// Extracts being prepared, and leaves of pushes that broke off; waited for when the gateway stops.
     pub tasks: TaskTracker,
 }
 

@@ -76,11 +76,12 @@ mod views;
 mod volumes;
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arrow_schema::SchemaRef;
-use shuguan_ledger::leaf::{Event, StartEvent, StopEvent};
+use shuguan_ledger::leaf::{AbortedEvent, Event, StartEvent, StopEvent};
 use shuguan_ledger::tree::Edge;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
@@ -112,6 +113,7 @@ pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader, T
 pub use volumes::{Closing, NAME_MAX, Volume, VolumeOrder};
 
 use crate::clock::{self, Clock};
+use crate::refusal::Refusal;
 use entry::Prepared;
 use head::Head;
 use kek::Kek;
@@ -228,6 +230,7 @@ impl Journal {
             names: signer.names().into(),
             backlog: backlog(&store)?,
             failed: watch::Sender::new(false),
+            prune_on: std::sync::atomic::AtomicBool::new(false),
         });
         let copier = settings.place.file();
         let copier = copier.map(|database| CopyBack::start(database, Arc::clone(&shared)));
@@ -364,6 +367,24 @@ impl Journal {
         self.sealed(Work::Seal(Box::new(prepared)), draft.exchange).await
     }
 
+    /// Seals that a push was broken off, within the bounds of a refusal for the same reason, as which it is counted beyond them. None: counted.
+    ///
+    /// # Errors
+    /// [`SealError::Unavailable`]; nothing was accepted all the same.
+    pub async fn abort(&self, event: AbortedEvent) -> Result<Option<Sealed>, SealError> {
+        let mut like = RefusalDraft::new(Some(event.p.clone()), Refusal::BodyIncomplete, "push");
+        like.record = Some(event.rec.clone());
+        if !self.refusals().admit(&like, self.inner.clock.now_us()) {
+            return Ok(None);
+        }
+        let exchange = Uuid::parse_str(&event.x).ok();
+        let prepared = Prepared {
+            exchange,
+            ..Prepared::bare(Event::Aborted(event))
+        };
+        self.sealed(Work::Seal(Box::new(prepared)), exchange).await
+    }
+
     /// What time demands: the head file, aggregates of refusals of minutes that are over, and old rows away. Call it about once a second.
     ///
     /// # Errors
@@ -374,7 +395,9 @@ impl Journal {
         self.seal_aggregates(due).await?;
         let prune = {
             let mut pruned = self.inner.pruned_us.lock().unwrap_or_else(PoisonError::into_inner);
-            let due = now_us.saturating_sub(*pruned) >= PRUNE_EVERY_US;
+            // Behind what comes in, it goes on with each tick.
+            let behind = self.inner.shared.prune_on.load(Ordering::Relaxed);
+            let due = behind || now_us.saturating_sub(*pruned) >= PRUNE_EVERY_US;
             if due {
                 *pruned = now_us;
             }

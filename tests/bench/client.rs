@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::response::Parts;
 use http::{Request, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Empty, Full};
@@ -109,6 +110,13 @@ impl Connection {
         let status = answer.status();
         let body = answer.into_body().collect().await.expect("a whole answer");
         (status, body.to_bytes())
+    }
+
+    /// The same, with the answer's head.
+    pub async fn answer(&mut self, request: Request<Body>) -> (Parts, Bytes) {
+        let answer = self.sender.send_request(request).await.expect("an answer");
+        let (parts, body) = answer.into_parts();
+        (parts, body.collect().await.expect("a whole answer").to_bytes())
     }
 
     pub async fn get(&mut self, path: &str) -> (StatusCode, Bytes) {

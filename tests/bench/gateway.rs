@@ -2,6 +2,8 @@
 
 use shuguan_tests::{Deployment, Postgres};
 
+use crate::feed::PARTNER;
+
 /// Caps that must not be what is measured: rates and concurrency of a partner, connections, the pace of the relay.
 const RAISED: [(&str, &str); 6] = [
     (
@@ -18,6 +20,19 @@ const RAISED: [(&str, &str); 6] = [
 /// A deployment with its caps raised; everything else is as shipped.
 pub fn deployment() -> Deployment {
     Deployment::with(raised)
+}
+
+/// The same, whose partner has to sign what it sends, or need not.
+pub fn signing_deployment(is_required: bool) -> Deployment {
+    const SECTION: &str = "# [require_signature]\n# public-security-city = \"require\"\n";
+    Deployment::with(|text| {
+        let text = raised(text);
+        assert!(text.contains(SECTION), "the configuration has no such section");
+        if is_required {
+            return text.replace(SECTION, &format!("[require_signature]\n{PARTNER} = \"require\"\n"));
+        }
+        text
+    })
 }
 
 /// The same with its registry on PostgreSQL.

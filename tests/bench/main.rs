@@ -11,6 +11,7 @@
 //! | `relay` | rows a second from push to registry, beside the same parts merged from memory and beside rusqlite `row_by_row` |
 //! | `relay_postgres` | the same into PostgreSQL, beside COPY and merge by psql of the same rows; an unchanged snapshot beside the first |
 //! | `exchange` | durable one-record exchanges a second, beside bare requests and a raw fdatasync loop |
+//! | `evidence` | mutually signed exchanges a second at 128 connections, beside bare and unsigned ones; durable leaves a second with 1,024 waiting, beside SQLite's own group commit |
 //! | `batches` | rows a second by the size of a batch and the number of agencies at once |
 //! | `memory` | resident memory while a large feed is pushed |
 //! | `city` | 5.3 million residents as one snapshot, and the same again |
@@ -21,6 +22,7 @@ mod batches;
 mod city;
 mod client;
 mod decode;
+mod evidence;
 mod exchange;
 mod feed;
 mod gateway;
@@ -38,7 +40,7 @@ use std::time::Duration;
 use table::Table;
 
 const USAGE: &str =
-    "bench [--quick|--tiny] [--memory] [--registry sqlite|postgres] [--only decode|policy|relay|exchange|batches|memory|city]...
+    "bench [--quick|--tiny] [--memory] [--registry sqlite|postgres] [--only decode|policy|relay|exchange|evidence|batches|memory|city]...
   --quick    fewer rows and seconds, one turn: to see that it works
   --tiny     hardly anything, so that a debug build can show that it runs; the figures mean nothing
   --memory   also the memory run: a feed of 1 GiB is pushed and relayed (some minutes, about 4 GiB of disk)
@@ -104,7 +106,9 @@ const TINY: Size = Size {
     city_rows: 300,
 };
 
-const PARTS: [&str; 7] = ["decode", "policy", "relay", "exchange", "batches", "memory", "city"];
+const PARTS: [&str; 8] = [
+    "decode", "policy", "relay", "exchange", "evidence", "batches", "memory", "city",
+];
 /// Parts that take long and run only when they are asked for.
 const LONG: [&str; 2] = ["memory", "city"];
 
@@ -173,6 +177,7 @@ fn main() {
             "relay" if options.postgres => relay_postgres::measure(size, &mut table),
             "relay" => relay::measure(size, &mut table),
             "exchange" => exchange::measure(size, &mut table),
+            "evidence" => evidence::measure(size, &mut table),
             "batches" => batches::measure(size, options.postgres, &mut table),
             "city" => city::measure(size, options.postgres, &mut table),
             _ => memory::measure(size, &mut table),

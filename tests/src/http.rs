@@ -11,8 +11,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 mod connection;
+mod unfinished;
 
 pub use connection::Connection;
+pub use unfinished::Unfinished;
 
 /// A client certificate with its key, or nobody.
 #[derive(Clone)]
@@ -178,6 +180,11 @@ impl Call {
     /// Its body.
     pub fn body_bytes(&self) -> &[u8] {
         &self.body
+    }
+
+    /// Its headers.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// A header that was set.

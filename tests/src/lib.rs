@@ -13,7 +13,7 @@ mod witness;
 
 pub use cut::Cut;
 pub use deployment::{Deployment, Running, binary, eventually};
-pub use http::{Answer, Call, Connection, Identity, Refused};
+pub use http::{Answer, Call, Connection, Identity, Refused, Unfinished};
 pub use postgres::Postgres;
 pub use store::{leaves, registry_count, registry_rows};
 pub use witness::{Reply, Witness, Witnessing};

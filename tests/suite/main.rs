@@ -42,6 +42,7 @@ mod stopped;
 mod tamper;
 mod tickets;
 mod tls;
+mod vanished;
 mod vault;
 mod volumes;
 mod witness;

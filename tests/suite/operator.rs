@@ -96,6 +96,15 @@ fn what_is_set_aside_is_released_or_discarded_by_the_operator_and_by_nobody_else
             .unwrap();
         done(&gateway, &["resume"]);
         eventually("both are set aside", 30, || aside(&gateway).len() == 2);
+        let said: Vec<_> = leaves(&gateway.journal())
+            .into_iter()
+            .filter(|leaf| leaf["k"] == "set-aside")
+            .map(|leaf| (leaf["x"].clone(), leaf["code"].clone()))
+            .collect();
+        assert_eq!(said.len(), 2, "{said:?}");
+        for exchange in [&first, &second] {
+            assert!(said.contains(&(exchange.as_str().into(), "SG6302".into())), "{said:?}");
+        }
         for (officer, code) in [("policy-sun", 3), ("auditor-zhao", 3), ("security-qian", 3)] {
             let settings = format!("officers/{officer}.toml");
             for act in [vec!["pause"], vec!["release", &first], vec!["list"]] {

@@ -190,6 +190,23 @@ fn an_opened_record_and_the_bundle_are_judged_offline_and_another_is_refused() {
     }
     // Every member that is changed is told, whether the entry names it or not.
     let record: Value = serde_json::from_slice(&std::fs::read(gateway.path("record.json")).unwrap()).unwrap();
+    // It names what it is made with and each key in it: of the sender's signature, of the answer's, and the one that its own is wrapped by.
+    let key_id = |pem: &str| {
+        let text = std::fs::read_to_string(gateway.path(pem)).unwrap();
+        let body: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
+        let spki = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, body).unwrap();
+        let hash = ring::digest::digest(&ring::digest::SHA256, &spki);
+        let digits: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("sha256:{digits}")
+    };
+    assert_eq!(record["suite"], "sha256 hmac-sha256 hkdf-sha256");
+    assert_eq!(record["receipt-key"], key_id("trust/receipt.pem"));
+    assert!(
+        record["message-key"].as_str().unwrap().starts_with("sha256:"),
+        "{record}"
+    );
+    let month = record["vault-key"].as_str().unwrap();
+    assert!(gateway.path(&format!("keys/kek/{month}.key")).is_file(), "{month}");
     for member in record.as_object().unwrap().keys() {
         let mut edited = record.clone();
         edited[member] = format!("{}0", record[member].as_str().unwrap()).into();

@@ -1,5 +1,7 @@
 //! Witnesses: what one signs and what it refuses over the wire, and a gateway whose witness is there, away, back, or knows more.
 
+mod foreign;
+
 use std::convert::Infallible;
 
 use shuguan_ledger::checkpoint::Checkpoint;

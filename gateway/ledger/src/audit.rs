@@ -19,7 +19,7 @@ use crate::checkpoint::Checkpoint;
 use crate::keys::{KeySpan, LogKeys};
 use crate::leaf::{
     ErasedEvent, Event, Leaf, LogCloseEvent, LogOpenEvent, OperatorEvent, PushEvent, RecallEvent, RecalledEvent,
-    Reference,
+    Reference, SetAsideEvent,
 };
 use crate::note::NoteError;
 use crate::tree::{Edge, Hash, TileEntry, leaf_hash};
@@ -279,6 +279,7 @@ impl LogVerifier {
         match &leaf.event {
             Event::Push(event) => self.pushed(index, hash, event)?,
             Event::Relayed(event) => self.relayed(event.of, &event.x)?,
+            Event::SetAside(event) => self.set_aside(event)?,
             Event::Erased(event) => self.erased(event)?,
             Event::Recall(event) => self.recall(index, hash, event)?,
             Event::Recalled(event) => self.recalled(event)?,
@@ -298,6 +299,7 @@ impl LogVerifier {
             | Event::Ticket(_)
             | Event::TicketAnswer(_)
             | Event::Refusal(_)
+            | Event::Aborted(_)
             | Event::OfficerQuery(_)
             | Event::OfficerResult(_)
             | Event::OfficerUnseal(_)
@@ -378,6 +380,20 @@ impl LogVerifier {
             }
             None => Err(format!(
                 "it relays leaf {}, which is no push, or was relayed or erased before",
+                of.i
+            )),
+        }
+    }
+
+    /// Only what waits for the relay is set aside.
+    fn set_aside(&self, event: &SetAsideEvent) -> Result<(), String> {
+        let of = event.of;
+        match self.waiting.get(&of.i) {
+            Some(push) if push.hash == of.h.0 && push.exchange == event.x => Ok(()),
+            Some(_) => Err(format!("it names leaf {} by another hash or exchange", of.i)),
+            None if of.i < self.hashed && !self.relayed.has(of.i) && !self.gone(of.i) => Ok(()),
+            None => Err(format!(
+                "it sets leaf {} aside, which is no push that waits for the relay",
                 of.i
             )),
         }

@@ -178,6 +178,9 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         Event::Refusal(event) => {
             members.insert("code".into(), event.code.clone().into());
         }
+        Event::Aborted(event) => {
+            members.insert("code".into(), event.code.clone().into());
+        }
         Event::Recall(event) => {
             let what = json!({ "record": event.rec, "recalls": event.push, "reason": event.why });
             members.extend(what.as_object().cloned().unwrap_or_default());
@@ -191,6 +194,7 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
             members.extend(what.as_object().cloned().unwrap_or_default());
         }
         Event::Relayed(_)
+        | Event::SetAside(_)
         | Event::TicketAnswer(_)
         | Event::Recalled(_)
         | Event::ReceiptAck(_)
@@ -236,6 +240,7 @@ fn record(event: &Event) -> Option<&str> {
     match event {
         Event::Push(event) => Some(&event.rec),
         Event::Refusal(event) => event.rec.as_deref(),
+        Event::Aborted(event) => Some(&event.rec),
         _ => None,
     }
 }
@@ -275,6 +280,7 @@ fn state(view: &ExchangeView) -> &'static str {
             "discarded"
         }
         Event::Refusal(_) => "refused",
+        Event::Aborted(_) => "aborted",
         _ => "sealed",
     }
 }

@@ -369,7 +369,7 @@ fn take(exchanges: &mut BTreeMap<String, Logged>, index: u64, hash: Hash, leaf: 
     }
     let ours = matches!(
         leaf.event,
-        Event::Push(_) | Event::Pull(_) | Event::Compare(_) | Event::Recall(_) | Event::Refusal(_)
+        Event::Push(_) | Event::Pull(_) | Event::Compare(_) | Event::Recall(_) | Event::Refusal(_) | Event::Aborted(_)
     ) && leaf.event.partner() == Some(partner);
     if ours {
         let fate = if matches!(leaf.event, Event::Push(_)) {
@@ -471,6 +471,7 @@ fn compare(folder: &Folder, log: &Log, partner: &str) -> Vec<Named> {
         };
         match &logged.leaf.event {
             Event::Refusal(refusal) => named.push(one(What::Refused, Some(refusal.code.clone()))),
+            Event::Aborted(aborted) => named.push(one(What::Refused, Some(aborted.code.clone()))),
             _ if !here.contains_key(exchange.as_str()) => named.push(one(What::MissingHere, None)),
             _ => {}
         }

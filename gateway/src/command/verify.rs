@@ -287,6 +287,14 @@ fn sentence(proven: &Proven) -> String {
             "the log `{origin}` holds as entry {index} that `{}` was refused: {}",
             event.p, event.code
         ),
+        Event::Aborted(event) => format!(
+            "the log `{origin}` holds as entry {index} that `{}` began to deliver `{}` and was gone before the end: nothing was accepted",
+            event.p, event.rec
+        ),
+        Event::SetAside(event) => format!(
+            "the log `{origin}` holds as entry {index} that the batch {} was set aside on its way to the registry: {}",
+            event.x, event.code
+        ),
         Event::LogClose(event) => format!("the log `{origin}` holds as entry {index}: {}", keys::closing(event)),
         Event::LogOpen(event) if event.is_turn() => format!(
             "the log `{origin}` holds as entry {index} that it succeeds the volume `{}`, which was closed at {} entries; none is lost",

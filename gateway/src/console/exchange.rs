@@ -12,7 +12,7 @@ use axum::{Extension, Form};
 use http::{HeaderMap, Uri, header};
 use shuguan_ledger::leaf::{
     ClockEvent, Digest, Event, KeyEvent, LogCloseEvent, LogOpenEvent, OperatorEvent, PolicyEvent, RecallEvent,
-    RelayedEvent,
+    RefusalEvent, RelayedEvent,
 };
 use shuguan_policies::{Plan, PolicySet};
 
@@ -313,39 +313,15 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
             coded("执行方案", hex(&compare.plan.0)),
             coded("策略包", hex(&compare.bun.0)),
         ],
-        Event::Refusal(refusal) => {
-            let known = Refusal::parse(&refusal.code);
-            let mut facts = vec![
-                named("单位", partner(policies, &refusal.p)),
-                named(
-                    "拒绝原因",
-                    Choice {
-                        zh: words::outcome(&refusal.code).to_owned(),
-                        code: known.map_or_else(|| refusal.code.clone(), |known| known.code().to_owned()),
-                    },
-                ),
-                plain("拒绝环节", &refusal.at),
-            ];
-            facts.extend(
-                refusal
-                    .rec
-                    .as_deref()
-                    .map(|name| named("数据类", record(policies, name))),
-            );
-            facts.extend(
-                refusal
-                    .ds
-                    .as_deref()
-                    .map(|name| named("数据集", record(policies, name))),
-            );
-            facts.extend(
-                refusal
-                    .pur
-                    .as_deref()
-                    .map(|code| named("用途", purpose(policies, code))),
-            );
-            facts
-        }
+        Event::Refusal(refusal) => refusal_facts(refusal, policies),
+        Event::Aborted(aborted) => vec![
+            named("单位", partner(policies, &aborted.p)),
+            named("数据类", record(policies, &aborted.rec)),
+            named("用途", purpose(policies, &aborted.pur)),
+            plain("中断原因", words::outcome(&aborted.code)),
+            coded("策略包", hex(&aborted.bun.0)),
+        ],
+        Event::SetAside(aside) => vec![coded("搁置原因", aside.code.clone())],
         Event::OfficerQuery(query) => vec![
             named("查询人员", partner(policies, &query.who)),
             plain("理由", words::outcome(&query.why)),
@@ -402,6 +378,41 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
         Event::Clock(clock) => clock_facts(clock),
         Event::Relayed(_) | Event::Recalled(_) | Event::Start(_) | Event::Stop(_) | Event::Erased(_) => Vec::new(),
     }
+}
+
+/// Why, where and what was refused.
+fn refusal_facts(refusal: &RefusalEvent, policies: &PolicySet) -> Vec<Fact> {
+    let known = Refusal::parse(&refusal.code);
+    let mut facts = vec![
+        named("单位", partner(policies, &refusal.p)),
+        named(
+            "拒绝原因",
+            Choice {
+                zh: words::outcome(&refusal.code).to_owned(),
+                code: known.map_or_else(|| refusal.code.clone(), |known| known.code().to_owned()),
+            },
+        ),
+        plain("拒绝环节", &refusal.at),
+    ];
+    facts.extend(
+        refusal
+            .rec
+            .as_deref()
+            .map(|name| named("数据类", record(policies, name))),
+    );
+    facts.extend(
+        refusal
+            .ds
+            .as_deref()
+            .map(|name| named("数据集", record(policies, name))),
+    );
+    facts.extend(
+        refusal
+            .pur
+            .as_deref()
+            .map(|code| named("用途", purpose(policies, code))),
+    );
+    facts
 }
 
 fn clock_facts(clock: &ClockEvent) -> Vec<Fact> {
@@ -527,6 +538,8 @@ fn counts(event: &Event) -> Vec<Count> {
         Event::Shred(shred) => vec![count("密钥", shred.cnt)],
         Event::Recalled(done) => vec![count("撤回记录", done.del), count("恢复记录", done.opn)],
         Event::Relayed(_)
+        | Event::SetAside(_)
+        | Event::Aborted(_)
         | Event::Ticket(_)
         | Event::TicketAnswer(_)
         | Event::Recall(_)

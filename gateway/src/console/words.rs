@@ -5,7 +5,7 @@ use crate::refusal::Refusal;
 const SHANGHAI_US: i64 = 8 * 3_600_000_000;
 
 /// Kinds of leaves that can be searched for, with their Chinese.
-pub(super) const KINDS: [(&str, &str); 27] = [
+pub(super) const KINDS: [(&str, &str); 29] = [
     ("push", "推送"),
     ("pull", "提取"),
     ("compare", "比对"),
@@ -15,7 +15,9 @@ pub(super) const KINDS: [(&str, &str); 27] = [
     ("ticket", "核实请求"),
     ("ticket-answer", "核实答复"),
     ("refusal", "拒绝"),
+    ("aborted", "上传中断"),
     ("relayed", "入库"),
+    ("set-aside", "搁置"),
     ("erased", "清除"),
     ("officer-query", "人员查询"),
     ("officer-result", "查询结果"),
@@ -56,6 +58,7 @@ pub(super) fn outcome(code: &str) -> &str {
         "erased" => "密文已清除",
         "set-aside" => "已搁置",
         "waiting" => "待入库",
+        "sender-gone" => "发送方已断开",
         "discarded" => "已放弃",
         "recalled" => "已撤回",
         "corrected" => "已更正",

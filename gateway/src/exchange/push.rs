@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::admit::{self, PushHead};
+use super::admit::{self, Admitted, PushHead};
 use super::answer::{self, Answer};
 use super::batch::Batch;
-use super::release::Release;
+use super::release::{Release, Released};
+use super::upload::Upload;
 use super::{Stations, Stop, repeat, seal};
 use crate::edge::Peer;
 use crate::edge::deadline::BodyStop;
@@ -31,17 +32,33 @@ where
     if let Some(sealed) = repeat::known(stations, &peer, head, &admitted, &mut body).await? {
         return answer::push(sealed);
     }
-    admit::within_quota(stations, &admitted).await?;
-    let mut batch = Batch::open(stations, &admitted, body);
-    let mut release = Release::open(stations, &admitted)?;
+    let upload = Upload::begins(stations, &admitted);
+    let read = read(stations, &peer, head, &admitted, body).await;
+    let released = upload.ends(read).await?;
+    let sealed = seal::push(stations, admitted, released).await?;
+    answer::push(sealed)
+}
+
+/// `decode → release`, until the body has ended and everything of it may be sealed.
+async fn read<B>(
+    stations: &Stations,
+    peer: &Peer,
+    head: &PushHead,
+    admitted: &Admitted,
+    body: B,
+) -> Result<Released, Stop>
+where
+    B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
+{
+    admit::within_quota(stations, admitted).await?;
+    let mut batch = Batch::open(stations, admitted, body);
+    let mut release = Release::open(stations, admitted)?;
     while let Some(part) = batch.next_part().await? {
         release.part(&part)?;
     }
     let received = batch.close()?;
     // An upload can outlive its sender's certificate and its grant.
-    head.gatekeeper.recheck(&peer)?;
-    admit::still_granted(stations, &admitted)?;
-    let released = release.close(received)?;
-    let sealed = seal::push(stations, admitted, released).await?;
-    answer::push(sealed)
+    head.gatekeeper.recheck(peer)?;
+    admit::still_granted(stations, admitted)?;
+    release.close(received)
 }

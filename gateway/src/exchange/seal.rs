@@ -51,8 +51,8 @@ pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -
     let idempotency = idempotency(stations, &admitted, &released.received.digest);
     let report = released.received.report.encode();
     let mut entry = match &released.received.refused {
-        None => accepted(&admitted, released)?,
-        Some(refused) => refused_whole(&admitted, refused.refusal, &released)?,
+        None => accepted(stations, &admitted, released)?,
+        Some(refused) => refused_whole(stations, &admitted, refused.refusal, &released)?,
     };
     entry.partner = Some(admitted.peer.partner().id.clone());
     entry.idempotency = Some(idempotency);
@@ -60,16 +60,21 @@ pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -
     entry.rejects = (!report.is_empty()).then(|| report.clone());
     let event = entry.event.clone();
     has_room(stations, &admitted, &entry).await?;
-    let (sealed, replayed) = match stations.journal.seal(entry).await.map_err(unavailable)? {
+    let quota = admitted.quota.as_ref().ok().filter(|_| accepts);
+    let sealing = quota.map(|hold| hold.sealing(received));
+    let outcome = stations.journal.seal(entry).await;
+    // The leaf is durable: from now on the log counts it too.
+    if matches!(outcome, Ok(Outcome::Sealed(_))) {
+        drop(sealing);
+    } else if let Some(sealing) = sealing {
+        sealing.undone();
+    }
+    let (sealed, replayed) = match outcome.map_err(unavailable)? {
         Outcome::Sealed(sealed) => (sealed, false),
         Outcome::Repeated(sealed) => (sealed, true),
         Outcome::KeyReused => return Err(Refusal::KeyReused.into()),
         Outcome::Replayed => return Err(Refusal::Replayed.into()),
     };
-    // The leaf is durable: from now on the log counts it too.
-    if let (Ok(hold), true, false) = (&admitted.quota, accepts, replayed) {
-        hold.settle(received);
-    }
     let standing = admitted.standing();
     if replayed {
         // A repeat is answered from what was stored, not from what was just decoded.
@@ -134,7 +139,7 @@ fn told(
     }
 }
 
-fn accepted(admitted: &Admitted, released: Released) -> Result<Entry, Stop> {
+fn accepted(stations: &Stations, admitted: &Admitted, released: Released) -> Result<Entry, Stop> {
     let counts = &released.received.counts;
     let subjects = released.subjects;
     let mut payload = released
@@ -164,6 +169,7 @@ fn accepted(admitted: &Admitted, released: Released) -> Result<Entry, Stop> {
         cols: payload.cols(),
         nc: payload.column_count(),
         req: commit_request(
+            &stations.signing,
             payload.evidence_mut(),
             &released.received.digest,
             admitted.signed.as_ref(),
@@ -187,11 +193,23 @@ fn accepted(admitted: &Admitted, released: Released) -> Result<Entry, Stop> {
 }
 
 /// A batch that was read and is refused as a whole; its quality report says why better than the code.
-fn refused_whole(admitted: &Admitted, refusal: Refusal, released: &Released) -> Result<Entry, Stop> {
+fn refused_whole(
+    stations: &Stations,
+    admitted: &Admitted,
+    refusal: Refusal,
+    released: &Released,
+) -> Result<Entry, Stop> {
     let mut evidence = Evidence::fresh().map_err(Fault::from_error("make an evidence record"))?;
     let signed = admitted.signed.as_ref();
     let event = RefusalEvent {
-        req: signed.map(|signed| commit_request(&mut evidence, &released.received.digest, Some(signed))),
+        req: signed.map(|signed| {
+            commit_request(
+                &stations.signing,
+                &mut evidence,
+                &released.received.digest,
+                Some(signed),
+            )
+        }),
         qua: Some(evidence.commit_text(QUALITY, &quality(&released.received.quality))),
         ..refusal_event(admitted, refusal)
     };
@@ -293,7 +311,7 @@ pub async fn pull(stations: &Stations, prepared: &mut Prepared) -> Result<Sealed
         sel: evidence.commit_text("selection", &request.selection_text),
         case: evidence.commit("case", request.case.as_bytes()),
         man: Some(Digest(digest::sha256(manifest.as_bytes()))),
-        req: signed.map(|signed| commit_request(&mut evidence, &request.asked.digest, Some(signed))),
+        req: signed.map(|signed| commit_request(&stations.signing, &mut evidence, &request.asked.digest, Some(signed))),
         ix: subjects
             .as_ref()
             .map(|subjects| evidence.commit_digest(INDEX, &subjects.digest())),
@@ -345,7 +363,12 @@ pub async fn compare(
         out: evidence.commit_digest("content", &digest::sha256(&answered.content)),
         nc: u64::try_from(request.plan.output().len()).unwrap_or(u64::MAX),
         case: evidence.commit("case", request.case.as_bytes()),
-        req: commit_request(&mut evidence, &request.asked.digest, request.asked.signed.as_ref()),
+        req: commit_request(
+            &stations.signing,
+            &mut evidence,
+            &request.asked.digest,
+            request.asked.signed.as_ref(),
+        ),
         ix: evidence.commit_digest(INDEX, &subjects.digest()),
     };
     evidence.note("case", &*request.case);
@@ -389,6 +412,7 @@ pub async fn absent(
         cnt: None,
         qua: None,
         req: Some(commit_request(
+            &stations.signing,
             &mut evidence,
             &request.asked.digest,
             request.asked.signed.as_ref(),

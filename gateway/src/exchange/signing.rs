@@ -94,7 +94,14 @@ pub(super) fn nonce(tags: &Tags, signed: &Signed, key: &[u8; 32]) -> Nonce {
 
 /// Commits to what was asked: the digest of the body and, when it was signed, signature and base too. The evidence record keeps all of them,
 /// so that the commitment can be opened: digest ‖ 64 bytes of signature ‖ signature base.
-pub(super) fn commit_request(evidence: &mut Evidence, digest: &[u8; 32], signed: Option<&Signed>) -> Commitment {
+/// It names the key that signs the answer as well: a dispute is about both.
+pub(super) fn commit_request(
+    signing: &Signing,
+    evidence: &mut Evidence,
+    digest: &[u8; 32],
+    signed: Option<&Signed>,
+) -> Commitment {
+    evidence.note("receipt-key", signing.receipt.public().id());
     let Some(signed) = signed else {
         return evidence.commit_digest("request", digest);
     };

@@ -77,7 +77,7 @@ impl<'s> Statement<'s> {
         let in_flight = in_flight.ok_or_else(|| Refused::new(Refusal::KeyInFlight).retry_after(1))?;
         let mut evidence = Evidence::fresh().map_err(Fault::from_error("make an evidence record"))?;
         Ok(Keyed {
-            req: commit_request(&mut evidence, &self.body, self.signed.as_ref()),
+            req: commit_request(&self.stations.signing, &mut evidence, &self.body, self.signed.as_ref()),
             evidence,
             kind,
             tag,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use shuguan_ledger::columns::root;
 use shuguan_ledger::leaf::{Commitment, Event, Leaf, OfficerUnsealEvent};
 
-use super::evidence::{QUALITY, RECORD, Record, SECRET};
+use super::evidence::{QUALITY, RECORD, Record, SECRET, SUITE, SUITE_TODAY};
 use crate::signature::digest::sha256;
 
 /// Label and member of what a pull asked for.
@@ -35,6 +35,9 @@ pub fn borne_out(leaf: &Leaf, record: &[u8]) -> Result<Borne, &'static str> {
     let no_record = "it is no evidence record";
     let mut members: BTreeMap<String, String> = serde_json::from_slice(record).map_err(|_| no_record)?;
     let written = serde_json::to_vec(&members).map_err(|_| no_record)?;
+    if members.get(SUITE).is_some_and(|suite| suite != SUITE_TODAY) {
+        return Err("it is of a suite that this version does not know");
+    }
     let read = Record::read(&written).ok_or(no_record)?;
     if !commits(leaf) {
         return Err("the entry commits to no evidence record");
@@ -140,7 +143,7 @@ mod tests {
     use shuguan_ledger::leaf::{Event, Leaf, RefusalEvent, StopEvent};
 
     use super::{ANOTHER, OTHERWISE, borne_out};
-    use crate::journal::evidence::{Evidence, QUALITY, RECORD};
+    use crate::journal::evidence::{Evidence, QUALITY, RECORD, Record};
 
     fn refusal(evidence: Option<&mut Evidence>) -> Leaf {
         let event = RefusalEvent {
@@ -193,6 +196,13 @@ mod tests {
             let why = borne_out(&bare, &record).unwrap_err();
             assert_eq!(why, "the entry commits to no evidence record");
         }
+        // Nobody opens commitments of another suite with this one.
+        let other = String::from_utf8(record.to_vec())
+            .unwrap()
+            .replace("hmac-sha256", "hmac-sm3");
+        let why = borne_out(&leaf, other.as_bytes()).unwrap_err();
+        assert_eq!(why, "it is of a suite that this version does not know");
+        assert!(Record::read(other.as_bytes()).is_none() && Record::read(&record).is_some());
         for no_record in [b"[]".as_slice(), b"{}", b"{\"secret\":1}", b"", b"{\"secret\":\"00\"}"] {
             assert_eq!(borne_out(&leaf, no_record).unwrap_err(), "it is no evidence record");
         }

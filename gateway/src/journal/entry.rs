@@ -8,13 +8,14 @@ use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
 
-use super::evidence::{Evidence, RECORD, hex};
+use super::evidence::{Evidence, RECORD, VAULT_KEY, hex};
 use super::fault::JournalFault;
 use super::kek::{Kek, Kind};
 use super::payload::{Body, SealedPayload};
 use super::sequencer::SealedLeaf;
 use super::subjects::Subjects;
 use super::vault::{SealedRecord, Vault};
+use crate::pki::period;
 
 /// An event without its moment and index: the sequencer gives those.
 pub type EventDraft = Event;
@@ -78,6 +79,7 @@ impl Entry {
             if let Some(key) = &self.idempotency {
                 record.note("idempotency", hex(&key.tag));
             }
+            record.note(VAULT_KEY, period::month(now_us));
             let bytes = record.encode();
             ev = Some(record.commit(RECORD, &bytes));
             evidence = Some(vault.seal(exchange, &bytes, now_us)?);

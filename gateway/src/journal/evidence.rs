@@ -26,6 +26,14 @@ pub(super) const SECRET: &str = "secret";
 /// Label of the commitment to the record itself.
 pub(super) const RECORD: &str = "record";
 
+/// Member: the suite.
+pub(super) const SUITE: &str = "suite";
+/// What digests, commitments and salts of a record are made with. A record that names another is read by nobody who knows only this one; none is this one,
+/// of a version that did not say so.
+pub(super) const SUITE_TODAY: &str = "sha256 hmac-sha256 hkdf-sha256";
+/// Member: the key of the month by which the record's own key is wrapped, `YYYY-MM`.
+pub(super) const VAULT_KEY: &str = "vault-key";
+
 /// Label and member of the quality report.
 pub const QUALITY: &str = "quality";
 
@@ -112,6 +120,7 @@ impl Evidence {
         let mut members: BTreeMap<&str, &str> = members.collect();
         members.insert(SECRET, secret.as_str());
         members.insert("v", "shuguan.evidence.v1");
+        members.insert(SUITE, SUITE_TODAY);
         Zeroizing::new(serde_json::to_vec(&members).unwrap_or_default())
     }
 }
@@ -124,9 +133,12 @@ pub(super) struct Record<'r> {
 }
 
 impl<'r> Record<'r> {
-    /// Reads what [`Evidence::encode`] wrote.
+    /// Reads what [`Evidence::encode`] wrote; none of another suite.
     pub(super) fn read(record: &'r [u8]) -> Option<Self> {
         let members: BTreeMap<&'r str, Cow<'r, str>> = serde_json::from_slice(record).ok()?;
+        if members.get(SUITE).is_some_and(|suite| suite != SUITE_TODAY) {
+            return None;
+        }
         let mut secret = Zeroizing::new([0; 32]);
         unhex_into(members.get(SECRET)?, secret.as_mut_slice())?;
         let evidence = Evidence::from_secret(*secret);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::leaf::{
     Digest, ErasedEvent, Event, Leaf, LogOpenEvent, OperatorEvent, RecallEvent, RecalledEvent, Reference, RelayedEvent,
-    ShredEvent,
+    SetAsideEvent, ShredEvent,
 };
 use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
 use uuid::Uuid;
@@ -161,7 +161,7 @@ impl<'c> Group<'c> {
             Work::Seal(prepared) => self.seal(prepared, place),
             Work::Relayed { exchange, event } => self.relayed(*exchange, event, place),
             Work::Recalled { exchange, event } => self.recalled(*exchange, event, place),
-            Work::SetAside { exchange, reason } => self.shift(*exchange, &["waiting"], "set-aside", Some(reason)),
+            Work::SetAside { exchange, reason } => self.set_aside(*exchange, reason, place),
             Work::Release { exchange } => self.shift(*exchange, &["set-aside"], "waiting", None),
             Work::Discard { exchange, reason } => {
                 self.shift(*exchange, &["set-aside", "waiting"], "discarded", Some(reason))
@@ -560,6 +560,27 @@ impl<'c> Group<'c> {
         Ok(Given::Done)
     }
 
+    /// Out of the relay's way, with the leaf that says why, in one transaction.
+    fn set_aside(&mut self, exchange: Uuid, reason: &str, place: Place<'_>) -> Stored<Given> {
+        let Some(row) = self.find(exchange)?.filter(|row| row.state == "waiting") else {
+            return Ok(Given::NotSo);
+        };
+        let event = Event::SetAside(SetAsideEvent {
+            x: exchange.to_string(),
+            of: Reference {
+                i: row.leaf,
+                h: Digest(row.hash),
+            },
+            code: reason.to_owned(),
+        });
+        let given = self.leaf(&event, Some(exchange), None, place)?;
+        if matches!(given, Given::Leaf { .. }) {
+            self.move_row(&row, "set-aside", Some(reason))?;
+            self.moves.shifted();
+        }
+        Ok(given)
+    }
+
     /// An operator's act and its leaf; what is not set aside is neither released nor discarded, and has no leaf.
     fn operate(&mut self, exchange: Option<Uuid>, event: &OperatorEvent, place: Place<'_>) -> Stored<Given> {
         if let Some(exchange) = exchange {
@@ -694,7 +715,13 @@ impl<'e> Facets<'e> {
                 refusal.pur.as_deref(),
                 Some(refusal.code.as_str()),
             ),
+            Event::Aborted(aborted) => (
+                Some(aborted.rec.as_str()),
+                Some(aborted.pur.as_str()),
+                Some(aborted.code.as_str()),
+            ),
             Event::Relayed(_) => (None, None, Some("relayed")),
+            Event::SetAside(aside) => (None, None, Some(aside.code.as_str())),
             Event::Recall(recall) => (Some(recall.rec.as_str()), None, Some(recall.why.as_str())),
             Event::Recalled(_) => (None, None, Some("recalled")),
             Event::Ticket(ticket) => (Some(ticket.rec.as_str()), None, Some(ticket.fld.as_str())),

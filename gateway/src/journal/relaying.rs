@@ -80,13 +80,14 @@ impl Journal {
         sealed.ok_or_else(|| SealError::Unfit("this exchange does not wait".into()))
     }
 
-    /// Takes a batch out of the relay's way, with a reason code. False: it does not wait.
+    /// Takes a batch out of the relay's way, with a reason code and a leaf that says so. False: it does not wait.
     ///
     /// # Errors
     /// [`SealError::Unavailable`].
     pub async fn set_aside(&self, exchange: Uuid, reason: &str) -> Result<bool, SealError> {
         let reason = reason.to_owned();
-        self.done(Work::SetAside { exchange, reason }).await
+        let sealed = self.sealed(Work::SetAside { exchange, reason }, Some(exchange)).await?;
+        Ok(sealed.is_some())
     }
 
     /// Lets a batch that was set aside wait again. False: it is not set aside.

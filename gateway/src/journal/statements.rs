@@ -95,11 +95,11 @@ pub(super) const UNSEALING_LEAVES: &str = "SELECT idx, t, kind, exchange, partne
 /// Exchanges of a partner, oldest first, with the leaf that says that each is in the registry or was given up.
 pub(super) const PARTNER_EXCHANGES: &str = "SELECT l.idx, (SELECT s.idx FROM leaf s WHERE s.exchange = l.exchange
        AND (s.kind IN ('relayed', 'recalled') OR s.kind = 'operator' AND s.code = 'discarded') ORDER BY s.idx LIMIT 1)
-     FROM leaf l WHERE l.partner = ?1 AND l.idx >= ?2 AND l.kind IN ('push', 'pull', 'compare', 'recall', 'refusal')
+     FROM leaf l WHERE l.partner = ?1 AND l.idx >= ?2 AND l.kind IN ('push', 'pull', 'compare', 'recall', 'refusal', 'aborted')
      ORDER BY l.idx LIMIT 200";
 /// The newest exchange of a partner from a leaf on: the kinds of `Event::counts_for`.
 pub(super) const NEWEST_COUNTED: &str = "SELECT bytes FROM leaf WHERE partner = ?1 AND idx >= ?2
-     AND kind IN ('push', 'pull', 'compare', 'recall', 'refusal') ORDER BY idx DESC LIMIT 1";
+     AND kind IN ('push', 'pull', 'compare', 'recall', 'refusal', 'aborted') ORDER BY idx DESC LIMIT 1";
 pub(super) const ONE_LEAF: &str =
     "SELECT idx, t, kind, exchange, partner, rec, pur, code, bytes FROM leaf WHERE idx = ?1";
 /// Newest first; ?1 and ?2 bound the index.

@@ -209,6 +209,17 @@ fn origins(dataset: Dataset, field: &str) -> &'static [(&'static str, &'static s
         (Dataset::Population, "residence_region") => &[("f", "residence_region")],
         (Dataset::Population, "person_status") => &[("r", "person_status")],
         (Dataset::Population, "death_date") => &[("d1", "death_date"), ("d2", "death_date"), ("d3", "death_date")],
+        // The change notice last: it names the unit where nothing else does.
+        (Dataset::Enterprises, "uscc") => &[
+            ("e", "uscc"),
+            ("s", "uscc"),
+            ("c", "uscc"),
+            ("t", "uscc"),
+            ("g", "uscc"),
+        ],
+        (Dataset::Enterprises, "org_code") => &[("e", "org_code"), ("t", "org_code")],
+        (Dataset::Enterprises, "reg_no") => &[("e", "reg_no"), ("c", "reg_no"), ("g", "reg_no")],
+        (Dataset::Enterprises, "taxpayer_id") => &[("t", "taxpayer_id")],
         (Dataset::Enterprises, "name") => &[
             ("e", "ent_name"),
             ("s", "ent_name"),
@@ -385,8 +396,7 @@ impl Fed<'_> {
         let special = match (self.dataset, field) {
             (Dataset::Population, "citizen_id") => Some("p.citizen_id".to_owned()),
             (Dataset::Population, "death_certainty") => self.certainty(),
-            (Dataset::Enterprises, "uscc" | "org_code" | "reg_no" | "taxpayer_id") => Some(format!("p.{field}")),
-            (Dataset::Enterprises, "region") => Some(self.region(kind)),
+            (Dataset::Enterprises, "region") => self.region(kind),
             (_, "source") => self.source(),
             (_, "updated_at") => self.updated(),
             _ => self.first_of(field, kind),
@@ -408,12 +418,11 @@ impl Fed<'_> {
     }
 
     /// Where no source names the division: digits 3 to 8 of a credit code are that of the authority that registered the unit (GB 32100).
-    fn region(&self, kind: ColumnType) -> String {
-        const OF_CODE: &str = "CASE length(p.uscc) WHEN 18 THEN substr(p.uscc, 3, 6) END";
-        match self.first_of("region", kind) {
-            Some(named) => format!("coalesce({named}, {OF_CODE})"),
-            None => OF_CODE.to_owned(),
-        }
+    fn region(&self, kind: ColumnType) -> Option<String> {
+        let code = self.first_of("uscc", ColumnType::Text);
+        let of_code = code.map(|code| format!("CASE length({code}) WHEN 18 THEN substr({code}, 3, 6) END"));
+        let ways: Vec<String> = self.first_of("region", kind).into_iter().chain(of_code).collect();
+        coalesce(&ways)
     }
 
     /// Two sources that report a death make it certain, one leaves it suspected.

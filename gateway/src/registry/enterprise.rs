@@ -1,4 +1,5 @@
-//! The enterprise index: which units the registry knows and under which numbers. Filled in the transaction that writes the rows.
+//! The enterprise index: which units the registry knows. Filled in the transaction that writes the rows. It holds no numbers but the unit's name: what a
+//! unit's numbers are is said by its open rows (`dataset.rs`), so none outlives the row that said it.
 //!
 //! A unit's identity is its organisation code where one is known: characters 9 to 17 of a credit code are that code (GB 32100), and characters 7
 //! to 15 of a taxpayer's number of before 2015, so rows with any of them meet. Else the registration number, else the taxpayer's: those are loose, and
@@ -7,7 +8,6 @@
 use adapters::value::taxpayer_id;
 use shuguan_adapters as adapters;
 
-use super::merge::Part;
 use super::merge::rows::Rows;
 
 /// The numbers of a unit that a row holds.
@@ -48,17 +48,16 @@ impl<'a> Numbers<'a> {
         self.organisation
     }
 
-    /// The other numbers by their names in the index, the registration number first.
-    pub(super) fn loose(&self) -> Vec<String> {
-        let registration = self.registration.map(|number| format!("R{number}"));
-        let taxpayer = self.taxpayer.map(|number| format!("T{number}"));
-        registration.into_iter().chain(taxpayer).collect()
+    /// The other number by its name in the index: no record type has two.
+    pub(super) fn loose(&self) -> Option<String> {
+        let taxpayer = || self.taxpayer.map(|number| format!("T{number}"));
+        self.registration.map(|number| format!("R{number}")).or_else(taxpayer)
     }
 
     /// The identity of the unit, as far as this row alone says it.
     fn unit(&self) -> Option<String> {
         let own = self.organisation.map(str::to_owned);
-        own.or_else(|| self.loose().into_iter().next())
+        own.or_else(|| self.loose())
     }
 }
 
@@ -85,48 +84,34 @@ pub(super) fn unit_of(uscc: &str) -> &str {
     uscc.get(8..17).unwrap_or(uscc)
 }
 
-/// A unit with the numbers under which it is known: credit code, organisation code, registration number, taxpayer's number.
-#[derive(Clone)]
-pub(super) struct Unit<'a> {
-    pub(super) id: &'a str,
-    pub(super) numbers: [Option<&'a str>; 4],
-    /// When it first appeared, microseconds since the epoch.
-    pub(super) first_us: i64,
-}
-
-impl<'a> Unit<'a> {
-    /// Takes over what is unknown here; a known number stays.
-    pub(super) fn complete(&mut self, other: &Self) {
-        for (known, number) in self.numbers.iter_mut().zip(other.numbers) {
-            *known = known.or(number);
-        }
-    }
-
-    fn of(id: &'a str, rows: &Rows<'a>, row: usize, first_us: i64) -> Self {
-        let number = |name: &str| rows.column(name).and_then(|column| column.text(row));
-        let taxpayer = number("taxpayer_id").or_else(|| number("withholder_id"));
-        Self {
-            id,
-            numbers: [number("uscc"), number("org_code"), number("reg_no"), taxpayer],
-            first_us,
-        }
-    }
-}
-
 /// The units of the rows that are written, each once, ascending.
-pub(super) fn units<'a>(part: &Part, rows: &'a Rows<'_>, writes: &[usize]) -> Vec<Unit<'a>> {
-    let mut found: Vec<(&str, usize)> = writes
-        .iter()
-        .filter_map(|row| rows.unit(*row).map(|unit| (unit, *row)))
-        .collect();
-    found.sort_unstable();
-    let mut units: Vec<Unit<'a>> = Vec::with_capacity(found.len());
-    for (name, row) in found {
-        let unit = Unit::of(name, rows, row, part.received_us);
-        match units.last_mut().filter(|last| last.id == name) {
-            Some(last) => last.complete(&unit),
-            None => units.push(unit),
+pub(super) fn units<'a>(rows: &'a Rows<'_>, writes: &[usize]) -> Vec<&'a str> {
+    let mut units: Vec<&str> = writes.iter().filter_map(|row| rows.unit(*row)).collect();
+    units.sort_unstable();
+    units.dedup();
+    units
+}
+
+#[cfg(test)]
+mod tests {
+    use adapters::catalogue::{Subject, record_types};
+    use shuguan_adapters as adapters;
+
+    #[test]
+    fn no_record_type_has_two_numbers_that_join_units() {
+        let units = record_types().filter(|record| {
+            record
+                .subjects
+                .iter()
+                .any(|subject| matches!(subject, Subject::Enterprise(_)))
+        });
+        for record in units {
+            let has = |name: &str| record.field(name).is_some();
+            assert!(
+                !(has("reg_no") && has("taxpayer_id")),
+                "{}: `numbers/units.rs` joins by one",
+                record.name
+            );
         }
     }
-    units
 }

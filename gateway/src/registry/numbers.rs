@@ -5,21 +5,26 @@
 //! written over or recalled, it says so no more. What follows from all lines is the same in whatever order their rows came: `units` which
 //! numbers are one enterprise, and under what name; `persons` which are one person, and which of them is in force.
 //!
-//! Written in the transaction of the rows, after them, in a few statements a part and none where no row says anything. A store answers
-//! questions ([`Store`]); what is asked stands here once.
+//! Written in the transaction of the rows, after them, in a few statements a part; none where no row that came holds a number to be joined, and none
+//! that was there could. What a number costs does not grow with the rows that hold it: a placeholder that a million of them hold is asked like any other.
+//! A store answers questions ([`Store`]); what is asked stands here once.
 
 mod persons;
 pub(super) mod units;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+
+use uuid::Uuid;
 
 use super::dataset::Dialect;
 use super::discrepancy::touch::Touched;
 use super::fault::RegistryFault;
+use super::merge::closing::{BEHIND_ALL, STRIDE};
 use super::merge::rows::Rows;
 use super::schema::{TableSpec, table_of};
+use crate::clock::Clock;
 
 /// What a store gives: texts, and null where there is none.
 pub(super) type Found = Vec<Vec<Option<String>>>;
@@ -59,21 +64,21 @@ struct Line {
     other: String,
 }
 
-/// The keys of rows of that table that may say something, of those that are written.
-pub(super) fn saying<'r>(
+/// The keys of rows that may join numbers, of those that are written.
+pub(super) fn keys_that_join<'r>(
     table: &TableSpec,
     rows: &'r Rows<'_>,
     written: &'r [usize],
 ) -> impl Iterator<Item = String> + use<'r> {
-    let (units, persons) = (units::says(table), persons::says(table));
-    let says =
+    let (units, persons) = (units::joins(table), persons::joins(table));
+    let joins =
         move |row: &&usize| units && units::is_loose(rows, **row) || persons && persons::is_of_number(rows, **row);
-    written.iter().filter(says).map(|row| rows.key(*row).to_owned())
+    written.iter().filter(joins).map(|row| rows.key(*row).to_owned())
 }
 
-/// Whether its rows say which numbers are one subject's.
-pub(super) fn says(table: &TableSpec) -> bool {
-    units::says(table) || persons::says(table)
+/// Whether its rows join numbers, or did under plans of before: their lines go with them though the columns are not released any more.
+pub(super) fn may_have_joined(table: &TableSpec) -> bool {
+    units::may_have_joined(table) || persons::may_have_joined(table)
 }
 
 /// Brings what the changed rows say into force.
@@ -87,13 +92,65 @@ pub(super) async fn settle<S: Store>(
 ) -> Result<(), RegistryFault> {
     let table = table_of(tables, touched.record)?;
     let keys = std::mem::take(&mut touched.keys);
-    if units::says(table) && !keys.is_empty() {
+    if units::may_have_joined(table) && !keys.is_empty() {
         units::settle(store, tables, table, &keys, touched).await?;
     }
-    if persons::says(table) && !keys.is_empty() {
+    if persons::may_have_joined(table) && !keys.is_empty() {
         persons::settle(store, table, &keys, touched).await?;
     }
-    units::name(store, touched).await
+    units::add_joined(store, touched).await
+}
+
+/// The next keys of rows that were there before anybody noted what they say, in a registry that is older than these tables: a record type, and at most
+/// [`STRIDE`] keys to be settled in the transaction that calls. The place is noted, so that a walk that was ended goes on; none when all is done,
+/// and then it costs one look-up.
+///
+/// # Errors
+/// When the store does not answer.
+pub(super) async fn walk<S: Store>(
+    store: &mut S,
+    tables: &[TableSpec],
+) -> Result<Option<(&'static str, BTreeSet<String>)>, RegistryFault> {
+    let joining = tables
+        .iter()
+        .filter(|table| units::joins(table) || persons::joins(table));
+    let joining: Vec<[&str; 1]> = joining.map(|table| [table.record.name]).collect();
+    let text = given::<S>(
+        1,
+        "SELECT g.a, coalesce(w.row_key, '') FROM given g LEFT JOIN number_walk w ON w.record = g.a",
+    );
+    let places = store.ask(&text, &joining).await?.into_iter().filter_map(pair);
+    for (record, place) in places.filter(|(_, place)| place != BEHIND_ALL) {
+        let table = table_of(tables, &record)?;
+        let text = given::<S>(
+            1,
+            &format!(
+                "SELECT x._key FROM given g CROSS JOIN {} x WHERE x._key > g.a ORDER BY x._key LIMIT {STRIDE}",
+                table.name
+            ),
+        );
+        let keys = store.ask(&text, &[[place.as_str()]]).await?;
+        let keys: BTreeSet<String> = keys.into_iter().flatten().flatten().collect();
+        let last = keys.last().filter(|_| keys.len() == STRIDE);
+        let upto = last.map_or(BEHIND_ALL, String::as_str);
+        let text = given::<S>(
+            2,
+            "INSERT INTO number_walk (record, row_key) SELECT a, b FROM given WHERE true \
+             ON CONFLICT (record) DO UPDATE SET row_key = excluded.row_key",
+        );
+        store.ask(&text, &[[record.as_str(), upto]]).await?;
+        if !keys.is_empty() {
+            return Ok(Some((table.record.name, keys)));
+        }
+    }
+    Ok(None)
+}
+
+/// Whom the keys of a stride touch; nobody's exchange settles what they settle.
+pub(super) fn walked(record: &'static str, keys: BTreeSet<String>) -> Touched<'static> {
+    let mut touched = Touched::by(record, Clock::system().now_us(), Uuid::nil());
+    touched.keys = keys;
+    touched
 }
 
 /// Writes what rows say now in the place of what they said before; gives the lines that are gone and those that are new.
@@ -135,62 +192,6 @@ async fn replace<S: Store>(
     );
     store.ask(&text, &lent(&noted)).await?;
     Ok(gone.into_iter().chain(come).collect())
-}
-
-/// Numbers with those to which lines join them.
-struct Joined {
-    joins: BTreeMap<String, BTreeSet<String>>,
-    /// Whether a number leads on to others.
-    leads: fn(&str) -> bool,
-}
-
-impl Joined {
-    /// Follows the lines from some numbers as far as they lead.
-    async fn follow<S: Store>(
-        store: &mut S,
-        from: &BTreeSet<String>,
-        leads: fn(&str) -> bool,
-    ) -> Result<Self, RegistryFault> {
-        let text = given::<S>(
-            1,
-            "SELECT DISTINCT k.number, k.other FROM given g CROSS JOIN number_link k WHERE k.number = g.a",
-        );
-        let mut joins: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        let mut due = from.clone();
-        while !due.is_empty() {
-            let asked: Vec<[&str; 1]> = due.iter().map(|number| [number.as_str()]).collect();
-            let found = store.ask(&text, &asked).await?;
-            joins.extend(due.into_iter().map(|number| (number, BTreeSet::new())));
-            due = BTreeSet::new();
-            for (number, other) in found.into_iter().filter_map(pair) {
-                if leads(&other) && !joins.contains_key(&other) {
-                    due.insert(other.clone());
-                }
-                joins.entry(number).or_default().insert(other);
-            }
-        }
-        Ok(Self { joins, leads })
-    }
-
-    fn numbers(&self) -> impl Iterator<Item = &str> {
-        self.joins.keys().map(String::as_str)
-    }
-
-    /// The numbers that are joined with one, itself among them, and those to which they lead and that lead no further.
-    fn group<'g>(&'g self, first: &'g str) -> (BTreeSet<&'g str>, BTreeSet<&'g str>) {
-        let (mut members, mut ends) = (BTreeSet::from([first]), BTreeSet::new());
-        let mut due = vec![first];
-        while let Some(number) = due.pop() {
-            for other in self.joins.get(number).into_iter().flatten().map(String::as_str) {
-                if !(self.leads)(other) {
-                    ends.insert(other);
-                } else if members.insert(other) {
-                    due.push(other);
-                }
-            }
-        }
-        (members, ends)
-    }
 }
 
 fn line(cells: Vec<Option<String>>) -> Option<Line> {

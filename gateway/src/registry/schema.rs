@@ -84,6 +84,12 @@ pub struct TableSpec {
 }
 
 impl TableSpec {
+    /// Whether it is the same table, with every column of the other and the same keys.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let has = |column: &ColumnSpec| self.column(column.name).is_some_and(|own| own.kind == column.kind);
+        self.name == other.name && self.keys == other.keys && other.columns.iter().all(has)
+    }
+
     /// The table for those columns of a record type.
     ///
     /// # Errors
@@ -349,7 +355,7 @@ pub(super) struct BaseTable {
     pub(super) zh: &'static str,
     /// Its primary key.
     pub(super) key: &'static str,
-    /// What it is looked up by besides: the name of a column, and which rows the index has.
+    /// What it is looked up by besides: columns, the first of which names the index, and which rows it has.
     pub(super) sought: &'static [(&'static str, &'static str)],
     /// A word that ends in `?` may be null.
     pub(super) columns: &'static [Described],
@@ -359,8 +365,9 @@ impl BaseTable {
     /// Statements that make the indexes that are not there; the same on each store.
     pub(super) fn indexes(&self) -> impl Iterator<Item = String> {
         let name = self.name;
-        let index = move |(column, rows): &(&str, &str)| {
-            format!("CREATE INDEX IF NOT EXISTS {name}_by_{column} ON {name} ({column}){rows}")
+        let index = move |(columns, rows): &(&str, &str)| {
+            let first = columns.split(',').next().unwrap_or(columns);
+            format!("CREATE INDEX IF NOT EXISTS {name}_by_{first} ON {name} ({columns}){rows}")
         };
         self.sought.iter().map(index)
     }
@@ -371,7 +378,7 @@ impl BaseTable {
 /// `history` says who changed which row when: a row for each update, closing and reopening, none for an insert, which the row itself, or the
 /// `was_leaf` of its first change, tells. So a first load of millions writes nothing here. It keeps hashes and no values: what a field held
 /// before is for nobody to read years later, and the sealed payload that brought it is erased after its hold.
-pub(super) const BASE_TABLES: [BaseTable; 12] = [
+pub(super) const BASE_TABLES: [BaseTable; 13] = [
     BaseTable {
         name: "relay_progress",
         zh: "入库进度",
@@ -515,10 +522,6 @@ pub(super) const BASE_TABLES: [BaseTable; 12] = [
         sought: &[],
         columns: &[
             ("unit", "单位标识", "text"),
-            ("uscc", "统一社会信用代码", "text?"),
-            ("org_code", "组织机构代码", "text?"),
-            ("reg_no", "注册号", "text?"),
-            ("taxpayer_id", "纳税人识别号", "text?"),
             ("first_us", "首次出现时间(微秒)", "instant"),
         ],
     },
@@ -536,12 +539,22 @@ pub(super) const BASE_TABLES: [BaseTable; 12] = [
         name: "number_link",
         zh: "号码关联依据",
         key: "record, row_key, number, other",
-        sought: &[("number", "")],
+        sought: &[("number, other", "")],
         columns: &[
             ("record", "数据类", "text"),
             ("row_key", "载明两个号码的记录主键", "text"),
             ("number", "号码", "text"),
             ("other", "同一主体的另一号码", "text"),
+        ],
+    },
+    BaseTable {
+        name: "number_walk",
+        zh: "已有记录号码关联补记进度",
+        key: "record",
+        sought: &[],
+        columns: &[
+            ("record", "数据类", "text"),
+            ("row_key", "补记进行到的记录主键", "text"),
         ],
     },
 ];

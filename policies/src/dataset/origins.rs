@@ -46,6 +46,7 @@ pub(super) fn population(field: &str) -> Origins {
 
 const ESTABLISHMENT: &str = "commerce/establishment";
 const CANCELLATION: &str = "commerce/cancellation";
+const CHANGE: &str = "commerce/change";
 const SOCIAL: &str = "civil-affairs/social-organisation";
 const TAX: &str = "tax/registration";
 
@@ -56,6 +57,7 @@ pub(super) fn enterprises(field: &str) -> Origins {
             (CANCELLATION, "uscc"),
             (SOCIAL, "uscc"),
             (TAX, "uscc"),
+            (CHANGE, "uscc"),
         ],
         // Numbers of one unit are put together from every source, and read out of the credit code.
         "org_code" => &[
@@ -64,7 +66,7 @@ pub(super) fn enterprises(field: &str) -> Origins {
             (TAX, "org_code"),
             (TAX, "uscc"),
         ],
-        "reg_no" => &[(ESTABLISHMENT, "reg_no"), (CANCELLATION, "reg_no")],
+        "reg_no" => &[(ESTABLISHMENT, "reg_no"), (CANCELLATION, "reg_no"), (CHANGE, "reg_no")],
         "taxpayer_id" => &[(TAX, "taxpayer_id"), (ESTABLISHMENT, "uscc")],
         "name" => &[
             (ESTABLISHMENT, "ent_name"),
@@ -97,6 +99,7 @@ pub(super) fn enterprises(field: &str) -> Origins {
             (CANCELLATION, "uscc"),
             (SOCIAL, "uscc"),
             (TAX, "uscc"),
+            (CHANGE, "uscc"),
         ],
         "address" => &[
             (ESTABLISHMENT, "domicile"),

@@ -335,6 +335,41 @@ fn a_push_that_was_fed_again_is_relayed_once_more_and_only_after_it_was_relayed(
     }
 }
 
+#[test]
+fn only_a_push_that_waits_for_the_relay_is_set_aside() {
+    let a = push(2, "a");
+    let aside = |x: &str, of: Reference| {
+        let (x, code) = (x.into(), "SG6203".into());
+        leaf(3, Event::SetAside(SetAsideEvent { x, of, code }))
+    };
+    let (set, done) = (aside("a", of(0, &a)), relayed(3, "a", of(0, &a)));
+    let again = fed_again(3, "a", of(0, &a));
+    // Released by an operator and refused anew, it is set aside anew.
+    let good = [&a, &set, &set, &done, &again, &set, &done].map(Clone::clone);
+    let report = verify_log(&good, &sign(&good), &trust()).unwrap();
+    assert_eq!((report.kinds["set-aside"], report.waiting), (3, 0));
+    for (leaves, expected, words) in [
+        (vec![set.clone()], 0, "no push that waits"),
+        (vec![a.clone(), aside("b", of(0, &a))], 1, "another hash or exchange"),
+        (vec![a.clone(), aside("a", of(0, &done))], 1, "another hash or exchange"),
+        (vec![a.clone(), done.clone(), set.clone()], 2, "no push that waits"),
+        (
+            vec![a.clone(), erased(3, "a", of(0, &a)), set.clone()],
+            2,
+            "no push that waits",
+        ),
+        (
+            vec![a.clone(), recall(3, "a", of(0, &a)), set.clone()],
+            2,
+            "no push that waits",
+        ),
+    ] {
+        let (index, what) = fault(&leaves);
+        assert_eq!(index, expected, "{what}");
+        assert!(what.contains(words), "{what}");
+    }
+}
+
 fn recall(t: i64, push: &str, of: Reference) -> Vec<u8> {
     let event = RecallEvent {
         x: format!("recall of {push}"),

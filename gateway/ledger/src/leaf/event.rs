@@ -247,6 +247,32 @@ events! {
         ms: u64,
     }
 
+    /// A batch that the registry refuses for a reason of its own is out of the relay's way, until an operator has looked.
+    SetAside "set-aside" SetAsideEvent {
+        /// Exchange id.
+        x: String,
+        /// Leaf of the push.
+        of: Reference,
+        /// Reason code.
+        code: String,
+    }
+
+    /// A push that was admitted ended without a decision, and nobody was told: its sender was gone. Nothing was accepted.
+    Aborted "aborted" AbortedEvent {
+        /// Exchange id.
+        x: String,
+        /// Partner.
+        p: String,
+        /// Record type.
+        rec: String,
+        /// Purpose.
+        pur: String,
+        /// Hash of the bundle that it was admitted under.
+        bun: Digest,
+        /// `body-incomplete`: the body broke off; `sender-gone`: the connection was over while the batch was being read or decided.
+        code: String,
+    }
+
     /// A partner withdraws a batch that it pushed; the leaf is older than the effect.
     Recall "recall" RecallEvent {
         /// Exchange id of the recall.
@@ -542,6 +568,8 @@ impl Event {
             Self::Compare(event) => Some(&event.x),
             Self::Refusal(event) => event.x.as_deref(),
             Self::Relayed(event) => Some(&event.x),
+            Self::SetAside(event) => Some(&event.x),
+            Self::Aborted(event) => Some(&event.x),
             Self::Erased(event) => Some(&event.x),
             Self::ReceiptAck(event) => Some(&event.x),
             Self::Recall(event) => Some(&event.x),
@@ -574,6 +602,7 @@ impl Event {
             Self::Pull(event) => Some(&event.p),
             Self::Compare(event) => Some(&event.p),
             Self::Recall(event) => Some(&event.p),
+            Self::Aborted(event) => Some(&event.p),
             Self::Refusal(event) => Some(event.p.as_str()).filter(|partner| *partner != "-"),
             _ => None,
         }
@@ -586,6 +615,7 @@ impl Event {
             Self::Pull(event) => Some(&event.p),
             Self::Compare(event) => Some(&event.p),
             Self::Refusal(event) => Some(&event.p),
+            Self::Aborted(event) => Some(&event.p),
             Self::OfficerQuery(event) => Some(&event.who),
             Self::OfficerResult(event) => Some(&event.who),
             Self::OfficerUnseal(event) => Some(&event.who),
@@ -598,6 +628,7 @@ impl Event {
             Self::TicketAnswer(event) => Some(&event.p),
             Self::Policy(event) => Some(event.p.as_ref().unwrap_or(&event.by)),
             Self::Relayed(_)
+            | Self::SetAside(_)
             | Self::Recalled(_)
             | Self::ReceiptAck(_)
             | Self::Start(_)

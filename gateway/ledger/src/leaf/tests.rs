@@ -231,14 +231,10 @@ fn of_the_log() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn event() -> impl Strategy<Value = Event> {
+/// What became of a push.
+fn ends() -> impl Strategy<Value = Event> {
     let word = || ".{0,24}";
     prop_oneof![
-        push(),
-        pull(),
-        compare(),
-        refusal(),
-        policy(),
         (word(), reference(), 0_u64..1 << 53).prop_map(|(x, of, n)| {
             Event::Relayed(RelayedEvent {
                 x,
@@ -252,6 +248,31 @@ fn event() -> impl Strategy<Value = Event> {
                 ms: n,
             })
         }),
+        (word(), reference(), word()).prop_map(|(x, of, code)| Event::SetAside(SetAsideEvent { x, of, code })),
+        (word(), word(), any::<Hash>()).prop_map(|(x, p, h)| {
+            let (rec, pur, code) = ("health/death".into(), "enrolment.survey".into(), "sender-gone".into());
+            let bun = Digest(h);
+            Event::Aborted(AbortedEvent {
+                x,
+                p,
+                rec,
+                pur,
+                bun,
+                code,
+            })
+        }),
+    ]
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let word = || ".{0,24}";
+    prop_oneof![
+        push(),
+        pull(),
+        compare(),
+        refusal(),
+        policy(),
+        ends(),
         (word(), word(), any::<Hash>()).prop_map(|(who, why, h)| {
             let (q, case, arg) = ("search".into(), Commitment(h), Commitment(h));
             Event::OfficerQuery(OfficerQueryEvent { who, case, why, q, arg })

@@ -288,9 +288,11 @@ fn deviation(row: &StoredLeaf<'_>, taken: &Taken) -> Option<&'static str> {
         Event::Pull(pull) => (Some(pull.ds.as_str()), Some(pull.pur.as_str())),
         Event::Compare(compare) => (Some(compare.ds.as_str()), Some(compare.pur.as_str())),
         Event::Refusal(refusal) => (refusal.rec.as_deref().or(refusal.ds.as_deref()), refusal.pur.as_deref()),
+        Event::Aborted(aborted) => (Some(aborted.rec.as_str()), Some(aborted.pur.as_str())),
         Event::Recall(recall) => (Some(recall.rec.as_str()), None),
         Event::Ticket(ticket) => (Some(ticket.rec.as_str()), None),
         Event::Relayed(_)
+        | Event::SetAside(_)
         | Event::TicketAnswer(_)
         | Event::Recalled(_)
         | Event::ReceiptAck(_)

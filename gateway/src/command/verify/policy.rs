@@ -96,6 +96,7 @@ fn named(event: &Event) -> Option<(Digest, Option<Digest>)> {
         Event::Pull(event) => Some((event.bun, Some(event.plan))),
         Event::Compare(event) => Some((event.bun, Some(event.plan))),
         Event::Refusal(event) => Some((event.bun?, None)),
+        Event::Aborted(event) => Some((event.bun, None)),
         Event::Policy(event) => Some((event.bun?, None)),
         _ => None,
     }

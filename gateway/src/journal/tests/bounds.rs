@@ -1,4 +1,4 @@
-use shuguan_ledger::leaf::{Event, Leaf};
+use shuguan_ledger::leaf::{AbortedEvent, Digest, Event, Leaf};
 
 use super::{Bench, exchange, keyed, one_row, proven, relayed, sealed};
 use crate::journal::{Journal, Known, Outcome, Query, RefusalDraft, SealError};
@@ -7,10 +7,12 @@ use crate::refusal::Refusal;
 
 on_both_stores!(
     refusals_are_sealed_up_to_their_bound_and_counted_above_it,
+    a_push_that_breaks_off_is_a_leaf_with_a_number_and_nobody_grows_the_log_by_it,
     a_refusal_about_the_content_sticks_to_its_key,
     who_holds_half_of_the_inbox_is_refused_and_others_are_not,
     a_full_queue_refuses_at_once,
     keys_checkpoints_and_reports_go_when_their_time_is_over_and_receipts_still_verify,
+    more_than_one_look_takes_goes_with_the_next_ticks,
 );
 
 const MINUTE_US: i64 = 60_000_000;
@@ -68,6 +70,36 @@ fn count(leaf: &[u8]) -> (String, Option<u64>) {
         Event::Refusal(refusal) => (refusal.p, refusal.cnt),
         other => panic!("{other:?}"),
     }
+}
+
+async fn a_push_that_breaks_off_is_a_leaf_with_a_number_and_nobody_grows_the_log_by_it(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    let aborted = |number: u128| AbortedEvent {
+        x: exchange(number).to_string(),
+        p: "health-city".into(),
+        rec: "health/birth-certificate".into(),
+        pur: "enrolment.registration".into(),
+        bun: Digest([2; 32]),
+        code: "sender-gone".into(),
+    };
+    let mut numbers = Vec::new();
+    for number in 0..50 {
+        let sealed = journal.abort(aborted(number)).await.unwrap();
+        numbers.extend(sealed.map(|sealed| proven(&sealed).pn.unwrap()));
+    }
+    assert_eq!(numbers, (1..=20).collect::<Vec<u64>>());
+    bench.turn(MINUTE_US);
+    journal.tick(bench.clock().now_us()).await.unwrap();
+    journal.close().await.unwrap();
+    drop(bench.open());
+    // The rest is one leaf, and numbers go on after a start.
+    let report = bench.verify();
+    assert_eq!((report.kinds["aborted"], report.kinds["refusal"]), (20, 1));
+    assert_eq!(report.partners["health-city"], 21);
+    let journal = bench.open();
+    let next = journal.abort(aborted(99)).await.unwrap().unwrap();
+    assert_eq!(proven(&next).pn, Some(22));
 }
 
 async fn a_refusal_about_the_content_sticks_to_its_key(store: Store) {
@@ -187,4 +219,28 @@ async fn keys_checkpoints_and_reports_go_when_their_time_is_over_and_receipts_st
     bench.turn(23 * DAY_US);
     journal.tick(bench.clock().now_us()).await.unwrap();
     assert_eq!(journal.rejects(exchange(1)).await.unwrap(), None);
+}
+
+async fn more_than_one_look_takes_goes_with_the_next_ticks(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    for number in 1..=150 {
+        let mut entry = one_row(&journal, number);
+        entry.rejects = Some(b"{}\n".to_vec());
+        journal.seal(entry).await.unwrap();
+    }
+    bench.turn(32 * DAY_US);
+    journal.seal(one_row(&journal, 151)).await.unwrap();
+    let now_us = bench.clock().now_us();
+    let mut left = Vec::new();
+    // Within one second, not one minute.
+    for _ in 0..3 {
+        journal.tick(now_us).await.unwrap();
+        let mut reports = 0;
+        for number in 1..=150 {
+            reports += usize::from(journal.rejects(exchange(number)).await.unwrap().is_some());
+        }
+        left.push(reports);
+    }
+    assert_eq!(left, [50, 0, 0]);
 }

@@ -1,7 +1,8 @@
+use shuguan_ledger::leaf::{Event, Leaf};
 use shuguan_ledger::receipt::Receipt;
 
 use super::{Bench, exchange, one_row, part, payload_files, proven, push, relayed, sealed, trust};
-use crate::journal::{Backlog, SealError};
+use crate::journal::{Backlog, JournalFault, Query, SealError};
 use crate::postgres::stores::{Store, on_both_stores};
 
 on_both_stores!(
@@ -91,6 +92,24 @@ async fn a_batch_set_aside_is_passed_over_until_it_is_released_or_discarded(stor
     assert!(!journal.release(exchange(1)).await.unwrap());
     assert_eq!(journal.backlog().exchanges, 1);
     assert_eq!(journal.erase_due(super::START_US, 0).await.unwrap(), 1);
+    // Once in the log, with its reason, whoever said it twice.
+    let query = Query {
+        kind: Some("set-aside".into()),
+        outcome: Some("registry-refused".into()),
+        limit: 10,
+        ..Query::default()
+    };
+    let rows = journal.search(query).await.unwrap();
+    let said: Vec<_> = rows
+        .iter()
+        .map(|row| match Leaf::decode(&row.bytes).unwrap().event {
+            Event::SetAside(aside) => (aside.x, aside.code, aside.of.i),
+            other => unreachable!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(said, [(exchange(1).to_string(), "registry-refused".to_owned(), 1)]);
+    journal.close().await.unwrap();
+    assert_eq!(bench.verify().kinds["set-aside"], 1);
 }
 
 async fn after_the_hold_payload_and_key_are_gone_and_every_proof_still_verifies(store: Store) {
@@ -167,4 +186,12 @@ async fn a_payload_that_was_tampered_with_is_found_when_it_is_read(store: Store)
         assert!(journal.read_part(&item, broken).await.is_err());
         after = Some(item.leaf_index);
     }
+    // A file that is not there does not come by waiting: it is to blame like one that was changed.
+    std::fs::remove_file(&file).unwrap();
+    let first = journal.next_inbox(None).await.unwrap().unwrap();
+    let item = journal.next_inbox(Some(first.leaf_index)).await.unwrap().unwrap();
+    assert!(matches!(
+        journal.read_part(&item, 0).await,
+        Err(JournalFault::Unopened(_))
+    ));
 }

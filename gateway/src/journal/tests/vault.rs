@@ -11,10 +11,12 @@ use shuguan_ledger::receipt::Receipt;
 use super::{Bench, START_US, exchange, one_row, part, push, relayed, sealed, trust};
 use crate::hex::hex;
 use crate::journal::{Entry, Evidence, INDEX, Journal, JournalFault, Kek, QUALITY, Vault, examine};
+use crate::pki::period;
 use crate::postgres::stores::{Store, on_both_stores};
 
 on_both_stores!(
     what_was_kept_long_enough_goes_with_the_keys_of_its_months,
+    every_record_names_its_suite_and_the_key_that_it_is_sealed_under,
     a_changed_or_swapped_key_opens_nothing,
     what_was_edited_beside_the_log_is_named_and_what_was_shredded_is_not,
     a_record_that_was_written_anew_with_the_right_keys_is_named,
@@ -270,6 +272,21 @@ async fn seal_others(journal: &Journal) {
     };
     seal(journal, 1, Event::OfficerUnseal(step), Some(evidence)).await;
     seal(journal, 10, Event::Refusal(bare), None).await;
+}
+
+async fn every_record_names_its_suite_and_the_key_that_it_is_sealed_under(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    for number in 1..=6 {
+        journal.seal(one_row(&journal, number)).await.unwrap();
+    }
+    seal_others(&journal).await;
+    for (number, kind) in [(1, "push and what followed it"), (2, "push"), (7, "refusal")] {
+        let record = journal.evidence(exchange(number)).await.unwrap().unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        assert_eq!(record["suite"], "sha256 hmac-sha256 hkdf-sha256", "{kind}");
+        assert_eq!(record["vault-key"], period::month(START_US), "{kind}");
+    }
 }
 
 async fn seal(journal: &Journal, number: u128, event: Event, evidence: Option<Evidence>) {

@@ -62,7 +62,7 @@ impl<'r> Touched<'r> {
     /// Adds what the part's rows name; `known` are the persons of them who were in the index before.
     pub(in crate::registry) fn rows(&mut self, table: &TableSpec, rows: &Rows<'_>, written: &[usize], known: &[&str]) {
         self.persons.extend(known.iter().map(|id| (*id).to_owned()));
-        self.keys.extend(numbers::saying(table, rows, written));
+        self.keys.extend(numbers::keys_that_join(table, rows, written));
         if names_units(table) {
             self.units
                 .extend(written.iter().filter_map(|row| enterprise::unit_key(rows, *row)));
@@ -79,7 +79,7 @@ impl<'r> Touched<'r> {
 
     /// Adds whom rows name that are there, where their keys say it; false where they have to be read.
     pub(in crate::registry) fn stood_by_key(&mut self, table: &TableSpec, keys: &[&str]) -> bool {
-        if numbers::says(table) {
+        if numbers::may_have_joined(table) {
             self.keys.extend(keys.iter().map(|key| (*key).to_owned()));
         }
         let says = table.keyed_by_person() && !names_units(table);

@@ -2,7 +2,8 @@
 //! is in force.
 //!
 //! In force is the number that no notice replaces; where that is none or several, the one that the newest notice brings, by its date, source time,
-//! leaf and row. More than [`NUMBERS_MAX`] numbers are no person: a feed that says so is wrong, and joins none of them.
+//! leaf and row. More than [`NUMBERS_MAX`] numbers are no person: a feed that says so is wrong, and joins none of them. Nobody goes on from where that
+//! is seen, so a wrong feed costs no more than a right one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
 use super::super::merge::rows::Rows;
 use super::super::schema::{CHANGE, TableSpec};
-use super::{Joined, Line, Store, given, lent, pair, replace};
+use super::{Line, Store, given, lent, pair, replace};
 
 /// How a notice of change names the resident id.
 const NUMBER_ITEMS: [&str; 6] = [
@@ -28,9 +29,14 @@ const NUMBER_ITEMS: [&str; 6] = [
 const NUMBERS_MAX: usize = 16;
 
 /// Whether its rows join numbers: they are notices of change whose item and sides are as their source sent them.
-pub(super) fn says(table: &TableSpec) -> bool {
+pub(super) fn joins(table: &TableSpec) -> bool {
     let plain = |name: &str| table.column(name).is_some_and(|column| column.plain);
-    table.record.name == CHANGE && ["item", "before", "after"].into_iter().all(plain)
+    may_have_joined(table) && ["item", "before", "after"].into_iter().all(plain)
+}
+
+/// Whether they did under any plans.
+pub(super) fn may_have_joined(table: &TableSpec) -> bool {
+    table.record.name == CHANGE
 }
 
 pub(super) fn is_of_number(rows: &Rows<'_>, row: usize) -> bool {
@@ -90,21 +96,11 @@ pub(super) async fn settle<S: Store>(
     keys: &BTreeSet<String>,
     touched: &mut Touched<'_>,
 ) -> Result<(), RegistryFault> {
-    let asked: Vec<[&str; 1]> = keys.iter().map(|key| [key.as_str()]).collect();
-    let mut said = BTreeSet::new();
-    for cells in store.ask(&notices::<S>(table), &asked).await? {
-        if let (Some(Some(key)), Some(notice)) = (cells.first(), notice(&cells)) {
-            let mut say = |number: &String, other: &String| {
-                said.insert(Line {
-                    row_key: key.clone(),
-                    number: number.clone(),
-                    other: other.clone(),
-                });
-            };
-            say(&notice.before, &notice.after);
-            say(&notice.after, &notice.before);
-        }
-    }
+    let said = if joins(table) {
+        lines(store, table, keys).await?
+    } else {
+        BTreeSet::new()
+    };
     // A notice that says the same two numbers the other way round, or of another day, changes no line and still which one is in force.
     let mut numbers: BTreeSet<String> = said.iter().map(|line| line.number.clone()).collect();
     let changed = replace(store, CHANGE, keys, said).await?;
@@ -114,12 +110,108 @@ pub(super) async fn settle<S: Store>(
     }
     let before = subjects(store, &numbers).await?;
     numbers.extend(before.keys().cloned());
-    let joined = Joined::follow(store, &numbers, |_| true).await?;
-    let newest = newest(store, table, &joined).await?;
-    enter(store, touched.now_us, &before, &in_force(&joined, &newest)).await?;
-    touched.persons.extend(joined.numbers().map(str::to_owned));
+    let joined = Joined::around(store, &numbers).await?;
+    let persons = joined.persons(&numbers);
+    let notices = notices_of(store, table, &persons).await?;
+    enter(store, touched.now_us, &before, &in_force(&persons, &notices)).await?;
+    touched.persons.extend(persons.into_iter().flatten().map(str::to_owned));
+    touched.persons.extend(numbers);
     touched.joined_persons = true;
     Ok(())
+}
+
+/// What the open notices of those keys say, both ways.
+async fn lines<S: Store>(
+    store: &mut S,
+    table: &TableSpec,
+    keys: &BTreeSet<String>,
+) -> Result<BTreeSet<Line>, RegistryFault> {
+    let asked: Vec<[&str; 1]> = keys.iter().map(|key| [key.as_str()]).collect();
+    let mut lines = BTreeSet::new();
+    for cells in store.ask(&notices::<S>(table), &asked).await? {
+        if let (Some(Some(key)), Some(notice)) = (cells.first(), notice(&cells)) {
+            let line = |number: &String, other: &String| Line {
+                row_key: key.clone(),
+                number: number.clone(),
+                other: other.clone(),
+            };
+            lines.extend([line(&notice.before, &notice.after), line(&notice.after, &notice.before)]);
+        }
+    }
+    Ok(lines)
+}
+
+/// Numbers with those to which lines join them, as far as they can be one person's.
+#[derive(Default)]
+struct Joined(BTreeMap<String, BTreeSet<String>>);
+
+impl Joined {
+    /// Reads on from each of the numbers until its person is known, or has too many.
+    async fn around<S: Store>(store: &mut S, from: &BTreeSet<String>) -> Result<Self, RegistryFault> {
+        let mut joined = Self::default();
+        loop {
+            let unread = from.iter().flat_map(|first| joined.unread(first));
+            let due: BTreeSet<String> = unread.map(str::to_owned).collect();
+            if due.is_empty() {
+                return Ok(joined);
+            }
+            let asked: Vec<[&str; 1]> = due.iter().map(|number| [number.as_str()]).collect();
+            let found = store.ask(&others::<S>(), &asked).await?;
+            joined.0.extend(due.into_iter().map(|number| (number, BTreeSet::new())));
+            for (number, other) in found.into_iter().filter_map(pair) {
+                joined.0.entry(number).or_default().insert(other);
+            }
+        }
+    }
+
+    /// The numbers that are joined with one, itself among them; at most a few more than a person can have.
+    fn group<'g>(&'g self, first: &'g str) -> BTreeSet<&'g str> {
+        let mut members = BTreeSet::from([first]);
+        let mut due = vec![first];
+        while let Some(number) = due.pop() {
+            if members.len() > NUMBERS_MAX {
+                break;
+            }
+            for other in self.0.get(number).into_iter().flatten().map(String::as_str) {
+                if members.insert(other) {
+                    due.push(other);
+                }
+            }
+        }
+        members
+    }
+
+    /// The numbers of its group that are still to be asked for.
+    fn unread<'g>(&'g self, first: &'g str) -> Vec<&'g str> {
+        let members = self.group(first);
+        if members.len() > NUMBERS_MAX {
+            return Vec::new();
+        }
+        members
+            .into_iter()
+            .filter(|number| !self.0.contains_key(*number))
+            .collect()
+    }
+
+    /// The persons who have several of the numbers, each with all that he has.
+    fn persons<'g>(&'g self, from: &'g BTreeSet<String>) -> BTreeSet<BTreeSet<&'g str>> {
+        let groups = from.iter().map(|first| self.group(first));
+        groups
+            .filter(|group| (2..=NUMBERS_MAX).contains(&group.len()))
+            .collect()
+    }
+}
+
+/// The numbers that lines join with each that is given, at most one more than a person can have: each is looked up behind the one before, so it does not
+/// matter how many there are, and how many notices say the same.
+fn others<S: Store>() -> String {
+    format!(
+        "WITH RECURSIVE given(a) AS ({}), step(number, other, place) AS (\
+         SELECT a, (SELECT min(k.other) FROM number_link k WHERE k.number = a), 1 FROM given UNION ALL \
+         SELECT s.number, (SELECT min(k.other) FROM number_link k WHERE k.number = s.number AND k.other > s.other), s.place + 1 \
+         FROM step s WHERE s.other IS NOT NULL AND s.place <= {NUMBERS_MAX}) SELECT number, other FROM step WHERE other IS NOT NULL",
+        S::DIALECT.given(1)
+    )
 }
 
 /// Everybody's numbers who has one of those, with the one in force.
@@ -136,9 +228,16 @@ async fn subjects<S: Store>(
     Ok(store.ask(&text, &asked).await?.into_iter().filter_map(pair).collect())
 }
 
-/// The notices behind those lines, the newest last.
-async fn newest<S: Store>(store: &mut S, table: &TableSpec, joined: &Joined) -> Result<Vec<Notice>, RegistryFault> {
-    let asked: Vec<[&str; 2]> = joined.numbers().map(|number| [CHANGE, number]).collect();
+/// The notices about those persons' numbers, the newest last.
+async fn notices_of<S: Store>(
+    store: &mut S,
+    table: &TableSpec,
+    persons: &BTreeSet<BTreeSet<&str>>,
+) -> Result<Vec<Notice>, RegistryFault> {
+    if !joins(table) {
+        return Ok(Vec::new());
+    }
+    let asked: Vec<[&str; 2]> = persons.iter().flatten().map(|number| [CHANGE, *number]).collect();
     let text = given::<S>(
         2,
         "SELECT DISTINCT k.row_key FROM given g CROSS JOIN number_link k WHERE k.number = g.b AND k.record = g.a",
@@ -152,26 +251,14 @@ async fn newest<S: Store>(store: &mut S, table: &TableSpec, joined: &Joined) -> 
     Ok(notices)
 }
 
-/// Which number is in force for each of a person's; who has one number alone is not in it.
-fn in_force<'j>(joined: &'j Joined, notices: &[Notice]) -> BTreeMap<&'j str, &'j str> {
+/// Which number is in force for each of a person's.
+fn in_force<'j>(persons: &BTreeSet<BTreeSet<&'j str>>, notices: &[Notice]) -> BTreeMap<&'j str, &'j str> {
     let replaced: BTreeSet<&str> = notices.iter().map(|notice| notice.before.as_str()).collect();
-    let mut done = BTreeSet::new();
     let mut in_force = BTreeMap::new();
-    for first in joined.numbers() {
-        if done.contains(first) {
-            continue;
-        }
-        let (members, _) = joined.group(first);
-        done.extend(members.iter().copied());
-        if members.len() < 2 || members.len() > NUMBERS_MAX {
-            continue;
-        }
-        let last: BTreeSet<&str> = members
-            .iter()
-            .copied()
-            .filter(|number| !replaced.contains(number))
-            .collect();
-        let last = if last.is_empty() { &members } else { &last };
+    for members in persons {
+        let unreplaced = members.iter().copied().filter(|number| !replaced.contains(number));
+        let last: BTreeSet<&str> = unreplaced.collect();
+        let last = if last.is_empty() { members } else { &last };
         let brought = notices.iter().rev().find_map(|notice| last.get(notice.after.as_str()));
         if let Some(current) = brought.or(last.first()) {
             in_force.extend(members.iter().map(|member| (*member, *current)));

@@ -1,8 +1,9 @@
 //! Which numbers are one enterprise. A unit goes by its organisation code, which stands in its credit code and in an older taxpayer's number
-//! too; a registration number or another taxpayer's number is loose: it goes to the one organisation code that lines lead to.
+//! too; a registration number or another taxpayer's number is loose: it goes to the one organisation code that lines give it.
 //!
-//! Loose numbers that lines join are a group. A group that leads to one organisation code goes by it; one that leads to none by its first number; one that
-//! leads to two by its first number too, and joins nobody: two organisation codes are two units, whatever a wrong row says.
+//! A number that has one organisation code goes by it; one that has none goes by itself, and so does one that has two: two organisation codes are two
+//! units, whatever a wrong row says. No record type holds two loose numbers (a test in `enterprise.rs`), so nothing is followed: the first and the last
+//! of a number's codes say all, two look-ups however many rows hold it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,39 +11,27 @@ use super::super::discrepancy::touch::Touched;
 use super::super::enterprise::{Numbers, is_loose_name};
 use super::super::fault::RegistryFault;
 use super::super::merge::rows::Rows;
-use super::super::schema::TableSpec;
-use super::{Joined, Line, Store, given, lent, pair, replace};
+use super::super::schema::{ColumnType, TableSpec};
+use super::{Line, Store, given, lent, pair, replace};
 
-/// Columns that hold a number of the unit, in the order of [`super::super::dataset`]'s index.
+/// Columns that hold a number of the unit.
 const COLUMNS: [&str; 4] = ["uscc", "org_code", "reg_no", "taxpayer_id"];
+/// Those of them that hold loose ones, each with the letter before their names.
+const LOOSE: [(&str, char); 2] = [("reg_no", 'R'), ("taxpayer_id", 'T')];
 
 /// Whether its rows join numbers: they hold a loose one, and each of their numbers is as its source sent it.
-pub(super) fn says(table: &TableSpec) -> bool {
+pub(super) fn joins(table: &TableSpec) -> bool {
     let mut held = COLUMNS.iter().filter_map(|name| table.column(name));
-    table.has_unit() && held.all(|column| column.plain) && holds_loose(table)
+    table.has_unit() && held.all(|column| column.plain) && LOOSE.iter().any(|(name, _)| table.column(name).is_some())
 }
 
-fn holds_loose(table: &TableSpec) -> bool {
-    table.column("reg_no").is_some() || table.column("taxpayer_id").is_some()
+/// Whether they did under any plans.
+pub(super) fn may_have_joined(table: &TableSpec) -> bool {
+    table.has_unit() && LOOSE.iter().any(|(name, _)| table.record.field(name).is_some())
 }
 
 pub(super) fn is_loose(rows: &Rows<'_>, row: usize) -> bool {
-    !Numbers::of_row(rows, row).loose().is_empty()
-}
-
-/// The columns of a table alias, null where the table has none.
-fn columns(table: &TableSpec, of: impl Fn(&str) -> String) -> String {
-    let column = |name: &&str| match table.column(name) {
-        Some(_) => of(name),
-        None => "CAST(NULL AS text)".to_owned(),
-    };
-    COLUMNS.iter().map(column).collect::<Vec<_>>().join(", ")
-}
-
-/// Numbers of a found row, from that place on.
-fn numbers(cells: &[Option<String>], from: usize) -> Numbers<'_> {
-    let cell = |place: usize| cells.get(from + place).and_then(Option::as_deref);
-    Numbers::new(cell(0), cell(1), cell(2), cell(3))
+    Numbers::of_row(rows, row).loose().is_some()
 }
 
 /// Joins and parts by what the changed rows of a table say now.
@@ -53,268 +42,246 @@ pub(super) async fn settle<S: Store>(
     keys: &BTreeSet<String>,
     touched: &mut Touched<'_>,
 ) -> Result<(), RegistryFault> {
-    let (said, alone) = said(store, table, keys).await?;
-    let changed = replace(store, table.record.name, keys, said).await?;
-    let joined = changed.into_iter().flat_map(|line| [line.number, line.other]);
-    let mut seeds: BTreeSet<String> = joined.filter(|number| is_loose_name(number)).collect();
-    seeds.extend(alone);
-    if seeds.is_empty() {
+    let (lines, alone) = if joins(table) {
+        lines(store, table, keys).await?
+    } else {
+        Default::default()
+    };
+    let changed = replace(store, table.record.name, keys, lines).await?;
+    let mut numbers: BTreeSet<String> = changed.into_iter().map(|line| line.number).collect();
+    numbers.extend(alone.iter().cloned());
+    let moves = rename(store, &numbers, &alone).await?;
+    if moves.is_empty() {
         return Ok(());
     }
-    let joined = Joined::follow(store, &seeds, is_loose_name).await?;
-    let names = names(&joined);
-    let left = move_numbers(store, &names, &seeds).await?;
-    let moved = move_rows(store, tables, &names, &left).await?;
-    if moved.is_empty() {
-        return Ok(());
+    let since = move_rows(store, tables, &moves).await?;
+    enter(store, tables, &moves, since).await?;
+    for moved in moves {
+        touched.units.extend([moved.from, moved.to]);
     }
-    enter(store, tables, &moved).await?;
-    touched
-        .units
-        .extend(moved.into_iter().flat_map(|(old, new)| [old, new]));
     touched.joined_units = true;
     Ok(())
 }
 
-/// What the open rows of those keys say, and the loose numbers of rows that hold no organisation code.
-async fn said<S: Store>(
+/// What the open rows of those keys say, and the loose numbers of rows without an organisation code, which stand under their own number now. A closed row
+/// says nothing, and goes where its number goes.
+async fn lines<S: Store>(
     store: &mut S,
     table: &TableSpec,
     keys: &BTreeSet<String>,
 ) -> Result<(BTreeSet<Line>, BTreeSet<String>), RegistryFault> {
+    let column = |name: &str| match table.column(name) {
+        Some(_) => format!("x.{name}"),
+        None => "CAST(NULL AS text)".to_owned(),
+    };
     let text = given::<S>(
         1,
         &format!(
-            "SELECT x._key, {} FROM given g CROSS JOIN {} x WHERE x._key = g.a AND x._open <> 0",
-            columns(table, |name| format!("x.{name}")),
+            "SELECT x._key, CASE WHEN x._open <> 0 THEN x._key END, {} FROM given g CROSS JOIN {} x WHERE x._key = g.a",
+            COLUMNS.map(column).join(", "),
             table.name
         ),
     );
     let keys: Vec<[&str; 1]> = keys.iter().map(|key| [key.as_str()]).collect();
     let (mut lines, mut alone) = (BTreeSet::new(), BTreeSet::new());
     for cells in store.ask(&text, &keys).await? {
-        let Some(Some(row_key)) = cells.first() else {
-            continue;
-        };
-        let numbers = numbers(&cells, 1);
-        let loose = numbers.loose();
-        let mut say = |number: &String, other: &str| {
-            lines.insert(Line {
-                row_key: row_key.clone(),
-                number: number.clone(),
-                other: other.to_owned(),
-            });
-        };
-        match (numbers.organisation(), loose.as_slice()) {
-            (Some(code), loose) => loose.iter().for_each(|number| say(number, code)),
-            (None, [one, other]) => {
-                say(one, other);
-                say(other, one);
+        let cell = |place: usize| cells.get(place).and_then(Option::as_deref);
+        let numbers = Numbers::new(cell(2), cell(3), cell(4), cell(5));
+        match (numbers.loose(), numbers.organisation(), cell(1)) {
+            (Some(number), Some(code), Some(row_key)) => {
+                lines.insert(Line {
+                    row_key: row_key.to_owned(),
+                    number,
+                    other: code.to_owned(),
+                });
             }
-            (None, _) => {}
-        }
-        if numbers.organisation().is_none() {
-            alone.extend(loose);
+            (Some(number), None, _) => {
+                alone.insert(number);
+            }
+            _ => {}
         }
     }
     Ok((lines, alone))
 }
 
-/// Under which name each of the numbers goes.
-fn names(joined: &Joined) -> BTreeMap<&str, &str> {
-    let mut names = BTreeMap::new();
-    // Ascending, so that the first number of a group is met first.
-    for first in joined.numbers() {
-        if names.contains_key(first) {
-            continue;
-        }
-        let (members, codes) = joined.group(first);
-        let name = match codes.first() {
-            Some(code) if codes.len() == 1 => code,
-            _ => first,
-        };
-        names.extend(members.into_iter().map(|member| (member, name)));
-    }
-    names
+/// Rows of a number go from one unit to another.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Move {
+    number: String,
+    from: String,
+    to: String,
 }
 
-/// Writes under which name numbers go; gives the names under which rows may stand that go under another one now.
-async fn move_numbers<S: Store>(
+/// Writes under which name numbers go now; gives where their rows may stand that are to stand elsewhere.
+async fn rename<S: Store>(
     store: &mut S,
-    names: &BTreeMap<&str, &str>,
-    seeds: &BTreeSet<String>,
-) -> Result<Vec<String>, RegistryFault> {
-    let asked: Vec<[&str; 1]> = names.keys().map(|number| [*number]).collect();
+    numbers: &BTreeSet<String>,
+    alone: &BTreeSet<String>,
+) -> Result<BTreeSet<Move>, RegistryFault> {
+    let asked: Vec<[&str; 1]> = numbers.iter().map(|number| [number.as_str()]).collect();
     let text = given::<S>(
         1,
-        "SELECT n.number, n.unit FROM given g CROSS JOIN enterprise_number n WHERE n.number = g.a",
+        "SELECT g.a, n.unit, (SELECT min(k.other) FROM number_link k WHERE k.number = g.a), \
+         (SELECT max(k.other) FROM number_link k WHERE k.number = g.a) FROM given g LEFT JOIN enterprise_number n ON n.number = g.a",
     );
-    let found = store.ask(&text, &asked).await?;
-    let before: BTreeMap<String, String> = found.into_iter().filter_map(pair).collect();
-    let was = |number: &str| before.get(number).map_or(number, String::as_str).to_owned();
-    let changed = names.iter().filter(|(number, name)| was(number) != **name);
-    let changed: Vec<[&str; 2]> = changed.map(|(number, name)| [*number, *name]).collect();
-    let named = changed.iter().filter(|[number, _]| before.contains_key(*number));
-    let named: Vec<[&str; 1]> = named.map(|[number, _]| [*number]).collect();
+    let (mut moves, mut gone, mut come) = (BTreeSet::new(), Vec::new(), Vec::new());
+    for cells in store.ask(&text, &asked).await? {
+        let Ok([Some(number), unit, first, last]) = <[Option<String>; 4]>::try_from(cells) else {
+            continue;
+        };
+        let to = first.filter(|first| last.as_ref() == Some(first));
+        if unit != to {
+            gone.extend(unit.is_some().then(|| [number.clone()]));
+            come.extend(to.iter().map(|code| [number.clone(), code.clone()]));
+        }
+        let to = to.unwrap_or_else(|| number.clone());
+        // Those that were there stand where the number went, those that have just come under the number itself.
+        let own = alone.contains(&number).then(|| number.clone());
+        for from in [unit.unwrap_or_else(|| number.clone())].into_iter().chain(own) {
+            if from != to {
+                let (number, to) = (number.clone(), to.clone());
+                moves.insert(Move { number, from, to });
+            }
+        }
+    }
     let text = given::<S>(1, "DELETE FROM enterprise_number WHERE number IN (SELECT a FROM given)");
-    store.ask(&text, &named).await?;
-    let text = given::<S>(
-        2,
-        "INSERT INTO enterprise_number (number, unit) SELECT a, b FROM given WHERE a <> b",
-    );
-    store.ask(&text, &changed).await?;
-    let mut left: BTreeSet<String> = changed.iter().map(|[number, _]| was(number)).collect();
-    // A row that has just come stands under its own number.
-    let own = seeds
-        .iter()
-        .filter(|seed| names.get(seed.as_str()) != Some(&seed.as_str()));
-    left.extend(own.cloned());
-    let asked: Vec<[&str; 1]> = left.iter().map(|name| [name.as_str()]).collect();
+    store.ask(&text, &lent(&gone)).await?;
+    let text = given::<S>(2, "INSERT INTO enterprise_number (number, unit) SELECT a, b FROM given");
+    store.ask(&text, &lent(&come)).await?;
+    // A number under which no row ever stood has none to be moved.
+    let names: BTreeSet<&str> = moves.iter().map(|moved| moved.from.as_str()).collect();
+    let asked: Vec<[&str; 1]> = names.into_iter().map(|name| [name]).collect();
     let text = given::<S>(
         1,
         "SELECT p.unit FROM given g CROSS JOIN enterprise p WHERE p.unit = g.a",
     );
-    let found = store.ask(&text, &asked).await?;
-    Ok(found.into_iter().flatten().flatten().collect())
+    let units: BTreeSet<String> = store
+        .ask(&text, &asked)
+        .await?
+        .into_iter()
+        .flatten()
+        .flatten()
+        .collect();
+    moves.retain(|moved| units.contains(&moved.from));
+    Ok(moves)
 }
 
-/// Writes rows under another name; gives from where to where.
+/// Writes rows under another name; gives since when each unit that rows went to has any of them.
 async fn move_rows<S: Store>(
     store: &mut S,
     tables: &[TableSpec],
-    names: &BTreeMap<&str, &str>,
-    left: &[String],
-) -> Result<BTreeSet<(String, String)>, RegistryFault> {
-    let asked: Vec<[&str; 1]> = left.iter().map(|name| [name.as_str()]).collect();
-    // A number that was a unit and is none any more has left it, whether or not rows still held it.
-    let renamed = left
-        .iter()
-        .filter_map(|name| Some((name.clone(), (*names.get(name.as_str())?).to_owned())));
-    let mut moved: BTreeSet<(String, String)> = renamed.filter(|(old, new)| old != new).collect();
-    for table in tables.iter().filter(|table| says(table)) {
-        let text = given::<S>(
-            1,
-            &format!(
-                "SELECT x._key, x._unit, {} FROM given g CROSS JOIN {} x WHERE x._unit = g.a",
-                columns(table, |name| format!("x.{name}")),
-                table.name
-            ),
-        );
-        let mut rows: Vec<[String; 2]> = Vec::new();
-        for cells in store.ask(&text, &asked).await? {
-            let (Some(Some(key)), Some(Some(unit))) = (cells.first(), cells.get(1)) else {
-                continue;
+    moves: &BTreeSet<Move>,
+) -> Result<BTreeMap<String, i64>, RegistryFault> {
+    let mut since: BTreeMap<String, i64> = BTreeMap::new();
+    for table in tables.iter().filter(|table| table.has_unit()) {
+        let holds = |name: &str| table.column(name).is_some_and(|column| column.kind == ColumnType::Text);
+        for (column, letter) in LOOSE.into_iter().filter(|(column, _)| holds(column)) {
+            let of_it = |moved: &Move| {
+                Some([
+                    moved.number.strip_prefix(letter)?.to_owned(),
+                    moved.from.clone(),
+                    moved.to.clone(),
+                ])
             };
-            let numbers = numbers(&cells, 2);
-            let loose = numbers.loose();
-            let name = loose.first().and_then(|number| names.get(number.as_str()));
-            if let Some(name) = name.filter(|name| numbers.organisation().is_none() && *name != unit) {
-                rows.push([key.clone(), (*name).to_owned()]);
-                moved.insert((unit.clone(), (*name).to_owned()));
+            let asked: Vec<[String; 3]> = moves.iter().filter_map(of_it).collect();
+            let coded = ["uscc", "org_code"].into_iter().filter(|name| holds(name));
+            let uncoded = coded.map(|name| format!("nullif(x.{name}, '') IS NULL"));
+            let standing = [format!("x._unit = g.b AND x.{column} = g.a")]
+                .into_iter()
+                .chain(uncoded);
+            let standing = standing.collect::<Vec<_>>().join(" AND ");
+            let text = given::<S>(
+                3,
+                &format!(
+                    "SELECT g.c, CAST(min(x._received_us) AS text) FROM given g CROSS JOIN {} x WHERE {standing} GROUP BY g.c",
+                    table.name
+                ),
+            );
+            let found = store.ask(&text, &lent(&asked)).await?;
+            if found.is_empty() {
+                continue;
             }
+            for (unit, us) in found.into_iter().filter_map(pair) {
+                let us = us.parse().unwrap_or(i64::MAX);
+                let known = since.entry(unit).or_insert(us);
+                *known = us.min(*known);
+            }
+            let text = given::<S>(
+                3,
+                &format!(
+                    "UPDATE {} AS x SET _unit = g.c FROM given g WHERE {standing}",
+                    table.name
+                ),
+            );
+            store.ask(&text, &lent(&asked)).await?;
         }
-        let text = given::<S>(
-            2,
-            &format!(
-                "UPDATE {0} SET _unit = g.b FROM given g WHERE {0}._key = g.a",
-                table.name
-            ),
-        );
-        store.ask(&text, &lent(&rows)).await?;
     }
-    Ok(moved)
+    Ok(since)
 }
 
-/// A line of the index.
-#[derive(Default)]
-struct Entry {
-    numbers: [Option<String>; 4],
-    first_us: Option<i64>,
-}
-
-impl Entry {
-    fn take(&mut self, numbers: &[Option<String>], first_us: Option<i64>) {
-        for (known, number) in self.numbers.iter_mut().zip(numbers) {
-            // The least of several, so that it does not matter which came first.
-            *known = known.take().into_iter().chain(number.clone()).min();
-        }
-        self.first_us = self.first_us.into_iter().chain(first_us).min();
-    }
-}
-
-/// Enters the units between which rows moved anew, by what their rows hold.
+/// Enters the units that rows went to, and forgets those that no row names any more: whoever has their rows now is as old as they were.
 async fn enter<S: Store>(
     store: &mut S,
     tables: &[TableSpec],
-    moved: &BTreeSet<(String, String)>,
+    moves: &BTreeSet<Move>,
+    mut since: BTreeMap<String, i64>,
 ) -> Result<(), RegistryFault> {
-    let all: BTreeSet<&str> = moved
+    let all: BTreeSet<&str> = moves
         .iter()
-        .flat_map(|(old, new)| [old.as_str(), new.as_str()])
+        .flat_map(|moved| [moved.from.as_str(), moved.to.as_str()])
         .collect();
     let asked: Vec<[&str; 1]> = all.iter().map(|unit| [*unit]).collect();
+    let named = tables.iter().filter(|table| table.has_unit());
+    let named: Vec<String> = named
+        .map(|table| format!("EXISTS (SELECT 1 FROM {} x WHERE x._unit = g.a)", table.name))
+        .collect();
     let text = given::<S>(
         1,
-        "SELECT p.unit, CAST(p.first_us AS text) FROM given g CROSS JOIN enterprise p WHERE p.unit = g.a",
+        &format!(
+            "SELECT g.a, CASE WHEN {} THEN '1' END, CAST(p.first_us AS text) FROM given g LEFT JOIN enterprise p ON p.unit = g.a",
+            named.join(" OR ")
+        ),
     );
-    let since = store.ask(&text, &asked).await?.into_iter().filter_map(pair);
-    let since: BTreeMap<String, i64> = since.filter_map(|(unit, us)| Some((unit, us.parse().ok()?))).collect();
-    let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
-    for table in tables.iter().filter(|table| table.has_unit()) {
-        let text = given::<S>(
-            1,
-            &format!(
-                "SELECT x._unit, CAST(min(x._received_us) AS text), {} FROM given g CROSS JOIN {} x WHERE x._unit = g.a GROUP BY x._unit",
-                columns(table, |name| format!("min(x.{name})")),
-                table.name
-            ),
-        );
-        for cells in store.ask(&text, &asked).await? {
-            let mut cells = cells.into_iter();
-            let (Some(Some(unit)), Some(first)) = (cells.next(), cells.next()) else {
-                continue;
-            };
-            let numbers: Vec<Option<String>> = cells.collect();
-            let first = first.and_then(|first| first.parse().ok());
-            entries.entry(unit).or_default().take(&numbers, first);
+    let (mut there, mut known) = (BTreeSet::new(), BTreeMap::new());
+    for cells in store.ask(&text, &asked).await? {
+        let Ok([Some(unit), named, first]) = <[Option<String>; 3]>::try_from(cells) else {
+            continue;
+        };
+        if named.is_some() {
+            there.insert(unit.clone());
+        }
+        if let Some(first) = first.and_then(|first| first.parse::<i64>().ok()) {
+            known.insert(unit, first);
         }
     }
-    for (unit, first) in &since {
-        match entries.get_mut(unit) {
-            Some(entry) => entry.take(&[], Some(*first)),
-            // It is gone: whoever has its rows now is as old as it was.
-            None => {
-                for (_, new) in moved.iter().filter(|(old, _)| old == unit) {
-                    if let Some(entry) = entries.get_mut(new) {
-                        entry.take(&[], Some(*first));
-                    }
-                }
-            }
+    for moved in moves.iter().filter(|moved| !there.contains(&moved.from)) {
+        if let Some(first) = known.get(&moved.from) {
+            let of_it = since.entry(moved.to.clone()).or_insert(*first);
+            *of_it = (*first).min(*of_it);
         }
     }
-    store
-        .ask(
-            &given::<S>(1, "DELETE FROM enterprise WHERE unit IN (SELECT a FROM given)"),
-            &asked,
-        )
-        .await?;
-    let lines = entries.into_iter().map(|(unit, entry)| {
-        let [uscc, org_code, reg_no, taxpayer] = entry.numbers.map(Option::unwrap_or_default);
-        let first = entry.first_us.unwrap_or_default().to_string();
-        [unit, uscc, org_code, reg_no, taxpayer, first]
-    });
-    let lines: Vec<[String; 6]> = lines.collect();
+    let gone: Vec<[&str; 1]> = known
+        .keys()
+        .filter(|unit| !there.contains(*unit))
+        .map(|unit| [unit.as_str()])
+        .collect();
+    let lines = there
+        .iter()
+        .filter_map(|unit| Some([unit.clone(), since.get(unit)?.to_string()]));
+    let lines: Vec<[String; 2]> = lines.collect();
+    let text = given::<S>(1, "DELETE FROM enterprise WHERE unit IN (SELECT a FROM given)");
+    store.ask(&text, &gone).await?;
     let text = given::<S>(
-        6,
-        "INSERT INTO enterprise (unit, uscc, org_code, reg_no, taxpayer_id, first_us) \
-         SELECT a, nullif(b, ''), nullif(c, ''), nullif(d, ''), nullif(e, ''), CAST(f AS bigint) FROM given",
+        2,
+        "INSERT INTO enterprise AS known (unit, first_us) SELECT a, CAST(b AS bigint) FROM given WHERE true \
+         ON CONFLICT (unit) DO UPDATE SET first_us = excluded.first_us WHERE excluded.first_us < known.first_us",
     );
     store.ask(&text, &lent(&lines)).await?;
     Ok(())
 }
 
-/// Adds under what names touched units go whose own number is loose.
-pub(super) async fn name<S: Store>(store: &mut S, touched: &mut Touched<'_>) -> Result<(), RegistryFault> {
+/// Adds the organisation codes to which loose numbers of touched units go.
+pub(super) async fn add_joined<S: Store>(store: &mut S, touched: &mut Touched<'_>) -> Result<(), RegistryFault> {
     let loose = touched.units.iter().filter(|unit| is_loose_name(unit));
     let asked: Vec<[&str; 1]> = loose.map(|unit| [unit.as_str()]).collect();
     let text = given::<S>(

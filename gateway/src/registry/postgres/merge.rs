@@ -456,16 +456,13 @@ async fn write(live: &mut Live, run: &Run<'_, '_>, settled: &Settled<'_>) -> Res
 /// Enters persons and units of the rows that were newer than what was there; gives the persons who were there already.
 async fn index(live: &mut Live, run: &Run<'_, '_>, settled: &Settled<'_>) -> Result<Vec<String>, RegistryFault> {
     let mut persons: BTreeMap<&str, i64> = BTreeMap::new();
-    let mut units: BTreeMap<&str, enterprise::Unit<'_>> = BTreeMap::new();
+    let mut units: BTreeMap<&str, i64> = BTreeMap::new();
     for (arrival, written) in run.arrivals.iter().zip(&settled.written) {
         for id in person::persons(arrival.table, &arrival.rows, written) {
             persons.entry(id).or_insert(arrival.part.received_us);
         }
-        for unit in enterprise::units(arrival.part, &arrival.rows, written) {
-            match units.get_mut(unit.id) {
-                Some(known) => known.complete(&unit),
-                None => drop(units.insert(unit.id, unit)),
-            }
+        for unit in enterprise::units(&arrival.rows, written) {
+            units.entry(unit).or_insert(arrival.part.received_us);
         }
     }
     let mut known = Vec::new();
@@ -476,8 +473,8 @@ async fn index(live: &mut Live, run: &Run<'_, '_>, settled: &Settled<'_>) -> Res
         known.extend(ids.iter().filter(was_there).map(|id| (*id).to_owned()));
     }
     if !units.is_empty() {
-        let units: Vec<enterprise::Unit<'_>> = units.into_values().collect();
-        unnest::units(live, &units).await?;
+        let (units, since): (Vec<&str>, Vec<i64>) = units.into_iter().unzip();
+        unnest::units(live, &units, &since).await?;
     }
     Ok(known)
 }

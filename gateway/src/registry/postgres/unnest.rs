@@ -7,7 +7,6 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Encode, Type};
 
 use super::super::Progress;
-use super::super::enterprise::Unit;
 use super::super::fault::RegistryFault;
 use super::super::merge::fate::NO_CONTENT;
 use super::super::merge::rows::Value;
@@ -182,33 +181,14 @@ pub(super) async fn persons(live: &mut Live, ids: &[&str], since_us: &[i64]) -> 
     Ok(new.into_iter().collect())
 }
 
-const UNITS: &str = "INSERT INTO enterprise AS known (unit, uscc, org_code, reg_no, taxpayer_id, first_us) \
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[]) \
-    ON CONFLICT (unit) DO UPDATE SET uscc = coalesce(known.uscc, excluded.uscc), \
-    org_code = coalesce(known.org_code, excluded.org_code), reg_no = coalesce(known.reg_no, excluded.reg_no), \
-    taxpayer_id = coalesce(known.taxpayer_id, excluded.taxpayer_id) \
-    WHERE (known.uscc IS NULL AND excluded.uscc IS NOT NULL) OR (known.org_code IS NULL AND excluded.org_code IS NOT NULL) \
-    OR (known.reg_no IS NULL AND excluded.reg_no IS NOT NULL) OR (known.taxpayer_id IS NULL AND excluded.taxpayer_id IS NOT NULL)";
+const UNITS: &str =
+    "INSERT INTO enterprise (unit, first_us) SELECT * FROM unnest($1::text[], $2::bigint[]) ON CONFLICT DO NOTHING";
 
-/// Enters units, each once; a number that was unknown is added, a known one stays.
-pub(super) async fn units(live: &mut Live, units: &[Unit<'_>]) -> Result<(), RegistryFault> {
-    let names: Vec<&str> = units.iter().map(|unit| unit.id).collect();
-    let since: Vec<i64> = units.iter().map(|unit| unit.first_us).collect();
-    let mut query = sqlx::query(UNITS).bind(names);
-    for place in 0..4 {
-        let numbers: Vec<Option<&str>> = units
-            .iter()
-            .map(|unit| unit.numbers.get(place).copied().flatten())
-            .collect();
-        query = query.bind(numbers);
-    }
-    let query = query.bind(since);
-    within(
-        "write the enterprise index",
-        live.patience,
-        query.execute(&mut live.connection),
-    )
-    .await?;
+/// Enters units, each once.
+pub(super) async fn units(live: &mut Live, units: &[&str], since_us: &[i64]) -> Result<(), RegistryFault> {
+    let query = sqlx::query(UNITS).bind(units).bind(since_us);
+    let written = query.execute(&mut live.connection);
+    within("write the enterprise index", live.patience, written).await?;
     Ok(())
 }
 

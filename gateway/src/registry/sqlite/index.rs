@@ -17,7 +17,8 @@ pub(super) fn enter<'a>(
 ) -> Result<Vec<&'a str>, RegistryFault> {
     let persons = person::persons(arrival.table, &arrival.rows, writes);
     let known = enter_persons(connection, &persons, arrival.part.received_us)?;
-    enter_units(connection, &enterprise::units(arrival.part, &arrival.rows, writes))?;
+    let units = enterprise::units(&arrival.rows, writes);
+    enter_units(connection, &units, arrival.part.received_us)?;
     Ok(known)
 }
 
@@ -77,22 +78,16 @@ fn insert(connection: &Connection, text: &str, ids: &[&str], received_us: i64) -
     Ok(new)
 }
 
-const INSERT: &str = "INSERT INTO enterprise (unit, uscc, org_code, reg_no, taxpayer_id, first_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
- ON CONFLICT (unit) DO UPDATE SET uscc = coalesce(uscc, excluded.uscc), org_code = coalesce(org_code, excluded.org_code),
- reg_no = coalesce(reg_no, excluded.reg_no), taxpayer_id = coalesce(taxpayer_id, excluded.taxpayer_id)
- WHERE (uscc IS NULL AND excluded.uscc IS NOT NULL) OR (org_code IS NULL AND excluded.org_code IS NOT NULL)
- OR (reg_no IS NULL AND excluded.reg_no IS NOT NULL) OR (taxpayer_id IS NULL AND excluded.taxpayer_id IS NOT NULL)";
+const INSERT: &str = "INSERT INTO enterprise (unit, first_us) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
 
-/// A number that was unknown is added, a known one stays.
-fn enter_units(connection: &Connection, units: &[enterprise::Unit<'_>]) -> Result<(), RegistryFault> {
+fn enter_units(connection: &Connection, units: &[&str], received_us: i64) -> Result<(), RegistryFault> {
     if units.is_empty() {
         return Ok(());
     }
     let mut statement = connection.prepare_cached(INSERT).step("prepare the enterprise index")?;
     for unit in units {
-        let [uscc, org_code, reg_no, taxpayer] = unit.numbers;
         statement
-            .execute((unit.id, uscc, org_code, reg_no, taxpayer, unit.first_us))
+            .execute((unit, received_us))
             .step("write the enterprise index")?;
     }
     Ok(())

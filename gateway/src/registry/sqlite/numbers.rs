@@ -19,6 +19,8 @@ impl Store for Within<'_> {
         if given.is_empty() {
             return Ok(Found::new());
         }
+        #[cfg(test)]
+        super::tests::assert_read_by_keys(self.0, text);
         // In memory only; it holds numbers of persons. Serde has arrays of fixed lengths only.
         let rows: Vec<&[&str]> = given.iter().map(<[&str; N]>::as_slice).collect();
         let rows = serde_json::to_string(&rows).map_err(|_| RegistryFault::Malformed { column: "number" })?;

@@ -19,6 +19,9 @@ on_both_stores! {
     a_unit_that_is_joined_is_compared_under_its_organisation_code,
     what_a_recalled_batch_joined_is_parted_and_joined_again_when_it_is_pushed_again,
     a_public_institution_and_an_association_are_found_by_their_credit_code_alone,
+    a_unit_shows_the_numbers_that_its_open_rows_hold_and_no_others_in_any_order,
+    a_late_row_that_is_written_closed_leaves_no_unit_behind,
+    what_a_plan_no_longer_releases_joins_nothing_once_its_row_changes,
 }
 
 const CHANGE: &str = "commerce/change";
@@ -126,7 +129,7 @@ async fn four_sources_in_any_order_are_one_enterprise(store: Store) {
     assert_eq!(place.query("SELECT count(*) FROM enterprises"), ["24"]);
     let expected = (1..=24).map(|number| format!("{0} {1} {0} {2} 03", code(number), uscc(number), loose(number).0));
     assert_eq!(
-        place.query("SELECT p.unit, e.uscc, e.org_code, e.reg_no, e.taxpayer_status FROM enterprise p JOIN enterprises e ON e.uscc = p.uscc ORDER BY p.unit"),
+        place.query("SELECT org_code, uscc, org_code, reg_no, taxpayer_status FROM enterprises ORDER BY org_code"),
         expected.collect::<Vec<_>>()
     );
     for record in [ESTABLISHMENT, CHANGE, TAX, IRREGULAR, ENDED] {
@@ -175,13 +178,10 @@ async fn what_a_recalled_batch_joined_is_parted_and_joined_again_when_it_is_push
     let (place, registry) = Place::with(store, &tables(&[ESTABLISHMENT, CHANGE]));
     let (reg_no, _) = loose(1);
     merge(&registry, [changed(1, "-", &reg_no), established(2, &uscc(1), &reg_no)]).await;
-    let index = "SELECT unit, uscc, reg_no, first_us FROM enterprise ORDER BY unit";
-    assert_eq!(
-        place.query(index),
-        [format!("{} {} {reg_no} {}", code(1), uscc(1), received(1))]
-    );
+    let index = "SELECT unit, first_us FROM enterprise ORDER BY unit";
+    assert_eq!(place.query(index), [format!("{} {}", code(1), received(1))]);
     recall(&registry, 3, 2, ESTABLISHMENT).await;
-    assert_eq!(place.query(index), [format!("R{reg_no} - {reg_no} {}", received(1))]);
+    assert_eq!(place.query(index), [format!("R{reg_no} {}", received(1))]);
     assert_eq!(place.query("SELECT count(*) FROM number_link"), ["0"]);
     assert_eq!(place.query("SELECT count(*) FROM enterprise_number"), ["0"]);
     assert_eq!(place.query("SELECT count(*) FROM enterprises"), ["1"]);
@@ -210,6 +210,82 @@ async fn a_public_institution_and_an_association_are_found_by_their_credit_code_
         place.query("SELECT name, taxpayer_id FROM enterprises"),
         [format!("某会 {association}")]
     );
+}
+
+async fn a_unit_shows_the_numbers_that_its_open_rows_hold_and_no_others_in_any_order(store: Store) {
+    let (first, second) = (loose(1).0, loose(2).0);
+    let numbers = "SELECT uscc, reg_no FROM enterprises ORDER BY uscc, reg_no";
+    let both = [format!("{} {second}", uscc(1)), format!("{} {first}", uscc(2))];
+    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [1, 2, 0]] {
+        let (place, registry) = Place::with(store, &tables(&[ESTABLISHMENT, CHANGE]));
+        let parts = [
+            established(1, &uscc(1), &first),
+            established(2, &uscc(1), &second),
+            established(3, &uscc(2), &first),
+        ];
+        for place in order {
+            merge(&registry, [parts[place].clone()]).await;
+        }
+        assert_eq!(place.query(numbers), both, "{order:?}");
+        // A number that a closed row held is nobody's.
+        merge(&registry, [deletes(rows(ESTABLISHMENT, 4, "uscc", &[&uscc(1)]))]).await;
+        assert_eq!(place.query(numbers), both[1..], "{order:?}");
+        // Two notices of two numbers: the unit shows the newest, whichever came first.
+        merge(&registry, [changed(6, &uscc(3), &second), changed(5, &uscc(3), &first)]).await;
+        assert_eq!(place.query(numbers)[1..], [format!("{} {second}", uscc(3))]);
+        registry.close().await;
+    }
+}
+
+async fn a_late_row_that_is_written_closed_leaves_no_unit_behind(store: Store) {
+    let (place, registry) = Place::with(store, &tables(&[ESTABLISHMENT, CHANGE]));
+    let (reg_no, _) = loose(1);
+    let notice = |leaf| rows(CHANGE, leaf, "uscc reg_no serial", &[&format!("- {reg_no} S1")]);
+    merge(
+        &registry,
+        [established(1, &uscc(1), &reg_no), deletes(notice(5)), notice(3)],
+    )
+    .await;
+    assert_eq!(
+        place.query("SELECT _unit, _open FROM commerce_change"),
+        [format!("{} 0", code(1))]
+    );
+    assert_eq!(place.query("SELECT unit FROM enterprise"), [code(1)]);
+    // Its number is another unit's: it goes with it, closed as it is.
+    merge(
+        &registry,
+        [established(6, &uscc(1), &loose(2).0), established(7, &uscc(2), &reg_no)],
+    )
+    .await;
+    assert_eq!(place.query("SELECT _unit FROM commerce_change"), [code(2)]);
+    assert_eq!(
+        place.query("SELECT unit FROM enterprise ORDER BY 1"),
+        [code(1), code(2)]
+    );
+}
+
+async fn what_a_plan_no_longer_releases_joins_nothing_once_its_row_changes(store: Store) {
+    let known = tables(&[ESTABLISHMENT, CHANGE]);
+    let (place, registry) = Place::with(store, &known);
+    let (reg_no, _) = loose(1);
+    merge(&registry, [changed(1, "-", &reg_no), established(2, &uscc(1), &reg_no)]).await;
+    assert_eq!(place.query("SELECT _unit FROM commerce_change"), [code(1)]);
+    registry.close().await;
+    let mut reduced = known;
+    let register = reduced
+        .iter_mut()
+        .find(|table| table.record.name == ESTABLISHMENT)
+        .unwrap();
+    register
+        .columns
+        .iter_mut()
+        .find(|column| column.name == "reg_no")
+        .unwrap()
+        .plain = false;
+    let registry = place.open(&reduced);
+    merge(&registry, [deletes(rows(ESTABLISHMENT, 3, "uscc", &[&uscc(1)]))]).await;
+    assert_eq!(place.query("SELECT count(*) FROM number_link"), ["0"]);
+    assert_eq!(place.query("SELECT _unit FROM commerce_change"), [format!("R{reg_no}")]);
 }
 
 /// A row: its record type, its key, and the numbers that it holds, by small numbers; what is done with it.

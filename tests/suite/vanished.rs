@@ -1,0 +1,117 @@
+//! Senders that are gone in the middle of a push: nothing is accepted, the log says so, and the partner finds it among his exchanges.
+
+use std::time::Duration;
+
+use shuguan_tests::{Call, Deployment, Running, Unfinished, eventually, leaves, registry_count, run};
+
+use crate::feeds::{NDJSON, POLICE, RESIDENT, nobody, resident};
+
+fn aborted(gateway: &Deployment) -> Vec<serde_json::Value> {
+    let leaves = leaves(&gateway.journal());
+    leaves.into_iter().filter(|leaf| leaf["k"] == "aborted").collect()
+}
+
+/// Begins a push, and is gone when it was admitted: a second one under its key, which cannot succeed by itself, is told so.
+async fn vanish(running: &Running<'_>, gateway: &Deployment, (protocol, after): (&str, Duration), call: Call) {
+    let police = gateway.partner(POLICE).speaking(protocol);
+    let key = call.header_value("idempotency-key").unwrap().to_owned();
+    let upload = Unfinished::begin(gateway.feed, &police, call).await.unwrap();
+    for attempt in 0.. {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let nothing = "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:";
+        let probe = Call::push(RESIDENT, NDJSON, "{}\n")
+            .header("idempotency-key", &key)
+            .header("content-digest", nothing);
+        let answer = running.call(probe, &police).await.unwrap();
+        match answer.code().as_str() {
+            "SG2105" => break,
+            code => assert!(attempt < 100 && code == "SG2106", "{code}"),
+        }
+    }
+    tokio::time::sleep(after).await;
+    assert!(upload.is_open(), "it waits for the rest of the body");
+    upload.vanish().await;
+}
+
+fn begun(n: u32) -> Call {
+    let mut body = resident(&nobody(n), "某某").to_vec();
+    body.extend_from_slice(b"{\"citizen_id\":");
+    Call::push(RESIDENT, NDJSON, body)
+}
+
+#[test]
+fn a_sender_that_is_gone_in_the_middle_leaves_a_leaf_and_nothing_else_and_may_push_again_under_its_key() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let police = gateway.partner(POLICE);
+        for (count, protocol) in [(1, "h2"), (2, "http/1.1")] {
+            let call = begun(7);
+            let key = call.header_value("idempotency-key").unwrap().to_owned();
+            vanish(&running, &gateway, (protocol, Duration::ZERO), call).await;
+            eventually("it is in the log", 10, || aborted(&gateway).len() == count);
+            let leaf = aborted(&gateway).pop().unwrap();
+            assert_eq!(
+                (&leaf["p"], &leaf["rec"], &leaf["pur"]),
+                (&POLICE.into(), &RESIDENT.into(), &"enrolment.registration".into()),
+                "{protocol}: {leaf}"
+            );
+            let code = leaf["code"].as_str().unwrap();
+            assert!(["body-incomplete", "sender-gone"].contains(&code), "{protocol}: {leaf}");
+            // He finds it, by its id and among his exchanges.
+            let exchange = leaf["x"].as_str().unwrap();
+            let path = format!("/v1/exchanges/{exchange}");
+            let document = running.call(Call::get(path), &police).await.unwrap().json();
+            assert_eq!(
+                (&document["state"], &document["code"]),
+                (&"aborted".into(), &code.into()),
+                "{document}"
+            );
+            let list = running
+                .call(Call::get("/v1/exchanges?from=0"), &police)
+                .await
+                .unwrap()
+                .json();
+            assert!(list["items"].to_string().contains(exchange), "{list}");
+            assert_eq!(
+                registry_count(&gateway.registry(), "person"),
+                (count - 1) as u64,
+                "nothing of it is taken"
+            );
+            // The key is free for the whole batch.
+            let whole = resident(&nobody(100 + u32::try_from(count).unwrap()), "某某");
+            let again = Call::push(RESIDENT, NDJSON, whole).header("idempotency-key", &key);
+            let answer = running.call(again, &police).await.unwrap();
+            assert_eq!(answer.status, 202, "{:?}", answer.body);
+            eventually("the second is in the registry", 20, || {
+                registry_count(&gateway.registry(), "person") == count as u64
+            });
+        }
+        let payloads = std::fs::read_dir(gateway.path("journal/payload")).unwrap().count();
+        assert_eq!(payloads, 0, "no part of it stays on the disk");
+        assert_eq!(running.stop(), Some(0));
+        assert!(gateway.verified_log().contains("aborted"));
+    });
+}
+
+/// While we do not read, because the partner is over its rate, no body error can tell us: the connection's end must.
+#[test]
+fn a_sender_that_is_gone_while_its_rows_are_paced_leaves_a_leaf_too() {
+    run(async {
+        let gateway = Deployment::with(|text| text.replace("#= rows_per_s = 200000", "rows_per_s = 1"));
+        let running = gateway.serve();
+        let body: Vec<u8> = (0..9_000).flat_map(|n| resident(&nobody(n), "某某").to_vec()).collect();
+        // A part has to be decoded before its rows are paced, which takes as long as it takes.
+        for (count, after) in [1, 2, 4, 8, 16].into_iter().enumerate() {
+            let patience = ("h2", Duration::from_secs(after));
+            let call = Call::push(RESIDENT, NDJSON, body.clone());
+            vanish(&running, &gateway, patience, call).await;
+            eventually("it is in the log", 20, || aborted(&gateway).len() == count + 1);
+            if aborted(&gateway)[count]["code"] == "sender-gone" {
+                break;
+            }
+        }
+        assert_eq!(aborted(&gateway).pop().unwrap()["code"], "sender-gone");
+        assert_eq!(running.stop(), Some(0));
+    });
+}
