@@ -3,7 +3,7 @@
 //! `gate` what every request passes · `feeds` push · `exchanges` list, status, receipt, rejects · `extracts` pull · `compare` claims ·
 //! `acks` what came in was
 //! received · `answers` where an answer's leaf stands, and its signature · `catalog` what a partner may do · `log` checkpoint and tiles ·
-//! `report` rejects in their forms · `problem` the only place that knows status codes. Nothing here decides; it translates.
+//! `places` how many are in at once · `report` rejects in their forms · `problem` the only place that knows status codes. Nothing here decides; it translates.
 
 pub mod answers;
 pub mod catalog;
@@ -13,6 +13,7 @@ pub mod extracts;
 pub mod feeds;
 pub mod gate;
 pub mod log;
+pub mod places;
 pub mod problem;
 pub mod report;
 pub mod statements;

@@ -207,6 +207,12 @@ impl Registry {
         }
     }
 
+    /// Whether it works with those tables already: the same keys, and every column, so that nothing would have to be told to it.
+    pub fn knows(&self, tables: &[TableSpec]) -> bool {
+        let known = self.tables.load();
+        tables.iter().all(|table| known.iter().any(|known| known.covers(table)))
+    }
+
     /// Works with those tables from now on. Batches that were sealed before go on: the writer keeps the columns that it knew.
     ///
     /// # Errors

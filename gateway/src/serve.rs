@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::gate::Gate;
+use crate::api::places::Places;
 use crate::api::{self, Api};
 use crate::bundle::{BundleRefused, Keeper};
 use crate::clock::{self, Clock};
@@ -169,7 +170,13 @@ impl Gateway {
         };
         let gate = Gate::new(
             journal.clone(),
-            config.limits.in_flight_max.get(),
+            Places::new(config.limits.clone()),
+            Arc::clone(&self.draining),
+        );
+        // Places of its own: officers are not shut out by what partners have in flight.
+        let desk = Gate::new(
+            journal.clone(),
+            Places::new(config.limits.clone()),
             Arc::clone(&self.draining),
         );
         let console_state = console::Console {
@@ -179,7 +186,7 @@ impl Gateway {
             keeper: Arc::clone(&self.keeper),
             log_key: self.log_key.clone(),
         };
-        let console_router = console::router(console_state, gate.clone().with_help(console::help));
+        let console_router = console::router(console_state, desk.with_help(console::help));
         let health = health::router(self.readiness.clone(), start::metrics());
         let stop = &self.stop_listening;
         self.listeners.spawn(listen(

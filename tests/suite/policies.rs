@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
-use shuguan_tests::{Call, Deployment, Running, eventually, leaves, run};
+
+use shuguan_tests::{Call, Cut, Deployment, Postgres, Running, eventually, leaves, run};
 
 use crate::feeds::{NDJSON, POLICE, RESIDENT, nobody, resident};
 
@@ -584,4 +585,58 @@ fn sighup_brings_a_signed_bundle_out_of_the_folder_into_force() {
         assert_eq!(push(&running, &gateway, 1).await, 202);
         assert_eq!(running.stop(), Some(0));
     });
+}
+
+#[test]
+fn a_grant_is_taken_away_while_the_registry_does_not_answer_and_a_column_is_not_brought() {
+    let Some(postgres) = Postgres::start("revoked", &[]) else {
+        return;
+    };
+    let way = Cut::to(&postgres.address());
+    let gateway = Deployment::at(&way.address(&postgres.address()), |text| text);
+    run(async {
+        let running = gateway.serve();
+        assert_eq!(push(&running, &gateway, 1).await, 202);
+        way.close(true);
+        let police = "agreements/public-security.toml";
+        // A column that the registry has not: it has to be asked, and cannot be.
+        next(&gateway, "wider", police, |text| {
+            text.replacen(
+                "\"death_date\", \"cancel_date\"",
+                "\"death_date\", \"police_station\", \"cancel_date\"",
+                1,
+            )
+        });
+        let (_, _, error) = gateway.submit("wider");
+        assert!(error.contains("SG6101"), "{error}");
+        let refused = policy_leaves(&gateway).pop().unwrap();
+        assert_eq!(
+            (&refused["result"], &refused["code"]),
+            (&json!("refused"), &json!("registry-unavailable"))
+        );
+        next(&gateway, "narrower", police, |text| {
+            without_grant(&text, "public-security/birth")
+        });
+        let (code, _, error) = gateway.submit("narrower");
+        assert_eq!(code, 0, "{error}");
+        let last = policy_leaves(&gateway).pop().unwrap();
+        assert_eq!(last["result"], "revoked", "{last}");
+        let birth = Call::push("public-security/birth", NDJSON, "{}\n");
+        let answer = running.call(birth, &gateway.partner(POLICE)).await.unwrap();
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (403, "SG4103"));
+        way.close(false);
+        // What was accepted under the old grants still comes in.
+        eventually("the first batch is relayed", 30, || {
+            postgres.query("SELECT count(*) FROM public_security_resident") == ["1"]
+        });
+        assert_eq!(running.stop(), Some(0));
+        gateway.verified_log();
+    });
+}
+
+/// The agreement without its grant for that record type.
+fn without_grant(text: &str, record: &str) -> String {
+    let of = format!("for = {{ record = \"{record}\" }}");
+    let grants: Vec<&str> = text.split("[[grant]]").filter(|grant| !grant.contains(&of)).collect();
+    grants.join("[[grant]]")
 }

@@ -1,4 +1,4 @@
-//! What every request passes before its handler: framing, a place in flight, an identity, a request id.
+//! What every request passes before its handler: framing, a place in flight (`places`), an identity, a request id.
 //!
 //! Takes the [`Caller`] that the connection proved; gives handlers an `Arc<Peer>` and a [`Context`]. Refuses what can be read in two ways,
 //! callers whose certificate may not be used here, and work beyond the limit. Each refusal of a known caller is a leaf.
@@ -12,10 +12,10 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, header};
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::answers;
+use super::places::{Place, Places};
 use super::problem::{self, Language};
 use crate::edge::{Caller, Peer, framing};
 use crate::exchange::{Fault, Refused, Stop};
@@ -28,18 +28,18 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 #[derive(Clone, Debug)]
 pub struct Gate {
     journal: Journal,
-    places: Arc<Semaphore>,
+    places: Places,
     draining: Arc<AtomicBool>,
     /// Answers a caller without a certificate; the console shows a help page.
     anonymous: fn() -> Option<Response>,
 }
 
 impl Gate {
-    /// A gate that lets so many requests in at once.
-    pub fn new(journal: Journal, in_flight_max: u32, draining: Arc<AtomicBool>) -> Self {
+    /// A gate that lets as many requests in at once as there are places.
+    pub fn new(journal: Journal, places: Places, draining: Arc<AtomicBool>) -> Self {
         Self {
             journal,
-            places: Arc::new(Semaphore::new(in_flight_max as usize)),
+            places,
             draining,
             anonymous: || None,
         }
@@ -155,12 +155,7 @@ pub async fn pass(
     response
 }
 
-async fn admit<'g>(
-    gate: &'g Gate,
-    caller: &Caller,
-    context: &Context,
-    request: &mut Request,
-) -> Result<tokio::sync::SemaphorePermit<'g>, Response> {
+async fn admit(gate: &Gate, caller: &Caller, context: &Context, request: &mut Request) -> Result<Place, Response> {
     let (refusal, peer) = match caller {
         Caller::Refused(refusal, peer) => (Some(*refusal), peer.clone()),
         Caller::Anonymous => match (gate.anonymous)() {
@@ -184,9 +179,14 @@ async fn admit<'g>(
     if let Some(stop) = stop {
         return Err(context.stop(peer.as_deref(), "gate", About::default(), stop).await);
     }
-    let Ok(place) = gate.places.try_acquire() else {
-        let stop = Refused::new(Refusal::Overloaded).retry_after(1).into();
-        return Err(context.stop(peer.as_deref(), "gate", About::default(), stop).await);
+    let caller = peer.as_deref().map_or("", |peer| &peer.partner().id);
+    let place = match gate.places.take(caller) {
+        Ok(place) => place,
+        Err(refused) => {
+            return Err(context
+                .stop(peer.as_deref(), "gate", About::default(), refused.into())
+                .await);
+        }
     };
     if let Some(peer) = peer {
         request.extensions_mut().insert(peer);

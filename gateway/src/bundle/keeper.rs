@@ -124,7 +124,8 @@ pub struct Keeper {
 /// A bundle that may come into force, with the tables that it needs.
 struct Ready {
     vouched: Vouched,
-    tables: Vec<TableSpec>,
+    /// What the registry has to be told of; nothing where it knows all of it and does not answer.
+    tables: Option<Vec<TableSpec>>,
 }
 
 impl Keeper {
@@ -239,7 +240,19 @@ impl Keeper {
             };
             let tables = schema::tables(vouched.set.plans()).map_err(|fault| unfit(&fault))?;
             match stations.registry.fits(&tables) {
-                Ok(()) => Ok(Ready { vouched, tables }),
+                Ok(()) => Ok(Ready {
+                    vouched,
+                    tables: Some(tables),
+                }),
+                // A registry that does not answer must not keep in force what is taken away; what brings no column needs nothing of it.
+                Err(fault) if fault.is_silence() && stations.registry.knows(&tables) => {
+                    Ok(Ready { vouched, tables: None })
+                }
+                Err(fault) if fault.is_silence() => Err(BundleRefused {
+                    serial: Some(vouched.statement.serial),
+                    bundle: Some(vouched.set.hash()),
+                    ..BundleRefused::new(Refusal::RegistryUnavailable, &fault)
+                }),
                 Err(fault) => Err(unfit(&fault)),
             }
         });
@@ -250,8 +263,10 @@ impl Keeper {
     async fn enact(&self, ready: Ready, by: &str, install: bool) -> Result<u64, Stop> {
         let Ready { vouched, tables } = ready;
         let before = self.stations.policies.load_full();
-        let adopted = self.stations.registry.adopt(tables).await;
-        adopted.map_err(Fault::from_error("tell the registry of new columns"))?;
+        if let Some(tables) = tables {
+            let adopted = self.stations.registry.adopt(tables).await;
+            adopted.map_err(Fault::from_error("tell the registry of new columns"))?;
+        }
         let (vouched, installed) = if install {
             self.install(vouched).await?
         } else {

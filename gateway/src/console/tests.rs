@@ -76,9 +76,11 @@ impl Office {
         ] {
             address.set_port(0);
         }
+        let config_limits = config.limits.clone();
         let gateway = Gateway::start(config, Clock::system()).await.unwrap();
         let stations = Arc::clone(gateway.stations());
-        let gate = Gate::new(stations.journal.clone(), 16, Arc::default()).with_help(super::help);
+        let places = crate::api::places::Places::new(config_limits);
+        let gate = Gate::new(stations.journal.clone(), places, Arc::default()).with_help(super::help);
         let console = Console {
             api: Api {
                 stations,

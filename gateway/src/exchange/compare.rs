@@ -111,17 +111,23 @@ pub async fn compare(
     if let Some(sealed) = admitted.asked.before(stations).await? {
         return told_again(stations, &admitted, sealed).await;
     }
-    let held = hold(stations, &admitted).await?;
+    let mut held = hold(stations, &admitted).await?;
     admitted.permit.pace_rows(admitted.claims.rows()).await;
     let (admitted, mut answered) = query(stations, admitted).await?;
     admitted.granted.still(stations)?;
     within_absences(stations, &admitted, &answered).await?;
-    let (sealed, event) = seal::compare(stations, &admitted, &mut answered).await?;
-    held.quota.settle(admitted.claims.rows());
+    let sealing = held.quota.sealing(admitted.claims.rows());
+    held.told.iter_mut().for_each(SubjectHold::sealing);
+    let (sealed, event) = match seal::compare(stations, &admitted, &mut answered).await {
+        Ok(sealed) => sealed,
+        Err(stop) => {
+            sealing.undone();
+            held.told.iter_mut().for_each(SubjectHold::undone);
+            return Err(stop);
+        }
+    };
+    drop(sealing);
     let standing = standing(&admitted, &held.quota);
-    if let Some(told) = held.told {
-        told.settle();
-    }
     Ok(Compared {
         sealed,
         event,

@@ -166,8 +166,8 @@ async fn pull(stations: &Arc<Stations>, admitted: AdmittedPull, told: Option<Sub
     prepared.admitted.granted.still(stations)?;
     let sealed = seal::pull(stations, &mut prepared).await?;
     prepared.admitted.quota.settle(prepared.rows);
-    if let Some(told) = told {
-        told.settle();
+    if let Some(mut told) = told {
+        told.sealing();
     }
     Ok(Ready {
         form: prepared.admitted.form,

@@ -60,16 +60,21 @@ pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -
     entry.rejects = (!report.is_empty()).then(|| report.clone());
     let event = entry.event.clone();
     has_room(stations, &admitted, &entry).await?;
-    let (sealed, replayed) = match stations.journal.seal(entry).await.map_err(unavailable)? {
+    let quota = admitted.quota.as_ref().ok().filter(|_| accepts);
+    let sealing = quota.map(|hold| hold.sealing(received));
+    let outcome = stations.journal.seal(entry).await;
+    // The leaf is durable: from now on the log counts it too.
+    if matches!(outcome, Ok(Outcome::Sealed(_))) {
+        drop(sealing);
+    } else if let Some(sealing) = sealing {
+        sealing.undone();
+    }
+    let (sealed, replayed) = match outcome.map_err(unavailable)? {
         Outcome::Sealed(sealed) => (sealed, false),
         Outcome::Repeated(sealed) => (sealed, true),
         Outcome::KeyReused => return Err(Refusal::KeyReused.into()),
         Outcome::Replayed => return Err(Refusal::Replayed.into()),
     };
-    // The leaf is durable: from now on the log counts it too.
-    if let (Ok(hold), true, false) = (&admitted.quota, accepts, replayed) {
-        hold.settle(received);
-    }
     let standing = admitted.standing();
     if replayed {
         // A repeat is answered from what was stored, not from what was just decoded.

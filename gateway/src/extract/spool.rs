@@ -35,12 +35,24 @@ impl From<ring::error::Unspecified> for SpoolFault {
     }
 }
 
-/// A spool being written.
+/// The file of a spool on disk; it goes when this goes, finished or not.
+struct OnDisk {
+    path: PathBuf,
+    file: File,
+}
+
+impl Drop for OnDisk {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed at the next start; without its key it is noise.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// A spool being written; dropped before its end, it leaves nothing.
 #[expect(missing_debug_implementations, reason = "it holds records of persons and their key")]
 pub struct SpoolWriter {
     exchange: Uuid,
-    path: PathBuf,
-    file: File,
+    disk: OnDisk,
     key: LessSafeKey,
     pending: Zeroizing<Vec<u8>>,
     chunk: u64,
@@ -51,8 +63,7 @@ pub struct SpoolWriter {
 /// A finished spool; the file goes when this goes.
 pub struct Spooled {
     exchange: Uuid,
-    path: PathBuf,
-    file: File,
+    disk: OnDisk,
     key: LessSafeKey,
     bytes: u64,
     digest: [u8; 32],
@@ -63,13 +74,6 @@ impl std::fmt::Debug for Spooled {
         out.debug_struct("Spooled")
             .field("bytes", &self.bytes)
             .finish_non_exhaustive()
-    }
-}
-
-impl Drop for Spooled {
-    fn drop(&mut self) {
-        // What cannot be removed now is removed at the next start; without its key it is noise.
-        let _ = std::fs::remove_file(&self.path);
     }
 }
 
@@ -108,8 +112,10 @@ impl SpoolWriter {
             .open(path)?;
         Ok(Self {
             exchange,
-            path: path.to_owned(),
-            file,
+            disk: OnDisk {
+                path: path.to_owned(),
+                file,
+            },
             key,
             pending: Zeroizing::new(Vec::with_capacity(CHUNK_BYTES * 2)),
             chunk: 0,
@@ -138,7 +144,7 @@ impl SpoolWriter {
     fn seal(&mut self, mut chunk: Vec<u8>, last: bool) -> Result<(), SpoolFault> {
         let aad = aad(self.exchange, last);
         self.key.seal_in_place_append_tag(nonce(self.chunk), aad, &mut chunk)?;
-        self.file.write_all(&chunk)?;
+        self.disk.file.write_all(&chunk)?;
         self.chunk += 1;
         Ok(())
     }
@@ -154,8 +160,7 @@ impl SpoolWriter {
         digest.copy_from_slice(self.digest.finish().as_ref());
         Ok(Spooled {
             exchange: self.exchange,
-            path: self.path,
-            file: self.file,
+            disk: self.disk,
             key: self.key,
             bytes: self.bytes,
             digest,
@@ -190,7 +195,7 @@ impl Spooled {
         let sealed = usize::try_from(length).unwrap_or(CHUNK_BYTES) + TAG_BYTES;
         let mut buffer = vec![0; sealed];
         let place = chunk * (size + u64::try_from(TAG_BYTES).unwrap_or(0));
-        self.file.read_exact_at(&mut buffer, place)?;
+        self.disk.file.read_exact_at(&mut buffer, place)?;
         let aad = aad(self.exchange, last);
         let open = self.key.open_in_place(nonce(chunk), aad, &mut buffer)?.len();
         buffer.truncate(open);
@@ -230,7 +235,7 @@ mod tests {
                 }
                 assert_eq!(read, content[from.min(bytes)..], "{bytes} from {from}");
             }
-            let stored = std::fs::read(&spooled.path).unwrap();
+            let stored = std::fs::read(&spooled.disk.path).unwrap();
             assert!(bytes < 64 || !stored.windows(32).any(|window| window == &content[..32]));
         }
     }
@@ -238,9 +243,9 @@ mod tests {
     #[test]
     fn a_changed_or_cut_file_does_not_open() {
         let (_folder, spooled, _) = spooled(CHUNK_BYTES + 10);
-        let mut stored = std::fs::read(&spooled.path).unwrap();
+        let mut stored = std::fs::read(&spooled.disk.path).unwrap();
         stored[5] ^= 1;
-        std::fs::write(&spooled.path, &stored).unwrap();
+        std::fs::write(&spooled.disk.path, &stored).unwrap();
         assert!(spooled.read_from(0).is_err());
     }
 
@@ -248,6 +253,16 @@ mod tests {
     fn the_file_goes_with_its_handle() {
         let (folder, spooled, _) = spooled(10);
         drop(spooled);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_spool_that_is_given_up_before_its_end_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = SpoolWriter::create(&folder.path().join("a.spool"), Uuid::nil()).unwrap();
+        writer.write(&vec![7; 3 * CHUNK_BYTES]).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        drop(writer);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

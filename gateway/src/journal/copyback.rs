@@ -103,6 +103,11 @@ fn copy(connection: &Connection, hints: &Receiver<()>, done: &AtomicBool, shared
     while hints.recv().is_ok() {
         for _ in 0..PASSES {
             if let Err(error) = copy_back(connection) {
+                // The database could not grow: what is in the log is in it still, and a commit that finds no room says so for itself.
+                if error.is_full() {
+                    tracing::warn!(error = %Chain(&error), "the disk is full: the journal's write-ahead log waits to be copied back");
+                    break;
+                }
                 tracing::error!(error = %Chain(&error), "the journal's write-ahead log cannot be copied back");
                 shared.failed.send_replace(true);
                 return;

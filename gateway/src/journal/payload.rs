@@ -10,7 +10,7 @@
 //! Memory: one encoded part, 64 KiB, and 32 bytes for each column and part.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -399,7 +399,12 @@ impl PayloadReader {
             Source::Inline(blob)
         } else {
             let path = spill_path(folder, exchange);
-            Source::File(File::open(&path).map_err(JournalFault::file("open", &path))?)
+            // A file that is not there does not come by waiting: the batch is set aside, and can be released when the folder is back.
+            let opened = File::open(&path).map_err(|error| match error.kind() {
+                ErrorKind::NotFound => JournalFault::Unopened("the file of a payload"),
+                _ => JournalFault::file("open", &path)(error),
+            });
+            Source::File(opened?)
         };
         Ok(Self {
             cipher: Cipher::new(exchange, &key)?,

@@ -1,6 +1,6 @@
 //! Keeping the journal within bounds: idempotency keys, answers of comparisons and checkpoints older than 7 days, reject reports older than configured.
 //!
-//! Takes the time; deletes a bounded number of rows a call, inside the sequencer's transaction. Leaves and tiles are never touched.
+//! Takes the time; deletes a bounded number of rows a call, inside the sequencer's transaction, and says whether more are due. Leaves and tiles are never touched.
 
 use super::statements;
 use super::store::{Store, Stored, values};
@@ -10,19 +10,20 @@ pub(super) const IDEMPOTENCY_US: i64 = 7 * DAY_US;
 const DAY_US: i64 = 86_400_000_000;
 const MINUTE_US: i64 = 60_000_000;
 
-pub(super) fn run(store: &Store, now_us: i64, rejects_keep_days: u32) -> Stored<()> {
+pub(super) fn run(store: &Store, now_us: i64, rejects_keep_days: u32) -> Stored<bool> {
     let answers = now_us.saturating_sub(IDEMPOTENCY_US);
     let rejects = now_us.saturating_sub(i64::from(rejects_keep_days.max(7)).saturating_mul(DAY_US));
     let size = store.one(statements::TREE, &[])?;
-    for (statement, before_us) in [
-        (statements::PRUNE_IDEM, answers),
-        (statements::PRUNE_ANSWER, answers),
-        (statements::PRUNE_REJECT, rejects),
+    let mut more = false;
+    for (statement, before_us, at_once) in [
+        (statements::PRUNE_IDEM, answers, 1000),
+        (statements::PRUNE_ANSWER, answers, 1000),
+        (statements::PRUNE_REJECT, rejects, 100),
     ] {
         let first_kept = first_since(store, size, before_us)?;
-        store.run(statement, values![first_kept])?;
+        more |= store.run(statement, values![first_kept])? >= at_once;
     }
-    thin_checkpoints(store, answers)
+    Ok(thin_checkpoints(store, answers)? || more)
 }
 
 /// Index of the first leaf at or after a moment, `size` when there is none: time never decreases in the log, so it is bisected.
@@ -40,8 +41,8 @@ pub(super) fn first_since(store: &Store, size: u64, moment_us: i64) -> Stored<u6
     Ok(low)
 }
 
-/// Of the checkpoints before the moment, keeps the last one of each minute.
-fn thin_checkpoints(store: &Store, before_us: i64) -> Stored<()> {
+/// Of the checkpoints before the moment, keeps the last one of each minute; whether more are due.
+fn thin_checkpoints(store: &Store, before_us: i64) -> Stored<bool> {
     let thinned: Option<i64> = store.cell(statements::THINNED, &[])?;
     let since = values![thinned.unwrap_or(0), before_us];
     let old: Vec<(i64, i64)> = store.rows(statements::OLD_CHECKPOINTS, since, |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -56,5 +57,5 @@ fn thin_checkpoints(store: &Store, before_us: i64) -> Stored<()> {
     if let Some(size) = done {
         store.run(statements::SET_THINNED, values![size])?;
     }
-    Ok(())
+    Ok(old.len() >= 1000)
 }

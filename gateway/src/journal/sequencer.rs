@@ -17,6 +17,7 @@
 //! | 9 | wake the waiters with the path of their leaf | as 7 |
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use shuguan_ledger::tree::{Edge, Hash, inclusion_path};
@@ -318,7 +319,8 @@ impl Sequencer {
     fn take(&self, group: &mut Group<'_>, work: &Work, place: Place<'_>) -> Stored<Given> {
         let given = group.take(work, place)?;
         if let Work::Prune { now_us } = work {
-            prune::run(&self.store, *now_us, self.rejects_keep_days)?;
+            let more = prune::run(&self.store, *now_us, self.rejects_keep_days)?;
+            self.shared.prune_on.store(more, Ordering::Relaxed);
         }
         Ok(given)
     }

@@ -1,7 +1,7 @@
 //! What the sequencer publishes to every handle: the newest checkpoint, the backlog, the stop flag.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pub(super) names: RwLock<Arc<Names>>,
     pub(super) backlog: BacklogCounters,
     pub(super) failed: watch::Sender<bool>,
+    /// The last look for what is old left some of it.
+    pub(super) prune_on: AtomicBool,
 }
 
 impl Shared {

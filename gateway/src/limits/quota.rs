@@ -138,6 +138,8 @@ impl Quotas {
         if used.day < day {
             *used = Use { day, ..Use::default() };
         }
+        // A clock that went over midnight and back goes on with the day that had begun: nothing would count otherwise.
+        let day = used.day;
         terms.check(used, 1)?;
         used.exchanges_held += 1;
         let rows = AtomicU64::new(0);
@@ -234,6 +236,16 @@ impl Hold {
         }
     }
 
+    /// The exchange is about to be sealed with so many rows. Until it is told otherwise they are used: whoever waits for it may be gone before the
+    /// journal has said so, and a sender that hangs up just then must not get them for nothing.
+    pub fn sealing(&self, rows: u64) -> Sealing<'_> {
+        Sealing {
+            hold: self,
+            rows,
+            counts: true,
+        }
+    }
+
     /// How its quotas stand: `rows`, then `pulls`, then `exchanges`; those without a limit are left out.
     pub fn standing(&self) -> Vec<DayQuota> {
         let mut table = self.quotas.lock();
@@ -250,6 +262,29 @@ impl Hold {
     /// Its entry, unless another day has begun meanwhile.
     fn of_its_day<'t>(&self, table: &'t mut HashMap<QuotaKey, Use>) -> Option<&'t mut Use> {
         table.get_mut(&self.key).filter(|used| used.day == self.day)
+    }
+}
+
+/// An exchange between the last look and its leaf. Dropped, it counts.
+#[derive(Debug)]
+pub struct Sealing<'h> {
+    hold: &'h Hold,
+    rows: u64,
+    counts: bool,
+}
+
+impl Sealing<'_> {
+    /// It was not sealed, or had been before: nothing is used.
+    pub fn undone(mut self) {
+        self.counts = false;
+    }
+}
+
+impl Drop for Sealing<'_> {
+    fn drop(&mut self) {
+        if self.counts {
+            self.hold.settle(self.rows);
+        }
     }
 }
 
@@ -297,6 +332,40 @@ mod tests {
 
     fn exhausted(hold: Result<Hold, Exhausted>) -> DayQuota {
         hold.unwrap_err().0
+    }
+
+    #[test]
+    fn an_exchange_of_which_nobody_hears_whether_it_was_sealed_counts() {
+        let [_, births] = plans();
+        let quotas = Quotas::default();
+        let gone = quotas.hold("health-city", &births, NOON_US).unwrap();
+        gone.rows(6).unwrap();
+        let sealing = gone.sealing(6);
+        // The sender hung up: whatever waited for the journal is dropped.
+        drop(sealing);
+        drop(gone);
+        let refused = quotas.hold("health-city", &births, NOON_US).unwrap();
+        refused.rows(4).unwrap();
+        refused.sealing(4).undone();
+        drop(refused);
+        let next = quotas.hold("health-city", &births, NOON_US).unwrap();
+        next.rows(4).unwrap();
+        assert!(next.rows(5).is_err(), "6 and 5 are more than 10");
+    }
+
+    #[test]
+    fn a_clock_that_goes_over_midnight_and_back_leaves_quotas_in_force() {
+        let [_, births] = plans();
+        let quotas = Quotas::default();
+        let tomorrow = quotas.hold("health-city", &births, NOON_US + DAY_US).unwrap();
+        tomorrow.rows(6).unwrap();
+        tomorrow.settle(6);
+        drop(tomorrow);
+        let today = quotas.hold("health-city", &births, NOON_US).unwrap();
+        assert!(today.rows(5).is_err(), "6 and 5 are more than 10");
+        drop(today);
+        let left = quotas.hold("health-city", &births, NOON_US + DAY_US).unwrap();
+        left.rows(4).unwrap();
     }
 
     #[test]

@@ -76,6 +76,7 @@ impl SubjectQuotas {
         Ok(Some(SubjectHold {
             day: Arc::clone(&day),
             own: HashSet::new(),
+            sealing: false,
             terms: Terms {
                 subjects_max: limits.subjects_per_day.unwrap_or(TRACKED_MAX).min(TRACKED_MAX),
                 per_subject_max: limits.per_subject_per_day,
@@ -105,6 +106,7 @@ pub struct SubjectHold {
     day: Arc<Day>,
     own: HashSet<u64>,
     terms: Terms,
+    sealing: bool,
 }
 
 impl SubjectHold {
@@ -134,9 +136,15 @@ impl SubjectHold {
         Ok(())
     }
 
-    /// The exchange is sealed: what it told counts in the log from now on.
-    pub fn settle(mut self) {
-        self.own.clear();
+    /// The exchange is about to be sealed. Until [`SubjectHold::undone`], what it told counts: whoever waits for it may be gone before the journal has
+    /// said so.
+    pub fn sealing(&mut self) {
+        self.sealing = true;
+    }
+
+    /// It was not sealed: it told nobody.
+    pub fn undone(&mut self) {
+        self.sealing = false;
     }
 }
 
@@ -153,7 +161,7 @@ impl Terms {
 
 impl Drop for SubjectHold {
     fn drop(&mut self) {
-        if self.own.is_empty() {
+        if self.own.is_empty() || self.sealing {
             return;
         }
         let mut times = self.day.times();
@@ -232,7 +240,8 @@ mod tests {
         let mut second = hold(&quotas, &plan, NOON_US, &[]).await;
         assert_eq!(refused(second.count(&[tag(1), tag(3), tag(4)])), ("subjects", 3));
         drop(second);
-        first.settle();
+        first.sealing();
+        drop(first);
         let mut third = hold(&quotas, &plan, NOON_US, &[]).await;
         third.count(&[tag(1), tag(3)]).unwrap();
         let mut fourth = hold(&quotas, &plan, NOON_US, &[]).await;

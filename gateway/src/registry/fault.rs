@@ -163,6 +163,11 @@ impl RegistryFault {
         }
     }
 
+    /// Whether the database was asked and did not answer, so that nothing is known of what is in it.
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Sql { .. } | Self::Postgres { .. } | Self::Closed) && self.remedy() != Remedy::SetAside
+    }
+
     /// Whether waiting, setting aside or stopping is the answer.
     pub fn remedy(&self) -> Remedy {
         match self {

@@ -54,7 +54,7 @@ impl StoreFault {
         match self {
             Self::Refused(fault) => OF_THE_SERVER.iter().any(|state| fault.is_state(state)),
             Self::Lost(_) | Self::Held | Self::NoTables | Self::OtherVersion => true,
-            _ => self.sqlite_code() == Some(ErrorCode::DiskFull),
+            _ => self.is_full(),
         }
     }
 
@@ -91,6 +91,11 @@ impl StoreFault {
             ),
             _ => false,
         }
+    }
+
+    /// Whether the disk had no room; nothing was lost.
+    pub(in crate::journal) fn is_full(&self) -> bool {
+        self.sqlite_code() == Some(ErrorCode::DiskFull)
     }
 
     fn sqlite_code(&self) -> Option<ErrorCode> {

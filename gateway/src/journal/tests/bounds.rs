@@ -12,6 +12,7 @@ on_both_stores!(
     who_holds_half_of_the_inbox_is_refused_and_others_are_not,
     a_full_queue_refuses_at_once,
     keys_checkpoints_and_reports_go_when_their_time_is_over_and_receipts_still_verify,
+    more_than_one_look_takes_goes_with_the_next_ticks,
 );
 
 const MINUTE_US: i64 = 60_000_000;
@@ -218,4 +219,28 @@ async fn keys_checkpoints_and_reports_go_when_their_time_is_over_and_receipts_st
     bench.turn(23 * DAY_US);
     journal.tick(bench.clock().now_us()).await.unwrap();
     assert_eq!(journal.rejects(exchange(1)).await.unwrap(), None);
+}
+
+async fn more_than_one_look_takes_goes_with_the_next_ticks(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    for number in 1..=150 {
+        let mut entry = one_row(&journal, number);
+        entry.rejects = Some(b"{}\n".to_vec());
+        journal.seal(entry).await.unwrap();
+    }
+    bench.turn(32 * DAY_US);
+    journal.seal(one_row(&journal, 151)).await.unwrap();
+    let now_us = bench.clock().now_us();
+    let mut left = Vec::new();
+    // Within one second, not one minute.
+    for _ in 0..3 {
+        journal.tick(now_us).await.unwrap();
+        let mut reports = 0;
+        for number in 1..=150 {
+            reports += usize::from(journal.rejects(exchange(number)).await.unwrap().is_some());
+        }
+        left.push(reports);
+    }
+    assert_eq!(left, [50, 0, 0]);
 }

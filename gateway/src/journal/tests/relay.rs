@@ -2,7 +2,7 @@ use shuguan_ledger::leaf::{Event, Leaf};
 use shuguan_ledger::receipt::Receipt;
 
 use super::{Bench, exchange, one_row, part, payload_files, proven, push, relayed, sealed, trust};
-use crate::journal::{Backlog, Query, SealError};
+use crate::journal::{Backlog, JournalFault, Query, SealError};
 use crate::postgres::stores::{Store, on_both_stores};
 
 on_both_stores!(
@@ -186,4 +186,12 @@ async fn a_payload_that_was_tampered_with_is_found_when_it_is_read(store: Store)
         assert!(journal.read_part(&item, broken).await.is_err());
         after = Some(item.leaf_index);
     }
+    // A file that is not there does not come by waiting: it is to blame like one that was changed.
+    std::fs::remove_file(&file).unwrap();
+    let first = journal.next_inbox(None).await.unwrap().unwrap();
+    let item = journal.next_inbox(Some(first.leaf_index)).await.unwrap().unwrap();
+    assert!(matches!(
+        journal.read_part(&item, 0).await,
+        Err(JournalFault::Unopened(_))
+    ));
 }
