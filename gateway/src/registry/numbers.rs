@@ -16,11 +16,15 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use uuid::Uuid;
+
 use super::dataset::Dialect;
 use super::discrepancy::touch::Touched;
 use super::fault::RegistryFault;
+use super::merge::closing::{BEHIND_ALL, STRIDE};
 use super::merge::rows::Rows;
 use super::schema::{TableSpec, table_of};
+use crate::clock::Clock;
 
 /// What a store gives: texts, and null where there is none.
 pub(super) type Found = Vec<Vec<Option<String>>>;
@@ -95,6 +99,58 @@ pub(super) async fn settle<S: Store>(
         persons::settle(store, table, &keys, touched).await?;
     }
     units::add_joined(store, touched).await
+}
+
+/// The next keys of rows that were there before anybody noted what they say, in a registry that is older than these tables: a record type, and at most
+/// [`STRIDE`] keys to be settled in the transaction that calls. The place is noted, so that a walk that was ended goes on; none when all is done,
+/// and then it costs one look-up.
+///
+/// # Errors
+/// When the store does not answer.
+pub(super) async fn walk<S: Store>(
+    store: &mut S,
+    tables: &[TableSpec],
+) -> Result<Option<(&'static str, BTreeSet<String>)>, RegistryFault> {
+    let joining = tables
+        .iter()
+        .filter(|table| units::joins(table) || persons::joins(table));
+    let joining: Vec<[&str; 1]> = joining.map(|table| [table.record.name]).collect();
+    let text = given::<S>(
+        1,
+        "SELECT g.a, coalesce(w.row_key, '') FROM given g LEFT JOIN number_walk w ON w.record = g.a",
+    );
+    let places = store.ask(&text, &joining).await?.into_iter().filter_map(pair);
+    for (record, place) in places.filter(|(_, place)| place != BEHIND_ALL) {
+        let table = table_of(tables, &record)?;
+        let text = given::<S>(
+            1,
+            &format!(
+                "SELECT x._key FROM given g CROSS JOIN {} x WHERE x._key > g.a ORDER BY x._key LIMIT {STRIDE}",
+                table.name
+            ),
+        );
+        let keys = store.ask(&text, &[[place.as_str()]]).await?;
+        let keys: BTreeSet<String> = keys.into_iter().flatten().flatten().collect();
+        let last = keys.last().filter(|_| keys.len() == STRIDE);
+        let upto = last.map_or(BEHIND_ALL, String::as_str);
+        let text = given::<S>(
+            2,
+            "INSERT INTO number_walk (record, row_key) SELECT a, b FROM given WHERE true \
+             ON CONFLICT (record) DO UPDATE SET row_key = excluded.row_key",
+        );
+        store.ask(&text, &[[record.as_str(), upto]]).await?;
+        if !keys.is_empty() {
+            return Ok(Some((table.record.name, keys)));
+        }
+    }
+    Ok(None)
+}
+
+/// Whom the keys of a stride touch; nobody's exchange settles what they settle.
+pub(super) fn walked(record: &'static str, keys: BTreeSet<String>) -> Touched<'static> {
+    let mut touched = Touched::by(record, Clock::system().now_us(), Uuid::nil());
+    touched.keys = keys;
+    touched
 }
 
 /// Writes what rows say now in the place of what they said before; gives the lines that are gone and those that are new.

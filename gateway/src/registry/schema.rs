@@ -378,7 +378,7 @@ impl BaseTable {
 /// `history` says who changed which row when: a row for each update, closing and reopening, none for an insert, which the row itself, or the
 /// `was_leaf` of its first change, tells. So a first load of millions writes nothing here. It keeps hashes and no values: what a field held
 /// before is for nobody to read years later, and the sealed payload that brought it is erased after its hold.
-pub(super) const BASE_TABLES: [BaseTable; 12] = [
+pub(super) const BASE_TABLES: [BaseTable; 13] = [
     BaseTable {
         name: "relay_progress",
         zh: "入库进度",
@@ -545,6 +545,16 @@ pub(super) const BASE_TABLES: [BaseTable; 12] = [
             ("row_key", "载明两个号码的记录主键", "text"),
             ("number", "号码", "text"),
             ("other", "同一主体的另一号码", "text"),
+        ],
+    },
+    BaseTable {
+        name: "number_walk",
+        zh: "已有记录号码关联补记进度",
+        key: "record",
+        sought: &[],
+        columns: &[
+            ("record", "数据类", "text"),
+            ("row_key", "补记进行到的记录主键", "text"),
         ],
     },
 ];

@@ -26,10 +26,12 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use self::numbers::Within;
 use self::schema::Migration;
 use super::dataset::{self, Dialect};
 use super::fault::{RegistryFault, Step};
 use super::merge::{Arrival, Counts, Part, merged, repeated};
+use super::numbers as joining;
 use super::schema::{self as tables_of, TableSpec};
 use super::settings::SqliteSettings;
 use super::{Merged, Order, Progress};
@@ -144,6 +146,7 @@ pub(super) fn launch(
 ) -> Result<JoinHandle<()>, RegistryFault> {
     let mut connection = open(settings)?;
     fit(&mut connection, &tables, migrate)?;
+    while walk(&mut connection, &tables)? {}
     std::thread::Builder::new()
         .name("registry".into())
         .spawn(move || serve(connection, tables, orders))
@@ -151,6 +154,20 @@ pub(super) fn launch(
             path: settings.path.clone(),
             source,
         })
+}
+
+/// Joins the next of the rows that were there before anybody noted their numbers, in a transaction of its own; false when none is left.
+fn walk(connection: &mut Connection, tables: &[TableSpec]) -> Result<bool, RegistryFault> {
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .step("begin to join numbers")?;
+    let next = joining::at_once(joining::walk(&mut Within(&transaction), tables))?;
+    let goes_on = next.is_some();
+    if let Some((record, keys)) = next {
+        discrepancy::compare(&transaction, tables, joining::walked(record, keys))?;
+    }
+    transaction.commit().step("commit joined numbers")?;
+    Ok(goes_on)
 }
 
 /// The writer's thread: one order after the other until it is told to close or nobody is left to give one.

@@ -6,8 +6,10 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection};
 
 use super::super::fault::RegistryFault;
+use super::super::numbers;
 use super::super::schema::TableSpec;
 use super::schema::{self, Plan};
+use super::{discrepancy, merge};
 use crate::postgres::PostgresSettings;
 use crate::postgres::link;
 pub(in crate::registry) use crate::postgres::link::Purpose;
@@ -42,11 +44,13 @@ impl Session {
         self.live = None;
         let mut connection = connect(&self.settings, Purpose::Write).await?;
         schema::fit(&mut connection, &self.tables, migrate).await?;
-        self.live = Some(Live {
+        let mut live = Live {
             connection,
             staged: HashSet::new(),
             patience: self.settings.silence_max(),
-        });
+        };
+        while live.walk(&self.tables).await? {}
+        self.live = Some(live);
         Ok(())
     }
 
@@ -92,6 +96,18 @@ impl Live {
     pub(super) async fn simple(&mut self, step: &'static str, text: &'static str) -> Result<(), RegistryFault> {
         within(step, self.patience, sqlx::raw_sql(text).execute(&mut self.connection)).await?;
         Ok(())
+    }
+
+    /// Joins the next of the rows that were there before anybody noted their numbers, in a transaction of its own; false when none is left.
+    async fn walk(&mut self, tables: &[TableSpec]) -> Result<bool, RegistryFault> {
+        self.simple("begin to join numbers", merge::BEGIN).await?;
+        let next = numbers::walk(self, tables).await?;
+        let goes_on = next.is_some();
+        if let Some((record, keys)) = next {
+            discrepancy::compare(self, tables, numbers::walked(record, keys)).await?;
+        }
+        self.simple("commit joined numbers", "COMMIT").await?;
+        Ok(goes_on)
     }
 }
 

@@ -253,15 +253,26 @@ async fn a_feed_that_joins_too_many_numbers_joins_nobody(store: Store) {
 async fn a_registry_that_knows_of_no_joined_numbers_is_refused_until_migrated(store: Store) {
     let tables = tables(&[RESIDENT, CHANGE]);
     let (place, registry) = Place::with(store, &tables);
-    merge(&registry, [resident(1, ANNA, "甲")]).await;
+    let many: Vec<String> = (0..12).map(number).collect();
+    merge(&registry, [resident(1, ANNA, "甲"), resident(2, BORIS, "甲")]).await;
+    let corrected = (3..).zip(many.chunks(2));
+    merge(
+        &registry,
+        corrected.map(|(leaf, pair)| notice(leaf, &pair[0], &pair[1], "1950-01-01")),
+    )
+    .await;
+    merge(&registry, [notice(20, ANNA, BORIS, "1950-01-01")]).await;
+    let joined = "SELECT citizen_id, subject FROM person WHERE subject IS NOT NULL ORDER BY citizen_id";
+    let before = place.query(joined);
+    assert_eq!(held(&place), [format!("two-numbers {BORIS}")]);
     registry.close().await;
     place.execute(
         "DROP VIEW population; DROP INDEX person_by_subject; ALTER TABLE person DROP COLUMN subject; \
-         ALTER TABLE person DROP COLUMN joined_us; DROP TABLE number_link; DROP TABLE enterprise_number",
+         ALTER TABLE person DROP COLUMN joined_us; DROP TABLE number_link; DROP TABLE enterprise_number; DROP TABLE number_walk",
     );
     if store == Store::Sqlite {
         place.execute(
-            "DELETE FROM column_comment WHERE table_name IN ('number_link', 'enterprise_number') OR column_name IN ('subject', 'joined_us') \
+            "DELETE FROM column_comment WHERE table_name IN ('number_link', 'enterprise_number', 'number_walk') OR column_name IN ('subject', 'joined_us') \
              AND table_name = 'person'",
         );
     }
@@ -271,11 +282,35 @@ async fn a_registry_that_knows_of_no_joined_numbers_is_refused_until_migrated(st
     };
     assert_eq!(
         missing,
-        &["person.subject", "person.joined_us", "enterprise_number", "number_link"]
+        &[
+            "person.subject",
+            "person.joined_us",
+            "enterprise_number",
+            "number_link",
+            "number_walk"
+        ]
     );
-    let registry = Registry::open(&place.settings, tables, true).unwrap();
-    merge(&registry, [notice(2, ANNA, BORIS, "1950-01-01")]).await;
+    // What was there is joined at once, a few keys a transaction, and the line that was true stays open.
+    let registry = Registry::open(&place.settings, tables.clone(), true).unwrap();
+    assert_eq!(place.query(joined), before);
     assert_eq!(people(&place), [format!("{BORIS} 甲")]);
+    assert_eq!(held(&place), [format!("two-numbers {BORIS}")]);
+    merge(&registry, [resident(21, BORIS, "乙")]).await;
+    assert_eq!(held(&place), [format!("two-numbers {BORIS}")]);
+    registry.close().await;
+    // It goes on behind the place that is noted, and never begins again.
+    let place_of = "SELECT row_key FROM number_walk";
+    let done = place.query(place_of);
+    assert_eq!(done, ["\u{10FFFF}"]);
+    let last = place.query("SELECT max(row_key) FROM number_link").remove(0);
+    place.execute(&format!(
+        "DELETE FROM number_link; UPDATE number_walk SET row_key = '{last}'"
+    ));
+    Registry::open(&place.settings, tables, false).unwrap().close().await;
+    assert_eq!(
+        (place.query("SELECT count(*) FROM number_link"), place.query(place_of)),
+        (vec!["0".into()], done)
+    );
 }
 
 async fn a_notice_whose_sides_are_no_longer_released_joins_nobody_once_it_is_closed(store: Store) {
