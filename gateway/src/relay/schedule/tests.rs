@@ -466,7 +466,7 @@ fn a_turn_that_the_registry_did_not_take_comes_again_behind_the_other_lanes() {
     let mut served = Vec::new();
     for _ in 0..100 {
         let Due::Lane(lane) = schedule.due(&waiting, 0) else {
-            panic!("nothing is due")
+            break;
         };
         let lane = lane.clone();
         if lane.name == "a" {
@@ -477,5 +477,5 @@ fn a_turn_that_the_registry_did_not_take_comes_again_behind_the_other_lanes() {
         served.push(lane.name);
     }
     let failed = served.iter().filter(|name| *name == "a").count();
-    assert_eq!(failed, 2, "{served:?}");
+    assert_eq!((served.len(), failed), (100, 2), "{served:?}");
 }
