@@ -5,6 +5,7 @@
 //! a wrong charset, a header row that lacks what is needed, a record without end. The order is transcode → split into records → judge
 //! each wanted field → append; fields that are not wanted are never parsed and cannot reject.
 
+mod card;
 mod dbf;
 mod delimited;
 mod fault;
@@ -144,12 +145,12 @@ pub enum Unreadable {
         /// What does not hold.
         why: TrailerFault,
     },
-    /// The header row lacks required wanted fields, or names a field twice.
+    /// The header row lacks required wanted fields, or has one name twice.
     #[error("header row: missing {missing:?}, named twice {twice:?}")]
     BadHeaderRow {
         /// Required wanted fields without a header.
         missing: Vec<&'static str>,
-        /// Known fields with two headers.
+        /// Known fields of which one name stands twice.
         twice: Vec<&'static str>,
     },
     /// A record whose end does not come within sixteen times the size that a record may have, or a header row that is too long.
@@ -302,7 +303,14 @@ impl Decoder {
         self.form.unknown_headers()
     }
 
-    /// The fields that a header or member stood for so far, each with its name as first sent, at most 64 characters.
+    /// Headers or members that are further names of fields which are read under another, each with its field and bounded as above: where both
+    /// stand, these are not read.
+    pub fn unread_headers(&self) -> Vec<(&'static str, &str)> {
+        let unread = self.form.names().map(Names::unread).unwrap_or_default();
+        unread.iter().map(|(field, name)| (*field, name.as_str())).collect()
+    }
+
+    /// The fields that a header or member stood for so far, each with the name under which it is read as sent, at most 64 characters.
     pub fn recognised(&self) -> Vec<(&'static str, &str)> {
         self.form
             .names()

@@ -53,7 +53,7 @@ rejects! {
     ColumnCount "SG3216" "wrong-column-count" "列数与表头不符" "the row has another number of columns than the header" "与表头相同的列数" "as many columns as the header row";
     MalformedJson "SG3217" "bad-json" "JSON格式错误" "the line is not a JSON object" "每行一个 JSON 对象" "one JSON object a line";
     DuplicateKey "SG3218" "duplicate-key" "同一记录内字段重复" "the record names a field twice" "每个字段出现一次" "each field once";
-    WrongType "SG3219" "wrong-type" "JSON值类型错误" "the JSON value is neither text, number, truth value nor null" "文本、数字或 null" "a text, a number or null";
+    WrongType "SG3219" "wrong-type" "JSON值类型错误" "the JSON value is neither text, number, truth value nor null" "文本、数字、true/false 或 null" "a text, a number, a truth value or null";
     NulCharacter "SG3220" "nul-character" "含有空字符(NUL)" "the value has a NUL character" "不含 NUL 的文本" "text without NUL";
     BadPhone "SG3221" "bad-phone" "电话号码格式错误" "not a mobile or landline number" "11位手机号，或区号-号码" "a mobile number of 11 digits, or area code and number";
     BadName "SG3222" "bad-name" "姓名含有数字或乱码" "a name with digits or broken characters" "1至50个字的姓名" "a name of 1 to 50 characters";

@@ -204,6 +204,17 @@ impl Rules {
         }
     }
 
+    /// The slot of the type of the document whose number stands at `slot`, where both are wanted.
+    pub fn type_of(&self, slot: usize) -> Option<usize> {
+        let of = |(kind, number): &(usize, usize)| (*number == slot).then_some(*kind);
+        self.typed.iter().find_map(of)
+    }
+
+    /// Whether the canonical code of a document's type says that it is a resident card.
+    pub fn is_resident_card(code: &str) -> bool {
+        code.parse() == Ok(RESIDENT_CARD)
+    }
+
     /// The verdict on the record whose values have all been noted.
     pub fn verdict(&self) -> Result<(), Breach> {
         self.keyed()?;

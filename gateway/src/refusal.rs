@@ -96,6 +96,7 @@ refusals! {
     OtherForm "SG3123" "other-form" "文件实际格式与声明不符" "the file is of another form than it is called or declared" "open it and save it as .xlsx or CSV UTF-8; or declare what it is";
     NoSuchSheet "SG3124" "no-such-sheet" "没有该工作表" "the workbook has no sheet of the name that was asked for" "name one of its sheets: `--sheet NAME`";
     UnreadColumn "SG3125" "unread-column" "字段类型不支持(备注等)" "a granted field lies in a column whose type is not read, such as a memo in a file of its own" "convert the column into text of fixed width";
+    SeveralSheets "SG3127" "several-sheets" "多个工作表含有记录" "several sheets of the workbook hold records of this type, and none was named" "name the sheet that is meant, or send each by itself: `--sheet NAME`";
     EmptyBatch "SG3107" "empty-batch" "没有记录" "the body holds no record" "nothing was sent";
     SecrecyMark "SG3120" "secrecy-mark" "含有密级标志" "a row bears a secrecy mark; nothing of the batch was taken" "take what is classified out of the file: nothing that bears a secrecy mark may come this way";
 

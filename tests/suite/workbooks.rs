@@ -56,6 +56,9 @@ fn a_workbook_is_accepted_and_relayed_as_the_same_table_in_csv_is() {
         let csv = push(CSV_UTF8, clean(RESIDENT, CSV_UTF8, 9000, 7)).await;
         assert_eq!(counts(&book), counts(&csv));
         assert_eq!(counts(&book)[0], 9000);
+        // The sum below the records is no record, and the sender is told so.
+        assert_eq!(book.json()["headers"]["footers"], 1);
+        assert_eq!(csv.json()["headers"]["footers"], serde_json::Value::Null);
     });
 }
 
@@ -95,6 +98,54 @@ fn our_own_client_sends_a_workbook_by_what_it_is_and_check_agrees() {
     assert_eq!(code, 3, "{error}");
     assert!(error.contains("SG3124"), "{error}");
     drop(running);
+}
+
+/// A sheet a town: residents of each under the same header.
+fn towns(names: &[&str]) -> Vec<u8> {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    for (seed, name) in (1..).zip(names) {
+        let csv = clean(RESIDENT, "text/tab-separated-values", 4, seed);
+        let sheet = book.add_worksheet();
+        sheet.set_name(*name).expect("a name");
+        for (row, line) in (0..).zip(String::from_utf8(csv).expect("text").lines()) {
+            for (column, text) in (0..).zip(line.split('\t')) {
+                sheet.write_string(row, column, text.trim_matches('"')).expect("a cell");
+            }
+        }
+    }
+    book.save_to_buffer().expect("a workbook")
+}
+
+#[test]
+fn a_workbook_with_a_sheet_for_each_town_is_refused_until_one_is_named_and_check_says_so_before() {
+    run(async {
+        let deployment = Deployment::new();
+        let running = deployment.serve();
+        let police = deployment.partner(POLICE);
+        let book = towns(&["一镇", "二镇"]);
+        let answer = running
+            .call(Call::push(RESIDENT, XLSX, book.clone()), &police)
+            .await
+            .expect("an answer");
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (422, "SG3127"));
+        assert!(String::from_utf8_lossy(&answer.body).contains("--sheet NAME"));
+        assert_eq!(registry_count(&deployment.registry(), "public_security_resident"), 0);
+        let file = deployment.path("各镇.xlsx");
+        std::fs::write(&file, &book).expect("a file");
+        let file = file.display().to_string();
+        let check = ["check", &file, "--record", RESIDENT];
+        let (code, out, error) = deployment.shuguan(&check);
+        assert_eq!(code, 1, "{out}{error}");
+        assert!(error.contains("SG3127") && error.contains("--sheet NAME"), "{error}");
+        let (code, out, error) = deployment.shuguan(&[&check[..], &["--sheet", "二镇"]].concat());
+        assert_eq!(code, 0, "{out}{error}");
+        let named = format!("{XLSX}; sheet*=UTF-8''%E4%BA%8C%E9%95%87");
+        let answer = running
+            .call(Call::push(RESIDENT, &named, book), &police)
+            .await
+            .expect("an answer");
+        assert_eq!(counts(&answer), [4, 4, 0, 0]);
+    });
 }
 
 #[test]

@@ -51,6 +51,12 @@ pub enum FileFault {
     /// No sheet has the name asked for.
     #[error("no sheet has the name that was asked for")]
     NoSuchSheet,
+    /// Several sheets hold records, and nobody said which is meant.
+    #[error("{sheets} sheets hold records of this type, and none was named")]
+    SeveralSheets {
+        /// How many, all visible.
+        sheets: usize,
+    },
     /// No row at the top of a sheet names a field.
     #[error("no row at the top of a sheet names a field of the record type")]
     NoHeader,

@@ -105,7 +105,7 @@ pub struct PassedOver {
     pub footers: u64,
     /// Records marked as deleted.
     pub deleted: u64,
-    /// Further sheets with a header of the record type.
+    /// Hidden sheets with records of the record type.
     pub sheets: u64,
 }
 

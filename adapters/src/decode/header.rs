@@ -3,8 +3,11 @@
 //! Takes a name as sent; gives the field of the record type: first as the sender's mapping has it, then by English name, Chinese name or
 //! alias, after ASCII case folding and removal of a leading `*` and of blanks; brackets count the same in either width. Known besides are the columns of the members of
 //! an unfolded row, the secrecy mark, in a delta the operation, and what is never read. An unknown name is remembered for the sender and otherwise ignored.
+//! Where several names of one field stand beside each other (agencies send `SJTB_SJ` and `XGRQ`), the one that comes first in that order is read, and
+//! the others are remembered as not read. Refuses one name that stands twice, and two names of a
+//! member's column or of what decides about the row: secrecy mark, operation, number.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::place::Places;
@@ -21,19 +24,21 @@ pub(crate) struct Names {
     /// The sender's own names, which go before those of the catalogue.
     mapping: Option<Arc<Mapping>>,
     places: Places,
-    /// Field number → its name as it came first.
-    sent: Vec<Option<String>>,
+    /// Field number → the name under which it is read, as sent, and how far behind that name stands among those of the field.
+    sent: Vec<Option<(u8, String)>>,
+    /// Names of fields that are read under another.
+    unread: Vec<(&'static str, String)>,
     unknown: Vec<String>,
 }
 
-/// Folded names with the number of what they name, see [`Places`].
-type Folded = HashMap<String, usize>;
+/// Folded names with the number of what they name, see [`Places`], and how far behind each stands among the names of that.
+type Folded = HashMap<String, (usize, u8)>;
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {
-    /// Something to read, by its place.
-    Wanted(usize),
+    /// Something to read, by its place; of several names for it the one of the lowest rank is read.
+    Wanted(usize, u8),
     /// Something that is known and not read, by its number.
     Other(usize),
     Unknown,
@@ -52,6 +57,7 @@ impl Names {
             places: Places::new(record, wanted, operation, numbers_rows(mapping.as_ref())),
             mapping,
             sent: vec![None; record.fields.len()],
+            unread: Vec::new(),
             unknown: Vec::new(),
         }
     }
@@ -63,38 +69,68 @@ impl Names {
 
     /// What this name stands for; an unknown one is remembered once.
     pub(crate) fn meaning(&mut self, sent: &str) -> Meaning {
+        let Some((number, rank)) = self.ranked(sent) else {
+            return Meaning::Unknown;
+        };
+        self.remember(number, rank, sent);
+        match self.places.of(number) {
+            Some(place) => Meaning::Wanted(place, rank),
+            None => Meaning::Other(number),
+        }
+    }
+
+    /// The number and the rank of a name; an unknown one is remembered once.
+    fn ranked(&mut self, sent: &str) -> Option<(usize, u8)> {
         let folded = fold(sent);
-        let number = match self.mapped(&folded) {
-            Header::Field(operation::NAME) => Some(Places::number_of_operation(self.record)),
-            Header::Field(row_id::NAME) => Some(Places::number_of_row_id(self.record)),
-            Header::Field(name) => self.record.fields.iter().position(|field| field.name == name),
+        let own = |number| Some((number, 0));
+        let known = match self.mapped(&folded) {
+            Header::Field(operation::NAME) => own(Places::number_of_operation(self.record)),
+            Header::Field(row_id::NAME) => own(Places::number_of_row_id(self.record)),
+            Header::Field(name) => {
+                let mut fields = self.record.fields.iter();
+                fields.position(|field| field.name == name).and_then(own)
+            }
             // The deployment says that this column is something else than its name.
-            Header::Unread => return Meaning::Unknown,
+            Header::Unread => return None,
             Header::Unmapped => self.by_name.get(&folded).copied(),
         };
         // Outside of a delta nobody reads an operation, and the sender is told so.
-        let number = number
-            .filter(|number| *number != Places::number_of_operation(self.record) || self.places.of(*number).is_some());
-        if let Some(number) = number {
-            if let Some(first @ None) = self.sent.get_mut(number) {
-                *first = Some(sent.chars().take(UNKNOWN_CHARS_MAX).collect());
+        let operation = Places::number_of_operation(self.record);
+        let known = known.filter(|(number, _)| *number != operation || self.places.of(*number).is_some());
+        if known.is_none() {
+            let shown = shown(sent);
+            if self.unknown.len() < UNKNOWN_MAX && !self.unknown.contains(&shown) {
+                self.unknown.push(shown);
             }
-            return match self.places.of(number) {
-                Some(place) => Meaning::Wanted(place),
-                None => Meaning::Other(number),
-            };
         }
-        let shown: String = sent.chars().take(UNKNOWN_CHARS_MAX).collect();
-        if self.unknown.len() < UNKNOWN_MAX && !self.unknown.contains(&shown) {
-            self.unknown.push(shown);
+        known
+    }
+
+    /// Remembers the name under which a field is read, and those of wanted fields that give way to it.
+    fn remember(&mut self, number: usize, rank: u8, sent: &str) {
+        let wanted = self.places.is_wanted(number);
+        let Some((place, field)) = self.sent.get_mut(number).zip(self.record.fields.get(number)) else {
+            return;
+        };
+        let other = match place {
+            None => {
+                *place = Some((rank, shown(sent)));
+                return;
+            }
+            Some((read, _)) if *read == rank => return,
+            Some(read) if read.0 > rank => std::mem::replace(read, (rank, shown(sent))).1,
+            Some(_) => shown(sent),
+        };
+        let other = (field.name, other);
+        if wanted && self.unread.len() < UNKNOWN_MAX && !self.unread.contains(&other) {
+            self.unread.push(other);
         }
-        Meaning::Unknown
     }
 
     /// The field whose values stand under this name, and whether it is the record's own and not that of a member of an unfolded row.
     pub(crate) fn field(&mut self, sent: &str) -> Option<(&'static Field, bool)> {
         let number = match self.meaning(sent) {
-            Meaning::Wanted(place) => self.places.number(place)?,
+            Meaning::Wanted(place, _) => self.places.number(place)?,
             Meaning::Other(number) => number,
             Meaning::Unknown => return None,
         };
@@ -112,10 +148,15 @@ impl Names {
         mapping.map_or(Header::Unmapped, |mapping| mapping.header(folded))
     }
 
-    /// The fields that a name stood for so far, each with that name as sent.
+    /// The fields that a name stood for so far, each with the name under which it is read, as sent.
     pub(crate) fn recognised(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let fields = self.record.fields.iter().zip(&self.sent);
-        fields.filter_map(|(field, sent)| Some((field.name, sent.as_deref()?)))
+        fields.filter_map(|(field, sent)| Some((field.name, sent.as_ref()?.1.as_str())))
+    }
+
+    /// Names of wanted fields that are not read where the name of [`Names::recognised`] stands as well, each with its field.
+    pub(crate) fn unread(&self) -> &[(&'static str, String)] {
+        &self.unread
     }
 
     /// The field whose values stand at each place: a wanted one, or that of a member of the row; none for the secrecy mark.
@@ -140,21 +181,26 @@ impl Names {
         &mut self,
         headers: impl Iterator<Item = &'a str>,
     ) -> Result<Vec<Option<usize>>, Unreadable> {
-        let mut columns = vec![None; self.places.numbers()];
+        let mut columns: Vec<Option<usize>> = vec![None; self.places.numbers()];
+        let mut named = HashSet::new();
+        let mut best = HashMap::new();
         let mut twice = Vec::new();
         for (column, header) in headers.enumerate() {
-            let number = match self.meaning(header) {
-                Meaning::Wanted(place) => self.places.number(place),
-                Meaning::Other(number) => Some(number),
-                Meaning::Unknown => None,
-            };
-            let Some((number, known)) = number.and_then(|number| Some((number, columns.get_mut(number)?))) else {
+            let Some((number, rank)) = self.ranked(header) else {
                 continue;
             };
-            match known {
-                None => *known = Some(column),
-                Some(_) => twice.push(self.called(number)),
+            let Some(known) = columns.get_mut(number) else {
+                continue;
+            };
+            if !named.insert((number, rank)) {
+                twice.push(self.called(number));
+                continue;
             }
+            if best.get(&number).is_none_or(|best| rank < *best) {
+                *known = Some(column);
+                best.insert(number, rank);
+            }
+            self.remember(number, rank, header);
         }
         let mut read = vec![None; self.places.count()];
         for (number, column) in columns.iter().enumerate() {
@@ -193,6 +239,11 @@ impl Names {
             .map(|(_, field)| field.name)
             .collect()
     }
+}
+
+/// As much of a name as is remembered.
+fn shown(sent: &str) -> String {
+    sent.chars().take(UNKNOWN_CHARS_MAX).collect()
 }
 
 /// Whether the sender's layout names its own numbers of rows.
@@ -274,9 +325,10 @@ fn folded(record: &'static RecordType) -> Arc<Folded> {
     }
     let mut by_name = HashMap::new();
     for (number, field) in record.fields.iter().enumerate() {
-        for name in [field.name, field.zh].iter().chain(field.aliases) {
+        // What a mapping names goes before them all.
+        for (rank, name) in (1..).zip([field.name, field.zh].iter().chain(field.aliases)) {
             // The first field that claims a name keeps it; the catalogue's tests forbid a second claim.
-            by_name.entry(fold(name)).or_insert(number);
+            by_name.entry(fold(name)).or_insert((number, rank));
         }
     }
     if let Some(unfold) = record.unfold {
@@ -285,7 +337,7 @@ fn folded(record: &'static RecordType) -> Arc<Folded> {
                 for header in unfold.headers(own, number) {
                     by_name
                         .entry(fold(&header))
-                        .or_insert_with(|| Places::number_of_member(record, unfold, number, own));
+                        .or_insert_with(|| (Places::number_of_member(record, unfold, number, own), 0));
                 }
             }
         }
@@ -293,17 +345,17 @@ fn folded(record: &'static RecordType) -> Arc<Folded> {
     for header in secrecy::HEADERS {
         by_name
             .entry(fold(header))
-            .or_insert_with(|| Places::number_of_mark(record));
+            .or_insert_with(|| (Places::number_of_mark(record), 0));
     }
     for header in operation::HEADERS {
         by_name
             .entry(fold(header))
-            .or_insert_with(|| Places::number_of_operation(record));
+            .or_insert_with(|| (Places::number_of_operation(record), 0));
     }
     for header in record.unread {
         by_name
             .entry(fold(header))
-            .or_insert_with(|| Places::number_unread(record));
+            .or_insert_with(|| (Places::number_unread(record), 0));
     }
     let names = Arc::new(by_name);
     known.push((address, Arc::clone(&names)));

@@ -1,9 +1,9 @@
 //! One JSON object → one record; what lines of JSON and a JSON document have in common.
 //!
 //! Takes the text of one object; gives its members to the judge. Strings are read where they lie; members that are not wanted are skipped
-//! unread. A record is a reject when it is no JSON object, nests deeper than 32, names a wanted field twice (in whatever spelling or
-//! escape), or holds in a wanted field a NUL, half a surrogate pair, an undecodable byte, a nested value, a boolean or a number that does
-//! not survive as a double.
+//! unread. Of several names of a wanted field the first in the catalogue is read; a truth value reads `true` or `false`, as in a workbook. A
+//! record is a reject when it is no JSON object, nests deeper than 32, has one name of a wanted field twice (in whatever case or escape), or
+//! holds in a wanted field a NUL, half a surrogate pair, an undecodable byte, a nested value or a number that does not survive as a double.
 
 pub(super) mod document;
 mod member;
@@ -24,8 +24,8 @@ pub(super) struct Objects {
 
 /// The members of the object at hand.
 pub(super) struct Members {
-    /// By place among the wanted fields.
-    slots: Vec<Member>,
+    /// By place among the wanted fields, each with the rank of the name under which it came.
+    slots: Vec<(Member, u8)>,
     /// Text that does not lie in the object as it is: unescaped strings, numbers.
     text: String,
     /// What the names met so far stand for.
@@ -45,7 +45,7 @@ impl Objects {
     pub(super) fn new(names: Names) -> Self {
         Self {
             members: Members {
-                slots: vec![Member::Missing; names.places()],
+                slots: vec![(Member::Missing, 0); names.places()],
                 text: String::new(),
                 known: Known::default(),
             },
@@ -77,11 +77,11 @@ impl Objects {
         let Members { slots, text: own, .. } = &self.members;
         judge.record(line, |slot| match slots.get(slot) {
             // Nearly every value.
-            Some(Member::Line(start, end)) if marks.is_empty() => {
+            Some((Member::Line(start, end), _)) if marks.is_empty() => {
                 Sent::Text(text.get(*start..*end).unwrap_or_default())
             }
-            None | Some(Member::Missing | Member::Null) => Sent::Missing,
-            Some(member) => match (sent(*member, text, own), marks.is_empty()) {
+            None | Some((Member::Missing | Member::Null, _)) => Sent::Missing,
+            Some((member, _)) => match (sent(*member, text, own), marks.is_empty()) {
                 (Sent::Text(sent), false) => undecodable(sent, text, marks).map_or(Sent::Text(sent), Sent::Undecodable),
                 (sent, _) => sent,
             },
@@ -90,7 +90,7 @@ impl Objects {
 
     /// One object that may not be meant as a record: it is one when it has a wanted field.
     pub(super) fn record_if_any(&mut self, text: &str, line: u64, judge: &mut Judge) {
-        let wanted = |slot: &Member| *slot != Member::Missing;
+        let wanted = |(slot, _): &(Member, u8)| *slot != Member::Missing;
         if self.read(text).is_ok() && self.members.slots.iter().any(wanted) {
             self.record(text, line, &[], judge);
         }
@@ -122,9 +122,23 @@ impl Objects {
 impl Members {
     /// Ready for the next object.
     fn restart(&mut self) {
-        self.slots.fill(Member::Missing);
+        self.slots.fill((Member::Missing, 0));
         self.text.clear();
         self.known.restart();
+    }
+
+    /// What a member of this meaning says: of several names of one field that of the lowest rank, and none of a name that came twice.
+    #[inline]
+    fn fill(&mut self, slot: usize, rank: u8, value: Member) {
+        let Some(place) = self.slots.get_mut(slot) else {
+            return;
+        };
+        *place = match *place {
+            (Member::Missing, _) => (value, rank),
+            (_, read) if rank < read => (value, rank),
+            (_, read) if rank == read => (Member::Bad(RejectCode::DuplicateKey), rank),
+            kept => kept,
+        };
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
+use super::card::Cards;
 use super::header::numbers_rows;
 use super::place::{Places, Unfolding};
 use super::{Counts, DecodeLimits, Unreadable, row_id, secrecy};
@@ -35,6 +36,7 @@ pub(crate) struct Judge {
     today: i32,
     /// Where a value is brought into canonical form.
     scratch: Scratch,
+    cards: Cards,
     rules: Rules,
     /// How a row becomes several records, where it does.
     unfolding: Option<Arc<Unfolding>>,
@@ -163,6 +165,7 @@ impl Judge {
             matches!(intent, Intent::Delta(_)),
             numbers_rows(mapping),
         );
+        let rules = Rules::new(record, &names, today);
         let mut columns = fields.clone();
         if intent != Intent::Upsert {
             columns.push(&operation::FIELD);
@@ -183,6 +186,7 @@ impl Judge {
                 .iter()
                 .map(|name| mapping.and_then(|mapping| mapping.codes(name)).cloned())
                 .collect(),
+            cards: Cards::new(&fields, &rules, today),
             fields,
             parts: VecDeque::new(),
             rejects: Vec::new(),
@@ -191,7 +195,7 @@ impl Judge {
             limits,
             today,
             scratch: Scratch::default(),
-            rules: Rules::new(record, &names, today),
+            rules,
         }
     }
 
@@ -373,6 +377,7 @@ impl Judge {
                 Err(_) | Ok(Value::Missing) => self.columns.put(slot, &Value::Missing),
                 Ok(value) => {
                     present = true;
+                    let value = self.cards.whole(slot, value, sent, &self.codes);
                     self.columns.put(slot, &value);
                 }
             }
@@ -445,6 +450,7 @@ impl Judge {
             let value =
                 value::parse(field, text, &mut self.scratch, self.today).map_err(|code| Fault::of(field, code))?;
             self.rules.note(slot, &value);
+            let value = self.cards.whole(slot, value, sent, &self.codes);
             self.columns.put(slot, &value);
         }
         self.rules.verdict().map_err(|breach| {

@@ -81,6 +81,11 @@ impl Head {
         self.rows.len() >= HEAD_ROWS
     }
 
+    /// Whether a row follows the first so many.
+    pub(crate) fn has_rows_below(&self, rows: usize) -> bool {
+        self.rows.len() > rows
+    }
+
     /// The header in the rows that are stated to hold it; none when they name no field.
     pub(crate) fn header_of(
         &self,

@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod card;
 mod delimited;
 mod document;
 mod fixed;
@@ -231,10 +232,55 @@ fn a_repeat_inside_a_part_is_dropped_and_counted() {
 fn a_header_row_that_lacks_or_repeats_a_field_is_refused() {
     let lacking = read(CSV, "sl,bz\n1,2\n").ended.unwrap_err();
     assert!(matches!(&lacking, Unreadable::BadHeaderRow { missing, .. } if missing == &["title"]));
-    let twice = read(CSV, "title,BT,sl\n").ended.unwrap_err();
-    assert!(matches!(&twice, Unreadable::BadHeaderRow { twice, .. } if twice == &["title"]));
+    for headers in ["title,* Title,sl", "xm,BT,sl,XM", "title,sl,SL"] {
+        let twice = read(CSV, &format!("{headers}\n")).ended.unwrap_err();
+        assert!(
+            matches!(&twice, Unreadable::BadHeaderRow { twice, .. } if twice.len() == 1),
+            "{headers}"
+        );
+    }
     // Required, but not wanted: its absence is no business of this batch.
     assert_eq!(read(CSV, "title\na\n").ended, Ok(()));
+}
+
+#[test]
+fn of_several_names_of_one_field_the_first_in_the_catalogue_is_read_and_the_others_are_told() {
+    let xml = Layout::from_content_type("application/xml").unwrap();
+    let records = "<r><row><xm>丙</xm><bt>乙</bt><标题>甲</标题><sl>1</sl></row><row 标题=\"丁\"><xm>x</xm></row></r>";
+    let objects = "{\"xm\":\"丙\",\"bt\":\"乙\",\"标题\":\"甲\",\"sl\":1}\n{ \"标题\":\"\\u4e01\", \"xm\":\"x\"}\n";
+    for (layout, text) in [
+        (CSV, "xm,bt,标题,sl\n丙,乙,甲,1\nx,,丁,\n"),
+        (NDJSON, objects),
+        (xml, records),
+    ] {
+        let mut decoder = Decoder::new(&PLAIN, &WANTED, &layout, limits(), TODAY);
+        decoder.feed(text.as_bytes()).unwrap();
+        let _ = decoder.finish().unwrap();
+        let part = decoder.next_part().unwrap();
+        let titles: Vec<_> = part.column(0).as_string::<i32>().iter().flatten().collect();
+        assert_eq!(titles, ["甲", "丁"], "{text}");
+        assert_eq!(decoder.unread_headers(), [("title", "xm"), ("title", "bt")], "{text}");
+        assert_eq!(decoder.recognised()[0], ("title", "标题"));
+        assert_eq!(decoder.unknown_headers(), [""; 0]);
+    }
+    // What is not wanted is not worth a word; two marks of secrecy are two.
+    let mut decoder = Decoder::new(&PLAIN, &["count"], &CSV, limits(), TODAY);
+    decoder.feed(b"xm,bt,sl\na,b,1\n").unwrap();
+    let _ = decoder.finish().unwrap();
+    assert_eq!((decoder.unread_headers(), decoder.counts().accepted), (vec![], 1));
+    assert!(matches!(
+        read(CSV, "bt,密级,涉密等级\n").ended,
+        Err(Unreadable::BadHeaderRow { twice, .. }) if twice.len() == 1
+    ));
+}
+
+#[test]
+fn what_a_layout_names_goes_before_every_name_of_the_catalogue() {
+    let mapping = crate::layout::Mapping::new(&PLAIN, [("名字", "title"), ("又名", "title")], []).unwrap();
+    let layout = CSV.with_mapping(std::sync::Arc::new(mapping));
+    assert_eq!(titles(&read(layout.clone(), "title,名字\na,b\n")), ["b"]);
+    let both = read(layout, "又名,名字\na,b\n").ended.unwrap_err();
+    assert!(matches!(&both, Unreadable::BadHeaderRow { twice, .. } if twice == &["title"]));
 }
 
 #[test]
@@ -321,11 +367,15 @@ fn each_way_to_spoil_a_json_record_is_a_reject_with_its_own_code() {
     };
     let cases = [
         (
-            r#"{"title":"a","BT":"b"}"#.to_owned(),
+            r#"{"title":"a","TITLE":"b"}"#.to_owned(),
             Some(("title", RejectCode::DuplicateKey)),
         ),
         (
             r#"{"title":"a","t\u0069tle":"b"}"#.into(),
+            Some(("title", RejectCode::DuplicateKey)),
+        ),
+        (
+            r#"{"xm":"a","BT":"b","bt":"c"}"#.into(),
             Some(("title", RejectCode::DuplicateKey)),
         ),
         (r#"{"title":"a","jm":1,"jm":2,"z":1,"z":2}"#.into(), None),
@@ -343,7 +393,12 @@ fn each_way_to_spoil_a_json_record_is_a_reject_with_its_own_code() {
         (r#"{"title":"a","jm":"\ud800"}"#.into(), None),
         (r#"{"title":["a"]}"#.into(), Some(("title", RejectCode::WrongType))),
         (r#"{"title":{"a":{}}}"#.into(), Some(("title", RejectCode::WrongType))),
-        (r#"{"title":true}"#.into(), Some(("title", RejectCode::WrongType))),
+        (r#"{"title":true,"jm":false}"#.into(), None),
+        (
+            r#"{"title":"a","sl":true}"#.into(),
+            Some(("count", RejectCode::BadNumber)),
+        ),
+        (r#"{"title":tru}"#.into(), Some(("", RejectCode::MalformedJson))),
         (r#"{"title":9007199254740991}"#.into(), None),
         (
             r#"{"title":9007199254740992}"#.into(),
@@ -393,6 +448,39 @@ fn each_way_to_spoil_a_json_record_is_a_reject_with_its_own_code() {
 fn an_exact_fraction_keeps_its_text() {
     let told = read(NDJSON, r#"{"jm":[1,{"title":3.5}],"x:\"y":",", "title" : 12.50 }"#);
     assert_eq!(titles(&told), ["12.50"]);
+}
+
+#[test]
+fn a_truth_value_of_json_reads_as_it_does_in_a_workbook() {
+    let told = read(NDJSON, "{\"title\":true}\n{\"title\" : false, \"x\\ny\":1}\n");
+    assert_eq!(titles(&told), ["true", "false"]);
+    let resident = crate::catalogue::record_type("public-security/resident").unwrap();
+    let mut decoder = Decoder::new(resident, &["reversed"], &NDJSON, limits(), TODAY);
+    decoder.feed(b"{\"cxbz\":false}\n{\"cxbz\":\"\"}\n").unwrap();
+    let _ = decoder.finish().unwrap();
+    let part = decoder.next_part().unwrap();
+    let reversed: Vec<_> = part.column(0).as_string::<i32>().iter().collect();
+    assert_eq!(reversed, [Some("0"), None]);
+}
+
+#[test]
+fn who_comes_from_abroad_comes_from_a_place_that_is_no_division() {
+    let migration = crate::catalogue::record_type("public-security/migration").unwrap();
+    let mut decoder = Decoder::new(migration, &["from_region", "to_region"], &CSV, limits(), TODAY);
+    decoder
+        .feed("迁出地区划,迁往地区划\n000840,320706\n320706,000840\n0008400,320706\n美国,320706\n".as_bytes())
+        .unwrap();
+    let _ = decoder.finish().unwrap();
+    let part = decoder.next_part().unwrap();
+    let from: Vec<_> = part.column(0).as_string::<i32>().iter().flatten().collect();
+    assert_eq!(from, ["000840", "320706"]);
+    let codes: Vec<_> = decoder
+        .take_rejects()
+        .iter()
+        .map(|reject| (reject.field, reject.code))
+        .collect();
+    let field = Some("from_region");
+    assert_eq!(codes, [(field, RejectCode::TooLong), (field, RejectCode::BadAlphabet)]);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! A workbook of XLSX or XLS → records.
 //!
 //! Takes frames and holds them, up to a limit: both forms keep at their end what is needed to read their beginning. With the last frame it opens
-//! the workbook, chooses the sheet (by name, else the first visible one with a known header) and reads its rows, a part at a time. Refuses a
-//! file of another form and what [`FileFault`] names.
+//! the workbook, chooses the sheet (by name or number, else the visible one with a known header) and reads its rows, a part at a time. Refuses a
+//! file of another form, what [`FileFault`] names, and, where no sheet was named, a workbook of which a further visible sheet holds rows under such
+//! a header: whoever keeps a sheet for each town would lose every town but the first.
 
 use super::form::{ByteForm, Ended};
 use super::header::Names;
@@ -81,8 +82,8 @@ impl Workbook {
     /// Opens the workbook and its sheet, and takes the rows that were read in search of the header.
     fn open(&mut self, judge: &mut Judge) -> Result<Reading, Unreadable> {
         let bytes = std::mem::take(&mut self.bytes);
-        let (book, chosen, others) = choose(self.kind, bytes, &self.layout, &self.names, &self.limits)?;
-        self.passed_over.sheets = others;
+        let (book, chosen, hidden) = choose(self.kind, bytes, &self.layout, &self.names, &self.limits)?;
+        self.passed_over.sheets = hidden;
         let Some(Opened { rows, head, header, .. }) = chosen else {
             // No name is known: says which are missing.
             self.names.columns(std::iter::empty())?;
@@ -100,7 +101,7 @@ impl Workbook {
     }
 }
 
-/// The workbook, the sheet with its records, and how many further sheets have a header too.
+/// The workbook, the sheet with its records, and how many hidden sheets could be read as well.
 pub(super) fn choose(
     kind: Kind,
     bytes: Vec<u8>,
@@ -110,41 +111,56 @@ pub(super) fn choose(
 ) -> Result<(Book, Option<Opened>, u64), FileFault> {
     kind.check(&bytes)?;
     let book = Book::open(kind, bytes, limits)?;
+    if let Some(at) = named(layout, &book)? {
+        let chosen = top(layout, names, &book, at)?;
+        return Ok((book, chosen, 0));
+    }
+    // Whatever is wrong with a sheet that is not read is no matter.
+    let holds_records =
+        |at: usize| matches!(top(layout, names, &book, at), Ok(Some(opened)) if opened.holds_records(names));
+    let (shown, hidden) = candidates(&book);
     let (mut chosen, mut others) = (None, 0);
-    for at in candidates(layout, &book)? {
+    for at in shown {
         if chosen.is_none() {
             chosen = top(layout, names, &book, at)?;
         } else {
-            // Whatever is wrong with a sheet that is not read is no matter.
-            let has_header = top(layout, names, &book, at).is_ok_and(|opened| opened.is_some());
-            others += u64::from(has_header);
+            others += usize::from(holds_records(at));
         }
     }
-    Ok((book, chosen, others))
+    if others > 0 {
+        return Err(FileFault::SeveralSheets { sheets: others + 1 });
+    }
+    let hidden = hidden.into_iter().filter(|at| holds_records(*at)).count() as u64;
+    Ok((book, chosen, hidden))
 }
 
-/// The sheets in which to look for the records.
-fn candidates(layout: &Sheet, book: &Book) -> Result<Vec<usize>, FileFault> {
+/// The sheet that is named, or numbered.
+fn named(layout: &Sheet, book: &Book) -> Result<Option<usize>, FileFault> {
     let sheets = book.sheets();
-    if let (None, Some(number)) = (&layout.sheet, layout.number) {
-        let at = (number.get() as usize).saturating_sub(1);
-        return if at < sheets.len() {
-            Ok(vec![at])
-        } else {
-            Err(FileFault::NoSuchSheet)
-        };
-    }
-    let Some(name) = &layout.sheet else {
-        // All hidden: then hiding says nothing.
-        let visible = sheets.iter().any(|(_, hidden)| !hidden);
-        let all = sheets.iter().enumerate();
-        return Ok(all
-            .filter(|(_, (_, hidden))| !(visible && *hidden))
-            .map(|(at, _)| at)
-            .collect());
+    let at = match (&layout.sheet, layout.number) {
+        (Some(name), _) => sheets.iter().position(|(other, _)| other.trim() == name.trim()),
+        (None, Some(number)) => Some((number.get() as usize).saturating_sub(1)).filter(|at| *at < sheets.len()),
+        (None, None) => return Ok(None),
     };
-    let at = sheets.iter().position(|(other, _)| other.trim() == name.trim());
-    at.map(|at| vec![at]).ok_or(FileFault::NoSuchSheet)
+    at.map(Some).ok_or(FileFault::NoSuchSheet)
+}
+
+/// The sheets in which to look for the records, and those that are hidden.
+fn candidates(book: &Book) -> (Vec<usize>, Vec<usize>) {
+    let sheets = book.sheets();
+    // All hidden: then hiding says nothing.
+    let visible = sheets.iter().any(|(_, hidden)| !hidden);
+    let is_hidden = |at: &usize| visible && sheets.get(*at).is_some_and(|(_, hidden)| *hidden);
+    let (hidden, shown) = (0..sheets.len()).partition(is_hidden);
+    (shown, hidden)
+}
+
+impl Opened {
+    /// Whether it has rows under a header that is more than a single word which happens to be the name of a field.
+    fn holds_records(&self, names: &Names) -> bool {
+        let known = self.header.names.iter().filter(|name| names.knows(name)).count();
+        known >= 2 && self.head.has_rows_below(self.header.rows)
+    }
 }
 
 /// Reads the top of a sheet and looks for its header; nothing when it has none.

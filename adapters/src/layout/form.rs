@@ -268,7 +268,7 @@ impl Envelope {
 /// Where the records of an XML document are. Names are local names, without a prefix, in any case.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Xml {
-    /// The element that is one record; `None`: one of the usual names (`record`, `row`, `item`, `rec`).
+    /// The element that is one record; `None`: one of the usual names (`record`, `row`, `item`, `rec`), inside an `MDEML` also `data`.
     pub record: Option<Arc<str>>,
     /// The element whose text is another document: plain, escaped or in CDATA, or Base64, perhaps of zlib or gzip; `None`: there is
     /// none, but for `content` in the tax offices' `tiripPackage`.

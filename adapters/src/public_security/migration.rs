@@ -1,6 +1,6 @@
 //! 迁出、迁入: one row a move of the household registration (户口登记条例 10, 13).
 //!
-//! The place that somebody moves to is no division code where it lies abroad: the police then send a leading zero.
+//! The place that somebody moves to or from is no division code where it lies abroad: the police then send a leading zero.
 
 use crate::catalogue::Class::{C1, C2};
 use crate::catalogue::{Agency, Drawn, Field, FieldType, RecordType, Sampled, Subject, block};
@@ -33,7 +33,9 @@ static FIELDS: &[Field] = &[
     Field::new("move_kind", "迁移类别", FieldType::Text(20), C2)
         .known_as(&["qczxlb", "hylbz"])
         .usually(&["工作调动", "随迁", "购房", "婚迁"]),
-    Field::new("from_region", "迁出地区划", FieldType::Region, C2).known_as(&["qcdssxq"]),
+    Field::new("from_region", "迁出地区划", FieldType::DocumentNo(6), C2)
+        .known_as(&["qcdssxq"])
+        .usually(&["320706", "320102", "310115", "810000"]),
     Field::new("to_region", "迁往地区划", FieldType::DocumentNo(6), C2)
         .known_as(&["qwdssxq"])
         .usually(&["320102", "310115", "320706", "710000"]),

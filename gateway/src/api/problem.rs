@@ -94,6 +94,7 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::ActiveContent
         | Refusal::OtherForm
         | Refusal::NoSuchSheet
+        | Refusal::SeveralSheets
         | Refusal::UnreadColumn
         | Refusal::SecrecyMark
         | Refusal::EmptyBatch

@@ -89,7 +89,7 @@ struct Verdict<'a> {
     repeated: u64,
     /// Rows that say of themselves that they are history.
     history: u64,
-    /// Rows of sums and of who made the table; records marked as deleted; further sheets that could be read.
+    /// Rows of sums and of who made the table; records marked as deleted; hidden sheets that could be read.
     footers: u64,
     deleted: u64,
     sheets_not_read: u64,
@@ -263,7 +263,9 @@ fn problems(args: &CheckArgs, decoder: &mut Decoder) -> Vec<RowProblem> {
 /// Remarks on the names in the file.
 fn header_notes(args: &CheckArgs, wanted: &[&'static str], decoder: &Decoder) -> HeaderNotes {
     let recognised: Vec<&str> = decoder.recognised().into_iter().map(|(field, _)| field).collect();
+    // What was passed over stands in the verdict itself.
     HeaderNotes::of(args.record, wanted, &recognised, decoder.unknown_headers())
+        .besides(&decoder.unread_headers(), PassedOver::default())
 }
 
 /// A record type by name, for clap.
@@ -406,7 +408,7 @@ fn show_text(verdict: &Verdict<'_>, record: &RecordType, output: &Output) {
         (verdict.deleted, "records marked as deleted, not counted"),
         (
             verdict.sheets_not_read,
-            "further sheets with such a header, not read: `--sheet NAME`",
+            "hidden sheets with such records, not read: `--sheet NAME`",
         ),
     ];
     for (rows, what) in passed_over.iter().filter(|(rows, _)| *rows > 0) {

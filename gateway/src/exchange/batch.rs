@@ -268,7 +268,9 @@ where
         }
         let fields: Vec<&str> = recognised.iter().map(|(field, _)| *field).collect();
         let (record, wanted) = (self.admitted.record, self.admitted.plan.wanted());
-        HeaderNotes::of(record, wanted, &fields, self.decoder.unknown_headers()).worth_keeping()
+        HeaderNotes::of(record, wanted, &fields, self.decoder.unknown_headers())
+            .worth_keeping()
+            .besides(&self.decoder.unread_headers(), self.decoder.passed_over())
     }
 
     fn judge(&self, counts: &Counts) -> Option<Refused> {
@@ -386,6 +388,7 @@ fn refusal_of_file(fault: &FileFault) -> Refusal {
         FileFault::Macros | FileFault::ExternalLinks => Refusal::ActiveContent,
         FileFault::OtherForm { .. } => Refusal::OtherForm,
         FileFault::NoSuchSheet => Refusal::NoSuchSheet,
+        FileFault::SeveralSheets { .. } => Refusal::SeveralSheets,
         FileFault::NoHeader => Refusal::BadHeaderRow,
         FileFault::UnreadColumn { .. } => Refusal::UnreadColumn,
         FileFault::OtherCharset { .. } => Refusal::BadEncoding,

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use shuguan_adapters::catalogue::RecordType;
+use shuguan_adapters::decode::PassedOver;
 use shuguan_policies::document::distance;
 
 use super::RowError;
@@ -22,7 +23,7 @@ pub struct Report {
     pub rows: Vec<RowError>,
 }
 
-/// Names that the record type does not know, and fields for which no name came.
+/// Names that the record type does not know or that are not read, fields for which no name came, and what was passed over as no record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeaderNotes {
     /// Names as sent that no field has; ignored.
@@ -31,6 +32,27 @@ pub struct HeaderNotes {
     /// Wanted fields without a header.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<MissingHeader>,
+    /// Further names of fields, which are not read where the name that goes before them stands too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<UnreadHeader>,
+    /// Rows of sums and of who made the table.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub footers: u64,
+    /// Records marked as deleted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub deleted: u64,
+    /// Hidden sheets with records.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hidden_sheets: u64,
+}
+
+/// A name of a field that is read under another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadHeader {
+    /// As sent.
+    pub header: String,
+    /// The field.
+    pub field: String,
 }
 
 /// A name that no field has.
@@ -114,13 +136,36 @@ impl HeaderNotes {
             })
             .collect();
         if recognised.is_empty() {
-            let unknown = Vec::new();
-            return Self { unknown, missing };
+            return Self {
+                missing,
+                ..Self::default()
+            };
         }
         // Columns of ours, in a file that `rejects --join` marked, are no mistake.
         let shown = unknown.iter().filter(|name| is_name(name) && !name.starts_with('_'));
         let unknown = shown.map(|name| UnknownHeader::of(record, &missing, name)).collect();
-        Self { unknown, missing }
+        Self {
+            unknown,
+            missing,
+            ..Self::default()
+        }
+    }
+
+    /// With the names that are not read because others go before them, and with what was passed over.
+    #[must_use]
+    pub fn besides(self, unread: &[(&'static str, &str)], passed_over: PassedOver) -> Self {
+        let unread = unread.iter().filter(|(_, header)| is_name(header));
+        let unread = unread.map(|(field, header)| UnreadHeader {
+            header: (*header).to_owned(),
+            field: (*field).to_owned(),
+        });
+        Self {
+            unread: unread.collect(),
+            footers: passed_over.footers,
+            deleted: passed_over.deleted,
+            hidden_sheets: passed_over.sheets,
+            ..self
+        }
     }
 
     /// For a field without a header: the unknown one that is probably its own.
@@ -146,10 +191,11 @@ impl HeaderNotes {
 
     /// Whether there is nothing to say.
     pub fn is_empty(&self) -> bool {
-        self.unknown.is_empty() && self.missing.is_empty()
+        *self == Self::default()
     }
 
-    /// One line for each name that is unknown and one for the fields without a header, for people.
+    /// One line for each name that is unknown or not read, one for the fields without a header and one for each kind of what was passed over, for
+    /// people.
     pub fn lines(&self) -> Vec<String> {
         let unknown = self.unknown.iter().map(|of| {
             let header = of.header.escape_debug();
@@ -166,8 +212,30 @@ impl HeaderNotes {
             .map(|of| format!("{} {}", of.field, of.zh))
             .collect();
         let missing = (!missing.is_empty()).then(|| format!("no header for: {}", missing.join(", ")));
-        unknown.chain(missing).collect()
+        let unread = self.unread.iter().map(|of| {
+            let header = of.header.escape_debug();
+            format!(
+                "header `{header}` is another name of {}: not read beside the first",
+                of.field
+            )
+        });
+        let passed_over = [
+            (self.footers, "rows of sums or of who made the table, not counted"),
+            (self.deleted, "records marked as deleted, not counted"),
+            (
+                self.hidden_sheets,
+                "hidden sheets with such records, not read: `--sheet NAME`",
+            ),
+        ];
+        let passed_over = passed_over.iter().filter(|(count, _)| *count > 0);
+        let passed_over = passed_over.map(|(count, what)| format!("{count} {what}"));
+        unknown.chain(unread).chain(missing).chain(passed_over).collect()
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl UnknownHeader {
@@ -230,6 +298,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
     use shuguan_adapters::catalogue::{RecordType, record_type};
+    use shuguan_adapters::decode::PassedOver;
 
     use super::{HeaderNotes, Report};
     use crate::exchange::RowError;
@@ -280,6 +349,31 @@ mod tests {
         assert!(of(&[], &["citizen_id", "name"]).is_empty());
         assert!(!of(&[], &["name"]).is_empty(), "a required one");
         assert!(!of(&["xbb".to_owned()], &["citizen_id", "name"]).is_empty());
+    }
+
+    #[test]
+    fn names_that_are_not_read_and_what_was_passed_over_are_told_by_themselves() {
+        let passed_over = PassedOver {
+            footers: 2,
+            deleted: 0,
+            sheets: 1,
+        };
+        let recognised = ["citizen_id", "name", "sex"];
+        let none = HeaderNotes::of(resident(), &["citizen_id", "name", "sex"], &recognised, &[]).worth_keeping();
+        let notes = none.besides(&[("household_no", "hhid"), ("name", "3207061860")], passed_over);
+        assert_eq!(
+            notes.lines(),
+            [
+                "header `hhid` is another name of household_no: not read beside the first",
+                "2 rows of sums or of who made the table, not counted",
+                "1 hidden sheets with such records, not read: `--sheet NAME`",
+            ]
+        );
+        let report = Report {
+            headers: notes,
+            rows: Vec::new(),
+        };
+        assert_eq!(Report::decode(&report.encode(), 10), report);
     }
 
     #[test]

@@ -56,18 +56,13 @@ impl<'de> Visitor<'de> for Record<'_> {
             known: &mut members.known,
         })? {
             match meaning {
-                Meaning::Wanted(slot) => {
+                Meaning::Wanted(slot, rank) => {
                     let value = map.next_value_seed(Scalar {
                         line,
                         number,
                         text: &mut members.text,
                     })?;
-                    if let Some(place) = members.slots.get_mut(slot) {
-                        *place = match place {
-                            Member::Missing => value,
-                            _ => Member::Bad(RejectCode::DuplicateKey),
-                        };
-                    }
+                    members.fill(slot, rank, value);
                 }
                 Meaning::Other(_) | Meaning::Unknown => {
                     map.next_value::<IgnoredAny>()?;
@@ -133,7 +128,7 @@ impl<'de> Visitor<'de> for Scalar<'_> {
     type Value = Member;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a string or a number")
+        out.write_str("a string, a number or a truth value")
     }
 
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Member, E> {
@@ -167,8 +162,8 @@ impl<'de> Visitor<'de> for Scalar<'_> {
         Ok(Member::Fraction(self.number))
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Member, E> {
-        Ok(Member::Bad(RejectCode::WrongType))
+    fn visit_bool<E: Error>(self, truth: bool) -> Result<Member, E> {
+        Ok(self.own(format_args!("{truth}")))
     }
 
     fn visit_unit<E: Error>(self) -> Result<Member, E> {

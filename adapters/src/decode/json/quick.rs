@@ -6,7 +6,6 @@
 use super::Members;
 use super::member::Member;
 use crate::decode::header::{Meaning, Names};
-use crate::reject::RejectCode;
 
 /// Whether the object was of the usual kind; if not, what stands in the places means nothing.
 pub(super) fn read(text: &str, names: &mut Names, members: &mut Members) -> bool {
@@ -21,14 +20,9 @@ fn object(text: &str, names: &mut Names, members: &mut Members) -> Option<()> {
     let mut at = 1;
     loop {
         let (meaning, start) = name(text, blanks(bytes, at), names, members)?;
-        let (value, end) = value(bytes, blanks(bytes, start), matches!(meaning, Meaning::Wanted(_)))?;
-        if let Meaning::Wanted(slot) = meaning
-            && let Some(place) = members.slots.get_mut(slot)
-        {
-            *place = match place {
-                Member::Missing => value,
-                _ => Member::Bad(RejectCode::DuplicateKey),
-            };
+        let (value, end) = value(bytes, blanks(bytes, start))?;
+        if let Meaning::Wanted(slot, rank) = meaning {
+            members.fill(slot, rank, value);
         }
         at = blanks(bytes, end);
         match bytes.get(at)? {
@@ -52,7 +46,7 @@ fn name(text: &str, start: usize, names: &mut Names, members: &mut Members) -> O
 }
 
 /// A value, and the place behind it.
-fn value(bytes: &[u8], start: usize, wanted: bool) -> Option<(Member, usize)> {
+fn value(bytes: &[u8], start: usize) -> Option<(Member, usize)> {
     let rest = bytes.get(start..)?;
     match rest.first()? {
         b'"' => {
@@ -66,8 +60,8 @@ fn value(bytes: &[u8], start: usize, wanted: bool) -> Option<(Member, usize)> {
             (plain && ended && digits <= DIGITS_PLAIN).then_some((Member::Line(start, start + digits), start + digits))
         }
         b'n' if rest.starts_with(b"null") => Some((Member::Null, start + 4)),
-        b't' if !wanted && rest.starts_with(b"true") => Some((Member::Null, start + 4)),
-        b'f' if !wanted && rest.starts_with(b"false") => Some((Member::Null, start + 5)),
+        b't' if rest.starts_with(b"true") => Some((Member::Line(start, start + 4), start + 4)),
+        b'f' if rest.starts_with(b"false") => Some((Member::Line(start, start + 5), start + 5)),
         _ => None,
     }
 }

@@ -87,7 +87,8 @@ fn two_arrays_that_could_be_the_one_are_refused() {
 
 #[test]
 fn a_bad_record_is_a_reject_and_the_next_is_read() {
-    let text = "[{\"title\":\"a\"},{\"title\":},[1],3,null,\n\"x\",{\"title\":\"b\",\"BT\":\"c\"},{\"title\":\"d\"}]";
+    let text =
+        "[{\"title\":\"a\"},{\"title\":},[1],3,null,\n\"x\",{\"title\":\"b\",\"TITLE\":\"c\"},{\"title\":\"d\"}]";
     let told = read(JSON, text);
     assert_eq!(titles(&told), ["a", "d"]);
     let expected = [

@@ -97,7 +97,7 @@ fn a_record_element_may_be_named_and_its_count_checked() {
 
 #[test]
 fn a_record_that_is_spoilt_is_a_reject_and_the_next_is_read() {
-    let text = "<a><row><title>甲</title><bt>乙</bt></row><row><title>&unknown;</title></row>\n<row><title>a</title><secret>&u;</secret></row><row><title>丙</title></row></a>";
+    let text = "<a><row><title>甲</title><Title>乙</Title></row><row><title>&unknown;</title></row>\n<row><title>a</title><secret>&u;</secret></row><row><title>丙</title></row></a>";
     let told = read(XML, text);
     let expected = [
         (1, 1, Some("title"), RejectCode::DuplicateKey),
@@ -374,4 +374,41 @@ fn a_long_section_is_read_piece_by_piece() {
         assert_eq!(told.ended, Ok(()));
         assert_eq!(titles(&told), ["甲", "乙"], "{size}");
     }
+}
+
+#[test]
+fn inside_the_envelope_of_the_health_office_a_data_is_a_record_or_holds_them() {
+    let bare = "<data><BT>甲</BT><sl>1</sl></data><data><BT>乙</BT></data>";
+    let listed = "<data><total>2</total><row><BT>甲</BT><sl>1</sl></row><row><BT>乙</BT></row></data>";
+    for inner in [bare, listed] {
+        for text in [
+            format!("<MDEML><head><code>1</code></head>{inner}</MDEML>"),
+            format!("<e:Envelope><e:Body><MdeML>{inner}</MdeML></e:Body></e:Envelope>"),
+        ] {
+            for at in 0..text.len() {
+                let (left, right) = text.as_bytes().split_at(at);
+                let told = told(XML, limits(), &[left, right]);
+                assert_eq!(
+                    (told.ended.clone(), titles(&told)),
+                    (Ok(()), vec!["甲".into(), "乙".into()]),
+                    "{text} {at}"
+                );
+                assert_eq!(told.counts.received, 2, "{text}");
+            }
+        }
+        // Elsewhere a `data` is an envelope like any other, and a layout that names the record is followed.
+        let other = read(XML, &format!("<PACKAGE>{bare}</PACKAGE>"));
+        assert_eq!((other.ended, other.counts.received), (Ok(()), 0));
+    }
+    let named = read(
+        layout(Some("person"), None, None),
+        "<MDEML><data><person><BT>甲</BT><row>x</row></person></data></MDEML>",
+    );
+    assert_eq!((titles(&named), named.counts.received), (vec!["甲".to_owned()], 1));
+    let packed = STANDARD.encode(format!("<MDEML>{}</MDEML>", "<data><BT>甲</BT></data>"));
+    let told = read(
+        layout(None, Some("out"), None),
+        &format!("<soap><out>{packed}</out></soap>"),
+    );
+    assert_eq!(titles(&told), ["甲"]);
 }

@@ -2,7 +2,8 @@
 //!
 //! Takes elements, attributes and text as they come; gives the record to the judge when its element ends. A field is an element without
 //! children (`<xm>…</xm>`), an attribute of the record (`<row xm="…"/>`), or an element that names its field (`<field name="xm">…</field>`,
-//! `<field name="xm" value="…"/>`); elements around fields change nothing. A field named twice is a reject.
+//! `<field name="xm" value="…"/>`); elements around fields change nothing. Of several names of a field the first in the
+//! catalogue is read; one name that stands twice is a reject.
 
 use crate::decode::header::{Known, Meaning, Names};
 use crate::decode::judge::{Judge, Sent};
@@ -17,8 +18,8 @@ pub(super) struct Fields {
     /// By place among the wanted fields.
     slots: Vec<Slot>,
     text: String,
-    /// The wanted field whose element is open, and where its text starts.
-    open: Option<(usize, usize)>,
+    /// The wanted field whose element is open, the rank of its name, and where its text starts.
+    open: Option<(usize, u8, usize)>,
     /// Bytes of the record's text, wanted or not.
     bytes: usize,
     /// What is wrong with the record as a whole.
@@ -29,8 +30,9 @@ pub(super) struct Fields {
 #[derive(Clone, Copy)]
 enum Slot {
     Missing,
-    Text(usize, usize),
-    Twice,
+    /// From and to this byte of the text, under a name of this rank.
+    Text(usize, usize, u8),
+    Twice(u8),
 }
 
 impl Fields {
@@ -76,10 +78,10 @@ impl Fields {
     /// An attribute of the record.
     pub(super) fn attribute(&mut self, name: &str, value: &str) {
         self.bytes += value.len();
-        if let Meaning::Wanted(slot) = self.known.meaning(&mut self.names, name) {
+        if let Meaning::Wanted(slot, rank) = self.known.meaning(&mut self.names, name) {
             let start = self.text.len();
             self.add_text(value);
-            self.fill(slot, start);
+            self.fill(slot, rank, start);
         }
     }
 
@@ -91,8 +93,8 @@ impl Fields {
             Some(name) if !self.names.knows(element) => self.known.meaning(&mut self.names, name),
             _ => self.known.meaning(&mut self.names, element),
         };
-        if let Meaning::Wanted(slot) = meaning {
-            self.open = Some((slot, self.text.len()));
+        if let Meaning::Wanted(slot, rank) = meaning {
+            self.open = Some((slot, rank, self.text.len()));
             if let Some(value) = value.filter(|_| named.is_some()) {
                 self.bytes += value.len();
                 self.add_text(value);
@@ -122,8 +124,8 @@ impl Fields {
 
     /// An element inside the record ends.
     pub(super) fn close(&mut self) {
-        if let Some((slot, start)) = self.open.take() {
-            self.fill(slot, start);
+        if let Some((slot, rank, start)) = self.open.take() {
+            self.fill(slot, rank, start);
         }
     }
 
@@ -136,8 +138,8 @@ impl Fields {
         let (slots, text) = (&self.slots, &self.text);
         judge.record(self.line, |slot| match slots.get(slot) {
             None | Some(Slot::Missing) => Sent::Missing,
-            Some(Slot::Twice) => Sent::Bad(RejectCode::DuplicateKey),
-            Some(Slot::Text(start, end)) => Sent::Text(text.get(*start..*end).unwrap_or_default()),
+            Some(Slot::Twice(_)) => Sent::Bad(RejectCode::DuplicateKey),
+            Some(Slot::Text(start, end, _)) => Sent::Text(text.get(*start..*end).unwrap_or_default()),
         });
     }
 
@@ -149,11 +151,13 @@ impl Fields {
         }
     }
 
-    fn fill(&mut self, slot: usize, start: usize) {
+    fn fill(&mut self, slot: usize, rank: u8, start: usize) {
         if let Some(place) = self.slots.get_mut(slot) {
-            *place = match place {
-                Slot::Missing => Slot::Text(start, self.text.len()),
-                Slot::Text(..) | Slot::Twice => Slot::Twice,
+            *place = match *place {
+                Slot::Missing => Slot::Text(start, self.text.len(), rank),
+                Slot::Text(.., read) | Slot::Twice(read) if rank < read => Slot::Text(start, self.text.len(), rank),
+                Slot::Text(.., read) | Slot::Twice(read) if rank == read => Slot::Twice(rank),
+                kept => kept,
             };
         }
     }

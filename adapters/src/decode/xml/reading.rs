@@ -15,6 +15,8 @@ pub(super) struct Reading {
     fields: Fields,
     /// The name of record elements; none for the usual ones.
     record: Option<Arc<str>>,
+    /// Whether the envelope of the health office is open, in which a `data` is a record.
+    health: bool,
     /// Depth of the record element that is open.
     at: Option<usize>,
     /// The element that says how many records there are, and what it says.
@@ -28,6 +30,7 @@ impl Reading {
         Self {
             fields,
             record: shape.record.clone(),
+            health: false,
             at: None,
             count: shape.count.clone(),
             stated: None,
@@ -53,6 +56,9 @@ impl Reading {
     }
 
     pub(super) fn node(&mut self, node: &Node<'_>, judge: &mut Judge) -> Result<(), Unreadable> {
+        if let Node::Open { element, .. } = node {
+            self.enter(element);
+        }
         match (node, self.at) {
             (
                 Node::Open {
@@ -134,16 +140,33 @@ impl Reading {
         Err(Unreadable::WrongTrailer { line, why })
     }
 
+    /// An element begins that may be the envelope of the health office, or show that a `data` in it is a list of records.
+    fn enter(&mut self, element: &str) {
+        if self.at.is_none() {
+            self.health |= element.eq_ignore_ascii_case(HEALTH_ENVELOPE);
+        } else if self.health && self.record.is_none() && is_usual(element) {
+            self.at = None;
+        }
+    }
+
     fn is_record(&self, element: &str) -> bool {
         match &self.record {
             Some(name) => element.eq_ignore_ascii_case(name),
-            None => USUAL.iter().any(|usual| element.eq_ignore_ascii_case(usual)),
+            None => is_usual(element) || self.health && element.eq_ignore_ascii_case(HEALTH_RECORD),
         }
     }
 }
 
+fn is_usual(element: &str) -> bool {
+    USUAL.iter().any(|usual| element.eq_ignore_ascii_case(usual))
+}
+
 /// Under these names agencies send their records.
 const USUAL: [&str; 4] = ["record", "row", "item", "rec"];
+
+/// The envelope of the health office, and the element in it that is a record or holds them under a usual name.
+const HEALTH_ENVELOPE: &str = "MDEML";
+const HEALTH_RECORD: &str = "data";
 
 /// More text than any number of records has.
 const COUNT_BYTES_MAX: usize = 64;

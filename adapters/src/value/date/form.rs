@@ -1,8 +1,8 @@
 //! The written forms of dates.
 //!
 //! Takes `yyyyMMdd`, `yyyyMMddHHmmss`, `yyyyMM`, `yyyy`, `yyyy-M-d` with `-`, `/`, `.` or 年月日, each with a time after a blank, a `T` or
-//! nothing, with a fraction of up to nine digits and an offset; milliseconds since 1970; serial days of spreadsheets. Gives what was
-//! named. Refuses everything else; whether such a day exists is the caller's question.
+//! nothing, with a fraction of up to nine digits and an offset; milliseconds since 1970, those of the months around it where they are a
+//! midnight; serial days of spreadsheets. Gives what was named. Refuses everything else; whether such a day exists is the caller's question.
 
 use super::super::RejectCode;
 use super::super::fold::{digits, eight_digits, is_digits, narrow};
@@ -90,7 +90,10 @@ fn spelt(sent: &str) -> Option<Form> {
         return Some(Form::Open);
     }
     match folded(sent, &mut [0; 48])? {
-        [b'-', rest @ ..] => epoch(rest).map(|micros| Form::Epoch(-micros)),
+        [b'-', rest @ ..] => {
+            let early = epoch(rest).map(|micros| -micros);
+            early.or_else(|| near_epoch(rest, -1)).map(Form::Epoch)
+        }
         bytes if is_digits(bytes) => compact(bytes),
         bytes => Cursor(bytes).stamp().map(Form::Stamp),
     }
@@ -158,7 +161,11 @@ fn compact(bytes: &[u8]) -> Option<Form> {
                 ..Stamp::default()
             }))
         }
-        8 => date(*bytes.first_chunk()?).map(Form::Stamp),
+        8 => match near_epoch(bytes, 1) {
+            Some(micros) => Some(Form::Epoch(micros)),
+            None => date(*bytes.first_chunk()?).map(Form::Stamp),
+        },
+        9 | 10 => near_epoch(bytes, 1).map(Form::Epoch),
         11..=13 => epoch(bytes).map(Form::Epoch),
         14 | 17 => {
             let (day, time) = bytes.split_first_chunk()?;
@@ -176,7 +183,24 @@ fn compact(bytes: &[u8]) -> Option<Form> {
     }
 }
 
-/// Milliseconds since 1970, 11 to 13 digits: fewer could as well be seconds.
+/// Milliseconds since 1970 in 8 to 10 digits, a day of the months around it: only where they are a midnight in Shanghai or in UTC, as those of a
+/// day without a time are. As many seconds are one of the years around 2000, and of a thousand such days only one would pass for a midnight. No
+/// `yyyyMMdd` of a year that dates may lie in is one.
+fn near_epoch(bytes: &[u8], sign: i64) -> Option<i64> {
+    if !matches!(bytes.len(), 8..=10) || bytes.first() == Some(&b'0') {
+        return None;
+    }
+    let (high, low) = bytes.split_at_checked(bytes.len() - 6)?;
+    let millis = sign * (i64::from(digits(high)?) * 1_000_000 + i64::from(digits(low)?));
+    let is_midnight = |ahead: i64| (millis + ahead).rem_euclid(DAY_MS) == 0;
+    (is_midnight(SHANGHAI_MS) || is_midnight(0)).then_some(millis * 1000)
+}
+
+/// Milliseconds of a day, and by how many Shanghai was ahead of UTC in 1969 and 1970.
+const DAY_MS: i64 = 86_400_000;
+const SHANGHAI_MS: i64 = 28_800_000;
+
+/// Milliseconds since 1970, 11 to 13 digits: fewer could as well be seconds, see [`near_epoch`].
 fn epoch(bytes: &[u8]) -> Option<i64> {
     if !matches!(bytes.len(), 11..=13) {
         return None;

@@ -150,9 +150,26 @@ proptest! {
             prop_assert_eq!(date::day(&form), Ok(Some(born)), "{}", form);
         }
         let millis = midnight / 1000;
-        if (11..=13).contains(&millis.unsigned_abs().to_string().len()) {
+        if (8..=13).contains(&millis.unsigned_abs().to_string().len()) {
             prop_assert_eq!(date::day(&millis.to_string()), Ok(Some(born)), "{}", millis);
         }
+    }
+
+    #[test]
+    fn the_days_around_1970_are_read_in_milliseconds_and_no_written_day_is_one_of_them(day in -110_i32..110, written in births()) {
+        for ahead in [0, 28_800_000] {
+            let millis = i64::from(day) * 86_400_000 - ahead;
+            if (8..=10).contains(&millis.unsigned_abs().to_string().len()) {
+                prop_assert_eq!(date::day(&millis.to_string()), Ok(Some(day)), "{}", millis);
+                prop_assert_eq!(date::instant(&millis.to_string()), Ok(Some(millis * 1000)));
+                for other in [millis + 1, millis - 1, millis + 1000, millis + 3_600_000] {
+                    prop_assert!(date::day(&other.to_string()).is_err(), "{}", other);
+                }
+            }
+        }
+        let (year, month, day) = date::civil_from_days(written);
+        let compact = year * 10_000 + i32::try_from(month * 100 + day).unwrap();
+        prop_assert!(!matches!(i64::from(compact).rem_euclid(86_400_000), 0 | 57_600_000), "{}", compact);
     }
 
     #[test]

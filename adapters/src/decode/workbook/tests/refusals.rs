@@ -294,7 +294,7 @@ fn a_sheet_that_is_missing_and_a_header_that_is_missing_say_so() {
     };
     assert_eq!(none.ended, Err(missing.clone()));
     assert_eq!(death(&Made::of(&[texts(1, &["姓名", "性别"])])).ended, Err(missing));
-    let twice = death(&Made::of(&[texts(1, &["姓名", "身份证号", "xm"])]));
+    let twice = death(&Made::of(&[texts(1, &["姓名", "身份证号", "* 姓名"])]));
     assert_eq!(
         twice.ended,
         Err(Unreadable::BadHeaderRow {
