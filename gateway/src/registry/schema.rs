@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use adapters::catalogue::{Field, FieldType, RecordType, Subject};
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::{DataType, Schema, TimeUnit};
 use policies::operator::date::DateTo;
 use policies::{Direction, Operator, OutputColumn, Plan, Target};
 use {shuguan_adapters as adapters, shuguan_policies as policies};
@@ -279,6 +279,39 @@ pub(super) fn both(old: &[TableSpec], mut new: Vec<TableSpec>) -> Vec<TableSpec>
         }
     }
     new
+}
+
+/// The tables with the columns that those batches have besides; none when they have none. A batch that was sealed under a bundle that released more,
+/// before a start that knows the narrower one alone, brings what the sender was told is accepted. No such column is part of a key, nor compared.
+pub(super) fn wider<'b>(
+    tables: &[TableSpec],
+    batches: impl Iterator<Item = (&'b str, &'b Schema)>,
+) -> Option<Vec<TableSpec>> {
+    let mut wider: Option<Vec<TableSpec>> = None;
+    for (record, batch) in batches {
+        let Some(place) = tables.iter().position(|table| table.record.name == record) else {
+            continue;
+        };
+        let record = tables.get(place)?.record;
+        for column in batch.fields() {
+            let known = wider.as_deref().unwrap_or(tables).get(place);
+            let missing = known.is_some_and(|table| table.column(column.name()).is_none());
+            let (Some(field), Some(kind), true) =
+                (record.field(column.name()), ColumnType::of(column.data_type()), missing)
+            else {
+                continue;
+            };
+            let table = wider.get_or_insert_with(|| tables.to_vec()).get_mut(place);
+            table?.columns.push(ColumnSpec {
+                name: field.name,
+                zh: field.zh,
+                kind,
+                identifies: false,
+                plain: false,
+            });
+        }
+    }
+    wider
 }
 
 /// A day out of a moment may stand in a key; whatever is coarser or covered would merge records that are not the same.

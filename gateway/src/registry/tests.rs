@@ -10,6 +10,7 @@ pub(crate) mod fixture;
 mod many_rows;
 mod merging;
 mod model;
+mod narrower;
 mod persons;
 mod power;
 mod recalls;

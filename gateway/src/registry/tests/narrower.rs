@@ -1,0 +1,52 @@
+//! Batches that were sealed under a bundle that released more than the one that a start knows.
+
+use super::discrepancies::{DEATH, merge, rows, tables};
+use super::fixture::{ANNA, BORIS};
+use super::store::{Place, Store, on_both_stores};
+use crate::registry::schema::TableSpec;
+use crate::registry::{RegistryFault, Remedy};
+
+on_both_stores! {
+    a_batch_sealed_before_a_narrower_bundle_and_a_start_is_merged_with_all_that_it_has,
+    a_column_that_the_database_never_had_is_refused_for_its_batch_alone,
+}
+
+const COLUMNS: &str = "citizen_id name police_station";
+
+fn without(column: &str) -> Vec<TableSpec> {
+    let mut narrow = tables(&[DEATH]);
+    for table in &mut narrow {
+        table.columns.retain(|other| other.name != column);
+    }
+    narrow
+}
+
+async fn a_batch_sealed_before_a_narrower_bundle_and_a_start_is_merged_with_all_that_it_has(store: Store) {
+    let (place, registry) = Place::with(store, &tables(&[DEATH]));
+    merge(&registry, [rows(DEATH, 1, COLUMNS, &[&format!("{ANNA} 甲 320706")])]).await;
+    registry.close().await;
+    // The bundle has lost the column since, and the process has started anew.
+    let registry = place.open(&without("police_station"));
+    merge(&registry, [rows(DEATH, 2, COLUMNS, &[&format!("{BORIS} 乙 320707")])]).await;
+    // What comes under the new bundle goes on beside it.
+    merge(&registry, [rows(DEATH, 3, "citizen_id name", &[&format!("{ANNA} 丙")])]).await;
+    let stations = "SELECT name, police_station FROM public_security_death ORDER BY citizen_id";
+    assert_eq!(place.query(stations).len(), 2);
+    assert!(place.query(stations).contains(&"乙 320707".to_owned()));
+    registry.close().await;
+}
+
+async fn a_column_that_the_database_never_had_is_refused_for_its_batch_alone(store: Store) {
+    let (place, registry) = Place::with(store, &without("police_station"));
+    let wide = rows(DEATH, 1, COLUMNS, &[&format!("{ANNA} 甲 320706")]);
+    let fault = registry.merge(wide).await.unwrap_err();
+    assert!(matches!(fault, RegistryFault::UnknownColumn { .. }), "{fault}");
+    assert_eq!(fault.remedy(), Remedy::SetAside);
+    merge(
+        &registry,
+        [rows(DEATH, 2, "citizen_id name", &[&format!("{BORIS} 乙")])],
+    )
+    .await;
+    assert_eq!(place.query("SELECT count(*) FROM public_security_death"), ["1"]);
+    registry.close().await;
+}
