@@ -385,7 +385,7 @@ fn check_warns_where_a_gateway_would_refuse_the_good_records_with_the_bad() {
         // A warning and no refusal: what the gateway's limit is, the gateway alone knows.
         assert_eq!(code, 5, "{error}");
         assert_eq!(error.contains("SG3105"), warned, "{file} {more:?}: {error}");
-        assert!(out.contains(&format!("\"too_many_rejects\":{warned}")), "{out}");
+        assert!(out.contains(&format!("\"too_many_rejects\": {warned}")), "{out}");
     }
     let (code, ..) = shuguan(
         folder.path(),
