@@ -38,6 +38,8 @@ pub enum Judge {
     Scales,
     /// `rfc8785`: the canonical form of leaves and nothing else.
     Canonical,
+    /// `aics-tlog`, where there is a Python for it.
+    Aics,
 }
 
 impl Judge {
@@ -131,7 +133,10 @@ fn trust(log: &Log) -> Trust {
 /// A judge's answers, one a case: `ok`, or `no: why`.
 fn ask(judge: Judge, log: &Log, cases: &[&Case]) -> Vec<String> {
     // Known to the compiler only when they are installed, and without them no test gets here.
-    let at: Option<&str> = option_env!("SHUGUAN_JUDGES_AT");
+    let at: Option<&str> = match judge {
+        Judge::Aics => option_env!("SHUGUAN_WITNESS_AT"),
+        Judge::Go | Judge::Scales | Judge::Canonical => option_env!("SHUGUAN_JUDGES_AT"),
+    };
     let at = PathBuf::from(at.expect("tests/oracles/install has run"));
     let folder = tempfile::tempdir().unwrap();
     for (path, bytes) in &log.files {
@@ -139,17 +144,21 @@ fn ask(judge: Judge, log: &Log, cases: &[&Case]) -> Vec<String> {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, bytes).unwrap();
     }
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("oracles/judge.py");
+    let script = match judge {
+        Judge::Aics => "oracles/judge_aics.py",
+        Judge::Go | Judge::Scales | Judge::Canonical => "oracles/judge.py",
+    };
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(script);
     let mut command = match judge {
         Judge::Go => Command::new(at.join("judge")),
-        Judge::Scales | Judge::Canonical => Command::new(at.join("venv/bin/python")),
+        Judge::Scales | Judge::Canonical | Judge::Aics => Command::new(at.join("venv/bin/python")),
     };
     if judge != Judge::Go {
         command.arg(script);
     }
     command.arg(folder.path()).arg(log.key.verifying_key().vkey());
     match judge {
-        Judge::Go => {}
+        Judge::Go | Judge::Aics => {}
         Judge::Scales => drop(command.arg("scales")),
         Judge::Canonical => drop(command.arg("canonical")),
     }
@@ -212,6 +221,38 @@ fn what_the_gateway_made_is_accepted_by_every_judge() {
         for (answer, case) in ask(judge, &log, &asked).iter().zip(&asked) {
             assert_eq!(answer, "ok", "{judge:?}: {}", case.line(&log));
         }
+    }
+}
+
+/// What both Go's judge and tlog-scales look at, this one does too; what lies behind the end of a partial tile or bundle it passes over, as tlog-scales does.
+#[test]
+#[cfg_attr(not(foreign_witness), ignore = "tests/oracles/install found no Python 3.12")]
+fn a_fourth_judge_accepts_what_the_gateway_made_and_rejects_what_the_others_reject() {
+    let log = log();
+    let untouched = untouched(&log);
+    for (answer, case) in ask(Judge::Aics, &log, &untouched.iter().collect::<Vec<_>>())
+        .iter()
+        .zip(&untouched)
+    {
+        assert_eq!(answer, "ok", "{}", case.line(&log));
+    }
+    let cases = forged(&log, &mut Random::printed("forgeries"));
+    let asked: Vec<_> = cases
+        .iter()
+        .filter(|(forgery, _)| forgery.seen_by.contains(&Judge::Scales))
+        .collect();
+    let answers = ask(
+        Judge::Aics,
+        &log,
+        &asked.iter().map(|(_, case)| case).collect::<Vec<_>>(),
+    );
+    for (answer, (forgery, case)) in answers.iter().zip(&asked) {
+        assert!(
+            answer.starts_with("no: "),
+            "{} is accepted: {}",
+            forgery.name,
+            case.line(&log)
+        );
     }
 }
 

@@ -7,6 +7,7 @@ mod contradictions;
 mod datasets;
 mod discrepancies;
 pub(crate) mod fixture;
+mod many_rows;
 mod merging;
 mod model;
 mod persons;

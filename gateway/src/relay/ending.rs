@@ -104,8 +104,8 @@ impl Worker {
     /// What was counted of later snapshots of the record type no longer says where something is to be closed.
     pub(super) fn upset(&mut self, record: &str, leaf: u64) {
         for underway in self.underway.values_mut() {
-            let later = underway.item.record == record && underway.item.leaf_index > leaf;
-            if let Some(weighing) = underway.weighing.as_mut().filter(|_| later) {
+            let weighing = underway.weighing.as_mut();
+            if let Some(weighing) = weighing.filter(|weighing| weighing.ending.is_upset_by(record, leaf)) {
                 weighing.walk = Walk::everywhere();
             }
         }

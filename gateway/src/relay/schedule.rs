@@ -25,6 +25,9 @@ pub(super) enum Due<'l> {
     Nobody,
 }
 
+/// Rows of one part, the most that a turn of a bulk moves.
+const TURN_ROWS: u64 = 8_192;
+
 /// What a turn moved.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Moved {
@@ -87,6 +90,12 @@ impl Schedule {
             self.gathering
                 .insert(lane.name.clone(), now_us.saturating_add(self.gather_us));
         }
+    }
+
+    /// A turn of a lane that moved nothing, because the registry did not take it. It counts as a whole one for the lane's place alone: what makes
+    /// the registry fail comes again behind the others, not before them.
+    pub(super) fn yielded(&mut self, lane: &Lane, waiting: &[Lane]) {
+        self.lanes.charge(lane, waiting.iter(), TURN_ROWS);
     }
 
     fn worked(&mut self, took: Option<(Work, u64)>, now_us: u64) {

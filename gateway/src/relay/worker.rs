@@ -134,11 +134,11 @@ pub(super) struct Worker {
     observe_at_us: i64,
 }
 
-/// An exchange that is not tried before the moment.
+/// An exchange that is not tried before the moment, by [`Worker::now_us`].
 struct Hold {
     record: String,
     refused: u32,
-    until_us: i64,
+    until_us: u64,
 }
 
 impl Worker {
@@ -190,7 +190,13 @@ impl Worker {
             };
             if let Some(turn) = self.due_in(&lane).await? {
                 self.status.state(RelayState::Relaying);
-                let moved = self.take(turn).await?;
+                let moved = match self.take(turn).await {
+                    Ok(moved) => moved,
+                    Err(fault) => {
+                        self.schedule.yielded(&lane, &waiting);
+                        return Err(fault);
+                    }
+                };
                 self.schedule.charge(&lane, &waiting, moved, self.now_us());
                 self.status.pace(self.schedule.pace_percent());
                 return Ok(Duration::ZERO);
@@ -253,7 +259,7 @@ impl Worker {
             (TOGETHER_MAX, TOGETHER_BYTES_MAX)
         };
         let found = self.journal.waiting(&lane.name, limit, bytes_max).await;
-        let now_us = self.clock.now_us();
+        let now_us = self.now_us();
         let free = |item: &InboxItem| self.held.get(&item.exchange).is_none_or(|hold| hold.until_us <= now_us);
         let mut items = found.map_err(RelayFault::Inbox)?;
         items.retain(free);
@@ -302,8 +308,8 @@ impl Worker {
             return;
         }
         tracing::warn!(error.code = code, exchange.id = %item.exchange, "relaying an exchange failed; it is tried again");
-        let wait_us = i64::try_from(wait_ms(&self.settings, refused - 1)).unwrap_or(i64::MAX / 2_000) * 1_000;
-        let until_us = self.clock.now_us().saturating_add(wait_us);
+        let wait_us = wait_ms(&self.settings, refused - 1).saturating_mul(1_000);
+        let until_us = self.now_us().saturating_add(wait_us);
         let record = item.record.clone();
         self.held.insert(
             item.exchange,
@@ -318,8 +324,8 @@ impl Worker {
     /// An exchange has to wait for others, and did nothing wrong.
     pub(super) fn put_off(&mut self, item: &InboxItem) {
         let refused = self.held.get(&item.exchange).map_or(0, |hold| hold.refused);
-        let wait_us = i64::from(self.settings.idle_ms.max(1)) * 1_000;
-        let until_us = self.clock.now_us().saturating_add(wait_us);
+        let wait_us = u64::from(self.settings.idle_ms.max(1)) * 1_000;
+        let until_us = self.now_us().saturating_add(wait_us);
         let record = item.record.clone();
         self.held.insert(
             item.exchange,
@@ -371,11 +377,14 @@ impl Worker {
     /// What is due now and then: erasing payloads, counting the backlog.
     async fn keep_house(&mut self) {
         let now_us = self.clock.now_us();
-        if now_us >= self.erase_at_us {
-            self.erase_at_us = now_us + i64::from(self.settings.erase_every_s) * 1_000_000;
+        // A clock that was set back does not put off what is due.
+        let is_due = |at_us: i64, every_us: i64| now_us >= at_us || at_us - now_us > every_us;
+        let erase_every_us = i64::from(self.settings.erase_every_s) * 1_000_000;
+        if is_due(self.erase_at_us, erase_every_us) {
+            self.erase_at_us = now_us + erase_every_us;
             self.erase().await;
         }
-        if now_us >= self.observe_at_us {
+        if is_due(self.observe_at_us, OBSERVE_EVERY_US) {
             self.observe_at_us = now_us + OBSERVE_EVERY_US;
             let backlog = self.journal.backlog();
             self.status

@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::leaf::{
-    Commitment, Digest, ErasedEvent, Event, Leaf, OperatorEvent, PushEvent, Reference, RefusalEvent, RelayedEvent,
-    StopEvent,
+    AbortedEvent, Commitment, Digest, ErasedEvent, Event, Leaf, OperatorEvent, PushEvent, Reference, RefusalEvent,
+    RelayedEvent, StopEvent,
 };
 use shuguan_ledger::trust::Trust;
 use tempfile::TempDir;
@@ -156,20 +156,39 @@ fn each_difference_has_its_name() {
         ask: None,
         abs: None,
     }));
+    let aborted = |p: &str, x: &str| {
+        leaf(Event::Aborted(AbortedEvent {
+            x: x.into(),
+            p: p.into(),
+            rec: "public-security/resident".into(),
+            pur: "enrolment.registration".into(),
+            bun: Digest([1; 32]),
+            code: "sender-gone".into(),
+        }))
+    };
     let log = log(
         vec![
             (1, 1, push("a", "ours")),
             (2, 2, push("b", "ours")),
             (3, 3, refusal),
             (4, 4, relayed("b")),
+            // Nobody was told of it: here he learns that it was not accepted.
+            (5, 5, aborted("ours", "d")),
+            (6, 6, aborted("theirs", "e")),
         ],
-        5,
+        7,
     );
     let folder = Folder {
         receipts: vec![own(1, 1, push("a", "ours"))],
         ..Folder::default()
     };
-    let expected = [(What::MissingHere, "b"), (What::Refused, "c"), (What::NotRelayed, "a")];
+    let expected = [
+        (What::MissingHere, "b"),
+        (What::Refused, "c"),
+        (What::Refused, "d"),
+        (What::NotRelayed, "a"),
+    ];
+    assert_eq!(compare(&folder, &log, "ours")[2].code.as_deref(), Some("sender-gone"));
     assert_eq!(named(&folder, &log), expected.map(|(what, id)| (what, id.to_owned())));
 }
 

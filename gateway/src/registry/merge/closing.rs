@@ -113,7 +113,7 @@ pub(in crate::registry) struct Stride {
     /// Open rows that it lacks, in the order of their keys.
     pub(in crate::registry) lacking: Vec<String>,
     /// Rows that are closed and that it holds. They are stamped: no recall of another closing may take them for lacking.
-    pub(in crate::registry) closed: Vec<String>,
+    pub(in crate::registry) to_stamp: Vec<String>,
 }
 
 impl Stride {
@@ -127,7 +127,7 @@ impl Stride {
         if row.spoken_for && row.older && !held.has(row.key) {
             self.lacking.push(row.key.to_owned());
         } else if !row.open && held.has(row.key) {
-            self.closed.push(row.key.to_owned());
+            self.to_stamp.push(row.key.to_owned());
         }
     }
 
@@ -141,13 +141,19 @@ impl Stride {
         Weighed {
             held: self.held,
             due: self.lacking.len() as u64,
-            idle: self.lacking.is_empty() && self.closed.is_empty(),
+            idle: self.lacking.is_empty() && self.to_stamp.is_empty(),
             after: self.upto().map(str::to_owned),
         }
     }
 }
 
 impl Ending {
+    /// Whether an exchange of that leaf, or a recall (leaf 0), may leave rows to be closed where counting found none. Who writes its rows between counting
+    /// and closing has to let the closing go through everything ([`Walk::everywhere`]).
+    pub fn is_upset_by(&self, record: &str, leaf: u64) -> bool {
+        self.record == record && self.leaf > leaf
+    }
+
     /// Its leaf as stores have it.
     pub(in crate::registry) fn leaf(&self) -> i64 {
         i64::try_from(self.leaf).unwrap_or(i64::MAX)

@@ -63,7 +63,7 @@ pub(super) async fn close_in(
     note::history(live, &lines).await?;
     discrepancy::compare(live, tables, touched).await?;
     register(live, ending).await?;
-    let kept: Vec<&str> = stride.closed.iter().map(String::as_str).collect();
+    let kept: Vec<&str> = stride.to_stamp.iter().map(String::as_str).collect();
     note::stamps(live, ending.exchange, &kept).await?;
     if stride.upto().is_none() {
         note::forget_held(live, ending.exchange).await?;

@@ -61,7 +61,7 @@ pub(super) fn close_in(
     }
     discrepancy::compare(transaction, tables, touched)?;
     register(transaction, ending)?;
-    for key in &stride.closed {
+    for key in &stride.to_stamp {
         note::stamp(transaction, ending.exchange, key)?;
     }
     if stride.upto().is_none() {

@@ -94,14 +94,14 @@ pub(super) async fn close_all(registry: &Registry, leaf: u64, name: &str) {
     closing::ended(registry, &ending).await;
 }
 
-async fn merge(registry: &Registry, parts: impl IntoIterator<Item = Part>) {
+pub(super) async fn merge(registry: &Registry, parts: impl IntoIterator<Item = Part>) {
     for part in parts {
         registry.merge(part).await.unwrap();
     }
 }
 
 /// Lines that hold: kind, both sides as exchange and row, whom.
-fn held(place: &Place) -> Vec<String> {
+pub(super) fn held(place: &Place) -> Vec<String> {
     lines(place, "IS NULL")
 }
 
@@ -132,7 +132,7 @@ fn lines(place: &Place, settled: &str) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-fn nothing() -> Vec<String> {
+pub(super) fn nothing() -> Vec<String> {
     Vec::new()
 }
 

@@ -448,3 +448,34 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_turn_that_the_registry_did_not_take_comes_again_behind_the_other_lanes() {
+    let mut schedule = Schedule::new(&settings());
+    let waiting = ["a", "b"].map(|name| Lane {
+        name: name.into(),
+        partner: name.into(),
+        record: format!("{name}/x"),
+        elsewhere: None,
+    });
+    let moved = Moved {
+        charged: 100,
+        full: true,
+        took: None,
+    };
+    let mut served = Vec::new();
+    for _ in 0..100 {
+        let Due::Lane(lane) = schedule.due(&waiting, 0) else {
+            break;
+        };
+        let lane = lane.clone();
+        if lane.name == "a" {
+            schedule.yielded(&lane, &waiting);
+        } else {
+            schedule.charge(&lane, &waiting, moved, 0);
+        }
+        served.push(lane.name);
+    }
+    let failed = served.iter().filter(|name| *name == "a").count();
+    assert_eq!((served.len(), failed), (100, 2), "{served:?}");
+}
