@@ -30,6 +30,7 @@ use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
 
+pub use self::delimited::{RecordLines, Together};
 pub use self::fault::FileFault;
 use self::form::Form;
 pub(crate) use self::form::Undecodable;

@@ -368,6 +368,32 @@ fn the_commands_of_a_partner_end_with_the_codes_of_the_table() {
     });
 }
 
+#[test]
+fn check_warns_where_a_gateway_would_refuse_the_good_records_with_the_bad() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mixed.csv"), mixed()).unwrap();
+    let bad = "{\"citizen_id\":\"1\",\"name\":\"某某\"}\n".repeat(4);
+    std::fs::write(folder.path().join("bad.ndjson"), bad).unwrap();
+    for (file, more, warned) in [
+        ("mixed.csv", vec![], false),
+        ("mixed.csv", vec!["--reject-percent", "0"], true),
+        ("bad.ndjson", vec![], true),
+        ("bad.ndjson", vec!["--reject-percent", "100"], false),
+    ] {
+        let arguments = [&["check", file, "--record", RESIDENT, "--json"][..], &more[..]].concat();
+        let (code, out, error) = shuguan(folder.path(), &arguments);
+        // A warning and no refusal: what the gateway's limit is, the gateway alone knows.
+        assert_eq!(code, 5, "{error}");
+        assert_eq!(error.contains("SG3105"), warned, "{file} {more:?}: {error}");
+        assert!(out.contains(&format!("\"too_many_rejects\": {warned}")), "{out}");
+    }
+    let (code, ..) = shuguan(
+        folder.path(),
+        &["check", "mixed.csv", "--record", RESIDENT, "--reject-percent", "101"],
+    );
+    assert_eq!(code, 2);
+}
+
 /// Ten good rows and one that is not.
 fn mixed() -> Vec<u8> {
     let mut feed = clean(RESIDENT, CSV_UTF8, 10, 3);

@@ -9,13 +9,13 @@
 
 mod cut;
 mod fields;
+mod lines;
 mod quoting;
 
 use std::sync::Arc;
 
 use self::cut::Cut;
 use self::fields::{Fields, Mark, split};
-use self::quoting::Quoting;
 use super::form::{TextForm, Undecodable};
 use super::header::Names;
 use super::judge::{Judge, Sent};
@@ -23,6 +23,8 @@ use super::trailer::Tally;
 use super::{DecodeLimits, SEARCH_FACTOR, Unreadable};
 use crate::layout;
 use crate::reject::RejectCode;
+
+pub use self::lines::{RecordLines, Together};
 
 /// The splitter and what it carries from frame to frame.
 pub(crate) struct Delimited {
@@ -158,7 +160,7 @@ impl Delimited {
         let mut room = [0; 4];
         let stand_in = char::REPLACEMENT_CHARACTER.encode_utf8(&mut room);
         if self.quotes && !self.cut.is_by_line() && self.cut.room(stand_in, self.limits).is_empty() {
-            self.again(judge)?;
+            self.again_from_the_end(judge)?;
             return self.no_character(offset, judge);
         }
         self.cut.mark(offset);
@@ -215,7 +217,7 @@ impl Delimited {
         let quoted = self.quotes && !self.cut.is_by_line();
         let piece = if quoted { self.cut.room(text, self.limits) } else { text };
         if piece.is_empty() {
-            self.again(judge)?;
+            self.again_from_the_end(judge)?;
             return Ok(text);
         }
         let (taken, ended) = self
@@ -236,7 +238,7 @@ impl Delimited {
     /// Nothing follows: ends the record at hand.
     fn end(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
         let quoted = self.quotes && !self.cut.is_by_line();
-        let open = quoted && quoting::of(self.cut.sent(""), self.delimiter) == Quoting::Open;
+        let open = quoted && quoting::of(self.cut.sent(""), self.delimiter).is_open();
         if open || self.cut.sent("").len() > self.limits.record_bytes_max {
             return self.again_to_the_end(judge);
         }
@@ -262,11 +264,16 @@ impl Delimited {
                     self.record(&fields, cut.line, true, judge)
                 }
             }
-        } else if self.is_torn(cut.sent(last), ends.len()) {
+        } else if let Some(scan) = self.torn(cut.sent(last), ends.len()) {
             cut.keep_whole(last);
             self.ends = ends;
             self.cut = cut;
-            return self.again(judge);
+            // Where the quotes are paired, the last line only ends what the first began.
+            return if scan.is_joint() {
+                self.again(judge)
+            } else {
+                self.again_to_the_end(judge)
+            };
         } else {
             match cut.record(self.limits) {
                 None => self.too_long(cut.line, judge),
@@ -282,14 +289,14 @@ impl Delimited {
         done
     }
 
-    /// Whether a quoted record is none: it has several lines, and another number of fields or a quote that closes inside of a field.
-    fn is_torn(&self, sent: &str, fields: usize) -> bool {
+    /// How the fields of a quoted record end that is none: it has several lines, and another number of fields or a quote that closes inside of a
+    /// field.
+    fn torn(&self, sent: &str, fields: usize) -> Option<quoting::Scan> {
         let inner = sent.trim_end_matches(['\r', '\n']);
-        if memchr::memchr2(b'\n', b'\r', inner.as_bytes()).is_none() {
-            return false;
-        }
+        memchr::memchr2(b'\n', b'\r', inner.as_bytes())?;
         let width = self.header.as_ref().map(|(_, width)| *width);
-        width.is_some_and(|width| width != fields) || quoting::of(sent, self.delimiter) != Quoting::Sound
+        let scan = quoting::of(sent, self.delimiter);
+        (scan.is_torn() || scan.is_open() || width.is_some_and(|width| width != fields)).then_some(scan)
     }
 
     /// Reads the record at hand again, each line by itself but the last, in which what follows may go on.
@@ -309,6 +316,15 @@ impl Delimited {
             from = mark.at + char::REPLACEMENT_CHARACTER.len_utf8();
         }
         self.records(sent.get(from..).unwrap_or_default(), judge)
+    }
+
+    /// The same of a record that is longer than any: where it has come to the end of a line, that line is whole too.
+    fn again_from_the_end(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
+        if self.cut.sent("").ends_with(['\r', '\n']) {
+            self.again_to_the_end(judge)
+        } else {
+            self.again(judge)
+        }
     }
 
     /// The same with nothing to follow.

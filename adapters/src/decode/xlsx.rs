@@ -9,4 +9,4 @@ mod rows;
 mod xml;
 
 pub(crate) use self::package::Package;
-pub(crate) use self::rows::{Rows, merges};
+pub(crate) use self::rows::{Rows, merges, merges_below};

@@ -2,15 +2,18 @@
 //!
 //! Takes the file and the reject report; gives the rejected records as they stand in the file, with what was wrong with each added at the end.
 //! All of it happens here: the values never left the sender. A corrected copy can be sent as it is, because the gateway passes over columns
-//! that begin with `_`. Text is marked by lines, so that bytes are copied and never re-written, whatever the charset; workbooks and tables of
-//! dBASE become a new workbook ([`workbook`]).
+//! that begin with `_`. Text is marked by lines, so that bytes are copied and never re-written, whatever the charset; which lines are one
+//! record the decoder's own rule says. Titles are copied; where columns are stated instead of a header row, none is written. Rejects that find
+//! no record are counted. Workbooks and tables of dBASE become a new workbook ([`workbook`]).
 
 pub mod workbook;
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, BufRead, Write};
 
-use shuguan_adapters::layout::Encoding;
+use shuguan_adapters::decode::{DecodeLimits, RecordLines, Together};
+use shuguan_adapters::layout::{Delimited, Encoding};
 
 use super::answer::RowProblem;
 use crate::csv_text;
@@ -23,13 +26,8 @@ const LINE_BYTES_MAX: usize = 16 << 20;
 /// How the file is written, as far as marking needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form<'a> {
-    /// Columns; the first line that is not blank is the header row.
-    Delimited {
-        /// What stands between two columns.
-        delimiter: &'a str,
-        /// Whether a cell may be quoted.
-        quotes: bool,
-    },
+    /// Columns.
+    Delimited(&'a Delimited),
     /// One JSON object a line.
     Ndjson,
 }
@@ -58,6 +56,8 @@ pub struct Marked {
     pub marked: u64,
     /// Lines that the report names and the file does not have: it is not the file that was sent.
     pub absent: u64,
+    /// Rejects of lines within the file at which no record begins.
+    pub unplaced: u64,
 }
 
 /// Copies the rejected records, or with `all` every record, with their marks.
@@ -72,38 +72,39 @@ pub fn mark(
     all: bool,
     out: &mut dyn Write,
 ) -> io::Result<Marked> {
-    let mut lines = Lines { source, number: 0 };
-    let mut marked = Marked { marked: 0, absent: 0 };
-    let mut header = matches!(form, Form::Delimited { .. });
+    let mut records = Records::new(source, form, encoding);
+    let mut marked = Marked {
+        marked: 0,
+        absent: 0,
+        unplaced: 0,
+    };
     let mut record = Vec::new();
-    let mut seen = 0;
-    while let Some(number) = lines.record(form, &mut record)? {
-        seen = lines.number;
-        if record.trim_ascii().is_empty() {
-            continue;
-        }
+    let mut placed = 0;
+    while let Some((number, kind)) = records.next(&mut record)? {
         let of_line = rejects.by_line.get(&number);
-        if header {
-            header = false;
-            out.write_all(&with_columns(&record, form, encoding, &MARKS.map(str::to_owned)))?;
-            continue;
+        match kind {
+            Kind::Header => out.write_all(&with_columns(&record, form, encoding, &MARKS.map(str::to_owned)))?,
+            Kind::Title => out.write_all(&record)?,
+            Kind::Record => {
+                if let Some(problems) = of_line {
+                    marked.marked += problems.len() as u64;
+                    placed += problems.len() as u64;
+                } else if !all {
+                    continue;
+                }
+                let marks = marks(of_line.map(Vec::as_slice).unwrap_or_default());
+                out.write_all(&match form {
+                    Form::Delimited(_) => with_columns(&record, form, encoding, &marks),
+                    Form::Ndjson => with_members(&record, encoding, &marks),
+                })?;
+            }
         }
-        if let Some(problems) = of_line {
-            marked.marked += problems.len() as u64;
-        } else if !all {
-            continue;
-        }
-        let marks = marks(of_line.map(Vec::as_slice).unwrap_or_default());
-        out.write_all(&match form {
-            Form::Delimited { .. } => with_columns(&record, form, encoding, &marks),
-            Form::Ndjson => with_members(&record, encoding, &marks),
-        })?;
     }
-    marked.absent = rejects
-        .by_line
-        .range(seen + 1..)
-        .map(|(_, problems)| problems.len() as u64)
-        .sum();
+    let count = |problems: &Vec<RowProblem>| problems.len() as u64;
+    let beyond = rejects.by_line.range(records.number + 1..);
+    marked.absent = beyond.map(|(_, problems)| count(problems)).sum();
+    let told: u64 = rejects.by_line.values().map(count).sum();
+    marked.unplaced = told.saturating_sub(placed).saturating_sub(marked.absent);
     Ok(marked)
 }
 
@@ -122,9 +123,10 @@ fn marks(problems: &[RowProblem]) -> [String; 5] {
 /// The record with columns behind its last.
 fn with_columns(record: &[u8], form: Form<'_>, encoding: Encoding, cells: &[String; 5]) -> Vec<u8> {
     let (text, end) = split_end(record);
-    let Form::Delimited { delimiter, quotes } = form else {
+    let Form::Delimited(form) = form else {
         return record.to_vec();
     };
+    let (delimiter, quotes) = (form.delimiter.text(), form.quotes);
     let mut added = String::new();
     for cell in cells {
         added.push_str(delimiter);
@@ -175,35 +177,106 @@ fn encoded(text: &str, encoding: Encoding) -> Vec<u8> {
     }
 }
 
-/// A file by lines. In neither charset is a line end or a quote part of another character.
-struct Lines<'a> {
-    source: &'a mut dyn BufRead,
-    number: u64,
+/// What a record of the file is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Title,
+    Header,
+    Record,
 }
 
-impl Lines<'_> {
-    /// The next record and the number of the line at which it begins; in columns a quoted line end belongs to its record.
-    fn record(&mut self, form: Form<'_>, record: &mut Vec<u8>) -> io::Result<Option<u64>> {
-        record.clear();
-        let begins = self.number + 1;
+/// A file by records. In neither charset is a line end part of another character.
+struct Records<'a> {
+    source: &'a mut dyn BufRead,
+    encoding: Encoding,
+    shape: Option<RecordLines>,
+    /// Lines read.
+    number: u64,
+    /// Those of which it is not known yet to which record they belong.
+    held: VecDeque<Vec<u8>>,
+    together: VecDeque<Together>,
+    ended: bool,
+}
+
+impl<'a> Records<'a> {
+    fn new(source: &'a mut dyn BufRead, form: Form<'_>, encoding: Encoding) -> Self {
+        let shape = match form {
+            Form::Delimited(form) => Some(RecordLines::new(form, DecodeLimits::default())),
+            Form::Ndjson => None,
+        };
+        Self {
+            source,
+            encoding,
+            shape,
+            number: 0,
+            held: VecDeque::new(),
+            together: VecDeque::new(),
+            ended: false,
+        }
+    }
+
+    /// The next record and the number of the line at which it begins; blank lines are passed over.
+    fn next(&mut self, record: &mut Vec<u8>) -> io::Result<Option<(u64, Kind)>> {
         loop {
-            if self.source.read_until(b'\n', record)? == 0 {
-                return Ok((!record.is_empty()).then_some(begins));
-            }
-            self.number += 1;
-            if record.len() > LINE_BYTES_MAX {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "a line is too long to be a record",
-                ));
-            }
-            // An odd number of quotes cuts the text into an even number of pieces.
-            let quotes = matches!(form, Form::Delimited { quotes: true, .. });
-            let open = quotes && record.split(|byte| *byte == b'"').count() % 2 == 0;
-            if !open {
-                return Ok(Some(begins));
+            let Some(together) = self.together.pop_front() else {
+                if self.ended {
+                    return Ok(None);
+                }
+                self.read()?;
+                continue;
+            };
+            let (lines, kind) = match together {
+                Together::Beside => (1, Kind::Title),
+                Together::Header(lines) => (lines, Kind::Header),
+                Together::Record(lines) => (lines, Kind::Record),
+            };
+            let begins = self.number - self.held.len() as u64 + 1;
+            record.clear();
+            record.extend(self.held.drain(..lines.min(self.held.len())).flatten());
+            if !record.trim_ascii().is_empty() {
+                return Ok(Some((begins, kind)));
             }
         }
+    }
+
+    fn read(&mut self) -> io::Result<()> {
+        let mut line = Vec::new();
+        self.ended = self.source.read_until(b'\n', &mut line)? == 0;
+        if line.len() > LINE_BYTES_MAX {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a line is too long to be a record",
+            ));
+        }
+        let mut together = Vec::new();
+        match &mut self.shape {
+            Some(shape) if self.ended => shape.finish(&mut together),
+            Some(shape) => {
+                let text = decoded(&line, self.encoding);
+                let text = if self.number == 0 {
+                    text.trim_start_matches('\u{feff}')
+                } else {
+                    &text
+                };
+                shape.push(text, &mut together);
+            }
+            None if self.ended => {}
+            None => together.push(Together::Record(1)),
+        }
+        self.together.extend(together);
+        if !self.ended {
+            self.number += 1;
+            self.held.push_back(line);
+        }
+        Ok(())
+    }
+}
+
+/// The line as text, to tell records apart by; what is copied are its bytes.
+fn decoded(line: &[u8], encoding: Encoding) -> Cow<'_, str> {
+    match encoding {
+        Encoding::Utf8 => String::from_utf8_lossy(line),
+        Encoding::Gb18030 => encoding_rs::GB18030.decode_without_bom_handling(line).0,
     }
 }
 
@@ -211,16 +284,13 @@ impl Lines<'_> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-    use shuguan_adapters::layout::Encoding;
+    use shuguan_adapters::layout::{Delimited, Delimiter, Encoding};
 
     use super::{Form, Marked, Rejects, RowProblem, encoded, mark};
 
-    const fn columns(delimiter: &str) -> Form<'_> {
-        Form::Delimited {
-            delimiter,
-            quotes: true,
-        }
-    }
+    static COMMA: Delimited = Delimited::new(Delimiter::Comma);
+    static PIPE: Delimited = Delimited::new(Delimiter::Pipe);
+    const COLUMNS: Form<'static> = Form::Delimited(&COMMA);
 
     fn problem(row: u64, line: u64, field: &str) -> RowProblem {
         RowProblem {
@@ -255,19 +325,32 @@ mod tests {
     fn rejected_records_are_copied_with_their_marks() {
         let text = "姓名,地址\r\n\r\n甲,\"一\r\n二\"\r\n乙,三\r\n丙,四";
         let problems = [problem(1, 3, "name"), problem(3, 6, "sex"), problem(0, 1, "")];
-        let (found, out) = marked(text.as_bytes(), columns(","), Encoding::Utf8, &problems, false);
+        let (found, out) = marked(text.as_bytes(), COLUMNS, Encoding::Utf8, &problems, false);
         let expected = "姓名,地址,_row,_code,_field,_reason,_expected\r\n\
             甲,\"一\r\n二\",1,SG3204,name,校验码错误,\"a, b\"\r\n\
             丙,四,3,SG3204,sex,校验码错误,\"a, b\"\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
-        assert_eq!(found, Marked { marked: 2, absent: 0 });
+        assert_eq!(
+            found,
+            Marked {
+                marked: 2,
+                absent: 0,
+                unplaced: 0
+            }
+        );
     }
 
     #[test]
     fn all_records_keep_their_order_and_their_charset() {
         let encode = |text: &str| encoded(text, Encoding::Gb18030);
         let text = encode("姓名|性别\n甲|1\n乙|2\n");
-        let (_, out) = marked(&text, columns("|"), Encoding::Gb18030, &[problem(2, 3, "sex")], true);
+        let (_, out) = marked(
+            &text,
+            Form::Delimited(&PIPE),
+            Encoding::Gb18030,
+            &[problem(2, 3, "sex")],
+            true,
+        );
         let expected = "姓名|性别|_row|_code|_field|_reason|_expected\n甲|1|||||\n乙|2|2|SG3204|sex|校验码错误|a, b\n";
         assert_eq!(out, encode(expected));
     }
@@ -293,7 +376,72 @@ mod tests {
 
     #[test]
     fn a_report_of_another_file_shows() {
-        let (found, _) = marked(b"a\n1\n", columns(","), Encoding::Utf8, &[problem(7, 8, "a")], false);
-        assert_eq!(found, Marked { marked: 0, absent: 1 });
+        let (found, _) = marked(b"a\n1\n", COLUMNS, Encoding::Utf8, &[problem(7, 8, "a")], false);
+        assert_eq!(
+            found,
+            Marked {
+                marked: 0,
+                absent: 1,
+                unplaced: 0
+            }
+        );
+    }
+
+    #[test]
+    fn quotes_that_quote_nothing_and_quotes_that_never_close_leave_every_reject_at_its_record() {
+        let text = "姓名,地址\n甲,3\"楼\n乙,\"乐园小区\n丙,\"一\n二\"\n丁,x\n";
+        let problems = [
+            problem(1, 2, "a"),
+            problem(2, 3, "a"),
+            problem(3, 4, "a"),
+            problem(4, 6, "a"),
+        ];
+        let (found, out) = marked(text.as_bytes(), COLUMNS, Encoding::Utf8, &problems, false);
+        assert_eq!((found.marked, found.unplaced, found.absent), (4, 0, 0));
+        let out = String::from_utf8(out).unwrap();
+        let begins: Vec<&str> = out.lines().map(|line| line.split(',').next().unwrap()).collect();
+        assert_eq!(begins, ["姓名", "甲", "乙", "丙", "二\"", "丁"]);
+        assert!(out.contains("二\",3,SG3204"), "{out}");
+    }
+
+    #[test]
+    fn titles_are_copied_and_stated_columns_have_no_header_row() {
+        let titled = Delimited {
+            title_rows: 2,
+            ..Delimited::new(Delimiter::Comma)
+        };
+        let text = "某市\"登记表\n\n姓名,地址\n甲,x\n";
+        let problems = [problem(1, 4, "a")];
+        let (found, out) = marked(
+            text.as_bytes(),
+            Form::Delimited(&titled),
+            Encoding::Utf8,
+            &problems,
+            false,
+        );
+        assert_eq!((found.marked, found.unplaced), (1, 0));
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.starts_with("某市\"登记表\n姓名,地址,_row,_code"), "{out}");
+        let stated = Delimited::new(Delimiter::Comma)
+            .with_columns(vec!["姓名".into(), "地址".into()])
+            .unwrap();
+        let problems = [problem(1, 1, "a")];
+        let (found, out) = marked(
+            "甲,x\n乙,y\n".as_bytes(),
+            Form::Delimited(&stated),
+            Encoding::Utf8,
+            &problems,
+            false,
+        );
+        assert_eq!(found.marked, 1);
+        assert!(String::from_utf8(out).unwrap().starts_with("甲,x,1,SG3204"));
+    }
+
+    #[test]
+    fn a_reject_within_the_file_at_which_no_record_begins_is_counted() {
+        let text = "姓名,地址\n甲,\"一\n二\"\n乙,x\n";
+        let problems = [problem(1, 3, "a"), problem(2, 4, "a"), problem(9, 1, "a")];
+        let (found, _) = marked(text.as_bytes(), COLUMNS, Encoding::Utf8, &problems, false);
+        assert_eq!((found.marked, found.unplaced, found.absent), (1, 2, 0));
     }
 }

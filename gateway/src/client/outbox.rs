@@ -2,9 +2,12 @@
 //!
 //! Takes a folder; gives its ready files in the order of their names, folder by folder. What a file is follows from the folders it lies in
 //! (`public-security/resident/june.csv`) and from `drop.toml` files, of which the nearest goes before those above it. Refuses, file by
-//! file, what cannot be sent: a folder that stands for nothing, a companion that cannot be read. Takes nothing that may still be written.
+//! file, what cannot be sent: a folder that stands for nothing, a companion that cannot be read. Takes nothing that may still be written. A name
+//! in GBK, as FTP leaves it, is a name like any other and is shown as what it says.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -128,7 +131,7 @@ impl Outbox {
         if let Some(record) = self.record_of(folder) {
             said.record = Some(record.to_owned());
         }
-        if let Some(path) = listing.files.get(SETTINGS)
+        if let Some(path) = listing.files.get(OsStr::new(SETTINGS))
             && let Err(fault) = said.read(path)
         {
             return found.faults.push((path.clone(), fault));
@@ -175,7 +178,7 @@ impl Outbox {
         }
         found.ready.push(Item {
             file: file.to_owned(),
-            shown: file.strip_prefix(&self.root).unwrap_or(file).display().to_string(),
+            shown: shown(file.strip_prefix(&self.root).unwrap_or(file)),
             said: said.clone(),
             stamp,
             companion: companion.map_or(Ok(Companion::default()), Companion::read),
@@ -209,8 +212,8 @@ impl Outbox {
     /// Chinese name.
     fn record_of(&self, folder: &Path) -> Option<&'static str> {
         let below = folder.strip_prefix(&self.root).ok()?;
-        let names: Vec<&str> = below.iter().filter_map(|name| name.to_str()).collect();
-        let last = *names.last()?;
+        let names: Vec<Cow<'_, str>> = below.iter().map(text_of).collect();
+        let last = names.last()?;
         let whole = names
             .len()
             .checked_sub(2)
@@ -219,7 +222,7 @@ impl Outbox {
         if let Some(record) = whole.and_then(|name| catalogue::record_type(&name)) {
             return Some(record.name);
         }
-        let mut alike = catalogue::record_types().filter(|record| record.short() == last || record.zh == last);
+        let mut alike = catalogue::record_types().filter(|record| record.short() == *last || record.zh == *last);
         let first = alike.next()?;
         alike.next().is_none().then_some(first.name)
     }
@@ -228,20 +231,18 @@ impl Outbox {
 /// A folder's entries by name.
 #[derive(Debug, Default)]
 struct Listing {
-    files: BTreeMap<String, PathBuf>,
+    files: BTreeMap<OsString, PathBuf>,
     folders: Vec<PathBuf>,
 }
 
 impl Listing {
-    /// Names that are not UTF-8, hidden ones and symbolic links to folders are passed over.
+    /// Hidden names and symbolic links to folders are passed over.
     fn read(folder: &Path) -> std::io::Result<Self> {
         let mut listing = Self::default();
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
-            let Ok(name) = entry.file_name().into_string() else {
-                continue;
-            };
-            if name.starts_with(['.', '~']) {
+            let name = entry.file_name();
+            if matches!(name.as_encoded_bytes().first(), Some(b'.' | b'~')) {
                 continue;
             }
             if entry.file_type()?.is_dir() {
@@ -256,9 +257,14 @@ impl Listing {
 
     /// `june.csv.ok`, `june.csv.chk`, `june.ok` or `june.chk` beside `june.csv`; letters in any case.
     fn companion(&self, file: &Path) -> Option<&Path> {
-        let name = file.file_name()?.to_str()?;
-        let stem = file.file_stem()?.to_str()?;
-        let names = [name, stem].map(|base| ["ok", "chk", "OK", "CHK"].map(|end| format!("{base}.{end}")));
+        let with = |base: &OsStr, ending: &str| {
+            let mut name = base.to_owned();
+            name.push(".");
+            name.push(ending);
+            name
+        };
+        let bases = [file.file_name()?, file.file_stem()?];
+        let names = bases.map(|base| ["ok", "chk", "OK", "CHK"].map(|ending| with(base, ending)));
         names
             .iter()
             .flatten()
@@ -315,6 +321,24 @@ pub fn beside(file: &Path, ending: &str) -> PathBuf {
     name.push(".");
     name.push(ending);
     name.into()
+}
+
+/// A path below the folder, for people.
+fn shown(below: &Path) -> String {
+    let names: Vec<Cow<'_, str>> = below.iter().map(text_of).collect();
+    names.join(std::path::MAIN_SEPARATOR_STR)
+}
+
+/// What a name says: in UTF-8, else in the charset of those who send it without saying so.
+fn text_of(name: &OsStr) -> Cow<'_, str> {
+    match name.to_str() {
+        Some(text) => text.into(),
+        None => {
+            encoding_rs::GB18030
+                .decode_without_bom_handling(name.as_encoded_bytes())
+                .0
+        }
+    }
 }
 
 fn is_feed(file: &Path) -> bool {

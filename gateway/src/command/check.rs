@@ -2,7 +2,8 @@
 //!
 //! Takes a file; gives counts, rejects by code and the first rejects. Needs no gateway and no certificate. Says row, line, field and code; no
 //! value of a record is printed. Every field of the record type is judged unless `--fields` names those that the grant holds. With `-o` a
-//! marked copy of the file is written, as `rejects --join` does after a push; with `--mode` the file is judged as a delta or a snapshot.
+//! marked copy of the file is written, as `rejects --join` does after a push; with `--mode` the file is judged as a delta or a snapshot. Warns
+//! when more records are rejected than a gateway takes beside the good ones, which it then does not take either.
 
 mod meant;
 
@@ -25,7 +26,7 @@ use super::sheet::SheetArgs;
 use crate::client::answer::RowProblem;
 use crate::client::marking::Rejects;
 use crate::clock::Clock;
-use crate::exchange::batch::{admitted_rows, miscount, refusal_of, whole_refusal};
+use crate::exchange::batch::{admitted_rows, miscount, refusal_of, too_many_rejects, whole_refusal};
 use crate::exchange::quality::{Gauge, Quality};
 use crate::exchange::report::HeaderNotes;
 use crate::refusal::Refusal;
@@ -63,6 +64,10 @@ pub struct CheckArgs {
     /// How many rejects to show.
     #[arg(long, value_name = "N", default_value_t = 10)]
     rejects: usize,
+    /// Warn when more than this share of the records is rejected: the gateway would refuse the whole file. Its own limit stands in
+    /// `limits.reject_percent_max`, and an agreement may set a lower one.
+    #[arg(long, value_name = "PERCENT", default_value_t = REJECT_PERCENT_MAX, value_parser = clap::value_parser!(u32).range(0..=100))]
+    reject_percent: u32,
     /// Write the rejected records with what is wrong, at most 10,000 of them.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -93,6 +98,8 @@ struct Verdict<'a> {
     footers: u64,
     deleted: u64,
     sheets_not_read: u64,
+    /// More records are rejected than the share that was stated, or the usual one: the gateway would take none.
+    too_many_rejects: bool,
     by_code: Vec<ByCode>,
     rejects: Vec<RejectRow>,
     unknown_headers: &'a [String],
@@ -377,6 +384,7 @@ fn show(
         footers,
         deleted,
         sheets_not_read: sheets,
+        too_many_rejects: too_many_rejects(counts, args.reject_percent),
         by_code,
         rejects,
         unknown_headers: decoder.unknown_headers(),
@@ -387,6 +395,13 @@ fn show(
         output.json("shuguan.check.v1", &verdict);
     } else {
         show_text(&verdict, args.record, output);
+    }
+    if verdict.too_many_rejects {
+        output.note(format!(
+            "warning: more than {} % of the records are rejected: the gateway would refuse the whole file ({}), the good ones too",
+            args.reject_percent,
+            Refusal::TooManyRejects.code()
+        ));
     }
 }
 
@@ -517,6 +532,9 @@ fn unreadable(args: &CheckArgs, layout: &Layout, error: &Unreadable, headers: &H
 fn cannot_read(file: &Path, error: std::io::Error) -> Failure {
     Failure::local(format!("cannot read `{}`", file.display())).because(error)
 }
+
+/// The share of rejects above which a gateway refuses a batch unless it is configured otherwise.
+const REJECT_PERCENT_MAX: u32 = 20;
 
 /// Bytes read at once; the first of them decide the layout.
 const CHUNK_BYTES: usize = 64 * 1024;

@@ -54,6 +54,12 @@ pub(super) fn write(
             .then("name the file of this exchange with `--join`"));
     }
     output.note(format!("{} rejected records", marked.marked));
+    if marked.unplaced > 0 {
+        output.note(format!(
+            "{} rejects belong to no record of this file and are not in the copy: shuguan rejects EXCHANGE lists them",
+            marked.unplaced
+        ));
+    }
     output.file(to, &bytes)
 }
 
@@ -61,10 +67,7 @@ pub(super) fn write(
 fn form(format: &Format) -> Option<Form<'_>> {
     match format {
         Format::Ndjson => Some(Form::Ndjson),
-        Format::Delimited(form) => Some(Form::Delimited {
-            delimiter: form.delimiter.text(),
-            quotes: form.quotes,
-        }),
+        Format::Delimited(form) => Some(Form::Delimited(form)),
         _ => None,
     }
 }

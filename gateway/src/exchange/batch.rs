@@ -281,9 +281,7 @@ where
         if let Some(refusal) = whole_refusal(counts, &self.admitted.manner) {
             return Some(Refused::new(refusal));
         }
-        let share_exceeded =
-            counts.rejected.saturating_mul(100) > counts.received.saturating_mul(u64::from(self.reject_percent_max));
-        if !share_exceeded {
+        if !too_many_rejects(counts, self.reject_percent_max) {
             return None;
         }
         Some(Refused::new(Refusal::TooManyRejects))
@@ -294,6 +292,11 @@ where
         let stated = self.admitted.manner.count?;
         (self.unreadable.is_none() && stated != counts.rows).then_some(stated)
     }
+}
+
+/// Whether more than that share of the records is rejected: nothing of such a batch is taken.
+pub(crate) fn too_many_rejects(counts: &Counts, percent_max: u32) -> bool {
+    counts.rejected.saturating_mul(100) > counts.received.saturating_mul(u64::from(percent_max))
 }
 
 /// What a batch that was read to its end is refused for as a whole, whatever the gateway's limits: nothing in it, another count than stated,

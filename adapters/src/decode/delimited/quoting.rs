@@ -5,37 +5,70 @@
 
 use super::fields::Mark;
 
-/// How the quoted fields of a text end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Quoting {
-    /// Each at a delimiter or at the end of the line, perhaps after blanks.
-    Sound,
-    /// One goes on behind its closing quote: the quote before it belongs to another field.
-    Torn,
-    /// The last does not end.
-    Open,
+/// How the quoted fields of a record end.
+pub(super) fn of(sent: &str, delimiter: &str) -> Scan {
+    let mut scan = Scan::default();
+    for line in sent.split_inclusive('\n') {
+        scan.line(line, delimiter);
+    }
+    scan
 }
 
-/// How the quoted fields of a record end.
-pub(super) fn of(sent: &str, delimiter: &str) -> Quoting {
-    let mut quoting = Quoting::Sound;
-    let mut rest = sent;
-    loop {
-        if let Some(inner) = rest.strip_prefix('"') {
-            let Some(end) = closing(inner) else {
-                return Quoting::Open;
-            };
-            rest = inner.get(end + 1..).unwrap_or_default();
-            let after = rest.trim_start_matches(' ');
-            if !(after.is_empty() || after.starts_with(delimiter) || after.starts_with(['\r', '\n'])) {
-                quoting = Quoting::Torn;
+/// The lines of one record, read one after another.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    /// The last field is quoted and goes on.
+    open: bool,
+    /// One goes on behind its closing quote: the quote before it belongs to another field.
+    torn: bool,
+    /// The last line does so with the field that it began in: its quote more likely opens a field of its own.
+    joint: bool,
+    delimiters: usize,
+}
+
+impl Scan {
+    /// Takes one more line; a delimiter is of one byte where anything is quoted.
+    pub(super) fn line(&mut self, line: &str, delimiter: &str) {
+        let mut rest = line;
+        let mut begun = self.open;
+        self.joint = false;
+        loop {
+            let inner = if self.open { Some(rest) } else { rest.strip_prefix('"') };
+            if let Some(inner) = inner {
+                let end = closing(inner);
+                self.open = end.is_none();
+                let Some(behind) = end.and_then(|end| inner.get(end + 1..)) else {
+                    return;
+                };
+                let after = behind.trim_start_matches(' ');
+                let ends = after.is_empty() || after.starts_with(delimiter) || after.starts_with(['\r', '\n']);
+                self.torn |= !ends;
+                self.joint |= begun && !ends;
+                begun = false;
+                rest = behind;
             }
+            let Some((_, next)) = rest.split_once(delimiter) else {
+                return;
+            };
+            self.delimiters += 1;
+            rest = next;
         }
-        let delimiter = rest.find(delimiter).map(|at| at + delimiter.len());
-        let Some(next) = delimiter.and_then(|at| rest.get(at..)) else {
-            return quoting;
-        };
-        rest = next;
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    pub(super) fn is_torn(&self) -> bool {
+        self.torn
+    }
+
+    pub(super) fn is_joint(&self) -> bool {
+        self.joint
+    }
+
+    pub(super) fn fields(&self) -> usize {
+        self.delimiters + 1
     }
 }
 

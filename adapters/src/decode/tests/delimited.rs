@@ -274,6 +274,18 @@ fn a_quote_that_closes_rows_later_rejects_what_is_wrong_and_nothing_else() {
 }
 
 #[test]
+fn the_line_that_ends_a_record_of_another_width_begins_no_other() {
+    // Its quotes are paired. Read as the beginning of a field, the last one would take the rows up to the next quote.
+    let told = told_however_cut(&CSV, limits(), "title,sl,bz\na,\"x\n\",1,2,3\nb,2,x\nc,3,\"y\"\n");
+    assert_eq!(titles(&told), ["b", "c"]);
+    let expected = [
+        (1, 2, None, RejectCode::ColumnCount),
+        (2, 3, None, RejectCode::ColumnCount),
+    ];
+    assert_eq!(rejected(&told), expected);
+}
+
+#[test]
 fn a_quote_that_swallows_rows_and_leaves_the_right_number_of_columns_is_seen_through() {
     // As quoted, lines 2 to 4 are one record of two columns: what follows the closing quote tells that it is none.
     let told = told_however_cut(&CSV, limits(), "title,bz\na,\"x\nb,y\nc,\"z\"\nd,\"1\n2\" \n");
@@ -342,4 +354,52 @@ fn lines_that_all_open_a_quote_and_close_another_take_no_more_than_their_length(
         (told.ended, told.counts.received, told.counts.rejected),
         (Ok(()), 200_000, 0)
     );
+}
+
+/// The line at which each record begins, as the lines are told apart.
+fn begun_at(form: &Delimited, limits: DecodeLimits, text: &str) -> Vec<u64> {
+    let mut lines = crate::decode::RecordLines::new(form, limits);
+    let mut together = Vec::new();
+    for line in text.split_inclusive('\n') {
+        lines.push(line, &mut together);
+    }
+    lines.finish(&mut together);
+    let all: Vec<&str> = text.split_inclusive('\n').collect();
+    let (mut at, mut begun) = (0, Vec::new());
+    for group in together {
+        let (count, is_record) = match group {
+            crate::decode::Together::Beside => (1, false),
+            crate::decode::Together::Header(lines) => (lines, false),
+            crate::decode::Together::Record(lines) => (lines, true),
+        };
+        // A blank line inside of what was taken for a field is no record.
+        if is_record && !all[at].trim_end_matches(['\r', '\n']).is_empty() {
+            begun.push(at as u64 + 1);
+        }
+        at += count;
+    }
+    assert_eq!(at, all.len(), "{text}");
+    begun
+}
+
+proptest! {
+    #[test]
+    fn lines_are_told_apart_as_the_decoder_reads_them(body in "[ab\",\n姓]{0,60}", titles in 0_u32..2, stated in any::<bool>()) {
+        // Nothing of these columns is ever accepted, so that each record has its reject and with it its line.
+        let mut form = Delimited { title_rows: titles, ..Delimited::new(Delimiter::Comma) };
+        let mut text = "t\"\n".repeat(titles as usize);
+        if stated {
+            form = form.with_columns(vec!["title".into(), "x".into(), "sl".into()]).unwrap();
+        } else {
+            text.push_str("title,x,sl\n");
+        }
+        text.push_str(&body);
+        let limits = DecodeLimits { record_bytes_max: 20, part_rows: 1, field_bytes_max: 0, ..limits() };
+        let mut decoder = Decoder::new(&PLAIN, &["title", "count"], &lines(form.clone()), limits, TODAY);
+        decoder.feed(text.as_bytes()).unwrap();
+        let _ = decoder.finish().unwrap();
+        let rejects: Vec<u64> = decoder.take_rejects().iter().map(|reject| reject.line).collect();
+        prop_assert_eq!(decoder.counts().accepted, 0);
+        prop_assert_eq!(begun_at(&form, limits, &text), rejects);
+    }
 }

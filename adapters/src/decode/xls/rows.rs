@@ -187,8 +187,29 @@ fn after_nested(stream: &[u8], mut at: usize) -> Result<usize, FileFault> {
 
 /// The merged cells of a sheet, which stand behind its cells.
 pub(crate) fn merges(book: &Book, sheet: &SheetPlace) -> Result<Vec<Merge>, FileFault> {
-    let mut at = Rows::open(book, sheet)?.at;
     let mut merges = Vec::new();
+    each_merge(book, sheet, |merge| {
+        // Those of the data say nothing about a header.
+        if merge.rows.0 <= MERGE_ROWS && merges.len() < MERGES_MAX {
+            merges.push(merge);
+        }
+    })?;
+    Ok(merges)
+}
+
+/// The merged cells of several rows below that line: the stream bounds them.
+pub(crate) fn merges_below(book: &Book, sheet: &SheetPlace, line: u32) -> Result<Vec<Merge>, FileFault> {
+    let mut merges = Vec::new();
+    each_merge(book, sheet, |merge| {
+        if merge.rows.0 > line && merge.rows.1 > merge.rows.0 {
+            merges.push(merge);
+        }
+    })?;
+    Ok(merges)
+}
+
+fn each_merge(book: &Book, sheet: &SheetPlace, mut take: impl FnMut(Merge)) -> Result<(), FileFault> {
+    let mut at = Rows::open(book, sheet)?.at;
     while let Some(record) = record_at(&book.stream, at)? {
         at = record.next;
         match record.kind {
@@ -197,19 +218,16 @@ pub(crate) fn merges(book: &Book, sheet: &SheetPlace) -> Result<Vec<Merge>, File
             kind::MERGE_CELLS => {
                 for range in record.data.get(2..).unwrap_or_default().chunks_exact(8) {
                     let number = |at| u32::from(u16_at(range, at).unwrap_or_default());
-                    // Those of the data say nothing about a header.
-                    if number(0) < MERGE_ROWS && merges.len() < MERGES_MAX {
-                        merges.push(Merge {
-                            rows: (number(0) + 1, number(2) + 1),
-                            columns: (number(4), number(6)),
-                        });
-                    }
+                    take(Merge {
+                        rows: (number(0) + 1, number(2) + 1),
+                        columns: (number(4), number(6)),
+                    });
                 }
             }
             _ => {}
         }
     }
-    Ok(merges)
+    Ok(())
 }
 
 const PART: &str = "one of its sheets";

@@ -3,6 +3,8 @@
 //! Takes the sheet's part while it is unpacked; gives rows with the number that the sender sees. Refuses rows that go backwards and cells
 //! that refer to nothing. A formula counts by the value that was stored with it; without one its cell is a reject.
 
+use std::io::{self, Read};
+
 use quick_xml::events::{BytesStart, Event};
 
 use super::package::{Package, SheetPart, rich_text, unescape_from};
@@ -232,23 +234,94 @@ fn merge_of(reference: &str) -> Option<Merge> {
     })
 }
 
-/// The merged cells of a sheet, which stand behind its cells: the part is unpacked once more for them.
+/// The merged cells of a sheet that may be those of a header, as many as are looked at. They stand behind its cells: the part is unpacked once
+/// more for them.
 pub(crate) fn merges(package: &Package, sheet: &SheetPart) -> Result<Vec<Merge>, FileFault> {
-    let mut xml = Rows::open(package, sheet)?.xml;
     let mut merges = Vec::new();
+    each_merge(package, sheet, |merge| {
+        // Those of the data say nothing about a header.
+        if merge.rows.0 <= MERGE_ROWS && merges.len() < MERGES_MAX {
+            merges.push(merge);
+        }
+        Ok(())
+    })?;
+    Ok(merges)
+}
+
+/// The merged cells of several rows below that line.
+pub(crate) fn merges_below(package: &Package, sheet: &SheetPart, line: u32) -> Result<Vec<Merge>, FileFault> {
+    let mut merges = Vec::new();
+    if !names_merges(package, sheet)? {
+        return Ok(merges);
+    }
+    each_merge(package, sheet, |merge| {
+        if merge.rows.0 > line && merge.rows.1 > merge.rows.0 {
+            if merges.len() >= DATA_MERGES_MAX {
+                return Err(FileFault::Damaged { part: PART });
+            }
+            merges.push(merge);
+        }
+        Ok(())
+    })?;
+    Ok(merges)
+}
+
+/// Whether the part has any: most have none, and unpacking costs far less than reading.
+fn names_merges(package: &Package, sheet: &SheetPart) -> Result<bool, FileFault> {
+    let damaged = FileFault::Damaged { part: PART };
+    let mut part = package.archive.part(&sheet.part).ok_or(damaged.clone())?;
+    let finder = memchr::memmem::Finder::new(MERGE_CELL);
+    let mut room = vec![0; SEARCH_BYTES];
+    let mut kept = 0;
+    loop {
+        let read = part
+            .read(room.get_mut(kept..).unwrap_or_default())
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::FileTooLarge => package.expands.clone(),
+                _ => damaged.clone(),
+            })?;
+        let filled = kept + read;
+        if finder.find(room.get(..filled).unwrap_or_default()).is_some() {
+            return Ok(true);
+        }
+        if read == 0 {
+            return Ok(false);
+        }
+        // The name may lie across two pieces.
+        let from = filled.saturating_sub(MERGE_CELL.len() - 1);
+        room.copy_within(from..filled, 0);
+        kept = filled - from;
+    }
+}
+
+fn each_merge(
+    package: &Package,
+    sheet: &SheetPart,
+    mut take: impl FnMut(Merge) -> Result<(), FileFault>,
+) -> Result<(), FileFault> {
+    let mut xml = Rows::open(package, sheet)?.xml;
     loop {
         match xml.next()? {
             Event::Start(tag) if tag.local_name().as_ref() == "mergeCell" => {
-                let merge = attribute(&tag, "ref").as_deref().and_then(merge_of);
-                // Those of the data say nothing about a header.
-                merges.extend(merge.filter(|merge| merge.rows.0 <= MERGE_ROWS && merges.len() < MERGES_MAX));
+                if let Some(merge) = attribute(&tag, "ref").as_deref().and_then(merge_of) {
+                    take(merge)?;
+                }
             }
-            Event::Eof => return Ok(merges),
+            Event::Eof => return Ok(()),
             _ => {}
         }
         xml.allow();
     }
 }
+
+/// The element of a merged range, as it is written.
+const MERGE_CELL: &[u8] = b"mergeCell";
+
+/// Searched at once.
+const SEARCH_BYTES: usize = 64 << 10;
+
+/// Ranges of several rows: a sheet has no more rows than this.
+const DATA_MERGES_MAX: usize = 1 << 20;
 
 const PART: &str = "one of its sheets";
 

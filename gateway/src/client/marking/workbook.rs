@@ -76,6 +76,7 @@ pub fn mark(page: &mut Page<'_>, rejects: Rejects, all: bool) -> Result<(Marked,
     let marked = Marked {
         marked: copy.listed.len() as u64,
         absent,
+        unplaced: 0,
     };
     copy.finish()?;
     let list = list(&copy, &name)?;

@@ -69,6 +69,51 @@ fn the_folders_say_what_a_file_is() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_name_in_gbk_is_found_with_its_folder_and_its_companion_and_is_answered_beside_itself() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let gbk = |text: &str| encoding_rs::GB18030.encode(text).0.into_owned();
+    let under = |names: &[&str]| {
+        let names = names.iter().map(|name| gbk(name));
+        names.fold(folder.path().to_owned(), |path, name| {
+            path.join(OsStr::from_bytes(&name))
+        })
+    };
+    let write = |names: &[&str], age_s| {
+        let path = under(names);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "x").unwrap();
+        age(&path, age_s);
+        path
+    };
+    let file = write(&["出生医学证明", "六月人员.csv"], 60);
+    // Fresh, and complete all the same, since its companion says so.
+    let fresh = write(&["出生医学证明", "七月.csv"], 1);
+    std::fs::write(beside(&fresh, "ok"), "").unwrap();
+    write(&["出生医学证明", "说明.doc"], 60);
+    assert!(fresh.to_str().is_none(), "the name is not UTF-8");
+    let mut outbox = Outbox::new(folder.path(), Said::default(), 5);
+    let found = outbox.look(NOW_US);
+    let record = Some("health/birth-certificate");
+    assert_eq!(
+        ready(&found),
+        [("出生医学证明/六月人员.csv", record), ("出生医学证明/七月.csv", record)]
+    );
+    assert_eq!((found.waiting, found.faults.len()), (0, 0));
+    let item = found.ready.iter().find(|item| item.file == file).unwrap();
+    outbox.answered(item, true);
+    assert_eq!(outbox.look(NOW_US).ready.len(), 1);
+    let receipt = beside(&file, "ack");
+    assert_eq!(
+        receipt.file_name().unwrap().as_bytes(),
+        [gbk("六月人员.csv"), b".ack".to_vec()].concat()
+    );
+}
+
 #[test]
 fn what_may_still_be_written_and_what_is_no_feed_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();

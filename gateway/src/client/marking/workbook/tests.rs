@@ -99,7 +99,14 @@ fn the_rejected_records_stand_under_their_header_with_their_marks() {
         problem(0, 1, None, None),
     ];
     let (found, copy) = marked(&original(), problems, false);
-    assert_eq!(found, Marked { marked: 3, absent: 0 });
+    assert_eq!(
+        found,
+        Marked {
+            marked: 3,
+            absent: 0,
+            unplaced: 0
+        }
+    );
     let (cells, formulas) = cells(&copy, "死亡'名单");
     assert_eq!(texts(&cells, 0), ["死亡人口"]);
     assert_eq!(
@@ -140,7 +147,14 @@ fn the_rejected_records_stand_under_their_header_with_their_marks() {
 #[test]
 fn all_rows_keep_their_numbers() {
     let (found, copy) = marked(&original(), vec![problem(3, 6, Some("name"), None)], true);
-    assert_eq!(found, Marked { marked: 1, absent: 0 });
+    assert_eq!(
+        found,
+        Marked {
+            marked: 1,
+            absent: 0,
+            unplaced: 0
+        }
+    );
     let (cells, _) = cells(&copy, "死亡'名单");
     assert_eq!(texts(&cells, 3).first().unwrap(), "320707180001060012");
     assert!(texts(&cells, 5).contains(&"SG3222".to_owned()));
@@ -175,5 +189,12 @@ fn the_list_names_each_problem_and_is_no_sheet_of_records() {
 #[test]
 fn a_report_of_another_file_shows() {
     let (found, _) = marked(&original(), vec![problem(9, 99, None, None)], false);
-    assert_eq!(found, Marked { marked: 0, absent: 1 });
+    assert_eq!(
+        found,
+        Marked {
+            marked: 0,
+            absent: 1,
+            unplaced: 0
+        }
+    );
 }
