@@ -316,11 +316,13 @@ fn prove(
         Change::Key(_) => format!("key-{index}.tlog-proof"),
         Change::Volume(_) => format!("volume-{index}.tlog-proof"),
     });
-    let there = keyfile::read_public(&path)
-        .ok()
-        .and_then(|text| Receipt::parse(&text).ok());
-    let proven = there.and_then(|receipt| receipt.verify(before).ok());
-    if proven.is_some_and(|proven| proven.index == index && proven.witnessed.quorum != Quorum::Missing) {
+    let is_proven = |receipt: &str| {
+        let proven = Receipt::parse(receipt)
+            .ok()
+            .and_then(|receipt| receipt.verify(before).ok());
+        proven.is_some_and(|proven| proven.index == index && proven.witnessed.quorum != Quorum::Missing)
+    };
+    if keyfile::read_public(&path).is_ok_and(|there| is_proven(&there)) {
         return Ok(());
     }
     // Who is to believe a new key knows the one that ends, so the receipt lies under a checkpoint that this one signed too.
@@ -337,6 +339,11 @@ fn prove(
     let receipt = receipt.map_err(unreadable)?.unwrap_or_default();
     keyfile::replace_public(&path, receipt.as_bytes()).map_err(failure)?;
     output.note(format!("`{}` written", path.display()));
+    if !is_proven(&receipt) {
+        output.note(
+            "the witnesses have not signed it yet: run this again in some seconds, before it is given to anybody",
+        );
+    }
     Ok(())
 }
 

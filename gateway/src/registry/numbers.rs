@@ -101,16 +101,15 @@ pub(super) async fn settle<S: Store>(
     units::add_joined(store, touched).await
 }
 
-/// The next keys of rows that were there before anybody noted what they say, in a registry that is older than these tables: a record type, and at most
-/// [`STRIDE`] keys to be settled in the transaction that calls. The place is noted, so that a walk that was ended goes on; none when all is done,
-/// and then it costs one look-up.
+/// The record types whose rows were there before anybody noted what they say, in a registry that is older than these tables, each with the key behind
+/// which the walk goes on. Nothing is left of them in any other registry, and then this look-up is all that a start or a new session costs.
 ///
 /// # Errors
 /// When the store does not answer.
-pub(super) async fn walk<S: Store>(
+pub(super) async fn to_walk<S: Store>(
     store: &mut S,
     tables: &[TableSpec],
-) -> Result<Option<(&'static str, BTreeSet<String>)>, RegistryFault> {
+) -> Result<Vec<(String, String)>, RegistryFault> {
     let joining = tables
         .iter()
         .filter(|table| units::joins(table) || persons::joins(table));
@@ -120,7 +119,19 @@ pub(super) async fn walk<S: Store>(
         "SELECT g.a, coalesce(w.row_key, '') FROM given g LEFT JOIN number_walk w ON w.record = g.a",
     );
     let places = store.ask(&text, &joining).await?.into_iter().filter_map(pair);
-    for (record, place) in places.filter(|(_, place)| place != BEHIND_ALL) {
+    Ok(places.filter(|(_, place)| place != BEHIND_ALL).collect())
+}
+
+/// The next of those rows: a record type, and at most [`STRIDE`] keys to be settled in the transaction that calls. The place is noted, so that a walk
+/// that was ended goes on; none when all is done.
+///
+/// # Errors
+/// When the store does not answer.
+pub(super) async fn walk<S: Store>(
+    store: &mut S,
+    tables: &[TableSpec],
+) -> Result<Option<(&'static str, BTreeSet<String>)>, RegistryFault> {
+    for (record, place) in to_walk(store, tables).await? {
         let table = table_of(tables, &record)?;
         let text = given::<S>(
             1,

@@ -146,7 +146,9 @@ pub(super) fn launch(
 ) -> Result<JoinHandle<()>, RegistryFault> {
     let mut connection = open(settings)?;
     fit(&mut connection, &tables, migrate)?;
-    while walk(&mut connection, &tables)? {}
+    if !joining::at_once(joining::to_walk(&mut Within(&connection), &tables))?.is_empty() {
+        while walk(&mut connection, &tables)? {}
+    }
     std::thread::Builder::new()
         .name("registry".into())
         .spawn(move || serve(connection, tables, orders))

@@ -49,7 +49,10 @@ impl Session {
             staged: HashSet::new(),
             patience: self.settings.silence_max(),
         };
-        while live.walk(&self.tables).await? {}
+        // A session that is made anew has nothing to commit: whatever made it necessary may make a COMMIT fail once more.
+        if !numbers::to_walk(&mut live, &self.tables).await?.is_empty() {
+            while live.walk(&self.tables).await? {}
+        }
         self.live = Some(live);
         Ok(())
     }
