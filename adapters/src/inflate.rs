@@ -51,6 +51,13 @@ pub enum InflateFault {
     Incomplete,
 }
 
+/// Bytes taken and given so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Volume {
+    taken: u64,
+    given: u64,
+}
+
 /// The state between frames.
 pub struct Inflater {
     engine: Engine,
@@ -59,8 +66,7 @@ pub struct Inflater {
     at: usize,
     /// The piece given last.
     piece: Vec<u8>,
-    taken: u64,
-    given: u64,
+    volume: Volume,
     limit: u64,
     failed: Option<InflateFault>,
 }
@@ -75,6 +81,12 @@ enum Engine {
 impl Inflater {
     /// Unpacks up to `limit` plain bytes.
     pub fn new(coding: Coding, limit: u64) -> Result<Self, InflateFault> {
+        Self::after(Volume::default(), coding, limit)
+    }
+
+    /// The same for one of several contents of a file, behind others: size and ratio are bounded for all of them together, so that many small bombs
+    /// are one.
+    pub fn after(volume: Volume, coding: Coding, limit: u64) -> Result<Self, InflateFault> {
         let engine = match coding {
             Coding::Gzip => Engine::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))),
             Coding::Zlib => Engine::Zlib(Box::new(ZlibDecoder::new(Vec::new()))),
@@ -91,8 +103,7 @@ impl Inflater {
             frame: Vec::new(),
             at: 0,
             piece: Vec::new(),
-            taken: 0,
-            given: 0,
+            volume,
             limit,
             failed: None,
         })
@@ -119,7 +130,7 @@ impl Inflater {
                 Err(fault) => return self.fail(fault),
             };
             self.at += read;
-            self.taken += read as u64;
+            self.volume.taken += read as u64;
             if !self.piece.is_empty() {
                 break;
             }
@@ -127,14 +138,19 @@ impl Inflater {
                 return Ok(None);
             }
         }
-        self.given += self.piece.len() as u64;
-        if self.given > self.limit {
+        self.volume.given += self.piece.len() as u64;
+        if self.volume.given > self.limit {
             return self.fail(InflateFault::TooLarge { limit: self.limit });
         }
-        if self.given > FREE_BYTES && self.given / RATIO_MAX > self.taken {
+        if self.volume.given > FREE_BYTES && self.volume.given / RATIO_MAX > self.volume.taken {
             return self.fail(InflateFault::TooDense);
         }
         Ok(Some(&self.piece))
+    }
+
+    /// What went through it, with what went before.
+    pub fn volume(&self) -> Volume {
+        self.volume
     }
 
     /// Says that no frame follows; all was taken by [`Inflater::next`] before.
@@ -143,7 +159,7 @@ impl Inflater {
             return Err(fault);
         }
         // No byte at all is an empty body, whatever it declares.
-        if self.taken == 0 || self.engine.is_whole() {
+        if self.volume.taken == 0 || self.engine.is_whole() {
             Ok(())
         } else {
             self.fail(InflateFault::Incomplete).map(|_| ())
@@ -162,8 +178,7 @@ impl std::fmt::Debug for Inflater {
     // The buffers hold values of fields: counts only.
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Inflater")
-            .field("taken", &self.taken)
-            .field("given", &self.given)
+            .field("volume", &self.volume)
             .finish_non_exhaustive()
     }
 }

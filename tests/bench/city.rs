@@ -6,13 +6,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use http_body_util::BodyExt;
-use shuguan_tests::{Deployment, Postgres, Running};
+use shuguan_tests::{Deployment, Postgres, Running, status_kib};
 
 use crate::Size;
 use crate::client::{Partner, exchange_of};
 use crate::feed::{CSV_GB18030, RECORD, write_residents};
 use crate::gateway::{deployment, deployment_on};
-use crate::machine::{forget_peak, status_kib};
+use crate::machine::forget_peak;
 use crate::memory::FileBody;
 use crate::table::{Aim, Line, Table};
 use crate::timing::Spread;

@@ -68,11 +68,6 @@ fn disk() -> String {
     )
 }
 
-/// Kibibytes of a line of `/proc/PID/status`, e.g. `VmRSS:`.
-pub fn status_kib(pid: u32, name: &str) -> Option<u64> {
-    field(&format!("/proc/{pid}/status"), name)?.parse().ok()
-}
-
 /// Core time that a process has used, seconds.
 pub fn core_seconds(pid: u32) -> f64 {
     let text = read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

@@ -12,13 +12,14 @@ use std::time::Instant;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Frame;
+use shuguan_tests::status_kib;
 use tokio::sync::mpsc;
 
 use crate::Size;
 use crate::client::{Partner, exchange_of};
 use crate::feed::{CSV_GB18030, resident, sample, write_residents};
 use crate::gateway::deployment;
-use crate::machine::{forget_peak, status_kib};
+use crate::machine::forget_peak;
 use crate::table::{Aim, Line, Table};
 use crate::timing::Spread;
 

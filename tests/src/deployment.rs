@@ -136,6 +136,13 @@ impl Deployment {
         }
     }
 
+    /// Those of one kind.
+    pub fn leaves_of(&self, kind: &str) -> Vec<serde_json::Value> {
+        let mut leaves = self.leaves();
+        leaves.retain(|leaf| leaf["k"] == kind);
+        leaves
+    }
+
     /// Makes one with the defaults.
     pub fn new() -> Self {
         Self::with(|text| text)

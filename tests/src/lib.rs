@@ -7,6 +7,7 @@ mod cut;
 mod deployment;
 mod http;
 mod postgres;
+mod process;
 pub mod signed;
 mod store;
 mod witness;
@@ -15,6 +16,7 @@ pub use cut::Cut;
 pub use deployment::{Deployment, Running, binary, eventually};
 pub use http::{Answer, Call, Connection, Identity, Refused, Unfinished};
 pub use postgres::Postgres;
+pub use process::status_kib;
 pub use store::{leaves, registry_count, registry_rows};
 pub use witness::{Reply, Witness, Witnessing};
 

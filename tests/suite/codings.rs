@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use serde_json::Value;
-use shuguan_tests::{Answer, Call, Deployment, Running, leaves, registry_count, run};
+use shuguan_tests::{Answer, Call, Deployment, Running, registry_count, run, status_kib};
 
 use crate::feeds::{CSV_GB18030, CSV_UTF8, NDJSON, POLICE, RESIDENT, clean};
 
@@ -18,11 +18,6 @@ const TAX: &str = "tax-city";
 async fn send(running: &Running<'_>, deployment: &Deployment, call: Call) -> Answer {
     let police = deployment.partner(POLICE);
     running.call(call, &police).await.expect("an answer")
-}
-
-fn of_kind(deployment: &Deployment, kind: &str) -> Vec<Value> {
-    let leaves = leaves(&deployment.journal()).into_iter();
-    leaves.filter(|leaf| leaf["k"] == kind).collect()
 }
 
 /// Records that are good, repeats and what policy filters included, and those that are not.
@@ -40,19 +35,6 @@ fn tax_package(content: &[u8]) -> String {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><tiripPackage><identity/><contentControl>zip</contentControl><businessContent><subPackage>\
          <content>{content}</content></subPackage></businessContent></tiripPackage>"
     )
-}
-
-/// The most kibibytes that a process has had resident.
-fn peak_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .expect("a size");
-    line.split_whitespace()
-        .next()
-        .and_then(|number| number.parse().ok())
-        .expect("a number")
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -96,7 +78,8 @@ fn a_feed_without_a_charset_is_read_by_its_bytes_and_its_leaf_names_what_they_ar
             assert_eq!(whole(&answer), [ROWS, 0], "{content_type} {label}");
             expected.push(label);
         }
-        let found: Vec<Value> = of_kind(&deployment, "push")
+        let found: Vec<Value> = deployment
+            .leaves_of("push")
             .iter()
             .map(|leaf| leaf["fmt"].clone())
             .collect();
@@ -120,10 +103,10 @@ fn a_charset_that_is_stated_and_that_the_bytes_contradict_is_refused_with_a_leaf
                 "{stated}"
             );
         }
-        let refusals = of_kind(&deployment, "refusal");
+        let refusals = deployment.leaves_of("refusal");
         let codes: Vec<&Value> = refusals.iter().map(|leaf| &leaf["code"]).collect();
         assert_eq!(codes, ["bad-encoding", "bad-encoding"]);
-        assert_eq!(of_kind(&deployment, "push").len(), 0);
+        assert_eq!(deployment.leaves_of("push").len(), 0);
         assert_eq!(registry_count(&deployment.registry(), TABLE), 0);
     });
 }
@@ -214,7 +197,7 @@ fn a_packed_feed_that_is_damaged_or_cut_off_or_of_another_coding_is_refused_and_
                 "{coding}"
             );
         }
-        let refusals = of_kind(&deployment, "refusal");
+        let refusals = deployment.leaves_of("refusal");
         assert!(refusals.iter().all(|leaf| leaf["code"] == "bad-compression") && refusals.len() == 6);
         assert_eq!(registry_count(&deployment.registry(), TABLE), 0);
     });
@@ -227,7 +210,8 @@ fn what_unpacks_far_beyond_its_size_is_refused_before_it_fills_memory() {
         let running = deployment.serve();
         // A line of 64 MiB after a header that is good: some ten thousand times its size.
         let line = [&b"gmsfhm,xm\n"[..], &vec![b'7'; 64 << 20]].concat();
-        let before = peak_kib(running.pid());
+        let peak = || status_kib(running.pid(), "VmHWM:").expect("a process");
+        let before = peak();
         for (coding, body) in [("gzip", gzip(&line)), ("zstd", zstd(&line))] {
             let call = Call::push(RESIDENT, CSV_UTF8, body).header("content-encoding", coding);
             let answer = send(&running, &deployment, call).await;
@@ -244,7 +228,7 @@ fn what_unpacks_far_beyond_its_size_is_refused_before_it_fills_memory() {
         );
         let answer = running.call(call, &deployment.partner(TAX)).await.expect("an answer");
         assert_eq!((answer.status.as_u16(), answer.code().as_str()), (422, "SG3110"));
-        let grown = peak_kib(running.pid()) - before;
+        let grown = peak() - before;
         assert!(grown < 32 << 10, "memory grew by {grown} KiB");
         assert_eq!(registry_count(&deployment.registry(), TABLE), 0);
     });

@@ -17,13 +17,6 @@ async fn send(running: &Running<'_>, call: Call, identity: &Identity) -> Answer 
     running.call(call, identity).await.expect("an answer")
 }
 
-fn of_kind(gateway: &Deployment, kind: &str) -> Vec<serde_json::Value> {
-    leaves(&gateway.journal())
-        .into_iter()
-        .filter(|leaf| leaf["k"] == kind)
-        .collect()
-}
-
 #[test]
 fn a_manner_that_contradicts_itself_is_refused_before_the_body() {
     run(async {
@@ -102,7 +95,7 @@ fn a_count_that_does_not_hold_refuses_the_batch_and_one_that_holds_is_sealed() {
             (&again.body, again.header("idempotency-replayed")),
             (&accepted.body, "true")
         );
-        let pushes = of_kind(&gateway, "push");
+        let pushes = gateway.leaves_of("push");
         assert_eq!(pushes.len(), 1);
         assert_eq!((&pushes[0]["cnt"], pushes[0].get("mode")), (&20.into(), None));
     });
@@ -137,8 +130,8 @@ fn open(gateway: &Deployment, most: u32) -> Vec<u32> {
 }
 
 fn relayed(gateway: &Deployment, exchanges: usize) -> Value {
-    eventually("it is relayed", 30, || of_kind(gateway, "relayed").len() == exchanges);
-    of_kind(gateway, "relayed").last().unwrap().clone()
+    eventually("it is relayed", 30, || gateway.leaves_of("relayed").len() == exchanges);
+    gateway.leaves_of("relayed").last().unwrap().clone()
 }
 
 async fn put(running: &Running<'_>, police: &Identity, lines: &[Value]) -> Answer {
@@ -213,10 +206,10 @@ fn a_delta_inserts_updates_and_deletes_and_rejects_rows_that_do_not_say_which() 
             [17, 1, 0, 1].map(Value::from)
         );
         assert_eq!(open(&gateway, 6), [0, 1, 3]);
-        let push = of_kind(&gateway, "push").pop().unwrap();
+        let push = gateway.leaves_of("push").pop().unwrap();
         assert_eq!((&push["mode"], &push["ok"]), (&json!("delta"), &json!(19)));
         // The operation is a column of what was sealed, and no field of anybody's.
-        let before = of_kind(&gateway, "push")[0]["nc"].as_u64();
+        let before = gateway.leaves_of("push")[0]["nc"].as_u64();
         assert_eq!(push["nc"].as_u64(), before.map(|columns| columns + 1));
         let status = running
             .call(
@@ -303,7 +296,7 @@ fn a_snapshot_closes_what_it_lacks_within_its_scope_and_rejects_what_lies_outsid
         );
         let held: Vec<u32> = (0..15).chain(18..20).collect();
         assert_eq!(open(&gateway, 30), held);
-        let push = of_kind(&gateway, "push").pop().unwrap();
+        let push = gateway.leaves_of("push").pop().unwrap();
         assert_eq!(
             ["mode", "sco", "cnt", "ok"].map(|name| push[name].clone()),
             [json!("snapshot"), json!("hukou_region=320706"), json!(16), json!(14)]
@@ -354,7 +347,7 @@ fn a_table_of_history_is_no_snapshot_and_a_row_of_history_changes_nobody() {
                 "{scope}"
             );
         }
-        let refusals = of_kind(&gateway, "refusal");
+        let refusals = gateway.leaves_of("refusal");
         let refused: Vec<&Value> = refusals.iter().map(|leaf| &leaf["code"]).collect();
         assert_eq!(refused, ["empty-batch", "empty-batch"]);
         let answer = put(&running, &police, &was(0..2, "320707")).await.json();
@@ -407,7 +400,7 @@ fn a_snapshot_that_would_close_too_much_is_set_aside_and_closes_only_when_an_ope
         assert_eq!((&leaf["x"], &leaf["del"]), (&json!(exchange), &json!(6)));
         let open = open(&gateway, 60);
         assert_eq!(open, (10..41).chain([50]).collect::<Vec<u32>>());
-        let acts = of_kind(&gateway, "operator");
+        let acts = gateway.leaves_of("operator");
         assert_eq!(
             (acts.len(), &acts[0]["act"], &acts[0]["x"]),
             (1, &json!("released-again"), &json!(exchange))

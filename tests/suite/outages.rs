@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use shuguan_tests::{Cut, Deployment, Identity, Postgres, Running, eventually, run};
+use shuguan_tests::{Cut, Deployment, Identity, Postgres, Running, eventually, run, status_kib};
 use tokio::task::JoinSet;
 
 use crate::crash::slow_relay;
@@ -32,17 +32,6 @@ fn setting(name: &str, standard: u64) -> u64 {
 
 fn outage() -> Duration {
     Duration::from_secs(setting("SHUGUAN_OUTAGE_S", 8))
-}
-
-/// Kibibytes that a process has resident.
-fn resident_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .expect("a size");
-    let number = line.split_whitespace().next().expect("a number");
-    number.parse().expect("a number")
 }
 
 fn senders(random: &mut Random) -> Vec<Sender> {
@@ -161,7 +150,7 @@ fn feeds_are_accepted_while_the_registry_is_down_and_it_has_each_row_once_when_i
         let running = gateway.serve();
         // Caches fill, pools grow.
         let senders = load(senders(&mut random), &gateway, &identity, Duration::from_secs(2)).await;
-        let before_kib = resident_kib(running.pid());
+        let before_kib = status_kib(running.pid(), "VmRSS:").expect("a process");
         way.close(true);
         let there = provenance_on(&postgres).values().sum::<u64>();
         let senders = load(senders, &gateway, &identity, outage()).await;
@@ -178,7 +167,9 @@ fn feeds_are_accepted_while_the_registry_is_down_and_it_has_each_row_once_when_i
         let all_in = || provenance_on(&postgres).values().sum::<u64>() >= sent;
         eventually("all is in", 60 + 2 * outage().as_secs(), all_in);
         let (rows, seconds) = ((sent - there) as f64, back.elapsed().as_secs_f64());
-        let grown_kib = resident_kib(running.pid()).saturating_sub(before_kib);
+        let grown_kib = status_kib(running.pid(), "VmRSS:")
+            .expect("a process")
+            .saturating_sub(before_kib);
         eprintln!(
             "{rows} rows waited; then {:.0} rows/s; memory grew by {grown_kib} KiB",
             rows / seconds

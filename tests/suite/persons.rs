@@ -40,13 +40,6 @@ async fn push(running: &Running<'_>, gateway: &Deployment, people: std::ops::Ran
 }
 
 /// The leaves of that kind.
-fn of_kind(gateway: &Deployment, kind: &str) -> Vec<Value> {
-    leaves(&gateway.journal())
-        .into_iter()
-        .filter(|leaf| leaf["k"] == kind)
-        .collect()
-}
-
 #[test]
 fn an_officer_learns_who_sent_and_who_received_a_person_and_the_number_is_nowhere() {
     run(async {
@@ -99,7 +92,7 @@ fn an_officer_learns_who_sent_and_who_received_a_person_and_the_number_is_nowher
         );
         assert!(!report.contains(&nobody(1)));
 
-        let (queries, results) = (of_kind(&gateway, "officer-query"), of_kind(&gateway, "officer-result"));
+        let (queries, results) = (gateway.leaves_of("officer-query"), gateway.leaves_of("officer-result"));
         assert_eq!((queries.len(), results.len()), (4, 4));
         let counts: Vec<_> = results.iter().map(|leaf| leaf["cnt"].as_u64().unwrap()).collect();
         assert_eq!(counts, [3, 2, 0, 3]);
@@ -109,7 +102,8 @@ fn an_officer_learns_who_sent_and_who_received_a_person_and_the_number_is_nowher
                 .all(|leaf| leaf["q"] == "by-person" && leaf["who"] == AUDITOR)
         );
         assert!(
-            of_kind(&gateway, "push")
+            gateway
+                .leaves_of("push")
                 .iter()
                 .all(|leaf| leaf["ix"].as_str().unwrap().starts_with("c:"))
         );
@@ -156,8 +150,8 @@ fn who_may_not_ask_or_asks_without_ground_is_refused_and_not_told() {
             assert_eq!(answer.json()["code"], code);
             assert!(!String::from_utf8_lossy(&answer.body).contains(&nobody(1)));
         }
-        assert_eq!(of_kind(&gateway, "officer-query").len(), 0);
-        assert_eq!(of_kind(&gateway, "officer-result").len(), 0);
+        assert_eq!(gateway.leaves_of("officer-query").len(), 0);
+        assert_eq!(gateway.leaves_of("officer-result").len(), 0);
     });
 }
 
@@ -175,8 +169,8 @@ fn the_eleventh_search_within_a_minute_waits_also_after_a_restart() {
         }
         let (code, _, error) = person(&gateway, AUDITOR, &nobody(11), &[]);
         assert_eq!(code, 7, "{error}");
-        assert_eq!(of_kind(&gateway, "officer-query").len(), 10);
-        let refusals = of_kind(&gateway, "refusal");
+        assert_eq!(gateway.leaves_of("officer-query").len(), 10);
+        let refusals = gateway.leaves_of("refusal");
         assert!(
             refusals
                 .iter()

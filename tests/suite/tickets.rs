@@ -2,7 +2,7 @@
 
 use http::Method;
 use serde_json::{Value, json};
-use shuguan_tests::{Call, Deployment, Running, eventually, leaves, registry_count, run};
+use shuguan_tests::{Call, Deployment, Running, eventually, registry_count, run};
 
 use crate::feeds::{NDJSON, POLICE, RESIDENT, nobody, resident};
 use crate::load::TABLE;
@@ -34,11 +34,6 @@ fn answer(ticket: &str, key: &str, say: &str) -> Call {
         .header("content-type", "application/json")
         .header("idempotency-key", key)
         .body(json!({ "say": say }).to_string())
-}
-
-fn of_kind(gateway: &Deployment, kind: &str) -> Vec<Value> {
-    let all = leaves(&gateway.journal());
-    all.into_iter().filter(|leaf| leaf["k"] == kind).collect()
 }
 
 #[test]
@@ -76,7 +71,7 @@ fn a_source_is_asked_to_check_its_row_and_answers_and_the_log_holds_both() {
             assert_eq!(listed["tickets"][0]["answer"], say);
         }
         assert_eq!(running.stop(), Some(0));
-        let (asked, answers) = (of_kind(&gateway, "ticket"), of_kind(&gateway, "ticket-answer"));
+        let (asked, answers) = (gateway.leaves_of("ticket"), gateway.leaves_of("ticket-answer"));
         assert_eq!((asked.len(), answers.len()), (1, 2));
         assert_eq!(
             (&asked[0]["p"], &asked[0]["who"], &asked[0]["push"], &asked[0]["fld"]),
@@ -111,7 +106,7 @@ fn nobody_sees_or_answers_the_ticket_of_another_and_a_wrong_one_is_not_opened() 
                 "{row} {field} {config}: {error}"
             );
         }
-        assert_eq!(of_kind(&gateway, "ticket"), Vec::<Value>::new());
+        assert_eq!(gateway.leaves_of("ticket"), Vec::<Value>::new());
         let (code, opened, error) = told(
             &gateway,
             &["tickets", "open", &exchange, "1", "--field", "name"],
@@ -155,14 +150,14 @@ fn nobody_sees_or_answers_the_ticket_of_another_and_a_wrong_one_is_not_opened() 
             let refused = running.call(call, identity).await.unwrap();
             assert_eq!((refused.status.as_u16(), refused.code().as_str()), (status, code));
         }
-        assert_eq!(of_kind(&gateway, "ticket-answer"), Vec::<Value>::new());
+        assert_eq!(gateway.leaves_of("ticket-answer"), Vec::<Value>::new());
         // The same key is the same answer; with another content it is refused.
         let first = running.call(answer(id, "once", "confirmed"), &police).await.unwrap();
         let again = running.call(answer(id, "once", "confirmed"), &police).await.unwrap();
         assert_eq!((first.status.as_u16(), &first.body), (200, &again.body));
         let reused = running.call(answer(id, "once", "corrected"), &police).await.unwrap();
         assert_eq!((reused.status.as_u16(), reused.code().as_str()), (422, "SG2104"));
-        assert_eq!(of_kind(&gateway, "ticket-answer").len(), 1);
+        assert_eq!(gateway.leaves_of("ticket-answer").len(), 1);
         assert_eq!(running.stop(), Some(0));
         gateway.verified_log();
     });
@@ -191,7 +186,7 @@ fn a_source_is_asked_a_hundred_times_a_day_at_most() {
         }
         assert_eq!(statuses.pop(), Some((429, "SG2162".to_owned())));
         assert!(statuses.iter().all(|(status, _)| *status == 200), "{statuses:?}");
-        assert_eq!(of_kind(&gateway, "ticket").len(), 100);
+        assert_eq!(gateway.leaves_of("ticket").len(), 100);
     });
 }
 
@@ -221,7 +216,7 @@ fn tickets_are_listed_page_by_page_and_a_page_or_path_that_is_none_is_refused_wi
         assert_eq!((rows(&end), &end["before"]), (Vec::new(), &Value::Null));
         let (code, listed, error) = told(&gateway, &["tickets", "list"], &kit(POLICE));
         assert_eq!((code, rows(&listed)), (0, vec![2.into(), 1.into()]), "{error}");
-        let refused = of_kind(&gateway, "refusal").len();
+        let refused = gateway.leaves_of("refusal").len();
         for path in [
             "/v1/tickets?before=yesterday",
             "/v1/tickets?before=-1",
@@ -236,6 +231,6 @@ fn tickets_are_listed_page_by_page_and_a_page_or_path_that_is_none_is_refused_wi
                 "{path}"
             );
         }
-        assert_eq!(of_kind(&gateway, "refusal").len(), refused + 5, "each is a leaf");
+        assert_eq!(gateway.leaves_of("refusal").len(), refused + 5, "each is a leaf");
     });
 }

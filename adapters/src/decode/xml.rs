@@ -20,6 +20,7 @@ use super::form::TextForm;
 use super::header::Names;
 use super::judge::Judge;
 use super::{DecodeLimits, Unreadable};
+use crate::inflate::Volume;
 use crate::layout::{self, Encoding};
 
 /// The reader of one document.
@@ -34,6 +35,8 @@ struct Content {
     /// The element whose text is another document.
     packed_name: Option<std::sync::Arc<str>>,
     packed: Option<Box<Packed>>,
+    /// What the packed documents so far took and gave.
+    volume: Volume,
     /// The charset of a packed document whose bytes leave it open.
     encoding: Encoding,
     limits: DecodeLimits,
@@ -47,6 +50,7 @@ impl Xml {
                 reading: Reading::new(Fields::new(names, limits), shape),
                 packed_name: shape.packed.clone(),
                 packed: None,
+                volume: Volume::default(),
                 encoding,
                 limits,
             },
@@ -86,6 +90,7 @@ impl Content {
                 Node::Text(text) => packed.text(text, &mut self.reading, judge)?,
                 Node::Close { depth, .. } if *depth == packed.depth => {
                     packed.finish(&mut self.reading, judge)?;
+                    self.volume = packed.volume();
                     self.packed = None;
                 }
                 // Elements between the packed text: not looked at.
@@ -102,7 +107,8 @@ impl Content {
             && !self.reading.in_record()
             && element.eq_ignore_ascii_case(name)
         {
-            self.packed = Some(Box::new(Packed::new(*depth, *line, self.encoding, self.limits)));
+            let packed = Packed::new(*depth, *line, self.encoding, self.volume, self.limits);
+            self.packed = Some(Box::new(packed));
             return Ok(());
         }
         self.reading.node(node, judge)

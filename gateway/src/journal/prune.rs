@@ -15,6 +15,7 @@ pub(super) fn run(store: &Store, now_us: i64, rejects_keep_days: u32) -> Stored<
     let rejects = now_us.saturating_sub(i64::from(rejects_keep_days.max(7)).saturating_mul(DAY_US));
     let size = store.one(statements::TREE, &[])?;
     let mut more = false;
+    // At once as many as the statement deletes: there may be more of them.
     for (statement, before_us, at_once) in [
         (statements::PRUNE_IDEM, answers, 1000),
         (statements::PRUNE_ANSWER, answers, 1000),

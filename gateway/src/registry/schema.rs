@@ -84,9 +84,13 @@ pub struct TableSpec {
 }
 
 impl TableSpec {
-    /// Whether it is the same table, with every column of the other and the same keys.
+    /// Whether it is the same table, with every column of the other and the same keys, and takes no column for plain that the other reduces: what is
+    /// reduced now must not be compared with what others send whole.
     pub(super) fn covers(&self, other: &Self) -> bool {
-        let has = |column: &ColumnSpec| self.column(column.name).is_some_and(|own| own.kind == column.kind);
+        let has = |column: &ColumnSpec| {
+            self.column(column.name)
+                .is_some_and(|own| own.kind == column.kind && (column.plain || !own.plain))
+        };
         self.name == other.name && self.keys == other.keys && other.columns.iter().all(has)
     }
 

@@ -363,6 +363,29 @@ fn packed_content_that_unpacks_too_far_is_refused() {
 }
 
 #[test]
+fn many_packed_documents_that_each_unpack_a_little_less_than_too_far_are_one_bomb() {
+    let blanks = STANDARD.encode(zlib(&vec![b' '; 1 << 20]));
+    let package = |times: usize| {
+        let content = format!("<content>{blanks}</content>").repeat(times);
+        read(XML, &format!("<tiripPackage>{content}</tiripPackage>")).ended
+    };
+    assert_eq!(package(1), Ok(()));
+    assert_eq!(package(2), Err(Unreadable::Compressed(InflateFault::TooDense)));
+    let limits = DecodeLimits {
+        unpacked_bytes_max: INNER.len() as u64 * 2,
+        ..limits()
+    };
+    let content = format!("<content>{}</content>", STANDARD.encode(zlib(INNER.as_bytes())));
+    let told = |times: usize| {
+        let text = format!("<tiripPackage>{}</tiripPackage>", content.repeat(times));
+        told(XML, limits, &[text.as_bytes()]).ended
+    };
+    assert_eq!(told(2), Ok(()));
+    let limit = limits.unpacked_bytes_max;
+    assert_eq!(told(3), Err(Unreadable::Compressed(InflateFault::TooLarge { limit })));
+}
+
+#[test]
 fn a_long_section_is_read_piece_by_piece() {
     let note = "x".repeat(300_000);
     let inner = format!("<l><row><title>甲</title><secret>{note}]]</secret></row><row><title>乙</title></row></l>");

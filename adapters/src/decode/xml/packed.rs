@@ -1,7 +1,7 @@
 //! A document inside an element of another: text, or Base64, perhaps of zlib or gzip.
 //!
 //! Takes the element's text as it comes; gives the text of the document inside to its reader. Holds a few bytes and the window of zlib. Refuses
-//! what is neither, and content that unpacks beyond what a body may have or far beyond its own size.
+//! what is neither, and content that unpacks beyond what a body may have or far beyond its own size, all of a file together.
 
 mod inner;
 
@@ -12,7 +12,7 @@ use self::inner::Inner;
 use super::reading::Reading;
 use crate::decode::judge::Judge;
 use crate::decode::{DecodeLimits, Unreadable};
-use crate::inflate::{Coding, Inflater};
+use crate::inflate::{Coding, Inflater, Volume};
 use crate::layout::Encoding;
 use crate::transcode::Transcoder;
 
@@ -28,6 +28,8 @@ pub(super) struct Packed {
     /// Of the unpacked bytes.
     transcoder: Transcoder,
     document: Inner,
+    /// What packed documents before it took and gave.
+    before: Volume,
     limits: DecodeLimits,
 }
 
@@ -46,7 +48,8 @@ enum Bytes {
 }
 
 impl Packed {
-    pub(super) fn new(depth: usize, line: u64, encoding: Encoding, limits: DecodeLimits) -> Self {
+    /// The element at that depth, which begins on that line; packed documents before it had that `before` together.
+    pub(super) fn new(depth: usize, line: u64, encoding: Encoding, before: Volume, limits: DecodeLimits) -> Self {
         Self {
             depth,
             line,
@@ -55,6 +58,7 @@ impl Packed {
             bytes: Bytes::Unknown(Vec::new()),
             transcoder: Transcoder::new(encoding, true),
             document: Inner::new(limits),
+            before,
             limits,
         }
     }
@@ -76,6 +80,14 @@ impl Packed {
                 let whole = self.letters.len() / 4 * 4;
                 self.decode(whole, reading, judge)
             }
+        }
+    }
+
+    /// What it and those before it took and gave.
+    pub(super) fn volume(&self) -> Volume {
+        match &self.bytes {
+            Bytes::Packed(inflater) => inflater.volume(),
+            Bytes::Unknown(_) | Bytes::Plain => self.before,
         }
     }
 
@@ -124,7 +136,7 @@ impl Packed {
             self.bytes = match coding {
                 None => Bytes::Plain,
                 Some(coding) => {
-                    let inflater = Inflater::new(coding, self.limits.unpacked_bytes_max);
+                    let inflater = Inflater::after(self.before, coding, self.limits.unpacked_bytes_max);
                     Bytes::Packed(Box::new(inflater.map_err(Unreadable::Compressed)?))
                 }
             };

@@ -9,6 +9,7 @@ use crate::registry::{RegistryFault, Remedy};
 on_both_stores! {
     a_batch_sealed_before_a_narrower_bundle_and_a_start_is_merged_with_all_that_it_has,
     a_column_that_the_database_never_had_is_refused_for_its_batch_alone,
+    what_is_taken_away_needs_no_answer_of_the_registry_and_what_is_reduced_does,
 }
 
 const COLUMNS: &str = "citizen_id name police_station";
@@ -48,5 +49,22 @@ async fn a_column_that_the_database_never_had_is_refused_for_its_batch_alone(sto
     )
     .await;
     assert_eq!(place.query("SELECT count(*) FROM public_security_death"), ["1"]);
+    registry.close().await;
+}
+
+async fn what_is_taken_away_needs_no_answer_of_the_registry_and_what_is_reduced_does(store: Store) {
+    let (_place, registry) = Place::with(store, &tables(&[DEATH]));
+    assert!(registry.knows(&tables(&[DEATH])));
+    assert!(registry.knows(&without("police_station")), "a column is gone");
+    assert!(registry.knows(&[]), "all is gone");
+    let mut reduced = tables(&[DEATH]);
+    for column in reduced.iter_mut().flat_map(|table| &mut table.columns) {
+        column.plain &= column.name != "name";
+    }
+    // Its rules would compare a masked name with a whole one.
+    assert!(!registry.knows(&reduced));
+    registry.close().await;
+    let (_place, registry) = Place::with(store, &without("police_station"));
+    assert!(!registry.knows(&tables(&[DEATH])), "a column comes");
     registry.close().await;
 }
