@@ -57,8 +57,10 @@ use tags::Tags;
 /// What the stations of an exchange work with; built once, by `serve`.
 #[derive(Debug)]
 pub struct Stations {
-    /// Tells the time.
+    /// Tells the time that the log goes on by; what is compared with a leaf is compared with this.
     pub clock: Clock,
+    /// The machine's clock, for what follows it by design: signatures, certificates, periods of grants.
+    pub wall: Clock,
     /// The policies in force; each exchange pins one plan.
     pub policies: Arc<ArcSwap<PolicySet>>,
     /// Keys of pseudonyms.

@@ -121,7 +121,7 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         "exchange": view.exchange,
         "kind": view.leaf.event.kind(),
         "index": view.index,
-        "sealed_at": time::format(view.leaf.t),
+        "sealed_at": time::format(view.leaf.when()),
         "state": state(view),
         "partner": view.leaf.event.partner(),
     });

@@ -1,6 +1,7 @@
 //! The routers of the console on a real journal, below TLS: the caller is put where the edge would put it.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod clock;
 mod unsealing;
 
 use std::sync::Arc;
@@ -63,6 +64,10 @@ impl Answer {
 
 impl Office {
     async fn open() -> Self {
+        Self::open_by(Clock::system()).await
+    }
+
+    async fn open_by(clock: Clock) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("gw");
         let cli = Cli::parse_from(["shuguan", "--quiet", "init", "--demo", dir.to_str().unwrap()]);
@@ -76,7 +81,7 @@ impl Office {
             address.set_port(0);
         }
         let config_limits = config.limits.clone();
-        let gateway = Gateway::start(config, Clock::system()).await.unwrap();
+        let gateway = Gateway::start(config, clock).await.unwrap();
         let stations = Arc::clone(gateway.stations());
         let places = crate::api::places::Places::new(config_limits);
         let gate = Gate::new(stations.journal.clone(), places, Arc::default()).with_help(super::help);

@@ -123,7 +123,7 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
             purpose,
             Direction::Push,
             Mode::Feed,
-            stations.clock.now_us(),
+            stations.wall.now_us(),
         )
         .map_err(|denial| Refused::new(denied(denial)).under(policies.hash()))?;
     within_plan(&manner, &plan)?;
@@ -145,7 +145,7 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
     // After the limiter: of all that the head shows, this alone costs something.
     let signed = stations
         .signing
-        .judge(&profile::PUSH, &head.asked.message(), &peer, stations.clock.now_us())
+        .judge(&profile::PUSH, &head.asked.message(), &peer, stations.wall.now_us())
         .map_err(|refused| refused.under(policies.hash()))?;
     let quota = stations.quotas.hold(&peer.partner().id, &plan, stations.clock.now_us());
     let tag = stations.tags.idempotency(&peer.partner().id, key);

@@ -53,7 +53,7 @@ impl Asked {
         if digest::stated(headers).is_some_and(|stated| stated != Some(found)) {
             return Err(Refusal::BadDigest.into());
         }
-        let now_us = stations.clock.now_us();
+        let now_us = stations.wall.now_us();
         let signed = stations.signing.judge(profile, &head.message, peer, now_us)?;
         if headers.contains_key(PURPOSE) && text(headers, &PURPOSE) != Some(purpose) {
             let other = "`Exchange-Purpose` is not the purpose of the request";

@@ -203,7 +203,7 @@ fn admit(
             &request.purpose,
             Direction::Pull,
             Mode::Extract,
-            stations.clock.now_us(),
+            stations.wall.now_us(),
         )
         .map_err(|denial| Refused::new(denied(denial)).under(policies.hash()))?;
     let selection = selection(dataset, &plan, &request.select)?;

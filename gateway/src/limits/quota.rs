@@ -135,7 +135,8 @@ impl Quotas {
         // What is over is of no use; the table stays as long as the list of grants.
         table.retain(|_, used| used.day >= day || used.exchanges_held > 0);
         let used = table.entry(key.clone()).or_default();
-        if used.day < day {
+        // A day further ahead than tomorrow was begun by a clock that was wrong, and put right since: it would never end.
+        if used.day < day || used.day > day + 1 {
             *used = Use { day, ..Use::default() };
         }
         // A clock that went over midnight and back goes on with the day that had begun: nothing would count otherwise.
@@ -366,6 +367,21 @@ mod tests {
         drop(today);
         let left = quotas.hold("health-city", &births, NOON_US + DAY_US).unwrap();
         left.rows(4).unwrap();
+    }
+
+    #[test]
+    fn a_clock_that_was_a_year_ahead_leaves_a_day_that_ends() {
+        let [_, births] = plans();
+        let quotas = Quotas::default();
+        let ahead = quotas.hold("health-city", &births, NOON_US + 365 * DAY_US).unwrap();
+        ahead.rows(10).unwrap();
+        ahead.settle(10);
+        let today = quotas.hold("health-city", &births, NOON_US).unwrap();
+        today.rows(10).unwrap();
+        today.settle(10);
+        drop((ahead, today));
+        assert!(quotas.hold("health-city", &births, NOON_US).is_err(), "it counts today");
+        assert!(quotas.hold("health-city", &births, NOON_US + DAY_US).is_ok());
     }
 
     #[test]
