@@ -403,6 +403,7 @@ async fn watch(
     loop {
         tick.tick().await;
         let now_us = stations.clock.now_us();
+        stations.extracts.sweep();
         // A year that is over is a notice and no fault: the volume goes on until an operator turns it.
         if let Some((light, said)) = volumes::describe(&stations.journal, &mut volume, now_us).await {
             readiness.report("volume", light, said);
