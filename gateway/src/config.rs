@@ -243,6 +243,8 @@ pub struct ExtractsSection {
     pub spool: PathBuf,
     /// A prepared extract is deleted after this.
     pub keep_hours: NonZeroU32,
+    /// Bytes of all prepared extracts together.
+    pub spool_bytes_max: NonZeroU64,
 }
 
 /// Why a configuration was not taken.

@@ -408,6 +408,7 @@ async fn watch(
         let (now_us, wall_us) = (stations.clock.now_us(), stations.wall.now_us());
         let (light, said) = clock_light::describe(stations.journal.time().standing());
         readiness.report("clock", light, said);
+        stations.extracts.sweep();
         // A year that is over is a notice and no fault: the volume goes on until an operator turns it.
         if let Some((light, said)) = volumes::describe(&stations.journal, &mut volume, now_us).await {
             readiness.report("volume", light, said);

@@ -351,10 +351,12 @@ impl<'s> Sections<'_, 's> {
         let mut table = self.open("extracts")?;
         let spool = self.path(&mut table, "spool");
         let keep_hours = table.or(self.document, "keep_hours", nonzero(24));
+        let spool_bytes_max = table.or(self.document, "spool_bytes_max", nonzero_u64(16 << 30));
         table.finish(self.document);
         Some(ExtractsSection {
             spool: spool?,
             keep_hours,
+            spool_bytes_max,
         })
     }
 }

@@ -193,6 +193,25 @@ async fn a_search_is_sealed_before_it_is_answered_and_its_leaf_shows_neither_cas
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_act_whose_officer_hangs_up_is_carried_out_to_its_end() {
+    let office = Office::open().await;
+    let request = Request::post("/console/api/relay")
+        .header(header::HOST, "gw.example")
+        .header(header::CONTENT_TYPE, "application/json");
+    let order = json!({ "act": "pause" }).to_string();
+    let mut asking = Box::pin(office.send(office.officer("operator-li"), request, order));
+    // The journal is asked and has not answered; then the connection breaks.
+    let unanswered = std::future::poll_fn(|cx| std::task::Poll::Ready(asking.as_mut().poll(cx).is_pending()));
+    assert!(unanswered.await);
+    drop(asking);
+    office.stations().tasks.close();
+    office.stations().tasks.wait().await;
+    assert_eq!(office.leaves("operator").await, 1);
+    let shown = office.get("operator-li", "/console/api/relay").await;
+    assert_eq!(shown.json()["paused"], true, "the log says so");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_question_without_case_or_reason_is_refused_and_not_asked() {
     let office = Office::open().await;
     for question in [

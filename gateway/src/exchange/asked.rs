@@ -127,6 +127,18 @@ impl Granted {
         }
     }
 
+    /// A grant of the population that no policies hold.
+    #[cfg(test)]
+    pub(crate) fn of_nobody(partner: &str) -> Self {
+        Self {
+            partner: partner.to_owned(),
+            spiffe: String::new(),
+            dataset: Dataset::Population,
+            purpose: String::new(),
+            mode: Mode::Extract,
+        }
+    }
+
     /// Whether these policies still have the partner and a grant for it; what the grant says is that of the plan that was pinned.
     pub fn holds(&self, policies: &PolicySet) -> bool {
         let target = Target::Dataset(self.dataset);

@@ -50,7 +50,7 @@ async fn read<B>(
 where
     B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
 {
-    admit::within_quota(stations, admitted).await?;
+    admit::may_enter(stations, admitted).await?;
     let mut batch = Batch::open(stations, admitted, body);
     let mut release = Release::open(stations, admitted)?;
     while let Some(part) = batch.next_part().await? {

@@ -333,8 +333,8 @@ pub(super) fn stations(
     (keys, revoked): Certified,
 ) -> Result<Stations, StartFault> {
     let spool = &config.extracts.spool;
-    let extracts = Extracts::open(spool, config.extracts.keep_hours.get(), clock.clone())
-        .map_err(|error| StartFault::Extracts(spool.clone(), error))?;
+    let extracts =
+        Extracts::open(&config.extracts, clock.clone()).map_err(|error| StartFault::Extracts(spool.clone(), error))?;
     let receipt = MessageKey::from_seed(&secrets.receipt).map_err(|fault| {
         let what = fault.to_string();
         let path = config.keys.receipt.clone();
