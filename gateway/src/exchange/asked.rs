@@ -139,6 +139,16 @@ impl Granted {
         }
     }
 
+    /// The dataset.
+    pub fn dataset(&self) -> &'static str {
+        self.dataset.name()
+    }
+
+    /// The purpose.
+    pub fn purpose(&self) -> &str {
+        &self.purpose
+    }
+
     /// Whether these policies still have the partner and a grant for it; what the grant says is that of the plan that was pinned.
     pub fn holds(&self, policies: &PolicySet) -> bool {
         let target = Target::Dataset(self.dataset);
