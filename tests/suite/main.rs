@@ -36,6 +36,7 @@ mod recovered;
 mod refusals;
 mod rejects;
 mod restored;
+mod revoked;
 mod signatures;
 mod start;
 mod stopped;

@@ -73,7 +73,7 @@ pub(super) fn run(args: &OpeningArgs, proven: &Proven, output: &Output) -> Resul
     }
     let decoded = match &args.feed {
         None => opening::Decoded::default(),
-        Some(feed) => decode(args, feed, &opening, leaf, proven.leaf.t)?,
+        Some(feed) => decode(args, feed, &opening, leaf, proven.leaf.when())?,
     };
     let standings = match opening.judge(leaf, &decoded.digests) {
         Ok(standings) => standings,
