@@ -34,7 +34,7 @@ pub(super) struct Recalls {
     /// Those that the registry refused, by their exchange.
     apart: BTreeMap<Uuid, KeptRecall>,
     /// None is looked for before this moment.
-    look_at_us: u64,
+    pub(super) look_at_us: u64,
     /// The last turn was a recall's.
     had_turn: bool,
 }
