@@ -47,6 +47,8 @@ pub struct Ready {
     pub content: Spooled,
     /// Rows in it.
     pub rows: u64,
+    /// As of when the registry was read, microseconds since the epoch: the next pull `since` then misses nothing.
+    pub as_of_us: Option<i64>,
     /// Form of it.
     pub form: form::Form,
     /// The grant that it was made under.

@@ -1,11 +1,12 @@
 //! The registry: the registration database, on SQLite or on PostgreSQL. Takes released parts and readings; gives counts and Arrow batches.
 //!
 //! `settings` how it is opened · `schema` a table a record type, from the compiled push plans · `merge` which row of a key stays:
-//! exactly once, newest wins · `discrepancy` where sources contradict each other · `person`, `enterprise` the subject indexes · `numbers` which numbers are one subject's · `dataset` the views `population` and `enterprises` · `read`
+//! exactly once, newest wins · `discrepancy` where sources contradict each other · `person`, `enterprise` the subject indexes · `numbers` which numbers are one subject's · `changes` when anything last changed about a subject · `dataset` the views `population` and `enterprises` · `read`
 //! a dataset as a stream of columns · `sqlite`, `postgres` the stores, each with all of its SQL and one thread that writes.
 //!
 //! Refuses plans whose columns contradict each other or the database, naming the migration. Logs nothing; no error holds a value.
 
+mod changes;
 mod dataset;
 mod day;
 pub mod discrepancy;
@@ -42,7 +43,7 @@ use self::merge::rows::Rows;
 pub use self::merge::{Ahead, Counts, Part};
 use self::postgres::Opening;
 use self::read::Reading;
-pub use self::read::{BATCH_ROWS, Selection, schema as dataset_schema};
+pub use self::read::{BATCH_ROWS, Reached, Selection, schema as dataset_schema};
 use self::schema::TableSpec;
 pub use self::settings::{RegistrySettings, SqliteSettings};
 
@@ -301,7 +302,7 @@ impl Registry {
     }
 
     /// Streams a dataset, one snapshot, ordered by subject, in batches of at most [`BATCH_ROWS`] with exactly those fields in that
-    /// order. Blocks: call it on a blocking thread. Gives the number of rows handed to `each`.
+    /// order. Blocks: call it on a blocking thread. Gives the number of rows handed to `each`, and as of when they are.
     ///
     /// # Errors
     /// When the database does not answer or a stored value is malformed; batches handed over before then are valid.
@@ -311,7 +312,7 @@ impl Registry {
         fields: &[&str],
         selection: &Selection,
         each: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>,
-    ) -> Result<u64, RegistryFault> {
+    ) -> Result<Reached, RegistryFault> {
         let reading = Reading {
             dataset,
             fields,
@@ -319,7 +320,7 @@ impl Registry {
         };
         match &*self.settings {
             RegistrySettings::Sqlite(settings) => {
-                sqlite::stream(&reading, &sqlite::open_reader(settings)?, &self.tables.load(), each)
+                sqlite::stream(&reading, &mut sqlite::open_reader(settings)?, &self.tables.load(), each)
             }
             RegistrySettings::Postgres(settings) => postgres::stream(settings, &reading, &self.tables.load(), each),
         }

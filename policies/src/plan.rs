@@ -23,7 +23,7 @@ use crate::terms::{Basis, Grantee, Hours, Limits, Obligations, Place, Terms, Val
 mod compare;
 mod manifest;
 
-pub use manifest::Manifest;
+pub use manifest::{Given, Manifest};
 
 /// How an output column comes about.
 #[derive(Clone, Debug)]

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
+use shuguan_ledger::time;
 use shuguan_policies::PolicySet;
 use shuguan_policies::dataset::Dataset;
 use uuid::Uuid;
@@ -136,6 +137,7 @@ fn document(exchange: Uuid, state: &ExtractState) -> Value {
         ExtractState::Revoked => "revoked",
         ExtractState::Ready(ready) => {
             members.insert("rows".into(), ready.rows.into());
+            members.insert("as_of".into(), ready.as_of_us.map(time::format).into());
             members.insert("bytes".into(), ready.content.bytes().into());
             members.insert("repr_digest".into(), digest_text(ready).into());
             "ready"

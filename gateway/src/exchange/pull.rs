@@ -97,6 +97,8 @@ pub struct Prepared {
     pub(super) admitted: AdmittedPull,
     pub(super) content: Spooled,
     pub(super) rows: u64,
+    /// As of when the registry was read.
+    pub(super) as_of_us: Option<i64>,
     pub(super) filtered: u64,
     /// Commitments to the columns of the result.
     pub(super) columns: ColumnDigests,
@@ -184,6 +186,7 @@ async fn pull(stations: &Arc<Stations>, admitted: AdmittedPull, allowed: Allowed
     Ok(Ready {
         form: prepared.admitted.form,
         rows: prepared.rows,
+        as_of_us: prepared.as_of_us,
         content: prepared.content,
         manifest: prepared.manifest,
         granted: prepared.admitted.granted,
@@ -300,7 +303,7 @@ fn query_now(stations: &Stations, admitted: AdmittedPull, allowed: Allowed) -> R
         stop: None,
     };
     extract.head()?;
-    stations
+    let reached = stations
         .registry
         .read(
             admitted.dataset,
@@ -327,6 +330,7 @@ fn query_now(stations: &Stations, admitted: AdmittedPull, allowed: Allowed) -> R
         admitted,
         content,
         rows,
+        as_of_us: reached.as_of_us,
         filtered,
         columns,
         subjects,

@@ -6,7 +6,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use shuguan_ledger::leaf::{CompareEvent, Digest, Event, Leaf, PullEvent, PushEvent, RefusalEvent};
-use shuguan_policies::Plan;
+use shuguan_ledger::time;
+use shuguan_policies::{Given, Plan};
 
 use super::admit::{self, Admitted, INBOX_RETRY_AFTER_S};
 use super::compare::{AdmittedCompare, Answered};
@@ -285,9 +286,12 @@ pub async fn pull(stations: &Stations, prepared: &mut Prepared) -> Result<Sealed
     let subjects = prepared.subjects.take();
     let request = &prepared.admitted;
     let cols = Digest(prepared.columns.commit(&mut evidence));
-    let manifest = request
-        .plan
-        .manifest(&request.bundle, prepared.rows, &cols.0, stations.clock.now_us());
+    let given = Given {
+        rows: prepared.rows,
+        as_of: prepared.as_of_us.map(time::format),
+        columns: cols.0,
+    };
+    let manifest = request.plan.manifest(&request.bundle, given, stations.clock.now_us());
     let manifest = manifest.text();
     note_plan(&mut evidence, &request.plan);
     note_origin(&mut evidence, &request.peer);

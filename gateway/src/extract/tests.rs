@@ -49,6 +49,7 @@ impl Table {
         let ready = Ready {
             content: spool.finish().unwrap(),
             rows: 1,
+            as_of_us: None,
             form: form::Form::Ndjson,
             granted: Granted::of_nobody(partner),
             signed: false,

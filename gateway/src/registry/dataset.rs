@@ -450,21 +450,22 @@ impl Fed<'_> {
         (!cases.is_empty()).then(|| self.dialect.word(&format!("CASE {} END", cases.join(" "))))
     }
 
-    /// When the last of the rows that speak here was received: a pull since then misses nothing that came with an old source time.
+    /// When anything about it last changed here: a pull since then misses nothing, also of what was sealed long before it came, closed, emptied or opened
+    /// again. In a registry that is older than these marks, when the last of the rows that speak here was received.
     fn updated(&self) -> Option<String> {
         let mut times: Vec<String> = self
             .sources
             .iter()
             .map(|(source, _)| format!("coalesce({}._received_us, 0)", source.alias))
             .collect();
-        if self.dataset == Dataset::Population && !times.is_empty() {
+        if times.is_empty() {
+            return None;
+        }
+        times.push("coalesce(p.changed_us, 0)".to_owned());
+        if self.dataset == Dataset::Population {
             times.push("coalesce(p.joined_us, 0)".to_owned());
         }
-        let newest = match times.as_slice() {
-            [] => return None,
-            [only] => only.clone(),
-            several => format!("{}({})", self.dialect.greatest(), several.join(", ")),
-        };
+        let newest = format!("{}({})", self.dialect.greatest(), times.join(", "));
         Some(self.dialect.instant(&newest))
     }
 }

@@ -24,7 +24,6 @@ use super::fault::RegistryFault;
 use super::merge::closing::{BEHIND_ALL, STRIDE};
 use super::merge::rows::Rows;
 use super::schema::{TableSpec, table_of};
-use crate::clock::Clock;
 
 /// What a store gives: texts, and null where there is none.
 pub(super) type Found = Vec<Vec<Option<String>>>;
@@ -158,8 +157,8 @@ pub(super) async fn walk<S: Store>(
 }
 
 /// Whom the keys of a stride touch; nobody's exchange settles what they settle.
-pub(super) fn walked(record: &'static str, keys: BTreeSet<String>) -> Touched<'static> {
-    let mut touched = Touched::by(record, Clock::system().now_us(), Uuid::nil());
+pub(super) fn walked(record: &'static str, keys: BTreeSet<String>, now_us: i64) -> Touched<'static> {
+    let mut touched = Touched::by(record, now_us, Uuid::nil());
     touched.keys = keys;
     touched
 }

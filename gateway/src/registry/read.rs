@@ -63,7 +63,7 @@ impl Selection {
         }
     }
 
-    /// Only what was received then or later.
+    /// Only what changed then or later.
     #[must_use]
     pub fn since(mut self, updated_since_us: i64) -> Self {
         self.updated_since_us = Some(updated_since_us);
@@ -79,6 +79,15 @@ pub fn schema(dataset: Dataset, fields: &[&str]) -> SchemaRef {
         .map(|field| ArrowField::new(field.name, field.kind.data_type(), true))
         .collect();
     Arc::new(Schema::new(fields))
+}
+
+/// How far a reading came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// Rows that were handed over.
+    pub rows: u64,
+    /// The newest change that it saw, microseconds since the epoch: a reading since then misses nothing. None in a registry that nothing was written to yet.
+    pub as_of_us: Option<i64>,
 }
 
 /// What to read.

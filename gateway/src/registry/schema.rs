@@ -415,7 +415,7 @@ impl BaseTable {
 /// `history` says who changed which row when: a row for each update, closing and reopening, none for an insert, which the row itself, or the
 /// `was_leaf` of its first change, tells. So a first load of millions writes nothing here. It keeps hashes and no values: what a field held
 /// before is for nobody to read years later, and the sealed payload that brought it is erased after its hold.
-pub(super) const BASE_TABLES: [BaseTable; 13] = [
+pub(super) const BASE_TABLES: [BaseTable; 14] = [
     BaseTable {
         name: "relay_progress",
         zh: "入库进度",
@@ -550,6 +550,7 @@ pub(super) const BASE_TABLES: [BaseTable; 13] = [
             ("first_us", "首次出现时间(微秒)", "instant"),
             ("subject", "同一人现用号码(空为只有一个号码)", "text?"),
             ("joined_us", "号码关联变动时间(微秒)", "instant?"),
+            ("changed_us", "最近变动标记(微秒)", "instant?"),
         ],
     },
     BaseTable {
@@ -560,6 +561,17 @@ pub(super) const BASE_TABLES: [BaseTable; 13] = [
         columns: &[
             ("unit", "单位标识", "text"),
             ("first_us", "首次出现时间(微秒)", "instant"),
+            ("changed_us", "最近变动标记(微秒)", "instant?"),
+        ],
+    },
+    BaseTable {
+        name: "registry_mark",
+        zh: "登记库变动标记",
+        key: "one",
+        sought: &[],
+        columns: &[
+            ("one", "唯一一行", "text"),
+            ("changed_us", "最近一次写入的标记(微秒)", "instant"),
         ],
     },
     BaseTable {

@@ -28,6 +28,7 @@ use uuid::Uuid;
 
 use self::numbers::Within;
 use self::schema::Migration;
+use super::changes;
 use super::dataset::{self, Dialect};
 use super::fault::{RegistryFault, Step};
 use super::merge::{Arrival, Counts, Part, merged, repeated};
@@ -166,7 +167,8 @@ fn walk(connection: &mut Connection, tables: &[TableSpec]) -> Result<bool, Regis
     let next = joining::at_once(joining::walk(&mut Within(&transaction), tables))?;
     let goes_on = next.is_some();
     if let Some((record, keys)) = next {
-        discrepancy::compare(&transaction, tables, joining::walked(record, keys))?;
+        let changed_us = joining::at_once(changes::mark(&mut Within(&transaction)))?;
+        discrepancy::compare(&transaction, tables, joining::walked(record, keys, changed_us))?;
     }
     transaction.commit().step("commit joined numbers")?;
     Ok(goes_on)

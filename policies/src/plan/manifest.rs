@@ -37,15 +37,28 @@ pub struct Manifest {
     pub attest_deletion: bool,
     /// Rows of the extract.
     pub rows: u64,
+    /// As of when the registry was read, RFC 3339 UTC: what changed since then is in no row. None when nothing was ever written to it.
+    pub as_of: Option<String>,
     /// Commitment to the columns as released, hex.
     pub columns: String,
+}
+
+/// What an extract holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// Rows.
+    pub rows: u64,
+    /// As of when the registry was read, RFC 3339 UTC.
+    pub as_of: Option<String>,
+    /// The commitment to its columns.
+    pub columns: [u8; 32],
 }
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
 impl Plan {
-    /// The manifest of what this plan of that bundle released: so many rows with that column commitment, at a moment (µs since the epoch, UTC).
-    pub fn manifest(&self, bundle: &[u8; 32], rows: u64, columns: &[u8; 32], now_us: i64) -> Manifest {
+    /// The manifest of what this plan of that bundle released, at a moment (µs since the epoch, UTC).
+    pub fn manifest(&self, bundle: &[u8; 32], given: Given, now_us: i64) -> Manifest {
         let owed = self.obligations();
         let delete_by = |days: u32| {
             now_us
@@ -74,8 +87,9 @@ impl Plan {
             delete_by_s: owed.retain_days.map(delete_by),
             onward: owed.onward.name(),
             attest_deletion: owed.attest_deletion,
-            rows,
-            columns: hex(columns),
+            rows: given.rows,
+            as_of: given.as_of,
+            columns: hex(&given.columns),
         }
     }
 }

@@ -7,6 +7,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
+use super::super::changes;
 use super::super::dataset::Dialect;
 use super::super::discrepancy::listing::{self, Listing, Origin, Shown, Tally, Wanted};
 use super::super::discrepancy::rules::{About, Rules};
@@ -32,6 +33,7 @@ pub(super) async fn compare(
         return Ok(());
     }
     numbers::settle(live, tables, &mut touched).await?;
+    changes::note(live, &touched).await?;
     let rules = Rules::of(Dialect::Postgres, tables);
     for (about, subjects) in [(About::Person, &touched.persons), (About::Unit, &touched.units)] {
         let Some(text) = rules.statement(about, &touched).filter(|_| !subjects.is_empty()) else {

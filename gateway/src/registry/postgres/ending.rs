@@ -4,6 +4,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
+use super::super::changes;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
 use super::super::merge::closing::{BEHIND_ALL, Closed, Ending, Looked, STRIDE, Stride, Weighed};
@@ -52,6 +53,7 @@ pub(super) async fn close_in(
     let table = table_of(tables, &ending.record)?;
     let stride = stride(live, table, ending, place.as_str().max(from)).await?;
     let rows = lacking(live, table, &stride.lacking).await?;
+    changes::mark(live).await?;
     let mut touched = Touched::by(&ending.record, ending.received_us, ending.exchange);
     let keys: Vec<&str> = rows.iter().map(|row| row.key.as_str()).collect();
     discrepancy::note_standing(live, table, &keys, &mut touched).await?;

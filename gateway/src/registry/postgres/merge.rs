@@ -11,6 +11,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
+use super::super::changes;
 use super::super::discrepancy::rival::Met;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
@@ -177,6 +178,7 @@ async fn merge_run(
         arrivals,
     };
     let settled = settle(live, &run).await?;
+    let changed_us = changes::mark(live).await?;
     let mut touched = Touched::by(&first.part.record, last.part.received_us, last.part.exchange);
     discrepancy::note_standing(live, run.table, &settled.there(&run), &mut touched).await?;
     touched.met(settled.met(&run).ask(live, run.table).await?);
@@ -189,7 +191,7 @@ async fn merge_run(
     for (exchange, keys) in &settled.stamps {
         note::stamps(live, *exchange, keys).await?;
     }
-    let known = index(live, &run, &settled).await?;
+    let known = index(live, &run, &settled, changed_us).await?;
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     for (arrival, written) in arrivals.iter().zip(&settled.written) {
         touched.rows(run.table, &arrival.rows, written, &known);
@@ -516,7 +518,12 @@ async fn write(live: &mut Live, run: &Run<'_, '_>, settled: &Settled<'_>) -> Res
 }
 
 /// Enters persons and units of the rows that were newer than what was there; gives the persons who were there already.
-async fn index(live: &mut Live, run: &Run<'_, '_>, settled: &Settled<'_>) -> Result<Vec<String>, RegistryFault> {
+async fn index(
+    live: &mut Live,
+    run: &Run<'_, '_>,
+    settled: &Settled<'_>,
+    changed_us: i64,
+) -> Result<Vec<String>, RegistryFault> {
     let mut persons: BTreeMap<&str, i64> = BTreeMap::new();
     let mut units: BTreeMap<&str, i64> = BTreeMap::new();
     for (arrival, written) in run.arrivals.iter().zip(&settled.written) {
@@ -530,7 +537,7 @@ async fn index(live: &mut Live, run: &Run<'_, '_>, settled: &Settled<'_>) -> Res
     let mut known = Vec::new();
     if !persons.is_empty() {
         let (ids, since): (Vec<&str>, Vec<i64>) = persons.into_iter().unzip();
-        let new = unnest::persons(live, &ids, &since).await?;
+        let new = unnest::persons(live, &ids, &since, changed_us).await?;
         let was_there = |id: &&&str| !new.contains(**id);
         known.extend(ids.iter().filter(was_there).map(|id| (*id).to_owned()));
     }

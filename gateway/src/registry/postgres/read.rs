@@ -15,9 +15,10 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 use uuid::Uuid;
 
 use super::super::Progress;
+use super::super::changes;
 use super::super::dataset::Dialect;
 use super::super::fault::RegistryFault;
-use super::super::read::{BATCH_ROWS, Batch, Bound, Reading};
+use super::super::read::{BATCH_ROWS, Batch, Bound, Reached, Reading};
 use super::super::schema::TableSpec;
 use super::fault::Step;
 use super::merge;
@@ -28,19 +29,19 @@ use crate::postgres::PostgresSettings;
 /// Batches that may wait for the caller.
 const WAITING: usize = 2;
 
-/// Hands the rows over in batches; gives how many.
+/// Hands the rows over in batches; gives how many, and as of when.
 pub(in crate::registry) fn stream(
     settings: &PostgresSettings,
     reading: &Reading<'_>,
     tables: &[TableSpec],
     each: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>,
-) -> Result<u64, RegistryFault> {
+) -> Result<Reached, RegistryFault> {
     let (batches, received) = sync_channel(WAITING);
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| session::block_on(read(settings, reading, tables, batches))?);
-        let mut handed = 0;
+        let mut rows = 0;
         while let Ok(batch) = received.recv() {
-            handed += batch.num_rows() as u64;
+            rows += batch.num_rows() as u64;
             if each(batch).is_break() {
                 break;
             }
@@ -48,7 +49,7 @@ pub(in crate::registry) fn stream(
         // Who is told that nobody listens stops reading.
         drop(received);
         let read = reader.join().unwrap_or(Err(RegistryFault::Closed));
-        read.map(|()| handed)
+        read.map(|as_of_us| Reached { rows, as_of_us })
     })
 }
 
@@ -57,12 +58,15 @@ async fn read(
     reading: &Reading<'_>,
     tables: &[TableSpec],
     batches: SyncSender<RecordBatch>,
-) -> Result<(), RegistryFault> {
+) -> Result<Option<i64>, RegistryFault> {
     const STEP: &str = "read a dataset";
     let patience = Duration::from_millis(u64::from(settings.read_timeout_ms) + 5_000);
     let mut connection = session::connect(settings, Purpose::Read).await?;
     let begin = sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     within(STEP, patience, begin.execute(&mut connection)).await?;
+    let mark = sqlx::query_scalar::<_, String>(changes::NEWEST).fetch_optional(&mut connection);
+    let mark = within(STEP, patience, mark).await?;
+    let as_of_us = mark.map(|mark| changes::read(Some(&mark))).transpose()?;
     let (text, bounds) = reading.query(Dialect::Postgres, tables);
     let mut query = sqlx::query(AssertSqlSafe(text)).persistent(false);
     for bound in bounds {
@@ -77,7 +81,7 @@ async fn read(
         batch.push(|place, kind| Ok(value::decode(row.try_get_raw(place).step(STEP)?, kind)))?;
         if batch.rows() == BATCH_ROWS && batches.send(batch.finish()?).is_err() {
             // The connection is dropped in the middle of its answer; the server ends the statement.
-            return Ok(());
+            return Ok(as_of_us);
         }
     }
     if batch.rows() > 0 {
@@ -86,7 +90,7 @@ async fn read(
     drop(rows);
     // Nothing was written, so it does not matter how it ends.
     let _ = tokio::time::timeout(Duration::from_secs(1), connection.close()).await;
-    Ok(())
+    Ok(as_of_us)
 }
 
 /// How far each of those exchanges is.

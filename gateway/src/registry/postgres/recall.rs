@@ -6,6 +6,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
+use super::super::changes;
 use super::super::discrepancy::rival;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
@@ -60,6 +61,7 @@ pub(super) async fn undo_in(live: &mut Live, tables: &[TableSpec], recall: &Reca
     };
     let (mut withdrawn, mut opened) = (0, 0);
     if walked {
+        changes::mark(live).await?;
         let mut touched = Touched::by(&recall.record, recall.received_us, recall.exchange);
         withdrawn = stride.withdraw(live, &mut touched).await?;
         opened = stride.reopen(live, &mut touched).await?;

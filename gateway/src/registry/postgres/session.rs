@@ -6,8 +6,8 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection};
 
 use super::super::fault::RegistryFault;
-use super::super::numbers;
 use super::super::schema::TableSpec;
+use super::super::{changes, numbers};
 use super::schema::{self, Plan};
 use super::{discrepancy, merge};
 use crate::postgres::PostgresSettings;
@@ -107,7 +107,8 @@ impl Live {
         let next = numbers::walk(self, tables).await?;
         let goes_on = next.is_some();
         if let Some((record, keys)) = next {
-            discrepancy::compare(self, tables, numbers::walked(record, keys)).await?;
+            let changed_us = changes::mark(self).await?;
+            discrepancy::compare(self, tables, numbers::walked(record, keys, changed_us)).await?;
         }
         self.simple("commit joined numbers", "COMMIT").await?;
         Ok(goes_on)

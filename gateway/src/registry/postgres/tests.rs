@@ -349,11 +349,11 @@ async fn a_dataset_is_read_in_one_snapshot_and_a_reader_that_stops_leaves_no_con
         }
         std::ops::ControlFlow::Continue(())
     });
-    assert_eq!((read.unwrap(), batches), (30_000, 30));
+    assert_eq!((read.unwrap().rows, batches), (30_000, 30));
     let stopped = registry.read(population, &["citizen_id"], &selection, &mut |_| {
         std::ops::ControlFlow::Break(())
     });
-    assert_eq!(stopped.unwrap(), 1_024);
+    assert_eq!(stopped.unwrap().rows, 1_024);
     let alive = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%_subject%' \
         AND pid <> pg_backend_pid() AND state = 'active'";
     for _ in 0..100 {

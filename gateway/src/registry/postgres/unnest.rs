@@ -170,12 +170,18 @@ fn bind<'q, 'v>(query: Statement<'q>, kind: ColumnType, values: impl Iterator<It
     }
 }
 
-const PERSONS: &str = "INSERT INTO person (citizen_id, first_us) SELECT * FROM unnest($1::text[], $2::bigint[]) \
+const PERSONS: &str = "INSERT INTO person (citizen_id, first_us, changed_us) SELECT *, $3::bigint FROM unnest($1::text[], $2::bigint[]) \
     ON CONFLICT (citizen_id) DO NOTHING RETURNING citizen_id";
 
 /// Enters persons, each once; gives those who are new.
-pub(super) async fn persons(live: &mut Live, ids: &[&str], since_us: &[i64]) -> Result<HashSet<String>, RegistryFault> {
-    let query = sqlx::query_scalar::<_, String>(PERSONS).bind(ids).bind(since_us);
+pub(super) async fn persons(
+    live: &mut Live,
+    ids: &[&str],
+    since_us: &[i64],
+    changed_us: i64,
+) -> Result<HashSet<String>, RegistryFault> {
+    let query = sqlx::query_scalar::<_, String>(PERSONS);
+    let query = query.bind(ids).bind(since_us).bind(changed_us);
     let new = query.fetch_all(&mut live.connection);
     let new = within("write the person index", live.patience, new).await?;
     Ok(new.into_iter().collect())

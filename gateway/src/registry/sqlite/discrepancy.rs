@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
+use super::super::changes;
 use super::super::dataset::Dialect;
 use super::super::discrepancy::listing::{self, Listing, Origin, Shown, Tally, Wanted};
 use super::super::discrepancy::rules::{About, Rules};
@@ -28,6 +29,7 @@ pub(super) fn compare(
         return Ok(());
     }
     numbers::at_once(numbers::settle(&mut Within(connection), tables, &mut touched))?;
+    numbers::at_once(changes::note(&mut Within(connection), &touched))?;
     let rules = Rules::of(Dialect::Sqlite, tables);
     for (about, subjects) in [(About::Person, &touched.persons), (About::Unit, &touched.units)] {
         let Some(text) = rules.statement(about, &touched).filter(|_| !subjects.is_empty()) else {

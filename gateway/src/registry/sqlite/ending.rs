@@ -4,14 +4,17 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params, params_from_iter};
 use uuid::Uuid;
 
+use super::super::changes;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::{RegistryFault, Step};
 use super::super::merge::closing::{BEHIND_ALL, Closed, Ending, Looked, STRIDE, Stride, Weighed};
 use super::super::merge::fate::Kind;
 use super::super::merge::held::Held;
+use super::super::numbers::at_once;
 use super::super::schema::{TableSpec, table_of};
 use super::discrepancy;
 use super::note::{self, Line, put_closing, put_line};
+use super::numbers::Within;
 
 /// Counts in one stride behind `after`. What a later exchange brought was not held when the snapshot was made, so it makes no room for closing.
 pub(super) fn weigh(
@@ -53,6 +56,7 @@ pub(super) fn close_in(
     }
     let table = table_of(tables, &ending.record)?;
     let stride = stride(transaction, table, ending, place.as_str().max(from))?;
+    at_once(changes::mark(&mut Within(transaction)))?;
     let mut touched = Touched::by(&ending.record, ending.received_us, ending.exchange);
     let keys: Vec<&str> = stride.lacking.iter().map(String::as_str).collect();
     discrepancy::note_standing(transaction, table, &keys, &mut touched)?;

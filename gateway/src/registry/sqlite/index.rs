@@ -9,27 +9,35 @@ use super::super::{enterprise, person};
 /// Persons a statement.
 const ROWS: usize = 100;
 
+/// What is noted of whoever is new, microseconds since the epoch.
+#[derive(Clone, Copy)]
+struct Times {
+    first_us: i64,
+    changed_us: i64,
+}
+
 /// Enters the persons and units of the rows that were written; gives the persons who were there already.
 pub(super) fn enter<'a>(
     connection: &Connection,
     arrival: &Arrival<'a>,
     writes: &[usize],
+    changed_us: i64,
 ) -> Result<Vec<&'a str>, RegistryFault> {
+    let times = Times {
+        first_us: arrival.part.received_us,
+        changed_us,
+    };
     let persons = person::persons(arrival.table, &arrival.rows, writes);
-    let known = enter_persons(connection, &persons, arrival.part.received_us)?;
+    let known = enter_persons(connection, &persons, times)?;
     let units = enterprise::units(&arrival.rows, writes);
-    enter_units(connection, &units, arrival.part.received_us)?;
+    enter_units(connection, &units, times.first_us)?;
     Ok(known)
 }
 
-fn enter_persons<'a>(
-    connection: &Connection,
-    ids: &[&'a str],
-    received_us: i64,
-) -> Result<Vec<&'a str>, RegistryFault> {
+fn enter_persons<'a>(connection: &Connection, ids: &[&'a str], times: Times) -> Result<Vec<&'a str>, RegistryFault> {
     let (many, rest) = ids.split_at(ids.len() - ids.len() % ROWS);
-    let mut known = enter_by(connection, ROWS, many, received_us)?;
-    known.extend(enter_by(connection, 1, rest, received_us)?);
+    let mut known = enter_by(connection, ROWS, many, times)?;
+    known.extend(enter_by(connection, 1, rest, times)?);
     Ok(known)
 }
 
@@ -38,7 +46,7 @@ fn enter_by<'a>(
     connection: &Connection,
     rows: usize,
     ids: &[&'a str],
-    received_us: i64,
+    times: Times,
 ) -> Result<Vec<&'a str>, RegistryFault> {
     let mut known = Vec::new();
     if ids.is_empty() {
@@ -47,7 +55,7 @@ fn enter_by<'a>(
     let text = text(rows);
     for chunk in ids.chunks(rows) {
         // Ascending and each once, as the statement gives back who is new.
-        let new = insert(connection, &text, chunk, received_us)?;
+        let new = insert(connection, &text, chunk, times)?;
         let mut new = new.iter().map(String::as_str).peekable();
         known.extend(chunk.iter().filter(|id| new.next_if_eq(*id).is_none()));
     }
@@ -56,18 +64,21 @@ fn enter_by<'a>(
 
 fn text(rows: usize) -> String {
     format!(
-        "INSERT INTO person (citizen_id, first_us) VALUES {} ON CONFLICT (citizen_id) DO NOTHING RETURNING citizen_id",
-        vec!["(?,?)"; rows].join(",")
+        "INSERT INTO person (citizen_id, first_us, changed_us) VALUES {} ON CONFLICT (citizen_id) DO NOTHING RETURNING citizen_id",
+        vec!["(?,?,?)"; rows].join(",")
     )
 }
 
-fn insert(connection: &Connection, text: &str, ids: &[&str], received_us: i64) -> Result<Vec<String>, RegistryFault> {
+fn insert(connection: &Connection, text: &str, ids: &[&str], times: Times) -> Result<Vec<String>, RegistryFault> {
     let mut statement = connection.prepare_cached(text).step("prepare the person index")?;
     for (place, id) in ids.iter().enumerate() {
-        statement.raw_bind_parameter(2 * place + 1, *id).step("bind a person")?;
-        statement
-            .raw_bind_parameter(2 * place + 2, received_us)
-            .step("bind a person")?;
+        let first = 3 * place + 1;
+        statement.raw_bind_parameter(first, *id).step("bind a person")?;
+        for (offset, time) in [(1, times.first_us), (2, times.changed_us)] {
+            statement
+                .raw_bind_parameter(first + offset, time)
+                .step("bind a person")?;
+        }
     }
     let mut rows = statement.raw_query();
     let mut new = Vec::new();
@@ -80,15 +91,13 @@ fn insert(connection: &Connection, text: &str, ids: &[&str], received_us: i64) -
 
 const INSERT: &str = "INSERT INTO enterprise (unit, first_us) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
 
-fn enter_units(connection: &Connection, units: &[&str], received_us: i64) -> Result<(), RegistryFault> {
+fn enter_units(connection: &Connection, units: &[&str], first_us: i64) -> Result<(), RegistryFault> {
     if units.is_empty() {
         return Ok(());
     }
     let mut statement = connection.prepare_cached(INSERT).step("prepare the enterprise index")?;
     for unit in units {
-        statement
-            .execute((unit, received_us))
-            .step("write the enterprise index")?;
+        statement.execute((unit, first_us)).step("write the enterprise index")?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use rusqlite::types::Null;
 use rusqlite::{CachedStatement, Connection};
 
+use super::super::changes;
 use super::super::day;
 use super::super::discrepancy::rival::Met;
 use super::super::discrepancy::touch::Touched;
@@ -35,7 +36,9 @@ pub(super) fn apply(
         later: &later,
     };
     let (settled, counts) = merge.settle()?;
-    let mut touched = Touched::by(&arrival.part.record, arrival.part.received_us, arrival.part.exchange);
+    let changed_us = at_once(changes::mark(&mut Within(connection)))?;
+    let part = arrival.part;
+    let mut touched = Touched::by(&part.record, part.received_us, part.exchange);
     let changed = settled.iter().filter(|settled| settled.changes_what_is_there());
     let changed: Vec<&str> = changed
         .map(|settled| arrival.key(settled.group))
@@ -60,7 +63,7 @@ pub(super) fn apply(
     note::lacking(connection, arrival, &later, &settled)?;
     note::held(connection, arrival, &settled)?;
     let rows: Vec<usize> = writes.iter().map(|(row, _)| *row).collect();
-    let known = index::enter(connection, arrival, &rows)?;
+    let known = index::enter(connection, arrival, &rows, changed_us)?;
     touched.rows(arrival.table, &arrival.rows, &rows, &known);
     discrepancy::compare(connection, tables, touched)?;
     Ok(counts)

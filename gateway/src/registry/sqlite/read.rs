@@ -4,22 +4,27 @@ use std::ops::ControlFlow;
 
 use arrow_array::RecordBatch;
 use rusqlite::types::{Value as Bindable, ValueRef};
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
+use super::super::changes;
 use super::super::dataset::Dialect;
 use super::super::day;
 use super::super::fault::{RegistryFault, Step};
 use super::super::merge::rows::Value;
-use super::super::read::{BATCH_ROWS, Batch, Bound, Reading};
+use super::super::read::{BATCH_ROWS, Batch, Bound, Reached, Reading};
 use super::super::schema::{ColumnType, TableSpec};
 
-/// Hands the rows over in batches; gives how many.
+/// Hands the rows over in batches; gives how many, and as of when.
 pub(in crate::registry) fn stream(
     reading: &Reading<'_>,
-    connection: &Connection,
+    connection: &mut Connection,
     tables: &[TableSpec],
     each: &mut dyn FnMut(RecordBatch) -> ControlFlow<()>,
-) -> Result<u64, RegistryFault> {
+) -> Result<Reached, RegistryFault> {
+    // One state for the mark and for all rows.
+    let connection = connection.transaction().step("begin a reading")?;
+    let as_of_us = as_of(&connection)?;
+    let reached = |rows| Reached { rows, as_of_us };
     let (text, bounds) = reading.query(Dialect::Sqlite, tables);
     let mut statement = connection.prepare(&text).step("prepare a reading")?;
     let values = bounds.into_iter().map(|bound| match bound {
@@ -34,7 +39,7 @@ pub(in crate::registry) fn stream(
         if batch.rows() == BATCH_ROWS {
             handed += BATCH_ROWS as u64;
             if each(batch.finish()?).is_break() {
-                return Ok(handed);
+                return Ok(reached(handed));
             }
         }
     }
@@ -42,7 +47,14 @@ pub(in crate::registry) fn stream(
         handed += batch.rows() as u64;
         let _last = each(batch.finish()?);
     }
-    Ok(handed)
+    Ok(reached(handed))
+}
+
+fn as_of(connection: &Connection) -> Result<Option<i64>, RegistryFault> {
+    const STEP: &str = "read the mark";
+    let mark = connection.query_row(changes::NEWEST, [], |row| row.get::<_, String>(0));
+    let mark = mark.optional().step(STEP)?;
+    mark.map(|mark| changes::read(Some(&mark))).transpose()
 }
 
 fn value(value: ValueRef<'_>, kind: ColumnType) -> Option<Value<'_>> {

@@ -6,6 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params, params_from_iter};
 use uuid::Uuid;
 
+use super::super::changes;
 use super::super::discrepancy::rival;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::{RegistryFault, Step};
@@ -66,6 +67,7 @@ pub(super) fn undo_in(
     };
     let (mut withdrawn, mut opened) = (0, 0);
     if walked {
+        at_once(changes::mark(&mut Within(transaction)))?;
         let mut touched = Touched::by(&recall.record, recall.received_us, recall.exchange);
         withdrawn = stride.withdraw(&mut touched)?;
         opened = stride.reopen(&mut touched)?;

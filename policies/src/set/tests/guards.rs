@@ -1,6 +1,7 @@
 //! What the whole table and the bundle's own tests refuse, each on a changed copy of the example.
 
 use super::*;
+use crate::plan::Given;
 use crate::target::Mode;
 
 /// The example with replacements: (file, from, to).
@@ -599,7 +600,15 @@ fn a_manifest_says_under_what_it_was_given_and_what_is_owed() {
         .plans()
         .find(|plan| plan.grant_id() == "population-registration")
         .unwrap();
-    let manifest = plan.manifest(&set.hash(), 7, &[1; 32], us("2026-10-12T10:00:00+08:00"));
+    let manifest = plan.manifest(
+        &set.hash(),
+        Given {
+            rows: 7,
+            as_of: Some("2026-10-12T01:59:00Z".into()),
+            columns: [1; 32],
+        },
+        us("2026-10-12T10:00:00+08:00"),
+    );
     assert_eq!(manifest.delete_by_s, Some(us("2026-11-11T10:00:00+08:00") / 1_000_000));
     assert_eq!(
         (manifest.onward, manifest.attest_deletion, manifest.rows),

@@ -1,0 +1,77 @@
+//! When the registry last changed anything about a person or unit, so that whoever asks what changed since then misses nothing.
+//!
+//! The time at which a batch was sealed does not do: its rows may come into the registry hours later, behind a pull that was made in between. So each
+//! transaction of the one writer has a mark: its own time, and never less than the last one's. Whatever it writes, closes or opens again puts the mark on
+//! its subject. A reading gives the newest mark of what it sees as [`as_of`]; what it does not see has that mark or a later one.
+//!
+//! Takes what a transaction touched; gives marks, microseconds since the epoch. Refuses nothing.
+
+use super::dataset::Dialect;
+use super::discrepancy::touch::Touched;
+use super::fault::RegistryFault;
+use super::numbers::{Store, given};
+use crate::clock::Clock;
+
+/// The one row of the table of marks.
+const ONE: &str = "registry";
+/// The newest mark, as a text.
+pub(super) const NEWEST: &str = "SELECT CAST(changed_us AS text) FROM registry_mark WHERE one = 'registry'";
+
+/// The mark of the transaction that calls.
+///
+/// # Errors
+/// When the store does not answer.
+pub(super) async fn mark<S: Store>(store: &mut S) -> Result<i64, RegistryFault> {
+    let greatest = match S::DIALECT {
+        Dialect::Sqlite => "max",
+        Dialect::Postgres => "greatest",
+    };
+    let text = given::<S>(
+        2,
+        &format!(
+            "INSERT INTO registry_mark (one, changed_us) SELECT a, CAST(b AS bigint) FROM given WHERE true \
+             ON CONFLICT (one) DO UPDATE SET changed_us = {greatest}(registry_mark.changed_us, excluded.changed_us) \
+             RETURNING CAST(changed_us AS text)"
+        ),
+    );
+    let now = Clock::system().now_us().to_string();
+    let found = store.ask(&text, &[[ONE, now.as_str()]]).await?;
+    let newest = found.into_iter().flatten().flatten().next();
+    read(newest.as_deref())
+}
+
+/// Puts the transaction's mark on whom it touched; those who are new have it.
+///
+/// # Errors
+/// When the store does not answer.
+pub(super) async fn note<S: Store>(store: &mut S, touched: &Touched<'_>) -> Result<(), RegistryFault> {
+    const MARK: &str = "(SELECT changed_us FROM registry_mark WHERE one = 'registry')";
+    // Of who has several numbers, a dataset shows the one in force.
+    let text = given::<S>(
+        1,
+        &format!(
+            "UPDATE person SET changed_us = {MARK} WHERE coalesce(changed_us, 0) < {MARK} AND citizen_id IN \
+             (SELECT coalesce(p.subject, p.citizen_id) FROM given g CROSS JOIN person p WHERE p.citizen_id = g.a)"
+        ),
+    );
+    let persons: Vec<[&str; 1]> = touched.persons.iter().map(|id| [id.as_str()]).collect();
+    store.ask(&text, &persons).await?;
+    let text = given::<S>(
+        1,
+        &format!(
+            "UPDATE enterprise SET changed_us = {MARK} WHERE coalesce(changed_us, 0) < {MARK} AND unit IN (SELECT a FROM given)"
+        ),
+    );
+    let units: Vec<[&str; 1]> = touched.units.iter().map(|unit| [unit.as_str()]).collect();
+    store.ask(&text, &units).await?;
+    Ok(())
+}
+
+/// A mark out of what a store gives.
+///
+/// # Errors
+/// [`RegistryFault::Malformed`].
+pub(super) fn read(text: Option<&str>) -> Result<i64, RegistryFault> {
+    let malformed = RegistryFault::Malformed { column: "changed_us" };
+    text.and_then(|text| text.parse().ok()).ok_or(malformed)
+}

@@ -1,0 +1,128 @@
+//! Who asks what changed since the last time misses nothing, however late it came and whatever became of it.
+
+use std::ops::ControlFlow;
+
+use policies::dataset::Dataset;
+use shuguan_policies as policies;
+
+use super::closing::with_acts;
+use super::datasets::ids;
+use super::fixture::{ANNA, BORIS, DEATH, ESTABLISHMENT, RESIDENT, TAX, kept, part, whole};
+use super::store::{Place, Store, on_both_stores};
+use crate::registry::{Part, Registry, Selection};
+
+on_both_stores! {
+    what_was_received_before_a_pull_and_came_after_it_is_in_the_next,
+    whose_death_is_taken_back_is_in_the_next_pull,
+    what_nobody_changed_is_in_no_later_pull,
+    of_who_changed_a_number_the_one_in_force_is_marked,
+    a_unit_is_marked_as_a_person_is,
+    marks_never_go_back,
+    an_older_registry_goes_by_what_was_received,
+}
+
+/// The newest mark that a reading sees.
+pub(super) fn as_of(registry: &Registry) -> i64 {
+    let all = Selection::all();
+    let read = registry.read(Dataset::Population, &["citizen_id"], &all, &mut |_| {
+        ControlFlow::Continue(())
+    });
+    read.unwrap().as_of_us.unwrap()
+}
+
+/// Whom a pull gives that asks what changed after the last one's mark. Marks are inclusive, so that none is missed; a microsecond later leaves out what was in it.
+fn after(registry: &Registry, mark: i64) -> Vec<String> {
+    ids(registry, &Selection::all().since(mark + 1))
+}
+
+fn units_after(registry: &Registry, mark: i64) -> u64 {
+    let since = Selection::all().since(mark + 1);
+    let read = registry.read(Dataset::Enterprises, &["name"], &since, &mut |_| {
+        ControlFlow::Continue(())
+    });
+    read.unwrap().rows
+}
+
+fn resident(leaf: u64, id: &str, name: &str) -> Part {
+    part(&RESIDENT, leaf, 0, whole(&RESIDENT, &[&[id, name, "-", "320706", "-"]]))
+}
+
+async fn what_was_received_before_a_pull_and_came_after_it_is_in_the_next(store: Store) {
+    let (_place, registry) = Place::with(store, &kept(&[&RESIDENT]));
+    registry.merge(resident(2, ANNA, "甲")).await.unwrap();
+    let pulled = as_of(&registry);
+    // It lay in the inbox meanwhile.
+    registry.merge(resident(1, BORIS, "乙")).await.unwrap();
+    assert_eq!(after(&registry, pulled), [BORIS]);
+    assert_eq!(ids(&registry, &Selection::all().since(pulled)), [ANNA, BORIS]);
+}
+
+async fn whose_death_is_taken_back_is_in_the_next_pull(store: Store) {
+    let (_place, registry) = Place::with(store, &kept(&[&RESIDENT, &DEATH]));
+    registry.merge(resident(1, ANNA, "甲")).await.unwrap();
+    registry.merge(resident(2, BORIS, "乙")).await.unwrap();
+    let died = whole(&DEATH, &[&[ANNA, "1890-01-01", "1890-01-02"]]);
+    registry.merge(part(&DEATH, 3, 0, died.clone())).await.unwrap();
+    let pulled = as_of(&registry);
+    let undone = with_acts(&died, std::iter::once("D"));
+    registry.merge(part(&DEATH, 4, 0, undone)).await.unwrap();
+    assert_eq!(after(&registry, pulled), [ANNA]);
+}
+
+async fn what_nobody_changed_is_in_no_later_pull(store: Store) {
+    let (_place, registry) = Place::with(store, &kept(&[&RESIDENT]));
+    registry.merge(resident(1, ANNA, "甲")).await.unwrap();
+    let pulled = as_of(&registry);
+    registry.merge(resident(2, ANNA, "甲")).await.unwrap();
+    assert_eq!(after(&registry, pulled), [""; 0]);
+}
+
+async fn of_who_changed_a_number_the_one_in_force_is_marked(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT, &DEATH]));
+    registry.merge(resident(1, ANNA, "甲")).await.unwrap();
+    registry.merge(resident(2, BORIS, "甲")).await.unwrap();
+    place.execute(&format!(
+        "UPDATE person SET subject = '{ANNA}' WHERE citizen_id IN ('{ANNA}', '{BORIS}')"
+    ));
+    let pulled = as_of(&registry);
+    let died = whole(&DEATH, &[&[BORIS, "1890-01-01", "1890-01-02"]]);
+    registry.merge(part(&DEATH, 3, 0, died)).await.unwrap();
+    assert_eq!(after(&registry, pulled), [ANNA]);
+}
+
+async fn a_unit_is_marked_as_a_person_is(store: Store) {
+    let (_place, registry) = Place::with(store, &kept(&[&ESTABLISHMENT, &TAX]));
+    let established = &["91320700MA1000000X", "-", "甲厂", "1999-01-01"];
+    registry
+        .merge(part(&ESTABLISHMENT, 1, 0, whole(&ESTABLISHMENT, &[established])))
+        .await
+        .unwrap();
+    let pulled = as_of(&registry);
+    assert_eq!(units_after(&registry, pulled), 0);
+    let registered = &["1", "-", "MA1000000", "甲厂", "03"];
+    registry
+        .merge(part(&TAX, 0, 0, whole(&TAX, &[registered])))
+        .await
+        .unwrap();
+    assert_eq!(units_after(&registry, pulled), 1);
+}
+
+async fn marks_never_go_back(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
+    registry.merge(resident(1, ANNA, "甲")).await.unwrap();
+    // Once the machine's clock was a century ahead.
+    let ahead = as_of(&registry) + 100 * 365 * 86_400_000_000;
+    place.execute(&format!("UPDATE registry_mark SET changed_us = {ahead}"));
+    registry.merge(resident(2, BORIS, "乙")).await.unwrap();
+    assert_eq!(as_of(&registry), ahead);
+    assert_eq!(ids(&registry, &Selection::all().since(ahead)), [BORIS]);
+}
+
+async fn an_older_registry_goes_by_what_was_received(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
+    registry.merge(resident(1, ANNA, "甲")).await.unwrap();
+    registry.merge(resident(3, BORIS, "乙")).await.unwrap();
+    place.execute("UPDATE person SET changed_us = NULL");
+    let received = super::fixture::received(2);
+    assert_eq!(ids(&registry, &Selection::all().since(received)), [BORIS]);
+}
