@@ -54,7 +54,7 @@ enum What {
   shuguan verify receipt feed.tlog-proof --trust trust.txt --opening opening.json --feed feed.csv --disclose sex,birth_date --package show.json
   shuguan verify receipt feed.tlog-proof --trust trust.txt --opening show.json
 
-With an opening, each column is proved, withheld, or holds other values than were sealed (code 6).
+With an opening, each column is proved, withheld, or holds other values than were sealed (code 6); witnesses are asked for as without one.
 
 TRUST FILE
   log <vkey>                     the log
@@ -93,7 +93,7 @@ EXIT CODES
   shuguan verify policy policies --receipt feed.csv.0199a3c4-….tlog-proof --trust trust.txt
 
 EXIT CODES
-  0 有效, proven · 1 a file cannot be read · 2 the entry names no bundle · 6 无效, another bundle, or not signed by the witnesses that the trust file asks for")]
+  0 有效, proven · 1 a file cannot be read · 2 the entry names no bundle · 6 无效, another bundle, one that was offered and refused, or not signed by the witnesses that the trust file asks for")]
     Policy(policy::PolicyArgs),
     /// A whole log: every leaf, their order, every signed root over them, and what the journal stores beside them; or every file of an exported log.
     ///
@@ -230,7 +230,7 @@ fn receipt(
 ) -> Result<Exit, Failure> {
     let text = read_receipt(file)?;
     match Receipt::parse(&text).and_then(|receipt| receipt.verify(trust)) {
-        Ok(proven) if columns.asked() => opening::run(columns, &proven, output),
+        Ok(proven) if columns.asked() => opening::run(columns, &proven, trust, output),
         Ok(proven) => {
             if let Some(manifest) = manifest
                 && !is_sealed_manifest(&proven, manifest)?

@@ -14,6 +14,9 @@ use uuid::Uuid;
 use super::opening::OpeningArgs;
 use super::*;
 
+mod bundles;
+mod columns;
+
 const SIZE: u64 = 300;
 /// The part of the journal's schema that is evidence.
 const SCHEMA: &str =
