@@ -1,6 +1,8 @@
 //! The one place that reads the system clock and the system's randomness.
 //!
-//! Everything else takes a [`Clock`] as a parameter, so that tests decide what time it is.
+//! Everything else takes a [`Clock`] as a parameter, so that tests decide what time it is. `steps` judges whether a clock may be believed.
+
+pub mod steps;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,24 +10,52 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ring::rand::{SecureRandom, SystemRandom};
 use uuid::Uuid;
 
-/// Tells the time in microseconds since the epoch, UTC.
+type Tell = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// Tells the time in microseconds since the epoch, UTC, and how much time goes by.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> i64 + Send + Sync>);
+pub struct Clock {
+    now_us: Tell,
+    elapsed_us: Tell,
+}
 
 impl Clock {
-    /// The system's clock.
+    /// The system's clocks.
     pub fn system() -> Self {
-        Self(Arc::new(system_us))
+        Self::from_fns(system_us, system_elapsed_us)
     }
 
-    /// A clock that a test drives.
+    /// A clock that a test drives: as much time goes by as it says.
     pub fn from_fn(now_us: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now_us))
+        let now_us: Tell = Arc::new(now_us);
+        Self {
+            elapsed_us: Arc::clone(&now_us),
+            now_us,
+        }
+    }
+
+    /// A clock that can be set, and one that only runs.
+    pub fn from_fns(
+        now_us: impl Fn() -> i64 + Send + Sync + 'static,
+        elapsed_us: impl Fn() -> i64 + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            now_us: Arc::new(now_us),
+            elapsed_us: Arc::new(elapsed_us),
+        }
     }
 
     /// Microseconds since the epoch, UTC.
     pub fn now_us(&self) -> i64 {
-        (self.0)()
+        (self.now_us)()
+    }
+
+    /// Both clocks, one after the other.
+    pub fn reading(&self) -> steps::Reading {
+        steps::Reading {
+            elapsed_us: (self.elapsed_us)(),
+            wall_us: self.now_us(),
+        }
     }
 
     /// Today in Asia/Shanghai (UTC+8, no daylight saving since 1991) as days since 1970-01-01.
@@ -46,6 +76,15 @@ fn system_us() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// Since the machine started, also while it was suspended; nobody sets it.
+fn system_elapsed_us() -> i64 {
+    let since = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    since
+        .tv_sec
+        .saturating_mul(1_000_000)
+        .saturating_add(since.tv_nsec / 1_000)
 }
 
 /// Asia/Shanghai is UTC+8 without daylight saving since 1991.

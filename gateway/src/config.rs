@@ -131,6 +131,8 @@ pub struct JournalSection {
     pub payload_hold_hours: u32,
     /// How long reject reports are kept.
     pub rejects_keep_days: NonZeroU32,
+    /// How long a step of the machine's clock must stand before the log takes it.
+    pub clock_settle_minutes: NonZeroU32,
 }
 
 impl JournalSection {
@@ -241,6 +243,8 @@ pub struct ExtractsSection {
     pub spool: PathBuf,
     /// A prepared extract is deleted after this.
     pub keep_hours: NonZeroU32,
+    /// Bytes of all prepared extracts together.
+    pub spool_bytes_max: NonZeroU64,
 }
 
 /// Why a configuration was not taken.

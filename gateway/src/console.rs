@@ -12,6 +12,7 @@
 //! | `person` | who sent or received what about one person: `/console/person`, `POST /console/api/person` |
 //! | `policies_api` | `POST /console/api/policy` |
 //! | `relay_api` | `GET`, `POST /console/api/relay` |
+//! | `clock_api` | `GET`, `POST /console/api/clock`: how the machine's clock stands |
 //! | `log_api` | `GET`, `POST /console/api/log`: volumes of the log |
 //! | `tickets_api` | `POST /console/api/tickets`: a source is asked to check a field of a row |
 //! | `unseal_api`, `shred_api` | evidence records: opened by two officers, destroyed by the security officer |
@@ -19,6 +20,7 @@
 //! | `proof` | what is proved about a leaf |
 //! | `words` | Chinese for codes, moments in Shanghai |
 
+mod clock_api;
 mod exchange;
 mod exchanges;
 mod guard;
@@ -146,6 +148,7 @@ pub fn router(console: Console, gate: Gate) -> Router {
         .route("/console/api/shred", post(shred_api::shred))
         .route("/console/api/relay", relay_api::route())
         .route("/console/api/log", log_api::route())
+        .route("/console/api/clock", clock_api::route())
         .route("/console/api/tickets", post(tickets_api::open))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         // A caller that says nothing must not keep its place in flight.

@@ -57,8 +57,10 @@ use tags::Tags;
 /// What the stations of an exchange work with; built once, by `serve`.
 #[derive(Debug)]
 pub struct Stations {
-    /// Tells the time.
+    /// Tells the time that the log goes on by; what is compared with a leaf is compared with this.
     pub clock: Clock,
+    /// The machine's clock, for what follows it by design: signatures, certificates, periods of grants.
+    pub wall: Clock,
     /// The policies in force; each exchange pins one plan.
     pub policies: Arc<ArcSwap<PolicySet>>,
     /// Keys of pseudonyms.
@@ -91,8 +93,23 @@ pub struct Stations {
     pub registry: Registry,
     /// Prepared extracts.
     pub extracts: Extracts,
-    /// Extracts being prepared, and leaves of pushes that broke off; waited for when the gateway stops.
+    /// Extracts being prepared, acts being carried out and leaves of pushes that broke off; waited for when the gateway stops.
     pub tasks: TaskTracker,
+}
+
+impl Stations {
+    /// Carries an act out to its end, whoever goes on waiting for it. A request is dropped where it stands when its connection breaks: an act
+    /// of several steps would then be in the log and not in force. The gateway waits for it when it stops.
+    ///
+    /// # Errors
+    /// Those of the act; a fault when it panicked.
+    pub async fn to_the_end<T: Send + 'static>(
+        &self,
+        act: impl Future<Output = Result<T, Stop>> + Send + 'static,
+    ) -> Result<T, Stop> {
+        let acting = self.tasks.spawn(act);
+        acting.await.map_err(Fault::from_error("carry an act out"))?
+    }
 }
 
 /// Why a call ended without its result.

@@ -1,25 +1,31 @@
 //! Prepared extracts: the result of a pull, encrypted on disk until it is fetched or expires.
 //!
-//! `form` columns to NDJSON or CSV · `spool` the encrypted file · this file the table of jobs. The keys of the files live in memory
-//! only, so a restart makes prepared extracts unreadable; they are removed at the start and requested again.
+//! `form` columns to NDJSON or CSV · `spool` the encrypted file and the room of all · this file the table of jobs. The keys of the files live in
+//! memory only, so a restart makes prepared extracts unreadable; they are removed at the start and requested again. Refuses a partner more extracts than it
+//! may keep, and any that finds no room.
 
 pub mod form;
 pub mod spool;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::config::ExtractsSection;
 use crate::exchange::asked::Granted;
 use crate::journal::Sealed;
 use shuguan_policies::PolicySet;
-use spool::Spooled;
+use spool::{Room, SpoolFault, SpoolWriter, Spooled};
 
-/// Extracts of one partner that are prepared or kept at once.
-const JOBS_PER_PARTNER_MAX: usize = 64;
+/// Extracts of one partner that are prepared or kept at once: one each quarter of an hour, and as many again, for a day.
+const KEPT_PER_PARTNER_MAX: usize = 192;
+/// Extracts of one partner that have ended and of which it may still hear how; the oldest are forgotten first.
+const ENDED_PER_PARTNER_MAX: usize = 1_024;
 
 /// How far an extract is.
 #[derive(Clone, Debug)]
@@ -53,6 +59,22 @@ pub struct Ready {
     pub sealed: Sealed,
 }
 
+impl State {
+    /// Whether it takes up room.
+    fn is_kept(&self) -> bool {
+        matches!(self, Self::Preparing | Self::Ready(_))
+    }
+}
+
+/// Why no extract can be begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unplaced {
+    /// The partner keeps as many as it may.
+    TooMany,
+    /// All extracts together fill the spool.
+    NoRoom,
+}
+
 #[derive(Debug)]
 struct Job {
     granted: Granted,
@@ -65,6 +87,7 @@ struct Job {
 pub struct Extracts {
     folder: PathBuf,
     keep_us: i64,
+    room: Arc<Room>,
     clock: Clock,
     jobs: Arc<Mutex<HashMap<Uuid, Job>>>,
 }
@@ -74,53 +97,71 @@ impl Extracts {
     ///
     /// # Errors
     /// When the folder cannot be made or read.
-    pub fn open(folder: &Path, keep_hours: u32, clock: Clock) -> std::io::Result<Self> {
-        std::fs::create_dir_all(folder)?;
-        for entry in std::fs::read_dir(folder)? {
+    pub fn open(section: &ExtractsSection, clock: Clock) -> std::io::Result<Self> {
+        std::fs::create_dir_all(&section.spool)?;
+        for entry in std::fs::read_dir(&section.spool)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "spool") {
                 std::fs::remove_file(path)?;
             }
         }
         Ok(Self {
-            folder: folder.to_owned(),
-            keep_us: i64::from(keep_hours) * 3_600_000_000,
+            folder: section.spool.clone(),
+            keep_us: i64::from(section.keep_hours.get()) * 3_600_000_000,
+            room: Arc::new(Room::of(section.spool_bytes_max.get())),
             clock,
             jobs: Arc::default(),
         })
     }
 
-    /// Where the content of an extract lies.
-    pub fn path(&self, exchange: Uuid) -> PathBuf {
-        self.folder.join(format!("{exchange}.spool"))
+    /// A file for the content of an extract.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn spool(&self, exchange: Uuid) -> Result<SpoolWriter, SpoolFault> {
+        let path = self.folder.join(format!("{exchange}.spool"));
+        SpoolWriter::create(&path, exchange, Arc::clone(&self.room))
     }
 
-    /// Begins a job; `false` when the partner has as many as it may.
-    pub fn begin(&self, exchange: Uuid, granted: Granted) -> bool {
-        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.clock.now_us();
-        // Dropping a job removes its file; a download that is under way keeps its own handle.
-        jobs.retain(|_, job| job.expires_us > now);
-        if jobs
-            .values()
-            .filter(|job| job.granted.partner == granted.partner)
-            .count()
-            >= JOBS_PER_PARTNER_MAX
+    /// Begins a job.
+    ///
+    /// # Errors
+    /// [`Unplaced`]; nothing was begun then.
+    pub fn begin(&self, exchange: Uuid, granted: Granted) -> Result<(), Unplaced> {
+        self.sweep();
+        if self.room.is_full() {
+            return Err(Unplaced::NoRoom);
+        }
+        let mut jobs = self.lock();
+        let own = || jobs.iter().filter(|(_, job)| job.granted.partner == granted.partner);
+        if own().filter(|(_, job)| job.state.is_kept()).count() >= KEPT_PER_PARTNER_MAX {
+            return Err(Unplaced::TooMany);
+        }
+        let ended = own().filter(|(_, job)| !job.state.is_kept());
+        if ended.clone().count() >= ENDED_PER_PARTNER_MAX
+            && let Some(oldest) = ended.min_by_key(|(_, job)| job.expires_us).map(|(id, _)| *id)
         {
-            return false;
+            jobs.remove(&oldest);
         }
         let job = Job {
             granted,
             state: State::Preparing,
-            expires_us: now + self.keep_us,
+            expires_us: self.clock.now_us() + self.keep_us,
         };
         jobs.insert(exchange, job);
-        true
+        Ok(())
+    }
+
+    /// Removes what has expired: files and their keys. Due each second, so that nothing is kept for longer than was promised.
+    pub fn sweep(&self) {
+        let now = self.clock.now_us();
+        // Dropping a job removes its file; a download that is under way keeps its own handle, and ends with its next piece.
+        self.lock().retain(|_, job| job.expires_us > now);
     }
 
     /// Ends a job.
     pub fn end(&self, exchange: Uuid, state: State) {
-        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut jobs = self.lock();
         if let Some(job) = jobs.get_mut(&exchange)
             && !matches!(job.state, State::Revoked)
         {
@@ -130,15 +171,19 @@ impl Extracts {
 
     /// Ends every job whose grant these policies no longer hold, and removes its content; gives their number.
     pub fn end_revoked(&self, policies: &PolicySet) -> usize {
-        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut jobs = self.lock();
         let revoked = jobs.values_mut().filter(|job| !job.granted.holds(policies));
         revoked.map(|job| job.state = State::Revoked).count()
     }
 
     /// The state of a partner's own extract; another's looks as if it were not there.
     pub fn state(&self, exchange: Uuid, partner: &str) -> Option<State> {
-        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let jobs = self.lock();
         let job = jobs.get(&exchange).filter(|job| job.granted.partner == partner)?;
         (job.expires_us > self.clock.now_us()).then(|| job.state.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Job>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

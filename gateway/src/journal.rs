@@ -47,6 +47,7 @@ mod index;
 mod kek;
 mod kept;
 mod log_keys;
+mod log_time;
 mod nonces;
 mod numbers;
 mod packing;
@@ -100,6 +101,7 @@ pub use idempotency::Known;
 pub use inbox::{CLOSES_TOO_MUCH, InboxItem, Lane, PushKind, RECALLED, SetAside};
 pub use kept::{KeptPayload, KeptPush};
 pub use log_keys::{KeyOrder, log_keys_of, names_of, own_trust};
+pub use log_time::{ClockStanding, LogTime};
 pub use nonces::Seen;
 pub use payload::{PayloadWriter, SealedPayload};
 pub use recalls::KeptRecall;
@@ -146,7 +148,7 @@ struct Inner {
     kek: Arc<Kek>,
     vault: Arc<Vault>,
     payloads: Arc<Path>,
-    clock: Clock,
+    time: Arc<LogTime>,
     head: Arc<Head>,
     inbox_bytes_max: u64,
     refusals: Mutex<Refusals>,
@@ -232,6 +234,8 @@ impl Journal {
             failed: watch::Sender::new(false),
             prune_on: std::sync::atomic::AtomicBool::new(false),
         });
+        let last = log_time::before(&store, recovered.last.as_ref()).map_err(log_time::unread)?;
+        let time = Arc::new(LogTime::start(clock, last, settings.clock_settle_us));
         let copier = settings.place.file();
         let copier = copier.map(|database| CopyBack::start(database, Arc::clone(&shared)));
         let mut sequencer = Sequencer {
@@ -240,11 +244,10 @@ impl Journal {
             store,
             edge: recovered.edge,
             recent: recovered.recent,
-            last_t: recovered.last_t,
             signer,
             node: settings.node.clone(),
             boot: evidence::hex(&clock::random::<4>()?),
-            clock: clock.clone(),
+            time: Arc::clone(&time),
             shared: Arc::clone(&shared),
             rejects_keep_days: settings.rejects_keep_days,
         };
@@ -254,7 +257,7 @@ impl Journal {
             &settings.key_encryption_key,
             Arc::clone(&kek),
             settings.month_keys.clone(),
-            clock.now_us(),
+            time.now_us(),
         )?;
         head.keep(shared.checkpoint())?;
         let (queue, jobs) = mpsc::channel(settings.queue_max.max(1));
@@ -271,7 +274,7 @@ impl Journal {
                 kek,
                 vault: Arc::new(vault),
                 payloads: settings.payloads.as_path().into(),
-                clock,
+                time,
                 head,
                 inbox_bytes_max: settings.inbox_bytes_max,
                 refusals: Mutex::default(),
@@ -287,7 +290,7 @@ impl Journal {
     /// [`SealError::Unavailable`]: nothing was accepted, or nobody knows; the caller repeats its key.
     pub async fn seal(&self, entry: Entry) -> Result<Outcome, SealError> {
         let exchange = entry.exchange;
-        let prepared = entry.prepare(&self.inner.kek, &self.inner.vault, self.inner.clock.now_us())?;
+        let prepared = entry.prepare(&self.inner.kek, &self.inner.vault, self.inner.time.now_us())?;
         let answer = self.submit(Work::Seal(Box::new(prepared))).await?;
         self.outcome(answer, exchange).await
     }
@@ -356,7 +359,7 @@ impl Journal {
     /// # Errors
     /// [`SealError::Unavailable`]; the caller is refused all the same.
     pub async fn refuse(&self, draft: RefusalDraft) -> Result<Option<Sealed>, SealError> {
-        let now_us = self.inner.clock.now_us();
+        let now_us = self.inner.time.now_us();
         if !self.refusals().admit(&draft, now_us) {
             return Ok(None);
         }
@@ -374,7 +377,7 @@ impl Journal {
     pub async fn abort(&self, event: AbortedEvent) -> Result<Option<Sealed>, SealError> {
         let mut like = RefusalDraft::new(Some(event.p.clone()), Refusal::BodyIncomplete, "push");
         like.record = Some(event.rec.clone());
-        if !self.refusals().admit(&like, self.inner.clock.now_us()) {
+        if !self.refusals().admit(&like, self.inner.time.now_us()) {
             return Ok(None);
         }
         let exchange = Uuid::parse_str(&event.x).ok();
@@ -391,19 +394,22 @@ impl Journal {
     /// [`SealError::Unavailable`]; the next tick tries again.
     pub async fn tick(&self, now_us: i64) -> Result<(), SealError> {
         self.keep_head().await;
+        self.tell_clock().await?;
         let due = self.refusals().due(now_us);
         self.seal_aggregates(due).await?;
         let prune = {
             let mut pruned = self.inner.pruned_us.lock().unwrap_or_else(PoisonError::into_inner);
             // Behind what comes in, it goes on with each tick.
             let behind = self.inner.shared.prune_on.load(Ordering::Relaxed);
-            let due = behind || now_us.saturating_sub(*pruned) >= PRUNE_EVERY_US;
+            // A time that went back is no reason to wait until it is where it was.
+            let due = behind || now_us.saturating_sub(*pruned) >= PRUNE_EVERY_US || now_us < *pruned;
             if due {
                 *pruned = now_us;
             }
             due
         };
         if prune {
+            let now_us = now_us.min(self.inner.time.careful_us());
             self.submit(Work::Prune { now_us }).await?;
         }
         Ok(())

@@ -4,6 +4,7 @@
 //! journal or registry, and says all of them. Ending: stop accepting, finish what is in flight, stop the relay between two parts, seal the
 //! `stop` leaf. A crash at any point is safe by C3; the next start reads what is there.
 
+mod clock_light;
 mod kept;
 mod log_keys;
 mod start;
@@ -95,6 +96,8 @@ impl Gateway {
         let registry = start::registry(&config, &vouched.set()).await?;
         let witnessing = start::witnessing(&config, &secrets).await?;
         let journal = start::journal(&config, &secrets, clock.clone()).await?;
+        // From here on by the time that the log goes on by.
+        let (clock, wall) = (journal.time().clock(), clock);
         let restored = witnessing.restore(&journal, clock.now_us()).await;
         restored.map_err(StartFault::Journal)?;
         let paused = start::relay_paused(&config)?;
@@ -104,7 +107,7 @@ impl Gateway {
         let stations = Arc::new(start::stations(
             &config,
             &secrets,
-            clock.clone(),
+            (clock.clone(), wall),
             Arc::clone(&policies),
             (journal.clone(), Arc::new(witnessing)),
             registry,
@@ -402,7 +405,10 @@ async fn watch(
     let mut volume = None;
     loop {
         tick.tick().await;
-        let now_us = stations.clock.now_us();
+        let (now_us, wall_us) = (stations.clock.now_us(), stations.wall.now_us());
+        let (light, said) = clock_light::describe(stations.journal.time().standing());
+        readiness.report("clock", light, said);
+        stations.extracts.sweep();
         // A year that is over is a notice and no fault: the volume goes on until an operator turns it.
         if let Some((light, said)) = volumes::describe(&stations.journal, &mut volume, now_us).await {
             readiness.report("volume", light, said);
@@ -411,9 +417,9 @@ async fn watch(
             Ok(()) => readiness.report("journal", Light::Green, "it commits"),
             Err(_) => readiness.report("journal", Light::Red, "it cannot commit; pushes are answered 503"),
         }
-        let (light, detail) = crl_light(&revoked.load(), now_us / 1_000_000);
+        let (light, detail) = crl_light(&revoked.load(), wall_us / 1_000_000);
         readiness.report("crl", light, detail);
-        let (light, detail) = keeper.in_force().describe(now_us / 1_000_000);
+        let (light, detail) = keeper.in_force().describe(wall_us / 1_000_000);
         readiness.report("policies", light, detail);
         let backlog = stations.journal.backlog();
         metrics::gauge!("shuguan_inbox_exchanges").set(precise(backlog.exchanges));

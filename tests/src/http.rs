@@ -11,9 +11,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 mod connection;
+mod download;
 mod unfinished;
 
 pub use connection::Connection;
+pub use download::Download;
 pub use unfinished::Unfinished;
 
 /// A client certificate with its key, or nobody.

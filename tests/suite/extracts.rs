@@ -485,3 +485,26 @@ fn the_pull_command_writes_a_verified_file_and_an_agency_gets_exit_3() {
         assert!(!gateway.path("stolen.ndjson").exists());
     });
 }
+
+#[test]
+fn an_extract_that_the_spool_has_no_room_for_fails_with_its_leaf_and_leaves_no_file() {
+    run(async {
+        let gateway = Deployment::with(|text| {
+            text.replace("spool = \"extracts\"\n", "spool = \"extracts\"\nspool_bytes_max = 16\n")
+        });
+        let running = gateway.serve();
+        six_residents(&gateway, &running).await;
+        let centre = gateway.partner(REGISTRY);
+        let begun = running.call(request(&population()), &centre).await.unwrap();
+        let wait = Call::get(begun.header("location")).header("prefer", "wait=20");
+        let state = running.call(wait, &centre).await.unwrap();
+        assert_eq!(state.json()["state"], "failed");
+        let refused: Vec<Value> = leaves(&gateway.journal())
+            .into_iter()
+            .filter(|leaf| leaf["code"] == "spool-full")
+            .collect();
+        assert_eq!(refused.len(), 1);
+        assert_eq!(refused[0]["x"], begun.json()["extract"]);
+        assert_eq!(std::fs::read_dir(gateway.path("extracts")).unwrap().count(), 0);
+    });
+}

@@ -37,6 +37,7 @@ mod refusals;
 mod rejects;
 mod repeats;
 mod restored;
+mod revoked;
 mod signatures;
 mod start;
 mod stopped;

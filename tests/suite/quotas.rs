@@ -171,9 +171,12 @@ fn pulls_of_a_day_run_out_and_stay_out_after_a_restart() {
                 .header("content-type", "application/json")
                 .body(r#"{"dataset":"population","purpose":"enrolment.registration","case":"A-1"}"#)
         };
-        for _ in 0..2 {
-            let begun = running.call(request(), &registry).await.unwrap();
+        let mut last = None;
+        for key in ["one", "two"] {
+            let request = request().header("idempotency-key", key);
+            let begun = running.call(request, &registry).await.unwrap();
             assert_eq!(begun.status, 202, "{:?}", begun.body);
+            last = Some(begun.json()["extract"].clone());
             let wait = Call::get(begun.header("location")).header("prefer", "wait=20");
             let state = running.call(wait, &registry).await.unwrap();
             assert_eq!(state.json()["state"], "ready");
@@ -184,6 +187,13 @@ fn pulls_of_a_day_run_out_and_stay_out_after_a_restart() {
             third.header("ratelimit").starts_with("\"pulls\";r=0;t="),
             "{}",
             third.header("ratelimit")
+        );
+        // Whose answer was lost on the way asks again, and it takes nothing.
+        let again = request().header("idempotency-key", "two");
+        let again = running.call(again, &registry).await.unwrap();
+        assert_eq!(
+            (again.status.as_u16(), Some(again.json()["extract"].clone())),
+            (202, last)
         );
         assert_eq!(running.stop(), Some(0));
         let running = gateway.serve();

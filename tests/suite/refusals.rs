@@ -343,14 +343,15 @@ fn a_full_inbox_is_answered_503_and_nothing_is_accepted() {
         let running = deployment.serve();
         let police = deployment.partner(POLICE);
         // The relay takes one row a second, so the first batch fills the inbox for a while.
-        let first = running
-            .call(Call::push(RESIDENT, NDJSON, clean(RESIDENT, NDJSON, 9_000, 1)), &police)
-            .await
-            .unwrap();
+        let call = Call::push(RESIDENT, NDJSON, clean(RESIDENT, NDJSON, 9_000, 1));
+        let first = running.call(call.clone(), &police).await.unwrap();
         assert_eq!(first.status, 202);
         let answer = running.call(push(), &police).await.unwrap();
         assert_eq!((answer.status.as_u16(), answer.code().as_str()), (503, "SG2112"));
         assert!(answer.header("retry-after").parse::<u64>().is_ok());
+        // Whose answer was lost on the way asks again and is told that it was accepted.
+        let again = running.call(call, &police).await.unwrap();
+        assert_eq!((again.status.as_u16(), &again.body), (202, &first.body));
     });
 }
 

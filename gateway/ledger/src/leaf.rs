@@ -9,6 +9,7 @@
 //! | `v` | `shuguan.leaf.v1` |
 //! | `k` | kind, see [`Event`] |
 //! | `t` | UTC with microseconds, never decreasing in a log |
+//! | `clk` | only where `t` is more than 2 s ahead of the clock, because the log's time never decreases: what the clock said, UTC with microseconds |
 //! | `n`, `b` | node and boot id |
 //! | `pn` | of an exchange of a partner: which one of his it is in this log, from 1 without a gap |
 //! | `ev` | commitment to the evidence record, whatever it holds beside what other members commit to |
@@ -106,6 +107,8 @@ impl fmt::Display for Commitment {
 pub struct Leaf {
     /// Microseconds since 1970, UTC.
     pub t: i64,
+    /// When it was sealed, where that is before `t`: an entry before it was sealed by a clock that was ahead.
+    pub clk: Option<i64>,
     /// Node.
     pub n: String,
     /// Boot id: one a start of the process.
@@ -133,12 +136,18 @@ impl Leaf {
     pub fn new(t: i64, n: &str, b: &str, event: Event) -> Self {
         Self {
             t,
+            clk: None,
             n: n.into(),
             b: b.into(),
             pn: None,
             ev: None,
             event,
         }
+    }
+
+    /// When it was sealed, as the gateway knew it then: `clk`, else `t`.
+    pub fn when(&self) -> i64 {
+        self.clk.unwrap_or(self.t)
     }
 
     /// The canonical bytes.
@@ -150,6 +159,9 @@ impl Leaf {
         members.text("v", VERSION);
         members.text("k", self.event.kind());
         members.text("t", time::format(self.t));
+        if let Some(clk) = self.clk {
+            members.text("clk", time::format(clk));
+        }
         self.n.put("n", &mut members);
         self.b.put("b", &mut members);
         self.pn.put("pn", &mut members);
@@ -176,8 +188,14 @@ impl Leaf {
         }
         let kind = members.take_text("k").ok_or(LeafError::Kind)?;
         let moment = members.take_text("t").and_then(|text| time::parse(&text));
+        let t = moment.ok_or(LeafError::Member("t"))?;
+        // It says something only where it is another time.
+        let clk = members
+            .take_text("clk")
+            .map(|text| time::parse(&text).filter(|clk| *clk < t));
         let leaf = Self {
-            t: moment.ok_or(LeafError::Member("t"))?,
+            t,
+            clk: clk.map(|clk| clk.ok_or(LeafError::Member("clk"))).transpose()?,
             n: String::take("n", &mut members)?,
             b: String::take("b", &mut members)?,
             pn: canonical::Member::take("pn", &mut members)?,

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::Api;
 use super::catalog::withheld;
 use super::gate::{About, Context};
+use super::places;
 use super::report::{self, ReportForm};
 use crate::edge::Peer;
 use crate::exchange::{Fault, Refused, Stop};
@@ -121,7 +122,7 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         "exchange": view.exchange,
         "kind": view.leaf.event.kind(),
         "index": view.index,
-        "sealed_at": time::format(view.leaf.t),
+        "sealed_at": time::format(view.leaf.when()),
         "state": state(view),
         "partner": view.leaf.event.partner(),
     });
@@ -348,15 +349,18 @@ pub async fn rejects(
 ) -> Response {
     let rejects = async {
         let form = ReportForm::asked(query.as_deref(), &headers)?;
+        // Megabytes, built whole: as many at once as the partner may have pushes.
+        let permit = api.stations.admission.admit(&peer.partner().id)?;
         let view = own(&api, &peer, &exchange).await?;
         let rejects = api.stations.journal.rejects(view.exchange).await;
         let stored = rejects.map_err(Fault::from_error("read a reject report"))?;
-        Ok((form, view, stored.unwrap_or_default()))
+        Ok((form, view, stored.unwrap_or_default(), permit))
     };
     match rejects.await {
-        Ok((form, view, stored)) => {
-            let exchange = view.exchange.to_string();
-            report::answer(form, context.language, &exchange, record(&view.leaf.event), &stored)
+        Ok((form, view, stored, permit)) => {
+            let (exchange, record) = (view.exchange.to_string(), record(&view.leaf.event));
+            let report = report::answer(form, context.language, &exchange, record, &stored);
+            places::until_sent(report, permit)
         }
         Err(stop) => context.stop(Some(&peer), "exchanges", About::default(), stop).await,
     }

@@ -1,4 +1,7 @@
 //! `POST /v1/extracts`, `GET /v1/extracts/{id}`, `GET …/content`, `GET …/manifest`: request, wait, download with ranges.
+//!
+//! A download goes on only as long as its caller and its grant do: before each chunk both are judged anew. One that may not go on breaks off, so that no
+//! client takes what it has for the whole, and its `refusal` leaf at `content` says why.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +25,7 @@ use uuid::Uuid;
 use super::Api;
 use super::answers;
 use super::gate::{About, Context};
-use crate::edge::Peer;
+use crate::edge::{Gatekeeper, Peer};
 use crate::exchange::asked::RequestHead;
 use crate::exchange::pull::{self, ExtractRequest};
 use crate::exchange::{Refused, Stop};
@@ -174,12 +177,19 @@ pub async fn content(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
     Extension(peer): Extension<Arc<Peer>>,
+    Extension(gatekeeper): Extension<Arc<Gatekeeper>>,
     Path(extract): Path<String>,
     request: Request,
 ) -> Response {
     let asked = Asked::of(request.into_parts().0);
     let headers = &asked.headers;
     let range = range_start(headers);
+    let watched = Watched {
+        context: context.clone(),
+        peer: Arc::clone(&peer),
+        gatekeeper,
+        policies: Arc::clone(&api.stations.policies),
+    };
     let in_range = own_ready(&api, &peer, &extract).and_then(|(exchange, ready)| {
         let bytes = ready.content.bytes();
         if range.is_some_and(|from| from > bytes || (from == bytes && bytes > 0)) {
@@ -191,7 +201,7 @@ pub async fn content(
     });
     match in_range {
         Ok((exchange, ready)) => {
-            let mut response = stream_content(&api, Arc::clone(&ready), range);
+            let mut response = stream_content(watched, (exchange, Arc::clone(&ready)), range);
             answers::sign_content(&api, &peer, &asked, &ready, exchange, &mut response);
             response
         }
@@ -199,11 +209,10 @@ pub async fn content(
     }
 }
 
-fn stream_content(api: &Api, ready: Arc<Ready>, range: Option<u64>) -> Response {
+fn stream_content(watched: Watched, (exchange, ready): (Uuid, Arc<Ready>), range: Option<u64>) -> Response {
     let bytes = ready.content.bytes();
     let from = range.unwrap_or(0);
-    let policies = Arc::clone(&api.stations.policies);
-    let mut response = body_from(policies, Arc::clone(&ready), from).into_response();
+    let mut response = body_from(watched, (exchange, Arc::clone(&ready)), from).into_response();
     if range.is_some() {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
@@ -236,14 +245,52 @@ fn range_start(headers: &HeaderMap) -> Option<u64> {
     text.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
 }
 
-/// Chunk by chunk out of the encrypted spool; memory does not grow with the extract. A download whose grant is revoked breaks off.
-fn body_from(policies: Arc<ArcSwap<PolicySet>>, ready: Arc<Ready>, from: u64) -> Body {
+/// What a download is judged by between two chunks.
+struct Watched {
+    context: Context,
+    peer: Arc<Peer>,
+    gatekeeper: Arc<Gatekeeper>,
+    policies: Arc<ArcSwap<PolicySet>>,
+}
+
+impl Watched {
+    /// Whether the caller may still pass and the policies still hold the grant.
+    fn goes_on(&self, ready: &Ready) -> Result<(), Refusal> {
+        self.gatekeeper.recheck(&self.peer)?;
+        if ready.granted.holds(&self.policies.load()) {
+            Ok(())
+        } else {
+            Err(Refusal::GrantRevoked)
+        }
+    }
+
+    /// Its head was sent long ago, so nobody is answered: the leaf says it, and the body ends in the middle.
+    async fn broken_off(&self, exchange: Uuid, ready: &Ready, refusal: Refusal) -> std::io::Error {
+        let about = About {
+            dataset: Some(ready.granted.dataset()),
+            purpose: Some(ready.granted.purpose()),
+            bundle: Some(self.policies.load().hash()),
+            ..About::default()
+        };
+        let mut refused = Refused::new(refusal);
+        refused.exchange = Some(exchange);
+        drop(
+            self.context
+                .stop(Some(&self.peer), "content", about, refused.into())
+                .await,
+        );
+        std::io::Error::other(refusal.code())
+    }
+}
+
+/// Chunk by chunk out of the encrypted spool; memory does not grow with the extract.
+fn body_from(watched: Watched, (exchange, ready): (Uuid, Arc<Ready>), from: u64) -> Body {
+    let watched = Arc::new(watched);
     let chunks = stream::try_unfold(from, move |at| {
-        let ready = Arc::clone(&ready);
-        let granted = ready.granted.holds(&policies.load());
+        let (ready, watched) = (Arc::clone(&ready), Arc::clone(&watched));
         async move {
-            if !granted {
-                return Err(std::io::Error::other("the grant was revoked"));
+            if let Err(refusal) = watched.goes_on(&ready) {
+                return Err(watched.broken_off(exchange, &ready, refusal).await);
             }
             let chunk = tokio::task::spawn_blocking(move || ready.content.read_from(at))
                 .await

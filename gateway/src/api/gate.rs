@@ -15,7 +15,7 @@ use http::{HeaderName, HeaderValue, header};
 use uuid::Uuid;
 
 use super::answers;
-use super::places::{Place, Places};
+use super::places::{self, Place, Places};
 use super::problem::{self, Language};
 use crate::edge::{Caller, Peer, framing};
 use crate::exchange::{Fault, Refused, Stop};
@@ -138,9 +138,9 @@ pub async fn pass(
     };
     let request_id = context.request_id;
     let mut response = match admit(&gate, &caller, &context, &mut request).await {
-        Ok(_place) => {
+        Ok(place) => {
             request.extensions_mut().insert(context);
-            next.run(request).await
+            places::until_sent(next.run(request).await, place)
         }
         Err(response) => response,
     };

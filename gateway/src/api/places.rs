@@ -1,11 +1,17 @@
 //! How many requests are in at once: in all, and of one caller.
 //!
-//! Takes the id of a partner or officer that a certificate proved; gives a place until it is dropped. Refuses what is beyond the whole, and
+//! Takes the id of a partner or officer that a certificate proved; gives a place until its answer has been sent. Refuses what is beyond the whole, and
 //! beyond a caller's share of it, so that one caller whose requests never end leaves room for the others.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::LimitsSection;
@@ -20,11 +26,39 @@ pub struct Places {
     shares: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
 }
 
-/// One request's place; given back when dropped.
+/// One request's place; given back when its answer has been sent, or when dropped before.
 #[derive(Debug)]
 pub struct Place {
     _all: OwnedSemaphorePermit,
     _share: OwnedSemaphorePermit,
+}
+
+/// What a request holds until its answer has been sent: a body that nobody reads takes up room as well as a request that nobody ends.
+pub fn until_sent(response: Response, held: impl Send + Unpin + 'static) -> Response {
+    response.map(|body| Body::new(Held { body, _held: held }))
+}
+
+/// A body with what goes when it goes.
+struct Held<T> {
+    body: Body,
+    _held: T,
+}
+
+impl<T: Unpin> http_body::Body for Held<T> {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 impl Places {
@@ -78,7 +112,10 @@ mod tests {
     use std::collections::BTreeMap;
     use std::num::{NonZeroU32, NonZeroU64};
 
-    use super::Places;
+    use axum::body::Body;
+    use axum::response::Response;
+
+    use super::{Places, until_sent};
     use crate::config::{LimitsSection, PartnerLimits};
     use crate::refusal::Refusal;
 
@@ -109,6 +146,17 @@ mod tests {
         assert_eq!(refusal(&places, "a"), Some(Refusal::TooManyAtOnce));
         assert_eq!(refusal(&places, "b"), None);
         drop(held);
+        assert_eq!(refusal(&places, "a"), None);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_not_read_keeps_its_place() {
+        let places = places(4, 1);
+        let place = places.take("a").unwrap();
+        let unread = until_sent(Response::new(Body::from("an answer")), place);
+        assert_eq!(refusal(&places, "a"), Some(Refusal::TooManyAtOnce));
+        let read = axum::body::to_bytes(unread.into_body(), 100).await.unwrap();
+        assert_eq!(&read[..], b"an answer");
         assert_eq!(refusal(&places, "a"), None);
     }
 

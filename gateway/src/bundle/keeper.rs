@@ -230,7 +230,7 @@ impl Keeper {
                 signers: &signers,
                 history: &history,
                 table: Some(&table),
-                now_s: stations.clock.now_us().div_euclid(1_000_000),
+                now_s: stations.wall.now_us().div_euclid(1_000_000),
             };
             let vouched = judge(bundle, &bench)?;
             let unfit = |detail: &dyn std::fmt::Display| BundleRefused {

@@ -1,8 +1,8 @@
-//! `shuguan log export | prove | volumes | turn`: the log or a volume of it as static files, for auditors and whoever mirrors it; a proof that it only grew; its
-//! volumes; the next one.
+//! `shuguan log export | prove | volumes | turn | clock`: the log or a volume of it as static files, for auditors and whoever mirrors it; a proof that it only grew; its
+//! volumes; the next one; the clock that it goes by.
 //!
 //! `export` and `volumes` take the journal's file; they read only, with or without a running gateway, and refuse to continue a folder that holds another log.
-//! `prove` and `turn` ask the running gateway, with a partner's or officer's certificate, and with the operator's.
+//! `prove`, `turn` and `clock` ask the running gateway, with a partner's or officer's certificate, and the latter two with the operator's.
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,7 @@ use crate::client::{Client, ClientSettings, Listener};
 use crate::journal::{ExportError, Exported, Reader, Resting, export};
 use crate::serve::chain;
 
+mod clock;
 mod prove;
 
 /// The log as files.
@@ -106,6 +107,24 @@ EXIT CODES
         #[arg(short = 'c', long = "config", env = "SHUGUAN_CLIENT", default_value = "client.toml")]
         config: PathBuf,
     },
+    /// How the machine's clock stands against the time that the log goes on by; with --confirm, that a step which is held is the time.
+    ///
+    /// A step of more than 2 s is not followed until the clock is put right, a witness agrees with it, it has stood for `journal.clock_settle_minutes`, or an operator
+    /// confirms it. Look at another clock first: what was sealed by a wrong one stays in the log.
+    #[command(after_help = "EXAMPLES
+  shuguan log clock -c officers/operator-li.toml
+  shuguan log clock --confirm -c officers/operator-li.toml
+
+EXIT CODES
+  0 shown or confirmed · 3 refused: no step is held, or only operators · 4 not reached, or no leaf could be sealed")]
+    Clock {
+        /// The machine's clock is right.
+        #[arg(long)]
+        confirm: bool,
+        /// The operator's client.toml.
+        #[arg(short = 'c', long = "config", env = "SHUGUAN_CLIENT", default_value = "client.toml")]
+        config: PathBuf,
+    },
 }
 
 /// Runs the command.
@@ -125,6 +144,7 @@ pub fn run(args: LogArgs, output: &Output) -> Result<Exit, Failure> {
             config,
         } => prove::run(&old, &file, &config, output)?,
         LogAction::Volumes { journal } => volumes(&journal, output)?,
+        LogAction::Clock { confirm, config } => clock::run(confirm, &config, output)?,
         LogAction::Turn { open, prepare, config } => turn(open.as_deref(), prepare, &config, output)?,
     }
     Ok(Exit::Done)

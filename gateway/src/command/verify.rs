@@ -364,7 +364,7 @@ fn headline(quorum: Quorum, sentence: &str) -> String {
 fn show_receipt(proven: &Proven, trust: &Trust, output: &Output) {
     let (event, witnessed) = (&proven.leaf.event, &proven.witnessed);
     let sentence = format!("{}; {}", sentence(proven), seen_by(witnessed, trust));
-    let (size, at) = (proven.checkpoint.size, time::format(proven.leaf.t));
+    let (size, at) = (proven.checkpoint.size, time::format(proven.leaf.when()));
     if output.is_json() {
         let document = json!({
             "verdict": witnessed.verdict(), "sentence": sentence, "witnesses": witnesses_json(witnessed), "index": proven.index, "kind": event.kind(), "exchange": event.exchange(),

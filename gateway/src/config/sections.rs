@@ -163,6 +163,7 @@ impl<'s> Sections<'_, 's> {
         let inbox_bytes_max = table.or(document, "inbox_bytes_max", nonzero_u64(8 << 30));
         let payload_hold_hours = table.or(document, "payload_hold_hours", 72);
         let rejects_keep_days = table.or(document, "rejects_keep_days", nonzero(30));
+        let clock_settle_minutes = table.or(document, "clock_settle_minutes", nonzero(60));
         if rejects_keep_days.get() < 7 {
             let hint = Some("answers are repeatable for 7 days and show rejects".to_owned());
             document.fault(
@@ -188,6 +189,7 @@ impl<'s> Sections<'_, 's> {
             inbox_bytes_max,
             payload_hold_hours,
             rejects_keep_days,
+            clock_settle_minutes,
         })
     }
 
@@ -349,10 +351,12 @@ impl<'s> Sections<'_, 's> {
         let mut table = self.open("extracts")?;
         let spool = self.path(&mut table, "spool");
         let keep_hours = table.or(self.document, "keep_hours", nonzero(24));
+        let spool_bytes_max = table.or(self.document, "spool_bytes_max", nonzero_u64(16 << 30));
         table.finish(self.document);
         Some(ExtractsSection {
             spool: spool?,
             keep_hours,
+            spool_bytes_max,
         })
     }
 }

@@ -416,11 +416,27 @@ fn refusal_facts(refusal: &RefusalEvent, policies: &PolicySet) -> Vec<Fact> {
 }
 
 fn clock_facts(clock: &ClockEvent) -> Vec<Fact> {
-    vec![
-        plain("见证人", &clock.who),
-        plain("其时钟", words::outcome(&clock.dir)),
+    let Some(step) = &clock.step else {
+        return vec![
+            plain("见证人", &clock.who),
+            plain("其时钟", words::outcome(&clock.dir)),
+            coded("相差毫秒", clock.ms.to_string()),
+        ];
+    };
+    let readings = [("本机时钟", &clock.wall), ("日志时间", &clock.log)];
+    let mut facts = vec![
+        plain("本机时钟跳变", words::outcome(step)),
+        plain("本机时钟", words::outcome(&clock.dir)),
         coded("相差毫秒", clock.ms.to_string()),
-    ]
+        coded("确认者", clock.who.clone()),
+    ];
+    facts.extend(clock.by.as_deref().map(|by| plain("确认方式", words::outcome(by))));
+    facts.extend(
+        readings
+            .into_iter()
+            .filter_map(|(name, reading)| Some(coded(name, reading.clone()?))),
+    );
+    facts
 }
 
 fn log_close_facts(close: &LogCloseEvent) -> Vec<Fact> {
@@ -621,7 +637,7 @@ fn relayed(view: &ExchangeView) -> Option<Relayed> {
         return None;
     };
     Some(Relayed {
-        moment: Moment::of(leaf.t),
+        moment: Moment::of(leaf.when()),
         counts: vec![
             count("新增", *ins),
             count("更新", *upd),

@@ -71,7 +71,9 @@ async fn turn(
         guard::operators_only(&peer)?;
         let members = "open (the name of the volume) and prepare (true: only make its key)";
         let order: Order = json::asked(&headers, &uri, body, members)?;
-        turned(&desk, &peer, &order).await
+        let (acting, officer) = (Arc::clone(&desk), Arc::clone(&peer));
+        let turned = async move { turned(&acting, &officer, &order).await };
+        desk.console.api.stations.to_the_end(turned).await
     };
     json::answer(&context, &peer, "log", turned.await).await
 }

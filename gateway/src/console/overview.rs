@@ -251,6 +251,8 @@ fn check_text(code: &str, colour: &str) -> &'static str {
         ("policies", _) => "协议即将或已经到期，或最近提交的策略包被拒绝",
         ("reload", "green") => "证书与吊销列表已生效",
         ("reload", _) => "上次重载被拒绝，沿用原有配置",
+        ("clock", "green") => "与经过的时间一致",
+        ("clock", _) => "本机时钟发生跳变，或日志时间超前；请核对时钟：shuguan log clock",
         ("volume", "green") => "当前年卷正在使用",
         ("volume", _) => "本卷所属年份已过，仍可继续使用；请由运营人员换卷：shuguan log turn",
         ("witness", "green") => "日志已获见证",

@@ -51,7 +51,10 @@ async fn submit(
 ) -> Response {
     let submitted = async {
         guard::from_no_other_site(&headers, &uri)?;
-        submitted(&desk, &peer, body).await
+        let (submitting, officer) = (Arc::clone(&desk), Arc::clone(&peer));
+        let submitted = async move { submitted(&submitting, &officer, body).await };
+        // What is sealed as loaded must be in force, though the officer hang up.
+        desk.console.api.stations.to_the_end(submitted).await
     };
     json::answer(&context, &peer, "policy", submitted.await).await
 }

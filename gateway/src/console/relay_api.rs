@@ -89,7 +89,9 @@ async fn act(
         let members =
             "act (pause, resume, release, discard, feed-again), exchange, why (wrong-batch, superseded, unusable)";
         let order: Order = json::asked(&headers, &uri, body, members)?;
-        let leaf = acted(&desk, &peer, &order).await?;
+        let (acting, officer) = (Arc::clone(&desk), Arc::clone(&peer));
+        let acted = async move { acted(&acting, &officer, &order).await };
+        let leaf = desk.console.api.stations.to_the_end(acted).await?;
         document(&desk, Some(leaf)).await
     };
     json::answer(&context, &peer, "relay", acted.await).await

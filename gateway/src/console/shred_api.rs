@@ -99,7 +99,10 @@ pub(super) async fn shred(
         if peer.partner().role != Role::SecurityOfficer {
             return Err(Refusal::WrongRole.into());
         }
-        destroy(&desk, &peer, &order).await
+        let (acting, officer) = (Arc::clone(&desk), Arc::clone(&peer));
+        let destroyed = async move { destroy(&acting, &officer, &order).await };
+        // A leaf that says that keys are gone must be true.
+        desk.console.api.stations.to_the_end(destroyed).await
     };
     json::answer(&context, &peer, "shred", done.await).await
 }

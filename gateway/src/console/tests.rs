@@ -1,6 +1,7 @@
 //! The routers of the console on a real journal, below TLS: the caller is put where the edge would put it.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod clock;
 mod unsealing;
 
 use std::sync::Arc;
@@ -63,6 +64,10 @@ impl Answer {
 
 impl Office {
     async fn open() -> Self {
+        Self::open_by(Clock::system()).await
+    }
+
+    async fn open_by(clock: Clock) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("gw");
         let cli = Cli::parse_from(["shuguan", "--quiet", "init", "--demo", dir.to_str().unwrap()]);
@@ -76,7 +81,7 @@ impl Office {
             address.set_port(0);
         }
         let config_limits = config.limits.clone();
-        let gateway = Gateway::start(config, Clock::system()).await.unwrap();
+        let gateway = Gateway::start(config, clock).await.unwrap();
         let stations = Arc::clone(gateway.stations());
         let places = crate::api::places::Places::new(config_limits);
         let gate = Gate::new(stations.journal.clone(), places, Arc::default()).with_help(super::help);
@@ -185,6 +190,25 @@ async fn a_search_is_sealed_before_it_is_answered_and_its_leaf_shows_neither_cas
         .unwrap();
     let evidence = String::from_utf8(evidence.to_vec()).unwrap();
     assert!(evidence.contains("audit-2026-117") && evidence.contains("health-ganyu"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_act_whose_officer_hangs_up_is_carried_out_to_its_end() {
+    let office = Office::open().await;
+    let request = Request::post("/console/api/relay")
+        .header(header::HOST, "gw.example")
+        .header(header::CONTENT_TYPE, "application/json");
+    let order = json!({ "act": "pause" }).to_string();
+    let mut asking = Box::pin(office.send(office.officer("operator-li"), request, order));
+    // The journal is asked and has not answered; then the connection breaks.
+    let unanswered = std::future::poll_fn(|cx| std::task::Poll::Ready(asking.as_mut().poll(cx).is_pending()));
+    assert!(unanswered.await);
+    drop(asking);
+    office.stations().tasks.close();
+    office.stations().tasks.wait().await;
+    assert_eq!(office.leaves("operator").await, 1);
+    let shown = office.get("operator-li", "/console/api/relay").await;
+    assert_eq!(shown.json()["paused"], true, "the log says so");
 }
 
 #[tokio::test(flavor = "multi_thread")]

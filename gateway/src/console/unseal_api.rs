@@ -112,7 +112,7 @@ async fn act(
 }
 
 fn now_s(desk: &Desk) -> i64 {
-    desk.console.api.stations.clock.now_us().div_euclid(1_000_000)
+    desk.console.api.stations.wall.now_us().div_euclid(1_000_000)
 }
 
 /// The statement of an order, which has to hold now and to be about what the order says.

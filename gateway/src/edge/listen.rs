@@ -5,9 +5,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -56,6 +56,10 @@ pub struct ListenSettings {
 
 /// Connections at once from one address that has not shown a partner's certificate.
 const STRANGERS_PER_ADDRESS_MAX: usize = 64;
+/// So many addresses together can take all handshakes.
+const HANDSHAKE_SHARES: usize = 8;
+/// The network's half of an IPv6 address (RFC 4291, 2.5.4).
+const NETWORK: u128 = !0 << 64;
 /// Refused connections that are kept to be looked at.
 const RECENT_MAX: usize = 64;
 
@@ -166,9 +170,47 @@ impl<K: Eq + std::hash::Hash> Drop for Place<'_, K> {
     }
 }
 
+/// Handshakes at once: in all, and from one address.
+struct Handshakes {
+    slots: Semaphore,
+    share: usize,
+    addresses: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
+}
+
+impl Handshakes {
+    fn new(max: usize) -> Self {
+        Self {
+            slots: Semaphore::new(max),
+            share: (max / HANDSHAKE_SHARES).max(1),
+            addresses: Mutex::default(),
+        }
+    }
+
+    /// What an address may have; it is gone with the last handshake from there.
+    fn share(&self, address: IpAddr) -> Arc<Semaphore> {
+        let address = source(address);
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = addresses.get(&address).and_then(Weak::upgrade) {
+            return share;
+        }
+        addresses.retain(|_, share| share.strong_count() > 0);
+        let share = Arc::new(Semaphore::new(self.share));
+        addresses.insert(address, Arc::downgrade(&share));
+        share
+    }
+}
+
+/// What counts as one address: of IPv6 the network, because one host has all of it.
+fn source(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & NETWORK)),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
 /// Accepts until `stop`, then drains: no new connection, requests in flight end, at most `drain_timeout`.
 pub async fn listen(listener: TcpListener, edge: Arc<Edge>, router: Router, stop: CancellationToken) {
-    let handshakes = Arc::new(Semaphore::new(edge.settings.handshakes_max));
+    let handshakes = Arc::new(Handshakes::new(edge.settings.handshakes_max));
     let open = Arc::new(Semaphore::new(edge.settings.connections_max));
     let mut connections = JoinSet::new();
     loop {
@@ -219,11 +261,11 @@ async fn one(
     edge: &Edge,
     tcp: TcpStream,
     address: IpAddr,
-    handshakes: &Semaphore,
+    handshakes: &Handshakes,
     router: Router,
     stop: &CancellationToken,
 ) {
-    let Some(stranger) = Place::take(&edge.strangers, address, STRANGERS_PER_ADDRESS_MAX) else {
+    let Some(stranger) = Place::take(&edge.strangers, source(address), STRANGERS_PER_ADDRESS_MAX) else {
         edge.refuse(Refusal::Overloaded, address, None);
         return;
     };
@@ -247,10 +289,15 @@ async fn one(
 }
 
 /// The handshake under its deadline; a failure is counted and the alert given time to arrive.
-async fn handshake(edge: &Edge, tcp: TcpStream, address: IpAddr, slots: &Semaphore) -> Option<TlsStream<TcpStream>> {
+async fn handshake(
+    edge: &Edge,
+    tcp: TcpStream,
+    address: IpAddr,
+    handshakes: &Handshakes,
+) -> Option<TlsStream<TcpStream>> {
     // Nagle would hold an answer back until the client acknowledges the one before.
     let _ = tcp.set_nodelay(true);
-    let shaking = watch(shake(edge, tcp, slots));
+    let shaking = watch(shake(edge, tcp, address, handshakes));
     let Ok((result, serial)) = timeout(edge.settings.handshake_timeout, shaking).await else {
         edge.refuse(Refusal::HandshakeFailed, address, None);
         return None;
@@ -267,18 +314,23 @@ async fn handshake(edge: &Edge, tcp: TcpStream, address: IpAddr, slots: &Semapho
     }
 }
 
-/// A slot is taken only when the client has said hello, so that silent sockets take none from those who speak.
+/// A slot is taken only when the client has said hello, so that silent sockets take none from those who speak; and only of the address's share, so that
+/// those who say hello and nothing more take none from others.
 async fn shake(
     edge: &Edge,
     tcp: TcpStream,
-    slots: &Semaphore,
+    address: IpAddr,
+    handshakes: &Handshakes,
 ) -> Result<TlsStream<TcpStream>, (io::Error, Option<TcpStream>)> {
     let mut hello = pin!(LazyConfigAcceptor::new(Acceptor::default(), tcp));
     let start = match hello.as_mut().await {
         Ok(start) => start,
         Err(error) => return Err((error, hello.take_io())),
     };
-    let _slot = slots.acquire().await.map_err(|error| (io::Error::other(error), None))?;
+    let share = handshakes.share(address);
+    let closed = |error| (io::Error::other(error), None);
+    let _own = share.acquire().await.map_err(closed)?;
+    let _slot = handshakes.slots.acquire().await.map_err(closed)?;
     let accept = start.into_stream(edge.tls.load_full()).into_fallible();
     accept.await.map_err(|(error, tcp)| (error, Some(tcp)))
 }

@@ -72,6 +72,8 @@ pub struct Admitted {
     pub(super) nonce: Option<Nonce>,
     pub(super) content_length: Option<u64>,
     pub(super) permit: Permit,
+    /// Why nothing new may come in now, and the seconds after which it may. A repeat of an answered key is answered all the same.
+    pub(super) barred: Option<(Refusal, u64)>,
     /// Its part of the quota of the day; a repeat of an answered key needs none, and only the journal knows which key that is.
     pub(super) quota: Result<Hold, Exhausted>,
     pub(super) in_flight: InFlight,
@@ -123,7 +125,7 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
             purpose,
             Direction::Push,
             Mode::Feed,
-            stations.clock.now_us(),
+            stations.wall.now_us(),
         )
         .map_err(|denial| Refused::new(denied(denial)).under(policies.hash()))?;
     within_plan(&manner, &plan)?;
@@ -135,17 +137,12 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
     if content_length.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
-    if let Some(refusal) = stations.witnessing.refuses(purpose) {
-        return Err(Refused::new(refusal).retry_after(WITNESS_RETRY_AFTER_S).into());
-    }
-    if !stations.journal.inbox_has_room_for(&peer.partner().id) {
-        return Err(Refused::new(Refusal::InboxFull).retry_after(INBOX_RETRY_AFTER_S).into());
-    }
+    let barred = barred(stations, &peer, purpose);
     let permit = stations.admission.admit(&peer.partner().id)?;
     // After the limiter: of all that the head shows, this alone costs something.
     let signed = stations
         .signing
-        .judge(&profile::PUSH, &head.asked.message(), &peer, stations.clock.now_us())
+        .judge(&profile::PUSH, &head.asked.message(), &peer, stations.wall.now_us())
         .map_err(|refused| refused.under(policies.hash()))?;
     let quota = stations.quotas.hold(&peer.partner().id, &plan, stations.clock.now_us());
     let tag = stations.tags.idempotency(&peer.partner().id, key);
@@ -171,9 +168,19 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
         nonce,
         content_length,
         permit,
+        barred,
         quota,
         in_flight,
     })
+}
+
+/// Whether the log is witnessed and the inbox has room.
+fn barred(stations: &Stations, peer: &Peer, purpose: &str) -> Option<(Refusal, u64)> {
+    if let Some(refusal) = stations.witnessing.refuses(purpose) {
+        return Some((refusal, WITNESS_RETRY_AFTER_S));
+    }
+    let has_room = stations.journal.inbox_has_room_for(&peer.partner().id);
+    (!has_room).then_some((Refusal::InboxFull, INBOX_RETRY_AFTER_S))
 }
 
 /// A scope goes by what the registry has: the field must be released, and as it is.
@@ -186,14 +193,20 @@ fn within_plan(manner: &Manner, plan: &Plan) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Whether anything is left of the quota of the day. A key that was answered before is answered again (C4): that takes nothing.
+/// Whether there is room for it, and anything left of the quota of the day. A key that was answered before is answered again (C4): that takes nothing.
 ///
 /// # Errors
-/// [`Refusal::QuotaExceeded`].
-pub(super) async fn within_quota(stations: &Stations, admitted: &Admitted) -> Result<(), Stop> {
-    match &admitted.quota {
-        Err(exhausted) if !answered(&stations.journal, admitted).await? => Err((*exhausted).into()),
-        _ => Ok(()),
+/// [`Refusal::InboxFull`], [`Refusal::Unwitnessed`], [`Refusal::QuotaExceeded`].
+pub(super) async fn may_enter(stations: &Stations, admitted: &Admitted) -> Result<(), Stop> {
+    let stop = match (admitted.barred, &admitted.quota) {
+        (Some((refusal, after_s)), _) => Refused::new(refusal).retry_after(after_s).into(),
+        (None, Err(exhausted)) => (*exhausted).into(),
+        (None, Ok(_)) => return Ok(()),
+    };
+    if answered(&stations.journal, admitted).await? {
+        Ok(())
+    } else {
+        Err(stop)
     }
 }
 

@@ -53,7 +53,7 @@ impl Asked {
         if digest::stated(headers).is_some_and(|stated| stated != Some(found)) {
             return Err(Refusal::BadDigest.into());
         }
-        let now_us = stations.clock.now_us();
+        let now_us = stations.wall.now_us();
         let signed = stations.signing.judge(profile, &head.message, peer, now_us)?;
         if headers.contains_key(PURPOSE) && text(headers, &PURPOSE) != Some(purpose) {
             let other = "`Exchange-Purpose` is not the purpose of the request";
@@ -125,6 +125,28 @@ impl Granted {
             purpose: plan.purpose().to_owned(),
             mode: plan.mode(),
         }
+    }
+
+    /// A grant of the population that no policies hold.
+    #[cfg(test)]
+    pub(crate) fn of_nobody(partner: &str) -> Self {
+        Self {
+            partner: partner.to_owned(),
+            spiffe: String::new(),
+            dataset: Dataset::Population,
+            purpose: String::new(),
+            mode: Mode::Extract,
+        }
+    }
+
+    /// The dataset.
+    pub fn dataset(&self) -> &'static str {
+        self.dataset.name()
+    }
+
+    /// The purpose.
+    pub fn purpose(&self) -> &str {
+        &self.purpose
     }
 
     /// Whether these policies still have the partner and a grant for it; what the grant says is that of the plan that was pinned.

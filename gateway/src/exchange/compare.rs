@@ -156,7 +156,7 @@ fn admit(
             &request.purpose,
             Direction::Pull,
             Mode::Compare,
-            stations.clock.now_us(),
+            stations.wall.now_us(),
         )
         .map_err(|denial| Refused::new(denied(denial)).under(policies.hash()))?;
     let claims = Claims::read(&request.rows, dataset, &plan, stations.clock.today_shanghai())?;

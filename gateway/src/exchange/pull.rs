@@ -20,14 +20,17 @@ use crate::clock;
 use crate::edge::Peer;
 use crate::extract::form::Form;
 use crate::extract::spool::{SpoolFault, SpoolWriter, Spooled};
-use crate::extract::{Ready, State};
+use crate::extract::{Ready, State, Unplaced};
 use crate::journal::{ColumnDigests, RefusalDraft, Sealed, Subjects};
 use crate::limits::Permit;
-use crate::limits::quota::{Hold, QuotaKey};
+use crate::limits::quota::{Exhausted, Hold, QuotaKey};
 use crate::limits::subjects::SubjectHold;
 use crate::refusal::Refusal;
 use crate::registry::Selection;
 use crate::signature::profile;
+
+/// Extracts go when they are fetched no more: within hours, not seconds.
+const SPOOL_RETRY_AFTER_S: u64 = 600;
 
 /// What the registry asks for.
 #[derive(Clone, Debug, Deserialize)]
@@ -77,10 +80,15 @@ pub struct AdmittedPull {
     pub(super) selection_text: String,
     /// What the request proves of itself.
     pub(super) asked: Asked,
-    /// Its part of the quota of the day.
-    quota: Hold,
     /// Given back when the extract is ready.
     _permit: Permit,
+}
+
+/// Its part of what the grant allows on a day.
+struct Allowed {
+    quota: Hold,
+    /// Where the grant limits whom it tells about.
+    told: Option<SubjectHold>,
 }
 
 /// A complete extract that is not sealed yet.
@@ -108,15 +116,17 @@ pub async fn begin(
     request: ExtractRequest,
     head: &RequestHead<'_>,
 ) -> Result<Uuid, Stop> {
-    let admitted = admit(stations, peer, request, head)?;
+    let (admitted, quota) = admit(stations, peer, request, head)?;
     if let Some(exchange) = admitted
         .asked
         .before(stations)
         .await?
         .and_then(|sealed| sealed.exchange)
     {
+        // It takes nothing, so it is answered also when nothing is left.
         return Ok(exchange);
     }
+    let quota = quota?;
     let key = QuotaKey::of(&admitted.peer.partner().id, &admitted.plan);
     let read = async |since_us, tracked| stations.journal.told_about(key.clone(), since_us, tracked).await;
     let told = stations
@@ -125,13 +135,15 @@ pub async fn begin(
         .await
         .map_err(Fault::from_error("count whom a grant told about"))?;
     let exchange = admitted.exchange;
-    if !stations.extracts.begin(exchange, admitted.granted.clone()) {
-        return Err(Refused::new(Refusal::TooManyAtOnce).retry_after(60).into());
-    }
+    let begun = stations.extracts.begin(exchange, admitted.granted.clone());
+    begun.map_err(|unplaced| match unplaced {
+        Unplaced::TooMany => Refused::new(Refusal::TooManyAtOnce).retry_after(60),
+        Unplaced::NoRoom => Refused::new(Refusal::SpoolFull).retry_after(SPOOL_RETRY_AFTER_S),
+    })?;
     let (partner, dataset) = (admitted.peer.partner().id.clone(), admitted.dataset);
     let stations = Arc::clone(stations);
     stations.tasks.clone().spawn(async move {
-        let state = match pull(&stations, admitted, told).await {
+        let state = match pull(&stations, admitted, Allowed { quota, told }).await {
             Ok(ready) => State::Ready(Arc::new(ready)),
             Err(stop) => {
                 ended_early(&stations, exchange, &partner, dataset, stop).await;
@@ -161,12 +173,12 @@ async fn ended_early(stations: &Stations, exchange: Uuid, partner: &str, dataset
 }
 
 /// `query → release → seal`: no byte of it can be fetched before this returns.
-async fn pull(stations: &Arc<Stations>, admitted: AdmittedPull, told: Option<SubjectHold>) -> Result<Ready, Stop> {
-    let (mut prepared, told) = query(stations, admitted, told).await?;
+async fn pull(stations: &Arc<Stations>, admitted: AdmittedPull, allowed: Allowed) -> Result<Ready, Stop> {
+    let (mut prepared, allowed) = query(stations, admitted, allowed).await?;
     prepared.admitted.granted.still(stations)?;
     let sealed = seal::pull(stations, &mut prepared).await?;
-    prepared.admitted.quota.settle(prepared.rows);
-    if let Some(mut told) = told {
+    allowed.quota.settle(prepared.rows);
+    if let Some(mut told) = allowed.told {
         told.sealing();
     }
     Ok(Ready {
@@ -189,7 +201,7 @@ fn admit(
     peer: Arc<Peer>,
     request: ExtractRequest,
     head: &RequestHead<'_>,
-) -> Result<AdmittedPull, Stop> {
+) -> Result<(AdmittedPull, Result<Hold, Exhausted>), Stop> {
     if peer.partner().role != Role::Registry {
         return Err(Refusal::WrongRole.into());
     }
@@ -203,18 +215,16 @@ fn admit(
             &request.purpose,
             Direction::Pull,
             Mode::Extract,
-            stations.clock.now_us(),
+            stations.wall.now_us(),
         )
         .map_err(|denial| Refused::new(denied(denial)).under(policies.hash()))?;
     let selection = selection(dataset, &plan, &request.select)?;
     let permit = stations.admission.admit(&peer.partner().id)?;
     let data = (dataset, request.purpose.as_str());
     let asked = Asked::of(stations, &peer, data, (&profile::EXTRACT, "extract"), head)?;
-    let quota = stations
-        .quotas
-        .hold(&peer.partner().id, &plan, stations.clock.now_us())?;
+    let quota = stations.quotas.hold(&peer.partner().id, &plan, stations.clock.now_us());
     let exchange = clock::exchange_id(&stations.clock).map_err(|_| Fault::new("make an exchange id"))?;
-    Ok(AdmittedPull {
+    let admitted = AdmittedPull {
         granted: Granted::of(&peer, dataset, &plan),
         peer,
         exchange,
@@ -226,9 +236,9 @@ fn admit(
         selection,
         selection_text: written(&request.select),
         asked,
-        quota,
         _permit: permit,
-    })
+    };
+    Ok((admitted, quota))
 }
 
 /// A selection as it is committed to and kept: `region 3207`, `since 2026-11-01T00:00:00Z`, a line each; nothing when all is asked for.
@@ -267,33 +277,29 @@ fn selection(dataset: Dataset, plan: &Plan, select: &Select) -> Result<Selection
 async fn query(
     stations: &Arc<Stations>,
     admitted: AdmittedPull,
-    told: Option<SubjectHold>,
-) -> Result<(Prepared, Option<SubjectHold>), Stop> {
+    allowed: Allowed,
+) -> Result<(Prepared, Allowed), Stop> {
     let stations = Arc::clone(stations);
-    let work = tokio::task::spawn_blocking(move || query_now(&stations, admitted, told));
+    let work = tokio::task::spawn_blocking(move || query_now(&stations, admitted, allowed));
     work.await.map_err(Fault::from_error("run a query"))?
 }
 
-fn query_now(
-    stations: &Stations,
-    admitted: AdmittedPull,
-    told: Option<SubjectHold>,
-) -> Result<(Prepared, Option<SubjectHold>), Stop> {
-    let path = stations.extracts.path(admitted.exchange);
-    let mut spool = SpoolWriter::create(&path, admitted.exchange).map_err(Fault::from_error("make a spool"))?;
+fn query_now(stations: &Stations, admitted: AdmittedPull, allowed: Allowed) -> Result<(Prepared, Allowed), Stop> {
+    let spool = stations.extracts.spool(admitted.exchange);
+    let mut spool = spool.map_err(Fault::from_error("make a spool"))?;
     let mut extract = Extract {
         stations,
         admitted: &admitted,
         spool: &mut spool,
         columns: ColumnDigests::new(&admitted.plan.schema()).map_err(Fault::from_error("commit to columns"))?,
         index: Index::open(stations, &admitted.plan, admitted.exchange)?,
-        told,
+        allowed,
         text: Vec::new(),
         rows: 0,
         filtered: 0,
         stop: None,
     };
-    extract.head().map_err(Fault::from_error("write a spool"))?;
+    extract.head()?;
     stations
         .registry
         .read(
@@ -308,14 +314,14 @@ fn query_now(
         filtered,
         columns,
         index,
-        told,
+        allowed,
         stop,
         ..
     } = extract;
     if let Some(stop) = stop {
         return Err(stop);
     }
-    let content = spool.finish().map_err(Fault::from_error("end a spool"))?;
+    let content = spool.finish().map_err(unspooled)?;
     let subjects = index.map(Index::finish).transpose()?;
     let prepared = Prepared {
         admitted,
@@ -326,7 +332,15 @@ fn query_now(
         subjects,
         manifest: String::new(),
     };
-    Ok((prepared, told))
+    Ok((prepared, allowed))
+}
+
+/// A spool without room is told to the caller, a disk that fails is our fault.
+fn unspooled(fault: SpoolFault) -> Stop {
+    match fault {
+        SpoolFault::Full => Refused::new(Refusal::SpoolFull).retry_after(SPOOL_RETRY_AFTER_S).into(),
+        fault => Fault::from_error("write a spool")(fault).into(),
+    }
 }
 
 struct Extract<'a> {
@@ -335,7 +349,7 @@ struct Extract<'a> {
     spool: &'a mut SpoolWriter,
     columns: ColumnDigests,
     index: Option<Index>,
-    told: Option<SubjectHold>,
+    allowed: Allowed,
     text: Vec<u8>,
     rows: u64,
     filtered: u64,
@@ -343,9 +357,9 @@ struct Extract<'a> {
 }
 
 impl Extract<'_> {
-    fn head(&mut self) -> Result<(), SpoolFault> {
+    fn head(&mut self) -> Result<(), Stop> {
         let head = self.admitted.form.head(&self.admitted.plan.schema());
-        self.spool.write(head.as_bytes())
+        self.spool.write(head.as_bytes()).map_err(unspooled)
     }
 
     fn take(&mut self, batch: &RecordBatch) -> ControlFlow<()> {
@@ -378,23 +392,20 @@ impl Extract<'_> {
             // Never a silently short result.
             return Err(Refusal::QuotaExceeded.into());
         }
-        self.admitted.quota.rows(self.rows)?;
+        self.allowed.quota.rows(self.rows)?;
         self.columns
             .push(&released.batch)
             .map_err(Fault::from_error("commit to columns"))?;
         if let Some(index) = &mut self.index {
             let tags = index.tags(&released.batch);
-            if let Some(told) = &mut self.told {
+            if let Some(told) = &mut self.allowed.told {
                 told.count(&tags)?;
             }
             index.push(tags)?;
         }
         self.text.clear();
         self.admitted.form.write(&released.batch, &mut self.text);
-        Ok(self
-            .spool
-            .write(&self.text)
-            .map_err(Fault::from_error("write a spool"))?)
+        self.spool.write(&self.text).map_err(unspooled)
     }
 }
 

@@ -50,10 +50,12 @@ async fn read<B>(
 where
     B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
 {
-    admit::within_quota(stations, admitted).await?;
+    admit::may_enter(stations, admitted).await?;
     let mut batch = Batch::open(stations, admitted, body);
     let mut release = Release::open(stations, admitted)?;
     while let Some(part) = batch.next_part().await? {
+        // Of one who may not go on no more is read than the part at hand.
+        head.gatekeeper.recheck(peer)?;
         release.part(&part)?;
     }
     let received = batch.close()?;

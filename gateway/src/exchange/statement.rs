@@ -52,7 +52,7 @@ impl<'s> Statement<'s> {
         }
         let signed = stations
             .signing
-            .judge(profile, &head.message, peer, stations.clock.now_us())?;
+            .judge(profile, &head.message, peer, stations.wall.now_us())?;
         Ok(Self {
             stations,
             peer,

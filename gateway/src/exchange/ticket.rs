@@ -152,7 +152,7 @@ pub async fn list(stations: &Stations, partner: &str, before: Option<u64>) -> Re
             let zh = record_type(&ticket.rec).and_then(|record| record.field(&ticket.fld));
             let answer = ticket.x.parse().ok().and_then(|id: Uuid| answers.get(&id));
             let said = answer.and_then(|leaf| match &leaf.event {
-                Event::TicketAnswer(answer) => Some((&answer.say, time::format(leaf.t))),
+                Event::TicketAnswer(answer) => Some((&answer.say, time::format(leaf.when()))),
                 _ => None,
             });
             json!({
@@ -184,8 +184,9 @@ async fn asked(
     let mut tickets = Vec::with_capacity(rows.len());
     for row in rows {
         let leaf = Leaf::decode(&row.bytes).map_err(Fault::from_error("read a leaf"))?;
+        let when_us = leaf.when();
         if let Event::Ticket(ticket) = leaf.event {
-            tickets.push((row.index, leaf.t, ticket));
+            tickets.push((row.index, when_us, ticket));
         }
     }
     Ok(tickets)

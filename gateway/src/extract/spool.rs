@@ -1,12 +1,15 @@
 //! The encrypted file of a prepared extract.
 //!
 //! AES-256-GCM in chunks of 64 KiB under a key of its own that never leaves memory; nonce = chunk number, additional data = exchange id ‖
-//! last flag. Any range can be read without decrypting what lies before it. Dropping the [`Spooled`] removes the file.
+//! last flag. Any range can be read without decrypting what lies before it. Dropping the [`Spooled`] removes the file. Refuses what all spools together
+//! have no room for.
 
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::digest::{Context, SHA256};
@@ -27,6 +30,9 @@ pub enum SpoolFault {
     /// No randomness, or a chunk that was changed.
     #[error("a chunk of the spool does not open")]
     Crypto,
+    /// All spools together are as large as they may be.
+    #[error("the spool is full")]
+    Full,
 }
 
 impl From<ring::error::Unspecified> for SpoolFault {
@@ -35,16 +41,60 @@ impl From<ring::error::Unspecified> for SpoolFault {
     }
 }
 
-/// The file of a spool on disk; it goes when this goes, finished or not.
+/// The room that all spools share, bytes.
+#[derive(Debug)]
+pub struct Room {
+    max: u64,
+    taken: AtomicU64,
+}
+
+impl Room {
+    /// Room for so many bytes.
+    pub fn of(max: u64) -> Self {
+        Self {
+            max,
+            taken: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether nothing more goes in.
+    pub fn is_full(&self) -> bool {
+        self.taken.load(Ordering::Relaxed) >= self.max
+    }
+
+    fn take(&self, bytes: u64) -> Result<(), SpoolFault> {
+        let within = |taken: u64| taken.checked_add(bytes).filter(|taken| *taken <= self.max);
+        let taken = self.taken.try_update(Ordering::Relaxed, Ordering::Relaxed, within);
+        taken.map(drop).map_err(|_| SpoolFault::Full)
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.taken.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// The file of a spool on disk; it goes when this goes, finished or not, and its room with it.
 struct OnDisk {
     path: PathBuf,
     file: File,
+    room: Arc<Room>,
+    taken: u64,
+}
+
+impl OnDisk {
+    fn append(&mut self, chunk: &[u8]) -> Result<(), SpoolFault> {
+        let bytes = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        self.room.take(bytes)?;
+        self.taken += bytes;
+        Ok(self.file.write_all(chunk)?)
+    }
 }
 
 impl Drop for OnDisk {
     fn drop(&mut self) {
         // What cannot be removed now is removed at the next start; without its key it is noise.
         let _ = std::fs::remove_file(&self.path);
+        self.room.give_back(self.taken);
     }
 }
 
@@ -97,11 +147,11 @@ fn aad(exchange: Uuid, last: bool) -> Aad<[u8; 17]> {
 }
 
 impl SpoolWriter {
-    /// Makes the file, mode 0600.
+    /// Makes the file, mode 0600; what is written to it takes up room.
     ///
     /// # Errors
     /// When it exists or cannot be made.
-    pub fn create(path: &Path, exchange: Uuid) -> Result<Self, SpoolFault> {
+    pub fn create(path: &Path, exchange: Uuid, room: Arc<Room>) -> Result<Self, SpoolFault> {
         let key = Zeroizing::new(clock::random::<32>()?);
         let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_ref())?);
         let file = File::options()
@@ -115,6 +165,8 @@ impl SpoolWriter {
             disk: OnDisk {
                 path: path.to_owned(),
                 file,
+                room,
+                taken: 0,
             },
             key,
             pending: Zeroizing::new(Vec::with_capacity(CHUNK_BYTES * 2)),
@@ -127,7 +179,7 @@ impl SpoolWriter {
     /// Appends content.
     ///
     /// # Errors
-    /// When the disk does not take it.
+    /// When the disk does not take it; [`SpoolFault::Full`].
     pub fn write(&mut self, content: &[u8]) -> Result<(), SpoolFault> {
         self.digest.update(content);
         self.bytes += u64::try_from(content.len()).unwrap_or(0);
@@ -144,7 +196,7 @@ impl SpoolWriter {
     fn seal(&mut self, mut chunk: Vec<u8>, last: bool) -> Result<(), SpoolFault> {
         let aad = aad(self.exchange, last);
         self.key.seal_in_place_append_tag(nonce(self.chunk), aad, &mut chunk)?;
-        self.disk.file.write_all(&chunk)?;
+        self.disk.append(&chunk)?;
         self.chunk += 1;
         Ok(())
     }
@@ -210,10 +262,36 @@ mod tests {
 
     use super::*;
 
+    fn room() -> Arc<Room> {
+        Arc::new(Room::of(1 << 30))
+    }
+
+    #[test]
+    fn spools_share_their_room_and_give_it_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let chunk = (CHUNK_BYTES + TAG_BYTES) as u64;
+        let room = Arc::new(Room::of(2 * chunk + 20));
+        let begin =
+            |name: &str| SpoolWriter::create(&folder.path().join(name), Uuid::nil(), Arc::clone(&room)).unwrap();
+        let mut one = begin("one.spool");
+        one.write(&vec![7; CHUNK_BYTES + 1]).unwrap();
+        let one = one.finish().unwrap();
+        let mut other = begin("other.spool");
+        let refused = other.write(&vec![7; 2 * CHUNK_BYTES + 1]);
+        assert!(matches!(refused, Err(SpoolFault::Full)), "{refused:?}");
+        drop(one);
+        drop(other);
+        assert_eq!(room.taken.load(Ordering::Relaxed), 0);
+        let mut again = begin("again.spool");
+        again.write(&vec![7; 2 * CHUNK_BYTES]).unwrap();
+        again.finish().unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
     fn spooled(bytes: usize) -> (tempfile::TempDir, Spooled, Vec<u8>) {
         let folder = tempfile::tempdir().unwrap();
         let content: Vec<u8> = (0..bytes).map(|n| u8::try_from(n % 251).unwrap()).collect();
-        let mut writer = SpoolWriter::create(&folder.path().join("a.spool"), Uuid::nil()).unwrap();
+        let mut writer = SpoolWriter::create(&folder.path().join("a.spool"), Uuid::nil(), room()).unwrap();
         content.chunks(1000).for_each(|chunk| writer.write(chunk).unwrap());
         (folder, writer.finish().unwrap(), content)
     }
@@ -259,7 +337,7 @@ mod tests {
     #[test]
     fn a_spool_that_is_given_up_before_its_end_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
-        let mut writer = SpoolWriter::create(&folder.path().join("a.spool"), Uuid::nil()).unwrap();
+        let mut writer = SpoolWriter::create(&folder.path().join("a.spool"), Uuid::nil(), room()).unwrap();
         writer.write(&vec![7; 3 * CHUNK_BYTES]).unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         drop(writer);

@@ -122,7 +122,7 @@ impl Journal {
     /// # Errors
     /// [`SealError::Unavailable`].
     pub async fn seal_own(&self, event: EventDraft) -> Result<Outcome, SealError> {
-        let id = clock::exchange_id(&self.inner.clock).map_err(JournalFault::from)?;
+        let id = clock::exchange_id(&self.time().clock()).map_err(JournalFault::from)?;
         self.seal(Entry::new(id, event)).await
     }
 }

@@ -103,13 +103,13 @@ impl Look<'_> {
         }
         self.report.examined += 1;
         let Some(sealed) = self.reader.evidence_of(index)? else {
-            self.gone(index, exchange, leaf.t);
+            self.gone(index, exchange, leaf.when());
             return Ok(());
         };
         let record = match self.vault.open_record(exchange, &sealed) {
             Ok(Some(record)) => record,
             Ok(None) => {
-                self.gone(index, exchange, leaf.t);
+                self.gone(index, exchange, leaf.when());
                 return Ok(());
             }
             Err(JournalFault::Unopened(_)) => {

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::entry::{Idempotency, Nonce, Prepared, PreparedPayload};
 use super::inbox::{CLOSES_TOO_MUCH, RECALLED};
 use super::log_keys::{KeyOrder, LogSigner};
+use super::log_time::Moment;
 use super::nonces::{self, Seen};
 use super::numbers::{GivenNumbers, Numbers};
 use super::payload::Body;
@@ -57,7 +58,7 @@ pub(super) struct Group<'c> {
     edge: Edge,
     /// As it was before the group.
     before: Edge,
-    t: i64,
+    moment: Moment,
     hashes: Vec<Hash>,
     /// Keys of this group's entries that were used: before it, or first in it.
     keys: HashMap<[u8; 32], Used>,
@@ -107,12 +108,18 @@ struct InboxRow {
 
 impl<'c> Group<'c> {
     /// A group whose leaves are of that moment.
-    pub(super) fn begin(store: &'c Store, edge: Edge, t: i64, signer: &'c LogSigner, numbers: &'c Numbers) -> Self {
+    pub(super) fn begin(
+        store: &'c Store,
+        edge: Edge,
+        moment: Moment,
+        signer: &'c LogSigner,
+        numbers: &'c Numbers,
+    ) -> Self {
         Self {
             store,
             before: edge.clone(),
             edge,
-            t,
+            moment,
             hashes: Vec::new(),
             keys: HashMap::new(),
             nonces: HashMap::new(),
@@ -188,7 +195,7 @@ impl<'c> Group<'c> {
 
     /// Steps 5 and 6: the checkpoint over all of it.
     pub(super) fn finish(self) -> Stored<Finished> {
-        nonces::forget(self.store, self.t, self.remembered)?;
+        nonces::forget(self.store, self.moment.careful_us, self.remembered)?;
         let note = if self.hashes.is_empty() {
             None
         } else {
@@ -196,7 +203,7 @@ impl<'c> Group<'c> {
         };
         Ok(Finished {
             edge: self.edge,
-            last_t: self.t,
+            last_t: self.moment.t,
             hashes: self.hashes,
             note,
             turned: self.turned,
@@ -218,7 +225,7 @@ impl<'c> Group<'c> {
         let (edge, before) = (self.edge.encode(), self.before.size());
         self.store
             .run_one(statements::UPDATE_TREE, values![size, &edge, before])?;
-        let checkpoint = values![size, self.t, note.as_ref()];
+        let checkpoint = values![size, self.moment.when(), note.as_ref()];
         self.store.add(statements::INSERT_CHECKPOINT, checkpoint)?;
         Ok(note)
     }
@@ -257,7 +264,7 @@ impl<'c> Group<'c> {
         proofread::check(self.store, self.before.clone(), &self.edge)?;
         let size = self.edge.size();
         let last = checkpoint_note(self.signer(), &self.edge).map_err(unsignable)?;
-        let checkpoint = values![size, self.t, last.as_str()];
+        let checkpoint = values![size, self.moment.when(), last.as_str()];
         self.store.add(statements::INSERT_CHECKPOINT, checkpoint)?;
         let open = LogOpenEvent {
             log: close.next,
@@ -361,9 +368,16 @@ impl<'c> Group<'c> {
 
     /// Binds the leaf of an entry, with the commitment to its evidence record.
     fn leaf_with(&mut self, prepared: &Prepared, (node, boot): Place<'_>) -> Stored<Given> {
-        let mut leaf = Leaf::new(self.t, node, boot, prepared.event.clone());
+        let mut leaf = self.at_moment(prepared.event.clone(), (node, boot));
         leaf.ev = prepared.ev;
         self.bind(leaf, prepared.exchange, prepared.partner.as_deref())
+    }
+
+    fn at_moment(&self, event: Event, (node, boot): Place<'_>) -> Leaf {
+        Leaf {
+            clk: self.moment.clk,
+            ..Leaf::new(self.moment.t, node, boot, event)
+        }
     }
 
     /// Binds one leaf.
@@ -372,9 +386,9 @@ impl<'c> Group<'c> {
         event: &Event,
         exchange: Option<Uuid>,
         partner: Option<&str>,
-        (node, boot): Place<'_>,
+        place: Place<'_>,
     ) -> Stored<Given> {
-        self.bind(Leaf::new(self.t, node, boot, event.clone()), exchange, partner)
+        self.bind(self.at_moment(event.clone(), place), exchange, partner)
     }
 
     /// The hash is computed from the very buffer that is bound, so that a bit flipped before is not published.
@@ -394,7 +408,7 @@ impl<'c> Group<'c> {
             values![
                 index,
                 &hash,
-                self.t,
+                self.moment.when(),
                 event.kind(),
                 exchange.as_ref().map(|exchange| &exchange.as_bytes()[..]),
                 event.partner().or(partner),
@@ -411,7 +425,7 @@ impl<'c> Group<'c> {
             }
         }
         self.hashes.push(hash);
-        let t = self.t;
+        let t = self.moment.when();
         Ok(Given::Leaf { index, hash, t, bytes })
     }
 
@@ -427,8 +441,8 @@ impl<'c> Group<'c> {
                 "waiting",
                 facets.record.unwrap_or_default(),
                 partner,
-                self.t,
-                self.t,
+                self.moment.when(),
+                self.moment.when(),
                 payload.parts,
                 payload.bytes
             ],
@@ -692,7 +706,7 @@ impl<'c> Group<'c> {
     }
 
     fn move_row(&self, row: &InboxRow, to: &str, reason: Option<&str>) -> Stored<()> {
-        let values = values![row.leaf, row.state.as_str(), to, self.t, reason];
+        let values = values![row.leaf, row.state.as_str(), to, self.moment.when(), reason];
         self.store.run_one(statements::MOVE_INBOX, values)
     }
 }
@@ -739,7 +753,7 @@ impl<'e> Facets<'e> {
             Event::LogClose(close) => (None, None, Some(close.why.as_str())),
             Event::LogOpen(open) => (None, None, Some(open.why.as_str())),
             Event::WitnessGap(gap) => (None, None, Some(gap.step.as_str())),
-            Event::Clock(clock) => (None, None, Some(clock.dir.as_str())),
+            Event::Clock(clock) => (None, None, Some(clock.step.as_deref().unwrap_or(&clock.dir))),
             Event::Start(_) | Event::Stop(_) | Event::Config(_) | Event::LogGap(_) => (None, None, None),
         };
         Self { record, purpose, code }

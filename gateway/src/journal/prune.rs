@@ -27,9 +27,18 @@ pub(super) fn run(store: &Store, now_us: i64, rejects_keep_days: u32) -> Stored<
     Ok(thin_checkpoints(store, answers)? || more)
 }
 
-/// Index of the first leaf at or after a moment, `size` when there is none: time never decreases in the log, so it is bisected.
+/// Index of the first leaf at or after a moment, `size` when there is none. Rows say when their leaves were sealed; that decreases only where a step of the
+/// clock was taken, so it is bisected between two of those. What was sealed by a clock that was ahead counts as later than it was, until the clock went back.
 pub(super) fn first_since(store: &Store, size: u64, moment_us: i64) -> Stored<u64> {
     let (mut low, mut high) = (0, size);
+    let taken: Vec<(u64, i64)> = store.rows(statements::STEPS_TAKEN, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for (index, when) in taken {
+        if when < moment_us {
+            low = index.min(size);
+            break;
+        }
+        high = index.min(high);
+    }
     while low < high {
         let middle = low + (high - low) / 2;
         let t: i64 = store.one(statements::FIRST_LEAF_SINCE, values![middle])?;

@@ -50,7 +50,7 @@ impl Journal {
     /// [`SealError::Unavailable`].
     pub async fn recall(&self, entry: Entry) -> Result<Option<Outcome>, SealError> {
         let exchange = entry.exchange;
-        let prepared = entry.prepare(&self.inner.kek, &self.inner.vault, self.inner.clock.now_us())?;
+        let prepared = entry.prepare(&self.inner.kek, &self.inner.vault, self.inner.time.now_us())?;
         match self.submit(Work::Seal(Box::new(prepared))).await? {
             Answer::NotSo => Ok(None),
             answer => self.outcome(answer, exchange).await.map(Some),
@@ -108,11 +108,12 @@ impl Reader {
 /// When a recall was sealed, what it says, and its exchange.
 fn recall(bytes: &[u8]) -> Result<(i64, RecallEvent, Uuid), JournalFault> {
     let leaf = Leaf::decode(bytes)?;
+    let when_us = leaf.when();
     let Event::Recall(event) = leaf.event else {
         return Err(JournalFault::damaged("a recall is none"));
     };
     let exchange = id(&event.x)?;
-    Ok((leaf.t, event, exchange))
+    Ok((when_us, event, exchange))
 }
 
 fn id(text: &str) -> Result<Uuid, JournalFault> {

@@ -25,7 +25,8 @@ const CHECKED_LEAVES: u64 = 1_000;
 pub(super) struct Recovered {
     pub(super) edge: Edge,
     pub(super) recent: RecentNodes,
-    pub(super) last_t: i64,
+    /// None: the log is empty.
+    pub(super) last: Option<Leaf>,
     pub(super) note: String,
 }
 
@@ -48,7 +49,7 @@ pub(super) fn recover(store: &Store, origin: &str, keys: &LogKeys) -> Result<Rec
     }
     let first = checkpoint.size.saturating_sub(CHECKED_LEAVES) / TILE_WIDTH * TILE_WIDTH;
     let mut recent = RecentNodes::load(first, |height, index| perfect(store, height, index))?;
-    let last_t = append_leaves(store, &mut recent)?;
+    let last = append_leaves(store, &mut recent)?;
     let root = tree::root(&recent, checkpoint.size).map_err(|_| JournalFault::damaged("the tree is incomplete"))?;
     if recent.size() != checkpoint.size || root != checkpoint.root {
         return Err(JournalFault::damaged(format!(
@@ -59,7 +60,7 @@ pub(super) fn recover(store: &Store, origin: &str, keys: &LogKeys) -> Result<Rec
     Ok(Recovered {
         edge,
         recent,
-        last_t,
+        last,
         note,
     })
 }
@@ -113,30 +114,33 @@ fn perfect(store: &Store, height: u32, index: u64) -> Result<Hash, JournalFault>
         .ok_or_else(|| JournalFault::damaged("its tree cannot be read"))
 }
 
-/// Recomputes each leaf from its bytes; gives the time of the last.
-fn append_leaves(store: &Store, recent: &mut RecentNodes) -> Result<i64, JournalFault> {
-    let (mut last_t, mut wrong) = (i64::MIN, None);
+/// Recomputes each leaf from its bytes; gives the last.
+fn append_leaves(store: &Store, recent: &mut RecentNodes) -> Result<Option<Leaf>, JournalFault> {
+    let (mut last, mut wrong) = (None::<Leaf>, None);
     let read = store.each(statements::LEAVES_FROM, values![recent.size()], |row| {
         let index = recent.size();
         let (stored, hash, t): (u64, Hash, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        if let Err(what) = check_leaf((index, last_t), (stored, &hash, t), row.blob(3)?) {
-            wrong = Some(JournalFault::damaged(format!("leaf {index} {what}")));
-            return Ok(ControlFlow::Break(()));
+        let last_t = last.as_ref().map_or(i64::MIN, |last| last.t);
+        match check_leaf((index, last_t), (stored, &hash, t), row.blob(3)?) {
+            Ok(leaf) => last = Some(leaf),
+            Err(what) => {
+                wrong = Some(JournalFault::damaged(format!("leaf {index} {what}")));
+                return Ok(ControlFlow::Break(()));
+            }
         }
-        last_t = t;
         recent.append(hash);
         Ok(ControlFlow::Continue(()))
     });
     read.map_err(JournalFault::store("read the last leaves"))?;
-    wrong.map_or(Ok(last_t.max(0)), Err)
+    wrong.map_or(Ok(last), Err)
 }
 
 /// Whether a leaf is the next one, and what stands beside it is what it says.
 fn check_leaf(
     (index, last_t): (u64, i64),
-    (stored, hash, t): (u64, &Hash, i64),
+    (stored, hash, when): (u64, &Hash, i64),
     bytes: &[u8],
-) -> Result<(), &'static str> {
+) -> Result<Leaf, &'static str> {
     if stored != index {
         return Err("is not there");
     }
@@ -144,10 +148,10 @@ fn check_leaf(
         return Err("does not have its hash");
     }
     let leaf = Leaf::decode(bytes).map_err(|_| "is not in canonical form")?;
-    if leaf.t != t || t < last_t {
+    if leaf.when() != when || leaf.t < last_t {
         return Err("has another time, or one before that of the leaf before it");
     }
-    Ok(())
+    Ok(leaf)
 }
 
 /// Removes files of payloads and indices that no leaf refers to: what a crash left between writing and sealing, or between erasing and unlinking.

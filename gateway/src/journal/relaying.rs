@@ -142,12 +142,12 @@ impl Journal {
     }
 
     /// Deletes payload and key of exchanges that were relayed or discarded `hold_us` microseconds ago, each with its `erased` leaf; at
-    /// most 64 a call. Gives their number. A crash after the commit leaves a file that nobody can open; the next start removes it.
+    /// most 64 a call, by the earlier of the log's time and the machine's. Gives their number. A crash after the commit leaves a file that nobody can open; the next start removes it.
     ///
     /// # Errors
     /// [`SealError::Unavailable`].
-    pub async fn erase_due(&self, now_us: i64, hold_us: i64) -> Result<u64, SealError> {
-        let before_us = now_us.saturating_sub(hold_us.max(0));
+    pub async fn erase_due(&self, hold_us: i64) -> Result<u64, SealError> {
+        let before_us = self.time().careful_us().saturating_sub(hold_us.max(0));
         let due = self.read(move |reader| reader.due(before_us, ERASE_BATCH)).await?;
         let erasing = due
             .iter()

@@ -29,13 +29,13 @@ use super::copyback::CopyBack;
 use super::fault::{Chain, SealError};
 use super::group::{Given, Group, Place};
 use super::log_keys::{KeyOrder, LogSigner};
+use super::log_time::LogTime;
 use super::numbers::Numbers;
 use super::recent::RecentNodes;
 use super::shared::Shared;
 use super::store::{Store, StoreFault, Stored};
 use super::volumes::VolumeOrder;
 use super::{prune, statements};
-use crate::clock::Clock;
 use shuguan_ledger::leaf::{Event, OperatorEvent, RecalledEvent, RelayedEvent, ShredEvent};
 
 /// Most entries in one transaction.
@@ -176,12 +176,11 @@ pub(super) struct Sequencer {
     pub(super) store: Store,
     pub(super) edge: Edge,
     pub(super) recent: RecentNodes,
-    pub(super) last_t: i64,
     pub(super) signer: LogSigner,
     pub(super) numbers: Numbers,
     pub(super) node: String,
     pub(super) boot: String,
-    pub(super) clock: Clock,
+    pub(super) time: Arc<LogTime>,
     pub(super) shared: Arc<Shared>,
     pub(super) rejects_keep_days: u32,
 }
@@ -265,8 +264,7 @@ impl Sequencer {
         let mut group = Group::begin(
             &self.store,
             self.edge.clone(),
-            // Time never goes back in the log, whatever the clock does.
-            self.clock.now_us().max(self.last_t),
+            self.time.moment(),
             &self.signer,
             &self.numbers,
         );
@@ -291,7 +289,7 @@ impl Sequencer {
             self.recent.append(*leaf);
         }
         self.edge = finished.edge;
-        self.last_t = finished.last_t;
+        self.time.sealed(finished.last_t);
         self.numbers.take(finished.numbers);
         if let Some(turned) = finished.turned {
             let mut names = self.shared.names.write().unwrap_or_else(PoisonError::into_inner);

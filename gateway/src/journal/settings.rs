@@ -103,6 +103,8 @@ pub struct JournalSettings {
     pub inbox_bytes_max: u64,
     /// How long reject reports are kept, days; default 30, at least 7 (answers are repeatable for 7 days).
     pub rejects_keep_days: u32,
+    /// How long a step of the machine's clock must stand before the log takes it, microseconds; default one hour.
+    pub clock_settle_us: i64,
     /// Entries that may wait for the sequencer; default 8,192. A full queue answers 503.
     pub queue_max: usize,
     /// Connections for reading; default 4.
@@ -129,6 +131,7 @@ impl JournalSettings {
             month_keys: folder.join("kek"),
             inbox_bytes_max: 8 << 30,
             rejects_keep_days: 30,
+            clock_settle_us: 3_600_000_000,
             queue_max: 8_192,
             readers_max: 4,
         }

@@ -135,6 +135,7 @@ fn used(event: Event) -> Option<(QuotaKey, u64)> {
 }
 
 fn asked(leaf: Leaf) -> Option<Asked> {
+    let t_us = leaf.when();
     let (partner, data, purpose, rows, absent) = match leaf.event {
         Event::Compare(one) => (one.p, one.ds, one.pur, one.rows, one.abs),
         // The one that was stopped has counts; those that were refused after it asked nothing.
@@ -150,7 +151,7 @@ fn asked(leaf: Leaf) -> Option<Asked> {
     };
     Some(Asked {
         key,
-        t_us: leaf.t,
+        t_us,
         rows,
         absent,
     })

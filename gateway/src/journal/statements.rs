@@ -143,6 +143,13 @@ pub(super) const GAP_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_gap ON leaf 
 pub(super) const LAST_GAP: &str = "SELECT code, t FROM leaf WHERE kind = 'witness-gap' ORDER BY idx DESC LIMIT 1";
 pub(super) const COSIGNED_AT: &str = "SELECT size, t, note FROM cosigned WHERE size = ?1";
 pub(super) const FIRST_COSIGNED: &str = "SELECT size, t, note FROM cosigned WHERE size > ?1 ORDER BY size LIMIT 1";
+pub(super) const CLOCK_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_clock ON leaf (idx) WHERE kind = 'clock'";
+/// The newest word about the machine's own clock; the word stands here so that the partial index serves.
+pub(super) const LAST_STEP: &str =
+    "SELECT bytes FROM leaf WHERE kind = 'clock' AND code IN ('held', 'gone', 'taken') ORDER BY idx DESC LIMIT 1";
+/// Where the time may have gone back: every leaf before one of these was sealed before it, whatever it says.
+pub(super) const STEPS_TAKEN: &str =
+    "SELECT idx, t FROM leaf WHERE kind = 'clock' AND code = 'taken' ORDER BY idx DESC LIMIT 1000";
 pub(super) const KEY_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_key ON leaf (idx) WHERE kind = 'key'";
 pub(super) const OPEN_INDEX: &str = "CREATE INDEX IF NOT EXISTS leaf_open ON leaf (idx) WHERE kind = 'log-open'";
 pub(super) const LOG_OPENED: &str = "SELECT bytes FROM leaf WHERE kind = 'log-open' ORDER BY idx DESC";
@@ -224,6 +231,7 @@ pub(super) const INDEXES: &[&str] = &[
     RECALL_INDEX,
     KEY_INDEX,
     OPEN_INDEX,
+    CLOCK_INDEX,
 ];
 
 /// Every statement above, for the test that prepares them.
@@ -295,6 +303,8 @@ pub(super) const ALL: &[&str] = &[
     THIN_COSIGNED,
     NEWEST_COSIGNED,
     LAST_GAP,
+    LAST_STEP,
+    STEPS_TAKEN,
     LAST_CONFIG,
     TALLY,
     INBOX_STATE,

@@ -21,6 +21,7 @@ use super::fault::{Chain, JournalFault};
 use super::group::{Given, Group};
 use super::head::Head;
 use super::log_keys::{LogSigner, keys_of, own_keys, seeds};
+use super::log_time::Moment;
 use super::numbers::Numbers;
 use super::settings::JournalSettings;
 use super::store::Store;
@@ -156,7 +157,8 @@ pub fn succeed(
     let successor = LogSigner::beginning(Arc::new(key().map_err(JournalFault::from)?));
     // Its first leaf opens a volume, in which each partner is counted anew.
     let numbers = Numbers::default();
-    let moment = clock.now_us().max(recovered.last_t);
+    let now_us = clock.now_us();
+    let moment = Moment::of(now_us, recovered.last.map_or(0, |last| last.t), now_us);
     let group = Group::begin(&store, recovered.edge.clone(), moment, &successor, &numbers);
     // What was seen of the old log last is kept: the new head takes its place, and whoever runs this once more finds it.
     keep_closed(&settings.head, last.size, &note)?;

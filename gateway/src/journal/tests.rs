@@ -8,6 +8,7 @@
 )]
 
 mod bounds;
+mod clock;
 mod crash;
 mod export;
 mod head;
@@ -56,6 +57,8 @@ struct Bench {
     /// None: a file.
     server: Option<PostgresSettings>,
     now_us: Arc<AtomicI64>,
+    /// How far the wall clock is off.
+    off_us: Arc<AtomicI64>,
 }
 
 /// A copy of the journal's database.
@@ -79,6 +82,7 @@ impl Bench {
             folder: tempfile::tempdir().unwrap(),
             server,
             now_us: Arc::new(AtomicI64::new(START_US)),
+            off_us: Arc::default(),
         };
         Journal::create(&bench.settings()).unwrap();
         bench
@@ -124,8 +128,15 @@ impl Bench {
     }
 
     fn clock(&self) -> Clock {
-        let now_us = Arc::clone(&self.now_us);
-        Clock::from_fn(move || now_us.load(Ordering::Relaxed))
+        let (now_us, goes, off_us) = (
+            Arc::clone(&self.now_us),
+            Arc::clone(&self.now_us),
+            Arc::clone(&self.off_us),
+        );
+        Clock::from_fns(
+            move || now_us.load(Ordering::Relaxed) + off_us.load(Ordering::Relaxed),
+            move || goes.load(Ordering::Relaxed),
+        )
     }
 
     fn open(&self) -> Journal {
@@ -138,6 +149,11 @@ impl Bench {
 
     fn turn(&self, us: i64) {
         self.now_us.fetch_add(us, Ordering::Relaxed);
+    }
+
+    /// Sets the wall clock so far off.
+    fn set_off(&self, us: i64) {
+        self.off_us.store(us, Ordering::Relaxed);
     }
 
     /// The file of a journal in one.

@@ -4,7 +4,7 @@
 //! when it is dropped. What was used stands in the log and nowhere else: [`Quotas::restore`] counts the leaves of the day at a start, so a crash
 //! neither loses use nor gains quota. Refuses with 429 and the seconds until midnight.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -70,19 +70,22 @@ pub struct DayQuota {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exhausted(pub DayQuota);
 
+/// What was used of a quota, and what is held of it, on one day.
 #[derive(Clone, Copy, Debug, Default)]
 struct Use {
-    /// Days since 1970-01-01 in Asia/Shanghai.
-    day: i64,
     rows: u64,
     exchanges: u64,
     rows_held: u64,
     exchanges_held: u64,
 }
 
+/// The days of one quota that are not over: the newest that has begun, and those before it on which an exchange began that goes on. Days are counted since
+/// 1970-01-01 in Asia/Shanghai.
+type Days = BTreeMap<i64, Use>;
+
 /// The quotas of all partners. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Quotas(Arc<Mutex<HashMap<QuotaKey, Use>>>);
+pub struct Quotas(Arc<Mutex<HashMap<QuotaKey, Days>>>);
 
 pub(super) fn day_of(now_us: i64) -> i64 {
     (now_us + ZONE_US).div_euclid(DAY_US)
@@ -105,12 +108,11 @@ impl Quotas {
         let day = day_of(now_us);
         let used = spent.into_iter().map(|spent| {
             let used = Use {
-                day,
                 rows: spent.rows,
                 exchanges: spent.exchanges,
                 ..Use::default()
             };
-            (spent.key, used)
+            (spent.key, Days::from([(day, used)]))
         });
         Self(Arc::new(Mutex::new(used.collect())))
     }
@@ -133,13 +135,19 @@ impl Quotas {
         let day = day_of(now_us);
         let mut table = self.lock();
         // What is over is of no use; the table stays as long as the list of grants.
-        table.retain(|_, used| used.day >= day || used.exchanges_held > 0);
-        let used = table.entry(key.clone()).or_default();
-        if used.day < day {
-            *used = Use { day, ..Use::default() };
-        }
+        // A day further ahead than tomorrow was begun by a clock that was wrong and was put right since: it would never end.
+        let next = day + 1;
+        table.retain(|_, days| {
+            days.retain(|begun, used| (day..=next).contains(begun) || used.exchanges_held > 0);
+            !days.is_empty()
+        });
+        let days = table.entry(key.clone()).or_default();
         // A clock that went over midnight and back goes on with the day that had begun: nothing would count otherwise.
-        let day = used.day;
+        let day = days
+            .range(..=next)
+            .next_back()
+            .map_or(day, |(begun, _)| day.max(*begun));
+        let used = days.entry(day).or_default();
         terms.check(used, 1)?;
         used.exchanges_held += 1;
         let rows = AtomicU64::new(0);
@@ -153,7 +161,7 @@ impl Quotas {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<QuotaKey, Use>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<QuotaKey, Days>> {
         // Entries are never half written.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -259,9 +267,9 @@ impl Hold {
             .collect()
     }
 
-    /// Its entry, unless another day has begun meanwhile.
-    fn of_its_day<'t>(&self, table: &'t mut HashMap<QuotaKey, Use>) -> Option<&'t mut Use> {
-        table.get_mut(&self.key).filter(|used| used.day == self.day)
+    /// What was used on the day on which it began: it counts against that, also after midnight.
+    fn of_its_day<'t>(&self, table: &'t mut HashMap<QuotaKey, Days>) -> Option<&'t mut Use> {
+        table.get_mut(&self.key)?.get_mut(&self.day)
     }
 }
 
@@ -369,6 +377,21 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_was_a_year_ahead_leaves_a_day_that_ends() {
+        let [_, births] = plans();
+        let quotas = Quotas::default();
+        let ahead = quotas.hold("health-city", &births, NOON_US + 365 * DAY_US).unwrap();
+        ahead.rows(10).unwrap();
+        ahead.settle(10);
+        let today = quotas.hold("health-city", &births, NOON_US).unwrap();
+        today.rows(10).unwrap();
+        today.settle(10);
+        drop((ahead, today));
+        assert!(quotas.hold("health-city", &births, NOON_US).is_err(), "it counts today");
+        assert!(quotas.hold("health-city", &births, NOON_US + DAY_US).is_ok());
+    }
+
+    #[test]
     fn what_is_held_counts_at_once_and_what_is_dropped_not_at_all() {
         let [_, births] = plans();
         let quotas = Quotas::default();
@@ -438,6 +461,27 @@ mod tests {
         assert!(
             quotas.hold("health-city", &births, NOON_US + DAY_US).is_err(),
             "it is held"
+        );
+    }
+
+    #[test]
+    fn what_began_before_midnight_stays_within_the_quota_of_its_day() {
+        let [_, births] = plans();
+        let quotas = Quotas::default();
+        let [first, second] = [0, 1].map(|_| quotas.hold("health-city", &births, NOON_US).unwrap());
+        let new = quotas.hold("health-city", &births, NOON_US + DAY_US).unwrap();
+        first.rows(10).unwrap();
+        assert!(second.rows(1).is_err(), "the day before has 10 in all");
+        first.settle(10);
+        drop(first);
+        assert!(second.rows(1).is_err(), "they are used");
+        drop(second);
+        drop(new);
+        drop(quotas.hold("health-city", &births, NOON_US + DAY_US).unwrap());
+        assert_eq!(
+            quotas.lock().values().map(BTreeMap::len).sum::<usize>(),
+            1,
+            "the day before is forgotten"
         );
     }
 

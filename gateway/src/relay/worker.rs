@@ -396,7 +396,7 @@ impl Worker {
     async fn erase(&self) {
         let hold_us = i64::from(self.settings.payload_hold_hours) * 3_600_000_000;
         while !self.shutdown.is_cancelled() {
-            match self.journal.erase_due(self.clock.now_us(), hold_us).await {
+            match self.journal.erase_due(hold_us).await {
                 Ok(0) => return,
                 Ok(erased) => metrics::counter!("shuguan_relay_payloads_erased_total").increment(erased),
                 Err(fault) => {

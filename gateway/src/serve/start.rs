@@ -235,6 +235,7 @@ fn journal_settings_of(config: &Config, secrets: &Secrets) -> JournalSettings {
     settings.head.clone_from(&config.journal.head);
     settings.node.clone_from(&config.gateway.node);
     settings.inbox_bytes_max = config.journal.inbox_bytes_max.get();
+    settings.clock_settle_us = i64::from(config.journal.clock_settle_minutes.get()) * 60_000_000;
     settings.rejects_keep_days = config.journal.rejects_keep_days.get();
     settings
 }
@@ -325,15 +326,15 @@ pub(super) type Certified = (Arc<ArcSwap<MessageKeys>>, Arc<ArcSwap<RevocationSe
 pub(super) fn stations(
     config: &Config,
     secrets: &Secrets,
-    clock: Clock,
+    (clock, wall): (Clock, Clock),
     policies: Arc<ArcSwap<PolicySet>>,
     (journal, witnessing): (Journal, Arc<Witnessing>),
     registry: Registry,
     (keys, revoked): Certified,
 ) -> Result<Stations, StartFault> {
     let spool = &config.extracts.spool;
-    let extracts = Extracts::open(spool, config.extracts.keep_hours.get(), clock.clone())
-        .map_err(|error| StartFault::Extracts(spool.clone(), error))?;
+    let extracts =
+        Extracts::open(&config.extracts, clock.clone()).map_err(|error| StartFault::Extracts(spool.clone(), error))?;
     let receipt = MessageKey::from_seed(&secrets.receipt).map_err(|fault| {
         let what = fault.to_string();
         let path = config.keys.receipt.clone();
@@ -349,6 +350,7 @@ pub(super) fn stations(
     Ok(Stations {
         index: index_keys(config, secrets, now_us)?,
         clock,
+        wall,
         quotas: Quotas::restore(spent, now_us),
         told: SubjectQuotas::default(),
         absences: Absences::restore(compared),

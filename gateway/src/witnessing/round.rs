@@ -17,6 +17,7 @@ use super::Witnessing;
 use super::ask::{AskFault, Signed, ask};
 use super::standing::{Debt, GAP_S};
 use crate::clock::Clock;
+use crate::clock::steps::By;
 use crate::config::Reaction;
 use crate::edge::health::{Light, Readiness};
 use crate::journal::{Cosigned, Journal};
@@ -110,8 +111,8 @@ impl Witnessing {
             .into_iter()
             .filter_map(|(place, stored)| Some((place, stored, self.links.get(place)?)))
             .map(|(place, stored, link)| {
-                let (note, head) = (note.as_str(), &head);
-                async move { (place, ask(link, journal, clock, (note, head), stored).await) }
+                let (note, head, wall) = (note.as_str(), &head, journal.time().machine());
+                async move { (place, ask(link, journal, wall, (note, head), stored).await) }
             })
             .collect();
         while let Some((place, asked)) = asking.next().await {
@@ -231,9 +232,15 @@ impl Witnessing {
     async fn skew(&self, place: usize, skew_ms: i64, now_us: i64, journal: &Journal) {
         let Some(link) = self.links.get(place) else { return };
         metrics::gauge!("shuguan_witness_skew_ms", "witness" => link.name.clone()).set(gauge(skew_ms.unsigned_abs()));
+        let time = journal.time();
         if skew_ms.unsigned_abs() <= SKEW_MAX_MS {
+            // Another machine's clock agrees with ours: a step that is held is the time.
+            if time.is_held() {
+                time.confirm(By::Witness(link.name.clone()));
+            }
             return;
         }
+        time.contradict();
         {
             let mut state = self.state();
             let Some(known) = state.links.get_mut(place) else {
@@ -252,6 +259,10 @@ impl Witnessing {
             dir: dir.into(),
             // A leaf holds integers below 2^53.
             ms: skew_ms.unsigned_abs().min(1 << 52),
+            step: None,
+            by: None,
+            wall: None,
+            log: None,
         });
         if let Err(error) = journal.seal_own(event).await {
             tracing::warn!(error = %error, "no leaf could tell of the clocks");

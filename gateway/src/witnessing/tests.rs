@@ -812,3 +812,39 @@ async fn clocks_that_are_apart_are_told_of_once_an_hour() {
         "{told:?}"
     );
 }
+
+#[tokio::test]
+async fn a_step_of_our_clock_is_the_time_when_a_witness_agrees_and_is_held_as_long_as_one_does_not() {
+    let bench = Bench::new();
+    let (wall, there) = (Arc::new(AtomicI64::new(NOON)), Arc::new(AtomicI64::new(NOON)));
+    let (reads, goes) = (Arc::clone(&wall), Arc::new(AtomicI64::new(0)));
+    let elapsed = Arc::clone(&goes);
+    let clock = Clock::from_fns(
+        move || reads.load(Ordering::Relaxed),
+        move || elapsed.load(Ordering::Relaxed),
+    );
+    Journal::create(&bench.settings("b")).unwrap();
+    let journal = Journal::open(&bench.settings("b"), clock).unwrap();
+    let witness = Neighbour::witness("a", 0, &bench, clock_of(&there)).await;
+    let witnessing = Witnessing::open(&section(&[&witness], 1)).unwrap();
+    wall.fetch_add(7_200 * SECOND, Ordering::Relaxed);
+    for _ in 0..3 {
+        for time in [&wall, &there, &goes] {
+            time.fetch_add(3_500 * SECOND, Ordering::Relaxed);
+        }
+        seal(&journal).await;
+        witnessing.round(&journal, &journal.time().clock()).await;
+        assert!(journal.time().is_held(), "the witness does not agree");
+    }
+    there.fetch_add(7_200 * SECOND, Ordering::Relaxed);
+    seal(&journal).await;
+    witnessing.round(&journal, &journal.time().clock()).await;
+    assert!(!journal.time().is_held());
+    assert_eq!(journal.time().now_us(), wall.load(Ordering::Relaxed));
+    let leaf = journal.tell_clock().await.unwrap().unwrap();
+    let told = Leaf::decode(&journal.leaf(leaf).await.unwrap().unwrap().bytes).unwrap();
+    assert!(
+        matches!(&told.event, Event::Clock(clock) if clock.who == "a" && clock.by.as_deref() == Some("witness")),
+        "{told:?}"
+    );
+}

@@ -540,14 +540,23 @@ events! {
         s: u64,
     }
 
-    /// A witness's clock and this node's are apart.
+    /// A witness's clock and this node's are apart; or this node's clock stepped.
     Clock "clock" ClockEvent {
-        /// Name of the witness in the configuration.
+        /// Name of the witness in the configuration; `machine` for this node's own clock; of a step that was taken because somebody agreed with it, who: a
+        /// witness's name, or the operator's partner id.
         who: String,
-        /// `ahead` or `behind`: the witness's clock, seen from here.
+        /// `ahead` or `behind`: the witness's clock, seen from here; the machine's clock, seen from the time that the log went on by.
         dir: String,
         /// How much at least, milliseconds.
         ms: u64,
+        /// Of the machine's clock: `held`, the step is not followed; `gone`, it was put right; `taken`, it is the time from here on.
+        step: Option<String>,
+        /// Of `taken`: `standing`, `witness` or `operator`.
+        by: Option<String>,
+        /// What the machine's clock said.
+        wall: Option<String>,
+        /// The time that the log went on by.
+        log: Option<String>,
     }
 
     /// A payload and its key were deleted.

@@ -40,6 +40,20 @@ fn a_leaf_is_written_with_sorted_members_and_no_blanks() {
 }
 
 #[test]
+fn a_clock_that_says_the_same_as_the_leaf_or_later_is_refused() {
+    let sealed = |clk| Leaf {
+        clk: Some(clk),
+        ..relayed(1)
+    };
+    let leaf = sealed(relayed(1).t - 1);
+    assert_eq!(Leaf::decode(&leaf.encode().unwrap()).unwrap().when(), leaf.t - 1);
+    for later in [0, 1] {
+        let bytes = sealed(leaf.t + later).encode().unwrap();
+        assert_eq!(Leaf::decode(&bytes), Err(LeafError::Member("clk")));
+    }
+}
+
+#[test]
 fn other_forms_of_the_same_leaf_are_refused() {
     use LeafError::{Kind, Member, NotCanonical, UnknownMember};
     let text = String::from_utf8(relayed(1).encode().unwrap()).unwrap();
@@ -328,7 +342,17 @@ fn event() -> impl Strategy<Value = Event> {
             s
         })),
         of_the_log(),
-        (word(), word(), 0_u64..1 << 53).prop_map(|(who, dir, ms)| Event::Clock(ClockEvent { who, dir, ms })),
+        (word(), word(), 0_u64..1 << 53, option::of(word())).prop_map(|(who, dir, ms, step)| {
+            Event::Clock(ClockEvent {
+                who,
+                dir,
+                ms,
+                by: step.clone(),
+                wall: step.clone(),
+                log: step.clone(),
+                step,
+            })
+        }),
         (word(), reference()).prop_map(|(x, of)| Event::Erased(ErasedEvent { x, of })),
         (word(), word(), reference(), word(), any::<Hash>()).prop_map(|(x, push, of, why, h)| Event::Recall(
             RecallEvent {
@@ -377,8 +401,9 @@ fn event() -> impl Strategy<Value = Event> {
 
 proptest! {
     #[test]
-    fn every_leaf_survives_its_own_bytes_which_another_writer_of_json_agrees_with(t in 0_i64..1 << 52, event in event()) {
-        let leaf = at(t, event);
+    fn every_leaf_survives_its_own_bytes_which_another_writer_of_json_agrees_with(t in 0_i64..1 << 52, ahead in option::of(1_i64..1 << 40), event in event()) {
+        let clk = ahead.map(|ahead| t - ahead).filter(|clk| *clk >= 0);
+        let leaf = Leaf { clk, ..at(t, event) };
         let bytes = leaf.encode().unwrap();
         prop_assert_eq!(Leaf::decode(&bytes).unwrap(), leaf);
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();

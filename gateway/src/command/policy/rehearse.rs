@@ -158,6 +158,7 @@ fn told(row: &LeafRow) -> Option<Past> {
         data: data.to_owned(),
         purpose: purpose.to_owned(),
     };
+    let t_us = leaf.when();
     let (key, (direction, mode), then, rows, count) = match leaf.event {
         Event::Push(push) => {
             let key = key(&push.p, &push.rec, &push.pur);
@@ -188,7 +189,6 @@ fn told(row: &LeafRow) -> Option<Past> {
         }
         _ => return None,
     };
-    let t_us = leaf.t;
     Some(Past {
         key,
         direction,

@@ -318,7 +318,7 @@ fn deviation(row: &StoredLeaf<'_>, taken: &Taken) -> Option<&'static str> {
     let other_text = |stored: Option<&str>, wanted: Option<&str>| wanted.is_some() && stored != wanted;
     let exchange_bytes = exchange.as_ref().map(|id| id.as_bytes().as_slice());
     let others = [
-        ("t", row.t != Some(taken.leaf.t)),
+        ("t", row.t != Some(taken.leaf.when())),
         ("kind", other_text(row.kind, Some(event.kind()))),
         ("exchange", exchange_bytes.is_some() && row.exchange != exchange_bytes),
         ("partner", other_text(row.partner, event.partner())),

@@ -77,7 +77,7 @@ pub(super) fn run(args: &OpeningArgs, proven: &Proven, trust: &Trust, output: &O
     let plan = bundle.map(|folder| Reduced::of(folder, leaf)).transpose()?;
     let decoded = match &args.feed {
         None => opening::Decoded::default(),
-        Some(feed) => decode((args, plan.as_ref()), feed, &opening, leaf, proven.leaf.t)?,
+        Some(feed) => decode((args, plan.as_ref()), feed, &opening, leaf, proven.leaf.when())?,
     };
     let standings = match opening.judge(leaf, &decoded.digests) {
         Ok(standings) => standings,

@@ -65,6 +65,28 @@ async fn a_silent_crowd_takes_no_handshake_from_a_partner() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_that_says_hello_and_nothing_more_takes_no_handshake_from_another_address() {
+    let city = City::new();
+    let gateway = Gateway::feed(&city).await;
+    let config = client(&city, Some(&city.partner()), "h2");
+    let mut crowd = Vec::new();
+    for _ in 0..40 {
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        let mut hello = rustls::ClientConnection::new(Arc::clone(&config), name).unwrap();
+        let mut bytes = Vec::new();
+        hello.write_tls(&mut bytes).unwrap();
+        let mut tcp = TcpStream::connect(gateway.address).await.unwrap();
+        tcp.write_all(&bytes).await.unwrap();
+        crowd.push(tcp);
+    }
+    tokio::time::sleep(SOON).await;
+    let connected = gateway.connect_from(Ipv4Addr::new(127, 0, 0, 2), &config);
+    let stream = tokio::time::timeout(PATIENCE, connected).await.unwrap().unwrap();
+    let mut session = Session::open(stream, "h2").await.unwrap();
+    assert_eq!(session.get("/who").await.as_deref(), Ok("peer health-city"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn half_a_head_is_closed_and_a_pause_between_requests_is_not() {
     let city = City::new();
     let short = ListenSettings {

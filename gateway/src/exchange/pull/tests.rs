@@ -59,15 +59,19 @@ async fn an_extract_ends_with_the_batch_after_its_grant_is_gone() {
         message: Message::request("POST", "https://gw1.lyg.example/v1/extracts", &headers),
         body: b"{}",
     };
-    let admitted = admit(stations, Arc::new(peer), request, &head).unwrap();
-    let mut spool = SpoolWriter::create(&stations.extracts.path(admitted.exchange), admitted.exchange).unwrap();
+    let (admitted, quota) = admit(stations, Arc::new(peer), request, &head).unwrap();
+    let allowed = Allowed {
+        quota: quota.unwrap(),
+        told: None,
+    };
+    let mut spool = stations.extracts.spool(admitted.exchange).unwrap();
     let mut extract = Extract {
         stations,
         admitted: &admitted,
         spool: &mut spool,
         columns: ColumnDigests::new(&admitted.plan.schema()).unwrap(),
         index: None,
-        told: None,
+        allowed,
         text: Vec::new(),
         rows: 0,
         filtered: 0,

@@ -91,7 +91,7 @@ async fn a_batch_set_aside_is_passed_over_until_it_is_released_or_discarded(stor
     assert!(journal.discard(exchange(1), "wrong-batch").await.unwrap());
     assert!(!journal.release(exchange(1)).await.unwrap());
     assert_eq!(journal.backlog().exchanges, 1);
-    assert_eq!(journal.erase_due(super::START_US, 0).await.unwrap(), 1);
+    assert_eq!(journal.erase_due(0).await.unwrap(), 1);
     // Once in the log, with its reason, whoever said it twice.
     let query = Query {
         kind: Some("set-aside".into()),
@@ -122,29 +122,12 @@ async fn after_the_hold_payload_and_key_are_gone_and_every_proof_still_verifies(
         receipts.push(journal.relayed(item.exchange, relayed(&item)).await.unwrap().receipt);
     }
     assert_eq!(journal.backlog(), Backlog::default());
-    let relayed_us = super::START_US;
-    assert_eq!(
-        journal
-            .erase_due(relayed_us + 71 * HOUR_US, 72 * HOUR_US)
-            .await
-            .unwrap(),
-        0
-    );
+    bench.turn(71 * HOUR_US);
+    assert_eq!(journal.erase_due(72 * HOUR_US).await.unwrap(), 0);
     assert_eq!(payload_files(&bench), 1);
-    assert_eq!(
-        journal
-            .erase_due(relayed_us + 72 * HOUR_US, 72 * HOUR_US)
-            .await
-            .unwrap(),
-        2
-    );
-    assert_eq!(
-        journal
-            .erase_due(relayed_us + 72 * HOUR_US, 72 * HOUR_US)
-            .await
-            .unwrap(),
-        0
-    );
+    bench.turn(HOUR_US);
+    assert_eq!(journal.erase_due(72 * HOUR_US).await.unwrap(), 2);
+    assert_eq!(journal.erase_due(72 * HOUR_US).await.unwrap(), 0);
     assert_eq!(payload_files(&bench), 0);
     for receipt in receipts {
         Receipt::parse(&receipt).unwrap().verify(&trust()).unwrap();

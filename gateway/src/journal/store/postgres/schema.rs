@@ -16,13 +16,16 @@ use crate::postgres::link::{self, Purpose};
 use crate::postgres::{LinkFault, PostgresSettings};
 
 /// What this program works with.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// How long a migration's statement may take; an index over many leaves needs long.
 const PATIENCE: Duration = Duration::from_hours(1);
 
 /// What brings a journal from one version to the next, from none on; the indexes of `statements` come with the newest.
-const STEPS: [&str; 1] = [FIRST];
+const STEPS: [&str; 2] = [FIRST, CLOCK];
+
+/// Leaves that tell of the clock are looked for at each start and pruning.
+const CLOCK: &str = "-- the index of what is told of the clock is among those that follow\n";
 
 const FIRST: &str = r#"CREATE TABLE journal_version (
   id      bigint PRIMARY KEY CHECK (id = 1),
@@ -31,7 +34,7 @@ const FIRST: &str = r#"CREATE TABLE journal_version (
 CREATE TABLE leaf (             -- the log; bytes are the truth, the other columns are for finding
   idx      bigint PRIMARY KEY,
   hash     bytea NOT NULL CHECK (length(hash) = 32),
-  t        bigint NOT NULL,     -- microseconds UTC, never decreasing
+  t        bigint NOT NULL,     -- microseconds UTC, when it was sealed: `clk` of the leaf, else its `t`
   kind     text COLLATE "C" NOT NULL,
   exchange bytea,
   partner  text COLLATE "C",

@@ -5,7 +5,7 @@ pub(super) const TABLES: &str = "
 CREATE TABLE leaf (          -- the log; bytes are the truth, the other columns are for finding
   idx      INTEGER PRIMARY KEY,
   hash     BLOB NOT NULL CHECK (length(hash) = 32),
-  t        INTEGER NOT NULL, -- microseconds UTC, never decreasing
+  t        INTEGER NOT NULL, -- microseconds UTC, when it was sealed: `clk` of the leaf, else its `t`
   kind     TEXT NOT NULL,
   exchange BLOB,
   partner  TEXT,
