@@ -40,7 +40,7 @@ impl Asked {
     }
 }
 
-fn witness() -> CosigningKey {
+pub(super) fn witness() -> CosigningKey {
     CosigningKey::from_seed("witness.example", &[9; 32]).unwrap()
 }
 
