@@ -211,9 +211,12 @@ impl Outbox {
     /// Whether the file was answered as it is now. A refused one is sent again when its `.err` was taken away, or with another companion; one that was
     /// taken stays taken, whatever becomes of its companion.
     fn is_answered(&mut self, file: &Path, stamp: Stamp) -> bool {
-        let stands = |known: Stamp, accepted: bool| match accepted {
-            true => known.is_of_same_file(stamp),
-            false => known == stamp && beside(file, "err").is_file(),
+        let stands = |known: Stamp, accepted: bool| {
+            if accepted {
+                known.is_of_same_file(stamp)
+            } else {
+                known == stamp && beside(file, "err").is_file()
+            }
         };
         if self
             .answered

@@ -4,7 +4,7 @@
 //! the caller to compare: the content, and what it is sent as. Reads each state once, and again when it changed.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::stamp_of;
 use crate::client::state::{PushState, Stamp};
@@ -43,7 +43,7 @@ impl Taken {
     }
 }
 
-fn accepted(state: &PathBuf) -> Option<Mark> {
+fn accepted(state: &Path) -> Option<Mark> {
     let done = PushState::load(state)?.done.filter(|done| done.accepted)?;
     Some((done.stamp.bytes, done.stamp.changed_us))
 }
