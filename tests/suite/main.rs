@@ -48,3 +48,4 @@ mod vault;
 mod volumes;
 mod witness;
 mod workbooks;
+mod worlds;
