@@ -19,7 +19,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field as ArrowField, Schema};
 use rusqlite::Connection;
 use shuguan::registry::schema::{TableSpec, keep_all};
-use shuguan::registry::{Counts, Part, Registry, RegistrySettings};
+use shuguan::registry::{Ahead, Counts, Part, Registry, RegistrySettings};
 use shuguan_adapters as adapters;
 use uuid::Uuid;
 
@@ -120,6 +120,7 @@ fn merge(registry: &Registry, runtime: &tokio::runtime::Runtime, leaf: u64, batc
             partner: "public-security-city".into(),
             received_us: i64::try_from(leaf).unwrap() * 1_000_000,
             batch: batch.clone(),
+            ahead: Ahead::default(),
         };
         counts += runtime.block_on(registry.merge(part)).unwrap().counts;
     }

@@ -38,7 +38,8 @@ pub use self::discrepancy::listing::{Listing, Origin, Shown, Tally, Wanted};
 pub use self::fault::{RegistryFault, Remedy};
 pub use self::merge::closing::{Closed, Ending, Walk, Weighed};
 pub use self::merge::recall::{Recall, Undone};
-pub use self::merge::{Counts, Part};
+use self::merge::rows::Rows;
+pub use self::merge::{Ahead, Counts, Part};
 use self::postgres::Opening;
 use self::read::Reading;
 pub use self::read::{BATCH_ROWS, Selection, schema as dataset_schema};
@@ -248,6 +249,21 @@ impl Registry {
             let _ = self.order(|answer| Order::Adopt(wider, answer)).await?;
         }
         self.order(|answer| Order::Merge(parts, answer)).await?
+    }
+
+    /// The part with whatever can be made of it before its turn, on another thread: the writer would make it while the store is idle.
+    ///
+    /// # Errors
+    /// Only when the process ends; a part that does not fit is refused when it is merged.
+    pub async fn prepare(&self, mut part: Part) -> Result<Part, RegistryFault> {
+        let tables = self.tables.load_full();
+        let made = tokio::task::spawn_blocking(move || {
+            let table = schema::table_of(&tables, &part.record);
+            let ahead = table.and_then(|table| Rows::ahead(table, &part));
+            part.ahead = Ahead(ahead.ok().map(Arc::new));
+            part
+        });
+        made.await.map_err(|_gone| RegistryFault::Closed)
     }
 
     /// How far an exchange is; none when no part of it is in.

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
-use shuguan::registry::{Part, Registry, RegistrySettings};
+use shuguan::registry::{Ahead, Part, Registry, RegistrySettings};
 use shuguan_adapters::decode::{DecodeLimits, Decoder};
 use shuguan_policies::{KeyRing, Plan, PolicySet};
 use shuguan_tests::{Deployment, Running};
@@ -127,6 +127,7 @@ fn from_memory(policies: &PolicySet, pushes: &[Vec<RecordBatch>]) -> f64 {
                     partner: PARTNER.into(),
                     received_us: 1_700_000_000_000_000,
                     batch: batch.clone(),
+                    ahead: Ahead::default(),
                 };
                 let merged = registry.merge(part).await.expect("a merge");
                 assert_eq!(merged.counts.rows(), batch.num_rows() as u64);

@@ -14,10 +14,12 @@ pub(super) mod late;
 pub(super) mod recall;
 pub(super) mod rows;
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
 use uuid::Uuid;
 
-use self::rows::Rows;
+use self::rows::{Keyed, Rows};
 use super::fault::RegistryFault;
 use super::schema::{TableSpec, table_of};
 use super::{Merged, Progress};
@@ -43,7 +45,13 @@ pub struct Part {
     pub confirm: bool,
     /// The rows; a column `_op` says what each is about.
     pub batch: RecordBatch,
+    /// What was made ready of them.
+    pub ahead: Ahead,
 }
+
+/// What [`super::Registry::prepare`] made ready of a part; nothing: it is made when the part is merged.
+#[derive(Clone, Debug, Default)]
+pub struct Ahead(pub(super) Option<Arc<Keyed>>);
 
 /// What became of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

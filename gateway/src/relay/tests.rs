@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::journal::{Entry, Evidence, Journal, JournalSettings, Outcome, Query, Reader, Secret};
 use crate::registry::tests::fixture::{ANNA, BORIS, DEATH, RESIDENT, kept, whole};
 use crate::registry::tests::store::{Place, Store, on_both_stores};
-use crate::registry::{Part, Registry, RegistrySettings, SqliteSettings};
+use crate::registry::{Ahead, Part, Registry, RegistrySettings, SqliteSettings};
 
 on_both_stores! {
     rows_committed_without_a_leaf_get_the_leaf_and_are_not_written_again,
@@ -305,6 +305,7 @@ async fn merge_parts(inbox: &Inbox, registry: &Registry, parts: u32) {
             partner: item.partner.clone(),
             received_us: item.received_us,
             batch: inbox.journal.read_part(&item, number).await.unwrap(),
+            ahead: Ahead::default(),
         };
         registry.merge(part).await.unwrap();
     }
@@ -546,6 +547,7 @@ async fn merge_whole(registry: &Registry, exchange: Uuid, parts: &[RecordBatch])
             partner: "public-security-city".into(),
             received_us: 1_000_000,
             batch: batch.clone(),
+            ahead: Ahead::default(),
         };
         registry.merge(part).await.unwrap();
     }

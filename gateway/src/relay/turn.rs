@@ -15,7 +15,7 @@ use super::schedule::Moved;
 use super::worker::{RelayFault, TOGETHER_MAX, Worker};
 use crate::clock::random;
 use crate::journal::{InboxItem, PushKind, SealError};
-use crate::registry::{Merged, Part, Progress, RegistryFault, Remedy};
+use crate::registry::{Ahead, Merged, Part, Progress, RegistryFault, Remedy};
 
 /// What is due, and whether an exchange of the record type with an earlier leaf may still come.
 pub(super) enum Turn {
@@ -138,7 +138,8 @@ impl Worker {
             return Ok(None);
         }
         let batch = self.journal.read_part(item, number).await.map_err(RelayFault::Inbox)?;
-        Ok(Some(part_of(item, number, batch)))
+        let prepared = self.registry.prepare(part_of(item, number, batch)).await;
+        Ok(Some(prepared.map_err(RelayFault::Registry)?))
     }
 
     async fn together(&mut self, items: Vec<InboxItem>, confirm: Confirm) -> Result<Moved, RelayFault> {
@@ -268,5 +269,6 @@ fn part_of(item: &InboxItem, number: u32, batch: RecordBatch) -> Part {
         snapshot: item.mode == PushKind::Snapshot,
         confirm: false,
         batch,
+        ahead: Ahead::default(),
     }
 }

@@ -1,16 +1,21 @@
-//! A part's rows made ready for merging: column views, keys, content hashes, source times and the order by key.
+//! A part's rows made ready for merging: column views, and what `keyed` makes of them: keys, content hashes, source times and the order by key.
+//!
+//! Takes a part and its table; gives values by column and row, and groups of rows by key. Refuses a column that the table lacks or has otherwise.
+
+mod keyed;
+
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use ring::digest::{Context, SHA256, digest};
 use shuguan_adapters::operation;
 
 use super::super::day;
-use super::super::enterprise;
 use super::super::fault::RegistryFault;
 use super::super::schema::{ColumnType, TableSpec};
 use super::Part;
+pub(crate) use keyed::Keyed;
 
 /// Bytes of SHA-256 that are kept: equal content must not be missed, and 128 bits leave no room for accidents or intent.
 pub(crate) const HASH_BYTES: usize = 16;
@@ -179,14 +184,9 @@ enum KeyPart {
 /// The rows of one part.
 pub(crate) struct Rows<'a> {
     columns: Vec<Column<'a>>,
-    key_bytes: Vec<u8>,
-    key_ends: Vec<usize>,
-    hashes: Vec<[u8; HASH_BYTES]>,
-    sources: Vec<i64>,
-    units: Vec<Option<String>>,
-    order: Vec<u32>,
     /// What each row is about; none: each is to be put.
     acts: Option<&'a StringArray>,
+    keyed: Arc<Keyed>,
 }
 
 /// What a row is about.
@@ -201,7 +201,26 @@ pub(crate) enum Act {
 }
 
 impl<'a> Rows<'a> {
+    /// The rows as they are merged. What was made ready ahead is taken, when it was made for the same keys.
     pub(crate) fn read(table: &TableSpec, part: &'a Part) -> Result<Self, RegistryFault> {
+        let mut rows = Self::of(table, part)?;
+        rows.keyed = match part.ahead.0.as_ref().filter(|keyed| keyed.is_for(table)) {
+            Some(keyed) => Arc::clone(keyed),
+            None => Arc::new(Keyed::of(table, part, &rows)?),
+        };
+        Ok(rows)
+    }
+
+    /// What of a part can be made ready before it is due.
+    ///
+    /// # Errors
+    /// The table lacks a column of it, or has no key.
+    pub(crate) fn ahead(table: &TableSpec, part: &Part) -> Result<Keyed, RegistryFault> {
+        Keyed::of(table, part, &Rows::of(table, part)?)
+    }
+
+    /// Views of the columns, without keys.
+    fn of(table: &TableSpec, part: &'a Part) -> Result<Self, RegistryFault> {
         let batch = &part.batch;
         let is_act = |place: usize| batch.schema_ref().field(place).name() == operation::COLUMN;
         let acts = (0..batch.num_columns()).find(|place| is_act(*place));
@@ -216,25 +235,11 @@ impl<'a> Rows<'a> {
             .filter(|place| !is_act(*place))
             .map(|place| Column::of(table, batch, place))
             .collect::<Result<_, _>>()?;
-        let count = batch.num_rows();
-        let mut rows = Self {
+        Ok(Self {
             columns,
-            key_bytes: Vec::new(),
-            key_ends: Vec::new(),
-            hashes: Vec::with_capacity(count),
-            sources: Vec::with_capacity(count),
-            units: Vec::new(),
-            order: (0..u32::try_from(count).unwrap_or(u32::MAX)).collect(),
             acts: acts.transpose()?,
-        };
-        rows.hash_all(count);
-        rows.key_all(table, count)?;
-        rows.time_all(part, count);
-        if table.has_unit() {
-            rows.units = (0..count).map(|row| enterprise::unit_key(&rows, row)).collect();
-        }
-        rows.sort();
-        Ok(rows)
+            keyed: Arc::default(),
+        })
     }
 
     /// What the row is about.
@@ -247,7 +252,7 @@ impl<'a> Rows<'a> {
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.hashes.len()
+        self.keyed.hashes.len()
     }
 
     pub(crate) fn columns(&self) -> &[Column<'a>] {
@@ -263,141 +268,31 @@ impl<'a> Rows<'a> {
     }
 
     pub(crate) fn hash(&self, row: usize) -> [u8; HASH_BYTES] {
-        self.hashes.get(row).copied().unwrap_or_default()
+        self.keyed.hashes.get(row).copied().unwrap_or_default()
     }
 
     pub(crate) fn source_us(&self, row: usize) -> i64 {
-        self.sources.get(row).copied().unwrap_or_default()
+        self.keyed.sources.get(row).copied().unwrap_or_default()
     }
 
     pub(crate) fn unit(&self, row: usize) -> Option<&str> {
-        self.units.get(row).and_then(Option::as_deref)
+        self.keyed.units.get(row).and_then(Option::as_deref)
     }
 
     pub(crate) fn key(&self, row: usize) -> &str {
         // INVARIANT: keys are made of strings and ASCII, so this conversion cannot lose anything.
-        std::str::from_utf8(self.key_bytes_of(row)).unwrap_or_default()
+        std::str::from_utf8(self.keyed.key(row)).unwrap_or_default()
     }
 
     /// The rows by ascending key, those of one key together and in the order in which they were sent.
     pub(crate) fn groups(&self) -> impl Iterator<Item = &[u32]> {
-        self.order
-            .chunk_by(|one, other| self.key_bytes_of(*one as usize) == self.key_bytes_of(*other as usize))
+        let keyed = &self.keyed;
+        keyed
+            .order
+            .chunk_by(|one, other| keyed.key(*one as usize) == keyed.key(*other as usize))
     }
 
     pub(crate) fn key_of(&self, group: &[u32]) -> &[u8] {
-        group.first().map_or(&[], |row| self.key_bytes_of(*row as usize))
+        group.first().map_or(&[], |row| self.keyed.key(*row as usize))
     }
-
-    fn key_bytes_of(&self, row: usize) -> &[u8] {
-        let start = row.checked_sub(1).and_then(|before| self.key_ends.get(before)).copied();
-        let end = self.key_ends.get(row).copied().unwrap_or_default();
-        self.key_bytes.get(start.unwrap_or_default()..end).unwrap_or_default()
-    }
-
-    /// Each row's content hash begins with the part's column names: two plans may release different columns of one record type.
-    fn hash_all(&mut self, count: usize) {
-        let mut names = Context::new(&SHA256);
-        for column in &self.columns {
-            names.update(column.name.as_bytes());
-            names.update(&[0]);
-        }
-        let mut bytes = names.finish().as_ref().get(..8).unwrap_or_default().to_vec();
-        let prefix = bytes.len();
-        for row in 0..count {
-            bytes.truncate(prefix);
-            for column in &self.columns {
-                column.hash_into(&mut bytes, row);
-            }
-            let hash = digest(&SHA256, &bytes);
-            self.hashes
-                .push(hash.as_ref().first_chunk().copied().unwrap_or_default());
-        }
-    }
-
-    fn key_all(&mut self, table: &TableSpec, count: usize) -> Result<(), RegistryFault> {
-        let keys: Vec<(usize, Vec<&Column<'a>>)> = table
-            .keys
-            .iter()
-            .enumerate()
-            .filter_map(|(rank, key)| {
-                let columns: Option<Vec<_>> = key.iter().map(|name| self.column(name)).collect();
-                columns.map(|columns| (rank, columns))
-            })
-            .collect();
-        if keys.is_empty() {
-            return Err(RegistryFault::NoKey {
-                record: table.record.name.into(),
-            });
-        }
-        let mut bytes = Vec::with_capacity(count * 24);
-        let mut ends = Vec::with_capacity(count);
-        for row in 0..count {
-            key_into(&mut bytes, &keys, row, &self.hash(row));
-            ends.push(bytes.len());
-        }
-        self.key_bytes = bytes;
-        self.key_ends = ends;
-        Ok(())
-    }
-
-    /// The source's own time where it gives one that is not after the receipt: a wrong date in the future would block all later rows.
-    fn time_all(&mut self, part: &Part, count: usize) {
-        let column = self.column("source_updated_at");
-        self.sources = (0..count)
-            .map(|row| {
-                column
-                    .and_then(|column| column.instant(row))
-                    .unwrap_or(part.received_us)
-            })
-            .map(|source_us| source_us.min(part.received_us))
-            .collect();
-    }
-
-    fn sort(&mut self) {
-        let mut order = std::mem::take(&mut self.order);
-        // Equal keys must stay in the order of rows, hence the row as the last criterion.
-        order.sort_unstable_by(|one, other| {
-            (self.key_bytes_of(*one as usize), one).cmp(&(self.key_bytes_of(*other as usize), other))
-        });
-        self.order = order;
-    }
-}
-
-/// The first natural key that is complete in the row; else the first of which a part is there, absent parts empty; else the content,
-/// so that a record without any key is kept once and never merged with another.
-fn key_into(bytes: &mut Vec<u8>, keys: &[(usize, Vec<&Column<'_>>)], row: usize, hash: &[u8; HASH_BYTES]) {
-    let start = bytes.len();
-    for complete in [true, false] {
-        for (rank, columns) in keys {
-            if *rank > 0 {
-                bytes.extend_from_slice(key_prefix(*rank).as_bytes());
-            }
-            let mut present = 0;
-            let mut unfit = false;
-            for (place, column) in columns.iter().enumerate() {
-                if place > 0 {
-                    bytes.push(SEPARATOR);
-                }
-                match column.key_into(bytes, row) {
-                    KeyPart::Present => present += 1,
-                    KeyPart::Absent => {}
-                    KeyPart::Unfit => unfit = true,
-                }
-            }
-            if !unfit && (present == columns.len() || (!complete && present > 0)) {
-                return;
-            }
-            bytes.truncate(start);
-        }
-    }
-    bytes.push(OTHER);
-    bytes.push(SEPARATOR);
-    for byte in hash {
-        bytes.extend_from_slice(&[hex(byte >> 4), hex(byte & 15)]);
-    }
-}
-
-fn hex(nibble: u8) -> u8 {
-    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
 }

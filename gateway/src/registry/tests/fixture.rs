@@ -9,8 +9,8 @@ use arrow_schema::{Field as ArrowField, Schema};
 use shuguan_adapters as adapters;
 use uuid::Uuid;
 
-use crate::registry::Part;
 use crate::registry::schema::{TableSpec, keep_all};
+use crate::registry::{Ahead, Part};
 
 const fn field(name: &'static str, kind: FieldType) -> Field {
     Field::new(name, "字段", kind, Class::C2)
@@ -158,6 +158,7 @@ pub(crate) fn part(record: &RecordType, leaf: u64, number: u32, batch: RecordBat
         snapshot: false,
         confirm: false,
         batch,
+        ahead: Ahead::default(),
     }
 }
 

@@ -2,11 +2,13 @@ use std::sync::Arc;
 
 use super::fixture::{ANNA, BORIS, CERTIFICATE, DEATH, ESTABLISHMENT, RESIDENT, batch, kept, part, received, whole};
 use super::store::{Place, Store, on_both_stores};
-use crate::registry::{Counts, Part, RegistryFault, Remedy};
+use crate::registry::{Ahead, Counts, Part, RegistryFault, Remedy, Rows};
 
 on_both_stores! {
     a_part_is_written_with_its_provenance_and_its_persons,
     a_part_that_comes_twice_changes_nothing,
+    a_part_made_ready_ahead_is_merged_as_any_other,
+    what_was_made_ready_for_other_keys_is_made_anew,
     a_part_before_its_predecessor_is_refused,
     after_a_restart_between_parts_the_rest_follows_and_rows_count_on,
     an_older_row_never_overwrites_a_newer_one,
@@ -29,6 +31,37 @@ fn residents(leaf: u64, number: u32, rows: &[&[&str]]) -> Part {
 
 fn counts(ins: u64, upd: u64, same: u64) -> Counts {
     Counts { ins, upd, same, del: 0 }
+}
+
+const HASHED: &str = "SELECT _key, _hash, _source_us, _row FROM public_security_resident ORDER BY _key";
+
+async fn a_part_made_ready_ahead_is_merged_as_any_other(store: Store) {
+    let rows: &[&[&str]] = &[
+        &[BORIS, "乙", "1885-03-15", "320706", "5"],
+        &[ANNA, "甲", "-", "-", "-"],
+        &[BORIS, "丙", "1885-03-15", "320706", "7"],
+    ];
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
+    registry.merge(residents(1, 0, rows)).await.unwrap();
+    let as_any = place.query(HASHED);
+    let (other, registry) = Place::with(store, &kept(&[&RESIDENT]));
+    let ready = registry.prepare(residents(1, 0, rows)).await.unwrap();
+    assert!(ready.ahead.0.is_some());
+    assert_eq!(registry.merge(ready).await.unwrap().counts, counts(2, 1, 0));
+    assert_eq!(other.query(HASHED), as_any);
+}
+
+async fn what_was_made_ready_for_other_keys_is_made_anew(store: Store) {
+    let tables = kept(&[&CERTIFICATE]);
+    let (place, registry) = Place::with(store, &tables);
+    let sent = part(&CERTIFICATE, 1, 0, whole(&CERTIFICATE, &[&["D1", ANNA, "1890-01-01"]]));
+    // Before a bundle in force, the first key was not among the columns.
+    let mut narrower = tables;
+    narrower[0].keys.remove(0);
+    let stale = Rows::ahead(&narrower[0], &sent).unwrap();
+    let ahead = Ahead(Some(Arc::new(stale)));
+    registry.merge(Part { ahead, ..sent }).await.unwrap();
+    assert_eq!(place.query("SELECT _key FROM health_death_certificate"), ["D1"]);
 }
 
 const NAMES: &str = "SELECT citizen_id, name, _leaf, _row FROM public_security_resident ORDER BY citizen_id";
