@@ -49,3 +49,4 @@ mod vault;
 mod volumes;
 mod witness;
 mod workbooks;
+mod worlds;

@@ -124,10 +124,12 @@ pub fn run(args: RelayArgs, output: &Output) -> Result<Exit, Failure> {
     }
 }
 
-/// One after the other; what is refused is named, and does not keep the rest from going.
+/// One after the other, the oldest first, for their ids rise with time; what is refused is named, and does not keep the rest from going.
 fn feed_again(exchanges: &[uuid::Uuid], operator: &Operator, output: &Output) -> Result<Exit, Failure> {
     let mut refused = 0_usize;
-    for exchange in exchanges {
+    let mut exchanges = exchanges.to_vec();
+    exchanges.sort_unstable();
+    for exchange in &exchanges {
         let order = json!({ "act": "feed-again", "exchange": exchange });
         match operate(operator, Some(order), output) {
             Ok(_) => {}

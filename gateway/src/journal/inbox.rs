@@ -209,6 +209,11 @@ impl Reader {
         self.one(STEP, statements::WAITS_BEFORE, values![partner, record, leaf])
     }
 
+    /// Whether an exchange of that partner and record type is set aside that has an earlier leaf.
+    pub(super) fn aside_before(&self, partner: &str, record: &str, leaf: u64) -> Result<bool, JournalFault> {
+        self.one(STEP, statements::ASIDE_BEFORE, values![partner, record, leaf])
+    }
+
     /// The oldest exchanges that wait in a lane, at most `limit`; of several, those whose payloads are `bytes_max` together.
     pub(super) fn waiting(
         &self,

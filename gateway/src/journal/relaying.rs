@@ -46,6 +46,16 @@ impl Journal {
             .await
     }
 
+    /// Whether an exchange of that partner and record type is set aside that has an earlier leaf: an operator may let it go.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn aside_before(&self, item: &InboxItem) -> Result<bool, JournalFault> {
+        let (partner, record, leaf) = (item.partner.clone(), item.record.clone(), item.leaf_index);
+        self.read(move |reader| reader.aside_before(&partner, &record, leaf))
+            .await
+    }
+
     /// The first part of each, in one go.
     ///
     /// # Errors

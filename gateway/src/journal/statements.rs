@@ -170,6 +170,8 @@ pub(super) const NEXT_LANE: &str =
 /// Of a partner and record type, in either lane, before a leaf.
 pub(super) const WAITS_BEFORE: &str = "SELECT EXISTS (SELECT 1 FROM inbox WHERE state = 'waiting'
      AND lane IN (?1 || ' ' || ?2, ?1 || ' ' || ?2 || ' bulk') AND leaf < ?3)";
+pub(super) const ASIDE_BEFORE: &str = "SELECT EXISTS (SELECT 1 FROM inbox WHERE state = 'set-aside'
+     AND partner = ?1 AND rec = ?2 AND leaf < ?3)";
 pub(super) const OLDEST_ASIDE: &str = "SELECT rec, min(leaf) FROM inbox WHERE state = 'set-aside' GROUP BY rec";
 pub(super) const WAITING: &str =
     "SELECT i.leaf, i.exchange, i.rec, i.partner, i.received_us, i.parts, i.bytes, p.wrapped_key, p.bytes, l.hash,
@@ -312,6 +314,7 @@ pub(super) const ALL: &[&str] = &[
     EVIDENCE,
     NEXT_LANE,
     WAITS_BEFORE,
+    ASIDE_BEFORE,
     OLDEST_ASIDE,
     WAITING,
     SET_ASIDE,

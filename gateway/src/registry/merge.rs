@@ -10,6 +10,7 @@
 pub(super) mod closing;
 pub(super) mod fate;
 pub(super) mod held;
+pub(super) mod late;
 pub(super) mod recall;
 pub(super) mod rows;
 

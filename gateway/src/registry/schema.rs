@@ -502,14 +502,14 @@ pub(super) const BASE_TABLES: [BaseTable; 13] = [
     },
     BaseTable {
         name: "snapshot_seen",
-        zh: "快照所含而当时已关闭的记录",
+        zh: "快照所含而当时已关闭或尚无的记录",
         key: "exchange, row_key",
         sought: &[],
         columns: &[("exchange", "交换编号", "uuid"), ("row_key", "记录主键", "text")],
     },
     BaseTable {
         name: "snapshot_held",
-        zh: "关闭完成前快照所含且未改写的记录",
+        zh: "关闭完成前、或有更早批次被搁置时,快照所含且未改写的记录",
         key: "exchange, part",
         sought: &[],
         columns: &[

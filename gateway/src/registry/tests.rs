@@ -2,11 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
-mod closing;
+pub(crate) mod closing;
 mod contradictions;
 mod datasets;
 mod discrepancies;
 pub(crate) mod fixture;
+mod late;
 mod many_rows;
 mod merging;
 mod model;

@@ -31,8 +31,8 @@ pub(super) struct Weighing {
 }
 
 impl Weighing {
-    /// One that has `begun` to close before this process goes through all.
-    fn of(item: &InboxItem, begun: bool) -> Self {
+    /// One that has `begun` to close before this process goes through all. `keep`: an older batch of the same partner and record type is set aside.
+    fn of(item: &InboxItem, begun: bool, keep: bool) -> Self {
         let scope = item.scope.as_deref().and_then(|scope| scope.split_once('='));
         let codes = |codes: &str| codes.split(',').map(str::to_owned).collect();
         let ending = Ending {
@@ -42,6 +42,7 @@ impl Weighing {
             partner: item.partner.clone(),
             received_us: item.received_us,
             scope: scope.map(|(field, named)| (field.to_owned(), codes(named))),
+            keep,
             held: Arc::default(),
         };
         Self {
@@ -68,8 +69,12 @@ impl Worker {
             return Ok(Moved::default());
         }
         let begun = underway.progress.closing;
-        let weighing = underway.weighing.take();
-        let mut weighing = weighing.unwrap_or_else(|| Weighing::of(&item, begun));
+        let mut weighing = if let Some(weighing) = underway.weighing.take() {
+            weighing
+        } else {
+            let aside = self.journal.aside_before(&item).await.map_err(RelayFault::Inbox)?;
+            Weighing::of(&item, begun, aside)
+        };
         let mut took = None;
         if let Some(after) = weighing.after.take() {
             let weighed = self.registry.weigh(Arc::clone(&weighing.ending), after.clone()).await;

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod late;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -50,6 +52,11 @@ impl Inbox {
     }
 
     async fn put(&self, record: &str, parts: Vec<RecordBatch>) -> Uuid {
+        self.put_as(record, parts, None).await
+    }
+
+    /// With a mode that is not the usual one: `delta` or `snapshot`.
+    async fn put_as(&self, record: &str, parts: Vec<RecordBatch>, mode: Option<&str>) -> Uuid {
         let number = self.put.fetch_add(1, Ordering::Relaxed) + 1;
         let exchange = Uuid::from_u128(number.into());
         let mut payload = self.journal.begin_payload(exchange, parts[0].schema()).unwrap();
@@ -57,7 +64,7 @@ impl Inbox {
             payload.push(part).unwrap();
         }
         let payload = payload.finish().unwrap();
-        let mut entry = Entry::new(exchange, push(exchange, record, payload.rows()));
+        let mut entry = Entry::new(exchange, push(exchange, record, payload.rows(), mode));
         entry.payload = Some(payload);
         let sealed = self.journal.seal(entry).await.unwrap();
         assert!(matches!(sealed, Outcome::Sealed(_)));
@@ -93,7 +100,8 @@ impl Inbox {
     }
 }
 
-fn push(exchange: Uuid, record: &str, rows: u64) -> Event {
+fn push(exchange: Uuid, record: &str, rows: u64, mode: Option<&str>) -> Event {
+    let snapshot = mode == Some("snapshot");
     Event::Push(PushEvent {
         x: exchange.to_string(),
         p: "public-security-city".into(),
@@ -113,9 +121,9 @@ fn push(exchange: Uuid, record: &str, rows: u64) -> Event {
         cols: Digest([0; 32]),
         nc: 5,
         req: Commitment([0; 32]),
-        mode: None,
-        sco: None,
-        cnt: None,
+        mode: mode.map(str::to_owned),
+        sco: snapshot.then(|| "all".into()),
+        cnt: snapshot.then_some(rows),
         lay: None,
         qua: None,
         ix: None,

@@ -88,23 +88,7 @@ pub async fn run(
     status: RelayStatus,
     shutdown: CancellationToken,
 ) -> Result<(), RelayFault> {
-    let mut worker = Worker {
-        schedule: Schedule::new(&settings),
-        began: Instant::now(),
-        passed: HashSet::new(),
-        recalls: Recalls::default(),
-        underway: HashMap::new(),
-        held: HashMap::new(),
-        waits: 0,
-        erase_at_us: clock.now_us(),
-        observe_at_us: clock.now_us(),
-        journal,
-        registry,
-        settings,
-        clock,
-        status,
-        shutdown,
-    };
+    let mut worker = Worker::new(journal, registry, settings, clock, (status, shutdown));
     worker.status.pace(worker.schedule.pace_percent());
     let ended = worker.work().await;
     worker.status.state(RelayState::Stopped);
@@ -142,6 +126,33 @@ struct Hold {
 }
 
 impl Worker {
+    /// One that has done nothing yet.
+    pub(super) fn new(
+        journal: Journal,
+        registry: Registry,
+        settings: RelaySettings,
+        clock: Clock,
+        (status, shutdown): (RelayStatus, CancellationToken),
+    ) -> Self {
+        Self {
+            schedule: Schedule::new(&settings),
+            began: Instant::now(),
+            passed: HashSet::new(),
+            recalls: Recalls::default(),
+            underway: HashMap::new(),
+            held: HashMap::new(),
+            waits: 0,
+            erase_at_us: clock.now_us(),
+            observe_at_us: clock.now_us(),
+            journal,
+            registry,
+            settings,
+            clock,
+            status,
+            shutdown,
+        }
+    }
+
     async fn work(&mut self) -> Result<(), RelayFault> {
         while !self.shutdown.is_cancelled() {
             self.keep_house().await;
@@ -162,7 +173,7 @@ impl Worker {
     }
 
     /// The turn that is due. Gives how long nothing will be.
-    async fn turn(&mut self) -> Result<Duration, RelayFault> {
+    pub(super) async fn turn(&mut self) -> Result<Duration, RelayFault> {
         let mut idle = Duration::from_millis(self.settings.idle_ms.into());
         match self.recall().await? {
             Recalling::Turn => {

@@ -98,6 +98,7 @@ fn relayed(x: &str) -> Leaf {
         del: None,
         batch: 1,
         ms: 0,
+        rnd: None,
     }))
 }
 

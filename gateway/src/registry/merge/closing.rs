@@ -35,6 +35,8 @@ pub struct Ending {
     pub received_us: i64,
     /// The field that its scope goes by, and the codes inside; none: all rows of the partner.
     pub scope: Option<(String, Vec<String>)>,
+    /// An older batch of its partner and record type is set aside: what it holds is kept after its end, for when that one is let go.
+    pub keep: bool,
     /// What it holds and did not write: the store reads it at the first stride, and whoever ends it keeps it until the last.
     pub held: Arc<OnceLock<Held>>,
 }
@@ -98,7 +100,7 @@ impl Walk {
 pub(in crate::registry) struct Looked<'r> {
     pub(in crate::registry) key: &'r str,
     pub(in crate::registry) open: bool,
-    /// It is open, and the snapshot speaks for it: of its partner, within its scope, and not of a later exchange.
+    /// The snapshot speaks for it: of its partner, within its scope, and not of a later exchange.
     pub(in crate::registry) spoken_for: bool,
     /// It came before the snapshot.
     pub(in crate::registry) older: bool,
@@ -114,20 +116,35 @@ pub(in crate::registry) struct Stride {
     pub(in crate::registry) lacking: Vec<String>,
     /// Rows that are closed and that it holds. They are stamped: no recall of another closing may take them for lacking.
     pub(in crate::registry) to_stamp: Vec<String>,
+    /// Of a snapshot that comes late: rows that are closed and that it lacks. In its turn it had been the first to close them.
+    pub(in crate::registry) lacking_closed: Vec<String>,
+    /// A newer one of its partner has begun to close.
+    late: bool,
 }
 
 impl Stride {
+    /// None yet, of a snapshot that may be late.
+    pub(in crate::registry) fn new(late: bool) -> Self {
+        Self {
+            late,
+            ..Self::default()
+        }
+    }
+
     /// Adds the next row.
     pub(in crate::registry) fn add(&mut self, row: &Looked<'_>, held: &Held) {
         self.keys += 1;
         if self.keys == STRIDE {
             row.key.clone_into(&mut self.last);
         }
-        self.held += u64::from(row.spoken_for);
-        if row.spoken_for && row.older && !held.has(row.key) {
+        self.held += u64::from(row.open && row.spoken_for);
+        let lacks = || row.spoken_for && row.older && !held.has(row.key);
+        if row.open && lacks() {
             self.lacking.push(row.key.to_owned());
         } else if !row.open && held.has(row.key) {
             self.to_stamp.push(row.key.to_owned());
+        } else if !row.open && self.late && lacks() {
+            self.lacking_closed.push(row.key.to_owned());
         }
     }
 
@@ -141,7 +158,7 @@ impl Stride {
         Weighed {
             held: self.held,
             due: self.lacking.len() as u64,
-            idle: self.lacking.is_empty() && self.to_stamp.is_empty(),
+            idle: self.lacking.is_empty() && self.to_stamp.is_empty() && self.lacking_closed.is_empty(),
             after: self.upto().map(str::to_owned),
         }
     }
@@ -157,6 +174,14 @@ impl Ending {
     /// Its leaf as stores have it.
     pub(in crate::registry) fn leaf(&self) -> i64 {
         i64::try_from(self.leaf).unwrap_or(i64::MAX)
+    }
+
+    /// What it says of a row that it lacks.
+    pub(in crate::registry) fn closing(&self) -> Closing {
+        Closing {
+            snapshot_leaf: Some(self.leaf()),
+            deleted: None,
+        }
     }
 
     /// Its scope as it stands in `snapshot`; none: all rows of the partner.
@@ -197,7 +222,12 @@ impl Closing {
     /// Whether it closes a row of that source time, leaf and row. A snapshot speaks for the moment at which it was received: what came after it,
     /// whatever its source time, is not closed by it.
     pub(in crate::registry) fn closes(&self, order: (i64, i64, i64)) -> bool {
-        self.snapshot_leaf.is_some_and(|leaf| leaf > order.1) || self.deleted.is_some_and(|deleted| deleted > order)
+        self.snapshot_leaf.is_some_and(|leaf| leaf > order.1) || self.deletes(order)
+    }
+
+    /// Whether the delete does.
+    pub(in crate::registry) fn deletes(&self, order: (i64, i64, i64)) -> bool {
+        self.deleted.is_some_and(|deleted| deleted > order)
     }
 
     /// Of the noted delete and the newest that an exchange says, the one that the other takes the place of; none when both are that exchange's.

@@ -2,6 +2,7 @@
 
 use super::super::fault::RegistryFault;
 use super::closing::Closing;
+use super::late::Later;
 use super::rows::{Act, HASH_BYTES};
 use super::{Arrival, Counts};
 
@@ -70,6 +71,8 @@ pub(in crate::registry) struct Fate {
     pub(in crate::registry) seen: bool,
     /// What its history says, and the row that did it.
     pub(in crate::registry) change: Option<(Kind, usize)>,
+    /// Leaf of the first snapshot that came later and closes the content, and nothing else does.
+    pub(in crate::registry) lacking: Option<i64>,
 }
 
 /// What happened to a row that was there.
@@ -92,14 +95,25 @@ impl Kind {
 }
 
 impl Arrival<'_> {
-    /// Goes through the rows of one key as if each were merged by itself; `known` becomes what is known after them.
-    pub(in crate::registry) fn settle(&self, group: &[u32], known: &mut Known, counts: &mut Counts) -> Fate {
+    /// Goes through the rows of one key as if each were merged by itself; `known` becomes what is known after them. `later` are the snapshots of the
+    /// partner that came after the part and close already.
+    pub(in crate::registry) fn settle(
+        &self,
+        group: &[u32],
+        known: &mut Known,
+        counts: &mut Counts,
+        later: &[Later],
+    ) -> Fate {
         let before = *known;
         let mut fate = Fate::default();
         let (mut last, mut deleted) = (None, None);
         for row in group.iter().map(|row| *row as usize) {
             let changed = match self.rows.act(row) {
-                Act::Put => self.put(row, known, counts, &mut fate),
+                Act::Put => {
+                    let lacking = self.lacking(later, row, &before).next().is_some();
+                    let opens = !lacking && !self.is_closed(row, &known.closing, later);
+                    self.put((row, opens), known, counts, &mut fate)
+                }
                 Act::Delete => {
                     deleted = deleted.max(Some(self.order(row)));
                     self.delete(row, known, counts, &mut fate)
@@ -113,17 +127,43 @@ impl Arrival<'_> {
         fate.superseded = before.closing.superseded(deleted);
         // What it wrote itself has its own leaf, and needs no stamp unless an older exchange may still overwrite it with a newer source time.
         fate.seen = self.part.snapshot && (fate.content.is_none() || self.part.confirm);
-        fate.change = last.and_then(|row| Some((kind(&before, known)?, row)));
+        self.note_lacking(later, &before, known, &mut fate);
+        fate.change = last.and_then(|row| Some((kind(&before, known, &fate)?, row)));
         fate
     }
 
-    fn put(&self, row: usize, known: &mut Known, counts: &mut Counts, fate: &mut Fate) -> bool {
+    /// Whether what is noted closes a row. Of a snapshot that is asked itself the note says nothing more.
+    fn is_closed(&self, row: usize, closing: &Closing, later: &[Later]) -> bool {
+        let asked = |leaf: i64| later.iter().any(|later| later.leaf == leaf);
+        let noted = Closing {
+            snapshot_leaf: closing.snapshot_leaf.filter(|leaf| !asked(*leaf)),
+            ..*closing
+        };
+        noted.closes(self.order(row))
+    }
+
+    /// Notes the last of the snapshots that close the content, as if they had found it. One that is noted already and came later spoke of other content.
+    fn note_lacking(&self, later: &[Later], before: &Known, known: &mut Known, fate: &mut Fate) {
+        let Some(row) = fate.content.filter(|_| !known.open) else {
+            return;
+        };
+        let mut lacking = self.lacking(later, row, before).map(|later| later.leaf);
+        let Some(first) = lacking.next().filter(|_| !known.closing.deletes(self.order(row))) else {
+            return;
+        };
+        fate.lacking = Some(first);
+        let last = lacking.last().unwrap_or(first);
+        known.closing.snapshot_leaf = Some(last);
+        known.noted = true;
+        fate.closing = true;
+    }
+
+    fn put(&self, (row, opens): (usize, bool), known: &mut Known, counts: &mut Counts, fate: &mut Fate) -> bool {
         let sent = Version {
             hash: self.rows.hash(row),
             order: self.order(row),
             mine: true,
         };
-        let opens = !known.closing.closes(sent.order);
         if known.version.is_some_and(|there| there.order >= sent.order) {
             counts.same += 1;
             return false;
@@ -160,7 +200,8 @@ impl Arrival<'_> {
             known.there = true;
             fate.herald = Some(row);
         }
-        let closes = |there: Version| there.mine && known.closing.closes(there.order);
+        // A snapshot that is noted did not close what is open: it came before it, or it does not speak for it.
+        let closes = |there: Version| there.mine && known.closing.deletes(there.order);
         if known.open && known.version.is_some_and(closes) {
             known.open = false;
             counts.del += 1;
@@ -184,9 +225,11 @@ impl Arrival<'_> {
 }
 
 /// What the history of a row says; an insert has none.
-fn kind(before: &Known, after: &Known) -> Option<Kind> {
+fn kind(before: &Known, after: &Known, fate: &Fate) -> Option<Kind> {
     let had_content = before.there && before.version.is_some();
     match (before.open, after.open) {
+        // That it is closed is the word of the snapshot, and has a line of its own.
+        (true, false) if fate.lacking.is_some() => Some(Kind::Update),
         // It came for the first time.
         (false, true) if !had_content && !before.noted => None,
         (false, true) => Some(Kind::Reopen),

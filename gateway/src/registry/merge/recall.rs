@@ -9,7 +9,7 @@
 //! `superseded`. A snapshot writes nothing for rows that it finds closed, or each would write once more what was closed for years: it stands in `snapshot`
 //! with its scope from when it begins to close, and what it lacked follows. A row that is closed now was lacking in every snapshot of its partner and scope that
 //! came after the row and not before the closing that the history names last, unless the snapshot held the row and did not write it: at its end it stamps closed
-//! rows of which that is so (`snapshot_seen`).
+//! rows of which that is so (`snapshot_seen`), and so does a row that comes when it has ended (`late`).
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::super::Progress;
 use super::super::schema::TableSpec;
 use super::closing::Closing;
+use super::late;
 
 /// A recall on its way through the registry.
 #[derive(Clone, Debug)]
@@ -77,10 +78,11 @@ fn lost(table: &TableSpec) -> impl Iterator<Item = &'static str> {
         .chain(table.has_unit().then_some("_unit"))
 }
 
-/// Leaf of the last exchange of the closing's partner that closed the row of a key, as SQL over `c` (`closing`); 0: none did. A recall that took
-/// content out has a line without a hash, and closed nothing for its partner.
+/// Leaf of the last exchange of the closing's partner that closed the content of a row, as SQL over `c` (`closing`) and `t` (its row); 0: none did, it came
+/// closed. A recall that took content out has a line without a hash, and closed nothing for its partner. What closed older content says nothing of content
+/// that came late.
 pub(in crate::registry) const SINCE: &str = "coalesce((SELECT max(h.leaf) FROM history h WHERE h.record = c.record AND h.row_key = c.row_key \
-    AND h.kind = 'close' AND h.hash IS NOT NULL AND h.partner = c.partner), 0)";
+    AND h.kind = 'close' AND h.hash IS NOT NULL AND h.partner = c.partner AND (h.was_leaf = t._leaf OR h.leaf = t._leaf)), 0)";
 
 /// A row whose content the batch brought.
 pub(in crate::registry) struct Brought {
@@ -104,12 +106,18 @@ pub(in crate::registry) struct Noted {
     pub(in crate::registry) since: i64,
     /// What the row has in the columns of [`Ended::columns`].
     pub(in crate::registry) scopes: Vec<Option<String>>,
+    /// The snapshot of the closing that is left does not speak for the row: it closed older content, of another scope.
+    pub(in crate::registry) beyond: bool,
 }
 
 impl Noted {
     /// Whether nothing that is left closes the row, and it is to be open again.
     pub(in crate::registry) fn opens(&self) -> bool {
-        !self.open && self.order.is_some_and(|order| !self.left.closes(order))
+        let left = Closing {
+            snapshot_leaf: self.left.snapshot_leaf.filter(|_| !self.beyond),
+            ..self.left
+        };
+        !self.open && self.order.is_some_and(|order| !left.closes(order))
     }
 }
 
@@ -159,9 +167,7 @@ impl Ended {
         let scope = match scope {
             None => None,
             Some(scope) => {
-                let named = scope.split_once('=');
-                let Some((column, codes)) = named.and_then(|(field, codes)| Some((table.column(field)?.name, codes)))
-                else {
+                let Some((column, codes)) = late::codes(table, scope) else {
                     return;
                 };
                 let place = self.columns.iter().position(|known| *known == column);
@@ -169,10 +175,17 @@ impl Ended {
                     self.columns.push(column);
                     self.columns.len() - 1
                 });
-                Some((place, codes.split(',').map(str::to_owned).collect()))
+                Some((place, codes))
             }
         };
         self.snapshots.push(Snapshot { leaf, exchange, scope });
+    }
+
+    /// Whether the snapshot that is left of a closing speaks for other rows than that which has these codes.
+    pub(in crate::registry) fn is_beyond(&self, left: &Closing, scopes: &[Option<String>]) -> bool {
+        let is_left = |snapshot: &&Snapshot| left.snapshot_leaf == Some(snapshot.leaf);
+        let left = self.snapshots.iter().find(is_left);
+        left.is_some_and(|snapshot| !snapshot.covers(scopes))
     }
 
     /// The columns of a row `t` that say whether it is inside a scope, each behind a comma.
@@ -193,18 +206,22 @@ impl Snapshot {
         for noted in noted.iter_mut() {
             if self.lacked(noted) && !seen.contains(&noted.key) {
                 noted.left.snapshot_leaf = Some(self.leaf);
+                noted.beyond = false;
             }
         }
     }
 
     fn lacked(&self, noted: &Noted) -> bool {
-        let within = |(place, codes): &(usize, Vec<String>)| {
-            let code = noted.scopes.get(*place).and_then(Option::as_ref);
-            code.is_some_and(|code| codes.contains(code))
-        };
         noted.opens()
             && self.leaf >= noted.since
             && noted.order.is_some_and(|(_, leaf, _)| self.leaf > leaf)
-            && self.scope.as_ref().is_none_or(within)
+            && self.covers(&noted.scopes)
+    }
+
+    fn covers(&self, scopes: &[Option<String>]) -> bool {
+        self.scope.as_ref().is_none_or(|(place, codes)| {
+            let code = scopes.get(*place).and_then(Option::as_ref);
+            code.is_some_and(|code| codes.contains(code))
+        })
     }
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
-use super::super::merge::closing::{BEHIND_ALL, Closed, Closing, Ending, Looked, STRIDE, Stride, Weighed};
+use super::super::merge::closing::{BEHIND_ALL, Closed, Ending, Looked, STRIDE, Stride, Weighed};
 use super::super::merge::fate::Kind;
 use super::super::merge::held::Held;
 use super::super::schema::{TableSpec, table_of};
@@ -57,19 +57,39 @@ pub(super) async fn close_in(
     discrepancy::note_standing(live, table, &keys, &mut touched).await?;
     let marks: Vec<(&str, i16)> = keys.iter().map(|key| (*key, 0)).collect();
     note::marks(live, &table.name, &marks).await?;
-    let closings: Vec<ClosingLine<'_>> = rows.iter().map(|row| row.closing(ending)).collect();
+    let closings: Vec<ClosingLine<'_>> = rows.iter().map(|row| closing_of(&row.key, ending)).collect();
     note::closings(live, &closings).await?;
     let lines: Vec<Line<'_>> = rows.iter().map(|row| row.line(ending)).collect::<Result<_, _>>()?;
     note::history(live, &lines).await?;
+    stamp_later(live, ending, table, &keys).await?;
+    let lacking = stride.lacking_closed.iter().map(|key| closing_of(key, ending));
+    note::closings(live, &lacking.collect::<Vec<_>>()).await?;
     discrepancy::compare(live, tables, touched).await?;
     register(live, ending).await?;
     let kept: Vec<&str> = stride.to_stamp.iter().map(String::as_str).collect();
     note::stamps(live, ending.exchange, &kept).await?;
-    if stride.upto().is_none() {
-        note::forget_held(live, ending.exchange).await?;
-    }
     write_place(live, ending, rows.len(), stride.upto().unwrap_or(BEHIND_ALL)).await?;
+    if stride.upto().is_none() {
+        note::forget_held_up_to(live, ending).await?;
+    }
     closed(live, ending, rows.len() as u64, stride.upto()).await
+}
+
+/// It was set aside, and newer ones have ended: those that hold what it closes say so.
+async fn stamp_later(
+    live: &mut Live,
+    ending: &Ending,
+    table: &TableSpec,
+    closed: &[&str],
+) -> Result<(), RegistryFault> {
+    if closed.is_empty() {
+        return Ok(());
+    }
+    for later in note::later(live, table, &ending.partner, ending.leaf(), closed).await? {
+        let held = closed.iter().copied().filter(|key| later.holds_open(key));
+        note::stamps(live, later.exchange, &held.collect::<Vec<_>>()).await?;
+    }
+    Ok(())
 }
 
 /// What a stride did.
@@ -109,19 +129,16 @@ struct Lacking {
     hash: Vec<u8>,
 }
 
-impl Lacking {
-    fn closing<'r>(&'r self, ending: &'r Ending) -> ClosingLine<'r> {
-        ClosingLine {
-            record: &ending.record,
-            key: &self.key,
-            partner: &ending.partner,
-            closing: Closing {
-                snapshot_leaf: Some(ending.leaf()),
-                deleted: None,
-            },
-        }
+fn closing_of<'r>(key: &'r str, ending: &'r Ending) -> ClosingLine<'r> {
+    ClosingLine {
+        record: &ending.record,
+        key,
+        partner: &ending.partner,
+        closing: ending.closing(),
     }
+}
 
+impl Lacking {
     fn line<'r>(&'r self, ending: &'r Ending) -> Result<Line<'r>, RegistryFault> {
         let malformed = |_| RegistryFault::Malformed { column: "_hash" };
         let hash = self.hash.as_slice().try_into().map_err(malformed)?;
@@ -201,6 +218,7 @@ pub(super) async fn last_key(live: &mut Live, table: &TableSpec, after: &str) ->
 
 /// The next rows behind a key, each looked at once.
 async fn stride(live: &mut Live, table: &TableSpec, ending: &Ending, after: &str) -> Result<Stride, RegistryFault> {
+    let late = note::is_late(live, ending).await?;
     let held = held(live, ending).await?;
     let scope = ending.scope(table)?;
     let within_scope = match scope {
@@ -209,7 +227,7 @@ async fn stride(live: &mut Live, table: &TableSpec, ending: &Ending, after: &str
         None => "$4::text[] IS NOT NULL".to_owned(),
     };
     let text = format!(
-        "SELECT _key, _open <> 0, coalesce(_open <> 0 AND _partner = $2 AND _leaf <= $3 AND {within_scope}, false), _leaf < $3 \
+        "SELECT _key, _open <> 0, coalesce(_partner = $2 AND _leaf <= $3 AND {within_scope}, false), _leaf < $3 \
          FROM {} WHERE _key > $1 ORDER BY _key LIMIT {STRIDE}",
         table.name
     );
@@ -223,7 +241,7 @@ async fn stride(live: &mut Live, table: &TableSpec, ending: &Ending, after: &str
         live.patience,
         query.fetch_all(&mut live.connection),
     );
-    let mut stride = Stride::default();
+    let mut stride = Stride::new(late);
     for row in &found.await? {
         let row = looked(row).ok_or(RegistryFault::Malformed { column: "_key" })?;
         stride.add(&row, held);

@@ -14,8 +14,9 @@ use uuid::Uuid;
 use super::super::discrepancy::rival::Met;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
-use super::super::merge::fate::{Known, Version};
+use super::super::merge::fate::{Fate, Kind, Known, Version};
 use super::super::merge::held;
+use super::super::merge::late::Later;
 use super::super::merge::rows::HASH_BYTES;
 use super::super::merge::{Arrival, Counts, Part, merged, repeated};
 use super::super::schema::TableSpec;
@@ -183,7 +184,11 @@ async fn merge_run(
     note::closings(live, &settled.closings).await?;
     note::superseded(live, &settled.superseded).await?;
     note::history(live, &settled.history).await?;
+    note::history_once(live, &settled.lacking).await?;
     note::held(live, &settled.held).await?;
+    for (exchange, keys) in &settled.stamps {
+        note::stamps(live, *exchange, keys).await?;
+    }
     let known = index(live, &run, &settled).await?;
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     for (arrival, written) in arrivals.iter().zip(&settled.written) {
@@ -207,7 +212,11 @@ struct Settled<'r> {
     closings: Vec<note::ClosingLine<'r>>,
     superseded: Vec<note::Superseded<'r>>,
     history: Vec<note::Line<'r>>,
+    /// The same in the name of snapshots that came later.
+    lacking: Vec<note::Line<'r>>,
     held: Vec<note::HeldPart>,
+    /// By snapshot the keys that are to be stamped.
+    stamps: BTreeMap<Uuid, Vec<&'r str>>,
     /// Keys that may have met a row of their own: what was there, the arrival that brought them last, its rows, and which of them stays.
     beside: Vec<(Known, usize, &'r [u32], Option<usize>)>,
     /// By arrival the rows that were newer than what was there when they came.
@@ -237,6 +246,7 @@ async fn settle<'r>(live: &mut Live, run: &Run<'r, '_>) -> Result<Settled<'r>, R
         names.dedup();
     }
     let mut keys: Vec<Key<'r>> = look_up(live, run, &names).await?;
+    let later = look_later(live, run, &names).await?;
     let mut settled = Settled {
         counts: Vec::new(),
         new: Vec::new(),
@@ -246,12 +256,14 @@ async fn settle<'r>(live: &mut Live, run: &Run<'r, '_>) -> Result<Settled<'r>, R
         closings: Vec::new(),
         superseded: Vec::new(),
         history: Vec::new(),
+        lacking: Vec::new(),
         held: Vec::new(),
+        stamps: BTreeMap::new(),
         beside: Vec::new(),
         written: Vec::new(),
     };
     for place in 0..run.arrivals.len() {
-        settle_one(run, place, &names, &mut keys, &mut settled);
+        settle_one(run, place, &later, (&names, &mut keys), &mut settled);
     }
     for (name, key) in names.iter().zip(&keys) {
         settled.take(run, name, key);
@@ -259,7 +271,22 @@ async fn settle<'r>(live: &mut Live, run: &Run<'r, '_>) -> Result<Settled<'r>, R
     Ok(settled)
 }
 
-fn settle_one<'r>(run: &Run<'r, '_>, place: usize, names: &[&'r str], keys: &mut [Key<'r>], settled: &mut Settled<'r>) {
+/// Snapshots of the run's partner that came after its oldest part and close already; nearly always none.
+async fn look_later(live: &mut Live, run: &Run<'_, '_>, names: &[&str]) -> Result<Vec<Later>, RegistryFault> {
+    let oldest = run.arrivals.iter().min_by_key(|arrival| arrival.leaf());
+    let Some(oldest) = oldest else {
+        return Ok(Vec::new());
+    };
+    note::later(live, run.table, &oldest.part.partner, oldest.leaf(), names).await
+}
+
+fn settle_one<'r>(
+    run: &Run<'r, '_>,
+    place: usize,
+    later: &[Later],
+    (names, keys): (&[&'r str], &mut [Key<'r>]),
+    settled: &mut Settled<'r>,
+) {
     let Some(arrival) = run.arrivals.get(place) else {
         return;
     };
@@ -270,7 +297,8 @@ fn settle_one<'r>(run: &Run<'r, '_>, place: usize, names: &[&'r str], keys: &mut
             continue;
         };
         let before = key.known;
-        let fate = arrival.settle(group, &mut key.known, &mut count);
+        let fate = arrival.settle(group, &mut key.known, &mut count, later);
+        settled.late(arrival, later, name, (&before, &key.known), &fate);
         if fate.content.is_some() || key.winner.is_none() {
             key.last = Some((place, group));
         }
@@ -313,6 +341,10 @@ fn settle_one<'r>(run: &Run<'r, '_>, place: usize, names: &[&'r str], keys: &mut
         }
         if fate.seen {
             seen.push(name);
+            // What it had to reject and nobody has a row of: when an older batch brings it, it is not lacking.
+            if !key.known.there {
+                settled.stamps.entry(arrival.part.exchange).or_default().push(name);
+            }
         }
     }
     if !seen.is_empty() {
@@ -327,6 +359,36 @@ fn settle_one<'r>(run: &Run<'r, '_>, place: usize, names: &[&'r str], keys: &mut
 }
 
 impl<'r> Settled<'r> {
+    /// Notes in the name of snapshots that came later what they would have done to a row.
+    fn late(
+        &mut self,
+        arrival: &'r Arrival<'_>,
+        later: &[Later],
+        name: &'r str,
+        (before, after): (&Known, &Known),
+        fate: &Fate,
+    ) {
+        for holder in arrival.holders(later, name, (before, after), fate) {
+            self.stamps.entry(holder.exchange).or_default().push(name);
+        }
+        let first = later.iter().find(|later| Some(later.leaf) == fate.lacking);
+        if let Some((first, version)) = first.zip(after.version) {
+            self.lacking.push(note::Line {
+                record: &arrival.part.record,
+                key: name,
+                leaf: first.leaf,
+                row: 0,
+                exchange: first.exchange,
+                partner: &arrival.part.partner,
+                at_us: first.received_us,
+                kind: Kind::Close.word(),
+                was: Some((version.order.1, version.order.2)),
+                was_hash: Some(version.hash),
+                hash: Some(version.hash),
+            });
+        }
+    }
+
     /// Keys whose row of before says something else afterwards.
     fn there(&self, run: &Run<'r, '_>) -> Vec<&'r str> {
         let changed = self.changed.iter().filter_map(|chosen| {

@@ -4,8 +4,11 @@ use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
 use super::super::fault::RegistryFault;
-use super::super::merge::closing::Closing;
+use super::super::merge::closing::{BEHIND_ALL, Closing, Ending};
+use super::super::merge::held::Sought;
+use super::super::merge::late::{FORGET_HELD, IS_LATE, KEPT, KEPT_MAX, LATER, Later};
 use super::super::merge::rows::HASH_BYTES;
+use super::super::schema::TableSpec;
 use super::fault::Step;
 use super::session::{Live, within};
 use super::value::Id;
@@ -121,16 +124,26 @@ pub(super) async fn superseded(live: &mut Live, lines: &[Superseded<'_>]) -> Res
     Ok(())
 }
 
+const LINES: &str = "INSERT INTO history \
+    (record, row_key, leaf, row_no, exchange, partner, at_us, kind, was_leaf, was_row, was_hash, hash) \
+    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::uuid[], $6::text[], $7::bigint[], $8::text[], \
+    $9::bigint[], $10::bigint[], $11::bytea[], $12::bytea[])";
+
 /// Writes down what happened to rows that were there.
 pub(super) async fn history(live: &mut Live, lines: &[Line<'_>]) -> Result<(), RegistryFault> {
-    const TEXT: &str = "INSERT INTO history \
-        (record, row_key, leaf, row_no, exchange, partner, at_us, kind, was_leaf, was_row, was_hash, hash) \
-        SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::uuid[], $6::text[], $7::bigint[], $8::text[], \
-        $9::bigint[], $10::bigint[], $11::bytea[], $12::bytea[])";
+    write_lines(live, LINES.to_owned(), lines).await
+}
+
+/// Writes lines unless they are there. A snapshot has one line a key: that it closes what came late, too, is not said again.
+pub(super) async fn history_once(live: &mut Live, lines: &[Line<'_>]) -> Result<(), RegistryFault> {
+    write_lines(live, format!("{LINES} ON CONFLICT DO NOTHING"), lines).await
+}
+
+async fn write_lines(live: &mut Live, text: String, lines: &[Line<'_>]) -> Result<(), RegistryFault> {
     if lines.is_empty() {
         return Ok(());
     }
-    let query = sqlx::query(TEXT)
+    let query = sqlx::query(AssertSqlSafe(text))
         .bind(all(lines, |line| line.record))
         .bind(all(lines, |line| line.key))
         .bind(all(lines, |line| line.leaf))
@@ -221,6 +234,82 @@ pub(super) async fn forget_held(live: &mut Live, exchange: Uuid) -> Result<(), R
     )
     .await?;
     Ok(())
+}
+
+/// Forgets what is no longer needed of a snapshot that has ended, and of those before it.
+pub(super) async fn forget_held_up_to(live: &mut Live, ending: &Ending) -> Result<(), RegistryFault> {
+    const STEP: &str = "forget what snapshots held";
+    let keep = if ending.keep { KEPT_MAX } else { 0 };
+    let query = sqlx::query(FORGET_HELD)
+        .bind(ending.record.as_str())
+        .bind(ending.partner.as_str())
+        .bind(ending.leaf())
+        .bind(BEHIND_ALL)
+        .bind(i64::try_from(keep).unwrap_or(i64::MAX));
+    within(STEP, live.patience, query.execute(&mut live.connection)).await?;
+    if ending.keep {
+        let query = sqlx::query(KEPT).bind(Id(ending.exchange)).bind(Vec::<u8>::new());
+        within(STEP, live.patience, query.execute(&mut live.connection)).await?;
+    }
+    Ok(())
+}
+
+/// Whether a newer snapshot of its partner has begun to close.
+pub(super) async fn is_late(live: &mut Live, ending: &Ending) -> Result<bool, RegistryFault> {
+    let query = sqlx::query_scalar::<_, bool>(IS_LATE)
+        .bind(ending.record.as_str())
+        .bind(ending.partner.as_str())
+        .bind(ending.leaf());
+    within(
+        "look for later snapshots",
+        live.patience,
+        query.fetch_one(&mut live.connection),
+    )
+    .await
+}
+
+/// The snapshots of a partner that came after a leaf and close already, with what they hold of those keys.
+pub(super) async fn later(
+    live: &mut Live,
+    table: &TableSpec,
+    partner: &str,
+    leaf: i64,
+    keys: &[&str],
+) -> Result<Vec<Later>, RegistryFault> {
+    const STEP: &str = "look for later snapshots";
+    let query = sqlx::query(LATER).bind(table.record.name).bind(partner).bind(leaf);
+    let found = within(STEP, live.patience, query.fetch_all(&mut live.connection)).await?;
+    let mut all = Vec::with_capacity(found.len());
+    for row in &found {
+        let exchange = row.try_get_raw(1).ok().and_then(|raw| raw.as_bytes().ok());
+        let exchange = exchange.and_then(|bytes| Uuid::from_slice(bytes).ok());
+        let exchange = exchange.ok_or(RegistryFault::Malformed { column: "exchange" })?;
+        let which = (row.try_get(0).step(STEP)?, exchange, row.try_get(3).step(STEP)?);
+        let scope: Option<String> = row.try_get(2).step(STEP)?;
+        let kept = row.try_get(4).step(STEP)?;
+        let Some(mut later) = Later::of(table, which, scope.as_deref(), kept) else {
+            continue;
+        };
+        let sought = Sought::new(exchange, keys.iter().copied());
+        held_parts(live, exchange, |part| later.held(&sought, part)).await?;
+        for key in stamped_of(live, exchange, keys).await? {
+            later.stamped(key);
+        }
+        all.push(later);
+    }
+    Ok(all)
+}
+
+/// Those of some keys that a snapshot stamped.
+async fn stamped_of(live: &mut Live, exchange: Uuid, keys: &[&str]) -> Result<Vec<String>, RegistryFault> {
+    const TEXT: &str = "SELECT row_key FROM snapshot_seen WHERE exchange = $1 AND row_key = ANY($2)";
+    let query = sqlx::query_scalar::<_, String>(TEXT).bind(Id(exchange)).bind(keys);
+    within(
+        "read the stamps of a snapshot",
+        live.patience,
+        query.fetch_all(&mut live.connection),
+    )
+    .await
 }
 
 /// Stamps rows that a snapshot holds and that are closed: it does not lack them.

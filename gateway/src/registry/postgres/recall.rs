@@ -285,8 +285,11 @@ impl Stride<'_> {
                 deleted: order(row, 2)?,
             };
             let scopes = (11..11 + ended.columns.len()).map(|place| row.try_get(place));
+            let scopes: Vec<Option<String>> = scopes.collect::<Result<_, _>>().step(STEP)?;
+            let left = left(self.recall, closing, replaced.get(&key));
             noted.push(Noted {
-                left: left(self.recall, closing, replaced.get(&key)),
+                beyond: ended.is_beyond(&left, &scopes),
+                left,
                 order: order(row, 5)?,
                 hash: row.try_get::<Option<_>, _>(8).step(STEP)?.unwrap_or_default(),
                 open: row
@@ -294,7 +297,7 @@ impl Stride<'_> {
                     .step(STEP)?
                     .is_some_and(|open| open != 0),
                 since: row.try_get(10).step(STEP)?,
-                scopes: scopes.collect::<Result<_, _>>().step(STEP)?,
+                scopes,
                 key,
             });
         }

@@ -437,6 +437,7 @@ async fn the_end_of_a_snapshot_that_is_cut_at_any_moment_closes_each_row_once() 
         partner: held.partner,
         received_us: held.received_us,
         scope: None,
+        keep: false,
         held: Arc::default(),
     });
     let cutter = {

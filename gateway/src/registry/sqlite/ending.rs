@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::{RegistryFault, Step};
-use super::super::merge::closing::{BEHIND_ALL, Closed, Closing, Ending, Looked, STRIDE, Stride, Weighed};
+use super::super::merge::closing::{BEHIND_ALL, Closed, Ending, Looked, STRIDE, Stride, Weighed};
 use super::super::merge::fate::Kind;
 use super::super::merge::held::Held;
 use super::super::schema::{TableSpec, table_of};
@@ -56,20 +56,43 @@ pub(super) fn close_in(
     let mut touched = Touched::by(&ending.record, ending.received_us, ending.exchange);
     let keys: Vec<&str> = stride.lacking.iter().map(String::as_str).collect();
     discrepancy::note_standing(transaction, table, &keys, &mut touched)?;
-    for key in keys {
+    for key in &keys {
         close_row(transaction, ending, table, &lacking(transaction, table, key)?)?;
+    }
+    stamp_later(transaction, ending, table, &keys)?;
+    for key in &stride.lacking_closed {
+        put_closing(transaction, &ending.record, &ending.partner, key, &ending.closing())?;
     }
     discrepancy::compare(transaction, tables, touched)?;
     register(transaction, ending)?;
     for key in &stride.to_stamp {
         note::stamp(transaction, ending.exchange, key)?;
     }
-    if stride.upto().is_none() {
-        note::forget_held(transaction, ending.exchange)?;
-    }
     let rows = stride.lacking.len();
     write_place(transaction, ending, rows, stride.upto().unwrap_or(BEHIND_ALL))?;
+    if stride.upto().is_none() {
+        note::forget_held_up_to(transaction, ending)?;
+    }
     closed(transaction, ending, rows as u64, stride.upto())
+}
+
+/// It was set aside, and newer ones have ended: those that hold what it closes say so.
+fn stamp_later(
+    connection: &Connection,
+    ending: &Ending,
+    table: &TableSpec,
+    closed: &[&str],
+) -> Result<(), RegistryFault> {
+    if closed.is_empty() {
+        return Ok(());
+    }
+    let keys = || closed.iter().copied();
+    for later in note::later(connection, table, &ending.partner, ending.leaf(), keys)? {
+        for key in keys().filter(|key| later.holds_open(key)) {
+            note::stamp(connection, later.exchange, key)?;
+        }
+    }
+    Ok(())
 }
 
 /// What a stride did.
@@ -118,11 +141,7 @@ fn close_row(connection: &Connection, ending: &Ending, table: &TableSpec, row: &
         .step("prepare a closing")?
         .execute([&row.key])
         .step("close a row")?;
-    let closing = Closing {
-        snapshot_leaf: Some(ending.leaf()),
-        deleted: None,
-    };
-    put_closing(connection, &ending.record, &ending.partner, &row.key, &closing)?;
+    put_closing(connection, &ending.record, &ending.partner, &row.key, &ending.closing())?;
     put_line(
         connection,
         &Line {
@@ -208,13 +227,13 @@ fn stride(connection: &Connection, table: &TableSpec, ending: &Ending, after: &s
     }
     values.extend([leaf, Value::Text(after.to_owned())]);
     let text = format!(
-        "SELECT _key, _open <> 0, coalesce(_open <> 0 AND _partner = ? AND _leaf <= ? {within_scope}, 0), _leaf < ? \
+        "SELECT _key, _open <> 0, coalesce(_partner = ? AND _leaf <= ? {within_scope}, 0), _leaf < ? \
          FROM {} WHERE _key > ? ORDER BY _key LIMIT {STRIDE}",
         table.name
     );
     let mut select = connection.prepare_cached(&text).step(STEP)?;
     let mut rows = select.query(params_from_iter(values)).step(STEP)?;
-    let mut stride = Stride::default();
+    let mut stride = Stride::new(note::is_late(connection, ending)?);
     while let Some(row) = rows.next().step(STEP)? {
         stride.add(&looked(row).step(STEP)?, held);
     }

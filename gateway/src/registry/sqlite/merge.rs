@@ -8,6 +8,7 @@ use super::super::discrepancy::rival::Met;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::{RegistryFault, Step};
 use super::super::merge::fate::{Fate, Known, NO_CONTENT};
+use super::super::merge::late::Later;
 use super::super::merge::rows::Value;
 use super::super::merge::{Arrival, Counts};
 use super::super::numbers::at_once;
@@ -26,7 +27,13 @@ pub(super) fn apply(
     tables: &[TableSpec],
     arrival: &Arrival<'_>,
 ) -> Result<Counts, RegistryFault> {
-    let merge = Merge { connection, arrival };
+    let keys = || arrival.rows.groups().filter_map(|group| arrival.key(group).ok());
+    let later = note::later(connection, arrival.table, &arrival.part.partner, arrival.leaf(), keys)?;
+    let merge = Merge {
+        connection,
+        arrival,
+        later: &later,
+    };
     let (settled, counts) = merge.settle()?;
     let mut touched = Touched::by(&arrival.part.record, arrival.part.received_us, arrival.part.exchange);
     let changed = settled.iter().filter(|settled| settled.changes_what_is_there());
@@ -50,6 +57,7 @@ pub(super) fn apply(
     note::closings(connection, arrival, &settled)?;
     note::superseded(connection, arrival, &settled)?;
     note::history(connection, arrival, &settled)?;
+    note::lacking(connection, arrival, &later, &settled)?;
     note::held(connection, arrival, &settled)?;
     let rows: Vec<usize> = writes.iter().map(|(row, _)| *row).collect();
     let known = index::enter(connection, arrival, &rows)?;
@@ -76,6 +84,8 @@ impl Settled<'_> {
 struct Merge<'m, 'a> {
     connection: &'m Connection,
     arrival: &'m Arrival<'a>,
+    /// Snapshots of its partner that came after it and close already; nearly always none.
+    later: &'m [Later],
 }
 
 impl Merge<'_, '_> {
@@ -92,7 +102,7 @@ impl Merge<'_, '_> {
                     before.closing = note::closing(self.connection, self.arrival, key)?;
                 }
                 let mut after = before;
-                let fate = self.arrival.settle(group, &mut after, &mut counts);
+                let fate = self.arrival.settle(group, &mut after, &mut counts, self.later);
                 settled.push(Settled {
                     group,
                     before,

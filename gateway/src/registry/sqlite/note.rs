@@ -1,12 +1,17 @@
 //! What SQLite keeps beside the rows: closings, history, and what a snapshot holds.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::super::fault::{RegistryFault, Step};
 use super::super::merge::Arrival;
-use super::super::merge::closing::Closing;
-use super::super::merge::held;
+use super::super::merge::closing::{BEHIND_ALL, Closing, Ending};
+use super::super::merge::fate::Kind;
+use super::super::merge::held::{self, Sought};
+use super::super::merge::late::{FORGET_HELD, IS_LATE, KEPT, KEPT_MAX, LATER, Later};
+use super::super::schema::TableSpec;
 use super::merge::Settled;
 
 /// The closing of a key by the part's partner.
@@ -108,11 +113,21 @@ pub(super) struct Line<'l> {
     pub(super) hash: Option<&'l [u8]>,
 }
 
+const LINE: &str = "INSERT INTO history \
+    (record, row_key, leaf, row_no, exchange, partner, at_us, kind, was_leaf, was_row, was_hash, hash) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+
 pub(super) fn put_line(connection: &Connection, line: &Line<'_>) -> Result<(), RegistryFault> {
-    const TEXT: &str = "INSERT INTO history \
-        (record, row_key, leaf, row_no, exchange, partner, at_us, kind, was_leaf, was_row, was_hash, hash) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-    let mut insert = connection.prepare_cached(TEXT).step("prepare the history")?;
+    write_line(connection, LINE, line)
+}
+
+/// Writes it unless it is there. A snapshot has one line a key: that it closes what came late, too, is not said again.
+fn put_line_once(connection: &Connection, line: &Line<'_>) -> Result<(), RegistryFault> {
+    write_line(connection, &format!("{LINE} ON CONFLICT DO NOTHING"), line)
+}
+
+fn write_line(connection: &Connection, text: &str, line: &Line<'_>) -> Result<(), RegistryFault> {
+    let mut insert = connection.prepare_cached(text).step("prepare the history")?;
     insert
         .execute(params![
             line.record,
@@ -163,7 +178,85 @@ pub(super) fn history(
     Ok(())
 }
 
-/// Notes what a part of a snapshot holds and did not write.
+/// Whether a newer snapshot of its partner has begun to close.
+pub(super) fn is_late(connection: &Connection, ending: &Ending) -> Result<bool, RegistryFault> {
+    const STEP: &str = "look for later snapshots";
+    let mut select = connection.prepare_cached(IS_LATE).step(STEP)?;
+    let which = params![ending.record, ending.partner, ending.leaf()];
+    select.query_row(which, |row| row.get(0)).step(STEP)
+}
+
+/// The snapshots of a partner that came after a leaf and close already, with what they hold of those keys.
+pub(super) fn later<'k, K: Iterator<Item = &'k str>>(
+    connection: &Connection,
+    table: &TableSpec,
+    partner: &str,
+    leaf: i64,
+    keys: impl Fn() -> K,
+) -> Result<Vec<Later>, RegistryFault> {
+    const STEP: &str = "look for later snapshots";
+    let mut select = connection.prepare_cached(LATER).step(STEP)?;
+    let mut found = select.query(params![table.record.name, partner, leaf]).step(STEP)?;
+    let mut all = Vec::new();
+    while let Some(row) = found.next().step(STEP)? {
+        let exchange = row.get(1).map(Uuid::from_bytes).step(STEP)?;
+        let which = (row.get(0).step(STEP)?, exchange, row.get(3).step(STEP)?);
+        let scope: Option<String> = row.get(2).step(STEP)?;
+        let kept = row.get(4).step(STEP)?;
+        let Some(mut later) = Later::of(table, which, scope.as_deref(), kept) else {
+            continue;
+        };
+        let sought = Sought::new(exchange, keys());
+        held_parts(connection, exchange, |part| later.held(&sought, part))?;
+        let stamped = stamped(connection, exchange)?.into_iter();
+        let known: HashSet<&str> = keys().collect();
+        stamped
+            .filter(|key| known.contains(key.as_str()))
+            .for_each(|key| later.stamped(key));
+        all.push(later);
+    }
+    Ok(all)
+}
+
+/// Writes down in the name of snapshots that came later what they would have done to rows of the part.
+pub(super) fn lacking(
+    connection: &Connection,
+    arrival: &Arrival<'_>,
+    later: &[Later],
+    settled: &[Settled<'_>],
+) -> Result<(), RegistryFault> {
+    if later.is_empty() {
+        return Ok(());
+    }
+    for settled in settled {
+        let key = arrival.key(settled.group)?;
+        for holder in arrival.holders(later, key, (&settled.before, &settled.after), &settled.fate) {
+            stamp(connection, holder.exchange, key)?;
+        }
+        let first = later.iter().find(|later| Some(later.leaf) == settled.fate.lacking);
+        let Some((first, version)) = first.zip(settled.after.version.as_ref()) else {
+            continue;
+        };
+        let line = Line {
+            record: &arrival.part.record,
+            key,
+            leaf: first.leaf,
+            row: 0,
+            exchange: first.exchange.as_bytes(),
+            partner: &arrival.part.partner,
+            at_us: first.received_us,
+            kind: Kind::Close.word(),
+            was: Some((version.order.1, version.order.2)),
+            was_hash: Some(&version.hash),
+            hash: Some(&version.hash),
+        };
+        put_line_once(connection, &line)?;
+    }
+    Ok(())
+}
+
+/// Notes what a part of a snapshot holds and did not write. What it had to reject and nobody has a row of is stamped: when an older batch brings it, it is
+/// not lacking.
 pub(super) fn held(
     connection: &Connection,
     arrival: &Arrival<'_>,
@@ -179,6 +272,12 @@ pub(super) fn held(
         return Ok(());
     }
     let part = arrival.part;
+    for settled in settled
+        .iter()
+        .filter(|settled| settled.fate.seen && !settled.after.there)
+    {
+        stamp(connection, part.exchange, arrival.key(settled.group)?)?;
+    }
     let numbers = held::packed(part.exchange, keys.into_iter());
     let mut insert = connection.prepare_cached(TEXT).step(STEP)?;
     insert
@@ -218,6 +317,29 @@ pub(super) fn forget_held(connection: &Connection, exchange: Uuid) -> Result<(),
         .prepare_cached("DELETE FROM snapshot_held WHERE exchange = ?1")
         .step(STEP)?;
     delete.execute([exchange.as_bytes()]).step(STEP)?;
+    Ok(())
+}
+
+/// Forgets what is no longer needed of a snapshot that has ended, and of those before it.
+pub(super) fn forget_held_up_to(connection: &Connection, ending: &Ending) -> Result<(), RegistryFault> {
+    const STEP: &str = "forget what snapshots held";
+    let keep = if ending.keep { KEPT_MAX } else { 0 };
+    let mut delete = connection.prepare_cached(FORGET_HELD).step(STEP)?;
+    delete
+        .execute(params![
+            ending.record,
+            ending.partner,
+            ending.leaf(),
+            BEHIND_ALL,
+            i64::try_from(keep).unwrap_or(i64::MAX)
+        ])
+        .step(STEP)?;
+    if ending.keep {
+        let mut insert = connection.prepare_cached(KEPT).step(STEP)?;
+        insert
+            .execute(params![ending.exchange.as_bytes(), [0_u8; 0]])
+            .step(STEP)?;
+    }
     Ok(())
 }
 

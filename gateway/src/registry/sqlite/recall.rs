@@ -291,15 +291,18 @@ impl Stride<'_> {
                 snapshot_leaf: row.get(1)?,
                 deleted: order(row, 2)?,
             };
+            let left = left(self.recall, closing, replaced.get(&key));
+            let scopes: Vec<Option<String>> = (11..11 + columns)
+                .map(|place| row.get(place))
+                .collect::<Result<_, _>>()?;
             Ok(Noted {
-                left: left(self.recall, closing, replaced.get(&key)),
+                beyond: ended.is_beyond(&left, &scopes),
+                left,
                 order: order(row, 5)?,
                 hash: row.get::<_, Option<_>>(8)?.unwrap_or_default(),
                 open: row.get::<_, Option<i64>>(9)?.is_some_and(|open| open != 0),
                 since: row.get(10)?,
-                scopes: (11..11 + columns)
-                    .map(|place| row.get(place))
-                    .collect::<Result<_, _>>()?,
+                scopes,
                 key,
             })
         });

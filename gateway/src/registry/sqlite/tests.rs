@@ -138,6 +138,7 @@ fn an_end_that_is_not_committed_leaves_neither_closings_nor_a_place_and_keeps_th
         partner: held.partner,
         received_us: held.received_us,
         scope: None,
+        keep: false,
         held: Arc::default(),
     };
     let transaction = connection.transaction().unwrap();

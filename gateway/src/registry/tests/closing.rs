@@ -29,7 +29,7 @@ on_both_stores! {
 }
 
 /// Rows with what each is about before its fields.
-pub(super) fn acts(leaf: u64, rows: &[(&str, [&str; 5])]) -> Part {
+pub(crate) fn acts(leaf: u64, rows: &[(&str, [&str; 5])]) -> Part {
     let fields: Vec<&[&str]> = rows.iter().map(|(_, fields)| fields.as_slice()).collect();
     part(
         &RESIDENT,
@@ -80,6 +80,7 @@ pub(super) fn ending(leaf: u64, scope: Option<&[&str]>) -> Arc<Ending> {
         partner: "public-security-city".into(),
         received_us: received(leaf),
         scope: scope.map(|named| ("hukou_region".to_owned(), codes(named))),
+        keep: false,
         held: Arc::default(),
     })
 }
@@ -263,7 +264,7 @@ fn snapshot(mut part: Part) -> Part {
     part
 }
 
-const CLOSED: &str = "SELECT citizen_id FROM public_security_resident WHERE _open = 0 ORDER BY citizen_id";
+pub(super) const CLOSED: &str = "SELECT citizen_id FROM public_security_resident WHERE _open = 0 ORDER BY citizen_id";
 
 async fn a_snapshot_closes_what_it_lacks_and_nothing_else(store: Store) {
     let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));

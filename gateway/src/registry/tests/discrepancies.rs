@@ -89,6 +89,7 @@ pub(super) async fn close_all(registry: &Registry, leaf: u64, name: &str) {
         partner: "public-security-city".into(),
         received_us: received(leaf),
         scope: None,
+        keep: false,
         held: Arc::default(),
     });
     closing::ended(registry, &ending).await;

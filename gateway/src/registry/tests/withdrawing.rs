@@ -1,5 +1,6 @@
 //! Random sequences of upserts, deltas, snapshots and recalls of any earlier push, of two partners, against the plainest model: rows with their
-//! content, and every closing that was ever said. A push that is recalled leaves the model whole: its content, and all that it closed.
+//! content, every delete that was ever said, and what every snapshot held. A push that is recalled leaves the model whole: its content, and all that it
+//! closed. Any push may be set aside and come later, with its own leaf.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -40,8 +41,28 @@ enum Step {
     Push(usize, Vec<Sent>, bool),
     /// A snapshot of a partner, of one region or of all, and which earlier push is recalled while it closes, if any.
     Snapshot(usize, Vec<Sent>, Option<u8>, Option<(u8, u8)>),
+    /// A push that is set aside.
+    Aside(usize, Vec<Sent>, Manner),
+    /// One of those is let go.
+    Release(u8),
     /// The recall of an earlier push.
     Recall(u8),
+}
+
+/// What a push is that is set aside.
+#[derive(Clone, Copy, Debug)]
+enum Manner {
+    Changes,
+    /// With its scope.
+    Snapshot(Option<u8>),
+}
+
+/// A push that is set aside.
+struct Aside {
+    leaf: u64,
+    partner: usize,
+    rows: Vec<Sent>,
+    manner: Manner,
 }
 
 /// The pattern by which all is counted, then the recall goes from its beginning to its end, then rows are closed.
@@ -61,14 +82,17 @@ fn sent(acts: &'static [Act]) -> impl Strategy<Value = Sent> {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let partner = || prop_oneof![3 => prop::strategy::Just(0_usize), 1 => prop::strategy::Just(1)];
-    let changes = prop::collection::vec(sent(&[Act::Put, Act::Put, Act::Delete]), 0..8);
-    let held = prop::collection::vec(sent(&[Act::Put, Act::Put, Act::Name]), 0..5);
-    let scope = prop::option::of(0_u8..2);
+    let changes = || prop::collection::vec(sent(&[Act::Put, Act::Put, Act::Delete]), 0..8);
+    let held = || prop::collection::vec(sent(&[Act::Put, Act::Put, Act::Name]), 0..5);
+    let scope = || prop::option::of(0_u8..2);
     let pattern = prop_oneof![any::<u8>(), prop::strategy::Just(BETWEEN)];
     let meanwhile = prop::option::weighted(0.5, (any::<u8>(), pattern));
     let step = prop_oneof![
-        3 => (partner(), changes, any::<bool>()).prop_map(|(partner, rows, joins)| Step::Push(partner, rows, joins)),
-        3 => (partner(), held, scope, meanwhile).prop_map(|(partner, rows, scope, meanwhile)| Step::Snapshot(partner, rows, scope, meanwhile)),
+        3 => (partner(), changes(), any::<bool>()).prop_map(|(partner, rows, joins)| Step::Push(partner, rows, joins)),
+        3 => (partner(), held(), scope(), meanwhile).prop_map(|(partner, rows, scope, meanwhile)| Step::Snapshot(partner, rows, scope, meanwhile)),
+        1 => (partner(), changes()).prop_map(|(partner, rows)| Step::Aside(partner, rows, Manner::Changes)),
+        1 => (partner(), held(), scope()).prop_map(|(partner, rows, scope)| Step::Aside(partner, rows, Manner::Snapshot(scope))),
+        2 => any::<u8>().prop_map(Step::Release),
         3 => any::<u8>().prop_map(Step::Recall),
     ];
     prop::collection::vec(step, 2..14)
@@ -84,47 +108,49 @@ struct Kept {
     open: bool,
 }
 
+/// A delete that was said of a key.
 #[derive(Clone, Copy, Debug)]
-enum Closing {
-    /// A delete of that source time, leaf and row.
-    Deleted(Order),
-    /// A snapshot lacked it.
-    Lacked,
-}
-
-/// A closing that was said of a key.
-#[derive(Clone, Copy, Debug)]
-struct Said {
+struct Deleted {
     id: u8,
     partner: usize,
+    order: Order,
+}
+
+/// A snapshot that has ended.
+#[derive(Clone, Debug)]
+struct Ended {
     leaf: u64,
-    closing: Closing,
+    partner: usize,
+    scope: Option<u8>,
+    holds: Vec<u8>,
 }
 
 #[derive(Default)]
 struct Model {
     rows: BTreeMap<u8, Kept>,
-    said: Vec<Said>,
+    deleted: Vec<Deleted>,
+    ended: Vec<Ended>,
     /// Partner of each push that was not recalled, by leaf.
     pushes: BTreeMap<u64, usize>,
 }
 
 impl Model {
-    fn closes(&self, id: u8, partner: usize, order: Order) -> bool {
-        let of_it = |said: &&Said| said.id == id && said.partner == partner;
-        self.said.iter().filter(of_it).any(|said| match said.closing {
-            Closing::Deleted(deleted) => deleted > order,
-            Closing::Lacked => said.leaf > order.1,
-        })
+    fn closes(&self, id: u8, kept: &Kept) -> bool {
+        let deletes = |said: &Deleted| said.id == id && said.partner == kept.partner && said.order > kept.order;
+        let lacks = |ended: &Ended| {
+            let covers = ended.scope.is_none_or(|scope| scope == kept.content.1);
+            ended.partner == kept.partner && ended.leaf > kept.order.1 && covers && !ended.holds.contains(&id)
+        };
+        self.deleted.iter().any(deletes) || self.ended.iter().any(lacks)
     }
 
-    fn push(&mut self, leaf: u64, partner: usize, rows: &[Sent]) -> Counts {
+    fn push(&mut self, leaf: u64, partner: usize, rows: &[Sent], confirm: bool) -> Counts {
         self.pushes.insert(leaf, partner);
         let mut counts = Counts::default();
         for (row, sent) in (1..).zip(rows) {
             let order = (sent.source.map_or(received(leaf), i64::from), leaf, row);
             match sent.act {
-                Act::Put => self.put(partner, sent, order, &mut counts),
+                Act::Put => self.put((partner, confirm), sent, order, &mut counts),
                 Act::Delete => self.delete(partner, sent.id, order, &mut counts),
                 Act::Name => {}
             }
@@ -132,17 +158,22 @@ impl Model {
         counts
     }
 
-    fn put(&mut self, partner: usize, sent: &Sent, order: Order, counts: &mut Counts) {
-        let new = Kept {
+    fn put(&mut self, (partner, confirm): (usize, bool), sent: &Sent, order: Order, counts: &mut Counts) {
+        let mut new = Kept {
             content: (sent.name, sent.region, sent.source),
             order,
             partner,
-            open: !self.closes(sent.id, partner, order),
+            open: false,
         };
+        new.open = !self.closes(sent.id, &new);
         let old = self.rows.get(&sent.id);
         let alike = |old: &Kept| old.partner == partner && old.content == new.content && old.open == new.open;
-        if old.is_some_and(|old| old.order >= order || alike(old)) {
+        let stays = old.is_some_and(|old| old.order >= order);
+        if stays || old.is_some_and(alike) {
             counts.same += 1;
+            if confirm && !stays {
+                self.rows.insert(sent.id, new);
+            }
             return;
         }
         match (old.is_some_and(|old| old.open), new.open) {
@@ -155,7 +186,7 @@ impl Model {
     }
 
     fn delete(&mut self, partner: usize, id: u8, order: Order, counts: &mut Counts) {
-        self.say(id, partner, order.1, Closing::Deleted(order));
+        self.deleted.push(Deleted { id, partner, order });
         if self.judge(id) {
             counts.del += 1;
         } else {
@@ -163,55 +194,46 @@ impl Model {
         }
     }
 
-    fn say(&mut self, id: u8, partner: usize, leaf: u64, closing: Closing) {
-        self.said.push(Said {
-            id,
-            partner,
-            leaf,
-            closing,
-        });
-    }
-
     /// Opens or closes a row by what is said; true when it is another now.
     fn judge(&mut self, id: u8) -> bool {
         let Some(kept) = self.rows.get(&id) else {
             return false;
         };
-        let open = !self.closes(id, kept.partner, kept.order);
+        let open = !self.closes(id, kept);
         let changed = open != kept.open;
         self.rows.get_mut(&id).unwrap().open = open;
         changed
     }
 
+    /// Gives how many rows it closed.
     fn end(&mut self, leaf: u64, partner: usize, rows: &[Sent], scope: Option<u8>) -> u64 {
-        let holds = |id: u8| rows.iter().any(|sent| sent.id == id);
-        let lacks = |(id, kept): (&u8, &Kept)| {
-            let speaks =
-                kept.partner == partner && kept.order.1 < leaf && scope.is_none_or(|scope| scope == kept.content.1);
-            (speaks && !holds(*id)).then_some(*id)
-        };
-        let lacking: Vec<u8> = self.rows.iter().filter_map(lacks).collect();
-        let mut closed = 0;
-        for id in lacking {
-            self.say(id, partner, leaf, Closing::Lacked);
-            closed += u64::from(self.judge(id));
-        }
-        closed
+        self.ended.push(Ended {
+            leaf,
+            partner,
+            scope,
+            holds: rows.iter().map(|sent| sent.id).collect(),
+        });
+        self.judge_all()
+    }
+
+    /// Gives how many rows are open that were not, or the other way round.
+    fn judge_all(&mut self) -> u64 {
+        let ids: Vec<u8> = self.rows.keys().copied().collect();
+        ids.into_iter().filter(|id| self.judge(*id)).count() as u64
     }
 
     /// Rows withdrawn and open again.
     fn recall(&mut self, push: u64) -> (u64, u64) {
         self.pushes.remove(&push);
-        self.said.retain(|said| said.leaf != push);
+        self.deleted.retain(|said| said.order.1 != push);
+        self.ended.retain(|ended| ended.leaf != push);
         let withdrawn = self
             .rows
             .values()
             .filter(|kept| kept.order.1 == push && kept.open)
             .count();
         self.rows.retain(|_, kept| kept.order.1 != push);
-        let ids: Vec<u8> = self.rows.keys().copied().collect();
-        let opened = ids.into_iter().filter(|id| self.judge(*id)).count();
-        (withdrawn as u64, opened as u64)
+        (withdrawn as u64, self.judge_all())
     }
 
     fn pick(&self, which: u8) -> Option<u64> {
@@ -314,10 +336,39 @@ struct Case<'c> {
     leaf: u64,
     /// Pushes that are not merged yet, with the counts that are expected.
     waiting: Vec<(Part, Counts)>,
+    aside: Vec<Aside>,
 }
 
 impl Case<'_> {
-    fn part(&self, partner: usize, rows: &[Sent]) -> Part {
+    /// Whether an older push is set aside, of that partner, or of any: an operator may let it go.
+    fn older_aside(&self, leaf: u64, partner: Option<usize>) -> bool {
+        let is_older = |aside: &Aside| aside.leaf < leaf && partner.is_none_or(|partner| partner == aside.partner);
+        self.aside.iter().any(is_older)
+    }
+
+    /// The push as the relay brings it, with the counts that are expected.
+    fn bring(&mut self, leaf: u64, partner: usize, rows: &[Sent]) -> (Part, Counts) {
+        let mut part = Self::part(leaf, partner, rows);
+        part.confirm = self.older_aside(leaf, None);
+        let counts = self.model.push(leaf, partner, rows, part.confirm);
+        (part, counts)
+    }
+
+    fn release(&mut self, which: u8) -> Result<(), TestCaseError> {
+        let Some(which) = usize::from(which).checked_rem(self.aside.len()) else {
+            return Ok(());
+        };
+        let aside = self.aside.remove(which);
+        if let Manner::Snapshot(scope) = aside.manner {
+            return self.snapshot((aside.leaf, aside.partner), &aside.rows, scope, None);
+        }
+        let brought = self.bring(aside.leaf, aside.partner, &aside.rows);
+        self.waiting.push(brought);
+        self.flush()?;
+        self.agrees()
+    }
+
+    fn part(leaf: u64, partner: usize, rows: &[Sent]) -> Part {
         let text = |sent: &Sent| {
             let put = sent.act == Act::Put;
             let field = |text: String| if put { text } else { "-".to_owned() };
@@ -342,7 +393,7 @@ impl Case<'_> {
             .iter()
             .map(|(act, fields)| (*act, fields.each_ref().map(String::as_str)))
             .collect();
-        let mut part = acts(self.leaf, &cells);
+        let mut part = acts(leaf, &cells);
         part.partner = PARTNERS[partner].into();
         part
     }
@@ -368,14 +419,28 @@ impl Case<'_> {
                 if !joins {
                     self.flush()?;
                 }
-                let part = self.part(partner, &rows);
-                let counts = self.model.push(self.leaf, partner, &rows);
-                self.waiting.push((part, counts));
+                let brought = self.bring(self.leaf, partner, &rows);
+                self.waiting.push(brought);
                 Ok(())
             }
             Step::Snapshot(partner, rows, scope, meanwhile) => {
                 self.flush()?;
-                self.snapshot(partner, &rows, scope, meanwhile)
+                self.snapshot((self.leaf, partner), &rows, scope, meanwhile)
+            }
+            Step::Aside(partner, rows, manner) => {
+                // What waits came before, and need not confirm anything.
+                self.flush()?;
+                self.aside.push(Aside {
+                    leaf: self.leaf,
+                    partner,
+                    rows,
+                    manner,
+                });
+                Ok(())
+            }
+            Step::Release(which) => {
+                self.flush()?;
+                self.release(which)
             }
             Step::Recall(index) => {
                 self.flush()?;
@@ -398,19 +463,17 @@ impl Case<'_> {
     /// closing, and while rows are closed.
     fn snapshot(
         &mut self,
-        partner: usize,
+        (leaf, partner): (u64, usize),
         rows: &[Sent],
         scope: Option<u8>,
         meanwhile: Option<(u8, u8)>,
     ) -> Result<(), TestCaseError> {
-        let leaf = self.leaf;
         let recalled = meanwhile.and_then(|(index, pattern)| Some((self.model.pick(index)?, pattern)));
-        let mut part = self.part(partner, rows);
+        let (mut part, counts) = self.bring(leaf, partner, rows);
         part.snapshot = true;
-        let counts = self.model.push(leaf, partner, rows);
         self.waiting.push((part, counts));
         self.flush()?;
-        let ending = self.ending(partner, scope);
+        let ending = self.ending(leaf, partner, scope);
         let closed = self.model.end(leaf, partner, rows, scope);
         let Some((push, mut pattern)) = recalled else {
             let ended = closing::ended(&self.shared.registry, &ending);
@@ -435,15 +498,16 @@ impl Case<'_> {
         self.agrees()
     }
 
-    fn ending(&self, partner: usize, scope: Option<u8>) -> Arc<Ending> {
+    fn ending(&self, leaf: u64, partner: usize, scope: Option<u8>) -> Arc<Ending> {
         let codes = |scope: u8| vec![REGIONS[usize::from(scope)].to_owned()];
         Arc::new(Ending {
-            exchange: Uuid::from_u128(self.leaf.into()),
-            leaf: self.leaf,
+            exchange: Uuid::from_u128(leaf.into()),
+            leaf,
             record: RESIDENT.name.into(),
             partner: PARTNERS[partner].into(),
-            received_us: received(self.leaf),
+            received_us: received(leaf),
             scope: scope.map(|scope| ("hukou_region".to_owned(), codes(scope))),
+            keep: self.older_aside(leaf, Some(partner)),
             held: Arc::default(),
         })
     }
@@ -494,6 +558,7 @@ fn ends_where_what_was_recalled_never_came(shared: &Mutex<Shared>, steps: Vec<St
         model: Model::default(),
         leaf: 0,
         waiting: Vec::new(),
+        aside: Vec::new(),
     };
     for step in steps {
         case.step(step)?;
