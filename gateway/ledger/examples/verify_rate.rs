@@ -96,6 +96,7 @@ fn event(index: u64, before: Digest) -> Event {
             del: None,
             batch: 1,
             ms: 61,
+            rnd: Some(Digest([7; 32])),
         });
     }
     Event::Push(PushEvent {

@@ -1,6 +1,7 @@
 //! `GET /v1/exchanges?from=`, `/v1/exchanges/{id}`, `/receipt`, `/rejects`: what became of an exchange, for its own partner only.
 //!
-//! An exchange that does not exist and one of another partner look the same.
+//! An exchange that does not exist and one of another partner look the same. What the relay made of the rows is not told: whether one was new depends on what
+//! other sources sent (C1).
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use super::places;
 use super::report::{self, ReportForm};
 use crate::edge::Peer;
 use crate::exchange::{Fault, Refused, Stop};
-use crate::journal::{ExchangeView, RECALLED};
+use crate::journal::{ExchangeView, RECALLED, Sealed};
 use crate::opening::{self, Opening};
 use crate::refusal::Refusal;
 
@@ -84,20 +85,51 @@ pub async fn list(
     };
     match listed.await {
         Ok(listed) => {
-            let items: Vec<Value> = listed
-                .iter()
-                .map(|(sealed, settled)| {
-                    json!({
-                        "index": sealed.index, "exchange": sealed.exchange, "receipt": sealed.receipt,
-                        "settled": settled.as_ref().map(|settled| &settled.receipt),
-                    })
-                })
-                .collect();
+            let items: Vec<Value> = listed.iter().map(listed_one).collect();
             let next = listed.last().map(|(sealed, _)| sealed.index + 1);
             axum::Json(json!({ "schema": "shuguan.exchanges.v1", "items": items, "next": next })).into_response()
         }
         Err(stop) => context.stop(Some(&peer), "exchanges", About::default(), stop).await,
     }
+}
+
+/// An exchange with its receipt, and how it was settled. A leaf that says what became of its rows in the registry is not shown: that depends on rows of
+/// other sources (C1).
+fn listed_one((sealed, settled): &(Sealed, Option<Sealed>)) -> Value {
+    let leaf = settled.as_ref().and_then(|settled| Leaf::decode(&settled.leaf).ok());
+    let state = leaf.and_then(|leaf| match leaf.event {
+        Event::Relayed(_) => Some("relayed"),
+        Event::Recalled(_) => Some("recalled"),
+        Event::Operator(_) => Some("discarded"),
+        _ => None,
+    });
+    let shown = settled.as_ref().filter(|_| state == Some("discarded"));
+    json!({
+        "index": sealed.index, "exchange": sealed.exchange, "receipt": sealed.receipt, "state": state,
+        "settled": shown.map(|settled| &settled.receipt),
+    })
+}
+
+/// For officers: the state of an exchange, and what became of its rows in the registry. A partner is not told this (C1): whether a row was inserted, updated, or
+/// closed depends on what other sources sent.
+pub async fn described_whole(api: &Api, view: &ExchangeView) -> Result<Value, Stop> {
+    let mut document = described(api, view).await?;
+    let relayed = view.relayed.as_ref().map(|(_, leaf)| &leaf.event);
+    let Some(members) = document.as_object_mut() else {
+        return Ok(document);
+    };
+    if let Some(Event::Relayed(relayed)) = relayed {
+        let counts = json!({
+            "inserted": relayed.ins, "updated": relayed.upd, "same": relayed.same, "failed": relayed.fail,
+            "closed": relayed.del.unwrap_or(0),
+        });
+        members.insert("relayed".into(), counts);
+    }
+    if let Some(done) = recalled(view) {
+        let counts = json!({ "withdrawn": done.del, "reopened": done.opn });
+        members.insert("recalled".into(), counts);
+    }
+    Ok(document)
 }
 
 /// The state of an exchange as JSON, with the quality report of a batch.
@@ -185,10 +217,6 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         Event::Recall(event) => {
             let what = json!({ "record": event.rec, "recalls": event.push, "reason": event.why });
             members.extend(what.as_object().cloned().unwrap_or_default());
-            if let Some(done) = recalled(view) {
-                let counts = json!({ "withdrawn": done.del, "reopened": done.opn });
-                members.insert("recalled".into(), counts);
-            }
         }
         Event::Ticket(event) => {
             let what = json!({ "record": event.rec, "push": event.push, "row": event.row, "field": event.fld });
@@ -216,22 +244,6 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         | Event::WitnessGap(_)
         | Event::Clock(_)
         | Event::Erased(_) => {}
-    }
-    if let Some((
-        _,
-        Leaf {
-            event: Event::Relayed(relayed),
-            ..
-        },
-    )) = &view.relayed
-    {
-        members.insert(
-            "relayed".into(),
-            json!({
-                "inserted": relayed.ins, "updated": relayed.upd, "same": relayed.same, "failed": relayed.fail,
-                "closed": relayed.del.unwrap_or(0),
-            }),
-        );
     }
     document
 }

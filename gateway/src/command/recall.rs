@@ -98,7 +98,7 @@ async fn recall(args: &RecallArgs, client: &Client, output: &Output) -> Result<V
     let began = Instant::now();
     loop {
         let document = get(client, own).await?;
-        if document.get("recalled").is_some() {
+        if document.get("state").and_then(Value::as_str) == Some("recalled") {
             return Ok(document);
         }
         if began.elapsed() > Duration::from_secs(args.timeout) {

@@ -44,14 +44,16 @@ const DEPTH_MAX: usize = 8;
 
 WHAT IT NAMES
   missing-here   the log holds an exchange of ours, and there is no receipt of it here
-  unanswered     a file was sent, or was about to be, and no answer is here: push it again, its key makes that harmless
+  unanswered     a file was sent, or was about to be, and no answer is here: push it again. For 7 days its key makes that harmless; later look first
+                 whether the log has it, as missing-here
   doubled        one file under two exchanges
   refused        the gateway refused it
   not-relayed    accepted, not in the registry yet
   contradicted   a receipt that the log does not bear out: the log was changed, or cut
   withheld       the exchanges of a partner are numbered 1, 2, 3 …; the list lacks these numbers: something was sealed in our name and is kept from us
 
-Each entry of the list of `--server` is proved by itself, and the numbers show that none was left out up to the last one. What is newer than that shows with the
+Each entry of the list of `--server` is proved by itself, and the numbers show that none was left out up to the last one. That one is relayed is the gateway's word:
+its leaf says what became of the rows, which no partner is told; an auditor may show it. What is newer than that shows with the
 next receipt; the whole log (`--log`) shows it at once.
 
 EXIT CODES
@@ -408,6 +410,11 @@ fn of_server(args: &ReconcileArgs, trust: &Trust, partner: &str) -> Result<Resul
                 size = size.max(proven.checkpoint.size);
                 numbers.take(proven.index, &proven.leaf, partner);
                 take(&mut exchanges, proven.index, proven.leaf_hash, proven.leaf, partner);
+            }
+            let relayed = item.get("state").and_then(Value::as_str) == Some("relayed");
+            let exchange = item.get("exchange").and_then(Value::as_str).filter(|_| relayed);
+            if let Some(logged) = exchange.and_then(|exchange| exchanges.get_mut(exchange)) {
+                logged.fate = Fate::Settled;
             }
         }
         match page.get("next").and_then(Value::as_u64) {

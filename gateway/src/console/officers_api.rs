@@ -82,7 +82,7 @@ async fn shown(desk: &Desk, peer: &Peer, request: &Request) -> Result<Value, Sto
     Ok(json!({
         "schema": "shuguan.audit.show.v1",
         "query_index": asked.index(),
-        "exchange": exchanges::described(&desk.console.api, &view).await?,
+        "exchange": exchanges::described_whole(&desk.console.api, &view).await?,
         "leaves": view.leaves.iter().map(row).collect::<Vec<_>>(),
         "proof": proof::prove(&stations.journal, first).await,
         "receipt": receipt,

@@ -316,6 +316,7 @@ fn relayed(item: &InboxItem) -> RelayedEvent {
         del: None,
         batch: item.parts.into(),
         ms: 1,
+        rnd: None,
     }
 }
 

@@ -69,12 +69,11 @@ impl Worker {
             return Ok(Moved::default());
         }
         let begun = underway.progress.closing;
-        let mut weighing = match underway.weighing.take() {
-            Some(weighing) => weighing,
-            None => {
-                let aside = self.journal.aside_before(&item).await.map_err(RelayFault::Inbox)?;
-                Weighing::of(&item, begun, aside)
-            }
+        let mut weighing = if let Some(weighing) = underway.weighing.take() {
+            weighing
+        } else {
+            let aside = self.journal.aside_before(&item).await.map_err(RelayFault::Inbox)?;
+            Weighing::of(&item, begun, aside)
         };
         let mut took = None;
         if let Some(after) = weighing.after.take() {

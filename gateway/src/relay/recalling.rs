@@ -15,6 +15,7 @@ use super::ending::STRIDE_ROWS;
 use super::pace::Work;
 use super::schedule::Moved;
 use super::status::RecallApart;
+use super::turn::unguessable;
 use super::worker::{RelayFault, Worker};
 use crate::journal::KeptRecall;
 use crate::registry::{Recall, Remedy};
@@ -161,6 +162,7 @@ impl Worker {
             of: recall.reference(),
             del: undone.progress.counts.del,
             opn: undone.progress.counts.ins,
+            rnd: Some(unguessable()?),
         };
         let sealed = self.journal.recalled(recall.exchange, event).await;
         sealed.map_err(RelayFault::Seal)?;

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use futures_util::future::join_all;
-use shuguan_ledger::leaf::RelayedEvent;
+use shuguan_ledger::leaf::{Digest, RelayedEvent};
 
 use super::ending::Weighing;
 use super::pace::Work;
 use super::schedule::Moved;
 use super::worker::{RelayFault, TOGETHER_MAX, Worker};
-use crate::journal::{InboxItem, PushKind};
+use crate::clock::random;
+use crate::journal::{InboxItem, PushKind, SealError};
 use crate::registry::{Ahead, Merged, Part, Progress, RegistryFault, Remedy};
 
 /// What is due, and whether an exchange of the record type with an earlier leaf may still come.
@@ -237,10 +238,20 @@ impl Worker {
             del: (item.mode != PushKind::Upsert).then_some(counts.del),
             batch: progress.parts.into(),
             ms: u64::try_from((self.clock.now_us() - began_us) / 1_000).unwrap_or(0),
+            rnd: Some(unguessable()?),
         };
         let sealed = self.journal.relayed(item.exchange, event).await;
         sealed.map(drop).map_err(RelayFault::Seal)
     }
+}
+
+/// Random bytes for a leaf that a partner sees the hash of, and not the leaf.
+///
+/// # Errors
+/// The operating system has no randomness: then the leaf waits.
+pub(super) fn unguessable() -> Result<Digest, RelayFault> {
+    let bytes = random().map_err(|_no_randomness| RelayFault::Seal(SealError::Unavailable))?;
+    Ok(Digest(bytes))
 }
 
 fn rows_of(batch: &RecordBatch) -> u64 {

@@ -7,6 +7,7 @@
 
 mod numbers;
 mod succession;
+mod tail;
 mod volumes;
 
 use super::*;
@@ -79,6 +80,7 @@ fn relayed(t: i64, x: &str, of: Reference) -> Vec<u8> {
         del: None,
         batch: 1,
         ms: 3,
+        rnd: None,
     };
     leaf(t, Event::Relayed(event))
 }
@@ -389,6 +391,7 @@ fn recalled(t: i64, push: &str, of: Reference) -> Vec<u8> {
         of,
         del: 3,
         opn: 0,
+        rnd: None,
     };
     leaf(t, Event::Recalled(event))
 }

@@ -245,6 +245,9 @@ events! {
         batch: u64,
         /// Milliseconds from the first part to the last commit.
         ms: u64,
+        /// Random: a partner sees the hash of this leaf and not the leaf, and what became of its rows depends on other sources' rows; without it the counts
+        /// could be found by trying. None: sealed by a version before.
+        rnd: Option<Digest>,
     }
 
     /// A batch that the registry refuses for a reason of its own is out of the relay's way, until an operator has looked.
@@ -301,6 +304,8 @@ events! {
         del: u64,
         /// Rows that the batch had closed and that are open again.
         opn: u64,
+        /// Random, as in a `relayed` leaf.
+        rnd: Option<Digest>,
     }
 
     /// A source is asked to check one field of one row that it sent; nothing is said about any other source.

@@ -19,6 +19,7 @@ fn relayed(rows: u64) -> Leaf {
         del: None,
         batch: 1,
         ms: 61,
+        rnd: None,
     };
     at(1_732_354_973_000_053, Event::Relayed(event))
 }
@@ -245,7 +246,7 @@ fn of_the_log() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// What became of a push.
+/// What became of a push or of a recall.
 fn ends() -> impl Strategy<Value = Event> {
     let word = || ".{0,24}";
     prop_oneof![
@@ -260,7 +261,12 @@ fn ends() -> impl Strategy<Value = Event> {
                 del: (n % 2 == 0).then_some(n),
                 batch: n,
                 ms: n,
+                rnd: (n % 2 == 0).then_some(Digest([7; 32])),
             })
+        }),
+        (word(), reference(), 0_u64..1 << 53, 0_u64..1 << 53).prop_map(|(x, of, del, opn)| {
+            let rnd = (opn % 2 == 0).then_some(Digest([7; 32]));
+            Event::Recalled(RecalledEvent { x, of, del, opn, rnd })
         }),
         (word(), reference(), word()).prop_map(|(x, of, code)| Event::SetAside(SetAsideEvent { x, of, code })),
         (word(), word(), any::<Hash>()).prop_map(|(x, p, h)| {
@@ -365,8 +371,6 @@ fn event() -> impl Strategy<Value = Event> {
                 req: Commitment(h)
             }
         )),
-        (word(), reference(), 0_u64..1 << 53, 0_u64..1 << 53)
-            .prop_map(|(x, of, del, opn)| Event::Recalled(RecalledEvent { x, of, del, opn })),
         (word(), word(), word(), reference(), 0_u64..1 << 53).prop_map(|(x, who, push, of, row)| Event::Ticket(
             TicketEvent {
                 p: who.clone(),

@@ -41,12 +41,28 @@ enum Step {
     Push(usize, Vec<Sent>, bool),
     /// A snapshot of a partner, of one region or of all, and which earlier push is recalled while it closes, if any.
     Snapshot(usize, Vec<Sent>, Option<u8>, Option<(u8, u8)>),
-    /// A push that is set aside; of a snapshot, its scope.
-    Aside(usize, Vec<Sent>, Option<Option<u8>>),
+    /// A push that is set aside.
+    Aside(usize, Vec<Sent>, Manner),
     /// One of those is let go.
     Release(u8),
     /// The recall of an earlier push.
     Recall(u8),
+}
+
+/// What a push is that is set aside.
+#[derive(Clone, Copy, Debug)]
+enum Manner {
+    Changes,
+    /// With its scope.
+    Snapshot(Option<u8>),
+}
+
+/// A push that is set aside.
+struct Aside {
+    leaf: u64,
+    partner: usize,
+    rows: Vec<Sent>,
+    manner: Manner,
 }
 
 /// The pattern by which all is counted, then the recall goes from its beginning to its end, then rows are closed.
@@ -74,8 +90,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         3 => (partner(), changes(), any::<bool>()).prop_map(|(partner, rows, joins)| Step::Push(partner, rows, joins)),
         3 => (partner(), held(), scope(), meanwhile).prop_map(|(partner, rows, scope, meanwhile)| Step::Snapshot(partner, rows, scope, meanwhile)),
-        1 => (partner(), changes()).prop_map(|(partner, rows)| Step::Aside(partner, rows, None)),
-        1 => (partner(), held(), scope()).prop_map(|(partner, rows, scope)| Step::Aside(partner, rows, Some(scope))),
+        1 => (partner(), changes()).prop_map(|(partner, rows)| Step::Aside(partner, rows, Manner::Changes)),
+        1 => (partner(), held(), scope()).prop_map(|(partner, rows, scope)| Step::Aside(partner, rows, Manner::Snapshot(scope))),
         2 => any::<u8>().prop_map(Step::Release),
         3 => any::<u8>().prop_map(Step::Recall),
     ];
@@ -320,21 +336,19 @@ struct Case<'c> {
     leaf: u64,
     /// Pushes that are not merged yet, with the counts that are expected.
     waiting: Vec<(Part, Counts)>,
-    /// Pushes that are set aside: leaf, partner, rows; of a snapshot, its scope.
-    aside: Vec<(u64, usize, Vec<Sent>, Option<Option<u8>>)>,
+    aside: Vec<Aside>,
 }
 
 impl Case<'_> {
     /// Whether an older push is set aside, of that partner, or of any: an operator may let it go.
     fn older_aside(&self, leaf: u64, partner: Option<usize>) -> bool {
-        let is_older =
-            |(other, whose, ..): &(u64, usize, _, _)| *other < leaf && partner.is_none_or(|partner| partner == *whose);
+        let is_older = |aside: &Aside| aside.leaf < leaf && partner.is_none_or(|partner| partner == aside.partner);
         self.aside.iter().any(is_older)
     }
 
     /// The push as the relay brings it, with the counts that are expected.
     fn bring(&mut self, leaf: u64, partner: usize, rows: &[Sent]) -> (Part, Counts) {
-        let mut part = self.part(leaf, partner, rows);
+        let mut part = Self::part(leaf, partner, rows);
         part.confirm = self.older_aside(leaf, None);
         let counts = self.model.push(leaf, partner, rows, part.confirm);
         (part, counts)
@@ -344,19 +358,17 @@ impl Case<'_> {
         let Some(which) = usize::from(which).checked_rem(self.aside.len()) else {
             return Ok(());
         };
-        let (leaf, partner, rows, scope) = self.aside.remove(which);
-        match scope {
-            Some(scope) => self.snapshot(leaf, partner, &rows, scope, None),
-            None => {
-                let brought = self.bring(leaf, partner, &rows);
-                self.waiting.push(brought);
-                self.flush()?;
-                self.agrees()
-            }
+        let aside = self.aside.remove(which);
+        if let Manner::Snapshot(scope) = aside.manner {
+            return self.snapshot((aside.leaf, aside.partner), &aside.rows, scope, None);
         }
+        let brought = self.bring(aside.leaf, aside.partner, &aside.rows);
+        self.waiting.push(brought);
+        self.flush()?;
+        self.agrees()
     }
 
-    fn part(&self, leaf: u64, partner: usize, rows: &[Sent]) -> Part {
+    fn part(leaf: u64, partner: usize, rows: &[Sent]) -> Part {
         let text = |sent: &Sent| {
             let put = sent.act == Act::Put;
             let field = |text: String| if put { text } else { "-".to_owned() };
@@ -413,12 +425,17 @@ impl Case<'_> {
             }
             Step::Snapshot(partner, rows, scope, meanwhile) => {
                 self.flush()?;
-                self.snapshot(self.leaf, partner, &rows, scope, meanwhile)
+                self.snapshot((self.leaf, partner), &rows, scope, meanwhile)
             }
-            Step::Aside(partner, rows, scope) => {
+            Step::Aside(partner, rows, manner) => {
                 // What waits came before, and need not confirm anything.
                 self.flush()?;
-                self.aside.push((self.leaf, partner, rows, scope));
+                self.aside.push(Aside {
+                    leaf: self.leaf,
+                    partner,
+                    rows,
+                    manner,
+                });
                 Ok(())
             }
             Step::Release(which) => {
@@ -446,8 +463,7 @@ impl Case<'_> {
     /// closing, and while rows are closed.
     fn snapshot(
         &mut self,
-        leaf: u64,
-        partner: usize,
+        (leaf, partner): (u64, usize),
         rows: &[Sent],
         scope: Option<u8>,
         meanwhile: Option<(u8, u8)>,

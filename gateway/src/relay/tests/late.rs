@@ -61,7 +61,7 @@ impl Bench {
     }
 
     /// Until nothing waits.
-    async fn to_the_end(&mut self) {
+    async fn until_idle(&mut self) {
         for _ in 0..200 {
             self.turns(1).await;
             if self.inbox.journal.lanes().await.unwrap().is_empty() {
@@ -91,13 +91,13 @@ async fn a_batch_that_is_let_go_at_any_moment_of_a_snapshots_end_is_closed_by_it
     for moment in 0..MOMENTS {
         let mut bench = Bench::new(store);
         bench.inbox.put(RESIDENT.name, vec![city(10..17)]).await;
-        bench.to_the_end().await;
+        bench.until_idle().await;
         // It brings one that stands before all others, and one behind them.
         let aside = bench.aside(city([1, 11, 30].into_iter())).await;
         bench.snapshot(city(10..17)).await;
         bench.turns(moment).await;
         assert!(bench.inbox.journal.release(aside).await.unwrap());
-        bench.to_the_end().await;
+        bench.until_idle().await;
         assert_eq!(bench.closed(), [id(1), id(30)], "let go after {moment} turns");
         let relayed = bench.inbox.relayed().await;
         assert_eq!(relayed.len(), 3);
@@ -113,13 +113,13 @@ async fn what_a_recall_opens_at_any_moment_of_a_snapshots_end_is_closed_by_it(st
         bench.inbox.put(RESIDENT.name, vec![city(10..17)]).await;
         let deletes = acts(2, &[("D", [&id(12), "-", "-", "-", "-"])]).batch;
         let wrong = bench.inbox.put_as(RESIDENT.name, vec![deletes], Some("delta")).await;
-        bench.to_the_end().await;
+        bench.until_idle().await;
         assert_eq!(bench.closed(), [id(12)]);
         bench.snapshot(city((10..17).filter(|number| *number != 12))).await;
         bench.turns(moment).await;
         assert!(bench.inbox.recall(wrong).await);
         bench.worker.recalls.look_at_us = 0;
-        bench.to_the_end().await;
+        bench.until_idle().await;
         while bench.inbox.recalled().is_empty() {
             bench.turns(1).await;
         }
