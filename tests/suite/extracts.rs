@@ -508,3 +508,35 @@ fn an_extract_that_the_spool_has_no_room_for_fails_with_its_leaf_and_leaves_no_f
         assert_eq!(std::fs::read_dir(gateway.path("extracts")).unwrap().count(), 0);
     });
 }
+
+#[test]
+fn who_asks_since_the_last_pull_gets_whoever_came_into_the_registry_after_it() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        six_residents(&gateway, &running).await;
+        let centre = gateway.partner(REGISTRY);
+        let (first, _) = pulled(&running, &centre, &population()).await;
+        let as_of = first["as_of"].as_str().expect("a moment").to_owned();
+        let manifest = Call::get(first["links"]["manifest"].as_str().unwrap());
+        let manifest = running.call(manifest, &centre).await.unwrap();
+        assert_eq!(manifest.json()["as_of"], first["as_of"]);
+        let late = json!({
+            "citizen_id": nobody(60), "name": "某某", "hukou_region": "320706", "person_status": "0",
+        });
+        let push = Call::push(RESIDENT, NDJSON, format!("{late}\n"));
+        assert_eq!(running.call(push, &gateway.partner(POLICE)).await.unwrap().status, 202);
+        eventually("the row is in the registry", 20, || {
+            registry_count(&gateway.registry(), "public_security_resident") == 7
+        });
+        let since = with(population(), "select", json!({ "since": as_of }));
+        let (second, content) = pulled(&running, &centre, &since).await;
+        assert!(String::from_utf8_lossy(&content.body).contains(&nobody(60)));
+        assert!(second["as_of"].as_str() > Some(as_of.as_str()));
+        // Nothing came in between, but marks are inclusive: the last transaction's is told again.
+        let again = second["as_of"].clone();
+        let since = with(population(), "select", json!({ "since": again }));
+        let (third, _) = pulled(&running, &centre, &since).await;
+        assert_eq!((&third["rows"], &third["as_of"]), (&json!(1), &again));
+    });
+}

@@ -50,7 +50,7 @@ pub struct PullArgs {
     /// Only rows whose region begins so, e.g. `320707`.
     #[arg(long)]
     region: Option<String>,
-    /// Only rows updated since this moment (RFC 3339).
+    /// Only who changed in the registry since this moment (RFC 3339): the `as_of` of the last pull.
     #[arg(long)]
     since: Option<String>,
     /// `ndjson` or `csv`.
@@ -95,6 +95,8 @@ pub struct Pulled {
     pub exchange: String,
     /// Rows.
     pub rows: u64,
+    /// As of when the registry was read: the next pull `--since` then misses nothing.
+    pub as_of: Option<String>,
     /// Bytes.
     pub bytes: u64,
     /// The file.
@@ -133,10 +135,11 @@ pub fn run(args: PullArgs, output: &Output) -> Result<Exit, Failure> {
         output.json("shuguan.pulled.v1", &pulled);
     } else {
         output.rows(
-            &["EXCHANGE", "ROWS", "BYTES", "FILE", "RECEIPT", "MANIFEST"],
+            &["EXCHANGE", "ROWS", "AS OF", "BYTES", "FILE", "RECEIPT", "MANIFEST"],
             &[vec![
                 pulled.exchange.clone(),
                 pulled.rows.to_string(),
+                pulled.as_of.clone().unwrap_or_default(),
                 pulled.bytes.to_string(),
                 pulled.file.display().to_string(),
                 pulled.receipt.display().to_string(),
@@ -179,17 +182,25 @@ pub async fn pull(client: &Client, trust: &Trust, extract: &Extract<'_>, output:
     let bytes = std::fs::metadata(&part).map_err(unreadable)?.len();
     let (text, leaf, event) = proven_receipt(client, trust, extract, (&id, bytes)).await?;
     let manifest = sealed_manifest(client, &id, event.man).await?;
+    let as_of = as_of(&manifest);
     let (receipt, manifest) = keep_all(extract.output, &text, &manifest)?;
     let acknowledged = client.signer().is_some() && acknowledge(client, &id, extract, &leaf, &digest, output).await;
     Ok(Pulled {
         acknowledged,
         exchange: id,
         rows: event.rows,
+        as_of,
         bytes,
         file: extract.output.to_owned(),
         receipt,
         manifest,
     })
+}
+
+/// As of when the registry was read, by the sealed manifest.
+fn as_of(manifest: &[u8]) -> Option<String> {
+    let manifest: serde_json::Value = serde_json::from_slice(manifest).ok()?;
+    Some(manifest.get("as_of")?.as_str()?.to_owned())
 }
 
 /// Tells the gateway, signed, that the content is here and whole. The content is good without it, so a failure is only told.

@@ -134,7 +134,10 @@ async fn a_delete_closes_a_row_and_no_dataset_shows_it_until_it_comes_again(stor
     assert_eq!(merged(&registry, deletes(3, ANNA)).await, counts(0, 0, 1, 0));
     assert_eq!(merged(&registry, put(4, &[anna])).await, counts(1, 0, 0, 0));
     assert_eq!(place.query(STATES)[0], format!("{ANNA} 甲 2 4"));
-    assert_eq!(place.query("SELECT citizen_id FROM population ORDER BY 1"), [ANNA, BORIS]);
+    assert_eq!(
+        place.query("SELECT citizen_id FROM population ORDER BY 1"),
+        [ANNA, BORIS]
+    );
     assert_eq!(
         place.query(HISTORY),
         [format!("{ANNA} 2 1 close 1 1 1"), format!("{ANNA} 4 1 reopen 1 1 1"),]
@@ -174,7 +177,10 @@ async fn a_delete_that_comes_before_its_row_closes_it(store: Store) {
         merged(&registry, put(6, &[[ANNA, "甲", "-", "-", "-"]])).await,
         counts(1, 0, 0, 0)
     );
-    assert_eq!(place.query("SELECT citizen_id FROM population ORDER BY 1"), [ANNA, BORIS]);
+    assert_eq!(
+        place.query("SELECT citizen_id FROM population ORDER BY 1"),
+        [ANNA, BORIS]
+    );
 }
 
 async fn a_delete_of_what_another_partner_has_closes_nothing(store: Store) {
