@@ -3,11 +3,13 @@
 //! Takes the partner's `client.toml`; gives answers, or a [`CallError`] that says whether the other side refused, failed or was not
 //! reached. A refusal that the wire hides (a TLS alert) is turned into the sentence that it means.
 
+mod acknowledged;
 pub mod answer;
 pub mod connect;
 pub mod deliver;
 pub mod marking;
 pub mod outbox;
+pub mod proven;
 pub mod settings;
 pub mod signed;
 pub mod state;

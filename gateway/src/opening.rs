@@ -185,4 +185,7 @@ impl OpenColumn {
 }
 
 #[cfg(test)]
+pub(crate) use tests::sealed_columns;
+
+#[cfg(test)]
 mod tests;

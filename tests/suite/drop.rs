@@ -9,6 +9,8 @@ use shuguan_tests::{Deployment, binary, eventually, leaves, registry_count};
 use crate::feeds::{POLICE, RESIDENT, nobody, resident};
 use crate::random::Random;
 
+mod taken;
+
 const TABLE: &str = "public_security_resident";
 const SHA256_OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 

@@ -35,6 +35,7 @@ mod reconcile;
 mod recovered;
 mod refusals;
 mod rejects;
+mod repeats;
 mod restored;
 mod revoked;
 mod signatures;

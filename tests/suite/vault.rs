@@ -8,6 +8,12 @@ use crate::feeds::{NDJSON, POLICE, RESIDENT, nobody, resident};
 const SECURITY: &str = "officers/security-qian.toml";
 const AUDITOR: &str = "officers/auditor-zhao.toml";
 
+/// The digest that `approve` says of the statement that it shows.
+fn shown(error: &str) -> String {
+    let (_, digest) = error.split_once("--statement ").expect("a digest");
+    digest.trim().to_owned()
+}
+
 fn done(gateway: &Deployment, arguments: &[&str]) -> (String, String) {
     let (code, out, error) = gateway.shuguan(arguments);
     assert_eq!(code, 0, "{arguments:?}: {error}");
@@ -36,20 +42,21 @@ fn a_record_is_opened_by_two_and_destroyed_and_the_receipt_outlives_both() {
             gateway.shuguan(&arguments)
         };
         let ground = ["--case", "F-2026-9", "--why", "court"];
-        assert_eq!(run_step("approve", AUDITOR, &["--yes"]).0, 3, "nobody asked");
+        assert_eq!(run_step("approve", AUDITOR, &[]).0, 3, "nobody asked");
         assert_eq!(run_step("ask", AUDITOR, &ground).0, 3, "an auditor does not ask");
         assert_eq!(run_step("ask", SECURITY, &ground).0, 0);
         let (code, _, error) = run_step("open", SECURITY, &[]);
         assert_eq!(code, 3);
         assert!(error.contains("SG8108"), "{error}");
-        let (code, _, error) = run_step("approve", SECURITY, &["--yes"]);
-        assert!(code == 3 && error.contains("SG8104"), "{error}");
         let (code, _, error) = run_step("approve", AUDITOR, &[]);
         assert!(
             code == 2 && error.contains("case F-2026-9"),
             "he reads what he signs: {error}"
         );
-        assert_eq!(run_step("approve", AUDITOR, &["--yes"]).0, 0);
+        let digest = shown(&error);
+        let (code, _, error) = run_step("approve", SECURITY, &["--statement", &digest]);
+        assert!(code == 3 && error.contains("SG8104"), "{error}");
+        assert_eq!(run_step("approve", AUDITOR, &["--statement", &digest]).0, 0);
         let (code, _, error) = run_step("open", SECURITY, &["-o", "record.json"]);
         assert_eq!(code, 0, "{error}");
         let record = std::fs::read_to_string(gateway.path("record.json")).unwrap();
@@ -124,6 +131,46 @@ fn a_record_is_opened_by_two_and_destroyed_and_the_receipt_outlives_both() {
 }
 
 #[test]
+fn an_auditor_signs_the_statement_that_he_read_and_none_that_was_asked_since() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let call = Call::push(RESIDENT, NDJSON, resident(&nobody(1), "某某"));
+        let answer = running.call(call, &gateway.partner(POLICE)).await.unwrap().json();
+        let exchange = answer["exchange"].as_str().unwrap();
+        let step = |step: &str, officer: &str, more: &[&str]| {
+            let words = ["audit", "unseal", step, exchange, "-c", officer];
+            gateway.shuguan(&[&words[..], more].concat())
+        };
+        assert_eq!(step("ask", SECURITY, &["--case", "F-1", "--why", "court"]).0, 0);
+        let (code, _, read) = step("approve", AUDITOR, &[]);
+        assert!(code == 2 && read.contains("case F-1"), "{read}");
+        assert_eq!(step("ask", SECURITY, &["--case", "F-2", "--why", "incident"]).0, 0);
+        let nobodys = "0".repeat(64);
+        assert_eq!(
+            step("approve", AUDITOR, &["--statement", &nobodys]).0,
+            3,
+            "nobody asked so"
+        );
+        let (code, _, error) = step("approve", AUDITOR, &["--statement", &shown(&read)]);
+        assert!(
+            code == 0 && error.contains("case F-1") && !error.contains("F-2"),
+            "{error}"
+        );
+        let steps = gateway.leaves_of("officer-unseal");
+        let [first, second, approved] = steps.as_slice() else {
+            unreachable!("two asked, one approved: {steps:?}")
+        };
+        assert_eq!(
+            (&approved["step"], &approved["stmt"]),
+            (&"approve".into(), &first["stmt"])
+        );
+        assert_ne!(approved["stmt"], second["stmt"]);
+        drop(running);
+    });
+}
+
+#[test]
 fn an_opened_record_and_the_bundle_are_judged_offline_and_another_is_refused() {
     let gateway = Deployment::new();
     let running = gateway.serve();
@@ -151,7 +198,8 @@ fn an_opened_record_and_the_bundle_are_judged_offline_and_another_is_refused() {
         done(&gateway, &[&base[..], more].concat())
     };
     unseal("ask", SECURITY, &["--case", "F-2026-9", "--why", "court"]);
-    unseal("approve", AUDITOR, &["--yes"]);
+    let (_, _, error) = gateway.shuguan(&["audit", "unseal", "approve", &exchange, "-c", AUDITOR]);
+    unseal("approve", AUDITOR, &["--statement", &shown(&error)]);
     unseal("open", SECURITY, &["-o", "record.json"]);
     assert_eq!(running.stop(), Some(0));
 

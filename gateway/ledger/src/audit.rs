@@ -12,7 +12,7 @@
 mod numbers;
 mod succession;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use self::numbers::Numbers;
 use crate::checkpoint::Checkpoint;
@@ -49,7 +49,7 @@ pub struct LogReport {
     pub span: Option<(i64, i64)>,
     /// The number of the last exchange of each partner: with it he can tell whether he knows of all of them.
     pub partners: BTreeMap<String, u64>,
-    /// Pushes that no `relayed`, `recall` or `erased` leaf answers yet.
+    /// Pushes that no `relayed`, `recall` or `erased` leaf answers yet, and that no operator gave up.
     pub waiting: u64,
     /// Recalls that no `recalled` leaf answers yet.
     pub recalling: u64,
@@ -57,9 +57,21 @@ pub struct LogReport {
     pub quorum: Quorum,
     /// The newest checkpoint that known witnesses signed, enough of them: its size, and who.
     pub witnessed: Option<(u64, Witnessed)>,
+    /// When witnesses are asked for: the moment of the first entry behind that checkpoint, microseconds UTC; none when it is the newest.
+    pub unwitnessed_since: Option<i64>,
 }
 
 impl LogReport {
+    /// Whether the witnesses' signatures reach far enough: the entries behind them must all be younger than this before the newest, microseconds. 0: there
+    /// must be none. A log that runs always has a few.
+    pub fn witnessed_within(&self, us: i64) -> Quorum {
+        let last = self.span.map_or(0, |(_, last)| last);
+        match (self.quorum, self.unwitnessed_since) {
+            (Quorum::Met, Some(since)) if last.saturating_sub(since) >= us => Quorum::Missing,
+            (quorum, _) => quorum,
+        }
+    }
+
     /// The verdict: `proven`, or `quorum-missing`.
     pub fn verdict(&self) -> &'static str {
         match self.quorum {
@@ -159,6 +171,8 @@ pub struct LogVerifier {
     newest: Checkpoint,
     newest_note: String,
     witnessed: Option<(u64, Witnessed)>,
+    /// Time of the first leaf behind that checkpoint.
+    unwitnessed_since: Option<i64>,
     edge: Edge,
     /// Root when as many leaves were taken as the newest checkpoint signs.
     root: Option<Hash>,
@@ -170,6 +184,8 @@ pub struct LogVerifier {
     span: Option<(i64, i64)>,
     kinds: BTreeMap<&'static str, u64>,
     waiting: HashMap<u64, Waiting>,
+    /// Exchanges of pushes that an operator gave up and that are not erased yet.
+    given_up: HashSet<String>,
     pushes: Marks,
     relayed: Marks,
     erased: Marks,
@@ -219,6 +235,7 @@ impl LogVerifier {
             newest,
             newest_note: newest_note.to_owned(),
             witnessed: None,
+            unwitnessed_since: None,
             edge,
             vouched: 0,
             checkpoints: 0,
@@ -226,6 +243,7 @@ impl LogVerifier {
             span: None,
             kinds: BTreeMap::new(),
             waiting: HashMap::new(),
+            given_up: HashSet::new(),
             pushes: Marks::default(),
             relayed: Marks::default(),
             erased: Marks::default(),
@@ -284,6 +302,7 @@ impl LogVerifier {
             Event::Recall(event) => self.recall(index, hash, event)?,
             Event::Recalled(event) => self.recalled(event)?,
             Event::Operator(event) if event.of.is_some() => self.fed_again(event)?,
+            Event::Operator(event) if event.act == "discarded" => self.given_up.extend(event.x.clone()),
             Event::Key(event) => self.key_changed(index, event)?,
             Event::LogClose(event) => self.closes(index, event)?,
             Event::LogOpen(event) => match &closed {
@@ -315,6 +334,7 @@ impl LogVerifier {
             | Event::Clock(_) => {}
         }
         self.span = Some((first, leaf.t));
+        self.unwitnessed_since.get_or_insert(leaf.t);
         *self.kinds.entry(leaf.event.kind()).or_default() += 1;
         let entries = self.append(hash);
         Ok(Taken { leaf, entries })
@@ -368,6 +388,9 @@ impl LogVerifier {
 
     /// A `relayed` leaf answers exactly one push that came before it.
     fn relayed(&mut self, of: Reference, exchange: &str) -> Result<(), String> {
+        if self.given_up.contains(exchange) {
+            return Err(format!("it relays leaf {}, which an operator gave up", of.i));
+        }
         match self.waiting.remove(&of.i) {
             Some(push) if push.hash == of.h.0 && push.exchange == exchange => {
                 self.relayed.set(of.i);
@@ -439,6 +462,7 @@ impl LogVerifier {
         {
             return Err(format!("it names leaf {} by another hash or exchange", of.i));
         }
+        self.given_up.remove(&event.x);
         self.erased.set(of.i);
         Ok(())
     }
@@ -522,6 +546,7 @@ impl LogVerifier {
         let enough = witnessed.quorum != Quorum::Missing && !witnessed.by.is_empty();
         if enough && self.witnessed.as_ref().is_none_or(|(seen, _)| *seen <= size) {
             self.witnessed = Some((size, witnessed));
+            self.unwitnessed_since = None;
         }
     }
 
@@ -578,6 +603,8 @@ impl LogVerifier {
             (Some(_), None) => Quorum::Missing,
         };
         let origin = self.newest.origin.clone();
+        let waiting = self.waiting.values();
+        let waiting = waiting.filter(|push| !self.given_up.contains(&push.exchange)).count();
         Ok(LogReport {
             keys: self.keys_of(&origin).spans().to_vec(),
             succeeded: self.succeeded,
@@ -587,7 +614,8 @@ impl LogVerifier {
             partners: self.numbers.into_last(),
             quorum,
             witnessed: self.witnessed,
-            waiting: u64::try_from(self.waiting.len()).unwrap_or(u64::MAX),
+            unwitnessed_since: self.unwitnessed_since.filter(|_| quorum != Quorum::NotAsked),
+            waiting: u64::try_from(waiting).unwrap_or(u64::MAX),
             recalling: u64::try_from(self.recalling.len()).unwrap_or(u64::MAX),
             span: self.span,
             kinds: self.kinds,

@@ -132,6 +132,11 @@ impl CallError {
         }
     }
 
+    /// Whether the refusal belongs to the key from now on: the content was read, and the same key gets the same answer.
+    pub fn sticks(&self) -> bool {
+        matches!(self, Self::Problem(problem) if problem.status == 422)
+    }
+
     /// What the person at the keyboard is told.
     pub fn failure(&self, place: &str) -> Failure {
         match self {

@@ -1,7 +1,8 @@
 //! Delivering one file: send it under its key, verify the receipt, keep the proof.
 //!
 //! Takes a file and what it is; gives counts and a verified receipt. The file is read twice, first for its digest, then while it is sent, so
-//! memory does not grow with it. A crash at any moment leaves the key on disk, and the repeat gets the first answer.
+//! memory does not grow with it. A crash at any moment leaves the key on disk, and the repeat gets the first answer; after it the exchange is
+//! known, and the repeat asks for that.
 
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
@@ -17,16 +18,15 @@ use ring::digest::{Context, SHA256};
 use serde::Serialize;
 use serde_json::Value;
 use shuguan_adapters::layout::Layout;
-use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::trust::Trust;
 
+use super::acknowledged::{answered, known};
 use super::answer::RowProblem;
 use super::connect::Body;
-use super::state::{PushState, state_path};
+use super::state::{PushState, adopt_earlier, state_path};
 use super::{CallError, Client};
-use crate::command::exit::{Exit, Failure};
+use crate::command::exit::Failure;
 use crate::command::output::Output;
-use crate::durable::write_whole;
 use crate::exchange::report::HeaderNotes;
 use crate::signature::{digest as digests, profile};
 
@@ -144,7 +144,7 @@ pub async fn push_file(client: &Client, trust: &Trust, feed: &Feed<'_>, output: 
         feed.file.display()
     );
     if feed.again {
-        PushState::forget(&state_path(feed.file, feed.state))?;
+        begin_again(feed)?;
     }
     let mut attempt = 1;
     let mut pushed = loop {
@@ -157,6 +157,9 @@ pub async fn push_file(client: &Client, trust: &Trust, feed: &Feed<'_>, output: 
             Err(Undelivered::Call(error)) => error,
         };
         let Some(asked) = error.retry() else {
+            if error.sticks() {
+                PushState::note_refused(&state_path(feed.file, feed.state))?;
+            }
             return Err(error.failure(&place));
         };
         let wait = wait_before(attempt, asked);
@@ -178,7 +181,18 @@ pub async fn push_file(client: &Client, trust: &Trust, feed: &Feed<'_>, output: 
     Ok(pushed)
 }
 
-/// Sends one file once under the key that belongs to its content, and keeps the verified receipt.
+/// Forgets a key that was answered. One that was not is kept: its batch may have been accepted all the same, and is the one that was asked for.
+fn begin_again(feed: &Feed<'_>) -> Result<(), Failure> {
+    let digest = crate::pki::hex(&digest_of(feed.file)?);
+    adopt_earlier(feed.file, feed.state, &digest)?;
+    let path = state_path(feed.file, feed.state);
+    match PushState::load(&path) {
+        Some(state) if state.is_answered() => PushState::forget(&path),
+        _ => Ok(()),
+    }
+}
+
+/// Sends one file once under the key that belongs to its content, and keeps the verified receipt. What was answered before is asked for and not sent.
 pub async fn attempt_once(
     client: &Client,
     trust: &Trust,
@@ -186,18 +200,23 @@ pub async fn attempt_once(
     bar: &ProgressBar,
 ) -> Result<Pushed, Undelivered> {
     let digest = digest_of(feed.file)?;
-    let path = state_path(feed.file, feed.state);
     let hex = crate::pki::hex(&digest);
+    adopt_earlier(feed.file, feed.state, &hex)?;
+    let path = state_path(feed.file, feed.state);
     let content_type = match &feed.content_type {
         Some(content_type) => content_type.clone(),
         None => detect(feed.file)?.content_type(),
     };
     let manner = feed.asked.canonical();
     let mut state = PushState::of(&path, &hex, feed.record, feed.purpose, &manner, &content_type)?;
+    if let Some(exchange) = &state.exchange
+        && let Some(pushed) = known(client, trust, feed, exchange).await?
+    {
+        return Ok(pushed);
+    }
     let answer = send_once(client, feed, &state.key, &content_type, &digest, bar).await;
     let answer = answer.map_err(Undelivered::Call)?;
-    let mut pushed = read_answer(feed, &answer)?;
-    keep_receipt(trust, feed, &answer, &mut pushed)?;
+    let pushed = answered(trust, feed, &answer)?;
     state.exchange = Some(pushed.exchange.clone());
     state.save(&path)?;
     Ok(pushed)
@@ -265,59 +284,6 @@ fn file_body(path: &Path, bar: ProgressBar) -> std::io::Result<Body> {
         }
     });
     Ok(BodyExt::boxed_unsync(StreamBody::new(chunks)))
-}
-
-fn read_answer(feed: &Feed<'_>, answer: &Value) -> Result<Pushed, Failure> {
-    let number = |name: &str| answer.get(name).and_then(Value::as_u64).unwrap_or(0);
-    let part = |name: &str| answer.get(name).cloned().unwrap_or_default();
-    let exchange = answer.get("exchange").and_then(Value::as_str).ok_or_else(|| {
-        Failure::new(Exit::Unreached, "the gateway's answer names no exchange").then("shuguan doctor, at the gateway")
-    })?;
-    Ok(Pushed {
-        file: feed.file.display().to_string(),
-        exchange: exchange.to_owned(),
-        index: number("index"),
-        received: number("received"),
-        accepted: number("accepted"),
-        rejected: number("rejected"),
-        filtered: number("filtered"),
-        repeated: number("repeated"),
-        rejects: serde_json::from_value(part("rejects")).unwrap_or_default(),
-        headers: serde_json::from_value(part("headers")).unwrap_or_default(),
-        withheld: Vec::new(),
-        receipt: PathBuf::new(),
-        replayed: part("replayed").as_bool().unwrap_or(false),
-        recalled: false,
-    })
-}
-
-/// Verifies the receipt offline before it counts as proof, then keeps it beside the file.
-fn keep_receipt(trust: &Trust, feed: &Feed<'_>, answer: &Value, pushed: &mut Pushed) -> Result<(), Failure> {
-    let text = answer.get("receipt").and_then(Value::as_str).unwrap_or_default();
-    let proven = Receipt::parse(text)
-        .and_then(|receipt| receipt.verify(trust))
-        .map_err(|error| {
-            Failure::new(
-                Exit::NotProven,
-                format!("the receipt of {} does not verify", pushed.exchange),
-            )
-            .because(error)
-            .then("do not count this file as delivered; tell the gateway's operator")
-        })?;
-    if proven.leaf.event.exchange() != Some(pushed.exchange.as_str()) {
-        return Err(Failure::new(Exit::NotProven, "the receipt belongs to another exchange"));
-    }
-    pushed.receipt = feed.receipt.clone().unwrap_or_else(|| {
-        let folder = feed.state.or_else(|| feed.file.parent()).unwrap_or(Path::new(""));
-        let mut name = feed.file.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.tlog-proof", pushed.exchange));
-        folder.join(name)
-    });
-    write_whole(&pushed.receipt, text.as_bytes()).map_err(|error| {
-        Failure::local(format!("cannot write `{}`", pushed.receipt.display()))
-            .because(error)
-            .then("shuguan receipt EXCHANGE -o FILE   fetches it again")
-    })
 }
 
 /// The strings of an array member.

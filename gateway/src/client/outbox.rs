@@ -14,11 +14,13 @@ use std::time::UNIX_EPOCH;
 use shuguan_adapters::catalogue;
 use shuguan_policies::document::Document;
 
-use super::state::{PushState, Stamp, state_path};
+use super::state::{ENDING, PushState, Stamp, state_path};
 
 mod companion;
+mod taken;
 
 pub use companion::Companion;
+use taken::Taken;
 
 /// Endings of files that are sent.
 const ENDINGS: [&str; 10] = [
@@ -63,6 +65,10 @@ pub struct Item {
     pub stamp: Stamp,
     /// What its companion says; an error when it cannot be read.
     pub companion: Result<Companion, &'static str>,
+    /// A file that nothing is known of has a receipt beside it that is newer: its state may have been lost.
+    pub receipt: bool,
+    /// The state of a file of the same length and time that was taken in another place, of one that nothing is known of here.
+    pub moved_from: Option<PathBuf>,
 }
 
 /// The folder, with what was seen of it so far.
@@ -75,6 +81,7 @@ pub struct Outbox {
     waiting: BTreeMap<PathBuf, (Stamp, i64)>,
     /// Files that were answered: how they were, and whether they were taken.
     answered: BTreeMap<PathBuf, (Stamp, bool)>,
+    taken: Taken,
 }
 
 /// What one look found.
@@ -86,6 +93,8 @@ pub struct Found {
     pub waiting: usize,
     /// Folders whose `drop.toml` is not taken, or that cannot be read, and why.
     pub faults: Vec<(PathBuf, String)>,
+    /// States of files, also of such as are no longer there.
+    states: Vec<PathBuf>,
 }
 
 impl Outbox {
@@ -97,6 +106,7 @@ impl Outbox {
             said,
             waiting: BTreeMap::new(),
             answered: BTreeMap::new(),
+            taken: Taken::default(),
         }
     }
 
@@ -106,6 +116,15 @@ impl Outbox {
         let (root, said) = (self.root.clone(), self.said.clone());
         let before = std::mem::take(&mut self.waiting);
         self.folder(&root, &said, 0, now_us, &before, &mut found);
+        let mut unknown = found
+            .ready
+            .iter_mut()
+            .filter(|item| !state_path(&item.file, None).exists())
+            .peekable();
+        if unknown.peek().is_some() {
+            self.taken.refresh(&found.states);
+            unknown.for_each(|item| item.moved_from = self.taken.find(item.stamp));
+        }
         found
     }
 
@@ -136,6 +155,7 @@ impl Outbox {
         {
             return found.faults.push((path.clone(), fault));
         }
+        found.states.extend(listing.states().cloned());
         for file in listing.files.values().filter(|file| is_feed(file)) {
             self.file(file, &said, &listing, now_us, before, found);
         }
@@ -176,7 +196,10 @@ impl Outbox {
             found.waiting += 1;
             return;
         }
+        let receipt = stamp_of(&beside(file, "ack")).is_some_and(|receipt| receipt.changed_us >= stamp.changed_us);
         found.ready.push(Item {
+            receipt: receipt && !state_path(file, None).exists(),
+            moved_from: None,
             file: file.to_owned(),
             shown: shown(file.strip_prefix(&self.root).unwrap_or(file)),
             said: said.clone(),
@@ -185,25 +208,29 @@ impl Outbox {
         });
     }
 
-    /// Whether the file was answered as it is now. A refused one is sent again when its `.err` was taken away.
+    /// Whether the file was answered as it is now. A refused one is sent again when its `.err` was taken away, or with another companion; one that was
+    /// taken stays taken, whatever becomes of its companion.
     fn is_answered(&mut self, file: &Path, stamp: Stamp) -> bool {
-        let stands = |accepted: bool| accepted || beside(file, "err").is_file();
+        let stands = |known: Stamp, accepted: bool| {
+            if accepted {
+                known.is_of_same_file(stamp)
+            } else {
+                known == stamp && beside(file, "err").is_file()
+            }
+        };
         if self
             .answered
             .get(file)
-            .is_some_and(|(known, accepted)| *known == stamp && stands(*accepted))
+            .is_some_and(|(known, accepted)| stands(*known, *accepted))
         {
             return true;
         }
-        let state = PushState::load(&state_path(file, None));
-        let Some(done) = state.as_ref().and_then(|state| state.done) else {
-            // The state was lost, the receipt was not: it is newer than the file, so the file was delivered.
-            let receipt = stamp_of(&beside(file, "ack"));
-            return state.is_none() && receipt.is_some_and(|receipt| receipt.changed_us >= stamp.changed_us);
+        let Some(done) = PushState::load(&state_path(file, None)).and_then(|state| state.done) else {
+            return false;
         };
-        let same = done.stamp == stamp && stands(done.accepted);
+        let same = stands(done.stamp, done.accepted);
         if same {
-            self.answered.insert(file.to_owned(), (stamp, done.accepted));
+            self.answered.insert(file.to_owned(), (done.stamp, done.accepted));
         }
         same
     }
@@ -253,6 +280,13 @@ impl Listing {
         }
         listing.folders.sort();
         Ok(listing)
+    }
+
+    /// What is remembered of files.
+    fn states(&self) -> impl Iterator<Item = &PathBuf> {
+        let ending = ENDING.as_bytes();
+        let states = self.files.iter();
+        states.filter_map(move |(name, path)| name.as_encoded_bytes().ends_with(ending).then_some(path))
     }
 
     /// `june.csv.ok`, `june.csv.chk`, `june.ok` or `june.chk` beside `june.csv`; letters in any case.

@@ -1,7 +1,8 @@
 //! What `push` remembers of a file, so that running it twice is harmless.
 //!
 //! Takes the file's digest, target, purpose, and how it is meant and written; gives the idempotency key that belongs to exactly these. New
-//! content, another target, purpose, sheet or charset gets a new key, since the gateway binds a key to all of it. The state lies beside the file, or in the folder that `--state` names for read-only places.
+//! content, another target, purpose, sheet or charset gets a new key, since the gateway binds a key to all of it. The state lies beside the file, or in the folder that `--state` names for read-only places,
+//! under a name that tells files of one name in two folders apart.
 
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::exit::Failure;
 use crate::durable::write_whole;
+use crate::pki::hex;
+use crate::signature::digest;
+
+/// What the name of a state ends with.
+pub const ENDING: &str = ".shuguan-push";
+/// The line of a manner that states the count.
+const COUNT: &str = "exchange-count: ";
+/// Digits of the digest of a path, in the name of a state.
+const PATH_DIGITS: usize = 16;
 
 /// The state of one file.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -29,6 +39,9 @@ pub struct PushState {
     pub content_type: String,
     /// The exchange, once the gateway has acknowledged it.
     pub exchange: Option<String>,
+    /// The gateway refused the content under this key, and does so for as long as it knows the key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
     /// What became of it in a drop folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<Done>,
@@ -54,14 +67,50 @@ pub struct Stamp {
     pub companion_us: i64,
 }
 
-/// Where the state of a file lies.
+impl Stamp {
+    /// Whether the file itself is as it was then, whatever became of its companion.
+    pub fn is_of_same_file(self, other: Self) -> bool {
+        (self.bytes, self.changed_us) == (other.bytes, other.changed_us)
+    }
+}
+
+/// Where the state of a file lies: beside it, or in the folder under the file's name and a digest of where the file is.
 pub fn state_path(file: &Path, folder: Option<&Path>) -> PathBuf {
     let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(".shuguan-push");
-    match folder {
-        Some(folder) => folder.join(name),
-        None => file.with_file_name(name),
+    if let Some(folder) = folder {
+        let whole = std::fs::canonicalize(file).or_else(|_| std::path::absolute(file));
+        let whole = whole.unwrap_or_else(|_| file.to_owned());
+        let digest = hex(&digest::sha256(whole.as_os_str().as_encoded_bytes()));
+        name.push(".");
+        name.push(digest.get(..PATH_DIGITS).unwrap_or_default());
+        name.push(ENDING);
+        return folder.join(name);
     }
+    name.push(ENDING);
+    file.with_file_name(name)
+}
+
+fn uncounted(manner: &str) -> impl Iterator<Item = &str> {
+    manner.lines().filter(|line| !line.starts_with(COUNT))
+}
+
+/// Takes over the state of a version that named states in a folder by the file's name alone, when it is of this content.
+///
+/// # Errors
+/// When it cannot be renamed.
+pub fn adopt_earlier(file: &Path, folder: Option<&Path>, digest: &str) -> Result<(), Failure> {
+    let Some(folder) = folder else {
+        return Ok(());
+    };
+    let path = state_path(file, Some(folder));
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(ENDING);
+    let earlier = folder.join(name);
+    if path.exists() || PushState::load(&earlier).is_none_or(|state| state.digest != digest) {
+        return Ok(());
+    }
+    crate::durable::rename(&earlier, &path)
+        .map_err(|error| Failure::local(format!("cannot rename `{}`", earlier.display())).because(error))
 }
 
 impl PushState {
@@ -96,6 +145,7 @@ impl PushState {
             manner: manner.to_owned(),
             content_type: content_type.to_owned(),
             exchange: None,
+            refused: false,
             done: None,
         };
         fresh.save(path)?;
@@ -113,6 +163,34 @@ impl PushState {
                 Err(Failure::local(what).because(error))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Whether the gateway said what becomes of the content under this key.
+    pub fn is_answered(&self) -> bool {
+        self.exchange.is_some() || self.refused
+    }
+
+    /// Whether it is of this content, meant in this manner. A count checks a batch and does not make it another one.
+    pub fn is_of(&self, digest: &str, record: &str, purpose: &str, manner: &str) -> bool {
+        (self.digest.as_str(), self.record.as_str(), self.purpose.as_str()) == (digest, record, purpose)
+            && uncounted(&self.manner).eq(uncounted(manner))
+    }
+
+    /// The count that it was sent with.
+    pub fn count(&self) -> Option<u64> {
+        let counted = self.manner.lines().find_map(|line| line.strip_prefix(COUNT));
+        counted.and_then(|count| count.parse().ok())
+    }
+
+    /// Notes that the gateway refused the content under its key.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note_refused(path: &Path) -> Result<(), Failure> {
+        match Self::load(path) {
+            Some(state) => Self { refused: true, ..state }.save(path),
+            None => Ok(()),
         }
     }
 
@@ -138,7 +216,7 @@ impl PushState {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-    use super::{PushState, state_path};
+    use super::{PushState, adopt_earlier, state_path};
 
     #[test]
     fn the_key_stays_with_the_content_and_changes_with_it() {
@@ -167,5 +245,57 @@ mod tests {
         let before = PushState::of(&path, "d1", "health/birth-certificate", "p", "", "").unwrap();
         let now = PushState::of(&path, "d1", "health/birth-certificate", "p", "", "text/csv").unwrap();
         assert_eq!((&now.key, now.content_type.as_str()), (&before.key, "text/csv"));
+    }
+
+    #[test]
+    fn files_of_one_name_in_two_folders_have_two_states_in_a_third() {
+        let folder = tempfile::tempdir().unwrap();
+        let states = folder.path().join("states");
+        let file = |name: &str| {
+            let file = folder.path().join(name).join("june.csv");
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, name).unwrap();
+            file
+        };
+        let [a, b] = ["a", "b"].map(file);
+        let path = |file: &std::path::Path| state_path(file, Some(&states));
+        assert_ne!(path(&a), path(&b));
+        assert_eq!(
+            path(&a),
+            path(&folder.path().join("b/../a/june.csv")),
+            "however it is named"
+        );
+        assert!(path(&a).to_str().unwrap().contains("/states/june.csv."));
+    }
+
+    #[test]
+    fn a_state_under_its_files_name_alone_is_taken_over_by_the_file_of_its_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let states = folder.path();
+        let of = |path: &std::path::Path| PushState::of(path, "d1", "r", "p", "", "").unwrap();
+        let earlier = states.join("june.csv.shuguan-push");
+        let before = of(&earlier);
+        let [a, b] = ["a/june.csv", "b/june.csv"].map(|file| states.join(file));
+        adopt_earlier(&a, Some(states), "d2").unwrap();
+        assert!(earlier.exists(), "it is of other content");
+        adopt_earlier(&b, Some(states), "d1").unwrap();
+        assert!(!earlier.exists());
+        assert_eq!(of(&state_path(&b, Some(states))).key, before.key);
+    }
+
+    #[test]
+    fn a_count_is_remembered_and_makes_no_other_batch() {
+        let folder = tempfile::tempdir().unwrap();
+        let manner = "exchange-mode: delta\nexchange-count: 812";
+        let state = PushState::of(&folder.path().join("s"), "d", "r", "p", manner, "").unwrap();
+        assert_eq!(state.count(), Some(812));
+        for (manner, same) in [
+            ("exchange-mode: delta", true),
+            ("exchange-count: 812", false),
+            ("", false),
+        ] {
+            assert_eq!(state.is_of("d", "r", "p", manner), same, "{manner}");
+        }
+        assert!(!state.is_of("e", "r", "p", manner) && !state.is_of("d", "r", "q", manner));
     }
 }

@@ -41,7 +41,7 @@ enum AuditAction {
     Person(person::PersonArgs),
     /// Open the evidence record of an exchange, by two officers of different units.
     #[command(
-        after_help = "EXAMPLES\n  shuguan audit unseal ask 0199a3c4-… --case 2026-031 --why court -c officers/security-qian.toml\n  shuguan audit unseal approve 0199a3c4-… --yes -c officers/auditor-zhao.toml\n  shuguan audit unseal open 0199a3c4-… -o record.json -c officers/security-qian.toml\n\nEXIT CODES\n  0 done · 3 refused (role, self-approval, one unit, expired, not approved, record destroyed) · 4 not reached, or the step could not be sealed"
+        after_help = "EXAMPLES\n  shuguan audit unseal ask 0199a3c4-… --case 2026-031 --why court -c officers/security-qian.toml\n  shuguan audit unseal approve 0199a3c4-… -c officers/auditor-zhao.toml                      shows what was asked, and its digest\n  shuguan audit unseal approve 0199a3c4-… --statement DIGEST -c officers/auditor-zhao.toml\n  shuguan audit unseal open 0199a3c4-… -o record.json -c officers/security-qian.toml\n\nEXIT CODES\n  0 done · 3 refused (role, self-approval, one unit, expired, not approved, record destroyed) · 4 not reached, or the step could not be sealed"
     )]
     Unseal(unseal::UnsealArgs),
 }

@@ -1,7 +1,7 @@
 //! `shuguan pull DATASET`: request an extract, wait for it, download it with resume, check digest and receipt.
 //!
-//! The content goes to `FILE.part` (mode 0600) and is renamed when its digest is that of `Repr-Digest`; a cut download goes on where it
-//! stopped.
+//! The content goes to `FILE.part` (mode 0600) and is renamed when its digest is that of `Repr-Digest`, and receipt and manifest are of this extract; until
+//! then a former file stays. A cut download goes on where it stopped.
 
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
@@ -12,9 +12,8 @@ use http::Method;
 use http_body_util::BodyExt;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
-use shuguan_ledger::leaf::{Digest, Event};
-use shuguan_ledger::receipt::Receipt;
-use shuguan_ledger::tree::{Hash, leaf_hash};
+use shuguan_ledger::leaf::{Digest, PullEvent};
+use shuguan_ledger::tree::Hash;
 use shuguan_ledger::trust::Trust;
 use uuid::Uuid;
 
@@ -23,10 +22,12 @@ use super::output::Output;
 use super::push::WITNESS_PATIENCE;
 use crate::client::connect;
 use crate::client::deliver::{digest_of, load_trust};
+use crate::client::proven::{NotOurs, Received, extract_of};
 use crate::client::signed::asked;
 use crate::client::witnessed::upgrade;
 use crate::client::{CallError, Client, ClientSettings, Listener};
 use crate::durable;
+use crate::serve::chain;
 use crate::signature::{Profile, digest, profile};
 
 /// Request an extract and download it.
@@ -173,13 +174,17 @@ pub async fn pull(client: &Client, trust: &Trust, extract: &Extract<'_>, output:
     let digest = member(&ready, "repr_digest")?;
     let bytes = ready.get("bytes").and_then(serde_json::Value::as_u64).unwrap_or(0);
     download(client, &id, extract, bytes, &digest, output).await?;
-    let (receipt, leaf, stated) = keep_receipt(client, trust, &id, extract.output).await?;
-    let manifest = keep_manifest(client, &id, stated, extract.output).await?;
+    let part = part_path(extract.output);
+    let unreadable = |error| Failure::local(format!("cannot read `{}`", part.display())).because(error);
+    let bytes = std::fs::metadata(&part).map_err(unreadable)?.len();
+    let (text, leaf, event) = proven_receipt(client, trust, extract, (&id, bytes)).await?;
+    let manifest = sealed_manifest(client, &id, event.man).await?;
+    let (receipt, manifest) = keep_all(extract.output, &text, &manifest)?;
     let acknowledged = client.signer().is_some() && acknowledge(client, &id, extract, &leaf, &digest, output).await;
     Ok(Pulled {
         acknowledged,
         exchange: id,
-        rows: ready.get("rows").and_then(serde_json::Value::as_u64).unwrap_or(0),
+        rows: event.rows,
         bytes,
         file: extract.output.to_owned(),
         receipt,
@@ -309,7 +314,7 @@ async fn download(
         .at(place)
         .then("pull again; if it stays, tell the operator the exchange id"));
     }
-    durable::rename(&part, extract.output).map_err(unwritable)
+    Ok(())
 }
 
 /// Goes on from what the file already holds.
@@ -390,8 +395,8 @@ pub(super) fn keep(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         .map_err(|error| Failure::local(format!("cannot write `{}`", path.display())).because(error))
 }
 
-/// Keeps the manifest when it is the one that the leaf speaks of; a gateway that seals none has none.
-async fn keep_manifest(client: &Client, id: &str, stated: Option<Digest>, file: &Path) -> Result<PathBuf, Failure> {
+/// The manifest, when it is the one that the leaf speaks of; a gateway that seals none has none.
+async fn sealed_manifest(client: &Client, id: &str, stated: Option<Digest>) -> Result<Bytes, Failure> {
     let bytes = fetch(client, &format!("/v1/extracts/{id}/manifest")).await?;
     if stated.map(|stated| stated.0) != Some(digest::sha256(&bytes)) {
         return Err(Failure::new(
@@ -399,28 +404,41 @@ async fn keep_manifest(client: &Client, id: &str, stated: Option<Digest>, file: 
             "the manifest is not the one that was sealed with the extract",
         ));
     }
-    let path = beside(file, ".manifest.json");
-    keep(&path, &bytes)?;
-    Ok(path)
+    Ok(bytes)
 }
 
-/// The receipt's file, the hash of the leaf, and the digest of the manifest that the leaf states.
-async fn keep_receipt(
+/// The receipt, when it is of this extract; the hash of its leaf, and the leaf.
+async fn proven_receipt(
     client: &Client,
     trust: &Trust,
-    id: &str,
-    file: &Path,
-) -> Result<(PathBuf, Hash, Option<Digest>), Failure> {
-    let bytes = fetch(client, &format!("/v1/exchanges/{id}/receipt")).await?;
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let unproven = |error| Failure::new(Exit::NotProven, "the receipt of the extract does not verify").because(error);
-    let receipt = Receipt::parse(&text).map_err(unproven)?;
-    let proven = receipt.verify(trust).map_err(unproven)?;
-    let stated = match &proven.leaf.event {
-        Event::Pull(event) if event.x == id => event.man,
-        _ => return Err(Failure::new(Exit::NotProven, "the receipt belongs to another exchange")),
+    extract: &Extract<'_>,
+    (id, bytes): (&str, u64),
+) -> Result<(String, Hash, PullEvent), Failure> {
+    let text = fetch(client, &format!("/v1/exchanges/{id}/receipt")).await?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let received = Received {
+        exchange: id,
+        dataset: extract.dataset,
+        purpose: extract.purpose,
+        form: extract.form,
+        bytes,
     };
-    let path = beside(file, ".tlog-proof");
-    keep(&path, text.as_bytes())?;
-    Ok((path, leaf_hash(&receipt.leaf), stated))
+    let (hash, event) = extract_of(&text, trust, &received).map_err(|error| {
+        let what = match error {
+            NotOurs::Unproven(_) => "the receipt of the extract does not verify",
+            _ => "the receipt is not that of this extract",
+        };
+        Failure::new(Exit::NotProven, what).because(chain(&error))
+    })?;
+    Ok((text, hash, event))
+}
+
+/// Writes receipt and manifest, and gives the content its name last: a file without its proof is none.
+fn keep_all(file: &Path, receipt: &str, manifest: &[u8]) -> Result<(PathBuf, PathBuf), Failure> {
+    let paths = (beside(file, ".tlog-proof"), beside(file, ".manifest.json"));
+    keep(&paths.0, receipt.as_bytes())?;
+    keep(&paths.1, manifest)?;
+    durable::rename(&part_path(file), file)
+        .map_err(|error| Failure::local(format!("cannot write `{}`", file.display())).because(error))?;
+    Ok(paths)
 }

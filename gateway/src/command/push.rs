@@ -1,7 +1,8 @@
 //! `shuguan push FILE…`: send feeds, learn what was accepted, keep the proof.
 //!
 //! Takes files; gives counts, the first rejects and a verified receipt beside each file. A file is read twice, first for its digest, then
-//! while it is sent, so memory does not grow with it. Running the command twice is harmless: the idempotency key stays with the content.
+//! while it is sent, so memory does not grow with it. Running the command twice is harmless: the idempotency key stays with the content until it is
+//! answered, and then the exchange does.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,7 +31,8 @@ DROP FOLDER
   /data/outbox/public-security/resident/june.csv is sent as what its folders say. A file is taken when it has not changed for
   `--settle-s`, or at once when june.csv.ok or june.csv.chk lies beside it (empty, or with `count=N` and `sha256=HEX`, which are checked).
   Beside it appears june.csv.ack, the receipt, or june.csv.err, the rejects. A folder may hold a drop.toml with record, purpose,
-  charset, content_type, layout, mode, scope, require_ok. Delete an .err to have a refused file sent again.
+  charset, content_type, layout, mode, scope, require_ok. Delete an .err to have a refused file sent again. An accepted file is not sent again
+  when its companion comes or goes, or when it is moved into a folder below that stands for the same (its .shuguan-push stays, or moves with it).
 
 EXIT CODES
   0 all accepted · 1 local failure · 3 refused, or recalled before: --again · 4 not reached (repeat) · 5 some rows rejected · 6 the receipt does not verify · 7 rate limited")]
@@ -81,7 +83,7 @@ pub struct PushArgs {
     /// Folder for idempotency keys and receipts, when the files' own folder is read-only.
     #[arg(long)]
     state: Option<PathBuf>,
-    /// As a batch of its own, under a new idempotency key: content that was recalled and is right after all.
+    /// As a batch of its own, under a new idempotency key: content that was recalled and is right after all. Interrupted before its answer, it goes on under that key.
     #[arg(long, conflicts_with = "watch")]
     again: bool,
     /// Exit 0 when no more than this share of rows is rejected.
@@ -220,8 +222,8 @@ async fn interruptible<T>(work: impl Future<Output = Result<T, Failure>>, file: 
     tokio::select! {
         done = work => done,
         _ = tokio::signal::ctrl_c() => Err(Failure::new(Exit::Interrupted, format!("interrupted while sending `{}`", file.display()))
-            .because("what was not acknowledged was not accepted; the idempotency key is kept")
-            .then("run the same command again")),
+            .because("the gateway may have accepted it without our having heard of it; its idempotency key is kept, so sent again it is the same batch")
+            .then("run the same command again; with `--again` only for this file and those after it")),
     }
 }
 
@@ -269,7 +271,7 @@ fn show(pushed: &Pushed, output: &Output) {
         output.note(format!("  withheld by policy: {}", pushed.withheld.join(", ")));
     }
     if pushed.replayed {
-        output.note("  the gateway had this content before; this is its first answer");
+        output.note("  the gateway had this content before; it is the same batch, with its first answer");
     }
     if pushed.recalled {
         output.note(

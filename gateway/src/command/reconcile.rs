@@ -44,7 +44,8 @@ const DEPTH_MAX: usize = 8;
 
 WHAT IT NAMES
   missing-here   the log holds an exchange of ours, and there is no receipt of it here
-  unanswered     a file was sent, or was about to be, and no answer is here: push it again, its key makes that harmless
+  unanswered     a file was sent, or was about to be, and no answer is here: push it again. For 7 days its key makes that harmless; later look first
+                 whether the log has it, as missing-here
   doubled        one file under two exchanges
   refused        the gateway refused it
   not-relayed    accepted, not in the registry yet

@@ -36,6 +36,10 @@ pub use journal::{ReadLog, read_log};
 /// Longest receipt that is read, bytes: a leaf, 64 hashes and a note, each of the greatest length.
 const RECEIPT_BYTES_MAX: u64 = 128 * 1024;
 
+/// A gateway asks its witnesses every few seconds; after a day nobody has looked whether they sign.
+const UNWITNESSED_H: u32 = 24;
+const HOUR_US: i64 = 3_600_000_000;
+
 /// Verify a receipt or a whole log offline.
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
@@ -54,7 +58,7 @@ enum What {
   shuguan verify receipt feed.tlog-proof --trust trust.txt --opening opening.json --feed feed.csv --disclose sex,birth_date --package show.json
   shuguan verify receipt feed.tlog-proof --trust trust.txt --opening show.json
 
-With an opening, each column is proved, withheld, or holds other values than were sealed (code 6).
+With an opening, each column is proved, withheld, or holds other values than were sealed (code 6); witnesses are asked for as without one.
 
 TRUST FILE
   log <vkey>                     the log
@@ -93,7 +97,7 @@ EXIT CODES
   shuguan verify policy policies --receipt feed.csv.0199a3c4-….tlog-proof --trust trust.txt
 
 EXIT CODES
-  0 有效, proven · 1 a file cannot be read · 2 the entry names no bundle · 6 无效, another bundle, or not signed by the witnesses that the trust file asks for")]
+  0 有效, proven · 1 a file cannot be read · 2 the entry names no bundle · 6 无效, another bundle, one that was offered and refused, or not signed by the witnesses that the trust file asks for")]
     Policy(policy::PolicyArgs),
     /// A whole log: every leaf, their order, every signed root over them, and what the journal stores beside them; or every file of an exported log.
     ///
@@ -102,6 +106,7 @@ EXIT CODES
   shuguan verify log demo/journal/journal.db --trust demo/trust/trust.txt
   shuguan verify log exported-log --trust demo/trust/trust.txt
   shuguan verify log copy.db --trust trust.txt --receipt feed.csv.0199a3c4-….tlog-proof
+  shuguan verify log exported-log --trust trust.txt --unwitnessed-h 0                       witnesses must have signed all of it
   shuguan verify log 2026 2027 2028 --trust trust.txt       volumes, each alone, and that they follow each other
 
 A volume's folder holds its own entries, and of those before it the hashes: they are under the same root, and what they say is not proved by it.
@@ -109,7 +114,7 @@ A volume's folder holds its own entries, and of those before it the hashes: they
 The journal is opened read-only; the gateway may go on running.
 
 EXIT CODES
-  0 有效, proven · 1 a file cannot be read · 6 无效, not proven: the first leaf concerned is named")]
+  0 有效, proven · 1 a file cannot be read · 6 无效, not proven: the first leaf concerned is named; or not signed, or too long ago, by the witnesses that the trust file asks for")]
     Log {
         /// The journal's SQLite file, a copy of it with its -wal file, the configuration (`*.toml`) of a gateway that has it on PostgreSQL, or a folder that `shuguan log export` wrote; of volumes several, oldest first.
         #[arg(required = true)]
@@ -120,6 +125,9 @@ EXIT CODES
         /// A receipt whose leaf and checkpoint the log must contain; may be repeated.
         #[arg(long)]
         receipt: Vec<PathBuf>,
+        /// When the trust file asks for witnesses: the entries that they have not signed yet may reach back so many hours before the newest; 0: there may be none.
+        #[arg(long, value_name = "HOURS", default_value_t = UNWITNESSED_H)]
+        unwitnessed_h: u32,
     },
     /// Two checkpoints of a log, of earlier and of now: the later log is the earlier one with entries added; nothing was changed, dropped or reordered.
     ///
@@ -184,7 +192,11 @@ pub fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
             journal,
             trust,
             receipt,
-        } => logs(&journal, &believed(&trust)?, &receipt, output),
+            unwitnessed_h,
+        } => {
+            let within_us = i64::from(unwitnessed_h) * HOUR_US;
+            logs(&journal, &believed(&trust)?, (&receipt, within_us), output)
+        }
         What::Consistency(args) => consistency::run(&args, &believed(&args.trust)?, output),
         What::Keys {
             files,
@@ -230,7 +242,7 @@ fn receipt(
 ) -> Result<Exit, Failure> {
     let text = read_receipt(file)?;
     match Receipt::parse(&text).and_then(|receipt| receipt.verify(trust)) {
-        Ok(proven) if columns.asked() => opening::run(columns, &proven, output),
+        Ok(proven) if columns.asked() => opening::run(columns, &proven, trust, output),
         Ok(proven) => {
             if let Some(manifest) = manifest
                 && !is_sealed_manifest(&proven, manifest)?
@@ -264,8 +276,8 @@ fn sentence(proven: &Proven) -> String {
             event.p, event.r#in, event.rec, event.pur, event.ok
         ),
         Event::Pull(event) => format!(
-            "the log `{origin}` holds as entry {index} that `{}` was given {} rows of `{}` for `{}`",
-            event.p, event.rows, event.ds, event.pur
+            "the log `{origin}` holds as entry {index} that {} rows of `{}` were prepared for `{}`, for `{}`",
+            event.rows, event.ds, event.p, event.pur
         ),
         Event::Compare(event) => format!(
             "the log `{origin}` holds as entry {index} that `{}` had {} rows of claims compared with `{}` for `{}`",
@@ -413,17 +425,23 @@ fn verdict(output: &Output, verdict: &str, why: &str, index: Option<u64>) -> Exi
 }
 
 /// One log, or volumes that follow each other.
-fn logs(journals: &[PathBuf], trust: &Trust, receipts: &[PathBuf], output: &Output) -> Result<Exit, Failure> {
+fn logs(journals: &[PathBuf], trust: &Trust, asked: (&[PathBuf], i64), output: &Output) -> Result<Exit, Failure> {
     match journals {
-        [journal] => log(journal, trust, receipts, output),
-        folders => volumes::run(folders, trust, receipts, output),
+        [journal] => log(journal, trust, asked, output),
+        folders => volumes::run(folders, trust, asked, output),
     }
 }
 
-fn log(journal: &Path, trust: &Trust, receipts: &[PathBuf], output: &Output) -> Result<Exit, Failure> {
+/// One log, with the receipts that it must contain, and how far back the entries may reach that no witness signed, microseconds.
+fn log(
+    journal: &Path,
+    trust: &Trust,
+    (receipts, within_us): (&[PathBuf], i64),
+    output: &Output,
+) -> Result<Exit, Failure> {
     let place = || format!("cannot read `{}`", journal.display());
     if journal.is_dir() {
-        return exported(journal, trust, receipts, output);
+        return exported(journal, trust, (receipts, within_us), output);
     }
     if !journal.is_file() {
         return Err(Failure::local(place()).because("there is no such file"));
@@ -434,7 +452,8 @@ fn log(journal: &Path, trust: &Trust, receipts: &[PathBuf], output: &Output) -> 
         &expected(receipts, trust)?,
         output,
     ) {
-        Ok(report) => {
+        Ok(mut report) => {
+            report.quorum = report.witnessed_within(within_us);
             show_log(&report, trust, receipts.len(), None, output);
             Ok(exit(report.quorum))
         }
@@ -448,9 +467,15 @@ fn log(journal: &Path, trust: &Trust, receipts: &[PathBuf], output: &Output) -> 
     }
 }
 
-fn exported(folder: &Path, trust: &Trust, receipts: &[PathBuf], output: &Output) -> Result<Exit, Failure> {
+fn exported(
+    folder: &Path,
+    trust: &Trust,
+    (receipts, within_us): (&[PathBuf], i64),
+    output: &Output,
+) -> Result<Exit, Failure> {
     match folder::read(folder, trust, &expected(receipts, trust)?, output) {
-        Ok(report) => {
+        Ok(mut report) => {
+            report.log.quorum = report.log.witnessed_within(within_us);
             show_log(
                 &report.log,
                 trust,
@@ -498,6 +523,11 @@ fn expected(receipts: &[PathBuf], trust: &Trust) -> Result<Expected, Failure> {
 /// The witnesses' part of the sentence about a log.
 fn log_seen_by(report: &LogReport, trust: &Trust) -> String {
     match (&report.witnessed, report.quorum) {
+        (Some((size, by)), Quorum::Missing) => format!(
+            "independent witnesses saw its first {size} entries and none for too long after: {}; the trust file asks for `{}`",
+            witnesses(by),
+            trust.quorum().unwrap_or("none")
+        ),
         (Some((size, by)), _) => format!("independent witnesses saw its first {size} entries: {}", witnesses(by)),
         (None, Quorum::NotAsked) => "the trust file asks for no witness".into(),
         (None, Quorum::Met | Quorum::Missing) => format!(
@@ -512,6 +542,7 @@ fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u
     if output.is_json() {
         let document = json!({
             "verdict": report.verdict(), "witnessed": report.witnessed.as_ref().map(|(size, _)| size),
+            "unwitnessed": unwitnessed(report), "unwitnessed_since": report.unwitnessed_since.map(time::format),
             "witnesses": report.witnessed.as_ref().map(|(_, by)| witnesses_json(by)), "origin": origin, "size": size,
             "checkpoints": report.checkpoints, "kinds": report.kinds, "partners": report.partners, "waiting": report.waiting, "receipts": receipts,
             "tiles": files.map(|files| files.0), "bundles": files.map(|files| files.1),
@@ -582,10 +613,21 @@ fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u
     match &report.witnessed {
         Some((seen, _)) if *seen == size => {}
         Some((seen, _)) => output.line(format!(
-            "      not proved: that no other log was shown to somebody else after these first {seen} entries"
+            "      not proved: that no other log was shown to somebody else after these first {seen} entries{}",
+            match (unwitnessed(report), report.unwitnessed_since) {
+                (Some(count), Some(since)) =>
+                    format!(": of the {count} since {} the log says so alone", time::format(since)),
+                _ => String::new(),
+            }
         )),
         None => output.line("      not proved: that no other log was shown to somebody else (that takes a witness)"),
     }
+}
+
+/// How many entries no quorum signed, when one is asked for.
+fn unwitnessed(report: &LogReport) -> Option<u64> {
+    let seen = report.witnessed.as_ref().map_or(0, |(size, _)| *size);
+    (report.quorum != Quorum::NotAsked).then(|| report.checkpoint.size.saturating_sub(seen))
 }
 
 /// What was lost of the logs before this one, in words.

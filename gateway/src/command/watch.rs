@@ -2,7 +2,8 @@
 //!
 //! Takes a folder and the choices of `push`; gives a receipt (`.ack`) or rejects (`.err`) beside each file and one JSON line a file on stdout.
 //! The key is on disk before anything is sent and what became of the file after everything else, so a crash at any moment repeats at most
-//! a request, which gets its first answer (C4). A gateway that is down is waited for; a file is never given up for that.
+//! a request, which gets its first answer (C4). A gateway that is down is waited for; a file is never given up for that. A file that was taken stays taken:
+//! without its companion, moved to another folder below, or with its state lost.
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -27,7 +28,12 @@ use crate::client::{CallError, Client, Problem, connect};
 use crate::clock::Clock;
 use crate::csv_text;
 use crate::durable::write_whole;
+use crate::hex::hex;
 use crate::refusal::Refusal;
+
+mod known;
+
+use known::Known;
 
 /// Keeps two watchers out of one folder.
 const LOCK: &str = ".shuguan-watch.lock";
@@ -63,6 +69,8 @@ pub struct Watch<'a> {
 enum Fate {
     /// A receipt lies beside it.
     Accepted(Box<Pushed>),
+    /// It was delivered before, under this exchange; how that is known.
+    Known { exchange: String, by: &'static str },
     /// The gateway, or its companion, says no to this file as it is; the report goes beside it.
     Refused {
         code: String,
@@ -218,7 +226,7 @@ impl Watcher<'_> {
                 Err(failure) => return refused(Refusal::UnsupportedType, &failure.what),
             },
         };
-        let feed = Feed {
+        let mut feed = Feed {
             file: &item.file,
             record,
             purpose,
@@ -234,8 +242,37 @@ impl Watcher<'_> {
             again: false,
             patience: Duration::ZERO,
         };
+        let digest = hex(&digest);
+        match known::of(item, self.trust, &feed, &digest)? {
+            Known::Nothing => {}
+            Known::Delivered { exchange, by } => return Ok(Fate::Known { exchange, by }),
+            Known::OtherReceipt(why) => {
+                self.log(
+                    item,
+                    json!({ "state": "fault", "why": format!("the receipt beside it is not its own: {why}") }),
+                );
+            }
+        }
         forget_refusal(item)?;
-        match attempt_once(self.client, self.trust, &feed, &ProgressBar::hidden()).await {
+        let path = state_path(&item.file, None);
+        // A companion that came or went since does not make another batch of what was sent, and may have been accepted.
+        if let Some(before) = PushState::load(&path)
+            && before.is_of(&digest, record, purpose, &feed.asked.canonical())
+        {
+            feed.asked.count = before.count();
+        }
+        let fate = self.send(item, &feed).await?;
+        // It was not accepted with the count of before, so it can go with that of now.
+        if matches!(fate, Fate::Refused { .. }) && feed.asked.count != companion.count {
+            PushState::forget(&path)?;
+            feed.asked.count = companion.count;
+            return self.send(item, &feed).await;
+        }
+        Ok(fate)
+    }
+
+    async fn send(&self, item: &Item, feed: &Feed<'_>) -> Result<Fate, Failure> {
+        match attempt_once(self.client, self.trust, feed, &ProgressBar::hidden()).await {
             Ok(pushed) => Ok(Fate::Accepted(Box::new(pushed))),
             Err(Undelivered::Call(error)) => Ok(fate_of(item, error)),
             // A file that was taken away or changed is no failure of this machine.
@@ -261,6 +298,11 @@ impl Watcher<'_> {
                     "filtered": pushed.filtered, "repeated": pushed.repeated, "replayed": pushed.replayed,
                 });
                 self.log(item, line);
+                Ok(None)
+            }
+            Fate::Known { exchange, by } => {
+                self.finish(item, true)?;
+                self.log(item, json!({ "state": "known", "exchange": exchange, "by": by }));
                 Ok(None)
             }
             Fate::Refused { code, title, report } => {

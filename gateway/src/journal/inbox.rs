@@ -256,6 +256,18 @@ impl Reader {
     pub(super) fn due(&self, before_us: i64, limit: u32) -> Result<Vec<Uuid>, JournalFault> {
         self.column(STEP, statements::DUE, values![before_us, limit])
     }
+
+    /// Those of the exchanges whose payload is in no file that the journal knows.
+    pub(super) fn without_file(&self, exchanges: Vec<Uuid>) -> Result<Vec<Uuid>, JournalFault> {
+        let mut without = Vec::new();
+        for exchange in exchanges {
+            let held = self.column::<u64>(STEP, statements::HAS_FILE, values![&exchange])?;
+            if held.iter().all(|held| *held == 0) {
+                without.push(exchange);
+            }
+        }
+        Ok(without)
+    }
 }
 
 /// The lanes, each with the oldest leaf of its record type that stands elsewhere.

@@ -73,12 +73,18 @@ impl Journal {
             if due.is_empty() {
                 return Ok(leaves);
             }
-            let (exchanges, event) = (due.clone(), event.clone());
-            // None: the relay erased them meanwhile.
-            leaves.extend(self.sealed(Work::ShredPayloads { exchanges, event }, None).await?);
-            for exchange in due {
-                self.unlink(exchange).await;
-            }
+            leaves.extend(self.shred_due(due, event.clone()).await?);
         }
+    }
+
+    /// Erases these payloads with one leaf; none: the relay erased them meanwhile. One that an operator let wait again since they were listed keeps its file.
+    pub(super) async fn shred_due(&self, due: Vec<Uuid>, event: ShredEvent) -> Result<Option<Sealed>, SealError> {
+        let exchanges = due.clone();
+        let sealed = self.sealed(Work::ShredPayloads { exchanges, event }, None).await?;
+        let gone = self.read(move |reader| reader.without_file(due)).await?;
+        for exchange in gone {
+            self.unlink(exchange).await;
+        }
+        Ok(sealed)
     }
 }

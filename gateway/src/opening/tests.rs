@@ -74,6 +74,14 @@ fn sealed(parts: &[RecordBatch]) -> (PushEvent, Opening) {
     (leaf, opening)
 }
 
+/// The leaf of a small push and its opening with every value in it.
+pub(crate) fn sealed_columns() -> (PushEvent, Opening) {
+    sealed(&[batch(&[
+        (Some("甲".into()), 1, true, -40_000),
+        (None, 2, false, -39_000),
+    ])])
+}
+
 fn judged(leaf: &PushEvent, opening: &Opening) -> Result<Vec<Standing>, OpeningFault> {
     opening.judge(leaf, &Digests::new())
 }

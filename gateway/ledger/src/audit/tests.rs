@@ -7,6 +7,7 @@
 
 mod numbers;
 mod succession;
+mod tail;
 mod volumes;
 
 use super::*;

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
-use super::{Found, Outbox, Said, beside};
+use super::{Found, Item, Outbox, Said, beside};
 use crate::client::state::{Done, PushState, state_path};
 
 const NOW_US: i64 = 1_900_000_000_000_000;
@@ -230,12 +230,74 @@ fn a_file_is_answered_until_it_changes_and_a_refused_one_until_its_err_is_gone()
     assert_eq!(look(&folder).ready.len(), 1, "other content under the same name");
 }
 
+/// Writes down that a file was answered as it was found.
+fn answer(item: &Item, accepted: bool) {
+    let path = state_path(&item.file, None);
+    let mut state = PushState::of(&path, "d", "r", "p", "", "").unwrap();
+    let stamp = item.stamp;
+    state.done = Some(Done { accepted, stamp });
+    state.save(&path).unwrap();
+}
+
 #[test]
-fn a_lost_state_does_not_send_what_has_its_receipt() {
+fn a_file_that_was_taken_stays_taken_whatever_becomes_of_its_companion() {
     let folder = tempfile::tempdir().unwrap();
     put(&folder, "resident/a.csv", "x", 60);
-    put(&folder, "resident/a.csv.ack", "receipt", 30);
+    put(&folder, "resident/a.csv.ok", "count=1", 60);
+    put(&folder, "resident/b.csv", "y", 60);
+    let mut outbox = Outbox::new(folder.path(), Said::default(), 5);
+    for item in &outbox.look(NOW_US).ready {
+        answer(item, true);
+        outbox.answered(item, true);
+    }
+    std::fs::remove_file(folder.path().join("resident/a.csv.ok")).unwrap();
+    put(&folder, "resident/b.csv.ok", "count=1", 1);
+    assert!(outbox.look(NOW_US).ready.is_empty());
+    assert!(look(&folder).ready.is_empty(), "after a restart");
+}
+
+#[test]
+fn a_file_that_was_refused_is_ready_again_with_another_companion() {
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder, "resident/a.csv", "x", 60);
+    put(&folder, "resident/a.csv.ok", "count=2", 60);
+    let item = look(&folder).ready.remove(0);
+    answer(&item, false);
+    std::fs::write(beside(&item.file, "err"), "").unwrap();
     assert!(look(&folder).ready.is_empty());
-    put(&folder, "resident/a.csv", "y", 20);
+    put(&folder, "resident/a.csv.ok", "count=1", 30);
     assert_eq!(look(&folder).ready.len(), 1);
+}
+
+#[test]
+fn a_file_that_was_moved_leads_to_its_state_and_another_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder, "resident/a.csv", "x", 60);
+    let item = look(&folder).ready.remove(0);
+    answer(&item, true);
+    std::fs::create_dir(folder.path().join("resident/done")).unwrap();
+    std::fs::rename(&item.file, folder.path().join("resident/done/june.csv")).unwrap();
+    put(&folder, "resident/done/longer.csv", "xy", 60);
+    put(&folder, "resident/done/newer.csv", "x", 59);
+    let mut outbox = Outbox::new(folder.path(), Said::default(), 5);
+    let moved = |outbox: &mut Outbox| -> Vec<bool> {
+        let found = outbox.look(NOW_US);
+        found.ready.iter().map(|item| item.moved_from.is_some()).collect()
+    };
+    assert_eq!(moved(&mut outbox), [true, false, false]);
+    // A state that was taken back leads nowhere.
+    std::fs::remove_file(state_path(&item.file, None)).unwrap();
+    assert_eq!(moved(&mut outbox), [false, false, false]);
+}
+
+#[test]
+fn a_receipt_without_a_state_is_told_and_does_not_silence_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder, "resident/a.csv", "x", 60);
+    put(&folder, "resident/a.csv.ack", "x", 30);
+    put(&folder, "resident/b.csv", "y", 60);
+    put(&folder, "resident/b.csv.ack", "older than its file", 90);
+    let found = look(&folder);
+    let receipts: Vec<bool> = found.ready.iter().map(|item| item.receipt).collect();
+    assert_eq!(receipts, [true, false]);
 }

@@ -1,7 +1,8 @@
 //! `shuguan audit unseal ask | approve | open`: an evidence record is opened by two officers of different units.
 //!
 //! Takes an exchange and the officer's own key; signs a statement that holds for 24 hours, sends it through the console listener. `open` writes the record: the secret behind the
-//! commitments, digests, certificates, versions; no field value is in it. Refuses a key that others can read and one of another role.
+//! commitments, digests, certificates, versions; no field value is in it. Refuses a key that others can read and one of another role; `approve` signs only the statement whose digest
+//! it is given, which it says when it is given none.
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ use crate::command::cert::failure;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::command::query::flatten;
+use crate::hex::hex;
 use crate::unseal::{self, SignedBy, Statement};
 
 const PATH: &str = "/console/api/unseal";
@@ -38,13 +40,13 @@ enum Step {
         #[arg(long, value_name = "CODE")]
         why: String,
     },
-    /// An auditor of another unit reads what was asked and signs the same statement.
+    /// An auditor of another unit reads what was asked, and signs that statement and no other.
     Approve {
         #[command(flatten)]
         who: Who,
-        /// Sign without being asked again.
-        #[arg(long)]
-        yes: bool,
+        /// SHA-256 of the statement that was read, as the command says it without this: what was asked since is another one, and is not signed.
+        #[arg(long, value_name = "DIGEST")]
+        statement: Option<String>,
     },
     /// The security officer who asked reads the record.
     Open {
@@ -91,7 +93,7 @@ impl Who {
 pub(super) fn run(args: UnsealArgs, output: &Output) -> Result<Exit, Failure> {
     match args.step {
         Step::Ask { who, case, why } => ask(&who, &case, &why, output),
-        Step::Approve { who, yes } => approve(&who, yes, output),
+        Step::Approve { who, statement } => approve(&who, statement.as_deref(), output),
         Step::Open { who, output: file } => open(&who, &file, output),
         Step::List { config } => {
             let document = list(&client(&ClientSettings::load(&config)?)?)?;
@@ -170,26 +172,30 @@ fn ask(who: &Who, case: &str, why: &str, output: &Output) -> Result<Exit, Failur
     Ok(Exit::Done)
 }
 
-/// The newest statement about the exchange that was asked within a day.
-fn asked(client: &Client, exchange: Uuid, own: Option<&str>) -> Result<Statement, Failure> {
+/// The newest of these statements about the exchange that were asked within a day.
+fn asked(client: &Client, exchange: Uuid, is_meant: impl Fn(&Statement) -> bool) -> Result<Statement, Failure> {
     let document = list(client)?;
     let of_exchange = items(&document).filter(|item| item.get("exchange") == Some(&json!(exchange)));
-    let statements = of_exchange.filter_map(|item| Statement::parse(item.get("statement")?.as_str()?));
-    let mut statements = statements.filter(|statement| own.is_none_or(|own| statement.asked_by == own));
-    statements.next().ok_or_else(|| {
+    let mut statements = of_exchange.filter_map(|item| Statement::parse(item.get("statement")?.as_str()?));
+    statements.find(is_meant).ok_or_else(|| {
         Failure::new(Exit::Refused, "nobody asked to open this record within 24 hours")
             .coded("SG8108")
             .then("a security officer: shuguan audit unseal ask EXCHANGE --case NO --why CODE -c HIS.toml")
     })
 }
 
-fn approve(who: &Who, yes: bool, output: &Output) -> Result<Exit, Failure> {
+fn approve(who: &Who, read: Option<&str>, output: &Output) -> Result<Exit, Failure> {
     let settings = ClientSettings::load(&who.config)?;
     let (key, client) = (who.key(&settings)?, client(&settings)?);
-    let statement = asked(&client, who.exchange, None)?;
+    // Anybody of that role may ask anew between reading and signing: what is signed is what was read.
+    let is_meant = |statement: &Statement| read.is_none_or(|read| read == hex(&statement.digest()));
+    let statement = asked(&client, who.exchange, is_meant)?;
     output.note(format!("this is what you sign:\n{}", statement.text().trim_end()));
-    if !yes {
-        return Err(Failure::new(Exit::Usage, "nothing was signed").then("read the statement, then repeat with --yes"));
+    if read.is_none() {
+        return Err(Failure::new(Exit::Usage, "nothing was signed").then(format!(
+            "read the statement, then repeat with --statement {}",
+            hex(&statement.digest())
+        )));
     }
     let signature = sign(&key, &statement)?;
     show(&send(&client, &order("approve", &statement, Some(signature)))?, output);
@@ -199,7 +205,7 @@ fn approve(who: &Who, yes: bool, output: &Output) -> Result<Exit, Failure> {
 fn open(who: &Who, file: &std::path::Path, output: &Output) -> Result<Exit, Failure> {
     let settings = ClientSettings::load(&who.config)?;
     let (key, client) = (who.key(&settings)?, client(&settings)?);
-    let statement = asked(&client, who.exchange, Some(key.spiffe()))?;
+    let statement = asked(&client, who.exchange, |statement| statement.asked_by == key.spiffe())?;
     let document = send(&client, &order("open", &statement, None))?;
     let record = document.get("record").cloned().unwrap_or_default();
     let text = serde_json::to_string_pretty(&record).unwrap_or_default();

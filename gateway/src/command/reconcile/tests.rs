@@ -225,6 +225,7 @@ fn one_file_under_two_exchanges_is_doubled_and_one_without_an_answer_is_unanswer
         manner: String::new(),
         content_type: String::new(),
         exchange: exchange.map(str::to_owned),
+        refused: false,
         done: None,
     };
     let states = [

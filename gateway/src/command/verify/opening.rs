@@ -1,7 +1,8 @@
 //! `shuguan verify receipt --opening`: which columns of a push are proved, which are withheld.
 //!
 //! Takes a verified leaf, an opening or a package (an opening with values), and perhaps the agency's own file; says of each column what is proved. With
-//! `--disclose` it writes a package that shows the named columns and withholds the others. Refuses, with code 6, a column whose values are others.
+//! `--disclose` it writes a package that shows the named columns and withholds the others. Refuses, with code 6, a column whose values are others, and every
+//! column of a leaf that the witnesses of the trust file have not signed. What was done to a column is in no commitment: the bundle proves it, an opening only states it.
 
 use std::path::{Path, PathBuf};
 
@@ -11,9 +12,10 @@ use shuguan_adapters::catalogue::{self, RecordType};
 use shuguan_adapters::layout::Layout;
 use shuguan_ledger::leaf::{Event, PushEvent};
 use shuguan_ledger::receipt::Proven;
+use shuguan_ledger::trust::{Quorum, Trust};
 use shuguan_policies::{Bundle, KeyRing, Plan};
 
-use super::not_proven;
+use super::{exit, not_proven, seen_by, sentence, witnesses_json};
 use crate::client::deliver::detect;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
@@ -29,7 +31,7 @@ const DAY_US: i64 = 86_400_000_000;
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct OpeningArgs {
     /// The opening of a push (`shuguan receipt EXCHANGE --opening -o FILE`), or a package made of one: prove its columns.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "manifest")]
     opening: Option<PathBuf>,
     /// The file that was sent: its columns are decoded anew and compared.
     #[arg(long, value_name = "FILE", requires = "opening")]
@@ -59,7 +61,7 @@ impl OpeningArgs {
 ///
 /// # Errors
 /// When a file cannot be read or is not what it should be.
-pub(super) fn run(args: &OpeningArgs, proven: &Proven, output: &Output) -> Result<Exit, Failure> {
+pub(super) fn run(args: &OpeningArgs, proven: &Proven, trust: &Trust, output: &Output) -> Result<Exit, Failure> {
     let Event::Push(leaf) = &proven.leaf.event else {
         return Err(Failure::new(Exit::Usage, "only a push has columns to open")
             .because("this receipt is of another kind of leaf"));
@@ -71,9 +73,11 @@ pub(super) fn run(args: &OpeningArgs, proven: &Proven, output: &Output) -> Resul
             return Err(Failure::new(Exit::Usage, format!("the opening has no column `{name}`")));
         }
     }
+    let bundle = args.bundle.as_deref();
+    let plan = bundle.map(|folder| Reduced::of(folder, leaf)).transpose()?;
     let decoded = match &args.feed {
         None => opening::Decoded::default(),
-        Some(feed) => decode(args, feed, &opening, leaf, proven.leaf.when())?,
+        Some(feed) => decode((args, plan.as_ref()), feed, &opening, leaf, proven.leaf.when())?,
     };
     let standings = match opening.judge(leaf, &decoded.digests) {
         Ok(standings) => standings,
@@ -85,8 +89,14 @@ pub(super) fn run(args: &OpeningArgs, proven: &Proven, output: &Output) -> Resul
             ));
         }
     };
-    show(&opening, &standings, leaf, output);
-    if standings.contains(&Standing::Differs) {
+    let differing = standings.contains(&Standing::Differs);
+    show(
+        (proven, trust),
+        &columns(&opening, standings, plan.as_ref()),
+        leaf,
+        output,
+    );
+    if differing || exit(proven.witnessed.quorum) != Exit::Done {
         return Ok(Exit::NotProven);
     }
     if let Some(path) = &args.package {
@@ -118,7 +128,7 @@ fn read(file: &Path) -> Result<Opening, Failure> {
 }
 
 fn decode(
-    args: &OpeningArgs,
+    (args, plan): (&OpeningArgs, Option<&Reduced>),
     feed: &Path,
     opening: &Opening,
     leaf: &PushEvent,
@@ -137,11 +147,6 @@ fn decode(
     };
     let wanted = opening.wanted.iter().map(known).collect::<Result<Vec<_>, _>>()?;
     let today = i32::try_from((t_us + SHANGHAI_US).div_euclid(DAY_US)).unwrap_or(i32::MAX);
-    let plan = args
-        .bundle
-        .as_deref()
-        .map(|folder| Reduced::of(folder, leaf))
-        .transpose()?;
     if plan.is_none() && leaf.fil > 0 {
         return Err(Failure::new(
             Exit::Usage,
@@ -149,7 +154,7 @@ fn decode(
         )
         .then("add --bundle DIR, the policy bundle that was in force"));
     }
-    let release = |part: RecordBatch| match &plan {
+    let release = |part: RecordBatch| match plan {
         Some(plan) => plan.release(&part, today),
         None => Ok(part),
     };
@@ -157,7 +162,7 @@ fn decode(
     let mut decoded =
         opening::decode(feed, (record, &layout), (&wanted, today), &release, &args.disclose).map_err(place)?;
     // Without the bundle only what is kept as it is comes out of the file; under a key of the gateway nothing does.
-    let keyed = |column: &str| plan.as_ref().is_some_and(|plan| plan.keyed(column));
+    let keyed = |column: &str| plan.is_some_and(|plan| plan.keyed(column));
     let kept = |name: &str| {
         let column = opening.columns.iter().find(|column| column.name == name);
         column.is_some_and(|column| plan.is_some() || column.operator == "keep")
@@ -210,49 +215,88 @@ impl Reduced {
             .filter(|output| output.name == column)
             .any(|output| output.kind.operator.key().is_some())
     }
+
+    fn operator(&self, column: &str) -> Option<String> {
+        let mut output = self.plan.output().iter();
+        let output = output.find(|output| output.name == column)?;
+        Some(output.kind.operator.describe())
+    }
 }
 
-fn show(opening: &Opening, standings: &[Standing], leaf: &PushEvent, output: &Output) {
-    let columns = || opening.columns.iter().zip(standings);
-    let count = |standing| standings.iter().filter(|one| **one == standing).count();
+/// A column as it is shown.
+struct Shown<'o> {
+    name: &'o str,
+    form: &'o str,
+    operator: String,
+    /// Whether the bundle says the operator; else the opening states it, and anybody could have written that.
+    by_bundle: bool,
+    standing: Standing,
+}
+
+fn columns<'o>(opening: &'o Opening, standings: Vec<Standing>, plan: Option<&Reduced>) -> Vec<Shown<'o>> {
+    let shown = |(column, standing): (&'o opening::OpenColumn, Standing)| {
+        let granted = plan.and_then(|plan| plan.operator(&column.name));
+        Shown {
+            name: &column.name,
+            form: &column.r#type,
+            by_bundle: granted.is_some(),
+            operator: granted.unwrap_or_else(|| column.operator.clone()),
+            standing,
+        }
+    };
+    opening.columns.iter().zip(standings).map(shown).collect()
+}
+
+fn show((proven, trust): (&Proven, &Trust), columns: &[Shown<'_>], leaf: &PushEvent, output: &Output) {
+    let count = |standing| columns.iter().filter(|column| column.standing == standing).count();
     let (proved, withheld, differs) = (
         count(Standing::Proved),
         count(Standing::Withheld),
         count(Standing::Differs),
     );
+    let seen_by = seen_by(&proven.witnessed, trust);
     if output.is_json() {
         let document = json!({
-            "verdict": if differs == 0 { "proven" } else { "disproven" },
+            "verdict": if differs == 0 { proven.witnessed.verdict() } else { "disproven" },
+            "sentence": format!("{}; {seen_by}", sentence(proven)), "witnesses": witnesses_json(&proven.witnessed),
             "exchange": leaf.x, "proved": proved, "withheld": withheld, "differing": differs,
-            "columns": columns().map(|(column, standing)| json!({
-                "name": column.name, "type": column.r#type, "operator": column.operator, "standing": standing,
+            "columns": columns.iter().map(|column| json!({
+                "name": column.name, "type": column.form, "operator": column.operator,
+                "operator_by": if column.by_bundle { "bundle" } else { "opening" }, "standing": column.standing,
             })).collect::<Vec<_>>(),
         });
         output.json("shuguan.columns.v1", &document);
         return;
     }
-    output.line(if differs == 0 {
-        format!(
-            "有效  valid: {proved} columns are proved, {withheld} are withheld, of the {} that were sealed",
-            leaf.nc
-        )
-    } else {
-        format!("无效  not valid: {differs} columns hold other values than were sealed")
+    let found = format!(
+        "{proved} columns are proved, {withheld} are withheld, of the {} that were sealed",
+        leaf.nc
+    );
+    output.line(match (differs, proven.witnessed.quorum) {
+        (0, Quorum::NotAsked | Quorum::Met) => format!("有效  valid: {found}; {seen_by}"),
+        (0, Quorum::Missing) => format!("无效  not proven: the log says so alone: {found}; {seen_by}"),
+        _ => format!("无效  not valid: {differs} columns hold other values than were sealed"),
     });
-    let rows: Vec<Vec<String>> = columns()
-        .map(|(column, standing)| {
-            let word = match standing {
-                Standing::Proved => "proved 已证明",
-                Standing::Withheld => "withheld 未出示",
-                Standing::Differs => "differs 不符",
-            };
-            vec![
-                column.name.clone(),
-                column.r#type.clone(),
-                column.operator.clone(),
-                word.to_owned(),
-            ]
-        })
-        .collect();
+    show_columns(columns, output);
+}
+
+fn show_columns(columns: &[Shown<'_>], output: &Output) {
+    let row = |column: &Shown<'_>| {
+        let word = match column.standing {
+            Standing::Proved => "proved 已证明",
+            Standing::Withheld => "withheld 未出示",
+            Standing::Differs => "differs 不符",
+        };
+        vec![
+            column.name.to_owned(),
+            column.form.to_owned(),
+            column.operator.clone(),
+            word.to_owned(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = columns.iter().map(row).collect();
     output.rows(&["COLUMN", "TYPE", "OPERATOR", "STANDING"], &rows);
+    if columns.iter().any(|column| !column.by_bundle) {
+        output.line("      not proved: OPERATOR, which is as the opening states it (that takes --feed and --bundle)");
+    }
 }

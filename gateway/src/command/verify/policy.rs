@@ -1,7 +1,7 @@
 //! `shuguan verify policy`: that a bundle is the one under which an exchange was decided.
 //!
 //! Takes a bundle's folder and the receipt of an exchange; says that the entry names this bundle, and the agreement that it was decided by. Refuses, with code 6, another
-//! bundle, and one that has no plan with the hash of the entry.
+//! bundle, one that has no plan with the hash of the entry, and one of which the entry says that it was offered and refused: that one never decided anything.
 
 use std::path::{Path, PathBuf};
 
@@ -16,14 +16,17 @@ use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::hex::hex;
 
+/// Results of a `policy` entry after which its bundle is in force.
+const IN_FORCE: [&str; 2] = ["loaded", "revoked"];
+
 /// A bundle and what it is compared with.
 #[derive(Debug, clap::Args)]
 pub(super) struct PolicyArgs {
     /// The folder of the bundle.
-    bundle: PathBuf,
+    pub(super) bundle: PathBuf,
     /// The receipt of an exchange (tlog-proof).
     #[arg(long, value_name = "FILE")]
-    receipt: PathBuf,
+    pub(super) receipt: PathBuf,
     /// Trust file with the log's public key.
     #[arg(long)]
     pub(super) trust: PathBuf,
@@ -50,6 +53,11 @@ pub(super) fn run(args: &PolicyArgs, trust: &Trust, output: &Output) -> Result<E
             hex(&bundle.0),
             hex(&set.hash())
         );
+        return Ok(not_proven(output, &why, None));
+    }
+    if let Some(code) = refused(&proven.leaf.event) {
+        let why =
+            format!("the entry says that this bundle was offered and refused ({code}): it was not in force by it");
         return Ok(not_proven(output, &why, None));
     }
     let decided = match plan {
@@ -98,6 +106,16 @@ fn named(event: &Event) -> Option<(Digest, Option<Digest>)> {
         Event::Refusal(event) => Some((event.bun?, None)),
         Event::Aborted(event) => Some((event.bun, None)),
         Event::Policy(event) => Some((event.bun?, None)),
+        _ => None,
+    }
+}
+
+/// Why the entry's bundle did not come into force. A result that this version does not know is none by which it did.
+fn refused(event: &Event) -> Option<&str> {
+    match event {
+        Event::Policy(event) if !IN_FORCE.contains(&event.result.as_str()) => {
+            Some(event.code.as_deref().unwrap_or(&event.result))
+        }
         _ => None,
     }
 }

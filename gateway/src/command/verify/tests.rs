@@ -14,6 +14,10 @@ use uuid::Uuid;
 use super::opening::OpeningArgs;
 use super::*;
 
+mod bundles;
+mod columns;
+mod tail;
+
 const SIZE: u64 = 300;
 /// The part of the journal's schema that is evidence.
 const SCHEMA: &str =
@@ -163,6 +167,7 @@ impl Room {
             journal: vec![self.path("journal.db")],
             trust: self.path("trust.txt"),
             receipt: vec![],
+            unwitnessed_h: 24,
         })
         .unwrap()
     }
@@ -224,7 +229,8 @@ fn an_untouched_journal_and_its_receipt_are_proven_and_nothing_is_left_beside_it
         Room::run(What::Log {
             journal: vec![journal],
             trust,
-            receipt
+            receipt,
+            unwitnessed_h: 24,
         })
         .unwrap(),
         Exit::Done
@@ -325,6 +331,7 @@ fn a_folder_with_a_fifo_for_a_file_is_a_failure_that_names_it() {
             journal: vec![folder],
             trust,
             receipt: vec![],
+            unwitnessed_h: 24,
         };
         sender.send(Room::run(log).unwrap_err())
     });
@@ -369,6 +376,7 @@ fn files_that_are_absent_or_something_else_are_failures_and_not_verdicts() {
             journal: vec![journal],
             trust,
             receipt: vec![],
+            unwitnessed_h: 24,
         })
         .unwrap_err()
     };
@@ -442,6 +450,7 @@ async fn a_receipt_of_an_entry_that_a_folder_has_only_as_a_hash_is_compared_with
             journal: vec![folder.clone()],
             trust: room.path("trust.txt"),
             receipt: receipts.iter().map(|path| (*path).clone()).collect(),
+            unwitnessed_h: 24,
         })
         .unwrap()
     };

@@ -15,7 +15,12 @@ use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 
 /// Runs the command.
-pub(super) fn run(folders: &[PathBuf], trust: &Trust, receipts: &[PathBuf], output: &Output) -> Result<Exit, Failure> {
+pub(super) fn run(
+    folders: &[PathBuf],
+    trust: &Trust,
+    (receipts, within_us): (&[PathBuf], i64),
+    output: &Output,
+) -> Result<Exit, Failure> {
     if !receipts.is_empty() {
         return Err(
             Failure::new(Exit::Usage, "receipts are compared with one log at a time")
@@ -24,13 +29,14 @@ pub(super) fn run(folders: &[PathBuf], trust: &Trust, receipts: &[PathBuf], outp
     }
     let (expected, mut reports) = (expected(&[], trust)?, Vec::new());
     for path in folders {
-        let report = match folder::read(path, trust, &expected, output) {
+        let mut report = match folder::read(path, trust, &expected, output) {
             Ok(report) => report,
             Err(fault) => {
                 output.note(format!("`{}`:", path.display()));
                 return folder_fault(fault, path, output);
             }
         };
+        report.log.quorum = report.log.witnessed_within(within_us);
         if !output.is_json() {
             show_log(&report.log, trust, 0, Some((report.tiles, report.bundles)), output);
         }

@@ -18,6 +18,7 @@ on_both_stores!(
     what_was_kept_long_enough_goes_with_the_keys_of_its_months,
     every_record_names_its_suite_and_the_key_that_it_is_sealed_under,
     a_changed_or_swapped_key_opens_nothing,
+    a_batch_that_was_let_wait_again_while_payloads_were_listed_keeps_its_file,
     what_was_edited_beside_the_log_is_named_and_what_was_shredded_is_not,
     a_record_that_was_written_anew_with_the_right_keys_is_named,
 );
@@ -205,6 +206,37 @@ async fn payloads_go_with_the_leaf_that_says_so_or_not_at_all() {
     journal.close().await.unwrap();
     let kinds = bench.verify().kinds;
     assert_eq!((kinds["shred"], kinds["erased"]), (1, 2));
+}
+
+async fn a_batch_that_was_let_wait_again_while_payloads_were_listed_keeps_its_file(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    for number in [1, 2] {
+        let large = push(&journal, exchange(number), &[part(1, 8_192), part(2, 8_192)]);
+        sealed(journal.seal(large).await.unwrap());
+        let item = journal.next_inbox(None).await.unwrap().unwrap();
+        journal.relayed(item.exchange, relayed(&item)).await.unwrap();
+    }
+    let due = vec![exchange(1), exchange(2)];
+    // Between the list and the group that erases.
+    assert!(journal.feed_again(exchange(1), "operator-li").await.unwrap().is_some());
+    let event = ShredEvent {
+        what: "payload".into(),
+        ..shred(None)
+    };
+    let leaf = journal.shred_due(due.clone(), event.clone()).await.unwrap().unwrap();
+    assert!(String::from_utf8(leaf.leaf).unwrap().contains(r#""cnt":1"#));
+    let is_there = |number| {
+        let name = format!("{}.parts", exchange(number));
+        bench.settings().payloads.join(name).exists()
+    };
+    assert_eq!((is_there(1), is_there(2)), (true, false));
+    assert_eq!(journal.shred_due(due, event).await.unwrap(), None);
+    assert!(is_there(1));
+    let item = journal.next_inbox(None).await.unwrap().unwrap();
+    assert_eq!((item.exchange, item.part(1).is_ok()), (exchange(1), true));
+    journal.close().await.unwrap();
+    assert_eq!(bench.verify().kinds["erased"], 1);
 }
 
 async fn a_changed_or_swapped_key_opens_nothing(store: Store) {
