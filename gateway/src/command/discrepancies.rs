@@ -2,7 +2,8 @@
 //!
 //! Reads the registry as the gateway's configuration names it, with or without a running gateway; gives counts by kind, and for each where
 //! both sides came from. It shows no number of a person, no key and no value, so looking at it is no leaf: it is a count of the operator's,
-//! and whoever has to see the persons asks the registry itself, or for an exchange as an officer (`shuguan audit show`), which is one.
+//! and whoever has to see the persons asks the registry itself (on PostgreSQL in a role for that, `discrepancy_case`), or for an exchange as an officer
+//! (`shuguan audit show`), which is one.
 
 use std::path::PathBuf;
 
@@ -29,7 +30,8 @@ use crate::serve::chain;
   contradiction. Only columns that both agreements release unchanged are compared. OTHER ROW is empty where a row is missing.
 
 WHO IS IT ABOUT
-  The registry says it: SELECT _key FROM public_security_resident WHERE _exchange = … AND _row = …, or the table `discrepancy` itself.
+  The registry says it, and this command does not. On PostgreSQL: SELECT * FROM discrepancy_case, as shuguan_examiner, whom `shuguan db roles` gives that view and
+  nothing else: whom those are about that hold, the keys of both rows, and which partner sent them in which exchange. On SQLite, who may read the file: the table `discrepancy`.
   Which partner sent an exchange: shuguan audit show EXCHANGE, as an officer.
 
 EXIT CODES

@@ -36,6 +36,8 @@ pub struct KeptPush {
     pub payload: KeptPayload,
     /// Its partner withdrew it: nobody expects it in the registry.
     pub recalled: bool,
+    /// Parts that it has.
+    pub parts: u32,
 }
 
 /// Where a payload is.
@@ -108,5 +110,6 @@ fn push(row: &Row<'_>) -> Stored<KeptPush> {
             Some(false) => KeptPayload::File,
         },
         recalled: row.get::<Option<String>>(8)?.as_deref() == Some(RECALLED),
+        parts: row.get(9)?,
     })
 }

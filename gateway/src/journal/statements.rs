@@ -190,7 +190,7 @@ macro_rules! kept_push {
         concat!(
             "SELECT i.leaf, i.exchange, i.state, i.rec, i.partner, i.received_us, (SELECT r.bytes FROM leaf r
                WHERE r.exchange = i.exchange AND r.kind = 'relayed' ORDER BY r.idx DESC LIMIT 1),
-               CASE WHEN p.leaf IS NOT NULL THEN p.bytes IS NOT NULL END, i.reason
+               CASE WHEN p.leaf IS NOT NULL THEN p.bytes IS NOT NULL END, i.reason, i.parts
              FROM inbox i LEFT JOIN payload p ON p.leaf = i.leaf WHERE ",
             $which
         )

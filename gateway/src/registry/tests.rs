@@ -7,6 +7,7 @@ pub(crate) mod closing;
 mod contradictions;
 mod datasets;
 mod discrepancies;
+mod examiner;
 pub(crate) mod fixture;
 mod late;
 mod many_rows;

@@ -23,6 +23,7 @@ use crate::registry::{Ahead, Part, Registry, RegistrySettings, SqliteSettings};
 
 on_both_stores! {
     rows_committed_without_a_leaf_get_the_leaf_and_are_not_written_again,
+    a_batch_of_one_part_that_the_registry_holds_gets_its_leaf_without_its_payload,
     a_start_after_part_k_goes_on_with_the_next_part,
     a_batch_that_the_registry_refuses_is_set_aside_after_some_tries_and_nothing_waits_behind_it,
     of_many_small_ones_only_the_damaged_is_set_aside_and_each_other_is_in_once,
@@ -268,6 +269,41 @@ async fn rows_committed_without_a_leaf_get_the_leaf_and_are_not_written_again(st
     assert_eq!((relayed[0].ins, relayed[0].upd, relayed[0].batch), (2, 0, 2));
     assert_eq!(running.status.snapshot(0).rows_total, 0);
     running.stop().await.unwrap();
+}
+
+async fn a_batch_of_one_part_that_the_registry_holds_gets_its_leaf_without_its_payload(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
+    let inbox = Inbox::beside(&place);
+    // Above 64 KiB a payload has a file of its own. Of both the file is gone, as after the hold; the journal came back from a copy of before.
+    let name = |seed: u32| -> String {
+        // Xorshift (Marsaglia), because payloads are compressed.
+        let step = |x: &u32| {
+            let x = x ^ (x << 13);
+            let x = x ^ (x >> 17);
+            Some(x ^ (x << 5))
+        };
+        let numbers = std::iter::successors(Some(seed), step).take(60_000);
+        numbers.filter_map(|x| char::from_u32(0x4e00 + x % 20_000)).collect()
+    };
+    let held = inbox.put(RESIDENT.name, vec![one(ANNA, &name(1))]).await;
+    merge_parts(&inbox, &registry, 1).await;
+    let lost = inbox.put(RESIDENT.name, vec![one(BORIS, &name(2))]).await;
+    for exchange in [held, lost] {
+        std::fs::remove_file(inbox.settings.payloads.join(format!("{exchange}.parts"))).unwrap();
+    }
+    let running = Running::start(&inbox, &registry, quick());
+    until_set_aside(&running, 1).await;
+    let relayed = inbox.until_relayed(1).await;
+    assert_eq!(
+        (&relayed[0].x, relayed[0].ins, relayed[0].batch),
+        (&held.to_string(), 1, 1)
+    );
+    running.stop().await.unwrap();
+    let aside = inbox.journal.list_set_aside(None).await.unwrap();
+    assert_eq!(
+        (aside.len(), aside[0].exchange, aside[0].reason.as_deref()),
+        (1, lost, Some("SG6302"))
+    );
 }
 
 async fn a_start_after_part_k_goes_on_with_the_next_part(store: Store) {

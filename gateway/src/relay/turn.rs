@@ -182,11 +182,28 @@ impl Worker {
                     parts.push(part);
                     opened.push(item);
                 }
-                Err(fault) if fault.remedy() == Remedy::SetAside => self.hold(&item, &fault).await,
+                Err(fault) if fault.remedy() == Remedy::SetAside => self.unopened(&item, &fault).await?,
                 Err(fault) => return Err(fault),
             }
         }
         Ok((opened, parts.into()))
+    }
+
+    /// A payload that the registry holds whole is not needed: a journal that was put back from an older copy lets batches wait that were relayed after it
+    /// was made, and whose files are erased by now.
+    async fn unopened(&mut self, item: &InboxItem, fault: &RelayFault) -> Result<(), RelayFault> {
+        let progress = self.registry.progress(item.exchange).await;
+        let progress = progress.map_err(RelayFault::Registry)?;
+        let Some(progress) = progress.filter(|progress| progress.parts >= item.parts) else {
+            self.hold(item, fault).await;
+            return Ok(());
+        };
+        match self.seal(item, progress, self.clock.now_us()).await {
+            Ok(()) => self.done(item.exchange),
+            Err(unfit) if unfit.remedy() == Remedy::SetAside => self.hold(item, &unfit).await,
+            Err(fault) => return Err(fault),
+        }
+        Ok(())
     }
 
     /// Together they did not go in: who is to blame is held back, the others go in alone.

@@ -191,6 +191,8 @@ fn journal_page(config: &Config, pushes: &[KeptPush], report: &mut Report) -> Re
         let there = progress.get(&push.exchange);
         let what = match (&push.relayed, push.state.as_str()) {
             _ if push.recalled => None,
+            // The relay seals the leaf of what is whole in the registry, and opens nothing for that.
+            (_, "waiting" | "set-aside") if there.is_some_and(|there| there.parts >= push.parts) => None,
             (_, "waiting" | "set-aside") => (!push.is_held(&config.journal.payloads)).then_some(What::NoPayload),
             (Some(relayed), _) if holds_whole(there, relayed) => None,
             (Some(relayed), _)

@@ -1,5 +1,5 @@
-//! Who may do what in the database: one role that relays and reads datasets, one that reads masked views. Gives a script for the owner
-//! of the tables; may be run again, and must be after a migration that made a table.
+//! Who may do what in the database: one role that relays and reads datasets, one that reads masked views, one that sees whom a discrepancy is about. Gives
+//! a script for the owner of the tables; may be run again, and must be after a migration that made a table.
 
 use adapters::catalogue::{Class, Field, FieldType};
 use policies::dataset::Dataset;
@@ -13,6 +13,20 @@ use crate::postgres::PostgresSettings;
 pub(in crate::registry) const RELAY: &str = "shuguan_relay";
 /// The role of people who look: masked views only.
 pub(in crate::registry) const READER: &str = "shuguan_reader";
+/// The role of who has to act on discrepancies: whom those are about that hold, and where both rows came from.
+pub(in crate::registry) const EXAMINER: &str = "shuguan_examiner";
+
+/// What the examiner sees. Keys as their record types have them, their parts apart by `|`; no value, no row that nothing contradicts, and nothing that is settled.
+const CASE: &str = "DROP VIEW IF EXISTS discrepancy_case;\n\
+    CREATE VIEW discrepancy_case WITH (security_barrier) AS SELECT d.kind, d.subject, \
+    d.record, replace(regexp_replace(d.row_key, E'^\\x1E[0-9]*\\x1F', ''), E'\\x1F', '|') AS row_key, one.partner, d.exchange, d.row_no, \
+    to_timestamp(one.received_us / 1000000.0) AS received, \
+    d.other_record, replace(regexp_replace(d.other_key, E'^\\x1E[0-9]*\\x1F', ''), E'\\x1F', '|') AS other_key, other.partner AS other_partner, \
+    d.other_exchange, d.other_row, to_timestamp(other.received_us / 1000000.0) AS other_received, \
+    to_timestamp(d.first_us / 1000000.0) AS first_found, to_timestamp(d.last_us / 1000000.0) AS last_confirmed \
+    FROM discrepancy d LEFT JOIN relay_progress one ON one.exchange = d.exchange \
+    LEFT JOIN relay_progress other ON other.exchange = d.other_exchange WHERE d.settled_us IS NULL;\n\
+    COMMENT ON VIEW discrepancy_case IS '待核差异:所涉主体、双方记录主键与来源';";
 
 /// The script.
 pub(in crate::registry) fn script(settings: &PostgresSettings, tables: &[TableSpec]) -> String {
@@ -29,24 +43,29 @@ pub(in crate::registry) fn script(settings: &PostgresSettings, tables: &[TableSp
          SET LOCAL search_path = {schema};\n\
          DO $$ BEGIN\n  \
            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{RELAY}') THEN CREATE ROLE {RELAY} LOGIN; END IF;\n  \
-           IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{READER}') THEN CREATE ROLE {READER} LOGIN; END IF;\n\
+           IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{READER}') THEN CREATE ROLE {READER} LOGIN; END IF;\n  \
+           IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{EXAMINER}') THEN CREATE ROLE {EXAMINER} LOGIN; END IF;\n\
          END $$;\n\
          ALTER ROLE {RELAY} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;\n\
          ALTER ROLE {READER} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;\n\
+         ALTER ROLE {EXAMINER} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;\n\
          REVOKE ALL ON DATABASE {database} FROM PUBLIC;\n\
          REVOKE ALL ON SCHEMA {schema} FROM PUBLIC;\n\
          -- TEMPORARY: rows arrive in a table that only their connection sees.\n\
          GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {RELAY};\n\
-         GRANT CONNECT ON DATABASE {database} TO {READER};\n\
-         GRANT USAGE ON SCHEMA {schema} TO {RELAY}, {READER};\n\
-         REVOKE ALL ON {names} FROM PUBLIC, {RELAY}, {READER};\n\
+         GRANT CONNECT ON DATABASE {database} TO {READER}, {EXAMINER};\n\
+         GRANT USAGE ON SCHEMA {schema} TO {RELAY}, {READER}, {EXAMINER};\n\
+         REVOKE ALL ON {names} FROM PUBLIC, {RELAY}, {READER}, {EXAMINER};\n\
          GRANT SELECT, INSERT, UPDATE ON {names} TO {RELAY};\n\
          GRANT DELETE ON snapshot_seen, snapshot_held, number_link, enterprise_number, enterprise TO {RELAY};\n\
-         REVOKE ALL ON {datasets} FROM PUBLIC, {READER};\n\
+         REVOKE ALL ON {datasets} FROM PUBLIC, {READER}, {EXAMINER};\n\
          GRANT SELECT ON {datasets} TO {RELAY};\n\
          {masked}\n\
          REVOKE ALL ON {masked_names} FROM PUBLIC;\n\
          GRANT SELECT ON {masked_names} TO {READER};\n\
+         {CASE}\n\
+         REVOKE ALL ON discrepancy_case FROM PUBLIC;\n\
+         GRANT SELECT ON discrepancy_case TO {EXAMINER};\n\
          COMMIT;\n",
         datasets = datasets.join(", "),
         masked = masked.join("\n"),

@@ -270,9 +270,7 @@ async fn the_relays_role_merges_and_reads_and_can_do_nothing_else() {
     let tables = kept(&[&RESIDENT, &ESTABLISHMENT]);
     let (place, owner) = Place::with(Store::Postgres, &tables);
     owner.close().await;
-    let script = Registry::roles(&place.settings, &tables).unwrap();
-    place.execute(&script);
-    place.execute(&script);
+    place.give_roles(&tables);
     let as_role = |role: &str| {
         let mut settings = place.postgres().clone();
         settings.address.role = role.into();

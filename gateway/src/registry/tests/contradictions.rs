@@ -1,4 +1,5 @@
-//! Random sequences of pushes, deletes and snapshots against the plainest comparison: every open row with every other.
+//! Random sequences of pushes, deletes and snapshots against the plainest comparison: every open row with every other. Persons have several numbers, of
+//! which notices say that they are one person's, and units are known by registration numbers that other rows join to an organisation code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -9,26 +10,29 @@ use shuguan_adapters as adapters;
 use tokio::runtime::Runtime;
 
 use super::discrepancies::{
-    CANCELLATION, CERTIFICATE, CREMATION, DEATH, ESTABLISHMENT, FLOATING, RESIDENT, TAX, WITHHOLDING, close_all,
-    deletes, rows, tables,
+    CANCELLATION, CERTIFICATE, CHANGE, CREMATION, DEATH, ESTABLISHMENT, FLOATING, RESIDENT, TAX, WITHHOLDING,
+    close_all, deletes, rows, tables,
 };
+use super::persons::in_force;
 use super::store::{Place, Store};
+use super::units::{Held, loose, name_of};
 use crate::registry::Registry;
 use crate::registry::discrepancy::Kind;
 use crate::registry::schema::table_name;
 
-const RECORDS: [(&str, &str); 9] = [
+const RECORDS: [(&str, &str); 10] = [
     (RESIDENT, "citizen_id name sex person_status"),
     (FLOATING, "permit_no citizen_id name sex leave_date"),
     (DEATH, "citizen_id name sex cancel_date"),
     (CERTIFICATE, "cert_no citizen_id name sex"),
     (CREMATION, "citizen_id name cremated_on"),
-    (ESTABLISHMENT, "uscc ent_name reg_status"),
+    (ESTABLISHMENT, "uscc reg_no ent_name reg_status"),
     (TAX, "tax_reg_seq uscc"),
-    (CANCELLATION, "uscc cancel_date"),
+    (CANCELLATION, "uscc reg_no cancel_date"),
     (WITHHOLDING, "withholder_id name id_type id_no employed_on left_on sex"),
+    (CHANGE, "citizen_id item before after change_date"),
 ];
-const IDS: [&str; 3] = ["320706188002290004", "320706188503150009", "32070618880808000X"];
+const IDS: [&str; 3] = ["320706188002290004", "32070618850315000X", "320706188808080006"];
 const UNITS: [&str; 2] = ["91320706MA0000007K", "91320706MA0000015E"];
 const DAYS: [&str; 2] = ["1950-01-01", "1950-01-02"];
 
@@ -61,9 +65,10 @@ fn row(record: usize, (a, b, c, d): Choice) -> String {
         DEATH => format!("{id} {name} {sex} {}", DAYS[d % 2]),
         CERTIFICATE => format!("C{} {id} {name} {sex}", d % 2),
         CREMATION => format!("{id} {name} {}", DAYS[d % 2]),
-        ESTABLISHMENT => format!("{unit} 某公司 {}", ["ACTIVE", "REVOKED"][b % 2]),
+        ESTABLISHMENT => format!("{} 某公司 {}", numbers(a, c), ["ACTIVE", "REVOKED"][b % 2]),
         TAX => format!("{} {unit}", d % 2),
-        CANCELLATION => format!("{unit} {}", DAYS[0]),
+        CANCELLATION => format!("{} {}", numbers(a, c), DAYS[0]),
+        CHANGE => format!("{} 公民身份号码 {id} {} {}", IDS[d], IDS[b], DAYS[c % 2]),
         _ => format!(
             "{unit} {name} 111 {} 1940-01-01 {} {sex}",
             IDS[c],
@@ -72,11 +77,23 @@ fn row(record: usize, (a, b, c, d): Choice) -> String {
     }
 }
 
+/// A credit code and a registration number; one of them may be lacking.
+fn numbers(unit: usize, registered: usize) -> String {
+    let uscc = UNITS.get(unit).copied().unwrap_or("-");
+    match registered {
+        2 if unit < UNITS.len() => format!("{uscc} -"),
+        registered => format!("{uscc} {}", loose(registered).0),
+    }
+}
+
 /// An open row: its record type, its key, its cells.
 struct Open {
     record: &'static str,
     key: String,
     cells: BTreeMap<&'static str, String>,
+    /// Whom it is about, and which unit, under the number in force.
+    person: Option<String>,
+    unit: Option<String>,
 }
 
 impl Open {
@@ -85,13 +102,41 @@ impl Open {
     }
 
     fn person(&self) -> Option<&str> {
-        self.cell("citizen_id").or_else(|| self.cell("id_no"))
+        self.person.as_deref()
     }
 
     fn unit(&self) -> Option<&str> {
-        self.cell("uscc")
-            .or_else(|| self.cell("withholder_id"))
-            .map(|number| number.get(8..17).unwrap())
+        self.unit.as_deref()
+    }
+
+    /// The number that it names a person by.
+    fn number(&self) -> Option<&str> {
+        self.cell("citizen_id").or_else(|| self.cell("id_no"))
+    }
+
+    fn organisation(&self) -> Option<&str> {
+        let number = self.cell("uscc").or_else(|| self.cell("withholder_id"));
+        number.map(|number| number.get(8..17).unwrap())
+    }
+
+    fn registered(&self) -> Option<String> {
+        self.cell("reg_no").map(|number| format!("R{number}"))
+    }
+}
+
+/// Says of each row whom it is about.
+fn identify(place: &Place, open: &mut [Open]) {
+    let in_force = in_force(place);
+    let held = |row: &Open| -> Held {
+        let organisation = row.organisation().map(str::to_owned);
+        (String::new(), organisation, row.registered().into_iter().collect())
+    };
+    let held: Vec<Held> = open.iter().map(held).collect();
+    for row in open {
+        let number = row.number().map(str::to_owned);
+        row.person = number.map(|number| in_force.get(&number).cloned().unwrap_or(number));
+        let by_number = || row.registered().map(|number| name_of(&number, &held));
+        row.unit = row.organisation().map(str::to_owned).or_else(by_number);
     }
 }
 
@@ -116,9 +161,12 @@ fn open_rows(place: &Place) -> Vec<Open> {
                 record,
                 key,
                 cells: cells.collect(),
+                person: None,
+                unit: None,
             });
         }
     }
+    identify(place, &mut open);
     open
 }
 
@@ -154,6 +202,11 @@ fn contradictions(open: &[Open]) -> BTreeSet<Contradiction> {
                         note(Kind::SexDiffers, person, one, (other.record, &other.key));
                     }
                 }
+                let residents = one.record == RESIDENT && other.record == RESIDENT && one.key != other.key;
+                let (first, second) = (one.number() == Some(person), other.number() == Some(person));
+                if residents && (second || !first && one.number() < other.number()) {
+                    note(Kind::TwoNumbers, person, one, (other.record, &other.key));
+                }
                 let reports = |record: &str| {
                     open.iter()
                         .any(|row| row.record == record && row.person() == Some(person))
@@ -182,14 +235,19 @@ fn contradictions(open: &[Open]) -> BTreeSet<Contradiction> {
                 let stays = other
                     .cell("left_on")
                     .is_none_or(|left| left > one.cell("cancel_date").unwrap_or_default());
-                if one.record == CANCELLATION && other.record == WITHHOLDING && stays {
+                let same = one.cell("uscc").is_some() && one.cell("uscc") == other.cell("withholder_id");
+                if one.record == CANCELLATION && other.record == WITHHOLDING && same && stays {
                     note(Kind::CancelledWithholding, unit, one, (other.record, &other.key));
                 }
             }
         }
         let known = |row: &Open| matches!(row.record, TAX | CANCELLATION) && row.unit() == one.unit();
-        if one.record == ESTABLISHMENT && one.cell("reg_status") == Some("ACTIVE") && !open.iter().any(known) {
-            note(Kind::UnknownToTax, one.unit().unwrap(), one, (TAX, "-"));
+        // Only a unit that goes by its organisation code can be looked for at the tax bureau.
+        let unit = one.unit().filter(|unit| unit.len() == 9);
+        if let (ESTABLISHMENT, Some("ACTIVE"), Some(unit)) = (one.record, one.cell("reg_status"), unit)
+            && !open.iter().any(known)
+        {
+            note(Kind::UnknownToTax, unit, one, (TAX, "-"));
         }
     }
     found
@@ -266,10 +324,12 @@ fn what_is_recorded_is_what_a_plain_comparison_finds(
     let pairs = contradictions(&open);
     let topic = |(kind, subject, one, _, other, _): &Contradiction| format!("{} {subject} {one} {other}", kind.code());
     let expected: BTreeSet<String> = pairs.iter().map(topic).collect();
-    let recorded = shared.place.query(
+    // Rows of one key that met are another comparison (`rivals`).
+    let recorded = shared.place.query(&format!(
         "SELECT kind, subject, record, other_record, row_key, coalesce(other_key, '-') FROM discrepancy WHERE settled_us IS NULL \
-         AND record <> other_record",
-    );
+         AND (record <> other_record OR kind = '{}')",
+        Kind::TwoNumbers.code()
+    ));
     let mut topics = BTreeSet::new();
     for line in &recorded {
         let cells: Vec<&str> = line.split(' ').collect();

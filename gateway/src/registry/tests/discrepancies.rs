@@ -137,7 +137,7 @@ pub(super) fn nothing() -> Vec<String> {
     Vec::new()
 }
 
-const PERSON: &str = "citizen_id name sex birth_date";
+pub(super) const PERSON: &str = "citizen_id name sex birth_date";
 
 async fn one_number_with_two_names_sexes_and_birth_dates_is_three_discrepancies(store: Store) {
     let (place, registry) = Place::with(store, &tables(&[RESIDENT, DEATH]));

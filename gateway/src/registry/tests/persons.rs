@@ -414,7 +414,7 @@ static ON_SQLITE: LazyLock<Mutex<Shared>> = LazyLock::new(|| Mutex::new(Shared::
 static ON_POSTGRES: LazyLock<Mutex<Shared>> = LazyLock::new(|| Mutex::new(Shared::new(Store::Postgres)));
 
 /// Which number is in force for each that is joined, out of all open notices.
-fn in_force(place: &Place) -> BTreeMap<String, String> {
+pub(super) fn in_force(place: &Place) -> BTreeMap<String, String> {
     let query = "SELECT before, after FROM public_security_change WHERE _open <> 0 AND before <> after ORDER BY change_date, _source_us, _leaf, _row";
     let notices: Vec<(String, String)> = place
         .query(query)

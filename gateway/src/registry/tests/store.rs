@@ -1,5 +1,7 @@
 //! A registry of its own for each test, on one of the two stores.
 
+use std::sync::{Mutex, PoisonError};
+
 use rusqlite::types::ValueRef as SqliteValue;
 use sqlx::{AssertSqlSafe, Column, Row, TypeInfo, ValueRef};
 use tempfile::TempDir;
@@ -61,6 +63,16 @@ impl Place {
         match &self.settings {
             RegistrySettings::Postgres(settings) => settings,
             RegistrySettings::Sqlite(_) => unreachable!("it is not on PostgreSQL"),
+        }
+    }
+
+    /// Gives the roles their rights, twice. Roles are the server's and not a database's, so that two tests may not do it at once.
+    pub(crate) fn give_roles(&self, tables: &[TableSpec]) {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let script = Registry::roles(&self.settings, tables).unwrap();
+        for _ in 0..2 {
+            self.execute(&script);
         }
     }
 

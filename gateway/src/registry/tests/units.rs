@@ -51,7 +51,7 @@ fn uscc(number: usize) -> String {
 }
 
 /// A registration number and a taxpayer's number that hold no organisation code.
-fn loose(number: usize) -> (String, String) {
+pub(super) fn loose(number: usize) -> (String, String) {
     (format!("3207060000{number:05}"), format!("3207061885031500{number:04}"))
 }
 
@@ -318,7 +318,7 @@ fn part((record, key, organisation, number, _): Step, leaf: u64) -> Part {
 }
 
 /// What an open row holds: its unit, its organisation code, its loose numbers.
-type Held = (String, Option<String>, Vec<String>);
+pub(super) type Held = (String, Option<String>, Vec<String>);
 
 fn open_rows(place: &Place) -> Vec<Held> {
     let mut held = Vec::new();
@@ -349,7 +349,7 @@ fn open_rows(place: &Place) -> Vec<Held> {
 }
 
 /// Under what name a loose number goes: everything that can be reached without passing an organisation code.
-fn name_of(number: &str, held: &[Held]) -> String {
+pub(super) fn name_of(number: &str, held: &[Held]) -> String {
     let mut group = BTreeSet::from([number.to_owned()]);
     loop {
         let joins = |(_, organisation, loose): &&Held| {
