@@ -30,7 +30,7 @@ use crate::edge::{Gatekeeper, Peer};
 use crate::exchange::asked::RequestHead;
 use crate::exchange::pull::{self, ExtractRequest};
 use crate::exchange::{Refused, Stop};
-use crate::extract::{Ready, State as ExtractState};
+use crate::extract::{Extracts, Ready, State as ExtractState};
 use crate::refusal::Refusal;
 use crate::signature::{Asked, digest};
 
@@ -191,6 +191,7 @@ pub async fn content(
         peer: Arc::clone(&peer),
         gatekeeper,
         policies: Arc::clone(&api.stations.policies),
+        extracts: api.stations.extracts.clone(),
     };
     let in_range = own_ready(&api, &peer, &extract).and_then(|(exchange, ready)| {
         let bytes = ready.content.bytes();
@@ -253,16 +254,17 @@ struct Watched {
     peer: Arc<Peer>,
     gatekeeper: Arc<Gatekeeper>,
     policies: Arc<ArcSwap<PolicySet>>,
+    extracts: Extracts,
 }
 
 impl Watched {
-    /// Whether the caller may still pass and the policies still hold the grant.
-    fn goes_on(&self, ready: &Ready) -> Result<(), Refusal> {
+    /// Whether the caller may still pass, the policies still hold the grant, and the extract has not expired.
+    fn goes_on(&self, exchange: Uuid) -> Result<(), Refusal> {
         self.gatekeeper.recheck(&self.peer)?;
-        if ready.granted.holds(&self.policies.load()) {
-            Ok(())
-        } else {
-            Err(Refusal::GrantRevoked)
+        match self.extracts.state(exchange, &self.peer.partner().id) {
+            Some(ExtractState::Ready(ready)) if ready.granted.holds(&self.policies.load()) => Ok(()),
+            Some(ExtractState::Ready(_) | ExtractState::Revoked) => Err(Refusal::GrantRevoked),
+            _ => Err(Refusal::ExtractGone),
         }
     }
 
@@ -291,7 +293,7 @@ fn body_from(watched: Watched, (exchange, ready): (Uuid, Arc<Ready>), from: u64)
     let chunks = stream::try_unfold(from, move |at| {
         let (ready, watched) = (Arc::clone(&ready), Arc::clone(&watched));
         async move {
-            if let Err(refusal) = watched.goes_on(&ready) {
+            if let Err(refusal) = watched.goes_on(exchange) {
                 return Err(watched.broken_off(exchange, &ready, refusal).await);
             }
             let chunk = tokio::task::spawn_blocking(move || ready.content.read_from(at))
