@@ -13,7 +13,7 @@ const PLACEHOLDERS: [&str; 2] = ["13800000000", "11111111111"];
 pub(super) fn parse<'a>(sent: &'a str, scratch: &'a mut Scratch) -> Result<Option<&'a str>, RejectCode> {
     // Most landline numbers are canonical as sent; one of zeros is a placeholder.
     if is_landline(sent) {
-        return Ok(sent.bytes().any(|byte| !matches!(byte, b'0' | b'-')).then_some(sent));
+        return Ok(is_somebodys(sent).then_some(sent));
     }
     let Scratch { folded, made } = scratch;
     let number = identifier(sent, folded);
@@ -43,7 +43,7 @@ pub(super) fn parse<'a>(sent: &'a str, scratch: &'a mut Scratch) -> Result<Optio
     );
     let number = made.trim_start_matches('-');
     if is_landline(number) {
-        Ok(Some(number))
+        Ok(is_somebodys(number).then_some(number))
     } else {
         Err(RejectCode::BadPhone)
     }
@@ -54,8 +54,13 @@ pub(super) fn is_usual(sent: &str) -> bool {
     if is_mobile(sent) {
         !PLACEHOLDERS.contains(&sent)
     } else {
-        is_landline(sent) && sent.bytes().any(|byte| !matches!(byte, b'0' | b'-'))
+        is_landline(sent) && is_somebodys(sent)
     }
+}
+
+/// A landline number of zeros is none.
+fn is_somebodys(landline: &str) -> bool {
+    landline.bytes().any(|byte| !matches!(byte, b'0' | b'-'))
 }
 
 fn is_mobile(number: &str) -> bool {

@@ -492,7 +492,13 @@ fn phones_are_digits_or_nothing() {
     for (sent, expected) in kept_as {
         assert_eq!(read_as(FieldType::Phone, sent), kept(expected), "{sent}");
     }
-    for sent in ["13800000000", "11111111111", "00000000000"] {
+    for sent in [
+        "13800000000",
+        "11111111111",
+        "00000000000",
+        ")0000000000",
+        "(000)0000000",
+    ] {
         assert_eq!(read_as(FieldType::Phone, sent), Ok(None));
     }
     for sent in [
