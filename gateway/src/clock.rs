@@ -12,6 +12,11 @@ use uuid::Uuid;
 
 type Tell = Arc<dyn Fn() -> i64 + Send + Sync>;
 
+/// Two clocks that are read within this are read at once, microseconds.
+const TOGETHER_US: i64 = 100;
+/// How often they are read again for that.
+const READ_AGAIN_MAX: u32 = 3;
+
 /// Tells the time in microseconds since the epoch, UTC, and how much time goes by.
 #[derive(Clone)]
 pub struct Clock {
@@ -50,11 +55,20 @@ impl Clock {
         (self.now_us)()
     }
 
-    /// Both clocks, one after the other.
+    /// Both clocks as of one moment: who was put off the processor between them looks again.
     pub fn reading(&self) -> steps::Reading {
+        let mut elapsed_us = (self.elapsed_us)();
+        for _ in 0..READ_AGAIN_MAX {
+            let wall_us = self.now_us();
+            let after_us = (self.elapsed_us)();
+            if after_us.saturating_sub(elapsed_us) <= TOGETHER_US {
+                return steps::Reading { wall_us, elapsed_us };
+            }
+            elapsed_us = after_us;
+        }
         steps::Reading {
-            elapsed_us: (self.elapsed_us)(),
             wall_us: self.now_us(),
+            elapsed_us,
         }
     }
 

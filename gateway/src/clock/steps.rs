@@ -1,12 +1,15 @@
 //! Whether the machine's clock may be believed: it is compared with the time that has gone by.
 //!
 //! Takes readings of two clocks: the wall clock, which an administrator, a time server or a flat battery can set, and one that only runs and that nobody
-//! sets. Gives the time to work with. What drift, a leap second or a small correction explains is followed at once: 2 s, which come back at a thousandth
+//! sets. Gives the time to work with, to the millisecond of the wall clock as long as that is followed. What drift, a leap second or a small correction explains is followed at once: 2 s, which come back at a thousandth
 //! of the time that goes by. A larger step is held: the time goes on by what has gone by, until the wall clock is put right again, until the step has
 //! stood long enough, or until somebody who knows agrees with it. Pure: reads no clock, refuses nothing, and does not panic whatever the readings are.
 
 /// What is followed without a word, at most, microseconds.
 pub const FOLLOWED_US: i64 = 2_000_000;
+/// What two clocks that are read one after the other in whole microseconds may be apart though neither stepped: nothing is made of it, or thousands of
+/// readings a second would add it up.
+const NOISE_US: i64 = 1_000;
 /// A log whose last entry is older than this when the gateway starts: as likely a wrong clock as a long rest; 30 days.
 const REST_MAX_US: i64 = 30 * 86_400_000_000;
 /// A wall clock that is set again and again is told of once in this time; one hour.
@@ -119,6 +122,10 @@ impl Steps {
         self.now_us = self.now_us.saturating_add(gone_by);
         self.credit_ns = self.credit_ns.saturating_add(gone_by).min(FOLLOWED_US * 1_000);
         let off_us = reading.wall_us.saturating_sub(self.now_us);
+        if off_us.saturating_abs() <= NOISE_US {
+            let gone = self.held.take().map(|_| self.told(News::Gone, reading.wall_us));
+            return (self.now_us, gone);
+        }
         let cost_ns = off_us.saturating_abs().saturating_mul(1_000);
         if cost_ns <= self.credit_ns {
             self.credit_ns -= cost_ns;

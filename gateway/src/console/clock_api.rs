@@ -84,7 +84,7 @@ fn document(desk: &Desk, leaf: Option<u64>) -> Value {
         "schema": "shuguan.clock.v1",
         "time": time::format(log.now_us()),
         "machine": time::format(log.machine().now_us()),
-        "held_s": standing.off_us.map(|off_us| off_us / 1_000_000),
+        "held_s": standing.off_s(),
         "taken_in_s": standing.settles_in_us.map(|us| us / 1_000_000),
         "log_ahead_s": standing.debt_us / 1_000_000,
         "leaf": leaf,

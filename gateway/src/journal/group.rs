@@ -441,7 +441,8 @@ impl<'c> Group<'c> {
                 "waiting",
                 facets.record.unwrap_or_default(),
                 partner,
-                self.moment.when(),
+                // By this a row without a time of its own source stands behind those that came before it: it must not go back with the clock.
+                self.moment.t,
                 self.moment.when(),
                 payload.parts,
                 payload.bytes

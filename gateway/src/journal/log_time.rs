@@ -64,6 +64,14 @@ pub struct ClockStanding {
     pub debt_us: i64,
 }
 
+impl ClockStanding {
+    /// How far the machine's clock is off, whole seconds: it is known to the millisecond.
+    pub fn off_s(&self) -> Option<i64> {
+        let rounded = |off_us: i64| off_us.saturating_add(500_000 * off_us.signum()) / 1_000_000;
+        self.off_us.map(rounded)
+    }
+}
+
 /// The judged time. Shared by everything that works with the log.
 #[derive(Debug)]
 pub struct LogTime {
@@ -209,15 +217,18 @@ impl Journal {
         let time = Arc::clone(self.time());
         let _telling = time.telling.lock().await;
         let mut leaf = None;
-        loop {
+        // What comes meanwhile waits for the next time: a clock that never comes to rest must not keep the caller here.
+        let due = time.state().1.len();
+        for _ in 0..due {
             let Some(told) = time.state().1.front().cloned() else {
-                return Ok(leaf);
+                break;
             };
             if let Outcome::Sealed(sealed) = self.seal_own(Event::Clock(event(&told))).await? {
                 leaf = Some(sealed.index);
             }
             time.state().1.pop_front();
         }
+        Ok(leaf)
     }
 }
 

@@ -16,11 +16,11 @@ pub(super) fn describe(standing: ClockStanding) -> (Light, String) {
             standing.debt_us / 1_000_000
         )
     });
-    let held = standing.off_us.map(|off_us| {
-        let side = if off_us < 0 { "behind" } else { "ahead of" };
+    let held = standing.off_s().map(|off_s| {
+        let side = if off_s < 0 { "behind" } else { "ahead of" };
         format!(
             "the machine's clock stepped and is {} s {side} the time that the log goes on by; put it right, or confirm it: shuguan log clock --confirm; it is taken in {} s",
-            off_us.unsigned_abs() / 1_000_000,
+            off_s.unsigned_abs(),
             standing.settles_in_us.unwrap_or(0) / 1_000_000
         )
     });

@@ -119,6 +119,34 @@ fn small_corrections_one_after_the_other_are_no_way_around() {
 }
 
 #[test]
+fn clocks_that_are_cut_to_microseconds_add_nothing_up_however_often_they_are_read() {
+    let mut machine = Machine::new();
+    let mut noise: u64 = 0x5DEE_CE66;
+    for _ in 0..3_000_000 {
+        noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        machine.off_us = i64::try_from(noise >> 60).unwrap() - 8;
+        let (off, told) = machine.after(20);
+        assert_eq!((off.abs() <= 8, told), (true, None));
+    }
+    machine.off_us = YEAR;
+    assert_eq!(machine.after(20).1, Some(News::Held), "and a step is a step");
+}
+
+#[test]
+fn a_clock_that_drifts_is_followed() {
+    let mut machine = Machine::new();
+    for seconds in 0..DAY / SECOND {
+        // 50 parts in a million.
+        machine.off_us = seconds * 50;
+        let (off, told) = machine.after(SECOND);
+        assert!(
+            (off - machine.off_us).abs() <= 1_000 && told.is_none(),
+            "{seconds}: {off}"
+        );
+    }
+}
+
+#[test]
 fn a_machine_that_slept_is_where_its_clock_says() {
     let mut machine = Machine::new();
     assert_eq!(machine.after(3 * DAY), (0, None));

@@ -13,6 +13,7 @@ on_both_stores!(
     a_restart_within_a_step_goes_on_by_the_time_and_not_by_the_clock,
     nothing_goes_too_soon_whichever_clock_is_wrong,
     of_a_log_that_was_poisoned_days_are_counted_by_the_right_time,
+    a_clock_that_is_put_back_does_not_put_newer_batches_behind_older_ones,
 );
 
 const SECOND: i64 = 1_000_000;
@@ -236,4 +237,22 @@ async fn of_a_log_that_was_poisoned_days_are_counted_by_the_right_time(store: St
     assert_eq!(journal.search(range).await.unwrap().len(), 2);
     drop(journal);
     bench.verify();
+}
+
+async fn a_clock_that_is_put_back_does_not_put_newer_batches_behind_older_ones(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    bench.set_off(YEAR);
+    journal.time().now_us();
+    assert!(journal.time().confirm(By::Standing));
+    sealed_now(&journal, 1).await;
+    bench.set_off(0);
+    bench.turn(HOUR);
+    journal.time().now_us();
+    assert!(journal.time().confirm(By::Standing));
+    assert!(sealed_now(&journal, 2).await.clk.is_some());
+    // A row without a time of its source goes by this one in the registry.
+    let first = journal.next_inbox(None).await.unwrap().unwrap();
+    let second = journal.next_inbox(Some(first.leaf_index)).await.unwrap().unwrap();
+    assert!(first.received_us <= second.received_us, "{first:?} {second:?}");
 }
