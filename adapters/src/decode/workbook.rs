@@ -203,9 +203,12 @@ impl ByteForm for Workbook {
         let had = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
         // What is no workbook at all is refused before it is held.
-        let can_tell = had < SIGNATURE_BYTES && self.bytes.len() >= SIGNATURE_BYTES;
-        if can_tell && !matches!(Signature::of(&self.bytes), Some(Signature::Zip | Signature::Compound)) {
-            self.kind.check(&self.bytes)?;
+        let can_tell = self.bytes.get(..SIGNATURE_BYTES).filter(|_| had < SIGNATURE_BYTES);
+        // By these alone, so that it is called the same however the frames are cut.
+        if let Some(first) = can_tell
+            && !matches!(Signature::of(first), Some(Signature::Zip | Signature::Compound))
+        {
+            self.kind.check(first)?;
         }
         Ok(())
     }

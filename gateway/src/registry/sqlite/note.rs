@@ -1,7 +1,5 @@
 //! What SQLite keeps beside the rows: closings, history, and what a snapshot holds.
 
-use std::collections::HashSet;
-
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
@@ -208,11 +206,11 @@ pub(super) fn later<'k, K: Iterator<Item = &'k str>>(
         };
         let sought = Sought::new(exchange, keys());
         held_parts(connection, exchange, |part| later.held(&sought, part))?;
-        let stamped = stamped(connection, exchange)?.into_iter();
-        let known: HashSet<&str> = keys().collect();
-        stamped
-            .filter(|key| known.contains(key.as_str()))
-            .for_each(|key| later.stamped(key));
+        for key in keys() {
+            if is_stamped(connection, exchange, key)? {
+                later.stamped(key.to_owned());
+            }
+        }
         all.push(later);
     }
     Ok(all)
@@ -350,6 +348,14 @@ pub(super) fn stamp(connection: &Connection, exchange: Uuid, key: &str) -> Resul
     let mut insert = connection.prepare_cached(TEXT).step(STEP)?;
     insert.execute(params![exchange.as_bytes(), key]).step(STEP)?;
     Ok(())
+}
+
+/// Whether a snapshot stamped a key. It may have stamped as many as it holds, so a part asks for its own.
+fn is_stamped(connection: &Connection, exchange: Uuid, key: &str) -> Result<bool, RegistryFault> {
+    const STEP: &str = "look for a stamp";
+    const TEXT: &str = "SELECT 1 FROM snapshot_seen WHERE exchange = ?1 AND row_key = ?2";
+    let mut select = connection.prepare_cached(TEXT).step(STEP)?;
+    select.exists(params![exchange.as_bytes(), key]).step(STEP)
 }
 
 /// What a snapshot stamped.
