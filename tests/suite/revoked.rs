@@ -2,11 +2,10 @@
 
 use http::Method;
 use serde_json::{Value, json};
-use shuguan_tests::{
-    Call, Connection, Deployment, Download, Running, Unfinished, eventually, leaves, registry_count, run,
-};
+use shuguan_tests::{Call, Connection, Deployment, Download, Running, eventually, leaves, registry_count, run};
 
 use crate::feeds::{NDJSON, POLICE, RESIDENT, nobody, resident};
+use crate::vanished::admitted;
 
 const REGISTRY: &str = "information-centre";
 /// Enough that a reader who stands still has not been sent all of it.
@@ -105,7 +104,7 @@ fn an_upload_whose_certificate_is_revoked_meanwhile_is_refused_and_sealed_nowher
         let police = gateway.partner(POLICE);
         let lines: Vec<u8> = (0..20).flat_map(|n| resident(&nobody(n), "某某")).collect();
         let call = Call::push(RESIDENT, NDJSON, lines);
-        let upload = Unfinished::begin(gateway.feed, &police, call).await.unwrap();
+        let upload = admitted(&running, &gateway, &police, call).await;
         revoke(&gateway, &running, POLICE);
         assert!(upload.is_open(), "it is judged at its next part");
         let answer = upload.finish().await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shuguan_tests::{Call, Deployment, Running, Unfinished, eventually, leaves, registry_count, run};
+use shuguan_tests::{Call, Deployment, Identity, Running, Unfinished, eventually, leaves, registry_count, run};
 
 use crate::feeds::{NDJSON, POLICE, RESIDENT, nobody, resident};
 
@@ -11,23 +11,29 @@ fn aborted(gateway: &Deployment) -> Vec<serde_json::Value> {
     leaves.into_iter().filter(|leaf| leaf["k"] == "aborted").collect()
 }
 
-/// Begins a push, and is gone when it was admitted: a second one under its key, which cannot succeed by itself, is told so.
-async fn vanish(running: &Running<'_>, gateway: &Deployment, (protocol, after): (&str, Duration), call: Call) {
-    let police = gateway.partner(POLICE).speaking(protocol);
+/// Begins a push, and waits until it was admitted: a second one under its key, which cannot succeed by itself, is told so.
+pub(crate) async fn admitted(running: &Running<'_>, gateway: &Deployment, police: &Identity, call: Call) -> Unfinished {
     let key = call.header_value("idempotency-key").unwrap().to_owned();
-    let upload = Unfinished::begin(gateway.feed, &police, call).await.unwrap();
+    let upload = Unfinished::begin(gateway.feed, police, call).await.unwrap();
     for attempt in 0.. {
         tokio::time::sleep(Duration::from_millis(50)).await;
         let nothing = "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:";
         let probe = Call::push(RESIDENT, NDJSON, "{}\n")
             .header("idempotency-key", &key)
             .header("content-digest", nothing);
-        let answer = running.call(probe, &police).await.unwrap();
+        let answer = running.call(probe, police).await.unwrap();
         match answer.code().as_str() {
             "SG2105" => break,
             code => assert!(attempt < 100 && code == "SG2106", "{code}"),
         }
     }
+    upload
+}
+
+/// Begins a push, and is gone some time after it was admitted.
+async fn vanish(running: &Running<'_>, gateway: &Deployment, (protocol, after): (&str, Duration), call: Call) {
+    let police = gateway.partner(POLICE).speaking(protocol);
+    let upload = admitted(running, gateway, &police, call).await;
     tokio::time::sleep(after).await;
     assert!(upload.is_open(), "it waits for the rest of the body");
     upload.vanish().await;

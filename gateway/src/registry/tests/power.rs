@@ -120,16 +120,25 @@ async fn fault(root: &Path, promised: &[&str], whole: &[String]) -> Option<Strin
     };
     for (leaf, number) in promised.iter().filter_map(|line| line.split_once(' ')) {
         let exchange = parts(leaf.parse().unwrap()).remove(0).exchange;
-        let progress = registry.progress(exchange).await.unwrap().unwrap_or_default();
+        let progress = match registry.progress(exchange).await {
+            Ok(progress) => progress.unwrap_or_default(),
+            Err(fault) => return Some(format!("{fault:?}")),
+        };
         if progress.parts <= number.parse().unwrap() {
             return Some(format!("part {number} of {leaf} was answered and is not in"));
         }
     }
     for leaf in 1..=EXCHANGES {
         let parts = parts(leaf);
-        let progress = registry.progress(parts[0].exchange).await.unwrap().unwrap_or_default();
+        let progress = match registry.progress(parts[0].exchange).await {
+            Ok(progress) => progress.unwrap_or_default(),
+            Err(fault) => return Some(format!("{fault:?}")),
+        };
         for part in parts.into_iter().skip(progress.parts as usize) {
-            registry.merge(part).await.unwrap();
+            // What was lost without the fsyncs may show only now.
+            if let Err(fault) = registry.merge(part).await {
+                return Some(format!("{fault:?}"));
+            }
         }
     }
     registry.close().await;

@@ -618,7 +618,8 @@ fn a_manifest_says_under_what_it_was_given_and_what_is_owed() {
     let delete_by = us("2026-11-11T10:00:00+08:00") / 1_000_000;
     assert_eq!(text.get("purpose").unwrap(), "enrolment.registration");
     assert_eq!(text.get("delete_by_s").unwrap(), delete_by);
-    assert_eq!(text.len(), 15);
+    assert_eq!(text.get("as_of").unwrap(), "2026-10-12T01:59:00Z");
+    assert_eq!(text.len(), 16);
     let passed = owed.replace("\"none\"", "\"anybody\"");
     refused(
         &[(REGISTRY, limits, &passed)],
