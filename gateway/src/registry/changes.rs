@@ -1,7 +1,7 @@
 //! When the registry last changed anything about a person or unit, so that whoever asks what changed since then misses nothing.
 //!
 //! The time at which a batch was sealed does not do: its rows may come into the registry hours later, behind a pull that was made in between. So each
-//! transaction of the one writer has a mark: its own time, and never less than the last one's. Whatever it writes, closes or opens again puts the mark on
+//! transaction of the one writer has a mark: its own time, and always more than the last one's, also after a clock was ahead. Whatever it writes, closes or opens again puts the mark on
 //! its subject. A reading gives the newest mark of what it sees as [`as_of`]; what it does not see has that mark or a later one.
 //!
 //! Takes what a transaction touched; gives marks, microseconds since the epoch. Refuses nothing.
@@ -30,7 +30,7 @@ pub(super) async fn mark<S: Store>(store: &mut S) -> Result<i64, RegistryFault> 
         2,
         &format!(
             "INSERT INTO registry_mark (one, changed_us) SELECT a, CAST(b AS bigint) FROM given WHERE true \
-             ON CONFLICT (one) DO UPDATE SET changed_us = {greatest}(registry_mark.changed_us, excluded.changed_us) \
+             ON CONFLICT (one) DO UPDATE SET changed_us = {greatest}(registry_mark.changed_us + 1, excluded.changed_us) \
              RETURNING CAST(changed_us AS text)"
         ),
     );
