@@ -17,6 +17,8 @@ pub struct CodeTable {
     /// What one source writes for a code, `(as sent, code)`, where it has codes of its own: they come before the rows, because `10` is a
     /// resident card to the company register and a martyr's family to the social-insurance office.
     pub sent: &'static [(&'static str, &'static str)],
+    /// By the place of a code of one or two digits ([`place`]): one more than its row, or 0.
+    places: [u8; PLACES],
 }
 
 /// One code with its meaning and accepted spellings.
@@ -45,6 +47,28 @@ impl CodeRow {
 }
 
 impl CodeTable {
+    /// One table, its rows in the order of their codes.
+    pub(crate) const fn new(name: &'static str, standard: &'static str, rows: &'static [CodeRow]) -> Self {
+        let mut places = [0; PLACES];
+        let mut rest = rows;
+        let mut row: u8 = 1;
+        while let [first, after @ ..] = rest {
+            if let Some(at) = place(first.code.as_bytes()) {
+                // As many rows as there are places at most.
+                places[at] = row;
+            }
+            row = row.saturating_add(1);
+            rest = after;
+        }
+        Self {
+            name,
+            standard,
+            rows,
+            sent: &[],
+            places,
+        }
+    }
+
     /// The same codes as one source sends them. Declared in the module of its agency: nobody else reads its codes.
     #[must_use]
     pub const fn sent_by(
@@ -58,6 +82,7 @@ impl CodeTable {
             standard,
             rows: self.rows,
             sent,
+            places: self.places,
         }
     }
 
@@ -91,6 +116,10 @@ impl CodeTable {
         if !self.sent.is_empty() {
             return None;
         }
+        if let Some(at) = place(sent.as_bytes()) {
+            let row = usize::from(*self.places.get(at)?).checked_sub(1)?;
+            return Some(self.rows.get(row)?.code);
+        }
         let at = self.rows.binary_search_by_key(&number(sent), |row| row.number).ok()?;
         let code = self.rows.get(at)?.code;
         // Up to eight bytes the numbers have said it all.
@@ -107,6 +136,18 @@ impl CodeTable {
             None if self.canonical(row.code) == Some(row.code) => row.code,
             None => row.zh,
         })
+    }
+}
+
+/// Places of codes of one and of two digits.
+const PLACES: usize = 110;
+
+/// The place of a code of one or two digits; none of any other.
+const fn place(code: &[u8]) -> Option<usize> {
+    match code {
+        [one @ b'0'..=b'9'] => Some(100 + (*one - b'0') as usize),
+        [ten @ b'0'..=b'9', one @ b'0'..=b'9'] => Some((*ten - b'0') as usize * 10 + (*one - b'0') as usize),
+        _ => None,
     }
 }
 

@@ -29,6 +29,7 @@ use crate::catalogue::{Field, FieldType};
 use crate::reject::RejectCode;
 
 pub use fold::trimmed;
+pub(crate) use usual::usual;
 
 /// What a field says.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,16 +81,15 @@ pub fn says_nothing(sent: &str) -> bool {
 /// Reads one value of `field`. `today` is the day of reception in Asia/Shanghai, in days since 1970-01-01.
 ///
 /// A required field that says nothing is refused as [`RejectCode::Missing`]; any other gives [`Value::Missing`].
-#[inline]
 pub fn parse<'a>(field: &Field, sent: &'a str, scratch: &'a mut Scratch, today: i32) -> Result<Value<'a>, RejectCode> {
-    match usual::value(field, sent, today) {
+    match usual(field, sent, today) {
         Some(value) => Ok(value),
         None => parse_closely(field, sent, scratch, today),
     }
 }
 
-/// The same of any text.
-fn parse_closely<'a>(
+/// The same of any text, without the look at what is usual.
+pub(crate) fn parse_closely<'a>(
     field: &Field,
     sent: &'a str,
     scratch: &'a mut Scratch,

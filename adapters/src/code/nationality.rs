@@ -8,12 +8,11 @@ use super::{CodeRow, CodeTable};
 macro_rules! nations {
     ($($alpha3:literal $numeric:literal $alpha2:literal $zh:literal $($spelling:literal)*;)*) => {
         /// 国籍(地区).
-        pub static NATIONALITY: CodeTable = CodeTable {
-            name: "nationality",
-            standard: "GB/T 2659",
-            rows: &[$(CodeRow::new($alpha3, $zh, &[$numeric, $alpha2, $($spelling),*])),*],
-            sent: &[],
-        };
+        pub static NATIONALITY: CodeTable = CodeTable::new(
+            "nationality",
+            "GB/T 2659",
+            &[$(CodeRow::new($alpha3, $zh, &[$numeric, $alpha2, $($spelling),*])),*],
+        );
     };
 }
 

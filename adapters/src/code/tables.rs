@@ -7,12 +7,11 @@ use super::{CodeRow, CodeTable};
 
 macro_rules! tables {
     ($($(#[$doc:meta])* $table:ident $name:literal $standard:literal { $($code:literal $zh:literal [$($spelling:literal)*])* })*) => {
-        $($(#[$doc])* pub static $table: CodeTable = CodeTable {
-            name: $name,
-            standard: $standard,
-            rows: &[$(CodeRow::new($code, $zh, &[$($spelling),*])),*],
-            sent: &[],
-        };)*
+        $($(#[$doc])* pub static $table: CodeTable = CodeTable::new(
+            $name,
+            $standard,
+            &[$(CodeRow::new($code, $zh, &[$($spelling),*])),*],
+        );)*
 
         /// Every table of this file.
         pub static ALL: &[&CodeTable] = &[$(&$table),*];

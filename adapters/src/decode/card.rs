@@ -33,24 +33,23 @@ impl Cards {
         }
     }
 
-    /// The value at `slot` as the column holds it; `codes` are the sender's own, by place.
+    /// The number at `slot` in its 18 characters, where it is a resident card's of 15; `codes` are the sender's own, by place.
     #[inline]
-    pub(super) fn whole<'v, 's>(
+    pub(super) fn raised<'v, 's>(
         &'v mut self,
         slot: usize,
-        value: Value<'v>,
+        value: &Value<'v>,
         sent: &impl Fn(usize) -> Sent<'s>,
         codes: &[Option<BTreeMap<String, String>>],
-    ) -> Value<'v> {
+    ) -> Option<&'v str> {
         match value {
-            Value::Text(number) if number.len() == SHORT => {
-                self.raised(slot, number, sent, codes).map_or(value, Value::Text)
-            }
-            value => value,
+            Value::Text(number) if number.len() == SHORT => self.of_card(slot, number, sent, codes),
+            _ => None,
         }
     }
 
-    fn raised<'v, 's>(
+    #[inline(never)]
+    fn of_card<'v, 's>(
         &'v mut self,
         slot: usize,
         number: &'v str,

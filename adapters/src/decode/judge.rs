@@ -377,8 +377,10 @@ impl Judge {
                 Err(_) | Ok(Value::Missing) => self.columns.put(slot, &Value::Missing),
                 Ok(value) => {
                     present = true;
-                    let value = self.cards.whole(slot, value, sent, &self.codes);
-                    self.columns.put(slot, &value);
+                    match self.cards.raised(slot, &value, sent, &self.codes) {
+                        Some(number) => self.columns.put(slot, &Value::Text(number)),
+                        None => self.columns.put(slot, &value),
+                    }
                 }
             }
             if let Some(noted) = self.bare.present.get_mut(slot) {
@@ -447,11 +449,22 @@ impl Judge {
                 Some(Some(codes)) => codes.get(value::trimmed(text)).map_or(text, String::as_str),
                 _ => text,
             };
-            let value =
-                value::parse(field, text, &mut self.scratch, self.today).map_err(|code| Fault::of(field, code))?;
-            self.rules.note(slot, &value);
-            let value = self.cards.whole(slot, value, sent, &self.codes);
-            self.columns.put(slot, &value);
+            // Lent, never moved: who copies what was written a moment ago in pieces waits until the processor has put them together.
+            let closely;
+            let usual = value::usual(field, text, self.today);
+            let value = match &usual {
+                Some(value) => value,
+                None => {
+                    let read = value::parse_closely(field, text, &mut self.scratch, self.today);
+                    closely = read.map_err(|code| Fault::of(field, code))?;
+                    &closely
+                }
+            };
+            self.rules.note(slot, value);
+            match self.cards.raised(slot, value, sent, &self.codes) {
+                Some(number) => self.columns.put(slot, &Value::Text(number)),
+                None => self.columns.put(slot, value),
+            }
         }
         self.rules.verdict().map_err(|breach| {
             let field = breach.slot.and_then(|slot| self.fields.get(slot));

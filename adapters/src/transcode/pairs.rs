@@ -65,14 +65,16 @@ pub(super) fn decode(bytes: &[u8], text: &mut [u8]) -> (usize, usize) {
         {
             let index = usize::from(u16::from_be_bytes([lead & 0x7f, *trail]));
             let entry = table.get(index).copied().unwrap_or_default();
-            let length = entry >> 24;
-            if length == 0 {
-                break;
-            }
             *place = entry.to_le_bytes();
+            // Told by a branch that nearly always goes one way: the next character need not wait until the table has said how long this one is.
+            let length = match entry >> 24 {
+                3 => 3,
+                0 => break,
+                _ => 2,
+            };
             rest = after;
-            written += length as usize;
-            room = room.get_mut(length as usize..).unwrap_or_default();
+            written += length;
+            room = room.get_mut(length..).unwrap_or_default();
         }
         if written == before {
             return (bytes.len() - rest.len(), written);

@@ -75,14 +75,26 @@ pub fn day(sent: &str) -> Result<Option<i32>, RejectCode> {
 }
 
 /// The day in `yyyyMMdd` or `yyyy-MM-dd`; none where it takes a closer look.
+#[inline]
 pub(super) fn usual_day(bytes: &[u8]) -> Option<i32> {
-    local_day(&form::usual_day(bytes)?).ok()
+    day_of_figures(form::usual_day(bytes)?)
 }
 
-/// The moment in `yyyyMMddHHmmss`; none where it takes a closer look.
-pub(super) fn usual_instant(bytes: &[u8]) -> Option<i64> {
-    let stamp = form::usual_moment(bytes)?;
-    moment(&stamp).ok().filter(|_| YEARS.contains(&stamp.year))
+/// The moment in `yyyyMMddHHmmss` with its day in Shanghai; none where it takes a closer look.
+#[inline]
+pub(super) fn usual_instant(bytes: &[u8]) -> Option<(i64, i32)> {
+    let (day, second) = form::usual_moment(bytes)?;
+    let day = day_of_figures(day)?;
+    let seconds = shanghai::utc_from_wall(i64::from(day) * DAY + i64::from(second));
+    Some((seconds * 1_000_000, day))
+}
+
+/// The day whose figures `yyyyMMdd` make that number, in the years that a date may lie in.
+#[inline]
+pub(super) fn day_of_figures(figures: u32) -> Option<i32> {
+    let year = figures / 10_000;
+    YEARS.contains(&year).then_some(())?;
+    days_from_civil(year, figures / 100 % 100, figures % 100)
 }
 
 /// A month as `yyyyMM`; `None` for an open end. The day of a full date is left out.

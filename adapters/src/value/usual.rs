@@ -9,7 +9,7 @@ use crate::catalogue::{Field, FieldType};
 
 /// What the text says, when that is beyond doubt.
 #[inline]
-pub(super) fn value<'a>(field: &Field, sent: &'a str, today: i32) -> Option<Value<'a>> {
+pub(crate) fn usual<'a>(field: &Field, sent: &'a str, today: i32) -> Option<Value<'a>> {
     let bytes = sent.as_bytes();
     if bytes.is_empty() {
         return (!field.required).then_some(Value::Missing);
@@ -20,8 +20,8 @@ pub(super) fn value<'a>(field: &Field, sent: &'a str, today: i32) -> Option<Valu
             return (day <= today || !field.past).then_some(Value::Date(day));
         }
         FieldType::Instant => {
-            let at = date::usual_instant(bytes)?;
-            return (!field.past || date::shanghai_day(at) <= today).then_some(Value::Instant(at));
+            let (at, day) = date::usual_instant(bytes)?;
+            return (day <= today || !field.past).then_some(Value::Instant(at));
         }
         FieldType::Code(table) => return table.exact(sent).map(Value::Text),
         FieldType::CitizenId => citizen_id::check(bytes.try_into().ok()?, today).is_ok(),

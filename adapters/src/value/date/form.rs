@@ -52,25 +52,25 @@ pub(super) fn read(sent: &str) -> Result<Form, RejectCode> {
     }
 }
 
-/// The stamp of `yyyyMMdd` or `yyyy-MM-dd`, as [`read`] would give it if it is of a year that dates may lie in.
-pub(super) fn usual_day(bytes: &[u8]) -> Option<Stamp> {
+/// The figures of `yyyyMMdd` or `yyyy-MM-dd` as one number.
+#[inline]
+pub(super) fn usual_day(bytes: &[u8]) -> Option<u32> {
     match *bytes {
         [y1, y2, y3, y4, m1, m2, d1, d2] | [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] => {
-            date([y1, y2, y3, y4, m1, m2, d1, d2])
+            eight_digits([y1, y2, y3, y4, m1, m2, d1, d2])
         }
         _ => None,
     }
 }
 
-/// The same of `yyyyMMddHHmmss`.
-pub(super) fn usual_moment(bytes: &[u8]) -> Option<Stamp> {
+/// The figures of the day in `yyyyMMddHHmmss` as one number, and the second of that day.
+#[inline]
+pub(super) fn usual_moment(bytes: &[u8]) -> Option<(u32, u32)> {
     let bytes: &[u8; 14] = bytes.try_into().ok()?;
     let (day, time) = (bytes.first_chunk()?, bytes.last_chunk()?);
     let time = eight_digits(*time)? % 1_000_000;
-    Some(Stamp {
-        second_of_day: second_of_day(time / 10_000, time / 100 % 100, time % 100)?,
-        ..date(*day)?
-    })
+    let second = second_of_day(time / 10_000, time / 100 % 100, time % 100)?;
+    Some((eight_digits(*day)?, second))
 }
 
 /// `yyyyMMdd`.

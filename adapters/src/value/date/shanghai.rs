@@ -3,6 +3,8 @@
 //! Takes moments and wall-clock readings; gives the other. Refuses nothing: a wall-clock reading that never was (the hour skipped in
 //! spring) is read as if the clock had not been put forward. Source: IANA tzdb, zone Asia/Shanghai, rules Shang and PRC.
 
+use super::DAY;
+
 /// Seconds by which the clock is ahead of UTC.
 const STANDARD: i64 = 28_800;
 const SUMMER: i64 = 32_400;
@@ -28,15 +30,26 @@ const SUMMERS: [(i64, i64); 14] = [
     (671_565_600, 684_867_600),
 ];
 
+/// When the last of them ended.
+const LAST_SUMMER: i64 = 684_867_600;
+
 /// The day in Shanghai, in days since 1970-01-01, of a moment in microseconds since 1970-01-01T00:00:00Z.
 pub fn shanghai_day(micros: i64) -> i32 {
     let seconds = micros.div_euclid(1_000_000);
-    let days = (seconds + offset(seconds)).div_euclid(super::DAY);
+    let days = (seconds + offset(seconds)).div_euclid(DAY);
     i32::try_from(days).unwrap_or(if days < 0 { i32::MIN } else { i32::MAX })
 }
 
 /// The moment, in seconds, at which the clock in Shanghai shows `wall` (seconds since 1970-01-01 as if it were UTC).
+#[inline]
 pub(super) fn utc_from_wall(wall: i64) -> i64 {
+    if wall >= LAST_SUMMER + DAY {
+        return wall - STANDARD;
+    }
+    utc_from_early_wall(wall)
+}
+
+fn utc_from_early_wall(wall: i64) -> i64 {
     [SUMMER, STANDARD, MEAN]
         .into_iter()
         .map(|ahead| (wall - ahead, ahead))
@@ -46,7 +59,7 @@ pub(super) fn utc_from_wall(wall: i64) -> i64 {
 
 fn offset(seconds: i64) -> i64 {
     // Nearly every moment lies after the last summer.
-    if seconds >= 684_867_600 {
+    if seconds >= LAST_SUMMER {
         return STANDARD;
     }
     if seconds < MEAN_UNTIL {

@@ -81,7 +81,7 @@ proptest! {
             for name in ["value", "birth_cert_no", "disability_no"] {
                 let field = Field::new(name, "值", kind, Class::C3);
                 for field in [field, field.required(), field.past()] {
-                    if let Some(value) = usual::value(&field, &sent, TODAY) {
+                    if let Some(value) = usual::usual(&field, &sent, TODAY) {
                         let closer = parse_closely(&field, &sent, &mut scratch, TODAY);
                         prop_assert!(closer == Ok(value), "{}: {sent:?}", kind.describe());
                     }
@@ -100,7 +100,7 @@ fn one_look_knows_every_code_of_every_table() {
             let closer = parse_closely(&field, row.code, &mut scratch, TODAY);
             assert!(closer == Ok(Value::Text(row.code)), "{}", table.name);
             assert!(
-                usual::value(&field, row.code, TODAY) == Some(Value::Text(row.code)),
+                usual::usual(&field, row.code, TODAY) == Some(Value::Text(row.code)),
                 "{}",
                 table.name
             );
