@@ -214,6 +214,8 @@ pub struct PartnerLimits {
     pub concurrent_max: NonZeroU32,
     /// Rows a second; above it the reading of the body pauses.
     pub rows_per_s: NonZeroU32,
+    /// Bytes of bodies a second, as they come; above it likewise.
+    pub bytes_per_s: NonZeroU32,
 }
 
 /// Operational limits.

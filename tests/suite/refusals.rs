@@ -330,6 +330,42 @@ fn a_partner_over_its_rate_is_told_when_to_come_back_and_the_others_are_not_held
 }
 
 #[test]
+fn a_sender_over_its_bytes_is_read_more_slowly_and_loses_nothing_and_others_do_not_wait() {
+    run(async {
+        let deployment = Deployment::with(|text| {
+            let standard = "#= bytes_per_s = 125000000";
+            assert!(text.contains(standard));
+            text.replace(standard, "bytes_per_s = 10000")
+        });
+        let running = deployment.serve();
+        let feed = clean(RESIDENT, NDJSON, 100, 1);
+        let seconds = feed.len() as u64 / 10_000;
+        assert!((3..=8).contains(&seconds), "{}", feed.len());
+        let police = deployment.partner(POLICE);
+        let began = std::time::Instant::now();
+        let slow = async {
+            let answer = running.call(Call::push(RESIDENT, NDJSON, feed), &police).await.unwrap();
+            (answer, began.elapsed())
+        };
+        let death = "health/death-certificate";
+        let other = async {
+            let call = Call::push(death, NDJSON, clean(death, NDJSON, 2, 1));
+            let answer = running.call(call, &deployment.partner("health-city")).await.unwrap();
+            (answer, began.elapsed())
+        };
+        let ((slow, slow_took), (other, other_took)) = tokio::join!(slow, other);
+        assert_eq!(
+            (slow.status.as_u16(), slow.json()["received"].as_u64()),
+            (202, Some(100))
+        );
+        assert_eq!(other.status, 202);
+        // A second's worth comes at once.
+        assert!(slow_took.as_secs() >= seconds - 1, "{slow_took:?}");
+        assert!(other_took * 2 < slow_took, "{other_took:?} {slow_took:?}");
+    });
+}
+
+#[test]
 fn a_full_inbox_is_answered_503_and_nothing_is_accepted() {
     run(async {
         let deployment = Deployment::with(|text| {

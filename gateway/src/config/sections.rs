@@ -327,6 +327,8 @@ impl<'s> Sections<'_, 's> {
             requests_burst: nonzero(200),
             concurrent_max: nonzero(16),
             rows_per_s: nonzero(200_000),
+            // What a line of 1 Gbit/s brings: one partner does not take more of the gateway's than that.
+            bytes_per_s: nonzero(125_000_000),
         };
         let default = match table.table(document, "default") {
             Some(entry) => partner_limits(document, entry, standard),
@@ -400,6 +402,7 @@ fn partner_limits<'s>(document: &mut Document<'s>, mut table: Table<'s>, default
         requests_burst: table.or(document, "requests_burst", default.requests_burst),
         concurrent_max: table.or(document, "concurrent_max", default.concurrent_max),
         rows_per_s: table.or(document, "rows_per_s", default.rows_per_s),
+        bytes_per_s: table.or(document, "bytes_per_s", default.bytes_per_s),
     };
     table.finish(document);
     limits
