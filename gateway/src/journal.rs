@@ -88,7 +88,7 @@ use shuguan_ledger::tree::Edge;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-pub use backup::{DATABASE as BACKUP_DATABASE, PAYLOADS as BACKUP_PAYLOADS, backup, snapshot};
+pub use backup::{DATABASE as BACKUP_DATABASE, PAYLOADS as BACKUP_PAYLOADS, backup, hold, snapshot};
 pub use columns::{ColumnDigests, part_digest};
 pub use committed::{Borne, borne_out};
 use copyback::CopyBack;
