@@ -127,6 +127,8 @@ pub struct JournalSection {
     pub head: PathBuf,
     /// The inbox takes no more than this; above it pushes are answered 503.
     pub inbox_bytes_max: NonZeroU64,
+    /// A batch that waits for longer bars its partner: his pushes are answered 503.
+    pub inbox_age_max_hours: NonZeroU32,
     /// How long a payload is held after relay, so that a restored registry can be fed again.
     pub payload_hold_hours: u32,
     /// How long reject reports are kept.
@@ -212,6 +214,8 @@ pub struct PartnerLimits {
     pub concurrent_max: NonZeroU32,
     /// Rows a second; above it the reading of the body pauses.
     pub rows_per_s: NonZeroU32,
+    /// Bytes of bodies a second, as they come; above it likewise.
+    pub bytes_per_s: NonZeroU32,
 }
 
 /// Operational limits.

@@ -30,6 +30,7 @@
 
 mod answers;
 mod backup;
+mod bounds;
 mod columns;
 mod committed;
 mod copyback;
@@ -87,7 +88,7 @@ use shuguan_ledger::tree::Edge;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-pub use backup::{DATABASE as BACKUP_DATABASE, PAYLOADS as BACKUP_PAYLOADS, backup, snapshot};
+pub use backup::{DATABASE as BACKUP_DATABASE, PAYLOADS as BACKUP_PAYLOADS, backup, hold, snapshot};
 pub use columns::{ColumnDigests, part_digest};
 pub use committed::{Borne, borne_out};
 use copyback::CopyBack;
@@ -151,6 +152,7 @@ struct Inner {
     time: Arc<LogTime>,
     head: Arc<Head>,
     inbox_bytes_max: u64,
+    inbox_age_max_us: i64,
     refusals: Mutex<Refusals>,
     pruned_us: Mutex<i64>,
 }
@@ -231,6 +233,7 @@ impl Journal {
             checkpoint: Arc::<str>::from(recovered.note).into(),
             names: signer.names().into(),
             backlog: backlog(&store)?,
+            overdue: std::sync::RwLock::default(),
             failed: watch::Sender::new(false),
             prune_on: std::sync::atomic::AtomicBool::new(false),
         });
@@ -277,6 +280,7 @@ impl Journal {
                 time,
                 head,
                 inbox_bytes_max: settings.inbox_bytes_max,
+                inbox_age_max_us: settings.inbox_age_max_us,
                 refusals: Mutex::default(),
                 pruned_us: Mutex::new(0),
             }),
@@ -388,7 +392,7 @@ impl Journal {
         self.sealed(Work::Seal(Box::new(prepared)), exchange).await
     }
 
-    /// What time demands: the head file, aggregates of refusals of minutes that are over, and old rows away. Call it about once a second.
+    /// What time demands: the head file, aggregates of refusals of minutes that are over, what waits for too long, and old rows away. Call it about once a second.
     ///
     /// # Errors
     /// [`SealError::Unavailable`]; the next tick tries again.
@@ -397,6 +401,7 @@ impl Journal {
         self.tell_clock().await?;
         let due = self.refusals().due(now_us);
         self.seal_aggregates(due).await?;
+        self.look_for_overdue(now_us).await;
         let prune = {
             let mut pruned = self.inner.pruned_us.lock().unwrap_or_else(PoisonError::into_inner);
             // Behind what comes in, it goes on with each tick.
@@ -452,27 +457,6 @@ impl Journal {
     /// What waits for the relay; costs nothing.
     pub fn backlog(&self) -> Backlog {
         self.inner.shared.backlog.read()
-    }
-
-    /// Whether the inbox is below its bound.
-    pub fn inbox_has_room(&self) -> bool {
-        self.backlog().bytes < self.inner.inbox_bytes_max
-    }
-
-    /// Whether the inbox takes a batch of this partner: it is below its bound, and he holds less than half of it, so that nobody fills it for all.
-    pub fn inbox_has_room_for(&self, partner: &str) -> bool {
-        let share = self.inner.inbox_bytes_max.div_ceil(2);
-        self.inbox_has_room() && self.inner.shared.backlog.of(partner) < share
-    }
-
-    /// Whether it takes a batch of so many bytes that is about to be sealed: with it he holds no more than half, or it is all that he holds. What was
-    /// promised before the batch was read may be taken by his other uploads meanwhile.
-    pub fn inbox_takes(&self, partner: &str, bytes: u64) -> bool {
-        let (held, share) = (
-            self.inner.shared.backlog.of(partner),
-            self.inner.inbox_bytes_max.div_ceil(2),
-        );
-        self.inbox_has_room() && (held == 0 || held.saturating_add(bytes) <= share)
     }
 
     fn refusals(&self) -> std::sync::MutexGuard<'_, Refusals> {

@@ -1,9 +1,9 @@
-//! Rate limits for each partner: requests a second, requests at once, rows a second; `quota` the quotas of a day, `subjects` those that count
+//! Rate limits for each partner: requests a second, requests at once, rows and bytes a second; `quota` the quotas of a day, `subjects` those that count
 //! persons, `absences` the share of questions about nobody.
 //!
 //! Takes a partner id that the certificate proved, never anything out of a request, so that a stranger cannot grow the table. Gives a
-//! [`Permit`] that is held while the request is handled. The rates refuse with 429 at admission only, a quota of the day also in mid-body; rows are paced by making the reader of the
-//! body wait (design 10.5).
+//! [`Permit`] that is held while the request is handled. The rates refuse with 429 at admission only, a quota of the day also in mid-body; rows
+//! and bytes are paced by making the reader of the body wait (design 10.5).
 
 pub mod absences;
 pub mod quota;
@@ -35,7 +35,8 @@ pub struct Admission {
 struct Limiters {
     limits: PartnerLimits,
     requests: RequestLimiter,
-    rows: DefaultDirectRateLimiter,
+    rows: Pace,
+    bytes: Pace,
     slots: Arc<Semaphore>,
 }
 
@@ -51,7 +52,8 @@ impl Limiters {
         Self {
             limits,
             requests: RateLimiter::direct(requests).with_middleware(),
-            rows: RateLimiter::direct(Quota::per_second(limits.rows_per_s)),
+            rows: Pace::new(limits.rows_per_s),
+            bytes: Pace::new(limits.bytes_per_s),
             slots: Arc::new(Semaphore::new(limits.concurrent_max.get() as usize)),
         }
     }
@@ -160,12 +162,36 @@ impl Admission {
 impl Permit {
     /// Waits until the partner's rate allows that many more rows. The caller reads no body meanwhile, which slows the sender down.
     pub async fn pace_rows(&self, rows: u64) {
-        let burst = self.limiters.limits.rows_per_s;
-        let mut left = rows;
+        self.limiters.rows.wait(rows).await;
+    }
+
+    /// The same of bytes as they came, compressed or not.
+    pub async fn pace_bytes(&self, bytes: u64) {
+        self.limiters.bytes.wait(bytes).await;
+    }
+}
+
+/// So many a second, and as many at once.
+struct Pace {
+    per_s: NonZeroU32,
+    limiter: DefaultDirectRateLimiter,
+}
+
+impl Pace {
+    fn new(per_s: NonZeroU32) -> Self {
+        Self {
+            per_s,
+            limiter: RateLimiter::direct(Quota::per_second(per_s)),
+        }
+    }
+
+    async fn wait(&self, amount: u64) {
+        let mut left = amount;
         while left > 0 {
             // A weight above the burst could never pass, so it goes in pieces.
-            let piece = u32::try_from(left).map_or(burst, |left| NonZeroU32::new(left).map_or(burst, |n| n.min(burst)));
-            if self.limiters.rows.until_n_ready(piece).await.is_err() {
+            let piece = u32::try_from(left).ok().and_then(NonZeroU32::new);
+            let piece = piece.map_or(self.per_s, |piece| piece.min(self.per_s));
+            if self.limiter.until_n_ready(piece).await.is_err() {
                 return;
             }
             left -= u64::from(piece.get());
@@ -179,8 +205,9 @@ mod tests {
 
     use std::collections::BTreeMap;
     use std::num::{NonZeroU32, NonZeroU64};
+    use std::time::Duration;
 
-    use super::Admission;
+    use super::{Admission, Permit};
     use crate::config::{LimitsSection, PartnerLimits};
     use crate::refusal::Refusal;
 
@@ -192,6 +219,7 @@ mod tests {
                 requests_burst: n(burst),
                 concurrent_max: n(concurrent),
                 rows_per_s: n(1_000),
+                bytes_per_s: n(1_000),
             },
             partners: BTreeMap::new(),
             body_bytes_max: NonZeroU64::MIN,
@@ -218,5 +246,22 @@ mod tests {
         assert_eq!(admission.admit("a").unwrap_err().refusal, Refusal::TooManyAtOnce);
         drop(first);
         assert!(admission.admit("a").is_ok());
+    }
+
+    #[tokio::test]
+    async fn bytes_beyond_a_partners_rate_wait_and_those_of_others_do_not() {
+        let admission = admission(100, 100, 10);
+        let (first, second) = (admission.admit("a").unwrap(), admission.admit("a").unwrap());
+        let waits = |permit: Permit, bytes: u64| async move {
+            let wait = permit.pace_bytes(bytes);
+            tokio::time::timeout(Duration::from_millis(50), wait).await.is_err()
+        };
+        assert!(!waits(first, 1_000).await, "as many as come in a second");
+        assert!(waits(second, 500).await, "of all uploads of the partner together");
+        assert!(!waits(admission.admit("b").unwrap(), 1_000).await);
+        assert!(
+            waits(admission.admit("c").unwrap(), u64::from(u32::MAX) + 7).await,
+            "in pieces"
+        );
     }
 }

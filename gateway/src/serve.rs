@@ -5,6 +5,7 @@
 //! `stop` leaf. A crash at any point is safe by C3; the next start reads what is there.
 
 mod clock_light;
+mod inbox_light;
 mod kept;
 mod log_keys;
 mod start;
@@ -421,14 +422,8 @@ async fn watch(
         readiness.report("crl", light, detail);
         let (light, detail) = keeper.in_force().describe(wall_us / 1_000_000);
         readiness.report("policies", light, detail);
-        let backlog = stations.journal.backlog();
-        metrics::gauge!("shuguan_inbox_exchanges").set(precise(backlog.exchanges));
-        metrics::gauge!("shuguan_inbox_bytes").set(precise(backlog.bytes));
-        if stations.journal.inbox_has_room() {
-            readiness.report("inbox", Light::Green, format!("{} exchanges wait", backlog.exchanges));
-        } else {
-            readiness.report("inbox", Light::Yellow, "it is full; pushes are answered 503");
-        }
+        let (light, said) = inbox_light::describe(&stations.journal, now_us);
+        readiness.report("inbox", light, said);
         let snapshot = relay.snapshot(now_us);
         let (light, standing) = match stations.registry.standing() {
             Standing::Awaited(code) => (
@@ -470,11 +465,6 @@ fn apart(recalls: &[RecallApart]) -> String {
             first.reason
         ),
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a gauge is for people")]
-fn precise(value: u64) -> f64 {
-    value as f64
 }
 
 fn crl_light(revoked: &RevocationSet, now_s: i64) -> (Light, String) {

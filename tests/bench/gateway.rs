@@ -5,7 +5,7 @@ use shuguan_tests::{Deployment, Postgres};
 use crate::feed::PARTNER;
 
 /// Caps that must not be what is measured: rates and concurrency of a partner, connections, the pace of the relay.
-const RAISED: [(&str, &str); 6] = [
+const RAISED: [(&str, &str); 7] = [
     (
         "#= connections_per_partner_max = 16",
         "connections_per_partner_max = 512",
@@ -14,6 +14,7 @@ const RAISED: [(&str, &str); 6] = [
     ("#= requests_burst = 200", "requests_burst = 1000000"),
     ("#= concurrent_max = 16", "concurrent_max = 512"),
     ("#= rows_per_s = 200000", "rows_per_s = 100000000"),
+    ("#= bytes_per_s = 125000000", "bytes_per_s = 4000000000"),
     ("#= rows_per_s = 100000", "rows_per_s = 100000000"),
 ];
 

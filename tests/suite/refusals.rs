@@ -1,7 +1,9 @@
 //! Every way to be refused: exact status, exact code, a leaf, and nothing in the registry.
 
 use http::Method;
-use shuguan_tests::{Answer, Call, Deployment, Identity, Running, leaves, registry_count, registry_rows, run};
+use shuguan_tests::{
+    Answer, Call, Deployment, Identity, Running, eventually, leaves, registry_count, registry_rows, run,
+};
 
 use crate::feeds::{CSV_GB18030, CSV_UTF8, NDJSON, POLICE, RESIDENT, clean, nobody, resident};
 
@@ -328,6 +330,42 @@ fn a_partner_over_its_rate_is_told_when_to_come_back_and_the_others_are_not_held
 }
 
 #[test]
+fn a_sender_over_its_bytes_is_read_more_slowly_and_loses_nothing_and_others_do_not_wait() {
+    run(async {
+        let deployment = Deployment::with(|text| {
+            let standard = "#= bytes_per_s = 125000000";
+            assert!(text.contains(standard));
+            text.replace(standard, "bytes_per_s = 10000")
+        });
+        let running = deployment.serve();
+        let feed = clean(RESIDENT, NDJSON, 100, 1);
+        let seconds = feed.len() as u64 / 10_000;
+        assert!((3..=8).contains(&seconds), "{}", feed.len());
+        let police = deployment.partner(POLICE);
+        let began = std::time::Instant::now();
+        let slow = async {
+            let answer = running.call(Call::push(RESIDENT, NDJSON, feed), &police).await.unwrap();
+            (answer, began.elapsed())
+        };
+        let death = "health/death-certificate";
+        let other = async {
+            let call = Call::push(death, NDJSON, clean(death, NDJSON, 2, 1));
+            let answer = running.call(call, &deployment.partner("health-city")).await.unwrap();
+            (answer, began.elapsed())
+        };
+        let ((slow, slow_took), (other, other_took)) = tokio::join!(slow, other);
+        assert_eq!(
+            (slow.status.as_u16(), slow.json()["received"].as_u64()),
+            (202, Some(100))
+        );
+        assert_eq!(other.status, 202);
+        // A second's worth comes at once.
+        assert!(slow_took.as_secs() >= seconds - 1, "{slow_took:?}");
+        assert!(other_took * 2 < slow_took, "{other_took:?} {slow_took:?}");
+    });
+}
+
+#[test]
 fn a_full_inbox_is_answered_503_and_nothing_is_accepted() {
     run(async {
         let deployment = Deployment::with(|text| {
@@ -352,6 +390,63 @@ fn a_full_inbox_is_answered_503_and_nothing_is_accepted() {
         // Whose answer was lost on the way asks again and is told that it was accepted.
         let again = running.call(call, &police).await.unwrap();
         assert_eq!((again.status.as_u16(), &again.body), (202, &first.body));
+    });
+}
+
+#[test]
+fn a_batch_that_waits_for_too_long_bars_its_partner_until_it_is_in_the_registry_and_nobody_else() {
+    run(async {
+        let deployment = Deployment::new();
+        let running = deployment.serve();
+        let police = deployment.partner(POLICE);
+        let operate = |act: &str| {
+            let (code, _, error) = deployment.shuguan(&["relay", act, "-c", "officers/operator-li.toml"]);
+            assert_eq!(code, 0, "{error}");
+        };
+        operate("pause");
+        let call = push();
+        let first = running.call(call.clone(), &police).await.unwrap();
+        assert_eq!(first.status, 202);
+        assert_eq!(running.stop(), Some(0));
+        // As if it had been paused for a day more than a batch may wait.
+        let journal = rusqlite::Connection::open(deployment.journal()).unwrap();
+        let aged = "UPDATE inbox SET received_us = received_us - ?1, changed_us = changed_us - ?1";
+        assert_eq!(journal.execute(aged, [8 * 86_400_000_000_i64]).unwrap(), 1);
+        drop(journal);
+        let running = deployment.serve();
+        let light = || {
+            let (_, page) = running.health("/readyz").unwrap();
+            let page: serde_json::Value = serde_json::from_str(&page).unwrap();
+            let inbox = &page["checks"]["inbox"];
+            let text = |member: &str| inbox[member].as_str().unwrap_or_default().to_owned();
+            (text("state"), text("detail"))
+        };
+        eventually("the light says so", 10, || {
+            let (state, detail) = light();
+            state == "yellow" && detail.contains("batches of 1 partners") && detail.contains("8 days old")
+        });
+        let (_, metrics) = running.health("/metrics").unwrap();
+        assert!(metrics.contains("shuguan_inbox_oldest_seconds 6912"), "{metrics}");
+        assert!(metrics.contains("shuguan_inbox_overdue_partners 1"), "{metrics}");
+        let refused = running.call(push(), &police).await.unwrap();
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (503, "SG2122"));
+        assert_eq!(refused.header("retry-after"), "300");
+        // What was accepted is answered as it was, and others are not barred.
+        let again = running.call(call, &police).await.unwrap();
+        assert_eq!((again.status.as_u16(), &again.body), (202, &first.body));
+        let death = "health/death-certificate";
+        let call = Call::push(death, NDJSON, clean(death, NDJSON, 2, 1));
+        let other = running.call(call, &deployment.partner("health-city")).await.unwrap();
+        assert_eq!(other.status, 202);
+        operate("resume");
+        eventually("it is in the registry", 20, || light().0 == "green");
+        assert_eq!(running.call(push(), &police).await.unwrap().status, 202);
+        assert_eq!(running.stop(), Some(0));
+        let refusals = deployment.leaves_of("refusal");
+        assert_eq!(refusals.len(), 1, "{refusals:?}");
+        assert_eq!(refusals[0]["code"], "inbox-overdue");
+        assert_eq!(deployment.leaves_of("push").len(), 3);
+        deployment.verified_log();
     });
 }
 

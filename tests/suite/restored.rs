@@ -233,3 +233,224 @@ fn a_backup_made_while_the_gateway_runs_verifies_and_holds_no_key() {
         gateway.verified_log();
     });
 }
+
+/// Exit code, and what is said.
+fn restore(gateway: &Deployment, arguments: &[&str]) -> (i32, String) {
+    let (code, out, error) = gateway.shuguan(&[&["db", "restore", "backup", "-c", "shuguan.toml"], arguments].concat());
+    (code, format!("{out}{error}"))
+}
+
+/// What is in the folder of a store, without locks and what SQLite keeps beside a database.
+fn folder(gateway: &Deployment, name: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(gateway.path(name)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names
+        .filter(|name| ![".lock", "-wal", "-shm"].iter().any(|end| name.ends_with(end)))
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn yesterdays_registry_is_restored_and_fed_again_what_it_lacks() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        push(&running, &gateway, 1).await;
+        relayed(&gateway, 1);
+        let (code, _, error) = gateway.shuguan(&["db", "backup", "backup", "-c", "shuguan.toml"]);
+        assert_eq!(code, 0, "{error}");
+        let second = push(&running, &gateway, 2).await;
+        let third = push(&running, &gateway, 3).await;
+        relayed(&gateway, 3);
+        let registry = ["--only", "registry", "--replace"];
+        let (code, said) = restore(&gateway, &registry);
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains("stop the gateway"), "{said}");
+        assert_eq!(running.stop(), Some(0));
+        let whole = rows(&gateway);
+        // Somebody else, of whom the journal's lock knows nothing.
+        let other = rusqlite::Connection::open(gateway.registry()).unwrap();
+        let held: i64 = other
+            .query_row("SELECT count(*) FROM relay_progress", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(held, 3);
+        let (code, said) = restore(&gateway, &registry);
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains("another process has"), "{said}");
+        drop(other);
+        let (code, said) = restore(&gateway, &["--only", "registry"]);
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains("--replace"), "{said}");
+        assert_eq!(rows(&gateway), whole, "nothing was changed");
+
+        let (code, said) = restore(&gateway, &registry);
+        assert_eq!(code, 0, "{said}");
+        assert!(said.contains("shuguan db fsck"), "{said}");
+        assert_eq!(rows(&gateway).len(), 1);
+        let there = folder(&gateway, "registry");
+        let kept: Vec<&String> = there
+            .iter()
+            .filter(|name| name.starts_with("registry.db.before-restore-"))
+            .collect();
+        assert!(
+            !kept.is_empty() && !there.iter().any(|name| name.contains("restoring")),
+            "{there:?}"
+        );
+        assert_eq!(
+            registry_rows(
+                &gateway.path("registry").join(kept[0]),
+                "SELECT citizen_id || name || _leaf FROM public_security_resident ORDER BY 1",
+            ),
+            whole,
+            "what was there is kept whole"
+        );
+
+        let running = gateway.serve();
+        let missing = |exchange: &str| ("missing".to_owned(), exchange.to_owned());
+        assert_eq!(fsck(&gateway), (6, vec![missing(&second), missing(&third)]));
+        eventually("it says so", 10, || {
+            let (_, page) = running.health("/readyz").unwrap();
+            page.contains("shuguan db fsck")
+        });
+        let (code, error) = feed_again(&gateway, &[&second, &third]);
+        assert_eq!(code, 0, "{error}");
+        relayed(&gateway, 5);
+        assert_eq!(rows(&gateway), whole);
+        assert_eq!(fsck(&gateway), (0, vec![]));
+        assert_eq!(running.stop(), Some(0));
+        gateway.verified_log();
+    });
+}
+
+#[test]
+fn a_journal_from_a_backup_does_not_start_before_its_loss_is_stated_and_a_sound_one_is_not_written_over() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let (code, _, error) = gateway.shuguan(&[&["relay", "pause"], &OPERATOR[..]].concat());
+        assert_eq!(code, 0, "{error}");
+        // Enough that payload and index of subjects are files of their own.
+        let many: Vec<u8> = (0..20_000).flat_map(|n| resident(&nobody(n), &name(n))).collect();
+        let call = Call::push(RESIDENT, NDJSON, many);
+        assert_eq!(running.call(call, &gateway.partner(POLICE)).await.unwrap().status, 202);
+        let (code, _, error) = gateway.shuguan(&["db", "backup", "backup", "-c", "shuguan.toml"]);
+        assert_eq!(code, 0, "{error}");
+        let payloads = folder(&gateway, "journal/payload");
+        assert!(payloads.len() >= 2, "{payloads:?}");
+        push(&running, &gateway, 20_001).await;
+        assert_eq!(running.stop(), Some(0));
+        let (code, said) = restore(&gateway, &[]);
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains("journal.db` is there"), "{said}");
+        assert_eq!(
+            leaves(&gateway.journal())
+                .iter()
+                .filter(|leaf| leaf["k"] == "push")
+                .count(),
+            2
+        );
+
+        // The disk is lost; the head file lies on another.
+        for gone in ["journal/journal.db", "registry/registry.db"] {
+            std::fs::remove_file(gateway.path(gone)).unwrap();
+        }
+        for gone in &payloads {
+            std::fs::remove_file(gateway.path("journal/payload").join(gone)).unwrap();
+        }
+        let (code, said) = restore(&gateway, &[]);
+        assert_eq!(code, 0, "{said}");
+        assert!(said.contains("shuguan db recover"), "{said}");
+        assert_eq!(folder(&gateway, "journal/payload"), payloads);
+        assert_eq!(
+            leaves(&gateway.journal())
+                .iter()
+                .filter(|leaf| leaf["k"] == "push")
+                .count(),
+            1
+        );
+        let (code, error) = gateway.serve_in_vain();
+        assert_eq!(code, 1, "{error}");
+        assert!(error.contains("db recover"), "{error}");
+        let text = std::fs::read_to_string(gateway.config()).unwrap();
+        let (origin, successor) = ("gw1.lyg.example/log\"", "gw1.lyg.example/log/2\"");
+        std::fs::write(gateway.config(), text.replacen(origin, successor, 1)).unwrap();
+        let recover = ["db", "recover", "--why", "disk-lost", "-c", "shuguan.toml"];
+        let (code, _, error) = gateway.shuguan(&recover);
+        assert_eq!(code, 0, "{error}");
+        let running = gateway.serve();
+        let (code, _, error) = gateway.shuguan(&[&["relay", "resume"], &OPERATOR[..]].concat());
+        assert_eq!(code, 0, "{error}");
+        relayed(&gateway, 1);
+        assert_eq!(registry_count(&gateway.registry(), "public_security_resident"), 20_000);
+        assert_eq!(fsck(&gateway), (0, vec![]));
+        assert_eq!(running.stop(), Some(0));
+        gateway.verified_log();
+    });
+}
+
+#[test]
+fn what_is_not_as_its_manifest_says_is_no_backup_and_changes_nothing() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        push(&running, &gateway, 1).await;
+        relayed(&gateway, 1);
+        let (code, _, error) = gateway.shuguan(&["db", "backup", "backup", "-c", "shuguan.toml"]);
+        assert_eq!(code, 0, "{error}");
+        push(&running, &gateway, 2).await;
+        relayed(&gateway, 2);
+        assert_eq!(running.stop(), Some(0));
+        let (stores, whole) = (["journal", "registry"], rows(&gateway));
+        let before = stores.map(|store| folder(&gateway, store));
+        let untouched = |what: &str| {
+            assert_eq!(stores.map(|store| folder(&gateway, store)), before, "{what}");
+            assert_eq!(rows(&gateway), whole, "{what}");
+        };
+        let manifest = gateway.path("backup/backup.json");
+        let (said, database) = (
+            std::fs::read_to_string(&manifest).unwrap(),
+            gateway.path("backup/registry.db"),
+        );
+        let bytes = std::fs::read(&database).unwrap();
+        let changed: Vec<u8> = bytes.iter().copied().rev().collect();
+        for (what, bytes) in [
+            ("shorter", &bytes[..bytes.len() - 1]),
+            ("longer", &[&bytes[..], b"x"].concat()),
+            ("changed", &changed),
+        ] {
+            std::fs::write(&database, bytes).unwrap();
+            let (code, error) = restore(&gateway, &["--replace"]);
+            assert_eq!(code, 6, "{what}: {error}");
+            assert!(error.contains("registry.db` is not the file"), "{what}: {error}");
+            untouched(what);
+        }
+        std::fs::write(&database, &bytes).unwrap();
+        for (from, to, code) in [
+            ("shuguan.db-backup.v1", "shuguan.db-backup.v9", 6),
+            ("\"registry.db\"", "\"../registry/registry.db\"", 6),
+            ("\"registry.db\"", "\"/etc/passwd\"", 6),
+            ("\"journal.db\"", "\"payloads/../../journal.db\"", 6),
+            ("\"size\"", "\"sise\"", 6),
+        ] {
+            assert!(said.contains(from), "{said}");
+            std::fs::write(&manifest, said.replacen(from, to, 1)).unwrap();
+            let (exit, error) = restore(&gateway, &["--replace"]);
+            assert_eq!(exit, code, "{to}: {error}");
+            untouched(to);
+        }
+        std::fs::remove_file(&manifest).unwrap();
+        let (code, error) = restore(&gateway, &["--replace"]);
+        assert_eq!(code, 1, "{error}");
+        assert!(error.contains("is no backup"), "{error}");
+        std::fs::write(&manifest, &said).unwrap();
+        std::fs::remove_file(&database).unwrap();
+        let (code, error) = restore(&gateway, &["--replace"]);
+        assert_eq!(code, 1, "{error}");
+        untouched("a file is gone");
+        std::fs::write(&database, &bytes).unwrap();
+        let (code, error) = restore(&gateway, &["--only", "registry", "--replace"]);
+        assert_eq!(code, 0, "{error}");
+        assert_eq!(rows(&gateway).len(), 1);
+    });
+}

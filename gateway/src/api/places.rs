@@ -127,6 +127,7 @@ mod tests {
                 requests_burst: n(1),
                 concurrent_max: n(concurrent),
                 rows_per_s: n(1),
+                bytes_per_s: n(1),
             },
             partners: BTreeMap::new(),
             body_bytes_max: NonZeroU64::MIN,

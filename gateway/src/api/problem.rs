@@ -111,6 +111,7 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::QuotaExceeded
         | Refusal::TooManyAbsent => StatusCode::TOO_MANY_REQUESTS,
         Refusal::InboxFull
+        | Refusal::InboxOverdue
         | Refusal::SpoolFull
         | Refusal::Draining
         | Refusal::Overloaded

@@ -5,6 +5,7 @@ mod backup;
 mod fsck;
 mod journal;
 mod recover;
+mod restore;
 
 use std::path::{Path, PathBuf};
 
@@ -69,11 +70,29 @@ enum DbAction {
     /// Copy journal, payloads and a registry on SQLite into an empty folder, while the gateway runs. No key goes with them. What is on PostgreSQL, `pg_dump`
     /// copies.
     #[command(
-        after_help = "EXAMPLES\n  shuguan db backup /backup/2026-11-25 -c shuguan.toml\n\nRESTORE\n  Stop the gateway, put registry.db back in its place, start, then: shuguan db fsck, and shuguan relay feed-again for what is missing.\n  An older journal: receipts for what it lacks are out, and the gateway refuses to start with it. When the newest is lost: shuguan db recover.\n\nEXIT CODES\n  0 made, `backup.json` says of what · 1 not made"
+        after_help = "EXAMPLES\n  shuguan db backup /backup/2026-11-25 -c shuguan.toml\n\nRESTORE\n  shuguan db restore\n\nEXIT CODES\n  0 made, `backup.json` says of what · 1 not made"
     )]
     Backup {
         /// Where to; it is made, or must be empty.
         folder: PathBuf,
+        /// The gateway's configuration.
+        #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
+        config: PathBuf,
+    },
+    /// Put back what `db backup` made: journal with payloads, a registry on SQLite, or both. Every file is checked first, and what is there is kept under
+    /// another name. The gateway must not run. What is on PostgreSQL, `pg_restore` puts back.
+    #[command(
+        after_help = "EXAMPLES\n  shuguan db restore /backup/2026-11-25 --only registry --replace -c shuguan.toml     the journal is sound\n  shuguan db restore /backup/2026-11-25 -c shuguan.toml                               both are gone\n\nBEFORE\n  shuguan relay pause: what was relayed since the backup must come before what is new. Then stop the gateway.\n\nAFTER\n  A registry: start the gateway, shuguan db fsck, shuguan relay feed-again for what is missing, shuguan relay resume. What is lost, its payload is\n  erased: its sender pushes it again.\n  A journal: a head file, a witness or a receipt that knows more entries keeps the gateway from starting with it. Leave the head file where it is, look for\n  a newer copy, and when the newest is lost: shuguan db recover.\n\nEXIT CODES\n  0 restored · 1 not: a gateway runs, something is there and --replace was not said, a file cannot be written · 6 the backup is not what it says of itself;\n  nothing was changed"
+    )]
+    Restore {
+        /// The backup.
+        folder: PathBuf,
+        /// Only this one of the two.
+        #[arg(long, value_enum, value_name = "STORE")]
+        only: Option<Which>,
+        /// Put it in the place of what is there, which is kept under another name.
+        #[arg(long)]
+        replace: bool,
         /// The gateway's configuration.
         #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
         config: PathBuf,
@@ -141,6 +160,12 @@ pub fn run(args: DbArgs, output: &Output) -> Result<Exit, Failure> {
             }
         }
         DbAction::Backup { folder, config } => return backup::run(&config, &folder, output),
+        DbAction::Restore {
+            folder,
+            only,
+            replace,
+            config,
+        } => return restore::run(&config, &folder, only, replace, output),
         DbAction::Recover { why, seen, config } => return recover::run(&config, why, &seen, output),
         DbAction::Fsck { config } => return fsck::run(&config, output),
         DbAction::Schema { config } => show(&registry(&config, None)?.1, output),

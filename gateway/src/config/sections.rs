@@ -161,6 +161,8 @@ impl<'s> Sections<'_, 's> {
         let head: Option<PathBuf> = table.optional(self.document, "head");
         let document = &mut *self.document;
         let inbox_bytes_max = table.or(document, "inbox_bytes_max", nonzero_u64(8 << 30));
+        // As long as a sender's key is remembered: within it the sender can be asked again about whatever waits. And the longest holidays are as long.
+        let inbox_age_max_hours = table.or(document, "inbox_age_max_hours", nonzero(168));
         let payload_hold_hours = table.or(document, "payload_hold_hours", 72);
         let rejects_keep_days = table.or(document, "rejects_keep_days", nonzero(30));
         let clock_settle_minutes = table.or(document, "clock_settle_minutes", nonzero(60));
@@ -187,6 +189,7 @@ impl<'s> Sections<'_, 's> {
             place,
             payloads,
             inbox_bytes_max,
+            inbox_age_max_hours,
             payload_hold_hours,
             rejects_keep_days,
             clock_settle_minutes,
@@ -324,6 +327,8 @@ impl<'s> Sections<'_, 's> {
             requests_burst: nonzero(200),
             concurrent_max: nonzero(16),
             rows_per_s: nonzero(200_000),
+            // What a line of 1 Gbit/s brings: one partner does not take more of the gateway's than that.
+            bytes_per_s: nonzero(125_000_000),
         };
         let default = match table.table(document, "default") {
             Some(entry) => partner_limits(document, entry, standard),
@@ -397,6 +402,7 @@ fn partner_limits<'s>(document: &mut Document<'s>, mut table: Table<'s>, default
         requests_burst: table.or(document, "requests_burst", default.requests_burst),
         concurrent_max: table.or(document, "concurrent_max", default.concurrent_max),
         rows_per_s: table.or(document, "rows_per_s", default.rows_per_s),
+        bytes_per_s: table.or(document, "bytes_per_s", default.bytes_per_s),
     };
     table.finish(document);
     limits

@@ -2,7 +2,7 @@
 //!
 //! Takes the peer and the head of a request; gives an [`Admitted`] that holds the plan, the layout and the partner's permit. Refuses from
 //! the head alone, before a limiter is charged for a stranger's wish and before a byte of the body is read: wrong agency, no grant, bad
-//! headers, too large, inbox full, over rate, key in flight.
+//! headers, too large, inbox full or overdue, over rate, key in flight.
 
 use std::sync::Arc;
 
@@ -32,6 +32,8 @@ pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 const LAYOUT: HeaderName = HeaderName::from_static("exchange-layout");
 /// What `Retry-After` says when the inbox is full.
 pub(super) const INBOX_RETRY_AFTER_S: u64 = 30;
+/// What it says when a batch waits for too long: that took days, and whether it is over is known within a second of it.
+const OVERDUE_RETRY_AFTER_S: u64 = 300;
 /// Witnesses are asked each second, one that failed at least each five.
 const WITNESS_RETRY_AFTER_S: u64 = 30;
 
@@ -174,12 +176,16 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
     })
 }
 
-/// Whether the log is witnessed and the inbox has room.
+/// Whether the log is witnessed, and the inbox moves and has room.
 fn barred(stations: &Stations, peer: &Peer, purpose: &str) -> Option<(Refusal, u64)> {
     if let Some(refusal) = stations.witnessing.refuses(purpose) {
         return Some((refusal, WITNESS_RETRY_AFTER_S));
     }
-    let has_room = stations.journal.inbox_has_room_for(&peer.partner().id);
+    let partner = &peer.partner().id;
+    if stations.journal.inbox_is_overdue_for(partner) {
+        return Some((Refusal::InboxOverdue, OVERDUE_RETRY_AFTER_S));
+    }
+    let has_room = stations.journal.inbox_has_room_for(partner);
     (!has_room).then_some((Refusal::InboxFull, INBOX_RETRY_AFTER_S))
 }
 
@@ -196,7 +202,7 @@ fn within_plan(manner: &Manner, plan: &Plan) -> Result<(), Refused> {
 /// Whether there is room for it, and anything left of the quota of the day. A key that was answered before is answered again (C4): that takes nothing.
 ///
 /// # Errors
-/// [`Refusal::InboxFull`], [`Refusal::Unwitnessed`], [`Refusal::QuotaExceeded`].
+/// [`Refusal::InboxFull`], [`Refusal::InboxOverdue`], [`Refusal::Unwitnessed`], [`Refusal::QuotaExceeded`].
 pub(super) async fn may_enter(stations: &Stations, admitted: &Admitted) -> Result<(), Stop> {
     let stop = match (admitted.barred, &admitted.quota) {
         (Some((refusal, after_s)), _) => Refused::new(refusal).retry_after(after_s).into(),

@@ -2,7 +2,7 @@
 //!
 //! Takes the admitted push and its body; gives parts of at most 8,192 rows whose columns are those that the plan wants. Refuses what
 //! cannot be read as a whole, a digest that does not fit, a batch with too many rejects. Holds one part and one record, whatever the size
-//! of the body. Rows are paced here: while a partner is over its rate, nobody reads its body.
+//! of the body. Rows and bytes are paced here: while a partner is over its rate, nobody reads its body.
 
 use arrow_array::BooleanArray;
 use arrow_array::cast::AsArray;
@@ -143,8 +143,10 @@ where
                 let Ok(data) = frame.into_data() else {
                     return Ok(());
                 };
+                let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
+                self.admitted.permit.pace_bytes(bytes).await;
                 self.digest.update(&data);
-                self.bytes = self.bytes.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+                self.bytes = self.bytes.saturating_add(bytes);
                 match &mut self.inflater {
                     _ if self.unreadable.is_some() => {}
                     Some(inflater) => inflater.put(&data),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::watch;
 
@@ -25,6 +25,8 @@ pub(super) struct Shared {
     /// Replaced before the first checkpoint that is signed by its keys, so that who reads them after it can open it.
     pub(super) names: RwLock<Arc<Names>>,
     pub(super) backlog: BacklogCounters,
+    /// Partners of whom a batch waits for longer than any may.
+    pub(super) overdue: RwLock<Vec<String>>,
     pub(super) failed: watch::Sender<bool>,
     /// The last look for what is old left some of it.
     pub(super) prune_on: AtomicBool,
@@ -35,6 +37,15 @@ impl Shared {
     pub(super) fn checkpoint(&self) -> String {
         let newest = self.checkpoint.read().unwrap_or_else(PoisonError::into_inner);
         newest.as_ref().to_owned()
+    }
+
+    /// Partners of whom a batch waits for longer than any may.
+    pub(super) fn overdue(&self) -> RwLockReadGuard<'_, Vec<String>> {
+        self.overdue.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_overdue(&self, partners: Vec<String>) {
+        *self.overdue.write().unwrap_or_else(PoisonError::into_inner) = partners;
     }
 
     /// Names and keys of the log and its volumes.

@@ -165,8 +165,7 @@ pub(super) const ANSWERS: &str = "SELECT sealed FROM answer WHERE leaf = ?1";
 pub(super) const REJECTS: &str = "SELECT sealed FROM reject WHERE leaf = ?1";
 pub(super) const EVIDENCE: &str =
     "SELECT e.sealed, k.month, k.key FROM evidence e LEFT JOIN wrapped_key k ON k.leaf = e.leaf WHERE e.leaf = ?1";
-pub(super) const NEXT_LANE: &str =
-    "SELECT lane, partner, rec, leaf FROM inbox WHERE state = 'waiting' AND lane > ?1 ORDER BY lane, leaf LIMIT 1";
+pub(super) const NEXT_LANE: &str = "SELECT lane, partner, rec, leaf, changed_us FROM inbox WHERE state = 'waiting' AND lane > ?1 ORDER BY lane, leaf LIMIT 1";
 /// Of a partner and record type, in either lane, before a leaf.
 pub(super) const WAITS_BEFORE: &str = "SELECT EXISTS (SELECT 1 FROM inbox WHERE state = 'waiting'
      AND lane IN (?1 || ' ' || ?2, ?1 || ' ' || ?2 || ' bulk') AND leaf < ?3)";

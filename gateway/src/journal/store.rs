@@ -16,7 +16,7 @@ use std::path::Path;
 pub use self::fault::StoreFault;
 pub(super) use self::fault::Stored;
 use self::postgres::PostgresStore;
-pub(super) use self::sqlite::{SqliteStore, copy_back, open_copier};
+pub(super) use self::sqlite::{SqliteStore, copy_back, hold, open_copier};
 pub(super) use self::value::{Cell, FromCell, Row, Value, values};
 use super::fault::JournalFault;
 use super::settings::{JournalPlace, JournalSettings};

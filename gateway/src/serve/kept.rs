@@ -1,10 +1,11 @@
-//! Whether the registry still holds what was relayed to it.
+//! What nobody would hear of otherwise: whether the registry still holds what was relayed to it, and which batches are set aside.
 //!
-//! Takes the newest exchanges that the journal says are relayed, once a minute; gives a light of `/readyz`. A registry that was put back from a backup
+//! Takes what is set aside, and the newest exchanges that the journal says are relayed, once a minute; gives two lights of `/readyz`. A registry that was put back from a backup
 //! lacks them, and nothing else would say so. It is looked at while it answers; what exactly it lacks, `shuguan db fsck` tells.
 
 use std::time::Duration;
 
+use super::inbox_light;
 use crate::edge::health::{Light, Readiness};
 use crate::exchange::Stations;
 use crate::registry::Standing;
@@ -19,6 +20,10 @@ pub(super) async fn watch(stations: std::sync::Arc<Stations>, readiness: Readine
     let mut tick = tokio::time::interval(EVERY);
     loop {
         tick.tick().await;
+        if let Ok(aside) = stations.journal.list_set_aside(None).await {
+            let (light, said) = inbox_light::of_aside(&aside, stations.clock.now_us());
+            readiness.report("set-aside", light, said);
+        }
         if stations.registry.standing() != Standing::Ready {
             continue;
         }

@@ -235,6 +235,7 @@ fn journal_settings_of(config: &Config, secrets: &Secrets) -> JournalSettings {
     settings.head.clone_from(&config.journal.head);
     settings.node.clone_from(&config.gateway.node);
     settings.inbox_bytes_max = config.journal.inbox_bytes_max.get();
+    settings.inbox_age_max_us = i64::from(config.journal.inbox_age_max_hours.get()) * 3_600_000_000;
     settings.clock_settle_us = i64::from(config.journal.clock_settle_minutes.get()) * 60_000_000;
     settings.rejects_keep_days = config.journal.rejects_keep_days.get();
     settings

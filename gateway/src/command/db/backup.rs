@@ -21,8 +21,8 @@ use crate::journal::{self, BACKUP_DATABASE, BACKUP_PAYLOADS};
 use crate::registry::RegistrySettings;
 use crate::serve::chain;
 
-const REGISTRY: &str = "registry.db";
-const MANIFEST: &str = "backup.json";
+pub(super) const REGISTRY: &str = "registry.db";
+pub(super) const MANIFEST: &str = "backup.json";
 
 pub(super) fn run(path: &Path, folder: &Path, output: &Output) -> Result<Exit, Failure> {
     let config = config::load(path)?;

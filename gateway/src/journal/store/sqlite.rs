@@ -236,6 +236,12 @@ pub(super) fn open_reader(database: &Path) -> Result<SqliteStore, JournalFault> 
     Ok(connection.into())
 }
 
+/// Keeps every gateway from the database, which need not be there, as long as what is given back is held.
+pub(in crate::journal) fn hold(database: &Path) -> Result<File, JournalFault> {
+    private_folder(&folder_of(database))?;
+    lock(database)
+}
+
 /// Locks `<database>.lock` against a second process; the lock lives as long as the file that is given back.
 fn lock(database: &Path) -> Result<File, JournalFault> {
     let path = lock_path(database);

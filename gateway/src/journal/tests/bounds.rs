@@ -10,6 +10,8 @@ on_both_stores!(
     a_push_that_breaks_off_is_a_leaf_with_a_number_and_nobody_grows_the_log_by_it,
     a_refusal_about_the_content_sticks_to_its_key,
     who_holds_half_of_the_inbox_is_refused_and_others_are_not,
+    whose_batch_waits_for_too_long_is_refused_until_it_is_relayed_and_others_are_not,
+    a_batch_that_is_released_waits_from_then_on_and_one_that_is_set_aside_bars_nobody,
     a_full_queue_refuses_at_once,
     keys_checkpoints_and_reports_go_when_their_time_is_over_and_receipts_still_verify,
     more_than_one_look_takes_goes_with_the_next_ticks,
@@ -173,6 +175,56 @@ async fn who_holds_half_of_the_inbox_is_refused_and_others_are_not(store: Store)
     journal.relayed(item.exchange, relayed(&item)).await.unwrap();
     assert!(journal.inbox_has_room_for(his));
     assert!(!journal.inbox_takes(his, one) && journal.inbox_takes(his, one / 2));
+}
+
+async fn whose_batch_waits_for_too_long_is_refused_until_it_is_relayed_and_others_are_not(store: Store) {
+    let bench = Bench::on(store);
+    let mut settings = bench.settings();
+    settings.inbox_age_max_us = 3 * DAY_US;
+    let open = || Journal::open(&settings, bench.clock()).unwrap();
+    let (his, others) = ("public-security-city", "health-city");
+    let journal = open();
+    journal.seal(one_row(&journal, 1)).await.unwrap();
+    bench.turn(3 * DAY_US);
+    journal.tick(bench.clock().now_us()).await.unwrap();
+    assert!(!journal.inbox_is_overdue_for(his), "as long as it may wait");
+    bench.turn(1);
+    // Accepted in the last moment, it bars nobody.
+    journal.seal(one_row(&journal, 2)).await.unwrap();
+    journal.tick(bench.clock().now_us()).await.unwrap();
+    let barred = |journal: &Journal| {
+        assert!(journal.inbox_is_overdue_for(his) && !journal.inbox_is_overdue_for(others));
+        assert_eq!(journal.inbox_overdue(), 1);
+    };
+    barred(&journal);
+    drop(journal);
+    let journal = open();
+    journal.tick(bench.clock().now_us()).await.unwrap();
+    barred(&journal);
+    let item = journal.next_inbox(None).await.unwrap().unwrap();
+    assert_eq!(item.exchange, exchange(1), "it waits on");
+    journal.relayed(item.exchange, relayed(&item)).await.unwrap();
+    journal.tick(bench.clock().now_us()).await.unwrap();
+    assert!(!journal.inbox_is_overdue_for(his) && journal.inbox_overdue() == 0);
+    assert_eq!(journal.backlog().exchanges, 1);
+}
+
+async fn a_batch_that_is_released_waits_from_then_on_and_one_that_is_set_aside_bars_nobody(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    journal.seal(one_row(&journal, 1)).await.unwrap();
+    bench.turn(8 * DAY_US);
+    journal.tick(bench.clock().now_us()).await.unwrap();
+    assert_eq!(journal.inbox_overdue(), 1);
+    assert!(journal.set_aside(exchange(1), "SG6302").await.unwrap());
+    journal.tick(bench.clock().now_us()).await.unwrap();
+    assert_eq!(journal.inbox_overdue(), 0);
+    assert!(journal.release(exchange(1)).await.unwrap());
+    journal.tick(bench.clock().now_us()).await.unwrap();
+    assert_eq!(journal.inbox_overdue(), 0, "it waits for a moment only");
+    bench.turn(7 * DAY_US + 1);
+    journal.tick(bench.clock().now_us()).await.unwrap();
+    assert_eq!(journal.inbox_overdue(), 1);
 }
 
 async fn a_full_queue_refuses_at_once(store: Store) {
