@@ -15,9 +15,8 @@ use shuguan_ledger::tree::Hash;
 use shuguan_ledger::trust::{Trust, Witnessed};
 use shuguan_ledger::witness::AddCheckpoint;
 
-use super::{
-    RECEIPT_BYTES_MAX, chain, exit, folder_fault, headline, not_proven, read_bounded, seen_by, verdict, witnesses_json,
-};
+use super::log::folder_fault;
+use super::{RECEIPT_BYTES_MAX, chain, exit, headline, not_proven, read_bounded, seen_by, verdict, witnesses_json};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 

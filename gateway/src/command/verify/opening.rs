@@ -15,7 +15,8 @@ use shuguan_ledger::receipt::Proven;
 use shuguan_ledger::trust::{Quorum, Trust};
 use shuguan_policies::{Bundle, KeyRing, Plan};
 
-use super::{exit, not_proven, seen_by, sentence, witnesses_json};
+use super::receipt::sentence;
+use super::{exit, not_proven, seen_by, witnesses_json};
 use crate::client::deliver::detect;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;

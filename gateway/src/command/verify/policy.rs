@@ -11,7 +11,8 @@ use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::trust::Trust;
 use shuguan_policies::Bundle;
 
-use super::{chain, exit, headline, not_proven, read_receipt, seen_by, sentence};
+use super::receipt::sentence;
+use super::{chain, exit, headline, not_proven, read_receipt, seen_by};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::hex::hex;

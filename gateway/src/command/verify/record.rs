@@ -13,7 +13,8 @@ use shuguan_ledger::receipt::{Proven, Receipt};
 use shuguan_ledger::trust::Trust;
 use x509_parser::pem::Pem;
 
-use super::{chain, exit, headline, not_proven, read_receipt, seen_by, sentence};
+use super::receipt::sentence;
+use super::{chain, exit, headline, not_proven, read_receipt, seen_by};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::journal::{Borne, borne_out};

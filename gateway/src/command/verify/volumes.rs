@@ -10,7 +10,8 @@ use shuguan_ledger::audit::LogReport;
 use shuguan_ledger::leaf::Digest;
 use shuguan_ledger::trust::{Quorum, Trust};
 
-use super::{exit, expected, folder, folder_fault, not_proven, show_log};
+use super::log::{expected, folder_fault, show_log};
+use super::{exit, folder, not_proven};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 

@@ -1,0 +1,274 @@
+//! `shuguan verify log`: a journal, an exported log, or volumes that follow each other.
+//!
+//! Takes where they are and the receipts that they must contain; says what holds, what is counted in it and what is not proved. Refuses what cannot be
+//! read; what does not hold ends with code 6 and names the first entry that is not proven.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use shuguan_ledger::audit::LogReport;
+use shuguan_ledger::exported::CHECKPOINT;
+use shuguan_ledger::receipt::Receipt;
+use shuguan_ledger::time;
+use shuguan_ledger::trust::{Quorum, Trust};
+
+use super::super::config;
+use super::super::exit::{Exit, Failure};
+use super::super::output::Output;
+use super::folder::FolderFault;
+use super::journal::{Expected, ReadLog};
+use super::{
+    chain, exit, folder, headline, journal, not_proven, read_receipt, verdict, volumes, witnesses, witnesses_json,
+};
+
+/// One log, or volumes that follow each other.
+pub(super) fn run(
+    journals: &[PathBuf],
+    trust: &Trust,
+    asked: (&[PathBuf], i64),
+    output: &Output,
+) -> Result<Exit, Failure> {
+    match journals {
+        [journal] => journal_or_folder(journal, trust, asked, output),
+        folders => volumes::run(folders, trust, asked, output),
+    }
+}
+
+/// One log, with the receipts that it must contain, and how far back the entries may reach that no witness signed, microseconds.
+fn journal_or_folder(
+    journal: &Path,
+    trust: &Trust,
+    (receipts, within_us): (&[PathBuf], i64),
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let place = || format!("cannot read `{}`", journal.display());
+    if journal.is_dir() {
+        return exported(journal, trust, (receipts, within_us), output);
+    }
+    if !journal.is_file() {
+        return Err(Failure::local(place()).because("there is no such file"));
+    }
+    match journal::compare_log(
+        &config::journal_at(journal)?,
+        trust,
+        &expected(receipts, trust)?,
+        output,
+    ) {
+        Ok(mut report) => {
+            report.quorum = report.witnessed_within(within_us);
+            show_log(&report, trust, receipts.len(), None, output);
+            Ok(exit(report.quorum))
+        }
+        Err(ReadLog::Fault(fault)) => Ok(not_proven(output, &chain(&fault), Some(fault.index()))),
+        Err(ReadLog::Unreadable(error)) => Err(Failure::local(place())
+            .because(error)
+            .then("name the journal's SQLite file, or a copy of it with its -wal file")),
+        Err(ReadLog::Disturbed) => Err(Failure::local(place())
+            .because("another program opened it meanwhile")
+            .then("run the command again")),
+    }
+}
+
+fn exported(
+    folder: &Path,
+    trust: &Trust,
+    (receipts, within_us): (&[PathBuf], i64),
+    output: &Output,
+) -> Result<Exit, Failure> {
+    match folder::read(folder, trust, &expected(receipts, trust)?, output) {
+        Ok(mut report) => {
+            report.log.quorum = report.log.witnessed_within(within_us);
+            show_log(
+                &report.log,
+                trust,
+                receipts.len(),
+                Some((report.tiles, report.bundles)),
+                output,
+            );
+            Ok(exit(report.log.quorum))
+        }
+        Err(fault) => folder_fault(fault, folder, output),
+    }
+}
+
+/// What is said of a folder that does not verify.
+pub(super) fn folder_fault(fault: FolderFault, folder: &Path, output: &Output) -> Result<Exit, Failure> {
+    match fault {
+        FolderFault::Absent { path, .. } if path == CHECKPOINT => {
+            Err(Failure::local(format!("cannot read `{}`", folder.display()))
+                .because("there is no `checkpoint` in it, so it is no exported log")
+                .then("shuguan log export --journal JOURNAL -o DIR     writes one"))
+        }
+        fault @ FolderFault::Unreadable { .. } => {
+            Err(Failure::local(format!("cannot read `{}`", folder.display())).because(chain(&fault)))
+        }
+        fault @ FolderFault::Absent { .. } => Ok(verdict(output, "incomplete", &chain(&fault), fault.index())),
+        fault => Ok(not_proven(output, &chain(&fault), fault.index())),
+    }
+}
+
+/// What the log must contain.
+pub(super) fn expected(receipts: &[PathBuf], trust: &Trust) -> Result<Expected, Failure> {
+    let mut expected = Expected::default();
+    for path in receipts {
+        let text = read_receipt(path)?;
+        let proven = Receipt::parse(&text).and_then(|receipt| Ok((receipt.verify(trust)?, receipt.checkpoint)));
+        let (proven, checkpoint) = proven.map_err(|error| {
+            Failure::new(Exit::NotProven, "a receipt to compare with is itself not valid")
+                .at(path.display().to_string())
+                .because(chain(&error))
+        })?;
+        expected.add(&proven, checkpoint);
+    }
+    Ok(expected)
+}
+
+/// The witnesses' part of the sentence about a log.
+fn log_seen_by(report: &LogReport, trust: &Trust) -> String {
+    match (&report.witnessed, report.quorum) {
+        (Some((size, by)), Quorum::Missing) => format!(
+            "independent witnesses saw its first {size} entries and none for too long after: {}; the trust file asks for `{}`",
+            witnesses(by),
+            trust.quorum().unwrap_or("none")
+        ),
+        (Some((size, by)), _) => format!("independent witnesses saw its first {size} entries: {}", witnesses(by)),
+        (None, Quorum::NotAsked) => "the trust file asks for no witness".into(),
+        (None, Quorum::Met | Quorum::Missing) => format!(
+            "no independent witness signed any checkpoint of it, and the trust file asks for `{}`",
+            trust.quorum().unwrap_or("none")
+        ),
+    }
+}
+
+/// What holds, and what is not proved.
+pub(super) fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u64, u64)>, output: &Output) {
+    let (origin, size) = (&report.checkpoint.origin, report.checkpoint.size);
+    if output.is_json() {
+        let document = json!({
+            "verdict": report.verdict(), "witnessed": report.witnessed.as_ref().map(|(size, _)| size),
+            "unwitnessed": unwitnessed(report), "unwitnessed_since": report.unwitnessed_since.map(time::format),
+            "witnesses": report.witnessed.as_ref().map(|(_, by)| witnesses_json(by)), "origin": origin, "size": size,
+            "checkpoints": report.checkpoints, "kinds": report.kinds, "partners": report.partners, "waiting": report.waiting, "receipts": receipts,
+            "tiles": files.map(|files| files.0), "bundles": files.map(|files| files.1),
+            "unwitnessed_ends": report.unwitnessed_ends.iter().map(|(log, size)| json!({ "log": log, "size": size })).collect::<Vec<_>>(),
+            "hashed": report.hashed, "closed_for": report.closed.as_ref().map(|closed| &closed.next),
+            "succeeded": report.succeeded.iter().map(|one| json!({ "log": one.of, "size": one.size, "kept": one.kept, "why": one.why })).collect::<Vec<_>>(),
+            "keys": report.keys.iter().map(|span| json!({ "vkey": span.key().vkey(), "from": span.from(), "until": span.until() })).collect::<Vec<_>>(),
+            "from": report.span.map(|(from, _)| time::format(from)), "to": report.span.map(|(_, to)| time::format(to)),
+        });
+        output.json("shuguan.verdict.v1", &document);
+        return;
+    }
+    let hashed = report.hashed;
+    let which = if hashed == 0 {
+        format!("{size} entries")
+    } else {
+        format!("the entries {hashed} to {} of the tree", size.saturating_sub(1))
+    };
+    let sentence = format!(
+        "the log `{origin}` holds {which}, none changed, dropped, inserted or reordered since they were signed; {}",
+        log_seen_by(report, trust)
+    );
+    output.line(headline(report.quorum, &sentence));
+    if let Some((from, to)) = report.span {
+        output.line(format!("      from {} to {}", time::format(from), time::format(to)));
+    }
+    for (kind, count) in &report.kinds {
+        output.line(format!("      {count:>8}  {kind}"));
+    }
+    for (partner, last) in &report.partners {
+        output.line(format!(
+            "      {last:>8}  exchanges of `{partner}`, numbered without a gap"
+        ));
+    }
+    output.line(format!("      {} signed checkpoints agree with it", report.checkpoints));
+    show_keys(report, output);
+    show_succeeded(report, output);
+    if let Some((tiles, bundles)) = files {
+        output.line(format!(
+            "      {tiles} hash tiles and {bundles} entry bundles are those of the entries"
+        ));
+    }
+    if hashed > 0 {
+        output.line(format!(
+            "      the {hashed} entries before are under the same root by their hashes alone; not proved: what they say (that takes the folders of their volumes)"
+        ));
+    }
+    if let Some(closed) = &report.closed {
+        output.line(format!("      it is closed: `{}` succeeds it", closed.next));
+    }
+    if report.waiting > 0 {
+        output.line(format!("      {} pushes wait for the relay", report.waiting));
+    }
+    if report.recalling > 0 {
+        output.line(format!("      {} recalls wait for the relay", report.recalling));
+    }
+    if receipts > 0 {
+        output.line(format!("      {receipts} receipts are contained in it"));
+    } else {
+        output
+            .line("      not proved: that no newer entries were cut off its end (give a newer receipt with --receipt)");
+    }
+    for (log, size) in &report.unwitnessed_ends {
+        output.line(format!(
+            "      not proved: that no other history of `{log}` was shown before its end at {size} entries (no quorum signed that checkpoint as given here)"
+        ));
+    }
+    match &report.witnessed {
+        Some((seen, _)) if *seen == size => {}
+        Some((seen, _)) => output.line(format!(
+            "      not proved: that no other log was shown to somebody else after these first {seen} entries{}",
+            match (unwitnessed(report), report.unwitnessed_since) {
+                (Some(count), Some(since)) =>
+                    format!(": of the {count} since {} the log says so alone", time::format(since)),
+                _ => String::new(),
+            }
+        )),
+        None => output.line("      not proved: that no other log was shown to somebody else (that takes a witness)"),
+    }
+}
+
+/// How many entries no quorum signed, when one is asked for.
+fn unwitnessed(report: &LogReport) -> Option<u64> {
+    let seen = report.witnessed.as_ref().map_or(0, |(size, _)| *size);
+    (report.quorum != Quorum::NotAsked).then(|| report.checkpoint.size.saturating_sub(seen))
+}
+
+/// What was lost of the logs before this one, in words.
+fn show_succeeded(report: &LogReport, output: &Output) {
+    for one in &report.succeeded {
+        let (of, size, kept) = (&one.of, one.size, one.kept);
+        if one.is_turn() {
+            output.line(format!(
+                "      `{}` follows `{of}`, closed at {size} entries; nothing is lost between the two",
+                one.log
+            ));
+            continue;
+        }
+        output.line(format!(
+            "      it succeeds `{of}`, closed at {size} entries, whose first {kept} it begins with"
+        ));
+        output.line(format!(
+            "      not proved: what the entries {kept} to {} of `{of}` were; they are lost ({}), and a receipt is all that shows one",
+            size.saturating_sub(1),
+            one.why
+        ));
+    }
+}
+
+/// Which key signed from where to where, when there is more than one.
+fn show_keys(report: &LogReport, output: &Output) {
+    if report.keys.len() < 2 {
+        return;
+    }
+    for span in &report.keys {
+        let (id, from) = (span.key().id(), span.from());
+        output.line(match span.until() {
+            Some(until) => format!(
+                "      the key {id} signs every checkpoint from {from} entries to {}",
+                until - 1
+            ),
+            None => format!("      the key {id} signs every checkpoint from {from} entries on"),
+        });
+    }
+}

@@ -1,0 +1,140 @@
+//! `shuguan verify receipt`: what one receipt proves.
+//!
+//! Takes a receipt, and a manifest or an opening to compare with it; says in one sentence what the log holds. Refuses nothing: what does not hold ends
+//! with code 6.
+
+use std::path::Path;
+
+use serde_json::json;
+use shuguan_ledger::leaf::Event;
+use shuguan_ledger::receipt::{Proven, Receipt};
+use shuguan_ledger::time;
+use shuguan_ledger::trust::{Quorum, Trust};
+
+use super::super::exit::{Exit, Failure};
+use super::super::output::Output;
+use super::{chain, exit, headline, keys, not_proven, opening, read_receipt, seen_by, witnesses_json};
+use crate::signature::digest;
+
+pub(super) fn run(
+    file: &Path,
+    trust: &Trust,
+    (manifest, columns): (Option<&Path>, &opening::OpeningArgs),
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let text = read_receipt(file)?;
+    match Receipt::parse(&text).and_then(|receipt| receipt.verify(trust)) {
+        Ok(proven) if columns.asked() => opening::run(columns, &proven, trust, output),
+        Ok(proven) => {
+            if let Some(manifest) = manifest
+                && !is_sealed_manifest(&proven, manifest)?
+            {
+                let why = "the manifest is not the one that was sealed with this exchange";
+                return Ok(not_proven(output, why, None));
+            }
+            show_receipt(&proven, trust, output);
+            Ok(exit(proven.witnessed.quorum))
+        }
+        Err(error) => Ok(not_proven(output, &chain(&error), None)),
+    }
+}
+
+/// Whether a file is, byte for byte, the manifest that the leaf of an extract states.
+fn is_sealed_manifest(proven: &Proven, file: &Path) -> Result<bool, Failure> {
+    let bytes = std::fs::read(file)
+        .map_err(|error| Failure::local(format!("cannot read `{}`", file.display())).because(error))?;
+    let stated = match &proven.leaf.event {
+        Event::Pull(event) => event.man,
+        _ => None,
+    };
+    Ok(stated.is_some_and(|stated| stated.0 == digest::sha256(&bytes)))
+}
+
+/// What the log holds, in words.
+pub(super) fn sentence(proven: &Proven) -> String {
+    let (origin, index) = (&proven.checkpoint.origin, proven.index);
+    match &proven.leaf.event {
+        Event::Push(event) => format!(
+            "the log `{origin}` holds as entry {index} that `{}` delivered {} records of `{}` for `{}` and {} were accepted",
+            event.p, event.r#in, event.rec, event.pur, event.ok
+        ),
+        Event::Pull(event) => format!(
+            "the log `{origin}` holds as entry {index} that {} rows of `{}` were prepared for `{}`, for `{}`",
+            event.rows, event.ds, event.p, event.pur
+        ),
+        Event::Compare(event) => format!(
+            "the log `{origin}` holds as entry {index} that `{}` had {} rows of claims compared with `{}` for `{}`",
+            event.p, event.rows, event.ds, event.pur
+        ),
+        Event::Recall(event) => format!(
+            "the log `{origin}` holds as entry {index} that `{}` withdrew its exchange {} of `{}`: {}",
+            event.p, event.push, event.rec, event.why
+        ),
+        Event::Ticket(event) => format!(
+            "the log `{origin}` holds as entry {index} that `{}` was asked to check `{}` of row {} of its exchange {}",
+            event.p, event.fld, event.row, event.push
+        ),
+        Event::TicketAnswer(event) => format!(
+            "the log `{origin}` holds as entry {index} that `{}` answered the ticket {}: {}",
+            event.p, event.x, event.say
+        ),
+        Event::Refusal(event) => format!(
+            "the log `{origin}` holds as entry {index} that `{}` was refused: {}",
+            event.p, event.code
+        ),
+        Event::Aborted(event) => format!(
+            "the log `{origin}` holds as entry {index} that `{}` began to deliver `{}` and was gone before the end: nothing was accepted",
+            event.p, event.rec
+        ),
+        Event::SetAside(event) => format!(
+            "the log `{origin}` holds as entry {index} that the batch {} was set aside on its way to the registry: {}",
+            event.x, event.code
+        ),
+        Event::LogClose(event) => format!("the log `{origin}` holds as entry {index}: {}", keys::closing(event)),
+        Event::LogOpen(event) if event.is_turn() => format!(
+            "the log `{origin}` holds as entry {index} that it succeeds the volume `{}`, which was closed at {} entries; none is lost",
+            event.of, event.size
+        ),
+        Event::LogOpen(event) => format!(
+            "the log `{origin}` holds as entry {index} that it succeeds `{}`, which was closed at {} entries, and that {} of those are lost",
+            event.of,
+            event.size,
+            event.size.saturating_sub(event.kept)
+        ),
+        Event::Key(event) => format!("the log `{origin}` holds as entry {index}: {}", keys::sentence(event)),
+        other => format!(
+            "the log `{origin}` holds this `{}` entry as number {index}",
+            other.kind()
+        ),
+    }
+}
+
+fn show_receipt(proven: &Proven, trust: &Trust, output: &Output) {
+    let (event, witnessed) = (&proven.leaf.event, &proven.witnessed);
+    let sentence = format!("{}; {}", sentence(proven), seen_by(witnessed, trust));
+    let (size, at) = (proven.checkpoint.size, time::format(proven.leaf.when()));
+    if output.is_json() {
+        let document = json!({
+            "verdict": witnessed.verdict(), "sentence": sentence, "witnesses": witnesses_json(witnessed), "index": proven.index, "kind": event.kind(), "exchange": event.exchange(),
+            "partner": event.partner(), "at": at, "origin": proven.checkpoint.origin, "size": size,
+        });
+        output.json("shuguan.verdict.v1", &document);
+        return;
+    }
+    output.line(headline(witnessed.quorum, &sentence));
+    output.line(format!("      sealed at {at}"));
+    if let Some(exchange) = event.exchange() {
+        output.line(format!("      exchange {exchange}"));
+    }
+    output.line(format!("      under the signed checkpoint of {size} entries"));
+    match witnessed.quorum {
+        Quorum::Met => {}
+        Quorum::NotAsked => output.line(
+            "      not proved: that no other checkpoint of this size was shown to somebody else (that takes a witness)",
+        ),
+        Quorum::Missing => output.line(format!(
+            "      next: fetch the newer receipt, which the witnesses have signed: shuguan receipt {} -o FILE",
+            event.exchange().unwrap_or("EXCHANGE")
+        )),
+    }
+}
