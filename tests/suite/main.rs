@@ -6,6 +6,7 @@ mod codings;
 mod comparisons;
 mod crash;
 mod crash_modes;
+mod deep;
 mod differences;
 mod drop;
 mod extracts;
