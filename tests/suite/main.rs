@@ -28,6 +28,7 @@ mod outages;
 mod people;
 mod persons;
 mod policies;
+mod postgres_tls;
 mod quality;
 mod quotas;
 mod random;
