@@ -22,6 +22,7 @@ mod settings;
 mod sqlite;
 #[cfg(test)]
 pub(crate) mod tests;
+mod traces;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -46,6 +47,7 @@ use self::read::Reading;
 pub use self::read::{BATCH_ROWS, Reached, Selection, schema as dataset_schema};
 use self::schema::TableSpec;
 pub use self::settings::{RegistrySettings, SqliteSettings};
+pub use self::traces::{OpenRows, Trace, Traces};
 
 /// Orders that may wait for the writer; each holds a part of at most 8,192 rows.
 const ORDERS_MAX: usize = 2;
@@ -360,6 +362,27 @@ impl Registry {
             RegistrySettings::Sqlite(settings) => sqlite::exchanges_behind(&sqlite::open_reader(settings)?, last),
             RegistrySettings::Postgres(settings) => postgres::exchanges_behind(settings, last),
         }
+    }
+
+    /// What rows and history say of where they come from, beside what is said of each exchange; `each` is called for each of them. Blocks, and reads every row.
+    ///
+    /// # Errors
+    /// When the database does not answer, or lacks one of the tables.
+    pub fn traces(
+        settings: &RegistrySettings,
+        tables: &[TableSpec],
+        each: &mut (dyn FnMut() + Send),
+    ) -> Result<Traces, RegistryFault> {
+        let mut traces = Traces::of(tables);
+        let mut add = |source, line: &traces::Line<'_>| {
+            traces.add(source, line);
+            each();
+        };
+        match settings {
+            RegistrySettings::Sqlite(settings) => sqlite::trace(&mut sqlite::open_reader(settings)?, tables, &mut add)?,
+            RegistrySettings::Postgres(settings) => postgres::trace(settings, tables, &mut add)?,
+        }
+        Ok(traces)
     }
 
     /// Open rows of each table, in order of the tables' names, then `person` and `enterprise`. Blocks, and scans: for people.

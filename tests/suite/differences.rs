@@ -435,6 +435,7 @@ fn ends_as_the_model_does(
         assert_eq!(stored(query), expected(&model(&sequence.sent)), "{}", told());
         let open = format!("SELECT count(*) FROM {TABLE} WHERE _open <> 0");
         assert_eq!(query("SELECT count(*) FROM population"), query(&open), "{}", told());
+        rows_fit_the_counts(registry, &told);
         // Stamps stay of rows that were closed then, for a recall must know that the snapshot did not lack them, of what a snapshot had to reject and
         // nobody has a row of, and of nothing else.
         let seen = format!(
@@ -446,6 +447,18 @@ fn ends_as_the_model_does(
             assert_eq!(query("SELECT count(*) FROM snapshot_held"), ["0"], "{}", told());
         }
     }
+}
+
+/// What `db fsck --deep` finds: nothing.
+fn rows_fit_the_counts(registry: &RegistrySettings, told: &dyn Fn() -> String) {
+    let traces = Registry::traces(registry, &tables(), &mut || {}).expect("the registry answers");
+    for table in &traces.tables {
+        assert_eq!(table.held, table.stated, "{}", told());
+    }
+    for trace in traces.exchanges.values() {
+        assert!(trace.odd == 0 && trace.rows <= trace.sent, "{trace:?} {}", told());
+    }
+    assert_eq!((traces.strangers.len(), traces.leafless), (0, 0), "{}", told());
 }
 
 const CLEAR: &str = "DELETE FROM public_security_resident; DELETE FROM relay_progress; DELETE FROM history; \

@@ -454,3 +454,52 @@ fn what_is_not_as_its_manifest_says_is_no_backup_and_changes_nothing() {
         assert_eq!(rows(&gateway).len(), 1);
     });
 }
+
+#[test]
+fn what_a_killed_gateway_left_unfolded_stays_with_the_older_store_and_does_not_get_into_the_restored_one() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        push(&running, &gateway, 1).await;
+        relayed(&gateway, 1);
+        let (code, _, error) = gateway.shuguan(&["db", "backup", "backup", "-c", "shuguan.toml"]);
+        assert_eq!(code, 0, "{error}");
+        for n in 2..6 {
+            push(&running, &gateway, n).await;
+        }
+        relayed(&gateway, 5);
+        running.kill();
+        let logs = ["journal/journal.db-wal", "registry/registry.db-wal"];
+        for log in logs {
+            assert!(std::fs::metadata(gateway.path(log)).unwrap().len() > 0, "{log}");
+        }
+        // Of a restore that broke off.
+        std::fs::write(gateway.path("registry/.registry.db.restoring"), "half of it, or more").unwrap();
+        let (code, said) = restore(&gateway, &["--replace"]);
+        assert_eq!(code, 0, "{said}");
+        for log in logs {
+            assert!(!gateway.path(log).exists(), "{log} would be read as the restored one's");
+        }
+        assert_eq!(rows(&gateway).len(), 1);
+        assert_eq!(
+            leaves(&gateway.journal())
+                .iter()
+                .filter(|leaf| leaf["k"] == "relayed")
+                .count(),
+            1
+        );
+        let kept = |store: &str| {
+            let names = folder(&gateway, store);
+            let name = names.into_iter().find(|name| name.contains(".db.before-restore-"));
+            gateway.path(store).join(name.unwrap())
+        };
+        assert_eq!(registry_count(&kept("registry"), "public_security_resident"), 5);
+        let relayed = |journal: &std::path::Path| leaves(journal).iter().filter(|leaf| leaf["k"] == "relayed").count();
+        assert_eq!(relayed(&kept("journal")), 5);
+        assert!(
+            !folder(&gateway, "registry")
+                .iter()
+                .any(|name| name.contains("restoring"))
+        );
+    });
+}

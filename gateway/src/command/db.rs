@@ -60,9 +60,12 @@ enum DbAction {
     /// Compare journal and registry both ways: what was relayed and is not there, what is there and was never accepted. Changes nothing; the gateway
     /// may run.
     #[command(
-        after_help = "EXAMPLES\n  shuguan db fsck -c demo/shuguan.toml\n  shuguan db fsck -c demo/shuguan.toml --json | jq -r '.findings[] | select(.what == \"missing\") | .exchange' |\n    xargs shuguan relay feed-again -c officers/operator-li.toml\n\nFINDINGS\n  missing     the registry lacks it and its payload is held: feed it again\n  lost        the registry lacks it and its payload is erased: its sender must push it again\n  differs     the registry counts other rows than its relayed leaf\n  unknown     the registry holds an exchange that the journal does not know: one of them was put back from a backup\n  no-payload  it waits for the registry, and its payload file is not there\n\nEXIT CODES\n  0 they agree · 1 one of them cannot be read · 6 findings"
+        after_help = "EXAMPLES\n  shuguan db fsck -c demo/shuguan.toml\n  shuguan db fsck -c demo/shuguan.toml --json | jq -r '.findings[] | select(.what == \"missing\") | .exchange' |\n    xargs shuguan relay feed-again -c officers/operator-li.toml\n\nFINDINGS\n  missing     the registry lacks it and its payload is held: feed it again\n  lost        the registry lacks it and its payload is erased: its sender must push it again\n  differs     the registry counts other rows than its relayed leaf\n  unknown     the registry holds an exchange that the journal does not know: one of them was put back from a backup\n  no-payload  it waits for the registry, and its payload file is not there\n\nFINDINGS OF --deep, with the rows that log and counts state and those that the registry holds\n  open-rows   other rows of a record type are open than its exchanges made: some were removed, added, opened or closed past the relay\n  fewer       where rows are lacking: exchanges of which less is left than they brought\n  more        more rows bear its name than it had\n  stray       rows or history bear the name of an exchange that the registry itself does not know\n  provenance  rows or history bear its name with another leaf, partner, record type or time than the log has\n\nEXIT CODES\n  0 they agree · 1 one of them cannot be read · 6 findings"
     )]
     Fsck {
+        /// Read every row of the registry too: for when somebody may have written to it past the relay.
+        #[arg(long)]
+        deep: bool,
         /// The gateway's configuration.
         #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
         config: PathBuf,
@@ -167,7 +170,7 @@ pub fn run(args: DbArgs, output: &Output) -> Result<Exit, Failure> {
             config,
         } => return restore::run(&config, &folder, only, replace, output),
         DbAction::Recover { why, seen, config } => return recover::run(&config, why, &seen, output),
-        DbAction::Fsck { config } => return fsck::run(&config, output),
+        DbAction::Fsck { deep, config } => return fsck::run(&config, deep, output),
         DbAction::Schema { config } => show(&registry(&config, None)?.1, output),
         DbAction::Roles { config, print: _, only } => roles(&config, only, output)?,
     }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use rustls::CertificateError;
 use sqlx::postgres::PgDatabaseError;
 
 /// Why PostgreSQL did not do what was asked.
@@ -103,13 +104,36 @@ impl From<sqlx::Error> for PostgresFault {
                 }),
                 None => Self::Protocol,
             },
-            sqlx::Error::Io(error) => Self::Unreached(error.kind().to_string()),
+            sqlx::Error::Io(error) => match handshake(&error) {
+                Some(words) => Self::Tls(words),
+                None => Self::Unreached(error.kind().to_string()),
+            },
             sqlx::Error::Tls(error) => Self::Tls(error.to_string()),
             sqlx::Error::Configuration(error) => Self::Unreached(error.to_string()),
             sqlx::Error::Encode(_) => Self::TooLarge,
             _ => Self::Protocol,
         }
     }
+}
+
+/// What TLS refused, which sqlx gives as a failure to read or write.
+fn handshake(error: &std::io::Error) -> Option<String> {
+    let refused = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    let rustls::Error::InvalidCertificate(why) = refused else {
+        return Some(refused.to_string());
+    };
+    let why = match why {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "another authority than `tls_root` names issued it".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it is not for the host that `url` names".to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_owned(),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet".to_owned(),
+        other => other.to_string(),
+    };
+    Some(format!("the server's certificate is refused: {why}"))
 }
 
 /// A connection could not be made, or broke.

@@ -22,6 +22,7 @@ pub(super) mod schema;
 pub(super) mod session;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod unnest;
 mod value;
 
@@ -35,6 +36,7 @@ pub(super) use self::discrepancy::list_them;
 pub(super) use self::read::{counts, exchanges_behind, progress_of, stream};
 pub(super) use self::schema::sql;
 use self::session::Session;
+pub(super) use self::traces::trace;
 use super::fault::{RegistryFault, Remedy};
 use super::schema::TableSpec;
 use super::{Order, Standing};

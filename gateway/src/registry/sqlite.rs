@@ -15,6 +15,7 @@ mod recall;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 use std::collections::HashMap;
 use std::fs::{DirBuilder, OpenOptions};
@@ -39,6 +40,7 @@ use super::{Merged, Order, Progress};
 
 pub(super) use self::discrepancy::list_them;
 pub(super) use self::read::stream;
+pub(super) use self::traces::trace;
 
 /// The first SQLite in which a reader cannot make the write-ahead log start over too early.
 const SQLITE_MIN: i32 = 3_051_003;

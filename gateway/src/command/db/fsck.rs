@@ -1,8 +1,11 @@
 //! `shuguan db fsck`: do journal and registry agree?
 //!
 //! Takes a configuration; gives what one of them holds and the other lacks, by exchange, with what to do. Reads both a thousand exchanges at a time
-//! while the gateway may run, the journal first: what it says is relayed by then must be in the registry. Opens no payload, shows no record, and changes
-//! nothing.
+//! while the gateway may run, the journal first: what it says is relayed by then must be in the registry. That is what the registry says of each exchange;
+//! `--deep` reads its rows too, which takes as long as there are many, and is asked for when somebody may have written past the relay. Opens no payload,
+//! shows no record, and changes nothing.
+
+mod deep;
 
 use std::path::Path;
 
@@ -16,7 +19,7 @@ use crate::command::config;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::config::Config;
-use crate::journal::{KeptPush, KeptRecall, Reader};
+use crate::journal::{JournalFault, KeptPush, KeptRecall, Reader};
 use crate::registry::{Progress, Registry, RegistryFault};
 use crate::relay::holds_whole;
 use crate::serve::chain;
@@ -34,7 +37,15 @@ enum What {
     Unknown,
     NoPayload,
     NotRecalled,
+    OpenRows,
+    Fewer,
+    More,
+    Stray,
+    Provenance,
 }
+
+/// Somebody wrote to the registry past the relay, or a disk lost what it had.
+const PAST_THE_RELAY: &str = "somebody wrote to the registry past the relay: shuguan db restore, then feed again what fsck names; else their senders push a snapshot";
 
 impl What {
     fn word(self) -> &'static str {
@@ -45,6 +56,11 @@ impl What {
             Self::Unknown => "unknown",
             Self::NoPayload => "no-payload",
             Self::NotRecalled => "not-recalled",
+            Self::OpenRows => "open-rows",
+            Self::Fewer => "fewer",
+            Self::More => "more",
+            Self::Stray => "stray",
+            Self::Provenance => "provenance",
         }
     }
 
@@ -59,6 +75,7 @@ impl What {
             Self::NotRecalled => {
                 "start the gateway again: it takes back what was recalled before a registry was put back"
             }
+            Self::OpenRows | Self::Fewer | Self::More | Self::Stray | Self::Provenance => PAST_THE_RELAY,
             Self::NoPayload => {
                 "put the payload file back from a backup; else discard it, and its sender must push it again"
             }
@@ -70,20 +87,52 @@ impl What {
 #[derive(Debug, Serialize)]
 struct Finding {
     what: What,
-    exchange: Uuid,
+    exchange: Option<Uuid>,
     record: Option<String>,
     partner: Option<String>,
     received: Option<String>,
+    /// Rows as log and counts state them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    states: Option<i64>,
+    /// Rows as the registry holds them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holds: Option<i64>,
 }
 
 impl Finding {
-    fn of(what: What, push: &KeptPush) -> Self {
+    fn about(what: What, exchange: Option<Uuid>, record: Option<&str>) -> Self {
         Self {
             what,
-            exchange: push.exchange,
-            record: Some(push.record.clone()),
+            exchange,
+            record: record.map(str::to_owned),
+            partner: None,
+            received: None,
+            states: None,
+            holds: None,
+        }
+    }
+
+    fn of(what: What, push: &KeptPush) -> Self {
+        Self {
             partner: Some(push.partner.clone()),
             received: Some(time::format(push.received_us)),
+            ..Self::about(what, Some(push.exchange), Some(&push.record))
+        }
+    }
+
+    fn of_recall(what: What, recall: &KeptRecall) -> Self {
+        Self {
+            partner: Some(recall.event.p.clone()),
+            received: Some(time::format(recall.sealed_us)),
+            ..Self::about(what, Some(recall.exchange), Some(&recall.event.rec))
+        }
+    }
+
+    fn counted(self, states: i64, holds: i64) -> Self {
+        Self {
+            states: Some(states),
+            holds: Some(holds),
+            ..self
         }
     }
 
@@ -91,10 +140,12 @@ impl Finding {
         let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
         vec![
             self.what.word().into(),
-            self.exchange.to_string(),
+            or_dash(&self.exchange.map(|exchange| exchange.to_string())),
             or_dash(&self.record),
             or_dash(&self.partner),
             or_dash(&self.received),
+            or_dash(&self.states.map(|states| states.to_string())),
+            or_dash(&self.holds.map(|holds| holds.to_string())),
         ]
     }
 }
@@ -106,6 +157,12 @@ struct Report {
     pushes: u64,
     /// Exchanges in the registry.
     arrived: u64,
+    /// Rows that were read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<u64>,
+    /// Record types whose rows were not read, because no policy in force releases any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unread: Vec<String>,
     found: u64,
     findings: Vec<Finding>,
 }
@@ -119,9 +176,15 @@ impl Report {
     }
 }
 
-pub(super) fn run(path: &Path, output: &Output) -> Result<Exit, Failure> {
+pub(super) fn run(path: &Path, is_deep: bool, output: &Output) -> Result<Exit, Failure> {
     let config = config::load(path)?;
-    let report = compare(&config, &bar(output))?;
+    let (reader, bar) = (Reader::open(&config.journal.place), bar(output));
+    let reader = reader.map_err(|fault| unreadable(&config, &fault))?;
+    let mut report = compare(&config, &reader, &bar)?;
+    if is_deep {
+        deep::compare(path, &config, &reader, (&bar, &mut report))?;
+    }
+    bar.finish_and_clear();
     if output.is_json() {
         output.json("shuguan.db-fsck.v1", &report);
     } else {
@@ -134,15 +197,13 @@ fn bar(output: &Output) -> ProgressBar {
     if !output.shows_progress() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{spinner} {human_pos} exchanges {per_sec}");
-    ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+    let style = ProgressStyle::with_template("{spinner} {human_pos} {msg} {per_sec}");
+    let bar = ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.with_message("exchanges")
 }
 
-fn compare(config: &Config, bar: &ProgressBar) -> Result<Report, Failure> {
-    let place = &config.journal.place;
-    let unreadable =
-        |error: &dyn std::error::Error| Failure::local(format!("cannot read `{place}`")).because(chain(error));
-    let reader = Reader::open(place).map_err(|fault| unreadable(&fault))?;
+fn compare(config: &Config, reader: &Reader, bar: &ProgressBar) -> Result<Report, Failure> {
+    let unreadable = |fault: &JournalFault| unreadable(config, fault);
     let mut report = Report::default();
     let mut from = 0;
     loop {
@@ -168,18 +229,11 @@ fn compare(config: &Config, bar: &ProgressBar) -> Result<Report, Failure> {
             report.arrived += 1;
             let known = reader.leaves_of(*exchange).map_err(|fault| unreadable(&fault))?;
             if known.is_empty() {
-                report.add(Finding {
-                    what: What::Unknown,
-                    exchange: *exchange,
-                    record: None,
-                    partner: None,
-                    received: None,
-                });
+                report.add(Finding::about(What::Unknown, Some(*exchange), None));
             }
         }
         bar.inc(u64::try_from(arrived.len()).unwrap_or(0));
     }
-    bar.finish_and_clear();
     Ok(report)
 }
 
@@ -233,15 +287,13 @@ fn recalls_page(config: &Config, recalls: &[KeptRecall], report: &mut Report) ->
         .iter()
         .filter(|recall| recall.done.is_some() && !is_undone(recall))
     {
-        report.add(Finding {
-            what: What::NotRecalled,
-            exchange: recall.exchange,
-            record: Some(recall.event.rec.clone()),
-            partner: Some(recall.event.p.clone()),
-            received: Some(time::format(recall.sealed_us)),
-        });
+        report.add(Finding::of_recall(What::NotRecalled, recall));
     }
     Ok(())
+}
+
+fn unreadable(config: &Config, fault: &JournalFault) -> Failure {
+    Failure::local(format!("cannot read `{}`", config.journal.place)).because(chain(fault))
 }
 
 fn unanswered(fault: RegistryFault) -> Failure {
@@ -253,12 +305,22 @@ fn unanswered(fault: RegistryFault) -> Failure {
 fn show(report: &Report, output: &Output) {
     let rows: Vec<Vec<String>> = report.findings.iter().map(Finding::row).collect();
     if !rows.is_empty() {
-        output.rows(&["FINDING", "EXCHANGE", "DATA", "PARTNER", "RECEIVED"], &rows);
+        output.rows(
+            &["FINDING", "EXCHANGE", "DATA", "PARTNER", "RECEIVED", "STATES", "HOLDS"],
+            &rows,
+        );
     }
     let (pushes, arrived, found) = (report.pushes, report.arrived, report.found);
     output.note(format!(
         "{pushes} pushes in the journal, {arrived} exchanges in the registry, {found} findings"
     ));
+    if let Some(rows) = report.rows {
+        output.note(format!("{rows} rows of the registry were read"));
+    }
+    if !report.unread.is_empty() {
+        let unread = report.unread.join(", ");
+        output.note(format!("not read, because no policy in force releases it: {unread}"));
+    }
     let listed = u64::try_from(report.findings.len()).unwrap_or(u64::MAX);
     if found > listed {
         output.note(format!("{} more are not listed", found - listed));
@@ -270,6 +332,11 @@ fn show(report: &Report, output: &Output) {
         What::Unknown,
         What::NoPayload,
         What::NotRecalled,
+        What::OpenRows,
+        What::Fewer,
+        What::More,
+        What::Stray,
+        What::Provenance,
     ] {
         if report.findings.iter().any(|finding| finding.what == what) {
             output.note(format!("{}: {}", what.word(), what.next()));

@@ -253,8 +253,12 @@ fn tell(config: &Config, manifest: &Manifest, plan: &Plan<'_>, kept: &[PathBuf],
             "the journal holds {size} entries of `{log}`: shuguan verify log"
         ));
     }
-    if let (Some(_), RegistrySettings::Postgres(_)) = (plan.journal, &config.registry.store) {
-        output.note("the registry is on PostgreSQL: pg_restore --clean --dbname … registry.dump");
+    match (plan.journal, plan.registry, &config.registry.store) {
+        (Some(_), None, RegistrySettings::Postgres(_)) => {
+            output.note("the registry is on PostgreSQL: pg_restore --clean --dbname … registry.dump");
+        }
+        (Some(_), None, RegistrySettings::Sqlite(_)) => output.note("the registry is as it was"),
+        _ => {}
     }
     match ahead {
         Some(entries) => {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use proptest::prelude::{ProptestConfig, Strategy, TestCaseError, any, prop, prop_assert_eq, proptest};
+use proptest::prelude::{ProptestConfig, Strategy, TestCaseError, any, prop, prop_assert, prop_assert_eq, proptest};
 use proptest::prop_oneof;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
@@ -543,6 +543,20 @@ impl Case<'_> {
     fn agrees(&self) -> Result<(), TestCaseError> {
         let stored: BTreeSet<String> = self.shared.place.query(STATES).into_iter().collect();
         prop_assert_eq!(stored, self.model.lines());
+        self.rows_fit_the_counts()
+    }
+
+    /// What `db fsck --deep` finds: nothing.
+    fn rows_fit_the_counts(&self) -> Result<(), TestCaseError> {
+        let traces = Registry::traces(&self.shared.place.settings, &kept(&[&RESIDENT]), &mut || {}).unwrap();
+        for table in &traces.tables {
+            prop_assert_eq!(table.held, table.stated);
+        }
+        for trace in traces.exchanges.values() {
+            prop_assert_eq!(trace.odd, 0);
+            prop_assert!(trace.rows <= trace.sent, "{trace:?}");
+        }
+        prop_assert_eq!((traces.strangers.len(), traces.leafless), (0, 0));
         Ok(())
     }
 }

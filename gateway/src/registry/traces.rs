@@ -1,0 +1,208 @@
+//! What the rows of a registry say of where they come from, beside what the registry says of each exchange.
+//!
+//! Takes tables; gives the progress of every exchange with the rows and the history that bear its name, and of each table how many rows are open and how
+//! many the counts of its exchanges make. One state of the registry, in which both must agree, for a part's rows are committed with its progress: rows that
+//! were inserted, removed, opened or closed past the relay show, and so does a provenance that is not that of its exchange. Reads every row once, and of
+//! it the provenance alone; holds a few dozen bytes an exchange. What it cannot see: a value that was changed in its place, rows that were exchanged for as
+//! many others of the same provenance.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::fault::RegistryFault;
+use super::schema::TableSpec;
+
+/// What one exchange left, by its progress and by what bears its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// Index of its leaf.
+    pub leaf: i64,
+    /// Record type.
+    pub record: String,
+    /// Whose it is.
+    pub partner: String,
+    /// When it was received, microseconds since the epoch.
+    pub received_us: i64,
+    /// Rows that it held.
+    pub sent: u64,
+    /// Rows whose content it brought, when it came: inserted or updated.
+    pub brought: u64,
+    /// Rows whose content is still its own.
+    pub rows: u64,
+    /// Rows whose content was its own until another exchange updated them, as the history tells.
+    pub overwritten: u64,
+    /// Rows and lines of the history that bear its name, and another leaf, record type, partner or time.
+    pub odd: u64,
+}
+
+/// The open rows of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenRows {
+    /// Record type.
+    pub record: String,
+    /// Rows, open or not.
+    pub rows: u64,
+    /// As many as there are.
+    pub held: i64,
+    /// As many as its exchanges inserted and opened, without those that they closed.
+    pub stated: i64,
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub struct Traces {
+    /// By exchange.
+    pub exchanges: HashMap<Uuid, Trace>,
+    /// By table.
+    pub tables: Vec<OpenRows>,
+    /// Rows and lines of the history that bear the name of an exchange without progress.
+    pub strangers: HashMap<Uuid, u64>,
+    /// Lines of the history that name a leaf of none, as what brought a row's content before.
+    pub leafless: u64,
+    /// Record types of exchanges whose table is not among those that were asked for.
+    pub unread: Vec<String>,
+    leaves: HashMap<i64, Uuid>,
+}
+
+/// Where a line comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    Progress,
+    /// The table with that place.
+    Table(usize),
+    History,
+}
+
+/// Exchange, record type, partner, and numbers: leaf and receiving time; then of progress the rows, inserted, updated, closed; of a row whether it is open; of
+/// the history the leaf of what was there before (-1: none) and whether other content took its place.
+pub(super) struct Line<'l> {
+    pub(super) exchange: Uuid,
+    pub(super) record: &'l str,
+    pub(super) partner: &'l str,
+    pub(super) numbers: [i64; NUMBERS],
+}
+
+pub(super) const NUMBERS: usize = 6;
+
+/// What a store reads, in this order and in one snapshot; the same text on each.
+pub(super) fn statements(tables: &[TableSpec]) -> Vec<(Source, String)> {
+    let numbers = |numbers: [&str; NUMBERS]| numbers.map(|number| format!("CAST({number} AS bigint)")).join(", ");
+    let progress = numbers(["leaf", "received_us", "row_count", "inserted", "updated", "deleted"]);
+    let row = numbers([
+        "_leaf",
+        "_received_us",
+        "CASE WHEN _open <> 0 THEN 1 ELSE 0 END",
+        "0",
+        "0",
+        "0",
+    ]);
+    let replaced = "CASE WHEN kind IN ('update', 'reopen') THEN 1 ELSE 0 END";
+    let line = numbers(["leaf", "at_us", "coalesce(was_leaf, -1)", replaced, "0", "0"]);
+    let mut all = vec![(
+        Source::Progress,
+        format!("SELECT exchange, record, partner, {progress} FROM relay_progress"),
+    )];
+    all.extend(tables.iter().enumerate().map(|(place, table)| {
+        let (name, record) = (&table.name, table.record.name);
+        let text = format!("SELECT _exchange, '{record}', _partner, {row} FROM {name}");
+        (Source::Table(place), text)
+    }));
+    all.push((
+        Source::History,
+        format!("SELECT exchange, record, partner, {line} FROM history"),
+    ));
+    all
+}
+
+impl Traces {
+    pub(super) fn of(tables: &[TableSpec]) -> Self {
+        let open = |table: &TableSpec| OpenRows {
+            record: table.record.name.into(),
+            rows: 0,
+            held: 0,
+            stated: 0,
+        };
+        Self {
+            tables: tables.iter().map(open).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds a line; lines come in the order of [`statements`].
+    pub(super) fn add(&mut self, source: Source, line: &Line<'_>) {
+        match source {
+            Source::Progress => self.progress(line),
+            Source::Table(place) => {
+                let [_, _, open, ..] = line.numbers;
+                if let Some(table) = self.tables.get_mut(place) {
+                    table.rows += 1;
+                    table.held += open;
+                }
+                if let Some(trace) = self.trace(line) {
+                    trace.rows += 1;
+                }
+            }
+            Source::History => {
+                self.trace(line);
+                let [_, _, was, replaced, ..] = line.numbers;
+                match self.leaves.get(&was) {
+                    Some(before) if replaced == 1 => {
+                        if let Some(trace) = self.exchanges.get_mut(before) {
+                            trace.overwritten += 1;
+                        }
+                    }
+                    Some(_) => {}
+                    None if was < 0 => {}
+                    None => self.leafless += 1,
+                }
+            }
+        }
+    }
+
+    fn progress(&mut self, line: &Line<'_>) {
+        let [leaf, received_us, sent, inserted, updated, deleted] = line.numbers;
+        match self.tables.iter_mut().find(|table| table.record == line.record) {
+            Some(table) => table.stated += inserted - deleted,
+            None if self.unread.iter().any(|record| record == line.record) => {}
+            None => self.unread.push(line.record.to_owned()),
+        }
+        self.leaves.insert(leaf, line.exchange);
+        let trace = Trace {
+            leaf,
+            record: line.record.to_owned(),
+            partner: line.partner.to_owned(),
+            received_us,
+            sent: sent.unsigned_abs(),
+            brought: (inserted + updated).unsigned_abs(),
+            ..Trace::default()
+        };
+        self.exchanges.insert(line.exchange, trace);
+    }
+
+    /// What is known of the line's exchange; there it is counted when it says otherwise.
+    fn trace(&mut self, line: &Line<'_>) -> Option<&mut Trace> {
+        let Some(trace) = self.exchanges.get_mut(&line.exchange) else {
+            *self.strangers.entry(line.exchange).or_default() += 1;
+            return None;
+        };
+        let [leaf, received_us, ..] = line.numbers;
+        let said = (leaf, received_us, line.record, line.partner);
+        if said
+            != (
+                trace.leaf,
+                trace.received_us,
+                trace.record.as_str(),
+                trace.partner.as_str(),
+            )
+        {
+            trace.odd += 1;
+        }
+        Some(trace)
+    }
+}
+
+/// A line that cannot be read is damage.
+pub(super) fn malformed() -> RegistryFault {
+    RegistryFault::Malformed { column: "_exchange" }
+}
