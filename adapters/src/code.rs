@@ -48,13 +48,13 @@ impl CodeRow {
 
 impl CodeTable {
     /// One table, its rows in the order of their codes.
+    #[expect(clippy::indexing_slicing, reason = "tables are made by the compiler")]
     pub(crate) const fn new(name: &'static str, standard: &'static str, rows: &'static [CodeRow]) -> Self {
         let mut places = [0; PLACES];
         let mut rest = rows;
         let mut row: u8 = 1;
         while let [first, after @ ..] = rest {
             if let Some(at) = place(first.code.as_bytes()) {
-                // As many rows as there are places at most.
                 places[at] = row;
             }
             row = row.saturating_add(1);

@@ -452,13 +452,12 @@ impl Judge {
             // Lent, never moved: who copies what was written a moment ago in pieces waits until the processor has put them together.
             let closely;
             let usual = value::usual(field, text, self.today);
-            let value = match &usual {
-                Some(value) => value,
-                None => {
-                    let read = value::parse_closely(field, text, &mut self.scratch, self.today);
-                    closely = read.map_err(|code| Fault::of(field, code))?;
-                    &closely
-                }
+            let value = if let Some(value) = &usual {
+                value
+            } else {
+                let read = value::parse_closely(field, text, &mut self.scratch, self.today);
+                closely = read.map_err(|code| Fault::of(field, code))?;
+                &closely
             };
             self.rules.note(slot, value);
             match self.cards.raised(slot, value, sent, &self.codes) {
