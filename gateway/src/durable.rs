@@ -31,7 +31,7 @@ pub fn unfinished(path: &Path) -> PathBuf {
 
 /// Whether a file with that name is one that was never whole.
 pub fn is_unfinished(name: &str) -> bool {
-    name.starts_with('.') && name.ends_with(".tmp")
+    name.starts_with('.') && Path::new(name).extension().is_some_and(|end| end == "tmp")
 }
 
 /// Removes a file, which need not be there.

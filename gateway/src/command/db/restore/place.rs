@@ -204,7 +204,7 @@ fn failed(path: &Path, error: &dyn std::fmt::Display) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
     use std::fs;
     use std::path::{Path, PathBuf};
