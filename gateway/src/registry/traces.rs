@@ -2,11 +2,12 @@
 //!
 //! Takes tables; gives the progress of every exchange with the rows and the history that bear its name, and of each table how many rows are open and how
 //! many the counts of its exchanges make. One state of the registry, in which both must agree, for a part's rows are committed with its progress: rows that
-//! were inserted, removed, opened or closed past the relay show, and so does a provenance that is not that of its exchange. Reads every row once, and of
-//! it the provenance alone; holds a few dozen bytes an exchange. What it cannot see: a value that was changed in its place, rows that were exchanged for as
-//! many others of the same provenance.
+//! were added, removed, opened or closed past the relay show, and so does a provenance that is not that of its exchange. Reads every row once, and of
+//! it the provenance alone; holds the progress of all exchanges meanwhile, one to two hundred bytes each. What it cannot see: a value that was changed in its
+//! place, an open row that was removed where another was added, and that closed rows or lines of the history were removed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -14,24 +15,20 @@ use super::fault::RegistryFault;
 use super::schema::TableSpec;
 
 /// What one exchange left, by its progress and by what bears its name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
     /// Index of its leaf.
     pub leaf: i64,
     /// Record type.
-    pub record: String,
+    pub record: Arc<str>,
     /// Whose it is.
-    pub partner: String,
+    pub partner: Arc<str>,
     /// When it was received, microseconds since the epoch.
     pub received_us: i64,
     /// Rows that it held.
     pub sent: u64,
-    /// Rows whose content it brought, when it came: inserted or updated.
-    pub brought: u64,
     /// Rows whose content is still its own.
     pub rows: u64,
-    /// Rows whose content was its own until another exchange updated them, as the history tells.
-    pub overwritten: u64,
     /// Rows and lines of the history that bear its name, and another leaf, record type, partner or time.
     pub odd: u64,
 }
@@ -62,7 +59,9 @@ pub struct Traces {
     pub leafless: u64,
     /// Record types of exchanges whose table is not among those that were asked for.
     pub unread: Vec<String>,
-    leaves: HashMap<i64, Uuid>,
+    leaves: HashSet<i64>,
+    /// Record types and partners, each once.
+    names: HashSet<Arc<str>>,
 }
 
 /// Where a line comes from.
@@ -74,8 +73,8 @@ pub(super) enum Source {
     History,
 }
 
-/// Exchange, record type, partner, and numbers: leaf and receiving time; then of progress the rows, inserted, updated, closed; of a row whether it is open; of
-/// the history the leaf of what was there before (-1: none) and whether other content took its place.
+/// Exchange, record type, partner, and numbers: leaf and receiving time; then of progress its rows, and how many more it inserted than it closed; of a row whether it is
+/// open; of the history the leaf of what was there before (-1: none).
 pub(super) struct Line<'l> {
     pub(super) exchange: Uuid,
     pub(super) record: &'l str,
@@ -83,22 +82,14 @@ pub(super) struct Line<'l> {
     pub(super) numbers: [i64; NUMBERS],
 }
 
-pub(super) const NUMBERS: usize = 6;
+pub(super) const NUMBERS: usize = 4;
 
 /// What a store reads, in this order and in one snapshot; the same text on each.
 pub(super) fn statements(tables: &[TableSpec]) -> Vec<(Source, String)> {
     let numbers = |numbers: [&str; NUMBERS]| numbers.map(|number| format!("CAST({number} AS bigint)")).join(", ");
-    let progress = numbers(["leaf", "received_us", "row_count", "inserted", "updated", "deleted"]);
-    let row = numbers([
-        "_leaf",
-        "_received_us",
-        "CASE WHEN _open <> 0 THEN 1 ELSE 0 END",
-        "0",
-        "0",
-        "0",
-    ]);
-    let replaced = "CASE WHEN kind IN ('update', 'reopen') THEN 1 ELSE 0 END";
-    let line = numbers(["leaf", "at_us", "coalesce(was_leaf, -1)", replaced, "0", "0"]);
+    let progress = numbers(["leaf", "received_us", "row_count", "inserted - deleted"]);
+    let row = numbers(["_leaf", "_received_us", "CASE WHEN _open <> 0 THEN 1 ELSE 0 END", "0"]);
+    let line = numbers(["leaf", "at_us", "coalesce(was_leaf, -1)", "0"]);
     let mut all = vec![(
         Source::Progress,
         format!("SELECT exchange, record, partner, {progress} FROM relay_progress"),
@@ -134,7 +125,7 @@ impl Traces {
         match source {
             Source::Progress => self.progress(line),
             Source::Table(place) => {
-                let [_, _, open, ..] = line.numbers;
+                let [_, _, open, _] = line.numbers;
                 if let Some(table) = self.tables.get_mut(place) {
                     table.rows += 1;
                     table.held += open;
@@ -145,39 +136,41 @@ impl Traces {
             }
             Source::History => {
                 self.trace(line);
-                let [_, _, was, replaced, ..] = line.numbers;
-                match self.leaves.get(&was) {
-                    Some(before) if replaced == 1 => {
-                        if let Some(trace) = self.exchanges.get_mut(before) {
-                            trace.overwritten += 1;
-                        }
-                    }
-                    Some(_) => {}
-                    None if was < 0 => {}
-                    None => self.leafless += 1,
+                let [_, _, was, _] = line.numbers;
+                if was >= 0 && !self.leaves.contains(&was) {
+                    self.leafless += 1;
                 }
             }
         }
     }
 
     fn progress(&mut self, line: &Line<'_>) {
-        let [leaf, received_us, sent, inserted, updated, deleted] = line.numbers;
+        let [leaf, received_us, sent, opened] = line.numbers;
         match self.tables.iter_mut().find(|table| table.record == line.record) {
-            Some(table) => table.stated += inserted - deleted,
+            Some(table) => table.stated += opened,
             None if self.unread.iter().any(|record| record == line.record) => {}
             None => self.unread.push(line.record.to_owned()),
         }
-        self.leaves.insert(leaf, line.exchange);
+        self.leaves.insert(leaf);
         let trace = Trace {
             leaf,
-            record: line.record.to_owned(),
-            partner: line.partner.to_owned(),
+            record: self.name(line.record),
+            partner: self.name(line.partner),
             received_us,
             sent: sent.unsigned_abs(),
-            brought: (inserted + updated).unsigned_abs(),
-            ..Trace::default()
+            rows: 0,
+            odd: 0,
         };
         self.exchanges.insert(line.exchange, trace);
+    }
+
+    fn name(&mut self, name: &str) -> Arc<str> {
+        if let Some(held) = self.names.get(name) {
+            return Arc::clone(held);
+        }
+        let name = Arc::<str>::from(name);
+        self.names.insert(Arc::clone(&name));
+        name
     }
 
     /// What is known of the line's exchange; there it is counted when it says otherwise.
@@ -188,14 +181,7 @@ impl Traces {
         };
         let [leaf, received_us, ..] = line.numbers;
         let said = (leaf, received_us, line.record, line.partner);
-        if said
-            != (
-                trace.leaf,
-                trace.received_us,
-                trace.record.as_str(),
-                trace.partner.as_str(),
-            )
-        {
+        if said != (trace.leaf, trace.received_us, &*trace.record, &*trace.partner) {
             trace.odd += 1;
         }
         Some(trace)

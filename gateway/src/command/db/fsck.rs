@@ -20,7 +20,7 @@ use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::config::Config;
 use crate::journal::{JournalFault, KeptPush, KeptRecall, Reader};
-use crate::registry::{Progress, Registry, RegistryFault};
+use crate::registry::{Progress, Registry, RegistryFault, RegistrySettings};
 use crate::relay::holds_whole;
 use crate::serve::chain;
 
@@ -38,14 +38,22 @@ enum What {
     NoPayload,
     NotRecalled,
     OpenRows,
-    Fewer,
     More,
     Stray,
     Provenance,
 }
 
-/// Somebody wrote to the registry past the relay, or a disk lost what it had.
-const PAST_THE_RELAY: &str = "somebody wrote to the registry past the relay: shuguan db restore, then feed again what fsck names; else their senders push a snapshot";
+/// Somebody wrote to the registry past the relay, or a disk lost what it had. A snapshot is counted like any other push, so it does not make up for what was
+/// never counted.
+fn past_the_relay(store: &RegistrySettings) -> String {
+    let restore = match store {
+        RegistrySettings::Sqlite(_) => "shuguan db restore",
+        RegistrySettings::Postgres(_) => "pg_restore",
+    };
+    format!(
+        "somebody wrote to the registry past the relay: {restore}, then feed again what fsck names. Without a backup a snapshot of its sender puts the rows right, and the finding remains"
+    )
+}
 
 impl What {
     fn word(self) -> &'static str {
@@ -57,15 +65,14 @@ impl What {
             Self::NoPayload => "no-payload",
             Self::NotRecalled => "not-recalled",
             Self::OpenRows => "open-rows",
-            Self::Fewer => "fewer",
             Self::More => "more",
             Self::Stray => "stray",
             Self::Provenance => "provenance",
         }
     }
 
-    fn next(self) -> &'static str {
-        match self {
+    fn next(self, store: &RegistrySettings) -> String {
+        let next = match self {
             Self::Missing => "shuguan relay feed-again EXCHANGE …     in the order of this list",
             Self::Lost => "its sender must push it again: shuguan reconcile tells him the same",
             Self::Differs => "keep both as they are; somebody wrote to `relay_progress`, or a part was lost",
@@ -75,11 +82,12 @@ impl What {
             Self::NotRecalled => {
                 "start the gateway again: it takes back what was recalled before a registry was put back"
             }
-            Self::OpenRows | Self::Fewer | Self::More | Self::Stray | Self::Provenance => PAST_THE_RELAY,
+            Self::OpenRows | Self::More | Self::Stray | Self::Provenance => return past_the_relay(store),
             Self::NoPayload => {
                 "put the payload file back from a backup; else discard it, and its sender must push it again"
             }
-        }
+        };
+        next.to_owned()
     }
 }
 
@@ -188,7 +196,7 @@ pub(super) fn run(path: &Path, is_deep: bool, output: &Output) -> Result<Exit, F
     if output.is_json() {
         output.json("shuguan.db-fsck.v1", &report);
     } else {
-        show(&report, output);
+        show(&report, &config.registry.store, output);
     }
     Ok(if report.found == 0 { Exit::Done } else { Exit::NotProven })
 }
@@ -302,7 +310,7 @@ fn unanswered(fault: RegistryFault) -> Failure {
         .because(chain(&fault))
 }
 
-fn show(report: &Report, output: &Output) {
+fn show(report: &Report, store: &RegistrySettings, output: &Output) {
     let rows: Vec<Vec<String>> = report.findings.iter().map(Finding::row).collect();
     if !rows.is_empty() {
         output.rows(
@@ -333,13 +341,12 @@ fn show(report: &Report, output: &Output) {
         What::NoPayload,
         What::NotRecalled,
         What::OpenRows,
-        What::Fewer,
         What::More,
         What::Stray,
         What::Provenance,
     ] {
         if report.findings.iter().any(|finding| finding.what == what) {
-            output.note(format!("{}: {}", what.word(), what.next()));
+            output.note(format!("{}: {}", what.word(), what.next(store)));
         }
     }
 }
