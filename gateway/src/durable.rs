@@ -4,23 +4,53 @@
 //! `.NAME.tmp` beside it, which the next call writes over. Where it writes nobody else writes at the same time.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 
 /// Puts a file in the place of an older one: written beside it, synced, renamed.
 ///
 /// # Errors
 /// When the disk does not take it; the older one is still there, unless only its folder could not be synced.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".tmp");
-    let fresh = path.with_file_name(name);
+    let fresh = unfinished(path);
     let mut file = File::create(&fresh)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     rename(&fresh, path)
+}
+
+/// Where a file is until it is whole.
+pub fn unfinished(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".tmp");
+    path.with_file_name(name)
+}
+
+/// Whether a file with that name is one that was never whole.
+pub fn is_unfinished(name: &str) -> bool {
+    name.starts_with('.') && Path::new(name).extension().is_some_and(|end| end == "tmp")
+}
+
+/// Removes a file, which need not be there.
+///
+/// # Errors
+/// When it is still there.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+/// Makes a folder that only its owner reads, with those above it; one that is there stays as it is.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn private_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// Renames a file within its folder, for good.

@@ -88,7 +88,7 @@ use shuguan_ledger::tree::Edge;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-pub use backup::{DATABASE as BACKUP_DATABASE, PAYLOADS as BACKUP_PAYLOADS, backup, hold, snapshot};
+pub use backup::{DATABASE as BACKUP_DATABASE, PAYLOADS as BACKUP_PAYLOADS, backup, snapshot};
 pub use columns::{ColumnDigests, part_digest};
 pub use committed::{Borne, borne_out};
 use copyback::CopyBack;
@@ -126,8 +126,8 @@ use readers::Readers;
 use refusals::Refusals;
 use sequencer::{Answer, Job, Sequencer, Work};
 use shared::{BacklogCounters, Shared};
-pub use store::StoreFault;
 use store::{Row, Store, Stored, values};
+pub use store::{StoreFault, hold};
 use vault::Vault;
 
 /// How often old idempotency keys, checkpoints and reject reports are looked for.

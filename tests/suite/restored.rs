@@ -294,7 +294,7 @@ fn yesterdays_registry_is_restored_and_fed_again_what_it_lacks() {
             .filter(|name| name.starts_with("registry.db.before-restore-"))
             .collect();
         assert!(
-            !kept.is_empty() && !there.iter().any(|name| name.contains("restoring")),
+            !kept.is_empty() && !there.iter().any(|name| name.ends_with(".tmp")),
             "{there:?}"
         );
         assert_eq!(
@@ -420,7 +420,7 @@ fn what_is_not_as_its_manifest_says_is_no_backup_and_changes_nothing() {
             ("changed", &changed),
         ] {
             std::fs::write(&database, bytes).unwrap();
-            let (code, error) = restore(&gateway, &["--replace"]);
+            let (code, error) = restore(&gateway, &["--replace", "--lose-newer"]);
             assert_eq!(code, 6, "{what}: {error}");
             assert!(error.contains("registry.db` is not the file"), "{what}: {error}");
             untouched(what);
@@ -432,20 +432,21 @@ fn what_is_not_as_its_manifest_says_is_no_backup_and_changes_nothing() {
             ("\"registry.db\"", "\"/etc/passwd\"", 6),
             ("\"journal.db\"", "\"payloads/../../journal.db\"", 6),
             ("\"size\"", "\"sise\"", 6),
+            ("gw1.lyg.example/log", "gw2.lyg.example/log", 6),
         ] {
             assert!(said.contains(from), "{said}");
             std::fs::write(&manifest, said.replacen(from, to, 1)).unwrap();
-            let (exit, error) = restore(&gateway, &["--replace"]);
+            let (exit, error) = restore(&gateway, &["--replace", "--lose-newer"]);
             assert_eq!(exit, code, "{to}: {error}");
             untouched(to);
         }
         std::fs::remove_file(&manifest).unwrap();
-        let (code, error) = restore(&gateway, &["--replace"]);
+        let (code, error) = restore(&gateway, &["--replace", "--lose-newer"]);
         assert_eq!(code, 1, "{error}");
         assert!(error.contains("is no backup"), "{error}");
         std::fs::write(&manifest, &said).unwrap();
         std::fs::remove_file(&database).unwrap();
-        let (code, error) = restore(&gateway, &["--replace"]);
+        let (code, error) = restore(&gateway, &["--replace", "--lose-newer"]);
         assert_eq!(code, 1, "{error}");
         untouched("a file is gone");
         std::fs::write(&database, &bytes).unwrap();
@@ -474,9 +475,14 @@ fn what_a_killed_gateway_left_unfolded_stays_with_the_older_store_and_does_not_g
             assert!(std::fs::metadata(gateway.path(log)).unwrap().len() > 0, "{log}");
         }
         // Of a restore that broke off.
-        std::fs::write(gateway.path("registry/.registry.db.restoring"), "half of it, or more").unwrap();
+        std::fs::write(gateway.path("registry/.registry.db.tmp"), "half of it, or more").unwrap();
         let (code, said) = restore(&gateway, &["--replace"]);
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains("--lose-newer"), "{said}");
+        assert_eq!(rows(&gateway).len(), 5, "nothing was changed");
+        let (code, said) = restore(&gateway, &["--replace", "--lose-newer"]);
         assert_eq!(code, 0, "{said}");
+        assert!(said.contains("removes the payload files"), "{said}");
         for log in logs {
             assert!(!gateway.path(log).exists(), "{log} would be read as the restored one's");
         }
@@ -496,10 +502,82 @@ fn what_a_killed_gateway_left_unfolded_stays_with_the_older_store_and_does_not_g
         assert_eq!(registry_count(&kept("registry"), "public_security_resident"), 5);
         let relayed = |journal: &std::path::Path| leaves(journal).iter().filter(|leaf| leaf["k"] == "relayed").count();
         assert_eq!(relayed(&kept("journal")), 5);
+        assert!(!folder(&gateway, "registry").iter().any(|name| name.ends_with(".tmp")));
+    });
+}
+
+#[test]
+fn a_backup_of_a_log_goes_back_under_the_name_of_its_predecessor_as_long_as_a_journal_knows_it_for_one() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        push(&running, &gateway, 1).await;
+        relayed(&gateway, 1);
+        let (code, _, error) = gateway.shuguan(&["db", "backup", "backup", "-c", "shuguan.toml"]);
+        assert_eq!(code, 0, "{error}");
+        push(&running, &gateway, 2).await;
+        relayed(&gateway, 2);
+        assert_eq!(running.stop(), Some(0));
+        let (code, said) = restore(&gateway, &["--only", "journal", "--replace", "--lose-newer"]);
+        assert_eq!(code, 0, "{said}");
+        let text = std::fs::read_to_string(gateway.config()).unwrap();
+        let (origin, successor) = ("gw1.lyg.example/log\"", "gw1.lyg.example/log/2\"");
+        std::fs::write(gateway.config(), text.replacen(origin, successor, 1)).unwrap();
+        let registry = ["--only", "registry", "--replace"];
+        let (code, said) = restore(&gateway, &registry);
+        assert_eq!(code, 6, "nothing says yet that one succeeds the other: {said}");
+        assert!(said.contains("`log_origin`"), "{said}");
+        assert_eq!(rows(&gateway).len(), 2);
+        let recover = ["db", "recover", "--why", "restored", "-c", "shuguan.toml"];
+        let (code, _, error) = gateway.shuguan(&recover);
+        assert_eq!(code, 0, "{error}");
+        let (code, said) = restore(&gateway, &registry);
+        assert_eq!(code, 0, "{said}");
+        assert_eq!(rows(&gateway).len(), 1);
+    });
+}
+
+#[test]
+fn where_the_second_store_cannot_be_put_back_it_is_said_what_stands_where_and_a_start_removes_what_a_restore_left() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        push(&running, &gateway, 1).await;
+        relayed(&gateway, 1);
+        assert_eq!(running.stop(), Some(0));
+        let (code, _, error) = gateway.shuguan(&["db", "backup", "backup", "-c", "shuguan.toml"]);
+        assert_eq!(code, 0, "{error}");
+        let (registry, away) = (gateway.registry(), gateway.path("registry/away.db"));
+        std::fs::rename(&registry, &away).unwrap();
+        // Nothing that could be kept under another name.
+        std::fs::create_dir(&registry).unwrap();
+        let (code, said) = restore(&gateway, &["--replace"]);
+        assert_eq!(code, 1, "{said}");
+        let told = [
+            "registry.db` cannot be restored",
+            "journal.db` is that of the backup already",
+            "journal.db.before-restore-",
+        ];
+        assert!(told.iter().all(|told| said.contains(told)), "{said}");
+        let kept = folder(&gateway, "journal");
         assert!(
-            !folder(&gateway, "registry")
-                .iter()
-                .any(|name| name.contains("restoring"))
+            kept.iter().any(|name| name.starts_with("journal.db.before-restore-")),
+            "{kept:?}"
         );
+        std::fs::remove_dir(&registry).unwrap();
+        std::fs::rename(&away, &registry).unwrap();
+        let left = [
+            "registry/.registry.db.tmp",
+            "journal/.journal.db.tmp",
+            "journal/payload/.x.parts.tmp",
+        ];
+        for left in left {
+            std::fs::write(gateway.path(left), "half of it").unwrap();
+        }
+        let running = gateway.serve();
+        for left in left {
+            assert!(!gateway.path(left).exists(), "{left}");
+        }
+        assert_eq!(running.stop(), Some(0));
     });
 }

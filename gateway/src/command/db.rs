@@ -85,7 +85,7 @@ enum DbAction {
     /// Put back what `db backup` made: journal with payloads, a registry on SQLite, or both. Every file is checked first, and what is there is kept under
     /// another name. The gateway must not run. What is on PostgreSQL, `pg_restore` puts back.
     #[command(
-        after_help = "EXAMPLES\n  shuguan db restore /backup/2026-11-25 --only registry --replace -c shuguan.toml     the journal is sound\n  shuguan db restore /backup/2026-11-25 -c shuguan.toml                               both are gone\n\nBEFORE\n  shuguan relay pause: what was relayed since the backup must come before what is new. Then stop the gateway.\n\nAFTER\n  A registry: start the gateway, shuguan db fsck, shuguan relay feed-again for what is missing, shuguan relay resume. What is lost, its payload is\n  erased: its sender pushes it again.\n  A journal: a head file, a witness or a receipt that knows more entries keeps the gateway from starting with it. Leave the head file where it is, look for\n  a newer copy, and when the newest is lost: shuguan db recover.\n\nEXIT CODES\n  0 restored · 1 not: a gateway runs, something is there and --replace was not said, a file cannot be written · 6 the backup is not what it says of itself;\n  nothing was changed"
+        after_help = "EXAMPLES\n  shuguan db restore /backup/2026-11-25 --only registry --replace -c shuguan.toml     the journal is sound\n  shuguan db restore /backup/2026-11-25 -c shuguan.toml                               both are gone\n\nBEFORE\n  shuguan relay pause: what was relayed since the backup must come before what is new. Then stop the gateway.\n\nAFTER\n  A registry: start the gateway, shuguan db fsck, shuguan relay feed-again for what is missing, shuguan relay resume. What is lost, its payload is\n  erased: its sender pushes it again.\n  A journal: a head file, a witness or a receipt that knows more entries keeps the gateway from starting with it. Leave the head file where it is, look for\n  a newer copy, and when the newest is lost: shuguan db recover.\n\nEXIT CODES\n  0 restored · 1 not: a gateway runs, something is there and --replace was not said, the journal there is longer and --lose-newer was not, a file cannot be written\n  6 the backup is not what it says of itself, or of another log; nothing was changed"
     )]
     Restore {
         /// The backup.
@@ -96,6 +96,10 @@ enum DbAction {
         /// Put it in the place of what is there, which is kept under another name.
         #[arg(long)]
         replace: bool,
+        /// Also in the place of a journal that can be read and holds more entries than the backup: receipts are out for them, and the next start removes
+        /// their payload files, so that the journal that is kept lacks what was not relayed yet.
+        #[arg(long, requires = "replace")]
+        lose_newer: bool,
         /// The gateway's configuration.
         #[arg(short = 'c', long = "config", env = "SHUGUAN_CONFIG", default_value = "shuguan.toml")]
         config: PathBuf,
@@ -167,8 +171,9 @@ pub fn run(args: DbArgs, output: &Output) -> Result<Exit, Failure> {
             folder,
             only,
             replace,
+            lose_newer,
             config,
-        } => return restore::run(&config, &folder, only, replace, output),
+        } => return restore::run(&config, &folder, only, (replace, lose_newer), output),
         DbAction::Recover { why, seen, config } => return recover::run(&config, why, &seen, output),
         DbAction::Fsck { deep, config } => return fsck::run(&config, deep, output),
         DbAction::Schema { config } => show(&registry(&config, None)?.1, output),

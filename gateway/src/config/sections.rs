@@ -161,8 +161,8 @@ impl<'s> Sections<'_, 's> {
         let head: Option<PathBuf> = table.optional(self.document, "head");
         let document = &mut *self.document;
         let inbox_bytes_max = table.or(document, "inbox_bytes_max", nonzero_u64(8 << 30));
-        // As long as a sender's key is remembered: within it the sender can be asked again about whatever waits. And the longest holidays are as long.
-        let inbox_age_max_hours = table.or(document, "inbox_age_max_hours", nonzero(168));
+        // Under the week for which a sender's key is remembered: a day is left in which he can still repeat what he knows no answer of.
+        let inbox_age_max_hours = table.or(document, "inbox_age_max_hours", nonzero(144));
         let payload_hold_hours = table.or(document, "payload_hold_hours", 72);
         let rejects_keep_days = table.or(document, "rejects_keep_days", nonzero(30));
         let clock_settle_minutes = table.or(document, "clock_settle_minutes", nonzero(60));

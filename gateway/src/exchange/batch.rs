@@ -338,19 +338,21 @@ pub(crate) fn admitted_rows(part: &arrow_array::RecordBatch) -> arrow_array::Rec
     filter_record_batch(part, &whole).unwrap_or_else(|_| part.slice(0, 0))
 }
 
-/// Reads a body to its end for its SHA-256 and length alone.
+/// Reads a body to its end for its SHA-256 and length alone, no faster than its sender may send.
 ///
 /// # Errors
 /// A body that is too large, too slow or cut.
-pub(super) async fn skim<B>(body: &mut B) -> Result<([u8; 32], u64), Stop>
+pub(super) async fn skim<B>(admitted: &Admitted, body: &mut B) -> Result<([u8; 32], u64), Stop>
 where
     B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
 {
     let (mut context, mut bytes) = (Context::new(&SHA256), 0_u64);
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame.map_err(stopped)?.into_data() {
+            let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+            admitted.permit.pace_bytes(length).await;
             context.update(&data);
-            bytes = bytes.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+            bytes = bytes.saturating_add(length);
         }
     }
     let mut digest = [0; 32];

@@ -47,7 +47,7 @@ where
         Some(Known::KeyReused) => return Err(Refusal::KeyReused.into()),
         Some(Known::Repeated(sealed)) => sealed,
     };
-    let (digest, bytes) = skim(body).await?;
+    let (digest, bytes) = skim(admitted, body).await?;
     if admitted.content_length.is_some_and(|length| length != bytes) {
         return Err(Refusal::BodyIncomplete.into());
     }

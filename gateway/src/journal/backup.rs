@@ -15,7 +15,6 @@ use uuid::Uuid;
 use super::fault::JournalFault;
 use super::payload::spill_path;
 use super::statements;
-use super::store;
 use super::subjects::tags_path;
 use super::views::Reader;
 use crate::durable::sync_folder;
@@ -24,14 +23,6 @@ use crate::durable::sync_folder;
 pub const DATABASE: &str = "journal.db";
 /// The folder of files in the copy.
 pub const PAYLOADS: &str = "payloads";
-
-/// Keeps every gateway from a journal in a file, which need not be there, as long as what is given back is held.
-///
-/// # Errors
-/// [`JournalFault::Locked`]; a folder that others may read, or that cannot be made.
-pub fn hold(database: &Path) -> Result<File, JournalFault> {
-    store::hold(database)
-}
 
 /// Copies a SQLite database as it stands now, also while another process writes to it.
 ///

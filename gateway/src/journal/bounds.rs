@@ -46,13 +46,7 @@ impl Journal {
     /// Looks for what waits for too long. A journal that cannot be read says so elsewhere; what was known of it stands.
     pub(super) async fn look_for_overdue(&self, now_us: i64) {
         let since_us = now_us.saturating_sub(self.inner.inbox_age_max_us);
-        // A batch waits from its sealing at the earliest: where the oldest is young enough, all are, and nothing need be read.
-        let found = if self.backlog().oldest_us.is_some_and(|oldest_us| oldest_us < since_us) {
-            self.read(move |reader| reader.overdue(since_us)).await
-        } else {
-            Ok(Vec::new())
-        };
-        if let Ok(found) = found {
+        if let Ok(found) = self.read(move |reader| reader.overdue(since_us)).await {
             self.inner.shared.set_overdue(found);
         }
     }

@@ -11,6 +11,7 @@ use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::keys::LogKeys;
 use shuguan_ledger::leaf::Leaf;
 use shuguan_ledger::tree::{self, Edge, Hash, TILE_WIDTH, leaf_hash, node_hash};
+use uuid::Uuid;
 
 use super::fault::{Chain, JournalFault};
 use super::payload::spilled_exchange;
@@ -18,6 +19,7 @@ use super::recent::RecentNodes;
 use super::statements;
 use super::store::{Row, Store, values};
 use super::subjects::tagged_exchange;
+use crate::durable::is_unfinished;
 
 /// Leaves that are recomputed at each start.
 const CHECKED_LEAVES: u64 = 1_000;
@@ -154,21 +156,26 @@ fn check_leaf(
     Ok(leaf)
 }
 
-/// Removes files of payloads and indices that no leaf refers to: what a crash left between writing and sealing, or between erasing and unlinking.
+/// Removes files of payloads and indices that no leaf refers to: what a crash left between writing and sealing, or between erasing and unlinking, and what a
+/// restore that was killed never put in its place.
 pub(super) fn remove_orphans(store: &Store, folder: &Path) -> Result<u64, JournalFault> {
     let failed = || JournalFault::file("read folder", folder);
+    let held = |statement, exchange: &Uuid| {
+        let held = store.one::<u64>(statement, values![exchange]);
+        held.map_err(JournalFault::store("look for a payload"))
+    };
     let mut removed = 0;
     for entry in std::fs::read_dir(folder).map_err(failed())? {
         let entry = entry.map_err(failed())?;
         let name = entry.file_name();
         let name = name.to_str().unwrap_or_default();
-        let (exchange, statement) = match (spilled_exchange(name), tagged_exchange(name)) {
-            (Some(exchange), _) => (exchange, statements::HAS_FILE),
-            (_, Some(exchange)) => (exchange, statements::HAS_TAGS),
+        let held = match (spilled_exchange(name), tagged_exchange(name)) {
+            (Some(exchange), _) => held(statements::HAS_FILE, &exchange)?,
+            (_, Some(exchange)) => held(statements::HAS_TAGS, &exchange)?,
+            (None, None) if is_unfinished(name) => 0,
             (None, None) => continue,
         };
-        let held = store.one::<u64>(statement, values![&exchange]);
-        if held.map_err(JournalFault::store("look for a payload"))? == 0 {
+        if held == 0 {
             let path = entry.path();
             std::fs::remove_file(&path).map_err(JournalFault::file("remove", &path))?;
             removed += 1;

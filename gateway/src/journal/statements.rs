@@ -37,7 +37,8 @@ pub(super) const FIND_INBOX: &str =
 pub(super) const MOVE_INBOX: &str =
     "UPDATE inbox SET state = ?3, changed_us = ?4, reason = ?5 WHERE leaf = ?1 AND state = ?2";
 pub(super) const DELETE_PAYLOAD: &str = "DELETE FROM payload WHERE leaf = ?1";
-pub(super) const OLDEST_WAITING: &str = "SELECT received_us FROM inbox WHERE state = 'waiting' ORDER BY leaf LIMIT 1";
+/// Since when the oldest batch waits: from its sealing, or from when it was released or ordered again, as the clock went and not as the log counted.
+pub(super) const OLDEST_WAITING: &str = "SELECT changed_us FROM inbox WHERE state = 'waiting' ORDER BY leaf LIMIT 1";
 pub(super) const PENDING: &str = "SELECT partner, count(*), CAST(sum(bytes) AS bigint) FROM (
   SELECT partner, bytes FROM inbox WHERE state = 'waiting' UNION ALL SELECT partner, bytes FROM inbox WHERE state = 'set-aside')
   AS pending GROUP BY partner";

@@ -287,6 +287,17 @@ pub(super) fn views(dialect: Dialect, tables: &[TableSpec]) -> Vec<(&'static str
 
 /// The dataset as a SELECT, with [`SUBJECT`] before its fields.
 pub(super) fn select(dialect: Dialect, dataset: Dataset, tables: &[TableSpec]) -> String {
+    of_fed(dialect, dataset, tables).select("")
+}
+
+/// The same of those alone who may have changed at or after the mark that stands in `place`: no row of anybody else is looked for.
+pub(super) fn select_changed(dialect: Dialect, dataset: Dataset, tables: &[TableSpec], place: &str) -> String {
+    // Who has no mark is in an older registry, where the rows must tell.
+    let condition = format!("(p.changed_us >= {place} OR p.changed_us IS NULL) AND ");
+    of_fed(dialect, dataset, tables).select(&condition)
+}
+
+fn of_fed(dialect: Dialect, dataset: Dataset, tables: &[TableSpec]) -> Fed<'_> {
     let all = match dataset {
         Dataset::Population => POPULATION,
         Dataset::Enterprises => ENTERPRISES,
@@ -307,11 +318,11 @@ pub(super) fn select(dialect: Dialect, dataset: Dataset, tables: &[TableSpec]) -
         dataset,
         sources,
     }
-    .select()
 }
 
 impl Fed<'_> {
-    fn select(&self) -> String {
+    /// `among` is a condition on the persons or units, with its `AND`, or nothing.
+    fn select(&self, among: &str) -> String {
         let (index, subject) = match self.dataset {
             Dataset::Population => ("person", "citizen_id"),
             Dataset::Enterprises => ("enterprise", "unit"),
@@ -339,17 +350,18 @@ impl Fed<'_> {
             .filter(|(source, _)| source.admits)
             .map(|(source, _)| format!("{}._key IS NOT NULL", source.alias))
             .collect();
-        let mut condition = if admitted.is_empty() {
+        let condition = if admitted.is_empty() {
             self.dialect.never().to_owned()
         } else {
             admitted.join(" OR ")
         };
-        if self.dataset == Dataset::Population {
+        let one_number = match self.dataset {
             // A number that was replaced is no person of its own.
-            condition = format!("(p.subject IS NULL OR p.subject = p.citizen_id) AND ({condition})");
-        }
+            Dataset::Population => "(p.subject IS NULL OR p.subject = p.citizen_id) AND ",
+            Dataset::Enterprises => "",
+        };
         format!(
-            "SELECT p.{subject} AS {SUBJECT}, {} FROM {index} p{} WHERE {condition}",
+            "SELECT p.{subject} AS {SUBJECT}, {} FROM {index} p{} WHERE {among}{one_number}({condition})",
             fields.join(", "),
             joins.concat()
         )

@@ -101,6 +101,8 @@ pub(super) struct Reading<'a> {
 pub(super) enum Bound {
     Text(String),
     Instant(i64),
+    /// Microseconds as the index keeps them.
+    Mark(i64),
 }
 
 impl Reading<'_> {
@@ -120,6 +122,11 @@ impl Reading<'_> {
         let mut place = |value| {
             values.push(value);
             dialect.place(values.len())
+        };
+        let derived = match self.selection.updated_since_us {
+            // Places are numbered as they stand in the text, and this one stands in what is selected from.
+            Some(since_us) => dataset::select_changed(dialect, self.dataset, tables, &place(Bound::Mark(since_us))),
+            None => dataset::select(dialect, self.dataset, tables),
         };
         if let Some(prefix) = &self.selection.region_prefix {
             // `:` follows `9`.
@@ -143,9 +150,8 @@ impl Reading<'_> {
             format!(" WHERE {}", conditions.join(" AND "))
         };
         let text = format!(
-            "SELECT {} FROM ({}){}{filter} ORDER BY {}",
+            "SELECT {} FROM ({derived}){}{filter} ORDER BY {}",
             names.join(", "),
-            dataset::select(dialect, self.dataset, tables),
             dialect.derived(),
             dataset::SUBJECT
         );

@@ -17,6 +17,7 @@ use crate::bundle::judge::Bench;
 use crate::bundle::{BundleRefused, History, Vouched, folder, judge};
 use crate::clock::Clock;
 use crate::config::{Config, KeysSection, ListenSection};
+use crate::durable;
 use crate::edge::listen::ListenSettings;
 use crate::edge::revocation::RevocationSet;
 use crate::edge::signers::Signers;
@@ -37,7 +38,7 @@ use crate::pki::keyfile;
 use crate::pki::log_keys;
 use crate::pki::period::PeriodKeys;
 use crate::registry::schema::{self, TableSpec};
-use crate::registry::{Registry, RegistryFault};
+use crate::registry::{Registry, RegistryFault, RegistrySettings};
 use crate::signature::{MessageKey, MessageKeys};
 use crate::witnessing::{RolledBack, Witnessing};
 
@@ -273,9 +274,24 @@ pub(super) fn listen_settings(listen: &ListenSection) -> ListenSettings {
 pub(super) async fn journal(config: &Config, secrets: &Secrets, clock: Clock) -> Result<Journal, StartFault> {
     let settings = journal_settings_of(config, secrets);
     let opened = tokio::task::spawn_blocking(move || Journal::open(&settings, clock)).await;
-    opened
+    let opened = opened
         .map_err(|_| StartFault::Journal(JournalFault::Worker))?
-        .map_err(StartFault::Journal)
+        .map_err(StartFault::Journal)?;
+    remove_unfinished(config);
+    Ok(opened)
+}
+
+/// The copies of a restore that was killed, of which that of the registry can be read by anybody who has the file. The journal is locked, so no restore runs.
+fn remove_unfinished(config: &Config) {
+    let registry = match &config.registry.store {
+        RegistrySettings::Sqlite(registry) => Some(registry.path.as_path()),
+        RegistrySettings::Postgres(_) => None,
+    };
+    for database in [config.journal.place.file(), registry].into_iter().flatten() {
+        if let Err(error) = durable::remove(&durable::unfinished(database)) {
+            tracing::warn!(error = %error, "what a restore left is not removed");
+        }
+    }
 }
 
 /// The witnesses, and that none of them knows more than the journal, which is not open yet: opening it seals a leaf.

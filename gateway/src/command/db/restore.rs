@@ -1,11 +1,13 @@
 //! `shuguan db restore`: what `db backup` made goes back into its place.
 //!
 //! Takes a folder with its `backup.json`, and a configuration; gives journal and payloads, the registry (SQLite), or both, as they were when the backup was
-//! made, and says what to do next. Reads every file whole before it changes anything. Refuses a backup that is not what its manifest says, a store that a
-//! process has open, and one that is there, unless that is said: then the older one stays beside it under another name, because of a journal nobody
-//! may be able to make it again. Never touches the head file, which tells a start that the journal is an older one. A crash leaves the older store, or its
-//! files under their other name; running the command again puts the backup in place.
+//! made, and says what to do next. Reads every file whole before it changes anything. Refuses a backup that is not what its manifest says, or is of another
+//! log, a store that a process has open, and one that is there, unless that is said: then the older one stays beside it under another name, because of a
+//! journal nobody may be able to make it again. One that holds more than the backup is refused until that is said too. Never touches the head file, which
+//! tells a start that the journal is an older one. A crash leaves the older store, with or without a second name, or, where its log could not be folded, none
+//! in its place and all of it under the other name; running the command again puts the backup in place.
 
+mod log;
 mod place;
 
 use std::path::{Component, Path, PathBuf};
@@ -60,25 +62,34 @@ impl Plan<'_> {
             .map(|(listed, _)| *listed)
             .chain(self.payloads.iter().copied())
     }
+
+    fn places(&self) -> impl Iterator<Item = &Path> {
+        let databases = [&self.journal, &self.registry].into_iter().flatten();
+        databases.map(|(_, to)| *to)
+    }
 }
 
 pub(super) fn run(
     path: &Path,
     folder: &Path,
     only: Option<Which>,
-    replace: bool,
+    (replace, lose_newer): (bool, bool),
     output: &Output,
 ) -> Result<Exit, Failure> {
     let config = config::load(path)?;
     let manifest = manifest(folder)?;
     let plan = plan(&config, &manifest, only)?;
-    let (journal, registry) = (plan.journal.map(|(_, to)| to), plan.registry.map(|(_, to)| to));
+    log::is_ours(&config, folder, &manifest)?;
     // Held until the end: no gateway starts in between. Only one has the registry, and it is the one that has the journal.
     let _lock = hold(&config)?;
-    let _registry = registry.map(place::alone).transpose()?;
-    for there in [journal, registry].into_iter().flatten() {
+    for there in plan.places() {
         vacant(there, replace)?;
     }
+    if plan.journal.is_some() && !lose_newer {
+        log::is_not_longer(&config, manifest.size)?;
+    }
+    // Before the lock is given back: what they hold open may have another name by then.
+    let _alone = plan.places().map(place::alone).collect::<Result<Vec<_>, Failure>>()?;
     let bar = bar(plan.files().map(|file| file.bytes).sum(), output);
     let kept = swap(&config, folder, &plan, &bar)?;
     bar.finish_and_clear();
@@ -102,12 +113,34 @@ fn swap(config: &Config, folder: &Path, plan: &Plan<'_>, bar: &ProgressBar) -> R
     for fresh in payloads {
         fresh.into_place(None)?;
     }
-    let stamp = stamp();
-    let mut kept = Vec::new();
+    let stamp = place::free(&stamp(), &plan.places().collect::<Vec<_>>());
+    let (mut kept, mut placed) = (Vec::new(), None);
     for fresh in databases {
-        kept.extend(fresh.into_place(Some(&stamp))?);
+        let to = fresh.place().to_owned();
+        kept.extend(
+            fresh
+                .into_place(Some(&stamp))
+                .map_err(|failure| halfway(failure, placed.as_deref(), &kept))?,
+        );
+        placed = Some(to);
     }
     Ok(kept)
+}
+
+/// Of two databases the second one is not in its place.
+fn halfway(failure: Failure, placed: Option<&Path>, kept: &[PathBuf]) -> Failure {
+    let Some(placed) = placed else { return failure };
+    let kept: Vec<String> = kept.iter().map(|path| format!("`{}`", path.display())).collect();
+    let was = if kept.is_empty() {
+        "nothing".into()
+    } else {
+        kept.join(", ")
+    };
+    let why = failure.why.clone().unwrap_or_default();
+    failure.because(format!(
+        "{why}; `{}` is that of the backup already, and what was there is {was}",
+        placed.display()
+    ))
 }
 
 /// The time as it stands in the names of what is kept.
@@ -247,6 +280,9 @@ fn tell(config: &Config, manifest: &Manifest, plan: &Plan<'_>, kept: &[PathBuf],
             "kept: `{}`; remove it when nothing of it is needed any more",
             path.display()
         ));
+    }
+    if plan.journal.is_some() && !kept.is_empty() {
+        output.note("the next start removes the payload files that the restored journal does not name; copy them first when the kept one is to go back");
     }
     if plan.journal.is_some() {
         output.note(format!(

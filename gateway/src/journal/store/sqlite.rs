@@ -5,9 +5,9 @@
 
 mod schema;
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::ops::ControlFlow;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -236,8 +236,11 @@ pub(super) fn open_reader(database: &Path) -> Result<SqliteStore, JournalFault> 
     Ok(connection.into())
 }
 
-/// Keeps every gateway from the database, which need not be there, as long as what is given back is held.
-pub(in crate::journal) fn hold(database: &Path) -> Result<File, JournalFault> {
+/// Keeps every gateway from a journal in a file, which need not be there, as long as what is given back is held.
+///
+/// # Errors
+/// [`JournalFault::Locked`]; a folder that others may read, or that cannot be made.
+pub fn hold(database: &Path) -> Result<File, JournalFault> {
     private_folder(&folder_of(database))?;
     lock(database)
 }
@@ -280,8 +283,7 @@ fn check_version() -> Result<(), JournalFault> {
 }
 
 pub(super) fn private_folder(folder: &Path) -> Result<(), JournalFault> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(JournalFault::file("make folder", folder))?;
+    crate::durable::private_folder(folder).map_err(JournalFault::file("make folder", folder))?;
     check_private(folder)
 }
 

@@ -73,6 +73,7 @@ async fn read(
         query = match bound {
             Bound::Text(text) => query.bind(text),
             Bound::Instant(micros) => query.bind(Instant(micros)),
+            Bound::Mark(micros) => query.bind(micros),
         };
     }
     let mut rows = query.fetch(&mut connection);

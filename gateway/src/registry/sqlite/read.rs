@@ -29,7 +29,7 @@ pub(in crate::registry) fn stream(
     let mut statement = connection.prepare(&text).step("prepare a reading")?;
     let values = bounds.into_iter().map(|bound| match bound {
         Bound::Text(text) => Bindable::Text(text),
-        Bound::Instant(micros) => Bindable::Integer(micros),
+        Bound::Instant(micros) | Bound::Mark(micros) => Bindable::Integer(micros),
     });
     let mut rows = statement.query(params_from_iter(values)).step("read a dataset")?;
     let mut batch = Batch::new(reading.dataset, reading.schema());

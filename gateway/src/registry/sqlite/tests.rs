@@ -97,11 +97,14 @@ fn reading_a_dataset_never_sorts() {
     let tables = kept(&[&RESIDENT, &DEATH, &CERTIFICATE, &ESTABLISHMENT, &TAX]);
     let (place, _registry) = Place::with(Store::Sqlite, &tables);
     let reader = super::open_reader(place.sqlite()).unwrap();
-    for dataset in Dataset::ALL {
-        let text = format!(
-            "EXPLAIN QUERY PLAN SELECT * FROM ({}) ORDER BY _subject",
-            dataset::select(Dialect::Sqlite, dataset, &tables)
-        );
+    let selects = Dataset::ALL.into_iter().flat_map(|dataset| {
+        [
+            dataset::select(Dialect::Sqlite, dataset, &tables),
+            dataset::select_changed(Dialect::Sqlite, dataset, &tables, "0"),
+        ]
+    });
+    for select in selects {
+        let text = format!("EXPLAIN QUERY PLAN SELECT * FROM ({select}) ORDER BY _subject");
         let mut statement = reader.prepare(&text).unwrap();
         let steps: Vec<String> = statement
             .query_map([], |row| row.get(3))

@@ -18,6 +18,7 @@ on_both_stores! {
     of_who_changed_a_number_the_one_in_force_is_marked,
     a_unit_is_marked_as_a_person_is,
     marks_never_go_back,
+    what_a_log_received_whose_time_was_ahead_is_told_once,
     an_older_registry_goes_by_what_was_received,
 }
 
@@ -119,6 +120,17 @@ async fn marks_never_go_back(store: Store) {
     // And who asks since then is not told everything again for a century.
     registry.merge(resident(3, ANNA, "丙")).await.unwrap();
     assert_eq!(ids(&registry, &Selection::all().since(as_of(&registry))), [ANNA]);
+}
+
+async fn what_a_log_received_whose_time_was_ahead_is_told_once(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
+    registry.merge(resident(1, ANNA, "甲")).await.unwrap();
+    let pulled = as_of(&registry);
+    let ahead = pulled + 365 * 86_400_000_000;
+    place.execute(&format!("UPDATE public_security_resident SET _received_us = {ahead}"));
+    assert!(after(&registry, pulled).is_empty());
+    registry.merge(resident(2, ANNA, "乙")).await.unwrap();
+    assert_eq!(after(&registry, pulled), [ANNA]);
 }
 
 async fn an_older_registry_goes_by_what_was_received(store: Store) {
