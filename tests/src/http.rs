@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
+use http_body_util::BodyExt;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 mod connection;
 mod download;
+mod line;
 mod unfinished;
 
 pub use connection::Connection;
@@ -205,6 +207,17 @@ impl Call {
     async fn send_now(self, port: u16, identity: &Identity) -> Result<Answer, Refused> {
         Connection::open(port, identity).await?.send(self).await
     }
+}
+
+/// Reads an answer to its end.
+async fn whole(answer: http::Response<hyper::body::Incoming>) -> Result<Answer, Refused> {
+    let (parts, body) = answer.into_parts();
+    let body = body.collect().await.map_err(|e| Refused(chain(&e)))?.to_bytes();
+    Ok(Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body,
+    })
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -1,7 +1,14 @@
-//! A certificate is revoked, or its partner removed, while something of it is under way: a download, an upload, a connection that is idle.
+//! A certificate is revoked, or its partner removed, while something of it is under way: a download, an upload, a connection that is idle. And an extract
+//! expires while it is fetched.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use http::Method;
 use serde_json::{Value, json};
+use shuguan::clock::Clock;
+use shuguan::config::Config;
+use shuguan::serve::Gateway;
 use shuguan_tests::{Call, Connection, Deployment, Download, Running, eventually, leaves, registry_count, run};
 
 use crate::feeds::{NDJSON, POLICE, RESIDENT, nobody, resident};
@@ -21,11 +28,10 @@ fn revoke(gateway: &Deployment, running: &Running<'_>, partner: &str) {
 }
 
 /// An extract of many rows: its links and how long its content is.
-async fn extract(gateway: &Deployment, running: &Running<'_>) -> (String, u64) {
+async fn extract(gateway: &Deployment) -> (String, u64) {
     let feed: Vec<u8> = (0..ROWS).flat_map(|n| resident(&nobody(n), &"某".repeat(30))).collect();
-    let pushed = running
-        .call(Call::push(RESIDENT, NDJSON, feed), &gateway.partner(POLICE))
-        .await;
+    let push = Call::push(RESIDENT, NDJSON, feed);
+    let pushed = push.send(gateway.feed, &gateway.partner(POLICE)).await;
     assert_eq!(pushed.unwrap().status, 202);
     eventually("the rows are in the registry", 120, || {
         registry_count(&gateway.registry(), "public_security_resident") == u64::from(ROWS)
@@ -35,12 +41,26 @@ async fn extract(gateway: &Deployment, running: &Running<'_>) -> (String, u64) {
         .header("content-type", "application/json")
         .body(asked.to_string());
     let registry = gateway.partner(REGISTRY);
-    let begun = running.call(call, &registry).await.unwrap();
+    let begun = call.send(gateway.feed, &registry).await.unwrap();
     let status = begun.header("location").to_owned();
     let wait = Call::get(status.clone()).header("prefer", "wait=30");
-    let state = running.call(wait, &registry).await.unwrap().json();
+    let state = wait.send(gateway.feed, &registry).await.unwrap().json();
     assert_eq!(state["state"], "ready", "{state}");
     (format!("{status}/content"), state["bytes"].as_u64().unwrap())
+}
+
+/// Downloads of which the first piece was read: over h2 and over HTTP/1.1.
+async fn begun(gateway: &Deployment, content: &str) -> Vec<Download> {
+    let registry = gateway.partner(REGISTRY);
+    let mut downloads = Vec::new();
+    for protocol in ["h2", "http/1.1"] {
+        let begun = Download::begin(gateway.feed, &registry.speaking(protocol), Call::get(content)).await;
+        let mut download = begun.unwrap();
+        assert_eq!(download.status, 200);
+        assert!(download.next().await.unwrap().is_some());
+        downloads.push(download);
+    }
+    downloads
 }
 
 /// Reads on until it breaks off; gives how much came. A download that ends as a whole one is a failure.
@@ -65,35 +85,73 @@ fn a_download_ends_when_its_certificate_is_revoked_and_the_leaf_says_why() {
     run(async {
         let gateway = Deployment::new();
         let running = gateway.serve();
-        let (content, bytes) = extract(&gateway, &running).await;
-        let registry = gateway.partner(REGISTRY);
-        let mut downloads = Vec::new();
-        for protocol in ["h2", "http/1.1"] {
-            let begun = Download::begin(gateway.feed, &registry.speaking(protocol), Call::get(content.clone())).await;
-            let mut download = begun.unwrap();
-            assert_eq!(download.status, 200);
-            assert!(download.next().await.unwrap().is_some());
-            downloads.push(download);
-        }
+        let (content, bytes) = extract(&gateway).await;
+        let downloads = begun(&gateway, &content).await;
         assert!(at_content(&gateway).is_empty());
         revoke(&gateway, &running, REGISTRY);
         for download in downloads {
             let read = broken_off(download).await;
             assert!(read < bytes, "{read} of {bytes}");
         }
-        let exchange = content.split('/').nth(3).unwrap();
-        eventually("two leaves say it", 10, || at_content(&gateway).len() == 2);
-        for leaf in at_content(&gateway) {
-            assert_eq!(
-                (&leaf["k"], &leaf["code"], &leaf["p"]),
-                (&json!("refusal"), &json!("certificate-revoked"), &json!(REGISTRY))
-            );
-            assert_eq!(
-                (&leaf["x"], &leaf["ds"], &leaf["pur"]),
-                (&json!(exchange), &json!("population"), &json!("enrolment.registration"))
-            );
-        }
+        two_leaves_say_it(&gateway, &content, "certificate-revoked");
     });
+}
+
+/// Each of the two downloads has its leaf.
+fn two_leaves_say_it(gateway: &Deployment, content: &str, code: &str) {
+    let exchange = content.split('/').nth(3).unwrap();
+    eventually("two leaves say it", 10, || at_content(gateway).len() >= 2);
+    let leaves = at_content(gateway);
+    assert_eq!(leaves.len(), 2);
+    for leaf in leaves {
+        assert_eq!(
+            (&leaf["k"], &leaf["code"], &leaf["p"]),
+            (&json!("refusal"), &json!(code), &json!(REGISTRY))
+        );
+        assert_eq!(
+            (&leaf["x"], &leaf["ds"], &leaf["pur"]),
+            (&json!(exchange), &json!("population"), &json!("enrolment.registration"))
+        );
+    }
+}
+
+#[test]
+fn a_download_ends_when_its_extract_expires_and_the_leaf_says_why() {
+    const KEPT_US: i64 = 3_600_000_000;
+    let gateway = Deployment::with(|text| text.replace("#= keep_hours = 24", "keep_hours = 1"));
+    let config = Config::load(&gateway.config()).unwrap();
+    assert_eq!(i64::from(config.extracts.keep_hours.get()) * 3_600_000_000, KEPT_US);
+    // As much time goes by as the wall clock shows: what is tried is that an hour passed, and not that a clock was set.
+    let gone_by = Arc::new(AtomicI64::new(0));
+    let (wall, ahead) = (Clock::system(), Arc::clone(&gone_by));
+    let clock = Clock::from_fn(move || wall.now_us() + ahead.load(Ordering::Relaxed));
+    let serving = tokio::runtime::Runtime::new().unwrap();
+    let running = serving.block_on(Gateway::start(config, clock)).unwrap();
+    run(async {
+        let (content, bytes) = extract(&gateway).await;
+        let downloads = begun(&gateway, &content).await;
+        gone_by.store(KEPT_US - 60_000_000, Ordering::Relaxed);
+        let registry = gateway.partner(REGISTRY);
+        let status = content.trim_end_matches("/content");
+        let before = Call::get(status).send(gateway.feed, &registry).await.unwrap();
+        assert_eq!(before.json()["state"], "ready", "a minute is left");
+        assert!(at_content(&gateway).is_empty());
+        gone_by.store(KEPT_US, Ordering::Relaxed);
+        // Over HTTP/1.1 the buffers of the system hold more of what was sent before; over h2 the reader's window bounds it.
+        for (download, most) in downloads.into_iter().zip([4 * u64::from(Download::AHEAD), bytes - 1]) {
+            let read = broken_off(download).await;
+            assert!(read <= most, "{read} of {bytes}");
+        }
+        two_leaves_say_it(&gateway, &content, "extract-gone");
+        for path in [status, &content] {
+            let gone = Call::get(path).send(gateway.feed, &registry).await.unwrap();
+            assert_eq!((gone.status.as_u16(), gone.code().as_str()), (404, "SG2114"));
+        }
+        eventually("its file is gone", 10, || {
+            std::fs::read_dir(gateway.path("extracts")).unwrap().count() == 0
+        });
+    });
+    serving.block_on(running.stop());
 }
 
 #[test]

@@ -2,22 +2,15 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::Request;
-use http_body_util::BodyExt;
 use hyper::body::{Body, Frame};
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio_rustls::TlsConnector;
 
-use super::{Answer, Call, Identity, Refused, chain};
+use super::line::Line;
+use super::{Answer, Call, Identity, Refused, chain, whole};
 
 /// The frames that are sent, and then nothing until the end is asked for.
 struct Beginning(Option<Bytes>, oneshot::Receiver<()>);
@@ -40,7 +33,7 @@ impl Body for Beginning {
 
 /// A request under way.
 pub struct Unfinished {
-    driver: JoinHandle<()>,
+    driver: JoinHandle<hyper::Result<()>>,
     answer: JoinHandle<Result<Answer, Refused>>,
     end: oneshot::Sender<()>,
 }
@@ -48,40 +41,13 @@ pub struct Unfinished {
 impl Unfinished {
     /// Sends the head and the body of a call, and does not end it.
     pub async fn begin(port: u16, identity: &Identity, call: Call) -> Result<Self, Refused> {
-        let refused = |error: &dyn std::fmt::Display| Refused(error.to_string());
-        let tcp = TcpStream::connect(("127.0.0.1", port)).await.map_err(|e| refused(&e))?;
-        let name = ServerName::try_from("localhost").expect("a name");
-        let tls = TlsConnector::from(Arc::clone(&identity.config))
-            .connect(name, tcp)
-            .await;
-        let tls = tls.map_err(|e| refused(&e))?;
-        let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
-        let host = format!("localhost:{port}");
-        let mut request = Request::builder().method(call.method);
-        request = if h2 {
-            request.uri(format!("https://{host}{}", call.path))
-        } else {
-            request.uri(&call.path).header("host", &host)
-        };
-        for (name, value) in &call.headers {
-            request = request.header(name, value);
-        }
+        let Line { mut sender, driver } = Line::open(port, identity, None).await?;
         let (end, ended) = oneshot::channel();
-        let request = request
-            .body(Beginning(Some(call.body), ended))
-            .map_err(|e| refused(&e))?;
-        let io = TokioIo::new(tls);
-        if h2 {
-            let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io)
-                .await
-                .map_err(|e| Refused(chain(&e)))?;
-            let driver = tokio::spawn(async move { drop(connection.await) });
-            let answer = tokio::spawn(async move { whole(sender.send_request(request).await).await });
-            return Ok(Self { driver, answer, end });
-        }
-        let (mut sender, connection) = http1::handshake(io).await.map_err(|e| Refused(chain(&e)))?;
-        let driver = tokio::spawn(async move { drop(connection.await) });
-        let answer = tokio::spawn(async move { whole(sender.send_request(request).await).await });
+        let request = sender.request(port, &call, Beginning(Some(call.body.clone()), ended))?;
+        let answer = tokio::spawn(async move {
+            let answer = sender.send(request).await.map_err(|e| Refused(chain(&e)))?;
+            whole(answer).await
+        });
         Ok(Self { driver, answer, end })
     }
 
@@ -105,14 +71,4 @@ impl Unfinished {
         drop(self.driver.await);
         drop(self.answer.await);
     }
-}
-
-async fn whole(answer: hyper::Result<http::Response<hyper::body::Incoming>>) -> Result<Answer, Refused> {
-    let (parts, body) = answer.map_err(|e| Refused(chain(&e)))?.into_parts();
-    let body = body.collect().await.map_err(|e| Refused(chain(&e)))?.to_bytes();
-    Ok(Answer {
-        status: parts.status,
-        headers: parts.headers,
-        body,
-    })
 }
