@@ -156,6 +156,9 @@ fn what_was_acknowledged_is_there_after_any_crash_of_the_machine_and_would_not_b
     assert!(lost.count() > 5, "{weak:?}");
 }
 
+/// So many that the last of the points at which the disk fails lies well within the run.
+const SEALS: u128 = 120;
+
 /// What a failing disk gets to do: seals one after the other, and says what became of each.
 async fn seal_on(root: &Path, journal: &Journal, count: u128) -> u128 {
     let (mut said, mut refused) = (said_file(root), 0);
@@ -182,9 +185,9 @@ async fn who_is_refused_while_the_disk_is_full_is_accepted_when_there_is_room_ag
         say(&mut said_file(&root), "refused 1");
         return;
     };
-    let refused = seal_on(&root, &journal, 30).await;
+    let refused = seal_on(&root, &journal, SEALS).await;
     // The disk has room again by now, and nobody restarted anything.
-    assert!(refused < 30);
+    assert!(refused < SEALS);
     journal.seal(one_row(&journal, 1_000)).await.unwrap();
     say(&mut said_file(&root), &format!("refused {refused}"));
 }
@@ -197,7 +200,7 @@ async fn a_journal_that_lost_an_fsync_stops_within_a_second_and_tries_nothing_ag
         say(&mut said_file(&root), "refused 1");
         return;
     };
-    let refused = seal_on(&root, &journal, 30).await;
+    let refused = seal_on(&root, &journal, SEALS).await;
     assert!(refused > 0);
     tokio::time::timeout(std::time::Duration::from_secs(1), journal.failed())
         .await
