@@ -433,13 +433,24 @@ fn what_is_not_as_its_manifest_says_is_no_backup_and_changes_nothing() {
             ("\"journal.db\"", "\"payloads/../../journal.db\"", 6),
             ("\"size\"", "\"sise\"", 6),
             ("gw1.lyg.example/log", "gw2.lyg.example/log", 6),
+            ("gw1.lyg.example/log", "gw1\\u001b[31m", 6),
+            ("\"registry.db\"", "\"payload/\\u001b[2J\"", 6),
         ] {
             assert!(said.contains(from), "{said}");
             std::fs::write(&manifest, said.replacen(from, to, 1)).unwrap();
             let (exit, error) = restore(&gateway, &["--replace", "--lose-newer"]);
             assert_eq!(exit, code, "{to}: {error}");
+            assert!(!error.contains('\u{1b}'), "{to}: {error:?}");
             untouched(to);
         }
+        let mut huge: serde_json::Value = serde_json::from_str(&said).unwrap();
+        for file in huge["files"].as_array_mut().unwrap() {
+            file["bytes"] = u64::MAX.into();
+        }
+        std::fs::write(&manifest, huge.to_string()).unwrap();
+        let (code, error) = restore(&gateway, &["--replace", "--lose-newer"]);
+        assert_eq!(code, 6, "{error}");
+        untouched("more bytes than can be counted");
         std::fs::remove_file(&manifest).unwrap();
         let (code, error) = restore(&gateway, &["--replace", "--lose-newer"]);
         assert_eq!(code, 1, "{error}");

@@ -90,7 +90,8 @@ pub(super) fn run(
     }
     // Before the lock is given back: what they hold open may have another name by then.
     let _alone = plan.places().map(place::alone).collect::<Result<Vec<_>, Failure>>()?;
-    let bar = bar(plan.files().map(|file| file.bytes).sum(), output);
+    let bytes = plan.files().fold(0, |sum: u64, file| sum.saturating_add(file.bytes));
+    let bar = bar(bytes, output);
     let kept = swap(&config, folder, &plan, &bar)?;
     bar.finish_and_clear();
     tell(&config, &manifest, &plan, &kept, output);
@@ -161,9 +162,19 @@ fn manifest(folder: &Path) -> Result<Manifest, Failure> {
     if manifest.schema != "shuguan.db-backup.v1" {
         return Err(no_backup(&path, format!("its schema is `{}`", manifest.schema)));
     }
+    // They are shown to people.
+    if [&manifest.made, &manifest.log]
+        .iter()
+        .any(|text| text.contains(char::is_control))
+    {
+        return Err(no_backup(&path, "a control character stands in its `made` or `log`"));
+    }
     for file in &manifest.files {
         if !is_ours(&file.path) {
-            return Err(no_backup(&path, format!("it names `{}`", file.path.display())));
+            return Err(no_backup(
+                &path,
+                format!("it names `{}`", file.path.to_string_lossy().escape_debug()),
+            ));
         }
     }
     Ok(manifest)
@@ -171,6 +182,9 @@ fn manifest(folder: &Path) -> Result<Manifest, Failure> {
 
 /// A name that a backup has: nothing outside its folder is read, and nothing outside the stores' folders written.
 fn is_ours(path: &Path) -> bool {
+    if path.to_string_lossy().contains(char::is_control) {
+        return false;
+    }
     let parts: Vec<Component<'_>> = path.components().collect();
     match parts.as_slice() {
         [Component::Normal(name)] => *name == BACKUP_DATABASE || *name == REGISTRY,
