@@ -128,7 +128,7 @@ impl Traces {
                 let [_, _, open, _] = line.numbers;
                 if let Some(table) = self.tables.get_mut(place) {
                     table.rows += 1;
-                    table.held += open;
+                    table.held = table.held.saturating_add(open);
                 }
                 if let Some(trace) = self.trace(line) {
                     trace.rows += 1;
@@ -147,7 +147,8 @@ impl Traces {
     fn progress(&mut self, line: &Line<'_>) {
         let [leaf, received_us, sent, opened] = line.numbers;
         match self.tables.iter_mut().find(|table| table.record == line.record) {
-            Some(table) => table.stated += opened,
+            // Numbers that somebody wrote past the relay may be any.
+            Some(table) => table.stated = table.stated.saturating_add(opened),
             None if self.unread.iter().any(|record| record == line.record) => {}
             None => self.unread.push(line.record.to_owned()),
         }
@@ -191,4 +192,30 @@ impl Traces {
 /// A line that cannot be read is damage.
 pub(super) fn malformed() -> RegistryFault {
     RegistryFault::Malformed { column: "_exchange" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::fixture::{RESIDENT, kept};
+    use super::{Line, Source, Traces};
+    use uuid::Uuid;
+
+    #[test]
+    fn counts_that_somebody_wrote_past_the_relay_are_told_whatever_they_are() {
+        let tables = kept(&[&RESIDENT]);
+        let mut traces = Traces::of(&tables);
+        for exchange in 1..=2 {
+            let line = Line {
+                exchange: Uuid::from_u128(exchange),
+                record: tables.first().map(|table| table.record.name).unwrap_or_default(),
+                partner: "somebody",
+                numbers: [1, 0, i64::MIN, i64::MAX],
+            };
+            traces.add(Source::Progress, &line);
+        }
+        assert_eq!(
+            traces.tables.first().map(|table| (table.held, table.stated)),
+            Some((0, i64::MAX))
+        );
+    }
 }
