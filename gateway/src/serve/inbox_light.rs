@@ -2,7 +2,7 @@
 //! of the journal say.
 
 use crate::edge::health::Light;
-use crate::journal::{Journal, SetAside};
+use crate::journal::{Journal, ROWS_MAX, SetAside};
 
 pub(super) fn describe(journal: &Journal, now_us: i64) -> (Light, String) {
     let backlog = journal.backlog();
@@ -35,15 +35,17 @@ pub(super) fn describe(journal: &Journal, now_us: i64) -> (Light, String) {
     }
 }
 
-/// What is said of batches that are set aside, oldest first: they wait for an operator, who may not know.
+/// What is said of batches that are set aside, oldest first, as far as they are listed at once: they wait for an operator, who may not know.
 pub(super) fn of_aside(aside: &[SetAside], now_us: i64) -> (Light, String) {
     match aside.first() {
         None => (Light::Green, "none".into()),
         Some(oldest) => {
             let age = age(seconds(oldest.received_us, now_us));
             let (count, reason) = (aside.len(), oldest.reason.as_deref().unwrap_or("-"));
-            let what =
-                format!("{count} batches wait for an operator, the oldest is {age} ({reason}): shuguan relay list");
+            let more = if count < ROWS_MAX as usize { "" } else { " or more" };
+            let what = format!(
+                "{count}{more} batches wait for an operator, the oldest is {age} ({reason}): shuguan relay list"
+            );
             (Light::Yellow, what)
         }
     }
