@@ -214,7 +214,7 @@ pub struct PartnerLimits {
     pub concurrent_max: NonZeroU32,
     /// Rows a second; above it the reading of the body pauses.
     pub rows_per_s: NonZeroU32,
-    /// Bytes of bodies a second, as they come; above it likewise.
+    /// Bytes of pushed bodies a second, as they come; above it likewise.
     pub bytes_per_s: NonZeroU32,
 }
 

@@ -327,7 +327,7 @@ impl<'s> Sections<'_, 's> {
             requests_burst: nonzero(200),
             concurrent_max: nonzero(16),
             rows_per_s: nonzero(200_000),
-            // What a line of 1 Gbit/s brings: one partner does not take more of the gateway's than that.
+            // What a line of 1 Gbit/s brings: the pushes of one partner do not take more of the gateway's than that.
             bytes_per_s: nonzero(125_000_000),
         };
         let default = match table.table(document, "default") {

@@ -101,7 +101,7 @@ pub struct JournalSettings {
     pub month_keys: PathBuf,
     /// Most bytes of payload in the inbox before [`super::Journal::inbox_has_room`] says no; default 8 GiB.
     pub inbox_bytes_max: u64,
-    /// How long a batch may wait for the registry before [`super::Journal::inbox_is_overdue_for`] bars its partner, microseconds; default 7 days.
+    /// How long a batch may wait for the registry before [`super::Journal::inbox_is_overdue_for`] bars its partner, microseconds; default 6 days.
     pub inbox_age_max_us: i64,
     /// How long reject reports are kept, days; default 30, at least 7 (answers are repeatable for 7 days).
     pub rejects_keep_days: u32,
@@ -132,7 +132,7 @@ impl JournalSettings {
             key_encryption_key,
             month_keys: folder.join("kek"),
             inbox_bytes_max: 8 << 30,
-            inbox_age_max_us: 7 * 86_400_000_000,
+            inbox_age_max_us: 6 * 86_400_000_000,
             rejects_keep_days: 30,
             clock_settle_us: 3_600_000_000,
             queue_max: 8_192,
