@@ -13,6 +13,7 @@ pub mod proven;
 pub mod settings;
 pub mod signed;
 pub mod state;
+pub mod tied;
 pub mod witnessed;
 
 pub use answer::{CallError, Problem};

@@ -55,7 +55,7 @@ use output::{Form, Output};
 
 EXIT CODES
   0 done · 1 local failure · 2 wrong usage · 3 refused · 4 not reached, repeat · 5 some records rejected
-  6 not proven · 7 rate limited · 130 interrupted"
+  6 not proven · 7 rate limited · 8 not known whether it was taken · 130 interrupted"
 )]
 pub struct Cli {
     /// Form of the data on stdout.

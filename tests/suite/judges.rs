@@ -17,6 +17,8 @@ use std::process::{Command, Stdio};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
+use shuguan::client::ClientSettings;
+use shuguan::client::tied::Tie;
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::exported;
 use shuguan_ledger::note::SigningKey;
@@ -183,10 +185,14 @@ fn ask(judge: Judge, log: &Log, cases: &[&Case]) -> Vec<String> {
     answers
 }
 
-/// Every receipt, the log as it was fetched, and every older checkpoint against the newest.
+/// Every receipt, one as a drop folder keeps it, the log as it was fetched, and every older checkpoint against the newest.
 fn untouched(log: &Log) -> Vec<Case> {
     let mut cases = vec![Case::Log(log.files.clone())];
     cases.extend(log.receipts.iter().map(|text| Case::Receipt(text.clone().into_bytes())));
+    let settings = stopped().gateway.path("partners/health-ganyu/client.toml");
+    let tie = Tie::open(&ClientSettings::load(&settings).unwrap()).unwrap();
+    let tied = [log.receipts[0].as_str(), &tie.line("x", &[7; 32])].concat();
+    cases.push(Case::Receipt(tied.into_bytes()));
     let new = log.checkpoint();
     for note in &log.notes {
         let old = Checkpoint::unverified(note).unwrap();

@@ -124,3 +124,70 @@ fn again_after_a_refusal_that_sticks_to_its_key_takes_another_key() {
     );
     assert_eq!((push(&gateway, &["feed.ndjson", "--again"]).0, refused()), (3, 2));
 }
+
+#[test]
+fn what_was_sent_over_a_week_ago_and_never_answered_is_sent_again_only_when_told() {
+    const DAY_US: i64 = 86_400_000_000;
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    put(&gateway, "feed.ndjson", 1);
+    let (code, first, error) = push(&gateway, &["feed.ndjson"]);
+    assert_eq!(code, 0, "{error}");
+    let sent = |days: i64| {
+        let since = shuguan::clock::Clock::system().now_us() - days * DAY_US;
+        [
+            ("exchange", Value::Null),
+            ("open", serde_json::json!({ "since": since })),
+        ]
+    };
+    // The gateway still knows the key, with or without a word of the operator's.
+    for more in [&[][..], &["--again"]] {
+        change(&gateway, &sent(6));
+        let (code, again, error) = push(&gateway, &[&["feed.ndjson"], more].concat());
+        assert_eq!((code, exchange(&again)), (0, exchange(&first)), "{error}");
+    }
+    change(&gateway, &sent(7));
+    let state = gateway.path("feed.ndjson.shuguan-push");
+    let before = fs::read(&state).unwrap();
+    for _ in 0..2 {
+        let (code, _, error) = push(&gateway, &["feed.ndjson"]);
+        assert_eq!(code, 8, "{error}");
+        for word in ["7 days", "shuguan reconcile", "push --again", "feed.ndjson"] {
+            assert!(error.contains(word), "{error}");
+        }
+    }
+    // A version that did not note it: as of when it wrote the state.
+    let mut older: Value = serde_json::from_slice(&before).unwrap();
+    older.as_object_mut().unwrap().remove("open");
+    fs::write(&state, older.to_string()).unwrap();
+    let written = std::time::SystemTime::now() - std::time::Duration::from_secs(8 * 86_400);
+    let file = fs::File::options().write(true).open(&state).unwrap();
+    file.set_modified(written).unwrap();
+    assert_eq!(push(&gateway, &["feed.ndjson"]).0, 8);
+    assert_eq!(gateway.leaves_of("push").len(), 1);
+    let (code, again, error) = push(&gateway, &["feed.ndjson", "--again"]);
+    assert_eq!(code, 0, "{error}");
+    assert_ne!(exchange(&again), exchange(&first));
+    assert_eq!(gateway.leaves_of("push").len(), 2);
+}
+
+#[test]
+fn a_refusal_leaves_nothing_open_and_an_answer_that_never_came_does() {
+    let gateway = Deployment::new();
+    put(&gateway, "feed.ndjson", 1);
+    let open = || {
+        let text = fs::read_to_string(gateway.path("feed.ndjson.shuguan-push")).ok()?;
+        Some(serde_json::from_str::<Value>(&text).unwrap()["open"].clone())
+    };
+    assert_eq!(push(&gateway, &["feed.ndjson", "--timeout", "0"]).0, 4);
+    assert_eq!(open(), None, "it was never sent");
+    let _running = gateway.serve();
+    // Refused before it is read, and after.
+    fs::write(gateway.path("feed.ndjson"), resident(&nobody(1), "某某")).unwrap();
+    let refused = push(&gateway, &["feed.ndjson", "--layout", "nobody-knows-it"]);
+    assert_eq!((refused.0, open()), (3, Some("no".into())), "{}", refused.2);
+    fs::write(gateway.path("feed.ndjson"), "{\"citizen_id\":\"1\"}\n").unwrap();
+    let refused = push(&gateway, &["feed.ndjson"]);
+    assert_eq!((refused.0, open()), (3, Some("no".into())), "{}", refused.2);
+    assert!(gateway.leaves_of("push").is_empty());
+}

@@ -22,7 +22,7 @@ const REJECTS_SHOWN: usize = 20;
 ///
 /// # Errors
 /// An answer that names no exchange, a receipt that does not bear it out, or that cannot be written.
-pub(super) fn answered(trust: &Trust, feed: &Feed<'_>, answer: &Value) -> Result<Pushed, Failure> {
+pub(super) fn answered(trust: &Trust, feed: &Feed<'_>, digest: &[u8; 32], answer: &Value) -> Result<Pushed, Failure> {
     let mut pushed = read(feed, answer)?;
     let text = answer.get("receipt").and_then(Value::as_str).unwrap_or_default();
     let bytes = std::fs::metadata(feed.file).map_or(0, |file| file.len());
@@ -30,7 +30,7 @@ pub(super) fn answered(trust: &Trust, feed: &Feed<'_>, answer: &Value) -> Result
     let proven = push_of(text, trust, Some(&pushed.exchange), &sent)
         .and_then(|(index, event)| bears_out(&event, &pushed).map(|()| index));
     pushed.index = proven.map_err(|error| not_proven(&pushed.exchange, &error))?;
-    keep(feed, text, &mut pushed)?;
+    keep(feed, text, digest, &mut pushed)?;
     Ok(pushed)
 }
 
@@ -40,6 +40,7 @@ pub(super) async fn known(
     client: &Client,
     trust: &Trust,
     feed: &Feed<'_>,
+    digest: &[u8; 32],
     exchange: &str,
 ) -> Result<Option<Pushed>, Undelivered> {
     let asked = match client.get(&format!("/v1/exchanges/{exchange}/receipt"), &[]).await {
@@ -60,7 +61,12 @@ pub(super) async fn known(
         0 => Value::Null,
         _ => client.get_json(&path).await.unwrap_or_default(),
     };
-    Ok(Some(answered(trust, feed, &as_answer(&event, &text, &rejects))?))
+    Ok(Some(answered(
+        trust,
+        feed,
+        digest,
+        &as_answer(&event, &text, &rejects),
+    )?))
 }
 
 /// What the answer was, as far as it can be told now.
@@ -128,14 +134,16 @@ fn read(feed: &Feed<'_>, answer: &Value) -> Result<Pushed, Failure> {
     })
 }
 
-/// Keeps a receipt that was verified beside the file.
-fn keep(feed: &Feed<'_>, text: &str, pushed: &mut Pushed) -> Result<(), Failure> {
+/// Keeps a receipt that was verified beside the file; in a drop folder with the line that ties it to the file.
+fn keep(feed: &Feed<'_>, text: &str, digest: &[u8; 32], pushed: &mut Pushed) -> Result<(), Failure> {
     pushed.receipt = feed.receipt.clone().unwrap_or_else(|| {
         let folder = feed.state.or_else(|| feed.file.parent()).unwrap_or(Path::new(""));
         let mut name = feed.file.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.tlog-proof", pushed.exchange));
         folder.join(name)
     });
+    let line = feed.tie.map(|tie| tie.line(&pushed.exchange, digest));
+    let text = [text, &line.unwrap_or_default()].concat();
     write_whole(&pushed.receipt, text.as_bytes()).map_err(|error| {
         Failure::local(format!("cannot write `{}`", pushed.receipt.display()))
             .because(error)

@@ -132,6 +132,15 @@ impl CallError {
         }
     }
 
+    /// Whether nothing can have come of this one request: it was refused, and neither cut short nor lost in a fault.
+    pub fn took_nothing(&self) -> bool {
+        match self {
+            Self::Certificate(_) => true,
+            Self::Problem(problem) => problem.status < 500,
+            Self::Closed | Self::Network(_) | Self::Unproven(_) => false,
+        }
+    }
+
     /// Whether the refusal belongs to the key from now on: the content was read, and the same key gets the same answer.
     pub fn sticks(&self) -> bool {
         matches!(self, Self::Problem(problem) if problem.status == 422)

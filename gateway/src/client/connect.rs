@@ -165,6 +165,19 @@ impl Client {
         }
     }
 
+    /// Connects, when that is not so already: where it fails, nothing was sent.
+    ///
+    /// # Errors
+    /// Not reached, or our certificate was not accepted.
+    pub async fn reach(&self) -> Result<(), CallError> {
+        let mut slot = self.connection.lock().await;
+        if !slot.as_ref().is_some_and(Connection::is_usable) {
+            *slot = None;
+            *slot = Some(self.connect().await?);
+        }
+        Ok(())
+    }
+
     /// Sends a request without a body.
     pub async fn get(&self, path: &str, headers: &[(&'static str, &str)]) -> Result<Response<Incoming>, CallError> {
         let mut builder = self.request(Method::GET, path);

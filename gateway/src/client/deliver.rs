@@ -2,7 +2,7 @@
 //!
 //! Takes a file and what it is; gives counts and a verified receipt. The file is read twice, first for its digest, then while it is sent, so
 //! memory does not grow with it. A crash at any moment leaves the key on disk, and the repeat gets the first answer; after it the exchange is
-//! known, and the repeat asks for that.
+//! known, and the repeat asks for that. Refuses to repeat what was not answered for longer than the gateway knows a key.
 
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
@@ -18,14 +18,17 @@ use ring::digest::{Context, SHA256};
 use serde::Serialize;
 use serde_json::Value;
 use shuguan_adapters::layout::Layout;
+use shuguan_ledger::time;
 use shuguan_ledger::trust::Trust;
 
 use super::acknowledged::{answered, known};
 use super::answer::RowProblem;
 use super::connect::Body;
-use super::state::{PushState, adopt_earlier, state_path};
+use super::state::{Open, PushState, adopt_earlier, state_path};
+use super::tied::Tie;
 use super::{CallError, Client};
-use crate::command::exit::Failure;
+use crate::clock::Clock;
+use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::exchange::report::HeaderNotes;
 use crate::signature::{digest as digests, profile};
@@ -82,6 +85,8 @@ pub struct Feed<'a> {
     pub state: Option<&'a Path>,
     /// Where the receipt goes; beside the file, or in the state's folder, under a name with the exchange, when absent.
     pub receipt: Option<PathBuf>,
+    /// Ties the receipt to the file, in a drop folder.
+    pub tie: Option<&'a Tie>,
     /// Under a new key, whatever was sent before: as a batch of its own.
     pub again: bool,
     /// How long to go on trying.
@@ -126,6 +131,9 @@ pub enum Undelivered {
     Call(CallError),
     /// A failure on this side, or a receipt that does not verify.
     Failed(Failure),
+    /// It was sent first at this moment, microseconds since 1970, and never answered, and the gateway no longer knows the key: sent again it could be taken
+    /// twice.
+    Unheard(i64),
 }
 
 impl From<Failure> for Undelivered {
@@ -154,6 +162,7 @@ pub async fn push_file(client: &Client, trust: &Trust, feed: &Feed<'_>, output: 
         let error = match result {
             Ok(pushed) => break pushed,
             Err(Undelivered::Failed(failure)) => return Err(failure),
+            Err(Undelivered::Unheard(sent_us)) => return Err(unheard(feed.file, sent_us)),
             Err(Undelivered::Call(error)) => error,
         };
         let Some(asked) = error.retry() else {
@@ -181,13 +190,31 @@ pub async fn push_file(client: &Client, trust: &Trust, feed: &Feed<'_>, output: 
     Ok(pushed)
 }
 
-/// Forgets a key that was answered. One that was not is kept: its batch may have been accepted all the same, and is the one that was asked for.
+/// Why what was never answered is not sent again.
+pub fn why_unheard(sent_us: i64) -> String {
+    let sent = time::format(sent_us);
+    format!(
+        "it was sent at {sent} and never answered; the gateway knows a key for 7 days, and would take as new what it may have taken then"
+    )
+}
+
+fn unheard(file: &Path, sent_us: i64) -> Failure {
+    Failure::new(Exit::Unheard, "whether the gateway took this file before is not known")
+        .at(file.display().to_string())
+        .because(why_unheard(sent_us))
+        .then("shuguan reconcile DIR --trust FILE --server: names it `missing-here` if it was taken, then shuguan receipt EXCHANGE; if not, push --again")
+}
+
+/// Forgets a key that was answered, or that the gateway has forgotten. Another is kept: its batch may have been accepted all the same, and is the one that was
+/// asked for.
 fn begin_again(feed: &Feed<'_>) -> Result<(), Failure> {
     let digest = crate::pki::hex(&digest_of(feed.file)?);
     adopt_earlier(feed.file, feed.state, &digest)?;
     let path = state_path(feed.file, feed.state);
     match PushState::load(&path) {
-        Some(state) if state.is_answered() => PushState::forget(&path),
+        Some(state) if state.is_answered() || state.unheard_since(&path, now_us()).is_some() => {
+            PushState::forget(&path)
+        }
         _ => Ok(()),
     }
 }
@@ -208,18 +235,38 @@ pub async fn attempt_once(
         None => detect(feed.file)?.content_type(),
     };
     let manner = feed.asked.canonical();
-    let mut state = PushState::of(&path, &hex, feed.record, feed.purpose, &manner, &content_type)?;
+    let mut state = PushState::of(&path, &hex, feed.record, feed.purpose, &manner, &content_type);
     if let Some(exchange) = &state.exchange
-        && let Some(pushed) = known(client, trust, feed, exchange).await?
+        && let Some(pushed) = known(client, trust, feed, &digest, exchange).await?
     {
         return Ok(pushed);
     }
-    let answer = send_once(client, feed, &state.key, &content_type, &digest, bar).await;
-    let answer = answer.map_err(Undelivered::Call)?;
-    let pushed = answered(trust, feed, &answer)?;
+    if let Some(sent_us) = state.unheard_since(&path, now_us()) {
+        return Err(Undelivered::Unheard(sent_us));
+    }
+    client.reach().await.map_err(Undelivered::Call)?;
+    let before = state.open;
+    state.note_sent(&path, now_us())?;
+    let answer = match send_once(client, feed, &state.key, &content_type, &digest, bar).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            // Of an earlier request under this key that says nothing.
+            if before == Open::No && error.took_nothing() {
+                state.open = Open::No;
+                state.save(&path)?;
+            }
+            return Err(Undelivered::Call(error));
+        }
+    };
+    let pushed = answered(trust, feed, &digest, &answer)?;
     state.exchange = Some(pushed.exchange.clone());
+    state.open = Open::No;
     state.save(&path)?;
     Ok(pushed)
+}
+
+fn now_us() -> i64 {
+    Clock::system().now_us()
 }
 
 /// Capped exponential back-off with full jitter, or what the gateway asked for.

@@ -5,6 +5,7 @@
 //! under a name that tells files of one name in two folders apart.
 
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,8 @@ use crate::signature::digest;
 pub const ENDING: &str = ".shuguan-push";
 /// The line of a manner that states the count.
 const COUNT: &str = "exchange-count: ";
+/// How long the gateway knows a key, microseconds: 7 days, less an hour because its clock is not ours.
+const KEY_KNOWN_US: i64 = 7 * 86_400_000_000 - 3_600_000_000;
 /// Digits of the digest of a path, in the name of a state.
 const PATH_DIGITS: usize = 16;
 
@@ -42,9 +45,25 @@ pub struct PushState {
     /// The gateway refused the content under this key, and does so for as long as it knows the key.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub refused: bool,
+    /// Whether it may have been taken without our having heard of it.
+    #[serde(default)]
+    pub open: Open,
     /// What became of it in a drop folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<Done>,
+}
+
+/// Whether a request under a key may have been taken without our having heard of it.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Open {
+    /// A version wrote the state that did not note it: as if sent when the state was written.
+    #[default]
+    NotNoted,
+    /// Nothing was sent, or it was answered.
+    No,
+    /// Sent first at this moment, microseconds since 1970, and not answered since.
+    Since(i64),
 }
 
 /// A file of a drop folder that was answered, as it was then.
@@ -114,17 +133,8 @@ pub fn adopt_earlier(file: &Path, folder: Option<&Path>, digest: &str) -> Result
 }
 
 impl PushState {
-    /// The state of this content: what was remembered, or a fresh key that is remembered before anything is sent.
-    ///
-    /// A crash after this and before the answer leaves the key on disk, so that the repeat is recognised.
-    pub fn of(
-        path: &Path,
-        digest: &str,
-        record: &str,
-        purpose: &str,
-        manner: &str,
-        content_type: &str,
-    ) -> Result<Self, Failure> {
+    /// The state of this content: what was remembered, or a fresh key, which is not on disk yet.
+    pub fn of(path: &Path, digest: &str, record: &str, purpose: &str, manner: &str, content_type: &str) -> Self {
         if let Some(known) = Self::load(path)
             && known.digest == digest
             && known.record == record
@@ -132,12 +142,12 @@ impl PushState {
             && known.manner == manner
             && (known.content_type == content_type || known.content_type.is_empty())
         {
-            return Ok(Self {
+            return Self {
                 content_type: content_type.to_owned(),
                 ..known
-            });
+            };
         }
-        let fresh = Self {
+        Self {
             digest: digest.to_owned(),
             record: record.to_owned(),
             purpose: purpose.to_owned(),
@@ -146,10 +156,41 @@ impl PushState {
             content_type: content_type.to_owned(),
             exchange: None,
             refused: false,
+            open: Open::No,
             done: None,
-        };
-        fresh.save(path)?;
-        Ok(fresh)
+        }
+    }
+
+    /// Notes, and writes down, that it is sent now. A crash after this and before the answer leaves the key on disk, so that the repeat is recognised.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note_sent(&mut self, path: &Path, now_us: i64) -> Result<(), Failure> {
+        if !matches!(self.open, Open::Since(_)) {
+            self.open = Open::Since(self.sent_us(path).unwrap_or(now_us));
+            self.save(path)?;
+        }
+        Ok(())
+    }
+
+    /// When it was sent first, of what may have been taken without our having heard of it.
+    fn sent_us(&self, path: &Path) -> Option<i64> {
+        match self.open {
+            Open::No => None,
+            Open::Since(us) => Some(us),
+            Open::NotNoted => {
+                let changed = std::fs::metadata(path).and_then(|state| state.modified()).ok()?;
+                let since = changed.duration_since(UNIX_EPOCH).ok()?;
+                i64::try_from(since.as_micros()).ok()
+            }
+        }
+    }
+
+    /// When it was sent first, of what was never answered and is no longer safe to repeat: the gateway has forgotten the key by now, and would take as new
+    /// what it may have taken then.
+    pub fn unheard_since(&self, path: &Path, now_us: i64) -> Option<i64> {
+        let sent_us = self.sent_us(path).filter(|_| !self.is_answered())?;
+        (now_us.saturating_sub(sent_us) >= KEY_KNOWN_US).then_some(sent_us)
     }
 
     /// Forgets the key: what is sent next is a batch of its own.
@@ -189,7 +230,10 @@ impl PushState {
     /// When it cannot be written.
     pub fn note_refused(path: &Path) -> Result<(), Failure> {
         match Self::load(path) {
-            Some(state) => Self { refused: true, ..state }.save(path),
+            Some(state) => {
+                let (refused, open) = (true, Open::No);
+                Self { refused, open, ..state }.save(path)
+            }
             None => Ok(()),
         }
     }
@@ -216,14 +260,72 @@ impl PushState {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-    use super::{PushState, adopt_earlier, state_path};
+    use super::{KEY_KNOWN_US, Open, PushState, adopt_earlier, state_path};
+
+    /// A state on disk.
+    fn kept(path: &std::path::Path, of: [&str; 5]) -> PushState {
+        let [digest, record, purpose, manner, content_type] = of;
+        let state = PushState::of(path, digest, record, purpose, manner, content_type);
+        state.save(path).unwrap();
+        state
+    }
+
+    #[test]
+    fn only_what_was_sent_a_week_ago_and_never_answered_is_unheard() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = state_path(&folder.path().join("a.csv"), None);
+        let mut state = kept(&path, ["d", "r", "p", "", ""]);
+        let now = 1_700_000_000_000_000;
+        let late = now + KEY_KNOWN_US;
+        assert_eq!(state.unheard_since(&path, i64::MAX), None, "nothing was sent");
+        state.note_sent(&path, now).unwrap();
+        state.note_sent(&path, now + 5).unwrap();
+        assert_eq!(
+            PushState::load(&path).unwrap().open,
+            Open::Since(now),
+            "the first time counts"
+        );
+        assert_eq!(state.unheard_since(&path, late - 1), None);
+        assert_eq!(state.unheard_since(&path, late), Some(now));
+        for (exchange, refused) in [(Some("x".to_owned()), false), (None, true)] {
+            let answered = PushState {
+                exchange,
+                refused,
+                ..state.clone()
+            };
+            assert_eq!(answered.unheard_since(&path, late), None);
+        }
+        PushState::note_refused(&path).unwrap();
+        assert_eq!(PushState::load(&path).unwrap().open, Open::No);
+    }
+
+    #[test]
+    fn a_state_that_did_not_note_it_was_sent_when_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = state_path(&folder.path().join("a.csv"), None);
+        let text = r#"{"digest":"d","record":"r","purpose":"p","key":"k","exchange":null}"#;
+        std::fs::write(&path, text).unwrap();
+        let written = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(written).unwrap();
+        let mut state = PushState::of(&path, "d", "r", "p", "", "");
+        assert_eq!((state.key.as_str(), state.open), ("k", Open::NotNoted));
+        let sent = 1_700_000_000_000_000;
+        assert_eq!(state.unheard_since(&path, sent + KEY_KNOWN_US), Some(sent));
+        assert_eq!(state.unheard_since(&path, sent + KEY_KNOWN_US - 1), None);
+        state.note_sent(&path, i64::MAX).unwrap();
+        assert_eq!(state.open, Open::Since(sent));
+    }
 
     #[test]
     fn the_key_stays_with_the_content_and_changes_with_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = state_path(&folder.path().join("a.csv"), None);
         let of = |digest, purpose, manner, content_type| {
-            PushState::of(&path, digest, "health/birth-certificate", purpose, manner, content_type).unwrap()
+            kept(
+                &path,
+                [digest, "health/birth-certificate", purpose, manner, content_type],
+            )
         };
         let first = of("d1", "p", "", "text/csv");
         assert_eq!(of("d1", "p", "", "text/csv"), first);
@@ -242,8 +344,8 @@ mod tests {
     fn a_state_that_did_not_note_the_form_keeps_its_key_and_notes_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = state_path(&folder.path().join("a.csv"), None);
-        let before = PushState::of(&path, "d1", "health/birth-certificate", "p", "", "").unwrap();
-        let now = PushState::of(&path, "d1", "health/birth-certificate", "p", "", "text/csv").unwrap();
+        let before = kept(&path, ["d1", "health/birth-certificate", "p", "", ""]);
+        let now = PushState::of(&path, "d1", "health/birth-certificate", "p", "", "text/csv");
         assert_eq!((&now.key, now.content_type.as_str()), (&before.key, "text/csv"));
     }
 
@@ -272,7 +374,7 @@ mod tests {
     fn a_state_under_its_files_name_alone_is_taken_over_by_the_file_of_its_content() {
         let folder = tempfile::tempdir().unwrap();
         let states = folder.path();
-        let of = |path: &std::path::Path| PushState::of(path, "d1", "r", "p", "", "").unwrap();
+        let of = |path: &std::path::Path| kept(path, ["d1", "r", "p", "", ""]);
         let earlier = states.join("june.csv.shuguan-push");
         let before = of(&earlier);
         let [a, b] = ["a/june.csv", "b/june.csv"].map(|file| states.join(file));
@@ -287,7 +389,7 @@ mod tests {
     fn a_count_is_remembered_and_makes_no_other_batch() {
         let folder = tempfile::tempdir().unwrap();
         let manner = "exchange-mode: delta\nexchange-count: 812";
-        let state = PushState::of(&folder.path().join("s"), "d", "r", "p", manner, "").unwrap();
+        let state = PushState::of(&folder.path().join("s"), "d", "r", "p", manner, "");
         assert_eq!(state.count(), Some(812));
         for (manner, same) in [
             ("exchange-mode: delta", true),

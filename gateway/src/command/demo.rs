@@ -267,6 +267,7 @@ async fn push_all(args: &DemoArgs, trust: &Trust, output: &Output) -> Result<Vec
             asked: Asked::default(),
             state: None,
             receipt: None,
+            tie: None,
             again: false,
             patience: PATIENCE,
         };

@@ -21,6 +21,8 @@ pub enum Exit {
     NotProven = 6,
     /// 429 after the waiting time that `--timeout` allows.
     RateLimited = 7,
+    /// Not known whether it was taken, and no longer safe to repeat.
+    Unheard = 8,
     /// Interrupted.
     Interrupted = 130,
 }

@@ -2,7 +2,7 @@
 //!
 //! Takes files; gives counts, the first rejects and a verified receipt beside each file. A file is read twice, first for its digest, then
 //! while it is sent, so memory does not grow with it. Running the command twice is harmless: the idempotency key stays with the content until it is
-//! answered, and then the exchange does.
+//! answered, and then the exchange does; what was not answered for longer than the gateway knows a key is not sent again.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,6 +15,7 @@ use super::output::Output;
 use super::sheet::SheetArgs;
 use super::watch::{self, Watch};
 use crate::client::deliver::{Asked, Feed, Pushed, detect, load_trust, push_file};
+use crate::client::tied::Tie;
 use crate::client::witnessed::{Upgraded, upgrade};
 use crate::client::{Client, ClientSettings, Listener};
 use crate::layouts::ANY_TYPE;
@@ -32,10 +33,12 @@ DROP FOLDER
   `--settle-s`, or at once when june.csv.ok or june.csv.chk lies beside it (empty, or with `count=N` and `sha256=HEX`, which are checked).
   Beside it appears june.csv.ack, the receipt, or june.csv.err, the rejects. A folder may hold a drop.toml with record, purpose,
   charset, content_type, layout, mode, scope, require_ok. Delete an .err to have a refused file sent again. An accepted file is not sent again
-  when its companion comes or goes, or when it is moved into a folder below that stands for the same (its .shuguan-push stays, or moves with it).
+  when its companion comes or goes, or when it is moved into a folder below that stands for the same (its .shuguan-push stays, or moves with it);
+  when that is lost, its .ack tells by a last line that only this client can write and read whether it is of this content.
 
 EXIT CODES
-  0 all accepted · 1 local failure · 3 refused, or recalled before: --again · 4 not reached (repeat) · 5 some rows rejected · 6 the receipt does not verify · 7 rate limited")]
+  0 all accepted · 1 local failure · 3 refused, or recalled before: --again · 4 not reached (repeat) · 5 some rows rejected · 6 the receipt does not verify · 7 rate limited
+  8 sent over 7 days ago and never answered, so not known whether it was taken: reconcile, then --again")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct PushArgs {
     /// Files to send, one batch each.
@@ -83,7 +86,8 @@ pub struct PushArgs {
     /// Folder for idempotency keys and receipts, when the files' own folder is read-only.
     #[arg(long)]
     state: Option<PathBuf>,
-    /// As a batch of its own, under a new idempotency key: content that was recalled and is right after all. Interrupted before its answer, it goes on under that key.
+    /// As a batch of its own, under a new idempotency key: content that was recalled and is right after all, or of which `reconcile` shows that an unanswered
+    /// request of over 7 days ago was not taken. Interrupted before its answer, it goes on under that key.
     #[arg(long, conflicts_with = "watch")]
     again: bool,
     /// Exit 0 when no more than this share of rows is rejected.
@@ -106,6 +110,7 @@ pub fn run(args: PushArgs, output: &Output) -> Result<Exit, Failure> {
     let client = Client::open(&settings, Listener::Feed)?;
     let runtime = super::runtime()?;
     if let Some(folder) = &args.watch {
+        let tie = Tie::open(&settings)?;
         let watch = Watch {
             folder,
             record: args.record.as_deref(),
@@ -116,6 +121,7 @@ pub fn run(args: PushArgs, output: &Output) -> Result<Exit, Failure> {
             once: args.once,
             settle_s: args.settle_s,
             poll_ms: args.poll_ms,
+            tie: &tie,
         };
         return runtime.block_on(watch::run(&watch, &client, &trust, output));
     }
@@ -133,6 +139,7 @@ pub fn run(args: PushArgs, output: &Output) -> Result<Exit, Failure> {
             asked: asked(&args),
             state: args.state.as_deref(),
             receipt: None,
+            tie: None,
             again: args.again,
             patience: Duration::from_secs(args.timeout),
         };

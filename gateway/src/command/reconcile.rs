@@ -1,6 +1,6 @@
 //! `shuguan reconcile DIR`: an agency's own receipts against the gateway's log.
 //!
-//! Takes a folder of receipts (`*.tlog-proof`) and push states, a trust file, and the log: a journal or a copy of one, which is verified whole, or the gateway's
+//! Takes a folder of receipts (`*.tlog-proof`; in a drop folder `*.ack`) and push states, a trust file, and the log: a journal or a copy of one, which is verified whole, or the gateway's
 //! list of the partner's own exchanges, in which every entry is proved by itself. Names each exchange that is missing on either side, doubled, refused, not
 //! answered, not relayed. A receipt that the log does not bear out, and a number of the partner's exchanges that the list lacks, are no differences but proofs against
 //! the gateway: code 6.
@@ -24,7 +24,7 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::verify::{ReadLog, read_log};
 use crate::client::deliver::load_trust;
-use crate::client::state::PushState;
+use crate::client::state::{Open, PushState};
 use crate::client::{Client, ClientSettings, Listener};
 use crate::journal::Resting;
 use crate::serve::chain;
@@ -39,13 +39,14 @@ const DEPTH_MAX: usize = 8;
 #[command(
     group = clap::ArgGroup::new("log_of").required(true),
     after_help = "EXAMPLES
-  shuguan reconcile outbox --trust trust.txt --server -c client.toml
+  shuguan reconcile /data/outbox --trust trust.txt --server -c client.toml
   shuguan reconcile outbox --trust trust.txt --log journal-copy.db --partner health-ganyu --format json
 
 WHAT IT NAMES
-  missing-here   the log holds an exchange of ours, and there is no receipt of it here
-  unanswered     a file was sent, or was about to be, and no answer is here: push it again. For 7 days its key makes that harmless; later look first
-                 whether the log has it, as missing-here
+  missing-here   the log holds an exchange of ours, and there is no receipt of it here. In a drop folder a later file of the same name takes the place of
+                 the .ack before it
+  unanswered     a file was sent, and no answer is here: push it again. For 7 days its key makes that harmless; later push refuses it (8), so look
+                 whether the log has it, as missing-here, and only otherwise send it --again
   doubled        one file under two exchanges
   refused        the gateway refused it
   not-relayed    accepted, not in the registry yet
@@ -60,7 +61,7 @@ EXIT CODES
   0 nothing to name · 1 a file cannot be read · 3 refused · 4 not reached · 5 something is named · 6 a receipt or the log is not proven"
 )]
 pub struct ReconcileArgs {
-    /// The folder with receipts and push states; its subfolders too.
+    /// The folder with receipts (*.tlog-proof, *.ack) and push states; its subfolders too.
     dir: PathBuf,
     /// Trust file with the log's public key.
     #[arg(long)]
@@ -273,7 +274,7 @@ impl Folder {
             let ending = path.extension().and_then(|ending| ending.to_str());
             if path.is_dir() && depth > 0 {
                 self.read(&path, trust, depth - 1)?;
-            } else if ending == Some("tlog-proof") {
+            } else if matches!(ending, Some("tlog-proof" | "ack")) {
                 self.receipt(&path, trust)?;
             } else if ending == Some("shuguan-push")
                 && let Some(state) = PushState::load(&path)
@@ -489,7 +490,9 @@ fn compare(folder: &Folder, log: &Log, partner: &str) -> Vec<Named> {
         }
     }
     for (file, state) in states {
-        if state.exchange.is_none() && state.done.is_none() {
+        // A refusal is an answer, but not to a request of before it that had none.
+        let told = state.is_answered() || state.done.is_some() && !matches!(state.open, Open::Since(_));
+        if !told {
             named.push(Named {
                 what: What::Unanswered,
                 exchange: None,

@@ -20,19 +20,20 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::push;
 use super::sheet::SheetArgs;
-use crate::api::report::COLUMNS;
 use crate::client::deliver::{Asked, Feed, Pushed, Undelivered, attempt_once, digest_of, wait_before};
-use crate::client::outbox::{Item, Outbox, Said, beside, stamp};
+use crate::client::outbox::{Item, Outbox, Said, beside};
 use crate::client::state::{Done, PushState, state_path};
+use crate::client::tied::Tie;
 use crate::client::{CallError, Client, Problem, connect};
 use crate::clock::Clock;
-use crate::csv_text;
 use crate::durable::write_whole;
 use crate::hex::hex;
 use crate::refusal::Refusal;
 
+mod fate;
 mod known;
 
+use fate::{Fate, fate_of, has_changed, problem_csv, unheard};
 use known::Known;
 
 /// Keeps two watchers out of one folder.
@@ -63,38 +64,8 @@ pub struct Watch<'a> {
     pub settle_s: u32,
     /// Time between two looks.
     pub poll_ms: u32,
-}
-
-/// What became of an attempt.
-enum Fate {
-    /// A receipt lies beside it.
-    Accepted(Box<Pushed>),
-    /// It was delivered before, under this exchange; how that is known.
-    Known { exchange: String, by: &'static str },
-    /// The gateway, or its companion, says no to this file as it is; the report goes beside it.
-    Refused {
-        code: String,
-        title: String,
-        report: String,
-    },
-    /// The gateway says no to us: nothing of this folder can go now.
-    Barred { code: String, title: String },
-    /// What may be sent of this record type today is sent: nothing of this folder can go for so long, and other folders are not held up.
-    Spent { error: CallError, again_s: u64 },
-    /// Not reached, or asked to come again.
-    Later(CallError),
-    /// It changed under our hands: the next look finds it again.
-    Changed,
-}
-
-impl Fate {
-    fn refused(problem: &Problem) -> Self {
-        Self::Refused {
-            code: problem.code.clone(),
-            title: problem.title.clone(),
-            report: problem_csv(problem),
-        }
-    }
+    /// Ties receipts to files.
+    pub tie: &'a Tie,
 }
 
 /// Watches until SIGTERM, or once.
@@ -239,10 +210,10 @@ impl Watcher<'_> {
             },
             state: None,
             receipt: Some(beside(&item.file, "ack")),
+            tie: Some(self.watch.tie),
             again: false,
             patience: Duration::ZERO,
         };
-        let digest = hex(&digest);
         match known::of(item, self.trust, &feed, &digest)? {
             Known::Nothing => {}
             Known::Delivered { exchange, by } => return Ok(Fate::Known { exchange, by }),
@@ -257,7 +228,7 @@ impl Watcher<'_> {
         let path = state_path(&item.file, None);
         // A companion that came or went since does not make another batch of what was sent, and may have been accepted.
         if let Some(before) = PushState::load(&path)
-            && before.is_of(&digest, record, purpose, &feed.asked.canonical())
+            && before.is_of(&hex(&digest), record, purpose, &feed.asked.canonical())
         {
             feed.asked.count = before.count();
         }
@@ -275,6 +246,7 @@ impl Watcher<'_> {
         match attempt_once(self.client, self.trust, feed, &ProgressBar::hidden()).await {
             Ok(pushed) => Ok(Fate::Accepted(Box::new(pushed))),
             Err(Undelivered::Call(error)) => Ok(fate_of(item, error)),
+            Err(Undelivered::Unheard(sent_us)) => Ok(Fate::Unheard(sent_us)),
             // A file that was taken away or changed is no failure of this machine.
             Err(Undelivered::Failed(_)) if has_changed(item) => Ok(Fate::Changed),
             Err(Undelivered::Failed(failure)) => Err(failure),
@@ -307,11 +279,15 @@ impl Watcher<'_> {
             }
             Fate::Refused { code, title, report } => {
                 self.failures = 0;
-                write_whole(&err, report.as_bytes())
-                    .map_err(|error| Failure::local(format!("cannot write `{}`", err.display())).because(error))?;
-                self.finish(item, false)?;
+                self.refuse(item, &err, &report)?;
                 self.note_exit(Exit::Refused);
                 self.log(item, json!({ "state": "refused", "code": code, "title": title }));
+                Ok(None)
+            }
+            Fate::Unheard(sent_us) => {
+                self.refuse(item, &err, &problem_csv(&unheard(sent_us)))?;
+                self.note_exit(Exit::Unheard);
+                self.log(item, json!({ "state": "unheard", "sent": time::format(sent_us) }));
                 Ok(None)
             }
             Fate::Barred { code, title } => {
@@ -337,6 +313,13 @@ impl Watcher<'_> {
                 Ok(None)
             }
         }
+    }
+
+    /// The report beside the file, which is not sent again while that is there.
+    fn refuse(&mut self, item: &Item, err: &Path, report: &str) -> Result<(), Failure> {
+        write_whole(err, report.as_bytes())
+            .map_err(|error| Failure::local(format!("cannot write `{}`", err.display())).because(error))?;
+        self.finish(item, false)
     }
 
     fn later(&mut self, item: &Item, error: &CallError) -> Duration {
@@ -380,7 +363,7 @@ impl Watcher<'_> {
         // What was refused on this side was never sent and has no key.
         let mut state = match PushState::load(&path) {
             Some(state) => state,
-            None => PushState::of(&path, "", "", "", "", "")?,
+            None => PushState::of(&path, "", "", "", "", ""),
         };
         state.done = Some(Done {
             accepted,
@@ -394,7 +377,7 @@ impl Watcher<'_> {
     fn note_exit(&mut self, exit: Exit) {
         // The order in which a script wants to know of them.
         let weight = |exit: Exit| {
-            [Exit::Done, Exit::Partial, Exit::Refused, Exit::Unreached]
+            [Exit::Done, Exit::Partial, Exit::Refused, Exit::Unheard, Exit::Unreached]
                 .iter()
                 .position(|e| *e == exit)
         };
@@ -427,40 +410,6 @@ impl Watcher<'_> {
     }
 }
 
-fn fate_of(item: &Item, error: CallError) -> Fate {
-    if has_changed(item) {
-        return Fate::Changed;
-    }
-    if let Some(asked) = error.retry() {
-        return match asked.filter(|_| is_spent(&error)) {
-            Some(again_s) => Fate::Spent { error, again_s },
-            None => Fate::Later(error),
-        };
-    }
-    match error {
-        CallError::Problem(problem) if is_about_the_file(&problem) => Fate::refused(&problem),
-        CallError::Problem(problem) => Fate::Barred {
-            code: problem.code,
-            title: problem.title,
-        },
-        CallError::Certificate(refusal) => Fate::Barred {
-            code: refusal.code().into(),
-            title: refusal.zh().into(),
-        },
-        error => Fate::Later(error),
-    }
-}
-
-/// Whether it is the quota of a grant, and not the gateway, that says when to come again.
-fn is_spent(error: &CallError) -> bool {
-    matches!(error, CallError::Problem(problem) if problem.code == Refusal::QuotaExceeded.code())
-}
-
-fn has_changed(item: &Item) -> bool {
-    let now = stamp(&item.file, None);
-    now.is_none_or(|now| (now.bytes, now.changed_us) != (item.stamp.bytes, item.stamp.changed_us))
-}
-
 /// A refused file whose `.err` was taken away is new: its old key would only repeat the old answer.
 fn forget_refusal(item: &Item) -> Result<(), Failure> {
     let path = state_path(&item.file, None);
@@ -470,56 +419,6 @@ fn forget_refusal(item: &Item) -> Result<(), Failure> {
     }
     std::fs::remove_file(&path)
         .map_err(|error| Failure::local(format!("cannot remove `{}`", path.display())).because(error))
-}
-
-/// Whether the refusal is about this file, and not about who we are or what we may do now.
-fn is_about_the_file(problem: &Problem) -> bool {
-    // Changed under our hands, or a fault of our key or clock: the file is as good as it was.
-    let others = [
-        Refusal::BadDigest,
-        Refusal::BodyIncomplete,
-        Refusal::BadSignature,
-        Refusal::StaleSignature,
-    ];
-    let about_us = others.iter().any(|refusal| refusal.code() == problem.code);
-    matches!(problem.status, 400 | 413 | 415 | 422) && !about_us
-}
-
-/// A problem as the `.err` of a file: itself first, then its rows.
-fn problem_csv(problem: &Problem) -> String {
-    let mut text = format!("{}{}", csv_text::MARK, csv_text::row(&COLUMNS));
-    let next = [&problem.detail, &problem.next];
-    let hint: Vec<&str> = next.into_iter().flatten().map(String::as_str).collect();
-    text.push_str(&csv_text::row(&[
-        "0",
-        "0",
-        "",
-        "",
-        "",
-        "",
-        &problem.code,
-        &problem.title,
-        "",
-        &hint.join("; "),
-        "",
-    ]));
-    for row in &problem.errors {
-        let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
-        text.push_str(&csv_text::row(&[
-            row.row.to_string(),
-            row.line.to_string(),
-            or_empty(&row.cell),
-            or_empty(&row.field),
-            or_empty(&row.field_zh),
-            or_empty(&row.header),
-            row.code.clone(),
-            row.title.clone(),
-            or_empty(&row.expected),
-            or_empty(&row.hint),
-            or_empty(&row.id),
-        ]));
-    }
-    text
 }
 
 /// One watcher a folder: two would send a file twice before either has written down its key.

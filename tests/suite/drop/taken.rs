@@ -6,25 +6,34 @@ use serde_json::Value;
 
 use super::*;
 
-/// One pass; gives the states that its lines say, in order.
-fn pass(gateway: &Deployment) -> Vec<String> {
+/// One pass; gives how it ended, and its lines.
+fn passed(gateway: &Deployment) -> (i32, Vec<Value>) {
     let client = format!("partners/{POLICE}/client.toml");
     let base = ["push", "--watch", "outbox", "--once", "--settle-s", "0"];
     let more = ["--purpose", "enrolment.registration", "-c", &client];
-    let (_, out, error) = gateway.shuguan(&[&base[..], &more].concat());
+    let (code, out, error) = gateway.shuguan(&[&base[..], &more].concat());
     let lines = out
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).expect(&error));
-    lines
-        .map(|line| line["state"].as_str().expect("a state").to_owned())
-        .collect()
+    (code, lines.collect())
+}
+
+/// One pass; gives the states that its lines say, in order.
+fn pass(gateway: &Deployment) -> Vec<String> {
+    let (_, lines) = passed(gateway);
+    let states = lines.iter().map(|line| line["state"].as_str().expect("a state"));
+    states.map(str::to_owned).collect()
+}
+
+fn state(folder: &Path, name: &str) -> Value {
+    let text = fs::read_to_string(folder.join(format!("{name}.shuguan-push"))).expect("a state");
+    serde_json::from_str(&text).expect("a state")
 }
 
 /// Nothing of it was ever answered, as after a kill between the request and its answer.
 fn forget_answer(folder: &Path, name: &str) {
     let path = folder.join(format!("{name}.shuguan-push"));
-    let text = fs::read_to_string(&path).expect("a state");
-    let mut state: Value = serde_json::from_str(&text).expect("a state");
+    let mut state = state(folder, name);
     state["exchange"] = Value::Null;
     state.as_object_mut().expect("members").remove("done");
     fs::write(&path, state.to_string()).expect("a state");
@@ -106,4 +115,77 @@ fn a_receipt_without_a_state_counts_when_it_is_of_this_file_and_is_told_when_not
         assert_eq!(pass(&gateway), ["fault", "accepted"], "{name}");
     }
     assert_eq!(pushes(&gateway), 3);
+}
+
+#[test]
+fn a_receipt_of_other_content_of_the_same_length_is_told_and_its_file_is_sent() {
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    let folder = outbox(&gateway);
+    let (file, ack) = (folder.join("a.ndjson"), folder.join("a.ndjson.ack"));
+    let lose = || fs::remove_file(folder.join("a.ndjson.shuguan-push")).expect("a state");
+    put(&folder, "a.ndjson", &one(1), None);
+    assert_eq!(pass(&gateway), ["accepted"]);
+    // Another person in as many bytes, written before that receipt was, and put there afterwards.
+    lose();
+    put(&folder, "a.ndjson", &one(2), None);
+    let before = fs::metadata(&ack).and_then(|ack| ack.modified()).expect("a time") - Duration::from_secs(60);
+    let written = fs::File::options().write(true).open(&file).expect("a file");
+    written.set_modified(before).expect("a time");
+    assert_eq!(
+        (one(1).len(), pass(&gateway)),
+        (one(2).len(), vec!["fault".into(), "accepted".into()])
+    );
+    assert_eq!(pushes(&gateway), 2);
+    lose();
+    let (code, lines) = passed(&gateway);
+    assert_eq!((code, lines.len(), &lines[0]["by"]), (0, 1, &"receipt".into()));
+    // Everybody else passes over the line that tells it.
+    let text = fs::read_to_string(&ack).expect("a receipt");
+    let name = "outbox/public-security/resident/a.ndjson.ack";
+    let (code, _, error) = gateway.shuguan(&["verify", "receipt", name, "--trust", "trust/trust.txt"]);
+    assert_eq!(code, 0, "{error}");
+    // One that an older version kept has none.
+    let (older, line) = text.trim_end().rsplit_once('\n').expect("lines");
+    assert!(line.starts_with("— shuguan.sender/file "), "{line}");
+    fs::write(&ack, format!("{older}\n")).expect("a receipt");
+    lose();
+    let (_, lines) = passed(&gateway);
+    assert_eq!((lines.len(), &lines[0]["by"]), (1, &"receipt-by-length".into()));
+    assert_eq!(pushes(&gateway), 2);
+}
+
+#[test]
+fn what_was_sent_over_a_week_ago_and_never_answered_waits_for_a_person() {
+    let gateway = Deployment::new();
+    let folder = outbox(&gateway);
+    put(&folder, "a.ndjson", &one(1), None);
+    assert_eq!(pass(&gateway), ["waiting"]);
+    assert!(!folder.join("a.ndjson.shuguan-push").exists(), "nothing was sent");
+    let _running = gateway.serve();
+    assert_eq!(pass(&gateway), ["accepted"]);
+    assert_eq!(state(&folder, "a.ndjson")["open"], "no");
+    forget_answer(&folder, "a.ndjson");
+    let mut lost = state(&folder, "a.ndjson");
+    lost["open"] = serde_json::json!({ "since": 1_700_000_000_000_000_i64 });
+    fs::write(folder.join("a.ndjson.shuguan-push"), lost.to_string()).expect("a state");
+    fs::remove_file(folder.join("a.ndjson.ack")).expect("a receipt");
+    let (code, lines) = passed(&gateway);
+    assert_eq!((code, lines.len(), &lines[0]["state"]), (8, 1, &"unheard".into()));
+    assert_eq!(lines[0]["sent"], "2023-11-14T22:13:20.000000Z");
+    let report = fs::read_to_string(folder.join("a.ndjson.err")).expect("a report");
+    assert!(
+        report.contains("7 days") && report.contains("shuguan reconcile"),
+        "{report}"
+    );
+    assert!(!folder.join("a.ndjson.ack").exists());
+    assert_eq!((passed(&gateway), pushes(&gateway)), ((0, Vec::new()), 1));
+    assert_eq!(
+        state(&folder, "a.ndjson")["open"],
+        lost["open"],
+        "reconcile still names it"
+    );
+    fs::remove_file(folder.join("a.ndjson.err")).expect("a report");
+    assert_eq!(pass(&gateway), ["accepted"]);
+    assert_eq!(pushes(&gateway), 2);
 }

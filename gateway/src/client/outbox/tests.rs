@@ -209,7 +209,7 @@ fn a_file_is_answered_until_it_changes_and_a_refused_one_until_its_err_is_gone()
     let mut outbox = Outbox::new(folder.path(), Said::default(), 5);
     let item = outbox.look(NOW_US).ready.remove(0);
     let path = state_path(&item.file, None);
-    let mut state = PushState::of(&path, "d", "r", "p", "", "").unwrap();
+    let mut state = PushState::of(&path, "d", "r", "p", "", "");
     let done = |accepted| Done {
         accepted,
         stamp: item.stamp,
@@ -233,7 +233,7 @@ fn a_file_is_answered_until_it_changes_and_a_refused_one_until_its_err_is_gone()
 /// Writes down that a file was answered as it was found.
 fn answer(item: &Item, accepted: bool) {
     let path = state_path(&item.file, None);
-    let mut state = PushState::of(&path, "d", "r", "p", "", "").unwrap();
+    let mut state = PushState::of(&path, "d", "r", "p", "", "");
     let stamp = item.stamp;
     state.done = Some(Done { accepted, stamp });
     state.save(&path).unwrap();

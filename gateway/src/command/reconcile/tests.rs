@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use super::numbers::Numbers;
 use super::{Folder, Log, Logged, Own, What, compare, of_journal, reread, take};
-use crate::client::state::PushState;
+use crate::client::state::{Done, Open, PushState, Stamp};
 use crate::clock::Clock;
 use crate::command::exit::Exit;
 use crate::command::output::Output;
@@ -226,14 +226,33 @@ fn one_file_under_two_exchanges_is_doubled_and_one_without_an_answer_is_unanswer
         content_type: String::new(),
         exchange: exchange.map(str::to_owned),
         refused: false,
+        open: Open::NotNoted,
         done: None,
     };
+    let refused = Some(Done {
+        accepted: false,
+        stamp: Stamp::default(),
+    });
     let states = [
         state("1", Some("a")),
         state("1", Some("a")),
         state("1", Some("b")),
         state("2", Some("c")),
         state("3", None),
+        PushState {
+            refused: true,
+            ..state("4", None)
+        },
+        PushState {
+            open: Open::No,
+            done: refused,
+            ..state("5", None)
+        },
+        PushState {
+            open: Open::Since(1),
+            done: refused,
+            ..state("6", None)
+        },
     ];
     let folder = Folder {
         states: states
@@ -243,7 +262,7 @@ fn one_file_under_two_exchanges_is_doubled_and_one_without_an_answer_is_unanswer
             .collect(),
         ..Folder::default()
     };
-    let expected = [(What::Unanswered, "4"), (What::Doubled, "b")];
+    let expected = [(What::Unanswered, "4"), (What::Unanswered, "7"), (What::Doubled, "b")];
     assert_eq!(
         named(&folder, &log(Vec::new(), 1)),
         expected.map(|(what, id)| (what, id.to_owned()))

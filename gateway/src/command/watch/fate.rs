@@ -1,0 +1,139 @@
+//! What becomes of an attempt to send a file of a drop folder, and what the report beside the file says.
+//!
+//! Takes the gateway's word, or that there is none; gives a fate, and a problem as the CSV of an `.err`. A refusal counts against the file only when it is
+//! about the file: one about who we are or what we may do now leaves the file as good as it was.
+
+use crate::api::report::COLUMNS;
+use crate::client::deliver::{Pushed, why_unheard};
+use crate::client::outbox::{Item, stamp};
+use crate::client::{CallError, Problem};
+use crate::csv_text;
+use crate::refusal::Refusal;
+
+/// What became of an attempt.
+pub(super) enum Fate {
+    /// A receipt lies beside it.
+    Accepted(Box<Pushed>),
+    /// It was delivered before, under this exchange; how that is known.
+    Known { exchange: String, by: &'static str },
+    /// The gateway, or its companion, says no to this file as it is; the report goes beside it.
+    Refused {
+        code: String,
+        title: String,
+        report: String,
+    },
+    /// Sent first at this moment and never answered, longer ago than is safe to repeat: a person must look.
+    Unheard(i64),
+    /// The gateway says no to us: nothing of this folder can go now.
+    Barred { code: String, title: String },
+    /// What may be sent of this record type today is sent: nothing of this folder can go for so long, and other folders are not held up.
+    Spent { error: CallError, again_s: u64 },
+    /// Not reached, or asked to come again.
+    Later(CallError),
+    /// It changed under our hands: the next look finds it again.
+    Changed,
+}
+
+impl Fate {
+    pub(super) fn refused(problem: &Problem) -> Self {
+        Self::Refused {
+            code: problem.code.clone(),
+            title: problem.title.clone(),
+            report: problem_csv(problem),
+        }
+    }
+}
+
+pub(super) fn fate_of(item: &Item, error: CallError) -> Fate {
+    if has_changed(item) {
+        return Fate::Changed;
+    }
+    if let Some(asked) = error.retry() {
+        return match asked.filter(|_| is_spent(&error)) {
+            Some(again_s) => Fate::Spent { error, again_s },
+            None => Fate::Later(error),
+        };
+    }
+    match error {
+        CallError::Problem(problem) if is_about_the_file(&problem) => Fate::refused(&problem),
+        CallError::Problem(problem) => Fate::Barred {
+            code: problem.code,
+            title: problem.title,
+        },
+        CallError::Certificate(refusal) => Fate::Barred {
+            code: refusal.code().into(),
+            title: refusal.zh().into(),
+        },
+        error => Fate::Later(error),
+    }
+}
+
+/// Whether it is the quota of a grant, and not the gateway, that says when to come again.
+fn is_spent(error: &CallError) -> bool {
+    matches!(error, CallError::Problem(problem) if problem.code == Refusal::QuotaExceeded.code())
+}
+
+pub(super) fn has_changed(item: &Item) -> bool {
+    let now = stamp(&item.file, None);
+    now.is_none_or(|now| (now.bytes, now.changed_us) != (item.stamp.bytes, item.stamp.changed_us))
+}
+
+/// Whether the refusal is about this file, and not about who we are or what we may do now.
+fn is_about_the_file(problem: &Problem) -> bool {
+    // Changed under our hands, or a fault of our key or clock: the file is as good as it was.
+    let others = [
+        Refusal::BadDigest,
+        Refusal::BodyIncomplete,
+        Refusal::BadSignature,
+        Refusal::StaleSignature,
+    ];
+    let about_us = others.iter().any(|refusal| refusal.code() == problem.code);
+    matches!(problem.status, 400 | 413 | 415 | 422) && !about_us
+}
+
+/// What the `.err` of a file says that was never answered.
+pub(super) fn unheard(sent_us: i64) -> Problem {
+    Problem {
+        title: "网关是否已收到本文件不明".into(),
+        detail: Some(why_unheard(sent_us)),
+        next: Some("shuguan reconcile DIR --trust FILE --server: if it names no exchange of it `missing-here`, remove this .err and it is sent as a new batch".into()),
+        ..Problem::default()
+    }
+}
+
+/// A problem as the `.err` of a file: itself first, then its rows.
+pub(super) fn problem_csv(problem: &Problem) -> String {
+    let mut text = format!("{}{}", csv_text::MARK, csv_text::row(&COLUMNS));
+    let next = [&problem.detail, &problem.next];
+    let hint: Vec<&str> = next.into_iter().flatten().map(String::as_str).collect();
+    text.push_str(&csv_text::row(&[
+        "0",
+        "0",
+        "",
+        "",
+        "",
+        "",
+        &problem.code,
+        &problem.title,
+        "",
+        &hint.join("; "),
+        "",
+    ]));
+    for row in &problem.errors {
+        let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
+        text.push_str(&csv_text::row(&[
+            row.row.to_string(),
+            row.line.to_string(),
+            or_empty(&row.cell),
+            or_empty(&row.field),
+            or_empty(&row.field_zh),
+            or_empty(&row.header),
+            row.code.clone(),
+            row.title.clone(),
+            or_empty(&row.expected),
+            or_empty(&row.hint),
+            or_empty(&row.id),
+        ]));
+    }
+    text
+}
