@@ -107,6 +107,18 @@ impl RowProblem {
     }
 }
 
+/// What the gateway says with 503 before it takes anything. A journal that fails is not among them: what it was given may be on its disk.
+const NOT_NOW: [Refusal; 8] = [
+    Refusal::InboxFull,
+    Refusal::InboxOverdue,
+    Refusal::SpoolFull,
+    Refusal::Draining,
+    Refusal::Overloaded,
+    Refusal::Unwitnessed,
+    Refusal::WitnessSilent,
+    Refusal::LogDisputed,
+];
+
 /// Why a call has no answer.
 #[derive(Debug)]
 pub enum CallError {
@@ -132,11 +144,13 @@ impl CallError {
         }
     }
 
-    /// Whether nothing can have come of this one request: it was refused, and neither cut short nor lost in a fault.
+    /// Whether nothing can have come of this one request: it was refused by a gateway that said so itself, and neither cut short nor lost in a fault.
     pub fn took_nothing(&self) -> bool {
         match self {
             Self::Certificate(_) => true,
-            Self::Problem(problem) => problem.status < 500,
+            Self::Problem(problem) => {
+                problem.status < 500 || NOT_NOW.iter().any(|refusal| refusal.code() == problem.code)
+            }
             Self::Closed | Self::Network(_) | Self::Unproven(_) => false,
         }
     }
@@ -214,3 +228,38 @@ impl fmt::Display for CallError {
 }
 
 impl std::error::Error for CallError {}
+
+#[cfg(test)]
+mod tests {
+    use super::{CallError, Problem};
+    use crate::refusal::Refusal;
+
+    fn answered(status: u16, code: &str) -> CallError {
+        CallError::Problem(Box::new(Problem {
+            status,
+            code: code.into(),
+            ..Problem::default()
+        }))
+    }
+
+    #[test]
+    fn only_a_refusal_that_the_gateway_itself_spoke_says_that_nothing_was_taken() {
+        for (status, code) in [
+            (429, Refusal::RateLimited.code()),
+            (503, Refusal::InboxFull.code()),
+            (503, Refusal::Draining.code()),
+        ] {
+            assert!(answered(status, code).took_nothing(), "{status} {code}");
+        }
+        for (status, code) in [
+            (503, Refusal::JournalUnavailable.code()),
+            (503, ""),
+            (502, "SG0000"),
+            (500, "SG9001"),
+        ] {
+            assert!(!answered(status, code).took_nothing(), "{status} {code}");
+        }
+        assert!(!CallError::Closed.took_nothing());
+        assert!(!CallError::Network(String::new()).took_nothing());
+    }
+}
