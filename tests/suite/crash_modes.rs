@@ -234,8 +234,8 @@ fn killed_while_mixed(
                 .filter(|leaf| leaf["k"] == kind)
                 .collect::<Vec<_>>()
         };
-        // Modes that differ are merged one by one, each with syncs of its own: on a busy disk some dozen a second.
-        let patience = 240.max(acknowledged as u64 / 5);
+        // A snapshot takes three turns, each with syncs of its own: on a busy disk some dozen a second.
+        let patience = 120.max(acknowledged as u64 / 10);
         eventually("every acknowledged batch is relayed", patience, || {
             of("relayed").len() >= acknowledged
         });

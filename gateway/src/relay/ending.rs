@@ -15,8 +15,8 @@ use super::worker::{RelayFault, Worker};
 use crate::journal::{CLOSES_TOO_MUCH, InboxItem};
 use crate::registry::{Ending, Walk};
 
-/// What a turn of counting, closing or recalling costs, rows.
-pub(super) const STRIDE_ROWS: u64 = 1_024;
+/// Keys that are looked at for the cost of one row that is written.
+const LOOKED_FOR_A_ROW: u64 = 8;
 
 /// A snapshot that is being counted or closed.
 pub(super) struct Weighing {
@@ -75,10 +75,11 @@ impl Worker {
             let aside = self.journal.aside_before(&item).await.map_err(RelayFault::Inbox)?;
             Weighing::of(&item, begun, aside)
         };
-        let mut took = None;
+        let (looked, took);
         if let Some(after) = weighing.after.take() {
             let weighed = self.registry.weigh(Arc::clone(&weighing.ending), after.clone()).await;
             let weighed = weighed.map_err(RelayFault::Registry)?;
+            (looked, took) = (weighed.looked, None);
             weighing.walk.counted(after, &weighed);
             weighing.held += weighed.held;
             weighing.due += weighed.due;
@@ -91,19 +92,19 @@ impl Worker {
             let written = self.timed(self.registry.end(Arc::clone(&weighing.ending), from)).await;
             let closed;
             (closed, took) = self.heeded(Work::Closing, written)?;
+            looked = closed.looked;
             underway.progress = closed.progress;
             match closed.after {
                 Some(upto) => weighing.place = upto,
-                None => return self.seal_last(underway).await,
+                None => {
+                    self.seal_last(underway).await?;
+                    return Ok(stride(looked, took));
+                }
             }
         }
         underway.weighing = Some(weighing);
         self.underway.insert(item.exchange, underway);
-        Ok(Moved {
-            charged: STRIDE_ROWS,
-            full: true,
-            took,
-        })
+        Ok(stride(looked, took))
     }
 
     /// What was counted of later snapshots of the record type no longer says where something is to be closed.
@@ -137,5 +138,14 @@ impl Worker {
         // When the journal does not note it, it is counted again.
         self.set_aside(item, CLOSES_TOO_MUCH).await;
         Moved::default()
+    }
+}
+
+/// A stride that looked at so many keys.
+fn stride(looked: u64, took: Option<(Work, u64)>) -> Moved {
+    Moved {
+        charged: looked.div_ceil(LOOKED_FOR_A_ROW).max(1),
+        full: true,
+        took,
     }
 }

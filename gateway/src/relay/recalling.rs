@@ -11,7 +11,6 @@ use std::sync::Arc;
 use shuguan_ledger::leaf::RecalledEvent;
 use uuid::Uuid;
 
-use super::ending::STRIDE_ROWS;
 use super::pace::Work;
 use super::schedule::Moved;
 use super::status::RecallApart;
@@ -20,6 +19,8 @@ use super::worker::{RelayFault, Worker};
 use crate::journal::KeptRecall;
 use crate::registry::{Recall, Remedy};
 
+/// What a stride costs, rows: it looks at up to eight times as many keys.
+const STRIDE_ROWS: u64 = 1_024;
 /// How often new recalls are looked for, microseconds.
 const LOOK_EVERY_US: u64 = 500_000;
 /// No more are looked for while so many are due.

@@ -653,6 +653,25 @@ async fn of_many_recalls_every_second_turn_is_a_batchs() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_snapshot_is_charged_by_the_keys_that_it_looks_at_and_not_by_those_that_it_might() {
+    let (place, registry) = Place::with(Store::Sqlite, &kept(&[&RESIDENT]));
+    let inbox = Inbox::beside(&place);
+    for name in ["甲", "乙", "丙"] {
+        let parts = vec![one(ANNA, name)];
+        inbox.put_as(RESIDENT.name, parts, Some("snapshot")).await;
+    }
+    // Nine turns, each of a row at most.
+    let mut settings = quick();
+    settings.rates.insert(RESIDENT.name.to_owned(), 20.try_into().unwrap());
+    let began = std::time::Instant::now();
+    let running = Running::start(&inbox, &registry, settings);
+    inbox.until_relayed(3).await;
+    let took = began.elapsed();
+    running.stop().await.unwrap();
+    assert!(took < Duration::from_secs(20), "{took:?}");
+}
+
+#[tokio::test]
 async fn strides_of_a_recall_are_charged_to_the_rate_of_its_record_type() {
     let (place, registry) = Place::with(Store::Sqlite, &kept(&[&RESIDENT]));
     let inbox = Inbox::beside(&place);

@@ -104,18 +104,19 @@ impl Worker {
         if underway.item.mode == PushKind::Snapshot {
             return self.end(underway).await;
         }
-        self.seal_last(underway).await
-    }
-
-    /// Every row is durable in the registry from here on; a crash before the leaf is sealed repeats only the sealing.
-    pub(super) async fn seal_last(&mut self, underway: Underway) -> Result<Moved, RelayFault> {
-        self.seal(&underway.item, underway.progress, underway.began_us).await?;
-        self.done(underway.item.exchange);
+        self.seal_last(underway).await?;
         Ok(Moved {
             charged: 1,
             full: true,
             took: None,
         })
+    }
+
+    /// Every row is durable in the registry from here on; a crash before the leaf is sealed repeats only the sealing.
+    pub(super) async fn seal_last(&mut self, underway: Underway) -> Result<(), RelayFault> {
+        self.seal(&underway.item, underway.progress, underway.began_us).await?;
+        self.done(underway.item.exchange);
+        Ok(())
     }
 
     /// A large exchange from wherever it is.

@@ -44,6 +44,8 @@ pub struct Ending {
 /// What one stride of counting found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Weighed {
+    /// Keys that were looked at.
+    pub looked: u64,
     /// Open rows of the partner within the scope.
     pub held: u64,
     /// Those that would be closed.
@@ -59,6 +61,8 @@ pub struct Weighed {
 pub struct Closed {
     /// The exchange after it.
     pub progress: Progress,
+    /// Keys that were looked at.
+    pub looked: u64,
     /// Rows that this stride closed.
     pub rows: u64,
     /// The key up to which is closed; none at the end.
@@ -148,6 +152,11 @@ impl Stride {
         }
     }
 
+    /// How many keys it has.
+    pub(in crate::registry) fn looked(&self) -> u64 {
+        self.keys as u64
+    }
+
     /// The last key; none: the table is at its end.
     pub(in crate::registry) fn upto(&self) -> Option<&str> {
         (self.keys >= STRIDE).then_some(&self.last)
@@ -156,6 +165,7 @@ impl Stride {
     /// What counting says of it.
     pub(in crate::registry) fn weighed(&self) -> Weighed {
         Weighed {
+            looked: self.looked(),
             held: self.held,
             due: self.lacking.len() as u64,
             idle: self.lacking.is_empty() && self.to_stamp.is_empty() && self.lacking_closed.is_empty(),

@@ -48,7 +48,7 @@ pub(super) async fn close_in(
     let place = place(live, ending.exchange).await?;
     if place == BEHIND_ALL {
         // Said again: nothing is left to close.
-        return closed(live, ending, 0, None).await;
+        return closed(live, ending, (0, 0), None).await;
     }
     let table = table_of(tables, &ending.record)?;
     let stride = stride(live, table, ending, place.as_str().max(from)).await?;
@@ -74,7 +74,7 @@ pub(super) async fn close_in(
     if stride.upto().is_none() {
         note::forget_held_up_to(live, ending).await?;
     }
-    closed(live, ending, rows.len() as u64, stride.upto()).await
+    closed(live, ending, (stride.looked(), rows.len() as u64), stride.upto()).await
 }
 
 /// It was set aside, and newer ones have ended: those that hold what it closes say so.
@@ -95,10 +95,16 @@ async fn stamp_later(
 }
 
 /// What a stride did.
-async fn closed(live: &mut Live, ending: &Ending, rows: u64, upto: Option<&str>) -> Result<Closed, RegistryFault> {
+async fn closed(
+    live: &mut Live,
+    ending: &Ending,
+    (looked, rows): (u64, u64),
+    upto: Option<&str>,
+) -> Result<Closed, RegistryFault> {
     let known = progress_of(live, &[ending.exchange]).await?;
     Ok(Closed {
         progress: known.get(&ending.exchange).copied().unwrap_or_default(),
+        looked,
         rows,
         after: upto.map(str::to_owned),
     })

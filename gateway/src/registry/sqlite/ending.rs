@@ -52,7 +52,7 @@ pub(super) fn close_in(
     let place = place(transaction, ending.exchange)?.unwrap_or_default();
     if place == BEHIND_ALL {
         // Said again: nothing is left to close.
-        return closed(transaction, ending, 0, None);
+        return closed(transaction, ending, (0, 0), None);
     }
     let table = table_of(tables, &ending.record)?;
     let stride = stride(transaction, table, ending, place.as_str().max(from))?;
@@ -77,7 +77,7 @@ pub(super) fn close_in(
     if stride.upto().is_none() {
         note::forget_held_up_to(transaction, ending)?;
     }
-    closed(transaction, ending, rows as u64, stride.upto())
+    closed(transaction, ending, (stride.looked(), rows as u64), stride.upto())
 }
 
 /// It was set aside, and newer ones have ended: those that hold what it closes say so.
@@ -100,9 +100,15 @@ fn stamp_later(
 }
 
 /// What a stride did.
-fn closed(connection: &Connection, ending: &Ending, rows: u64, upto: Option<&str>) -> Result<Closed, RegistryFault> {
+fn closed(
+    connection: &Connection,
+    ending: &Ending,
+    (looked, rows): (u64, u64),
+    upto: Option<&str>,
+) -> Result<Closed, RegistryFault> {
     Ok(Closed {
         progress: super::progress(connection, ending.exchange)?.unwrap_or_default(),
+        looked,
         rows,
         after: upto.map(str::to_owned),
     })
