@@ -82,6 +82,7 @@ fn each_difference_between_receipts_and_log_is_named() {
         let state = std::fs::read_to_string(gateway.path("outbox/c.csv.shuguan-push")).unwrap();
         let mut state: Value = serde_json::from_str(&state).unwrap();
         state["exchange"] = Value::Null;
+        state["open"] = serde_json::json!({ "since": shuguan::clock::Clock::system().now_us() });
         std::fs::write(gateway.path("outbox/d.csv.shuguan-push"), state.to_string()).unwrap();
         let expected = names(&[("missing-here", 1), ("refused", 1), ("doubled", 1), ("unanswered", 1)]);
         for of in [&server[..], &log[..]] {
@@ -90,6 +91,14 @@ fn each_difference_between_receipts_and_log_is_named() {
             });
             let (code, named, document) = reconcile(&gateway, of);
             assert_eq!((code, named), (5, expected.clone()), "{document}");
+            // By which the two can be told to be one, or not.
+            let batch = |what: &str| {
+                let items = document["items"].as_array().unwrap();
+                let item = items.iter().find(|item| item["what"] == what).unwrap();
+                (item["record"].clone(), item["at"].is_string())
+            };
+            assert_eq!(batch("missing-here"), (RESIDENT.into(), true));
+            assert_eq!(batch("unanswered"), (RESIDENT.into(), true));
         }
         std::fs::write(&lost, kept).unwrap();
 

@@ -34,6 +34,15 @@ fn put(gateway: &Deployment, name: &str, n: u32) -> PathBuf {
     path
 }
 
+/// Sent first so many days ago, and not answered.
+fn sent(days: i64) -> [(&'static str, Value); 2] {
+    let since = shuguan::clock::Clock::system().now_us() - days * 86_400_000_000;
+    [
+        ("exchange", Value::Null),
+        ("open", serde_json::json!({ "since": since })),
+    ]
+}
+
 /// Changes members of the state of `feed.ndjson`.
 fn change(gateway: &Deployment, members: &[(&str, Value)]) {
     let path = gateway.path("feed.ndjson.shuguan-push");
@@ -97,7 +106,7 @@ fn again_interrupted_before_its_answer_goes_on_under_its_key_and_answered_is_ano
     let (_, second, _) = push(&gateway, &["feed.ndjson", "--again"]);
     assert_ne!(exchange(&first), exchange(&second));
     // Killed after the body went and before the answer was read.
-    change(&gateway, &[("exchange", Value::Null)]);
+    change(&gateway, &sent(0));
     let (code, same, error) = push(&gateway, &["feed.ndjson", "--again"]);
     assert_eq!((code, exchange(&same)), (0, exchange(&second)), "{error}");
     assert_eq!(gateway.leaves_of("push").len(), 2);
@@ -127,19 +136,11 @@ fn again_after_a_refusal_that_sticks_to_its_key_takes_another_key() {
 
 #[test]
 fn what_was_sent_over_a_week_ago_and_never_answered_is_sent_again_only_when_told() {
-    const DAY_US: i64 = 86_400_000_000;
     let gateway = Deployment::new();
     let _running = gateway.serve();
     put(&gateway, "feed.ndjson", 1);
     let (code, first, error) = push(&gateway, &["feed.ndjson"]);
     assert_eq!(code, 0, "{error}");
-    let sent = |days: i64| {
-        let since = shuguan::clock::Clock::system().now_us() - days * DAY_US;
-        [
-            ("exchange", Value::Null),
-            ("open", serde_json::json!({ "since": since })),
-        ]
-    };
     // The gateway still knows the key, with or without a word of the operator's.
     for more in [&[][..], &["--again"]] {
         change(&gateway, &sent(6));
@@ -155,6 +156,11 @@ fn what_was_sent_over_a_week_ago_and_never_answered_is_sent_again_only_when_told
         for word in ["7 days", "shuguan reconcile", "push --again", "feed.ndjson"] {
             assert!(error.contains(word), "{error}");
         }
+    }
+    // Said otherwise it is the same file.
+    for more in [&["--count", "1"][..], &["--charset", "utf-8"], &["--delta"]] {
+        let (code, _, error) = push(&gateway, &[&["feed.ndjson"], more].concat());
+        assert_eq!(code, 8, "{more:?}: {error}");
     }
     // A version that did not note it: as of when it wrote the state.
     let mut older: Value = serde_json::from_slice(&before).unwrap();
@@ -189,5 +195,48 @@ fn a_refusal_leaves_nothing_open_and_an_answer_that_never_came_does() {
     fs::write(gateway.path("feed.ndjson"), "{\"citizen_id\":\"1\"}\n").unwrap();
     let refused = push(&gateway, &["feed.ndjson"]);
     assert_eq!((refused.0, open()), (3, Some("no".into())), "{}", refused.2);
+    assert!(gateway.leaves_of("push").is_empty());
+}
+
+#[test]
+fn what_may_have_been_taken_goes_as_it_went_first_and_is_not_known_when_the_gateway_holds_it_as_something_else() {
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    put(&gateway, "feed.ndjson", 1);
+    let (code, first, error) = push(&gateway, &["feed.ndjson"]);
+    assert_eq!(code, 0, "{error}");
+    for more in [&["--count", "1"][..], &["--charset", "utf-8"]] {
+        change(&gateway, &sent(1));
+        let (code, again, error) = push(&gateway, &[&["feed.ndjson"], more].concat());
+        assert_eq!((code, exchange(&again)), (0, exchange(&first)), "{more:?}: {error}");
+    }
+    // To the gateway the key stands for another declaration by now.
+    change(&gateway, &sent(1));
+    change(
+        &gateway,
+        &[("content_type", "application/x-ndjson; charset=gb18030".into())],
+    );
+    for _ in 0..2 {
+        let (code, _, error) = push(&gateway, &["feed.ndjson"]);
+        assert_eq!(code, 8, "{error}");
+        assert!(error.contains("as it was declared then"), "{error}");
+    }
+    assert_eq!(gateway.leaves_of("push").len(), 1);
+    let (code, again, error) = push(&gateway, &["feed.ndjson", "--again"]);
+    assert_eq!(code, 0, "{error}");
+    assert_ne!(exchange(&again), exchange(&first));
+}
+
+#[test]
+fn a_state_that_cannot_be_read_is_told_and_nothing_is_sent() {
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    put(&gateway, "feed.ndjson", 1);
+    fs::write(gateway.path("feed.ndjson.shuguan-push"), "{").unwrap();
+    for more in [&[][..], &["--again"]] {
+        let (code, _, error) = push(&gateway, &[&["feed.ndjson"], more].concat());
+        assert_eq!(code, 1, "{error}");
+        assert!(error.contains("feed.ndjson.shuguan-push"), "{error}");
+    }
     assert!(gateway.leaves_of("push").is_empty());
 }

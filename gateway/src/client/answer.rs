@@ -148,6 +148,7 @@ impl CallError {
     pub fn took_nothing(&self) -> bool {
         match self {
             Self::Certificate(_) => true,
+            Self::Problem(problem) if self.is_held() || problem.status == 409 => false,
             Self::Problem(problem) => {
                 problem.status < 500 || NOT_NOW.iter().any(|refusal| refusal.code() == problem.code)
             }
@@ -157,7 +158,12 @@ impl CallError {
 
     /// Whether the refusal belongs to the key from now on: the content was read, and the same key gets the same answer.
     pub fn sticks(&self) -> bool {
-        matches!(self, Self::Problem(problem) if problem.status == 422)
+        matches!(self, Self::Problem(problem) if problem.status == 422) && !self.is_held()
+    }
+
+    /// Whether the gateway holds something under the key that was declared otherwise.
+    pub fn is_held(&self) -> bool {
+        matches!(self, Self::Problem(problem) if problem.code == Refusal::KeyReused.code())
     }
 
     /// What the person at the keyboard is told.
@@ -255,6 +261,8 @@ mod tests {
             (503, Refusal::JournalUnavailable.code()),
             (503, ""),
             (502, "SG0000"),
+            (422, Refusal::KeyReused.code()),
+            (409, Refusal::KeyInFlight.code()),
             (500, "SG9001"),
         ] {
             assert!(!answered(status, code).took_nothing(), "{status} {code}");

@@ -69,7 +69,7 @@ pub struct Pushed {
 }
 
 /// One file to send and how.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Feed<'a> {
     /// The file.
     pub file: &'a Path,
@@ -131,8 +131,8 @@ pub enum Undelivered {
     Call(CallError),
     /// A failure on this side, or a receipt that does not verify.
     Failed(Failure),
-    /// It was sent first at this moment, microseconds since 1970, and never answered, and the gateway no longer knows the key: sent again it could be taken
-    /// twice.
+    /// It was sent first at this moment, microseconds since 1970, and its answer never came, and the gateway would not know it for the same: sent again it could
+    /// be taken twice.
     Unheard(i64),
 }
 
@@ -166,13 +166,10 @@ pub async fn push_file(client: &Client, trust: &Trust, feed: &Feed<'_>, output: 
             Err(Undelivered::Call(error)) => error,
         };
         let Some(asked) = error.retry() else {
-            if error.sticks() {
-                PushState::note_refused(&state_path(feed.file, feed.state))?;
-            }
             return Err(error.failure(&place));
         };
         let wait = wait_before(attempt, asked);
-        if began.elapsed() + wait > feed.patience {
+        if began.elapsed().saturating_add(wait) > feed.patience {
             return Err(error.failure(&place));
         }
         output.note(format!(
@@ -190,11 +187,11 @@ pub async fn push_file(client: &Client, trust: &Trust, feed: &Feed<'_>, output: 
     Ok(pushed)
 }
 
-/// Why what was never answered is not sent again.
+/// Why what was never answered is not sent again: a week has passed, or the gateway holds it as it was declared then.
 pub fn why_unheard(sent_us: i64) -> String {
     let sent = time::format(sent_us);
     format!(
-        "it was sent at {sent} and never answered; the gateway knows a key for 7 days, and would take as new what it may have taken then"
+        "it was sent at {sent} and never answered; the gateway knows a key for 7 days, and for the content as it was declared then, and would take as new what it may have taken"
     )
 }
 
@@ -211,8 +208,8 @@ fn begin_again(feed: &Feed<'_>) -> Result<(), Failure> {
     let digest = crate::pki::hex(&digest_of(feed.file)?);
     adopt_earlier(feed.file, feed.state, &digest)?;
     let path = state_path(feed.file, feed.state);
-    match PushState::load(&path) {
-        Some(state) if state.is_answered() || state.unheard_since(&path, now_us()).is_some() => {
+    match PushState::load(&path)? {
+        Some(state) if !state.is_open() || state.refused || state.unheard_since(&path, now_us()).is_some() => {
             PushState::forget(&path)
         }
         _ => Ok(()),
@@ -230,39 +227,78 @@ pub async fn attempt_once(
     let hex = crate::pki::hex(&digest);
     adopt_earlier(feed.file, feed.state, &hex)?;
     let path = state_path(feed.file, feed.state);
-    let content_type = match &feed.content_type {
-        Some(content_type) => content_type.clone(),
-        None => detect(feed.file)?.content_type(),
-    };
+    let (feed, content_type) = &as_before(feed, &path, &hex)?;
     let manner = feed.asked.canonical();
-    let mut state = PushState::of(&path, &hex, feed.record, feed.purpose, &manner, &content_type);
+    let of_content = || PushState::of(&path, &hex, feed.record, feed.purpose, &manner, content_type);
+    let state = of_content()?;
     if let Some(exchange) = &state.exchange
         && let Some(pushed) = known(client, trust, feed, &digest, exchange).await?
     {
         return Ok(pushed);
     }
-    if let Some(sent_us) = state.unheard_since(&path, now_us()) {
-        return Err(Undelivered::Unheard(sent_us));
-    }
     client.reach().await.map_err(Undelivered::Call)?;
-    let before = state.open;
+    // Again, because another process may have begun to send it meanwhile.
+    let mut state = of_content()?;
+    let was_open = state.is_open();
     state.note_sent(&path, now_us())?;
-    let answer = match send_once(client, feed, &state.key, &content_type, &digest, bar).await {
+    let answer = send_once(client, feed, &state.key, content_type, &digest, bar).await;
+    let answer = match answer {
         Ok(answer) => answer,
-        Err(error) => {
-            // Of an earlier request under this key that says nothing.
-            if before == Open::No && error.took_nothing() {
-                state.open = Open::No;
-                state.save(&path)?;
-            }
-            return Err(Undelivered::Call(error));
-        }
+        Err(error) => return Err(failed(state, &path, was_open, error)?),
     };
     let pushed = answered(trust, feed, &digest, &answer)?;
     state.exchange = Some(pushed.exchange.clone());
     state.open = Open::No;
     state.save(&path)?;
     Ok(pushed)
+}
+
+/// The feed as it is sent, with its content type. What may have been taken goes as it went first, whatever is said of its count and form by now: the gateway
+/// knows its key for that alone.
+///
+/// # Errors
+/// [`Undelivered::Unheard`].
+fn as_before<'f>(feed: &Feed<'f>, path: &Path, digest: &str) -> Result<(Feed<'f>, String), Undelivered> {
+    let mut feed = feed.clone();
+    let before = PushState::load(path)?.filter(|state| state.is_open() && state.digest == digest);
+    if let Some(mut before) = before
+        && (before.record.as_str(), before.purpose.as_str()) == (feed.record, feed.purpose)
+    {
+        if let Some(sent_us) = before.unheard_since(path, now_us()) {
+            before.open = Open::Since(sent_us);
+            before.save(path)?;
+            return Err(Undelivered::Unheard(sent_us));
+        }
+        if before.is_of(digest, feed.record, feed.purpose, &feed.asked.canonical()) {
+            feed.asked.count = before.count();
+            feed.content_type = Some(before.content_type)
+                .filter(|noted| !noted.is_empty())
+                .or(feed.content_type);
+        }
+    }
+    let content_type = match &feed.content_type {
+        Some(content_type) => content_type.clone(),
+        None => detect(feed.file)?.content_type(),
+    };
+    Ok((feed, content_type))
+}
+
+/// Writes down what a request says that got no answer, or none that accepts.
+fn failed(mut state: PushState, path: &Path, was_open: bool, error: CallError) -> Result<Undelivered, Failure> {
+    if error.is_held()
+        && let (true, Open::Since(sent_us)) = (was_open, state.open)
+    {
+        state.refused = true;
+        state.save(path)?;
+        return Ok(Undelivered::Unheard(sent_us));
+    }
+    // A refusal of the content is an answer to the key, whatever came before; another says nothing of an earlier request.
+    state.refused = error.sticks();
+    if error.sticks() || (!was_open && error.took_nothing()) {
+        state.open = Open::No;
+        state.save(path)?;
+    }
+    Ok(Undelivered::Call(error))
 }
 
 fn now_us() -> i64 {

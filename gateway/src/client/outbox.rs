@@ -65,10 +65,21 @@ pub struct Item {
     pub stamp: Stamp,
     /// What its companion says; an error when it cannot be read.
     pub companion: Result<Companion, &'static str>,
-    /// A file that nothing is known of has a receipt beside it that is newer: its state may have been lost.
-    pub receipt: bool,
+    /// What lies beside a file that nothing is known of: its state may have been lost.
+    pub receipt: Beside,
     /// The state of a file of the same length and time that was taken in another place, of one that nothing is known of here.
     pub moved_from: Option<PathBuf>,
+}
+
+/// A receipt beside a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// None.
+    Nothing,
+    /// One that was written before the file was as it is now.
+    Older,
+    /// One that was written since.
+    Newer,
 }
 
 /// The folder, with what was seen of it so far.
@@ -123,9 +134,18 @@ impl Outbox {
             .peekable();
         if unknown.peek().is_some() {
             self.taken.refresh(&found.states);
-            unknown.for_each(|item| item.moved_from = self.taken.find(item.stamp));
+            let accepted = self.taken.accepted();
+            for item in unknown {
+                let mark = (item.stamp.bytes, item.stamp.changed_us);
+                item.moved_from = accepted.get(&mark).map(|state| (*state).to_owned());
+            }
         }
         found
+    }
+
+    /// The state of a file with this content (SHA-256, hex) that is sent from another place, and whose answer never came.
+    pub fn unanswered(&self, digest: &str) -> Option<&Path> {
+        self.taken.open(digest)
     }
 
     /// Remembers that a file was answered, so that the next look passes over it without reading anything.
@@ -196,9 +216,8 @@ impl Outbox {
             found.waiting += 1;
             return;
         }
-        let receipt = stamp_of(&beside(file, "ack")).is_some_and(|receipt| receipt.changed_us >= stamp.changed_us);
         found.ready.push(Item {
-            receipt: receipt && !state_path(file, None).exists(),
+            receipt: receipt_of(file, stamp),
             moved_from: None,
             file: file.to_owned(),
             shown: shown(file.strip_prefix(&self.root).unwrap_or(file)),
@@ -225,7 +244,9 @@ impl Outbox {
         {
             return true;
         }
-        let Some(done) = PushState::load(&state_path(file, None)).and_then(|state| state.done) else {
+        // One that cannot be read is told of when the file is to be sent.
+        let state = PushState::load(&state_path(file, None)).ok().flatten();
+        let Some(done) = state.and_then(|state| state.done) else {
             return false;
         };
         let same = stands(done.stamp, done.accepted);
@@ -357,6 +378,14 @@ pub fn beside(file: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
+fn receipt_of(file: &Path, stamp: Stamp) -> Beside {
+    match stamp_of(&beside(file, "ack")) {
+        None => Beside::Nothing,
+        Some(receipt) if receipt.changed_us < stamp.changed_us => Beside::Older,
+        Some(_) => Beside::Newer,
+    }
+}
+
 /// A path below the folder, for people.
 fn shown(below: &Path) -> String {
     let names: Vec<Cow<'_, str>> = below.iter().map(text_of).collect();
@@ -375,7 +404,8 @@ fn text_of(name: &OsStr) -> Cow<'_, str> {
     }
 }
 
-fn is_feed(file: &Path) -> bool {
+/// Whether it is a file that is sent, by its name.
+pub fn is_feed(file: &Path) -> bool {
     let ending = file.extension().and_then(|ending| ending.to_str());
     ending.is_some_and(|ending| ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending)))
 }

@@ -2,8 +2,9 @@
 //!
 //! Takes the file's digest, target, purpose, and how it is meant and written; gives the idempotency key that belongs to exactly these. New
 //! content, another target, purpose, sheet or charset gets a new key, since the gateway binds a key to all of it. The state lies beside the file, or in the folder that `--state` names for read-only places,
-//! under a name that tells files of one name in two folders apart.
+//! under a name that tells files of one name in two folders apart. A key whose request may have been taken without our having heard of it is never thrown away but by a person.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -19,7 +20,8 @@ pub const ENDING: &str = ".shuguan-push";
 /// The line of a manner that states the count.
 const COUNT: &str = "exchange-count: ";
 /// How long the gateway knows a key, microseconds: 7 days, less an hour because its clock is not ours.
-const KEY_KNOWN_US: i64 = 7 * 86_400_000_000 - 3_600_000_000;
+const KEY_KNOWN_US: i64 = 7 * 86_400_000_000 - HOUR_US;
+const HOUR_US: i64 = 3_600_000_000;
 /// Digits of the digest of a path, in the name of a state.
 const PATH_DIGITS: usize = 16;
 
@@ -57,7 +59,7 @@ pub struct PushState {
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Open {
-    /// A version wrote the state that did not note it: as if sent when the state was written.
+    /// A version wrote the state that did not note it: as if sent when the state was written, unless it says what became of it.
     #[default]
     NotNoted,
     /// Nothing was sent, or it was answered.
@@ -116,7 +118,7 @@ fn uncounted(manner: &str) -> impl Iterator<Item = &str> {
 /// Takes over the state of a version that named states in a folder by the file's name alone, when it is of this content.
 ///
 /// # Errors
-/// When it cannot be renamed.
+/// When it cannot be read or renamed.
 pub fn adopt_earlier(file: &Path, folder: Option<&Path>, digest: &str) -> Result<(), Failure> {
     let Some(folder) = folder else {
         return Ok(());
@@ -125,7 +127,7 @@ pub fn adopt_earlier(file: &Path, folder: Option<&Path>, digest: &str) -> Result
     let mut name = file.file_name().unwrap_or_default().to_owned();
     name.push(ENDING);
     let earlier = folder.join(name);
-    if path.exists() || PushState::load(&earlier).is_none_or(|state| state.digest != digest) {
+    if path.exists() || PushState::load(&earlier)?.is_none_or(|state| state.digest != digest) {
         return Ok(());
     }
     crate::durable::rename(&earlier, &path)
@@ -134,20 +136,30 @@ pub fn adopt_earlier(file: &Path, folder: Option<&Path>, digest: &str) -> Result
 
 impl PushState {
     /// The state of this content: what was remembered, or a fresh key, which is not on disk yet.
-    pub fn of(path: &Path, digest: &str, record: &str, purpose: &str, manner: &str, content_type: &str) -> Self {
-        if let Some(known) = Self::load(path)
+    ///
+    /// # Errors
+    /// When what was remembered cannot be read.
+    pub fn of(
+        path: &Path,
+        digest: &str,
+        record: &str,
+        purpose: &str,
+        manner: &str,
+        content_type: &str,
+    ) -> Result<Self, Failure> {
+        if let Some(known) = Self::load(path)?
             && known.digest == digest
             && known.record == record
             && known.purpose == purpose
             && known.manner == manner
             && (known.content_type == content_type || known.content_type.is_empty())
         {
-            return Self {
+            return Ok(Self {
                 content_type: content_type.to_owned(),
                 ..known
-            };
+            });
         }
-        Self {
+        Ok(Self {
             digest: digest.to_owned(),
             record: record.to_owned(),
             purpose: purpose.to_owned(),
@@ -158,7 +170,7 @@ impl PushState {
             refused: false,
             open: Open::No,
             done: None,
-        }
+        })
     }
 
     /// Notes, and writes down, that it is sent now. A crash after this and before the answer leaves the key on disk, so that the repeat is recognised.
@@ -168,16 +180,19 @@ impl PushState {
     pub fn note_sent(&mut self, path: &Path, now_us: i64) -> Result<(), Failure> {
         if !matches!(self.open, Open::Since(_)) {
             self.open = Open::Since(self.sent_us(path).unwrap_or(now_us));
+            // What it was answered before, it is asked anew.
+            (self.exchange, self.refused) = (None, false);
             self.save(path)?;
         }
         Ok(())
     }
 
     /// When it was sent first, of what may have been taken without our having heard of it.
-    fn sent_us(&self, path: &Path) -> Option<i64> {
+    pub fn sent_us(&self, path: &Path) -> Option<i64> {
         match self.open {
             Open::No => None,
             Open::Since(us) => Some(us),
+            Open::NotNoted if !self.is_open() => None,
             Open::NotNoted => {
                 let changed = std::fs::metadata(path).and_then(|state| state.modified()).ok()?;
                 let since = changed.duration_since(UNIX_EPOCH).ok()?;
@@ -187,10 +202,20 @@ impl PushState {
     }
 
     /// When it was sent first, of what was never answered and is no longer safe to repeat: the gateway has forgotten the key by now, and would take as new
-    /// what it may have taken then.
+    /// what it may have taken then. A clock that shows a time before that says nothing of how long ago it was.
     pub fn unheard_since(&self, path: &Path, now_us: i64) -> Option<i64> {
-        let sent_us = self.sent_us(path).filter(|_| !self.is_answered())?;
-        (now_us.saturating_sub(sent_us) >= KEY_KNOWN_US).then_some(sent_us)
+        let sent_us = self.sent_us(path)?;
+        let ago_us = now_us.saturating_sub(sent_us);
+        (!(-HOUR_US..KEY_KNOWN_US).contains(&ago_us)).then_some(sent_us)
+    }
+
+    /// Whether a request under the key may have been taken without our having heard of it.
+    pub fn is_open(&self) -> bool {
+        match self.open {
+            Open::No => false,
+            Open::Since(_) => true,
+            Open::NotNoted => self.exchange.is_none() && !self.refused && self.done.is_none(),
+        }
     }
 
     /// Forgets the key: what is sent next is a batch of its own.
@@ -199,17 +224,12 @@ impl PushState {
     /// When the file cannot be removed.
     pub fn forget(path: &Path) -> Result<(), Failure> {
         match std::fs::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
                 let what = format!("cannot forget the idempotency key in `{}`", path.display());
                 Err(Failure::local(what).because(error))
             }
             _ => Ok(()),
         }
-    }
-
-    /// Whether the gateway said what becomes of the content under this key.
-    pub fn is_answered(&self) -> bool {
-        self.exchange.is_some() || self.refused
     }
 
     /// Whether it is of this content, meant in this manner. A count checks a batch and does not make it another one.
@@ -224,23 +244,23 @@ impl PushState {
         counted.and_then(|count| count.parse().ok())
     }
 
-    /// Notes that the gateway refused the content under its key.
+    /// What was remembered, whatever it was.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn note_refused(path: &Path) -> Result<(), Failure> {
-        match Self::load(path) {
-            Some(state) => {
-                let (refused, open) = (true, Open::No);
-                Self { refused, open, ..state }.save(path)
-            }
-            None => Ok(()),
+    /// When it is there and cannot be read: without it a file that was sent would be sent again as another batch.
+    pub fn load(path: &Path) -> Result<Option<Self>, Failure> {
+        let unreadable = |error: &dyn std::fmt::Display| {
+            Failure::local(format!("cannot read what was noted of a file in `{}`", path.display()))
+                .because(error)
+                .then("put it back from a copy; without one, `shuguan reconcile` names what was taken, and what was not is sent when it is removed")
+        };
+        match std::fs::read(path) {
+            Ok(text) => serde_json::from_slice(&text)
+                .map(Some)
+                .map_err(|error| unreadable(&error)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unreadable(&error)),
         }
-    }
-
-    /// What was remembered, whatever it was.
-    pub fn load(path: &Path) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
     }
 
     /// Writes the state whole and to disk: a new file, then renamed over the old one. A key that a power cut takes back would be another
@@ -265,7 +285,7 @@ mod tests {
     /// A state on disk.
     fn kept(path: &std::path::Path, of: [&str; 5]) -> PushState {
         let [digest, record, purpose, manner, content_type] = of;
-        let state = PushState::of(path, digest, record, purpose, manner, content_type);
+        let state = PushState::of(path, digest, record, purpose, manner, content_type).unwrap();
         state.save(path).unwrap();
         state
     }
@@ -281,22 +301,22 @@ mod tests {
         state.note_sent(&path, now).unwrap();
         state.note_sent(&path, now + 5).unwrap();
         assert_eq!(
-            PushState::load(&path).unwrap().open,
+            PushState::load(&path).unwrap().unwrap().open,
             Open::Since(now),
             "the first time counts"
         );
         assert_eq!(state.unheard_since(&path, late - 1), None);
         assert_eq!(state.unheard_since(&path, late), Some(now));
-        for (exchange, refused) in [(Some("x".to_owned()), false), (None, true)] {
-            let answered = PushState {
-                exchange,
-                refused,
-                ..state.clone()
-            };
-            assert_eq!(answered.unheard_since(&path, late), None);
-        }
-        PushState::note_refused(&path).unwrap();
-        assert_eq!(PushState::load(&path).unwrap().open, Open::No);
+        let clock_set_back = now - super::HOUR_US;
+        assert_eq!(state.unheard_since(&path, clock_set_back), None);
+        assert_eq!(state.unheard_since(&path, clock_set_back - 1), Some(now));
+        state.open = Open::No;
+        assert_eq!(state.unheard_since(&path, late), None, "it was answered");
+        // What was answered and is asked again is as open as any other.
+        (state.exchange, state.refused) = (Some("x".to_owned()), true);
+        state.note_sent(&path, now).unwrap();
+        assert_eq!((&state.exchange, state.refused, state.is_open()), (&None, false, true));
+        assert_eq!(state.unheard_since(&path, late), Some(now));
     }
 
     #[test]
@@ -308,7 +328,12 @@ mod tests {
         let written = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
         let file = std::fs::File::options().write(true).open(&path).unwrap();
         file.set_modified(written).unwrap();
-        let mut state = PushState::of(&path, "d", "r", "p", "", "");
+        let mut state = PushState::of(&path, "d", "r", "p", "", "").unwrap();
+        let answered = PushState {
+            exchange: Some("x".to_owned()),
+            ..state.clone()
+        };
+        assert_eq!(answered.unheard_since(&path, i64::MAX), None);
         assert_eq!((state.key.as_str(), state.open), ("k", Open::NotNoted));
         let sent = 1_700_000_000_000_000;
         assert_eq!(state.unheard_since(&path, sent + KEY_KNOWN_US), Some(sent));
@@ -345,7 +370,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = state_path(&folder.path().join("a.csv"), None);
         let before = kept(&path, ["d1", "health/birth-certificate", "p", "", ""]);
-        let now = PushState::of(&path, "d1", "health/birth-certificate", "p", "", "text/csv");
+        let now = PushState::of(&path, "d1", "health/birth-certificate", "p", "", "text/csv").unwrap();
         assert_eq!((&now.key, now.content_type.as_str()), (&before.key, "text/csv"));
     }
 
@@ -389,7 +414,7 @@ mod tests {
     fn a_count_is_remembered_and_makes_no_other_batch() {
         let folder = tempfile::tempdir().unwrap();
         let manner = "exchange-mode: delta\nexchange-count: 812";
-        let state = PushState::of(&folder.path().join("s"), "d", "r", "p", manner, "");
+        let state = PushState::of(&folder.path().join("s"), "d", "r", "p", manner, "").unwrap();
         assert_eq!(state.count(), Some(812));
         for (manner, same) in [
             ("exchange-mode: delta", true),

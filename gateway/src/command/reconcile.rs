@@ -15,6 +15,7 @@ use serde_json::Value;
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::leaf::{Event, Leaf};
 use shuguan_ledger::receipt::Receipt;
+use shuguan_ledger::time;
 use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
 use shuguan_ledger::trust::Trust;
 
@@ -24,7 +25,8 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::verify::{ReadLog, read_log};
 use crate::client::deliver::load_trust;
-use crate::client::state::{Open, PushState};
+use crate::client::outbox::is_feed;
+use crate::client::state::{ENDING, PushState};
 use crate::client::{Client, ClientSettings, Listener};
 use crate::journal::Resting;
 use crate::serve::chain;
@@ -46,7 +48,7 @@ WHAT IT NAMES
   missing-here   the log holds an exchange of ours, and there is no receipt of it here. In a drop folder a later file of the same name takes the place of
                  the .ack before it
   unanswered     a file was sent, and no answer is here: push it again. For 7 days its key makes that harmless; later push refuses it (8), so look
-                 whether the log has it, as missing-here, and only otherwise send it --again
+                 whether the log has it, as missing-here with this record type, length and time, and only otherwise send it --again
   doubled        one file under two exchanges
   refused        the gateway refused it
   not-relayed    accepted, not in the registry yet
@@ -137,6 +139,60 @@ struct Named {
     /// Numbers of our exchanges, first and last.
     #[serde(skip_serializing_if = "Option::is_none")]
     numbers: Option<(u64, u64)>,
+    /// By which a batch without a receipt and a file without an answer are told to be one.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    batch: Option<Batch>,
+}
+
+/// What was pushed.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct Batch {
+    record: String,
+    /// Its length; none of a file that is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    /// When it was sealed, or sent first.
+    at: String,
+}
+
+impl Named {
+    fn only(what: What) -> Self {
+        Self {
+            what,
+            exchange: None,
+            index: None,
+            file: None,
+            code: None,
+            numbers: None,
+            batch: None,
+        }
+    }
+}
+
+impl Batch {
+    fn logged(leaf: &Leaf) -> Option<Self> {
+        let Event::Push(push) = &leaf.event else { return None };
+        Some(Self {
+            record: push.rec.clone(),
+            bytes: Some(push.bytes),
+            at: time::format(leaf.clk.unwrap_or(leaf.t)),
+        })
+    }
+
+    fn shown(&self) -> String {
+        let bytes = self.bytes.map_or_else(|| "-".into(), |bytes| bytes.to_string());
+        format!("{} {bytes} bytes {}", self.record, self.at)
+    }
+
+    /// Of a file whose answer never came.
+    fn open(state_file: &str, state: &PushState) -> Option<Self> {
+        let file = state_file.strip_suffix(ENDING).unwrap_or(state_file);
+        Some(Self {
+            record: state.record.clone(),
+            bytes: std::fs::metadata(file).ok().map(|file| file.len()),
+            at: time::format(state.sent_us(Path::new(state_file))?),
+        })
+    }
 }
 
 /// A receipt of ours.
@@ -274,10 +330,10 @@ impl Folder {
             let ending = path.extension().and_then(|ending| ending.to_str());
             if path.is_dir() && depth > 0 {
                 self.read(&path, trust, depth - 1)?;
-            } else if matches!(ending, Some("tlog-proof" | "ack")) {
+            } else if ending == Some("tlog-proof") || (ending == Some("ack") && is_feed(&path.with_extension(""))) {
                 self.receipt(&path, trust)?;
             } else if ending == Some("shuguan-push")
-                && let Some(state) = PushState::load(&path)
+                && let Some(state) = PushState::load(&path)?
             {
                 self.states.push((path.display().to_string(), state));
             }
@@ -454,12 +510,8 @@ fn compare(folder: &Folder, log: &Log, partner: &str) -> Vec<Named> {
         }
     }
     named.extend(log.numbers.missing().into_iter().map(|missing| Named {
-        what: What::Withheld,
-        exchange: None,
-        index: None,
-        file: None,
-        code: None,
         numbers: Some((*missing.start(), *missing.end())),
+        ..Named::only(What::Withheld)
     }));
     let states = folder.states.iter();
     let answered: HashMap<&str, &str> = states
@@ -470,17 +522,19 @@ fn compare(folder: &Folder, log: &Log, partner: &str) -> Vec<Named> {
         let file = here.get(exchange.as_str()).map(|own| own.file.clone());
         let file = file.or_else(|| answered.get(exchange.as_str()).map(|file| (*file).to_owned()));
         let one = |what, code: Option<String>| Named {
-            what,
             exchange: Some(exchange.clone()),
             index: Some(logged.index),
             file: file.clone(),
             code,
-            numbers: None,
+            ..Named::only(what)
         };
         match &logged.leaf.event {
             Event::Refusal(refusal) => named.push(one(What::Refused, Some(refusal.code.clone()))),
             Event::Aborted(aborted) => named.push(one(What::Refused, Some(aborted.code.clone()))),
-            _ if !here.contains_key(exchange.as_str()) => named.push(one(What::MissingHere, None)),
+            _ if !here.contains_key(exchange.as_str()) => named.push(Named {
+                batch: Batch::logged(&logged.leaf),
+                ..one(What::MissingHere, None)
+            }),
             _ => {}
         }
         match logged.fate {
@@ -490,16 +544,11 @@ fn compare(folder: &Folder, log: &Log, partner: &str) -> Vec<Named> {
         }
     }
     for (file, state) in states {
-        // A refusal is an answer, but not to a request of before it that had none.
-        let told = state.is_answered() || state.done.is_some() && !matches!(state.open, Open::Since(_));
-        if !told {
+        if state.is_open() {
             named.push(Named {
-                what: What::Unanswered,
-                exchange: None,
-                index: None,
                 file: Some(file.clone()),
-                code: None,
-                numbers: None,
+                batch: Batch::open(file, state),
+                ..Named::only(What::Unanswered)
             });
         }
     }
@@ -511,12 +560,10 @@ fn compare(folder: &Folder, log: &Log, partner: &str) -> Vec<Named> {
 
 fn of_receipt(what: What, own: &Own) -> Named {
     Named {
-        what,
         exchange: own.leaf.event.exchange().map(str::to_owned),
         index: Some(own.index),
         file: Some(own.file.clone()),
-        code: None,
-        numbers: None,
+        ..Named::only(what)
     }
 }
 
@@ -531,12 +578,9 @@ fn doubled(folder: &Folder) -> Vec<Named> {
         let content = (state.digest.as_str(), state.record.as_str(), state.purpose.as_str());
         if seen.insert(content, exchange).is_some_and(|before| before != exchange) {
             named.push(Named {
-                what: What::Doubled,
                 exchange: Some(exchange.to_owned()),
-                index: None,
                 file: Some(file.clone()),
-                code: None,
-                numbers: None,
+                ..Named::only(What::Doubled)
             });
         }
     }
@@ -569,10 +613,11 @@ fn show(folder: &Folder, log: &Log, partner: &str, named: &[Named], output: &Out
                 |(first, last)| format!("{first}..{last}"),
             ),
             or_dash(one.file.as_ref()),
+            one.batch.as_ref().map_or_else(|| "-".into(), Batch::shown),
         ]
     });
     output.rows(
-        &["WHAT", "说明", "EXCHANGE", "INDEX", "CODE", "FILE"],
+        &["WHAT", "说明", "EXCHANGE", "INDEX", "CODE", "FILE", "BATCH"],
         &rows.collect::<Vec<_>>(),
     );
     output.note(format!(

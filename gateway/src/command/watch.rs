@@ -197,6 +197,15 @@ impl Watcher<'_> {
                 Err(failure) => return refused(Refusal::UnsupportedType, &failure.what),
             },
         };
+        let path = state_path(&item.file, None);
+        let before = match PushState::load(&path) {
+            Ok(before) => before,
+            Err(failure) => {
+                let code = String::new();
+                let title = failure.to_string();
+                return Ok(Fate::Barred { code, title });
+            }
+        };
         let mut feed = Feed {
             file: &item.file,
             record,
@@ -214,7 +223,13 @@ impl Watcher<'_> {
             again: false,
             patience: Duration::ZERO,
         };
-        match known::of(item, self.trust, &feed, &digest)? {
+        let known = if before.is_some() {
+            Known::Nothing
+        } else {
+            let open = self.outbox.unanswered(&hex(&digest));
+            known::of(item, self.trust, &feed, &digest, open)?
+        };
+        match known {
             Known::Nothing => {}
             Known::Delivered { exchange, by } => return Ok(Fate::Known { exchange, by }),
             Known::OtherReceipt(why) => {
@@ -224,29 +239,32 @@ impl Watcher<'_> {
                 );
             }
         }
-        forget_refusal(item)?;
-        let path = state_path(&item.file, None);
+        forget_refusal(item, before, self.clock.now_us())?;
         // A companion that came or went since does not make another batch of what was sent, and may have been accepted.
-        if let Some(before) = PushState::load(&path)
+        if let Some(before) = PushState::load(&path)?
             && before.is_of(&hex(&digest), record, purpose, &feed.asked.canonical())
         {
             feed.asked.count = before.count();
         }
-        let fate = self.send(item, &feed).await?;
+        let fate = self.send(item, &feed, &digest).await?;
         // It was not accepted with the count of before, so it can go with that of now.
-        if matches!(fate, Fate::Refused { .. }) && feed.asked.count != companion.count {
+        let is_open = || PushState::load(&path).map(|state| state.is_some_and(|state| state.is_open()));
+        if matches!(fate, Fate::Refused { .. }) && feed.asked.count != companion.count && !is_open()? {
             PushState::forget(&path)?;
             feed.asked.count = companion.count;
-            return self.send(item, &feed).await;
+            return self.send(item, &feed, &digest).await;
         }
         Ok(fate)
     }
 
-    async fn send(&self, item: &Item, feed: &Feed<'_>) -> Result<Fate, Failure> {
+    async fn send(&self, item: &Item, feed: &Feed<'_>, digest: &[u8; 32]) -> Result<Fate, Failure> {
         match attempt_once(self.client, self.trust, feed, &ProgressBar::hidden()).await {
             Ok(pushed) => Ok(Fate::Accepted(Box::new(pushed))),
             Err(Undelivered::Call(error)) => Ok(fate_of(item, error)),
-            Err(Undelivered::Unheard(sent_us)) => Ok(Fate::Unheard(sent_us)),
+            Err(Undelivered::Unheard(sent_us)) => Ok(match known::unnoted(item, self.trust, feed, digest)? {
+                Some(Known::Delivered { exchange, by }) => Fate::Known { exchange, by },
+                _ => Fate::Unheard(sent_us),
+            }),
             // A file that was taken away or changed is no failure of this machine.
             Err(Undelivered::Failed(_)) if has_changed(item) => Ok(Fate::Changed),
             Err(Undelivered::Failed(failure)) => Err(failure),
@@ -361,9 +379,9 @@ impl Watcher<'_> {
     fn finish(&mut self, item: &Item, accepted: bool) -> Result<(), Failure> {
         let path = state_path(&item.file, None);
         // What was refused on this side was never sent and has no key.
-        let mut state = match PushState::load(&path) {
+        let mut state = match PushState::load(&path)? {
             Some(state) => state,
-            None => PushState::of(&path, "", "", "", "", ""),
+            None => PushState::of(&path, "", "", "", "", "")?,
         };
         state.done = Some(Done {
             accepted,
@@ -410,15 +428,18 @@ impl Watcher<'_> {
     }
 }
 
-/// A refused file whose `.err` was taken away is new: its old key would only repeat the old answer.
-fn forget_refusal(item: &Item) -> Result<(), Failure> {
+/// A refused file whose `.err` was taken away is new: its old key would only repeat the old answer. One that may have been taken keeps its key, until a person
+/// who was told that it cannot be repeated takes the `.err` away.
+fn forget_refusal(item: &Item, before: Option<PushState>, now_us: i64) -> Result<(), Failure> {
     let path = state_path(&item.file, None);
-    let refused = PushState::load(&path).is_some_and(|state| state.done.is_some_and(|done| !done.accepted));
-    if !refused {
+    let Some(state) = before.filter(|state| state.done.is_some_and(|done| !done.accepted)) else {
         return Ok(());
+    };
+    let is_told = state.refused || state.unheard_since(&path, now_us).is_some();
+    if state.is_open() && (!is_told || beside(&item.file, "err").is_file()) {
+        return PushState { done: None, ..state }.save(&path);
     }
-    std::fs::remove_file(&path)
-        .map_err(|error| Failure::local(format!("cannot remove `{}`", path.display())).because(error))
+    PushState::forget(&path)
 }
 
 /// One watcher a folder: two would send a file twice before either has written down its key.

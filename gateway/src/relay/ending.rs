@@ -75,11 +75,11 @@ impl Worker {
             let aside = self.journal.aside_before(&item).await.map_err(RelayFault::Inbox)?;
             Weighing::of(&item, begun, aside)
         };
-        let (looked, took);
+        let (charged, took);
         if let Some(after) = weighing.after.take() {
             let weighed = self.registry.weigh(Arc::clone(&weighing.ending), after.clone()).await;
             let weighed = weighed.map_err(RelayFault::Registry)?;
-            (looked, took) = (weighed.looked, None);
+            (charged, took) = (weighed.looked.div_ceil(LOOKED_FOR_A_ROW), None);
             weighing.walk.counted(after, &weighed);
             weighing.held += weighed.held;
             weighing.due += weighed.due;
@@ -92,19 +92,17 @@ impl Worker {
             let written = self.timed(self.registry.end(Arc::clone(&weighing.ending), from)).await;
             let closed;
             (closed, took) = self.heeded(Work::Closing, written)?;
-            looked = closed.looked;
+            charged = closed.rows + closed.looked.div_ceil(LOOKED_FOR_A_ROW);
             underway.progress = closed.progress;
-            match closed.after {
-                Some(upto) => weighing.place = upto,
-                None => {
-                    self.seal_last(underway).await?;
-                    return Ok(stride(looked, took));
-                }
-            }
+            let Some(upto) = closed.after else {
+                self.seal_last(underway).await?;
+                return Ok(stride(charged, took));
+            };
+            weighing.place = upto;
         }
         underway.weighing = Some(weighing);
         self.underway.insert(item.exchange, underway);
-        Ok(stride(looked, took))
+        Ok(stride(charged, took))
     }
 
     /// What was counted of later snapshots of the record type no longer says where something is to be closed.
@@ -141,10 +139,10 @@ impl Worker {
     }
 }
 
-/// A stride that looked at so many keys.
-fn stride(looked: u64, took: Option<(Work, u64)>) -> Moved {
+/// A stride of a snapshot's end.
+fn stride(charged: u64, took: Option<(Work, u64)>) -> Moved {
     Moved {
-        charged: looked.div_ceil(LOOKED_FOR_A_ROW).max(1),
+        charged,
         full: true,
         took,
     }

@@ -28,6 +28,9 @@ pub(super) enum Due<'l> {
 /// Rows of one part, the most that a turn of a bulk moves.
 const TURN_ROWS: u64 = 8_192;
 
+/// What a turn costs its lane's place when the lane's next may follow at once: each turn is a transaction, however little it moves.
+const FULL_TURN_ROWS: u64 = 256;
+
 /// What a turn moved.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Moved {
@@ -37,6 +40,17 @@ pub(super) struct Moved {
     pub(super) full: bool,
     /// What the registry did and how long it took, microseconds.
     pub(super) took: Option<(Work, u64)>,
+}
+
+impl Moved {
+    /// What a turn moved that wrote these rows first, and then this.
+    pub(super) fn after(self, rows: u64, took: Option<(Work, u64)>) -> Self {
+        Self {
+            charged: self.charged.saturating_add(rows),
+            full: self.full,
+            took: self.took.or(took),
+        }
+    }
 }
 
 /// The state behind it.
@@ -83,7 +97,8 @@ impl Schedule {
         let sharing = waiting
             .iter()
             .filter(|other| self.rates.free_at_us(&other.record) <= now_us);
-        self.lanes.charge(lane, sharing, moved.charged);
+        let least = if moved.full { FULL_TURN_ROWS } else { 0 };
+        self.lanes.charge(lane, sharing, moved.charged.max(least));
         self.rates.charge(&lane.record, moved.charged, now_us);
         self.worked(moved.took, now_us);
         if !moved.full {

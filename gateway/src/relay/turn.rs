@@ -83,12 +83,15 @@ impl Worker {
             Some(underway) => underway,
             None => self.begin(item).await?,
         };
+        let (mut written, mut took) = (0, None);
         if let Some(mut part) = underway.next.take() {
             part.confirm = confirm.of(item);
             let rows = rows_of(&part.batch);
             let following = self.part(&underway.item, underway.progress.parts + 1);
-            let (written, following) = tokio::join!(self.timed(self.registry.merge(part)), following);
-            let (merged, took) = self.heeded(Work::Rows(rows), written)?;
+            let (answer, following) = tokio::join!(self.timed(self.registry.merge(part)), following);
+            let merged;
+            (merged, took) = self.heeded(Work::Rows(rows), answer)?;
+            written = rows;
             self.status.merged(merged.counts, self.clock.now_us());
             underway.progress = merged.progress;
             underway.next = following?;
@@ -102,13 +105,13 @@ impl Worker {
             }
         }
         if underway.item.mode == PushKind::Snapshot {
-            return self.end(underway).await;
+            return self.end(underway).await.map(|ended| ended.after(written, took));
         }
         self.seal_last(underway).await?;
         Ok(Moved {
-            charged: 1,
+            charged: written.max(1),
             full: true,
-            took: None,
+            took,
         })
     }
 

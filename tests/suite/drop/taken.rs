@@ -30,11 +30,18 @@ fn state(folder: &Path, name: &str) -> Value {
     serde_json::from_str(&text).expect("a state")
 }
 
+/// Sent first so many days ago, and not answered.
+fn since(days: i64) -> Value {
+    let at = shuguan::clock::Clock::system().now_us() - days * 86_400_000_000;
+    serde_json::json!({ "since": at })
+}
+
 /// Nothing of it was ever answered, as after a kill between the request and its answer.
 fn forget_answer(folder: &Path, name: &str) {
     let path = folder.join(format!("{name}.shuguan-push"));
     let mut state = state(folder, name);
     state["exchange"] = Value::Null;
+    state["open"] = since(0);
     state.as_object_mut().expect("members").remove("done");
     fs::write(&path, state.to_string()).expect("a state");
 }
@@ -185,7 +192,87 @@ fn what_was_sent_over_a_week_ago_and_never_answered_waits_for_a_person() {
         lost["open"],
         "reconcile still names it"
     );
+    // A companion, or a file that was touched, is no person who looked.
+    fs::write(folder.join("a.ndjson.ok"), "").expect("a companion");
+    assert_eq!(pass(&gateway), ["unheard"]);
+    assert_eq!(pushes(&gateway), 1);
     fs::remove_file(folder.join("a.ndjson.err")).expect("a report");
     assert_eq!(pass(&gateway), ["accepted"]);
     assert_eq!(pushes(&gateway), 2);
+}
+
+#[test]
+fn a_refusal_on_this_side_throws_no_key_away_under_which_the_file_may_have_been_taken() {
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    let folder = outbox(&gateway);
+    put(&folder, "a.ndjson", &one(1), None);
+    assert_eq!(pass(&gateway), ["accepted"]);
+    fs::remove_file(folder.join("a.ndjson.ack")).expect("a receipt");
+    forget_answer(&folder, "a.ndjson");
+    // Half written.
+    fs::write(folder.join("a.ndjson.chk"), "sha256=00").expect("a companion");
+    assert_eq!(pass(&gateway), ["refused"]);
+    fs::write(folder.join("a.ndjson.chk"), "").expect("a companion");
+    assert_eq!(pass(&gateway), ["accepted"]);
+    assert_eq!(pushes(&gateway), 1);
+}
+
+#[test]
+fn a_file_whose_answer_never_came_keeps_its_key_when_it_is_moved() {
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    let folder = outbox(&gateway);
+    put(&folder, "a.ndjson", &one(1), None);
+    assert_eq!(pass(&gateway), ["accepted"]);
+    fs::remove_file(folder.join("a.ndjson.ack")).expect("a receipt");
+    forget_answer(&folder, "a.ndjson");
+    fs::create_dir(folder.join("done")).expect("a folder");
+    fs::rename(folder.join("a.ndjson"), folder.join("done/b.ndjson")).expect("a file");
+    assert_eq!(pass(&gateway), ["accepted"]);
+    assert_eq!(pushes(&gateway), 1);
+    assert!(!folder.join("a.ndjson.shuguan-push").exists(), "it moved along");
+}
+
+#[test]
+fn a_receipt_that_is_tied_to_the_content_says_that_it_was_taken_whatever_was_noted() {
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    let folder = outbox(&gateway);
+    put(&folder, "a.ndjson", &one(1), None);
+    assert_eq!(pass(&gateway), ["accepted"]);
+    // Killed between the receipt and the state, and started again after a week.
+    forget_answer(&folder, "a.ndjson");
+    let mut lost = state(&folder, "a.ndjson");
+    lost["open"] = since(8);
+    fs::write(folder.join("a.ndjson.shuguan-push"), lost.to_string()).expect("a state");
+    let (code, lines) = passed(&gateway);
+    assert_eq!((code, lines.len(), &lines[0]["by"]), (0, 1, &"receipt".into()));
+    // The state is lost, and the file was touched since.
+    fs::remove_file(folder.join("a.ndjson.shuguan-push")).expect("a state");
+    let later = std::time::SystemTime::now() + Duration::from_secs(5);
+    let file = fs::File::options().write(true).open(folder.join("a.ndjson"));
+    file.expect("a file").set_modified(later).expect("a time");
+    fs::write(folder.join("a.ndjson.ok"), "").expect("a companion");
+    let (code, lines) = passed(&gateway);
+    assert_eq!((code, lines.len(), &lines[0]["by"]), (0, 1, &"receipt".into()));
+    assert_eq!(pushes(&gateway), 1);
+}
+
+#[test]
+fn a_file_whose_state_cannot_be_read_is_told_and_not_sent_and_holds_up_no_other_folder() {
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    let folder = outbox(&gateway);
+    put(&folder, "a.ndjson", &one(1), None);
+    fs::write(folder.join("a.ndjson.shuguan-push"), "{").expect("a state");
+    let (code, lines) = passed(&gateway);
+    assert_eq!((code, &lines[0]["state"]), (3, &"barred".into()), "{lines:?}");
+    assert!(
+        lines[0]["title"]
+            .as_str()
+            .expect("a title")
+            .contains("a.ndjson.shuguan-push")
+    );
+    assert_eq!(pushes(&gateway), 0);
 }

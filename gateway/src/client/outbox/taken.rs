@@ -1,7 +1,7 @@
-//! Files that were taken, by length and time: one that was moved within the folder is no other file.
+//! Files that were taken, by length and time, and files whose answer never came, by content: one that was moved within the folder is no other file.
 //!
-//! Takes the states that a look found; gives the state of a file that was accepted with this length and this moment of change. Whether it is the same file is for
-//! the caller to compare: the content, and what it is sent as. Reads each state once, and again when it changed.
+//! Takes the states that a look found; gives the state of a file that was accepted with this length and this moment of change, or that may have been taken with
+//! this digest. Whether it is the same file is for the caller to compare: the content, and what it is sent as. Reads each state once, and again when it changed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -15,9 +15,17 @@ type Mark = (u64, i64);
 /// What is known of files that were taken.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
-    /// States: how each was when it was read, and the file that it says was accepted.
-    read: BTreeMap<PathBuf, (Stamp, Option<Mark>)>,
-    found: HashMap<Mark, PathBuf>,
+    /// States: how each was when it was read, and the file that it is of.
+    read: BTreeMap<PathBuf, (Stamp, Option<Of>)>,
+}
+
+/// The file that a state is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Of {
+    /// It was accepted as it was then.
+    Accepted(Mark),
+    /// Its answer never came; the SHA-256 of its content, hex.
+    Open(String),
 }
 
 impl Taken {
@@ -29,21 +37,35 @@ impl Taken {
                 continue;
             };
             let known = before.remove(path).filter(|(known, _)| *known == stamp);
-            let (_, mark) = known.unwrap_or_else(|| (stamp, accepted(path)));
-            self.read.insert(path.clone(), (stamp, mark));
+            let (_, of) = known.unwrap_or_else(|| (stamp, of(path)));
+            self.read.insert(path.clone(), (stamp, of));
         }
-        let marks = self.read.iter();
-        self.found = marks
-            .filter_map(|(path, (_, mark))| Some(((*mark)?, path.clone())))
-            .collect();
     }
 
-    pub(super) fn find(&self, stamp: Stamp) -> Option<PathBuf> {
-        self.found.get(&(stamp.bytes, stamp.changed_us)).cloned()
+    /// The states of accepted files by how those were.
+    pub(super) fn accepted(&self) -> HashMap<Mark, &Path> {
+        let states = self.read.iter();
+        states
+            .filter_map(|(path, (_, of))| match of {
+                Some(Of::Accepted(mark)) => Some((*mark, path.as_path())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The state of a file with this content whose answer never came.
+    pub(super) fn open(&self, digest: &str) -> Option<&Path> {
+        let states = self.read.iter();
+        let mut alike = states.filter(|(_, (_, of))| matches!(of, Some(Of::Open(open)) if open == digest));
+        alike.next().map(|(path, _)| path.as_path())
     }
 }
 
-fn accepted(state: &Path) -> Option<Mark> {
-    let done = PushState::load(state)?.done.filter(|done| done.accepted)?;
-    Some((done.stamp.bytes, done.stamp.changed_us))
+/// One that cannot be read says nothing here; its own file is not sent.
+fn of(state: &Path) -> Option<Of> {
+    let state = PushState::load(state).ok()??;
+    match state.done {
+        Some(done) if done.accepted => Some(Of::Accepted((done.stamp.bytes, done.stamp.changed_us))),
+        _ => state.is_open().then_some(Of::Open(state.digest)),
+    }
 }

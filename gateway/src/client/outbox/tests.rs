@@ -5,8 +5,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
-use super::{Found, Item, Outbox, Said, beside};
-use crate::client::state::{Done, PushState, state_path};
+use super::{Beside, Found, Item, Outbox, Said, beside};
+use crate::client::state::{Done, Open, PushState, state_path};
 
 const NOW_US: i64 = 1_900_000_000_000_000;
 const SECOND_US: i64 = 1_000_000;
@@ -209,7 +209,7 @@ fn a_file_is_answered_until_it_changes_and_a_refused_one_until_its_err_is_gone()
     let mut outbox = Outbox::new(folder.path(), Said::default(), 5);
     let item = outbox.look(NOW_US).ready.remove(0);
     let path = state_path(&item.file, None);
-    let mut state = PushState::of(&path, "d", "r", "p", "", "");
+    let mut state = PushState::of(&path, "d", "r", "p", "", "").unwrap();
     let done = |accepted| Done {
         accepted,
         stamp: item.stamp,
@@ -233,7 +233,7 @@ fn a_file_is_answered_until_it_changes_and_a_refused_one_until_its_err_is_gone()
 /// Writes down that a file was answered as it was found.
 fn answer(item: &Item, accepted: bool) {
     let path = state_path(&item.file, None);
-    let mut state = PushState::of(&path, "d", "r", "p", "", "");
+    let mut state = PushState::of(&path, "d", "r", "p", "", "").unwrap();
     let stamp = item.stamp;
     state.done = Some(Done { accepted, stamp });
     state.save(&path).unwrap();
@@ -298,6 +298,28 @@ fn a_receipt_without_a_state_is_told_and_does_not_silence_its_file() {
     put(&folder, "resident/b.csv", "y", 60);
     put(&folder, "resident/b.csv.ack", "older than its file", 90);
     let found = look(&folder);
-    let receipts: Vec<bool> = found.ready.iter().map(|item| item.receipt).collect();
-    assert_eq!(receipts, [true, false]);
+    let receipts: Vec<Beside> = found.ready.iter().map(|item| item.receipt).collect();
+    assert_eq!(receipts, [Beside::Newer, Beside::Older]);
+}
+
+#[test]
+fn a_file_whose_answer_never_came_is_found_by_its_content_and_one_that_cannot_be_read_is_no_state() {
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder, "resident/moved.csv", "x", 60);
+    let states = folder.path().join("resident");
+    let path = |name: &str| state_path(&states.join(name), None);
+    for digest in ["open", "answered"] {
+        let path = path(digest);
+        let mut state = PushState::of(&path, digest, "r", "p", "", "").unwrap();
+        state.note_sent(&path, NOW_US).unwrap();
+        if digest == "answered" {
+            state.open = Open::No;
+            state.save(&path).unwrap();
+        }
+    }
+    std::fs::write(path("damaged"), "{").unwrap();
+    let mut outbox = Outbox::new(folder.path(), Said::default(), 5);
+    outbox.look(NOW_US);
+    assert_eq!(outbox.unanswered("open"), Some(path("open").as_path()));
+    assert_eq!(outbox.unanswered("answered"), None);
 }

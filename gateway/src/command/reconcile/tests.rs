@@ -263,6 +263,7 @@ fn one_file_under_two_exchanges_is_doubled_and_one_without_an_answer_is_unanswer
         ..Folder::default()
     };
     let expected = [(What::Unanswered, "4"), (What::Unanswered, "7"), (What::Doubled, "b")];
+
     assert_eq!(
         named(&folder, &log(Vec::new(), 1)),
         expected.map(|(what, id)| (what, id.to_owned()))

@@ -96,7 +96,7 @@ pub(super) fn unheard(sent_us: i64) -> Problem {
     Problem {
         title: "网关是否已收到本文件不明".into(),
         detail: Some(why_unheard(sent_us)),
-        next: Some("shuguan reconcile DIR --trust FILE --server: if it names no exchange of it `missing-here`, remove this .err and it is sent as a new batch".into()),
+        next: Some("shuguan reconcile DIR --trust FILE --server: if it names an exchange of this record type, length and time `missing-here`, the file was taken: leave this .err; if none, remove it and the file is sent as a new batch".into()),
         ..Problem::default()
     }
 }

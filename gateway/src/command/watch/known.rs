@@ -1,18 +1,22 @@
 //! Files that nothing is known of in their place, and that were delivered all the same: their state was lost, or they were moved within the folder.
 //!
-//! Takes such a file, its digest and what it would be sent as; gives the state under which it was delivered, written beside it. A receipt that proves something else
+//! Takes such a file, its digest and what it would be sent as; gives the state under which it was delivered, written beside it; one whose answer never came
+//! goes on under its key. A receipt that proves something else
 //! than this file, or that is tied to other content, is told and counts for nothing. One that is tied to nothing, because an older version kept it or our key was
 //! changed since, counts by record type, purpose, mode and length, and is told apart: with the state the key is lost, so a repeat would not get the first
 //! answer (C4) but be a batch of its own, whose old rows go over newer ones, and a snapshot's close them.
 
+use std::path::Path;
+
 use shuguan_ledger::trust::Trust;
 
 use crate::client::deliver::Feed;
-use crate::client::outbox::{Item, beside};
+use crate::client::outbox::{Beside, Item, beside};
 use crate::client::proven::{Sent, push_of};
-use crate::client::state::{PushState, state_path};
+use crate::client::state::{ENDING, Open, PushState, state_path};
 use crate::command::exit::Failure;
 use crate::command::verify::read_receipt;
+use crate::durable;
 use crate::hex::hex;
 use crate::serve::chain;
 
@@ -26,38 +30,133 @@ pub(super) enum Known {
     OtherReceipt(String),
 }
 
-/// What is known of a file without a state.
+/// What is known of a file without a state; `open`: the state of a file with its content that is sent from another place, and whose answer never came.
 ///
 /// # Errors
-/// When its state cannot be written.
-pub(super) fn of(item: &Item, trust: &Trust, feed: &Feed<'_>, digest: &[u8; 32]) -> Result<Known, Failure> {
-    if let Some(state) = moved(item, feed, &hex(digest)) {
+/// When its state cannot be read or written.
+pub(super) fn of(
+    item: &Item,
+    trust: &Trust,
+    feed: &Feed<'_>,
+    digest: &[u8; 32],
+    open: Option<&Path>,
+) -> Result<Known, Failure> {
+    if let Some(state) = moved(item, feed, &hex(digest))? {
         return delivered(item, &state, "moved");
     }
-    if !item.receipt {
-        return Ok(Known::Nothing);
-    }
     match receipt(item, trust, feed, digest) {
-        Ok((exchange, by)) => {
-            let path = state_path(&item.file, None);
-            let manner = feed.asked.canonical();
-            let fresh = PushState::of(&path, &hex(digest), feed.record, feed.purpose, &manner, "");
-            let exchange = Some(exchange);
-            delivered(item, &PushState { exchange, ..fresh }, by)
-        }
-        Err(why) => Ok(Known::OtherReceipt(why)),
+        Ok(Some((exchange, by))) => return by_receipt(item, feed, digest, exchange, by),
+        Ok(None) => {}
+        Err(why) => return Ok(Known::OtherReceipt(why)),
     }
+    if let Some(open) = open {
+        take_over(item, feed, &hex(digest), open)?;
+    }
+    Ok(Known::Nothing)
+}
+
+/// The exchange of a file whose answer never came, when the receipt beside it is tied to its content: the answer came, and was not noted.
+///
+/// # Errors
+/// When its state cannot be read or written.
+pub(super) fn unnoted(
+    item: &Item,
+    trust: &Trust,
+    feed: &Feed<'_>,
+    digest: &[u8; 32],
+) -> Result<Option<Known>, Failure> {
+    match receipt(item, trust, feed, digest) {
+        Ok(Some((exchange, TIED))) => by_receipt(item, feed, digest, exchange, TIED).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn by_receipt(
+    item: &Item,
+    feed: &Feed<'_>,
+    digest: &[u8; 32],
+    exchange: String,
+    by: &'static str,
+) -> Result<Known, Failure> {
+    let path = state_path(&item.file, None);
+    let manner = feed.asked.canonical();
+    let known = PushState::of(&path, &hex(digest), feed.record, feed.purpose, &manner, "")?;
+    let (exchange, open) = (Some(exchange), Open::No);
+    delivered(
+        item,
+        &PushState {
+            exchange,
+            open,
+            ..known
+        },
+        by,
+    )
+}
+
+/// The key of a file whose answer never came goes with it, when it is meant for the same.
+fn take_over(item: &Item, feed: &Feed<'_>, digest: &str, open: &Path) -> Result<(), Failure> {
+    let Some(state) = PushState::load(open)? else {
+        return Ok(());
+    };
+    if !state.is_open() || !state.is_of(digest, feed.record, feed.purpose, &feed.asked.canonical()) {
+        return Ok(());
+    }
+    state.save(&state_path(&item.file, None))?;
+    let name = open.to_string_lossy();
+    let has_file = name.strip_suffix(ENDING).is_some_and(|file| Path::new(file).exists());
+    if !has_file {
+        // It stands for nothing any more; left behind, it is named as unanswered.
+        let removed = durable::remove(open);
+        removed.map_err(|error| Failure::local(format!("cannot remove `{}`", open.display())).because(error))?;
+    }
+    Ok(())
 }
 
 /// The state of the file in its former place: the same content with the same moment of change, meant for the same.
-fn moved(item: &Item, feed: &Feed<'_>, digest: &str) -> Option<PushState> {
-    let state = PushState::load(item.moved_from.as_deref()?)?;
-    let same = state.is_of(digest, feed.record, feed.purpose, &feed.asked.canonical());
-    (same && state.exchange.is_some()).then_some(state)
+fn moved(item: &Item, feed: &Feed<'_>, digest: &str) -> Result<Option<PushState>, Failure> {
+    let state = match &item.moved_from {
+        Some(from) => PushState::load(from)?,
+        None => None,
+    };
+    let same = |state: &PushState| state.is_of(digest, feed.record, feed.purpose, &feed.asked.canonical());
+    Ok(state.filter(|state| state.exchange.is_some() && same(state)))
 }
 
-/// The exchange of the receipt beside the file, when it is one of this file, and how that is known.
-fn receipt(item: &Item, trust: &Trust, feed: &Feed<'_>, digest: &[u8; 32]) -> Result<(String, &'static str), String> {
+/// It is tied to the content.
+const TIED: &str = "receipt";
+/// It is tied to nothing, and of the same length.
+const BY_LENGTH: &str = "receipt-by-length";
+
+/// The exchange of the receipt beside the file, when it is one of this file, and how that is known. One that is older than the file counts only when it is tied to
+/// its content, and else is that of a file that had the name before.
+fn receipt(
+    item: &Item,
+    trust: &Trust,
+    feed: &Feed<'_>,
+    digest: &[u8; 32],
+) -> Result<Option<(String, &'static str)>, String> {
+    let is_newer = match item.receipt {
+        Beside::Nothing => return Ok(None),
+        Beside::Older => false,
+        Beside::Newer => true,
+    };
+    let found = of_this_file(item, trust, feed, digest);
+    match found {
+        Ok((exchange, Some(true))) => Ok(Some((exchange, TIED))),
+        _ if !is_newer => Ok(None),
+        Ok((exchange, None)) => Ok(Some((exchange, BY_LENGTH))),
+        Ok((_, Some(false))) => Err("it is of other content of the same length".to_owned()),
+        Err(why) => Err(why),
+    }
+}
+
+/// The exchange of a receipt that fits the file, and what its last line says of the content.
+fn of_this_file(
+    item: &Item,
+    trust: &Trust,
+    feed: &Feed<'_>,
+    digest: &[u8; 32],
+) -> Result<(String, Option<bool>), String> {
     let text = read_receipt(&beside(&item.file, "ack")).map_err(|failure| failure.what)?;
     let sent = Sent {
         record: feed.record,
@@ -67,11 +166,8 @@ fn receipt(item: &Item, trust: &Trust, feed: &Feed<'_>, digest: &[u8; 32]) -> Re
         bytes: item.stamp.bytes,
     };
     let (_, event) = push_of(&text, trust, None, &sent).map_err(|error| chain(&error))?;
-    match feed.tie.and_then(|tie| tie.judge(&text, &event.x, digest)) {
-        Some(true) => Ok((event.x, "receipt")),
-        None => Ok((event.x, "receipt-by-length")),
-        Some(false) => Err("it is of other content of the same length".to_owned()),
-    }
+    let judged = feed.tie.and_then(|tie| tie.judge(&text, &event.x, digest));
+    Ok((event.x, judged))
 }
 
 fn delivered(item: &Item, state: &PushState, by: &'static str) -> Result<Known, Failure> {

@@ -476,6 +476,7 @@ fn a_turn_that_the_registry_did_not_take_comes_again_behind_the_other_lanes() {
         }
         served.push(lane.name);
     }
+    // A turn that is full costs at least 256 rows of a place, one that failed all of a part.
     let failed = served.iter().filter(|name| *name == "a").count();
-    assert_eq!((served.len(), failed), (100, 2), "{served:?}");
+    assert_eq!((served.len(), failed), (100, 4), "{served:?}");
 }
