@@ -23,6 +23,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread::JoinHandle;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -113,6 +114,9 @@ fn connect(settings: &SqliteSettings, flags: OpenFlags, cache_mib: u32) -> Resul
         u64::from(cache_mib) * 1_024
     );
     connection.execute_batch(&pragmas).step("open the registry")?;
+    // A plan that may depend on what is bound is made anew for each value.
+    let stable = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
+    stable.step("open the registry")?;
     Ok(connection)
 }
 

@@ -11,6 +11,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 
 use super::super::fault::JournalFault;
@@ -338,7 +339,13 @@ fn connect(database: &Path, access: OpenFlags) -> Result<Connection, JournalFaul
         .and_then(|()| connection.pragma_update(None, "cell_size_check", true))
         .and_then(|()| connection.pragma_update(None, "mmap_size", 0))
         .and_then(|()| connection.pragma_update(None, "temp_store", "MEMORY"))
-        .and_then(|()| connection.pragma_update(None, "secure_delete", true));
+        .and_then(|()| connection.pragma_update(None, "secure_delete", true))
+        // A plan that may depend on what is bound is made anew for each value.
+        .and_then(|()| {
+            connection
+                .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+                .map(drop)
+        });
     set.map_err(sqlite_fault("set up the journal's connection"))?;
     Ok(connection)
 }
