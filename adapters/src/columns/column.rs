@@ -7,39 +7,28 @@ use std::sync::Arc;
 
 use arrow_array::builder::{ArrayBuilder, StringBuilder};
 use arrow_array::types::{Date32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
-use arrow_buffer::{ArrowNativeType, BooleanBufferBuilder, NullBuffer};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray};
+use arrow_buffer::{ArrowNativeType, NullBuffer, NullBufferBuilder};
 use arrow_schema::{ArrowError, DataType};
-use arrow_select::nullif::nullif;
 
 use crate::catalogue::Field;
 use crate::value::Value;
 
 /// The values of one column.
 pub(super) enum Column {
-    Text(Texts),
+    Text(StringBuilder),
     Date(Numbers<i32>),
     Instant(Numbers<i64>),
     Integer(Numbers<i64>),
-}
-
-/// The values of a column of texts.
-pub(super) struct Texts {
-    /// Empty where there is none.
-    values: StringBuilder,
-    nulls: Nulls,
 }
 
 /// The values of a column of numbers.
 pub(super) struct Numbers<T> {
     /// 0 where there is none.
     values: Vec<T>,
-    nulls: Nulls,
+    /// Rows without a value, in ascending order: few, so that a value costs nothing here.
+    nulls: Vec<usize>,
 }
-
-/// Rows without a value, in ascending order: few, so that a value costs nothing here.
-#[derive(Default)]
-struct Nulls(Vec<usize>);
 
 impl Column {
     pub(super) fn new(field: &Field, rows: usize) -> Self {
@@ -47,7 +36,7 @@ impl Column {
             DataType::Date32 => Self::Date(Numbers::new(rows)),
             DataType::Int64 => Self::Integer(Numbers::new(rows)),
             DataType::Timestamp(..) => Self::Instant(Numbers::new(rows)),
-            _ => Self::Text(Texts::new(rows, rows * 16)),
+            _ => Self::Text(StringBuilder::with_capacity(rows, rows * 16)),
         }
     }
 
@@ -55,12 +44,12 @@ impl Column {
     #[inline]
     pub(super) fn push(&mut self, value: &Value<'_>) {
         match (self, value) {
-            (Self::Text(texts), Value::Text(text)) => texts.values.append_value(text),
+            (Self::Text(texts), Value::Text(text)) => texts.append_value(text),
             (Self::Date(days), Value::Date(day)) => days.values.push(*day),
             (Self::Instant(numbers) | Self::Integer(numbers), Value::Instant(number) | Value::Integer(number)) => {
                 numbers.values.push(*number);
             }
-            (Self::Text(texts), _) => texts.push_null(),
+            (Self::Text(texts), _) => texts.append_null(),
             (Self::Date(days), _) => days.push_null(),
             (Self::Instant(numbers) | Self::Integer(numbers), _) => numbers.push_null(),
         }
@@ -69,7 +58,18 @@ impl Column {
     /// Takes back what stands behind that many rows.
     pub(super) fn truncate(&mut self, rows: usize) {
         match self {
-            Self::Text(texts) => texts.truncate(rows),
+            Self::Text(texts) if texts.len() > rows => {
+                let whole = texts.finish();
+                let kept = whole.slice(0, rows);
+                drop(whole);
+                // The array is nobody else's, so that its buffers become those of the builder again.
+                *texts = kept.into_builder().unwrap_or_else(|kept| {
+                    let mut again = StringBuilder::with_capacity(kept.len(), kept.value_data().len());
+                    again.extend(&kept);
+                    again
+                });
+            }
+            Self::Text(_) => {}
             Self::Date(days) => days.truncate(rows),
             Self::Instant(numbers) | Self::Integer(numbers) => numbers.truncate(rows),
         }
@@ -78,7 +78,7 @@ impl Column {
     /// The text of a row, when it has one.
     pub(super) fn text(&self, row: usize) -> Option<&str> {
         match self {
-            Self::Text(texts) => std::str::from_utf8(texts.get(row)?).ok(),
+            Self::Text(texts) => std::str::from_utf8(text_bytes(texts, row)?).ok(),
             _ => None,
         }
     }
@@ -86,7 +86,7 @@ impl Column {
     /// Whether two rows have the same value.
     pub(super) fn equal(&self, one: usize, other: usize) -> bool {
         match self {
-            Self::Text(texts) => texts.get(one) == texts.get(other),
+            Self::Text(texts) => text_bytes(texts, one) == text_bytes(texts, other),
             Self::Date(days) => days.get(one) == days.get(other),
             Self::Instant(numbers) | Self::Integer(numbers) => numbers.get(one) == numbers.get(other),
         }
@@ -95,7 +95,15 @@ impl Column {
     /// The column so far; with room for another as large, and an eighth to spare, when one follows.
     pub(super) fn finish(&mut self, again: bool) -> Result<ArrayRef, ArrowError> {
         Ok(match self {
-            Self::Text(texts) => texts.finish(again)?,
+            Self::Text(texts) => {
+                let (rows, bytes) = if again {
+                    (texts.len(), texts.values_slice().len())
+                } else {
+                    (0, 0)
+                };
+                let next = StringBuilder::with_capacity(rows, bytes + bytes / 8);
+                Arc::new(std::mem::replace(texts, next).finish())
+            }
             Self::Date(days) => Arc::new(days.finish::<Date32Type>(again)?),
             Self::Instant(numbers) => Arc::new(numbers.finish::<TimestampMicrosecondType>(again)?.with_timezone("UTC")),
             Self::Integer(numbers) => Arc::new(numbers.finish::<Int64Type>(again)?),
@@ -103,112 +111,59 @@ impl Column {
     }
 }
 
-impl Texts {
-    fn new(rows: usize, bytes: usize) -> Self {
-        Self {
-            values: StringBuilder::with_capacity(rows, bytes),
-            nulls: Nulls::default(),
-        }
-    }
-
-    fn push_null(&mut self) {
-        self.nulls.0.push(self.values.len());
-        self.values.append_value("");
-    }
-
-    fn truncate(&mut self, rows: usize) {
-        self.nulls.truncate(rows);
-        if self.values.len() <= rows {
-            return;
-        }
-        let whole = self.values.finish();
-        let kept = whole.slice(0, rows);
-        drop(whole);
-        // The array is nobody else's, so that its buffers become those of the builder again.
-        self.values = kept.into_builder().unwrap_or_else(|kept| {
-            let mut again = StringBuilder::with_capacity(kept.len(), kept.value_data().len());
-            again.extend(&kept);
-            again
-        });
-    }
-
-    fn get(&self, row: usize) -> Option<&[u8]> {
-        let offsets = self.values.offsets_slice();
-        let offset = |at: usize| offsets.get(at).and_then(|at| usize::try_from(*at).ok());
-        let bytes = self.values.values_slice().get(offset(row)?..offset(row + 1)?)?;
-        self.nulls.has_value(row).then_some(bytes)
-    }
-
-    fn finish(&mut self, again: bool) -> Result<ArrayRef, ArrowError> {
-        let (rows, bytes) = if again {
-            (self.values.len(), self.values.values_slice().len())
-        } else {
-            (0, 0)
-        };
-        let Self { mut values, nulls } = std::mem::replace(self, Self::new(rows, bytes + bytes / 8));
-        let values = values.finish();
-        // Only the bitmap is new: the texts were looked at when they were decoded.
-        match nulls.among(values.len()) {
-            Some(mut missing) => nullif(&values, &BooleanArray::new(missing.finish(), None)),
-            None => Ok(Arc::new(values)),
-        }
-    }
-}
-
 impl<T: ArrowNativeType> Numbers<T> {
     fn new(rows: usize) -> Self {
         Self {
             values: Vec::with_capacity(rows),
-            nulls: Nulls::default(),
+            nulls: Vec::new(),
         }
     }
 
     fn push_null(&mut self) {
-        self.nulls.0.push(self.values.len());
+        self.nulls.push(self.values.len());
         self.values.push(T::default());
     }
 
     fn truncate(&mut self, rows: usize) {
         self.values.truncate(rows);
-        self.nulls.truncate(rows);
+        while self.nulls.pop_if(|row| *row >= rows).is_some() {}
     }
 
     fn get(&self, row: usize) -> Option<T> {
-        self.values.get(row).copied().filter(|_| self.nulls.has_value(row))
+        let has_value = self.nulls.binary_search(&row).is_err();
+        self.values.get(row).copied().filter(|_| has_value)
     }
 
     fn finish<A: ArrowPrimitiveType<Native = T>>(&mut self, again: bool) -> Result<PrimitiveArray<A>, ArrowError> {
         let next = Self::new(if again { self.values.len() } else { 0 });
         let Self { values, nulls } = std::mem::replace(self, next);
-        let missing = nulls.among(values.len());
-        let nulls = missing.map(|mut missing| NullBuffer::new(!&missing.finish()));
+        let nulls = bitmap(&nulls, values.len());
         PrimitiveArray::try_new(values.into(), nulls)
     }
 }
 
-impl Nulls {
-    fn truncate(&mut self, rows: usize) {
-        while self.0.pop_if(|row| *row >= rows).is_some() {}
+/// Which rows have a value; nothing when all have.
+fn bitmap(nulls: &[usize], rows: usize) -> Option<NullBuffer> {
+    let mut bits = NullBufferBuilder::new(rows);
+    let mut done = 0;
+    for row in nulls {
+        bits.append_n_non_nulls(row.saturating_sub(done));
+        bits.append_null();
+        done = row + 1;
     }
+    bits.append_n_non_nulls(rows.saturating_sub(done));
+    bits.finish()
+}
 
-    fn has_value(&self, row: usize) -> bool {
-        // The row at hand is asked for most.
-        match self.0.last() {
-            Some(last) if *last >= row => self.0.binary_search(&row).is_err(),
-            _ => true,
-        }
-    }
-
-    /// Those among so many rows, as bits; nothing when all have a value.
-    fn among(&self, rows: usize) -> Option<BooleanBufferBuilder> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let mut bits = BooleanBufferBuilder::new(rows);
-        bits.append_n(rows, false);
-        for row in &self.0 {
-            bits.set_bit(*row, true);
-        }
-        Some(bits)
-    }
+/// The text of a row; nothing when it has none.
+fn text_bytes(texts: &StringBuilder, row: usize) -> Option<&[u8]> {
+    // A builder without a null has no bitmap yet.
+    let has_value = texts
+        .validity_slice()
+        .is_none_or(|bits| bits.get(row / 8).is_some_and(|byte| byte >> (row % 8) & 1 == 1));
+    let offset = |at: usize| texts.offsets_slice().get(at).and_then(|at| usize::try_from(*at).ok());
+    texts
+        .values_slice()
+        .get(offset(row)?..offset(row + 1)?)
+        .filter(|_| has_value)
 }
