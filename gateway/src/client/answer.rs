@@ -260,7 +260,7 @@ mod tests {
         for (status, code) in [
             (503, Refusal::JournalUnavailable.code()),
             (503, ""),
-            (502, "SG0000"),
+            (502, Refusal::BadDigest.code()),
             (422, Refusal::KeyReused.code()),
             (409, Refusal::KeyInFlight.code()),
             (500, "SG9001"),

@@ -265,7 +265,8 @@ fn as_before<'f>(feed: &Feed<'f>, path: &Path, digest: &str) -> Result<(Feed<'f>
         && (before.record.as_str(), before.purpose.as_str()) == (feed.record, feed.purpose)
     {
         if let Some(sent_us) = before.unheard_since(path, now_us()) {
-            before.open = Open::Since(sent_us);
+            // Who asks is told of it now, and only then may throw the key away.
+            (before.open, before.refused) = (Open::Since(sent_us), true);
             before.save(path)?;
             return Err(Undelivered::Unheard(sent_us));
         }

@@ -160,6 +160,16 @@ impl Watcher<'_> {
             };
             Ok(Fate::refused(&problem))
         };
+        // Before anything else, because every other fate is written down in it.
+        let path = state_path(&item.file, None);
+        let before = match PushState::load(&path) {
+            Ok(before) => before,
+            Err(failure) => {
+                let code = String::new();
+                let title = failure.to_string();
+                return Ok(Fate::Barred { code, title });
+            }
+        };
         let Some(record) = &item.said.record else {
             return refused(
                 Refusal::UnknownRecordType,
@@ -197,15 +207,6 @@ impl Watcher<'_> {
                 Err(failure) => return refused(Refusal::UnsupportedType, &failure.what),
             },
         };
-        let path = state_path(&item.file, None);
-        let before = match PushState::load(&path) {
-            Ok(before) => before,
-            Err(failure) => {
-                let code = String::new();
-                let title = failure.to_string();
-                return Ok(Fate::Barred { code, title });
-            }
-        };
         let mut feed = Feed {
             file: &item.file,
             record,
@@ -239,7 +240,7 @@ impl Watcher<'_> {
                 );
             }
         }
-        forget_refusal(item, before, self.clock.now_us())?;
+        forget_refusal(item, before)?;
         // A companion that came or went since does not make another batch of what was sent, and may have been accepted.
         if let Some(before) = PushState::load(&path)?
             && before.is_of(&hex(&digest), record, purpose, &feed.asked.canonical())
@@ -430,13 +431,13 @@ impl Watcher<'_> {
 
 /// A refused file whose `.err` was taken away is new: its old key would only repeat the old answer. One that may have been taken keeps its key, until a person
 /// who was told that it cannot be repeated takes the `.err` away.
-fn forget_refusal(item: &Item, before: Option<PushState>, now_us: i64) -> Result<(), Failure> {
+fn forget_refusal(item: &Item, before: Option<PushState>) -> Result<(), Failure> {
     let path = state_path(&item.file, None);
     let Some(state) = before.filter(|state| state.done.is_some_and(|done| !done.accepted)) else {
         return Ok(());
     };
-    let is_told = state.refused || state.unheard_since(&path, now_us).is_some();
-    if state.is_open() && (!is_told || beside(&item.file, "err").is_file()) {
+    // One that is refused and open was told of; that time has passed is not enough.
+    if state.is_open() && (!state.refused || beside(&item.file, "err").is_file()) {
         return PushState { done: None, ..state }.save(&path);
     }
     PushState::forget(&path)

@@ -17,8 +17,10 @@ use shuguan_ledger::leaf::{
 use shuguan_ledger::trust::Trust;
 use tempfile::TempDir;
 
+use super::difference::{What, compare};
+use super::folder::{Folder, Own};
+use super::logged::{Log, Logged, of_journal, reread, take};
 use super::numbers::Numbers;
-use super::{Folder, Log, Logged, Own, What, compare, of_journal, reread, take};
 use crate::client::state::{Done, Open, PushState, Stamp};
 use crate::clock::Clock;
 use crate::command::exit::Exit;

@@ -1,0 +1,207 @@
+//! The log of one partner: of a journal that verifies whole, or of the gateway's list, in which every entry is proved by itself.
+//!
+//! Takes a journal or a gateway, and a trust file; gives the partner's exchanges with what became of each. Refuses a journal that cannot be read, and says
+//! which entry is not proven.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+use shuguan_ledger::checkpoint::Checkpoint;
+use shuguan_ledger::leaf::{Event, Leaf};
+use shuguan_ledger::receipt::Receipt;
+use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
+use shuguan_ledger::trust::Trust;
+
+use super::ReconcileArgs;
+use super::numbers::Numbers;
+use crate::client::{Client, ClientSettings, Listener};
+use crate::command::config;
+use crate::command::exit::Failure;
+use crate::command::output::Output;
+use crate::command::verify::{ReadLog, read_log};
+use crate::journal::Resting;
+use crate::serve::chain;
+
+/// An exchange as the log has it.
+pub(super) struct Logged {
+    pub(super) index: u64,
+    pub(super) hash: Hash,
+    pub(super) leaf: Leaf,
+    pub(super) fate: Fate,
+}
+
+/// What the log says became of an exchange. That its payload was erased says nothing: that happens to a discarded one as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// A push of which no leaf says more.
+    Open,
+    /// In the registry, or nothing that would go there.
+    Settled,
+    /// An operator gave it up; its rows are not in the registry.
+    Discarded,
+}
+
+impl Fate {
+    /// What a later leaf says about the exchange that it names.
+    pub(super) fn told_by(event: &Event) -> Option<Self> {
+        match event {
+            Event::Relayed(_) => Some(Self::Settled),
+            Event::Operator(act) if act.act == "discarded" => Some(Self::Discarded),
+            _ => None,
+        }
+    }
+}
+
+/// What the log holds of one partner.
+pub(super) struct Log {
+    pub(super) size: u64,
+    /// By exchange id.
+    pub(super) exchanges: BTreeMap<String, Logged>,
+    /// The numbers that they have.
+    pub(super) numbers: Numbers,
+    /// Whether it is the log itself, which was verified from its first entry to its last.
+    pub(super) whole: bool,
+}
+
+impl Log {
+    /// Whether nothing can have been left out up to its last entry of the partner.
+    pub(super) fn is_complete(&self) -> bool {
+        self.whole || self.numbers.are_whole()
+    }
+}
+
+/// The exchanges of a partner in a journal that verifies whole.
+pub(super) fn of_journal(
+    journal: &Path,
+    trust: &Trust,
+    partner: &str,
+    output: &Output,
+) -> Result<Result<Log, String>, Failure> {
+    match read_log(&config::journal_at(journal)?, trust, output) {
+        Ok(report) => reread(journal, &report.checkpoint, partner).map(Ok),
+        Err(ReadLog::Fault(fault)) => Ok(Err(fault.to_string())),
+        Err(ReadLog::Unreadable(error)) => Err(unreadable(journal).because(chain(&error))),
+        Err(ReadLog::Disturbed) => Err(disturbed(journal)),
+    }
+}
+
+/// The exchanges of a partner in the leaves that were proved: they are read anew, and are compared only when they lead to the proved root.
+pub(super) fn reread(journal: &Path, proven: &Checkpoint, partner: &str) -> Result<Log, Failure> {
+    let resting = Resting::open(&config::journal_at(journal)?);
+    let resting = resting.map_err(|fault| unreadable(journal).because(chain(&fault)))?;
+    let reader = &resting.reader;
+    let (mut exchanges, mut numbers, mut edge) = (BTreeMap::new(), Numbers::default(), Edge::empty());
+    while edge.size() < proven.size {
+        let left = u32::try_from(proven.size - edge.size()).unwrap_or(u32::MAX);
+        let leaves = reader.entries(edge.size(), left);
+        let leaves = leaves.map_err(|error| unreadable(journal).because(error))?;
+        if leaves.is_empty() {
+            break;
+        }
+        for bytes in leaves {
+            let leaf = Leaf::decode(&bytes).map_err(|error| unreadable(journal).because(error))?;
+            let (index, hash) = (edge.size(), leaf_hash(&bytes));
+            edge.append(hash);
+            numbers.take(index, &leaf, partner);
+            take(&mut exchanges, index, hash, leaf, partner);
+        }
+    }
+    if edge.root() != proven.root || !resting.is_undisturbed() {
+        return Err(disturbed(journal));
+    }
+    Ok(Log {
+        size: proven.size,
+        exchanges,
+        numbers,
+        whole: true,
+    })
+}
+
+pub(super) fn unreadable(journal: &Path) -> Failure {
+    Failure::local(format!("cannot read `{}`", journal.display()))
+}
+
+pub(super) fn disturbed(journal: &Path) -> Failure {
+    unreadable(journal)
+        .because("another program opened it meanwhile")
+        .then("repeat")
+}
+
+/// Takes a leaf in the order of the log: an exchange of the partner, or what became of one.
+pub(super) fn take(exchanges: &mut BTreeMap<String, Logged>, index: u64, hash: Hash, leaf: Leaf, partner: &str) {
+    // Who withdrew a batch knows that it is not there.
+    if let Event::Recall(recall) = &leaf.event
+        && let Some(logged) = exchanges.get_mut(&recall.push)
+    {
+        logged.fate = Fate::Settled;
+    }
+    let Some(exchange) = leaf.event.exchange().map(str::to_owned) else {
+        return;
+    };
+    if let Some(fate) = Fate::told_by(&leaf.event) {
+        if let Some(logged) = exchanges.get_mut(&exchange) {
+            logged.fate = fate;
+        }
+        return;
+    }
+    let ours = matches!(
+        leaf.event,
+        Event::Push(_) | Event::Pull(_) | Event::Compare(_) | Event::Recall(_) | Event::Refusal(_) | Event::Aborted(_)
+    ) && leaf.event.partner() == Some(partner);
+    if ours {
+        let fate = if matches!(leaf.event, Event::Push(_)) {
+            Fate::Open
+        } else {
+            Fate::Settled
+        };
+        exchanges.entry(exchange).or_insert(Logged {
+            index,
+            hash,
+            leaf,
+            fate,
+        });
+    }
+}
+
+/// The gateway's list, each entry proved.
+pub(super) fn of_server(args: &ReconcileArgs, trust: &Trust, partner: &str) -> Result<Result<Log, String>, Failure> {
+    let client = Client::open(&ClientSettings::load(&args.config)?, Listener::Feed)?;
+    let runtime = crate::command::runtime()?;
+    let (mut exchanges, mut numbers, mut from, mut size) = (BTreeMap::new(), Numbers::default(), 0_u64, 0);
+    loop {
+        let path = format!("/v1/exchanges?from={from}");
+        let page = runtime
+            .block_on(client.get_json(&path))
+            .map_err(|error| error.failure(&format!("GET {path}")))?;
+        for item in page.get("items").and_then(Value::as_array).into_iter().flatten() {
+            for member in ["receipt", "settled"] {
+                let Some(text) = item.get(member).and_then(Value::as_str) else {
+                    continue;
+                };
+                let proven = match Receipt::parse(text).and_then(|receipt| receipt.verify(trust)) {
+                    Ok(proven) => proven,
+                    Err(fault) => return Ok(Err(format!("an entry of the gateway's list: {fault}"))),
+                };
+                size = size.max(proven.checkpoint.size);
+                numbers.take(proven.index, &proven.leaf, partner);
+                take(&mut exchanges, proven.index, proven.leaf_hash, proven.leaf, partner);
+            }
+            let relayed = item.get("state").and_then(Value::as_str) == Some("relayed");
+            let exchange = item.get("exchange").and_then(Value::as_str).filter(|_| relayed);
+            if let Some(logged) = exchange.and_then(|exchange| exchanges.get_mut(exchange)) {
+                logged.fate = Fate::Settled;
+            }
+        }
+        match page.get("next").and_then(Value::as_u64) {
+            Some(next) if next > from => from = next,
+            _ => break,
+        }
+    }
+    Ok(Ok(Log {
+        size,
+        exchanges,
+        numbers,
+        whole: false,
+    }))
+}
