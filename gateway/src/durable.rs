@@ -53,7 +53,7 @@ pub fn private_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// Renames a file within its folder, for good.
+/// Renames a file within its file system, for good.
 ///
 /// # Errors
 /// When it cannot be renamed, or the folder not be synced.

@@ -228,6 +228,70 @@ fn what_may_have_been_taken_goes_as_it_went_first_and_is_not_known_when_the_gate
 }
 
 #[test]
+fn what_may_have_been_taken_is_held_to_a_count_that_is_stated_later() {
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    put(&gateway, "feed.ndjson", 1);
+    let (code, first, error) = push(&gateway, &["feed.ndjson"]);
+    assert_eq!(code, 0, "{error}");
+    change(&gateway, &sent(1));
+    let (code, _, error) = push(&gateway, &["feed.ndjson", "--count", "2"]);
+    assert_eq!(code, 3, "{error}");
+    assert!(
+        error.contains(&format!("shuguan recall {}", exchange(&first))),
+        "{error}"
+    );
+    assert_eq!(gateway.leaves_of("push").len(), 1);
+}
+
+#[test]
+fn what_may_have_been_taken_in_another_form_is_another_batch_and_keeps_its_key() {
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    put(&gateway, "feed.ndjson", 1);
+    let (code, first, error) = push(&gateway, &["feed.ndjson"]);
+    assert_eq!(code, 0, "{error}");
+    change(&gateway, &sent(1));
+    change(
+        &gateway,
+        &[("content_type", "text/csv".into()), ("key", "of-the-other-form".into())],
+    );
+    let (code, again, error) = push(&gateway, &["feed.ndjson", "--charset", "utf-8"]);
+    assert_eq!(code, 0, "{error}");
+    assert_ne!(exchange(&again), exchange(&first));
+    let states = fs::read_dir(gateway.path("."))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let states = states.filter(|path| path.extension().is_some_and(|ending| ending == "shuguan-push"));
+    let texts: Vec<String> = states.map(|path| fs::read_to_string(path).unwrap()).collect();
+    assert_eq!(texts.len(), 2);
+    assert!(
+        texts
+            .iter()
+            .any(|text| text.contains("of-the-other-form") && text.contains("since"))
+    );
+}
+
+#[test]
+fn a_refusal_that_comes_before_the_key_is_looked_for_is_no_answer_to_what_was_sent_before() {
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    put(&gateway, "feed.ndjson", 1);
+    let (code, first, error) = push(&gateway, &["feed.ndjson"]);
+    assert_eq!(code, 0, "{error}");
+    change(&gateway, &sent(1));
+    change(&gateway, &[("content_type", "application/x-nothing".into())]);
+    for _ in 0..2 {
+        let (code, _, error) = push(&gateway, &["feed.ndjson"]);
+        assert_eq!(code, 8, "{error}");
+    }
+    assert_eq!(gateway.leaves_of("push").len(), 1);
+    let (code, again, error) = push(&gateway, &["feed.ndjson", "--again"]);
+    assert_eq!(code, 0, "{error}");
+    assert_ne!(exchange(&again), exchange(&first));
+}
+
+#[test]
 fn a_state_that_cannot_be_read_is_told_and_nothing_is_sent() {
     let gateway = Deployment::new();
     let _running = gateway.serve();

@@ -39,6 +39,21 @@ pub struct Problem {
     pub next: Option<String>,
 }
 
+impl Problem {
+    /// Whether the refusal is about what was sent, and not about who we are or what we may do now.
+    pub fn is_about_the_file(&self) -> bool {
+        // Changed under our hands, or a fault of our key or clock: the file is as good as it was.
+        let others = [
+            Refusal::BadDigest,
+            Refusal::BodyIncomplete,
+            Refusal::BadSignature,
+            Refusal::StaleSignature,
+        ];
+        let about_us = others.iter().any(|refusal| refusal.code() == self.code);
+        matches!(self.status, 400 | 413 | 415 | 422) && !about_us
+    }
+}
+
 /// One row of a problem or reject report.
 #[derive(Clone, Debug, Deserialize, serde::Serialize, PartialEq, Eq)]
 pub struct RowProblem {
@@ -162,8 +177,13 @@ impl CallError {
     }
 
     /// Whether the gateway holds something under the key that was declared otherwise.
-    pub fn is_held(&self) -> bool {
+    fn is_held(&self) -> bool {
         matches!(self, Self::Problem(problem) if problem.code == Refusal::KeyReused.code())
+    }
+
+    /// Whether the request is refused however often it is repeated, and its key was not asked for the answer that it may have had.
+    pub fn hides_the_answer(&self) -> bool {
+        matches!(self, Self::Problem(problem) if problem.is_about_the_file()) && !self.sticks()
     }
 
     /// What the person at the keyboard is told.
@@ -266,6 +286,16 @@ mod tests {
             (500, "SG9001"),
         ] {
             assert!(!answered(status, code).took_nothing(), "{status} {code}");
+        }
+        for (status, code, hides) in [
+            (422, Refusal::KeyReused.code(), true),
+            (415, Refusal::UnsupportedType.code(), true),
+            (422, Refusal::EmptyBatch.code(), false),
+            (400, Refusal::StaleSignature.code(), false),
+            (403, Refusal::NoGrant.code(), false),
+            (503, Refusal::InboxFull.code(), false),
+        ] {
+            assert_eq!(answered(status, code).hides_the_answer(), hides, "{status} {code}");
         }
         assert!(!CallError::Closed.took_nothing());
         assert!(!CallError::Network(String::new()).took_nothing());

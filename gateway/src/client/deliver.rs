@@ -187,7 +187,7 @@ pub async fn push_file(client: &Client, trust: &Trust, feed: &Feed<'_>, output: 
     Ok(pushed)
 }
 
-/// Why what was never answered is not sent again: a week has passed, or the gateway holds it as it was declared then.
+/// Why what was never answered is not sent again: a week has passed, or the gateway does not say under the same key what it answered then.
 pub fn why_unheard(sent_us: i64) -> String {
     let sent = time::format(sent_us);
     format!(
@@ -227,6 +227,7 @@ pub async fn attempt_once(
     let hex = crate::pki::hex(&digest);
     adopt_earlier(feed.file, feed.state, &hex)?;
     let path = state_path(feed.file, feed.state);
+    let stated = feed.asked.count;
     let (feed, content_type) = &as_before(feed, &path, &hex)?;
     let manner = feed.asked.canonical();
     let of_content = || PushState::of(&path, &hex, feed.record, feed.purpose, &manner, content_type);
@@ -240,6 +241,7 @@ pub async fn attempt_once(
     // Again, because another process may have begun to send it meanwhile.
     let mut state = of_content()?;
     let was_open = state.is_open();
+    state.make_way(&path)?;
     state.note_sent(&path, now_us())?;
     let answer = send_once(client, feed, &state.key, content_type, &digest, bar).await;
     let answer = match answer {
@@ -250,11 +252,12 @@ pub async fn attempt_once(
     state.exchange = Some(pushed.exchange.clone());
     state.open = Open::No;
     state.save(&path)?;
+    counts(feed, &pushed, stated)?;
     Ok(pushed)
 }
 
-/// The feed as it is sent, with its content type. What may have been taken goes as it went first, whatever is said of its count and form by now: the gateway
-/// knows its key for that alone.
+/// The feed as it is sent, with its content type. What may have been taken goes as it went first, whatever is said of its count and charset by now: the gateway
+/// knows its key for that alone. Another sheet or form is another batch.
 ///
 /// # Errors
 /// [`Undelivered::Unheard`].
@@ -271,10 +274,14 @@ fn as_before<'f>(feed: &Feed<'f>, path: &Path, digest: &str) -> Result<(Feed<'f>
             return Err(Undelivered::Unheard(sent_us));
         }
         if before.is_of(digest, feed.record, feed.purpose, &feed.asked.canonical()) {
-            feed.asked.count = before.count();
-            feed.content_type = Some(before.content_type)
-                .filter(|noted| !noted.is_empty())
-                .or(feed.content_type);
+            let noted = Some(&before.content_type).filter(|noted| !noted.is_empty());
+            match (&feed.content_type, noted) {
+                (Some(said), Some(noted)) if !same_form(said, noted) => {}
+                (_, noted) => {
+                    feed.asked.count = before.count();
+                    feed.content_type = noted.cloned().or(feed.content_type);
+                }
+            }
         }
     }
     let content_type = match &feed.content_type {
@@ -284,9 +291,37 @@ fn as_before<'f>(feed: &Feed<'f>, path: &Path, digest: &str) -> Result<(Feed<'f>
     Ok((feed, content_type))
 }
 
+/// Whether two content types differ in their charset at most.
+fn same_form(one: &str, other: &str) -> bool {
+    let form = |text: &str| Layout::from_content_type(text).map(|layout| layout.format);
+    let essence = |text: &str| {
+        text.split(';')
+            .next()
+            .map(|essence| essence.trim().to_ascii_lowercase())
+    };
+    form(one) == form(other) && essence(one) == essence(other)
+}
+
+/// What was sent without the count that is stated by now is held to it all the same.
+fn counts(feed: &Feed<'_>, pushed: &Pushed, stated: Option<u64>) -> Result<(), Failure> {
+    match stated {
+        Some(stated) if feed.asked.count != Some(stated) && pushed.received != stated => {
+            let what = format!(
+                "the gateway took {} rows of this file, and {stated} are stated",
+                pushed.received
+            );
+            Err(Failure::new(Exit::Refused, what)
+                .at(feed.file.display().to_string())
+                .because("it was sent before without this count, and that batch was taken")
+                .then(format!("if the count is right: shuguan recall {}", pushed.exchange)))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Writes down what a request says that got no answer, or none that accepts.
 fn failed(mut state: PushState, path: &Path, was_open: bool, error: CallError) -> Result<Undelivered, Failure> {
-    if error.is_held()
+    if error.hides_the_answer()
         && let (true, Open::Since(sent_us)) = (was_open, state.open)
     {
         state.refused = true;

@@ -143,8 +143,8 @@ impl Outbox {
         found
     }
 
-    /// The state of a file with this content (SHA-256, hex) that is sent from another place, and whose answer never came.
-    pub fn unanswered(&self, digest: &str) -> Option<&Path> {
+    /// The states of files with this content (SHA-256, hex) that were sent from another place, and whose answer never came.
+    pub fn unanswered(&self, digest: &str) -> Vec<&Path> {
         self.taken.open(digest)
     }
 

@@ -22,7 +22,7 @@ const COUNT: &str = "exchange-count: ";
 /// How long the gateway knows a key, microseconds: 7 days, less an hour because its clock is not ours.
 const KEY_KNOWN_US: i64 = 7 * 86_400_000_000 - HOUR_US;
 const HOUR_US: i64 = 3_600_000_000;
-/// Digits of the digest of a path, in the name of a state.
+/// Digits of the digest of a path or key, in the name of a state.
 const PATH_DIGITS: usize = 16;
 
 /// The state of one file.
@@ -216,6 +216,29 @@ impl PushState {
             Open::Since(_) => true,
             Open::NotNoted => self.exchange.is_none() && !self.refused && self.done.is_none(),
         }
+    }
+
+    /// Puts the state of another batch out of the way, when that may have been taken: its key outlives what is sent from its place now. It lies beside it under a
+    /// name of its own, where `reconcile` names it, and a file of its content finds it.
+    ///
+    /// # Errors
+    /// When it cannot be read or renamed.
+    pub fn make_way(&self, path: &Path) -> Result<(), Failure> {
+        let Some(other) = Self::load(path)?.filter(|other| other.is_open() && other.key != self.key) else {
+            return Ok(());
+        };
+        crate::durable::rename(path, &other.aside(path))
+            .map_err(|error| Failure::local(format!("cannot rename `{}`", path.display())).because(error))
+    }
+
+    /// Where the state that lies in that place makes way to.
+    pub fn aside(&self, path: &Path) -> PathBuf {
+        let mut name = path.file_stem().unwrap_or_default().to_owned();
+        let digits = hex(&digest::sha256(self.key.as_bytes()));
+        name.push(".");
+        name.push(digits.get(..PATH_DIGITS).unwrap_or_default());
+        name.push(ENDING);
+        path.with_file_name(name)
     }
 
     /// Forgets the key: what is sent next is a batch of its own.

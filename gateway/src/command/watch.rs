@@ -125,7 +125,7 @@ impl Watcher<'_> {
             let now_us = self.clock.now_us();
             let found = self.outbox.look(now_us);
             self.tell_faults(found.faults);
-            let mut wait = poll;
+            let mut wait = None;
             let mut sent = 0;
             for item in &found.ready {
                 let folder = item.file.parent().unwrap_or(Path::new("")).to_owned();
@@ -133,9 +133,9 @@ impl Watcher<'_> {
                     continue;
                 }
                 let fate = self.attempt(item).await?;
-                sent += u32::from(!matches!(fate, Fate::Changed));
-                if let Some(pause) = self.conclude(item, folder, fate).await? {
-                    wait = pause;
+                sent += u32::from(!matches!(fate, Fate::Changed | Fate::Unread(_)));
+                wait = self.conclude(item, folder, fate).await?;
+                if wait.is_some() {
                     break;
                 }
             }
@@ -143,8 +143,8 @@ impl Watcher<'_> {
                 return Ok(());
             }
             // After files were sent there may be more by now; otherwise nothing is urgent.
-            if sent == 0 || wait != poll {
-                tokio::time::sleep(wait).await;
+            if sent == 0 || wait.is_some() {
+                tokio::time::sleep(wait.unwrap_or(poll)).await;
             }
         }
     }
@@ -164,11 +164,7 @@ impl Watcher<'_> {
         let path = state_path(&item.file, None);
         let before = match PushState::load(&path) {
             Ok(before) => before,
-            Err(failure) => {
-                let code = String::new();
-                let title = failure.to_string();
-                return Ok(Fate::Barred { code, title });
-            }
+            Err(failure) => return Ok(Fate::Unread(failure.to_string())),
         };
         let Some(record) = &item.said.record else {
             return refused(
@@ -189,12 +185,7 @@ impl Watcher<'_> {
         let digest = match digest_of(&item.file) {
             Ok(digest) => digest,
             Err(_) if has_changed(item) => return Ok(Fate::Changed),
-            Err(failure) => {
-                return Ok(Fate::Barred {
-                    code: String::new(),
-                    title: failure.what,
-                });
-            }
+            Err(failure) => return Ok(Fate::Unread(failure.what)),
         };
         if companion.sha256.is_some_and(|stated| stated != digest) {
             return refused(Refusal::BadDigest, "the file is not the one that its companion states");
@@ -228,7 +219,7 @@ impl Watcher<'_> {
             Known::Nothing
         } else {
             let open = self.outbox.unanswered(&hex(&digest));
-            known::of(item, self.trust, &feed, &digest, open)?
+            known::of(item, self.trust, &feed, &digest, &open)?
         };
         match known {
             Known::Nothing => {}
@@ -324,6 +315,10 @@ impl Watcher<'_> {
                 let again_s = again_s.clamp(1, DAY_S);
                 self.rest(folder, i64::try_from(again_s * 1_000_000).unwrap_or(REST_US));
                 self.log_waiting(item, &error, again_s * 1_000);
+                Ok(None)
+            }
+            Fate::Unread(why) => {
+                self.tell_faults(vec![(item.file.clone(), why)]);
                 Ok(None)
             }
             Fate::Later(error) => Ok(Some(self.later(item, &error))),

@@ -36,7 +36,13 @@ fn since(days: i64) -> Value {
     serde_json::json!({ "since": at })
 }
 
-/// Nothing of it was ever answered, as after a kill between the request and its answer.
+/// Nothing of it was ever answered, as after a kill between the request and its answer, and no receipt of it is here.
+fn lose_answer(folder: &Path, name: &str) {
+    fs::remove_file(folder.join(format!("{name}.ack"))).expect("a receipt");
+    forget_answer(folder, name);
+}
+
+/// Its answer was not noted.
 fn forget_answer(folder: &Path, name: &str) {
     let path = folder.join(format!("{name}.shuguan-push"));
     let mut state = state(folder, name);
@@ -208,8 +214,7 @@ fn a_refusal_on_this_side_throws_no_key_away_under_which_the_file_may_have_been_
     let folder = outbox(&gateway);
     put(&folder, "a.ndjson", &one(1), None);
     assert_eq!(pass(&gateway), ["accepted"]);
-    fs::remove_file(folder.join("a.ndjson.ack")).expect("a receipt");
-    forget_answer(&folder, "a.ndjson");
+    lose_answer(&folder, "a.ndjson");
     // Half written.
     fs::write(folder.join("a.ndjson.chk"), "sha256=00").expect("a companion");
     assert_eq!(pass(&gateway), ["refused"]);
@@ -225,13 +230,41 @@ fn a_file_whose_answer_never_came_keeps_its_key_when_it_is_moved() {
     let folder = outbox(&gateway);
     put(&folder, "a.ndjson", &one(1), None);
     assert_eq!(pass(&gateway), ["accepted"]);
-    fs::remove_file(folder.join("a.ndjson.ack")).expect("a receipt");
-    forget_answer(&folder, "a.ndjson");
+    lose_answer(&folder, "a.ndjson");
     fs::create_dir(folder.join("done")).expect("a folder");
     fs::rename(folder.join("a.ndjson"), folder.join("done/b.ndjson")).expect("a file");
     assert_eq!(pass(&gateway), ["accepted"]);
     assert_eq!(pushes(&gateway), 1);
     assert!(!folder.join("a.ndjson.shuguan-push").exists(), "it moved along");
+}
+
+#[test]
+fn a_file_whose_answer_never_came_keeps_its_key_also_when_another_took_its_name_first() {
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    let folder = outbox(&gateway);
+    put(&folder, "june.ndjson", &one(1), None);
+    assert_eq!(pass(&gateway), ["accepted"]);
+    lose_answer(&folder, "june.ndjson");
+    fs::create_dir(folder.join("old")).expect("a folder");
+    fs::rename(folder.join("june.ndjson"), folder.join("old/june.ndjson")).expect("a file");
+    put(&folder, "june.ndjson", &one(2), None);
+    assert_eq!(pass(&gateway), ["accepted"; 2]);
+    assert_eq!(pushes(&gateway), 2, "the second is new, the first was taken before");
+    assert!(pass(&gateway).is_empty());
+}
+
+#[test]
+fn a_copy_of_a_file_whose_answer_never_came_is_a_batch_of_its_own() {
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    let folder = outbox(&gateway);
+    put(&folder, "a.ndjson", &one(1), None);
+    assert_eq!(pass(&gateway), ["accepted"]);
+    lose_answer(&folder, "a.ndjson");
+    put(&folder, "b.ndjson", &one(1), None);
+    assert_eq!(pass(&gateway), ["accepted"; 2]);
+    assert_eq!(pushes(&gateway), 2);
 }
 
 #[test]
@@ -260,19 +293,28 @@ fn a_receipt_that_is_tied_to_the_content_says_that_it_was_taken_whatever_was_not
 }
 
 #[test]
-fn a_file_whose_state_cannot_be_read_is_told_and_not_sent_and_holds_up_no_other_folder() {
+fn a_file_whose_state_cannot_be_read_is_told_and_not_sent_and_holds_up_no_other() {
     let gateway = Deployment::new();
     let _running = gateway.serve();
     let folder = outbox(&gateway);
     put(&folder, "a.ndjson", &one(1), None);
     fs::write(folder.join("a.ndjson.shuguan-push"), "{").expect("a state");
+    put(&folder, "b.ndjson", &one(2), None);
+    // Also when it would be refused on this side.
+    put(&folder, "c.ndjson", &one(3), None);
+    fs::write(folder.join("c.ndjson.shuguan-push"), "{").expect("a state");
+    fs::write(folder.join("c.ndjson.chk"), "sha256=00").expect("a companion");
     let (code, lines) = passed(&gateway);
-    assert_eq!((code, &lines[0]["state"]), (3, &"barred".into()), "{lines:?}");
+    let states: Vec<&str> = lines
+        .iter()
+        .map(|line| line["state"].as_str().expect("a state"))
+        .collect();
+    assert_eq!((code, states), (3, vec!["fault", "accepted", "fault"]), "{lines:?}");
     assert!(
-        lines[0]["title"]
+        lines[0]["why"]
             .as_str()
-            .expect("a title")
+            .expect("a reason")
             .contains("a.ndjson.shuguan-push")
     );
-    assert_eq!(pushes(&gateway), 0);
+    assert_eq!(pushes(&gateway), 1);
 }

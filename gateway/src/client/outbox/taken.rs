@@ -24,8 +24,8 @@ pub(super) struct Taken {
 enum Of {
     /// It was accepted as it was then.
     Accepted(Mark),
-    /// Its answer never came; the SHA-256 of its content, hex.
-    Open(String),
+    /// Its answer never came; the SHA-256 of its content, hex, and where the state goes when it makes way.
+    Open(String, PathBuf),
 }
 
 impl Taken {
@@ -53,19 +53,27 @@ impl Taken {
             .collect()
     }
 
-    /// The state of a file with this content whose answer never came.
-    pub(super) fn open(&self, digest: &str) -> Option<&Path> {
+    /// The states of files with this content whose answer never came.
+    pub(super) fn open(&self, digest: &str) -> Vec<&Path> {
         let states = self.read.iter();
-        let mut alike = states.filter(|(_, (_, of))| matches!(of, Some(Of::Open(open)) if open == digest));
-        alike.next().map(|(path, _)| path.as_path())
+        let places = states.filter_map(|(path, (_, of))| match of {
+            // Since the look another file of its name may have been sent.
+            Some(Of::Open(open, aside)) if open == digest => Some([path.as_path(), aside.as_path()]),
+            _ => None,
+        });
+        places.flatten().collect()
     }
 }
 
 /// One that cannot be read says nothing here; its own file is not sent.
-fn of(state: &Path) -> Option<Of> {
-    let state = PushState::load(state).ok()??;
+fn of(path: &Path) -> Option<Of> {
+    let state = PushState::load(path).ok()??;
     match state.done {
         Some(done) if done.accepted => Some(Of::Accepted((done.stamp.bytes, done.stamp.changed_us))),
-        _ => state.is_open().then_some(Of::Open(state.digest)),
+        _ if state.is_open() => {
+            let aside = state.aside(path);
+            Some(Of::Open(state.digest, aside))
+        }
+        _ => None,
     }
 }

@@ -320,6 +320,7 @@ fn a_file_whose_answer_never_came_is_found_by_its_content_and_one_that_cannot_be
     std::fs::write(path("damaged"), "{").unwrap();
     let mut outbox = Outbox::new(folder.path(), Said::default(), 5);
     outbox.look(NOW_US);
-    assert_eq!(outbox.unanswered("open"), Some(path("open").as_path()));
-    assert_eq!(outbox.unanswered("answered"), None);
+    let places = outbox.unanswered("open");
+    assert_eq!((places.len(), places.first()), (2, Some(&path("open").as_path())));
+    assert!(outbox.unanswered("answered").is_empty());
 }

@@ -16,7 +16,7 @@ use crate::command::exit::Failure;
 use crate::command::verify::read_receipt;
 
 /// Most files of a folder that are looked at.
-pub(super) const FILES_MAX: usize = 1_000_000;
+const FILES_MAX: usize = 1_000_000;
 
 /// A receipt of ours.
 pub(super) struct Own {
@@ -31,7 +31,7 @@ pub(super) struct Own {
 pub(super) struct Folder {
     pub(super) receipts: Vec<Own>,
     pub(super) states: Vec<(String, PushState)>,
-    /// Files that are no receipts of a trusted log.
+    /// Files that are no receipts of a trusted log, and states that cannot be read.
     pub(super) unproven: Vec<(String, String)>,
 }
 
@@ -66,7 +66,7 @@ impl Folder {
         Ok(())
     }
 
-    pub(super) fn receipt(&mut self, path: &Path, trust: &Trust) -> Result<(), Failure> {
+    fn receipt(&mut self, path: &Path, trust: &Trust) -> Result<(), Failure> {
         let text = read_receipt(path)?;
         let file = path.display().to_string();
         match Receipt::parse(&text).and_then(|receipt| receipt.verify(trust)) {

@@ -28,6 +28,8 @@ pub(super) enum Fate {
     Barred { code: String, title: String },
     /// What may be sent of this record type today is sent: nothing of this folder can go for so long, and other folders are not held up.
     Spent { error: CallError, again_s: u64 },
+    /// It, or what was noted of it, cannot be read: others go on.
+    Unread(String),
     /// Not reached, or asked to come again.
     Later(CallError),
     /// It changed under our hands: the next look finds it again.
@@ -55,7 +57,7 @@ pub(super) fn fate_of(item: &Item, error: CallError) -> Fate {
         };
     }
     match error {
-        CallError::Problem(problem) if is_about_the_file(&problem) => Fate::refused(&problem),
+        CallError::Problem(problem) if problem.is_about_the_file() => Fate::refused(&problem),
         CallError::Problem(problem) => Fate::Barred {
             code: problem.code,
             title: problem.title,
@@ -76,19 +78,6 @@ fn is_spent(error: &CallError) -> bool {
 pub(super) fn has_changed(item: &Item) -> bool {
     let now = stamp(&item.file, None);
     now.is_none_or(|now| (now.bytes, now.changed_us) != (item.stamp.bytes, item.stamp.changed_us))
-}
-
-/// Whether the refusal is about this file, and not about who we are or what we may do now.
-fn is_about_the_file(problem: &Problem) -> bool {
-    // Changed under our hands, or a fault of our key or clock: the file is as good as it was.
-    let others = [
-        Refusal::BadDigest,
-        Refusal::BodyIncomplete,
-        Refusal::BadSignature,
-        Refusal::StaleSignature,
-    ];
-    let about_us = others.iter().any(|refusal| refusal.code() == problem.code);
-    matches!(problem.status, 400 | 413 | 415 | 422) && !about_us
 }
 
 /// What the `.err` of a file says that was never answered.

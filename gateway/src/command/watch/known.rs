@@ -1,8 +1,8 @@
 //! Files that nothing is known of in their place, and that were delivered all the same: their state was lost, or they were moved within the folder.
 //!
 //! Takes such a file, its digest and what it would be sent as; gives the state under which it was delivered, written beside it; one whose answer never came
-//! goes on under its key. A receipt that proves something else
-//! than this file, or that is tied to other content, is told and counts for nothing. One that is tied to nothing, because an older version kept it or our key was
+//! goes on under its key, when no file of its content is left in the other place: a copy is a batch of its own. A receipt that proves something else than this
+//! file, or that is tied to other content, is told and counts for nothing. One that is tied to nothing, because an older version kept it or our key was
 //! changed since, counts by record type, purpose, mode and length, and is told apart: with the state the key is lost, so a repeat would not get the first
 //! answer (C4) but be a batch of its own, whose old rows go over newer ones, and a snapshot's close them.
 
@@ -10,10 +10,10 @@ use std::path::Path;
 
 use shuguan_ledger::trust::Trust;
 
-use crate::client::deliver::Feed;
+use crate::client::deliver::{Feed, digest_of};
 use crate::client::outbox::{Beside, Item, beside};
 use crate::client::proven::{Sent, push_of};
-use crate::client::state::{ENDING, Open, PushState, state_path};
+use crate::client::state::{Open, PushState, state_path};
 use crate::command::exit::Failure;
 use crate::command::verify::read_receipt;
 use crate::durable;
@@ -30,7 +30,7 @@ pub(super) enum Known {
     OtherReceipt(String),
 }
 
-/// What is known of a file without a state; `open`: the state of a file with its content that is sent from another place, and whose answer never came.
+/// What is known of a file without a state; `open`: the states of files with its content that were sent from another place, and whose answer never came.
 ///
 /// # Errors
 /// When its state cannot be read or written.
@@ -39,20 +39,22 @@ pub(super) fn of(
     trust: &Trust,
     feed: &Feed<'_>,
     digest: &[u8; 32],
-    open: Option<&Path>,
+    open: &[&Path],
 ) -> Result<Known, Failure> {
     if let Some(state) = moved(item, feed, &hex(digest))? {
         return delivered(item, &state, "moved");
     }
-    match receipt(item, trust, feed, digest) {
+    let known = match receipt(item, trust, feed, digest) {
         Ok(Some((exchange, by))) => return by_receipt(item, feed, digest, exchange, by),
-        Ok(None) => {}
-        Err(why) => return Ok(Known::OtherReceipt(why)),
+        Ok(None) => Known::Nothing,
+        Err(why) => Known::OtherReceipt(why),
+    };
+    for state in open {
+        if take_over(item, feed, digest, state)? {
+            break;
+        }
     }
-    if let Some(open) = open {
-        take_over(item, feed, &hex(digest), open)?;
-    }
-    Ok(Known::Nothing)
+    Ok(known)
 }
 
 /// The exchange of a file whose answer never came, when the receipt beside it is tied to its content: the answer came, and was not noted.
@@ -93,23 +95,17 @@ fn by_receipt(
     )
 }
 
-/// The key of a file whose answer never came goes with it, when it is meant for the same.
-fn take_over(item: &Item, feed: &Feed<'_>, digest: &str, open: &Path) -> Result<(), Failure> {
-    let Some(state) = PushState::load(open)? else {
-        return Ok(());
-    };
-    if !state.is_open() || !state.is_of(digest, feed.record, feed.purpose, &feed.asked.canonical()) {
-        return Ok(());
+/// The key of a file whose answer never came goes with it, when it is meant for the same and left its place; true: it did.
+fn take_over(item: &Item, feed: &Feed<'_>, digest: &[u8; 32], open: &Path) -> Result<bool, Failure> {
+    let same = |state: &PushState| state.is_of(&hex(digest), feed.record, feed.purpose, &feed.asked.canonical());
+    let state = PushState::load(open)?.filter(|state| state.is_open() && same(state));
+    let left = open.with_extension("");
+    if state.is_none() || digest_of(&left).is_ok_and(|there| there == *digest) {
+        return Ok(false);
     }
-    state.save(&state_path(&item.file, None))?;
-    let name = open.to_string_lossy();
-    let has_file = name.strip_suffix(ENDING).is_some_and(|file| Path::new(file).exists());
-    if !has_file {
-        // It stands for nothing any more; left behind, it is named as unanswered.
-        let removed = durable::remove(open);
-        removed.map_err(|error| Failure::local(format!("cannot remove `{}`", open.display())).because(error))?;
-    }
-    Ok(())
+    durable::rename(open, &state_path(&item.file, None))
+        .map_err(|error| Failure::local(format!("cannot rename `{}`", open.display())).because(error))?;
+    Ok(true)
 }
 
 /// The state of the file in its former place: the same content with the same moment of change, meant for the same.
