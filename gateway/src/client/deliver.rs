@@ -199,7 +199,7 @@ fn unheard(file: &Path, sent_us: i64) -> Failure {
     Failure::new(Exit::Unheard, "whether the gateway took this file before is not known")
         .at(file.display().to_string())
         .because(why_unheard(sent_us))
-        .then("shuguan reconcile DIR --trust FILE --server: names it `missing-here` if it was taken, then shuguan receipt EXCHANGE; if not, push --again")
+        .then("shuguan reconcile DIR --trust FILE --server: an exchange of this record type, length and time that is `missing-here` says that it was taken, then shuguan receipt EXCHANGE; without one, push --again")
 }
 
 /// Forgets a key that was answered, or that the gateway has forgotten. Another is kept: its batch may have been accepted all the same, and is the one that was
