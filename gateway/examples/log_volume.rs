@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use rusqlite::{Connection, params};
 use shuguan::clock::Clock;
-use shuguan::journal::{Journal, JournalSettings, Reader, Secret, export};
+use shuguan::journal::{Extent, Journal, JournalSettings, Reader, Secret, export};
 use shuguan_ledger::audit::LogVerifier;
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::exported::{self, Folder};
@@ -69,7 +69,7 @@ fn measure(folder: &Path, leaves: u64) -> Result<(), Failed> {
     verify(&reader, &trust, leaves)?;
     let log = folder.join("log");
     let begun = Instant::now();
-    let done = export(&reader, &log, None, |_, _| {})?;
+    let done = export(&reader, &log, Extent::default(), |_, _| {})?;
     rate("exporting", leaves, begun)?;
     let begun = Instant::now();
     let report = exported::verify(&Folder(log), &trust)?;

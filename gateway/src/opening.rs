@@ -105,7 +105,8 @@ pub enum OpeningFault {
 pub type Digests = BTreeMap<String, Vec<Hash>>;
 
 impl Opening {
-    /// Judges every column against the leaf of a push. `at_hand` are digests of values from elsewhere; they come before those in the opening.
+    /// Judges every column against the leaf of a push. `at_hand` are digests of values from elsewhere; where the opening has values as well, both have to be those
+    /// that were sealed.
     ///
     /// # Errors
     /// See [`OpeningFault`]: then nothing is proved.
@@ -163,23 +164,21 @@ impl OpenColumn {
             return Ok(Standing::Withheld);
         };
         let salt = self.hash(salt)?;
-        let digests = match (at_hand.get(&self.name), &self.values) {
-            (Some(digests), _) => Some(digests.clone()),
+        let shown = match &self.values {
             // Values that are not of the type are other values.
-            (None, Some(values)) => match values::digests(&self.r#type, values) {
+            Some(values) => match values::digests(&self.r#type, values) {
                 Some(digests) => Some(digests),
                 None => return Ok(Standing::Differs),
             },
-            (None, None) => None,
+            None => None,
         };
-        let Some(digests) = digests else {
-            return Ok(Standing::Withheld);
-        };
-        let found = columns::commitment(&self.name, &self.r#type, &salt, &digests);
-        Ok(if found == self.hash(&self.commitment)? {
-            Standing::Proved
-        } else {
-            Standing::Differs
+        let sealed = self.hash(&self.commitment)?;
+        let is_sealed = |digests: &Vec<Hash>| columns::commitment(&self.name, &self.r#type, &salt, digests) == sealed;
+        let found: Vec<bool> = shown.iter().chain(at_hand.get(&self.name)).map(is_sealed).collect();
+        Ok(match found.as_slice() {
+            [] => Standing::Withheld,
+            found if found.iter().all(|is_sealed| *is_sealed) => Standing::Proved,
+            _ => Standing::Differs,
         })
     }
 }

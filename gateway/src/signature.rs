@@ -12,6 +12,7 @@
 //! | `key` | keys, their ids, the two algorithms |
 //! | `directory` | message certificates: which key belongs to which partner |
 //! | `verify` | a signed request → [`Signed`], or a refusal |
+//! | `said` | what a base says, read again |
 //! | `sign` | requests and answers that we sign |
 //! | `digest` | `Content-Digest` and `Repr-Digest` |
 
@@ -21,6 +22,7 @@ pub mod directory;
 pub mod input;
 pub mod key;
 pub mod profile;
+pub mod said;
 pub mod sign;
 #[cfg(test)]
 mod tests;
@@ -30,4 +32,5 @@ pub use base::{Asked, Message};
 pub use directory::MessageKeys;
 pub use key::{Algorithm, MessageKey, PublicKey};
 pub use profile::Profile;
+pub use said::Said;
 pub use verify::Signed;

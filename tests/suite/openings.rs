@@ -46,7 +46,8 @@ fn columns_are_proved_from_the_file_and_withheld_in_a_package() {
 
         // The opening alone shows no value, so nothing is proved and nothing contradicted.
         let (code, document, error) = verify(&gateway, &["--opening", "opening.json"]);
-        assert_eq!((code, document["proved"].as_u64()), (0, Some(0)), "{error}");
+        assert_eq!((code, document["proved"].as_u64()), (6, Some(0)), "{error}");
+        assert_eq!(document["verdict"], "nothing-shown");
         // The file does; the grant filters rows by region, so the bundle is needed to know which.
         let with_feed = ["--opening", "opening.json", "--feed", "feed.csv"];
         let filtered = answer["filtered"].as_u64().unwrap();
@@ -88,6 +89,14 @@ fn columns_are_proved_from_the_file_and_withheld_in_a_package() {
         std::fs::write(gateway.path("feed.csv"), clean(RESIDENT, CSV_UTF8, 9_000, 8)).unwrap();
         let (code, document, _) = verify(&gateway, &with_bundle);
         assert_eq!((code, standing(&document, "citizen_id")), (6, "differs"));
+        // The file does not stand in for what the package says, nor does another file for the one that was sent.
+        std::fs::write(gateway.path("feed.csv"), &feed).unwrap();
+        let forged = ["--opening", "forged.json", "--feed", "feed.csv", "--bundle", "policies"];
+        let (code, document, _) = verify(&gateway, &forged);
+        assert_eq!((code, document["differing"].as_u64()), (6, Some(1)), "{document}");
+        std::fs::write(gateway.path("feed.csv"), clean(RESIDENT, CSV_UTF8, 8_000, 7)).unwrap();
+        let (code, document, _) = verify(&gateway, &with_bundle);
+        assert_eq!((code, &document["verdict"]), (6, &"disproven".into()));
         // A renamed column is no column of this leaf.
         let renamed = package.replacen("\"name\": \"sex\"", "\"name\": \"sexe\"", 1);
         std::fs::write(gateway.path("renamed.json"), renamed).unwrap();

@@ -212,13 +212,15 @@ fn an_opened_record_and_the_bundle_are_judged_offline_and_another_is_refused() {
     let (code, said) = verify("record", "record.json", &[]);
     assert!(code == 0 && said.starts_with("有效"), "{said}");
     assert!(
-        said.contains("byte for byte") && said.contains("give the sender's message key"),
+        said.contains("byte for byte") && said.contains("give the sender's message certificate"),
         "{said}"
     );
     let theirs = format!("partners/{POLICE}/message.pem");
     let (code, said) = verify("record", "record.json", &["--key", &theirs]);
     assert!(
-        code == 0 && said.contains("the request was signed by the key sha256:"),
+        code == 0
+            && said.contains("was signed by the key sha256:")
+            && said.contains(" of spiffe://lyg.example/agency/public-security/city, over:"),
         "{said}"
     );
     assert!(said.contains("\"content-digest\": sha-256="), "{said}");

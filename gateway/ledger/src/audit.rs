@@ -1,19 +1,23 @@
 //! Verifying a whole log from its leaves and its signed checkpoints.
 //!
 //! Takes the newest checkpoint, then leaf bytes in order, and older checkpoints when as many leaves were taken as they sign; gives a report. Refuses at the first leaf that
-//! is not canonical, goes back in time, follows a `log-close` leaf and is not the `log-open` leaf that belongs to it, does not add up, refers to a leaf that is not there, or relays, recalls or erases a push twice; at the first
-//! checkpoint that another tree than this signed; and leaves that nothing signs.
+//! is not canonical, goes back in time, follows a `log-close` leaf and is not the `log-open` leaf that belongs to it, does not add up, refers to a leaf that is not there or is of another kind, is a step to an opened record without the step before it, or relays, recalls or erases a push twice;
+//! at the first checkpoint that another tree than this signed; at the end when two pushes are one exchange; and leaves that nothing signs.
 //!
 //! A volume is verified alone when the entries before it are taken by their hashes: they are under the same root, and what they say is not looked at; nor is what
 //! later entries say of them, beyond that it is said once.
 //!
-//! Memory: two bits a leaf, and about 100 bytes for each push that is not relayed yet.
+//! Memory: two bits a leaf, 24 bytes for each push, about 100 bytes for each that is not relayed yet, and what `acts` keeps.
 
+mod acts;
+mod exchanges;
 mod numbers;
 mod succession;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use self::acts::{Acts, At};
+use self::exchanges::Exchanges;
 use self::numbers::Numbers;
 use crate::checkpoint::Checkpoint;
 use crate::keys::{KeySpan, LogKeys};
@@ -72,11 +76,18 @@ impl LogReport {
         }
     }
 
-    /// The verdict: `proven`, or `quorum-missing`.
+    /// How many entries no quorum signed, when one is asked for.
+    pub fn unwitnessed(&self) -> Option<u64> {
+        let seen = self.witnessed.as_ref().map_or(0, |(size, _)| *size);
+        (self.quorum != Quorum::NotAsked).then(|| self.checkpoint.size.saturating_sub(seen))
+    }
+
+    /// The verdict: `proven`; `proven-in-part`, of the entries that the witnesses saw and not of those behind them; or `quorum-missing`.
     pub fn verdict(&self) -> &'static str {
-        match self.quorum {
-            Quorum::NotAsked | Quorum::Met => "proven",
-            Quorum::Missing => "quorum-missing",
+        match (self.quorum, self.unwitnessed()) {
+            (Quorum::Met, Some(1..)) => "proven-in-part",
+            (Quorum::NotAsked | Quorum::Met, _) => "proven",
+            (Quorum::Missing, _) => "quorum-missing",
         }
     }
 }
@@ -194,6 +205,8 @@ pub struct LogVerifier {
     answered: Marks,
     /// Recalls that wait for their `recalled` leaf, by index.
     recalling: HashMap<u64, Waiting>,
+    exchanges: Exchanges,
+    acts: Acts,
     numbers: Numbers,
 }
 
@@ -250,6 +263,8 @@ impl LogVerifier {
             recalled: Marks::default(),
             answered: Marks::default(),
             recalling: HashMap::new(),
+            exchanges: Exchanges::default(),
+            acts: Acts::default(),
             numbers: Numbers::default(),
         })
     }
@@ -294,6 +309,15 @@ impl LogVerifier {
             return Err(format!("`{}` ended with the leaf before it", closed.log));
         }
         self.numbers.take(&leaf)?;
+        let (event, hashed) = (&leaf.event, self.hashed);
+        let at = At {
+            index,
+            hash,
+            event,
+            hashed,
+        };
+        let pushes = &self.pushes;
+        self.acts.take(&at, |of| of < hashed || pushes.has(of))?;
         match &leaf.event {
             Event::Push(event) => self.pushed(index, hash, event)?,
             Event::Relayed(event) => self.relayed(event.of, &event.x)?,
@@ -381,6 +405,7 @@ impl LogVerifier {
             return Err("its counts do not add up: received is not accepted, rejected, filtered and repeated".into());
         }
         let exchange = event.x.clone();
+        self.exchanges.push(index, &exchange);
         self.waiting.insert(index, Waiting { hash, exchange });
         self.pushes.set(index);
         Ok(())
@@ -595,6 +620,10 @@ impl LogVerifier {
                 self.hashed, self.newest.origin
             );
             return Err(LogFault::Leaf { index: 0, what });
+        }
+        if let Some(index) = self.exchanges.first_repeated() {
+            let what = "an earlier push has the same exchange".into();
+            return Err(LogFault::Leaf { index, what });
         }
         self.seen(signed, by_newest);
         let quorum = match (self.trust.quorum(), &self.witnessed) {

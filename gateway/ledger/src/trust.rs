@@ -7,9 +7,13 @@
 //! | `witness <name> <vkey> [<url>]` | a witness, known by this name in the lines below |
 //! | `group <name> any\|all\|<k> <name> …` | is there when one, all or k of these witnesses or groups are there |
 //! | `quorum <name>\|none` | the witness or group that must be there |
+//! | `ca <base64>` | the certificate (X.509, DER) of an authority by which partners are known; kept for whoever judges their certificates, not read here; ours as well |
 //!
 //! Blank lines and lines that begin with `#` are skipped. A file with `log` lines only asks for no witness. Refuses any other line, a name
 //! that is not defined above its use, two keys of one witness, and witnesses without a `quorum`, so that a misspelling never switches a control off.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::checkpoint::{Checkpoint, NotACheckpoint};
 use crate::cosignature::{Cosignature, WitnessKey};
@@ -29,6 +33,8 @@ pub struct Trust {
     parties: Vec<Party>,
     /// Place of the party that must be there.
     quorum: Option<usize>,
+    /// Certificates of authorities, DER.
+    authorities: Vec<Vec<u8>>,
     lines: Vec<String>,
 }
 
@@ -194,6 +200,11 @@ impl Trust {
                 let group = self.group(threshold, members)?;
                 self.party(name, group)?;
             }
+            ["ca", certificate] => {
+                let der = BASE64.decode(certificate);
+                self.authorities
+                    .push(der.map_err(|_| "it is not `ca <base64>`: no certificate")?);
+            }
             ["quorum", name] => {
                 if std::mem::replace(said, true) {
                     return Err("there is more than one quorum");
@@ -204,7 +215,7 @@ impl Trust {
             }
             _ => {
                 return Err(
-                    "it is not `log <vkey>`, `sizes <vkey> <from> <until>`, `witness <name> <vkey>`, `group <name> <k> <names>` or `quorum <name>`",
+                    "it is not `log <vkey>`, `sizes <vkey> <from> <until>`, `witness <name> <vkey>`, `group <name> <k> <names>`, `quorum <name>` or `ca <base64>`",
                 );
             }
         }
@@ -415,6 +426,11 @@ impl Trust {
     pub fn keys_of(&self, origin: &str) -> LogKeys {
         let of_it = self.logs.iter().filter(|span| span.key().name() == origin);
         LogKeys::of(of_it.cloned())
+    }
+
+    /// The certificates of the authorities by which partners are known, DER, as the file has them.
+    pub fn authorities(&self) -> &[Vec<u8>] {
+        &self.authorities
     }
 
     /// The keys of the witnesses.

@@ -65,7 +65,8 @@ pub struct ListFrom {
     from: u64,
 }
 
-/// The partner's own exchanges from an index on, each with its receipt under the newest checkpoint: what `shuguan reconcile` compares.
+/// The partner's own exchanges from an index on, each with its receipt under the newest checkpoint that a quorum of witnesses signed, or under the newest where that does
+/// not cover it: what `shuguan reconcile` compares.
 pub async fn list(
     State(api): State<Api>,
     Extension(context): Extension<Context>,

@@ -13,7 +13,7 @@ use super::config;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use crate::client::{Client, ClientSettings, Listener};
-use crate::journal::{ExportError, Exported, Reader, Resting, export};
+use crate::journal::{ExportError, Exported, Extent, Reader, Resting, export};
 use crate::serve::chain;
 
 mod clock;
@@ -36,7 +36,8 @@ enum LogAction {
   shuguan verify log log --trust demo/trust/trust.txt
   shuguan log export --journal demo/journal/journal.db -o 2026 --volume gw1.lyg.example/log
 
-The journal is opened read-only; the gateway may go on running.
+The journal is opened read-only; the gateway may go on running. The folder ends where the witnesses' signatures do, so that it can be proved by itself;
+run again, it goes on.
 
 EXIT CODES
   0 written · 1 a file cannot be read or written, the journal is damaged, or has no such volume · 6 the folder holds another log")]
@@ -50,6 +51,9 @@ EXIT CODES
         /// Only this volume, by its name, under its last checkpoint: its entries, and of those before it the hashes.
         #[arg(long, value_name = "NAME")]
         volume: Option<String>,
+        /// Up to the newest entry, although no quorum of witnesses has signed it yet.
+        #[arg(long)]
+        newest: bool,
     },
     /// Fetch the proof that the log of now is that of an earlier checkpoint with entries added; `verify consistency` judges it, offline.
     ///
@@ -137,7 +141,12 @@ pub fn run(args: LogArgs, output: &Output) -> Result<Exit, Failure> {
             journal,
             output: folder,
             volume,
-        } => show(&write(&journal, &folder, volume.as_deref(), output)?, &folder, output),
+            newest,
+        } => {
+            let volume = volume.as_deref();
+            let exported = write(&journal, &folder, Extent { volume, newest }, output)?;
+            show(&exported, &folder, output);
+        }
         LogAction::Prove {
             old,
             output: file,
@@ -166,10 +175,10 @@ fn reading<T>(journal: &Path, read: impl FnOnce(&Reader) -> Result<T, Failure>) 
     Ok(found)
 }
 
-fn write(journal: &Path, folder: &Path, volume: Option<&str>, output: &Output) -> Result<Exported, Failure> {
+fn write(journal: &Path, folder: &Path, extent: Extent<'_>, output: &Output) -> Result<Exported, Failure> {
     reading(journal, |reader| {
         let bar = bar(output);
-        let exported = export(reader, folder, volume, |done, all| {
+        let exported = export(reader, folder, extent, |done, all| {
             bar.set_length(all);
             bar.set_position(done);
         });
@@ -283,7 +292,7 @@ fn show(exported: &Exported, folder: &Path, output: &Output) {
     if output.is_json() {
         let document = json!({
             "folder": folder.display().to_string(), "origin": origin, "size": size, "before": exported.before,
-            "files_written": exported.written, "files_kept": exported.kept, "from": exported.from,
+            "files_written": exported.written, "files_kept": exported.kept, "from": exported.from, "behind": exported.behind,
         });
         output.json("shuguan.log-export.v1", &document);
         return;
@@ -293,6 +302,12 @@ fn show(exported: &Exported, folder: &Path, output: &Output) {
         "{} files written, {} were there",
         exported.written, exported.kept
     ));
+    if exported.behind > 0 {
+        output.line(format!(
+            "{} newer entries are not in it: no quorum of witnesses has signed them yet (--newest writes them as well)",
+            exported.behind
+        ));
+    }
     if exported.from > 0 {
         output.line(format!("entries before {} by their hashes alone", exported.from));
     }

@@ -87,8 +87,10 @@ pub fn run(args: &ReconcileArgs, output: &Output) -> Result<Exit, Failure> {
     };
     let named = compare(&folder, &log, &partner);
     show(&folder, &log, &partner, &named, output);
+    // In a list each entry may stand in a history of its own, unless witnesses saw it; of a whole log the newest entries always wait for them.
+    let unseen = !log.whole && log.unwitnessed > 0;
     Ok(match named.first() {
-        _ if !folder.unproven.is_empty() => Exit::NotProven,
+        _ if unseen || !folder.unproven.is_empty() => Exit::NotProven,
         Some(first) if matches!(first.what, What::Contradicted | What::Withheld) => Exit::NotProven,
         Some(_) => Exit::Partial,
         None => Exit::Done,
@@ -126,7 +128,7 @@ fn partner(args: &ReconcileArgs, folder: &Folder) -> Result<String, Failure> {
 fn show(folder: &Folder, log: &Log, partner: &str, named: &[Named], output: &Output) {
     if output.is_json() {
         let document = serde_json::json!({
-            "partner": partner, "receipts": folder.receipts.len(), "states": folder.states.len(),
+            "partner": partner, "receipts": folder.of(partner), "unwitnessed": log.unwitnessed, "states": folder.states.len(),
             "logged": log.exchanges.len(), "size": log.size, "complete": log.is_complete(),
             "unproven": folder.unproven.iter().map(|(file, why)| serde_json::json!({ "file": file, "why": why })).collect::<Vec<_>>(),
             "items": named,
@@ -158,11 +160,17 @@ fn show(folder: &Folder, log: &Log, partner: &str, named: &[Named], output: &Out
     );
     output.note(format!(
         "{} receipts of `{partner}`, {} exchanges in the log of {} entries, {} to name",
-        folder.receipts.len(),
+        folder.of(partner),
         log.exchanges.len(),
         log.size,
         named.len()
     ));
+    if log.unwitnessed > 0 {
+        output.note(format!(
+            "not proved: that {} entries stand in the history that everybody is shown: the witnesses have not signed them yet",
+            log.unwitnessed
+        ));
+    }
     if !log.whole && log.is_complete() {
         output.note("the list has every exchange up to its last one: their numbers have no gap");
     } else if !log.is_complete() {

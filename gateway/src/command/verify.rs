@@ -100,10 +100,14 @@ EXIT CODES
   shuguan verify log demo/journal/journal.db --trust demo/trust/trust.txt
   shuguan verify log exported-log --trust demo/trust/trust.txt
   shuguan verify log copy.db --trust trust.txt --receipt feed.csv.0199a3c4-….tlog-proof
+  shuguan verify log copy.db --trust trust.txt --checkpoint june.checkpoint                 it continues what a witness or partner kept
   shuguan verify log exported-log --trust trust.txt --unwitnessed-h 0                       witnesses must have signed all of it
   shuguan verify log 2026 2027 2028 --trust trust.txt       volumes, each alone, and that they follow each other
 
 A volume's folder holds its own entries, and of those before it the hashes: they are under the same root, and what they say is not proved by it.
+
+Entries that the witnesses have not signed yet are the log's own word, whatever their times say: the first line tells up to where it is proved
+(--format json: `proven-in-part`, `witnessed`, `unwitnessed`).
 
 The journal is opened read-only; the gateway may go on running.
 
@@ -119,6 +123,9 @@ EXIT CODES
         /// A receipt whose leaf and checkpoint the log must contain; may be repeated.
         #[arg(long)]
         receipt: Vec<PathBuf>,
+        /// A signed checkpoint that the log must continue, such as a witness or a partner has kept; may be repeated.
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Vec<PathBuf>,
         /// When the trust file asks for witnesses: the entries that they have not signed yet may reach back so many hours before the newest; 0: there may be none.
         #[arg(long, value_name = "HOURS", default_value_t = UNWITNESSED_H)]
         unwitnessed_h: u32,
@@ -186,10 +193,15 @@ pub fn run(args: VerifyArgs, output: &Output) -> Result<Exit, Failure> {
             journal,
             trust,
             receipt,
+            checkpoint,
             unwitnessed_h,
         } => {
             let within_us = i64::from(unwitnessed_h) * HOUR_US;
-            log::run(&journal, &believed(&trust)?, (&receipt, within_us), output)
+            let kept = log::Kept {
+                receipts: &receipt,
+                checkpoints: &checkpoint,
+            };
+            log::run(&journal, &believed(&trust)?, (&kept, within_us), output)
         }
         What::Consistency(args) => consistency::run(&args, &believed(&args.trust)?, output),
         What::Keys {

@@ -123,7 +123,7 @@ fn listed(committed: &[columns::Column]) -> String {
 }
 
 /// `8192*649 12`: equal neighbours once, so that a month's snapshot takes a line.
-pub(super) fn run_lengths(rows: &[u32]) -> String {
+pub(crate) fn run_lengths(rows: &[u32]) -> String {
     let runs = rows.chunk_by(|one, next| one == next).map(|run| match run {
         [one] => one.to_string(),
         [one, ..] => format!("{one}*{}", run.len()),

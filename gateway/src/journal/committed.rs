@@ -8,6 +8,7 @@ use shuguan_ledger::columns::root;
 use shuguan_ledger::leaf::{Commitment, Event, Leaf, OfficerUnsealEvent};
 
 use super::evidence::{QUALITY, RECORD, Record, SECRET, SUITE, SUITE_TODAY};
+use super::requested;
 use crate::signature::digest::sha256;
 
 /// Label and member of what a pull asked for.
@@ -82,7 +83,7 @@ pub(super) fn opens(record: &Record<'_>, label: &'static str, committed: Commitm
         .is_some_and(|digest| record.evidence.commit(label, &digest) == committed)
 }
 
-/// Whether the record holds what the members of the leaf commit to; the index of subjects is not looked at.
+/// Whether the record holds what the members of the leaf commit to, and a signed request asks for what the leaf says; the index of subjects is not looked at.
 pub(super) fn agrees(event: &Event, record: &Record<'_>) -> Result<(), &'static str> {
     let text = |label: &'static str, committed: Commitment| {
         record
@@ -119,6 +120,10 @@ pub(super) fn agrees(event: &Event, record: &Record<'_>) -> Result<(), &'static 
     };
     if !agrees {
         return Err(OTHERWISE);
+    }
+    if let Some(base) = record.text("signature-base") {
+        let request = record.digest("request").ok_or(OTHERWISE)?;
+        requested::bears_out(event, base, request, record.text("message-key"))?;
     }
     // A record of an earlier version lists no columns.
     match (cols, record.columns()) {

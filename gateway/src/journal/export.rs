@@ -36,6 +36,17 @@ pub struct Exported {
     pub kept: u64,
     /// Index of the first entry that is there as a leaf; of those before it the hashes are.
     pub from: u64,
+    /// Entries behind the checkpoint, which no quorum of witnesses has signed yet.
+    pub behind: u64,
+}
+
+/// How much of the log is exported.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extent<'v> {
+    /// This volume alone.
+    pub volume: Option<&'v str>,
+    /// Up to the newest entry, whether witnesses have signed it or not.
+    pub newest: bool,
 }
 
 /// Why nothing more was exported.
@@ -57,21 +68,27 @@ pub enum ExportError {
     NotWhole(String),
 }
 
-/// Writes the whole log under its newest checkpoint, or one of its volumes under its last: then of the entries before it only the hashes, and its leaves
-/// from the one on that closed the volume before. `progress` is told the number of files looked at, of all.
+/// Writes the whole log, or one of its volumes under its last checkpoint: then of the entries before it only the hashes, and its leaves from the one on that closed the volume
+/// before. It ends at the newest checkpoint that a quorum of witnesses signed, so that the folder alone can be proved; at the newest of all where there is none, where the
+/// folder reaches further already, or where that is asked for. `progress` is told the number of files looked at, of all.
 ///
 /// # Errors
 /// See [`ExportError`].
 pub fn export(
     reader: &Reader,
     folder: &Path,
-    volume: Option<&str>,
+    extent: Extent<'_>,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Exported, ExportError> {
     let volumes = reader.volumes()?;
-    let (note, from) = match volume {
-        None => (newest(reader)?, 0),
-        Some(name) => of_volume(reader, &volumes, name)?,
+    let end = if extent.newest {
+        newest(reader)?
+    } else {
+        seen(reader, folder)?
+    };
+    let (note, from) = match extent.volume {
+        None => (end, 0),
+        Some(name) => of_volume((reader, &volumes), name, end)?,
     };
     let checkpoint = Checkpoint::unverified(&note).map_err(|_| JournalFault::damaged("its checkpoint is not one"))?;
     let size = checkpoint.size;
@@ -105,26 +122,44 @@ pub fn export(
         written,
         kept,
         from: from / TILE_WIDTH * TILE_WIDTH,
+        behind: match extent.volume {
+            None => reader.newest()?.size.saturating_sub(size),
+            Some(_) => 0,
+        },
     })
 }
 
 /// The newest checkpoint, with the witnesses' signatures when they have signed this very one.
 fn newest(reader: &Reader) -> Result<String, JournalFault> {
-    let note = reader.checkpoint()?;
-    let size = reader.newest()?.size;
-    Ok(match reader.newest_cosigned() {
-        Ok(Some(cosigned)) if cosigned.size == size => cosigned.note.as_ref().to_owned(),
-        _ => note,
+    let (note, size) = (reader.checkpoint()?, reader.newest()?.size);
+    let cosigned = reader.newest_cosigned()?.filter(|cosigned| cosigned.size == size);
+    Ok(cosigned.map_or(note, |cosigned| cosigned.note.as_ref().to_owned()))
+}
+
+/// The newest checkpoint of this volume that a quorum signed, unless there is none or the folder holds more of the log.
+fn seen(reader: &Reader, folder: &Path) -> Result<String, JournalFault> {
+    let newest = newest(reader)?;
+    let Some(cosigned) = reader.newest_cosigned()? else {
+        return Ok(newest);
+    };
+    let there = std::fs::read_to_string(folder.join(CHECKPOINT)).unwrap_or_default();
+    let size = |note: &str| Checkpoint::unverified(note).map_or(0, |checkpoint| checkpoint.size);
+    let origin = |note: &str| note.split('\n').next().map(str::to_owned);
+    let is_enough = size(&there) <= cosigned.size && origin(&newest) == origin(&cosigned.note);
+    Ok(if is_enough {
+        cosigned.note.as_ref().to_owned()
+    } else {
+        newest
     })
 }
 
-/// The last checkpoint of a volume, and the index of the leaf that closed the one before it.
-fn of_volume(reader: &Reader, volumes: &[Volume], name: &str) -> Result<(String, u64), ExportError> {
+/// The last checkpoint of a volume, which is `end` while it goes on, and the index of the leaf that closed the one before it.
+fn of_volume((reader, volumes): (&Reader, &[Volume]), name: &str, end: String) -> Result<(String, u64), ExportError> {
     let volume = volumes.iter().find(|volume| volume.origin == name);
     let volume = volume.ok_or_else(|| ExportError::NoVolume(name.to_owned()))?;
     let from = volume.from.saturating_sub(1);
     if volume.size.is_none() {
-        return Ok((newest(reader)?, from));
+        return Ok((end, from));
     }
     let last = reader.last_checkpoint(volume)?;
     let last = last.ok_or_else(|| ExportError::NotWhole(name.to_owned()))?;

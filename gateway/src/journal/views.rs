@@ -14,6 +14,7 @@ use shuguan_ledger::tile::{Content, Tile};
 use shuguan_ledger::tree::{Hash, Tiles, inclusion_path, leaf_hash};
 use uuid::Uuid;
 
+use super::cosigned::Cosigned;
 use super::entry::Sealed;
 use super::fault::JournalFault;
 use super::settings::JournalPlace;
@@ -343,14 +344,28 @@ impl Reader {
         const STEP: &str = "list the exchanges of a partner";
         let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get::<Option<u64>>(1)?));
         let found = self.rows(STEP, statements::PARTNER_EXCHANGES, values![partner, from], columns)?;
+        let seen = self.newest_cosigned()?;
         let mut listed = Vec::new();
         for (index, settled) in found {
-            let settled = settled.map(|leaf| self.sealed_newest(leaf)).transpose()?.flatten();
-            if let Some(sealed) = self.sealed_newest(index)? {
+            let settled = settled
+                .map(|leaf| self.sealed_seen(leaf, seen.as_ref()))
+                .transpose()?
+                .flatten();
+            if let Some(sealed) = self.sealed_seen(index, seen.as_ref())? {
                 listed.push((sealed, settled));
             }
         }
         Ok(listed)
+    }
+
+    /// A leaf under a checkpoint that witnesses signed, when that covers it, else under the newest.
+    fn sealed_seen(&self, leaf: u64, seen: Option<&Cosigned>) -> Result<Option<Sealed>, JournalFault> {
+        let Some(seen) = seen.filter(|seen| leaf < seen.size) else {
+            return self.sealed_newest(leaf);
+        };
+        let row = self.leaf(leaf)?;
+        row.map(|row| self.prove(row, seen.size, seen.note.as_ref().to_owned()))
+            .transpose()
     }
 
     fn standing(&self, leaf: u64) -> Result<Option<InboxStanding>, JournalFault> {

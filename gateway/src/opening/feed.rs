@@ -14,7 +14,7 @@ use shuguan_adapters::decode::{DecodeLimits, Decoder, Ended};
 use shuguan_adapters::layout::Layout;
 
 use super::{Digests, values};
-use crate::journal::part_digest;
+use crate::journal::{part_digest, run_lengths};
 
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -32,6 +32,8 @@ pub enum FeedFault {
 /// What a file's columns hash to, and their values where they are wanted.
 #[derive(Default)]
 pub struct Decoded {
+    /// Rows of each part.
+    rows: Vec<u32>,
     /// Part digests by column.
     pub digests: Digests,
     /// Values by column, part by part, of the columns to disclose.
@@ -80,6 +82,11 @@ pub fn decode(
 }
 
 impl Decoded {
+    /// Rows of the parts, as an opening has them.
+    pub fn parts(&self) -> String {
+        run_lengths(&self.rows)
+    }
+
     fn take(
         &mut self,
         decoder: &mut Decoder,
@@ -92,6 +99,7 @@ impl Decoded {
             if part.num_rows() == 0 {
                 continue;
             }
+            self.rows.push(u32::try_from(part.num_rows()).unwrap_or(u32::MAX));
             for (field, column) in part.schema().fields().iter().zip(part.columns()) {
                 let Ok(digest) = part_digest(column) else { continue };
                 self.digests.entry(field.name().clone()).or_default().push(digest);

@@ -10,7 +10,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use rcgen::{KeyPair, PublicKeyData};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use shuguan_ledger::note::SigningKey;
 use zeroize::Zeroizing;
 
@@ -109,7 +113,8 @@ pub fn init(
     let log_vkey = log_vkey(options.log_origin, &dir.join("keys/log.seed"))?;
     keyfile::public_folder(&dir.join("trust"))?;
     keyfile::create_public(&dir.join("trust/log.vkey"), format!("{log_vkey}\n").as_bytes())?;
-    keyfile::create_public(&dir.join("trust/trust.txt"), format!("log {log_vkey}\n").as_bytes())?;
+    let trust = trust_text(&log_vkey, &authority.ca_pem()?)?;
+    keyfile::create_public(&dir.join("trust/trust.txt"), trust.as_bytes())?;
     let receipt_pem = receipt_pem(&dir.join("keys/receipt.seed"))?;
     keyfile::create_public(&dir.join("trust/receipt.pem"), receipt_pem.as_bytes())?;
     let mut made = Made {
@@ -197,7 +202,7 @@ fn demo(
         options,
         authority,
         ca_pem: authority.ca_pem()?,
-        trust: format!("log {}\n", made.log_vkey),
+        trust: trust_text(&made.log_vkey, &authority.ca_pem()?)?,
         receipt_pem: keyfile::read_public(&dir.join("trust/receipt.pem"))?,
         root_sha256: made.root_sha256.clone(),
         now_us,
@@ -222,6 +227,16 @@ fn demo(
         keyfile::create_public(&dir.join("officers").join(name), content.as_bytes())?;
     }
     Ok(())
+}
+
+/// The trust file of a log without witnesses: its key, and the authorities by which those are known who sign what it holds.
+fn trust_text(log_vkey: &str, ca_pem: &str) -> Result<String, PkiFault> {
+    let mut text = format!("log {log_vkey}\n");
+    for certificate in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
+        let certificate = certificate.map_err(|_| PkiFault::BadRequest("the authority's own certificate is none"))?;
+        text.extend(["ca ", &BASE64.encode(certificate), "\n"]);
+    }
+    Ok(text)
 }
 
 /// What all kits of one `init` share.

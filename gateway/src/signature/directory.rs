@@ -135,11 +135,22 @@ fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 fn read(file: &Path, authorities: &[CertificateDer<'_>]) -> Result<Holder, String> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
-    let chain = chain.map_err(|error| error.to_string())?;
+    // An expired one is no fault of the folder: it is judged as at its start, and refused by its dates when it is used.
+    judged(&chain.map_err(|error| error.to_string())?, authorities, None)
+}
+
+/// Judges a message certificate with the chain behind it, as at a moment (seconds since 1970) or at its own start. Whether it is revoked is not asked.
+///
+/// # Errors
+/// Why it is none of these authorities' message certificates at that moment.
+pub fn judged(
+    chain: &[CertificateDer<'_>],
+    authorities: &[CertificateDer<'_>],
+    at_s: Option<i64>,
+) -> Result<Holder, String> {
     let (leaf, intermediates) = chain.split_first().ok_or("it holds no certificate")?;
     let holder = holder(leaf).map_err(str::to_owned)?;
-    // An expired one is no fault of the folder: it is judged as at its start, and refused by its dates when it is used.
-    leads_to(leaf, intermediates, authorities, holder.not_before_s)?;
+    leads_to(leaf, intermediates, authorities, at_s.unwrap_or(holder.not_before_s))?;
     Ok(holder)
 }
 

@@ -5,6 +5,7 @@
     reason = "a test may panic"
 )]
 
+mod acts;
 mod numbers;
 mod succession;
 mod tail;

@@ -66,6 +66,12 @@ impl Folder {
         Ok(())
     }
 
+    /// How many receipts are about a partner.
+    pub(super) fn of(&self, partner: &str) -> usize {
+        let ours = |own: &&Own| own.leaf.event.partner() == Some(partner);
+        self.receipts.iter().filter(ours).count()
+    }
+
     fn receipt(&mut self, path: &Path, trust: &Trust) -> Result<(), Failure> {
         let text = read_receipt(path)?;
         let file = path.display().to_string();

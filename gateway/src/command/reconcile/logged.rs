@@ -1,17 +1,19 @@
 //! The log of one partner: of a journal that verifies whole, or of the gateway's list, in which every entry is proved by itself.
 //!
-//! Takes a journal or a gateway, and a trust file; gives the partner's exchanges with what became of each. Refuses a journal that cannot be read, and says
-//! which entry is not proven.
+//! Takes a journal or a gateway, and a trust file; gives the partner's exchanges with what became of each, and how many entries the log alone vouches for. Refuses a journal
+//! that cannot be read, and says which entry is not proven; a journal of which the witnesses that the trust file asks for have signed nothing is not.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::leaf::{Event, Leaf};
-use shuguan_ledger::receipt::Receipt;
+use shuguan_ledger::receipt::{Receipt, ReceiptError};
 use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
-use shuguan_ledger::trust::Trust;
+use shuguan_ledger::trust::{Quorum, Trust};
+use tokio::runtime::Runtime;
 
 use super::ReconcileArgs;
 use super::numbers::Numbers;
@@ -22,6 +24,12 @@ use crate::command::output::Output;
 use crate::command::verify::{ReadLog, read_log};
 use crate::journal::Resting;
 use crate::serve::chain;
+
+/// What is said of a log that no quorum saw.
+const UNSEEN: &str = "the witnesses that the trust file asks for have signed none of its checkpoints";
+/// How often the gateway is asked for its list while witnesses have not signed the newest entries, and how long after each other: they sign about once a second.
+const TRIES: u32 = 3;
+const BETWEEN: Duration = Duration::from_secs(2);
 
 /// An exchange as the log has it.
 pub(super) struct Logged {
@@ -62,6 +70,8 @@ pub(super) struct Log {
     pub(super) numbers: Numbers,
     /// Whether it is the log itself, which was verified from its first entry to its last.
     pub(super) whole: bool,
+    /// Entries that the log alone vouches for, when the trust file asks for witnesses: of the whole log, or of those that the gateway listed.
+    pub(super) unwitnessed: u64,
 }
 
 impl Log {
@@ -79,7 +89,12 @@ pub(super) fn of_journal(
     output: &Output,
 ) -> Result<Result<Log, String>, Failure> {
     match read_log(&config::journal_at(journal)?, trust, output) {
-        Ok(report) => reread(journal, &report.checkpoint, partner).map(Ok),
+        Ok(report) if report.quorum == Quorum::Missing => Ok(Err(UNSEEN.into())),
+        Ok(report) => {
+            let log = reread(journal, &report.checkpoint, partner)?;
+            let unwitnessed = report.unwitnessed().unwrap_or(0);
+            Ok(Ok(Log { unwitnessed, ..log }))
+        }
         Err(ReadLog::Fault(fault)) => Ok(Err(fault.to_string())),
         Err(ReadLog::Unreadable(error)) => Err(unreadable(journal).because(chain(&error))),
         Err(ReadLog::Disturbed) => Err(disturbed(journal)),
@@ -115,6 +130,7 @@ pub(super) fn reread(journal: &Path, proven: &Checkpoint, partner: &str) -> Resu
         exchanges,
         numbers,
         whole: true,
+        unwitnessed: 0,
     })
 }
 
@@ -164,44 +180,72 @@ pub(super) fn take(exchanges: &mut BTreeMap<String, Logged>, index: u64, hash: H
     }
 }
 
-/// The gateway's list, each entry proved.
+/// The gateway's list, each entry proved; asked for again while witnesses have not signed its newest entries.
 pub(super) fn of_server(args: &ReconcileArgs, trust: &Trust, partner: &str) -> Result<Result<Log, String>, Failure> {
     let client = Client::open(&ClientSettings::load(&args.config)?, Listener::Feed)?;
     let runtime = crate::command::runtime()?;
-    let (mut exchanges, mut numbers, mut from, mut size) = (BTreeMap::new(), Numbers::default(), 0_u64, 0);
+    let mut tries = 0;
+    loop {
+        let listed = listed(&client, &runtime, trust, partner)?;
+        tries += 1;
+        match listed {
+            Ok(log) if log.unwitnessed > 0 && tries < TRIES => {
+                runtime.block_on(tokio::time::sleep(BETWEEN));
+            }
+            listed => return Ok(listed),
+        }
+    }
+}
+
+fn listed(client: &Client, runtime: &Runtime, trust: &Trust, partner: &str) -> Result<Result<Log, String>, Failure> {
+    let (mut log, mut from) = (Log::listed(), 0_u64);
     loop {
         let path = format!("/v1/exchanges?from={from}");
         let page = runtime
             .block_on(client.get_json(&path))
             .map_err(|error| error.failure(&format!("GET {path}")))?;
         for item in page.get("items").and_then(Value::as_array).into_iter().flatten() {
-            for member in ["receipt", "settled"] {
-                let Some(text) = item.get(member).and_then(Value::as_str) else {
-                    continue;
-                };
-                let proven = match Receipt::parse(text).and_then(|receipt| receipt.verify(trust)) {
-                    Ok(proven) => proven,
-                    Err(fault) => return Ok(Err(format!("an entry of the gateway's list: {fault}"))),
-                };
-                size = size.max(proven.checkpoint.size);
-                numbers.take(proven.index, &proven.leaf, partner);
-                take(&mut exchanges, proven.index, proven.leaf_hash, proven.leaf, partner);
-            }
-            let relayed = item.get("state").and_then(Value::as_str) == Some("relayed");
-            let exchange = item.get("exchange").and_then(Value::as_str).filter(|_| relayed);
-            if let Some(logged) = exchange.and_then(|exchange| exchanges.get_mut(exchange)) {
-                logged.fate = Fate::Settled;
+            if let Err(why) = log.item(item, trust, partner) {
+                return Ok(Err(format!("an entry of the gateway's list: {why}")));
             }
         }
         match page.get("next").and_then(Value::as_u64) {
             Some(next) if next > from => from = next,
-            _ => break,
+            _ => return Ok(Ok(log)),
         }
     }
-    Ok(Ok(Log {
-        size,
-        exchanges,
-        numbers,
-        whole: false,
-    }))
+}
+
+impl Log {
+    /// A list of which nothing is there yet.
+    fn listed() -> Self {
+        Self {
+            size: 0,
+            exchanges: BTreeMap::new(),
+            numbers: Numbers::default(),
+            whole: false,
+            unwitnessed: 0,
+        }
+    }
+
+    /// Takes an item of the gateway's list: its receipts, then what the gateway says became of it.
+    fn item(&mut self, item: &Value, trust: &Trust, partner: &str) -> Result<(), ReceiptError> {
+        for member in ["receipt", "settled"] {
+            let Some(text) = item.get(member).and_then(Value::as_str) else {
+                continue;
+            };
+            let proven = Receipt::parse(text).and_then(|receipt| receipt.verify(trust))?;
+            self.size = self.size.max(proven.checkpoint.size);
+            self.unwitnessed += u64::from(proven.witnessed.quorum == Quorum::Missing);
+            self.numbers.take(proven.index, &proven.leaf, partner);
+            let (index, hash) = (proven.index, proven.leaf_hash);
+            take(&mut self.exchanges, index, hash, proven.leaf, partner);
+        }
+        let relayed = item.get("state").and_then(Value::as_str) == Some("relayed");
+        let exchange = item.get("exchange").and_then(Value::as_str).filter(|_| relayed);
+        if let Some(logged) = exchange.and_then(|exchange| self.exchanges.get_mut(exchange)) {
+            logged.fate = Fate::Settled;
+        }
+        Ok(())
+    }
 }

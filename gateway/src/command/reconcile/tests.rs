@@ -79,6 +79,7 @@ fn log(leaves: Vec<(u64, u8, Leaf)>, size: u64) -> Log {
         exchanges,
         numbers: Numbers::default(),
         whole: true,
+        unwitnessed: 0,
     }
 }
 

@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use shuguan_ledger::audit::{LogFault, LogReport, LogVerifier, Taken};
+use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::exported::Entry;
 use shuguan_ledger::leaf::Event;
 use shuguan_ledger::receipt::Proven;
@@ -31,10 +32,13 @@ impl Expected {
     /// Adds what one receipt proved.
     pub(super) fn add(&mut self, proven: &Proven, checkpoint: String) {
         self.leaves.insert(proven.index, proven.leaf_hash);
-        self.checkpoints
-            .entry(proven.checkpoint.size)
-            .or_default()
-            .push((proven.checkpoint.root, checkpoint));
+        self.add_checkpoint(&proven.checkpoint, checkpoint);
+    }
+
+    /// Adds a checkpoint that was believed, with its note.
+    pub(super) fn add_checkpoint(&mut self, checkpoint: &Checkpoint, note: String) {
+        let of_size = self.checkpoints.entry(checkpoint.size).or_default();
+        of_size.push((checkpoint.root, note));
     }
 
     /// Whether receipts say the same of the entry just taken, and of as many entries.

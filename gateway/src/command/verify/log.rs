@@ -1,6 +1,6 @@
 //! `shuguan verify log`: a journal, an exported log, or volumes that follow each other.
 //!
-//! Takes where they are and the receipts that they must contain; says what holds, what is counted in it and what is not proved. Refuses what cannot be
+//! Takes where they are and the receipts and checkpoints that they must contain; says what holds, what is counted in it and what is not proved. Refuses what cannot be
 //! read; what does not hold ends with code 6 and names the first entry that is not proven.
 
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ use super::{
 pub(super) fn run(
     journals: &[PathBuf],
     trust: &Trust,
-    asked: (&[PathBuf], i64),
+    asked: (&Kept<'_>, i64),
     output: &Output,
 ) -> Result<Exit, Failure> {
     match journals {
@@ -38,25 +38,20 @@ pub(super) fn run(
 fn journal_or_folder(
     journal: &Path,
     trust: &Trust,
-    (receipts, within_us): (&[PathBuf], i64),
+    (kept, within_us): (&Kept<'_>, i64),
     output: &Output,
 ) -> Result<Exit, Failure> {
     let place = || format!("cannot read `{}`", journal.display());
     if journal.is_dir() {
-        return exported(journal, trust, (receipts, within_us), output);
+        return exported(journal, trust, (kept, within_us), output);
     }
     if !journal.is_file() {
         return Err(Failure::local(place()).because("there is no such file"));
     }
-    match journal::compare_log(
-        &config::journal_at(journal)?,
-        trust,
-        &expected(receipts, trust)?,
-        output,
-    ) {
+    match journal::compare_log(&config::journal_at(journal)?, trust, &expected(kept, trust)?, output) {
         Ok(mut report) => {
             report.quorum = report.witnessed_within(within_us);
-            show_log(&report, trust, receipts.len(), None, output);
+            show_log(&report, trust, kept.receipts.len(), None, output);
             Ok(exit(report.quorum))
         }
         Err(ReadLog::Fault(fault)) => Ok(not_proven(output, &chain(&fault), Some(fault.index()))),
@@ -72,16 +67,16 @@ fn journal_or_folder(
 fn exported(
     folder: &Path,
     trust: &Trust,
-    (receipts, within_us): (&[PathBuf], i64),
+    (kept, within_us): (&Kept<'_>, i64),
     output: &Output,
 ) -> Result<Exit, Failure> {
-    match folder::read(folder, trust, &expected(receipts, trust)?, output) {
+    match folder::read(folder, trust, &expected(kept, trust)?, output) {
         Ok(mut report) => {
             report.log.quorum = report.log.witnessed_within(within_us);
             show_log(
                 &report.log,
                 trust,
-                receipts.len(),
+                kept.receipts.len(),
                 Some((report.tiles, report.bundles)),
                 output,
             );
@@ -107,10 +102,27 @@ pub(super) fn folder_fault(fault: FolderFault, folder: &Path, output: &Output) -
     }
 }
 
+/// What somebody kept of the log, and what it must therefore contain.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Kept<'a> {
+    pub(super) receipts: &'a [PathBuf],
+    /// Signed checkpoints, such as a witness or a partner has.
+    pub(super) checkpoints: &'a [PathBuf],
+}
+
 /// What the log must contain.
-pub(super) fn expected(receipts: &[PathBuf], trust: &Trust) -> Result<Expected, Failure> {
+pub(super) fn expected(kept: &Kept<'_>, trust: &Trust) -> Result<Expected, Failure> {
     let mut expected = Expected::default();
-    for path in receipts {
+    for path in kept.checkpoints {
+        let note = read_receipt(path)?;
+        let checkpoint = trust.open(&note).map_err(|error| {
+            Failure::new(Exit::NotProven, "a checkpoint to compare with is itself not valid")
+                .at(path.display().to_string())
+                .because(chain(&error))
+        })?;
+        expected.add_checkpoint(&checkpoint, note);
+    }
+    for path in kept.receipts {
         let text = read_receipt(path)?;
         let proven = Receipt::parse(&text).and_then(|receipt| Ok((receipt.verify(trust)?, receipt.checkpoint)));
         let (proven, checkpoint) = proven.map_err(|error| {
@@ -140,13 +152,19 @@ fn log_seen_by(report: &LogReport, trust: &Trust) -> String {
     }
 }
 
+/// How many entries the witnesses saw, when that is enough and not all.
+fn in_part(report: &LogReport) -> Option<u64> {
+    let seen = report.witnessed.as_ref().map(|(size, _)| *size)?;
+    (report.quorum == Quorum::Met && seen < report.checkpoint.size).then_some(seen)
+}
+
 /// What holds, and what is not proved.
 pub(super) fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files: Option<(u64, u64)>, output: &Output) {
     let (origin, size) = (&report.checkpoint.origin, report.checkpoint.size);
     if output.is_json() {
         let document = json!({
             "verdict": report.verdict(), "witnessed": report.witnessed.as_ref().map(|(size, _)| size),
-            "unwitnessed": unwitnessed(report), "unwitnessed_since": report.unwitnessed_since.map(time::format),
+            "unwitnessed": report.unwitnessed(), "unwitnessed_since": report.unwitnessed_since.map(time::format),
             "witnesses": report.witnessed.as_ref().map(|(_, by)| witnesses_json(by)), "origin": origin, "size": size,
             "checkpoints": report.checkpoints, "kinds": report.kinds, "partners": report.partners, "waiting": report.waiting, "receipts": receipts,
             "tiles": files.map(|files| files.0), "bundles": files.map(|files| files.1),
@@ -169,7 +187,13 @@ pub(super) fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files
         "the log `{origin}` holds {which}, none changed, dropped, inserted or reordered since they were signed; {}",
         log_seen_by(report, trust)
     );
-    output.line(headline(report.quorum, &sentence));
+    output.line(match in_part(report) {
+        Some(seen) => format!(
+            "有效  valid up to entry {}, and behind it the log speaks alone: {sentence}",
+            seen.saturating_sub(1)
+        ),
+        None => headline(report.quorum, &sentence),
+    });
     if let Some((from, to)) = report.span {
         output.line(format!("      from {} to {}", time::format(from), time::format(to)));
     }
@@ -218,7 +242,7 @@ pub(super) fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files
         Some((seen, _)) if *seen == size => {}
         Some((seen, _)) => output.line(format!(
             "      not proved: that no other log was shown to somebody else after these first {seen} entries{}",
-            match (unwitnessed(report), report.unwitnessed_since) {
+            match (report.unwitnessed(), report.unwitnessed_since) {
                 (Some(count), Some(since)) =>
                     format!(": of the {count} since {} the log says so alone", time::format(since)),
                 _ => String::new(),
@@ -226,12 +250,6 @@ pub(super) fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files
         )),
         None => output.line("      not proved: that no other log was shown to somebody else (that takes a witness)"),
     }
-}
-
-/// How many entries no quorum signed, when one is asked for.
-fn unwitnessed(report: &LogReport) -> Option<u64> {
-    let seen = report.witnessed.as_ref().map_or(0, |(size, _)| *size);
-    (report.quorum != Quorum::NotAsked).then(|| report.checkpoint.size.saturating_sub(seen))
 }
 
 /// What was lost of the logs before this one, in words.

@@ -1,8 +1,8 @@
 //! `shuguan verify receipt --opening`: which columns of a push are proved, which are withheld.
 //!
 //! Takes a verified leaf, an opening or a package (an opening with values), and perhaps the agency's own file; says of each column what is proved. With
-//! `--disclose` it writes a package that shows the named columns and withholds the others. Refuses, with code 6, a column whose values are others, and every
-//! column of a leaf that the witnesses of the trust file have not signed. What was done to a column is in no commitment: the bundle proves it, an opening only states it.
+//! `--disclose` it writes a package that shows the named columns and withholds the others. Refuses, with code 6, a column whose values are others, a file
+//! that gives other parts, an opening that shows no value, and every column of a leaf that the witnesses of the trust file have not signed. What was done to a column is in no commitment: the bundle proves it, an opening only states it.
 
 use std::path::{Path, PathBuf};
 
@@ -80,6 +80,17 @@ pub(super) fn run(args: &OpeningArgs, proven: &Proven, trust: &Trust, output: &O
         None => opening::Decoded::default(),
         Some(feed) => decode((args, plan.as_ref()), feed, &opening, leaf, proven.leaf.when())?,
     };
+    if let Some(feed) = &args.feed
+        && decoded.parts() != opening.parts
+    {
+        let why = format!(
+            "`{}` is not the file that was sent: it gives parts of [{}] rows, and [{}] were sealed",
+            feed.display(),
+            decoded.parts(),
+            opening.parts
+        );
+        return Ok(not_proven(output, &why, None));
+    }
     let standings = match opening.judge(leaf, &decoded.digests) {
         Ok(standings) => standings,
         Err(fault) => {
@@ -90,14 +101,14 @@ pub(super) fn run(args: &OpeningArgs, proven: &Proven, trust: &Trust, output: &O
             ));
         }
     };
-    let differing = standings.contains(&Standing::Differs);
+    let proved = standings.contains(&Standing::Proved) && !standings.contains(&Standing::Differs);
     show(
         (proven, trust),
         &columns(&opening, standings, plan.as_ref()),
         leaf,
         output,
     );
-    if differing || exit(proven.witnessed.quorum) != Exit::Done {
+    if !proved || exit(proven.witnessed.quorum) != Exit::Done {
         return Ok(Exit::NotProven);
     }
     if let Some(path) = &args.package {
@@ -258,7 +269,7 @@ fn show((proven, trust): (&Proven, &Trust), columns: &[Shown<'_>], leaf: &PushEv
     let seen_by = seen_by(&proven.witnessed, trust);
     if output.is_json() {
         let document = json!({
-            "verdict": if differs == 0 { proven.witnessed.verdict() } else { "disproven" },
+            "verdict": match (differs, proved) { (0, 0) => "nothing-shown", (0, _) => proven.witnessed.verdict(), _ => "disproven" },
             "sentence": format!("{}; {seen_by}", sentence(proven)), "witnesses": witnesses_json(&proven.witnessed),
             "exchange": leaf.x, "proved": proved, "withheld": withheld, "differing": differs,
             "columns": columns.iter().map(|column| json!({
@@ -274,6 +285,10 @@ fn show((proven, trust): (&Proven, &Trust), columns: &[Shown<'_>], leaf: &PushEv
         leaf.nc
     );
     output.line(match (differs, proven.witnessed.quorum) {
+        (0, _) if proved == 0 => format!(
+            "无效  not proven: no values are shown, so none of the {} columns is proved; they are under this entry (add --feed FILE, or take a package)",
+            leaf.nc
+        ),
         (0, Quorum::NotAsked | Quorum::Met) => format!("有效  valid: {found}; {seen_by}"),
         (0, Quorum::Missing) => format!("无效  not proven: the log says so alone: {found}; {seen_by}"),
         _ => format!("无效  not valid: {differs} columns hold other values than were sealed"),

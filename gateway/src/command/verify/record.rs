@@ -1,13 +1,15 @@
 //! `shuguan verify record`: an evidence record that two officers opened, against the receipt of its exchange.
 //!
-//! Takes the record (`audit unseal open`), a receipt, a trust file, and perhaps the sender's message key; says that the record is the one that was sealed, and what it shows:
-//! by which certificates the partner was known, what their revocation was, and what he signed. Refuses, with code 6, a record with one changed byte, and
-//! a signature that is not the key's. Needs no key of the gateway.
+//! Takes the record (`audit unseal open`), a receipt, a trust file, and perhaps the sender's message key or its certificate; says that the record is the one that was sealed, and
+//! what it shows: by which certificates the partner was known, what their revocation was, and what he signed. Refuses, with code 6, a record with one changed byte, a
+//! signature that is not the key's or is under another request than the entry tells of, and a certificate that no authority of the trust file vouched for when it was
+//! sealed. Needs no key of the gateway.
 
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
 use shuguan_ledger::receipt::{Proven, Receipt};
 use shuguan_ledger::trust::Trust;
@@ -18,7 +20,8 @@ use super::{chain, exit, headline, not_proven, read_receipt, seen_by};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::journal::{Borne, borne_out};
-use crate::signature::PublicKey;
+use crate::pki::hex;
+use crate::signature::{PublicKey, directory};
 
 /// Longest record that is read, bytes.
 const RECORD_BYTES_MAX: u64 = 16 << 20;
@@ -31,7 +34,7 @@ pub(super) struct RecordArgs {
     /// The receipt of the exchange (tlog-proof).
     #[arg(long, value_name = "FILE")]
     receipt: PathBuf,
-    /// The sender's message key or its certificate, PEM: was the request signed by it?
+    /// The sender's message certificate with its chain, or the bare key, PEM: was the request signed by it? Whose a certificate is, the authorities (`ca`) of the trust file say.
     #[arg(long, value_name = "PEM")]
     key: Option<PathBuf>,
     /// Trust file with the log's public key.
@@ -43,8 +46,15 @@ pub(super) struct RecordArgs {
 enum Signed {
     /// The request was not signed, or no key was given.
     Unasked(&'static str),
-    /// By the key with this id.
-    By(String),
+    /// By the key with this id; whose it is, or why that is not proved.
+    By(String, Result<String, &'static str>),
+}
+
+/// A key that a file holds, and the certificates that speak of it.
+struct Held {
+    key: PublicKey,
+    /// From its own certificate on; empty for a bare key.
+    chain: Vec<CertificateDer<'static>>,
 }
 
 /// Judges a record.
@@ -61,9 +71,9 @@ pub(super) fn run(args: &RecordArgs, trust: &Trust, output: &Output) -> Result<E
         Ok(borne) => borne,
         Err(why) => return Ok(not_proven(output, why, None)),
     };
-    let signed = match signed(&borne, args.key.as_deref())? {
+    let signed = match signed((&proven, trust), &borne, args.key.as_deref())? {
         Ok(signed) => signed,
-        Err(why) => return Ok(not_proven(output, why, None)),
+        Err(why) => return Ok(not_proven(output, &why, None)),
     };
     show((&proven, trust), &borne, &signed, output);
     Ok(exit(proven.witnessed.quorum))
@@ -83,39 +93,83 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     serde_json::to_vec(record).map_err(|_| no_record())
 }
 
-fn signed(borne: &Borne, key: Option<&Path>) -> Result<Result<Signed, &'static str>, Failure> {
+fn signed(
+    (proven, trust): (&Proven, &Trust),
+    borne: &Borne,
+    key: Option<&Path>,
+) -> Result<Result<Signed, String>, Failure> {
     let member = |name: &str| borne.members.get(name).map(String::as_str);
     let (Some(base), Some(signature)) = (member("signature-base"), member("signature")) else {
         return Ok(Ok(Signed::Unasked("the request was not signed")));
     };
     let Some(file) = key else {
         return Ok(Ok(Signed::Unasked(
-            "the request was signed; give the sender's message key to verify that: --key PEM",
+            "the request was signed; give the sender's message certificate to verify that: --key message.pem",
         )));
     };
     let keys = keys_of(file)?;
-    let Some(key) = keys.iter().find(|key| Some(key.id()) == member("message-key")) else {
-        return Ok(Err("the request was signed by another key than this one"));
+    let Some(held) = keys.iter().find(|held| Some(held.key.id()) == member("message-key")) else {
+        return Ok(Err("the request was signed by another key than this one".into()));
     };
     let signature = BASE64.decode(signature).ok();
     let signature: Option<[u8; 64]> = signature.and_then(|bytes| bytes.try_into().ok());
-    Ok(match signature {
-        Some(signature) if key.verifies(base, &signature) => Ok(Signed::By(key.id().to_owned())),
-        _ => Err("the signature under the request is not that of its key"),
-    })
+    if !signature.is_some_and(|signature| held.key.verifies(base, &signature)) {
+        return Ok(Err("the signature under the request is not that of its key".into()));
+    }
+    let whose = whose(held, trust, proven.leaf.when(), member("message-certificate"));
+    Ok(whose.map(|whose| Signed::By(held.key.id().to_owned(), whose)))
 }
 
-/// The keys in a PEM file: public keys, and those of certificates.
-fn keys_of(file: &Path) -> Result<Vec<PublicKey>, Failure> {
+/// Whose key it was when the entry was sealed, as the authorities of the trust file say; the outer error: they do not.
+fn whose(
+    held: &Held,
+    trust: &Trust,
+    when_us: i64,
+    certificate: Option<&str>,
+) -> Result<Result<String, &'static str>, String> {
+    if held.chain.is_empty() {
+        return Ok(Err("whose key it is: give the certificate and not the bare key"));
+    }
+    if trust.authorities().is_empty() {
+        return Ok(Err("whose key it is: the trust file names no authority (`ca`)"));
+    }
+    let authorities: Vec<_> = trust
+        .authorities()
+        .iter()
+        .map(|der| CertificateDer::from(der.as_slice()))
+        .collect();
+    let at_s = when_us.div_euclid(1_000_000);
+    let holder = directory::judged(&held.chain, &authorities, Some(at_s))
+        .map_err(|why| format!("the certificate of the key, when the entry was sealed: {why}"))?;
+    if certificate.is_some_and(|sha256| sha256 != hex(&holder.sha256)) {
+        return Ok(Err(
+            "whose key it is: the record names another certificate for this key",
+        ));
+    }
+    Ok(Ok(holder.spiffe))
+}
+
+/// The keys in a PEM file: public keys, and those of certificates with what stands behind them.
+fn keys_of(file: &Path) -> Result<Vec<Held>, Failure> {
     let text = std::fs::read(file)
         .map_err(|error| Failure::local(format!("cannot read `{}`", file.display())).because(error))?;
-    let blocks = Pem::iter_from_buffer(&text).flatten();
-    let key = |block: Pem| match block.label.as_str() {
-        "CERTIFICATE" => PublicKey::from_spki(block.parse_x509().ok()?.public_key().raw),
-        "PUBLIC KEY" => PublicKey::from_spki(&block.contents),
+    let blocks: Vec<Pem> = Pem::iter_from_buffer(&text).flatten().collect();
+    let chain_from = |place: usize| {
+        let rest = blocks.iter().skip(place).filter(|block| block.label == "CERTIFICATE");
+        rest.map(|block| CertificateDer::from(block.contents.clone())).collect()
+    };
+    let held = |(place, block): (usize, &Pem)| match block.label.as_str() {
+        "CERTIFICATE" => Some(Held {
+            key: PublicKey::from_spki(block.parse_x509().ok()?.public_key().raw)?,
+            chain: chain_from(place),
+        }),
+        "PUBLIC KEY" => Some(Held {
+            key: PublicKey::from_spki(&block.contents)?,
+            chain: Vec::new(),
+        }),
         _ => None,
     };
-    let keys: Vec<PublicKey> = blocks.filter_map(key).collect();
+    let keys: Vec<Held> = blocks.iter().enumerate().filter_map(held).collect();
     if keys.is_empty() {
         return Err(Failure::local(format!("`{}` holds no message key", file.display()))
             .because("a certificate or a public key, Ed25519 or P-256, PEM, is looked for"));
@@ -130,21 +184,25 @@ fn show((proven, trust): (&Proven, &Trust), borne: &Borne, signed: &Signed, outp
         "the record agrees with everything that the entry commits to; the entry is of a version that did not commit to the rest"
     };
     let said = format!("{}; {extent}; {}", sentence(proven), seen_by(&proven.witnessed, trust));
-    let (by, note) = match signed {
-        Signed::By(key) => (Some(key.as_str()), None),
-        Signed::Unasked(why) => (None, Some(*why)),
+    let (by, whose, note) = match signed {
+        Signed::By(key, Ok(whose)) => (Some(key.as_str()), Some(whose.as_str()), None),
+        Signed::By(key, Err(why)) => (Some(key.as_str()), None, Some(*why)),
+        Signed::Unasked(why) => (None, None, Some(*why)),
     };
     if output.is_json() {
         let document = json!({
             "verdict": proven.witnessed.verdict(), "sentence": said, "index": proven.index, "exchange": proven.leaf.event.exchange(),
-            "whole": borne.whole, "signed_by": by, "record": borne.members,
+            "whole": borne.whole, "signed_by": by, "signer": whose, "not_proved": note, "record": borne.members,
         });
         output.json("shuguan.record-verdict.v1", &document);
         return;
     }
     output.line(headline(proven.witnessed.quorum, &said));
     if let Some(key) = by {
-        output.line(format!("      the request was signed by the key {key}, over:"));
+        let of = whose.map_or(String::new(), |whose| format!(" of {whose}"));
+        output.line(format!(
+            "      the request that the entry tells of was signed by the key {key}{of}, over:"
+        ));
         for line in borne
             .members
             .get("signature-base")

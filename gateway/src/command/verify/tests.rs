@@ -169,6 +169,7 @@ impl Room {
             journal: vec![self.path("journal.db")],
             trust: self.path("trust.txt"),
             receipt: vec![],
+            checkpoint: vec![],
             unwitnessed_h: 24,
         })
         .unwrap()
@@ -232,6 +233,7 @@ fn an_untouched_journal_and_its_receipt_are_proven_and_nothing_is_left_beside_it
             journal: vec![journal],
             trust,
             receipt,
+            checkpoint: vec![],
             unwitnessed_h: 24,
         })
         .unwrap(),
@@ -333,6 +335,7 @@ fn a_folder_with_a_fifo_for_a_file_is_a_failure_that_names_it() {
             journal: vec![folder],
             trust,
             receipt: vec![],
+            checkpoint: vec![],
             unwitnessed_h: 24,
         };
         sender.send(Room::run(log).unwrap_err())
@@ -378,6 +381,7 @@ fn files_that_are_absent_or_something_else_are_failures_and_not_verdicts() {
             journal: vec![journal],
             trust,
             receipt: vec![],
+            checkpoint: vec![],
             unwitnessed_h: 24,
         })
         .unwrap_err()
@@ -399,7 +403,7 @@ fn files_that_are_absent_or_something_else_are_failures_and_not_verdicts() {
 /// the first.
 async fn turned(room: &Room, name: &str, reason: &str) -> (PathBuf, [PathBuf; 2]) {
     use crate::clock::Clock;
-    use crate::journal::{Journal, JournalSettings, Outcome, Reader, Secret, VolumeOrder, export};
+    use crate::journal::{Extent, Journal, JournalSettings, Outcome, Reader, Secret, VolumeOrder, export};
     let (log, kek) = (Secret::new([7; 32]), Secret::new([2; 32]));
     let settings = JournalSettings::at(room.path(name), "log.example", log, kek);
     Journal::create(&settings).unwrap();
@@ -429,7 +433,11 @@ async fn turned(room: &Room, name: &str, reason: &str) -> (PathBuf, [PathBuf; 2]
     });
     let folder = room.path(&format!("{name}-second"));
     let reader = Reader::open(&settings.place).unwrap();
-    export(&reader, &folder, Some("log.example/2"), |_, _| {}).unwrap();
+    let extent = Extent {
+        volume: Some("log.example/2"),
+        newest: false,
+    };
+    export(&reader, &folder, extent, |_, _| {}).unwrap();
     (folder, kept)
 }
 
@@ -452,6 +460,7 @@ async fn a_receipt_of_an_entry_that_a_folder_has_only_as_a_hash_is_compared_with
             journal: vec![folder.clone()],
             trust: room.path("trust.txt"),
             receipt: receipts.iter().map(|path| (*path).clone()).collect(),
+            checkpoint: vec![],
             unwitnessed_h: 24,
         })
         .unwrap()

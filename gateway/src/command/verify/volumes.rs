@@ -10,7 +10,7 @@ use shuguan_ledger::audit::LogReport;
 use shuguan_ledger::leaf::Digest;
 use shuguan_ledger::trust::{Quorum, Trust};
 
-use super::log::{expected, folder_fault, show_log};
+use super::log::{Kept, expected, folder_fault, show_log};
 use super::{exit, folder, not_proven};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
@@ -19,16 +19,17 @@ use crate::command::output::Output;
 pub(super) fn run(
     folders: &[PathBuf],
     trust: &Trust,
-    (receipts, within_us): (&[PathBuf], i64),
+    (kept, within_us): (&Kept<'_>, i64),
     output: &Output,
 ) -> Result<Exit, Failure> {
-    if !receipts.is_empty() {
-        return Err(
-            Failure::new(Exit::Usage, "receipts are compared with one log at a time")
-                .then("shuguan verify log DIR --receipt FILE"),
-        );
+    if !kept.receipts.is_empty() || !kept.checkpoints.is_empty() {
+        return Err(Failure::new(
+            Exit::Usage,
+            "receipts and checkpoints are compared with one log at a time",
+        )
+        .then("shuguan verify log DIR --receipt FILE"));
     }
-    let (expected, mut reports) = (expected(&[], trust)?, Vec::new());
+    let (expected, mut reports) = (expected(kept, trust)?, Vec::new());
     for path in folders {
         let mut report = match folder::read(path, trust, &expected, output) {
             Ok(report) => report,

@@ -9,7 +9,7 @@ use shuguan_ledger::exported::{self, Folder};
 use shuguan_ledger::tile::{Content, Tile};
 
 use super::{Bench, one_row, settings, trust};
-use crate::journal::{ExportError, Journal, JournalFault, Reader, export};
+use crate::journal::{ExportError, Extent, Journal, JournalFault, Reader, export};
 use crate::postgres::stores::{Store, on_both_stores};
 
 on_both_stores!(
@@ -108,7 +108,7 @@ async fn an_export_verifies_and_goes_on_where_it_was_wherever_it_was_killed(stor
         from += more;
         let size = reader.size().unwrap();
         let whole = bench.folder.path().join(format!("whole-{round}"));
-        export(&reader, &whole, None, |_, _| {}).unwrap();
+        export(&reader, &whole, Extent::default(), |_, _| {}).unwrap();
         for count in 0..3 {
             kill_after(count, &folder, &files(&whole));
             match exported::verify(&Folder(folder.clone()), &trust()) {
@@ -117,13 +117,13 @@ async fn an_export_verifies_and_goes_on_where_it_was_wherever_it_was_killed(stor
             }
         }
         let mut told = Vec::new();
-        let done = export(&reader, &folder, None, |done, all| told.push((done, all))).unwrap();
+        let done = export(&reader, &folder, Extent::default(), |done, all| told.push((done, all))).unwrap();
         let all = Tile::all(size).count() as u64;
         assert_eq!((done.checkpoint.size, done.written + done.kept), (size, all));
         assert_eq!(told, (0..all).map(|done| (done, all)).collect::<Vec<_>>());
         let report = exported::verify(&Folder(folder.clone()), &trust()).unwrap();
         assert_eq!(report.log.checkpoint, done.checkpoint);
-        let again = export(&reader, &folder, None, |_, _| {}).unwrap();
+        let again = export(&reader, &folder, Extent::default(), |_, _| {}).unwrap();
         assert_eq!((again.written, again.before), (0, Some(size)));
         let mut left = files(&folder);
         left.remove("tile/0/.002.tmp");
@@ -137,14 +137,14 @@ async fn a_folder_with_another_log_or_more_of_it_is_not_touched(store: Store) {
     grow(&journal, 1, 20).await;
     let folder = bench.folder.path().join("log");
     let reader = bench.reader();
-    export(&reader, &folder, None, |_, _| {}).unwrap();
+    export(&reader, &folder, Extent::default(), |_, _| {}).unwrap();
     let other = settings(&bench.folder.path().join("other"));
     Journal::create(&other).unwrap();
     let shorter = Journal::open(&other, bench.clock()).unwrap();
     let before = files(&folder);
     let refused = |told: &str| {
         let reader = Reader::open(&other.place).unwrap();
-        let error = export(&reader, &folder, None, |_, _| {}).unwrap_err();
+        let error = export(&reader, &folder, Extent::default(), |_, _| {}).unwrap_err();
         assert!(matches!(error, ExportError::OtherLog(_)), "{error}");
         assert!(error.to_string().contains(told), "{error}");
         assert_eq!(files(&folder), before);
@@ -163,7 +163,8 @@ async fn a_checkpoint_that_is_a_fifo_is_refused_and_not_waited_for(store: Store)
     let made = Command::new("mkfifo").arg(folder.join("checkpoint")).status();
     assert!(made.unwrap().success());
     let (reader, there) = (bench.reader(), folder.clone());
-    let exporting = tokio::task::spawn_blocking(move || export(&reader, &there, None, |_, _| {}).unwrap_err());
+    let exporting =
+        tokio::task::spawn_blocking(move || export(&reader, &there, Extent::default(), |_, _| {}).unwrap_err());
     let error = tokio::time::timeout(Duration::from_secs(20), exporting).await;
     let error = error.unwrap().unwrap();
     assert!(
@@ -180,7 +181,7 @@ async fn a_leaf_that_does_not_have_its_hash_is_not_exported(store: Store) {
     grow(&journal, 1, 20).await;
     bench.tamper("DROP TRIGGER leaf_fixed; UPDATE leaf SET bytes = zeroblob(9) WHERE idx = 7;");
     let folder = bench.folder.path().join("log");
-    let error = export(&bench.reader(), &folder, None, |_, _| {}).unwrap_err();
+    let error = export(&bench.reader(), &folder, Extent::default(), |_, _| {}).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the journal is damaged: leaf 7 does not have its hash"

@@ -30,6 +30,7 @@ fn judged(room: &Room, unwitnessed_h: u32) -> Exit {
         journal,
         trust,
         receipt: vec![],
+        checkpoint: vec![],
         unwitnessed_h,
     })
     .unwrap()
