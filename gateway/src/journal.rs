@@ -97,6 +97,7 @@ use copyback::CopyBack;
 pub use cosigned::Cosigned;
 pub use deep::{DeepReport, examine};
 pub use entry::{Entry, EventDraft, Idempotency, Nonce, Outcome, Sealed};
+pub(crate) use evidence::{CONTENT, committed_under};
 pub use evidence::{Evidence, INDEX, QUALITY, opening_of};
 pub use export::{ExportError, Exported, Extent, export};
 pub use fault::{JournalFault, SealError};

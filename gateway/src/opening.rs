@@ -1,4 +1,4 @@
-//! Openings: what lets an agency prove single columns of what it sent, and withhold the others.
+//! Openings: what lets an agency prove single columns of what it sent, and withhold the others; and what lets the registry prove the bytes that it received.
 //!
 //! Takes the leaf of a push, an opening (`shuguan.opening.v1`, from `GET /v1/exchanges/{id}/receipt`), and values: those in the opening itself, or the agency's
 //! own file decoded anew. Says of each column whether it is proved, withheld, or another than was sealed. Refuses an opening whose columns do not lead to
@@ -13,11 +13,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shuguan_ledger::columns::{self, Column, NotTheColumns, Shown};
-use shuguan_ledger::leaf::PushEvent;
+use shuguan_ledger::leaf::{PullEvent, PushEvent};
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
 
 use crate::hex::unhex;
+use crate::journal::{CONTENT, committed_under};
 
 pub use feed::{Decoded, FeedFault, decode};
 
@@ -26,7 +27,7 @@ pub const SCHEMA: &str = "shuguan.opening.v1";
 /// Its media type.
 pub const MEDIA_TYPE: &str = "application/vnd.shuguan.opening+json";
 
-/// What opens the columns of one push.
+/// What opens the columns of one push, or the content of one extract.
 #[derive(Clone, Serialize, Deserialize, PartialEq)]
 pub struct Opening {
     /// [`SCHEMA`].
@@ -39,6 +40,9 @@ pub struct Opening {
     pub wanted: Vec<String>,
     /// The columns in the order of `cols`.
     pub columns: Vec<OpenColumn>,
+    /// Of an extract: the salt, hexadecimal, of the commitment to its content. Whoever has the content and this proves that these bytes were released.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub content: Option<String>,
 }
 
 /// One column of an opening.
@@ -122,6 +126,25 @@ impl Opening {
         // The commitments first: they are what the log holds, and each column can then be judged by itself.
         columns::verify(&committed, &leaf.cols.0, leaf.nc)?;
         self.columns.iter().map(|column| column.standing(at_hand)).collect()
+    }
+
+    /// Whether a content of this SHA-256 is, byte for byte, what the leaf of an extract commits to; none: the opening does not open that.
+    ///
+    /// # Errors
+    /// See [`OpeningFault`]: it is another document, or of another exchange.
+    pub fn is_content(&self, leaf: &PullEvent, sha256: &Hash) -> Result<Option<bool>, OpeningFault> {
+        if self.schema != SCHEMA {
+            return Err(OpeningFault::Schema);
+        }
+        if self.exchange.to_string() != leaf.x {
+            return Err(OpeningFault::Exchange(self.exchange));
+        }
+        let salt = self.content.as_deref().map(|salt| {
+            let salt: Option<Hash> = unhex(salt);
+            salt.ok_or_else(|| OpeningFault::Hex(CONTENT.into()))
+        });
+        let salt = salt.transpose()?;
+        Ok(salt.map(|salt| committed_under(&salt, CONTENT, sha256) == leaf.out))
     }
 
     /// The same opening with only these columns open; their values are put in from `values`, where they are at hand.

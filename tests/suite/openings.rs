@@ -155,11 +155,40 @@ fn an_opening_is_its_own_partners_and_of_a_push_only() {
             .or(pulled["items"][0]["exchange"].as_str())
             .unwrap();
         let path = format!("/v1/exchanges/{exchange}/receipt");
-        let refused = running
-            .call(asked(&path), &gateway.partner("information-centre"))
-            .await
-            .unwrap();
-        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (406, "SG2118"));
+        let other = running.call(asked(&path), &police).await.unwrap();
+        assert_eq!((other.status.as_u16(), other.code().as_str()), (404, "SG2114"));
+        // Of an extract it opens the content: the registry proves the very bytes that it received, offline.
+        let prove = |content: &str, opening: &str| {
+            let base = [
+                "verify",
+                "receipt",
+                "out.ndjson.tlog-proof",
+                "--trust",
+                "trust/trust.txt",
+            ];
+            let (code, out, error) =
+                gateway.shuguan(&[&base[..], &["--opening", opening, "--content", content]].concat());
+            (code, out + &error)
+        };
+        let (code, said) = prove("out.ndjson", "out.ndjson.opening.json");
+        assert_eq!(code, 0, "{said}");
+        assert!(
+            said.starts_with("有效") && said.contains("these are the bytes that were released"),
+            "{said}"
+        );
+        let mut changed = std::fs::read(gateway.path("out.ndjson")).unwrap();
+        changed[10] ^= 1;
+        std::fs::write(gateway.path("changed.ndjson"), changed).unwrap();
+        let (code, said) = prove("changed.ndjson", "out.ndjson.opening.json");
+        assert!(code == 6 && said.contains("is not what was released"), "{said}");
+        let opening = std::fs::read_to_string(gateway.path("out.ndjson.opening.json")).unwrap();
+        let mut opening: Value = serde_json::from_str(&opening).unwrap();
+        for salt in [Value::Null, "00".repeat(32).into(), "x".into()] {
+            opening["content"] = salt;
+            std::fs::write(gateway.path("forged.json"), opening.to_string()).unwrap();
+            let (code, said) = prove("out.ndjson", "forged.json");
+            assert!(code == 6 && said.starts_with("无效"), "{said}");
+        }
         drop(running);
     });
 }

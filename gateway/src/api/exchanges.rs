@@ -300,7 +300,7 @@ fn state(view: &ExchangeView) -> &'static str {
 }
 
 /// The receipt, as a tlog-proof: under the newest checkpoint that a quorum of witnesses signed, if that covers it, else as it was sealed.
-/// Of a push also what opens its columns, when that is asked for.
+/// Of a push also what opens its columns, and of an extract what opens its content, when that is asked for.
 pub async fn receipt(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
@@ -342,7 +342,7 @@ pub async fn receipt(
 /// The salts of columns that the partner sent itself. Of an extract nothing is opened: its content came out of the registry.
 async fn opened(api: &Api, peer: &Peer, exchange: &str) -> Result<Opening, Stop> {
     let view = own(api, peer, exchange).await?;
-    if !matches!(view.leaf.event, Event::Push(_)) {
+    if !matches!(view.leaf.event, Event::Push(_) | Event::Pull(_)) {
         return Err(Refusal::UnacceptableForm.into());
     }
     let opening = api.stations.journal.opening(view.exchange).await;

@@ -27,6 +27,7 @@ use crate::client::signed::asked;
 use crate::client::witnessed::upgrade;
 use crate::client::{CallError, Client, ClientSettings, Listener};
 use crate::durable;
+use crate::opening::{MEDIA_TYPE, Opening};
 use crate::serve::chain;
 use crate::signature::{Profile, digest, profile};
 
@@ -105,6 +106,8 @@ pub struct Pulled {
     pub receipt: PathBuf,
     /// Under what it was given, and what is owed.
     pub manifest: PathBuf,
+    /// What opens the commitment of the log to these bytes.
+    pub opening: PathBuf,
     /// The gateway took our signed acknowledgement.
     pub acknowledged: bool,
 }
@@ -183,7 +186,8 @@ pub async fn pull(client: &Client, trust: &Trust, extract: &Extract<'_>, output:
     let (text, leaf, event) = proven_receipt(client, trust, extract, (&id, bytes)).await?;
     let manifest = sealed_manifest(client, &id, event.man).await?;
     let as_of = as_of(&manifest);
-    let (receipt, manifest) = keep_all(extract.output, &text, &manifest)?;
+    let opening = proven_opening(client, (&id, &digest), &event).await?;
+    let [receipt, manifest, opening] = keep_all(extract.output, [text.as_bytes(), &manifest, &opening])?;
     let acknowledged = client.signer().is_some() && acknowledge(client, &id, extract, &leaf, &digest, output).await;
     Ok(Pulled {
         acknowledged,
@@ -194,6 +198,7 @@ pub async fn pull(client: &Client, trust: &Trust, extract: &Extract<'_>, output:
         file: extract.output.to_owned(),
         receipt,
         manifest,
+        opening,
     })
 }
 
@@ -389,8 +394,12 @@ fn create_private(path: &Path) -> std::io::Result<std::fs::File> {
 }
 
 async fn fetch(client: &Client, path: &str) -> Result<Bytes, Failure> {
+    fetch_as(client, path, &[]).await
+}
+
+async fn fetch_as(client: &Client, path: &str, headers: &[(&'static str, &str)]) -> Result<Bytes, Failure> {
     let failed = |error: CallError| error.failure(&format!("GET {path}"));
-    let response = client.get(path, &[]).await.map_err(failed)?;
+    let response = client.get(path, headers).await.map_err(failed)?;
     connect::read(response).await.map_err(failed)
 }
 
@@ -444,11 +453,31 @@ async fn proven_receipt(
     Ok((text, hash, event))
 }
 
-/// Writes receipt and manifest, and gives the content its name last: a file without its proof is none.
-fn keep_all(file: &Path, receipt: &str, manifest: &[u8]) -> Result<(PathBuf, PathBuf), Failure> {
-    let paths = (beside(file, ".tlog-proof"), beside(file, ".manifest.json"));
-    keep(&paths.0, receipt.as_bytes())?;
-    keep(&paths.1, manifest)?;
+/// What ties the content to the log, when it does: the leaf commits to the digest that was downloaded.
+async fn proven_opening(client: &Client, (id, stated): (&str, &str), leaf: &PullEvent) -> Result<Bytes, Failure> {
+    let path = format!("/v1/exchanges/{id}/receipt");
+    let bytes = fetch_as(client, &path, &[("accept", MEDIA_TYPE)]).await?;
+    let other = || {
+        Failure::new(
+            Exit::NotProven,
+            "the leaf of the extract does not commit to its content",
+        )
+    };
+    let opening: Opening = serde_json::from_slice(&bytes).map_err(|_| other())?;
+    let content = digest::read(stated).ok_or_else(other)?;
+    match opening.is_content(leaf, &content) {
+        Ok(Some(true)) => Ok(bytes),
+        Ok(_) => Err(other()),
+        Err(fault) => Err(other().because(fault)),
+    }
+}
+
+/// Writes receipt, manifest and opening, and gives the content its name last: a file without its proof is none.
+fn keep_all(file: &Path, proofs: [&[u8]; 3]) -> Result<[PathBuf; 3], Failure> {
+    let paths = [".tlog-proof", ".manifest.json", ".opening.json"].map(|ending| beside(file, ending));
+    for (path, proof) in paths.iter().zip(proofs) {
+        keep(path, proof)?;
+    }
     durable::rename(&part_path(file), file)
         .map_err(|error| Failure::local(format!("cannot write `{}`", file.display())).because(error))?;
     Ok(paths)

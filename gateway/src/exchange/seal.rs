@@ -19,7 +19,9 @@ use super::report::Report;
 use super::signing::commit_request;
 use super::{Fault, Refused, Stations, Stop};
 use crate::edge::Peer;
-use crate::journal::{Entry, Evidence, INDEX, Idempotency, Outcome, QUALITY, SealError, Sealed, SealedPayload};
+use crate::journal::{
+    CONTENT, Entry, Evidence, INDEX, Idempotency, Outcome, QUALITY, SealError, Sealed, SealedPayload,
+};
 use crate::limits::Standing;
 use crate::refusal::Refusal;
 use crate::signature::digest;
@@ -310,7 +312,7 @@ pub async fn pull(stations: &Stations, prepared: &mut Prepared) -> Result<Sealed
         fil: prepared.filtered,
         bytes: prepared.content.bytes(),
         cols,
-        out: evidence.commit_digest("content", &prepared.content.digest()),
+        out: evidence.commit_digest(CONTENT, &prepared.content.digest()),
         nc: u64::try_from(request.plan.output().len()).unwrap_or(u64::MAX),
         sel: evidence.commit_text("selection", &request.selection_text),
         case: evidence.commit("case", request.case.as_bytes()),
@@ -364,7 +366,7 @@ pub async fn compare(
         abs: answered.absent,
         bytes: u64::try_from(answered.content.len()).unwrap_or(u64::MAX),
         cols: Digest(answered.columns.commit(&mut evidence)),
-        out: evidence.commit_digest("content", &digest::sha256(&answered.content)),
+        out: evidence.commit_digest(CONTENT, &digest::sha256(&answered.content)),
         nc: u64::try_from(request.plan.output().len()).unwrap_or(u64::MAX),
         case: evidence.commit("case", request.case.as_bytes()),
         req: commit_request(

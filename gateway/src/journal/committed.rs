@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use shuguan_ledger::columns::root;
 use shuguan_ledger::leaf::{Commitment, Event, Leaf, OfficerUnsealEvent};
 
-use super::evidence::{QUALITY, RECORD, Record, SECRET, SUITE, SUITE_TODAY};
+use super::evidence::{CONTENT, QUALITY, RECORD, Record, SECRET, SUITE, SUITE_TODAY};
 use super::requested;
 use crate::signature::digest::sha256;
 
@@ -98,14 +98,14 @@ pub(super) fn agrees(event: &Event, record: &Record<'_>) -> Result<(), &'static 
         ),
         Event::Pull(pull) => (
             Some(pull.cols.0),
-            opens(record, "content", pull.out)
+            opens(record, CONTENT, pull.out)
                 && pull.req.is_none_or(asked)
                 // A record of an earlier version does not say what was asked for.
                 && (record.text(SELECTION).is_none() || text(SELECTION, pull.sel)),
         ),
         Event::Compare(compare) => (
             Some(compare.cols.0),
-            opens(record, "content", compare.out) && asked(compare.req),
+            opens(record, CONTENT, compare.out) && asked(compare.req),
         ),
         Event::Refusal(refusal) => (
             None,

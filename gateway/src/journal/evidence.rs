@@ -42,6 +42,8 @@ const WANTED: &str = "wanted";
 /// Member: the operator of each column.
 const OPERATORS: &str = "operators";
 
+/// Label and member of the digest of what was released: the content of an extract, or answers.
+pub(crate) const CONTENT: &str = "content";
 /// Label and member of the digest of the subject index.
 pub const INDEX: &str = "index";
 
@@ -74,14 +76,9 @@ impl Evidence {
         }
     }
 
-    /// The commitment to a value: HMAC-SHA-256(salt of the label, `shuguan.commit.v1\n` label `\n` ‖ value).
+    /// The commitment to a value: [`committed_under`] the salt of the label.
     pub fn commit(&self, label: &str, value: &[u8]) -> Commitment {
-        let mut context = hmac::Context::with_key(&self.salts().of(label));
-        context.update(b"shuguan.commit.v1\n");
-        context.update(label.as_bytes());
-        context.update(b"\n");
-        context.update(value);
-        Commitment(tag(context))
+        committed_under(&self.salts().bytes(label), label, value)
     }
 
     /// Writes a digest, tag or code into the record. Never a field's value.
@@ -181,8 +178,8 @@ impl<'r> Record<'r> {
     }
 }
 
-/// What the agency opens the columns of its push with: the salts of columns that it sent, nothing of anybody else. None for a record of another kind
-/// or version.
+/// What the agency opens the columns of its push with: the salts of columns that it sent, nothing of anybody else; what the registry opens its extract with. None for a
+/// record of another kind or version.
 pub fn opening_of(exchange: Uuid, record: &[u8]) -> Option<Opening> {
     let record = Record::read(record)?;
     let salts = record.evidence.salts();
@@ -202,18 +199,24 @@ pub fn opening_of(exchange: Uuid, record: &[u8]) -> Option<Opening> {
         parts: record.text(PARTS)?.to_owned(),
         wanted: record.text(WANTED)?.split_whitespace().map(str::to_owned).collect(),
         columns: columns.into_iter().zip(operators).map(column).collect(),
+        content: record.text(CONTENT).map(|_| hex(salts.bytes(CONTENT).as_ref())),
     })
+}
+
+/// HMAC-SHA-256(salt, `shuguan.commit.v1\n` label `\n` ‖ value).
+pub(crate) fn committed_under(salt: &[u8; 32], label: &str, value: &[u8]) -> Commitment {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, salt));
+    context.update(b"shuguan.commit.v1\n");
+    context.update(label.as_bytes());
+    context.update(b"\n");
+    context.update(value);
+    Commitment(tag(context))
 }
 
 /// The salts of an exchange.
 pub(super) struct Salts(hkdf::Prk);
 
 impl Salts {
-    /// The key of a commitment.
-    pub(super) fn of(&self, label: &str) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, self.bytes(label).as_ref())
-    }
-
     /// HKDF-SHA-256, second step, with info `shuguan.salt.v1/` label.
     pub(super) fn bytes(&self, label: &str) -> Zeroizing<[u8; 32]> {
         let info = [b"shuguan.salt.v1/".as_slice(), label.as_bytes()];

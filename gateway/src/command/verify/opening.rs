@@ -1,21 +1,23 @@
-//! `shuguan verify receipt --opening`: which columns of a push are proved, which are withheld.
+//! `shuguan verify receipt --opening`: which columns of a push are proved, which are withheld; and that a file is the content of an extract.
 //!
 //! Takes a verified leaf, an opening or a package (an opening with values), and perhaps the agency's own file; says of each column what is proved. With
 //! `--disclose` it writes a package that shows the named columns and withholds the others. Refuses, with code 6, a column whose values are others, a file
 //! that gives other parts, an opening that shows no value, and every column of a leaf that the witnesses of the trust file have not signed. What was done to a column is in no commitment: the bundle proves it, an opening only states it.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use serde_json::json;
 use shuguan_adapters::catalogue::{self, RecordType};
 use shuguan_adapters::layout::Layout;
-use shuguan_ledger::leaf::{Event, PushEvent};
+use shuguan_ledger::leaf::{Event, PullEvent, PushEvent};
 use shuguan_ledger::receipt::Proven;
+use shuguan_ledger::tree::Hash;
 use shuguan_ledger::trust::{Quorum, Trust};
 use shuguan_policies::{Bundle, KeyRing, Plan};
 
-use super::receipt::sentence;
+use super::receipt::{sentence, show_receipt};
 use super::{exit, not_proven, seen_by, witnesses_json};
 use crate::client::deliver::detect;
 use crate::command::exit::{Exit, Failure};
@@ -24,6 +26,8 @@ use crate::opening::{self, Digests, FeedFault, Opening, Standing};
 
 /// Longest opening or package that is read, bytes: the values of a package are held in memory.
 const OPENING_BYTES_MAX: u64 = 256 << 20;
+/// So much of a content is hashed at once.
+const CHUNK_BYTES: usize = 64 * 1024;
 /// Asia/Shanghai is UTC+8 without daylight saving since 1991.
 const SHANGHAI_US: i64 = 8 * 3_600_000_000;
 const DAY_US: i64 = 86_400_000_000;
@@ -31,9 +35,12 @@ const DAY_US: i64 = 86_400_000_000;
 /// The columns of a push.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct OpeningArgs {
-    /// The opening of a push (`shuguan receipt EXCHANGE --opening -o FILE`), or a package made of one: prove its columns.
+    /// The opening of a push (`shuguan receipt EXCHANGE --opening -o FILE`), or a package made of one: prove its columns. Of an extract: prove its content.
     #[arg(long, value_name = "FILE", conflicts_with = "manifest")]
     opening: Option<PathBuf>,
+    /// The extract as it was received, with its opening (`FILE.opening.json`, which `shuguan pull` writes): these are the bytes that were released.
+    #[arg(long, value_name = "FILE", requires = "opening", conflicts_with_all = ["feed", "package"])]
+    content: Option<PathBuf>,
     /// The file that was sent: its columns are decoded anew and compared.
     #[arg(long, value_name = "FILE", requires = "opening")]
     feed: Option<PathBuf>,
@@ -63,12 +70,18 @@ impl OpeningArgs {
 /// # Errors
 /// When a file cannot be read or is not what it should be.
 pub(super) fn run(args: &OpeningArgs, proven: &Proven, trust: &Trust, output: &Output) -> Result<Exit, Failure> {
-    let Event::Push(leaf) = &proven.leaf.event else {
-        return Err(Failure::new(Exit::Usage, "only a push has columns to open")
-            .because("this receipt is of another kind of leaf"));
+    let opening = read(args.opening.as_deref().unwrap_or(Path::new("")))?;
+    let leaf = match (&proven.leaf.event, &args.content) {
+        (Event::Push(leaf), None) => leaf,
+        (Event::Pull(leaf), Some(file)) => return content((proven, trust), leaf, &opening, file, output),
+        (event, _) => {
+            return Err(Failure::new(
+                Exit::Usage,
+                "a push has columns to open, and an extract its content (--content FILE)",
+            )
+            .because(format!("this receipt is of a `{}` leaf", event.kind())));
+        }
     };
-    let file = args.opening.as_deref().unwrap_or(Path::new(""));
-    let opening = read(file)?;
     for name in &args.disclose {
         if !opening.columns.iter().any(|column| column.name == *name) {
             return Err(Failure::new(Exit::Usage, format!("the opening has no column `{name}`")));
@@ -119,6 +132,43 @@ pub(super) fn run(args: &OpeningArgs, proven: &Proven, trust: &Trust, output: &O
         output.note("it goes with the receipt");
     }
     Ok(Exit::Done)
+}
+
+/// Whether a file is the content of the extract that the leaf is about.
+fn content(
+    (proven, trust): (&Proven, &Trust),
+    leaf: &PullEvent,
+    opening: &Opening,
+    file: &Path,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let why = match opening.is_content(leaf, &sha256_of(file)?) {
+        Ok(Some(true)) => {
+            show_receipt(proven, trust, Some("these are the bytes that were released"), output);
+            return Ok(exit(proven.witnessed.quorum));
+        }
+        Ok(Some(false)) => format!("`{}` is not what was released", file.display()),
+        Ok(None) => "the opening does not open the content of an extract".into(),
+        Err(fault) => format!("the opening is none of this leaf: {fault}"),
+    };
+    Ok(not_proven(output, &why, None))
+}
+
+fn sha256_of(file: &Path) -> Result<Hash, Failure> {
+    let unreadable = |error| Failure::local(format!("cannot read `{}`", file.display())).because(error);
+    let mut source = std::fs::File::open(file).map_err(unreadable)?;
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let read = source.read(&mut chunk).map_err(unreadable)?;
+        match chunk.get(..read) {
+            Some(bytes) if !bytes.is_empty() => context.update(bytes),
+            _ => break,
+        }
+    }
+    let mut hash = [0; 32];
+    hash.copy_from_slice(context.finish().as_ref());
+    Ok(hash)
 }
 
 fn read(file: &Path) -> Result<Opening, Failure> {

@@ -32,7 +32,8 @@ pub(super) fn run(
                 let why = "the manifest is not the one that was sealed with this exchange";
                 return Ok(not_proven(output, why, None));
             }
-            show_receipt(&proven, trust, output);
+            let manifest = manifest.map(|_| "this is its manifest");
+            show_receipt(&proven, trust, manifest, output);
             Ok(exit(proven.witnessed.quorum))
         }
         Err(error) => Ok(not_proven(output, &chain(&error), None)),
@@ -109,9 +110,11 @@ pub(super) fn sentence(proven: &Proven) -> String {
     }
 }
 
-fn show_receipt(proven: &Proven, trust: &Trust, output: &Output) {
+/// Shows what a receipt proves, and what a file beside it was found to be.
+pub(super) fn show_receipt(proven: &Proven, trust: &Trust, besides: Option<&str>, output: &Output) {
     let (event, witnessed) = (&proven.leaf.event, &proven.witnessed);
-    let sentence = format!("{}; {}", sentence(proven), seen_by(witnessed, trust));
+    let besides = besides.map_or(String::new(), |besides| format!("; {besides}"));
+    let sentence = format!("{}{besides}; {}", sentence(proven), seen_by(witnessed, trust));
     let (size, at) = (proven.checkpoint.size, time::format(proven.leaf.when()));
     if output.is_json() {
         let document = json!({
