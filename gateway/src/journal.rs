@@ -89,7 +89,10 @@ use shuguan_ledger::tree::Edge;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-pub use backup::{DATABASE as BACKUP_DATABASE, PAYLOADS as BACKUP_PAYLOADS, backup, snapshot};
+pub use backup::{
+    DATABASE as BACKUP_DATABASE, EVIDENCE_KEYS as BACKUP_EVIDENCE_KEYS, PAYLOADS as BACKUP_PAYLOADS, backup,
+    put_keys_in, snapshot,
+};
 pub use columns::{ColumnDigests, part_digest};
 pub use committed::{Borne, borne_out};
 use copyback::CopyBack;

@@ -28,6 +28,7 @@ use super::views::Reader;
 /// Faults that are named; more are counted.
 const NAMED_MAX: usize = 100;
 const STEP: &str = "read the subject index";
+const NO_KEY: &str = "its evidence record does not open: its key is not there, as in a journal from a backup without `evidence-keys.db`, or the record was changed";
 
 /// What a deep look found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -119,6 +120,10 @@ impl Look<'_> {
         }
         let record = match self.vault.open_record(exchange, &sealed) {
             Ok(Some(record)) => record,
+            Ok(None) if sealed.key.is_none() => {
+                self.fault(index, NO_KEY);
+                return Ok(());
+            }
             Ok(None) => {
                 self.gone(index);
                 return Ok(());

@@ -8,9 +8,12 @@ use shuguan_ledger::leaf::{
 };
 use shuguan_ledger::receipt::Receipt;
 
-use super::{Bench, START_US, exchange, one_row, part, push, relayed, sealed, trust};
+use super::{Bench, START_US, exchange, one_row, part, push, relayed, sealed, trust, verify};
 use crate::hex::hex;
-use crate::journal::{Entry, Evidence, INDEX, Journal, JournalFault, Kek, QUALITY, Vault, examine};
+use crate::journal::{
+    Entry, Evidence, INDEX, Journal, JournalFault, JournalPlace, JournalSettings, Kek, QUALITY, Reader, Vault, backup,
+    examine, put_keys_in,
+};
 use crate::pki::period;
 use crate::postgres::stores::{Store, on_both_stores};
 
@@ -568,4 +571,50 @@ async fn more_that_is_gone_than_was_destroyed_is_named(store: Store) {
         let named = "more evidence records are gone than it and the `shred` leaves before it destroyed";
         assert_eq!(faults.contains(&(of_days.index, named)), is_named, "{leaf}: {faults:?}");
     }
+}
+
+#[tokio::test]
+async fn a_backup_holds_the_keys_of_evidence_in_a_file_of_their_own_and_is_as_good_without_it() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let leaf = sealed(journal.seal(one_row(&journal, 1)).await.unwrap()).index;
+    let (key, record) = stored(&bench, leaf);
+    let copy = bench.folder.path().join("copy");
+    std::fs::create_dir(&copy).unwrap();
+    let settings = bench.settings();
+    backup(&bench.database(), &settings.payloads, &copy).unwrap();
+    let read = |name: &str| std::fs::read(copy.join(name)).unwrap();
+    let (database, keys) = (read("journal.db"), read("evidence-keys.db"));
+    assert!(holds(&database, &record) && holds(&keys, &key));
+    assert!(
+        !holds(&database, &key) && !holds(&database, &key[..12]),
+        "nor is it in a free page"
+    );
+    assert!(!holds(&keys, &record[..12]));
+
+    let place = JournalPlace::File(copy.join("journal.db"));
+    let kek = Arc::new(Kek::new(&settings.key_encryption_key).unwrap());
+    let vault = Vault::at(&settings.key_encryption_key, kek, settings.month_keys.clone());
+    let opened = || Reader::open(&place).unwrap().opened(&vault, exchange(1), leaf).unwrap();
+    let look = || {
+        examine(&JournalSettings {
+            place: place.clone(),
+            ..settings.clone()
+        })
+        .unwrap()
+    };
+    verify(&place);
+    assert_eq!(opened(), None);
+    let faults = look().faults;
+    assert!(
+        matches!(&faults[..], [(at, what)] if *at == leaf && what.contains("its key is not there")),
+        "{faults:?}"
+    );
+
+    put_keys_in(&copy.join("journal.db"), &copy.join("evidence-keys.db")).unwrap();
+    assert!(opened().is_some());
+    assert_eq!(look().faulty, 0);
+    std::fs::write(copy.join("other.db"), "no file of keys").unwrap();
+    assert!(put_keys_in(&copy.join("journal.db"), &copy.join("other.db")).is_err());
+    verify(&place);
 }
