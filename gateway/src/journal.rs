@@ -9,7 +9,7 @@
 //! | `entry` → `sequencer` → `group` → `proofread` | what is sealed, in which order, what one transaction writes, and whether that is what was hashed |
 //! | `copyback` | the write-ahead log back into the database, beside the sequencer |
 //! | `payload`, `columns`, `evidence`, `packing`, `kek` | released parts, packed and encrypted; the commitments to them |
-//! | `vault`, `shredding` | evidence records under keys of their own; destroying those |
+//! | `vault`, `shredding`, `shreds` | evidence records under keys of their own; destroying those; what the log says is destroyed |
 //! | `subjects`, `index` | whom an exchange is about, as keyed tags; finding them |
 //! | `idempotency`, `nonces` | the same answer for the same key; a signed request has its effect once |
 //! | `inbox`, `relaying` | what the relay takes, and what it and the operator say about it |
@@ -67,6 +67,7 @@ mod sequencer;
 mod settings;
 mod shared;
 mod shredding;
+mod shreds;
 mod spent;
 mod statements;
 mod store;
@@ -89,7 +90,10 @@ use shuguan_ledger::tree::Edge;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-pub use backup::{DATABASE as BACKUP_DATABASE, PAYLOADS as BACKUP_PAYLOADS, backup, snapshot};
+pub use backup::{
+    DATABASE as BACKUP_DATABASE, EVIDENCE_KEYS as BACKUP_EVIDENCE_KEYS, PAYLOADS as BACKUP_PAYLOADS, backup,
+    put_keys_in, snapshot,
+};
 pub(crate) use columns::run_lengths;
 pub use columns::{ColumnDigests, part_digest};
 pub use committed::{Borne, borne_out};
@@ -129,6 +133,7 @@ use readers::Readers;
 use refusals::Refusals;
 use sequencer::{Answer, Job, Sequencer, Work};
 use shared::{BacklogCounters, Shared};
+use shreds::Shreds;
 use store::{Row, Store, Stored, values};
 pub use store::{StoreFault, hold};
 use vault::Vault;
@@ -225,7 +230,15 @@ impl Journal {
         let recovered = recovery::recover(&store, signer.origin(), signer.keys())?;
         let head = Arc::new(Head::at(&settings.head));
         head.check(&reader, &signer.own_trust(settings)?, settings)?;
+        let swept = Shreds::read(&reader)?.sweep(&store)?;
         drop(reader);
+        if swept > 0 {
+            store.empty_log();
+            tracing::warn!(
+                evidence.count = swept,
+                "evidence records that the log says are destroyed were there again, and are deleted: somebody put an older copy of them back"
+            );
+        }
         let orphans = recovery::remove_orphans(&store, &settings.payloads)?;
         tracing::info!(
             leaf.count = recovered.edge.size(),

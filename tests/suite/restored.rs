@@ -206,6 +206,7 @@ fn a_backup_made_while_the_gateway_runs_verifies_and_holds_no_key() {
         let files = manifest["files"].as_array().unwrap();
         let names: Vec<&str> = files.iter().map(|file| file["path"].as_str().unwrap()).collect();
         assert_eq!(&names[..2], ["journal.db", "registry.db"]);
+        assert!(names.contains(&"evidence-keys.db"), "{names:?}");
         assert!(names.iter().any(|name| name.ends_with(".parts")), "{names:?}");
         assert!(names.iter().any(|name| name.ends_with(".tags")), "{names:?}");
         let keys: Vec<Vec<u8>> = ["kek.key", "log.seed", "index.key", "master.key"]
@@ -386,6 +387,59 @@ fn a_journal_from_a_backup_does_not_start_before_its_loss_is_stated_and_a_sound_
         assert_eq!(fsck(&gateway), (0, vec![]));
         assert_eq!(running.stop(), Some(0));
         gateway.verified_log();
+    });
+}
+
+#[test]
+fn a_journal_goes_back_without_the_keys_of_evidence_where_their_file_was_removed() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        push(&running, &gateway, 1).await;
+        relayed(&gateway, 1);
+        assert_eq!(running.stop(), Some(0));
+        let (code, _, error) = gateway.shuguan(&["db", "backup", "backup", "-c", "shuguan.toml"]);
+        assert_eq!(code, 0, "{error}");
+        let keys = gateway.path("backup/evidence-keys.db");
+        let kept = std::fs::read(&keys).unwrap();
+        let wrapped = || registry_count(&gateway.journal(), "wrapped_key");
+        let before = wrapped();
+        assert!(before > 0);
+
+        std::fs::write(&keys, [&kept[..], b"x"].concat()).unwrap();
+        let journal = ["--only", "journal", "--replace"];
+        let (code, said) = restore(&gateway, &journal);
+        assert_eq!(code, 6, "{said}");
+        assert_eq!(wrapped(), before, "nothing was changed");
+
+        std::fs::remove_file(&keys).unwrap();
+        let (code, said) = restore(&gateway, &journal);
+        assert_eq!(code, 0, "{said}");
+        assert!(
+            said.contains("`evidence-keys.db` is not in the backup any more"),
+            "{said}"
+        );
+        assert_eq!(wrapped(), 0);
+        let running = gateway.serve();
+        push(&running, &gateway, 2).await;
+        relayed(&gateway, 2);
+        assert_eq!(running.stop(), Some(0));
+        gateway.verified_log();
+        let (code, out, error) = gateway.shuguan(&["doctor", "--deep", "-c", "shuguan.toml"]);
+        let said = format!("{out}{error}");
+        assert_ne!(code, 0, "{said}");
+        assert!(said.contains("its key is not there"), "{said}");
+
+        std::fs::write(&keys, &kept).unwrap();
+        let (code, said) = restore(&gateway, &["--only", "journal", "--replace", "--lose-newer"]);
+        assert_eq!(code, 0, "{said}");
+        assert!(said.contains("is to be shredded again"), "{said}");
+        assert_eq!(wrapped(), before);
+        let there = folder(&gateway, "journal");
+        assert!(
+            !there.iter().any(|name| name.contains("evidence-keys")),
+            "the keys are in the journal alone: {there:?}"
+        );
     });
 }
 

@@ -80,7 +80,8 @@ impl Journal {
         self.unseal(exchange, statements::ANSWERS, Kind::Answers).await
     }
 
-    /// The evidence record of an exchange, JSON. For disputes only: with it, commitments can be opened.
+    /// The evidence record of an exchange, JSON. For disputes only: with it, commitments can be opened. None when it was destroyed, also where rows are there
+    /// again.
     ///
     /// # Errors
     /// [`JournalFault::Unopened`] when it was changed.
@@ -90,10 +91,7 @@ impl Journal {
             let Some(first) = reader.leaves_of(exchange)?.first().map(|row| row.index) else {
                 return Ok(None);
             };
-            match reader.evidence_of(first)? {
-                Some(stored) => vault.open_record(exchange, &stored),
-                None => Ok(None),
-            }
+            reader.opened(&vault, exchange, first)
         })
         .await
     }
@@ -104,11 +102,7 @@ impl Journal {
     /// [`JournalFault::Unopened`] when it was changed.
     pub async fn evidence_at(&self, exchange: Uuid, leaf: u64) -> Result<Option<Zeroizing<Vec<u8>>>, JournalFault> {
         let vault = Arc::clone(&self.inner.vault);
-        self.read(move |reader| match reader.evidence_of(leaf)? {
-            Some(stored) => vault.open_record(exchange, &stored),
-            None => Ok(None),
-        })
-        .await
+        self.read(move |reader| reader.opened(&vault, exchange, leaf)).await
     }
 
     /// The quality report of a batch that was read, JSON: counts only. None for any other exchange.

@@ -1,9 +1,9 @@
 //! Is what lies beside the log what the log commits to? Needs the keys, so only the gateway's host can ask.
 //!
-//! Takes the settings of a journal, which may be open elsewhere; names each leaf whose evidence record is gone without a `shred` leaf, does not open, or opens to something
-//! else than the leaf commits to, and each whose index of subjects was edited. Refuses nothing and changes nothing.
+//! Takes the settings of a journal, which may be open elsewhere; names each leaf whose evidence record is gone without a `shred` leaf, is there although
+//! one says that it was destroyed, does not open, or opens to something else than the leaf commits to, and each whose index of subjects was edited; and the
+//! newest `shred` leaf when more is gone than it and those before it counted. Refuses nothing and changes nothing.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::iter::Peekable;
 use std::path::Path;
@@ -18,6 +18,7 @@ use super::evidence::{INDEX, Record};
 use super::fault::JournalFault;
 use super::kek::Kek;
 use super::settings::JournalSettings;
+use super::shreds::Shreds;
 use super::statements;
 use super::store::{Row, values};
 use super::subjects::{StoredDigest, Tag, tags_path};
@@ -27,6 +28,7 @@ use super::views::Reader;
 /// Faults that are named; more are counted.
 const NAMED_MAX: usize = 100;
 const STEP: &str = "read the subject index";
+const NO_KEY: &str = "its evidence record does not open: its key is not there, as in a journal from a backup without `evidence-keys.db`, or the record was changed";
 
 /// What a deep look found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,13 +56,14 @@ pub fn examine(settings: &JournalSettings) -> Result<DeepReport, JournalFault> {
         reader: &reader,
         vault: &vault,
         shreds: &shreds,
+        gone: 0,
         report: DeepReport::default(),
     };
     let mut next = 0;
     loop {
         let leaves = committed_leaves(&reader, next)?;
         let (Some((first, ..)), Some((last, ..))) = (leaves.first(), leaves.last()) else {
-            return Ok(look.report);
+            return Ok(look.done());
         };
         next = last + 1;
         let mut tags = tags_between(&reader, *first, *last)?.into_iter().peekable();
@@ -92,6 +95,8 @@ struct Look<'a> {
     reader: &'a Reader,
     vault: &'a Vault,
     shreds: &'a Shreds,
+    /// Records that went because they were kept long enough.
+    gone: u64,
     report: DeepReport,
 }
 
@@ -103,13 +108,24 @@ impl Look<'_> {
         }
         self.report.examined += 1;
         let Some(sealed) = self.reader.evidence_of(index)? else {
-            self.gone(index, exchange, leaf.when());
+            self.gone(index);
             return Ok(());
         };
+        if self.shreds.forbid(index) {
+            self.fault(
+                index,
+                "its evidence record is there, although a `shred` leaf says that it was destroyed",
+            );
+            return Ok(());
+        }
         let record = match self.vault.open_record(exchange, &sealed) {
             Ok(Some(record)) => record,
+            Ok(None) if sealed.key.is_none() => {
+                self.fault(index, NO_KEY);
+                return Ok(());
+            }
             Ok(None) => {
-                self.gone(index, exchange, leaf.when());
+                self.gone(index);
                 return Ok(());
             }
             Err(JournalFault::Unopened(_)) => {
@@ -126,12 +142,23 @@ impl Look<'_> {
         Ok(())
     }
 
-    fn gone(&mut self, index: u64, exchange: Uuid, t_us: i64) {
-        if self.shreds.cover(exchange, t_us) {
+    fn gone(&mut self, index: u64) {
+        if self.shreds.cover(index) {
             self.report.shredded += 1;
+            self.gone += u64::from(!self.shreds.is_alone(index));
         } else {
             self.fault(index, "its evidence record is gone, and no `shred` leaf says so");
         }
+    }
+
+    fn done(mut self) -> DeepReport {
+        if let Some(newest) = self.shreds.exceeded_by(self.gone) {
+            self.fault(
+                newest,
+                "more evidence records are gone than it and the `shred` leaves before it destroyed",
+            );
+        }
+        self.report
     }
 
     fn fault(&mut self, index: u64, what: &'static str) {
@@ -156,40 +183,6 @@ impl Look<'_> {
         {
             self.fault(index, "its index of subjects was edited");
         }
-    }
-}
-
-/// What `shred` leaves say is gone.
-struct Shreds {
-    exchanges: HashSet<Uuid>,
-    before_us: i64,
-}
-
-impl Shreds {
-    fn read(reader: &Reader) -> Result<Self, JournalFault> {
-        let leaves: Vec<Vec<u8>> = reader.column("read the shred leaves", statements::SHRED_LEAVES, &[])?;
-        let mut shreds = Self {
-            exchanges: HashSet::new(),
-            before_us: i64::MIN,
-        };
-        for bytes in leaves {
-            let Event::Shred(event) = Leaf::decode(&bytes)?.event else {
-                continue;
-            };
-            if event.what != "evidence" {
-                continue;
-            }
-            shreds
-                .exchanges
-                .extend(event.x.and_then(|exchange| exchange.parse::<Uuid>().ok()));
-            let before_us = event.before.and_then(|before| shuguan_ledger::time::parse(&before));
-            shreds.before_us = shreds.before_us.max(before_us.unwrap_or(i64::MIN));
-        }
-        Ok(shreds)
-    }
-
-    fn cover(&self, exchange: Uuid, t_us: i64) -> bool {
-        t_us < self.before_us || self.exchanges.contains(&exchange)
     }
 }
 

@@ -32,7 +32,8 @@ pub(super) fn run(store: &Store, now_us: i64, rejects_keep_days: u32) -> Stored<
 pub(super) fn first_since(store: &Store, size: u64, moment_us: i64) -> Stored<u64> {
     let (mut low, mut high) = (0, size);
     let taken: Vec<(u64, i64)> = store.rows(statements::STEPS_TAKEN, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    for (index, when) in taken {
+    // None of a later log: the log may have been shorter when this was asked before.
+    for (index, when) in taken.into_iter().filter(|(index, _)| *index < size) {
         if when < moment_us {
             low = index.min(size);
             break;

@@ -400,13 +400,9 @@ impl Sequencer {
 
     /// What was deleted still stands in the write-ahead log: all of it is copied back and the file emptied, as far as no reader stands in the way.
     fn empty_log(&mut self) {
-        let (Some(copier), Store::Sqlite(store)) = (&mut self.copier, &self.store) else {
-            return;
-        };
+        let Some(copier) = &mut self.copier else { return };
         copier.urge();
-        if !store.empty_log() {
-            tracing::warn!("the write-ahead log could not be emptied after shredding; it is at the next checkpoint");
-        }
+        self.store.empty_log();
     }
 
     fn close(mut self, job: Job, queue: Receiver<Job>) {

@@ -18,6 +18,20 @@ pub(super) const DELETE_WRAPPED_KEYS: &str = "DELETE FROM wrapped_key WHERE leaf
      (SELECT leaf FROM evidence WHERE leaf >= ?1 AND leaf < ?2 ORDER BY leaf LIMIT 5000)";
 pub(super) const DELETE_EVIDENCE: &str = "DELETE FROM evidence WHERE leaf IN
      (SELECT leaf FROM evidence WHERE leaf >= ?1 AND leaf < ?2 ORDER BY leaf LIMIT 5000)";
+pub(super) const SHRED_INDEX: &str =
+    "CREATE INDEX IF NOT EXISTS leaf_shred ON leaf (kind, exchange, idx) WHERE kind = 'shred'";
+/// Acts of destruction; the word stands here so that the partial index serves.
+pub(super) const SHRED_LEAVES: &str = "SELECT idx, bytes FROM leaf WHERE kind = 'shred' ORDER BY idx";
+/// Those about one exchange, and those about none.
+pub(super) const SHREDS_ABOUT: &str = "SELECT idx, bytes FROM leaf WHERE kind = 'shred' AND exchange = ?1
+     UNION ALL SELECT idx, bytes FROM leaf WHERE kind = 'shred' AND exchange IS NULL ORDER BY idx";
+pub(super) const FIRST_LEAF_OF: &str = "SELECT idx FROM leaf WHERE exchange = ?1 ORDER BY idx LIMIT 1";
+/// Record or key of the leaves from ?1 up to ?2.
+pub(super) const HOLDS_EVIDENCE: &str = "SELECT EXISTS (SELECT 1 FROM evidence WHERE leaf >= ?1 AND leaf < ?2)
+     OR EXISTS (SELECT 1 FROM wrapped_key WHERE leaf >= ?1 AND leaf < ?2)";
+/// Also those that have no record.
+pub(super) const DELETE_LEFT_KEYS: &str = "DELETE FROM wrapped_key WHERE leaf IN
+     (SELECT leaf FROM wrapped_key WHERE leaf >= ?1 AND leaf < ?2 ORDER BY leaf LIMIT 5000)";
 pub(super) const MONTHS_IN_USE: &str = "SELECT DISTINCT month FROM wrapped_key";
 pub(super) const INSERT_REJECT: &str = "INSERT INTO reject (leaf, sealed) VALUES (?1, ?2)";
 pub(super) const INSERT_ANSWER: &str = "INSERT INTO answer (leaf, sealed) VALUES (?1, ?2)";
@@ -207,7 +221,6 @@ pub(super) const COMMITTED_LEAVES: &str = "SELECT idx, exchange, bytes FROM leaf
      WHERE kind IN ('push', 'pull', 'compare', 'refusal', 'recall', 'receipt-ack', 'ticket-answer', 'officer-query', 'officer-unseal')
        AND exchange IS NOT NULL
        AND idx >= ?1 ORDER BY idx LIMIT 1000";
-pub(super) const SHRED_LEAVES: &str = "SELECT bytes FROM leaf WHERE kind = 'shred' ORDER BY idx";
 /// Of the leaves from ?1 to ?2.
 pub(super) const SUBJECTS_BY_LEAF: &str =
     "SELECT leaf, tag FROM subject WHERE leaf >= ?1 AND leaf <= ?2 ORDER BY leaf, tag";
@@ -234,6 +247,7 @@ pub(super) const INDEXES: &[&str] = &[
     KEY_INDEX,
     OPEN_INDEX,
     CLOCK_INDEX,
+    SHRED_INDEX,
 ];
 
 /// Every statement above, for the test that prepares them.
@@ -328,6 +342,10 @@ pub(super) const ALL: &[&str] = &[
     PARTNER_EXCHANGES,
     COMMITTED_LEAVES,
     SHRED_LEAVES,
+    SHREDS_ABOUT,
+    FIRST_LEAF_OF,
+    HOLDS_EVIDENCE,
+    DELETE_LEFT_KEYS,
     SUBJECTS_BY_LEAF,
     SUBJECT_FILE_OF,
     SUBJECT_RUNS_OF,

@@ -237,6 +237,15 @@ impl Store {
         }
     }
 
+    /// Empties the write-ahead log of a file, in which stands what was deleted.
+    pub(super) fn empty_log(&self) {
+        if let Self::Sqlite(store) = self
+            && !store.empty_log()
+        {
+            tracing::warn!("the write-ahead log could not be emptied after shredding; it is at the next checkpoint");
+        }
+    }
+
     /// One committed state for every statement, until the store is dropped.
     pub(super) fn snapshot(&self) -> Stored<()> {
         match self {

@@ -1,7 +1,7 @@
 //! The evidence vault: each record sealed under a key of its own, and that key wrapped by the key-encryption key of the month.
 //!
 //! Takes a record; gives ciphertext and wrapped key, which live in two tables. Deleting the wrapped key is shredding: the record cannot be opened any
-//! more, whatever copies of it are about. When a month has nothing left to open, its key-encryption key is destroyed too, and with it the wrapped keys in
+//! more, whatever copies of the record are about, as long as no copy of that key is: a backup keeps those in a file of its own. When a month has nothing left to open, its key-encryption key is destroyed too, and with it the wrapped keys in
 //! old backups. Refuses to open what was changed; gives nothing for what was shredded.
 
 use std::path::PathBuf;
@@ -79,14 +79,17 @@ impl Vault {
         })
     }
 
-    /// Opens a record; none when the key of its month was destroyed.
+    /// Opens a record; none when the key of its month was destroyed, or its own is not there, as when a backup went back without them.
     pub(super) fn open_record(
         &self,
         exchange: Uuid,
         stored: &StoredRecord,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, JournalFault> {
         let Some((month, wrapped)) = &stored.key else {
-            return self.root.open(Kind::Evidence, exchange, &stored.body).map(Some);
+            return match self.root.open(Kind::Evidence, exchange, &stored.body) {
+                Err(JournalFault::Unopened(_)) => Ok(None),
+                opened => opened.map(Some),
+            };
         };
         let Some(key) = self.months.find(month)? else {
             return Ok(None);

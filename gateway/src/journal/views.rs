@@ -13,15 +13,17 @@ use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::tile::{Content, Tile};
 use shuguan_ledger::tree::{Hash, Tiles, inclusion_path, leaf_hash};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::cosigned::Cosigned;
 use super::entry::Sealed;
 use super::fault::JournalFault;
 use super::settings::JournalPlace;
+use super::shreds::Shreds;
 use super::statements;
 use super::store::{FromCell, Row, Store, StoreFault, Stored, Value, values};
 use super::subjects::Tag;
-use super::vault::StoredRecord;
+use super::vault::{StoredRecord, Vault};
 use super::{index, prune};
 
 /// Most rows that one call gives.
@@ -464,6 +466,23 @@ impl Reader {
                 key: month.zip(key),
             })
         })
+    }
+
+    /// The evidence record of a leaf of an exchange, opened; none when there was none, or a `shred` leaf says that it is destroyed.
+    pub(super) fn opened(
+        &self,
+        vault: &Vault,
+        exchange: Uuid,
+        leaf: u64,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, JournalFault> {
+        let Some(stored) = self.evidence_of(leaf)? else {
+            return Ok(None);
+        };
+        // A row that somebody put back from an older copy.
+        if Shreds::about(self, exchange)?.forbid(leaf) {
+            return Ok(None);
+        }
+        vault.open_record(exchange, &stored)
     }
 
     /// The months whose keys still wrap something.

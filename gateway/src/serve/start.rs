@@ -28,7 +28,9 @@ use crate::exchange::signing::Signing;
 use crate::exchange::subjects::IndexKeys;
 use crate::exchange::tags::Tags;
 use crate::extract::Extracts;
-use crate::journal::{Journal, JournalFault, JournalSettings, Reader, SealError, Secret, names_of, own_trust};
+use crate::journal::{
+    BACKUP_EVIDENCE_KEYS, Journal, JournalFault, JournalSettings, Reader, SealError, Secret, names_of, own_trust,
+};
 use crate::limits::Admission;
 use crate::limits::absences::{Absences, MINUTES};
 use crate::limits::quota::{Quotas, midnight_us};
@@ -287,7 +289,9 @@ fn remove_unfinished(config: &Config) {
         RegistrySettings::Sqlite(registry) => Some(registry.path.as_path()),
         RegistrySettings::Postgres(_) => None,
     };
-    for database in [config.journal.place.file(), registry].into_iter().flatten() {
+    let journal = config.journal.place.file();
+    let keys = journal.map(|journal| journal.with_file_name(BACKUP_EVIDENCE_KEYS));
+    for database in [journal, keys.as_deref(), registry].into_iter().flatten() {
         if let Err(error) = durable::remove(&durable::unfinished(database)) {
             tracing::warn!(error = %error, "what a restore left is not removed");
         }

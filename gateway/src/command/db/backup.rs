@@ -1,8 +1,9 @@
 //! `shuguan db backup`: journal and registry into a folder, while the gateway runs.
 //!
-//! Takes a configuration and a folder that is empty or not there; gives `journal.db`, `payloads/`, `registry.db` (SQLite) and, last, `backup.json` with
-//! the SHA-256 of each: a folder without it is no backup. The journal first, so that the registry of a backup holds at least what its journal says was
-//! relayed. Refuses a folder with something in it. Holds no key of the gateway.
+//! Takes a configuration and a folder that is empty or not there; gives `journal.db`, `payloads/`, `registry.db` (SQLite), `evidence-keys.db` and, last,
+//! `backup.json` with the SHA-256 of each: a folder without it is no backup. The journal first, so that the registry of a backup holds at least what its
+//! journal says was relayed. Refuses a folder with something in it. Holds no key of the gateway; the wrapped keys of evidence records are in `evidence-keys.db`
+//! alone, which may be removed before the rest: shredding is none as long as a copy of it is kept.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -17,7 +18,7 @@ use crate::command::config;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::hex::hex;
-use crate::journal::{self, BACKUP_DATABASE, BACKUP_PAYLOADS};
+use crate::journal::{self, BACKUP_DATABASE, BACKUP_EVIDENCE_KEYS, BACKUP_PAYLOADS};
 use crate::registry::RegistrySettings;
 use crate::serve::chain;
 
@@ -33,7 +34,7 @@ pub(super) fn run(path: &Path, folder: &Path, output: &Output) -> Result<Exit, F
             journal.place
         ))
         .then(format!(
-            "pg_dump --format=custom --file journal.dump …, and right after it a copy of `{}`",
+            "pg_dump --format=custom --exclude-table-data=wrapped_key --file journal.dump …, pg_dump --format=custom --data-only --table=wrapped_key --file evidence-keys.dump … into a place that is kept for a shorter time, and right after them a copy of `{}`",
             journal.payloads.display()
         )));
     };
@@ -46,6 +47,7 @@ pub(super) fn run(path: &Path, folder: &Path, output: &Output) -> Result<Exit, F
         paths.push(REGISTRY.into());
         output.note("the registry is in it");
     }
+    paths.push(BACKUP_EVIDENCE_KEYS.into());
     paths.extend(listed(folder).map_err(|error| failed(folder, &error))?);
     let manifest = manifest(folder, &note, &paths).map_err(|error| failed(folder, &error))?;
     let bytes = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
@@ -58,6 +60,9 @@ pub(super) fn run(path: &Path, folder: &Path, output: &Output) -> Result<Exit, F
             "next: pg_dump --format=custom --file registry.dump …     now, so that it holds what this journal relayed",
         );
     }
+    output.note(format!(
+        "`{BACKUP_EVIDENCE_KEYS}` holds the wrapped keys of evidence records: keep it for days and not for years, and remove it from every backup after a `shuguan shred`; without it the backup is as good but for opening those"
+    ));
     output.note(format!(
         "next: shuguan verify log {} --trust trust/trust.txt",
         folder.join(BACKUP_DATABASE).display()

@@ -4,7 +4,8 @@
 //! made, and says what to do next. Reads every file whole before it changes anything. Refuses a backup that is not what its manifest says, or is of another
 //! log, a store that a process has open, and one that is there, unless that is said: then the older one stays beside it under another name, because of a
 //! journal nobody may be able to make it again. One that holds more than the backup is refused until that is said too. Never touches the head file, which
-//! tells a start that the journal is an older one. A crash leaves the older store, with or without a second name, or, where its log could not be folded, none
+//! tells a start that the journal is an older one. Wrapped keys of evidence records go back where the backup still has their file, and are missed by nothing
+//! but those records where it has not. A crash leaves the older store, with or without a second name, or, where its log could not be folded, none
 //! in its place and all of it under the other name; running the command again puts the backup in place.
 
 mod log;
@@ -25,7 +26,7 @@ use crate::command::config;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::config::Config;
-use crate::journal::{self, BACKUP_DATABASE, BACKUP_PAYLOADS};
+use crate::journal::{self, BACKUP_DATABASE, BACKUP_EVIDENCE_KEYS, BACKUP_PAYLOADS};
 use crate::registry::RegistrySettings;
 use crate::serve::chain;
 
@@ -47,10 +48,39 @@ struct Listed {
     sha256: String,
 }
 
+/// Wrapped keys of evidence records.
+#[derive(Clone, Copy, Debug)]
+enum Keys<'m> {
+    /// The journal does not go back, or the backup is of a version that left them in it.
+    None,
+    /// They go back into the journal.
+    There(&'m Listed),
+    /// The file was removed: they had a shorter life than the rest.
+    Removed,
+}
+
+impl<'m> Keys<'m> {
+    fn of(folder: &Path, listed: Option<&'m Listed>) -> Self {
+        match listed {
+            None => Self::None,
+            Some(listed) if folder.join(&listed.path).exists() => Self::There(listed),
+            Some(_) => Self::Removed,
+        }
+    }
+
+    fn listed(self) -> Option<&'m Listed> {
+        match self {
+            Self::There(listed) => Some(listed),
+            Self::None | Self::Removed => None,
+        }
+    }
+}
+
 /// What goes where.
 #[derive(Debug)]
 struct Plan<'m> {
     journal: Option<(&'m Listed, &'m Path)>,
+    keys: Keys<'m>,
     payloads: Vec<&'m Listed>,
     registry: Option<(&'m Listed, &'m Path)>,
 }
@@ -60,6 +90,7 @@ impl Plan<'_> {
         let databases = [&self.journal, &self.registry].into_iter().flatten();
         databases
             .map(|(listed, _)| *listed)
+            .chain(self.keys.listed())
             .chain(self.payloads.iter().copied())
     }
 
@@ -78,7 +109,7 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     let config = config::load(path)?;
     let manifest = manifest(folder)?;
-    let plan = plan(&config, &manifest, only)?;
+    let plan = plan(&config, folder, &manifest, only)?;
     log::is_ours(&config, folder, &manifest)?;
     // Held until the end: no gateway starts in between. Only one has the registry, and it is the one that has the journal.
     let _lock = hold(&config)?;
@@ -106,6 +137,12 @@ fn swap(config: &Config, folder: &Path, plan: &Plan<'_>, bar: &ProgressBar) -> R
     let (mut databases, mut payloads) = (Vec::new(), Vec::new());
     for (listed, to) in [plan.journal, plan.registry].into_iter().flatten() {
         databases.push(copy(listed, to)?);
+    }
+    if let (Some(listed), Some((_, to)), Some(journal)) = (plan.keys.listed(), plan.journal, databases.first()) {
+        // Never in its place: it is removed again, and the keys stand in the journal alone.
+        let keys = copy(listed, &to.with_file_name(BACKUP_EVIDENCE_KEYS))?;
+        let put = journal::put_keys_in(journal.made(), keys.made());
+        put.map_err(|fault| place::failed(&folder.join(&listed.path), &chain(&fault)))?;
     }
     for listed in &plan.payloads {
         let name = listed.path.file_name().unwrap_or_default();
@@ -187,7 +224,9 @@ fn is_ours(path: &Path) -> bool {
     }
     let parts: Vec<Component<'_>> = path.components().collect();
     match parts.as_slice() {
-        [Component::Normal(name)] => *name == BACKUP_DATABASE || *name == REGISTRY,
+        [Component::Normal(name)] => [BACKUP_DATABASE, REGISTRY, BACKUP_EVIDENCE_KEYS]
+            .iter()
+            .any(|ours| *name == *ours),
         [Component::Normal(folder), Component::Normal(_)] => *folder == BACKUP_PAYLOADS,
         _ => false,
     }
@@ -202,7 +241,12 @@ fn no_backup(path: &Path, why: impl std::fmt::Display) -> Failure {
     .then("use another backup; nothing was changed")
 }
 
-fn plan<'m>(config: &'m Config, manifest: &'m Manifest, only: Option<Which>) -> Result<Plan<'m>, Failure> {
+fn plan<'m>(
+    config: &'m Config,
+    folder: &Path,
+    manifest: &'m Manifest,
+    only: Option<Which>,
+) -> Result<Plan<'m>, Failure> {
     let file = |name: &str| manifest.files.iter().find(|file| file.path == Path::new(name));
     let database = config.journal.place.file().ok_or_else(|| {
         let place = &config.journal.place;
@@ -231,7 +275,9 @@ fn plan<'m>(config: &'m Config, manifest: &'m Manifest, only: Option<Which>) -> 
         .files
         .iter()
         .filter(|file| file.path.starts_with(BACKUP_PAYLOADS));
+    let keys = file(BACKUP_EVIDENCE_KEYS).filter(|_| journal.is_some());
     Ok(Plan {
+        keys: Keys::of(folder, keys),
         payloads: if journal.is_some() {
             payloads.collect()
         } else {
@@ -288,6 +334,14 @@ fn tell(config: &Config, manifest: &Manifest, plan: &Plan<'_>, kept: &[PathBuf],
             to.display(),
             listed.path.display()
         ));
+    }
+    if let Keys::Removed = plan.keys {
+        output.note(format!(
+            "`{BACKUP_EVIDENCE_KEYS}` is not in the backup any more: no evidence record that was sealed before it opens again; receipts and the log go on verifying"
+        ));
+    }
+    if let Keys::There(_) = plan.keys {
+        output.note("evidence records open as they did then: what was shredded since, and the journal does not say so, is to be shredded again");
     }
     for path in kept {
         output.note(format!(

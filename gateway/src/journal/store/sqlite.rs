@@ -391,8 +391,8 @@ mod tests {
     use super::schema::{ADDED, COSIGNED, TABLES, TRIGGERS};
     use super::{create, open_reader, open_writer};
     use crate::journal::statements::{
-        ALL, INDEXES, MONTHS_IN_USE, NEWEST_CHECKPOINT, PAYLOAD_FILES, SHRED_LEAVES, STORED_EDGE, SUBJECT_FILES,
-        SUBJECT_RUNS, TAG_FILES, TILES,
+        ALL, INDEXES, MONTHS_IN_USE, NEWEST_CHECKPOINT, PAYLOAD_FILES, STORED_EDGE, SUBJECT_FILES, SUBJECT_RUNS,
+        TAG_FILES, TILES,
     };
 
     #[test]
@@ -416,7 +416,6 @@ mod tests {
                     SUBJECT_FILES,
                     MONTHS_IN_USE,
                     NEWEST_CHECKPOINT,
-                    SHRED_LEAVES,
                     PAYLOAD_FILES,
                     TAG_FILES,
                     STORED_EDGE,

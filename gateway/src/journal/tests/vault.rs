@@ -8,9 +8,12 @@ use shuguan_ledger::leaf::{
 };
 use shuguan_ledger::receipt::Receipt;
 
-use super::{Bench, START_US, exchange, one_row, part, push, relayed, sealed, trust};
+use super::{Bench, START_US, exchange, one_row, part, push, relayed, sealed, trust, verify};
 use crate::hex::hex;
-use crate::journal::{Entry, Evidence, INDEX, Journal, JournalFault, Kek, QUALITY, Vault, examine};
+use crate::journal::{
+    Entry, Evidence, INDEX, Journal, JournalFault, JournalPlace, JournalSettings, Kek, QUALITY, Reader, Vault, backup,
+    examine, put_keys_in,
+};
 use crate::pki::period;
 use crate::postgres::stores::{Store, on_both_stores};
 
@@ -21,6 +24,9 @@ on_both_stores!(
     a_batch_that_was_let_wait_again_while_payloads_were_listed_keeps_its_file,
     what_was_edited_beside_the_log_is_named_and_what_was_shredded_is_not,
     a_record_that_was_written_anew_with_the_right_keys_is_named,
+    a_destroyed_record_that_was_put_back_opens_nothing_is_named_and_is_deleted_again,
+    what_officers_signed_about_an_exchange_is_missed_although_its_own_record_was_destroyed,
+    more_that_is_gone_than_was_destroyed_is_named,
 );
 
 const DAY_US: i64 = 86_400_000_000;
@@ -416,4 +422,199 @@ async fn a_record_that_was_written_anew_with_the_right_keys_is_named(store: Stor
     ));
     let faults = examine(&settings).unwrap().faults;
     assert_eq!(faults, [(1, "its evidence record is not the one that it commits to")]);
+}
+
+/// Puts rows of a leaf back that were read before.
+fn put_back(bench: &Bench, leaf: u64, (key, record): &(Vec<u8>, Vec<u8>)) {
+    let (month, key, record) = (period::month(START_US), hex(key), hex(record));
+    bench.tamper(&format!(
+        "INSERT INTO evidence (leaf, sealed) VALUES ({leaf}, x'{record}'); \
+         INSERT INTO wrapped_key (leaf, month, key) VALUES ({leaf}, '{month}', x'{key}')"
+    ));
+}
+
+async fn a_destroyed_record_that_was_put_back_opens_nothing_is_named_and_is_deleted_again(store: Store) {
+    for whole_days in [false, true] {
+        let bench = Bench::on(store);
+        let journal = bench.open();
+        let leaf = sealed(journal.seal(one_row(&journal, 1)).await.unwrap()).index;
+        bench.turn(DAY_US);
+        journal.seal(one_row(&journal, 2)).await.unwrap();
+        let rows = stored(&bench, leaf);
+        if whole_days {
+            let event = ShredEvent {
+                before: Some(shuguan_ledger::time::format(START_US + 60_000_000)),
+                ..shred(None)
+            };
+            let leaves = journal.shred_before(START_US + 60_000_000, event).await.unwrap();
+            assert_eq!(leaves.len(), 1);
+        } else {
+            let x = exchange(1).to_string();
+            assert!(journal.shred_one(exchange(1), shred(Some(&x))).await.unwrap().is_some());
+        }
+        put_back(&bench, leaf, &rows);
+        assert_eq!(journal.evidence(exchange(1)).await.unwrap(), None);
+        assert_eq!(journal.evidence_at(exchange(1), leaf).await.unwrap(), None);
+        assert_eq!(journal.opening(exchange(1)).await.unwrap(), None);
+        let report = examine(&bench.settings()).unwrap();
+        let named = "its evidence record is there, although a `shred` leaf says that it was destroyed";
+        assert!(report.faults.contains(&(leaf, named)), "{report:?}");
+        journal.close().await.unwrap();
+
+        let journal = bench.open();
+        for table in ["evidence", "wrapped_key"] {
+            let left: Vec<u64> = bench
+                .reader()
+                .store
+                .column(
+                    if table == "evidence" {
+                        "SELECT leaf FROM evidence ORDER BY leaf"
+                    } else {
+                        "SELECT leaf FROM wrapped_key ORDER BY leaf"
+                    },
+                    &[],
+                )
+                .unwrap();
+            assert_eq!(left, [leaf + 1], "{table}");
+        }
+        assert!(
+            journal.evidence(exchange(2)).await.unwrap().is_some(),
+            "its neighbour stays"
+        );
+        let report = examine(&bench.settings()).unwrap();
+        assert!(report.faults.iter().all(|(at, _)| *at != leaf), "{report:?}");
+        assert_eq!(report.shredded, 1);
+        if store == Store::Sqlite {
+            let left = bytes_of(&bench.folder.path().join("journal"));
+            assert!(!holds(&left, &rows.0) && !holds(&left, &rows.1[..12]));
+        }
+        journal.close().await.unwrap();
+        bench.verify();
+    }
+}
+
+async fn what_officers_signed_about_an_exchange_is_missed_although_its_own_record_was_destroyed(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    for number in 1..=6 {
+        journal.seal(one_row(&journal, number)).await.unwrap();
+    }
+    seal_others(&journal).await;
+    let x = exchange(1).to_string();
+    journal.shred_one(exchange(1), shred(Some(&x))).await.unwrap().unwrap();
+    let missed = |leaf| {
+        let faults = examine(&bench.settings()).unwrap().faults;
+        faults.contains(&(leaf, "its evidence record is gone, and no `shred` leaf says so"))
+    };
+    // The acknowledgement and the officers' statement stand under the same exchange.
+    for leaf in [8, 9] {
+        assert!(!missed(leaf), "{leaf}");
+        bench.tamper(&format!(
+            "DELETE FROM wrapped_key WHERE leaf = {leaf}; DELETE FROM evidence WHERE leaf = {leaf}"
+        ));
+        assert!(missed(leaf), "{leaf}");
+    }
+    assert!(!missed(1));
+    assert_eq!(examine(&bench.settings()).unwrap().shredded, 1);
+}
+
+async fn more_that_is_gone_than_was_destroyed_is_named(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    for number in 1..=3 {
+        journal.seal(one_row(&journal, number)).await.unwrap();
+    }
+    bench.turn(DAY_US);
+    let event = ShredEvent {
+        before: Some(shuguan_ledger::time::format(START_US + 60_000_000)),
+        // As when the act was cut short by a crash: not all that is older was destroyed.
+        cnt: 5_000,
+        ..shred(None)
+    };
+    let of_days = sealed(
+        journal
+            .seal(Entry::new(exchange(20), Event::Shred(event.clone())))
+            .await
+            .unwrap(),
+    );
+    assert!(
+        examine(&bench.settings())
+            .unwrap()
+            .faults
+            .iter()
+            .all(|(at, _)| *at != of_days.index)
+    );
+    assert!(
+        journal.evidence(exchange(1)).await.unwrap().is_some(),
+        "it was not destroyed"
+    );
+    journal.close().await.unwrap();
+
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    for number in 1..=3 {
+        journal.seal(one_row(&journal, number)).await.unwrap();
+    }
+    bench.turn(DAY_US);
+    let event = ShredEvent { cnt: 2, ..event };
+    let of_days = sealed(
+        journal
+            .seal(Entry::new(exchange(20), Event::Shred(event)))
+            .await
+            .unwrap(),
+    );
+    for (leaf, is_named) in [(1, false), (2, false), (3, true)] {
+        bench.tamper(&format!(
+            "DELETE FROM wrapped_key WHERE leaf = {leaf}; DELETE FROM evidence WHERE leaf = {leaf}"
+        ));
+        let faults = examine(&bench.settings()).unwrap().faults;
+        let named = "more evidence records are gone than it and the `shred` leaves before it destroyed";
+        assert_eq!(faults.contains(&(of_days.index, named)), is_named, "{leaf}: {faults:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_backup_holds_the_keys_of_evidence_in_a_file_of_their_own_and_is_as_good_without_it() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let leaf = sealed(journal.seal(one_row(&journal, 1)).await.unwrap()).index;
+    let (key, record) = stored(&bench, leaf);
+    let copy = bench.folder.path().join("copy");
+    std::fs::create_dir(&copy).unwrap();
+    let settings = bench.settings();
+    backup(&bench.database(), &settings.payloads, &copy).unwrap();
+    let read = |name: &str| std::fs::read(copy.join(name)).unwrap();
+    let (database, keys) = (read("journal.db"), read("evidence-keys.db"));
+    assert!(holds(&database, &record) && holds(&keys, &key));
+    assert!(
+        !holds(&database, &key) && !holds(&database, &key[..12]),
+        "nor is it in a free page"
+    );
+    assert!(!holds(&keys, &record[..12]));
+
+    let place = JournalPlace::File(copy.join("journal.db"));
+    let kek = Arc::new(Kek::new(&settings.key_encryption_key).unwrap());
+    let vault = Vault::at(&settings.key_encryption_key, kek, settings.month_keys.clone());
+    let opened = || Reader::open(&place).unwrap().opened(&vault, exchange(1), leaf).unwrap();
+    let look = || {
+        examine(&JournalSettings {
+            place: place.clone(),
+            ..settings.clone()
+        })
+        .unwrap()
+    };
+    verify(&place);
+    assert_eq!(opened(), None);
+    let faults = look().faults;
+    assert!(
+        matches!(&faults[..], [(at, what)] if *at == leaf && what.contains("its key is not there")),
+        "{faults:?}"
+    );
+
+    put_keys_in(&copy.join("journal.db"), &copy.join("evidence-keys.db")).unwrap();
+    assert!(opened().is_some());
+    assert_eq!(look().faulty, 0);
+    std::fs::write(copy.join("other.db"), "no file of keys").unwrap();
+    assert!(put_keys_in(&copy.join("journal.db"), &copy.join("other.db")).is_err());
+    verify(&place);
 }

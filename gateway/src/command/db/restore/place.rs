@@ -84,6 +84,11 @@ impl Fresh {
         Ok(kept.unwrap_or_default())
     }
 
+    /// Where it is as long as it is not in its place.
+    pub(super) fn made(&self) -> &Path {
+        &self.made
+    }
+
     pub(super) fn place(&self) -> &Path {
         &self.place
     }
@@ -196,7 +201,7 @@ fn beside(path: &Path, behind: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn failed(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+pub(super) fn failed(path: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::local(format!("`{}` cannot be restored", path.display()))
         .because(error)
         .then("see to the disk, then run the command again")

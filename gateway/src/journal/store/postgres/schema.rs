@@ -16,16 +16,19 @@ use crate::postgres::link::{self, Purpose};
 use crate::postgres::{LinkFault, PostgresSettings};
 
 /// What this program works with.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// How long a migration's statement may take; an index over many leaves needs long.
 const PATIENCE: Duration = Duration::from_hours(1);
 
 /// What brings a journal from one version to the next, from none on; the indexes of `statements` come with the newest.
-const STEPS: [&str; 2] = [FIRST, CLOCK];
+const STEPS: [&str; 3] = [FIRST, CLOCK, SHREDS];
 
 /// Leaves that tell of the clock are looked for at each start and pruning.
 const CLOCK: &str = "-- the index of what is told of the clock is among those that follow\n";
+
+/// Leaves that tell of destruction are looked for at each start, and whenever evidence is opened.
+const SHREDS: &str = "-- the index of what was destroyed is among those that follow\n";
 
 const FIRST: &str = r#"CREATE TABLE journal_version (
   id      bigint PRIMARY KEY CHECK (id = 1),
