@@ -51,7 +51,7 @@ pub struct Config {
     pub limits: LimitsSection,
     /// `[extracts]`
     pub extracts: ExtractsSection,
-    /// `[require_signature]`: by partner id; who is not in it may sign.
+    /// `[require_signature]`: by partner id; of who is not in it the registry has to sign, and an agency may.
     pub signatures: BTreeMap<String, SignatureMode>,
     /// `[[layout]]`
     pub layouts: Layouts,

@@ -55,7 +55,7 @@ fn put(headers: &mut HeaderMap, name: HeaderName, text: &str) {
 /// The answer, signed when its caller gets signed answers.
 pub async fn signed(api: &Api, peer: &Peer, asked: &Asked, response: Response) -> Response {
     let signing = &api.stations.signing;
-    if !signing.answers(&peer.partner().id, &asked.headers) {
+    if !signing.answers(peer.partner(), &asked.headers) {
         return response;
     }
     let (mut parts, body) = response.into_parts();
@@ -84,7 +84,7 @@ pub fn sign_content(api: &Api, peer: &Peer, asked: &Asked, ready: &Ready, exchan
     let headers = response.headers_mut();
     put_place(headers, &ready.sealed);
     put(headers, EXCHANGE_ID, &exchange.to_string());
-    if !ready.signed && !signing.answers(&peer.partner().id, &asked.headers) {
+    if !ready.signed && !signing.answers(peer.partner(), &asked.headers) {
         return;
     }
     let request = asked.message();

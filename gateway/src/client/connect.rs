@@ -136,8 +136,8 @@ impl Client {
         let body = read_body(body).await?;
         // What is refused before a handler sees it (draining, overload) is not signed, and is no proof of anything: it is only told.
         let proves = parts.status.is_success() || parts.headers.contains_key(SIGNATURE);
-        if let Some((signer, asked)) = signed.filter(|_| proves) {
-            signer.verify(&asked, parts.status, &parts.headers, &body)?;
+        if let Some((signer, sent)) = signed.filter(|_| proves) {
+            signer.verify(&sent, parts.status, &parts.headers, &body)?;
         }
         if parts.status.is_success() {
             return Ok((parts, body));

@@ -1,7 +1,8 @@
 //! Signed calls: what a client with a message key sends, and what it believes of the answer.
 //!
 //! Takes a request with all its fields; adds the signature. Takes the answer; refuses a 2xx that is not signed by the gateway's receipt key
-//! for this very request, and a refusal whose signature does not hold (exit 6): a client that signs its side wants the other side's word too.
+//! for this very request, and a refusal whose signature does not hold or is older than the request (exit 6): a client that signs its side wants the
+//! other side's word too.
 
 use std::path::Path;
 
@@ -21,6 +22,14 @@ pub struct Signer {
     key: MessageKey,
     receipt_keys: Vec<PublicKey>,
     clock: Clock,
+}
+
+/// A request that we signed: what its answer must answer.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    asked: Asked,
+    /// When it was signed, seconds since 1970.
+    signed_s: i64,
 }
 
 impl Signer {
@@ -48,34 +57,28 @@ impl Signer {
     ///
     /// # Errors
     /// When there is no randomness, or a field is missing.
-    pub fn sign(&self, profile: &Profile, request: &mut Request<connect::Body>) -> Result<Asked, CallError> {
+    pub fn sign(&self, profile: &Profile, request: &mut Request<connect::Body>) -> Result<Sent, CallError> {
         let cannot = |error: &dyn std::fmt::Display| CallError::Network(format!("the request was not signed: {error}"));
         let mut asked = asked(request);
         let nonce = clock::random::<16>().map_err(|_| cannot(&"no randomness"))?;
-        let now_s = self.clock.now_us().div_euclid(1_000_000);
-        let fields = sign::request(profile, &asked.message(), &self.key, now_s, nonce);
+        let signed_s = self.clock.now_us().div_euclid(1_000_000);
+        let fields = sign::request(profile, &asked.message(), &self.key, signed_s, nonce);
         fields.map_err(|error| cannot(&error))?.put(&mut asked.headers);
         *request.headers_mut() = asked.headers.clone();
-        Ok(asked)
+        Ok(Sent { asked, signed_s })
     }
 
-    /// Whether an answer to a signed request is the gateway's, whole and for this request.
+    /// Whether an answer to a signed request is the gateway's, whole, for this request and of its time.
     ///
     /// # Errors
     /// [`CallError::Unproven`].
-    pub fn verify(
-        &self,
-        asked: &Asked,
-        status: StatusCode,
-        headers: &HeaderMap,
-        body: &Bytes,
-    ) -> Result<(), CallError> {
+    pub fn verify(&self, sent: &Sent, status: StatusCode, headers: &HeaderMap, body: &Bytes) -> Result<(), CallError> {
         if digest::stated(headers) != Some(Some(digest::sha256(body))) {
             return Err(CallError::Unproven(
                 "the answer does not have the digest that it states".into(),
             ));
         }
-        self.judge(&profile::ANSWER, asked, status, headers)
+        self.judge(&profile::ANSWER, (&sent.asked, Some(sent.signed_s)), status, headers)
     }
 
     /// Whether the head of an extract's content is the gateway's; its `Repr-Digest` is that of the whole content.
@@ -83,19 +86,20 @@ impl Signer {
     /// # Errors
     /// [`CallError::Unproven`].
     pub fn verify_content(&self, asked: &Asked, status: StatusCode, headers: &HeaderMap) -> Result<(), CallError> {
-        self.judge(&profile::CONTENT, asked, status, headers)
+        // Its leaf is as old as the extract; the address names it.
+        self.judge(&profile::CONTENT, (asked, None), status, headers)
     }
 
     fn judge(
         &self,
         profile: &Profile,
-        asked: &Asked,
+        (asked, asked_s): (&Asked, Option<i64>),
         status: StatusCode,
         headers: &HeaderMap,
     ) -> Result<(), CallError> {
         let request = asked.message();
         let message = Message::response(status.as_u16(), headers, &request);
-        let judged = verify::answer(profile, &message, &self.receipt_keys);
+        let judged = verify::answer(profile, &message, &self.receipt_keys, asked_s);
         judged.map_err(|fault: AnswerFault| CallError::Unproven(fault.to_string()))
     }
 }

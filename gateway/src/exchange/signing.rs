@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::HeaderMap;
 use shuguan_ledger::leaf::Commitment;
+use shuguan_policies::{Partner, Role};
 
 use super::Refused;
 use super::tags::Tags;
@@ -31,7 +32,7 @@ pub struct Signing {
     pub keys: Arc<ArcSwap<MessageKeys>>,
     /// Who is revoked.
     pub revoked: Arc<ArcSwap<RevocationSet>>,
-    /// By partner id; who is not in it may sign.
+    /// By partner id; who is not in it: see [`default_mode`].
     pub modes: BTreeMap<String, SignatureMode>,
     /// The receipt key.
     pub receipt: MessageKey,
@@ -39,12 +40,13 @@ pub struct Signing {
 
 impl Signing {
     /// What is asked of a partner.
-    pub fn mode(&self, partner: &str) -> SignatureMode {
-        self.modes.get(partner).copied().unwrap_or(SignatureMode::Accept)
+    pub fn mode(&self, partner: &Partner) -> SignatureMode {
+        let stated = self.modes.get(&partner.id).copied();
+        stated.unwrap_or_else(|| default_mode(partner.role))
     }
 
     /// Whether what this partner is told is signed: it signed, asks for it (RFC 9421, 5), or has to sign.
-    pub fn answers(&self, partner: &str, headers: &HeaderMap) -> bool {
+    pub fn answers(&self, partner: &Partner, headers: &HeaderMap) -> bool {
         is_signed(headers) || headers.contains_key("accept-signature") || self.mode(partner) == SignatureMode::Require
     }
 
@@ -59,7 +61,7 @@ impl Signing {
         peer: &Peer,
         now_us: i64,
     ) -> Result<Option<Signed>, Refused> {
-        let mode = self.mode(&peer.partner().id);
+        let mode = self.mode(peer.partner());
         if !is_signed(message.headers) {
             return match mode {
                 SignatureMode::Require => Err(Refused::new(Refusal::SignatureRequired)),
@@ -76,6 +78,17 @@ impl Signing {
             now_s: now_us.div_euclid(1_000_000),
         };
         verify::request(profile, message, &judge)
+    }
+}
+
+/// What is asked of a partner whom the configuration does not name. The registry signs: who asked for persons, and for what, must be provable when
+/// the connection is gone. An agency may.
+fn default_mode(role: Role) -> SignatureMode {
+    match role {
+        Role::Registry => SignatureMode::Require,
+        Role::Agency | Role::Auditor | Role::SecurityOfficer | Role::PolicyOfficer | Role::Operator => {
+            SignatureMode::Accept
+        }
     }
 }
 

@@ -116,6 +116,11 @@ impl Component {
         message.is_some_and(|message| self.name.starts_with('@') || message.headers.contains_key(self.name))
     }
 
+    /// Whether the message has it in such a way that it can be covered.
+    pub fn is_legible_in(&self, message: &Message<'_>) -> bool {
+        self.value(message).is_ok()
+    }
+
     fn value<'m>(&self, message: &Message<'m>) -> Result<Cow<'m, str>, BaseFault> {
         let absent = BaseFault::Absent(*self);
         let message = if self.of_request {

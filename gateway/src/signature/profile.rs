@@ -21,6 +21,9 @@ pub const LIFE_S_MAX: i64 = 300;
 /// How far in our future a request may have been signed, seconds; also how long a nonce is kept beyond its end.
 pub const SKEW_S: i64 = 60;
 
+/// How long the answer to an idempotency key comes again, seconds.
+pub const KEY_KNOWN_S: i64 = 7 * 86_400;
+
 /// When a component is covered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
@@ -28,8 +31,10 @@ enum Need {
     Always,
     /// When the message has it.
     WhenSent,
-    /// When it is sent and the answer is no refusal: what was refused may have had none, or a wrong one.
+    /// When it is sent and the answer is no refusal.
     WhenTaken,
+    /// When it is sent so that it can be covered, once and as visible ASCII: what is refused may have been refused for that.
+    WhenLegible,
 }
 
 /// Which parameters a signature has.
@@ -61,6 +66,7 @@ impl Profile {
             Need::Always => true,
             Need::WhenSent => component.is_in(message),
             Need::WhenTaken => taken && component.is_in(message),
+            Need::WhenLegible => component.is_legible_in(message),
         });
         covered.map(|(component, _)| *component).collect()
     }
@@ -136,7 +142,7 @@ pub const RECALL: Profile = Profile {
     components: REQUEST,
 };
 
-/// The answer to a signed request.
+/// The answer to a signed request, taken or refused: it is the answer to this key and this content, so that an old one answers no later request.
 pub const ANSWER: Profile = Profile {
     label: "gw",
     tag: "shuguan-push-answer-1",
@@ -150,8 +156,8 @@ pub const ANSWER: Profile = Profile {
         when_sent("exchange-receipt"),
         (Component::of_request("@method"), Need::Always),
         (Component::of_request("@target-uri"), Need::Always),
-        (Component::of_request("content-digest"), Need::WhenTaken),
-        (Component::of_request("idempotency-key"), Need::WhenTaken),
+        (Component::of_request("content-digest"), Need::WhenLegible),
+        (Component::of_request("idempotency-key"), Need::WhenLegible),
     ],
 };
 

@@ -1,6 +1,7 @@
 //! RFC 9421's own examples, and what the profile refuses.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod answers;
 mod directory;
 mod requests;
 mod vectors;

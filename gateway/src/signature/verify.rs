@@ -10,7 +10,7 @@ use super::base::{self, Message};
 use super::directory::{Holder, MessageKeys};
 use super::input::{self, Once};
 use super::key::PublicKey;
-use super::profile::{LIFE_S_MAX, Profile, SKEW_S};
+use super::profile::{KEY_KNOWN_S, LIFE_S_MAX, Profile, SKEW_S};
 use crate::edge::revocation::RevocationSet;
 use crate::exchange::Refused;
 use crate::refusal::Refusal;
@@ -163,21 +163,40 @@ pub enum AnswerFault {
     /// It does not hold.
     #[error("the answer's signature does not hold")]
     Broken,
+    /// It was signed before there was a request to answer.
+    #[error("the answer was signed {0} s before its request: it is an old one, or one of the two clocks is wrong")]
+    Old(i64),
 }
 
-/// Judges an answer against the gateway's receipt keys.
+/// Judges an answer against the gateway's receipt keys. `asked_s`: when its request was signed, where the answer is to be of its time.
 ///
 /// # Errors
 /// See [`AnswerFault`].
-pub fn answer(profile: &Profile, message: &Message<'_>, receipt_keys: &[PublicKey]) -> Result<(), AnswerFault> {
+pub fn answer(
+    profile: &Profile,
+    message: &Message<'_>,
+    receipt_keys: &[PublicKey],
+    asked_s: Option<i64>,
+) -> Result<(), AnswerFault> {
     let components = profile.components(message);
     let found = input::read(message.headers, profile, &components)?.ok_or(AnswerFault::Unsigned)?;
     let named = receipt_keys.iter().find(|key| key.id() == found.statement.keyid);
     let key = named.filter(|key| key.algorithm() == found.statement.algorithm);
     let base = base::base(&components, &found.parameters, message)?;
-    if key.ok_or(AnswerFault::Key)?.verifies(&base, &found.signature) {
-        Ok(())
-    } else {
-        Err(AnswerFault::Broken)
+    if !key.ok_or(AnswerFault::Key)?.verifies(&base, &found.signature) {
+        return Err(AnswerFault::Broken);
+    }
+    let age_s = asked_s.map_or(0, |asked_s| asked_s.saturating_sub(found.statement.created));
+    let too_old = age_max_s(message.status).is_some_and(|most| age_s > most);
+    if too_old { Err(AnswerFault::Old(age_s)) } else { Ok(()) }
+}
+
+/// How much older than its request an answer may be, seconds. What was taken stays taken, and the answer names key and content; a 422 belongs to its key as
+/// long as the gateway knows that (C4); anything else is decided anew each time, so only the clocks may differ.
+fn age_max_s(status: Option<u16>) -> Option<i64> {
+    match status {
+        Some(200..=299) => None,
+        Some(422) => Some(KEY_KNOWN_S + SKEW_S),
+        _ => Some(SKEW_S),
     }
 }

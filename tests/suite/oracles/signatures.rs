@@ -60,7 +60,7 @@ impl Bench {
     fn answer_verdict(&self, kind: &Profile, status: u16, headers: &HeaderMap, request: &HeaderMap) -> bool {
         let request = Message::request("POST", TARGET, request);
         let message = Message::response(status, headers, &request);
-        verify::answer(kind, &message, &[self.receipt.public().clone()]).is_ok()
+        verify::answer(kind, &message, &[self.receipt.public().clone()], Some(self.now_s)).is_ok()
     }
 }
 

@@ -56,7 +56,7 @@ fn a_202_is_signed_over_itself_and_the_request_and_names_its_leaf() {
 }
 
 #[test]
-fn a_refusal_is_signed_without_what_only_a_taken_request_has() {
+fn a_refusal_is_signed_over_the_key_and_the_content_that_it_refuses() {
     run(async {
         let scene = Scene::new();
         let running = scene.gateway.serve();
@@ -71,8 +71,19 @@ fn a_refusal_is_signed_without_what_only_a_taken_request_has() {
             "exchange-receipt",
             "@method;req",
             "@target-uri;req",
+            "content-digest;req",
+            "idempotency-key;req",
         ];
         assert_eq!(covered, wanted);
+        // Also the key that is refused for itself.
+        let long = "k".repeat(129);
+        let long = push()
+            .header("idempotency-key", &long)
+            .header("accept-signature", "gw=()");
+        let answer = running.call(long.clone(), &scene.police).await.expect("an answer");
+        assert_eq!(answer.code(), "SG2103", "{:?}", answer.body);
+        let covered = verify_answer(&answer, &long, scene.gateway.feed, &scene.receipt_pem(), TAG);
+        assert_eq!(covered.last().map(String::as_str), Some("idempotency-key;req"));
         // A bad signature gets a signed answer as well: it says who refused.
         let bad = scene
             .signed(push(), &Manner::push())

@@ -23,8 +23,7 @@ fn push_file(gateway: &Deployment) -> (i32, String, String) {
 #[test]
 fn push_signs_and_verifies_and_pull_acknowledges() {
     run(async {
-        let scene =
-            Scene::with("[require_signature]\npublic-security-city = \"require\"\ninformation-centre = \"require\"");
+        let scene = Scene::with("[require_signature]\npublic-security-city = \"require\"");
         let gateway = &scene.gateway;
         std::fs::write(gateway.path("feed.ndjson"), clean(RESIDENT, NDJSON, 5, 7)).expect("a feed");
         let running = gateway.serve();

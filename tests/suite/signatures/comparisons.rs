@@ -25,7 +25,8 @@ fn request(n: u32) -> Call {
 #[test]
 fn a_comparison_that_must_be_signed_is_answered_once_and_signed_and_otherwise_not_at_all() {
     run(async {
-        let scene = Scene::with("[require_signature]\ninformation-centre = \"require\"");
+        // The configuration says nothing of the registry, so it has to.
+        let scene = Scene::with("[require_signature]");
         let running = scene.gateway.serve();
         let (centre, signer) = (scene.gateway.partner(REGISTRY), scene.signer(REGISTRY));
         let signed = |call: Call, manner: &Manner| signer.sign(call, scene.gateway.feed, manner);

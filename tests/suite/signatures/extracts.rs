@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shuguan_tests::signed::{Manner, content_digest, verify_answer};
 use shuguan_tests::{Answer, Call, Identity, Running, eventually, leaves, registry_count, run};
 
-use super::{Scene, TABLE, push};
+use super::{REQUIRED, Scene, TABLE, push};
 
 const REGISTRY: &str = "information-centre";
 const TAG: &str = "shuguan-content-1";
@@ -32,7 +32,10 @@ struct Pull {
 
 impl Pull {
     fn new() -> Self {
-        let scene = Scene::new();
+        Self::of(Scene::new())
+    }
+
+    fn of(scene: Scene) -> Self {
         Self {
             centre: scene.gateway.partner(REGISTRY),
             scene,
@@ -223,6 +226,59 @@ fn a_signed_request_gives_signed_content_whole_and_in_ranges_and_an_acknowledgem
         assert_eq!(pull.scene.count("receipt-ack", None), 2);
         drop(running);
         pull.scene.gateway.verified_log();
+    });
+}
+
+#[test]
+fn where_the_configuration_says_nothing_the_registry_has_to_sign_and_an_agency_may() {
+    run(async {
+        let pull = Pull::of(Scene::with("[require_signature]"));
+        let running = pull.scene.gateway.serve();
+        pull.one_resident(&running).await;
+        let before = pull.scene.count("refusal", None);
+        let answer = pull.send(&running, request()).await;
+        let found = (answer.status.as_u16(), answer.code());
+        assert_eq!(
+            (found.0, found.1.as_str()),
+            (REQUIRED.0, REQUIRED.1),
+            "{:?}",
+            answer.body
+        );
+        let refusal = pull.leaf("refusal").expect("a leaf");
+        for (member, value) in [
+            ("code", REQUIRED.2),
+            ("p", REGISTRY),
+            ("ds", "population"),
+            ("at", "pull"),
+        ] {
+            assert_eq!(refusal[member], value, "{refusal}");
+        }
+        assert_eq!(pull.scene.count("refusal", None), before + 1);
+        for kind in ["pull-request", "pull"] {
+            assert_eq!(pull.scene.count(kind, None), 0, "{kind}");
+        }
+        // Having to sign is to be told under signature, also what is refused.
+        let call = request();
+        let answer = pull.send(&running, call.clone()).await;
+        let (port, receipt) = (pull.scene.gateway.feed, pull.scene.receipt_pem());
+        verify_answer(&answer, &call, port, &receipt, "shuguan-push-answer-1");
+        let begun = pull.send(&running, pull.signed(request(), &Manner::extract())).await;
+        pull.ready(&running, &begun).await;
+        assert_eq!(pull.scene.count("pull", None), 1);
+    });
+}
+
+#[test]
+fn an_extract_request_without_a_signature_is_taken_only_where_the_configuration_says_so() {
+    run(async {
+        for (mode, unsigned, signed) in [("accept", 202, 202), ("forbid", 202, 403), ("require", 403, 202)] {
+            let pull = Pull::of(Scene::with(&format!("[require_signature]\n{REGISTRY} = \"{mode}\"")));
+            let running = pull.scene.gateway.serve();
+            let answer = pull.send(&running, request()).await;
+            assert_eq!(answer.status, unsigned, "{mode}: {:?}", answer.body);
+            let answer = pull.send(&running, pull.signed(request(), &Manner::extract())).await;
+            assert_eq!(answer.status, signed, "{mode}: {:?}", answer.body);
+        }
     });
 }
 
