@@ -319,6 +319,9 @@ pub struct RecordType {
     /// Headers of class C4: known, so that a sender is not told that they are unknown, but no field, so that no grant can name them and
     /// nothing behind them is ever read.
     pub unread: &'static [&'static str],
+    /// Words for whom or what a record is about, 死者 of a death: a group of columns over 姓名 called so is about the record's own, and before the
+    /// Chinese name of a field such a word makes a header of that field, which goes before the bare one.
+    pub own: &'static [&'static str],
     /// Natural keys in order of preference: the first whose fields are all present identifies the record.
     pub keys: &'static [&'static [&'static str]],
     /// Whom it is about, in order of preference; the first that is present counts.
@@ -352,6 +355,7 @@ impl RecordType {
             schema: 1,
             fields: &[],
             unread: &[],
+            own: &[],
             keys: &[],
             subjects: &[],
             basis: &[],

@@ -21,6 +21,7 @@ pub(crate) mod row_id;
 mod secrecy;
 mod sheet;
 mod trailer;
+mod whose;
 mod workbook;
 mod xls;
 mod xlsx;
@@ -37,6 +38,8 @@ pub(crate) use self::form::Undecodable;
 pub use self::form::{Ended, PassedOver};
 use self::header::Names;
 pub(crate) use self::header::fold as fold_header;
+#[cfg(test)]
+pub(crate) use self::header::own_headers;
 use self::judge::Judge;
 pub use self::page::{Page, PageFault, Shown, ShownRow};
 #[cfg(test)]
@@ -154,6 +157,9 @@ pub enum Unreadable {
         /// Known fields of which one name stands twice.
         twice: Vec<&'static str>,
     },
+    /// A header may stand for something else than it would be taken for.
+    #[error("header row: {0}")]
+    DoubtfulHeader(#[from] HeaderDoubt),
     /// A record whose end does not come within sixteen times the size that a record may have, or a header row that is too long.
     #[error("the record that starts on line {line} does not end")]
     RecordTooLong {
@@ -188,6 +194,32 @@ pub enum Unreadable {
     },
 }
 
+/// What a header leaves open. Fields of ours only: the header itself is among the unknown ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderDoubt {
+    /// A person's number stands under a name that says no more, and another under an unknown one.
+    #[error("two columns hold numbers of persons, and neither says which is `{field}`")]
+    OtherNumber {
+        /// The field that the bare name would be.
+        field: &'static str,
+    },
+    /// The same behind a name of somebody else.
+    #[error("the column of `{field}` stands behind one about another person, and does not say whose it is")]
+    BehindAnother {
+        /// The field that the bare name would be.
+        field: &'static str,
+    },
+}
+
+impl HeaderDoubt {
+    /// The field that is in doubt.
+    pub fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::OtherNumber { field } | Self::BehindAnother { field } => Some(field),
+        }
+    }
+}
+
 impl Unreadable {
     /// The 1-based line that it concerns, where it concerns one.
     pub fn line(&self) -> Option<u64> {
@@ -198,7 +230,7 @@ impl Unreadable {
             | Self::TooDeep { line }
             | Self::SecrecyMark { line }
             | Self::NotThisFormat { line, .. } => Some(*line),
-            Self::BadHeaderRow { .. } | Self::NoOperation => Some(1),
+            Self::BadHeaderRow { .. } | Self::DoubtfulHeader(_) | Self::NoOperation => Some(1),
             Self::WrongCharset { .. } | Self::Compressed(_) | Self::File(_) => None,
         }
     }
@@ -257,6 +289,7 @@ impl Decoder {
             if !matches!(ended, Ok(Ended::More)) {
                 judge.finish();
                 judge.operated()?;
+                form.names().map_or(Ok(()), Names::undoubted)?;
             }
             ended
         })

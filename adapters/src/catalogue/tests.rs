@@ -1,6 +1,11 @@
 //! The catalogue agrees with itself, and with its page in README.md.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -44,6 +49,9 @@ fn no_header_of_a_record_names_two_things() {
         }
         for header in crate::decode::SECRECY_HEADERS {
             name(header, "the secrecy mark");
+        }
+        for (header, number) in crate::decode::own_headers(record) {
+            name(&header, record.fields[number].name);
         }
         let Some(unfold) = record.unfold else { continue };
         for number in 1..=unfold.most {
@@ -490,6 +498,14 @@ fn tables_of_the_readme() -> String {
                 field.name,
                 field.zh,
                 field.class.name()
+            )
+            .unwrap();
+        }
+        if !record.own.is_empty() {
+            writeln!(
+                page,
+                "\nIts own, before a Chinese name or as a group of columns: {}",
+                record.own.join(", ")
             )
             .unwrap();
         }

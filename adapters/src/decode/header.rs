@@ -3,15 +3,17 @@
 //! Takes a name as sent; gives the field of the record type: first as the sender's mapping has it, then by English name, Chinese name or
 //! alias, after ASCII case folding and removal of a leading `*` and of blanks; brackets count the same in either width. Known besides are the columns of the members of
 //! an unfolded row, the secrecy mark, in a delta the operation, and what is never read. An unknown name is remembered for the sender and otherwise ignored.
+//! A name with a word for the record's own subject before it (死者身份证号) goes before the bare one.
 //! Where several names of one field stand beside each other (agencies send `SJTB_SJ` and `XGRQ`), the one that comes first in that order is read, and
 //! the others are remembered as not read. Refuses one name that stands twice, and two names of a
-//! member's column or of what decides about the row: secrecy mark, operation, number.
+//! member's column or of what decides about the row: secrecy mark, operation, number. Refuses a person's number under a header that says no more
+//! (身份证号) where somebody else's name stands before it, or a number that nobody knows whose it is beside it ([`HeaderDoubt`]).
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::place::Places;
-use super::{Unreadable, row_id, secrecy};
+use super::{HeaderDoubt, Unreadable, row_id, secrecy, whose};
 use crate::catalogue::{Field, RecordType};
 use crate::layout::{Header, Mapping};
 use crate::operation;
@@ -29,6 +31,8 @@ pub(crate) struct Names {
     /// Names of fields that are read under another.
     unread: Vec<(&'static str, String)>,
     unknown: Vec<String>,
+    /// A person's number stands under an unknown name.
+    unknown_number: bool,
 }
 
 /// Folded names with the number of what they name, see [`Places`], and how far behind each stands among the names of that.
@@ -59,6 +63,7 @@ impl Names {
             sent: vec![None; record.fields.len()],
             unread: Vec::new(),
             unknown: Vec::new(),
+            unknown_number: false,
         }
     }
 
@@ -98,12 +103,32 @@ impl Names {
         let operation = Places::number_of_operation(self.record);
         let known = known.filter(|(number, _)| *number != operation || self.places.of(*number).is_some());
         if known.is_none() {
+            self.unknown_number |= whose::is_number_of_a_person(&folded) && !whose::is_of_another(&folded);
             let shown = shown(sent);
             if self.unknown.len() < UNKNOWN_MAX && !self.unknown.contains(&shown) {
                 self.unknown.push(shown);
             }
         }
         known
+    }
+
+    /// Refuses what was met so far where it may be somebody else's than the record's own.
+    pub(crate) fn undoubted(&self) -> Result<(), Unreadable> {
+        let bare = self.sent.iter().enumerate().find_map(|(number, sent)| {
+            let (rank, name) = sent.as_ref()?;
+            self.bare_number(number, *rank, name)
+        });
+        match bare {
+            Some(field) if self.unknown_number => Err(HeaderDoubt::OtherNumber { field }.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The field that is read under a header which says that some person's number stands there, and not whose.
+    fn bare_number(&self, number: usize, rank: u8, sent: &str) -> Option<&'static str> {
+        let field = self.record.fields.get(number)?;
+        let is_bare = rank > OWN && whose::is_bare_number(&fold(sent));
+        (is_bare && self.places.of(number).is_some()).then_some(field.name)
     }
 
     /// Remembers the name under which a field is read, and those of wanted fields that give way to it.
@@ -185,10 +210,17 @@ impl Names {
         let mut named = HashSet::new();
         let mut best = HashMap::new();
         let mut twice = Vec::new();
+        let mut behind_another = Vec::new();
+        let mut before = false;
         for (column, header) in headers.enumerate() {
-            let Some((number, rank)) = self.ranked(header) else {
+            let ranked = self.ranked(header);
+            let is_behind = std::mem::replace(&mut before, whose::is_of_another(&fold(header)));
+            let Some((number, rank)) = ranked else {
                 continue;
             };
+            if is_behind && let Some(field) = self.bare_number(number, rank, header) {
+                behind_another.push((number, rank, field));
+            }
             let Some(known) = columns.get_mut(number) else {
                 continue;
             };
@@ -207,6 +239,11 @@ impl Names {
             if let Some(place) = self.places.of(number).and_then(|place| read.get_mut(place)) {
                 *place = *column;
             }
+        }
+        self.undoubted()?;
+        let is_read = |(number, rank, _): &&(usize, u8, _)| best.get(number) == Some(rank);
+        if let Some((.., field)) = behind_another.iter().find(is_read) {
+            return Err(HeaderDoubt::BehindAnother { field }.into());
         }
         let missing = self.missing(&columns);
         if missing.is_empty() && twice.is_empty() {
@@ -325,8 +362,8 @@ fn folded(record: &'static RecordType) -> Arc<Folded> {
     }
     let mut by_name = HashMap::new();
     for (number, field) in record.fields.iter().enumerate() {
-        // What a mapping names goes before them all.
-        for (rank, name) in (1..).zip([field.name, field.zh].iter().chain(field.aliases)) {
+        // What a mapping names goes before them all, what is told to be the record's own after that.
+        for (rank, name) in (OWN + 1..).zip([field.name, field.zh].iter().chain(field.aliases)) {
             // The first field that claims a name keeps it; the catalogue's tests forbid a second claim.
             by_name.entry(fold(name)).or_insert((number, rank));
         }
@@ -341,6 +378,9 @@ fn folded(record: &'static RecordType) -> Arc<Folded> {
                 }
             }
         }
+    }
+    for (header, number) in own_headers(record) {
+        by_name.entry(fold(&header)).or_insert((number, OWN));
     }
     for header in secrecy::HEADERS {
         by_name
@@ -361,6 +401,21 @@ fn folded(record: &'static RecordType) -> Arc<Folded> {
     known.push((address, Arc::clone(&names)));
     names
 }
+
+/// The headers that a word for the record's own subject makes of the Chinese names of its fields, each with the number of its field.
+pub(crate) fn own_headers(record: &'static RecordType) -> impl Iterator<Item = (String, usize)> {
+    let names = record.fields.iter().enumerate().flat_map(|(number, field)| {
+        let names = std::iter::once(&field.zh).chain(field.aliases);
+        names.filter(|name| !name.is_ascii()).map(move |name| (*name, number))
+    });
+    names.flat_map(|(name, number)| {
+        let words = record.own.iter().filter(move |word| !name.starts_with(**word));
+        words.map(move |word| (format!("{word}{name}"), number))
+    })
+}
+
+/// How far behind a name with such a word stands: behind what a mapping names.
+const OWN: u8 = 1;
 
 /// Without blanks (ASCII and ideographic) and a leading `*`, ASCII letters in lower case, brackets in ASCII.
 pub(crate) fn fold(name: &str) -> String {

@@ -104,7 +104,7 @@ impl Head {
         let rows: Vec<_> = rows
             .map(|(line, row)| HeadRow::new(*line, row, &shared.strings))
             .collect();
-        head::stated_rows(&rows, last, |name| names.knows(name), merges)
+        head::stated_rows(&rows, last, &known(names), merges)
     }
 
     /// The header in these rows, if there is one.
@@ -119,7 +119,15 @@ impl Head {
             .iter()
             .map(|(line, row)| HeadRow::new(*line, row, &shared.strings))
             .collect();
-        head::find(&rows, |name| names.knows(name), merges)
+        head::find(&rows, &known(names), merges)
+    }
+}
+
+/// What of the names in a sheet is known.
+fn known(names: &Names) -> head::Known<'_, impl Fn(&str) -> bool> {
+    head::Known {
+        name: |name: &str| names.knows(name),
+        own: names.record().own,
     }
 }
 

@@ -7,6 +7,7 @@ mod fixed;
 mod history;
 mod operations;
 mod whole;
+mod whose;
 mod xml;
 
 use arrow_array::cast::AsArray;

@@ -9,6 +9,7 @@ use crate::code::{nationality, tables};
 /// `public-security/migration`.
 pub(super) static MIGRATION: RecordType = RecordType {
     fields: FIELDS,
+    own: &["迁移人", "迁移人员", "迁移"],
     keys: &[&["citizen_id", "direction", "move_date"]],
     subjects: &[Subject::Person("citizen_id")],
     basis: &["si-57.3", "op-8", "hk-10", "hk-13"],

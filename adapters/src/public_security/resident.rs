@@ -22,6 +22,7 @@ pub(super) static RESIDENT: RecordType = RecordType {
         "指纹",
         "指纹信息",
     ],
+    own: &["居民", "户籍人口", "常住人口", "公民", "户籍"],
     keys: &[&["citizen_id"]],
     subjects: &[Subject::Person("citizen_id")],
     basis: &["si-57.3", "op-8", "op-9", "hk-6", "id-3"],

@@ -80,6 +80,7 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::AckMismatch
         | Refusal::BadEncoding
         | Refusal::BadHeaderRow
+        | Refusal::DoubtfulHeader
         | Refusal::TooManyRejects
         | Refusal::TooManyRows
         | Refusal::CountMismatch
