@@ -178,6 +178,12 @@ pub enum Unreadable {
     /// A delta of which no row says what it is about.
     #[error("no row says insert, update or delete")]
     NoOperation,
+    /// A row of a batch that is no delta says that its record is gone.
+    #[error("the row that starts on line {line} deletes its record, and the batch is no delta")]
+    DeleteOutsideDelta {
+        /// 1-based.
+        line: u64,
+    },
     /// A row bears a secrecy mark: nothing of such a file may be taken.
     #[error("the row that starts on line {line} bears a secrecy mark")]
     SecrecyMark {
@@ -228,6 +234,7 @@ impl Unreadable {
             | Self::RecordTooLong { line }
             | Self::WrongTrailer { line, .. }
             | Self::TooDeep { line }
+            | Self::DeleteOutsideDelta { line }
             | Self::SecrecyMark { line }
             | Self::NotThisFormat { line, .. } => Some(*line),
             Self::BadHeaderRow { .. } | Self::DoubtfulHeader(_) | Self::NoOperation => Some(1),
@@ -359,7 +366,10 @@ impl Decoder {
         if let Some(unreadable) = &self.failed {
             return Err(unreadable.clone());
         }
-        let done = step(&mut self.form, &mut self.judge).and_then(|done| self.judge.unmarked().map(|()| done));
+        let done = step(&mut self.form, &mut self.judge).and_then(|done| {
+            self.judge.unmarked()?;
+            self.judge.undeleting().map(|()| done)
+        });
         done.inspect_err(|unreadable| self.failed = Some(unreadable.clone()))
     }
 }

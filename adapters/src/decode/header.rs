@@ -2,7 +2,7 @@
 //!
 //! Takes a name as sent; gives the field of the record type: first as the sender's mapping has it, then by English name, Chinese name or
 //! alias, after ASCII case folding and removal of a leading `*` and of blanks; brackets count the same in either width. Known besides are the columns of the members of
-//! an unfolded row, the secrecy mark, in a delta the operation, and what is never read. An unknown name is remembered for the sender and otherwise ignored.
+//! an unfolded row, the secrecy mark, the operation, and what is never read. An unknown name is remembered for the sender and otherwise ignored.
 //! A name with a word for the record's own subject before it (死者身份证号) goes before the bare one.
 //! Where several names of one field stand beside each other (agencies send `SJTB_SJ` and `XGRQ`), the one that comes first in that order is read, and
 //! the others are remembered as not read. Refuses one name that stands twice, and two names of a
@@ -26,6 +26,8 @@ pub(crate) struct Names {
     /// The sender's own names, which go before those of the catalogue.
     mapping: Option<Arc<Mapping>>,
     places: Places,
+    /// Rows say what they are about, and are not only asked whether they delete.
+    acts: bool,
     /// Field number → the name under which it is read, as sent, and how far behind that name stands among those of the field.
     sent: Vec<Option<(u8, String)>>,
     /// Names of fields that are read under another.
@@ -53,12 +55,13 @@ impl Names {
         record: &'static RecordType,
         wanted: &[&'static Field],
         mapping: Option<Arc<Mapping>>,
-        operation: bool,
+        acts: bool,
     ) -> Self {
         Self {
             record,
             by_name: folded(record),
-            places: Places::new(record, wanted, operation, numbers_rows(mapping.as_ref())),
+            places: Places::new(record, wanted, numbers_rows(mapping.as_ref())),
+            acts,
             mapping,
             sent: vec![None; record.fields.len()],
             unread: Vec::new(),
@@ -99,10 +102,10 @@ impl Names {
             Header::Unread => return None,
             Header::Unmapped => self.by_name.get(&folded).copied(),
         };
-        // Outside of a delta nobody reads an operation, and the sender is told so.
         let operation = Places::number_of_operation(self.record);
-        let known = known.filter(|(number, _)| *number != operation || self.places.of(*number).is_some());
-        if known.is_none() {
+        // Outside of a delta an operation is read for the deletes alone, and the sender is told so.
+        let ignored = known.is_some_and(|(number, _)| number == operation) && !self.acts;
+        if known.is_none() || ignored {
             self.unknown_number |= whose::is_number_of_a_person(&folded) && !whose::is_of_another(&folded);
             let shown = shown(sent);
             if self.unknown.len() < UNKNOWN_MAX && !self.unknown.contains(&shown) {

@@ -18,7 +18,7 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    pub(crate) fn new(record: &RecordType, wanted: &[&'static Field], operation: bool, row_id: bool) -> Self {
+    pub(crate) fn new(record: &RecordType, wanted: &[&'static Field], row_id: bool) -> Self {
         let slot = |name: &str| wanted.iter().position(|field| field.name == name);
         let mut count = wanted.len();
         let mut next = || {
@@ -42,7 +42,7 @@ impl Places {
             }
         }
         by_number.push(next());
-        by_number.push(if operation { next() } else { None });
+        by_number.push(next());
         by_number.push(if row_id { next() } else { None });
         Self {
             by_number,

@@ -81,6 +81,7 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::BadEncoding
         | Refusal::BadHeaderRow
         | Refusal::DoubtfulHeader
+        | Refusal::DeleteOutsideDelta
         | Refusal::TooManyRejects
         | Refusal::TooManyRows
         | Refusal::CountMismatch

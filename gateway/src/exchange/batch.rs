@@ -377,6 +377,7 @@ pub(crate) fn refusal_of(error: &Unreadable) -> Refusal {
         Unreadable::BadEncoding { .. } | Unreadable::WrongCharset { .. } => Refusal::BadEncoding,
         Unreadable::BadHeaderRow { .. } => Refusal::BadHeaderRow,
         Unreadable::DoubtfulHeader(_) => Refusal::DoubtfulHeader,
+        Unreadable::DeleteOutsideDelta { .. } => Refusal::DeleteOutsideDelta,
         Unreadable::SecrecyMark { .. } => Refusal::SecrecyMark,
         Unreadable::NoOperation => Refusal::NoAction,
         Unreadable::WrongTrailer { .. } => Refusal::WrongTrailer,
