@@ -11,12 +11,14 @@ use crate::code::CodeTable;
 pub(crate) mod block;
 mod implied;
 mod sampled;
+mod spread;
 #[cfg(test)]
 mod tests;
 mod unfold;
 
 pub use implied::Implied;
 pub use sampled::{Drawn, Sampled};
+pub use spread::{Gathered, Spread};
 pub use unfold::Unfold;
 
 /// One of the five agencies whose data enters the registration database.
@@ -340,6 +342,8 @@ pub struct RecordType {
     pub one_of: &'static [&'static [&'static str]],
     /// The form in which one row holds several records, where sources send such a form.
     pub unfold: Option<&'static Unfold>,
+    /// Fields whose value may stand in several columns.
+    pub spread: &'static [Spread],
     /// Whom the rows of a sample are about.
     pub sampled: Sampled,
 }
@@ -364,6 +368,7 @@ impl RecordType {
             history: &[],
             one_of: &[],
             unfold: None,
+            spread: &[],
             sampled: Sampled::NEW,
         }
     }

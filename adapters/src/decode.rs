@@ -20,6 +20,7 @@ mod place;
 pub(crate) mod row_id;
 mod secrecy;
 mod sheet;
+mod spread;
 mod trailer;
 mod whose;
 mod workbook;

@@ -136,6 +136,10 @@ impl Names {
 
     /// Remembers the name under which a field is read, and those of wanted fields that give way to it.
     fn remember(&mut self, number: usize, rank: u8, sent: &str) {
+        if number >= self.record.fields.len() {
+            self.remember_part(number, sent);
+            return;
+        }
         let wanted = self.places.is_wanted(number);
         let Some((place, field)) = self.sent.get_mut(number).zip(self.record.fields.get(number)) else {
             return;
@@ -146,12 +150,27 @@ impl Names {
                 return;
             }
             Some((read, _)) if *read == rank => return,
+            // Parts of the field, which count where its own column says nothing.
+            Some(read) if read.0 == u8::MAX => {
+                *read = (rank, shown(sent));
+                return;
+            }
             Some(read) if read.0 > rank => std::mem::replace(read, (rank, shown(sent))).1,
             Some(_) => shown(sent),
         };
         let other = (field.name, other);
         if wanted && self.unread.len() < UNKNOWN_MAX && !self.unread.contains(&other) {
             self.unread.push(other);
+        }
+    }
+
+    /// Remembers the first column of those that only together are a field, unless the field has a name of its own.
+    fn remember_part(&mut self, number: usize, sent: &str) {
+        let is_part = (Places::number_of_part(self.record, 0)..Places::number_of_mark(self.record)).contains(&number);
+        let field = Places::field(self.record, number).filter(|_| is_part);
+        let field = field.and_then(|field| self.record.fields.iter().position(|other| other.name == field.name));
+        if let Some(place @ None) = field.and_then(|field| self.sent.get_mut(field)) {
+            *place = Some((u8::MAX, shown(sent)));
         }
     }
 
@@ -380,6 +399,13 @@ fn folded(record: &'static RecordType) -> Arc<Folded> {
                         .or_insert_with(|| (Places::number_of_member(record, unfold, number, own), 0));
                 }
             }
+        }
+    }
+    let parts = record.spread.iter().flat_map(|spread| spread.columns);
+    for (part, headers) in parts.enumerate() {
+        for (rank, header) in (OWN + 1..).zip(*headers) {
+            let number = Places::number_of_part(record, part);
+            by_name.entry(fold(header)).or_insert((number, rank));
         }
     }
     for (header, number) in own_headers(record) {

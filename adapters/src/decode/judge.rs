@@ -13,6 +13,7 @@ use arrow_array::RecordBatch;
 use super::card::Cards;
 use super::header::numbers_rows;
 use super::place::{Places, Unfolding};
+use super::spread::{Found, Spreading};
 use super::{Counts, DecodeLimits, Unreadable, row_id, secrecy};
 use crate::catalogue::{Field, RecordType};
 use crate::columns::Columns;
@@ -40,6 +41,8 @@ pub(crate) struct Judge {
     rules: Rules,
     /// How a row becomes several records, where it does.
     unfolding: Option<Arc<Unfolding>>,
+    /// Fields whose value may stand in several columns.
+    spreading: Option<Arc<Spreading>>,
     /// Place of the secrecy mark.
     mark: Option<usize>,
     /// Line of the first row that bears one.
@@ -167,8 +170,10 @@ impl Judge {
         if intent != Intent::Upsert {
             columns.push(&operation::FIELD);
         }
+        let own = |name: &str| mapping.and_then(|mapping| mapping.codes(name)).cloned();
         Self {
             unfolding: Unfolding::new(record, &fields, &places).map(Arc::new),
+            spreading: Spreading::new(record, &fields, &places, own).map(Arc::new),
             mark: places.of(Places::number_of_mark(record)),
             marked: None,
             operation: places.of(Places::number_of_operation(record)),
@@ -221,12 +226,34 @@ impl Judge {
             line,
             id: self.row_id.and_then(|place| row_id::of(sent(place))),
         };
+        let found = self.spreading.clone().map(|spreading| spreading.found(&sent));
+        let found = found.unwrap_or_default();
+        if found.is_empty() {
+            self.unfold(row, &operation, sent);
+            return;
+        }
+        self.unfold(row, &operation, |slot| {
+            match found.iter().find(|(other, _)| *other == slot) {
+                None => sent(slot),
+                Some((_, Found::Place(place))) => sent(*place),
+                Some((_, Found::Text(text))) => Sent::Text(text),
+            }
+        });
+    }
+
+    /// The records of a row.
+    fn unfold<'a>(
+        &mut self,
+        row: Row<'_>,
+        operation: &Result<Option<&'static str>, RejectCode>,
+        sent: impl Fn(usize) -> Sent<'a>,
+    ) {
         let Some(unfolding) = self.unfolding.clone() else {
-            self.judge(row, &operation, sent);
+            self.judge(row, operation, sent);
             return;
         };
         for member in unfolding.members(&sent) {
-            self.judge(row, &operation, |slot| member.place(slot).map_or(Sent::Missing, &sent));
+            self.judge(row, operation, |slot| member.place(slot).map_or(Sent::Missing, &sent));
         }
     }
 

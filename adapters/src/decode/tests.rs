@@ -6,6 +6,7 @@ mod document;
 mod fixed;
 mod history;
 mod operations;
+mod spread;
 mod whole;
 mod whose;
 mod xml;
