@@ -5,7 +5,8 @@
 //! an unfolded row, the secrecy mark, the operation, and what is never read. An unknown name is remembered for the sender and otherwise ignored.
 //! A name with a word for the record's own subject before it (死者身份证号) goes before the bare one.
 //! Where several names of one field stand beside each other (agencies send `SJTB_SJ` and `XGRQ`), the one that comes first in that order is read, and
-//! the others are remembered as not read. Refuses one name that stands twice, and two names of a
+//! the others only in rows in which it says nothing; they are remembered for the sender. A name that a layout gives, or that is told to be the record's
+//! own, gives way to none. Refuses one name that stands twice, and two names of a
 //! member's column or of what decides about the row: secrecy mark, operation, number. Refuses a person's number under a header that says no more
 //! (身份证号) where somebody else's name stands before it, or a number that nobody knows whose it is beside it ([`HeaderDoubt`]).
 
@@ -223,14 +224,10 @@ impl Names {
         &self.unknown
     }
 
-    /// The column of each place, from the header row: `None` where nothing has that header.
-    pub(crate) fn columns<'a>(
-        &mut self,
-        headers: impl Iterator<Item = &'a str>,
-    ) -> Result<Vec<Option<usize>>, Unreadable> {
-        let mut columns: Vec<Option<usize>> = vec![None; self.places.numbers()];
+    /// The columns of each place, from the header row.
+    pub(crate) fn columns<'a>(&mut self, headers: impl Iterator<Item = &'a str>) -> Result<Placed, Unreadable> {
+        let mut columns: Vec<Vec<(u8, usize)>> = vec![Vec::new(); self.places.numbers()];
         let mut named = HashSet::new();
-        let mut best = HashMap::new();
         let mut twice = Vec::new();
         let mut behind_another = Vec::new();
         let mut before = false;
@@ -250,26 +247,27 @@ impl Names {
                 twice.push(self.called(number));
                 continue;
             }
-            if best.get(&number).is_none_or(|best| rank < *best) {
-                *known = Some(column);
-                best.insert(number, rank);
-            }
+            known.push((rank, column));
             self.remember(number, rank, header);
         }
-        let mut read = vec![None; self.places.count()];
-        for (number, column) in columns.iter().enumerate() {
-            if let Some(place) = self.places.of(number).and_then(|place| read.get_mut(place)) {
-                *place = *column;
+        for of_number in &mut columns {
+            of_number.sort_unstable();
+            // What a layout names, or a word for the record's own, is no name beside others.
+            if of_number.first().is_some_and(|(rank, _)| !gives_way(*rank)) {
+                of_number.truncate(1);
             }
         }
         self.undoubted()?;
-        let is_read = |(number, rank, _): &&(usize, u8, _)| best.get(number) == Some(rank);
+        let is_read = |(number, rank, _): &&(usize, u8, _)| {
+            let mut read = columns.get(*number).into_iter().flatten();
+            read.any(|(other, _)| other == rank)
+        };
         if let Some((.., field)) = behind_another.iter().find(is_read) {
             return Err(HeaderDoubt::BehindAnother { field }.into());
         }
         let missing = self.missing(&columns);
         if missing.is_empty() && twice.is_empty() {
-            Ok(read)
+            Ok(Placed::new(&self.places, columns))
         } else {
             Err(Unreadable::BadHeaderRow { missing, twice })
         }
@@ -286,10 +284,10 @@ impl Names {
     }
 
     /// The required wanted fields that no column holds, neither for the row nor for a member of it.
-    fn missing(&self, columns: &[Option<usize>]) -> Vec<&'static str> {
+    fn missing(&self, columns: &[Vec<(u8, usize)>]) -> Vec<&'static str> {
         let held = |field: &Field| {
-            columns.iter().enumerate().any(|(number, column)| {
-                column.is_some() && Places::field(self.record, number).is_some_and(|other| other.name == field.name)
+            columns.iter().enumerate().any(|(number, columns)| {
+                !columns.is_empty() && Places::field(self.record, number).is_some_and(|other| other.name == field.name)
             })
         };
         let fields = self.record.fields.iter().enumerate();
@@ -298,6 +296,68 @@ impl Names {
             .map(|(_, field)| field.name)
             .collect()
     }
+}
+
+/// The columns of a file with a header: those that each place is read from.
+#[derive(Clone, Default)]
+pub(crate) struct Placed {
+    /// By place: the column of its first name.
+    first: Vec<Option<usize>>,
+    /// Places with several names, and their further columns in order.
+    further: Vec<(usize, Vec<usize>)>,
+}
+
+impl Placed {
+    fn new(places: &Places, columns: Vec<Vec<(u8, usize)>>) -> Self {
+        let mut placed = Self {
+            first: vec![None; places.count()],
+            further: Vec::new(),
+        };
+        for (number, columns) in columns.into_iter().enumerate() {
+            let mut columns = columns.into_iter().map(|(_, column)| column);
+            let Some(place) = places.of(number) else {
+                continue;
+            };
+            if let Some(first) = placed.first.get_mut(place) {
+                *first = columns.next();
+            }
+            let further: Vec<usize> = columns.collect();
+            if !further.is_empty() {
+                placed.further.push((place, further));
+            }
+        }
+        placed
+    }
+
+    /// The column of each place, that of its first name.
+    pub(crate) fn first(&self) -> &[Option<usize>] {
+        &self.first
+    }
+
+    /// Places with several columns, and all but the first of them.
+    pub(crate) fn further(&self) -> &[(usize, Vec<usize>)] {
+        &self.further
+    }
+
+    /// The column that a place is read from: the first of those with a name of it in which the row says anything.
+    #[inline]
+    pub(crate) fn of(&self, place: usize, says: impl Fn(usize) -> bool) -> Option<usize> {
+        let first = self.first.get(place).copied().flatten()?;
+        if self.further.is_empty() {
+            return Some(first);
+        }
+        let further = self.further.iter().find(|(other, _)| *other == place);
+        let further = further.map(|(_, columns)| columns.as_slice()).unwrap_or_default();
+        if further.is_empty() || says(first) {
+            return Some(first);
+        }
+        further.iter().copied().find(|column| says(*column)).or(Some(first))
+    }
+}
+
+/// Whether a name of that rank gives way to another of its field where it says nothing.
+pub(crate) fn gives_way(rank: u8) -> bool {
+    rank > OWN
 }
 
 /// As much of a name as is remembered.

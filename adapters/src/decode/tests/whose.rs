@@ -61,6 +61,16 @@ fn the_number_that_is_called_the_dead_persons_goes_before_a_bare_one() {
 }
 
 #[test]
+fn nobody_elses_number_fills_in_for_one_that_is_not_there() {
+    let text = format!("死者身份证号,身份证号\n,{SON}\n");
+    assert_eq!(read(CREMATION, &CSV, &text).unwrap().0, [None::<String>; 0]);
+    let object = format!("{{\"死者身份证号\":\"\",\"身份证号\":\"{SON}\"}}\n");
+    assert_eq!(read(CREMATION, &NDJSON, &object).unwrap().0, [None::<String>; 0]);
+    let behind = format!("公民身份号码,家属姓名,身份证号\n,乙,{SON}\n");
+    assert_eq!(doubt(CREMATION, &CSV, &behind), BEHIND);
+}
+
+#[test]
 fn a_bare_number_beside_one_that_nobody_knows_whose_it_is_refuses_the_batch() {
     for header in [
         "亡人身份证号,身份证号",
