@@ -216,12 +216,19 @@ pub enum HeaderDoubt {
         /// The field that the bare name would be.
         field: &'static str,
     },
+    /// A column is of a member whom no row may have, so that nobody would read it.
+    #[error("a column is of a member of the household beyond the {most} that a row may have")]
+    MemberBeyond {
+        /// Members that a row may have.
+        most: usize,
+    },
 }
 
 impl HeaderDoubt {
-    /// The field that is in doubt.
+    /// The field that is in doubt, where it is one.
     pub fn field(&self) -> Option<&'static str> {
         match self {
+            Self::MemberBeyond { .. } => None,
             Self::OtherNumber { field } | Self::BehindAnother { field } => Some(field),
         }
     }

@@ -1,6 +1,7 @@
 //! 最低生活保障: one record a member of a supported household and month.
 //!
-//! Sent as one row a member, or as one row a household with up to six pairs of name and number, which is unfolded.
+//! Sent as one row a member, or as one row a household with pairs of name and number beside each other, numbered (姓名1, 家庭成员一) or
+//! not (姓名, 身份证号, 姓名, 身份证号), which is unfolded. Forms in use have five or six pairs; of a larger household the next row or form tells.
 //! Bank accounts and the cause of need have class C3 and no use here; they are decoded only if an agreement ever names them.
 
 use crate::catalogue::Class::{C2, C3};
@@ -38,7 +39,7 @@ pub(super) static SUBSISTENCE_ALLOWANCE: RecordType = RecordType {
 
 /// 一户一行.
 static HOUSEHOLD: Unfold = Unfold {
-    most: 6,
+    most: 12,
     own: &[
         (
             "name",
@@ -48,6 +49,8 @@ static HOUSEHOLD: Unfold = Unfold {
                 "成员姓名{}",
                 "家庭成员{}姓名",
                 "家庭成员姓名{}",
+                "家庭成员{}",
+                "成员{}",
                 "xm{}",
             ],
         ),

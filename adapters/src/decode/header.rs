@@ -10,7 +10,7 @@
 //! member's column or of what decides about the row: secrecy mark, operation, number. Refuses a person's number under a header that says no more
 //! (身份证号) where somebody else's name stands before it, or a number that nobody knows whose it is beside it ([`HeaderDoubt`]).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::place::Places;
@@ -36,6 +36,8 @@ pub(crate) struct Names {
     unknown: Vec<String>,
     /// A person's number stands under an unknown name.
     unknown_number: bool,
+    /// A header is that of a member beyond those that a row may have.
+    beyond: bool,
 }
 
 /// Folded names with the number of what they name, see [`Places`], and how far behind each stands among the names of that.
@@ -68,6 +70,7 @@ impl Names {
             unread: Vec::new(),
             unknown: Vec::new(),
             unknown_number: false,
+            beyond: false,
         }
     }
 
@@ -108,6 +111,7 @@ impl Names {
         let ignored = known.is_some_and(|(number, _)| number == operation) && !self.acts;
         if known.is_none() || ignored {
             self.unknown_number |= whose::is_number_of_a_person(&folded) && !whose::is_of_another(&folded);
+            self.beyond |= self.record.unfold.is_some_and(|unfold| unfold.is_beyond(&folded));
             let shown = shown(sent);
             if self.unknown.len() < UNKNOWN_MAX && !self.unknown.contains(&shown) {
                 self.unknown.push(shown);
@@ -118,6 +122,9 @@ impl Names {
 
     /// Refuses what was met so far where it may be somebody else's than the record's own.
     pub(crate) fn undoubted(&self) -> Result<(), Unreadable> {
+        if let Some(unfold) = self.record.unfold.filter(|_| self.beyond) {
+            return Err(HeaderDoubt::MemberBeyond { most: unfold.most }.into());
+        }
         let bare = self.sent.iter().enumerate().find_map(|(number, sent)| {
             let (rank, name) = sent.as_ref()?;
             self.bare_number(number, *rank, name)
@@ -231,8 +238,10 @@ impl Names {
         let mut twice = Vec::new();
         let mut behind_another = Vec::new();
         let mut before = false;
-        for (column, header) in headers.enumerate() {
-            let ranked = self.ranked(header);
+        let headers: Vec<&str> = headers.collect();
+        let ranked: Vec<_> = headers.iter().map(|header| self.ranked(header)).collect();
+        let repeated = self.repeated(&ranked)?;
+        for (column, (header, ranked)) in headers.into_iter().zip(ranked).enumerate() {
             let is_behind = std::mem::replace(&mut before, whose::is_of_another(&fold(header)));
             let Some((number, rank)) = ranked else {
                 continue;
@@ -240,6 +249,8 @@ impl Names {
             if is_behind && let Some(field) = self.bare_number(number, rank, header) {
                 behind_another.push((number, rank, field));
             }
+            let of_member = repeated.get(&column).map(|number| (*number, 0));
+            let (number, rank) = of_member.unwrap_or((number, rank));
             let Some(known) = columns.get_mut(number) else {
                 continue;
             };
@@ -271,6 +282,49 @@ impl Names {
         } else {
             Err(Unreadable::BadHeaderRow { missing, twice })
         }
+    }
+
+    /// The columns of members that follow each other without a number (姓名, 身份证号, 姓名, 身份证号), each with the number that it is read under:
+    /// the first pair stays the row's own. None unless every pair has the same columns in the same order.
+    fn repeated(&self, ranked: &[Option<(usize, u8)>]) -> Result<BTreeMap<usize, usize>, Unreadable> {
+        let Some(unfold) = self.record.unfold else {
+            return Ok(BTreeMap::new());
+        };
+        let own_of = |number: usize| {
+            let name = self.record.fields.get(number)?.name;
+            unfold.own.iter().position(|(own, _)| *own == name)
+        };
+        let mut pairs: Vec<Vec<(usize, usize)>> = Vec::new();
+        for (column, ranked) in ranked.iter().enumerate() {
+            let Some(own) = ranked.and_then(|(number, _)| own_of(number)) else {
+                continue;
+            };
+            match pairs
+                .last_mut()
+                .filter(|pair| pair.iter().all(|(_, other)| *other != own))
+            {
+                Some(pair) => pair.push((column, own)),
+                None => pairs.push(vec![(column, own)]),
+            }
+        }
+        let owns = |pair: &[(usize, usize)]| -> Vec<usize> { pair.iter().map(|(_, own)| *own).collect() };
+        let first = pairs.first().map(|pair| owns(pair)).unwrap_or_default();
+        let names = |wanted: &str| {
+            first
+                .iter()
+                .any(|own| unfold.own.get(*own).is_some_and(|(name, _)| *name == wanted))
+        };
+        if first.len() < 2 || !names(unfold.told_by) || pairs.iter().any(|pair| owns(pair) != first) {
+            return Ok(BTreeMap::new());
+        }
+        if pairs.len() > unfold.most + 1 {
+            return Err(HeaderDoubt::MemberBeyond { most: unfold.most }.into());
+        }
+        let members = (1..).zip(pairs.iter().skip(1));
+        let columns = members.flat_map(|(member, pair)| pair.iter().map(move |(column, own)| (*column, member, *own)));
+        Ok(columns
+            .map(|(column, member, own)| (column, Places::number_of_member(self.record, unfold, member, own)))
+            .collect())
     }
 
     /// What a number that stands twice is called.
@@ -506,7 +560,7 @@ pub(crate) fn own_headers(record: &'static RecordType) -> impl Iterator<Item = (
 /// How far behind a name with such a word stands: behind what a mapping names.
 const OWN: u8 = 1;
 
-/// Without blanks (ASCII and ideographic) and a leading `*`, ASCII letters in lower case, brackets in ASCII.
+/// Without blanks (ASCII and ideographic) and a leading `*`, ASCII letters in lower case, brackets and digits in ASCII.
 pub(crate) fn fold(name: &str) -> String {
     let blank = |letter: char| letter.is_whitespace() || letter == '\u{3000}' || letter == '\u{feff}';
     let mut folded: String = name
@@ -515,6 +569,7 @@ pub(crate) fn fold(name: &str) -> String {
         .map(|letter| match letter {
             '（' => '(',
             '）' => ')',
+            '０'..='９' => char::from_u32(u32::from(letter) - 0xFEE0).unwrap_or(letter),
             letter => letter.to_ascii_lowercase(),
         })
         .collect();
