@@ -11,12 +11,14 @@ use crate::code::CodeTable;
 pub(crate) mod block;
 mod implied;
 mod sampled;
+mod spread;
 #[cfg(test)]
 mod tests;
 mod unfold;
 
 pub use implied::Implied;
 pub use sampled::{Drawn, Sampled};
+pub use spread::{Gathered, Spread};
 pub use unfold::Unfold;
 
 /// One of the five agencies whose data enters the registration database.
@@ -319,6 +321,9 @@ pub struct RecordType {
     /// Headers of class C4: known, so that a sender is not told that they are unknown, but no field, so that no grant can name them and
     /// nothing behind them is ever read.
     pub unread: &'static [&'static str],
+    /// Words for whom or what a record is about, 死者 of a death: a group of columns over 姓名 called so is about the record's own, and before the
+    /// Chinese name of a field such a word makes a header of that field, which goes before the bare one.
+    pub own: &'static [&'static str],
     /// Natural keys in order of preference: the first whose fields are all present identifies the record.
     pub keys: &'static [&'static [&'static str]],
     /// Whom it is about, in order of preference; the first that is present counts.
@@ -337,6 +342,8 @@ pub struct RecordType {
     pub one_of: &'static [&'static [&'static str]],
     /// The form in which one row holds several records, where sources send such a form.
     pub unfold: Option<&'static Unfold>,
+    /// Fields whose value may stand in several columns.
+    pub spread: &'static [Spread],
     /// Whom the rows of a sample are about.
     pub sampled: Sampled,
 }
@@ -352,6 +359,7 @@ impl RecordType {
             schema: 1,
             fields: &[],
             unread: &[],
+            own: &[],
             keys: &[],
             subjects: &[],
             basis: &[],
@@ -360,6 +368,7 @@ impl RecordType {
             history: &[],
             one_of: &[],
             unfold: None,
+            spread: &[],
             sampled: Sampled::NEW,
         }
     }

@@ -20,7 +20,9 @@ mod place;
 pub(crate) mod row_id;
 mod secrecy;
 mod sheet;
+mod spread;
 mod trailer;
+mod whose;
 mod workbook;
 mod xls;
 mod xlsx;
@@ -37,6 +39,8 @@ pub(crate) use self::form::Undecodable;
 pub use self::form::{Ended, PassedOver};
 use self::header::Names;
 pub(crate) use self::header::fold as fold_header;
+#[cfg(test)]
+pub(crate) use self::header::own_headers;
 use self::judge::Judge;
 pub use self::page::{Page, PageFault, Shown, ShownRow};
 #[cfg(test)]
@@ -154,6 +158,9 @@ pub enum Unreadable {
         /// Known fields of which one name stands twice.
         twice: Vec<&'static str>,
     },
+    /// A header may stand for something else than it would be taken for.
+    #[error("header row: {0}")]
+    DoubtfulHeader(#[from] HeaderDoubt),
     /// A record whose end does not come within sixteen times the size that a record may have, or a header row that is too long.
     #[error("the record that starts on line {line} does not end")]
     RecordTooLong {
@@ -172,6 +179,12 @@ pub enum Unreadable {
     /// A delta of which no row says what it is about.
     #[error("no row says insert, update or delete")]
     NoOperation,
+    /// A row of a batch that is no delta says that its record is gone.
+    #[error("the row that starts on line {line} deletes its record, and the batch is no delta")]
+    DeleteOutsideDelta {
+        /// 1-based.
+        line: u64,
+    },
     /// A row bears a secrecy mark: nothing of such a file may be taken.
     #[error("the row that starts on line {line} bears a secrecy mark")]
     SecrecyMark {
@@ -188,6 +201,39 @@ pub enum Unreadable {
     },
 }
 
+/// What a header leaves open. Fields of ours only: the header itself is among the unknown ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderDoubt {
+    /// A person's number stands under a name that says no more, and another under an unknown one.
+    #[error("two columns hold numbers of persons, and neither says which is `{field}`")]
+    OtherNumber {
+        /// The field that the bare name would be.
+        field: &'static str,
+    },
+    /// The same behind a name of somebody else.
+    #[error("the column of `{field}` stands behind one about another person, and does not say whose it is")]
+    BehindAnother {
+        /// The field that the bare name would be.
+        field: &'static str,
+    },
+    /// A column is of a member whom no row may have, so that nobody would read it.
+    #[error("a column is of a member of the household beyond the {most} that a row may have")]
+    MemberBeyond {
+        /// Members that a row may have.
+        most: usize,
+    },
+}
+
+impl HeaderDoubt {
+    /// The field that is in doubt, where it is one.
+    pub fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::MemberBeyond { .. } => None,
+            Self::OtherNumber { field } | Self::BehindAnother { field } => Some(field),
+        }
+    }
+}
+
 impl Unreadable {
     /// The 1-based line that it concerns, where it concerns one.
     pub fn line(&self) -> Option<u64> {
@@ -196,9 +242,10 @@ impl Unreadable {
             | Self::RecordTooLong { line }
             | Self::WrongTrailer { line, .. }
             | Self::TooDeep { line }
+            | Self::DeleteOutsideDelta { line }
             | Self::SecrecyMark { line }
             | Self::NotThisFormat { line, .. } => Some(*line),
-            Self::BadHeaderRow { .. } | Self::NoOperation => Some(1),
+            Self::BadHeaderRow { .. } | Self::DoubtfulHeader(_) | Self::NoOperation => Some(1),
             Self::WrongCharset { .. } | Self::Compressed(_) | Self::File(_) => None,
         }
     }
@@ -257,6 +304,7 @@ impl Decoder {
             if !matches!(ended, Ok(Ended::More)) {
                 judge.finish();
                 judge.operated()?;
+                form.names().map_or(Ok(()), Names::undoubted)?;
             }
             ended
         })
@@ -326,7 +374,10 @@ impl Decoder {
         if let Some(unreadable) = &self.failed {
             return Err(unreadable.clone());
         }
-        let done = step(&mut self.form, &mut self.judge).and_then(|done| self.judge.unmarked().map(|()| done));
+        let done = step(&mut self.form, &mut self.judge).and_then(|done| {
+            self.judge.unmarked()?;
+            self.judge.undeleting().map(|()| done)
+        });
         done.inspect_err(|unreadable| self.failed = Some(unreadable.clone()))
     }
 }

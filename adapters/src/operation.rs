@@ -2,7 +2,8 @@
 //!
 //! Takes a value as sent; gives insert, update or delete. Refuses everything else, bare digits among it: with some senders 1 is an insert
 //! and with others an update, and a wrong guess would delete. A layout can say what its own codes stand for
-//! (`codes.op = { "1" = "I", … }`).
+//! (`codes.op = { "1" = "I", … }`). In a batch that is no delta the column is read for deletes alone, and the first refuses the batch: a record that
+//! is gone would be stored as one that is there.
 
 use crate::catalogue::{Class, Field, FieldType};
 use crate::value;

@@ -75,6 +75,7 @@ rejects! {
     MissingOperation "SG3245" "missing-operation" "缺少操作类型" "a row of a delta does not say insert, update or delete" "I(新增)、U(修改)或 D(删除)" "I, U or D";
     UnknownOperation "SG3246" "unknown-operation" "操作类型无法识别" "the row's operation is none that is known" "I(新增)、U(修改)或 D(删除)；其他代码须在版式中说明" "I, U or D; other codes are explained in a layout: codes.op";
     OutOfScope "SG3247" "out-of-scope-row" "记录超出快照范围" "the record lies outside the snapshot's scope" "快照声明范围内的记录" "a record inside the scope that `Exchange-Scope` states";
+    AmbiguousMonth "SG3249" "ambiguous-month" "年月含义不明(2025.1可能是10月)" "a month that may be January or October: 2025.10 stored as a number is 2025.1" "写作 202501、202510 或 2025-10，或将单元格设为文本" "202501, 202510 or 2025-10, or the cell as text";
     Overflow "SG3244" "overflow" "数值超出列宽(***)" "the number did not fit its column" "列宽足够的数值" "a column wide enough for the number";
 }
 

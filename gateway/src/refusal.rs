@@ -92,6 +92,8 @@ refusals! {
     CountMismatch "SG3111" "count-mismatch" "条数与声明不符" "the body holds another number of records than `Exchange-Count` states" "send the whole file, or count its records again: `shuguan check FILE --record …`";
     OutOfScope "SG3112" "out-of-scope" "没有记录在快照范围内" "no record of the snapshot lies within its `Exchange-Scope`" "state the scope that the file has, or send the file that has the scope";
     NoAction "SG3113" "no-action" "增量文件缺少操作列" "a delta has no column that says insert, update or delete" "add a column `op` with I, U or D, or send it as an upsert";
+    DoubtfulHeader "SG3114" "doubtful-header" "表头指向不明，可能是他人信息" "a column may be about somebody else than the record is, or about a member more than a row may have" "say in the header whose it is, e.g. 死者身份证号; or let the operator map the headers in a layout: `headers = { \"…\" = \"citizen_id\", \"…\" = \"-\" }`";
+    DeleteOutsideDelta "SG3115" "delete-outside-delta" "非增量报送中含删除行" "a row says that its record is gone, and only a delta takes records away" "push it as a delta: `shuguan push FILE --delta`, `Exchange-Mode: delta`";
     FileTooLarge "SG3126" "file-too-large" "文件过大" "a workbook is held in memory, and this one is larger than may be held" "split it, or save it as CSV UTF-8: lines of text have no such limit";
     ProtectedFile "SG3121" "protected-file" "文件已加密" "the file is encrypted or opens with a password" "save it without a password";
     ActiveContent "SG3122" "active-content" "文件含有宏或外部链接" "the workbook carries macros or refers to other files" "save it as .xlsx with values instead of formulas: 另存为 .xlsx，选择性粘贴为数值";

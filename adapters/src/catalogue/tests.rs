@@ -1,6 +1,11 @@
 //! The catalogue agrees with itself, and with its page in README.md.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -45,6 +50,16 @@ fn no_header_of_a_record_names_two_things() {
         for header in crate::decode::SECRECY_HEADERS {
             name(header, "the secrecy mark");
         }
+        for (header, number) in crate::decode::own_headers(record) {
+            name(&header, record.fields[number].name);
+        }
+        for (at, spread) in record.spread.iter().enumerate() {
+            for (part, headers) in spread.columns.iter().enumerate() {
+                for header in *headers {
+                    name(header, &format!("part {part} of spread {at}"));
+                }
+            }
+        }
         let Some(unfold) = record.unfold else { continue };
         for number in 1..=unfold.most {
             for (own, (field, _)) in unfold.own.iter().enumerate() {
@@ -62,6 +77,31 @@ fn what_is_never_read_stands_once_and_has_a_header() {
         let unread: HashSet<_> = record.unread.iter().map(|header| header.to_ascii_lowercase()).collect();
         assert_eq!(unread.len(), record.unread.len(), "{}", record.name);
         assert!(record.unread.iter().all(|header| !header.trim().is_empty()));
+    }
+}
+
+#[test]
+fn a_spread_field_is_one_of_the_record_and_has_a_column_for_each_code() {
+    for record in record_types() {
+        for spread in record.spread {
+            let field = record.field(spread.field).unwrap();
+            match &spread.gathered {
+                Gathered::Joined => assert!(matches!(field.kind, FieldType::Text(_)), "{}", record.name),
+                Gathered::ChosenBy(by, codes) => {
+                    let FieldType::Code(table) = record.field(by).unwrap().kind else {
+                        panic!("{}: {by}", record.name)
+                    };
+                    assert_eq!(codes.len(), spread.columns.len());
+                    assert!(codes.iter().all(|code| table.canonical(code) == Some(code)));
+                }
+            }
+            // The row is unfolded behind it.
+            assert!(
+                record
+                    .unfold
+                    .is_none_or(|unfold| unfold.own.iter().all(|(own, _)| *own != spread.field))
+            );
+        }
     }
 }
 
@@ -493,8 +533,24 @@ fn tables_of_the_readme() -> String {
             )
             .unwrap();
         }
+        if !record.own.is_empty() {
+            writeln!(
+                page,
+                "\nIts own, before a Chinese name or as a group of columns: {}",
+                record.own.join(", ")
+            )
+            .unwrap();
+        }
         if !record.unread.is_empty() {
             writeln!(page, "\nNever read (C4): {}", record.unread.join(", ")).unwrap();
+        }
+        for spread in record.spread {
+            let columns: Vec<_> = spread.columns.iter().map(|headers| headers.join(" or ")).collect();
+            let how = match spread.gathered {
+                Gathered::Joined => "joined from".to_owned(),
+                Gathered::ChosenBy(by, codes) => format!("by `{by}` {} the column", codes.join(", ")),
+            };
+            writeln!(page, "\n`{}` also {how}: {}", spread.field, columns.join("; ")).unwrap();
         }
         if let Some(unfold) = record.unfold {
             let own = unfold

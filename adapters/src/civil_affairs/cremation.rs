@@ -7,6 +7,16 @@ use crate::catalogue::{Agency, Drawn, Field, FieldType, RecordType, Sampled, Sub
 pub(super) static CREMATION: RecordType = RecordType {
     fields: FIELDS,
     unread: &["RN"],
+    own: &[
+        "死者",
+        "死亡人员",
+        "亡故人员",
+        "逝者",
+        "亡者",
+        "火化人员",
+        "死亡",
+        "火化",
+    ],
     keys: &[&["citizen_id", "cremated_on"], &["citizen_id"]],
     subjects: &[Subject::Person("citizen_id")],
     basis: &["op-8", "op-26"],

@@ -8,6 +8,16 @@ use crate::code::tables;
 pub(super) static DESTITUTE_SUPPORT: RecordType = RecordType {
     fields: FIELDS,
     unread: &["银行账号", "开户银行", "金额", "供养金额", "备注"],
+    own: &[
+        "供养对象",
+        "特困人员",
+        "特困供养人员",
+        "特困对象",
+        "救助对象",
+        "保障对象",
+        "供养",
+        "特困",
+    ],
     keys: &[&["citizen_id", "start_month"]],
     subjects: &[Subject::Person("citizen_id")],
     basis: &["si-25", "si-74", "as-14"],

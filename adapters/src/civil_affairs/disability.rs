@@ -18,6 +18,7 @@ pub(super) static DISABILITY: RecordType = RecordType {
         "监护人电话",
         "备注",
     ],
+    own: &["残疾人", "持证人", "残疾"],
     keys: &[&["disability_no"]],
     subjects: &[Subject::Person("disability_no")],
     basis: &["si-25", "si-74"],

@@ -7,6 +7,7 @@ use crate::code::tables;
 /// `civil-affairs/social-organisation`.
 pub(super) static SOCIAL_ORGANISATION: RecordType = RecordType {
     fields: FIELDS,
+    own: &["社会组织", "组织"],
     keys: &[&["uscc"]],
     subjects: &[Subject::Enterprise("uscc")],
     basis: &["si-57.3", "op-8"],

@@ -1,6 +1,7 @@
 //! 最低生活保障: one record a member of a supported household and month.
 //!
-//! Sent as one row a member, or as one row a household with up to six pairs of name and number, which is unfolded.
+//! Sent as one row a member, or as one row a household with pairs of name and number beside each other, numbered (姓名1, 家庭成员一) or
+//! not (姓名, 身份证号, 姓名, 身份证号), which is unfolded. Forms in use have five or six pairs; of a larger household the next row or form tells.
 //! Bank accounts and the cause of need have class C3 and no use here; they are decoded only if an agreement ever names them.
 
 use crate::catalogue::Class::{C2, C3};
@@ -11,6 +12,18 @@ use crate::code::tables;
 pub(super) static SUBSISTENCE_ALLOWANCE: RecordType = RecordType {
     fields: FIELDS,
     unread: &["备注", "开户银行"],
+    own: &[
+        "成员",
+        "家庭成员",
+        "救助对象",
+        "保障对象",
+        "低保对象",
+        "保障人员",
+        "低保人员",
+        "救助",
+        "保障",
+        "低保",
+    ],
     keys: &[&["dibao_no", "citizen_id", "month"], &["citizen_id", "month"]],
     subjects: &[Subject::Person("citizen_id")],
     basis: &["si-25", "si-74", "as-9"],
@@ -26,7 +39,7 @@ pub(super) static SUBSISTENCE_ALLOWANCE: RecordType = RecordType {
 
 /// 一户一行.
 static HOUSEHOLD: Unfold = Unfold {
-    most: 6,
+    most: 12,
     own: &[
         (
             "name",
@@ -36,6 +49,8 @@ static HOUSEHOLD: Unfold = Unfold {
                 "成员姓名{}",
                 "家庭成员{}姓名",
                 "家庭成员姓名{}",
+                "家庭成员{}",
+                "成员{}",
                 "xm{}",
             ],
         ),
@@ -68,7 +83,7 @@ static FIELDS: &[Field] = &[
     Field::new("month", "月份", FieldType::Month, C2).known_as(&["保障月份", "年月"]),
     Field::new("head_name", "户主姓名", FieldType::Name, C2),
     Field::new("head_id", "户主公民身份号码", FieldType::CitizenId, C3).known_as(&["户主身份证号", "户主身份证号码"]),
-    block::NAME.known_as(&["xm", "成员姓名"]),
+    block::NAME,
     block::CITIZEN_ID.required(),
     block::SEX,
     block::RELATION_TO_HEAD,

@@ -7,6 +7,7 @@ use crate::catalogue::{Agency, Drawn, Field, FieldType, RecordType, Sampled, Sub
 /// `commerce/abnormal-listing`.
 pub(super) static ABNORMAL_LISTING: RecordType = RecordType {
     fields: FIELDS,
+    own: &["企业", "市场主体", "经营主体"],
     keys: &[&["uscc", "listed_on"], &["reg_no", "listed_on"]],
     subjects: &[Subject::Enterprise("uscc")],
     basis: &["op-9"],

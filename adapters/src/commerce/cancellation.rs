@@ -11,6 +11,7 @@ use crate::code::tables;
 /// `commerce/cancellation`.
 pub(super) static CANCELLATION: RecordType = RecordType {
     fields: FIELDS,
+    own: &["企业", "市场主体", "经营主体", "注销", "吊销"],
     keys: &[
         &["uscc", "cancel_date"],
         &["uscc", "revoke_date"],

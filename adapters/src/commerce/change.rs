@@ -10,6 +10,7 @@ use crate::catalogue::{Agency, Drawn, Field, FieldType, Implied, RecordType, Sam
 /// `commerce/change`.
 pub(super) static CHANGE: RecordType = RecordType {
     fields: FIELDS,
+    own: &["企业", "市场主体", "经营主体", "变更"],
     keys: &[&["uscc", "serial"], &["reg_no", "serial"]],
     subjects: &[Subject::Enterprise("uscc")],
     basis: &["op-8", "mr-24"],

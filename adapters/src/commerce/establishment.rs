@@ -8,6 +8,7 @@ use crate::code::tables;
 /// `commerce/establishment`.
 pub(super) static ESTABLISHMENT: RecordType = RecordType {
     fields: FIELDS,
+    own: &["企业", "市场主体", "经营主体"],
     keys: &[&["uscc"], &["reg_no"]],
     subjects: &[Subject::Enterprise("uscc")],
     basis: &["si-57.3", "op-6", "op-8", "mr-8"],

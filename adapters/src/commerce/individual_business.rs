@@ -10,6 +10,7 @@ use crate::code::tables;
 /// `commerce/individual-business`.
 pub(super) static INDIVIDUAL_BUSINESS: RecordType = RecordType {
     fields: FIELDS,
+    own: &["个体工商户", "个体户", "市场主体", "经营主体"],
     keys: &[&["uscc"], &["reg_no"]],
     subjects: &[Subject::Enterprise("uscc"), Subject::Person("operator_id")],
     basis: &["si-58", "mr-8"],

@@ -20,6 +20,7 @@ pub(super) static MEMBER: RecordType = RecordType {
         "出资比例",
         "持股比例",
     ],
+    own: &["成员", "企业成员"],
     keys: &[&["uscc", "role", "member_id"]],
     subjects: &[Subject::Person("member_id"), Subject::Enterprise("uscc")],
     basis: &["mr-9"],

@@ -16,6 +16,7 @@ use super::{FileFault, PassedOver, Unreadable};
 use crate::catalogue::Field;
 use crate::layout::Encoding;
 use crate::reject::RejectCode;
+use crate::value::says_nothing;
 
 /// A table while it arrives.
 pub(crate) struct Dbf {
@@ -40,6 +41,8 @@ struct Records {
     fields: Vec<Option<&'static Field>>,
     /// By place.
     columns: Vec<Option<Column>>,
+    /// Places with several columns, and all but the first of them.
+    further: Vec<(usize, Vec<Column>)>,
     record_bytes: usize,
     left: u32,
     /// Number of the last record.
@@ -102,11 +105,19 @@ impl Dbf {
             .map(|column| header::full_name(column, &self.names, self.encoding))
             .collect();
         let places = self.names.columns(names.iter().map(String::as_str))?;
-        let column = |place: &Option<usize>| place.and_then(|place| header.columns.get(place)).cloned();
-        let columns: Vec<Option<Column>> = places.iter().map(column).collect();
+        let column = |at: usize| header.columns.get(at).cloned();
+        let columns: Vec<Option<Column>> = places.first().iter().map(|at| column((*at)?)).collect();
+        let further = places.further().iter();
+        let further = further.map(|(place, columns)| (*place, columns.iter().filter_map(|at| column(*at)).collect()));
+        let further: Vec<(usize, Vec<Column>)> = further.collect();
         let fields = self.names.fields();
-        for (field, column) in fields.iter().zip(&columns) {
-            if let Some(column) = column.as_ref().filter(|column| !value::is_read(column.kind)) {
+        let of_further = further.iter();
+        let of_further = of_further.flat_map(|(place, columns)| columns.iter().map(|column| (*place, column)));
+        let all = columns.iter().enumerate();
+        let all = all.filter_map(|(place, column)| Some((place, column.as_ref()?)));
+        for (place, column) in all.chain(of_further) {
+            if !value::is_read(column.kind) {
+                let field = fields.get(place).copied().flatten();
                 return Err(FileFault::UnreadColumn {
                     field: field.map_or("mark", |field| field.name),
                     kind: char::from(column.kind),
@@ -118,6 +129,7 @@ impl Dbf {
             fields,
             places: vec![Place::Missing; columns.len()],
             columns,
+            further,
             record_bytes: header.record_bytes,
             left: header.records,
             number: 0,
@@ -231,14 +243,9 @@ impl Records {
             let Some(column) = column else {
                 continue;
             };
-            let start = self.text.len();
-            let bytes = bytes.get(column.start..column.start + column.width).unwrap_or_default();
-            let kind = field.map_or(&UNTYPED, |field| &field.kind);
-            *place = match value::write(bytes, column, kind, encoding, &mut self.text) {
-                Ok(()) => Place::Text(start, self.text.len()),
-                Err(code) => Place::Bad(code),
-            };
+            *place = written(bytes, column, *field, encoding, &mut self.text);
         }
+        self.fill_in(bytes, encoding);
         let Self { places, text, .. } = self;
         judge.record(self.number, |slot| {
             match places.get(slot).copied().unwrap_or(Place::Missing) {
@@ -248,6 +255,39 @@ impl Records {
             }
         });
         Ok(())
+    }
+}
+
+impl Records {
+    /// Reads places whose column says nothing from the next one with a name of them.
+    fn fill_in(&mut self, bytes: &[u8], encoding: Encoding) {
+        for (at, columns) in &self.further {
+            let (Some(place), Some(field)) = (self.places.get_mut(*at), self.fields.get(*at)) else {
+                continue;
+            };
+            for column in columns {
+                let is_blank = match *place {
+                    Place::Missing => true,
+                    Place::Text(start, end) => says_nothing(self.text.get(start..end).unwrap_or_default()),
+                    Place::Bad(_) => false,
+                };
+                if !is_blank {
+                    break;
+                }
+                *place = written(bytes, column, *field, encoding, &mut self.text);
+            }
+        }
+    }
+}
+
+/// What a record says in a column.
+fn written(bytes: &[u8], column: &Column, field: Option<&Field>, encoding: Encoding, text: &mut String) -> Place {
+    let start = text.len();
+    let bytes = bytes.get(column.start..column.start + column.width).unwrap_or_default();
+    let kind = field.map_or(&UNTYPED, |field| &field.kind);
+    match value::write(bytes, column, kind, encoding, text) {
+        Ok(()) => Place::Text(start, text.len()),
+        Err(code) => Place::Bad(code),
     }
 }
 

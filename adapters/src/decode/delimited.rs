@@ -17,12 +17,13 @@ use std::sync::Arc;
 use self::cut::Cut;
 use self::fields::{Fields, Mark, split};
 use super::form::{TextForm, Undecodable};
-use super::header::Names;
+use super::header::{Names, Placed};
 use super::judge::{Judge, Sent};
 use super::trailer::Tally;
 use super::{DecodeLimits, SEARCH_FACTOR, Unreadable};
 use crate::layout;
 use crate::reject::RejectCode;
+use crate::value;
 
 pub use self::lines::{RecordLines, Together};
 
@@ -33,7 +34,7 @@ pub(crate) struct Delimited {
     quotes: bool,
     names: Names,
     /// The column of each wanted field and the number of columns; none before the header row.
-    header: Option<(Vec<Option<usize>>, usize)>,
+    header: Option<(Placed, usize)>,
     /// What is wrong with the stated columns.
     fault: Option<Unreadable>,
     trailer: Option<(Arc<layout::Trailer<usize>>, Tally)>,
@@ -80,7 +81,7 @@ impl Delimited {
     }
 
     /// The columns are known: records follow.
-    fn begin<'a>(&mut self, header: (Vec<Option<usize>>, usize), columns: impl Iterator<Item = &'a str> + Clone) {
+    fn begin<'a>(&mut self, header: (Placed, usize), columns: impl Iterator<Item = &'a str> + Clone) {
         if let Some((trailer, tally)) = &mut self.trailer {
             *tally = Tally::over(trailer, columns);
         }
@@ -407,23 +408,17 @@ impl Delimited {
     }
 }
 
-fn judge_record(
-    fields: &Fields<'_>,
-    columns: &[Option<usize>],
-    width: usize,
-    line: u64,
-    may_hold_nul: bool,
-    judge: &mut Judge,
-) {
+fn judge_record(fields: &Fields<'_>, columns: &Placed, width: usize, line: u64, may_hold_nul: bool, judge: &mut Judge) {
     if fields.len() != width {
         judge.reject(line, None, RejectCode::ColumnCount);
         return;
     }
     let clean = !may_hold_nul && !fields.has_marks();
-    judge.record(line, |slot| match columns.get(slot) {
-        Some(Some(column)) if clean => Sent::Text(fields.field(*column)),
-        Some(Some(column)) => doubtful(fields, *column),
-        _ => Sent::Missing,
+    let says = |column| fields.undecodable(column).is_some() || !value::says_nothing(fields.field(column));
+    judge.record(line, |slot| match columns.of(slot, says) {
+        Some(column) if clean => Sent::Text(fields.field(column)),
+        Some(column) => doubtful(fields, column),
+        None => Sent::Missing,
     });
 }
 

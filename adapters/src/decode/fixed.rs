@@ -11,13 +11,14 @@ use std::sync::Arc;
 use encoding_rs::{DecoderResult, GB18030};
 
 use super::form::ByteForm;
-use super::header::Names;
+use super::header::{Names, Placed};
 use super::judge::{Judge, Sent};
 use super::trailer::Tally;
 use super::{DecodeLimits, SEARCH_FACTOR, Unreadable};
 use crate::layout::{Encoding, Fixed, Span};
 use crate::reject::RejectCode;
 use crate::transcode::{HEAD_BYTES, check_head};
+use crate::value;
 
 /// The splitter and what it carries from frame to frame.
 pub(crate) struct Positions {
@@ -25,7 +26,7 @@ pub(crate) struct Positions {
     encoding: Encoding,
     names: Names,
     /// The column of each wanted field.
-    columns: Result<Vec<Option<usize>>, Unreadable>,
+    columns: Result<Placed, Unreadable>,
     tally: Option<Tally>,
     limits: DecodeLimits,
     /// The first bytes, until there are enough to see what the file is.
@@ -188,15 +189,17 @@ impl Positions {
         self.texts.read(line, spans, self.encoding);
         let texts = std::mem::take(&mut self.texts);
         self.count(|column| texts.get(column).unwrap_or_default());
-        let columns = self.columns.as_deref().unwrap_or_default();
+        let none = Placed::default();
+        let columns = self.columns.as_ref().unwrap_or(&none);
         let offset = self.offset;
-        judge.record(self.line, |slot| match columns.get(slot) {
-            Some(Some(column)) => match texts.get(*column) {
+        let says = |column| !matches!(texts.get(column), Ok(text) if value::says_nothing(text));
+        judge.record(self.line, |slot| match columns.of(slot, says) {
+            Some(column) => match texts.get(column) {
                 Ok(text) if text.contains('\0') => Sent::Bad(RejectCode::NulCharacter),
                 Ok(text) => Sent::Text(text),
                 Err(at) => Sent::Undecodable(offset + at as u64),
             },
-            _ => Sent::Missing,
+            None => Sent::Missing,
         });
         self.texts = texts;
         Ok(())

@@ -2,16 +2,19 @@
 //!
 //! Takes a name as sent; gives the field of the record type: first as the sender's mapping has it, then by English name, Chinese name or
 //! alias, after ASCII case folding and removal of a leading `*` and of blanks; brackets count the same in either width. Known besides are the columns of the members of
-//! an unfolded row, the secrecy mark, in a delta the operation, and what is never read. An unknown name is remembered for the sender and otherwise ignored.
+//! an unfolded row, the secrecy mark, the operation, and what is never read. An unknown name is remembered for the sender and otherwise ignored.
+//! A name with a word for the record's own subject before it (死者身份证号) goes before the bare one.
 //! Where several names of one field stand beside each other (agencies send `SJTB_SJ` and `XGRQ`), the one that comes first in that order is read, and
-//! the others are remembered as not read. Refuses one name that stands twice, and two names of a
-//! member's column or of what decides about the row: secrecy mark, operation, number.
+//! the others only in rows in which it says nothing; they are remembered for the sender. A name that a layout gives, or that is told to be the record's
+//! own, gives way to none. Refuses one name that stands twice, and two names of a
+//! member's column or of what decides about the row: secrecy mark, operation, number. Refuses a person's number under a header that says no more
+//! (身份证号) where somebody else's name stands before it, or a number that nobody knows whose it is beside it ([`HeaderDoubt`]).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::place::Places;
-use super::{Unreadable, row_id, secrecy};
+use super::{HeaderDoubt, Unreadable, row_id, secrecy, whose};
 use crate::catalogue::{Field, RecordType};
 use crate::layout::{Header, Mapping};
 use crate::operation;
@@ -24,11 +27,17 @@ pub(crate) struct Names {
     /// The sender's own names, which go before those of the catalogue.
     mapping: Option<Arc<Mapping>>,
     places: Places,
+    /// Rows say what they are about, and are not only asked whether they delete.
+    acts: bool,
     /// Field number → the name under which it is read, as sent, and how far behind that name stands among those of the field.
     sent: Vec<Option<(u8, String)>>,
     /// Names of fields that are read under another.
     unread: Vec<(&'static str, String)>,
     unknown: Vec<String>,
+    /// A person's number stands under an unknown name.
+    unknown_number: bool,
+    /// A header is that of a member beyond those that a row may have.
+    beyond: bool,
 }
 
 /// Folded names with the number of what they name, see [`Places`], and how far behind each stands among the names of that.
@@ -49,16 +58,19 @@ impl Names {
         record: &'static RecordType,
         wanted: &[&'static Field],
         mapping: Option<Arc<Mapping>>,
-        operation: bool,
+        acts: bool,
     ) -> Self {
         Self {
             record,
             by_name: folded(record),
-            places: Places::new(record, wanted, operation, numbers_rows(mapping.as_ref())),
+            places: Places::new(record, wanted, numbers_rows(mapping.as_ref())),
+            acts,
             mapping,
             sent: vec![None; record.fields.len()],
             unread: Vec::new(),
             unknown: Vec::new(),
+            unknown_number: false,
+            beyond: false,
         }
     }
 
@@ -94,10 +106,12 @@ impl Names {
             Header::Unread => return None,
             Header::Unmapped => self.by_name.get(&folded).copied(),
         };
-        // Outside of a delta nobody reads an operation, and the sender is told so.
         let operation = Places::number_of_operation(self.record);
-        let known = known.filter(|(number, _)| *number != operation || self.places.of(*number).is_some());
-        if known.is_none() {
+        // Outside of a delta an operation is read for the deletes alone, and the sender is told so.
+        let ignored = known.is_some_and(|(number, _)| number == operation) && !self.acts;
+        if known.is_none() || ignored {
+            self.unknown_number |= whose::is_number_of_a_person(&folded) && !whose::is_of_another(&folded);
+            self.beyond |= self.record.unfold.is_some_and(|unfold| unfold.is_beyond(&folded));
             let shown = shown(sent);
             if self.unknown.len() < UNKNOWN_MAX && !self.unknown.contains(&shown) {
                 self.unknown.push(shown);
@@ -106,8 +120,34 @@ impl Names {
         known
     }
 
+    /// Refuses what was met so far where it may be somebody else's than the record's own.
+    pub(crate) fn undoubted(&self) -> Result<(), Unreadable> {
+        if let Some(unfold) = self.record.unfold.filter(|_| self.beyond) {
+            return Err(HeaderDoubt::MemberBeyond { most: unfold.most }.into());
+        }
+        let bare = self.sent.iter().enumerate().find_map(|(number, sent)| {
+            let (rank, name) = sent.as_ref()?;
+            self.bare_number(number, *rank, name)
+        });
+        match bare {
+            Some(field) if self.unknown_number => Err(HeaderDoubt::OtherNumber { field }.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The field that is read under a header which says that some person's number stands there, and not whose.
+    fn bare_number(&self, number: usize, rank: u8, sent: &str) -> Option<&'static str> {
+        let field = self.record.fields.get(number)?;
+        let is_bare = rank > OWN && whose::is_bare_number(&fold(sent));
+        (is_bare && self.places.of(number).is_some()).then_some(field.name)
+    }
+
     /// Remembers the name under which a field is read, and those of wanted fields that give way to it.
     fn remember(&mut self, number: usize, rank: u8, sent: &str) {
+        if number >= self.record.fields.len() {
+            self.remember_part(number, sent);
+            return;
+        }
         let wanted = self.places.is_wanted(number);
         let Some((place, field)) = self.sent.get_mut(number).zip(self.record.fields.get(number)) else {
             return;
@@ -118,12 +158,27 @@ impl Names {
                 return;
             }
             Some((read, _)) if *read == rank => return,
+            // Parts of the field, which count where its own column says nothing.
+            Some(read) if read.0 == u8::MAX => {
+                *read = (rank, shown(sent));
+                return;
+            }
             Some(read) if read.0 > rank => std::mem::replace(read, (rank, shown(sent))).1,
             Some(_) => shown(sent),
         };
         let other = (field.name, other);
         if wanted && self.unread.len() < UNKNOWN_MAX && !self.unread.contains(&other) {
             self.unread.push(other);
+        }
+    }
+
+    /// Remembers the first column of those that only together are a field, unless the field has a name of its own.
+    fn remember_part(&mut self, number: usize, sent: &str) {
+        let is_part = (Places::number_of_part(self.record, 0)..Places::number_of_mark(self.record)).contains(&number);
+        let field = Places::field(self.record, number).filter(|_| is_part);
+        let field = field.and_then(|field| self.record.fields.iter().position(|other| other.name == field.name));
+        if let Some(place @ None) = field.and_then(|field| self.sent.get_mut(field)) {
+            *place = Some((u8::MAX, shown(sent)));
         }
     }
 
@@ -176,19 +231,26 @@ impl Names {
         &self.unknown
     }
 
-    /// The column of each place, from the header row: `None` where nothing has that header.
-    pub(crate) fn columns<'a>(
-        &mut self,
-        headers: impl Iterator<Item = &'a str>,
-    ) -> Result<Vec<Option<usize>>, Unreadable> {
-        let mut columns: Vec<Option<usize>> = vec![None; self.places.numbers()];
+    /// The columns of each place, from the header row.
+    pub(crate) fn columns<'a>(&mut self, headers: impl Iterator<Item = &'a str>) -> Result<Placed, Unreadable> {
+        let mut columns: Vec<Vec<(u8, usize)>> = vec![Vec::new(); self.places.numbers()];
         let mut named = HashSet::new();
-        let mut best = HashMap::new();
         let mut twice = Vec::new();
-        for (column, header) in headers.enumerate() {
-            let Some((number, rank)) = self.ranked(header) else {
+        let mut behind_another = Vec::new();
+        let mut before = false;
+        let headers: Vec<&str> = headers.collect();
+        let ranked: Vec<_> = headers.iter().map(|header| self.ranked(header)).collect();
+        let repeated = self.repeated(&ranked)?;
+        for (column, (header, ranked)) in headers.into_iter().zip(ranked).enumerate() {
+            let is_behind = std::mem::replace(&mut before, whose::is_of_another(&fold(header)));
+            let Some((number, rank)) = ranked else {
                 continue;
             };
+            if is_behind && let Some(field) = self.bare_number(number, rank, header) {
+                behind_another.push((number, rank, field));
+            }
+            let of_member = repeated.get(&column).map(|number| (*number, 0));
+            let (number, rank) = of_member.unwrap_or((number, rank));
             let Some(known) = columns.get_mut(number) else {
                 continue;
             };
@@ -196,24 +258,73 @@ impl Names {
                 twice.push(self.called(number));
                 continue;
             }
-            if best.get(&number).is_none_or(|best| rank < *best) {
-                *known = Some(column);
-                best.insert(number, rank);
-            }
+            known.push((rank, column));
             self.remember(number, rank, header);
         }
-        let mut read = vec![None; self.places.count()];
-        for (number, column) in columns.iter().enumerate() {
-            if let Some(place) = self.places.of(number).and_then(|place| read.get_mut(place)) {
-                *place = *column;
+        for of_number in &mut columns {
+            of_number.sort_unstable();
+            // What a layout names, or a word for the record's own, is no name beside others.
+            if of_number.first().is_some_and(|(rank, _)| !gives_way(*rank)) {
+                of_number.truncate(1);
             }
+        }
+        self.undoubted()?;
+        let is_read = |(number, rank, _): &&(usize, u8, _)| {
+            let mut read = columns.get(*number).into_iter().flatten();
+            read.any(|(other, _)| other == rank)
+        };
+        if let Some((.., field)) = behind_another.iter().find(is_read) {
+            return Err(HeaderDoubt::BehindAnother { field }.into());
         }
         let missing = self.missing(&columns);
         if missing.is_empty() && twice.is_empty() {
-            Ok(read)
+            Ok(Placed::new(&self.places, columns))
         } else {
             Err(Unreadable::BadHeaderRow { missing, twice })
         }
+    }
+
+    /// The columns of members that follow each other without a number (姓名, 身份证号, 姓名, 身份证号), each with the number that it is read under:
+    /// the first pair stays the row's own. None unless every pair has the same columns in the same order.
+    fn repeated(&self, ranked: &[Option<(usize, u8)>]) -> Result<BTreeMap<usize, usize>, Unreadable> {
+        let Some(unfold) = self.record.unfold else {
+            return Ok(BTreeMap::new());
+        };
+        let own_of = |number: usize| {
+            let name = self.record.fields.get(number)?.name;
+            unfold.own.iter().position(|(own, _)| *own == name)
+        };
+        let mut pairs: Vec<Vec<(usize, usize)>> = Vec::new();
+        for (column, ranked) in ranked.iter().enumerate() {
+            let Some(own) = ranked.and_then(|(number, _)| own_of(number)) else {
+                continue;
+            };
+            match pairs
+                .last_mut()
+                .filter(|pair| pair.iter().all(|(_, other)| *other != own))
+            {
+                Some(pair) => pair.push((column, own)),
+                None => pairs.push(vec![(column, own)]),
+            }
+        }
+        let owns = |pair: &[(usize, usize)]| -> Vec<usize> { pair.iter().map(|(_, own)| *own).collect() };
+        let first = pairs.first().map(|pair| owns(pair)).unwrap_or_default();
+        let names = |wanted: &str| {
+            first
+                .iter()
+                .any(|own| unfold.own.get(*own).is_some_and(|(name, _)| *name == wanted))
+        };
+        if first.len() < 2 || !names(unfold.told_by) || pairs.iter().any(|pair| owns(pair) != first) {
+            return Ok(BTreeMap::new());
+        }
+        if pairs.len() > unfold.most + 1 {
+            return Err(HeaderDoubt::MemberBeyond { most: unfold.most }.into());
+        }
+        let members = (1..).zip(pairs.iter().skip(1));
+        let columns = members.flat_map(|(member, pair)| pair.iter().map(move |(column, own)| (*column, member, *own)));
+        Ok(columns
+            .map(|(column, member, own)| (column, Places::number_of_member(self.record, unfold, member, own)))
+            .collect())
     }
 
     /// What a number that stands twice is called.
@@ -227,10 +338,10 @@ impl Names {
     }
 
     /// The required wanted fields that no column holds, neither for the row nor for a member of it.
-    fn missing(&self, columns: &[Option<usize>]) -> Vec<&'static str> {
+    fn missing(&self, columns: &[Vec<(u8, usize)>]) -> Vec<&'static str> {
         let held = |field: &Field| {
-            columns.iter().enumerate().any(|(number, column)| {
-                column.is_some() && Places::field(self.record, number).is_some_and(|other| other.name == field.name)
+            columns.iter().enumerate().any(|(number, columns)| {
+                !columns.is_empty() && Places::field(self.record, number).is_some_and(|other| other.name == field.name)
             })
         };
         let fields = self.record.fields.iter().enumerate();
@@ -239,6 +350,68 @@ impl Names {
             .map(|(_, field)| field.name)
             .collect()
     }
+}
+
+/// The columns of a file with a header: those that each place is read from.
+#[derive(Clone, Default)]
+pub(crate) struct Placed {
+    /// By place: the column of its first name.
+    first: Vec<Option<usize>>,
+    /// Places with several names, and their further columns in order.
+    further: Vec<(usize, Vec<usize>)>,
+}
+
+impl Placed {
+    fn new(places: &Places, columns: Vec<Vec<(u8, usize)>>) -> Self {
+        let mut placed = Self {
+            first: vec![None; places.count()],
+            further: Vec::new(),
+        };
+        for (number, columns) in columns.into_iter().enumerate() {
+            let mut columns = columns.into_iter().map(|(_, column)| column);
+            let Some(place) = places.of(number) else {
+                continue;
+            };
+            if let Some(first) = placed.first.get_mut(place) {
+                *first = columns.next();
+            }
+            let further: Vec<usize> = columns.collect();
+            if !further.is_empty() {
+                placed.further.push((place, further));
+            }
+        }
+        placed
+    }
+
+    /// The column of each place, that of its first name.
+    pub(crate) fn first(&self) -> &[Option<usize>] {
+        &self.first
+    }
+
+    /// Places with several columns, and all but the first of them.
+    pub(crate) fn further(&self) -> &[(usize, Vec<usize>)] {
+        &self.further
+    }
+
+    /// The column that a place is read from: the first of those with a name of it in which the row says anything.
+    #[inline]
+    pub(crate) fn of(&self, place: usize, says: impl Fn(usize) -> bool) -> Option<usize> {
+        let first = self.first.get(place).copied().flatten()?;
+        if self.further.is_empty() {
+            return Some(first);
+        }
+        let further = self.further.iter().find(|(other, _)| *other == place);
+        let further = further.map(|(_, columns)| columns.as_slice()).unwrap_or_default();
+        if further.is_empty() || says(first) {
+            return Some(first);
+        }
+        further.iter().copied().find(|column| says(*column)).or(Some(first))
+    }
+}
+
+/// Whether a name of that rank gives way to another of its field where it says nothing.
+pub(crate) fn gives_way(rank: u8) -> bool {
+    rank > OWN
 }
 
 /// As much of a name as is remembered.
@@ -325,8 +498,8 @@ fn folded(record: &'static RecordType) -> Arc<Folded> {
     }
     let mut by_name = HashMap::new();
     for (number, field) in record.fields.iter().enumerate() {
-        // What a mapping names goes before them all.
-        for (rank, name) in (1..).zip([field.name, field.zh].iter().chain(field.aliases)) {
+        // What a mapping names goes before them all, what is told to be the record's own after that.
+        for (rank, name) in (OWN + 1..).zip([field.name, field.zh].iter().chain(field.aliases)) {
             // The first field that claims a name keeps it; the catalogue's tests forbid a second claim.
             by_name.entry(fold(name)).or_insert((number, rank));
         }
@@ -341,6 +514,16 @@ fn folded(record: &'static RecordType) -> Arc<Folded> {
                 }
             }
         }
+    }
+    let parts = record.spread.iter().flat_map(|spread| spread.columns);
+    for (part, headers) in parts.enumerate() {
+        for (rank, header) in (OWN + 1..).zip(*headers) {
+            let number = Places::number_of_part(record, part);
+            by_name.entry(fold(header)).or_insert((number, rank));
+        }
+    }
+    for (header, number) in own_headers(record) {
+        by_name.entry(fold(&header)).or_insert((number, OWN));
     }
     for header in secrecy::HEADERS {
         by_name
@@ -362,7 +545,22 @@ fn folded(record: &'static RecordType) -> Arc<Folded> {
     names
 }
 
-/// Without blanks (ASCII and ideographic) and a leading `*`, ASCII letters in lower case, brackets in ASCII.
+/// The headers that a word for the record's own subject makes of the Chinese names of its fields, each with the number of its field.
+pub(crate) fn own_headers(record: &'static RecordType) -> impl Iterator<Item = (String, usize)> {
+    let names = record.fields.iter().enumerate().flat_map(|(number, field)| {
+        let names = std::iter::once(&field.zh).chain(field.aliases);
+        names.filter(|name| !name.is_ascii()).map(move |name| (*name, number))
+    });
+    names.flat_map(|(name, number)| {
+        let words = record.own.iter().filter(move |word| !name.starts_with(**word));
+        words.map(move |word| (format!("{word}{name}"), number))
+    })
+}
+
+/// How far behind a name with such a word stands: behind what a mapping names.
+const OWN: u8 = 1;
+
+/// Without blanks (ASCII and ideographic) and a leading `*`, ASCII letters in lower case, brackets and digits in ASCII.
 pub(crate) fn fold(name: &str) -> String {
     let blank = |letter: char| letter.is_whitespace() || letter == '\u{3000}' || letter == '\u{feff}';
     let mut folded: String = name
@@ -371,6 +569,7 @@ pub(crate) fn fold(name: &str) -> String {
         .map(|letter| match letter {
             '（' => '(',
             '）' => ')',
+            '０'..='９' => char::from_u32(u32::from(letter) - 0xFEE0).unwrap_or(letter),
             letter => letter.to_ascii_lowercase(),
         })
         .collect();

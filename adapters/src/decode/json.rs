@@ -1,7 +1,7 @@
 //! One JSON object → one record; what lines of JSON and a JSON document have in common.
 //!
 //! Takes the text of one object; gives its members to the judge. Strings are read where they lie; members that are not wanted are skipped
-//! unread. Of several names of a wanted field the first in the catalogue is read; a truth value reads `true` or `false`, as in a workbook. A
+//! unread. Of several names of a wanted field the first in the catalogue that says anything is read; a truth value reads `true` or `false`, as in a workbook. A
 //! record is a reject when it is no JSON object, nests deeper than 32, has one name of a wanted field twice (in whatever case or escape), or
 //! holds in a wanted field a NUL, half a surrogate pair, an undecodable byte, a nested value or a number that does not survive as a double.
 
@@ -12,7 +12,7 @@ mod quick;
 use serde::de::DeserializeSeed;
 
 use self::member::{Member, Record};
-use super::header::{Known, Names};
+use super::header::{Known, Names, gives_way};
 use super::judge::{Judge, Sent};
 use crate::reject::RejectCode;
 
@@ -127,7 +127,8 @@ impl Members {
         self.known.restart();
     }
 
-    /// What a member of this meaning says: of several names of one field that of the lowest rank, and none of a name that came twice.
+    /// What a member of this meaning says: of several names of one field that of the lowest rank which says anything, and none of a name that came
+    /// twice.
     #[inline]
     fn fill(&mut self, slot: usize, rank: u8, value: Member) {
         let Some(place) = self.slots.get_mut(slot) else {
@@ -135,8 +136,9 @@ impl Members {
         };
         *place = match *place {
             (Member::Missing, _) => (value, rank),
-            (_, read) if rank < read => (value, rank),
             (_, read) if rank == read => (Member::Bad(RejectCode::DuplicateKey), rank),
+            (kept, read) if rank < read && (!value.is_blank() || kept.is_blank() || !gives_way(rank)) => (value, rank),
+            (kept, read) if rank > read && kept.is_blank() && gives_way(read) => (value, rank),
             kept => kept,
         };
     }

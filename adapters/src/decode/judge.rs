@@ -13,6 +13,7 @@ use arrow_array::RecordBatch;
 use super::card::Cards;
 use super::header::numbers_rows;
 use super::place::{Places, Unfolding};
+use super::spread::{Found, Spreading};
 use super::{Counts, DecodeLimits, Unreadable, row_id, secrecy};
 use crate::catalogue::{Field, RecordType};
 use crate::columns::Columns;
@@ -40,6 +41,8 @@ pub(crate) struct Judge {
     rules: Rules,
     /// How a row becomes several records, where it does.
     unfolding: Option<Arc<Unfolding>>,
+    /// Fields whose value may stand in several columns.
+    spreading: Option<Arc<Spreading>>,
     /// Place of the secrecy mark.
     mark: Option<usize>,
     /// Line of the first row that bears one.
@@ -47,8 +50,10 @@ pub(crate) struct Judge {
     /// Places of wanted fields, with the code that says that the record is history.
     history: Vec<(usize, &'static str)>,
     intent: Intent,
-    /// Place of the operation, in a delta.
+    /// Place of the operation.
     operation: Option<usize>,
+    /// Line of the first row that deletes, outside of a delta.
+    deletes: Option<u64>,
     /// Place of the sender's own number of the row, where its layout names one.
     row_id: Option<usize>,
     operation_codes: Option<BTreeMap<String, String>>,
@@ -159,25 +164,23 @@ impl Judge {
     ) -> Self {
         let fields: Vec<_> = wanted.iter().filter_map(|name| record.field(name)).collect();
         let names: Vec<_> = fields.iter().map(|field| field.name).collect();
-        let places = Places::new(
-            record,
-            &fields,
-            matches!(intent, Intent::Delta(_)),
-            numbers_rows(mapping),
-        );
+        let places = Places::new(record, &fields, numbers_rows(mapping));
         let rules = Rules::new(record, &names, today);
         let mut columns = fields.clone();
         if intent != Intent::Upsert {
             columns.push(&operation::FIELD);
         }
+        let own = |name: &str| mapping.and_then(|mapping| mapping.codes(name)).cloned();
         Self {
             unfolding: Unfolding::new(record, &fields, &places).map(Arc::new),
+            spreading: Spreading::new(record, &fields, &places, own).map(Arc::new),
             mark: places.of(Places::number_of_mark(record)),
             marked: None,
             operation: places.of(Places::number_of_operation(record)),
             row_id: places.of(Places::number_of_row_id(record)),
             operation_codes: mapping.and_then(|mapping| mapping.codes(operation::NAME)).cloned(),
             operated: false,
+            deletes: None,
             history: history(record, &names),
             bare: Bare::new(record, &names, &intent),
             intent,
@@ -209,20 +212,48 @@ impl Judge {
         if self.marked.is_none() && self.mark.is_some_and(|mark| secrecy::is_secret(sent(mark))) {
             self.marked = Some(line);
         }
-        let operation = match self.operation {
-            Some(place) => self.operation_of(sent(place)).map(Some),
-            None => Ok(None),
+        let operation = self.operation.map(|place| self.operation_of(sent(place)));
+        let operation = match (operation, &self.intent) {
+            (Some(operation), Intent::Delta(_)) => operation.map(Some),
+            (operation, _) => {
+                if operation == Some(Ok(operation::DELETE)) {
+                    self.deletes.get_or_insert(line);
+                }
+                Ok(None)
+            }
         };
         let row = Row {
             line,
             id: self.row_id.and_then(|place| row_id::of(sent(place))),
         };
+        let found = self.spreading.clone().map(|spreading| spreading.found(&sent));
+        let found = found.unwrap_or_default();
+        if found.is_empty() {
+            self.unfold(row, &operation, sent);
+            return;
+        }
+        self.unfold(row, &operation, |slot| {
+            match found.iter().find(|(other, _)| *other == slot) {
+                None => sent(slot),
+                Some((_, Found::Place(place))) => sent(*place),
+                Some((_, Found::Text(text))) => Sent::Text(text),
+            }
+        });
+    }
+
+    /// The records of a row.
+    fn unfold<'a>(
+        &mut self,
+        row: Row<'_>,
+        operation: &Result<Option<&'static str>, RejectCode>,
+        sent: impl Fn(usize) -> Sent<'a>,
+    ) {
         let Some(unfolding) = self.unfolding.clone() else {
-            self.judge(row, &operation, sent);
+            self.judge(row, operation, sent);
             return;
         };
         for member in unfolding.members(&sent) {
-            self.judge(row, &operation, |slot| member.place(slot).map_or(Sent::Missing, &sent));
+            self.judge(row, operation, |slot| member.place(slot).map_or(Sent::Missing, &sent));
         }
     }
 
@@ -234,15 +265,23 @@ impl Judge {
         }
     }
 
+    /// Whether a row deletes where nothing is deleted: the batch is then refused, since the row would be taken for a record like any other.
+    pub(crate) fn undeleting(&self) -> Result<(), Unreadable> {
+        match self.deletes {
+            Some(line) => Err(Unreadable::DeleteOutsideDelta { line }),
+            None => Ok(()),
+        }
+    }
+
     /// Whether the rows of a delta say what they are about: when not one does, the column is lacking.
     pub(crate) fn operated(&self) -> Result<(), Unreadable> {
-        if self.operation.is_some() && !self.operated && self.counts.rows > 0 {
+        if matches!(self.intent, Intent::Delta(_)) && !self.operated && self.counts.rows > 0 {
             return Err(Unreadable::NoOperation);
         }
         Ok(())
     }
 
-    /// What a row of a delta is about.
+    /// What a row is about.
     fn operation_of(&mut self, sent: Sent<'_>) -> Result<&'static str, RejectCode> {
         let text = match sent {
             Sent::Text(text) if !value::says_nothing(text) => text,

@@ -1,11 +1,11 @@
 //! Where what is read of a row goes, and how one row becomes several records.
 //!
 //! Takes a record type and the wanted fields; gives each known name a number (fields in catalogue order, then the columns of numbered
-//! members, the secrecy mark, the operation, the sender's number of the row, and one number for all that is never read), and a place to each number that is read: the wanted fields
+//! members and those that only together are a field, the secrecy mark, the operation, the sender's number of the row, and one number for all that is never read), and a place to each number that is read: the wanted fields
 //! first, in their order. A splitter fills places; the judge reads records out of them.
 
 use super::judge::Sent;
-use crate::catalogue::{Field, RecordType, Unfold};
+use crate::catalogue::{Field, Gathered, RecordType, Unfold};
 use crate::value;
 
 /// Numbers and places of one record type and choice of fields.
@@ -18,7 +18,7 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    pub(crate) fn new(record: &RecordType, wanted: &[&'static Field], operation: bool, row_id: bool) -> Self {
+    pub(crate) fn new(record: &RecordType, wanted: &[&'static Field], row_id: bool) -> Self {
         let slot = |name: &str| wanted.iter().position(|field| field.name == name);
         let mut count = wanted.len();
         let mut next = || {
@@ -41,8 +41,19 @@ impl Places {
                 by_number.extend(unfold.own.iter().map(|(name, _)| slot(name).and_then(|_| next())));
             }
         }
+        for spread in record.spread {
+            let wanted = slot(spread.field);
+            if let (Some(_), Gathered::ChosenBy(by, _)) = (wanted, &spread.gathered) {
+                let number = record.fields.iter().position(|field| field.name == *by);
+                // What chooses is read, wanted or not for the row.
+                if let Some(place @ None) = number.and_then(|number| by_number.get_mut(number)) {
+                    *place = next();
+                }
+            }
+            by_number.extend(spread.columns.iter().map(|_| wanted.and_then(|_| next())));
+        }
         by_number.push(next());
-        by_number.push(if operation { next() } else { None });
+        by_number.push(next());
         by_number.push(if row_id { next() } else { None });
         Self {
             by_number,
@@ -81,11 +92,16 @@ impl Places {
         let Some(beyond) = number.checked_sub(record.fields.len()) else {
             return record.fields.get(number);
         };
-        let own = record.unfold?.own;
-        if beyond >= own.len() * record.unfold?.most {
-            return None;
+        let members = members(record);
+        if beyond < members {
+            let own = record.unfold?.own;
+            return record.field(own.get(beyond % own.len())?.0);
         }
-        record.field(own.get(beyond % own.len())?.0)
+        let mut parts = record
+            .spread
+            .iter()
+            .flat_map(|spread| spread.columns.iter().map(|_| spread.field));
+        record.field(parts.nth(beyond - members)?)
     }
 
     /// The number of the column of a member, counted from 1, for the field at that place of `own`.
@@ -93,10 +109,15 @@ impl Places {
         record.fields.len() + member.saturating_sub(1) * unfold.own.len() + own
     }
 
+    /// The number of a column that is part of a field, counted over all of [`RecordType::spread`].
+    pub(crate) fn number_of_part(record: &RecordType, part: usize) -> usize {
+        record.fields.len() + members(record) + part
+    }
+
     /// The number of the secrecy mark.
     pub(crate) fn number_of_mark(record: &RecordType) -> usize {
-        let members = record.unfold.map_or(0, |unfold| unfold.most * unfold.own.len());
-        record.fields.len() + members
+        let parts = record.spread.iter().map(|spread| spread.columns.len()).sum();
+        Self::number_of_part(record, parts)
     }
 
     /// The number of the operation.
@@ -113,6 +134,11 @@ impl Places {
     pub(crate) fn number_unread(record: &RecordType) -> usize {
         Self::number_of_row_id(record) + 1
     }
+}
+
+/// How many columns members may have.
+fn members(record: &RecordType) -> usize {
+    record.unfold.map_or(0, |unfold| unfold.most * unfold.own.len())
 }
 
 /// The records that one row may hold.

@@ -15,12 +15,13 @@ use std::sync::Arc;
 
 use self::carry::Carry;
 use self::head::{HEAD_ROWS, HeadRow};
-use super::header::Names;
+use super::header::{Names, Placed};
 use super::judge::{Judge, Sent};
 use super::{DecodeLimits, FileFault, Unreadable};
 use crate::catalogue::{Field, FieldType};
 use crate::layout::{HeaderRows, Sheet};
 use crate::reject::RejectCode;
+use crate::value;
 
 pub(crate) use self::head::{Header, Merge};
 pub(crate) use self::number::{Epoch, Form, shown as shown_number, write as write_number};
@@ -37,8 +38,8 @@ pub(crate) struct Shared {
 pub(crate) struct Table {
     /// The field at each place that a row is read into; none at that of a mark.
     fields: Vec<Option<&'static Field>>,
-    /// The column of each place.
-    columns: Vec<Option<usize>>,
+    /// The columns of each place.
+    columns: Placed,
     /// Column → place among the wanted.
     slots: Vec<Option<usize>>,
     limits: DecodeLimits,
@@ -104,7 +105,7 @@ impl Head {
         let rows: Vec<_> = rows
             .map(|(line, row)| HeadRow::new(*line, row, &shared.strings))
             .collect();
-        head::stated_rows(&rows, last, |name| names.knows(name), merges)
+        head::stated_rows(&rows, last, &known(names), merges)
     }
 
     /// The header in these rows, if there is one.
@@ -119,7 +120,15 @@ impl Head {
             .iter()
             .map(|(line, row)| HeadRow::new(*line, row, &shared.strings))
             .collect();
-        head::find(&rows, |name| names.knows(name), merges)
+        head::find(&rows, &known(names), merges)
+    }
+}
+
+/// What of the names in a sheet is known.
+fn known(names: &Names) -> head::Known<'_, impl Fn(&str) -> bool> {
+    head::Known {
+        name: |name: &str| names.knows(name),
+        own: names.record().own,
     }
 }
 
@@ -134,14 +143,18 @@ impl Table {
     ) -> Result<Self, Unreadable> {
         let columns = names.columns(header.names.iter().map(String::as_str))?;
         let mut slots = vec![None; header.names.len()];
-        for (slot, column) in columns.iter().enumerate() {
-            if let Some(place) = column.and_then(|column| slots.get_mut(column)) {
+        let first = columns.first().iter().enumerate();
+        let first = first.filter_map(|(slot, column)| Some((slot, (*column)?)));
+        let further = columns.further().iter();
+        let further = further.flat_map(|(slot, columns)| columns.iter().map(|column| (*slot, *column)));
+        for (slot, column) in first.chain(further) {
+            if let Some(place) = slots.get_mut(column) {
                 *place = Some(slot);
             }
         }
         Ok(Self {
             fields: names.fields(),
-            record: vec![Place::Missing; columns.len()],
+            record: vec![Place::Missing; columns.first().len()],
             columns,
             slots,
             limits,
@@ -161,7 +174,7 @@ impl Table {
 
     /// The column of each wanted field, by its place.
     pub(crate) fn columns(&self) -> &[Option<usize>] {
-        &self.columns
+        self.columns.first()
     }
 
     /// Takes the rows that stood in the head below the header.
@@ -194,11 +207,14 @@ impl Table {
             if first.is_none() && says_something(row, *cell, shared) {
                 first = Some(*cell);
             }
-            let slot = self.slots.get(*column as usize).copied().flatten();
-            if let Some(place) = slot.and_then(|slot| self.record.get_mut(slot)) {
+            let column = *column as usize;
+            let slot = self.slots.get(column).copied().flatten();
+            let is_first = |slot: &usize| self.columns.first().get(*slot) == Some(&Some(column));
+            if let Some(place) = slot.filter(is_first).and_then(|slot| self.record.get_mut(slot)) {
                 *place = Place::Cell(*cell);
             }
         }
+        self.fill_in(row, shared);
         let Some(first) = first else {
             return;
         };
@@ -227,6 +243,27 @@ impl Table {
             // Made into text above.
             Place::Cell(Cell::Written(..) | Cell::Number(..)) => Sent::Bad(RejectCode::BadNumber),
         });
+    }
+
+    /// Reads places whose column says nothing from the next one with a name of them.
+    fn fill_in(&mut self, row: &SheetRow, shared: &Shared) {
+        let says = |cell: Cell| {
+            let text = row.text_of(cell, &shared.strings);
+            text.is_none_or(|text| !value::says_nothing(text))
+        };
+        for (slot, columns) in self.columns.further() {
+            let Some(place) = self.record.get_mut(*slot) else {
+                continue;
+            };
+            if matches!(*place, Place::Cell(cell) if says(cell)) {
+                continue;
+            }
+            let cell = |column: &usize| row.cells().iter().find(|(other, _)| *other as usize == *column);
+            let cells = columns.iter().filter_map(cell).map(|(_, cell)| *cell);
+            if let Some(filled) = cells.into_iter().find(|cell| says(*cell)) {
+                *place = Place::Cell(filled);
+            }
+        }
     }
 
     /// Whether the row is the one with which the records end, as stated.

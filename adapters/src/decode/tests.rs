@@ -6,7 +6,9 @@ mod document;
 mod fixed;
 mod history;
 mod operations;
+mod spread;
 mod whole;
+mod whose;
 mod xml;
 
 use arrow_array::cast::AsArray;
@@ -272,6 +274,30 @@ fn of_several_names_of_one_field_the_first_in_the_catalogue_is_read_and_the_othe
         read(CSV, "bt,密级,涉密等级\n").ended,
         Err(Unreadable::BadHeaderRow { twice, .. }) if twice.len() == 1
     ));
+}
+
+#[test]
+fn of_several_names_each_row_is_read_from_the_first_that_says_anything() {
+    let xml = Layout::from_content_type("application/xml").unwrap();
+    let records = "<r><row><标题/><xm>甲</xm></row><row><xm>x</xm><标题>乙</标题></row><row><标题></标题><bt/><xm>丙</xm></row></r>";
+    let objects =
+        "{\"标题\":\"\",\"xm\":\"甲\"}\n{\"xm\":\"x\",\"标题\":\"乙\"}\n{\"xm\":\"丙\",\"bt\":null,\"标题\":\"\"}\n";
+    for (layout, text) in [
+        (CSV, "xm,bt,标题\n甲,,\nx,,乙\n丙,无,-\n"),
+        (NDJSON, objects),
+        (xml, records),
+    ] {
+        assert_eq!(titles(&read(layout, text)), ["甲", "乙", "丙"], "{text}");
+    }
+}
+
+#[test]
+fn what_a_layout_names_gives_way_to_no_other_name() {
+    let mapping = crate::layout::Mapping::new(&PLAIN, [("名字", "title")], []).unwrap();
+    let layout = CSV.with_mapping(std::sync::Arc::new(mapping));
+    let told = read(layout, "title,名字\na,\nb,c\n");
+    assert_eq!(titles(&told), ["c"]);
+    assert_eq!(rejected(&told), [(1, 2, Some("title"), RejectCode::Missing)]);
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub(super) static BIRTH_CERTIFICATE: RecordType = RecordType {
         "地点类别",
         "出生地点类别",
     ],
+    own: &["出生证明"],
     keys: &[&["birth_cert_no"]],
     subjects: &[Subject::Person("mother_id"), Subject::Person("father_id")],
     basis: &["op-8"],

@@ -18,6 +18,7 @@ pub(super) static DEATH_CERTIFICATE: RecordType = RecordType {
         "家属姓名",
         "家属电话",
     ],
+    own: &["死者", "死亡人员", "亡故人员", "逝者", "亡者", "死亡"],
     keys: &[&["cert_no"], &["citizen_id", "death_date"]],
     subjects: &[Subject::Person("citizen_id")],
     basis: &["op-8", "op-26"],

@@ -22,6 +22,7 @@ pub(super) static RURAL_MEDICAL_ENROLMENT: RecordType = RecordType {
         "补偿金额",
         "银行账号",
     ],
+    own: &["参合人", "参合人员", "参保人", "参保人员", "参合"],
     keys: &[&["citizen_id", "enrol_year"], &["member_no", "enrol_year"]],
     subjects: &[Subject::Person("citizen_id")],
     basis: &["si-74", "op-9"],

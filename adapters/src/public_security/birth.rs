@@ -20,6 +20,7 @@ pub(super) static BIRTH: RecordType = RecordType {
         "ywlsh",
         "业务流水号",
     ],
+    own: &["新生儿", "婴儿", "出生人员", "出生"],
     keys: &[&["citizen_id"], &["birth_cert_no"]],
     subjects: &[Subject::Person("citizen_id")],
     basis: &["si-57.3", "op-8", "hk-7"],

@@ -9,6 +9,7 @@ use crate::catalogue::{Agency, Drawn, Field, FieldType, Implied, RecordType, Sam
 /// `public-security/change`.
 pub(super) static CHANGE: RecordType = RecordType {
     fields: FIELDS,
+    own: &["变更人", "变更人员", "被变更人", "变更", "更正"],
     keys: &[&["citizen_id", "item", "change_date"]],
     subjects: &[Subject::Person("citizen_id")],
     basis: &["si-57.3", "hk-17"],

@@ -6,6 +6,16 @@ use crate::catalogue::{Agency, Drawn, Field, FieldType, RecordType, Sampled, Sub
 /// `public-security/death`.
 pub(super) static DEATH: RecordType = RecordType {
     fields: FIELDS,
+    own: &[
+        "死者",
+        "死亡人员",
+        "亡故人员",
+        "逝者",
+        "亡者",
+        "注销人员",
+        "死亡",
+        "注销",
+    ],
     keys: &[&["citizen_id", "cancel_date"], &["citizen_id"]],
     subjects: &[Subject::Person("citizen_id")],
     basis: &["si-57.3", "op-8", "op-26", "hk-8"],

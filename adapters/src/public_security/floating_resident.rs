@@ -10,6 +10,16 @@ use crate::catalogue::{Agency, Drawn, Field, FieldType, Implied, RecordType, Sam
 pub(super) static FLOATING_RESIDENT: RecordType = RecordType {
     fields: FIELDS,
     unread: &["REMARK", "备注", "CONFIM_STATU"],
+    own: &[
+        "流动人口",
+        "流动人员",
+        "暂住人",
+        "暂住人员",
+        "居住人",
+        "持证人",
+        "居住",
+        "居住证",
+    ],
     keys: &[&["permit_no"], &["citizen_id", "residence_region", "arrive_date"]],
     subjects: &[Subject::Person("citizen_id")],
     basis: &["si-74", "rp-4", "rp-7", "rp-10"],

@@ -25,6 +25,7 @@ pub(super) static NON_MAINLAND_RESIDENT: RecordType = RecordType {
         "相片",
         "照片",
     ],
+    own: &["持证人", "外国人", "港澳台居民"],
     keys: &[&["id_type", "id_no"]],
     subjects: &[Subject::Person("id_no")],
     basis: &["si-97", "si-74"],

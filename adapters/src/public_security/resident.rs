@@ -1,7 +1,7 @@
 //! 户籍人口: one row a registered resident, current or historical.
 
 use crate::catalogue::Class::{C1, C2, C3};
-use crate::catalogue::{Agency, Drawn, Field, FieldType, RecordType, Sampled, Subject, block};
+use crate::catalogue::{Agency, Drawn, Field, FieldType, Gathered, RecordType, Sampled, Spread, Subject, block};
 use crate::code::tables;
 
 /// `public-security/resident`.
@@ -22,11 +22,21 @@ pub(super) static RESIDENT: RecordType = RecordType {
         "指纹",
         "指纹信息",
     ],
+    own: &["居民", "户籍人口", "常住人口", "公民", "户籍"],
     keys: &[&["citizen_id"]],
     subjects: &[Subject::Person("citizen_id")],
     basis: &["si-57.3", "op-8", "op-9", "hk-6", "id-3"],
     order: &[("valid_from", "valid_to"), ("idcard_from", "idcard_to")],
     history: &[("record_flag", "2"), ("reversed", "1")],
+    spread: &[Spread {
+        field: "hukou_address",
+        columns: &[
+            &["jlx", "jlxmc", "街路巷"],
+            &["mlph", "门楼牌号"],
+            &["mlxz", "门楼详址"],
+        ],
+        gathered: Gathered::Joined,
+    }],
     sampled: Sampled::NEW.people(Drawn::every(1, 0)),
     ..RecordType::new(Agency::PublicSecurity, "public-security/resident", "户籍人口")
 };
@@ -49,7 +59,7 @@ static FIELDS: &[Field] = &[
     Field::new("hukou_region", "户籍地区划", FieldType::Region, C2).known_as(&["ssxq"]),
     block::TOWN_CODE.known_as(&["xzjd"]),
     block::VILLAGE_CODE.known_as(&["jcwh"]),
-    Field::new("hukou_address", "户籍地址", FieldType::Text(200), C2).known_as(&["hjdz", "hjdxz", "mlxz"]),
+    Field::new("hukou_address", "户籍地址", FieldType::Text(200), C2).known_as(&["hjdz", "hjdxz"]),
     block::POLICE_STATION,
     Field::new("education", "文化程度", FieldType::Code(&tables::EDUCATION), C2)
         .known_as(&["whcd"])

@@ -55,7 +55,7 @@ pub fn write_households(
             }
             spoil = None;
         }
-        let size = 1 + Random::new(seed, row ^ HOUSEHOLDS).below(form.unfold.most as u64);
+        let size = 1 + Random::new(seed, row ^ HOUSEHOLDS).below(form.most as u64);
         let mut members: Vec<Vec<String>> = (people..people + size)
             .map(|number| {
                 let mut case = Case::new(record, seed, number);
@@ -84,6 +84,8 @@ pub fn write_households(
 struct Form {
     record: &'static RecordType,
     unfold: &'static Unfold,
+    /// Pairs of a row.
+    most: usize,
     /// Numbers of the fields of the row: neither a member's own nor the head's.
     shared: Vec<usize>,
     /// Numbers of the fields of a member that the head has columns for, with those of the head's.
@@ -107,6 +109,7 @@ impl Form {
         Some(Self {
             shared: shared.collect(),
             record,
+            most: unfold.most.min(MEMBERS_MAX),
             unfold,
             head,
         })
@@ -119,7 +122,7 @@ impl Form {
             .filter_map(|number| self.record.fields.get(*number))
             .map(|field| Column::of(self.record.agency, field))
             .collect();
-        for count in 1..=self.unfold.most {
+        for count in 1..=self.most {
             let own = self.unfold.head.iter().filter_map(|(member, _)| {
                 let own = self.unfold.own.iter().position(|(own, _)| own == member)?;
                 self.unfold.headers(own, count).next()
@@ -167,12 +170,15 @@ impl Form {
         } else {
             members.get(1..).unwrap_or_default()
         };
-        for count in 0..self.unfold.most {
+        for count in 0..self.most {
             texts.extend(self.head.iter().map(|(member, _)| text(paired.get(count), *member)));
         }
         texts
     }
 }
+
+/// Forms in use have five or six pairs.
+const MEMBERS_MAX: usize = 6;
 
 /// A place of their own for the sizes of households.
 const HOUSEHOLDS: u64 = 0x484f_5553_4548_0000;

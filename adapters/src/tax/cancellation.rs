@@ -7,6 +7,7 @@ use crate::catalogue::{Agency, Drawn, Field, FieldType, RecordType, Sampled, Sub
 /// `tax/cancellation`.
 pub(super) static CANCELLATION: RecordType = RecordType {
     fields: FIELDS,
+    own: &["纳税人", "注销"],
     keys: &[&["taxpayer_id"]],
     subjects: &[Subject::Enterprise("taxpayer_id")],
     basis: &["tx-16", "op-9"],

@@ -10,6 +10,7 @@ use crate::code::tables;
 /// `tax/contribution-payment`.
 pub(super) static CONTRIBUTION_PAYMENT: RecordType = RecordType {
     fields: FIELDS,
+    own: &["缴费", "征缴"],
     keys: &[
         &["voucher_no", "insurance_kind", "period", "citizen_id"],
         &["voucher_no", "insurance_kind", "period"],

@@ -9,6 +9,7 @@ use crate::catalogue::{Agency, Drawn, Field, FieldType, RecordType, Sampled, Sub
 /// `tax/irregular-taxpayer`.
 pub(super) static IRREGULAR_TAXPAYER: RecordType = RecordType {
     fields: FIELDS,
+    own: &["纳税人"],
     keys: &[&["taxpayer_id", "declared_on"], &["taxpayer_id"]],
     subjects: &[Subject::Enterprise("taxpayer_id")],
     basis: &["tx-6", "op-9"],

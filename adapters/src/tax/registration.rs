@@ -19,6 +19,7 @@ pub(super) static REGISTRATION: RecordType = RecordType {
         "数据归属地区",
         "SJGSRQ",
     ],
+    own: &["纳税人", "税务"],
     keys: &[&["tax_reg_seq"]],
     subjects: &[Subject::Enterprise("uscc")],
     basis: &["tx-6", "tx-15", "si-74"],

@@ -12,6 +12,7 @@ use crate::code::tables;
 pub(super) static WITHHOLDING_EMPLOYEE: RecordType = RecordType {
     fields: FIELDS,
     unread: UNREAD,
+    own: &["员工", "雇员", "职工", "从业人员"],
     keys: &[
         &["withholder_id", "id_type", "id_no", "employed_on"],
         &["withholder_id", "id_type", "id_no"],

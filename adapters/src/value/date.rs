@@ -102,6 +102,7 @@ pub(super) fn month<'a>(sent: &str, scratch: &'a mut Scratch) -> Result<Option<&
     let (year, month) = match form::read(sent)? {
         Form::Open => return Ok(None),
         Form::Epoch(micros) => month_of(shanghai::shanghai_day(micros))?,
+        Form::Stamp(Stamp { cut_month: true, .. }) => return Err(RejectCode::AmbiguousMonth),
         Form::Stamp(Stamp {
             day: None,
             year,

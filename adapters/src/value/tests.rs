@@ -323,6 +323,28 @@ fn open_ends_are_missing_and_half_dates_are_refused() {
 }
 
 #[test]
+fn a_month_that_a_number_may_have_cut_is_refused() {
+    for sent in ["2009.1", "２００９．１", " 2009.1 "] {
+        assert_eq!(
+            read_as(FieldType::Month, sent),
+            Err(RejectCode::AmbiguousMonth),
+            "{sent}"
+        );
+        assert_eq!(read_as(FieldType::Date, sent), Err(RejectCode::ImpreciseDate), "{sent}");
+    }
+    for (sent, month) in [
+        ("2009.10", "200910"),
+        ("2009.01", "200901"),
+        ("2009.2", "200902"),
+        ("2009-1", "200901"),
+        ("2009年1月", "200901"),
+        ("2009.1.2", "200901"),
+    ] {
+        assert_eq!(read_as(FieldType::Month, sent), kept(month), "{sent}");
+    }
+}
+
+#[test]
 fn what_has_happened_cannot_lie_in_the_future() {
     let past = |kind, sent| read_field(Field::new("field", "字段", kind, Class::C2).past(), sent);
     assert_eq!(past(FieldType::Date, "20260701"), day_of(2026, 7, 1));

@@ -80,6 +80,8 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::AckMismatch
         | Refusal::BadEncoding
         | Refusal::BadHeaderRow
+        | Refusal::DoubtfulHeader
+        | Refusal::DeleteOutsideDelta
         | Refusal::TooManyRejects
         | Refusal::TooManyRows
         | Refusal::CountMismatch

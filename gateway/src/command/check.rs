@@ -511,7 +511,10 @@ fn unreadable(args: &CheckArgs, layout: &Layout, error: &Unreadable, headers: &H
         }
         Unreadable::File(FileFault::Truncated { .. }) => "copy the file again; it was cut".to_owned(),
         Unreadable::File(FileFault::Damaged { .. }) => "open it in a spreadsheet program and save it again".to_owned(),
-        Unreadable::File(_) | Unreadable::NoOperation => refusal.next().to_owned(),
+        Unreadable::File(_)
+        | Unreadable::NoOperation
+        | Unreadable::DoubtfulHeader(_)
+        | Unreadable::DeleteOutsideDelta { .. } => refusal.next().to_owned(),
         Unreadable::WrongTrailer { .. } => "ask the sender for the whole file again".to_owned(),
         Unreadable::Compressed(_) => "unpack it and send it as it is".to_owned(),
         Unreadable::TooDeep { .. } => "send the records in a flat array".to_owned(),

@@ -264,7 +264,10 @@ where
 
     /// Remarks on the names; none on a body that was not read to its names.
     fn header_notes(&self, recognised: &[(&'static str, &str)]) -> HeaderNotes {
-        let named = matches!(self.unreadable, None | Some(Unreadable::BadHeaderRow { .. }));
+        let named = matches!(
+            self.unreadable,
+            None | Some(Unreadable::BadHeaderRow { .. } | Unreadable::DoubtfulHeader(_))
+        );
         if !named {
             return HeaderNotes::default();
         }
@@ -373,6 +376,8 @@ pub(crate) fn refusal_of(error: &Unreadable) -> Refusal {
     match error {
         Unreadable::BadEncoding { .. } | Unreadable::WrongCharset { .. } => Refusal::BadEncoding,
         Unreadable::BadHeaderRow { .. } => Refusal::BadHeaderRow,
+        Unreadable::DoubtfulHeader(_) => Refusal::DoubtfulHeader,
+        Unreadable::DeleteOutsideDelta { .. } => Refusal::DeleteOutsideDelta,
         Unreadable::SecrecyMark { .. } => Refusal::SecrecyMark,
         Unreadable::NoOperation => Refusal::NoAction,
         Unreadable::WrongTrailer { .. } => Refusal::WrongTrailer,
@@ -415,6 +420,7 @@ fn whole_errors(error: &Unreadable, headers: &HeaderNotes) -> Vec<RowError> {
         Unreadable::BadHeaderRow { missing, twice } => {
             missing.iter().chain(twice).map(|field| entry(Some(field))).collect()
         }
+        Unreadable::DoubtfulHeader(doubt) => vec![entry(doubt.field())],
         _ => vec![entry(None)],
     }
 }

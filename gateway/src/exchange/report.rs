@@ -215,7 +215,7 @@ impl HeaderNotes {
         let unread = self.unread.iter().map(|of| {
             let header = of.header.escape_debug();
             format!(
-                "header `{header}` is another name of {}: not read beside the first",
+                "header `{header}` is another name of {}: read only where the first says nothing",
                 of.field
             )
         });
@@ -364,7 +364,7 @@ mod tests {
         assert_eq!(
             notes.lines(),
             [
-                "header `hhid` is another name of household_no: not read beside the first",
+                "header `hhid` is another name of household_no: read only where the first says nothing",
                 "2 rows of sums or of who made the table, not counted",
                 "1 hidden sheets with such records, not read: `--sheet NAME`",
             ]

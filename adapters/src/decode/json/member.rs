@@ -26,6 +26,18 @@ pub(crate) enum Member {
     Bad(RejectCode),
 }
 
+impl Member {
+    /// Null, or a text of nothing.
+    #[inline]
+    pub(crate) fn is_blank(self) -> bool {
+        match self {
+            Self::Missing | Self::Null => true,
+            Self::Line(start, end) | Self::Own(start, end) => start == end,
+            Self::Fraction(_) | Self::Bad(_) => false,
+        }
+    }
+}
+
 /// Reads one object.
 pub(crate) struct Record<'a> {
     pub(crate) line: &'a str,

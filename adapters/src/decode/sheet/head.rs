@@ -1,11 +1,13 @@
 //! The first rows of a sheet → where its header ends and what each column is called.
 //!
 //! Takes at most [`HEAD_ROWS`] filled rows and the merged cells; gives a name for each column. Above the header may stand titles. A header
-//! has one row or two: names over names (`gmsfhm` over 公民身份号码) or groups over names (户主 over 姓名). A group that names somebody
-//! other than the person of the record is part of the name, so that a head of household's number is never taken for a member's.
+//! has one row or two: names over names (`gmsfhm` over 公民身份号码) or groups over names (户主 over 姓名). Only a group that is known to be
+//! about the record's own subject lends its names; any other is part of the name, so that neither a head of household's number nor that of whoever
+//! reported a death is ever taken for the record's own.
 
 use super::row::SheetRow;
 use super::strings::Strings;
+use crate::decode::whose;
 
 /// Filled rows in which a header is looked for.
 pub(crate) const HEAD_ROWS: usize = 20;
@@ -42,15 +44,25 @@ impl Header {
     }
 }
 
+/// What of the names in a sheet is known.
+pub(crate) struct Known<'a, F> {
+    /// Whether a text is a name of the record type or of the sender.
+    pub(crate) name: F,
+    /// Words for whom the record is about.
+    pub(crate) own: &'a [&'a str],
+}
+
 /// One row at the top of a sheet, as text.
 pub(crate) struct HeadRow {
     line: u32,
     texts: Vec<String>,
+    /// The columns whose text ends in a colon.
+    notes: Vec<bool>,
 }
 
 impl HeadRow {
     pub(crate) fn new(line: u32, row: &SheetRow, strings: &Strings) -> Self {
-        let mut texts = Vec::new();
+        let (mut texts, mut notes) = (Vec::new(), Vec::new());
         for (column, text) in row.texts(strings) {
             let column = column as usize;
             if column >= HEAD_COLUMNS {
@@ -58,12 +70,14 @@ impl HeadRow {
             }
             if texts.len() <= column {
                 texts.resize(column + 1, String::new());
+                notes.resize(column + 1, false);
             }
-            if let Some(place) = texts.get_mut(column) {
+            if let Some((place, note)) = texts.get_mut(column).zip(notes.get_mut(column)) {
                 *place = cleaned(text);
+                *note = text.trim_end().ends_with([':', '：']);
             }
         }
-        Self { line, texts }
+        Self { line, texts, notes }
     }
 
     fn text(&self, column: usize) -> &str {
@@ -86,10 +100,11 @@ impl HeadRow {
 /// may stand.
 pub(crate) fn find<E>(
     rows: &[HeadRow],
-    is_known: impl Fn(&str) -> bool,
+    known: &Known<impl Fn(&str) -> bool>,
     merges: impl FnOnce() -> Result<Vec<Merge>, E>,
 ) -> Result<Option<Header>, E> {
-    let with = |least: usize| rows.iter().position(|row| row.known(&is_known) >= least);
+    let is_known = &known.name;
+    let with = |least: usize| rows.iter().position(|row| row.known(is_known) >= least);
     let Some(at) = with(2).or_else(|| with(1)) else {
         return Ok(None);
     };
@@ -97,7 +112,7 @@ pub(crate) fn find<E>(
         let (upper, lower) = (rows.get(at)?, rows.get(below)?);
         (lower.line == upper.line + 1 && !upper.is_empty() && !lower.is_empty()).then_some((upper, lower))
     };
-    let below = neighbour(at, at + 1).filter(|(_, lower)| lower.known(&is_known) > 0);
+    let below = neighbour(at, at + 1).filter(|(_, lower)| lower.known(is_known) > 0);
     let above = at.checked_sub(1).and_then(|above| neighbour(above, at));
     let Some(row) = rows.get(at) else {
         return Ok(None);
@@ -111,7 +126,7 @@ pub(crate) fn find<E>(
     }
     let merges = merges()?;
     let is_second = |upper: &HeadRow, lower: &HeadRow| {
-        lower.known(&is_known) >= 2 || merges.iter().any(|merge| merge.is_group_in(upper.line))
+        lower.known(is_known) >= 2 || merges.iter().any(|merge| merge.is_group_in(upper.line))
     };
     let (upper, lower, taken) = match (below, above) {
         (Some((upper, lower)), _) if is_second(upper, lower) => (Some(upper), lower, at + 2),
@@ -119,7 +134,7 @@ pub(crate) fn find<E>(
         _ => (None, row, at + 1),
     };
     let names = match upper {
-        Some(upper) => joined(upper, lower, &merges, &is_known),
+        Some(upper) => joined(upper, lower, &merges, known),
         None => lower.texts.clone(),
     };
     Ok(Some(Header {
@@ -134,11 +149,11 @@ pub(crate) fn find<E>(
 pub(crate) fn stated_rows<E>(
     rows: &[HeadRow],
     line: u32,
-    is_known: impl Fn(&str) -> bool,
+    known: &Known<impl Fn(&str) -> bool>,
     merges: impl FnOnce() -> Result<Vec<Merge>, E>,
 ) -> Result<Option<Header>, E> {
     let names = match rows {
-        [.., upper, lower] => joined(upper, lower, &merges()?, &is_known),
+        [.., upper, lower] => joined(upper, lower, &merges()?, known),
         [only] => only.texts.clone(),
         [] => return Ok(None),
     };
@@ -150,7 +165,7 @@ pub(crate) fn stated_rows<E>(
     Ok(header
         .names
         .iter()
-        .any(|name| !name.is_empty() && is_known(name))
+        .any(|name| !name.is_empty() && (known.name)(name))
         .then_some(header))
 }
 
@@ -166,84 +181,118 @@ impl Merge {
 }
 
 /// The names under two header rows.
-fn joined(upper: &HeadRow, lower: &HeadRow, merges: &[Merge], is_known: &impl Fn(&str) -> bool) -> Vec<String> {
+fn joined(upper: &HeadRow, lower: &HeadRow, merges: &[Merge], known: &Known<impl Fn(&str) -> bool>) -> Vec<String> {
     let width = upper.texts.len().max(lower.texts.len());
-    let widest = lower.texts.len();
-    let first = lower.texts.iter().position(|text| !text.is_empty()).unwrap_or(0);
     let groups_are_merged = merges.iter().any(|merge| merge.is_group_in(upper.line));
+    let titled = upper.is_title(merges, lower, known);
+    let is_over_all = |merge: &Merge| upper.is_alone() && lower.lies_within(merge);
     let mut spread = "";
     let name = |column: usize| {
         let below = lower.text(column);
         let merge = merges.iter().find(|merge| merge.holds(upper.line, column));
-        let above = match merge {
-            // A title over the whole table is no group.
-            Some(merge) if merge.columns.0 as usize <= first && merge.columns.1 as usize + 1 >= widest => "",
-            Some(merge) => upper.text(merge.columns.0 as usize),
-            None => upper.text(column),
+        let start = merge.map_or(column, |merge| merge.columns.0 as usize);
+        let above = if titled || upper.is_information(start) || merge.is_some_and(is_over_all) {
+            ""
+        } else {
+            upper.text(start)
         };
         let mut is_group = merge.is_some_and(|merge| merge.is_group_in(upper.line));
         let above = if above.is_empty() && !groups_are_merged && !below.is_empty() {
-            // Groups that were not merged: one that names somebody else goes on up to the next.
+            // Groups that were not merged: each goes on up to the next.
             is_group = true;
             spread
         } else {
-            spread = if names_somebody_else(above) && !is_known(above) {
-                above
-            } else {
-                ""
-            };
+            spread = if known.spreads(above, below) { above } else { "" };
             above
         };
-        named(above, below, is_group || !spread.is_empty(), is_known)
+        named(above, below, is_group || !spread.is_empty(), known)
     };
     (0..width).map(name).collect()
 }
 
-fn named(above: &str, below: &str, is_group: bool, is_known: &impl Fn(&str) -> bool) -> String {
+fn named(above: &str, below: &str, is_group: bool, known: &Known<impl Fn(&str) -> bool>) -> String {
     if below.is_empty() || above.is_empty() {
         return format!("{above}{below}");
     }
-    let core = ["信息", "情况", "资料"]
-        .iter()
-        .find_map(|suffix| above.strip_suffix(suffix))
-        .map_or(above, |core| core.trim_end_matches("基本"));
-    let both = format!("{core}{below}");
-    if is_known(&both) {
+    let is_known = &known.name;
+    let both = format!("{}{below}", whose::core(above));
+    if is_known(&both) && !whose::core(above).is_empty() {
         both
-    } else if is_group && names_somebody_else(above) {
-        // No field has this name: it stays unknown instead of becoming the record's own 姓名.
-        format!("{above}/{below}")
     } else if !is_group && is_known(above) {
         above.to_owned()
-    } else {
+    } else if whose::is_own(above, known.own) || (!is_group && above.is_ascii()) {
+        // The record's own, or a code over its name.
         below.to_owned()
+    } else {
+        // Somebody else's, or nobody knows whose: it stays unknown instead of becoming the record's own 姓名.
+        format!("{above}/{below}")
     }
 }
 
-/// Whether a group is about another person or unit than the record itself.
-fn names_somebody_else(group: &str) -> bool {
-    const OTHERS: [&str; 19] = [
-        "户主",
-        "父",
-        "母",
-        "配偶",
-        "丈夫",
-        "妻",
-        "子女",
-        "监护人",
-        "家长",
-        "法定代表人",
-        "法人",
-        "联系人",
-        "申报人",
-        "代办人",
-        "经办人",
-        "负责人",
-        "申请人",
-        "代理人",
-        "亲属",
-    ];
-    OTHERS.iter().any(|other| group.starts_with(other))
+impl<F: Fn(&str) -> bool> Known<'_, F> {
+    /// Whether a text that was not merged may stand for the columns to its right as well.
+    fn spreads(&self, above: &str, below: &str) -> bool {
+        // Empty and code alike are ASCII.
+        if above.is_ascii() {
+            return false;
+        }
+        !below.is_empty() || (whose::is_of_another(above) && !(self.name)(above))
+    }
+}
+
+impl HeadRow {
+    /// Whether all that stands in the row is the title of the table below: one text over its first column, or one that is called like a table.
+    fn is_title(&self, merges: &[Merge], lower: &Self, known: &Known<impl Fn(&str) -> bool>) -> bool {
+        if !self.is_alone() {
+            return false;
+        }
+        let column = self.first();
+        let text = self.text(column);
+        let tables = ["表", "名单", "名册", "花名册", "台账", "明细", "清单", "汇总"];
+        let is_called_so = tables.iter().any(|table| text.ends_with(table)) && !text.ends_with("代表");
+        let is_merged = merges.iter().any(|merge| merge.holds(self.line, column));
+        let stands_first = column <= lower.first() && !is_merged && !whose::is_of_another(text);
+        !(known.name)(text) && (is_called_so || stands_first)
+    }
+
+    /// Whether the text is what somebody wrote above the table about it: 填报单位：某局, 2026年6月, or what stands behind a label with a colon.
+    fn is_information(&self, column: usize) -> bool {
+        let is_told =
+            |column: usize| self.notes.get(column).copied().unwrap_or_default() && !self.text(column + 1).is_empty();
+        let text = self.text(column);
+        let makers = [
+            "填报",
+            "填表",
+            "制表",
+            "上报",
+            "报送",
+            "单位(",
+            "单位（",
+            "金额单位",
+            "日期",
+            "时间",
+        ];
+        let made = makers.iter().any(|maker| text.starts_with(maker)) && !text.contains('人');
+        let years = text.as_bytes().windows(4);
+        let is_dated = years.into_iter().any(|year| year.iter().all(u8::is_ascii_digit));
+        let behind = column.checked_sub(1).is_some_and(is_told);
+        text.contains([':', '：']) || made || (is_dated && !text.is_ascii()) || behind || is_told(column)
+    }
+
+    /// Whether a merged range stands over all that the row holds.
+    fn lies_within(&self, merge: &Merge) -> bool {
+        merge.columns.0 as usize <= self.first() && merge.columns.1 as usize + 1 >= self.texts.len()
+    }
+
+    /// Whether one text is all that it holds.
+    fn is_alone(&self) -> bool {
+        self.texts.iter().filter(|text| !text.is_empty()).count() == 1
+    }
+
+    /// The first column that holds anything.
+    fn first(&self) -> usize {
+        self.texts.iter().position(|text| !text.is_empty()).unwrap_or(0)
+    }
 }
 
 /// A header without its marks: `*姓名`, `姓名（必填）`.
@@ -263,7 +312,7 @@ mod tests {
 
     use std::convert::Infallible;
 
-    use super::{HeadRow, Header, Merge, cleaned, find};
+    use super::{HeadRow, Header, Known, Merge, cleaned, find};
 
     const KNOWN: [&str; 8] = [
         "姓名",
@@ -279,17 +328,17 @@ mod tests {
     fn row(line: u32, texts: &[&str]) -> HeadRow {
         HeadRow {
             line,
-            texts: texts.iter().map(|text| (*text).to_owned()).collect(),
+            texts: texts.iter().map(|text| cleaned(text)).collect(),
+            notes: texts.iter().map(|text| text.ends_with('：')).collect(),
         }
     }
 
     fn found(rows: &[HeadRow], merges: &[Merge]) -> Option<Header> {
-        find(
-            rows,
-            |name| KNOWN.contains(&name),
-            || Ok::<_, Infallible>(merges.to_vec()),
-        )
-        .unwrap()
+        let known = Known {
+            name: |name: &str| KNOWN.contains(&name),
+            own: &["成员"],
+        };
+        find(rows, &known, || Ok::<_, Infallible>(merges.to_vec())).unwrap()
     }
 
     const fn merge(rows: (u32, u32), columns: (u32, u32)) -> Merge {
@@ -325,7 +374,7 @@ mod tests {
         let header = found(&rows, &[]).unwrap();
         assert_eq!(header.rows, 2);
         assert_eq!(header.names, ["xm", "gmsfhm", "其他"]);
-        let rows = [row(1, &["编码一", "编码二"]), row(2, &["姓名", "身份证号"])];
+        let rows = [row(1, &["F01", "F02"]), row(2, &["姓名", "身份证号"])];
         assert_eq!(names(&rows, &[]), ["姓名", "身份证号"]);
     }
 
@@ -359,9 +408,75 @@ mod tests {
     }
 
     #[test]
-    fn a_title_merged_over_the_table_is_no_group() {
+    fn a_group_that_nobody_knows_lends_no_name() {
+        for group in [
+            "报告人",
+            "开户人信息",
+            "领款人",
+            "紧急联系人",
+            "丧属信息",
+            "某某",
+            "家庭",
+        ] {
+            let rows = [
+                row(1, &["成员信息", "", group, "", "备注"]),
+                row(2, &["性别", "地址", "姓名", "身份证号", ""]),
+            ];
+            let (name, number) = (format!("{group}/姓名"), format!("{group}/身份证号"));
+            let expected = ["性别", "地址", &name, &number, "备注"];
+            assert_eq!(names(&rows, &[merge((1, 1), (0, 1)), merge((1, 1), (2, 3))]), expected);
+            // The same when nobody merged the cells.
+            assert_eq!(names(&rows, &[]), expected);
+        }
+        // A group over one column alone, and one over a column without a name.
+        let rows = [row(1, &["序号", "领款人", "成员"]), row(2, &["", "姓名", "性别"])];
+        assert_eq!(names(&rows, &[]), ["序号", "领款人/姓名", "性别"]);
+        let rows = [row(1, &["报告人", "", "备注"]), row(2, &["", "姓名", "性别"])];
+        assert_eq!(names(&rows, &[]), ["报告人", "报告人/姓名", "备注/性别"]);
+    }
+
+    #[test]
+    fn words_that_name_nobody_and_words_of_the_record_type_lend_their_names() {
+        for group in [
+            "基本信息",
+            "人员信息",
+            "个人信息",
+            "本人",
+            "成员",
+            "成员基本情况",
+            "F01",
+        ] {
+            let rows = [row(1, &[group, "", "备注"]), row(2, &["姓名", "身份证号", ""])];
+            assert_eq!(names(&rows, &[]), ["姓名", "身份证号", "备注"], "{group}");
+        }
+    }
+
+    #[test]
+    fn a_title_over_the_table_is_no_group() {
         let rows = [row(1, &["户主名单"]), row(2, &["姓名", "身份证号"])];
-        assert_eq!(names(&rows, &[merge((1, 1), (0, 1))]), ["姓名", "身份证号"]);
+        for merges in [&[][..], &[merge((1, 1), (0, 1))], &[merge((1, 1), (0, 0))]] {
+            assert_eq!(names(&rows, merges), ["姓名", "身份证号"]);
+        }
+        let rows = [row(1, &["附件"]), row(2, &["姓名", "身份证号"])];
+        assert_eq!(names(&rows, &[]), ["姓名", "身份证号"]);
+        let rows = [row(1, &["发放表"]), row(2, &["姓名", "身份证号", "性别"])];
+        assert_eq!(names(&rows, &[merge((1, 1), (0, 1))]), ["姓名", "身份证号", "性别"]);
+    }
+
+    #[test]
+    fn what_was_written_above_a_table_about_it_is_no_group() {
+        for above in [
+            &["填报单位：某局", "", "2024年1月"][..],
+            &["填报单位：", "某局", ""],
+            &["乡镇：", "某镇", "2024-01"],
+            &["", "", "单位：元"],
+        ] {
+            let rows = [row(1, above), row(2, &["姓名", "身份证号", "性别"])];
+            assert_eq!(names(&rows, &[]), ["姓名", "身份证号", "性别"], "{above:?}");
+        }
+        // A colon behind a word over names says nothing about the table.
+        let rows = [row(1, &["序号", "报告人：", ""]), row(2, &["", "姓名", "身份证号"])];
+        assert_eq!(names(&rows, &[]), ["序号", "报告人/姓名", "报告人/身份证号"]);
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(crate) enum Form {
     Plain,
     /// As a whole number of at least this many digits: `000000`.
     Zeros(u8),
+    /// With this many decimals: `0.00`.
+    Decimals(u8),
     /// As a day, with or without a time.
     Day,
     /// As a month: a day was stored, but is not shown and was not meant.
@@ -37,6 +39,7 @@ impl Form {
     pub(crate) fn built_in(number: u16) -> Self {
         match number {
             17 | 27 | 36 | 50 | 52 | 57 => Self::Month,
+            2 | 4 | 39 | 40 => Self::Decimals(2),
             14..=22 | 28..=35 | 51 | 53..=56 | 58 => Self::Day,
             _ => Self::Plain,
         }
@@ -63,6 +66,11 @@ impl Form {
                 other: false,
                 ..
             } => Self::Zeros(seen.zeros),
+            Seen {
+                decimals: 1..,
+                scaled: false,
+                ..
+            } => Self::Decimals(seen.decimals),
             _ => Self::Plain,
         }
     }
@@ -77,6 +85,10 @@ struct Seen {
     day: bool,
     time: bool,
     zeros: u8,
+    point: bool,
+    decimals: u8,
+    /// Shown as a share or a power.
+    scaled: bool,
     other: bool,
 }
 
@@ -107,12 +119,24 @@ impl Seen {
                     }
                     seen.other = true;
                 }
-                'e' if matches!(rest.peek(), Some('+' | '-')) => seen.other = true,
+                'e' if matches!(rest.peek(), Some('+' | '-')) => {
+                    seen.other = true;
+                    seen.scaled = true;
+                }
                 'y' | 'e' => seen.year = true,
                 'm' => seen.month = true,
                 'd' => seen.day = true,
                 'h' | 's' => seen.time = true,
+                '0' if seen.point => seen.decimals = seen.decimals.saturating_add(1),
                 '0' => seen.zeros = seen.zeros.saturating_add(1),
+                '.' => {
+                    seen.other = true;
+                    seen.point = true;
+                }
+                '%' => {
+                    seen.other = true;
+                    seen.scaled = true;
+                }
                 _ => seen.other = true,
             }
         }
@@ -145,10 +169,23 @@ pub(crate) fn write(
         #[expect(clippy::cast_possible_truncation, reason = "below 10^15 and whole")]
         let whole = value as i64;
         let _ = write!(out, "{whole:0width$}");
+    } else if let Some(places) = decimals_shown(value, form, kind) {
+        let _ = write!(out, "{value:.places$}");
     } else {
         write_fraction(value, out);
     }
     Ok(())
+}
+
+/// How many decimals the sender sees of a month that is a number, where they are all it has: `2025.10` is October, and 2025.1 as a value.
+fn decimals_shown(value: f64, form: Form, kind: &FieldType) -> Option<usize> {
+    let Form::Decimals(places) = form else {
+        return None;
+    };
+    let places = usize::from(places);
+    let shown: f64 = format!("{value:.places$}").parse().ok()?;
+    let is_all = (shown - value).abs() < 1e-9;
+    (takes_days(kind) && value.fract() != 0.0 && is_all).then_some(places)
 }
 
 /// Appends the text of a number that a file gives as text: as it stands when that is what a sender sees, else by its value.
@@ -160,7 +197,8 @@ pub(crate) fn write_text(
     out: &mut String,
 ) -> Result<(), RejectCode> {
     let text = text.trim_ascii();
-    if form == Form::Plain && is_canonical(text) && !(takes_days(kind) && text.len() == 5) {
+    let is_plain = form == Form::Plain || (matches!(form, Form::Decimals(_)) && !takes_days(kind));
+    if is_plain && is_canonical(text) && !(takes_days(kind) && text.len() == 5) {
         out.push_str(text);
         return Ok(());
     }
@@ -171,7 +209,8 @@ pub(crate) fn write_text(
 
 /// What a sender sees of a number that is more than its value: a day, a month, leading zeros. Nothing when the value says it all, or is lost.
 pub(crate) fn shown(value: f64, form: Form, kind: &FieldType, epoch: Epoch) -> Option<String> {
-    if serial(value, form, kind).is_none() && !matches!(form, Form::Zeros(_)) {
+    let more = matches!(form, Form::Zeros(_)) || decimals_shown(value, form, kind).is_some();
+    if serial(value, form, kind).is_none() && !more {
         return None;
     }
     let mut text = String::new();
@@ -201,8 +240,8 @@ fn serial(value: f64, form: Form, kind: &FieldType) -> Option<bool> {
         Form::Day => Some(false),
         Form::Month => Some(true),
         // A column of days that lost its format; five digits are no other form of date.
-        Form::Plain if takes_days(kind) && (10_000.0..100_000.0).contains(&value) => Some(false),
-        Form::Plain | Form::Zeros(_) => None,
+        Form::Plain | Form::Decimals(_) if takes_days(kind) && (10_000.0..100_000.0).contains(&value) => Some(false),
+        Form::Plain | Form::Zeros(_) | Form::Decimals(_) => None,
     }
 }
 
@@ -432,9 +471,14 @@ mod tests {
             ("General", Form::Plain),
             ("0", Form::Plain),
             ("0_ ", Form::Plain),
-            ("#,##0.00", Form::Plain),
+            ("#,##0.00", Form::Decimals(2)),
             ("0.00E+00", Form::Plain),
-            ("00.00", Form::Plain),
+            ("0.00%", Form::Plain),
+            ("0.", Form::Plain),
+            ("00.00", Form::Decimals(2)),
+            ("0.00_ ", Form::Decimals(2)),
+            ("0.00_);[Red]\\(0.00\\)", Form::Decimals(2)),
+            ("0.0", Form::Decimals(1)),
             ("@", Form::Plain),
             ("000000", Form::Zeros(6)),
             ("yyyy-mm-dd", Form::Day),
@@ -445,11 +489,11 @@ mod tests {
             ("yyyy\\-mm", Form::Month),
             ("yyyy-mm-dd hh:mm:ss", Form::Day),
             ("[h]:mm:ss", Form::Plain),
-            ("[Red]0.00", Form::Plain),
+            ("[Red]0.00", Form::Decimals(2)),
             ("0\"day\"", Form::Plain),
             ("\"d", Form::Plain),
             ("[", Form::Plain),
-            ("[$¥-804]#,##0.00;[Red]-d", Form::Plain),
+            ("[$¥-804]#,##0.00;[Red]-d", Form::Decimals(2)),
         ] {
             assert_eq!(Form::of_code(code), form, "{code}");
         }
@@ -458,5 +502,30 @@ mod tests {
         assert_eq!(Form::built_in(31), Form::Day);
         assert_eq!(Form::built_in(57), Form::Month);
         assert_eq!(Form::built_in(46), Form::Plain);
+        assert_eq!(Form::built_in(2), Form::Decimals(2));
+    }
+
+    #[test]
+    fn a_month_that_is_a_number_has_the_decimals_that_its_sender_sees() {
+        let month = |text: &str, form| read(text, form, &FieldType::Month);
+        for (text, form, shown) in [
+            ("2025.1", Form::Decimals(2), "2025.10"),
+            ("2025.1000000000001", Form::Decimals(2), "2025.10"),
+            ("2025.12", Form::Decimals(2), "2025.12"),
+            ("2025.01", Form::Plain, "2025.01"),
+            // What the value does not say nobody can tell: refused as a month.
+            ("2025.1", Form::Plain, "2025.1"),
+            ("2025.1", Form::Decimals(1), "2025.1"),
+            // More than is shown: no month either.
+            ("2025.123", Form::Decimals(2), "2025.123"),
+            ("45292", Form::Decimals(2), "2024-01-01"),
+        ] {
+            assert_eq!(month(text, form).as_deref(), Ok(shown), "{text} {form:?}");
+        }
+        assert_eq!(read("2025.1", Form::Decimals(2), &TEXT).as_deref(), Ok("2025.1"));
+        assert_eq!(
+            super::shown(2025.1, Form::Decimals(2), &FieldType::Month, Epoch::Y1900).as_deref(),
+            Some("2025.10")
+        );
     }
 }

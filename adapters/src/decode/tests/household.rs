@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{CSV, NDJSON, TODAY};
 use crate::catalogue::record_type;
-use crate::decode::{Counts, DecodeLimits, Decoder, Unreadable};
+use crate::decode::{Counts, DecodeLimits, Decoder, HeaderDoubt, Unreadable};
 use crate::layout::Layout;
 use crate::reject::{Reject, RejectCode};
 
@@ -101,6 +101,80 @@ fn the_head_is_a_member_where_no_pair_has_the_same_number() {
     // Without the number nobody knows whether the head has a pair: the second row has no member that can be told.
     let told = read(CSV, &["month", "name"], &text).unwrap();
     assert_eq!(told.records, [["201701", "李乙"], ["201701", ""]]);
+}
+
+#[test]
+fn pairs_that_repeat_are_members_from_left_to_right() {
+    let expected = [
+        ["A1", "201701", "", "王甲", HEAD],
+        ["A1", "201701", "", "李乙", WIFE],
+        ["A1", "201701", "", "张丁", SON],
+    ];
+    let row = format!("A1,201701,王甲,{HEAD},李乙,{WIFE},张丁,{SON}");
+    for (first, name, number) in [
+        ("成员姓名", "成员姓名", "身份证号码"),
+        ("姓名", "成员姓名", "身份证号"),
+        ("姓名", "姓名", "公民身份号码"),
+    ] {
+        let pair = format!("{name},{number}");
+        let text = format!("低保证号,月份,{first},{number},{pair},{pair}\n{row}\nA2,201701,王丙,{SON},,,,\n");
+        let told = read(CSV, &ALL, &text).unwrap();
+        assert_eq!(told.records.get(..3).unwrap(), expected, "{pair}");
+        assert_eq!((told.counts.received, told.counts.accepted), (4, 4));
+    }
+    // The head stands in columns of its own.
+    let text = format!(
+        "户主姓名,户主身份证号,与户主关系,姓名,身份证号,与户主关系,姓名,身份证号,月份\n王甲,{HEAD},妻,李乙,{WIFE},子,张丁,{SON},201701\n"
+    );
+    let told = read(CSV, &["name", "citizen_id"], &text).unwrap();
+    assert_eq!(told.records, [["李乙", WIFE], ["张丁", SON], ["王甲", HEAD]]);
+}
+
+#[test]
+fn columns_that_repeat_without_being_pairs_are_refused() {
+    for header in [
+        "姓名,姓名,身份证号",
+        "姓名,身份证号,姓名",
+        "姓名,身份证号,身份证号,姓名",
+        "姓名,性别,身份证号,姓名,身份证号",
+        "身份证号,身份证号",
+        "姓名1,身份证号1,姓名,身份证号,姓名,身份证号",
+    ] {
+        let text = format!("月份,{header}\n");
+        assert!(
+            matches!(read(CSV, &ALL, &text), Err(Unreadable::BadHeaderRow { twice, .. }) if !twice.is_empty()),
+            "{header}"
+        );
+    }
+}
+
+#[test]
+fn members_are_numbered_in_digits_or_numerals_and_a_name_may_be_called_the_member() {
+    for header in [
+        "家庭成员1,身份证号1,家庭成员2,身份证号2",
+        "家庭成员一,身份证号一,家庭成员二,身份证号二",
+        "成员一姓名,成员一身份证号,成员二姓名,成员二身份证号",
+        "成员１,成员１身份证号,成员２,成员２身份证号",
+        "姓名11,身份证号11,姓名十二,身份证号十二",
+    ] {
+        let text = format!("低保证号,月份,{header}\nA1,201701,王甲,{HEAD},李乙,{WIFE}\n");
+        let told = read(CSV, &ALL, &text).unwrap();
+        let expected = [["A1", "201701", "", "王甲", HEAD], ["A1", "201701", "", "李乙", WIFE]];
+        assert_eq!(told.records, expected, "{header}");
+    }
+}
+
+#[test]
+fn a_member_beyond_those_that_a_row_may_have_refuses_the_batch() {
+    let beyond = Err(Unreadable::DoubtfulHeader(HeaderDoubt::MemberBeyond { most: 12 }));
+    for header in ["姓名13,身份证号13", "成员十三,身份证号", "家庭成员99身份证号,身份证号"] {
+        let told = read(CSV, &ALL, &format!("月份,{header}\n201701,王甲,{HEAD}\n"));
+        assert_eq!(told.map(drop), beyond.clone(), "{header}");
+    }
+    let object = format!("{{\"月份\":\"201701\",\"姓名\":\"王甲\",\"身份证号\":\"{HEAD}\",\"姓名13\":\"李乙\"}}\n");
+    assert_eq!(read(NDJSON, &ALL, &object).map(drop), beyond.clone());
+    let pairs = "姓名,身份证号,".repeat(14);
+    assert_eq!(read(CSV, &ALL, &format!("{pairs}月份\n")).map(drop), beyond);
 }
 
 #[test]

@@ -136,7 +136,7 @@ fn a_row_that_does_not_say_it_or_says_what_nobody_knows_is_rejected() {
 }
 
 #[test]
-fn a_delta_of_which_no_row_says_it_is_refused_and_an_upsert_does_not_read_it() {
+fn a_delta_of_which_no_row_says_it_is_refused_and_an_upsert_does_not_ask() {
     let row = format!("{ANNA},王甲,2,320706");
     for text in [
         format!("gmsfhm,xm,性别,ssxq\n{row}\n"),
@@ -145,13 +145,16 @@ fn a_delta_of_which_no_row_says_it_is_refused_and_an_upsert_does_not_read_it() {
         let told = told(&CSV, delta(), &text);
         assert_eq!((told.ended, told.rows.len()), (Err(Unreadable::NoOperation), 0));
     }
-    let upsert = told(
-        &CSV,
-        Intent::Upsert,
-        &format!("gmsfhm,xm,性别,ssxq,操作类型\n{row},D\n"),
-    );
-    assert_eq!(upsert.rows, [format!("{ANNA}|王甲|2|320706")]);
-    assert_eq!(upsert.unknown, ["操作类型"]);
+    // What an upsert does not say with it.
+    for other in ["U", "I", "3", "地址变更", ""] {
+        let upsert = told(
+            &CSV,
+            Intent::Upsert,
+            &format!("gmsfhm,xm,性别,ssxq,操作类型\n{row},{other}\n"),
+        );
+        assert_eq!(upsert.rows, [format!("{ANNA}|王甲|2|320706")], "{other}");
+        assert_eq!(upsert.unknown, ["操作类型"]);
+    }
     let twice = told(&CSV, delta(), &format!("gmsfhm,xm,op,操作\n{row}\n"));
     assert_eq!(
         twice.ended,
@@ -160,6 +163,31 @@ fn a_delta_of_which_no_row_says_it_is_refused_and_an_upsert_does_not_read_it() {
             twice: vec![operation::NAME],
         })
     );
+}
+
+#[test]
+fn a_delete_outside_of_a_delta_refuses_the_batch() {
+    let record = record_type("public-security/resident").unwrap();
+    let mapping = Mapping::new(record, [("处理方式", "op")], [("op", "3", "D")]).unwrap();
+    let mapped = Layout {
+        mapping: Some(mapping.into()),
+        ..CSV
+    };
+    let scope = Some(("hukou_region", vec!["320706".to_owned()]));
+    for intent in [Intent::Upsert, Intent::Snapshot(scope, vec![])] {
+        for (layout, header, says) in [
+            (&CSV, "操作类型", "删除"),
+            (&CSV, "op", "d"),
+            (&mapped, "处理方式", "3"),
+        ] {
+            let text = format!("gmsfhm,xm,性别,ssxq,{header}\n{ANNA},王甲,2,320706,U\n{BORIS},王乙,1,320706,{says}\n");
+            let refused = Err(Unreadable::DeleteOutsideDelta { line: 3 });
+            assert_eq!(told(layout, intent.clone(), &text).ended, refused, "{header}");
+        }
+        let object = format!("{{\"citizen_id\":\"{ANNA}\",\"_op\":\"D\"}}\n");
+        let refused = Err(Unreadable::DeleteOutsideDelta { line: 1 });
+        assert_eq!(told(&NDJSON, intent, &object).ended, refused);
+    }
 }
 
 #[test]

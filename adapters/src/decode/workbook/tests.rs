@@ -6,6 +6,7 @@
 )]
 
 mod fixture;
+mod groups;
 mod refusals;
 mod written;
 

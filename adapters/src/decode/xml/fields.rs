@@ -3,9 +3,9 @@
 //! Takes elements, attributes and text as they come; gives the record to the judge when its element ends. A field is an element without
 //! children (`<xm>…</xm>`), an attribute of the record (`<row xm="…"/>`), or an element that names its field (`<field name="xm">…</field>`,
 //! `<field name="xm" value="…"/>`); elements around fields change nothing. Of several names of a field the first in the
-//! catalogue is read; one name that stands twice is a reject.
+//! catalogue that says anything is read; one name that stands twice is a reject.
 
-use crate::decode::header::{Known, Meaning, Names};
+use crate::decode::header::{Known, Meaning, Names, gives_way};
 use crate::decode::judge::{Judge, Sent};
 use crate::decode::{DecodeLimits, SEARCH_FACTOR, Unreadable};
 use crate::reject::RejectCode;
@@ -152,11 +152,15 @@ impl Fields {
     }
 
     fn fill(&mut self, slot: usize, rank: u8, start: usize) {
+        let filled = Slot::Text(start, self.text.len(), rank);
+        let says = start < self.text.len();
         if let Some(place) = self.slots.get_mut(slot) {
             *place = match *place {
-                Slot::Missing => Slot::Text(start, self.text.len(), rank),
-                Slot::Text(.., read) | Slot::Twice(read) if rank < read => Slot::Text(start, self.text.len(), rank),
+                Slot::Missing => filled,
                 Slot::Text(.., read) | Slot::Twice(read) if rank == read => Slot::Twice(rank),
+                Slot::Text(from, to, read) if rank < read && (says || from == to || !gives_way(rank)) => filled,
+                Slot::Text(from, to, read) if rank > read && from == to && gives_way(read) => filled,
+                Slot::Twice(read) if rank < read => filled,
                 kept => kept,
             };
         }

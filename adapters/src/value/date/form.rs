@@ -22,6 +22,8 @@ pub(super) enum Form {
 pub(super) struct Stamp {
     pub(super) year: u32,
     pub(super) month: Option<u32>,
+    /// Written as `.1`, which is also what a number leaves of `.10`.
+    pub(super) cut_month: bool,
     pub(super) day: Option<u32>,
     pub(super) second_of_day: u32,
     pub(super) micros: u32,
@@ -223,9 +225,10 @@ impl Cursor<'_> {
             ..Stamp::default()
         };
         let separator = self.one_of(b"-/.")?;
+        let cut_month = separator == b'.' && self.0 == b"1";
         stamp.month = Some(self.number(1, 2)?);
         if self.0.is_empty() {
-            return Some(stamp);
+            return Some(Stamp { cut_month, ..stamp });
         }
         self.one_of(&[separator])?;
         // At most two digits: what follows at once is a time that lost its blank.

@@ -1,0 +1,87 @@
+//! Groups of columns in workbooks: whose names they lend.
+
+use std::fmt::Write as _;
+
+use super::fixture::{Made, texts};
+use super::{column, death, dibao, id};
+use crate::decode::{HeaderDoubt, Unreadable};
+
+/// One sheet with these merged ranges.
+fn merged(rows: &[String], ranges: &[&str]) -> Made {
+    let mut cells = String::new();
+    for range in ranges {
+        write!(cells, "<mergeCell ref=\"{range}\"/>").unwrap();
+    }
+    Made::default().sheet_with("名单", "visible", rows, &format!("<mergeCells>{cells}</mergeCells>"))
+}
+
+#[test]
+fn whoever_reported_a_death_is_not_registered_as_dead() {
+    for other in ["报告人", "家属", "某某"] {
+        let rows = [
+            texts(1, &["死者情况", "", "", other, "", "死亡日期"]),
+            texts(2, &["性别", "出生日期", "地址", "姓名", "身份证号", ""]),
+            texts(3, &["女", "1800-01-06", "某地", "甲", &id(1), "2024-01-01"]),
+        ];
+        for ranges in [&["A1:C1", "D1:E1", "F1:F2"][..], &[]] {
+            let told = death(&merged(&rows, ranges));
+            let refused = Unreadable::BadHeaderRow {
+                missing: vec!["citizen_id"],
+                twice: vec![],
+            };
+            assert_eq!(told.ended, Err(refused), "{other}");
+            assert!(told.parts.is_empty());
+            assert!(
+                told.unknown.contains(&format!("{other}/身份证号")),
+                "{:?}",
+                told.unknown
+            );
+        }
+    }
+}
+
+#[test]
+fn the_dead_person_is_read_beside_whoever_reported_it() {
+    let told = death(&merged(
+        &[
+            texts(1, &["逝者信息", "", "丧属信息", "", "死亡日期"]),
+            texts(2, &["姓名", "身份证号", "姓名", "身份证号", ""]),
+            texts(3, &["甲", &id(1), "乙", &id(2), "2024-01-01"]),
+        ],
+        &["A1:B1", "C1:D1", "E1:E2"],
+    ));
+    assert_eq!(told.ended, Ok(()));
+    assert_eq!(column(&told, "citizen_id"), [Some(id(1))]);
+    assert_eq!(column(&told, "name"), [Some("甲".into())]);
+}
+
+#[test]
+fn whoever_draws_the_money_is_no_member_of_the_household() {
+    let rows = [
+        texts(1, &["序号", "户主信息", "", "开户人信息", "", "月份"]),
+        texts(2, &["", "姓名", "身份证号", "姓名", "身份证号", ""]),
+        texts(3, &["1", "甲", &id(1), "乙", &id(2), "202401"]),
+    ];
+    for ranges in [&["B1:C1", "D1:E1", "A1:A2", "F1:F2"][..], &[]] {
+        let told = dibao(&merged(&rows, ranges));
+        let refused = Unreadable::BadHeaderRow {
+            missing: vec!["citizen_id"],
+            twice: vec![],
+        };
+        assert_eq!((told.ended, told.parts.len()), (Err(refused), 0));
+    }
+}
+
+#[test]
+fn a_bare_number_beside_a_group_that_nobody_knows_refuses_the_workbook() {
+    let told = death(&merged(
+        &[
+            texts(1, &["亡人", "", "身份证号", "死亡日期"]),
+            texts(2, &["姓名", "身份证号", "", ""]),
+            texts(3, &["甲", &id(1), &id(2), "2024-01-01"]),
+        ],
+        &["A1:B1", "C1:C2", "D1:D2"],
+    ));
+    let doubt = HeaderDoubt::OtherNumber { field: "citizen_id" };
+    assert_eq!(told.ended, Err(Unreadable::DoubtfulHeader(doubt)));
+}
