@@ -135,9 +135,12 @@ pub enum Unreadable {
         declared: &'static str,
         /// `utf-8`, `utf-16`, `gb18030` or `another charset`.
         found: &'static str,
-        /// What shows it: `byte order mark`, `first bytes` or `XML declaration`.
+        /// What shows it: `byte order mark`, `first bytes`, `bytes so far` or `XML declaration`.
         by: &'static str,
     },
+    /// Nobody stated the charset, and the bytes are a text in either.
+    #[error("no charset is stated, and its bytes could be utf-8 and gb18030 alike")]
+    CharsetUnclear,
     /// The last line does not say what the file holds.
     #[error("the trailer (line {line}): {why}")]
     WrongTrailer {
@@ -199,7 +202,7 @@ impl Unreadable {
             | Self::SecrecyMark { line }
             | Self::NotThisFormat { line, .. } => Some(*line),
             Self::BadHeaderRow { .. } | Self::NoOperation => Some(1),
-            Self::WrongCharset { .. } | Self::Compressed(_) | Self::File(_) => None,
+            Self::WrongCharset { .. } | Self::CharsetUnclear | Self::Compressed(_) | Self::File(_) => None,
         }
     }
 }

@@ -17,12 +17,14 @@ use super::trailer::Tally;
 use super::{DecodeLimits, SEARCH_FACTOR, Unreadable};
 use crate::layout::{Encoding, Fixed, Span};
 use crate::reject::RejectCode;
-use crate::transcode::{HEAD_BYTES, check_head};
+use crate::transcode::{Doubt, HEAD_BYTES, check_head, not_gb18030};
 
 /// The splitter and what it carries from frame to frame.
 pub(crate) struct Positions {
     form: Arc<Fixed>,
     encoding: Encoding,
+    /// Of what is called GB18030: whether it is.
+    doubt: Doubt,
     names: Names,
     /// The column of each wanted field.
     columns: Result<Vec<Option<usize>>, Unreadable>,
@@ -56,6 +58,7 @@ impl Positions {
             tally: form.trailer().map(|trailer| Tally::over(trailer, headers())),
             form: Arc::clone(form),
             encoding,
+            doubt: Doubt::default(),
             names,
             limits,
             head: Some(Vec::new()),
@@ -80,16 +83,19 @@ impl ByteForm for Positions {
         if head.len() < HEAD_BYTES {
             return Ok(());
         }
-        self.begin(judge)
+        self.begin(false, judge)
     }
 
     fn finish(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
         if let Err(fault) = &self.columns {
             return Err(fault.clone());
         }
-        self.begin(judge)?;
+        self.begin(true, judge)?;
         if !self.cut.is_empty() || self.dropped > 0 {
             self.cut_line(0, judge)?;
+        }
+        if self.encoding == Encoding::Gb18030 && self.doubt.remains() {
+            return Err(not_gb18030());
         }
         match &self.tally {
             Some(tally) => tally.finish(self.line),
@@ -107,12 +113,12 @@ impl ByteForm for Positions {
 }
 
 impl Positions {
-    /// Leaves the head behind, if it was not before.
-    fn begin(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
+    /// Leaves the head behind, if it was not before. `whole`: it is all of the file.
+    fn begin(&mut self, whole: bool, judge: &mut Judge) -> Result<(), Unreadable> {
         let Some(head) = self.head.take() else {
             return Ok(());
         };
-        let mark = check_head(head.get(..HEAD_BYTES).unwrap_or(&head), self.encoding)?;
+        let mark = check_head(head.get(..HEAD_BYTES).unwrap_or(&head), self.encoding, whole)?;
         self.offset = mark as u64;
         self.lines(head.get(mark..).unwrap_or_default(), judge)
     }
@@ -164,6 +170,9 @@ impl Positions {
     /// One line without its line feed; `taken` are its bytes in the file.
     fn whole_line(&mut self, line: &[u8], taken: usize, judge: &mut Judge) -> Result<(), Unreadable> {
         let text = line.strip_suffix(b"\r").unwrap_or(line);
+        if self.encoding == Encoding::Gb18030 && self.doubt.take(line).is_some() {
+            return Err(not_gb18030());
+        }
         let is_title = self.line <= u64::from(self.form.title_rows);
         if text.len() > self.limits.record_bytes_max {
             judge.reject(self.line, None, RejectCode::RecordTooLong);

@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod card;
+mod charset;
 mod delimited;
 mod document;
 mod fixed;

@@ -144,6 +144,29 @@ fn a_character_cut_off_by_the_end_of_the_head_is_still_utf8() {
 }
 
 #[test]
+fn a_head_that_does_not_show_its_charset_leaves_it_open() {
+    for (head, open) in [
+        (&b"gmsfhm,xm\n1,Wang\n"[..], true),
+        (b"<?xml version='1.0' encoding='GBK'?><a/>", true),
+        ("xm\nLé\n".as_bytes(), true),
+        ("xm\n王\n".as_bytes(), false),
+        (b"xm\n\xcd\xf5\n", false),
+    ] {
+        let layout = Layout::detect("a.csv", head);
+        assert_eq!(layout.open, open);
+        assert_eq!(layout.content_type().contains("charset"), !open);
+    }
+}
+
+#[test]
+fn only_a_text_can_be_left_open() {
+    let forms = [Format::Dbf, Format::XLSX, Format::XLS].map(|format| (format, false));
+    for (format, open) in forms.into_iter().chain([(Format::CSV, true), (Format::XML, true)]) {
+        assert_eq!(Layout::new(format, Encoding::Gb18030).left_open().open, open);
+    }
+}
+
+#[test]
 fn byte_positions_that_cannot_be_followed_are_refused() {
     let cases = [
         (vec![], LayoutFault::NoColumn),

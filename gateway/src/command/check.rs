@@ -495,7 +495,11 @@ fn unreadable(args: &CheckArgs, layout: &Layout, error: &Unreadable, headers: &H
         None => args.file.display().to_string(),
     };
     let next = match error {
-        Unreadable::BadEncoding { .. } | Unreadable::WrongCharset { .. } => {
+        // Few bytes of GB18030 may be UTF-8 as well; nothing in UTF-8 looks like GB18030.
+        Unreadable::WrongCharset { found: "utf-8", .. } => {
+            "name the charset: `--charset utf-8`; where it is gb18030 after all, save it as UTF-8".to_owned()
+        }
+        Unreadable::BadEncoding { .. } | Unreadable::WrongCharset { .. } | Unreadable::CharsetUnclear => {
             "name the charset in which it was written: `--charset gb18030` or `--charset utf-8`".to_owned()
         }
         Unreadable::BadHeaderRow { .. } => {

@@ -371,7 +371,9 @@ fn stopped(stop: BodyStop) -> Stop {
 /// What a batch that cannot be read as a whole is refused as.
 pub(crate) fn refusal_of(error: &Unreadable) -> Refusal {
     match error {
-        Unreadable::BadEncoding { .. } | Unreadable::WrongCharset { .. } => Refusal::BadEncoding,
+        Unreadable::BadEncoding { .. } | Unreadable::WrongCharset { .. } | Unreadable::CharsetUnclear => {
+            Refusal::BadEncoding
+        }
         Unreadable::BadHeaderRow { .. } => Refusal::BadHeaderRow,
         Unreadable::SecrecyMark { .. } => Refusal::SecrecyMark,
         Unreadable::NoOperation => Refusal::NoAction,

@@ -65,7 +65,10 @@ fn one<'s>(document: &mut Document<'s>, mut table: Table<'s>, owned: bool) -> Op
     if document.fault_count() > before {
         return None;
     }
-    let layout = Layout::new(format?, encoding?);
+    let layout = match encoding? {
+        Some(encoding) => Layout::new(format?, encoding),
+        None => Layout::new(format?, Encoding::Gb18030).left_open(),
+    };
     Some(NamedLayout {
         name: name?,
         partner,
@@ -99,10 +102,11 @@ fn record<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<&'st
     record
 }
 
-fn encoding<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Encoding> {
+/// The charset, if one is stated; none at all is a fault.
+fn encoding<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Option<Encoding>> {
     let span = table.span_of("charset");
     let Some(name) = table.optional::<String>(document, "charset") else {
-        return Some(Encoding::Gb18030);
+        return Some(None);
     };
     let encoding = Encoding::parse(&name);
     if encoding.is_none() {
@@ -113,7 +117,7 @@ fn encoding<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<En
             hint,
         );
     }
-    encoding
+    encoding.map(Some)
 }
 
 fn format<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Format> {

@@ -52,6 +52,20 @@ trailer = { mark = "TRL", start = 3, width = 8 }
 "#;
 
 #[test]
+fn a_layout_states_no_charset_that_it_does_not_name_but_for_byte_positions() {
+    let text = RESIDENT.replace("charset = \"utf-8\"\n", "");
+    let layouts = layouts(&text).unwrap();
+    let resident = record_type("public-security/resident").unwrap();
+    let open = |name: &str, stated| {
+        let named = layouts.named("public-security-city", resident, name).unwrap();
+        named.layout_for(stated).open
+    };
+    assert!(open("hukou-2016", None));
+    assert!(!open("hukou-2016", Some(Encoding::Utf8)));
+    assert!(!open("old-tape", None));
+}
+
+#[test]
 fn layouts_are_found_by_name_by_default_and_by_nobody_else() {
     let layouts = layouts(RESIDENT).unwrap();
     let resident = record_type("public-security/resident").unwrap();
