@@ -1,6 +1,6 @@
 //! Registered and filed items that several record types of the company register have.
 
-use super::ID_TYPE;
+use super::{ID_TYPE, REG_STATUS as REG_STATUS_CODES};
 use crate::catalogue::Class::{C0, C1, C2, C3};
 use crate::catalogue::{Field, FieldType, Implied};
 use crate::code::tables;
@@ -46,7 +46,7 @@ pub(super) const REG_AUTHORITY: Field = Field::new("reg_authority", "登记机�
     .known_as(&["regorg", "DJGXJG"])
     .usually(AUTHORITIES);
 /// 经营状态.
-pub(super) const REG_STATUS: Field = Field::new("reg_status", "经营状态", FieldType::Code(&tables::REG_STATUS), C0)
+pub(super) const REG_STATUS: Field = Field::new("reg_status", "经营状态", FieldType::Code(&REG_STATUS_CODES), C0)
     .known_as(&["regstate", "QYZT", "dmms"])
     .usually(&["存续", "在业", "存续", "开业", "注销"]);
 /// 从业人数.
