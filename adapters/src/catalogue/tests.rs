@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+mod native;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
