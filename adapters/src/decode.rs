@@ -8,6 +8,7 @@
 mod card;
 mod dbf;
 mod delimited;
+mod envelope;
 mod fault;
 mod fixed;
 mod form;
@@ -175,9 +176,15 @@ pub enum Unreadable {
     /// A delta of which no row says what it is about.
     #[error("no row says insert, update or delete")]
     NoOperation,
-    /// A row bears a secrecy mark: nothing of such a file may be taken.
-    #[error("the row that starts on line {line} bears a secrecy mark")]
+    /// A row, or something around the rows, bears a secrecy mark: nothing of such a file may be taken.
+    #[error("what starts on line {line} bears a secrecy mark")]
     SecrecyMark {
+        /// 1-based.
+        line: u64,
+    },
+    /// The answer of a platform that says of itself that it failed.
+    #[error("line {line} says that the request to the platform failed")]
+    FailedAnswer {
         /// 1-based.
         line: u64,
     },
@@ -200,6 +207,7 @@ impl Unreadable {
             | Self::WrongTrailer { line, .. }
             | Self::TooDeep { line }
             | Self::SecrecyMark { line }
+            | Self::FailedAnswer { line }
             | Self::NotThisFormat { line, .. } => Some(*line),
             Self::BadHeaderRow { .. } | Self::NoOperation => Some(1),
             Self::WrongCharset { .. } | Self::CharsetUnclear | Self::Compressed(_) | Self::File(_) => None,

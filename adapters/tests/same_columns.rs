@@ -8,7 +8,8 @@
 //! next quote with it as one reject; it is read line by line now, and only the row with the quote can suffer. All changed
 //! when the place that somebody moves from took the form of one abroad: the samples of moves draw it from a list now (nothing else did: with that
 //! field as it was, the numbers were the old ones). And when a source's table took no codes but its own: samples of five record types write others, and
-//! the bytes that go wrong lie elsewhere.
+//! the bytes that go wrong lie elsewhere. Those of NDJSON once more when headers were cleaned alike in every form: a colon that comes to stand at the end
+//! of a name is no part of it.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -41,12 +42,12 @@ fn tab_separated_values_give_the_columns_and_rejects_that_they_gave() {
 
 #[test]
 fn utf8_ndjson_gives_the_columns_and_rejects_that_it_gave() {
-    assert_eq!(all("application/x-ndjson; charset=utf-8"), 0xf943_dc66_7cf3_c306);
+    assert_eq!(all("application/x-ndjson; charset=utf-8"), 0xedbc_4c14_9681_34a2);
 }
 
 #[test]
 fn gb18030_ndjson_gives_the_columns_and_rejects_that_it_gave() {
-    assert_eq!(all("application/x-ndjson; charset=gb18030"), 0x062a_9031_d3a7_c5be);
+    assert_eq!(all("application/x-ndjson; charset=gb18030"), 0x4fff_1056_6119_af08);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::form::ByteForm;
 use super::header::Names;
 use super::judge::{Judge, Sent};
 use super::trailer::Tally;
-use super::{DecodeLimits, SEARCH_FACTOR, Unreadable};
+use super::{DecodeLimits, SEARCH_FACTOR, Unreadable, secrecy};
 use crate::layout::{Encoding, Fixed, Span};
 use crate::reject::RejectCode;
 use crate::transcode::{Doubt, HEAD_BYTES, check_head, not_gb18030};
@@ -174,6 +174,9 @@ impl Positions {
             return Err(not_gb18030());
         }
         let is_title = self.line <= u64::from(self.form.title_rows);
+        if is_title && self.is_marked(text) {
+            judge.mark(self.line);
+        }
         if text.len() > self.limits.record_bytes_max {
             judge.reject(self.line, None, RejectCode::RecordTooLong);
         } else if !is_title && !text.trim_ascii().is_empty() {
@@ -182,6 +185,15 @@ impl Positions {
         self.offset += taken as u64;
         self.line += 1;
         Ok(())
+    }
+
+    /// Whether a title bears a secrecy mark.
+    fn is_marked(&self, title: &[u8]) -> bool {
+        let text = match self.encoding {
+            Encoding::Utf8 => String::from_utf8_lossy(title),
+            Encoding::Gb18030 => GB18030.decode_without_bom_handling(title).0,
+        };
+        secrecy::is_mark(&text)
     }
 
     fn record(&mut self, line: &[u8], judge: &mut Judge) -> Result<(), Unreadable> {

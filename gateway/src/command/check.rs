@@ -518,6 +518,7 @@ fn unreadable(args: &CheckArgs, layout: &Layout, error: &Unreadable, headers: &H
         Unreadable::File(_) | Unreadable::NoOperation => refusal.next().to_owned(),
         Unreadable::WrongTrailer { .. } => "ask the sender for the whole file again".to_owned(),
         Unreadable::Compressed(_) => "unpack it and send it as it is".to_owned(),
+        Unreadable::FailedAnswer { .. } => "ask the platform again; what it sent is no answer".to_owned(),
         Unreadable::TooDeep { .. } => "send the records in a flat array".to_owned(),
         Unreadable::SecrecyMark { .. } => Refusal::SecrecyMark.next().to_owned(),
         Unreadable::NotThisFormat { .. } => format!(

@@ -381,9 +381,10 @@ pub(crate) fn refusal_of(error: &Unreadable) -> Refusal {
         Unreadable::Compressed(InflateFault::TooLarge { .. } | InflateFault::TooDense) => Refusal::ExpandsTooFar,
         Unreadable::Compressed(InflateFault::Damaged | InflateFault::Incomplete) => Refusal::BadCompression,
         Unreadable::File(fault) => refusal_of_file(fault),
-        Unreadable::RecordTooLong { .. } | Unreadable::TooDeep { .. } | Unreadable::NotThisFormat { .. } => {
-            Refusal::Unreadable
-        }
+        Unreadable::RecordTooLong { .. }
+        | Unreadable::TooDeep { .. }
+        | Unreadable::FailedAnswer { .. }
+        | Unreadable::NotThisFormat { .. } => Refusal::Unreadable,
     }
 }
 

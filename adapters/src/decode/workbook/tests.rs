@@ -7,6 +7,7 @@
 
 mod fixture;
 mod refusals;
+mod secrecy;
 mod written;
 
 use std::num::NonZeroU32;
