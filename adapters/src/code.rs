@@ -14,9 +14,11 @@ pub struct CodeTable {
     pub standard: &'static str,
     /// The codes, in ascending order.
     pub rows: &'static [CodeRow],
-    /// What one source writes for a code, `(as sent, code)`, where it has codes of its own: they come before the rows, because `10` is a
-    /// resident card to the company register and a martyr's family to the social-insurance office.
+    /// What one source writes for a code, `(as sent, code)`, where it has codes of its own.
     pub sent: &'static [(&'static str, &'static str)],
+    /// The source has codes of its own, or none: those of the rows mean nothing there, because `10` is a resident card to the company register and
+    /// a martyr's family to the social-insurance office.
+    own: bool,
     /// By the place of a code of one or two digits ([`place`]): one more than its row, or 0.
     places: [u8; PLACES],
 }
@@ -65,11 +67,13 @@ impl CodeTable {
             standard,
             rows,
             sent: &[],
+            own: false,
             places,
         }
     }
 
-    /// The same codes as one source sends them. Declared in the module of its agency: nobody else reads its codes.
+    /// The same meanings as one source sends them: in codes of its own, in words, and in no other codes; with none, in words alone. Declared in
+    /// the module of its agency: nobody else reads its codes, and it is read by nobody else's.
     #[must_use]
     pub const fn sent_by(
         &self,
@@ -82,12 +86,13 @@ impl CodeTable {
             standard,
             rows: self.rows,
             sent,
+            own: true,
             places: self.places,
         }
     }
 
-    /// The canonical code for what a source sent: a code of its own, the code itself, its meaning or a listed spelling, ASCII letters in
-    /// any case; a code of digits with zeros before it too many or too few.
+    /// The canonical code for what a source sent: a code of its own or, where it has none, the code itself; the meaning or a listed spelling, ASCII
+    /// letters in any case; a code of digits with zeros before it too many or too few.
     pub fn canonical(&self, sent: &str) -> Option<&'static str> {
         if let Some(code) = self.exact(sent) {
             return Some(code);
@@ -96,24 +101,30 @@ impl CodeTable {
         if let Some((_, code)) = self.sent.iter().find(own) {
             return Some(code);
         }
-        let spelt = |row: &&CodeRow| {
-            row.zh == sent
-                || row
-                    .spellings
-                    .iter()
-                    .chain([&row.code])
-                    .any(|spelling| spelling.eq_ignore_ascii_case(sent))
-        };
+        let spelt =
+            |row: &&CodeRow| row.zh == sent || self.spellings(row).any(|other| other.eq_ignore_ascii_case(sent));
+        let same = |row: &&CodeRow| !self.own && is_same_number(row.code, sent);
         self.rows
             .iter()
             .find(spelt)
-            .or_else(|| self.rows.iter().find(|row| is_same_number(row.code, sent)))
+            .or_else(|| self.rows.iter().find(same))
             .map(|row| row.code)
+    }
+
+    /// How a row may be spelt besides its meaning: digits are a code of somebody else where the source has its own.
+    fn spellings(&self, row: &CodeRow) -> impl Iterator<Item = &'static str> {
+        let is_code = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let spellings = row
+            .spellings
+            .iter()
+            .copied()
+            .filter(move |text| !self.own || !is_code(text));
+        spellings.chain((!self.own).then_some(row.code))
     }
 
     /// The code itself, where the source has no codes of its own.
     pub(crate) fn exact(&self, sent: &str) -> Option<&'static str> {
-        if !self.sent.is_empty() {
+        if self.own {
             return None;
         }
         if let Some(at) = place(sent.as_bytes()) {
@@ -126,8 +137,8 @@ impl CodeTable {
         (code.len() == sent.len() && (code.len() <= 8 || code == sent)).then_some(code)
     }
 
-    /// What this source writes for a canonical code: its own code, or the code itself unless that means something else to it; then the
-    /// meaning.
+    /// What this source writes for a canonical code: its own code, or the code itself unless that means nothing or something else to it; then
+    /// the meaning.
     pub fn written(&self, code: &str) -> Option<&'static str> {
         let row = self.rows.iter().find(|row| row.code == code)?;
         let own = self.sent.iter().find(|(_, canonical)| *canonical == code);

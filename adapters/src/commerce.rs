@@ -34,3 +34,17 @@ static ID_TYPE: CodeTable = tables::ID_TYPE.sent_by(
         ("90", "99"),
     ],
 );
+
+/// 经营状态 as the company register codes it.
+static REG_STATUS: CodeTable = tables::REG_STATUS.sent_by(
+    "reg-status-commerce",
+    "GS/T 4 经营状态",
+    &[
+        ("1", "ACTIVE"),
+        ("2", "REVOKED"),
+        ("3", "CANCELLED"),
+        ("4", "CANCELLED"),
+        ("5", "CANCELLED"),
+        ("6", "MOVED"),
+    ],
+);

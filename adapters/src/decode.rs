@@ -8,6 +8,7 @@
 mod card;
 mod dbf;
 mod delimited;
+mod envelope;
 mod fault;
 mod fixed;
 mod form;
@@ -139,9 +140,12 @@ pub enum Unreadable {
         declared: &'static str,
         /// `utf-8`, `utf-16`, `gb18030` or `another charset`.
         found: &'static str,
-        /// What shows it: `byte order mark`, `first bytes` or `XML declaration`.
+        /// What shows it: `byte order mark`, `first bytes`, `bytes so far` or `XML declaration`.
         by: &'static str,
     },
+    /// Nobody stated the charset, and the bytes are a text in either.
+    #[error("no charset is stated, and its bytes could be utf-8 and gb18030 alike")]
+    CharsetUnclear,
     /// The last line does not say what the file holds.
     #[error("the trailer (line {line}): {why}")]
     WrongTrailer {
@@ -185,9 +189,15 @@ pub enum Unreadable {
         /// 1-based.
         line: u64,
     },
-    /// A row bears a secrecy mark: nothing of such a file may be taken.
-    #[error("the row that starts on line {line} bears a secrecy mark")]
+    /// A row, or something around the rows, bears a secrecy mark: nothing of such a file may be taken.
+    #[error("what starts on line {line} bears a secrecy mark")]
     SecrecyMark {
+        /// 1-based.
+        line: u64,
+    },
+    /// The answer of a platform that says of itself that it failed.
+    #[error("line {line} says that the request to the platform failed")]
+    FailedAnswer {
         /// 1-based.
         line: u64,
     },
@@ -244,9 +254,10 @@ impl Unreadable {
             | Self::TooDeep { line }
             | Self::DeleteOutsideDelta { line }
             | Self::SecrecyMark { line }
+            | Self::FailedAnswer { line }
             | Self::NotThisFormat { line, .. } => Some(*line),
             Self::BadHeaderRow { .. } | Self::DoubtfulHeader(_) | Self::NoOperation => Some(1),
-            Self::WrongCharset { .. } | Self::Compressed(_) | Self::File(_) => None,
+            Self::WrongCharset { .. } | Self::CharsetUnclear | Self::Compressed(_) | Self::File(_) => None,
         }
     }
 }

@@ -16,11 +16,27 @@ pub static RECORDS: &[&RecordType] = &[
     &rural_medical_enrolment::RURAL_MEDICAL_ENROLMENT,
 ];
 
-/// 证件类型 as 卫计 codes it.
+/// 证件类型 as 新农合 codes it.
 static ID_TYPE: CodeTable = tables::ID_TYPE.sent_by(
     "id-type-health",
     "卫计 证件类型",
     &[("111", "01"), ("112", "01"), ("113", "01"), ("990", "99")],
+);
+
+/// 证件类型 as certificates of birth code it. A passport (`03`) may be of any country, so that it has no code here: a layout can say which.
+static ID_TYPE_OF_A_PARENT: CodeTable = tables::ID_TYPE.sent_by(
+    "id-type-birth",
+    "CV02.01.101 身份证件类别",
+    &[
+        ("01", "01"),
+        // The household register says the same number as the card.
+        ("02", "01"),
+        ("04", "02"),
+        ("05", "99"),
+        ("06", "04"),
+        ("07", "06"),
+        ("99", "99"),
+    ],
 );
 
 /// 户口性质 as public health codes it: 1 is a farmer, where family planning means a townsman.

@@ -2,7 +2,7 @@
 //!
 //! Takes a `Content-Type`, or a file's name and first bytes, or what a deployment has configured; gives a [`Layout`]. A type or charset
 //! that is not decoded here gives `None`: the caller refuses it. A charset that a sender states is held against the bytes and never replaced;
-//! where none is stated, the first bytes decide.
+//! where none is stated, the first bytes decide that are not ASCII.
 
 mod content_type;
 mod detect;
@@ -12,7 +12,7 @@ mod signature;
 
 use std::sync::Arc;
 
-pub(crate) use self::detect::{GB18030_MARK, UTF8_MARK};
+pub(crate) use self::detect::{GB18030_MARK, Sight, UTF8_MARK, is_gb18030};
 pub use self::form::{
     Delimited, Delimiter, Envelope, Fixed, FixedColumn, HeaderRows, LayoutFault, Sheet, Span, Total, Trailer, Xml,
 };
@@ -74,7 +74,7 @@ pub struct Layout {
     pub format: Format,
     /// The charset of the bytes.
     pub encoding: Encoding,
-    /// Nobody stated the charset: the first bytes decide, and `encoding` holds where they leave it open.
+    /// Nobody stated the charset: the first bytes decide that are not ASCII, and `encoding` holds where there are none.
     pub open: bool,
     /// The sender's own names and codes, which go before those of the catalogue.
     pub mapping: Option<Arc<Mapping>>,
@@ -89,6 +89,16 @@ impl Layout {
             open: false,
             mapping: None,
         }
+    }
+
+    /// The same layout in a charset that nobody stated. Byte positions, workbooks and tables of dBASE have their own, which stands.
+    #[must_use]
+    pub fn left_open(self) -> Self {
+        let is_text = matches!(
+            self.format,
+            Format::Delimited(_) | Format::Ndjson | Format::Json(_) | Format::Xml(_)
+        );
+        Self { open: is_text, ..self }
     }
 
     /// The same layout in a charset that somebody stated.

@@ -36,10 +36,10 @@ macro_rules! rejects {
 
 rejects! {
     Missing "SG3201" "missing" "必填项为空" "a required field is empty" "填写该字段" "a value in this field";
-    BadLength "SG3202" "bad-length" "长度不符" "the value has a length that this field never has" "按目录规定的位数" "the number of characters that the catalogue names";
+    BadLength "SG3202" "bad-length" "长度不符" "the value has a length that this field never has" "按目录规定的位数，公民身份号码为18位或15位" "the number of characters that the catalogue names; of a resident id 18 or 15";
     BadAlphabet "SG3203" "bad-alphabet" "含有不允许的字符" "the value has characters that this field never has" "仅限该类编码允许的数字和字母，不得为科学计数法" "only the digits and letters of this kind of number, never scientific notation";
     BadChecksum "SG3204" "bad-checksum" "校验码错误" "the check character is wrong" "校验码与其余各位一致" "a check character that agrees with the rest";
-    BadDate "SG3205" "bad-date" "日期不存在或格式不识别" "no such day, or not a form of date that is read" "yyyyMMdd 或 yyyy-MM-dd" "yyyyMMdd or yyyy-MM-dd";
+    BadDate "SG3205" "bad-date" "日期不存在或格式不识别" "no such day, or not a form of date that is read" "yyyyMMdd 或 yyyy-MM-dd，月份为 yyyyMM" "yyyyMMdd or yyyy-MM-dd; of a month yyyyMM";
     ImpreciseDate "SG3206" "imprecise-date" "日期缺少日" "the date names no day" "精确到日的日期" "a date with its day";
     FutureDate "SG3207" "future-date" "日期晚于今天" "the date lies in the future" "不晚于报送当日" "a day not after the day of sending";
     UnknownRegion "SG3208" "unknown-region" "行政区划代码无法识别" "no province ever had this division code" "GB/T 2260 代码（含历史代码）" "a GB/T 2260 code, present or historical";
@@ -69,7 +69,7 @@ rejects! {
     CutCharacter "SG3232" "cut-character" "字段边界切断汉字" "a column begins or ends inside a character" "按编码后的字节位置对齐字段" "columns aligned to bytes of the encoded text";
     MalformedXml "SG3233" "bad-xml" "XML记录格式错误" "the record element is not of a form that is read" "每个字段一个元素或属性" "one element or attribute for each field";
     OpenHistory "SG3240" "open-history" "历史记录没有结束时间" "a history row does not say when it ended" "历史记录的结束时间" "the end of a history row";
-    LostDigits "SG3241" "lost-digits" "号码以数值存储，末位已丢失" "a number of more than 15 digits that was stored as a number: its last digits are lost" "将证件号码等以文本格式存储并重新录入" "numbers such as ids typed in again into cells formatted as text";
+    LostDigits "SG3241" "lost-digits" "号码以数值存储，末位已丢失" "a number of more than 15 digits that was stored as a number or in scientific notation: its last digits are lost" "将证件号码等以文本格式存储并重新录入" "numbers such as ids typed in again into cells formatted as text";
     ErrorCell "SG3242" "error-cell" "单元格为错误值" "the cell holds an error such as #N/A" "有效的值或空" "a value, or an empty cell";
     UncomputedFormula "SG3243" "uncomputed-formula" "公式未计算" "the cell holds a formula without its value" "用电子表格软件打开并保存，或粘贴为数值" "a workbook saved by the program that computes it, or values instead of formulas";
     MissingOperation "SG3245" "missing-operation" "缺少操作类型" "a row of a delta does not say insert, update or delete" "I(新增)、U(修改)或 D(删除)" "I, U or D";

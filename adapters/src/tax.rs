@@ -36,3 +36,6 @@ static ID_TYPE: CodeTable = tables::ID_TYPE.sent_by(
         ("299", "99"),
     ],
 );
+
+/// 人员状态 of the withholding template, which has words for it: the digits of the household register are none of its.
+static PERSON_STATUS: CodeTable = tables::PERSON_STATUS.sent_by("person-status-tax", "自然人税收 人员状态", &[]);

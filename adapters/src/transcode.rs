@@ -2,22 +2,28 @@
 //!
 //! Takes frames of any size; gives text in pieces of at most a few times 64 KiB, never half a character. UTF-8 is checked where it lies and
 //! not copied. A byte sequence that the charset does not have is reported with its offset and line, in its place: U+FFFD is never made.
-//! Accepts a byte order mark of the stated charset; where none is stated, the first bytes decide. Refuses a mark that contradicts it, UTF-16, and a file whose first bytes show that it
-//! is in the other charset.
+//! Accepts a byte order mark of the stated charset; where none is stated, the first bytes decide, or where these are ASCII the first ones that are
+//! not. Refuses a mark that contradicts it, UTF-16, a file whose first bytes show that it is in the other charset, one that is called GB18030 and all of
+//! it is UTF-8, and one whose charset nobody stated and nothing shows.
 
+mod doubt;
 mod pairs;
 
 use encoding_rs::{Decoder, DecoderResult, GB18030};
 
 use crate::decode::{Undecodable, Unreadable};
-use crate::layout::{Encoding, GB18030_MARK, UTF8_MARK};
+use crate::layout::{Encoding, GB18030_MARK, Sight, UTF8_MARK, is_gb18030};
+
+pub(crate) use self::doubt::{Doubt, is_han};
 
 /// The state between frames.
 pub(crate) struct Transcoder {
     stage: Stage,
     encoding: Encoding,
-    /// Nobody stated the charset: the first bytes decide.
+    /// Nobody stated the charset: the first bytes decide that are not ASCII.
     open: bool,
+    /// Of what is called GB18030: whether it is.
+    doubt: Doubt,
     /// Bytes taken so far, the mark included.
     offset: u64,
     /// Line of the next character, 1-based.
@@ -27,6 +33,10 @@ pub(crate) struct Transcoder {
 enum Stage {
     /// The first bytes, until there are enough to see what the file is.
     Head(Vec<u8>),
+    /// Nothing but ASCII so far, and nobody stated the charset.
+    Ascii,
+    /// The first bytes that are not, until there are enough.
+    Late(Vec<u8>),
     /// The bytes of a character that the last frame cut off, at most three.
     Utf8(Vec<u8>),
     Gb18030(Box<Gb18030>),
@@ -70,49 +80,85 @@ impl Transcoder {
             stage: Stage::Head(Vec::new()),
             encoding,
             open,
+            doubt: Doubt::default(),
             offset: 0,
             line: 1,
         }
     }
 
-    /// The charset, which is sure once the first bytes were seen.
+    /// The charset, which is sure once bytes were seen that are not ASCII.
     pub(crate) fn encoding(&self) -> Encoding {
         self.encoding
     }
 
     /// Hands the text of one more frame to `sink`; with `last`, no character may stay incomplete.
     pub(crate) fn push(&mut self, bytes: &[u8], last: bool, sink: &mut Sink<'_>) -> Result<(), Unreadable> {
-        let Stage::Head(head) = &mut self.stage else {
-            return self.body(bytes, last, sink);
-        };
-        if head.is_empty() && bytes.len() >= HEAD_BYTES {
-            // The usual case of a large file: nothing is copied.
-            let mark = self.begin(bytes.get(..HEAD_BYTES).unwrap_or_default())?;
-            return self.body(bytes.get(mark..).unwrap_or_default(), last, sink);
+        match &mut self.stage {
+            Stage::Head(held) => {
+                let Some((head, rest)) = enough(held, bytes, last) else {
+                    return Ok(());
+                };
+                let mark = self.begin(&head, last && rest.is_empty())?;
+                self.push(head.get(mark..).unwrap_or_default(), last && rest.is_empty(), sink)?;
+                self.rest(rest, last, sink)
+            }
+            Stage::Ascii => {
+                let plain = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(bytes.len());
+                let (plain, rest) = bytes.split_at(plain);
+                self.ascii(plain, sink)?;
+                if !rest.is_empty() {
+                    self.stage = Stage::Late(Vec::new());
+                }
+                self.rest(rest, last, sink)
+            }
+            Stage::Late(held) => {
+                let Some((window, rest)) = enough(held, bytes, last) else {
+                    return Ok(());
+                };
+                self.decide(&window)?;
+                self.stage = self.of_charset();
+                self.push(&window, last && rest.is_empty(), sink)?;
+                self.rest(rest, last, sink)
+            }
+            Stage::Utf8(_) | Stage::Gb18030(_) => self.body(bytes, last, sink),
         }
-        let missing = HEAD_BYTES.saturating_sub(head.len()).min(bytes.len());
-        let (first, rest) = bytes.split_at(missing);
-        head.extend_from_slice(first);
-        if head.len() < HEAD_BYTES && !last {
-            return Ok(());
-        }
-        let head = std::mem::take(head);
-        let mark = self.begin(&head)?;
-        self.body(head.get(mark..).unwrap_or_default(), last && rest.is_empty(), sink)?;
+    }
+
+    /// What is left of a frame, if anything is.
+    fn rest(&mut self, rest: &[u8], last: bool, sink: &mut Sink<'_>) -> Result<(), Unreadable> {
         if rest.is_empty() {
             return Ok(());
         }
-        self.body(rest, last, sink)
+        self.push(rest, last, sink)
     }
 
-    /// Leaves the head behind; gives the length of the mark.
-    fn begin(&mut self, head: &[u8]) -> Result<usize, Unreadable> {
+    /// Leaves the head behind; gives the length of the mark. `whole`: it is all of the file.
+    fn begin(&mut self, head: &[u8], whole: bool) -> Result<usize, Unreadable> {
         if self.open {
-            self.encoding = Encoding::of_head(head, self.encoding);
+            self.decide(head)?;
         }
-        let mark = check_head(head, self.encoding)?;
+        let mark = check_head(head, self.encoding, whole)?;
         self.offset = mark as u64;
-        self.stage = match self.encoding {
+        self.stage = if self.open && head.is_ascii() {
+            Stage::Ascii
+        } else {
+            self.of_charset()
+        };
+        Ok(mark)
+    }
+
+    /// Lets the bytes say the charset that nobody stated.
+    fn decide(&mut self, bytes: &[u8]) -> Result<(), Unreadable> {
+        self.encoding = match Sight::of(bytes) {
+            Sight::Sure(found) => found,
+            Sight::Ascii(declared) => declared.unwrap_or(self.encoding),
+            Sight::Both => return Err(Unreadable::CharsetUnclear),
+        };
+        Ok(())
+    }
+
+    fn of_charset(&self) -> Stage {
+        match self.encoding {
             Encoding::Utf8 => Stage::Utf8(Vec::new()),
             Encoding::Gb18030 => Stage::Gb18030(Box::new(Gb18030 {
                 decoder: GB18030.new_decoder_without_bom_handling(),
@@ -120,8 +166,17 @@ impl Transcoder {
                 text: Vec::new(),
                 filled: 0,
             })),
-        };
-        Ok(mark)
+        }
+    }
+
+    fn ascii(&mut self, bytes: &[u8], sink: &mut Sink<'_>) -> Result<(), Unreadable> {
+        for piece in bytes.chunks(TEXT_BYTES) {
+            let text = std::str::from_utf8(piece).unwrap_or_default();
+            self.offset += text.len() as u64;
+            self.line += line_ends(text);
+            sink(Piece::Text(text))?;
+        }
+        Ok(())
     }
 
     fn body(&mut self, bytes: &[u8], last: bool, sink: &mut Sink<'_>) -> Result<(), Unreadable> {
@@ -138,7 +193,18 @@ impl Transcoder {
                     _ => Ok(()),
                 }
             }
-            Encoding::Gb18030 => self.gb18030(bytes, last, sink),
+            Encoding::Gb18030 => {
+                if let Some(sure) = self.doubt.take(bytes) {
+                    // What comes before is read as ever, so that how the file is cut changes nothing.
+                    self.gb18030(bytes.get(..sure).unwrap_or_default(), false, sink)?;
+                    return Err(not_gb18030());
+                }
+                self.gb18030(bytes, last, sink)?;
+                if last && self.doubt.remains() {
+                    return Err(not_gb18030());
+                }
+                Ok(())
+            }
         }
     }
 
@@ -318,13 +384,31 @@ fn open_end(bytes: &[u8]) -> usize {
     if taken < whole { taken } else { 0 }
 }
 
-/// The length of the byte order mark at the start of a file, or the refusal of a file that is in another charset.
-pub(crate) fn check_head(head: &[u8], encoding: Encoding) -> Result<usize, Unreadable> {
+/// The bytes held together with more, once there are enough of them or no more follow, and what is left then.
+fn enough<'a>(held: &mut Vec<u8>, bytes: &'a [u8], last: bool) -> Option<(Vec<u8>, &'a [u8])> {
+    let missing = HEAD_BYTES.saturating_sub(held.len()).min(bytes.len());
+    let (first, rest) = bytes.split_at(missing);
+    held.extend_from_slice(first);
+    (held.len() >= HEAD_BYTES || last).then(|| (std::mem::take(held), rest))
+}
+
+/// The length of the byte order mark at the start of a file, or the refusal of a file that is in another charset. `whole`: nothing follows.
+pub(crate) fn check_head(head: &[u8], encoding: Encoding, whole: bool) -> Result<usize, Unreadable> {
     let mark = mark_len(head, encoding)?;
-    match encoding.contradicted(head) {
-        Some(found) if mark == 0 => Err(wrong(encoding, found.name(), "first bytes")),
+    let mut doubt = Doubt::default();
+    match encoding {
+        _ if mark > 0 => Ok(mark),
+        Encoding::Gb18030 if doubt.take(head).is_some() || whole && doubt.remains() => {
+            Err(wrong(encoding, Encoding::Utf8.name(), "first bytes"))
+        }
+        Encoding::Utf8 if is_gb18030(head) => Err(wrong(encoding, Encoding::Gb18030.name(), "first bytes")),
         _ => Ok(mark),
     }
+}
+
+/// The refusal of a file that is called GB18030 and is UTF-8.
+pub(crate) fn not_gb18030() -> Unreadable {
+    wrong(Encoding::Gb18030, Encoding::Utf8.name(), "bytes so far")
 }
 
 /// Bytes of the byte order mark at the start, or the refusal of a mark that contradicts the declared charset.

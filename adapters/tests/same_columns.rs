@@ -7,7 +7,9 @@
 //! of delimited forms changed once more by themselves: where a byte gone wrong is a `"`, the record that it seemed to begin took every row up to the
 //! next quote with it as one reject; it is read line by line now, and only the row with the quote can suffer. All changed
 //! when the place that somebody moves from took the form of one abroad: the samples of moves draw it from a list now (nothing else did: with that
-//! field as it was, the numbers were the old ones).
+//! field as it was, the numbers were the old ones). And when a source's table took no codes but its own: samples of five record types write others, and
+//! the bytes that go wrong lie elsewhere. Those of NDJSON once more when headers were cleaned alike in every form: a colon that comes to stand at the end
+//! of a name is no part of it.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -25,32 +27,32 @@ const TODAY: i32 = 20_635;
 
 #[test]
 fn gb18030_csv_gives_the_columns_and_rejects_that_it_gave() {
-    assert_eq!(all("text/csv; charset=gb18030"), 0xb749_e5a6_48e6_bbac);
+    assert_eq!(all("text/csv; charset=gb18030"), 0x12b1_fa51_7033_da97);
 }
 
 #[test]
 fn utf8_csv_gives_the_columns_and_rejects_that_it_gave() {
-    assert_eq!(all("text/csv; charset=utf-8"), 0xa736_4d93_27e4_1d55);
+    assert_eq!(all("text/csv; charset=utf-8"), 0x09ae_e360_3532_7248);
 }
 
 #[test]
 fn tab_separated_values_give_the_columns_and_rejects_that_they_gave() {
-    assert_eq!(all("text/tab-separated-values; charset=gb18030"), 0xfa04_ae28_774a_16bb);
+    assert_eq!(all("text/tab-separated-values; charset=gb18030"), 0x1e2c_a785_20ab_24b9);
 }
 
 #[test]
 fn utf8_ndjson_gives_the_columns_and_rejects_that_it_gave() {
-    assert_eq!(all("application/x-ndjson; charset=utf-8"), 0xe94e_1bbf_9d92_5ad0);
+    assert_eq!(all("application/x-ndjson; charset=utf-8"), 0xedbc_4c14_9681_34a2);
 }
 
 #[test]
 fn gb18030_ndjson_gives_the_columns_and_rejects_that_it_gave() {
-    assert_eq!(all("application/x-ndjson; charset=gb18030"), 0xa65d_71ee_39fa_f3f4);
+    assert_eq!(all("application/x-ndjson; charset=gb18030"), 0x4fff_1056_6119_af08);
 }
 
 #[test]
 fn gb18030_xml_gives_the_columns_and_rejects_that_it_gave() {
-    assert_eq!(all("application/xml; charset=gb18030"), 0x5fcb_74a7_b2ae_86c3);
+    assert_eq!(all("application/xml; charset=gb18030"), 0x7128_a792_2e79_6574);
 }
 
 /// Everything that decoding gives of feeds of every record type in that form, as one number.

@@ -9,6 +9,7 @@ use crate::code::{nationality, tables};
 /// 公民身份号码.
 pub(crate) const CITIZEN_ID: Field = Field::new("citizen_id", "公民身份号码", FieldType::CitizenId, C3).known_as(&[
     "gmsfhm",
+    "gmsfzh",
     "sfzh",
     "sfzhm",
     "ID_CARD",

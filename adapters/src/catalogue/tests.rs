@@ -7,6 +7,8 @@
     reason = "a test may panic"
 )]
 
+mod native;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
@@ -352,6 +354,14 @@ fn every_basis_is_an_article_of_the_list() {
     }
 }
 
+/// Whether it is a table of what one source sends.
+fn is_of_a_source(table: &CodeTable) -> bool {
+    !tables::ALL
+        .iter()
+        .chain([&&nationality::NATIONALITY])
+        .any(|known| known.name == table.name)
+}
+
 /// The standards, and behind each what single sources send for it.
 fn all_tables() -> Vec<&'static CodeTable> {
     let mut all: Vec<&CodeTable> = tables::ALL.iter().copied().chain([&nationality::NATIONALITY]).collect();
@@ -383,8 +393,11 @@ fn code_tables_are_sorted_and_no_spelling_means_two_codes() {
                     "{}: {spelling}",
                     table.name
                 );
-                let read = own(spelling).unwrap_or(row.code);
-                assert_eq!(table.canonical(spelling), Some(read), "{}: {spelling}", table.name);
+                // Digits are a code, and to a source with codes of its own nothing but those.
+                let is_code = *spelling == row.code || spelling.bytes().all(|byte| byte.is_ascii_digit());
+                let others = is_code && is_of_a_source(table);
+                let read = own(spelling).or_else(|| (!others).then_some(row.code));
+                assert_eq!(table.canonical(spelling), read, "{}: {spelling}", table.name);
             }
             // Whatever a source writes for a code is read as that code.
             let written = table.written(row.code).unwrap();
@@ -420,10 +433,11 @@ fn the_same_code_means_to_each_source_what_that_source_means() {
         read("commerce/establishment", "legal_rep_id_type", "军烈属"),
         Some("10")
     );
+    assert_eq!(read("commerce/establishment", "reg_status", "2"), Some("REVOKED"));
     // 2 is 香港 to marriage registration, an officer's card elsewhere.
     assert_eq!(read("civil-affairs/marriage", "man_id_type", "1"), Some("01"));
     assert_eq!(read("civil-affairs/marriage", "man_id_type", "2"), Some("04"));
-    assert_eq!(read("health/birth-certificate", "mother_id_type", "2"), Some("02"));
+    assert_eq!(read("health/birth-certificate", "mother_id_type", "2"), Some("01"));
     // 111 and 201 are resident cards to the police and to the tax offices, and to nobody else.
     assert_eq!(read("public-security/floating-resident", "id_type", "111"), Some("01"));
     assert_eq!(read("health/rural-medical-enrolment", "id_type", "111"), Some("01"));
@@ -463,6 +477,34 @@ fn the_same_code_means_to_each_source_what_that_source_means() {
     assert_eq!(read("health/rural-medical-enrolment", "hukou_nature", "2"), Some("10"));
     assert_eq!(read("public-security/resident", "hukou_nature", "1"), None);
     assert_eq!(read("public-security/resident", "hukou_nature", "非农"), Some("10"));
+}
+
+#[test]
+fn a_code_that_a_source_does_not_have_is_nobody_elses_either() {
+    let refused = [
+        ("health/birth-certificate", "mother_id_type", "03"),
+        ("health/birth-certificate", "father_id_type", "111"),
+        ("health/rural-medical-enrolment", "id_type", "02"),
+        ("health/rural-medical-enrolment", "hukou_nature", "20"),
+        ("civil-affairs/marriage", "man_id_type", "5"),
+        ("civil-affairs/marriage", "woman_id_type", "06"),
+        ("civil-affairs/social-organisation", "reg_status", "2"),
+        ("commerce/establishment", "legal_rep_id_type", "02"),
+        ("commerce/establishment", "reg_status", "9"),
+        ("public-security/floating-resident", "id_type", "01"),
+        ("tax/withholding-employee", "id_type", "01"),
+        ("tax/withholding-employee", "person_status", "1"),
+    ];
+    for (record, field, sent) in refused {
+        let FieldType::Code(table) = record_type(record).unwrap().field(field).unwrap().kind else {
+            panic!("{record}: {field} has no table")
+        };
+        assert_eq!(table.canonical(sent), None, "{record}: {field} {sent}");
+        // The words of the table are everybody's.
+        for row in table.rows {
+            assert_eq!(table.canonical(row.zh), Some(row.code), "{record}: {}", row.zh);
+        }
+    }
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Registered and filed items that several record types of the company register have.
 
-use super::ID_TYPE;
+use super::{ID_TYPE, REG_STATUS as REG_STATUS_CODES};
 use crate::catalogue::Class::{C0, C1, C2, C3};
 use crate::catalogue::{Field, FieldType, Implied};
 use crate::code::tables;
 
 /// 企业类型.
 pub(super) const ENT_TYPE: Field = Field::new("ent_type", "企业类型", FieldType::DocumentNo(4), C0)
-    .known_as(&["enttype", "QYLX"])
+    .known_as(&["enttype", "QYLX", "enttypeCn"])
     .usually(&["1130", "1151", "1150", "2130"]);
 /// 成立日期.
 pub(super) const ESTABLISHED_ON: Field = Field::new("established_on", "成立日期", FieldType::Date, C0)
@@ -43,18 +43,18 @@ pub(super) const INDUSTRY_CODE: Field = Field::new("industry_code", "行业代�
     .usually(&["5221", "4790", "1363", "6210", "3099", "0412"]);
 /// 登记机关.
 pub(super) const REG_AUTHORITY: Field = Field::new("reg_authority", "登记机关", FieldType::Text(100), C0)
-    .known_as(&["regorg", "DJGXJG"])
+    .known_as(&["regorg", "DJGXJG", "regorgCn"])
     .usually(AUTHORITIES);
 /// 经营状态.
-pub(super) const REG_STATUS: Field = Field::new("reg_status", "经营状态", FieldType::Code(&tables::REG_STATUS), C0)
-    .known_as(&["regstate", "QYZT", "dmms"])
+pub(super) const REG_STATUS: Field = Field::new("reg_status", "经营状态", FieldType::Code(&REG_STATUS_CODES), C0)
+    .known_as(&["regstate", "QYZT", "dmms", "regstateCn"])
     .usually(&["存续", "在业", "存续", "开业", "注销"]);
 /// 从业人数.
 pub(super) const HEADCOUNT: Field =
     Field::new("headcount", "从业人数", FieldType::Integer(99_999_999), C1).usually(&["2", "5", "8", "12", "30", "85"]);
 /// 联系电话.
 pub(super) const CONTACT_PHONE: Field =
-    Field::new("contact_phone", "联系电话", FieldType::Phone, C2).known_as(&["tel", "DHHM"]);
+    Field::new("contact_phone", "联系电话", FieldType::Phone, C2).known_as(&["tel", "DHHM", "mobtel"]);
 /// 市场主体编号.
 pub(super) const SOURCE_ENTITY_ID: Field =
     Field::new("source_entity_id", "市场主体编号", FieldType::DocumentNo(36), C1).known_as(&["pripid", "SCZTBH"]);

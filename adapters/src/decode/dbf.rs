@@ -16,12 +16,15 @@ use super::{FileFault, PassedOver, Unreadable};
 use crate::catalogue::Field;
 use crate::layout::Encoding;
 use crate::reject::RejectCode;
+use crate::transcode::{Doubt, not_gb18030};
 use crate::value::says_nothing;
 
 /// A table while it arrives.
 pub(crate) struct Dbf {
     names: Names,
     encoding: Encoding,
+    /// Of what is called GB18030: whether it is.
+    doubt: Doubt,
     stage: Stage,
     /// The header, or a record that a frame cut off.
     held: Vec<u8>,
@@ -64,6 +67,7 @@ impl Dbf {
         Self {
             names,
             encoding,
+            doubt: Doubt::default(),
             stage: Stage::Header,
             held: Vec::new(),
             passed_over: PassedOver::default(),
@@ -148,7 +152,7 @@ impl ByteForm for Dbf {
                     let record;
                     if self.held.is_empty() && rest.len() >= records.record_bytes {
                         let (whole, after) = rest.split_at_checked(records.record_bytes).unwrap_or((rest, &[]));
-                        records.record(whole, self.encoding, &mut self.passed_over, judge)?;
+                        records.record(whole, (self.encoding, &mut self.doubt), &mut self.passed_over, judge)?;
                         rest = after;
                     } else {
                         let missing = records.record_bytes.saturating_sub(self.held.len()).min(rest.len());
@@ -159,7 +163,7 @@ impl ByteForm for Dbf {
                             continue;
                         }
                         record = std::mem::take(&mut self.held);
-                        records.record(&record, self.encoding, &mut self.passed_over, judge)?;
+                        records.record(&record, (self.encoding, &mut self.doubt), &mut self.passed_over, judge)?;
                     }
                     if records.left == 0 {
                         self.stage = Stage::Tail;
@@ -185,6 +189,7 @@ impl ByteForm for Dbf {
 
     fn finish(&mut self, _: &mut Judge) -> Result<(), Unreadable> {
         let part = match self.stage {
+            Stage::Tail if self.encoding == Encoding::Gb18030 && self.doubt.remains() => return Err(not_gb18030()),
             Stage::Tail => return Ok(()),
             Stage::Header => "its header",
             Stage::Records(_) => "its records: the header states more",
@@ -213,7 +218,7 @@ impl Records {
     fn record(
         &mut self,
         bytes: &[u8],
-        encoding: Encoding,
+        (encoding, doubt): (Encoding, &mut Doubt),
         passed_over: &mut PassedOver,
         judge: &mut Judge,
     ) -> Result<(), Unreadable> {
@@ -243,6 +248,10 @@ impl Records {
             let Some(column) = column else {
                 continue;
             };
+            let sent = bytes.get(column.start..column.start + column.width).unwrap_or_default();
+            if encoding == Encoding::Gb18030 && column.kind == b'C' && doubt.take(sent).is_some() {
+                return Err(not_gb18030());
+            }
             *place = written(bytes, column, *field, encoding, &mut self.text);
         }
         self.fill_in(bytes, encoding);

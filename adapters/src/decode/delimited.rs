@@ -1,7 +1,7 @@
 //! Delimited text → records, one after another.
 //!
-//! Takes UTF-8 text cut between any two characters; gives each record's fields to the judge. The first record is the header row, unless the
-//! columns are stated. A line that holds no quote is split where it lies; everything else (a quoted field, a record cut by the end of a
+//! Takes UTF-8 text cut between any two characters; gives each record's fields to the judge. The first record that names a field is the header
+//! row, unless the columns are stated; what stands above is titles (`titles`), and rows of sums below are no records. A line that holds no quote is split where it lies; everything else (a quoted field, a record cut by the end of a
 //! frame) is put together first. Line ends are `\n`, `\r\n` or `\r`; blank lines are skipped. A record with another number of fields than
 //! there are columns is a reject, and so is an undecodable byte in a wanted field. A quoted record of several lines that does not end, is too
 //! long, has another number of fields or goes on behind a closing quote is none: a quote in it was never closed. It is read again line by line
@@ -11,16 +11,19 @@ mod cut;
 mod fields;
 mod lines;
 mod quoting;
+mod titles;
 
 use std::sync::Arc;
 
 use self::cut::Cut;
 use self::fields::{Fields, Mark, split};
-use super::form::{TextForm, Undecodable};
+use self::titles::Titles;
+use super::form::{PassedOver, TextForm, Undecodable};
 use super::header::{Names, Placed};
 use super::judge::{Judge, Sent};
+use super::sheet::is_label;
 use super::trailer::Tally;
-use super::{DecodeLimits, SEARCH_FACTOR, Unreadable};
+use super::{DecodeLimits, SEARCH_FACTOR, Unreadable, secrecy};
 use crate::layout;
 use crate::reject::RejectCode;
 use crate::value;
@@ -38,8 +41,13 @@ pub(crate) struct Delimited {
     /// What is wrong with the stated columns.
     fault: Option<Unreadable>,
     trailer: Option<(Arc<layout::Trailer<usize>>, Tally)>,
-    /// Lines of a title still to come, and bytes of them so far.
-    titles: (u32, usize),
+    /// Lines of a title still to come as stated, and the text of the one at hand.
+    stated_titles: (u32, String),
+    /// Rows above the header row.
+    titles: Titles,
+    /// Columns of required fields: what stands in one is no footer.
+    required: Vec<usize>,
+    footers: u64,
     limits: DecodeLimits,
     /// Line of the next character, 1-based.
     line: u64,
@@ -68,7 +76,10 @@ impl Delimited {
             header: None,
             fault,
             trailer,
-            titles: (form.title_rows, 0),
+            stated_titles: (form.title_rows, String::new()),
+            titles: Titles::default(),
+            required: Vec::new(),
+            footers: 0,
             limits,
             line: 1,
             ends: vec![0; 64],
@@ -85,6 +96,12 @@ impl Delimited {
         if let Some((trailer, tally)) = &mut self.trailer {
             *tally = Tally::over(trailer, columns);
         }
+        let fields = self.names.fields();
+        let required = fields
+            .iter()
+            .zip(header.0.first())
+            .filter(|(field, _)| field.is_some_and(|field| field.required));
+        self.required = required.filter_map(|(_, column)| *column).collect();
         self.header = Some(header);
     }
 }
@@ -94,12 +111,12 @@ impl TextForm for Delimited {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
         }
-        let rest = self.skip_titles(text)?;
+        let rest = self.skip_titles(text, judge)?;
         self.records(rest, judge)
     }
 
     fn undecodable(&mut self, at: Undecodable, judge: &mut Judge) -> Result<(), Unreadable> {
-        if self.header.is_none() || self.titles.0 > 0 {
+        if self.header.is_none() || self.stated_titles.0 > 0 {
             return Err(at.into());
         }
         self.no_character(at.offset, judge)
@@ -114,9 +131,19 @@ impl TextForm for Delimited {
         while self.cut.started {
             self.end(judge)?;
         }
+        if self.header.is_none() {
+            self.titles.end(&mut self.names)?;
+        }
         match &self.trailer {
             Some((_, tally)) => tally.finish(self.line),
             None => Ok(()),
+        }
+    }
+
+    fn passed_over(&self) -> PassedOver {
+        PassedOver {
+            footers: self.footers,
+            ..PassedOver::default()
         }
     }
 
@@ -169,21 +196,26 @@ impl Delimited {
         Ok(())
     }
 
-    fn skip_titles<'a>(&mut self, text: &'a str) -> Result<&'a str, Unreadable> {
+    fn skip_titles<'a>(&mut self, text: &'a str, judge: &mut Judge) -> Result<&'a str, Unreadable> {
         let mut rest = text;
-        while self.titles.0 > 0 {
+        while self.stated_titles.0 > 0 {
             let (line, after) = match rest.split_once('\n') {
                 Some(split) => split,
                 None => (rest, ""),
             };
-            self.titles.1 += line.len();
-            if self.titles.1 > self.limits.record_bytes_max {
+            let title = &mut self.stated_titles.1;
+            if title.len() + line.len() > self.limits.record_bytes_max {
                 return Err(Unreadable::RecordTooLong { line: self.line });
             }
+            title.push_str(line);
             if line.len() == rest.len() {
                 return Ok("");
             }
-            self.titles.0 -= 1;
+            if secrecy::in_row(title.split(self.delimiter).map(|cell| cell.trim_matches(['"', '\r']))) {
+                judge.mark(self.line);
+            }
+            title.clear();
+            self.stated_titles.0 -= 1;
             self.line += 1;
             rest = after;
         }
@@ -383,7 +415,13 @@ impl Delimited {
         Ok(())
     }
 
-    /// One whole record: the header row, the trailer, or one for the judge.
+    /// Whether no required field holds anything but such a label.
+    fn is_footer(&self, fields: &Fields<'_>) -> bool {
+        let says_nothing = |text: &str| text.trim().is_empty() || is_label(text);
+        self.required.iter().all(|column| says_nothing(fields.field(*column)))
+    }
+
+    /// One whole record: the header row or a title above it, the trailer, a footer, or one for the judge.
     fn record(
         &mut self,
         fields: &Fields<'_>,
@@ -392,19 +430,46 @@ impl Delimited {
         judge: &mut Judge,
     ) -> Result<(), Unreadable> {
         let Some((columns, width)) = &self.header else {
+            if self.titles.take(fields, line, &mut self.names, judge)? {
+                return Ok(());
+            }
             let placed = self.names.columns(fields.iter())?;
             self.begin((placed, fields.len()), fields.iter());
             return Ok(());
         };
-        if let Some((trailer, tally)) = &mut self.trailer {
-            if tally.is_trailer(&trailer.mark, fields.field(0), line)? {
-                let stated = |at: &usize| fields.field(*at);
-                return tally.check(trailer, stated, line);
+        if let Some((trailer, tally)) = &mut self.trailer
+            && tally.is_trailer(&trailer.mark, fields.field(0), line)?
+        {
+            let stated = |at: &usize| fields.field(*at);
+            return tally.check(trailer, stated, line);
+        }
+        let first = fields.iter().find(|field| !field.trim().is_empty()).unwrap_or_default();
+        if secrecy::is_mark(first) {
+            judge.mark(line);
+        }
+        if is_label(first) && self.is_footer(fields) {
+            if secrecy::in_row(fields.iter()) {
+                judge.mark(line);
             }
-            tally.add(|column| fields.field(column));
+            self.footers += 1;
+            return Ok(());
+        }
+        if let Some((_, tally)) = &mut self.trailer {
+            tally.add(|column| plain(fields.field(column)));
         }
         judge_record(fields, columns, *width, line, may_hold_nul, judge);
         Ok(())
+    }
+}
+
+/// A text as spreadsheets keep it from becoming a number: `="3207"`.
+#[inline]
+fn plain(field: &str) -> &str {
+    let inner = || field.strip_prefix("=\"")?.trim_end().strip_suffix('"');
+    if field.starts_with('=') {
+        inner().unwrap_or(field)
+    } else {
+        field
     }
 }
 
@@ -416,7 +481,7 @@ fn judge_record(fields: &Fields<'_>, columns: &Placed, width: usize, line: u64, 
     let clean = !may_hold_nul && !fields.has_marks();
     let says = |column| fields.undecodable(column).is_some() || !value::says_nothing(fields.field(column));
     judge.record(line, |slot| match columns.of(slot, says) {
-        Some(column) if clean => Sent::Text(fields.field(column)),
+        Some(column) if clean => Sent::Text(plain(fields.field(column))),
         Some(column) => doubtful(fields, column),
         None => Sent::Missing,
     });
@@ -431,7 +496,7 @@ fn doubtful<'a>(fields: &Fields<'a>, column: usize) -> Sent<'a> {
     } else if text.contains('\0') {
         Sent::Bad(RejectCode::NulCharacter)
     } else {
-        Sent::Text(text)
+        Sent::Text(plain(text))
     }
 }
 

@@ -14,16 +14,18 @@ use super::form::ByteForm;
 use super::header::{Names, Placed};
 use super::judge::{Judge, Sent};
 use super::trailer::Tally;
-use super::{DecodeLimits, SEARCH_FACTOR, Unreadable};
+use super::{DecodeLimits, SEARCH_FACTOR, Unreadable, secrecy};
 use crate::layout::{Encoding, Fixed, Span};
 use crate::reject::RejectCode;
-use crate::transcode::{HEAD_BYTES, check_head};
+use crate::transcode::{Doubt, HEAD_BYTES, check_head, not_gb18030};
 use crate::value;
 
 /// The splitter and what it carries from frame to frame.
 pub(crate) struct Positions {
     form: Arc<Fixed>,
     encoding: Encoding,
+    /// Of what is called GB18030: whether it is.
+    doubt: Doubt,
     names: Names,
     /// The column of each wanted field.
     columns: Result<Placed, Unreadable>,
@@ -57,6 +59,7 @@ impl Positions {
             tally: form.trailer().map(|trailer| Tally::over(trailer, headers())),
             form: Arc::clone(form),
             encoding,
+            doubt: Doubt::default(),
             names,
             limits,
             head: Some(Vec::new()),
@@ -81,16 +84,19 @@ impl ByteForm for Positions {
         if head.len() < HEAD_BYTES {
             return Ok(());
         }
-        self.begin(judge)
+        self.begin(false, judge)
     }
 
     fn finish(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
         if let Err(fault) = &self.columns {
             return Err(fault.clone());
         }
-        self.begin(judge)?;
+        self.begin(true, judge)?;
         if !self.cut.is_empty() || self.dropped > 0 {
             self.cut_line(0, judge)?;
+        }
+        if self.encoding == Encoding::Gb18030 && self.doubt.remains() {
+            return Err(not_gb18030());
         }
         match &self.tally {
             Some(tally) => tally.finish(self.line),
@@ -108,12 +114,12 @@ impl ByteForm for Positions {
 }
 
 impl Positions {
-    /// Leaves the head behind, if it was not before.
-    fn begin(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
+    /// Leaves the head behind, if it was not before. `whole`: it is all of the file.
+    fn begin(&mut self, whole: bool, judge: &mut Judge) -> Result<(), Unreadable> {
         let Some(head) = self.head.take() else {
             return Ok(());
         };
-        let mark = check_head(head.get(..HEAD_BYTES).unwrap_or(&head), self.encoding)?;
+        let mark = check_head(head.get(..HEAD_BYTES).unwrap_or(&head), self.encoding, whole)?;
         self.offset = mark as u64;
         self.lines(head.get(mark..).unwrap_or_default(), judge)
     }
@@ -165,7 +171,13 @@ impl Positions {
     /// One line without its line feed; `taken` are its bytes in the file.
     fn whole_line(&mut self, line: &[u8], taken: usize, judge: &mut Judge) -> Result<(), Unreadable> {
         let text = line.strip_suffix(b"\r").unwrap_or(line);
+        if self.encoding == Encoding::Gb18030 && self.doubt.take(line).is_some() {
+            return Err(not_gb18030());
+        }
         let is_title = self.line <= u64::from(self.form.title_rows);
+        if is_title && self.is_marked(text) {
+            judge.mark(self.line);
+        }
         if text.len() > self.limits.record_bytes_max {
             judge.reject(self.line, None, RejectCode::RecordTooLong);
         } else if !is_title && !text.trim_ascii().is_empty() {
@@ -174,6 +186,15 @@ impl Positions {
         self.offset += taken as u64;
         self.line += 1;
         Ok(())
+    }
+
+    /// Whether a title bears a secrecy mark.
+    fn is_marked(&self, title: &[u8]) -> bool {
+        let text = match self.encoding {
+            Encoding::Utf8 => String::from_utf8_lossy(title),
+            Encoding::Gb18030 => GB18030.decode_without_bom_handling(title).0,
+        };
+        secrecy::is_mark(&text)
     }
 
     fn record(&mut self, line: &[u8], judge: &mut Judge) -> Result<(), Unreadable> {

@@ -36,6 +36,11 @@ pub(crate) trait TextForm: Send {
     fn names(&self) -> Option<&Names> {
         None
     }
+
+    /// What was recognised as no record.
+    fn passed_over(&self) -> PassedOver {
+        PassedOver::default()
+    }
 }
 
 /// Where bytes are that the charset does not have.
@@ -169,7 +174,7 @@ impl Form {
 
     pub(crate) fn passed_over(&self) -> PassedOver {
         match self {
-            Self::Text(..) => PassedOver::default(),
+            Self::Text(_, form) => form.passed_over(),
             Self::Bytes(form) => form.passed_over(),
         }
     }

@@ -560,10 +560,10 @@ pub(crate) fn own_headers(record: &'static RecordType) -> impl Iterator<Item = (
 /// How far behind a name with such a word stands: behind what a mapping names.
 const OWN: u8 = 1;
 
-/// Without blanks (ASCII and ideographic) and a leading `*`, ASCII letters in lower case, brackets and digits in ASCII.
+/// Without blanks (ASCII and ideographic) and the marks of templates (`*`, `（必填）`, a colon behind it), ASCII letters in lower case, brackets in ASCII.
 pub(crate) fn fold(name: &str) -> String {
-    let blank = |letter: char| letter.is_whitespace() || letter == '\u{3000}' || letter == '\u{feff}';
-    let mut folded: String = name
+    let blank = |letter: char| letter.is_whitespace() || matches!(letter, '\u{3000}' | '\u{feff}' | '\u{200b}');
+    let folded: String = name
         .chars()
         .filter(|letter| !blank(*letter))
         .map(|letter| match letter {
@@ -573,10 +573,11 @@ pub(crate) fn fold(name: &str) -> String {
             letter => letter.to_ascii_lowercase(),
         })
         .collect();
-    if folded.starts_with('*') {
-        folded.remove(0);
+    let mut bare = folded.trim_matches(['*', '＊']);
+    for mark in ["(必填)", "(选填)", "(必填项)"] {
+        bare = bare.strip_suffix(mark).unwrap_or(bare);
     }
-    folded
+    bare.trim_matches(['*', '＊', ':', '：']).to_owned()
 }
 
 /// Names remembered from record to record; searching among more would cost more than looking them up.

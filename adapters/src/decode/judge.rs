@@ -257,6 +257,11 @@ impl Judge {
         }
     }
 
+    /// Something around the records bears a secrecy mark.
+    pub(crate) fn mark(&mut self, line: u64) {
+        self.marked.get_or_insert(line);
+    }
+
     /// Whether a row bore a secrecy mark; the batch is then refused.
     pub(crate) fn unmarked(&self) -> Result<(), Unreadable> {
         match self.marked {

@@ -7,7 +7,7 @@ use super::form::{TextForm, Undecodable};
 use super::header::Names;
 use super::json::{Mark, Objects};
 use super::judge::Judge;
-use super::{DecodeLimits, SEARCH_FACTOR, Unreadable};
+use super::{DecodeLimits, SEARCH_FACTOR, Unreadable, envelope};
 use crate::reject::RejectCode;
 
 /// The splitter and what it carries from frame to frame.
@@ -124,6 +124,9 @@ impl Ndjson {
     fn record(&mut self, line: &str, marks: &[Mark], judge: &mut Judge) -> Result<(), Unreadable> {
         let text = line.trim_ascii();
         if text.is_empty() {
+            return Ok(());
+        }
+        if !self.begun && envelope::says_nothing_found(text) {
             return Ok(());
         }
         if !self.begun && !text.starts_with('{') {

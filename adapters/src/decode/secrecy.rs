@@ -1,7 +1,8 @@
 //! Secrecy marks: a batch with a row that bears one is refused as a whole (保守国家秘密法; 政务数据共享条例 3).
 //!
-//! Takes what stands in a column that holds marks, in whatever record type; says whether it lets the row pass. Only words that say "no
-//! secret" pass: 绝密, 机密, 秘密 and 工作秘密 in every form refuse the batch, and so does a mark that nobody here can read.
+//! Takes what stands in a column or a member that holds marks, in whatever record type; says whether it lets the row pass. Only words that say "no
+//! secret" pass: 绝密, 机密, 秘密 and 工作秘密 in every form refuse the batch, and so does a mark that nobody here can read. Takes besides what stands
+//! around the records (titles, footers, names of sheets, members of an envelope): there a mark is known by its words, or by a label before it.
 
 use super::judge::Sent;
 use crate::value;
@@ -21,6 +22,10 @@ pub(crate) const HEADERS: &[&str] = &[
     "秘密等级",
     "定密级别",
     "国家秘密等级",
+    "涉密",
+    "是否涉密",
+    "涉密标志",
+    "涉密标识",
     "mjbz",
     "mjbs",
     "secret_level",
@@ -57,5 +62,141 @@ pub(crate) fn is_secret(sent: Sent<'_>) -> bool {
             !value::says_nothing(text) && !OPEN.iter().any(|open| open.eq_ignore_ascii_case(text))
         }
         Sent::Bad(_) | Sent::Undecodable(_) => true,
+    }
+}
+
+/// Whether a member of an envelope refuses the batch: by its name, as a column would, or by what it says.
+pub(crate) fn is_secret_member(name: &str, value: &str) -> bool {
+    is_mark(value) || HEADERS.contains(&super::fold_header(name).as_str()) && is_secret(Sent::Text(value))
+}
+
+/// Whether a text around the records is a mark: `机密★10年`, `秘密级`, `密级：机密`.
+pub(crate) fn is_mark(text: &str) -> bool {
+    may_begin(text) && {
+        let text = bare(text);
+        is_level(&text)
+            || labelled(&text).is_some_and(|(value, colon)| is_level(value) || colon && is_secret(Sent::Text(value)))
+    }
+}
+
+/// Whether a row around the records bears a mark, which may stand in the cell behind its label.
+pub(crate) fn in_row<'a>(cells: impl Iterator<Item = &'a str>) -> bool {
+    let mut behind_label = false;
+    for cell in cells.filter(|cell| !cell.trim().is_empty()) {
+        if is_mark(cell) || behind_label && is_secret(Sent::Text(cell)) {
+            return true;
+        }
+        behind_label = may_begin(cell) && labelled(&bare(cell)).is_some_and(|(value, colon)| colon && value.is_empty());
+    }
+    false
+}
+
+/// A level, perhaps with how long it holds.
+fn is_level(text: &str) -> bool {
+    let behind = LEVELS.iter().find_map(|level| text.strip_prefix(level));
+    behind.is_some_and(|rest| rest.is_empty() || rest.starts_with(['★', '☆', '级']))
+}
+
+/// What stands behind the name of a column for marks, and whether a colon does between them.
+fn labelled(text: &str) -> Option<(&str, bool)> {
+    // The longest name first: 密级 is the beginning of 密级标志.
+    let labels = HEADERS
+        .iter()
+        .filter_map(|label| Some((label.len(), text.strip_prefix(label)?)));
+    let (_, rest) = labels.max_by_key(|(length, _)| *length)?;
+    let value = rest.trim_start_matches([':', '：']);
+    Some((value, value.len() < rest.len()))
+}
+
+/// Without blanks, and without brackets around it.
+fn bare(text: &str) -> String {
+    let text: String = text.chars().filter(|letter| !letter.is_whitespace()).collect();
+    text.trim_matches(['【', '】', '[', ']', '(', ')', '（', '）', '〔', '〕', '*'])
+        .to_owned()
+}
+
+/// Whether it is short enough and begins with the first character of a mark or a label: nearly nothing does.
+fn may_begin(text: &str) -> bool {
+    let first = |text: &str| text.chars().next();
+    let passed = |letter: char| letter.is_whitespace() || "【[(（〔*".contains(letter);
+    text.len() <= MARK_BYTES_MAX
+        && first(text.trim_start_matches(passed)).is_some_and(|letter| {
+            let begins = |word: &&&str| first(word) == Some(letter);
+            LEVELS.iter().any(|word| begins(&word)) || HEADERS.iter().any(|word| begins(&word))
+        })
+}
+
+/// 保守国家秘密法 14, and what is kept inside of an office.
+const LEVELS: [&str; 4] = ["绝密", "机密", "秘密", "工作秘密"];
+
+/// Marks and labels are short; a text that only begins like one runs on.
+const MARK_BYTES_MAX: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::{in_row, is_mark, is_secret_member};
+
+    #[test]
+    fn levels_are_marks_with_and_without_their_term() {
+        for text in [
+            "机密",
+            " 绝 密 ",
+            "秘密★10年",
+            "机密★",
+            "秘密级",
+            "机密级文件",
+            "工作秘密",
+            "【机密】",
+            "密级：机密",
+            "密级 秘密★长期",
+            "密级: 内部",
+        ] {
+            assert!(is_mark(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_speaks_of_secrets_is_none() {
+        for text in [
+            "",
+            "密级",
+            "密级：",
+            "密级：公开",
+            "是否涉密：否",
+            "机密文件处",
+            "秘密等级",
+            "保密局",
+            "户籍人口表",
+            "非涉密",
+        ] {
+            assert!(!is_mark(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mark_may_stand_in_the_cell_behind_its_label() {
+        for (cells, marked) in [
+            (["密级：", "", "内部"], true),
+            (["户籍人口表", "", "机密★"], true),
+            (["密级：", "公开", "甲"], false),
+            (["密级", "姓名", "性别"], false),
+        ] {
+            assert_eq!(in_row(cells.into_iter()), marked, "{cells:?}");
+        }
+    }
+
+    #[test]
+    fn a_member_is_judged_by_its_name_or_by_what_it_says() {
+        for (name, value, secret) in [
+            ("密级", "机密", true),
+            ("Secret_Level", "2", true),
+            ("是否涉密", "是", true),
+            ("是否涉密", "否", false),
+            ("title", "绝密★", true),
+            ("title", "人口", false),
+            ("密级", "公开", false),
+        ] {
+            assert_eq!(is_secret_member(name, value), secret, "{name} {value}");
+        }
     }
 }

@@ -17,12 +17,13 @@ use self::carry::Carry;
 use self::head::{HEAD_ROWS, HeadRow};
 use super::header::{Names, Placed};
 use super::judge::{Judge, Sent};
-use super::{DecodeLimits, FileFault, Unreadable};
+use super::{DecodeLimits, FileFault, Unreadable, secrecy};
 use crate::catalogue::{Field, FieldType};
 use crate::layout::{HeaderRows, Sheet};
 use crate::reject::RejectCode;
 use crate::value;
 
+pub(crate) use self::footer::is_label;
 pub(crate) use self::head::{Header, Merge};
 pub(crate) use self::number::{Epoch, Form, shown as shown_number, write as write_number};
 pub(crate) use self::row::{Cell, SheetRow};
@@ -72,6 +73,8 @@ enum Place {
 #[derive(Default)]
 pub(crate) struct Head {
     rows: Vec<(u32, SheetRow)>,
+    /// The first row above those that bears a secrecy mark.
+    marked: Option<u32>,
 }
 
 impl Head {
@@ -80,6 +83,20 @@ impl Head {
         if row.cells().iter().any(|(_, cell)| says_something(row, *cell, shared)) {
             self.rows.push((line, row.clone()));
         }
+    }
+
+    /// Passes over a row in which no header is looked for.
+    pub(crate) fn pass(&mut self, line: u32, row: &SheetRow, shared: &Shared) {
+        if is_marked(row, shared) {
+            self.marked.get_or_insert(line);
+        }
+    }
+
+    /// The first row that bears a secrecy mark, above the last row of the header.
+    pub(crate) fn marked(&self, header_rows: usize, shared: &Shared) -> Option<u32> {
+        let titles = self.rows.iter().take(header_rows.saturating_sub(1));
+        let mut marked = titles.filter(|(_, row)| is_marked(row, shared)).map(|(line, _)| *line);
+        self.marked.or_else(|| marked.next())
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -218,12 +235,18 @@ impl Table {
         let Some(first) = first else {
             return;
         };
+        let line = u64::from(line);
+        if row.text_of(first, &shared.strings).is_some_and(secrecy::is_mark) {
+            judge.mark(line);
+        }
         self.ended |= self.ends(row, first, shared);
         if self.ended || self.is_footer(row, first, shared) {
+            if is_marked(row, shared) {
+                judge.mark(line);
+            }
             self.footers += 1;
             return;
         }
-        let line = u64::from(line);
         if self.bytes(row, shared) > self.limits.record_bytes_max {
             judge.reject(line, None, RejectCode::RecordTooLong);
             return;
@@ -320,6 +343,11 @@ impl Table {
 
 /// What a mark is read as, and a column that no field has.
 pub(crate) const UNTYPED: FieldType = FieldType::Text(100);
+
+/// Whether a row that is no record bears a secrecy mark.
+fn is_marked(row: &SheetRow, shared: &Shared) -> bool {
+    secrecy::in_row(row.texts(&shared.strings).map(|(_, text)| text))
+}
 
 /// Whether a cell holds more than blanks.
 fn says_something(row: &SheetRow, cell: Cell, shared: &Shared) -> bool {

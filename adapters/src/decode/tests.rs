@@ -1,6 +1,8 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod around;
 mod card;
+mod charset;
 mod delimited;
 mod document;
 mod fixed;

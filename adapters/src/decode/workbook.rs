@@ -9,7 +9,7 @@ use super::form::{ByteForm, Ended};
 use super::header::Names;
 use super::judge::Judge;
 use super::sheet::{Head, Header, Merge, Shared, SheetRow, Table};
-use super::{DecodeLimits, FileFault, PassedOver, Unreadable, xls, xlsx};
+use super::{DecodeLimits, FileFault, PassedOver, Unreadable, secrecy, xls, xlsx};
 use crate::layout::{Sheet, Signature};
 
 /// Which of the two forms.
@@ -84,11 +84,17 @@ impl Workbook {
         let bytes = std::mem::take(&mut self.bytes);
         let (book, chosen, hidden) = choose(self.kind, bytes, &self.layout, &self.names, &self.limits)?;
         self.passed_over.sheets = hidden;
+        if book.sheets().iter().any(|(name, _)| secrecy::is_mark(name)) {
+            return Err(Unreadable::SecrecyMark { line: 1 });
+        }
         let Some(Opened { at, rows, head, header }) = chosen else {
             // No name is known: says which are missing.
             self.names.columns(std::iter::empty())?;
             return Err(FileFault::NoHeader.into());
         };
+        if let Some(line) = head.marked(header.rows, book.shared()) {
+            return Err(Unreadable::SecrecyMark { line: line.into() });
+        }
         let mut table = Table::open(
             self.limits,
             &mut self.names,
@@ -180,6 +186,8 @@ fn top(layout: &Sheet, names: &Names, book: &Book, at: usize) -> Result<Option<O
         };
         if line > layout.title_rows {
             head.push(line, &row, book.shared());
+        } else {
+            head.pass(line, &row, book.shared());
         }
     }
     let merges = || book.merges(at);

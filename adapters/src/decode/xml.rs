@@ -3,8 +3,8 @@
 //! Takes UTF-8 text cut between any two characters; gives each record element's fields to the judge, bare, in the envelopes of the agencies,
 //! or inside an element whose text is another document, of XML or JSON (plain, escaped, in CDATA, or Base64, perhaps of zlib or gzip). Holds one
 //! tag and one record, never the document. Refuses a document type (so there are no entities but the five), a declaration of a charset that is not
-//! read here, elements nested deeper than 32, tags that do not match, a count that does not hold, content that unpacks too far, and a document that
-//! does not end.
+//! read here, elements nested deeper than 32, tags that do not match, a count that does not hold, an answer that says that it failed or bears a secrecy mark
+//! (`envelope`), content that unpacks too far, and a document that does not end.
 
 mod fields;
 mod packed;

@@ -1,6 +1,6 @@
 //! 出生医学证明: one row a certificate. Everything in it is about a child.
 
-use super::ID_TYPE;
+use super::ID_TYPE_OF_A_PARENT;
 use crate::catalogue::Class::{C1, C3};
 use crate::catalogue::{Agency, Drawn, Field, FieldType, Implied, RecordType, Sampled, Subject};
 use crate::code::tables;
@@ -54,12 +54,22 @@ static FIELDS: &[Field] = &[
     Field::new("mother_name", "母亲姓名", FieldType::Name, C3)
         .known_as(&["momName"])
         .blank_in(0),
-    Field::new("mother_id_type", "母亲证件类别", FieldType::Code(&ID_TYPE), C3),
+    Field::new(
+        "mother_id_type",
+        "母亲证件类别",
+        FieldType::Code(&ID_TYPE_OF_A_PARENT),
+        C3,
+    ),
     Field::new("mother_id", "母亲证件号码", FieldType::DocumentNo(30), C3)
         .known_as(&["momIdCode"])
         .telling(Implied::OF_A_DOCUMENT),
     Field::new("father_name", "父亲姓名", FieldType::Name, C3).known_as(&["dadName"]),
-    Field::new("father_id_type", "父亲证件类别", FieldType::Code(&ID_TYPE), C3),
+    Field::new(
+        "father_id_type",
+        "父亲证件类别",
+        FieldType::Code(&ID_TYPE_OF_A_PARENT),
+        C3,
+    ),
     Field::new("father_id", "父亲证件号码", FieldType::DocumentNo(30), C3)
         .known_as(&["dadIdCode"])
         .telling(Implied::OF_A_DOCUMENT),

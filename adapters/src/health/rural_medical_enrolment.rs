@@ -35,7 +35,7 @@ static FIELDS: &[Field] = &[
     Field::new("member_no", "参合编号", FieldType::DocumentNo(20), C2).known_as(&["新农合编号"]),
     Field::new("si_person_no", "个人保险编号", FieldType::DocumentNo(20), C2).known_as(&["人口编号"]),
     block::NAME.required(),
-    Field::new("id_type", "证件类型", FieldType::Code(&ID_TYPE), C2).known_as(&["zjlx"]),
+    Field::new("id_type", "证件类型", FieldType::Code(&ID_TYPE), C2).known_as(&["zjlx", "证件类别"]),
     block::CITIZEN_ID,
     block::HOUSEHOLD_NO,
     block::TOWN_CODE.known_as(&["乡镇代码"]),

@@ -3,6 +3,7 @@
 use encoding_rs::{DecoderResult, GB18030};
 
 use super::{Delimited, Delimiter, Encoding, Format, Layout, Signature};
+use crate::transcode::is_han;
 
 impl Layout {
     /// The layout of a file on the sender's side, from its name and first bytes (a few KiB are enough).
@@ -10,7 +11,7 @@ impl Layout {
     /// Workbooks and tables of dBASE are known by their first bytes, whatever they are called; what is called a workbook and is none, nor
     /// text, stays one, so that its decoder says what it is. Otherwise the extension decides when it is known; otherwise `<` begins XML, `[` JSON, and `{` lines of JSON when its first line is a whole
     /// object. In a `.csv` or `.txt` file the delimiter is the one that occurs most often in the first line. The charset is
-    /// that of the first bytes, see [`Encoding::of_head`].
+    /// that of the first bytes; it is left open ([`Layout::open`]) where they are ASCII alone, or UTF-8 and GB18030 alike.
     pub fn detect(file_name: &str, head: &[u8]) -> Self {
         let body = head.strip_prefix(UTF8_MARK).unwrap_or(head).trim_ascii_start();
         let extension = file_name
@@ -29,7 +30,15 @@ impl Layout {
             (_, Some(b'{')) => Format::JSON,
             _ => Format::Delimited(Delimited::new(likely_delimiter(body))),
         };
-        Self::new(format, Encoding::of_head(head, Encoding::Utf8))
+        let (encoding, open) = match Sight::of(head) {
+            Sight::Sure(found) => (found, false),
+            Sight::Ascii(declared) => (declared.unwrap_or(Encoding::Utf8), true),
+            Sight::Both => (Encoding::Utf8, true),
+        };
+        Self {
+            open,
+            ..Self::new(format, encoding)
+        }
     }
 }
 
@@ -47,36 +56,41 @@ fn binary(extension: &str, signature: Option<Signature>) -> Option<Layout> {
     Some(Layout::new(format, Encoding::Utf8))
 }
 
-impl Encoding {
-    /// The charset of a file that begins with these bytes, whatever it says of itself: GB18030 when far more of them are no UTF-8 than
-    /// would be Chinese in it. Of ASCII alone the declaration of XML decides, and `otherwise` where there is none.
-    pub(crate) fn of_head(head: &[u8], otherwise: Self) -> Self {
+/// What first bytes show of a charset, whatever the file says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// Nothing, being ASCII; the declaration of XML names this one.
+    Ascii(Option<Encoding>),
+    /// This one: GB18030 when far more of them are no UTF-8 than would be Chinese in it.
+    Sure(Encoding),
+    /// They are UTF-8 without Chinese, and all of them Chinese in GB18030: `é` of the one is `茅` of the other.
+    Both,
+}
+
+impl Sight {
+    pub(crate) fn of(head: &[u8]) -> Self {
         if head.is_ascii() {
-            return declared(head.trim_ascii_start()).unwrap_or(otherwise);
+            return Self::Ascii(declared(head.trim_ascii_start()));
         }
         if head.starts_with(UTF8_MARK) {
-            return Self::Utf8;
+            return Self::Sure(Encoding::Utf8);
         }
         if head.starts_with(GB18030_MARK) {
-            return Self::Gb18030;
+            return Self::Sure(Encoding::Gb18030);
         }
-        let (han, broken) = utf8_evidence(head);
-        if broken > han * 4 { Self::Gb18030 } else { Self::Utf8 }
+        match utf8_evidence(head) {
+            (0, 0) if is_plain_gb18030(head) => Self::Both,
+            (han, broken) if broken > han * 4 => Self::Sure(Encoding::Gb18030),
+            _ => Self::Sure(Encoding::Utf8),
+        }
     }
+}
 
-    /// The other charset, when the first bytes are sure to be in it: valid there, with Chinese characters, and not a text of this one with a
-    /// few bytes gone wrong.
-    pub(crate) fn contradicted(self, head: &[u8]) -> Option<Self> {
-        if head.is_ascii() {
-            return None;
-        }
-        let (han, broken) = utf8_evidence(head);
-        match self {
-            // Fewer could be the bytes of GB18030 characters by chance.
-            Self::Gb18030 => (broken == 0 && han >= 4).then_some(Self::Utf8),
-            Self::Utf8 => (broken > han * 4 && gb18030_pairs(head) >= 2).then_some(Self::Gb18030),
-        }
-    }
+/// Whether bytes that are declared as UTF-8 are sure to be GB18030: valid there, with Chinese characters, and not a text of UTF-8 with a few bytes
+/// gone wrong.
+pub(crate) fn is_gb18030(head: &[u8]) -> bool {
+    let (han, broken) = utf8_evidence(head);
+    broken > han * 4 && gb18030_pairs(head) >= 2
 }
 
 /// Whether the first line is one JSON value by itself; of a document over several lines it is only a piece.
@@ -106,10 +120,7 @@ fn utf8_evidence(bytes: &[u8]) -> (usize, usize) {
     let (mut han, mut broken, mut at) = (0, 0, 0);
     for chunk in bytes.utf8_chunks() {
         let (valid, invalid) = (chunk.valid(), chunk.invalid());
-        han += valid
-            .chars()
-            .filter(|letter| ('\u{4e00}'..='\u{9fff}').contains(letter))
-            .count();
+        han += valid.chars().filter(|letter| is_han(*letter)).count();
         at += valid.len() + invalid.len();
         let cut = at == bytes.len() && std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
         broken += usize::from(!invalid.is_empty() && !cut);
@@ -124,6 +135,19 @@ fn gb18030_pairs(bytes: &[u8]) -> usize {
     match decoder.decode_to_string_without_replacement(bytes, &mut text, false) {
         (DecoderResult::InputEmpty, _) => text.chars().filter(|letter| !letter.is_ascii()).count(),
         _ => 0,
+    }
+}
+
+/// Whether all that is not ASCII are Chinese characters of GB 2312, which nearly all in a text of GB18030 are. The end may cut one off.
+fn is_plain_gb18030(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    loop {
+        rest = match rest {
+            [] | [0xB0..=0xF7] => return true,
+            [0xB0..=0xF7, 0xA1..=0xFE, after @ ..] => after,
+            [byte, after @ ..] if byte.is_ascii() => after,
+            _ => return false,
+        };
     }
 }
 

@@ -1,10 +1,12 @@
 //! The forms of a feed that need to be described: delimiters, byte positions, envelopes, sheets.
 //!
 //! Takes what a deployment configured; gives plain descriptions that the decoders follow. Refuses, as [`LayoutFault`], byte positions that
-//! overlap or hold nothing, a trailer without a mark, and columns without a name.
+//! overlap or hold nothing, a trailer without a mark or with the sum of no column, and columns without a name.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+
+use crate::decode::fold_header;
 
 /// What stands between two fields of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,9 +117,9 @@ impl Delimited {
         })
     }
 
-    /// The same with a last line that says what the file holds.
+    /// The same with a last line that says what the file holds. Where columns are stated, sums are of these.
     pub fn with_trailer(self, trailer: Trailer<usize>) -> Result<Self, LayoutFault> {
-        trailer.check()?;
+        trailer.check(self.columns.as_deref())?;
         Ok(Self {
             trailer: Some(Arc::new(trailer)),
             ..self
@@ -147,11 +149,19 @@ pub struct Total<P> {
 }
 
 impl<P> Trailer<P> {
-    fn check(&self) -> Result<(), LayoutFault> {
+    fn check(&self, columns: Option<&[String]>) -> Result<(), LayoutFault> {
         if self.mark.is_empty() {
-            Err(LayoutFault::NoMark)
-        } else {
-            Ok(())
+            return Err(LayoutFault::NoMark);
+        }
+        let folded: Option<Vec<String>> = columns.map(|columns| columns.iter().map(|name| fold_header(name)).collect());
+        let has = |total: &&Total<P>| {
+            folded
+                .as_ref()
+                .is_none_or(|names| names.contains(&fold_header(&total.column)))
+        };
+        match self.sums.iter().find(|total| !has(total)) {
+            Some(total) => Err(LayoutFault::SumOfNoColumn(total.column.clone())),
+            None => Ok(()),
         }
     }
 }
@@ -222,7 +232,8 @@ impl Fixed {
 
     /// The same with a last line that says what the file holds.
     pub fn with_trailer(self, trailer: Trailer<Span>) -> Result<Self, LayoutFault> {
-        trailer.check()?;
+        let columns: Vec<String> = self.columns.iter().map(|column| column.name.clone()).collect();
+        trailer.check(Some(&columns))?;
         Ok(Self {
             trailer: Some(trailer),
             ..self
@@ -390,6 +401,9 @@ pub enum LayoutFault {
     /// Every row would begin with it.
     #[error("the footer is an empty text")]
     NoFooter,
+    /// A trailer's sum of a column that the file does not have.
+    #[error("the trailer has a sum of `{0}`, which is no column")]
+    SumOfNoColumn(String),
     /// Nothing would tell the trailer from a record.
     #[error("the trailer has no mark")]
     NoMark,

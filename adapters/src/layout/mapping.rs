@@ -63,11 +63,14 @@ impl Mapping {
         if name == operation::NAME && operation::parse(code).is_none() {
             return Err(MappingFault::UnknownCode(name, code.to_owned()));
         }
-        if let Some(FieldType::Code(table)) = record.field(name).map(|field| field.kind)
-            && table.canonical(code).is_none()
-        {
-            return Err(MappingFault::UnknownCode(name, code.to_owned()));
-        }
+        let code = match record.field(name).map(|field| field.kind) {
+            // As this source would write it: what is mapped is read like anything else that it sends.
+            Some(FieldType::Code(table)) => table
+                .written(code)
+                .or_else(|| table.canonical(code).map(|_| code))
+                .ok_or_else(|| MappingFault::UnknownCode(name, code.to_owned()))?,
+            _ => code,
+        };
         let sent = trimmed(sent);
         let earlier = self
             .codes

@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::{
     Delimited, Delimiter, Encoding, Fixed, FixedColumn, Format, HeaderRows, Layout, LayoutFault, Mapping, MappingFault,
     Sheet, Span, Trailer,
 };
-use crate::catalogue::record_type;
+use crate::catalogue::{FieldType, record_type};
 
 const BOTH: [Encoding; 2] = [Encoding::Utf8, Encoding::Gb18030];
 
@@ -141,6 +141,47 @@ fn a_few_wrong_bytes_do_not_make_another_charset_of_a_file() {
 fn a_character_cut_off_by_the_end_of_the_head_is_still_utf8() {
     let head = "姓名".as_bytes().split_last().unwrap().1;
     assert_eq!(Layout::detect("a.csv", head).encoding, Encoding::Utf8);
+}
+
+#[test]
+fn a_code_is_mapped_to_that_of_the_catalogue_where_the_source_has_others() {
+    for (record, field, code) in [
+        ("health/birth-certificate", "mother_id_type", "08"),
+        ("commerce/establishment", "legal_rep_id_type", "10"),
+        ("commerce/establishment", "reg_status", "SUSPENDED"),
+        ("tax/withholding-employee", "person_status", "1"),
+    ] {
+        let record = record_type(record).unwrap();
+        let mapping = Mapping::new(record, [], [(field, "它", code)]).unwrap();
+        let FieldType::Code(table) = record.field(field).unwrap().kind else {
+            panic!("{field} has no table")
+        };
+        let sent = mapping.codes(field).unwrap().get("它").unwrap();
+        assert_eq!(table.canonical(sent), Some(code), "{field}");
+    }
+}
+
+#[test]
+fn a_head_that_does_not_show_its_charset_leaves_it_open() {
+    for (head, open) in [
+        (&b"gmsfhm,xm\n1,Wang\n"[..], true),
+        (b"<?xml version='1.0' encoding='GBK'?><a/>", true),
+        ("xm\nLé\n".as_bytes(), true),
+        ("xm\n王\n".as_bytes(), false),
+        (b"xm\n\xcd\xf5\n", false),
+    ] {
+        let layout = Layout::detect("a.csv", head);
+        assert_eq!(layout.open, open);
+        assert_eq!(layout.content_type().contains("charset"), !open);
+    }
+}
+
+#[test]
+fn only_a_text_can_be_left_open() {
+    let forms = [Format::Dbf, Format::XLSX, Format::XLS].map(|format| (format, false));
+    for (format, open) in forms.into_iter().chain([(Format::CSV, true), (Format::XML, true)]) {
+        assert_eq!(Layout::new(format, Encoding::Gb18030).left_open().open, open);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! The tax bureau puts the withholding unit's number before them. Bank accounts, disability and martyrs' families, investments and
 //! places of living are class C4; the registered place comes as names in four columns and is read only where a bureau sends its code.
 
-use super::ID_TYPE;
+use super::{ID_TYPE, PERSON_STATUS};
 use crate::catalogue::Class::{C1, C2, C3};
 use crate::catalogue::{Agency, Drawn, Field, FieldType, Implied, RecordType, Sampled, Subject, block};
 use crate::code::tables;
@@ -54,7 +54,7 @@ static FIELDS: &[Field] = &[
     Field::new("left_on", "离职日期", FieldType::Date, C2)
         .known_as(&["LZRQ"])
         .blank_in(8_800),
-    Field::new("person_status", "人员状态", FieldType::Code(&tables::PERSON_STATUS), C2),
+    Field::new("person_status", "人员状态", FieldType::Code(&PERSON_STATUS), C2),
     Field::new("phone", "手机号码", FieldType::Phone, C2).known_as(&["SJHM", "联系电话"]),
     Field::new("hukou_region", "户籍所在地区划", FieldType::Region, C2),
 ];

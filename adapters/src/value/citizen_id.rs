@@ -5,7 +5,7 @@
 //! code was in force when its holder was born is no ground to refuse: numbers were issued from the mid-1980s on, whatever the birth.
 
 use super::date::{YEARS, days_from_civil, days_in_month};
-use super::fold::{eight_digits, identifier, misfit};
+use super::fold::{eight_digits, identifier, is_scientific, misfit};
 use super::region;
 use super::{RejectCode, Scratch};
 
@@ -28,6 +28,9 @@ pub fn parse<'a>(sent: &'a str, scratch: &'a mut Scratch, today: i32) -> Result<
     if id.len() == 15 {
         raise(id, made)?;
         id = made;
+    }
+    if is_scientific(id) {
+        return Err(RejectCode::LostDigits);
     }
     let bytes = id.as_bytes().try_into().map_err(|_| misfit(id, &[15, 18]))?;
     check(bytes, today).map(|()| id)

@@ -1,10 +1,10 @@
 //! Numbers of other documents: permits, passports, certificates, codes of a source without a published table.
 //!
-//! Takes printable text; gives it in capital ASCII without blanks. Refuses what is longer than the field, and any character without an
-//! ASCII form. A birth certificate's number is one letter and nine digits wherever it stands, that of a disability card a resident id
+//! Takes printable text; gives it in capital ASCII without blanks. Refuses what is longer than the field, any character without an
+//! ASCII form, and what a spreadsheet left of a long number. A birth certificate's number is one letter and nine digits wherever it stands, that of a disability card a resident id
 //! with kind and grade behind it, and `B` with the count of re-issues where there was one.
 
-use super::fold::{any_byte, identifier};
+use super::fold::{any_byte, identifier, is_scientific};
 use super::{RejectCode, Scratch, citizen_id};
 
 /// The number of at most `max` characters.
@@ -15,6 +15,9 @@ pub(super) fn parse<'a>(field: &str, sent: &'a str, max: u16, scratch: &'a mut S
     }
     if number.len() > usize::from(max) {
         return Err(RejectCode::TooLong);
+    }
+    if is_scientific(number) {
+        return Err(RejectCode::LostDigits);
     }
     match field {
         "birth_cert_no" => birth_certificate(number),

@@ -94,9 +94,28 @@ pub(super) fn narrow(char: char) -> char {
     ascii.to_ascii_uppercase()
 }
 
-/// Why an identifier has none of these lengths: a character foreign to it takes more than one byte, or there are more or fewer.
+/// Whether an identifier is what a spreadsheet makes of one of 15 digits and more that it took for a number: `3.20706E+17`.
+pub(super) fn is_scientific(identifier: &str) -> bool {
+    let exponent = |text: &str| text.parse().is_ok_and(|exponent: u8| (14..=30).contains(&exponent));
+    let Some((number, exponent_text)) = identifier.split_once('E') else {
+        return false;
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    // No sign of either, and it may be the number of a document.
+    let is_written = number.contains('.') || exponent_text.starts_with('+');
+    is_written
+        && whole.len() == 1
+        && is_digits(whole.as_bytes())
+        && is_digits(fraction.as_bytes())
+        && exponent(exponent_text)
+}
+
+/// Why an identifier has none of these lengths: its last digits are lost, a character foreign to it takes more than one byte, or there are
+/// more or fewer.
 pub(super) fn misfit(identifier: &str, lengths: &[usize]) -> RejectCode {
-    if lengths.contains(&identifier.chars().count()) {
+    if is_scientific(identifier) {
+        RejectCode::LostDigits
+    } else if lengths.contains(&identifier.chars().count()) {
         RejectCode::BadAlphabet
     } else {
         RejectCode::BadLength

@@ -88,7 +88,10 @@ fn resident_ids_are_found_under_the_dirt_of_spreadsheets_and_fixed_columns() {
         );
     }
     let refused = [
-        ("3.2071E+17", RejectCode::BadLength),
+        ("3.2071E+17", RejectCode::LostDigits),
+        ("3e+17", RejectCode::LostDigits),
+        ("3.20706186601010E17", RejectCode::LostDigits),
+        ("3.207061866010E+17", RejectCode::LostDigits),
         ("3.20706199001E+17X", RejectCode::BadAlphabet),
         ("32070619900101000", RejectCode::BadLength),
         ("32070619900101000011", RejectCode::BadLength),
@@ -100,6 +103,22 @@ fn resident_ids_are_found_under_the_dirt_of_spreadsheets_and_fixed_columns() {
     ];
     for (sent, code) in refused {
         assert_eq!(read_as(FieldType::CitizenId, sent), Err(code), "{sent:?}");
+    }
+}
+
+#[test]
+fn what_a_spreadsheet_left_of_a_long_number_is_no_number_of_any_kind() {
+    for kind in [
+        FieldType::DocumentNo(30),
+        FieldType::Uscc,
+        FieldType::TaxpayerId,
+        FieldType::RegNo,
+    ] {
+        assert_eq!(read_as(kind, "3.20706E+17"), Err(RejectCode::LostDigits), "{kind:?}");
+    }
+    // A document may be called like that without a sign or a point.
+    for sent in ["3E17", "E12345678", "1.5E+3", "3.2E+17A"] {
+        assert_eq!(read_as(FieldType::DocumentNo(30), sent), kept(sent));
     }
 }
 

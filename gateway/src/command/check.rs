@@ -495,7 +495,11 @@ fn unreadable(args: &CheckArgs, layout: &Layout, error: &Unreadable, headers: &H
         None => args.file.display().to_string(),
     };
     let next = match error {
-        Unreadable::BadEncoding { .. } | Unreadable::WrongCharset { .. } => {
+        // Few bytes of GB18030 may be UTF-8 as well; nothing in UTF-8 looks like GB18030.
+        Unreadable::WrongCharset { found: "utf-8", .. } => {
+            "name the charset: `--charset utf-8`; where it is gb18030 after all, save it as UTF-8".to_owned()
+        }
+        Unreadable::BadEncoding { .. } | Unreadable::WrongCharset { .. } | Unreadable::CharsetUnclear => {
             "name the charset in which it was written: `--charset gb18030` or `--charset utf-8`".to_owned()
         }
         Unreadable::BadHeaderRow { .. } => {
@@ -517,6 +521,7 @@ fn unreadable(args: &CheckArgs, layout: &Layout, error: &Unreadable, headers: &H
         | Unreadable::DeleteOutsideDelta { .. } => refusal.next().to_owned(),
         Unreadable::WrongTrailer { .. } => "ask the sender for the whole file again".to_owned(),
         Unreadable::Compressed(_) => "unpack it and send it as it is".to_owned(),
+        Unreadable::FailedAnswer { .. } => "ask the platform again; what it sent is no answer".to_owned(),
         Unreadable::TooDeep { .. } => "send the records in a flat array".to_owned(),
         Unreadable::SecrecyMark { .. } => Refusal::SecrecyMark.next().to_owned(),
         Unreadable::NotThisFormat { .. } => format!(

@@ -374,7 +374,9 @@ fn stopped(stop: BodyStop) -> Stop {
 /// What a batch that cannot be read as a whole is refused as.
 pub(crate) fn refusal_of(error: &Unreadable) -> Refusal {
     match error {
-        Unreadable::BadEncoding { .. } | Unreadable::WrongCharset { .. } => Refusal::BadEncoding,
+        Unreadable::BadEncoding { .. } | Unreadable::WrongCharset { .. } | Unreadable::CharsetUnclear => {
+            Refusal::BadEncoding
+        }
         Unreadable::BadHeaderRow { .. } => Refusal::BadHeaderRow,
         Unreadable::DoubtfulHeader(_) => Refusal::DoubtfulHeader,
         Unreadable::DeleteOutsideDelta { .. } => Refusal::DeleteOutsideDelta,
@@ -384,9 +386,10 @@ pub(crate) fn refusal_of(error: &Unreadable) -> Refusal {
         Unreadable::Compressed(InflateFault::TooLarge { .. } | InflateFault::TooDense) => Refusal::ExpandsTooFar,
         Unreadable::Compressed(InflateFault::Damaged | InflateFault::Incomplete) => Refusal::BadCompression,
         Unreadable::File(fault) => refusal_of_file(fault),
-        Unreadable::RecordTooLong { .. } | Unreadable::TooDeep { .. } | Unreadable::NotThisFormat { .. } => {
-            Refusal::Unreadable
-        }
+        Unreadable::RecordTooLong { .. }
+        | Unreadable::TooDeep { .. }
+        | Unreadable::FailedAnswer { .. }
+        | Unreadable::NotThisFormat { .. } => Refusal::Unreadable,
     }
 }
 

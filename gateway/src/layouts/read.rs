@@ -7,7 +7,7 @@ use std::sync::Arc;
 use shuguan_adapters::catalogue::{self, RecordType};
 use shuguan_adapters::layout::{
     Delimited, Delimiter, Encoding, Envelope, Fixed, FixedColumn, Format, HeaderRows, Layout, LayoutFault, Mapping,
-    Sheet, Span, Trailer, Xml,
+    Sheet, Span, Total, Trailer, Xml,
 };
 use shuguan_adapters::operation;
 use shuguan_policies::document::{Document, Table, nearest};
@@ -65,7 +65,10 @@ fn one<'s>(document: &mut Document<'s>, mut table: Table<'s>, owned: bool) -> Op
     if document.fault_count() > before {
         return None;
     }
-    let layout = Layout::new(format?, encoding?);
+    let layout = match encoding? {
+        Some(encoding) => Layout::new(format?, encoding),
+        None => Layout::new(format?, Encoding::Gb18030).left_open(),
+    };
     Some(NamedLayout {
         name: name?,
         partner,
@@ -99,10 +102,11 @@ fn record<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<&'st
     record
 }
 
-fn encoding<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Encoding> {
+/// The charset, if one is stated; none at all is a fault.
+fn encoding<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Option<Encoding>> {
     let span = table.span_of("charset");
     let Some(name) = table.optional::<String>(document, "charset") else {
-        return Some(Encoding::Gb18030);
+        return Some(None);
     };
     let encoding = Encoding::parse(&name);
     if encoding.is_none() {
@@ -113,7 +117,7 @@ fn encoding<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<En
             hint,
         );
     }
-    encoding
+    encoding.map(Some)
 }
 
 fn format<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Format> {
@@ -162,11 +166,12 @@ fn delimited<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<D
     let trailer_span = table.span_of("trailer");
     if let Some(mut inner) = table.table(document, "trailer") {
         let (mark, count) = (inner.required(document, "mark"), inner.required(document, "count"));
+        let sums = sums(document, &mut inner, |document, table| table.required(document, "at"));
         inner.finish(document);
         let trailer = Trailer {
             mark: mark?,
             count: count?,
-            sums: Vec::new(),
+            sums: sums?,
         };
         form = told(document, trailer_span, form.with_trailer(trailer))?;
     }
@@ -230,23 +235,42 @@ fn fixed<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Fixed
     let trailer_span = table.span_of("trailer");
     if let Some(mut inner) = table.table(document, "trailer") {
         let mark = inner.required(document, "mark");
-        let (start, width) = (inner.required(document, "start"), inner.required(document, "width"));
+        let count = span_of(document, &mut inner);
+        let sums = sums(document, &mut inner, span_of);
         inner.finish(document);
-        let count = Span {
-            start: start?,
-            width: width?,
+        let trailer = Trailer {
+            mark: mark?,
+            count: count?,
+            sums: sums?,
         };
-        form = told(
-            document,
-            trailer_span,
-            form.with_trailer(Trailer {
-                mark: mark?,
-                count,
-                sums: Vec::new(),
-            }),
-        )?;
+        form = told(document, trailer_span, form.with_trailer(trailer))?;
     }
     Some(form)
+}
+
+/// `start` and `width` of a table.
+fn span_of<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Span> {
+    let (start, width) = (table.required(document, "start"), table.required(document, "width"));
+    Some(Span {
+        start: start?,
+        width: width?,
+    })
+}
+
+/// `sums` of a trailer: which column each is of, and where it stands.
+fn sums<'s, P>(
+    document: &mut Document<'s>,
+    trailer: &mut Table<'s>,
+    place: impl Fn(&mut Document<'s>, &mut Table<'s>) -> Option<P>,
+) -> Option<Vec<Total<P>>> {
+    let mut sums = Vec::new();
+    for mut inner in trailer.tables(document, "sums") {
+        let column = inner.required(document, "column");
+        let at = place(document, &mut inner);
+        inner.finish(document);
+        sums.push(column.zip(at).map(|(column, at)| Total { column, at }));
+    }
+    sums.into_iter().collect()
 }
 
 fn told<T>(document: &mut Document<'_>, span: Option<Range<usize>>, made: Result<T, LayoutFault>) -> Option<T> {

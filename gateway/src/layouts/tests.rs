@@ -1,7 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use shuguan_adapters::catalogue::record_type;
-use shuguan_adapters::layout::{Encoding, Layout};
+use shuguan_adapters::layout::{Encoding, Format, Layout};
 use shuguan_policies::document::Document;
 
 use super::{Layouts, read};
@@ -52,6 +52,20 @@ trailer = { mark = "TRL", start = 3, width = 8 }
 "#;
 
 #[test]
+fn a_layout_states_no_charset_that_it_does_not_name_but_for_byte_positions() {
+    let text = RESIDENT.replace("charset = \"utf-8\"\n", "");
+    let layouts = layouts(&text).unwrap();
+    let resident = record_type("public-security/resident").unwrap();
+    let open = |name: &str, stated| {
+        let named = layouts.named("public-security-city", resident, name).unwrap();
+        named.layout_for(stated).open
+    };
+    assert!(open("hukou-2016", None));
+    assert!(!open("hukou-2016", Some(Encoding::Utf8)));
+    assert!(!open("old-tape", None));
+}
+
+#[test]
 fn layouts_are_found_by_name_by_default_and_by_nobody_else() {
     let layouts = layouts(RESIDENT).unwrap();
     let resident = record_type("public-security/resident").unwrap();
@@ -71,6 +85,58 @@ fn layouts_are_found_by_name_by_default_and_by_nobody_else() {
     let death = record_type("public-security/death").unwrap();
     assert!(layouts.named("public-security-city", death, "old-tape").is_none());
     assert_eq!(layouts.of_partner("public-security-city").count(), 2);
+}
+
+#[test]
+fn a_trailer_has_sums_of_columns_that_there_are() {
+    let text = |columns: &str, sums: &str| {
+        format!(
+            "[[layout]]\nname = \"a\"\npartner = \"p\"\nrecord = \"tax/contribution-payment\"\n{columns}\n\
+             trailer = {{ mark = \"TRL\", {sums} }}\n"
+        )
+    };
+    let lines = "form = \"delimited\"";
+    let fixed = "form = \"fixed\"\ncolumn = [{ name = \"NSRSBH\", width = 18 }, { name = \"AAB122\", width = 10 }]";
+    for (columns, sums) in [
+        (
+            lines,
+            "count = 1, sums = [{ column = \"AAB122\", at = 2 }, { column = \"缴费基数\", at = 3 }]",
+        ),
+        (
+            fixed,
+            "start = 3, width = 5, sums = [{ column = \"aab122\", start = 8, width = 12 }]",
+        ),
+    ] {
+        let layouts = layouts(&text(columns, sums)).unwrap();
+        let record = record_type("tax/contribution-payment").unwrap();
+        let stated = match &layouts.named("p", record, "a").unwrap().layout.format {
+            Format::Delimited(form) => form.trailer.as_ref().unwrap().sums.len(),
+            Format::Fixed(form) => form.trailer().unwrap().sums.len(),
+            _ => 0,
+        };
+        assert_eq!(stated, if columns == lines { 2 } else { 1 });
+    }
+    for (columns, sums, fault) in [
+        (
+            fixed,
+            "start = 3, width = 5, sums = [{ column = \"AAB123\", start = 8, width = 12 }]",
+            "which is no column",
+        ),
+        (
+            fixed,
+            "start = 3, width = 5, sums = [{ column = \"AAB122\", at = 8 }]",
+            "`layout.trailer.sums.start` is missing",
+        ),
+        (
+            lines,
+            "count = 1, sums = [{ at = 2 }]",
+            "`layout.trailer.sums.column` is missing",
+        ),
+        (lines, "count = 1, sum = 2", "unknown key"),
+    ] {
+        let faults = layouts(&text(columns, sums)).unwrap_err();
+        assert!(faults.iter().any(|told| told.contains(fault)), "{fault}: {faults:#?}");
+    }
 }
 
 #[test]

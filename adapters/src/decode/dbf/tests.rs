@@ -359,3 +359,23 @@ proptest! {
         prop_assert_eq!(told.counts.received, told.counts.accepted + told.counts.rejected + told.counts.repeated);
     }
 }
+
+#[test]
+fn a_table_of_utf8_that_is_not_declared_is_refused_and_never_read_as_gb18030() {
+    for name in ["王测", "王测试名"] {
+        let records: &[(u8, &[&str])] = &[(b' ', &[FIRST, "      ", "18600101"])];
+        let mut bytes = table(records).build();
+        let at = bytes.len() - 1 - 8 - 10;
+        let name = &name.as_bytes()[..name.len().min(9)];
+        bytes[at..at + name.len()].copy_from_slice(name);
+        let told = frames(&["citizen_id", "name"], &GBK, std::iter::once(bytes.as_slice()));
+        assert_eq!(
+            told.ended,
+            Err(Unreadable::WrongCharset {
+                declared: "gb18030",
+                found: "utf-8",
+                by: "bytes so far"
+            })
+        );
+    }
+}

@@ -2,7 +2,8 @@
 //!
 //! Takes UTF-8 text cut between any two characters; finds the array of records, bare or in an envelope, and gives each of its objects to the
 //! reader of objects. Holds one record and the way to it, never the document. Refuses what is no JSON outside of records, an envelope
-//! nested deeper than 32, two arrays that could be the one, a count that does not hold, and a document that does not end.
+//! nested deeper than 32, two arrays that could be the one, a count that does not hold, an answer that says that it failed or bears a secrecy mark
+//! (`envelope`), and a document that does not end. A sentence that says that there is nothing is an empty batch.
 
 mod capture;
 mod lexer;
@@ -10,6 +11,7 @@ mod lexer;
 use self::capture::Capture;
 use self::lexer::{Lexer, Token};
 use super::Objects;
+use crate::decode::envelope::{self, Totals};
 use crate::decode::form::TextForm;
 use crate::decode::header::Names;
 use crate::decode::judge::Judge;
@@ -32,8 +34,17 @@ pub(crate) struct Document {
     capture: Option<Capture>,
     /// Whether the array of records was met.
     found: bool,
-    /// What the envelope says the number of records is.
+    /// What the envelope says the number of records is, where a layout names the member that does.
     stated: Option<String>,
+    /// What usual members say of it.
+    totals: Totals,
+    /// The objects around the records, by their numbers, and how many objects there were.
+    around: Vec<u64>,
+    objects_met: u64,
+    /// Rows of the batch before this document.
+    rows_before: Option<u64>,
+    /// Instead of a document there is a sentence that there is nothing.
+    sentence: bool,
     /// The document so far, while it may turn out to be one record itself.
     whole: Option<String>,
 }
@@ -59,6 +70,7 @@ struct Level {
     name: String,
     /// How much of the stated way leads here; none when it does not.
     way: Option<usize>,
+    number: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,6 +95,11 @@ impl Document {
             capture: None,
             found: false,
             stated: None,
+            totals: Totals::default(),
+            around: Vec::new(),
+            objects_met: 0,
+            rows_before: None,
+            sentence: false,
             whole: envelope.records.is_none().then(String::new),
         }
     }
@@ -98,8 +115,9 @@ impl Document {
 impl TextForm for Document {
     fn text(&mut self, text: &str, judge: &mut Judge) -> Result<(), Unreadable> {
         self.remember(text);
+        self.rows_before.get_or_insert(judge.counts().rows);
         let mut rest = text;
-        while !rest.is_empty() {
+        while !rest.is_empty() && !self.sentence {
             if let Some(capture) = &mut self.capture {
                 let taken = capture
                     .take(rest, self.limits)
@@ -139,6 +157,9 @@ impl TextForm for Document {
     fn finish(&mut self, judge: &mut Judge) -> Result<(), Unreadable> {
         if let Some(token) = self.lexer.finish() {
             self.token(token, judge)?;
+        }
+        if self.sentence && !self.is_sentence() {
+            return Err(self.broken());
         }
         if self.expect == Expect::Value && self.levels.is_empty() && self.capture.is_none() {
             // Nothing at all: an empty batch, which is refused elsewhere.
@@ -221,10 +242,15 @@ impl Document {
             });
         }
         self.found = true;
+        self.around = self.levels.iter().map(|level| level.number).collect();
         Ok(())
     }
 
     fn token(&mut self, token: Token, judge: &mut Judge) -> Result<(), Unreadable> {
+        if self.is_sentence() {
+            self.sentence = true;
+            return Ok(());
+        }
         match (self.expect, token) {
             (Expect::FirstName | Expect::Name, Token::Text(name)) => {
                 if let Some(level) = self.levels.last_mut() {
@@ -256,6 +282,12 @@ impl Document {
         Ok(())
     }
 
+    /// Whether it is no document so far, but the sentence that there is nothing.
+    fn is_sentence(&self) -> bool {
+        let says_so = || self.whole.as_deref().is_some_and(envelope::says_nothing_found);
+        self.levels.is_empty() && self.expect == Expect::Value && says_so()
+    }
+
     fn open(&mut self, kind: Kind) -> Result<(), Unreadable> {
         if self.levels.len() >= DEPTH_MAX {
             return Err(Unreadable::TooDeep { line: self.line });
@@ -264,10 +296,12 @@ impl Document {
             None => Some(0),
             Some(_) => self.way(),
         };
+        self.objects_met += 1;
         self.levels.push(Level {
             kind,
             name: String::new(),
             way,
+            number: self.objects_met,
         });
         Ok(())
     }
@@ -291,11 +325,14 @@ impl Document {
 
     fn scalar(&mut self, text: String, judge: &mut Judge) -> Result<(), Unreadable> {
         let Some(level) = self.levels.last() else {
-            // A sentence instead of a document.
             return Err(self.broken());
         };
         if level.kind == Kind::Records {
             judge.reject(self.line, None, RejectCode::NotAnObject);
+        }
+        if level.kind == Kind::Object {
+            envelope::check(&level.name, &text, self.line)?;
+            self.totals.member(level.number, &level.name, &text, self.line);
         }
         if level.kind == Kind::Object
             && let Some(count) = &self.envelope.count
@@ -342,10 +379,11 @@ impl Document {
     }
 
     fn check_count(&self, judge: &Judge) -> Result<(), Unreadable> {
-        if self.envelope.count.is_none() {
-            return Ok(());
-        }
         let found = judge.counts().rows;
+        if self.envelope.count.is_none() {
+            let before = self.rows_before.unwrap_or_default();
+            return self.totals.check(&self.around, found.saturating_sub(before));
+        }
         let why = match self.stated.as_deref().map(|stated| stated.trim().parse::<u64>()) {
             Some(Ok(stated)) if stated == found => return Ok(()),
             Some(Ok(stated)) => TrailerFault::Rows { stated, found },

@@ -62,7 +62,7 @@ const REMARKS: [&str; 9] = [
 /// Whether a cell says that its row is no record.
 pub(crate) fn is_label(cell: &str) -> bool {
     // The longest label with blanks between its characters; nearly every cell of a record differs in its first character.
-    if cell.len() > LABEL_BYTES_MAX {
+    if cell.len() > LABEL_BYTES_MAX || !may_begin(cell) {
         return false;
     }
     let text: String = cell.chars().filter(|letter| !letter.is_whitespace()).collect();
@@ -85,6 +85,14 @@ pub(crate) fn is_label(cell: &str) -> bool {
             .any(|next| next.is_none() || colon(next) || bracket(next))
         || after(&REMARKS).iter().any(colon)
         || (text.starts_with("单位（") || text.starts_with("单位(")) && text.contains('章')
+}
+
+/// Whether its first character is that of a label: nothing is put together of a cell that is none.
+fn may_begin(cell: &str) -> bool {
+    let passed = |letter: char| letter.is_whitespace() || matches!(letter, '-' | '—' | '=' | '*' | '_' | '…');
+    let first = cell.trim_start_matches(passed).chars().next();
+    let words = SUMS.iter().chain(&MAKERS).chain(&REMARKS);
+    first.is_some_and(|first| !first.is_ascii() && words.into_iter().any(|word| word.starts_with(first)))
 }
 
 /// Remarks run on; a label with its names does not.

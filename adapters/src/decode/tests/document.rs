@@ -105,7 +105,7 @@ fn a_bad_record_is_a_reject_and_the_next_is_read() {
 #[test]
 fn what_is_no_document_is_refused() {
     for text in [
-        "没有数据或者时间格式错误",
+        "系统繁忙",
         "{\"data\":[{\"title\":\"a\"}]",
         "[{\"title\":\"a\"}",
         "[{\"title\":\"a\"",

@@ -8,6 +8,7 @@
 mod fixture;
 mod groups;
 mod refusals;
+mod secrecy;
 mod written;
 
 use std::num::NonZeroU32;

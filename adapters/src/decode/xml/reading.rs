@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::fields::Fields;
 use super::walker::Node;
 use crate::decode::judge::Judge;
-use crate::decode::{TrailerFault, Unreadable};
+use crate::decode::{TrailerFault, Unreadable, envelope};
 use crate::layout;
 use crate::reject::RejectCode;
 
@@ -23,6 +23,16 @@ pub(super) struct Reading {
     count: Option<Arc<str>>,
     stated: Option<String>,
     counting: Option<usize>,
+    /// The innermost element around the records that is open and holds no other: its name, depth, line and text.
+    leaf: Option<Leaf>,
+}
+
+/// An element that may say something about all records.
+struct Leaf {
+    name: String,
+    depth: usize,
+    line: u64,
+    text: String,
 }
 
 impl Reading {
@@ -35,6 +45,7 @@ impl Reading {
             count: shape.count.clone(),
             stated: None,
             counting: None,
+            leaf: None,
         }
     }
 
@@ -82,12 +93,30 @@ impl Reading {
                 None,
             ) if self.is_record(element) => {
                 self.at = Some(*depth);
+                self.leaf = None;
                 self.fields.begin(*line);
                 for (name, value) in attributes {
                     self.fields.attribute(name, value);
                 }
             }
-            (Node::Open { element, depth, .. }, None) => {
+            (
+                Node::Open {
+                    element,
+                    attributes,
+                    depth,
+                    line,
+                },
+                None,
+            ) => {
+                for (name, value) in attributes {
+                    envelope::check(name, value, *line)?;
+                }
+                self.leaf = Some(Leaf {
+                    name: (*element).to_owned(),
+                    depth: *depth,
+                    line: *line,
+                    text: String::new(),
+                });
                 if self
                     .count
                     .as_ref()
@@ -99,6 +128,11 @@ impl Reading {
             }
             (Node::Text(text), Some(_)) => self.fields.text(text)?,
             (Node::Text(text), None) => {
+                if let Some(leaf) = &mut self.leaf
+                    && leaf.text.len() < LEAF_BYTES_MAX
+                {
+                    leaf.text.push_str(text);
+                }
                 if let (Some(_), Some(stated)) = (self.counting, &mut self.stated)
                     && stated.len() < COUNT_BYTES_MAX
                 {
@@ -120,6 +154,11 @@ impl Reading {
             (Node::Close { depth }, None) => {
                 if self.counting == Some(*depth) {
                     self.counting = None;
+                }
+                if let Some(leaf) = self.leaf.take()
+                    && leaf.depth == *depth
+                {
+                    envelope::check(&leaf.name, &leaf.text, leaf.line)?;
                 }
             }
         }
@@ -167,6 +206,9 @@ const USUAL: [&str; 4] = ["record", "row", "item", "rec"];
 /// The envelope of the health office, and the element in it that is a record or holds them under a usual name.
 const HEALTH_ENVELOPE: &str = "MDEML";
 const HEALTH_RECORD: &str = "data";
+
+/// More text than says anything about all records.
+const LEAF_BYTES_MAX: usize = 300;
 
 /// More text than any number of records has.
 const COUNT_BYTES_MAX: usize = 64;

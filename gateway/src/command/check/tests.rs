@@ -157,7 +157,7 @@ fn a_marked_copy_of_text_is_what_rejects_would_write() {
     assert_eq!(
         marked,
         "公民身份号码,姓名,死亡日期,_row,_code,_field,_reason,_expected\n\
-         320707180001060071,乙,18711332,2,SG3205,death_date,日期不存在或格式不识别,yyyyMMdd 或 yyyy-MM-dd\n"
+         320707180001060071,乙,18711332,2,SG3205,death_date,日期不存在或格式不识别,yyyyMMdd 或 yyyy-MM-dd，月份为 yyyyMM\n"
     );
 }
 

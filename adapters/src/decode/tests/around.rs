@@ -1,0 +1,229 @@
+//! What stands around the records: titles and sums of delimited text, marks of secrecy, what an envelope says of itself.
+
+use super::*;
+use crate::decode::{PassedOver, TrailerFault};
+use crate::layout::Envelope;
+
+const JSON: Layout = Layout::new(Format::JSON, Encoding::Utf8);
+const XML: Layout = Layout::new(Format::XML, Encoding::Utf8);
+
+fn failed(line: u64) -> Result<(), Unreadable> {
+    Err(Unreadable::FailedAnswer { line })
+}
+
+fn marked(line: u64) -> Result<(), Unreadable> {
+    Err(Unreadable::SecrecyMark { line })
+}
+
+fn passed_over(text: &str) -> PassedOver {
+    let mut decoder = Decoder::new(&PLAIN, &WANTED, &CSV, limits(), TODAY);
+    decoder.feed(text.as_bytes()).unwrap();
+    let _ = decoder.finish().unwrap();
+    decoder.passed_over()
+}
+
+#[test]
+fn titles_and_sums_of_delimited_text_are_no_records() {
+    let text =
+        "连云港市名单,,\n填报单位：某局,,\n标题,数量,备注\n甲,1,\n小计,1,\n乙,2,\n合计,3\n制表人：丙,,审核人：丁\n";
+    let told = read(CSV, text);
+    assert_eq!(
+        (told.ended.clone(), titles(&told)),
+        (Ok(()), vec!["甲".to_owned(), "乙".to_owned()])
+    );
+    assert_eq!(told.counts.received, 2);
+    assert_eq!(passed_over(text).footers, 3);
+    let told = read(CSV, "标题,数量,备注\n合计贸易有限公司,1,\n总计划处,2,\n");
+    assert_eq!(told.counts.accepted, 2);
+}
+
+#[test]
+fn a_sum_is_a_record_where_a_required_field_holds_something() {
+    let told = read(CSV, "备注,数量,标题\n合计,1,甲\n合计,1,\n");
+    assert_eq!((told.counts.received, titles(&told)), (1, vec!["甲".to_owned()]));
+}
+
+#[test]
+fn a_trailer_that_is_called_like_a_sum_is_still_held_against_the_records() {
+    let trailer = crate::layout::Trailer {
+        mark: "合计".into(),
+        count: 1,
+        sums: Vec::new(),
+    };
+    let form = Delimited::new(Delimiter::Comma).with_trailer(trailer).unwrap();
+    let layout = Layout::new(Format::Delimited(form), Encoding::Utf8);
+    let told = read(layout.clone(), "标题,数量,备注\n甲,1,\n小计,1,\n合计,1,\n");
+    assert_eq!((told.ended, told.counts.accepted), (Ok(()), 1));
+    let told = read(layout, "标题,数量,备注\n甲,1,\n合计,2,\n");
+    let why = TrailerFault::Rows { stated: 2, found: 1 };
+    assert_eq!(told.ended, Err(Unreadable::WrongTrailer { line: 3, why }));
+}
+
+#[test]
+fn a_file_without_a_header_is_refused_by_what_its_first_row_lacks() {
+    let none = Err(Unreadable::BadHeaderRow {
+        missing: vec!["title"],
+        twice: vec![],
+    });
+    for rows in [1, 19, 20, 500] {
+        let told = read(CSV, &"甲,1,a\n".repeat(rows));
+        assert_eq!((told.ended, told.counts.rows), (none.clone(), 0), "{rows}");
+        assert_eq!(told.unknown, ["甲", "1", "a"]);
+    }
+    // A header further down is found by nobody.
+    let told = read(CSV, &format!("{}标题,数量,备注\n甲,1,\n", "说明\n".repeat(20)));
+    assert_eq!(told.ended, none);
+    let told = read(CSV, &format!("{}标题,数量,备注\n甲,1,\n", "说明\n".repeat(19)));
+    assert_eq!((told.ended, told.counts.accepted), (Ok(()), 1));
+}
+
+#[test]
+fn headers_are_cleaned_of_the_marks_of_templates_in_every_form() {
+    for header in ["*标题（必填）", "标 题(选填)", "标题*", "＊标题：", "*标题（必填项）"] {
+        let told = read(CSV, &format!("{header},数量\n甲,1\n"));
+        assert_eq!(titles(&told), ["甲"], "{header}");
+        let told = read(NDJSON, &format!("{{\"{header}\":\"甲\"}}\n"));
+        assert_eq!(titles(&told), ["甲"], "{header}");
+    }
+}
+
+#[test]
+fn a_text_that_spreadsheets_keep_from_being_a_number_is_that_text() {
+    let told = read(
+        CSV,
+        "标题,数量,备注\n=\"3207\",=\"5\",=\"a\n=\"甲\" ,1,=1+1\n\"=\"\"0012\"\"\",1,\n",
+    );
+    assert_eq!(titles(&told), ["3207", "甲", "0012"]);
+    let notes: Vec<String> = told
+        .parts
+        .iter()
+        .flat_map(|part| {
+            part.column(2)
+                .as_string::<i32>()
+                .iter()
+                .flatten()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(notes, ["=\"a", "=1+1"]);
+}
+
+#[test]
+fn a_mark_above_below_or_before_the_records_of_delimited_text_refuses_them() {
+    for (text, line) in [
+        ("机密★10年,,\n标题,数量,备注\n甲,1,\n", 1),
+        ("名单,,密级：秘密\n标题,数量,备注\n甲,1,\n", 1),
+        ("名单,,\n密级：,,内部\n标题,数量,备注\n甲,1,\n", 2),
+        ("标题,数量,备注\n甲,1,\n合计,1,机密\n", 3),
+        ("标题,数量,备注\n甲,1,\n绝密,,\n", 3),
+        ("标题,数量,备注\n甲,1,\n密级：机密\n", 3),
+        ("标题,数量,是否涉密\n甲,1,否\n乙,1,是\n", 3),
+        ("标题,数量,涉密\n甲,1,机密\n", 2),
+    ] {
+        assert_eq!(read(CSV, text).ended, marked(line), "{text}");
+    }
+    let mut form = Delimited::new(Delimiter::Comma);
+    form.title_rows = 2;
+    let layout = Layout::new(Format::Delimited(form), Encoding::Utf8);
+    let told = read(layout, "名单,标题\n\"机密★\",\n标题,数量,备注\n甲,1,\n");
+    assert_eq!(told.ended, marked(2));
+}
+
+#[test]
+fn what_says_that_there_is_no_secret_refuses_nothing() {
+    for text in [
+        "密级：公开,,\n标题,数量,备注\n甲,1,机密\n",
+        "标题,数量,是否涉密\n甲,1,否\n",
+        "保密局名单,,\n标题,数量,备注\n甲,1,秘密\n",
+    ] {
+        assert_eq!(read(CSV, text).ended, Ok(()), "{text}");
+    }
+    assert_eq!(read(JSON, r#"{"密级":"公开","data":[{"bt":"甲"}]}"#).ended, Ok(()));
+}
+
+#[test]
+fn a_mark_in_an_envelope_refuses_its_records() {
+    for text in [
+        r#"{"密级":"机密","data":[{"bt":"甲"}]}"#,
+        r#"{"head":{"note":"秘密★1年"},"data":[{"bt":"甲"}]}"#,
+        r#"{"data":[{"bt":"甲"}],"secret_level":3}"#,
+        r#"{"bt":"甲","是否涉密":"是"}"#,
+    ] {
+        assert_eq!(read(JSON, text).ended, marked(1), "{text}");
+    }
+    for text in [
+        "<DATA 密级=\"机密\"><row><bt>甲</bt></row></DATA>",
+        "<DATA><HEAD><密级>绝密</密级></HEAD><row><bt>甲</bt></row></DATA>",
+        "<DATA><row><bt>甲</bt></row><foot>机密★</foot></DATA>",
+    ] {
+        assert_eq!(read(XML, text).ended, marked(1), "{text}");
+    }
+}
+
+#[test]
+fn an_answer_that_says_that_it_failed_is_refused_with_and_without_records() {
+    for text in [
+        r#"{"IsSuccess":false,"TotalCount":1,"DataList":[{"bt":"甲"}],"ErrorCode":0}"#,
+        r#"{"IsSuccess":true,"DataList":[{"bt":"甲"}],"ErrorCode":7}"#,
+        r#"{"IsSuccess":false,"TotalCount":0,"DataList":[]}"#,
+        r#"{"resultCode":"01","resultData":[{"bt":"甲"}]}"#,
+        r#"{"result":{"total":"1","data":[{"bt":"甲"}]},"status":"error"}"#,
+    ] {
+        assert_eq!(read(JSON, text).ended, failed(1), "{text}");
+    }
+    let tax = |code: &str| {
+        format!(
+            "<tiripPackage><businessContent><subPackage><content>[{{\"bt\":\"甲\"}}]</content></subPackage></businessContent>\
+             <returnState><returnCode>{code}</returnCode></returnState></tiripPackage>"
+        )
+    };
+    assert_eq!(read(XML, &tax("00000001")).ended, failed(1));
+    let told = read(XML, &tax("00000000"));
+    assert_eq!((told.ended, told.counts.accepted), (Ok(()), 1));
+}
+
+#[test]
+fn an_answer_that_states_more_records_than_it_has_is_refused_unless_it_is_a_page() {
+    let rows = |stated, found| {
+        Err(Unreadable::WrongTrailer {
+            line: 1,
+            why: TrailerFault::Rows { stated, found },
+        })
+    };
+    for (text, ended) in [
+        (
+            r#"{"IsSuccess":true,"TotalCount":5,"DataList":[{"bt":"甲"}],"ErrorCode":0}"#,
+            rows(5, 1),
+        ),
+        (
+            r#"{"result":{"total":"3","data":[{"bt":"甲"}]},"status":"success"}"#,
+            rows(3, 1),
+        ),
+        (r#"{"data":[{"bt":"甲"},{"bt":"乙"}],"total":1}"#, rows(1, 2)),
+        (r#"{"data":[{"bt":"甲"}],"total":1}"#, Ok(())),
+        (r#"{"data":[{"bt":"甲"}],"total":null}"#, Ok(())),
+        (r#"{"data":[{"bt":"甲"}],"total":9,"pageNo":1,"pageSize":1}"#, Ok(())),
+        (r#"{"sum":{"total":9},"data":[{"bt":"甲"}]}"#, Ok(())),
+    ] {
+        assert_eq!(read(JSON, text).ended, ended, "{text}");
+    }
+    // What a layout names is what counts.
+    let envelope = Envelope {
+        count: Some("n".into()),
+        ..Envelope::new()
+    };
+    let layout = Layout::new(Format::Json(envelope), Encoding::Utf8);
+    assert_eq!(read(layout, r#"{"n":1,"total":9,"data":[{"bt":"甲"}]}"#).ended, Ok(()));
+}
+
+#[test]
+fn a_sentence_that_there_is_nothing_is_an_empty_batch_and_no_other_sentence_is() {
+    for layout in [JSON, CSV, NDJSON] {
+        for sentence in ["没有数据或者时间格式错误", "没有数据\r\n"] {
+            let told = read(layout.clone(), sentence);
+            assert_eq!((told.ended, told.counts.rows), (Ok(()), 0), "{}", layout.label());
+        }
+        assert!(read(layout.clone(), "系统繁忙").ended.is_err(), "{}", layout.label());
+    }
+}
