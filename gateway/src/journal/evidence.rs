@@ -42,6 +42,8 @@ const WANTED: &str = "wanted";
 /// Member: the operator of each column.
 const OPERATORS: &str = "operators";
 
+/// Member: check values of the index keys, `2026:` and 16 bytes in hexadecimal for each year.
+pub const INDEX_KEYS: &str = "index-keys";
 /// Label and member of the digest of the subject index.
 pub const INDEX: &str = "index";
 
