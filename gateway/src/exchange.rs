@@ -10,6 +10,7 @@ pub mod asked;
 pub mod batch;
 pub mod claims;
 pub mod compare;
+pub mod index_keys;
 pub mod inflight;
 pub mod mode;
 pub mod pull;
@@ -49,9 +50,9 @@ use crate::limits::{Admission, Allowance, Limited};
 use crate::refusal::Refusal;
 use crate::registry::Registry;
 use crate::witnessing::Witnessing;
+use index_keys::IndexKeys;
 use inflight::KeysInFlight;
 use signing::Signing;
-use subjects::IndexKeys;
 use tags::Tags;
 
 /// What the stations of an exchange work with; built once, by `serve`.

@@ -10,7 +10,7 @@
 //! | `copyback` | the write-ahead log back into the database, beside the sequencer |
 //! | `payload`, `columns`, `evidence`, `packing`, `kek` | released parts, packed and encrypted; the commitments to them |
 //! | `vault`, `shredding`, `shreds` | evidence records under keys of their own; destroying those; what the log says is destroyed |
-//! | `subjects`, `index` | whom an exchange is about, as keyed tags; finding them |
+//! | `subjects`, `index`, `index_history` | whom an exchange is about, as keyed tags; finding them; under which keys, and in which years |
 //! | `idempotency`, `nonces` | the same answer for the same key; a signed request has its effect once |
 //! | `inbox`, `relaying` | what the relay takes, and what it and the operator say about it |
 //! | `recalls` | batches that were withdrawn |
@@ -45,6 +45,7 @@ mod head;
 mod idempotency;
 mod inbox;
 mod index;
+mod index_history;
 mod kek;
 mod kept;
 mod log_keys;
@@ -102,11 +103,12 @@ pub use cosigned::Cosigned;
 pub use deep::{DeepReport, examine};
 pub use entry::{Entry, EventDraft, Idempotency, Nonce, Outcome, Sealed};
 pub(crate) use evidence::{CONTENT, committed_under};
-pub use evidence::{Evidence, INDEX, QUALITY, opening_of};
+pub use evidence::{Evidence, INDEX, INDEX_KEYS, QUALITY, opening_of};
 pub use export::{ExportError, Exported, Extent, export};
 pub use fault::{JournalFault, SealError};
 pub use idempotency::Known;
 pub use inbox::{CLOSES_TOO_MUCH, InboxItem, Lane, PushKind, RECALLED, SetAside};
+pub use index_history::IndexHistory;
 pub use kept::{KeptPayload, KeptPush};
 pub use log_keys::{KeyOrder, log_keys_of, names_of, own_trust};
 pub use log_time::{ClockStanding, LogTime};

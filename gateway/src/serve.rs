@@ -96,6 +96,11 @@ impl Gateway {
         // The journal last: opening it seals the `start` leaf, and a gateway that does not start has not started.
         let registry = start::registry(&config, &vouched.set()).await?;
         let witnessing = start::witnessing(&config, &secrets).await?;
+        let index = match start::index_keys(&config, &secrets, clock.now_us()).await {
+            Err(fault @ StartFault::Keys(_)) => return Err(fault),
+            // A journal that cannot be read says so better when it is opened.
+            index => index,
+        };
         let journal = start::journal(&config, &secrets, clock.clone()).await?;
         // From here on by the time that the log goes on by.
         let (clock, wall) = (journal.time().clock(), clock);
@@ -113,6 +118,7 @@ impl Gateway {
             (journal.clone(), Arc::new(witnessing)),
             registry,
             (message_keys, Arc::clone(&revoked)),
+            index?,
         )?);
         let (folder, signers) = (&config.policies.bundle, Arc::clone(&material.signers));
         let keeper = Keeper::start(folder, Arc::clone(&stations), signers, &vouched, history).await;

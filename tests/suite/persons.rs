@@ -116,6 +116,69 @@ fn an_officer_learns_who_sent_and_who_received_a_person_and_the_number_is_nowher
 }
 
 #[test]
+fn a_gateway_without_the_key_of_the_year_does_not_start_and_a_lost_one_is_named_in_every_answer() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        push(&running, &gateway, 1..2).await;
+        eventually("it is in the registry", 20, || {
+            registry_count(&gateway.registry(), "person") == 1
+        });
+        let (_, whole, _) = person(&gateway, AUDITOR, &nobody(1), &["--json"]);
+        assert_eq!(
+            (whole["complete"].as_bool(), found(&gateway, &nobody(1)).len()),
+            (Some(true), 1)
+        );
+        assert_eq!(running.stop(), Some(0));
+        let folder = gateway.path("keys/index");
+        let key = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+        let year = key.file_stem().unwrap().to_str().unwrap().to_owned();
+        let aside = gateway.path("keys/aside.key");
+        std::fs::rename(&key, &aside).unwrap();
+        let (code, error) = gateway.serve_in_vain();
+        assert_eq!(code, 1, "{error}");
+        assert!(
+            error.contains("it is not there, and exchanges of") && error.contains(".lost"),
+            "{error}"
+        );
+        assert!(!key.exists(), "no second key is made");
+        // Another key in its place.
+        std::fs::copy(gateway.path("keys/index.key"), &key).unwrap();
+        let (code, error) = gateway.serve_in_vain();
+        assert_eq!(code, 1, "{error}");
+        assert!(error.contains("it is another key than the one"), "{error}");
+        std::fs::remove_file(&key).unwrap();
+        std::fs::rename(&aside, &key).unwrap();
+        let running = gateway.serve();
+        assert_eq!(found(&gateway, &nobody(1)).len(), 1);
+        assert_eq!(running.stop(), Some(0));
+
+        std::fs::remove_file(&key).unwrap();
+        std::fs::write(folder.join(format!("{year}.lost")), "").unwrap();
+        let running = gateway.serve();
+        let (code, document, error) = person(&gateway, AUDITOR, &nobody(1), &["--json"]);
+        assert_eq!(code, 0, "{error}");
+        assert_eq!(document["items"].as_array().unwrap().len(), 0);
+        assert_eq!(document["complete"], false);
+        assert_eq!(document["years"], json!([{ "year": year, "reach": "partly" }]));
+        let (_, _, error) = person(&gateway, AUDITOR, &nobody(1), &[]);
+        assert!(error.contains("this answer is not complete"), "{error}");
+        let (_, report, _) = person(&gateway, AUDITOR, &nobody(1), &["--report", "-"]);
+        let report = report.as_str().unwrap();
+        assert!(
+            report.contains("涉及的交换：0 次（不完整，见未检索的年度）"),
+            "{report}"
+        );
+        assert!(report.contains(&format!("未检索年度：{year}（")), "{report}");
+        // What comes from now on is found.
+        push(&running, &gateway, 2..3).await;
+        assert_eq!(found(&gateway, &nobody(2)).len(), 1);
+        assert_eq!(running.stop(), Some(0));
+        gateway.verified_log();
+    });
+}
+
+#[test]
 fn who_may_not_ask_or_asks_without_ground_is_refused_and_not_told() {
     run(async {
         let gateway = Deployment::new();

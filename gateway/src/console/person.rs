@@ -2,7 +2,8 @@
 //!
 //! Takes a number in the body of a `POST`, case and reason; gives exchanges: who, when, for which purpose, under which agreement, which fields; never
 //! a value. The question is a leaf before the index is read, the count a leaf before the result is shown; neither holds the number, nor does the
-//! evidence record, which keeps its keyed tags. Refuses what is no number, and more than 10 searches a minute or 100 a day by one officer.
+//! evidence record, which keeps its keyed tags. Says of each year whether it was searched: where the key of a year is destroyed, missing or another one, `0` means
+//! nothing. What was edited in the index itself, `doctor --deep` finds beside what the leaves commit to, and a search does not. Refuses what is no number, and more than 10 searches a minute or 100 a day by one officer.
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use super::{Desk, Frame, guard, json, shell};
 use crate::api::gate::Context;
 use crate::clock;
 use crate::edge::Peer;
+use crate::exchange::index_keys::{Reach, Year};
 use crate::exchange::seal::unavailable;
 use crate::exchange::subjects::Number;
 use crate::exchange::{Fault, Refused, Stations, Stop};
@@ -68,6 +70,7 @@ struct Found {
     query: u64,
     result: u64,
     held: Vec<Held>,
+    years: Vec<Year>,
 }
 
 /// `POST /console/api/person`.
@@ -87,6 +90,8 @@ pub(super) async fn search(
             "schema": "shuguan.audit.person.v1",
             "query_index": found.query,
             "result_index": found.result,
+            "years": found.years,
+            "complete": is_complete(&found.years),
             "items": found.held.iter().map(|held| item(held, &policies)).collect::<Vec<_>>(),
         }))
     };
@@ -107,6 +112,10 @@ struct Page {
 struct Shown {
     query: u64,
     result: u64,
+    /// Years that were searched.
+    searched: String,
+    /// Years that were not, and why.
+    unsearched: Vec<String>,
     /// How many exchanges were found.
     count: usize,
     /// The newest of them.
@@ -159,6 +168,8 @@ pub(super) async fn show(
         let shown = Shown {
             query: found.query,
             result: found.result,
+            searched: searched(&found.years),
+            unsearched: unsearched(&found.years),
             count: found.held.len(),
             lines: found.held.iter().take(LINES_MAX).map(row).collect(),
         };
@@ -197,14 +208,14 @@ async fn find(desk: &Desk, peer: &Peer, request: &Request) -> Result<Found, Stop
         // One at a time, so that nobody passes the limit between counting and sealing.
         let _turn = desk.searches.lock().await;
         within_limits(stations, &peer.partner().id).await?;
-        let tags = stations.index.tags_of(&number);
-        let tags = tags.map_err(Fault::from_error("read the index keys"))?;
-        let shown: Vec<String> = tags.iter().map(|tag| super::proof::hex(tag)).collect();
+        let search = stations.index.search(&number);
+        let search = search.map_err(Fault::from_error("read the index keys"))?;
+        let shown: Vec<String> = search.tags.iter().map(|tag| super::proof::hex(tag)).collect();
         let arguments = json!({ "q": KIND, "tags": shown }).to_string();
-        (question::seal(stations, peer, &ground, KIND, arguments).await?, tags)
+        (question::seal(stations, peer, &ground, KIND, arguments).await?, search)
     };
-    let (query, tags) = query;
-    let leaves = stations.journal.by_subject(tags).await;
+    let (query, search) = query;
+    let leaves = stations.journal.by_subject(search.tags).await;
     let mut held = Vec::new();
     for index in leaves.map_err(Fault::from_error("search the index"))? {
         let row = stations.journal.leaf(index).await;
@@ -218,7 +229,35 @@ async fn find(desk: &Desk, peer: &Peer, request: &Request) -> Result<Found, Stop
         query: query.index,
         result,
         held,
+        years: search.years,
     })
+}
+
+fn is_complete(years: &[Year]) -> bool {
+    years.iter().all(|year| year.reach == Reach::Searched)
+}
+
+fn searched(years: &[Year]) -> String {
+    let searched = years
+        .iter()
+        .filter(|year| matches!(year.reach, Reach::Searched | Reach::Partly));
+    let searched: Vec<&str> = searched.map(|year| year.year.as_str()).collect();
+    searched.join("、")
+}
+
+fn unsearched(years: &[Year]) -> Vec<String> {
+    let line = |year: &Year| Some(format!("{} 年：{}", year.year, why_not(year.reach)?));
+    years.iter().filter_map(line).collect()
+}
+
+fn why_not(reach: Reach) -> Option<&'static str> {
+    match reach {
+        Reach::Searched => None,
+        Reach::Shredded => Some("索引密钥已按规定销毁，未检索"),
+        Reach::Missing => Some("索引密钥缺失，未检索"),
+        Reach::Another => Some("索引密钥与存证不符，未检索"),
+        Reach::Partly => Some("索引密钥曾丢失并更换，更换前的交换未检索"),
+    }
 }
 
 /// Counted from the log, so that a restart forgives nothing.

@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use super::admit::Admitted;
 use super::batch::Received;
+use super::index_keys::IndexKey;
 use super::mode::PushMode;
-use super::subjects::{IndexKey, SubjectColumns};
+use super::subjects::SubjectColumns;
 use super::{Fault, Stations, Stop};
 use crate::journal::{PayloadWriter, SealedPayload, SubjectWriter, Subjects, Tag};
 

@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use shuguan_ledger::leaf::{CompareEvent, Digest, Event, Leaf, PullEvent, PushEvent, RefusalEvent};
+use shuguan_ledger::leaf::{Commitment, CompareEvent, Digest, Event, Leaf, PullEvent, PushEvent, RefusalEvent};
 use shuguan_ledger::time;
 use shuguan_policies::{Given, Plan};
 
@@ -20,7 +20,7 @@ use super::signing::commit_request;
 use super::{Fault, Refused, Stations, Stop};
 use crate::edge::Peer;
 use crate::journal::{
-    CONTENT, Entry, Evidence, INDEX, Idempotency, Outcome, QUALITY, SealError, Sealed, SealedPayload,
+    CONTENT, Entry, Evidence, INDEX, INDEX_KEYS, Idempotency, Outcome, QUALITY, SealError, Sealed, SealedPayload, Subjects,
 };
 use crate::limits::Standing;
 use crate::refusal::Refusal;
@@ -184,7 +184,7 @@ fn accepted(stations: &Stations, admitted: &Admitted, released: Released) -> Res
         qua: Some(payload.evidence_mut().commit_text(QUALITY, &quality)),
         ix: subjects
             .as_ref()
-            .map(|subjects| payload.evidence_mut().commit_digest(INDEX, &subjects.digest())),
+            .map(|subjects| commit_index(stations, payload.evidence_mut(), subjects)),
     };
     if event.r#in != event.ok + event.rej + event.fil + event.rep {
         return Err(Fault::new("counts do not add up").into());
@@ -219,6 +219,12 @@ fn refused_whole(
     let mut entry = Entry::new(admitted.exchange, Event::Refusal(event));
     entry.evidence = Some(evidence);
     Ok(entry)
+}
+
+/// With what shows the keys that it was written under: a search that is made with others finds nobody.
+fn commit_index(stations: &Stations, evidence: &mut Evidence, subjects: &Subjects) -> Commitment {
+    evidence.note(INDEX_KEYS, stations.index.noted());
+    evidence.commit_digest(INDEX, &subjects.digest())
 }
 
 fn note_plan(evidence: &mut Evidence, plan: &Plan) {
@@ -320,7 +326,7 @@ pub async fn pull(stations: &Stations, prepared: &mut Prepared) -> Result<Sealed
         req: signed.map(|signed| commit_request(&stations.signing, &mut evidence, &request.asked.digest, Some(signed))),
         ix: subjects
             .as_ref()
-            .map(|subjects| evidence.commit_digest(INDEX, &subjects.digest())),
+            .map(|subjects| commit_index(stations, &mut evidence, subjects)),
     };
     evidence.note("case", &*request.case);
     let mut entry = Entry::new(request.exchange, Event::Pull(event));
@@ -375,7 +381,7 @@ pub async fn compare(
             &request.asked.digest,
             request.asked.signed.as_ref(),
         ),
-        ix: evidence.commit_digest(INDEX, &subjects.digest()),
+        ix: commit_index(stations, &mut evidence, &subjects),
     };
     evidence.note("case", &*request.case);
     let mut entry = Entry::new(request.exchange, Event::Compare(event.clone()));

@@ -6,14 +6,12 @@
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use ring::hmac;
 use shuguan_adapters::catalogue::{Class, Field, FieldType, Subject};
 use shuguan_adapters::value::{self, Scratch, Value, citizen_id, taxpayer_id};
 use shuguan_policies::{Mode, Plan};
 
+use super::index_keys::IndexKey;
 use crate::journal::Tag;
-use crate::pki::PkiFault;
-use crate::pki::period::{PeriodKeys, year};
 
 /// Kind of a person's number.
 const PERSON: &str = "citizen_id";
@@ -28,90 +26,6 @@ const TYPED: Field = Field::new(
 );
 /// Shorter is no number.
 const DIGITS_MIN: usize = 5;
-
-/// The index keys of all years.
-#[derive(Debug)]
-pub struct IndexKeys(PeriodKeys);
-
-impl IndexKeys {
-    /// Label of the derivation.
-    pub const LABEL: &'static str = "shuguan.index-key.v1";
-
-    /// Takes the keys of the years.
-    pub fn new(keys: PeriodKeys) -> Self {
-        Self(keys)
-    }
-
-    /// The key of the year of a moment; made when there is none.
-    ///
-    /// # Errors
-    /// When the key's file cannot be made or read.
-    pub fn current(&self, now_us: i64) -> Result<IndexKey, PkiFault> {
-        let key = self.0.current(&year(now_us))?;
-        Ok(IndexKey::new(&key))
-    }
-
-    /// The tags of a number in all years whose key was not destroyed.
-    ///
-    /// # Errors
-    /// When a key's file cannot be read.
-    pub fn tags_of(&self, number: &Number) -> Result<Vec<Tag>, PkiFault> {
-        let mut tags = Vec::new();
-        for year in self.0.periods()? {
-            if let Some(key) = self.0.find(&year)? {
-                let key = IndexKey::new(&key);
-                tags.extend(number.kinds().map(|kind| key.tag(kind, &number.text, &mut Vec::new())));
-            }
-        }
-        Ok(tags)
-    }
-
-    /// The years that ended before a moment and still have a key.
-    ///
-    /// # Errors
-    /// When the keys' folder cannot be read.
-    pub fn ended_before(&self, moment_us: i64) -> Result<Vec<String>, PkiFault> {
-        let first_kept = year(moment_us);
-        let mut years = self.0.periods()?;
-        years.retain(|year| *year < first_kept);
-        Ok(years)
-    }
-
-    /// Destroys the keys of years: searching in them ends.
-    ///
-    /// # Errors
-    /// When a file cannot be removed; the years before it are gone.
-    pub fn destroy(&self, years: &[String]) -> Result<(), PkiFault> {
-        for year in years {
-            self.0.destroy(year)?;
-        }
-        Ok(())
-    }
-}
-
-/// The index key of one year.
-pub struct IndexKey(hmac::Key);
-
-impl std::fmt::Debug for IndexKey {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("IndexKey")
-    }
-}
-
-impl IndexKey {
-    fn new(key: &[u8; 32]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, key))
-    }
-
-    fn tag(&self, kind: &str, number: &str, message: &mut Vec<u8>) -> Tag {
-        message.clear();
-        for piece in ["shuguan.index.v1\n", kind, "\n", number] {
-            message.extend_from_slice(piece.as_bytes());
-        }
-        let mac = hmac::sign(&self.0, message);
-        mac.as_ref().first_chunk().copied().unwrap_or_default()
-    }
-}
 
 /// The columns of a plan's output, or of the claims of a comparison, that name a subject.
 #[derive(Debug)]
@@ -204,6 +118,12 @@ impl Number {
         })
     }
 
+    /// Its tags under the key of a year, one for each kind of column that it may stand in.
+    pub(super) fn tags(&self, key: &IndexKey) -> Vec<Tag> {
+        let tag = |kind| key.tag(kind, &self.text, &mut Vec::new());
+        self.kinds().map(tag).collect()
+    }
+
     fn kinds(&self) -> impl Iterator<Item = &'static str> {
         let all: &[&'static str] = &[PERSON, UNIT];
         let kind = self.kind;
@@ -222,8 +142,9 @@ mod tests {
     use arrow_array::{ArrayRef, RecordBatch, StringArray};
     use arrow_schema::{DataType, Field, Schema};
 
-    use super::{IndexKeys, Number, PERSON, SubjectColumns, UNIT};
-    use crate::journal::Tag;
+    use super::{Number, PERSON, SubjectColumns, UNIT};
+    use crate::exchange::index_keys::IndexKeys;
+    use crate::journal::{IndexHistory, Tag};
     use crate::pki::period::PeriodKeys;
 
     /// 2026-11-23T09:00:00Z
@@ -231,7 +152,7 @@ mod tests {
 
     fn keys(folder: &tempfile::TempDir) -> IndexKeys {
         let keys = PeriodKeys::open(folder.path().join("index"), &[7; 32], IndexKeys::LABEL);
-        IndexKeys::new(keys.unwrap())
+        IndexKeys::open(keys.unwrap(), IndexHistory::default()).unwrap()
     }
 
     fn tags(keys: &IndexKeys, kind: &'static str, values: &[Option<&str>]) -> Vec<Tag> {
@@ -242,7 +163,7 @@ mod tests {
     }
 
     fn typed(keys: &IndexKeys, number: &str) -> Vec<Tag> {
-        keys.tags_of(&Number::read(number).unwrap()).unwrap()
+        keys.search(&Number::read(number).unwrap()).unwrap().tags
     }
 
     #[test]

@@ -44,6 +44,8 @@ const OPERATORS: &str = "operators";
 
 /// Label and member of the digest of what was released: the content of an extract, or answers.
 pub(crate) const CONTENT: &str = "content";
+/// Member: check values of the index keys, `2026:` and 16 bytes in hexadecimal for each year.
+pub const INDEX_KEYS: &str = "index-keys";
 /// Label and member of the digest of the subject index.
 pub const INDEX: &str = "index";
 

@@ -130,6 +130,12 @@ pub(super) const SEARCH_PARTNER: &str = "SELECT idx, t, kind, exchange, partner,
 /// Pushes, pulls and comparisons from a leaf on.
 pub(super) const EXCHANGES_FROM: &str =
     "SELECT idx, bytes FROM leaf WHERE idx >= ?1 AND kind IN ('push', 'pull', 'compare') ORDER BY idx";
+/// The same a page at a time, with what they are sealed as.
+pub(super) const EXCHANGES_PAGE: &str = "SELECT idx, exchange, bytes FROM leaf
+     WHERE idx >= ?1 AND exchange IS NOT NULL AND kind IN ('push', 'pull', 'compare') ORDER BY idx LIMIT 1000";
+/// The same backwards, from before a leaf.
+pub(super) const EXCHANGES_BACK: &str = "SELECT idx, exchange, bytes FROM leaf
+     WHERE idx < ?1 AND exchange IS NOT NULL AND kind IN ('push', 'pull', 'compare') ORDER BY idx DESC LIMIT 1000";
 /// Comparisons from a leaf on, also those that were stopped because too many were absent.
 pub(super) const COMPARISONS_FROM: &str = "SELECT bytes FROM leaf
      WHERE idx >= ?1 AND (kind = 'compare' OR kind = 'refusal' AND code = 'too-many-absent') ORDER BY idx";
@@ -307,6 +313,8 @@ pub(super) const ALL: &[&str] = &[
     SEARCH,
     SEARCH_PARTNER,
     EXCHANGES_FROM,
+    EXCHANGES_PAGE,
+    EXCHANGES_BACK,
     POLICY_LOADS,
     KEY_LEAVES,
     LOG_OPENED,

@@ -12,6 +12,7 @@ mod clock;
 mod crash;
 mod export;
 mod head;
+mod index_history;
 mod log_keys;
 mod nonces;
 mod numbers;

@@ -47,6 +47,13 @@ pub fn month(now_us: i64) -> String {
     format!("{:04}-{:02}", day.year(), day.month())
 }
 
+/// The first moment of the year after that of a moment, in Asia/Shanghai.
+pub fn next_year_us(now_us: i64) -> i64 {
+    let first = jiff::civil::Date::new(civil(now_us).year().saturating_add(1), 1, 1);
+    let begins = first.and_then(|day| SHANGHAI.to_timestamp(day.to_datetime(jiff::civil::Time::midnight())));
+    begins.map_or(i64::MAX, jiff::Timestamp::as_microsecond)
+}
+
 fn civil(now_us: i64) -> jiff::civil::DateTime {
     let moment = jiff::Timestamp::from_microsecond(now_us).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     SHANGHAI.to_datetime(moment)
@@ -149,8 +156,19 @@ impl PeriodKeys {
         Ok(true)
     }
 
-    fn path(&self, period: &str) -> PathBuf {
+    /// The file of a period's key.
+    pub fn path(&self, period: &str) -> PathBuf {
         self.folder.join(format!("{period}.key"))
+    }
+
+    /// The file with which an operator says that a period's key is lost.
+    pub fn lost_path(&self, period: &str) -> PathBuf {
+        self.folder.join(format!("{period}.lost"))
+    }
+
+    /// Whether he said so.
+    pub fn is_given_up(&self, period: &str) -> bool {
+        self.lost_path(period).exists()
     }
 
     fn derive(&self, period: &str, random: &[u8; 32]) -> PeriodKey {
@@ -178,7 +196,7 @@ fn is_period(name: &str) -> bool {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-    use super::{PeriodKeys, month, year};
+    use super::{PeriodKeys, month, next_year_us, year};
 
     #[test]
     fn a_period_is_one_of_shanghai() {
@@ -186,6 +204,9 @@ mod tests {
         let us = 1_798_734_600_000_000;
         assert_eq!((year(us), month(us)), ("2027".to_owned(), "2027-01".to_owned()));
         assert_eq!(month(us - 3_600_000_000), "2026-12");
+        let begins = next_year_us(us - 3_600_000_000);
+        assert_eq!(begins, us - 30 * 60_000_000);
+        assert_eq!((year(begins - 1), year(begins)), ("2026".to_owned(), "2027".to_owned()));
     }
 
     #[test]

@@ -23,13 +23,14 @@ use crate::edge::revocation::RevocationSet;
 use crate::edge::signers::Signers;
 use crate::edge::tls::{self, TlsFault, TlsMaterial, TlsSettings};
 use crate::exchange::Stations;
+use crate::exchange::index_keys::IndexKeys;
 use crate::exchange::inflight::KeysInFlight;
 use crate::exchange::signing::Signing;
-use crate::exchange::subjects::IndexKeys;
 use crate::exchange::tags::Tags;
 use crate::extract::Extracts;
 use crate::journal::{
-    BACKUP_EVIDENCE_KEYS, Journal, JournalFault, JournalSettings, Reader, SealError, Secret, names_of, own_trust,
+    BACKUP_EVIDENCE_KEYS, IndexHistory, Journal, JournalFault, JournalSettings, Reader, SealError, Secret, names_of,
+    own_trust,
 };
 use crate::limits::Admission;
 use crate::limits::absences::{Absences, MINUTES};
@@ -352,6 +353,7 @@ pub(super) fn stations(
     (journal, witnessing): (Journal, Arc<Witnessing>),
     registry: Registry,
     (keys, revoked): Certified,
+    index: IndexKeys,
 ) -> Result<Stations, StartFault> {
     let spool = &config.extracts.spool;
     let extracts =
@@ -369,7 +371,7 @@ pub(super) fn stations(
     });
     let (spent, compared) = used.map_err(StartFault::Journal)?;
     Ok(Stations {
-        index: index_keys(config, secrets, now_us)?,
+        index,
         clock,
         wall,
         quotas: Quotas::restore(spent, now_us),
@@ -396,12 +398,21 @@ pub(super) fn stations(
     })
 }
 
-/// The keys of the subject index; that of this year is made here, where a folder that cannot be written is still an answer.
-fn index_keys(config: &Config, secrets: &Secrets, now_us: i64) -> Result<IndexKeys, StartFault> {
+/// The keys of the subject index; that of this year is made here, where a folder that cannot be written is still an answer. A gateway without the one that
+/// exchanges of this year are indexed under does not start: under a second one they would not be found any more.
+///
+/// # Errors
+/// [`StartFault::Keys`]; [`StartFault::Journal`] when the journal, which is not open yet, cannot be read: opening it says why.
+pub(super) async fn index_keys(config: &Config, secrets: &Secrets, now_us: i64) -> Result<IndexKeys, StartFault> {
     let faulty = |fault| StartFault::Keys(vec![fault]);
+    let settings = journal_settings_of(config, secrets);
+    let history = tokio::task::spawn_blocking(move || IndexHistory::read(&settings)).await;
+    let history = history
+        .unwrap_or(Err(JournalFault::Worker))
+        .map_err(StartFault::Journal)?;
     let folder = PeriodKeys::folder_of(&config.keys.index);
     let keys = PeriodKeys::open(folder, &secrets.index, IndexKeys::LABEL).map_err(faulty)?;
-    let keys = IndexKeys::new(keys);
+    let keys = IndexKeys::open(keys, history).map_err(faulty)?;
     keys.current(now_us).map_err(faulty)?;
     Ok(keys)
 }

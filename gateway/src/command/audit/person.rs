@@ -1,7 +1,8 @@
 //! `shuguan audit person`: who sent or received what about one person or unit.
 //!
 //! Takes the number at a prompt or on stdin, never as an argument: arguments stand in process lists and histories. Gives a table, JSON, or with `--report` the
-//! report that a citizen may ask for (个人信息保护法 44, 45, 50): Chinese, without the number. Never a value: the gateway has none to give.
+//! report that a citizen may ask for (个人信息保护法 44, 45, 50): Chinese, without the number. Never a value: the gateway has none to give. Names the years
+//! that were not searched, in each of them, so that `0` is never read as `nobody`.
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -45,6 +46,7 @@ pub(super) fn run(args: &PersonArgs, output: &Output) -> Result<Exit, Failure> {
     if let Some(file) = &args.report {
         output.file(file, report(&document, &args.ground.case).as_bytes())?;
         sealed(&document, output);
+        unsearched(&document, output);
         return Ok(Exit::Done);
     }
     if output.is_json() {
@@ -64,7 +66,33 @@ pub(super) fn run(args: &PersonArgs, output: &Output) -> Result<Exit, Failure> {
     ];
     output.rows(&header, &items(&document).map(row).collect::<Vec<_>>());
     sealed(&document, output);
+    unsearched(&document, output);
     Ok(Exit::Done)
+}
+
+/// A year of the search and how far it was reached; what an older gateway answers names none.
+fn years(document: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let years = document.get("years").and_then(Value::as_array).into_iter().flatten();
+    years.filter_map(|year| Some((year.get("year")?.as_str()?, year.get("reach")?.as_str()?)))
+}
+
+/// Says which years are not in the answer.
+fn unsearched(document: &Value, output: &Output) {
+    for (year, reach) in years(document) {
+        let why = match reach {
+            "searched" => continue,
+            "shredded" => {
+                "its index key was destroyed by an officer, as the log says: shuguan audit search --kind shred"
+            }
+            "missing" => "its index key is not there; put the file back into keys/index",
+            "partly" => "its index key was lost and another one made; what was sealed before is not found",
+            _ => "its index key is another one than its exchanges are indexed under; put the file back into keys/index",
+        };
+        output.note(format!(
+            "{year} was not searched, so this answer is not complete: {why}"
+        ));
+    }
+    output.note("whether the index itself was edited, shuguan doctor --deep says on the gateway's host");
 }
 
 /// One line of stdin.
@@ -105,19 +133,50 @@ fn row(item: &Value) -> Vec<String> {
 
 /// The report: one paragraph an exchange.
 fn report(document: &Value, case: &str) -> String {
+    let (not, count) = (unsearched_zh(document), items(document).count());
+    let part = if not.is_empty() {
+        ""
+    } else {
+        "（不完整，见未检索的年度）"
+    };
     let mut text = format!(
-        "个人信息共享情况报告\n\n案件编号：{case}\n查询对象：由申请人提供，本报告不重复其号码\n涉及的交换：{} 次\n",
-        items(document).count()
+        "个人信息共享情况报告\n\n案件编号：{case}\n查询对象：由申请人提供，本报告不重复其号码\n涉及的交换：{count} 次{part}\n{}",
+        searched_zh(document)
     );
+    text.extend(not);
     for (number, item) in (1..).zip(items(document)) {
         text.push_str(&paragraph(number, item));
     }
     let indices = ["query_index", "result_index"].map(|member| cell(document.get(member)));
     let [query, result] = indices;
     let last = format!(
-        "\n本次查询及其结果已写入存证日志，为第 {query}、{result} 条。本报告只说明谁在何时为何用途提供或取得了哪些字段，不含字段内容。\n"
+        "\n本次查询及其结果已写入存证日志，为第 {query}、{result} 条。本报告只说明谁在何时为何用途提供或取得了哪些字段，不含字段内容。检索依据主体索引；索引与存证是否一致，由 shuguan doctor --deep 核对。\n"
     );
     text + &last
+}
+
+fn searched_zh(document: &Value) -> String {
+    let searched = years(document).filter(|(_, reach)| matches!(*reach, "searched" | "partly"));
+    let searched: Vec<&str> = searched.map(|(year, _)| year).collect();
+    if searched.is_empty() {
+        return String::new();
+    }
+    format!("已检索年度：{}\n", searched.join("、"))
+}
+
+/// A line a year that was not searched.
+fn unsearched_zh(document: &Value) -> Vec<String> {
+    let line = |(year, reach): (&str, &str)| {
+        let why = match reach {
+            "searched" => return None,
+            "shredded" => "该年度的索引密钥已按规定销毁，无法检索",
+            "missing" => "该年度的索引密钥缺失，无法检索",
+            "partly" => "该年度的索引密钥曾丢失并更换，更换前的交换无法检索",
+            _ => "该年度的索引密钥与存证不符，无法检索",
+        };
+        Some(format!("未检索年度：{year}（{why}）\n"))
+    };
+    years(document).filter_map(line).collect()
 }
 
 fn paragraph(number: u32, item: &Value) -> String {
@@ -203,5 +262,39 @@ mod tests {
             assert!(text.contains(part), "{part}\n{text}");
         }
         assert_eq!(law("si-57.3"), "社会保险法第57条第3款");
+    }
+
+    #[test]
+    fn a_report_of_nothing_names_the_years_that_nobody_searched() {
+        let years = [
+            ("2023", "shredded"),
+            ("2024", "missing"),
+            ("2025", "another"),
+            ("2026", "searched"),
+            ("2027", "partly"),
+        ];
+        let years: Vec<_> = years
+            .iter()
+            .map(|(year, reach)| json!({ "year": year, "reach": reach }))
+            .collect();
+        let text = report(
+            &json!({ "query_index": 1, "result_index": 2, "items": [], "years": years }),
+            "T-1",
+        );
+        for part in [
+            "涉及的交换：0 次（不完整，见未检索的年度）",
+            "已检索年度：2026、2027\n",
+            "未检索年度：2023（该年度的索引密钥已按规定销毁，无法检索）",
+            "未检索年度：2024（该年度的索引密钥缺失，无法检索）",
+            "未检索年度：2025（该年度的索引密钥与存证不符，无法检索）",
+            "未检索年度：2027（该年度的索引密钥曾丢失并更换，更换前的交换无法检索）",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        let whole = report(
+            &json!({ "items": [], "years": [{ "year": "2026", "reach": "searched" }] }),
+            "T-1",
+        );
+        assert!(whole.contains("涉及的交换：0 次\n已检索年度：2026\n"), "{whole}");
     }
 }

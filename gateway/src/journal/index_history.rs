@@ -1,0 +1,164 @@
+//! Under which keys was the index of subjects written, and in which years? So that a key that is missing, or is another one, is found before anybody is searched for.
+//!
+//! Takes the settings of a journal; gives the years in which exchanges are indexed, what the newest of them say of the keys, and which years were destroyed by
+//! right. The evidence record of each indexed exchange notes a check value of every year's key, and its leaf commits to the record, so nobody edits it
+//! unnoticed. Refuses nothing: what a version before this one sealed notes nothing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use shuguan_ledger::leaf::{Event, Leaf};
+use uuid::Uuid;
+
+use super::committed::is_another;
+use super::evidence::{INDEX_KEYS, Record};
+use super::fault::JournalFault;
+use super::kek::Kek;
+use super::settings::JournalSettings;
+use super::statements;
+use super::store::{Row, values};
+use super::vault::Vault;
+use super::views::Reader;
+use crate::pki::period;
+
+const STEP: &str = "look for the keys of the index";
+/// Thousands of exchanges that are looked at, of each year from its beginning and from the end of the log: where no agreement names subjects, none is indexed.
+const PAGES_MAX: usize = 20;
+/// Records that are opened until one says something: some may be destroyed.
+const OPENED_MAX: usize = 100;
+
+/// What the log and the evidence beside it say of the index's keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IndexHistory {
+    /// As the newest record that notes it says it; none: of an earlier version.
+    pub noted: Option<String>,
+    /// Years in which an exchange is indexed.
+    pub years: BTreeSet<String>,
+    /// The keys of the years before this one were destroyed by an officer.
+    pub shredded_before: Option<String>,
+}
+
+impl IndexHistory {
+    /// Reads a journal, which need not be open.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn read(settings: &JournalSettings) -> Result<Self, JournalFault> {
+        let reader = Reader::open(&settings.place)?;
+        let kek = Arc::new(Kek::new(&settings.key_encryption_key)?);
+        let vault = Vault::at(&settings.key_encryption_key, kek, settings.month_keys.clone());
+        Ok(Self {
+            noted: noted(&reader, &vault)?,
+            years: years(&reader)?,
+            shredded_before: shredded_before(&reader)?,
+        })
+    }
+}
+
+/// An exchange of the log.
+struct Exchange {
+    leaf: u64,
+    exchange: Uuid,
+    decoded: Leaf,
+}
+
+/// At most a thousand.
+fn page(reader: &Reader, statement: &'static str, bound: u64) -> Result<Vec<Exchange>, JournalFault> {
+    let columns = |row: &Row<'_>| Ok((row.get::<u64>(0)?, row.get::<Uuid>(1)?, row.get::<Vec<u8>>(2)?));
+    let mut exchanges = Vec::new();
+    for (leaf, exchange, bytes) in reader.rows(STEP, statement, values![bound], columns)? {
+        let decoded = Leaf::decode(&bytes)?;
+        exchanges.push(Exchange {
+            leaf,
+            exchange,
+            decoded,
+        });
+    }
+    Ok(exchanges)
+}
+
+/// What the newest record notes that its leaf commits to.
+fn noted(reader: &Reader, vault: &Vault) -> Result<Option<String>, JournalFault> {
+    let (mut before, mut opened) = (reader.size()?, 0);
+    for _ in 0..PAGES_MAX {
+        let exchanges = page(reader, statements::EXCHANGES_BACK, before)?;
+        let Some(last) = exchanges.last() else { break };
+        before = last.leaf;
+        for indexed in exchanges.iter().filter(|one| is_indexed(&one.decoded.event)) {
+            if let Some(noted) = noted_by(reader, vault, indexed)? {
+                return Ok(Some(noted));
+            }
+            opened += 1;
+            if opened >= OPENED_MAX {
+                return Ok(None);
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn noted_by(reader: &Reader, vault: &Vault, indexed: &Exchange) -> Result<Option<String>, JournalFault> {
+    let record = match reader.opened(vault, indexed.exchange, indexed.leaf) {
+        // It was changed: a deep look says so.
+        Err(JournalFault::Unopened(_)) | Ok(None) => return Ok(None),
+        record => record?.unwrap_or_default(),
+    };
+    let read = Record::read(&record).filter(|read| !is_another(&indexed.decoded, read, &record));
+    Ok(read.and_then(|read| read.text(INDEX_KEYS).map(str::to_owned)))
+}
+
+/// From the first year of the log on, each in which an exchange is indexed.
+fn years(reader: &Reader) -> Result<BTreeSet<String>, JournalFault> {
+    let (mut years, mut from) = (BTreeSet::new(), 0);
+    while let Some(found) = first_indexed(reader, from)? {
+        let when_us = found.decoded.when();
+        if is_indexed(&found.decoded.event) {
+            years.insert(period::year(when_us));
+        }
+        let next = reader.first_since(period::next_year_us(when_us))?;
+        from = next.max(found.leaf + 1);
+    }
+    Ok(years)
+}
+
+/// The first exchange from a leaf on that is indexed, or the last one that was looked at; none when there is none at all.
+fn first_indexed(reader: &Reader, mut from: u64) -> Result<Option<Exchange>, JournalFault> {
+    let mut last = None;
+    for _ in 0..PAGES_MAX {
+        let mut exchanges = page(reader, statements::EXCHANGES_PAGE, from)?;
+        if let Some(first) = exchanges.iter().position(|one| is_indexed(&one.decoded.event)) {
+            return Ok(Some(exchanges.swap_remove(first)));
+        }
+        match exchanges.pop() {
+            Some(newest) => {
+                from = newest.leaf + 1;
+                last = Some(newest);
+            }
+            None => break,
+        }
+    }
+    Ok(last)
+}
+
+fn is_indexed(event: &Event) -> bool {
+    match event {
+        Event::Push(push) => push.ix.is_some(),
+        Event::Pull(pull) => pull.ix.is_some(),
+        Event::Compare(_) => true,
+        _ => false,
+    }
+}
+
+/// The year in which the newest moment lies before which officers destroyed keys of the index.
+fn shredded_before(reader: &Reader) -> Result<Option<String>, JournalFault> {
+    let leaves: Vec<Vec<u8>> = reader.rows(STEP, statements::SHRED_LEAVES, &[], |row| row.get(1))?;
+    let mut newest_us = None;
+    for bytes in leaves {
+        if let Event::Shred(event) = Leaf::decode(&bytes)?.event
+            && event.what == "index"
+        {
+            newest_us = newest_us.max(event.before.as_deref().and_then(shuguan_ledger::time::parse));
+        }
+    }
+    Ok(newest_us.map(period::year))
+}

@@ -1,0 +1,84 @@
+//! What the journal knows of the keys of its index, whatever rows somebody edited.
+
+use shuguan_ledger::leaf::{Commitment, Event, ShredEvent};
+
+use super::{Bench, START_US, exchange, one_row};
+use crate::journal::{Entry, INDEX, INDEX_KEYS, IndexHistory, Journal};
+use crate::pki::period::next_year_us;
+use crate::postgres::stores::{Store, on_both_stores};
+
+on_both_stores!(
+    the_newest_indexed_exchange_whose_record_still_opens_says_which_keys_there_were,
+    years_are_those_of_indexed_exchanges_and_what_an_officer_destroyed_is_known,
+);
+
+/// An exchange that is indexed; of an earlier version it notes nothing of the keys.
+async fn indexed(journal: &Journal, number: u128, noted: Option<&str>) {
+    let mut entry = one_row(journal, number);
+    if let (Event::Push(event), Some(payload), Some(subjects)) = (&mut entry.event, &mut entry.payload, &entry.subjects)
+    {
+        event.ix = Some(payload.evidence_mut().commit_digest(INDEX, &subjects.digest()));
+        if let Some(noted) = noted {
+            payload.evidence_mut().note(INDEX_KEYS, noted);
+        }
+    }
+    journal.seal(entry).await.unwrap();
+}
+
+fn history(bench: &Bench) -> IndexHistory {
+    IndexHistory::read(&bench.settings()).unwrap()
+}
+
+async fn the_newest_indexed_exchange_whose_record_still_opens_says_which_keys_there_were(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    assert_eq!(history(&bench), IndexHistory::default());
+    // Not indexed, and of a version before this one.
+    journal.seal(one_row(&journal, 1)).await.unwrap();
+    assert_eq!(history(&bench), IndexHistory::default());
+    indexed(&journal, 2, None).await;
+    let known = history(&bench);
+    assert_eq!((known.noted, known.years), (None, ["2026".to_owned()].into()));
+    for (number, noted) in [(3, "2026:01"), (4, "2026:02"), (5, "2026:03")] {
+        indexed(&journal, number, Some(noted)).await;
+        assert_eq!(history(&bench).noted.as_deref(), Some(noted));
+    }
+    // Who edits the newest one, or swaps records, changes nothing of what the others say.
+    bench.tamper("UPDATE evidence SET sealed = (SELECT sealed FROM evidence WHERE leaf = 3) WHERE leaf = 5");
+    assert_eq!(history(&bench).noted.as_deref(), Some("2026:02"));
+    bench.tamper("DELETE FROM subject; DELETE FROM evidence WHERE leaf > 3; DELETE FROM wrapped_key WHERE leaf > 3");
+    let known = history(&bench);
+    assert_eq!(known.noted.as_deref(), Some("2026:01"));
+    assert_eq!(
+        known.years,
+        ["2026".to_owned()].into(),
+        "the leaves say so, not the index"
+    );
+}
+
+async fn years_are_those_of_indexed_exchanges_and_what_an_officer_destroyed_is_known(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    indexed(&journal, 1, None).await;
+    bench.turn(next_year_us(START_US) - START_US);
+    journal.seal(one_row(&journal, 2)).await.unwrap();
+    bench.turn(366 * 86_400_000_000);
+    indexed(&journal, 3, None).await;
+    let known = history(&bench);
+    assert_eq!(known.years, ["2026".to_owned(), "2028".to_owned()].into());
+    assert_eq!(known.shredded_before, None);
+    let event = ShredEvent {
+        who: "security-qian".into(),
+        what: "index".into(),
+        case: Commitment([0; 32]),
+        why: "retention".into(),
+        x: None,
+        before: Some(shuguan_ledger::time::format(next_year_us(START_US))),
+        cnt: 1,
+    };
+    journal
+        .seal(Entry::new(exchange(9), Event::Shred(event)))
+        .await
+        .unwrap();
+    assert_eq!(history(&bench).shredded_before.as_deref(), Some("2027"));
+}
