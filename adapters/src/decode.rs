@@ -323,13 +323,13 @@ impl Decoder {
 
     /// The cell of a workbook that a reject is about, as spreadsheets name it: `C12`. `None` in other forms, and for a record as a whole.
     pub fn cell(&self, reject: &Reject) -> Option<String> {
-        let field = reject.field?;
-        if self.judge.unfolds() {
-            // The field may stand in any of the columns of the members.
-            return None;
-        }
-        let slot = self.judge.fields().iter().position(|other| other.name == field)?;
-        Some(cell_name(self.form.column(slot)?, reject.line))
+        Some(cell_name(self.form.column(reject.place?)?, reject.line))
+    }
+
+    /// The header or member under which the field of a reject stands, as sent, at most 64 characters: that of the member of a household, where it
+    /// is about one.
+    pub fn header(&self, reject: &Reject) -> Option<&str> {
+        self.form.names()?.sent_at(reject.place?)
     }
 
     /// The charset of a text, as stated or, where that was left open, as its first bytes have it; `None` in a form that is no text.

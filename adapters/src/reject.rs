@@ -94,6 +94,8 @@ pub struct Reject {
     pub offset: Option<u64>,
     /// The sender's own number of the row, where its layout names the column of it (`row_id`) and it could be nobody's.
     pub id: Option<Box<str>>,
+    /// Which of the columns of the row the field was to be read from, see [`crate::decode::Decoder::header`].
+    pub(crate) place: Option<usize>,
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ pub(crate) struct Names {
     acts: bool,
     /// Field number → the name under which it is read, as sent, and how far behind that name stands among those of the field.
     sent: Vec<Option<(u8, String)>>,
+    /// The names of the columns of members of an unfolded row, by their numbers.
+    of_members: BTreeMap<usize, String>,
     /// Names of fields that are read under another.
     unread: Vec<(&'static str, String)>,
     unknown: Vec<String>,
@@ -67,6 +69,7 @@ impl Names {
             acts,
             mapping,
             sent: vec![None; record.fields.len()],
+            of_members: BTreeMap::new(),
             unread: Vec::new(),
             unknown: Vec::new(),
             unknown_number: false,
@@ -145,7 +148,11 @@ impl Names {
     /// Remembers the name under which a field is read, and those of wanted fields that give way to it.
     fn remember(&mut self, number: usize, rank: u8, sent: &str) {
         if number >= self.record.fields.len() {
-            self.remember_part(number, sent);
+            if number < Places::number_of_part(self.record, 0) {
+                self.of_members.entry(number).or_insert_with(|| shown(sent));
+            } else {
+                self.remember_part(number, sent);
+            }
             return;
         }
         let wanted = self.places.is_wanted(number);
@@ -207,6 +214,13 @@ impl Names {
     pub(crate) fn recognised(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let fields = self.record.fields.iter().zip(&self.sent);
         fields.filter_map(|(field, sent)| Some((field.name, sent.as_ref()?.1.as_str())))
+    }
+
+    /// The name under which that place is read, as sent.
+    pub(crate) fn sent_at(&self, place: usize) -> Option<&str> {
+        let number = self.places.number(place)?;
+        let own = self.sent.get(number).and_then(Option::as_ref).map(|(_, sent)| sent);
+        own.or_else(|| self.of_members.get(&number)).map(String::as_str)
     }
 
     /// Names of wanted fields that are not read where the name of [`Names::recognised`] stands as well, each with its field.

@@ -12,7 +12,7 @@ use arrow_array::RecordBatch;
 
 use super::card::Cards;
 use super::header::numbers_rows;
-use super::place::{Places, Unfolding};
+use super::place::{Member, Places, Unfolding};
 use super::spread::{Found, Spreading};
 use super::{Counts, DecodeLimits, Unreadable, row_id, secrecy};
 use crate::catalogue::{Field, RecordType};
@@ -134,6 +134,8 @@ fn history(record: &RecordType, wanted: &[&'static str]) -> Vec<(usize, &'static
 struct Row<'a> {
     line: u64,
     id: Option<&'a str>,
+    /// Where its fields are read from, where it is one of several records of a row.
+    member: Option<&'a Member>,
 }
 
 /// Why a record is rejected.
@@ -225,6 +227,7 @@ impl Judge {
         let row = Row {
             line,
             id: self.row_id.and_then(|place| row_id::of(sent(place))),
+            member: None,
         };
         let found = self.spreading.clone().map(|spreading| spreading.found(&sent));
         let found = found.unwrap_or_default();
@@ -253,6 +256,10 @@ impl Judge {
             return;
         };
         for member in unfolding.members(&sent) {
+            let row = Row {
+                member: Some(member),
+                ..row
+            };
             self.judge(row, operation, |slot| member.place(slot).map_or(Sent::Missing, &sent));
         }
     }
@@ -450,16 +457,23 @@ impl Judge {
     /// The same, with the byte of the file at fault.
     pub(crate) fn reject_at(&mut self, line: u64, field: Option<&'static str>, code: RejectCode, offset: Option<u64>) {
         self.counts.rows += 1;
-        self.out(Row { line, id: None }, Fault { field, code, offset });
+        let row = Row {
+            line,
+            id: None,
+            member: None,
+        };
+        self.out(row, Fault { field, code, offset });
     }
 
-    fn out(&mut self, Row { line, id }: Row<'_>, Fault { field, code, offset }: Fault) {
+    fn out(&mut self, Row { line, id, member }: Row<'_>, Fault { field, code, offset }: Fault) {
         self.counts.received += 1;
         self.counts.rejected += 1;
         *self.counts.by_code.entry(code).or_default() += 1;
         *self.counts.by_field.entry((code, field)).or_default() += 1;
         if self.rejects_kept < self.limits.rejects_kept_max {
             self.rejects_kept += 1;
+            let slot = self.fields.iter().position(|other| Some(other.name) == field);
+            let place = slot.and_then(|slot| member.map_or(Some(slot), |member| member.place(slot)));
             self.rejects.push(Reject {
                 row: self.counts.rows,
                 line,
@@ -467,6 +481,7 @@ impl Judge {
                 code,
                 offset,
                 id: id.map(Into::into),
+                place,
             });
         }
     }
@@ -522,11 +537,6 @@ impl Judge {
     /// Closes the last part.
     pub(crate) fn finish(&mut self) {
         self.parts.extend(self.columns.take());
-    }
-
-    /// Whether a row holds several records.
-    pub(crate) fn unfolds(&self) -> bool {
-        self.unfolding.is_some()
     }
 
     /// Whether a part waits to be taken.

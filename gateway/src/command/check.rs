@@ -256,11 +256,7 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
 /// The rejects as the gateway would tell them.
 fn problems(args: &CheckArgs, decoder: &mut Decoder) -> Vec<RowProblem> {
     let rejects = decoder.take_rejects();
-    let recognised = decoder.recognised();
-    let header = |reject: &Reject| {
-        let found = recognised.iter().find(|(field, _)| Some(*field) == reject.field);
-        found.map(|(_, sent)| (*sent).to_owned())
-    };
+    let header = |reject: &Reject| decoder.header(reject).map(str::to_owned);
     rejects
         .iter()
         .map(|reject| RowProblem::of(reject, decoder.cell(reject), header(reject), args.record))

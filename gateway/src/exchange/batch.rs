@@ -241,12 +241,8 @@ where
             .iter()
             .flat_map(|error| whole_errors(error, &headers))
             .collect();
-        let cell = |reject| self.decoder.cell(reject);
-        rows.extend(
-            self.rejects
-                .iter()
-                .map(|reject| row_error(reject, cell(reject), &recognised)),
-        );
+        let rejects = self.rejects.iter();
+        rows.extend(rejects.map(|reject| row_error(reject, &self.decoder)));
         let refused = self.judge(&counts);
         if let Some(stated) = self.miscounted(&counts) {
             rows.insert(0, miscount(stated, counts.rows));
@@ -439,14 +435,13 @@ pub(crate) fn miscount(stated: u64, rows: u64) -> RowError {
 }
 
 /// A reject as the sender is told: where and why, never the value.
-fn row_error(reject: &Reject, cell: Option<String>, recognised: &[(&'static str, &str)]) -> RowError {
-    let header = recognised.iter().find(|(field, _)| Some(*field) == reject.field);
+fn row_error(reject: &Reject, decoder: &Decoder) -> RowError {
     RowError {
         row: reject.row,
         line: reject.line,
-        cell,
+        cell: decoder.cell(reject),
         field: reject.field.map(Into::into),
-        header: header.map(|(_, sent)| (*sent).to_owned()),
+        header: decoder.header(reject).map(str::to_owned),
         offset: reject.offset,
         code: reject.code.code().into(),
         title: reject.code.zh().into(),

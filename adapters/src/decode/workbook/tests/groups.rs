@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::fixture::{Made, texts};
-use super::{column, death, dibao, id};
-use crate::decode::{HeaderDoubt, Unreadable};
+use super::{DIBAO, TODAY, XLSX, column, death, dibao, id};
+use crate::catalogue::record_type;
+use crate::decode::{DecodeLimits, Decoder, HeaderDoubt, Unreadable};
 
 /// One sheet with these merged ranges.
 fn merged(rows: &[String], ranges: &[&str]) -> Made {
@@ -84,4 +85,37 @@ fn a_bare_number_beside_a_group_that_nobody_knows_refuses_the_workbook() {
     ));
     let doubt = HeaderDoubt::OtherNumber { field: "citizen_id" };
     assert_eq!(told.ended, Err(Unreadable::DoubtfulHeader(doubt)));
+}
+
+#[test]
+fn a_reject_of_a_member_names_its_cell_and_its_header() {
+    let made = merged(
+        &[
+            texts(1, &["户主", "", "家庭成员1", "", "家庭成员2", "", "月份"]),
+            texts(2, &["姓名", "身份证号", "姓名", "身份证号", "姓名", "身份证号", ""]),
+            texts(3, &["甲", &id(1), "乙", "x", "丙", &id(3), "202401"]),
+            texts(4, &["甲", "x", "乙", &id(2), "丙", "y", "202401"]),
+            texts(5, &["甲", &id(1), "乙", &id(2), "丙", &id(3), "x"]),
+        ],
+        &["A1:B1", "C1:D1", "E1:F1", "G1:G2"],
+    );
+    let record = record_type(DIBAO).unwrap();
+    let wanted = ["name", "citizen_id", "month"];
+    let mut decoder = Decoder::new(record, &wanted, &XLSX, DecodeLimits::default(), TODAY);
+    decoder.feed(&made.build()).unwrap();
+    let _ = decoder.finish().unwrap();
+    let rejects = decoder.take_rejects();
+    let told: Vec<_> = rejects
+        .iter()
+        .map(|reject| (decoder.cell(reject).unwrap(), decoder.header(reject).unwrap()))
+        .collect();
+    let expected = [
+        ("D3", "家庭成员1身份证号"),
+        ("F4", "家庭成员2身份证号"),
+        ("B4", "户主身份证号"),
+        ("G5", "月份"),
+        ("G5", "月份"),
+        ("G5", "月份"),
+    ];
+    assert_eq!(told, expected.map(|(cell, header)| (cell.to_owned(), header)));
 }
