@@ -49,7 +49,9 @@ fn binary(extension: &str, signature: Option<Signature>) -> Option<Layout> {
         (Some(Signature::Dbf), _) | (None, "dbf") => return Some(Layout::new(Format::Dbf, Encoding::Gb18030)),
         // CSV under the name of a workbook is read as what it is.
         (Some(Signature::Text), _) => return None,
-        (Some(Signature::Compound | Signature::BareBiff), _) | (_, "xls" | "et") => Format::XLS,
+        (Some(Signature::Compound | Signature::BareBiff | Signature::SpreadsheetMl), _) | (_, "xls" | "et") => {
+            Format::XLS
+        }
         (_, "xlsx" | "xlsm") => Format::XLSX,
         _ => return None,
     };

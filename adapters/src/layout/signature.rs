@@ -9,7 +9,9 @@ pub enum Signature {
     Compound,
     /// An HTML page, as web systems write it under the name of a workbook.
     Html,
-    /// XML, e.g. `SpreadsheetML` 2003.
+    /// A workbook of Excel 2003 as XML.
+    SpreadsheetMl,
+    /// Other XML.
     Xml,
     /// A record of XLS without its compound file, as old systems write it.
     BareBiff,
@@ -37,6 +39,14 @@ impl Signature {
         let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
         let lower = text.get(..text.len().min(256)).unwrap_or_default().to_ascii_lowercase();
         let holds = |tag: &[u8]| memchr::memmem::find(&lower, tag).is_some();
+        let is_workbook = [
+            &b"progid=\"excel.sheet\""[..],
+            b"urn:schemas-microsoft-com:office:spreadsheet",
+        ];
+        // Before HTML: it has a `<Table>` as well.
+        if lower.starts_with(b"<?xml") && is_workbook.iter().any(|mark| holds(mark)) {
+            return Some(Self::SpreadsheetMl);
+        }
         if lower.starts_with(b"<")
             && [
                 &b"<html"[..],
@@ -64,7 +74,8 @@ impl Signature {
             Self::Zip => "XLSX or another zip archive",
             Self::Compound => "XLS or another document of Office 97",
             Self::Html => "an HTML page under the name of a workbook",
-            Self::Xml => "XML, e.g. SpreadsheetML 2003",
+            Self::SpreadsheetMl => "SpreadsheetML 2003, a workbook as XML",
+            Self::Xml => "XML",
             Self::BareBiff => "a workbook from before Excel 97",
             Self::Dbf => "a table of dBASE",
             Self::Text => "text, e.g. CSV",
@@ -98,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_form_is_known_by_its_first_bytes() {
-        let cases: [(&[u8], Option<Signature>); 14] = [
+        let cases: [(&[u8], Option<Signature>); 17] = [
             (b"PK\x03\x04rest", Some(Signature::Zip)),
             (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Some(Signature::Compound)),
             (b"\xd0\xcf\x11\xe0", None),
@@ -107,8 +118,14 @@ mod tests {
             (b"<table border=1>", Some(Signature::Html)),
             (
                 b"<?xml version=\"1.0\"?>\n<?mso-application progid=\"Excel.Sheet\"?>",
-                Some(Signature::Xml),
+                Some(Signature::SpreadsheetMl),
             ),
+            (
+                b"<?xml version=\"1.0\"?><Workbook xmlns=\"urn:schemas-microsoft-com:office:spreadsheet\"><Worksheet><Table>",
+                Some(Signature::SpreadsheetMl),
+            ),
+            (b"<?xml version=\"1.0\"?><PACKAGE/>", Some(Signature::Xml)),
+            (b"<?xml version=\"1.0\"?><html xmlns=\"x\">", Some(Signature::Html)),
             (b"\x09\x08\x10\x00\x00\x06", Some(Signature::BareBiff)),
             (b"gmsfhm,xm\n", Some(Signature::Text)),
             (b"\xd0\xd5\xc3\xfb\t\xd0\xd4\xb1\xf0\n", Some(Signature::Text)),

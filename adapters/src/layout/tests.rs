@@ -114,6 +114,11 @@ fn a_file_is_recognised_by_name_and_first_bytes() {
     for (name, head, label) in cases {
         assert_eq!(Layout::detect(name, head).label(), label, "{name}");
     }
+    // A workbook as XML is none that is read, and its decoder says what it is.
+    let workbook = b"<?xml version=\"1.0\"?><?mso-application progid=\"Excel.Sheet\"?><Workbook/>";
+    for name in ["a.xls", "a.xml"] {
+        assert_eq!(Layout::detect(name, workbook).label(), "xls", "{name}");
+    }
 }
 
 #[test]

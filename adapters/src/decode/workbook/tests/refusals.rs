@@ -60,8 +60,8 @@ fn a_file_of_another_form_is_refused_by_what_it_is() {
         ),
         (
             &XLS,
-            b"<?xml version=\"1.0\"?><Workbook/>",
-            "XML, e.g. SpreadsheetML 2003",
+            b"<?xml version=\"1.0\"?><Workbook xmlns=\"urn:schemas-microsoft-com:office:spreadsheet\"/>",
+            "SpreadsheetML 2003, a workbook as XML",
         ),
         (
             &XLS,
