@@ -20,7 +20,8 @@ use super::signing::commit_request;
 use super::{Fault, Refused, Stations, Stop};
 use crate::edge::Peer;
 use crate::journal::{
-    CONTENT, Entry, Evidence, INDEX, INDEX_KEYS, Idempotency, Outcome, QUALITY, SealError, Sealed, SealedPayload, Subjects,
+    CONTENT, Entry, Evidence, INDEX, INDEX_KEYS, Idempotency, Outcome, QUALITY, SealError, Sealed, SealedPayload,
+    Subjects,
 };
 use crate::limits::Standing;
 use crate::refusal::Refusal;
