@@ -86,7 +86,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arrow_schema::SchemaRef;
-use shuguan_ledger::leaf::{AbortedEvent, Event, StartEvent, StopEvent};
+use shuguan_ledger::leaf::{AbortedEvent, Digest, Event, StartEvent, StopEvent};
 use shuguan_ledger::tree::Edge;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
@@ -231,7 +231,7 @@ impl Journal {
         let signer = LogSigner::recover(&reader, settings)?;
         let recovered = recovery::recover(&store, signer.origin(), signer.keys())?;
         let head = Arc::new(Head::at(&settings.head));
-        head.check(&reader, &signer.own_trust(settings)?, settings)?;
+        let stated = head.check(&reader, &signer.own_trust(settings)?, settings)?;
         let swept = Shreds::read(&reader)?.sweep(&store)?;
         drop(reader);
         if swept > 0 {
@@ -272,7 +272,7 @@ impl Journal {
             shared: Arc::clone(&shared),
             rejects_keep_days: settings.rejects_keep_days,
         };
-        start(&mut sequencer)?;
+        start(&mut sequencer, stated, settings.program)?;
         let kek = Arc::new(Kek::new(&settings.key_encryption_key)?);
         let vault = Vault::open(
             &settings.key_encryption_key,
@@ -564,10 +564,12 @@ fn backlog(store: &Store) -> Result<BacklogCounters, JournalFault> {
 }
 
 /// Seals the `start` leaf, on the caller's thread, before the sequencer has its own.
-fn start(sequencer: &mut Sequencer) -> Result<(), JournalFault> {
+fn start(sequencer: &mut Sequencer, head: Option<u64>, program: Option<[u8; 32]>) -> Result<(), JournalFault> {
     let event = Event::Start(StartEvent {
         version: env!("CARGO_PKG_VERSION").into(),
         size: sequencer.edge.size(),
+        head,
+        bin: program.map(Digest),
     });
     let (done, mut answer) = oneshot::channel();
     let job = Job {

@@ -22,8 +22,8 @@ use self::numbers::Numbers;
 use crate::checkpoint::Checkpoint;
 use crate::keys::{KeySpan, LogKeys};
 use crate::leaf::{
-    ErasedEvent, Event, Leaf, LogCloseEvent, LogOpenEvent, OperatorEvent, PushEvent, RecallEvent, RecalledEvent,
-    Reference, SetAsideEvent,
+    Digest, ErasedEvent, Event, Leaf, LogCloseEvent, LogOpenEvent, OperatorEvent, PushEvent, RecallEvent,
+    RecalledEvent, Reference, SetAsideEvent, StartEvent,
 };
 use crate::note::NoteError;
 use crate::tree::{Edge, Hash, TileEntry, leaf_hash};
@@ -51,6 +51,8 @@ pub struct LogReport {
     pub kinds: BTreeMap<&'static str, u64>,
     /// Moment of the first and the last leaf, microseconds UTC.
     pub span: Option<(i64, i64)>,
+    /// Which programs sealed it, in the order of their first starts.
+    pub programs: Vec<Program>,
     /// The number of the last exchange of each partner: with it he can tell whether he knows of all of them.
     pub partners: BTreeMap<String, u64>,
     /// Pushes that no `relayed`, `recall` or `erased` leaf answers yet, and that no operator gave up.
@@ -63,6 +65,17 @@ pub struct LogReport {
     pub witnessed: Option<(u64, Witnessed)>,
     /// When witnesses are asked for: the moment of the first entry behind that checkpoint, microseconds UTC; none when it is the newest.
     pub unwitnessed_since: Option<i64>,
+}
+
+/// A program that sealed entries from a start on, until another one started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Its version, as it says itself.
+    pub version: String,
+    /// SHA-256 of its file; none: it did not say.
+    pub bin: Option<Digest>,
+    /// The entry of its first start.
+    pub from: u64,
 }
 
 impl LogReport {
@@ -193,6 +206,7 @@ pub struct LogVerifier {
     /// Size of the one that was counted last.
     counted: Option<u64>,
     span: Option<(i64, i64)>,
+    programs: Vec<Program>,
     kinds: BTreeMap<&'static str, u64>,
     waiting: HashMap<u64, Waiting>,
     /// Exchanges of pushes that an operator gave up and that are not erased yet.
@@ -254,6 +268,7 @@ impl LogVerifier {
             checkpoints: 0,
             counted: None,
             span: None,
+            programs: Vec::new(),
             kinds: BTreeMap::new(),
             waiting: HashMap::new(),
             given_up: HashSet::new(),
@@ -333,9 +348,7 @@ impl LogVerifier {
                 Some(closed) => self.opens(index, event, closed)?,
                 None => self.succeeds(index, event)?,
             },
-            Event::Start(event) if event.size > index => {
-                return Err(format!("it found {} leaves at a start, {index} are there", event.size));
-            }
+            Event::Start(event) => self.started(index, event)?,
             Event::Pull(_)
             | Event::Compare(_)
             | Event::ReceiptAck(_)
@@ -347,7 +360,6 @@ impl LogVerifier {
             | Event::OfficerResult(_)
             | Event::OfficerUnseal(_)
             | Event::Shred(_)
-            | Event::Start(_)
             | Event::Stop(_)
             | Event::Certificate(_)
             | Event::Config(_)
@@ -397,6 +409,28 @@ impl LogVerifier {
             _ => self.origin = Some(origin.to_owned()),
         }
         Ok(opened)
+    }
+
+    /// A start: the log was no shorter than it says, and it was no shorter than its head file said.
+    fn started(&mut self, index: u64, event: &StartEvent) -> Result<(), String> {
+        let found = event.size;
+        if found > index {
+            return Err(format!("it found {found} leaves at a start, {index} are there"));
+        }
+        if let Some(head) = event.head.filter(|head| *head > found) {
+            return Err(format!(
+                "its head file stated {head} leaves at a start that found {found}"
+            ));
+        }
+        let is_it = |last: &Program| last.version == event.version && last.bin == event.bin;
+        if !self.programs.last().is_some_and(is_it) {
+            self.programs.push(Program {
+                version: event.version.clone(),
+                bin: event.bin,
+                from: index,
+            });
+        }
+        Ok(())
     }
 
     fn pushed(&mut self, index: u64, hash: Hash, event: &PushEvent) -> Result<(), String> {
@@ -647,6 +681,7 @@ impl LogVerifier {
             waiting: u64::try_from(waiting).unwrap_or(u64::MAX),
             recalling: u64::try_from(self.recalling.len()).unwrap_or(u64::MAX),
             span: self.span,
+            programs: self.programs,
             kinds: self.kinds,
             checkpoints: self.checkpoints + 1,
             checkpoint: self.newest,

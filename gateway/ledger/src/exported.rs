@@ -13,7 +13,7 @@
 //! use shuguan_ledger::{exported, trust::Trust};
 //!
 //! # let key = SigningKey::from_seed("log.example", &[7; 32])?;
-//! # let leaf = Leaf::new(0, "gw1", "boot", Event::Start(StartEvent { version: "0.1".into(), size: 0 }));
+//! # let leaf = Leaf::new(0, "gw1", "boot", Event::Start(StartEvent { version: "0.1".into(), size: 0, head: None, bin: None }));
 //! # let (bytes, mut edge) = (leaf.encode()?, tree::Edge::empty());
 //! # edge.append(tree::leaf_hash(&bytes));
 //! # let checkpoint = Checkpoint { origin: key.name().into(), size: 1, root: edge.root() };

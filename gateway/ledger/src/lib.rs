@@ -9,7 +9,7 @@
 //! use shuguan_ledger::{checkpoint::Checkpoint, note::SigningKey, receipt::Receipt, tree, trust::Trust};
 //!
 //! let key = SigningKey::from_seed("log.example", &[7; 32])?;
-//! let leaf = Leaf::new(0, "gw1", "boot", Event::Start(StartEvent { version: "0.1".into(), size: 0 }));
+//! let leaf = Leaf::new(0, "gw1", "boot", Event::Start(StartEvent { version: "0.1".into(), size: 0, head: None, bin: None }));
 //! let bytes = leaf.encode()?;
 //! let mut edge = tree::Edge::empty();
 //! edge.append(tree::leaf_hash(&bytes));

@@ -64,17 +64,22 @@ impl Head {
         kept.failing = true;
     }
 
-    /// Whether the journal holds what the head file says, which one of our keys signed. Blocking.
+    /// Whether the journal holds what the head file says, which one of our keys signed. Gives how many leaves it says, none when there is no head file. Blocking.
     ///
     /// # Errors
     /// [`JournalFault::RolledBack`], [`JournalFault::Forked`], [`JournalFault::ForeignHead`].
-    pub(super) fn check(&self, reader: &Reader, ours: &Trust, settings: &JournalSettings) -> Result<(), JournalFault> {
+    pub(super) fn check(
+        &self,
+        reader: &Reader,
+        ours: &Trust,
+        settings: &JournalSettings,
+    ) -> Result<Option<u64>, JournalFault> {
         let note = match std::fs::read_to_string(&self.path) {
             Ok(note) => note,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let head = self.path.display();
                 tracing::warn!(%head, "there is no head file: whether the journal is an older copy cannot be told at this start");
-                return Ok(());
+                return Ok(None);
             }
             Err(error) if error.kind() == std::io::ErrorKind::InvalidData => return Err(self.foreign()),
             Err(error) => return Err(JournalFault::file("read", &self.path)(error)),
@@ -90,7 +95,7 @@ impl Head {
         if tree::root(reader, head.size)? != head.root {
             return Err(JournalFault::Forked { path, size: head.size });
         }
-        Ok(())
+        Ok(Some(head.size))
     }
 
     /// The head of a volume that followed this copy of the journal, which does not know it: one of our seeds signed it under its name.

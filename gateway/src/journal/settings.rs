@@ -89,6 +89,8 @@ pub struct JournalSettings {
     pub payloads: PathBuf,
     /// The newest signed checkpoint, written about once a second; better on another volume than the database. Its folder must be there.
     pub head: PathBuf,
+    /// SHA-256 of the program's file, which the `start` leaf states; none: it is not known.
+    pub program: Option<[u8; 32]>,
     /// Name of this node, member `n` of each leaf.
     pub node: String,
     /// Name of the log and of its key: the log's address without scheme, e.g. `gw1.lyg.example/log`. No blank, no `+`.
@@ -126,6 +128,7 @@ impl JournalSettings {
             place: JournalPlace::File(folder.join("journal.db")),
             payloads: folder.join("payload"),
             head: folder.join("journal.head"),
+            program: None,
             node: "gw1".into(),
             log_origin: log_origin.into(),
             log_seeds: log_seeds.into(),

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::bundle::judge::Bench;
 use crate::bundle::{BundleRefused, History, Vouched, folder, judge};
+use crate::client::deliver::digest_of;
 use crate::clock::Clock;
 use crate::config::{Config, KeysSection, ListenSection};
 use crate::durable;
@@ -275,13 +276,30 @@ pub(super) fn listen_settings(listen: &ListenSection) -> ListenSettings {
 
 /// Proving the newest leaves takes a while, so it does not hold up the runtime.
 pub(super) async fn journal(config: &Config, secrets: &Secrets, clock: Clock) -> Result<Journal, StartFault> {
-    let settings = journal_settings_of(config, secrets);
-    let opened = tokio::task::spawn_blocking(move || Journal::open(&settings, clock)).await;
+    let mut settings = journal_settings_of(config, secrets);
+    let opened = tokio::task::spawn_blocking(move || {
+        settings.program = program();
+        Journal::open(&settings, clock)
+    });
+    let opened = opened.await;
     let opened = opened
         .map_err(|_| StartFault::Journal(JournalFault::Worker))?
         .map_err(StartFault::Journal)?;
     remove_unfinished(config);
     Ok(opened)
+}
+
+/// SHA-256 of the file that this process runs from, also when another one has its name by now. A gateway that cannot read it starts all the same, and its `start`
+/// leaf does not state it.
+fn program() -> Option<[u8; 32]> {
+    // Hundreds of megabytes where it is not stripped, and the same for every gateway in this process.
+    static PROGRAM: OnceLock<Option<[u8; 32]>> = OnceLock::new();
+    *PROGRAM.get_or_init(|| {
+        let digest = digest_of(Path::new("/proc/self/exe"));
+        digest
+            .inspect_err(|failure| tracing::warn!(error = failure.what, "the program's own file cannot be read"))
+            .ok()
+    })
 }
 
 /// The copies of a restore that was killed, of which that of the registry can be read by anybody who has the file. The journal is locked, so no restore runs.

@@ -29,7 +29,15 @@ fn leaf(t: i64, event: Event) -> Vec<u8> {
 
 fn start(t: i64, size: u64) -> Vec<u8> {
     let version = "0.1.0".into();
-    leaf(t, Event::Start(StartEvent { version, size }))
+    leaf(
+        t,
+        Event::Start(StartEvent {
+            version,
+            size,
+            head: None,
+            bin: None,
+        }),
+    )
 }
 
 fn push(t: i64, x: &str) -> Vec<u8> {
@@ -182,6 +190,39 @@ fn succeeded(leaves: &[Vec<u8>], newest: &str, older: Option<(u64, &str)>) -> Re
         }
     }
     verifier.finish()
+}
+
+#[test]
+fn programs_are_named_from_their_first_start_on_and_a_head_beyond_the_log_is_refused() {
+    let start = |t: i64, size: u64, head: Option<u64>, bin: Option<u8>| {
+        let (version, bin) = ("0.1.0".into(), bin.map(|byte| Digest([byte; 32])));
+        leaf(
+            t,
+            Event::Start(StartEvent {
+                version,
+                size,
+                head,
+                bin,
+            }),
+        )
+    };
+    let leaves = vec![
+        start(1, 0, None, None),
+        start(2, 1, Some(1), Some(1)),
+        start(3, 2, Some(1), Some(1)),
+        start(4, 3, Some(3), Some(2)),
+    ];
+    let report = verify_log(leaves.clone(), &sign(&leaves), &trust()).unwrap();
+    let programs: Vec<_> = report.programs.iter().map(|one| (one.from, one.bin)).collect();
+    let digest = |byte| Some(Digest([byte; 32]));
+    assert_eq!(programs, [(0, None), (1, digest(1)), (3, digest(2))]);
+    let leaves = vec![start(1, 0, None, None), start(2, 1, Some(2), None)];
+    let fault = verify_log(leaves.clone(), &sign(&leaves), &trust()).unwrap_err();
+    assert_eq!(fault.index(), 1);
+    assert!(
+        format!("{fault:?}").contains("its head file stated 2 leaves"),
+        "{fault:?}"
+    );
 }
 
 #[test]

@@ -37,7 +37,12 @@ fn bytes(event: Event) -> Vec<u8> {
 
 fn start(size: u64) -> Vec<u8> {
     let version = "0.1".into();
-    bytes(Event::Start(StartEvent { version, size }))
+    bytes(Event::Start(StartEvent {
+        version,
+        size,
+        head: None,
+        bin: None,
+    }))
 }
 
 /// Eight leaves: key 2 begins beside key 1 at leaf 2, key 1 ends at leaf 5.

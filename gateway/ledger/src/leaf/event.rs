@@ -408,6 +408,10 @@ events! {
         version: String,
         /// Leaves found at the start.
         size: u64,
+        /// Leaves that the head file stated then; none: there was no head file, or an earlier version sealed this.
+        head: Option<u64>,
+        /// SHA-256 of the program's file; none: it could not be read, or an earlier version sealed this.
+        bin: Option<Digest>,
     }
 
     /// The node stopped.

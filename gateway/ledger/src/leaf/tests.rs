@@ -29,6 +29,19 @@ fn at(t: i64, event: Event) -> Leaf {
 }
 
 #[test]
+fn a_start_of_an_earlier_version_that_states_no_program_and_no_head_is_read() {
+    let text = r#"{"b":"7f3a","k":"start","n":"gw1","size":3,"t":"2026-11-23T09:42:53.000053Z","v":"shuguan.leaf.v1","version":"0.1.0"}"#;
+    let event = Leaf::decode(text.as_bytes()).unwrap().event;
+    assert!(matches!(&event, Event::Start(start) if start.size == 3 && start.head.is_none() && start.bin.is_none()));
+    for wrong in [r#""bin":"s:x","k""#, r#""bin":7,"k""#] {
+        assert!(
+            Leaf::decode(text.replace(r#""k""#, wrong).as_bytes()).is_err(),
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
 fn a_leaf_is_written_with_sorted_members_and_no_blanks() {
     let text = String::from_utf8(relayed(4012).encode().unwrap()).unwrap();
     let expected = concat!(
@@ -326,7 +339,21 @@ fn event() -> impl Strategy<Value = Event> {
                 cnt,
             })
         }),
-        (word(), 0_u64..1 << 53).prop_map(|(version, size)| Event::Start(StartEvent { version, size })),
+        (
+            word(),
+            0_u64..1 << 53,
+            option::of(0_u64..1 << 53),
+            option::of(any::<[u8; 32]>())
+        )
+            .prop_map(|(version, size, head, bin)| {
+                let bin = bin.map(Digest);
+                Event::Start(StartEvent {
+                    version,
+                    size,
+                    head,
+                    bin,
+                })
+            }),
         word().prop_map(|reason| Event::Stop(StopEvent { reason })),
         (word(), word(), word(), word())
             .prop_map(|(act, p, serial, at)| { Event::Certificate(CertificateEvent { act, p, serial, at }) }),

@@ -20,6 +20,7 @@ use super::journal::{Expected, ReadLog};
 use super::{
     chain, exit, folder, headline, journal, not_proven, read_receipt, verdict, volumes, witnesses, witnesses_json,
 };
+use crate::hex::hex;
 
 /// One log, or volumes that follow each other.
 pub(super) fn run(
@@ -169,6 +170,9 @@ pub(super) fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files
             "checkpoints": report.checkpoints, "kinds": report.kinds, "partners": report.partners, "waiting": report.waiting, "receipts": receipts,
             "tiles": files.map(|files| files.0), "bundles": files.map(|files| files.1),
             "unwitnessed_ends": report.unwitnessed_ends.iter().map(|(log, size)| json!({ "log": log, "size": size })).collect::<Vec<_>>(),
+            "programs": report.programs.iter().map(|program| json!({
+                "version": program.version, "sha256": program.bin.map(|bin| hex(&bin.0)), "from": program.from,
+            })).collect::<Vec<_>>(),
             "hashed": report.hashed, "closed_for": report.closed.as_ref().map(|closed| &closed.next),
             "succeeded": report.succeeded.iter().map(|one| json!({ "log": one.of, "size": one.size, "kept": one.kept, "why": one.why })).collect::<Vec<_>>(),
             "keys": report.keys.iter().map(|span| json!({ "vkey": span.key().vkey(), "from": span.from(), "until": span.until() })).collect::<Vec<_>>(),
@@ -206,6 +210,7 @@ pub(super) fn show_log(report: &LogReport, trust: &Trust, receipts: usize, files
         ));
     }
     output.line(format!("      {} signed checkpoints agree with it", report.checkpoints));
+    show_programs(report, output);
     show_keys(report, output);
     show_succeeded(report, output);
     if let Some((tiles, bundles)) = files {
@@ -271,6 +276,18 @@ fn show_succeeded(report: &LogReport, output: &Output) {
             size.saturating_sub(1),
             one.why
         ));
+    }
+}
+
+/// Which programs sealed it, as they say themselves: to be compared with what was to be installed.
+fn show_programs(report: &LogReport, output: &Output) {
+    for program in &report.programs {
+        let (version, from) = (&program.version, program.from);
+        let file = program.bin.map_or_else(
+            || "which did not state the SHA-256 of its file".into(),
+            |bin| format!("SHA-256 {}", hex(&bin.0)),
+        );
+        output.line(format!("      from entry {from} on by version {version}, {file}"));
     }
 }
 

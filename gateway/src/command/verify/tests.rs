@@ -63,7 +63,12 @@ fn key() -> SigningKey {
 fn leaf(index: u64) -> Leaf {
     let event = if index == 0 {
         let version = "0.1.0".into();
-        Event::Start(StartEvent { version, size: 0 })
+        Event::Start(StartEvent {
+            version,
+            size: 0,
+            head: None,
+            bin: None,
+        })
     } else {
         Event::Refusal(RefusalEvent {
             x: Some(Uuid::from_u128(index.into()).to_string()),

@@ -1,11 +1,12 @@
 use std::fs;
 
 use shuguan_ledger::checkpoint::Checkpoint;
+use shuguan_ledger::leaf::{Digest, Event, Leaf};
 use shuguan_ledger::note::SigningKey;
 use shuguan_ledger::tree::empty_root;
 
 use super::{Bench, ORIGIN, one_row, sealed, settings, trust};
-use crate::journal::{Journal, JournalFault, SealError};
+use crate::journal::{Journal, JournalFault, JournalSettings, SealError};
 use crate::postgres::stores::{Store, on_both_stores};
 
 on_both_stores!(
@@ -16,6 +17,7 @@ on_both_stores!(
     the_head_of_another_history_of_the_same_key_does_not_open,
     what_this_log_did_not_sign_is_no_head_and_does_not_open,
     a_head_on_a_volume_that_is_not_there_does_not_open,
+    a_start_states_the_program_and_what_the_head_file_said,
 );
 
 /// Seals so many leaves more.
@@ -52,6 +54,34 @@ async fn the_head_file_follows_the_log_each_second_and_at_the_stop(store: Store)
             .map(|file| file.unwrap().file_name())
             .all(|name| !name.to_string_lossy().ends_with(".tmp"))
     );
+}
+
+async fn a_start_states_the_program_and_what_the_head_file_said(store: Store) {
+    let bench = Bench::on(store);
+    let open = |program| {
+        let settings = JournalSettings {
+            program,
+            ..bench.settings()
+        };
+        Journal::open(&settings, bench.clock()).unwrap()
+    };
+    let stated = |leaf| {
+        let row = bench.reader().leaf(leaf).unwrap().unwrap();
+        match Leaf::decode(&row.bytes).unwrap().event {
+            Event::Start(event) => (event.size, event.head, event.bin),
+            event => panic!("{event:?}"),
+        }
+    };
+    open(Some([7; 32])).close().await.unwrap();
+    assert_eq!(stated(0), (0, Some(0), Some(Digest([7; 32]))));
+    fs::remove_file(bench.settings().head).unwrap();
+    open(None).close().await.unwrap();
+    assert_eq!(stated(2), (2, None, None), "there was no head file");
+    open(Some([8; 32])).close().await.unwrap();
+    assert_eq!(stated(4), (4, Some(4), Some(Digest([8; 32]))));
+    let programs = bench.verify().programs;
+    let from: Vec<u64> = programs.iter().map(|program| program.from).collect();
+    assert_eq!(from, [0, 2, 4]);
 }
 
 async fn an_older_copy_that_is_put_back_does_not_open_and_the_gap_is_named(store: Store) {
