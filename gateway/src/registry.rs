@@ -2,7 +2,7 @@
 //!
 //! `settings` how it is opened · `schema` a table a record type, from the compiled push plans · `merge` which row of a key stays:
 //! exactly once, newest wins · `discrepancy` where sources contradict each other · `person`, `enterprise` the subject indexes · `numbers` which numbers are one subject's · `changes` when anything last changed about a subject · `dataset` the views `population` and `enterprises` · `read`
-//! a dataset as a stream of columns · `sqlite`, `postgres` the stores, each with all of its SQL and one thread that writes.
+//! a dataset as a stream of columns · `sqlite`, `postgres` the stores, each with all of its SQL and one thread that writes · `unanswered` for how long it owes an answer.
 //!
 //! Refuses plans whose columns contradict each other or the database, naming the migration. Logs nothing; no error holds a value.
 
@@ -23,11 +23,13 @@ mod sqlite;
 #[cfg(test)]
 pub(crate) mod tests;
 mod traces;
+mod unanswered;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use arrow_array::RecordBatch;
@@ -48,6 +50,7 @@ pub use self::read::{BATCH_ROWS, Reached, Selection, schema as dataset_schema};
 use self::schema::TableSpec;
 pub use self::settings::{RegistrySettings, SqliteSettings};
 pub use self::traces::{OpenRows, Trace, Traces};
+use self::unanswered::Unanswered;
 
 /// Orders that may wait for the writer; each holds a part of at most 8,192 rows.
 const ORDERS_MAX: usize = 2;
@@ -63,6 +66,13 @@ pub struct Progress {
     pub counts: Counts,
     /// The end of a snapshot has begun to close what it lacks.
     pub closing: bool,
+}
+
+impl Progress {
+    /// Rows that it wrote or closed.
+    pub fn written(&self) -> u64 {
+        self.counts.ins + self.counts.upd + self.counts.del
+    }
 }
 
 /// What became of a part.
@@ -106,6 +116,7 @@ pub struct Registry {
     tables: Arc<ArcSwap<Vec<TableSpec>>>,
     orders: mpsc::Sender<Order>,
     standing: Arc<Mutex<Standing>>,
+    unanswered: Unanswered,
     writer: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -161,6 +172,7 @@ impl Registry {
             tables: Arc::new(ArcSwap::from_pointee(tables)),
             orders,
             standing,
+            unanswered: Unanswered::default(),
             writer: Arc::new(Mutex::new(Some(writer))),
         })
     }
@@ -198,6 +210,11 @@ impl Registry {
     /// Whether it answers, as of the last order or try.
     pub fn standing(&self) -> Standing {
         *self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For how long the oldest order has waited for its answer; none when none is open. One that hangs is not known to have failed.
+    pub fn unanswered_for(&self) -> Option<Duration> {
+        self.unanswered.oldest()
     }
 
     /// Whether the database has what those tables need. Blocks.
@@ -434,6 +451,7 @@ impl Registry {
     }
 
     async fn order<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, RegistryFault> {
+        let _open = self.unanswered.open();
         let (answer, wait) = oneshot::channel();
         self.orders
             .send(make(answer))

@@ -46,7 +46,8 @@ pub struct RelaySettings {
     pub retry_first_ms: u32,
     /// Longest wait after a failure, milliseconds; default 30,000.
     pub retry_max_ms: u32,
-    /// How often a batch that the registry refuses is tried before it is set aside; default 5.
+    /// How often a batch that the registry refuses is tried before it is set aside; default 14, which with the waits is over three minutes: long enough
+    /// for somebody to mend the database. One whose payload is to blame is tried 5 times.
     pub attempts_max: u32,
     /// How long payload and key are held after relay, hours; default 72 (C7).
     pub payload_hold_hours: u32,
@@ -69,7 +70,7 @@ impl Default for RelaySettings {
             idle_ms: 50,
             retry_first_ms: 200,
             retry_max_ms: 30_000,
-            attempts_max: 5,
+            attempts_max: 14,
             payload_hold_hours: 72,
             snapshot_close_percent_max: 10,
             snapshot_close_rows_min: 20,

@@ -431,6 +431,7 @@ async fn watch(
         let (light, said) = inbox_light::describe(&stations.journal, now_us);
         readiness.report("inbox", light, said);
         let snapshot = relay.snapshot(now_us);
+        let owes_s = stations.registry.unanswered_for().map_or(0, |owes| owes.as_secs());
         let (light, standing) = match stations.registry.standing() {
             Standing::Awaited(code) => (
                 Light::Red,
@@ -440,19 +441,24 @@ async fn watch(
                 Light::Yellow,
                 format!("it does not answer ({code}); feeds are accepted; "),
             ),
+            Standing::Ready if owes_s >= OWING_S => (
+                Light::Yellow,
+                format!("it has not answered an order for {owes_s} s; feeds are accepted; "),
+            ),
             Standing::Ready if snapshot.last_error.is_some() || !snapshot.recalls_apart.is_empty() => {
                 (Light::Yellow, String::new())
             }
             Standing::Ready => (Light::Green, String::new()),
         };
         let detail = format!(
-            "{standing}{}{} exchanges wait, the oldest for {} s; {} rows/s; pace {} %; last error {}",
+            "{standing}{}{} exchanges wait, the oldest for {} s; {} rows/s; pace {} %; last error {}{}",
             apart(&snapshot.recalls_apart),
             snapshot.backlog_exchanges,
             snapshot.lag_s,
             snapshot.rows_per_s,
             snapshot.pace_percent,
-            snapshot.last_error.unwrap_or("none")
+            snapshot.last_error.unwrap_or("none"),
+            snapshot.last_told.map_or_else(String::new, |told| format!(" ({told})"))
         );
         readiness.report("registry", light, detail);
         if draining.load(Ordering::Relaxed) {
@@ -460,6 +466,9 @@ async fn watch(
         }
     }
 }
+
+/// So long may the registry owe an answer before it is said to hang, seconds.
+const OWING_S: u64 = 5;
 
 /// What is said of recalls that the registry refuses.
 fn apart(recalls: &[RecallApart]) -> String {

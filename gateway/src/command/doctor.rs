@@ -4,6 +4,7 @@
 //! check fails, with `--strict` also when one warns.
 
 mod log_keys;
+mod servers;
 mod witnesses;
 
 use std::path::{Path, PathBuf};
@@ -96,6 +97,7 @@ pub fn run(args: DoctorArgs, output: &Output) -> Result<Exit, Failure> {
     keys(&config, &mut findings);
     policies(&config, signers.as_deref(), now_s, &mut findings);
     stores(&config, output, &mut findings);
+    servers::look(&config, &mut findings);
     if args.deep {
         deep(&config, &mut findings);
     }

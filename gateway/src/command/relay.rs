@@ -48,13 +48,14 @@ enum RelayAction {
         after_help = "EXAMPLES\n  shuguan relay resume -c officers/operator-li.toml\n\nEXIT CODES\n  0 resumed · 3 refused: only operators · 4 not reached, or no leaf could be sealed"
     )]
     Resume(Operator),
-    /// Let a batch that is set aside wait again; a snapshot that was set aside with SG6304 then closes what it lacks. A recall is tried again.
+    /// Let batches that are set aside wait again; a snapshot that was set aside with SG6304 then closes what it lacks. A recall is tried again.
     #[command(
-        after_help = "EXAMPLES\n  shuguan relay release 0199a3c4-… -c officers/operator-li.toml\n\nEXIT CODES\n  0 it waits again · 3 refused: it is not set aside, or only operators · 4 not reached, or no leaf could be sealed"
+        after_help = "EXAMPLES\n  shuguan relay release 0199a3c4-… 0199a3c5-… -c officers/operator-li.toml\n\nEXIT CODES\n  0 they wait again · 3 refused: one is not set aside, or only operators · 4 not reached, or no leaf could be sealed"
     )]
     Release {
-        /// The exchange id.
-        exchange: uuid::Uuid,
+        /// The exchange ids.
+        #[arg(required = true)]
+        exchange: Vec<uuid::Uuid>,
         #[command(flatten)]
         operator: Operator,
     },
@@ -69,7 +70,7 @@ enum RelayAction {
         #[command(flatten)]
         operator: Operator,
     },
-    /// Give a batch up that is set aside; its payload is erased after the hold.
+    /// Give a batch up that is set aside; its payload is erased after the hold. Rows of it that are in the registry stay until its sender recalls it.
     #[command(
         after_help = "EXAMPLES\n  shuguan relay discard 0199a3c4-… --why superseded --yes -c officers/operator-li.toml\n\nREASONS\n  wrong-batch · superseded · unusable\n\nEXIT CODES\n  0 given up · 2 without --yes · 3 refused: it is not set aside, or only operators · 4 not reached, or no leaf could be sealed"
     )]
@@ -79,7 +80,7 @@ enum RelayAction {
         /// Reason: wrong-batch, superseded or unusable.
         #[arg(long, value_name = "CODE")]
         why: String,
-        /// Does it: the batch never reaches the registry, and its sender holds a receipt for it.
+        /// Does it: what of the batch is not in the registry never gets there, and its sender holds a receipt for it.
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
@@ -103,10 +104,11 @@ pub fn run(args: RelayArgs, output: &Output) -> Result<Exit, Failure> {
         RelayAction::Pause(operator) => operate(&operator, Some(json!({ "act": "pause" })), output),
         RelayAction::Resume(operator) => operate(&operator, Some(json!({ "act": "resume" })), output),
         RelayAction::Release { exchange, operator } => {
-            let order = json!({ "act": "release", "exchange": exchange });
-            operate(&operator, Some(order), output)
+            one_by_one(("release", "released"), &exchange, &operator, output)
         }
-        RelayAction::FeedAgain { exchange, operator } => feed_again(&exchange, &operator, output),
+        RelayAction::FeedAgain { exchange, operator } => {
+            one_by_one(("feed-again", "fed again"), &exchange, &operator, output)
+        }
         RelayAction::Discard {
             exchange,
             why,
@@ -114,8 +116,9 @@ pub fn run(args: RelayArgs, output: &Output) -> Result<Exit, Failure> {
             operator,
         } => {
             if !yes {
-                let what =
-                    format!("`{exchange}` would never reach the registry, and its sender holds a receipt for it");
+                let what = format!(
+                    "what of `{exchange}` is not in the registry would never get there, and its sender holds a receipt for it; `shuguan relay list` says how many rows are in"
+                );
                 return Err(Failure::new(Exit::Usage, what).then("say --yes when that is meant"));
             }
             let order = json!({ "act": "discard", "exchange": exchange, "why": why });
@@ -125,19 +128,24 @@ pub fn run(args: RelayArgs, output: &Output) -> Result<Exit, Failure> {
 }
 
 /// One after the other, the oldest first, for their ids rise with time; what is refused is named, and does not keep the rest from going.
-fn feed_again(exchanges: &[uuid::Uuid], operator: &Operator, output: &Output) -> Result<Exit, Failure> {
+fn one_by_one(
+    (act, done): (&str, &str),
+    exchanges: &[uuid::Uuid],
+    operator: &Operator,
+    output: &Output,
+) -> Result<Exit, Failure> {
     let mut refused = 0_usize;
     let mut exchanges = exchanges.to_vec();
     exchanges.sort_unstable();
     for exchange in &exchanges {
-        let order = json!({ "act": "feed-again", "exchange": exchange });
+        let order = json!({ "act": act, "exchange": exchange });
         match operate(operator, Some(order), output) {
             Ok(_) => {}
             // One alone is told as any refusal is.
             Err(failure) if failure.exit == Exit::Refused && exchanges.len() > 1 => {
                 refused += 1;
                 let (code, why) = (failure.code.unwrap_or_default(), failure.why.unwrap_or(failure.what));
-                output.note(format!("{exchange} is not fed again: {code} {why}"));
+                output.note(format!("{exchange} is not {done}: {code} {why}"));
             }
             Err(failure) => return Err(failure),
         }
@@ -170,10 +178,15 @@ fn operate(operator: &Operator, order: Option<Value>, output: &Output) -> Result
         .flatten()
         .map(|one| {
             let cell = |name: &&str| one.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
-            columns.iter().map(cell).collect()
+            let rows_in = one.get("rows_in").and_then(Value::as_u64);
+            let rows_in = rows_in.map_or_else(|| "-".to_owned(), |rows| rows.to_string());
+            columns.iter().map(cell).chain([rows_in]).collect()
         })
         .collect();
-    output.rows(&["EXCHANGE", "DATA", "PARTNER", "REASON", "RECEIVED"], &rows);
+    output.rows(&["EXCHANGE", "DATA", "PARTNER", "REASON", "RECEIVED", "ROWS IN"], &rows);
+    if let Some(discarded) = document.get("discarded").filter(|discarded| discarded.is_object()) {
+        output.note(of_discarded(discarded));
+    }
     for recall in recalls.into_iter().flatten() {
         let name = |member: &str| recall.get(member).and_then(Value::as_str).unwrap_or("-").to_owned();
         let (exchange, push) = (name("exchange"), name("push"));
@@ -188,6 +201,18 @@ fn operate(operator: &Operator, order: Option<Value>, output: &Output) -> Result
         output.note(format!("done; leaf {leaf} of the log says so"));
     }
     Ok(Exit::Done)
+}
+
+/// What a batch that was given up leaves in the registry.
+fn of_discarded(discarded: &Value) -> String {
+    let exchange = discarded.get("exchange").and_then(Value::as_str).unwrap_or("-");
+    match discarded.get("rows_in").and_then(Value::as_u64) {
+        Some(0) => "nothing of it is in the registry".to_owned(),
+        Some(rows) => format!(
+            "{rows} rows of it are in the registry and stay there until its sender takes them back: shuguan recall {exchange}"
+        ),
+        None => "the registry does not say whether rows of it are in: shuguan db fsck".to_owned(),
+    }
 }
 
 fn status(config: &Path, output: &Output) -> Result<Exit, Failure> {

@@ -52,7 +52,7 @@ struct Timeouts {
 /// The relay writes many rows at once, and waits.
 const REGISTRY_TIMEOUTS: Timeouts = Timeouts {
     statement_ms: 60_000,
-    lock_ms: 10_000,
+    lock_ms: 2_000,
 };
 /// A partner waits for each group.
 const JOURNAL_TIMEOUTS: Timeouts = Timeouts {

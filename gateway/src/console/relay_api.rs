@@ -3,7 +3,9 @@
 //! Takes JSON, `{"act", "exchange", "why"}`; gives the state of the relay and what is set aside. Refuses every role but the operator's, and an act on
 //! a batch that is not set aside. An act and its leaf are one transaction; a pause outlives a restart, because the log says so. Shows no record.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
@@ -25,6 +27,7 @@ use crate::exchange::recall::Why;
 use crate::exchange::seal::unavailable;
 use crate::exchange::{Fault, Refused, Stop};
 use crate::refusal::Refusal;
+use crate::registry::Progress;
 use crate::relay::holds_whole;
 
 /// What an operator asks for.
@@ -71,7 +74,7 @@ async fn show(
 ) -> Response {
     let shown = async {
         guard::operators_only(&peer)?;
-        document(&desk, None).await
+        document(&desk, None, None).await
     };
     json::answer(&context, &peer, "relay", shown.await).await
 }
@@ -89,10 +92,11 @@ async fn act(
         let members =
             "act (pause, resume, release, discard, feed-again), exchange, why (wrong-batch, superseded, unusable)";
         let order: Order = json::asked(&headers, &uri, body, members)?;
+        let discarded = order.exchange.filter(|_| order.act == Act::Discard);
         let (acting, officer) = (Arc::clone(&desk), Arc::clone(&peer));
         let acted = async move { acted(&acting, &officer, &order).await };
         let leaf = desk.console.api.stations.to_the_end(acted).await?;
-        document(&desk, Some(leaf)).await
+        document(&desk, Some(leaf), discarded).await
     };
     json::answer(&context, &peer, "relay", acted.await).await
 }
@@ -173,11 +177,14 @@ async fn feed_again(desk: &Desk, peer: &Peer, exchange: Uuid) -> Result<u64, Sto
     Ok(sealed.ok_or_else(gone)?.index)
 }
 
-async fn document(desk: &Desk, leaf: Option<u64>) -> Result<Value, Stop> {
+async fn document(desk: &Desk, leaf: Option<u64>, discarded: Option<Uuid>) -> Result<Value, Stop> {
     let stations = &desk.console.api.stations;
     let aside = stations.journal.list_set_aside(None).await;
     let aside = aside.map_err(Fault::from_error("list what is set aside"))?;
     let snapshot = desk.console.relay.snapshot(stations.clock.now_us());
+    let asked = aside.iter().map(|one| one.exchange).chain(discarded).collect();
+    let known = written(desk, asked).await;
+    let rows = |exchange: &Uuid| known.as_ref().map(|known| known.get(exchange).copied().unwrap_or(0));
     Ok(json!({
         "schema": "shuguan.relay-acts.v1",
         "paused": desk.console.relay.is_paused(),
@@ -188,7 +195,23 @@ async fn document(desk: &Desk, leaf: Option<u64>) -> Result<Value, Stop> {
             "partner": one.partner,
             "reason": one.reason,
             "received": time::format(one.received_us),
+            "rows_in": rows(&one.exchange),
         })).collect::<Vec<_>>(),
+        "discarded": discarded.map(|exchange| json!({ "exchange": exchange, "rows_in": rows(&exchange) })),
         "leaf": leaf,
     }))
 }
+
+/// How many rows each of them has written or closed in the registry, one that is unknown there left out; none when the registry does not answer in time.
+async fn written(desk: &Desk, exchanges: Vec<Uuid>) -> Option<HashMap<Uuid, u64>> {
+    if exchanges.is_empty() {
+        return Some(HashMap::new());
+    }
+    let asked = desk.console.api.stations.registry.progress_of_all(exchanges);
+    let known = tokio::time::timeout(REGISTRY_PATIENCE, asked).await.ok()?.ok()?;
+    let rows = |(exchange, progress): (Uuid, Progress)| (exchange, progress.written());
+    Some(known.into_iter().map(rows).collect())
+}
+
+/// An operator who asks what waits is not kept waiting by a registry that hangs.
+const REGISTRY_PATIENCE: Duration = Duration::from_secs(3);

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use super::condition::THROWAWAY;
 use super::fault::LinkFault;
 use super::link::{self, Purpose};
 use super::settings::{PostgresAddress, PostgresServer, PostgresSettings};
@@ -61,7 +62,7 @@ pub enum ClusterFault {
 pub enum Keeping {
     /// It stays and can be started again; its data is synced.
     Data,
-    /// Folder and data go with it; nothing is synced.
+    /// Folder and data go with it; nothing is synced, and the server says so.
     Nothing,
 }
 
@@ -258,10 +259,14 @@ fn keeper(
         .arg(binaries.join("postgres"));
     keeper.args([signal, passing]);
     if keeping == Keeping::Nothing {
-        for setting in ["fsync=off", "full_page_writes=off", "max_connections=64"] {
+        // It says of itself that it may lose anything: else nobody would write to it.
+        let throwaway = format!("{THROWAWAY}=on");
+        for setting in ["fsync=off", "full_page_writes=off", "max_connections=64", &throwaway] {
             keeper.arg("-c").arg(setting);
         }
     }
+    // A log without the rows that were refused.
+    keeper.args(["-c", "log_error_verbosity=terse"]);
     // What is stated last counts.
     for (name, value) in settings {
         keeper.arg("-c").arg(format!("{name}={value}"));

@@ -15,6 +15,7 @@ use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSeverity, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use tokio::runtime::{Builder, Runtime};
 
+use super::condition::Condition;
 use super::fault::LinkFault;
 use super::settings::{PostgresServer, PostgresSettings};
 use crate::pki::keyfile;
@@ -61,7 +62,7 @@ pub(crate) fn goes_on(error: &sqlx::Error) -> bool {
 /// Connects.
 ///
 /// # Errors
-/// The server is not reached or refuses, or is not one that can be used.
+/// The server is not reached or refuses, or is not one that can be used; for a writer also one that may lose what it has confirmed.
 pub(crate) async fn connect(settings: &PostgresSettings, purpose: Purpose) -> Result<PgConnection, LinkFault> {
     let options = options(settings, purpose)?;
     let mut connection = within("connect", settings.connect_timeout(), options.connect()).await?;
@@ -70,10 +71,14 @@ pub(crate) async fn connect(settings: &PostgresSettings, purpose: Purpose) -> Re
         let told = format!("the server is version {}; 13 is the least", version / 10_000);
         return Err(LinkFault::Unusable(told));
     }
-    let asked = sqlx::query_scalar::<_, String>("SELECT current_setting('server_encoding')").fetch_one(&mut connection);
-    let encoding = within("ask for the encoding", settings.connect_timeout(), asked).await?;
-    if encoding != "UTF8" {
-        let told = format!("the database is encoded in {encoding}; it must be UTF8");
+    let condition = Condition::of(&mut connection, settings).await?;
+    if condition.encoding != "UTF8" {
+        let told = format!("the database is encoded in {}; it must be UTF8", condition.encoding);
+        return Err(LinkFault::Unusable(told));
+    }
+    // What the writers are told is in, is answered, sealed as such and erased elsewhere.
+    let refuses = purpose == Purpose::Write && !condition.is_throwaway();
+    if let Some(told) = condition.forgets().filter(|_| refuses) {
         return Err(LinkFault::Unusable(told));
     }
     Ok(connection)

@@ -19,7 +19,7 @@ pub struct PostgresSettings {
     pub connect_timeout_ms: u32,
     /// How long one statement of the writer may take, milliseconds; default 60,000.
     pub statement_timeout_ms: u32,
-    /// How long a statement waits for a lock, milliseconds; default 10,000. A second gateway holds one while it writes.
+    /// How long a statement waits for a lock, milliseconds; default 2,000. A second gateway holds one while it writes.
     pub lock_timeout_ms: u32,
     /// How long reading a whole dataset may take, milliseconds; default 3,600,000.
     pub read_timeout_ms: u32,
@@ -35,7 +35,7 @@ impl PostgresSettings {
             schema: "public".to_owned(),
             connect_timeout_ms: 5_000,
             statement_timeout_ms: 60_000,
-            lock_timeout_ms: 10_000,
+            lock_timeout_ms: 2_000,
             read_timeout_ms: 3_600_000,
         }
     }

@@ -437,18 +437,32 @@ impl Fed<'_> {
         coalesce(&ways)
     }
 
-    /// Two sources that report a death make it certain, one leaves it suspected.
+    /// Two sources that report a death, and not on different days, make it certain; else it is suspected.
     fn certainty(&self) -> Option<String> {
-        let reports: Vec<String> = self
+        let reports: Vec<(&str, &TableSpec)> = self
             .sources
             .iter()
             .filter(|(source, _)| source.prefer.is_some())
-            .map(|(source, _)| self.dialect.flag(&format!("{}._key IS NOT NULL", source.alias)))
+            .map(|(source, table)| (source.alias, *table))
             .collect();
+        let there: Vec<String> = reports
+            .iter()
+            .map(|(alias, _)| format!("{alias}._key IS NOT NULL"))
+            .collect();
+        let agreeing = reports.iter().enumerate().flat_map(|(place, one)| {
+            let others = reports.iter().skip(place + 1);
+            others.map(|other| agree(*one, *other))
+        });
+        let agreeing: Vec<String> = agreeing.collect();
+        let certain = if agreeing.is_empty() {
+            String::new()
+        } else {
+            format!("WHEN {} THEN 'certain' ", agreeing.join(" OR "))
+        };
         (!reports.is_empty()).then(|| {
             self.dialect.word(&format!(
-                "CASE {} WHEN 0 THEN NULL WHEN 1 THEN 'suspected' ELSE 'certain' END",
-                reports.join(" + ")
+                "CASE {certain}WHEN {} THEN 'suspected' END",
+                there.join(" OR ")
             ))
         })
     }
@@ -480,6 +494,18 @@ impl Fed<'_> {
         let newest = format!("{}({})", self.dialect.greatest(), times.join(", "));
         Some(self.dialect.instant(&newest))
     }
+}
+
+/// Whether both report a death and not on different days. One that does not state the day as its source sent it cannot differ.
+fn agree((one, one_table): (&str, &TableSpec), (other, other_table): (&str, &TableSpec)) -> String {
+    let dated = |table: &TableSpec| table.column("death_date").is_some_and(|column| column.plain);
+    let both = format!("{one}._key IS NOT NULL AND {other}._key IS NOT NULL");
+    if !dated(one_table) || !dated(other_table) {
+        return format!("({both})");
+    }
+    format!(
+        "({both} AND ({one}.death_date = {other}.death_date OR {one}.death_date IS NULL OR {other}.death_date IS NULL))"
+    )
 }
 
 fn coalesce(columns: &[String]) -> Option<String> {

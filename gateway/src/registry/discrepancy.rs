@@ -50,9 +50,10 @@ kinds! {
     SexDiffers "SG9302" "sex-differs" "同一号码性别不一致" "one resident id with two sexes" "let both sources check the sex";
     BirthDiffers "SG9303" "birth-differs" "同一号码出生日期不一致" "one resident id with two birth dates" "let both sources check the birth date";
     TwoNumbers "SG9304" "two-numbers" "一人多号" "a corrected resident id and the one before it are both registered" "let public security close the old number";
-    DeadActive "SG9305" "dead-active" "已死亡仍在册或享受待遇" "two or three sources report a death, and another has the person as living" "stop benefits; let the other source check";
-    SuspectedDeath "SG9306" "suspected-death" "疑似死亡仍在册或享受待遇" "one source reports a death, and another has the person as living" "visit the person, or ask the source of the death";
+    DeadActive "SG9305" "dead-active" "已死亡仍在册或享受待遇" "two sources agree on a death, and another has the person as living" "stop benefits; let the other source check";
+    SuspectedDeath "SG9306" "suspected-death" "疑似死亡仍在册或享受待遇" "a death is reported on which no two sources agree, and another has the person as living" "visit the person, or ask the source of the death";
     DoubleAid "SG9307" "double-aid" "低保与特困重复救助" "one person has subsistence allowance and support of the destitute for the same month" "let civil affairs decide which of them holds";
+    DeathDateDiffers "SG9308" "death-date-differs" "同一人死亡日期不一致" "two sources report the death of one person on different days" "let both sources check the day; until two agree the death is suspected";
     TwoRegisters "SG9401" "two-registers" "单位在两类登记中重复" "one unit is active in two registers" "let both registers check the unit";
     UnknownToTax "SG9402" "unknown-to-tax" "工商存续、税务无登记" "an enterprise is active in commerce, and tax does not know it" "ask tax; a young enterprise may still be within its 30 days";
     CancelledWithholding "SG9403" "cancelled-withholding" "单位已注销仍在扣缴" "a unit is cancelled, and its employees have not left" "ask tax who pays these employees";

@@ -168,6 +168,24 @@ impl RegistryFault {
         matches!(self, Self::Sql { .. } | Self::Postgres { .. } | Self::Closed) && self.remedy() != Remedy::SetAside
     }
 
+    /// What failed and why, for logs and operators: the step, SQLSTATE or SQLite's code, the constraint's name. No value: neither a server's DETAIL nor a text that SQLite makes.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Postgres { source, .. } => format!("{self}: {source}"),
+            Self::Sql { source, .. } => match source.sqlite_error() {
+                Some(error) => format!("{self}: SQLite {error}"),
+                None => self.to_string(),
+            },
+            other => other.to_string(),
+        }
+    }
+
+    /// Whether something else has the table, or the server is busy with it: other record types may go on.
+    pub fn is_contention(&self) -> bool {
+        // A lock that was not given in time, and a statement that took too long.
+        matches!(self, Self::Postgres { source, .. } if source.is_state("55P03") || source.is_state("57014"))
+    }
+
     /// Whether waiting, setting aside or stopping is the answer.
     pub fn remedy(&self) -> Remedy {
         match self {

@@ -265,6 +265,16 @@ fn released(record: &'static RecordType, output: &OutputColumn) -> Result<Column
     })
 }
 
+/// What a row that is written becomes where one of its key is there: those columns as they came, and every other that the plans release empty. A row says
+/// nothing but what the exchange brought that it names.
+pub(super) fn replaced(table: &TableSpec, written: &[&str]) -> String {
+    let came = written.iter().filter(|name| **name != "_key");
+    let came = came.map(|name| format!("{name} = excluded.{name}"));
+    let lacking = table.columns.iter().filter(|column| !written.contains(&column.name));
+    let emptied = lacking.map(|column| format!("{} = NULL", column.name));
+    came.chain(emptied).collect::<Vec<String>>().join(", ")
+}
+
 /// The new tables, and what the old ones had besides: a batch that was sealed under the old plans still has its columns. Keys are the new ones.
 pub(super) fn both(old: &[TableSpec], mut new: Vec<TableSpec>) -> Vec<TableSpec> {
     for known in old {

@@ -6,7 +6,7 @@ mod changes;
 pub(crate) mod closing;
 mod contradictions;
 mod datasets;
-mod discrepancies;
+pub(crate) mod discrepancies;
 mod examiner;
 pub(crate) mod fixture;
 mod late;

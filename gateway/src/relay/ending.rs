@@ -132,9 +132,10 @@ impl Worker {
             rows.held = weighing.held,
             "a snapshot would close too much; an operator must look"
         );
-        self.status.failed(CLOSES_TOO_MUCH);
+        let told = "it would close more rows than is allowed";
+        self.status.failed(CLOSES_TOO_MUCH, told);
         // When the journal does not note it, it is counted again.
-        self.set_aside(item, CLOSES_TOO_MUCH).await;
+        self.set_aside(item, CLOSES_TOO_MUCH, told).await;
         Moved::default()
     }
 }

@@ -15,7 +15,7 @@ use super::pace::Work;
 use super::schedule::Moved;
 use super::status::RecallApart;
 use super::turn::unguessable;
-use super::worker::{RelayFault, Worker};
+use super::worker::{RelayFault, Worker, wait_ms};
 use crate::journal::KeptRecall;
 use crate::registry::{Recall, Remedy};
 
@@ -39,6 +39,9 @@ pub(super) struct Recalls {
     pub(super) look_at_us: u64,
     /// The last turn was a recall's.
     had_turn: bool,
+    /// How often in a row a table was locked or slow, and the moment before which none is tried.
+    rests: u32,
+    rest_until_us: u64,
 }
 
 /// What became of a recall's turn.
@@ -62,6 +65,9 @@ impl Worker {
         self.try_again();
         self.look_for_recalls().await?;
         let now_us = self.now_us();
+        if now_us < self.recalls.rest_until_us {
+            return Ok(Recalling::Nothing);
+        }
         let schedule = &self.schedule;
         let free = |recall: &&KeptRecall| schedule.free_at_us(&recall.event.rec) <= now_us;
         let Some(recall) = self.recalls.due.values().find(free).cloned() else {
@@ -74,9 +80,15 @@ impl Worker {
         self.forget(recall.push);
         self.upset(&recall.event.rec, 0);
         match self.undo(&recall).await {
-            Ok(true) => drop(self.recalls.due.remove(&recall.leaf)),
-            Ok(false) => {}
-            Err(fault) if fault.remedy() == Remedy::SetAside => self.hold_apart(recall, fault.code()),
+            Ok(done) => {
+                self.recalls.rests = 0;
+                if done {
+                    self.recalls.due.remove(&recall.leaf);
+                }
+            }
+            Err(fault) if fault.remedy() == Remedy::SetAside => self.hold_apart(recall, &fault),
+            // The stride is due again, behind what else waits.
+            Err(fault) if fault.is_contention() => self.rest_recalls(&fault),
             Err(fault) => return Err(fault),
         }
         Ok(Recalling::Turn)
@@ -91,9 +103,24 @@ impl Worker {
         }
     }
 
-    fn hold_apart(&mut self, recall: KeptRecall, code: &'static str) {
-        tracing::error!(error.code = code, exchange.id = %recall.exchange, "a recall cannot be carried out; an operator must look");
-        self.status.failed(code);
+    /// A table is locked or slow: batches go on meanwhile.
+    fn rest_recalls(&mut self, fault: &RelayFault) {
+        let (code, told) = (fault.code(), fault.told());
+        self.status.failed(code, &told);
+        tracing::warn!(
+            error.code = code,
+            error.told = told,
+            "a table is locked or slow; the recall is tried again"
+        );
+        let wait_us = wait_ms(&self.settings, self.recalls.rests).saturating_mul(1_000);
+        self.recalls.rests = self.recalls.rests.saturating_add(1);
+        self.recalls.rest_until_us = self.now_us().saturating_add(wait_us);
+    }
+
+    fn hold_apart(&mut self, recall: KeptRecall, fault: &RelayFault) {
+        let (code, told) = (fault.code(), fault.told());
+        tracing::error!(error.code = code, error.told = told, exchange.id = %recall.exchange, "a recall cannot be carried out; an operator must look");
+        self.status.failed(code, &told);
         self.status.hold_apart(RecallApart {
             exchange: recall.exchange,
             push: recall.push,

@@ -66,6 +66,8 @@ pub struct RelaySnapshot {
     pub set_aside_total: u64,
     /// Code of the last failure since the last success, e.g. `SG6214`.
     pub last_error: Option<&'static str>,
+    /// What that failure was: the step, SQLSTATE or SQLite's code, the constraint; no value.
+    pub last_told: Option<String>,
     /// Recalls that the registry refuses, oldest first.
     pub recalls_apart: Vec<RecallApart>,
 }
@@ -161,6 +163,7 @@ impl RelayStatus {
     pub(super) fn merged(&self, counts: Counts, now_us: i64) {
         let mut inner = self.lock();
         inner.snapshot.last_error = None;
+        inner.snapshot.last_told = None;
         inner.snapshot.rows_total += counts.rows();
         let second = now_us.div_euclid(1_000_000);
         match inner.recent.back_mut().filter(|(last, _)| *last == second) {
@@ -184,10 +187,11 @@ impl RelayStatus {
         metrics::counter!("shuguan_relay_exchanges_total", "outcome" => "set-aside").increment(1);
     }
 
-    pub(super) fn failed(&self, code: &'static str) {
+    pub(super) fn failed(&self, code: &'static str, told: &str) {
         let mut inner = self.lock();
         inner.snapshot.state = RelayState::Waiting;
         inner.snapshot.last_error = Some(code);
+        inner.snapshot.last_told = Some(told.to_owned());
         drop(inner);
         metrics::counter!("shuguan_relay_failures_total", "code" => code).increment(1);
     }

@@ -4,6 +4,7 @@
 
 mod charged;
 mod late;
+mod locked;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -6,6 +6,7 @@
 //! An exchange that the registry refuses is held back alone, and set aside after some tries; a registry that does not answer is waited for.
 
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -49,6 +50,27 @@ impl RelayFault {
         }
     }
 
+    /// What failed, with its causes and without a value.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Self::Registry(fault) => format!("{self}: {}", fault.told()),
+            Self::Inbox(_) | Self::Seal(_) => self.to_string(),
+        }
+    }
+
+    /// Whether another record type may go although this one does not.
+    pub(super) fn is_contention(&self) -> bool {
+        matches!(self, Self::Registry(fault) if fault.is_contention())
+    }
+
+    /// How often an exchange is tried that fails so: a payload does not mend, but an operator may mend a database.
+    pub(super) fn attempts_max(&self, settings: &RelaySettings) -> u32 {
+        match self {
+            Self::Registry(_) => settings.attempts_max,
+            Self::Inbox(_) | Self::Seal(_) => settings.attempts_max.min(PAYLOAD_ATTEMPTS_MAX),
+        }
+    }
+
     pub(super) fn remedy(&self) -> Remedy {
         match self {
             Self::Registry(fault) => fault.remedy(),
@@ -68,7 +90,9 @@ fn spoilt(fault: &JournalFault) -> bool {
 }
 
 /// How often the backlog is counted; the count may be that old.
-const OBSERVE_EVERY_US: i64 = 500_000;
+const OBSERVE_EVERY: Duration = Duration::from_millis(500);
+/// How often a batch is tried whose payload or leaf is to blame.
+const PAYLOAD_ATTEMPTS_MAX: u32 = 5;
 /// Small exchanges in one turn, and bytes of their payloads.
 pub(super) const TOGETHER_MAX: u32 = 256;
 const TOGETHER_BYTES_MAX: u64 = 1 << 20;
@@ -88,11 +112,24 @@ pub async fn run(
     status: RelayStatus,
     shutdown: CancellationToken,
 ) -> Result<(), RelayFault> {
-    let mut worker = Worker::new(journal, registry, settings, clock, (status, shutdown));
+    let observed = observe(journal.clone(), clock.clone(), status.clone());
+    let mut worker = Worker::new(journal, registry, settings, clock, (status.clone(), shutdown));
     worker.status.pace(worker.schedule.pace_percent());
-    let ended = worker.work().await;
-    worker.status.state(RelayState::Stopped);
+    let ended = tokio::select! {
+        ended = worker.work() => ended,
+        never = observed => match never {},
+    };
+    status.state(RelayState::Stopped);
     ended
+}
+
+/// Counts the backlog, also while the registry owes an answer.
+async fn observe(journal: Journal, clock: Clock, status: RelayStatus) -> Infallible {
+    loop {
+        let backlog = journal.backlog();
+        status.backlog(backlog.exchanges, backlog.bytes, backlog.oldest_us, clock.now_us());
+        tokio::time::sleep(OBSERVE_EVERY).await;
+    }
 }
 
 pub(super) struct Worker {
@@ -112,10 +149,11 @@ pub(super) struct Worker {
     pub(super) underway: HashMap<Uuid, Underway>,
     /// Exchanges that the registry refused lately.
     held: HashMap<Uuid, Hold>,
+    /// Lanes whose table was locked or slow lately: how often in a row, and the moment before which they are not tried.
+    resting: HashMap<String, (u32, u64)>,
     /// Waits in a row for something that does not answer.
     waits: u32,
     erase_at_us: i64,
-    observe_at_us: i64,
 }
 
 /// An exchange that is not tried before the moment, by [`Worker::now_us`].
@@ -141,9 +179,9 @@ impl Worker {
             recalls: Recalls::default(),
             underway: HashMap::new(),
             held: HashMap::new(),
+            resting: HashMap::new(),
             waits: 0,
             erase_at_us: clock.now_us(),
-            observe_at_us: clock.now_us(),
             journal,
             registry,
             settings,
@@ -190,7 +228,17 @@ impl Worker {
             self.held.clear();
             self.underway.clear();
             self.passed.clear();
+            self.resting.clear();
         }
+        let now_us = self.now_us();
+        let rests = |lane: &Lane| {
+            self.resting
+                .get(&lane.name)
+                .is_some_and(|(_, until_us)| *until_us > now_us)
+        };
+        let before = waiting.len();
+        waiting.retain(|lane| !rests(lane));
+        let one_rests = waiting.len() < before;
         loop {
             let now_us = self.now_us();
             let lane = match self.schedule.due(&waiting, now_us) {
@@ -203,11 +251,17 @@ impl Worker {
                 self.status.state(RelayState::Relaying);
                 let moved = match self.take(turn).await {
                     Ok(moved) => moved,
+                    Err(fault) if fault.is_contention() => {
+                        self.schedule.yielded(&lane, &waiting);
+                        self.rest(&lane, &fault);
+                        return Ok(Duration::ZERO);
+                    }
                     Err(fault) => {
                         self.schedule.yielded(&lane, &waiting);
                         return Err(fault);
                     }
                 };
+                self.resting.remove(&lane.name);
                 self.schedule.charge(&lane, &waiting, moved, self.now_us());
                 self.status.pace(self.schedule.pace_percent());
                 return Ok(Duration::ZERO);
@@ -215,7 +269,7 @@ impl Worker {
             // All that waits in it is held back.
             waiting.retain(|other| other.name != lane.name);
         }
-        if self.held.is_empty() && !idle.is_zero() {
+        if self.held.is_empty() && !one_rests && !idle.is_zero() {
             self.status.state(RelayState::Idle);
         }
         Ok(idle)
@@ -308,17 +362,33 @@ impl Worker {
         Some(small)
     }
 
+    /// Something has this lane's table, or it answers too slowly: the lane is held back, longer each time, and the others go on.
+    fn rest(&mut self, lane: &Lane, fault: &RelayFault) {
+        let times = self.resting.get(&lane.name).map_or(0, |(times, _)| *times);
+        let wait_us = wait_ms(&self.settings, times).saturating_mul(1_000);
+        self.status.failed(fault.code(), &fault.told());
+        tracing::warn!(
+            error.code = fault.code(),
+            error.told = fault.told(),
+            lane = lane.name,
+            "a table is locked or slow; its lane is tried again"
+        );
+        let until_us = self.now_us().saturating_add(wait_us);
+        self.resting
+            .insert(lane.name.clone(), (times.saturating_add(1), until_us));
+    }
+
     /// An exchange failed by itself: it is held back, longer each time, or set aside for an operator. The others go on.
     pub(super) async fn hold(&mut self, item: &InboxItem, fault: &RelayFault) {
-        let code = fault.code();
-        self.status.failed(code);
+        let (code, told) = (fault.code(), fault.told());
+        self.status.failed(code, &told);
         self.underway.remove(&item.exchange);
         let refused = self.held.get(&item.exchange).map_or(0, |hold| hold.refused) + 1;
-        if refused >= self.settings.attempts_max && self.set_aside(item, code).await {
+        if refused >= fault.attempts_max(&self.settings) && self.set_aside(item, code, &told).await {
             self.held.remove(&item.exchange);
             return;
         }
-        tracing::warn!(error.code = code, exchange.id = %item.exchange, "relaying an exchange failed; it is tried again");
+        tracing::warn!(error.code = code, error.told = told, exchange.id = %item.exchange, "relaying an exchange failed; it is tried again");
         let wait_us = wait_ms(&self.settings, refused - 1).saturating_mul(1_000);
         let until_us = self.now_us().saturating_add(wait_us);
         let record = item.record.clone();
@@ -356,13 +426,21 @@ impl Worker {
 
     /// Something does not answer, whatever the exchange: waits, longer each time, or ends the relay.
     async fn wait_out(&mut self, fault: RelayFault) -> Result<(), RelayFault> {
-        let code = fault.code();
-        self.status.failed(code);
+        let (code, told) = (fault.code(), fault.told());
+        self.status.failed(code, &told);
         if fault.remedy() == Remedy::Stop {
-            tracing::error!(error.code = code, "the registry cannot go on; the process must end");
+            tracing::error!(
+                error.code = code,
+                error.told = told,
+                "the registry cannot go on; the process must end"
+            );
             return Err(fault);
         }
-        tracing::warn!(error.code = code, "relaying failed; it is tried again");
+        tracing::warn!(
+            error.code = code,
+            error.told = told,
+            "relaying failed; it is tried again"
+        );
         let wait = wait_ms(&self.settings, self.waits);
         self.waits = self.waits.saturating_add(1);
         self.pause(Duration::from_millis(wait)).await;
@@ -370,22 +448,23 @@ impl Worker {
     }
 
     /// Takes an exchange out of the line; false when the journal did not note it, then it is tried once more and set aside again.
-    pub(super) async fn set_aside(&self, item: &InboxItem, code: &'static str) -> bool {
+    pub(super) async fn set_aside(&self, item: &InboxItem, code: &'static str, told: &str) -> bool {
         match self.journal.set_aside(item.exchange, code).await {
             // False: somebody else took it out of the line.
             Ok(_moved) => {
                 self.status.set_aside();
-                tracing::error!(error.code = code, exchange.id = %item.exchange, "a batch is set aside; an operator must look");
+                tracing::error!(error.code = code, error.told = told, exchange.id = %item.exchange, "a batch is set aside; an operator must look");
                 true
             }
             Err(fault) => {
-                self.status.failed(RelayFault::Seal(fault).code());
+                let fault = RelayFault::Seal(fault);
+                self.status.failed(fault.code(), &fault.told());
                 false
             }
         }
     }
 
-    /// What is due now and then: erasing payloads, counting the backlog.
+    /// What is due now and then: erasing payloads.
     async fn keep_house(&mut self) {
         let now_us = self.clock.now_us();
         // A clock that was set back does not put off what is due.
@@ -394,12 +473,6 @@ impl Worker {
         if is_due(self.erase_at_us, erase_every_us) {
             self.erase_at_us = now_us + erase_every_us;
             self.erase().await;
-        }
-        if is_due(self.observe_at_us, OBSERVE_EVERY_US) {
-            self.observe_at_us = now_us + OBSERVE_EVERY_US;
-            let backlog = self.journal.backlog();
-            self.status
-                .backlog(backlog.exchanges, backlog.bytes, backlog.oldest_us, now_us);
         }
     }
 
@@ -411,8 +484,9 @@ impl Worker {
                 Ok(0) => return,
                 Ok(erased) => metrics::counter!("shuguan_relay_payloads_erased_total").increment(erased),
                 Err(fault) => {
-                    let code = RelayFault::Seal(fault).code();
-                    self.status.failed(code);
+                    let fault = RelayFault::Seal(fault);
+                    let code = fault.code();
+                    self.status.failed(code, &fault.told());
                     tracing::warn!(error.code = code, "payloads that are due could not be erased");
                     return;
                 }
@@ -429,7 +503,7 @@ impl Worker {
 }
 
 /// Doubles from the first wait to the longest.
-fn wait_ms(settings: &RelaySettings, waits: u32) -> u64 {
+pub(super) fn wait_ms(settings: &RelaySettings, waits: u32) -> u64 {
     let doubled = u64::from(settings.retry_first_ms) << waits.min(20);
     doubled.min(settings.retry_max_ms.into())
 }

@@ -37,6 +37,7 @@ enum What {
     Unknown,
     NoPayload,
     NotRecalled,
+    GivenUp,
     OpenRows,
     More,
     Stray,
@@ -64,6 +65,7 @@ impl What {
             Self::Unknown => "unknown",
             Self::NoPayload => "no-payload",
             Self::NotRecalled => "not-recalled",
+            Self::GivenUp => "given-up",
             Self::OpenRows => "open-rows",
             Self::More => "more",
             Self::Stray => "stray",
@@ -81,6 +83,9 @@ impl What {
             }
             Self::NotRecalled => {
                 "start the gateway again: it takes back what was recalled before a registry was put back"
+            }
+            Self::GivenUp => {
+                "an operator gave it up when rows of it were in; they stay until its sender takes them back: shuguan recall EXCHANGE"
             }
             Self::OpenRows | Self::More | Self::Stray | Self::Provenance => return past_the_relay(store),
             Self::NoPayload => {
@@ -264,11 +269,15 @@ fn journal_page(config: &Config, pushes: &[KeptPush], report: &mut Report) -> Re
             }
             (Some(_), "relayed") if push.is_held(&config.journal.payloads) => Some(What::Missing),
             (Some(_), _) => Some(What::Lost),
-            // It was given up before it was relayed.
-            (None, _) => None,
+            // It was given up before it was relayed whole.
+            (None, _) => there.filter(|there| there.written() > 0).map(|_| What::GivenUp),
         };
         if let Some(what) = what {
-            report.add(Finding::of(what, push));
+            let finding = Finding::of(what, push);
+            report.add(match there.filter(|_| what == What::GivenUp) {
+                Some(there) => finding.counted(0, i64::try_from(there.written()).unwrap_or(i64::MAX)),
+                None => finding,
+            });
         }
     }
     Ok(())
@@ -340,6 +349,7 @@ fn show(report: &Report, store: &RegistrySettings, output: &Output) {
         What::Unknown,
         What::NoPayload,
         What::NotRecalled,
+        What::GivenUp,
         What::OpenRows,
         What::More,
         What::Stray,

@@ -275,6 +275,36 @@ fn tell(store: &str, rate: u64) {
     writeln!(std::io::stderr(), "{store}: {rate} exchanges/s").unwrap();
 }
 
+#[tokio::test]
+async fn a_server_that_may_lose_what_it_confirmed_holds_no_journal() {
+    use crate::postgres::cluster::{Cluster, Keeping};
+    if !Store::has_postgres() {
+        return;
+    }
+    let folder = std::env::temp_dir().join(format!("shuguan-forgets-{}", std::process::id()));
+    let cluster = Cluster::start(
+        &folder,
+        Keeping::Nothing,
+        &[("fsync", "on"), ("shuguan.throwaway", "off")],
+    )
+    .unwrap();
+    let bench = Bench::new();
+    let mut settings = bench.settings();
+    let server = PostgresSettings::at(cluster.address("postgres"));
+    settings.place = JournalPlace::Postgres(Box::new(server.clone()));
+    settings.head = bench.folder.path().join("other.head");
+    for refused in [Journal::create(&settings), Journal::migrate(&settings)] {
+        let told = crate::serve::chain(&refused.unwrap_err());
+        assert!(
+            told.contains("full_page_writes = off") && told.contains("set fsync"),
+            "{told}"
+        );
+    }
+    // Not a table was made.
+    assert!(!Journal::migration(&settings.place).unwrap().is_empty());
+    drop(cluster);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement, on a server that syncs"]
 async fn how_many_exchanges_a_second_are_sealed_on_either_store() {

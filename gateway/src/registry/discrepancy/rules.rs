@@ -86,6 +86,7 @@ impl Rules {
         all.extend(write.identities());
         all.extend(write.two_numbers());
         all.extend(write.deaths());
+        all.extend(write.death_dates());
         all.extend(write.double_aid());
         all.extend(write.two_registers());
         all.extend(write.unknown_to_tax());
@@ -179,9 +180,14 @@ impl Seen<'_> {
 
     /// Whether there is an open row about the touched person, under any of his numbers.
     fn knows(&self) -> Option<String> {
+        self.knows_with("")
+    }
+
+    /// The same of a row of which more is so: a condition with its `AND`, or nothing.
+    fn knows_with(&self, more: &str) -> Option<String> {
         let number = self.number()?;
         Some(format!(
-            "(EXISTS (SELECT 1 FROM {0} WHERE {1}) OR EXISTS (SELECT 1 FROM person n CROSS JOIN {0} WHERE n.subject = t.subject AND {2}))",
+            "(EXISTS (SELECT 1 FROM {0} WHERE {1}{more}) OR EXISTS (SELECT 1 FROM person n CROSS JOIN {0} WHERE n.subject = t.subject AND {2}{more}))",
             self.named(),
             self.under("t.subject", number),
             self.under("n.citizen_id", number)
@@ -299,7 +305,7 @@ impl<'t> Writer<'t> {
             .collect()
     }
 
-    /// The first report of a person stands for all of them; one more makes it certain.
+    /// The first report of a person stands for all of them; it is certain when two agree on the day.
     fn death(&self, living: Seen<'_>, reports: &[Seen<'_>], place: usize) -> Option<Rule> {
         const KINDS: [Kind; 2] = [Kind::DeadActive, Kind::SuspectedDeath];
         let report = *reports.get(place)?;
@@ -308,12 +314,16 @@ impl<'t> Writer<'t> {
             .iter()
             .take(place)
             .map(|earlier| format!(" AND NOT {}", about_too(*earlier)));
-        let later: Vec<String> = reports.iter().skip(place + 1).map(|later| about_too(*later)).collect();
-        let bits = if later.is_empty() {
+        // Of earlier sources none has the person.
+        let agreements = agreements(reports.get(place..).unwrap_or_default());
+        let bits = if agreements.is_empty() {
             Kind::SuspectedDeath.bit().to_string()
         } else {
             let (certain, suspected) = (Kind::DeadActive.bit(), Kind::SuspectedDeath.bit());
-            format!("CASE WHEN {} THEN {certain} ELSE {suspected} END", later.join(" OR "))
+            format!(
+                "CASE WHEN {} THEN {certain} ELSE {suspected} END",
+                agreements.join(" OR ")
+            )
         };
         let rest = format!(
             "CROSS JOIN {} CROSS JOIN {} WHERE {} AND {} AND {lives}{}",
@@ -326,6 +336,28 @@ impl<'t> Writer<'t> {
         let mut rule = rule(About::Person, &KINDS, &bits, (living, report), &rest);
         rule.depends.extend(reports.iter().map(Seen::record));
         Some(rule)
+    }
+
+    /// Two sources report one person's death on different days.
+    fn death_dates(&self) -> Vec<Rule> {
+        let pairs = DEATHS.into_iter().enumerate().flat_map(|(place, one)| {
+            let others = DEATHS.into_iter().skip(place + 1);
+            others.map(move |other| (one, other))
+        });
+        let differing = |(one, other): (&str, &str)| {
+            let dated = |name, alias| self.seen(name, alias).filter(|report| report.has(&["death_date"]));
+            let (a, b) = (dated(one, "a")?, dated(other, "b")?);
+            let rest = format!(
+                "CROSS JOIN {} CROSS JOIN {} WHERE {} AND {} AND a.death_date <> b.death_date",
+                a.named(),
+                b.named(),
+                a.person("one")?,
+                b.person("other")?
+            );
+            let bits = Kind::DeathDateDiffers.bit().to_string();
+            Some(rule(About::Person, &[Kind::DeathDateDiffers], &bits, (a, b), &rest))
+        };
+        pairs.filter_map(differing).collect()
     }
 
     /// When a row of `a` says that its person lives although `b` reports the death; none where the columns for it are not there.
@@ -447,4 +479,31 @@ fn differs(a: Seen<'_>, field: &str, better: &[Seen<'_>]) -> String {
 fn about_too(report: Seen<'_>) -> String {
     let report = Seen { alias: "q", ..report };
     report.knows().unwrap_or_default()
+}
+
+/// When two sources agree on one person's death, each pair of them for itself. It is asked of all their rows, so that it is the same for each of them.
+fn agreements(reports: &[Seen<'_>]) -> Vec<String> {
+    let pairs = reports.iter().enumerate().flat_map(|(place, one)| {
+        let others = reports.iter().skip(place + 1);
+        others.map(move |other| (*one, *other))
+    });
+    let agree = |(one, other): (Seen<'_>, Seen<'_>)| {
+        let one = Seen { alias: "q", ..one };
+        one.knows_with(&format!(" AND {}", agrees(one, other)?))
+    };
+    pairs.filter_map(agree).collect()
+}
+
+/// Whether another source reports the death too, and on no other day than the one. Where one of them does not state the day as its source sent it, they
+/// cannot differ.
+fn agrees(one: Seen<'_>, other: Seen<'_>) -> Option<String> {
+    let other = Seen { alias: "r", ..other };
+    let dated = one.has(&["death_date"]) && other.has(&["death_date"]);
+    let same = dated.then(|| {
+        format!(
+            " AND ({0}.death_date = {1}.death_date OR {0}.death_date IS NULL OR {1}.death_date IS NULL)",
+            one.alias, other.alias
+        )
+    });
+    other.knows_with(&same.unwrap_or_default())
 }

@@ -20,7 +20,7 @@ use super::super::merge::held;
 use super::super::merge::late::Later;
 use super::super::merge::rows::HASH_BYTES;
 use super::super::merge::{Arrival, Counts, Part, merged, repeated};
-use super::super::schema::TableSpec;
+use super::super::schema::{TableSpec, replaced};
 use super::super::{Merged, Progress, enterprise, person};
 use super::session::{Live, Session, within};
 use super::value::{self, Id};
@@ -152,10 +152,7 @@ impl Run<'_, '_> {
 
     /// What an update takes over of the columns at those places.
     pub(super) fn sets(&self, places: impl Iterator<Item = usize>) -> String {
-        let names = self.names_at(places);
-        let sets = names.iter().filter(|name| **name != "_key");
-        let sets: Vec<String> = sets.map(|name| format!("{name} = excluded.{name}")).collect();
-        sets.join(", ")
+        replaced(self.table, &self.names_at(places))
     }
 
     /// The places of all columns of a part.

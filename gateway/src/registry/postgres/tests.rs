@@ -10,7 +10,10 @@ use sqlx::Connection;
 use super::fault::remedy;
 use super::session::{self, Purpose, Session};
 use super::{merge, roles};
+use crate::postgres::cluster::{Cluster, Keeping};
+use crate::postgres::condition::Condition;
 use crate::postgres::{PostgresAddress, PostgresFault, PostgresServer, PostgresSettings, Refusal, link};
+use crate::registry::tests::discrepancies;
 use crate::registry::tests::fixture::{ANNA, BORIS, DEATH, ESTABLISHMENT, RESIDENT, kept, part, whole};
 use crate::registry::tests::store::{Place, Store};
 use crate::registry::{Counts, Ending, Part, Registry, RegistryFault, RegistrySettings, Remedy, Standing};
@@ -205,6 +208,46 @@ async fn a_database_that_is_not_utf_8_or_lacks_the_tables_is_refused_even_by_a_p
     assert!(fault.to_string().contains("UTF8"), "{fault}");
 }
 
+/// A server of its own that is set so, with a database `d` in it.
+fn server_set(name: &str, settings: &[(&str, &str)]) -> (Cluster, PostgresSettings) {
+    let folder = std::env::temp_dir().join(format!("shuguan-test-{name}-{}", std::process::id()));
+    let cluster = Cluster::start(&folder, Keeping::Nothing, settings).unwrap();
+    let server = PostgresSettings::at(cluster.address("postgres"));
+    (cluster, server)
+}
+
+#[tokio::test]
+async fn a_server_that_may_lose_what_it_confirmed_is_written_to_by_nobody() {
+    if !Store::has_postgres() {
+        return;
+    }
+    let off = [
+        ("fsync", "off"),
+        ("full_page_writes", "off"),
+        ("shuguan.throwaway", "off"),
+    ];
+    let (cluster, server) = server_set("forgets", &off);
+    let registry = RegistrySettings::Postgres(server.clone());
+    let tables = kept(&[&RESIDENT]);
+    let faults = [
+        Registry::create(&registry, &tables).unwrap_err(),
+        Registry::open(&registry, tables.clone(), true).unwrap_err(),
+        // Patience is for a server that does not answer.
+        Registry::start(&registry, tables).unwrap_err(),
+    ];
+    for fault in faults {
+        assert_eq!(fault.code(), "SG6217");
+        let told = fault.to_string();
+        assert!(
+            told.contains("fsync = off, full_page_writes = off") && told.contains("set fsync"),
+            "{told}"
+        );
+    }
+    // Who only reads may; `doctor` asks so.
+    assert!(Condition::of_server(&server).unwrap().forgets().is_some());
+    drop(cluster);
+}
+
 #[test]
 fn a_server_on_the_network_without_its_authority_and_an_exposed_password_are_refused() {
     use std::os::unix::fs::PermissionsExt;
@@ -304,6 +347,9 @@ async fn the_relays_role_merges_and_reads_and_can_do_nothing_else() {
         "DROP VIEW population",
         "SELECT * FROM population_masked",
         "CREATE ROLE other",
+        "UPDATE history SET kind = 'close'",
+        "DELETE FROM history",
+        "TRUNCATE history",
     ] {
         refused(&relay, sql);
     }
@@ -320,6 +366,52 @@ async fn the_relays_role_merges_and_reads_and_can_do_nothing_else() {
     masked.settings = RegistrySettings::Postgres(reader);
     let seen = "SELECT DISTINCT citizen_id, name, birth_date, hukou_region, hukou_address FROM population_masked";
     assert_eq!(masked.query(seen), ["320706************ 乙** 1880-01-01 320706 -"]);
+}
+
+#[tokio::test]
+async fn the_reader_sees_no_resident_id_in_a_taxpayers_number() {
+    if !Store::has_postgres() {
+        return;
+    }
+    let tables = discrepancies::tables(&[discrepancies::TAX]);
+    let (place, owner) = Place::with(Store::Postgres, &tables);
+    place.give_roles(&tables);
+    let numbers = [
+        // Of persons: 18, 18 and two more, an X, 15 of before 2000, and 15 and two more.
+        ("32070618800229000X", true),
+        ("320706188002290004", true),
+        ("32070618800229000401", true),
+        ("320706800229000", true),
+        ("32070680022900001", true),
+        ("91320706MA0000007K", false),
+        ("320706MA0000015", false),
+        ("320706123456789", false),
+    ];
+    let lines: Vec<String> = (1..)
+        .zip(&numbers)
+        .map(|(seq, (number, _))| format!("{seq} {number} 张三商店 海州区某路1号"))
+        .collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let sent = discrepancies::rows(
+        discrepancies::TAX,
+        1,
+        "tax_reg_seq taxpayer_id taxpayer_name reg_address",
+        &lines,
+    );
+    owner.merge(sent).await.unwrap();
+    owner.close().await;
+    let mut reader = place.postgres().clone();
+    reader.address.role = roles::READER.into();
+    let mut masked = Place::new(Store::Postgres);
+    masked.settings = RegistrySettings::Postgres(reader);
+    let seen = masked.query("SELECT taxpayer_id, name, address FROM enterprises_masked ORDER BY 1, 2");
+    assert_eq!(seen.len(), numbers.len());
+    for (number, of_a_person) in numbers {
+        let whole = format!("{number} 张三商店 海州区某路1号");
+        assert_eq!(seen.contains(&whole), !of_a_person, "{number}: {seen:?}");
+    }
+    let hidden = seen.iter().filter(|row| **row == "320706************ 张** -").count();
+    assert_eq!(hidden, numbers.iter().filter(|(_, of_a_person)| *of_a_person).count());
 }
 
 #[tokio::test]

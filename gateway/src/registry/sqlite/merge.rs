@@ -13,7 +13,7 @@ use super::super::merge::late::Later;
 use super::super::merge::rows::Value;
 use super::super::merge::{Arrival, Counts};
 use super::super::numbers::at_once;
-use super::super::schema::TableSpec;
+use super::super::schema::{TableSpec, replaced};
 use super::numbers::Within;
 use super::{discrepancy, index, note};
 
@@ -264,16 +264,11 @@ fn upsert_text(table: &TableSpec, columns: &[&str], rows: usize) -> String {
     let provenance = table.provenance();
     let names: Vec<&str> = columns.iter().chain(&provenance).copied().collect();
     let row = format!("({})", vec!["?"; names.len()].join(","));
-    let sets: Vec<String> = names
-        .iter()
-        .filter(|name| **name != "_key")
-        .map(|name| format!("{name}=excluded.{name}"))
-        .collect();
     format!(
         "INSERT INTO {} ({}) VALUES {} ON CONFLICT (_key) DO UPDATE SET {}",
         table.name,
         names.join(","),
         vec![row; rows].join(","),
-        sets.join(",")
+        replaced(table, &names)
     )
 }

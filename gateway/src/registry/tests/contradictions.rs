@@ -23,8 +23,8 @@ use crate::registry::schema::table_name;
 const RECORDS: [(&str, &str); 10] = [
     (RESIDENT, "citizen_id name sex person_status"),
     (FLOATING, "permit_no citizen_id name sex leave_date"),
-    (DEATH, "citizen_id name sex cancel_date"),
-    (CERTIFICATE, "cert_no citizen_id name sex"),
+    (DEATH, "citizen_id name sex cancel_date death_date"),
+    (CERTIFICATE, "cert_no citizen_id name sex death_date"),
     (CREMATION, "citizen_id name cremated_on"),
     (ESTABLISHMENT, "uscc reg_no ent_name reg_status"),
     (TAX, "tax_reg_seq uscc"),
@@ -34,6 +34,7 @@ const RECORDS: [(&str, &str); 10] = [
 ];
 const IDS: [&str; 3] = ["320706188002290004", "32070618850315000X", "320706188808080006"];
 const UNITS: [&str; 2] = ["91320706MA0000007K", "91320706MA0000015E"];
+const DIED: [&str; 3] = ["1949-06-01", "1949-06-02", "-"];
 const DAYS: [&str; 2] = ["1950-01-01", "1950-01-02"];
 
 /// A row: small numbers that choose its cells.
@@ -62,8 +63,8 @@ fn row(record: usize, (a, b, c, d): Choice) -> String {
     match RECORDS[record].0 {
         RESIDENT => format!("{id} {name} {sex} {}", ["0", "1"][d % 2]),
         FLOATING => format!("P{} {id} {name} {sex} {}", d % 2, ["-", "1949-01-01"][(a + b + c) % 2]),
-        DEATH => format!("{id} {name} {sex} {}", DAYS[d % 2]),
-        CERTIFICATE => format!("C{} {id} {name} {sex}", d % 2),
+        DEATH => format!("{id} {name} {sex} {} {}", DAYS[d % 2], DIED[b]),
+        CERTIFICATE => format!("C{} {id} {name} {sex} {}", d % 2, DIED[c]),
         CREMATION => format!("{id} {name} {}", DAYS[d % 2]),
         ESTABLISHMENT => format!("{} 某公司 {}", numbers(a, c), ["ACTIVE", "REVOKED"][b % 2]),
         TAX => format!("{} {unit}", d % 2),
@@ -173,6 +174,12 @@ fn open_rows(place: &Place) -> Vec<Open> {
 /// Kind, subject, one record type and key, the other record type and key.
 type Contradiction = (Kind, String, &'static str, String, &'static str, String);
 
+/// Both state the day of a death, and not the same.
+fn days_differ(one: &Open, other: &Open) -> bool {
+    let days = Option::zip(one.cell("death_date"), other.cell("death_date"));
+    days.is_some_and(|(one, other)| one != other)
+}
+
 /// Everything with everything.
 fn contradictions(open: &[Open]) -> BTreeSet<Contradiction> {
     let mut found = BTreeSet::new();
@@ -207,22 +214,28 @@ fn contradictions(open: &[Open]) -> BTreeSet<Contradiction> {
                 if residents && (second || !first && one.number() < other.number()) {
                     note(Kind::TwoNumbers, person, one, (other.record, &other.key));
                 }
-                let reports = |record: &str| {
-                    open.iter()
-                        .any(|row| row.record == record && row.person() == Some(person))
-                };
-                let reporting: Vec<&str> = [DEATH, CERTIFICATE, CREMATION]
-                    .into_iter()
-                    .filter(|name| reports(name))
-                    .collect();
+                let reports =
+                    |row: &&Open| matches!(row.record, DEATH | CERTIFICATE | CREMATION) && row.person() == Some(person);
+                let mut reporting: Vec<&Open> = open.iter().filter(reports).collect();
+                reporting.sort_by_key(|row| place(row.record));
+                if reports(&one)
+                    && reports(&other)
+                    && place(other.record) > place(one.record)
+                    && days_differ(one, other)
+                {
+                    note(Kind::DeathDateDiffers, person, one, (other.record, &other.key));
+                }
                 let lives = match one.record {
                     RESIDENT => one.cell("person_status") == Some("0"),
                     FLOATING => one.cell("leave_date").is_none(),
                     WITHHOLDING => one.cell("left_on").is_none(),
                     _ => false,
                 };
-                if lives && reporting.first() == Some(&other.record) {
-                    let certain = reporting.len() > 1;
+                if lives && reporting.first().is_some_and(|first| first.record == other.record) {
+                    let agree = |(one, other): (&Open, &Open)| one.record != other.record && !days_differ(one, other);
+                    let certain = reporting
+                        .iter()
+                        .any(|one| reporting.iter().any(|other| agree((one, other))));
                     let kind = if certain {
                         Kind::DeadActive
                     } else {
@@ -235,7 +248,12 @@ fn contradictions(open: &[Open]) -> BTreeSet<Contradiction> {
                 let stays = other
                     .cell("left_on")
                     .is_none_or(|left| left > one.cell("cancel_date").unwrap_or_default());
-                let same = one.cell("uscc").is_some() && one.cell("uscc") == other.cell("withholder_id");
+                let written = |row: &Open| {
+                    let says =
+                        std::ptr::eq(row, one) || matches!(row.record, ESTABLISHMENT | TAX) && row.unit() == Some(unit);
+                    says && row.cell("uscc").is_some() && row.cell("uscc") == other.cell("withholder_id")
+                };
+                let same = open.iter().any(written);
                 if one.record == CANCELLATION && other.record == WITHHOLDING && same && stays {
                     note(Kind::CancelledWithholding, unit, one, (other.record, &other.key));
                 }

@@ -11,7 +11,7 @@ use super::store::{Place, Store, dialect, on_both_stores};
 use crate::registry::{Registry, Selection, dataset, dataset_schema};
 
 on_both_stores! {
-    population_takes_sources_in_order_and_two_reports_make_a_death_certain,
+    population_takes_sources_in_order_and_two_reports_of_one_day_make_a_death_certain,
     a_death_report_of_somebody_unknown_makes_no_person_in_the_population,
     enterprises_join_credit_code_and_organisation_code,
     views_have_exactly_the_fields_of_the_datasets_whatever_feeds_them,
@@ -48,7 +48,7 @@ pub(super) fn ids(registry: &Registry, selection: &Selection) -> Vec<String> {
     ids
 }
 
-async fn population_takes_sources_in_order_and_two_reports_make_a_death_certain(store: Store) {
+async fn population_takes_sources_in_order_and_two_reports_of_one_day_make_a_death_certain(store: Store) {
     let (place, registry) = Place::with(store, &kept(&[&RESIDENT, &DEATH, &CERTIFICATE]));
     let people = whole(
         &RESIDENT,
@@ -70,6 +70,10 @@ async fn population_takes_sources_in_order_and_two_reports_make_a_death_certain(
         &[&[ANNA, "1950-01-01", "1950-01-03"], &[ANNA, "-", "1950-02-03"]],
     );
     registry.merge(part(&DEATH, 3, 0, cancelled)).await.unwrap();
+    // Two days of one death are no agreement.
+    assert!(place.query(query)[0].contains("1950-01-01 suspected"));
+    let corrected = whole(&CERTIFICATE, &[&["D1", ANNA, "1950-01-01"]]);
+    registry.merge(part(&CERTIFICATE, 4, 0, corrected)).await.unwrap();
     assert!(place.query(query)[0].contains("1950-01-01 certain"));
     assert!(place.query(query)[1].contains(" - - public-security/resident"));
     assert_eq!(

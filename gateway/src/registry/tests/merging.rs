@@ -16,7 +16,8 @@ on_both_stores! {
     unchanged_rows_are_the_same_and_keep_their_provenance,
     repeats_within_a_part_are_merged_one_after_the_other,
     a_row_is_found_by_the_first_natural_key_that_is_complete,
-    a_part_with_fewer_columns_leaves_the_others_alone,
+    a_row_of_fewer_columns_keeps_nothing_of_the_row_that_it_replaces,
+    a_row_of_another_partner_says_nothing_that_he_did_not_send,
     a_part_that_the_registry_has_no_place_for_is_refused_without_its_values,
     a_big_part_goes_through_many_statements_and_comes_back_the_same,
     a_big_part_of_changed_rows_is_written_over_the_old_ones,
@@ -248,7 +249,7 @@ async fn a_row_is_found_by_the_first_natural_key_that_is_complete(store: Store) 
     );
 }
 
-async fn a_part_with_fewer_columns_leaves_the_others_alone(store: Store) {
+async fn a_row_of_fewer_columns_keeps_nothing_of_the_row_that_it_replaces(store: Store) {
     let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
     registry
         .merge(residents(1, 0, &[&[ANNA, "甲", "1880-02-29", "320706", "-"]]))
@@ -261,8 +262,48 @@ async fn a_part_with_fewer_columns_leaves_the_others_alone(store: Store) {
     );
     assert_eq!(
         place.query("SELECT name, birth_date, hukou_region FROM public_security_resident"),
-        ["甲 1880-02-29 320707"]
+        ["- - 320707"]
     );
+    // The same again changes nothing, and the wide row again brings all of it back.
+    let narrow = batch(&RESIDENT, &["citizen_id", "hukou_region"], &[&[ANNA, "320707"]]);
+    assert_eq!(
+        registry.merge(part(&RESIDENT, 3, 0, narrow)).await.unwrap().counts,
+        counts(0, 0, 1)
+    );
+    let wide = residents(4, 0, &[&[ANNA, "甲", "1880-02-29", "320706", "-"]]);
+    assert_eq!(registry.merge(wide).await.unwrap().counts, counts(0, 1, 0));
+    assert_eq!(
+        place.query("SELECT name, birth_date, hukou_region FROM public_security_resident"),
+        ["甲 1880-02-29 320706"]
+    );
+}
+
+async fn a_row_of_another_partner_says_nothing_that_he_did_not_send(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
+    // Few rows and many: both ways of writing are met.
+    let ids: Vec<String> = (0..40).map(|n| format!("3207061880{n:08}")).collect();
+    for few in [&ids[..1], &ids] {
+        let wide: Vec<[&str; 5]> = few
+            .iter()
+            .map(|id| [id.as_str(), "甲", "1880-02-29", "320706", "-"])
+            .collect();
+        let wide: Vec<&[&str]> = wide.iter().map(<[&str; 5]>::as_slice).collect();
+        let leaf = 2 * few.len() as u64;
+        registry.merge(residents(leaf, 0, &wide)).await.unwrap();
+        let narrow: Vec<[&str; 2]> = few.iter().map(|id| [id.as_str(), "320707"]).collect();
+        let narrow: Vec<&[&str]> = narrow.iter().map(<[&str; 2]>::as_slice).collect();
+        let mut narrow = part(
+            &RESIDENT,
+            leaf + 1,
+            0,
+            batch(&RESIDENT, &["citizen_id", "hukou_region"], &narrow),
+        );
+        narrow.partner = "public-security-ganyu".into();
+        let merged = registry.merge(narrow).await.unwrap();
+        assert_eq!(merged.counts, counts(0, few.len() as u64, 0));
+        let told = "SELECT DISTINCT name, birth_date, hukou_region, _partner FROM public_security_resident";
+        assert_eq!(place.query(told), ["- - 320707 public-security-ganyu"]);
+    }
 }
 
 async fn a_part_that_the_registry_has_no_place_for_is_refused_without_its_values(store: Store) {
@@ -362,7 +403,7 @@ async fn parts_of_many_exchanges_go_in_together_as_if_one_after_the_other(store:
         place.query(
             "SELECT name, birth_date, hukou_region, _leaf, _row FROM public_security_resident ORDER BY _leaf, name"
         ),
-        ["戊 - - 2 3", "丙 1880-02-29 320707 3 1"]
+        ["戊 - - 2 3", "丙 - - 3 1"]
     );
     assert_eq!(place.query("SELECT unit FROM enterprise"), ["MA1000000"]);
     let since = format!("{ANNA} {}", received(1));

@@ -192,7 +192,7 @@ pub(in crate::journal::store) fn migrate(
     let due = script(settings)?;
     if !due.is_empty() {
         let run = async {
-            let mut connection = link::connect(settings, Purpose::Ask).await?;
+            let mut connection = link::connect(settings, Purpose::Write).await?;
             // An index over many leaves takes longer than a statement otherwise may.
             let text = format!("SET statement_timeout = 0;\n{due}");
             let run = sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut connection);

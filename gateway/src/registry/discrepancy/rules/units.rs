@@ -75,7 +75,7 @@ impl Writer<'_> {
         })
     }
 
-    /// Cancelled, and an employee has not left before. Employees are found by their key, which begins with the number of who withholds.
+    /// Cancelled, and an employee has not left before. Employees are found by their key, which begins with the number of who withholds, however it is written.
     pub(super) fn withholding(&self) -> Vec<Rule> {
         let cancellations = [(CANCELLATION, "uscc"), ("tax/cancellation", "taxpayer_id")];
         let Some(b) = self
@@ -97,9 +97,11 @@ impl Writer<'_> {
                 .seen(record, "a")
                 .filter(|table| table.has(&[number, "cancel_date"]))?;
             let begins = key_prefix(rank);
+            let spellings = self.spellings(&format!("a.{number}"));
             let rest = format!(
-                "CROSS JOIN {} CROSS JOIN {} WHERE {} AND a.cancel_date IS NOT NULL AND b._key = (SELECT x._key FROM {} x \
-                 WHERE x._key > '{begins}' || a.{number} || '\u{1f}' AND x._key < '{begins}' || a.{number} || '\u{20}' \
+                "CROSS JOIN {} CROSS JOIN {} WHERE {} AND a.cancel_date IS NOT NULL AND b._key = (SELECT x._key FROM ({spellings}) spelt CROSS JOIN {} x \
+                 WHERE x._key > '{begins}' || spelt.number || '\u{1f}' AND x._key < '{begins}' || spelt.number || ':' \
+                 AND length(x.withholder_id) IN (length(spelt.number), length(spelt.number) + 2) \
                  AND x._open <> 0 AND (x.left_on IS NULL OR x.left_on > a.cancel_date) ORDER BY x._key LIMIT 1)",
                 a.named(),
                 b.named(),
@@ -107,8 +109,31 @@ impl Writer<'_> {
                 b.spec.name
             );
             let bits = Kind::CancelledWithholding.bit().to_string();
-            Some(rule(About::Unit, &[Kind::CancelledWithholding], &bits, (a, b), &rest))
+            let mut rule = rule(About::Unit, &[Kind::CancelledWithholding], &bits, (a, b), &rest);
+            rule.depends.extend([ESTABLISHMENT, REGISTRATION]);
+            Some(rule)
         };
         pairs.filter_map(cancelled).collect()
+    }
+
+    /// How who withholds may write the touched unit's number, without the two digits that may follow: as it stands in that column, in commerce or in tax,
+    /// and from a credit code the fifteen characters of before 2015, its region and organisation code.
+    fn spellings(&self, column: &str) -> String {
+        let mut known = vec![format!("SELECT {column} AS number")];
+        for (record, number) in [
+            (ESTABLISHMENT, "uscc"),
+            (REGISTRATION, "uscc"),
+            (REGISTRATION, "taxpayer_id"),
+        ] {
+            let table = self.seen(record, "y").filter(|table| table.has(&[number]));
+            let from = table.and_then(|table| Some((table.named(), table.unit()?)));
+            known.extend(from.map(|(named, unit)| format!("SELECT y.{number} FROM {named} WHERE {unit}")));
+        }
+        let known = known.join(" UNION ALL ");
+        format!(
+            "SELECT CASE length(written.number) WHEN 20 THEN substr(written.number, 1, 18) WHEN 17 THEN substr(written.number, 1, 15) ELSE written.number END AS number \
+             FROM ({known}) written UNION SELECT substr(written.number, 3, 6) || substr(written.number, 9, 9) FROM ({known}) written \
+             WHERE length(written.number) IN (18, 20) AND substr(written.number, 9, 9) = t.subject"
+        )
     }
 }
