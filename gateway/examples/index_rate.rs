@@ -12,8 +12,9 @@ use std::time::Instant;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use shuguan::clock::{self, Clock};
-use shuguan::exchange::subjects::{IndexKeys, SubjectColumns};
-use shuguan::journal::{Entry, EventDraft, Journal, JournalSettings, Secret, Tag};
+use shuguan::exchange::index_keys::IndexKeys;
+use shuguan::exchange::subjects::SubjectColumns;
+use shuguan::journal::{Entry, EventDraft, IndexHistory, Journal, JournalSettings, Secret, Tag};
 use shuguan::pki::period::PeriodKeys;
 use shuguan_ledger::leaf::{Digest, Event, OfficerResultEvent, Reference};
 use shuguan_policies::{PolicySet, Target};
@@ -51,7 +52,8 @@ fn tags(folder: &Path) -> Result<(), Failed> {
     });
     let part = RecordBatch::try_new(Arc::clone(&schema), arrays.collect())?;
     std::fs::create_dir_all(folder)?;
-    let keys = IndexKeys::new(PeriodKeys::open(folder.join("index"), &[7; 32], IndexKeys::LABEL)?);
+    let keys = PeriodKeys::open(folder.join("index"), &[7; 32], IndexKeys::LABEL)?;
+    let keys = IndexKeys::open(keys, IndexHistory::default())?;
     let key = keys.current(Clock::system().now_us())?;
     let begun = Instant::now();
     let made: usize = (0..ROUNDS).map(|_| columns.tags(&key, &part).len()).sum();

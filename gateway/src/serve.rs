@@ -116,9 +116,8 @@ impl Gateway {
             (clock.clone(), wall),
             Arc::clone(&policies),
             (journal.clone(), Arc::new(witnessing)),
-            registry,
+            (registry, index?),
             (message_keys, Arc::clone(&revoked)),
-            index?,
         )?);
         let (folder, signers) = (&config.policies.bundle, Arc::clone(&material.signers));
         let keeper = Keeper::start(folder, Arc::clone(&stations), signers, &vouched, history).await;

@@ -58,7 +58,7 @@ impl IndexHistory {
 /// An exchange of the log.
 struct Exchange {
     leaf: u64,
-    exchange: Uuid,
+    id: Uuid,
     decoded: Leaf,
 }
 
@@ -66,13 +66,9 @@ struct Exchange {
 fn page(reader: &Reader, statement: &'static str, bound: u64) -> Result<Vec<Exchange>, JournalFault> {
     let columns = |row: &Row<'_>| Ok((row.get::<u64>(0)?, row.get::<Uuid>(1)?, row.get::<Vec<u8>>(2)?));
     let mut exchanges = Vec::new();
-    for (leaf, exchange, bytes) in reader.rows(STEP, statement, values![bound], columns)? {
+    for (leaf, id, bytes) in reader.rows(STEP, statement, values![bound], columns)? {
         let decoded = Leaf::decode(&bytes)?;
-        exchanges.push(Exchange {
-            leaf,
-            exchange,
-            decoded,
-        });
+        exchanges.push(Exchange { leaf, id, decoded });
     }
     Ok(exchanges)
 }
@@ -98,7 +94,7 @@ fn noted(reader: &Reader, vault: &Vault) -> Result<Option<String>, JournalFault>
 }
 
 fn noted_by(reader: &Reader, vault: &Vault, indexed: &Exchange) -> Result<Option<String>, JournalFault> {
-    let record = match reader.opened(vault, indexed.exchange, indexed.leaf) {
+    let record = match reader.opened(vault, indexed.id, indexed.leaf) {
         // It was changed: a deep look says so.
         Err(JournalFault::Unopened(_)) | Ok(None) => return Ok(None),
         record => record?.unwrap_or_default(),

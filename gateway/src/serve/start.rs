@@ -369,9 +369,8 @@ pub(super) fn stations(
     (clock, wall): (Clock, Clock),
     policies: Arc<ArcSwap<PolicySet>>,
     (journal, witnessing): (Journal, Arc<Witnessing>),
-    registry: Registry,
+    (registry, index): (Registry, IndexKeys),
     (keys, revoked): Certified,
-    index: IndexKeys,
 ) -> Result<Stations, StartFault> {
     let spool = &config.extracts.spool;
     let extracts =

@@ -297,6 +297,20 @@ fn ends() -> impl Strategy<Value = Event> {
     ]
 }
 
+fn start(word: impl Strategy<Value = String>) -> impl Strategy<Value = Event> {
+    let size = || 0_u64..1 << 53;
+    let members = (word, size(), option::of(size()), option::of(any::<[u8; 32]>()));
+    members.prop_map(|(version, size, head, bin)| {
+        let bin = bin.map(Digest);
+        Event::Start(StartEvent {
+            version,
+            size,
+            head,
+            bin,
+        })
+    })
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let word = || ".{0,24}";
     prop_oneof![
@@ -339,21 +353,7 @@ fn event() -> impl Strategy<Value = Event> {
                 cnt,
             })
         }),
-        (
-            word(),
-            0_u64..1 << 53,
-            option::of(0_u64..1 << 53),
-            option::of(any::<[u8; 32]>())
-        )
-            .prop_map(|(version, size, head, bin)| {
-                let bin = bin.map(Digest);
-                Event::Start(StartEvent {
-                    version,
-                    size,
-                    head,
-                    bin,
-                })
-            }),
+        start(word()),
         word().prop_map(|reason| Event::Stop(StopEvent { reason })),
         (word(), word(), word(), word())
             .prop_map(|(act, p, serial, at)| { Event::Certificate(CertificateEvent { act, p, serial, at }) }),
