@@ -410,3 +410,61 @@ fn a_snapshot_that_would_close_too_much_is_set_aside_and_closes_only_when_an_ope
         gateway.verified_log();
     });
 }
+
+#[test]
+fn a_snapshot_that_is_given_up_with_rows_in_is_named_until_its_sender_takes_it_back() {
+    run(async {
+        let gateway =
+            Deployment::with(|text| text.replace("#= snapshot_close_rows_min = 20", "snapshot_close_rows_min = 2"));
+        let police = gateway.partner(POLICE);
+        let running = gateway.serve();
+        put(&running, &police, &people(0..40, "320706")).await;
+        relayed(&gateway, 1);
+        let answer = send(&running, snapshot(&people(10..45, "320706"), "all"), &police).await;
+        let exchange = answer.json()["exchange"].as_str().unwrap().to_owned();
+        let operator = |arguments: &[&str]| {
+            let more = ["--format", "json", "-c", "officers/operator-li.toml"];
+            let (code, out, error) = gateway.shuguan(&[&["relay"], arguments, &more].concat());
+            assert_eq!(code, 0, "{error}");
+            serde_json::from_str::<Value>(&out).unwrap()
+        };
+        let aside = || operator(&["list"])["set_aside"].clone();
+        eventually("it is set aside", 30, || aside().as_array().unwrap().len() == 1);
+        // Five persons are new by it; the others were as they are.
+        assert_eq!(aside()[0]["rows_in"], 5);
+        let discard = ["discard", &exchange, "--why", "wrong-batch", "--yes"];
+        assert_eq!(
+            operator(&discard)["discarded"],
+            json!({ "exchange": exchange, "rows_in": 5 })
+        );
+        let fsck = || {
+            let (code, out, _) = gateway.shuguan(&["db", "fsck", "--json", "-c", "shuguan.toml"]);
+            let found = serde_json::from_str::<Value>(&out).unwrap()["findings"].clone();
+            (code, found)
+        };
+        let (code, found) = fsck();
+        assert_eq!((code, found.as_array().unwrap().len()), (6, 1));
+        assert_eq!(
+            (&found[0]["what"], &found[0]["exchange"], &found[0]["holds"]),
+            (&json!("given-up"), &json!(exchange), &json!(5))
+        );
+        assert_eq!(open(&gateway, 60).len(), 45);
+        let config = format!("partners/{POLICE}/client.toml");
+        let recall = [
+            "recall",
+            &exchange,
+            "--why",
+            "wrong-batch",
+            "--yes",
+            "--wait",
+            "-c",
+            &config,
+        ];
+        let (code, _, error) = gateway.shuguan(&recall);
+        assert_eq!(code, 0, "{error}");
+        assert_eq!(open(&gateway, 60), (0..40).collect::<Vec<u32>>());
+        assert_eq!(fsck(), (0, json!([])));
+        assert_eq!(running.stop(), Some(0));
+        gateway.verified_log();
+    });
+}
