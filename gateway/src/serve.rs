@@ -8,6 +8,7 @@ mod clock_light;
 mod inbox_light;
 mod kept;
 mod log_keys;
+mod receipt_keys;
 mod start;
 mod volumes;
 
@@ -96,11 +97,13 @@ impl Gateway {
         // The journal last: opening it seals the `start` leaf, and a gateway that does not start has not started.
         let registry = start::registry(&config, &vouched.set()).await?;
         let witnessing = start::witnessing(&config, &secrets).await?;
+        let receipts = start::receipt_plan(&config, &secrets)?;
         let journal = start::journal(&config, &secrets, clock.clone()).await?;
         // From here on by the time that the log goes on by.
         let (clock, wall) = (journal.time().clock(), clock);
         let restored = witnessing.restore(&journal, clock.now_us()).await;
         restored.map_err(StartFault::Journal)?;
+        let receipts = receipt_keys::carry_out(&journal, receipts).await?;
         let paused = start::relay_paused(&config)?;
         let policies = Arc::new(ArcSwap::new(vouched.set()));
         let revoked = Arc::new(ArcSwap::new(material.revoked));
@@ -112,7 +115,7 @@ impl Gateway {
             Arc::clone(&policies),
             (journal.clone(), Arc::new(witnessing)),
             registry,
-            (message_keys, Arc::clone(&revoked)),
+            ((message_keys, Arc::clone(&revoked)), receipts),
         )?);
         let (folder, signers) = (&config.policies.bundle, Arc::clone(&material.signers));
         let keeper = Keeper::start(folder, Arc::clone(&stations), signers, &vouched, history).await;
