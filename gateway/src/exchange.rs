@@ -17,6 +17,7 @@ pub mod pull;
 pub mod push;
 pub mod quality;
 pub mod recall;
+pub mod receipt_keys;
 pub mod release;
 pub mod repeat;
 pub mod report;

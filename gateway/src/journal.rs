@@ -18,6 +18,7 @@
 //! | `refusals`, `prune` | staying within bounds |
 //! | `cosigned` | checkpoints that witnesses signed, and receipts under them |
 //! | `log_keys` | what signs the log, and how that changes |
+//! | `receipt_keys` | what signs answers, and since when |
 //! | `volumes` | one volume of the log ends and the next begins |
 //! | `succession` | an older copy goes on as another log, which says what is lost |
 //! | `recovery`, `head` | opening: is what is stored what was sealed, and all of it? |
@@ -58,6 +59,7 @@ mod proofread;
 mod prune;
 mod readers;
 mod recalls;
+mod receipt_keys;
 mod recent;
 mod recovery;
 mod refusals;
@@ -115,6 +117,7 @@ pub use log_time::{ClockStanding, LogTime};
 pub use nonces::Seen;
 pub use payload::{PayloadWriter, SealedPayload};
 pub use recalls::KeptRecall;
+pub use receipt_keys::{ReceiptKeySpan, receipt_key_in_force};
 pub use refusals::RefusalDraft;
 pub use resting::{PAGE, Resting, StoredLeaf};
 pub use settings::{JournalPlace, JournalSettings, Secret};

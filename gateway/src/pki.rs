@@ -19,6 +19,7 @@ pub mod log_keys;
 pub mod p12;
 pub mod period;
 pub mod profile;
+pub mod receipt_keys;
 pub mod register;
 pub mod request;
 mod template;

@@ -8,6 +8,7 @@ mod clock_light;
 mod inbox_light;
 mod kept;
 mod log_keys;
+mod receipt_keys;
 mod start;
 mod volumes;
 
@@ -101,11 +102,13 @@ impl Gateway {
             // A journal that cannot be read says so better when it is opened.
             index => index,
         };
+        let receipts = start::receipt_plan(&config, &secrets)?;
         let journal = start::journal(&config, &secrets, clock.clone()).await?;
         // From here on by the time that the log goes on by.
         let (clock, wall) = (journal.time().clock(), clock);
         let restored = witnessing.restore(&journal, clock.now_us()).await;
         restored.map_err(StartFault::Journal)?;
+        let receipts = receipt_keys::carry_out(&journal, receipts).await?;
         let paused = start::relay_paused(&config)?;
         let policies = Arc::new(ArcSwap::new(vouched.set()));
         let revoked = Arc::new(ArcSwap::new(material.revoked));
@@ -117,7 +120,7 @@ impl Gateway {
             Arc::clone(&policies),
             (journal.clone(), Arc::new(witnessing)),
             (registry, index?),
-            (message_keys, Arc::clone(&revoked)),
+            ((message_keys, Arc::clone(&revoked)), receipts),
         )?);
         let (folder, signers) = (&config.policies.bundle, Arc::clone(&material.signers));
         let keeper = Keeper::start(folder, Arc::clone(&stations), signers, &vouched, history).await;

@@ -33,6 +33,7 @@ mod quality;
 mod quotas;
 mod random;
 mod recalls;
+mod receipt_keys;
 mod reconcile;
 mod recovered;
 mod refusals;

@@ -16,6 +16,8 @@ use crate::trust::Untrusted;
 
 /// Suite of the keys that sign today, member `suite` of a `key` leaf.
 pub const SUITE: &str = "ed25519";
+/// Suite of the keys that sign answers (RFC 9421): a leaf about one says nothing of who signs the log.
+pub const RECEIPT_SUITE: &str = "receipt-ed25519";
 /// A key begins, member `act` of a `key` leaf.
 pub const NEW: &str = "new";
 /// A key ends.

@@ -1,6 +1,6 @@
 //! Answers that say where their leaf stands, and are signed for those who sign, ask for it, or have to sign.
 //!
-//! Takes an answer that is complete; adds `Exchange-Id`, `Exchange-Receipt` and, under the receipt key, `Content-Digest`, `Signature-Input`
+//! Takes an answer that is complete; adds `Exchange-Id`, `Exchange-Receipt` and, under the receipt key of its time, `Content-Digest`, `Signature-Input`
 //! and `Signature` (RFC 9421). `created` is the time of the checkpoint that the leaf stands under, so that the answer to a repeated key has
 //! the same signature (C4); what has no leaf is signed as of now.
 
@@ -22,13 +22,18 @@ const EXCHANGE_RECEIPT: HeaderName = HeaderName::from_static("exchange-receipt")
 /// Longest body of an answer that is signed here; extracts are signed by their digest.
 const BODY_BYTES_MAX: usize = 16 << 20;
 
-/// When an answer was sealed, microseconds UTC: goes along with the response.
+/// Where and when an answer was sealed: goes along with the response.
 #[derive(Clone, Copy, Debug)]
-struct SealedAt(i64);
+struct SealedAt {
+    index: u64,
+    /// Microseconds UTC.
+    t_us: i64,
+}
 
 /// Says where the leaf of an answer stands.
 pub fn place(response: &mut Response, sealed: &Sealed) {
-    response.extensions_mut().insert(SealedAt(sealed.t_us));
+    let (index, t_us) = (sealed.index, sealed.t_us);
+    response.extensions_mut().insert(SealedAt { index, t_us });
     put_place(response.headers_mut(), sealed);
 }
 
@@ -66,11 +71,13 @@ pub async fn signed(api: &Api, peer: &Peer, asked: &Asked, response: Response) -
     };
     let digest = digest::write(&digest::sha256(&bytes));
     put(&mut parts.headers, digest::CONTENT_DIGEST, &digest);
-    let sealed_us = parts.extensions.get::<SealedAt>().map(|SealedAt(t_us)| *t_us);
-    let t_us = sealed_us.unwrap_or_else(|| api.stations.clock.now_us());
+    let sealed = parts.extensions.get::<SealedAt>();
+    let t_us = sealed.map_or_else(|| api.stations.clock.now_us(), |sealed| sealed.t_us);
+    let receipts = &signing.receipts;
+    let key = sealed.map_or_else(|| receipts.in_force(), |sealed| receipts.about(sealed.index));
     let request = asked.message();
     let message = Message::response(parts.status.as_u16(), &parts.headers, &request);
-    match sign::answer(&profile::ANSWER, &message, &signing.receipt, t_us.div_euclid(1_000_000)) {
+    match sign::answer(&profile::ANSWER, &message, key, t_us.div_euclid(1_000_000)) {
         Ok(fields) => fields.put(&mut parts.headers),
         // The caller, who asked for it, sees that it is not there.
         Err(fault) => tracing::error!(error = %fault, "an answer could not be signed"),
@@ -90,7 +97,8 @@ pub fn sign_content(api: &Api, peer: &Peer, asked: &Asked, ready: &Ready, exchan
     let request = asked.message();
     let message = Message::response(response.status().as_u16(), response.headers(), &request);
     let created = ready.sealed.t_us.div_euclid(1_000_000);
-    match sign::answer(&profile::CONTENT, &message, &signing.receipt, created) {
+    let key = signing.receipts.about(ready.sealed.index);
+    match sign::answer(&profile::CONTENT, &message, key, created) {
         Ok(fields) => fields.put(response.headers_mut()),
         Err(fault) => tracing::error!(error = %fault, "the content of an extract could not be signed"),
     }

@@ -4,6 +4,7 @@
 //! check fails, with `--strict` also when one warns.
 
 mod log_keys;
+mod receipt_keys;
 mod servers;
 mod witnesses;
 
@@ -26,7 +27,7 @@ use crate::edge::health::Light;
 use crate::edge::signers::Signers;
 use crate::edge::tls::{self, TlsSettings};
 use crate::journal::{JournalPlace, Reader, examine};
-use crate::pki::{inspect, log_keys as key_files};
+use crate::pki::{inspect, log_keys as key_files, receipt_keys as receipt_files};
 use crate::registry::{Registry, RegistrySettings};
 use crate::serve::{chain, journal_settings, tables};
 
@@ -102,6 +103,7 @@ pub fn run(args: DoctorArgs, output: &Output) -> Result<Exit, Failure> {
         deep(&config, &mut findings);
     }
     log_keys::look(&config, &mut findings);
+    receipt_keys::look(&config, &mut findings);
     witnesses::look(&config, &mut findings);
     sqlite(&mut findings);
     show(&findings, output);
@@ -182,15 +184,11 @@ fn server_certificate(path: &Path, now_s: i64, findings: &mut Findings) {
 }
 
 fn keys(config: &Config, findings: &mut Findings) {
-    let files = [
-        &config.keys.key_encryption,
-        &config.keys.master,
-        &config.keys.index,
-        &config.keys.receipt,
-    ];
+    let files = [&config.keys.key_encryption, &config.keys.master, &config.keys.index];
     let read = |path: &PathBuf| crate::pki::keyfile::read_random_key(path).err();
     let mut faults: Vec<_> = files.into_iter().filter_map(read).collect();
     faults.extend(key_files::read(&config.keys.log).err().into_iter().flatten());
+    faults.extend(receipt_files::read(&config.keys.receipt).err().into_iter().flatten());
     if faults.is_empty() {
         findings.ok("keys", "every key file is readable by its owner only");
     }

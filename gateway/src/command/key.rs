@@ -1,8 +1,10 @@
-//! `shuguan key list | rotate | retire | publish`: the keys that sign the log.
+//! `shuguan key list | rotate | retire | publish`: the keys that sign the log, and with `--receipt` those that sign answers (`receipt.rs`).
 //!
 //! Takes the gateway's configuration; reads its journal, writes orders beside the key files and, for verifiers, the trust file and a receipt of each
 //! change. Refuses to begin a key while another waits or two sign, to end the only one, and to end one before the other has signed beside it for a day,
 //! unless it is stolen. The running gateway carries an order out at SIGHUP, another at its next start; between any two steps the log goes on.
+
+mod receipt;
 
 use std::path::{Path, PathBuf};
 
@@ -25,16 +27,23 @@ use crate::pki::keyfile;
 use crate::pki::log_keys::{self, LogKeyFiles, ROTATION, STOLEN};
 use crate::serve::{chain, journal_settings};
 
+pub(crate) use receipt::Receipts;
+
 /// How long two keys sign side by side, so that witnesses and partners learn of the new one.
 const OVERLAP_US: i64 = 86_400_000_000;
 
-/// The keys that sign the log: list, rotate, retire, publish.
+/// The keys that sign the log, and those that sign answers: list, rotate, retire, publish.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "ROTATION
   shuguan key rotate       a new key; reload the gateway (SIGHUP): both keys sign from then on
   shuguan key publish      the new key for verifiers; send trust/ to partners and the vkey to the witnesses
   shuguan key retire       a day later; reload: the old key signs no more
   shuguan key publish      where the old key ends, for verifiers; then destroy its file, as `doctor` says
+
+THE KEY OF SIGNED ANSWERS
+  shuguan key rotate --receipt    a new key, which signs from the next start on
+  shuguan key publish             trust/receipt.pem holds both: give it to the partners, then start the gateway anew
+  shuguan key retire --receipt    7 days later, when no answer of the old key comes again; start anew, publish, destroy its file
 
 A STOLEN KEY
   shuguan key rotate, reload, shuguan key retire --stolen, reload, shuguan key publish; tell witnesses and partners by telephone at which size
@@ -51,6 +60,9 @@ enum KeyAction {
         after_help = "EXAMPLES\n  shuguan key list -c demo/shuguan.toml\n\nEXIT CODES\n  0 shown · 1 journal or key files cannot be read"
     )]
     List {
+        /// Those that sign answers.
+        #[arg(long)]
+        receipt: bool,
         #[command(flatten)]
         gateway: At,
     },
@@ -59,6 +71,9 @@ enum KeyAction {
         after_help = "EXAMPLES\n  shuguan key rotate -c demo/shuguan.toml\n\nEXIT CODES\n  0 made, an order for the gateway · 1 a file cannot be read or written · 3 another key waits, or two sign already"
     )]
     Rotate {
+        /// For answers instead: the gateway signs them with it from its next start on.
+        #[arg(long)]
+        receipt: bool,
         #[command(flatten)]
         gateway: At,
     },
@@ -75,10 +90,14 @@ enum KeyAction {
         /// Before the new key has signed beside it for a day: witnesses and partners that do not know the new key refuse the log then.
         #[arg(long)]
         now: bool,
+        /// One that signs answers, at the next start; not before 7 days have passed since the next one began.
+        #[arg(long)]
+        receipt: bool,
         #[command(flatten)]
         gateway: At,
     },
-    /// Write what verifiers need into trust/: the trust file with each key and its sizes, the newest vkey, and a receipt of each change.
+    /// Write what verifiers need into trust/: the trust file with each key and its sizes, the newest vkey, the keys of signed answers, and a receipt of each
+    /// change.
     #[command(
         after_help = "EXAMPLES\n  shuguan key publish -c demo/shuguan.toml\n  shuguan verify keys key-*.tlog-proof --trust trust.txt -o trust.new     at the partner\n\nEXIT CODES\n  0 written · 1 a file cannot be read or written · 6 the trust file contradicts the log"
     )]
@@ -125,17 +144,28 @@ struct Row {
 /// See the exit codes of each.
 pub fn run(args: KeyArgs, output: &Output) -> Result<Exit, Failure> {
     match args.action {
-        KeyAction::List { gateway } => list(&Known::read(&gateway.config)?, output),
-        KeyAction::Rotate { gateway } => rotate(&Known::read(&gateway.config)?, output)?,
+        KeyAction::List { receipt: true, gateway } => receipt::list(&Receipts::read(&gateway.config)?, output),
+        KeyAction::List { gateway, .. } => list(&Known::read(&gateway.config)?, output),
+        KeyAction::Rotate { receipt: true, gateway } => receipt::rotate(&Receipts::read(&gateway.config)?, output)?,
+        KeyAction::Rotate { gateway, .. } => rotate(&Known::read(&gateway.config)?, output)?,
         KeyAction::Retire {
             id,
             stolen,
             now,
+            receipt,
             gateway,
-        } => retire(&Known::read(&gateway.config)?, id.as_deref(), (stolen, now), output)?,
+        } => {
+            let how = (stolen, now);
+            if receipt {
+                receipt::retire(&Receipts::read(&gateway.config)?, id.as_deref(), how, output)?;
+            } else {
+                retire(&Known::read(&gateway.config)?, id.as_deref(), how, output)?;
+            }
+        }
         KeyAction::Publish { gateway } => {
             let folder = gateway.config.parent().unwrap_or(Path::new("")).join("trust");
             publish(&Known::read(&gateway.config)?, &folder, output)?;
+            receipt::publish(&Receipts::read(&gateway.config)?, &folder, output)?;
         }
     }
     Ok(Exit::Done)

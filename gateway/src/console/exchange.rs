@@ -10,6 +10,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form};
 use http::{HeaderMap, Uri, header};
+use shuguan_ledger::keys::RECEIPT_SUITE;
 use shuguan_ledger::leaf::{
     ClockEvent, Digest, Event, KeyEvent, LogCloseEvent, LogOpenEvent, OperatorEvent, PolicyEvent, RecallEvent,
     RefusalEvent, RelayedEvent,
@@ -357,6 +358,7 @@ fn facts(event: &Event, policies: &PolicySet) -> Vec<Fact> {
             facts
         }
         Event::Policy(policy) => policy_facts(policy, policies),
+        Event::Key(key) if key.suite == RECEIPT_SUITE => receipt_key_facts(key),
         Event::Key(key) => key_facts(key),
         Event::LogClose(close) => log_close_facts(close),
         Event::LogOpen(open) => log_open_facts(open),
@@ -465,6 +467,15 @@ fn key_facts(key: &KeyEvent) -> Vec<Fact> {
         coded("日志密钥", key.key.clone()),
         coded("并列密钥", key.of.clone()),
         coded("自条目数", key.from.to_string()),
+    ]
+}
+
+fn receipt_key_facts(key: &KeyEvent) -> Vec<Fact> {
+    vec![
+        plain("动作", words::outcome(&key.act)),
+        plain("原因", words::outcome(&key.why)),
+        coded("回执密钥", key.key.clone()),
+        coded("另一密钥", key.of.clone()),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Message signatures on the exchange path: who has to sign, who may, and what is remembered of it.
 //!
 //! Takes a request and its sender; gives a [`Signed`] that belongs to this sender, or none where the configuration lets him go without.
-//! Holds the receipt key, with which answers are signed. Keys and revocations are those of the moment: a reload changes both.
+//! Holds the receipt keys, with which answers are signed. Keys and revocations are those of the moment: a reload changes both.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use shuguan_ledger::leaf::Commitment;
 use shuguan_policies::{Partner, Role};
 
 use super::Refused;
+use super::receipt_keys::ReceiptKeys;
 use super::tags::Tags;
 use crate::config::SignatureMode;
 use crate::edge::Peer;
@@ -23,7 +24,7 @@ use crate::pki::hex;
 use crate::refusal::Refusal;
 use crate::signature::input::{SIGNATURE, SIGNATURE_INPUT};
 use crate::signature::verify::{self, Judge};
-use crate::signature::{Message, MessageKey, MessageKeys, Profile, Signed};
+use crate::signature::{Message, MessageKeys, Profile, Signed};
 
 /// What the stations sign and verify with.
 #[derive(Debug)]
@@ -34,8 +35,8 @@ pub struct Signing {
     pub revoked: Arc<ArcSwap<RevocationSet>>,
     /// By partner id; who is not in it: see [`default_mode`].
     pub modes: BTreeMap<String, SignatureMode>,
-    /// The receipt key.
-    pub receipt: MessageKey,
+    /// The receipt keys.
+    pub receipts: ReceiptKeys,
 }
 
 impl Signing {
@@ -107,14 +108,14 @@ pub(super) fn nonce(tags: &Tags, signed: &Signed, key: &[u8; 32]) -> Nonce {
 
 /// Commits to what was asked: the digest of the body and, when it was signed, signature and base too. The evidence record keeps all of them,
 /// so that the commitment can be opened: digest ‖ 64 bytes of signature ‖ signature base.
-/// It names the key that signs the answer as well: a dispute is about both.
+/// It names the key that signs the answer as well, which stays the same while the gateway runs: a dispute is about both.
 pub(super) fn commit_request(
     signing: &Signing,
     evidence: &mut Evidence,
     digest: &[u8; 32],
     signed: Option<&Signed>,
 ) -> Commitment {
-    evidence.note("receipt-key", signing.receipt.public().id());
+    evidence.note("receipt-key", signing.receipts.in_force().public().id());
     let Some(signed) = signed else {
         return evidence.commit_digest("request", digest);
     };

@@ -26,6 +26,7 @@ use crate::edge::tls::{self, TlsFault, TlsMaterial, TlsSettings};
 use crate::exchange::Stations;
 use crate::exchange::index_keys::IndexKeys;
 use crate::exchange::inflight::KeysInFlight;
+use crate::exchange::receipt_keys::ReceiptKeys;
 use crate::exchange::signing::Signing;
 use crate::exchange::tags::Tags;
 use crate::extract::Extracts;
@@ -41,10 +42,13 @@ use crate::pki::PkiFault;
 use crate::pki::keyfile;
 use crate::pki::log_keys;
 use crate::pki::period::PeriodKeys;
+use crate::pki::receipt_keys::{self, ReceiptKeyFiles};
 use crate::registry::schema::{self, TableSpec};
 use crate::registry::{Registry, RegistryFault, RegistrySettings};
-use crate::signature::{MessageKey, MessageKeys};
+use crate::signature::MessageKeys;
 use crate::witnessing::{RolledBack, Witnessing};
+
+use super::receipt_keys::Plan;
 
 /// Why the gateway does not start.
 #[derive(Debug)]
@@ -118,7 +122,7 @@ pub(super) struct Secrets {
     key_encryption: Zeroizing<[u8; 32]>,
     master: Zeroizing<[u8; 32]>,
     index: Zeroizing<[u8; 32]>,
-    receipt: Zeroizing<[u8; 32]>,
+    receipt: ReceiptKeyFiles,
 }
 
 /// Listening sockets.
@@ -203,7 +207,10 @@ fn secrets(keys: &KeysSection) -> Result<Secrets, Vec<PkiFault>> {
     let mut faults = Vec::new();
     let mut read = |path: &Path| keyfile::read_random_key(path).map_err(|fault| faults.push(fault)).ok();
     let (key_encryption, master) = (read(&keys.key_encryption), read(&keys.master));
-    let (index, receipt) = (read(&keys.index), read(&keys.receipt));
+    let index = read(&keys.index);
+    let receipt = receipt_keys::read(&keys.receipt)
+        .map_err(|receipt| faults.extend(receipt))
+        .ok();
     let log = log_keys::read(&keys.log).map_err(|log| faults.extend(log)).ok();
     let log = log.map(|log| log.seeds.into_iter().map(|(_, seed)| seed).collect());
     match (log, key_encryption, master, index, receipt) {
@@ -333,6 +340,18 @@ pub(super) async fn witnessing(config: &Config, secrets: &Secrets) -> Result<Wit
     Ok(witnessing)
 }
 
+/// What is to be done about the keys that sign answers, judged before the journal is opened: opening it seals a leaf.
+pub(super) fn receipt_plan(config: &Config, secrets: &Secrets) -> Result<Plan, StartFault> {
+    let known = match Reader::open(&config.journal.place).and_then(|reader| reader.receipt_keys()) {
+        Ok(known) => known,
+        // Opening it says so, with what to do.
+        Err(JournalFault::Absent(_)) => Vec::new(),
+        Err(fault) => return Err(StartFault::Journal(fault)),
+    };
+    let plan = Plan::of(&config.keys.receipt, &secrets.receipt, known);
+    plan.map_err(|fault| StartFault::Keys(vec![fault]))
+}
+
 /// Whether the log says that an operator paused the relay.
 pub(super) fn relay_paused(config: &Config) -> Result<bool, StartFault> {
     let reader = Reader::open(&config.journal.place);
@@ -370,16 +389,11 @@ pub(super) fn stations(
     policies: Arc<ArcSwap<PolicySet>>,
     (journal, witnessing): (Journal, Arc<Witnessing>),
     (registry, index): (Registry, IndexKeys),
-    (keys, revoked): Certified,
+    ((keys, revoked), receipts): (Certified, ReceiptKeys),
 ) -> Result<Stations, StartFault> {
     let spool = &config.extracts.spool;
     let extracts =
         Extracts::open(&config.extracts, clock.clone()).map_err(|error| StartFault::Extracts(spool.clone(), error))?;
-    let receipt = MessageKey::from_seed(&secrets.receipt).map_err(|fault| {
-        let what = fault.to_string();
-        let path = config.keys.receipt.clone();
-        StartFault::Keys(vec![PkiFault::BadFile { path, what }])
-    })?;
     let now_us = clock.now_us();
     // What was used today and asked within the hour stands in the log.
     let used = Reader::open(&config.journal.place).and_then(|reader| {
@@ -405,7 +419,7 @@ pub(super) fn stations(
             keys,
             revoked,
             modes: config.signatures.clone(),
-            receipt,
+            receipts,
         },
         journal,
         witnessing,

@@ -440,19 +440,20 @@ events! {
         prev: Option<Digest>,
     }
 
-    /// The log's key changes: a new one signs beside the old, or the old one ends.
+    /// The log's key changes: a new one signs beside the old, or the old one ends. Or the key that signs answers does: a new one signs those about the
+    /// leaves after this one, or an old one signs none any more.
     Key "key" KeyEvent {
         /// `new` or `retired`.
         act: String,
-        /// What kind of key it is: `ed25519`.
+        /// What kind of key it is: `ed25519` signs the log, `receipt-ed25519` answers.
         suite: String,
-        /// The key that begins or ends, as a vkey.
+        /// The key that begins or ends: as a vkey, or by the id that answers name as `keyid`.
         key: String,
-        /// The key that signs beside it, or that remains, as a vkey.
+        /// The key that signs beside it, that it follows, or that remains, as `key`; `-`: none.
         of: String,
-        /// The first size that it signs, or that it signs no more: that of the checkpoint over this leaf.
+        /// The first size that it signs, or that it signs no more: that of the checkpoint over this leaf. Of a key that signs answers 0.
         from: u64,
-        /// `rotation` or `stolen`.
+        /// `rotation` or `stolen`; `first` of the first key that signs answers.
         why: String,
     }
 

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use shuguan_ledger::keys::NEW;
+use shuguan_ledger::keys::{NEW, RECEIPT_SUITE};
 use shuguan_ledger::leaf::{Event, KeyEvent, LogCloseEvent};
 use shuguan_ledger::note::VerifyingKey;
 use shuguan_ledger::receipt::{Proven, Receipt};
@@ -21,17 +21,37 @@ const OTHER: &str = "it proves another entry than one about the log's key or the
 
 /// What a change says, in words.
 pub(super) fn sentence(event: &KeyEvent) -> String {
+    if event.suite == RECEIPT_SUITE {
+        return receipt_sentence(event);
+    }
     let short = |vkey: &str| VerifyingKey::parse(vkey).map_or_else(|_| "no key".to_owned(), |key| key.id());
     let (key, of, from) = (short(&event.key), short(&event.of), event.from);
     if event.act == NEW {
         return format!("the log's key `{key}` signs it from {from} entries on, beside `{of}`");
     }
-    let why = if event.why == "stolen" {
+    let why = because(event);
+    format!("the log's key `{key}` signs nothing from {from} entries on, because {why}; `{of}` does")
+}
+
+/// What a change of the key that signs answers says, in words.
+fn receipt_sentence(event: &KeyEvent) -> String {
+    let key = &event.key;
+    if event.act == NEW {
+        return format!("the receipt key `{key}` signs the gateway's answers about the entries after this one");
+    }
+    let why = because(event);
+    format!(
+        "the receipt key `{key}` signs no answer any more, because {why}; `{}` does",
+        event.of
+    )
+}
+
+fn because(event: &KeyEvent) -> &'static str {
+    if event.why == "stolen" {
         "it may be stolen"
     } else {
         "its time is over"
-    };
-    format!("the log's key `{key}` signs nothing from {from} entries on, because {why}; `{of}` does")
+    }
 }
 
 /// What the end of a volume says, in words.
@@ -72,7 +92,7 @@ pub(super) fn run(files: &[PathBuf], mut trust: Trust, new: Option<&Path>, outpu
             Ok(proven) => proven,
             Err(error) => return refuse(&chain(&error)),
         };
-        if !matches!(leaf.event, Event::Key(_) | Event::LogClose(_)) {
+        if !says_who_signs_the_log(&leaf.event) {
             return refuse(OTHER);
         }
         if witnessed.quorum == Quorum::Missing {
@@ -100,6 +120,14 @@ pub(super) fn run(files: &[PathBuf], mut trust: Trust, new: Option<&Path>, outpu
         output.file(new, trust.text().as_bytes())?;
     }
     Ok(Exit::Done)
+}
+
+/// A `key` leaf about the key of answers changes nothing of that.
+fn says_who_signs_the_log(event: &Event) -> bool {
+    match event {
+        Event::Key(event) => event.suite != RECEIPT_SUITE,
+        other => matches!(other, Event::LogClose(_)),
+    }
 }
 
 fn show(said: &[String], trust: &Trust, output: &Output) {
