@@ -285,7 +285,7 @@ impl Outcome {
                             assert!((0..=max).contains(&column.as_primitive::<Int64Type>().value(row)));
                         }
                         // What a source writes for a code is another code to others, and perhaps to itself.
-                        FieldType::Code(table) if !table.sent.is_empty() => {
+                        FieldType::Code(table) if table.is_of_a_source() => {
                             let stored = column.as_string::<i32>().value(row);
                             assert!(table.rows.iter().any(|row| row.code == stored), "{stored} is no code");
                         }

@@ -122,6 +122,16 @@ impl CodeTable {
         spellings.chain((!self.own).then_some(row.code))
     }
 
+    /// Whether it is what one source sends: what is canonical means nothing or something else there.
+    pub fn is_of_a_source(&self) -> bool {
+        self.own
+    }
+
+    /// The canonical code that this is, whatever the source writes for it.
+    pub fn code(&self, text: &str) -> Option<&'static str> {
+        self.rows.iter().map(|row| row.code).find(|code| *code == text)
+    }
+
     /// The code itself, where the source has no codes of its own.
     pub(crate) fn exact(&self, sent: &str) -> Option<&'static str> {
         if self.own {

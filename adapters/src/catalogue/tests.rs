@@ -354,14 +354,6 @@ fn every_basis_is_an_article_of_the_list() {
     }
 }
 
-/// Whether it is a table of what one source sends.
-fn is_of_a_source(table: &CodeTable) -> bool {
-    !tables::ALL
-        .iter()
-        .chain([&&nationality::NATIONALITY])
-        .any(|known| known.name == table.name)
-}
-
 /// The standards, and behind each what single sources send for it.
 fn all_tables() -> Vec<&'static CodeTable> {
     let mut all: Vec<&CodeTable> = tables::ALL.iter().copied().chain([&nationality::NATIONALITY]).collect();
@@ -395,7 +387,7 @@ fn code_tables_are_sorted_and_no_spelling_means_two_codes() {
                 );
                 // Digits are a code, and to a source with codes of its own nothing but those.
                 let is_code = *spelling == row.code || spelling.bytes().all(|byte| byte.is_ascii_digit());
-                let others = is_code && is_of_a_source(table);
+                let others = is_code && table.is_of_a_source();
                 let read = own(spelling).or_else(|| (!others).then_some(row.code));
                 assert_eq!(table.canonical(spelling), read, "{}: {spelling}", table.name);
             }

@@ -13,7 +13,7 @@ use crate::refusal::Refusal;
 const ERRORS_SHOWN: usize = 5;
 
 /// An RFC 9457 problem document, as far as we show it.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 pub struct Problem {
     /// Status of the answer.
     #[serde(default)]
@@ -33,6 +33,9 @@ pub struct Problem {
     /// Rows and fields.
     #[serde(default)]
     pub errors: Vec<RowProblem>,
+    /// There are more than those.
+    #[serde(default)]
+    pub errors_truncated: bool,
     /// When a repeat can succeed.
     pub retry_after_s: Option<u64>,
     /// What to do.

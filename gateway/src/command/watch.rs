@@ -32,6 +32,7 @@ use crate::refusal::Refusal;
 
 mod fate;
 mod known;
+mod refused;
 
 use fate::{Fate, fate_of, has_changed, problem_csv, unheard};
 use known::Known;
@@ -252,7 +253,7 @@ impl Watcher<'_> {
     async fn send(&self, item: &Item, feed: &Feed<'_>, digest: &[u8; 32]) -> Result<Fate, Failure> {
         match attempt_once(self.client, self.trust, feed, &ProgressBar::hidden()).await {
             Ok(pushed) => Ok(Fate::Accepted(Box::new(pushed))),
-            Err(Undelivered::Call(error)) => Ok(fate_of(item, error)),
+            Err(Undelivered::Call(error)) => Ok(fate_of(item, refused::with_rows(self.client, error).await)),
             Err(Undelivered::Unheard(sent_us)) => Ok(match known::unnoted(item, self.trust, feed, digest)? {
                 Some(Known::Delivered { exchange, by }) => Fate::Known { exchange, by },
                 _ => Fate::Unheard(sent_us),

@@ -79,8 +79,14 @@ impl Record {
         let mut scratch = Scratch::default();
         let refused =
             |code: shuguan_adapters::reject::RejectCode| format!("`{}` would be a reject: {code:?}", field.name);
+        // A case is about what the adapter gave: a code of the catalogue, which is none of the source's own.
+        let code = match field.kind {
+            FieldType::Code(table) => sent.as_deref().and_then(|sent| table.code(sent)),
+            _ => None,
+        };
         let value = match &sent {
             None => value::Value::Missing,
+            Some(_) if code.is_some() => code.map_or(value::Value::Missing, value::Value::Text),
             Some(sent) => value::parse(field, sent, &mut scratch, today).map_err(refused)?,
         };
         let column: ArrayRef = match (field.kind.data_type(), value) {

@@ -90,7 +90,7 @@ pub(super) fn unheard(sent_us: i64) -> Problem {
     }
 }
 
-/// A problem as the `.err` of a file: itself first, then its rows.
+/// A problem as the `.err` of a file: itself first, then its rows, and whether there are more.
 pub(super) fn problem_csv(problem: &Problem) -> String {
     let mut text = format!("{}{}", csv_text::MARK, csv_text::row(&COLUMNS));
     let next = [&problem.detail, &problem.next];
@@ -124,5 +124,14 @@ pub(super) fn problem_csv(problem: &Problem) -> String {
             or_empty(&row.id),
         ]));
     }
+    if problem.errors_truncated {
+        let told = problem.errors.iter().filter(|row| row.row > 0).count();
+        let title = format!("以上为前 {told} 条，另有更多");
+        let row = ["0", "0", "", "", "", "", &problem.code, &title, "", MORE, ""];
+        text.push_str(&csv_text::row(&row));
+    }
     text
 }
+
+/// How to get the rows that an `.err` does not hold.
+const MORE: &str = "there are more: shuguan rejects EXCHANGE -o rejects.csv";
