@@ -154,6 +154,27 @@ fn what_is_wrong_with_a_signer_is_said() {
 }
 
 #[test]
+fn a_leaf_about_the_key_of_answers_changes_nothing_of_who_signs_the_log() {
+    let of_answers = |change: KeyEvent| KeyEvent {
+        suite: RECEIPT_SUITE.into(),
+        ..change
+    };
+    let mut leaves = rotated();
+    leaves[0] = bytes(Event::Key(of_answers(KeyEvent {
+        key: "sha256:00".into(),
+        of: "-".into(),
+        ..change(NEW, 2, 1, 0)
+    })));
+    // Whatever it names: a key of this log neither begins nor ends by it.
+    leaves[6] = bytes(Event::Key(of_answers(change(NEW, 3, 2, 7))));
+    leaves[7] = bytes(Event::Key(of_answers(change(RETIRED, 2, 1, 8))));
+    assert!(verify(&leaves, &[2], &first()).is_ok());
+    for by in [&[3][..], &[1], &[1, 3]] {
+        assert!(verify(&leaves, by, &first()).is_err(), "signed by {by:?}");
+    }
+}
+
+#[test]
 fn a_change_that_contradicts_what_is_known_is_refused_and_changes_nothing() {
     let with = |change: KeyEvent, f: fn(&mut KeyEvent)| {
         let mut change = change;
@@ -164,6 +185,7 @@ fn a_change_that_contradicts_what_is_known_is_refused_and_changes_nothing() {
     let end = || change(RETIRED, 2, 3, 8);
     for (index, event) in [
         (7, with(new(), |e| e.suite = "sm2".into())),
+        (7, with(new(), |e| e.suite = RECEIPT_SUITE.into())),
         (7, with(new(), |e| e.act = "compromised".into())),
         (7, with(new(), |e| e.key = "log.example+00000000+AAAA".into())),
         (7, with(new(), |e| e.from = 7)),
