@@ -65,7 +65,7 @@ fn one<'s>(document: &mut Document<'s>, mut table: Table<'s>, owned: bool) -> Op
     if document.fault_count() > before {
         return None;
     }
-    let layout = match encoding? {
+    let layout = match encoding {
         Some(encoding) => Layout::new(format?, encoding),
         None => Layout::new(format?, Encoding::Gb18030).left_open(),
     };
@@ -102,12 +102,10 @@ fn record<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<&'st
     record
 }
 
-/// The charset, if one is stated; none at all is a fault.
-fn encoding<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Option<Encoding>> {
+/// The charset, if one is stated that is read here.
+fn encoding<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Encoding> {
     let span = table.span_of("charset");
-    let Some(name) = table.optional::<String>(document, "charset") else {
-        return Some(None);
-    };
+    let name: String = table.optional(document, "charset")?;
     let encoding = Encoding::parse(&name);
     if encoding.is_none() {
         let hint = Some("`gb18030` or `utf-8`".to_owned());
@@ -117,7 +115,7 @@ fn encoding<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Op
             hint,
         );
     }
-    encoding.map(Some)
+    encoding
 }
 
 fn format<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Option<Format> {

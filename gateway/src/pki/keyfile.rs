@@ -3,7 +3,7 @@
 //! Refuses to create what exists and to read a key that group or others can read.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -31,7 +31,7 @@ pub fn replace_public(path: &Path, content: &[u8]) -> Result<(), PkiFault> {
     let beside = beside(path);
     // What a crash left beside the file is of no use to anybody.
     match fs::remove_file(&beside) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
             return Err(PkiFault::file("remove", &beside)(error));
         }
         _ => {}
@@ -45,19 +45,29 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.new"))
 }
 
+/// Whole under its name, or not there: half a key under the name of one would keep the gateway from starting. A crash leaves at most a hidden file beside it, of which nobody
+/// reads; its name is its own, so that two who create the same file do not write into one.
 fn create(path: &Path, content: &[u8], mode: u32) -> Result<(), PkiFault> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)
-        .map_err(PkiFault::file("create", path))?;
-    if let Err(error) = file.write_all(content).and_then(|()| file.sync_all()) {
-        // Half a key is worth nothing and would be in the way of the next attempt.
-        let _ = fs::remove_file(path);
-        return Err(PkiFault::file("write", path)(error));
-    }
+    let own = hex(&random::<8>()?);
+    let unfinished = durable::unfinished(&path.with_added_extension(own));
+    let written = write_new(&unfinished, content, mode).and_then(|()| name(&unfinished, path));
+    let removed = durable::remove(&unfinished);
+    written.and(removed).map_err(PkiFault::file("create", path))?;
     sync_parent(path)
+}
+
+fn write_new(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+/// Gives a whole file its name, unless there is one of that name. Where files have no second name (a stick on which a kit travels) nobody else makes one meanwhile.
+fn name(unfinished: &Path, path: &Path) -> std::io::Result<()> {
+    match fs::hard_link(unfinished, path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists && !path.try_exists()? => fs::rename(unfinished, path),
+        named => named,
+    }
 }
 
 /// Makes a folder that only its owner may enter (0700); one that is there keeps its content and gets that mode.

@@ -53,6 +53,8 @@ fn merged(mut problem: Problem, report: &Value) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
     use serde_json::{Value, json};
 
     use super::{exchange_of, merged};

@@ -18,6 +18,22 @@ fn keys_are_0400_in_0700_folders_and_never_overwritten() {
 }
 
 #[test]
+fn of_many_who_make_one_key_at_once_one_does_and_it_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.seed");
+    let made = std::thread::scope(|scope| {
+        let makers: Vec<_> = (0..16)
+            .map(|_| scope.spawn(|| keyfile::create_random_key(&path)))
+            .collect();
+        makers.into_iter().flat_map(|maker| maker.join().unwrap()).count()
+    });
+    assert_eq!(made, 1);
+    keyfile::read_random_key(&path).unwrap();
+    let left = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 1, "nothing unfinished stays");
+}
+
+#[test]
 fn a_key_that_others_can_read_is_not_used() {
     let room = Room::new();
     let csr = room.csr("a");
