@@ -128,4 +128,4 @@ pub fn same<S: PartialEq<O> + ToString, O: ToString>(member: &'static str, seale
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -7,6 +7,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use super::{PkiFault, hex};
@@ -62,11 +64,13 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
     file.sync_all()
 }
 
-/// Gives a whole file its name, unless there is one of that name. Where files have no second name (a stick on which a kit travels) nobody else makes one meanwhile.
+/// Gives a whole file its name, unless there is one of that name. Not every file system can do that in one step (a stick on which a kit travels); there nobody else makes one
+/// meanwhile.
 fn name(unfinished: &Path, path: &Path) -> std::io::Result<()> {
-    match fs::hard_link(unfinished, path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists && !path.try_exists()? => fs::rename(unfinished, path),
-        named => named,
+    match renameat_with(CWD, unfinished, CWD, path, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS) if !path.try_exists()? => fs::rename(unfinished, path),
+        Err(Errno::INVAL | Errno::NOSYS) => Err(ErrorKind::AlreadyExists.into()),
+        named => Ok(named?),
     }
 }
 

@@ -184,7 +184,8 @@ fn a_receipt_of_a_log_that_is_not_trusted_proves_nothing() {
     assert!(matches!(refused, Err(NotOurs::Unproven(_))));
 }
 
-fn pull() -> PullEvent {
+/// An extract of three rows.
+pub(crate) fn pull() -> PullEvent {
     let none = Commitment([0; 32]);
     PullEvent {
         x: EXCHANGE.into(),

@@ -9,7 +9,7 @@ use shuguan_policies::{Bundle, PolicySet};
 use super::*;
 use crate::clock::Clock;
 use crate::command::{self, Cli};
-use crate::config::Config;
+use crate::config::{Config, SignatureMode};
 use crate::registry::{BATCH_ROWS, dataset_schema};
 use crate::serve::Gateway;
 use crate::signature::Message;
@@ -43,6 +43,8 @@ async fn an_extract_ends_with_the_batch_after_its_grant_is_gone() {
     ] {
         address.set_port(0);
     }
+    let free = ("information-centre".to_owned(), SignatureMode::Accept);
+    config.signatures.extend([free]);
     let gateway = Gateway::start(config, Clock::system()).await.unwrap();
     let stations = gateway.stations();
     let certificate = CertificateDer::from_pem_file(dir.join("partners/information-centre/client.pem")).unwrap();

@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
 
-use shuguan_ledger::leaf::{Commitment, Digest, Event, OfficerQueryEvent, ReceiptAckEvent, Reference};
+use shuguan_ledger::leaf::{Commitment, Digest, Event, OfficerQueryEvent, PullEvent, ReceiptAckEvent, Reference};
 use tokio::task::JoinSet;
 
 use super::{Bench, exchange, keyed, one_row, part, proven, push, sealed, verify};
+use crate::client::proven::tests::pull;
 use crate::journal::{Entry, Evidence, Journal, JournalFault, JournalPlace, Known, Outcome, Query, SealError, Tag};
 use crate::postgres::stores::{Store, on_both_stores};
 
@@ -390,13 +391,29 @@ async fn a_journal_is_opened_once_at_a_time_and_never_made_by_guessing(store: St
     assert_eq!((report.kinds["start"], report.kinds["stop"]), (2, 1));
 }
 
-fn acknowledged(number: u128, verdict: &str, key: u8) -> Entry {
+/// An extract, and what its acknowledgements refer to.
+async fn extracted(journal: &Journal, number: u128) -> Reference {
+    let pull = PullEvent {
+        x: exchange(number).to_string(),
+        ..pull()
+    };
+    let one = sealed(
+        journal
+            .seal(Entry::new(exchange(number), Event::Pull(pull)))
+            .await
+            .unwrap(),
+    );
+    Reference {
+        i: one.index,
+        h: Digest(one.leaf_hash),
+    }
+}
+
+fn acknowledged(of: (u128, Reference), verdict: &str, key: u8) -> Entry {
+    let (number, of) = of;
     let event = Event::ReceiptAck(ReceiptAckEvent {
         x: exchange(number).to_string(),
-        of: Reference {
-            i: 1,
-            h: Digest([0; 32]),
-        },
+        of,
         verdict: verdict.into(),
         req: Commitment([key; 32]),
     });
@@ -406,8 +423,9 @@ fn acknowledged(number: u128, verdict: &str, key: u8) -> Entry {
 async fn an_exchange_is_acknowledged_once_for_each_verdict_whatever_the_keys(store: Store) {
     let bench = Bench::on(store);
     let journal = bench.open();
+    let extracts = [extracted(&journal, 1).await, extracted(&journal, 2).await];
     // Polled one after the other, so that several share a group.
-    let many = (0..120).map(|key| journal.seal(acknowledged(1, "complete", key)));
+    let many = (0..120).map(|key| journal.seal(acknowledged((1, extracts[0]), "complete", key)));
     let outcomes = futures_util::future::join_all(many.collect::<Vec<_>>()).await;
     let mut places = BTreeSet::new();
     let mut first = 0;
@@ -426,9 +444,10 @@ async fn an_exchange_is_acknowledged_once_for_each_verdict_whatever_the_keys(sto
     }
     assert_eq!((first, places.len()), (1, 1));
     for (number, verdict) in [(1, "deleted"), (2, "complete")] {
+        let of = (number, extracts[number as usize - 1]);
         let key = 200 + 2 * u8::try_from(number).unwrap();
-        sealed(journal.seal(acknowledged(number, verdict, key)).await.unwrap());
-        let again = journal.seal(acknowledged(number, verdict, key + 1)).await.unwrap();
+        sealed(journal.seal(acknowledged(of, verdict, key)).await.unwrap());
+        let again = journal.seal(acknowledged(of, verdict, key + 1)).await.unwrap();
         assert!(matches!(again, Outcome::Repeated(_)), "{again:?}");
     }
     journal.close().await.unwrap();
