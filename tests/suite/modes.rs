@@ -259,14 +259,15 @@ fn a_delta_without_operations_is_refused_and_one_of_a_table_has_a_column_for_the
         assert_eq!((answer.status.as_u16(), &answer.json()["filtered"]), (202, &json!(1)));
         relayed(&gateway, 2);
         assert_eq!(open(&gateway, 4), [1]);
-        // Without the mode the column is unknown, and said to be.
-        let upsert = Call::push(RESIDENT, CSV_UTF8, csv(&[["D", &one, "某某", "320706"]]));
-        let answer = send(&running, upsert, &police).await;
-        assert!(
-            String::from_utf8_lossy(&answer.body).contains("操作标志"),
-            "{:?}",
-            answer.body
+        // Without the mode nobody is deleted, and nobody is alive again for want of it.
+        let upsert = Call::push(
+            RESIDENT,
+            CSV_UTF8,
+            csv(&[["I", &one, "某某", "320706"], ["D", &two, "某某", "320706"]]),
         );
+        let answer = send(&running, upsert, &police).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (422, "SG3115"));
+        assert_eq!(open(&gateway, 4), [1]);
     });
 }
 
