@@ -8,6 +8,8 @@ use crate::code::tables;
 /// `commerce/establishment`.
 pub(super) static ESTABLISHMENT: RecordType = RecordType {
     fields: FIELDS,
+    // Words for what `enttype` says in a code; no field has words for it.
+    unread: &["enttypeCn"],
     keys: &[&["uscc"], &["reg_no"]],
     subjects: &[Subject::Enterprise("uscc")],
     basis: &["si-57.3", "op-6", "op-8", "mr-8"],

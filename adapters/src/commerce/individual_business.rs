@@ -10,6 +10,8 @@ use crate::code::tables;
 /// `commerce/individual-business`.
 pub(super) static INDIVIDUAL_BUSINESS: RecordType = RecordType {
     fields: FIELDS,
+    // Words for what `enttype` says in a code; no field has words for it.
+    unread: &["enttypeCn"],
     keys: &[&["uscc"], &["reg_no"]],
     subjects: &[Subject::Enterprise("uscc"), Subject::Person("operator_id")],
     basis: &["si-58", "mr-8"],
