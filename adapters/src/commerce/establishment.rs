@@ -9,6 +9,8 @@ use crate::code::tables;
 pub(super) static ESTABLISHMENT: RecordType = RecordType {
     fields: FIELDS,
     own: &["企业", "市场主体", "经营主体"],
+    // Words for what `enttype` says in a code; no field has words for it.
+    unread: &["enttypeCn"],
     keys: &[&["uscc"], &["reg_no"]],
     subjects: &[Subject::Enterprise("uscc")],
     basis: &["si-57.3", "op-6", "op-8", "mr-8"],

@@ -11,6 +11,8 @@ use crate::code::tables;
 pub(super) static INDIVIDUAL_BUSINESS: RecordType = RecordType {
     fields: FIELDS,
     own: &["个体工商户", "个体户", "市场主体", "经营主体"],
+    // Words for what `enttype` says in a code; no field has words for it.
+    unread: &["enttypeCn"],
     keys: &[&["uscc"], &["reg_no"]],
     subjects: &[Subject::Enterprise("uscc"), Subject::Person("operator_id")],
     basis: &["si-58", "mr-8"],

@@ -7,7 +7,7 @@ use crate::code::tables;
 
 /// 企业类型.
 pub(super) const ENT_TYPE: Field = Field::new("ent_type", "企业类型", FieldType::DocumentNo(4), C0)
-    .known_as(&["enttype", "QYLX", "enttypeCn"])
+    .known_as(&["enttype", "QYLX"])
     .usually(&["1130", "1151", "1150", "2130"]);
 /// 成立日期.
 pub(super) const ESTABLISHED_ON: Field = Field::new("established_on", "成立日期", FieldType::Date, C0)

@@ -21,7 +21,7 @@ use self::titles::Titles;
 use super::form::{PassedOver, TextForm, Undecodable};
 use super::header::{Names, Placed};
 use super::judge::{Judge, Sent};
-use super::sheet::is_label;
+use super::sheet::{is_figure, is_label};
 use super::trailer::Tally;
 use super::{DecodeLimits, SEARCH_FACTOR, Unreadable, secrecy};
 use crate::layout;
@@ -415,9 +415,9 @@ impl Delimited {
         Ok(())
     }
 
-    /// Whether no required field holds anything but such a label.
+    /// Whether no required field holds anything but such a label or a figure.
     fn is_footer(&self, fields: &Fields<'_>) -> bool {
-        let says_nothing = |text: &str| text.trim().is_empty() || is_label(text);
+        let says_nothing = |text: &str| text.trim().is_empty() || is_label(text) || is_figure(text);
         self.required.iter().all(|column| says_nothing(fields.field(*column)))
     }
 

@@ -23,7 +23,7 @@ use crate::layout::{HeaderRows, Sheet};
 use crate::reject::RejectCode;
 use crate::value;
 
-pub(crate) use self::footer::is_label;
+pub(crate) use self::footer::{is_figure, is_label};
 pub(crate) use self::head::{Header, Merge};
 pub(crate) use self::number::{Epoch, Form, shown as shown_number, write as write_number};
 pub(crate) use self::row::{Cell, SheetRow};
@@ -298,14 +298,21 @@ impl Table {
             .is_some_and(|text| text.trim_start().starts_with(footer.trim()))
     }
 
-    /// A row is a footer when its first filled cell is a label and no required field holds anything else.
+    /// A row is a footer when its first filled cell is a label and no required field holds anything but a figure.
     fn is_footer(&self, row: &SheetRow, first: Cell, shared: &Shared) -> bool {
-        if !row.text_of(first, &shared.strings).is_some_and(footer::is_label) {
+        if !row.text_of(first, &shared.strings).is_some_and(is_label) {
             return false;
         }
         self.fields.iter().zip(&self.record).all(|(field, place)| match place {
             Place::Cell(cell) if field.is_some_and(|field| field.required) => {
-                !says_something(row, *cell, shared) || row.text_of(*cell, &shared.strings).is_some_and(footer::is_label)
+                let passes = |text: &str| is_label(text) || is_figure(text);
+                match *cell {
+                    Cell::Number(value, _) => value.abs() < FIGURE_MAX,
+                    Cell::Written(from, to, _) => is_figure(row.own(from, to)),
+                    cell => {
+                        !says_something(row, cell, shared) || row.text_of(cell, &shared.strings).is_some_and(passes)
+                    }
+                }
             }
             _ => true,
         })
@@ -340,6 +347,9 @@ impl Table {
         }
     }
 }
+
+/// A sum beside its label; identity numbers are larger.
+const FIGURE_MAX: f64 = 1e12;
 
 /// What a mark is read as, and a column that no field has.
 pub(crate) const UNTYPED: FieldType = FieldType::Text(100);

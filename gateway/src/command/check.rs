@@ -216,6 +216,11 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
             }
         }
     }
+    // Where nobody stated a charset, it is known now.
+    let layout = match decoder.encoding() {
+        Some(found) => layout.in_charset(found),
+        None => layout,
+    };
     let rejects = problems(&args, &mut decoder);
     let quality = gauge.report(decoder.counts());
     let headers = header_notes(&args, &wanted, &decoder);
@@ -323,9 +328,6 @@ fn layout_of(args: &CheckArgs, head: &[u8]) -> Result<Layout, Failure> {
                 .then("send `--charset utf-8` or `--charset gb18030`")
         })?;
         layout = layout.in_charset(charset);
-    }
-    if layout.open {
-        layout = layout.in_charset(Layout::detect("", head).encoding);
     }
     args.sheet.apply(layout)
 }

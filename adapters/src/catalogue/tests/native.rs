@@ -158,7 +158,7 @@ const READ: &[(&str, &str, &str)] = &[
     ("commerce/establishment", "reg_no", "regno GSZCH"),
     ("commerce/establishment", "org_code", "ZZJGDM"),
     ("commerce/establishment", "ent_name", "entname QYMC gsmc"),
-    ("commerce/establishment", "ent_type", "enttype enttypeCn"),
+    ("commerce/establishment", "ent_type", "enttype"),
     ("commerce/establishment", "legal_rep_name", "lerep name FDDBRXM"),
     ("commerce/establishment", "legal_rep_id_type", "FRZJMC"),
     ("commerce/establishment", "legal_rep_id", "FRSFZH cerno"),
@@ -231,6 +231,9 @@ const UNREAD: &[(&str, &str)] = &[
     ("public-security/floating-resident", "REMARK CONFIM_STATU"),
     ("public-security/non-mainland-resident", "rjrq"),
     ("health/death-certificate", "SWYY"),
+    // Words for a code that stands beside it.
+    ("commerce/establishment", "enttypeCn"),
+    ("commerce/individual-business", "enttypeCn"),
     ("tax/registration", "LRRQ SJGSDQ"),
 ];
 

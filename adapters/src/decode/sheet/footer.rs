@@ -1,6 +1,6 @@
 //! Rows below and between the records that are none: sums, and who made the table.
 //!
-//! Takes the text of a row's first filled cell; says whether it is such a label. `合计` must stand alone or before a figure, `填表人` before
+//! Takes the text of a row's first filled cell; says whether it is such a label, and of other cells whether they are figures beside one. `合计` must stand alone or before a figure, `填表人` before
 //! its colon, so that a unit called 合计贸易有限公司 stays a record.
 
 /// A sum, alone or before a colon, a bracket or a figure.
@@ -87,6 +87,16 @@ pub(crate) fn is_label(cell: &str) -> bool {
         || (text.starts_with("单位（") || text.starts_with("单位(")) && text.contains('章')
 }
 
+/// Whether a cell beside such a label is a figure: how many, or how much. What is longer may be a number of somebody.
+pub(crate) fn is_figure(cell: &str) -> bool {
+    let text = cell.trim().trim_end_matches(['人', '户', '元', '条', '家', '个']);
+    (1..=FIGURE_BYTES_MAX).contains(&text.len())
+        && text.starts_with(|first: char| first.is_ascii_digit())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','))
+}
+
 /// Whether its first character is that of a label: nothing is put together of a cell that is none.
 fn may_begin(cell: &str) -> bool {
     let passed = |letter: char| letter.is_whitespace() || matches!(letter, '-' | '—' | '=' | '*' | '_' | '…');
@@ -95,12 +105,25 @@ fn may_begin(cell: &str) -> bool {
     first.is_some_and(|first| !first.is_ascii() && words.into_iter().any(|word| word.starts_with(first)))
 }
 
+/// A figure; identity numbers have more digits.
+const FIGURE_BYTES_MAX: usize = 12;
+
 /// Remarks run on; a label with its names does not.
 const LABEL_BYTES_MAX: usize = 600;
 
 #[cfg(test)]
 mod tests {
-    use super::is_label;
+    use super::{is_figure, is_label};
+
+    #[test]
+    fn how_many_and_how_much_are_figures_and_a_number_of_somebody_is_none() {
+        for text in ["1", "201.5", "12,345.00", "7人", " 30户 ", "100元"] {
+            assert!(is_figure(text.trim()), "{text}");
+        }
+        for text in ["", "人", "甲", "320706199001010", "-1", "1甲", "A1"] {
+            assert!(!is_figure(text), "{text}");
+        }
+    }
 
     #[test]
     fn sums_and_makers_are_labels() {

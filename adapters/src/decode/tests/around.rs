@@ -39,8 +39,11 @@ fn titles_and_sums_of_delimited_text_are_no_records() {
 
 #[test]
 fn a_sum_is_a_record_where_a_required_field_holds_something() {
-    let told = read(CSV, "备注,数量,标题\n合计,1,甲\n合计,1,\n");
+    let told = read(CSV, "备注,数量,标题\n合计,1,甲\n合计,1,\n合计,,7人\n");
     assert_eq!((told.counts.received, titles(&told)), (1, vec!["甲".to_owned()]));
+    // A number of somebody is no figure.
+    let told = read(CSV, "备注,数量,标题\n合计,1,320706199001010000\n");
+    assert_eq!(told.counts.received, 1);
 }
 
 #[test]

@@ -118,9 +118,16 @@ fn titles_blank_rows_and_footers_are_no_records_and_lines_are_those_of_the_sheet
         texts(5, &["1", "甲", &id(1), "100.50", "202401"]),
         texts(6, &["", " ", "", ""]),
         texts(7, &["2", "乙", "x", "100", "202401"]),
-        texts(8, &["小计", "", "", "200.5"]),
+        texts(8, &["小计", "2人", "", "200.5"]),
         texts(9, &["3", "丙", &id(2), "1", "202401"]),
-        row(10, &[text_cell(b'A', 10, "合 计"), number_cell(b'D', 10, "201.5", 0)]),
+        row(
+            10,
+            &[
+                text_cell(b'A', 10, "合 计"),
+                number_cell(b'B', 10, "3", 0),
+                number_cell(b'D', 10, "201.5", 0),
+            ],
+        ),
         texts(12, &["填表人：丁", "", "审核人：戊"]),
     ]));
     assert_eq!(told.ended, Ok(()));
