@@ -86,7 +86,7 @@ fn columns_are_proved_from_the_file_and_withheld_in_a_package() {
         std::fs::write(gateway.path("forged.json"), forged).unwrap();
         let (code, document, _) = verify(&gateway, &["--opening", "forged.json"]);
         assert_eq!((code, document["differing"].as_u64()), (6, Some(1)));
-        let changed = String::from_utf8(feed.clone()).unwrap().replacen('王', "李", 1);
+        let changed = String::from_utf8(feed.clone()).unwrap().replace('王', "李");
         std::fs::write(gateway.path("feed.csv"), changed).unwrap();
         let (code, document, _) = verify(&gateway, &with_bundle);
         assert_eq!((code, standing(&document, "name")), (6, "differs"));
