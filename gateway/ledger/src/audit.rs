@@ -7,24 +7,22 @@
 //! A volume is verified alone when the entries before it are taken by their hashes: they are under the same root, and what they say is not looked at; nor is what
 //! later entries say of them, beyond that it is said once.
 //!
-//! Memory: two bits a leaf, 24 bytes for each push, about 100 bytes for each that is not relayed yet, and what `acts` keeps.
+//! Memory: what `pushes` and `acts` keep, a few bits a leaf and some bytes for each exchange.
 
 mod acts;
 mod exchanges;
 mod numbers;
+mod pushes;
 mod succession;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
-use self::acts::{Acts, At};
-use self::exchanges::Exchanges;
+use self::acts::Acts;
 use self::numbers::Numbers;
+use self::pushes::Pushes;
 use crate::checkpoint::Checkpoint;
 use crate::keys::{KeySpan, LogKeys};
-use crate::leaf::{
-    Digest, ErasedEvent, Event, Leaf, LogCloseEvent, LogOpenEvent, OperatorEvent, PushEvent, RecallEvent,
-    RecalledEvent, Reference, SetAsideEvent, StartEvent,
-};
+use crate::leaf::{Digest, Event, Leaf, LogCloseEvent, LogOpenEvent, StartEvent};
 use crate::note::NoteError;
 use crate::tree::{Edge, Hash, TileEntry, leaf_hash};
 use crate::trust::{Quorum, Trust, Untrusted, Witnessed};
@@ -208,27 +206,18 @@ pub struct LogVerifier {
     span: Option<(i64, i64)>,
     programs: Vec<Program>,
     kinds: BTreeMap<&'static str, u64>,
-    waiting: HashMap<u64, Waiting>,
-    /// Exchanges of pushes that an operator gave up and that are not erased yet.
-    given_up: HashSet<String>,
-    pushes: Marks,
-    relayed: Marks,
-    erased: Marks,
-    recalled: Marks,
-    /// Recalls of earlier volumes that were answered.
-    answered: Marks,
-    /// Recalls that wait for their `recalled` leaf, by index.
-    recalling: HashMap<u64, Waiting>,
-    exchanges: Exchanges,
+    pushes: Pushes,
     acts: Acts,
     numbers: Numbers,
 }
 
-/// A push that waits for its `relayed` leaf.
-#[derive(Debug)]
-struct Waiting {
+/// The leaf at hand, and what is known of those before it.
+struct At<'e> {
+    index: u64,
     hash: Hash,
-    exchange: String,
+    event: &'e Event,
+    /// So many entries are known by their hashes alone: what they say is not looked at.
+    hashed: u64,
 }
 
 impl LogVerifier {
@@ -270,15 +259,7 @@ impl LogVerifier {
             span: None,
             programs: Vec::new(),
             kinds: BTreeMap::new(),
-            waiting: HashMap::new(),
-            given_up: HashSet::new(),
-            pushes: Marks::default(),
-            relayed: Marks::default(),
-            erased: Marks::default(),
-            recalled: Marks::default(),
-            answered: Marks::default(),
-            recalling: HashMap::new(),
-            exchanges: Exchanges::default(),
+            pushes: Pushes::default(),
             acts: Acts::default(),
             numbers: Numbers::default(),
         })
@@ -331,17 +312,10 @@ impl LogVerifier {
             event,
             hashed,
         };
+        self.pushes.take(&at)?;
         let pushes = &self.pushes;
-        self.acts.take(&at, |of| of < hashed || pushes.has(of))?;
+        self.acts.take(&at, |of| pushes.is_push(of, hashed))?;
         match &leaf.event {
-            Event::Push(event) => self.pushed(index, hash, event)?,
-            Event::Relayed(event) => self.relayed(event.of, &event.x)?,
-            Event::SetAside(event) => self.set_aside(event)?,
-            Event::Erased(event) => self.erased(event)?,
-            Event::Recall(event) => self.recall(index, hash, event)?,
-            Event::Recalled(event) => self.recalled(event)?,
-            Event::Operator(event) if event.of.is_some() => self.fed_again(event)?,
-            Event::Operator(event) if event.act == "discarded" => self.given_up.extend(event.x.clone()),
             Event::Key(event) => self.key_changed(index, event)?,
             Event::LogClose(event) => self.closes(index, event)?,
             Event::LogOpen(event) => match &closed {
@@ -349,22 +323,29 @@ impl LogVerifier {
                 None => self.succeeds(index, event)?,
             },
             Event::Start(event) => self.started(index, event)?,
-            Event::Pull(_)
-            | Event::Compare(_)
+            // What any of these says of others, `pushes` and `acts` have judged.
+            Event::Push(_)
+            | Event::Relayed(_)
+            | Event::SetAside(_)
+            | Event::Erased(_)
+            | Event::Recall(_)
+            | Event::Recalled(_)
+            | Event::Operator(_)
             | Event::ReceiptAck(_)
             | Event::Ticket(_)
             | Event::TicketAnswer(_)
-            | Event::Refusal(_)
-            | Event::Aborted(_)
             | Event::OfficerQuery(_)
             | Event::OfficerResult(_)
             | Event::OfficerUnseal(_)
+            | Event::Pull(_)
+            | Event::Compare(_)
+            | Event::Refusal(_)
+            | Event::Aborted(_)
             | Event::Shred(_)
             | Event::Stop(_)
             | Event::Certificate(_)
             | Event::Config(_)
             | Event::Policy(_)
-            | Event::Operator(_)
             | Event::LogGap(_)
             | Event::WitnessGap(_)
             | Event::Clock(_) => {}
@@ -431,135 +412,6 @@ impl LogVerifier {
             });
         }
         Ok(())
-    }
-
-    fn pushed(&mut self, index: u64, hash: Hash, event: &PushEvent) -> Result<(), String> {
-        // Each is below 2^53: the sum cannot overflow.
-        if event.r#in != event.ok + event.rej + event.fil + event.rep {
-            return Err("its counts do not add up: received is not accepted, rejected, filtered and repeated".into());
-        }
-        let exchange = event.x.clone();
-        self.exchanges.push(index, &exchange);
-        self.waiting.insert(index, Waiting { hash, exchange });
-        self.pushes.set(index);
-        Ok(())
-    }
-
-    /// A `relayed` leaf answers exactly one push that came before it.
-    fn relayed(&mut self, of: Reference, exchange: &str) -> Result<(), String> {
-        if self.given_up.contains(exchange) {
-            return Err(format!("it relays leaf {}, which an operator gave up", of.i));
-        }
-        match self.waiting.remove(&of.i) {
-            Some(push) if push.hash == of.h.0 && push.exchange == exchange => {
-                self.relayed.set(of.i);
-                Ok(())
-            }
-            Some(_) => Err(format!("it names leaf {} by another hash or exchange", of.i)),
-            None if of.i < self.hashed && !self.relayed.has(of.i) && !self.gone(of.i) => {
-                self.relayed.set(of.i);
-                Ok(())
-            }
-            None => Err(format!(
-                "it relays leaf {}, which is no push, or was relayed or erased before",
-                of.i
-            )),
-        }
-    }
-
-    /// Only what waits for the relay is set aside.
-    fn set_aside(&self, event: &SetAsideEvent) -> Result<(), String> {
-        let of = event.of;
-        match self.waiting.get(&of.i) {
-            Some(push) if push.hash == of.h.0 && push.exchange == event.x => Ok(()),
-            Some(_) => Err(format!("it names leaf {} by another hash or exchange", of.i)),
-            None if of.i < self.hashed && !self.relayed.has(of.i) && !self.gone(of.i) => Ok(()),
-            None => Err(format!(
-                "it sets leaf {} aside, which is no push that waits for the relay",
-                of.i
-            )),
-        }
-    }
-
-    /// A registry that was put back from a backup lacks what was relayed since: the push waits once more. What it is called here, its second
-    /// `relayed` leaf must call it too; a bit for each leaf is all that is kept of the first.
-    fn fed_again(&mut self, event: &OperatorEvent) -> Result<(), String> {
-        let (Some(of), Some(exchange)) = (event.of, event.x.clone()) else {
-            return Err("it feeds a push again and names no exchange".into());
-        };
-        let was_relayed = self.relayed.has(of.i) || of.i < self.hashed;
-        if !was_relayed || self.gone(of.i) || self.waiting.contains_key(&of.i) {
-            return Err(format!(
-                "it feeds leaf {} again, which was not relayed, or waits, or was erased before, or recalled",
-                of.i
-            ));
-        }
-        let hash = of.h.0;
-        self.waiting.insert(of.i, Waiting { hash, exchange });
-        Ok(())
-    }
-
-    fn gone(&self, index: u64) -> bool {
-        self.erased.has(index) || self.recalled.has(index)
-    }
-
-    /// Whether a push stands there, as far as its leaf was seen.
-    fn is_push(&self, index: u64) -> bool {
-        index < self.hashed || self.pushes.has(index)
-    }
-
-    fn erased(&mut self, event: &ErasedEvent) -> Result<(), String> {
-        let of = event.of;
-        if !self.is_push(of.i) || self.erased.has(of.i) {
-            return Err(format!(
-                "it erases leaf {}, which is no push or was erased before",
-                of.i
-            ));
-        }
-        if let Some(push) = self.waiting.remove(&of.i)
-            && (push.hash != of.h.0 || push.exchange != event.x)
-        {
-            return Err(format!("it names leaf {} by another hash or exchange", of.i));
-        }
-        self.given_up.remove(&event.x);
-        self.erased.set(of.i);
-        Ok(())
-    }
-
-    /// Its own partner withdraws a push, once; it is not relayed any more.
-    fn recall(&mut self, index: u64, hash: Hash, event: &RecallEvent) -> Result<(), String> {
-        let of = event.of;
-        if !self.is_push(of.i) || self.recalled.has(of.i) {
-            return Err(format!(
-                "it recalls leaf {}, which is no push or was recalled before",
-                of.i
-            ));
-        }
-        if let Some(push) = self.waiting.remove(&of.i)
-            && (push.hash != of.h.0 || push.exchange != event.push)
-        {
-            return Err(format!("it names leaf {} by another hash or exchange", of.i));
-        }
-        self.recalled.set(of.i);
-        let exchange = event.x.clone();
-        self.recalling.insert(index, Waiting { hash, exchange });
-        Ok(())
-    }
-
-    /// A `recalled` leaf answers exactly one recall that came before it.
-    fn recalled(&mut self, event: &RecalledEvent) -> Result<(), String> {
-        match self.recalling.remove(&event.of.i) {
-            Some(recall) if recall.hash == event.of.h.0 && recall.exchange == event.x => Ok(()),
-            Some(_) => Err(format!("it names leaf {} by another hash or exchange", event.of.i)),
-            None if event.of.i < self.hashed && !self.answered.has(event.of.i) => {
-                self.answered.set(event.of.i);
-                Ok(())
-            }
-            None => Err(format!(
-                "it answers leaf {}, which is no recall or was answered before",
-                event.of.i
-            )),
-        }
     }
 
     /// Takes an older signed checkpoint over exactly the leaves taken so far; gives what it says.
@@ -655,7 +507,7 @@ impl LogVerifier {
             );
             return Err(LogFault::Leaf { index: 0, what });
         }
-        if let Some(index) = self.exchanges.first_repeated() {
+        if let Some(index) = self.pushes.first_repeated() {
             let what = "an earlier push has the same exchange".into();
             return Err(LogFault::Leaf { index, what });
         }
@@ -666,8 +518,6 @@ impl LogVerifier {
             (Some(_), None) => Quorum::Missing,
         };
         let origin = self.newest.origin.clone();
-        let waiting = self.waiting.values();
-        let waiting = waiting.filter(|push| !self.given_up.contains(&push.exchange)).count();
         Ok(LogReport {
             keys: self.keys_of(&origin).spans().to_vec(),
             succeeded: self.succeeded,
@@ -678,8 +528,8 @@ impl LogVerifier {
             quorum,
             witnessed: self.witnessed,
             unwitnessed_since: self.unwitnessed_since.filter(|_| quorum != Quorum::NotAsked),
-            waiting: u64::try_from(waiting).unwrap_or(u64::MAX),
-            recalling: u64::try_from(self.recalling.len()).unwrap_or(u64::MAX),
+            waiting: self.pushes.waiting(),
+            recalling: self.pushes.recalling(),
             span: self.span,
             programs: self.programs,
             kinds: self.kinds,
@@ -703,27 +553,6 @@ pub fn verify_log<L: AsRef<[u8]>>(
         verifier.leaf(leaf.as_ref())?;
     }
     verifier.finish()
-}
-
-/// A bit for each leaf.
-#[derive(Debug, Default)]
-struct Marks(Vec<u64>);
-
-impl Marks {
-    fn set(&mut self, index: u64) {
-        let Ok(word) = usize::try_from(index / 64) else { return };
-        if self.0.len() <= word {
-            self.0.resize(word + 1, 0);
-        }
-        if let Some(bits) = self.0.get_mut(word) {
-            *bits |= 1 << (index % 64);
-        }
-    }
-
-    fn has(&self, index: u64) -> bool {
-        let word = usize::try_from(index / 64).ok().and_then(|word| self.0.get(word));
-        word.is_some_and(|bits| bits >> (index % 64) & 1 == 1)
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 
+use super::At;
 use crate::leaf::{Digest, Event, OfficerUnsealEvent, Reference};
 use crate::tree::Hash;
 
@@ -36,15 +37,6 @@ struct Step {
     statement: Digest,
     /// Who asked; none: only the hash of that entry is there.
     asker: Option<String>,
-}
-
-/// The leaf at hand, and what is known of those before it.
-pub(super) struct At<'e> {
-    pub(super) index: u64,
-    pub(super) hash: Hash,
-    pub(super) event: &'e Event,
-    /// So many entries are known by their hashes alone: what they say is not looked at.
-    pub(super) hashed: u64,
 }
 
 impl Acts {

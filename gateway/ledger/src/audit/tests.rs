@@ -12,7 +12,10 @@ mod tail;
 mod volumes;
 
 use super::*;
-use crate::leaf::{Commitment, Digest, LogGapEvent, RecallEvent, RecalledEvent, RelayedEvent, StartEvent};
+use crate::leaf::{
+    Commitment, Digest, ErasedEvent, LogGapEvent, OperatorEvent, PushEvent, RecallEvent, RecalledEvent, Reference,
+    RelayedEvent, SetAsideEvent, StartEvent,
+};
 use crate::note::SigningKey;
 
 fn key() -> SigningKey {

@@ -1,0 +1,225 @@
+//! What became of each push: it is relayed, set aside, fed again, given up, recalled or erased, each as often as that can be.
+//!
+//! Takes the leaves that say so, in the order of the log; says which pushes and recalls wait at the end. Refuses counts that do not add up, a leaf about a push that is not there or by another
+//! hash or exchange, and a second one where there can be one only. Of an entry that is known by its hash alone it is believed that it is a push.
+//!
+//! Memory: five bits a leaf, 24 bytes for each push, and about 100 for each that waits.
+
+use std::collections::{HashMap, HashSet};
+
+use super::At;
+use super::exchanges::Exchanges;
+use crate::leaf::{ErasedEvent, Event, OperatorEvent, PushEvent, RecallEvent, RecalledEvent, Reference, SetAsideEvent};
+use crate::tree::Hash;
+
+/// The pushes taken so far, by index.
+#[derive(Debug, Default)]
+pub(super) struct Pushes {
+    waiting: HashMap<u64, Waiting>,
+    /// Exchanges of pushes that an operator gave up and that are not erased yet.
+    given_up: HashSet<String>,
+    /// Where a push stands.
+    places: Marks,
+    relayed: Marks,
+    erased: Marks,
+    recalled: Marks,
+    /// Recalls of earlier volumes that were answered.
+    answered: Marks,
+    /// Recalls that wait for their `recalled` leaf, by index.
+    recalling: HashMap<u64, Waiting>,
+    exchanges: Exchanges,
+}
+
+/// A push that waits for its `relayed` leaf.
+#[derive(Debug)]
+struct Waiting {
+    hash: Hash,
+    exchange: String,
+}
+
+impl Pushes {
+    /// Takes the next leaf.
+    pub(super) fn take(&mut self, at: &At<'_>) -> Result<(), String> {
+        match at.event {
+            Event::Push(event) => self.pushed(at, event),
+            Event::Relayed(event) => self.relayed(event.of, &event.x, at.hashed),
+            Event::SetAside(event) => self.set_aside(event, at.hashed),
+            Event::Erased(event) => self.erased(event, at.hashed),
+            Event::Recall(event) => self.recall(at, event),
+            Event::Recalled(event) => self.recalled(event, at.hashed),
+            Event::Operator(event) if event.of.is_some() => self.fed_again(event, at.hashed),
+            Event::Operator(event) if event.act == "discarded" => {
+                self.given_up.extend(event.x.clone());
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Pushes that no leaf answers yet, and that no operator gave up.
+    pub(super) fn waiting(&self) -> u64 {
+        let waiting = self.waiting.values();
+        let waiting = waiting.filter(|push| !self.given_up.contains(&push.exchange)).count();
+        u64::try_from(waiting).unwrap_or(u64::MAX)
+    }
+
+    /// Recalls that no `recalled` leaf answers yet.
+    pub(super) fn recalling(&self) -> u64 {
+        u64::try_from(self.recalling.len()).unwrap_or(u64::MAX)
+    }
+
+    /// The first push whose exchange an earlier one has.
+    pub(super) fn first_repeated(&mut self) -> Option<u64> {
+        self.exchanges.first_repeated()
+    }
+
+    fn pushed(&mut self, at: &At<'_>, event: &PushEvent) -> Result<(), String> {
+        // Each is below 2^53: the sum cannot overflow.
+        if event.r#in != event.ok + event.rej + event.fil + event.rep {
+            return Err("its counts do not add up: received is not accepted, rejected, filtered and repeated".into());
+        }
+        let (hash, exchange) = (at.hash, event.x.clone());
+        self.exchanges.push(at.index, &exchange);
+        self.waiting.insert(at.index, Waiting { hash, exchange });
+        self.places.set(at.index);
+        Ok(())
+    }
+
+    /// A `relayed` leaf answers exactly one push that came before it.
+    fn relayed(&mut self, of: Reference, exchange: &str, hashed: u64) -> Result<(), String> {
+        if self.given_up.contains(exchange) {
+            return Err(format!("it relays leaf {}, which an operator gave up", of.i));
+        }
+        match self.waiting.remove(&of.i) {
+            Some(push) if push.hash == of.h.0 && push.exchange == exchange => {
+                self.relayed.set(of.i);
+                Ok(())
+            }
+            Some(_) => Err(format!("it names leaf {} by another hash or exchange", of.i)),
+            None if of.i < hashed && !self.relayed.has(of.i) && !self.gone(of.i) => {
+                self.relayed.set(of.i);
+                Ok(())
+            }
+            None => Err(format!(
+                "it relays leaf {}, which is no push, or was relayed or erased before",
+                of.i
+            )),
+        }
+    }
+
+    /// Only what waits for the relay is set aside.
+    fn set_aside(&self, event: &SetAsideEvent, hashed: u64) -> Result<(), String> {
+        let of = event.of;
+        match self.waiting.get(&of.i) {
+            Some(push) if push.hash == of.h.0 && push.exchange == event.x => Ok(()),
+            Some(_) => Err(format!("it names leaf {} by another hash or exchange", of.i)),
+            None if of.i < hashed && !self.relayed.has(of.i) && !self.gone(of.i) => Ok(()),
+            None => Err(format!(
+                "it sets leaf {} aside, which is no push that waits for the relay",
+                of.i
+            )),
+        }
+    }
+
+    /// A registry that was put back from a backup lacks what was relayed since: the push waits once more. What it is called here, its second
+    /// `relayed` leaf must call it too; a bit for each leaf is all that is kept of the first.
+    fn fed_again(&mut self, event: &OperatorEvent, hashed: u64) -> Result<(), String> {
+        let (Some(of), Some(exchange)) = (event.of, event.x.clone()) else {
+            return Err("it feeds a push again and names no exchange".into());
+        };
+        let was_relayed = self.relayed.has(of.i) || of.i < hashed;
+        if !was_relayed || self.gone(of.i) || self.waiting.contains_key(&of.i) {
+            return Err(format!(
+                "it feeds leaf {} again, which was not relayed, or waits, or was erased before, or recalled",
+                of.i
+            ));
+        }
+        let hash = of.h.0;
+        self.waiting.insert(of.i, Waiting { hash, exchange });
+        Ok(())
+    }
+
+    fn gone(&self, index: u64) -> bool {
+        self.erased.has(index) || self.recalled.has(index)
+    }
+
+    /// Whether a push stands there, as far as its leaf was seen.
+    pub(super) fn is_push(&self, index: u64, hashed: u64) -> bool {
+        index < hashed || self.places.has(index)
+    }
+
+    fn erased(&mut self, event: &ErasedEvent, hashed: u64) -> Result<(), String> {
+        let of = event.of;
+        if !self.is_push(of.i, hashed) || self.erased.has(of.i) {
+            return Err(format!(
+                "it erases leaf {}, which is no push or was erased before",
+                of.i
+            ));
+        }
+        if let Some(push) = self.waiting.remove(&of.i)
+            && (push.hash != of.h.0 || push.exchange != event.x)
+        {
+            return Err(format!("it names leaf {} by another hash or exchange", of.i));
+        }
+        self.given_up.remove(&event.x);
+        self.erased.set(of.i);
+        Ok(())
+    }
+
+    /// Its own partner withdraws a push, once; it is not relayed any more.
+    fn recall(&mut self, at: &At<'_>, event: &RecallEvent) -> Result<(), String> {
+        let of = event.of;
+        if !self.is_push(of.i, at.hashed) || self.recalled.has(of.i) {
+            return Err(format!(
+                "it recalls leaf {}, which is no push or was recalled before",
+                of.i
+            ));
+        }
+        if let Some(push) = self.waiting.remove(&of.i)
+            && (push.hash != of.h.0 || push.exchange != event.push)
+        {
+            return Err(format!("it names leaf {} by another hash or exchange", of.i));
+        }
+        self.recalled.set(of.i);
+        let (hash, exchange) = (at.hash, event.x.clone());
+        self.recalling.insert(at.index, Waiting { hash, exchange });
+        Ok(())
+    }
+
+    /// A `recalled` leaf answers exactly one recall that came before it.
+    fn recalled(&mut self, event: &RecalledEvent, hashed: u64) -> Result<(), String> {
+        match self.recalling.remove(&event.of.i) {
+            Some(recall) if recall.hash == event.of.h.0 && recall.exchange == event.x => Ok(()),
+            Some(_) => Err(format!("it names leaf {} by another hash or exchange", event.of.i)),
+            None if event.of.i < hashed && !self.answered.has(event.of.i) => {
+                self.answered.set(event.of.i);
+                Ok(())
+            }
+            None => Err(format!(
+                "it answers leaf {}, which is no recall or was answered before",
+                event.of.i
+            )),
+        }
+    }
+}
+
+/// A bit for each leaf.
+#[derive(Debug, Default)]
+struct Marks(Vec<u64>);
+
+impl Marks {
+    fn set(&mut self, index: u64) {
+        let Ok(word) = usize::try_from(index / 64) else { return };
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        if let Some(bits) = self.0.get_mut(word) {
+            *bits |= 1 << (index % 64);
+        }
+    }
+
+    fn has(&self, index: u64) -> bool {
+        let word = usize::try_from(index / 64).ok().and_then(|word| self.0.get(word));
+        word.is_some_and(|bits| bits >> (index % 64) & 1 == 1)
+    }
+}
