@@ -339,7 +339,7 @@ pub async fn receipt(
     }
 }
 
-/// The salts of columns that the partner sent itself. Of an extract nothing is opened: its content came out of the registry.
+/// The salts of columns that the partner sent itself; of an extract that of its content, and of no column.
 async fn opened(api: &Api, peer: &Peer, exchange: &str) -> Result<Opening, Stop> {
     let view = own(api, peer, exchange).await?;
     if !matches!(view.leaf.event, Event::Push(_) | Event::Pull(_)) {

@@ -304,7 +304,7 @@ fn show(exported: &Exported, folder: &Path, output: &Output) {
     ));
     if exported.behind > 0 {
         output.line(format!(
-            "{} newer entries are not in it: no quorum of witnesses has signed them yet (--newest writes them as well)",
+            "{} newer entries are not in it: no quorum of witnesses has signed them (--newest writes them as well)",
             exported.behind
         ));
     }

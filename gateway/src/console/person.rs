@@ -238,9 +238,7 @@ fn is_complete(years: &[Year]) -> bool {
 }
 
 fn searched(years: &[Year]) -> String {
-    let searched = years
-        .iter()
-        .filter(|year| matches!(year.reach, Reach::Searched | Reach::Partly));
+    let searched = years.iter().filter(|year| year.reach == Reach::Searched);
     let searched: Vec<&str> = searched.map(|year| year.year.as_str()).collect();
     searched.join("、")
 }

@@ -12,7 +12,9 @@ use crate::signature::MessageKey;
 pub struct Begun {
     /// Index of its `new` leaf.
     pub from: u64,
-    /// None: it was retired, and signs nothing any more.
+    /// Index of its `retired` leaf: what is sealed behind it is another key's.
+    pub until: Option<u64>,
+    /// None: it is not kept, and signs nothing any more.
     pub key: Option<Arc<MessageKey>>,
 }
 
@@ -39,8 +41,8 @@ impl ReceiptKeys {
     /// The one that signs the answer about the leaf of this index. One from before every key was answered by the first; what a retired key has signed is
     /// signed by the one in force.
     pub fn about(&self, leaf: u64) -> &MessageKey {
-        let began_before = self.begun.iter().rfind(|one| one.from < leaf);
-        let then = began_before.or(self.begun.first());
+        let in_force_then = |one: &&Begun| one.from < leaf && one.until.is_none_or(|until| leaf <= until);
+        let then = self.begun.iter().rfind(in_force_then).or(self.begun.first());
         then.and_then(|one| one.key.as_ref()).unwrap_or(&self.in_force)
     }
 }
@@ -56,7 +58,13 @@ mod tests {
     }
 
     fn begun(from: u64, key: Option<Arc<MessageKey>>) -> Begun {
-        Begun { from, key }
+        let until = None;
+        Begun { from, until, key }
+    }
+
+    fn retired(from: u64, until: u64) -> Begun {
+        let until = Some(until);
+        Begun { from, until, key: None }
     }
 
     #[test]
@@ -70,13 +78,23 @@ mod tests {
 
     #[test]
     fn what_a_retired_key_signed_is_signed_by_the_one_in_force() {
-        let keys = ReceiptKeys::of(vec![begun(5, None), begun(20, Some(key(2)))]).unwrap();
+        let keys = ReceiptKeys::of(vec![retired(5, 30), begun(20, Some(key(2)))]).unwrap();
         assert_eq!(keys.about(6).public().id(), key(2).public().id());
         // The newer one was retired, such as one that was stolen: the older one signs on.
-        let keys = ReceiptKeys::of(vec![begun(5, Some(key(1))), begun(20, None)]).unwrap();
+        let keys = ReceiptKeys::of(vec![begun(5, Some(key(1))), retired(20, 30)]).unwrap();
         for leaf in [6, 21] {
             assert_eq!(keys.about(leaf).public().id(), key(1).public().id());
         }
-        assert!(ReceiptKeys::of(vec![begun(5, None)]).is_none());
+        assert!(ReceiptKeys::of(vec![retired(5, 30)]).is_none());
+    }
+
+    #[test]
+    fn what_the_older_key_signed_after_the_newer_was_retired_it_signs_again_when_a_third_one_began() {
+        let two = vec![begun(5, Some(key(1))), retired(20, 30)];
+        let three = [two.clone(), vec![begun(40, Some(key(3)))]].concat();
+        for keys in [two, three] {
+            let keys = ReceiptKeys::of(keys).unwrap();
+            assert_eq!(keys.about(35).public().id(), key(1).public().id());
+        }
     }
 }

@@ -108,7 +108,7 @@ pub(super) fn nonce(tags: &Tags, signed: &Signed, key: &[u8; 32]) -> Nonce {
 
 /// Commits to what was asked: the digest of the body and, when it was signed, signature and base too. The evidence record keeps all of them,
 /// so that the commitment can be opened: digest ‖ 64 bytes of signature ‖ signature base.
-/// It names the key that signs the answer as well, which stays the same while the gateway runs: a dispute is about both.
+/// It names the key that signs the answer as well, and signs it again as long as it is kept: a dispute is about both.
 pub(super) fn commit_request(
     signing: &Signing,
     evidence: &mut Evidence,

@@ -46,7 +46,7 @@ pub fn borne_out(leaf: &Leaf, record: &[u8]) -> Result<Borne, &'static str> {
     if is_another(leaf, &read, &written) {
         return Err(ANOTHER);
     }
-    agrees(&leaf.event, &read)?;
+    agrees(leaf, &read)?;
     members.remove(SECRET);
     Ok(Borne {
         whole: leaf.ev.is_some(),
@@ -84,7 +84,8 @@ pub(super) fn opens(record: &Record<'_>, label: &'static str, committed: Commitm
 }
 
 /// Whether the record holds what the members of the leaf commit to, and a signed request asks for what the leaf says; the index of subjects is not looked at.
-pub(super) fn agrees(event: &Event, record: &Record<'_>) -> Result<(), &'static str> {
+pub(super) fn agrees(leaf: &Leaf, record: &Record<'_>) -> Result<(), &'static str> {
+    let event = &leaf.event;
     let text = |label: &'static str, committed: Commitment| {
         record
             .text(label)
@@ -123,7 +124,7 @@ pub(super) fn agrees(event: &Event, record: &Record<'_>) -> Result<(), &'static 
     }
     if let Some(base) = record.text("signature-base") {
         let request = record.digest("request").ok_or(OTHERWISE)?;
-        requested::bears_out(event, base, request, record.text("message-key"))?;
+        requested::bears_out(leaf, base, request, record.text("message-key"))?;
     }
     // A record of an earlier version lists no columns.
     match (cols, record.columns()) {

@@ -136,7 +136,7 @@ impl Look<'_> {
         };
         match Record::read(&record) {
             Some(read) if committed::is_another(&leaf, &read, &record) => self.fault(index, committed::ANOTHER),
-            Some(record) => self.commitments(index, &leaf.event, &record, stored),
+            Some(record) => self.commitments(index, &leaf, &record, stored),
             None => self.fault(index, "its evidence record cannot be read"),
         }
         Ok(())
@@ -168,11 +168,11 @@ impl Look<'_> {
         }
     }
 
-    fn commitments(&mut self, index: u64, event: &Event, record: &Record<'_>, stored: Hash) {
-        if let Err(what) = committed::agrees(event, record) {
+    fn commitments(&mut self, index: u64, leaf: &Leaf, record: &Record<'_>, stored: Hash) {
+        if let Err(what) = committed::agrees(leaf, record) {
             self.fault(index, what);
         }
-        let ix = match event {
+        let ix = match &leaf.event {
             Event::Push(push) => push.ix,
             Event::Pull(pull) => pull.ix,
             Event::Compare(compare) => Some(compare.ix),

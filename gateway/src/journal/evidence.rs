@@ -187,8 +187,10 @@ pub fn opening_of(exchange: Uuid, record: &[u8]) -> Option<Opening> {
     let salts = record.evidence.salts();
     let operators: Vec<String> = serde_json::from_str(record.text(OPERATORS)?).ok()?;
     let columns: Vec<[String; 3]> = serde_json::from_str(record.text(COLUMNS)?).ok()?;
+    // What was released is opened whole and not by columns, whose values nobody sent.
+    let released = record.text(CONTENT).is_some();
     let column = |([name, form, commitment], operator): ([String; 3], String)| OpenColumn {
-        salt: Some(hex(salts.bytes(&salt_label(&name)).as_ref())),
+        salt: (!released).then(|| hex(salts.bytes(&salt_label(&name)).as_ref())),
         name,
         r#type: form,
         operator,
@@ -201,7 +203,7 @@ pub fn opening_of(exchange: Uuid, record: &[u8]) -> Option<Opening> {
         parts: record.text(PARTS)?.to_owned(),
         wanted: record.text(WANTED)?.split_whitespace().map(str::to_owned).collect(),
         columns: columns.into_iter().zip(operators).map(column).collect(),
-        content: record.text(CONTENT).map(|_| hex(salts.bytes(CONTENT).as_ref())),
+        content: released.then(|| hex(salts.bytes(CONTENT).as_ref())),
     })
 }
 

@@ -116,16 +116,14 @@ pub fn export(
     if let Some(before) = before {
         remove_narrower(folder, before, size);
     }
+    let behind = behind(reader, &checkpoint)?;
     Ok(Exported {
         checkpoint,
         before,
         written,
         kept,
         from: from / TILE_WIDTH * TILE_WIDTH,
-        behind: match extent.volume {
-            None => reader.newest()?.size.saturating_sub(size),
-            Some(_) => 0,
-        },
+        behind,
     })
 }
 
@@ -150,6 +148,17 @@ fn seen(reader: &Reader, folder: &Path) -> Result<String, JournalFault> {
         cosigned.note.as_ref().to_owned()
     } else {
         newest
+    })
+}
+
+/// How many entries of the same volume stand behind a checkpoint.
+fn behind(reader: &Reader, checkpoint: &Checkpoint) -> Result<u64, JournalFault> {
+    let newest = reader.checkpoint()?;
+    let is_same = newest.split('\n').next() == Some(&checkpoint.origin);
+    Ok(if is_same {
+        reader.newest()?.size.saturating_sub(checkpoint.size)
+    } else {
+        0
     })
 }
 

@@ -1,11 +1,13 @@
 //! Does a signed request ask for what its leaf says was done?
 //!
-//! Takes the event of a leaf and the signature base of its evidence record; says what disagrees. Without this a genuine signature under one request would bear out the
-//! leaf of another: the log's keeper has both. Of a refusal only target and purpose are compared, since what was refused may have stated a wrong digest or no such manner.
+//! Takes a leaf and the signature base of its evidence record; says what disagrees. Without this a genuine signature under one request would bear out the leaf of another, of any
+//! day: the log's keeper has both. Of a refusal only target, purpose and day are compared, since what was refused may have stated a wrong digest or no such manner. Whose the
+//! key is, a base does not say: that takes his certificate (`verify record --key`).
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use shuguan_adapters::catalogue::record_type;
-use shuguan_ledger::leaf::{Event, PushEvent};
+use shuguan_ledger::leaf::{Event, Leaf, PushEvent};
+use uuid::Uuid;
 
 use crate::exchange::mode::{COUNT, MODE, Manner, PushMode, SCOPE};
 use crate::signature::{Profile, Said, profile};
@@ -19,17 +21,45 @@ const OTHER_BODY: &str = "what its sender signed is a request with another body"
 /// Of a request that names another key.
 const OTHER_KEY: &str = "what its sender signed names another key than the record";
 
+/// Of a request of another day.
+const OTHER_DAY: &str = "what its sender signed is a request of another day than the entry";
+/// How far a signature and its leaf may lie apart: an upload, an extract and two clocks, generously.
+const APART_S: i64 = 86_400;
+
 /// What a leaf says was asked.
 struct Wanted<'e> {
     profiles: &'static [&'static Profile],
-    path: Option<String>,
+    path: Option<Path<'e>>,
     purpose: Option<&'e str>,
     /// Whether the body is the one that the digest in the base speaks of.
     taken: bool,
 }
 
+/// Where a request goes.
+enum Path<'e> {
+    Feed(&'e str),
+    Fixed(&'static str),
+    /// Before and behind an id, which whoever sends it may spell in any way that is one.
+    Of(&'static str, &'e str, &'static str),
+}
+
+impl Path<'_> {
+    fn is(&self, said: &str) -> bool {
+        match self {
+            Self::Feed(record) => said.strip_prefix("/v1/feeds/") == Some(record),
+            Self::Fixed(path) => said == *path,
+            Self::Of(before, id, behind) => {
+                let named = said.strip_prefix(before).and_then(|rest| rest.strip_suffix(behind));
+                let named = named.and_then(|named| Uuid::parse_str(named).ok());
+                named.is_some() && named == Uuid::parse_str(id).ok()
+            }
+        }
+    }
+}
+
 /// Compares what was signed with the leaf; `request` is the digest of the body and `keyid` the key that the record names.
-pub(super) fn bears_out(event: &Event, base: &str, request: [u8; 32], keyid: Option<&str>) -> Result<(), &'static str> {
+pub(super) fn bears_out(leaf: &Leaf, base: &str, request: [u8; 32], keyid: Option<&str>) -> Result<(), &'static str> {
+    let event = &leaf.event;
     let said = Said::read(base).ok_or(UNREADABLE)?;
     let wanted = wanted(event);
     let is_purpose = |purpose: &str| said.component("exchange-purpose") == Some(purpose);
@@ -37,10 +67,14 @@ pub(super) fn bears_out(event: &Event, base: &str, request: [u8; 32], keyid: Opt
         && wanted.profiles.iter().any(|profile| profile.tag == said.tag())
         && wanted
             .path
-            .is_none_or(|path| said.path().is_some_and(|said| said.eq_ignore_ascii_case(&path)))
+            .is_none_or(|path| said.path().is_some_and(|said| path.is(&said)))
         && wanted.purpose.is_none_or(is_purpose);
     if !asked {
         return Err(OTHER_REQUEST);
+    }
+    let apart_s = leaf.when().div_euclid(1_000_000).abs_diff(said.created());
+    if apart_s > APART_S.unsigned_abs() {
+        return Err(OTHER_DAY);
     }
     if keyid.is_some_and(|keyid| keyid != said.keyid()) {
         return Err(OTHER_KEY);
@@ -69,22 +103,22 @@ fn wanted(event: &Event) -> Wanted<'_> {
         &profile::RECALL,
         &profile::TICKET,
     ];
-    let of = |profiles, path: String, purpose| Wanted {
+    let of = |profiles, path, purpose| Wanted {
         profiles,
         path: Some(path),
         purpose,
         taken: true,
     };
     match event {
-        Event::Push(push) => of(PUSH, feed(&push.rec), Some(push.pur.as_str())),
-        Event::Pull(pull) => of(PULL, "/v1/extracts".into(), Some(pull.pur.as_str())),
-        Event::Compare(compare) => of(COMPARE, "/v1/compare".into(), Some(compare.pur.as_str())),
-        Event::ReceiptAck(ack) => of(ACK, format!("/v1/exchanges/{}/ack", ack.x), None),
-        Event::Recall(recall) => of(RECALL, format!("/v1/exchanges/{}/recall", recall.push), None),
-        Event::TicketAnswer(answer) => of(TICKET, format!("/v1/tickets/{}", answer.x), None),
+        Event::Push(push) => of(PUSH, Path::Feed(&push.rec), Some(push.pur.as_str())),
+        Event::Pull(pull) => of(PULL, Path::Fixed("/v1/extracts"), Some(pull.pur.as_str())),
+        Event::Compare(compare) => of(COMPARE, Path::Fixed("/v1/compare"), Some(compare.pur.as_str())),
+        Event::ReceiptAck(ack) => of(ACK, Path::Of("/v1/exchanges/", &ack.x, "/ack"), None),
+        Event::Recall(recall) => of(RECALL, Path::Of("/v1/exchanges/", &recall.push, "/recall"), None),
+        Event::TicketAnswer(answer) => of(TICKET, Path::Of("/v1/tickets/", &answer.x, ""), None),
         Event::Refusal(refusal) => Wanted {
             profiles: if refusal.rec.is_some() { PUSH } else { ANY },
-            path: refusal.rec.as_deref().map(feed),
+            path: refusal.rec.as_deref().map(Path::Feed),
             purpose: refusal.pur.as_deref(),
             taken: false,
         },
@@ -97,11 +131,7 @@ fn wanted(event: &Event) -> Wanted<'_> {
     }
 }
 
-fn feed(record: &str) -> String {
-    format!("/v1/feeds/{record}")
-}
-
-/// Whether the headers that change what a push means are those of the leaf.
+/// Whether the headers that change what a push means are those of the leaf. A layout that nobody named is the configuration's own choice.
 fn is_manner(push: &PushEvent, said: &Said<'_>) -> bool {
     let mut headers = HeaderMap::new();
     for name in [MODE, SCOPE, COUNT] {
@@ -121,14 +151,16 @@ fn is_manner(push: &PushEvent, said: &Said<'_>) -> bool {
     mode == push.mode.as_deref()
         && manner.mode.scope().map(ToString::to_string) == push.sco
         && manner.count == push.cnt
-        && said.component("exchange-layout") == push.lay.as_deref()
+        && said
+            .component("exchange-layout")
+            .is_none_or(|named| push.lay.as_deref() == Some(named))
 }
 
 #[cfg(test)]
 mod tests {
-    use shuguan_ledger::leaf::{Digest, Event, RecallEvent, Reference};
+    use shuguan_ledger::leaf::{Digest, Event, Leaf, RecallEvent, Reference};
 
-    use super::{OTHER_BODY, OTHER_KEY, OTHER_REQUEST, UNREADABLE, bears_out};
+    use super::{OTHER_BODY, OTHER_DAY, OTHER_KEY, OTHER_REQUEST, UNREADABLE, bears_out};
     use crate::opening::sealed_columns;
     use crate::signature::digest;
 
@@ -163,8 +195,13 @@ mod tests {
         )
     }
 
+    /// A leaf a few seconds after the signature.
+    fn leaf(event: &Event) -> Leaf {
+        Leaf::new(9_000_000, "gw1", "7f3a", event.clone())
+    }
+
     fn said(event: &Event, base: &str) -> Result<(), &'static str> {
-        bears_out(event, base, BODY, Some(KEY))
+        bears_out(&leaf(event), base, BODY, Some(KEY))
     }
 
     fn push(change: impl FnOnce(&mut shuguan_ledger::leaf::PushEvent)) -> Event {
@@ -206,7 +243,6 @@ mod tests {
             push(|push| push.pur = "enrolment.survey".into()),
             push(|push| push.mode = Some("delta".into())),
             push(|push| push.cnt = Some(5_000_000)),
-            push(|push| push.lay = Some("export".into())),
         ];
         for other in others {
             assert_eq!(said(&other, &ours), Err(OTHER_REQUEST), "{other:?}");
@@ -215,9 +251,31 @@ mod tests {
         for (from, to) in [("POST", "PUT"), ("shuguan-push-1", "shuguan-recall-1")] {
             assert_eq!(said(&event, &ours.replace(from, to)), Err(OTHER_REQUEST), "{to}");
         }
-        assert_eq!(bears_out(&event, &ours, [8; 32], Some(KEY)), Err(OTHER_BODY));
-        assert_eq!(bears_out(&event, &ours, BODY, Some("sha256:01")), Err(OTHER_KEY));
+        assert_eq!(bears_out(&leaf(&event), &ours, [8; 32], Some(KEY)), Err(OTHER_BODY));
+        assert_eq!(bears_out(&leaf(&event), &ours, BODY, Some("sha256:01")), Err(OTHER_KEY));
         assert_eq!(said(&event, "I agree"), Err(UNREADABLE));
+    }
+
+    #[test]
+    fn a_layout_is_compared_where_it_was_named_and_is_the_configurations_own_elsewhere() {
+        let export = push(|push| push.lay = Some("export".into()));
+        assert_eq!(said(&export, &resident(&[])), Ok(()));
+        assert_eq!(said(&export, &resident(&[("exchange-layout", "export")])), Ok(()));
+        for other in [&export, &push(|_| ())] {
+            assert_eq!(
+                said(other, &resident(&[("exchange-layout", "daily")])),
+                Err(OTHER_REQUEST)
+            );
+        }
+    }
+
+    #[test]
+    fn a_signature_of_another_day_bears_out_nothing() {
+        let day_us = 86_400_000_000;
+        for (moment, found) in [(1_000_000 + day_us, Ok(())), (3_000_000 + day_us, Err(OTHER_DAY))] {
+            let late = Leaf::new(moment, "gw1", "7f3a", push(|_| ()));
+            assert_eq!(bears_out(&late, &resident(&[]), BODY, Some(KEY)), found);
+        }
     }
 
     #[test]
@@ -242,7 +300,16 @@ mod tests {
                 &[],
             )
         };
-        assert_eq!(said(&event, &of(push)), Ok(()));
+        // Every spelling of an id that the gateway takes.
+        for push in [
+            push,
+            &push.to_uppercase(),
+            &push.replace('-', ""),
+            &format!("%7B{push}%7D"),
+        ] {
+            assert_eq!(said(&event, &of(push)), Ok(()), "{push}");
+        }
+        assert_eq!(said(&event, &of("all")), Err(OTHER_REQUEST));
         assert_eq!(
             said(&event, &of("01998f3c-7a10-7000-8000-000000000009")),
             Err(OTHER_REQUEST)

@@ -40,6 +40,20 @@ pub struct ReceiptKeyFiles {
     pub ends: Vec<(String, String, PathBuf)>,
 }
 
+impl ReceiptKeyFiles {
+    /// Seeds that the log does not know yet. One that was ordered to end, such as a stolen one, does not begin for a log that was put back from before, as long as
+    /// there is another.
+    pub fn fresh(&self, is_known: impl Fn(&str) -> bool) -> impl Iterator<Item = &ReceiptSeed> {
+        let is_over = |seed: &ReceiptSeed| {
+            let id = digits(seed.key.public().id());
+            self.ends.iter().any(|(ended, ..)| ended == id)
+        };
+        let is_another = self.seeds.iter().any(|seed| !is_over(seed));
+        let fresh = move |seed: &&ReceiptSeed| !(is_known(seed.key.public().id()) || is_another && is_over(seed));
+        self.seeds.iter().filter(fresh)
+    }
+}
+
 /// The digits of a key id by which a file is named: the first after `sha256:`.
 pub fn digits(keyid: &str) -> &str {
     let hex = keyid.split_once(':').map_or(keyid, |(_, hex)| hex);

@@ -16,7 +16,7 @@ use crate::exchange::receipt_keys::{Begun, ReceiptKeys};
 use crate::journal::{Journal, Outcome, ReceiptKeySpan, SealError, receipt_key_in_force};
 use crate::pki::PkiFault;
 use crate::pki::log_keys::ROTATION;
-use crate::pki::receipt_keys::{ReceiptKeyFiles, ReceiptSeed, digits};
+use crate::pki::receipt_keys::{ReceiptKeyFiles, digits};
 use crate::signature::MessageKey;
 
 /// Why the first key begins: there was none.
@@ -76,9 +76,8 @@ impl Plan {
 
 /// The keys that begin: the first of a journal that has none, and one that was ordered.
 fn fresh(files: &ReceiptKeyFiles, known: &[ReceiptKeySpan]) -> Result<Vec<(Arc<MessageKey>, &'static str)>, PkiFault> {
-    let is_new = |seed: &&ReceiptSeed| known.iter().all(|span| span.id != seed.key.public().id());
     let mut begin = Vec::new();
-    for seed in files.seeds.iter().filter(is_new) {
+    for seed in files.fresh(|id| known.iter().any(|span| span.id == id)) {
         let why = if known.is_empty() && begin.is_empty() {
             FIRST
         } else {
@@ -119,7 +118,11 @@ pub(super) async fn carry_out(journal: &Journal, plan: Plan) -> Result<ReceiptKe
             (span.retired, *key) = (Some(index), None);
         }
     }
-    let begun = known.into_iter().map(|(span, key)| Begun { from: span.from, key });
+    let begun = known.into_iter().map(|(span, key)| Begun {
+        from: span.from,
+        until: span.retired,
+        key,
+    });
     // There is one by the plan.
     ReceiptKeys::of(begun.collect()).ok_or(StartFault::Unsealed(SealError::Unavailable))
 }
@@ -210,6 +213,9 @@ mod tests {
         let both = [(one.clone(), "first"), (two.clone(), "rotation")];
         assert_eq!(plan(&first, Vec::new()).unwrap().0, both);
         assert_eq!(plan(&first, known(&[&one, &two])).unwrap().0, []);
+        // A log that was put back from before knows neither; what was ordered to end does not begin again.
+        log_keys::end(&first, digits(&one), "stolen").unwrap();
+        assert_eq!(plan(&first, Vec::new()).unwrap().0, [(two, "first")]);
     }
 
     #[test]

@@ -217,6 +217,11 @@ fn holder(der: &CertificateDer<'_>) -> Result<Holder, &'static str> {
     })
 }
 
+/// The one name of a certificate, a URI; whether it is anybody's is not judged.
+pub fn named(der: &[u8]) -> Option<String> {
+    only_name(&X509Certificate::from_der(der).ok()?.1)
+}
+
 fn only_name(certificate: &X509Certificate<'_>) -> Option<String> {
     let names = certificate.subject_alternative_name().ok().flatten()?;
     match names.value.general_names.as_slice() {

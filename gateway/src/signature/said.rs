@@ -1,6 +1,6 @@
 //! What a signature base says (RFC 9421, 2.5), read again long after the message is gone.
 //!
-//! Takes the text that was signed, as an evidence record keeps it; gives its components, its tag and the id of the key. Refuses a line that is no component, a component
+//! Takes the text that was signed, as an evidence record keeps it; gives its components, its tag, the id of the key and when it was signed. Refuses a line that is no component, a component
 //! that stands twice, and parameters that are not those of a request: `base` writes none of these. Whether the signature holds is for the key to say.
 
 use std::collections::BTreeMap;
@@ -19,6 +19,7 @@ pub struct Said<'b> {
     components: BTreeMap<&'b str, &'b str>,
     tag: String,
     keyid: String,
+    created: i64,
 }
 
 impl<'b> Said<'b> {
@@ -40,10 +41,15 @@ impl<'b> Said<'b> {
         if lines.next().is_some() {
             return None;
         }
-        let (covered, [keyid, tag]) = statement(parameters)?;
+        let (covered, [keyid, tag], created) = statement(parameters)?;
         // What the parameters list is what the lines are.
         let listed = covered.len() == components.len() && covered.iter().all(|name| components.contains_key(&**name));
-        listed.then_some(Self { components, tag, keyid })
+        listed.then_some(Self {
+            components,
+            tag,
+            keyid,
+            created,
+        })
     }
 
     /// A covered field, or `@method` and the like, as it was sent.
@@ -68,14 +74,19 @@ impl<'b> Said<'b> {
         &self.tag
     }
 
+    /// When it was signed, seconds since 1970.
+    pub fn created(&self) -> i64 {
+        self.created
+    }
+
     /// Id of the key.
     pub fn keyid(&self) -> &str {
         &self.keyid
     }
 }
 
-/// The names of the components, then `keyid` and `tag`.
-fn statement(parameters: &str) -> Option<(Vec<String>, [String; 2])> {
+/// The names of the components, then `keyid` and `tag`, then `created`.
+fn statement(parameters: &str) -> Option<(Vec<String>, [String; 2], i64)> {
     let list: List = Parser::new(parameters).parse().ok()?;
     let [ListEntry::InnerList(input)] = list.as_slice() else {
         return None;
@@ -83,10 +94,11 @@ fn statement(parameters: &str) -> Option<(Vec<String>, [String; 2])> {
     let text = |item: &BareItem| item.as_string().map(|text| text.as_str().to_owned());
     let names: Option<Vec<String>> = input.items.iter().map(|item| text(&item.bare_item)).collect();
     let parameter = |name: &str| {
-        let mut found = input.params.iter().filter(|(key, _)| key.as_str() == name);
-        text(found.next()?.1)
+        let found = input.params.iter().find(|(key, _)| key.as_str() == name);
+        found.map(|(_, value)| value)
     };
-    Some((names?, [parameter("keyid")?, parameter("tag")?]))
+    let created = parameter("created")?.as_integer().map(i64::from)?;
+    Some((names?, [text(parameter("keyid")?)?, text(parameter("tag")?)?], created))
 }
 
 #[cfg(test)]
@@ -103,7 +115,10 @@ mod tests {
         assert_eq!(said.component("@method"), Some("POST"));
         assert_eq!(said.path().as_deref(), Some("/v1/feeds/health/birth-certificate"));
         assert_eq!(said.content().unwrap()[..2], [0xe3, 0xb0]);
-        assert_eq!((said.tag(), said.keyid()), ("shuguan-push-1", "sha256:00"));
+        assert_eq!(
+            (said.tag(), said.keyid(), said.created()),
+            ("shuguan-push-1", "sha256:00", 1)
+        );
         assert_eq!(said.component("exchange-mode"), None);
     }
 
@@ -114,7 +129,17 @@ mod tests {
         let unsaid = BASE.replacen("\"@method\": POST\n", "", 1);
         let behind = format!("{BASE}\n\"exchange-mode\": delta");
         let tagless = BASE.replace(";tag=\"shuguan-push-1\"", "");
-        for text in [twice, unlisted, unsaid, behind, tagless, String::new(), "x".into()] {
+        let timeless = BASE.replace(";created=1", "");
+        for text in [
+            timeless,
+            twice,
+            unlisted,
+            unsaid,
+            behind,
+            tagless,
+            String::new(),
+            "x".into(),
+        ] {
             assert_eq!(Said::read(&text), None, "{text}");
         }
     }

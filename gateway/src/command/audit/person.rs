@@ -88,9 +88,12 @@ fn unsearched(document: &Value, output: &Output) {
             "partly" => "its index key was lost and another one made; what was sealed before is not found",
             _ => "its index key is another one than its exchanges are indexed under; put the file back into keys/index",
         };
-        output.note(format!(
-            "{year} was not searched, so this answer is not complete: {why}"
-        ));
+        let searched = if reach == "partly" {
+            "searched only in part"
+        } else {
+            "not searched"
+        };
+        output.note(format!("{year} was {searched}, so this answer is not complete: {why}"));
     }
     output.note("whether the index itself was edited, shuguan doctor --deep says on the gateway's host");
 }
@@ -137,7 +140,7 @@ fn report(document: &Value, case: &str) -> String {
     let part = if not.is_empty() {
         ""
     } else {
-        "（不完整，见未检索的年度）"
+        "（不完整，见未检索或部分检索的年度）"
     };
     let mut text = format!(
         "个人信息共享情况报告\n\n案件编号：{case}\n查询对象：由申请人提供，本报告不重复其号码\n涉及的交换：{count} 次{part}\n{}",
@@ -156,7 +159,7 @@ fn report(document: &Value, case: &str) -> String {
 }
 
 fn searched_zh(document: &Value) -> String {
-    let searched = years(document).filter(|(_, reach)| matches!(*reach, "searched" | "partly"));
+    let searched = years(document).filter(|(_, reach)| *reach == "searched");
     let searched: Vec<&str> = searched.map(|(year, _)| year).collect();
     if searched.is_empty() {
         return String::new();
@@ -164,7 +167,7 @@ fn searched_zh(document: &Value) -> String {
     format!("已检索年度：{}\n", searched.join("、"))
 }
 
-/// A line a year that was not searched.
+/// A line a year that was not searched, or only in part.
 fn unsearched_zh(document: &Value) -> Vec<String> {
     let line = |(year, reach): (&str, &str)| {
         let why = match reach {
@@ -174,7 +177,12 @@ fn unsearched_zh(document: &Value) -> Vec<String> {
             "partly" => "该年度的索引密钥曾丢失并更换，更换前的交换无法检索",
             _ => "该年度的索引密钥与存证不符，无法检索",
         };
-        Some(format!("未检索年度：{year}（{why}）\n"))
+        let term = if reach == "partly" {
+            "部分检索年度"
+        } else {
+            "未检索年度"
+        };
+        Some(format!("{term}：{year}（{why}）\n"))
     };
     years(document).filter_map(line).collect()
 }
@@ -282,12 +290,12 @@ mod tests {
             "T-1",
         );
         for part in [
-            "涉及的交换：0 次（不完整，见未检索的年度）",
-            "已检索年度：2026、2027\n",
+            "涉及的交换：0 次（不完整，见未检索或部分检索的年度）",
+            "已检索年度：2026\n",
             "未检索年度：2023（该年度的索引密钥已按规定销毁，无法检索）",
             "未检索年度：2024（该年度的索引密钥缺失，无法检索）",
             "未检索年度：2025（该年度的索引密钥与存证不符，无法检索）",
-            "未检索年度：2027（该年度的索引密钥曾丢失并更换，更换前的交换无法检索）",
+            "部分检索年度：2027（该年度的索引密钥曾丢失并更换，更换前的交换无法检索）",
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }

@@ -76,8 +76,7 @@ impl Receipts {
 
     /// Seeds that no leaf names yet.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &ReceiptSeed> {
-        let is_new = |seed: &&ReceiptSeed| self.known.iter().all(|span| span.id != seed.key.public().id());
-        self.files.seeds.iter().filter(is_new)
+        self.files.fresh(|id| self.known.iter().any(|span| span.id == id))
     }
 
     /// Seeds of keys that have ended.
@@ -101,8 +100,12 @@ impl Receipts {
 
     /// Every key whose answers may still come, the newest first: those that wait too, so that partners have them before.
     pub(crate) fn pem(&self) -> String {
-        let kept = |seed: &&ReceiptSeed| self.over().all(|over| over.path != seed.path);
-        let mut keys: Vec<&Arc<MessageKey>> = self.files.seeds.iter().filter(kept).map(|seed| &seed.key).collect();
+        let is_kept = |seed: &&ReceiptSeed| {
+            let mut kept = self.known.iter().filter(|span| span.is_kept());
+            kept.any(|span| span.id == seed.key.public().id())
+        };
+        let kept = self.files.seeds.iter().filter(is_kept).chain(self.waiting());
+        let mut keys: Vec<&Arc<MessageKey>> = kept.map(|seed| &seed.key).collect();
         let begun = |key: &Arc<MessageKey>| {
             let span = self.known.iter().find(|span| span.id == key.public().id());
             span.map_or(u64::MAX, |span| span.from)

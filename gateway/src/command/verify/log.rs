@@ -154,7 +154,7 @@ fn log_seen_by(report: &LogReport, trust: &Trust) -> String {
 }
 
 /// How many entries the witnesses saw, when that is enough and not all.
-fn in_part(report: &LogReport) -> Option<u64> {
+pub(super) fn in_part(report: &LogReport) -> Option<u64> {
     let seen = report.witnessed.as_ref().map(|(size, _)| *size)?;
     (report.quorum == Quorum::Met && seen < report.checkpoint.size).then_some(seen)
 }

@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
+use shuguan_ledger::leaf::Event;
 use shuguan_ledger::receipt::{Proven, Receipt};
 use shuguan_ledger::trust::Trust;
 use x509_parser::pem::Pem;
@@ -21,6 +22,7 @@ use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::journal::{Borne, borne_out};
 use crate::pki::hex;
+use crate::signature::digest::sha256;
 use crate::signature::{PublicKey, directory};
 
 /// Longest record that is read, bytes.
@@ -117,7 +119,33 @@ fn signed(
         return Ok(Err("the signature under the request is not that of its key".into()));
     }
     let whose = whose(held, trust, proven.leaf.when(), member("message-certificate"));
+    let sender = match sender(&proven.leaf.event, borne) {
+        Ok(sender) => sender,
+        Err(why) => return Ok(Err(why.into())),
+    };
+    if let (Ok(Ok(signer)), Some(sender)) = (&whose, sender)
+        && *signer != sender
+    {
+        return Ok(Err(format!("the request was signed by {signer}, and sent by {sender}")));
+    }
     Ok(whose.map(|whose| Signed::By(held.key.id().to_owned(), whose)))
+}
+
+/// By which name the sender was known on the line: that of the certificate that the leaf names, which the record holds; none of an older record.
+fn sender(event: &Event, borne: &Borne) -> Result<Option<String>, &'static str> {
+    let stated = match event {
+        Event::Push(push) => push.cert,
+        Event::Pull(pull) => pull.cert,
+        Event::Compare(compare) => compare.cert,
+        _ => return Ok(None),
+    };
+    let Some(chain) = borne.members.get("certificates") else {
+        return Ok(None);
+    };
+    let first = chain.split(' ').next().and_then(|first| BASE64.decode(first).ok());
+    let first = first.filter(|der| sha256(der) == stated.0);
+    let first = first.ok_or("the certificate in the record is not the one that the entry names")?;
+    Ok(directory::named(&first))
 }
 
 /// Whose key it was when the entry was sealed, as the authorities of the trust file say; the outer error: they do not.

@@ -10,7 +10,7 @@ use shuguan_ledger::audit::LogReport;
 use shuguan_ledger::leaf::Digest;
 use shuguan_ledger::trust::{Quorum, Trust};
 
-use super::log::{Kept, expected, folder_fault, show_log};
+use super::log::{Kept, expected, folder_fault, in_part, show_log};
 use super::{exit, folder, not_proven};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
@@ -89,7 +89,10 @@ fn show(reports: &[(&Path, LogReport)], output: &Output) -> Exit {
                 "hashed": report.hashed, "verdict": report.verdict(),
             })
         });
-        let verdict = if missing { "quorum-missing" } else { "proven" };
+        // The worst of them is that of all.
+        let of = |verdict: &&str| reports.iter().any(|(_, report)| report.verdict() == *verdict);
+        let verdict = ["quorum-missing", "proven-in-part"].into_iter().find(of);
+        let verdict = verdict.unwrap_or("proven");
         let document = json!({ "verdict": verdict, "volumes": volumes.collect::<Vec<_>>() });
         output.json("shuguan.verdict.v1", &document);
         return exit(quorum);
@@ -98,12 +101,22 @@ fn show(reports: &[(&Path, LogReport)], output: &Output) -> Exit {
         .iter()
         .map(|(_, report)| format!("`{}`", report.checkpoint.origin))
         .collect();
+    let alone: u64 = reports
+        .iter()
+        .filter_map(|(_, report)| in_part(report))
+        .count()
+        .try_into()
+        .unwrap_or(u64::MAX);
+    let valid = match alone {
+        0 => "有效  valid",
+        _ => "有效  valid up to where witnesses saw each",
+    };
     output.line(format!(
         "{}: {} follow each other; each names the next with its key, and the next its end",
         if missing {
             "无效  not proven: the log says so alone"
         } else {
-            "有效  valid"
+            valid
         },
         names.join(", ")
     ));
