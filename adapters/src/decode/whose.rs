@@ -1,8 +1,9 @@
 //! Whose a column is, as far as its header says it.
 //!
 //! Takes a header or a group of columns as sent; tells the record's own person or unit from another, and the number of some person from any other
-//! column. Which words mean a record's own subject its record type says ([`crate::catalogue::RecordType::own`]). The words for others below open
-//! nothing: they only spare a file the refusal that an unknown word beside a bare 身份证号 is answered with.
+//! column. Which words mean a record's own subject its record type says ([`crate::catalogue::RecordType::own`]). The words for others below spare
+//! a file the refusal that an unknown word beside a bare 身份证号 is answered with, and keep whoever stands alone over a table from being taken for its
+//! title; so does every other word that ends in 人 and is not the record's own.
 
 /// A group of columns without the words that name nobody: 死者 of 死者基本信息, nothing of 基本信息.
 pub(crate) fn core(group: &str) -> &str {
@@ -23,6 +24,11 @@ pub(crate) fn is_own(group: &str, own: &[&str]) -> bool {
 /// Whether a header or group begins with a word for somebody whom no record is about under that name.
 pub(crate) fn is_of_another(header: &str) -> bool {
     OTHERS.iter().any(|other| header.starts_with(other))
+}
+
+/// Whether a text above a table names somebody whom its record is not about.
+pub(crate) fn is_somebody(text: &str, own: &[&str]) -> bool {
+    is_of_another(text) || (core(text).ends_with('人') && !is_own(text, own))
 }
 
 /// Whether a header says that some person's number stands below it.

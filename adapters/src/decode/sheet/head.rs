@@ -185,7 +185,10 @@ fn joined(upper: &HeadRow, lower: &HeadRow, merges: &[Merge], known: &Known<impl
     let width = upper.texts.len().max(lower.texts.len());
     let groups_are_merged = merges.iter().any(|merge| merge.is_group_in(upper.line));
     let titled = upper.is_title(merges, lower, known);
-    let is_over_all = |merge: &Merge| upper.is_alone() && lower.lies_within(merge);
+    let is_over_all = |merge: &Merge| {
+        let text = upper.text(merge.columns.0 as usize);
+        upper.is_alone() && lower.lies_within(merge) && !whose::is_somebody(text, known.own)
+    };
     let mut spread = "";
     let name = |column: usize| {
         let below = lower.text(column);
@@ -251,7 +254,7 @@ impl HeadRow {
         let tables = ["表", "名单", "名册", "花名册", "台账", "明细", "清单", "汇总"];
         let is_called_so = tables.iter().any(|table| text.ends_with(table)) && !text.ends_with("代表");
         let is_merged = merges.iter().any(|merge| merge.holds(self.line, column));
-        let stands_first = column <= lower.first() && !is_merged && !whose::is_of_another(text);
+        let stands_first = column <= lower.first() && !is_merged && !whose::is_somebody(text, known.own);
         !(known.name)(text) && (is_called_so || stands_first)
     }
 
@@ -260,23 +263,14 @@ impl HeadRow {
         let is_told =
             |column: usize| self.notes.get(column).copied().unwrap_or_default() && !self.text(column + 1).is_empty();
         let text = self.text(column);
-        let makers = [
-            "填报",
-            "填表",
-            "制表",
-            "上报",
-            "报送",
-            "单位(",
-            "单位（",
-            "金额单位",
-            "日期",
-            "时间",
-        ];
-        let made = makers.iter().any(|maker| text.starts_with(maker)) && !text.contains('人');
-        let years = text.as_bytes().windows(4);
-        let is_dated = years.into_iter().any(|year| year.iter().all(u8::is_ascii_digit));
+        // What was made, and where or when: 填报领导 is somebody.
+        let made = ["填报", "填表", "制表", "上报", "报送", "金额", ""].iter().any(|made| {
+            let rest = text.strip_prefix(made).unwrap_or_default();
+            ["单位(", "单位（", "日期", "时间"].iter().any(|what| rest.starts_with(what))
+                || (!made.is_empty() && (rest.starts_with("单位") || rest.starts_with("部门")))
+        });
         let behind = column.checked_sub(1).is_some_and(is_told);
-        text.contains([':', '：']) || made || (is_dated && !text.is_ascii()) || behind || is_told(column)
+        text.contains([':', '：']) || (made && !text.contains('人')) || is_date(text) || behind || is_told(column)
     }
 
     /// Whether a merged range stands over all that the row holds.
@@ -293,6 +287,13 @@ impl HeadRow {
     fn first(&self) -> usize {
         self.texts.iter().position(|text| !text.is_empty()).unwrap_or(0)
     }
+}
+
+/// Whether a text is a year, a month, a day or a quarter and nothing else: 2024年领款人 is somebody.
+fn is_date(text: &str) -> bool {
+    let part = |letter: char| letter.is_ascii_digit() || "年月日季度份第一二三四上下半至-.()（）".contains(letter);
+    let has_year = text.as_bytes().windows(4).any(|year| year.iter().all(u8::is_ascii_digit));
+    has_year && !text.is_ascii() && text.chars().all(part)
 }
 
 /// A header without its marks: `*姓名`, `姓名（必填）`.
@@ -433,6 +434,35 @@ mod tests {
         assert_eq!(names(&rows, &[]), ["序号", "领款人/姓名", "性别"]);
         let rows = [row(1, &["报告人", "", "备注"]), row(2, &["", "姓名", "性别"])];
         assert_eq!(names(&rows, &[]), ["报告人", "报告人/姓名", "备注/性别"]);
+    }
+
+    #[test]
+    fn a_year_or_a_word_of_making_beside_somebody_makes_no_remark_of_him() {
+        for group in ["2024年领款人", "领款人（2024年度）", "填报领导", "上报人员"] {
+            let rows = [
+                row(1, &["成员信息", "", group, ""]),
+                row(2, &["性别", "地址", "姓名", "身份证号"]),
+            ];
+            let (name, number) = (format!("{group}/姓名"), format!("{group}/身份证号"));
+            let expected = ["性别", "地址", &name, &number];
+            for merges in [&[][..], &[merge((1, 1), (0, 1)), merge((1, 1), (2, 3))]] {
+                assert_eq!(names(&rows, merges), expected, "{group}");
+            }
+        }
+    }
+
+    #[test]
+    fn somebody_who_stands_alone_over_the_table_is_no_title_of_it() {
+        for group in ["领取人信息", "领款人信息", "收款人"] {
+            let rows = [row(1, &[group]), row(2, &["姓名", "身份证号"])];
+            for merges in [&[][..], &[merge((1, 1), (0, 1))]] {
+                let header = found(&rows, merges);
+                assert!(
+                    header.is_none_or(|header| !header.names.iter().any(|name| name == "身份证号" || name == "姓名")),
+                    "{group}"
+                );
+            }
+        }
     }
 
     #[test]
