@@ -241,6 +241,10 @@ fn what_may_have_been_taken_is_held_to_a_count_that_is_stated_later() {
         error.contains(&format!("shuguan recall {}", exchange(&first))),
         "{error}"
     );
+    // The same command again is no other batch, nor is the right count.
+    assert_eq!(push(&gateway, &["feed.ndjson", "--count", "2"]).0, 3);
+    let (code, again, error) = push(&gateway, &["feed.ndjson", "--count", "1"]);
+    assert_eq!((code, exchange(&again)), (0, exchange(&first)), "{error}");
     assert_eq!(gateway.leaves_of("push").len(), 1);
 }
 

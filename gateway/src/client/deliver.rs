@@ -235,6 +235,7 @@ pub async fn attempt_once(
     if let Some(exchange) = &state.exchange
         && let Some(pushed) = known(client, trust, feed, &digest, exchange).await?
     {
+        counts(feed, &pushed, stated)?;
         return Ok(pushed);
     }
     client.reach().await.map_err(Undelivered::Call)?;
@@ -256,14 +257,15 @@ pub async fn attempt_once(
     Ok(pushed)
 }
 
-/// The feed as it is sent, with its content type. What may have been taken goes as it went first, whatever is said of its count and charset by now: the gateway
+/// The feed as it is sent, with its content type. What was taken or may have been goes as it went first, whatever is said of its count and charset by now: the gateway
 /// knows its key for that alone. Another sheet or form is another batch.
 ///
 /// # Errors
 /// [`Undelivered::Unheard`].
 fn as_before<'f>(feed: &Feed<'f>, path: &Path, digest: &str) -> Result<(Feed<'f>, String), Undelivered> {
     let mut feed = feed.clone();
-    let before = PushState::load(path)?.filter(|state| state.is_open() && state.digest == digest);
+    let was_sent = |state: &PushState| state.is_open() || state.exchange.is_some();
+    let before = PushState::load(path)?.filter(|state| was_sent(state) && state.digest == digest);
     if let Some(mut before) = before
         && (before.record.as_str(), before.purpose.as_str()) == (feed.record, feed.purpose)
     {

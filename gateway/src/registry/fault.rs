@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use crate::postgres::PostgresFault;
 
+/// How the steps are called at which a writer waits for the writers' lock.
+const BEGIN: &str = "begin a";
+
 /// The registry failed, or a bundle does not fit it.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryFault {
@@ -180,10 +183,16 @@ impl RegistryFault {
         }
     }
 
-    /// Whether something else has the table, or the server is busy with it: other record types may go on.
+    /// Whether something else has the table, so that other record types may go on. Where the writers' own lock was not given, all of them wait.
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Postgres { step, source } if source.is_state("55P03") && !step.starts_with(BEGIN))
+    }
+
+    /// Whether that, or the server is busy with the table.
     pub fn is_contention(&self) -> bool {
-        // A lock that was not given in time, and a statement that took too long.
-        matches!(self, Self::Postgres { source, .. } if source.is_state("55P03") || source.is_state("57014"))
+        let is_slow =
+            matches!(self, Self::Postgres { step, source } if source.is_state("57014") && !step.starts_with(BEGIN));
+        is_slow || self.is_locked()
     }
 
     /// Whether waiting, setting aside or stopping is the answer.

@@ -39,9 +39,8 @@ pub(super) struct Recalls {
     pub(super) look_at_us: u64,
     /// The last turn was a recall's.
     had_turn: bool,
-    /// How often in a row a table was locked or slow, and the moment before which none is tried.
-    rests: u32,
-    rest_until_us: u64,
+    /// By record type: how often in a row its table was locked or slow, and the moment before which none of it is tried.
+    resting: HashMap<String, (u32, u64)>,
 }
 
 /// What became of a recall's turn.
@@ -65,11 +64,12 @@ impl Worker {
         self.try_again();
         self.look_for_recalls().await?;
         let now_us = self.now_us();
-        if now_us < self.recalls.rest_until_us {
-            return Ok(Recalling::Nothing);
-        }
-        let schedule = &self.schedule;
-        let free = |recall: &&KeptRecall| schedule.free_at_us(&recall.event.rec) <= now_us;
+        let (schedule, resting) = (&self.schedule, &self.recalls.resting);
+        let free = |recall: &&KeptRecall| {
+            let record = &recall.event.rec;
+            let rests = resting.get(record).is_some_and(|(_, until_us)| now_us < *until_us);
+            !rests && schedule.free_at_us(record) <= now_us
+        };
         let Some(recall) = self.recalls.due.values().find(free).cloned() else {
             return Ok(Recalling::Nothing);
         };
@@ -81,14 +81,14 @@ impl Worker {
         self.upset(&recall.event.rec, 0);
         match self.undo(&recall).await {
             Ok(done) => {
-                self.recalls.rests = 0;
+                self.recalls.resting.remove(&recall.event.rec);
                 if done {
                     self.recalls.due.remove(&recall.leaf);
                 }
             }
             Err(fault) if fault.remedy() == Remedy::SetAside => self.hold_apart(recall, &fault),
             // The stride is due again, behind what else waits.
-            Err(fault) if fault.is_contention() => self.rest_recalls(&fault),
+            Err(fault) if fault.is_contention() => self.rest_recalls(&recall.event.rec, &fault),
             Err(fault) => return Err(fault),
         }
         Ok(Recalling::Turn)
@@ -103,18 +103,20 @@ impl Worker {
         }
     }
 
-    /// A table is locked or slow: batches go on meanwhile.
-    fn rest_recalls(&mut self, fault: &RelayFault) {
+    /// A table is locked or slow: batches, and recalls of other record types, go on meanwhile.
+    fn rest_recalls(&mut self, record: &str, fault: &RelayFault) {
         let (code, told) = (fault.code(), fault.told());
         self.status.failed(code, &told);
         tracing::warn!(
             error.code = code,
             error.told = told,
-            "a table is locked or slow; the recall is tried again"
+            record,
+            "a table is locked or slow; its recalls are tried again"
         );
-        let wait_us = wait_ms(&self.settings, self.recalls.rests).saturating_mul(1_000);
-        self.recalls.rests = self.recalls.rests.saturating_add(1);
-        self.recalls.rest_until_us = self.now_us().saturating_add(wait_us);
+        let times = self.recalls.resting.get(record).map_or(0, |(times, _)| *times);
+        let wait_us = wait_ms(&self.settings, times).saturating_mul(1_000);
+        let rest = (times.saturating_add(1), self.now_us().saturating_add(wait_us));
+        self.recalls.resting.insert(record.to_owned(), rest);
     }
 
     fn hold_apart(&mut self, recall: KeptRecall, fault: &RelayFault) {

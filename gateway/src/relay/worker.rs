@@ -284,8 +284,11 @@ impl Worker {
         match answer {
             Ok(done) => Ok((done, Some((work, took_us)))),
             Err(fault) => {
-                self.schedule.failed(work, took_us, self.now_us());
-                self.status.pace(self.schedule.pace_percent());
+                // To wait for a table that somebody has says nothing about the registry's latency.
+                if !fault.is_locked() {
+                    self.schedule.failed(work, took_us, self.now_us());
+                    self.status.pace(self.schedule.pace_percent());
+                }
                 Err(RelayFault::Registry(fault))
             }
         }

@@ -266,7 +266,9 @@ impl HeadRow {
         // What was made, and where or when: 填报领导 is somebody.
         let made = ["填报", "填表", "制表", "上报", "报送", "金额", ""].iter().any(|made| {
             let rest = text.strip_prefix(made).unwrap_or_default();
-            ["单位(", "单位（", "日期", "时间"].iter().any(|what| rest.starts_with(what))
+            ["单位(", "单位（", "日期", "时间"]
+                .iter()
+                .any(|what| rest.starts_with(what))
                 || (!made.is_empty() && (rest.starts_with("单位") || rest.starts_with("部门")))
         });
         let behind = column.checked_sub(1).is_some_and(is_told);
@@ -292,7 +294,10 @@ impl HeadRow {
 /// Whether a text is a year, a month, a day or a quarter and nothing else: 2024年领款人 is somebody.
 fn is_date(text: &str) -> bool {
     let part = |letter: char| letter.is_ascii_digit() || "年月日季度份第一二三四上下半至-.()（）".contains(letter);
-    let has_year = text.as_bytes().windows(4).any(|year| year.iter().all(u8::is_ascii_digit));
+    let has_year = text
+        .as_bytes()
+        .windows(4)
+        .any(|year| year.iter().all(u8::is_ascii_digit));
     has_year && !text.is_ascii() && text.chars().all(part)
 }
 

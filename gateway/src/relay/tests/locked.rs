@@ -51,7 +51,8 @@ async fn set_aside(inbox: &Inbox) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_table_holds_up_its_own_record_type_alone() {
-    let Some((place, registry, inbox)) = place(100) else {
+    // Longer than a transaction may take, so that it would be latency if it were one of ours.
+    let Some((place, registry, inbox)) = place(900) else {
         return;
     };
     let locked = lock(&place).await;
@@ -68,6 +69,7 @@ async fn a_locked_table_holds_up_its_own_record_type_alone() {
     inbox.until_relayed(3).await;
     let told = place.query("SELECT count(*) FROM public_security_resident");
     assert_eq!(told, ["0"]);
+    assert_eq!(running.status.snapshot(0).pace_percent, 100, "a lock is no latency");
     // It is nobody's fault, however often it was tried.
     until("it is told what was locked", || {
         let told = running.status.snapshot(0).last_told;
