@@ -19,6 +19,7 @@ mod postgres;
 mod read;
 pub mod schema;
 mod settings;
+mod speaking;
 mod sqlite;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -261,13 +262,6 @@ impl Registry {
     /// # Errors
     /// The first fault of any part; then nothing of any of them is in, and which of them is to blame is found by merging them one by one.
     pub async fn merge_all(&self, parts: Arc<[Part]>) -> Result<Vec<Merged>, RegistryFault> {
-        let batches = parts
-            .iter()
-            .map(|part| (part.record.as_str(), part.batch.schema_ref().as_ref()));
-        if let Some(wider) = schema::wider(&self.tables.load(), batches) {
-            // Where the database has not got them either, the merge says so.
-            let _ = self.order(|answer| Order::Adopt(wider, answer)).await?;
-        }
         self.order(|answer| Order::Merge(parts, answer)).await?
     }
 

@@ -8,6 +8,7 @@ use policies::dataset::Dataset;
 use shuguan_policies as policies;
 
 use super::schema::{ColumnType, TableSpec, kind_of, table_name};
+use super::speaking::Speaking;
 
 /// The few places where the stores' SQL differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +121,7 @@ impl Dialect {
     }
 
     /// 1 where the condition holds, else 0.
-    fn flag(self, condition: &str) -> String {
+    pub(super) fn flag(self, condition: &str) -> String {
         match self {
             Self::Sqlite => format!("({condition})"),
             Self::Postgres => format!("({condition})::int"),
@@ -370,30 +371,19 @@ impl Fed<'_> {
     /// Joins the newest row of a source. LEFT JOIN on a primary key, so that SQLite leaves out what a query does not use.
     fn join(&self, source: &Source, table: &TableSpec, subject: &str) -> String {
         let (name, alias) = (&table.name, source.alias);
-        let column = match self.dataset {
-            Dataset::Population => table.person_column().unwrap_or_default(),
-            Dataset::Enterprises => "_unit",
-        };
-        let prefer = source
-            .prefer
-            .filter(|column| table.column(column).is_some())
-            .map(|column| format!("x.{column} IS NULL, "))
-            .unwrap_or_default();
-        let newest = "x._source_us DESC, x._leaf DESC, x._row DESC LIMIT 1";
-        let one = format!(
-            "(SELECT x._key FROM {name} x WHERE x.{column} = p.{subject} AND x._open <> 0 ORDER BY {prefer}{newest})"
-        );
+        let speaks = Speaking::of(self.dialect, table, source.prefer);
         if self.dataset == Dataset::Enterprises {
+            let one = speaks.under("_unit", &format!("p.{subject}"));
             return format!(" LEFT JOIN {name} {alias} ON {alias}._key = {one}");
         }
-        // Of who has several numbers, what is said under the one in force comes before what is newer.
         let keyed = table.keyed_by_person();
-        let column = if keyed { "_key" } else { column };
-        let several = format!(
-            "(SELECT x._key FROM person n CROSS JOIN {name} x WHERE n.subject = p.{subject} AND x.{column} = n.citizen_id \
-             AND x._open <> 0 ORDER BY {prefer}{}, {newest})",
-            self.dialect.flag(&format!("x.{column} <> n.subject"))
-        );
+        let column = if keyed {
+            "_key"
+        } else {
+            table.person_column().unwrap_or_default()
+        };
+        let one = speaks.under(column, &format!("p.{subject}"));
+        let several = speaks.of_person(column, &format!("p.{subject}"));
         let (one, open) = if keyed {
             (format!("p.{subject}"), format!(" AND {alias}._open <> 0"))
         } else {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use adapters::catalogue::{Field, FieldType, RecordType, Subject};
-use arrow_schema::{DataType, Schema, TimeUnit};
+use arrow_schema::{DataType, TimeUnit};
 use policies::operator::date::DateTo;
 use policies::{Direction, Operator, OutputColumn, Plan, Target};
 use {shuguan_adapters as adapters, shuguan_policies as policies};
@@ -56,6 +56,11 @@ impl ColumnType {
             Self::Boolean => "boolean",
         }
     }
+
+    fn parse(word: &str) -> Option<Self> {
+        let all = [Self::Text, Self::Date, Self::Instant, Self::Integer, Self::Boolean];
+        all.into_iter().find(|kind| kind.word() == word)
+    }
 }
 
 /// One column that push plans release.
@@ -82,6 +87,9 @@ pub struct TableSpec {
     pub name: String,
     /// Columns in catalogue order.
     pub columns: Vec<ColumnSpec>,
+    /// What the database has besides, of plans that released more. No reading, key or comparison knows of them: what was sealed under such plans still
+    /// fills them, and every other row that is written empties them.
+    pub(super) withdrawn: Vec<ColumnSpec>,
     /// Natural keys in order of preference, those whose fields are all columns here.
     pub keys: Vec<&'static [&'static str]>,
 }
@@ -118,6 +126,7 @@ impl TableSpec {
             record,
             name: table_name(record.name),
             columns,
+            withdrawn: Vec::new(),
             keys,
         })
     }
@@ -125,6 +134,39 @@ impl TableSpec {
     /// The column of that name.
     pub fn column(&self, name: &str) -> Option<&ColumnSpec> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// All columns of the record type that the database has.
+    pub(super) fn held(&self) -> impl Iterator<Item = &ColumnSpec> {
+        self.columns.iter().chain(&self.withdrawn)
+    }
+
+    /// One of them.
+    pub(super) fn held_column(&self, name: &str) -> Option<&ColumnSpec> {
+        self.held().find(|column| column.name == name)
+    }
+
+    /// Takes up a column that the database has and the plans do not release.
+    fn withdraw(&mut self, name: &'static str, zh: &'static str, kind: ColumnType) {
+        if self.held_column(name).is_none() {
+            self.withdrawn.push(ColumnSpec {
+                name,
+                zh,
+                kind,
+                identifies: false,
+                plain: false,
+            });
+        }
+    }
+
+    /// The columns that the database has besides, among those with their types' words.
+    pub(super) fn found(&mut self, known: &BTreeMap<String, String>) {
+        for field in self.record.fields {
+            let kind = known.get(field.name).and_then(|word| ColumnType::parse(word));
+            if let Some(kind) = kind {
+                self.withdraw(field.name, field.zh, kind);
+            }
+        }
     }
 
     /// The columns that hold the person whom a row is about, in order of preference; the first that a row has counts.
@@ -268,12 +310,12 @@ fn released(record: &'static RecordType, output: &OutputColumn) -> Result<Column
     })
 }
 
-/// What a row that is written becomes where one of its key is there: those columns as they came, and every other that the plans release empty. A row says
-/// nothing but what the exchange brought that it names.
+/// What a row that is written becomes where one of its key is there: those columns as they came, and every other empty, also what the plans release no
+/// longer. A row says nothing but what the exchange brought that it names.
 pub(super) fn replaced(table: &TableSpec, written: &[&str]) -> String {
     let came = written.iter().filter(|name| **name != "_key");
     let came = came.map(|name| format!("{name} = excluded.{name}"));
-    let lacking = table.columns.iter().filter(|column| !written.contains(&column.name));
+    let lacking = table.held().filter(|column| !written.contains(&column.name));
     let emptied = lacking.map(|column| format!("{} = NULL", column.name));
     came.chain(emptied).collect::<Vec<String>>().join(", ")
 }
@@ -285,50 +327,11 @@ pub(super) fn both(old: &[TableSpec], mut new: Vec<TableSpec>) -> Vec<TableSpec>
             new.push(known.clone());
             continue;
         };
-        for column in &known.columns {
-            if table.column(column.name).is_none() {
-                table.columns.push(ColumnSpec {
-                    identifies: false,
-                    plain: false,
-                    ..column.clone()
-                });
-            }
+        for column in known.held() {
+            table.withdraw(column.name, column.zh, column.kind);
         }
     }
     new
-}
-
-/// The tables with the columns that those batches have besides; none when they have none. A batch that was sealed under a bundle that released more,
-/// before a start that knows the narrower one alone, brings what the sender was told is accepted. No such column is part of a key, nor compared.
-pub(super) fn wider<'b>(
-    tables: &[TableSpec],
-    batches: impl Iterator<Item = (&'b str, &'b Schema)>,
-) -> Option<Vec<TableSpec>> {
-    let mut wider: Option<Vec<TableSpec>> = None;
-    for (record, batch) in batches {
-        let Some(place) = tables.iter().position(|table| table.record.name == record) else {
-            continue;
-        };
-        let record = tables.get(place)?.record;
-        for column in batch.fields() {
-            let known = wider.as_deref().unwrap_or(tables).get(place);
-            let missing = known.is_some_and(|table| table.column(column.name()).is_none());
-            let (Some(field), Some(kind), true) =
-                (record.field(column.name()), ColumnType::of(column.data_type()), missing)
-            else {
-                continue;
-            };
-            let table = wider.get_or_insert_with(|| tables.to_vec()).get_mut(place);
-            table?.columns.push(ColumnSpec {
-                name: field.name,
-                zh: field.zh,
-                kind,
-                identifies: false,
-                plain: false,
-            });
-        }
-    }
-    wider
 }
 
 /// A day out of a moment may stand in a key; whatever is coarser or covered would merge records that are not the same.

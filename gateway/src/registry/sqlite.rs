@@ -147,12 +147,13 @@ pub(super) fn fit(connection: &mut Connection, tables: &[TableSpec], migrate: bo
 /// Opens the file, brings it to the tables or refuses, and starts its writer.
 pub(super) fn launch(
     settings: &SqliteSettings,
-    tables: Vec<TableSpec>,
+    mut tables: Vec<TableSpec>,
     migrate: bool,
     orders: mpsc::Receiver<Order>,
 ) -> Result<JoinHandle<()>, RegistryFault> {
     let mut connection = open(settings)?;
     fit(&mut connection, &tables, migrate)?;
+    schema::find_withdrawn(&connection, &mut tables)?;
     if !joining::at_once(joining::to_walk(&mut Within(&connection), &tables))?.is_empty() {
         while walk(&mut connection, &tables)? {}
     }

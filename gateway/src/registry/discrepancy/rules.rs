@@ -8,6 +8,7 @@ mod units;
 
 use super::super::dataset::Dialect;
 use super::super::schema::TableSpec;
+use super::super::speaking::Speaking;
 use super::touch::Touched;
 use super::{Kind, rival};
 
@@ -142,6 +143,9 @@ const PERSONS: &str = "subjects(subject) AS MATERIALIZED (SELECT DISTINCT coales
     SELECT subjects.subject, m.citizen_id, n.citizen_id FROM subjects CROSS JOIN person m CROSS JOIN person n WHERE m.subject = subjects.subject \
     AND n.subject = subjects.subject AND (m.citizen_id <> subjects.subject OR n.citizen_id <> subjects.subject))";
 
+/// Each touched person once, whatever numbers he has.
+const EACH_ONCE: &str = "t.one = t.subject AND t.other = t.subject";
+
 /// A table with the name under which a rule reads it.
 #[derive(Clone, Copy)]
 struct Seen<'t> {
@@ -173,24 +177,31 @@ impl Seen<'_> {
         }
         // Of rows of one person against each other there are as many as the one times the other: who sends thousands about one would stop the relay.
         Some(format!(
-            "{open} AND NOT EXISTS (SELECT 1 FROM {0} m WHERE m.{column} = {1}.{column} AND m._open <> 0 LIMIT 1 OFFSET {ROWS_MAX})",
-            self.spec.name, self.alias
+            "{open} AND NOT EXISTS (SELECT 1 FROM {} m WHERE m.{column} = t.{number} AND m._open <> 0 LIMIT 1 OFFSET {ROWS_MAX})",
+            self.spec.name
         ))
     }
 
     /// Whether there is an open row about the touched person, under any of his numbers.
     fn knows(&self) -> Option<String> {
-        self.knows_with("")
-    }
-
-    /// The same of a row of which more is so: a condition with its `AND`, or nothing.
-    fn knows_with(&self, more: &str) -> Option<String> {
         let number = self.number()?;
         Some(format!(
-            "(EXISTS (SELECT 1 FROM {0} WHERE {1}{more}) OR EXISTS (SELECT 1 FROM person n CROSS JOIN {0} WHERE n.subject = t.subject AND {2}{more}))",
+            "(EXISTS (SELECT 1 FROM {0} WHERE {1}) OR EXISTS (SELECT 1 FROM person n CROSS JOIN {0} WHERE n.subject = t.subject AND {2}))",
             self.named(),
             self.under("t.subject", number),
             self.under("n.citizen_id", number)
+        ))
+    }
+
+    /// The one row that says for its source when the touched person died ([`Speaking`]).
+    fn reports(&self, dialect: Dialect) -> Option<String> {
+        let number = self.number()?;
+        let speaks = Speaking::of(dialect, self.spec, Some("death_date"));
+        Some(format!(
+            "{}._key = CASE WHEN EXISTS (SELECT 1 FROM person o WHERE o.subject = t.subject) THEN {} ELSE {} END",
+            self.alias,
+            speaks.of_person(number, "t.subject"),
+            speaks.under(number, "t.subject")
         ))
     }
 
@@ -315,7 +326,7 @@ impl<'t> Writer<'t> {
             .take(place)
             .map(|earlier| format!(" AND NOT {}", about_too(*earlier)));
         // Of earlier sources none has the person.
-        let agreements = agreements(reports.get(place..).unwrap_or_default());
+        let agreements = self.agreements(reports.get(place..).unwrap_or_default());
         let bits = if agreements.is_empty() {
             Kind::SuspectedDeath.bit().to_string()
         } else {
@@ -326,16 +337,43 @@ impl<'t> Writer<'t> {
             )
         };
         let rest = format!(
-            "CROSS JOIN {} CROSS JOIN {} WHERE {} AND {} AND {lives}{}",
+            "CROSS JOIN {} CROSS JOIN {} WHERE t.other = t.subject AND {} AND {} AND {lives}{}",
             report.named(),
             living.named(),
-            report.person("other")?,
+            report.reports(self.dialect)?,
             living.person("one")?,
             earlier.collect::<String>()
         );
         let mut rule = rule(About::Person, &KINDS, &bits, (living, report), &rest);
         rule.depends.extend(reports.iter().map(Seen::record));
         Some(rule)
+    }
+
+    /// When two sources agree on the touched person's death, each pair of them for itself.
+    fn agreements(&self, reports: &[Seen<'_>]) -> Vec<String> {
+        let pairs = reports.iter().enumerate().flat_map(|(place, one)| {
+            let others = reports.iter().skip(place + 1);
+            others.map(move |other| (*one, *other))
+        });
+        pairs.filter_map(|(one, other)| self.agree(one, other)).collect()
+    }
+
+    /// When both report the death, and not on different days. Where one of them does not state the day as its source sent it, they cannot differ.
+    fn agree(&self, one: Seen<'_>, other: Seen<'_>) -> Option<String> {
+        let (one, other) = (Seen { alias: "q", ..one }, Seen { alias: "r", ..other });
+        let dated = one.has(&["death_date"]) && other.has(&["death_date"]);
+        let same = if dated {
+            " AND (q.death_date = r.death_date OR q.death_date IS NULL OR r.death_date IS NULL)"
+        } else {
+            ""
+        };
+        Some(format!(
+            "EXISTS (SELECT 1 FROM {} CROSS JOIN {} WHERE {} AND {}{same})",
+            one.named(),
+            other.named(),
+            one.reports(self.dialect)?,
+            other.reports(self.dialect)?
+        ))
     }
 
     /// Two sources report one person's death on different days.
@@ -348,11 +386,11 @@ impl<'t> Writer<'t> {
             let dated = |name, alias| self.seen(name, alias).filter(|report| report.has(&["death_date"]));
             let (a, b) = (dated(one, "a")?, dated(other, "b")?);
             let rest = format!(
-                "CROSS JOIN {} CROSS JOIN {} WHERE {} AND {} AND a.death_date <> b.death_date",
+                "CROSS JOIN {} CROSS JOIN {} WHERE {EACH_ONCE} AND {} AND {} AND a.death_date <> b.death_date",
                 a.named(),
                 b.named(),
-                a.person("one")?,
-                b.person("other")?
+                a.reports(self.dialect)?,
+                b.reports(self.dialect)?
             );
             let bits = Kind::DeathDateDiffers.bit().to_string();
             Some(rule(About::Person, &[Kind::DeathDateDiffers], &bits, (a, b), &rest))
@@ -479,31 +517,4 @@ fn differs(a: Seen<'_>, field: &str, better: &[Seen<'_>]) -> String {
 fn about_too(report: Seen<'_>) -> String {
     let report = Seen { alias: "q", ..report };
     report.knows().unwrap_or_default()
-}
-
-/// When two sources agree on one person's death, each pair of them for itself. It is asked of all their rows, so that it is the same for each of them.
-fn agreements(reports: &[Seen<'_>]) -> Vec<String> {
-    let pairs = reports.iter().enumerate().flat_map(|(place, one)| {
-        let others = reports.iter().skip(place + 1);
-        others.map(move |other| (*one, *other))
-    });
-    let agree = |(one, other): (Seen<'_>, Seen<'_>)| {
-        let one = Seen { alias: "q", ..one };
-        one.knows_with(&format!(" AND {}", agrees(one, other)?))
-    };
-    pairs.filter_map(agree).collect()
-}
-
-/// Whether another source reports the death too, and on no other day than the one. Where one of them does not state the day as its source sent it, they
-/// cannot differ.
-fn agrees(one: Seen<'_>, other: Seen<'_>) -> Option<String> {
-    let other = Seen { alias: "r", ..other };
-    let dated = one.has(&["death_date"]) && other.has(&["death_date"]);
-    let same = dated.then(|| {
-        format!(
-            " AND ({0}.death_date = {1}.death_date OR {0}.death_date IS NULL OR {1}.death_date IS NULL)",
-            one.alias, other.alias
-        )
-    });
-    other.knows_with(&same.unwrap_or_default())
 }

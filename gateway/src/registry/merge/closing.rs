@@ -211,7 +211,7 @@ impl Ending {
         let Some((field, codes)) = &self.scope else {
             return Ok(None);
         };
-        let column = table.column(field).ok_or_else(|| RegistryFault::UnknownColumn {
+        let column = table.held_column(field).ok_or_else(|| RegistryFault::UnknownColumn {
             record: table.record.name.into(),
             column: field.clone(),
         })?;

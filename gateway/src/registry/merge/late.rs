@@ -114,7 +114,7 @@ impl Later {
 /// The column of a scope as it stands in `snapshot`, with its codes; none when the table lacks the column.
 pub(in crate::registry) fn codes(table: &TableSpec, scope: &str) -> Option<(&'static str, Vec<String>)> {
     let (field, codes) = scope.split_once('=')?;
-    let column = table.column(field)?.name;
+    let column = table.held_column(field)?.name;
     Some((column, codes.split(',').map(str::to_owned).collect()))
 }
 

@@ -72,7 +72,7 @@ pub(in crate::registry) fn emptied(table: &TableSpec) -> String {
 
 fn lost(table: &TableSpec) -> impl Iterator<Item = &'static str> {
     let stays = |name: &str| table.keys.iter().any(|key| key.contains(&name));
-    let columns = table.columns.iter().map(|column| column.name);
+    let columns = table.held().map(|column| column.name);
     columns
         .filter(move |name| !stays(name))
         .chain(table.has_unit().then_some("_unit"))

@@ -68,7 +68,7 @@ impl<'a> Column<'a> {
             record: table.record.name.into(),
             column: field.name().clone(),
         };
-        let spec = table.column(field.name()).ok_or_else(unknown)?;
+        let spec = table.held_column(field.name()).ok_or_else(unknown)?;
         let values = match spec.kind {
             ColumnType::Text => array.as_string_opt::<i32>().map(Values::Text),
             ColumnType::Date => array.as_primitive_opt::<Date32Type>().map(Values::Date),

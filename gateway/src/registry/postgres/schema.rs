@@ -295,6 +295,20 @@ fn hex_digest(text: &str) -> String {
     })
 }
 
+/// Takes up what the database has of plans that released more.
+pub(super) async fn find_withdrawn(
+    connection: &mut PgConnection,
+    tables: &mut [TableSpec],
+) -> Result<(), RegistryFault> {
+    let known = columns(connection).await?;
+    for table in tables {
+        if let Some(known) = known.get(&table.name) {
+            table.found(known);
+        }
+    }
+    Ok(())
+}
+
 async fn columns(connection: &mut PgConnection) -> Result<Columns, RegistryFault> {
     const STEP: &str = "read the columns";
     let rows = within(STEP, PATIENCE, sqlx::query(COLUMNS).fetch_all(connection)).await?;

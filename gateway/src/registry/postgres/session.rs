@@ -44,6 +44,7 @@ impl Session {
         self.live = None;
         let mut connection = connect(&self.settings, Purpose::Write).await?;
         schema::fit(&mut connection, &self.tables, migrate).await?;
+        schema::find_withdrawn(&mut connection, &mut self.tables).await?;
         let mut live = Live {
             connection,
             staged: HashSet::new(),

@@ -248,6 +248,15 @@ fn differs(table: &TableSpec, column: &ColumnSpec, registry: &str) -> RegistryFa
     }
 }
 
+/// Takes up what the database has of plans that released more.
+pub(super) fn find_withdrawn(connection: &Connection, tables: &mut [TableSpec]) -> Result<(), RegistryFault> {
+    for table in tables {
+        let known = columns_of(connection, &table.name)?;
+        table.found(&known);
+    }
+    Ok(())
+}
+
 /// Columns with their types, as the comments have them; empty when there is no such table.
 fn columns_of(connection: &Connection, table: &str) -> Result<BTreeMap<String, String>, RegistryFault> {
     let mut select = connection

@@ -92,6 +92,8 @@ struct Open {
     record: &'static str,
     key: String,
     cells: BTreeMap<&'static str, String>,
+    /// What is newer is greater: time at its source, leaf, row.
+    age: [u64; 3],
     /// Whom it is about, and which unit, under the number in force.
     person: Option<String>,
     unit: Option<String>,
@@ -146,13 +148,14 @@ fn open_rows(place: &Place) -> Vec<Open> {
     for (record, columns) in RECORDS {
         let names: Vec<&str> = columns.split(' ').collect();
         let query = format!(
-            "SELECT _key, {} FROM {} WHERE _open <> 0",
+            "SELECT _key, _source_us, _leaf, _row, {} FROM {} WHERE _open <> 0",
             names.join(", "),
             table_name(record)
         );
         for line in place.query(&query) {
             let mut cells = line.split(' ');
             let key = cells.next().unwrap().to_owned();
+            let age = [(); 3].map(|()| cells.next().unwrap().parse().unwrap());
             let cells = names
                 .iter()
                 .copied()
@@ -162,6 +165,7 @@ fn open_rows(place: &Place) -> Vec<Open> {
                 record,
                 key,
                 cells: cells.collect(),
+                age,
                 person: None,
                 unit: None,
             });
@@ -173,6 +177,20 @@ fn open_rows(place: &Place) -> Vec<Open> {
 
 /// Kind, subject, one record type and key, the other record type and key.
 type Contradiction = (Kind, String, &'static str, String, &'static str, String);
+
+/// Of each source the one row that says when the person died: one that states the day, under the number in force, the newest.
+fn reporting<'o>(open: &'o [Open], person: &str) -> Vec<&'o Open> {
+    let of = |record: &str| {
+        let rows = open
+            .iter()
+            .filter(|row| row.record == record && row.person() == Some(person));
+        rows.min_by_key(|row| {
+            let undated = row.cell("death_date").is_none();
+            (undated, row.number() != Some(person), std::cmp::Reverse(row.age))
+        })
+    };
+    [DEATH, CERTIFICATE, CREMATION].into_iter().filter_map(of).collect()
+}
 
 /// Both state the day of a death, and not the same.
 fn days_differ(one: &Open, other: &Open) -> bool {
@@ -214,15 +232,10 @@ fn contradictions(open: &[Open]) -> BTreeSet<Contradiction> {
                 if residents && (second || !first && one.number() < other.number()) {
                     note(Kind::TwoNumbers, person, one, (other.record, &other.key));
                 }
-                let reports =
-                    |row: &&Open| matches!(row.record, DEATH | CERTIFICATE | CREMATION) && row.person() == Some(person);
-                let mut reporting: Vec<&Open> = open.iter().filter(reports).collect();
-                reporting.sort_by_key(|row| place(row.record));
-                if reports(&one)
-                    && reports(&other)
-                    && place(other.record) > place(one.record)
-                    && days_differ(one, other)
-                {
+                let reporting = reporting(open, person);
+                let reports = |row: &Open| reporting.iter().any(|speaks| std::ptr::eq(*speaks, row));
+                let later = place(other.record) > place(one.record);
+                if reports(one) && reports(other) && later && days_differ(one, other) {
                     note(Kind::DeathDateDiffers, person, one, (other.record, &other.key));
                 }
                 let lives = match one.record {
@@ -231,7 +244,7 @@ fn contradictions(open: &[Open]) -> BTreeSet<Contradiction> {
                     WITHHOLDING => one.cell("left_on").is_none(),
                     _ => false,
                 };
-                if lives && reporting.first().is_some_and(|first| first.record == other.record) {
+                if lives && reporting.first().is_some_and(|first| std::ptr::eq(*first, other)) {
                     let agree = |(one, other): (&Open, &Open)| one.record != other.record && !days_differ(one, other);
                     let certain = reporting
                         .iter()

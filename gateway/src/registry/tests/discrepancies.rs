@@ -24,6 +24,7 @@ on_both_stores! {
     a_row_that_comes_again_raises_nothing_twice,
     a_death_is_suspected_with_one_source_and_certain_with_two,
     two_days_of_one_death_are_a_discrepancy_and_make_nothing_certain,
+    a_day_that_its_source_has_corrected_is_no_second_day,
     who_is_paid_after_the_month_of_death_is_dead_and_active,
     a_corrected_number_with_both_registered_is_one_person_with_two,
     allowance_and_support_for_one_month_are_double,
@@ -339,6 +340,30 @@ async fn two_days_of_one_death_are_a_discrepancy_and_make_nothing_certain(store:
     assert_eq!(place.query(told), ["certain"]);
     merge(&registry, [on(DEATH, 5, "1950-02-01")]).await;
     assert_eq!(held(&place), [format!("dead-active {ANNA} 1.1 5.1")]);
+}
+
+async fn a_day_that_its_source_has_corrected_is_no_second_day(store: Store) {
+    let (place, registry) = Place::with(store, &tables(&[RESIDENT, DEATH, CERTIFICATE]));
+    let told = "SELECT death_date, death_certainty FROM population";
+    let certificate = |leaf, number: &str, day: &str| {
+        let row = format!("{number} {ANNA} {day}");
+        rows(CERTIFICATE, leaf, "cert_no citizen_id death_date", &[&row])
+    };
+    let alive = rows(RESIDENT, 1, "citizen_id person_status", &[&format!("{ANNA} 0")]);
+    let died = rows(DEATH, 2, "citizen_id death_date", &[&format!("{ANNA} 1950-01-02")]);
+    merge(&registry, [alive, died, certificate(3, "C1", "1950-01-01")]).await;
+    let differs = |row: &str| format!("death-date-differs {ANNA} 2.1 {row}");
+    let suspected = format!("suspected-death {ANNA} 1.1 2.1");
+    assert_eq!(held(&place), [suspected.clone(), differs("3.1")]);
+    assert_eq!(place.query(told), ["1950-01-02 suspected"]);
+    // The hospital writes it out anew, under another number; the first stays where it was.
+    merge(&registry, [certificate(4, "C2", "1950-01-02")]).await;
+    assert_eq!(held(&place), [format!("dead-active {ANNA} 1.1 2.1")]);
+    assert_eq!(place.query(told), ["1950-01-02 certain"]);
+    // What agreed before counts no more once its source says otherwise.
+    merge(&registry, [certificate(5, "C3", "1950-01-03")]).await;
+    assert_eq!(held(&place), [suspected, differs("5.1")]);
+    assert_eq!(place.query(told), ["1950-01-02 suspected"]);
 }
 
 async fn who_is_paid_after_the_month_of_death_is_dead_and_active(store: Store) {

@@ -1,12 +1,17 @@
 //! Batches that were sealed under a bundle that released more than the one that a start knows.
 
+use std::sync::Arc;
+
+use uuid::Uuid;
+
 use super::discrepancies::{DEATH, merge, rows, tables};
-use super::fixture::{ANNA, BORIS};
+use super::fixture::{ANNA, BORIS, received};
 use super::store::{Place, Store, on_both_stores};
 use crate::registry::schema::TableSpec;
-use crate::registry::{RegistryFault, Remedy};
+use crate::registry::{Recall, RegistryFault, Remedy};
 
 on_both_stores! {
+    what_is_written_or_recalled_after_a_narrower_bundle_and_a_start_keeps_nothing_of_what_was_withdrawn,
     a_batch_sealed_before_a_narrower_bundle_and_a_start_is_merged_with_all_that_it_has,
     a_column_that_the_database_never_had_is_refused_for_its_batch_alone,
     what_is_taken_away_needs_no_answer_of_the_registry_and_what_is_reduced_does,
@@ -31,9 +36,37 @@ async fn a_batch_sealed_before_a_narrower_bundle_and_a_start_is_merged_with_all_
     merge(&registry, [rows(DEATH, 2, COLUMNS, &[&format!("{BORIS} 乙 320707")])]).await;
     // What comes under the new bundle goes on beside it.
     merge(&registry, [rows(DEATH, 3, "citizen_id name", &[&format!("{ANNA} 丙")])]).await;
-    let stations = "SELECT name, police_station FROM public_security_death ORDER BY citizen_id";
-    assert_eq!(place.query(stations).len(), 2);
-    assert!(place.query(stations).contains(&"乙 320707".to_owned()));
+    let stations = "SELECT name, police_station FROM public_security_death ORDER BY name";
+    assert_eq!(place.query(stations), ["丙 -", "乙 320707"]);
+    registry.close().await;
+}
+
+async fn what_is_written_or_recalled_after_a_narrower_bundle_and_a_start_keeps_nothing_of_what_was_withdrawn(
+    store: Store,
+) {
+    let (place, registry) = Place::with(store, &tables(&[DEATH]));
+    let both = [format!("{ANNA} 甲 320706"), format!("{BORIS} 乙 320707")];
+    merge(
+        &registry,
+        [rows(DEATH, 1, COLUMNS, &both.each_ref().map(String::as_str))],
+    )
+    .await;
+    registry.close().await;
+    let registry = place.open(&without("police_station"));
+    merge(&registry, [rows(DEATH, 2, "citizen_id name", &[&format!("{ANNA} 丙")])]).await;
+    let stations = "SELECT name, police_station, _open FROM public_security_death ORDER BY citizen_id";
+    assert_eq!(place.query(stations), ["丙 - 1", "乙 320707 1"]);
+    let recall = Arc::new(Recall {
+        exchange: Uuid::from_u128(3),
+        leaf: 3,
+        push: Uuid::from_u128(1),
+        push_leaf: 1,
+        record: DEATH.into(),
+        partner: "public-security-city".into(),
+        received_us: received(3),
+    });
+    while !registry.recall(Arc::clone(&recall)).await.unwrap().done {}
+    assert_eq!(place.query(stations), ["丙 - 1", "- - 0"]);
     registry.close().await;
 }
 

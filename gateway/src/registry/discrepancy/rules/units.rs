@@ -98,15 +98,20 @@ impl Writer<'_> {
                 .filter(|table| table.has(&[number, "cancel_date"]))?;
             let begins = key_prefix(rank);
             let spellings = self.spellings(&format!("a.{number}"));
-            let rest = format!(
-                "CROSS JOIN {} CROSS JOIN {} WHERE {} AND a.cancel_date IS NOT NULL AND b._key = (SELECT x._key FROM ({spellings}) spelt CROSS JOIN {} x \
-                 WHERE x._key > '{begins}' || spelt.number || '\u{1f}' AND x._key < '{begins}' || spelt.number || ':' \
+            // For each spelling its own look-up: PostgreSQL would walk all keys in order to find the first of any spelling. Behind the number stands the
+            // separator or one of the two characters that may follow it.
+            let first = format!(
+                "SELECT x._key FROM {} x WHERE x._key > '{begins}' || spelt.number || '\u{1f}' AND x._key < '{begins}' || spelt.number || '[' \
                  AND length(x.withholder_id) IN (length(spelt.number), length(spelt.number) + 2) \
-                 AND x._open <> 0 AND (x.left_on IS NULL OR x.left_on > a.cancel_date) ORDER BY x._key LIMIT 1)",
+                 AND x._open <> 0 AND (x.left_on IS NULL OR x.left_on > a.cancel_date) ORDER BY x._key LIMIT 1",
+                b.spec.name
+            );
+            let rest = format!(
+                "CROSS JOIN {} CROSS JOIN {} WHERE {} AND a.cancel_date IS NOT NULL \
+                 AND b._key = (SELECT min(found._key) FROM (SELECT ({first}) AS _key FROM ({spellings}) spelt) found)",
                 a.named(),
                 b.named(),
-                a.unit()?,
-                b.spec.name
+                a.unit()?
             );
             let bits = Kind::CancelledWithholding.bit().to_string();
             let mut rule = rule(About::Unit, &[Kind::CancelledWithholding], &bits, (a, b), &rest);
