@@ -28,7 +28,15 @@ pub(crate) fn is_of_another(header: &str) -> bool {
 
 /// Whether a text above a table names somebody whom its record is not about.
 pub(crate) fn is_somebody(text: &str, own: &[&str]) -> bool {
-    is_of_another(text) || (core(text).ends_with('人') && !is_own(text, own))
+    (is_of_another(text) && !is_of_units(text)) || (core(text).ends_with('人') && !is_own(text, own))
+}
+
+/// Whether it begins with the word for a legal representative and means what is one in law: 法人单位基本信息.
+fn is_of_units(text: &str) -> bool {
+    let rest = text.strip_prefix("法人").unwrap_or_default();
+    ["单位", "库", "机构", "企业", "组织", "和其他组织", "及其他组织"]
+        .iter()
+        .any(|unit| rest.starts_with(unit))
 }
 
 /// Whether a header says that some person's number stands below it.
@@ -119,7 +127,7 @@ const OTHERS: [&str; 58] = [
 
 #[cfg(test)]
 mod tests {
-    use super::{core, is_bare_number, is_number_of_a_person, is_of_another, is_own};
+    use super::{core, is_bare_number, is_number_of_a_person, is_of_another, is_own, is_somebody};
 
     #[test]
     fn a_group_is_its_word_without_what_names_nobody() {
@@ -151,6 +159,16 @@ mod tests {
             "家庭",
         ] {
             assert!(!is_own(group, &["死者"]), "{group}");
+        }
+    }
+
+    #[test]
+    fn a_title_about_legal_persons_names_nobody_and_one_about_a_legal_representative_does() {
+        for title in ["法人单位基本信息", "法人单位基本情况", "法人库数据", "企业基本信息"] {
+            assert!(!is_somebody(title, &[]), "{title}");
+        }
+        for title in ["法人", "法人信息", "法人代表信息", "法定代表人", "领取人信息"] {
+            assert!(is_somebody(title, &[]), "{title}");
         }
     }
 

@@ -5,6 +5,9 @@
 //! about the record's own subject lends its names; any other is part of the name, so that neither a head of household's number nor that of whoever
 //! reported a death is ever taken for the record's own.
 
+mod remark;
+
+use self::remark::remarks;
 use super::row::SheetRow;
 use super::strings::Strings;
 use crate::decode::whose;
@@ -185,6 +188,7 @@ fn joined(upper: &HeadRow, lower: &HeadRow, merges: &[Merge], known: &Known<impl
     let width = upper.texts.len().max(lower.texts.len());
     let groups_are_merged = merges.iter().any(|merge| merge.is_group_in(upper.line));
     let titled = upper.is_title(merges, lower, known);
+    let remarks = remarks(upper, lower, merges);
     let is_over_all = |merge: &Merge| {
         let text = upper.text(merge.columns.0 as usize);
         upper.is_alone() && lower.lies_within(merge) && !whose::is_somebody(text, known.own)
@@ -194,7 +198,8 @@ fn joined(upper: &HeadRow, lower: &HeadRow, merges: &[Merge], known: &Known<impl
         let below = lower.text(column);
         let merge = merges.iter().find(|merge| merge.holds(upper.line, column));
         let start = merge.map_or(column, |merge| merge.columns.0 as usize);
-        let above = if titled || upper.is_information(start) || merge.is_some_and(is_over_all) {
+        let is_remark = remarks.get(start).copied().unwrap_or_default();
+        let above = if titled || is_remark || merge.is_some_and(is_over_all) {
             ""
         } else {
             upper.text(start)
@@ -258,23 +263,6 @@ impl HeadRow {
         !(known.name)(text) && (is_called_so || stands_first)
     }
 
-    /// Whether the text is what somebody wrote above the table about it: 填报单位：某局, 2026年6月, or what stands behind a label with a colon.
-    fn is_information(&self, column: usize) -> bool {
-        let is_told =
-            |column: usize| self.notes.get(column).copied().unwrap_or_default() && !self.text(column + 1).is_empty();
-        let text = self.text(column);
-        // What was made, and where or when: 填报领导 is somebody.
-        let made = ["填报", "填表", "制表", "上报", "报送", "金额", ""].iter().any(|made| {
-            let rest = text.strip_prefix(made).unwrap_or_default();
-            ["单位(", "单位（", "日期", "时间"]
-                .iter()
-                .any(|what| rest.starts_with(what))
-                || (!made.is_empty() && (rest.starts_with("单位") || rest.starts_with("部门")))
-        });
-        let behind = column.checked_sub(1).is_some_and(is_told);
-        text.contains([':', '：']) || (made && !text.contains('人')) || is_date(text) || behind || is_told(column)
-    }
-
     /// Whether a merged range stands over all that the row holds.
     fn lies_within(&self, merge: &Merge) -> bool {
         merge.columns.0 as usize <= self.first() && merge.columns.1 as usize + 1 >= self.texts.len()
@@ -289,16 +277,6 @@ impl HeadRow {
     fn first(&self) -> usize {
         self.texts.iter().position(|text| !text.is_empty()).unwrap_or(0)
     }
-}
-
-/// Whether a text is a year, a month, a day or a quarter and nothing else: 2024年领款人 is somebody.
-fn is_date(text: &str) -> bool {
-    let part = |letter: char| letter.is_ascii_digit() || "年月日季度份第一二三四上下半至-.()（）".contains(letter);
-    let has_year = text
-        .as_bytes()
-        .windows(4)
-        .any(|year| year.iter().all(u8::is_ascii_digit));
-    has_year && !text.is_ascii() && text.chars().all(part)
 }
 
 /// A header without its marks: `*姓名`, `姓名（必填）`.
@@ -443,7 +421,14 @@ mod tests {
 
     #[test]
     fn a_year_or_a_word_of_making_beside_somebody_makes_no_remark_of_him() {
-        for group in ["2024年领款人", "领款人（2024年度）", "填报领导", "上报人员"] {
+        for group in [
+            "2024年领款人",
+            "领款人（2024年度）",
+            "填报领导",
+            "上报人员",
+            "报告人（注：须为近亲属）",
+            "填报单位联络员",
+        ] {
             let rows = [
                 row(1, &["成员信息", "", group, ""]),
                 row(2, &["性别", "地址", "姓名", "身份证号"]),
@@ -505,6 +490,7 @@ mod tests {
             &["填报单位：", "某局", ""],
             &["乡镇：", "某镇", "2024-01"],
             &["", "", "单位：元"],
+            &["填报单位：某局", "", "截至2024年6月30日"],
         ] {
             let rows = [row(1, above), row(2, &["姓名", "身份证号", "性别"])];
             assert_eq!(names(&rows, &[]), ["姓名", "身份证号", "性别"], "{above:?}");
