@@ -249,6 +249,57 @@ fn what_may_have_been_taken_is_held_to_a_count_that_is_stated_later() {
 }
 
 #[test]
+fn the_right_count_of_rows_is_no_other_than_what_was_taken_where_a_row_is_a_household() {
+    const ALLOWANCE: &str = "civil-affairs/subsistence-allowance";
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    let header = "gFamilyInfoID,保障月份,sSFNY,状态,户主姓名,户主身份证号,姓名1,身份证号1,姓名2,身份证号2";
+    let (one, other) = (nobody(1), nobody(2));
+    let row = format!("3207000000001,202002,202002,1,某某,{one},某某,{one},某,{other}");
+    fs::write(gateway.path("feed.csv"), format!("{header}\n{row}\n")).unwrap();
+    let client = "partners/civil-affairs-city/client.toml";
+    let purpose = "enrolment.registration";
+    let base = [
+        "push",
+        "feed.csv",
+        "--record",
+        ALLOWANCE,
+        "--purpose",
+        purpose,
+        "--json",
+        "-c",
+        client,
+    ];
+    let (code, out, error) = gateway.shuguan(&base);
+    assert_eq!(code, 0, "{error}");
+    let first: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(first["items"][0]["received"], 2, "{out}");
+    for (count, expected) in [("1", 0), ("2", 0), ("3", 3)] {
+        let (code, _, error) = gateway.shuguan(&[&base[..], &["--count", count]].concat());
+        assert_eq!(code, expected, "{count}: {error}");
+    }
+    assert_eq!(gateway.leaves_of("push").len(), 1);
+}
+
+#[test]
+fn a_charset_that_is_stated_after_the_file_was_taken_in_another_is_told_and_not_dropped() {
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    put(&gateway, "feed.ndjson", 1);
+    let (code, first, error) = push(&gateway, &["feed.ndjson"]);
+    assert_eq!(code, 0, "{error}");
+    let (code, _, error) = push(&gateway, &["feed.ndjson", "--charset", "gb18030"]);
+    assert_eq!(code, 3, "{error}");
+    let next = format!("shuguan recall {}, then push it with --again", exchange(&first));
+    assert!(
+        error.contains("read this file as utf-8, and gb18030 is stated") && error.contains(&next),
+        "{error}"
+    );
+    assert_eq!(push(&gateway, &["feed.ndjson", "--charset", "utf-8"]).0, 0);
+    assert_eq!(gateway.leaves_of("push").len(), 1);
+}
+
+#[test]
 fn what_may_have_been_taken_in_another_form_is_another_batch_and_keeps_its_key() {
     let gateway = Deployment::new();
     let _running = gateway.serve();

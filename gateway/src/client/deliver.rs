@@ -17,7 +17,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ring::digest::{Context, SHA256};
 use serde::Serialize;
 use serde_json::Value;
-use shuguan_adapters::layout::Layout;
+use shuguan_adapters::catalogue::record_type;
+use shuguan_adapters::layout::{Encoding, Layout};
 use shuguan_ledger::time;
 use shuguan_ledger::trust::Trust;
 
@@ -227,7 +228,7 @@ pub async fn attempt_once(
     let hex = crate::pki::hex(&digest);
     adopt_earlier(feed.file, feed.state, &hex)?;
     let path = state_path(feed.file, feed.state);
-    let stated = feed.asked.count;
+    let stated = feed;
     let (feed, content_type) = &as_before(feed, &path, &hex)?;
     let manner = feed.asked.canonical();
     let of_content = || PushState::of(&path, &hex, feed.record, feed.purpose, &manner, content_type);
@@ -235,7 +236,7 @@ pub async fn attempt_once(
     if let Some(exchange) = &state.exchange
         && let Some(pushed) = known(client, trust, feed, &digest, exchange).await?
     {
-        counts(feed, &pushed, stated)?;
+        is_as_stated(stated, feed, content_type, &pushed)?;
         return Ok(pushed);
     }
     client.reach().await.map_err(Undelivered::Call)?;
@@ -253,7 +254,7 @@ pub async fn attempt_once(
     state.exchange = Some(pushed.exchange.clone());
     state.open = Open::No;
     state.save(&path)?;
-    counts(feed, &pushed, stated)?;
+    is_as_stated(stated, feed, content_type, &pushed)?;
     Ok(pushed)
 }
 
@@ -304,21 +305,44 @@ fn same_form(one: &str, other: &str) -> bool {
     form(one) == form(other) && essence(one) == essence(other)
 }
 
-/// What was sent without the count that is stated by now is held to it all the same.
-fn counts(feed: &Feed<'_>, pushed: &Pushed, stated: Option<u64>) -> Result<(), Failure> {
-    match stated {
-        Some(stated) if feed.asked.count != Some(stated) && pushed.received != stated => {
-            let what = format!(
-                "the gateway took {} rows of this file, and {stated} are stated",
-                pushed.received
-            );
-            Err(Failure::new(Exit::Refused, what)
-                .at(feed.file.display().to_string())
-                .because("it was sent before without this count, and that batch was taken")
-                .then(format!("if the count is right: shuguan recall {}", pushed.exchange)))
-        }
-        _ => Ok(()),
-    }
+/// What was sent without the count or charset that is stated by now is held to them all the same.
+fn is_as_stated(stated: &Feed<'_>, sent: &Feed<'_>, sent_as: &str, pushed: &Pushed) -> Result<(), Failure> {
+    let count = stated.asked.count.filter(|count| {
+        // A row may hold several members of a household, each a record: then there are at most as many rows as records.
+        let unfolds = record_type(sent.record).is_some_and(|record| record.unfold.is_some());
+        let fits = *count == pushed.received || (unfolds && *count < pushed.received);
+        sent.asked.count != Some(*count) && !fits
+    });
+    let what = if let Some(count) = count {
+        format!(
+            "the gateway took {} rows of this file, and {count} are stated",
+            pushed.received
+        )
+    } else if let Some(said) = stated.content_type.as_deref().and_then(charset)
+        && let Some(taken) = charset(sent_as).or_else(|| charset(&detect(sent.file).ok()?.content_type()))
+        && said != taken
+    {
+        format!(
+            "the gateway read this file as {}, and {} is stated",
+            taken.name(),
+            said.name()
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(Exit::Refused, what)
+        .at(sent.file.display().to_string())
+        .because("it was sent before without this, and that batch was taken")
+        .then(format!(
+            "if what is stated is right: shuguan recall {}, then push it with --again",
+            pushed.exchange
+        )))
+}
+
+/// The charset that a content type names; where none does, the bytes say it, unless they are the same in all.
+fn charset(content_type: &str) -> Option<Encoding> {
+    let layout = Layout::from_content_type(content_type)?;
+    (!layout.open).then_some(layout.encoding)
 }
 
 /// Writes down what a request says that got no answer, or none that accepts.

@@ -1,7 +1,8 @@
 //! What `push` remembers of a file, so that running it twice is harmless.
 //!
 //! Takes the file's digest, target, purpose, and how it is meant and written; gives the idempotency key that belongs to exactly these. New
-//! content, another target, purpose, sheet or charset gets a new key, since the gateway binds a key to all of it. The state lies beside the file, or in the folder that `--state` names for read-only places,
+//! content, another target, purpose, mode, scope, layout or sheet gets a new key, since the gateway binds a key to all of it; a count or charset that is stated
+//! after the file was sent does not, for what was taken then is there (`deliver.rs`). The state lies beside the file, or in the folder that `--state` names for read-only places,
 //! under a name that tells files of one name in two folders apart. A key whose request may have been taken without our having heard of it is never thrown away but by a person.
 
 use std::io::ErrorKind;

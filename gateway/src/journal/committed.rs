@@ -24,6 +24,8 @@ const OTHERWISE: &str = "a commitment of the leaf opens to something else";
 pub struct Borne {
     /// The leaf commits to the whole record; otherwise, sealed by an earlier version, only to what its own members are about.
     pub whole: bool,
+    /// When the request was signed, seconds since 1970, if that is another day than the entry's.
+    pub another_day: Option<i64>,
     /// What it says, without the secret.
     pub members: BTreeMap<String, String>,
 }
@@ -47,9 +49,12 @@ pub fn borne_out(leaf: &Leaf, record: &[u8]) -> Result<Borne, &'static str> {
         return Err(ANOTHER);
     }
     agrees(leaf, &read)?;
+    let base = members.get("signature-base");
+    let another_day = base.and_then(|base| requested::another_day(leaf, base));
     members.remove(SECRET);
     Ok(Borne {
         whole: leaf.ev.is_some(),
+        another_day,
         members,
     })
 }

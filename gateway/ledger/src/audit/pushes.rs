@@ -156,12 +156,15 @@ impl Pushes {
                 of.i
             ));
         }
-        if let Some(push) = self.waiting.remove(&of.i)
-            && (push.hash != of.h.0 || push.exchange != event.x)
-        {
-            return Err(format!("it names leaf {} by another hash or exchange", of.i));
+        let given_up = self.given_up.remove(&event.x);
+        match self.waiting.remove(&of.i) {
+            Some(push) if push.hash != of.h.0 || push.exchange != event.x => {
+                return Err(format!("it names leaf {} by another hash or exchange", of.i));
+            }
+            // What was acknowledged would be nowhere.
+            Some(_) if !given_up => return Err(format!("it erases leaf {}, which waits for the relay", of.i)),
+            _ => {}
         }
-        self.given_up.remove(&event.x);
         self.erased.set(of.i);
         Ok(())
     }

@@ -401,8 +401,8 @@ fn only_a_push_that_waits_for_the_relay_is_set_aside() {
         (vec![a.clone(), aside("a", of(0, &done))], 1, "another hash or exchange"),
         (vec![a.clone(), done.clone(), set.clone()], 2, "no push that waits"),
         (
-            vec![a.clone(), erased(3, "a", of(0, &a)), set.clone()],
-            2,
+            vec![a.clone(), done.clone(), erased(3, "a", of(0, &a)), set.clone()],
+            3,
             "no push that waits",
         ),
         (
@@ -512,10 +512,15 @@ fn a_push_is_relayed_and_erased_once_and_by_its_own_name() {
             "another hash or exchange",
         ),
         (vec![a.clone(), relayed(3, "a", of(7, &a))], 1, "relays leaf 7"),
-        (vec![a.clone(), gone.clone(), gone.clone()], 2, "was erased before"),
+        (vec![a.clone(), gone.clone()], 1, "which waits for the relay"),
         (
-            vec![a.clone(), gone.clone(), done.clone()],
-            2,
+            vec![a.clone(), done.clone(), gone.clone(), gone.clone()],
+            3,
+            "was erased before",
+        ),
+        (
+            vec![a.clone(), done.clone(), gone.clone(), done.clone()],
+            3,
             "relayed or erased before",
         ),
         (

@@ -13,6 +13,7 @@ use rustls_pki_types::CertificateDer;
 use serde_json::{Value, json};
 use shuguan_ledger::leaf::Event;
 use shuguan_ledger::receipt::{Proven, Receipt};
+use shuguan_ledger::time;
 use shuguan_ledger::trust::Trust;
 use x509_parser::pem::Pem;
 
@@ -118,7 +119,9 @@ fn signed(
     if !signature.is_some_and(|signature| held.key.verifies(base, &signature)) {
         return Ok(Err("the signature under the request is not that of its key".into()));
     }
-    let whose = whose(held, trust, proven.leaf.when(), member("message-certificate"));
+    // Where the times are far apart the signer's own is the one by which it was taken.
+    let at_s = borne.another_day.unwrap_or(proven.leaf.when().div_euclid(1_000_000));
+    let whose = whose(held, trust, at_s, member("message-certificate"));
     let sender = match sender(&proven.leaf.event, borne) {
         Ok(sender) => sender,
         Err(why) => return Ok(Err(why.into())),
@@ -148,11 +151,11 @@ fn sender(event: &Event, borne: &Borne) -> Result<Option<String>, &'static str> 
     Ok(directory::named(&first))
 }
 
-/// Whose key it was when the entry was sealed, as the authorities of the trust file say; the outer error: they do not.
+/// Whose key it was when it signed, as the authorities of the trust file say; the outer error: they do not.
 fn whose(
     held: &Held,
     trust: &Trust,
-    when_us: i64,
+    at_s: i64,
     certificate: Option<&str>,
 ) -> Result<Result<String, &'static str>, String> {
     if held.chain.is_empty() {
@@ -166,9 +169,8 @@ fn whose(
         .iter()
         .map(|der| CertificateDer::from(der.as_slice()))
         .collect();
-    let at_s = when_us.div_euclid(1_000_000);
     let holder = directory::judged(&held.chain, &authorities, Some(at_s))
-        .map_err(|why| format!("the certificate of the key, when the entry was sealed: {why}"))?;
+        .map_err(|why| format!("the certificate of the key, when it signed: {why}"))?;
     if certificate.is_some_and(|sha256| sha256 != hex(&holder.sha256)) {
         return Ok(Err(
             "whose key it is: the record names another certificate for this key",
@@ -205,6 +207,15 @@ fn keys_of(file: &Path) -> Result<Vec<Held>, Failure> {
     Ok(keys)
 }
 
+/// What is left open when the signature and the entry are more than a day apart.
+fn on_another_day(signed_s: i64) -> String {
+    let signed = time::format(signed_s.saturating_mul(1_000_000));
+    format!(
+        "that it was asked for when the entry says: it was signed at {signed}, as happens while a step of the gateway's clock is held or with a long upload, and would \
+         with an old request under a new entry; the sender knows when he asked"
+    )
+}
+
 fn show((proven, trust): (&Proven, &Trust), borne: &Borne, signed: &Signed, output: &Output) {
     let extent = if borne.whole {
         "the record is, byte for byte, the one that was sealed with it"
@@ -214,9 +225,12 @@ fn show((proven, trust): (&Proven, &Trust), borne: &Borne, signed: &Signed, outp
     let said = format!("{}; {extent}; {}", sentence(proven), seen_by(&proven.witnessed, trust));
     let (by, whose, note) = match signed {
         Signed::By(key, Ok(whose)) => (Some(key.as_str()), Some(whose.as_str()), None),
-        Signed::By(key, Err(why)) => (Some(key.as_str()), None, Some(*why)),
-        Signed::Unasked(why) => (None, None, Some(*why)),
+        Signed::By(key, Err(why)) => (Some(key.as_str()), None, Some((*why).to_owned())),
+        Signed::Unasked(why) => (None, None, Some((*why).to_owned())),
     };
+    let day = borne.another_day.filter(|_| by.is_some()).map(on_another_day);
+    let notes: Vec<String> = note.into_iter().chain(day).collect();
+    let note = (!notes.is_empty()).then(|| notes.join("; "));
     if output.is_json() {
         let document = json!({
             "verdict": proven.witnessed.verdict(), "sentence": said, "index": proven.index, "exchange": proven.leaf.event.exchange(),
