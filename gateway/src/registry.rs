@@ -218,6 +218,14 @@ impl Registry {
         self.unanswered.oldest()
     }
 
+    /// The longest that one statement may take; none on SQLite.
+    pub fn statement_max(&self) -> Option<Duration> {
+        match &*self.settings {
+            RegistrySettings::Sqlite(_) => None,
+            RegistrySettings::Postgres(settings) => Some(Duration::from_millis(settings.statement_timeout_ms.into())),
+        }
+    }
+
     /// Whether the database has what those tables need. Blocks.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ use shuguan::registry::schema::{ColumnSpec, ColumnType, TableSpec};
 use shuguan::registry::{Registry, RegistrySettings};
 use shuguan::relay::{self, RelaySettings, RelayStatus};
 use shuguan_adapters::catalogue::record_type;
-use shuguan_ledger::leaf::{Commitment, Digest, Event, PushEvent};
+use shuguan_ledger::leaf::{Commitment, Digest, Event, OperatorEvent, PushEvent};
 use shuguan_tests::{Postgres, run};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -309,8 +309,15 @@ impl World {
     /// An operator lets batches go.
     async fn release(&self, exchanges: impl Iterator<Item = Uuid>) {
         for exchange in exchanges {
-            let released = self.journal.release(exchange).await;
-            assert!(released.expect("it is released"), "it was not set aside");
+            let event = OperatorEvent {
+                who: "op".into(),
+                act: "released".into(),
+                x: Some(exchange.to_string()),
+                why: None,
+                of: None,
+            };
+            let released = self.journal.operate(Some(exchange), event).await;
+            assert!(released.expect("it is released").is_some(), "it was not set aside");
         }
     }
 

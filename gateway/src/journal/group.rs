@@ -158,10 +158,6 @@ impl<'c> Group<'c> {
             Work::Relayed { exchange, event } => self.relayed(*exchange, event, place),
             Work::Recalled { exchange, event } => self.recalled(*exchange, event, place),
             Work::SetAside { exchange, reason } => self.set_aside(*exchange, reason, place),
-            Work::Release { exchange } => self.shift(*exchange, &["set-aside"], "waiting", None),
-            Work::Discard { exchange, reason } => {
-                self.shift(*exchange, &["set-aside", "waiting"], "discarded", Some(reason))
-            }
             Work::Operate { exchange, event } => self.operate(*exchange, event, place),
             Work::FeedAgain { exchange, who } => self.feed_again(*exchange, who, place),
             Work::Erase { exchange } => self.erase(*exchange, place),

@@ -9,7 +9,7 @@ use shuguan_ledger::leaf::{OperatorEvent, RelayedEvent};
 use uuid::Uuid;
 
 use super::inbox::Opener;
-use super::sequencer::{self, Answer, Work};
+use super::sequencer::{self, Work};
 use super::{InboxItem, Journal, JournalFault, KeptPush, Lane, Reader, SealError, Sealed, SetAside};
 
 /// Payloads erased by one call of [`Journal::erase_due`].
@@ -100,24 +100,8 @@ impl Journal {
         Ok(sealed.is_some())
     }
 
-    /// Lets a batch that was set aside wait again. False: it is not set aside.
-    ///
-    /// # Errors
-    /// [`SealError::Unavailable`].
-    pub async fn release(&self, exchange: Uuid) -> Result<bool, SealError> {
-        self.done(Work::Release { exchange }).await
-    }
-
-    /// Gives a batch up, with a reason code; its payload is erased after the hold. False: it neither waits nor is set aside.
-    ///
-    /// # Errors
-    /// [`SealError::Unavailable`].
-    pub async fn discard(&self, exchange: Uuid, reason: &str) -> Result<bool, SealError> {
-        let reason = reason.to_owned();
-        self.done(Work::Discard { exchange, reason }).await
-    }
-
-    /// Seals an operator's act, and with it lets a batch that is set aside wait again, or gives it up. None: it is not set aside.
+    /// Seals an operator's act, and with it lets a batch that is set aside wait again, or gives it up for the reason that the act states; its payload is
+    /// erased after the hold. None: it is not set aside.
     ///
     /// # Errors
     /// [`SealError::Unavailable`].
@@ -178,9 +162,5 @@ impl Journal {
         if removed.is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound) {
             tracing::warn!(exchange.id = %exchange, "an erased payload's file cannot be removed; the next start tries again");
         }
-    }
-
-    async fn done(&self, work: Work) -> Result<bool, SealError> {
-        self.submit(work).await.map(|answer| matches!(answer, Answer::Done))
     }
 }

@@ -59,13 +59,6 @@ pub(super) enum Work {
         exchange: Uuid,
         reason: String,
     },
-    Release {
-        exchange: Uuid,
-    },
-    Discard {
-        exchange: Uuid,
-        reason: String,
-    },
     Operate {
         exchange: Option<Uuid>,
         event: OperatorEvent,

@@ -32,7 +32,7 @@ use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use ring::digest::{SHA256, digest};
 use shuguan_ledger::audit::{LogReport, LogVerifier};
-use shuguan_ledger::leaf::{Digest, Event, PushEvent, RelayedEvent};
+use shuguan_ledger::leaf::{Digest, Event, OperatorEvent, PushEvent, RelayedEvent};
 use shuguan_ledger::note::SigningKey;
 use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::trust::Trust;
@@ -216,6 +216,19 @@ fn proven(sealed: &Sealed) -> shuguan_ledger::leaf::Leaf {
     assert_eq!((proven.index, proven.leaf_hash), (sealed.index, sealed.leaf_hash));
     assert_eq!(proven.checkpoint.size, sealed.checkpoint_size);
     proven.leaf
+}
+
+/// What an operator does with a batch that was set aside: lets it wait again, or gives it up for a reason. False: it was not set aside.
+async fn decided(journal: &Journal, number: u128, why: Option<&str>) -> bool {
+    let exchange = exchange(number);
+    let event = OperatorEvent {
+        who: "op".into(),
+        act: if why.is_some() { "discarded" } else { "released" }.into(),
+        x: Some(exchange.to_string()),
+        why: why.map(str::to_owned),
+        of: None,
+    };
+    journal.operate(Some(exchange), event).await.unwrap().is_some()
 }
 
 fn exchange(number: u128) -> Uuid {

@@ -188,11 +188,9 @@ impl RegistryFault {
         matches!(self, Self::Postgres { step, source } if source.is_state("55P03") && !step.starts_with(BEGIN))
     }
 
-    /// Whether that, or the server is busy with the table.
-    pub fn is_contention(&self) -> bool {
-        let is_slow =
-            matches!(self, Self::Postgres { step, source } if source.is_state("57014") && !step.starts_with(BEGIN));
-        is_slow || self.is_locked()
+    /// Whether a statement took longer than any may. While others go in, what it was about is to blame.
+    pub fn is_slow(&self) -> bool {
+        matches!(self, Self::Postgres { step, source } if source.is_state("57014") && !step.starts_with(BEGIN))
     }
 
     /// Whether waiting, setting aside or stopping is the answer.

@@ -75,34 +75,61 @@ impl Worker {
             let aside = self.journal.aside_before(&item).await.map_err(RelayFault::Inbox)?;
             Weighing::of(&item, begun, aside)
         };
-        let (charged, took);
-        if let Some(after) = weighing.after.take() {
-            let weighed = self.registry.weigh(Arc::clone(&weighing.ending), after.clone()).await;
-            let weighed = weighed.map_err(RelayFault::Registry)?;
-            (charged, took) = (weighed.looked.div_ceil(LOOKED_FOR_A_ROW), None);
-            weighing.walk.counted(after, &weighed);
-            weighing.held += weighed.held;
-            weighing.due += weighed.due;
-            weighing.after = weighed.after;
-            if weighing.after.is_none() && self.is_too_much(&underway, &weighing) {
-                return Ok(self.refuse_to_close(&item, &weighing).await);
-            }
+        let counting = weighing.after.is_some();
+        let strode = if counting {
+            self.count(&mut weighing).await
         } else {
-            let from = weighing.walk.resume(&weighing.place);
-            let written = self.timed(self.registry.end(Arc::clone(&weighing.ending), from)).await;
-            let closed;
-            (closed, took) = self.heeded(Work::Closing, written)?;
-            charged = closed.rows + closed.looked.div_ceil(LOOKED_FOR_A_ROW);
-            underway.progress = closed.progress;
-            let Some(upto) = closed.after else {
+            self.close(&mut underway, &mut weighing).await
+        };
+        match strode {
+            Ok(_) if counting && weighing.after.is_none() && self.is_too_much(&underway, &weighing) => {
+                Ok(self.refuse_to_close(&item, &weighing).await)
+            }
+            Ok((moved, false)) => {
                 self.seal_last(underway).await?;
-                return Ok(stride(charged, took));
-            };
-            weighing.place = upto;
+                Ok(moved)
+            }
+            Ok((moved, true)) => {
+                self.keep(underway, weighing);
+                Ok(moved)
+            }
+            Err(fault) => {
+                // Nothing of the stride was done. What was counted before holds while this process is the only one that writes.
+                if fault.is_locked() || fault.is_slow() {
+                    self.keep(underway, weighing);
+                }
+                Err(fault)
+            }
         }
+    }
+
+    fn keep(&mut self, mut underway: Underway, weighing: Weighing) {
         underway.weighing = Some(weighing);
-        self.underway.insert(item.exchange, underway);
-        Ok(stride(charged, took))
+        self.underway.insert(underway.item.exchange, underway);
+    }
+
+    /// Counts a stride; true: the snapshot goes on.
+    async fn count(&self, weighing: &mut Weighing) -> Result<(Moved, bool), RelayFault> {
+        let after = weighing.after.clone().unwrap_or_default();
+        let weighed = self.registry.weigh(Arc::clone(&weighing.ending), after.clone()).await;
+        let weighed = weighed.map_err(RelayFault::Registry)?;
+        weighing.walk.counted(after, &weighed);
+        weighing.held += weighed.held;
+        weighing.due += weighed.due;
+        weighing.after = weighed.after;
+        Ok((stride(weighed.looked.div_ceil(LOOKED_FOR_A_ROW), None), true))
+    }
+
+    /// Closes what a stride lacks; false: it was the last.
+    async fn close(&mut self, underway: &mut Underway, weighing: &mut Weighing) -> Result<(Moved, bool), RelayFault> {
+        let from = weighing.walk.resume(&weighing.place);
+        let written = self.timed(self.registry.end(Arc::clone(&weighing.ending), from)).await;
+        let (closed, took) = self.heeded(Work::Closing, written)?;
+        let moved = stride(closed.rows + closed.looked.div_ceil(LOOKED_FOR_A_ROW), took);
+        underway.progress = closed.progress;
+        let goes_on = closed.after.is_some();
+        weighing.place = closed.after.unwrap_or_default();
+        Ok((moved, goes_on))
     }
 
     /// What was counted of later snapshots of the record type no longer says where something is to be closed.

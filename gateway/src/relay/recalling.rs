@@ -15,7 +15,7 @@ use super::pace::Work;
 use super::schedule::Moved;
 use super::status::RecallApart;
 use super::turn::unguessable;
-use super::worker::{RelayFault, Worker, wait_ms};
+use super::worker::{RelayFault, SLOW_ATTEMPTS_MAX, Worker};
 use crate::journal::KeptRecall;
 use crate::registry::{Recall, Remedy};
 
@@ -23,8 +23,9 @@ use crate::registry::{Recall, Remedy};
 const STRIDE_ROWS: u64 = 1_024;
 /// How often new recalls are looked for, microseconds.
 const LOOK_EVERY_US: u64 = 500_000;
-/// No more are looked for while so many are due.
+/// No more are looked for while so many can be carried out, or so many are due, also of tables that are locked.
 const DUE_MAX: usize = 1_000;
+const HELD_MAX: usize = 100_000;
 
 /// Where the relay is in the recalls of the log.
 #[derive(Debug, Default)]
@@ -41,6 +42,8 @@ pub(super) struct Recalls {
     had_turn: bool,
     /// By record type: how often in a row its table was locked or slow, and the moment before which none of it is tried.
     resting: HashMap<String, (u32, u64)>,
+    /// By their exchange, how often one took too long while others went in, and how many had by then.
+    slow: HashMap<Uuid, (u32, u64)>,
 }
 
 /// What became of a recall's turn.
@@ -54,6 +57,22 @@ pub(super) enum Recalling {
     Nothing,
 }
 
+impl Recalls {
+    /// Whether none of that record type is tried now.
+    fn rests(&self, record: &str, now_us: u64) -> bool {
+        self.resting.get(record).is_some_and(|(_, until_us)| now_us < *until_us)
+    }
+
+    /// Whether as many are at hand as are needed. Those of a locked table keep nobody from those of others.
+    fn are_enough(&self, now_us: u64) -> bool {
+        let free = self
+            .due
+            .values()
+            .filter(|recall| !self.rests(&recall.event.rec, now_us));
+        self.due.len() >= HELD_MAX || free.take(DUE_MAX).count() == DUE_MAX
+    }
+}
+
 impl Worker {
     /// Takes a recall's turn, if one is due.
     ///
@@ -64,11 +83,10 @@ impl Worker {
         self.try_again();
         self.look_for_recalls().await?;
         let now_us = self.now_us();
-        let (schedule, resting) = (&self.schedule, &self.recalls.resting);
+        let (schedule, recalls) = (&self.schedule, &self.recalls);
         let free = |recall: &&KeptRecall| {
             let record = &recall.event.rec;
-            let rests = resting.get(record).is_some_and(|(_, until_us)| now_us < *until_us);
-            !rests && schedule.free_at_us(record) <= now_us
+            !recalls.rests(record, now_us) && schedule.free_at_us(record) <= now_us
         };
         let Some(recall) = self.recalls.due.values().find(free).cloned() else {
             return Ok(Recalling::Nothing);
@@ -82,13 +100,15 @@ impl Worker {
         match self.undo(&recall).await {
             Ok(done) => {
                 self.recalls.resting.remove(&recall.event.rec);
+                self.recalls.slow.remove(&recall.exchange);
                 if done {
                     self.recalls.due.remove(&recall.leaf);
                 }
             }
             Err(fault) if fault.remedy() == Remedy::SetAside => self.hold_apart(recall, &fault),
+            Err(fault) if fault.is_slow() && self.is_to_blame(&recall) => self.hold_apart(recall, &fault),
             // The stride is due again, behind what else waits.
-            Err(fault) if fault.is_contention() => self.rest_recalls(&recall.event.rec, &fault),
+            Err(fault) if fault.is_slow() || fault.is_locked() => self.rest_recalls(&recall.event.rec, &fault),
             Err(fault) => return Err(fault),
         }
         Ok(Recalling::Turn)
@@ -114,9 +134,29 @@ impl Worker {
             "a table is locked or slow; its recalls are tried again"
         );
         let times = self.recalls.resting.get(record).map_or(0, |(times, _)| *times);
-        let wait_us = wait_ms(&self.settings, times).saturating_mul(1_000);
-        let rest = (times.saturating_add(1), self.now_us().saturating_add(wait_us));
+        let rest = (
+            times.saturating_add(1),
+            self.now_us().saturating_add(self.rest_us(times, fault)),
+        );
         self.recalls.resting.insert(record.to_owned(), rest);
+    }
+
+    /// Whether it took too long so often while others went in.
+    fn is_to_blame(&mut self, recall: &KeptRecall) -> bool {
+        let (times, answered) = self
+            .recalls
+            .slow
+            .get(&recall.exchange)
+            .copied()
+            .unwrap_or((0, self.answered));
+        let times = times + u32::from(answered < self.answered);
+        let is_to_blame = times >= SLOW_ATTEMPTS_MAX.min(self.settings.attempts_max);
+        if is_to_blame {
+            self.recalls.slow.remove(&recall.exchange);
+        } else {
+            self.recalls.slow.insert(recall.exchange, (times, self.answered));
+        }
+        is_to_blame
     }
 
     fn hold_apart(&mut self, recall: KeptRecall, fault: &RelayFault) {
@@ -136,7 +176,7 @@ impl Worker {
 
     /// Looks at the recalls that are new since the last look.
     async fn look_for_recalls(&mut self) -> Result<(), RelayFault> {
-        while self.now_us() >= self.recalls.look_at_us && self.recalls.due.len() < DUE_MAX {
+        while self.now_us() >= self.recalls.look_at_us && !self.recalls.are_enough(self.now_us()) {
             let found = self.journal.recalls(self.recalls.from).await;
             let found = found.map_err(RelayFault::Inbox)?;
             let Some(last) = found.last() else {

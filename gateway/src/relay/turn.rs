@@ -70,7 +70,7 @@ impl Worker {
     /// Holds an exchange back that failed by itself.
     async fn settle(&mut self, item: &InboxItem, moved: Result<Moved, RelayFault>) -> Result<Moved, RelayFault> {
         match moved {
-            Err(fault) if fault.remedy() == Remedy::SetAside => {
+            Err(fault) if fault.is_its_own() => {
                 self.hold(item, &fault).await;
                 Ok(Moved::default())
             }
@@ -164,7 +164,10 @@ impl Worker {
                 moved.took = took;
                 self.completed(&items, &merged, began_us).await?;
             }
-            Err(fault) if fault.remedy() == Remedy::SetAside => self.one_by_one(&items, &parts, began_us).await?,
+            Err(fault) if fault.is_its_own() => match items.as_slice() {
+                [only] => return self.settle(only, Err(fault)).await,
+                _ => self.one_by_one(&items, &parts, began_us).await?,
+            },
             Err(fault) => return Err(fault),
         }
         Ok(moved)
@@ -210,15 +213,22 @@ impl Worker {
         Ok(())
     }
 
-    /// Together they did not go in: who is to blame is held back, the others go in alone.
+    /// Together they did not go in: who is to blame is held back, the others go in alone. Behind one that takes too long they are due again, since each may.
     async fn one_by_one(&mut self, items: &[InboxItem], parts: &[Part], began_us: i64) -> Result<(), RelayFault> {
         for (item, part) in items.iter().zip(parts) {
             let merged = self.registry.merge(part.clone()).await.map_err(RelayFault::Registry);
+            let is_slow = merged.as_ref().is_err_and(RelayFault::is_slow);
             let outcome = match merged {
-                Ok(merged) => self.completed(std::slice::from_ref(item), &[merged], began_us).await,
+                Ok(merged) => {
+                    self.answered += 1;
+                    self.completed(std::slice::from_ref(item), &[merged], began_us).await
+                }
                 Err(fault) => Err(fault),
             };
             self.settle(item, outcome.map(|()| Moved::default())).await?;
+            if is_slow {
+                break;
+            }
         }
         Ok(())
     }

@@ -58,14 +58,26 @@ impl RelayFault {
         }
     }
 
-    /// Whether another record type may go although this one does not.
-    pub(super) fn is_contention(&self) -> bool {
-        matches!(self, Self::Registry(fault) if fault.is_contention())
+    /// Whether something else has the table, so that another record type may go although this one does not.
+    pub(super) fn is_locked(&self) -> bool {
+        matches!(self, Self::Registry(fault) if fault.is_locked())
     }
 
-    /// How often an exchange is tried that fails so: a payload does not mend, but an operator may mend a database.
+    /// Whether one statement took too long, for which one exchange may be to blame.
+    pub(super) fn is_slow(&self) -> bool {
+        matches!(self, Self::Registry(fault) if fault.is_slow())
+    }
+
+    /// Whether the exchange is held back, and what else waits goes on.
+    pub(super) fn is_its_own(&self) -> bool {
+        self.remedy() == Remedy::SetAside || self.is_slow()
+    }
+
+    /// How often an exchange is tried that fails so: a payload does not mend, but an operator may mend a database. One that takes too long keeps all others
+    /// waiting with each try.
     pub(super) fn attempts_max(&self, settings: &RelaySettings) -> u32 {
         match self {
+            Self::Registry(fault) if fault.is_slow() => settings.attempts_max.min(SLOW_ATTEMPTS_MAX),
             Self::Registry(_) => settings.attempts_max,
             Self::Inbox(_) | Self::Seal(_) => settings.attempts_max.min(PAYLOAD_ATTEMPTS_MAX),
         }
@@ -93,6 +105,10 @@ fn spoilt(fault: &JournalFault) -> bool {
 const OBSERVE_EVERY: Duration = Duration::from_millis(500);
 /// How often a batch is tried whose payload or leaf is to blame.
 const PAYLOAD_ATTEMPTS_MAX: u32 = 5;
+/// How often one that takes too long while others go in.
+pub(super) const SLOW_ATTEMPTS_MAX: u32 = 5;
+/// What takes too long rests so many times the longest that a statement may take, so that others have most of the time.
+const SLOW_RESTS: u32 = 4;
 /// Small exchanges in one turn, and bytes of their payloads.
 pub(super) const TOGETHER_MAX: u32 = 256;
 const TOGETHER_BYTES_MAX: u64 = 1 << 20;
@@ -149,8 +165,10 @@ pub(super) struct Worker {
     pub(super) underway: HashMap<Uuid, Underway>,
     /// Exchanges that the registry refused lately.
     held: HashMap<Uuid, Hold>,
-    /// Lanes whose table was locked or slow lately: how often in a row, and the moment before which they are not tried.
+    /// Lanes whose table was locked lately: how often in a row, and the moment before which they are not tried.
     resting: HashMap<String, (u32, u64)>,
+    /// Transactions that the registry has taken.
+    pub(super) answered: u64,
     /// Waits in a row for something that does not answer.
     waits: u32,
     erase_at_us: i64,
@@ -160,6 +178,8 @@ pub(super) struct Worker {
 struct Hold {
     record: String,
     refused: u32,
+    /// Transactions that had been taken by then.
+    answered: u64,
     until_us: u64,
 }
 
@@ -180,6 +200,7 @@ impl Worker {
             underway: HashMap::new(),
             held: HashMap::new(),
             resting: HashMap::new(),
+            answered: 0,
             waits: 0,
             erase_at_us: clock.now_us(),
             journal,
@@ -251,7 +272,7 @@ impl Worker {
                 self.status.state(RelayState::Relaying);
                 let moved = match self.take(turn).await {
                     Ok(moved) => moved,
-                    Err(fault) if fault.is_contention() => {
+                    Err(fault) if fault.is_locked() => {
                         self.schedule.yielded(&lane, &waiting);
                         self.rest(&lane, &fault);
                         return Ok(Duration::ZERO);
@@ -261,7 +282,10 @@ impl Worker {
                         return Err(fault);
                     }
                 };
-                self.resting.remove(&lane.name);
+                // What was only held back says nothing of the table.
+                if moved.charged > 0 {
+                    self.resting.remove(&lane.name);
+                }
                 self.schedule.charge(&lane, &waiting, moved, self.now_us());
                 self.status.pace(self.schedule.pace_percent());
                 return Ok(Duration::ZERO);
@@ -282,7 +306,10 @@ impl Worker {
         (answer, took_us): (Result<T, RegistryFault>, u64),
     ) -> Result<(T, Option<(Work, u64)>), RelayFault> {
         match answer {
-            Ok(done) => Ok((done, Some((work, took_us)))),
+            Ok(done) => {
+                self.answered += 1;
+                Ok((done, Some((work, took_us))))
+            }
             Err(fault) => {
                 // To wait for a table that somebody has says nothing about the registry's latency.
                 if !fault.is_locked() {
@@ -365,7 +392,7 @@ impl Worker {
         Some(small)
     }
 
-    /// Something has this lane's table, or it answers too slowly: the lane is held back, longer each time, and the others go on.
+    /// Something has this lane's table: the lane is held back, longer each time, and the others go on.
     fn rest(&mut self, lane: &Lane, fault: &RelayFault) {
         let times = self.resting.get(&lane.name).map_or(0, |(times, _)| *times);
         let wait_us = wait_ms(&self.settings, times).saturating_mul(1_000);
@@ -374,7 +401,7 @@ impl Worker {
             error.code = fault.code(),
             error.told = fault.told(),
             lane = lane.name,
-            "a table is locked or slow; its lane is tried again"
+            "a table is locked; its lane is tried again"
         );
         let until_us = self.now_us().saturating_add(wait_us);
         self.resting
@@ -385,40 +412,44 @@ impl Worker {
     pub(super) async fn hold(&mut self, item: &InboxItem, fault: &RelayFault) {
         let (code, told) = (fault.code(), fault.told());
         self.status.failed(code, &told);
-        self.underway.remove(&item.exchange);
-        let refused = self.held.get(&item.exchange).map_or(0, |hold| hold.refused) + 1;
+        if !fault.is_slow() {
+            self.underway.remove(&item.exchange);
+        }
+        let before = self.held.get(&item.exchange);
+        // What takes too long may be the registry's own slowness: it is the exchange's while others go in.
+        let counts = !fault.is_slow() || before.is_some_and(|hold| hold.answered < self.answered);
+        let refused = before.map_or(0, |hold| hold.refused) + u32::from(counts);
         if refused >= fault.attempts_max(&self.settings) && self.set_aside(item, code, &told).await {
-            self.held.remove(&item.exchange);
+            self.forget(item.exchange);
             return;
         }
         tracing::warn!(error.code = code, error.told = told, exchange.id = %item.exchange, "relaying an exchange failed; it is tried again");
-        let wait_us = wait_ms(&self.settings, refused - 1).saturating_mul(1_000);
-        let until_us = self.now_us().saturating_add(wait_us);
-        let record = item.record.clone();
-        self.held.insert(
-            item.exchange,
-            Hold {
-                record,
-                refused,
-                until_us,
-            },
-        );
+        let wait_us = self.rest_us(refused.saturating_sub(1), fault);
+        self.held_for(item, refused, wait_us);
+    }
+
+    /// How long what failed so waits, having failed that often before, microseconds.
+    pub(super) fn rest_us(&self, times: u32, fault: &RelayFault) -> u64 {
+        let wait_us = wait_ms(&self.settings, times).saturating_mul(1_000);
+        let longest = self.registry.statement_max().filter(|_| fault.is_slow());
+        let longest_us = longest.map_or(0, |longest| u64::try_from(longest.as_micros()).unwrap_or(u64::MAX));
+        wait_us.max(longest_us.saturating_mul(SLOW_RESTS.into()))
+    }
+
+    fn held_for(&mut self, item: &InboxItem, refused: u32, wait_us: u64) {
+        let hold = Hold {
+            record: item.record.clone(),
+            refused,
+            answered: self.answered,
+            until_us: self.now_us().saturating_add(wait_us),
+        };
+        self.held.insert(item.exchange, hold);
     }
 
     /// An exchange has to wait for others, and did nothing wrong.
     pub(super) fn put_off(&mut self, item: &InboxItem) {
         let refused = self.held.get(&item.exchange).map_or(0, |hold| hold.refused);
-        let wait_us = u64::from(self.settings.idle_ms.max(1)) * 1_000;
-        let until_us = self.now_us().saturating_add(wait_us);
-        let record = item.record.clone();
-        self.held.insert(
-            item.exchange,
-            Hold {
-                record,
-                refused,
-                until_us,
-            },
-        );
+        self.held_for(item, refused, u64::from(self.settings.idle_ms.max(1)) * 1_000);
     }
 
     /// An exchange is in, with its leaf.

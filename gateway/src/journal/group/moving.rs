@@ -76,10 +76,10 @@ impl Group<'_> {
         Ok(Given::Known { leaf, size })
     }
 
-    pub(super) fn shift(&mut self, exchange: Uuid, from: &[&str], to: &str, reason: Option<&str>) -> Stored<Given> {
-        let row = self.find(exchange)?.filter(|row| from.contains(&row.state.as_str()));
-        let Some(row) = row else {
-            return Ok(Given::NotSo);
+    /// What is set aside waits again, or is discarded; false: it is not.
+    fn shift(&mut self, exchange: Uuid, to: &str, reason: Option<&str>) -> Stored<bool> {
+        let Some(row) = self.find(exchange)?.filter(|row| row.state == "set-aside") else {
+            return Ok(false);
         };
         // Released by an operator, a snapshot may close what it was set aside for.
         let consented = row
@@ -91,7 +91,7 @@ impl Group<'_> {
         if to == "discarded" {
             self.moves.left(&row.partner, row.bytes);
         }
-        Ok(Given::Done)
+        Ok(true)
     }
 
     /// Out of the relay's way, with the leaf that says why, in one transaction.
@@ -122,7 +122,7 @@ impl Group<'_> {
                 None => ("waiting", None),
                 Some(why) => ("discarded", Some(why)),
             };
-            if !matches!(self.shift(exchange, &["set-aside"], to, reason)?, Given::Done) {
+            if !self.shift(exchange, to, reason)? {
                 return Ok(Given::NotSo);
             }
         }

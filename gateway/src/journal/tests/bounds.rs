@@ -1,6 +1,6 @@
 use shuguan_ledger::leaf::{AbortedEvent, Digest, Event, Leaf};
 
-use super::{Bench, exchange, keyed, one_row, proven, relayed, sealed};
+use super::{Bench, decided, exchange, keyed, one_row, proven, relayed, sealed};
 use crate::journal::{Journal, Known, Outcome, Query, RefusalDraft, SealError};
 use crate::postgres::stores::{Store, on_both_stores};
 use crate::refusal::Refusal;
@@ -219,7 +219,7 @@ async fn a_batch_that_is_released_waits_from_then_on_and_one_that_is_set_aside_b
     assert!(journal.set_aside(exchange(1), "SG6302").await.unwrap());
     journal.tick(bench.clock().now_us()).await.unwrap();
     assert_eq!(journal.inbox_overdue(), 0);
-    assert!(journal.release(exchange(1)).await.unwrap());
+    assert!(decided(&journal, 1, None).await);
     journal.tick(bench.clock().now_us()).await.unwrap();
     assert_eq!(journal.inbox_overdue(), 0, "it waits for a moment only");
     bench.turn(7 * DAY_US + 1);

@@ -1,7 +1,7 @@
 use shuguan_ledger::leaf::{Event, Leaf};
 use shuguan_ledger::receipt::Receipt;
 
-use super::{Bench, exchange, one_row, part, payload_files, proven, push, relayed, sealed, trust};
+use super::{Bench, decided, exchange, one_row, part, payload_files, proven, push, relayed, sealed, trust};
 use crate::journal::{Backlog, JournalFault, Query, SealError};
 use crate::postgres::stores::{Store, on_both_stores};
 
@@ -86,10 +86,12 @@ async fn a_batch_set_aside_is_passed_over_until_it_is_released_or_discarded(stor
         (1, exchange(1), Some("registry-refused"))
     );
     assert_eq!(journal.backlog().exchanges, 2, "it still takes room");
-    assert!(journal.release(exchange(1)).await.unwrap());
+    assert!(decided(&journal, 1, None).await);
     assert_eq!(journal.next_inbox(None).await.unwrap().unwrap().exchange, exchange(1));
-    assert!(journal.discard(exchange(1), "wrong-batch").await.unwrap());
-    assert!(!journal.release(exchange(1)).await.unwrap());
+    assert!(!decided(&journal, 1, Some("wrong-batch")).await, "it waits");
+    assert!(journal.set_aside(exchange(1), "closes-too-much").await.unwrap());
+    assert!(decided(&journal, 1, Some("wrong-batch")).await);
+    assert!(!decided(&journal, 1, None).await);
     assert_eq!(journal.backlog().exchanges, 1);
     assert_eq!(journal.erase_due(0).await.unwrap(), 1);
     // Once in the log, with its reason, whoever said it twice.
@@ -109,7 +111,7 @@ async fn a_batch_set_aside_is_passed_over_until_it_is_released_or_discarded(stor
         .collect();
     assert_eq!(said, [(exchange(1).to_string(), "registry-refused".to_owned(), 1)]);
     journal.close().await.unwrap();
-    assert_eq!(bench.verify().kinds["set-aside"], 1);
+    assert_eq!(bench.verify().kinds["set-aside"], 2);
 }
 
 async fn after_the_hold_payload_and_key_are_gone_and_every_proof_still_verifies(store: Store) {

@@ -104,7 +104,7 @@ impl Live {
 
     /// Joins the next of the rows that were there before anybody noted their numbers, in a transaction of its own; false when none is left.
     async fn walk(&mut self, tables: &[TableSpec]) -> Result<bool, RegistryFault> {
-        self.simple("begin to join numbers", merge::BEGIN).await?;
+        self.simple("begin a joining of numbers", merge::BEGIN).await?;
         let next = numbers::walk(self, tables).await?;
         let goes_on = next.is_some();
         if let Some((record, keys)) = next {

@@ -96,7 +96,7 @@ async fn a_batch_that_is_let_go_at_any_moment_of_a_snapshots_end_is_closed_by_it
         let aside = bench.aside(city([1, 11, 30].into_iter())).await;
         bench.snapshot(city(10..17)).await;
         bench.turns(moment).await;
-        assert!(bench.inbox.journal.release(aside).await.unwrap());
+        assert!(bench.inbox.release(aside).await);
         bench.until_idle().await;
         assert_eq!(bench.closed(), [id(1), id(30)], "let go after {moment} turns");
         let relayed = bench.inbox.relayed().await;

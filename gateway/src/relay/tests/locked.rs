@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{Inbox, Running, one, quick};
+use crate::postgres::PostgresSettings;
 use crate::registry::tests::fixture::{ANNA, BORIS, DEATH, RESIDENT, kept, whole};
 use crate::registry::tests::store::{Place, Store};
 use crate::registry::{Registry, RegistrySettings};
@@ -12,12 +13,17 @@ use crate::relay::RelayState;
 
 /// A registry whose writer waits so long for a lock, and an inbox.
 fn place(lock_timeout_ms: u32) -> Option<(Place, Registry, Inbox)> {
+    place_with(|server| server.lock_timeout_ms = lock_timeout_ms)
+}
+
+/// The same with other settings of the server.
+fn place_with(change: impl FnOnce(&mut PostgresSettings)) -> Option<(Place, Registry, Inbox)> {
     if !Store::has_postgres() {
         return None;
     }
     let mut place = Place::new(Store::Postgres);
     let mut server = place.postgres().clone();
-    server.lock_timeout_ms = lock_timeout_ms;
+    change(&mut server);
     place.settings = RegistrySettings::Postgres(server);
     Registry::create(&place.settings, &kept(&[&RESIDENT, &DEATH])).unwrap();
     let registry = place.open(&kept(&[&RESIDENT, &DEATH]));
@@ -79,6 +85,39 @@ async fn a_locked_table_holds_up_its_own_record_type_alone() {
     assert_eq!(set_aside(&inbox).await, 0);
     drop(locked);
     inbox.until_relayed(4).await;
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_takes_too_long_is_set_aside_while_others_of_its_record_type_go_in() {
+    let Some((place, registry, inbox)) = place_with(|server| server.statement_timeout_ms = 400) else {
+        return;
+    };
+    place.execute(
+        "CREATE FUNCTION hang() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(10); RETURN NEW; END $$; \
+         CREATE TRIGGER hangs BEFORE INSERT ON public_security_resident FOR EACH ROW WHEN (NEW.name = '甲乙丙') EXECUTE FUNCTION hang()",
+    );
+    let slow = inbox.put(RESIDENT.name, vec![one(ANNA, "甲乙丙")]).await;
+    inbox.put(RESIDENT.name, vec![one(BORIS, "乙")]).await;
+    let running = Running::start(&inbox, &registry, quick());
+    inbox.until_relayed(1).await;
+    // Alone it may be the registry that is slow: it is tried again and waits.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(set_aside(&inbox).await, 0);
+    let mut told = None;
+    for n in 0..200 {
+        told = running.status.snapshot(0).last_told.or(told);
+        inbox.put(RESIDENT.name, vec![one(BORIS, &format!("丙{n}"))]).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if set_aside(&inbox).await == 1 {
+            break;
+        }
+    }
+    let aside = inbox.journal.list_set_aside(None).await.unwrap();
+    assert_eq!(aside.iter().map(|item| item.exchange).collect::<Vec<_>>(), [slow]);
+    assert_eq!(place.query("SELECT count(*) FROM public_security_resident"), ["1"]);
+    let told = told.unwrap();
+    assert!(told.contains("SQLSTATE 57014") && !told.contains("甲乙丙"), "{told}");
     running.stop().await.unwrap();
 }
 
