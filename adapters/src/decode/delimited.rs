@@ -21,7 +21,7 @@ use self::titles::Titles;
 use super::form::{PassedOver, TextForm, Undecodable};
 use super::header::{Names, Placed};
 use super::judge::{Judge, Sent};
-use super::sheet::{is_figure, is_label};
+use super::sheet::{is_figure, is_label, telling};
 use super::trailer::Tally;
 use super::{DecodeLimits, SEARCH_FACTOR, Unreadable, secrecy};
 use crate::layout;
@@ -45,8 +45,8 @@ pub(crate) struct Delimited {
     stated_titles: (u32, String),
     /// Rows above the header row.
     titles: Titles,
-    /// Columns of required fields: what stands in one is no footer.
-    required: Vec<usize>,
+    /// Columns of required fields, or all that are read where none is required: what stands in one is no footer.
+    telling: Vec<usize>,
     footers: u64,
     limits: DecodeLimits,
     /// Line of the next character, 1-based.
@@ -78,7 +78,7 @@ impl Delimited {
             trailer,
             stated_titles: (form.title_rows, String::new()),
             titles: Titles::default(),
-            required: Vec::new(),
+            telling: Vec::new(),
             footers: 0,
             limits,
             line: 1,
@@ -96,12 +96,14 @@ impl Delimited {
         if let Some((trailer, tally)) = &mut self.trailer {
             *tally = Tally::over(trailer, columns);
         }
-        let fields = self.names.fields();
-        let required = fields
-            .iter()
-            .zip(header.0.first())
-            .filter(|(field, _)| field.is_some_and(|field| field.required));
-        self.required = required.filter_map(|(_, column)| *column).collect();
+        let tells = telling(&self.names.fields());
+        let first = tells.iter().zip(header.0.first());
+        let first = first.filter_map(|(tells, column)| column.filter(|_| *tells));
+        let further = header.0.further().iter();
+        let further = further.filter(|(place, _)| tells.get(*place) == Some(&true));
+        self.telling = first
+            .chain(further.flat_map(|(_, columns)| columns.iter().copied()))
+            .collect();
         self.header = Some(header);
     }
 }
@@ -415,10 +417,10 @@ impl Delimited {
         Ok(())
     }
 
-    /// Whether no required field holds anything but such a label or a figure.
+    /// Whether no column that tells a record holds anything but such a label or a figure.
     fn is_footer(&self, fields: &Fields<'_>) -> bool {
         let says_nothing = |text: &str| text.trim().is_empty() || is_label(text) || is_figure(text);
-        self.required.iter().all(|column| says_nothing(fields.field(*column)))
+        self.telling.iter().all(|column| says_nothing(fields.field(*column)))
     }
 
     /// One whole record: the header row or a title above it, the trailer, a footer, or one for the judge.

@@ -23,7 +23,7 @@ use crate::layout::{HeaderRows, Sheet};
 use crate::reject::RejectCode;
 use crate::value;
 
-pub(crate) use self::footer::{is_figure, is_label};
+pub(crate) use self::footer::{is_figure, is_label, telling};
 pub(crate) use self::head::{Header, Merge};
 pub(crate) use self::number::{Epoch, Form, shown as shown_number, write as write_number};
 pub(crate) use self::row::{Cell, SheetRow};
@@ -39,6 +39,8 @@ pub(crate) struct Shared {
 pub(crate) struct Table {
     /// The field at each place that a row is read into; none at that of a mark.
     fields: Vec<Option<&'static Field>>,
+    /// Of each of those places whether what stands there is no footer.
+    telling: Vec<bool>,
     /// The columns of each place.
     columns: Placed,
     /// Column → place among the wanted.
@@ -169,8 +171,10 @@ impl Table {
                 *place = Some(slot);
             }
         }
+        let fields = names.fields();
         Ok(Self {
-            fields: names.fields(),
+            telling: telling(&fields),
+            fields,
             record: vec![Place::Missing; columns.first().len()],
             columns,
             slots,
@@ -298,13 +302,13 @@ impl Table {
             .is_some_and(|text| text.trim_start().starts_with(footer.trim()))
     }
 
-    /// A row is a footer when its first filled cell is a label and no required field holds anything but a figure.
+    /// A row is a footer when its first filled cell is a label and no place that tells a record holds anything but a figure.
     fn is_footer(&self, row: &SheetRow, first: Cell, shared: &Shared) -> bool {
         if !row.text_of(first, &shared.strings).is_some_and(is_label) {
             return false;
         }
-        self.fields.iter().zip(&self.record).all(|(field, place)| match place {
-            Place::Cell(cell) if field.is_some_and(|field| field.required) => {
+        self.telling.iter().zip(&self.record).all(|(tells, place)| match place {
+            Place::Cell(cell) if *tells => {
                 let passes = |text: &str| is_label(text) || is_figure(text);
                 match *cell {
                     Cell::Number(value, _) => value.abs() < FIGURE_MAX,

@@ -1,7 +1,10 @@
 //! Rows below and between the records that are none: sums, and who made the table.
 //!
-//! Takes the text of a row's first filled cell; says whether it is such a label, and of other cells whether they are figures beside one. `合计` must stand alone or before a figure, `填表人` before
-//! its colon, so that a unit called 合计贸易有限公司 stays a record.
+//! Takes the text of a row's first filled cell; says whether it is such a label, and of other cells whether they are figures beside one, and in
+//! which columns nothing else may stand. `合计` must stand alone or before a figure, `填表人` before its colon, so that a unit called
+//! 合计贸易有限公司 stays a record.
+
+use crate::catalogue::Field;
 
 /// A sum, alone or before a colon, a bracket or a figure.
 const SUMS: [&str; 9] = [
@@ -95,6 +98,15 @@ pub(crate) fn is_figure(cell: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','))
+}
+
+/// Of each place of a row whether what stands there tells a record from a footer: those of required fields, and all where no required field is read,
+/// since then nothing else says that the row is a record.
+pub(crate) fn telling(fields: &[Option<&Field>]) -> Vec<bool> {
+    let is_required = |field: Option<&Field>| field.is_some_and(|field| field.required);
+    let some_required = fields.iter().any(|field| is_required(*field));
+    let tells = fields.iter().map(|field| !some_required || is_required(*field));
+    tells.collect()
 }
 
 /// Whether its first character is that of a label: nothing is put together of a cell that is none.

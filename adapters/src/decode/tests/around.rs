@@ -47,6 +47,37 @@ fn a_sum_is_a_record_where_a_required_field_holds_something() {
 }
 
 #[test]
+fn where_no_required_field_is_read_a_row_is_a_record_by_any_field() {
+    let wanted = ["name", "sex"];
+    let record = crate::catalogue::record_type("public-security/death").unwrap();
+    for (text, names, footers) in [
+        (
+            "职务,姓名,公民身份号码\n负责人,李测,320703180001010000\n经办人,王测,320706180001010000\n",
+            &["李测", "王测"] as &[&str],
+            0,
+        ),
+        ("职务,性别,姓名\n负责人,男,李测\n经办人,女,王测\n", &["李测", "王测"], 0),
+        ("职务,xm,姓名\n负责人,,李测\n", &["李测"], 0),
+        (
+            "序号,姓名,性别\n1,李测,男\n合计,1人,\n填表人：王测,,审核人：\n",
+            &["李测"],
+            2,
+        ),
+    ] {
+        let mut decoder = Decoder::new(record, &wanted, &CSV, DecodeLimits::default(), TODAY);
+        decoder.feed(text.as_bytes()).unwrap();
+        let _ = decoder.finish().unwrap();
+        let part = decoder.next_part().unwrap();
+        let read: Vec<_> = part.column(0).as_string::<i32>().iter().flatten().collect();
+        assert_eq!(
+            (read.as_slice(), decoder.passed_over().footers),
+            (names, footers),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn a_trailer_that_is_called_like_a_sum_is_still_held_against_the_records() {
     let trailer = crate::layout::Trailer {
         mark: "合计".into(),

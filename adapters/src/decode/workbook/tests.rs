@@ -149,6 +149,19 @@ fn a_row_that_fills_a_required_field_is_a_record_even_when_it_begins_like_a_foot
 }
 
 #[test]
+fn where_no_required_field_is_read_a_row_of_a_sheet_is_a_record_by_any_field() {
+    let made = Made::of(&[
+        texts(1, &["职务", "姓名", "性别"]),
+        texts(2, &["负责人", "李测", "男"]),
+        texts(3, &["经办人", "王测", "女"]),
+        texts(4, &["合计", "2人"]),
+    ]);
+    let told = read(DEATH, &["name", "sex"], &XLSX, DecodeLimits::default(), &made.build());
+    assert_eq!(column(&told, "name"), [Some("李测".into()), Some("王测".into())]);
+    assert_eq!(told.passed_over.footers, 1);
+}
+
+#[test]
 fn two_header_rows_with_merged_groups_give_each_column_its_whole_name() {
     let made = Made::default().sheet_with(
         "名单",
