@@ -337,9 +337,12 @@ impl Decoder {
         self.form.encoding()
     }
 
-    /// What was recognised as no record and left out, so far.
+    /// What was recognised as no record, or as less than a value, and left out, so far.
     pub fn passed_over(&self) -> PassedOver {
-        self.form.passed_over()
+        PassedOver {
+            partial: self.judge.partial(),
+            ..self.form.passed_over()
+        }
     }
 
     /// The next part that is complete: of exactly `part_rows` rows until [`Decoder::finish`], the rest after it.

@@ -103,7 +103,7 @@ pub enum Ended {
     More,
 }
 
-/// What was recognised as no record and left out. It is for the sender to see; the counts do not hold it.
+/// What was recognised as no record, or as less than a value, and left out. It is for the sender to see; the counts do not hold it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PassedOver {
     /// Rows of sums, and of who made the table.
@@ -112,6 +112,8 @@ pub struct PassedOver {
     pub deleted: u64,
     /// Hidden sheets with records of the record type.
     pub sheets: u64,
+    /// Records that are taken without a field of which only a part stood there: a room without its street, the day of the other direction.
+    pub partial: u64,
 }
 
 /// The form of the file at hand.

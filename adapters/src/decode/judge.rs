@@ -43,6 +43,8 @@ pub(crate) struct Judge {
     unfolding: Option<Arc<Unfolding>>,
     /// Fields whose value may stand in several columns.
     spreading: Option<Arc<Spreading>>,
+    /// Rows with only a part of such a value.
+    partial: u64,
     /// Place of the secrecy mark.
     mark: Option<usize>,
     /// Line of the first row that bears one.
@@ -176,6 +178,7 @@ impl Judge {
         Self {
             unfolding: Unfolding::new(record, &fields, &places).map(Arc::new),
             spreading: Spreading::new(record, &fields, &places, own).map(Arc::new),
+            partial: 0,
             mark: places.of(Places::number_of_mark(record)),
             marked: None,
             operation: places.of(Places::number_of_operation(record)),
@@ -231,6 +234,9 @@ impl Judge {
         };
         let found = self.spreading.clone().map(|spreading| spreading.found(&sent));
         let found = found.unwrap_or_default();
+        if found.iter().any(|(_, found)| matches!(found, Found::TooLittle)) {
+            self.partial += 1;
+        }
         if found.is_empty() {
             self.unfold(row, &operation, sent);
             return;
@@ -240,6 +246,7 @@ impl Judge {
                 None => sent(slot),
                 Some((_, Found::Place(place))) => sent(*place),
                 Some((_, Found::Text(text))) => Sent::Text(text),
+                Some((_, Found::TooLittle)) => Sent::Missing,
             }
         });
     }
@@ -550,6 +557,11 @@ impl Judge {
 
     pub(crate) fn take_rejects(&mut self) -> Vec<Reject> {
         std::mem::take(&mut self.rejects)
+    }
+
+    /// Rows in which only a part stood of a field that may stand in several columns.
+    pub(crate) fn partial(&self) -> u64 {
+        self.partial
     }
 
     pub(crate) fn counts(&self) -> &Counts {

@@ -1,7 +1,7 @@
 //! Fields whose value stands in several columns of a row: street, number and room of an address, the dates of moving out and in.
 //!
 //! Takes a row by place; gives for such a field the text of its parts, or the place of the column that counts, where its own column says nothing.
-//! Gives nothing where that would be less than the value or another's: a room without its street, the day of moving out of who moved in.
+//! Where that would be less than the value or another's, a room without its street, the day of moving out of who moved in, it says so.
 
 use std::collections::BTreeMap;
 
@@ -39,6 +39,8 @@ struct Choice {
 pub(crate) enum Found {
     Place(usize),
     Text(String),
+    /// Something stands in its columns, and it is not the value: the field is missing.
+    TooLittle,
 }
 
 impl Spreading {
@@ -75,7 +77,7 @@ impl Spreading {
         (!fields.is_empty()).then_some(Self { fields })
     }
 
-    /// What the spread fields of the row are read from, by slot; those are left out that have a column of their own or are missing.
+    /// What the spread fields of the row are read from, by slot; those are left out that have a column of their own or nothing at all.
     pub(crate) fn found<'a>(&self, sent: &impl Fn(usize) -> Sent<'a>) -> Vec<(usize, Found)> {
         let fields = self.fields.iter().filter(|columns| says_nothing(sent(columns.slot)));
         fields
@@ -86,14 +88,19 @@ impl Spreading {
 
 impl Columns {
     fn found<'a>(&self, sent: &impl Fn(usize) -> Sent<'a>) -> Option<Found> {
-        match &self.choice {
+        let says = |place: &usize| !says_nothing(sent(*place));
+        if !self.places.iter().any(says) {
+            return None;
+        }
+        let found = match &self.choice {
             Some(choice) => choice
                 .column(sent)
-                .and_then(|column| self.places.get(column))
-                .copied()
+                .and_then(|column| self.places.get(column).copied())
+                .filter(says)
                 .map(Found::Place),
             None => self.joined(sent),
-        }
+        };
+        Some(found.unwrap_or(Found::TooLittle))
     }
 
     fn joined<'a>(&self, sent: &impl Fn(usize) -> Sent<'a>) -> Option<Found> {

@@ -31,7 +31,8 @@ pub(super) static RESIDENT: RecordType = RecordType {
     spread: &[Spread {
         field: "hukou_address",
         columns: &[
-            &["jlx", "jlxmc", "街路巷"],
+            // Beside a name, `jlx` is its code.
+            &["jlxmc", "街路巷名称", "街路巷", "jlx"],
             &["mlph", "门楼牌号"],
             &["mlxz", "门楼详址"],
         ],

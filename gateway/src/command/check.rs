@@ -28,7 +28,7 @@ use crate::client::marking::Rejects;
 use crate::clock::Clock;
 use crate::exchange::batch::{admitted_rows, miscount, refusal_of, too_many_rejects, whole_refusal};
 use crate::exchange::quality::{Gauge, Quality};
-use crate::exchange::report::HeaderNotes;
+use crate::exchange::report::{HeaderNotes, PARTIAL};
 use crate::refusal::Refusal;
 
 /// Judge a file offline before sending it.
@@ -98,6 +98,8 @@ struct Verdict<'a> {
     footers: u64,
     deleted: u64,
     sheets_not_read: u64,
+    /// Rows that are read without a field of which only a part came.
+    partial: u64,
     /// More records are rejected than the share that was stated, or the usual one: the gateway would take none.
     too_many_rejects: bool,
     by_code: Vec<ByCode>,
@@ -369,6 +371,7 @@ fn show(
         footers,
         deleted,
         sheets,
+        partial,
     } = decoder.passed_over();
     let verdict = Verdict {
         file: args.file.display().to_string(),
@@ -382,6 +385,7 @@ fn show(
         footers,
         deleted,
         sheets_not_read: sheets,
+        partial,
         too_many_rejects: too_many_rejects(counts, args.reject_percent),
         by_code,
         rejects,
@@ -423,6 +427,7 @@ fn show_text(verdict: &Verdict<'_>, record: &RecordType, output: &Output) {
             verdict.sheets_not_read,
             "hidden sheets with such records, not read: `--sheet NAME`",
         ),
+        (verdict.partial, PARTIAL),
     ];
     for (rows, what) in passed_over.iter().filter(|(rows, _)| *rows > 0) {
         output.note(format!("{rows} {what}"));

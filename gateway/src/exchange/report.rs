@@ -44,7 +44,13 @@ pub struct HeaderNotes {
     /// Hidden sheets with records.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub hidden_sheets: u64,
+    /// Records without a field of which only a part came.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub partial: u64,
 }
+
+/// What is said of them.
+pub(crate) const PARTIAL: &str = "rows with only a part of a field that stands in several columns (an address without its street): read without that field";
 
 /// A name of a field that is read under another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,6 +170,7 @@ impl HeaderNotes {
             footers: passed_over.footers,
             deleted: passed_over.deleted,
             hidden_sheets: passed_over.sheets,
+            partial: passed_over.partial,
             ..self
         }
     }
@@ -226,6 +233,7 @@ impl HeaderNotes {
                 self.hidden_sheets,
                 "hidden sheets with such records, not read: `--sheet NAME`",
             ),
+            (self.partial, PARTIAL),
         ];
         let passed_over = passed_over.iter().filter(|(count, _)| *count > 0);
         let passed_over = passed_over.map(|(count, what)| format!("{count} {what}"));
@@ -357,6 +365,7 @@ mod tests {
             footers: 2,
             deleted: 0,
             sheets: 1,
+            partial: 3,
         };
         let recognised = ["citizen_id", "name", "sex"];
         let none = HeaderNotes::of(resident(), &["citizen_id", "name", "sex"], &recognised, &[]).worth_keeping();
@@ -367,6 +376,7 @@ mod tests {
                 "header `hhid` is another name of household_no: read only where the first says nothing",
                 "2 rows of sums or of who made the table, not counted",
                 "1 hidden sheets with such records, not read: `--sheet NAME`",
+                "3 rows with only a part of a field that stands in several columns (an address without its street): read without that field",
             ]
         );
         let report = Report {

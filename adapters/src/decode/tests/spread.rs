@@ -38,6 +38,9 @@ fn an_address_is_joined_from_street_number_and_room() {
         ("街路巷,门楼牌号", "海连中路,无", "海连中路"),
         ("jlx,mlph,mlxz,hjdz", "海连中路,1号,,某市海连中路1号", "某市海连中路1号"),
         ("jlx,mlph,mlxz,hjdz", "海连中路,1号,,", "海连中路1号"),
+        ("jlx,jlxmc,mlph", "320706001002,海连中路,1号", "海连中路1号"),
+        ("街路巷,街路巷名称,门楼牌号", "001002,海连中路,1号", "海连中路1号"),
+        ("jlx,jlxmc,mlph", "海连中路,,1号", "海连中路1号"),
     ] {
         let text = format!("gmsfhm,{columns}\n{ANNA},{values}\n");
         assert_eq!(address(&CSV, &text).as_deref(), Some(joined), "{columns}");
@@ -58,6 +61,31 @@ fn a_room_without_its_street_is_no_address() {
             address(&CSV, &format!("gmsfhm,{columns}\n{ANNA},{values}\n")),
             None,
             "{columns}"
+        );
+    }
+}
+
+#[test]
+fn the_sender_is_told_where_only_a_part_of_an_address_or_the_day_of_the_other_direction_came() {
+    let told =
+        |record, wanted: &[&'static str], text: String| decoded(record, wanted, &CSV, &text).passed_over().partial;
+    for (columns, values, partial) in [
+        ("mlxz", "2单元301室", 1),
+        ("jlx,mlph", "320706001002,1号", 1),
+        ("jlx,mlph,hjdz", "320706001002,1号,某市海连中路1号", 0),
+        ("jlx,mlph", "海连中路,1号", 0),
+        ("jlx,mlph", ",无", 0),
+    ] {
+        let text = format!("gmsfhm,{columns}\n{ANNA},{values}\n");
+        let told = told("public-security/resident", &["citizen_id", "hukou_address"], text);
+        assert_eq!(told, partial, "{columns} {values}");
+    }
+    for (values, partial) in [("I,20010203,", 1), ("I,,20010203", 0), ("I,,", 0), ("X,20010203,", 1)] {
+        let text = format!("gmsfhm,qyfx,qcrq,qrrq\n{ANNA},{values}\n");
+        assert_eq!(
+            told("public-security/migration", &["move_date"], text),
+            partial,
+            "{values}"
         );
     }
 }
