@@ -1,75 +1,143 @@
 //! What a document of JSON or XML says around its records.
 //!
-//! Takes each member of an envelope by name and text; refuses the batch when it bears a secrecy mark, or when the answer says of itself that it
-//! failed, in one of the ways in which platforms say so. Keeps what it says the number of records is, unless it is one page of several, and holds
-//! it against what was read. What other members say is nobody's business here.
+//! Takes each member of an object or element of the envelope by name and text, and how many records were in it when it ends. Refuses the batch when
+//! it bears a secrecy mark, when the answer says of itself that it failed, in one of the ways in which platforms say so, and when it states more
+//! records than are there, or more than its page holds of several (`page`). What is stated in an object counts for the records in it; page
+//! and success may be told in an object around it, too. What other members say is nobody's business here.
 
+mod page;
+
+use self::page::Page;
 use super::{TrailerFault, Unreadable, secrecy};
 
-/// Refuses a member that says that nothing of this may be taken.
-pub(crate) fn check(name: &str, value: &str, line: u64) -> Result<(), Unreadable> {
-    if secrecy::is_secret_member(name, value) {
-        return Err(Unreadable::SecrecyMark { line });
-    }
-    if says_failed(name, value.trim()) {
-        return Err(Unreadable::FailedAnswer { line });
-    }
-    Ok(())
-}
-
-/// Whether it says that what was asked for did not succeed.
-fn says_failed(name: &str, value: &str) -> bool {
-    let is = |names: &[&str]| names.iter().any(|other| name.eq_ignore_ascii_case(other));
-    let says = |words: &[&str]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
-    if value.is_empty() || says(&["null"]) {
-        false
-    } else if is(&SUCCESS) {
-        !says(&["true", "1", "y", "yes", "success", "ok", "是"])
-    } else if is(&CODES) {
-        !value.bytes().all(|byte| byte == b'0') && !says(&["200", "success", "ok", "true"])
-    } else {
-        is(&["status"]) && says(&["fail", "failed", "failure", "error", "false"])
-    }
-}
-
-/// Numbers of records that an envelope states, each in an object.
+/// What one object or element says of the records in it.
 #[derive(Default)]
-pub(crate) struct Totals {
-    /// The object, the text, and the line.
-    stated: Vec<(u64, String, u64)>,
-    /// Objects that say which page of several this is.
-    pages: Vec<u64>,
+pub(crate) struct Said {
+    /// Numbers of records, each with its line.
+    totals: Vec<(u64, u64)>,
+    page: Page,
+    /// Line of a code that is none of success, as far as is known.
+    doubtful: Option<u64>,
+    /// Some other member says that it succeeded.
+    succeeded: bool,
+    /// Totals of objects inside that are larger than what was there.
+    unsettled: Vec<Missing>,
 }
 
-impl Totals {
-    /// One more member of that object.
-    pub(crate) fn member(&mut self, object: u64, name: &str, value: &str, line: u64) {
-        let is = |names: &[&str]| names.iter().any(|other| name.eq_ignore_ascii_case(other));
-        let says_something = !value.trim().is_empty() && value != "null";
-        if self.stated.len() + self.pages.len() >= MEMBERS_MAX || !says_something {
-            return;
-        }
-        if is(&TOTALS) {
-            self.stated.push((object, value.trim().to_owned(), line));
-        } else if is(&PAGES) {
-            self.pages.push(object);
-        }
-    }
+/// A total that does not hold, unless an object around it says that this is a page.
+#[derive(Clone, Copy)]
+struct Missing {
+    stated: u64,
+    found: u64,
+    line: u64,
+}
 
-    /// Holds what is stated in the objects around the records against their number. A page may hold fewer.
-    pub(crate) fn check(&self, around: &[u64], found: u64) -> Result<(), Unreadable> {
-        let is_page = self.pages.iter().any(|object| around.contains(object));
-        let stated = self.stated.iter().filter(|(object, ..)| around.contains(object));
-        for (_, text, line) in stated {
-            let why = match text.parse::<u64>() {
-                Ok(stated) if stated == found || is_page && stated > found => continue,
-                Ok(stated) => TrailerFault::Rows { stated, found },
-                Err(_) => TrailerFault::NoCount,
-            };
-            return Err(Unreadable::WrongTrailer { line: *line, why });
+impl Said {
+    /// One more member; refuses one that says that nothing of this may be taken.
+    pub(crate) fn member(&mut self, name: &str, value: &str, line: u64) -> Result<(), Unreadable> {
+        if secrecy::is_secret_member(name, value) {
+            return Err(Unreadable::SecrecyMark { line });
         }
+        let value = value.trim();
+        if value.is_empty() || value == "null" {
+            return Ok(());
+        }
+        if says_failed(name, value) {
+            return Err(Unreadable::FailedAnswer { line });
+        }
+        if is(name, &CODES) && !is_code_of_success(value) {
+            self.doubtful.get_or_insert(line);
+        }
+        self.succeeded |= says_succeeded(name, value);
+        if is(name, &TOTALS) {
+            let total = page::number(value).filter(|_| self.totals.len() < MEMBERS_MAX);
+            self.totals.extend(total.map(|total| (total, line)));
+        }
+        self.page.member(name, value);
         Ok(())
     }
+
+    /// The object of that name ends, in which so many records were `found`; none when it is not around the records. What it cannot settle by itself is
+    /// for the one `around` it.
+    pub(crate) fn end(self, name: &str, found: Option<u64>, around: Option<&mut Self>) -> Result<(), Unreadable> {
+        if let Some(line) = self.doubtful.filter(|_| !self.succeeded) {
+            return Err(Unreadable::FailedAnswer { line });
+        }
+        let own = found.into_iter().flat_map(|found| {
+            let of = move |(stated, line): &(u64, u64)| Missing {
+                stated: *stated,
+                found,
+                line: *line,
+            };
+            self.totals.iter().map(of)
+        });
+        let missing = self.unsettled.iter().copied().chain(own);
+        let missing: Vec<Missing> = missing.filter(|of| !self.page.may_hold(of.found, of.stated)).collect();
+        match (around, missing.first()) {
+            (Some(around), _) if around.unsettled.len() + missing.len() <= MEMBERS_MAX => {
+                around.unsettled.extend(missing);
+                if found.is_none() {
+                    around.page.learn(name, self.page);
+                }
+                Ok(())
+            }
+            (_, Some(Missing { stated, found, line })) => Err(Unreadable::WrongTrailer {
+                line: *line,
+                why: TrailerFault::Rows {
+                    stated: *stated,
+                    found: *found,
+                },
+            }),
+            (_, None) => Ok(()),
+        }
+    }
+}
+
+/// Whether it says by itself that what was asked for did not succeed.
+fn says_failed(name: &str, value: &str) -> bool {
+    if is(name, &SUCCESS) {
+        is(value, &FAILED) || is(value, &["false", "0", "n", "no", "否"])
+    } else if is(name, &ERRORS) {
+        // A code that is no number may say anything, also that there is no error.
+        let is_number = value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+        is(value, &FAILED) || is_number && !is_zero(value) && !is(value, &NUMBERS_OF_SUCCESS)
+    } else {
+        is(name, &["status"]) && (is(value, &FAILED) || is(value, &["false"]))
+    }
+}
+
+/// Whether it says that it did succeed.
+fn says_succeeded(name: &str, value: &str) -> bool {
+    if is(name, &SUCCESS) || is(name, &["status"]) {
+        is(value, &WORDS_OF_SUCCESS) || is(value, &["1", "y", "yes", "是"]) || speaks_of_success(value)
+    } else {
+        is(name, &MESSAGES) && (is(value, &WORDS_OF_SUCCESS) || speaks_of_success(value))
+    }
+}
+
+/// Zeros, whatever their number, and what else stands for success where several answers are numbered.
+fn is_code_of_success(code: &str) -> bool {
+    is_zero(code)
+        || is(code, &NUMBERS_OF_SUCCESS)
+        || is(code, &["1"])
+        || is(code, &WORDS_OF_SUCCESS)
+        || speaks_of_success(code)
+}
+
+fn is_zero(code: &str) -> bool {
+    code.bytes().all(|byte| byte == b'0')
+}
+
+/// `操作成功`, `查询成功！`
+fn speaks_of_success(text: &str) -> bool {
+    text.contains("成功")
+        && !["不成功", "未成功", "没有成功", "失败"]
+            .iter()
+            .any(|not| text.contains(not))
+}
+
+fn is(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 /// Whether all of a body is the sentence with which platforms say that there is nothing.
@@ -81,38 +149,37 @@ pub(crate) fn says_nothing_found(body: &str) -> bool {
 /// `IsSuccess`, and `success`: true or false.
 const SUCCESS: [&str; 3] = ["isSuccess", "success", "is_success"];
 
-/// `returnCode` of the tax offices, `resultCode` and `ErrorCode` of platforms: zeros when all is well.
-const CODES: [&str; 6] = [
-    "returnCode",
-    "return_code",
-    "resultCode",
-    "result_code",
-    "errorCode",
-    "error_code",
+/// `returnCode` of the tax offices, `resultCode` of platforms: zeros when all is well, or the platform's own number beside a message.
+const CODES: [&str; 4] = ["returnCode", "return_code", "resultCode", "result_code"];
+
+/// `ErrorCode` of platforms: what is in it is an error, unless it is zero.
+const ERRORS: [&str; 2] = ["errorCode", "error_code"];
+
+/// What stands beside a code.
+const MESSAGES: [&str; 13] = [
+    "msg",
+    "message",
+    "returnMsg",
+    "return_msg",
+    "returnMessage",
+    "return_message",
+    "resultMsg",
+    "result_msg",
+    "resultMessage",
+    "result_message",
+    "resultDesc",
+    "returnDesc",
+    "desc",
 ];
+
+const FAILED: [&str; 5] = ["fail", "failed", "failure", "error", "失败"];
+
+const WORDS_OF_SUCCESS: [&str; 5] = ["true", "success", "succeeded", "ok", "成功"];
+
+const NUMBERS_OF_SUCCESS: [&str; 4] = ["200", "2000", "20000", "10000"];
 
 /// How many records there are.
 const TOTALS: [&str; 3] = ["totalCount", "total_count", "total"];
-
-/// What stands beside such a number where the records are one page of them.
-const PAGES: [&str; 16] = [
-    "page",
-    "pageNo",
-    "page_no",
-    "pageNum",
-    "page_num",
-    "pageIndex",
-    "pageSize",
-    "page_size",
-    "pages",
-    "totalPage",
-    "totalPages",
-    "current",
-    "currentPage",
-    "limit",
-    "offset",
-    "start",
-];
 
 /// An envelope has few members of these names.
 const MEMBERS_MAX: usize = 64;
@@ -125,54 +192,125 @@ const SENTENCE_BYTES_MAX: usize = 300;
 
 #[cfg(test)]
 mod tests {
-    use super::{Totals, check, says_nothing_found};
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::{Said, says_nothing_found};
     use crate::decode::Unreadable;
+
+    fn judged(members: &[(&str, &str)]) -> Result<(), Unreadable> {
+        let mut said = Said::default();
+        for (name, value) in members {
+            said.member(name, value, 3)?;
+        }
+        said.end("", None, None)
+    }
 
     #[test]
     fn an_answer_that_failed_is_refused() {
-        for (name, value) in [
+        for member in [
             ("IsSuccess", "false"),
             ("success", "0"),
+            ("success", "失败"),
             ("returnCode", "00000001"),
             ("resultCode", "01"),
+            ("resultCode", "500"),
+            ("returnCode", "查询不成功"),
             ("ErrorCode", "7"),
+            ("errorCode", "-1"),
             ("status", "error"),
         ] {
             assert_eq!(
-                check(name, value, 3),
+                judged(&[member]),
                 Err(Unreadable::FailedAnswer { line: 3 }),
-                "{name}"
+                "{member:?}"
             );
         }
+        let contradictory = [("IsSuccess", "true"), ("ErrorCode", "7")];
+        assert_eq!(judged(&contradictory), Err(Unreadable::FailedAnswer { line: 3 }));
+        let told = [("resultCode", "1001"), ("msg", "查询失败")];
+        assert_eq!(judged(&told), Err(Unreadable::FailedAnswer { line: 3 }));
     }
 
     #[test]
     fn an_answer_that_succeeded_and_other_members_are_not() {
-        for (name, value) in [
+        for member in [
             ("IsSuccess", "true"),
+            ("success", "成功"),
+            ("success", "操作成功"),
+            ("success", "200"),
             ("returnCode", "00000000"),
             ("resultCode", "00"),
+            ("resultCode", "0000"),
+            ("resultCode", "200"),
+            ("resultCode", "1"),
+            ("resultCode", "成功"),
+            ("return_code", "SUCCESS"),
+            ("resultCode", "查询成功"),
             ("ErrorCode", "0"),
             ("errorCode", "null"),
+            ("errorCode", "无"),
+            ("errorCode", "false"),
+            ("error_code", "200"),
             ("status", "success"),
             ("status", "停保"),
             ("message", "false"),
+            ("code", "0"),
+            ("code", "0000"),
+            ("code", "操作成功"),
         ] {
-            assert_eq!(check(name, value, 1), Ok(()), "{name} {value}");
+            assert_eq!(judged(&[member]), Ok(()), "{member:?}");
         }
     }
 
     #[test]
-    fn a_total_holds_for_the_object_around_the_records_and_a_page_may_be_smaller() {
-        let mut totals = Totals::default();
-        totals.member(1, "TotalCount", "5", 1);
-        totals.member(2, "total", "7", 2);
-        assert!(totals.check(&[1], 5).is_ok());
-        assert!(totals.check(&[1], 4).is_err());
-        assert!(totals.check(&[1, 2], 5).is_err());
-        totals.member(1, "pageNo", "1", 3);
-        assert!(totals.check(&[1], 4).is_ok());
-        assert!(totals.check(&[1], 6).is_err());
+    fn a_platforms_own_code_is_taken_beside_a_word_of_success() {
+        for other in [
+            ("msg", "查询成功"),
+            ("success", "true"),
+            ("status", "ok"),
+            ("resultMsg", "操作成功！"),
+        ] {
+            assert_eq!(judged(&[("resultCode", "1001"), other]), Ok(()), "{other:?}");
+            assert_eq!(judged(&[other, ("resultCode", "1001")]), Ok(()), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_total_holds_for_the_object_around_the_records() {
+        let of = |stated: &str, found| {
+            let mut said = Said::default();
+            said.member("TotalCount", stated, 1).unwrap();
+            said.end("", found, None)
+        };
+        assert!(of("5", Some(5)).is_ok());
+        assert!(of("5", Some(4)).is_err());
+        assert!(of("5条", Some(4)).is_err());
+        // Nothing is missing; platforms that do not count write 0.
+        assert!(of("0", Some(4)).is_ok());
+        assert!(of("12.50", Some(4)).is_ok());
+        assert!(of("5", None).is_ok());
+    }
+
+    #[test]
+    fn that_the_records_are_a_page_may_be_said_around_the_total_or_beside_it() {
+        let paged = |around: &[(&str, &str)], beside: Option<(&str, &str)>| {
+            let (mut outer, mut inner) = (Said::default(), Said::default());
+            inner.member("total", "9", 2).unwrap();
+            if let Some((name, value)) = beside {
+                let mut sibling = Said::default();
+                sibling.member(name, value, 2).unwrap();
+                sibling.end("page", None, Some(&mut inner)).unwrap();
+            }
+            inner.end("data", Some(4), Some(&mut outer)).unwrap();
+            for (name, value) in around {
+                outer.member(name, value, 3).unwrap();
+            }
+            outer.end("", Some(4), None)
+        };
+        assert!(paged(&[], None).is_err());
+        assert!(paged(&[("pageNum", "1"), ("pageSize", "4")], None).is_ok());
+        assert!(paged(&[("pageNum", "1"), ("pageSize", "5")], None).is_err());
+        assert!(paged(&[], Some(("size", "4"))).is_ok());
     }
 
     #[test]

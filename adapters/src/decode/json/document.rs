@@ -11,7 +11,7 @@ mod lexer;
 use self::capture::Capture;
 use self::lexer::{Lexer, Token};
 use super::Objects;
-use crate::decode::envelope::{self, Totals};
+use crate::decode::envelope::{self, Said};
 use crate::decode::form::TextForm;
 use crate::decode::header::Names;
 use crate::decode::judge::Judge;
@@ -36,13 +36,6 @@ pub(crate) struct Document {
     found: bool,
     /// What the envelope says the number of records is, where a layout names the member that does.
     stated: Option<String>,
-    /// What usual members say of it.
-    totals: Totals,
-    /// The objects around the records, by their numbers, and how many objects there were.
-    around: Vec<u64>,
-    objects_met: u64,
-    /// Rows of the batch before this document.
-    rows_before: Option<u64>,
     /// Instead of a document there is a sentence that there is nothing.
     sentence: bool,
     /// The document so far, while it may turn out to be one record itself.
@@ -70,7 +63,11 @@ struct Level {
     name: String,
     /// How much of the stated way leads here; none when it does not.
     way: Option<usize>,
-    number: u64,
+    /// What its members say of the records.
+    said: Said,
+    /// Whether the records are in it, and the rows of the batch before it.
+    around: bool,
+    rows_before: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,10 +92,6 @@ impl Document {
             capture: None,
             found: false,
             stated: None,
-            totals: Totals::default(),
-            around: Vec::new(),
-            objects_met: 0,
-            rows_before: None,
             sentence: false,
             whole: envelope.records.is_none().then(String::new),
         }
@@ -115,7 +108,6 @@ impl Document {
 impl TextForm for Document {
     fn text(&mut self, text: &str, judge: &mut Judge) -> Result<(), Unreadable> {
         self.remember(text);
-        self.rows_before.get_or_insert(judge.counts().rows);
         let mut rest = text;
         while !rest.is_empty() && !self.sentence {
             if let Some(capture) = &mut self.capture {
@@ -242,7 +234,9 @@ impl Document {
             });
         }
         self.found = true;
-        self.around = self.levels.iter().map(|level| level.number).collect();
+        for level in &mut self.levels {
+            level.around = true;
+        }
         Ok(())
     }
 
@@ -263,15 +257,15 @@ impl Document {
                 let object = self.levels.last().is_some_and(|level| level.kind == Kind::Object);
                 self.expect = if object { Expect::Name } else { Expect::Value };
             }
-            (Expect::FirstName | Expect::CommaOrEnd, Token::Structure(b'}')) => self.close(true)?,
-            (Expect::FirstValue | Expect::CommaOrEnd, Token::Structure(b']')) => self.close(false)?,
+            (Expect::FirstName | Expect::CommaOrEnd, Token::Structure(b'}')) => self.close(true, judge)?,
+            (Expect::FirstValue | Expect::CommaOrEnd, Token::Structure(b']')) => self.close(false, judge)?,
             (Expect::Value | Expect::FirstValue, Token::Structure(b'{')) => {
-                self.open(Kind::Object)?;
+                self.open(Kind::Object, judge)?;
                 self.expect = Expect::FirstName;
             }
             (Expect::Value | Expect::FirstValue, Token::Structure(b'[')) => {
                 let kind = self.array()?;
-                self.open(kind)?;
+                self.open(kind, judge)?;
                 self.expect = Expect::FirstValue;
             }
             (Expect::Value | Expect::FirstValue, Token::Text(text) | Token::Scalar(text)) => {
@@ -288,7 +282,7 @@ impl Document {
         self.levels.is_empty() && self.expect == Expect::Value && says_so()
     }
 
-    fn open(&mut self, kind: Kind) -> Result<(), Unreadable> {
+    fn open(&mut self, kind: Kind, judge: &Judge) -> Result<(), Unreadable> {
         if self.levels.len() >= DEPTH_MAX {
             return Err(Unreadable::TooDeep { line: self.line });
         }
@@ -296,21 +290,30 @@ impl Document {
             None => Some(0),
             Some(_) => self.way(),
         };
-        self.objects_met += 1;
         self.levels.push(Level {
             kind,
             name: String::new(),
             way,
-            number: self.objects_met,
+            said: Said::default(),
+            // The array of records is met before it is opened.
+            around: kind == Kind::Records,
+            rows_before: judge.counts().rows,
         });
         Ok(())
     }
 
-    fn close(&mut self, object: bool) -> Result<(), Unreadable> {
+    fn close(&mut self, object: bool, judge: &Judge) -> Result<(), Unreadable> {
         let level = self.levels.pop();
-        if level.is_none_or(|level| (level.kind == Kind::Object) != object) {
+        let Some(level) = level.filter(|level| (level.kind == Kind::Object) == object) else {
             return Err(self.broken());
-        }
+        };
+        // What a layout names is what counts.
+        let counts = level.around && self.envelope.count.is_none();
+        let found = counts.then(|| judge.counts().rows - level.rows_before);
+        let mut around = self.levels.last_mut();
+        let name = around.as_mut().map(|around| std::mem::take(&mut around.name));
+        let around = around.map(|around| &mut around.said);
+        level.said.end(name.as_deref().unwrap_or_default(), found, around)?;
         self.after_value();
         Ok(())
     }
@@ -324,15 +327,14 @@ impl Document {
     }
 
     fn scalar(&mut self, text: String, judge: &mut Judge) -> Result<(), Unreadable> {
-        let Some(level) = self.levels.last() else {
+        let Some(level) = self.levels.last_mut() else {
             return Err(self.broken());
         };
         if level.kind == Kind::Records {
             judge.reject(self.line, None, RejectCode::NotAnObject);
         }
         if level.kind == Kind::Object {
-            envelope::check(&level.name, &text, self.line)?;
-            self.totals.member(level.number, &level.name, &text, self.line);
+            level.said.member(&level.name, &text, self.line)?;
         }
         if level.kind == Kind::Object
             && let Some(count) = &self.envelope.count
@@ -379,11 +381,10 @@ impl Document {
     }
 
     fn check_count(&self, judge: &Judge) -> Result<(), Unreadable> {
-        let found = judge.counts().rows;
         if self.envelope.count.is_none() {
-            let before = self.rows_before.unwrap_or_default();
-            return self.totals.check(&self.around, found.saturating_sub(before));
+            return Ok(());
         }
+        let found = judge.counts().rows;
         let why = match self.stated.as_deref().map(|stated| stated.trim().parse::<u64>()) {
             Some(Ok(stated)) if stated == found => return Ok(()),
             Some(Ok(stated)) => TrailerFault::Rows { stated, found },

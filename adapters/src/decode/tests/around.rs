@@ -234,11 +234,32 @@ fn an_answer_that_states_more_records_than_it_has_is_refused_unless_it_is_a_page
             r#"{"result":{"total":"3","data":[{"bt":"甲"}]},"status":"success"}"#,
             rows(3, 1),
         ),
-        (r#"{"data":[{"bt":"甲"},{"bt":"乙"}],"total":1}"#, rows(1, 2)),
+        (r#"{"data":[{"bt":"甲"},{"bt":"乙"}],"total":0}"#, Ok(())),
         (r#"{"data":[{"bt":"甲"}],"total":1}"#, Ok(())),
         (r#"{"data":[{"bt":"甲"}],"total":null}"#, Ok(())),
         (r#"{"data":[{"bt":"甲"}],"total":9,"pageNo":1,"pageSize":1}"#, Ok(())),
+        (
+            r#"{"total":9,"data":[{"bt":"甲"}],"pageNo":1,"pageSize":5}"#,
+            rows(9, 1),
+        ),
+        (
+            r#"{"page":{"current":1,"size":1},"total":9,"data":[{"bt":"甲"}]}"#,
+            Ok(()),
+        ),
+        (
+            r#"{"pageNum":5,"pageSize":2,"result":{"total":9,"rows":[{"bt":"甲"}]}}"#,
+            Ok(()),
+        ),
+        (r#"{"result":{"total":9,"rows":[{"bt":"甲"}]},"size":7}"#, rows(9, 1)),
         (r#"{"sum":{"total":9},"data":[{"bt":"甲"}]}"#, Ok(())),
+        (
+            r#"{"code":200,"msg":"操作成功","success":true,"data":{"records":[{"bt":"甲"}],"total":3,"size":1,"current":1,"orders":[],"searchCount":true,"pages":3}}"#,
+            Ok(()),
+        ),
+        (
+            r#"{"resultCode":"1001","resultMsg":"查询成功","resultData":[{"bt":"甲"}]}"#,
+            Ok(()),
+        ),
     ] {
         assert_eq!(read(JSON, text).ended, ended, "{text}");
     }
@@ -249,6 +270,62 @@ fn an_answer_that_states_more_records_than_it_has_is_refused_unless_it_is_a_page
     };
     let layout = Layout::new(Format::Json(envelope), Encoding::Utf8);
     assert_eq!(read(layout, r#"{"n":1,"total":9,"data":[{"bt":"甲"}]}"#).ended, Ok(()));
+}
+
+#[test]
+fn what_xml_states_of_its_records_is_held_against_those_in_that_element() {
+    let rows = |stated, found| {
+        Err(Unreadable::WrongTrailer {
+            line: 1,
+            why: TrailerFault::Rows { stated, found },
+        })
+    };
+    let row = "<row><bt>甲</bt></row>";
+    for (text, ended) in [
+        (format!("<d><total>2</total><list>{row}</list></d>"), rows(2, 1)),
+        (
+            format!("<d><list>{row}</list><TotalCount>2</TotalCount></d>"),
+            rows(2, 1),
+        ),
+        (format!("<d><list total=\"2\">{row}</list></d>"), rows(2, 1)),
+        (format!("<d><total>1</total>{row}</d>"), Ok(())),
+        (
+            format!("<d><list total=\"1\">{row}</list><list total=\"2\">{row}{row}</list></d>"),
+            Ok(()),
+        ),
+        (format!("<d><sum><total>9</total></sum>{row}</d>"), Ok(())),
+        (
+            format!("<d><total>9</total><page><pageNo>1</pageNo><pageSize>1</pageSize></page>{row}</d>"),
+            Ok(()),
+        ),
+        (
+            format!("<MDEML><total>2</total><data>{row}{row}</data></MDEML>"),
+            Ok(()),
+        ),
+        (
+            format!("<MDEML><total>3</total><data>{row}{row}</data></MDEML>"),
+            rows(3, 2),
+        ),
+        (
+            format!("<d><head><resultCode>1001</resultCode><msg>成功</msg></head>{row}</d>"),
+            Ok(()),
+        ),
+        (
+            format!("<d><head><resultCode>1001</resultCode></head>{row}</d>"),
+            failed(1),
+        ),
+    ] {
+        assert_eq!(read(XML, &text).ended, ended, "{text}");
+    }
+    let layout = Layout::new(
+        Format::Xml(crate::layout::Xml {
+            count: Some("n".into()),
+            ..crate::layout::Xml::default()
+        }),
+        Encoding::Utf8,
+    );
+    let text = format!("<d><n>1</n><total>9</total>{row}</d>");
+    assert_eq!(read(layout, &text).ended, Ok(()));
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::fields::Fields;
 use super::walker::Node;
+use crate::decode::envelope::Said;
 use crate::decode::judge::Judge;
-use crate::decode::{TrailerFault, Unreadable, envelope};
+use crate::decode::{TrailerFault, Unreadable};
 use crate::layout;
 use crate::reject::RejectCode;
 
@@ -25,6 +26,16 @@ pub(super) struct Reading {
     counting: Option<usize>,
     /// The innermost element around the records that is open and holds no other: its name, depth, line and text.
     leaf: Option<Leaf>,
+    /// The elements around the record or the text at hand, from the outermost on.
+    levels: Vec<Level>,
+}
+
+/// An element of the envelope that is open.
+struct Level {
+    name: String,
+    said: Said,
+    /// Rows of the batch before it.
+    rows_before: u64,
 }
 
 /// An element that may say something about all records.
@@ -46,6 +57,7 @@ impl Reading {
             stated: None,
             counting: None,
             leaf: None,
+            levels: Vec::new(),
         }
     }
 
@@ -68,7 +80,7 @@ impl Reading {
 
     pub(super) fn node(&mut self, node: &Node<'_>, judge: &mut Judge) -> Result<(), Unreadable> {
         if let Node::Open { element, .. } = node {
-            self.enter(element);
+            self.enter(element, judge);
         }
         match (node, self.at) {
             (
@@ -108,8 +120,9 @@ impl Reading {
                 },
                 None,
             ) => {
+                self.open(element, judge);
                 for (name, value) in attributes {
-                    envelope::check(name, value, *line)?;
+                    self.say(name, value, *line)?;
                 }
                 self.leaf = Some(Leaf {
                     name: (*element).to_owned(),
@@ -155,10 +168,11 @@ impl Reading {
                 if self.counting == Some(*depth) {
                     self.counting = None;
                 }
+                self.end(judge)?;
                 if let Some(leaf) = self.leaf.take()
                     && leaf.depth == *depth
                 {
-                    envelope::check(&leaf.name, &leaf.text, leaf.line)?;
+                    self.say(&leaf.name, &leaf.text, leaf.line)?;
                 }
             }
         }
@@ -180,12 +194,43 @@ impl Reading {
     }
 
     /// An element begins that may be the envelope of the health office, or show that a `data` in it is a list of records.
-    fn enter(&mut self, element: &str) {
+    fn enter(&mut self, element: &str, judge: &Judge) {
         if self.at.is_none() {
             self.health |= element.eq_ignore_ascii_case(HEALTH_ENVELOPE);
         } else if self.health && self.record.is_none() && is_usual(element) {
             self.at = None;
+            self.open(HEALTH_RECORD, judge);
         }
+    }
+
+    /// An element of the envelope begins.
+    fn open(&mut self, element: &str, judge: &Judge) {
+        self.levels.push(Level {
+            name: element.to_owned(),
+            said: Said::default(),
+            rows_before: judge.counts().rows,
+        });
+    }
+
+    /// The innermost element says that of the records in it.
+    fn say(&mut self, name: &str, value: &str, line: u64) -> Result<(), Unreadable> {
+        match self.levels.last_mut() {
+            Some(level) => level.said.member(name, value, line),
+            // The root holds nothing but a text.
+            None => Said::default().member(name, value, line),
+        }
+    }
+
+    /// The innermost element of the envelope ends.
+    fn end(&mut self, judge: &Judge) -> Result<(), Unreadable> {
+        let Some(level) = self.levels.pop() else {
+            return Ok(());
+        };
+        let rows = judge.counts().rows - level.rows_before;
+        // What a layout names is what counts, and an element without records is not around them.
+        let found = (rows > 0 && self.count.is_none()).then_some(rows);
+        let around = self.levels.last_mut().map(|around| &mut around.said);
+        level.said.end(&level.name, found, around)
     }
 
     fn is_record(&self, element: &str) -> bool {
