@@ -256,7 +256,8 @@ impl Names {
         let ranked: Vec<_> = headers.iter().map(|header| self.ranked(header)).collect();
         let repeated = self.repeated(&ranked)?;
         for (column, (header, ranked)) in headers.into_iter().zip(ranked).enumerate() {
-            let is_behind = std::mem::replace(&mut before, whose::is_of_another(&fold(header)));
+            let is_behind = before;
+            before = whose::awaits_a_number(&fold(header), before);
             let Some((number, rank)) = ranked else {
                 continue;
             };

@@ -39,18 +39,42 @@ pub(crate) const HEADERS: &[&str] = &[
 const OPEN: &[&str] = &[
     "公开",
     "公开级",
+    "可公开",
+    "主动公开",
+    "社会公开",
     "非密",
+    "非密级",
+    "非密件",
     "非涉密",
+    "非涉密件",
+    "非秘密",
+    "非国家秘密",
     "不涉密",
+    "不涉及",
+    "不涉及国家秘密",
     "未涉密",
+    "无密",
     "无密级",
+    "无涉密",
+    "无秘密",
+    "没有",
     "不定密",
+    "未定密",
     "否",
+    "不是",
+    "非",
     "普通",
+    "普通级",
     "一般",
-    "0",
+    "一般级",
     "false",
+    "f",
+    "no",
     "n",
+    "none",
+    "public",
+    "open",
+    "unclassified",
 ];
 
 /// Whether what stands in such a column refuses the batch.
@@ -59,7 +83,8 @@ pub(crate) fn is_secret(sent: Sent<'_>) -> bool {
         Sent::Missing => false,
         Sent::Text(text) => {
             let text = value::trimmed(text);
-            !value::says_nothing(text) && !OPEN.iter().any(|open| open.eq_ignore_ascii_case(text))
+            let is_zero = text.bytes().all(|byte| byte == b'0');
+            !value::says_nothing(text) && !is_zero && !OPEN.iter().any(|open| open.eq_ignore_ascii_case(text))
         }
         Sent::Bad(_) | Sent::Undecodable(_) => true,
     }
@@ -83,7 +108,9 @@ pub(crate) fn is_mark(text: &str) -> bool {
 pub(crate) fn in_row<'a>(cells: impl Iterator<Item = &'a str>) -> bool {
     let mut behind_label = false;
     for cell in cells.filter(|cell| !cell.trim().is_empty()) {
-        if is_mark(cell) || behind_label && is_secret(Sent::Text(cell)) {
+        // `密级：` may be left blank, and the next label follows.
+        let is_value = behind_label && !cell.contains([':', '：']);
+        if is_mark(cell) || is_value && is_secret(Sent::Text(cell)) {
             return true;
         }
         behind_label = may_begin(cell) && labelled(&bare(cell)).is_some_and(|(value, colon)| colon && value.is_empty());
@@ -91,11 +118,30 @@ pub(crate) fn in_row<'a>(cells: impl Iterator<Item = &'a str>) -> bool {
     false
 }
 
-/// A level, perhaps with how long it holds.
+/// A level, perhaps with how long it holds or what bears it. What goes on in another way is a name: 绝密级剧本娱乐有限公司.
 fn is_level(text: &str) -> bool {
     let behind = LEVELS.iter().find_map(|level| text.strip_prefix(level));
-    behind.is_some_and(|rest| rest.is_empty() || rest.starts_with(['★', '☆', '级']))
+    behind.is_some_and(|rest| {
+        let is_term = |rest: &str| rest.is_empty() || rest.starts_with(['★', '☆']) || is_term(rest);
+        let behind_class = rest.strip_prefix('级').map(|rest| {
+            let bearer = BEARERS.iter().find_map(|bearer| rest.strip_prefix(bearer));
+            bearer.unwrap_or(rest)
+        });
+        is_term(rest) || behind_class.is_some_and(is_term)
+    })
 }
+
+/// How long a mark holds, where the star is left out: `10年`, `（6个月）`, `长期`.
+fn is_term(text: &str) -> bool {
+    let text = text
+        .trim_start_matches(TERM_BEFORE)
+        .trim_end_matches(['）', ')', '】', ']']);
+    let unit = text.trim_start_matches(|letter: char| letter.is_ascii_digit() || ('０'..='９').contains(&letter));
+    text == "长期" || unit.len() < text.len() && ["年", "个月", "月", "天", "日"].contains(&unit)
+}
+
+/// What stands between a level and its term.
+const TERM_BEFORE: [char; 12] = ['（', '(', '【', '[', ':', '：', '-', '—', '·', ',', '，', '、'];
 
 /// What stands behind the name of a column for marks, and whether a colon does between them.
 fn labelled(text: &str) -> Option<(&str, bool)> {
@@ -129,6 +175,11 @@ fn may_begin(text: &str) -> bool {
 /// 保守国家秘密法 14, and what is kept inside of an office.
 const LEVELS: [&str; 4] = ["绝密", "机密", "秘密", "工作秘密"];
 
+/// What bears a mark: 机密级文件.
+const BEARERS: [&str; 10] = [
+    "文件", "文档", "公文", "材料", "资料", "事项", "信息", "数据", "载体", "件",
+];
+
 /// Marks and labels are short; a text that only begins like one runs on.
 const MARK_BYTES_MAX: usize = 200;
 
@@ -145,6 +196,11 @@ mod tests {
             "机密★",
             "秘密级",
             "机密级文件",
+            "秘密级资料★5年",
+            "机密级（长期）",
+            "机密 10年",
+            "秘密（6个月）",
+            "绝密长期",
             "工作秘密",
             "【机密】",
             "密级：机密",
@@ -168,6 +224,15 @@ mod tests {
             "保密局",
             "户籍人口表",
             "非涉密",
+            "绝密级剧本娱乐有限公司",
+            "机密级数据安全技术有限公司",
+            "秘密花园幼儿园",
+            "机密年代文化有限公司",
+            "秘密3号院餐饮店",
+            "密级：无密",
+            "密级：非密级",
+            "涉密：不是",
+            "密级：00",
         ] {
             assert!(!is_mark(text), "{text}");
         }
@@ -179,6 +244,8 @@ mod tests {
             (["密级：", "", "内部"], true),
             (["户籍人口表", "", "机密★"], true),
             (["密级：", "公开", "甲"], false),
+            (["密级：", "填表日期：", "甲"], false),
+            (["密级：", "填表人：甲", "机密★"], true),
             (["密级", "姓名", "性别"], false),
         ] {
             assert_eq!(in_row(cells.into_iter()), marked, "{cells:?}");

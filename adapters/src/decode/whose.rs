@@ -26,6 +26,16 @@ pub(crate) fn is_of_another(header: &str) -> bool {
     OTHERS.iter().any(|other| header.starts_with(other))
 }
 
+/// Whether a bare number behind this header may be that of somebody else: he is named here and his own number does not stand here. A relation to him
+/// names nobody, so that what stood `before` it counts: 姓名, 户主关系, 身份证号.
+pub(crate) fn awaits_a_number(header: &str, before: bool) -> bool {
+    if header.ends_with("关系") {
+        before && is_of_another(header)
+    } else {
+        is_of_another(header) && !is_number_of_a_person(header)
+    }
+}
+
 /// Whether a text above a table names somebody whom its record is not about.
 pub(crate) fn is_somebody(text: &str, own: &[&str]) -> bool {
     (is_of_another(text) && !is_of_units(text)) || (core(text).ends_with('人') && !is_own(text, own))

@@ -84,6 +84,11 @@ fn what_says_that_there_is_no_secret_passes() {
         "非涉密",
         "不涉密",
         "无",
+        "无密",
+        "非密级",
+        "No",
+        "不是",
+        "00",
         "否",
         "0",
         "-",
@@ -105,4 +110,16 @@ fn what_is_never_read_is_known_and_rejects_nothing() {
     let (ended, accepted, unknown) = ended("public-security/resident", CSV, &text);
     assert_eq!((ended, accepted), (Ok(()), 1));
     assert_eq!(unknown, ["别的"]);
+}
+
+#[test]
+fn a_name_that_begins_like_a_mark_refuses_nothing() {
+    let wanted = ["ent_name", "uscc"];
+    let record = record_type("commerce/establishment").unwrap();
+    let text = "密室名录,,\n企业名称,统一社会信用代码,经营范围\n绝密级剧本娱乐有限公司,,机密级服务\n秘密级餐饮店,,\n";
+    let mut decoder = Decoder::new(record, &wanted, &CSV, DecodeLimits::default(), TODAY);
+    let ended = decoder
+        .feed(text.as_bytes())
+        .and_then(|()| decoder.finish().map(|_| ()));
+    assert_eq!((ended, decoder.counts().rows), (Ok(()), 2));
 }

@@ -86,7 +86,11 @@ fn a_bare_number_beside_one_that_nobody_knows_whose_it_is_refuses_the_batch() {
 
 #[test]
 fn a_bare_number_behind_somebody_elses_name_refuses_the_batch() {
-    for header in ["姓名,家属姓名,身份证号", "死者姓名,经办人,公民身份号码"] {
+    for header in [
+        "姓名,家属姓名,身份证号",
+        "死者姓名,经办人,公民身份号码",
+        "姓名,家属姓名,家属关系,身份证号",
+    ] {
         assert_eq!(
             doubt(CREMATION, &CSV, &format!("{header}\n甲,乙,{SON}\n")),
             BEHIND,
@@ -105,6 +109,18 @@ fn a_number_that_is_plainly_another_persons_leaves_the_bare_one_alone() {
         "身份证号,身份证有效期",
     ] {
         let (numbers, _) = read(CREMATION, &CSV, &format!("{header}\n{DEAD},{SON}\n")).unwrap();
+        assert_eq!(numbers, [Some(DEAD.to_owned())], "{header}");
+    }
+}
+
+#[test]
+fn a_bare_number_behind_anothers_number_or_a_relation_to_him_is_the_records_own() {
+    for (header, row) in [
+        ("家属姓名,家属身份证号,身份证号", format!("乙,{SON},{DEAD}")),
+        ("姓名,户主关系,身份证号", format!("甲,父,{DEAD}")),
+        ("姓名,家属关系,公民身份号码", format!("甲,子,{DEAD}")),
+    ] {
+        let (numbers, _) = read(CREMATION, &CSV, &format!("{header}\n{row}\n")).unwrap();
         assert_eq!(numbers, [Some(DEAD.to_owned())], "{header}");
     }
 }
