@@ -3,7 +3,7 @@
 //! Takes the file and the reject report; gives the rejected records as they stand in the file, with what was wrong with each added at the end.
 //! All of it happens here: the values never left the sender. A corrected copy can be sent as it is, because the gateway passes over columns
 //! that begin with `_`. Text is marked by lines, so that bytes are copied and never re-written, whatever the charset; which lines are one
-//! record the decoder's own rule says. Titles are copied; where columns are stated instead of a header row, none is written. Rejects that find
+//! record, and which the header row, the decoder's own rule says. Titles are copied; where columns are stated instead of a header row, none is written. Rejects that find
 //! no record are counted. Workbooks and tables of dBASE become a new workbook ([`workbook`]).
 
 pub mod workbook;
@@ -11,9 +11,11 @@ pub mod workbook;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, BufRead, Write};
+use std::sync::Arc;
 
+use shuguan_adapters::catalogue::RecordType;
 use shuguan_adapters::decode::{DecodeLimits, RecordLines, Together};
-use shuguan_adapters::layout::{Delimited, Encoding};
+use shuguan_adapters::layout::{Delimited, Encoding, Mapping};
 
 use super::answer::RowProblem;
 use crate::csv_text;
@@ -24,13 +26,16 @@ const MARKS: [&str; 5] = ["_row", "_code", "_field", "_reason", "_expected"];
 const LINE_BYTES_MAX: usize = 16 << 20;
 
 /// How the file is written, as far as marking needs to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Form<'a> {
-    /// Columns.
-    Delimited(&'a Delimited),
+    /// Columns, and by whose names the header row is known where they are not stated.
+    Delimited(&'a Delimited, Option<HeaderOf<'a>>),
     /// One JSON object a line.
     Ndjson,
 }
+
+/// Whose header row it is: of which record type, and as the sender's layout has it.
+pub type HeaderOf<'a> = (&'static RecordType, Option<&'a Arc<Mapping>>);
 
 /// Rejects by the line of the file at which their record begins.
 #[derive(Debug, Default)]
@@ -94,7 +99,7 @@ pub fn mark(
                 }
                 let marks = marks(of_line.map(Vec::as_slice).unwrap_or_default());
                 out.write_all(&match form {
-                    Form::Delimited(_) => with_columns(&record, form, encoding, &marks),
+                    Form::Delimited(..) => with_columns(&record, form, encoding, &marks),
                     Form::Ndjson => with_members(&record, encoding, &marks),
                 })?;
             }
@@ -123,7 +128,7 @@ fn marks(problems: &[RowProblem]) -> [String; 5] {
 /// The record with columns behind its last.
 fn with_columns(record: &[u8], form: Form<'_>, encoding: Encoding, cells: &[String; 5]) -> Vec<u8> {
     let (text, end) = split_end(record);
-    let Form::Delimited(form) = form else {
+    let Form::Delimited(form, _) = form else {
         return record.to_vec();
     };
     let (delimiter, quotes) = (form.delimiter.text(), form.quotes);
@@ -201,7 +206,13 @@ struct Records<'a> {
 impl<'a> Records<'a> {
     fn new(source: &'a mut dyn BufRead, form: Form<'_>, encoding: Encoding) -> Self {
         let shape = match form {
-            Form::Delimited(form) => Some(RecordLines::new(form, DecodeLimits::default())),
+            Form::Delimited(form, header) => {
+                let lines = RecordLines::new(form, DecodeLimits::default());
+                Some(match header {
+                    Some((record, mapping)) => lines.of(record, mapping.cloned()),
+                    None => lines,
+                })
+            }
             Form::Ndjson => None,
         };
         Self {
@@ -284,13 +295,14 @@ fn decoded(line: &[u8], encoding: Encoding) -> Cow<'_, str> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-    use shuguan_adapters::layout::{Delimited, Delimiter, Encoding};
+    use shuguan_adapters::catalogue::record_type;
+    use shuguan_adapters::layout::{Delimited, Delimiter, Encoding, Mapping};
 
     use super::{Form, Marked, Rejects, RowProblem, encoded, mark};
 
     static COMMA: Delimited = Delimited::new(Delimiter::Comma);
     static PIPE: Delimited = Delimited::new(Delimiter::Pipe);
-    const COLUMNS: Form<'static> = Form::Delimited(&COMMA);
+    const COLUMNS: Form<'static> = Form::Delimited(&COMMA, None);
 
     fn problem(row: u64, line: u64, field: &str) -> RowProblem {
         RowProblem {
@@ -346,7 +358,7 @@ mod tests {
         let text = encode("姓名|性别\n甲|1\n乙|2\n");
         let (_, out) = marked(
             &text,
-            Form::Delimited(&PIPE),
+            Form::Delimited(&PIPE, None),
             Encoding::Gb18030,
             &[problem(2, 3, "sex")],
             true,
@@ -414,7 +426,7 @@ mod tests {
         let problems = [problem(1, 4, "a")];
         let (found, out) = marked(
             text.as_bytes(),
-            Form::Delimited(&titled),
+            Form::Delimited(&titled, None),
             Encoding::Utf8,
             &problems,
             false,
@@ -428,13 +440,31 @@ mod tests {
         let problems = [problem(1, 1, "a")];
         let (found, out) = marked(
             "甲,x\n乙,y\n".as_bytes(),
-            Form::Delimited(&stated),
+            Form::Delimited(&stated, None),
             Encoding::Utf8,
             &problems,
             false,
         );
         assert_eq!(found.marked, 1);
         assert!(String::from_utf8(out).unwrap().starts_with("甲,x,1,SG3204"));
+    }
+
+    #[test]
+    fn titles_that_nobody_stated_are_copied_and_the_marks_stand_in_the_row_that_names_fields() {
+        let record = record_type("public-security/resident").unwrap();
+        let mapping = Mapping::new(record, [("门牌", "hukou_address")], []).unwrap().into();
+        let text = "某市户籍人口表,,\n单位：,,\"一\n二\"\n\n门牌,号\n甲,1\n乙,2\n";
+        for (mapping, text) in [(None, text.replace("号", "姓名")), (Some(&mapping), text.to_owned())] {
+            let form = Form::Delimited(&COMMA, Some((record, mapping)));
+            let problems = [problem(2, 7, "a")];
+            let (found, out) = marked(text.as_bytes(), form, Encoding::Utf8, &problems, false);
+            assert_eq!((found.marked, found.unplaced, found.absent), (1, 0, 0));
+            let out = String::from_utf8(out).unwrap();
+            let lines: Vec<&str> = out.lines().collect();
+            assert_eq!(lines[..3], ["某市户籍人口表,,", "单位：,,\"一", "二\""]);
+            assert!(lines[3].starts_with("门牌,") && lines[3].ends_with(",_row,_code,_field,_reason,_expected"));
+            assert!(lines[4].starts_with("乙,2,2,SG3204"), "{out}");
+        }
     }
 
     #[test]

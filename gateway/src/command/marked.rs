@@ -22,7 +22,7 @@ pub(super) struct Original<'a> {
     pub(super) layout: &'a Layout,
 }
 
-/// Writes the copy. What the records are is asked of `record` for workbooks and tables only.
+/// Writes the copy. What the records are is asked of `record` where the header has to be found: not of objects, nor where columns are stated.
 ///
 /// # Errors
 /// Why there is none.
@@ -40,9 +40,14 @@ pub(super) fn write(
                 .then("name another file with `-o`"),
         );
     }
-    let (marked, bytes) = match form(&original.layout.format) {
-        Some(form) => lines(original, form, &rejects, all)?,
-        None => page(original, record, rejects, all, to)?,
+    let (marked, bytes) = match &original.layout.format {
+        Format::Ndjson => lines(original, Form::Ndjson, &rejects, all)?,
+        Format::Delimited(form) => {
+            let mapping = original.layout.mapping.as_ref();
+            let header = form.columns.is_none().then(|| Ok((record()?, mapping)));
+            lines(original, Form::Delimited(form, header.transpose()?), &rejects, all)?
+        }
+        _ => page(original, record, rejects, all, to)?,
     };
     if marked.absent > 0 {
         return Err(Failure::local("this is not the file that was sent")
@@ -61,15 +66,6 @@ pub(super) fn write(
         ));
     }
     output.file(to, &bytes)
-}
-
-/// The form of a file that is marked line by line.
-fn form(format: &Format) -> Option<Form<'_>> {
-    match format {
-        Format::Ndjson => Some(Form::Ndjson),
-        Format::Delimited(form) => Some(Form::Delimited(form)),
-        _ => None,
-    }
 }
 
 fn lines(original: &Original<'_>, form: Form<'_>, rejects: &Rejects, all: bool) -> Result<(Marked, Vec<u8>), Failure> {

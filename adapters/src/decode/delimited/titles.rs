@@ -26,9 +26,7 @@ impl Titles {
         names: &mut Names,
         judge: &mut Judge,
     ) -> Result<bool, Unreadable> {
-        // `密级：` is a note with what follows it, not a header.
-        let is_note = |name: &str| name.trim_end().ends_with([':', '：']);
-        if row.iter().any(|name| names.knows(name) && !is_note(name)) {
+        if names_a_field(row.iter(), names) {
             return Ok(false);
         }
         if secrecy::in_row(row.iter()) {
@@ -51,6 +49,13 @@ impl Titles {
             Some(first) => Err(no_header(first, names)),
         }
     }
+}
+
+/// Whether a row is the header row.
+pub(super) fn names_a_field<'a>(mut row: impl Iterator<Item = &'a str>, names: &Names) -> bool {
+    // `密级：` is a note with what follows it, not a header.
+    let is_note = |name: &str| name.trim_end().ends_with([':', '：']);
+    row.any(|name| names.knows(name) && !is_note(name))
 }
 
 /// What a row that names no field lacks.
