@@ -39,6 +39,7 @@ use self::form::Form;
 pub(crate) use self::form::Undecodable;
 pub use self::form::{Ended, PassedOver};
 use self::header::Names;
+pub use self::header::UnreadName;
 pub(crate) use self::header::fold as fold_header;
 #[cfg(test)]
 pub(crate) use self::header::own_headers;
@@ -366,11 +367,10 @@ impl Decoder {
         self.form.unknown_headers()
     }
 
-    /// Headers or members that are further names of fields which are read under another, each with its field and bounded as above: where both
-    /// stand, these are not read.
-    pub fn unread_headers(&self) -> Vec<(&'static str, &str)> {
-        let unread = self.form.names().map(Names::unread).unwrap_or_default();
-        unread.iter().map(|(field, name)| (*field, name.as_str())).collect()
+    /// Headers or members that are further names of fields which are read under another, bounded as above.
+    pub fn unread_headers(&self) -> Vec<UnreadName<'_>> {
+        let names = self.form.names();
+        names.map(|names| names.unread().collect()).unwrap_or_default()
     }
 
     /// The fields that a header or member stood for so far, each with the name under which it is read as sent, at most 64 characters.

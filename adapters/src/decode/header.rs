@@ -45,6 +45,19 @@ pub(crate) struct Names {
 /// Folded names with the number of what they name, see [`Places`], and how far behind each stands among the names of that.
 type Folded = HashMap<String, (usize, u8)>;
 
+/// A further name of a field, beside that under which it is read. As sent, at most 64 characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnreadName<'a> {
+    /// The field.
+    pub field: &'static str,
+    /// The further name.
+    pub name: &'a str,
+    /// The name that goes before it.
+    pub read: &'a str,
+    /// Whether it is read in rows in which that says nothing; what a layout names, and a name with a word for the record's own, gives way to none.
+    pub fills_in: bool,
+}
+
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {
@@ -223,9 +236,18 @@ impl Names {
         own.or_else(|| self.of_members.get(&number)).map(String::as_str)
     }
 
-    /// Names of wanted fields that are not read where the name of [`Names::recognised`] stands as well, each with its field.
-    pub(crate) fn unread(&self) -> &[(&'static str, String)] {
-        &self.unread
+    /// Names of wanted fields that give way to another.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = UnreadName<'_>> {
+        self.unread.iter().filter_map(|(field, name)| {
+            let number = self.record.fields.iter().position(|other| other.name == *field)?;
+            let (rank, read) = self.sent.get(number)?.as_ref()?;
+            Some(UnreadName {
+                field,
+                name,
+                read,
+                fills_in: gives_way(*rank),
+            })
+        })
     }
 
     /// The field whose values stand at each place: a wanted one, or that of a member of the row; none for the secrecy mark.

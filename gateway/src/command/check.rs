@@ -241,6 +241,10 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
         });
     }
     if let Some(to) = &args.output {
+        let unmarked = decoder.counts().rejected.saturating_sub(rejects.len() as u64);
+        if unmarked > 0 {
+            output.note(format!("{unmarked} more rejected records are not in the copy"));
+        }
         let original = Original {
             file: &args.file,
             layout: &layout,

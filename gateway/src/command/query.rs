@@ -299,7 +299,11 @@ fn form_of(chosen: Form, file: &Path) -> Form {
 /// Writes the rejected records of our own file with their marks.
 fn join(args: &RejectsArgs, client: &Client, file: &Path, report: &[u8], output: &Output) -> Result<Exit, Failure> {
     let lines = report.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let rejects = Rejects::new(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect());
+    let problems: Vec<RowProblem> = lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    for problem in problems.iter().filter(|problem| problem.row == 0) {
+        output.note(problem.line());
+    }
+    let rejects = Rejects::new(problems);
     let layout = layout_of(args, client, file)?;
     let original = Original { file, layout: &layout };
     let record = || record_of(client, &args.exchange);

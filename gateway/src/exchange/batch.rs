@@ -249,8 +249,8 @@ where
         }
         Ok(Received {
             quality: self.gauge.report(&counts),
+            report: Report { headers, rows }.with_unlisted(counts.rejected),
             counts,
-            report: Report { headers, rows },
             digest,
             bytes: self.bytes,
             format,

@@ -6,10 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 use shuguan_adapters::catalogue::RecordType;
-use shuguan_adapters::decode::PassedOver;
+use shuguan_adapters::decode::{PassedOver, UnreadName};
 use shuguan_policies::document::distance;
 
 use super::RowError;
+use crate::refusal::Refusal;
 
 /// Digits in a row that make a name look like a value.
 const DIGITS_MAX: usize = 5;
@@ -32,7 +33,7 @@ pub struct HeaderNotes {
     /// Wanted fields without a header.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<MissingHeader>,
-    /// Further names of fields, which are not read where the name that goes before them stands too.
+    /// Further names of fields, which are read at most where the name that goes before them says nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<UnreadHeader>,
     /// Rows of sums and of who made the table.
@@ -59,6 +60,12 @@ pub struct UnreadHeader {
     pub header: String,
     /// The field.
     pub field: String,
+    /// The name that goes before it, as sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
+    /// It is not read where that name says nothing either.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub never: bool,
 }
 
 /// A name that no field has.
@@ -91,6 +98,24 @@ struct HeaderLine {
 }
 
 impl Report {
+    /// With a remark first, where more records were rejected than it lists.
+    #[must_use]
+    pub fn with_unlisted(mut self, rejected: u64) -> Self {
+        let told = self.rows.iter().filter(|row| row.row > 0).count() as u64;
+        if let Some(more) = rejected.checked_sub(told).filter(|more| *more > 0) {
+            let remark = RowError {
+                code: "".into(),
+                title: format!("只列出前 {told} 条不合格记录，另有 {more} 条未列出").into(),
+                hint: Some(format!(
+                    "the first {told} rejected records are listed, {more} more are not"
+                )),
+                ..RowError::of_file(Refusal::TooManyRejects, 0)
+            };
+            self.rows.insert(0, remark);
+        }
+        self
+    }
+
     /// NDJSON; empty when there is nothing to say.
     pub fn encode(&self) -> Vec<u8> {
         let mut text = Vec::new();
@@ -159,11 +184,13 @@ impl HeaderNotes {
 
     /// With the names that are not read because others go before them, and with what was passed over.
     #[must_use]
-    pub fn besides(self, unread: &[(&'static str, &str)], passed_over: PassedOver) -> Self {
-        let unread = unread.iter().filter(|(_, header)| is_name(header));
-        let unread = unread.map(|(field, header)| UnreadHeader {
-            header: (*header).to_owned(),
-            field: (*field).to_owned(),
+    pub fn besides(self, unread: &[UnreadName<'_>], passed_over: PassedOver) -> Self {
+        let unread = unread.iter().filter(|of| is_name(of.name));
+        let unread = unread.map(|of| UnreadHeader {
+            header: of.name.to_owned(),
+            field: of.field.to_owned(),
+            first: is_name(of.read).then(|| of.read.to_owned()),
+            never: !of.fills_in,
         });
         Self {
             unread: unread.collect(),
@@ -219,13 +246,7 @@ impl HeaderNotes {
             .map(|of| format!("{} {}", of.field, of.zh))
             .collect();
         let missing = (!missing.is_empty()).then(|| format!("no header for: {}", missing.join(", ")));
-        let unread = self.unread.iter().map(|of| {
-            let header = of.header.escape_debug();
-            format!(
-                "header `{header}` is another name of {}: read only where the first says nothing",
-                of.field
-            )
-        });
+        let unread = self.unread.iter().map(UnreadHeader::line);
         let passed_over = [
             (self.footers, "rows of sums or of who made the table, not counted"),
             (self.deleted, "records marked as deleted, not counted"),
@@ -244,6 +265,30 @@ impl HeaderNotes {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]
+fn is_false(truth: &bool) -> bool {
+    !truth
+}
+
+impl UnreadHeader {
+    fn line(&self) -> String {
+        let first = match &self.first {
+            Some(first) => format!("`{}`", first.escape_debug()),
+            None => "the name that goes before it".to_owned(),
+        };
+        let read = if self.never {
+            format!("not read, because {first} says whose it is or stands in the layout")
+        } else {
+            format!("read only in rows in which {first} says nothing")
+        };
+        format!(
+            "header `{}` is another name of {}: {read}",
+            self.header.escape_debug(),
+            self.field
+        )
+    }
 }
 
 impl UnknownHeader {
@@ -303,10 +348,10 @@ fn is_name(header: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
     use shuguan_adapters::catalogue::{RecordType, record_type};
-    use shuguan_adapters::decode::PassedOver;
+    use shuguan_adapters::decode::{PassedOver, UnreadName};
 
     use super::{HeaderNotes, Report};
     use crate::exchange::RowError;
@@ -369,11 +414,25 @@ mod tests {
         };
         let recognised = ["citizen_id", "name", "sex"];
         let none = HeaderNotes::of(resident(), &["citizen_id", "name", "sex"], &recognised, &[]).worth_keeping();
-        let notes = none.besides(&[("household_no", "hhid"), ("name", "3207061860")], passed_over);
+        let of = |field, name, read, fills_in| UnreadName {
+            field,
+            name,
+            read,
+            fills_in,
+        };
+        let unread = [
+            of("household_no", "hhid", "hh", true),
+            of("name", "3207061860", "xm", true),
+            of("citizen_id", "身份证号", "本人身份证号", false),
+            of("sex", "xb", "3207061860", true),
+        ];
+        let notes = none.besides(&unread, passed_over);
         assert_eq!(
             notes.lines(),
             [
-                "header `hhid` is another name of household_no: read only where the first says nothing",
+                "header `hhid` is another name of household_no: read only in rows in which `hh` says nothing",
+                "header `身份证号` is another name of citizen_id: not read, because `本人身份证号` says whose it is or stands in the layout",
+                "header `xb` is another name of sex: read only in rows in which the name that goes before it says nothing",
                 "2 rows of sums or of who made the table, not counted",
                 "1 hidden sheets with such records, not read: `--sheet NAME`",
                 "3 rows with only a part of a field that stands in several columns (an address without its street): read without that field",
@@ -394,6 +453,22 @@ mod tests {
         );
         assert!(notes("320706189001010014", &["name"]).unknown.is_empty());
         assert!(notes("a\u{7}b", &["name"]).unknown.is_empty());
+    }
+
+    #[test]
+    fn a_report_that_does_not_list_all_rejects_says_how_many_more_there_are() {
+        let row = |row| RowError {
+            row,
+            ..RowError::of_file(Refusal::EmptyBatch, row)
+        };
+        let report = Report {
+            headers: HeaderNotes::default(),
+            rows: vec![row(0), row(1), row(2)],
+        };
+        assert_eq!(report.clone().with_unlisted(2), report);
+        let rows = report.with_unlisted(7).rows;
+        assert_eq!((rows.len(), rows[0].row), (4, 0));
+        assert_eq!(rows[0].title, "只列出前 2 条不合格记录，另有 5 条未列出");
     }
 
     #[test]

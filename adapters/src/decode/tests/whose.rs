@@ -71,6 +71,18 @@ fn nobody_elses_number_fills_in_for_one_that_is_not_there() {
 }
 
 #[test]
+fn the_sender_is_told_whether_a_further_name_is_ever_read() {
+    for (header, fills_in) in [("死者身份证号,身份证号", false), ("公民身份号码,身份证号", true)] {
+        let record = record_type(CREMATION).unwrap();
+        let mut decoder = Decoder::new(record, &["citizen_id"], &CSV, DecodeLimits::default(), TODAY);
+        decoder.feed(format!("{header}\n").as_bytes()).unwrap();
+        let _ = decoder.finish().unwrap();
+        let unread = decoder.unread_headers();
+        assert_eq!((unread[0].name, unread[0].fills_in), ("身份证号", fills_in), "{header}");
+    }
+}
+
+#[test]
 fn a_bare_number_beside_one_that_nobody_knows_whose_it_is_refuses_the_batch() {
     for header in [
         "亡人身份证号,身份证号",
