@@ -340,9 +340,11 @@ impl Decoder {
 
     /// What was recognised as no record, or as less than a value, and left out, so far.
     pub fn passed_over(&self) -> PassedOver {
+        let (form, judge) = (self.form.passed_over(), self.judge.passed_over());
         PassedOver {
-            partial: self.judge.partial(),
-            ..self.form.passed_over()
+            footers: form.footers + judge.footers,
+            partial: judge.partial,
+            ..form
         }
     }
 

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 
 use super::card::Cards;
+use super::form::PassedOver;
 use super::header::numbers_rows;
 use super::place::{Member, Places, Unfolding};
 use super::spread::{Found, Spreading};
-use super::{Counts, DecodeLimits, Unreadable, row_id, secrecy};
+use super::{Counts, DecodeLimits, Unreadable, row_id, secrecy, sheet};
 use crate::catalogue::{Field, RecordType};
 use crate::columns::Columns;
 use crate::layout::Mapping;
@@ -43,8 +44,10 @@ pub(crate) struct Judge {
     unfolding: Option<Arc<Unfolding>>,
     /// Fields whose value may stand in several columns.
     spreading: Option<Arc<Spreading>>,
-    /// Rows with only a part of such a value.
-    partial: u64,
+    /// Rows with only a part of such a value, and those that are sums.
+    passed_over: PassedOver,
+    /// Places that a row is read into.
+    places: usize,
     /// Place of the secrecy mark.
     mark: Option<usize>,
     /// Line of the first row that bears one.
@@ -178,7 +181,8 @@ impl Judge {
         Self {
             unfolding: Unfolding::new(record, &fields, &places).map(Arc::new),
             spreading: Spreading::new(record, &fields, &places, own).map(Arc::new),
-            partial: 0,
+            passed_over: PassedOver::default(),
+            places: places.count(),
             mark: places.of(Places::number_of_mark(record)),
             marked: None,
             operation: places.of(Places::number_of_operation(record)),
@@ -217,6 +221,10 @@ impl Judge {
         if self.marked.is_none() && self.mark.is_some_and(|mark| secrecy::is_secret(sent(mark))) {
             self.marked = Some(line);
         }
+        if self.is_sum(&sent) {
+            self.passed_over.footers += 1;
+            return;
+        }
         let operation = self.operation.map(|place| self.operation_of(sent(place)));
         let operation = match (operation, &self.intent) {
             (Some(operation), Intent::Delta(_)) => operation.map(Some),
@@ -235,7 +243,7 @@ impl Judge {
         let found = self.spreading.clone().map(|spreading| spreading.found(&sent));
         let found = found.unwrap_or_default();
         if found.iter().any(|(_, found)| matches!(found, Found::TooLittle)) {
-            self.partial += 1;
+            self.passed_over.partial += 1;
         }
         if found.is_empty() {
             self.unfold(row, &operation, sent);
@@ -249,6 +257,21 @@ impl Judge {
                 Some((_, Found::TooLittle)) => Sent::Missing,
             }
         });
+    }
+
+    /// Whether all that a row says is that it is a sum, and figures. It is counted among the rows, since a number of records that somebody states may
+    /// hold it.
+    fn is_sum<'a>(&self, sent: &impl Fn(usize) -> Sent<'a>) -> bool {
+        let mut sums = false;
+        (0..self.places).all(|place| match sent(place) {
+            Sent::Missing => true,
+            Sent::Text(text) => {
+                let is_sum = sheet::is_sum(text);
+                sums |= is_sum;
+                is_sum || value::says_nothing(text) || sheet::is_figure(text)
+            }
+            Sent::Bad(_) | Sent::Undecodable(_) => false,
+        }) && sums
     }
 
     /// The records of a row.
@@ -559,9 +582,9 @@ impl Judge {
         std::mem::take(&mut self.rejects)
     }
 
-    /// Rows in which only a part stood of a field that may stand in several columns.
-    pub(crate) fn partial(&self) -> u64 {
-        self.partial
+    /// What of rows was left out here, whatever the form of the file.
+    pub(crate) fn passed_over(&self) -> PassedOver {
+        self.passed_over
     }
 
     pub(crate) fn counts(&self) -> &Counts {

@@ -23,7 +23,7 @@ use crate::layout::{HeaderRows, Sheet};
 use crate::reject::RejectCode;
 use crate::value;
 
-pub(crate) use self::footer::{is_figure, is_label, telling};
+pub(crate) use self::footer::{is_figure, is_label, is_sum, telling};
 pub(crate) use self::head::{Header, Merge};
 pub(crate) use self::number::{Epoch, Form, shown as shown_number, write as write_number};
 pub(crate) use self::row::{Cell, SheetRow};

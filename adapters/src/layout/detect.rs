@@ -10,7 +10,8 @@ impl Layout {
     ///
     /// Workbooks and tables of dBASE are known by their first bytes, whatever they are called; what is called a workbook and is none, nor
     /// text, stays one, so that its decoder says what it is. Otherwise the extension decides when it is known; otherwise `<` begins XML, `[` JSON, and `{` lines of JSON when its first line is a whole
-    /// object. In a `.csv` or `.txt` file the delimiter is the one that occurs most often in the first line. The charset is
+    /// object. In a `.csv` or `.txt` file the delimiter is the one that occurs most often in the first line, if in the second as often, else the one by which most
+    /// lines have the same number of fields: the first may be a title. The charset is
     /// that of the first bytes; it is left open ([`Layout::open`]) where they are ASCII alone, or UTF-8 and GB18030 alike.
     pub fn detect(file_name: &str, head: &[u8]) -> Self {
         let body = head.strip_prefix(UTF8_MARK).unwrap_or(head).trim_ascii_start();
@@ -104,18 +105,63 @@ fn first_line_is_whole(body: &[u8]) -> bool {
 }
 
 fn likely_delimiter(head: &[u8]) -> Delimiter {
-    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let count = |delimiter: Delimiter| memchr::memmem::find_iter(line, delimiter.text()).count();
-    let long = [Delimiter::PipeBang, Delimiter::AtHash];
-    if let Some(delimiter) = long.into_iter().find(|delimiter| count(*delimiter) > 0) {
-        return delimiter;
+    let mut lines: Vec<Vec<u8>> = head.split(|byte| *byte == b'\n').map(unquoted).collect();
+    // The end may cut one off.
+    if lines.len() > 2 {
+        lines.pop();
     }
-    // In a tie the comma wins: the last of the maxima is taken.
-    let short = Delimiter::ALL.into_iter().filter(|delimiter| !long.contains(delimiter));
-    short
-        .max_by_key(|delimiter| count(*delimiter))
+    lines.retain(|line| !line.trim_ascii().is_empty());
+    lines.truncate(LINES_MAX);
+    let first = likeliest(|delimiter| lines.first().map_or(0, |line| count(line, delimiter)));
+    let [one, two, ..] = lines.as_slice() else {
+        return first;
+    };
+    if count(one, first) > 0 && count(one, first) == count(two, first) {
+        return first;
+    }
+    likeliest(|delimiter| alike(&lines, delimiter))
+}
+
+/// The delimiter of the greatest measure; in a tie the longer before the comma before the others, and where there is none the comma.
+fn likeliest<M: Ord + Default>(measure: impl Fn(Delimiter) -> M) -> Delimiter {
+    let (long, short): (Vec<_>, Vec<_>) = Delimiter::ALL
+        .into_iter()
+        .partition(|delimiter| delimiter.text().len() > 1);
+    // The last of the maxima is taken.
+    let all = short.into_iter().chain(long);
+    let met = all.filter(|delimiter| measure(*delimiter) > M::default());
+    met.max_by_key(|delimiter| measure(*delimiter))
         .unwrap_or(Delimiter::Comma)
 }
+
+/// How many lines have it as often as most lines that have it, and how often that is.
+fn alike(lines: &[Vec<u8>], delimiter: Delimiter) -> (usize, usize) {
+    let counts: Vec<usize> = lines.iter().map(|line| count(line, delimiter)).collect();
+    let of = |often: &usize| (counts.iter().filter(|other| *other == often).count(), *often);
+    counts
+        .iter()
+        .filter(|often| **often > 0)
+        .map(of)
+        .max()
+        .unwrap_or_default()
+}
+
+fn count(line: &[u8], delimiter: Delimiter) -> usize {
+    let of = |delimiter: Delimiter| memchr::memmem::find_iter(line, delimiter.text()).count();
+    match delimiter {
+        // Those of the other, `|!|`, are none.
+        Delimiter::Pipe => of(Delimiter::Pipe).saturating_sub(2 * of(Delimiter::PipeBang)),
+        other => of(other),
+    }
+}
+
+/// A line without what is quoted in it.
+fn unquoted(line: &[u8]) -> Vec<u8> {
+    line.split(|byte| *byte == b'"').step_by(2).collect::<Vec<_>>().concat()
+}
+
+/// Lines by which a delimiter is told: titles are few.
+const LINES_MAX: usize = 40;
 
 /// Chinese characters in what is UTF-8, and sequences that are not UTF-8. A character that the end cuts off is neither.
 fn utf8_evidence(bytes: &[u8]) -> (usize, usize) {

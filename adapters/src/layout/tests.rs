@@ -276,3 +276,29 @@ fn a_type_says_where_in_a_workbook_the_records_are_and_is_read_back() {
     }
     assert_eq!(Layout::from_content_type("text/csv; title-rows=1"), None);
 }
+
+#[test]
+fn a_delimiter_is_known_also_below_titles() {
+    for (text, delimiter) in [
+        ("xm|xb\n甲|1,2,3\n", Delimiter::Pipe),
+        ("某市户籍人口表\nxm\txb\tmz\n甲\t1\t01\n", Delimiter::Tab),
+        (
+            "某市,某区,2026年1月\nxm|xb|mz|dz\n甲|1|01|某路,1号\n乙|2|01|某路\n",
+            Delimiter::Pipe,
+        ),
+        ("某市|某区\n\n制表：甲\nxm,xb,mz\n甲,1,01\n", Delimiter::Comma),
+        ("户籍\nxm@#xb\n甲@#1\n", Delimiter::AtHash),
+        ("户籍|表\nxm|!|xb|!|mz\n甲|!|1|!|01\n", Delimiter::PipeBang),
+        ("xm,dz\n甲,\"a|b|c,d\"\n乙,\"a|b|c\"\n", Delimiter::Comma),
+        ("xm,dz,bz\n甲,\"一\n二|三|四\",\n", Delimiter::Comma),
+        ("姓名\n甲\n", Delimiter::Comma),
+        ("xm|xb", Delimiter::Pipe),
+        ("", Delimiter::Comma),
+    ] {
+        let layout = Layout::detect("a.txt", text.as_bytes());
+        let Format::Delimited(form) = layout.format else {
+            panic!("{text}")
+        };
+        assert_eq!(form.delimiter, delimiter, "{text}");
+    }
+}

@@ -64,30 +64,41 @@ const REMARKS: [&str; 9] = [
 
 /// Whether a cell says that its row is no record.
 pub(crate) fn is_label(cell: &str) -> bool {
-    // The longest label with blanks between its characters; nearly every cell of a record differs in its first character.
-    if cell.len() > LABEL_BYTES_MAX || !may_begin(cell) {
+    let Some(text) = bare(cell, &[&SUMS, &MAKERS, &REMARKS]) else {
         return false;
+    };
+    is_bare_sum(&text)
+        || behind(&text, &MAKERS).any(|next| matches!(next, None | Some(':' | '：' | '(' | '（')))
+        || behind(&text, &REMARKS).any(|next| matches!(next, Some(':' | '：')))
+        || (text.starts_with("单位（") || text.starts_with("单位(")) && text.contains('章')
+}
+
+/// Whether a cell says that its row is a sum.
+pub(crate) fn is_sum(cell: &str) -> bool {
+    bare(cell, &[&SUMS]).is_some_and(|text| is_bare_sum(&text))
+}
+
+fn is_bare_sum(text: &str) -> bool {
+    behind(text, &SUMS).any(|next| match next {
+        None | Some(':' | '：' | '(' | '（' | '共') => true,
+        Some(next) => next.is_ascii_digit(),
+    })
+}
+
+/// What may be one of these labels, without blanks between its characters and lines around it.
+fn bare(cell: &str, labels: &[&[&str]]) -> Option<String> {
+    // The longest label; nearly every cell of a record differs in its first character.
+    if cell.len() > LABEL_BYTES_MAX || !may_begin(cell, labels) {
+        return None;
     }
     let text: String = cell.chars().filter(|letter| !letter.is_whitespace()).collect();
-    let text = text.trim_matches(['-', '—', '=', '*', '_', '…']);
-    let after = |words: &[&str]| {
-        words
-            .iter()
-            .filter_map(|word| text.strip_prefix(word))
-            .map(|rest| rest.chars().next())
-            .collect::<Vec<_>>()
-    };
-    let colon = |next: &Option<char>| matches!(next, Some(':' | '：'));
-    let bracket = |next: &Option<char>| matches!(next, Some('(' | '（'));
-    let figure = |next: &Option<char>| next.is_some_and(|next| next.is_ascii_digit() || next == '共');
-    after(&SUMS)
-        .iter()
-        .any(|next| next.is_none() || colon(next) || bracket(next) || figure(next))
-        || after(&MAKERS)
-            .iter()
-            .any(|next| next.is_none() || colon(next) || bracket(next))
-        || after(&REMARKS).iter().any(colon)
-        || (text.starts_with("单位（") || text.starts_with("单位(")) && text.contains('章')
+    Some(text.trim_matches(['-', '—', '=', '*', '_', '…']).to_owned())
+}
+
+/// The characters that follow those of the words with which a text begins.
+fn behind<'a>(text: &'a str, words: &'a [&str]) -> impl Iterator<Item = Option<char>> {
+    let rests = words.iter().filter_map(|word| text.strip_prefix(word));
+    rests.map(|rest| rest.chars().next())
 }
 
 /// Whether a cell beside such a label is a figure: how many, or how much. What is longer may be a number of somebody.
@@ -110,11 +121,11 @@ pub(crate) fn telling(fields: &[Option<&Field>]) -> Vec<bool> {
 }
 
 /// Whether its first character is that of a label: nothing is put together of a cell that is none.
-fn may_begin(cell: &str) -> bool {
+fn may_begin(cell: &str, labels: &[&[&str]]) -> bool {
     let passed = |letter: char| letter.is_whitespace() || matches!(letter, '-' | '—' | '=' | '*' | '_' | '…');
     let first = cell.trim_start_matches(passed).chars().next();
-    let words = SUMS.iter().chain(&MAKERS).chain(&REMARKS);
-    first.is_some_and(|first| !first.is_ascii() && words.into_iter().any(|word| word.starts_with(first)))
+    let mut words = labels.iter().copied().flatten();
+    first.is_some_and(|first| !first.is_ascii() && words.any(|word| word.starts_with(first)))
 }
 
 /// A figure; identity numbers have more digits.

@@ -78,6 +78,26 @@ fn where_no_required_field_is_read_a_row_is_a_record_by_any_field() {
 }
 
 #[test]
+fn a_sum_among_objects_and_elements_is_no_record_and_whoever_has_more_than_figures_is() {
+    let ndjson = "{\"bt\":\"甲\",\"sl\":1}\n{\"bt\":\"合 计\",\"sl\":\"2\"}\n{\"bt\":\"合计\",\"bz\":\"甲\"}\n{\"bt\":\"负责人\",\"sl\":3}\n";
+    let json = format!("{{\"total\":4,\"data\":[{}]}}", ndjson.trim_end().replace('\n', ","));
+    let xml = "<d><row><bt>甲</bt></row><row><bt>合计：</bt><sl>2</sl><bz/></row><row><bt>合计</bt><bz>甲</bz></row><row><bt>负责人</bt></row></d>";
+    for (layout, text) in [(NDJSON, ndjson), (JSON, json.as_str()), (XML, xml)] {
+        let told = read(layout, text);
+        assert_eq!(told.ended, Ok(()), "{text}");
+        assert_eq!(titles(&told), ["甲", "合计", "负责人"], "{text}");
+        assert_eq!((told.counts.received, told.counts.rows), (3, 4), "{text}");
+    }
+    let record = crate::catalogue::record_type("public-security/death").unwrap();
+    let mut decoder = Decoder::new(record, &["name", "sex"], &NDJSON, DecodeLimits::default(), TODAY);
+    decoder
+        .feed("{\"姓名\":\"李测\"}\n{\"姓名\":\"合计\"}\n".as_bytes())
+        .unwrap();
+    let _ = decoder.finish().unwrap();
+    assert_eq!((decoder.counts().accepted, decoder.passed_over().footers), (1, 1));
+}
+
+#[test]
 fn a_trailer_that_is_called_like_a_sum_is_still_held_against_the_records() {
     let trailer = crate::layout::Trailer {
         mark: "合计".into(),
