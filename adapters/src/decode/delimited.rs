@@ -2,7 +2,7 @@
 //!
 //! Takes UTF-8 text cut between any two characters; gives each record's fields to the judge. The first record that names a field is the header
 //! row, unless the columns are stated; what stands above is titles (`titles`), and rows of sums below are no records. A line that holds no quote is split where it lies; everything else (a quoted field, a record cut by the end of a
-//! frame) is put together first. Line ends are `\n`, `\r\n` or `\r`; blank lines are skipped. A record with another number of fields than
+//! frame) is put together first. Line ends are `\n`, `\r\n` or `\r`; blank lines are skipped, and so are lines of nothing but delimiters. A record with another number of fields than
 //! there are columns is a reject, and so is an undecodable byte in a wanted field. A quoted record of several lines that does not end, is too
 //! long, has another number of fields or goes on behind a closing quote is none: a quote in it was never closed. It is read again line by line
 //! (`quoting`), so that one stray quote never costs another row. Refuses a bad header row, a line without end and a trailer that does not hold.
@@ -445,7 +445,10 @@ impl Delimited {
             let stated = |at: &usize| fields.field(*at);
             return tally.check(trailer, stated, line);
         }
-        let first = fields.iter().find(|field| !field.trim().is_empty()).unwrap_or_default();
+        // Spreadsheets write a blank row as its delimiters: it is a blank line.
+        let Some(first) = fields.iter().find(|field| !field.trim().is_empty()) else {
+            return Ok(());
+        };
         if secrecy::is_mark(first) {
             judge.mark(line);
         }

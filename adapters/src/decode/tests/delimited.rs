@@ -356,6 +356,17 @@ fn lines_that_all_open_a_quote_and_close_another_take_no_more_than_their_length(
     );
 }
 
+#[test]
+fn a_row_of_nothing_but_delimiters_is_a_blank_line() {
+    let told = told_however_cut(&CSV, limits(), "title,bz,sl\na,,\n,,\n\"\", ,\n,\nb,,x\n,,");
+    assert_eq!(titles(&told), ["a"]);
+    assert_eq!(told.rejects.len(), 1);
+    assert_eq!(
+        (told.counts.received, told.rejects[0].row, told.rejects[0].line),
+        (2, 2, 6)
+    );
+}
+
 /// The line at which each record begins, as the lines are told apart.
 fn begun_at(form: &Delimited, limits: DecodeLimits, text: &str) -> Vec<u64> {
     let mut lines = crate::decode::RecordLines::new(form, limits).of(&PLAIN, None);
@@ -402,6 +413,10 @@ proptest! {
         prop_assume!(ended.is_ok());
         let rejects: Vec<u64> = decoder.take_rejects().iter().map(|reject| reject.line).collect();
         prop_assert_eq!(decoder.counts().accepted, 0);
-        prop_assert_eq!(begun_at(&form, limits, &text), rejects);
+        // A record of blank fields is no record, and says so of no line.
+        let all: Vec<&str> = text.split('\n').collect();
+        let says = |line: &u64| !all[usize::try_from(*line).unwrap() - 1].chars().all(|letter| matches!(letter, ',' | '"'));
+        let [begun, rejects] = [begun_at(&form, limits, &text), rejects].map(|lines| lines.into_iter().filter(says).collect::<Vec<_>>());
+        prop_assert_eq!(begun, rejects);
     }
 }

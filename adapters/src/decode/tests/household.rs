@@ -280,11 +280,11 @@ proptest! {
     ) {
         let id = |who: &Option<usize>| who.map(nobody).unwrap_or_default();
         let pairs: Vec<String> = (1..=6).map(|number| format!("身份证号{number}")).collect();
-        let mut lines = vec![format!("户主身份证号,{}", pairs.join(","))];
+        let mut lines = vec![format!("月份,户主身份证号,{}", pairs.join(","))];
         let mut expected = Vec::new();
         for (head, pairs) in &rows {
             let texts: Vec<String> = std::iter::once(head).chain(pairs).map(id).collect();
-            lines.push(texts.join(","));
+            lines.push(format!("201701,{}", texts.join(",")));
             let members: Vec<usize> = pairs.iter().flatten().copied().collect();
             let head = head.filter(|head| !members.contains(head));
             expected.push(members.into_iter().chain(head).map(nobody).collect::<Vec<_>>());
