@@ -100,10 +100,21 @@ fn a_form_that_is_not_offered_is_406_and_anothers_report_is_404() {
 
 #[test]
 fn the_senders_own_file_is_marked_corrected_and_pushed_again() {
+    marked_and_pushed_again("");
+}
+
+#[test]
+fn titles_that_nobody_stated_stay_above_the_header_row_of_the_marked_file() {
+    marked_and_pushed_again("户籍人口表,,\n制表单位：某局,,\n");
+}
+
+fn marked_and_pushed_again(titles: &str) {
     let gateway = Deployment::new();
     let running = gateway.serve();
     let client = format!("partners/{POLICE}/client.toml");
     let feed = dirty(RESIDENT, CSV_GB18030, 300, 11, Dirt::spread(6.0));
+    let (above, ..) = encoding_rs::GB18030.encode(titles);
+    let feed = [&above, feed.as_slice()].concat();
     std::fs::write(gateway.path("june.csv"), &feed).unwrap();
     let push = |file: &str| {
         let (code, out, error) = gateway.shuguan(&[
@@ -131,7 +142,8 @@ fn the_senders_own_file_is_marked_corrected_and_pushed_again() {
     assert_eq!(code, 0, "{error}");
     let bad = std::fs::read(gateway.path("bad.csv")).unwrap();
     let (text, ..) = encoding_rs::GB18030.decode(&bad);
-    let mut lines = text.lines();
+    let below = text.strip_prefix(titles).expect("the titles");
+    let mut lines = below.lines();
     assert!(
         lines
             .next()
