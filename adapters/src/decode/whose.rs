@@ -26,13 +26,18 @@ pub(crate) fn is_of_another(header: &str) -> bool {
     OTHERS.iter().any(|other| header.starts_with(other))
 }
 
-/// Whether a bare number behind this header may be that of somebody else: he is named here and his own number does not stand here. A relation to him
-/// names nobody, so that what stood `before` it counts: 姓名, 户主关系, 身份证号.
+/// Whether a bare number behind this header may be that of somebody else: he is named here and his own number does not stand here. A relation names
+/// nobody and a telephone may be anybody's, so that what stood `before` them counts: 姓名, 户主关系, 身份证号 is one's own, and 家属姓名, 与死者关系,
+/// 联系电话, 身份证号 is not.
 pub(crate) fn awaits_a_number(header: &str, before: bool) -> bool {
+    const CALLS: [&str; 6] = ["电话", "电话号码", "手机", "手机号", "手机号码", "联系方式"];
+    let names_another = is_of_another(header) && !is_number_of_a_person(header);
     if header.ends_with("关系") {
-        before && is_of_another(header)
+        before
+    } else if CALLS.iter().any(|call| header.ends_with(call)) {
+        before || names_another
     } else {
-        is_of_another(header) && !is_number_of_a_person(header)
+        names_another
     }
 }
 

@@ -102,6 +102,9 @@ fn a_bare_number_behind_somebody_elses_name_refuses_the_batch() {
         "姓名,家属姓名,身份证号",
         "死者姓名,经办人,公民身份号码",
         "姓名,家属姓名,家属关系,身份证号",
+        "姓名,家属姓名,与死者关系,身份证号",
+        "死者姓名,经办人,联系电话,身份证号",
+        "姓名,家属姓名,与死者关系,家属电话,身份证号",
     ] {
         assert_eq!(
             doubt(CREMATION, &CSV, &format!("{header}\n甲,乙,{SON}\n")),
@@ -130,6 +133,7 @@ fn a_bare_number_behind_anothers_number_or_a_relation_to_him_is_the_records_own(
     for (header, row) in [
         ("家属姓名,家属身份证号,身份证号", format!("乙,{SON},{DEAD}")),
         ("姓名,户主关系,身份证号", format!("甲,父,{DEAD}")),
+        ("姓名,联系电话,身份证号", format!("甲,1,{DEAD}")),
         ("姓名,家属关系,公民身份号码", format!("甲,子,{DEAD}")),
     ] {
         let (numbers, _) = read(CREMATION, &CSV, &format!("{header}\n{row}\n")).unwrap();
