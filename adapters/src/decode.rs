@@ -102,6 +102,8 @@ impl Default for DecodeLimits {
 pub struct Counts {
     /// Data rows found, blank lines and the header row not counted: what a sender counts.
     pub rows: u64,
+    /// Those of them that say nothing but a sum, which are no records: a sender may count them or not.
+    pub sums: u64,
     /// Records in them: as many, but a row that is unfolded counts once for each record in it, one at least
     /// ([`crate::catalogue::Unfold`]).
     pub received: u64,
@@ -118,6 +120,13 @@ pub struct Counts {
     pub by_code: BTreeMap<RejectCode, u64>,
     /// Rejects by code and field; no field when the record as a whole is at fault.
     pub by_field: BTreeMap<(RejectCode, Option<&'static str>), u64>,
+}
+
+impl Counts {
+    /// Whether a sender who states so many rows means those that were found.
+    pub fn fits(&self, stated: u64) -> bool {
+        (self.rows - self.sums..=self.rows).contains(&stated)
+    }
 }
 
 /// Why a batch as a whole cannot be read. Positions and names of our own fields only, never a value.

@@ -223,6 +223,7 @@ impl Judge {
         }
         if self.is_sum(&sent) {
             self.passed_over.footers += 1;
+            self.counts.sums += 1;
             return;
         }
         let operation = self.operation.map(|place| self.operation_of(sent(place)));

@@ -109,7 +109,8 @@ pub(crate) fn in_row<'a>(cells: impl Iterator<Item = &'a str>) -> bool {
     let mut behind_label = false;
     for cell in cells.filter(|cell| !cell.trim().is_empty()) {
         // `密级：` may be left blank, and the next label follows.
-        let is_value = behind_label && !cell.contains([':', '：']);
+        let is_label = cell.contains([':', '：']) && !begins_with_level(&bare(cell));
+        let is_value = behind_label && !is_label;
         if is_mark(cell) || is_value && is_secret(Sent::Text(cell)) {
             return true;
         }
@@ -118,23 +119,37 @@ pub(crate) fn in_row<'a>(cells: impl Iterator<Item = &'a str>) -> bool {
     false
 }
 
-/// A level, perhaps with how long it holds or what bears it. What goes on in another way is a name: 绝密级剧本娱乐有限公司.
+/// A level, perhaps with how long it holds, what bears it or a warning. What goes on as the name of a unit is none: 绝密级剧本娱乐有限公司.
 fn is_level(text: &str) -> bool {
     let behind = LEVELS.iter().find_map(|level| text.strip_prefix(level));
-    behind.is_some_and(|rest| {
-        let is_term = |rest: &str| rest.is_empty() || rest.starts_with(['★', '☆']) || is_term(rest);
-        let behind_class = rest.strip_prefix('级').map(|rest| {
-            let bearer = BEARERS.iter().find_map(|bearer| rest.strip_prefix(bearer));
-            bearer.unwrap_or(rest)
-        });
-        is_term(rest) || behind_class.is_some_and(is_term)
+    behind.is_some_and(|rest| match rest.strip_prefix('级') {
+        Some(rest) => is_end(rest) || !UNITS.iter().any(|unit| rest.ends_with(unit)),
+        None => {
+            is_end(rest)
+                || BEARERS
+                    .iter()
+                    .any(|bearer| rest.strip_prefix(bearer).is_some_and(is_end))
+        }
     })
+}
+
+fn begins_with_level(text: &str) -> bool {
+    LEVELS.iter().any(|level| text.starts_with(level))
+}
+
+/// Whether a mark ends here: with a star, a bracket, punctuation or its term.
+fn is_end(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with(ENDS) || is_term(rest)
 }
 
 /// How long a mark holds, where the star is left out: `10年`, `（6个月）`, `长期`.
 fn is_term(text: &str) -> bool {
-    let text = text
-        .trim_start_matches(TERM_BEFORE)
+    let trimmed = text.trim_start_matches(TERM_BEFORE);
+    let named = ["保密期限", "保密期", "期限"]
+        .iter()
+        .find_map(|name| trimmed.strip_prefix(name));
+    let text = named
+        .map_or(trimmed, |rest| rest.trim_start_matches(TERM_BEFORE))
         .trim_end_matches(['）', ')', '】', ']']);
     let unit = text.trim_start_matches(|letter: char| letter.is_ascii_digit() || ('０'..='９').contains(&letter));
     text == "长期" || unit.len() < text.len() && ["年", "个月", "月", "天", "日"].contains(&unit)
@@ -175,7 +190,18 @@ fn may_begin(text: &str) -> bool {
 /// 保守国家秘密法 14, and what is kept inside of an office.
 const LEVELS: [&str; 4] = ["绝密", "机密", "秘密", "工作秘密"];
 
-/// What bears a mark: 机密级文件.
+/// What ends a mark at once.
+const ENDS: [char; 14] = [
+    '★', '☆', '】', ']', '）', ')', '〕', '，', ',', '。', '！', '!', '；', ';',
+];
+
+/// How the name of a unit ends.
+const UNITS: [&str; 24] = [
+    "公司", "集团", "企业", "厂", "店", "馆", "中心", "院", "社", "部", "室", "会", "行", "铺", "坊", "吧", "园", "处",
+    "所", "站", "队", "户", "点", "局",
+];
+
+/// What bears a mark: 机密文件.
 const BEARERS: [&str; 10] = [
     "文件", "文档", "公文", "材料", "资料", "事项", "信息", "数据", "载体", "件",
 ];
@@ -203,6 +229,19 @@ mod tests {
             "绝密长期",
             "工作秘密",
             "【机密】",
+            "【机密】户籍人口表",
+            "（秘密）死亡人员名单",
+            "秘密级（保密期限5年）",
+            "机密级 保密期限：10年",
+            "机密　保密期限10年",
+            "机密级文件，严禁外传",
+            "机密文件",
+            "机密，注意保管",
+            "机密级（仅供内部使用）",
+            "秘密级内部资料",
+            "绝密级会议材料",
+            "机密级死亡人员名单",
+            "秘密级统计表",
             "密级：机密",
             "密级 秘密★长期",
             "密级: 内部",
@@ -244,6 +283,8 @@ mod tests {
             (["密级：", "", "内部"], true),
             (["户籍人口表", "", "机密★"], true),
             (["密级：", "公开", "甲"], false),
+            (["密级：", "机密（保密期限：10年）", "甲"], true),
+            (["密级：", "秘密 期限:5年", "甲"], true),
             (["密级：", "填表日期：", "甲"], false),
             (["密级：", "填表人：甲", "机密★"], true),
             (["密级", "姓名", "性别"], false),
@@ -262,6 +303,8 @@ mod tests {
             ("title", "绝密★", true),
             ("title", "人口", false),
             ("密级", "公开", false),
+            ("bz", "机密级（保密期限10年）", true),
+            ("bz", "绝密级密室逃脱馆", false),
         ] {
             assert_eq!(is_secret_member(name, value), secret, "{name} {value}");
         }

@@ -27,14 +27,23 @@ pub(crate) fn is_of_another(header: &str) -> bool {
 }
 
 /// Whether a bare number behind this header may be that of somebody else: he is named here and his own number does not stand here. A relation names
-/// nobody and a telephone may be anybody's, so that what stood `before` them counts: 姓名, 户主关系, 身份证号 is one's own, and 家属姓名, 与死者关系,
-/// 联系电话, 身份证号 is not.
+/// nobody, and a telephone or a kind of document may be anybody's, so that what stood `before` them counts: 姓名, 户主关系, 身份证号 is one's own, and
+/// 家属姓名, 与死者关系, 联系电话, 身份证号 is not.
 pub(crate) fn awaits_a_number(header: &str, before: bool) -> bool {
-    const CALLS: [&str; 6] = ["电话", "电话号码", "手机", "手机号", "手机号码", "联系方式"];
+    const SAYS_OF_HIM: [&str; 8] = [
+        "电话",
+        "电话号码",
+        "手机",
+        "手机号",
+        "手机号码",
+        "联系方式",
+        "证件类型",
+        "证件种类",
+    ];
     let names_another = is_of_another(header) && !is_number_of_a_person(header);
     if header.ends_with("关系") {
         before
-    } else if CALLS.iter().any(|call| header.ends_with(call)) {
+    } else if SAYS_OF_HIM.iter().any(|says| header.ends_with(says)) {
         before || names_another
     } else {
         names_another
@@ -79,7 +88,7 @@ const NUMBERS: [&str; 12] = [
     "证件号码",
 ];
 
-const OTHERS: [&str; 58] = [
+const OTHERS: [&str; 63] = [
     "户主",
     "父",
     "母",
@@ -121,6 +130,11 @@ const OTHERS: [&str; 58] = [
     "填表人",
     "代办人",
     "经办人",
+    "经办民警",
+    "民警",
+    "网格",
+    "协管",
+    "协办",
     "承办人",
     "办理人",
     "审核人",

@@ -151,6 +151,8 @@ fn count(line: &[u8], delimiter: Delimiter) -> usize {
     match delimiter {
         // Those of the other, `|!|`, are none.
         Delimiter::Pipe => of(Delimiter::Pipe).saturating_sub(2 * of(Delimiter::PipeBang)),
+        // Some programs end each cell with a tab, so that a spreadsheet takes numbers for text.
+        Delimiter::Tab if line.windows(2).any(|pair| pair == b"\t,") => 0,
         other => of(other),
     }
 }

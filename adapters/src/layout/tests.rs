@@ -292,6 +292,7 @@ fn a_delimiter_is_known_also_below_titles() {
         ("xm,dz\n甲,\"a|b|c,d\"\n乙,\"a|b|c\"\n", Delimiter::Comma),
         ("xm,dz,bz\n甲,\"一\n二|三|四\",\n", Delimiter::Comma),
         ("姓名\n甲\n", Delimiter::Comma),
+        ("户籍\nxm\t,gmsfhm\t\n甲\t,3\t\n", Delimiter::Comma),
         ("xm|xb", Delimiter::Pipe),
         ("", Delimiter::Comma),
     ] {

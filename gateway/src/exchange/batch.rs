@@ -291,7 +291,7 @@ where
     /// What the sender counted, when it is not what came and the body was read to its end.
     fn miscounted(&self, counts: &Counts) -> Option<u64> {
         let stated = self.admitted.manner.count?;
-        (self.unreadable.is_none() && stated != counts.rows).then_some(stated)
+        (self.unreadable.is_none() && !counts.fits(stated)).then_some(stated)
     }
 }
 
@@ -306,7 +306,7 @@ pub(crate) fn whole_refusal(counts: &Counts, manner: &Manner) -> Option<Refusal>
     let outside = counts.by_code.get(&RejectCode::OutOfScope).copied().unwrap_or_default();
     if counts.received == 0 {
         Some(Refusal::EmptyBatch)
-    } else if manner.count.is_some_and(|stated| stated != counts.rows) {
+    } else if manner.count.is_some_and(|stated| !counts.fits(stated)) {
         Some(Refusal::CountMismatch)
     } else if outside == counts.received {
         Some(Refusal::OutOfScope)

@@ -87,6 +87,8 @@ fn a_sum_among_objects_and_elements_is_no_record_and_whoever_has_more_than_figur
         assert_eq!(told.ended, Ok(()), "{text}");
         assert_eq!(titles(&told), ["甲", "合计", "负责人"], "{text}");
         assert_eq!((told.counts.received, told.counts.rows), (3, 4), "{text}");
+        let fits = [2, 3, 4, 5].map(|stated| told.counts.fits(stated));
+        assert_eq!(fits, [false, true, true, false], "with the sum and without it");
     }
     let record = crate::catalogue::record_type("public-security/death").unwrap();
     let mut decoder = Decoder::new(record, &["name", "sex"], &NDJSON, DecodeLimits::default(), TODAY);

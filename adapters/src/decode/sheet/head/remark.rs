@@ -106,7 +106,7 @@ impl HeadRow {
         let of = |column: usize| is_label(self.text(column), self.is_told(column));
         let behind = column.checked_sub(1);
         let text = self.text(column);
-        let is_value = || behind.is_some_and(|label| self.is_told(label) && of(label));
+        let is_value = || !may_be_somebody(text) && behind.is_some_and(|label| self.is_told(label) && of(label));
         !text.is_empty() && (is_date(text) || is_count(text) || of(column) || is_value())
     }
 
@@ -148,7 +148,9 @@ fn is_label(text: &str, is_told: bool) -> bool {
         .iter()
         .any(|made| label.strip_prefix(made).is_some_and(|what| MAKES.contains(&what)));
     let in_brackets = rest.starts_with(['(', '（']);
-    if in_brackets && may_be_somebody(rest) {
+    // 村（社区）网格长 goes on behind its brackets.
+    let ends = rest.ends_with([')', '）']) && rest.matches([')', '）']).count() == 1;
+    if in_brackets && (may_be_somebody(rest) || !ends) {
         return false;
     }
     is_made || (LABELS.contains(&label) && (is_told || in_brackets || says_something(text)))
@@ -222,6 +224,9 @@ mod tests {
             "上报单位经办",
             "单位（联络员）",
             "日期确认者",
+            "村（社区）网格长",
+            "社区（村）医生",
+            "单位（辖区）民警",
             "2024年领款人",
             "2024年6月监护",
             "领款人（2024年度）",
@@ -241,6 +246,7 @@ mod tests {
         }
         assert_eq!(are(&["", "", "", "报告人：", "报告人证件："], &[]), [false; 5]);
         assert_eq!(are(&["死亡信息", "", "", "报告人：须为近亲属"], &[]), [false; 4]);
+        assert_eq!(are(&["", "", "填报日期：", "报告人"], &[]), [false, false, true, false]);
     }
 
     #[test]
