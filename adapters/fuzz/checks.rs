@@ -223,6 +223,7 @@ impl Outcome {
     fn adds_up(&self, wanted: &[&'static str], limits: DecodeLimits) {
         let Counts {
             rows: sent,
+            sums,
             received,
             accepted,
             rejected,
@@ -232,6 +233,7 @@ impl Outcome {
             by_field,
         } = &self.counts;
         assert_eq!(*received, accepted + rejected + repeated + history);
+        assert!(sums <= sent, "a sum is one of the rows");
         assert_eq!(*rejected, by_code.values().sum::<u64>());
         assert_eq!(*rejected, by_field.values().sum::<u64>());
         let fields = by_field.keys().filter_map(|(_, field)| *field);
