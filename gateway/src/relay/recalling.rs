@@ -15,7 +15,7 @@ use super::pace::Work;
 use super::schedule::Moved;
 use super::status::RecallApart;
 use super::turn::unguessable;
-use super::worker::{RelayFault, SLOW_ATTEMPTS_MAX, Worker};
+use super::worker::{RelayFault, Worker};
 use crate::journal::KeptRecall;
 use crate::registry::{Recall, Remedy};
 
@@ -40,10 +40,21 @@ pub(super) struct Recalls {
     pub(super) look_at_us: u64,
     /// The last turn was a recall's.
     had_turn: bool,
-    /// By record type: how often in a row its table was locked or slow, and the moment before which none of it is tried.
+    /// By record type: how often in a row its table was locked, and the moment before which none of it is tried.
     resting: HashMap<String, (u32, u64)>,
-    /// By their exchange, how often one took too long while others went in, and how many had by then.
-    slow: HashMap<Uuid, (u32, u64)>,
+    /// Those that took too long, by their exchange.
+    slow: HashMap<Uuid, Slow>,
+}
+
+/// A recall that took too long.
+#[derive(Clone, Copy, Debug)]
+struct Slow {
+    /// How often, once others went in.
+    times: u32,
+    /// Transactions that the registry had taken when it was so first.
+    answered: u64,
+    /// It is not tried before this moment.
+    until_us: u64,
 }
 
 /// What became of a recall's turn.
@@ -58,17 +69,16 @@ pub(super) enum Recalling {
 }
 
 impl Recalls {
-    /// Whether none of that record type is tried now.
-    fn rests(&self, record: &str, now_us: u64) -> bool {
-        self.resting.get(record).is_some_and(|(_, until_us)| now_us < *until_us)
+    /// Whether it is not tried now.
+    fn rests(&self, recall: &KeptRecall, now_us: u64) -> bool {
+        let locked = self.resting.get(&recall.event.rec);
+        let slow = self.slow.get(&recall.exchange);
+        locked.is_some_and(|(_, until_us)| now_us < *until_us) || slow.is_some_and(|slow| now_us < slow.until_us)
     }
 
     /// Whether as many are at hand as are needed. Those of a locked table keep nobody from those of others.
     fn are_enough(&self, now_us: u64) -> bool {
-        let free = self
-            .due
-            .values()
-            .filter(|recall| !self.rests(&recall.event.rec, now_us));
+        let free = self.due.values().filter(|recall| !self.rests(recall, now_us));
         self.due.len() >= HELD_MAX || free.take(DUE_MAX).count() == DUE_MAX
     }
 }
@@ -84,10 +94,8 @@ impl Worker {
         self.look_for_recalls().await?;
         let now_us = self.now_us();
         let (schedule, recalls) = (&self.schedule, &self.recalls);
-        let free = |recall: &&KeptRecall| {
-            let record = &recall.event.rec;
-            !recalls.rests(record, now_us) && schedule.free_at_us(record) <= now_us
-        };
+        let free =
+            |recall: &&KeptRecall| !recalls.rests(recall, now_us) && schedule.free_at_us(&recall.event.rec) <= now_us;
         let Some(recall) = self.recalls.due.values().find(free).cloned() else {
             return Ok(Recalling::Nothing);
         };
@@ -106,9 +114,9 @@ impl Worker {
                 }
             }
             Err(fault) if fault.remedy() == Remedy::SetAside => self.hold_apart(recall, &fault),
-            Err(fault) if fault.is_slow() && self.is_to_blame(&recall) => self.hold_apart(recall, &fault),
             // The stride is due again, behind what else waits.
-            Err(fault) if fault.is_slow() || fault.is_locked() => self.rest_recalls(&recall.event.rec, &fault),
+            Err(fault) if fault.is_slow() => self.slowed(recall, &fault),
+            Err(fault) if fault.is_locked() => self.rest_recalls(&recall.event.rec, &fault),
             Err(fault) => return Err(fault),
         }
         Ok(Recalling::Turn)
@@ -123,7 +131,7 @@ impl Worker {
         }
     }
 
-    /// A table is locked or slow: batches, and recalls of other record types, go on meanwhile.
+    /// A table is locked: batches, and recalls of other record types, go on meanwhile.
     fn rest_recalls(&mut self, record: &str, fault: &RelayFault) {
         let (code, told) = (fault.code(), fault.told());
         self.status.failed(code, &told);
@@ -131,7 +139,7 @@ impl Worker {
             error.code = code,
             error.told = told,
             record,
-            "a table is locked or slow; its recalls are tried again"
+            "a table is locked; its recalls are tried again"
         );
         let times = self.recalls.resting.get(record).map_or(0, |(times, _)| *times);
         let rest = (
@@ -141,22 +149,25 @@ impl Worker {
         self.recalls.resting.insert(record.to_owned(), rest);
     }
 
-    /// Whether it took too long so often while others went in.
-    fn is_to_blame(&mut self, recall: &KeptRecall) -> bool {
-        let (times, answered) = self
-            .recalls
-            .slow
-            .get(&recall.exchange)
-            .copied()
-            .unwrap_or((0, self.answered));
-        let times = times + u32::from(answered < self.answered);
-        let is_to_blame = times >= SLOW_ATTEMPTS_MAX.min(self.settings.attempts_max);
-        if is_to_blame {
+    /// One took too long: it rests, and all others go on. So often since others went in, it is to blame.
+    fn slowed(&mut self, recall: KeptRecall, fault: &RelayFault) {
+        let before = self.recalls.slow.get(&recall.exchange).copied();
+        let answered = before.map_or(self.answered, |slow| slow.answered);
+        let times = before.map_or(0, |slow| slow.times) + u32::from(answered < self.answered);
+        if times >= fault.attempts_max(&self.settings) {
             self.recalls.slow.remove(&recall.exchange);
-        } else {
-            self.recalls.slow.insert(recall.exchange, (times, self.answered));
+            return self.hold_apart(recall, fault);
         }
-        is_to_blame
+        let (code, told) = (fault.code(), fault.told());
+        self.status.failed(code, &told);
+        tracing::warn!(error.code = code, error.told = told, exchange.id = %recall.exchange, "a recall takes too long; it is tried again");
+        let until_us = self.now_us().saturating_add(self.rest_us(times, fault));
+        let slow = Slow {
+            times,
+            answered,
+            until_us,
+        };
+        self.recalls.slow.insert(recall.exchange, slow);
     }
 
     fn hold_apart(&mut self, recall: KeptRecall, fault: &RelayFault) {

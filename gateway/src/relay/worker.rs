@@ -105,8 +105,8 @@ fn spoilt(fault: &JournalFault) -> bool {
 const OBSERVE_EVERY: Duration = Duration::from_millis(500);
 /// How often a batch is tried whose payload or leaf is to blame.
 const PAYLOAD_ATTEMPTS_MAX: u32 = 5;
-/// How often one that takes too long while others go in.
-pub(super) const SLOW_ATTEMPTS_MAX: u32 = 5;
+/// How often one that takes too long, once others went in.
+const SLOW_ATTEMPTS_MAX: u32 = 5;
 /// What takes too long rests so many times the longest that a statement may take, so that others have most of the time.
 const SLOW_RESTS: u32 = 4;
 /// Small exchanges in one turn, and bytes of their payloads.
@@ -178,7 +178,7 @@ pub(super) struct Worker {
 struct Hold {
     record: String,
     refused: u32,
-    /// Transactions that had been taken by then.
+    /// Transactions that had been taken when it was held first.
     answered: u64,
     until_us: u64,
 }
@@ -416,7 +416,7 @@ impl Worker {
             self.underway.remove(&item.exchange);
         }
         let before = self.held.get(&item.exchange);
-        // What takes too long may be the registry's own slowness: it is the exchange's while others go in.
+        // What takes too long may be the registry's own slowness: it is the exchange's once others went in since.
         let counts = !fault.is_slow() || before.is_some_and(|hold| hold.answered < self.answered);
         let refused = before.map_or(0, |hold| hold.refused) + u32::from(counts);
         if refused >= fault.attempts_max(&self.settings) && self.set_aside(item, code, &told).await {
@@ -437,10 +437,11 @@ impl Worker {
     }
 
     fn held_for(&mut self, item: &InboxItem, refused: u32, wait_us: u64) {
+        let before = self.held.get(&item.exchange);
         let hold = Hold {
             record: item.record.clone(),
             refused,
-            answered: self.answered,
+            answered: before.map_or(self.answered, |hold| hold.answered),
             until_us: self.now_us().saturating_add(wait_us),
         };
         self.held.insert(item.exchange, hold);
