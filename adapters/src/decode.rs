@@ -392,6 +392,18 @@ impl Decoder {
             .unwrap_or_default()
     }
 
+    /// The fields for which something came so far: by a name, or, where any name did, from the constants of the sender's layout.
+    pub fn named(&self) -> Vec<&'static str> {
+        let Some(names) = self.form.names() else {
+            return Vec::new();
+        };
+        let mut named: Vec<_> = names.recognised().map(|(field, _)| field).collect();
+        if !named.is_empty() {
+            named.extend(names.constant_fields());
+        }
+        named
+    }
+
     fn unless_failed<T>(
         &mut self,
         step: impl FnOnce(&mut Form, &mut Judge) -> Result<T, Unreadable>,

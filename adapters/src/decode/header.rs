@@ -229,6 +229,11 @@ impl Names {
         fields.filter_map(|(field, sent)| Some((field.name, sent.as_ref()?.1.as_str())))
     }
 
+    /// The fields that the sender's layout fills where nothing is sent.
+    pub(crate) fn constant_fields(&self) -> impl Iterator<Item = &'static str> {
+        self.mapping.iter().flat_map(|mapping| mapping.constant_fields())
+    }
+
     /// The name under which that place is read, as sent.
     pub(crate) fn sent_at(&self, place: usize) -> Option<&str> {
         let number = self.places.number(place)?;
@@ -384,6 +389,7 @@ impl Names {
         let fields = self.record.fields.iter().enumerate();
         fields
             .filter(|(number, field)| field.required && self.places.is_wanted(*number) && !held(field))
+            .filter(|(_, field)| !self.constant_fields().any(|constant| constant == field.name))
             .map(|(_, field)| field.name)
             .collect()
     }

@@ -29,6 +29,8 @@ pub(crate) struct Judge {
     fields: Vec<&'static Field>,
     /// By place: what the sender's own codes stand for.
     codes: Vec<Option<BTreeMap<String, String>>>,
+    /// What stands at each place where a record sends nothing; none where the sender has no such.
+    constants: Option<Arc<[Option<String>]>>,
     columns: Columns,
     parts: VecDeque<RecordBatch>,
     rejects: Vec<Reject>,
@@ -160,6 +162,15 @@ impl Fault {
     }
 }
 
+/// By place, the constants of a sender that are of those fields; none when there is none.
+fn constants(mapping: &Mapping, names: &[&str]) -> Option<Arc<[Option<String>]>> {
+    let of_each: Vec<Option<String>> = names
+        .iter()
+        .map(|name| mapping.constant(name).map(str::to_owned))
+        .collect();
+    of_each.iter().any(Option::is_some).then(|| of_each.into())
+}
+
 impl Judge {
     pub(crate) fn new(
         record: &'static RecordType,
@@ -198,6 +209,7 @@ impl Judge {
                 .iter()
                 .map(|name| mapping.and_then(|mapping| mapping.codes(name)).cloned())
                 .collect(),
+            constants: mapping.and_then(|mapping| constants(mapping, &names)),
             cards: Cards::new(&fields, &rules, today),
             fields,
             parts: VecDeque::new(),
@@ -226,6 +238,22 @@ impl Judge {
             self.counts.sums += 1;
             return;
         }
+        let Some(constants) = self.constants.clone() else {
+            return self.row(line, sent);
+        };
+        self.row(line, |place| {
+            let sent = sent(place);
+            let is_empty = match sent {
+                Sent::Missing => true,
+                Sent::Text(text) => value::says_nothing(text),
+                Sent::Bad(_) | Sent::Undecodable(_) => false,
+            };
+            let constant = constants.get(place).and_then(Option::as_deref).filter(|_| is_empty);
+            constant.map_or(sent, Sent::Text)
+        });
+    }
+
+    fn row<'a>(&mut self, line: u64, sent: impl Fn(usize) -> Sent<'a>) {
         let operation = self.operation.map(|place| self.operation_of(sent(place)));
         let operation = match (operation, &self.intent) {
             (Some(operation), Intent::Delta(_)) => operation.map(Some),

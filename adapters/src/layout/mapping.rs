@@ -1,4 +1,4 @@
-//! What one sender calls things: its headers and its codes, beside those of the catalogue.
+//! What one sender calls things: its headers and its codes, beside those of the catalogue; and what its files say as a whole and in no row.
 //!
 //! Takes what a deployment has configured for one sender and record type; gives a [`Mapping`] that the decoder asks before the catalogue.
 //! Refuses, all at once, names and codes that the catalogue does not have and what is said twice.
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::catalogue::{FieldType, RecordType};
 use crate::decode::{fold_header, row_id};
 use crate::operation;
-use crate::value::trimmed;
+use crate::value::{says_nothing, trimmed};
 
 /// Headers and codes of one sender. Headers are compared as those of the catalogue are (case, blanks and a leading `*` do not count), codes
 /// exactly, apart from blanks around them.
@@ -18,6 +18,8 @@ pub struct Mapping {
     headers: BTreeMap<String, Option<&'static str>>,
     /// Field → value as sent → value as the catalogue has it.
     codes: BTreeMap<&'static str, BTreeMap<String, String>>,
+    /// Field → its value in every record that sends none.
+    constants: BTreeMap<&'static str, String>,
 }
 
 impl Mapping {
@@ -37,6 +39,23 @@ impl Mapping {
             faults.extend(mapping.add_code(record, field, sent, code).err());
         }
         if faults.is_empty() { Ok(mapping) } else { Err(faults) }
+    }
+
+    /// The same with (field, value) that stand in every record that sends nothing there: what a file says in its title or its name alone, such as which way
+    /// all in it moved. The value is read as if it had been sent.
+    pub fn with_constants<'a>(
+        mut self,
+        record: &'static RecordType,
+        constants: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, Vec<MappingFault>> {
+        let mut faults = Vec::new();
+        for (field, value) in constants {
+            match constant(record, field, value) {
+                Ok(name) => drop(self.constants.insert(name, trimmed(value).to_owned())),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if faults.is_empty() { Ok(self) } else { Err(faults) }
     }
 
     fn add_header(&mut self, record: &'static RecordType, header: &str, field: &str) -> Result<(), MappingFault> {
@@ -97,6 +116,16 @@ impl Mapping {
         self.headers.values().any(|field| *field == Some(row_id::NAME))
     }
 
+    /// What stands in a field where nothing is sent.
+    pub(crate) fn constant(&self, field: &str) -> Option<&str> {
+        self.constants.get(field).map(String::as_str)
+    }
+
+    /// The fields of which that is so.
+    pub(crate) fn constant_fields(&self) -> impl Iterator<Item = &'static str> {
+        self.constants.keys().copied()
+    }
+
     /// What the values of a field stand for.
     pub(crate) fn codes(&self, field: &str) -> Option<&BTreeMap<String, String>> {
         self.codes.get(field)
@@ -111,6 +140,22 @@ pub(crate) enum Header {
     Unread,
     /// The sender has no name of its own for it.
     Unmapped,
+}
+
+/// The field that may have that value in every record.
+fn constant(record: &'static RecordType, field: &str, value: &str) -> Result<&'static str, MappingFault> {
+    let known = record.field(field);
+    let known = known.ok_or_else(|| MappingFault::UnknownField(field.to_owned()))?;
+    let value = trimmed(value);
+    if says_nothing(value) {
+        return Err(MappingFault::NoValue(known.name));
+    }
+    match known.kind {
+        FieldType::Code(table) if table.canonical(value).is_none() => {
+            Err(MappingFault::UnknownCode(known.name, value.to_owned()))
+        }
+        _ => Ok(known.name),
+    }
 }
 
 /// A field, or the operation of a delta's rows, or the sender's own number of a row.
@@ -138,6 +183,9 @@ pub enum MappingFault {
     /// A value of a field is mapped twice.
     #[error("the value `{1}` of field `{0}` is mapped twice")]
     CodeTwice(&'static str, String),
+    /// A constant that says nothing.
+    #[error("the constant of field `{0}` says nothing")]
+    NoValue(&'static str),
     /// The field's table has no such code.
     #[error("the table of field `{0}` has no code `{1}`")]
     UnknownCode(&'static str, String),

@@ -276,9 +276,8 @@ fn problems(args: &CheckArgs, decoder: &mut Decoder) -> Vec<RowProblem> {
 
 /// Remarks on the names in the file.
 fn header_notes(args: &CheckArgs, wanted: &[&'static str], decoder: &Decoder) -> HeaderNotes {
-    let recognised: Vec<&str> = decoder.recognised().into_iter().map(|(field, _)| field).collect();
     // What was passed over stands in the verdict itself.
-    HeaderNotes::of(args.record, wanted, &recognised, decoder.unknown_headers())
+    HeaderNotes::of(args.record, wanted, &decoder.named(), decoder.unknown_headers())
         .besides(&decoder.unread_headers(), PassedOver::default())
 }
 

@@ -234,8 +234,7 @@ where
             Some(found) => layout.in_charset(found).label(),
             None => layout.label(),
         };
-        let recognised = self.decoder.recognised();
-        let headers = self.header_notes(&recognised);
+        let headers = self.header_notes();
         let mut rows: Vec<RowError> = self
             .unreadable
             .iter()
@@ -259,7 +258,7 @@ where
     }
 
     /// Remarks on the names; none on a body that was not read to its names.
-    fn header_notes(&self, recognised: &[(&'static str, &str)]) -> HeaderNotes {
+    fn header_notes(&self) -> HeaderNotes {
         let named = matches!(
             self.unreadable,
             None | Some(Unreadable::BadHeaderRow { .. } | Unreadable::DoubtfulHeader(_))
@@ -267,9 +266,8 @@ where
         if !named {
             return HeaderNotes::default();
         }
-        let fields: Vec<&str> = recognised.iter().map(|(field, _)| *field).collect();
         let (record, wanted) = (self.admitted.record, self.admitted.plan.wanted());
-        HeaderNotes::of(record, wanted, &fields, self.decoder.unknown_headers())
+        HeaderNotes::of(record, wanted, &self.decoder.named(), self.decoder.unknown_headers())
             .worth_keeping()
             .besides(&self.decoder.unread_headers(), self.decoder.passed_over())
     }

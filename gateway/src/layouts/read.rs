@@ -276,7 +276,7 @@ fn told<T>(document: &mut Document<'_>, span: Option<Range<usize>>, made: Result
         .ok()
 }
 
-/// `[layout.headers]` and `[layout.codes.FIELD]`; each entry is tried by itself, so that each fault has its line.
+/// `[layout.headers]`, `[layout.codes.FIELD]` and `[layout.constants]`; each entry is tried by itself, so that each fault has its line.
 fn mapping<'s>(document: &mut Document<'s>, table: &mut Table<'s>, record: &'static RecordType) -> Option<Mapping> {
     let mut headers: Vec<(String, String)> = Vec::new();
     let mut codes: Vec<(String, String, String)> = Vec::new();
@@ -322,14 +322,16 @@ fn mapping<'s>(document: &mut Document<'s>, table: &mut Table<'s>, record: &'sta
         }
         of_fields.finish(document);
     }
-    if headers.is_empty() && codes.is_empty() {
+    let constants = constants(document, table, record);
+    if headers.is_empty() && codes.is_empty() && constants.is_empty() {
         return None;
     }
     let headers = headers.iter().map(|(header, field)| (header.as_str(), field.as_str()));
     let codes = codes
         .iter()
         .map(|(field, sent, code)| (field.as_str(), sent.as_str(), code.as_str()));
-    match Mapping::new(record, headers, codes) {
+    let constants = constants.iter().map(|(field, value)| (field.as_str(), value.as_str()));
+    match Mapping::new(record, headers, codes).and_then(|mapping| mapping.with_constants(record, constants)) {
         Ok(mapping) => Some(mapping),
         Err(faults) => {
             // What an entry has wrong by itself is told already; here is what two have wrong together.
@@ -341,6 +343,33 @@ fn mapping<'s>(document: &mut Document<'s>, table: &mut Table<'s>, record: &'sta
             None
         }
     }
+}
+
+/// `[layout.constants]`, field and value.
+fn constants<'s>(
+    document: &mut Document<'s>,
+    table: &mut Table<'s>,
+    record: &'static RecordType,
+) -> Vec<(String, String)> {
+    let mut constants = Vec::new();
+    let Some(mut inner) = table.table(document, "constants") else {
+        return constants;
+    };
+    for (field, span) in inner.keys() {
+        if let Some(value) = inner.optional::<String>(document, &field) {
+            let entry = [(field.as_str(), value.as_str())];
+            try_entry(
+                document,
+                span,
+                record,
+                &field,
+                Mapping::default().with_constants(record, entry),
+            );
+            constants.push((field, value));
+        }
+    }
+    inner.finish(document);
+    constants
 }
 
 fn try_entry<T, F: std::fmt::Display>(

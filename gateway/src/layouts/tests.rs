@@ -156,6 +156,10 @@ charset = "latin1"
 column = [{ name = "gmsfhm", width = 18 }, { name = "xm", start = 17, width = 3 }]
 [layout.headers]
 "身份证" = "citizenid"
+[layout.constants]
+sexes = "1"
+ethnicity = "99"
+name = ""
 [layout.codes.sex]
 "10" = "7"
 [layout.codes.nothing]
@@ -176,8 +180,11 @@ colour = "red"
         "12: `latin1` is no charset",
         "13: columns `gmsfhm` and `xm` overlap",
         "15: there is no field `citizenid` did you mean `citizen_id`?",
-        "17: the table of field `sex` has no code `7`",
-        "18: there is no field `nothing`",
+        "17: there is no field `sexes` did you mean `sex`?",
+        "18: the table of field `ethnicity` has no code `99`",
+        "19: the constant of field `name` says nothing",
+        "21: the table of field `sex` has no code `7`",
+        "22: there is no field `nothing`",
         "24: `tape` is no form",
         "25: unknown key `layout.colour`",
     ] {

@@ -6,7 +6,7 @@ use arrow_array::cast::AsArray;
 use super::{CSV, NDJSON, TODAY};
 use crate::catalogue::record_type;
 use crate::decode::{DecodeLimits, Decoder, HeaderDoubt, Unreadable};
-use crate::layout::{Layout, Mapping};
+use crate::layout::{Layout, Mapping, MappingFault};
 
 const CREMATION: &str = "civil-affairs/cremation";
 const DEAD: &str = "320706188002290004";
@@ -162,4 +162,36 @@ fn a_layout_says_whose_a_number_is() {
     );
     let told = mapped(&[("亡人身份证号", "-"), ("身份证号", "citizen_id")]);
     assert_eq!(numbers(told), [Some(SON.to_owned())]);
+}
+
+#[test]
+fn what_a_layout_says_of_every_record_stands_where_a_row_sends_nothing() {
+    let record = record_type(CREMATION).unwrap();
+    let mapping = Mapping::new(record, [("号", "citizen_id")], [])
+        .and_then(|mapping| mapping.with_constants(record, [("citizen_id", DEAD), ("name", " 某某 ")]))
+        .unwrap();
+    let layout = |of: &Layout| Layout {
+        mapping: Some(mapping.clone().into()),
+        ..of.clone()
+    };
+    for (of, text) in [
+        (CSV, format!("死亡日期,号\n18991229,\n18991229,{SON}\n合计,2\n")),
+        (CSV, format!("死亡日期,姓名,号\n18991229,甲,\n18991229,,{SON}\n")),
+        (
+            NDJSON,
+            format!("{{\"死亡日期\":null}}\n{{\"号\":\"{SON}\"}}\n{{\"死亡日期\":\"合计\"}}\n"),
+        ),
+    ] {
+        let (numbers, _) = read(CREMATION, &layout(&of), &text).unwrap();
+        assert_eq!(numbers, [Some(DEAD.to_owned()), Some(SON.to_owned())], "{text}");
+    }
+    for (field, value, fault) in [
+        ("nobody", "1", MappingFault::UnknownField("nobody".into())),
+        ("name", " - ", MappingFault::NoValue("name")),
+        ("sex", "7", MappingFault::UnknownCode("sex", "7".into())),
+    ] {
+        let record = record_type("public-security/resident").unwrap();
+        let made = Mapping::default().with_constants(record, [(field, value)]);
+        assert_eq!(made, Err(vec![fault]));
+    }
 }
