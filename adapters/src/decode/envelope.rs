@@ -5,8 +5,10 @@
 //! records than are there, or more than its page holds of several (`page`). What is stated in an object counts for the records in it; page
 //! and success may be told in an object around it, too. What other members say is nobody's business here.
 
+mod answer;
 mod page;
 
+use self::answer::Answer;
 use self::page::Page;
 use super::{TrailerFault, Unreadable, secrecy};
 
@@ -16,10 +18,7 @@ pub(crate) struct Said {
     /// Numbers of records, each with its line.
     totals: Vec<(u64, u64)>,
     page: Page,
-    /// Line of a code that is none of success, as far as is known.
-    doubtful: Option<u64>,
-    /// Some other member says that it succeeded.
-    succeeded: bool,
+    answer: Answer,
     /// Totals of objects inside that are larger than what was there.
     unsettled: Vec<Missing>,
 }
@@ -42,13 +41,10 @@ impl Said {
         if value.is_empty() || value == "null" {
             return Ok(());
         }
-        if says_failed(name, value) {
+        if answer::says_failed(name, value) {
             return Err(Unreadable::FailedAnswer { line });
         }
-        if is(name, &CODES) && !is_code_of_success(value) {
-            self.doubtful.get_or_insert(line);
-        }
-        self.succeeded |= says_succeeded(name, value);
+        self.answer.member(name, value, line);
         if is(name, &TOTALS) {
             let total = page::number(value).filter(|_| self.totals.len() < MEMBERS_MAX);
             self.totals.extend(total.map(|total| (total, line)));
@@ -60,7 +56,7 @@ impl Said {
     /// The object of that name ends, in which so many records were `found`; none when it is not around the records. What it cannot settle by itself is
     /// for the one `around` it.
     pub(crate) fn end(self, name: &str, found: Option<u64>, around: Option<&mut Self>) -> Result<(), Unreadable> {
-        if let Some(line) = self.doubtful.filter(|_| !self.succeeded) {
+        if let Some(line) = self.answer.failed() {
             return Err(Unreadable::FailedAnswer { line });
         }
         let own = found.into_iter().flat_map(|found| {
@@ -93,49 +89,6 @@ impl Said {
     }
 }
 
-/// Whether it says by itself that what was asked for did not succeed.
-fn says_failed(name: &str, value: &str) -> bool {
-    if is(name, &SUCCESS) {
-        is(value, &FAILED) || is(value, &["false", "0", "n", "no", "否"])
-    } else if is(name, &ERRORS) {
-        // A code that is no number may say anything, also that there is no error.
-        let is_number = value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-        is(value, &FAILED) || is_number && !is_zero(value) && !is(value, &NUMBERS_OF_SUCCESS)
-    } else {
-        is(name, &["status"]) && (is(value, &FAILED) || is(value, &["false"]))
-    }
-}
-
-/// Whether it says that it did succeed.
-fn says_succeeded(name: &str, value: &str) -> bool {
-    if is(name, &SUCCESS) || is(name, &["status"]) {
-        is(value, &WORDS_OF_SUCCESS) || is(value, &["1", "y", "yes", "是"]) || speaks_of_success(value)
-    } else {
-        is(name, &MESSAGES) && (is(value, &WORDS_OF_SUCCESS) || speaks_of_success(value))
-    }
-}
-
-/// Zeros, whatever their number, and what else stands for success where several answers are numbered.
-fn is_code_of_success(code: &str) -> bool {
-    is_zero(code)
-        || is(code, &NUMBERS_OF_SUCCESS)
-        || is(code, &["1"])
-        || is(code, &WORDS_OF_SUCCESS)
-        || speaks_of_success(code)
-}
-
-fn is_zero(code: &str) -> bool {
-    code.bytes().all(|byte| byte == b'0')
-}
-
-/// `操作成功`, `查询成功！`
-fn speaks_of_success(text: &str) -> bool {
-    text.contains("成功")
-        && !["不成功", "未成功", "没有成功", "失败"]
-            .iter()
-            .any(|not| text.contains(not))
-}
-
 fn is(text: &str, words: &[&str]) -> bool {
     words.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
@@ -145,38 +98,6 @@ pub(crate) fn says_nothing_found(body: &str) -> bool {
     let text = body.trim().trim_matches('"');
     text.len() <= SENTENCE_BYTES_MAX && NOTHING_FOUND.iter().any(|sentence| text.starts_with(sentence))
 }
-
-/// `IsSuccess`, and `success`: true or false.
-const SUCCESS: [&str; 3] = ["isSuccess", "success", "is_success"];
-
-/// `returnCode` of the tax offices, `resultCode` of platforms: zeros when all is well, or the platform's own number beside a message.
-const CODES: [&str; 4] = ["returnCode", "return_code", "resultCode", "result_code"];
-
-/// `ErrorCode` of platforms: what is in it is an error, unless it is zero.
-const ERRORS: [&str; 2] = ["errorCode", "error_code"];
-
-/// What stands beside a code.
-const MESSAGES: [&str; 13] = [
-    "msg",
-    "message",
-    "returnMsg",
-    "return_msg",
-    "returnMessage",
-    "return_message",
-    "resultMsg",
-    "result_msg",
-    "resultMessage",
-    "result_message",
-    "resultDesc",
-    "returnDesc",
-    "desc",
-];
-
-const FAILED: [&str; 5] = ["fail", "failed", "failure", "error", "失败"];
-
-const WORDS_OF_SUCCESS: [&str; 5] = ["true", "success", "succeeded", "ok", "成功"];
-
-const NUMBERS_OF_SUCCESS: [&str; 4] = ["200", "2000", "20000", "10000"];
 
 /// How many records there are.
 const TOTALS: [&str; 3] = ["totalCount", "total_count", "total"];
@@ -273,6 +194,38 @@ mod tests {
             assert_eq!(judged(&[("resultCode", "1001"), other]), Ok(()), "{other:?}");
             assert_eq!(judged(&[other, ("resultCode", "1001")]), Ok(()), "{other:?}");
         }
+    }
+
+    #[test]
+    fn an_answer_that_speaks_of_trouble_or_of_some_success_is_refused() {
+        for members in [
+            &[("returnCode", "1"), ("returnMsg", "查询失败")] as &[_],
+            &[("resultCode", "206"), ("resultMsg", "部分成功")],
+            &[("resultCode", "1001"), ("resultMsg", "接口调用成功，但数据查询超时")],
+            &[("resultCode", "999"), ("desc", "上次成功时间2025-01-01")],
+            &[
+                ("resultCode", "2"),
+                ("status", "1"),
+                ("resultMsg", "数据查询超时，结果不完整"),
+            ],
+            &[("resultCode", "2"), ("status", "是")],
+            &[("resultCode", "1"), ("success", "true"), ("msg", "数据不完整")],
+        ] {
+            assert_eq!(
+                judged(members),
+                Err(Unreadable::FailedAnswer { line: 3 }),
+                "{members:?}"
+            );
+            let turned: Vec<_> = members.iter().rev().copied().collect();
+            assert_eq!(
+                judged(&turned),
+                Err(Unreadable::FailedAnswer { line: 3 }),
+                "{members:?}"
+            );
+        }
+        // Zeros say that all is well, whatever the message is about; a 1 beside a message of nothing wrong may.
+        assert_eq!(judged(&[("resultCode", "00"), ("desc", "异常名单")]), Ok(()));
+        assert_eq!(judged(&[("resultCode", "1"), ("msg", "请求已受理")]), Ok(()));
     }
 
     #[test]

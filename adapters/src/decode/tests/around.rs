@@ -223,6 +223,8 @@ fn an_answer_that_says_that_it_failed_is_refused_with_and_without_records() {
         r#"{"IsSuccess":false,"TotalCount":0,"DataList":[]}"#,
         r#"{"resultCode":"01","resultData":[{"bt":"甲"}]}"#,
         r#"{"result":{"total":"1","data":[{"bt":"甲"}]},"status":"error"}"#,
+        r#"{"returnCode":"1","returnMsg":"查询失败","data":[{"bt":"甲"}]}"#,
+        r#"{"resultCode":2,"status":1,"resultMsg":"数据查询超时，结果不完整","data":[{"bt":"甲"}]}"#,
     ] {
         assert_eq!(read(JSON, text).ended, failed(1), "{text}");
     }
