@@ -72,9 +72,7 @@ impl Said {
         match (around, missing.first()) {
             (Some(around), _) if around.unsettled.len() + missing.len() <= MEMBERS_MAX => {
                 around.unsettled.extend(missing);
-                if found.is_none() {
-                    around.page.learn(name, self.page);
-                }
+                around.page.learn(name, self.page, found.is_some());
                 Ok(())
             }
             (_, Some(Missing { stated, found, line })) => Err(Unreadable::WrongTrailer {
@@ -93,6 +91,11 @@ fn is(text: &str, words: &[&str]) -> bool {
     words.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
+/// Whether an object of that name speaks of what is beside it.
+fn is_head(name: &str) -> bool {
+    is(name, &HEADS)
+}
+
 /// Whether all of a body is the sentence with which platforms say that there is nothing.
 pub(crate) fn says_nothing_found(body: &str) -> bool {
     let text = body.trim().trim_matches('"');
@@ -101,6 +104,9 @@ pub(crate) fn says_nothing_found(body: &str) -> bool {
 
 /// How many records there are.
 const TOTALS: [&str; 3] = ["totalCount", "total_count", "total"];
+
+/// Under these names platforms send what they say of the records beside them.
+const HEADS: [&str; 6] = ["head", "header", "page", "pageInfo", "pagination", "meta"];
 
 /// An envelope has few members of these names.
 const MEMBERS_MAX: usize = 64;
@@ -262,7 +268,8 @@ mod tests {
         };
         assert!(paged(&[], None).is_err());
         assert!(paged(&[("pageNum", "1"), ("pageSize", "4")], None).is_ok());
-        assert!(paged(&[("pageNum", "1"), ("pageSize", "5")], None).is_err());
+        assert!(paged(&[("current", "1"), ("pageSize", "5")], None).is_err());
+        assert!(paged(&[("size", "4")], None).is_err());
         assert!(paged(&[], Some(("size", "4"))).is_ok());
     }
 

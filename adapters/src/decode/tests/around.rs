@@ -295,6 +295,64 @@ fn an_answer_that_states_more_records_than_it_has_is_refused_unless_it_is_a_page
 }
 
 #[test]
+fn what_an_object_around_the_records_says_of_its_page_holds_for_a_total_further_out() {
+    let rows = |found: usize| vec![r#"{"bt":"甲"}"#; found].join(",");
+    for (before, after, fits, not) in [
+        (
+            r#"{"success":true,"total":9,"result":{"pageNo":5,"pageSize":2,"list":["#,
+            "]}}",
+            &[1_usize, 2] as &[_],
+            &[] as &[usize],
+        ),
+        (
+            r#"{"total":9,"data":{"current":1,"size":2,"records":["#,
+            "]}}",
+            &[2],
+            &[1],
+        ),
+        (
+            r#"{"total":9,"page":{"pageNo":1,"pageSize":2,"list":["#,
+            "]}}",
+            &[2],
+            &[1],
+        ),
+        (r#"{"total":9,"page":{"size":2,"list":["#, "]}}", &[1, 2], &[]),
+        (
+            r#"{"total":9,"data":{"list":["#,
+            r#"],"pageNo":1,"pageSize":10}}"#,
+            &[9],
+            &[2],
+        ),
+        (r#"{"total":9,"data":{"size":2,"list":["#, "]}}", &[9], &[2]),
+        (
+            r#"{"total":7,"pageNumber":1,"pageSize":5,"rows":["#,
+            "]}",
+            &[2, 5],
+            &[1, 3],
+        ),
+        (r#"{"number":"JH2025001","total":1200,"data":["#, "]}", &[], &[2]),
+        (
+            r#"{"start":"2025-01-01","end":"2025-01-31","total":5,"data":["#,
+            "]}",
+            &[],
+            &[2],
+        ),
+        (r#"{"limit":"全部","total":5,"data":["#, "]}", &[5], &[2]),
+    ] {
+        let ended = |found: &usize| read(JSON, &format!("{before}{}{after}", rows(*found))).ended;
+        for found in fits {
+            assert_eq!(ended(found), Ok(()), "{before} {found}");
+        }
+        for found in not {
+            assert!(
+                matches!(ended(found), Err(Unreadable::WrongTrailer { .. })),
+                "{before} {found}"
+            );
+        }
+    }
+}
+
+#[test]
 fn what_xml_states_of_its_records_is_held_against_those_in_that_element() {
     let rows = |stated, found| {
         Err(Unreadable::WrongTrailer {
@@ -316,6 +374,14 @@ fn what_xml_states_of_its_records_is_held_against_those_in_that_element() {
             Ok(()),
         ),
         (format!("<d><sum><total>9</total></sum>{row}</d>"), Ok(())),
+        (
+            format!("<d><start>2025-01-01</start><total>5</total>{row}</d>"),
+            rows(5, 1),
+        ),
+        (
+            format!("<d><total>9</total><data pageNo=\"1\" pageSize=\"1\">{row}</data></d>"),
+            Ok(()),
+        ),
         (
             format!("<d><total>9</total><page><pageNo>1</pageNo><pageSize>1</pageSize></page>{row}</d>"),
             Ok(()),
