@@ -2,13 +2,15 @@
 //!
 //! Takes each member of an object or element of the envelope by name and text, and how many records were in it when it ends. Refuses the batch when
 //! it bears a secrecy mark, when the answer says of itself that it failed, in one of the ways in which platforms say so, and when it states more
-//! records than are there, or more than its page holds of several (`page`). What is stated in an object counts for the records in it; page
-//! and success may be told in an object around it, too. What other members say is nobody's business here.
+//! records than are there, or more than its page holds of several (`page`). What is stated in an object counts for the records in it, in a
+//! head for those beside it; the page may be told around it, within it or beside it, too. What other members say is nobody's business here.
 
 mod answer;
+mod found;
 mod page;
 
 use self::answer::Answer;
+pub(crate) use self::found::{Before, Found};
 use self::page::Page;
 use super::{TrailerFault, Unreadable, secrecy};
 
@@ -27,8 +29,14 @@ pub(crate) struct Said {
 #[derive(Clone, Copy)]
 struct Missing {
     stated: u64,
-    found: u64,
+    found: Found,
     line: u64,
+}
+
+impl Missing {
+    fn may_be_a(&self, page: &Page) -> bool {
+        page.may_hold(self.found.rows, self.stated) || page.may_hold(self.found.records, self.stated)
+    }
 }
 
 impl Said {
@@ -55,7 +63,7 @@ impl Said {
 
     /// The object of that name ends, in which so many records were `found`; none when it is not around the records. What it cannot settle by itself is
     /// for the one `around` it.
-    pub(crate) fn end(self, name: &str, found: Option<u64>, around: Option<&mut Self>) -> Result<(), Unreadable> {
+    pub(crate) fn end(self, name: &str, found: Option<Found>, around: Option<&mut Self>) -> Result<(), Unreadable> {
         if let Some(line) = self.answer.failed() {
             return Err(Unreadable::FailedAnswer { line });
         }
@@ -68,10 +76,14 @@ impl Said {
             self.totals.iter().map(of)
         });
         let missing = self.unsettled.iter().copied().chain(own);
-        let missing: Vec<Missing> = missing.filter(|of| !self.page.may_hold(of.found, of.stated)).collect();
+        let missing: Vec<Missing> = missing.filter(|of| !of.may_be_a(&self.page)).collect();
         match (around, missing.first()) {
             (Some(around), _) if around.unsettled.len() + missing.len() <= MEMBERS_MAX => {
                 around.unsettled.extend(missing);
+                if found.is_none() && is_head(name) {
+                    let room = MEMBERS_MAX.saturating_sub(around.totals.len());
+                    around.totals.extend(self.totals.into_iter().take(room));
+                }
                 around.page.learn(name, self.page, found.is_some());
                 Ok(())
             }
@@ -79,7 +91,7 @@ impl Said {
                 line: *line,
                 why: TrailerFault::Rows {
                     stated: *stated,
-                    found: *found,
+                    found: found.most(),
                 },
             }),
             (_, None) => Ok(()),
@@ -121,7 +133,7 @@ const SENTENCE_BYTES_MAX: usize = 300;
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-    use super::{Said, says_nothing_found};
+    use super::{Found, Said, says_nothing_found};
     use crate::decode::Unreadable;
 
     fn judged(members: &[(&str, &str)]) -> Result<(), Unreadable> {
@@ -130,6 +142,10 @@ mod tests {
             said.member(name, value, 3)?;
         }
         said.end("", None, None)
+    }
+
+    fn rows(rows: u64) -> Found {
+        Found { rows, records: rows }
     }
 
     #[test]
@@ -241,12 +257,16 @@ mod tests {
             said.member("TotalCount", stated, 1).unwrap();
             said.end("", found, None)
         };
-        assert!(of("5", Some(5)).is_ok());
-        assert!(of("5", Some(4)).is_err());
-        assert!(of("5条", Some(4)).is_err());
+        assert!(of("5", Some(rows(5))).is_ok());
+        assert!(of("5", Some(rows(4))).is_err());
+        assert!(of("5条", Some(rows(4))).is_err());
         // Nothing is missing; platforms that do not count write 0.
-        assert!(of("0", Some(4)).is_ok());
-        assert!(of("12.50", Some(4)).is_ok());
+        assert!(of("0", Some(rows(4))).is_ok());
+        assert!(of("12.50", Some(rows(4))).is_ok());
+        // Of households some count the rows and some the persons; a row that is a sum is no record.
+        assert!(of("5", Some(Found { rows: 2, records: 5 })).is_ok());
+        assert!(of("6", Some(Found { rows: 2, records: 5 })).is_err());
+        assert!(of("5", Some(Found { rows: 5, records: 4 })).is_ok());
         assert!(of("5", None).is_ok());
     }
 
@@ -260,17 +280,33 @@ mod tests {
                 sibling.member(name, value, 2).unwrap();
                 sibling.end("page", None, Some(&mut inner)).unwrap();
             }
-            inner.end("data", Some(4), Some(&mut outer)).unwrap();
+            inner.end("data", Some(rows(4)), Some(&mut outer)).unwrap();
             for (name, value) in around {
                 outer.member(name, value, 3).unwrap();
             }
-            outer.end("", Some(4), None)
+            outer.end("", Some(rows(4)), None)
         };
         assert!(paged(&[], None).is_err());
         assert!(paged(&[("pageNum", "1"), ("pageSize", "4")], None).is_ok());
         assert!(paged(&[("current", "1"), ("pageSize", "5")], None).is_err());
         assert!(paged(&[("size", "4")], None).is_err());
         assert!(paged(&[], Some(("size", "4"))).is_ok());
+    }
+
+    #[test]
+    fn a_total_in_a_head_holds_for_what_is_beside_it_and_elsewhere_for_nothing() {
+        let told = |name: &str| {
+            let (mut outer, mut head) = (Said::default(), Said::default());
+            head.member("totalCount", "5", 2).unwrap();
+            head.end(name, None, Some(&mut outer)).unwrap();
+            outer.end("", Some(rows(2)), None)
+        };
+        for name in ["head", "HEADER", "page", "pageInfo", "Pagination", "meta"] {
+            assert!(told(name).is_err(), "{name}");
+        }
+        for name in ["sum", "headcount", ""] {
+            assert!(told(name).is_ok(), "{name}");
+        }
     }
 
     #[test]

@@ -275,6 +275,19 @@ fn an_answer_that_states_more_records_than_it_has_is_refused_unless_it_is_a_page
         (r#"{"result":{"total":9,"rows":[{"bt":"甲"}]},"size":7}"#, rows(9, 1)),
         (r#"{"sum":{"total":9},"data":[{"bt":"甲"}]}"#, Ok(())),
         (
+            r#"{"head":{"totalCount":5,"resultCode":"0"},"body":{"rows":[{"bt":"甲"}]}}"#,
+            rows(5, 1),
+        ),
+        (
+            r#"{"body":{"rows":[{"bt":"甲"}]},"meta":{"page":{"total":5}}}"#,
+            rows(5, 1),
+        ),
+        (
+            r#"{"pageInfo":{"total":5,"pageNo":1,"pageSize":1},"rows":[{"bt":"甲"}]}"#,
+            Ok(()),
+        ),
+        (r#"{"Header":{"total":1},"body":{"rows":[{"bt":"甲"}]}}"#, Ok(())),
+        (
             r#"{"code":200,"msg":"操作成功","success":true,"data":{"records":[{"bt":"甲"}],"total":3,"size":1,"current":1,"orders":[],"searchCount":true,"pages":3}}"#,
             Ok(()),
         ),
@@ -374,6 +387,14 @@ fn what_xml_states_of_its_records_is_held_against_those_in_that_element() {
             Ok(()),
         ),
         (format!("<d><sum><total>9</total></sum>{row}</d>"), Ok(())),
+        (
+            format!("<d><head><totalCount>5</totalCount></head><body>{row}{row}</body></d>"),
+            rows(5, 2),
+        ),
+        (
+            format!("<d><HEAD totalCount=\"2\"/><body>{row}{row}</body></d>"),
+            Ok(()),
+        ),
         (
             format!("<d><start>2025-01-01</start><total>5</total>{row}</d>"),
             rows(5, 1),
