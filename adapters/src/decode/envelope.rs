@@ -2,11 +2,15 @@
 //!
 //! Takes each member of an object or element of the envelope by name and text, and how many records were in it when it ends. Refuses the batch when
 //! it bears a secrecy mark, when the answer says of itself that it failed, in one of the ways in which platforms say so, and when it states more
-//! records than are there, or more than its page holds of several (`page`). What is stated in an object counts for the records in it; page
-//! and success may be told in an object around it, too. What other members say is nobody's business here.
+//! records than are there, or more than its page holds of several (`page`). What is stated in an object counts for the records in it, in a
+//! head for those beside it; the page may be told around it, within it or beside it, too. What other members say is nobody's business here.
 
+mod answer;
+mod found;
 mod page;
 
+use self::answer::Answer;
+pub(crate) use self::found::{Before, Found};
 use self::page::Page;
 use super::{TrailerFault, Unreadable, secrecy};
 
@@ -16,10 +20,7 @@ pub(crate) struct Said {
     /// Numbers of records, each with its line.
     totals: Vec<(u64, u64)>,
     page: Page,
-    /// Line of a code that is none of success, as far as is known.
-    doubtful: Option<u64>,
-    /// Some other member says that it succeeded.
-    succeeded: bool,
+    answer: Answer,
     /// Totals of objects inside that are larger than what was there.
     unsettled: Vec<Missing>,
 }
@@ -28,8 +29,14 @@ pub(crate) struct Said {
 #[derive(Clone, Copy)]
 struct Missing {
     stated: u64,
-    found: u64,
+    found: Found,
     line: u64,
+}
+
+impl Missing {
+    fn may_be_a(&self, page: &Page) -> bool {
+        page.may_hold(self.found.rows, self.stated) || page.may_hold(self.found.records, self.stated)
+    }
 }
 
 impl Said {
@@ -42,13 +49,10 @@ impl Said {
         if value.is_empty() || value == "null" {
             return Ok(());
         }
-        if says_failed(name, value) {
+        if answer::says_failed(name, value) {
             return Err(Unreadable::FailedAnswer { line });
         }
-        if is(name, &CODES) && !is_code_of_success(value) {
-            self.doubtful.get_or_insert(line);
-        }
-        self.succeeded |= says_succeeded(name, value);
+        self.answer.member(name, value, line);
         if is(name, &TOTALS) {
             let total = page::number(value).filter(|_| self.totals.len() < MEMBERS_MAX);
             self.totals.extend(total.map(|total| (total, line)));
@@ -59,8 +63,8 @@ impl Said {
 
     /// The object of that name ends, in which so many records were `found`; none when it is not around the records. What it cannot settle by itself is
     /// for the one `around` it.
-    pub(crate) fn end(self, name: &str, found: Option<u64>, around: Option<&mut Self>) -> Result<(), Unreadable> {
-        if let Some(line) = self.doubtful.filter(|_| !self.succeeded) {
+    pub(crate) fn end(self, name: &str, found: Option<Found>, around: Option<&mut Self>) -> Result<(), Unreadable> {
+        if let Some(line) = self.answer.failed() {
             return Err(Unreadable::FailedAnswer { line });
         }
         let own = found.into_iter().flat_map(|found| {
@@ -72,20 +76,22 @@ impl Said {
             self.totals.iter().map(of)
         });
         let missing = self.unsettled.iter().copied().chain(own);
-        let missing: Vec<Missing> = missing.filter(|of| !self.page.may_hold(of.found, of.stated)).collect();
+        let missing: Vec<Missing> = missing.filter(|of| !of.may_be_a(&self.page)).collect();
         match (around, missing.first()) {
             (Some(around), _) if around.unsettled.len() + missing.len() <= MEMBERS_MAX => {
                 around.unsettled.extend(missing);
-                if found.is_none() {
-                    around.page.learn(name, self.page);
+                if found.is_none() && is_head(name) {
+                    let room = MEMBERS_MAX.saturating_sub(around.totals.len());
+                    around.totals.extend(self.totals.into_iter().take(room));
                 }
+                around.page.learn(name, self.page, found.is_some());
                 Ok(())
             }
             (_, Some(Missing { stated, found, line })) => Err(Unreadable::WrongTrailer {
                 line: *line,
                 why: TrailerFault::Rows {
                     stated: *stated,
-                    found: *found,
+                    found: found.most(),
                 },
             }),
             (_, None) => Ok(()),
@@ -93,51 +99,13 @@ impl Said {
     }
 }
 
-/// Whether it says by itself that what was asked for did not succeed.
-fn says_failed(name: &str, value: &str) -> bool {
-    if is(name, &SUCCESS) {
-        is(value, &FAILED) || is(value, &["false", "0", "n", "no", "否"])
-    } else if is(name, &ERRORS) {
-        // A code that is no number may say anything, also that there is no error.
-        let is_number = value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-        is(value, &FAILED) || is_number && !is_zero(value) && !is(value, &NUMBERS_OF_SUCCESS)
-    } else {
-        is(name, &["status"]) && (is(value, &FAILED) || is(value, &["false"]))
-    }
-}
-
-/// Whether it says that it did succeed.
-fn says_succeeded(name: &str, value: &str) -> bool {
-    if is(name, &SUCCESS) || is(name, &["status"]) {
-        is(value, &WORDS_OF_SUCCESS) || is(value, &["1", "y", "yes", "是"]) || speaks_of_success(value)
-    } else {
-        is(name, &MESSAGES) && (is(value, &WORDS_OF_SUCCESS) || speaks_of_success(value))
-    }
-}
-
-/// Zeros, whatever their number, and what else stands for success where several answers are numbered.
-fn is_code_of_success(code: &str) -> bool {
-    is_zero(code)
-        || is(code, &NUMBERS_OF_SUCCESS)
-        || is(code, &["1"])
-        || is(code, &WORDS_OF_SUCCESS)
-        || speaks_of_success(code)
-}
-
-fn is_zero(code: &str) -> bool {
-    code.bytes().all(|byte| byte == b'0')
-}
-
-/// `操作成功`, `查询成功！`
-fn speaks_of_success(text: &str) -> bool {
-    text.contains("成功")
-        && !["不成功", "未成功", "没有成功", "失败"]
-            .iter()
-            .any(|not| text.contains(not))
-}
-
 fn is(text: &str, words: &[&str]) -> bool {
     words.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// Whether an object of that name speaks of what is beside it.
+fn is_head(name: &str) -> bool {
+    is(name, &HEADS)
 }
 
 /// Whether all of a body is the sentence with which platforms say that there is nothing.
@@ -146,40 +114,11 @@ pub(crate) fn says_nothing_found(body: &str) -> bool {
     text.len() <= SENTENCE_BYTES_MAX && NOTHING_FOUND.iter().any(|sentence| text.starts_with(sentence))
 }
 
-/// `IsSuccess`, and `success`: true or false.
-const SUCCESS: [&str; 3] = ["isSuccess", "success", "is_success"];
-
-/// `returnCode` of the tax offices, `resultCode` of platforms: zeros when all is well, or the platform's own number beside a message.
-const CODES: [&str; 4] = ["returnCode", "return_code", "resultCode", "result_code"];
-
-/// `ErrorCode` of platforms: what is in it is an error, unless it is zero.
-const ERRORS: [&str; 2] = ["errorCode", "error_code"];
-
-/// What stands beside a code.
-const MESSAGES: [&str; 13] = [
-    "msg",
-    "message",
-    "returnMsg",
-    "return_msg",
-    "returnMessage",
-    "return_message",
-    "resultMsg",
-    "result_msg",
-    "resultMessage",
-    "result_message",
-    "resultDesc",
-    "returnDesc",
-    "desc",
-];
-
-const FAILED: [&str; 5] = ["fail", "failed", "failure", "error", "失败"];
-
-const WORDS_OF_SUCCESS: [&str; 5] = ["true", "success", "succeeded", "ok", "成功"];
-
-const NUMBERS_OF_SUCCESS: [&str; 4] = ["200", "2000", "20000", "10000"];
-
 /// How many records there are.
 const TOTALS: [&str; 3] = ["totalCount", "total_count", "total"];
+
+/// Under these names platforms send what they say of the records beside them.
+const HEADS: [&str; 6] = ["head", "header", "page", "pageInfo", "pagination", "meta"];
 
 /// An envelope has few members of these names.
 const MEMBERS_MAX: usize = 64;
@@ -194,7 +133,7 @@ const SENTENCE_BYTES_MAX: usize = 300;
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-    use super::{Said, says_nothing_found};
+    use super::{Found, Said, says_nothing_found};
     use crate::decode::Unreadable;
 
     fn judged(members: &[(&str, &str)]) -> Result<(), Unreadable> {
@@ -203,6 +142,10 @@ mod tests {
             said.member(name, value, 3)?;
         }
         said.end("", None, None)
+    }
+
+    fn rows(rows: u64) -> Found {
+        Found { rows, records: rows }
     }
 
     #[test]
@@ -276,18 +219,54 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_speaks_of_trouble_or_of_some_success_is_refused() {
+        for members in [
+            &[("returnCode", "1"), ("returnMsg", "查询失败")] as &[_],
+            &[("resultCode", "206"), ("resultMsg", "部分成功")],
+            &[("resultCode", "1001"), ("resultMsg", "接口调用成功，但数据查询超时")],
+            &[("resultCode", "999"), ("desc", "上次成功时间2025-01-01")],
+            &[
+                ("resultCode", "2"),
+                ("status", "1"),
+                ("resultMsg", "数据查询超时，结果不完整"),
+            ],
+            &[("resultCode", "2"), ("status", "是")],
+            &[("resultCode", "1"), ("success", "true"), ("msg", "数据不完整")],
+        ] {
+            assert_eq!(
+                judged(members),
+                Err(Unreadable::FailedAnswer { line: 3 }),
+                "{members:?}"
+            );
+            let turned: Vec<_> = members.iter().rev().copied().collect();
+            assert_eq!(
+                judged(&turned),
+                Err(Unreadable::FailedAnswer { line: 3 }),
+                "{members:?}"
+            );
+        }
+        // Zeros say that all is well, whatever the message is about; a 1 beside a message of nothing wrong may.
+        assert_eq!(judged(&[("resultCode", "00"), ("desc", "异常名单")]), Ok(()));
+        assert_eq!(judged(&[("resultCode", "1"), ("msg", "请求已受理")]), Ok(()));
+    }
+
+    #[test]
     fn a_total_holds_for_the_object_around_the_records() {
         let of = |stated: &str, found| {
             let mut said = Said::default();
             said.member("TotalCount", stated, 1).unwrap();
             said.end("", found, None)
         };
-        assert!(of("5", Some(5)).is_ok());
-        assert!(of("5", Some(4)).is_err());
-        assert!(of("5条", Some(4)).is_err());
+        assert!(of("5", Some(rows(5))).is_ok());
+        assert!(of("5", Some(rows(4))).is_err());
+        assert!(of("5条", Some(rows(4))).is_err());
         // Nothing is missing; platforms that do not count write 0.
-        assert!(of("0", Some(4)).is_ok());
-        assert!(of("12.50", Some(4)).is_ok());
+        assert!(of("0", Some(rows(4))).is_ok());
+        assert!(of("12.50", Some(rows(4))).is_ok());
+        // Of households some count the rows and some the persons; a row that is a sum is no record.
+        assert!(of("5", Some(Found { rows: 2, records: 5 })).is_ok());
+        assert!(of("6", Some(Found { rows: 2, records: 5 })).is_err());
+        assert!(of("5", Some(Found { rows: 5, records: 4 })).is_ok());
         assert!(of("5", None).is_ok());
     }
 
@@ -301,16 +280,33 @@ mod tests {
                 sibling.member(name, value, 2).unwrap();
                 sibling.end("page", None, Some(&mut inner)).unwrap();
             }
-            inner.end("data", Some(4), Some(&mut outer)).unwrap();
+            inner.end("data", Some(rows(4)), Some(&mut outer)).unwrap();
             for (name, value) in around {
                 outer.member(name, value, 3).unwrap();
             }
-            outer.end("", Some(4), None)
+            outer.end("", Some(rows(4)), None)
         };
         assert!(paged(&[], None).is_err());
         assert!(paged(&[("pageNum", "1"), ("pageSize", "4")], None).is_ok());
-        assert!(paged(&[("pageNum", "1"), ("pageSize", "5")], None).is_err());
+        assert!(paged(&[("current", "1"), ("pageSize", "5")], None).is_err());
+        assert!(paged(&[("size", "4")], None).is_err());
         assert!(paged(&[], Some(("size", "4"))).is_ok());
+    }
+
+    #[test]
+    fn a_total_in_a_head_holds_for_what_is_beside_it_and_elsewhere_for_nothing() {
+        let told = |name: &str| {
+            let (mut outer, mut head) = (Said::default(), Said::default());
+            head.member("totalCount", "5", 2).unwrap();
+            head.end(name, None, Some(&mut outer)).unwrap();
+            outer.end("", Some(rows(2)), None)
+        };
+        for name in ["head", "HEADER", "page", "pageInfo", "Pagination", "meta"] {
+            assert!(told(name).is_err(), "{name}");
+        }
+        for name in ["sum", "headcount", ""] {
+            assert!(told(name).is_ok(), "{name}");
+        }
     }
 
     #[test]

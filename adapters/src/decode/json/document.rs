@@ -11,7 +11,7 @@ mod lexer;
 use self::capture::Capture;
 use self::lexer::{Lexer, Token};
 use super::Objects;
-use crate::decode::envelope::{self, Said};
+use crate::decode::envelope::{self, Before, Said};
 use crate::decode::form::TextForm;
 use crate::decode::header::Names;
 use crate::decode::judge::Judge;
@@ -65,9 +65,9 @@ struct Level {
     way: Option<usize>,
     /// What its members say of the records.
     said: Said,
-    /// Whether the records are in it, and the rows of the batch before it.
+    /// Whether the records are in it, and what of the batch is before it.
     around: bool,
-    rows_before: u64,
+    before: Before,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -297,7 +297,7 @@ impl Document {
             said: Said::default(),
             // The array of records is met before it is opened.
             around: kind == Kind::Records,
-            rows_before: judge.counts().rows,
+            before: Before::of(judge.counts()),
         });
         Ok(())
     }
@@ -309,7 +309,7 @@ impl Document {
         };
         // What a layout names is what counts.
         let counts = level.around && self.envelope.count.is_none();
-        let found = counts.then(|| judge.counts().rows - level.rows_before);
+        let found = counts.then(|| level.before.found(judge.counts()));
         let mut around = self.levels.last_mut();
         let name = around.as_mut().map(|around| std::mem::take(&mut around.name));
         let around = around.map(|around| &mut around.said);

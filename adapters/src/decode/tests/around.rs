@@ -225,6 +225,8 @@ fn an_answer_that_says_that_it_failed_is_refused_with_and_without_records() {
         r#"{"IsSuccess":false,"TotalCount":0,"DataList":[]}"#,
         r#"{"resultCode":"01","resultData":[{"bt":"甲"}]}"#,
         r#"{"result":{"total":"1","data":[{"bt":"甲"}]},"status":"error"}"#,
+        r#"{"returnCode":"1","returnMsg":"查询失败","data":[{"bt":"甲"}]}"#,
+        r#"{"resultCode":2,"status":1,"resultMsg":"数据查询超时，结果不完整","data":[{"bt":"甲"}]}"#,
     ] {
         assert_eq!(read(JSON, text).ended, failed(1), "{text}");
     }
@@ -275,6 +277,19 @@ fn an_answer_that_states_more_records_than_it_has_is_refused_unless_it_is_a_page
         (r#"{"result":{"total":9,"rows":[{"bt":"甲"}]},"size":7}"#, rows(9, 1)),
         (r#"{"sum":{"total":9},"data":[{"bt":"甲"}]}"#, Ok(())),
         (
+            r#"{"head":{"totalCount":5,"resultCode":"0"},"body":{"rows":[{"bt":"甲"}]}}"#,
+            rows(5, 1),
+        ),
+        (
+            r#"{"body":{"rows":[{"bt":"甲"}]},"meta":{"page":{"total":5}}}"#,
+            rows(5, 1),
+        ),
+        (
+            r#"{"pageInfo":{"total":5,"pageNo":1,"pageSize":1},"rows":[{"bt":"甲"}]}"#,
+            Ok(()),
+        ),
+        (r#"{"Header":{"total":1},"body":{"rows":[{"bt":"甲"}]}}"#, Ok(())),
+        (
             r#"{"code":200,"msg":"操作成功","success":true,"data":{"records":[{"bt":"甲"}],"total":3,"size":1,"current":1,"orders":[],"searchCount":true,"pages":3}}"#,
             Ok(()),
         ),
@@ -292,6 +307,64 @@ fn an_answer_that_states_more_records_than_it_has_is_refused_unless_it_is_a_page
     };
     let layout = Layout::new(Format::Json(envelope), Encoding::Utf8);
     assert_eq!(read(layout, r#"{"n":1,"total":9,"data":[{"bt":"甲"}]}"#).ended, Ok(()));
+}
+
+#[test]
+fn what_an_object_around_the_records_says_of_its_page_holds_for_a_total_further_out() {
+    let rows = |found: usize| vec![r#"{"bt":"甲"}"#; found].join(",");
+    for (before, after, fits, not) in [
+        (
+            r#"{"success":true,"total":9,"result":{"pageNo":5,"pageSize":2,"list":["#,
+            "]}}",
+            &[1_usize, 2] as &[_],
+            &[] as &[usize],
+        ),
+        (
+            r#"{"total":9,"data":{"current":1,"size":2,"records":["#,
+            "]}}",
+            &[2],
+            &[1],
+        ),
+        (
+            r#"{"total":9,"page":{"pageNo":1,"pageSize":2,"list":["#,
+            "]}}",
+            &[2],
+            &[1],
+        ),
+        (r#"{"total":9,"page":{"size":2,"list":["#, "]}}", &[1, 2], &[]),
+        (
+            r#"{"total":9,"data":{"list":["#,
+            r#"],"pageNo":1,"pageSize":10}}"#,
+            &[9],
+            &[2],
+        ),
+        (r#"{"total":9,"data":{"size":2,"list":["#, "]}}", &[9], &[2]),
+        (
+            r#"{"total":7,"pageNumber":1,"pageSize":5,"rows":["#,
+            "]}",
+            &[2, 5],
+            &[1, 3],
+        ),
+        (r#"{"number":"JH2025001","total":1200,"data":["#, "]}", &[], &[2]),
+        (
+            r#"{"start":"2025-01-01","end":"2025-01-31","total":5,"data":["#,
+            "]}",
+            &[],
+            &[2],
+        ),
+        (r#"{"limit":"全部","total":5,"data":["#, "]}", &[5], &[2]),
+    ] {
+        let ended = |found: &usize| read(JSON, &format!("{before}{}{after}", rows(*found))).ended;
+        for found in fits {
+            assert_eq!(ended(found), Ok(()), "{before} {found}");
+        }
+        for found in not {
+            assert!(
+                matches!(ended(found), Err(Unreadable::WrongTrailer { .. })),
+                "{before} {found}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -316,6 +389,22 @@ fn what_xml_states_of_its_records_is_held_against_those_in_that_element() {
             Ok(()),
         ),
         (format!("<d><sum><total>9</total></sum>{row}</d>"), Ok(())),
+        (
+            format!("<d><head><totalCount>5</totalCount></head><body>{row}{row}</body></d>"),
+            rows(5, 2),
+        ),
+        (
+            format!("<d><HEAD totalCount=\"2\"/><body>{row}{row}</body></d>"),
+            Ok(()),
+        ),
+        (
+            format!("<d><start>2025-01-01</start><total>5</total>{row}</d>"),
+            rows(5, 1),
+        ),
+        (
+            format!("<d><total>9</total><data pageNo=\"1\" pageSize=\"1\">{row}</data></d>"),
+            Ok(()),
+        ),
         (
             format!("<d><total>9</total><page><pageNo>1</pageNo><pageSize>1</pageSize></page>{row}</d>"),
             Ok(()),

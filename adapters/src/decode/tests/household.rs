@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use super::{CSV, NDJSON, TODAY};
 use crate::catalogue::record_type;
-use crate::decode::{Counts, DecodeLimits, Decoder, HeaderDoubt, Unreadable};
-use crate::layout::Layout;
+use crate::decode::{Counts, DecodeLimits, Decoder, HeaderDoubt, TrailerFault, Unreadable};
+use crate::layout::{Encoding, Format, Layout};
 use crate::reject::{Reject, RejectCode};
 
 const RECORD: &str = "civil-affairs/subsistence-allowance";
@@ -55,6 +55,23 @@ fn read(layout: Layout, wanted: &[&'static str], text: &str) -> Result<Told, Unr
         rejects: decoder.take_rejects().into_iter().map(told).collect(),
         counts,
     })
+}
+
+#[test]
+fn a_total_may_be_of_households_or_of_the_persons_in_them() {
+    let layout = Layout::new(Format::JSON, Encoding::Utf8);
+    let data = format!(
+        r#"{{"低保证号":"A1","月份":"201701","户主身份证号":"{HEAD}","姓名1":"王甲","身份证号1":"{HEAD}","姓名2":"李乙","身份证号2":"{WIFE}"}},
+        {{"低保证号":"A2","月份":"201701","户主身份证号":"{SON}","姓名1":"王丙","身份证号1":"{SON}"}}"#
+    );
+    let ended =
+        |around: &str| read(layout.clone(), &ALL, &format!("{{{around},\"data\":[{data}]}}")).map(|told| told.counts);
+    for around in [r#""total":2"#, r#""total":3"#, r#""total":9,"pageNo":1,"pageSize":2"#] {
+        let counts = ended(around).unwrap();
+        assert_eq!((counts.rows, counts.received), (2, 3), "{around}");
+    }
+    let why = TrailerFault::Rows { stated: 4, found: 3 };
+    assert_eq!(ended(r#""total":4"#), Err(Unreadable::WrongTrailer { line: 1, why }));
 }
 
 #[test]

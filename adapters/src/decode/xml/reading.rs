@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::fields::Fields;
 use super::walker::Node;
-use crate::decode::envelope::Said;
+use crate::decode::envelope::{Before, Said};
 use crate::decode::judge::Judge;
 use crate::decode::{TrailerFault, Unreadable};
 use crate::layout;
@@ -34,8 +34,8 @@ pub(super) struct Reading {
 struct Level {
     name: String,
     said: Said,
-    /// Rows of the batch before it.
-    rows_before: u64,
+    /// What of the batch is before it.
+    before: Before,
 }
 
 /// An element that may say something about all records.
@@ -208,7 +208,7 @@ impl Reading {
         self.levels.push(Level {
             name: element.to_owned(),
             said: Said::default(),
-            rows_before: judge.counts().rows,
+            before: Before::of(judge.counts()),
         });
     }
 
@@ -226,9 +226,9 @@ impl Reading {
         let Some(level) = self.levels.pop() else {
             return Ok(());
         };
-        let rows = judge.counts().rows - level.rows_before;
+        let found = level.before.found(judge.counts());
         // What a layout names is what counts, and an element without records is not around them.
-        let found = (rows > 0 && self.count.is_none()).then_some(rows);
+        let found = (found.rows > 0 && self.count.is_none()).then_some(found);
         let around = self.levels.last_mut().map(|around| &mut around.said);
         level.said.end(&level.name, found, around)
     }
