@@ -1,6 +1,6 @@
 //! Copying the write-ahead log back into the database, beside the sequencer.
 //!
-//! Takes a hint that much was written; copies back what is committed on a connection and a thread of its own, so that no waiter waits for the
+//! At a start copies back what a process left that was killed. Takes a hint that much was written; copies back what is committed on a connection and a thread of its own, so that no waiter waits for the
 //! disk meanwhile. Gives word when little is left; that little the sequencer copies itself, between two groups, because only while nobody
 //! writes can the log begin anew. A failed write or fsync raises the stop flag: what is on disk is then read anew at the next start.
 
@@ -38,6 +38,7 @@ pub(super) struct CopyBack {
 impl CopyBack {
     pub(super) fn start(database: &Path, shared: Arc<Shared>) -> Result<Self, JournalFault> {
         let connection = open_copier(database)?;
+        left_before(database, &connection)?;
         // One hint waits at most: a second says nothing new.
         let (hints, received) = sync_channel(1);
         let done = Arc::new(AtomicBool::new(false));
@@ -96,6 +97,24 @@ impl Drop for CopyBack {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+/// Copies back what an earlier process left. One that is killed again and again before it has written much would leave all of it to the next, so that
+/// each start read more than the last.
+fn left_before(database: &Path, connection: &Connection) -> Result<(), JournalFault> {
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    let bytes = std::fs::metadata(&log).map_or(0, |log| log.len());
+    if usize::try_from(bytes).is_ok_and(|bytes| bytes < WAL_BYTES_MAX) {
+        return Ok(());
+    }
+    match copy_back(connection) {
+        Err(error) if error.is_full() => {
+            tracing::warn!(error = %Chain(&error), "the disk is full: the journal's write-ahead log waits to be copied back");
+            Ok(())
+        }
+        copied => copied.map_err(JournalFault::store("copy back the write-ahead log")),
     }
 }
 

@@ -24,6 +24,28 @@ async fn a_journal_dropped_without_closing_goes_on_where_it_was() {
     assert_eq!(bench.open().backlog().exchanges, 1_800);
 }
 
+#[tokio::test]
+async fn what_killed_processes_left_in_the_write_ahead_log_is_copied_back_at_a_start() {
+    use rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    let bench = Bench::new();
+    drop(bench.open());
+    let database = bench.database();
+    // So much as the sequencer would have copied, and then it was killed.
+    let killed = rusqlite::Connection::open(&database).unwrap();
+    killed.set_db_config(SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+    killed
+        .execute_batch(
+            "PRAGMA wal_autocheckpoint=0; CREATE TABLE noise (bytes); INSERT INTO noise VALUES (zeroblob(40000000));",
+        )
+        .unwrap();
+    drop(killed);
+    let bytes = |path: &Path| fs::metadata(path).unwrap().len();
+    assert!(bytes(&database) < 4_000_000 && bytes(&database.with_file_name("journal.db-wal")) > 40_000_000);
+    let journal = bench.open();
+    assert!(bytes(&database) > 40_000_000);
+    proven(&sealed(journal.seal(one_row(&journal, 1)).await.unwrap()));
+}
+
 /// Copies the database and its write-ahead log, the log cut to `keep` bytes when it is longer.
 fn copy(from: &Path, to: &Path, keep: usize) {
     let folder = to.parent().unwrap();
