@@ -449,7 +449,7 @@ impl Delimited {
         let Some(first) = fields.iter().find(|field| !field.trim().is_empty()) else {
             return Ok(());
         };
-        if secrecy::is_mark(first) {
+        if secrecy::is_bare_mark(first) {
             judge.mark(line);
         }
         if is_label(first) && self.is_footer(fields) {

@@ -35,7 +35,8 @@ struct Missing {
 
 impl Missing {
     fn may_be_a(&self, page: &Page) -> bool {
-        page.may_hold(self.found.rows, self.stated) || page.may_hold(self.found.records, self.stated)
+        // Persons of households only to the last of them: fewer would pass for households that are lacking.
+        page.may_hold(self.found.rows, self.stated) || self.found.records == self.stated
     }
 }
 

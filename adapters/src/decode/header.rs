@@ -14,7 +14,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::place::Places;
-use super::{HeaderDoubt, Unreadable, row_id, secrecy, whose};
+use super::whose::{self, Awaited};
+use super::{HeaderDoubt, Unreadable, row_id, secrecy};
 use crate::catalogue::{Field, RecordType};
 use crate::layout::{Header, Mapping};
 use crate::operation;
@@ -278,13 +279,13 @@ impl Names {
         let mut named = HashSet::new();
         let mut twice = Vec::new();
         let mut behind_another = Vec::new();
-        let mut before = false;
+        let mut before = Awaited::Own;
         let headers: Vec<&str> = headers.collect();
         let ranked: Vec<_> = headers.iter().map(|header| self.ranked(header)).collect();
         let repeated = self.repeated(&ranked)?;
         for (column, (header, ranked)) in headers.into_iter().zip(ranked).enumerate() {
-            let is_behind = before;
-            before = whose::awaits_a_number(&fold(header), before);
+            let is_behind = before != Awaited::Own;
+            before = whose::awaited(&fold(header), before);
             let Some((number, rank)) = ranked else {
                 continue;
             };

@@ -162,12 +162,15 @@ impl Fault {
     }
 }
 
-/// By place, the constants of a sender that are of those fields; none when there is none.
-fn constants(mapping: &Mapping, names: &[&str]) -> Option<Arc<[Option<String>]>> {
-    let of_each: Vec<Option<String>> = names
-        .iter()
-        .map(|name| mapping.constant(name).map(str::to_owned))
-        .collect();
+/// By place, the constants of a sender; none when he has none that is read.
+fn constants(record: &RecordType, places: &Places, mapping: &Mapping) -> Option<Arc<[Option<String>]>> {
+    let mut of_each = vec![None; places.count()];
+    for (number, field) in record.fields.iter().enumerate() {
+        let place = places.of(number).and_then(|place| of_each.get_mut(place));
+        if let (Some(place), Some(constant)) = (place, mapping.constant(field.name)) {
+            *place = Some(constant.to_owned());
+        }
+    }
     of_each.iter().any(Option::is_some).then(|| of_each.into())
 }
 
@@ -209,7 +212,7 @@ impl Judge {
                 .iter()
                 .map(|name| mapping.and_then(|mapping| mapping.codes(name)).cloned())
                 .collect(),
-            constants: mapping.and_then(|mapping| constants(mapping, &names)),
+            constants: mapping.and_then(|mapping| constants(record, &places, mapping)),
             cards: Cards::new(&fields, &rules, today),
             fields,
             parts: VecDeque::new(),
@@ -239,9 +242,9 @@ impl Judge {
             return;
         }
         let Some(constants) = self.constants.clone() else {
-            return self.row(line, sent);
+            return self.row(line, &sent, &sent);
         };
-        self.row(line, |place| {
+        let filled = |place: usize| {
             let sent = sent(place);
             let is_empty = match sent {
                 Sent::Missing => true,
@@ -250,10 +253,18 @@ impl Judge {
             };
             let constant = constants.get(place).and_then(Option::as_deref).filter(|_| is_empty);
             constant.map_or(sent, Sent::Text)
-        });
+        };
+        let spreading = self.spreading.clone();
+        // What stands in several columns is looked for there before a constant fills it.
+        let parts = |place: usize| match &spreading {
+            Some(spreading) if spreading.spreads(place) => sent(place),
+            _ => filled(place),
+        };
+        self.row(line, &parts, &filled);
     }
 
-    fn row<'a>(&mut self, line: u64, sent: impl Fn(usize) -> Sent<'a>) {
+    /// `parts` is what spread fields are found in.
+    fn row<'a>(&mut self, line: u64, parts: &impl Fn(usize) -> Sent<'a>, sent: &impl Fn(usize) -> Sent<'a>) {
         let operation = self.operation.map(|place| self.operation_of(sent(place)));
         let operation = match (operation, &self.intent) {
             (Some(operation), Intent::Delta(_)) => operation.map(Some),
@@ -269,7 +280,7 @@ impl Judge {
             id: self.row_id.and_then(|place| row_id::of(sent(place))),
             member: None,
         };
-        let found = self.spreading.clone().map(|spreading| spreading.found(&sent));
+        let found = self.spreading.clone().map(|spreading| spreading.found(parts));
         let found = found.unwrap_or_default();
         if found.iter().any(|(_, found)| matches!(found, Found::TooLittle)) {
             self.passed_over.partial += 1;

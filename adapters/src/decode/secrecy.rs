@@ -95,8 +95,13 @@ pub(crate) fn is_secret_member(name: &str, value: &str) -> bool {
     is_mark(value) || HEADERS.contains(&super::fold_header(name).as_str()) && is_secret(Sent::Text(value))
 }
 
-/// Whether a text around the records is a mark: `机密★10年`, `秘密级`, `密级：机密`.
+/// Whether a text around the records is a mark: `机密★10年`, `秘密级`, `密级：机密`, or a title that begins with one: 机密级死亡人员名单.
 pub(crate) fn is_mark(text: &str) -> bool {
+    may_begin(text) && (ends_at_a_blank(text) || is_level_of_a_title(&bare(text)) || is_bare_mark(text))
+}
+
+/// Whether a text that may be a record's own is a mark and nothing else.
+pub(crate) fn is_bare_mark(text: &str) -> bool {
     may_begin(text) && {
         let text = bare(text);
         is_level(&text)
@@ -119,17 +124,34 @@ pub(crate) fn in_row<'a>(cells: impl Iterator<Item = &'a str>) -> bool {
     false
 }
 
-/// A level, perhaps with how long it holds, what bears it or a warning. What goes on as the name of a unit is none: 绝密级剧本娱乐有限公司.
+/// A level, perhaps with how long it holds, what bears it or a warning. What goes on in another way may be a name: 绝密级剧本娱乐有限公司.
 fn is_level(text: &str) -> bool {
     let behind = LEVELS.iter().find_map(|level| text.strip_prefix(level));
-    behind.is_some_and(|rest| match rest.strip_prefix('级') {
-        Some(rest) => is_end(rest) || !UNITS.iter().any(|unit| rest.ends_with(unit)),
-        None => {
-            is_end(rest)
-                || BEARERS
-                    .iter()
-                    .any(|bearer| rest.strip_prefix(bearer).is_some_and(is_end))
-        }
+    let behind = behind.map(|rest| rest.strip_prefix('级').unwrap_or(rest));
+    behind.is_some_and(|rest| {
+        let bearer = BEARERS.iter().find_map(|bearer| rest.strip_prefix(bearer));
+        is_end(rest) || bearer.is_some_and(is_end)
+    })
+}
+
+/// A level with whatever behind it but the name of a shop.
+fn is_level_of_a_title(text: &str) -> bool {
+    let behind = LEVELS.iter().find_map(|level| text.strip_prefix(level));
+    let behind = behind.and_then(|rest| rest.strip_prefix('级'));
+    behind.is_some_and(|rest| !SHOPS.iter().any(|shop| rest.ends_with(shop)))
+}
+
+/// Whether a blank stands behind a level, or behind what bears it: 机密 户籍人口表.
+fn ends_at_a_blank(text: &str) -> bool {
+    let text = text.trim_start_matches(|letter: char| letter.is_whitespace() || "【[(（〔*".contains(letter));
+    let behind = LEVELS.iter().find_map(|level| text.strip_prefix(level));
+    behind.is_some_and(|rest| {
+        let rest = rest.strip_prefix('级').unwrap_or(rest);
+        let bearer = BEARERS.iter().find_map(|bearer| rest.strip_prefix(bearer));
+        [Some(rest), bearer]
+            .into_iter()
+            .flatten()
+            .any(|rest| rest.starts_with(char::is_whitespace))
     })
 }
 
@@ -195,10 +217,27 @@ const ENDS: [char; 14] = [
     '★', '☆', '】', ']', '）', ')', '〕', '，', ',', '。', '！', '!', '；', ';',
 ];
 
-/// How the name of a unit ends.
-const UNITS: [&str; 24] = [
-    "公司", "集团", "企业", "厂", "店", "馆", "中心", "院", "社", "部", "室", "会", "行", "铺", "坊", "吧", "园", "处",
-    "所", "站", "队", "户", "点", "局",
+/// How the name of a shop ends, which may be called so.
+const SHOPS: [&str; 19] = [
+    "公司",
+    "集团",
+    "企业",
+    "厂",
+    "店",
+    "馆",
+    "铺",
+    "坊",
+    "吧",
+    "网咖",
+    "桌游",
+    "密室",
+    "商行",
+    "工作室",
+    "俱乐部",
+    "合作社",
+    "经营部",
+    "服务部",
+    "超市",
 ];
 
 /// What bears a mark: 机密文件.
@@ -211,7 +250,7 @@ const MARK_BYTES_MAX: usize = 200;
 
 #[cfg(test)]
 mod tests {
-    use super::{in_row, is_mark, is_secret_member};
+    use super::{in_row, is_bare_mark, is_mark, is_secret_member};
 
     #[test]
     fn levels_are_marks_with_and_without_their_term() {
@@ -242,11 +281,39 @@ mod tests {
             "绝密级会议材料",
             "机密级死亡人员名单",
             "秘密级统计表",
+            "机密级　连云港市公安局",
+            "机密级死亡人员名单　市公安局",
+            "秘密级户籍数据（内部）　赣榆区公安局",
+            "机密 户籍人口表",
+            "机密文件 严禁外传",
             "密级：机密",
             "密级 秘密★长期",
             "密级: 内部",
         ] {
             assert!(is_mark(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_records_own_is_a_mark_only_when_it_says_nothing_else() {
+        for name in [
+            "绝密级密室桌游",
+            "绝密级网咖",
+            "机密级名单",
+            "秘密 花园",
+            "绝密级剧本娱乐",
+        ] {
+            assert!(!is_bare_mark(name), "{name}");
+        }
+        for mark in [
+            "机密",
+            "秘密★10年",
+            "机密级文件",
+            "【绝密】",
+            "密级：机密",
+            "机密（5年）",
+        ] {
+            assert!(is_bare_mark(mark), "{mark}");
         }
     }
 

@@ -240,7 +240,7 @@ impl Table {
             return;
         };
         let line = u64::from(line);
-        if row.text_of(first, &shared.strings).is_some_and(secrecy::is_mark) {
+        if row.text_of(first, &shared.strings).is_some_and(secrecy::is_bare_mark) {
             judge.mark(line);
         }
         self.ended |= self.ends(row, first, shared);

@@ -77,6 +77,11 @@ impl Spreading {
         (!fields.is_empty()).then_some(Self { fields })
     }
 
+    /// Whether the field at that place may stand in several columns.
+    pub(crate) fn spreads(&self, place: usize) -> bool {
+        self.fields.iter().any(|columns| columns.slot == place)
+    }
+
     /// What the spread fields of the row are read from, by slot; those are left out that have a column of their own or nothing at all.
     pub(crate) fn found<'a>(&self, sent: &impl Fn(usize) -> Sent<'a>) -> Vec<(usize, Found)> {
         let fields = self.fields.iter().filter(|columns| says_nothing(sent(columns.slot)));

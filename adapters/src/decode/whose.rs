@@ -26,29 +26,52 @@ pub(crate) fn is_of_another(header: &str) -> bool {
     OTHERS.iter().any(|other| header.starts_with(other))
 }
 
-/// Whether a bare number behind this header may be that of somebody else: he is named here and his own number does not stand here. A relation names
-/// nobody, and a telephone or a kind of document may be anybody's, so that what stood `before` them counts: 姓名, 户主关系, 身份证号 is one's own, and
-/// 家属姓名, 与死者关系, 联系电话, 身份证号 is not.
-pub(crate) fn awaits_a_number(header: &str, before: bool) -> bool {
-    const SAYS_OF_HIM: [&str; 8] = [
-        "电话",
-        "电话号码",
-        "手机",
-        "手机号",
-        "手机号码",
-        "联系方式",
-        "证件类型",
-        "证件种类",
-    ];
-    let names_another = is_of_another(header) && !is_number_of_a_person(header);
-    if header.ends_with("关系") {
-        before
-    } else if SAYS_OF_HIM.iter().any(|says| header.ends_with(says)) {
-        before || names_another
-    } else {
-        names_another
+/// Whose a bare number may be that stands behind a header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    /// The record's own: nobody else is named, or his own number stands here.
+    #[default]
+    Own,
+    /// The head of household's.
+    Head,
+    /// Somebody else's.
+    Other,
+}
+
+/// Whose number may follow a header. A relation names nobody and a telephone may be anybody's, so that what stood `before` them counts: 姓名, 户主关系,
+/// 身份证号 is one's own, and 家属姓名, 与死者关系, 联系电话, 身份证号 is not. So it is of what else is said of a person, but for a head of household, who is
+/// often named amid what is said of the record's own: 姓名, 户主姓名, 性别, 身份证号.
+pub(crate) fn awaited(header: &str, before: Awaited) -> Awaited {
+    let ends_in = |words: &[&str]| words.iter().any(|word| header.ends_with(word));
+    let named = match header {
+        _ if !is_of_another(header) || is_number_of_a_person(header) => Awaited::Own,
+        _ if header.starts_with("户主") => Awaited::Head,
+        _ => Awaited::Other,
+    };
+    let passes = ends_in(&REACHES_HIM) || (before == Awaited::Other && ends_in(&SAID_OF_HIM));
+    match named {
+        _ if header.ends_with("关系") => before,
+        Awaited::Own if passes => before,
+        named => named,
     }
 }
+
+/// How somebody is reached, and what a number is of: it goes with whoever stands before it.
+const REACHES_HIM: [&str; 10] = [
+    "电话",
+    "电话号码",
+    "手机",
+    "手机号",
+    "手机号码",
+    "联系方式",
+    "证件类型",
+    "证件种类",
+    "证件类别",
+    "证件名称",
+];
+
+/// What is said of a person.
+const SAID_OF_HIM: [&str; 9] = ["性别", "年龄", "民族", "住址", "地址", "单位", "职业", "职务", "签字"];
 
 /// Whether a text above a table names somebody whom its record is not about.
 pub(crate) fn is_somebody(text: &str, own: &[&str]) -> bool {
@@ -88,7 +111,7 @@ const NUMBERS: [&str; 12] = [
     "证件号码",
 ];
 
-const OTHERS: [&str; 63] = [
+const OTHERS: [&str; 64] = [
     "户主",
     "父",
     "母",
@@ -132,9 +155,10 @@ const OTHERS: [&str; 63] = [
     "经办人",
     "经办民警",
     "民警",
-    "网格",
-    "协管",
-    "协办",
+    "网格员",
+    "网格长",
+    "协管员",
+    "协办人",
     "承办人",
     "办理人",
     "审核人",

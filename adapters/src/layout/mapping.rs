@@ -50,7 +50,7 @@ impl Mapping {
     ) -> Result<Self, Vec<MappingFault>> {
         let mut faults = Vec::new();
         for (field, value) in constants {
-            match constant(record, field, value) {
+            match self.constant_of(record, field, value) {
                 Ok(name) => drop(self.constants.insert(name, trimmed(value).to_owned())),
                 Err(fault) => faults.push(fault),
             }
@@ -102,6 +102,24 @@ impl Mapping {
         }
     }
 
+    /// The field that may have that value in every record, as this sender writes it.
+    fn constant_of(&self, record: &'static RecordType, field: &str, value: &str) -> Result<&'static str, MappingFault> {
+        let known = record.field(field);
+        let known = known.ok_or_else(|| MappingFault::UnknownField(field.to_owned()))?;
+        let value = trimmed(value);
+        if says_nothing(value) {
+            return Err(MappingFault::NoValue(known.name));
+        }
+        let own = self.codes.get(known.name).and_then(|codes| codes.get(value));
+        let meant = own.map_or(value, String::as_str);
+        match known.kind {
+            FieldType::Code(table) if table.canonical(meant).is_none() => {
+                Err(MappingFault::UnknownCode(known.name, value.to_owned()))
+            }
+            _ => Ok(known.name),
+        }
+    }
+
     /// What a folded header stands for with this sender.
     pub(crate) fn header(&self, folded: &str) -> Header {
         match self.headers.get(folded) {
@@ -140,22 +158,6 @@ pub(crate) enum Header {
     Unread,
     /// The sender has no name of its own for it.
     Unmapped,
-}
-
-/// The field that may have that value in every record.
-fn constant(record: &'static RecordType, field: &str, value: &str) -> Result<&'static str, MappingFault> {
-    let known = record.field(field);
-    let known = known.ok_or_else(|| MappingFault::UnknownField(field.to_owned()))?;
-    let value = trimmed(value);
-    if says_nothing(value) {
-        return Err(MappingFault::NoValue(known.name));
-    }
-    match known.kind {
-        FieldType::Code(table) if table.canonical(value).is_none() => {
-            Err(MappingFault::UnknownCode(known.name, value.to_owned()))
-        }
-        _ => Ok(known.name),
-    }
 }
 
 /// A field, or the operation of a delta's rows, or the sender's own number of a row.

@@ -312,7 +312,7 @@ fn is_as_stated(stated: &Feed<'_>, sent: &Feed<'_>, sent_as: &str, pushed: &Push
         let unfolds = record_type(sent.record).is_some_and(|record| record.unfold.is_some());
         // Sums among the rows may have been counted with them.
         let most = pushed.received.saturating_add(pushed.headers.footers);
-        let fits = *count <= most && (unfolds || *count >= pushed.received);
+        let fits = *count == pushed.received || *count == most || (unfolds && *count < most);
         sent.asked.count != Some(*count) && !fits
     });
     let what = if let Some(count) = count {

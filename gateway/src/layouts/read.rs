@@ -322,7 +322,11 @@ fn mapping<'s>(document: &mut Document<'s>, table: &mut Table<'s>, record: &'sta
         }
         of_fields.finish(document);
     }
-    let constants = constants(document, table, record);
+    let own = codes
+        .iter()
+        .map(|(field, sent, code)| (field.as_str(), sent.as_str(), code.as_str()));
+    let own = Mapping::new(record, [], own).unwrap_or_default();
+    let constants = constants(document, table, record, &own);
     if headers.is_empty() && codes.is_empty() && constants.is_empty() {
         return None;
     }
@@ -345,11 +349,12 @@ fn mapping<'s>(document: &mut Document<'s>, table: &mut Table<'s>, record: &'sta
     }
 }
 
-/// `[layout.constants]`, field and value.
+/// `[layout.constants]`, field and value as the sender writes it; `own` has its codes.
 fn constants<'s>(
     document: &mut Document<'s>,
     table: &mut Table<'s>,
     record: &'static RecordType,
+    own: &Mapping,
 ) -> Vec<(String, String)> {
     let mut constants = Vec::new();
     let Some(mut inner) = table.table(document, "constants") else {
@@ -363,7 +368,7 @@ fn constants<'s>(
                 span,
                 record,
                 &field,
-                Mapping::default().with_constants(record, entry),
+                own.clone().with_constants(record, entry),
             );
             constants.push((field, value));
         }

@@ -54,6 +54,11 @@ impl Weighing {
             place: String::new(),
         }
     }
+
+    fn count_anew(&mut self) {
+        (self.held, self.due, self.after) = (0, 0, Some(String::new()));
+        self.walk = Walk::default();
+    }
 }
 
 impl Worker {
@@ -132,12 +137,16 @@ impl Worker {
         Ok((moved, goes_on))
     }
 
-    /// What was counted of later snapshots of the record type no longer says where something is to be closed.
+    /// What was counted of later snapshots of the record type no longer says where something is to be closed, nor, of those that are still counting, how much.
     pub(super) fn upset(&mut self, record: &str, leaf: u64) {
         for underway in self.underway.values_mut() {
             let weighing = underway.weighing.as_mut();
             if let Some(weighing) = weighing.filter(|weighing| weighing.ending.is_upset_by(record, leaf)) {
-                weighing.walk = Walk::everywhere();
+                if weighing.after.is_some() {
+                    weighing.count_anew();
+                } else {
+                    weighing.walk = Walk::everywhere();
+                }
             }
         }
     }
@@ -162,7 +171,9 @@ impl Worker {
         let told = "it would close more rows than is allowed";
         self.status.failed(CLOSES_TOO_MUCH, told);
         // When the journal does not note it, it is counted again.
-        self.set_aside(item, CLOSES_TOO_MUCH, told).await;
+        if self.set_aside(item, CLOSES_TOO_MUCH, told).await {
+            self.forget(item.exchange);
+        }
         Moved::default()
     }
 }

@@ -155,7 +155,6 @@ impl Worker {
         let answered = before.map_or(self.answered, |slow| slow.answered);
         let times = before.map_or(0, |slow| slow.times) + u32::from(answered < self.answered);
         if times >= fault.attempts_max(&self.settings) {
-            self.recalls.slow.remove(&recall.exchange);
             return self.hold_apart(recall, fault);
         }
         let (code, told) = (fault.code(), fault.told());
@@ -182,6 +181,7 @@ impl Worker {
             reason: code,
         });
         self.recalls.due.remove(&recall.leaf);
+        self.recalls.slow.remove(&recall.exchange);
         self.recalls.apart.insert(recall.exchange, recall);
     }
 

@@ -56,6 +56,10 @@ impl Worker {
             Turn::Part(item, confirm) => {
                 self.upset(&item.record, item.leaf_index);
                 let moved = self.next_part(&item, confirm).await;
+                if moved.as_ref().is_ok_and(|moved| moved.charged > 0) {
+                    // It goes on: what it failed at before is over.
+                    self.held.remove(&item.exchange);
+                }
                 self.settle(&item, moved).await
             }
             Turn::Together(items, confirm) => {

@@ -164,7 +164,7 @@ pub(super) struct Worker {
     /// Large exchanges between two of their turns, at most two a lane.
     pub(super) underway: HashMap<Uuid, Underway>,
     /// Exchanges that the registry refused lately.
-    held: HashMap<Uuid, Hold>,
+    pub(super) held: HashMap<Uuid, Hold>,
     /// Lanes whose table was locked lately: how often in a row, and the moment before which they are not tried.
     resting: HashMap<String, (u32, u64)>,
     /// Transactions that the registry has taken.
@@ -175,11 +175,11 @@ pub(super) struct Worker {
 }
 
 /// An exchange that is not tried before the moment, by [`Worker::now_us`].
-struct Hold {
+pub(super) struct Hold {
     record: String,
     refused: u32,
-    /// Transactions that had been taken when it was held first.
-    answered: u64,
+    /// Transactions that had been taken when it took too long first.
+    answered: Option<u64>,
     until_us: u64,
 }
 
@@ -417,15 +417,17 @@ impl Worker {
         }
         let before = self.held.get(&item.exchange);
         // What takes too long may be the registry's own slowness: it is the exchange's once others went in since.
-        let counts = !fault.is_slow() || before.is_some_and(|hold| hold.answered < self.answered);
+        let answered = before.and_then(|hold| hold.answered);
+        let counts = !fault.is_slow() || answered.is_some_and(|answered| answered < self.answered);
         let refused = before.map_or(0, |hold| hold.refused) + u32::from(counts);
+        let answered = answered.or(fault.is_slow().then_some(self.answered));
         if refused >= fault.attempts_max(&self.settings) && self.set_aside(item, code, &told).await {
             self.forget(item.exchange);
             return;
         }
         tracing::warn!(error.code = code, error.told = told, exchange.id = %item.exchange, "relaying an exchange failed; it is tried again");
         let wait_us = self.rest_us(refused.saturating_sub(1), fault);
-        self.held_for(item, refused, wait_us);
+        self.held_for(item, (refused, answered), wait_us);
     }
 
     /// How long what failed so waits, having failed that often before, microseconds.
@@ -436,12 +438,11 @@ impl Worker {
         wait_us.max(longest_us.saturating_mul(SLOW_RESTS.into()))
     }
 
-    fn held_for(&mut self, item: &InboxItem, refused: u32, wait_us: u64) {
-        let before = self.held.get(&item.exchange);
+    fn held_for(&mut self, item: &InboxItem, (refused, answered): (u32, Option<u64>), wait_us: u64) {
         let hold = Hold {
             record: item.record.clone(),
             refused,
-            answered: before.map_or(self.answered, |hold| hold.answered),
+            answered,
             until_us: self.now_us().saturating_add(wait_us),
         };
         self.held.insert(item.exchange, hold);
@@ -449,8 +450,9 @@ impl Worker {
 
     /// An exchange has to wait for others, and did nothing wrong.
     pub(super) fn put_off(&mut self, item: &InboxItem) {
-        let refused = self.held.get(&item.exchange).map_or(0, |hold| hold.refused);
-        self.held_for(item, refused, u64::from(self.settings.idle_ms.max(1)) * 1_000);
+        let before = self.held.get(&item.exchange);
+        let before = before.map_or((0, None), |hold| (hold.refused, hold.answered));
+        self.held_for(item, before, u64::from(self.settings.idle_ms.max(1)) * 1_000);
     }
 
     /// An exchange is in, with its leaf.

@@ -84,10 +84,12 @@ fn speaks_of_success(text: &str) -> bool {
     is(&words, &WORDS_OF_SUCCESS) || says_how_many(&words)
 }
 
-/// `成功共12条`
+/// `成功共12条`, of which what succeeded is taken out: 查询成功，共查询到12条记录.
 fn says_how_many(words: &str) -> bool {
-    let number = words.strip_prefix("成功共").and_then(|rest| rest.strip_suffix('条'));
-    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    let rest = words.strip_prefix("成功").unwrap_or_default();
+    let rest = rest.trim_start_matches(['共', '有', '到', '总', '计']);
+    let unit = rest.trim_start_matches(|letter: char| letter.is_ascii_digit());
+    unit.len() < rest.len() && ["条", "人", "户", "笔", "个"].contains(&unit)
 }
 
 /// Whether something went wrong, or only some of it is here.
@@ -127,7 +129,7 @@ const MESSAGES: [&str; 13] = [
 
 const FAILED: [&str; 5] = ["fail", "failed", "failure", "error", "失败"];
 
-const WORDS_OF_SUCCESS: [&str; 5] = ["true", "success", "succeeded", "ok", "成功"];
+const WORDS_OF_SUCCESS: [&str; 6] = ["true", "success", "successful", "succeeded", "ok", "成功"];
 
 const NUMBERS_OF_SUCCESS: [&str; 4] = ["200", "2000", "20000", "10000"];
 
@@ -137,14 +139,19 @@ const SUCCEEDS: [&str; 22] = [
     "读取", "检索", "响应", "下载", "导出", "共享", "交换", "记录",
 ];
 
-const TROUBLE: [&str; 15] = [
+const TROUBLE: [&str; 20] = [
     "失败",
     "错误",
     "出错",
     "异常",
     "超时",
     "不完整",
-    "部分",
+    "部分成功",
+    "部分数据",
+    "部分记录",
+    "部分查询",
+    "仅部分",
+    "只有部分",
     "不成功",
     "未成功",
     "没有成功",
@@ -156,7 +163,20 @@ const TROUBLE: [&str; 15] = [
 ];
 
 /// Words of trouble that say that there is none.
-const NO_TROUBLE: [&str; 6] = ["无异常", "无错误", "没有错误", "没有异常", "no error", "without error"];
+const NO_TROUBLE: [&str; 12] = [
+    "无异常",
+    "未发现异常",
+    "异常名录",
+    "无错误",
+    "没有错误",
+    "没有异常",
+    "失败0",
+    "失败：0",
+    "0条失败",
+    "无失败",
+    "no error",
+    "without error",
+];
 
 /// More text than a word of success and what succeeded have.
 const SUCCESS_BYTES_MAX: usize = 120;
@@ -175,6 +195,10 @@ mod tests {
             "【数据查询】成功",
             "成功返回数据",
             "查询成功，共 12 条记录",
+            "查询成功，共查询到1条数据",
+            "查询成功，返回12条数据",
+            "查询成功，共有12人",
+            "Successful",
             "Success",
             "OK.",
         ] {

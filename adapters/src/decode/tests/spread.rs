@@ -116,6 +116,31 @@ fn moved(wanted: &[&'static str], layout: &Layout, text: &str) -> Vec<Option<i32
 }
 
 #[test]
+fn a_constant_says_the_direction_and_goes_behind_the_date_that_came() {
+    let record = record_type("public-security/migration").unwrap();
+    let constants = [("direction", "I"), ("move_date", "20250630")];
+    let mapping = Mapping::default().with_constants(record, constants).unwrap();
+    let layout = CSV.with_mapping(mapping.into());
+    let text = format!("gmsfhm,迁出日期,迁入日期\n{ANNA},20010203,20040506\n{ANNA},20010203,\n{ANNA},,\n");
+    let (came, all) = (days_from_civil(2004, 5, 6), days_from_civil(2025, 6, 30));
+    for wanted in [
+        &["citizen_id", "move_date"][..],
+        &["citizen_id", "direction", "move_date"],
+    ] {
+        // Of the second only the other direction's date came, which is not its own: it stands without one.
+        let mut decoder = decoded("public-security/migration", wanted, &layout, &text);
+        let part = decoder.next_part().unwrap();
+        let dates = part.column_by_name("move_date").unwrap();
+        let dates: Vec<_> = dates.as_primitive::<Date32Type>().iter().collect();
+        assert!(
+            dates.contains(&came) && dates.contains(&all) && dates.len() < 4,
+            "{dates:?}"
+        );
+        assert_eq!(decoder.passed_over().partial, 1, "{wanted:?}");
+    }
+}
+
+#[test]
 fn a_move_is_dated_by_its_direction() {
     let (left, came) = (days_from_civil(2001, 2, 3), days_from_civil(2004, 5, 6));
     let text = format!(

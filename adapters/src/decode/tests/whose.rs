@@ -107,6 +107,9 @@ fn a_bare_number_behind_somebody_elses_name_refuses_the_batch() {
         "死者姓名,报告人,证件类型,身份证号",
         "姓名,经办民警,身份证号",
         "姓名,家属姓名,关系,身份证号",
+        "死者姓名,家属姓名,家庭住址,身份证号",
+        "死者姓名,家属姓名,性别,身份证号",
+        "死者姓名,家属姓名,工作单位,身份证号",
         "姓名,家属姓名,与死者关系,家属电话,身份证号",
     ] {
         assert_eq!(
@@ -137,6 +140,9 @@ fn a_bare_number_behind_anothers_number_or_a_relation_to_him_is_the_records_own(
         ("家属姓名,家属身份证号,身份证号", format!("乙,{SON},{DEAD}")),
         ("姓名,户主关系,身份证号", format!("甲,父,{DEAD}")),
         ("姓名,联系电话,身份证号", format!("甲,1,{DEAD}")),
+        ("户主姓名,性别,身份证号", format!("甲,1,{DEAD}")),
+        ("网格名称,姓名,身份证号", format!("一,甲,{DEAD}")),
+        ("姓名,网格编号,身份证号", format!("甲,1,{DEAD}")),
         ("姓名,家属关系,公民身份号码", format!("甲,子,{DEAD}")),
     ] {
         let (numbers, _) = read(CREMATION, &CSV, &format!("{header}\n{row}\n")).unwrap();
