@@ -242,7 +242,8 @@ impl Judge {
             return;
         }
         let Some(constants) = self.constants.clone() else {
-            return self.row(line, &sent, &sent);
+            let found = self.found(&sent);
+            return self.row(line, &found, sent);
         };
         let filled = |place: usize| {
             let sent = sent(place);
@@ -256,15 +257,20 @@ impl Judge {
         };
         let spreading = self.spreading.clone();
         // What stands in several columns is looked for there before a constant fills it.
-        let parts = |place: usize| match &spreading {
+        let found = self.found(&|place: usize| match &spreading {
             Some(spreading) if spreading.spreads(place) => sent(place),
             _ => filled(place),
-        };
-        self.row(line, &parts, &filled);
+        });
+        self.row(line, &found, filled);
     }
 
-    /// `parts` is what spread fields are found in.
-    fn row<'a>(&mut self, line: u64, parts: &impl Fn(usize) -> Sent<'a>, sent: &impl Fn(usize) -> Sent<'a>) {
+    /// What spread fields are read from in a row.
+    fn found<'a>(&self, sent: &impl Fn(usize) -> Sent<'a>) -> Vec<(usize, Found)> {
+        let found = self.spreading.as_ref().map(|spreading| spreading.found(sent));
+        found.unwrap_or_default()
+    }
+
+    fn row<'a>(&mut self, line: u64, found: &[(usize, Found)], sent: impl Fn(usize) -> Sent<'a>) {
         let operation = self.operation.map(|place| self.operation_of(sent(place)));
         let operation = match (operation, &self.intent) {
             (Some(operation), Intent::Delta(_)) => operation.map(Some),
@@ -280,8 +286,6 @@ impl Judge {
             id: self.row_id.and_then(|place| row_id::of(sent(place))),
             member: None,
         };
-        let found = self.spreading.clone().map(|spreading| spreading.found(parts));
-        let found = found.unwrap_or_default();
         if found.iter().any(|(_, found)| matches!(found, Found::TooLittle)) {
             self.passed_over.partial += 1;
         }

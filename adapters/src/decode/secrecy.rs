@@ -204,6 +204,9 @@ fn may_begin(text: &str) -> bool {
     let passed = |letter: char| letter.is_whitespace() || "【[(（〔*".contains(letter);
     text.len() <= MARK_BYTES_MAX
         && first(text.trim_start_matches(passed)).is_some_and(|letter| {
+            if letter.is_ascii_digit() {
+                return false;
+            }
             let begins = |word: &&&str| first(word) == Some(letter);
             LEVELS.iter().any(|word| begins(&word)) || HEADERS.iter().any(|word| begins(&word))
         })
