@@ -309,13 +309,7 @@ impl World {
     /// An operator lets batches go.
     async fn release(&self, exchanges: impl Iterator<Item = Uuid>) {
         for exchange in exchanges {
-            let event = OperatorEvent {
-                who: "op".into(),
-                act: "released".into(),
-                x: Some(exchange.to_string()),
-                why: None,
-                of: None,
-            };
+            let event = OperatorEvent::of_act("op", "released-again", Some(exchange.to_string()), None);
             let released = self.journal.operate(Some(exchange), event).await;
             assert!(released.expect("it is released").is_some(), "it was not set aside");
         }

@@ -114,13 +114,9 @@ async fn acted(desk: &Desk, peer: &Peer, order: &Order) -> Result<u64, Stop> {
         (Act::Release | Act::FeedAgain, ..) => return Err(wrong("this act names an exchange and no reason")),
         (Act::Discard, ..) => return Err(wrong("discard names an exchange and a reason")),
     }
-    let event = OperatorEvent {
-        who: peer.partner().id.clone(),
-        act: order.act.done().into(),
-        x: order.exchange.map(|exchange| exchange.to_string()),
-        why: order.why.map(|why| why.code().into()),
-        of: None,
-    };
+    let exchange = order.exchange.map(|exchange| exchange.to_string());
+    let why = order.why.map(|why| why.code().into());
+    let event = OperatorEvent::of_act(&*peer.partner().id, order.act.done(), exchange, why);
     let journal = &desk.console.api.stations.journal;
     let sealed = journal.operate(order.exchange, event).await.map_err(unavailable)?;
     // Not set aside, or unknown: both look alike.
@@ -135,13 +131,8 @@ async fn acted(desk: &Desk, peer: &Peer, order: &Order) -> Result<u64, Stop> {
 
 /// A recall that the registry refused is tried again: it has no place in the inbox that would change.
 async fn recall_again(desk: &Desk, peer: &Peer, exchange: Uuid) -> Result<u64, Stop> {
-    let event = OperatorEvent {
-        who: peer.partner().id.clone(),
-        act: Act::Release.done().into(),
-        x: Some(exchange.to_string()),
-        why: None,
-        of: None,
-    };
+    let named = Some(exchange.to_string());
+    let event = OperatorEvent::of_act(&*peer.partner().id, Act::Release.done(), named, None);
     let journal = &desk.console.api.stations.journal;
     let sealed = journal.operate(None, event).await.map_err(unavailable)?;
     desk.console.relay.again(exchange);

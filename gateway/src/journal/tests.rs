@@ -221,13 +221,8 @@ fn proven(sealed: &Sealed) -> shuguan_ledger::leaf::Leaf {
 /// What an operator does with a batch that was set aside: lets it wait again, or gives it up for a reason. False: it was not set aside.
 async fn decided(journal: &Journal, number: u128, why: Option<&str>) -> bool {
     let exchange = exchange(number);
-    let event = OperatorEvent {
-        who: "op".into(),
-        act: if why.is_some() { "discarded" } else { "released" }.into(),
-        x: Some(exchange.to_string()),
-        why: why.map(str::to_owned),
-        of: None,
-    };
+    let act = if why.is_some() { "discarded" } else { "released-again" };
+    let event = OperatorEvent::of_act("op", act, Some(exchange.to_string()), why.map(str::to_owned));
     journal.operate(Some(exchange), event).await.unwrap().is_some()
 }
 

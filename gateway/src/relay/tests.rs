@@ -78,13 +78,7 @@ impl Inbox {
 
     /// An operator lets a batch that was set aside wait again. False: it was not.
     async fn release(&self, exchange: Uuid) -> bool {
-        let event = OperatorEvent {
-            who: "op".into(),
-            act: "released".into(),
-            x: Some(exchange.to_string()),
-            why: None,
-            of: None,
-        };
+        let event = OperatorEvent::of_act("op", "released-again", Some(exchange.to_string()), None);
         self.journal.operate(Some(exchange), event).await.unwrap().is_some()
     }
 

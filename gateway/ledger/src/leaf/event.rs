@@ -19,7 +19,20 @@ macro_rules! events {
             pub struct $event { $($(#[$member_doc])* pub $member: $type,)* }
         )*
 
-        impl Event {
+        impl OperatorEvent {
+    /// An act of that name, about an exchange and for a reason where it has one.
+    pub fn of_act(who: impl Into<String>, act: impl Into<String>, x: Option<String>, why: Option<String>) -> Self {
+        Self {
+            who: who.into(),
+            act: act.into(),
+            x,
+            why,
+            of: None,
+        }
+    }
+}
+
+impl Event {
             /// The kind as it stands in `k`.
             pub fn kind(&self) -> &'static str {
                 match self { $(Self::$variant(_) => $kind,)* }

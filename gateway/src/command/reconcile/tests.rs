@@ -110,13 +110,13 @@ fn erased(x: &str) -> Leaf {
 }
 
 fn discarded(x: &str) -> Leaf {
-    leaf(Event::Operator(OperatorEvent {
-        of: None,
-        who: "operator-li".into(),
-        act: "discarded".into(),
-        x: Some(x.into()),
-        why: Some("superseded".into()),
-    }))
+    let (x, why) = (Some(x.into()), Some("superseded".into()));
+    leaf(Event::Operator(OperatorEvent::of_act(
+        "operator-li",
+        "discarded",
+        x,
+        why,
+    )))
 }
 
 fn named(folder: &Folder, log: &Log) -> Vec<(What, String)> {
