@@ -1,5 +1,8 @@
 //! When sources contradict each other: raised once, settled when corrected, silent where a column is not there. On the catalogue's own record types.
 
+mod deaths;
+mod units;
+
 use std::sync::Arc;
 
 use adapters::catalogue::{RecordType, record_type};
@@ -22,16 +25,8 @@ on_both_stores! {
     a_source_is_compared_with_the_best_authority_that_has_the_person,
     a_corrected_row_settles_and_a_wrong_one_opens_the_same_line_again,
     a_row_that_comes_again_raises_nothing_twice,
-    a_death_is_suspected_with_one_source_and_certain_with_two,
-    two_days_of_one_death_are_a_discrepancy_and_make_nothing_certain,
-    a_day_that_its_source_has_corrected_is_no_second_day,
-    who_is_paid_after_the_month_of_death_is_dead_and_active,
     a_corrected_number_with_both_registered_is_one_person_with_two,
     allowance_and_support_for_one_month_are_double,
-    an_enterprise_is_unknown_to_tax_until_tax_sends_it,
-    a_unit_in_two_registers_is_one_discrepancy,
-    a_cancelled_unit_withholds_until_its_employees_have_left,
-    a_cancelled_unit_withholds_under_any_spelling_of_its_number,
     what_a_row_named_before_is_settled_when_it_names_another,
     deletes_and_the_ends_of_snapshots_settle_and_raise,
     a_column_that_is_not_granted_or_reduced_is_not_compared,
@@ -280,105 +275,6 @@ async fn a_row_that_comes_again_raises_nothing_twice(store: Store) {
     assert_eq!(held(&place), [format!("name-differs {ANNA} 4.1 2.1")]);
 }
 
-async fn a_death_is_suspected_with_one_source_and_certain_with_two(store: Store) {
-    let (place, registry) = Place::with(store, &tables(&[RESIDENT, DEATH, CERTIFICATE, CREMATION]));
-    let registered = |leaf, status: &str| {
-        rows(
-            RESIDENT,
-            leaf,
-            "citizen_id name person_status",
-            &[&format!("{ANNA} 甲 {status}")],
-        )
-    };
-    let cremated = rows(CREMATION, 2, "citizen_id cremated_on", &[&format!("{ANNA} 1950-01-02")]);
-    merge(&registry, [registered(1, "0"), cremated]).await;
-    assert_eq!(held(&place), [format!("suspected-death {ANNA} 1.1 2.1")]);
-    let certified = rows(CERTIFICATE, 3, "cert_no citizen_id", &[&format!("C1 {ANNA}")]);
-    merge(&registry, [certified.clone()]).await;
-    assert_eq!(held(&place), [format!("dead-active {ANNA} 1.1 3.1")]);
-    assert_eq!(settled(&place), [format!("suspected-death {ANNA} 1.1 2.1")]);
-    let mut withdrawn = deletes(certified);
-    (withdrawn.leaf, withdrawn.exchange, withdrawn.received_us) = (4, Uuid::from_u128(4), received(4));
-    merge(&registry, [withdrawn]).await;
-    assert_eq!(held(&place), [format!("suspected-death {ANNA} 1.1 2.1")]);
-    merge(&registry, [registered(5, "1")]).await;
-    assert_eq!(held(&place), nothing());
-}
-
-async fn two_days_of_one_death_are_a_discrepancy_and_make_nothing_certain(store: Store) {
-    let (place, registry) = Place::with(store, &tables(&[RESIDENT, DEATH, CERTIFICATE, CREMATION]));
-    let on = |record: &str, leaf, day: &str| {
-        let (columns, key) = match record {
-            CERTIFICATE => ("cert_no citizen_id death_date", "C1 "),
-            _ => ("citizen_id death_date", ""),
-        };
-        rows(record, leaf, columns, &[&format!("{key}{ANNA} {day}")])
-    };
-    let alive = rows(RESIDENT, 1, "citizen_id person_status", &[&format!("{ANNA} 0")]);
-    let told = "SELECT death_certainty FROM population";
-    merge(
-        &registry,
-        [alive, on(DEATH, 2, "1950-01-01"), on(CERTIFICATE, 3, "1950-02-01")],
-    )
-    .await;
-    let differs = format!("death-date-differs {ANNA} 2.1 3.1");
-    assert_eq!(
-        held(&place),
-        [format!("suspected-death {ANNA} 1.1 2.1"), differs.clone()]
-    );
-    assert_eq!(place.query(told), ["suspected"]);
-    // A third that agrees with the second makes it certain, and the first still differs, now from both.
-    merge(&registry, [on(CREMATION, 4, "1950-02-01")]).await;
-    assert_eq!(
-        held(&place),
-        [
-            format!("dead-active {ANNA} 1.1 2.1"),
-            differs,
-            format!("death-date-differs {ANNA} 2.1 4.1")
-        ]
-    );
-    assert_eq!(place.query(told), ["certain"]);
-    merge(&registry, [on(DEATH, 5, "1950-02-01")]).await;
-    assert_eq!(held(&place), [format!("dead-active {ANNA} 1.1 5.1")]);
-}
-
-async fn a_day_that_its_source_has_corrected_is_no_second_day(store: Store) {
-    let (place, registry) = Place::with(store, &tables(&[RESIDENT, DEATH, CERTIFICATE]));
-    let told = "SELECT death_date, death_certainty FROM population";
-    let certificate = |leaf, number: &str, day: &str| {
-        let row = format!("{number} {ANNA} {day}");
-        rows(CERTIFICATE, leaf, "cert_no citizen_id death_date", &[&row])
-    };
-    let alive = rows(RESIDENT, 1, "citizen_id person_status", &[&format!("{ANNA} 0")]);
-    let died = rows(DEATH, 2, "citizen_id death_date", &[&format!("{ANNA} 1950-01-02")]);
-    merge(&registry, [alive, died, certificate(3, "C1", "1950-01-01")]).await;
-    let differs = |row: &str| format!("death-date-differs {ANNA} 2.1 {row}");
-    let suspected = format!("suspected-death {ANNA} 1.1 2.1");
-    assert_eq!(held(&place), [suspected.clone(), differs("3.1")]);
-    assert_eq!(place.query(told), ["1950-01-02 suspected"]);
-    // The hospital writes it out anew, under another number; the first stays where it was.
-    merge(&registry, [certificate(4, "C2", "1950-01-02")]).await;
-    assert_eq!(held(&place), [format!("dead-active {ANNA} 1.1 2.1")]);
-    assert_eq!(place.query(told), ["1950-01-02 certain"]);
-    // What agreed before counts no more once its source says otherwise.
-    merge(&registry, [certificate(5, "C3", "1950-01-03")]).await;
-    assert_eq!(held(&place), [suspected, differs("5.1")]);
-    assert_eq!(place.query(told), ["1950-01-02 suspected"]);
-}
-
-async fn who_is_paid_after_the_month_of_death_is_dead_and_active(store: Store) {
-    let (place, registry) = Place::with(store, &tables(&[ALLOWANCE, DEATH, CERTIFICATE]));
-    let paid = |leaf, month: &str, status: &str| {
-        let row = format!("D1 {ANNA} {month} {status}");
-        rows(ALLOWANCE, leaf, "dibao_no citizen_id month status", &[&row])
-    };
-    let died = rows(DEATH, 1, "citizen_id death_date", &[&format!("{ANNA} 1950-03-31")]);
-    merge(&registry, [died, paid(2, "195003", "1"), paid(3, "195004", "2")]).await;
-    assert_eq!(held(&place), nothing());
-    merge(&registry, [paid(4, "195004", "1")]).await;
-    assert_eq!(held(&place), [format!("suspected-death {ANNA} 4.1 1.1")]);
-}
-
 async fn a_corrected_number_with_both_registered_is_one_person_with_two(store: Store) {
     // What stands in a notice is taken for a number only when it is one.
     const CORRECTED: &str = "32070618850315000X";
@@ -421,123 +317,6 @@ async fn allowance_and_support_for_one_month_are_double(store: Store) {
     assert_eq!(held(&place), [format!("double-aid {ANNA} 3.1 2.1")]);
     merge(&registry, [support(4, "195005")]).await;
     assert_eq!(held(&place), nothing());
-}
-
-async fn an_enterprise_is_unknown_to_tax_until_tax_sends_it(store: Store) {
-    let (place, registry) = Place::with(store, &tables(&[ESTABLISHMENT, TAX, CANCELLATION]));
-    let active = format!("{USCC} 某公司 ACTIVE");
-    let old = "- 某旧公司 ACTIVE 320706000000001";
-    merge(
-        &registry,
-        [rows(ESTABLISHMENT, 1, "uscc ent_name reg_status", &[&active])],
-    )
-    .await;
-    // Who has no organisation code cannot be looked for in tax.
-    merge(
-        &registry,
-        [rows(ESTABLISHMENT, 2, "uscc ent_name reg_status reg_no", &[old])],
-    )
-    .await;
-    assert_eq!(held(&place), [format!("unknown-to-tax {UNIT} 1.1 -.-")]);
-    let registered = rows(TAX, 3, "tax_reg_seq taxpayer_id", &[&format!("1 {USCC}")]);
-    merge(&registry, [registered.clone()]).await;
-    assert_eq!(held(&place), nothing());
-    let mut gone = deletes(registered);
-    (gone.leaf, gone.exchange, gone.received_us) = (4, Uuid::from_u128(4), received(4));
-    merge(&registry, [gone]).await;
-    assert_eq!(held(&place), [format!("unknown-to-tax {UNIT} 1.1 -.-")]);
-    merge(
-        &registry,
-        [rows(
-            CANCELLATION,
-            5,
-            "uscc cancel_date",
-            &[&format!("{USCC} 1950-01-01")],
-        )],
-    )
-    .await;
-    assert_eq!(held(&place), nothing());
-}
-
-async fn a_unit_in_two_registers_is_one_discrepancy(store: Store) {
-    let (place, registry) = Place::with(store, &tables(&[ESTABLISHMENT, INDIVIDUAL]));
-    let unit = |record, leaf, status: &str| {
-        rows(
-            record,
-            leaf,
-            "uscc ent_name reg_status",
-            &[&format!("{USCC} 某公司 {status}")],
-        )
-    };
-    merge(
-        &registry,
-        [unit(INDIVIDUAL, 1, "ACTIVE"), unit(ESTABLISHMENT, 2, "ACTIVE")],
-    )
-    .await;
-    assert_eq!(held(&place), [format!("two-registers {UNIT} 2.1 1.1")]);
-    merge(&registry, [unit(INDIVIDUAL, 3, "CANCELLED")]).await;
-    assert_eq!(held(&place), nothing());
-}
-
-async fn a_cancelled_unit_withholds_until_its_employees_have_left(store: Store) {
-    let (place, registry) = Place::with(store, &tables(&[CANCELLATION, WITHHOLDING]));
-    let employed = |leaf, whom: &str, since: &str, left: &str| {
-        let row = format!("{USCC} 甲 111 {whom} {since} {left}");
-        rows(
-            WITHHOLDING,
-            leaf,
-            "withholder_id name id_type id_no employed_on left_on",
-            &[&row],
-        )
-    };
-    let (since, left) = ("1940-01-01", "1949-12-31");
-    merge(&registry, [employed(1, ANNA, since, "-"), employed(2, BORIS, "-", "-")]).await;
-    merge(
-        &registry,
-        [rows(
-            CANCELLATION,
-            3,
-            "uscc cancel_date",
-            &[&format!("{USCC} 1950-01-01")],
-        )],
-    )
-    .await;
-    assert_eq!(held(&place), [format!("cancelled-withholding {UNIT} 3.1 2.1")]);
-    // Without the day of employment the key is another one, and the row is found all the same.
-    merge(&registry, [employed(4, BORIS, "-", left)]).await;
-    assert_eq!(held(&place), [format!("cancelled-withholding {UNIT} 3.1 1.1")]);
-    merge(&registry, [employed(5, ANNA, since, left)]).await;
-    assert_eq!(held(&place), nothing());
-    merge(&registry, [employed(6, ANNA, since, "1950-01-02")]).await;
-    assert_eq!(held(&place), [format!("cancelled-withholding {UNIT} 3.1 6.1")]);
-}
-
-async fn a_cancelled_unit_withholds_under_any_spelling_of_its_number(store: Store) {
-    const REGION_AND_CODE: &str = "320706MA0000007";
-    let foreign = "320707MA0000007";
-    for (withholder, found) in [
-        (USCC.to_owned(), true),
-        (format!("{USCC}01"), true),
-        (REGION_AND_CODE.to_owned(), true),
-        (format!("{REGION_AND_CODE}02"), true),
-        // Known of the unit only through its registration at the tax bureau.
-        (foreign.to_owned(), true),
-        ("91320706MA0000015E".to_owned(), false),
-        ("320706MA0000015".to_owned(), false),
-    ] {
-        let (place, registry) = Place::with(store, &tables(&[CANCELLATION, WITHHOLDING, TAX]));
-        let employed = rows(
-            WITHHOLDING,
-            1,
-            "withholder_id name id_type id_no employed_on",
-            &[&format!("{withholder} 甲 111 {ANNA} 1940-01-01")],
-        );
-        let cancelled = rows(CANCELLATION, 2, "uscc cancel_date", &[&format!("{USCC} 1950-01-01")]);
-        let registered = rows(TAX, 3, "tax_reg_seq taxpayer_id", &[&format!("1 {foreign}")]);
-        merge(&registry, [employed, cancelled, registered]).await;
-        let expected = found.then(|| format!("cancelled-withholding {UNIT} 2.1 1.1"));
-        assert_eq!(held(&place), Vec::from_iter(expected), "{withholder}");
-    }
 }
 
 async fn what_a_row_named_before_is_settled_when_it_names_another(store: Store) {
