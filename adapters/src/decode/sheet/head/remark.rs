@@ -162,8 +162,14 @@ fn may_be_somebody(text: &str) -> bool {
     text.contains(|letter: char| PERSONS.contains(letter)) || whose::is_of_another(text) || text.contains("领导")
 }
 
+/// A date with such words is shorter.
+const DATE_BYTES_MAX: usize = 120;
+
 /// Whether it is a year, a month, a day or a quarter, alone or with words for when a table was made.
 fn is_date(text: &str) -> bool {
+    if text.len() > DATE_BYTES_MAX {
+        return false;
+    }
     let narrow = |letter: char| match letter {
         '０'..='９' => char::from_u32(u32::from(letter) - 0xFEE0).unwrap_or(letter),
         letter => letter,
