@@ -2,11 +2,14 @@
 //!
 //! The time at which a batch was sealed does not do: its rows may come into the registry hours later, behind a pull that was made in between. So each
 //! transaction of the one writer has a mark: its own time, and always more than the last one's, also after a clock was ahead. Whatever it writes, closes or opens again puts the mark on
-//! its subject. A reading gives the newest mark of what it sees as [`as_of`]; what it does not see has that mark or a later one.
+//! its subject, in a column of those that a dataset may tell of together (`dataset::mark_of`). A reading gives the newest mark of what it sees as [`as_of`]; what it does not see has that mark or a later one.
 //!
 //! Takes what a transaction touched; gives marks, microseconds since the epoch. Refuses nothing.
 
-use super::dataset::Dialect;
+use policies::dataset::Dataset;
+use shuguan_policies as policies;
+
+use super::dataset::{self, Dialect};
 use super::discrepancy::touch::Touched;
 use super::fault::RegistryFault;
 use super::numbers::{Store, given};
@@ -40,30 +43,39 @@ pub(super) async fn mark<S: Store>(store: &mut S) -> Result<i64, RegistryFault> 
     read(newest.as_deref())
 }
 
-/// Puts the transaction's mark on whom it touched; those who are new have it.
+/// Puts the transaction's mark on whom it touched; those who are new have it. Of a record type that no field of a dataset comes from nothing is marked: a time
+/// must not tell who is on a list that the dataset does not show. Where numbers were joined or parted, rows of any source speak for somebody else now.
 ///
 /// # Errors
 /// When the store does not answer.
 pub(super) async fn note<S: Store>(store: &mut S, touched: &Touched<'_>) -> Result<(), RegistryFault> {
     const MARK: &str = "(SELECT changed_us FROM registry_mark WHERE one = 'registry')";
-    // Of who has several numbers, a dataset shows the one in force.
-    let text = given::<S>(
-        1,
-        &format!(
-            "UPDATE person SET changed_us = {MARK} WHERE coalesce(changed_us, 0) < {MARK} AND citizen_id IN \
-             (SELECT coalesce(p.subject, p.citizen_id) FROM given g CROSS JOIN person p WHERE p.citizen_id = g.a)"
-        ),
-    );
-    let persons: Vec<[&str; 1]> = touched.persons.iter().map(|id| [id.as_str()]).collect();
-    store.ask(&text, &persons).await?;
-    let text = given::<S>(
-        1,
-        &format!(
-            "UPDATE enterprise SET changed_us = {MARK} WHERE coalesce(changed_us, 0) < {MARK} AND unit IN (SELECT a FROM given)"
-        ),
-    );
-    let units: Vec<[&str; 1]> = touched.units.iter().map(|unit| [unit.as_str()]).collect();
-    store.ask(&text, &units).await?;
+    let column = |dataset, joined: bool| match joined {
+        true => Some(dataset::CHANGED),
+        false => dataset::mark_of(dataset, touched.record),
+    };
+    if let Some(column) = column(Dataset::Population, touched.joined_persons) {
+        // Of who has several numbers, a dataset shows the one in force.
+        let text = given::<S>(
+            1,
+            &format!(
+                "UPDATE person SET {column} = {MARK} WHERE coalesce({column}, 0) < {MARK} AND citizen_id IN \
+                 (SELECT coalesce(p.subject, p.citizen_id) FROM given g CROSS JOIN person p WHERE p.citizen_id = g.a)"
+            ),
+        );
+        let persons: Vec<[&str; 1]> = touched.persons.iter().map(|id| [id.as_str()]).collect();
+        store.ask(&text, &persons).await?;
+    }
+    if let Some(column) = column(Dataset::Enterprises, touched.joined_units) {
+        let text = given::<S>(
+            1,
+            &format!(
+                "UPDATE enterprise SET {column} = {MARK} WHERE coalesce({column}, 0) < {MARK} AND unit IN (SELECT a FROM given)"
+            ),
+        );
+        let units: Vec<[&str; 1]> = touched.units.iter().map(|unit| [unit.as_str()]).collect();
+        store.ask(&text, &units).await?;
+    }
     Ok(())
 }
 

@@ -145,6 +145,24 @@ impl Dialect {
     }
 }
 
+/// Where the index keeps when a source that admits, or a change of numbers, last changed anything about a person or unit.
+pub(super) const CHANGED: &str = "changed_us";
+/// The same of the sources that report a death: whoever is not told about deaths must not see by a time that there is one.
+pub(super) const DIED: &str = "death_us";
+
+/// The column of the index that a record type's rows put their mark on; none when no field of the dataset comes from it.
+pub(super) fn mark_of(dataset: Dataset, record: &str) -> Option<&'static str> {
+    let source = sources(dataset).iter().find(|source| source.record == record)?;
+    Some(if source.admits { CHANGED } else { DIED })
+}
+
+fn sources(dataset: Dataset) -> &'static [Source] {
+    match dataset {
+        Dataset::Population => POPULATION,
+        Dataset::Enterprises => ENTERPRISES,
+    }
+}
+
 /// Name of the column by which rows of a dataset are ordered; not part of the dataset.
 pub(super) const SUBJECT: &str = "_subject";
 
@@ -265,6 +283,8 @@ fn origins(dataset: Dataset, field: &str) -> &'static [(&'static str, &'static s
 struct Fed<'a> {
     dialect: Dialect,
     dataset: Dataset,
+    /// The fields that are selected.
+    fields: &'a [&'a str],
     sources: Vec<(&'static Source, &'a TableSpec)>,
 }
 
@@ -278,7 +298,7 @@ pub(super) fn views(dialect: Dialect, tables: &[TableSpec]) -> Vec<(&'static str
                 "CREATE VIEW {} AS SELECT {} FROM ({}){}",
                 dataset.name(),
                 names.join(", "),
-                select(dialect, dataset, tables),
+                select(dialect, dataset, tables, &names),
                 dialect.derived()
             );
             (dataset.name(), sql)
@@ -286,24 +306,32 @@ pub(super) fn views(dialect: Dialect, tables: &[TableSpec]) -> Vec<(&'static str
         .collect()
 }
 
-/// The dataset as a SELECT, with [`SUBJECT`] before its fields.
-pub(super) fn select(dialect: Dialect, dataset: Dataset, tables: &[TableSpec]) -> String {
-    of_fed(dialect, dataset, tables).select("")
+/// Those fields of the dataset as a SELECT, with [`SUBJECT`] before them.
+pub(super) fn select(dialect: Dialect, dataset: Dataset, tables: &[TableSpec], fields: &[&str]) -> String {
+    of_fed(dialect, dataset, tables, fields).select("")
 }
 
 /// The same of those alone who may have changed at or after the mark that stands in `place`: no row of anybody else is looked for.
-pub(super) fn select_changed(dialect: Dialect, dataset: Dataset, tables: &[TableSpec], place: &str) -> String {
+pub(super) fn select_changed(
+    dialect: Dialect,
+    dataset: Dataset,
+    tables: &[TableSpec],
+    fields: &[&str],
+    place: &str,
+) -> String {
+    let fed = of_fed(dialect, dataset, tables, fields);
+    let newest: Vec<String> = fed.marks().iter().map(|mark| format!("coalesce(p.{mark}, 0)")).collect();
+    let newest = match &newest[..] {
+        [only] => only.clone(),
+        several => format!("{}({})", dialect.greatest(), several.join(", ")),
+    };
     // Who has no mark is in an older registry, where the rows must tell.
-    let condition = format!("(p.changed_us >= {place} OR p.changed_us IS NULL) AND ");
-    of_fed(dialect, dataset, tables).select(&condition)
+    let condition = format!("({newest} >= {place} OR p.{CHANGED} IS NULL) AND ");
+    fed.select(&condition)
 }
 
-fn of_fed(dialect: Dialect, dataset: Dataset, tables: &[TableSpec]) -> Fed<'_> {
-    let all = match dataset {
-        Dataset::Population => POPULATION,
-        Dataset::Enterprises => ENTERPRISES,
-    };
-    let sources = all
+fn of_fed<'a>(dialect: Dialect, dataset: Dataset, tables: &'a [TableSpec], fields: &'a [&'a str]) -> Fed<'a> {
+    let sources = sources(dataset)
         .iter()
         .filter_map(|source| {
             let table = tables.iter().find(|table| table.name == table_name(source.record))?;
@@ -317,6 +345,7 @@ fn of_fed(dialect: Dialect, dataset: Dataset, tables: &[TableSpec]) -> Fed<'_> {
     Fed {
         dialect,
         dataset,
+        fields,
         sources,
     }
 }
@@ -332,6 +361,7 @@ impl Fed<'_> {
             .dataset
             .fields()
             .iter()
+            .filter(|field| self.fields.contains(&field.name))
             .map(|field| {
                 format!(
                     "{} AS {}",
@@ -466,18 +496,33 @@ impl Fed<'_> {
         (!cases.is_empty()).then(|| self.dialect.word(&format!("CASE {} END", cases.join(" "))))
     }
 
-    /// When anything about it last changed here: a pull since then misses nothing, also of what was sealed long before it came, closed, emptied or opened
-    /// again. In a registry that is older than these marks, when the last of the rows that speak here was received.
+    /// Whether a time may tell of the source: it admits, or a selected field comes from it. A person of whose deaths nothing is selected has no other
+    /// time for one, so that neither [`Self::updated`] nor a selection by it tells what the fields do not.
+    fn is_told(&self, source: &Source) -> bool {
+        let of_deaths = ["death_date", "death_certainty"];
+        source.admits || of_deaths.iter().any(|field| self.fields.contains(field))
+    }
+
+    /// The marks of the index that tell of the sources that may be told of.
+    fn marks(&self) -> Vec<&'static str> {
+        let told = sources(self.dataset).iter().filter(|source| self.is_told(source));
+        let mut marks: Vec<&str> = told.filter_map(|source| mark_of(self.dataset, source.record)).collect();
+        marks.sort_unstable();
+        marks.dedup();
+        marks
+    }
+
+    /// When anything that the selected fields come from last changed here: a pull since then misses nothing, also of what was sealed long before it came,
+    /// closed, emptied or opened again. In a registry that is older than these marks, when the last of the rows that speak here was received.
     fn updated(&self) -> Option<String> {
-        let mut times: Vec<String> = self
-            .sources
-            .iter()
+        let told = self.sources.iter().filter(|(source, _)| self.is_told(source));
+        let mut times: Vec<String> = told
             .map(|(source, _)| format!("coalesce({}._received_us, 0)", source.alias))
             .collect();
         if times.is_empty() {
             return None;
         }
-        times.push("coalesce(p.changed_us, 0)".to_owned());
+        times.extend(self.marks().iter().map(|mark| format!("coalesce(p.{mark}, 0)")));
         if self.dataset == Dataset::Population {
             times.push("coalesce(p.joined_us, 0)".to_owned());
         }

@@ -118,6 +118,9 @@ impl Reading<'_> {
             Dataset::Population => "hukou_region",
             Dataset::Enterprises => "region",
         };
+        let mut fields = names.clone();
+        fields.extend(self.selection.region_prefix.as_ref().map(|_| region));
+        fields.extend(self.selection.updated_since_us.map(|_| "updated_at"));
         let (mut conditions, mut values) = (Vec::new(), Vec::new());
         let mut place = |value| {
             values.push(value);
@@ -125,8 +128,11 @@ impl Reading<'_> {
         };
         let derived = match self.selection.updated_since_us {
             // Places are numbered as they stand in the text, and this one stands in what is selected from.
-            Some(since_us) => dataset::select_changed(dialect, self.dataset, tables, &place(Bound::Mark(since_us))),
-            None => dataset::select(dialect, self.dataset, tables),
+            Some(since_us) => {
+                let place = place(Bound::Mark(since_us));
+                dataset::select_changed(dialect, self.dataset, tables, &fields, &place)
+            }
+            None => dataset::select(dialect, self.dataset, tables, &fields),
         };
         if let Some(prefix) = &self.selection.region_prefix {
             // `:` follows `9`.

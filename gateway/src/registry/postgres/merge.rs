@@ -7,11 +7,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use policies::dataset::Dataset;
+use shuguan_policies as policies;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
 use super::super::changes;
+use super::super::dataset;
 use super::super::discrepancy::rival::Met;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
@@ -534,7 +537,8 @@ async fn index(
     let mut known = Vec::new();
     if !persons.is_empty() {
         let (ids, since): (Vec<&str>, Vec<i64>) = persons.into_iter().unzip();
-        let new = unnest::persons(live, &ids, &since, changed_us).await?;
+        let mark = dataset::mark_of(Dataset::Population, run.table.record.name);
+        let new = unnest::persons(live, &ids, &since, (mark, changed_us)).await?;
         let was_there = |id: &&&str| !new.contains(**id);
         known.extend(ids.iter().filter(was_there).map(|id| (*id).to_owned()));
     }

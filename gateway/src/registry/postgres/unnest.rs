@@ -170,18 +170,22 @@ fn bind<'q, 'v>(query: Statement<'q>, kind: ColumnType, values: impl Iterator<It
     }
 }
 
-const PERSONS: &str = "INSERT INTO person (citizen_id, first_us, changed_us) SELECT *, $3::bigint FROM unnest($1::text[], $2::bigint[]) \
-    ON CONFLICT (citizen_id) DO NOTHING RETURNING citizen_id";
-
-/// Enters persons, each once; gives those who are new.
+/// Enters persons, each once, with that mark in the column for it; gives those who are new.
 pub(super) async fn persons(
     live: &mut Live,
     ids: &[&str],
     since_us: &[i64],
-    changed_us: i64,
+    (mark, changed_us): (Option<&str>, i64),
 ) -> Result<HashSet<String>, RegistryFault> {
-    let query = sqlx::query_scalar::<_, String>(PERSONS);
-    let query = query.bind(ids).bind(since_us).bind(changed_us);
+    let (column, value) = mark.map_or_else(Default::default, |mark| (format!(", {mark}"), ", $3::bigint"));
+    let text = format!(
+        "INSERT INTO person (citizen_id, first_us{column}) SELECT *{value} FROM unnest($1::text[], $2::bigint[]) \
+         ON CONFLICT (citizen_id) DO NOTHING RETURNING citizen_id"
+    );
+    let mut query = sqlx::query_scalar::<_, String>(AssertSqlSafe(text)).bind(ids).bind(since_us);
+    if mark.is_some() {
+        query = query.bind(changed_us);
+    }
     let new = query.fetch_all(&mut live.connection);
     let new = within("write the person index", live.patience, new).await?;
     Ok(new.into_iter().collect())

@@ -169,6 +169,7 @@ pub(in crate::registry) const BASE_TABLES: [BaseTable; 14] = [
             ("subject", "同一人现用号码(空为只有一个号码)", "text?"),
             ("joined_us", "号码关联变动时间(微秒)", "instant?"),
             ("changed_us", "最近变动标记(微秒)", "instant?"),
+            ("death_us", "死亡信息最近变动标记(微秒)", "instant?"),
         ],
     },
     BaseTable {

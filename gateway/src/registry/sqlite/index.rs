@@ -1,7 +1,10 @@
 //! The person and the enterprise index on SQLite, written in the transaction that writes the rows.
 
+use policies::dataset::Dataset;
 use rusqlite::Connection;
+use shuguan_policies as policies;
 
+use super::super::dataset;
 use super::super::fault::{RegistryFault, Step};
 use super::super::merge::Arrival;
 use super::super::{enterprise, person};
@@ -14,6 +17,8 @@ const ROWS: usize = 100;
 struct Times {
     first_us: i64,
     changed_us: i64,
+    /// Where the second stands.
+    mark: Option<&'static str>,
 }
 
 /// Enters the persons and units of the rows that were written; gives the persons who were there already.
@@ -26,6 +31,7 @@ pub(super) fn enter<'a>(
     let times = Times {
         first_us: arrival.part.received_us,
         changed_us,
+        mark: dataset::mark_of(Dataset::Population, arrival.table.record.name),
     };
     let persons = person::persons(arrival.table, &arrival.rows, writes);
     let known = enter_persons(connection, &persons, times)?;
@@ -52,7 +58,7 @@ fn enter_by<'a>(
     if ids.is_empty() {
         return Ok(known);
     }
-    let text = text(rows);
+    let text = text(rows, times.mark);
     for chunk in ids.chunks(rows) {
         // Ascending and each once, as the statement gives back who is new.
         let new = insert(connection, &text, chunk, times)?;
@@ -62,22 +68,24 @@ fn enter_by<'a>(
     Ok(known)
 }
 
-fn text(rows: usize) -> String {
+fn text(rows: usize, mark: Option<&str>) -> String {
+    let (column, place) = mark.map_or_else(Default::default, |mark| (format!(", {mark}"), ",?"));
     format!(
-        "INSERT INTO person (citizen_id, first_us, changed_us) VALUES {} ON CONFLICT (citizen_id) DO NOTHING RETURNING citizen_id",
-        vec!["(?,?,?)"; rows].join(",")
+        "INSERT INTO person (citizen_id, first_us{column}) VALUES {} ON CONFLICT (citizen_id) DO NOTHING RETURNING citizen_id",
+        vec![format!("(?,?{place})"); rows].join(",")
     )
 }
 
 fn insert(connection: &Connection, text: &str, ids: &[&str], times: Times) -> Result<Vec<String>, RegistryFault> {
     let mut statement = connection.prepare_cached(text).step("prepare the person index")?;
-    for (place, id) in ids.iter().enumerate() {
-        let first = 3 * place + 1;
-        statement.raw_bind_parameter(first, *id).step("bind a person")?;
-        for (offset, time) in [(1, times.first_us), (2, times.changed_us)] {
-            statement
-                .raw_bind_parameter(first + offset, time)
-                .step("bind a person")?;
+    let noted = [Some(times.first_us), times.mark.map(|_| times.changed_us)];
+    let mut place = 1;
+    for id in ids {
+        statement.raw_bind_parameter(place, *id).step("bind a person")?;
+        place += 1;
+        for time in noted.into_iter().flatten() {
+            statement.raw_bind_parameter(place, time).step("bind a person")?;
+            place += 1;
         }
     }
     let mut rows = statement.raw_query();

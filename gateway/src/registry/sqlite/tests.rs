@@ -98,9 +98,10 @@ fn reading_a_dataset_never_sorts() {
     let (place, _registry) = Place::with(Store::Sqlite, &tables);
     let reader = super::open_reader(place.sqlite()).unwrap();
     let selects = Dataset::ALL.into_iter().flat_map(|dataset| {
+        let names: Vec<&str> = dataset.fields().iter().map(|field| field.name).collect();
         [
-            dataset::select(Dialect::Sqlite, dataset, &tables),
-            dataset::select_changed(Dialect::Sqlite, dataset, &tables, "0"),
+            dataset::select(Dialect::Sqlite, dataset, &tables, &names),
+            dataset::select_changed(Dialect::Sqlite, dataset, &tables, &names, "0"),
         ]
     });
     for select in selects {

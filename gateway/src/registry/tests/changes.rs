@@ -2,12 +2,14 @@
 
 use std::ops::ControlFlow;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
 use policies::dataset::Dataset;
 use shuguan_policies as policies;
 
 use super::closing::with_acts;
-use super::datasets::ids;
-use super::fixture::{ANNA, BORIS, DEATH, ESTABLISHMENT, RESIDENT, TAX, kept, part, whole};
+use super::datasets::{ids, ids_with};
+use super::fixture::{ALLOWANCE, ANNA, BORIS, DEATH, ESTABLISHMENT, RESIDENT, TAX, kept, part, whole};
 use super::store::{Place, Store, on_both_stores};
 use crate::registry::{Part, Registry, Selection};
 
@@ -20,6 +22,8 @@ on_both_stores! {
     marks_never_go_back,
     what_a_log_received_whose_time_was_ahead_is_told_once,
     an_older_registry_goes_by_what_was_received,
+    a_time_tells_nothing_of_a_death_to_whom_deaths_are_not_told,
+    a_time_tells_nothing_of_a_list_that_the_dataset_does_not_show,
 }
 
 /// The newest mark that a reading sees.
@@ -31,9 +35,31 @@ pub(super) fn as_of(registry: &Registry) -> i64 {
     read.unwrap().as_of_us.unwrap()
 }
 
-/// Whom a pull gives that asks what changed after the last one's mark. Marks are inclusive, so that none is missed; a microsecond later leaves out what was in it.
+/// Whom a pull gives that is told about deaths and asks what changed after the last one's mark. Marks are inclusive, so that none is missed; a microsecond later
+/// leaves out what was in it.
 fn after(registry: &Registry, mark: i64) -> Vec<String> {
+    ids_with(
+        registry,
+        &["citizen_id", "death_date"],
+        &Selection::all().since(mark + 1),
+    )
+}
+
+/// The same of one that is not told about deaths.
+fn after_but_deaths(registry: &Registry, mark: i64) -> Vec<String> {
     ids(registry, &Selection::all().since(mark + 1))
+}
+
+/// When each person last changed, as somebody sees it who is told those fields as well.
+fn updated(registry: &Registry, beside: &[&str]) -> Vec<i64> {
+    let mut times = Vec::new();
+    let fields = [&["updated_at"], beside].concat();
+    let read = registry.read(Dataset::Population, &fields, &Selection::all(), &mut |batch| {
+        times.extend(batch.column(0).as_primitive::<TimestampMicrosecondType>().values());
+        ControlFlow::Continue(())
+    });
+    read.unwrap();
+    times
 }
 
 fn units_after(registry: &Registry, mark: i64) -> u64 {
@@ -140,4 +166,39 @@ async fn an_older_registry_goes_by_what_was_received(store: Store) {
     place.execute("UPDATE person SET changed_us = NULL");
     let received = super::fixture::received(2);
     assert_eq!(ids(&registry, &Selection::all().since(received)), [BORIS]);
+}
+
+async fn a_time_tells_nothing_of_a_death_to_whom_deaths_are_not_told(store: Store) {
+    let (_place, registry) = Place::with(store, &kept(&[&RESIDENT, &DEATH]));
+    registry.merge(resident(1, ANNA, "甲")).await.unwrap();
+    registry.merge(resident(2, BORIS, "乙")).await.unwrap();
+    let (pulled, before) = (as_of(&registry), updated(&registry, &[]));
+    let died = whole(&DEATH, &[&[ANNA, "1890-01-01", "1890-01-02"]]);
+    registry.merge(part(&DEATH, 3, 0, died)).await.unwrap();
+    assert_eq!(after(&registry, pulled), [ANNA]);
+    assert_eq!(after_but_deaths(&registry, pulled), [""; 0]);
+    assert_eq!(updated(&registry, &["name", "hukou_region"]), before);
+    assert_ne!(updated(&registry, &["death_certainty"]), before);
+    // Also of whom a death was the first that anybody said.
+    let strange = "320706189001010001";
+    let died = whole(&DEATH, &[&[strange, "1891-01-01", "1891-01-02"]]);
+    registry.merge(part(&DEATH, 4, 0, died)).await.unwrap();
+    registry.merge(resident(5, strange, "丙")).await.unwrap();
+    let pulled = as_of(&registry);
+    let died = whole(&DEATH, &[&[strange, "1891-01-03", "1891-01-02"]]);
+    registry.merge(part(&DEATH, 6, 0, died)).await.unwrap();
+    assert_eq!(after(&registry, pulled), [strange]);
+    assert_eq!(after_but_deaths(&registry, pulled), [""; 0]);
+}
+
+async fn a_time_tells_nothing_of_a_list_that_the_dataset_does_not_show(store: Store) {
+    let (_place, registry) = Place::with(store, &kept(&[&RESIDENT, &DEATH, &ALLOWANCE]));
+    registry.merge(resident(1, ANNA, "甲")).await.unwrap();
+    let all: Vec<&str> = Dataset::Population.fields().iter().map(|field| field.name).collect();
+    let beside: Vec<&str> = all.into_iter().filter(|name| *name != "updated_at").collect();
+    let (pulled, before) = (as_of(&registry), updated(&registry, &beside));
+    let listed = whole(&ALLOWANCE, &[&[ANNA, "189001"]]);
+    registry.merge(part(&ALLOWANCE, 2, 0, listed)).await.unwrap();
+    assert_eq!(after(&registry, pulled), [""; 0]);
+    assert_eq!(updated(&registry, &beside), before);
 }

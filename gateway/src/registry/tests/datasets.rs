@@ -33,8 +33,13 @@ const ALL: &[&str] = &[
 
 /// One text per row: the citizen ids that a reading gives.
 pub(super) fn ids(registry: &Registry, selection: &Selection) -> Vec<String> {
+    ids_with(registry, &["citizen_id"], selection)
+}
+
+/// Ids, the first of the fields that are read.
+pub(super) fn ids_with(registry: &Registry, fields: &[&str], selection: &Selection) -> Vec<String> {
     let mut ids = Vec::new();
-    let read = registry.read(Dataset::Population, &["citizen_id"], selection, &mut |batch| {
+    let read = registry.read(Dataset::Population, fields, selection, &mut |batch| {
         ids.extend(
             batch
                 .column(0)

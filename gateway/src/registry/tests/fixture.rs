@@ -88,6 +88,16 @@ pub(crate) static TAX: RecordType = record(
     &[&["tax_reg_seq"]],
     UNIT,
 );
+/// A list that no dataset draws on.
+pub(crate) static ALLOWANCE: RecordType = record(
+    "civil-affairs/subsistence-allowance",
+    &[
+        field("citizen_id", FieldType::CitizenId),
+        field("month", FieldType::Text(6)),
+    ],
+    &[&["citizen_id", "month"]],
+    PERSON,
+);
 
 /// Records with every field kept.
 pub(crate) fn kept(records: &[&'static RecordType]) -> Vec<TableSpec> {

@@ -100,7 +100,7 @@ fn rows(root: &Path) -> Vec<String> {
     for table in tables {
         let mut find = connection.prepare(&format!("SELECT * FROM \"{table}\"")).unwrap();
         let names = find.column_names();
-        let marks = |place: &usize| names.get(*place) == Some(&"changed_us");
+        let marks = |place: &usize| matches!(names.get(*place), Some(&"changed_us" | &"death_us"));
         let columns: Vec<usize> = (0..names.len()).filter(|place| !marks(place)).collect();
         let row = find.query_map([], |row| {
             let cells: Result<Vec<Value>, _> = columns.iter().map(|place| row.get(*place)).collect();
