@@ -5,6 +5,7 @@
 //! may keep, and any that finds no room.
 
 pub mod form;
+pub mod shuffle;
 pub mod spool;
 #[cfg(test)]
 mod tests;
@@ -125,6 +126,15 @@ impl Extracts {
         SpoolWriter::create(&path, exchange, Arc::clone(&self.room))
     }
 
+    /// A file for its rows until they have their order.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn heaps(&self, exchange: Uuid) -> Result<SpoolWriter, SpoolFault> {
+        let path = self.folder.join(format!("{exchange}-heaps.spool"));
+        SpoolWriter::create(&path, exchange, Arc::clone(&self.room))
+    }
+
     /// Begins a job.
     ///
     /// # Errors
@@ -171,10 +181,13 @@ impl Extracts {
         }
     }
 
-    /// Ends every job whose grant these policies no longer hold, and removes its content; gives their number.
-    pub fn end_revoked(&self, policies: &PolicySet) -> usize {
+    /// Ends every job whose grant these policies do not hold any more at a moment (µs since 1970), hold otherwise, or whose agreement is over, and removes its
+    /// content; gives their number.
+    pub fn end_revoked(&self, policies: &PolicySet, now_us: i64) -> usize {
         let mut jobs = self.lock();
-        let revoked = jobs.values_mut().filter(|job| !job.granted.holds(policies));
+        let revoked = jobs.values_mut().filter(|job| {
+            !matches!(job.state, State::Revoked | State::Failed) && job.granted.upheld(policies, now_us).is_err()
+        });
         revoked.map(|job| job.state = State::Revoked).count()
     }
 

@@ -418,6 +418,8 @@ async fn watch(
         let (light, said) = clock_light::describe(stations.journal.time().standing());
         readiness.report("clock", light, said);
         stations.extracts.sweep();
+        // An agreement can end without another bundle.
+        stations.extracts.end_revoked(&stations.policies.load(), wall_us);
         // A year that is over is a notice and no fault: the volume goes on until an operator turns it.
         if let Some((light, said)) = volumes::describe(&stations.journal, &mut volume, now_us).await {
             readiness.report("volume", light, said);

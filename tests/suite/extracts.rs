@@ -540,3 +540,73 @@ fn who_asks_since_the_last_pull_gets_whoever_came_into_the_registry_after_it() {
         assert_eq!((&third["rows"], &third["as_of"]), (&json!(1), &again));
     });
 }
+
+/// Two characters that stand for a number below 100.
+fn numbered(n: u32) -> String {
+    let digit = |d: u32| "甲乙丙丁戊己庚辛壬癸".chars().nth(d as usize).unwrap();
+    format!("{}{}", digit(n / 10), digit(n % 10))
+}
+
+#[test]
+fn a_narrower_grant_ends_what_was_prepared_under_the_wider_one_and_rows_without_ids_tell_no_order() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let registry = gateway.partner(REGISTRY);
+        let feed: String = (0..90)
+            .map(|n| {
+                let line = json!({
+                    "citizen_id": nobody(n), "name": numbered(n), "hukou_region": "320706", "person_status": "0",
+                });
+                format!("{line}\n")
+            })
+            .collect();
+        let push = Call::push(RESIDENT, NDJSON, feed);
+        assert_eq!(running.call(push, &gateway.partner(POLICE)).await.unwrap().status, 202);
+        eventually("the rows are in the registry", 20, || {
+            registry_count(&gateway.registry(), "public_security_resident") == 90
+        });
+        let (wide, content_before) = pulled(&running, &registry, &population()).await;
+        assert!(text(&content_before).contains(&nobody(0)));
+
+        crate::policies::next(&gateway, "narrower", "agreements/registry.toml", |text| {
+            text.replacen("keep = [\"citizen_id\", \"name\"", "keep = [\"name\"", 1)
+        });
+        let (code, _, error) = gateway.submit("narrower");
+        assert_eq!(code, 0, "{error}");
+        let late = content(&running, &registry, &wide).await;
+        assert_eq!((late.status.as_u16(), late.code().as_str()), (403, "SG4114"));
+        let state = Call::get(wide["links"]["status"].as_str().unwrap_or_default().to_owned());
+        let state = running.call(state, &registry).await.unwrap().json();
+        assert_eq!(state["state"], "revoked", "{state}");
+        assert_eq!(std::fs::read_dir(gateway.path("extracts")).unwrap().count(), 0);
+
+        let mut orders = Vec::new();
+        for _ in 0..2 {
+            let (state, answer) = pulled(&running, &registry, &population()).await;
+            assert_eq!(state["rows"], 90);
+            let lines = text(&answer);
+            let name = |line: &str| {
+                serde_json::from_str::<Value>(line).unwrap()["name"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            };
+            let names: Vec<String> = lines.lines().map(name).collect();
+            assert!(!lines.contains("citizen_id"));
+            orders.push(names);
+        }
+        let mut by_id: Vec<u32> = (0..90).collect();
+        by_id.sort_by_key(|n| nobody(*n));
+        let by_id: Vec<String> = by_id.into_iter().map(numbered).collect();
+        for order in &orders {
+            assert_ne!(*order, by_id, "the order of the ids that are withheld");
+            let mut sorted = order.clone();
+            sorted.sort_by_key(|name| by_id.iter().position(|known| known == name));
+            assert_eq!(sorted, by_id, "each once");
+        }
+        assert_ne!(orders[0], orders[1], "no two extracts have one order");
+        assert_eq!(running.stop(), Some(0));
+        gateway.verified_log();
+    });
+}

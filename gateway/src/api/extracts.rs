@@ -26,6 +26,7 @@ use uuid::Uuid;
 use super::Api;
 use super::answers;
 use super::gate::{About, Context};
+use crate::clock::Clock;
 use crate::edge::{Gatekeeper, Peer};
 use crate::exchange::asked::RequestHead;
 use crate::exchange::pull::{self, ExtractRequest};
@@ -154,7 +155,13 @@ fn digest_text(ready: &Ready) -> String {
 fn own_ready(api: &Api, peer: &Peer, extract: &str) -> Result<(Uuid, Arc<Ready>), Stop> {
     let (exchange, state) = own(api, peer, extract)?;
     match state {
-        ExtractState::Ready(ready) => Ok((exchange, ready)),
+        ExtractState::Ready(ready) => {
+            let stations = &api.stations;
+            ready
+                .granted
+                .upheld(&stations.policies.load(), stations.wall.now_us())?;
+            Ok((exchange, ready))
+        }
         ExtractState::Preparing => Err(Refused::new(Refusal::ExtractNotReady).retry_after(1).into()),
         ExtractState::Failed => Err(Refusal::ExtractGone.into()),
         ExtractState::Revoked => Err(Refusal::GrantRevoked.into()),
@@ -191,6 +198,7 @@ pub async fn content(
         peer: Arc::clone(&peer),
         gatekeeper,
         policies: Arc::clone(&api.stations.policies),
+        wall: api.stations.wall.clone(),
         extracts: api.stations.extracts.clone(),
     };
     let in_range = own_ready(&api, &peer, &extract).and_then(|(exchange, ready)| {
@@ -254,6 +262,7 @@ struct Watched {
     peer: Arc<Peer>,
     gatekeeper: Arc<Gatekeeper>,
     policies: Arc<ArcSwap<PolicySet>>,
+    wall: Clock,
     extracts: Extracts,
 }
 
@@ -262,8 +271,8 @@ impl Watched {
     fn goes_on(&self, exchange: Uuid) -> Result<(), Refusal> {
         self.gatekeeper.recheck(&self.peer)?;
         match self.extracts.state(exchange, &self.peer.partner().id) {
-            Some(ExtractState::Ready(ready)) if ready.granted.holds(&self.policies.load()) => Ok(()),
-            Some(ExtractState::Ready(_) | ExtractState::Revoked) => Err(Refusal::GrantRevoked),
+            Some(ExtractState::Ready(ready)) => ready.granted.upheld(&self.policies.load(), self.wall.now_us()),
+            Some(ExtractState::Revoked) => Err(Refusal::GrantRevoked),
             _ => Err(Refusal::ExtractGone),
         }
     }

@@ -64,6 +64,7 @@ pub fn status(refusal: Refusal) -> StatusCode {
         Refusal::UnacceptableForm => StatusCode::NOT_ACCEPTABLE,
         Refusal::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
         Refusal::KeyInFlight
+        | Refusal::GrantChanged
         | Refusal::ExtractNotReady
         | Refusal::BundleStale
         | Refusal::BundleBase

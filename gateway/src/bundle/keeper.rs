@@ -287,7 +287,7 @@ impl Keeper {
         let set = vouched.set;
         self.in_force.store(Arc::new(in_force));
         self.stations.policies.store(Arc::clone(&set));
-        let ended = self.stations.extracts.end_revoked(&set);
+        let ended = self.stations.extracts.end_revoked(&set, self.stations.wall.now_us());
         tracing::info!(
             policy.serial = vouched.statement.serial,
             grants.gone = change.gone.len(),

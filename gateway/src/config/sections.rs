@@ -36,6 +36,9 @@ const fn nonzero_u64(value: u64) -> NonZeroU64 {
     }
 }
 
+/// A week: what is prepared shows the registry as it was.
+const KEEP_HOURS_MAX: NonZeroU32 = nonzero(168);
+
 /// Where a store is.
 enum Place {
     File(PathBuf),
@@ -357,6 +360,11 @@ impl<'s> Sections<'_, 's> {
         let spool = self.path(&mut table, "spool");
         let keep_hours = table.or(self.document, "keep_hours", nonzero(24));
         let spool_bytes_max = table.or(self.document, "spool_bytes_max", nonzero_u64(16 << 30));
+        if keep_hours > KEEP_HOURS_MAX {
+            let message = format!("`extracts.keep_hours` must be at most {KEEP_HOURS_MAX}");
+            let hint = "an extract that is wanted later is asked for again".into();
+            self.document.fault(table.span(), message, Some(hint));
+        }
         table.finish(self.document);
         Some(ExtractsSection {
             spool: spool?,

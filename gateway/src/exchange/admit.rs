@@ -11,7 +11,7 @@ use shuguan_adapters::catalogue::{self, RecordType};
 use shuguan_adapters::inflate::Coding;
 use shuguan_adapters::layout::{Encoding, Layout};
 use shuguan_adapters::operation::Intent;
-use shuguan_policies::{Denial, Direction, Mode, Plan, Role, Target};
+use shuguan_policies::{Denial, Direction, Mode, Plan, PolicySet, Role, Target};
 use uuid::Uuid;
 
 use super::inflight::InFlight;
@@ -224,12 +224,52 @@ pub(super) async fn answered(journal: &Journal, admitted: &Admitted) -> Result<b
         .is_some())
 }
 
-/// Whether the policies in force still hold a grant for this push; what the grant says is that of the plan that was pinned.
-pub(super) fn still_granted(stations: &Stations, admitted: &Admitted) -> Result<(), Refusal> {
+/// Whether the policies in force still hold the very grant that this push was admitted under.
+///
+/// # Errors
+/// Those of [`upheld`].
+pub(super) fn still_granted(stations: &Stations, admitted: &Admitted) -> Result<(), Refused> {
+    let (partner, plan) = (&admitted.peer.partner().id, &admitted.plan);
     let policies = stations.policies.load();
-    let (partner, target) = (&admitted.peer.partner().id, Target::Record(admitted.record));
-    let grant = policies.grant(partner, target, admitted.plan.purpose(), Direction::Push, Mode::Feed);
-    grant.map(drop).ok_or(Refusal::GrantRevoked)
+    let key = (
+        Target::Record(admitted.record),
+        plan.purpose(),
+        Direction::Push,
+        Mode::Feed,
+    );
+    upheld(&policies, partner, key, &plan.hash(), stations.wall.now_us()).map_err(changed)
+}
+
+/// Whether policies give a partner the very plan of that hash at a moment (µs since 1970): one that says something else may withhold what this one releases,
+/// so that nothing is sealed or given under it any more. Hours are those of the request.
+///
+/// # Errors
+/// [`Refusal::GrantRevoked`], [`Refusal::GrantChanged`], [`Refusal::AgreementExpired`].
+pub(super) fn upheld(
+    policies: &PolicySet,
+    partner: &str,
+    (target, purpose, direction, mode): (Target, &str, Direction, Mode),
+    plan: &[u8; 32],
+    now_us: i64,
+) -> Result<(), Refusal> {
+    let grant = policies.grant(partner, target, purpose, direction, mode);
+    let grant = grant.ok_or(Refusal::GrantRevoked)?;
+    if grant.hash() != *plan {
+        return Err(Refusal::GrantChanged);
+    }
+    if grant.valid().until_s < now_us.div_euclid(1_000_000) {
+        return Err(Refusal::AgreementExpired);
+    }
+    Ok(())
+}
+
+/// A grant that is another now is asked for anew at once.
+pub(super) fn changed(refusal: Refusal) -> Refused {
+    let refused = Refused::new(refusal);
+    match refusal {
+        Refusal::GrantChanged => refused.retry_after(1),
+        _ => refused,
+    }
 }
 
 /// The record type, if it exists and is the partner's own agency's.

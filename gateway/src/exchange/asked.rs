@@ -6,7 +6,7 @@
 use shuguan_policies::dataset::Dataset;
 use shuguan_policies::{Direction, Mode, Plan, PolicySet, Target};
 
-use super::admit::{IDEMPOTENCY_KEY, PURPOSE, idempotency_key, text};
+use super::admit::{self, IDEMPOTENCY_KEY, PURPOSE, idempotency_key, text};
 use super::inflight::InFlight;
 use super::seal::unavailable;
 use super::signing::nonce;
@@ -114,6 +114,8 @@ pub struct Granted {
     dataset: Dataset,
     purpose: String,
     mode: Mode,
+    /// Hash of the plan that was pinned.
+    plan: [u8; 32],
 }
 
 impl Granted {
@@ -124,6 +126,7 @@ impl Granted {
             dataset,
             purpose: plan.purpose().to_owned(),
             mode: plan.mode(),
+            plan: plan.hash(),
         }
     }
 
@@ -136,6 +139,7 @@ impl Granted {
             dataset: Dataset::Population,
             purpose: String::new(),
             mode: Mode::Extract,
+            plan: [0; 32],
         }
     }
 
@@ -149,24 +153,25 @@ impl Granted {
         &self.purpose
     }
 
-    /// Whether these policies still have the partner and a grant for it; what the grant says is that of the plan that was pinned.
-    pub fn holds(&self, policies: &PolicySet) -> bool {
-        let target = Target::Dataset(self.dataset);
+    /// Whether these policies still have the partner and give it the very plan that was pinned, at a moment (µs since 1970).
+    ///
+    /// # Errors
+    /// [`Refusal::GrantRevoked`], [`Refusal::GrantChanged`], [`Refusal::AgreementExpired`].
+    pub fn upheld(&self, policies: &PolicySet, now_us: i64) -> Result<(), Refusal> {
         let partner = policies.partner(&self.partner);
-        partner.is_some_and(|partner| partner.spiffe == self.spiffe)
-            && policies
-                .grant(&self.partner, target, &self.purpose, Direction::Pull, self.mode)
-                .is_some()
+        if partner.is_none_or(|partner| partner.spiffe != self.spiffe) {
+            return Err(Refusal::GrantRevoked);
+        }
+        let target = Target::Dataset(self.dataset);
+        let key = (target, self.purpose.as_str(), Direction::Pull, self.mode);
+        admit::upheld(policies, &self.partner, key, &self.plan, now_us)
     }
 
     /// # Errors
-    /// [`Refusal::GrantRevoked`].
-    pub(super) fn still(&self, stations: &Stations) -> Result<(), Refusal> {
-        if self.holds(&stations.policies.load()) {
-            Ok(())
-        } else {
-            Err(Refusal::GrantRevoked)
-        }
+    /// Those of [`Granted::upheld`], under the policies in force.
+    pub(super) fn still(&self, stations: &Stations) -> Result<(), Refused> {
+        let upheld = self.upheld(&stations.policies.load(), stations.wall.now_us());
+        upheld.map_err(admit::changed)
     }
 }
 

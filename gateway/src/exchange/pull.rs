@@ -19,6 +19,7 @@ use super::{Fault, Refused, Stations, Stop, seal};
 use crate::clock;
 use crate::edge::Peer;
 use crate::extract::form::Form;
+use crate::extract::shuffle::{Shuffle, ShuffleFault};
 use crate::extract::spool::{SpoolFault, SpoolWriter, Spooled};
 use crate::extract::{Ready, State, Unplaced};
 use crate::journal::{ColumnDigests, RefusalDraft, Sealed, Subjects};
@@ -294,6 +295,7 @@ fn query_now(stations: &Stations, admitted: AdmittedPull, allowed: Allowed) -> R
         stations,
         admitted: &admitted,
         spool: &mut spool,
+        shuffle: shuffle(stations, &admitted)?,
         columns: ColumnDigests::new(&admitted.plan.schema()).map_err(Fault::from_error("commit to columns"))?,
         index: Index::open(stations, &admitted.plan, admitted.exchange)?,
         allowed,
@@ -312,18 +314,15 @@ fn query_now(stations: &Stations, admitted: AdmittedPull, allowed: Allowed) -> R
             &mut |batch| extract.take(&batch),
         )
         .map_err(Fault::from_error("read the registry"))?;
+    extract.end()?;
     let Extract {
         rows,
         filtered,
         columns,
         index,
         allowed,
-        stop,
         ..
     } = extract;
-    if let Some(stop) = stop {
-        return Err(stop);
-    }
     let content = spool.finish().map_err(unspooled)?;
     let subjects = index.map(Index::finish).transpose()?;
     let prepared = Prepared {
@@ -339,6 +338,22 @@ fn query_now(stations: &Stations, admitted: AdmittedPull, allowed: Allowed) -> R
     Ok((prepared, allowed))
 }
 
+/// The registry gives rows in the order of their subjects. Where the subject is given whole that order tells nothing more; where it is not, the rows get another.
+fn shuffle<'a>(stations: &'a Stations, admitted: &AdmittedPull) -> Result<Option<Shuffle<'a>>, Fault> {
+    let (plan, exchange) = (&admitted.plan, admitted.exchange);
+    // A unit without a credit code stands among the others by its other numbers.
+    if admitted.dataset == Dataset::Population && plan.keeps("citizen_id") {
+        return Ok(None);
+    }
+    let secret = clock::random().map_err(|_| Fault::new("draw an order"))?;
+    Ok(Some(Shuffle::begin(
+        &stations.extracts,
+        exchange,
+        plan.schema(),
+        secret,
+    )))
+}
+
 /// A spool without room is told to the caller, a disk that fails is our fault.
 fn unspooled(fault: SpoolFault) -> Stop {
     match fault {
@@ -347,10 +362,19 @@ fn unspooled(fault: SpoolFault) -> Stop {
     }
 }
 
+fn unshuffled(fault: ShuffleFault) -> Stop {
+    match fault {
+        ShuffleFault::Spool(fault) => unspooled(fault),
+        fault => Fault::from_error("put rows into another order")(fault).into(),
+    }
+}
+
 struct Extract<'a> {
     stations: &'a Stations,
     admitted: &'a AdmittedPull,
     spool: &'a mut SpoolWriter,
+    /// None: the rows are given as they come.
+    shuffle: Option<Shuffle<'a>>,
     columns: ColumnDigests,
     index: Option<Index>,
     allowed: Allowed,
@@ -397,18 +421,36 @@ impl Extract<'_> {
             return Err(Refusal::QuotaExceeded.into());
         }
         self.allowed.quota.rows(self.rows)?;
+        match &mut self.shuffle {
+            Some(shuffle) => shuffle.push(released.batch).map_err(unshuffled),
+            None => self.write(&released.batch),
+        }
+    }
+
+    /// Ends it: rows that waited for their order are written in it.
+    fn end(&mut self) -> Result<(), Stop> {
+        if let Some(stop) = self.stop.take() {
+            return Err(stop);
+        }
+        match self.shuffle.take() {
+            Some(shuffle) => shuffle.deal(|batch| self.write(batch), unshuffled),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), Stop> {
         self.columns
-            .push(&released.batch)
+            .push(batch)
             .map_err(Fault::from_error("commit to columns"))?;
         if let Some(index) = &mut self.index {
-            let tags = index.tags(&released.batch);
+            let tags = index.tags(batch);
             if let Some(told) = &mut self.allowed.told {
                 told.count(&tags)?;
             }
             index.push(tags)?;
         }
         self.text.clear();
-        self.admitted.form.write(&released.batch, &mut self.text);
+        self.admitted.form.write(batch, &mut self.text);
         self.spool.write(&self.text).map_err(unspooled)
     }
 }

@@ -320,7 +320,11 @@ pub(super) fn select_changed(
     place: &str,
 ) -> String {
     let fed = of_fed(dialect, dataset, tables, fields);
-    let newest: Vec<String> = fed.marks().iter().map(|mark| format!("coalesce(p.{mark}, 0)")).collect();
+    let newest: Vec<String> = fed
+        .marks()
+        .iter()
+        .map(|mark| format!("coalesce(p.{mark}, 0)"))
+        .collect();
     let newest = match &newest[..] {
         [only] => only.clone(),
         several => format!("{}({})", dialect.greatest(), several.join(", ")),

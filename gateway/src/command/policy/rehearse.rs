@@ -210,6 +210,7 @@ fn by_policy(slug: &str) -> bool {
         Refusal::AgreementNotYet,
         Refusal::OutsideHours,
         Refusal::GrantRevoked,
+        Refusal::GrantChanged,
         Refusal::TooManyRows,
         Refusal::QuotaExceeded,
     ];

@@ -10,6 +10,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::command::{self, Cli};
 use crate::config::{Config, SignatureMode};
+use crate::extract::Extracts;
 use crate::registry::{BATCH_ROWS, dataset_schema};
 use crate::serve::Gateway;
 use crate::signature::Message;
@@ -22,6 +23,22 @@ fn without_extracts(dir: &std::path::Path) -> PolicySet {
         .iter()
         .filter(|(name, _)| name != "agreements/registry.toml" && !name.starts_with("tests/"));
     PolicySet::from_texts(texts.cloned().collect()).unwrap()
+}
+
+/// The policies of the folder with something else in the agreement of the registry.
+fn with(dir: &std::path::Path, this: &str, instead: &str) -> PolicySet {
+    let bundle = Bundle::read(&dir.join("policies")).unwrap();
+    let texts = bundle.texts().iter().filter(|(name, _)| !name.starts_with("tests/"));
+    let texts = texts.cloned().map(|(name, text)| {
+        let changed = if name == "agreements/registry.toml" {
+            assert!(text.contains(this));
+            text.replacen(this, instead, 1)
+        } else {
+            text
+        };
+        (name, changed)
+    });
+    PolicySet::from_texts(texts.collect()).unwrap()
 }
 
 #[tokio::test]
@@ -71,6 +88,7 @@ async fn an_extract_ends_with_the_batch_after_its_grant_is_gone() {
         stations,
         admitted: &admitted,
         spool: &mut spool,
+        shuffle: None,
         columns: ColumnDigests::new(&admitted.plan.schema()).unwrap(),
         index: None,
         allowed,
@@ -87,12 +105,75 @@ async fn an_extract_ends_with_the_batch_after_its_grant_is_gone() {
     let batch = RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap();
     assert!(extract.take(&batch).is_continue());
     assert!(extract.take(&batch).is_continue());
-    stations.policies.store(Arc::new(without_extracts(&dir)));
-    assert!(extract.take(&batch).is_break());
-    assert_eq!((extract.rows, BATCH_ROWS), (2_048, 1_024), "not one row after it");
-    let Some(Stop::Refused(refused)) = extract.stop.take() else {
-        unreachable!("it is refused")
-    };
-    assert_eq!(refused.refusal, Refusal::GrantRevoked);
+    let (often, by_name) = ("pulls_per_day = 24", "\"name\", \"sex\", ");
+    let others = [
+        (without_extracts(&dir), Refusal::GrantRevoked),
+        // Narrower, and otherwise: what was read so far is not what may be given now.
+        (with(&dir, by_name, "\"sex\", "), Refusal::GrantChanged),
+        (with(&dir, often, "pulls_per_day = 23"), Refusal::GrantChanged),
+    ];
+    for (policies, expected) in others {
+        stations.policies.store(Arc::new(policies));
+        assert!(extract.take(&batch).is_break());
+        assert_eq!((extract.rows, BATCH_ROWS), (2_048, 1_024), "not one row after it");
+        let Some(Stop::Refused(refused)) = extract.stop.take() else {
+            unreachable!("it is refused")
+        };
+        assert_eq!(refused.refusal, expected);
+    }
+    // An edit that does not touch the grant stops nobody, the end of the agreement does.
+    let same = with(&dir, "# 单位", "# 单位。");
+    let granted = &admitted.granted;
+    let last_us = admitted.plan.valid().until_s * 1_000_000 + 999_999;
+    assert_eq!(granted.upheld(&same, last_us), Ok(()));
+    assert_eq!(granted.upheld(&same, last_us + 1), Err(Refusal::AgreementExpired));
     gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_prepared_extract_goes_when_its_grant_is_narrower_or_its_agreement_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("gw");
+    command::main(Cli::parse_from([
+        "shuguan",
+        "--quiet",
+        "init",
+        "--demo",
+        dir.to_str().unwrap(),
+    ]));
+    let policies = with(&dir, "# 单位", "# 单位。");
+    let certificate = CertificateDer::from_pem_file(dir.join("partners/information-centre/client.pem")).unwrap();
+    let peer = Peer::identify(&certificate, &policies).unwrap();
+    let plan = policies.grant(
+        "information-centre",
+        Target::Dataset(Dataset::Population),
+        "enrolment.registration",
+        Direction::Pull,
+        Mode::Extract,
+    );
+    let plan = plan.unwrap();
+    let section = Config::load(&dir.join("shuguan.toml")).unwrap().extracts;
+    let extracts = Extracts::open(&section, Clock::system()).unwrap();
+    let exchange = Uuid::from_u128(1);
+    extracts
+        .begin(exchange, Granted::of(&peer, Dataset::Population, plan))
+        .unwrap();
+    let now_us = Clock::system().now_us();
+    assert_eq!(extracts.end_revoked(&policies, now_us), 0);
+    assert_eq!(
+        extracts.end_revoked(&policies, (plan.valid().until_s + 1) * 1_000_000),
+        1
+    );
+    assert!(matches!(
+        extracts.state(exchange, "information-centre"),
+        Some(State::Revoked)
+    ));
+    extracts
+        .begin(exchange, Granted::of(&peer, Dataset::Population, plan))
+        .unwrap();
+    assert_eq!(
+        extracts.end_revoked(&with(&dir, "\"name\", \"sex\", ", "\"sex\", "), now_us),
+        1
+    );
+    assert_eq!(extracts.end_revoked(&policies, now_us), 0, "once");
 }

@@ -182,7 +182,9 @@ pub(super) async fn persons(
         "INSERT INTO person (citizen_id, first_us{column}) SELECT *{value} FROM unnest($1::text[], $2::bigint[]) \
          ON CONFLICT (citizen_id) DO NOTHING RETURNING citizen_id"
     );
-    let mut query = sqlx::query_scalar::<_, String>(AssertSqlSafe(text)).bind(ids).bind(since_us);
+    let mut query = sqlx::query_scalar::<_, String>(AssertSqlSafe(text))
+        .bind(ids)
+        .bind(since_us);
     if mark.is_some() {
         query = query.bind(changed_us);
     }
