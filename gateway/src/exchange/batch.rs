@@ -74,7 +74,7 @@ where
             admitted.plan.wanted(),
             &admitted.layout,
             DecodeLimits::default(),
-            stations.clock.today_shanghai(),
+            admitted.today,
             admitted.intent(),
         );
         let plain_bytes_max = stations.limits.body_bytes_max.get();

@@ -11,15 +11,17 @@ use arrow_array::RecordBatch;
 use serde_json::json;
 use shuguan_adapters::catalogue::{self, RecordType};
 use shuguan_adapters::layout::Layout;
-use shuguan_ledger::leaf::{Event, PullEvent, PushEvent};
+use shuguan_ledger::leaf::{Event, Leaf, PullEvent, PushEvent};
 use shuguan_ledger::receipt::Proven;
 use shuguan_ledger::tree::Hash;
 use shuguan_ledger::trust::{Quorum, Trust};
 use shuguan_policies::{Bundle, KeyRing, Plan};
+use uuid::Uuid;
 
 use super::receipt::{sentence, show_receipt};
 use super::{exit, not_proven, seen_by, witnesses_json};
 use crate::client::deliver::detect;
+use crate::clock;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::opening::{self, Digests, FeedFault, Opening, Standing};
@@ -28,9 +30,6 @@ use crate::opening::{self, Digests, FeedFault, Opening, Standing};
 const OPENING_BYTES_MAX: u64 = 256 << 20;
 /// So much of a content is hashed at once.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// Asia/Shanghai is UTC+8 without daylight saving since 1991.
-const SHANGHAI_US: i64 = 8 * 3_600_000_000;
-const DAY_US: i64 = 86_400_000_000;
 
 /// The columns of a push.
 #[derive(Debug, Default, clap::Args)]
@@ -91,7 +90,7 @@ pub(super) fn run(args: &OpeningArgs, proven: &Proven, trust: &Trust, output: &O
     let plan = bundle.map(|folder| Reduced::of(folder, leaf)).transpose()?;
     let decoded = match &args.feed {
         None => opening::Decoded::default(),
-        Some(feed) => decode((args, plan.as_ref()), feed, &opening, leaf, proven.leaf.when())?,
+        Some(feed) => decode((args, plan.as_ref()), feed, &opening, leaf, today(&proven.leaf))?,
     };
     if let Some(feed) = &args.feed
         && decoded.parts() != opening.parts
@@ -189,12 +188,20 @@ fn read(file: &Path) -> Result<Opening, Failure> {
     })
 }
 
+/// The day on which the exchange began, by which its rows were judged and its ages counted: it stands in the exchange's id, which is made
+/// from the time. An id that is not says nothing, and the day of the seal stands in for it.
+fn today(leaf: &Leaf) -> i32 {
+    let id = leaf.event.exchange().and_then(|text| text.parse::<Uuid>().ok());
+    let made_of_time = id.filter(|id| id.get_version_num() == 7);
+    made_of_time.map_or_else(|| clock::day_of(leaf.when()), clock::day_in)
+}
+
 fn decode(
     (args, plan): (&OpeningArgs, Option<&Reduced>),
     feed: &Path,
     opening: &Opening,
     leaf: &PushEvent,
-    t_us: i64,
+    today: i32,
 ) -> Result<opening::Decoded, Failure> {
     let record: &'static RecordType = catalogue::record_type(&leaf.rec)
         .ok_or_else(|| Failure::local(format!("this version knows no record type `{}`", leaf.rec)))?;
@@ -208,7 +215,6 @@ fn decode(
         field.ok_or_else(|| Failure::local(format!("`{}` has no field `{name}`", record.name)))
     };
     let wanted = opening.wanted.iter().map(known).collect::<Result<Vec<_>, _>>()?;
-    let today = i32::try_from((t_us + SHANGHAI_US).div_euclid(DAY_US)).unwrap_or(i32::MAX);
     if plan.is_none() && leaf.fil > 0 {
         return Err(Failure::new(
             Exit::Usage,
