@@ -240,8 +240,8 @@ fn compare(config: &Config, reader: &Reader, bar: &ProgressBar) -> Result<Report
         last = Some(*newest);
         for exchange in &arrived {
             report.arrived += 1;
-            let known = reader.leaves_of(*exchange).map_err(|fault| unreadable(&fault))?;
-            if known.is_empty() {
+            let known = reader.first_leaf(*exchange).map_err(|fault| unreadable(&fault))?;
+            if known.is_none() {
                 report.add(Finding::about(What::Unknown, Some(*exchange), None));
             }
         }
