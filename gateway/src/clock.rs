@@ -71,12 +71,6 @@ impl Clock {
             elapsed_us,
         }
     }
-
-    /// Today in Asia/Shanghai (UTC+8, no daylight saving since 1991) as days since 1970-01-01.
-    pub fn today_shanghai(&self) -> i32 {
-        let local_us = self.now_us() + 8 * 3_600_000_000;
-        i32::try_from(local_us.div_euclid(86_400_000_000)).unwrap_or(i32::MAX)
-    }
 }
 
 impl std::fmt::Debug for Clock {
@@ -101,8 +95,36 @@ fn system_elapsed_us() -> i64 {
         .saturating_add(since.tv_nsec / 1_000)
 }
 
-/// Asia/Shanghai is UTC+8 without daylight saving since 1991.
-const SHANGHAI: jiff::tz::Offset = jiff::tz::offset(8);
+/// Microseconds of a day.
+pub const DAY_US: i64 = 86_400_000_000;
+/// The clock on the wall in China. Asia/Shanghai is UTC+8 without summer time since 1991; dates of earlier years, which only records hold,
+/// are read by [`shuguan_adapters::value::date`].
+pub const SHANGHAI: jiff::tz::Offset = jiff::tz::offset(8);
+const SHANGHAI_US: i64 = 8 * 3_600_000_000;
+
+/// The day in Asia/Shanghai of a moment, in days since 1970-01-01.
+pub fn day_of(us: i64) -> i32 {
+    let day = us.saturating_add(SHANGHAI_US).div_euclid(DAY_US);
+    i32::try_from(day).unwrap_or(if day < 0 { i32::MIN } else { i32::MAX })
+}
+
+/// The day in Asia/Shanghai on which an exchange began, read out of its id. It is the exchange's today from its head to its seal, so that
+/// one that goes over midnight has one, and the one that whoever opens it years later finds again.
+pub fn day_in(exchange: Uuid) -> i32 {
+    let millis = i64::try_from(exchange.as_u128() >> 80).unwrap_or(i64::MAX);
+    day_of(millis.saturating_mul(1_000))
+}
+
+/// The midnight in Asia/Shanghai with which the day of a moment began.
+pub fn midnight_us(us: i64) -> i64 {
+    i64::from(day_of(us)) * DAY_US - SHANGHAI_US
+}
+
+/// A moment for people: `2026-11-23 17:42:53` in Asia/Shanghai.
+pub fn shown(us: i64) -> String {
+    let local = shuguan_ledger::time::format(us.saturating_add(SHANGHAI_US));
+    local.get(..19).unwrap_or(&local).replace('T', " ")
+}
 
 /// A moment that a person wrote, in microseconds UTC: RFC 3339 with a zone, or a date or date-time of Asia/Shanghai.
 pub fn read_moment(text: &str) -> Option<i64> {
@@ -130,4 +152,28 @@ pub fn random<const N: usize>() -> Result<[u8; N], ring::error::Unspecified> {
 pub fn exchange_id(clock: &Clock) -> Result<Uuid, ring::error::Unspecified> {
     let millis = u64::try_from(clock.now_us() / 1_000).unwrap_or(0);
     Ok(uuid::Builder::from_unix_timestamp_millis(millis, &random()?).into_uuid())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    #[test]
+    fn an_exchange_has_the_day_on_which_it_began() {
+        for (at, day) in [("2026-11-27T15:59:59.999Z", 20_784), ("2026-11-27T16:00:00Z", 20_785)] {
+            let us = read_moment(at).unwrap();
+            let exchange = exchange_id(&Clock::from_fn(move || us)).unwrap();
+            assert_eq!((day_in(exchange), day_of(us)), (day, day), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_in_shanghai() {
+        let us = read_moment("2026-11-27T23:59:59").unwrap();
+        assert_eq!(shown(us), "2026-11-27 23:59:59");
+        assert_eq!(shown(midnight_us(us)), "2026-11-27 00:00:00");
+        assert_eq!(midnight_us(us + 1_000_000) - midnight_us(us), DAY_US);
+    }
 }

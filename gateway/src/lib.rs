@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod bundle;
+pub mod chain;
 pub mod client;
 pub mod clock;
 pub mod command;
@@ -26,6 +27,7 @@ pub mod refusal;
 pub mod registry;
 pub mod relay;
 pub mod serve;
+pub mod sha256;
 pub mod signature;
 pub mod unseal;
 pub mod witness;

@@ -24,6 +24,7 @@ pub mod register;
 pub mod request;
 mod template;
 
+pub(crate) use crate::clock::DAY_US;
 pub use crate::hex::hex;
 use std::io;
 use std::path::PathBuf;
@@ -186,7 +187,7 @@ impl PkiFault {
 
 /// SHA-256 of a certificate's DER, lower-case hexadecimal.
 pub fn fingerprint(der: &[u8]) -> String {
-    hex(ring::digest::digest(&ring::digest::SHA256, der).as_ref())
+    hex(&crate::sha256::of(der))
 }
 
 /// RFC 3339 in UTC, whole seconds, from µs since the epoch.
@@ -201,9 +202,6 @@ pub(crate) fn x509_time(time_us: i64) -> Result<x509_parser::time::ASN1Time, Pki
         why: error.to_string(),
     })
 }
-
-/// µs in a day.
-pub(crate) const DAY_US: i64 = 86_400_000_000;
 
 #[cfg(test)]
 mod tests;

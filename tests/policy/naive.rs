@@ -3,6 +3,7 @@
 //! Takes the texts of a bundle that loads; judges requests and rows. It knows nothing of what makes a bundle wrong.
 
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use toml::{Table, Value};
 
 use crate::cell::{Cell, Row};
@@ -287,7 +288,7 @@ impl Grant<'_> {
             "age_band" => Cell::Text(age_band(how, number, today)),
             "date" => {
                 let days = if kind == "instant" {
-                    (number + 8 * 3_600_000_000).div_euclid(86_400_000_000)
+                    shanghai_day(number)
                 } else {
                     number
                 };
@@ -374,6 +375,13 @@ const EPOCH: Date = Date::constant(1970, 1, 1);
 
 fn date(days: i64) -> Date {
     EPOCH + jiff::Span::new().days(days)
+}
+
+/// By the time zone database: summers, and local mean time before 1901.
+fn shanghai_day(us: i64) -> i64 {
+    let moment = jiff::Timestamp::from_microsecond(us).unwrap();
+    let local = TimeZone::get("Asia/Shanghai").unwrap().to_datetime(moment);
+    i64::from((local.date() - EPOCH).get_days())
 }
 
 fn cut(how: &Table, days: i64) -> Cell {

@@ -260,9 +260,8 @@ fn record(event: &Event) -> Option<&str> {
 }
 
 /// What became of a recall.
-fn recalled(view: &ExchangeView) -> Option<RecalledEvent> {
-    let leaf = view.leaves.iter().find(|row| row.kind == "recalled")?;
-    match Leaf::decode(&leaf.bytes).ok()?.event {
+fn recalled(view: &ExchangeView) -> Option<&RecalledEvent> {
+    match &view.recalled.as_ref()?.1.event {
         Event::Recalled(event) => Some(event),
         _ => None,
     }

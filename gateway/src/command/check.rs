@@ -176,7 +176,7 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
         ..limits
     };
     let clock = Clock::system();
-    let today = clock.today_shanghai();
+    let today = crate::clock::day_of(clock.now_us());
     let mut gauge = Gauge::new(&wanted, clock.now_us());
     let mut decoder = Decoder::meant(args.record, &wanted, &layout, limits, today, manner.intent(Vec::new()));
     let bar = bar(size, output);

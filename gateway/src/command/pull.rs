@@ -20,15 +20,16 @@ use uuid::Uuid;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::push::WITNESS_PATIENCE;
+use crate::chain::Chain;
 use crate::client::connect;
 use crate::client::deliver::{digest_of, load_trust};
 use crate::client::proven::{NotOurs, Received, extract_of};
 use crate::client::signed::asked;
 use crate::client::witnessed::upgrade;
 use crate::client::{CallError, Client, ClientSettings, Listener};
-use crate::durable;
+use crate::durable::{self, beside};
 use crate::opening::{MEDIA_TYPE, Opening};
-use crate::serve::chain;
+use crate::sha256;
 use crate::signature::{Profile, digest, profile};
 
 /// Request an extract and download it.
@@ -244,7 +245,7 @@ pub(super) async fn post(
     let request = client
         .request(Method::POST, path)
         .header("content-type", "application/json")
-        .header("content-digest", digest::write(&digest::sha256(&body)))
+        .header("content-digest", digest::write(&sha256::of(&body)))
         .header("exchange-purpose", purpose)
         .header("idempotency-key", key)
         .body(connect::full(body))
@@ -305,7 +306,7 @@ async fn download(
     let part = part_path(extract.output);
     let unwritable =
         |error: std::io::Error| Failure::local(format!("cannot write `{}`", part.display())).because(error);
-    let mut file = create_private(&part).map_err(unwritable)?;
+    let mut file = open_private(&part).map_err(unwritable)?;
     file.set_len(0).map_err(unwritable)?;
     let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::hidden());
     if output.shows_progress() {
@@ -382,7 +383,8 @@ async fn download_rest(
     Ok(())
 }
 
-fn create_private(path: &Path) -> std::io::Result<std::fs::File> {
+/// Made, or gone on with where an earlier call ended.
+fn open_private(path: &Path) -> std::io::Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt;
     std::fs::OpenOptions::new()
         .read(true)
@@ -403,22 +405,16 @@ async fn fetch_as(client: &Client, path: &str, headers: &[(&'static str, &str)])
     connect::read(response).await.map_err(failed)
 }
 
-/// The file with something after its name.
-pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(ending);
-    file.with_file_name(name)
-}
-
+/// Private: an opening holds what the commitments of a leaf hide, and a receipt says who asked about whom.
 pub(super) fn keep(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    std::fs::write(path, bytes)
+    durable::write_private(path, bytes)
         .map_err(|error| Failure::local(format!("cannot write `{}`", path.display())).because(error))
 }
 
 /// The manifest, when it is the one that the leaf speaks of; a gateway that seals none has none.
 async fn sealed_manifest(client: &Client, id: &str, stated: Option<Digest>) -> Result<Bytes, Failure> {
     let bytes = fetch(client, &format!("/v1/extracts/{id}/manifest")).await?;
-    if stated.map(|stated| stated.0) != Some(digest::sha256(&bytes)) {
+    if stated.map(|stated| stated.0) != Some(sha256::of(&bytes)) {
         return Err(Failure::new(
             Exit::NotProven,
             "the manifest is not the one that was sealed with the extract",
@@ -448,7 +444,7 @@ async fn proven_receipt(
             NotOurs::Unproven(_) => "the receipt of the extract does not verify",
             _ => "the receipt is not that of this extract",
         };
-        Failure::new(Exit::NotProven, what).because(chain(&error))
+        Failure::new(Exit::NotProven, what).because(Chain(&error))
     })?;
     Ok((text, hash, event))
 }

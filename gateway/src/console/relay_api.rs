@@ -15,7 +15,7 @@ use axum::{Extension, Json};
 use http::{HeaderMap, Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shuguan_ledger::leaf::{Event, Leaf, OperatorEvent};
+use shuguan_ledger::leaf::{Event, OperatorEvent};
 use shuguan_ledger::time;
 use uuid::Uuid;
 
@@ -142,19 +142,17 @@ async fn recall_again(desk: &Desk, peer: &Peer, exchange: Uuid) -> Result<u64, S
 /// Only what the registry does not hold whole is fed to it again: a `relayed` leaf for nothing would blur the log.
 async fn feed_again(desk: &Desk, peer: &Peer, exchange: Uuid) -> Result<u64, Stop> {
     let stations = &desk.console.api.stations;
-    let view = stations.journal.exchange(exchange).await;
-    let view = view
+    let known = stations.journal.sealed_entry(exchange).await;
+    known
         .map_err(Fault::from_error("read an exchange"))?
         .ok_or(Refusal::NotFound)?;
-    let relayed = view.leaves.iter().rev().find(|row| row.kind == "relayed");
-    let relayed = relayed.map(|row| Leaf::decode(&row.bytes)).transpose();
-    let relayed = relayed
-        .map_err(Fault::from_error("read a leaf"))?
-        .map(|leaf| leaf.event);
+    // It may have been fed again before: the newest counts.
+    let relayed = stations.journal.newest_of("relayed", vec![exchange]).await;
+    let relayed = relayed.map_err(Fault::from_error("read a leaf"))?.remove(&exchange);
     let progress = stations.registry.progress(exchange).await;
     let unanswered = || Refused::new(Refusal::RegistryUnavailable).retry_after(REGISTRY_RETRY_AFTER_S);
     let progress = progress.map_err(|_fault| unanswered())?;
-    if matches!(&relayed, Some(Event::Relayed(event)) if holds_whole(progress.as_ref(), event)) {
+    if matches!(relayed.map(|leaf| leaf.event), Some(Event::Relayed(event)) if holds_whole(progress.as_ref(), &event)) {
         return Err(Refused::new(Refusal::BadRequest)
             .detail("the registry holds it whole")
             .into());

@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use ring::digest::{SHA256, digest};
 use rustls_pki_types::CertificateDer;
+use ring::signature::{ECDSA_P256_SHA256_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm};
 use shuguan_policies::envelope::Algorithm;
 use shuguan_policies::{Partner, PolicySet};
 use x509_parser::extensions::GeneralName;
@@ -18,6 +18,7 @@ use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 use crate::refusal::Refusal;
+use crate::sha256;
 
 /// Longest life of a partner certificate.
 const CERTIFICATE_DAYS_MAX: i64 = 825;
@@ -86,11 +87,9 @@ impl Peer {
         let partner = policies
             .partner_by_spiffe(&claim.spiffe)
             .ok_or(Refusal::UnknownPartner)?;
-        let mut certificate_sha256 = [0; 32];
-        certificate_sha256.copy_from_slice(digest(&SHA256, der).as_ref());
         Ok(Self {
             partner: partner.clone(),
-            certificate_sha256,
+            certificate_sha256: sha256::of(der),
             chain: Arc::from([der.to_vec()]),
             issuer: claim.issuer,
             serial: claim.serial,
@@ -130,6 +129,17 @@ impl Claim {
             issuer: certificate.issuer().as_raw().to_vec(),
             serial: certificate.raw_serial().to_vec(),
         })
+    }
+
+    /// Whether a signature over a message is this key's; ECDSA as ASN.1.
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        let algorithm: &'static dyn VerificationAlgorithm = match self.algorithm {
+            Some(Algorithm::Ed25519) => &ED25519,
+            Some(Algorithm::EcdsaP256) => &ECDSA_P256_SHA256_ASN1,
+            None => return false,
+        };
+        let key = UnparsedPublicKey::new(algorithm, &self.public_key);
+        key.verify(message, signature).is_ok()
     }
 }
 

@@ -57,6 +57,8 @@ pub struct PushHead {
 pub struct Admitted {
     pub(super) peer: Arc<Peer>,
     pub(super) exchange: Uuid,
+    /// The day on which it began.
+    pub(super) today: i32,
     pub(super) record: &'static RecordType,
     pub(super) plan: Arc<Plan>,
     pub(super) bundle: [u8; 32],
@@ -159,6 +161,7 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
         revocation: head.gatekeeper.lists(),
         peer,
         exchange,
+        today: clock::day_in(exchange),
         record,
         plan,
         layout,

@@ -55,6 +55,8 @@ pub struct CompareRequest {
 pub struct AdmittedCompare {
     pub(super) peer: Arc<Peer>,
     pub(super) exchange: Uuid,
+    /// The day on which it began.
+    today: i32,
     pub(super) dataset: Dataset,
     pub(super) plan: Arc<Plan>,
     pub(super) bundle: [u8; 32],
@@ -159,7 +161,9 @@ fn admit(
             stations.wall.now_us(),
         )
         .map_err(|denial| Refused::new(denied(denial)).under(policies.hash()))?;
-    let claims = Claims::read(&request.rows, dataset, &plan, stations.clock.today_shanghai())?;
+    let exchange = clock::exchange_id(&stations.clock).map_err(|_| Fault::new("make an exchange id"))?;
+    let today = clock::day_in(exchange);
+    let claims = Claims::read(&request.rows, dataset, &plan, today)?;
     let permit = stations.admission.admit(&peer.partner().id)?;
     let data = (dataset, request.purpose.as_str());
     let asked = Asked::of(stations, &peer, data, (&profile::COMPARE, "compare"), head)?;
@@ -167,12 +171,12 @@ fn admit(
     if asked.idempotency.is_none() {
         return Err(Refusal::BadIdempotencyKey.into());
     }
-    let exchange = clock::exchange_id(&stations.clock).map_err(|_| Fault::new("make an exchange id"))?;
     Ok(AdmittedCompare {
         granted: Granted::of(&peer, dataset, &plan),
         key: QuotaKey::of(&peer.partner().id, &plan),
         peer,
         exchange,
+        today,
         dataset,
         plan,
         bundle: policies.hash(),
@@ -265,10 +269,9 @@ async fn query(stations: &Arc<Stations>, admitted: AdmittedCompare) -> Result<(A
 
 fn answer(stations: &Stations, admitted: &AdmittedCompare) -> Result<Answered, Stop> {
     let (held, absent) = held(stations, admitted)?;
-    let today = stations.clock.today_shanghai();
     let answers = admitted
         .plan
-        .compare(&held, admitted.claims.batch(), &stations.keys, today)
+        .compare(&held, admitted.claims.batch(), &stations.keys, admitted.today)
         .map_err(Fault::from_error("compare claims"))?
         .batch;
     let mut columns = ColumnDigests::new(&admitted.plan.schema()).map_err(Fault::from_error("commit to columns"))?;

@@ -70,6 +70,8 @@ fn ndjson() -> Form {
 pub struct AdmittedPull {
     pub(super) peer: Arc<Peer>,
     pub(super) exchange: Uuid,
+    /// The day on which it began.
+    today: i32,
     pub(super) dataset: Dataset,
     pub(super) plan: Arc<Plan>,
     pub(super) granted: Granted,
@@ -232,6 +234,7 @@ fn admit(
         granted: Granted::of(&peer, dataset, &plan),
         peer,
         exchange,
+        today: clock::day_in(exchange),
         dataset,
         plan,
         bundle: policies.hash(),
@@ -402,11 +405,10 @@ impl Extract<'_> {
     }
 
     fn release(&mut self, batch: &RecordBatch) -> Result<(), Stop> {
-        let today = self.stations.clock.today_shanghai();
         let released = self
             .admitted
             .plan
-            .release(batch, &self.stations.keys, today)
+            .release(batch, &self.stations.keys, self.admitted.today)
             .map_err(Fault::from_error("release an extract"))?;
         self.filtered += released.filtered;
         self.rows += u64::try_from(released.batch.num_rows()).unwrap_or(0);
@@ -417,8 +419,8 @@ impl Extract<'_> {
             .rows_per_pull
             .is_some_and(|max| self.rows > max)
         {
-            // Never a silently short result.
-            return Err(Refusal::QuotaExceeded.into());
+            // Never a silently short result; and no wait makes it fewer.
+            return Err(Refusal::TooManyRows.into());
         }
         self.allowed.quota.rows(self.rows)?;
         match &mut self.shuffle {

@@ -109,16 +109,15 @@ impl<'a> Release<'a> {
 
     /// Releases one part.
     pub fn part(&mut self, part: &RecordBatch) -> Result<(), Stop> {
-        let today = self.stations.clock.today_shanghai();
         let (plan, keys) = (&self.admitted.plan, &self.stations.keys);
         let released = if self.admitted.manner.mode == PushMode::Upsert {
-            let released = plan.release(part, keys, today);
+            let released = plan.release(part, keys, self.admitted.today);
             let released = released.map_err(Fault::from_error("release a part"))?;
             self.filtered = self.filtered.saturating_add(released.filtered);
             released.batch
         } else {
             let (fields, acts) = apart(part)?;
-            let released = plan.release_beside(&fields, &acts, keys, today);
+            let released = plan.release_beside(&fields, &acts, keys, self.admitted.today);
             let (released, passed) = released.map_err(Fault::from_error("release a part"))?;
             let (before, after) = (named(&acts), named(&passed));
             // A rejected record that the filter holds back is counted as rejected alone.

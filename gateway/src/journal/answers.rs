@@ -29,7 +29,7 @@ impl Journal {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn sealed_entry(&self, exchange: Uuid) -> Result<Option<Sealed>, JournalFault> {
-        self.read(move |reader| match reader.leaves_of(exchange)?.first() {
+        self.read(move |reader| match reader.first_leaf(exchange)? {
             Some(row) => reader.sealed(row.index),
             None => Ok(None),
         })
@@ -48,7 +48,7 @@ impl Journal {
         self.read(move |reader| reader.exchanges_of(&partner, from)).await
     }
 
-    /// One exchange with all its leaves.
+    /// One exchange with its first 100 leaves, and what became of it.
     ///
     /// # Errors
     /// When the journal cannot be read.
@@ -88,10 +88,10 @@ impl Journal {
     pub async fn evidence(&self, exchange: Uuid) -> Result<Option<Zeroizing<Vec<u8>>>, JournalFault> {
         let vault = Arc::clone(&self.inner.vault);
         self.read(move |reader| {
-            let Some(first) = reader.leaves_of(exchange)?.first().map(|row| row.index) else {
+            let Some(first) = reader.first_leaf(exchange)? else {
                 return Ok(None);
             };
-            reader.opened(&vault, exchange, first)
+            reader.opened(&vault, exchange, first.index)
         })
         .await
     }

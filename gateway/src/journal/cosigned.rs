@@ -110,7 +110,7 @@ impl Journal {
     /// When the journal cannot be read.
     pub async fn cosigned_receipt(&self, exchange: Uuid, cosigned: &Cosigned) -> Result<Option<String>, JournalFault> {
         let (size, note) = (cosigned.size, cosigned.note.as_ref().to_owned());
-        self.read(move |reader| match reader.leaves_of(exchange)?.into_iter().next() {
+        self.read(move |reader| match reader.first_leaf(exchange)? {
             Some(row) if row.index < size => Ok(Some(reader.prove(row, size, note)?.receipt)),
             _ => Ok(None),
         })

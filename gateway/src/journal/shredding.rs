@@ -17,11 +17,9 @@ impl Journal {
     /// # Errors
     /// [`SealError::Unavailable`]; then nothing was destroyed.
     pub async fn shred_one(&self, exchange: Uuid, event: ShredEvent) -> Result<Option<Sealed>, SealError> {
-        let first = self
-            .read(move |reader| Ok(reader.leaves_of(exchange)?.first().map(|row| row.index)))
-            .await?;
-        let Some(leaf) = first else { return Ok(None) };
-        let target = Target::Leaf(leaf);
+        let first = self.read(move |reader| reader.first_leaf(exchange)).await?;
+        let Some(first) = first else { return Ok(None) };
+        let target = Target::Leaf(first.index);
         self.sealed(Work::Shred { target, event }, Some(exchange)).await
     }
 

@@ -101,7 +101,12 @@ pub(super) const TILE_HASHES: &str = "SELECT hash FROM tile WHERE level = ?1 AND
 pub(super) const ENTRIES: &str = "SELECT bytes FROM leaf WHERE idx >= ?1 ORDER BY idx LIMIT ?2";
 pub(super) const CHECKPOINT_AFTER: &str = "SELECT size, note FROM checkpoint WHERE size > ?1 ORDER BY size LIMIT 1";
 pub(super) const CHECKPOINT_AT: &str = "SELECT note FROM checkpoint WHERE size = ?1";
+/// The first leaves of an exchange: officers may ask about one as often as they like. What is sought by its kind has statements of its own.
 pub(super) const EXCHANGE_LEAVES: &str = "SELECT idx, t, kind, exchange, partner, rec, pur, code, bytes FROM leaf WHERE exchange = ?1 ORDER BY idx LIMIT 100";
+pub(super) const FIRST_LEAF: &str = "SELECT idx, t, kind, exchange, partner, rec, pur, code, bytes FROM leaf
+     WHERE exchange = ?1 ORDER BY idx LIMIT 1";
+/// The first leaf of a kind that an exchange has.
+pub(super) const FIRST_OF: &str = "SELECT idx, bytes FROM leaf WHERE exchange = ?1 AND kind = ?2 ORDER BY idx LIMIT 1";
 /// The newest leaf of a kind that an exchange has.
 pub(super) const NEWEST_OF: &str = "SELECT bytes FROM leaf WHERE exchange = ?1 AND kind = ?2 ORDER BY idx DESC LIMIT 1";
 /// What officers asked and approved about an exchange, newest first: however many other leaves it has, these are seen.
@@ -306,6 +311,8 @@ pub(super) const ALL: &[&str] = &[
     CHECKPOINT_AFTER,
     CHECKPOINT_AT,
     EXCHANGE_LEAVES,
+    FIRST_LEAF,
+    FIRST_OF,
     NEWEST_OF,
     UNSEALING_LEAVES,
     ACK_LEAF,

@@ -58,7 +58,7 @@ pub struct LeafRow {
     pub bytes: Vec<u8>,
 }
 
-/// One exchange with all its leaves.
+/// One exchange: its first leaves, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExchangeView {
     /// Its id.
@@ -69,7 +69,9 @@ pub struct ExchangeView {
     pub index: u64,
     /// The `relayed` leaf, decoded, with its index.
     pub relayed: Option<(u64, Leaf)>,
-    /// Every leaf, oldest first, the first one included.
+    /// The `recalled` leaf, decoded, with its index.
+    pub recalled: Option<(u64, Leaf)>,
+    /// The first 100 leaves, oldest first.
     pub leaves: Vec<LeafRow>,
     /// Where a push stands; none for any other exchange.
     pub inbox: Option<InboxStanding>,
@@ -277,7 +279,26 @@ impl Reader {
         })
     }
 
-    /// Every leaf of an exchange, oldest first.
+    /// The first leaf of an exchange.
+    pub fn first_leaf(&self, exchange: Uuid) -> Result<Option<LeafRow>, JournalFault> {
+        self.first("read an exchange", statements::FIRST_LEAF, values![&exchange], leaf_row)
+    }
+
+    /// The first leaf of a kind that an exchange has, decoded, with its index.
+    fn first_of(&self, kind: &str, exchange: Uuid) -> Result<Option<(u64, Leaf)>, JournalFault> {
+        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let found: Option<(u64, Vec<u8>)> = self.first(
+            "look for a leaf",
+            statements::FIRST_OF,
+            values![&exchange, kind],
+            columns,
+        )?;
+        found
+            .map(|(index, bytes)| Ok((index, Leaf::decode(&bytes)?)))
+            .transpose()
+    }
+
+    /// The first 100 leaves of an exchange, oldest first.
     pub fn leaves_of(&self, exchange: Uuid) -> Result<Vec<LeafRow>, JournalFault> {
         self.rows(
             "read an exchange",
@@ -315,14 +336,12 @@ impl Reader {
         let Some(first) = leaves.first() else {
             return Ok(None);
         };
-        let relayed = leaves.iter().find(|row| row.kind == "relayed");
         Ok(Some(ExchangeView {
             exchange,
             leaf: Leaf::decode(&first.bytes)?,
             index: first.index,
-            relayed: relayed
-                .map(|row| Ok::<_, JournalFault>((row.index, Leaf::decode(&row.bytes)?)))
-                .transpose()?,
+            relayed: self.first_of("relayed", exchange)?,
+            recalled: self.first_of("recalled", exchange)?,
             inbox: self.standing(first.index)?,
             leaves,
         }))
@@ -451,10 +470,10 @@ impl Reader {
 
     /// A sealed blob that belongs to the first leaf of an exchange.
     pub(super) fn blob_of(&self, exchange: Uuid, statement: &'static str) -> Result<Option<Vec<u8>>, JournalFault> {
-        let Some(first) = self.leaves_of(exchange)?.first().map(|row| row.index) else {
+        let Some(first) = self.first_leaf(exchange)? else {
             return Ok(None);
         };
-        self.cell("read what belongs to an exchange", statement, values![first])
+        self.cell("read what belongs to an exchange", statement, values![first.index])
     }
 
     /// The evidence record of a leaf; none when there was none or it was shredded.

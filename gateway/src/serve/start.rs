@@ -15,8 +15,8 @@ use zeroize::Zeroizing;
 
 use crate::bundle::judge::Bench;
 use crate::bundle::{BundleRefused, History, Vouched, folder, judge};
-use crate::client::deliver::digest_of;
-use crate::clock::Clock;
+use crate::chain::Chain;
+use crate::clock::{Clock, midnight_us};
 use crate::config::{Config, KeysSection, ListenSection};
 use crate::durable;
 use crate::edge::listen::ListenSettings;
@@ -36,7 +36,7 @@ use crate::journal::{
 };
 use crate::limits::Admission;
 use crate::limits::absences::{Absences, MINUTES};
-use crate::limits::quota::{Quotas, midnight_us};
+use crate::limits::quota::Quotas;
 use crate::limits::subjects::SubjectQuotas;
 use crate::pki::PkiFault;
 use crate::pki::keyfile;
@@ -45,6 +45,7 @@ use crate::pki::period::PeriodKeys;
 use crate::pki::receipt_keys::{self, ReceiptKeyFiles};
 use crate::registry::schema::{self, TableSpec};
 use crate::registry::{Registry, RegistryFault, RegistrySettings};
+use crate::sha256;
 use crate::signature::MessageKeys;
 use crate::witnessing::{RolledBack, Witnessing};
 
@@ -94,27 +95,15 @@ impl fmt::Display for StartFault {
             Self::Keys(faults) => lines(out, faults),
             Self::Several(faults) => lines(out, faults),
             Self::Address(address, error) => write!(out, "cannot listen on {address}: {error}"),
-            Self::Journal(fault) => write!(out, "the journal: {}", chain(fault)),
+            Self::Journal(fault) => write!(out, "the journal: {}", Chain(fault)),
             Self::RolledBack(fault) => write!(out, "the journal: {fault}"),
-            Self::Registry(fault) => write!(out, "the registry: {}", chain(fault)),
+            Self::Registry(fault) => write!(out, "the registry: {}", Chain(fault)),
             Self::Extracts(path, error) => write!(out, "cannot use `{}`: {error}", path.display()),
         }
     }
 }
 
 impl std::error::Error for StartFault {}
-
-/// An error with its causes, for people.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
 
 /// The secrets of the key files; wiped when dropped.
 pub(super) struct Secrets {
@@ -302,9 +291,9 @@ fn program() -> Option<[u8; 32]> {
     // Hundreds of megabytes where it is not stripped, and the same for every gateway in this process.
     static PROGRAM: OnceLock<Option<[u8; 32]>> = OnceLock::new();
     *PROGRAM.get_or_init(|| {
-        let digest = digest_of(Path::new("/proc/self/exe"));
+        let digest = sha256::of_file(Path::new("/proc/self/exe"));
         digest
-            .inspect_err(|failure| tracing::warn!(error = failure.what, "the program's own file cannot be read"))
+            .inspect_err(|error| tracing::warn!(%error, "the program's own file cannot be read"))
             .ok()
     })
 }

@@ -8,6 +8,7 @@ use arrow_array::builder::{Date32Builder, StringBuilder};
 use arrow_array::{Array, ArrayRef, Date32Array, StringArray, TimestampMicrosecondArray};
 use arrow_schema::DataType;
 use shuguan_adapters::catalogue::FieldType;
+use shuguan_adapters::value::date::shanghai_day;
 
 /// What is left of a date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,10 +22,6 @@ pub enum DateTo {
     /// The calendar day.
     Day,
 }
-
-const US_PER_DAY: i64 = 86_400_000_000;
-/// Asia/Shanghai is eight hours ahead of UTC; the adapters read local times with the same fixed offset.
-const SHANGHAI_US: i64 = 8 * 3_600_000_000;
 
 impl DateTo {
     /// Every level, coarsest first.
@@ -56,7 +53,8 @@ impl DateTo {
         self.cut(column.iter(), column.len())
     }
 
-    /// Takes microseconds UTC; the day is the one in Asia/Shanghai. Null in, null out.
+    /// Takes microseconds UTC; the day is the one in Asia/Shanghai, by the rule with which the adapters read local times, summer time
+    /// included: otherwise a birth at midnight of a summer day would be released as the day before. Null in, null out.
     pub(super) fn apply_instants(self, column: &TimestampMicrosecondArray) -> ArrayRef {
         self.cut(column.iter().map(|us| us.map(shanghai_day)), column.len())
     }
@@ -132,11 +130,6 @@ fn six_digits(year: i64, month: i64) -> Option<[u8; 6]> {
     (rest == 0).then_some(digits)
 }
 
-fn shanghai_day(us: i64) -> i32 {
-    // 64 bits of microseconds are not 2^28 days.
-    i32::try_from(us.saturating_add(SHANGHAI_US).div_euclid(US_PER_DAY)).unwrap_or_default()
-}
-
 /// Year and month of a day since 1970-01-01 in the proleptic Gregorian calendar, by counting from 1 March so that the leap day
 /// comes last (H. Hinnant, "chrono-compatible low-level date algorithms").
 fn year_and_month(day: i32) -> (i64, i64) {
@@ -201,11 +194,19 @@ mod tests {
 
     #[test]
     fn a_moment_is_cut_at_midnight_in_shanghai() {
-        let at = |text: &str| {
-            text.parse::<jiff::Timestamp>()
-                .map_or(0, jiff::Timestamp::as_microsecond)
-        };
-        assert_eq!(super::shanghai_day(at("1969-12-31T15:59:59.999999Z")), -1);
-        assert_eq!(super::shanghai_day(at("1969-12-31T16:00:00Z")), 0);
+        let moments = [
+            ("1969-12-31T15:59:59.999999Z", "1969-12-31"),
+            ("1969-12-31T16:00:00Z", "1970-01-01"),
+            // Midnight of 1 July 1988, in summer time.
+            ("1988-06-30T15:00:00Z", "1988-07-01"),
+            ("1988-06-30T14:59:59Z", "1988-06-30"),
+            // Local mean time, 8:05:43 ahead.
+            ("1899-12-31T15:54:17Z", "1900-01-01"),
+        ];
+        let at = moments.map(|(at, _)| at.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_microsecond).ok());
+        let cut = DateTo::Day.apply_instants(&TimestampMicrosecondArray::from(at.to_vec()));
+        let epoch = Date::constant(1970, 1, 1);
+        let days = moments.map(|(_, day)| day.parse::<Date>().map(|day| (day - epoch).get_days()).ok());
+        assert_eq!(cut.to_data(), Date32Array::from(days.to_vec()).to_data());
     }
 }

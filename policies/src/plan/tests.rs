@@ -9,6 +9,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, StringArray};
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use ring::hmac;
 
@@ -45,9 +46,9 @@ fn oracle(row: &[Cell]) -> Option<Vec<Cell>> {
     let month = cell("day")
         .number()
         .map_or(Cell::Null, |day| Cell::Text(date(day).strftime("%Y%m").to_string()));
-    let moment = cell("moment").number().map_or(Cell::Null, |us| {
-        Cell::Number((us + 8 * 3_600_000_000).div_euclid(86_400_000_000))
-    });
+    let moment = cell("moment")
+        .number()
+        .map_or(Cell::Null, |us| Cell::Number(days_of(shanghai_date(us))));
     let bucket = text("amount", &|amount| {
         let amount: f64 = amount.parse().unwrap();
         if amount < 0.0 {
@@ -210,7 +211,7 @@ proptest! {
                 ("name", Cell::Text(name)) => Cell::Text(rest_replaced(name)),
                 ("village_code", Cell::Text(code)) => Cell::Text(format!("{}999999", code.get(..6).unwrap())),
                 ("phone", Cell::Text(_)) => Cell::Text("x".into()),
-                ("moment", Cell::Number(us)) => Cell::Number(us - (us + 28_800_000_000).rem_euclid(86_400_000_000)),
+                ("moment", Cell::Number(us)) => Cell::Number(midnight_of(*us)),
                 _ => cell.clone(),
             }).collect()
         }).collect();
@@ -223,7 +224,23 @@ proptest! {
 fn first_of_month(day: i64) -> i64 {
     let epoch = Date::constant(1970, 1, 1);
     let date = epoch.checked_add(jiff::Span::new().days(day)).unwrap();
-    i64::from((date.first_of_month() - epoch).get_days())
+    days_of(date.first_of_month())
+}
+
+fn days_of(date: Date) -> i64 {
+    i64::from((date - Date::constant(1970, 1, 1)).get_days())
+}
+
+/// By the time zone database, summers included.
+fn shanghai_date(us: i64) -> Date {
+    let moment = jiff::Timestamp::from_microsecond(us).unwrap();
+    TimeZone::get("Asia/Shanghai").unwrap().to_datetime(moment).date()
+}
+
+fn midnight_of(us: i64) -> i64 {
+    let midnight = shanghai_date(us).at(0, 0, 0, 0);
+    let moment = TimeZone::get("Asia/Shanghai").unwrap().to_timestamp(midnight);
+    moment.unwrap().as_microsecond()
 }
 
 fn rest_replaced(name: &str) -> String {

@@ -5,22 +5,21 @@
 //! journal says was relayed. Refuses a folder with something in it. Holds no key of the gateway; the wrapped keys of evidence records are in `evidence-keys.db`
 //! alone, which may be removed before the rest: shredding is none as long as a copy of it is kept.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use shuguan_ledger::checkpoint::Checkpoint;
 
-use crate::client::deliver::digest_of;
+use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::command::config;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
+use crate::durable::private_folder;
 use crate::hex::hex;
 use crate::journal::{self, BACKUP_DATABASE, BACKUP_EVIDENCE_KEYS, BACKUP_PAYLOADS};
 use crate::registry::RegistrySettings;
-use crate::serve::chain;
+use crate::sha256;
 
 pub(super) const REGISTRY: &str = "registry.db";
 pub(super) const MANIFEST: &str = "backup.json";
@@ -72,8 +71,7 @@ pub(super) fn run(path: &Path, folder: &Path, output: &Output) -> Result<Exit, F
 
 /// Makes the folder, or finds it empty.
 fn empty(folder: &Path) -> Result<(), Failure> {
-    let made = DirBuilder::new().mode(0o700).recursive(true).create(folder);
-    made.map_err(|error| failed(folder, &error))?;
+    private_folder(folder).map_err(|error| failed(folder, &error))?;
     let mut entries = std::fs::read_dir(folder).map_err(|error| failed(folder, &error))?;
     match entries.next() {
         None => Ok(()),
@@ -83,7 +81,7 @@ fn empty(folder: &Path) -> Result<(), Failure> {
 
 fn failed(folder: &Path, error: &dyn std::error::Error) -> Failure {
     Failure::local(format!("the backup in `{}` is not made", folder.display()))
-        .because(chain(error))
+        .because(Chain(error))
         .then("remove the folder and run the command again; without `backup.json` it is no backup")
 }
 
@@ -102,7 +100,7 @@ fn manifest(folder: &Path, note: &str, paths: &[PathBuf]) -> std::io::Result<Val
     let mut files = Vec::new();
     for path in paths {
         let file = folder.join(path);
-        let digest = digest_of(&file).map_err(|failure| std::io::Error::other(failure.what))?;
+        let digest = sha256::of_file(&file)?;
         let bytes = std::fs::metadata(&file)?.len();
         files.push(json!({ "path": path, "bytes": bytes, "sha256": hex(&digest) }));
     }

@@ -9,6 +9,7 @@ use shuguan_policies::{Catalogue, PolicySet};
 use super::super::exit::{Exit, Failure};
 use super::super::output::Output;
 use super::{hex, unloadable, workbook};
+use crate::durable;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct MatrixArgs {
@@ -47,7 +48,8 @@ fn write(
     let at = file.display().to_string();
     let bytes = workbook::write(matrix, &hex(&set.hash()))
         .map_err(|error| Failure::local("cannot make the workbook").at(&*at).because(error))?;
-    std::fs::write(file, bytes).map_err(|error| Failure::local("cannot write the workbook").at(&*at).because(error))?;
+    durable::write_whole(file, &bytes)
+        .map_err(|error| Failure::local("cannot write the workbook").at(&*at).because(error))?;
     output.note(format!(
         "{} agreements, {} grants, {} fields; {} comments stay in the files only",
         matrix.agreements.rows.len(),

@@ -12,7 +12,7 @@ use shuguan_adapters::catalogue::record_type;
 use shuguan_ledger::leaf::{Event, Leaf};
 use shuguan_policies::{Dataset, Direction, Mode, Plan, PolicySet, Target};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, DAY_US, midnight_us};
 use crate::command::config;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
@@ -34,10 +34,6 @@ pub(super) struct RehearseArgs {
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
 }
-
-const DAY_US: i64 = 86_400_000_000;
-/// Asia/Shanghai.
-const ZONE_US: i64 = 8 * 3_600_000_000;
 
 fn days(text: &str) -> Result<i64, String> {
     let number = text.strip_suffix('d').unwrap_or(text).parse();
@@ -269,8 +265,7 @@ fn decide(past: &Past, new: &PolicySet, now_us: i64) -> Option<Result<Arc<Plan>,
     let Some(partner) = new.partner(&past.key.partner) else {
         return Some(Err(Refusal::UnknownPartner));
     };
-    let today_us = (now_us + ZONE_US).div_euclid(DAY_US) * DAY_US - ZONE_US;
-    let at_us = today_us + (past.t_us + ZONE_US).rem_euclid(DAY_US);
+    let at_us = midnight_us(now_us) + past.t_us - midnight_us(past.t_us);
     let decided = new.decide(partner, target, &past.key.purpose, past.direction, past.mode, at_us);
     Some(match decided {
         Err(denial) => Err(crate::exchange::admit::denied(denial)),
@@ -278,10 +273,9 @@ fn decide(past: &Past, new: &PolicySet, now_us: i64) -> Option<Result<Arc<Plan>,
             Direction::Push if plan.limits().rows_per_push.is_some_and(|max| past.rows > max) => {
                 Err(Refusal::TooManyRows)
             }
-            Direction::Pull if plan.limits().rows_per_pull.is_some_and(|max| past.rows > max) => match past.mode {
-                Mode::Compare => Err(Refusal::TooManyRows),
-                Mode::Extract | Mode::Feed => Err(Refusal::QuotaExceeded),
-            },
+            Direction::Pull if plan.limits().rows_per_pull.is_some_and(|max| past.rows > max) => {
+                Err(Refusal::TooManyRows)
+            }
             _ => Ok(plan),
         },
     })

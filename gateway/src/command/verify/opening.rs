@@ -4,33 +4,30 @@
 //! `--disclose` it writes a package that shows the named columns and withholds the others. Refuses, with code 6, a column whose values are others, a file
 //! that gives other parts, an opening that shows no value, and every column of a leaf that the witnesses of the trust file have not signed. What was done to a column is in no commitment: the bundle proves it, an opening only states it.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use serde_json::json;
 use shuguan_adapters::catalogue::{self, RecordType};
 use shuguan_adapters::layout::Layout;
-use shuguan_ledger::leaf::{Event, PullEvent, PushEvent};
+use shuguan_ledger::leaf::{Event, Leaf, PullEvent, PushEvent};
 use shuguan_ledger::receipt::Proven;
 use shuguan_ledger::tree::Hash;
 use shuguan_ledger::trust::{Quorum, Trust};
 use shuguan_policies::{Bundle, KeyRing, Plan};
+use uuid::Uuid;
 
 use super::receipt::{sentence, show_receipt};
 use super::{exit, not_proven, seen_by, witnesses_json};
 use crate::client::deliver::detect;
+use crate::clock;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::opening::{self, Digests, FeedFault, Opening, Standing};
+use crate::sha256;
 
 /// Longest opening or package that is read, bytes: the values of a package are held in memory.
 const OPENING_BYTES_MAX: u64 = 256 << 20;
-/// So much of a content is hashed at once.
-const CHUNK_BYTES: usize = 64 * 1024;
-/// Asia/Shanghai is UTC+8 without daylight saving since 1991.
-const SHANGHAI_US: i64 = 8 * 3_600_000_000;
-const DAY_US: i64 = 86_400_000_000;
 
 /// The columns of a push.
 #[derive(Debug, Default, clap::Args)]
@@ -91,7 +88,7 @@ pub(super) fn run(args: &OpeningArgs, proven: &Proven, trust: &Trust, output: &O
     let plan = bundle.map(|folder| Reduced::of(folder, leaf)).transpose()?;
     let decoded = match &args.feed {
         None => opening::Decoded::default(),
-        Some(feed) => decode((args, plan.as_ref()), feed, &opening, leaf, proven.leaf.when())?,
+        Some(feed) => decode((args, plan.as_ref()), feed, &opening, leaf, today(&proven.leaf))?,
     };
     if let Some(feed) = &args.feed
         && decoded.parts() != opening.parts
@@ -155,20 +152,7 @@ fn content(
 }
 
 fn sha256_of(file: &Path) -> Result<Hash, Failure> {
-    let unreadable = |error| Failure::local(format!("cannot read `{}`", file.display())).because(error);
-    let mut source = std::fs::File::open(file).map_err(unreadable)?;
-    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
-    let mut chunk = vec![0; CHUNK_BYTES];
-    loop {
-        let read = source.read(&mut chunk).map_err(unreadable)?;
-        match chunk.get(..read) {
-            Some(bytes) if !bytes.is_empty() => context.update(bytes),
-            _ => break,
-        }
-    }
-    let mut hash = [0; 32];
-    hash.copy_from_slice(context.finish().as_ref());
-    Ok(hash)
+    sha256::of_file(file).map_err(|error| Failure::local(format!("cannot read `{}`", file.display())).because(error))
 }
 
 fn read(file: &Path) -> Result<Opening, Failure> {
@@ -189,12 +173,20 @@ fn read(file: &Path) -> Result<Opening, Failure> {
     })
 }
 
+/// The day on which the exchange began, by which its rows were judged and its ages counted: it stands in the exchange's id, which is made
+/// from the time. An id that is not says nothing, and the day of the seal stands in for it.
+fn today(leaf: &Leaf) -> i32 {
+    let id = leaf.event.exchange().and_then(|text| text.parse::<Uuid>().ok());
+    let made_of_time = id.filter(|id| id.get_version_num() == 7);
+    made_of_time.map_or_else(|| clock::day_of(leaf.when()), clock::day_in)
+}
+
 fn decode(
     (args, plan): (&OpeningArgs, Option<&Reduced>),
     feed: &Path,
     opening: &Opening,
     leaf: &PushEvent,
-    t_us: i64,
+    today: i32,
 ) -> Result<opening::Decoded, Failure> {
     let record: &'static RecordType = catalogue::record_type(&leaf.rec)
         .ok_or_else(|| Failure::local(format!("this version knows no record type `{}`", leaf.rec)))?;
@@ -208,7 +200,6 @@ fn decode(
         field.ok_or_else(|| Failure::local(format!("`{}` has no field `{name}`", record.name)))
     };
     let wanted = opening.wanted.iter().map(known).collect::<Result<Vec<_>, _>>()?;
-    let today = i32::try_from((t_us + SHANGHAI_US).div_euclid(DAY_US)).unwrap_or(i32::MAX);
     if plan.is_none() && leaf.fil > 0 {
         return Err(Failure::new(
             Exit::Usage,

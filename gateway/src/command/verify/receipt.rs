@@ -13,8 +13,9 @@ use shuguan_ledger::trust::{Quorum, Trust};
 
 use super::super::exit::{Exit, Failure};
 use super::super::output::Output;
-use super::{chain, exit, headline, keys, not_proven, opening, read_receipt, seen_by, witnesses_json};
-use crate::signature::digest;
+use super::{exit, headline, keys, not_proven, opening, read_receipt, seen_by, witnesses_json};
+use crate::chain::Chain;
+use crate::sha256;
 
 pub(super) fn run(
     file: &Path,
@@ -36,7 +37,7 @@ pub(super) fn run(
             show_receipt(&proven, trust, manifest, output);
             Ok(exit(proven.witnessed.quorum))
         }
-        Err(error) => Ok(not_proven(output, &chain(&error), None)),
+        Err(error) => Ok(not_proven(output, &Chain(&error).to_string(), None)),
     }
 }
 
@@ -48,7 +49,7 @@ fn is_sealed_manifest(proven: &Proven, file: &Path) -> Result<bool, Failure> {
         Event::Pull(event) => event.man,
         _ => None,
     };
-    Ok(stated.is_some_and(|stated| stated.0 == digest::sha256(&bytes)))
+    Ok(stated.is_some_and(|stated| stated.0 == sha256::of(&bytes)))
 }
 
 /// What the log holds, in words.

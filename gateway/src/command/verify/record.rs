@@ -18,12 +18,13 @@ use shuguan_ledger::trust::Trust;
 use x509_parser::pem::Pem;
 
 use super::receipt::sentence;
-use super::{chain, exit, headline, not_proven, read_receipt, seen_by};
+use super::{exit, headline, not_proven, read_receipt, seen_by};
+use crate::chain::Chain;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::journal::{Borne, borne_out};
 use crate::pki::hex;
-use crate::signature::digest::sha256;
+use crate::sha256;
 use crate::signature::{PublicKey, directory};
 
 /// Longest record that is read, bytes.
@@ -68,7 +69,7 @@ pub(super) fn run(args: &RecordArgs, trust: &Trust, output: &Output) -> Result<E
     let receipt = read_receipt(&args.receipt)?;
     let proven = match Receipt::parse(&receipt).and_then(|receipt| receipt.verify(trust)) {
         Ok(proven) => proven,
-        Err(error) => return Ok(not_proven(output, &chain(&error), None)),
+        Err(error) => return Ok(not_proven(output, &Chain(&error).to_string(), None)),
     };
     let borne = match borne_out(&proven.leaf, &read(&args.file)?) {
         Ok(borne) => borne,
@@ -146,7 +147,7 @@ fn sender(event: &Event, borne: &Borne) -> Result<Option<String>, &'static str> 
         return Ok(None);
     };
     let first = chain.split(' ').next().and_then(|first| BASE64.decode(first).ok());
-    let first = first.filter(|der| sha256(der) == stated.0);
+    let first = first.filter(|der| sha256::of(der) == stated.0);
     let first = first.ok_or("the certificate in the record is not the one that the entry names")?;
     Ok(directory::named(&first))
 }

@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
 
-use shuguan_ledger::leaf::{Commitment, Digest, Event, OfficerQueryEvent, PullEvent, ReceiptAckEvent, Reference};
+use shuguan_ledger::leaf::{
+    Commitment, Digest, Event, OfficerQueryEvent, OfficerUnsealEvent, PullEvent, ReceiptAckEvent, Reference,
+};
 use tokio::task::JoinSet;
 
 use super::{Bench, exchange, keyed, one_row, part, proven, push, sealed, verify};
@@ -21,6 +23,7 @@ on_both_stores!(
     a_subject_is_found_whether_its_exchange_is_rows_runs_or_a_file,
     the_digest_of_an_index_is_that_of_its_sorted_tags,
     an_exchange_is_seen_with_all_its_leaves,
+    what_became_of_an_exchange_is_seen_behind_any_number_of_asks,
     a_journal_is_opened_once_at_a_time_and_never_made_by_guessing,
     an_exchange_is_acknowledged_once_for_each_verdict_whatever_the_keys,
 );
@@ -364,6 +367,34 @@ async fn an_exchange_is_seen_with_all_its_leaves(store: Store) {
         (2, "relayed", 2)
     );
     assert_eq!(journal.exchange(exchange(2)).await.unwrap(), None);
+}
+
+async fn what_became_of_an_exchange_is_seen_behind_any_number_of_asks(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    journal.seal(one_row(&journal, 1)).await.unwrap();
+    let asks = (0..120_u8).map(|number| {
+        let event = OfficerUnsealEvent {
+            who: "security-qian".into(),
+            x: exchange(1).to_string(),
+            step: "ask".into(),
+            case: Commitment([number; 32]),
+            why: "court".into(),
+            stmt: Digest([number; 32]),
+            of: None,
+        };
+        journal.seal(Entry::new(exchange(1), Event::OfficerUnseal(event)))
+    });
+    for asked in futures_util::future::join_all(asks.collect::<Vec<_>>()).await {
+        sealed(asked.unwrap());
+    }
+    let item = journal.next_inbox(None).await.unwrap().unwrap();
+    journal.relayed(exchange(1), super::relayed(&item)).await.unwrap();
+    let view = journal.exchange(exchange(1)).await.unwrap().unwrap();
+    assert_eq!((view.index, view.leaves.len()), (1, 100));
+    assert_eq!(view.relayed.unwrap().0, 122);
+    assert!(view.recalled.is_none());
+    assert_eq!(journal.sealed_entry(exchange(1)).await.unwrap().unwrap().index, 1);
 }
 
 async fn a_journal_is_opened_once_at_a_time_and_never_made_by_guessing(store: Store) {
