@@ -15,7 +15,7 @@ use super::sequencer::Work;
 use super::statements;
 use super::store::{Row, Store, Stored, values};
 use super::views::Reader;
-use super::{EventDraft, Journal};
+use super::Journal;
 use crate::clock;
 
 const MINUTE_US: i64 = 60_000_000;
@@ -121,7 +121,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`SealError::Unavailable`].
-    pub async fn seal_own(&self, event: EventDraft) -> Result<Outcome, SealError> {
+    pub async fn seal_own(&self, event: Event) -> Result<Outcome, SealError> {
         let id = clock::exchange_id(&self.time().clock()).map_err(JournalFault::from)?;
         self.seal(Entry::new(id, event)).await
     }
