@@ -109,6 +109,7 @@ pub use evidence::{Evidence, INDEX, INDEX_KEYS, QUALITY, opening_of};
 pub use export::{ExportError, Exported, Extent, export};
 pub use fault::{JournalFault, SealError};
 pub use idempotency::Known;
+pub use group::Facets;
 pub use inbox::{CLOSES_TOO_MUCH, InboxItem, Lane, PushKind, RECALLED, SetAside};
 pub use index_history::IndexHistory;
 pub use kept::{KeptPayload, KeptPush};

@@ -152,10 +152,24 @@ fn changed_search_columns_are_found() {
         "partner = NULL",
         "rec = 'tax/registration'",
         "pur = NULL",
+        "code = 'refused'",
+        "code = NULL",
     ] {
         let sql = format!("UPDATE leaf SET {change} WHERE idx = (SELECT max(idx) FROM leaf WHERE kind = 'push')");
         found(change, |db| assert_eq!(db.execute(&sql, []).unwrap(), 1));
     }
+}
+
+/// By its row a batch comes into the registry, under the names that stand there.
+#[test]
+fn changed_and_lacking_rows_of_the_inbox_are_found() {
+    const NEWEST: &str = "leaf = (SELECT max(leaf) FROM inbox)";
+    for change in ["partner = 'tax-city'", "rec = 'tax/registration'", "received_us = received_us + 1"] {
+        let sql = format!("UPDATE inbox SET {change} WHERE {NEWEST}");
+        found(change, |db| assert_eq!(db.execute(&sql, []).unwrap(), 1));
+    }
+    let sql = format!("DELETE FROM inbox WHERE {NEWEST}");
+    found("no row", |db| assert_eq!(db.execute(&sql, []).unwrap(), 1));
 }
 
 #[test]

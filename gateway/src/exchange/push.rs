@@ -18,8 +18,8 @@ use crate::edge::deadline::BodyStop;
 
 /// Takes one batch: `peer → admit → decode → release → seal → answer`; a repeat that is recognised goes from `admit` to `answer`.
 ///
-/// Nothing of the body is held but the part being decoded (at most 8,192 rows); a part leaves for the encrypted payload as soon as the
-/// plan was applied to it. A crash before `seal` leaves an orphaned payload file, which the next start removes; a crash after it leaves
+/// Nothing of the body is held but the part being decoded (at most 8,192 rows) and the one before it; a part leaves for the encrypted payload
+/// as soon as the plan was applied to it, on another thread when it is large. A crash before `seal` leaves an orphaned payload file, which the next start removes; a crash after it leaves
 /// an exchange whose answer the sender gets by repeating its key.
 ///
 /// # Errors
@@ -56,11 +56,11 @@ where
     while let Some(part) = batch.next_part().await? {
         // Of one who may not go on no more is read than the part at hand.
         head.gatekeeper.recheck(peer)?;
-        release.part(&part)?;
+        release = release.part(part).await?;
     }
     let received = batch.close()?;
     // An upload can outlive its sender's certificate and its grant.
     head.gatekeeper.recheck(peer)?;
     admit::still_granted(stations, admitted)?;
-    release.close(received)
+    release.close(received).await
 }

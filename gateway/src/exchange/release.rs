@@ -9,7 +9,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{Field, Schema, SchemaRef};
 use shuguan_adapters::operation;
-use shuguan_policies::Plan;
+use shuguan_policies::{KeyRing, Plan};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::admit::Admitted;
@@ -20,11 +21,25 @@ use super::subjects::SubjectColumns;
 use super::{Fault, Stations, Stop};
 use crate::journal::{PayloadWriter, SealedPayload, SubjectWriter, Subjects, Tag};
 
-/// A batch being released.
+/// From so many rows on a part is released on another thread while the next one is decoded; of fewer the way there costs more than the work.
+const BESIDE_ROWS_MIN: usize = 1_024;
+
+/// A batch being released, one part at a time and in order.
 #[derive(Debug)]
-pub struct Release<'a> {
-    stations: &'a Stations,
-    admitted: &'a Admitted,
+pub enum Release {
+    /// Waits for the next part.
+    Here(Box<Gate>),
+    /// At work on a part.
+    Beside(JoinHandle<Result<Box<Gate>, Fault>>),
+}
+
+/// What parts pass through, and what became of them so far.
+#[derive(Debug)]
+pub struct Gate {
+    plan: Arc<Plan>,
+    keys: KeyRing,
+    mode: PushMode,
+    today: i32,
     payload: PayloadWriter,
     index: Option<Index>,
     filtered: u64,
@@ -89,41 +104,86 @@ pub struct Released {
     pub(super) named: u64,
 }
 
-impl<'a> Release<'a> {
+impl Release {
     /// Begins a payload of the plan's output columns; of a delta or snapshot also of what each row is about, which the root over the columns
     /// covers as it does the others.
-    pub fn open(stations: &'a Stations, admitted: &'a Admitted) -> Result<Self, Stop> {
+    pub fn open(stations: &Stations, admitted: &Admitted) -> Result<Self, Stop> {
+        let (plan, mode) = (&admitted.plan, &admitted.manner.mode);
         let payload = stations
             .journal
-            .begin_payload(admitted.exchange, schema(&admitted.plan, &admitted.manner.mode))
+            .begin_payload(admitted.exchange, schema(plan, mode))
             .map_err(Fault::from_error("begin a payload"))?;
-        Ok(Self {
-            stations,
-            admitted,
+        Ok(Self::Here(Box::new(Gate {
+            plan: Arc::clone(plan),
+            keys: stations.keys.clone(),
+            mode: mode.clone(),
+            today: admitted.today,
             payload,
-            index: Index::open(stations, &admitted.plan, admitted.exchange)?,
+            index: Index::open(stations, plan, admitted.exchange)?,
             filtered: 0,
             named: 0,
-        })
+        })))
     }
 
-    /// Releases one part.
-    pub fn part(&mut self, part: &RecordBatch) -> Result<(), Stop> {
-        let (plan, keys) = (&self.admitted.plan, &self.stations.keys);
-        let released = if self.admitted.manner.mode == PushMode::Upsert {
-            let released = plan.release(part, keys, self.admitted.today);
+    /// Releases one part; a large one is on its way when this returns, and what is wrong with it is told by the next call. Dropped then, it leaves nothing
+    /// once the part is through.
+    pub async fn part(self, part: RecordBatch) -> Result<Self, Stop> {
+        let mut gate = self.here().await?;
+        if part.num_rows() < BESIDE_ROWS_MIN {
+            gate.part(&part)?;
+            return Ok(Self::Here(gate));
+        }
+        Ok(Self::Beside(tokio::task::spawn_blocking(move || {
+            gate.part(&part)?;
+            Ok(gate)
+        })))
+    }
+
+    async fn here(self) -> Result<Box<Gate>, Fault> {
+        match self {
+            Self::Here(gate) => Ok(gate),
+            Self::Beside(work) => work.await.map_err(Fault::from_error("release a part"))?,
+        }
+    }
+
+    /// Ends the payload; of a batch that is refused as a whole nothing is kept. What lies in a file is fsynced on another thread.
+    pub async fn close(self, received: Received) -> Result<Released, Stop> {
+        let gate = self.here().await?;
+        let (filtered, named) = (gate.filtered, gate.named);
+        let (payload, subjects) = match received.refused {
+            Some(_) => (None, None),
+            None if gate.waits_for_the_disk() => {
+                let finished = tokio::task::spawn_blocking(|| gate.finish()).await;
+                finished.map_err(Fault::from_error("finish a payload"))??
+            }
+            None => gate.finish()?,
+        };
+        Ok(Released {
+            received,
+            payload,
+            subjects,
+            filtered,
+            named,
+        })
+    }
+}
+
+impl Gate {
+    fn part(&mut self, part: &RecordBatch) -> Result<(), Fault> {
+        let released = if self.mode == PushMode::Upsert {
+            let released = self.plan.release(part, &self.keys, self.today);
             let released = released.map_err(Fault::from_error("release a part"))?;
             self.filtered = self.filtered.saturating_add(released.filtered);
             released.batch
         } else {
             let (fields, acts) = apart(part)?;
-            let released = plan.release_beside(&fields, &acts, keys, self.admitted.today);
+            let released = self.plan.release_beside(&fields, &acts, &self.keys, self.today);
             let (released, passed) = released.map_err(Fault::from_error("release a part"))?;
             let (before, after) = (named(&acts), named(&passed));
             // A rejected record that the filter holds back is counted as rejected alone.
             self.filtered = self.filtered.saturating_add(released.filtered - (before - after));
             self.named = self.named.saturating_add(after);
-            together(&released.batch, passed, schema(plan, &self.admitted.manner.mode))?
+            together(&released.batch, passed, schema(&self.plan, &self.mode))?
         };
         if released.num_rows() > 0 {
             self.payload
@@ -136,19 +196,15 @@ impl<'a> Release<'a> {
         Ok(())
     }
 
-    /// Ends the payload; of a batch that is refused as a whole nothing is kept.
-    pub fn close(self, received: Received) -> Result<Released, Stop> {
-        let (payload, subjects) = match received.refused {
-            Some(_) => (None, None),
-            None => finish(self.payload, self.index).map(|(payload, subjects)| (Some(payload), subjects))?,
-        };
-        Ok(Released {
-            received,
-            payload,
-            subjects,
-            filtered: self.filtered,
-            named: self.named,
-        })
+    /// Whether a payload or index lies in a file, which is fsynced at the end.
+    fn waits_for_the_disk(&self) -> bool {
+        self.payload.spills() || self.index.as_ref().is_some_and(|index| index.writer.spills())
+    }
+
+    fn finish(self: Box<Self>) -> Result<(Option<SealedPayload>, Option<Subjects>), Fault> {
+        let Self { payload, index, .. } = *self;
+        let payload = payload.finish().map_err(Fault::from_error("finish a payload"))?;
+        Ok((Some(payload), index.map(Index::finish).transpose()?))
     }
 }
 
@@ -190,18 +246,4 @@ fn named(acts: &ArrayRef) -> u64 {
     let acts = acts.as_string_opt::<i32>().into_iter().flatten();
     let named = acts.filter(|act| *act == Some(operation::NAMED)).count();
     u64::try_from(named).unwrap_or(u64::MAX)
-}
-
-/// A large payload or index is fsynced here; another thread takes over this one's tasks meanwhile.
-fn finish(payload: PayloadWriter, index: Option<Index>) -> Result<(SealedPayload, Option<Subjects>), Fault> {
-    let waits = payload.spills() || index.as_ref().is_some_and(|index| index.writer.spills());
-    let finish = || {
-        let payload = payload.finish().map_err(Fault::from_error("finish a payload"))?;
-        Ok((payload, index.map(Index::finish).transpose()?))
-    };
-    if waits {
-        tokio::task::block_in_place(finish)
-    } else {
-        finish()
-    }
 }

@@ -17,7 +17,7 @@ use shuguan_ledger::leaf::{Event, Leaf};
 use shuguan_ledger::tree::{Edge, Hash, leaf_hash};
 use uuid::Uuid;
 
-use self::facets::Facets;
+pub use self::facets::Facets;
 use super::log_keys::LogSigner;
 use super::log_time::Moment;
 use super::nonces::{self, Seen};

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 use shuguan_ledger::leaf::{Digest, Event, Leaf, PushEvent, Reference};
+use shuguan_ledger::time;
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
 
@@ -99,6 +100,8 @@ enum Payload {
         inline: Option<Vec<u8>>,
     },
     Open(Box<PayloadReader>),
+    /// The row says something else than the leaf of the push: nothing of it goes to the registry under a name that nobody signed.
+    Contradicted,
 }
 
 impl std::fmt::Debug for InboxItem {
@@ -146,6 +149,7 @@ impl InboxItem {
         match &mut *payload {
             Payload::Open(reader) => reader.part(n),
             Payload::Closed { .. } => Err(JournalFault::Worker),
+            Payload::Contradicted => Err(JournalFault::Unopened("a batch whose row contradicts its leaf")),
         }
     }
 }
@@ -312,23 +316,45 @@ fn manner(leaf: &[u8]) -> (PushKind, Option<String>) {
     }
 }
 
+/// Whether the leaf of a push has that text as that member. A quotation mark inside a text is escaped, and no object within a push leaf has these names, so
+/// nothing need be parsed.
+fn has(leaf: &[u8], member: &str, text: &str) -> bool {
+    let wanted = format!("\"{member}\":\"{text}\"");
+    leaf.windows(wanted.len()).any(|bytes| bytes == wanted.as_bytes())
+}
+
+/// Whether the leaf says what the row does: what is merged is merged under the row's names, and the log has only the leaf.
+fn bears_out(leaf: &[u8], exchange: &Uuid, names: [(&str, &str); 2], received_us: i64) -> bool {
+    has(leaf, "k", "push")
+        && has(leaf, "x", &exchange.to_string())
+        && names.iter().all(|(member, text)| has(leaf, member, text))
+        && has(leaf, "t", &time::format(received_us))
+}
+
 fn inbox_item(row: &Row<'_>, opener: &Opener) -> Stored<InboxItem> {
-    let payload = Payload::Closed {
-        opener: opener.clone(),
-        // A row without its key cannot be opened, which its first part will say.
-        wrapped_key: row.get::<Option<_>>(7)?.unwrap_or_default(),
-        inline: row.get(8)?,
+    let (exchange, record, partner): (Uuid, String, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
+    let received_us = row.get(4)?;
+    let names = [("rec", record.as_str()), ("p", partner.as_str())];
+    let payload = if bears_out(row.blob(10)?, &exchange, names, received_us) {
+        Payload::Closed {
+            opener: opener.clone(),
+            // A row without its key cannot be opened, which its first part will say.
+            wrapped_key: row.get::<Option<_>>(7)?.unwrap_or_default(),
+            inline: row.get(8)?,
+        }
+    } else {
+        Payload::Contradicted
     };
     let (mode, scope) = manner(row.blob(10)?);
     Ok(InboxItem {
         mode,
         scope,
-        may_close: row.get::<Option<String>>(11)?.as_deref() == Some(CLOSES_TOO_MUCH),
+        may_close: row.get(11)?,
         leaf_index: row.get(0)?,
-        exchange: row.get(1)?,
-        record: row.get(2)?,
-        partner: row.get(3)?,
-        received_us: row.get(4)?,
+        exchange,
+        record,
+        partner,
+        received_us,
         parts: row.get(5)?,
         bytes: row.get(6)?,
         leaf_hash: row.get(9)?,

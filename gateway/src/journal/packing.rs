@@ -1,6 +1,6 @@
-//! Small documents of the journal, packed before they are sealed: what a group writes is what its waiters wait for.
+//! Documents of the journal, packed before they are sealed: what a group writes is what its waiters wait for.
 //!
-//! Takes a part of few rows or an evidence record: some kilobytes in which names, forms and digits repeat. Gives a zstd frame (RFC 8878), or the
+//! Takes a part of a payload or an evidence record, in which names, forms and digits repeat. Gives a zstd frame (RFC 8878), or the
 //! document itself where that is no shorter; the first bytes tell which, since neither an Arrow stream nor JSON begins as a frame does. Refuses to
 //! unpack what is longer than it may be.
 
@@ -14,7 +14,7 @@ const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// The fastest that still finds what repeats.
 const LEVEL: i32 = 1;
 /// A longer document is left as it is, so that whatever was packed can be unpacked.
-const BYTES_MAX: usize = 16 << 20;
+const BYTES_MAX: usize = 64 << 20;
 
 thread_local! {
     /// Making a context costs more than packing a document.

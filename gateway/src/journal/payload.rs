@@ -3,7 +3,7 @@
 //! Takes released record batches in order; gives a [`SealedPayload`] that only the sealing transaction uses up. Refuses a part with other
 //! columns; when read, a part that was changed, cut, reordered, or belongs to another exchange.
 //!
-//! A part is one Arrow IPC stream (zstd from 32 rows; below that aligned to 8 bytes, not 64), sealed with AES-256-GCM: nonce = part number
+//! A part is one Arrow IPC stream (aligned to 8 bytes, not 64) in one zstd frame, sealed with AES-256-GCM: nonce = part number
 //! as 96-bit big-endian integer (the key is used for one payload only), additional data = exchange id ‖ part number u32 LE ‖ 1 for the last
 //! part. Parts are stored one after the other as length u32 LE ‖ ciphertext ‖ tag: up to 64 KiB in the journal's row, above it in
 //! `<payloads>/<exchange>.parts`.
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
-use arrow_ipc::{CompressionType, MetadataVersion};
+use arrow_ipc::MetadataVersion;
 use arrow_schema::SchemaRef;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use shuguan_ledger::leaf::Digest;
@@ -36,8 +36,6 @@ pub(super) const INLINE_BYTES_MAX: usize = 64 * 1024;
 /// A longer length prefix is damage: a part has at most 8,192 rows.
 const PART_BYTES_MAX: u32 = 256 << 20;
 const TAG_BYTES: usize = 16;
-/// Parts with fewer rows are compressed as a whole, not buffer by buffer.
-const COMPRESSED_ROWS_MIN: usize = 32;
 
 /// Writes the parts of one exchange. Dropped unfinished, it leaves nothing.
 pub struct PayloadWriter {
@@ -339,22 +337,14 @@ fn nonce(part: u32) -> Nonce {
     Nonce::assume_unique_for_key(bytes)
 }
 
+/// Packed as a whole: one frame finds what repeats between columns too, and makes one context do. Padding each buffer to 64 bytes would only make more bytes.
 fn encode(part: &RecordBatch) -> Result<Vec<u8>, JournalFault> {
-    // Arrow compresses each buffer by itself, which on a few rows gains nothing; there, most of the bytes tell the schema. Padding each buffer to
-    // 64 bytes would only make more of them.
-    let few = part.num_rows() < COMPRESSED_ROWS_MIN;
-    let options = if few {
-        IpcWriteOptions::try_new(8, false, MetadataVersion::V5)
-    } else {
-        IpcWriteOptions::default().try_with_compression(Some(CompressionType::ZSTD))
-    };
-    let options = options.map_err(JournalFault::Part)?;
+    let options = IpcWriteOptions::try_new(8, false, MetadataVersion::V5).map_err(JournalFault::Part)?;
     let mut writer =
         StreamWriter::try_new_with_options(Vec::new(), part.schema_ref(), options).map_err(JournalFault::Part)?;
     writer.write(part).map_err(JournalFault::Part)?;
     let stream = writer.into_inner().map_err(JournalFault::Part)?;
-    let packed = few.then(|| packing::packed(&stream)).flatten();
-    Ok(packed.unwrap_or(stream))
+    Ok(packing::packed(&stream).unwrap_or(stream))
 }
 
 fn decode(clear: &[u8]) -> Result<RecordBatch, JournalFault> {

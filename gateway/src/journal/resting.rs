@@ -45,6 +45,10 @@ pub struct StoredLeaf<'r> {
     pub record: Option<&'r str>,
     /// What it is found by.
     pub purpose: Option<&'r str>,
+    /// What it is found by, and what of it is acted upon.
+    pub code: Option<&'r str>,
+    /// What the inbox says of a push: its exchange, record type, partner and when it was received.
+    pub inbox: (Option<&'r [u8]>, Option<&'r str>, Option<&'r str>, Option<i64>),
 }
 
 impl Resting {
@@ -120,6 +124,8 @@ impl Reader {
                     partner: text(row, 6),
                     record: text(row, 7),
                     purpose: text(row, 8),
+                    code: text(row, 9),
+                    inbox: (blob(row, 10), text(row, 11), text(row, 12), integer(row, 13)),
                 }))
             },
         )

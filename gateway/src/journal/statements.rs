@@ -200,11 +200,15 @@ pub(super) const ASIDE_BEFORE: &str = "SELECT EXISTS (SELECT 1 FROM inbox WHERE 
 pub(super) const OLDEST_ASIDE: &str = "SELECT rec, min(leaf) FROM inbox WHERE state = 'set-aside' GROUP BY rec";
 pub(super) const WAITING: &str =
     "SELECT i.leaf, i.exchange, i.rec, i.partner, i.received_us, i.parts, i.bytes, p.wrapped_key, p.bytes, l.hash,
-       l.bytes, i.reason
+       l.bytes, CASE WHEN i.reason = 'SG6304' THEN EXISTS (SELECT 1 FROM leaf o
+         WHERE o.exchange = i.exchange AND o.kind = 'operator' AND o.code = 'released-again') ELSE false END
      FROM inbox i LEFT JOIN payload p ON p.leaf = i.leaf JOIN leaf l ON l.idx = i.leaf
      WHERE i.state = 'waiting' AND i.lane = ?1 ORDER BY i.leaf LIMIT ?2";
 pub(super) const SET_ASIDE: &str = "SELECT leaf, exchange, rec, partner, received_us, parts, bytes, reason FROM inbox
      WHERE state = 'set-aside' AND leaf >= ?1 ORDER BY leaf LIMIT ?2";
+/// Whether a leaf says that the registry has a batch or that an operator gave it up: without one its payload is not erased, whatever its row says.
+pub(super) const DONE_WITH: &str = "SELECT EXISTS (SELECT 1 FROM leaf WHERE exchange = ?1
+     AND (kind IN ('relayed', 'recalled') OR (kind = 'operator' AND code = 'discarded')))";
 pub(super) const DUE: &str = "SELECT exchange FROM inbox WHERE state IN ('relayed', 'discarded') AND changed_us <= ?1 ORDER BY changed_us LIMIT ?2";
 pub(super) const SUBJECT_LEAVES: &str = "SELECT leaf FROM subject WHERE tag = ?1 ORDER BY leaf DESC";
 pub(super) const SUBJECT_RUNS: &str = "SELECT rowid, leaf, length(tags) FROM subject_run ORDER BY leaf DESC, run";
@@ -240,7 +244,9 @@ pub(super) const SUBJECT_FILE_OF: &str = "SELECT exchange FROM subject_file WHER
 pub(super) const SUBJECT_RUNS_OF: &str = "SELECT tags FROM subject_run WHERE leaf = ?1 ORDER BY run";
 // As it is stored, for whoever verifies it.
 pub(super) const STORED_LEAVES: &str =
-    "SELECT idx, bytes, hash, t, kind, exchange, partner, rec, pur FROM leaf WHERE idx >= ?1 ORDER BY idx LIMIT ?2";
+    "SELECT l.idx, l.bytes, l.hash, l.t, l.kind, l.exchange, l.partner, l.rec, l.pur, l.code,
+       i.exchange, i.rec, i.partner, i.received_us
+     FROM leaf l LEFT JOIN inbox i ON i.leaf = l.idx WHERE l.idx >= ?1 ORDER BY l.idx LIMIT ?2";
 pub(super) const CHECKPOINTS: &str = "SELECT size, note FROM checkpoint WHERE size >= ?1 AND size <= ?2 ORDER BY size";
 /// The same with those that witnesses signed; a journal of an earlier version has no such table.
 pub(super) const ALL_CHECKPOINTS: &str = "SELECT size, note FROM checkpoint WHERE size >= ?1 AND size <= ?2
@@ -372,6 +378,7 @@ pub(super) const ALL: &[&str] = &[
     HAS_TAGS,
     SUBJECT_FILES,
     STORED_LEAVES,
+    DONE_WITH,
     CHECKPOINTS,
     ALL_CHECKPOINTS,
     STORED_EDGE,

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::chain::Chain;
 use crate::command::output::Output;
-use crate::journal::{JournalFault, JournalPlace, PAGE, Reader, Resting, StoredLeaf};
+use crate::journal::{Facets, JournalFault, JournalPlace, PAGE, Reader, Resting, StoredLeaf};
 
 /// What receipts say that the log must contain.
 #[derive(Debug, Default)]
@@ -287,37 +287,7 @@ impl Reading<'_> {
 fn deviation(row: &StoredLeaf<'_>, taken: &Taken) -> Option<&'static str> {
     let event = &taken.leaf.event;
     let exchange = event.exchange().and_then(|id| Uuid::parse_str(id).ok());
-    let (record, purpose) = match event {
-        Event::Push(push) => (Some(push.rec.as_str()), Some(push.pur.as_str())),
-        Event::Pull(pull) => (Some(pull.ds.as_str()), Some(pull.pur.as_str())),
-        Event::Compare(compare) => (Some(compare.ds.as_str()), Some(compare.pur.as_str())),
-        Event::Refusal(refusal) => (refusal.rec.as_deref().or(refusal.ds.as_deref()), refusal.pur.as_deref()),
-        Event::Aborted(aborted) => (Some(aborted.rec.as_str()), Some(aborted.pur.as_str())),
-        Event::Recall(recall) => (Some(recall.rec.as_str()), None),
-        Event::Ticket(ticket) => (Some(ticket.rec.as_str()), None),
-        Event::Relayed(_)
-        | Event::SetAside(_)
-        | Event::TicketAnswer(_)
-        | Event::Recalled(_)
-        | Event::ReceiptAck(_)
-        | Event::OfficerQuery(_)
-        | Event::OfficerResult(_)
-        | Event::OfficerUnseal(_)
-        | Event::Shred(_)
-        | Event::Start(_)
-        | Event::Stop(_)
-        | Event::Certificate(_)
-        | Event::Config(_)
-        | Event::Key(_)
-        | Event::LogClose(_)
-        | Event::LogOpen(_)
-        | Event::LogGap(_)
-        | Event::Policy(_)
-        | Event::Operator(_)
-        | Event::WitnessGap(_)
-        | Event::Clock(_)
-        | Event::Erased(_) => (None, None),
-    };
+    let facets = Facets::of(event);
     // A column may say more than the leaf does (a relay's partner), never something else.
     let other_text = |stored: Option<&str>, wanted: Option<&str>| wanted.is_some() && stored != wanted;
     let exchange_bytes = exchange.as_ref().map(|id| id.as_bytes().as_slice());
@@ -326,8 +296,21 @@ fn deviation(row: &StoredLeaf<'_>, taken: &Taken) -> Option<&'static str> {
         ("kind", other_text(row.kind, Some(event.kind()))),
         ("exchange", exchange_bytes.is_some() && row.exchange != exchange_bytes),
         ("partner", other_text(row.partner, event.partner())),
-        ("rec", other_text(row.record, record)),
-        ("pur", other_text(row.purpose, purpose)),
+        ("rec", other_text(row.record, facets.record)),
+        ("pur", other_text(row.purpose, facets.purpose)),
+        // By this the gateway finds what it does: whether the relay is paused, which bundles were in force.
+        ("code", row.code != facets.code),
+        ("inbox", inbox_deviates(row, taken)),
     ];
     others.into_iter().find(|(_, other)| *other).map(|(column, _)| column)
+}
+
+/// Whether the inbox lacks a push or says something else of it: by its row a batch comes into the registry, or does not.
+fn inbox_deviates(row: &StoredLeaf<'_>, taken: &Taken) -> bool {
+    let Event::Push(push) = &taken.leaf.event else {
+        return row.inbox != (None, None, None, None);
+    };
+    let exchange = Uuid::parse_str(&push.x).ok();
+    let exchange = exchange.as_ref().map(|id| id.as_bytes().as_slice());
+    row.inbox != (exchange, Some(&*push.rec), Some(&*push.p), Some(taken.leaf.t))
 }

@@ -27,7 +27,9 @@ const SCHEMA: &str =
       rec TEXT, pur TEXT, code TEXT, bytes BLOB);
     CREATE TABLE tile (level INTEGER, idx INTEGER, hash BLOB, PRIMARY KEY (level, idx));
     CREATE TABLE tree (id INTEGER, size INTEGER, edge BLOB);
-    CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, t INTEGER, note TEXT);";
+    CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, t INTEGER, note TEXT);
+    CREATE TABLE inbox (leaf INTEGER PRIMARY KEY, exchange BLOB, state TEXT, rec TEXT, partner TEXT,
+      received_us INTEGER, changed_us INTEGER, parts INTEGER, bytes INTEGER);";
 
 struct Level0(Vec<Hash>);
 
@@ -130,9 +132,10 @@ impl Room {
                 leaf.event.partner(),
                 rec,
                 pur,
+                pur.map(|_| "no-grant"),
                 bytes
             ];
-            let sql = "INSERT INTO leaf (idx, hash, t, kind, exchange, partner, rec, pur, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+            let sql = "INSERT INTO leaf (idx, hash, t, kind, exchange, partner, rec, pur, code, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
             transaction.execute(sql, row).unwrap();
             hashes.push(leaf_hash(&bytes));
             for entry in edge.append(leaf_hash(&bytes)).iter().skip(1) {
@@ -274,6 +277,13 @@ fn every_kind_of_edit_to_a_journal_is_found_and_its_place_named() {
         ("UPDATE leaf SET rec = NULL WHERE idx = 150", 150),
         ("UPDATE leaf SET pur = 'x' WHERE idx = 150", 150),
         ("UPDATE leaf SET kind = 'stop' WHERE idx = 150", 150),
+        ("UPDATE leaf SET code = 'refused' WHERE idx = 150", 150),
+        ("UPDATE leaf SET code = NULL WHERE idx = 150", 150),
+        (
+            "INSERT INTO inbox (leaf, exchange, state, rec, partner, received_us, changed_us, parts, bytes) \
+             SELECT idx, zeroblob(16), 'waiting', 'tax/registration', 'tax-city', t, t, 1, 1 FROM leaf WHERE idx = 150",
+            150,
+        ),
         ("UPDATE leaf SET t = t + 1 WHERE idx = 150", 150),
         ("UPDATE leaf SET exchange = NULL WHERE idx = 150", 150),
         ("UPDATE leaf SET bytes = 'text' WHERE idx = 150", 150),

@@ -20,9 +20,18 @@ impl Group<'_> {
         }
     }
 
+    /// A batch that is done with, by its row and by a leaf. A row alone may have been edited, and a leaf that says of a batch which waits that it is erased
+    /// would stand in the log for ever. A recall stands under an exchange of its own.
     fn erasable(&self, exchange: Uuid) -> Stored<Option<InboxRow>> {
         let row = self.find(exchange)?;
-        Ok(row.filter(|row| matches!(row.state.as_str(), "relayed" | "discarded")))
+        let Some(row) = row.filter(|row| matches!(row.state.as_str(), "relayed" | "discarded")) else {
+            return Ok(None);
+        };
+        if row.reason.as_deref() == Some(RECALLED) || self.store.one(statements::DONE_WITH, values![&exchange])? {
+            return Ok(Some(row));
+        }
+        tracing::error!(exchange.id = %exchange, "a batch is called done with and no leaf says so; it is not erased");
+        Ok(None)
     }
 
     /// Key and content go in one transaction with the leaf that says so; a file is unlinked afterwards, or at the next start.

@@ -5,14 +5,19 @@
 use shuguan_ledger::leaf::Event;
 
 /// What a leaf is found by.
-pub(super) struct Facets<'e> {
-    pub(super) record: Option<&'e str>,
-    pub(super) purpose: Option<&'e str>,
-    pub(super) code: Option<&'e str>,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facets<'e> {
+    /// Record type or dataset.
+    pub record: Option<&'e str>,
+    /// Purpose.
+    pub purpose: Option<&'e str>,
+    /// What came of it, or what was done.
+    pub code: Option<&'e str>,
 }
 
 impl<'e> Facets<'e> {
-    pub(super) fn of(event: &'e Event) -> Self {
+    /// Those of an event.
+    pub fn of(event: &'e Event) -> Self {
         let (record, purpose, code) = match event {
             Event::Push(push) => (Some(push.rec.as_str()), Some(push.pur.as_str()), Some("accepted")),
             Event::Pull(pull) => (Some(pull.ds.as_str()), Some(pull.pur.as_str()), Some("released")),

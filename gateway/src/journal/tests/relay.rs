@@ -2,7 +2,7 @@ use shuguan_ledger::leaf::{Event, Leaf};
 use shuguan_ledger::receipt::Receipt;
 
 use super::{Bench, decided, exchange, one_row, part, payload_files, proven, push, relayed, sealed, trust};
-use crate::journal::{Backlog, JournalFault, Query, SealError};
+use crate::journal::{Backlog, CLOSES_TOO_MUCH, JournalFault, Query, SealError};
 use crate::postgres::stores::{Store, on_both_stores};
 
 on_both_stores!(
@@ -11,6 +11,9 @@ on_both_stores!(
     a_batch_set_aside_is_passed_over_until_it_is_released_or_discarded,
     after_the_hold_payload_and_key_are_gone_and_every_proof_still_verifies,
     a_payload_that_was_tampered_with_is_found_when_it_is_read,
+    a_row_that_says_something_else_than_its_leaf_brings_nothing_to_the_registry,
+    a_batch_that_only_its_row_calls_done_with_is_not_erased_and_the_log_stays_good,
+    a_row_alone_consents_to_no_closing,
 );
 
 const HOUR_US: i64 = 3_600_000_000;
@@ -179,4 +182,68 @@ async fn a_payload_that_was_tampered_with_is_found_when_it_is_read(store: Store)
         journal.read_part(&item, 0).await,
         Err(JournalFault::Unopened(_))
     ));
+}
+
+async fn a_row_that_says_something_else_than_its_leaf_brings_nothing_to_the_registry(store: Store) {
+    for change in [
+        "partner = 'tax-city'",
+        "rec = 'tax/registration'",
+        "received_us = received_us + 1",
+        "exchange = x'00000000000000000000000000000009'",
+    ] {
+        let bench = Bench::on(store);
+        let journal = bench.open();
+        for number in 1..=2 {
+            journal.seal(one_row(&journal, number)).await.unwrap();
+        }
+        drop(journal);
+        bench.tamper(&format!("UPDATE inbox SET {change} WHERE leaf = 1"));
+        let journal = bench.open();
+        let mut fates = Vec::new();
+        let mut after = None;
+        while let Some(item) = journal.next_inbox(after).await.unwrap() {
+            fates.push((item.leaf_index, journal.read_part(&item, 0).await));
+            after = Some(item.leaf_index);
+        }
+        fates.sort_by_key(|(leaf, _)| *leaf);
+        assert_eq!(fates.len(), 2, "{change}");
+        assert!(matches!(fates[0].1, Err(JournalFault::Unopened(_))), "{change}: {:?}", fates[0].1);
+        assert!(fates[1].1.is_ok(), "{change}: the other is as it was");
+    }
+}
+
+async fn a_batch_that_only_its_row_calls_done_with_is_not_erased_and_the_log_stays_good(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    for number in 1..=3 {
+        journal.seal(one_row(&journal, number)).await.unwrap();
+    }
+    let item = journal.next_inbox(None).await.unwrap().unwrap();
+    journal.relayed(item.exchange, relayed(&item)).await.unwrap();
+    drop(journal);
+    bench.tamper("UPDATE inbox SET state = 'discarded', changed_us = 1 WHERE leaf = 2");
+    bench.tamper("UPDATE inbox SET state = 'relayed', changed_us = 1 WHERE leaf = 3");
+    let journal = bench.open();
+    bench.turn(73 * HOUR_US);
+    assert_eq!(journal.erase_due(72 * HOUR_US).await.unwrap(), 1);
+    drop(journal);
+    let report = bench.verify();
+    assert_eq!((report.kinds["erased"], report.waiting), (1, 2));
+    assert_eq!(bench.count("SELECT count(*) FROM payload"), 2);
+}
+
+async fn a_row_alone_consents_to_no_closing(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    for number in 1..=2 {
+        journal.seal(one_row(&journal, number)).await.unwrap();
+    }
+    journal.set_aside(exchange(2), CLOSES_TOO_MUCH).await.unwrap();
+    assert!(decided(&journal, 2, None).await);
+    drop(journal);
+    bench.tamper("UPDATE inbox SET reason = 'SG6304' WHERE leaf = 1");
+    let journal = bench.open();
+    let first = journal.next_inbox(None).await.unwrap().unwrap();
+    let second = journal.next_inbox(Some(first.leaf_index)).await.unwrap().unwrap();
+    assert_eq!((first.may_close, second.may_close), (false, true));
 }
