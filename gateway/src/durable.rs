@@ -4,9 +4,9 @@
 //! `.NAME.tmp` beside it, which the next call writes over. Where it writes nobody else writes at the same time.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Puts a file in the place of an older one: written beside it, synced, renamed.
@@ -15,10 +15,32 @@ use std::path::{Path, PathBuf};
 /// When the disk does not take it; the older one is still there, unless only its folder could not be synced.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = unfinished(path);
-    let mut file = File::create(&fresh)?;
+    finish((File::create(&fresh)?, &fresh), bytes, path)
+}
+
+/// The same for what only its owner may read (0600), also when the older one was open to others.
+///
+/// # Errors
+/// As [`write_whole`].
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let fresh = unfinished(path);
+    remove(&fresh)?;
+    finish((create_private(&fresh)?, &fresh), bytes, path)
+}
+
+fn finish((mut file, fresh): (File, &Path), bytes: &[u8], path: &Path) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
-    rename(&fresh, path)
+    rename(fresh, path)
+}
+
+/// Makes a file that only its owner reads and writes (0600), and opens it for both.
+///
+/// # Errors
+/// When there is a file of that name, or none can be made.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// Where a file is until it is whole.
@@ -86,9 +108,10 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
     use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
 
-    use super::{sync_parent, write_whole};
+    use super::{sync_parent, write_private, write_whole};
 
     #[test]
     fn a_file_takes_the_place_of_an_older_one_and_nothing_stays_beside_it() {
@@ -102,6 +125,20 @@ mod tests {
         write_whole(&path, b"3").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "3");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_private_is_read_by_its_owner_alone_whatever_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("opening");
+        fs::write(&path, "open to all").unwrap();
+        fs::write(folder.path().join(".opening.tmp"), "of a crash, open to all").unwrap();
+        write_private(&path, b"salt").unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(
+            (fs::read_to_string(&path).unwrap().as_str(), mode & 0o777),
+            ("salt", 0o600)
+        );
     }
 
     #[test]

@@ -305,7 +305,7 @@ async fn download(
     let part = part_path(extract.output);
     let unwritable =
         |error: std::io::Error| Failure::local(format!("cannot write `{}`", part.display())).because(error);
-    let mut file = create_private(&part).map_err(unwritable)?;
+    let mut file = open_private(&part).map_err(unwritable)?;
     file.set_len(0).map_err(unwritable)?;
     let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::hidden());
     if output.shows_progress() {
@@ -382,7 +382,8 @@ async fn download_rest(
     Ok(())
 }
 
-fn create_private(path: &Path) -> std::io::Result<std::fs::File> {
+/// Made, or gone on with where an earlier call ended.
+fn open_private(path: &Path) -> std::io::Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt;
     std::fs::OpenOptions::new()
         .read(true)
@@ -410,8 +411,9 @@ pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
     file.with_file_name(name)
 }
 
+/// Private: an opening holds what the commitments of a leaf hide, and a receipt says who asked about whom.
 pub(super) fn keep(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    std::fs::write(path, bytes)
+    durable::write_private(path, bytes)
         .map_err(|error| Failure::local(format!("cannot write `{}`", path.display())).because(error))
 }
 

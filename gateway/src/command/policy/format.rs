@@ -6,6 +6,7 @@ use shuguan_policies::document::tidy;
 
 use super::super::exit::{Exit, Failure};
 use super::super::output::Output;
+use crate::durable;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct FmtArgs {
@@ -32,7 +33,7 @@ pub(super) fn format(args: &FmtArgs, output: &Output) -> Result<Exit, Failure> {
             continue;
         }
         if !args.check {
-            std::fs::write(&file, formed).map_err(|error| failed("write", &file, &error))?;
+            durable::write_whole(&file, formed.as_bytes()).map_err(|error| failed("write", &file, &error))?;
         }
         changed.push(file.display().to_string());
     }

@@ -14,6 +14,7 @@ use super::super::exit::{Exit, Failure};
 use super::super::output::Output;
 use super::workbook::{self, Unreadable};
 use super::{diff, hex, unloadable};
+use crate::durable;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ImportArgs {
@@ -118,7 +119,7 @@ fn write(folder: &Path, texts: &[(String, String)]) -> Result<(), Failure> {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(|error| failed(parent, &error))?;
         }
-        std::fs::write(&path, text).map_err(|error| failed(&path, &error))?;
+        durable::write_whole(&path, text.as_bytes()).map_err(|error| failed(&path, &error))?;
     }
     Ok(())
 }

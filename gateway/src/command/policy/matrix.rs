@@ -1,6 +1,6 @@
 //! `shuguan policy matrix`: what a bundle grants, field by field, at the terminal or as a workbook that people fill in.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use shuguan_policies::bundle::Bundle;
 use shuguan_policies::matrix::{Matrix, Sheet};
@@ -9,6 +9,7 @@ use shuguan_policies::{Catalogue, PolicySet};
 use super::super::exit::{Exit, Failure};
 use super::super::output::Output;
 use super::{hex, unloadable, workbook};
+use crate::durable;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct MatrixArgs {
@@ -37,17 +38,12 @@ pub(super) fn matrix(args: &MatrixArgs, output: &Output) -> Result<Exit, Failure
     }
 }
 
-fn write(
-    args: &MatrixArgs,
-    file: &PathBuf,
-    matrix: &Matrix,
-    set: &PolicySet,
-    output: &Output,
-) -> Result<Exit, Failure> {
+fn write(args: &MatrixArgs, file: &Path, matrix: &Matrix, set: &PolicySet, output: &Output) -> Result<Exit, Failure> {
     let at = file.display().to_string();
     let bytes = workbook::write(matrix, &hex(&set.hash()))
         .map_err(|error| Failure::local("cannot make the workbook").at(&*at).because(error))?;
-    std::fs::write(file, bytes).map_err(|error| Failure::local("cannot write the workbook").at(&*at).because(error))?;
+    durable::write_whole(file, &bytes)
+        .map_err(|error| Failure::local("cannot write the workbook").at(&*at).because(error))?;
     output.note(format!(
         "{} agreements, {} grants, {} fields; {} comments stay in the files only",
         matrix.agreements.rows.len(),
