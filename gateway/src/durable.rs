@@ -43,12 +43,24 @@ pub fn create_private(path: &Path) -> io::Result<File> {
     options.read(true).write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Where a file is until it is whole.
-pub fn unfinished(path: &Path) -> PathBuf {
+/// The path with something behind its name: `NAME` and `suffix`.
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(suffix);
+    path.with_file_name(name)
+}
+
+/// The same, where nobody looks: `.NAME` and `suffix`.
+pub fn hidden(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
-    name.push(".tmp");
+    name.push(suffix);
     path.with_file_name(name)
+}
+
+/// Where a file is until it is whole.
+pub fn unfinished(path: &Path) -> PathBuf {
+    hidden(path, ".tmp")
 }
 
 /// Whether a file with that name is one that was never whole.

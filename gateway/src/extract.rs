@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::config::ExtractsSection;
+use crate::durable;
 use crate::exchange::asked::Granted;
 use crate::journal::Sealed;
 use shuguan_policies::PolicySet;
@@ -100,7 +101,7 @@ impl Extracts {
     /// # Errors
     /// When the folder cannot be made or read.
     pub fn open(section: &ExtractsSection, clock: Clock) -> std::io::Result<Self> {
-        std::fs::create_dir_all(&section.spool)?;
+        durable::private_folder(&section.spool)?;
         for entry in std::fs::read_dir(&section.spool)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "spool") {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use shuguan_policies::Bundle;
 use shuguan_policies::bundle::SIGNATURE_FILE;
 
-use crate::durable;
+use crate::durable::{self, hidden};
 use crate::pki::{PkiFault, keyfile};
 
 /// An installation that can still be taken back.
@@ -28,7 +28,7 @@ pub struct Installed {
 /// # Errors
 /// When a file cannot be written or moved; the folder is then as it was, or [`recover`] makes it whole.
 pub fn install(folder: &Path, bundle: &Bundle) -> Result<Installed, PkiFault> {
-    let (incoming, replaced) = (beside(folder, "incoming"), beside(folder, "replaced"));
+    let (incoming, replaced) = (hidden(folder, ".incoming"), hidden(folder, ".replaced"));
     remove(&incoming)?;
     write(&incoming, bundle)?;
     remove(&replaced)?;
@@ -48,7 +48,7 @@ impl Installed {
     /// # Errors
     /// When a folder cannot be moved; the new bundle then lies in its place, signed, for the next start.
     pub fn undo(self) -> Result<(), PkiFault> {
-        let (incoming, replaced) = (beside(&self.folder, "incoming"), beside(&self.folder, "replaced"));
+        let (incoming, replaced) = (hidden(&self.folder, ".incoming"), hidden(&self.folder, ".replaced"));
         remove(&incoming)?;
         rename(&self.folder, &incoming)?;
         rename(&replaced, &self.folder)?;
@@ -61,16 +61,11 @@ impl Installed {
 /// # Errors
 /// When the folder cannot be moved.
 pub fn recover(folder: &Path) -> Result<(), PkiFault> {
-    let incoming = beside(folder, "incoming");
+    let incoming = hidden(folder, ".incoming");
     if !folder.exists() && incoming.is_dir() {
         rename(&incoming, folder)?;
     }
     Ok(())
-}
-
-fn beside(folder: &Path, what: &str) -> PathBuf {
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    folder.with_file_name(format!(".{name}.{what}"))
 }
 
 /// Removes a folder of ours, if it is there.

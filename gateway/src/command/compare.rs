@@ -16,11 +16,12 @@ use uuid::Uuid;
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::pull::{beside, keep, member, post};
+use super::pull::{keep, member, post};
 use super::push::WITNESS_PATIENCE;
 use crate::client::deliver::{load_trust, wait_before};
 use crate::client::witnessed::upgrade;
 use crate::client::{Client, ClientSettings, Listener};
+use crate::durable::beside;
 use crate::exchange::claims::ROWS_MAX;
 use crate::signature::profile;
 

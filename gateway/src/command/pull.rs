@@ -26,7 +26,7 @@ use crate::client::proven::{NotOurs, Received, extract_of};
 use crate::client::signed::asked;
 use crate::client::witnessed::upgrade;
 use crate::client::{CallError, Client, ClientSettings, Listener};
-use crate::durable;
+use crate::durable::{self, beside};
 use crate::opening::{MEDIA_TYPE, Opening};
 use crate::serve::chain;
 use crate::signature::{Profile, digest, profile};
@@ -402,13 +402,6 @@ async fn fetch_as(client: &Client, path: &str, headers: &[(&'static str, &str)])
     let failed = |error: CallError| error.failure(&format!("GET {path}"));
     let response = client.get(path, headers).await.map_err(failed)?;
     connect::read(response).await.map_err(failed)
-}
-
-/// The file with something after its name.
-pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(ending);
-    file.with_file_name(name)
 }
 
 /// Private: an opening holds what the commitments of a leaf hide, and a receipt says who asked about whom.

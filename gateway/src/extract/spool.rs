@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use ring::digest::{Context, SHA256};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::clock;
+use crate::{clock, durable};
 
 const CHUNK_BYTES: usize = 64 * 1024;
 const TAG_BYTES: usize = 16;
@@ -154,12 +154,7 @@ impl SpoolWriter {
     pub fn create(path: &Path, exchange: Uuid, room: Arc<Room>) -> Result<Self, SpoolFault> {
         let key = Zeroizing::new(clock::random::<32>()?);
         let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_ref())?);
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)?;
+        let file = durable::create_private(path)?;
         Ok(Self {
             exchange,
             disk: OnDisk {

@@ -7,9 +7,9 @@
 //! journal can be opened from the copy; once it is not, no record of the copy ever opens again, and everything else of it is as good. A payload in the copy
 //! opens as long as `kek.key` does.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
@@ -20,7 +20,7 @@ use super::payload::spill_path;
 use super::statements;
 use super::subjects::tags_path;
 use super::views::Reader;
-use crate::durable::sync_folder;
+use crate::durable::{self, sync_folder};
 
 /// The database in the copy.
 pub const DATABASE: &str = "journal.db";
@@ -36,8 +36,7 @@ pub const PAYLOADS: &str = "payloads";
 pub fn snapshot(database: &Path, copy: &Path) -> Result<(), JournalFault> {
     let failed = JournalFault::file("write", copy);
     // Made first, so that it is never readable by others; SQLite takes an empty file.
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(copy);
-    made.map_err(failed)?;
+    durable::create_private(copy).map_err(failed)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(database, flags).map_err(sqlite_failed("open the database"))?;
     // Sorting in memory: a temporary file would lie elsewhere.
@@ -88,8 +87,7 @@ const PUT_IN: &str = "BEGIN;
 /// Moves the wrapped keys of evidence records from a copy of the database into a file that is not there yet.
 fn take_keys_out(copy: &Path, keys: &Path) -> Result<(), JournalFault> {
     // Made first, so that it is never readable by others; SQLite takes an empty file.
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(keys);
-    made.map_err(JournalFault::file("write", keys))?;
+    durable::create_private(keys).map_err(JournalFault::file("write", keys))?;
     with_keys(copy, keys, TAKE_OUT)?;
     sync_folder(keys).map_err(JournalFault::file("sync", keys))
 }
@@ -124,7 +122,7 @@ fn sqlite_failed(what: &'static str) -> impl FnOnce(rusqlite::Error) -> JournalF
 
 fn copy_file(path: &Path, copy: &Path) -> io::Result<()> {
     let mut from = File::open(path)?;
-    let mut to = OpenOptions::new().write(true).create_new(true).mode(0o600).open(copy)?;
+    let mut to = durable::create_private(copy)?;
     io::copy(&mut from, &mut to)?;
     to.sync_all()
 }

@@ -4,9 +4,7 @@
 //! does, and leaves that do not have their hashes. Each file is written beside its place, fsynced and renamed for good, the checkpoint last: wherever a run stops,
 //! the folder holds the log of its checkpoint, and the next run goes on. What is there stays: the content of a path never changes.
 
-use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use shuguan_ledger::bundle;
@@ -95,8 +93,7 @@ pub fn export(
     if tree::root(reader, size)? != checkpoint.root {
         return Err(JournalFault::damaged("its hashes do not lead to the signed root").into());
     }
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(JournalFault::file("make folder", folder))?;
+    durable::private_folder(folder).map_err(JournalFault::file("make folder", folder))?;
     let before = before(reader, folder, &checkpoint, &volumes)?;
     let (mut written, mut kept) = (0, 0);
     let wanted = |tile: &Tile| tile.content() != Content::Entries || tile.first().saturating_add(tile.width()) > from;

@@ -9,9 +9,8 @@
 //! `<payloads>/<exchange>.parts`.
 //! Memory: one encoded part, 64 KiB, and 32 bytes for each column and part.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -204,12 +203,7 @@ pub(super) struct SpillFile {
 
 impl SpillFile {
     pub(super) fn create(path: PathBuf) -> Result<(Self, File), JournalFault> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(JournalFault::file("create", &path))?;
+        let file = durable::create_private(&path).map_err(JournalFault::file("create", &path))?;
         Ok((Self { path: Some(path) }, file))
     }
 

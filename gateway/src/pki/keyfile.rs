@@ -5,7 +5,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
@@ -30,7 +30,7 @@ pub fn create_public(path: &Path, content: &[u8]) -> Result<(), PkiFault> {
 
 /// Puts a public file in the place of an older one, whole or not at all: written beside it, fsynced, renamed.
 pub fn replace_public(path: &Path, content: &[u8]) -> Result<(), PkiFault> {
-    let beside = beside(path);
+    let beside = durable::hidden(path, ".new");
     // What a crash left beside the file is of no use to anybody.
     match fs::remove_file(&beside) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -40,11 +40,6 @@ pub fn replace_public(path: &Path, content: &[u8]) -> Result<(), PkiFault> {
     }
     create(&beside, content, 0o644)?;
     durable::rename(&beside, path).map_err(PkiFault::file("replace", path))
-}
-
-fn beside(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.new"))
 }
 
 /// Whole under its name, or not there: half a key under the name of one would keep the gateway from starting. A crash leaves at most a hidden file beside it, of which nobody

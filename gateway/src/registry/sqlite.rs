@@ -18,8 +18,6 @@ mod tests;
 mod traces;
 
 use std::collections::HashMap;
-use std::fs::{DirBuilder, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread::JoinHandle;
 
@@ -38,6 +36,7 @@ use super::numbers as joining;
 use super::schema::{self as tables_of, TableSpec};
 use super::settings::SqliteSettings;
 use super::{Merged, Order, Progress};
+use crate::durable;
 
 pub(super) use self::discrepancy::list_them;
 pub(super) use self::read::stream;
@@ -67,10 +66,9 @@ pub(super) fn make(settings: &SqliteSettings) -> Result<Connection, RegistryFaul
 
 fn make_file(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        durable::private_folder(folder)?;
     }
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    Ok(())
+    durable::create_private(path).map(drop)
 }
 
 /// Opens the file for writing; it must be there.

@@ -5,8 +5,6 @@
 //! journal says was relayed. Refuses a folder with something in it. Holds no key of the gateway; the wrapped keys of evidence records are in `evidence-keys.db`
 //! alone, which may be removed before the rest: shredding is none as long as a copy of it is kept.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -17,6 +15,7 @@ use crate::clock::Clock;
 use crate::command::config;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
+use crate::durable::private_folder;
 use crate::hex::hex;
 use crate::journal::{self, BACKUP_DATABASE, BACKUP_EVIDENCE_KEYS, BACKUP_PAYLOADS};
 use crate::registry::RegistrySettings;
@@ -72,8 +71,7 @@ pub(super) fn run(path: &Path, folder: &Path, output: &Output) -> Result<Exit, F
 
 /// Makes the folder, or finds it empty.
 fn empty(folder: &Path) -> Result<(), Failure> {
-    let made = DirBuilder::new().mode(0o700).recursive(true).create(folder);
-    made.map_err(|error| failed(folder, &error))?;
+    private_folder(folder).map_err(|error| failed(folder, &error))?;
     let mut entries = std::fs::read_dir(folder).map_err(|error| failed(folder, &error))?;
     match entries.next() {
         None => Ok(()),

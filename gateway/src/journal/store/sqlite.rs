@@ -160,12 +160,7 @@ pub(super) fn create(
     let folder = folder_of(database);
     private_folder(&folder)?;
     private_folder(payloads)?;
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(database);
-    made.map_err(|error| match error.kind() {
+    crate::durable::create_private(database).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => JournalFault::Exists(database.display().to_string()),
         _ => JournalFault::file("create", database)(error),
     })?;

@@ -5,9 +5,8 @@
 //! so at no moment does a database stand there with another's log, or without its own: at worst none does. Any other file is written over. Dropped before
 //! it is placed, the copy is removed.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
@@ -15,7 +14,7 @@ use ring::digest::{Context, SHA256};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::command::exit::{Exit, Failure};
-use crate::durable::{self, private_folder, remove, sync_parent};
+use crate::durable::{self, beside, private_folder, remove, sync_parent};
 use crate::hex::hex;
 
 const CHUNK_BYTES: usize = 1 << 20;
@@ -175,7 +174,7 @@ pub(super) fn alone(database: &Path) -> Result<Option<Connection>, Failure> {
 fn write(from: &Path, to: &Path, bytes: u64, bar: &ProgressBar) -> io::Result<Option<String>> {
     let mut from = File::open(from)?;
     remove(to)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+    let mut file = durable::create_private(to)?;
     let (mut context, mut chunk, mut copied) = (Context::new(&SHA256), vec![0; CHUNK_BYTES], 0_u64);
     loop {
         let read = from.read(&mut chunk)?;
@@ -193,12 +192,6 @@ fn write(from: &Path, to: &Path, bytes: u64, bar: &ProgressBar) -> io::Result<Op
     }
     file.sync_all()?;
     Ok((copied == bytes).then(|| hex(context.finish().as_ref())))
-}
-
-fn beside(path: &Path, behind: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(behind);
-    path.with_file_name(name)
 }
 
 pub(super) fn failed(path: &Path, error: &dyn std::fmt::Display) -> Failure {
