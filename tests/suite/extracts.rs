@@ -510,6 +510,36 @@ fn an_extract_that_the_spool_has_no_room_for_fails_with_its_leaf_and_leaves_no_f
 }
 
 #[test]
+fn an_extract_of_more_rows_than_one_may_have_fails_with_a_leaf_that_does_not_say_to_wait() {
+    run(async {
+        let gateway = Deployment::new();
+        let path = gateway.path("policies/agreements/registry.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let small = text.replacen("rows_per_pull = 6_000_000", "rows_per_pull = 5", 1);
+        assert_ne!(small, text);
+        std::fs::write(&path, small).unwrap();
+        gateway.sign("policies", &[]);
+        let running = gateway.serve();
+        six_residents(&gateway, &running).await;
+        let centre = gateway.partner(REGISTRY);
+        let begun = running.call(request(&population()), &centre).await.unwrap();
+        let wait = Call::get(begun.header("location")).header("prefer", "wait=20");
+        let state = running.call(wait, &centre).await.unwrap();
+        assert_eq!(state.json()["state"], "failed");
+        let codes: Vec<Value> = leaves(&gateway.journal())
+            .into_iter()
+            .filter(|leaf| leaf["k"] == "refusal")
+            .map(|leaf| leaf["code"].clone())
+            .collect();
+        assert_eq!(codes, ["too-many-rows"]);
+        // A narrower one goes.
+        let county = with(population(), "select", json!({ "region": "320706" }));
+        let (state, _) = pulled(&running, &centre, &county).await;
+        assert_eq!(state["rows"], 3);
+    });
+}
+
+#[test]
 fn who_asks_since_the_last_pull_gets_whoever_came_into_the_registry_after_it() {
     run(async {
         let gateway = Deployment::new();

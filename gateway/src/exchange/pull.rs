@@ -395,8 +395,8 @@ impl Extract<'_> {
             .rows_per_pull
             .is_some_and(|max| self.rows > max)
         {
-            // Never a silently short result.
-            return Err(Refusal::QuotaExceeded.into());
+            // Never a silently short result; and no wait makes it fewer.
+            return Err(Refusal::TooManyRows.into());
         }
         self.allowed.quota.rows(self.rows)?;
         self.columns

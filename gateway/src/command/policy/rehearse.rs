@@ -277,10 +277,9 @@ fn decide(past: &Past, new: &PolicySet, now_us: i64) -> Option<Result<Arc<Plan>,
             Direction::Push if plan.limits().rows_per_push.is_some_and(|max| past.rows > max) => {
                 Err(Refusal::TooManyRows)
             }
-            Direction::Pull if plan.limits().rows_per_pull.is_some_and(|max| past.rows > max) => match past.mode {
-                Mode::Compare => Err(Refusal::TooManyRows),
-                Mode::Extract | Mode::Feed => Err(Refusal::QuotaExceeded),
-            },
+            Direction::Pull if plan.limits().rows_per_pull.is_some_and(|max| past.rows > max) => {
+                Err(Refusal::TooManyRows)
+            }
             _ => Ok(plan),
         },
     })
