@@ -3,7 +3,7 @@
 //! Takes a listening socket; gives each connection to `connection.rs` with the [`Caller`] that its certificate proved. Refuses connections
 //! beyond the caps and handshakes that fail or take too long, and reports why.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::pin::pin;
@@ -28,7 +28,7 @@ use super::caller::Caller;
 use super::connection;
 use super::gatekeeper::Gatekeeper;
 use super::revocation::RevocationSet;
-use super::verifier::{reason, watch};
+use super::verifier::reason;
 use crate::refusal::Refusal;
 
 /// Deadlines and caps of a listener; defaults and reasons in the configuration's `[listen]`.
@@ -60,8 +60,6 @@ const STRANGERS_PER_ADDRESS_MAX: usize = 64;
 const HANDSHAKE_SHARES: usize = 8;
 /// The network's half of an IPv6 address (RFC 4291, 2.5.4).
 const NETWORK: u128 = !0 << 64;
-/// Refused connections that are kept to be looked at.
-const RECENT_MAX: usize = 64;
 
 /// What a listener knows.
 #[derive(Debug)]
@@ -72,20 +70,8 @@ pub struct Edge {
     pub settings: ListenSettings,
     gatekeeper: Arc<Gatekeeper>,
     refused: mpsc::Sender<Refusal>,
-    recent: Mutex<VecDeque<RefusedConnection>>,
     partners: Mutex<HashMap<String, usize>>,
     strangers: Mutex<HashMap<IpAddr, usize>>,
-}
-
-/// A connection that was refused before it could ask for anything.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefusedConnection {
-    /// Why.
-    pub refusal: Refusal,
-    /// Where it came from.
-    pub address: IpAddr,
-    /// Raw serial number of the certificate that was refused.
-    pub serial: Option<Vec<u8>>,
 }
 
 impl Edge {
@@ -103,7 +89,6 @@ impl Edge {
             settings,
             gatekeeper: Arc::new(Gatekeeper::new(revoked, policies, roles)),
             refused,
-            recent: Mutex::default(),
             partners: Mutex::default(),
             strangers: Mutex::default(),
         }
@@ -114,26 +99,10 @@ impl Edge {
         &self.gatekeeper
     }
 
-    /// The latest refused connections, oldest first.
-    pub fn recent_refusals(&self) -> Vec<RefusedConnection> {
-        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.iter().cloned().collect()
-    }
-
-    fn refuse(&self, refusal: Refusal, address: IpAddr, serial: Option<Vec<u8>>) {
+    fn refuse(&self, refusal: Refusal, address: IpAddr) {
         metrics::counter!("shuguan_connections_refused_total", "code" => refusal.code()).increment(1);
         // Not `info`: a stranger who knocks all night must not fill the disk.
         tracing::debug!(refusal.code = refusal.code(), address = %address, "a connection was refused");
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.len() == RECENT_MAX {
-            recent.pop_front();
-        }
-        recent.push_back(RefusedConnection {
-            refusal,
-            address,
-            serial,
-        });
-        drop(recent);
         // When the journal is slow, counting must not hold up the accept loop; the metric has it all the same.
         let _ = self.refused.try_send(refusal);
     }
@@ -227,7 +196,7 @@ pub async fn listen(listener: TcpListener, edge: Arc<Edge>, router: Router, stop
             }
         };
         let Ok(slot) = Arc::clone(&open).try_acquire_owned() else {
-            edge.refuse(Refusal::Overloaded, address, None);
+            edge.refuse(Refusal::Overloaded, address);
             continue;
         };
         let (edge, router, stop) = (Arc::clone(&edge), router.clone(), stop.clone());
@@ -266,7 +235,7 @@ async fn one(
     stop: &CancellationToken,
 ) {
     let Some(stranger) = Place::take(&edge.strangers, source(address), STRANGERS_PER_ADDRESS_MAX) else {
-        edge.refuse(Refusal::Overloaded, address, None);
+        edge.refuse(Refusal::Overloaded, address);
         return;
     };
     let Some(stream) = handshake(edge, tcp, address, handshakes).await else {
@@ -282,7 +251,7 @@ async fn one(
     drop(stranger);
     let max = edge.settings.connections_per_partner_max;
     let Some(_place) = Place::take(&edge.partners, peer.partner().id.clone(), max) else {
-        edge.refuse(Refusal::TooManyAtOnce, address, None);
+        edge.refuse(Refusal::TooManyAtOnce, address);
         return;
     };
     connection::serve(edge, stream, caller, router, stop).await;
@@ -297,15 +266,15 @@ async fn handshake(
 ) -> Option<TlsStream<TcpStream>> {
     // Nagle would hold an answer back until the client acknowledges the one before.
     let _ = tcp.set_nodelay(true);
-    let shaking = watch(shake(edge, tcp, address, handshakes));
-    let Ok((result, serial)) = timeout(edge.settings.handshake_timeout, shaking).await else {
-        edge.refuse(Refusal::HandshakeFailed, address, None);
+    let shaking = shake(edge, tcp, address, handshakes);
+    let Ok(result) = timeout(edge.settings.handshake_timeout, shaking).await else {
+        edge.refuse(Refusal::HandshakeFailed, address);
         return None;
     };
     match result {
         Ok(stream) => Some(stream),
         Err((error, tcp)) => {
-            edge.refuse(reason(&error), address, serial);
+            edge.refuse(reason(&error), address);
             if let Some(tcp) = tcp {
                 say_goodbye(tcp).await;
             }

@@ -17,7 +17,6 @@ use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyD
 
 use super::revocation::RevocationSet;
 use super::signers::Signers;
-use super::verifier::Watching;
 use crate::signature::MessageKeys;
 
 /// Files of a listener's TLS.
@@ -259,7 +258,7 @@ fn build(
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(fault)?
-        .with_client_cert_verifier(Arc::new(Watching(verifier)))
+        .with_client_cert_verifier(verifier)
         .with_single_cert(chain.to_vec(), key.clone_key())
         .map_err(fault)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
