@@ -145,19 +145,11 @@ impl RelayStatus {
         gauge("shuguan_relay_pace_percent", percent);
     }
 
-    pub(super) fn backlog(&self, exchanges: u64, bytes: u64, oldest_us: Option<i64>, now_us: i64) {
+    pub(super) fn backlog(&self, exchanges: u64, bytes: u64, oldest_us: Option<i64>) {
         let mut inner = self.lock();
         inner.snapshot.backlog_exchanges = exchanges;
         inner.snapshot.backlog_bytes = bytes;
         inner.oldest_us = oldest_us;
-        drop(inner);
-        let lag_us = oldest_us.map_or(0, |oldest_us| now_us.saturating_sub(oldest_us));
-        gauge("shuguan_relay_backlog_exchanges", exchanges);
-        gauge("shuguan_relay_backlog_bytes", bytes);
-        gauge(
-            "shuguan_relay_lag_seconds",
-            u64::try_from(lag_us / 1_000_000).unwrap_or(0),
-        );
     }
 
     pub(super) fn merged(&self, counts: Counts, now_us: i64) {

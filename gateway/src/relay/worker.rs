@@ -128,7 +128,7 @@ pub async fn run(
     status: RelayStatus,
     shutdown: CancellationToken,
 ) -> Result<(), RelayFault> {
-    let observed = observe(journal.clone(), clock.clone(), status.clone());
+    let observed = observe(journal.clone(), status.clone());
     let mut worker = Worker::new(journal, registry, settings, clock, (status.clone(), shutdown));
     worker.status.pace(worker.schedule.pace_percent());
     let ended = tokio::select! {
@@ -140,10 +140,10 @@ pub async fn run(
 }
 
 /// Counts the backlog, also while the registry owes an answer.
-async fn observe(journal: Journal, clock: Clock, status: RelayStatus) -> Infallible {
+async fn observe(journal: Journal, status: RelayStatus) -> Infallible {
     loop {
         let backlog = journal.backlog();
-        status.backlog(backlog.exchanges, backlog.bytes, backlog.oldest_us, clock.now_us());
+        status.backlog(backlog.exchanges, backlog.bytes, backlog.oldest_us);
         tokio::time::sleep(OBSERVE_EVERY).await;
     }
 }
