@@ -24,6 +24,7 @@ pub mod register;
 pub mod request;
 mod template;
 
+pub(crate) use crate::clock::DAY_US;
 pub use crate::hex::hex;
 use std::io;
 use std::path::PathBuf;
@@ -201,9 +202,6 @@ pub(crate) fn x509_time(time_us: i64) -> Result<x509_parser::time::ASN1Time, Pki
         why: error.to_string(),
     })
 }
-
-/// µs in a day.
-pub(crate) const DAY_US: i64 = 86_400_000_000;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use super::cert::failure;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::policy::sign::sign_as;
-use crate::clock::Clock;
+use crate::clock::{Clock, DAY_US};
 use crate::config::{self, Config};
 use crate::journal::Journal;
 use crate::pki::init::{InitOptions, Made};
@@ -136,7 +136,6 @@ fn signing(made: &Made) -> impl Iterator<Item = &Subject> {
 
 /// The example bundle; a demo's agreements are valid from today for a year (design 10.14), and its cases are of today.
 fn bundle(demo: bool, now_us: i64) -> Vec<(&'static str, String)> {
-    const DAY_US: i64 = 86_400_000_000;
     let day = |us: i64| shuguan_ledger::time::format(us).chars().take(10).collect::<String>();
     let valid = |text: &str| {
         text.replace("from = 2026-01-01T", &format!("from = {}T", day(now_us - DAY_US)))

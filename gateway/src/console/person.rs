@@ -23,7 +23,7 @@ use super::exchanges::{Choice, Line, answer, partner, purpose, reasons, record};
 use super::question::{self, Ground};
 use super::{Desk, Frame, guard, json, shell};
 use crate::api::gate::Context;
-use crate::clock;
+use crate::clock::{self, DAY_US};
 use crate::edge::Peer;
 use crate::exchange::index_keys::{Reach, Year};
 use crate::exchange::seal::unavailable;
@@ -39,9 +39,8 @@ const KIND: &str = "by-person";
 /// Exchanges that the page lists, the newest ones; `shuguan audit person` lists them all.
 const LINES_MAX: usize = 1_000;
 const A_MINUTE_US: i64 = 60_000_000;
-const A_DAY_US: i64 = 86_400_000_000;
 /// Searches of one officer in a minute and in a day: a case asks about a few people, a person's file is nobody's daily reading.
-const LIMITS: [(i64, usize); 2] = [(A_MINUTE_US, 10), (A_DAY_US, 100)];
+const LIMITS: [(i64, usize); 2] = [(A_MINUTE_US, 10), (DAY_US, 100)];
 
 /// What an officer sends. The number shows itself nowhere.
 #[derive(Clone, Default, Deserialize)]
@@ -261,7 +260,7 @@ fn why_not(reach: Reach) -> Option<&'static str> {
 /// Counted from the log, so that a restart forgives nothing.
 async fn within_limits(stations: &Stations, officer: &str) -> Result<(), Stop> {
     let now_us = stations.clock.now_us();
-    let moments = asked_since(stations, officer, now_us - A_DAY_US).await?;
+    let moments = asked_since(stations, officer, now_us - DAY_US).await?;
     for (span_us, most) in LIMITS {
         let within = moments.iter().filter(|moment| **moment > now_us - span_us);
         if within.count() >= most {

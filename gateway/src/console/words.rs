@@ -1,8 +1,7 @@
 //! The words of the pages: Chinese for codes, moments in Asia/Shanghai. A code without a word is shown as it is.
 
+use crate::clock;
 use crate::refusal::Refusal;
-
-const SHANGHAI_US: i64 = 8 * 3_600_000_000;
 
 /// Kinds of leaves that can be searched for, with their Chinese.
 pub(super) const KINDS: [(&str, &str); 29] = [
@@ -162,9 +161,8 @@ pub(super) struct Moment {
 impl Moment {
     /// Of microseconds UTC.
     pub(super) fn of(us: i64) -> Self {
-        let local = shuguan_ledger::time::format(us.saturating_add(SHANGHAI_US));
         Self {
-            local: local.get(..19).unwrap_or(&local).replace('T', " "),
+            local: clock::shown(us),
             utc: shuguan_ledger::time::format(us),
         }
     }

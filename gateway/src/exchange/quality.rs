@@ -219,8 +219,8 @@ mod tests {
     use shuguan_adapters::reject::RejectCode;
 
     use super::{Ages, Gauge, Share};
+    use crate::clock::DAY_US;
 
-    const DAY_US: i64 = 86_400_000_000;
     const NOW_US: i64 = 20_000 * DAY_US;
 
     fn part(names: &[Option<&str>], ages_days: &[Option<i64>]) -> RecordBatch {

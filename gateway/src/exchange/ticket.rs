@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::seal::unavailable;
 use super::statement::{self, Statement, StatementHead};
 use super::{Fault, Refused, Stations, Stop};
-use crate::clock;
+use crate::clock::{self, DAY_US};
 use crate::edge::Peer;
 use crate::journal::{Entry, Query, Sealed};
 use crate::refusal::Refusal;
@@ -22,7 +22,6 @@ use crate::signature::profile;
 
 /// Tickets to one source within 24 hours.
 pub const A_DAY_MAX: usize = 100;
-const DAY_US: i64 = 86_400_000_000;
 
 /// What an operator wants checked.
 #[derive(Debug, Deserialize)]

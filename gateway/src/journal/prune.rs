@@ -4,10 +4,10 @@
 
 use super::statements;
 use super::store::{Store, Stored, values};
+use crate::clock::DAY_US;
 
 /// How long an idempotency key and the checkpoint of its answer are kept, microseconds: 7 days.
 pub(super) const IDEMPOTENCY_US: i64 = 7 * DAY_US;
-const DAY_US: i64 = 86_400_000_000;
 const MINUTE_US: i64 = 60_000_000;
 
 pub(super) fn run(store: &Store, now_us: i64, rejects_keep_days: u32) -> Stored<bool> {

@@ -10,9 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shuguan_policies::{Direction, Mode, Plan};
 
-const DAY_US: i64 = 86_400_000_000;
-/// Asia/Shanghai is UTC+8 all year.
-const ZONE_US: i64 = 8 * 3_600_000_000;
+use crate::clock::{DAY_US, day_of, midnight_us};
 
 /// Whose quota: the key of a grant, so that a changed plan does not begin anew.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -81,20 +79,11 @@ struct Use {
 
 /// The days of one quota that are not over: the newest that has begun, and those before it on which an exchange began that goes on. Days are counted since
 /// 1970-01-01 in Asia/Shanghai.
-type Days = BTreeMap<i64, Use>;
+type Days = BTreeMap<i32, Use>;
 
 /// The quotas of all partners. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Quotas(Arc<Mutex<HashMap<QuotaKey, Days>>>);
-
-pub(super) fn day_of(now_us: i64) -> i64 {
-    (now_us + ZONE_US).div_euclid(DAY_US)
-}
-
-/// The midnight in Asia/Shanghai with which the day of a moment began.
-pub fn midnight_us(now_us: i64) -> i64 {
-    day_of(now_us) * DAY_US - ZONE_US
-}
 
 /// Seconds until the next midnight in Asia/Shanghai.
 pub(super) fn left_s(now_us: i64) -> u64 {
@@ -207,7 +196,7 @@ impl Terms {
 pub struct Hold {
     quotas: Quotas,
     key: QuotaKey,
-    day: i64,
+    day: i32,
     terms: Terms,
     /// Rows held so far.
     rows: AtomicU64,
@@ -318,7 +307,7 @@ mod tests {
     use super::*;
 
     /// Noon in Shanghai.
-    const NOON_US: i64 = 1_795_000_000_000_000 / DAY_US * DAY_US + DAY_US / 2 - ZONE_US;
+    const NOON_US: i64 = 1_795_000_000_000_000 / DAY_US * DAY_US + DAY_US / 6;
 
     /// The pull of the population, 2 a day and 10 rows; the push of births, 10 rows a day.
     fn plans() -> [Arc<Plan>; 2] {

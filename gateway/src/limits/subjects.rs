@@ -11,7 +11,8 @@ use shuguan_policies::Plan;
 use shuguan_policies::terms::SUBJECTS_PER_DAY_MAX as TRACKED_MAX;
 use tokio::sync::OnceCell;
 
-use super::quota::{DayQuota, Exhausted, QuotaKey, day_of, left_s, midnight_us};
+use super::quota::{DayQuota, Exhausted, QuotaKey, left_s};
+use crate::clock::{day_of, midnight_us};
 use crate::journal::Tag;
 
 /// How often each subject was told about; the first half of a tag tells subjects apart as well as all of it does.
@@ -28,7 +29,7 @@ pub struct SubjectQuotas(Arc<Mutex<HashMap<QuotaKey, Arc<Day>>>>);
 
 #[derive(Debug)]
 struct Day {
-    number: i64,
+    number: i32,
     read: OnceCell<()>,
     times: Mutex<Times>,
 }
@@ -85,7 +86,7 @@ impl SubjectQuotas {
         }))
     }
 
-    fn day(&self, key: &QuotaKey, today: i64) -> Arc<Day> {
+    fn day(&self, key: &QuotaKey, today: i32) -> Arc<Day> {
         let mut days = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Yesterday's stay as long as an exchange holds them.
         days.retain(|_, day| day.number >= today);
@@ -184,9 +185,9 @@ mod tests {
     use shuguan_policies::{Bundle, PolicySet};
 
     use super::*;
+    use crate::clock::DAY_US;
 
     const NOON_US: i64 = 1_795_003_200_000_000;
-    const DAY_US: i64 = 86_400_000_000;
 
     /// The comparison of the example, which tells about 3 subjects a day, each twice.
     fn plan() -> Arc<Plan> {

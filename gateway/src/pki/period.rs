@@ -14,9 +14,7 @@ use ring::hmac;
 use zeroize::Zeroizing;
 
 use super::{PkiFault, keyfile};
-
-/// Asia/Shanghai is UTC+8 without daylight saving since 1991.
-const SHANGHAI: jiff::tz::Offset = jiff::tz::offset(8);
+use crate::clock::SHANGHAI;
 
 /// The key of one period.
 pub type PeriodKey = Zeroizing<[u8; 32]>;

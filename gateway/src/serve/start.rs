@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::bundle::judge::Bench;
 use crate::bundle::{BundleRefused, History, Vouched, folder, judge};
 use crate::client::deliver::digest_of;
-use crate::clock::Clock;
+use crate::clock::{Clock, midnight_us};
 use crate::config::{Config, KeysSection, ListenSection};
 use crate::durable;
 use crate::edge::listen::ListenSettings;
@@ -36,7 +36,7 @@ use crate::journal::{
 };
 use crate::limits::Admission;
 use crate::limits::absences::{Absences, MINUTES};
-use crate::limits::quota::{Quotas, midnight_us};
+use crate::limits::quota::Quotas;
 use crate::limits::subjects::SubjectQuotas;
 use crate::pki::PkiFault;
 use crate::pki::keyfile;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use shuguan_adapters::catalogue::Field;
+use shuguan_adapters::value::date::shanghai_day;
 
 use super::record::Record;
 use super::{Case, Expected};
@@ -38,9 +39,6 @@ pub const TEST_MASTER: [u8; 32] = {
     }
     master
 };
-
-const US_PER_DAY: i64 = 86_400_000_000;
-const SHANGHAI_US: i64 = 8 * 3_600_000_000;
 
 impl PolicySet {
     /// Runs every case and `never` line of the bundle.
@@ -119,7 +117,7 @@ fn run(set: &PolicySet, case: &Case) -> Result<Vec<&'static str>, String> {
 }
 
 fn released(plan: &Plan, case: &Case, expected: &Expected) -> Result<Vec<&'static str>, String> {
-    let today = i32::try_from((case.at_us + SHANGHAI_US).div_euclid(US_PER_DAY)).unwrap_or(i32::MAX);
+    let today = shanghai_day(case.at_us);
     let record = Record::parse(case.record.as_deref().unwrap_or("{}"))?;
     let stranger = record.0.iter().find(|(name, _)| plan.target().field(name).is_none());
     if let Some((name, _)) = stranger {
@@ -170,7 +168,7 @@ fn differs(expected: &Record, found: &Record) -> Result<(), String> {
 
 /// What a grant makes of a record, as a case would write it.
 pub(super) fn answer(plan: &Plan, record: &str, at_us: i64) -> Result<String, String> {
-    let today = i32::try_from((at_us + SHANGHAI_US).div_euclid(US_PER_DAY)).unwrap_or(i32::MAX);
+    let today = shanghai_day(at_us);
     let record = Record::parse(record)?;
     let batch = record.batch(&fields(plan, plan.wanted()), today)?;
     let keys = KeyRing::from_master(&TEST_MASTER);

@@ -238,9 +238,7 @@ fn law(id: &str) -> String {
 
 /// A moment of a leaf in Asia/Shanghai, to the second.
 fn shanghai(utc: &str) -> String {
-    let local = shuguan_ledger::time::parse(utc).map(|us| shuguan_ledger::time::format(us + 8 * 3_600_000_000));
-    let text = local.as_deref().and_then(|text| text.get(..19));
-    text.map_or_else(|| utc.to_owned(), |text| text.replace('T', " "))
+    shuguan_ledger::time::parse(utc).map_or_else(|| utc.to_owned(), crate::clock::shown)
 }
 
 #[cfg(test)]

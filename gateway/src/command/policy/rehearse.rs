@@ -12,7 +12,7 @@ use shuguan_adapters::catalogue::record_type;
 use shuguan_ledger::leaf::{Event, Leaf};
 use shuguan_policies::{Dataset, Direction, Mode, Plan, PolicySet, Target};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, DAY_US, midnight_us};
 use crate::command::config;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
@@ -34,10 +34,6 @@ pub(super) struct RehearseArgs {
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
 }
-
-const DAY_US: i64 = 86_400_000_000;
-/// Asia/Shanghai.
-const ZONE_US: i64 = 8 * 3_600_000_000;
 
 fn days(text: &str) -> Result<i64, String> {
     let number = text.strip_suffix('d').unwrap_or(text).parse();
@@ -268,8 +264,7 @@ fn decide(past: &Past, new: &PolicySet, now_us: i64) -> Option<Result<Arc<Plan>,
     let Some(partner) = new.partner(&past.key.partner) else {
         return Some(Err(Refusal::UnknownPartner));
     };
-    let today_us = (now_us + ZONE_US).div_euclid(DAY_US) * DAY_US - ZONE_US;
-    let at_us = today_us + (past.t_us + ZONE_US).rem_euclid(DAY_US);
+    let at_us = midnight_us(now_us) + past.t_us - midnight_us(past.t_us);
     let decided = new.decide(partner, target, &past.key.purpose, past.direction, past.mode, at_us);
     Some(match decided {
         Err(denial) => Err(crate::exchange::admit::denied(denial)),

@@ -1,6 +1,7 @@
 use shuguan_ledger::leaf::{AbortedEvent, Digest, Event, Leaf};
 
 use super::{Bench, decided, exchange, keyed, one_row, proven, relayed, sealed};
+use crate::clock::DAY_US;
 use crate::journal::{Journal, Known, Outcome, Query, RefusalDraft, SealError};
 use crate::postgres::stores::{Store, on_both_stores};
 use crate::refusal::Refusal;
@@ -18,7 +19,6 @@ on_both_stores!(
 );
 
 const MINUTE_US: i64 = 60_000_000;
-const DAY_US: i64 = 86_400_000_000;
 
 pub(super) fn refusal(partner: &str) -> RefusalDraft {
     RefusalDraft::new(Some(partner.into()), Refusal::NoGrant, "admit")

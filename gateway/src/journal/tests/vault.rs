@@ -9,6 +9,7 @@ use shuguan_ledger::leaf::{
 use shuguan_ledger::receipt::Receipt;
 
 use super::{Bench, START_US, exchange, one_row, part, push, relayed, sealed, trust, verify};
+use crate::clock::DAY_US;
 use crate::hex::hex;
 use crate::journal::{
     Entry, Evidence, INDEX, Journal, JournalFault, JournalPlace, JournalSettings, Kek, QUALITY, Reader, Vault, backup,
@@ -28,8 +29,6 @@ on_both_stores!(
     what_officers_signed_about_an_exchange_is_missed_although_its_own_record_was_destroyed,
     more_that_is_gone_than_was_destroyed_is_named,
 );
-
-const DAY_US: i64 = 86_400_000_000;
 
 fn shred(exchange: Option<&str>) -> ShredEvent {
     ShredEvent {
