@@ -39,6 +39,7 @@ use shuguan_policies::{KeyRing, PolicySet};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::config::LimitsSection;
 use crate::extract::Extracts;
@@ -215,14 +216,7 @@ pub struct Fault {
 impl Fault {
     /// The step and the chain of its causes, for the operational log only.
     pub fn chain(&self) -> String {
-        let mut chain = self.step.to_owned();
-        let mut cause = self.source.as_deref().map(|error| error as &dyn std::error::Error);
-        while let Some(error) = cause {
-            chain.push_str(": ");
-            chain.push_str(&error.to_string());
-            cause = error.source();
-        }
-        chain
+        Chain(self).to_string()
     }
 
     /// A failure without a cause to show.

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod bundle;
+pub mod chain;
 pub mod client;
 pub mod clock;
 pub mod command;

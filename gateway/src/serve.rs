@@ -44,7 +44,7 @@ use crate::registry::Standing;
 use crate::relay::{self, RecallApart, RelaySettings, RelayStatus};
 use crate::witnessing;
 
-pub use start::{StartFault, chain, journal_settings, tables};
+pub use start::{StartFault, journal_settings, tables};
 
 /// Roles that the feed listener admits (design 10.1).
 const FEED_ROLES: &[Role] = &[Role::Agency, Role::Registry];

@@ -106,7 +106,7 @@ fn not_proven(exchange: &str, error: &NotOurs) -> Failure {
             _ => format!("the receipt of {exchange} is not that of this batch"),
         },
     )
-    .because(crate::serve::chain(error))
+    .because(crate::chain::Chain(error))
     .then("do not count this file as delivered; tell the gateway's operator")
 }
 

@@ -14,12 +14,13 @@ use shuguan_policies::PolicySet;
 use super::config;
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use crate::chain::Chain;
 use crate::config::Config;
 use crate::journal::{Journal, JournalPlace};
 use crate::postgres::PostgresAddress;
 use crate::registry::schema::{TableSpec, describe};
 use crate::registry::{Registry, RegistryFault, RegistrySettings};
-use crate::serve::{chain, tables};
+use crate::serve::tables;
 
 /// The registration database.
 #[derive(Debug, clap::Args)]
@@ -247,7 +248,7 @@ fn registry(path: &Path, bundle: Option<&Path>) -> Result<(RegistrySettings, Vec
 fn unfit(fault: RegistryFault) -> Failure {
     let failure = Failure::local("the registry does not fit the policies")
         .coded(fault.code())
-        .because(chain(&fault));
+        .because(Chain(&fault));
     match fault {
         RegistryFault::Postgres { .. } => {
             failure.then("shuguan db migrate --print     gives the statements to whoever may run them")

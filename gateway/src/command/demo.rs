@@ -23,13 +23,14 @@ use super::pull::{Extract, Pulled, pull};
 use super::serve::not_started;
 use super::verify::{ReadLog, read_log};
 use super::{config, discrepancies};
+use crate::chain::Chain;
 use crate::client::deliver::{Asked, Feed, Pushed, load_trust, push_file};
 use crate::client::{CallError, Client, ClientSettings, Listener};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::postgres::cluster::{Cluster, Keeping};
 use crate::registry::Wanted;
-use crate::serve::{Gateway, chain};
+use crate::serve::Gateway;
 
 /// Everything on one machine, from nothing: push, relay, pull, verify, refuse.
 #[derive(Debug, clap::Args)]
@@ -182,7 +183,7 @@ fn cluster(args: &DemoArgs, output: &Output) -> Result<Option<Cluster>, Failure>
     output.note(format!("starting a PostgreSQL server in `{}`", folder.display()));
     let cannot = |why: &dyn std::error::Error| {
         Failure::local("cannot start a PostgreSQL server for the demo")
-            .because(chain(why))
+            .because(Chain(why))
             .then("shuguan demo --registry sqlite --journal sqlite")
     };
     let cluster = Cluster::start(&folder, Keeping::Data, &[]).map_err(|fault| cannot(&fault))?;
@@ -448,7 +449,7 @@ fn verify_all(
     }
     output.line(format!("有效  {} receipts", receipts.len()));
     let report = read_log(&config.journal.place, trust, output).map_err(|error| match error {
-        ReadLog::Unreadable(error) => Failure::local("cannot read the journal").because(chain(&error)),
+        ReadLog::Unreadable(error) => Failure::local("cannot read the journal").because(Chain(&error)),
         ReadLog::Disturbed => Failure::local("another program opened the journal meanwhile").then("run the demo again"),
         ReadLog::Fault(fault) => Failure::new(Exit::NotProven, "the log does not verify").because(fault),
     })?;

@@ -13,10 +13,10 @@ use shuguan_ledger::time;
 use super::config;
 use super::exit::{Exit, Failure};
 use super::output::{Form, Output};
+use crate::chain::Chain;
 use crate::clock;
 use crate::registry::discrepancy::Kind;
 use crate::registry::{Listing, Origin, Registry, RegistryFault, RegistrySettings, Shown, Wanted};
-use crate::serve::chain;
 
 /// Where sources contradict each other: counts by kind, and the exchange and row of both sides; never a person.
 #[derive(Debug, clap::Args)]
@@ -108,7 +108,7 @@ pub(super) fn read(store: &RegistrySettings, wanted: &Wanted) -> Result<Listing,
 fn unread(fault: &RegistryFault) -> Failure {
     Failure::local("the discrepancies cannot be read")
         .coded(fault.code())
-        .because(chain(fault))
+        .because(Chain(fault))
         .then("shuguan db migrate     when the registry is older than this program")
 }
 

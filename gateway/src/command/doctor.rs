@@ -20,6 +20,7 @@ use super::output::Output;
 use super::verify::{ReadLog, read_log};
 use crate::bundle::judge::Bench;
 use crate::bundle::{BundleRefused, History, InForce, judge};
+use crate::chain::Chain;
 use crate::client::deliver::load_trust;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -29,7 +30,7 @@ use crate::edge::tls::{self, TlsSettings};
 use crate::journal::{JournalPlace, Reader, examine};
 use crate::pki::{inspect, log_keys as key_files, receipt_keys as receipt_files};
 use crate::registry::{Registry, RegistrySettings};
-use crate::serve::{chain, journal_settings, tables};
+use crate::serve::{journal_settings, tables};
 
 /// Look for what is not as it should be.
 #[derive(Debug, clap::Args)]
@@ -275,7 +276,7 @@ fn stores(config: &Config, output: &Output, findings: &mut Findings) {
             findings.add(
                 Verdict::Fail,
                 "journal",
-                format!("it cannot be read: {}", chain(&error)),
+                format!("it cannot be read: {}", Chain(&error)),
                 match config.journal.place {
                     JournalPlace::File(_) => "shuguan init DIR makes a whole folder",
                     JournalPlace::Postgres(_) => "look at [journal] and at the server's log",
@@ -300,7 +301,7 @@ fn stores(config: &Config, output: &Output, findings: &mut Findings) {
 /// What an administrator of the database could edit without the log noticing by itself.
 fn deep(config: &Config, findings: &mut Findings) {
     let looked = journal_settings(config).map_err(|fault| fault.to_string());
-    let looked = looked.and_then(|settings| examine(&settings).map_err(|fault| chain(&fault)));
+    let looked = looked.and_then(|settings| examine(&settings).map_err(|fault| Chain(&fault).to_string()));
     let report = match looked {
         Ok(report) => report,
         Err(why) => {
@@ -357,7 +358,7 @@ fn registry(config: &Config, findings: &mut Findings) {
         }
         Err(fault) => {
             let next = "look at [registry] and at the server's log";
-            findings.add(Verdict::Fail, "registry", chain(&fault), next);
+            findings.add(Verdict::Fail, "registry", Chain(&fault).to_string(), next);
         }
     }
 }

@@ -19,13 +19,14 @@ use super::cert::failure;
 use super::config;
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use crate::chain::Chain;
 use crate::client::deliver::load_trust;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::journal::{JournalFault, Reader, log_keys_of};
 use crate::pki::keyfile;
 use crate::pki::log_keys::{self, LogKeyFiles, ROTATION, STOLEN};
-use crate::serve::{chain, journal_settings};
+use crate::serve::journal_settings;
 
 pub(crate) use receipt::Receipts;
 
@@ -199,13 +200,15 @@ impl Known {
         })?;
         let unreadable = |cause: String| Failure::local("the log's keys cannot be told").because(cause);
         let settings = journal_settings(&config).map_err(|fault| unreadable(fault.to_string()))?;
-        let keys = log_keys_of(&settings).map_err(|fault| unreadable(chain(&fault)))?;
-        let reader = Reader::open(&settings.place).map_err(|fault| unreadable(chain(&fault)))?;
+        let keys = log_keys_of(&settings).map_err(|fault| unreadable(Chain(&fault).to_string()))?;
+        let reader = Reader::open(&settings.place).map_err(|fault| unreadable(Chain(&fault).to_string()))?;
         let origin = reader.name_from(&config.gateway.log_origin);
         Ok(Self {
-            origin: origin.map_err(|fault| unreadable(chain(&fault)))?,
+            origin: origin.map_err(|fault| unreadable(Chain(&fault).to_string()))?,
             config,
-            past: reader.past_keys().map_err(|fault| unreadable(chain(&fault)))?,
+            past: reader
+                .past_keys()
+                .map_err(|fault| unreadable(Chain(&fault).to_string()))?,
             reader,
             keys,
             files,
@@ -318,7 +321,7 @@ fn retire(known: &Known, id: Option<&str>, (stolen, now): (bool, bool), output: 
     let leaf = known
         .reader
         .leaf(began)
-        .map_err(|fault| Failure::local(chain(&fault)))?;
+        .map_err(|fault| Failure::local(Chain(&fault).to_string()))?;
     let since = leaf.map_or(0, |leaf| leaf.t_us);
     if !stolen && !now && Clock::system().now_us().saturating_sub(since) < OVERLAP_US {
         return Err(refused("the two keys have not signed side by side for a day")
@@ -378,7 +381,7 @@ fn prove(
 }
 
 fn unreadable(fault: JournalFault) -> Failure {
-    Failure::local("the log cannot be read").because(chain(&fault))
+    Failure::local("the log cannot be read").because(Chain(&fault))
 }
 
 fn publish(known: &Known, folder: &Path, output: &Output) -> Result<(), Failure> {

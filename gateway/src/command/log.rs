@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use super::config;
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use crate::chain::Chain;
 use crate::client::{Client, ClientSettings, Listener};
 use crate::journal::{ExportError, Exported, Extent, Reader, Resting, export};
-use crate::serve::chain;
 
 mod clock;
 mod prove;
@@ -165,7 +165,7 @@ fn reading<T>(journal: &Path, read: impl FnOnce(&Reader) -> Result<T, Failure>) 
     if !journal.is_file() {
         return Err(unreadable().because("there is no such file"));
     }
-    let resting = Resting::open(&config::journal_at(journal)?).map_err(|fault| unreadable().because(chain(&fault)))?;
+    let resting = Resting::open(&config::journal_at(journal)?).map_err(|fault| unreadable().because(Chain(&fault)))?;
     let found = read(&resting.reader)?;
     if !resting.is_undisturbed() {
         return Err(unreadable()
@@ -191,7 +191,7 @@ fn volumes(journal: &Path, output: &Output) -> Result<(), Failure> {
     let volumes = reading(journal, |reader| {
         reader
             .volumes()
-            .map_err(|fault| Failure::local("the log cannot be read").because(chain(&fault)))
+            .map_err(|fault| Failure::local("the log cannot be read").because(Chain(&fault)))
     })?;
     let rows: Vec<Vec<String>> = volumes
         .iter()
@@ -276,7 +276,7 @@ fn failed(error: &ExportError, folder: &Path) -> Failure {
             "shuguan verify log JOURNAL --trust trust.txt     says what is wrong with the journal",
         ),
     };
-    Failure::new(exit, what).because(chain(error)).then(next)
+    Failure::new(exit, what).because(Chain(error)).then(next)
 }
 
 fn bar(output: &Output) -> ProgressBar {

@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::push::WITNESS_PATIENCE;
+use crate::chain::Chain;
 use crate::client::connect;
 use crate::client::deliver::{digest_of, load_trust};
 use crate::client::proven::{NotOurs, Received, extract_of};
@@ -28,7 +29,6 @@ use crate::client::witnessed::upgrade;
 use crate::client::{CallError, Client, ClientSettings, Listener};
 use crate::durable::{self, beside};
 use crate::opening::{MEDIA_TYPE, Opening};
-use crate::serve::chain;
 use crate::signature::{Profile, digest, profile};
 
 /// Request an extract and download it.
@@ -443,7 +443,7 @@ async fn proven_receipt(
             NotOurs::Unproven(_) => "the receipt of the extract does not verify",
             _ => "the receipt is not that of this extract",
         };
-        Failure::new(Exit::NotProven, what).because(chain(&error))
+        Failure::new(Exit::NotProven, what).because(Chain(&error))
     })?;
     Ok((text, hash, event))
 }

@@ -309,11 +309,5 @@ fn verdict(output: &Output, verdict: &str, why: &str, index: Option<u64>) -> Exi
     Exit::NotProven
 }
 
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
 #[cfg(test)]
 mod tests;

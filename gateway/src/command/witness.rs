@@ -18,10 +18,10 @@ use tokio_util::sync::CancellationToken;
 use super::cert::failure;
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::edge::tls;
 use crate::pki::keyfile;
-use crate::serve::chain;
 use crate::witness::{Service, Store, StoreFault, WitnessSettings, listen, router};
 
 /// Be a witness of a gateway's log: sign each checkpoint that only grew, and nothing else.
@@ -128,7 +128,7 @@ fn load(path: &Path) -> Result<WitnessSettings, Failure> {
 }
 
 fn stored(fault: &StoreFault) -> Failure {
-    Failure::local("the witness's store cannot be used").because(chain(fault))
+    Failure::local("the witness's store cannot be used").because(Chain(fault))
 }
 
 /// Makes the folder; nothing in it is overwritten.

@@ -12,9 +12,10 @@ use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
-use super::fault::{Chain, JournalFault};
+use super::fault::JournalFault;
 use super::shared::Shared;
 use super::store::{SqliteStore, Stored, copy_back, open_copier};
+use crate::chain::Chain;
 
 /// What one transaction writes beside its entries: about a dozen pages.
 const GROUP_WAL_BYTES: usize = 48 << 10;

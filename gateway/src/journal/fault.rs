@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::store::StoreFault;
+use crate::chain::Chain;
 
 /// A failure of the journal.
 #[derive(Debug, thiserror::Error)]
@@ -193,20 +194,5 @@ impl From<JournalFault> for SealError {
                 Self::Unavailable
             }
         }
-    }
-}
-
-/// An error with its causes, for one line of the log.
-pub(super) struct Chain<'e>(pub(super) &'e dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(out, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }

@@ -13,10 +13,11 @@ use shuguan_ledger::tree;
 use shuguan_ledger::trust::Trust;
 
 use super::export::replace;
-use super::fault::{Chain, JournalFault};
+use super::fault::JournalFault;
 use super::log_keys::seeds;
 use super::settings::JournalSettings;
 use super::views::Reader;
+use crate::chain::Chain;
 
 /// The head file of an open journal.
 #[derive(Debug)]

@@ -13,12 +13,13 @@ use shuguan_ledger::leaf::Leaf;
 use shuguan_ledger::tree::{self, Edge, Hash, TILE_WIDTH, leaf_hash, node_hash};
 use uuid::Uuid;
 
-use super::fault::{Chain, JournalFault};
+use super::fault::JournalFault;
 use super::payload::spilled_exchange;
 use super::recent::RecentNodes;
 use super::statements;
 use super::store::{Row, Store, values};
 use super::subjects::tagged_exchange;
+use crate::chain::Chain;
 use crate::durable::is_unfinished;
 
 /// Leaves that are recomputed at each start.

@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::copyback::CopyBack;
-use super::fault::{Chain, SealError};
+use super::fault::SealError;
 use super::group::{Given, Group, Place};
 use super::log_keys::{KeyOrder, LogSigner};
 use super::log_time::LogTime;
@@ -36,6 +36,7 @@ use super::shared::Shared;
 use super::store::{Store, StoreFault, Stored};
 use super::volumes::VolumeOrder;
 use super::{prune, statements};
+use crate::chain::Chain;
 use shuguan_ledger::leaf::{Event, OperatorEvent, RecalledEvent, RelayedEvent, ShredEvent};
 
 /// Most entries in one transaction.

@@ -17,7 +17,7 @@ use shuguan_ledger::note::{SigningKey, VerifyingKey};
 use shuguan_ledger::tree;
 use shuguan_ledger::trust::Trust;
 
-use super::fault::{Chain, JournalFault};
+use super::fault::JournalFault;
 use super::group::{Given, Group};
 use super::head::Head;
 use super::log_keys::{LogSigner, keys_of, own_keys, seeds};
@@ -27,6 +27,7 @@ use super::settings::JournalSettings;
 use super::store::Store;
 use super::views::Reader;
 use super::{evidence, recovery, statements};
+use crate::chain::Chain;
 use crate::clock::{self, Clock};
 use crate::pki::PkiFault;
 

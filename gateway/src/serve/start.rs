@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::bundle::judge::Bench;
 use crate::bundle::{BundleRefused, History, Vouched, folder, judge};
+use crate::chain::Chain;
 use crate::client::deliver::digest_of;
 use crate::clock::{Clock, midnight_us};
 use crate::config::{Config, KeysSection, ListenSection};
@@ -94,27 +95,15 @@ impl fmt::Display for StartFault {
             Self::Keys(faults) => lines(out, faults),
             Self::Several(faults) => lines(out, faults),
             Self::Address(address, error) => write!(out, "cannot listen on {address}: {error}"),
-            Self::Journal(fault) => write!(out, "the journal: {}", chain(fault)),
+            Self::Journal(fault) => write!(out, "the journal: {}", Chain(fault)),
             Self::RolledBack(fault) => write!(out, "the journal: {fault}"),
-            Self::Registry(fault) => write!(out, "the registry: {}", chain(fault)),
+            Self::Registry(fault) => write!(out, "the registry: {}", Chain(fault)),
             Self::Extracts(path, error) => write!(out, "cannot use `{}`: {error}", path.display()),
         }
     }
 }
 
 impl std::error::Error for StartFault {}
-
-/// An error with its causes, for people.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
 
 /// The secrets of the key files; wiped when dropped.
 pub(super) struct Secrets {

@@ -161,7 +161,7 @@ impl Service {
     }
 
     fn broke(&self, fault: &StoreFault) -> Response {
-        let cause = crate::serve::chain(fault);
+        let cause = crate::chain::Chain(fault);
         tracing::error!(%cause, "the store of checkpoints failed; nothing was signed");
         self.inner.broken.cancel();
         StatusCode::INTERNAL_SERVER_ERROR.into_response()

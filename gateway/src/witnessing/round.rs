@@ -16,12 +16,12 @@ use shuguan_ledger::leaf::{ClockEvent, Event, WitnessGapEvent};
 use super::Witnessing;
 use super::ask::{AskFault, Signed, ask};
 use super::standing::{Debt, GAP_S};
+use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::clock::steps::By;
 use crate::config::Reaction;
 use crate::edge::health::{Light, Readiness};
 use crate::journal::{Cosigned, Journal};
-use crate::serve::chain;
 
 /// Clocks further apart than this are told of.
 const SKEW_MAX_MS: u64 = 2_000;
@@ -188,7 +188,7 @@ impl Witnessing {
 
     fn not_signed(&self, place: usize, fault: &AskFault, now_us: i64) {
         let Some(link) = self.links.get(place) else { return };
-        let cause = chain(fault);
+        let cause = Chain(fault).to_string();
         let mut state = self.state();
         let Some(known) = state.links.get_mut(place) else {
             return;

@@ -73,7 +73,7 @@ impl Witnessing {
             let shown = match link.stored(origin).await {
                 Ok(shown) => shown?,
                 Err(fault) => {
-                    tracing::warn!(witness = link.name, cause = %crate::serve::chain(&fault), "a witness cannot be asked before the start; its first signature decides");
+                    tracing::warn!(witness = link.name, cause = %crate::chain::Chain(&fault), "a witness cannot be asked before the start; its first signature decides");
                     return None;
                 }
             };

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use shuguan_ledger::checkpoint::Checkpoint;
 
+use crate::chain::Chain;
 use crate::client::deliver::digest_of;
 use crate::clock::Clock;
 use crate::command::config;
@@ -19,7 +20,6 @@ use crate::durable::private_folder;
 use crate::hex::hex;
 use crate::journal::{self, BACKUP_DATABASE, BACKUP_EVIDENCE_KEYS, BACKUP_PAYLOADS};
 use crate::registry::RegistrySettings;
-use crate::serve::chain;
 
 pub(super) const REGISTRY: &str = "registry.db";
 pub(super) const MANIFEST: &str = "backup.json";
@@ -81,7 +81,7 @@ fn empty(folder: &Path) -> Result<(), Failure> {
 
 fn failed(folder: &Path, error: &dyn std::error::Error) -> Failure {
     Failure::local(format!("the backup in `{}` is not made", folder.display()))
-        .because(chain(error))
+        .because(Chain(error))
         .then("remove the folder and run the command again; without `backup.json` it is no backup")
 }
 

@@ -15,6 +15,7 @@ use shuguan_ledger::leaf::RelayedEvent;
 use shuguan_ledger::time;
 use uuid::Uuid;
 
+use crate::chain::Chain;
 use crate::command::config;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
@@ -22,7 +23,6 @@ use crate::config::Config;
 use crate::journal::{JournalFault, KeptPush, KeptRecall, Reader};
 use crate::registry::{Progress, Registry, RegistryFault, RegistrySettings};
 use crate::relay::holds_whole;
-use crate::serve::chain;
 
 /// Findings that are listed; more are counted.
 const LISTED_MAX: usize = 10_000;
@@ -310,13 +310,13 @@ fn recalls_page(config: &Config, recalls: &[KeptRecall], report: &mut Report) ->
 }
 
 fn unreadable(config: &Config, fault: &JournalFault) -> Failure {
-    Failure::local(format!("cannot read `{}`", config.journal.place)).because(chain(fault))
+    Failure::local(format!("cannot read `{}`", config.journal.place)).because(Chain(fault))
 }
 
 fn unanswered(fault: RegistryFault) -> Failure {
     Failure::local("the registry cannot be read")
         .coded(fault.code())
-        .because(chain(&fault))
+        .because(Chain(&fault))
 }
 
 fn show(report: &Report, store: &RegistrySettings, output: &Output) {

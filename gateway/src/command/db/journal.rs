@@ -5,11 +5,12 @@
 
 use std::path::Path;
 
+use crate::chain::Chain;
 use crate::command::config;
 use crate::command::exit::Failure;
 use crate::command::output::Output;
 use crate::journal::{Journal, JournalFault};
-use crate::serve::{chain, journal_settings};
+use crate::serve::journal_settings;
 
 pub(super) fn migrate(path: &Path, print: bool, output: &Output) -> Result<(), Failure> {
     let config = config::load(path)?;
@@ -26,7 +27,7 @@ pub(super) fn migrate(path: &Path, print: bool, output: &Output) -> Result<(), F
         return Ok(());
     }
     let settings = journal_settings(&config)
-        .map_err(|fault| Failure::local("the keys of the log cannot be read").because(chain(&fault)))?;
+        .map_err(|fault| Failure::local("the keys of the log cannot be read").because(Chain(&fault)))?;
     Journal::migrate(&settings).map_err(|fault| unfit(&fault))?;
     output.note("the journal fits this version");
     Ok(())
@@ -34,6 +35,6 @@ pub(super) fn migrate(path: &Path, print: bool, output: &Output) -> Result<(), F
 
 fn unfit(fault: &JournalFault) -> Failure {
     Failure::local("the journal does not fit this version")
-        .because(chain(fault))
+        .because(Chain(fault))
         .then("shuguan db migrate --print     gives the statements to whoever may run them")
 }

@@ -15,6 +15,7 @@ use shuguan_ledger::note::{SigningKey, VerifyingKey};
 use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::trust::Trust;
 
+use crate::chain::Chain;
 use crate::client::deliver::load_trust;
 use crate::clock::Clock;
 use crate::command::cert::failure;
@@ -25,7 +26,7 @@ use crate::command::{config, runtime};
 use crate::config::Config;
 use crate::journal::{NotSucceeded, Reader, Shown, Succession, succeed};
 use crate::pki::{PkiFault, keyfile, log_keys};
-use crate::serve::{chain, journal_settings};
+use crate::serve::journal_settings;
 use crate::witnessing::Witnessing;
 
 /// Why the end of the journal is lost.
@@ -136,7 +137,7 @@ fn witnesses(config: &Config, old: &str, trust: &Trust, output: &Output) -> Resu
             Err(fault) => {
                 return Err(
                     Failure::new(Exit::Unreached, format!("the witness `{name}` does not answer"))
-                        .because(chain(&fault))
+                        .because(Chain(&fault))
                         .then("wait for it; it may have seen more than the head file says"),
                 );
             }
@@ -165,7 +166,7 @@ fn refused(fault: NotSucceeded) -> Failure {
         ),
     };
     Failure::new(exit, "the journal is not taken back into service")
-        .because(chain(&fault))
+        .because(Chain(&fault))
         .then(next)
 }
 

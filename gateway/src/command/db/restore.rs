@@ -21,6 +21,7 @@ use shuguan_ledger::checkpoint::Checkpoint;
 use self::place::Fresh;
 use super::Which;
 use super::backup::{MANIFEST, REGISTRY};
+use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::command::config;
 use crate::command::exit::{Exit, Failure};
@@ -28,7 +29,6 @@ use crate::command::output::Output;
 use crate::config::Config;
 use crate::journal::{self, BACKUP_DATABASE, BACKUP_EVIDENCE_KEYS, BACKUP_PAYLOADS};
 use crate::registry::RegistrySettings;
-use crate::serve::chain;
 
 /// What `backup.json` says.
 #[derive(Debug, Deserialize)]
@@ -142,7 +142,7 @@ fn swap(config: &Config, folder: &Path, plan: &Plan<'_>, bar: &ProgressBar) -> R
         // Never in its place: it is removed again, and the keys stand in the journal alone.
         let keys = copy(listed, &to.with_file_name(BACKUP_EVIDENCE_KEYS))?;
         let put = journal::put_keys_in(journal.made(), keys.made());
-        put.map_err(|fault| place::failed(&folder.join(&listed.path), &chain(&fault)))?;
+        put.map_err(|fault| place::failed(&folder.join(&listed.path), &Chain(&fault)))?;
     }
     for listed in &plan.payloads {
         let name = listed.path.file_name().unwrap_or_default();
@@ -296,7 +296,7 @@ fn hold(config: &Config) -> Result<std::fs::File, Failure> {
     let database = config.journal.place.file().unwrap_or(Path::new(""));
     journal::hold(database).map_err(|fault| {
         Failure::local("the stores cannot be replaced now")
-            .because(chain(&fault))
+            .because(Chain(&fault))
             .then("stop the gateway")
     })
 }

@@ -1,10 +1,11 @@
 //! What `doctor` finds about the witnesses: who answers, what each holds, and whether the journal contains it.
 
 use super::{Findings, Verdict};
+use crate::chain::Chain;
 use crate::client::deliver::load_trust;
 use crate::config::Config;
 use crate::journal::{names_of, own_trust};
-use crate::serve::{chain, journal_settings};
+use crate::serve::journal_settings;
 use crate::witnessing::{Witnessing, trust};
 use shuguan_ledger::trust::Trust;
 
@@ -57,7 +58,7 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
                 Err(fault) => findings.add(
                     Verdict::Warn,
                     CHECK,
-                    format!("`{name}`: {}", chain(&fault)),
+                    format!("`{name}`: {}", Chain(&fault)),
                     "look at [[witness]] and at the witness",
                 ),
             }

@@ -10,11 +10,11 @@ use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::consistency::{self, ConsistencyFault, Inconsistent};
 use shuguan_ledger::witness::AddCheckpoint;
 
+use crate::chain::Chain;
 use crate::client::{CallError, Client, ClientSettings, Listener, connect};
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::command::verify::consistency::note;
-use crate::serve::chain;
 
 /// Asks and writes.
 pub(super) fn run(old: &Path, file: &Path, config: &Path, output: &Output) -> Result<(), Failure> {
@@ -91,6 +91,6 @@ fn unproven(fault: &ConsistencyFault<std::convert::Infallible>) -> Failure {
         Exit::NotProven,
         "the log is not proved to continue the earlier checkpoint",
     )
-    .because(chain(fault))
+    .because(Chain(fault))
     .then(next)
 }

@@ -17,13 +17,13 @@ use tokio::runtime::Runtime;
 
 use super::ReconcileArgs;
 use super::numbers::Numbers;
+use crate::chain::Chain;
 use crate::client::{Client, ClientSettings, Listener};
 use crate::command::config;
 use crate::command::exit::Failure;
 use crate::command::output::Output;
 use crate::command::verify::{ReadLog, read_log};
 use crate::journal::Resting;
-use crate::serve::chain;
 
 /// What is said of a log that no quorum saw.
 const UNSEEN: &str = "the witnesses that the trust file asks for have signed none of its checkpoints";
@@ -96,7 +96,7 @@ pub(super) fn of_journal(
             Ok(Ok(Log { unwitnessed, ..log }))
         }
         Err(ReadLog::Fault(fault)) => Ok(Err(fault.to_string())),
-        Err(ReadLog::Unreadable(error)) => Err(unreadable(journal).because(chain(&error))),
+        Err(ReadLog::Unreadable(error)) => Err(unreadable(journal).because(Chain(&error))),
         Err(ReadLog::Disturbed) => Err(disturbed(journal)),
     }
 }
@@ -104,7 +104,7 @@ pub(super) fn of_journal(
 /// The exchanges of a partner in the leaves that were proved: they are read anew, and are compared only when they lead to the proved root.
 pub(super) fn reread(journal: &Path, proven: &Checkpoint, partner: &str) -> Result<Log, Failure> {
     let resting = Resting::open(&config::journal_at(journal)?);
-    let resting = resting.map_err(|fault| unreadable(journal).because(chain(&fault)))?;
+    let resting = resting.map_err(|fault| unreadable(journal).because(Chain(&fault)))?;
     let reader = &resting.reader;
     let (mut exchanges, mut numbers, mut edge) = (BTreeMap::new(), Numbers::default(), Edge::empty());
     while edge.size() < proven.size {

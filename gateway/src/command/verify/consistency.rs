@@ -16,7 +16,8 @@ use shuguan_ledger::trust::{Trust, Witnessed};
 use shuguan_ledger::witness::AddCheckpoint;
 
 use super::log::folder_fault;
-use super::{RECEIPT_BYTES_MAX, chain, exit, headline, not_proven, read_bounded, seen_by, verdict, witnesses_json};
+use super::{RECEIPT_BYTES_MAX, exit, headline, not_proven, read_bounded, seen_by, verdict, witnesses_json};
+use crate::chain::Chain;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 
@@ -146,7 +147,7 @@ fn believed(note: String, which: &str, trust: &Trust) -> Result<Believed, String
             checkpoint,
             witnessed,
         }),
-        Err(error) => Err(format!("of the {which} checkpoint: {}", chain(&error))),
+        Err(error) => Err(format!("of the {which} checkpoint: {}", Chain(&error))),
     }
 }
 
@@ -160,7 +161,9 @@ fn refused(
     let next = |text: &str| output.note(format!("next: {text}"));
     let inconsistent = match (fault, between) {
         (ConsistencyFault::Tile(fault), Between::Tiles(folder)) => return tile_fault(fault, &folder.0, output),
-        (ConsistencyFault::Tile(fault), Between::Path(_)) => return Ok(not_proven(output, &chain(&fault), None)),
+        (ConsistencyFault::Tile(fault), Between::Path(_)) => {
+            return Ok(not_proven(output, &Chain(&fault).to_string(), None));
+        }
         (ConsistencyFault::Inconsistent(inconsistent), _) => inconsistent,
     };
     let (what, why) = match inconsistent {

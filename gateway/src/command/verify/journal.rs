@@ -16,9 +16,9 @@ use shuguan_ledger::tree::{Hash, TileEntry};
 use shuguan_ledger::trust::Trust;
 use uuid::Uuid;
 
+use crate::chain::Chain;
 use crate::command::output::Output;
 use crate::journal::{JournalFault, JournalPlace, PAGE, Reader, Resting, StoredLeaf};
-use crate::serve::chain;
 
 /// What receipts say that the log must contain.
 #[derive(Debug, Default)]
@@ -143,7 +143,7 @@ fn read(reader: &Reader, trust: &Trust, expected: &Expected, output: &Output) ->
 }
 
 fn damage(index: u64, error: &JournalFault) -> LogFault {
-    let what = format!("the journal is damaged here: {}", chain(error));
+    let what = format!("the journal is damaged here: {}", Chain(error));
     LogFault::Leaf { index, what }
 }
 

@@ -12,7 +12,8 @@ use shuguan_ledger::note::VerifyingKey;
 use shuguan_ledger::receipt::{Proven, Receipt};
 use shuguan_ledger::trust::{Quorum, Trust};
 
-use super::{chain, not_proven, read_receipt, verdict};
+use super::{not_proven, read_receipt, verdict};
+use crate::chain::Chain;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 
@@ -72,7 +73,7 @@ pub(super) fn run(files: &[PathBuf], mut trust: Trust, new: Option<&Path>, outpu
             Err(error) => {
                 return Ok(not_proven(
                     output,
-                    &format!("`{}`: {}", file.display(), chain(&error)),
+                    &format!("`{}`: {}", file.display(), Chain(&error)),
                     None,
                 ));
             }
@@ -90,7 +91,7 @@ pub(super) fn run(files: &[PathBuf], mut trust: Trust, new: Option<&Path>, outpu
             ..
         } = match receipt.verify(&trust) {
             Ok(proven) => proven,
-            Err(error) => return refuse(&chain(&error)),
+            Err(error) => return refuse(&Chain(&error).to_string()),
         };
         if !says_who_signs_the_log(&leaf.event) {
             return refuse(OTHER);

@@ -17,9 +17,8 @@ use super::super::exit::{Exit, Failure};
 use super::super::output::Output;
 use super::folder::FolderFault;
 use super::journal::{Expected, ReadLog};
-use super::{
-    chain, exit, folder, headline, journal, not_proven, read_receipt, verdict, volumes, witnesses, witnesses_json,
-};
+use super::{exit, folder, headline, journal, not_proven, read_receipt, verdict, volumes, witnesses, witnesses_json};
+use crate::chain::Chain;
 use crate::hex::hex;
 
 /// One log, or volumes that follow each other.
@@ -55,7 +54,7 @@ fn journal_or_folder(
             show_log(&report, trust, kept.receipts.len(), None, output);
             Ok(exit(report.quorum))
         }
-        Err(ReadLog::Fault(fault)) => Ok(not_proven(output, &chain(&fault), Some(fault.index()))),
+        Err(ReadLog::Fault(fault)) => Ok(not_proven(output, &Chain(&fault).to_string(), Some(fault.index()))),
         Err(ReadLog::Unreadable(error)) => Err(Failure::local(place())
             .because(error)
             .then("name the journal's SQLite file, or a copy of it with its -wal file")),
@@ -96,10 +95,12 @@ pub(super) fn folder_fault(fault: FolderFault, folder: &Path, output: &Output) -
                 .then("shuguan log export --journal JOURNAL -o DIR     writes one"))
         }
         fault @ FolderFault::Unreadable { .. } => {
-            Err(Failure::local(format!("cannot read `{}`", folder.display())).because(chain(&fault)))
+            Err(Failure::local(format!("cannot read `{}`", folder.display())).because(Chain(&fault)))
         }
-        fault @ FolderFault::Absent { .. } => Ok(verdict(output, "incomplete", &chain(&fault), fault.index())),
-        fault => Ok(not_proven(output, &chain(&fault), fault.index())),
+        fault @ FolderFault::Absent { .. } => {
+            Ok(verdict(output, "incomplete", &Chain(&fault).to_string(), fault.index()))
+        }
+        fault => Ok(not_proven(output, &Chain(&fault).to_string(), fault.index())),
     }
 }
 
@@ -119,7 +120,7 @@ pub(super) fn expected(kept: &Kept<'_>, trust: &Trust) -> Result<Expected, Failu
         let checkpoint = trust.open(&note).map_err(|error| {
             Failure::new(Exit::NotProven, "a checkpoint to compare with is itself not valid")
                 .at(path.display().to_string())
-                .because(chain(&error))
+                .because(Chain(&error))
         })?;
         expected.add_checkpoint(&checkpoint, note);
     }
@@ -129,7 +130,7 @@ pub(super) fn expected(kept: &Kept<'_>, trust: &Trust) -> Result<Expected, Failu
         let (proven, checkpoint) = proven.map_err(|error| {
             Failure::new(Exit::NotProven, "a receipt to compare with is itself not valid")
                 .at(path.display().to_string())
-                .because(chain(&error))
+                .because(Chain(&error))
         })?;
         expected.add(&proven, checkpoint);
     }

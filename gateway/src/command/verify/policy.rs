@@ -12,7 +12,8 @@ use shuguan_ledger::trust::Trust;
 use shuguan_policies::Bundle;
 
 use super::receipt::sentence;
-use super::{chain, exit, headline, not_proven, read_receipt, seen_by};
+use super::{exit, headline, not_proven, read_receipt, seen_by};
+use crate::chain::Chain;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::hex::hex;
@@ -41,7 +42,7 @@ pub(super) fn run(args: &PolicyArgs, trust: &Trust, output: &Output) -> Result<E
     let receipt = read_receipt(&args.receipt)?;
     let proven = match Receipt::parse(&receipt).and_then(|receipt| receipt.verify(trust)) {
         Ok(proven) => proven,
-        Err(error) => return Ok(not_proven(output, &chain(&error), None)),
+        Err(error) => return Ok(not_proven(output, &Chain(&error).to_string(), None)),
     };
     let Some((bundle, plan)) = named(&proven.leaf.event) else {
         return Err(Failure::new(Exit::Usage, "this entry names no policy bundle")

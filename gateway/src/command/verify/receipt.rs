@@ -13,7 +13,8 @@ use shuguan_ledger::trust::{Quorum, Trust};
 
 use super::super::exit::{Exit, Failure};
 use super::super::output::Output;
-use super::{chain, exit, headline, keys, not_proven, opening, read_receipt, seen_by, witnesses_json};
+use super::{exit, headline, keys, not_proven, opening, read_receipt, seen_by, witnesses_json};
+use crate::chain::Chain;
 use crate::signature::digest;
 
 pub(super) fn run(
@@ -36,7 +37,7 @@ pub(super) fn run(
             show_receipt(&proven, trust, manifest, output);
             Ok(exit(proven.witnessed.quorum))
         }
-        Err(error) => Ok(not_proven(output, &chain(&error), None)),
+        Err(error) => Ok(not_proven(output, &Chain(&error).to_string(), None)),
     }
 }
 

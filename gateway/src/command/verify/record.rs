@@ -18,7 +18,8 @@ use shuguan_ledger::trust::Trust;
 use x509_parser::pem::Pem;
 
 use super::receipt::sentence;
-use super::{chain, exit, headline, not_proven, read_receipt, seen_by};
+use super::{exit, headline, not_proven, read_receipt, seen_by};
+use crate::chain::Chain;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::journal::{Borne, borne_out};
@@ -68,7 +69,7 @@ pub(super) fn run(args: &RecordArgs, trust: &Trust, output: &Output) -> Result<E
     let receipt = read_receipt(&args.receipt)?;
     let proven = match Receipt::parse(&receipt).and_then(|receipt| receipt.verify(trust)) {
         Ok(proven) => proven,
-        Err(error) => return Ok(not_proven(output, &chain(&error), None)),
+        Err(error) => return Ok(not_proven(output, &Chain(&error).to_string(), None)),
     };
     let borne = match borne_out(&proven.leaf, &read(&args.file)?) {
         Ok(borne) => borne,

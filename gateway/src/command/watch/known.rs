@@ -10,6 +10,7 @@ use std::path::Path;
 
 use shuguan_ledger::trust::Trust;
 
+use crate::chain::Chain;
 use crate::client::deliver::{Feed, digest_of};
 use crate::client::outbox::{Beside, Item, beside};
 use crate::client::proven::{Sent, push_of};
@@ -18,7 +19,6 @@ use crate::command::exit::Failure;
 use crate::command::verify::read_receipt;
 use crate::durable;
 use crate::hex::hex;
-use crate::serve::chain;
 
 /// What is known of a file.
 pub(super) enum Known {
@@ -161,7 +161,7 @@ fn of_this_file(
         count: None,
         bytes: item.stamp.bytes,
     };
-    let (_, event) = push_of(&text, trust, None, &sent).map_err(|error| chain(&error))?;
+    let (_, event) = push_of(&text, trust, None, &sent).map_err(|error| Chain(&error).to_string())?;
     let judged = feed.tie.and_then(|tie| tie.judge(&text, &event.x, digest));
     Ok((event.x, judged))
 }

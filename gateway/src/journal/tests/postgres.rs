@@ -294,7 +294,7 @@ async fn a_server_that_may_lose_what_it_confirmed_holds_no_journal() {
     settings.place = JournalPlace::Postgres(Box::new(server.clone()));
     settings.head = bench.folder.path().join("other.head");
     for refused in [Journal::create(&settings), Journal::migrate(&settings)] {
-        let told = crate::serve::chain(&refused.unwrap_err());
+        let told = crate::chain::Chain(&refused.unwrap_err()).to_string();
         assert!(
             told.contains("full_page_writes = off") && told.contains("set fsync"),
             "{told}"

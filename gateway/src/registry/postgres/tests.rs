@@ -138,7 +138,7 @@ async fn a_value_that_the_server_refuses_is_set_aside_and_stands_in_no_word_abou
     let fault = registry.merge(resident(1, ANNA, "机密")).await.unwrap_err();
     assert_eq!((state_of(&fault), fault.remedy()), ("23514", Remedy::SetAside));
     // PostgreSQL's own DETAIL is "Failing row contains (...)".
-    let told = format!("{} {fault:?}", crate::serve::chain(&fault));
+    let told = format!("{} {fault:?}", crate::chain::Chain(&fault));
     assert!(
         told.contains("no_secret") && !told.contains("机密") && !told.contains(ANNA),
         "{told}"
