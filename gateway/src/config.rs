@@ -19,7 +19,7 @@ use shuguan_policies::document::{Document, Fault};
 
 use crate::journal::JournalPlace;
 use crate::layouts::{self, Layouts};
-use crate::signature::digest::sha256;
+use crate::sha256;
 pub use relay::RelaySection;
 use sections::Sections;
 pub use witnessing::{Reaction, WitnessAddress, WitnessSection, WitnessingSection};
@@ -324,7 +324,7 @@ impl Config {
                 Some(limits),
                 Some(extracts),
             ) if faults.is_empty() => Ok(Self {
-                sha256: sha256(text.as_bytes()),
+                sha256: sha256::of(text.as_bytes()),
                 gateway,
                 listen,
                 tls,

@@ -27,6 +27,7 @@ pub mod refusal;
 pub mod registry;
 pub mod relay;
 pub mod serve;
+pub mod sha256;
 pub mod signature;
 pub mod unseal;
 pub mod witness;

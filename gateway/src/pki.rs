@@ -187,7 +187,7 @@ impl PkiFault {
 
 /// SHA-256 of a certificate's DER, lower-case hexadecimal.
 pub fn fingerprint(der: &[u8]) -> String {
-    hex(ring::digest::digest(&ring::digest::SHA256, der).as_ref())
+    hex(&crate::sha256::of(der))
 }
 
 /// RFC 3339 in UTC, whole seconds, from µs since the epoch.

@@ -17,7 +17,6 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use ring::digest::{SHA256, digest};
 use ring::signature::{ECDSA_P256_SHA256_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm};
 use serde::{Deserialize, Serialize};
 use shuguan_policies::Role;
@@ -29,6 +28,7 @@ use crate::edge::Peer;
 use crate::edge::peer::Claim;
 use crate::edge::signers::Signers;
 use crate::refusal::Refusal;
+use crate::sha256;
 
 const HEAD: &str = "shuguan-unseal/v1";
 /// A statement holds so long.
@@ -94,9 +94,7 @@ impl Statement {
 
     /// SHA-256 of the text, member `stmt` of the leaves.
     pub fn digest(&self) -> [u8; 32] {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest(&SHA256, self.text().as_bytes()).as_ref());
-        hash
+        sha256::of(self.text().as_bytes())
     }
 
     /// Whether it still holds, seconds since 1970.

@@ -15,6 +15,7 @@ use super::Api;
 use crate::edge::Peer;
 use crate::extract::Ready;
 use crate::journal::Sealed;
+use crate::sha256;
 use crate::signature::{Asked, Message, digest, profile, sign};
 
 const EXCHANGE_ID: HeaderName = HeaderName::from_static("exchange-id");
@@ -69,7 +70,7 @@ pub async fn signed(api: &Api, peer: &Peer, asked: &Asked, response: Response) -
         tracing::error!("an answer could not be read to be signed");
         return Response::from_parts(parts, Body::empty());
     };
-    let digest = digest::write(&digest::sha256(&bytes));
+    let digest = digest::write(&sha256::of(&bytes));
     put(&mut parts.headers, digest::CONTENT_DIGEST, &digest);
     let sealed = parts.extensions.get::<SealedAt>();
     let t_us = sealed.map_or_else(|| api.stations.clock.now_us(), |sealed| sealed.t_us);

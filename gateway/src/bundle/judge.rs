@@ -9,7 +9,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ring::digest::{SHA256, digest};
 use ring::signature::{ECDSA_P256_SHA256_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm};
 use shuguan_policies::document::Fault;
 use shuguan_policies::envelope::{Algorithm, Envelope, Signature, Statement};
@@ -20,6 +19,7 @@ use crate::edge::peer::Claim;
 use crate::edge::signers::Signers;
 use crate::hex::hex;
 use crate::refusal::Refusal;
+use crate::sha256;
 
 /// A signer's clock may be so much ahead of ours.
 const AHEAD_S: i64 = 300;
@@ -139,9 +139,7 @@ pub struct Bench<'a> {
 
 /// SHA-256 of a statement's text.
 pub(super) fn digest_of(statement: &Statement) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, statement.text().as_bytes()).as_ref());
-    hash
+    sha256::of(statement.text().as_bytes())
 }
 
 /// Judges a bundle.

@@ -14,7 +14,6 @@ use http::Method;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use ring::digest::{Context, SHA256};
 use serde::Serialize;
 use serde_json::Value;
 use shuguan_adapters::catalogue::record_type;
@@ -32,6 +31,7 @@ use crate::clock::Clock;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::exchange::report::HeaderNotes;
+use crate::sha256;
 use crate::signature::{digest as digests, profile};
 
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -461,19 +461,7 @@ fn unreadable(path: &Path, error: std::io::Error) -> Failure {
 
 /// SHA-256 of a file.
 pub fn digest_of(path: &Path) -> Result<[u8; 32], Failure> {
-    let mut file = std::fs::File::open(path).map_err(|error| unreadable(path, error))?;
-    let mut context = Context::new(&SHA256);
-    let mut chunk = vec![0; CHUNK_BYTES];
-    loop {
-        let read = file.read(&mut chunk).map_err(|error| unreadable(path, error))?;
-        if read == 0 {
-            break;
-        }
-        context.update(chunk.get(..read).unwrap_or_default());
-    }
-    let mut digest = [0; 32];
-    digest.copy_from_slice(context.finish().as_ref());
-    Ok(digest)
+    sha256::of_file(path).map_err(|error| unreadable(path, error))
 }
 
 /// The layout of a file, by its name and first bytes.

@@ -13,6 +13,7 @@ use super::settings::ClientSettings;
 use super::{CallError, connect};
 use crate::clock::{self, Clock};
 use crate::command::exit::Failure;
+use crate::sha256;
 use crate::signature::verify::{self, AnswerFault};
 use crate::signature::{Asked, Message, MessageKey, Profile, PublicKey, digest, profile, sign};
 
@@ -73,7 +74,7 @@ impl Signer {
     /// # Errors
     /// [`CallError::Unproven`].
     pub fn verify(&self, sent: &Sent, status: StatusCode, headers: &HeaderMap, body: &Bytes) -> Result<(), CallError> {
-        if digest::stated(headers) != Some(Some(digest::sha256(body))) {
+        if digest::stated(headers) != Some(Some(sha256::of(body))) {
             return Err(CallError::Unproven(
                 "the answer does not have the digest that it states".into(),
             ));

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::exit::Failure;
 use crate::durable::write_whole;
 use crate::pki::hex;
-use crate::signature::digest;
+use crate::sha256;
 
 /// What the name of a state ends with.
 pub const ENDING: &str = ".shuguan-push";
@@ -102,7 +102,7 @@ pub fn state_path(file: &Path, folder: Option<&Path>) -> PathBuf {
     if let Some(folder) = folder {
         let whole = std::fs::canonicalize(file).or_else(|_| std::path::absolute(file));
         let whole = whole.unwrap_or_else(|_| file.to_owned());
-        let digest = hex(&digest::sha256(whole.as_os_str().as_encoded_bytes()));
+        let digest = hex(&sha256::of(whole.as_os_str().as_encoded_bytes()));
         name.push(".");
         name.push(digest.get(..PATH_DIGITS).unwrap_or_default());
         name.push(ENDING);
@@ -235,7 +235,7 @@ impl PushState {
     /// Where the state that lies in that place makes way to.
     pub fn aside(&self, path: &Path) -> PathBuf {
         let mut name = path.file_stem().unwrap_or_default().to_owned();
-        let digits = hex(&digest::sha256(self.key.as_bytes()));
+        let digits = hex(&sha256::of(self.key.as_bytes()));
         name.push(".");
         name.push(digits.get(..PATH_DIGITS).unwrap_or_default());
         name.push(ENDING);

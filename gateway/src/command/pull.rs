@@ -29,6 +29,7 @@ use crate::client::witnessed::upgrade;
 use crate::client::{CallError, Client, ClientSettings, Listener};
 use crate::durable::{self, beside};
 use crate::opening::{MEDIA_TYPE, Opening};
+use crate::sha256;
 use crate::signature::{Profile, digest, profile};
 
 /// Request an extract and download it.
@@ -244,7 +245,7 @@ pub(super) async fn post(
     let request = client
         .request(Method::POST, path)
         .header("content-type", "application/json")
-        .header("content-digest", digest::write(&digest::sha256(&body)))
+        .header("content-digest", digest::write(&sha256::of(&body)))
         .header("exchange-purpose", purpose)
         .header("idempotency-key", key)
         .body(connect::full(body))
@@ -413,7 +414,7 @@ pub(super) fn keep(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// The manifest, when it is the one that the leaf speaks of; a gateway that seals none has none.
 async fn sealed_manifest(client: &Client, id: &str, stated: Option<Digest>) -> Result<Bytes, Failure> {
     let bytes = fetch(client, &format!("/v1/extracts/{id}/manifest")).await?;
-    if stated.map(|stated| stated.0) != Some(digest::sha256(&bytes)) {
+    if stated.map(|stated| stated.0) != Some(sha256::of(&bytes)) {
         return Err(Failure::new(
             Exit::NotProven,
             "the manifest is not the one that was sealed with the extract",

@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use ring::digest::{SHA256, digest};
 use rustls_pki_types::CertificateDer;
 use shuguan_policies::envelope::Algorithm;
 use shuguan_policies::{Partner, PolicySet};
@@ -18,6 +17,7 @@ use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 use crate::refusal::Refusal;
+use crate::sha256;
 
 /// Longest life of a partner certificate.
 const CERTIFICATE_DAYS_MAX: i64 = 825;
@@ -86,11 +86,9 @@ impl Peer {
         let partner = policies
             .partner_by_spiffe(&claim.spiffe)
             .ok_or(Refusal::UnknownPartner)?;
-        let mut certificate_sha256 = [0; 32];
-        certificate_sha256.copy_from_slice(digest(&SHA256, der).as_ref());
         Ok(Self {
             partner: partner.clone(),
-            certificate_sha256,
+            certificate_sha256: sha256::of(der),
             chain: Arc::from([der.to_vec()]),
             issuer: claim.issuer,
             serial: claim.serial,

@@ -14,6 +14,7 @@ use super::{Fault, Refused, Stations, Stop};
 use crate::edge::Peer;
 use crate::journal::{Idempotency, Known, Nonce, Sealed, Seen};
 use crate::refusal::Refusal;
+use crate::sha256;
 use crate::signature::{Message, Profile, Signed, digest};
 
 /// How a request for registry data came.
@@ -49,7 +50,7 @@ impl Asked {
         head: &RequestHead<'_>,
     ) -> Result<Self, Stop> {
         let headers = head.message.headers;
-        let found = digest::sha256(head.body);
+        let found = sha256::of(head.body);
         if digest::stated(headers).is_some_and(|stated| stated != Some(found)) {
             return Err(Refusal::BadDigest.into());
         }

@@ -23,6 +23,7 @@ use super::{Refused, RowError, Stations, Stop};
 use crate::edge::deadline::BodyStop;
 use crate::journal::Journal;
 use crate::refusal::Refusal;
+use crate::sha256;
 
 /// A batch being read.
 #[expect(missing_debug_implementations, reason = "it holds a record of a person")]
@@ -223,8 +224,7 @@ where
     /// together with its idempotency key.
     pub fn close(mut self) -> Result<Received, Stop> {
         self.rejects.extend(self.decoder.take_rejects());
-        let mut digest = [0; 32];
-        digest.copy_from_slice(self.digest.clone().finish().as_ref());
+        let digest = sha256::finish(self.digest.clone());
         if self.admitted.digest.is_some_and(|stated| stated != digest) {
             return Err(Refusal::BadDigest.into());
         }
@@ -352,9 +352,7 @@ where
             bytes = bytes.saturating_add(length);
         }
     }
-    let mut digest = [0; 32];
-    digest.copy_from_slice(context.finish().as_ref());
-    Ok((digest, bytes))
+    Ok((sha256::finish(context), bytes))
 }
 
 fn stopped(stop: BodyStop) -> Stop {

@@ -25,7 +25,7 @@ use crate::journal::{
 };
 use crate::limits::Standing;
 use crate::refusal::Refusal;
-use crate::signature::digest;
+use crate::sha256;
 
 /// What `Retry-After` says when the journal cannot commit.
 const JOURNAL_RETRY_AFTER_S: u64 = 5;
@@ -323,7 +323,7 @@ pub async fn pull(stations: &Stations, prepared: &mut Prepared) -> Result<Sealed
         nc: u64::try_from(request.plan.output().len()).unwrap_or(u64::MAX),
         sel: evidence.commit_text("selection", &request.selection_text),
         case: evidence.commit("case", request.case.as_bytes()),
-        man: Some(Digest(digest::sha256(manifest.as_bytes()))),
+        man: Some(Digest(sha256::of(manifest.as_bytes()))),
         req: signed.map(|signed| commit_request(&stations.signing, &mut evidence, &request.asked.digest, Some(signed))),
         ix: subjects
             .as_ref()
@@ -373,7 +373,7 @@ pub async fn compare(
         abs: answered.absent,
         bytes: u64::try_from(answered.content.len()).unwrap_or(u64::MAX),
         cols: Digest(answered.columns.commit(&mut evidence)),
-        out: evidence.commit_digest(CONTENT, &digest::sha256(&answered.content)),
+        out: evidence.commit_digest(CONTENT, &sha256::of(&answered.content)),
         nc: u64::try_from(request.plan.output().len()).unwrap_or(u64::MAX),
         case: evidence.commit("case", request.case.as_bytes()),
         req: commit_request(

@@ -16,6 +16,7 @@ use super::{Fault, Refused, Stations, Stop};
 use crate::edge::Peer;
 use crate::journal::{Entry, Evidence, ExchangeView, Idempotency, Outcome, Sealed};
 use crate::refusal::Refusal;
+use crate::sha256;
 use crate::signature::{Message, Profile, Signed, digest};
 
 /// A statement as it came.
@@ -46,7 +47,7 @@ impl<'s> Statement<'s> {
         head: &'s StatementHead<'s>,
         profile: &Profile,
     ) -> Result<Self, Stop> {
-        let body = digest::sha256(head.body);
+        let body = sha256::of(head.body);
         if digest::stated(head.message.headers).is_some_and(|stated| stated != Some(body)) {
             return Err(Refusal::BadDigest.into());
         }

@@ -16,7 +16,7 @@ use ring::digest::{Context, SHA256};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::{clock, durable};
+use crate::{clock, durable, sha256};
 
 const CHUNK_BYTES: usize = 64 * 1024;
 const TAG_BYTES: usize = 16;
@@ -203,14 +203,12 @@ impl SpoolWriter {
     pub fn finish(mut self) -> Result<Spooled, SpoolFault> {
         let last = std::mem::take(&mut *self.pending);
         self.seal(last, true)?;
-        let mut digest = [0; 32];
-        digest.copy_from_slice(self.digest.finish().as_ref());
         Ok(Spooled {
             exchange: self.exchange,
             disk: self.disk,
             key: self.key,
             bytes: self.bytes,
-            digest,
+            digest: sha256::finish(self.digest),
         })
     }
 }

@@ -22,6 +22,7 @@ use shuguan_ledger::tree::Hash;
 
 use super::evidence::{Evidence, Salts, hex};
 use super::fault::JournalFault;
+use crate::sha256;
 
 /// Member of the evidence record: the columns.
 pub(super) const COLUMNS: &str = "columns";
@@ -173,9 +174,7 @@ pub fn part_digest(values: &dyn Array) -> Result<Hash, JournalFault> {
         }
         other => return Err(JournalFault::Column(other.to_string())),
     }
-    let mut hash = [0; 32];
-    hash.copy_from_slice(context.finish().as_ref());
-    Ok(hash)
+    Ok(sha256::finish(context))
 }
 
 /// One bit a row, least significant first, the last byte padded with 0. Built anew: a sliced array's own bitmap may begin inside a byte.

@@ -9,7 +9,7 @@ use shuguan_ledger::leaf::{Commitment, Event, Leaf, OfficerUnsealEvent};
 
 use super::evidence::{CONTENT, QUALITY, RECORD, Record, SECRET, SUITE, SUITE_TODAY};
 use super::requested;
-use crate::signature::digest::sha256;
+use crate::sha256;
 
 /// Label and member of what a pull asked for.
 const SELECTION: &str = "selection";
@@ -144,7 +144,7 @@ pub(super) fn agrees(leaf: &Leaf, record: &Record<'_>) -> Result<(), &'static st
 fn stated(record: &Record<'_>, step: &OfficerUnsealEvent) -> bool {
     record
         .text("statement")
-        .is_some_and(|text| sha256(text.as_bytes()) == step.stmt.0)
+        .is_some_and(|text| sha256::of(text.as_bytes()) == step.stmt.0)
 }
 
 #[cfg(test)]

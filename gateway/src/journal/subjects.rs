@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::fault::JournalFault;
 use super::payload::{SpillFile, sync_folder};
+use crate::sha256;
 
 /// First 16 bytes of an HMAC-SHA-256 under the index key of a year.
 pub type Tag = [u8; 16];
@@ -94,7 +95,7 @@ impl SubjectWriter {
             sync_folder(&self.folder)?;
             return Ok(Subjects {
                 kept: Kept::File(guard),
-                digest: hash(self.digest),
+                digest: sha256::finish(self.digest),
             });
         }
         let mut runs = std::mem::take(&mut self.held);
@@ -108,7 +109,7 @@ impl SubjectWriter {
             self.digest.update(&count(run).to_le_bytes());
             self.digest.update(run.as_flattened());
         }
-        let digest = hash(self.digest);
+        let digest = sha256::finish(self.digest);
         let kept = match <[Vec<Tag>; 1]>::try_from(runs) {
             Ok([rows]) if rows.len() <= ROWS_MAX => Kept::Rows(rows),
             Ok(run) => Kept::Runs(run.into()),
@@ -200,18 +201,12 @@ impl StoredDigest {
     }
 
     pub(super) fn finish(self) -> Hash {
-        hash(self.0)
+        sha256::finish(self.0)
     }
 }
 
 fn count(run: &[Tag]) -> u32 {
     u32::try_from(run.len()).unwrap_or(u32::MAX)
-}
-
-fn hash(digest: Context) -> Hash {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest.finish().as_ref());
-    hash
 }
 
 pub(super) fn tags_path(folder: &Path, exchange: Uuid) -> PathBuf {

@@ -16,7 +16,6 @@ use zeroize::Zeroizing;
 use crate::bundle::judge::Bench;
 use crate::bundle::{BundleRefused, History, Vouched, folder, judge};
 use crate::chain::Chain;
-use crate::client::deliver::digest_of;
 use crate::clock::{Clock, midnight_us};
 use crate::config::{Config, KeysSection, ListenSection};
 use crate::durable;
@@ -46,6 +45,7 @@ use crate::pki::period::PeriodKeys;
 use crate::pki::receipt_keys::{self, ReceiptKeyFiles};
 use crate::registry::schema::{self, TableSpec};
 use crate::registry::{Registry, RegistryFault, RegistrySettings};
+use crate::sha256;
 use crate::signature::MessageKeys;
 use crate::witnessing::{RolledBack, Witnessing};
 
@@ -291,9 +291,9 @@ fn program() -> Option<[u8; 32]> {
     // Hundreds of megabytes where it is not stripped, and the same for every gateway in this process.
     static PROGRAM: OnceLock<Option<[u8; 32]>> = OnceLock::new();
     *PROGRAM.get_or_init(|| {
-        let digest = digest_of(Path::new("/proc/self/exe"));
+        let digest = sha256::of_file(Path::new("/proc/self/exe"));
         digest
-            .inspect_err(|failure| tracing::warn!(error = failure.what, "the program's own file cannot be read"))
+            .inspect_err(|error| tracing::warn!(%error, "the program's own file cannot be read"))
             .ok()
     })
 }

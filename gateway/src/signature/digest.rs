@@ -3,19 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderMap, HeaderName};
-use ring::digest::{SHA256, digest};
 
 /// `Content-Digest`
 pub const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 /// `Repr-Digest`
 pub const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
-
-/// SHA-256 of bytes.
-pub fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut value = [0; 32];
-    value.copy_from_slice(digest(&SHA256, bytes).as_ref());
-    value
-}
 
 /// The field value.
 pub fn write(value: &[u8; 32]) -> String {

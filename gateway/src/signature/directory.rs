@@ -17,8 +17,8 @@ use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::digest::sha256;
 use super::key::PublicKey;
+use crate::sha256;
 
 /// `id-kp-documentSigning`, 1.3.6.1.5.5.7.3.36, as its DER content.
 pub const DOCUMENT_SIGNING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x24];
@@ -213,7 +213,7 @@ fn holder(der: &CertificateDer<'_>) -> Result<Holder, &'static str> {
         serial: certificate.raw_serial().to_vec(),
         not_before_s,
         not_after_s,
-        sha256: sha256(der),
+        sha256: sha256::of(der),
     })
 }
 

@@ -13,8 +13,8 @@ use x509_parser::oid_registry::{OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_SIG
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-use super::digest::sha256;
 use crate::pki::hex;
+use crate::sha256;
 
 /// How a message is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl PublicKey {
         Self {
             algorithm,
             bytes: bytes.to_vec(),
-            id: format!("sha256:{}", hex(&sha256(&spki))),
+            id: format!("sha256:{}", hex(&sha256::of(&spki))),
         }
     }
 

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use shuguan_ledger::checkpoint::Checkpoint;
 
 use crate::chain::Chain;
-use crate::client::deliver::digest_of;
 use crate::clock::Clock;
 use crate::command::config;
 use crate::command::exit::{Exit, Failure};
@@ -20,6 +19,7 @@ use crate::durable::private_folder;
 use crate::hex::hex;
 use crate::journal::{self, BACKUP_DATABASE, BACKUP_EVIDENCE_KEYS, BACKUP_PAYLOADS};
 use crate::registry::RegistrySettings;
+use crate::sha256;
 
 pub(super) const REGISTRY: &str = "registry.db";
 pub(super) const MANIFEST: &str = "backup.json";
@@ -100,7 +100,7 @@ fn manifest(folder: &Path, note: &str, paths: &[PathBuf]) -> std::io::Result<Val
     let mut files = Vec::new();
     for path in paths {
         let file = folder.join(path);
-        let digest = digest_of(&file).map_err(|failure| std::io::Error::other(failure.what))?;
+        let digest = sha256::of_file(&file)?;
         let bytes = std::fs::metadata(&file)?.len();
         files.push(json!({ "path": path, "bytes": bytes, "sha256": hex(&digest) }));
     }

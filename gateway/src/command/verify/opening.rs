@@ -4,7 +4,6 @@
 //! `--disclose` it writes a package that shows the named columns and withholds the others. Refuses, with code 6, a column whose values are others, a file
 //! that gives other parts, an opening that shows no value, and every column of a leaf that the witnesses of the trust file have not signed. What was done to a column is in no commitment: the bundle proves it, an opening only states it.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
@@ -25,11 +24,10 @@ use crate::clock;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::opening::{self, Digests, FeedFault, Opening, Standing};
+use crate::sha256;
 
 /// Longest opening or package that is read, bytes: the values of a package are held in memory.
 const OPENING_BYTES_MAX: u64 = 256 << 20;
-/// So much of a content is hashed at once.
-const CHUNK_BYTES: usize = 64 * 1024;
 
 /// The columns of a push.
 #[derive(Debug, Default, clap::Args)]
@@ -154,20 +152,7 @@ fn content(
 }
 
 fn sha256_of(file: &Path) -> Result<Hash, Failure> {
-    let unreadable = |error| Failure::local(format!("cannot read `{}`", file.display())).because(error);
-    let mut source = std::fs::File::open(file).map_err(unreadable)?;
-    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
-    let mut chunk = vec![0; CHUNK_BYTES];
-    loop {
-        let read = source.read(&mut chunk).map_err(unreadable)?;
-        match chunk.get(..read) {
-            Some(bytes) if !bytes.is_empty() => context.update(bytes),
-            _ => break,
-        }
-    }
-    let mut hash = [0; 32];
-    hash.copy_from_slice(context.finish().as_ref());
-    Ok(hash)
+    sha256::of_file(file).map_err(|error| Failure::local(format!("cannot read `{}`", file.display())).because(error))
 }
 
 fn read(file: &Path) -> Result<Opening, Failure> {

@@ -15,7 +15,7 @@ use super::super::exit::{Exit, Failure};
 use super::super::output::Output;
 use super::{exit, headline, keys, not_proven, opening, read_receipt, seen_by, witnesses_json};
 use crate::chain::Chain;
-use crate::signature::digest;
+use crate::sha256;
 
 pub(super) fn run(
     file: &Path,
@@ -49,7 +49,7 @@ fn is_sealed_manifest(proven: &Proven, file: &Path) -> Result<bool, Failure> {
         Event::Pull(event) => event.man,
         _ => None,
     };
-    Ok(stated.is_some_and(|stated| stated.0 == digest::sha256(&bytes)))
+    Ok(stated.is_some_and(|stated| stated.0 == sha256::of(&bytes)))
 }
 
 /// What the log holds, in words.

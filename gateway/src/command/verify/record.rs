@@ -24,7 +24,7 @@ use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::journal::{Borne, borne_out};
 use crate::pki::hex;
-use crate::signature::digest::sha256;
+use crate::sha256;
 use crate::signature::{PublicKey, directory};
 
 /// Longest record that is read, bytes.
@@ -147,7 +147,7 @@ fn sender(event: &Event, borne: &Borne) -> Result<Option<String>, &'static str> 
         return Ok(None);
     };
     let first = chain.split(' ').next().and_then(|first| BASE64.decode(first).ok());
-    let first = first.filter(|der| sha256(der) == stated.0);
+    let first = first.filter(|der| sha256::of(der) == stated.0);
     let first = first.ok_or("the certificate in the record is not the one that the entry names")?;
     Ok(directory::named(&first))
 }

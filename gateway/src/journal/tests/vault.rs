@@ -304,7 +304,7 @@ async fn seal_others(journal: &Journal) {
         step: "ask".into(),
         case: evidence.commit("case", b"R-1"),
         why: "court".into(),
-        stmt: Digest(crate::signature::digest::sha256(b"what they signed")),
+        stmt: Digest(crate::sha256::of(b"what they signed")),
         of: None,
     };
     seal(journal, 1, Event::OfficerUnseal(step), Some(evidence)).await;
