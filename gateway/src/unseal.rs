@@ -17,7 +17,6 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use ring::signature::{ECDSA_P256_SHA256_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm};
 use serde::{Deserialize, Serialize};
 use shuguan_policies::Role;
 use shuguan_policies::envelope::{Algorithm, Signatory, Signature};
@@ -143,10 +142,7 @@ impl SignedBy {
     /// [`Refusal::BadStatement`], or why the certificate is not good.
     pub fn verify(&self, text: &str, peer: &Peer, signers: &Signers, now_s: i64) -> Result<(), Refusal> {
         let partner = peer.partner();
-        let algorithm = [Algorithm::Ed25519, Algorithm::EcdsaP256]
-            .into_iter()
-            .find(|algorithm| algorithm.name() == self.algorithm)
-            .ok_or(Refusal::BadStatement)?;
+        let algorithm = Algorithm::named(&self.algorithm).ok_or(Refusal::BadStatement)?;
         let certificates = self.certificates.iter().map(|der| BASE64.decode(der));
         let certificates = certificates
             .collect::<Result<Vec<_>, _>>()
@@ -165,14 +161,12 @@ impl SignedBy {
             certificates,
             algorithm,
         };
-        let verifier: &'static dyn VerificationAlgorithm = match algorithm {
-            Algorithm::Ed25519 => &ED25519,
-            Algorithm::EcdsaP256 => &ECDSA_P256_SHA256_ASN1,
-        };
         let signature = BASE64.decode(&self.signature).map_err(|_| Refusal::BadStatement)?;
-        UnparsedPublicKey::new(verifier, &claim.public_key)
-            .verify(&by.message_over(text), &signature)
-            .map_err(|_| Refusal::BadStatement)
+        if claim.verifies(&by.message_over(text), &signature) {
+            Ok(())
+        } else {
+            Err(Refusal::BadStatement)
+        }
     }
 }
 

@@ -79,19 +79,27 @@ impl Statement {
 /// How a signature was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
-    /// RFC 8032.
+    /// RFC 8032; deterministic.
     Ed25519,
-    /// ECDSA on P-256 with SHA-256, as ASN.1 (RFC 3279, 2.2.3).
+    /// ECDSA on P-256 with SHA-256: under envelopes and statements as ASN.1 (RFC 3279, 2.2.3), under HTTP messages as 64 bytes r ‖ s
+    /// (RFC 9421, 3.3.4).
     EcdsaP256,
 }
 
 impl Algorithm {
-    /// The word in the envelope.
+    /// The word in an envelope, and the parameter `alg` of a message signature.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ed25519 => "ed25519",
             Self::EcdsaP256 => "ecdsa-p256-sha256",
         }
+    }
+
+    /// The algorithm of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Ed25519, Self::EcdsaP256]
+            .into_iter()
+            .find(|algorithm| algorithm.name() == name)
     }
 }
 
@@ -279,9 +287,7 @@ fn signature(lines: &mut Lines<'_>) -> Result<Signature, EnvelopeFault> {
     }
     let (algorithm, bytes) = lines.next("`ed25519` or `ecdsa-p256-sha256` and base64", |line| {
         let (word, signature) = line.split_once(' ')?;
-        let known = [Algorithm::Ed25519, Algorithm::EcdsaP256];
-        let algorithm = known.into_iter().find(|algorithm| algorithm.name() == word)?;
-        Some((algorithm, bytes(signature)?))
+        Some((Algorithm::named(word)?, bytes(signature)?))
     })?;
     Ok(Signature {
         by: Signatory {

@@ -9,9 +9,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ring::signature::{ECDSA_P256_SHA256_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm};
 use shuguan_policies::document::Fault;
-use shuguan_policies::envelope::{Algorithm, Envelope, Signature, Statement};
+use shuguan_policies::envelope::{Envelope, Signature, Statement};
 use shuguan_policies::{Bundle, PolicySet, Role};
 
 use super::history::{History, Load};
@@ -315,12 +314,7 @@ fn certified(signature: &Signature, set: &PolicySet, bench: &Bench<'_>, accepted
 }
 
 fn holds(signature: &Signature, claim: &Claim, statement: &Statement) -> bool {
-    let algorithm: &'static dyn VerificationAlgorithm = match signature.by.algorithm {
-        Algorithm::Ed25519 => &ED25519,
-        Algorithm::EcdsaP256 => &ECDSA_P256_SHA256_ASN1,
-    };
-    let key = UnparsedPublicKey::new(algorithm, &claim.public_key);
-    key.verify(&signature.by.message(statement), &signature.bytes).is_ok()
+    claim.verifies(&signature.by.message(statement), &signature.bytes)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use ring::signature::{ECDSA_P256_SHA256_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm};
 use rustls_pki_types::CertificateDer;
 use shuguan_policies::envelope::Algorithm;
 use shuguan_policies::{Partner, PolicySet};
@@ -128,6 +129,17 @@ impl Claim {
             issuer: certificate.issuer().as_raw().to_vec(),
             serial: certificate.raw_serial().to_vec(),
         })
+    }
+
+    /// Whether a signature over a message is this key's; ECDSA as ASN.1.
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        let algorithm: &'static dyn VerificationAlgorithm = match self.algorithm {
+            Some(Algorithm::Ed25519) => &ED25519,
+            Some(Algorithm::EcdsaP256) => &ECDSA_P256_SHA256_ASN1,
+            None => return false,
+        };
+        let key = UnparsedPublicKey::new(algorithm, &self.public_key);
+        key.verify(message, signature).is_ok()
     }
 }
 

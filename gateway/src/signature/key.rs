@@ -13,43 +13,19 @@ use x509_parser::oid_registry::{OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_SIG
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
+pub use shuguan_policies::envelope::Algorithm;
+
 use crate::pki::hex;
 use crate::sha256;
 
-/// How a message is signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    /// RFC 9421, 3.3.6; deterministic.
-    Ed25519,
-    /// RFC 9421, 3.3.4.
-    EcdsaP256,
-}
-
-impl Algorithm {
-    /// The parameter `alg`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ed25519 => "ed25519",
-            Self::EcdsaP256 => "ecdsa-p256-sha256",
-        }
-    }
-
-    /// The algorithm of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Ed25519, Self::EcdsaP256]
-            .into_iter()
-            .find(|algorithm| algorithm.name() == name)
-    }
-
-    /// The first bytes of a `SubjectPublicKeyInfo` of such a key: everything but the key itself (RFC 8410, RFC 5480).
-    fn spki_head(self) -> &'static [u8] {
-        match self {
-            Self::Ed25519 => &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00],
-            Self::EcdsaP256 => &[
-                0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
-                0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
-            ],
-        }
+/// The first bytes of a `SubjectPublicKeyInfo` of such a key: everything but the key itself (RFC 8410, RFC 5480).
+fn spki_head(algorithm: Algorithm) -> &'static [u8] {
+    match algorithm {
+        Algorithm::Ed25519 => &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00],
+        Algorithm::EcdsaP256 => &[
+            0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+            0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+        ],
     }
 }
 
@@ -88,7 +64,7 @@ impl PublicKey {
     }
 
     fn of(algorithm: Algorithm, bytes: &[u8]) -> Self {
-        let spki = [algorithm.spki_head(), bytes].concat();
+        let spki = [spki_head(algorithm), bytes].concat();
         Self {
             algorithm,
             bytes: bytes.to_vec(),
@@ -98,7 +74,7 @@ impl PublicKey {
 
     /// The `SubjectPublicKeyInfo`, DER.
     pub fn spki(&self) -> Vec<u8> {
-        [self.algorithm.spki_head(), &self.bytes].concat()
+        [spki_head(self.algorithm), &self.bytes].concat()
     }
 
     /// The key as PEM, for those who verify with other tools.
