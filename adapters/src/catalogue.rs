@@ -286,14 +286,6 @@ impl Field {
     pub fn implies(&self) -> impl Iterator<Item = Implied> + use<> {
         self.kind.implies().iter().chain(self.telling).copied()
     }
-
-    /// Whether a header names it: its English or Chinese name or an alias, ASCII letters in any case.
-    pub fn answers_to(&self, header: &str) -> bool {
-        [self.name, self.zh]
-            .iter()
-            .chain(self.aliases)
-            .any(|name| name.eq_ignore_ascii_case(header))
-    }
 }
 
 /// Whom a record is about; the person index and the enterprise index are built from it.

@@ -103,7 +103,7 @@ pub use committed::{Borne, borne_out};
 use copyback::CopyBack;
 pub use cosigned::Cosigned;
 pub use deep::{DeepReport, examine};
-pub use entry::{Entry, EventDraft, Idempotency, Nonce, Outcome, Sealed};
+pub use entry::{Entry, Idempotency, Nonce, Outcome, Sealed};
 pub(crate) use evidence::{CONTENT, committed_under};
 pub use evidence::{Evidence, INDEX, INDEX_KEYS, QUALITY, opening_of};
 pub use export::{ExportError, Exported, Extent, export};

@@ -20,8 +20,8 @@ use super::signing::commit_request;
 use super::{Fault, Refused, Stations, Stop};
 use crate::edge::Peer;
 use crate::journal::{
-    CONTENT, Entry, Evidence, INDEX, INDEX_KEYS, Idempotency, Outcome, QUALITY, SealError, Sealed, SealedPayload,
-    Subjects,
+    CONTENT, Entry, Evidence, INDEX, INDEX_KEYS, Idempotency, Outcome, QUALITY, RefusalDraft, SealError, Sealed,
+    SealedPayload, Subjects,
 };
 use crate::limits::Standing;
 use crate::refusal::Refusal;
@@ -247,21 +247,15 @@ fn quality(quality: &Quality) -> String {
 }
 
 fn refusal_event(admitted: &Admitted, refusal: Refusal) -> RefusalEvent {
-    RefusalEvent {
-        x: Some(admitted.exchange.to_string()),
-        p: admitted.peer.partner().id.clone(),
-        code: refusal.slug().into(),
-        at: "decode".into(),
-        rec: Some(admitted.record.name.into()),
-        ds: None,
-        pur: Some(admitted.plan.purpose().into()),
-        bun: Some(Digest(admitted.bundle)),
-        cnt: None,
-        qua: None,
-        req: None,
-        ask: None,
-        abs: None,
+    let partner = Some(admitted.peer.partner().id.clone());
+    RefusalDraft {
+        exchange: Some(admitted.exchange),
+        record: Some(admitted.record.name.into()),
+        purpose: Some(admitted.plan.purpose().into()),
+        bundle: Some(admitted.bundle),
+        ..RefusalDraft::new(partner, refusal, "decode")
     }
+    .event()
 }
 
 async fn stored_report(stations: &Stations, sealed: &Sealed) -> Result<Vec<u8>, Stop> {
@@ -413,17 +407,15 @@ pub async fn absent(
     mut refused: Refused,
 ) -> Result<Stop, Stop> {
     let mut evidence = Evidence::fresh().map_err(Fault::from_error("make an evidence record"))?;
+    let partner = Some(request.peer.partner().id.clone());
+    let draft = RefusalDraft {
+        exchange: Some(request.exchange),
+        dataset: Some(request.dataset.name().into()),
+        purpose: Some(request.plan.purpose().into()),
+        bundle: Some(request.bundle),
+        ..RefusalDraft::new(partner, refused.refusal, "compare")
+    };
     let event = RefusalEvent {
-        x: Some(request.exchange.to_string()),
-        p: request.peer.partner().id.clone(),
-        code: refused.refusal.slug().into(),
-        at: "compare".into(),
-        rec: None,
-        ds: Some(request.dataset.name().into()),
-        pur: Some(request.plan.purpose().into()),
-        bun: Some(Digest(request.bundle)),
-        cnt: None,
-        qua: None,
         req: Some(commit_request(
             &stations.signing,
             &mut evidence,
@@ -432,6 +424,7 @@ pub async fn absent(
         )),
         ask: Some(request.claims.rows()),
         abs: Some(absent),
+        ..draft.event()
     };
     note_origin(&mut evidence, &request.peer);
     let mut entry = Entry::new(request.exchange, Event::Refusal(event));

@@ -6,16 +6,17 @@
 use std::sync::Arc;
 
 use shuguan_ledger::checkpoint::Checkpoint;
+use shuguan_ledger::leaf::Event;
 use shuguan_ledger::tree::{self, Hash, consistency_path};
 use uuid::Uuid;
 
+use super::Journal;
 use super::entry::{Entry, Outcome};
 use super::fault::{JournalFault, SealError};
 use super::sequencer::Work;
 use super::statements;
 use super::store::{Row, Store, Stored, values};
 use super::views::Reader;
-use super::{EventDraft, Journal};
 use crate::clock;
 
 const MINUTE_US: i64 = 60_000_000;
@@ -121,7 +122,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`SealError::Unavailable`].
-    pub async fn seal_own(&self, event: EventDraft) -> Result<Outcome, SealError> {
+    pub async fn seal_own(&self, event: Event) -> Result<Outcome, SealError> {
         let id = clock::exchange_id(&self.time().clock()).map_err(JournalFault::from)?;
         self.seal(Entry::new(id, event)).await
     }

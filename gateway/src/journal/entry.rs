@@ -17,17 +17,14 @@ use super::subjects::Subjects;
 use super::vault::{SealedRecord, Vault};
 use crate::pki::period;
 
-/// An event without its moment and index: the sequencer gives those.
-pub type EventDraft = Event;
-
 /// What a leaf, its position and its bookkeeping take at most in one transaction.
 const ENTRY_BYTES: usize = 2_048;
 
 /// One entry of the log to be, with what belongs to it.
 #[derive(Debug)]
 pub struct Entry {
-    /// What happened.
-    pub event: EventDraft,
+    /// What happened; moment and index the sequencer gives.
+    pub event: Event,
     /// Its exchange.
     pub exchange: Uuid,
     /// Partner, for finding; the leaf's own partner when it has one.
@@ -50,7 +47,7 @@ pub struct Entry {
 
 impl Entry {
     /// An entry with nothing but its event.
-    pub fn new(exchange: Uuid, event: EventDraft) -> Self {
+    pub fn new(exchange: Uuid, event: Event) -> Self {
         Self {
             event,
             exchange,

@@ -85,15 +85,10 @@ pub struct Lane {
     pub partner: String,
     /// The record type, `agency/record`.
     pub record: String,
+    /// Whether it holds what has more than four parts.
+    pub bulk: bool,
     /// The oldest leaf of this record type that is not in the registry and stands in another lane, or is set aside.
     pub elsewhere: Option<u64>,
-}
-
-impl Lane {
-    /// Whether it holds what has more than four parts.
-    pub fn is_bulk(&self) -> bool {
-        self.name.ends_with(" bulk")
-    }
 }
 
 /// Opened with the first part that is asked for.
@@ -183,8 +178,11 @@ impl Reader {
         loop {
             let last = lanes.last().map_or("", |(lane, _)| lane.name.as_str());
             let found = self.first(STEP, statements::NEXT_LANE, values![last], |row| {
+                let name: String = row.get(0)?;
                 let lane = Lane {
-                    name: row.get(0)?,
+                    // The tables name it so.
+                    bulk: name.ends_with(" bulk"),
+                    name,
                     partner: row.get(1)?,
                     record: row.get(2)?,
                     elsewhere: None,

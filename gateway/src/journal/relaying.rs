@@ -9,7 +9,8 @@ use shuguan_ledger::leaf::{OperatorEvent, RelayedEvent};
 use uuid::Uuid;
 
 use super::inbox::Opener;
-use super::sequencer::{self, Work};
+use super::payload::spill_path;
+use super::sequencer::Work;
 use super::{InboxItem, Journal, JournalFault, KeptPush, Lane, Reader, SealError, Sealed, SetAside};
 
 /// Payloads erased by one call of [`Journal::erase_due`].
@@ -157,7 +158,7 @@ impl Journal {
     }
 
     pub(super) async fn unlink(&self, exchange: Uuid) {
-        let path = sequencer::payload_file(&self.inner.payloads, exchange);
+        let path = spill_path(&self.inner.payloads, exchange);
         let removed = tokio::fs::remove_file(&path).await;
         if removed.is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound) {
             tracing::warn!(exchange.id = %exchange, "an erased payload's file cannot be removed; the next start tries again");

@@ -16,7 +16,6 @@
 //! | 8 | swap the edge, publish the checkpoint | as 7 |
 //! | 9 | wake the waiters with the path of their leaf | as 7 |
 
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
@@ -506,8 +505,3 @@ fn refuse_rest(mut queue: Receiver<Job>) {
 
 /// The name of the thread.
 pub(super) const THREAD: &str = "journal-sequencer";
-
-/// Where the payload of an exchange lies when it lies in a file.
-pub(super) fn payload_file(folder: &std::path::Path, exchange: Uuid) -> PathBuf {
-    super::payload::spill_path(folder, exchange)
-}

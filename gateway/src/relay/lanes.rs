@@ -94,6 +94,7 @@ mod tests {
             name: format!("{partner} {record}"),
             partner: partner.into(),
             record: record.into(),
+            bulk: false,
             elsewhere: None,
         }
     }

@@ -348,7 +348,7 @@ impl Worker {
 
     /// What a lane's turn is: its oldest exchange that is not held, with the small ones right behind it.
     async fn due_in(&mut self, lane: &Lane) -> Result<Option<Turn>, RelayFault> {
-        let (limit, bytes_max) = if lane.is_bulk() {
+        let (limit, bytes_max) = if lane.bulk {
             (PASSING_MAX, u64::MAX)
         } else {
             (TOGETHER_MAX, TOGETHER_BYTES_MAX)

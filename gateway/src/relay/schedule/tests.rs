@@ -58,6 +58,7 @@ impl Line {
             name: format!("{partner} {record}{}", if bulk { " bulk" } else { "" }),
             partner: partner.into(),
             record: record.into(),
+            bulk,
             elsewhere: None,
         };
         Self {
@@ -71,7 +72,7 @@ impl Line {
 
     /// Takes a turn: a part of a bulk, or small ones together. Gives the rows, whether it was full, and what is in then.
     fn take(&mut self) -> (u64, bool, Vec<Sent>) {
-        if self.lane.is_bulk() {
+        if self.lane.bulk {
             let first = self.waiting.front_mut().unwrap();
             let rows = first.rows.min(PART_ROWS);
             first.rows -= rows;
@@ -204,7 +205,7 @@ fn others_wait(settings: &RelaySettings, load: u64, times: u64) -> Others {
     }
     simulate(settings, &mut lines, SECONDS * S, always);
     let waited = |bulk: bool| {
-        let lines = lines[..others].iter().filter(move |line| bulk || !line.lane.is_bulk());
+        let lines = lines[..others].iter().filter(move |line| bulk || !line.lane.bulk);
         lines.flat_map(|line| line.waited.clone()).collect()
     };
     Others {
@@ -456,6 +457,7 @@ fn a_turn_that_the_registry_did_not_take_comes_again_behind_the_other_lanes() {
         name: name.into(),
         partner: name.into(),
         record: format!("{name}/x"),
+        bulk: false,
         elsewhere: None,
     });
     let moved = Moved {
