@@ -37,12 +37,12 @@ refusals! {
     CertificateExpired "SG1103" "certificate-expired" "证书已过期或尚未生效" "the certificate is outside its validity" "renew it: `shuguan cert renew`";
     CertificateRevoked "SG1104" "certificate-revoked" "证书已吊销" "the certificate is revoked" "ask the gateway's security officer for a new one";
     RevocationListExpired "SG1105" "crl-expired" "吊销列表已过期" "the gateway's revocation list is too old to judge a certificate" "the operator must run `shuguan crl issue`";
-    CertificateProfile "SG1106" "certificate-profile" "证书不符合规范" "the certificate does not follow the partner profile" "compare it with certs-example/README.md: `shuguan cert inspect`";
+    CertificateProfile "SG1106" "certificate-profile" "证书不符合规范" "the certificate does not follow the partner profile" "`shuguan cert inspect` shows what it says; ask the gateway's security officer for one by the profile";
     WrongRole "SG1107" "wrong-role" "证书角色不适用于此端口" "a certificate of this role may not use this listener or route" "agencies and the registry use the feed listener, officers the console listener";
     UnknownPartner "SG1108" "unknown-partner" "单位未登记" "no partner has this identity" "the policy officer must add it to partners.toml";
     HandshakeFailed "SG1109" "handshake-failed" "TLS握手失败" "the TLS handshake failed" "the gateway speaks TLS 1.3 only";
 
-    BadRequest "SG2101" "bad-request" "请求格式错误" "the request is malformed" "see the table of calls in README.md";
+    BadRequest "SG2101" "bad-request" "请求格式错误" "the request is malformed" "see `detail`; `shuguan push` and `shuguan pull` make requests that are taken: `shuguan push --help`";
     MissingPurpose "SG2102" "missing-purpose" "缺少用途" "the header `Exchange-Purpose` is missing or unreadable" "send `Exchange-Purpose: enrolment.registration` or another purpose of your grant: `shuguan catalog`";
     BadIdempotencyKey "SG2103" "bad-idempotency-key" "缺少幂等键或格式错误" "the header `Idempotency-Key` is missing or not 1 to 128 visible characters" "send a fresh UUID for each batch, and the same one when repeating it";
     KeyReused "SG2104" "idempotency-key-reused" "幂等键已用于其他内容" "this idempotency key was used with other content" "send new content under a new key";
@@ -57,16 +57,16 @@ refusals! {
     InboxOverdue "SG2122" "inbox-overdue" "已受理批次待入库超时" "a batch of yours waits for the registry for longer than any may; it is kept, and nothing new is taken until it is in" "keep the batch and repeat after the time in `Retry-After`; the operator sees what holds the registry up: `shuguan relay status`";
     SpoolFull "SG2121" "spool-full" "提取暂存空间已满" "prepared extracts fill the room that they may take" "fetch what is ready, and ask again after the time in `Retry-After`; the operator sets `spool_bytes_max`";
     ModeUnsupported "SG2113" "mode-unsupported" "不支持的交换方式" "this `Exchange-Mode` is not offered" "send `upsert`, `delta` or `snapshot`, or leave the header out";
-    NotFound "SG2114" "not-found" "未找到" "there is no such thing, or it is not yours" "see the table of calls in README.md";
-    MethodNotAllowed "SG2115" "method-not-allowed" "方法不允许" "this route does not take this method" "see the table of calls in README.md";
+    NotFound "SG2114" "not-found" "未找到" "there is no such thing, or it is not yours" "see what there is for you: `shuguan catalog`";
+    MethodNotAllowed "SG2115" "method-not-allowed" "方法不允许" "this route does not take this method" "`shuguan push` and `shuguan pull` use the methods that are taken: `shuguan push --help`";
     Draining "SG2116" "draining" "网关正在停止" "the gateway is shutting down" "repeat after the time in `Retry-After`";
     Overloaded "SG2117" "overloaded" "网关繁忙" "the gateway has as much work as it may take" "repeat after the time in `Retry-After`";
-    UnacceptableForm "SG2118" "not-acceptable" "无法提供所需格式" "this form of answer is not offered" "see the table of calls in README.md";
-    BadManner "SG2119" "bad-manner" "交换方式、范围与条数不一致" "`Exchange-Mode`, `Exchange-Scope` and `Exchange-Count` do not fit together" "a snapshot has a scope and a count, nothing else has a scope: see the table of headers in README.md";
-    BadLogPath "SG2131" "bad-log-path" "台账路径格式错误" "the path is not that of a tile, an entry bundle or an entry" "paths are those of C2SP tlog-tiles: `/log/tile/0/x001/234`, `/log/tile/entries/000.p/17`, `/log/entries/17`";
-    NotInLog "SG2132" "not-in-log" "台账尚无此内容" "the log is not long enough to have this" "read `/log/checkpoint` first and ask for what its size calls for";
+    UnacceptableForm "SG2118" "not-acceptable" "无法提供所需格式" "this form of answer is not offered" "ask for a form that is offered: `shuguan rejects --help`";
+    BadManner "SG2119" "bad-manner" "交换方式、范围与条数不一致" "`Exchange-Mode`, `Exchange-Scope` and `Exchange-Count` do not fit together" "a snapshot has a scope and a count, nothing else has a scope: `shuguan push --help`";
+    BadLogPath "SG2131" "bad-log-path" "存证日志路径格式错误" "the path is not that of a tile, an entry bundle or an entry" "paths are those of C2SP tlog-tiles: `/log/tile/0/x001/234`, `/log/tile/entries/000.p/17`, `/log/entries/17`";
+    NotInLog "SG2132" "not-in-log" "存证日志尚无此内容" "the log is not long enough to have this" "read `/log/checkpoint` first and ask for what its size calls for";
     UnknownLayout "SG2120" "unknown-layout" "没有该名称的版式" "no layout of this name is set up for this partner and record type" "see `layouts` in `shuguan catalog`, or ask the operator to add it to shuguan.toml";
-    BadSignature "SG2151" "bad-signature" "报文签名无效" "the request's message signature does not hold or is not written as it must be" "see `detail`; sign what README.md lists under message signatures, in that order";
+    BadSignature "SG2151" "bad-signature" "报文签名无效" "the request's message signature does not hold or is not written as it must be" "see `detail`; `shuguan push` signs as it must be, with the message key of client.toml: `shuguan push --help`";
     StaleSignature "SG2152" "stale-signature" "报文签名已过期或时间不符" "the request's signature is over, lives longer than 300 seconds or was made in the future" "set the clock and sign anew; under the same idempotency key when it is the same batch";
     Replayed "SG2153" "replayed" "签名随机数已用过" "this nonce was used for another request" "sign each request with a fresh nonce of 16 random bytes";
     SignatureRequired "SG2154" "signature-required" "要求报文签名" "this partner has to sign its requests" "name a message key in client.toml: `shuguan cert request`, then `shuguan cert issue --message`";
@@ -80,7 +80,7 @@ refusals! {
     LogNameTaken "SG2163" "log-name-taken" "日志名称已被使用" "a log had this name before, and a name means one log for ever" "name another: `shuguan log turn` proposes one";
     AckMismatch "SG2160" "ack-mismatch" "确认内容与发放记录不符" "the acknowledgement names another exchange, leaf or digest than was released" "name what the extract's receipt and `Repr-Digest` say; `damaged` when it came otherwise";
 
-    UnsupportedType "SG3101" "unsupported-type" "不支持的文件格式" "this `Content-Type` or charset is not taken" "send a type of README.md's table of headers, e.g. `text/csv`, `charset=utf-8` or `charset=gb18030`";
+    UnsupportedType "SG3101" "unsupported-type" "不支持的文件格式" "this `Content-Type` or charset is not taken" "send a type that `shuguan push --help` names, e.g. `text/csv`, `charset=utf-8` or `charset=gb18030`";
     UnsupportedCoding "SG3102" "unsupported-coding" "不支持的内容编码" "this `Content-Encoding` is not taken" "send `gzip` or `zstd`, or the body uncompressed";
     BadEncoding "SG3103" "bad-encoding" "字符编码错误" "the body is not in the charset that it declares" "check the charset: `shuguan check FILE --record …`";
     BadHeaderRow "SG3104" "bad-header-row" "表头错误" "the header row lacks a required field or names one twice" "compare with `shuguan catalog`";

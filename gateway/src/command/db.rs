@@ -22,7 +22,7 @@ use crate::registry::schema::{TableSpec, describe};
 use crate::registry::{Registry, RegistryFault, RegistrySettings};
 use crate::serve::tables;
 
-/// The registration database.
+/// Registration database and journal: migrate, compare, back up, restore, recover.
 #[derive(Debug, clap::Args)]
 pub struct DbArgs {
     #[command(subcommand)]

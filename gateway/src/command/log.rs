@@ -19,7 +19,7 @@ use crate::journal::{ExportError, Exported, Extent, Reader, Resting, export};
 mod clock;
 mod prove;
 
-/// The log as files.
+/// The log: as files, its volumes, its clock, proofs that it only grew.
 #[derive(Debug, clap::Args)]
 pub struct LogArgs {
     #[command(subcommand)]

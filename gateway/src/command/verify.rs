@@ -34,7 +34,7 @@ const RECEIPT_BYTES_MAX: u64 = 128 * 1024;
 const UNWITNESSED_H: u32 = 24;
 const HOUR_US: i64 = 3_600_000_000;
 
-/// Verify a receipt or a whole log offline.
+/// Verify receipts, records, bundles, keys or a whole log, offline.
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
     #[command(subcommand)]
