@@ -1,8 +1,7 @@
 //! HTTP to domain and back: the feed listener's routes.
 //!
 //! `gate` what every request passes · `feeds` push · `exchanges` list, status, receipt, rejects · `extracts` pull · `compare` claims ·
-//! `acks` what came in was
-//! received · `answers` where an answer's leaf stands, and its signature · `catalog` what a partner may do · `log` checkpoint and tiles ·
+//! `statements` acknowledgements, recalls and answers to tickets · `tickets` what a source is asked to check · `answers` where an answer's leaf stands, and its signature · `catalog` what a partner may do · `log` checkpoint and tiles ·
 //! `places` how many are in at once · `report` rejects in their forms · `problem` the only place that knows status codes. Nothing here decides; it translates.
 
 pub mod answers;

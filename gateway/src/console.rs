@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `shell` | headers of every answer, problems as pages, the page for callers without a certificate |
 //! | `guard` | requests from other sites, form tokens |
+//! | `json` | what every JSON route does before and after its own work |
 //! | `question` | who asks what and why: sealed, then answered |
 //! | `officers_api` | `POST /console/api/search`, `/show` |
 //! | `person` | who sent or received what about one person: `/console/person`, `POST /console/api/person` |

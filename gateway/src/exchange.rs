@@ -2,6 +2,16 @@
 //!
 //! `push.rs`, `pull.rs` and `compare.rs` read from top to bottom, one call a station. A station takes the previous station's output by value and
 //! gives a type that only it can make, so that none can be skipped.
+//!
+//! | File | What it is |
+//! |---|---|
+//! | `push`, `pull`, `compare` | the straight lines |
+//! | `admit`, `asked`, `signing`, `inflight`, `mode` | may this come, from whom, how is it meant; one key at a time |
+//! | `repeat`, `upload` | a key that is known; an upload that breaks off |
+//! | `batch`, `quality`, `report`, `claims` | the body read, how good it was, what the sender is told; what a comparison claims |
+//! | `release`, `subjects`, `index_keys`, `tags` | the gate; whom a part is about, as keyed tags, and under which keys |
+//! | `seal`, `answer`, `receipt_keys` | the point after which a crash is safe; the answer, and what signs it |
+//! | `statement`, `ack`, `recall`, `ticket` | what is stated about an exchange that the log holds |
 
 pub mod ack;
 pub mod admit;

@@ -7,6 +7,9 @@
 //! |---|---|
 //! | `settings` | how it is opened |
 //! | `entry` → `sequencer` → `group` → `proofread` | what is sealed, in which order, what one transaction writes, and whether that is what was hashed |
+//! | `shared` | what the sequencer tells every handle: the newest checkpoint, the backlog, the stop flag |
+//! | `log_time` | the time that the log goes on by |
+//! | `numbers` | the number of each exchange among its partner's |
 //! | `copyback` | the write-ahead log back into the database, beside the sequencer |
 //! | `payload`, `columns`, `evidence`, `packing`, `kek` | released parts, packed and encrypted; the commitments to them |
 //! | `vault`, `shredding`, `shreds` | evidence records under keys of their own; destroying those; what the log says is destroyed |
@@ -22,10 +25,13 @@
 //! | `volumes` | one volume of the log ends and the next begins |
 //! | `succession` | an older copy goes on as another log, which says what is lost |
 //! | `recovery`, `head` | opening: is what is stored what was sealed, and all of it? |
-//! | `answers`, `views`, `readers` | reading |
+//! | `answers`, `views`, `readers`, `recent` | reading; the newest nodes of the tree in memory |
+//! | `kept` | what is left of each push, for whoever compares journal and registry |
+//! | `committed`, `requested` | is an opened record what its leaf commits to, and did its request ask for that? |
 //! | `resting` | reading what is stored as it is stored, for another program than the gateway |
 //! | `deep` | is what lies beside the log what the log commits to? |
-//! | `export` | the log as files |
+//! | `export`, `backup` | the log as files; a copy of the journal while the gateway runs |
+//! | `fault` | what it can fail at |
 //! | `statements` | all SQL |
 //! | `store` | the seam: where the journal lies, and how statements run there |
 

@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use rustls_pki_types::CertificateDer;
 use ring::signature::{ECDSA_P256_SHA256_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm};
+use rustls_pki_types::CertificateDer;
 use shuguan_policies::envelope::Algorithm;
 use shuguan_policies::{Partner, PolicySet};
 use x509_parser::extensions::GeneralName;

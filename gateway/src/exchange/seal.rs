@@ -19,7 +19,10 @@ use super::report::Report;
 use super::signing::commit_request;
 use super::{Fault, Refused, Stations, Stop};
 use crate::edge::Peer;
-use crate::journal::{CONTENT, Entry, Evidence, INDEX, INDEX_KEYS, Idempotency, Outcome, QUALITY, SealError, Sealed, SealedPayload, Subjects, RefusalDraft};
+use crate::journal::{
+    CONTENT, Entry, Evidence, INDEX, INDEX_KEYS, Idempotency, Outcome, QUALITY, RefusalDraft, SealError, Sealed,
+    SealedPayload, Subjects,
+};
 use crate::limits::Standing;
 use crate::refusal::Refusal;
 use crate::sha256;

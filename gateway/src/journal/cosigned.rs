@@ -6,16 +6,17 @@
 use std::sync::Arc;
 
 use shuguan_ledger::checkpoint::Checkpoint;
+use shuguan_ledger::leaf::Event;
 use shuguan_ledger::tree::{self, Hash, consistency_path};
 use uuid::Uuid;
 
+use super::Journal;
 use super::entry::{Entry, Outcome};
 use super::fault::{JournalFault, SealError};
 use super::sequencer::Work;
 use super::statements;
 use super::store::{Row, Store, Stored, values};
 use super::views::Reader;
-use super::Journal;
 use crate::clock;
 
 const MINUTE_US: i64 = 60_000_000;

@@ -1,6 +1,6 @@
 //! `shuguan policy matrix`: what a bundle grants, field by field, at the terminal or as a workbook that people fill in.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use shuguan_policies::bundle::Bundle;
 use shuguan_policies::matrix::{Matrix, Sheet};
@@ -38,13 +38,7 @@ pub(super) fn matrix(args: &MatrixArgs, output: &Output) -> Result<Exit, Failure
     }
 }
 
-fn write(
-    args: &MatrixArgs,
-    file: &PathBuf,
-    matrix: &Matrix,
-    set: &PolicySet,
-    output: &Output,
-) -> Result<Exit, Failure> {
+fn write(args: &MatrixArgs, file: &Path, matrix: &Matrix, set: &PolicySet, output: &Output) -> Result<Exit, Failure> {
     let at = file.display().to_string();
     let bytes = workbook::write(matrix, &hex(&set.hash()))
         .map_err(|error| Failure::local("cannot make the workbook").at(&*at).because(error))?;
