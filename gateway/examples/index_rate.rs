@@ -14,7 +14,7 @@ use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use shuguan::clock::{self, Clock};
 use shuguan::exchange::index_keys::IndexKeys;
 use shuguan::exchange::subjects::SubjectColumns;
-use shuguan::journal::{Entry, EventDraft, IndexHistory, Journal, JournalSettings, Secret, Tag};
+use shuguan::journal::{Entry, IndexHistory, Journal, JournalSettings, Secret, Tag};
 use shuguan::pki::period::PeriodKeys;
 use shuguan_ledger::leaf::{Digest, Event, OfficerResultEvent, Reference};
 use shuguan_policies::{PolicySet, Target};
@@ -116,7 +116,7 @@ async fn seal(journal: &Journal, tags: Vec<Tag>) -> Result<(), Failed> {
     for part in tags.chunks(ROWS) {
         subjects.push(part.to_vec())?;
     }
-    let event: EventDraft = Event::OfficerResult(OfficerResultEvent {
+    let event = Event::OfficerResult(OfficerResultEvent {
         who: "rate".into(),
         of: Reference {
             i: 0,
