@@ -515,7 +515,7 @@ fn an_answer_needs_what_the_registry_holds_and_what_the_caller_claims() {
         ("name", text(&[Some("张三"), Some("李四"), None]), true),
         (
             "death_date",
-            Arc::new(Date32Array::from(vec![Some(1), None, None])) as _,
+            Arc::new(Date32Array::from(vec![Some(1), Some(2), None])) as _,
             true,
         ),
     ])
