@@ -6,7 +6,7 @@ use toml::Spanned;
 use crate::canonical::Canonical;
 use crate::ceiling::{Names, class_of};
 use crate::dataset::Dataset;
-use crate::disclosure::{Disclosed, Way, disclosed, within};
+use crate::disclosure::{Disclosed, Way, disclosed, of_others, within};
 use crate::document::{Document, Table, nearest};
 use crate::operator::Operator;
 use crate::partner::{Partners, Role};
@@ -113,9 +113,16 @@ impl Bound {
         if !self.means(plan, partners) {
             return Vec::new();
         }
-        let all = disclosed(plan);
-        let beyond = all.iter().filter(|one| self.means_field(plan, one));
+        let own = disclosed(plan);
+        let own = own.iter().filter(|one| self.names_field(one)).cloned();
+        // Of a field of one record type or dataset it is meant whom that is about; of a name or class by itself, whoever.
+        let anybody = self.target.is_none() || self.field.is_none();
+        let others = if anybody { of_others(plan) } else { Vec::new() };
+        let beyond: Vec<Disclosed> = own
+            .chain(others.into_iter().filter(|one| self.names_field(one)))
+            .collect();
         beyond
+            .iter()
             .filter(|one| !within(&one.operator, &self.at_most, &one.kind))
             .map(|one| breach(plan, one))
             .collect()
@@ -134,10 +141,8 @@ impl Bound {
             && self.target.as_ref().is_none_or(|name| plan.target().name() == name)
     }
 
-    fn means_field(&self, plan: &Plan, one: &Disclosed) -> bool {
-        let class = plan.target().field(one.field).map(|field| field.class);
-        self.field.as_ref().is_none_or(|name| one.field == name)
-            && self.class.is_none_or(|least| class.is_some_and(|class| class >= least))
+    fn names_field(&self, one: &Disclosed) -> bool {
+        self.field.as_ref().is_none_or(|name| one.field == name) && self.class.is_none_or(|least| one.class >= least)
     }
 
     pub(crate) fn encode(&self, out: &mut Canonical) {

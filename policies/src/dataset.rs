@@ -2,7 +2,7 @@
 
 mod origins;
 
-use shuguan_adapters::catalogue::{Class, Field, FieldType, Subject};
+use shuguan_adapters::catalogue::{Class, Field, FieldType, Implied, Subject};
 use shuguan_adapters::code::tables;
 
 /// A dataset of the registry.
@@ -41,7 +41,11 @@ impl Dataset {
 
     /// Grows when fields change meaning; grants name it.
     pub fn schema(self) -> u32 {
-        1
+        match self {
+            Self::Population => 1,
+            // 2: number, name and address of a trader stand in fields of their own.
+            Self::Enterprises => 2,
+        }
     }
 
     /// The field that says whom a row is about, and by which a comparison looks it up.
@@ -56,7 +60,11 @@ impl Dataset {
     pub fn subjects(self) -> &'static [Subject] {
         match self {
             Self::Population => &[Subject::Person("citizen_id")],
-            Self::Enterprises => &[Subject::Enterprise("uscc"), Subject::Enterprise("taxpayer_id")],
+            Self::Enterprises => &[
+                Subject::Enterprise("uscc"),
+                Subject::Enterprise("taxpayer_id"),
+                Subject::Person("trader_id"),
+            ],
         }
     }
 
@@ -103,11 +111,17 @@ static POPULATION: &[Field] = &[
     Field::new("updated_at", "更新时间", FieldType::Instant, Class::C1),
 ];
 
+/// A taxpayer may be a person who trades under a resident id. Then the tax register's number, name and address are a person's id, name and home: they are not
+/// in `taxpayer_id`, `name` and `address` but in the three fields at the end, which have class C3, so that only a grant that states its necessity gives them out.
 static ENTERPRISES: &[Field] = &[
     Field::new("uscc", "统一社会信用代码", FieldType::Uscc, Class::C0),
     Field::new("org_code", "组织机构代码", FieldType::OrgCode, Class::C0),
     Field::new("reg_no", "注册号", FieldType::RegNo, Class::C0),
-    Field::new("taxpayer_id", "纳税人识别号", FieldType::TaxpayerId, Class::C1),
+    Field::new("taxpayer_id", "纳税人识别号", FieldType::TaxpayerId, Class::C1).hiding(&[
+        Implied::CitizenId,
+        Implied::BirthDate,
+        Implied::Sex,
+    ]),
     Field::new("name", "单位名称", FieldType::Text(200), Class::C0),
     Field::new("unit_kind", "单位类型", FieldType::Text(10), Class::C0),
     Field::new("legal_rep_name", "法定代表人", FieldType::Text(100), Class::C2),
@@ -130,4 +144,7 @@ static ENTERPRISES: &[Field] = &[
     Field::new("closed_on", "注销日期", FieldType::Date, Class::C0),
     Field::new("source", "来源数据类", FieldType::Text(60), Class::C1),
     Field::new("updated_at", "更新时间", FieldType::Instant, Class::C1),
+    Field::new("trader_id", "个人经营者纳税人识别号", FieldType::TaxpayerId, Class::C3),
+    Field::new("trader_name", "个人经营者名称", FieldType::Text(200), Class::C3),
+    Field::new("trader_address", "个人经营者地址", FieldType::Text(300), Class::C3),
 ];

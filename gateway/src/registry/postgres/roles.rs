@@ -92,19 +92,12 @@ fn masked(dataset: Dataset) -> String {
     )
 }
 
-/// When a unit is a person who trades: his resident id is in the taxpayer's number, of 18 digits or of 15, with two more or without. A credit code
-/// that looks like one is masked with them.
-const TRADES: &str = "taxpayer_id ~ '^[1-9][0-9]{5}(1[89]|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9X]([0-9A-Z]{2})?$' \
-    OR taxpayer_id ~ '^[1-9][0-9]{7}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])[0-9]{3}([0-9A-Z]{2})?$'";
-
 fn masked_field(dataset: Dataset, field: &Field) -> String {
     let name = field.name;
-    let of_a_person = |masked: &str| format!("CASE WHEN {TRADES} THEN {masked} ELSE {name} END AS {name}");
     match (dataset, name) {
-        (Dataset::Enterprises, "taxpayer_id") => return of_a_person("left(taxpayer_id, 6) || '************'"),
-        // He trades under his name, and where he lives.
-        (Dataset::Enterprises, "name") => return of_a_person("left(name, 1) || '**'"),
-        (Dataset::Enterprises, "address") => return of_a_person("NULL"),
+        // A person who trades; his address is none of what is shown.
+        (Dataset::Enterprises, "trader_id") => return format!("left({name}, 6) || '************' AS {name}"),
+        (Dataset::Enterprises, "trader_name") => return format!("{} AS {name}", surname(name)),
         _ => {}
     }
     let expression = match (field.class, &field.kind) {
@@ -112,9 +105,13 @@ fn masked_field(dataset: Dataset, field: &Field) -> String {
             return name.to_owned();
         }
         (_, FieldType::CitizenId) => format!("left({name}, 6) || '************'"),
-        (_, FieldType::Name) => format!("left({name}, 1) || '**'"),
+        (_, FieldType::Name) => surname(name),
         (_, FieldType::Date) => format!("date_trunc('year', {name}::timestamp)::date"),
         _ => "CAST(NULL AS text)".to_owned(),
     };
     format!("{expression} AS {name}")
+}
+
+fn surname(name: &str) -> String {
+    format!("left({name}, 1) || '**'")
 }

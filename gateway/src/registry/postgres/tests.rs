@@ -404,13 +404,18 @@ async fn the_reader_sees_no_resident_id_in_a_taxpayers_number() {
     reader.address.role = roles::READER.into();
     let mut masked = Place::new(Store::Postgres);
     masked.settings = RegistrySettings::Postgres(reader);
-    let seen = masked.query("SELECT taxpayer_id, name, address FROM enterprises_masked ORDER BY 1, 2");
+    let seen = masked.query(
+        "SELECT taxpayer_id, name, address, trader_id, trader_name, trader_address FROM enterprises_masked ORDER BY 1, 2",
+    );
     assert_eq!(seen.len(), numbers.len());
     for (number, of_a_person) in numbers {
-        let whole = format!("{number} 张三商店 海州区某路1号");
+        let whole = format!("{number} 张三商店 海州区某路1号 - - -");
         assert_eq!(seen.contains(&whole), !of_a_person, "{number}: {seen:?}");
     }
-    let hidden = seen.iter().filter(|row| **row == "320706************ 张** -").count();
+    let hidden = seen
+        .iter()
+        .filter(|row| **row == "- - - 320706************ 张** -")
+        .count();
     assert_eq!(hidden, numbers.iter().filter(|(_, of_a_person)| *of_a_person).count());
 }
 
