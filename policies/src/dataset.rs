@@ -97,7 +97,7 @@ static POPULATION: &[Field] = &[
     Field::new("hukou_region", "户籍地区划", FieldType::Region, Class::C2),
     Field::new("town_code", "乡镇街道代码", FieldType::Division(9), Class::C2),
     Field::new("village_code", "居村委代码", FieldType::Division(12), Class::C2),
-    Field::new("hukou_address", "户籍地址", FieldType::Text(200), Class::C2),
+    Field::new("hukou_address", "户籍地址", FieldType::Text(200), Class::C2).telling(&[Implied::Place]),
     Field::new("residence_region", "居住地区划", FieldType::Region, Class::C2),
     Field::new(
         "person_status",
@@ -139,12 +139,12 @@ static ENTERPRISES: &[Field] = &[
         Class::C1,
     ),
     Field::new("region", "所在区划", FieldType::Region, Class::C0),
-    Field::new("address", "地址", FieldType::Text(300), Class::C0),
+    Field::new("address", "地址", FieldType::Text(300), Class::C0).telling(&[Implied::Place]),
     Field::new("industry_code", "行业代码", FieldType::DocumentNo(5), Class::C0),
     Field::new("closed_on", "注销日期", FieldType::Date, Class::C0),
     Field::new("source", "来源数据类", FieldType::Text(60), Class::C1),
     Field::new("updated_at", "更新时间", FieldType::Instant, Class::C1),
     Field::new("trader_id", "个人经营者纳税人识别号", FieldType::TaxpayerId, Class::C3),
     Field::new("trader_name", "个人经营者名称", FieldType::Text(200), Class::C3),
-    Field::new("trader_address", "个人经营者地址", FieldType::Text(300), Class::C3),
+    Field::new("trader_address", "个人经营者地址", FieldType::Text(300), Class::C3).telling(&[Implied::Place]),
 ];

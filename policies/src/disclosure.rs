@@ -146,7 +146,12 @@ pub(crate) fn told(target: Target, output: &[OutputColumn]) -> Vec<(&'static str
         let told = implied(target, column.kind.field, &column.kind.operator).into_iter();
         told.map(move |told| (source, told)).collect::<Vec<_>>()
     };
-    output.iter().flat_map(of_column).collect()
+    let released: Vec<_> = output
+        .iter()
+        .map(|column| (column.name, &column.kind.operator))
+        .collect();
+    let heads = implied::of_the_head(target, &released);
+    output.iter().flat_map(of_column).chain(heads).collect()
 }
 
 fn digits(kind: &FieldType) -> usize {

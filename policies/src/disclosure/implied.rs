@@ -180,3 +180,42 @@ fn cut(digits: usize) -> Operator {
     let level = RegionTo::ALL.into_iter().rev().find(|to| to.digits() <= digits);
     level.map_or(Operator::Drop, Operator::Region)
 }
+
+/// What is told of the head of a household: in his own row the member is the head, so a field of the member gives away one of the head wherever the rows of
+/// a household can be put together.
+pub(super) fn of_the_head(target: Target, released: &[(&'static str, &Operator)]) -> Vec<(&'static str, Told)> {
+    const HEADS: [(&str, &str, &[&[&str]]); 2] = [
+        (
+            "name",
+            "head_name",
+            &[&["citizen_id", "head_id"], &["dibao_no", "relation_to_head"]],
+        ),
+        ("citizen_id", "head_id", &[&["dibao_no", "relation_to_head"]]),
+    ];
+    let whole = |name: &&str| {
+        released
+            .iter()
+            .any(|(field, operator)| field == name && **operator == Operator::Keep)
+    };
+    let mut all = Vec::new();
+    for (member, head, links) in HEADS {
+        let (Some(field), Some((source, operator))) =
+            (target.field(head), released.iter().find(|(field, _)| *field == member))
+        else {
+            continue;
+        };
+        if links.iter().any(|link| link.iter().all(whole)) {
+            all.push((
+                *source,
+                Told {
+                    field: field.name,
+                    kind: field.kind,
+                    class: field.class,
+                    operator: normal(operator, &field.kind),
+                    own: true,
+                },
+            ));
+        }
+    }
+    all
+}

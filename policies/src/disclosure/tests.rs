@@ -301,6 +301,54 @@ fn a_number_that_may_be_a_resident_id_gives_away_all_of_it_and_whose_it_is_is_ke
 }
 
 #[test]
+fn a_whole_address_gives_away_its_codes_and_one_that_is_cut_as_much_as_is_left() {
+    let whole = |target: &str, field: &str| words(target, field, &Operator::Keep);
+    for (target, field, codes) in [
+        (
+            "public-security/resident",
+            "hukou_address",
+            &["hukou_region keep", "town_code keep", "village_code keep"][..],
+        ),
+        (
+            "population",
+            "hukou_address",
+            &["hukou_region keep", "town_code keep", "village_code keep"],
+        ),
+        // The towns and villages of a floating resident are those of the other address.
+        (
+            "public-security/floating-resident",
+            "hukou_address",
+            &["hukou_region keep"],
+        ),
+        (
+            "public-security/floating-resident",
+            "residence_address",
+            &["residence_region keep", "town_code keep", "village_code keep"],
+        ),
+        (
+            "civil-affairs/destitute-support",
+            "address",
+            &["town_code keep", "village_code keep"],
+        ),
+        ("civil-affairs/cremation", "address", &[]),
+        ("public-security/birth", "birth_address", &["birth_region keep"]),
+        ("tax/registration", "op_address", &["op_region keep", "town_code keep"]),
+        ("enterprises", "address", &["region keep"]),
+    ] {
+        assert_eq!(whole(target, field), codes, "{target}.{field}");
+    }
+    let town = Operator::Address(Address {
+        to: Level::Town,
+        code: "town_code".into(),
+    });
+    assert_eq!(
+        words("population", "hukou_address", &town),
+        ["hukou_region keep", "town_code keep", "village_code region to town"]
+    );
+    assert!(words("population", "hukou_address", &Operator::Exists).is_empty());
+}
+
+#[test]
 fn whatever_the_catalogue_says_that_a_number_tells_the_compiler_knows() {
     for record in shuguan_adapters::catalogue::record_types() {
         for field in record.fields {

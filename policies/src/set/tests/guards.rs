@@ -197,6 +197,55 @@ fn who_can_learn_a_resident_id_names_the_tax_register_and_no_extract_of_units() 
 }
 
 #[test]
+fn reducing_what_a_card_an_address_or_the_heads_own_row_gives_away_is_theatre() {
+    let after = "limits = { rows_per_push = 500_000, rows_per_day = 500_000, reject_percent = 20 }\n";
+    let of_the_head = |line: &str| format!("{line}\n{after}");
+    refused(
+        &[(
+            CIVIL,
+            after,
+            &of_the_head("reduce.head_name = { op = \"mask\", first = 1, char = \"＊\" }"),
+        )],
+        "reducing `head_name` hides nothing: `name`, released as `keep`, gives it away (keep)",
+        "head_name",
+    );
+    let grant = |record: &str, rest: &str| {
+        format!("[[grant]]\nfor = {{ record = \"{record}\" }}\nnecessity = \"试\"\n{rest}\n{after}")
+    };
+    for (file, record, rest, field, source) in [
+        (
+            CIVIL,
+            "civil-affairs/disability",
+            "keep = [\"disability_no\", \"name\"]\nreduce.grade = { op = \"exists\" }",
+            "grade",
+            "disability_no",
+        ),
+        (
+            CIVIL,
+            "civil-affairs/destitute-support",
+            "keep = [\"citizen_id\", \"start_month\", \"address\"]\nreduce.town_code = { op = \"region\", to = \"county\" }",
+            "town_code",
+            "address",
+        ),
+        (
+            POLICE,
+            "public-security/non-mainland-resident",
+            "keep = [\"id_type\", \"id_no\", \"name\"]\nreduce.birth_date = { op = \"date\", to = \"year\" }",
+            "birth_date",
+            "id_no",
+        ),
+    ] {
+        let whole = grant(record, rest);
+        let texts = [(file, "[[grant]]", &*format!("{whole}\n[[grant]]"))];
+        refused(
+            &texts,
+            &format!("reducing `{field}` hides nothing: `{source}`, released as `keep`, gives it away (keep)"),
+            field,
+        );
+    }
+}
+
+#[test]
 fn a_bound_that_names_nothing_that_exists_is_a_fault() {
     for (from, to, message, under) in [
         (
@@ -398,8 +447,8 @@ fn hours_follow_the_calendar_and_a_year_that_it_lacks_is_closed() {
 #[test]
 fn a_case_or_a_never_line_that_fails_keeps_the_bundle_out() {
     refused(
-        &[("agreements/civil-affairs.toml", "first = 1", "first = 2")],
-        "case tests/civil-affairs.toml:",
+        &[("agreements/registry.toml", "first = 1", "first = 2")],
+        "case tests/registry.toml:",
         "[[case]]",
     );
     let never = "never = [\n  { field = \"population.sex\" },";
