@@ -77,6 +77,18 @@ impl Dataset {
         }
     }
 
+    /// Whether any field comes from that field of that record type.
+    pub(crate) fn draws_on(self, record: &str, field: &str) -> bool {
+        self.fields()
+            .iter()
+            .any(|own| self.origins(own.name).contains(&(record, field)))
+    }
+
+    /// Whether a field says of its origins only that they are there: where a row is from, when it changed, how many report a death.
+    pub(crate) fn shows_presence(self, field: &str) -> bool {
+        matches!(field, "source" | "updated_at" | "death_certainty")
+    }
+
     /// Its fields, in the order of the registry's view.
     pub fn fields(self) -> &'static [Field] {
         match self {

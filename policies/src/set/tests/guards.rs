@@ -246,6 +246,69 @@ fn reducing_what_a_card_an_address_or_the_heads_own_row_gives_away_is_theatre() 
 }
 
 #[test]
+fn a_bound_on_a_field_of_a_record_type_holds_for_the_datasets_that_draw_on_it() {
+    let with_bound = |file: &str, line: &str| {
+        let (from, to) = match file {
+            "ceilings.toml" => (
+                "ceiling = [",
+                format!("ceiling = [\n  {{ id = \"T-1\", why = \"试\", {line} }},"),
+            ),
+            _ => ("never = [", format!("never = [\n  {{ {line} }},")),
+        };
+        match with(&[(file, from, &to)]) {
+            Ok(_) => Vec::new(),
+            Err(faults) => faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>(),
+        }
+    };
+    let death = "field = \"health/death-certificate.death_date\", direction = \"pull\"";
+    for file in ["ceilings.toml", "tests/never.toml"] {
+        let told = with_bound(file, death);
+        for wanted in [
+            "`population-registration` tells `date to month` of `death_date`",
+            "`population-compare` tells `exists` of `death_date`",
+        ] {
+            assert!(told.iter().any(|message| message.contains(wanted)), "{file}: {told:?}");
+        }
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(with_bound(file, &format!("{death}, at_most = {{ op = \"date\", to = \"month\" }}")).is_empty());
+        let told = with_bound(file, &format!("{death}, mode = \"extract\", at_most = \"exists\""));
+        assert_eq!(told.len(), 1, "{told:?}");
+    }
+    // Whose rows there are shows in every row; the number itself is more than that.
+    let number = "field = \"health/death-certificate.citizen_id\", direction = \"pull\"";
+    assert!(with_bound("ceilings.toml", &format!("{number}, at_most = \"exists\"")).is_empty());
+    let told = with_bound("ceilings.toml", number);
+    assert!(
+        told.iter()
+            .all(|message| message.contains("tells `exists` of `death_certainty`"))
+            && !told.is_empty(),
+        "{told:?}"
+    );
+    // Pushed it may be.
+    let pushed = "field = \"health/death-certificate.death_date\", direction = \"push\", at_most = \"keep\"";
+    assert!(with_bound("ceilings.toml", pushed).is_empty());
+}
+
+#[test]
+fn a_bound_that_can_mean_no_grant_is_a_fault() {
+    for line in [
+        "field = \"health/death-certificate.issuer\", direction = \"pull\"",
+        "field = \"public-security/resident.marital_status\", mode = \"extract\"",
+        "record = \"tax/registration\", direction = \"pull\"",
+        "dataset = \"population\", direction = \"push\"",
+        "field = \"population.name\", mode = \"feed\"",
+        "direction = \"pull\", mode = \"feed\"",
+    ] {
+        let ceiling = format!("ceiling = [\n  {{ id = \"T-1\", why = \"试\", {line} }},");
+        let faults = with(&[("ceilings.toml", "ceiling = [", &ceiling)]).unwrap_err();
+        let told = faults
+            .iter()
+            .any(|fault| fault.message == "no grant can be meant by this, so it would bound nothing");
+        assert!(told, "{line}: {faults:?}");
+    }
+}
+
+#[test]
 fn a_bound_that_names_nothing_that_exists_is_a_fault() {
     for (from, to, message, under) in [
         (
