@@ -173,7 +173,10 @@ pub(super) fn check_sensitive(
     let column = output.iter().find(|column| column.kind.field.class >= Class::C3);
     let told = told(target, output);
     let told = told.iter().find(|(_, one)| one.class >= Class::C3);
-    let minors = matches!(target, Target::Record(record) if record.minors);
+    let minors = output.iter().find_map(|column| match target {
+        Target::Record(record) => record.minors.then_some(record.name),
+        Target::Dataset(dataset) => dataset.of_children(column.name),
+    });
     let why = match (column, told) {
         (Some(column), _) => format!("`{}` is sensitive ({})", column.name, column.kind.field.class.name()),
         (None, Some((source, one))) => format!(
@@ -181,8 +184,10 @@ pub(super) fn check_sensitive(
             one.field,
             one.class.name()
         ),
-        (None, None) if minors => format!("everything in `{}` is about a child", target.name()),
-        (None, None) => return,
+        (None, None) => match minors {
+            Some(record) => format!("everything in `{record}` is about a child"),
+            None => return,
+        },
     };
     if grant.necessity.as_ref().is_none_or(String::is_empty) {
         document.fault(grant.span.clone(), "`necessity` is missing".into(), Some(why.clone()));

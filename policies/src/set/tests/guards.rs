@@ -309,6 +309,26 @@ fn a_bound_that_can_mean_no_grant_is_a_fault() {
 }
 
 #[test]
+fn an_extract_in_which_children_are_needs_a_necessity_whatever_is_left_of_them() {
+    let necessity = "necessity = \"参保登记比对须以身份号码为准\"\n";
+    let keep = "keep = [\"citizen_id\", \"name\", \"sex\", \"birth_date\", \"hukou_region\", \"town_code\", \"village_code\", \"person_status\", \"death_certainty\", \"source\", \"updated_at\"]\nreduce.death_date = { op = \"date\", to = \"month\" } # 停保按月\n";
+    let hint = |released: &str| {
+        let faults = with(&[(REGISTRY, necessity, ""), (REGISTRY, keep, released)]).unwrap_err();
+        let missing = faults
+            .into_iter()
+            .find(|fault| fault.message == "`necessity` is missing");
+        missing.map(|fault| fault.hint.unwrap())
+    };
+    let masked =
+        "keep = [\"hukou_region\", \"updated_at\"]\nreduce.name = { op = \"mask\", first = 1, char = \"＊\" }\n";
+    assert_eq!(hint(masked).as_deref(), Some("`name` is sensitive (C3)"));
+    let dated = "keep = [\"hukou_region\", \"updated_at\"]\n";
+    let about = "everything in `public-security/birth` is about a child";
+    assert_eq!(hint(dated).as_deref(), Some(about));
+    assert_eq!(hint("keep = [\"hukou_region\", \"person_status\"]\n"), None);
+}
+
+#[test]
 fn a_bound_that_names_nothing_that_exists_is_a_fault() {
     for (from, to, message, under) in [
         (
