@@ -86,7 +86,10 @@ impl Dataset {
 
     /// Whether a field says of its origins only that they are there: where a row is from, when it changed, how many report a death.
     pub(crate) fn shows_presence(self, field: &str) -> bool {
-        matches!(field, "source" | "updated_at" | "death_certainty")
+        matches!(
+            (self, field),
+            (_, "source" | "updated_at") | (Self::Population, "death_certainty")
+        )
     }
 
     /// The record type, all of it about children, that a field draws on.

@@ -90,14 +90,13 @@ fn fits(push: &PushEvent, order: &Order) -> Result<(), Stop> {
 async fn is_released(stations: &Stations, push: &PushEvent, order: &Order) -> Result<(), Stop> {
     let opening = stations.journal.opening(order.exchange).await;
     let opening = opening.map_err(Fault::from_error("read which columns there were"))?;
-    let released = match opening {
-        Some(opening) => opening.columns.iter().any(|column| column.name == order.field),
-        None => {
-            let policies = stations.policies.load();
-            let mut plans = policies.plans();
-            let plan = plans.find(|plan| plan.hash() == push.plan.0);
-            plan.is_some_and(|plan| plan.output().iter().any(|column| column.name == order.field))
-        }
+    let released = if let Some(opening) = opening {
+        opening.columns.iter().any(|column| column.name == order.field)
+    } else {
+        let policies = stations.policies.load();
+        let mut plans = policies.plans();
+        let plan = plans.find(|plan| plan.hash() == push.plan.0);
+        plan.is_some_and(|plan| plan.output().iter().any(|column| column.name == order.field))
     };
     if released {
         return Ok(());

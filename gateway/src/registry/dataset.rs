@@ -229,7 +229,7 @@ fn origins(dataset: Dataset, field: &str) -> &'static [(&'static str, &'static s
         ],
         (Dataset::Enterprises, "org_code") => &[("e", "org_code"), ("t", "org_code")],
         (Dataset::Enterprises, "reg_no") => &[("e", "reg_no"), ("c", "reg_no"), ("g", "reg_no")],
-        (Dataset::Enterprises, "taxpayer_id") => &[("t", "taxpayer_id")],
+        (Dataset::Enterprises, "taxpayer_id" | "trader_id") => &[("t", "taxpayer_id")],
         (Dataset::Enterprises, "name") => &[
             ("e", "ent_name"),
             ("s", "ent_name"),
@@ -264,7 +264,6 @@ fn origins(dataset: Dataset, field: &str) -> &'static [(&'static str, &'static s
             ("t", "reg_address"),
             ("t", "op_address"),
         ],
-        (Dataset::Enterprises, "trader_id") => &[("t", "taxpayer_id")],
         (Dataset::Enterprises, "trader_name") => &[("t", "taxpayer_name"), ("t", "ent_name")],
         (Dataset::Enterprises, "trader_address") => &[("t", "reg_address"), ("t", "op_address")],
         (Dataset::Enterprises, "industry_code") => &[("e", "industry_code"), ("t", "industry_code")],
