@@ -208,6 +208,8 @@ pub struct Field {
     pub aliases: &'static [&'static str],
     /// What its values tell beyond what their type does, e.g. a document number that may be a resident id.
     pub telling: &'static [Implied],
+    /// What values of its type may tell and its own do not, because such values are taken out where they come from.
+    pub hiding: &'static [Implied],
     /// What sources send most, where the type says too little; a code by its meaning. The sample generator draws from it.
     pub usual: &'static [&'static str],
     /// In how many of ten thousand records of a sample it is empty, unless it is required or part of a key.
@@ -226,6 +228,7 @@ impl Field {
             past: false,
             aliases: &[],
             telling: &[],
+            hiding: &[],
             usual: &[],
             blank: 400,
         }
@@ -267,6 +270,12 @@ impl Field {
         Self { telling, ..self }
     }
 
+    /// The same field, in whose values this is never found although its type allows for it.
+    #[must_use]
+    pub const fn hiding(self, hiding: &'static [Implied]) -> Self {
+        Self { hiding, ..self }
+    }
+
     /// The same field, mostly with one of these values in a sample.
     #[must_use]
     pub const fn usually(self, usual: &'static [&'static str]) -> Self {
@@ -284,7 +293,14 @@ impl Field {
 
     /// Everything that a value tells besides itself: by its type, and by what this field says of its own.
     pub fn implies(&self) -> impl Iterator<Item = Implied> + use<> {
-        self.kind.implies().iter().chain(self.telling).copied()
+        let hiding = self.hiding;
+        let all = self.kind.implies().iter().chain(self.telling).copied();
+        all.filter(move |implied| !hiding.contains(implied))
+    }
+
+    /// Whether a value is a resident id, may be one or begins with one.
+    pub fn holds_a_citizen_id(&self) -> bool {
+        matches!(self.kind, FieldType::CitizenId) || self.implies().any(|implied| implied == Implied::CitizenId)
     }
 }
 

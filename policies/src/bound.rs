@@ -1,4 +1,5 @@
-//! Bounds: which grants and fields are meant, and how much may be told about them. Ceilings and `never` lines are made of them.
+//! Bounds: which grants and fields are meant, and how much may be told about them. Ceilings and `never` lines are made of them. A field of a
+//! record type is meant in the datasets that draw on it as well; a bound that can mean no grant is refused.
 
 use shuguan_adapters::catalogue::Class;
 use toml::Spanned;
@@ -6,7 +7,7 @@ use toml::Spanned;
 use crate::canonical::Canonical;
 use crate::ceiling::{Names, class_of};
 use crate::dataset::Dataset;
-use crate::disclosure::{Disclosed, Way, disclosed, within};
+use crate::disclosure::{Disclosed, Way, disclosed, of_others, within};
 use crate::document::{Document, Table, nearest};
 use crate::operator::Operator;
 use crate::partner::{Partners, Role};
@@ -85,6 +86,10 @@ impl Bound {
         // A name that was not understood is a fault already.
         if document.fault_count() == before && bound.names_nothing() {
             document.fault(span, "a bound names grants or fields".into(), None);
+        } else if document.fault_count() == before && !bound.can_mean_a_grant(&names.catalogue.targets()) {
+            let message = "no grant can be meant by this, so it would bound nothing";
+            let hint = "records are pushed and datasets pulled; a field of a record type is pulled where a dataset draws on it";
+            document.fault(span, message.into(), Some(hint.into()));
         }
         (document.fault_count() == before).then_some(bound)
     }
@@ -113,9 +118,16 @@ impl Bound {
         if !self.means(plan, partners) {
             return Vec::new();
         }
-        let all = disclosed(plan);
-        let beyond = all.iter().filter(|one| self.means_field(plan, one));
+        let own = disclosed(plan);
+        let own = own.iter().filter_map(|one| self.meant(plan.target(), one));
+        // Of a field of one record type or dataset it is meant whom that is about; of a name or class by itself, whoever.
+        let anybody = self.target.is_none() || self.field.is_none();
+        let others = if anybody { of_others(plan) } else { Vec::new() };
+        let beyond: Vec<Disclosed> = own
+            .chain(others.into_iter().filter(|one| self.names_field(one)))
+            .collect();
         beyond
+            .iter()
             .filter(|one| !within(&one.operator, &self.at_most, &one.kind))
             .map(|one| breach(plan, one))
             .collect()
@@ -131,13 +143,52 @@ impl Bound {
             && self.purpose.as_ref().is_none_or(|code| plan.purpose() == code)
             && self.direction.is_none_or(|direction| plan.direction() == direction)
             && self.mode.is_none_or(|mode| plan.mode() == mode)
-            && self.target.as_ref().is_none_or(|name| plan.target().name() == name)
+            && self.means_target(plan.target())
     }
 
-    fn means_field(&self, plan: &Plan, one: &Disclosed) -> bool {
-        let class = plan.target().field(one.field).map(|field| field.class);
-        self.field.as_ref().is_none_or(|name| one.field == name)
-            && self.class.is_none_or(|least| class.is_some_and(|class| class >= least))
+    /// A field of a record type is meant wherever it goes: in its pushes, and in the extracts of a dataset that draws on it.
+    fn means_target(&self, target: Target) -> bool {
+        let Some(name) = &self.target else { return true };
+        target.name() == name
+            || matches!((target, &self.field), (Target::Dataset(dataset), Some(field)) if dataset.draws_on(name, field))
+    }
+
+    /// What is told of a field that is meant. Of a record type's field that a dataset only counts on, its rows say that it is there and no more.
+    fn meant(&self, target: Target, one: &Disclosed) -> Option<Disclosed> {
+        let (Target::Dataset(dataset), Some(record), Some(field)) = (target, &self.target, &self.field) else {
+            return self.names_field(one).then(|| one.clone());
+        };
+        if target.name() == record {
+            return self.names_field(one).then(|| one.clone());
+        }
+        let drawn = dataset.origins(one.field).contains(&(record.as_str(), field.as_str()));
+        let sensitive = self.class.is_none_or(|least| one.class >= least);
+        let operator = if dataset.shows_presence(one.field) {
+            Operator::Exists
+        } else {
+            one.operator.clone()
+        };
+        (drawn && sensitive).then(|| Disclosed {
+            operator,
+            ..one.clone()
+        })
+    }
+
+    fn names_field(&self, one: &Disclosed) -> bool {
+        self.field.as_ref().is_none_or(|name| one.field == name) && self.class.is_none_or(|least| one.class >= least)
+    }
+
+    /// Whether any grant could be meant; who may hold one is not asked, because roles bound it elsewhere and a line that says so again does no harm.
+    fn can_mean_a_grant(&self, targets: &[Target]) -> bool {
+        targets.iter().any(|target| {
+            let modes: &[Mode] = match target {
+                Target::Record(_) => &[Mode::Feed],
+                Target::Dataset(_) => &[Mode::Extract, Mode::Compare],
+            };
+            self.means_target(*target)
+                && self.direction.is_none_or(|direction| direction == target.direction())
+                && self.mode.is_none_or(|mode| modes.contains(&mode))
+        })
     }
 
     pub(crate) fn encode(&self, out: &mut Canonical) {

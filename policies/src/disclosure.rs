@@ -3,8 +3,8 @@
 //! `a` is within `b` when whoever has what `b` leaves can compute what `a` leaves. Between a pair for which that is not known, neither
 //! is within the other, so a doubtful change of a bundle counts as incomparable and never as narrower.
 
-use shuguan_adapters::catalogue::FieldType;
-use shuguan_adapters::code::{CodeRow, tables};
+use shuguan_adapters::catalogue::{Class, FieldType};
+use shuguan_adapters::code::CodeRow;
 
 use crate::operator::Operator;
 use crate::operator::date::DateTo;
@@ -12,8 +12,12 @@ use crate::operator::equal::Equal;
 use crate::operator::map::Map;
 use crate::operator::mask::Mask;
 use crate::operator::region::RegionTo;
-use crate::plan::Plan;
-use crate::target::Mode;
+use crate::plan::{OutputColumn, Plan};
+use crate::target::{Mode, Target};
+
+mod implied;
+
+pub use implied::{Told, implied};
 
 /// One thing that a plan tells about a field.
 #[derive(Clone, Debug)]
@@ -22,6 +26,8 @@ pub struct Disclosed {
     pub field: &'static str,
     /// Type of that field.
     pub kind: FieldType,
+    /// How sensitive it is.
+    pub class: Class,
     /// How much of it, in normal form.
     pub operator: Operator,
     /// How it gets out.
@@ -39,27 +45,56 @@ pub enum Way {
     Lookup,
 }
 
-/// Everything that a plan tells, own columns first.
+/// Everything that a plan tells about whom its rows are about, own columns first.
 pub fn disclosed(plan: &Plan) -> Vec<Disclosed> {
     let mut all = Vec::new();
     for column in plan.output() {
         let field = column.kind.field;
-        push(&mut all, field.name, field.kind, &column.kind.operator, Way::Own);
-        implied_by(&mut all, field.name, field.name, &field.kind, &column.kind.operator);
+        push(
+            &mut all,
+            (field.name, field.kind, field.class),
+            &column.kind.operator,
+            Way::Own,
+        );
+    }
+    for (source, told) in told(plan.target(), plan.output()) {
+        if told.own {
+            add(&mut all, source, &told);
+        }
     }
     if plan.mode() == Mode::Compare {
         let asked = plan.require().iter().filter_map(|name| plan.target().field(name));
         for field in asked.filter(|field| !plan.output().iter().any(|column| column.name == field.name)) {
             push(
                 &mut all,
-                field.name,
-                field.kind,
+                (field.name, field.kind, field.class),
                 &Operator::Equal(Equal::None),
                 Way::Lookup,
             );
         }
     }
     all
+}
+
+/// What a plan tells about somebody else than its rows are about: a parent, whoever represents a unit or trades as one. Apart from
+/// the rest, because a field of that name is another person's.
+pub fn of_others(plan: &Plan) -> Vec<Disclosed> {
+    let mut all = Vec::new();
+    for (source, told) in told(plan.target(), plan.output()) {
+        if !told.own {
+            add(&mut all, source, &told);
+        }
+    }
+    all
+}
+
+fn add(all: &mut Vec<Disclosed>, source: &'static str, told: &Told) {
+    push(
+        all,
+        (told.field, told.kind, told.class),
+        &told.operator,
+        Way::Implied(source),
+    );
 }
 
 /// What a plan tells about one field: the maximal ones among everything it tells, so that none is within another.
@@ -86,97 +121,37 @@ pub fn all_within(a: &[Disclosed], b: &[Disclosed]) -> bool {
         .all(|one| b.iter().any(|other| within(&one.operator, &other.operator, &one.kind)))
 }
 
-fn push(all: &mut Vec<Disclosed>, field: &'static str, kind: FieldType, operator: &Operator, way: Way) {
+fn push(
+    all: &mut Vec<Disclosed>,
+    (field, kind, class): (&'static str, FieldType, Class),
+    operator: &Operator,
+    way: Way,
+) {
     let operator = normal(operator, &kind);
     if operator != Operator::Drop {
         all.push(Disclosed {
             field,
             kind,
+            class,
             operator,
             way,
         });
     }
 }
 
-/// What can be read out of `from` when this much of it is known; through chains too, so that a disability number tells a birth date.
-fn implied_by(all: &mut Vec<Disclosed>, source: &'static str, from: &str, kind: &FieldType, operator: &Operator) {
-    for (field, kind, operator) in implied(from, kind, operator) {
-        let operator = normal(&operator, &kind);
-        let known = all
-            .iter()
-            .any(|one| one.field == field && one.operator == operator && one.way != Way::Own);
-        // A division tells the one above it and the beginning of the one below: the chain ends where nothing new is told.
-        if known || field == source || operator == Operator::Drop {
-            continue;
-        }
-        push(all, field, kind, &operator, Way::Implied(source));
-        implied_by(all, source, field, &kind, &operator);
-    }
-}
-
-/// Everything that can be read out of one field released under one operator.
-pub(crate) fn told_by(field: &'static str, kind: &FieldType, operator: &Operator) -> Vec<Disclosed> {
-    let mut all = Vec::new();
-    implied_by(&mut all, field, field, kind, operator);
-    all
-}
-
-/// What a field tells about others of the same record, by the standards of its number. A number of somebody else (a mother, a legal
-/// representative) tells nothing about the person whom the record is about, so this goes by name and not by type.
-pub fn implied(field: &str, kind: &FieldType, operator: &Operator) -> Vec<(&'static str, FieldType, Operator)> {
-    let operator = normal(operator, kind);
-    match (field, &operator) {
-        // GB 11643: digits 1 to 6, 7 to 14 and 17. A document number may be a resident id.
-        ("citizen_id", Operator::Keep) => vec![
-            ("birth_date", FieldType::Date, Operator::Keep),
-            ("sex", FieldType::Code(&tables::SEX), Operator::Keep),
-            ("birth_region", FieldType::Region, Operator::Keep),
-        ],
-        ("citizen_id", Operator::Region(to)) => vec![("birth_region", FieldType::Region, Operator::Region(*to))],
-        ("citizen_id", Operator::SexOf) => vec![("sex", FieldType::Code(&tables::SEX), Operator::Keep)],
-        ("citizen_id", Operator::BirthOf(to)) => vec![("birth_date", FieldType::Date, Operator::Date(*to))],
-        // The first 18 characters are the resident id.
-        ("disability_no" | "id_no", Operator::Keep) => vec![("citizen_id", FieldType::CitizenId, Operator::Keep)],
-        // GB 32100: digits 3 to 8, characters 9 to 17; the old tax number is made of both.
-        ("uscc", Operator::Keep) => vec![
-            ("org_code", FieldType::OrgCode, Operator::Keep),
-            ("reg_region", FieldType::Region, Operator::Keep),
-            ("taxpayer_id", FieldType::TaxpayerId, Operator::Keep),
-        ],
-        // Statistical codes begin with the division above them, so each tells the ones above and the beginning of the ones below.
-        ("village_code", Operator::Keep | Operator::Region(_)) => {
-            let mut others = of_division("town_code", FieldType::Division(9), &operator, 12);
-            others.extend(of_division("hukou_region", FieldType::Region, &operator, 12));
-            others
-        }
-        ("town_code", Operator::Keep | Operator::Region(_)) => {
-            let mut others = of_division("hukou_region", FieldType::Region, &operator, 9);
-            others.extend(of_division("village_code", FieldType::Division(12), &operator, 9));
-            others
-        }
-        ("hukou_region", Operator::Keep | Operator::Region(_)) => {
-            let mut others = of_division("town_code", FieldType::Division(9), &operator, 6);
-            others.extend(of_division("village_code", FieldType::Division(12), &operator, 6));
-            others
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// What is known of another division code once this many digits of one are: that many of its own at most.
-fn of_division(
-    field: &'static str,
-    kind: FieldType,
-    operator: &Operator,
-    length: usize,
-) -> Vec<(&'static str, FieldType, Operator)> {
-    let known = match operator {
-        Operator::Region(to) => to.digits(),
-        _ => length,
+/// Everything that can be read out of released columns about other fields, each with the column that it is read out of.
+pub(crate) fn told(target: Target, output: &[OutputColumn]) -> Vec<(&'static str, Told)> {
+    let of_column = |column: &OutputColumn| {
+        let source = column.name;
+        let told = implied(target, column.kind.field, &column.kind.operator).into_iter();
+        told.map(move |told| (source, told)).collect::<Vec<_>>()
     };
-    let level = RegionTo::ALL.into_iter().rev().find(|to| to.digits() <= known);
-    let told = level.map_or(Operator::Drop, Operator::Region);
-    vec![(field, kind, normal(&told, &kind))]
+    let released: Vec<_> = output
+        .iter()
+        .map(|column| (column.name, &column.kind.operator))
+        .collect();
+    let heads = implied::of_the_head(target, &released);
+    output.iter().flat_map(of_column).chain(heads).collect()
 }
 
 fn digits(kind: &FieldType) -> usize {

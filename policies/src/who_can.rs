@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::disclosure::{Way, disclosed, strongest};
+use crate::disclosure::{Way, disclosed, of_others, strongest};
 use crate::set::PolicySet;
 
 /// One partner, purpose and mode under which something about a field goes out.
@@ -42,7 +42,10 @@ impl PolicySet {
             .plans()
             .filter(|plan| target.is_none_or(|target| plan.target().name() == target))
         {
-            for one in strongest(&disclosed(plan), name) {
+            // Of a field of one record type or dataset it is asked whom that is about; of a name by itself, whoever.
+            let others = target.is_none().then(|| strongest(&of_others(plan), name));
+            let told = strongest(&disclosed(plan), name);
+            for one in told.into_iter().chain(others.into_iter().flatten()) {
                 let (through, way) = match one.way {
                     Way::Own => (one.field, "own".to_owned()),
                     Way::Implied(source) => (source, format!("read out of {source}")),

@@ -200,7 +200,17 @@ fn expected(
         let cells = fields
             .iter()
             .map(|name| Some((name.clone(), grant.cell(name, &kind(name), row, claim, today)?)));
-        out.push(cells.collect::<Option<Vec<_>>>()?);
+        let mut cells = cells.collect::<Option<Vec<_>>>()?;
+        // Whether there is a value is told only of who is known by everything that was compared.
+        let unknown = |(_, cell): &(String, Cell)| matches!(cell, Cell::Text(word) if word != "agree");
+        if claims.is_some() && cells.iter().any(unknown) {
+            for (_, cell) in &mut cells {
+                if let Cell::Flag(there) = cell {
+                    *there = false;
+                }
+            }
+        }
+        out.push(cells);
     }
     Some((out, filtered))
 }

@@ -576,7 +576,7 @@ fn the_command_tells_the_answers_and_keeps_a_receipt_that_verifies() {
         assert_eq!(
             document["answers"],
             json!([
-                { "name": "agree", "death_date": false }, { "name": "differ", "death_date": true },
+                { "name": "agree", "death_date": false }, { "name": "differ", "death_date": false },
             ])
         );
         let receipt = document["calls"][0]["receipt"].as_str().unwrap();

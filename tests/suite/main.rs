@@ -48,6 +48,7 @@ mod stopped;
 mod tamper;
 mod tickets;
 mod tls;
+mod traders;
 mod vanished;
 mod vault;
 mod volumes;

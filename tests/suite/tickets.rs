@@ -96,6 +96,8 @@ fn nobody_sees_or_answers_the_ticket_of_another_and_a_wrong_one_is_not_opened() 
             (&*exchange, "3", "name", OPERATOR, 3, "SG2101"),
             (&*exchange, "0", "name", OPERATOR, 3, "SG2101"),
             (&*exchange, "1", "salary", OPERATOR, 3, "SG2101"),
+            // A field of the record type that the grant withholds.
+            (&*exchange, "1", "phone", OPERATOR, 3, "SG2101"),
             (&*nothing, "1", "name", OPERATOR, 3, "SG2114"),
             (&*exchange, "1", "name", "officers/policy-sun.toml", 3, "SG1107"),
         ] {

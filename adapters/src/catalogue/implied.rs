@@ -22,6 +22,8 @@ pub enum Implied {
     OrgCode,
     /// Kind and grade of a disability: characters 19 and 20 of the number of a disability card.
     Disability,
+    /// The divisions of a whole address, from the county down to the village.
+    Place,
 }
 
 impl Implied {
@@ -38,6 +40,7 @@ impl Implied {
             Self::Uscc => "uscc",
             Self::OrgCode => "org_code",
             Self::Disability => "disability",
+            Self::Place => "place",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! 火化: one row a cremation.
 
 use crate::catalogue::Class::C3;
-use crate::catalogue::{Agency, Drawn, Field, FieldType, RecordType, Sampled, Subject, block};
+use crate::catalogue::{Agency, Drawn, Field, FieldType, Implied, RecordType, Sampled, Subject, block};
 
 /// `civil-affairs/cremation`.
 pub(super) static CREMATION: RecordType = RecordType {
@@ -33,5 +33,5 @@ static FIELDS: &[Field] = &[
     Field::new("cremated_on", "火化日期", FieldType::Date, C3)
         .known_as(&["CREMATION_TIME", "hhrq", "火化时间"])
         .past(),
-    Field::new("address", "地址", FieldType::Text(200), C3),
+    Field::new("address", "地址", FieldType::Text(200), C3).telling(&[Implied::Place]),
 ];

@@ -1,7 +1,7 @@
 //! 特困供养: one row a supported person, monthly (社会救助暂行办法 14).
 
 use crate::catalogue::Class::{C2, C3};
-use crate::catalogue::{Agency, Drawn, Field, FieldType, RecordType, Sampled, Subject, block};
+use crate::catalogue::{Agency, Drawn, Field, FieldType, Implied, RecordType, Sampled, Subject, block};
 use crate::code::tables;
 
 /// `civil-affairs/destitute-support`.
@@ -31,7 +31,9 @@ static FIELDS: &[Field] = &[
     block::CITIZEN_ID.required(),
     block::TOWN_CODE.known_as(&["乡镇代码"]),
     block::VILLAGE_CODE.known_as(&["sVillageCode", "村居代码"]),
-    Field::new("address", "地址", FieldType::Text(200), C2).known_as(&["家庭住址", "居住地址"]),
+    Field::new("address", "地址", FieldType::Text(200), C2)
+        .telling(&[Implied::Place])
+        .known_as(&["家庭住址", "居住地址"]),
     Field::new("support_mode", "供养方式", FieldType::Code(&tables::SUPPORT_MODE), C3).known_as(&["供养类别"]),
     Field::new("start_month", "起始年月", FieldType::Month, C3).known_as(&["供养开始年月", "sSFNY"]),
     Field::new("stop_month", "停止年月", FieldType::Month, C3)

@@ -1,7 +1,7 @@
 //! 社会组织: one row an association (51), private non-enterprise unit (52) or foundation (53).
 
 use crate::catalogue::Class::{C0, C2};
-use crate::catalogue::{Agency, Drawn, Field, FieldType, RecordType, Sampled, Subject, block};
+use crate::catalogue::{Agency, Drawn, Field, FieldType, Implied, RecordType, Sampled, Subject, block};
 use crate::code::tables;
 
 /// `civil-affairs/social-organisation`.
@@ -43,7 +43,9 @@ static FIELDS: &[Field] = &[
     Field::new("scope", "业务范围", FieldType::Text(4000), C0)
         .known_as(&["BUSINESS_SCOPE"])
         .usually(&["扶贫济困、助学助老", "学前教育；\"普惠\"托育"]),
-    Field::new("domicile", "住所", FieldType::Text(300), C0).known_as(&["DOMICILE_ADDRES"]),
+    Field::new("domicile", "住所", FieldType::Text(300), C0)
+        .telling(&[Implied::Place])
+        .known_as(&["DOMICILE_ADDRES"]),
     Field::new("reg_status", "登记状态", FieldType::Code(&tables::REG_STATUS), C0)
         .known_as(&["ORG_STATUS"])
         .usually(&["正常", "正常", "注销", "撤销"]),

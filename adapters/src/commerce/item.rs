@@ -17,9 +17,13 @@ pub(super) const ESTABLISHED_ON: Field = Field::new("established_on", "成立日
 pub(super) const APPROVED_ON: Field =
     Field::new("approved_on", "核准日期", FieldType::Date, C0).known_as(&["apprdate", "HZRQ"]);
 /// 住所.
-pub(super) const DOMICILE: Field = Field::new("domicile", "住所", FieldType::Text(300), C0).known_as(&["dom"]);
+pub(super) const DOMICILE: Field = Field::new("domicile", "住所", FieldType::Text(300), C0)
+    .telling(&[Implied::Place])
+    .known_as(&["dom"]);
 /// 经营场所.
-pub(super) const PREMISES: Field = Field::new("premises", "经营场所", FieldType::Text(300), C0).known_as(&["JYCS"]);
+pub(super) const PREMISES: Field = Field::new("premises", "经营场所", FieldType::Text(300), C0)
+    .telling(&[Implied::Place])
+    .known_as(&["JYCS"]);
 /// 经营范围.
 pub(super) const SCOPE: Field = Field::new("scope", "经营范围", FieldType::Text(4000), C0)
     .known_as(&["opscope", "JYFW"])

@@ -1,7 +1,7 @@
 //! 出生登记: one row a child entered in the household register. Everything in it is about a child (户口登记条例 7).
 
 use crate::catalogue::Class::{C1, C3};
-use crate::catalogue::{Agency, Drawn, Field, FieldType, RecordType, Sampled, Subject, block};
+use crate::catalogue::{Agency, Drawn, Field, FieldType, Implied, RecordType, Sampled, Subject, block};
 use crate::code::tables;
 
 /// `public-security/birth`.
@@ -39,7 +39,9 @@ static FIELDS: &[Field] = &[
     block::ETHNICITY.in_class(C3),
     block::BIRTH_DATE.in_class(C3),
     Field::new("birth_region", "出生地", FieldType::Region, C3).known_as(&["csdssxq"]),
-    Field::new("birth_address", "出生地详址", FieldType::Text(200), C3).known_as(&["csdxz"]),
+    Field::new("birth_address", "出生地详址", FieldType::Text(200), C3)
+        .telling(&[Implied::Place])
+        .known_as(&["csdxz"]),
     Field::new("birth_cert_no", "出生医学证明编号", FieldType::DocumentNo(10), C3).known_as(&["cszmbh"]),
     block::HOUSEHOLD_NO.in_class(C3),
     Field::new("hukou_kind", "户别", FieldType::Code(&tables::HUKOU_KIND), C3).known_as(&["hb", "hlx"]),

@@ -50,14 +50,18 @@ static FIELDS: &[Field] = &[
     block::SEX,
     block::ETHNICITY,
     block::BIRTH_DATE,
-    Field::new("hukou_address", "户籍地址", FieldType::Text(200), C2).known_as(&["hjdz", "hjdxz"]),
+    Field::new("hukou_address", "户籍地址", FieldType::Text(200), C2)
+        .telling(&[Implied::Place])
+        .known_as(&["hjdz", "hjdxz"]),
     Field::new("hukou_region", "户籍地区划", FieldType::Region, C2).known_as(&["FROM_RESION_CODE"]),
     Field::new("residence_region", "居住地区划", FieldType::Region, C2)
         .known_as(&["jzdssxq"])
         .blank_in(0),
     block::TOWN_CODE.known_as(&["xzjd"]),
     block::VILLAGE_CODE.known_as(&["jcwh"]),
-    Field::new("residence_address", "居住地址", FieldType::Text(200), C3).known_as(&["jzdz", "jzdxz"]),
+    Field::new("residence_address", "居住地址", FieldType::Text(200), C3)
+        .telling(&[Implied::Place])
+        .known_as(&["jzdz", "jzdxz"]),
     Field::new("permit_no", "居住证号", FieldType::DocumentNo(18), C3)
         .known_as(&["jzzh"])
         .telling(Implied::OF_A_DOCUMENT),

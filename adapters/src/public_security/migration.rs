@@ -4,7 +4,9 @@
 //! The place that somebody moves to or from is no division code where it lies abroad: the police then send a leading zero.
 
 use crate::catalogue::Class::{C1, C2};
-use crate::catalogue::{Agency, Drawn, Field, FieldType, Gathered, RecordType, Sampled, Spread, Subject, block};
+use crate::catalogue::{
+    Agency, Drawn, Field, FieldType, Gathered, Implied, RecordType, Sampled, Spread, Subject, block,
+};
 use crate::code::{nationality, tables};
 
 /// `public-security/migration`.
@@ -48,8 +50,12 @@ static FIELDS: &[Field] = &[
     )
     .known_as(&["qwdgjdq"])
     .usually(&["中国"]),
-    Field::new("from_address", "迁出地址", FieldType::Text(200), C2).known_as(&["qcdxz"]),
-    Field::new("to_address", "迁往地址", FieldType::Text(200), C2).known_as(&["qwdxz"]),
+    Field::new("from_address", "迁出地址", FieldType::Text(200), C2)
+        .telling(&[Implied::Place])
+        .known_as(&["qcdxz"]),
+    Field::new("to_address", "迁往地址", FieldType::Text(200), C2)
+        .telling(&[Implied::Place])
+        .known_as(&["qwdxz"]),
     Field::new("reason", "迁移原因", FieldType::Text(20), C2)
         .known_as(&["qyyy"])
         .usually(&["务工", "投靠亲属", "就学"]),

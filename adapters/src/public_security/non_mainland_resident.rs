@@ -66,7 +66,9 @@ static FIELDS: &[Field] = &[
         .required(),
     block::SEX,
     block::BIRTH_DATE,
-    Field::new("address", "地址", FieldType::Text(200), C2).known_as(&["jzdxxdz", "居住地详细地址"]),
+    Field::new("address", "地址", FieldType::Text(200), C2)
+        .telling(&[Implied::Place])
+        .known_as(&["jzdxxdz", "居住地详细地址"]),
     Field::new("document_to", "证件有效期止", FieldType::Date, C2).known_as(&["zjyxqz"]),
     block::SOURCE_UPDATED_AT,
 ];

@@ -1,7 +1,9 @@
 //! 户籍人口: one row a registered resident, current or historical.
 
 use crate::catalogue::Class::{C1, C2, C3};
-use crate::catalogue::{Agency, Drawn, Field, FieldType, Gathered, RecordType, Sampled, Spread, Subject, block};
+use crate::catalogue::{
+    Agency, Drawn, Field, FieldType, Gathered, Implied, RecordType, Sampled, Spread, Subject, block,
+};
 use crate::code::tables;
 
 /// `public-security/resident`.
@@ -60,7 +62,9 @@ static FIELDS: &[Field] = &[
     Field::new("hukou_region", "户籍地区划", FieldType::Region, C2).known_as(&["ssxq"]),
     block::TOWN_CODE.known_as(&["xzjd"]),
     block::VILLAGE_CODE.known_as(&["jcwh"]),
-    Field::new("hukou_address", "户籍地址", FieldType::Text(200), C2).known_as(&["hjdz", "hjdxz"]),
+    Field::new("hukou_address", "户籍地址", FieldType::Text(200), C2)
+        .telling(&[Implied::Place])
+        .known_as(&["hjdz", "hjdxz"]),
     block::POLICE_STATION,
     Field::new("education", "文化程度", FieldType::Code(&tables::EDUCATION), C2)
         .known_as(&["whcd"])

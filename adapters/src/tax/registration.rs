@@ -53,9 +53,13 @@ static FIELDS: &[Field] = &[
     Field::new("legal_rep_id", "法定代表人证件号码", FieldType::DocumentNo(30), C3)
         .known_as(&["FDDBRSFZJHM"])
         .telling(Implied::OF_A_DOCUMENT),
-    Field::new("op_address", "生产经营地址", FieldType::Text(300), C1).known_as(&["SCJYDZ"]),
+    Field::new("op_address", "生产经营地址", FieldType::Text(300), C1)
+        .telling(&[Implied::Place])
+        .known_as(&["SCJYDZ"]),
     Field::new("op_region", "生产经营地区划", FieldType::Region, C1).known_as(&["SCJYDZXZQHSZ_DM"]),
-    Field::new("reg_address", "注册地址", FieldType::Text(300), C1).known_as(&["ZCDZ"]),
+    Field::new("reg_address", "注册地址", FieldType::Text(300), C1)
+        .telling(&[Implied::Place])
+        .known_as(&["ZCDZ"]),
     Field::new("reg_region", "注册地区划", FieldType::Region, C1).known_as(&["ZCDZXZQHSZ_DM"]),
     block::TOWN_CODE.known_as(&["JDXZ_DM"]),
     Field::new("industry_code", "行业代码", FieldType::DocumentNo(5), C0)

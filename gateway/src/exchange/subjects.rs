@@ -1,6 +1,6 @@
 //! Whom a released part is about, as keyed tags: finding a person's exchanges without reading a person.
 //!
-//! Takes released columns that name a subject whole (the catalogue says which), or a number that an officer typed; gives tags: the first 16 bytes
+//! Takes released columns that name a subject whole (the catalogue says which: whom a record is about, and whatever holds a resident id), or a number that an officer typed; gives tags: the first 16 bytes
 //! of HMAC-SHA-256(index key of the year, `shuguan.index.v1\n` kind `\n` ‖ normalised number). A resident id of 15 digits counts as its 18; one
 //! inside a longer number (a taxpayer's, a disability certificate's) counts as itself. Tags never leave the gateway and its journal.
 
@@ -27,7 +27,10 @@ const TYPED: Field = Field::new(
 /// Shorter is no number.
 const DIGITS_MIN: usize = 5;
 
-/// The columns of a plan's output, or of the claims of a comparison, that name a subject.
+/// Neither: a text that may hold a number.
+const EITHER: &str = "";
+
+/// The columns of a plan's output, or of the claims of a comparison, that name a subject, each with the kind of its numbers.
 #[derive(Debug)]
 pub struct SubjectColumns(Vec<(usize, &'static str)>);
 
@@ -46,11 +49,21 @@ impl SubjectColumns {
             };
             place.map(|place| (place, kind))
         };
-        let columns: Vec<_> = plan.subjects().into_iter().filter_map(column).collect();
+        let mut columns: Vec<_> = plan.subjects().into_iter().filter_map(column).collect();
+        if plan.mode() != Mode::Compare {
+            // Whoever else is named whole is to be found too: a head of a household, a guardian, whoever represents a unit or trades as one.
+            for (place, column) in plan.output().iter().enumerate() {
+                let field = column.kind.field;
+                let is_new = !columns.iter().any(|(known, _)| *known == place);
+                if is_new && field.holds_a_citizen_id() && plan.keeps(field.name) {
+                    columns.push((place, kind_of(&field.kind)));
+                }
+            }
+        }
         (!columns.is_empty()).then_some(Self(columns))
     }
 
-    /// The tags of a released part, one for each subject of each row.
+    /// The tags of a released part, one for each subject of each row; of a text only where it is a number.
     pub fn tags(&self, key: &IndexKey, released: &RecordBatch) -> Vec<Tag> {
         let mut tags = Vec::with_capacity(self.0.len() * released.num_rows());
         let (mut scratch, mut message) = (Scratch::default(), Vec::with_capacity(64));
@@ -61,10 +74,21 @@ impl SubjectColumns {
                 .and_then(|column| column.as_string_opt::<i32>());
             for text in texts.into_iter().flat_map(|texts| texts.iter().flatten()) {
                 let (kind, number) = normalised(text, kind, &mut scratch);
-                tags.push(key.tag(kind, number, &mut message));
+                if kind != EITHER {
+                    tags.push(key.tag(kind, number, &mut message));
+                }
             }
         }
         tags
+    }
+}
+
+/// Whose a number is that is neither an id nor a credit code.
+fn kind_of(kind: &FieldType) -> &'static str {
+    match kind {
+        FieldType::TaxpayerId => UNIT,
+        FieldType::Text(_) => EITHER,
+        _ => PERSON,
     }
 }
 
@@ -105,7 +129,7 @@ impl Number {
             return None;
         };
         let capitals = text.to_ascii_uppercase();
-        let (kind, number) = normalised(&capitals, "", &mut raised);
+        let (kind, number) = normalised(&capitals, EITHER, &mut raised);
         // Seventeen digits and one character more are an id or a credit code, or a slip of the pen.
         let slip = kind.is_empty() && number.len() == 18 && number.bytes().take(17).all(|byte| byte.is_ascii_digit());
         if slip {
@@ -142,7 +166,7 @@ mod tests {
     use arrow_array::{ArrayRef, RecordBatch, StringArray};
     use arrow_schema::{DataType, Field, Schema};
 
-    use super::{Number, PERSON, SubjectColumns, UNIT};
+    use super::{EITHER, Number, PERSON, SubjectColumns, UNIT};
     use crate::exchange::index_keys::IndexKeys;
     use crate::journal::{IndexHistory, Tag};
     use crate::pki::period::PeriodKeys;
@@ -178,6 +202,77 @@ mod tests {
         for form in [id.as_str(), "320706900101000", &format!(" {} ", id.to_lowercase())] {
             assert_eq!(typed(&keys, form), [all[0]], "{form}");
         }
+    }
+
+    fn named(record: &str, keep: &str) -> Vec<(&'static str, &'static str)> {
+        let text = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        let agency = record.split('/').next().unwrap();
+        let head = "format = 1\nagreement = \"A\"\nconsumer = \"centre\"\nimpact_assessment = \"P\"\napplication = \"S\"\n\
+            basis = { kind = \"b\", articles = [\"op-8\"], document = \"函\" }\n\
+            valid = { from = 2026-01-01T00:00:00+08:00, until = 2026-12-31T23:59:59+08:00 }\n";
+        let grant = format!(
+            "{head}[[grant]]\nfor = {{ record = \"{record}\", purpose = \"p\", direction = \"push\", mode = \"feed\" }}\nschema = 1\nnecessity = \"n\"\nkeep = {keep}\n"
+        );
+        let partners = format!(
+            "format = 1\ntrust_domain = \"lyg.example\"\n\
+             [[partner]]\nid = \"centre\"\nzh = \"中心\"\nspiffe = \"spiffe://lyg.example/registry/centre\"\n\
+             [[partner]]\nid = \"a\"\nzh = \"市局\"\nspiffe = \"spiffe://lyg.example/agency/{agency}/city\"\n"
+        );
+        let set = shuguan_policies::PolicySet::from_texts(vec![
+            text(
+                "purposes.toml",
+                "format = 1\npurpose = [{ code = \"p\", zh = \"用途\", bases = [\"b\"], allow = [\"push/feed\"] }]\n",
+            ),
+            text("partners.toml", &partners),
+            text("keys.toml", "format = 1\n"),
+            text("agreements/a.toml", &grant),
+        ])
+        .unwrap();
+        let plan = set.plans().next().unwrap();
+        let columns = SubjectColumns::of(plan).map_or_else(Vec::new, |columns| columns.0);
+        columns
+            .into_iter()
+            .map(|(place, kind)| (plan.output()[place].name, kind))
+            .collect()
+    }
+
+    #[test]
+    fn whoever_is_named_whole_is_indexed_whomever_the_record_is_about() {
+        let tax = named(
+            "tax/registration",
+            r#"["tax_reg_seq", "taxpayer_id", "uscc", "legal_rep_id", "taxpayer_name"]"#,
+        );
+        assert_eq!(tax, [("uscc", UNIT), ("taxpayer_id", UNIT), ("legal_rep_id", PERSON)]);
+        let aid = named(
+            "civil-affairs/subsistence-allowance",
+            r#"["dibao_no", "month", "head_id", "citizen_id"]"#,
+        );
+        assert_eq!(aid, [("citizen_id", PERSON), ("head_id", PERSON)]);
+        let birth = named(
+            "public-security/birth",
+            r#"["citizen_id", "guardian1_id", "guardian2_id", "mother_id"]"#,
+        );
+        let persons = ["citizen_id", "guardian1_id", "guardian2_id", "mother_id"].map(|name| (name, PERSON));
+        assert_eq!(birth, persons);
+        let change = named("commerce/change", r#"["uscc", "item", "serial", "before"]"#);
+        assert_eq!(change, [("uscc", UNIT), ("before", EITHER)]);
+        assert_eq!(
+            named("commerce/change", r#"["uscc", "item", "serial"]"#),
+            [("uscc", UNIT)]
+        );
+    }
+
+    #[test]
+    fn a_text_is_indexed_only_where_it_is_a_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = keys(&folder);
+        let id = raised("320706900101000");
+        let found = tags(
+            &keys,
+            EITHER,
+            &[Some("海州区某路1号"), Some(&id), None, Some("H1234567800")],
+        );
+        assert_eq!(found, typed(&keys, &id));
     }
 
     fn raised(short: &str) -> String {

@@ -2,7 +2,7 @@
 //!
 //! Takes an operator's choice of exchange, row and field; gives a sealed `ticket` leaf that only the source of that exchange sees, and that says nothing about any other
 //! source, nor why it is asked. Takes the source's answer; gives its sealed `ticket-answer` leaf. The log is where tickets stand: nothing else keeps them. Refuses a row
-//! or field that the exchange has not, more than so many tickets a day and source, and an answer to what is another's, which looks like what does not exist.
+//! or field that the exchange has not, a field that its plan withheld among them, more than so many tickets a day and source, and an answer to what is another's, which looks like what does not exist.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -43,6 +43,7 @@ pub async fn open(stations: &Stations, operator: &Peer, order: &Order) -> Result
         return Err(Refusal::NotFound.into());
     };
     fits(push, order)?;
+    is_released(stations, push, order).await?;
     let newest = asked(
         stations,
         &push.p,
@@ -81,6 +82,26 @@ fn fits(push: &PushEvent, order: &Order) -> Result<(), Stop> {
         Some(_) => Ok(()),
         None => wrong("`field` is none of the record type"),
     }
+}
+
+/// Whether the field was released: what the plan withheld nobody here has seen, and to ask after it would ask for what no grant gives. The exchange's own record
+/// says which columns there were; of one that is destroyed the plan does, as long as it is in force.
+async fn is_released(stations: &Stations, push: &PushEvent, order: &Order) -> Result<(), Stop> {
+    let opening = stations.journal.opening(order.exchange).await;
+    let opening = opening.map_err(Fault::from_error("read which columns there were"))?;
+    let released = if let Some(opening) = opening {
+        opening.columns.iter().any(|column| column.name == order.field)
+    } else {
+        let policies = stations.policies.load();
+        let mut plans = policies.plans();
+        let plan = plans.find(|plan| plan.hash() == push.plan.0);
+        plan.is_some_and(|plan| plan.output().iter().any(|column| column.name == order.field))
+    };
+    if released {
+        return Ok(());
+    }
+    let detail = "`field` is none that the exchange released";
+    Err(Refused::new(Refusal::BadRequest).detail(detail).into())
 }
 
 #[derive(Debug, Deserialize)]

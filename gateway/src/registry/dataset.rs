@@ -113,6 +113,15 @@ impl Dialect {
         }
     }
 
+    /// Whether a text begins with that many digits, the first no nought, and then, where one is named, with one of these characters.
+    fn digits(self, text: &str, count: usize, then: &str) -> String {
+        let more = count.saturating_sub(1);
+        match self {
+            Self::Sqlite => format!("{text} GLOB '[1-9]{}{then}*'", "[0-9]".repeat(more)),
+            Self::Postgres => format!("{text} ~ '^[1-9][0-9]{{{more}}}{then}'"),
+        }
+    }
+
     fn greatest(self) -> &'static str {
         match self {
             Self::Sqlite => "max",
@@ -238,7 +247,7 @@ fn origins(dataset: Dataset, field: &str) -> &'static [(&'static str, &'static s
         ],
         (Dataset::Enterprises, "org_code") => &[("e", "org_code"), ("t", "org_code")],
         (Dataset::Enterprises, "reg_no") => &[("e", "reg_no"), ("c", "reg_no"), ("g", "reg_no")],
-        (Dataset::Enterprises, "taxpayer_id") => &[("t", "taxpayer_id")],
+        (Dataset::Enterprises, "taxpayer_id" | "trader_id") => &[("t", "taxpayer_id")],
         (Dataset::Enterprises, "name") => &[
             ("e", "ent_name"),
             ("s", "ent_name"),
@@ -273,6 +282,8 @@ fn origins(dataset: Dataset, field: &str) -> &'static [(&'static str, &'static s
             ("t", "reg_address"),
             ("t", "op_address"),
         ],
+        (Dataset::Enterprises, "trader_name") => &[("t", "taxpayer_name"), ("t", "ent_name")],
+        (Dataset::Enterprises, "trader_address") => &[("t", "reg_address"), ("t", "op_address")],
         (Dataset::Enterprises, "industry_code") => &[("e", "industry_code"), ("t", "industry_code")],
         (Dataset::Enterprises, "closed_on") => &[("c", "cancel_date"), ("c", "revoke_date")],
         _ => &[],
@@ -433,6 +444,7 @@ impl Fed<'_> {
             (Dataset::Population, "citizen_id") => Some("p.citizen_id".to_owned()),
             (Dataset::Population, "death_certainty") => self.certainty(),
             (Dataset::Enterprises, "region") => self.region(kind),
+            (Dataset::Enterprises, "trader_id" | "trader_name" | "trader_address") => self.of_a_trader(field, kind),
             (_, "source") => self.source(),
             (_, "updated_at") => self.updated(),
             _ => self.first_of(field, kind),
@@ -440,8 +452,71 @@ impl Fed<'_> {
         special.unwrap_or_else(|| self.dialect.null(kind))
     }
 
+    /// The first source that has the field. What the tax register says of a person who trades is not in the fields of units.
     fn first_of(&self, field: &str, kind: ColumnType) -> Option<String> {
-        let columns: Vec<String> = origins(self.dataset, field)
+        let of_units = matches!(
+            (self.dataset, field),
+            (Dataset::Enterprises, "taxpayer_id" | "name" | "address")
+        );
+        let trades = if of_units { self.trades() } else { None };
+        let columns = self.columns_of(field, kind).into_iter();
+        let columns: Vec<String> = columns
+            .map(|column| match &trades {
+                Some(trades) if column.starts_with("t.") => format!("CASE WHEN {trades} THEN NULL ELSE {column} END"),
+                _ => column,
+            })
+            .collect();
+        coalesce(&columns)
+    }
+
+    /// What the tax register says of a person who trades, and of nobody else.
+    fn of_a_trader(&self, field: &str, kind: ColumnType) -> Option<String> {
+        let (trades, value) = (self.trades()?, coalesce(&self.columns_of(field, kind))?);
+        Some(format!("CASE WHEN {trades} THEN {value} END"))
+    }
+
+    /// When a taxpayer is a person: his resident id is the tax number, of 18 digits or of the 15 of before 2000, with two more or without. What looks like one
+    /// counts as one, unless it is what other registers have as the code of the unit. None where no tax number is kept whole.
+    fn trades(&self) -> Option<String> {
+        let number = "t.taxpayer_id";
+        let (_, table) = self.sources.iter().find(|(source, _)| source.alias == "t")?;
+        table.column("taxpayer_id").filter(|column| column.plain)?;
+        let part = |from: usize, length: usize| format!("substr({number}, {from}, {length})");
+        let day = |from: usize| {
+            let (month, day) = (part(from, 2), part(from + 2, 2));
+            format!("{month} BETWEEN '01' AND '12' AND {day} BETWEEN '01' AND '31'")
+        };
+        let codes = self.columns_of("uscc", ColumnType::Text).into_iter();
+        let codes = codes
+            .filter(|column| !column.starts_with("t."))
+            .map(|code| format!("{number} = {code}"));
+        // An old tax number of a unit ends with its organisation code, which the tax register itself may name.
+        let old = self.columns_of("org_code", ColumnType::Text).into_iter();
+        let old = old.map(|code| format!("{} = {code}", part(7, 9)));
+        let of_unit: Vec<String> = codes
+            .chain(old)
+            .map(|same| format!("coalesce({same}, {})", self.dialect.never()))
+            .collect();
+        let but = if of_unit.is_empty() {
+            String::new()
+        } else {
+            format!(" AND NOT ({})", of_unit.join(" OR "))
+        };
+        let (long, short) = (
+            self.dialect.digits(number, 17, "[0-9X]"),
+            self.dialect.digits(number, 15, ""),
+        );
+        Some(format!(
+            "(((length({number}) IN (18, 20) AND {long} AND {} BETWEEN '18' AND '20' AND {}) \
+             OR (length({number}) IN (15, 17) AND {short} AND {})){but})",
+            part(7, 2),
+            day(11),
+            day(9)
+        ))
+    }
+
+    fn columns_of(&self, field: &str, kind: ColumnType) -> Vec<String> {
+        origins(self.dataset, field)
             .iter()
             .filter(|(alias, column)| {
                 self.sources.iter().any(|(source, table)| {
@@ -449,8 +524,7 @@ impl Fed<'_> {
                 })
             })
             .map(|(alias, column)| format!("{alias}.{column}"))
-            .collect();
-        coalesce(&columns)
+            .collect()
     }
 
     /// Where no source names the division: digits 3 to 8 of a credit code are that of the authority that registered the unit (GB 32100).

@@ -6,7 +6,7 @@ use arrow_schema::DataType;
 use shuguan_adapters::catalogue::{Class, Field, FieldType};
 
 use crate::agreement::{GrantText, Granted, Header};
-use crate::disclosure::{normal, told_by, within};
+use crate::disclosure::{Told, normal, told, within};
 use crate::document::{Document, nearest};
 use crate::operator::Operator;
 use crate::operator::address::Address;
@@ -171,11 +171,23 @@ pub(super) fn check_sensitive(
     header: &Header,
 ) {
     let column = output.iter().find(|column| column.kind.field.class >= Class::C3);
-    let minors = matches!(target, Target::Record(record) if record.minors);
-    let why = match column {
-        Some(column) => format!("`{}` is sensitive ({})", column.name, column.kind.field.class.name()),
-        None if minors => format!("everything in `{}` is about a child", target.name()),
-        None => return,
+    let told = told(target, output);
+    let told = told.iter().find(|(_, one)| one.class >= Class::C3);
+    let minors = output.iter().find_map(|column| match target {
+        Target::Record(record) => record.minors.then_some(record.name),
+        Target::Dataset(dataset) => dataset.of_children(column.name),
+    });
+    let why = match (column, told) {
+        (Some(column), _) => format!("`{}` is sensitive ({})", column.name, column.kind.field.class.name()),
+        (None, Some((source, one))) => format!(
+            "`{source}` gives away a `{}`, which is sensitive ({})",
+            one.field,
+            one.class.name()
+        ),
+        (None, None) => match minors {
+            Some(record) => format!("everything in `{record}` is about a child"),
+            None => return,
+        },
     };
     if grant.necessity.as_ref().is_none_or(String::is_empty) {
         document.fault(grant.span.clone(), "`necessity` is missing".into(), Some(why.clone()));
@@ -208,10 +220,11 @@ pub(super) fn check(
     for column in output {
         check_companion(document, grant, target, column, output);
     }
+    let told = told(target, output);
     let reduced = output.iter().map(|column| (column.kind.field, &column.kind.operator));
     for (field, operator) in reduced.chain(dropped.iter().map(|one| (one.field, &Operator::Drop))) {
         if normal(operator, &field.kind) != Operator::Keep {
-            check_theatre(document, grant, field, operator, output);
+            check_theatre(document, grant, (field, operator), &told, output);
         }
     }
 }
@@ -220,27 +233,23 @@ pub(super) fn check(
 fn check_theatre(
     document: &mut Document<'_>,
     grant: &GrantText,
-    field: &'static Field,
-    operator: &Operator,
+    (field, operator): (&'static Field, &Operator),
+    told: &[(&'static str, Told)],
     output: &[OutputColumn],
 ) {
-    for column in output.iter().filter(|column| column.name != field.name) {
-        let told = told_by(column.name, &column.kind.field.kind, &column.kind.operator);
-        let given = told
-            .iter()
-            .find(|one| one.field == field.name && !within(&one.operator, operator, &one.kind));
-        let Some(given) = given else { continue };
-        let message = format!(
-            "reducing `{}` hides nothing: `{}`, released as `{}`, gives it away ({})",
-            field.name,
-            column.name,
-            column.kind.operator.name(),
-            given.operator.describe()
-        );
-        let hint = format!("reduce `{}` as well, or release `{}` as it is", column.name, field.name);
-        document.fault(span_of(grant, field.name), message, Some(hint));
-        return;
-    }
+    let given = told.iter().find(|(source, one)| {
+        *source != field.name && one.own && one.field == field.name && !within(&one.operator, operator, &one.kind)
+    });
+    let Some((source, given)) = given else { return };
+    let released = output.iter().find(|column| column.name == *source);
+    let message = format!(
+        "reducing `{}` hides nothing: `{source}`, released as `{}`, gives it away ({})",
+        field.name,
+        released.map_or("keep", |column| column.kind.operator.name()),
+        given.operator.describe()
+    );
+    let hint = format!("reduce `{source}` as well, or release `{}` as it is", field.name);
+    document.fault(span_of(grant, field.name), message, Some(hint));
 }
 
 /// A second field that an operator reads is part of what the grant names, and for an address at least as fine as the cut.

@@ -108,6 +108,10 @@ pub(super) fn enterprises(field: &str) -> Origins {
             (TAX, "reg_address"),
             (TAX, "op_address"),
         ],
+        // Of a person who trades under a resident id.
+        "trader_id" => &[(TAX, "taxpayer_id")],
+        "trader_name" => &[(TAX, "taxpayer_name"), (TAX, "ent_name")],
+        "trader_address" => &[(TAX, "reg_address"), (TAX, "op_address")],
         "industry_code" => &[(ESTABLISHMENT, "industry_code"), (TAX, "industry_code")],
         "closed_on" => &[(CANCELLATION, "cancel_date"), (CANCELLATION, "revoke_date")],
         _ => &[],

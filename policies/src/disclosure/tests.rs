@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Date32Array, Int64Array, StringArray};
+use shuguan_adapters::catalogue::record_type;
+use shuguan_adapters::code::tables;
 
 use super::*;
+use crate::dataset::Dataset;
 use crate::fixture::keys;
 use crate::key::{Algorithm, Domain, Key};
 use crate::operator::Beside;
@@ -223,14 +226,20 @@ fn the_order_is_a_partial_order_with_drop_below_and_keep_above() {
     }
 }
 
+/// What a field tells, as words, of others apart.
+fn words(target: &str, field: &str, operator: &Operator) -> Vec<String> {
+    let target = Dataset::parse(target).map_or_else(|| Target::Record(record_type(target).unwrap()), Target::Dataset);
+    let told = implied(target, target.field(field).unwrap(), operator).into_iter();
+    told.map(|one| {
+        let whose = if one.own { "" } else { " of another" };
+        format!("{} {}{whose}", one.field, one.operator.describe())
+    })
+    .collect()
+}
+
 #[test]
 fn a_resident_id_gives_away_birth_sex_and_region_and_only_as_much_as_is_left_of_it() {
-    let told = |operator: &Operator| -> Vec<String> {
-        implied("citizen_id", &FieldType::CitizenId, operator)
-            .into_iter()
-            .map(|(field, _, operator)| format!("{field} {}", operator.describe()))
-            .collect()
-    };
+    let told = |operator: &Operator| words("public-security/resident", "citizen_id", operator);
     assert_eq!(
         told(&Operator::Keep),
         ["birth_date keep", "sex keep", "birth_region keep"]
@@ -239,24 +248,141 @@ fn a_resident_id_gives_away_birth_sex_and_region_and_only_as_much_as_is_left_of_
     assert_eq!(told(&Operator::BirthOf(DateTo::Year)), ["birth_date date to year"]);
     assert_eq!(told(&Operator::SexOf), ["sex keep"]);
     assert!(told(&Operator::Exists).is_empty());
-    let chain = {
-        let mut all = Vec::new();
-        implied_by(
-            &mut all,
-            "disability_no",
-            "disability_no",
-            &FieldType::DocumentNo(20),
-            &Operator::Keep,
-        );
-        all.into_iter().map(|one| one.field).collect::<Vec<_>>()
-    };
-    assert_eq!(chain, ["citizen_id", "birth_date", "sex", "birth_region"]);
+}
+
+#[test]
+fn a_number_that_may_be_a_resident_id_gives_away_all_of_it_and_whose_it_is_is_kept_apart() {
+    let whole = |target: &str, field: &str| words(target, field, &Operator::Keep);
+    let card = [
+        "citizen_id keep",
+        "birth_date keep",
+        "sex keep",
+        "birth_region keep",
+        "grade keep",
+    ];
+    assert_eq!(whole("civil-affairs/disability", "disability_no"), card);
+    for (target, own) in [
+        ("public-security/floating-resident", "permit_no"),
+        ("tax/withholding-employee", "id_no"),
+    ] {
+        assert_eq!(whole(target, own), card[..4], "{target}");
+    }
+    let another: Vec<String> = card[..4].iter().map(|told| format!("{told} of another")).collect();
+    for (target, other) in [
+        ("health/birth-certificate", "mother_id"),
+        ("commerce/individual-business", "operator_id"),
+    ] {
+        assert_eq!(whole(target, other), another, "{target}");
+    }
+    // The resident id of whoever trades is also that of whoever represents the unit.
+    let taxpayer = [
+        "uscc keep",
+        "org_code keep",
+        "birth_region keep of another",
+        "reg_region keep",
+        "citizen_id keep of another",
+        "legal_rep_id keep",
+        "birth_date keep of another",
+        "sex keep of another",
+    ];
+    assert_eq!(whole("tax/registration", "taxpayer_id"), taxpayer);
+    assert!(whole("tax/withholding-employee", "withholder_id").contains(&"citizen_id keep of another".into()));
+    // Beside an employee it is the employer's.
+    assert!(!whole("tax/contribution-payment", "taxpayer_id").contains(&"citizen_id keep".into()));
+    // What the dataset has taken out of the number it does not tell.
+    assert_eq!(
+        whole("enterprises", "taxpayer_id"),
+        ["uscc keep", "org_code keep", "reg_region keep", "region keep"]
+    );
+    assert!(whole("enterprises", "trader_id").contains(&"citizen_id keep of another".into()));
+    for operator in [Operator::Exists, Operator::Drop] {
+        assert!(words("tax/registration", "taxpayer_id", &operator).is_empty());
+    }
+}
+
+#[test]
+fn a_whole_address_gives_away_its_codes_and_one_that_is_cut_as_much_as_is_left() {
+    let whole = |target: &str, field: &str| words(target, field, &Operator::Keep);
+    for (target, field, codes) in [
+        (
+            "public-security/resident",
+            "hukou_address",
+            &["hukou_region keep", "town_code keep", "village_code keep"][..],
+        ),
+        (
+            "population",
+            "hukou_address",
+            &["hukou_region keep", "town_code keep", "village_code keep"],
+        ),
+        // The towns and villages of a floating resident are those of the other address.
+        (
+            "public-security/floating-resident",
+            "hukou_address",
+            &["hukou_region keep"],
+        ),
+        (
+            "public-security/floating-resident",
+            "residence_address",
+            &["residence_region keep", "town_code keep", "village_code keep"],
+        ),
+        (
+            "civil-affairs/destitute-support",
+            "address",
+            &["town_code keep", "village_code keep"],
+        ),
+        ("civil-affairs/cremation", "address", &[]),
+        ("public-security/birth", "birth_address", &["birth_region keep"]),
+        ("tax/registration", "op_address", &["op_region keep", "town_code keep"]),
+        ("enterprises", "address", &["region keep"]),
+    ] {
+        assert_eq!(whole(target, field), codes, "{target}.{field}");
+    }
+    let town = Operator::Address(Address {
+        to: Level::Town,
+        code: "town_code".into(),
+    });
+    assert_eq!(
+        words("population", "hukou_address", &town),
+        ["hukou_region keep", "town_code keep", "village_code region to town"]
+    );
+    assert!(words("population", "hukou_address", &Operator::Exists).is_empty());
+}
+
+#[test]
+fn whatever_the_catalogue_says_that_a_number_tells_the_compiler_knows() {
+    for record in shuguan_adapters::catalogue::record_types() {
+        for field in record.fields {
+            let told = implied(Target::Record(record), field, &Operator::Keep);
+            let knows = |name: &str| told.iter().any(|one| one.field == name);
+            let of_a_person = field.holds_a_citizen_id() && field.name != "citizen_id";
+            let is_an_id = matches!(field.kind, FieldType::CitizenId);
+            assert!(
+                is_an_id || !of_a_person || knows("citizen_id"),
+                "{}.{}",
+                record.name,
+                field.name
+            );
+            assert!(
+                !field.holds_a_citizen_id() || knows("birth_date"),
+                "{}.{}",
+                record.name,
+                field.name
+            );
+            assert!(
+                told.iter().all(|one| one.field != field.name),
+                "{}.{}",
+                record.name,
+                field.name
+            );
+        }
+    }
 }
 
 fn about(field: &'static str, kind: FieldType, operator: Operator, way: Way) -> Disclosed {
     Disclosed {
         field,
         kind,
+        class: Class::C2,
         operator,
         way,
     }
@@ -296,23 +422,23 @@ fn of_what_is_told_about_a_field_the_strongest_is_left_and_of_equals_the_first()
 
 #[test]
 fn numbers_of_units_and_places_give_away_what_they_are_made_of() {
-    // A chain comes back to a place with less; what counts is the strongest.
-    let told = |field: &'static str, kind: FieldType, operator: &Operator| -> Vec<String> {
-        let all = told_by(field, &kind, operator);
-        assert!(all.iter().all(|one| one.way == Way::Implied(field)));
-        let mut about: Vec<&str> = all.iter().map(|one| one.field).collect();
-        about.dedup();
-        let kept = about.into_iter().flat_map(|about| strongest(&all, about));
-        let mut words: Vec<String> = kept
-            .map(|one| format!("{} {}", one.field, one.operator.describe()))
-            .collect();
+    let told = |target: &str, field: &str, operator: &Operator| {
+        let mut words = words(target, field, operator);
         words.sort();
-        words.dedup();
         words
     };
-    let uscc = told("uscc", FieldType::Uscc, &Operator::Keep);
-    assert_eq!(uscc, ["org_code keep", "reg_region keep", "taxpayer_id keep"]);
-    let village = |operator: &Operator| told("village_code", FieldType::Division(12), operator);
+    let uscc = |target: &str| told(target, "uscc", &Operator::Keep);
+    let made_of = ["org_code keep", "reg_region keep", "taxpayer_id keep"];
+    assert_eq!(uscc("tax/registration"), made_of);
+    assert_eq!(
+        uscc("enterprises"),
+        ["org_code keep", "reg_region keep", "region keep", "taxpayer_id keep"]
+    );
+    assert_eq!(
+        told("enterprises", "reg_no", &Operator::Keep),
+        ["reg_region keep", "region keep"]
+    );
+    let village = |operator: &Operator| told("population", "village_code", operator);
     assert_eq!(village(&Operator::Keep), ["hukou_region keep", "town_code keep"]);
     assert_eq!(
         village(&Operator::Region(RegionTo::Town)),
@@ -327,16 +453,16 @@ fn numbers_of_units_and_places_give_away_what_they_are_made_of() {
         ["hukou_region region to city", "town_code region to city"]
     );
     assert_eq!(
-        told("town_code", FieldType::Division(9), &Operator::Keep),
+        told("population", "town_code", &Operator::Keep),
         ["hukou_region keep", "village_code region to town"]
     );
     assert_eq!(
-        told("hukou_region", FieldType::Region, &Operator::Keep),
+        told("population", "hukou_region", &Operator::Keep),
         ["town_code region to county", "village_code region to county"]
     );
     for operator in [Operator::Exists, Operator::Drop] {
         assert!(village(&operator).is_empty());
-        assert!(told("uscc", FieldType::Uscc, &operator).is_empty());
+        assert!(told("enterprises", "uscc", &operator).is_empty());
     }
 }
 

@@ -21,8 +21,10 @@ pub enum Equal {
     Id,
 }
 
+/// What is held is what was claimed.
+pub(crate) const AGREE: &str = "agree";
 /// The three answers.
-pub const ANSWERS: [&str; 3] = ["agree", "differ", "absent"];
+pub const ANSWERS: [&str; 3] = [AGREE, "differ", "absent"];
 
 /// Every type; `name` and `id` only what is written.
 pub(super) fn fits(equal: Equal, kind: &FieldType) -> Result<DataType, String> {

@@ -43,11 +43,11 @@ pub(super) fn catalog(args: &CatalogArgs, output: &Output) -> Result<Exit, Failu
 fn gives(target: Target, name: &str) -> Vec<String> {
     let field = target.field(name);
     let told = field
-        .map(|field| implied(field.name, &field.kind, &Operator::Keep))
+        .map(|field| implied(target, field, &Operator::Keep))
         .unwrap_or_default();
-    let shown = told.into_iter().map(|(name, _, operator)| match operator {
-        Operator::Keep => name.to_owned(),
-        part => format!("{name} ({})", part.describe()),
+    let shown = told.into_iter().map(|told| match told.operator {
+        Operator::Keep => told.field.to_owned(),
+        part => format!("{} ({})", told.field, part.describe()),
     });
     shown.collect()
 }

@@ -92,6 +92,6 @@ fn the_tests_of_the_example_hold_and_leave_no_cell_untouched() {
         at: "2026-10-12T10:00:00+08:00".into(),
     };
     assert_eq!(test::test(&ask(&example()), &QUIET).unwrap(), Exit::Done);
-    let masked = changed("agreements/civil-affairs.toml", "first = 1", "first = 2");
+    let masked = changed("agreements/registry.toml", "first = 1", "first = 2");
     assert_eq!(test::test(&ask(masked.path()), &QUIET).unwrap(), Exit::Local);
 }

@@ -62,6 +62,8 @@ pub(in crate::registry) fn script(settings: &PostgresSettings, tables: &[TableSp
          GRANT DELETE ON snapshot_seen, snapshot_held, number_link, enterprise_number, enterprise TO {RELAY};\n\
          REVOKE ALL ON {datasets} FROM PUBLIC, {READER}, {EXAMINER};\n\
          GRANT SELECT ON {datasets} TO {RELAY};\n\
+         {ORDER}\n\
+         REVOKE ALL ON masked_order FROM PUBLIC, {RELAY}, {READER}, {EXAMINER};\n\
          {masked}\n\
          REVOKE ALL ON {masked_names} FROM PUBLIC;\n\
          GRANT SELECT ON {masked_names} TO {READER};\n\
@@ -75,9 +77,19 @@ pub(in crate::registry) fn script(settings: &PostgresSettings, tables: &[TableSp
     )
 }
 
-/// A view without what names or places a person; it reads with its owner's rights.
+/// What the order of a masked view is made of, by which nobody who reads it can find its way back.
+const ORDER: &str = "CREATE TABLE IF NOT EXISTS masked_order (secret text NOT NULL);\n\
+    COMMENT ON TABLE masked_order IS '脱敏视图排序用随机数';\n\
+    INSERT INTO masked_order SELECT gen_random_uuid()::text || gen_random_uuid()::text WHERE NOT EXISTS (SELECT FROM masked_order);";
+
+/// A view without what names or places a person; it reads with its owner's rights. Its rows come in an order that is the same each time and says nothing:
+/// as they lie in the tables they are nearly in the order of the numbers that the view covers.
 fn masked(dataset: Dataset) -> String {
     let name = dataset.name();
+    let subject = match dataset {
+        Dataset::Population => "citizen_id",
+        Dataset::Enterprises => "coalesce(uscc, taxpayer_id, trader_id, org_code, reg_no)",
+    };
     let fields: Vec<String> = dataset
         .fields()
         .iter()
@@ -85,26 +97,20 @@ fn masked(dataset: Dataset) -> String {
         .collect();
     format!(
         "DROP VIEW IF EXISTS {name}_masked;\n\
-         CREATE VIEW {name}_masked WITH (security_barrier) AS SELECT {} FROM {name};\n\
+         CREATE VIEW {name}_masked WITH (security_barrier) AS SELECT {} FROM {name} \
+         ORDER BY md5((SELECT secret FROM masked_order) || {subject});\n\
          COMMENT ON VIEW {name}_masked IS '{}(脱敏)';",
         fields.join(", "),
         dataset.zh()
     )
 }
 
-/// When a unit is a person who trades: his resident id is in the taxpayer's number, of 18 digits or of 15, with two more or without. A credit code
-/// that looks like one is masked with them.
-const TRADES: &str = "taxpayer_id ~ '^[1-9][0-9]{5}(1[89]|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9X]([0-9A-Z]{2})?$' \
-    OR taxpayer_id ~ '^[1-9][0-9]{7}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])[0-9]{3}([0-9A-Z]{2})?$'";
-
 fn masked_field(dataset: Dataset, field: &Field) -> String {
     let name = field.name;
-    let of_a_person = |masked: &str| format!("CASE WHEN {TRADES} THEN {masked} ELSE {name} END AS {name}");
     match (dataset, name) {
-        (Dataset::Enterprises, "taxpayer_id") => return of_a_person("left(taxpayer_id, 6) || '************'"),
-        // He trades under his name, and where he lives.
-        (Dataset::Enterprises, "name") => return of_a_person("left(name, 1) || '**'"),
-        (Dataset::Enterprises, "address") => return of_a_person("NULL"),
+        // A person who trades; his address is none of what is shown.
+        (Dataset::Enterprises, "trader_id") => return format!("left({name}, 6) || '************' AS {name}"),
+        (Dataset::Enterprises, "trader_name") => return format!("{} AS {name}", surname(name)),
         _ => {}
     }
     let expression = match (field.class, &field.kind) {
@@ -112,9 +118,14 @@ fn masked_field(dataset: Dataset, field: &Field) -> String {
             return name.to_owned();
         }
         (_, FieldType::CitizenId) => format!("left({name}, 6) || '************'"),
-        (_, FieldType::Name) => format!("left({name}, 1) || '**'"),
+        (_, FieldType::Name) => surname(name),
         (_, FieldType::Date) => format!("date_trunc('year', {name}::timestamp)::date"),
         _ => "CAST(NULL AS text)".to_owned(),
     };
     format!("{expression} AS {name}")
+}
+
+/// The first character; of a name that is no longer than that, nothing.
+fn surname(name: &str) -> String {
+    format!("CASE WHEN char_length({name}) < 2 THEN '**' ELSE left({name}, 1) || '**' END")
 }

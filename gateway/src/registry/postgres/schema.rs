@@ -200,7 +200,8 @@ impl Plan {
         self.views_differ = true;
         // In place, so that rights stay; that works as long as columns are only added behind.
         let same_shape = known.is_none_or(|known| {
-            known.len() == dataset.fields().len() && dataset.fields().iter().all(|field| known.contains_key(field.name))
+            let before = dataset.fields().get(..known.len());
+            before.is_some_and(|before| before.iter().all(|field| known.contains_key(field.name)))
         });
         if !same_shape {
             self.statements.push(format!("DROP VIEW {name}"));

@@ -358,6 +358,7 @@ async fn the_relays_role_merges_and_reads_and_can_do_nothing_else() {
         "SELECT * FROM population",
         "SELECT * FROM public_security_resident",
         "SELECT * FROM person",
+        "SELECT * FROM masked_order",
         "CREATE TEMPORARY TABLE mine (a int)",
     ] {
         refused(&reader, sql);
@@ -365,7 +366,60 @@ async fn the_relays_role_merges_and_reads_and_can_do_nothing_else() {
     let mut masked = Place::new(Store::Postgres);
     masked.settings = RegistrySettings::Postgres(reader);
     let seen = "SELECT DISTINCT citizen_id, name, birth_date, hukou_region, hukou_address FROM population_masked";
-    assert_eq!(masked.query(seen), ["320706************ 乙** 1880-01-01 320706 -"]);
+    assert_eq!(masked.query(seen), ["320706************ ** 1880-01-01 320706 -"]);
+}
+
+#[tokio::test]
+async fn the_reader_sees_no_name_of_one_character_and_no_order_of_numbers() {
+    if !Store::has_postgres() {
+        return;
+    }
+    let tables = kept(&[&RESIDENT]);
+    let (place, owner) = Place::with(Store::Postgres, &tables);
+    let surnames: Vec<String> = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许"
+        .chars()
+        .map(String::from)
+        .collect();
+    let names: Vec<String> = surnames.iter().map(|surname| format!("{surname}某")).collect();
+    let ids: Vec<String> = (0..names.len()).map(|n| format!("3207061880{n:08}")).collect();
+    let mut rows: Vec<[&str; 5]> = ids
+        .iter()
+        .zip(&names)
+        .map(|(id, name)| [id.as_str(), name.as_str(), "-", "-", "-"])
+        .collect();
+    rows.push(["320706188100000000", "何", "-", "-", "-"]);
+    let rows: Vec<&[&str]> = rows.iter().map(<[&str; 5]>::as_slice).collect();
+    owner
+        .merge(part(&RESIDENT, 1, 0, whole(&RESIDENT, &rows)))
+        .await
+        .unwrap();
+    owner.close().await;
+    place.give_roles(&tables);
+    let mut reader = place.postgres().clone();
+    reader.address.role = roles::READER.into();
+    let mut masked = Place::new(Store::Postgres);
+    masked.settings = RegistrySettings::Postgres(reader);
+    let seen = masked.query("SELECT name FROM population_masked");
+    let mut in_order: Vec<String> = surnames.iter().map(|surname| format!("{surname}**")).collect();
+    in_order.push("**".into());
+    assert_ne!(seen, in_order);
+    assert_eq!(
+        masked.query("SELECT name FROM population_masked"),
+        seen,
+        "the same each time"
+    );
+    // The roles may be given again, after a migration; the order stays.
+    place.give_roles(&tables);
+    assert_eq!(masked.query("SELECT name FROM population_masked"), seen);
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names
+    };
+    assert_eq!(sorted(seen), sorted(in_order));
+    assert_eq!(
+        masked.query("SELECT count(*) FROM population_masked WHERE name = '赵**'"),
+        ["1"]
+    );
 }
 
 #[tokio::test]
@@ -404,13 +458,18 @@ async fn the_reader_sees_no_resident_id_in_a_taxpayers_number() {
     reader.address.role = roles::READER.into();
     let mut masked = Place::new(Store::Postgres);
     masked.settings = RegistrySettings::Postgres(reader);
-    let seen = masked.query("SELECT taxpayer_id, name, address FROM enterprises_masked ORDER BY 1, 2");
+    let seen = masked.query(
+        "SELECT taxpayer_id, name, address, trader_id, trader_name, trader_address FROM enterprises_masked ORDER BY 1, 2",
+    );
     assert_eq!(seen.len(), numbers.len());
     for (number, of_a_person) in numbers {
-        let whole = format!("{number} 张三商店 海州区某路1号");
+        let whole = format!("{number} 张三商店 海州区某路1号 - - -");
         assert_eq!(seen.contains(&whole), !of_a_person, "{number}: {seen:?}");
     }
-    let hidden = seen.iter().filter(|row| **row == "320706************ 张** -").count();
+    let hidden = seen
+        .iter()
+        .filter(|row| **row == "- - - 320706************ 张** -")
+        .count();
     assert_eq!(hidden, numbers.iter().filter(|(_, of_a_person)| *of_a_person).count());
 }
 

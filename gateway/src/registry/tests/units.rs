@@ -19,6 +19,7 @@ on_both_stores! {
     a_unit_that_is_joined_is_compared_under_its_organisation_code,
     what_a_recalled_batch_joined_is_parted_and_joined_again_when_it_is_pushed_again,
     a_public_institution_and_an_association_are_found_by_their_credit_code_alone,
+    what_the_tax_register_says_of_a_person_who_trades_stands_in_fields_of_its_own,
     a_unit_shows_the_numbers_that_its_open_rows_hold_and_no_others_in_any_order,
     a_late_row_that_is_written_closed_leaves_no_unit_behind,
     what_a_plan_no_longer_releases_joins_nothing_once_its_row_changes,
@@ -210,6 +211,48 @@ async fn a_public_institution_and_an_association_are_found_by_their_credit_code_
         place.query("SELECT name, taxpayer_id FROM enterprises"),
         [format!("某会 {association}")]
     );
+}
+
+async fn what_the_tax_register_says_of_a_person_who_trades_stands_in_fields_of_its_own(store: Store) {
+    let (place, registry) = Place::with(store, &tables(&[ESTABLISHMENT, TAX]));
+    let numbers = [
+        // Of persons: 18, 18 and two more, an X, 15 of before 2000, and 15 and two more.
+        ("32070618800229000X", "-", true),
+        ("320706188002290004", "-", true),
+        ("32070618800229000401", "-", true),
+        ("320706800229000", "-", true),
+        ("32070680022900001", "-", true),
+        // Of units: a credit code, old numbers, one of which looks like a person's and says by its organisation code that it is none.
+        ("91320706MA0000007K", "-", false),
+        ("320706MA0000015", "-", false),
+        ("320706123456789", "-", false),
+        ("320706100229008", "100229008", false),
+    ];
+    let lines: Vec<String> = (1..)
+        .zip(&numbers)
+        .map(|(seq, (number, org, _))| format!("{seq} {number} {org} 张三商店 海州区某路1号 张三"))
+        .collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let columns = "tax_reg_seq taxpayer_id org_code taxpayer_name reg_address legal_rep_name";
+    let firm = rows(
+        ESTABLISHMENT,
+        2,
+        "uscc ent_name domicile",
+        &["91320706MA0000007K 甲厂 某园1号"],
+    );
+    merge(&registry, [rows(TAX, 1, columns, &lines), firm]).await;
+    let seen = place.query(
+        "SELECT taxpayer_id, name, address, trader_id, trader_name, trader_address FROM enterprises ORDER BY taxpayer_id, trader_id",
+    );
+    assert_eq!(seen.len(), numbers.len());
+    for (number, _, of_a_person) in numbers {
+        let line = match (of_a_person, number) {
+            (true, _) => format!("- - - {number} 张三商店 海州区某路1号"),
+            (false, "91320706MA0000007K") => format!("{number} 甲厂 某园1号 - - -"),
+            (false, _) => format!("{number} 张三商店 海州区某路1号 - - -"),
+        };
+        assert!(seen.contains(&line), "{line}: {seen:?}");
+    }
 }
 
 async fn a_unit_shows_the_numbers_that_its_open_rows_hold_and_no_others_in_any_order(store: Store) {

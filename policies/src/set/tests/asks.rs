@@ -199,9 +199,9 @@ fn each_word_of_a_bound_names_grants_alone_and_narrows_it_beside_another() {
         ("role = \"registry\"", "direction = \"push\""),
         ("partner = \"information-centre\"", "direction = \"push\""),
         ("purpose = \"enrolment.comparison\"", "mode = \"extract\""),
-        ("direction = \"pull\"", "mode = \"feed\""),
+        ("direction = \"pull\"", "partner = \"health-ganyu\""),
         ("mode = \"compare\"", "purpose = \"enrolment.registration\""),
-        ("dataset = \"population\"", "direction = \"push\""),
+        ("dataset = \"population\"", "partner = \"health-ganyu\""),
         ("field = \"legal_rep_name\"", "partner = \"health-ganyu\""),
         ("class = \"C3\"", "dataset = \"enterprises\""),
     ] {
