@@ -1,4 +1,4 @@
-//! Rate limits for each partner: requests a second, requests at once, rows and bytes a second; `quota` the quotas of a day, `subjects` those that count
+//! Rate limits for each partner: requests a second, requests at once, rows and bytes a second, workbooks read at once; `quota` the quotas of a day, `subjects` those that count
 //! persons, `absences` the share of questions about nobody.
 //!
 //! Takes a partner id that the certificate proved, never anything out of a request, so that a stranger cannot grow the table. Gives a
@@ -10,14 +10,14 @@ pub mod quota;
 pub mod subjects;
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::config::{LimitsSection, PartnerLimits};
 use crate::refusal::Refusal;
@@ -30,6 +30,8 @@ type RequestLimiter = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateIn
 pub struct Admission {
     settings: LimitsSection,
     partners: Mutex<HashMap<String, Arc<Limiters>>>,
+    /// As many workbooks are read at once as there are processors.
+    turns: Arc<Semaphore>,
 }
 
 struct Limiters {
@@ -38,6 +40,9 @@ struct Limiters {
     rows: Pace,
     bytes: Pace,
     slots: Arc<Semaphore>,
+    /// One workbook of a partner is read at once, so that whoever sends many waits for himself and not the others for him.
+    turn: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Limiters {
@@ -47,7 +52,7 @@ impl std::fmt::Debug for Limiters {
 }
 
 impl Limiters {
-    fn new(limits: PartnerLimits) -> Self {
+    fn new(limits: PartnerLimits, turns: Arc<Semaphore>) -> Self {
         let requests = Quota::per_second(limits.requests_per_s).allow_burst(limits.requests_burst);
         Self {
             limits,
@@ -55,6 +60,8 @@ impl Limiters {
             rows: Pace::new(limits.rows_per_s),
             bytes: Pace::new(limits.bytes_per_s),
             slots: Arc::new(Semaphore::new(limits.concurrent_max.get() as usize)),
+            turn: Semaphore::new(1),
+            turns,
         }
     }
 }
@@ -66,6 +73,14 @@ pub struct Permit {
     _slot: OwnedSemaphorePermit,
     /// What stands in `RateLimit` of the answer.
     pub allowance: Allowance,
+}
+
+/// A turn at reading a part of a workbook, which takes a processor for as long as it takes; given back when dropped.
+#[derive(Debug)]
+#[must_use = "the turn is over when this is dropped"]
+pub struct Turn<'a> {
+    _own: Option<SemaphorePermit<'a>>,
+    _all: Option<SemaphorePermit<'a>>,
 }
 
 /// The state of a partner's request limit, for the `RateLimit` fields (draft 10 of ratelimit-headers).
@@ -102,9 +117,11 @@ pub struct Limited {
 impl Admission {
     /// Limits out of the configuration.
     pub fn new(settings: LimitsSection) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self {
             settings,
             partners: Mutex::default(),
+            turns: Arc::new(Semaphore::new(processors)),
         }
     }
 
@@ -114,7 +131,7 @@ impl Admission {
         if let Some(limiters) = partners.get(partner) {
             return Arc::clone(limiters);
         }
-        let limiters = Arc::new(Limiters::new(self.settings.of(partner)));
+        let limiters = Arc::new(Limiters::new(self.settings.of(partner), Arc::clone(&self.turns)));
         partners.insert(partner.to_owned(), Arc::clone(&limiters));
         limiters
     }
@@ -168,6 +185,16 @@ impl Permit {
     /// The same of bytes as they came, compressed or not.
     pub async fn pace_bytes(&self, bytes: u64) {
         self.limiters.bytes.wait(bytes).await;
+    }
+
+    /// Waits for a turn at what takes a processor. First come, first served among the partners, of whom each stands there once.
+    pub async fn turn(&self) -> Turn<'_> {
+        // Neither is ever closed.
+        let own = self.limiters.turn.acquire().await.ok();
+        Turn {
+            _own: own,
+            _all: self.limiters.turns.acquire().await.ok(),
+        }
     }
 }
 
@@ -246,6 +273,23 @@ mod tests {
         assert_eq!(admission.admit("a").unwrap_err().refusal, Refusal::TooManyAtOnce);
         drop(first);
         assert!(admission.admit("a").is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_reads_one_workbook_waits_with_the_next_and_the_others_do_not_wait_for_him() {
+        let admission = admission(100, 100, 10);
+        let (first, second) = (admission.admit("a").unwrap(), admission.admit("a").unwrap());
+        let other = admission.admit("b").unwrap();
+        let waits = async |permit: &Permit| {
+            let turn = tokio::time::timeout(Duration::from_millis(50), permit.turn()).await;
+            turn.is_err()
+        };
+        let turn = first.turn().await;
+        assert!(waits(&second).await);
+        let processors = admission.turns.available_permits();
+        assert_eq!(waits(&other).await, processors == 0, "one who waits takes no processor");
+        drop(turn);
+        assert!(!waits(&second).await);
     }
 
     #[tokio::test]

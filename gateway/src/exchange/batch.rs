@@ -129,7 +129,7 @@ where
             if self.ended == Some(Ended::More) {
                 // A workbook is read only now; others get a turn between its parts.
                 tokio::task::yield_now().await;
-                self.end_decoder();
+                self.end_decoder().await;
             } else {
                 self.read_frame().await?;
             }
@@ -164,7 +164,7 @@ where
                     self.unreadable = inflater.finish().map_err(Unreadable::Compressed).err();
                 }
                 if self.unreadable.is_none() {
-                    self.end_decoder();
+                    self.end_decoder().await;
                 }
                 Ok(())
             }
@@ -172,8 +172,17 @@ where
     }
 
     /// Tells the decoder that nothing follows, or asks it for the next part of what it could not read before.
-    fn end_decoder(&mut self) {
-        match self.decoder.finish() {
+    ///
+    /// What is left of a workbook can take seconds: another thread takes over this one's tasks meanwhile, and no more of them are read at once
+    /// than there are processors.
+    async fn end_decoder(&mut self) {
+        let ended = if self.decoder.held_bytes() == 0 {
+            self.decoder.finish()
+        } else {
+            let _turn = self.admitted.permit.turn().await;
+            tokio::task::block_in_place(|| self.decoder.finish())
+        };
+        match ended {
             Ok(ended) => self.ended = Some(ended),
             Err(unreadable) => {
                 self.ended = Some(Ended::Whole);
@@ -390,9 +399,10 @@ pub(crate) fn refusal_of(error: &Unreadable) -> Refusal {
 fn refusal_of_file(fault: &FileFault) -> Refusal {
     match fault {
         FileFault::TooLarge { .. } => Refusal::FileTooLarge,
-        FileFault::Expands { .. } | FileFault::TooManyParts { .. } | FileFault::TooMuchText { .. } => {
-            Refusal::ExpandsTooFar
-        }
+        FileFault::Expands { .. }
+        | FileFault::TooManyParts { .. }
+        | FileFault::TooManySheets { .. }
+        | FileFault::TooMuchText { .. } => Refusal::ExpandsTooFar,
         FileFault::Encrypted => Refusal::ProtectedFile,
         FileFault::Macros | FileFault::ExternalLinks => Refusal::ActiveContent,
         FileFault::OtherForm { .. } => Refusal::OtherForm,
