@@ -231,6 +231,8 @@ pub struct LimitsSection {
     pub reject_percent_max: u32,
     /// Requests in flight, all partners.
     pub in_flight_max: NonZeroU32,
+    /// Bytes of memory in which workbooks are held while they come and are read, all partners; half of them is one partner's share.
+    pub workbooks_held_bytes_max: NonZeroU64,
 }
 
 impl LimitsSection {

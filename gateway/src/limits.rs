@@ -1,11 +1,12 @@
 //! Rate limits for each partner: requests a second, requests at once, rows and bytes a second, workbooks read at once; `quota` the quotas of a day, `subjects` those that count
-//! persons, `absences` the share of questions about nobody.
+//! persons, `absences` the share of questions about nobody, `held` the memory of workbooks.
 //!
 //! Takes a partner id that the certificate proved, never anything out of a request, so that a stranger cannot grow the table. Gives a
 //! [`Permit`] that is held while the request is handled. The rates refuse with 429 at admission only, a quota of the day also in mid-body; rows
 //! and bytes are paced by making the reader of the body wait (design 10.5).
 
 pub mod absences;
+pub mod held;
 pub mod quota;
 pub mod subjects;
 
@@ -21,6 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::config::{LimitsSection, PartnerLimits};
 use crate::refusal::Refusal;
+use held::{Holding, Memory};
 use quota::DayQuota;
 
 type RequestLimiter = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
@@ -32,6 +34,7 @@ pub struct Admission {
     partners: Mutex<HashMap<String, Arc<Limiters>>>,
     /// As many workbooks are read at once as there are processors.
     turns: Arc<Semaphore>,
+    memory: Arc<Memory>,
 }
 
 struct Limiters {
@@ -70,6 +73,7 @@ impl Limiters {
 #[derive(Debug)]
 pub struct Permit {
     limiters: Arc<Limiters>,
+    memory: Arc<Memory>,
     _slot: OwnedSemaphorePermit,
     /// What stands in `RateLimit` of the answer.
     pub allowance: Allowance,
@@ -119,6 +123,7 @@ impl Admission {
     pub fn new(settings: LimitsSection) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self {
+            memory: Arc::new(Memory::new(settings.workbooks_held_bytes_max)),
             settings,
             partners: Mutex::default(),
             turns: Arc::new(Semaphore::new(processors)),
@@ -164,6 +169,7 @@ impl Admission {
         match Arc::clone(&limiters.slots).try_acquire_owned() {
             Ok(slot) => Ok(Permit {
                 limiters,
+                memory: Arc::clone(&self.memory),
                 _slot: slot,
                 allowance,
             }),
@@ -185,6 +191,11 @@ impl Permit {
     /// The same of bytes as they came, compressed or not.
     pub async fn pace_bytes(&self, bytes: u64) {
         self.limiters.bytes.wait(bytes).await;
+    }
+
+    /// What an upload of that partner will hold in memory; nothing yet.
+    pub fn holding(&self, partner: &str) -> Holding {
+        self.memory.hold(partner)
     }
 
     /// Waits for a turn at what takes a processor. First come, first served among the partners, of whom each stands there once.
@@ -252,6 +263,7 @@ mod tests {
             body_bytes_max: NonZeroU64::MIN,
             reject_percent_max: 20,
             in_flight_max: n(1),
+            workbooks_held_bytes_max: NonZeroU64::MIN,
         })
     }
 

@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use shuguan_adapters::layout::Layout;
-use shuguan_tests::{Answer, Call, Deployment, registry_count, run};
+use shuguan_tests::{Answer, Call, Deployment, Unfinished, registry_count, run};
 
 use crate::feeds::{CSV_UTF8, POLICE, RESIDENT, clean};
 
 const HEALTH: &str = "health-city";
+const CIVIL: &str = "civil-affairs-city";
 
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 const XLS: &str = "application/vnd.ms-excel";
@@ -119,6 +120,60 @@ fn the_gateway_answers_while_workbooks_that_take_long_are_read() {
         // One of the partner's workbooks is read at once, and each takes longer than an answer may.
         assert!(asked >= 10, "asked {asked} times");
         assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    });
+}
+
+/// What begins as a workbook and goes on for so many bytes.
+fn beginning(bytes: usize) -> Vec<u8> {
+    let mut body = b"PK\x03\x04".to_vec();
+    body.resize(bytes, 0);
+    body
+}
+
+#[test]
+fn workbooks_that_are_held_take_no_more_memory_than_they_may_and_of_one_partner_half() {
+    run(async {
+        let deployment = Deployment::new();
+        let running = deployment.serve();
+        let (police, civil) = (deployment.partner(POLICE), deployment.partner(CIVIL));
+        let mut held = Vec::new();
+        for _ in 0..2 {
+            let large = Call::push(RESIDENT, XLSX, beginning(63 << 20));
+            held.push(Unfinished::begin(deployment.feed, &police, large).await.expect("a connection"));
+        }
+        let call = || Call::push(RESIDENT, XLSX, beginning(1 << 20));
+        // A third has no room: half of 256 MiB is one partner's.
+        let mut refused = None;
+        for _ in 0..100 {
+            let answer = running.call(call(), &police).await.expect("an answer");
+            if answer.status == 503 {
+                refused = Some(answer);
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let refused = refused.expect("two are held, and a third is refused");
+        assert_eq!(refused.code(), "SG2117");
+        assert_eq!(refused.header("retry-after"), "10");
+        // Another partner's workbook is read all the while, and the partner's own text as well.
+        let cremations = "civil-affairs/cremation";
+        let other = running.call(Call::push(cremations, XLSX, beginning(1 << 20)), &civil).await;
+        assert_eq!(other.expect("an answer").code(), "SG3106");
+        let text = Call::push(RESIDENT, CSV_UTF8, clean(RESIDENT, CSV_UTF8, 5, 1));
+        assert_eq!(running.call(text, &police).await.expect("an answer").status, 202);
+        // What broke off is given back.
+        for upload in held {
+            upload.vanish().await;
+        }
+        let mut last = String::new();
+        for _ in 0..100 {
+            last = running.call(call(), &police).await.expect("an answer").code();
+            if last != "SG2117" {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(last, "SG3106");
     });
 }
 

@@ -133,6 +133,7 @@ mod tests {
             body_bytes_max: NonZeroU64::MIN,
             reject_percent_max: 20,
             in_flight_max: n(in_flight),
+            workbooks_held_bytes_max: NonZeroU64::MIN,
         })
     }
 

@@ -322,6 +322,12 @@ impl<'s> Sections<'_, 's> {
             document.fault(table.span(), "`limits.reject_percent_max` is above 100".into(), None);
         }
         let in_flight_max = table.or(document, "in_flight_max", nonzero(512));
+        let workbooks_held_bytes_max = table.or(document, "workbooks_held_bytes_max", nonzero_u64(256 << 20));
+        if workbooks_held_bytes_max.get() < WORKBOOKS_HELD_BYTES_MIN {
+            let hint = Some("a workbook and its texts take 128 MiB at most, and half is one partner's share".to_owned());
+            let message = "`limits.workbooks_held_bytes_max` must be at least 268435456".into();
+            document.fault(table.span(), message, hint);
+        }
         let standard = PartnerLimits {
             requests_per_s: nonzero(50),
             requests_burst: nonzero(200),
@@ -349,6 +355,7 @@ impl<'s> Sections<'_, 's> {
             body_bytes_max,
             reject_percent_max,
             in_flight_max,
+            workbooks_held_bytes_max,
         })
     }
 
@@ -389,6 +396,9 @@ impl Sections<'_, '_> {
         modes
     }
 }
+
+/// With less, the largest workbook could never be read.
+const WORKBOOKS_HELD_BYTES_MIN: u64 = 256 << 20;
 
 /// What needs no quotes in SQL.
 fn is_plain_name(name: &str) -> bool {

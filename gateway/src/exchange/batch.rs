@@ -22,6 +22,7 @@ use super::report::{HeaderNotes, Report};
 use super::{Refused, RowError, Stations, Stop};
 use crate::edge::deadline::BodyStop;
 use crate::journal::Journal;
+use crate::limits::held::Holding;
 use crate::refusal::Refusal;
 
 /// A batch being read.
@@ -44,6 +45,8 @@ pub struct Batch<'a, B> {
     reject_percent_max: u32,
     rows_max: Option<u64>,
     journal: Journal,
+    /// The memory that the decoder takes of what workbooks may have.
+    holding: Holding,
     /// Its key was answered before: it takes nothing of the quota.
     repeated: bool,
 }
@@ -104,6 +107,7 @@ where
             reject_percent_max: legal.map_or(configured, |legal| legal.min(configured)),
             rows_max: admitted.plan.limits().rows_per_push,
             journal: stations.journal.clone(),
+            holding: admitted.permit.holding(&admitted.peer.partner().id),
             repeated: admitted.quota.is_err(),
         }
     }
@@ -121,6 +125,7 @@ where
             }
             if self.unpack() {
                 self.rejects.extend(self.decoder.take_rejects());
+                self.holding.resize(self.decoder.held_bytes())?;
                 continue;
             }
             if self.ended == Some(Ended::Whole) {
@@ -134,6 +139,7 @@ where
                 self.read_frame().await?;
             }
             self.rejects.extend(self.decoder.take_rejects());
+            self.holding.resize(self.decoder.held_bytes())?;
         }
     }
 

@@ -43,6 +43,12 @@ impl Strings {
         Ok(())
     }
 
+    /// None follows: gives back what was taken for more.
+    pub(crate) fn close(&mut self) {
+        self.text.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+
     /// Bytes of memory that they take.
     pub(crate) fn held_bytes(&self) -> usize {
         let numbers = self.ends.capacity() + self.broken.capacity();

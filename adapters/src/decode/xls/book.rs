@@ -70,6 +70,7 @@ impl Book {
             }
         }
         book.end_sheets(stream.len())?;
+        book.shared.strings.close();
         book.stream = stream;
         Ok(book)
     }
@@ -160,6 +161,7 @@ fn read_stream(bytes: Vec<u8>) -> Result<Vec<u8>, FileFault> {
     if read.is_err() || content.len() > size {
         return Err(FileFault::Damaged { part: CONTAINER });
     }
+    content.shrink_to_fit();
     Ok(content)
 }
 

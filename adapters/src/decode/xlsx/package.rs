@@ -265,7 +265,10 @@ fn read_strings(
                 strings.end(broken)?;
                 xml.allow();
             }
-            Event::Eof => return Ok(strings),
+            Event::Eof => {
+                strings.close();
+                return Ok(strings);
+            }
             _ => {}
         }
     }
