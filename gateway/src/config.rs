@@ -216,6 +216,10 @@ pub struct PartnerLimits {
     pub rows_per_s: NonZeroU32,
     /// Bytes of pushed bodies a second, as they come; above it likewise.
     pub bytes_per_s: NonZeroU32,
+    /// Batches that are refused as a whole, an hour and at once; beyond it nothing new is taken for a while.
+    pub refused_per_h: NonZeroU32,
+    /// KiB of reports on records that are kept in full, a day and at once; beyond it only their first records are listed.
+    pub report_kib_per_day: NonZeroU32,
 }
 
 /// Operational limits.

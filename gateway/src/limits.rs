@@ -1,5 +1,6 @@
 //! Rate limits for each partner: requests a second, requests at once, rows and bytes a second, workbooks read at once; `quota` the quotas of a day, `subjects` those that count
-//! persons, `absences` the share of questions about nobody, `held` the memory of workbooks.
+//! persons, `absences` the share of questions about nobody, `held` the memory of workbooks,
+//! `refused` what refused batches leave behind.
 //!
 //! Takes a partner id that the certificate proved, never anything out of a request, so that a stranger cannot grow the table. Gives a
 //! [`Permit`] that is held while the request is handled. The rates refuse with 429 at admission only, a quota of the day also in mid-body; rows
@@ -8,11 +9,13 @@
 pub mod absences;
 pub mod held;
 pub mod quota;
+pub mod refused;
 pub mod subjects;
 
 use std::collections::HashMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
@@ -24,6 +27,7 @@ use crate::config::{LimitsSection, PartnerLimits};
 use crate::refusal::Refusal;
 use held::{Holding, Memory};
 use quota::DayQuota;
+use refused::Debt;
 
 type RequestLimiter = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
 
@@ -42,6 +46,8 @@ struct Limiters {
     requests: RequestLimiter,
     rows: Pace,
     bytes: Pace,
+    refused: Debt,
+    reports: Debt,
     slots: Arc<Semaphore>,
     /// One workbook of a partner is read at once, so that whoever sends many waits for himself and not the others for him.
     turn: Semaphore,
@@ -62,6 +68,8 @@ impl Limiters {
             requests: RateLimiter::direct(requests).with_middleware(),
             rows: Pace::new(limits.rows_per_s),
             bytes: Pace::new(limits.bytes_per_s),
+            refused: Debt::new(limits.refused_per_h, Duration::from_hours(1)),
+            reports: Debt::new(limits.report_kib_per_day, Duration::from_hours(24)),
             slots: Arc::new(Semaphore::new(limits.concurrent_max.get() as usize)),
             turn: Semaphore::new(1),
             turns,
@@ -193,6 +201,25 @@ impl Permit {
         self.limiters.bytes.wait(bytes).await;
     }
 
+    /// Seconds until the partner may send a batch again, when more of his were refused than may be.
+    pub fn refused_too_often(&self) -> Option<u64> {
+        self.limiters
+            .refused
+            .wait(Instant::now())
+            .map(|wait| wait.as_secs() + 1)
+    }
+
+    /// A batch of his was refused as a whole, and that is in the log.
+    pub fn batch_refused(&self) {
+        self.limiters.refused.charge(1, Instant::now());
+    }
+
+    /// Whether a report of so many bytes may be kept; if so, it is counted.
+    pub fn keeps_report(&self, bytes: usize) -> bool {
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        self.limiters.reports.take(kib, Instant::now())
+    }
+
     /// What an upload of that partner will hold in memory; nothing yet.
     pub fn holding(&self, partner: &str) -> Holding {
         self.memory.hold(partner)
@@ -243,9 +270,8 @@ mod tests {
 
     use std::collections::BTreeMap;
     use std::num::{NonZeroU32, NonZeroU64};
-    use std::time::Duration;
 
-    use super::{Admission, Permit};
+    use super::{Admission, Duration, Permit};
     use crate::config::{LimitsSection, PartnerLimits};
     use crate::refusal::Refusal;
 
@@ -258,6 +284,8 @@ mod tests {
                 concurrent_max: n(concurrent),
                 rows_per_s: n(1_000),
                 bytes_per_s: n(1_000),
+                refused_per_h: n(2),
+                report_kib_per_day: n(8),
             },
             partners: BTreeMap::new(),
             body_bytes_max: NonZeroU64::MIN,
@@ -302,6 +330,22 @@ mod tests {
         assert_eq!(waits(&other).await, processors == 0, "one who waits takes no processor");
         drop(turn);
         assert!(!waits(&second).await);
+    }
+
+    #[test]
+    fn refused_batches_and_reports_are_counted_by_partner() {
+        let admission = admission(100, 100, 10);
+        let (his, others) = (admission.admit("a").unwrap(), admission.admit("b").unwrap());
+        his.batch_refused();
+        assert_eq!(his.refused_too_often(), None);
+        his.batch_refused();
+        let again = admission.admit("a").unwrap().refused_too_often();
+        assert!(
+            again.is_some_and(|seconds| (1700..=1801).contains(&seconds)),
+            "{again:?}"
+        );
+        assert_eq!(others.refused_too_often(), None);
+        assert!(his.keeps_report(7 << 10) && !his.keeps_report(2 << 10) && others.keeps_report(2 << 10));
     }
 
     #[tokio::test]

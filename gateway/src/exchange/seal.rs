@@ -10,6 +10,7 @@ use shuguan_ledger::time;
 use shuguan_policies::{Given, Plan};
 
 use super::admit::{self, Admitted, INBOX_RETRY_AFTER_S};
+use super::batch::Received;
 use super::compare::{AdmittedCompare, Answered};
 use super::mode::PushMode;
 use super::pull::Prepared;
@@ -27,6 +28,8 @@ use crate::limits::Standing;
 use crate::refusal::Refusal;
 use crate::signature::digest;
 
+/// Records that every report lists, as far as there are any.
+const LISTED_MIN: usize = 100;
 /// What `Retry-After` says when the journal cannot commit.
 const JOURNAL_RETRY_AFTER_S: u64 = 5;
 
@@ -70,6 +73,9 @@ pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -
     // The leaf is durable: from now on the log counts it too.
     if matches!(outcome, Ok(Outcome::Sealed(_))) {
         drop(sealing);
+        if !accepts {
+            admitted.permit.batch_refused();
+        }
     } else if let Some(sealing) = sealing {
         sealing.undone();
     }
@@ -85,6 +91,19 @@ pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -
         return told_again(stations, sealed, standing).await;
     }
     told(event, sealed, report, false, standing)
+}
+
+/// The report as it is kept: whole, while there is room for it; else with as many records as an answer shows.
+fn kept_report(admitted: &Admitted, received: &Received) -> Vec<u8> {
+    let whole = received.report.encode();
+    if received.report.rows.len() <= LISTED_MIN || admitted.permit.keeps_report(whole.len()) {
+        return whole;
+    }
+    received
+        .report
+        .clone()
+        .cut(LISTED_MIN, received.counts.rejected)
+        .encode()
 }
 
 /// Once more, because uploads side by side were all admitted with the same room. A repeat of what was sealed brings nothing new and is answered.

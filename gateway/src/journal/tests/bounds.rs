@@ -119,18 +119,30 @@ async fn a_refusal_about_the_content_sticks_to_its_key(store: Store) {
     assert_eq!(journal.seal(entry(2)).await.unwrap(), Outcome::Repeated(first));
 }
 
+/// What does not pack.
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.flatten().take(bytes).collect()
+}
+
 #[tokio::test]
 async fn a_full_disk_refuses_and_room_makes_it_go_on() {
     let bench = Bench::new();
     let journal = bench.open();
     let mut entry = one_row(&journal, 1);
-    entry.rejects = Some(vec![b'x'; 100_000]);
+    entry.rejects = Some(noise(100_000));
     journal.seal(entry).await.unwrap();
     journal.limit_pages(Some(0)).await;
     let mut refused = 0;
     for number in 2..40 {
         let mut entry = one_row(&journal, number);
-        entry.rejects = Some(vec![b'x'; 100_000]);
+        entry.rejects = Some(noise(100_000));
         match journal.seal(entry).await {
             Ok(outcome) => drop(proven(&sealed(outcome))),
             Err(error) => {
