@@ -97,6 +97,7 @@ pub use backup::{
     DATABASE as BACKUP_DATABASE, EVIDENCE_KEYS as BACKUP_EVIDENCE_KEYS, PAYLOADS as BACKUP_PAYLOADS, backup,
     put_keys_in, snapshot,
 };
+pub use bounds::Uploading;
 pub(crate) use columns::run_lengths;
 pub use columns::{ColumnDigests, part_digest};
 pub use committed::{Borne, borne_out};
@@ -254,6 +255,7 @@ impl Journal {
             checkpoint: Arc::<str>::from(recovered.note).into(),
             names: signer.names().into(),
             backlog: backlog(&store)?,
+            uploads: bounds::Uploads::default(),
             overdue: std::sync::RwLock::default(),
             failed: watch::Sender::new(false),
             prune_on: std::sync::atomic::AtomicBool::new(false),

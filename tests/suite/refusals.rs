@@ -2,7 +2,7 @@
 
 use http::Method;
 use shuguan_tests::{
-    Answer, Call, Deployment, Identity, Running, eventually, leaves, registry_count, registry_rows, run,
+    Answer, Call, Deployment, Identity, Running, Unfinished, eventually, leaves, registry_count, registry_rows, run,
 };
 
 use crate::feeds::{CSV_GB18030, CSV_UTF8, NDJSON, POLICE, RESIDENT, clean, nobody, resident};
@@ -474,6 +474,34 @@ fn a_full_inbox_is_answered_503_and_nothing_is_accepted() {
         // Whose answer was lost on the way asks again and is told that it was accepted.
         let again = running.call(call, &police).await.unwrap();
         assert_eq!((again.status.as_u16(), &again.body), (202, &first.body));
+    });
+}
+
+#[test]
+fn uploads_side_by_side_fill_no_more_of_the_disk_than_the_inbox_may_have() {
+    run(async {
+        let deployment = Deployment::with(|text| {
+            text.replace(
+                "payloads = \"journal/payload\"\n",
+                "payloads = \"journal/payload\"\ninbox_bytes_max = 1\n",
+            )
+        });
+        let running = deployment.serve();
+        let police = deployment.partner(POLICE);
+        let large = || Call::push(RESIDENT, NDJSON, clean(RESIDENT, NDJSON, 40_000, 1));
+        let files = || std::fs::read_dir(deployment.path("journal/payload")).unwrap().count();
+        let first = Unfinished::begin(deployment.feed, &police, large()).await.unwrap();
+        eventually("what comes is written before it has ended", 20, || files() == 1);
+        // Admitted with the same room, and refused when it writes: the client may be told before it has sent all.
+        let second = Unfinished::begin(deployment.feed, &police, large()).await.unwrap();
+        let refused = second.finish().await.unwrap();
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (503, "SG2112"));
+        assert_eq!(refused.header("retry-after"), "30");
+        eventually("what was refused is gone", 20, || files() == 1);
+        // What needs no file is taken all the while.
+        assert!(first.is_open());
+        let accepted = first.finish().await.unwrap();
+        assert_eq!(accepted.status, 202);
     });
 }
 

@@ -225,6 +225,17 @@ pub(super) async fn may_enter(stations: &Stations, admitted: &Admitted) -> Resul
     }
 }
 
+/// The inbox has no room for what comes: only a key that was answered before is answered again.
+///
+/// # Errors
+/// [`Refusal::InboxFull`].
+pub(super) async fn has_no_room(stations: &Stations, admitted: &Admitted) -> Result<(), Stop> {
+    if answered(&stations.journal, admitted).await? {
+        return Ok(());
+    }
+    Err(Refused::new(Refusal::InboxFull).retry_after(INBOX_RETRY_AFTER_S).into())
+}
+
 /// Whether the key of a push was used before, for whatever content.
 pub(super) async fn answered(journal: &Journal, admitted: &Admitted) -> Result<bool, Stop> {
     let known = journal.idempotent(admitted.in_flight.tag(), [0; 32]).await;

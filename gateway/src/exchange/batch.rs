@@ -210,6 +210,30 @@ where
         true
     }
 
+    /// Reads what is left for the digest of the whole alone.
+    ///
+    /// # Errors
+    /// A body that is too large, too slow or cut, or not the one that its digest states.
+    pub async fn skim(mut self) -> Result<[u8; 32], Stop> {
+        while let Some(frame) = self.body.frame().await {
+            if let Ok(data) = frame.map_err(stopped)?.into_data() {
+                let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
+                self.admitted.permit.pace_bytes(bytes).await;
+                self.digest.update(&data);
+                self.bytes = self.bytes.saturating_add(bytes);
+            }
+        }
+        if self.admitted.content_length.is_some_and(|length| length != self.bytes) {
+            return Err(Refusal::BodyIncomplete.into());
+        }
+        let mut digest = [0; 32];
+        digest.copy_from_slice(self.digest.finish().as_ref());
+        if self.admitted.digest.is_some_and(|stated| stated != digest) {
+            return Err(Refusal::BadDigest.into());
+        }
+        Ok(digest)
+    }
+
     /// Charges the rows read since the last time; waits while the partner is over its rate.
     async fn pace(&mut self) -> Result<(), Stop> {
         let received = self.decoder.counts().received;

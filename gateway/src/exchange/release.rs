@@ -18,7 +18,7 @@ use super::index_keys::IndexKey;
 use super::mode::PushMode;
 use super::subjects::SubjectColumns;
 use super::{Fault, Stations, Stop};
-use crate::journal::{PayloadWriter, SealedPayload, SubjectWriter, Subjects, Tag};
+use crate::journal::{PayloadWriter, SealedPayload, SubjectWriter, Subjects, Tag, Uploading};
 
 /// A batch being released.
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub struct Release<'a> {
     admitted: &'a Admitted,
     payload: PayloadWriter,
     index: Option<Index>,
+    uploading: Uploading,
     filtered: u64,
     named: u64,
 }
@@ -87,6 +88,8 @@ pub struct Released {
     pub(super) filtered: u64,
     /// Rows of the payload that stand for rejected records of a snapshot: they are no accepted ones.
     pub(super) named: u64,
+    /// What it takes on disk, until its leaf counts it as part of the inbox.
+    pub(super) uploading: Uploading,
 }
 
 impl<'a> Release<'a> {
@@ -102,6 +105,7 @@ impl<'a> Release<'a> {
             admitted,
             payload,
             index: Index::open(stations, &admitted.plan, admitted.exchange)?,
+            uploading: stations.journal.uploading(&admitted.peer.partner().id),
             filtered: 0,
             named: 0,
         })
@@ -137,6 +141,11 @@ impl<'a> Release<'a> {
         Ok(())
     }
 
+    /// Whether the inbox has room for what was written so far: what was promised before the body came may be taken by others meanwhile.
+    pub fn has_room(&mut self) -> bool {
+        self.uploading.wrote(self.payload.spilled_bytes())
+    }
+
     /// Ends the payload; of a batch that is refused as a whole nothing is kept.
     pub fn close(self, received: Received) -> Result<Released, Stop> {
         let (payload, subjects) = match received.refused {
@@ -149,6 +158,7 @@ impl<'a> Release<'a> {
             subjects,
             filtered: self.filtered,
             named: self.named,
+            uploading: self.uploading,
         })
     }
 }

@@ -22,7 +22,7 @@ use super::{Fault, Refused, Stations, Stop};
 use crate::edge::Peer;
 use crate::journal::{
     CONTENT, Entry, Evidence, INDEX, INDEX_KEYS, Idempotency, Outcome, QUALITY, SealError, Sealed, SealedPayload,
-    Subjects,
+    Subjects, Uploading,
 };
 use crate::limits::Standing;
 use crate::refusal::Refusal;
@@ -56,10 +56,11 @@ pub struct SealedPush {
 pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -> Result<SealedPush, Stop> {
     let (received, accepts) = (released.received.counts.received, released.received.refused.is_none());
     let idempotency = idempotency(stations, &admitted, &released.received.digest);
-    let report = released.received.report.encode();
-    let mut entry = match &released.received.refused {
-        None => accepted(stations, &admitted, released)?,
-        Some(refused) => refused_whole(stations, &admitted, refused.refusal, &released)?,
+    let report = kept_report(&admitted, &released.received);
+    // What it takes on disk counts as an upload until its leaf has made it a part of the inbox.
+    let (mut entry, _uploading) = match &released.received.refused {
+        None => accepted(stations, &admitted, released).map(|(entry, uploading)| (entry, Some(uploading)))?,
+        Some(refused) => (refused_whole(stations, &admitted, refused.refusal, &released)?, None),
     };
     entry.partner = Some(admitted.peer.partner().id.clone());
     entry.idempotency = Some(idempotency);
@@ -162,7 +163,7 @@ fn told(
     }
 }
 
-fn accepted(stations: &Stations, admitted: &Admitted, released: Released) -> Result<Entry, Stop> {
+fn accepted(stations: &Stations, admitted: &Admitted, released: Released) -> Result<(Entry, Uploading), Stop> {
     let counts = &released.received.counts;
     let subjects = released.subjects;
     let mut payload = released
@@ -212,7 +213,7 @@ fn accepted(stations: &Stations, admitted: &Admitted, released: Released) -> Res
     let mut entry = Entry::new(admitted.exchange, Event::Push(event));
     entry.payload = Some(payload);
     entry.subjects = subjects;
-    Ok(entry)
+    Ok((entry, released.uploading))
 }
 
 /// A batch that was read and is refused as a whole; its quality report says why better than the code.

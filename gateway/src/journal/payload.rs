@@ -102,6 +102,14 @@ impl PayloadWriter {
         }
     }
 
+    /// Bytes that it has put on disk; none while it fits the journal's row.
+    pub fn spilled_bytes(&self) -> u64 {
+        match &self.sink {
+            Sink::Inline(_) => 0,
+            Sink::File { bytes, .. } => *bytes,
+        }
+    }
+
     /// Whether [`PayloadWriter::finish`] will wait for the disk; then it belongs on a blocking thread.
     pub fn spills(&self) -> bool {
         matches!(self.sink, Sink::File { .. })
