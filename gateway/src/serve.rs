@@ -116,7 +116,7 @@ impl Gateway {
         let stations = Arc::new(start::stations(
             &config,
             &secrets,
-            (clock.clone(), wall),
+            (clock.clone(), wall.clone()),
             Arc::clone(&policies),
             (journal.clone(), Arc::new(witnessing)),
             (registry, index?),
@@ -135,6 +135,7 @@ impl Gateway {
                 roles,
                 start::listen_settings(&config.listen),
                 refused.clone(),
+                wall.clone(),
             ))
         };
         let mut gateway = Self {

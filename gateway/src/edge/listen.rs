@@ -29,6 +29,7 @@ use super::connection;
 use super::gatekeeper::Gatekeeper;
 use super::revocation::RevocationSet;
 use super::verifier::{reason, watch};
+use crate::clock::Clock;
 use crate::refusal::Refusal;
 
 /// Deadlines and caps of a listener; defaults and reasons in the configuration's `[listen]`.
@@ -89,7 +90,7 @@ pub struct RefusedConnection {
 }
 
 impl Edge {
-    /// A listener's knowledge; `refused` is told of each connection that never got an identity.
+    /// A listener's knowledge; `refused` is told of each connection that never got an identity; `wall` is the machine's clock.
     pub fn new(
         tls: Arc<ServerConfig>,
         revoked: Arc<ArcSwap<RevocationSet>>,
@@ -97,11 +98,12 @@ impl Edge {
         roles: &'static [Role],
         settings: ListenSettings,
         refused: mpsc::Sender<Refusal>,
+        wall: Clock,
     ) -> Self {
         Self {
             tls: ArcSwap::new(tls),
             settings,
-            gatekeeper: Arc::new(Gatekeeper::new(revoked, policies, roles)),
+            gatekeeper: Arc::new(Gatekeeper::new(revoked, policies, roles, wall)),
             refused,
             recent: Mutex::default(),
             partners: Mutex::default(),
