@@ -87,7 +87,7 @@ pub struct ListenSection {
     pub idle_timeout_ms: NonZeroU32,
     /// A body that sends nothing for so long is refused as too slow.
     pub body_idle_timeout_ms: NonZeroU32,
-    /// A body slower than this over 30 s is refused as too slow, bytes a second.
+    /// A body slower than this over 30 s is refused as too slow, and an answer that is read more slowly breaks off, bytes a second.
     pub body_rate_min_bytes_per_s: u32,
     /// A connection older than this is asked to end after its requests.
     pub connection_age_max_s: NonZeroU32,

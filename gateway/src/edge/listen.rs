@@ -43,6 +43,8 @@ pub struct ListenSettings {
     pub header_read_timeout: Duration,
     /// A connection without a request in flight is closed after this.
     pub idle_timeout: Duration,
+    /// An answer that is read more slowly than this over 30 s breaks off, bytes a second.
+    pub answer_rate_min: u32,
     /// After this a connection is asked to end when its requests are done.
     pub connection_age_max: Duration,
     /// Connections at once.

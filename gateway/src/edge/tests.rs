@@ -147,6 +147,7 @@ fn settings() -> ListenSettings {
         first_request_timeout: Duration::from_secs(5),
         header_read_timeout: Duration::from_secs(5),
         idle_timeout: Duration::from_mins(1),
+        answer_rate_min: 16_384,
         connection_age_max: Duration::from_mins(15),
         connections_max: 256,
         connections_per_partner_max: 4,
