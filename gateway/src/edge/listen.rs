@@ -177,21 +177,35 @@ impl<K: Eq + std::hash::Hash> Drop for Place<'_, K> {
 /// Handshakes at once: in all, and from one address.
 struct Handshakes {
     slots: Semaphore,
-    share: usize,
-    addresses: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
+    shares: Shares,
 }
 
 impl Handshakes {
     fn new(max: usize) -> Self {
         Self {
             slots: Semaphore::new(max),
-            share: (max / HANDSHAKE_SHARES).max(1),
+            shares: Shares::new((max / HANDSHAKE_SHARES).max(1)),
+        }
+    }
+}
+
+/// What each address may have of something at once.
+#[derive(Debug)]
+pub(crate) struct Shares {
+    share: usize,
+    addresses: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
+}
+
+impl Shares {
+    pub(crate) fn new(share: usize) -> Self {
+        Self {
+            share,
             addresses: Mutex::default(),
         }
     }
 
-    /// What an address may have; it is gone with the last handshake from there.
-    fn share(&self, address: IpAddr) -> Arc<Semaphore> {
+    /// What this address may have; it is gone with the last permit from there.
+    pub(crate) fn of(&self, address: IpAddr) -> Arc<Semaphore> {
         let address = source(address);
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(share) = addresses.get(&address).and_then(Weak::upgrade) {
@@ -331,7 +345,7 @@ async fn shake(
         Ok(start) => start,
         Err(error) => return Err((error, hello.take_io())),
     };
-    let share = handshakes.share(address);
+    let share = handshakes.shares.of(address);
     let closed = |error| (io::Error::other(error), None);
     let _own = share.acquire().await.map_err(closed)?;
     let _slot = handshakes.slots.acquire().await.map_err(closed)?;
