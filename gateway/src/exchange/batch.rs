@@ -42,6 +42,8 @@ pub struct Batch<'a, B> {
     rejects: Vec<Reject>,
     /// Set when the body cannot be read on; the rest is only hashed, so that the refusal can stick to its key.
     unreadable: Option<Unreadable>,
+    /// Set when more rows came than one push may have; the rest is likewise only hashed.
+    too_many: bool,
     reject_percent_max: u32,
     rows_max: Option<u64>,
     journal: Journal,
@@ -104,6 +106,7 @@ where
             paced: 0,
             rejects: Vec::new(),
             unreadable,
+            too_many: false,
             reject_percent_max: legal.map_or(configured, |legal| legal.min(configured)),
             rows_max: admitted.plan.limits().rows_per_push,
             journal: stations.journal.clone(),
@@ -118,8 +121,18 @@ where
     /// A refusal; what was read so far is forgotten by the caller.
     pub async fn next_part(&mut self) -> Result<Option<arrow_array::RecordBatch>, Stop> {
         loop {
+            if self.too_many {
+                if self.ended.is_some() {
+                    return Ok(None);
+                }
+                self.read_frame().await?;
+                continue;
+            }
             if let Some(part) = self.decoder.next_part() {
                 self.pace().await?;
+                if self.too_many {
+                    continue;
+                }
                 self.gauge.part(&admitted_rows(&part));
                 return Ok(Some(part));
             }
@@ -154,7 +167,7 @@ where
                 self.digest.update(&data);
                 self.bytes = self.bytes.saturating_add(bytes);
                 match &mut self.inflater {
-                    _ if self.unreadable.is_some() => {}
+                    _ if self.unreadable.is_some() || self.too_many => {}
                     Some(inflater) => inflater.put(&data),
                     None => self.unreadable = self.decoder.feed(&data).err(),
                 }
@@ -165,6 +178,9 @@ where
                 self.ended = Some(Ended::Whole);
                 if self.admitted.content_length.is_some_and(|length| length != self.bytes) {
                     return Err(Refusal::BodyIncomplete.into());
+                }
+                if self.too_many {
+                    return Ok(());
                 }
                 if let (None, Some(inflater)) = (&self.unreadable, &mut self.inflater) {
                     self.unreadable = inflater.finish().map_err(Unreadable::Compressed).err();
@@ -238,7 +254,8 @@ where
     async fn pace(&mut self) -> Result<(), Stop> {
         let received = self.decoder.counts().received;
         if self.rows_max.is_some_and(|max| received > max) {
-            return Err(Refusal::TooManyRows.into());
+            self.too_many = true;
+            return Ok(());
         }
         if !self.repeated
             && let Ok(hold) = &self.admitted.quota
@@ -316,6 +333,9 @@ where
             // Positions, counts and names of our own: never a value.
             return Some(Refused::new(refusal_of(error)).detail(error));
         }
+        if self.too_many {
+            return Some(Refused::new(Refusal::TooManyRows));
+        }
         if let Some(refusal) = whole_refusal(counts, &self.admitted.manner) {
             return Some(Refused::new(refusal));
         }
@@ -328,7 +348,7 @@ where
     /// What the sender counted, when it is not what came and the body was read to its end.
     fn miscounted(&self, counts: &Counts) -> Option<u64> {
         let stated = self.admitted.manner.count?;
-        (self.unreadable.is_none() && !counts.fits(stated)).then_some(stated)
+        (self.unreadable.is_none() && !self.too_many && !counts.fits(stated)).then_some(stated)
     }
 }
 
