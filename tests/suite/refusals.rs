@@ -486,9 +486,11 @@ fn uploads_side_by_side_fill_no_more_of_the_disk_than_the_inbox_may_have() {
                 "payloads = \"journal/payload\"\ninbox_bytes_max = 1\n",
             )
         });
-        let running = deployment.serve();
+        let _running = deployment.serve();
         let police = deployment.partner(POLICE);
-        let large = || Call::push(RESIDENT, NDJSON, clean(RESIDENT, NDJSON, 40_000, 1));
+        // Two parts and more: the first is written when the second is there.
+        let body = clean(RESIDENT, NDJSON, 17_000, 1);
+        let large = || Call::push(RESIDENT, NDJSON, body.clone());
         let files = || std::fs::read_dir(deployment.path("journal/payload")).unwrap().count();
         let first = Unfinished::begin(deployment.feed, &police, large()).await.unwrap();
         eventually("what comes is written before it has ended", 20, || files() == 1);

@@ -69,7 +69,7 @@ mod tests {
     /// Six a minute, and a clock from its making.
     fn debt() -> (Debt, impl Fn(u64) -> Instant) {
         let began = Instant::now();
-        let debt = Debt::new(NonZeroU32::new(6).unwrap(), Duration::from_secs(60));
+        let debt = Debt::new(NonZeroU32::new(6).unwrap(), Duration::from_mins(1));
         (debt, move |seconds| began + Duration::from_secs(seconds))
     }
 

@@ -235,8 +235,14 @@ fn listed(sheets: usize) -> Zip {
         .zip()
         .without("xl/workbook.xml")
         .without("xl/_rels/workbook.xml.rels")
-        .with("xl/workbook.xml", format!("<workbook><sheets>{list}</sheets></workbook>"))
-        .with("xl/_rels/workbook.xml.rels", format!("<Relationships>{relations}</Relationships>"))
+        .with(
+            "xl/workbook.xml",
+            format!("<workbook><sheets>{list}</sheets></workbook>"),
+        )
+        .with(
+            "xl/_rels/workbook.xml.rels",
+            format!("<Relationships>{relations}</Relationships>"),
+        )
 }
 
 #[test]
@@ -259,14 +265,21 @@ fn more_sheets_than_anybody_looks_through_are_refused_before_one_is_opened() {
 #[test]
 fn one_part_that_is_several_sheets_is_damage() {
     let office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet";
-    for target in ["worksheets/sheet0.xml", "/xl/Worksheets/Sheet0.xml", "./worksheets/../worksheets/sheet0.xml"] {
+    for target in [
+        "worksheets/sheet0.xml",
+        "/xl/Worksheets/Sheet0.xml",
+        "./worksheets/../worksheets/sheet0.xml",
+    ] {
         let made = Made {
             relations: format!(r#"<Relationship Id="rId1" Type="{office}" Target="{target}"/>"#),
             ..two_rows()
         };
         let list = r#"<sheet name="a" r:id="rId0"/><sheet name="b" r:id="rId1"/>"#;
         let zip = made.zip().without("xl/workbook.xml");
-        let zip = zip.with("xl/workbook.xml", format!("<workbook><sheets>{list}</sheets></workbook>"));
+        let zip = zip.with(
+            "xl/workbook.xml",
+            format!("<workbook><sheets>{list}</sheets></workbook>"),
+        );
         assert_eq!(fault(&zip), FileFault::Damaged { part: "its workbook" }, "{target}");
     }
 }
@@ -286,7 +299,11 @@ fn more_relationships_than_a_workbook_has_are_damage() {
 
 #[test]
 fn a_header_is_looked_for_in_so_many_rows_of_a_sheet_and_no_further() {
-    let blank = |rows: u32| (1..=rows).map(|line| format!(r#"<row r="{line}"/>"#)).collect::<String>();
+    let blank = |rows: u32| {
+        (1..=rows)
+            .map(|line| format!(r#"<row r="{line}"/>"#))
+            .collect::<String>()
+    };
     let below = |rows: u32| {
         let table = [texts(rows + 1, &["身份证号", "姓名"]), texts(rows + 2, &[&id(1), "甲"])];
         Made::of(&[blank(rows), table.concat()])
