@@ -72,6 +72,10 @@ pub struct DecodeLimits {
     pub workbook_bytes_max: usize,
     /// Parts of a workbook of XLSX.
     pub workbook_parts_max: usize,
+    /// Sheets of a workbook of either form: those that are not read are looked into as well.
+    pub workbook_sheets_max: usize,
+    /// Rows of one sheet, below its stated titles, in which a header is looked for.
+    pub header_search_rows_max: usize,
     /// Bytes to which all its parts together may unpack.
     pub workbook_unpacked_bytes_max: u64,
     /// How many times its packed size a part above 1 MiB may unpack to.
@@ -90,6 +94,8 @@ impl Default for DecodeLimits {
             rejects_kept_max: 10_000,
             workbook_bytes_max: 64 << 20,
             workbook_parts_max: 1000,
+            workbook_sheets_max: 256,
+            header_search_rows_max: 10_000,
             workbook_unpacked_bytes_max: 1 << 30,
             workbook_ratio_max: 100,
             workbook_text_bytes_max: 64 << 20,
@@ -329,6 +335,12 @@ impl Decoder {
             }
             ended
         })
+    }
+
+    /// Bytes of memory in which a workbook is held, and the texts of one that is open; 0 of a form that is read as it comes. While it is not 0,
+    /// [`Decoder::finish`] can take seconds.
+    pub fn held_bytes(&self) -> usize {
+        self.form.held_bytes()
     }
 
     /// The cell of a workbook that a reject is about, as spreadsheets name it: `C12`. `None` in other forms, and for a record as a whole.

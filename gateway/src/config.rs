@@ -87,7 +87,7 @@ pub struct ListenSection {
     pub idle_timeout_ms: NonZeroU32,
     /// A body that sends nothing for so long is refused as too slow.
     pub body_idle_timeout_ms: NonZeroU32,
-    /// A body slower than this over 30 s is refused as too slow, bytes a second.
+    /// A body slower than this over 30 s is refused as too slow, and an answer that is read more slowly breaks off, bytes a second.
     pub body_rate_min_bytes_per_s: u32,
     /// A connection older than this is asked to end after its requests.
     pub connection_age_max_s: NonZeroU32,
@@ -216,6 +216,10 @@ pub struct PartnerLimits {
     pub rows_per_s: NonZeroU32,
     /// Bytes of pushed bodies a second, as they come; above it likewise.
     pub bytes_per_s: NonZeroU32,
+    /// Batches that are refused as a whole, an hour and at once; beyond it nothing new is taken for a while.
+    pub refused_per_h: NonZeroU32,
+    /// KiB of reports on records that are kept in full, a day and at once; beyond it only their first records are listed.
+    pub report_kib_per_day: NonZeroU32,
 }
 
 /// Operational limits.
@@ -231,6 +235,8 @@ pub struct LimitsSection {
     pub reject_percent_max: u32,
     /// Requests in flight, all partners.
     pub in_flight_max: NonZeroU32,
+    /// Bytes of memory in which workbooks are held while they come and are read, all partners; half of them is one partner's share.
+    pub workbooks_held_bytes_max: NonZeroU64,
 }
 
 impl LimitsSection {

@@ -103,6 +103,7 @@ pub use backup::{
     DATABASE as BACKUP_DATABASE, EVIDENCE_KEYS as BACKUP_EVIDENCE_KEYS, PAYLOADS as BACKUP_PAYLOADS, backup,
     put_keys_in, snapshot,
 };
+pub use bounds::Uploading;
 pub(crate) use columns::run_lengths;
 pub use columns::{ColumnDigests, part_digest};
 pub use committed::{Borne, borne_out};
@@ -114,8 +115,8 @@ pub(crate) use evidence::{CONTENT, committed_under};
 pub use evidence::{Evidence, INDEX, INDEX_KEYS, QUALITY, opening_of};
 pub use export::{ExportError, Exported, Extent, export};
 pub use fault::{JournalFault, SealError};
-pub use idempotency::Known;
 pub use group::Facets;
+pub use idempotency::Known;
 pub use inbox::{CLOSES_TOO_MUCH, InboxItem, Lane, PushKind, RECALLED, SetAside};
 pub use index_history::IndexHistory;
 pub use kept::{KeptPayload, KeptPush};
@@ -261,6 +262,7 @@ impl Journal {
             checkpoint: Arc::<str>::from(recovered.note).into(),
             names: signer.names().into(),
             backlog: backlog(&store)?,
+            uploads: bounds::Uploads::default(),
             overdue: std::sync::RwLock::default(),
             failed: watch::Sender::new(false),
             prune_on: std::sync::atomic::AtomicBool::new(false),

@@ -1,27 +1,33 @@
-//! Rate limits for each partner: requests a second, requests at once, rows and bytes a second; `quota` the quotas of a day, `subjects` those that count
-//! persons, `absences` the share of questions about nobody.
+//! Rate limits for each partner: requests a second, requests at once, rows and bytes a second, workbooks read at once; `quota` the quotas of a day, `subjects` those that count
+//! persons, `absences` the share of questions about nobody, `held` the memory of workbooks,
+//! `refused` what refused batches leave behind.
 //!
 //! Takes a partner id that the certificate proved, never anything out of a request, so that a stranger cannot grow the table. Gives a
 //! [`Permit`] that is held while the request is handled. The rates refuse with 429 at admission only, a quota of the day also in mid-body; rows
 //! and bytes are paced by making the reader of the body wait (design 10.5).
 
 pub mod absences;
+pub mod held;
 pub mod quota;
+pub mod refused;
 pub mod subjects;
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::config::{LimitsSection, PartnerLimits};
 use crate::refusal::Refusal;
+use held::{Holding, Memory};
 use quota::DayQuota;
+use refused::Debt;
 
 type RequestLimiter = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
 
@@ -30,6 +36,9 @@ type RequestLimiter = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateIn
 pub struct Admission {
     settings: LimitsSection,
     partners: Mutex<HashMap<String, Arc<Limiters>>>,
+    /// As many workbooks are read at once as there are processors.
+    turns: Arc<Semaphore>,
+    memory: Arc<Memory>,
 }
 
 struct Limiters {
@@ -37,7 +46,12 @@ struct Limiters {
     requests: RequestLimiter,
     rows: Pace,
     bytes: Pace,
+    refused: Debt,
+    reports: Debt,
     slots: Arc<Semaphore>,
+    /// One workbook of a partner is read at once, so that whoever sends many waits for himself and not the others for him.
+    turn: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Limiters {
@@ -47,14 +61,18 @@ impl std::fmt::Debug for Limiters {
 }
 
 impl Limiters {
-    fn new(limits: PartnerLimits) -> Self {
+    fn new(limits: PartnerLimits, turns: Arc<Semaphore>) -> Self {
         let requests = Quota::per_second(limits.requests_per_s).allow_burst(limits.requests_burst);
         Self {
             limits,
             requests: RateLimiter::direct(requests).with_middleware(),
             rows: Pace::new(limits.rows_per_s),
             bytes: Pace::new(limits.bytes_per_s),
+            refused: Debt::new(limits.refused_per_h, Duration::from_hours(1)),
+            reports: Debt::new(limits.report_kib_per_day, Duration::from_hours(24)),
             slots: Arc::new(Semaphore::new(limits.concurrent_max.get() as usize)),
+            turn: Semaphore::new(1),
+            turns,
         }
     }
 }
@@ -63,9 +81,18 @@ impl Limiters {
 #[derive(Debug)]
 pub struct Permit {
     limiters: Arc<Limiters>,
+    memory: Arc<Memory>,
     _slot: OwnedSemaphorePermit,
     /// What stands in `RateLimit` of the answer.
     pub allowance: Allowance,
+}
+
+/// A turn at reading a part of a workbook, which takes a processor for as long as it takes; given back when dropped.
+#[derive(Debug)]
+#[must_use = "the turn is over when this is dropped"]
+pub struct Turn<'a> {
+    _own: Option<SemaphorePermit<'a>>,
+    _all: Option<SemaphorePermit<'a>>,
 }
 
 /// The state of a partner's request limit, for the `RateLimit` fields (draft 10 of ratelimit-headers).
@@ -102,9 +129,12 @@ pub struct Limited {
 impl Admission {
     /// Limits out of the configuration.
     pub fn new(settings: LimitsSection) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self {
+            memory: Arc::new(Memory::new(settings.workbooks_held_bytes_max)),
             settings,
             partners: Mutex::default(),
+            turns: Arc::new(Semaphore::new(processors)),
         }
     }
 
@@ -114,7 +144,7 @@ impl Admission {
         if let Some(limiters) = partners.get(partner) {
             return Arc::clone(limiters);
         }
-        let limiters = Arc::new(Limiters::new(self.settings.of(partner)));
+        let limiters = Arc::new(Limiters::new(self.settings.of(partner), Arc::clone(&self.turns)));
         partners.insert(partner.to_owned(), Arc::clone(&limiters));
         limiters
     }
@@ -147,6 +177,7 @@ impl Admission {
         match Arc::clone(&limiters.slots).try_acquire_owned() {
             Ok(slot) => Ok(Permit {
                 limiters,
+                memory: Arc::clone(&self.memory),
                 _slot: slot,
                 allowance,
             }),
@@ -168,6 +199,40 @@ impl Permit {
     /// The same of bytes as they came, compressed or not.
     pub async fn pace_bytes(&self, bytes: u64) {
         self.limiters.bytes.wait(bytes).await;
+    }
+
+    /// Seconds until the partner may send a batch again, when more of his were refused than may be.
+    pub fn refused_too_often(&self) -> Option<u64> {
+        self.limiters
+            .refused
+            .wait(Instant::now())
+            .map(|wait| wait.as_secs() + 1)
+    }
+
+    /// A batch of his was refused as a whole, and that is in the log.
+    pub fn batch_refused(&self) {
+        self.limiters.refused.charge(1, Instant::now());
+    }
+
+    /// Whether a report of so many bytes may be kept; if so, it is counted.
+    pub fn keeps_report(&self, bytes: usize) -> bool {
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        self.limiters.reports.take(kib, Instant::now())
+    }
+
+    /// What an upload of that partner will hold in memory; nothing yet.
+    pub fn holding(&self, partner: &str) -> Holding {
+        self.memory.hold(partner)
+    }
+
+    /// Waits for a turn at what takes a processor. First come, first served among the partners, of whom each stands there once.
+    pub async fn turn(&self) -> Turn<'_> {
+        // Neither is ever closed.
+        let own = self.limiters.turn.acquire().await.ok();
+        Turn {
+            _own: own,
+            _all: self.limiters.turns.acquire().await.ok(),
+        }
     }
 }
 
@@ -205,9 +270,8 @@ mod tests {
 
     use std::collections::BTreeMap;
     use std::num::{NonZeroU32, NonZeroU64};
-    use std::time::Duration;
 
-    use super::{Admission, Permit};
+    use super::{Admission, Duration, Permit};
     use crate::config::{LimitsSection, PartnerLimits};
     use crate::refusal::Refusal;
 
@@ -220,11 +284,14 @@ mod tests {
                 concurrent_max: n(concurrent),
                 rows_per_s: n(1_000),
                 bytes_per_s: n(1_000),
+                refused_per_h: n(2),
+                report_kib_per_day: n(8),
             },
             partners: BTreeMap::new(),
             body_bytes_max: NonZeroU64::MIN,
             reject_percent_max: 20,
             in_flight_max: n(1),
+            workbooks_held_bytes_max: NonZeroU64::MIN,
         })
     }
 
@@ -246,6 +313,39 @@ mod tests {
         assert_eq!(admission.admit("a").unwrap_err().refusal, Refusal::TooManyAtOnce);
         drop(first);
         assert!(admission.admit("a").is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_reads_one_workbook_waits_with_the_next_and_the_others_do_not_wait_for_him() {
+        let admission = admission(100, 100, 10);
+        let (first, second) = (admission.admit("a").unwrap(), admission.admit("a").unwrap());
+        let other = admission.admit("b").unwrap();
+        let waits = async |permit: &Permit| {
+            let turn = tokio::time::timeout(Duration::from_millis(50), permit.turn()).await;
+            turn.is_err()
+        };
+        let turn = first.turn().await;
+        assert!(waits(&second).await);
+        let processors = admission.turns.available_permits();
+        assert_eq!(waits(&other).await, processors == 0, "one who waits takes no processor");
+        drop(turn);
+        assert!(!waits(&second).await);
+    }
+
+    #[test]
+    fn refused_batches_and_reports_are_counted_by_partner() {
+        let admission = admission(100, 100, 10);
+        let (his, others) = (admission.admit("a").unwrap(), admission.admit("b").unwrap());
+        his.batch_refused();
+        assert_eq!(his.refused_too_often(), None);
+        his.batch_refused();
+        let again = admission.admit("a").unwrap().refused_too_often();
+        assert!(
+            again.is_some_and(|seconds| (1700..=1801).contains(&seconds)),
+            "{again:?}"
+        );
+        assert_eq!(others.refused_too_often(), None);
+        assert!(his.keeps_report(7 << 10) && !his.keeps_report(2 << 10) && others.keeps_report(2 << 10));
     }
 
     #[tokio::test]

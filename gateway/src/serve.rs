@@ -37,7 +37,7 @@ use crate::edge::listen::{Edge, listen};
 use crate::edge::revocation::RevocationSet;
 use crate::edge::tls::{self, TlsSettings};
 use crate::exchange::{Stations, Stop};
-use crate::journal::{Entry, Journal, RefusalDraft};
+use crate::journal::{Entry, Journal, RefusalDraft, SealError};
 use crate::pki::acts;
 use crate::refusal::Refusal;
 use crate::registry::Standing;
@@ -116,7 +116,7 @@ impl Gateway {
         let stations = Arc::new(start::stations(
             &config,
             &secrets,
-            (clock.clone(), wall),
+            (clock.clone(), wall.clone()),
             Arc::clone(&policies),
             (journal.clone(), Arc::new(witnessing)),
             (registry, index?),
@@ -135,6 +135,7 @@ impl Gateway {
                 roles,
                 start::listen_settings(&config.listen),
                 refused.clone(),
+                wall.clone(),
             ))
         };
         let mut gateway = Self {
@@ -338,6 +339,11 @@ impl Gateway {
 
     /// Seals what `cert` and `crl` did to the folder since the last time; a crash in between seals it twice, never not at all.
     async fn seal_certificate_acts(&self) {
+        self.seal_spooled_acts().await;
+        self.show_unfit_acts();
+    }
+
+    async fn seal_spooled_acts(&self) {
         let taken = match acts::take(&self.pki) {
             Ok(Some(taken)) => taken,
             Ok(None) => return,
@@ -351,13 +357,34 @@ impl Gateway {
                 return;
             };
             let entry = Entry::new(id, Event::Certificate(act.into()));
-            if let Err(error) = self.stations.journal.seal(entry).await {
-                tracing::error!(error = %error, "a certificate act could not be sealed; it stays spooled");
+            let aside = match self.stations.journal.seal(entry).await {
+                Ok(_) => continue,
+                // It never will be: what follows it, a revocation perhaps, must not wait for it.
+                Err(SealError::Unfit(why)) => {
+                    tracing::error!(error = %why, act = %act.act, "no leaf can hold a certificate act; it is set aside");
+                    taken.set_aside(act)
+                }
+                Err(error) => {
+                    tracing::error!(error = %error, "a certificate act could not be sealed; it stays spooled");
+                    return;
+                }
+            };
+            if let Err(fault) = aside {
+                tracing::error!(error = %fault, "a certificate act could not be set aside; it stays spooled");
                 return;
             }
         }
         if let Err(fault) = taken.sealed() {
             tracing::error!(error = %fault, "sealed certificate acts could not be removed from the spool");
+        }
+    }
+
+    /// Shows that a certificate act was set aside; until a start without its file.
+    fn show_unfit_acts(&self) {
+        if acts::set_aside_in(&self.pki).exists() {
+            let said =
+                "acts.unfit.ndjson holds certificate acts that no leaf can hold: note them elsewhere, then remove it";
+            self.readiness.report("certificate-acts", Light::Yellow, said);
         }
     }
 

@@ -50,6 +50,37 @@ fn said(answer: &Answer) -> (u16, String) {
 }
 
 #[test]
+fn more_rows_than_one_push_may_have_are_refused_and_that_sticks_to_the_key() {
+    run(async {
+        let gateway = Deployment::new();
+        let path = gateway.path("policies/agreements/health.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let from = "rows_per_push = 500_000";
+        assert!(text.contains(from));
+        std::fs::write(&path, text.replace(from, "rows_per_push = 5")).unwrap();
+        gateway.sign("policies", &[]);
+        let running = gateway.serve();
+        let keyed = |count| Call::push(DEATH, NDJSON, deaths(0, count)).header("idempotency-key", "six-of-five");
+        let refused = push(&running, &gateway, "health-city", keyed(6)).await;
+        assert_eq!(said(&refused), (422, "SG4113".to_owned()));
+        let again = push(&running, &gateway, "health-city", keyed(6)).await;
+        assert_eq!((again.status, &again.body), (refused.status, &refused.body));
+        // Other content under that key is another question.
+        let other = push(&running, &gateway, "health-city", keyed(5)).await;
+        assert_eq!(said(&other), (422, "SG2104".to_owned()));
+        // The rest of a long body is hashed, and not taken.
+        let long = Call::push(DEATH, NDJSON, deaths(0, 20_000));
+        let long = push(&running, &gateway, "health-city", long).await;
+        assert_eq!(said(&long), (422, "SG4113".to_owned()));
+        let refusals = gateway.leaves_of("refusal");
+        let of_rows = refusals.iter().filter(|leaf| leaf["code"] == "too-many-rows");
+        assert_eq!(of_rows.count(), 2, "{refusals:?}");
+        let fits = Call::push(DEATH, NDJSON, deaths(0, 5));
+        assert_eq!(push(&running, &gateway, "health-city", fits).await.status, 202);
+    });
+}
+
+#[test]
 fn rows_of_a_day_run_out_and_a_repeated_key_is_answered_all_the_same() {
     run(async {
         let gateway = small();

@@ -2,7 +2,7 @@
 
 use http::Method;
 use shuguan_tests::{
-    Answer, Call, Deployment, Identity, Running, eventually, leaves, registry_count, registry_rows, run,
+    Answer, Call, Deployment, Identity, Running, Unfinished, eventually, leaves, registry_count, registry_rows, run,
 };
 
 use crate::feeds::{CSV_GB18030, CSV_UTF8, NDJSON, POLICE, RESIDENT, clean, nobody, resident};
@@ -366,6 +366,90 @@ fn a_sender_over_its_bytes_is_read_more_slowly_and_loses_nothing_and_others_do_n
 }
 
 #[test]
+fn who_has_too_many_batches_refused_waits_and_what_was_answered_is_answered_again() {
+    run(async {
+        let deployment = Deployment::with(|text| {
+            let standard = "#= refused_per_h = 600";
+            assert!(text.contains(standard));
+            text.replace(standard, "refused_per_h = 3")
+        });
+        let running = deployment.serve();
+        let police = deployment.partner(POLICE);
+        let bad = || Call::push(RESIDENT, NDJSON, "not a record\n");
+        let first = bad().header("idempotency-key", "refused-first");
+        let refused = running.call(first.clone(), &police).await.unwrap();
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (422, "SG3106"));
+        // A repeat is no further one.
+        for _ in 0..5 {
+            let again = running.call(first.clone(), &police).await.unwrap();
+            assert_eq!((again.status.as_u16(), &again.body), (422, &refused.body));
+        }
+        for _ in 0..2 {
+            assert_eq!(running.call(bad(), &police).await.unwrap().code(), "SG3106");
+        }
+        for call in [bad(), push()] {
+            let limited = running.call(call, &police).await.unwrap();
+            assert_eq!((limited.status.as_u16(), limited.code().as_str()), (429, "SG2110"));
+            let seconds = limited.header("retry-after").parse::<u64>().unwrap();
+            assert!((1100..=1201).contains(&seconds), "{seconds}");
+        }
+        let again = running.call(first, &police).await.unwrap();
+        assert_eq!((again.status.as_u16(), &again.body), (422, &refused.body));
+        let death = "health/death-certificate";
+        let other = Call::push(death, NDJSON, clean(death, NDJSON, 2, 1));
+        let other = running.call(other, &deployment.partner("health-city")).await.unwrap();
+        assert_eq!(other.status, 202);
+    });
+}
+
+#[test]
+fn reports_beyond_what_a_partner_may_fill_in_a_day_list_their_first_records_and_say_so() {
+    run(async {
+        let deployment = Deployment::with(|text| {
+            let standard = "#= report_kib_per_day = 131072";
+            assert!(text.contains(standard));
+            text.replace(standard, "report_kib_per_day = 45")
+        });
+        let running = deployment.serve();
+        let police = deployment.partner(POLICE);
+        let lines = |rows: usize| "{\"citizen_id\":\"1\",\"name\":\"甲\"}\n".repeat(rows);
+        let rejects = async |rows: usize| {
+            let call = Call::push(RESIDENT, NDJSON, lines(rows));
+            let answer = running.call(call.clone(), &police).await.unwrap();
+            assert_eq!((answer.status.as_u16(), answer.code().as_str()), (422, "SG3105"));
+            let again = running.call(call, &police).await.unwrap();
+            assert_eq!(again.body, answer.body, "the same after the report was cut");
+            let exchange = answer.json()["instance"].as_str().unwrap().to_owned();
+            let report = Call::get(format!("{exchange}/rejects"));
+            let report = running.call(report, &police).await.unwrap();
+            assert_eq!(report.status, 200);
+            (answer, String::from_utf8(report.body.to_vec()).unwrap())
+        };
+        let (_, whole) = rejects(300).await;
+        assert_eq!(
+            whole.lines().filter(|line| line.contains("SG32")).count(),
+            300,
+            "{whole}"
+        );
+        let (answer, cut) = rejects(300).await;
+        assert_eq!(cut.lines().filter(|line| line.contains("SG32")).count(), 100, "{cut}");
+        assert!(
+            cut.contains("200") && cut.contains("took all the room that one source has"),
+            "{cut}"
+        );
+        assert_eq!(answer.json()["errors"].as_array().map(Vec::len), Some(100));
+        assert_eq!(answer.json()["errors_truncated"], true);
+        // A short one is told whole, whatever was before.
+        let (_, short) = rejects(50).await;
+        assert_eq!(
+            short.lines().filter(|line| line.contains("SG32")).count(),
+            50,
+            "{short}"
+        );
+    });
+}
+
+#[test]
 fn a_full_inbox_is_answered_503_and_nothing_is_accepted() {
     run(async {
         let deployment = Deployment::with(|text| {
@@ -390,6 +474,36 @@ fn a_full_inbox_is_answered_503_and_nothing_is_accepted() {
         // Whose answer was lost on the way asks again and is told that it was accepted.
         let again = running.call(call, &police).await.unwrap();
         assert_eq!((again.status.as_u16(), &again.body), (202, &first.body));
+    });
+}
+
+#[test]
+fn uploads_side_by_side_fill_no_more_of_the_disk_than_the_inbox_may_have() {
+    run(async {
+        let deployment = Deployment::with(|text| {
+            text.replace(
+                "payloads = \"journal/payload\"\n",
+                "payloads = \"journal/payload\"\ninbox_bytes_max = 1\n",
+            )
+        });
+        let _running = deployment.serve();
+        let police = deployment.partner(POLICE);
+        // Two parts and more: the first is written when the second is there.
+        let body = clean(RESIDENT, NDJSON, 17_000, 1);
+        let large = || Call::push(RESIDENT, NDJSON, body.clone());
+        let files = || std::fs::read_dir(deployment.path("journal/payload")).unwrap().count();
+        let first = Unfinished::begin(deployment.feed, &police, large()).await.unwrap();
+        eventually("what comes is written before it has ended", 20, || files() == 1);
+        // Admitted with the same room, and refused when it writes: the client may be told before it has sent all.
+        let second = Unfinished::begin(deployment.feed, &police, large()).await.unwrap();
+        let refused = second.finish().await.unwrap();
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (503, "SG2112"));
+        assert_eq!(refused.header("retry-after"), "30");
+        eventually("what was refused is gone", 20, || files() == 1);
+        // What needs no file is taken all the while.
+        assert!(first.is_open());
+        let accepted = first.finish().await.unwrap();
+        assert_eq!(accepted.status, 202);
     });
 }
 

@@ -236,3 +236,34 @@ fn sigterm_lets_what_is_in_flight_finish_and_takes_no_more() {
         assert_eq!(running.stop(), Some(0));
     });
 }
+
+#[test]
+fn a_certificate_act_that_no_leaf_can_hold_is_set_aside_and_those_behind_it_are_sealed() {
+    let gateway = Deployment::new();
+    drop(gateway.serve());
+    let act = |partner: &str, serial: &str| {
+        let (fingerprint, at) = ("ab".repeat(32), "2026-01-31T08:00:00Z");
+        format!(
+            "{{\"act\":\"revoked\",\"partner\":\"{partner}\",\"serial\":\"{serial}\",\"fingerprint\":\"{fingerprint}\",\"at\":\"{at}\",\"reason\":\"key-compromise\"}}\n"
+        )
+    };
+    let before = gateway.leaves_of("certificate").len();
+    let unfit = act("unfit-partner", &"5f".repeat(3_000));
+    std::fs::write(
+        gateway.path("pki/acts.ndjson"),
+        unfit.clone() + &act("behind-it", "5f01"),
+    )
+    .unwrap();
+    let running = gateway.serve();
+    let sealed = gateway.leaves_of("certificate");
+    assert_eq!(sealed.len(), before + 1);
+    assert!(sealed.iter().any(|leaf| leaf["p"] == "behind-it"), "{sealed:?}");
+    assert_eq!(
+        std::fs::read_to_string(gateway.path("pki/acts.unfit.ndjson")).unwrap(),
+        unfit
+    );
+    let left = |name: &str| std::fs::exists(gateway.path(name)).unwrap();
+    assert!(!left("pki/acts.ndjson") && !left("pki/acts.sealing.ndjson"));
+    let (_, lights) = running.health("/readyz").unwrap();
+    assert!(lights.contains("certificate-acts"), "{lights}");
+}

@@ -164,7 +164,11 @@ fn changed_search_columns_are_found() {
 #[test]
 fn changed_and_lacking_rows_of_the_inbox_are_found() {
     const NEWEST: &str = "leaf = (SELECT max(leaf) FROM inbox)";
-    for change in ["partner = 'tax-city'", "rec = 'tax/registration'", "received_us = received_us + 1"] {
+    for change in [
+        "partner = 'tax-city'",
+        "rec = 'tax/registration'",
+        "received_us = received_us + 1",
+    ] {
         let sql = format!("UPDATE inbox SET {change} WHERE {NEWEST}");
         found(change, |db| assert_eq!(db.execute(&sql, []).unwrap(), 1));
     }

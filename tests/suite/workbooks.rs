@@ -1,9 +1,15 @@
 //! Workbooks through the whole path: pushed over TLS, by our own client and by its content type; refused by what they are.
 
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
 use shuguan_adapters::layout::Layout;
-use shuguan_tests::{Answer, Call, Deployment, registry_count, run};
+use shuguan_tests::{Answer, Call, Deployment, Unfinished, registry_count, run};
 
 use crate::feeds::{CSV_UTF8, POLICE, RESIDENT, clean};
+
+const HEALTH: &str = "health-city";
+const CIVIL: &str = "civil-affairs-city";
 
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 const XLS: &str = "application/vnd.ms-excel";
@@ -59,6 +65,139 @@ fn a_workbook_is_accepted_and_relayed_as_the_same_table_in_csv_is() {
         // The sum below the records is no record, and the sender is told so.
         assert_eq!(book.json()["headers"]["footers"], 1);
         assert_eq!(csv.json()["headers"]["footers"], serde_json::Value::Null);
+    });
+}
+
+/// One resident, and below him hundreds of thousands of rows that say nothing but their height.
+fn long_workbook(blank_rows: u32) -> Vec<u8> {
+    let csv = clean(RESIDENT, "text/tab-separated-values", 1, 7);
+    let text = String::from_utf8(csv).expect("text");
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet();
+    for (row, line) in (0..).zip(text.lines()) {
+        for (column, text) in (0..).zip(line.split('\t')) {
+            sheet.write_string(row, column, text.trim_matches('"')).expect("a cell");
+        }
+    }
+    for row in 2..blank_rows {
+        sheet.set_row_height(row, 20 + row % 7).expect("a height");
+    }
+    book.save_to_buffer().expect("a workbook")
+}
+
+#[test]
+fn the_gateway_answers_while_workbooks_that_take_long_are_read() {
+    run(async {
+        let deployment = Deployment::new();
+        let running = deployment.serve();
+        let (police, health) = (deployment.partner(POLICE), deployment.partner(HEALTH));
+        let body = Bytes::from(long_workbook(400_000));
+        let push = || running.call(Call::push(RESIDENT, XLSX, body.clone()), &police);
+        let mut uploads = std::pin::pin!(async { tokio::join!(push(), push(), push()) });
+        let (mut asked, mut slowest) = (0, Duration::ZERO);
+        let answers = loop {
+            let since = Instant::now();
+            let alive = async {
+                assert_eq!(running.health("/healthz").map(|(status, _)| status), Some(200));
+                let catalog = running.call(Call::get("/v1/catalog"), &health).await;
+                assert_eq!(catalog.expect("an answer").status, 200);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            };
+            tokio::select! {
+                biased;
+                answers = &mut uploads => break answers,
+                () = alive => {
+                    asked += 1;
+                    slowest = slowest.max(since.elapsed());
+                }
+            }
+        };
+        for answer in <[_; 3]>::from(answers) {
+            let answer = answer.expect("an answer");
+            assert_eq!(answer.status, 202, "{}", String::from_utf8_lossy(&answer.body));
+            assert_eq!(counts(&answer)[0], 1);
+        }
+        // One of the partner's workbooks is read at once, and each takes longer than an answer may.
+        assert!(asked >= 10, "asked {asked} times");
+        assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    });
+}
+
+/// What begins as a workbook and goes on for so many bytes.
+fn beginning(bytes: usize) -> Vec<u8> {
+    let mut body = b"PK\x03\x04".to_vec();
+    body.resize(bytes, 0);
+    body
+}
+
+#[test]
+fn workbooks_that_are_held_take_no_more_memory_than_they_may_and_of_one_partner_half() {
+    run(async {
+        let deployment = Deployment::new();
+        let running = deployment.serve();
+        let (police, civil) = (deployment.partner(POLICE), deployment.partner(CIVIL));
+        let mut held = Vec::new();
+        for _ in 0..2 {
+            let large = Call::push(RESIDENT, XLSX, beginning(63 << 20));
+            held.push(
+                Unfinished::begin(deployment.feed, &police, large)
+                    .await
+                    .expect("a connection"),
+            );
+        }
+        let call = || Call::push(RESIDENT, XLSX, beginning(1 << 20));
+        // A third has no room: half of 256 MiB is one partner's.
+        let mut refused = None;
+        for _ in 0..100 {
+            let answer = running.call(call(), &police).await.expect("an answer");
+            if answer.status == 503 {
+                refused = Some(answer);
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let refused = refused.expect("two are held, and a third is refused");
+        assert_eq!(refused.code(), "SG2117");
+        assert_eq!(refused.header("retry-after"), "10");
+        // Another partner's workbook is read all the while, and the partner's own text as well.
+        let cremations = "civil-affairs/cremation";
+        let other = running
+            .call(Call::push(cremations, XLSX, beginning(1 << 20)), &civil)
+            .await;
+        assert_eq!(other.expect("an answer").code(), "SG3106");
+        let text = Call::push(RESIDENT, CSV_UTF8, clean(RESIDENT, CSV_UTF8, 5, 1));
+        assert_eq!(running.call(text, &police).await.expect("an answer").status, 202);
+        // What broke off is given back.
+        for upload in held {
+            upload.vanish().await;
+        }
+        let mut last = String::new();
+        for _ in 0..100 {
+            last = running.call(call(), &police).await.expect("an answer").code();
+            if last != "SG2117" {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(last, "SG3106");
+    });
+}
+
+#[test]
+fn a_workbook_of_more_sheets_than_anybody_looks_through_is_refused() {
+    run(async {
+        let deployment = Deployment::new();
+        let running = deployment.serve();
+        let police = deployment.partner(POLICE);
+        let mut book = rust_xlsxwriter::Workbook::new();
+        for _ in 0..257 {
+            book.add_worksheet();
+        }
+        let body = book.save_to_buffer().expect("a workbook");
+        let answer = running.call(Call::push(RESIDENT, XLSX, body), &police).await;
+        let answer = answer.expect("an answer");
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (422, "SG3110"));
+        assert_eq!(registry_count(&deployment.registry(), "public_security_resident"), 0);
     });
 }
 

@@ -25,6 +25,12 @@ pub enum FileFault {
         /// Parts.
         limit: usize,
     },
+    /// More sheets than anybody looks through.
+    #[error("the workbook has more than {limit} sheets")]
+    TooManySheets {
+        /// Sheets.
+        limit: usize,
+    },
     /// The texts of its cells do not fit.
     #[error("the texts of the workbook take more than {limit} bytes")]
     TooMuchText {

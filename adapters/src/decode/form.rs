@@ -74,6 +74,11 @@ pub(crate) trait ByteForm: Send {
         Ok(Ended::Whole)
     }
 
+    /// Bytes of the file that are held, of a form that is read only at its end.
+    fn held_bytes(&self) -> usize {
+        0
+    }
+
     /// Names that are no field of the record type, as far as they are kept.
     fn unknown_headers(&self) -> &[String];
 
@@ -164,6 +169,13 @@ impl Form {
         match self {
             Self::Text(transcoder, _) => Some(transcoder.encoding()),
             Self::Bytes(_) => None,
+        }
+    }
+
+    pub(crate) fn held_bytes(&self) -> usize {
+        match self {
+            Self::Text(..) => 0,
+            Self::Bytes(form) => form.held_bytes(),
         }
     }
 

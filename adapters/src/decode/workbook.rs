@@ -79,6 +79,16 @@ impl Workbook {
         }
     }
 
+    /// Room for so many more bytes: doubled as a vector does it, but never beyond what a workbook may have.
+    fn make_room(&mut self, more: usize) {
+        let needed = self.bytes.len() + more;
+        if needed > self.bytes.capacity() {
+            let doubled = self.bytes.capacity() * 2;
+            let target = doubled.min(self.limits.workbook_bytes_max).max(needed);
+            self.bytes.reserve_exact(target - self.bytes.len());
+        }
+    }
+
     /// Opens the workbook and its sheet, and takes the rows that were read in search of the header.
     fn open(&mut self, judge: &mut Judge) -> Result<Reading, Unreadable> {
         let bytes = std::mem::take(&mut self.bytes);
@@ -124,17 +134,17 @@ pub(super) fn choose(
     kind.check(&bytes)?;
     let book = Book::open(kind, bytes, limits)?;
     if let Some(at) = named(layout, &book)? {
-        let chosen = top(layout, names, &book, at)?;
+        let chosen = top(layout, names, &book, at, limits)?;
         return Ok((book, chosen, 0));
     }
     // Whatever is wrong with a sheet that is not read is no matter.
     let holds_records =
-        |at: usize| matches!(top(layout, names, &book, at), Ok(Some(opened)) if opened.holds_records(names));
+        |at: usize| matches!(top(layout, names, &book, at, limits), Ok(Some(opened)) if opened.holds_records(names));
     let (shown, hidden) = candidates(&book);
     let (mut chosen, mut others) = (None, 0);
     for at in shown {
         if chosen.is_none() {
-            chosen = top(layout, names, &book, at)?;
+            chosen = top(layout, names, &book, at, limits)?;
         } else {
             others += usize::from(holds_records(at));
         }
@@ -176,15 +186,25 @@ impl Opened {
 }
 
 /// Reads the top of a sheet and looks for its header; nothing when it has none.
-fn top(layout: &Sheet, names: &Names, book: &Book, at: usize) -> Result<Option<Opened>, FileFault> {
+///
+/// Rows that say nothing are counted too: of a sheet that is blank for longer than anybody leaves above a table, no more is unpacked.
+fn top(
+    layout: &Sheet,
+    names: &Names,
+    book: &Book,
+    at: usize,
+    limits: &DecodeLimits,
+) -> Result<Option<Opened>, FileFault> {
     let mut rows = book.rows(at)?;
     let mut head = Head::default();
     let mut row = SheetRow::default();
-    while !head.is_full() {
+    let mut left = limits.header_search_rows_max;
+    while !head.is_full() && left > 0 {
         let Some(line) = rows.next(book, &mut row)? else {
             break;
         };
         if line > layout.title_rows {
+            left -= 1;
             head.push(line, &row, book.shared());
         } else {
             head.pass(line, &row, book.shared());
@@ -209,6 +229,7 @@ impl ByteForm for Workbook {
             .into());
         }
         let had = self.bytes.len();
+        self.make_room(bytes.len());
         self.bytes.extend_from_slice(bytes);
         // What is no workbook at all is refused before it is held.
         let can_tell = self.bytes.get(..SIGNATURE_BYTES).filter(|_| had < SIGNATURE_BYTES);
@@ -243,6 +264,11 @@ impl ByteForm for Workbook {
         }
         self.reading = Some(reading);
         Ok(Ended::More)
+    }
+
+    fn held_bytes(&self) -> usize {
+        let book = self.reading.as_ref().map(|reading| &reading.book);
+        self.bytes.capacity() + book.map_or(0, Book::held_bytes)
     }
 
     fn unknown_headers(&self) -> &[String] {
@@ -301,6 +327,15 @@ impl Book {
             Self::Xlsx(package) => &package.shared,
             Self::Xls(book) => &book.shared,
         }
+    }
+
+    /// Bytes of memory that the file and its texts take.
+    fn held_bytes(&self) -> usize {
+        let file = match self {
+            Self::Xlsx(package) => package.archive.held_bytes(),
+            Self::Xls(book) => book.stream.capacity(),
+        };
+        file + self.shared().strings.held_bytes()
     }
 
     /// Name of each sheet, and whether it is hidden.

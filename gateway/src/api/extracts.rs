@@ -203,7 +203,7 @@ pub async fn content(
     };
     let in_range = own_ready(&api, &peer, &extract).and_then(|(exchange, ready)| {
         let bytes = ready.content.bytes();
-        if range.is_some_and(|from| from > bytes || (from == bytes && bytes > 0)) {
+        if range.is_some_and(|from| from >= bytes) {
             return Err(Refused::new(Refusal::BadRange)
                 .detail(format_args!("it has {bytes} bytes"))
                 .into());
@@ -253,7 +253,11 @@ fn stream_content(watched: Watched, (exchange, ready): (Uuid, Arc<Ready>), range
 /// `Range: bytes=N-`; other forms are ignored, as RFC 9110 (14.2) allows.
 fn range_start(headers: &HeaderMap) -> Option<u64> {
     let text = headers.get(header::RANGE)?.to_str().ok()?;
-    text.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
+    let from = text.strip_prefix("bytes=")?.strip_suffix('-')?;
+    // A number of Rust may have a sign, one of a range has not (RFC 9110, 14.1.1).
+    from.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| from.parse().ok())?
 }
 
 /// What a download is judged by between two chunks.

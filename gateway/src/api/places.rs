@@ -128,11 +128,14 @@ mod tests {
                 concurrent_max: n(concurrent),
                 rows_per_s: n(1),
                 bytes_per_s: n(1),
+                refused_per_h: n(1),
+                report_kib_per_day: n(1),
             },
             partners: BTreeMap::new(),
             body_bytes_max: NonZeroU64::MIN,
             reject_percent_max: 20,
             in_flight_max: n(in_flight),
+            workbooks_held_bytes_max: NonZeroU64::MIN,
         })
     }
 

@@ -325,6 +325,13 @@ impl<'s> Sections<'_, 's> {
             document.fault(table.span(), "`limits.reject_percent_max` is above 100".into(), None);
         }
         let in_flight_max = table.or(document, "in_flight_max", nonzero(512));
+        let workbooks_held_bytes_max = table.or(document, "workbooks_held_bytes_max", nonzero_u64(256 << 20));
+        if workbooks_held_bytes_max.get() < WORKBOOKS_HELD_BYTES_MIN {
+            let hint =
+                Some("a workbook and its texts take 128 MiB at most, and half is one partner's share".to_owned());
+            let message = "`limits.workbooks_held_bytes_max` must be at least 268435456".into();
+            document.fault(table.span(), message, hint);
+        }
         let standard = PartnerLimits {
             requests_per_s: nonzero(50),
             requests_burst: nonzero(200),
@@ -332,6 +339,9 @@ impl<'s> Sections<'_, 's> {
             rows_per_s: nonzero(200_000),
             // What a line of 1 Gbit/s brings: the pushes of one partner do not take more of the gateway's than that.
             bytes_per_s: nonzero(125_000_000),
+            refused_per_h: nonzero(600),
+            // Of reports with 10,000 rejected records each, about 170; packed, they take a tenth or less of that.
+            report_kib_per_day: nonzero(128 << 10),
         };
         let default = match table.table(document, "default") {
             Some(entry) => partner_limits(document, entry, standard),
@@ -352,6 +362,7 @@ impl<'s> Sections<'_, 's> {
             body_bytes_max,
             reject_percent_max,
             in_flight_max,
+            workbooks_held_bytes_max,
         })
     }
 
@@ -398,6 +409,9 @@ impl Sections<'_, '_> {
     }
 }
 
+/// With less, the largest workbook could never be read.
+const WORKBOOKS_HELD_BYTES_MIN: u64 = 256 << 20;
+
 /// What needs no quotes in SQL.
 fn is_plain_name(name: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
@@ -411,6 +425,8 @@ fn partner_limits<'s>(document: &mut Document<'s>, mut table: Table<'s>, default
         concurrent_max: table.or(document, "concurrent_max", default.concurrent_max),
         rows_per_s: table.or(document, "rows_per_s", default.rows_per_s),
         bytes_per_s: table.or(document, "bytes_per_s", default.bytes_per_s),
+        refused_per_h: table.or(document, "refused_per_h", default.refused_per_h),
+        report_kib_per_day: table.or(document, "report_kib_per_day", default.report_kib_per_day),
     };
     table.finish(document);
     limits

@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::caller::Caller;
+use super::deadline::RateWindow;
 use super::framing::{self, WireFault};
 use super::listen::{Edge, ListenSettings};
 use super::wire::Wire;
@@ -118,17 +119,32 @@ impl Drop for InFlight {
     }
 }
 
-/// An answer's body; its request counts as in flight until it has been sent.
+/// An answer's body; its request counts as in flight until it has been sent. It breaks off when its reader takes less than the lowest rate: the spool, the
+/// place and the descriptor of an answer are held for as long as it takes. The clock runs from a piece to the question for the next; what we take to
+/// make one is not the reader's.
 struct Sending {
     body: Body,
     in_flight: InFlight,
+    window: RateWindow,
+    /// The last piece: when it was given, and its bytes.
+    given: Option<(Instant, usize)>,
 }
 
+/// Why an answer breaks off.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is read too slowly")]
+struct ReadTooSlowly;
+
 impl Sending {
-    fn new(body: Body, in_flight: InFlight) -> Self {
+    fn new(body: Body, in_flight: InFlight, rate_min: u32) -> Self {
         in_flight.0.sending.fetch_add(1, Ordering::Relaxed);
         in_flight.0.moved();
-        Self { body, in_flight }
+        Self {
+            body,
+            in_flight,
+            window: RateWindow::new(rate_min),
+            given: None,
+        }
     }
 }
 
@@ -143,9 +159,16 @@ impl http_body::Body for Sending {
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if let Some((since, bytes)) = self.given.take()
+            && !self.window.moved(since.elapsed(), bytes)
+        {
+            return Poll::Ready(Some(Err(axum::Error::new(ReadTooSlowly))));
+        }
         let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if frame.is_ready() {
+        if let Poll::Ready(ready) = &frame {
             self.in_flight.0.moved();
+            let data = ready.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+            self.given = data.map(|data| (Instant::now(), data.len()));
         }
         frame
     }
@@ -172,6 +195,7 @@ pub(super) async fn serve(
     let io = TokioIo::new(Wire::new(stream, h2, Arc::clone(&activity)));
     let service = {
         let (gatekeeper, activity) = (Arc::clone(edge.gatekeeper()), Arc::clone(&activity));
+        let rate_min = edge.settings.answer_rate_min;
         service_fn(move |request: Request<Incoming>| {
             let in_flight = InFlight::begin(&activity);
             let now = gatekeeper.now(&caller);
@@ -190,7 +214,7 @@ pub(super) async fn serve(
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(header::CONNECTION, close);
                 }
-                Ok::<Response, Infallible>(response.map(|body| Body::new(Sending::new(body, in_flight))))
+                Ok::<Response, Infallible>(response.map(|body| Body::new(Sending::new(body, in_flight, rate_min))))
             }
         })
     };
@@ -302,5 +326,54 @@ fn judge(settings: &ListenSettings, activity: &Activity) -> Verdict {
         Verdict::Leave
     } else {
         Verdict::Stay
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
+    use std::time::Duration;
+
+    use axum::body::Body;
+    use http_body_util::BodyExt;
+    use tokio::time::Instant;
+
+    use super::{Activity, InFlight, Sending};
+
+    /// An answer of whose last piece so many bytes went so many seconds ago.
+    fn sending(activity: &Arc<Activity>, given: Option<(u64, usize)>) -> Sending {
+        let mut sending = Sending::new(Body::from("the rest"), InFlight::begin(activity), 100);
+        let since = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds));
+        sending.given = given.and_then(|(seconds, bytes)| Some((since(seconds)?, bytes)));
+        sending
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_read_below_the_lowest_rate_breaks_off_and_others_do_not() {
+        let activity = Arc::new(Activity::new());
+        for (given, goes_on) in [
+            (None, true),
+            (Some((59, 5_899)), false),
+            (Some((59, 5_900)), true),
+            // What is slower for less than the window is not judged yet.
+            (Some((29, 1)), true),
+        ] {
+            let mut answer = sending(&activity, given);
+            let next = answer.frame().await;
+            assert_eq!(next.is_some_and(|frame| frame.is_ok()), goes_on, "{given:?}");
+        }
+        assert_eq!(activity.sending.load(Ordering::Relaxed), 0, "each gives its place back");
+    }
+
+    #[tokio::test]
+    async fn a_window_that_was_fast_enough_excuses_nothing_in_the_next() {
+        let activity = Arc::new(Activity::new());
+        let mut answer = sending(&activity, Some((31, 1 << 20)));
+        assert!(answer.frame().await.is_some_and(|frame| frame.is_ok()));
+        answer.given = answer
+            .given
+            .and_then(|_| Some((Instant::now().checked_sub(Duration::from_secs(31))?, 8)));
+        assert!(answer.frame().await.is_some_and(|frame| frame.is_err()));
     }
 }

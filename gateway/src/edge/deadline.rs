@@ -1,7 +1,8 @@
 //! Bodies that end: a size limit, a longest silence and a lowest rate.
 //!
 //! Takes the body as hyper gives it; gives the same frames. Stops with [`BodyStop`] when it grows past its limit, says nothing for too
-//! long, or drips. The clock runs only while we wait for the sender; while we pause the reading ourselves (design 10.5) it stands.
+//! long, or drips. The clock runs only while we wait for the sender; while we pause the reading ourselves (design 10.5) it stands. Answers have
+//! the same lowest rate (`connection.rs`).
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -40,6 +41,38 @@ pub struct BodyLimits {
 /// Over so much waiting the rate is judged.
 const RATE_WINDOW: Duration = Duration::from_secs(30);
 
+/// The lowest rate of one direction: bytes that came or went, and how long the other side let us wait for them.
+#[derive(Debug)]
+pub(super) struct RateWindow {
+    rate_min: u32,
+    waited: Duration,
+    bytes: u64,
+}
+
+impl RateWindow {
+    pub(super) fn new(rate_min: u32) -> Self {
+        Self {
+            rate_min,
+            waited: Duration::ZERO,
+            bytes: 0,
+        }
+    }
+
+    /// So many bytes more after so much waiting; whether that is fast enough.
+    pub(super) fn moved(&mut self, waited: Duration, bytes: usize) -> bool {
+        self.waited += waited;
+        self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        if self.waited < RATE_WINDOW {
+            return true;
+        }
+        let least = u64::from(self.rate_min).saturating_mul(self.waited.as_secs());
+        let enough = self.bytes >= least;
+        self.waited = Duration::ZERO;
+        self.bytes = 0;
+        enough
+    }
+}
+
 /// A body under limits.
 #[derive(Debug)]
 pub struct GuardedBody<B> {
@@ -48,8 +81,7 @@ pub struct GuardedBody<B> {
     seen: u64,
     /// Set while we wait for a frame: since when, and the alarm.
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
-    window_waited: Duration,
-    window_bytes: u64,
+    window: RateWindow,
 }
 
 impl<B> GuardedBody<B> {
@@ -60,30 +92,21 @@ impl<B> GuardedBody<B> {
             limits,
             seen: 0,
             waiting: None,
-            window_waited: Duration::ZERO,
-            window_bytes: 0,
+            window: RateWindow::new(limits.rate_min),
         }
     }
 
     fn arrived(&mut self, bytes: usize) -> Result<(), BodyStop> {
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        self.seen = self.seen.saturating_add(bytes);
+        self.seen = self.seen.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
         if self.seen > self.limits.bytes_max {
             return Err(BodyStop::TooLarge(self.limits.bytes_max));
         }
-        if let Some((since, _)) = self.waiting.take() {
-            self.window_waited += since.elapsed();
+        let waited = self.waiting.take().map(|(since, _)| since.elapsed());
+        if self.window.moved(waited.unwrap_or_default(), bytes) {
+            Ok(())
+        } else {
+            Err(BodyStop::TooSlow)
         }
-        self.window_bytes = self.window_bytes.saturating_add(bytes);
-        if self.window_waited >= RATE_WINDOW {
-            let least = u64::from(self.limits.rate_min).saturating_mul(self.window_waited.as_secs());
-            if self.window_bytes < least {
-                return Err(BodyStop::TooSlow);
-            }
-            self.window_waited = Duration::ZERO;
-            self.window_bytes = 0;
-        }
-        Ok(())
     }
 }
 
@@ -200,7 +223,7 @@ mod tests {
             (1, RATE_WINDOW / 2, Ok(())),
         ] {
             let mut body = GuardedBody::new(Full::new(Bytes::new()), limits(1 << 20));
-            body.window_waited = waited;
+            body.window.waited = waited;
             assert_eq!(body.arrived(bytes), verdict, "{bytes} bytes in {waited:?}");
         }
     }

@@ -1,7 +1,7 @@
 //! Who may pass a listener: asked once after the handshake, and again at each request.
 //!
-//! Takes a verified certificate; gives a [`Caller`]. An open connection outlives a revocation and a change of the partner table, so each
-//! request on it is judged by the lists and the table of its own moment.
+//! Takes a verified certificate; gives a [`Caller`]. An open connection outlives a revocation, a change of the partner table and the certificate
+//! itself, so each request on it is judged by the lists, the table and the time of its own moment.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use shuguan_policies::{Partner, PolicySet, Role};
 use super::caller::Caller;
 use super::peer::Peer;
 use super::revocation::RevocationSet;
+use crate::clock::Clock;
 use crate::refusal::Refusal;
 
 /// What decides who may pass a listener. Handlers find it as `Extension<Arc<Gatekeeper>>`.
@@ -20,6 +21,8 @@ pub struct Gatekeeper {
     revoked: Arc<ArcSwap<RevocationSet>>,
     policies: Arc<ArcSwap<PolicySet>>,
     roles: &'static [Role],
+    /// The machine's, by which the handshake judges as well.
+    wall: Clock,
 }
 
 impl Gatekeeper {
@@ -28,18 +31,21 @@ impl Gatekeeper {
         revoked: Arc<ArcSwap<RevocationSet>>,
         policies: Arc<ArcSwap<PolicySet>>,
         roles: &'static [Role],
+        wall: Clock,
     ) -> Self {
         Self {
             revoked,
             policies,
             roles,
+            wall,
         }
     }
 
     /// Whether a peer may still pass. To be asked again before the end of anything that took long, an upload for one.
     ///
     /// # Errors
-    /// [`Refusal::CertificateRevoked`], [`Refusal::UnknownPartner`], [`Refusal::WrongRole`].
+    /// [`Refusal::CertificateExpired`], [`Refusal::CertificateRevoked`], [`Refusal::RevocationListExpired`], [`Refusal::UnknownPartner`],
+    /// [`Refusal::WrongRole`].
     pub fn recheck(&self, peer: &Peer) -> Result<(), Refusal> {
         self.judge(peer, &self.policies.load()).map(drop)
     }
@@ -79,8 +85,16 @@ impl Gatekeeper {
     }
 
     fn judge<'p>(&self, peer: &Peer, policies: &'p PolicySet) -> Result<&'p Partner, Refusal> {
-        if self.revoked.load().is_revoked(peer.issuer(), peer.serial()) {
+        let now_s = self.wall.now_us().div_euclid(1_000_000);
+        if peer.has_expired(now_s) {
+            return Err(Refusal::CertificateExpired);
+        }
+        let revoked = self.revoked.load();
+        if revoked.is_revoked(peer.issuer(), peer.serial()) {
             return Err(Refusal::CertificateRevoked);
+        }
+        if revoked.is_too_old_for(peer.issuers(), now_s) {
+            return Err(Refusal::RevocationListExpired);
         }
         let partner = policies
             .partner_by_spiffe(&peer.partner().spiffe)

@@ -29,6 +29,7 @@ use super::connection;
 use super::gatekeeper::Gatekeeper;
 use super::revocation::RevocationSet;
 use super::verifier::reason;
+use crate::clock::Clock;
 use crate::refusal::Refusal;
 
 /// Deadlines and caps of a listener; defaults and reasons in the configuration's `[listen]`.
@@ -42,6 +43,8 @@ pub struct ListenSettings {
     pub header_read_timeout: Duration,
     /// A connection without a request in flight is closed after this.
     pub idle_timeout: Duration,
+    /// An answer that is read more slowly than this over 30 s breaks off, bytes a second.
+    pub answer_rate_min: u32,
     /// After this a connection is asked to end when its requests are done.
     pub connection_age_max: Duration,
     /// Connections at once.
@@ -75,7 +78,7 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// A listener's knowledge; `refused` is told of each connection that never got an identity.
+    /// A listener's knowledge; `refused` is told of each connection that never got an identity; `wall` is the machine's clock.
     pub fn new(
         tls: Arc<ServerConfig>,
         revoked: Arc<ArcSwap<RevocationSet>>,
@@ -83,11 +86,12 @@ impl Edge {
         roles: &'static [Role],
         settings: ListenSettings,
         refused: mpsc::Sender<Refusal>,
+        wall: Clock,
     ) -> Self {
         Self {
             tls: ArcSwap::new(tls),
             settings,
-            gatekeeper: Arc::new(Gatekeeper::new(revoked, policies, roles)),
+            gatekeeper: Arc::new(Gatekeeper::new(revoked, policies, roles, wall)),
             refused,
             partners: Mutex::default(),
             strangers: Mutex::default(),
@@ -142,21 +146,35 @@ impl<K: Eq + std::hash::Hash> Drop for Place<'_, K> {
 /// Handshakes at once: in all, and from one address.
 struct Handshakes {
     slots: Semaphore,
-    share: usize,
-    addresses: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
+    shares: Shares,
 }
 
 impl Handshakes {
     fn new(max: usize) -> Self {
         Self {
             slots: Semaphore::new(max),
-            share: (max / HANDSHAKE_SHARES).max(1),
+            shares: Shares::new((max / HANDSHAKE_SHARES).max(1)),
+        }
+    }
+}
+
+/// What each address may have of something at once.
+#[derive(Debug)]
+pub(crate) struct Shares {
+    share: usize,
+    addresses: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
+}
+
+impl Shares {
+    pub(crate) fn new(share: usize) -> Self {
+        Self {
+            share,
             addresses: Mutex::default(),
         }
     }
 
-    /// What an address may have; it is gone with the last handshake from there.
-    fn share(&self, address: IpAddr) -> Arc<Semaphore> {
+    /// What this address may have; it is gone with the last permit from there.
+    pub(crate) fn of(&self, address: IpAddr) -> Arc<Semaphore> {
         let address = source(address);
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(share) = addresses.get(&address).and_then(Weak::upgrade) {
@@ -296,7 +314,7 @@ async fn shake(
         Ok(start) => start,
         Err(error) => return Err((error, hello.take_io())),
     };
-    let share = handshakes.share(address);
+    let share = handshakes.shares.of(address);
     let closed = |error| (io::Error::other(error), None);
     let _own = share.acquire().await.map_err(closed)?;
     let _slot = handshakes.slots.acquire().await.map_err(closed)?;

@@ -31,6 +31,10 @@ pub struct Peer {
     chain: Arc<[Vec<u8>]>,
     issuer: Vec<u8>,
     serial: Vec<u8>,
+    /// Raw names of the issuers of its chain, its own first.
+    issuers: Arc<[Vec<u8>]>,
+    /// The last second in which every certificate of the chain is valid, since 1970.
+    valid_until_s: i64,
 }
 
 impl Peer {
@@ -51,7 +55,17 @@ impl Peer {
 
     /// The same peer with the whole chain of its handshake.
     pub(super) fn with_chain(self, chain: &[CertificateDer<'_>]) -> Self {
+        let read = |der: &CertificateDer<'_>| {
+            let (_, certificate) = X509Certificate::from_der(der.as_ref()).ok()?;
+            let until_s = certificate.validity().not_after.timestamp();
+            Some((certificate.issuer().as_raw().to_vec(), until_s))
+        };
+        // The handshake has read them all.
+        let (issuers, ends): (Vec<_>, Vec<_>) = chain.iter().filter_map(read).unzip();
+        let until_s = ends.into_iter().min().unwrap_or(i64::MIN);
         Self {
+            issuers: issuers.into(),
+            valid_until_s: self.valid_until_s.min(until_s),
             chain: chain.iter().map(|der| der.as_ref().to_vec()).collect(),
             ..self
         }
@@ -65,6 +79,16 @@ impl Peer {
     /// Raw serial number.
     pub fn serial(&self) -> &[u8] {
         &self.serial
+    }
+
+    /// Raw names of the issuers of its chain.
+    pub(super) fn issuers(&self) -> &[Vec<u8>] {
+        &self.issuers
+    }
+
+    /// Whether a certificate of its chain has ended by then, seconds since 1970.
+    pub(super) fn has_expired(&self, now_s: i64) -> bool {
+        self.valid_until_s < now_s
     }
 
     /// The same certificate under what the partner table says now.
@@ -91,8 +115,10 @@ impl Peer {
             partner: partner.clone(),
             certificate_sha256: sha256::of(der),
             chain: Arc::from([der.to_vec()]),
+            issuers: Arc::from([claim.issuer.clone()]),
             issuer: claim.issuer,
             serial: claim.serial,
+            valid_until_s: claim.valid_until_s,
         })
     }
 }
@@ -108,6 +134,7 @@ pub(crate) struct Claim {
     pub(crate) public_key: Vec<u8>,
     issuer: Vec<u8>,
     serial: Vec<u8>,
+    valid_until_s: i64,
 }
 
 impl Claim {
@@ -128,6 +155,7 @@ impl Claim {
             public_key: key.subject_public_key.data.to_vec(),
             issuer: certificate.issuer().as_raw().to_vec(),
             serial: certificate.raw_serial().to_vec(),
+            valid_until_s: certificate.validity().not_after.timestamp(),
         })
     }
 

@@ -8,6 +8,7 @@ mod material;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -146,6 +147,7 @@ fn settings() -> ListenSettings {
         first_request_timeout: Duration::from_secs(5),
         header_read_timeout: Duration::from_secs(5),
         idle_timeout: Duration::from_mins(1),
+        answer_rate_min: 16_384,
         connection_age_max: Duration::from_mins(15),
         connections_max: 256,
         connections_per_partner_max: 4,
@@ -160,6 +162,8 @@ struct Gateway {
     edge: Arc<Edge>,
     revoked: Arc<ArcSwap<super::revocation::RevocationSet>>,
     policies: Arc<ArcSwap<PolicySet>>,
+    /// How far the clock of the gatekeeper is ahead of that of the handshake.
+    ahead_us: Arc<AtomicI64>,
     refusals: mpsc::Receiver<Refusal>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
@@ -189,6 +193,11 @@ impl Gateway {
         let (sender, refusals) = mpsc::channel(64);
         let revoked = Arc::new(ArcSwap::new(material.revoked));
         let policies = Arc::new(ArcSwap::from_pointee(policies(PARTNERS)));
+        let ahead_us = Arc::new(AtomicI64::new(0));
+        let wall = {
+            let (ahead_us, system) = (Arc::clone(&ahead_us), Clock::system());
+            Clock::from_fn(move || system.now_us() + ahead_us.load(Ordering::Relaxed))
+        };
         let edge = Arc::new(Edge::new(
             material.feed,
             Arc::clone(&revoked),
@@ -196,6 +205,7 @@ impl Gateway {
             roles,
             settings,
             sender,
+            wall,
         ));
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -205,6 +215,7 @@ impl Gateway {
             edge,
             revoked,
             policies,
+            ahead_us,
             refusals,
             stop,
             tasks,

@@ -143,6 +143,8 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
     }
     let barred = barred(stations, &peer, purpose);
     let permit = stations.admission.admit(&peer.partner().id)?;
+    let refused_too_often = || Some((Refusal::RateLimited, permit.refused_too_often()?));
+    let barred = barred.or_else(refused_too_often);
     // After the limiter: of all that the head shows, this alone costs something.
     let signed = stations
         .signing
@@ -205,10 +207,17 @@ fn within_plan(manner: &Manner, plan: &Plan) -> Result<(), Refused> {
 /// Whether there is room for it, and anything left of the quota of the day. A key that was answered before is answered again (C4): that takes nothing.
 ///
 /// # Errors
-/// [`Refusal::InboxFull`], [`Refusal::InboxOverdue`], [`Refusal::Unwitnessed`], [`Refusal::QuotaExceeded`].
+/// [`Refusal::InboxFull`], [`Refusal::InboxOverdue`], [`Refusal::Unwitnessed`], [`Refusal::RateLimited`] when more batches of the partner were refused
+/// than may be, [`Refusal::QuotaExceeded`].
 pub(super) async fn may_enter(stations: &Stations, admitted: &Admitted) -> Result<(), Stop> {
     let stop = match (admitted.barred, &admitted.quota) {
-        (Some((refusal, after_s)), _) => Refused::new(refusal).retry_after(after_s).into(),
+        (Some((refusal, after_s)), _) => {
+            let mut refused = Refused::new(refusal).retry_after(after_s);
+            if refusal == Refusal::RateLimited {
+                refused = refused.detail("more batches of this partner were refused than may be in an hour");
+            }
+            refused.into()
+        }
         (None, Err(exhausted)) => (*exhausted).into(),
         (None, Ok(_)) => return Ok(()),
     };
@@ -217,6 +226,17 @@ pub(super) async fn may_enter(stations: &Stations, admitted: &Admitted) -> Resul
     } else {
         Err(stop)
     }
+}
+
+/// The inbox has no room for what comes: only a key that was answered before is answered again.
+///
+/// # Errors
+/// [`Refusal::InboxFull`].
+pub(super) async fn has_no_room(stations: &Stations, admitted: &Admitted) -> Result<(), Stop> {
+    if answered(&stations.journal, admitted).await? {
+        return Ok(());
+    }
+    Err(Refused::new(Refusal::InboxFull).retry_after(INBOX_RETRY_AFTER_S).into())
 }
 
 /// Whether the key of a push was used before, for whatever content.

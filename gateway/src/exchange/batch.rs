@@ -22,6 +22,7 @@ use super::report::{HeaderNotes, Report};
 use super::{Refused, RowError, Stations, Stop};
 use crate::edge::deadline::BodyStop;
 use crate::journal::Journal;
+use crate::limits::held::Holding;
 use crate::refusal::Refusal;
 use crate::sha256;
 
@@ -42,9 +43,13 @@ pub struct Batch<'a, B> {
     rejects: Vec<Reject>,
     /// Set when the body cannot be read on; the rest is only hashed, so that the refusal can stick to its key.
     unreadable: Option<Unreadable>,
+    /// Set when more rows came than one push may have; the rest is likewise only hashed.
+    too_many: bool,
     reject_percent_max: u32,
     rows_max: Option<u64>,
     journal: Journal,
+    /// The memory that the decoder takes of what workbooks may have.
+    holding: Holding,
     /// Its key was answered before: it takes nothing of the quota.
     repeated: bool,
 }
@@ -102,9 +107,11 @@ where
             paced: 0,
             rejects: Vec::new(),
             unreadable,
+            too_many: false,
             reject_percent_max: legal.map_or(configured, |legal| legal.min(configured)),
             rows_max: admitted.plan.limits().rows_per_push,
             journal: stations.journal.clone(),
+            holding: admitted.permit.holding(&admitted.peer.partner().id),
             repeated: admitted.quota.is_err(),
         }
     }
@@ -115,13 +122,24 @@ where
     /// A refusal; what was read so far is forgotten by the caller.
     pub async fn next_part(&mut self) -> Result<Option<arrow_array::RecordBatch>, Stop> {
         loop {
+            if self.too_many {
+                if self.ended.is_some() {
+                    return Ok(None);
+                }
+                self.read_frame().await?;
+                continue;
+            }
             if let Some(part) = self.decoder.next_part() {
                 self.pace().await?;
+                if self.too_many {
+                    continue;
+                }
                 self.gauge.part(&admitted_rows(&part));
                 return Ok(Some(part));
             }
             if self.unpack() {
                 self.rejects.extend(self.decoder.take_rejects());
+                self.holding.resize(self.decoder.held_bytes())?;
                 continue;
             }
             if self.ended == Some(Ended::Whole) {
@@ -130,11 +148,12 @@ where
             if self.ended == Some(Ended::More) {
                 // A workbook is read only now; others get a turn between its parts.
                 tokio::task::yield_now().await;
-                self.end_decoder();
+                self.end_decoder().await;
             } else {
                 self.read_frame().await?;
             }
             self.rejects.extend(self.decoder.take_rejects());
+            self.holding.resize(self.decoder.held_bytes())?;
         }
     }
 
@@ -149,7 +168,7 @@ where
                 self.digest.update(&data);
                 self.bytes = self.bytes.saturating_add(bytes);
                 match &mut self.inflater {
-                    _ if self.unreadable.is_some() => {}
+                    _ if self.unreadable.is_some() || self.too_many => {}
                     Some(inflater) => inflater.put(&data),
                     None => self.unreadable = self.decoder.feed(&data).err(),
                 }
@@ -161,11 +180,14 @@ where
                 if self.admitted.content_length.is_some_and(|length| length != self.bytes) {
                     return Err(Refusal::BodyIncomplete.into());
                 }
+                if self.too_many {
+                    return Ok(());
+                }
                 if let (None, Some(inflater)) = (&self.unreadable, &mut self.inflater) {
                     self.unreadable = inflater.finish().map_err(Unreadable::Compressed).err();
                 }
                 if self.unreadable.is_none() {
-                    self.end_decoder();
+                    self.end_decoder().await;
                 }
                 Ok(())
             }
@@ -173,8 +195,17 @@ where
     }
 
     /// Tells the decoder that nothing follows, or asks it for the next part of what it could not read before.
-    fn end_decoder(&mut self) {
-        match self.decoder.finish() {
+    ///
+    /// What is left of a workbook can take seconds: another thread takes over this one's tasks meanwhile, and no more of them are read at once
+    /// than there are processors.
+    async fn end_decoder(&mut self) {
+        let ended = if self.decoder.held_bytes() == 0 {
+            self.decoder.finish()
+        } else {
+            let _turn = self.admitted.permit.turn().await;
+            tokio::task::block_in_place(|| self.decoder.finish())
+        };
+        match ended {
             Ok(ended) => self.ended = Some(ended),
             Err(unreadable) => {
                 self.ended = Some(Ended::Whole);
@@ -196,11 +227,36 @@ where
         true
     }
 
+    /// Reads what is left for the digest of the whole alone.
+    ///
+    /// # Errors
+    /// A body that is too large, too slow or cut, or not the one that its digest states.
+    pub async fn skim(mut self) -> Result<[u8; 32], Stop> {
+        while let Some(frame) = self.body.frame().await {
+            if let Ok(data) = frame.map_err(stopped)?.into_data() {
+                let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
+                self.admitted.permit.pace_bytes(bytes).await;
+                self.digest.update(&data);
+                self.bytes = self.bytes.saturating_add(bytes);
+            }
+        }
+        if self.admitted.content_length.is_some_and(|length| length != self.bytes) {
+            return Err(Refusal::BodyIncomplete.into());
+        }
+        let mut digest = [0; 32];
+        digest.copy_from_slice(self.digest.finish().as_ref());
+        if self.admitted.digest.is_some_and(|stated| stated != digest) {
+            return Err(Refusal::BadDigest.into());
+        }
+        Ok(digest)
+    }
+
     /// Charges the rows read since the last time; waits while the partner is over its rate.
     async fn pace(&mut self) -> Result<(), Stop> {
         let received = self.decoder.counts().received;
         if self.rows_max.is_some_and(|max| received > max) {
-            return Err(Refusal::TooManyRows.into());
+            self.too_many = true;
+            return Ok(());
         }
         if !self.repeated
             && let Ok(hold) = &self.admitted.quota
@@ -277,6 +333,9 @@ where
             // Positions, counts and names of our own: never a value.
             return Some(Refused::new(refusal_of(error)).detail(error));
         }
+        if self.too_many {
+            return Some(Refused::new(Refusal::TooManyRows));
+        }
         if let Some(refusal) = whole_refusal(counts, &self.admitted.manner) {
             return Some(Refused::new(refusal));
         }
@@ -289,7 +348,7 @@ where
     /// What the sender counted, when it is not what came and the body was read to its end.
     fn miscounted(&self, counts: &Counts) -> Option<u64> {
         let stated = self.admitted.manner.count?;
-        (self.unreadable.is_none() && !counts.fits(stated)).then_some(stated)
+        (self.unreadable.is_none() && !self.too_many && !counts.fits(stated)).then_some(stated)
     }
 }
 
@@ -388,9 +447,10 @@ pub(crate) fn refusal_of(error: &Unreadable) -> Refusal {
 fn refusal_of_file(fault: &FileFault) -> Refusal {
     match fault {
         FileFault::TooLarge { .. } => Refusal::FileTooLarge,
-        FileFault::Expands { .. } | FileFault::TooManyParts { .. } | FileFault::TooMuchText { .. } => {
-            Refusal::ExpandsTooFar
-        }
+        FileFault::Expands { .. }
+        | FileFault::TooManyParts { .. }
+        | FileFault::TooManySheets { .. }
+        | FileFault::TooMuchText { .. } => Refusal::ExpandsTooFar,
         FileFault::Encrypted => Refusal::ProtectedFile,
         FileFault::Macros | FileFault::ExternalLinks => Refusal::ActiveContent,
         FileFault::OtherForm { .. } => Refusal::OtherForm,

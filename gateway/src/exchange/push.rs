@@ -34,19 +34,23 @@ where
     }
     let upload = Upload::begins(stations, &admitted);
     let read = read(stations, &peer, head, &admitted, body).await;
-    let released = upload.ends(read).await?;
-    let sealed = seal::push(stations, admitted, released).await?;
+    let sealed = match upload.ends(read).await? {
+        Read::Released(released) => seal::push(stations, admitted, *released).await?,
+        Read::Hashed(digest) => repeat::hashed(stations, &admitted, &digest).await?,
+    };
     answer::push(sealed)
 }
 
-/// `decode → release`, until the body has ended and everything of it may be sealed.
-async fn read<B>(
-    stations: &Stations,
-    peer: &Peer,
-    head: &PushHead,
-    admitted: &Admitted,
-    body: B,
-) -> Result<Released, Stop>
+/// A body that was read to its end.
+enum Read {
+    /// As a batch that may be sealed.
+    Released(Box<Released>),
+    /// For its digest alone: its key was answered before, and the inbox has no room for it.
+    Hashed([u8; 32]),
+}
+
+/// `decode → release`, until the body has ended and everything of it may be sealed. What it writes counts against the inbox as it is written.
+async fn read<B>(stations: &Stations, peer: &Peer, head: &PushHead, admitted: &Admitted, body: B) -> Result<Read, Stop>
 where
     B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
 {
@@ -57,10 +61,18 @@ where
         // Of one who may not go on no more is read than the part at hand.
         head.gatekeeper.recheck(peer)?;
         release = release.part(part).await?;
+        if !release.has_room() {
+            // Gone from the disk before more of it is read.
+            drop(release);
+            admit::has_no_room(stations, admitted).await?;
+            let digest = batch.skim().await?;
+            head.gatekeeper.recheck(peer)?;
+            return Ok(Read::Hashed(digest));
+        }
     }
     let received = batch.close()?;
     // An upload can outlive its sender's certificate and its grant.
     head.gatekeeper.recheck(peer)?;
     admit::still_granted(stations, admitted)?;
-    release.close(received).await
+    Ok(Read::Released(Box::new(release.close(received).await?)))
 }

@@ -19,7 +19,7 @@ use super::index_keys::IndexKey;
 use super::mode::PushMode;
 use super::subjects::SubjectColumns;
 use super::{Fault, Stations, Stop};
-use crate::journal::{PayloadWriter, SealedPayload, SubjectWriter, Subjects, Tag};
+use crate::journal::{PayloadWriter, SealedPayload, SubjectWriter, Subjects, Tag, Uploading};
 
 /// From so many rows on a part is released on another thread while the next one is decoded; of fewer the way there costs more than the work.
 const BESIDE_ROWS_MIN: usize = 1_024;
@@ -42,6 +42,9 @@ pub struct Gate {
     today: i32,
     payload: PayloadWriter,
     index: Option<Index>,
+    uploading: Uploading,
+    /// Whether the inbox has room for what was written so far.
+    has_room: bool,
     filtered: u64,
     named: u64,
 }
@@ -102,6 +105,8 @@ pub struct Released {
     pub(super) filtered: u64,
     /// Rows of the payload that stand for rejected records of a snapshot: they are no accepted ones.
     pub(super) named: u64,
+    /// What it takes on disk, until its leaf counts it as part of the inbox.
+    pub(super) uploading: Uploading,
 }
 
 impl Release {
@@ -120,15 +125,20 @@ impl Release {
             today: admitted.today,
             payload,
             index: Index::open(stations, plan, admitted.exchange)?,
+            uploading: stations.journal.uploading(&admitted.peer.partner().id),
+            has_room: true,
             filtered: 0,
             named: 0,
         })))
     }
 
     /// Releases one part; a large one is on its way when this returns, and what is wrong with it is told by the next call. Dropped then, it leaves nothing
-    /// once the part is through.
+    /// once the part is through. No part is taken behind one that the inbox had no room for.
     pub async fn part(self, part: RecordBatch) -> Result<Self, Stop> {
         let mut gate = self.here().await?;
+        if !gate.has_room {
+            return Ok(Self::Here(gate));
+        }
         if part.num_rows() < BESIDE_ROWS_MIN {
             gate.part(&part)?;
             return Ok(Self::Here(gate));
@@ -137,6 +147,15 @@ impl Release {
             gate.part(&part)?;
             Ok(gate)
         })))
+    }
+
+    /// Whether the inbox has room for what was written so far, as far as that is known: what was promised before the body came may be taken by others
+    /// meanwhile. Of the last part it is asked before sealing.
+    pub fn has_room(&self) -> bool {
+        match self {
+            Self::Here(gate) => gate.has_room,
+            Self::Beside(_) => true,
+        }
     }
 
     async fn here(self) -> Result<Box<Gate>, Fault> {
@@ -148,22 +167,24 @@ impl Release {
 
     /// Ends the payload; of a batch that is refused as a whole nothing is kept. What lies in a file is fsynced on another thread.
     pub async fn close(self, received: Received) -> Result<Released, Stop> {
-        let gate = self.here().await?;
-        let (filtered, named) = (gate.filtered, gate.named);
+        let gate = *self.here().await?;
+        let Gate { payload, index, .. } = gate;
+        let waits = payload.spills() || index.as_ref().is_some_and(|index| index.writer.spills());
         let (payload, subjects) = match received.refused {
             Some(_) => (None, None),
-            None if gate.waits_for_the_disk() => {
-                let finished = tokio::task::spawn_blocking(|| gate.finish()).await;
+            None if waits => {
+                let finished = tokio::task::spawn_blocking(|| finish(payload, index)).await;
                 finished.map_err(Fault::from_error("finish a payload"))??
             }
-            None => gate.finish()?,
+            None => finish(payload, index)?,
         };
         Ok(Released {
             received,
             payload,
             subjects,
-            filtered,
-            named,
+            filtered: gate.filtered,
+            named: gate.named,
+            uploading: gate.uploading,
         })
     }
 }
@@ -193,19 +214,14 @@ impl Gate {
                 index.part(&released)?;
             }
         }
+        self.has_room = self.uploading.wrote(self.payload.spilled_bytes());
         Ok(())
     }
+}
 
-    /// Whether a payload or index lies in a file, which is fsynced at the end.
-    fn waits_for_the_disk(&self) -> bool {
-        self.payload.spills() || self.index.as_ref().is_some_and(|index| index.writer.spills())
-    }
-
-    fn finish(self: Box<Self>) -> Result<(Option<SealedPayload>, Option<Subjects>), Fault> {
-        let Self { payload, index, .. } = *self;
-        let payload = payload.finish().map_err(Fault::from_error("finish a payload"))?;
-        Ok((Some(payload), index.map(Index::finish).transpose()?))
-    }
+fn finish(payload: PayloadWriter, index: Option<Index>) -> Result<(Option<SealedPayload>, Option<Subjects>), Fault> {
+    let payload = payload.finish().map_err(Fault::from_error("finish a payload"))?;
+    Ok((Some(payload), index.map(Index::finish).transpose()?))
 }
 
 /// The columns of a payload.

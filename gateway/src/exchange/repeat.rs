@@ -2,19 +2,20 @@
 //!
 //! Takes an admitted push whose `Content-Digest` was stated; gives the first answer's parts when its key was used with this content before. The
 //! body is still read and hashed, because a stated digest is only a claim, but nothing is parsed, released or encrypted. Without a stated
-//! digest, or with a key that is not known, the push goes its usual way, and the sequencer asks the same question in its transaction (C4).
+//! digest, or with a key that is not known, the push goes its usual way, and the sequencer asks the same question in its transaction (C4); only where the
+//! inbox has no room left for what it would bring is the rest hashed, and the question asked here.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::admit::{self, Admitted, PushHead};
+use super::admit::{self, Admitted, INBOX_RETRY_AFTER_S, PushHead};
 use super::batch::skim;
 use super::seal::{self, SealedPush};
-use super::{Fault, Stations, Stop};
+use super::{Fault, Refused, Stations, Stop};
 use crate::edge::Peer;
 use crate::edge::deadline::BodyStop;
-use crate::journal::{Known, Seen};
+use crate::journal::{Known, Sealed, Seen};
 use crate::refusal::Refusal;
 
 /// The first answer again, when this is a repeat.
@@ -34,18 +35,8 @@ where
     let Some(stated) = admitted.digest else {
         return Ok(None);
     };
-    let idempotency = seal::idempotency(stations, admitted, &stated);
-    let before = stations
-        .journal
-        .before(idempotency.tag, idempotency.content, admitted.nonce);
-    let (seen, known) = before.await.map_err(Fault::from_error("look for an idempotency key"))?;
-    if seen == Seen::Elsewhere {
-        return Err(Refusal::Replayed.into());
-    }
-    let sealed = match known {
-        None => return Ok(None),
-        Some(Known::KeyReused) => return Err(Refusal::KeyReused.into()),
-        Some(Known::Repeated(sealed)) => sealed,
+    let Some((seen, sealed)) = first(stations, admitted, &stated).await? else {
+        return Ok(None);
     };
     let (digest, bytes) = skim(admitted, body).await?;
     if admitted.content_length.is_some_and(|length| length != bytes) {
@@ -55,6 +46,42 @@ where
         return Err(Refusal::BadDigest.into());
     }
     head.gatekeeper.recheck(peer)?;
+    again(stations, admitted, seen, *sealed).await.map(Some)
+}
+
+/// The first answer again, of a push whose body was read and hashed.
+///
+/// # Errors
+/// As of [`known`]; [`Refusal::InboxFull`] when the key was forgotten meanwhile.
+pub async fn hashed(stations: &Stations, admitted: &Admitted, digest: &[u8; 32]) -> Result<SealedPush, Stop> {
+    match first(stations, admitted, digest).await? {
+        Some((seen, sealed)) => again(stations, admitted, seen, *sealed).await,
+        None => Err(Refused::new(Refusal::InboxFull).retry_after(INBOX_RETRY_AFTER_S).into()),
+    }
+}
+
+/// What was sealed under the key with this content, and whether the nonce was seen.
+async fn first(
+    stations: &Stations,
+    admitted: &Admitted,
+    digest: &[u8; 32],
+) -> Result<Option<(Seen, Box<Sealed>)>, Stop> {
+    let idempotency = seal::idempotency(stations, admitted, digest);
+    let before = stations
+        .journal
+        .before(idempotency.tag, idempotency.content, admitted.nonce);
+    let (seen, known) = before.await.map_err(Fault::from_error("look for an idempotency key"))?;
+    if seen == Seen::Elsewhere {
+        return Err(Refusal::Replayed.into());
+    }
+    match known {
+        None => Ok(None),
+        Some(Known::KeyReused) => Err(Refusal::KeyReused.into()),
+        Some(Known::Repeated(sealed)) => Ok(Some((seen, sealed))),
+    }
+}
+
+async fn again(stations: &Stations, admitted: &Admitted, seen: Seen, sealed: Sealed) -> Result<SealedPush, Stop> {
     admit::still_granted(stations, admitted)?;
     // Signed anew: this nonce stands in no sealed entry, and must not serve for another request.
     if let (Some(nonce), Seen::Never) = (admitted.nonce, seen)
@@ -62,5 +89,5 @@ where
     {
         return Err(Refusal::Replayed.into());
     }
-    seal::told_again(stations, *sealed, admitted.standing()).await.map(Some)
+    seal::told_again(stations, sealed, admitted.standing()).await
 }

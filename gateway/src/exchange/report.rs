@@ -116,6 +116,32 @@ impl Report {
         self
     }
 
+    /// With no more than so many of the `rejected` records listed, and a remark on it.
+    #[must_use]
+    pub fn cut(mut self, listed: usize, rejected: u64) -> Self {
+        // What was remarked on the longer list says too much now.
+        self.rows.retain(|row| row.row > 0 || !row.code.is_empty());
+        let mut left = listed;
+        self.rows.retain(|row| {
+            let kept = row.row == 0 || left > 0;
+            left -= usize::from(kept && row.row > 0);
+            kept
+        });
+        let mut report = self.with_unlisted(rejected);
+        let remark = report
+            .rows
+            .first_mut()
+            .filter(|row| row.row == 0 && row.code.is_empty());
+        if let Some(remark) = remark {
+            remark.title = format!("{}（本单位当日报告篇幅已满）", remark.title).into();
+            let hint = remark.hint.take().unwrap_or_default();
+            remark.hint = Some(format!(
+                "{hint}: the reports of this day took all the room that one source has"
+            ));
+        }
+        report
+    }
+
     /// NDJSON; empty when there is nothing to say.
     pub fn encode(&self) -> Vec<u8> {
         let mut text = Vec::new();
@@ -481,5 +507,33 @@ mod tests {
         assert_eq!(Report::default().encode(), b"");
         let earlier = br#"{"row":3,"line":4,"field":"sex","code":"SG3209","title":"x"}"#;
         assert_eq!(Report::decode(earlier, 10).rows.first().unwrap().row, 3);
+    }
+
+    #[test]
+    fn a_report_that_is_cut_says_so_and_keeps_what_concerns_the_file() {
+        let row = |row| RowError {
+            row,
+            ..RowError::of_file(Refusal::EmptyBatch, row)
+        };
+        let report = Report {
+            headers: HeaderNotes::default(),
+            rows: std::iter::once(RowError::of_file(Refusal::CountMismatch, 1))
+                .chain((1..=50).map(row))
+                .collect(),
+        };
+        let cut = report.clone().with_unlisted(70).cut(10, 70);
+        let rows: Vec<u64> = cut.rows.iter().map(|row| row.row).collect();
+        assert_eq!(rows, [0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+        let remark = &cut.rows[0];
+        assert_eq!(
+            (&*remark.title, remark.hint.as_deref().unwrap_or_default()),
+            (
+                "只列出前 10 条不合格记录，另有 60 条未列出（本单位当日报告篇幅已满）",
+                "the first 10 rejected records are listed, 60 more are not: the reports of this day took all the room that one source has"
+            )
+        );
+        assert_eq!(cut.rows[1].code, Refusal::CountMismatch.code());
+        // One that lists all of them as it is stays as it is.
+        assert_eq!(report.clone().cut(50, 50), report);
     }
 }

@@ -10,6 +10,7 @@ use shuguan_ledger::time;
 use shuguan_policies::{Given, Plan};
 
 use super::admit::{self, Admitted, INBOX_RETRY_AFTER_S};
+use super::batch::Received;
 use super::compare::{AdmittedCompare, Answered};
 use super::mode::PushMode;
 use super::pull::Prepared;
@@ -21,12 +22,14 @@ use super::{Fault, Refused, Stations, Stop};
 use crate::edge::Peer;
 use crate::journal::{
     CONTENT, Entry, Evidence, INDEX, INDEX_KEYS, Idempotency, Outcome, QUALITY, RefusalDraft, SealError, Sealed,
-    SealedPayload, Subjects,
+    SealedPayload, Subjects, Uploading,
 };
 use crate::limits::Standing;
 use crate::refusal::Refusal;
 use crate::sha256;
 
+/// Records that every report lists, as far as there are any.
+const LISTED_MIN: usize = 100;
 /// What `Retry-After` says when the journal cannot commit.
 const JOURNAL_RETRY_AFTER_S: u64 = 5;
 
@@ -53,10 +56,11 @@ pub struct SealedPush {
 pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -> Result<SealedPush, Stop> {
     let (received, accepts) = (released.received.counts.received, released.received.refused.is_none());
     let idempotency = idempotency(stations, &admitted, &released.received.digest);
-    let report = released.received.report.encode();
-    let mut entry = match &released.received.refused {
-        None => accepted(stations, &admitted, released)?,
-        Some(refused) => refused_whole(stations, &admitted, refused.refusal, &released)?,
+    let report = kept_report(&admitted, &released.received);
+    // What it takes on disk counts as an upload until its leaf has made it a part of the inbox.
+    let (mut entry, _uploading) = match &released.received.refused {
+        None => accepted(stations, &admitted, released).map(|(entry, uploading)| (entry, Some(uploading)))?,
+        Some(refused) => (refused_whole(stations, &admitted, refused.refusal, &released)?, None),
     };
     entry.partner = Some(admitted.peer.partner().id.clone());
     entry.idempotency = Some(idempotency);
@@ -70,6 +74,9 @@ pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -
     // The leaf is durable: from now on the log counts it too.
     if matches!(outcome, Ok(Outcome::Sealed(_))) {
         drop(sealing);
+        if !accepts {
+            admitted.permit.batch_refused();
+        }
     } else if let Some(sealing) = sealing {
         sealing.undone();
     }
@@ -85,6 +92,19 @@ pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -
         return told_again(stations, sealed, standing).await;
     }
     told(event, sealed, report, false, standing)
+}
+
+/// The report as it is kept: whole, while there is room for it; else with as many records as an answer shows.
+fn kept_report(admitted: &Admitted, received: &Received) -> Vec<u8> {
+    let whole = received.report.encode();
+    if received.report.rows.len() <= LISTED_MIN || admitted.permit.keeps_report(whole.len()) {
+        return whole;
+    }
+    received
+        .report
+        .clone()
+        .cut(LISTED_MIN, received.counts.rejected)
+        .encode()
 }
 
 /// Once more, because uploads side by side were all admitted with the same room. A repeat of what was sealed brings nothing new and is answered.
@@ -143,7 +163,7 @@ fn told(
     }
 }
 
-fn accepted(stations: &Stations, admitted: &Admitted, released: Released) -> Result<Entry, Stop> {
+fn accepted(stations: &Stations, admitted: &Admitted, released: Released) -> Result<(Entry, Uploading), Stop> {
     let counts = &released.received.counts;
     let subjects = released.subjects;
     let mut payload = released
@@ -193,7 +213,7 @@ fn accepted(stations: &Stations, admitted: &Admitted, released: Released) -> Res
     let mut entry = Entry::new(admitted.exchange, Event::Push(event));
     entry.payload = Some(payload);
     entry.subjects = subjects;
-    Ok(entry)
+    Ok((entry, released.uploading))
 }
 
 /// A batch that was read and is refused as a whole; its quality report says why better than the code.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::kek::Kind;
+use super::packing;
 use super::{ExchangeView, Journal, JournalFault, LeafRow, QUALITY, Query, Sealed, Tag, Tally, opening_of, statements};
 use crate::opening::Opening;
 
@@ -69,7 +70,12 @@ impl Journal {
     /// # Errors
     /// [`JournalFault::Unopened`] when it was changed.
     pub async fn rejects(&self, exchange: Uuid) -> Result<Option<Vec<u8>>, JournalFault> {
-        self.unseal(exchange, statements::REJECTS, Kind::Rejects).await
+        let Some(stored) = self.unseal(exchange, statements::REJECTS, Kind::Rejects).await? else {
+            return Ok(None);
+        };
+        // Reports of earlier versions are not packed: they begin as JSON does.
+        let unpacked = packing::unpacked(&stored).map_err(|_| JournalFault::Unopened("a reject report"))?;
+        Ok(Some(unpacked.unwrap_or(stored)))
     }
 
     /// What a comparison answered; none when that was longer ago than its key is answered.

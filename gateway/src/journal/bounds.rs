@@ -1,8 +1,11 @@
-//! The bounds of the inbox: bytes in all, a partner's share of them, and how long a batch may wait for the registry.
+//! The bounds of the inbox: bytes in all, a partner's share of them, those of uploads that are not sealed yet, and how long a batch may wait for the registry.
 //!
 //! Takes a partner, and what the sequencer counts; says whether a new batch of his may come in. Drops nothing: what was acknowledged waits on, however
 //! long, and its partner is told to keep what comes next. The age goes by partner, so that a batch that crawls through its own rate bars nobody else; when
 //! the registry is gone, each is barred as his own oldest batch becomes too old.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Journal;
 use super::fault::JournalFault;
@@ -32,6 +35,15 @@ impl Journal {
         self.inbox_has_room() && (held == 0 || held.saturating_add(bytes) <= share)
     }
 
+    /// What an upload of this partner will take of the folder of payloads; nothing yet.
+    pub fn uploading(&self, partner: &str) -> Uploading {
+        Uploading {
+            journal: self.clone(),
+            partner: partner.to_owned(),
+            bytes: 0,
+        }
+    }
+
     /// Whether a batch of this partner waits for longer than any may; as the last tick found it.
     pub fn inbox_is_overdue_for(&self, partner: &str) -> bool {
         let overdue = self.inner.shared.overdue();
@@ -48,6 +60,61 @@ impl Journal {
         let since_us = now_us.saturating_sub(self.inner.inbox_age_max_us);
         if let Ok(found) = self.read(move |reader| reader.overdue(since_us)).await {
             self.inner.shared.set_overdue(found);
+        }
+    }
+}
+
+/// Bytes of payloads on disk that no leaf names yet, by partner.
+#[derive(Debug, Default)]
+pub(super) struct Uploads(Mutex<HashMap<String, u64>>);
+
+impl Uploads {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one upload has written; given back when dropped, or when it is sealed and counts as part of the inbox.
+#[derive(Debug)]
+pub struct Uploading {
+    journal: Journal,
+    partner: String,
+    bytes: u64,
+}
+
+impl Uploading {
+    /// Whether the inbox has room for so many bytes in all of this upload, together with what waits and with all other uploads; if so, they count.
+    /// Where nothing else is, one batch of any size has room. What has none is to be dropped at once: it does not count, or two that meet would
+    /// bar each other.
+    #[must_use]
+    pub fn wrote(&mut self, bytes: u64) -> bool {
+        let more = bytes.saturating_sub(self.bytes);
+        if more == 0 {
+            return true;
+        }
+        let (backlog, bytes_max) = (&self.journal.inner.shared.backlog, self.journal.inner.inbox_bytes_max);
+        let mut table = self.journal.inner.shared.uploads.lock();
+        let all = table.values().sum::<u64>() + more;
+        let mine = table.get(&self.partner).copied().unwrap_or(0) + more;
+        let in_share = |held: u64, share: u64| held == bytes || held <= share;
+        let fits = in_share(backlog.of(&self.partner).saturating_add(mine), bytes_max.div_ceil(2))
+            && in_share(backlog.read().bytes.saturating_add(all), bytes_max);
+        if fits {
+            table.insert(self.partner.clone(), mine);
+            self.bytes = bytes;
+        }
+        fits
+    }
+}
+
+impl Drop for Uploading {
+    fn drop(&mut self) {
+        let mut table = self.journal.inner.shared.uploads.lock();
+        if let Some(held) = table.get_mut(&self.partner) {
+            *held = held.saturating_sub(self.bytes);
+            if *held == 0 {
+                table.remove(&self.partner);
+            }
         }
     }
 }

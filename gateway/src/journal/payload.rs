@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_ipc::MetadataVersion;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
-use arrow_ipc::MetadataVersion;
 use arrow_schema::SchemaRef;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use shuguan_ledger::leaf::Digest;
@@ -96,6 +96,14 @@ impl PayloadWriter {
         match self.held.replace(encoded) {
             Some(earlier) => self.write(earlier, false),
             None => Ok(()),
+        }
+    }
+
+    /// Bytes that it has put on disk; none while it fits the journal's row.
+    pub fn spilled_bytes(&self) -> u64 {
+        match &self.sink {
+            Sink::Inline(_) => 0,
+            Sink::File { bytes, .. } => *bytes,
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::watch;
 
+use super::bounds::Uploads;
 use super::volumes::Names;
 
 /// How much waits for the relay.
@@ -25,6 +26,8 @@ pub(super) struct Shared {
     /// Replaced before the first checkpoint that is signed by its keys, so that who reads them after it can open it.
     pub(super) names: RwLock<Arc<Names>>,
     pub(super) backlog: BacklogCounters,
+    /// What lies beside it and is not sealed yet.
+    pub(super) uploads: Uploads,
     /// Partners of whom a batch waits for longer than any may.
     pub(super) overdue: RwLock<Vec<String>>,
     pub(super) failed: watch::Sender<bool>,

@@ -95,7 +95,22 @@ pub fn take(folder: &Path) -> Result<Option<Taken>, PkiFault> {
     Ok(Some(Taken { acts, path: taken }))
 }
 
+/// Where acts lie that no leaf can hold.
+pub fn set_aside_in(folder: &Path) -> PathBuf {
+    folder.join("acts.unfit.ndjson")
+}
+
 impl Taken {
+    /// Puts an act that no leaf can hold where a person finds it, so that it does not hold up what comes after it. A crash before
+    /// [`Taken::sealed`] puts it there twice.
+    ///
+    /// # Errors
+    /// [`PkiFault::File`]; it stays in the spool then.
+    pub fn set_aside(&self, act: &Act) -> Result<(), PkiFault> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        append_json(&set_aside_in(folder), act)
+    }
+
     /// Drops the lines; call it once their leaves are durable.
     pub fn sealed(self) -> Result<(), PkiFault> {
         fs::remove_file(&self.path).map_err(PkiFault::file("remove", &self.path))?;

@@ -50,9 +50,12 @@ pub(super) async fn mark<S: Store>(store: &mut S) -> Result<i64, RegistryFault> 
 /// When the store does not answer.
 pub(super) async fn note<S: Store>(store: &mut S, touched: &Touched<'_>) -> Result<(), RegistryFault> {
     const MARK: &str = "(SELECT changed_us FROM registry_mark WHERE one = 'registry')";
-    let column = |dataset, joined: bool| match joined {
-        true => Some(dataset::CHANGED),
-        false => dataset::mark_of(dataset, touched.record),
+    let column = |dataset, joined: bool| {
+        if joined {
+            Some(dataset::CHANGED)
+        } else {
+            dataset::mark_of(dataset, touched.record)
+        }
     };
     if let Some(column) = column(Dataset::Population, touched.joined_persons) {
         // Of who has several numbers, a dataset shows the one in force.

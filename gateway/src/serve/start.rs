@@ -262,6 +262,7 @@ pub(super) fn listen_settings(listen: &ListenSection) -> ListenSettings {
         first_request_timeout: ms(listen.first_request_timeout_ms),
         header_read_timeout: ms(listen.header_read_timeout_ms),
         idle_timeout: ms(listen.idle_timeout_ms),
+        answer_rate_min: listen.body_rate_min_bytes_per_s,
         connection_age_max: Duration::from_secs(listen.connection_age_max_s.get().into()),
         connections_max: listen.connections_max.get() as usize,
         connections_per_partner_max: listen.connections_per_partner_max.get() as usize,

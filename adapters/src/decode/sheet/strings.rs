@@ -43,6 +43,18 @@ impl Strings {
         Ok(())
     }
 
+    /// None follows: gives back what was taken for more.
+    pub(crate) fn close(&mut self) {
+        self.text.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+
+    /// Bytes of memory that they take.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let numbers = self.ends.capacity() + self.broken.capacity();
+        self.text.capacity() + numbers * ENTRY_BYTES
+    }
+
     /// The text of that number; what has none is an error of the cell that refers to it.
     pub(crate) fn get(&self, number: u32) -> Result<&str, RejectCode> {
         let at = number as usize;

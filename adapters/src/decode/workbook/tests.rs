@@ -737,3 +737,35 @@ fn a_count_column_of_numbers_is_whole_numbers() {
     assert_eq!(sizes.values(), &[3, 4]);
     assert_eq!(column(&told, "month"), [Some("202401".into()), Some("202401".into())]);
 }
+
+#[test]
+fn what_a_workbook_holds_is_told_while_it_comes_and_while_it_is_read_and_never_above_its_bounds() {
+    let lines: Vec<String> = (2..30).map(|line| texts(line, &[&id(line), "甲"])).collect();
+    let made = Made {
+        strings: vec!["<t>some text of the workbook</t>".to_owned(); 100],
+        ..Made::of(&[vec![texts(1, &["身份证号", "姓名"])], lines].concat())
+    };
+    let bytes = made.build();
+    let limits = DecodeLimits {
+        workbook_bytes_max: bytes.len(),
+        part_rows: 10,
+        ..DecodeLimits::default()
+    };
+    let mut decoder = Decoder::new(record_type(DEATH).unwrap(), &["citizen_id"], &XLSX, limits, TODAY);
+    assert_eq!(decoder.held_bytes(), 0);
+    let mut fed = 0;
+    for frame in bytes.chunks(97) {
+        decoder.feed(frame).unwrap();
+        fed += frame.len();
+        assert!((fed..=bytes.len()).contains(&decoder.held_bytes()));
+    }
+    assert_eq!(decoder.finish(), Ok(Ended::More));
+    let texts = 100 * ("some text of the workbook".len() + 4);
+    assert_eq!(decoder.held_bytes(), bytes.len() + texts);
+    while decoder.next_part().is_some() || decoder.finish() == Ok(Ended::More) {}
+    assert_eq!(decoder.held_bytes(), 0);
+    // A file that is no workbook is not held, nor is one that is too large.
+    let mut other = Decoder::new(record_type(DEATH).unwrap(), &["citizen_id"], &XLSX, limits, TODAY);
+    other.feed(&[bytes.clone(), vec![0]].concat()).unwrap_err();
+    assert_eq!(other.held_bytes(), 0);
+}

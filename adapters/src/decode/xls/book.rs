@@ -3,6 +3,7 @@
 //! Takes the compound file; keeps the stream of the workbook, which the sheets lie in. Refuses encryption, macros, links to other files, and
 //! forms older than BIFF8 (before Excel 97).
 
+use std::collections::{BTreeSet, HashMap};
 use std::io::{Cursor, Read};
 
 use super::records::{Record, kind, record_at, u16_at, u32_at};
@@ -16,6 +17,8 @@ pub(crate) struct SheetPlace {
     pub(crate) hidden: bool,
     /// Where its records begin in the stream.
     pub(crate) at: usize,
+    /// Where they end at the latest: at the next sheet, so that no record is looked through for two of them.
+    pub(crate) end: usize,
 }
 
 /// The workbook without its cells.
@@ -46,7 +49,7 @@ impl Book {
         if u16_at(first.data, 0) != Some(BIFF8) {
             return Err(OLD);
         }
-        let mut codes = Vec::new();
+        let mut codes = HashMap::new();
         let mut at = first.next;
         while let Some(record) = record_at(&stream, at)? {
             at = match record.kind {
@@ -57,16 +60,23 @@ impl Book {
                     record.next
                 }
             };
+            if book.sheets.len() > limits.workbook_sheets_max {
+                return Err(FileFault::TooManySheets {
+                    limit: limits.workbook_sheets_max,
+                });
+            }
+            if book.forms.len() > FORMS_MAX {
+                return Err(DAMAGED);
+            }
         }
-        if book.sheets.is_empty() {
-            return Err(DAMAGED);
-        }
+        book.end_sheets(stream.len())?;
+        book.shared.strings.close();
         book.stream = stream;
         Ok(book)
     }
 
     /// Takes one record of the workbook itself; `None` when it is too short.
-    fn global(&mut self, record: Record<'_>, codes: &mut Vec<(u16, Form)>) -> Option<Result<(), FileFault>> {
+    fn global(&mut self, record: Record<'_>, codes: &mut HashMap<u16, Form>) -> Option<Result<(), FileFault>> {
         let data = record.data;
         match record.kind {
             kind::FILE_PASS => return Some(Err(FileFault::Encrypted)),
@@ -78,13 +88,12 @@ impl Book {
             kind::FORMAT => {
                 let mut code = String::new();
                 append_string(data.get(2..)?, 2, &mut code)?;
-                codes.push((u16_at(data, 0)?, Form::of_code(&code)));
+                codes.entry(u16_at(data, 0)?).or_insert_with(|| Form::of_code(&code));
             }
             kind::XF => {
                 let number = u16_at(data, 2)?;
-                let own = codes.iter().find(|(other, _)| *other == number);
-                self.forms
-                    .push(own.map_or_else(|| Form::built_in(number), |(_, form)| *form));
+                let own = codes.get(&number).copied();
+                self.forms.push(own.unwrap_or_else(|| Form::built_in(number)));
             }
             kind::BOUND_SHEET => {
                 let (state, sheet) = (*data.get(4)?, *data.get(5)?);
@@ -96,6 +105,7 @@ impl Book {
                             name,
                             hidden: state & 3 != 0,
                             at: u32_at(data, 0)? as usize,
+                            end: 0,
                         });
                     }
                     // A sheet of macros, as Excel 4 had them.
@@ -106,6 +116,19 @@ impl Book {
             _ => {}
         }
         Some(Ok(()))
+    }
+
+    /// Ends each sheet where the next begins. Two that begin at one place, and a workbook without any, are damaged.
+    fn end_sheets(&mut self, stream_bytes: usize) -> Result<(), FileFault> {
+        let starts: BTreeSet<usize> = self.sheets.iter().map(|sheet| sheet.at).collect();
+        if starts.is_empty() || starts.len() < self.sheets.len() {
+            return Err(DAMAGED);
+        }
+        for sheet in &mut self.sheets {
+            let next = starts.range(sheet.at.saturating_add(1)..).next();
+            sheet.end = next.map_or(stream_bytes, |next| (*next).min(stream_bytes));
+        }
+        Ok(())
     }
 }
 
@@ -138,8 +161,12 @@ fn read_stream(bytes: Vec<u8>) -> Result<Vec<u8>, FileFault> {
     if read.is_err() || content.len() > size {
         return Err(FileFault::Damaged { part: CONTAINER });
     }
+    content.shrink_to_fit();
     Ok(content)
 }
+
+/// A cell names its style in 16 bits.
+const FORMS_MAX: usize = 1 << 16;
 
 const BIFF8: u16 = 0x0600;
 

@@ -13,6 +13,8 @@ use crate::reject::RejectCode;
 /// A sheet while it is read.
 pub(crate) struct Rows {
     at: usize,
+    /// Where the sheet ends at the latest.
+    end: usize,
     /// The last row, 0 before the first.
     line: u32,
     /// A formula whose text comes in the next record: row and column.
@@ -22,12 +24,13 @@ pub(crate) struct Rows {
 
 impl Rows {
     pub(crate) fn open(book: &Book, sheet: &SheetPlace) -> Result<Self, FileFault> {
-        let first = record_at(&book.stream, sheet.at)?.ok_or(DAMAGED)?;
+        let first = record_at(within(book, sheet.end), sheet.at)?.ok_or(DAMAGED)?;
         if first.kind != kind::BOF {
             return Err(DAMAGED);
         }
         Ok(Self {
             at: first.next,
+            end: sheet.end,
             line: 0,
             awaits_text: None,
             ended: false,
@@ -39,7 +42,7 @@ impl Rows {
         row.clear();
         let mut current = None;
         while !self.ended {
-            let Some(record) = record_at(&book.stream, self.at)? else {
+            let Some(record) = record_at(within(book, self.end), self.at)? else {
                 return Err(FileFault::Truncated { part: PART });
             };
             if let Some(number) = self.row_of(record) {
@@ -54,7 +57,7 @@ impl Rows {
             match record.kind {
                 kind::EOF => self.ended = true,
                 // A chart that lies in the sheet has a stream of its own in it.
-                kind::BOF => self.at = after_nested(&book.stream, self.at)?,
+                kind::BOF => self.at = after_nested(within(book, self.end), self.at)?,
                 _ => self.cell(record, book, row).ok_or(DAMAGED)?,
             }
             if row.is_overfull() {
@@ -150,6 +153,11 @@ impl Rows {
     }
 }
 
+/// The stream up to the end of a sheet.
+fn within(book: &Book, end: usize) -> &[u8] {
+    book.stream.get(..end).unwrap_or(&book.stream)
+}
+
 fn own_text(data: &[u8], row: &mut SheetRow) -> Option<Cell> {
     let start = row.text_len();
     let broken = append_string(data, 2, row.text_mut())?;
@@ -210,11 +218,12 @@ pub(crate) fn merges_below(book: &Book, sheet: &SheetPlace, line: u32) -> Result
 
 fn each_merge(book: &Book, sheet: &SheetPlace, mut take: impl FnMut(Merge)) -> Result<(), FileFault> {
     let mut at = Rows::open(book, sheet)?.at;
-    while let Some(record) = record_at(&book.stream, at)? {
+    let stream = within(book, sheet.end);
+    while let Some(record) = record_at(stream, at)? {
         at = record.next;
         match record.kind {
             kind::EOF => break,
-            kind::BOF => at = after_nested(&book.stream, at)?,
+            kind::BOF => at = after_nested(stream, at)?,
             kind::MERGE_CELLS => {
                 for range in record.data.get(2..).unwrap_or_default().chunks_exact(8) {
                     let number = |at| u32::from(u16_at(range, at).unwrap_or_default());

@@ -9,8 +9,10 @@ use std::io::{Cursor, Write};
 
 use proptest::prelude::*;
 
+use super::book::Book;
 use super::records::kind;
 use crate::catalogue::record_type;
+use crate::decode::sheet::Form;
 use crate::decode::{Counts, DecodeLimits, Decoder, Ended, FileFault, Unreadable};
 use crate::layout::{Encoding, Format, Layout};
 use crate::reject::RejectCode;
@@ -340,4 +342,78 @@ proptest! {
             prop_assert_eq!(told.counts.received, told.counts.accepted + told.counts.rejected + told.counts.repeated);
         }
     }
+}
+
+/// A workbook whose list names sheets at these places behind its own records.
+fn listed(places: &[usize], sheets: &[u8]) -> Vec<u8> {
+    let bof = record(kind::BOF, &[0, 6, 5, 0, 0, 0, 0, 0]);
+    let eof = record(kind::EOF, &[]);
+    let entry = |at: usize| {
+        let at = u32::try_from(at).unwrap().to_le_bytes();
+        record(kind::BOUND_SHEET, &[&at[..], &[0, 0, 1, 0, b'A']].concat())
+    };
+    let behind = bof.len() + entry(0).len() * places.len() + eof.len();
+    let list = places.iter().flat_map(|at| entry(behind + at)).collect();
+    [bof, list, eof, sheets.to_vec()].concat()
+}
+
+#[test]
+fn sheets_at_one_place_and_too_many_of_them_are_refused() {
+    let bof = record(kind::BOF, &[0, 6, 16, 0, 0, 0, 0, 0]);
+    let eof = record(kind::EOF, &[]);
+    let sheet = [
+        bof.clone(),
+        header(),
+        label(1, 0, FIRST),
+        label(1, 1, "甲"),
+        eof.clone(),
+    ]
+    .concat();
+    let damaged = FileFault::Damaged {
+        part: "the records of the workbook",
+    };
+    assert_eq!(fault(&file(&listed(&[0, 0], &sheet))), damaged);
+    assert_eq!(fault(&file(&listed(&[], &sheet))), damaged);
+    let limit = DecodeLimits::default().workbook_sheets_max;
+    let many: Vec<usize> = (0..=limit).collect();
+    assert_eq!(fault(&file(&listed(&many, &sheet))), FileFault::TooManySheets { limit });
+    assert_eq!(told(&file(&listed(&[0], &sheet))).names, ["甲"]);
+}
+
+#[test]
+fn a_sheet_ends_where_the_next_begins_so_that_none_is_read_as_part_of_another() {
+    let bof = record(kind::BOF, &[0, 6, 16, 0, 0, 0, 0, 0]);
+    let eof = record(kind::EOF, &[]);
+    let table = [header(), label(1, 0, FIRST), label(1, 1, "甲")].concat();
+    // The first has no end of its own, and would run through all of the second as a chart in it.
+    let nested = [bof.clone(), bof.clone(), table.clone(), eof.clone(), eof.clone()].concat();
+    let truncated = fault(&file(&listed(&[0, bof.len()], &nested)));
+    assert_eq!(
+        truncated,
+        FileFault::Truncated {
+            part: "one of its sheets"
+        }
+    );
+    let apart = [bof.clone(), eof.clone(), bof.clone(), table, eof.clone()].concat();
+    assert_eq!(told(&file(&listed(&[0, bof.len() + eof.len()], &apart))).names, ["甲"]);
+}
+
+#[test]
+fn of_two_formats_with_one_number_the_first_counts_and_more_styles_than_a_cell_can_name_are_damage() {
+    let format = |number: u16, code: &str| {
+        let count = u16::try_from(code.len()).unwrap();
+        record(
+            kind::FORMAT,
+            &[&number.to_le_bytes()[..], &count.to_le_bytes(), &[0], code.as_bytes()].concat(),
+        )
+    };
+    let style = |number: u16| record(kind::XF, &[&[0, 0], &number.to_le_bytes()[..], &[0; 16]].concat());
+    let read = |own: &[u8]| Book::open(file(&stream(own, &[header()])), &DecodeLimits::default());
+    let zeros = [format(164, "00000"), format(164, "0.00"), style(164)].concat();
+    assert!(matches!(*read(&zeros).unwrap().forms, [Form::Zeros(5)]));
+    let plain = [format(164, "0"), format(164, "00000"), style(164), style(165)].concat();
+    assert!(matches!(*read(&plain).unwrap().forms, [Form::Plain, Form::Plain]));
+    assert_eq!(read(&style(0).repeat(1 << 16)).unwrap().forms.len(), 1 << 16);
+    let many = read(&style(0).repeat((1 << 16) + 1)).err();
+    assert!(matches!(many, Some(FileFault::Damaged { .. })), "{many:?}");
 }

@@ -85,6 +85,11 @@ impl Archive {
         })
     }
 
+    /// Bytes of memory that the file takes.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// The names of the parts.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().map(|entry| entry.name.as_str())

@@ -3,6 +3,8 @@
 //! Takes the archive; gives each sheet's name and part, the texts and forms that cells refer to. Refuses what is another kind of document,
 //! macros and links to other files: what a cell shows then depends on more than the file.
 
+use std::collections::{HashMap, HashSet};
+
 use quick_xml::events::Event;
 
 use super::archive::{Archive, expands};
@@ -66,7 +68,7 @@ impl Package {
             let mut of_kind = relations.iter().filter(|relation| relation.kind == kind);
             of_kind.next().map(|relation| relation.target.clone())
         };
-        let (sheets, epoch) = read_book(&archive, &book, &relations, &expands)?;
+        let (sheets, epoch) = read_book(&archive, &book, &relations, limits, &expands)?;
         let forms = match target("styles") {
             Some(part) => read_forms(&archive, &part, &expands)?,
             None => Vec::new(),
@@ -121,6 +123,9 @@ fn relations(archive: &Archive, part: &str, folder: &str, expands: &FileFault) -
             Event::Eof => return Ok(relations),
             _ => {}
         }
+        if relations.len() > RELATIONS_MAX {
+            return Err(xml.damaged());
+        }
     }
 }
 
@@ -147,10 +152,19 @@ fn read_book(
     archive: &Archive,
     book: &str,
     relations: &[Relation],
+    limits: &DecodeLimits,
     expands: &FileFault,
 ) -> Result<(Vec<SheetPart>, Epoch), FileFault> {
     let source = archive.part(book).ok_or(FileFault::Damaged { part: "its workbook" })?;
     let mut xml = Xml::new(source, "its workbook", expands.clone());
+    // Charts and dialogues are sheets too, but of another kind.
+    let worksheets = relations.iter().filter(|relation| relation.kind == "worksheet");
+    // Of two with one name the first.
+    let worksheets: HashMap<&str, &str> = worksheets
+        .rev()
+        .map(|relation| (relation.id.as_str(), relation.target.as_str()))
+        .collect();
+    let mut parts = HashSet::new();
     let mut sheets = Vec::new();
     let mut epoch = Epoch::Y1900;
     loop {
@@ -161,15 +175,20 @@ fn read_book(
                 }
                 "sheet" => {
                     let id = attribute(&tag, "id").unwrap_or_default();
-                    // Charts and dialogues are sheets too, but of another kind.
-                    let relation = relations
-                        .iter()
-                        .find(|relation| relation.id == id && relation.kind == "worksheet");
-                    if let Some(relation) = relation {
+                    if let Some(part) = worksheets.get(id.as_str()) {
                         sheets.push(SheetPart {
                             name: attribute(&tag, "name").unwrap_or_default(),
                             hidden: attribute(&tag, "state").is_some_and(|state| state != "visible"),
-                            part: relation.target.clone(),
+                            part: (*part).to_owned(),
+                        });
+                        // Each sheet is looked into: a part that is several of them would be unpacked as often.
+                        if !parts.insert(part.to_ascii_lowercase()) {
+                            return Err(xml.damaged());
+                        }
+                    }
+                    if sheets.len() > limits.workbook_sheets_max {
+                        return Err(FileFault::TooManySheets {
+                            limit: limits.workbook_sheets_max,
                         });
                     }
                 }
@@ -188,7 +207,7 @@ fn read_forms(archive: &Archive, part: &str, expands: &FileFault) -> Result<Vec<
         return Ok(Vec::new());
     };
     let mut xml = Xml::new(source, "its styles", expands.clone());
-    let mut codes: Vec<(u16, Form)> = Vec::new();
+    let mut codes: HashMap<u16, Form> = HashMap::new();
     let mut forms = Vec::new();
     let mut in_cells = false;
     loop {
@@ -197,7 +216,7 @@ fn read_forms(archive: &Archive, part: &str, expands: &FileFault) -> Result<Vec<
                 "numFmt" => {
                     let number = attribute(&tag, "numFmtId").and_then(|number| number.parse().ok());
                     if let (Some(number), Some(code)) = (number, attribute(&tag, "formatCode")) {
-                        codes.push((number, Form::of_code(&code)));
+                        codes.entry(number).or_insert_with(|| Form::of_code(&code));
                     }
                 }
                 "cellXfs" => in_cells = true,
@@ -205,8 +224,8 @@ fn read_forms(archive: &Archive, part: &str, expands: &FileFault) -> Result<Vec<
                     let number = attribute(&tag, "numFmtId")
                         .and_then(|number| number.parse().ok())
                         .unwrap_or(0);
-                    let own = codes.iter().find(|(other, _)| *other == number);
-                    forms.push(own.map_or_else(|| Form::built_in(number), |(_, form)| *form));
+                    let own = codes.get(&number).copied();
+                    forms.push(own.unwrap_or_else(|| Form::built_in(number)));
                 }
                 _ => {}
             },
@@ -215,7 +234,7 @@ fn read_forms(archive: &Archive, part: &str, expands: &FileFault) -> Result<Vec<
             _ => {}
         }
         xml.allow();
-        if forms.len() > STYLES_MAX || codes.len() > STYLES_MAX {
+        if forms.len() > STYLES_MAX {
             return Err(xml.damaged());
         }
     }
@@ -246,7 +265,10 @@ fn read_strings(
                 strings.end(broken)?;
                 xml.allow();
             }
-            Event::Eof => return Ok(strings),
+            Event::Eof => {
+                strings.close();
+                return Ok(strings);
+            }
             _ => {}
         }
     }
@@ -325,6 +347,9 @@ pub(crate) fn unescape_from(text: &mut String, start: usize, room: &mut String) 
     text.push_str(room);
     broken
 }
+
+/// A workbook has one for each sheet and a handful besides.
+const RELATIONS_MAX: usize = 10_000;
 
 /// Excel knows 65,490.
 const STYLES_MAX: usize = 65_536;

@@ -22,7 +22,7 @@ fn issued(city: &City) -> Minted {
     };
     let files = request::create(&city.folder.path().join("at-the-partner"), applicant).unwrap();
     let csr = Csr::parse_pem(&std::fs::read_to_string(files.csr).unwrap()).unwrap();
-    let issued = city.authority.issue(&csr, &health(), 30, city.now_us).unwrap();
+    let issued = city.authority.issue(&csr, &health(), 300, city.now_us).unwrap();
     Minted {
         certificate_pem: issued.chain_pem.clone(),
         chain_pem: issued.chain_pem,
@@ -224,6 +224,54 @@ async fn a_live_connection_is_judged_by_the_list_of_the_moment() {
         let ended = tokio::time::timeout(Duration::from_secs(3), session.connection.join_next());
         assert!(ended.await.is_ok(), "{alpn}: the connection stays open");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_connection_ends_with_its_certificate_and_with_the_list_that_it_is_judged_by() {
+    for alpn in PROTOCOLS {
+        let city = City::new();
+        // It outlives the lists.
+        let who = issued(&city);
+        let gateway = Gateway::feed(&city).await;
+        let list_ends_s = gateway.revoked.load().next_update_s().unwrap();
+        let now_s = city.now_us / 1_000_000;
+        for (ahead_s, told) in [
+            (list_ends_s - now_s - 60, "peer health-city"),
+            (list_ends_s - now_s + 60, "refused crl-expired"),
+            (1_000 * 86_400, "refused certificate-expired"),
+        ] {
+            gateway.ahead_us.store(0, Ordering::Relaxed);
+            let stream = gateway.connect(&client(&city, Some(&who), alpn)).await.unwrap();
+            let mut session = Session::open(stream, alpn).await.unwrap();
+            assert_eq!(session.get("/who").await.as_deref(), Ok("peer health-city"), "{alpn}");
+            gateway.ahead_us.store(ahead_s * 1_000_000, Ordering::Relaxed);
+            assert_eq!(session.get("/who").await.as_deref(), Ok(told), "{alpn}");
+            if told.starts_with("refused") {
+                let ended = tokio::time::timeout(Duration::from_secs(3), session.connection.join_next());
+                assert!(ended.await.is_ok(), "{alpn}: the connection stays open");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_under_way_is_judged_by_the_time_of_the_moment() {
+    let city = City::new();
+    let gateway = Gateway::feed(&city).await;
+    let who = city.partner();
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(who.chain_pem.as_bytes())
+        .map(Result::unwrap)
+        .collect();
+    let Caller::Peer(peer) = gateway.edge.gatekeeper().identify(&chain) else {
+        panic!("a partner");
+    };
+    let gatekeeper = gateway.edge.gatekeeper();
+    assert_eq!(gatekeeper.recheck(&peer), Ok(()));
+    gateway.ahead_us.store(1_000 * DAY_US, Ordering::Relaxed);
+    assert_eq!(gatekeeper.recheck(&peer), Err(Refusal::CertificateExpired));
+    // Whoever has the table changed meanwhile is judged by the same end.
+    let renamed = peer.with_partner(peer.partner().clone());
+    assert_eq!(gatekeeper.recheck(&renamed), Err(Refusal::CertificateExpired));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -119,18 +119,30 @@ async fn a_refusal_about_the_content_sticks_to_its_key(store: Store) {
     assert_eq!(journal.seal(entry(2)).await.unwrap(), Outcome::Repeated(first));
 }
 
+/// What does not pack.
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.flatten().take(bytes).collect()
+}
+
 #[tokio::test]
 async fn a_full_disk_refuses_and_room_makes_it_go_on() {
     let bench = Bench::new();
     let journal = bench.open();
     let mut entry = one_row(&journal, 1);
-    entry.rejects = Some(vec![b'x'; 100_000]);
+    entry.rejects = Some(noise(100_000));
     journal.seal(entry).await.unwrap();
     journal.limit_pages(Some(0)).await;
     let mut refused = 0;
     for number in 2..40 {
         let mut entry = one_row(&journal, number);
-        entry.rejects = Some(vec![b'x'; 100_000]);
+        entry.rejects = Some(noise(100_000));
         match journal.seal(entry).await {
             Ok(outcome) => drop(proven(&sealed(outcome))),
             Err(error) => {
@@ -175,6 +187,52 @@ async fn who_holds_half_of_the_inbox_is_refused_and_others_are_not(store: Store)
     journal.relayed(item.exchange, relayed(&item)).await.unwrap();
     assert!(journal.inbox_has_room_for(his));
     assert!(!journal.inbox_takes(his, one) && journal.inbox_takes(his, one / 2));
+}
+
+#[tokio::test]
+async fn what_uploads_write_counts_against_the_inbox_and_is_given_back() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    journal.seal(one_row(&journal, 1)).await.unwrap();
+    let waits = journal.backlog().bytes;
+    drop(journal);
+    let mut settings = bench.settings();
+    settings.inbox_bytes_max = waits * 10;
+    let journal = Journal::open(&settings, bench.clock()).unwrap();
+    let (his, others, third) = ("public-security-city", "health-city", "tax-city");
+    let mut first = journal.uploading(his);
+    assert!(first.wrote(0) && first.wrote(waits * 3) && first.wrote(waits * 4));
+    let mut second = journal.uploading(his);
+    assert!(!second.wrote(1), "with what waits, half of it is his");
+    let mut other = journal.uploading(others);
+    assert!(!other.wrote(waits * 5 + 1) && other.wrote(waits * 4));
+    // Nine of ten are taken; what was refused does not count.
+    let mut last = journal.uploading(third);
+    assert!(!last.wrote(waits + 1) && last.wrote(waits));
+    assert!(
+        !other.wrote(waits * 4 + 1),
+        "nor does who came first get more than there is"
+    );
+    drop(first);
+    assert!(second.wrote(waits * 4) && !second.wrote(waits * 4 + 1));
+    drop((second, other));
+    assert!(journal.uploading(others).wrote(waits * 5));
+}
+
+#[tokio::test]
+async fn where_nothing_else_is_one_upload_of_any_size_has_room_and_no_second() {
+    let bench = Bench::new();
+    let mut settings = bench.settings();
+    settings.inbox_bytes_max = 1;
+    let journal = Journal::open(&settings, bench.clock()).unwrap();
+    let mut first = journal.uploading("public-security-city");
+    assert!(first.wrote(1 << 30));
+    let mut second = journal.uploading("health-city");
+    assert!(!second.wrote(1));
+    // It goes on all the same.
+    assert!(first.wrote(2 << 30));
+    drop(first);
+    assert!(second.wrote(1));
 }
 
 async fn whose_batch_waits_for_too_long_is_refused_until_it_is_relayed_and_others_are_not(store: Store) {

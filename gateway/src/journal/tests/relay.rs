@@ -207,7 +207,11 @@ async fn a_row_that_says_something_else_than_its_leaf_brings_nothing_to_the_regi
         }
         fates.sort_by_key(|(leaf, _)| *leaf);
         assert_eq!(fates.len(), 2, "{change}");
-        assert!(matches!(fates[0].1, Err(JournalFault::Unopened(_))), "{change}: {:?}", fates[0].1);
+        assert!(
+            matches!(fates[0].1, Err(JournalFault::Unopened(_))),
+            "{change}: {:?}",
+            fates[0].1
+        );
         assert!(fates[1].1.is_ok(), "{change}: the other is as it was");
     }
 }

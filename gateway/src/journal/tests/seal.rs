@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use super::{Bench, exchange, keyed, one_row, part, proven, push, sealed, verify};
 use crate::client::proven::tests::pull;
+use crate::journal::kek::{Kek, Kind};
 use crate::journal::{Entry, Evidence, Journal, JournalFault, JournalPlace, Known, Outcome, Query, SealError, Tag};
 use crate::postgres::stores::{Store, on_both_stores};
 
@@ -179,6 +180,53 @@ async fn rejects_and_evidence_are_kept_encrypted() {
     ] {
         assert!(!stored.windows(clear.len()).any(|window| window == clear));
     }
+}
+
+#[tokio::test]
+async fn a_report_is_kept_packed_and_one_of_an_earlier_version_as_it_is() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let line = |row: u32| format!("{{\"row\":{row},\"line\":{row},\"field\":\"citizen_id\",\"code\":\"SG3201\"}}\n");
+    let report: String = (1..=10_000).map(line).collect();
+    for number in [1, 2] {
+        let entry = Entry {
+            rejects: Some(report.clone().into_bytes()),
+            ..one_row(&journal, number)
+        };
+        journal.seal(entry).await.unwrap();
+    }
+    drop(journal);
+    let connection = rusqlite::Connection::open(bench.database()).unwrap();
+    let bytes = "SELECT max(length(sealed)) FROM reject";
+    let kept: i64 = connection.query_row(bytes, [], |row| row.get(0)).unwrap();
+    assert!(
+        kept.unsigned_abs() < report.len() as u64 / 8,
+        "{kept} of {}",
+        report.len()
+    );
+    // As it was written before reports were packed.
+    let kek = Kek::new(&bench.settings().key_encryption_key).unwrap();
+    let clear = kek.seal(Kind::Rejects, exchange(2), report.as_bytes()).unwrap();
+    let second = "UPDATE reject SET sealed = ?1 WHERE leaf = (SELECT max(leaf) FROM reject)";
+    assert_eq!(connection.execute(second, [&clear]).unwrap(), 1);
+    drop(connection);
+    let journal = bench.open();
+    for number in [1, 2] {
+        let read = journal.rejects(exchange(number)).await.unwrap().unwrap();
+        assert!(read == report.as_bytes(), "of {} bytes", read.len());
+    }
+    drop(journal);
+    let connection = rusqlite::Connection::open(bench.database()).unwrap();
+    // A frame that is cut is damage and no report.
+    let frame = zstd::bulk::compress(report.as_bytes(), 1).unwrap();
+    let cut = kek.seal(Kind::Rejects, exchange(2), &frame[..frame.len() / 2]).unwrap();
+    assert_eq!(connection.execute(second, [&cut]).unwrap(), 1);
+    drop(connection);
+    let read = bench.open().rejects(exchange(2)).await;
+    assert!(
+        matches!(read, Err(JournalFault::Unopened("a reject report"))),
+        "{read:?}"
+    );
 }
 
 async fn time_never_goes_back_in_the_log(store: Store) {

@@ -1,5 +1,7 @@
 //! What is refused as a whole, what a cut or changed file becomes, and that neither ends in a panic.
 
+use std::fmt::Write as _;
+
 use super::fixture::{Made, Zip, texts};
 use super::{DEATH, Told, XLSX, death, id, read};
 use crate::decode::{DecodeLimits, FileFault, Unreadable};
@@ -217,6 +219,117 @@ fn limits_hold_for_the_file_its_parts_and_its_texts() {
     };
     let refused = told(&XLSX, short(100), &empty.build()).ended;
     assert_eq!(refused, Err(FileFault::TooMuchText { limit: 100 }.into()));
+}
+
+/// A workbook with so many sheets in its list: as many as it has parts in turn.
+fn listed(sheets: usize) -> Zip {
+    let (mut list, mut relations) = (String::new(), String::new());
+    for at in 0..sheets {
+        let _ = write!(list, r#"<sheet name="{at}" r:id="rId{at}"/>"#);
+        let _ = write!(
+            relations,
+            r#"<Relationship Id="rId{at}" Type="x/worksheet" Target="worksheets/sheet{at}.xml"/>"#
+        );
+    }
+    two_rows()
+        .zip()
+        .without("xl/workbook.xml")
+        .without("xl/_rels/workbook.xml.rels")
+        .with(
+            "xl/workbook.xml",
+            format!("<workbook><sheets>{list}</sheets></workbook>"),
+        )
+        .with(
+            "xl/_rels/workbook.xml.rels",
+            format!("<Relationships>{relations}</Relationships>"),
+        )
+}
+
+#[test]
+fn more_sheets_than_anybody_looks_through_are_refused_before_one_is_opened() {
+    let limit = DecodeLimits::default().workbook_sheets_max;
+    // No part of theirs exists: had one been opened, that would be the fault.
+    assert_eq!(fault(&listed(limit + 1)), FileFault::TooManySheets { limit });
+    // The list may be far longer than what it refers to.
+    let damaged = FileFault::Damaged {
+        part: "its relationships",
+    };
+    assert_eq!(fault(&listed(100_000)), damaged);
+    let others = FileFault::Damaged {
+        part: "one of its sheets",
+    };
+    let as_many = listed(limit).without("xl/worksheets/sheet0.xml");
+    assert_eq!(fault(&as_many), others);
+}
+
+#[test]
+fn one_part_that_is_several_sheets_is_damage() {
+    let office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet";
+    for target in [
+        "worksheets/sheet0.xml",
+        "/xl/Worksheets/Sheet0.xml",
+        "./worksheets/../worksheets/sheet0.xml",
+    ] {
+        let made = Made {
+            relations: format!(r#"<Relationship Id="rId1" Type="{office}" Target="{target}"/>"#),
+            ..two_rows()
+        };
+        let list = r#"<sheet name="a" r:id="rId0"/><sheet name="b" r:id="rId1"/>"#;
+        let zip = made.zip().without("xl/workbook.xml");
+        let zip = zip.with(
+            "xl/workbook.xml",
+            format!("<workbook><sheets>{list}</sheets></workbook>"),
+        );
+        assert_eq!(fault(&zip), FileFault::Damaged { part: "its workbook" }, "{target}");
+    }
+}
+
+#[test]
+fn more_relationships_than_a_workbook_has_are_damage() {
+    let with = |count: usize| Made {
+        relations: r#"<Relationship Id="z" Type="x/chartsheet" Target="a.xml"/>"#.repeat(count),
+        ..two_rows()
+    };
+    let damaged = FileFault::Damaged {
+        part: "its relationships",
+    };
+    assert_eq!(fault(&with(10_000).zip()), damaged);
+    assert_eq!(death(&with(9_000)).ended, Ok(()));
+}
+
+#[test]
+fn a_header_is_looked_for_in_so_many_rows_of_a_sheet_and_no_further() {
+    let blank = |rows: u32| {
+        (1..=rows)
+            .map(|line| format!(r#"<row r="{line}"/>"#))
+            .collect::<String>()
+    };
+    let below = |rows: u32| {
+        let table = [texts(rows + 1, &["身份证号", "姓名"]), texts(rows + 2, &[&id(1), "甲"])];
+        Made::of(&[blank(rows), table.concat()])
+    };
+    let few = DecodeLimits {
+        header_search_rows_max: 4,
+        ..DecodeLimits::default()
+    };
+    assert_eq!(told(&XLSX, few, &below(3).build()).ended, Ok(()));
+    let missing = Unreadable::BadHeaderRow {
+        missing: vec!["citizen_id"],
+        twice: Vec::new(),
+    };
+    assert_eq!(told(&XLSX, few, &below(4).build()).ended, Err(missing.clone()));
+    // What lies below is not even unpacked: the row that goes backwards is never met.
+    let backwards = Made::of(&[blank(5), texts(2, &["b"])]);
+    assert_eq!(told(&XLSX, few, &backwards.build()).ended, Err(missing));
+    // Stated title rows are passed over without being counted.
+    let titled = Layout::new(
+        Format::Xlsx(Sheet {
+            title_rows: 10,
+            ..Sheet::new()
+        }),
+        Encoding::Utf8,
+    );
+    assert_eq!(told(&titled, few, &below(12).build()).ended, Ok(()));
 }
 
 #[test]
