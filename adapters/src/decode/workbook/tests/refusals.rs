@@ -300,9 +300,8 @@ fn more_relationships_than_a_workbook_has_are_damage() {
 #[test]
 fn a_header_is_looked_for_in_so_many_rows_of_a_sheet_and_no_further() {
     let blank = |rows: u32| {
-        (1..=rows)
-            .map(|line| format!(r#"<row r="{line}"/>"#))
-            .collect::<String>()
+        let rows: Vec<String> = (1..=rows).map(|line| format!(r#"<row r="{line}"/>"#)).collect();
+        rows.concat()
     };
     let below = |rows: u32| {
         let table = [texts(rows + 1, &["身份证号", "姓名"]), texts(rows + 2, &[&id(1), "甲"])];
