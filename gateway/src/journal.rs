@@ -127,7 +127,7 @@ pub use payload::{PayloadWriter, SealedPayload};
 pub use recalls::KeptRecall;
 pub use receipt_keys::{ReceiptKeySpan, receipt_key_in_force};
 pub use refusals::RefusalDraft;
-pub use resting::{PAGE, Resting, StoredLeaf};
+pub use resting::{InboxRow, PAGE, Resting, StoredLeaf};
 pub use settings::{JournalPlace, JournalSettings, Secret};
 pub use shared::Backlog;
 pub use subjects::{SubjectWriter, Subjects, Tag};

@@ -132,7 +132,9 @@ impl<'a> Shuffle<'a> {
         let mut heaps: Vec<Vec<u32>> = vec![Vec::new(); HEAPS];
         for row in 0..u32::try_from(hand.num_rows()).unwrap_or(u32::MAX) {
             let heap = usize::try_from(self.draws.next() % HEAPS as u64).unwrap_or(0);
-            heaps.iter_mut().nth(heap).into_iter().for_each(|heap| heap.push(row));
+            if let Some(heap) = heaps.get_mut(heap) {
+                heap.push(row);
+            }
         }
         for (number, rows) in heaps.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
             let piece = take_record_batch(&hand, &UInt32Array::from(rows))?;
@@ -146,11 +148,9 @@ impl<'a> Shuffle<'a> {
             file.write(&bytes)?;
             let piece = (self.written, bytes.len());
             self.written += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-            self.heaps
-                .iter_mut()
-                .nth(number)
-                .into_iter()
-                .for_each(|heap| heap.push(piece));
+            if let Some(heap) = self.heaps.get_mut(number) {
+                heap.push(piece);
+            }
         }
         Ok(())
     }

@@ -47,8 +47,21 @@ pub struct StoredLeaf<'r> {
     pub purpose: Option<&'r str>,
     /// What it is found by, and what of it is acted upon.
     pub code: Option<&'r str>,
-    /// What the inbox says of a push: its exchange, record type, partner and when it was received.
-    pub inbox: (Option<&'r [u8]>, Option<&'r str>, Option<&'r str>, Option<i64>),
+    /// What the inbox says of it.
+    pub inbox: InboxRow<'r>,
+}
+
+/// What the inbox says of a push; nothing of any other leaf.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InboxRow<'r> {
+    /// Its exchange.
+    pub exchange: Option<&'r [u8]>,
+    /// Its record type.
+    pub record: Option<&'r str>,
+    /// Its partner.
+    pub partner: Option<&'r str>,
+    /// When it was received, microseconds UTC.
+    pub received_us: Option<i64>,
 }
 
 impl Resting {
@@ -125,7 +138,12 @@ impl Reader {
                     record: text(row, 7),
                     purpose: text(row, 8),
                     code: text(row, 9),
-                    inbox: (blob(row, 10), text(row, 11), text(row, 12), integer(row, 13)),
+                    inbox: InboxRow {
+                        exchange: blob(row, 10),
+                        record: text(row, 11),
+                        partner: text(row, 12),
+                        received_us: integer(row, 13),
+                    },
                 }))
             },
         )

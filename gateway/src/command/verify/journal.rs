@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::chain::Chain;
 use crate::command::output::Output;
-use crate::journal::{Facets, JournalFault, JournalPlace, PAGE, Reader, Resting, StoredLeaf};
+use crate::journal::{Facets, InboxRow, JournalFault, JournalPlace, PAGE, Reader, Resting, StoredLeaf};
 
 /// What receipts say that the log must contain.
 #[derive(Debug, Default)]
@@ -308,9 +308,14 @@ fn deviation(row: &StoredLeaf<'_>, taken: &Taken) -> Option<&'static str> {
 /// Whether the inbox lacks a push or says something else of it: by its row a batch comes into the registry, or does not.
 fn inbox_deviates(row: &StoredLeaf<'_>, taken: &Taken) -> bool {
     let Event::Push(push) = &taken.leaf.event else {
-        return row.inbox != (None, None, None, None);
+        return row.inbox != InboxRow::default();
     };
     let exchange = Uuid::parse_str(&push.x).ok();
-    let exchange = exchange.as_ref().map(|id| id.as_bytes().as_slice());
-    row.inbox != (exchange, Some(&*push.rec), Some(&*push.p), Some(taken.leaf.t))
+    row.inbox
+        != InboxRow {
+            exchange: exchange.as_ref().map(|id| id.as_bytes().as_slice()),
+            record: Some(&push.rec),
+            partner: Some(&push.p),
+            received_us: Some(taken.leaf.t),
+        }
 }
