@@ -168,6 +168,7 @@ fn changed_and_lacking_rows_of_the_inbox_are_found() {
         "partner = 'tax-city'",
         "rec = 'tax/registration'",
         "received_us = received_us + 1",
+        "parts = 0",
     ] {
         let sql = format!("UPDATE inbox SET {change} WHERE {NEWEST}");
         found(change, |db| assert_eq!(db.execute(&sql, []).unwrap(), 1));

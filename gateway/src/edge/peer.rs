@@ -31,7 +31,7 @@ pub struct Peer {
     chain: Arc<[Vec<u8>]>,
     issuer: Vec<u8>,
     serial: Vec<u8>,
-    /// Raw names of the issuers of its chain, its own first.
+    /// Raw name of its issuer, whose list it is judged by.
     issuers: Arc<[Vec<u8>]>,
     /// The last second in which every certificate of the chain is valid, since 1970.
     valid_until_s: i64,
@@ -54,18 +54,11 @@ impl Peer {
     }
 
     /// The same peer with the whole chain of its handshake.
+    ///
+    /// What it sent beside its own certificate is kept and not judged: the handshake built the path that it needed, perhaps past an old intermediate that a
+    /// partner still sends.
     pub(super) fn with_chain(self, chain: &[CertificateDer<'_>]) -> Self {
-        let read = |der: &CertificateDer<'_>| {
-            let (_, certificate) = X509Certificate::from_der(der.as_ref()).ok()?;
-            let until_s = certificate.validity().not_after.timestamp();
-            Some((certificate.issuer().as_raw().to_vec(), until_s))
-        };
-        // The handshake has read them all.
-        let (issuers, ends): (Vec<_>, Vec<_>) = chain.iter().filter_map(read).unzip();
-        let until_s = ends.into_iter().min().unwrap_or(i64::MIN);
         Self {
-            issuers: issuers.into(),
-            valid_until_s: self.valid_until_s.min(until_s),
             chain: chain.iter().map(|der| der.as_ref().to_vec()).collect(),
             ..self
         }

@@ -295,7 +295,11 @@ impl Session {
             .body(Empty::new())
             .unwrap();
         let sent = match &mut self.sender {
-            Sender::One(sender) => sender.send_request(request).await,
+            // The connection may not have come round to the end of the answer before.
+            Sender::One(sender) => match sender.ready().await {
+                Ok(()) => sender.send_request(request).await,
+                Err(error) => Err(error),
+            },
             Sender::Two(sender) => {
                 let (mut parts, body) = request.into_parts();
                 parts.headers.remove("host");

@@ -17,7 +17,7 @@ use shuguan_policies::dataset::Dataset;
 use shuguan_policies::{Direction, Mode, Plan, Role, Target};
 use uuid::Uuid;
 
-use super::admit::denied;
+use super::admit::{self, denied};
 use super::asked::{self, Asked, Granted, RequestHead};
 use super::claims::{Claim, Claims};
 use super::release::Index;
@@ -227,6 +227,10 @@ async fn told_again(stations: &Stations, admitted: &AdmittedCompare, sealed: Sea
     let Event::Compare(event) = leaf.event else {
         return Err(Fault::new("answer from a leaf of another kind").into());
     };
+    // What an earlier grant told may be withheld by the one in force.
+    if event.plan.0 != admitted.plan.hash() {
+        return Err(admit::changed(Refusal::GrantChanged).into());
+    }
     let exchange = sealed
         .exchange
         .ok_or_else(|| Fault::new("answer without an exchange"))?;

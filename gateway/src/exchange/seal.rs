@@ -56,7 +56,7 @@ pub struct SealedPush {
 pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -> Result<SealedPush, Stop> {
     let (received, accepts) = (released.received.counts.received, released.received.refused.is_none());
     let idempotency = idempotency(stations, &admitted, &released.received.digest);
-    let report = kept_report(&admitted, &released.received);
+    let report = kept_report(stations, &admitted, &released.received).await?;
     // What it takes on disk counts as an upload until its leaf has made it a part of the inbox.
     let (mut entry, _uploading) = match &released.received.refused {
         None => accepted(stations, &admitted, released).map(|(entry, uploading)| (entry, Some(uploading)))?,
@@ -94,17 +94,15 @@ pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -
     told(event, sealed, report, false, standing)
 }
 
-/// The report as it is kept: whole, while there is room for it; else with as many records as an answer shows.
-fn kept_report(admitted: &Admitted, received: &Received) -> Vec<u8> {
+/// The report as it is kept: whole, while there is room for it; else with as many records as an answer shows. That of a repeat is not kept and takes no room.
+async fn kept_report(stations: &Stations, admitted: &Admitted, received: &Received) -> Result<Vec<u8>, Stop> {
     let whole = received.report.encode();
-    if received.report.rows.len() <= LISTED_MIN || admitted.permit.keeps_report(whole.len()) {
-        return whole;
+    let is_short = received.report.rows.len() <= LISTED_MIN;
+    if is_short || admit::answered(&stations.journal, admitted).await? || admitted.permit.keeps_report(whole.len()) {
+        return Ok(whole);
     }
-    received
-        .report
-        .clone()
-        .cut(LISTED_MIN, received.counts.rejected)
-        .encode()
+    let cut = received.report.clone().cut(LISTED_MIN, received.counts.rejected);
+    Ok(cut.encode())
 }
 
 /// Once more, because uploads side by side were all admitted with the same room. A repeat of what was sealed brings nothing new and is answered.

@@ -62,6 +62,8 @@ pub struct InboxRow<'r> {
     pub partner: Option<&'r str>,
     /// When it was received, microseconds UTC.
     pub received_us: Option<i64>,
+    /// How many parts it has.
+    pub parts: Option<i64>,
 }
 
 impl Resting {
@@ -143,6 +145,7 @@ impl Reader {
                         record: text(row, 11),
                         partner: text(row, 12),
                         received_us: integer(row, 13),
+                        parts: integer(row, 14),
                     },
                 }))
             },

@@ -207,8 +207,11 @@ pub(super) const WAITING: &str =
 pub(super) const SET_ASIDE: &str = "SELECT leaf, exchange, rec, partner, received_us, parts, bytes, reason FROM inbox
      WHERE state = 'set-aside' AND leaf >= ?1 ORDER BY leaf LIMIT ?2";
 /// Whether a leaf says that the registry has a batch or that an operator gave it up: without one its payload is not erased, whatever its row says.
-pub(super) const DONE_WITH: &str = "SELECT EXISTS (SELECT 1 FROM leaf WHERE exchange = ?1
-     AND (kind IN ('relayed', 'recalled') OR (kind = 'operator' AND code = 'discarded')))";
+pub(super) const DONE_WITH: &str = "SELECT code IN ('relayed', 'recalled', 'discarded') FROM leaf WHERE exchange = ?1
+     AND kind IN ('relayed', 'recalled', 'operator') ORDER BY idx DESC LIMIT 1";
+/// Recalls by a partner after a push of its own.
+pub(super) const RECALLS_AFTER: &str =
+    "SELECT bytes FROM leaf WHERE partner = ?1 AND idx > ?2 AND kind = 'recall' ORDER BY idx";
 pub(super) const DUE: &str = "SELECT exchange FROM inbox WHERE state IN ('relayed', 'discarded') AND changed_us <= ?1 ORDER BY changed_us LIMIT ?2";
 pub(super) const SUBJECT_LEAVES: &str = "SELECT leaf FROM subject WHERE tag = ?1 ORDER BY leaf DESC";
 pub(super) const SUBJECT_RUNS: &str = "SELECT rowid, leaf, length(tags) FROM subject_run ORDER BY leaf DESC, run";
@@ -245,7 +248,7 @@ pub(super) const SUBJECT_RUNS_OF: &str = "SELECT tags FROM subject_run WHERE lea
 // As it is stored, for whoever verifies it.
 pub(super) const STORED_LEAVES: &str =
     "SELECT l.idx, l.bytes, l.hash, l.t, l.kind, l.exchange, l.partner, l.rec, l.pur, l.code,
-       i.exchange, i.rec, i.partner, i.received_us
+       i.exchange, i.rec, i.partner, i.received_us, i.parts
      FROM leaf l LEFT JOIN inbox i ON i.leaf = l.idx WHERE l.idx >= ?1 ORDER BY l.idx LIMIT ?2";
 pub(super) const CHECKPOINTS: &str = "SELECT size, note FROM checkpoint WHERE size >= ?1 AND size <= ?2 ORDER BY size";
 /// The same with those that witnesses signed; a journal of an earlier version has no such table.
@@ -379,6 +382,7 @@ pub(super) const ALL: &[&str] = &[
     SUBJECT_FILES,
     STORED_LEAVES,
     DONE_WITH,
+    RECALLS_AFTER,
     CHECKPOINTS,
     ALL_CHECKPOINTS,
     STORED_EDGE,

@@ -50,14 +50,14 @@ pub(super) async fn mark<S: Store>(store: &mut S) -> Result<i64, RegistryFault> 
 /// When the store does not answer.
 pub(super) async fn note<S: Store>(store: &mut S, touched: &Touched<'_>) -> Result<(), RegistryFault> {
     const MARK: &str = "(SELECT changed_us FROM registry_mark WHERE one = 'registry')";
-    let column = |dataset, joined: bool| {
-        if joined {
-            Some(dataset::CHANGED)
-        } else {
-            dataset::mark_of(dataset, touched.record)
-        }
-    };
-    if let Some(column) = column(Dataset::Population, touched.joined_persons) {
+    let all = [
+        (dataset::mark_of(Dataset::Population, touched.record), &touched.persons),
+        (Some(dataset::CHANGED), &touched.joined.0),
+    ];
+    for (column, persons) in all {
+        let Some(column) = column.filter(|_| !persons.is_empty()) else {
+            continue;
+        };
         // Of who has several numbers, a dataset shows the one in force.
         let text = given::<S>(
             1,
@@ -66,17 +66,24 @@ pub(super) async fn note<S: Store>(store: &mut S, touched: &Touched<'_>) -> Resu
                  (SELECT coalesce(p.subject, p.citizen_id) FROM given g CROSS JOIN person p WHERE p.citizen_id = g.a)"
             ),
         );
-        let persons: Vec<[&str; 1]> = touched.persons.iter().map(|id| [id.as_str()]).collect();
+        let persons: Vec<[&str; 1]> = persons.iter().map(|id| [id.as_str()]).collect();
         store.ask(&text, &persons).await?;
     }
-    if let Some(column) = column(Dataset::Enterprises, touched.joined_units) {
+    let all = [
+        (dataset::mark_of(Dataset::Enterprises, touched.record), &touched.units),
+        (Some(dataset::CHANGED), &touched.joined.1),
+    ];
+    for (column, units) in all {
+        let Some(column) = column.filter(|_| !units.is_empty()) else {
+            continue;
+        };
         let text = given::<S>(
             1,
             &format!(
                 "UPDATE enterprise SET {column} = {MARK} WHERE coalesce({column}, 0) < {MARK} AND unit IN (SELECT a FROM given)"
             ),
         );
-        let units: Vec<[&str; 1]> = touched.units.iter().map(|unit| [unit.as_str()]).collect();
+        let units: Vec<[&str; 1]> = units.iter().map(|unit| [unit.as_str()]).collect();
         store.ask(&text, &units).await?;
     }
     Ok(())

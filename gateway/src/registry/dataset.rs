@@ -458,12 +458,15 @@ impl Fed<'_> {
             (self.dataset, field),
             (Dataset::Enterprises, "taxpayer_id" | "name" | "address")
         );
-        let trades = if of_units { self.trades() } else { None };
         let columns = self.columns_of(field, kind).into_iter();
         let columns: Vec<String> = columns
-            .map(|column| match &trades {
-                Some(trades) if column.starts_with("t.") => format!("CASE WHEN {trades} THEN NULL ELSE {column} END"),
-                _ => column,
+            .filter_map(|column| {
+                if !of_units || !column.starts_with("t.") {
+                    return Some(column);
+                }
+                // Where nobody can tell who trades, nothing of the tax register is called a unit's.
+                let trades = self.trades()?;
+                Some(format!("CASE WHEN {trades} THEN NULL ELSE {column} END"))
             })
             .collect();
         coalesce(&columns)

@@ -311,11 +311,15 @@ fn inbox_deviates(row: &StoredLeaf<'_>, taken: &Taken) -> bool {
         return row.inbox != InboxRow::default();
     };
     let exchange = Uuid::parse_str(&push.x).ok();
-    row.inbox
-        != InboxRow {
-            exchange: exchange.as_ref().map(|id| id.as_bytes().as_slice()),
-            record: Some(&push.rec),
-            partner: Some(&push.p),
-            received_us: Some(taken.leaf.t),
-        }
+    // How many parts there are no leaf says, and one that holds rows has some.
+    let parts = row.inbox.parts.filter(|parts| *parts > 0 || push.ok == 0);
+    parts.is_none()
+        || row.inbox
+            != InboxRow {
+                exchange: exchange.as_ref().map(|id| id.as_bytes().as_slice()),
+                record: Some(&push.rec),
+                partner: Some(&push.p),
+                received_us: Some(taken.leaf.t),
+                parts,
+            }
 }

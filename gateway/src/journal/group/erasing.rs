@@ -2,7 +2,7 @@
 //!
 //! Takes what goes; deletes it in the transaction of the leaf that says so. What is not to be erased, or is gone, has no leaf.
 
-use shuguan_ledger::leaf::{Digest, ErasedEvent, Event, Reference, ShredEvent};
+use shuguan_ledger::leaf::{Digest, ErasedEvent, Event, Leaf, Reference, ShredEvent};
 use uuid::Uuid;
 
 use super::super::inbox::RECALLED;
@@ -27,11 +27,25 @@ impl Group<'_> {
         let Some(row) = row.filter(|row| matches!(row.state.as_str(), "relayed" | "discarded")) else {
             return Ok(None);
         };
-        if row.reason.as_deref() == Some(RECALLED) || self.store.one(statements::DONE_WITH, values![&exchange])? {
+        let recalled = row.reason.as_deref() == Some(RECALLED) && self.is_recalled(&row)?;
+        if recalled
+            || self
+                .store
+                .cell(statements::DONE_WITH, values![&exchange])?
+                .unwrap_or(false)
+        {
             return Ok(Some(row));
         }
         tracing::error!(exchange.id = %exchange, "a batch is called done with and no leaf says so; it is not erased");
         Ok(None)
+    }
+
+    fn is_recalled(&self, row: &InboxRow) -> Stored<bool> {
+        let recalls: Vec<Vec<u8>> = self
+            .store
+            .column(statements::RECALLS_AFTER, values![row.partner.as_str(), row.leaf])?;
+        let mut recalls = recalls.iter().filter_map(|bytes| Leaf::decode(bytes).ok());
+        Ok(recalls.any(|leaf| matches!(leaf.event, Event::Recall(recall) if recall.of.i == row.leaf)))
     }
 
     /// Key and content go in one transaction with the leaf that says so; a file is unlinked afterwards, or at the next start.

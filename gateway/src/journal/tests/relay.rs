@@ -190,6 +190,7 @@ async fn a_row_that_says_something_else_than_its_leaf_brings_nothing_to_the_regi
         "rec = 'tax/registration'",
         "received_us = received_us + 1",
         "exchange = x'00000000000000000000000000000009'",
+        "parts = 0",
     ] {
         let bench = Bench::on(store);
         let journal = bench.open();
@@ -226,7 +227,7 @@ async fn a_batch_that_only_its_row_calls_done_with_is_not_erased_and_the_log_sta
     journal.relayed(item.exchange, relayed(&item)).await.unwrap();
     drop(journal);
     bench.tamper("UPDATE inbox SET state = 'discarded', changed_us = 1 WHERE leaf = 2");
-    bench.tamper("UPDATE inbox SET state = 'relayed', changed_us = 1 WHERE leaf = 3");
+    bench.tamper("UPDATE inbox SET state = 'relayed', reason = 'recalled', changed_us = 1 WHERE leaf = 3");
     let journal = bench.open();
     bench.turn(73 * HOUR_US);
     assert_eq!(journal.erase_due(72 * HOUR_US).await.unwrap(), 1);

@@ -28,6 +28,8 @@ pub(in crate::registry) struct Touched<'r> {
     pub(in crate::registry) joined_units: bool,
     /// The same of persons.
     pub(in crate::registry) joined_persons: bool,
+    /// Those of the persons and of the units above whose numbers were joined or parted: rows of any source speak for somebody else now.
+    pub(in crate::registry) joined: (BTreeSet<String>, BTreeSet<String>),
     /// Rows of one key that met, by whom they name.
     pub(in crate::registry) rivals: BTreeMap<String, Vec<Rival>>,
 }
@@ -43,6 +45,7 @@ impl<'r> Touched<'r> {
             keys: BTreeSet::new(),
             joined_units: false,
             joined_persons: false,
+            joined: Default::default(),
             rivals: BTreeMap::new(),
         }
     }

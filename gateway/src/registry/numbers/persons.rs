@@ -114,8 +114,10 @@ pub(super) async fn settle<S: Store>(
     let persons = joined.persons(&numbers);
     let notices = notices_of(store, table, &persons).await?;
     enter(store, touched.now_us, &before, &in_force(&persons, &notices)).await?;
-    touched.persons.extend(persons.into_iter().flatten().map(str::to_owned));
-    touched.persons.extend(numbers);
+    let mut joined: BTreeSet<String> = persons.into_iter().flatten().map(str::to_owned).collect();
+    joined.extend(numbers);
+    touched.persons.extend(joined.iter().cloned());
+    touched.joined.0.extend(joined);
     touched.joined_persons = true;
     Ok(())
 }

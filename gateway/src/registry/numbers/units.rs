@@ -57,7 +57,9 @@ pub(super) async fn settle<S: Store>(
     let since = move_rows(store, tables, &moves).await?;
     enter(store, tables, &moves, since).await?;
     for moved in moves {
-        touched.units.extend([moved.from, moved.to]);
+        let both = [moved.from, moved.to];
+        touched.joined.1.extend(both.iter().cloned());
+        touched.units.extend(both);
     }
     touched.joined_units = true;
     Ok(())

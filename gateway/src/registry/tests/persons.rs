@@ -14,6 +14,7 @@ use crate::registry::discrepancy::Kind;
 use crate::registry::{Part, Registry, RegistryFault};
 
 on_both_stores! {
+    a_corrected_number_is_told_of_its_person_and_of_nobody_else_in_the_same_part,
     a_corrected_number_and_the_one_before_it_are_one_person_whichever_comes_first,
     a_chain_of_corrections_is_one_person_in_any_order,
     what_a_recalled_notice_joined_is_two_persons_again,
@@ -491,4 +492,35 @@ proptest! {
             persons_are_those_that_open_notices_say(&ON_POSTGRES, &steps)?;
         }
     }
+}
+
+/// The record type is no source of the dataset: who is named in a list of changes is nobody's business that reads it.
+async fn a_corrected_number_is_told_of_its_person_and_of_nobody_else_in_the_same_part(store: Store) {
+    let (place, registry) = Place::with(store, &tables(&[RESIDENT, CHANGE]));
+    let other = "320706189001010001";
+    merge(
+        &registry,
+        [
+            resident(1, ANNA, "甲"),
+            resident(2, BORIS, "甲"),
+            resident(3, other, "丙"),
+        ],
+    )
+    .await;
+    let marks = || place.query("SELECT citizen_id, changed_us FROM person ORDER BY citizen_id");
+    let before = marks();
+    let lines = [
+        format!("{other} 服务处所 甲厂 乙厂 1950-01-01"),
+        format!("{BORIS} 公民身份号码 {ANNA} {BORIS} 1950-01-01"),
+    ];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    merge(
+        &registry,
+        [rows(CHANGE, 4, "citizen_id item before after change_date", &lines)],
+    )
+    .await;
+    let after = marks();
+    let of = |all: &[String], id: &str| all.iter().find(|line| line.starts_with(id)).cloned();
+    assert_ne!(of(&before, BORIS), of(&after, BORIS));
+    assert_eq!(of(&before, other), of(&after, other));
 }
