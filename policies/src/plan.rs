@@ -69,6 +69,7 @@ pub struct Plan {
     wanted_types: Vec<DataType>,
     schema: SchemaRef,
     hash: [u8; 32],
+    released: [u8; 32],
 }
 
 /// One part after the gate.
@@ -124,16 +125,25 @@ impl Plan {
             dropped,
             atoms,
             hash: [0; 32],
+            released: [0; 32],
         };
         let mut canonical = Canonical::new("shuguan.plan.v1");
         plan.encode(&mut canonical);
         plan.hash = canonical.hash();
+        let mut canonical = Canonical::new("shuguan.released.v1");
+        plan.encode_released(&mut canonical);
+        plan.released = canonical.hash();
         plan
     }
 
     /// SHA-256 of the plan's canonical bytes; an unrelated edit of the bundle leaves it as it was.
     pub fn hash(&self) -> [u8; 32] {
         self.hash
+    }
+
+    /// SHA-256 of what it releases: columns with their operators, and row filters. Another limit, ground or validity leaves it as it was.
+    pub fn released_hash(&self) -> [u8; 32] {
+        self.released
     }
 
     /// Id of the grant, unique in the bundle.
@@ -377,9 +387,14 @@ impl Plan {
 
     /// The grant in canonical bytes: key, ground, the catalogue rows it uses, operators, row atoms, limits, validity.
     pub(crate) fn encode(&self, out: &mut Canonical) {
-        let terms = &self.terms;
-        terms.encode_key(out);
-        out.integer(terms.target.schema().into()).count(self.output.len());
+        self.terms.encode_key(out);
+        out.integer(self.terms.target.schema().into());
+        self.encode_released(out);
+        self.terms.encode_rest(out);
+    }
+
+    fn encode_released(&self, out: &mut Canonical) {
+        out.count(self.output.len());
         for column in &self.output {
             let field = column.kind.field;
             out.text(field.name)
@@ -394,7 +409,6 @@ impl Plan {
         for atom in atoms {
             atom.encode(out);
         }
-        terms.encode_rest(out);
     }
 
     /// What the table is sorted by.

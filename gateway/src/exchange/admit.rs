@@ -247,7 +247,7 @@ pub(super) async fn answered(journal: &Journal, admitted: &Admitted) -> Result<b
         .is_some())
 }
 
-/// Whether the policies in force still hold the very grant that this push was admitted under.
+/// Whether the policies in force still hold a grant for this push that releases what the pinned one does.
 ///
 /// # Errors
 /// Those of [`upheld`].
@@ -260,11 +260,11 @@ pub(super) fn still_granted(stations: &Stations, admitted: &Admitted) -> Result<
         Direction::Push,
         Mode::Feed,
     );
-    upheld(&policies, partner, key, &plan.hash(), stations.wall.now_us()).map_err(changed)
+    upheld(&policies, partner, key, &plan.released_hash(), stations.wall.now_us()).map_err(changed)
 }
 
-/// Whether policies give a partner the very plan of that hash at a moment (µs since 1970): one that says something else may withhold what this one releases,
-/// so that nothing is sealed or given under it any more. Hours are those of the request.
+/// Whether policies give a partner what releases the very same at a moment (µs since 1970), by its hash: a plan that releases something else may withhold
+/// what this one does not, so that nothing is sealed or given under it any more. Limits and hours are those of the request.
 ///
 /// # Errors
 /// [`Refusal::GrantRevoked`], [`Refusal::GrantChanged`], [`Refusal::AgreementExpired`].
@@ -272,12 +272,12 @@ pub(super) fn upheld(
     policies: &PolicySet,
     partner: &str,
     (target, purpose, direction, mode): (Target, &str, Direction, Mode),
-    plan: &[u8; 32],
+    released: &[u8; 32],
     now_us: i64,
 ) -> Result<(), Refusal> {
     let grant = policies.grant(partner, target, purpose, direction, mode);
     let grant = grant.ok_or(Refusal::GrantRevoked)?;
-    if grant.hash() != *plan {
+    if grant.released_hash() != *released {
         return Err(Refusal::GrantChanged);
     }
     if grant.valid().until_s < now_us.div_euclid(1_000_000) {

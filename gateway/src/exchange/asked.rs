@@ -115,8 +115,8 @@ pub struct Granted {
     dataset: Dataset,
     purpose: String,
     mode: Mode,
-    /// Hash of the plan that was pinned.
-    plan: [u8; 32],
+    /// What the plan that was pinned releases.
+    released: [u8; 32],
 }
 
 impl Granted {
@@ -127,7 +127,7 @@ impl Granted {
             dataset,
             purpose: plan.purpose().to_owned(),
             mode: plan.mode(),
-            plan: plan.hash(),
+            released: plan.released_hash(),
         }
     }
 
@@ -140,7 +140,7 @@ impl Granted {
             dataset: Dataset::Population,
             purpose: String::new(),
             mode: Mode::Extract,
-            plan: [0; 32],
+            released: [0; 32],
         }
     }
 
@@ -154,7 +154,7 @@ impl Granted {
         &self.purpose
     }
 
-    /// Whether these policies still have the partner and give it the very plan that was pinned, at a moment (µs since 1970).
+    /// Whether these policies still have the partner and give it what the plan that was pinned gives, at a moment (µs since 1970).
     ///
     /// # Errors
     /// [`Refusal::GrantRevoked`], [`Refusal::GrantChanged`], [`Refusal::AgreementExpired`].
@@ -165,7 +165,7 @@ impl Granted {
         }
         let target = Target::Dataset(self.dataset);
         let key = (target, self.purpose.as_str(), Direction::Pull, self.mode);
-        admit::upheld(policies, &self.partner, key, &self.plan, now_us)
+        admit::upheld(policies, &self.partner, key, &self.released, now_us)
     }
 
     /// # Errors
