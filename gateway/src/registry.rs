@@ -1,7 +1,7 @@
 //! The registry: the registration database, on SQLite or on PostgreSQL. Takes released parts and readings; gives counts and Arrow batches.
 //!
 //! `settings` how it is opened · `schema` a table a record type, from the compiled push plans · `merge` which row of a key stays:
-//! exactly once, newest wins · `discrepancy` where sources contradict each other · `person`, `enterprise` the subject indexes · `numbers` which numbers are one subject's · `changes` when anything last changed about a subject · `dataset` the views `population` and `enterprises` · `read`
+//! exactly once, newest wins · `discrepancy` where sources contradict each other · `person`, `enterprise` the subject indexes · `numbers` which numbers are one subject's · `changes` when anything last changed about a subject · `dataset` the views `population` and `enterprises` · `dialect` where the stores' SQL differs · `read`
 //! a dataset as a stream of columns · `sqlite`, `postgres` the stores, each with all of its SQL and one thread that writes · `unanswered` for how long it owes an answer.
 //!
 //! Refuses plans whose columns contradict each other or the database, naming the migration. Logs nothing; no error holds a value.
@@ -9,6 +9,7 @@
 mod changes;
 mod dataset;
 mod day;
+mod dialect;
 pub mod discrepancy;
 mod enterprise;
 mod fault;

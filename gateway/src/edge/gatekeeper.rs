@@ -93,7 +93,7 @@ impl Gatekeeper {
         if revoked.is_revoked(peer.issuer(), peer.serial()) {
             return Err(Refusal::CertificateRevoked);
         }
-        if revoked.is_too_old_for(peer.issuers(), now_s) {
+        if revoked.is_too_old_for(peer.issuer(), now_s) {
             return Err(Refusal::RevocationListExpired);
         }
         let partner = policies

@@ -31,9 +31,7 @@ pub struct Peer {
     chain: Arc<[Vec<u8>]>,
     issuer: Vec<u8>,
     serial: Vec<u8>,
-    /// Raw name of its issuer, whose list it is judged by.
-    issuers: Arc<[Vec<u8>]>,
-    /// The last second in which every certificate of the chain is valid, since 1970.
+    /// The last second in which its own certificate is valid, since 1970.
     valid_until_s: i64,
 }
 
@@ -74,12 +72,7 @@ impl Peer {
         &self.serial
     }
 
-    /// Raw names of the issuers of its chain.
-    pub(super) fn issuers(&self) -> &[Vec<u8>] {
-        &self.issuers
-    }
-
-    /// Whether a certificate of its chain has ended by then, seconds since 1970.
+    /// Whether its certificate has ended by then, seconds since 1970.
     pub(super) fn has_expired(&self, now_s: i64) -> bool {
         self.valid_until_s < now_s
     }
@@ -108,7 +101,6 @@ impl Peer {
             partner: partner.clone(),
             certificate_sha256: sha256::of(der),
             chain: Arc::from([der.to_vec()]),
-            issuers: Arc::from([claim.issuer.clone()]),
             issuer: claim.issuer,
             serial: claim.serial,
             valid_until_s: claim.valid_until_s,

@@ -138,10 +138,9 @@ impl RevocationSet {
         self.fallen.contains(issuer) || listed().is_some()
     }
 
-    /// Whether the list of one of these authorities, by raw names, is too old to be believed.
-    pub(super) fn is_too_old_for(&self, issuers: &[Vec<u8>], now_s: i64) -> bool {
-        let mut lists = issuers.iter().filter_map(|issuer| self.lists.get(issuer));
-        lists.any(|list| list.next_update_s < now_s)
+    /// Whether the list of an authority, by its raw name, is too old to be believed.
+    pub(super) fn is_too_old_for(&self, issuer: &[u8], now_s: i64) -> bool {
+        self.lists.get(issuer).is_some_and(|list| list.next_update_s < now_s)
     }
 
     /// The earliest `nextUpdate` of all lists, seconds since 1970; after it nobody is let in.

@@ -232,23 +232,7 @@ where
     /// # Errors
     /// A body that is too large, too slow or cut, or not the one that its digest states.
     pub async fn skim(mut self) -> Result<[u8; 32], Stop> {
-        while let Some(frame) = self.body.frame().await {
-            if let Ok(data) = frame.map_err(stopped)?.into_data() {
-                let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
-                self.admitted.permit.pace_bytes(bytes).await;
-                self.digest.update(&data);
-                self.bytes = self.bytes.saturating_add(bytes);
-            }
-        }
-        if self.admitted.content_length.is_some_and(|length| length != self.bytes) {
-            return Err(Refusal::BodyIncomplete.into());
-        }
-        let mut digest = [0; 32];
-        digest.copy_from_slice(self.digest.finish().as_ref());
-        if self.admitted.digest.is_some_and(|stated| stated != digest) {
-            return Err(Refusal::BadDigest.into());
-        }
-        Ok(digest)
+        skim(self.admitted, &mut self.body, (self.digest, self.bytes)).await
     }
 
     /// Charges the rows read since the last time; waits while the partner is over its rate.
@@ -394,24 +378,34 @@ pub(crate) fn admitted_rows(part: &arrow_array::RecordBatch) -> arrow_array::Rec
     filter_record_batch(part, &whole).unwrap_or_else(|_| part.slice(0, 0))
 }
 
-/// Reads a body to its end for its SHA-256 and length alone, no faster than its sender may send.
+/// Reads a body, or what is left of it, to its end for its SHA-256 alone, no faster than its sender may send.
 ///
 /// # Errors
-/// A body that is too large, too slow or cut.
-pub(super) async fn skim<B>(admitted: &Admitted, body: &mut B) -> Result<([u8; 32], u64), Stop>
+/// A body that is too large, too slow or cut, or not the one that its length and digest state.
+pub(super) async fn skim<B>(
+    admitted: &Admitted,
+    body: &mut B,
+    (mut digest, mut bytes): (Context, u64),
+) -> Result<[u8; 32], Stop>
 where
     B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
 {
-    let (mut context, mut bytes) = (Context::new(&SHA256), 0_u64);
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame.map_err(stopped)?.into_data() {
             let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
             admitted.permit.pace_bytes(length).await;
-            context.update(&data);
+            digest.update(&data);
             bytes = bytes.saturating_add(length);
         }
     }
-    Ok((sha256::finish(context), bytes))
+    if admitted.content_length.is_some_and(|length| length != bytes) {
+        return Err(Refusal::BodyIncomplete.into());
+    }
+    let digest = sha256::finish(digest);
+    if admitted.digest.is_some_and(|stated| stated != digest) {
+        return Err(Refusal::BadDigest.into());
+    }
+    Ok(digest)
 }
 
 fn stopped(stop: BodyStop) -> Stop {

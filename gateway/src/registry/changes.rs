@@ -9,7 +9,8 @@
 use policies::dataset::Dataset;
 use shuguan_policies as policies;
 
-use super::dataset::{self, Dialect};
+use super::dataset;
+use super::dialect::Dialect;
 use super::discrepancy::touch::Touched;
 use super::fault::RegistryFault;
 use super::numbers::{Store, given};
@@ -17,6 +18,8 @@ use crate::clock::Clock;
 
 /// The one row of the table of marks.
 const ONE: &str = "registry";
+/// The mark of the transaction, once it has one.
+const MARK: &str = "(SELECT changed_us FROM registry_mark WHERE one = 'registry')";
 /// The newest mark, as a text.
 pub(super) const NEWEST: &str = "SELECT CAST(changed_us AS text) FROM registry_mark WHERE one = 'registry'";
 
@@ -49,42 +52,25 @@ pub(super) async fn mark<S: Store>(store: &mut S) -> Result<i64, RegistryFault> 
 /// # Errors
 /// When the store does not answer.
 pub(super) async fn note<S: Store>(store: &mut S, touched: &Touched<'_>) -> Result<(), RegistryFault> {
-    const MARK: &str = "(SELECT changed_us FROM registry_mark WHERE one = 'registry')";
-    let all = [
-        (dataset::mark_of(Dataset::Population, touched.record), &touched.persons),
-        (Some(dataset::CHANGED), &touched.joined.0),
-    ];
-    for (column, persons) in all {
-        let Some(column) = column.filter(|_| !persons.is_empty()) else {
-            continue;
-        };
-        // Of who has several numbers, a dataset shows the one in force.
-        let text = given::<S>(
-            1,
-            &format!(
-                "UPDATE person SET {column} = {MARK} WHERE coalesce({column}, 0) < {MARK} AND citizen_id IN \
-                 (SELECT coalesce(p.subject, p.citizen_id) FROM given g CROSS JOIN person p WHERE p.citizen_id = g.a)"
-            ),
-        );
-        let persons: Vec<[&str; 1]> = persons.iter().map(|id| [id.as_str()]).collect();
-        store.ask(&text, &persons).await?;
-    }
-    let all = [
-        (dataset::mark_of(Dataset::Enterprises, touched.record), &touched.units),
-        (Some(dataset::CHANGED), &touched.joined.1),
-    ];
-    for (column, units) in all {
-        let Some(column) = column.filter(|_| !units.is_empty()) else {
+    // Of who has several numbers, a dataset shows the one in force.
+    let persons = "citizen_id IN (SELECT coalesce(p.subject, p.citizen_id) FROM given g CROSS JOIN person p WHERE p.citizen_id = g.a)";
+    let units = "unit IN (SELECT a FROM given)";
+    let of = |dataset| dataset::mark_of(dataset, touched.record);
+    for (table, among, column, whom) in [
+        ("person", persons, of(Dataset::Population), &touched.persons),
+        ("person", persons, Some(dataset::CHANGED), &touched.joined_persons),
+        ("enterprise", units, of(Dataset::Enterprises), &touched.units),
+        ("enterprise", units, Some(dataset::CHANGED), &touched.joined_units),
+    ] {
+        let Some(column) = column.filter(|_| !whom.is_empty()) else {
             continue;
         };
         let text = given::<S>(
             1,
-            &format!(
-                "UPDATE enterprise SET {column} = {MARK} WHERE coalesce({column}, 0) < {MARK} AND unit IN (SELECT a FROM given)"
-            ),
+            &format!("UPDATE {table} SET {column} = {MARK} WHERE coalesce({column}, 0) < {MARK} AND {among}"),
         );
-        let units: Vec<[&str; 1]> = units.iter().map(|unit| [unit.as_str()]).collect();
-        store.ask(&text, &units).await?;
+        let whom: Vec<[&str; 1]> = whom.iter().map(|one| [one.as_str()]).collect();
+        store.ask(&text, &whom).await?;
     }
     Ok(())
 }

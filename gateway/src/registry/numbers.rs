@@ -18,7 +18,7 @@ use std::task::{Context, Poll, Waker};
 
 use uuid::Uuid;
 
-use super::dataset::Dialect;
+use super::dialect::Dialect;
 use super::discrepancy::touch::Touched;
 use super::fault::RegistryFault;
 use super::merge::closing::{BEHIND_ALL, STRIDE};

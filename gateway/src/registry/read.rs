@@ -10,7 +10,8 @@ use arrow_schema::{Field as ArrowField, Schema, SchemaRef};
 use policies::dataset::Dataset;
 use shuguan_policies as policies;
 
-use super::dataset::{self, Dialect};
+use super::dataset;
+use super::dialect::Dialect;
 use super::enterprise;
 use super::fault::RegistryFault;
 use super::merge::rows::Value;

@@ -3,7 +3,7 @@
 //! The newest, as the source dates it; of deaths one that states the day comes before. Datasets and comparisons ask the same, so that what a source has
 //! corrected is gone from both.
 
-use super::dataset::Dialect;
+use super::dialect::Dialect;
 use super::schema::TableSpec;
 
 const NEWEST: &str = "x._source_us DESC, x._leaf DESC, x._row DESC LIMIT 1";

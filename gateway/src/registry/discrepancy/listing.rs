@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::super::dataset::Dialect;
+use super::super::dialect::Dialect;
 use super::Kind;
 
 /// Which are wanted.

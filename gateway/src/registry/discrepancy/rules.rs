@@ -6,7 +6,7 @@
 
 mod units;
 
-use super::super::dataset::Dialect;
+use super::super::dialect::Dialect;
 use super::super::schema::TableSpec;
 use super::super::speaking::Speaking;
 use super::touch::Touched;

@@ -24,12 +24,10 @@ pub(in crate::registry) struct Touched<'r> {
     pub(in crate::registry) units: BTreeSet<String>,
     /// Keys of rows that said or say which numbers are one subject's.
     pub(in crate::registry) keys: BTreeSet<String>,
-    /// Numbers of units were joined or parted: whatever is compared of units may be otherwise now.
-    pub(in crate::registry) joined_units: bool,
+    /// Those of the units whose numbers were joined or parted: rows of any source speak for another now, and whatever is compared of units may be otherwise.
+    pub(in crate::registry) joined_units: BTreeSet<String>,
     /// The same of persons.
-    pub(in crate::registry) joined_persons: bool,
-    /// Those of the persons and of the units above whose numbers were joined or parted: rows of any source speak for somebody else now.
-    pub(in crate::registry) joined: (BTreeSet<String>, BTreeSet<String>),
+    pub(in crate::registry) joined_persons: BTreeSet<String>,
     /// Rows of one key that met, by whom they name.
     pub(in crate::registry) rivals: BTreeMap<String, Vec<Rival>>,
 }
@@ -43,9 +41,8 @@ impl<'r> Touched<'r> {
             persons: BTreeSet::new(),
             units: BTreeSet::new(),
             keys: BTreeSet::new(),
-            joined_units: false,
-            joined_persons: false,
-            joined: Default::default(),
+            joined_units: BTreeSet::new(),
+            joined_persons: BTreeSet::new(),
             rivals: BTreeMap::new(),
         }
     }
@@ -53,8 +50,8 @@ impl<'r> Touched<'r> {
     /// Whether numbers of such subjects were joined or parted.
     pub(super) fn joined(&self, about: About) -> bool {
         match about {
-            About::Unit => self.joined_units,
-            About::Person => self.joined_persons,
+            About::Unit => !self.joined_units.is_empty(),
+            About::Person => !self.joined_persons.is_empty(),
         }
     }
 

@@ -117,8 +117,7 @@ pub(super) async fn settle<S: Store>(
     let mut joined: BTreeSet<String> = persons.into_iter().flatten().map(str::to_owned).collect();
     joined.extend(numbers);
     touched.persons.extend(joined.iter().cloned());
-    touched.joined.0.extend(joined);
-    touched.joined_persons = true;
+    touched.joined_persons.extend(joined);
     Ok(())
 }
 

@@ -58,10 +58,9 @@ pub(super) async fn settle<S: Store>(
     enter(store, tables, &moves, since).await?;
     for moved in moves {
         let both = [moved.from, moved.to];
-        touched.joined.1.extend(both.iter().cloned());
+        touched.joined_units.extend(both.iter().cloned());
         touched.units.extend(both);
     }
-    touched.joined_units = true;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::super::dataset::Dialect;
+use super::super::dialect::Dialect;
 use super::super::fault::RegistryFault;
 use super::super::numbers::{Found, Store};
 use super::discrepancy::text;

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::super::Progress;
 use super::super::changes;
-use super::super::dataset::Dialect;
+use super::super::dialect::Dialect;
 use super::super::fault::RegistryFault;
 use super::super::read::{BATCH_ROWS, Batch, Bound, Reached, Reading};
 use super::super::schema::TableSpec;

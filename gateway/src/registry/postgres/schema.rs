@@ -13,7 +13,8 @@ use ring::digest::{SHA256, digest};
 use shuguan_policies as policies;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::super::dataset::{self, Dialect};
+use super::super::dataset;
+use super::super::dialect::Dialect;
 use super::super::fault::RegistryFault;
 use super::super::schema::{BASE_TABLES, BaseTable, ColumnSpec, ColumnType, Described, OPEN, TableSpec};
 use super::fault::Step;

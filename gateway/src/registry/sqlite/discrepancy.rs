@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
 use super::super::changes;
-use super::super::dataset::Dialect;
+use super::super::dialect::Dialect;
 use super::super::discrepancy::listing::{self, Listing, Origin, Shown, Tally, Wanted};
 use super::super::discrepancy::rules::{About, Rules};
 use super::super::discrepancy::touch::{Touched, standing};

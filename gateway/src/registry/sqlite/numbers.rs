@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::super::dataset::Dialect;
+use super::super::dialect::Dialect;
 use super::super::fault::{RegistryFault, Step};
 use super::super::numbers::{Found, Store};
 

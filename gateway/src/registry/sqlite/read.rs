@@ -7,8 +7,8 @@ use rusqlite::types::{Value as Bindable, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::super::changes;
-use super::super::dataset::Dialect;
 use super::super::day;
+use super::super::dialect::Dialect;
 use super::super::fault::{RegistryFault, Step};
 use super::super::merge::rows::Value;
 use super::super::read::{BATCH_ROWS, Batch, Bound, Reached, Reading};

@@ -12,7 +12,8 @@ use rusqlite::Connection;
 use uuid::Uuid;
 use {shuguan_adapters as adapters, shuguan_policies as policies};
 
-use crate::registry::dataset::{self, Dialect};
+use crate::registry::dataset;
+use crate::registry::dialect::Dialect;
 use crate::registry::discrepancy::touch::Touched;
 use crate::registry::numbers::{self, Found, Store as Asked, at_once};
 use crate::registry::schema::table_name;

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::postgres::PostgresSettings;
 use crate::postgres::stores;
 pub(crate) use crate::postgres::stores::{Store, on_both_stores};
-use crate::registry::dataset::Dialect;
+use crate::registry::dialect::Dialect;
 use crate::registry::postgres::session::{self, Purpose};
 use crate::registry::schema::TableSpec;
 use crate::registry::{Registry, RegistrySettings, SqliteSettings, day};
