@@ -1,6 +1,6 @@
-//! Rate limits for each partner: requests a second, requests at once, rows and bytes a second, workbooks read at once; `quota` the quotas of a day, `subjects` those that count
-//! persons, `absences` the share of questions about nobody, `held` the memory of workbooks,
-//! `refused` what refused batches leave behind.
+//! Rate limits for each partner: requests a second, requests at once, rows and bytes a second, workbooks read at once; `quota` the quotas of a day,
+//! `subjects` those that count persons, `absences` the share of questions about nobody, `held` the memory of workbooks, `refused` what refused
+//! batches leave behind.
 //!
 //! Takes a partner id that the certificate proved, never anything out of a request, so that a stranger cannot grow the table. Gives a
 //! [`Permit`] that is held while the request is handled. The rates refuse with 429 at admission only, a quota of the day also in mid-body; rows

@@ -65,6 +65,15 @@ async fn ready(running: &Running<'_>, identity: &Identity, answer: &Answer) -> V
     state.json()
 }
 
+/// Asks for the population, of which an extract is begun and ends without content; gives the answer.
+async fn failed(running: &Running<'_>, identity: &Identity) -> Value {
+    let begun = running.call(request(&population()), identity).await.unwrap();
+    let wait = Call::get(begun.header("location")).header("prefer", "wait=20");
+    let state = running.call(wait, identity).await.unwrap();
+    assert_eq!(state.json()["state"], "failed");
+    begun.json()
+}
+
 async fn content(running: &Running<'_>, identity: &Identity, state: &Value) -> Answer {
     let path = state["links"]["content"].as_str().expect("a link").to_owned();
     running.call(Call::get(path), identity).await.unwrap()
@@ -495,16 +504,13 @@ fn an_extract_that_the_spool_has_no_room_for_fails_with_its_leaf_and_leaves_no_f
         let running = gateway.serve();
         six_residents(&gateway, &running).await;
         let centre = gateway.partner(REGISTRY);
-        let begun = running.call(request(&population()), &centre).await.unwrap();
-        let wait = Call::get(begun.header("location")).header("prefer", "wait=20");
-        let state = running.call(wait, &centre).await.unwrap();
-        assert_eq!(state.json()["state"], "failed");
+        let begun = failed(&running, &centre).await;
         let refused: Vec<Value> = leaves(&gateway.journal())
             .into_iter()
             .filter(|leaf| leaf["code"] == "spool-full")
             .collect();
         assert_eq!(refused.len(), 1);
-        assert_eq!(refused[0]["x"], begun.json()["extract"]);
+        assert_eq!(refused[0]["x"], begun["extract"]);
         assert_eq!(std::fs::read_dir(gateway.path("extracts")).unwrap().count(), 0);
     });
 }
@@ -522,10 +528,7 @@ fn an_extract_of_more_rows_than_one_may_have_fails_with_a_leaf_that_does_not_say
         let running = gateway.serve();
         six_residents(&gateway, &running).await;
         let centre = gateway.partner(REGISTRY);
-        let begun = running.call(request(&population()), &centre).await.unwrap();
-        let wait = Call::get(begun.header("location")).header("prefer", "wait=20");
-        let state = running.call(wait, &centre).await.unwrap();
-        assert_eq!(state.json()["state"], "failed");
+        failed(&running, &centre).await;
         let codes: Vec<Value> = leaves(&gateway.journal())
             .into_iter()
             .filter(|leaf| leaf["k"] == "refusal")

@@ -155,6 +155,48 @@ fn a_download_ends_when_its_extract_expires_and_the_leaf_says_why() {
 }
 
 #[test]
+fn an_upload_whose_grant_releases_less_by_its_end_is_refused_and_sent_again_under_the_narrower_one() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let police = gateway.partner(POLICE);
+        let call = Call::push(RESIDENT, NDJSON, resident(&nobody(1), "某某"));
+        let upload = admitted(&running, &gateway, &police, call.clone()).await;
+        crate::policies::next(&gateway, "narrower", "agreements/public-security.toml", |text| {
+            text.replacen("\"name\", \"former_name\", ", "\"name\", ", 1)
+        });
+        let (code, _, error) = gateway.submit("narrower");
+        assert_eq!(code, 0, "{error}");
+        let answer = upload.finish().await.unwrap();
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (409, "SG4116"));
+        assert_eq!(answer.header("retry-after"), "1");
+        let refused: Vec<Value> = leaves(&gateway.journal())
+            .into_iter()
+            .filter(|leaf| leaf["code"] == "grant-changed")
+            .collect();
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert_eq!(
+            (&refused[0]["p"], &refused[0]["rec"]),
+            (&json!(POLICE), &json!(RESIDENT))
+        );
+        // Nothing was accepted, so that the same key is good for it.
+        let again = running.call(call, &police).await.unwrap();
+        assert_eq!(
+            (again.status.as_u16(), again.json()["accepted"].as_u64()),
+            (202, Some(1))
+        );
+        eventually("the row is in the registry", 20, || {
+            registry_count(&gateway.registry(), "public_security_resident") == 1
+        });
+        let pushes = leaves(&gateway.journal())
+            .into_iter()
+            .filter(|leaf| leaf["k"] == "push")
+            .count();
+        assert_eq!(pushes, 1);
+    });
+}
+
+#[test]
 fn an_upload_whose_certificate_is_revoked_meanwhile_is_refused_and_sealed_nowhere() {
     run(async {
         let gateway = Deployment::new();

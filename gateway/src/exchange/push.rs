@@ -19,8 +19,8 @@ use crate::edge::deadline::BodyStop;
 /// Takes one batch: `peer → admit → decode → release → seal → answer`; a repeat that is recognised goes from `admit` to `answer`.
 ///
 /// Nothing of the body is held but the part being decoded (at most 8,192 rows) and the one before it; a part leaves for the encrypted payload
-/// as soon as the plan was applied to it, on another thread when it is large. A crash before `seal` leaves an orphaned payload file, which the next start removes; a crash after it leaves
-/// an exchange whose answer the sender gets by repeating its key.
+/// as soon as the plan was applied to it, on another thread when it is large. A crash before `seal` leaves an orphaned payload file, which the
+/// next start removes; a crash after it leaves an exchange whose answer the sender gets by repeating its key.
 ///
 /// # Errors
 /// A refusal, or a fault of ours. In both cases nothing was accepted.

@@ -1,8 +1,9 @@
 //! Whom a released part is about, as keyed tags: finding a person's exchanges without reading a person.
 //!
-//! Takes released columns that name a subject whole (the catalogue says which: whom a record is about, and whatever holds a resident id), or a number that an officer typed; gives tags: the first 16 bytes
-//! of HMAC-SHA-256(index key of the year, `shuguan.index.v1\n` kind `\n` ‖ normalised number). A resident id of 15 digits counts as its 18; one
-//! inside a longer number (a taxpayer's, a disability certificate's) counts as itself. Tags never leave the gateway and its journal.
+//! Takes released columns that name a subject whole (the catalogue says which: whom a record is about, and whatever holds a resident id), or a
+//! number that an officer typed; gives tags: the first 16 bytes of HMAC-SHA-256(index key of the year, `shuguan.index.v1\n` kind `\n` ‖ normalised
+//! number). A resident id of 15 digits counts as its 18; one inside a longer number (a taxpayer's, a disability certificate's) counts as itself.
+//! Tags never leave the gateway and its journal.
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;

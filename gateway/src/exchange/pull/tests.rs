@@ -1,5 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::path::PathBuf;
+
 use arrow_array::new_null_array;
 use clap::Parser;
 use rustls_pki_types::CertificateDer;
@@ -14,6 +16,19 @@ use crate::extract::Extracts;
 use crate::registry::{BATCH_ROWS, dataset_schema};
 use crate::serve::Gateway;
 use crate::signature::Message;
+
+/// A gateway's folder as `init --demo` makes it.
+fn made(folder: &tempfile::TempDir) -> PathBuf {
+    let dir = folder.path().join("gw");
+    command::main(Cli::parse_from([
+        "shuguan",
+        "--quiet",
+        "init",
+        "--demo",
+        dir.to_str().unwrap(),
+    ]));
+    dir
+}
 
 /// The policies of the folder without the agreement of the registry.
 fn without_extracts(dir: &std::path::Path) -> PolicySet {
@@ -44,14 +59,7 @@ fn with(dir: &std::path::Path, this: &str, instead: &str) -> PolicySet {
 #[tokio::test]
 async fn an_extract_ends_with_the_batch_after_its_grant_is_gone() {
     let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().join("gw");
-    command::main(Cli::parse_from([
-        "shuguan",
-        "--quiet",
-        "init",
-        "--demo",
-        dir.to_str().unwrap(),
-    ]));
+    let dir = made(&folder);
     let mut config = Config::load(&dir.join("shuguan.toml")).unwrap();
     for address in [
         &mut config.listen.feed,
@@ -132,14 +140,7 @@ async fn an_extract_ends_with_the_batch_after_its_grant_is_gone() {
 #[tokio::test]
 async fn a_prepared_extract_goes_when_its_grant_is_narrower_or_its_agreement_over() {
     let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().join("gw");
-    command::main(Cli::parse_from([
-        "shuguan",
-        "--quiet",
-        "init",
-        "--demo",
-        dir.to_str().unwrap(),
-    ]));
+    let dir = made(&folder);
     let policies = with(&dir, "# 单位", "# 单位。");
     let certificate = CertificateDer::from_pem_file(dir.join("partners/information-centre/client.pem")).unwrap();
     let peer = Peer::identify(&certificate, &policies).unwrap();
