@@ -119,7 +119,7 @@ refusals! {
     QuotaExceeded "SG4112" "quota" "超出授权额度" "the grant's quota is used up" "repeat after the time in `Retry-After`";
 
     TooManyAbsent "SG4115" "too-many-absent" "查无比例过高，授权暂停" "too many of the last hour's answers were `absent`; the grant rests" "ask about persons whose documents you hold; repeat after the time in `Retry-After`";
-    GrantRevoked "SG4114" "revoked" "授权已撤销" "the policies in force do not hold this grant any more, or not as it was" "see what is granted: `shuguan catalog`; an extract is asked for again under a new key";
+    GrantRevoked "SG4114" "revoked" "授权已撤销或变更" "the policies in force do not hold this grant any more, or not as it was" "see what is granted: `shuguan catalog`; an extract is asked for again under a new key";
     GrantChanged "SG4116" "grant-changed" "授权已变更" "the policies in force changed this grant while the request was worked on; nothing was accepted or given" "repeat, an extract or a comparison under a new key: it is judged by the grant in force then; see `shuguan catalog`";
 
     JournalUnavailable "SG5101" "journal-unavailable" "交换台账不可用" "the journal cannot commit; nothing was accepted" "repeat with the same idempotency key after the time in `Retry-After`";
