@@ -1,9 +1,10 @@
 //! Openings: what lets an agency prove single columns of what it sent, and withhold the others; and what lets the registry prove the bytes that it received.
 //!
-//! Takes the leaf of a push, an opening (`shuguan.opening.v1`, from `GET /v1/exchanges/{id}/receipt`), and values: those in the opening itself, or the agency's
-//! own file decoded anew. Says of each column whether it is proved, withheld, or another than was sealed. Refuses an opening whose columns do not lead to
-//! the leaf's `cols`. Needs no network, no gateway, no key.
+//! Takes the leaf of a push or an extract, an opening (`shuguan.opening.v1`, from `GET /v1/exchanges/{id}/receipt`), and values: those in the opening itself, the agency's
+//! own file decoded anew, or what is left of the registry's extract. Says of each column whether it is proved, withheld, or another than was sealed. Refuses an opening
+//! whose columns do not lead to the leaf's `cols`. Needs no network, no gateway, no key.
 
+mod extract;
 mod feed;
 mod values;
 
@@ -20,6 +21,7 @@ use uuid::Uuid;
 use crate::hex::unhex;
 use crate::journal::{CONTENT, committed_under};
 
+pub use extract::read as read_extract;
 pub use feed::{Decoded, FeedFault, decode};
 
 /// The document's schema.
@@ -105,26 +107,57 @@ pub enum OpeningFault {
     Columns(#[from] NotTheColumns),
 }
 
+/// What a leaf says of the columns of its exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct SealedColumns<'l> {
+    /// The exchange.
+    pub exchange: &'l str,
+    /// Root over the commitments.
+    pub root: &'l Hash,
+    /// Number of columns.
+    pub count: u64,
+}
+
+impl<'l> From<&'l PushEvent> for SealedColumns<'l> {
+    fn from(leaf: &'l PushEvent) -> Self {
+        Self {
+            exchange: &leaf.x,
+            root: &leaf.cols.0,
+            count: leaf.nc,
+        }
+    }
+}
+
+impl<'l> From<&'l PullEvent> for SealedColumns<'l> {
+    fn from(leaf: &'l PullEvent) -> Self {
+        Self {
+            exchange: &leaf.x,
+            root: &leaf.cols.0,
+            count: leaf.nc,
+        }
+    }
+}
+
 /// Part digests of columns whose values are at hand, by name.
 pub type Digests = BTreeMap<String, Vec<Hash>>;
 
 impl Opening {
-    /// Judges every column against the leaf of a push. `at_hand` are digests of values from elsewhere; where the opening has values as well, both have to be those
+    /// Judges every column against its leaf. `at_hand` are digests of values from elsewhere; where the opening has values as well, both have to be those
     /// that were sealed.
     ///
     /// # Errors
     /// See [`OpeningFault`]: then nothing is proved.
-    pub fn judge(&self, leaf: &PushEvent, at_hand: &Digests) -> Result<Vec<Standing>, OpeningFault> {
-        if self.schema != SCHEMA {
-            return Err(OpeningFault::Schema);
-        }
-        if self.exchange.to_string() != leaf.x {
-            return Err(OpeningFault::Exchange(self.exchange));
-        }
+    pub fn judge<'l>(
+        &self,
+        leaf: impl Into<SealedColumns<'l>>,
+        at_hand: &Digests,
+    ) -> Result<Vec<Standing>, OpeningFault> {
+        let leaf = leaf.into();
+        self.is_of(leaf.exchange)?;
         let committed = self.columns.iter().map(OpenColumn::committed);
         let committed = committed.collect::<Result<Vec<_>, _>>()?;
         // The commitments first: they are what the log holds, and each column can then be judged by itself.
-        columns::verify(&committed, &leaf.cols.0, leaf.nc)?;
+        columns::verify(&committed, leaf.root, leaf.count)?;
         self.columns.iter().map(|column| column.standing(at_hand)).collect()
     }
 
@@ -133,18 +166,23 @@ impl Opening {
     /// # Errors
     /// See [`OpeningFault`]: it is another document, or of another exchange.
     pub fn is_content(&self, leaf: &PullEvent, sha256: &Hash) -> Result<Option<bool>, OpeningFault> {
-        if self.schema != SCHEMA {
-            return Err(OpeningFault::Schema);
-        }
-        if self.exchange.to_string() != leaf.x {
-            return Err(OpeningFault::Exchange(self.exchange));
-        }
+        self.is_of(&leaf.x)?;
         let salt = self.content.as_deref().map(|salt| {
             let salt: Option<Hash> = unhex(salt);
             salt.ok_or_else(|| OpeningFault::Hex(CONTENT.into()))
         });
         let salt = salt.transpose()?;
         Ok(salt.map(|salt| committed_under(&salt, CONTENT, sha256) == leaf.out))
+    }
+
+    fn is_of(&self, exchange: &str) -> Result<(), OpeningFault> {
+        if self.schema != SCHEMA {
+            return Err(OpeningFault::Schema);
+        }
+        if self.exchange.to_string() != exchange {
+            return Err(OpeningFault::Exchange(self.exchange));
+        }
+        Ok(())
     }
 
     /// The same opening with only these columns open; their values are put in from `values`, where they are at hand.
@@ -161,6 +199,8 @@ impl Opening {
         };
         Self {
             columns: self.columns.iter().map(column).collect(),
+            // With it whoever has the package could try what the whole content may be.
+            content: None,
             ..self.clone()
         }
     }

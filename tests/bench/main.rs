@@ -39,6 +39,10 @@ use std::time::Duration;
 
 use table::Table;
 
+/// The gateway's, so that the load generator on the same cores costs no more than it must.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const USAGE: &str =
     "bench [--quick|--tiny] [--memory] [--registry sqlite|postgres] [--only decode|policy|relay|exchange|evidence|batches|memory|city]...
   --quick    fewer rows and seconds, one turn: to see that it works

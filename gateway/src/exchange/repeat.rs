@@ -2,8 +2,9 @@
 //!
 //! Takes an admitted push whose `Content-Digest` was stated; gives the first answer's parts when its key was used with this content before. The
 //! body is still read and hashed, because a stated digest is only a claim, but nothing is parsed, released or encrypted. Without a stated
-//! digest, or with a key that is not known, the push goes its usual way, and the sequencer asks the same question in its transaction (C4); only where the
-//! inbox has no room left for what it would bring is the rest hashed, and the question asked here.
+//! digest, with a key that is not known, or where so little comes that asking costs more than decoding it, the push goes its usual way, and the sequencer
+//! asks the same question in its transaction (C4); only where the inbox has no room left for what it would bring is the rest hashed, and the question asked
+//! here.
 
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ use crate::edge::deadline::BodyStop;
 use crate::journal::{Known, Sealed, Seen};
 use crate::refusal::Refusal;
 
+/// A body of fewer bytes is not asked about: a look into the journal is a way to another thread and back, and most pushes are no repeats.
+const ASKED_FROM_BYTES: u64 = 16 * 1024;
+
 /// The first answer again, when this is a repeat.
 ///
 /// # Errors
@@ -33,7 +37,8 @@ pub async fn known<B>(
 where
     B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
 {
-    let Some(stated) = admitted.digest else {
+    let is_small = admitted.content_length.is_some_and(|length| length < ASKED_FROM_BYTES);
+    let Some(stated) = admitted.digest.filter(|_| !is_small) else {
         return Ok(None);
     };
     let Some((seen, sealed)) = first(stations, admitted, &stated).await? else {

@@ -28,6 +28,11 @@ impl Form {
         }
     }
 
+    /// The form of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Ndjson, Self::Csv].into_iter().find(|form| form.name() == name)
+    }
+
     /// The media type.
     pub fn content_type(self) -> &'static str {
         match self {

@@ -180,17 +180,16 @@ impl<'r> Record<'r> {
     }
 }
 
-/// What the agency opens the columns of its push with: the salts of columns that it sent, nothing of anybody else; what the registry opens its extract with. None for a
-/// record of another kind or version.
+/// What a partner opens the columns of its exchange with: the salts of what it sent or received itself, nothing of anybody else; of an extract also that of its content.
+/// None for a record of another kind or version.
 pub fn opening_of(exchange: Uuid, record: &[u8]) -> Option<Opening> {
     let record = Record::read(record)?;
     let salts = record.evidence.salts();
     let operators: Vec<String> = serde_json::from_str(record.text(OPERATORS)?).ok()?;
     let columns: Vec<[String; 3]> = serde_json::from_str(record.text(COLUMNS)?).ok()?;
-    // What was released is opened whole and not by columns, whose values nobody sent.
     let released = record.text(CONTENT).is_some();
     let column = |([name, form, commitment], operator): ([String; 3], String)| OpenColumn {
-        salt: (!released).then(|| hex(salts.bytes(&salt_label(&name)).as_ref())),
+        salt: Some(hex(salts.bytes(&salt_label(&name)).as_ref())),
         name,
         r#type: form,
         operator,

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
+use memchr::memmem;
 use shuguan_ledger::leaf::{Digest, Event, Leaf, PushEvent, Reference};
 use shuguan_ledger::time;
 use shuguan_ledger::tree::Hash;
@@ -319,14 +320,13 @@ fn manner(leaf: &[u8]) -> (PushKind, Option<String>) {
 /// Whether the leaf of a push has that text as that member. A quotation mark inside a text is escaped, and no object within a push leaf has these names, so
 /// nothing need be parsed.
 fn has(leaf: &[u8], member: &str, text: &str) -> bool {
-    let wanted = format!("\"{member}\":\"{text}\"");
-    leaf.windows(wanted.len()).any(|bytes| bytes == wanted.as_bytes())
+    memmem::find(leaf, format!("\"{member}\":\"{text}\"").as_bytes()).is_some()
 }
 
 /// Whether the leaf says what the row does: what is merged is merged under the row's names, and the log has only the leaf.
 fn bears_out(leaf: &[u8], exchange: &Uuid, names: [(&str, &str); 2], received_us: i64, parts: u32) -> bool {
     // Members are sorted, and `p` follows.
-    let holds_rows = !leaf.windows(7).any(|bytes| bytes == b"\"ok\":0,");
+    let holds_rows = memmem::find(leaf, b"\"ok\":0,").is_none();
     (parts > 0 || !holds_rows)
         && has(leaf, "k", "push")
         && has(leaf, "x", &exchange.to_string())

@@ -33,7 +33,7 @@ pub enum FeedFault {
 #[derive(Default)]
 pub struct Decoded {
     /// Rows of each part.
-    rows: Vec<u32>,
+    pub(super) rows: Vec<u32>,
     /// Part digests by column.
     pub digests: Digests,
     /// Values by column, part by part, of the columns to disclose.

@@ -1,5 +1,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod extract;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! `shuguan verify receipt --opening`: which columns of a push are proved, which are withheld; and that a file is the content of an extract.
+//! `shuguan verify receipt --opening`: which columns of a push or an extract are proved, which are withheld; and that a file is the content of an extract.
 //!
-//! Takes a verified leaf, an opening or a package (an opening with values), and perhaps the agency's own file; says of each column what is proved. With
-//! `--disclose` it writes a package that shows the named columns and withholds the others. Refuses, with code 6, a column whose values are others, a file
+//! Takes a verified leaf, an opening or a package (an opening with values), and perhaps the agency's own file, or the extract with all or some of its columns; says
+//! of each column what is proved. With `--disclose` it writes a package that shows the named columns and withholds the others. Refuses, with code 6, a column whose values are others, a file
 //! that gives other parts, an opening that shows no value, and every column of a leaf that the witnesses of the trust file have not signed. What was done to a column is in no commitment: the bundle proves it, an opening only states it.
 
 use std::path::{Path, PathBuf};
@@ -23,7 +23,8 @@ use crate::client::deliver::detect;
 use crate::clock;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
-use crate::opening::{self, Digests, FeedFault, Opening, Standing};
+use crate::extract::form::Form;
+use crate::opening::{self, Decoded, Digests, FeedFault, Opening, SealedColumns, Standing};
 use crate::sha256;
 
 /// Longest opening or package that is read, bytes: the values of a package are held in memory.
@@ -32,11 +33,12 @@ const OPENING_BYTES_MAX: u64 = 256 << 20;
 /// The columns of a push.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct OpeningArgs {
-    /// The opening of a push (`shuguan receipt EXCHANGE --opening -o FILE`), or a package made of one: prove its columns. Of an extract: prove its content.
+    /// The opening of a push (`shuguan receipt EXCHANGE --opening -o FILE`) or of an extract, or a package made of one: prove its columns.
     #[arg(long, value_name = "FILE", conflicts_with = "manifest")]
     opening: Option<PathBuf>,
-    /// The extract as it was received, with its opening (`FILE.opening.json`, which `shuguan pull` writes): these are the bytes that were released.
-    #[arg(long, value_name = "FILE", requires = "opening", conflicts_with_all = ["feed", "package"])]
+    /// The extract as it was received, with its opening (`FILE.opening.json`, which `shuguan pull` writes): these are the bytes that were released. One from which
+    /// columns were dropped: these of its columns are.
+    #[arg(long, value_name = "FILE", requires = "opening", conflicts_with = "feed")]
     content: Option<PathBuf>,
     /// The file that was sent: its columns are decoded anew and compared.
     #[arg(long, value_name = "FILE", requires = "opening")]
@@ -68,34 +70,51 @@ impl OpeningArgs {
 /// When a file cannot be read or is not what it should be.
 pub(super) fn run(args: &OpeningArgs, proven: &Proven, trust: &Trust, output: &Output) -> Result<Exit, Failure> {
     let opening = read(args.opening.as_deref().unwrap_or(Path::new("")))?;
-    let leaf = match (&proven.leaf.event, &args.content) {
-        (Event::Push(leaf), None) => leaf,
-        (Event::Pull(leaf), Some(file)) => return content((proven, trust), leaf, &opening, file, output),
-        (event, _) => {
-            return Err(Failure::new(
-                Exit::Usage,
-                "a push has columns to open, and an extract its content (--content FILE)",
-            )
-            .because(format!("this receipt is of a `{}` leaf", event.kind())));
-        }
-    };
     for name in &args.disclose {
         if !opening.columns.iter().any(|column| column.name == *name) {
             return Err(Failure::new(Exit::Usage, format!("the opening has no column `{name}`")));
         }
     }
-    let bundle = args.bundle.as_deref();
-    let plan = bundle.map(|folder| Reduced::of(folder, leaf)).transpose()?;
-    let decoded = match &args.feed {
-        None => opening::Decoded::default(),
-        Some(feed) => decode((args, plan.as_ref()), feed, &opening, leaf, today(&proven.leaf))?,
+    let (leaf, plan, decoded) = match (&proven.leaf.event, &args.content) {
+        (Event::Push(leaf), None) => {
+            let bundle = args.bundle.as_deref();
+            let plan = bundle.map(|folder| Reduced::of(folder, leaf)).transpose()?;
+            let decoded = match &args.feed {
+                None => Decoded::default(),
+                Some(feed) => decode((args, plan.as_ref()), feed, &opening, leaf, today(&proven.leaf))?,
+            };
+            (SealedColumns::from(leaf), plan, decoded)
+        }
+        (Event::Pull(leaf), Some(file)) => {
+            if args.package.is_none() && is_content(leaf, &opening, file)? {
+                show_receipt(proven, trust, Some("these are the bytes that were released"), output);
+                return Ok(exit(proven.witnessed.quorum));
+            }
+            match extract(leaf, &opening, file, &args.disclose)? {
+                Ok(decoded) => (leaf.into(), None, decoded),
+                Err(why) => return Ok(not_proven(output, &why, None)),
+            }
+        }
+        (Event::Pull(leaf), None) if args.feed.is_none() => (leaf.into(), None, Decoded::default()),
+        (event, _) => {
+            return Err(Failure::new(
+                Exit::Usage,
+                "a push is compared with the file that was sent (--feed FILE), and an extract with its content (--content FILE)",
+            )
+            .because(format!("this receipt is of a `{}` leaf", event.kind())));
+        }
     };
-    if let Some(feed) = &args.feed
+    if let Some(file) = args.feed.as_ref().or(args.content.as_ref())
         && decoded.parts() != opening.parts
     {
+        let what = if args.feed.is_some() {
+            "the file that was sent"
+        } else {
+            "what was released"
+        };
         let why = format!(
-            "`{}` is not the file that was sent: it gives parts of [{}] rows, and [{}] were sealed",
-            feed.display(),
+            "`{}` is not {what}: it gives parts of [{}] rows, and [{}] were sealed",
+            file.display(),
             decoded.parts(),
             opening.parts
         );
@@ -112,12 +131,8 @@ pub(super) fn run(args: &OpeningArgs, proven: &Proven, trust: &Trust, output: &O
         }
     };
     let proved = standings.contains(&Standing::Proved) && !standings.contains(&Standing::Differs);
-    show(
-        (proven, trust),
-        &columns(&opening, standings, plan.as_ref()),
-        leaf,
-        output,
-    );
+    let shown = columns(&opening, standings, plan.as_ref());
+    show((proven, trust), &shown, leaf, output);
     if !proved || exit(proven.witnessed.quorum) != Exit::Done {
         return Ok(Exit::NotProven);
     }
@@ -131,24 +146,26 @@ pub(super) fn run(args: &OpeningArgs, proven: &Proven, trust: &Trust, output: &O
     Ok(Exit::Done)
 }
 
-/// Whether a file is the content of the extract that the leaf is about.
-fn content(
-    (proven, trust): (&Proven, &Trust),
+/// Whether a file is, byte for byte, the content of an extract. What is no opening of it is said when its columns are judged.
+fn is_content(leaf: &PullEvent, opening: &Opening, file: &Path) -> Result<bool, Failure> {
+    let is_content = opening.is_content(leaf, &sha256_of(file)?);
+    Ok(matches!(is_content, Ok(Some(true))))
+}
+
+/// The columns that are left in a file of an extract; the inner error: it holds nothing that was released.
+fn extract(
     leaf: &PullEvent,
     opening: &Opening,
     file: &Path,
-    output: &Output,
-) -> Result<Exit, Failure> {
-    let why = match opening.is_content(leaf, &sha256_of(file)?) {
-        Ok(Some(true)) => {
-            show_receipt(proven, trust, Some("these are the bytes that were released"), output);
-            return Ok(exit(proven.witnessed.quorum));
-        }
-        Ok(Some(false)) => format!("`{}` is not what was released", file.display()),
-        Ok(None) => "the opening does not open the content of an extract".into(),
-        Err(fault) => format!("the opening is none of this leaf: {fault}"),
-    };
-    Ok(not_proven(output, &why, None))
+    disclosed: &[String],
+) -> Result<Result<Decoded, String>, Failure> {
+    let form = Form::named(&leaf.fmt)
+        .ok_or_else(|| Failure::local(format!("this version knows no form `{}` of extracts", leaf.fmt)))?;
+    match opening::read_extract(file, form, opening, disclosed) {
+        Ok(decoded) => Ok(Ok(decoded)),
+        Err(FeedFault::Unreadable(why)) => Ok(Err(format!("`{}` is not what was released: {why}", file.display()))),
+        Err(fault) => Err(Failure::local(format!("cannot read `{}`", file.display())).because(fault)),
+    }
 }
 
 fn sha256_of(file: &Path) -> Result<Hash, Failure> {
@@ -187,7 +204,7 @@ fn decode(
     opening: &Opening,
     leaf: &PushEvent,
     today: i32,
-) -> Result<opening::Decoded, Failure> {
+) -> Result<Decoded, Failure> {
     let record: &'static RecordType = catalogue::record_type(&leaf.rec)
         .ok_or_else(|| Failure::local(format!("this version knows no record type `{}`", leaf.rec)))?;
     let layout = match &args.content_type {
@@ -300,7 +317,7 @@ fn columns<'o>(opening: &'o Opening, standings: Vec<Standing>, plan: Option<&Red
     opening.columns.iter().zip(standings).map(shown).collect()
 }
 
-fn show((proven, trust): (&Proven, &Trust), columns: &[Shown<'_>], leaf: &PushEvent, output: &Output) {
+fn show((proven, trust): (&Proven, &Trust), columns: &[Shown<'_>], leaf: SealedColumns<'_>, output: &Output) {
     let count = |standing| columns.iter().filter(|column| column.standing == standing).count();
     let (proved, withheld, differs) = (
         count(Standing::Proved),
@@ -312,7 +329,7 @@ fn show((proven, trust): (&Proven, &Trust), columns: &[Shown<'_>], leaf: &PushEv
         let document = json!({
             "verdict": match (differs, proved) { (0, 0) => "nothing-shown", (0, _) => proven.witnessed.verdict(), _ => "disproven" },
             "sentence": format!("{}; {seen_by}", sentence(proven)), "witnesses": witnesses_json(&proven.witnessed),
-            "exchange": leaf.x, "proved": proved, "withheld": withheld, "differing": differs,
+            "exchange": leaf.exchange, "proved": proved, "withheld": withheld, "differing": differs,
             "columns": columns.iter().map(|column| json!({
                 "name": column.name, "type": column.form, "operator": column.operator,
                 "operator_by": if column.by_bundle { "bundle" } else { "opening" }, "standing": column.standing,
@@ -323,12 +340,12 @@ fn show((proven, trust): (&Proven, &Trust), columns: &[Shown<'_>], leaf: &PushEv
     }
     let found = format!(
         "{proved} columns are proved, {withheld} are withheld, of the {} that were sealed",
-        leaf.nc
+        leaf.count
     );
     output.line(match (differs, proven.witnessed.quorum) {
         (0, _) if proved == 0 => format!(
-            "无效  not proven: no values are shown, so none of the {} columns is proved; they are under this entry (add --feed FILE, or take a package)",
-            leaf.nc
+            "无效  not proven: no values are shown, so none of the {} columns is proved; they are under this entry (add --feed FILE or --content FILE, or take a package)",
+            leaf.count
         ),
         (0, Quorum::NotAsked | Quorum::Met) => format!("有效  valid: {found}; {seen_by}"),
         (0, Quorum::Missing) => format!("无效  not proven: the log says so alone: {found}; {seen_by}"),

@@ -1,5 +1,6 @@
 //! The end of a snapshot on PostgreSQL: counting what it lacks, and closing it, a stride of keys at a time.
 
+use futures_util::TryStreamExt;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
@@ -244,17 +245,18 @@ async fn stride(live: &mut Live, table: &TableSpec, ending: &Ending, after: &str
         .bind(ending.partner.as_str())
         .bind(ending.leaf())
         .bind(scope.map(|(_, codes)| codes).unwrap_or_default());
-    let found = within(
-        "look for what a snapshot lacks",
-        live.patience,
-        query.fetch_all(&mut live.connection),
-    );
     let mut stride = Stride::new(late);
-    for row in &found.await? {
-        let row = looked(row).ok_or(RegistryFault::Malformed { column: "_key" })?;
-        stride.add(&row, held);
-    }
-    Ok(stride)
+    // Row by row as they come, so that the server looks for the next ones meanwhile.
+    let mut found = query.fetch(&mut live.connection);
+    let looking = async {
+        while let Some(row) = found.try_next().await? {
+            let Some(row) = looked(&row) else { return Ok(None) };
+            stride.add(&row, held);
+        }
+        Ok(Some(stride))
+    };
+    let stride = within("look for what a snapshot lacks", live.patience, looking).await?;
+    stride.ok_or(RegistryFault::Malformed { column: "_key" })
 }
 
 fn looked(row: &PgRow) -> Option<Looked<'_>> {

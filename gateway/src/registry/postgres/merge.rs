@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use policies::dataset::Dataset;
 use shuguan_policies as policies;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -293,9 +294,11 @@ fn settle_one<'r>(
         return;
     };
     let (mut count, mut rows, mut seen) = (Counts::default(), Vec::new(), Vec::new());
+    // Keys and groups ascend both.
+    let mut known = names.iter().zip(keys);
     for group in arrival.rows.groups() {
         let name = key_of(arrival, group);
-        let Some(key) = place_of(names, name).and_then(|key| keys.get_mut(key)) else {
+        let Some((_, key)) = known.find(|(known, _)| **known == name) else {
             continue;
         };
         let before = key.known;
@@ -444,10 +447,6 @@ fn key_of<'r>(arrival: &'r Arrival<'_>, group: &[u32]) -> &'r str {
     group.first().map_or("", |row| arrival.rows.key(*row as usize))
 }
 
-fn place_of(keys: &[&str], key: &str) -> Option<usize> {
-    keys.binary_search(&key).ok()
-}
-
 /// What the table has for those keys, which ascend; the closings of the run's partner only where a row says that there are some.
 async fn look_up<'r>(live: &mut Live, run: &Run<'_, '_>, names: &[&str]) -> Result<Vec<Key<'r>>, RegistryFault> {
     let part = run.arrivals.first().map(|first| first.part);
@@ -457,22 +456,35 @@ async fn look_up<'r>(live: &mut Live, run: &Run<'_, '_>, names: &[&str]) -> Resu
         run.table.name
     );
     let query = sqlx::query(AssertSqlSafe(text)).bind(names).bind(partner);
-    let found = within("look up rows", live.patience, query.fetch_all(&mut live.connection)).await?;
     let mut keys = vec![Key::default(); names.len()];
     let mut noted = Vec::new();
-    for row in &found {
-        let (name, known) = known_of(row).ok_or(RegistryFault::Malformed { column: "_key" })?;
-        if let Some(key) = place_of(names, name).and_then(|place| keys.get_mut(place)) {
-            key.before = known;
+    // Row by row as they come, so that the server looks for the next ones meanwhile.
+    let mut found = query.fetch(&mut live.connection);
+    let looking = async {
+        while let Some(row) = found.try_next().await? {
+            let Some((name, known)) = known_of(&row) else {
+                return Ok(None);
+            };
+            let Ok(place) = names.binary_search(&name) else {
+                continue;
+            };
+            if let Some(key) = keys.get_mut(place) {
+                key.before = known;
+            }
             if known.noted {
-                noted.push(name);
+                noted.extend(names.get(place).copied());
             }
         }
-    }
+        Ok(Some(()))
+    };
+    let looked = within("look up rows", live.patience, looking).await?;
+    looked.ok_or(RegistryFault::Malformed { column: "_key" })?;
+    drop(found);
     if !noted.is_empty() {
         let record = part.map_or("", |part| part.record.as_str());
         for (name, closing) in note::look_up(live, record, partner, &noted).await? {
-            if let Some(key) = place_of(names, &name).and_then(|place| keys.get_mut(place)) {
+            let place = names.binary_search(&name.as_str()).ok();
+            if let Some(key) = place.and_then(|place| keys.get_mut(place)) {
                 key.before.closing = closing;
             }
         }
