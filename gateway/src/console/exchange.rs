@@ -238,7 +238,7 @@ async fn page(
         counts: counts(&view.leaf.event),
         fields: fields(&view.leaf.event, &policies),
         standing: view.inbox.as_ref().map(|inbox| Choice {
-            zh: words::outcome(&inbox.state).to_owned(),
+            zh: words::outcome(inbox.state.name()).to_owned(),
             code: inbox.reason.clone().unwrap_or_default(),
         }),
         relayed: relayed(view),
