@@ -199,7 +199,7 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         Event::Pull(event) => {
             let counts = json!({
                 "dataset": event.ds, "purpose": event.pur, "agreement": event.agr, "format": event.fmt,
-                "rows": event.rows, "filtered": event.fil, "bytes": event.bytes,
+                "rows": event.rows, "bytes": event.bytes,
             });
             members.extend(counts.as_object().cloned().unwrap_or_default());
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use serde::Deserialize;
+use shuguan_ledger::leaf::Event;
 use shuguan_policies::dataset::Dataset;
 use shuguan_policies::{Direction, Mode, Plan, Role, Target};
 use uuid::Uuid;
@@ -22,9 +23,9 @@ use crate::extract::form::Form;
 use crate::extract::shuffle::{Shuffle, ShuffleFault};
 use crate::extract::spool::{SpoolFault, SpoolWriter, Spooled};
 use crate::extract::{Ready, State, Unplaced};
-use crate::journal::{ColumnDigests, RefusalDraft, Sealed, Subjects};
+use crate::journal::{ColumnDigests, Entry, RefusalDraft, Sealed, Subjects};
 use crate::limits::Permit;
-use crate::limits::quota::{Exhausted, Hold, QuotaKey};
+use crate::limits::quota::{Amount, Exhausted, Hold, QuotaKey};
 use crate::limits::subjects::SubjectHold;
 use crate::refusal::Refusal;
 use crate::registry::Selection;
@@ -145,23 +146,54 @@ pub async fn begin(
         Unplaced::TooMany => Refused::new(Refusal::TooManyAtOnce).retry_after(60),
         Unplaced::NoRoom => Refused::new(Refusal::SpoolFull).retry_after(SPOOL_RETRY_AFTER_S),
     })?;
-    let (partner, dataset) = (admitted.peer.partner().id.clone(), admitted.dataset);
+    let granted = admitted.granted.clone();
     let stations = Arc::clone(stations);
     stations.tasks.clone().spawn(async move {
-        let state = match pull(&stations, admitted, Allowed { quota, told }).await {
-            Ok(ready) => State::Ready(Arc::new(ready)),
-            Err(stop) => {
-                ended_early(&stations, exchange, &partner, dataset, stop).await;
-                State::Failed
+        match pull(&stations, admitted, Allowed { quota, told }).await {
+            Ok(ready) => {
+                // Sealed, and ended by other policies before anybody could be told.
+                if let Some(why) = stations.extracts.end(exchange, State::Ready(Arc::new(ready))) {
+                    seal_end(&stations, exchange, &granted, why).await;
+                }
             }
-        };
-        stations.extracts.end(exchange, state);
+            Err(stop) => {
+                ended_early(&stations, exchange, &granted, stop).await;
+                stations.extracts.end(exchange, State::Failed);
+            }
+        }
     });
     Ok(exchange)
 }
 
+/// Ends the extracts that the policies in force, or the day, do not uphold any more: their content goes, and each that was ready has a leaf that says why.
+/// Gives their number.
+pub async fn end_unheld(stations: &Stations) -> usize {
+    let policies = stations.policies.load_full();
+    let ended = stations.extracts.end_unheld(&policies, stations.wall.now_us());
+    for one in ended.iter().filter(|one| one.was_ready) {
+        seal_end(stations, one.exchange, &one.granted, one.why).await;
+    }
+    ended.len()
+}
+
+/// One leaf an extract: there are no more of them than were prepared, each with a leaf of its own.
+async fn seal_end(stations: &Stations, exchange: Uuid, granted: &Granted, why: Refusal) {
+    let draft = RefusalDraft {
+        exchange: Some(exchange),
+        dataset: Some(granted.dataset().to_owned()),
+        purpose: Some(granted.purpose().to_owned()),
+        bundle: Some(stations.policies.load().hash()),
+        ..RefusalDraft::new(Some(granted.partner.clone()), why, "kept")
+    };
+    let mut entry = Entry::new(exchange, Event::Refusal(draft.event()));
+    entry.partner = Some(granted.partner.clone());
+    if stations.journal.seal(entry).await.is_err() {
+        tracing::warn!(exchange.id = %exchange, error.code = why.code(), "that an extract was ended could not be sealed");
+    }
+}
+
 /// A pull that was begun and gave nothing: a refusal is a leaf, a fault is logged.
-async fn ended_early(stations: &Stations, exchange: Uuid, partner: &str, dataset: Dataset, stop: Stop) {
+async fn ended_early(stations: &Stations, exchange: Uuid, granted: &Granted, stop: Stop) {
     let code = match stop {
         Stop::Refused(refused) => refused.refusal,
         Stop::Fault(fault) => {
@@ -169,9 +201,9 @@ async fn ended_early(stations: &Stations, exchange: Uuid, partner: &str, dataset
             Refusal::RegistryUnavailable
         }
     };
-    let mut draft = RefusalDraft::new(Some(partner.to_owned()), code, "query");
+    let mut draft = RefusalDraft::new(Some(granted.partner.clone()), code, "query");
     draft.exchange = Some(exchange);
-    draft.dataset = Some(dataset.name().to_owned());
+    draft.dataset = Some(granted.dataset().to_owned());
     if stations.journal.refuse(draft).await.is_err() {
         tracing::warn!(exchange.id = %exchange, "the end of an extract could not be sealed");
     }
@@ -182,7 +214,10 @@ async fn pull(stations: &Arc<Stations>, admitted: AdmittedPull, allowed: Allowed
     let (mut prepared, allowed) = query(stations, admitted, allowed).await?;
     prepared.admitted.granted.still(stations)?;
     let sealed = seal::pull(stations, &mut prepared).await?;
-    allowed.quota.settle(prepared.rows);
+    allowed.quota.settle(Amount {
+        rows: prepared.rows,
+        bytes: prepared.content.bytes(),
+    });
     if let Some(mut told) = allowed.told {
         told.sealing();
     }
@@ -303,6 +338,7 @@ fn query_now(stations: &Stations, admitted: AdmittedPull, allowed: Allowed) -> R
         index: Index::open(stations, &admitted.plan, admitted.exchange)?,
         allowed,
         text: Vec::new(),
+        bytes: 0,
         rows: 0,
         filtered: 0,
         stop: None,
@@ -382,6 +418,7 @@ struct Extract<'a> {
     index: Option<Index>,
     allowed: Allowed,
     text: Vec<u8>,
+    bytes: u64,
     rows: u64,
     filtered: u64,
     stop: Option<Stop>,
@@ -390,7 +427,7 @@ struct Extract<'a> {
 impl Extract<'_> {
     fn head(&mut self) -> Result<(), Stop> {
         let head = self.admitted.form.head(&self.admitted.plan.schema());
-        self.spool.write(head.as_bytes()).map_err(unspooled)
+        self.spool(head.as_bytes())
     }
 
     fn take(&mut self, batch: &RecordBatch) -> ControlFlow<()> {
@@ -453,7 +490,17 @@ impl Extract<'_> {
         }
         self.text.clear();
         self.admitted.form.write(batch, &mut self.text);
-        self.spool.write(&self.text).map_err(unspooled)
+        let text = std::mem::take(&mut self.text);
+        let spooled = self.spool(&text);
+        self.text = text;
+        spooled
+    }
+
+    /// What is given counts, before it lies in the spool.
+    fn spool(&mut self, content: &[u8]) -> Result<(), Stop> {
+        self.bytes += u64::try_from(content.len()).unwrap_or(u64::MAX);
+        self.allowed.quota.bytes(self.bytes)?;
+        self.spool.write(content).map_err(unspooled)
     }
 }
 

@@ -144,6 +144,9 @@ pub(super) const EXCHANGES_BACK: &str = "SELECT idx, exchange, bytes FROM leaf
 /// Comparisons from a leaf on, also those that were stopped because too many were absent.
 pub(super) const COMPARISONS_FROM: &str = "SELECT bytes FROM leaf
      WHERE idx >= ?1 AND (kind = 'compare' OR kind = 'refusal' AND code = 'too-many-absent') ORDER BY idx";
+/// Refusals of one exchange each, from a leaf on: of a batch that was read, and others.
+pub(super) const REFUSALS_FROM: &str =
+    "SELECT bytes FROM leaf WHERE idx >= ?1 AND kind = 'refusal' AND exchange IS NOT NULL ORDER BY idx";
 /// Loads of policy bundles, newest first; the words stand here so that the partial index serves.
 pub(super) const POLICY_LOADS: &str =
     "SELECT bytes FROM leaf WHERE kind = 'policy' AND code = 'loaded' ORDER BY idx DESC LIMIT ?1";
@@ -293,6 +296,7 @@ pub(super) const ALL: &[&str] = &[
     ANSWERS,
     SUBJECTS_OF,
     COMPARISONS_FROM,
+    REFUSALS_FROM,
     INSERT_IDEM,
     INSERT_NONCE,
     FIND_NONCE,
