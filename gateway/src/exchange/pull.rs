@@ -3,16 +3,19 @@
 //! Takes the registry's request; gives an extract whose leaf is durable before the first byte of it is offered. The rows go column by
 //! column through the same gate as a push.
 
+mod ended;
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use serde::Deserialize;
-use shuguan_ledger::leaf::Event;
 use shuguan_policies::dataset::Dataset;
 use shuguan_policies::{Direction, Mode, Plan, Role, Target};
 use uuid::Uuid;
 
+pub use self::ended::end_unheld;
+use self::ended::{ended_early, seal_end};
 use super::admit::denied;
 use super::asked::{self, Asked, Granted, RequestHead};
 use super::release::Index;
@@ -23,7 +26,7 @@ use crate::extract::form::Form;
 use crate::extract::shuffle::{Shuffle, ShuffleFault};
 use crate::extract::spool::{SpoolFault, SpoolWriter, Spooled};
 use crate::extract::{Ready, State, Unplaced};
-use crate::journal::{ColumnDigests, Entry, RefusalDraft, Sealed, Subjects};
+use crate::journal::{ColumnDigests, Sealed, Subjects};
 use crate::limits::Permit;
 use crate::limits::quota::{Amount, Exhausted, Hold, QuotaKey};
 use crate::limits::subjects::SubjectHold;
@@ -163,50 +166,6 @@ pub async fn begin(
         }
     });
     Ok(exchange)
-}
-
-/// Ends the extracts that the policies in force, or the day, do not uphold any more: their content goes, and each that was ready has a leaf that says why.
-/// Gives their number.
-pub async fn end_unheld(stations: &Stations) -> usize {
-    let policies = stations.policies.load_full();
-    let ended = stations.extracts.end_unheld(&policies, stations.wall.now_us());
-    for one in ended.iter().filter(|one| one.was_ready) {
-        seal_end(stations, one.exchange, &one.granted, one.why).await;
-    }
-    ended.len()
-}
-
-/// One leaf an extract: there are no more of them than were prepared, each with a leaf of its own.
-async fn seal_end(stations: &Stations, exchange: Uuid, granted: &Granted, why: Refusal) {
-    let draft = RefusalDraft {
-        exchange: Some(exchange),
-        dataset: Some(granted.dataset().to_owned()),
-        purpose: Some(granted.purpose().to_owned()),
-        bundle: Some(stations.policies.load().hash()),
-        ..RefusalDraft::new(Some(granted.partner.clone()), why, "kept")
-    };
-    let mut entry = Entry::new(exchange, Event::Refusal(draft.event()));
-    entry.partner = Some(granted.partner.clone());
-    if stations.journal.seal(entry).await.is_err() {
-        tracing::warn!(exchange.id = %exchange, error.code = why.code(), "that an extract was ended could not be sealed");
-    }
-}
-
-/// A pull that was begun and gave nothing: a refusal is a leaf, a fault is logged.
-async fn ended_early(stations: &Stations, exchange: Uuid, granted: &Granted, stop: Stop) {
-    let code = match stop {
-        Stop::Refused(refused) => refused.refusal,
-        Stop::Fault(fault) => {
-            tracing::error!(exchange.id = %exchange, cause = %fault.chain(), "an extract failed");
-            Refusal::RegistryUnavailable
-        }
-    };
-    let mut draft = RefusalDraft::new(Some(granted.partner.clone()), code, "query");
-    draft.exchange = Some(exchange);
-    draft.dataset = Some(granted.dataset().to_owned());
-    if stations.journal.refuse(draft).await.is_err() {
-        tracing::warn!(exchange.id = %exchange, "the end of an extract could not be sealed");
-    }
 }
 
 /// `query → release → seal`: no byte of it can be fetched before this returns.
