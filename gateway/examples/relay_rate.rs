@@ -19,7 +19,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field as ArrowField, Schema};
 use rusqlite::Connection;
 use shuguan::registry::schema::{TableSpec, keep_all};
-use shuguan::registry::{Ahead, Counts, Part, Registry, RegistrySettings};
+use shuguan::registry::{Ahead, Counts, Missing, Part, Registry, RegistrySettings};
 use shuguan_adapters as adapters;
 use uuid::Uuid;
 
@@ -249,7 +249,7 @@ fn main() {
         for settings in [&ours, &theirs] {
             Registry::create(settings, std::slice::from_ref(&table)).unwrap();
         }
-        let registry = Registry::open(&ours, vec![table.clone()], false).unwrap();
+        let registry = Registry::open(&ours, vec![table.clone()], Missing::Refuse).unwrap();
         let mut connection = baseline(&path);
         // New, changed, unchanged.
         for (round, version) in [(0, 0), (1, 1), (2, 1)] {

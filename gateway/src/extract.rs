@@ -21,6 +21,7 @@ use crate::config::ExtractsSection;
 use crate::durable;
 use crate::exchange::asked::Granted;
 use crate::journal::Sealed;
+use crate::refusal::Refusal;
 use shuguan_policies::PolicySet;
 use spool::{Room, SpoolFault, SpoolWriter, Spooled};
 
@@ -38,8 +39,8 @@ pub enum State {
     Ready(Arc<Ready>),
     /// It failed or was refused on the way.
     Failed,
-    /// Its grant is no longer in force; the content is gone.
-    Revoked,
+    /// The policies or the day ended it, and the content is gone: [`Refusal::GrantRevoked`], [`Refusal::GrantChanged`], [`Refusal::AgreementExpired`].
+    Ended(Refusal),
 }
 
 /// A sealed extract.
@@ -68,6 +69,19 @@ impl State {
     fn is_kept(&self) -> bool {
         matches!(self, Self::Preparing | Self::Ready(_))
     }
+}
+
+/// An extract that the policies or the day ended.
+#[derive(Clone, Debug)]
+pub struct Unheld {
+    /// Its exchange.
+    pub exchange: Uuid,
+    /// The grant that it was made under.
+    pub granted: Granted,
+    /// Why it ended.
+    pub why: Refusal,
+    /// It was ready. One that was being prepared comes to its own end.
+    pub was_ready: bool,
 }
 
 /// Why no extract can be begun.
@@ -172,24 +186,33 @@ impl Extracts {
         self.lock().retain(|_, job| job.expires_us > now);
     }
 
-    /// Ends a job.
-    pub fn end(&self, exchange: Uuid, state: State) {
+    /// Ends a job; gives why, when the policies or the day ended it before.
+    pub fn end(&self, exchange: Uuid, state: State) -> Option<Refusal> {
         let mut jobs = self.lock();
-        if let Some(job) = jobs.get_mut(&exchange)
-            && !matches!(job.state, State::Revoked)
-        {
-            job.state = state;
+        let job = jobs.get_mut(&exchange)?;
+        if let State::Ended(why) = job.state {
+            return Some(why);
         }
+        job.state = state;
+        None
     }
 
     /// Ends every job whose grant these policies do not hold any more at a moment (µs since 1970), hold otherwise, or whose agreement is over, and removes its
-    /// content; gives their number.
-    pub fn end_revoked(&self, policies: &PolicySet, now_us: i64) -> usize {
-        let mut jobs = self.lock();
-        let revoked = jobs.values_mut().filter(|job| {
-            !matches!(job.state, State::Revoked | State::Failed) && job.granted.upheld(policies, now_us).is_err()
-        });
-        revoked.map(|job| job.state = State::Revoked).count()
+    /// content.
+    pub fn end_unheld(&self, policies: &PolicySet, now_us: i64) -> Vec<Unheld> {
+        let mut ended = Vec::new();
+        for (exchange, job) in self.lock().iter_mut().filter(|(_, job)| job.state.is_kept()) {
+            if let Err(why) = job.granted.upheld(policies, now_us) {
+                ended.push(Unheld {
+                    exchange: *exchange,
+                    granted: job.granted.clone(),
+                    why,
+                    was_ready: matches!(job.state, State::Ready(_)),
+                });
+                job.state = State::Ended(why);
+            }
+        }
+        ended
     }
 
     /// The state of a partner's own extract; another's looks as if it were not there.

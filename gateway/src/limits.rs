@@ -138,6 +138,19 @@ impl Admission {
         }
     }
 
+    /// Charges the batches of the hour before a moment that the log says were refused, each as of when it was: a restart forgives none.
+    #[must_use]
+    pub fn with_refused(self, refused: &[(String, i64)], now_us: i64) -> Self {
+        let now = Instant::now();
+        for (partner, at_us) in refused {
+            let age = Duration::from_micros(u64::try_from(now_us.saturating_sub(*at_us)).unwrap_or(0));
+            // A machine that has not run for so long counts it as of now.
+            let at = now.checked_sub(age).unwrap_or(now);
+            self.limiters(partner).refused.charge(1, at);
+        }
+        self
+    }
+
     fn limiters(&self, partner: &str) -> Arc<Limiters> {
         // A poisoned table is still a table: its entries are never half written.
         let mut partners = self.partners.lock().unwrap_or_else(PoisonError::into_inner);
@@ -346,6 +359,24 @@ mod tests {
         );
         assert_eq!(others.refused_too_often(), None);
         assert!(his.keeps_report(7 << 10) && !his.keeps_report(2 << 10) && others.keeps_report(2 << 10));
+    }
+
+    #[test]
+    fn a_restart_forgives_no_refused_batch_and_charges_each_as_of_its_time() {
+        const NOW_US: i64 = 1_795_000_000_000_000;
+        let before = |partner: &str, minutes: i64| (partner.to_owned(), NOW_US - minutes * 60_000_000);
+        let waits = |refused: &[(String, i64)], partner: &str| {
+            let admission = admission(100, 100, 10).with_refused(refused, NOW_US);
+            admission.admit(partner).unwrap().refused_too_often()
+        };
+        let both = [before("a", 20), before("b", 10), before("a", 10)];
+        let wait = waits(&both, "a");
+        // Two an hour: the two of twenty and ten minutes ago weigh half an hour each.
+        assert!(wait.is_some_and(|seconds| (550..=601).contains(&seconds)), "{wait:?}");
+        assert_eq!(waits(&both, "b"), None);
+        assert_eq!(waits(&[before("a", 55), before("a", 50)], "a"), None);
+        // A clock that went back charges it as of now, not as of a time to come.
+        assert_eq!(waits(&[before("a", -10)], "a"), None);
     }
 
     #[tokio::test]

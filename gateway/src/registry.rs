@@ -49,6 +49,7 @@ pub use self::merge::{Ahead, Counts, Part};
 use self::postgres::Opening;
 use self::read::Reading;
 pub use self::read::{BATCH_ROWS, Reached, Selection, schema as dataset_schema};
+pub use self::schema::Missing;
 use self::schema::TableSpec;
 pub use self::settings::{RegistrySettings, SqliteSettings};
 pub use self::traces::{OpenRows, Trace, Traces};
@@ -131,19 +132,22 @@ impl Registry {
         match settings {
             RegistrySettings::Sqlite(settings) => {
                 let mut connection = sqlite::make(settings)?;
-                sqlite::fit(&mut connection, tables, true)
+                sqlite::fit(&mut connection, tables, Missing::Add)
             }
             RegistrySettings::Postgres(settings) => postgres::session::create(settings, tables),
         }
     }
 
-    /// Opens the database and starts its writer. With `migrate`, tables, columns and views that the plans newly need are added first.
+    /// Opens the database and starts its writer. Tables, columns and views that the plans newly need are added first, or refused.
     ///
     /// # Errors
-    /// [`RegistryFault::Absent`]; [`RegistryFault::Behind`] when something is missing and `migrate` is false;
-    /// [`RegistryFault::ColumnDiffers`] when a column has another type, migrate or not.
-    pub fn open(settings: &RegistrySettings, tables: Vec<TableSpec>, migrate: bool) -> Result<Self, RegistryFault> {
-        let opening = if migrate { Opening::Migrate } else { Opening::Strict };
+    /// [`RegistryFault::Absent`]; [`RegistryFault::Behind`] when something is missing that is not to be added;
+    /// [`RegistryFault::ColumnDiffers`] when a column has another type.
+    pub fn open(settings: &RegistrySettings, tables: Vec<TableSpec>, missing: Missing) -> Result<Self, RegistryFault> {
+        let opening = match missing {
+            Missing::Add => Opening::Migrate,
+            Missing::Refuse => Opening::Strict,
+        };
         Self::launch(settings, tables, opening)
     }
 
@@ -162,7 +166,7 @@ impl Registry {
         let writers_tables = tables.clone();
         let writer = match settings {
             RegistrySettings::Sqlite(settings) => {
-                sqlite::launch(settings, writers_tables, opening == Opening::Migrate, receiver)?
+                sqlite::launch(settings, writers_tables, opening.missing(), receiver)?
             }
             RegistrySettings::Postgres(settings) => {
                 let standing = Arc::clone(&standing);

@@ -36,7 +36,7 @@ use crate::edge::health::{self, Light, Readiness};
 use crate::edge::listen::{Edge, listen};
 use crate::edge::revocation::RevocationSet;
 use crate::edge::tls::{self, TlsSettings};
-use crate::exchange::{Stations, Stop};
+use crate::exchange::{Stations, Stop, pull};
 use crate::journal::{Entry, Journal, RefusalDraft, SealError};
 use crate::pki::acts;
 use crate::refusal::Refusal;
@@ -446,7 +446,7 @@ async fn watch(
         readiness.report("clock", light, said);
         stations.extracts.sweep();
         // An agreement can end without another bundle.
-        stations.extracts.end_revoked(&stations.policies.load(), wall_us);
+        pull::end_unheld(&stations).await;
         // A year that is over is a notice and no fault: the volume goes on until an operator turns it.
         if let Some((light, said)) = volumes::describe(&stations.journal, &mut volume, now_us).await {
             readiness.report("volume", light, said);

@@ -345,6 +345,7 @@ fn read_limits<'s>(document: &mut Document<'s>, table: &mut Table<'s>) -> Limits
         rows_per_push: table.optional(document, "rows_per_push"),
         rows_per_pull: table.optional(document, "rows_per_pull"),
         rows_per_day: table.optional(document, "rows_per_day"),
+        bytes_per_day: table.optional(document, "bytes_per_day"),
         pulls_per_day: table.optional(document, "pulls_per_day"),
         requests_per_day: table.optional(document, "requests_per_day"),
         subjects_per_day: table.optional(document, "subjects_per_day"),

@@ -112,6 +112,8 @@ impl Hours {
 /// remembered by its tag until midnight.
 pub const SUBJECTS_PER_DAY_MAX: u64 = 1_000_000;
 
+const BYTES_PER_DAY: &str = "bytes_per_day";
+
 /// Legal quotas of a grant; absent means unlimited by law, not by operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -121,6 +123,8 @@ pub struct Limits {
     pub rows_per_pull: Option<u64>,
     /// Rows a day, in Asia/Shanghai.
     pub rows_per_day: Option<u64>,
+    /// Bytes a day, in Asia/Shanghai: of bodies as they came, of extracts as they are given.
+    pub bytes_per_day: Option<u64>,
     /// Pulls a day, in Asia/Shanghai.
     pub pulls_per_day: Option<u64>,
     /// Exchanges of any kind a day, in Asia/Shanghai.
@@ -137,11 +141,12 @@ pub struct Limits {
 
 impl Limits {
     /// Each limit with the name that agreements use, in a fixed order.
-    pub fn named(&self) -> [(&'static str, Option<u64>); 9] {
+    pub fn named(&self) -> [(&'static str, Option<u64>); 10] {
         [
             ("rows_per_push", self.rows_per_push),
             ("rows_per_pull", self.rows_per_pull),
             ("rows_per_day", self.rows_per_day),
+            (BYTES_PER_DAY, self.bytes_per_day),
             ("pulls_per_day", self.pulls_per_day),
             ("requests_per_day", self.requests_per_day),
             ("subjects_per_day", self.subjects_per_day),
@@ -152,7 +157,9 @@ impl Limits {
     }
 
     fn encode(&self, out: &mut Canonical) {
-        for (name, limit) in self.named() {
+        // It came later than the others: a plan without it has the hash under which it was signed before.
+        let old = |(name, limit): &(&str, Option<u64>)| *name != BYTES_PER_DAY || limit.is_some();
+        for (name, limit) in self.named().into_iter().filter(old) {
             out.text(name).option(limit, |out, limit| {
                 out.integer(limit);
             });

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
-use shuguan::registry::{Ahead, Part, Registry, RegistrySettings};
+use shuguan::registry::{Ahead, Missing, Part, Registry, RegistrySettings};
 use shuguan_adapters::decode::{DecodeLimits, Decoder};
 use shuguan_policies::{KeyRing, Plan, PolicySet};
 use shuguan_tests::{Deployment, Running};
@@ -111,7 +111,7 @@ fn from_memory(policies: &PolicySet, pushes: &[Vec<RecordBatch>]) -> f64 {
     let settings = RegistrySettings::at(folder.path().join("registry.db"));
     let tables = shuguan::serve::tables(policies).expect("tables of the example");
     Registry::create(&settings, &tables).expect("a registry");
-    let registry = Registry::open(&settings, tables, false).expect("a registry");
+    let registry = Registry::open(&settings, tables, Missing::Refuse).expect("a registry");
     shuguan_tests::run(async {
         let begun = Instant::now();
         for (leaf, parts) in (1_u64..).zip(pushes) {

@@ -27,6 +27,14 @@ pub const PARTNERS: [&str; 8] = [
     "auditor-zhao",
 ];
 
+/// Who feeds what no random grant is about: push grants of one partner for one record type release the same columns.
+const FEEDERS: [&str; 4] = [
+    "public-security-base",
+    "civil-affairs-base",
+    "commerce-base",
+    "tax-base",
+];
+
 const RECORDS: [&str; 5] = [
     "public-security/resident",
     "civil-affairs/subsistence-allowance",
@@ -47,7 +55,7 @@ purpose = [
 ]
 "#;
     let mut partners = "format = 1\ntrust_domain = \"lyg.example\"\n".to_owned();
-    for id in PARTNERS {
+    for id in PARTNERS.into_iter().chain(FEEDERS) {
         let path = match id {
             "information-centre" | "survey-office" => format!("registry/{id}"),
             "auditor-zhao" => "officer/auditor/office/zhao".to_owned(),
@@ -115,7 +123,7 @@ const BASE: [&str; 9] = [
     "tax/registration",
 ];
 
-/// Whole feeds under a purpose of their own, so that every dataset field is supplied and no random grant collides with them.
+/// Whole feeds by partners of their own, so that every dataset field is supplied and no random grant collides with them.
 fn base() -> String {
     let mut text =
         "format = 1\nagreement = \"BASE\"\nconsumer = \"survey-office\"\nimpact_assessment = \"P\"\n".to_owned();
@@ -126,9 +134,10 @@ fn base() -> String {
         let record = Catalogue::of_adapters().record(name).unwrap();
         let fields: Vec<String> = record.fields.iter().map(|field| format!("{:?}", field.name)).collect();
         text += &format!(
-            "[[grant]]\nid = \"base-{}\"\nfor = {{ record = \"{}\" }}\nschema = {}\nnecessity = \"必要\"\nkeep = [{}]\n",
+            "[[grant]]\nid = \"base-{}\"\nfor = {{ record = \"{}\", partner = \"{}-base\" }}\nschema = {}\nnecessity = \"必要\"\nkeep = [{}]\n",
             record.short(),
             record.name,
+            record.agency.name(),
             record.schema,
             fields.join(", ")
         );
@@ -177,7 +186,9 @@ fn grant_text(random: &mut Random, id: &str, used: &mut Vec<String>) -> String {
         Target::Record(record) => {
             purpose = "enrolment.registration";
             registry = "information-centre";
+            let city = format!(", partner = \"{}-city\"", record.agency.name());
             let whom = match random.below(4) {
+                _ if BASE.contains(&record.name) => city.as_str(),
                 0 if record.agency.name() == "health" => ", partner = \"health-ganyu\"",
                 1 if record.agency.name() == "health" => ", partners = [\"health-city\", \"health-ganyu\"]",
                 _ => "",

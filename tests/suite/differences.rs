@@ -19,7 +19,7 @@ use shuguan::clock::Clock;
 use shuguan::journal::{Entry, Journal, JournalSettings, Outcome, Secret};
 use shuguan::postgres::PostgresSettings;
 use shuguan::registry::schema::{ColumnSpec, ColumnType, TableSpec};
-use shuguan::registry::{Registry, RegistrySettings};
+use shuguan::registry::{Missing, Registry, RegistrySettings};
 use shuguan::relay::{self, RelaySettings, RelayStatus};
 use shuguan_adapters::catalogue::record_type;
 use shuguan_ledger::leaf::{Commitment, Digest, Event, OperatorEvent, PushEvent};
@@ -322,7 +322,7 @@ impl World {
 
     /// Lets a relay of its own work, for that long, or until nothing waits.
     async fn relay(&self, for_ms: Option<u64>) {
-        let registry = Registry::open(&self.registry, tables(), false).expect("a registry");
+        let registry = Registry::open(&self.registry, tables(), Missing::Refuse).expect("a registry");
         let (stop, status) = (CancellationToken::new(), RelayStatus::default());
         let settings = RelaySettings {
             rows_per_s: None,

@@ -608,10 +608,24 @@ fn a_narrower_grant_ends_what_was_prepared_under_the_wider_one_and_rows_without_
         let (code, _, error) = gateway.submit("narrower");
         assert_eq!(code, 0, "{error}");
         let late = content(&running, &registry, &wide).await;
-        assert_eq!((late.status.as_u16(), late.code().as_str()), (403, "SG4114"));
+        assert_eq!((late.status.as_u16(), late.code().as_str()), (409, "SG4116"));
         let state = Call::get(wide["links"]["status"].as_str().unwrap_or_default().to_owned());
         let state = running.call(state, &registry).await.unwrap().json();
-        assert_eq!(state["state"], "revoked", "{state}");
+        assert_eq!(
+            (&state["state"], &state["code"]),
+            (&json!("changed"), &json!("SG4116")),
+            "{state}"
+        );
+        let kept: Vec<_> = gateway
+            .leaves_of("refusal")
+            .into_iter()
+            .filter(|leaf| leaf["at"] == "kept")
+            .collect();
+        assert_eq!(kept.len(), 1, "{kept:?}");
+        assert_eq!(
+            (&kept[0]["x"], &kept[0]["code"]),
+            (&wide["extract"], &json!("grant-changed"))
+        );
         assert_eq!(std::fs::read_dir(gateway.path("extracts")).unwrap().count(), 0);
 
         let mut orders = Vec::new();

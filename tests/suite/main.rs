@@ -52,6 +52,7 @@ mod traders;
 mod vanished;
 mod vault;
 mod volumes;
+mod withheld;
 mod witness;
 mod workbooks;
 mod worlds;

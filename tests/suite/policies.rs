@@ -520,7 +520,25 @@ fn a_revoked_grant_ends_extracts_that_run_and_that_are_ready_and_each_is_in_the_
         let (code, _, error) = gateway.submit("without");
         assert_eq!(code, 0, "{error}");
         let state = running.call(Call::get(status.clone()), &registry).await.unwrap().json();
-        assert_eq!(state["state"], "revoked", "{state}");
+        assert_eq!(
+            (&state["state"], &state["code"]),
+            (&json!("revoked"), &json!("SG4114")),
+            "{state}"
+        );
+        let kept: Vec<_> = gateway
+            .leaves_of("refusal")
+            .into_iter()
+            .filter(|leaf| leaf["at"] == "kept")
+            .collect();
+        assert_eq!(kept.len(), 1, "{kept:?}");
+        assert_eq!(
+            (&kept[0]["x"], &kept[0]["code"]),
+            (&state["extract"], &json!("revoked"))
+        );
+        assert_eq!(
+            (&kept[0]["ds"], &kept[0]["p"]),
+            (&json!("population"), &json!("information-centre"))
+        );
         let content = running
             .call(Call::get(format!("{status}/content")), &registry)
             .await

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::Value;
 use shuguan_tests::{Answer, Call, Deployment, Running, eventually, leaves, registry_count, run};
 
-use crate::feeds::{NDJSON, nobody};
+use crate::feeds::{NDJSON, nobody, resident};
 
 const DEATH: &str = "health/death-certificate";
 
@@ -232,5 +232,166 @@ fn pulls_of_a_day_run_out_and_stay_out_after_a_restart() {
         assert_eq!(said(&fourth), (429, "SG4112".into()));
         let other = request().body(r#"{"dataset":"enterprises","purpose":"enrolment.registration","case":"A-1"}"#);
         assert_eq!(running.call(other, &registry).await.unwrap().status, 202);
+    });
+}
+
+/// A gateway that takes so many bytes of death certificates a day, and gives so many of an extract.
+fn narrow(pushed: usize, pulled: u64) -> Deployment {
+    let gateway = Deployment::new();
+    for (file, from, to) in [
+        (
+            "health.toml",
+            "rows_per_day = 1_000_000",
+            format!("bytes_per_day = {pushed}"),
+        ),
+        (
+            "registry.toml",
+            "pulls_per_day = 24",
+            format!("bytes_per_day = {pulled}"),
+        ),
+    ] {
+        let path = gateway.path("policies/agreements").join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file}: no {from}");
+        std::fs::write(&path, text.replacen(from, &to, 1)).unwrap();
+    }
+    gateway.sign("policies", &[]);
+    gateway
+}
+
+#[test]
+fn bytes_of_a_day_run_out_as_they_came_and_a_restart_remembers_them() {
+    run(async {
+        let line = deaths(0, 1).len();
+        let gateway = narrow(10 * line, 1_000);
+        let running = gateway.serve();
+        let first = Call::push(DEATH, NDJSON, deaths(0, 8));
+        let answer = push(&running, &gateway, "health-city", first.clone()).await;
+        assert_eq!(said(&answer).0, 202, "{:?}", answer.body);
+        let policy = answer.header("ratelimit-policy");
+        let wanted = format!("\"bytes\";q={};w=86400;qu=\"content-bytes\"", 10 * line);
+        assert!(policy.ends_with(&wanted), "{policy}");
+        let left = format!("\"bytes\";r={};t=", 2 * line);
+        assert!(
+            answer.header("ratelimit").contains(&left),
+            "{}",
+            answer.header("ratelimit")
+        );
+        // A line more than is left is refused as soon as its length is announced, and nothing of it is accepted.
+        let more = push(
+            &running,
+            &gateway,
+            "health-city",
+            Call::push(DEATH, NDJSON, deaths(10, 3)),
+        )
+        .await;
+        assert_eq!(said(&more), (429, "SG4112".into()));
+        let wait: u64 = more.header("retry-after").parse().unwrap();
+        assert!((1..=86_401).contains(&wait), "{wait}");
+        assert!(more.header("ratelimit").contains(&left), "{}", more.header("ratelimit"));
+        let again = push(&running, &gateway, "health-city", first.clone()).await;
+        assert_eq!((again.status.as_u16(), &again.body), (202, &answer.body));
+        running.kill();
+        let running = gateway.serve();
+        let over = push(
+            &running,
+            &gateway,
+            "health-city",
+            Call::push(DEATH, NDJSON, deaths(10, 3)),
+        )
+        .await;
+        assert_eq!(said(&over), (429, "SG4112".into()), "after a kill");
+        let fits = push(
+            &running,
+            &gateway,
+            "health-city",
+            Call::push(DEATH, NDJSON, deaths(20, 2)),
+        )
+        .await;
+        assert_eq!(said(&fits).0, 202);
+        let spent = push(
+            &running,
+            &gateway,
+            "health-city",
+            Call::push(DEATH, NDJSON, deaths(30, 1)),
+        )
+        .await;
+        assert_eq!(said(&spent), (429, "SG4112".into()));
+        let again = push(&running, &gateway, "health-city", first).await;
+        assert_eq!((again.status.as_u16(), &again.body), (202, &answer.body));
+        let other = push(
+            &running,
+            &gateway,
+            "health-ganyu",
+            Call::push(DEATH, NDJSON, deaths(40, 10)),
+        )
+        .await;
+        assert_eq!(said(&other).0, 202, "each partner has its own");
+        let refused = leaves(&gateway.journal())
+            .into_iter()
+            .filter(|leaf| leaf["code"] == "quota");
+        assert_eq!(refused.count(), 3);
+    });
+}
+
+#[test]
+fn an_extract_of_more_bytes_than_are_left_of_the_day_gives_nothing() {
+    run(async {
+        let gateway = narrow(1_000_000, 300);
+        let running = gateway.serve();
+        let registry = gateway.partner("information-centre");
+        let residents =
+            |people: std::ops::Range<u32>| people.flat_map(|n| resident(&nobody(n), "某某")).collect::<Vec<u8>>();
+        let pulled = async |key: &str| {
+            let body = r#"{"dataset":"population","purpose":"enrolment.registration","case":"A-1"}"#;
+            let request = Call::new(Method::POST, "/v1/extracts")
+                .header("content-type", "application/json")
+                .header("idempotency-key", key)
+                .body(body);
+            let begun = running.call(request, &registry).await.unwrap();
+            if begun.status != 202 {
+                return said(&begun);
+            }
+            let wait = Call::get(begun.header("location")).header("prefer", "wait=20");
+            let state = running.call(wait, &registry).await.unwrap().json();
+            (202, state["state"].as_str().unwrap().to_owned())
+        };
+        let _ = push(
+            &running,
+            &gateway,
+            "public-security-city",
+            Call::push("public-security/resident", NDJSON, residents(0..1)),
+        )
+        .await;
+        eventually("one resident is in", 20, || {
+            registry_count(&gateway.registry(), "public_security_resident") == 1
+        });
+        assert_eq!(pulled("one").await, (202, "ready".into()));
+        let given = leaves(&gateway.journal())
+            .into_iter()
+            .find(|leaf| leaf["k"] == "pull")
+            .unwrap();
+        assert!((1..=300).contains(&given["bytes"].as_u64().unwrap()), "{given}");
+        let _ = push(
+            &running,
+            &gateway,
+            "public-security-city",
+            Call::push("public-security/resident", NDJSON, residents(1..10)),
+        )
+        .await;
+        eventually("ten residents are in", 20, || {
+            registry_count(&gateway.registry(), "public_security_resident") == 10
+        });
+        assert_eq!(pulled("two").await, (202, "failed".into()));
+        let refused = leaves(&gateway.journal())
+            .into_iter()
+            .find(|leaf| leaf["code"] == "quota")
+            .unwrap();
+        assert_eq!(
+            (&refused["k"], &refused["at"]),
+            (&"refusal".into(), &"query".into()),
+            "{refused}"
+        );
+        assert_eq!(gateway.leaves_of("pull").len(), 1);
     });
 }

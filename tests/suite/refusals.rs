@@ -393,12 +393,22 @@ fn who_has_too_many_batches_refused_waits_and_what_was_answered_is_answered_agai
             let seconds = limited.header("retry-after").parse::<u64>().unwrap();
             assert!((1100..=1201).contains(&seconds), "{seconds}");
         }
-        let again = running.call(first, &police).await.unwrap();
+        let again = running.call(first.clone(), &police).await.unwrap();
         assert_eq!((again.status.as_u16(), &again.body), (422, &refused.body));
         let death = "health/death-certificate";
-        let other = Call::push(death, NDJSON, clean(death, NDJSON, 2, 1));
-        let other = running.call(other, &deployment.partner("health-city")).await.unwrap();
-        assert_eq!(other.status, 202);
+        let other = |seed| Call::push(death, NDJSON, clean(death, NDJSON, 2, seed));
+        let health = deployment.partner("health-city");
+        assert_eq!(running.call(other(1), &health).await.unwrap().status, 202);
+        // The log remembers them.
+        running.kill();
+        let running = deployment.serve();
+        let limited = running.call(push(), &police).await.unwrap();
+        assert_eq!((limited.status.as_u16(), limited.code().as_str()), (429, "SG2110"));
+        let seconds = limited.header("retry-after").parse::<u64>().unwrap();
+        assert!((1000..=1201).contains(&seconds), "{seconds}");
+        let again = running.call(first, &police).await.unwrap();
+        assert_eq!((again.status.as_u16(), &again.body), (422, &refused.body));
+        assert_eq!(running.call(other(2), &health).await.unwrap().status, 202);
     });
 }
 

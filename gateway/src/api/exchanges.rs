@@ -22,7 +22,7 @@ use super::places;
 use super::report::{self, ReportForm};
 use crate::edge::Peer;
 use crate::exchange::{Fault, Refused, Stop};
-use crate::journal::{ExchangeView, RECALLED, Sealed};
+use crate::journal::{ExchangeView, InboxState, RECALLED, Sealed};
 use crate::opening::{self, Opening};
 use crate::refusal::Refusal;
 
@@ -199,7 +199,7 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         Event::Pull(event) => {
             let counts = json!({
                 "dataset": event.ds, "purpose": event.pur, "agreement": event.agr, "format": event.fmt,
-                "rows": event.rows, "filtered": event.fil, "bytes": event.bytes,
+                "rows": event.rows, "bytes": event.bytes,
             });
             members.extend(counts.as_object().cloned().unwrap_or_default());
         }
@@ -267,34 +267,25 @@ fn recalled(view: &ExchangeView) -> Option<&RecalledEvent> {
     }
 }
 
-/// States of an inbox row whose batch never goes to the registry, when no leaf says that it went.
-const GIVEN_UP: [&str; 2] = ["discarded", "erased"];
-
 fn state(view: &ExchangeView) -> &'static str {
     match &view.leaf.event {
-        Event::Push(_)
-            if view
-                .inbox
-                .as_ref()
-                .is_some_and(|inbox| inbox.reason.as_deref() == Some(RECALLED)) =>
-        {
-            "recalled"
-        }
+        Event::Push(_) => state_of_push(view),
         Event::Recall(_) if recalled(view).is_some() => "recalled",
-        Event::Push(_) if view.relayed.is_some() => "relayed",
-        Event::Push(_) if view.inbox.as_ref().is_some_and(|inbox| inbox.state == "set-aside") => "set-aside",
-        // Nothing else is erased without a `relayed` leaf.
-        Event::Push(_)
-            if view
-                .inbox
-                .as_ref()
-                .is_some_and(|inbox| GIVEN_UP.contains(&inbox.state.as_str())) =>
-        {
-            "discarded"
-        }
         Event::Refusal(_) => "refused",
         Event::Aborted(_) => "aborted",
         _ => "sealed",
+    }
+}
+
+fn state_of_push(view: &ExchangeView) -> &'static str {
+    let inbox = view.inbox.as_ref();
+    match inbox.map(|inbox| inbox.state) {
+        _ if inbox.is_some_and(|inbox| inbox.reason.as_deref() == Some(RECALLED)) => "recalled",
+        _ if view.relayed.is_some() => InboxState::Relayed.name(),
+        Some(InboxState::SetAside) => InboxState::SetAside.name(),
+        // Nothing else is erased without a `relayed` leaf.
+        Some(InboxState::Discarded | InboxState::Erased) => InboxState::Discarded.name(),
+        Some(InboxState::Waiting | InboxState::Relayed) | None => "sealed",
     }
 }
 

@@ -135,7 +135,10 @@ fn document(exchange: Uuid, state: &ExtractState) -> Value {
     let word = match state {
         ExtractState::Preparing => "preparing",
         ExtractState::Failed => "failed",
-        ExtractState::Revoked => "revoked",
+        ExtractState::Ended(why) => {
+            members.insert("code".into(), why.code().into());
+            ended(*why)
+        }
         ExtractState::Ready(ready) => {
             members.insert("rows".into(), ready.rows.into());
             members.insert("as_of".into(), ready.as_of_us.map(time::format).into());
@@ -146,6 +149,17 @@ fn document(exchange: Uuid, state: &ExtractState) -> Value {
     };
     members.insert("state".into(), word.into());
     document
+}
+
+/// The word for what ended an extract.
+fn ended(why: Refusal) -> &'static str {
+    if why == Refusal::GrantChanged {
+        "changed"
+    } else if why == Refusal::AgreementExpired {
+        "agreement-expired"
+    } else {
+        "revoked"
+    }
 }
 
 fn digest_text(ready: &Ready) -> String {
@@ -164,7 +178,7 @@ fn own_ready(api: &Api, peer: &Peer, extract: &str) -> Result<(Uuid, Arc<Ready>)
         }
         ExtractState::Preparing => Err(Refused::new(Refusal::ExtractNotReady).retry_after(1).into()),
         ExtractState::Failed => Err(Refusal::ExtractGone.into()),
-        ExtractState::Revoked => Err(Refusal::GrantRevoked.into()),
+        ExtractState::Ended(why) => Err(why.into()),
     }
 }
 
@@ -276,7 +290,7 @@ impl Watched {
         self.gatekeeper.recheck(&self.peer)?;
         match self.extracts.state(exchange, &self.peer.partner().id) {
             Some(ExtractState::Ready(ready)) => ready.granted.upheld(&self.policies.load(), self.wall.now_us()),
-            Some(ExtractState::Revoked) => Err(Refusal::GrantRevoked),
+            Some(ExtractState::Ended(why)) => Err(why),
             _ => Err(Refusal::ExtractGone),
         }
     }

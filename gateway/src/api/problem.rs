@@ -272,8 +272,12 @@ pub fn rate_limit_fields(headers: &mut HeaderMap, standing: &Standing) {
         states.push(format!("\"requests\";r={};t={}", requests.remaining, requests.reset_s));
     }
     for quota in &standing.quotas {
-        // The default unit is requests; a row is none.
-        let unit = if quota.name == "rows" { ";qu=\"rows\"" } else { "" };
+        // The default unit is requests.
+        let unit = match quota.name {
+            "rows" => ";qu=\"rows\"",
+            "bytes" => ";qu=\"content-bytes\"",
+            _ => "",
+        };
         policies.push(format!("\"{}\";q={};w={DAY_S}{unit}", quota.name, quota.quota));
         states.push(format!("\"{}\";r={};t={}", quota.name, quota.remaining, quota.reset_s));
     }

@@ -10,7 +10,7 @@
 //! | 2 | the registry's writer knows the columns of both bundles | nothing |
 //! | 3 | a submitted bundle is installed in its folder | the new bundle, signed: the next start loads it and seals its leaf |
 //! | 4 | the `loaded` leaf is durable | the same, and the log says so |
-//! | 5 | swapped; extracts whose grant is gone end; a `revoked` leaf for each grant and partner that is gone | as 4; what is gone follows from both hashes |
+//! | 5 | swapped; extracts whose grant is gone or another end, each with a `refusal` leaf at `kept` if it was ready; a `revoked` leaf for each grant and partner that is gone | as 4; what is gone follows from both hashes |
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -29,7 +29,7 @@ use crate::clock;
 use crate::edge::health::Light;
 use crate::edge::signers::Signers;
 use crate::exchange::seal::unavailable;
-use crate::exchange::{Fault, Refused, Stations, Stop};
+use crate::exchange::{Fault, Refused, Stations, Stop, pull};
 use crate::hex::hex;
 use crate::journal::{Entry, Outcome, SealError};
 use crate::refusal::Refusal;
@@ -287,7 +287,7 @@ impl Keeper {
         let set = vouched.set;
         self.in_force.store(Arc::new(in_force));
         self.stations.policies.store(Arc::clone(&set));
-        let ended = self.stations.extracts.end_revoked(&set, self.stations.wall.now_us());
+        let ended = pull::end_unheld(&self.stations).await;
         tracing::info!(
             policy.serial = vouched.statement.serial,
             grants.gone = change.gone.len(),

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::journal::{Journal, JournalPlace};
 use crate::postgres::PostgresAddress;
 use crate::registry::schema::{TableSpec, describe};
-use crate::registry::{Registry, RegistryFault, RegistrySettings};
+use crate::registry::{Missing, Registry, RegistryFault, RegistrySettings};
 use crate::serve::tables;
 
 /// Registration database and journal: migrate, compare, back up, restore, recover.
@@ -222,7 +222,7 @@ fn roles(path: &Path, only: Option<Which>, output: &Output) -> Result<(), Failur
 
 fn migrate(store: &RegistrySettings, tables: Vec<TableSpec>, print: bool, output: &Output) -> Result<(), Failure> {
     if !print {
-        Registry::open(store, tables, true).map_err(unfit)?;
+        Registry::open(store, tables, Missing::Add).map_err(unfit)?;
         output.note("the registry fits the policies");
         return Ok(());
     }

@@ -280,6 +280,18 @@ async fn wait_until_ready(client: &Client, id: &str, patience: Duration) -> Resu
                 return Err(Failure::new(Exit::Unreached, "the extract is not ready yet")
                     .then("repeat with a longer --timeout"));
             }
+            Some(ended @ ("revoked" | "changed" | "agreement-expired")) => {
+                let code = document
+                    .get("code")
+                    .and_then(serde_json::Value::as_str)
+                    .unwrap_or("SG4114");
+                return Err(Failure::new(
+                    Exit::Refused,
+                    format!("the extract was ended since it was asked for, and its content is gone: {ended}"),
+                )
+                .at(format!("GET {path}"))
+                .then(format!("shuguan explain {code}; shuguan catalog")));
+            }
             _ => {
                 return Err(Failure::new(Exit::Unreached, "the extract failed")
                     .at(format!("GET {path}"))

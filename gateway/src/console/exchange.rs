@@ -238,7 +238,7 @@ async fn page(
         counts: counts(&view.leaf.event),
         fields: fields(&view.leaf.event, &policies),
         standing: view.inbox.as_ref().map(|inbox| Choice {
-            zh: words::outcome(&inbox.state).to_owned(),
+            zh: words::outcome(inbox.state.name()).to_owned(),
             code: inbox.reason.clone().unwrap_or_default(),
         }),
         relayed: relayed(view),
@@ -268,11 +268,14 @@ fn counts(event: &Event) -> Vec<Count> {
             count("重复", push.rep),
             count("字节", push.bytes),
         ],
-        Event::Pull(pull) => vec![
-            count("记录", pull.rows),
-            count("授权范围外", pull.fil),
-            count("字节", pull.bytes),
-        ],
+        Event::Pull(pull) => [
+            ("记录", Some(pull.rows)),
+            ("授权范围外", pull.fil),
+            ("字节", Some(pull.bytes)),
+        ]
+        .into_iter()
+        .filter_map(|(term, number)| Some(count(term, number?)))
+        .collect(),
         Event::Compare(compare) => vec![
             count("比对", compare.rows),
             count("查无此人(户)", compare.abs),

@@ -4,7 +4,7 @@
 //! slow-client defaults do nothing without a timer, and its `auto` builder never times out before the first bytes, so the protocol is
 //! chosen here by the name that TLS negotiated.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -43,6 +43,10 @@ pub(super) struct Activity {
     in_flight: AtomicUsize,
     /// Of those, the answers that are being sent.
     sending: AtomicUsize,
+    /// Answers that offer more than was taken: their numbers, and milliseconds after `began` since when nobody has asked for the next piece.
+    offered: Mutex<HashMap<u64, u64>>,
+    /// The number of the next answer.
+    answers: AtomicU64,
     /// Milliseconds after `began` when a request last began, ended, or gave a piece of its answer.
     moved_ms: AtomicU64,
     /// Milliseconds after `began` since when a head is unfinished; 0 for none.
@@ -60,6 +64,8 @@ impl Activity {
             spoke: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             sending: AtomicUsize::new(0),
+            offered: Mutex::default(),
+            answers: AtomicU64::new(0),
             moved_ms: AtomicU64::new(0),
             head_since_ms: AtomicU64::new(0),
             heads: Mutex::default(),
@@ -73,6 +79,22 @@ impl Activity {
 
     fn moved(&self) {
         self.moved_ms.store(self.millis(), Ordering::Relaxed);
+    }
+
+    /// An answer has a piece to give, or none any more.
+    fn offers(&self, answer: u64, offered: bool) {
+        let mut answers = self.offered.lock().unwrap_or_else(PoisonError::into_inner);
+        if offered {
+            answers.insert(answer, self.millis());
+        } else {
+            answers.remove(&answer);
+        }
+    }
+
+    /// Since when the answer waits that waits longest, milliseconds after `began`.
+    fn untaken_since(&self) -> Option<u64> {
+        let answers = self.offered.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.values().min().copied()
     }
 
     /// A head of HTTP/1.1 is complete.
@@ -125,6 +147,8 @@ impl Drop for InFlight {
 struct Sending {
     body: Body,
     in_flight: InFlight,
+    /// Among those of its connection.
+    number: u64,
     window: RateWindow,
     /// The last piece: when it was given, and its bytes.
     given: Option<(Instant, usize)>,
@@ -139,9 +163,12 @@ impl Sending {
     fn new(body: Body, in_flight: InFlight, rate_min: u32) -> Self {
         in_flight.0.sending.fetch_add(1, Ordering::Relaxed);
         in_flight.0.moved();
+        let number = in_flight.0.answers.fetch_add(1, Ordering::Relaxed);
+        in_flight.0.offers(number, true);
         Self {
             body,
             in_flight,
+            number,
             window: RateWindow::new(rate_min),
             given: None,
         }
@@ -151,6 +178,7 @@ impl Sending {
 impl Drop for Sending {
     fn drop(&mut self) {
         self.in_flight.0.sending.fetch_sub(1, Ordering::Relaxed);
+        self.in_flight.0.offers(self.number, false);
     }
 }
 
@@ -164,9 +192,12 @@ impl http_body::Body for Sending {
         {
             return Poll::Ready(Some(Err(axum::Error::new(ReadTooSlowly))));
         }
+        // What we take to make a piece is not the reader's.
+        self.in_flight.0.offers(self.number, false);
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if let Poll::Ready(ready) = &frame {
             self.in_flight.0.moved();
+            self.in_flight.0.offers(self.number, true);
             let data = ready.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
             self.given = data.map(|data| (Instant::now(), data.len()));
         }
@@ -320,7 +351,11 @@ fn judge(settings: &ListenSettings, activity: &Activity) -> Verdict {
     let stuck = in_flight == activity.sending.load(Ordering::Relaxed)
         && activity.spoke.load(Ordering::Relaxed)
         && since(&activity.moved_ms) > settings.idle_timeout;
-    if unfinished || silent || stuck {
+    // A stream of HTTP/2 whose window stays shut, whatever the others do: the body is not asked for more, so its lowest rate would never be judged.
+    let untaken = activity
+        .untaken_since()
+        .is_some_and(|ms| age.saturating_sub(Duration::from_millis(ms)) > settings.idle_timeout);
+    if unfinished || silent || stuck || untaken {
         Verdict::Close
     } else if age > settings.connection_age_max || activity.evicted.load(Ordering::Relaxed) {
         Verdict::Leave

@@ -23,6 +23,7 @@ use super::{Refused, RowError, Stations, Stop};
 use crate::edge::deadline::BodyStop;
 use crate::journal::Journal;
 use crate::limits::held::Holding;
+use crate::limits::quota::{Exhausted, Hold};
 use crate::refusal::Refusal;
 use crate::sha256;
 
@@ -164,9 +165,12 @@ where
                     return Ok(());
                 };
                 let bytes = u64::try_from(data.len()).unwrap_or(u64::MAX);
+                self.bytes = self.bytes.saturating_add(bytes);
+                // What is announced is refused with the first of it, and not with the last.
+                let announced = self.admitted.content_length.unwrap_or_default().max(self.bytes);
+                self.within_quota(|hold| hold.bytes(announced)).await?;
                 self.admitted.permit.pace_bytes(bytes).await;
                 self.digest.update(&data);
-                self.bytes = self.bytes.saturating_add(bytes);
                 match &mut self.inflater {
                     _ if self.unreadable.is_some() || self.too_many => {}
                     Some(inflater) => inflater.put(&data),
@@ -242,18 +246,28 @@ where
             self.too_many = true;
             return Ok(());
         }
-        if !self.repeated
-            && let Ok(hold) = &self.admitted.quota
-            && let Err(exhausted) = hold.rows(received)
-        {
-            if !admit::answered(&self.journal, self.admitted).await? {
-                return Err(exhausted.into());
-            }
-            self.repeated = true;
-        }
+        self.within_quota(|hold| hold.rows(received)).await?;
         let fresh = received.saturating_sub(self.paced);
         self.paced = received;
         self.admitted.permit.pace_rows(fresh).await;
+        Ok(())
+    }
+
+    /// Takes of the quota of the day. A repeat of an answered key takes nothing, and only the journal knows which key that is.
+    async fn within_quota(&mut self, take: impl Fn(&Hold) -> Result<(), Exhausted>) -> Result<(), Stop> {
+        let Ok(hold) = &self.admitted.quota else {
+            return Ok(());
+        };
+        if self.repeated {
+            return Ok(());
+        }
+        let Err(exhausted) = take(hold) else {
+            return Ok(());
+        };
+        if !admit::answered(&self.journal, self.admitted).await? {
+            return Err(exhausted.into());
+        }
+        self.repeated = true;
         Ok(())
     }
 

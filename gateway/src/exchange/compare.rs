@@ -26,7 +26,7 @@ use crate::clock;
 use crate::edge::Peer;
 use crate::extract::form::Form;
 use crate::journal::{ColumnDigests, Sealed, Subjects};
-use crate::limits::quota::{Hold, QuotaKey};
+use crate::limits::quota::{Amount, Hold, QuotaKey};
 use crate::limits::subjects::SubjectHold;
 use crate::limits::{Permit, Standing};
 use crate::refusal::Refusal;
@@ -118,7 +118,10 @@ pub async fn compare(
     let (admitted, mut answered) = query(stations, admitted).await?;
     admitted.granted.still(stations)?;
     within_absences(stations, &admitted, &answered).await?;
-    let sealing = held.quota.sealing(admitted.claims.rows());
+    let sealing = held.quota.sealing(Amount {
+        rows: admitted.claims.rows(),
+        bytes: u64::try_from(answered.content.len()).unwrap_or(u64::MAX),
+    });
     held.told.iter_mut().for_each(SubjectHold::sealing);
     let (sealed, event) = match seal::compare(stations, &admitted, &mut answered).await {
         Ok(sealed) => sealed,

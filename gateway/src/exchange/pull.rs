@@ -3,6 +3,8 @@
 //! Takes the registry's request; gives an extract whose leaf is durable before the first byte of it is offered. The rows go column by
 //! column through the same gate as a push.
 
+mod ended;
+
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -12,6 +14,8 @@ use shuguan_policies::dataset::Dataset;
 use shuguan_policies::{Direction, Mode, Plan, Role, Target};
 use uuid::Uuid;
 
+pub use self::ended::end_unheld;
+use self::ended::{ended_early, seal_end};
 use super::admit::denied;
 use super::asked::{self, Asked, Granted, RequestHead};
 use super::release::Index;
@@ -22,9 +26,9 @@ use crate::extract::form::Form;
 use crate::extract::shuffle::{Shuffle, ShuffleFault};
 use crate::extract::spool::{SpoolFault, SpoolWriter, Spooled};
 use crate::extract::{Ready, State, Unplaced};
-use crate::journal::{ColumnDigests, RefusalDraft, Sealed, Subjects};
+use crate::journal::{ColumnDigests, Sealed, Subjects};
 use crate::limits::Permit;
-use crate::limits::quota::{Exhausted, Hold, QuotaKey};
+use crate::limits::quota::{Amount, Exhausted, Hold, QuotaKey};
 use crate::limits::subjects::SubjectHold;
 use crate::refusal::Refusal;
 use crate::registry::Selection;
@@ -145,36 +149,23 @@ pub async fn begin(
         Unplaced::TooMany => Refused::new(Refusal::TooManyAtOnce).retry_after(60),
         Unplaced::NoRoom => Refused::new(Refusal::SpoolFull).retry_after(SPOOL_RETRY_AFTER_S),
     })?;
-    let (partner, dataset) = (admitted.peer.partner().id.clone(), admitted.dataset);
+    let granted = admitted.granted.clone();
     let stations = Arc::clone(stations);
     stations.tasks.clone().spawn(async move {
-        let state = match pull(&stations, admitted, Allowed { quota, told }).await {
-            Ok(ready) => State::Ready(Arc::new(ready)),
-            Err(stop) => {
-                ended_early(&stations, exchange, &partner, dataset, stop).await;
-                State::Failed
+        match pull(&stations, admitted, Allowed { quota, told }).await {
+            Ok(ready) => {
+                // Sealed, and ended by other policies before anybody could be told.
+                if let Some(why) = stations.extracts.end(exchange, State::Ready(Arc::new(ready))) {
+                    seal_end(&stations, exchange, &granted, why).await;
+                }
             }
-        };
-        stations.extracts.end(exchange, state);
+            Err(stop) => {
+                ended_early(&stations, exchange, &granted, stop).await;
+                stations.extracts.end(exchange, State::Failed);
+            }
+        }
     });
     Ok(exchange)
-}
-
-/// A pull that was begun and gave nothing: a refusal is a leaf, a fault is logged.
-async fn ended_early(stations: &Stations, exchange: Uuid, partner: &str, dataset: Dataset, stop: Stop) {
-    let code = match stop {
-        Stop::Refused(refused) => refused.refusal,
-        Stop::Fault(fault) => {
-            tracing::error!(exchange.id = %exchange, cause = %fault.chain(), "an extract failed");
-            Refusal::RegistryUnavailable
-        }
-    };
-    let mut draft = RefusalDraft::new(Some(partner.to_owned()), code, "query");
-    draft.exchange = Some(exchange);
-    draft.dataset = Some(dataset.name().to_owned());
-    if stations.journal.refuse(draft).await.is_err() {
-        tracing::warn!(exchange.id = %exchange, "the end of an extract could not be sealed");
-    }
 }
 
 /// `query → release → seal`: no byte of it can be fetched before this returns.
@@ -182,7 +173,10 @@ async fn pull(stations: &Arc<Stations>, admitted: AdmittedPull, allowed: Allowed
     let (mut prepared, allowed) = query(stations, admitted, allowed).await?;
     prepared.admitted.granted.still(stations)?;
     let sealed = seal::pull(stations, &mut prepared).await?;
-    allowed.quota.settle(prepared.rows);
+    allowed.quota.settle(Amount {
+        rows: prepared.rows,
+        bytes: prepared.content.bytes(),
+    });
     if let Some(mut told) = allowed.told {
         told.sealing();
     }
@@ -303,6 +297,7 @@ fn query_now(stations: &Stations, admitted: AdmittedPull, allowed: Allowed) -> R
         index: Index::open(stations, &admitted.plan, admitted.exchange)?,
         allowed,
         text: Vec::new(),
+        bytes: 0,
         rows: 0,
         filtered: 0,
         stop: None,
@@ -382,6 +377,7 @@ struct Extract<'a> {
     index: Option<Index>,
     allowed: Allowed,
     text: Vec<u8>,
+    bytes: u64,
     rows: u64,
     filtered: u64,
     stop: Option<Stop>,
@@ -390,7 +386,7 @@ struct Extract<'a> {
 impl Extract<'_> {
     fn head(&mut self) -> Result<(), Stop> {
         let head = self.admitted.form.head(&self.admitted.plan.schema());
-        self.spool.write(head.as_bytes()).map_err(unspooled)
+        self.spool(head.as_bytes())
     }
 
     fn take(&mut self, batch: &RecordBatch) -> ControlFlow<()> {
@@ -453,7 +449,17 @@ impl Extract<'_> {
         }
         self.text.clear();
         self.admitted.form.write(batch, &mut self.text);
-        self.spool.write(&self.text).map_err(unspooled)
+        let text = std::mem::take(&mut self.text);
+        let spooled = self.spool(&text);
+        self.text = text;
+        spooled
+    }
+
+    /// What is given counts, before it lies in the spool.
+    fn spool(&mut self, content: &[u8]) -> Result<(), Stop> {
+        self.bytes += u64::try_from(content.len()).unwrap_or(u64::MAX);
+        self.allowed.quota.bytes(self.bytes)?;
+        self.spool.write(content).map_err(unspooled)
     }
 }
 

@@ -214,7 +214,8 @@ impl Gate {
                 index.part(&released)?;
             }
         }
-        self.has_room = self.uploading.wrote(self.payload.spilled_bytes());
+        let tags = self.index.as_ref().map_or(0, |index| index.writer.spilled_bytes());
+        self.has_room = self.uploading.wrote(self.payload.spilled_bytes().saturating_add(tags));
         Ok(())
     }
 }

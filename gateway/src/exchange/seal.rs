@@ -25,6 +25,7 @@ use crate::journal::{
     SealedPayload, Subjects, Uploading,
 };
 use crate::limits::Standing;
+use crate::limits::quota::Amount;
 use crate::refusal::Refusal;
 use crate::sha256;
 
@@ -54,7 +55,11 @@ pub struct SealedPush {
 /// # Errors
 /// A refusal that sticks to the key, a key with other content, or a journal that cannot commit.
 pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -> Result<SealedPush, Stop> {
-    let (received, accepts) = (released.received.counts.received, released.received.refused.is_none());
+    let (received, accepts) = (&released.received, released.received.refused.is_none());
+    let amount = Amount {
+        rows: received.counts.received,
+        bytes: received.bytes,
+    };
     let idempotency = idempotency(stations, &admitted, &released.received.digest);
     let report = kept_report(stations, &admitted, &released.received).await?;
     // What it takes on disk counts as an upload until its leaf has made it a part of the inbox.
@@ -69,7 +74,7 @@ pub async fn push(stations: &Stations, admitted: Admitted, released: Released) -
     let event = entry.event.clone();
     has_room(stations, &admitted, &entry).await?;
     let quota = admitted.quota.as_ref().ok().filter(|_| accepts);
-    let sealing = quota.map(|hold| hold.sealing(received));
+    let sealing = quota.map(|hold| hold.sealing(amount));
     let outcome = stations.journal.seal(entry).await;
     // The leaf is durable: from now on the log counts it too.
     if matches!(outcome, Ok(Outcome::Sealed(_))) {
@@ -307,6 +312,7 @@ pub async fn pull(stations: &Stations, prepared: &mut Prepared) -> Result<Sealed
     let subjects = prepared.subjects.take();
     let request = &prepared.admitted;
     let cols = Digest(prepared.columns.commit(&mut evidence));
+    evidence.note("filtered", prepared.filtered.to_string());
     let given = Given {
         rows: prepared.rows,
         as_of: prepared.as_of_us.map(time::format),
@@ -328,7 +334,7 @@ pub async fn pull(stations: &Stations, prepared: &mut Prepared) -> Result<Sealed
         bun: Digest(request.bundle),
         fmt: request.form.name().into(),
         rows: prepared.rows,
-        fil: prepared.filtered,
+        fil: None,
         bytes: prepared.content.bytes(),
         cols,
         out: evidence.commit_digest(CONTENT, &prepared.content.digest()),

@@ -1,7 +1,9 @@
 //! The inbox: sealed batches on their way into the registry.
 //!
 //! Takes the relay's questions lane by lane; gives exchanges, and their parts decrypted one by one. Every change of state goes through the
-//! sequencer. Refuses to move what is not in the state that the move begins from.
+//! sequencer. Refuses to move what is not in the state that the move begins from (`state` the list of them).
+
+mod state;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -21,6 +23,7 @@ use super::payload::PayloadReader;
 use super::statements;
 use super::store::{Row, Stored, values};
 use super::views::{ROWS_MAX, Reader};
+pub use state::InboxState;
 
 /// A sealed batch that waits. Cloning it shares the place of reading.
 #[derive(Clone)]
@@ -60,6 +63,13 @@ pub enum PushKind {
     Delta,
     /// Its end closes what it lacks.
     Snapshot,
+}
+
+/// How far one has looked through what may be erased: what was not erased then stands in the way of nothing behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DuePlace {
+    changed_us: i64,
+    leaf: u64,
 }
 
 /// The reason with which a snapshot is set aside that would close more than is allowed; to release it means to let it.
@@ -255,9 +265,22 @@ impl Reader {
         })
     }
 
-    /// Exchanges whose payload may go: relayed or discarded no later than the moment.
-    pub(super) fn due(&self, before_us: i64, limit: u32) -> Result<Vec<Uuid>, JournalFault> {
-        self.column(STEP, statements::DUE, values![before_us, limit])
+    /// Exchanges whose payload may go, relayed or discarded no later than the moment, from a place on; the last is at the place to go on from.
+    pub(super) fn due(
+        &self,
+        before_us: i64,
+        from: DuePlace,
+        limit: u32,
+    ) -> Result<Vec<(Uuid, DuePlace)>, JournalFault> {
+        let values = values![before_us, from.changed_us, from.leaf, limit];
+        self.rows(STEP, statements::DUE, values, |row| {
+            let place = DuePlace {
+                changed_us: row.get(0)?,
+                leaf: row.get(1)?,
+            };
+            // A leaf of no exchange is that of none that could be erased.
+            Ok((row.get::<Option<_>>(2)?.unwrap_or_default(), place))
+        })
     }
 
     /// Those of the exchanges whose payload is in no file that the journal knows.
@@ -335,11 +358,17 @@ fn bears_out(leaf: &[u8], exchange: &Uuid, names: [(&str, &str); 2], received_us
 }
 
 fn inbox_item(row: &Row<'_>, opener: &Opener) -> Stored<InboxItem> {
-    let (exchange, record, partner): (Uuid, String, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
+    let (named, record, partner): (Uuid, String, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
     let received_us = row.get(4)?;
     let names = [("rec", record.as_str()), ("p", partner.as_str())];
     let parts = row.get(5)?;
-    let borne_out = bears_out(row.blob(10)?, &exchange, names, received_us, parts);
+    let borne_out = bears_out(row.blob(10)?, &named, names, received_us, parts);
+    // A row may name another's exchange, which is neither held nor set aside for it.
+    let exchange = if borne_out {
+        named
+    } else {
+        row.get::<Option<_>>(12)?.unwrap_or_default()
+    };
     let payload = if borne_out {
         Payload::Closed {
             opener: opener.clone(),

@@ -9,7 +9,7 @@ use shuguan_ledger::leaf::{Event, Leaf, RelayedEvent};
 use uuid::Uuid;
 
 use super::fault::JournalFault;
-use super::inbox::RECALLED;
+use super::inbox::{InboxState, RECALLED};
 use super::payload::spill_path;
 use super::statements;
 use super::store::{Row, Stored, Value};
@@ -22,8 +22,8 @@ pub struct KeptPush {
     pub leaf: u64,
     /// Its id.
     pub exchange: Uuid,
-    /// `waiting`, `set-aside`, `relayed`, `discarded` or `erased`.
-    pub state: String,
+    /// Where it stands.
+    pub state: InboxState,
     /// Record type.
     pub record: String,
     /// Who sent it.

@@ -8,13 +8,22 @@ use arrow_array::RecordBatch;
 use shuguan_ledger::leaf::{OperatorEvent, RelayedEvent};
 use uuid::Uuid;
 
-use super::inbox::Opener;
+use super::inbox::{DuePlace, Opener};
 use super::payload::spill_path;
 use super::sequencer::Work;
 use super::{InboxItem, Journal, JournalFault, KeptPush, Lane, Reader, SealError, Sealed, SetAside};
 
-/// Payloads erased by one call of [`Journal::erase_due`].
+/// Exchanges that one call of [`Journal::erase_due`] looks at.
 const ERASE_BATCH: u32 = 64;
+
+/// What one call of [`Journal::erase_due`] has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Erased {
+    /// Payloads erased.
+    pub payloads: u64,
+    /// Where to go on; none: all that is due was looked at.
+    pub next: Option<DuePlace>,
+}
 
 impl Journal {
     /// The lanes in which something waits, by name.
@@ -136,25 +145,28 @@ impl Journal {
         self.read(move |reader| reader.set_aside(after)).await
     }
 
-    /// Deletes payload and key of exchanges that were relayed or discarded `hold_us` microseconds ago, each with its `erased` leaf; at
-    /// most 64 a call, by the earlier of the log's time and the machine's. Gives their number. A crash after the commit leaves a file that nobody can open; the next start removes it.
+    /// Deletes payload and key of exchanges that were relayed or discarded `hold_us` microseconds ago, each with its `erased` leaf; looks at
+    /// 64 a call, by the earlier of the log's time and the machine's. A crash after the commit leaves a file that nobody can open; the next start removes it.
     ///
     /// # Errors
     /// [`SealError::Unavailable`].
-    pub async fn erase_due(&self, hold_us: i64) -> Result<u64, SealError> {
+    pub async fn erase_due(&self, hold_us: i64, from: DuePlace) -> Result<Erased, SealError> {
         let before_us = self.time().careful_us().saturating_sub(hold_us.max(0));
-        let due = self.read(move |reader| reader.due(before_us, ERASE_BATCH)).await?;
+        let due = self
+            .read(move |reader| reader.due(before_us, from, ERASE_BATCH))
+            .await?;
+        let next = due.last().map(|(_, place)| *place);
         let erasing = due
             .iter()
-            .map(|exchange| self.sealed(Work::Erase { exchange: *exchange }, Some(*exchange)));
-        let mut erased = 0;
-        for (result, exchange) in futures_util::future::join_all(erasing).await.into_iter().zip(due) {
+            .map(|(exchange, _)| self.sealed(Work::Erase { exchange: *exchange }, Some(*exchange)));
+        let mut payloads = 0;
+        for (result, (exchange, _)) in futures_util::future::join_all(erasing).await.into_iter().zip(due) {
             if result?.is_some() {
-                erased += 1;
+                payloads += 1;
                 self.unlink(exchange).await;
             }
         }
-        Ok(erased)
+        Ok(Erased { payloads, next })
     }
 
     pub(super) async fn unlink(&self, exchange: Uuid) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use shuguan_ledger::leaf::ShredEvent;
 use uuid::Uuid;
 
+use super::inbox::DuePlace;
 use super::sequencer::{Target, Work};
 use super::{Journal, SealError, Sealed};
 
@@ -65,12 +66,16 @@ impl Journal {
     /// # Errors
     /// [`SealError::Unavailable`]; what was destroyed before has its leaf.
     pub async fn shred_payloads_before(&self, moment_us: i64, event: ShredEvent) -> Result<Vec<Sealed>, SealError> {
-        let mut leaves = Vec::new();
+        let (mut leaves, mut from) = (Vec::new(), DuePlace::default());
         loop {
-            let due = self.read(move |reader| reader.due(moment_us, PAYLOADS_A_LEAF)).await?;
-            if due.is_empty() {
+            let due = self
+                .read(move |reader| reader.due(moment_us, from, PAYLOADS_A_LEAF))
+                .await?;
+            let Some((_, last)) = due.last() else {
                 return Ok(leaves);
-            }
+            };
+            from = *last;
+            let due = due.into_iter().map(|(exchange, _)| exchange).collect();
             leaves.extend(self.shred_due(due, event.clone()).await?);
         }
     }

@@ -1,4 +1,5 @@
-//! What was used of quotas, as the log tells it: rows and exchanges of a day, comparisons of an hour, subjects of a day.
+//! What was used of quotas, as the log tells it: rows, bytes and exchanges of a day, comparisons and refused
+//! batches of an hour, subjects of a day.
 //!
 //! Takes a moment; reads every exchange since then, and of a grant that counts subjects the index that its leaves commit to. Gives counts and halves
 //! of keyed tags, never a value. Fails when an index is not there: who cannot count must not tell.
@@ -10,7 +11,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use shuguan_ledger::leaf::{Event, Leaf};
+use shuguan_ledger::leaf::{Event, Leaf, RefusalEvent};
 use shuguan_policies::{Direction, Mode};
 use uuid::Uuid;
 
@@ -21,7 +22,7 @@ use super::store::values;
 use super::subjects::{Tag, tags_path};
 use super::views::Reader;
 use crate::limits::absences::Asked;
-use crate::limits::quota::{QuotaKey, Spent};
+use crate::limits::quota::{Amount, QuotaKey, Spent};
 use crate::limits::subjects::{Times, short};
 
 impl Journal {
@@ -39,27 +40,27 @@ impl Journal {
 impl Reader {
     /// What the log says was sent, fetched and compared since a moment, by grant.
     pub fn spent(&self, since_us: i64) -> Result<Vec<Spent>, JournalFault> {
-        let mut spent: HashMap<QuotaKey, (u64, u64)> = HashMap::new();
-        self.used_since(since_us, |_, key, count| {
-            let (rows, exchanges) = spent.entry(key).or_default();
-            *rows += count;
+        let mut spent: HashMap<QuotaKey, (Amount, u64)> = HashMap::new();
+        self.used_since(since_us, |_, key, one| {
+            let (amount, exchanges) = spent.entry(key).or_default();
+            *amount += one;
             *exchanges += 1;
         })?;
         let spent = spent
             .into_iter()
-            .map(|(key, (rows, exchanges))| Spent { key, rows, exchanges });
+            .map(|(key, (amount, exchanges))| Spent { key, amount, exchanges });
         Ok(spent.collect())
     }
 
-    /// Each exchange since a moment: its leaf, its grant, its rows.
-    fn used_since(&self, since_us: i64, mut each: impl FnMut(u64, QuotaKey, u64)) -> Result<(), JournalFault> {
+    /// Each exchange since a moment: its leaf, its grant, its rows and bytes.
+    fn used_since(&self, since_us: i64, mut each: impl FnMut(u64, QuotaKey, Amount)) -> Result<(), JournalFault> {
         const STEP: &str = "count what was used of quotas";
         let failed = || JournalFault::store(STEP);
         let first = self.first_since(since_us)?;
         self.each(STEP, statements::EXCHANGES_FROM, values![first], |row| {
             let index = row.get(0).map_err(failed())?;
-            if let Some((key, count)) = used(Leaf::decode(row.blob(1).map_err(failed())?)?.event) {
-                each(index, key, count);
+            if let Some((key, amount)) = used(Leaf::decode(row.blob(1).map_err(failed())?)?.event) {
+                each(index, key, amount);
             }
             Ok(ControlFlow::Continue(()))
         })
@@ -76,6 +77,23 @@ impl Reader {
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(compared)
+    }
+
+    /// Batches since a moment that were refused as a whole, oldest first: who sent each, and when it was sealed, microseconds UTC.
+    pub fn refused_batches(&self, since_us: i64) -> Result<Vec<(String, i64)>, JournalFault> {
+        const STEP: &str = "count refused batches";
+        let first = self.first_since(since_us)?;
+        let mut refused = Vec::new();
+        self.each(STEP, statements::REFUSALS_FROM, values![first], |row| {
+            let leaf = Leaf::decode(row.blob(0).map_err(JournalFault::store(STEP))?)?;
+            let when_us = leaf.when();
+            // Of a batch that was read there is a report.
+            if let Event::Refusal(RefusalEvent { p, qua: Some(_), .. }) = leaf.event {
+                refused.push((p, when_us));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(refused)
     }
 
     fn told_about(&self, folder: &Path, key: &QuotaKey, since_us: i64, tracked: usize) -> Result<Times, JournalFault> {
@@ -116,12 +134,21 @@ impl Reader {
     }
 }
 
-/// The grant of an exchange and its rows.
-fn used(event: Event) -> Option<(QuotaKey, u64)> {
-    let (partner, data, purpose, direction, mode, rows) = match event {
-        Event::Push(push) => (push.p, push.rec, push.pur, Direction::Push, Mode::Feed, push.r#in),
-        Event::Pull(pull) => (pull.p, pull.ds, pull.pur, Direction::Pull, Mode::Extract, pull.rows),
-        Event::Compare(one) => (one.p, one.ds, one.pur, Direction::Pull, Mode::Compare, one.rows),
+/// The grant of an exchange, and its rows and bytes.
+fn used(event: Event) -> Option<(QuotaKey, Amount)> {
+    let ((partner, data, purpose), (direction, mode), rows, bytes) = match event {
+        Event::Push(push) => {
+            let way = (Direction::Push, Mode::Feed);
+            ((push.p, push.rec, push.pur), way, push.r#in, push.bytes)
+        }
+        Event::Pull(pull) => {
+            let way = (Direction::Pull, Mode::Extract);
+            ((pull.p, pull.ds, pull.pur), way, pull.rows, pull.bytes)
+        }
+        Event::Compare(one) => {
+            let way = (Direction::Pull, Mode::Compare);
+            ((one.p, one.ds, one.pur), way, one.rows, one.bytes)
+        }
         _ => return None,
     };
     let key = QuotaKey {
@@ -131,7 +158,7 @@ fn used(event: Event) -> Option<(QuotaKey, u64)> {
         direction,
         mode,
     };
-    Some((key, rows))
+    Some((key, Amount { rows, bytes }))
 }
 
 fn asked(leaf: Leaf) -> Option<Asked> {

@@ -144,6 +144,9 @@ pub(super) const EXCHANGES_BACK: &str = "SELECT idx, exchange, bytes FROM leaf
 /// Comparisons from a leaf on, also those that were stopped because too many were absent.
 pub(super) const COMPARISONS_FROM: &str = "SELECT bytes FROM leaf
      WHERE idx >= ?1 AND (kind = 'compare' OR kind = 'refusal' AND code = 'too-many-absent') ORDER BY idx";
+/// Refusals of one exchange each, from a leaf on: of a batch that was read, and others.
+pub(super) const REFUSALS_FROM: &str =
+    "SELECT bytes FROM leaf WHERE idx >= ?1 AND kind = 'refusal' AND exchange IS NOT NULL ORDER BY idx";
 /// Loads of policy bundles, newest first; the words stand here so that the partial index serves.
 pub(super) const POLICY_LOADS: &str =
     "SELECT bytes FROM leaf WHERE kind = 'policy' AND code = 'loaded' ORDER BY idx DESC LIMIT ?1";
@@ -198,21 +201,27 @@ pub(super) const WAITS_BEFORE: &str = "SELECT EXISTS (SELECT 1 FROM inbox WHERE 
 pub(super) const ASIDE_BEFORE: &str = "SELECT EXISTS (SELECT 1 FROM inbox WHERE state = 'set-aside'
      AND partner = ?1 AND rec = ?2 AND leaf < ?3)";
 pub(super) const OLDEST_ASIDE: &str = "SELECT rec, min(leaf) FROM inbox WHERE state = 'set-aside' GROUP BY rec";
+/// A row beside a leaf that is no push waits for nothing.
 pub(super) const WAITING: &str =
     "SELECT i.leaf, i.exchange, i.rec, i.partner, i.received_us, i.parts, i.bytes, p.wrapped_key, p.bytes, l.hash,
        l.bytes, CASE WHEN i.reason = 'SG6304' THEN EXISTS (SELECT 1 FROM leaf o
-         WHERE o.exchange = i.exchange AND o.kind = 'operator' AND o.code = 'released-again') ELSE false END
-     FROM inbox i LEFT JOIN payload p ON p.leaf = i.leaf JOIN leaf l ON l.idx = i.leaf
+         WHERE o.exchange = i.exchange AND o.kind = 'operator' AND o.code = 'released-again') ELSE false END, l.exchange
+     FROM inbox i LEFT JOIN payload p ON p.leaf = i.leaf JOIN leaf l ON l.idx = i.leaf AND l.kind = 'push'
      WHERE i.state = 'waiting' AND i.lane = ?1 ORDER BY i.leaf LIMIT ?2";
-pub(super) const SET_ASIDE: &str = "SELECT leaf, exchange, rec, partner, received_us, parts, bytes, reason FROM inbox
-     WHERE state = 'set-aside' AND leaf >= ?1 ORDER BY leaf LIMIT ?2";
+/// Under the exchange that the leaf names: an operator's word about it is looked for by that.
+pub(super) const SET_ASIDE: &str =
+    "SELECT i.leaf, coalesce(l.exchange, i.exchange), i.rec, i.partner, i.received_us, i.parts, i.bytes, i.reason
+     FROM inbox i JOIN leaf l ON l.idx = i.leaf WHERE i.state = 'set-aside' AND i.leaf >= ?1 ORDER BY i.leaf LIMIT ?2";
 /// Whether a leaf says that the registry has a batch or that an operator gave it up: without one its payload is not erased, whatever its row says.
 pub(super) const DONE_WITH: &str = "SELECT code IN ('relayed', 'recalled', 'discarded') FROM leaf WHERE exchange = ?1
      AND kind IN ('relayed', 'recalled', 'operator') ORDER BY idx DESC LIMIT 1";
 /// Recalls by a partner after a push of its own.
 pub(super) const RECALLS_AFTER: &str =
     "SELECT bytes FROM leaf WHERE partner = ?1 AND idx > ?2 AND kind = 'recall' ORDER BY idx";
-pub(super) const DUE: &str = "SELECT exchange FROM inbox WHERE state IN ('relayed', 'discarded') AND changed_us <= ?1 ORDER BY changed_us LIMIT ?2";
+/// Behind the moment and leaf that were looked at last, under the exchange that the leaf names.
+pub(super) const DUE: &str = "SELECT i.changed_us, i.leaf, l.exchange FROM inbox i JOIN leaf l ON l.idx = i.leaf
+     WHERE i.state IN ('relayed', 'discarded') AND i.changed_us <= ?1 AND i.changed_us >= ?2 AND (i.changed_us > ?2 OR i.leaf > ?3)
+     ORDER BY i.changed_us, i.leaf LIMIT ?4";
 pub(super) const SUBJECT_LEAVES: &str = "SELECT leaf FROM subject WHERE tag = ?1 ORDER BY leaf DESC";
 pub(super) const SUBJECT_RUNS: &str = "SELECT rowid, leaf, length(tags) FROM subject_run ORDER BY leaf DESC, run";
 pub(super) const SUBJECT_FILES: &str = "SELECT leaf, exchange FROM subject_file ORDER BY leaf DESC";
@@ -287,6 +296,7 @@ pub(super) const ALL: &[&str] = &[
     ANSWERS,
     SUBJECTS_OF,
     COMPARISONS_FROM,
+    REFUSALS_FROM,
     INSERT_IDEM,
     INSERT_NONCE,
     FIND_NONCE,

@@ -35,6 +35,8 @@ pub struct SubjectWriter {
     held_tags: usize,
     digest: Context,
     file: Option<(BufWriter<File>, SpillFile)>,
+    /// Bytes that went to the file.
+    spilled: u64,
 }
 
 impl std::fmt::Debug for SubjectWriter {
@@ -56,6 +58,7 @@ impl SubjectWriter {
             held_tags: 0,
             digest,
             file: None,
+            spilled: 0,
         }
     }
 
@@ -80,6 +83,11 @@ impl SubjectWriter {
     /// Whether [`SubjectWriter::finish`] will wait for the disk; then it belongs on a blocking thread.
     pub fn spills(&self) -> bool {
         self.file.is_some()
+    }
+
+    /// Bytes that lie in the file so far, or that are on their way there.
+    pub fn spilled_bytes(&self) -> u64 {
+        self.spilled
     }
 
     /// Ends the collection; a file is on disk when this returns, it and its folder fsynced.
@@ -129,6 +137,9 @@ impl SubjectWriter {
                 self.digest.update(bytes);
                 out.write_all(bytes)
                     .map_err(JournalFault::file("write an index in", &self.folder))?;
+                self.spilled = self
+                    .spilled
+                    .saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
             }
         }
         Ok(())

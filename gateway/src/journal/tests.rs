@@ -40,8 +40,8 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::{
-    Entry, Idempotency, InboxItem, Journal, JournalFault, JournalPlace, JournalSettings, Outcome, Reader, Sealed,
-    Secret,
+    DuePlace, Entry, Idempotency, InboxItem, Journal, JournalFault, JournalPlace, JournalSettings, Outcome, Reader,
+    SealError, Sealed, Secret,
 };
 use crate::clock::Clock;
 use crate::postgres::PostgresSettings;
@@ -345,5 +345,16 @@ impl Journal {
             oldest = [oldest, next].into_iter().flatten().min_by_key(|item| item.leaf_index);
         }
         Ok(oldest)
+    }
+
+    /// Erases all that is due; gives the number of payloads.
+    async fn erase_all_due(&self, hold_us: i64) -> Result<u64, SealError> {
+        let (mut payloads, mut from) = (0, DuePlace::default());
+        loop {
+            let erased = self.erase_due(hold_us, from).await?;
+            payloads += erased.payloads;
+            let Some(next) = erased.next else { return Ok(payloads) };
+            from = next;
+        }
     }
 }

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use super::cosigned::Cosigned;
 use super::entry::Sealed;
 use super::fault::JournalFault;
+use super::inbox::InboxState;
 use super::settings::JournalPlace;
 use super::shreds::Shreds;
 use super::statements;
@@ -80,8 +81,8 @@ pub struct ExchangeView {
 /// Where a push stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InboxStanding {
-    /// `waiting`, `set-aside`, `relayed`, `discarded` or `erased`.
-    pub state: String,
+    /// Its state.
+    pub state: InboxState,
     /// Reason code of setting aside or discarding.
     pub reason: Option<String>,
     /// Parts of the payload.

@@ -1,10 +1,13 @@
-//! Quotas of a day: how many rows a partner may send or fetch under a grant, and how often, between two midnights in Asia/Shanghai.
+//! Quotas of a day: how many rows and bytes a partner may send or fetch under a grant, and how often, between two midnights in Asia/Shanghai.
+//!
+//! Bytes are those of a leaf: of a push the body as it came, compressed or not; of a pull the content.
 //!
 //! Takes a grant's limits at admission; gives a [`Hold`], which counts against the quota at once, becomes use when the exchange is sealed, and nothing
 //! when it is dropped. What was used stands in the log and nowhere else: [`Quotas::restore`] counts the leaves of the day at a start, so a crash
 //! neither loses use nor gains quota. Refuses with 429 and the seconds until midnight.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::AddAssign;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -40,13 +43,29 @@ impl QuotaKey {
     }
 }
 
+/// Rows and bytes, received or given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Rows.
+    pub rows: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl AddAssign for Amount {
+    fn add_assign(&mut self, more: Self) {
+        self.rows = self.rows.saturating_add(more.rows);
+        self.bytes = self.bytes.saturating_add(more.bytes);
+    }
+}
+
 /// What was used of one quota.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spent {
     /// Whose.
     pub key: QuotaKey,
-    /// Rows received or given.
-    pub rows: u64,
+    /// Rows and bytes of them.
+    pub amount: Amount,
     /// Exchanges.
     pub exchanges: u64,
 }
@@ -54,7 +73,7 @@ pub struct Spent {
 /// A quota as it stands, for the `RateLimit` fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DayQuota {
-    /// Its name: `rows`, `pulls`, `exchanges`; `subjects` or `per-subject` of [`super::subjects`].
+    /// Its name: `rows`, `bytes`, `pulls`, `exchanges`; `subjects` or `per-subject` of [`super::subjects`].
     pub name: &'static str,
     /// How many a day.
     pub quota: u64,
@@ -71,9 +90,9 @@ pub struct Exhausted(pub DayQuota);
 /// What was used of a quota, and what is held of it, on one day.
 #[derive(Clone, Copy, Debug, Default)]
 struct Use {
-    rows: u64,
+    used: Amount,
+    held: Amount,
     exchanges: u64,
-    rows_held: u64,
     exchanges_held: u64,
 }
 
@@ -97,7 +116,7 @@ impl Quotas {
         let day = day_of(now_us);
         let used = spent.into_iter().map(|spent| {
             let used = Use {
-                rows: spent.rows,
+                used: spent.amount,
                 exchanges: spent.exchanges,
                 ..Use::default()
             };
@@ -109,10 +128,11 @@ impl Quotas {
     /// Begins an exchange under a grant.
     ///
     /// # Errors
-    /// [`Exhausted`]: no row, no pull or no exchange of any kind is left today.
+    /// [`Exhausted`]: no row, no byte, no pull or no exchange of any kind is left today.
     pub fn hold(&self, partner: &str, plan: &Plan, now_us: i64) -> Result<Hold, Exhausted> {
         let terms = Terms {
             rows_max: plan.limits().rows_per_day,
+            bytes_max: plan.limits().bytes_per_day,
             pulls_max: plan
                 .limits()
                 .pulls_per_day
@@ -137,16 +157,16 @@ impl Quotas {
             .next_back()
             .map_or(day, |(begun, _)| day.max(*begun));
         let used = days.entry(day).or_default();
-        terms.check(used, 1)?;
+        terms.check(used)?;
         used.exchanges_held += 1;
-        let rows = AtomicU64::new(0);
         drop(table);
         Ok(Hold {
             quotas: self.clone(),
             key,
             day,
             terms,
-            rows,
+            rows: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
         })
     }
 
@@ -160,21 +180,23 @@ impl Quotas {
 #[derive(Clone, Copy, Debug)]
 struct Terms {
     rows_max: Option<u64>,
+    bytes_max: Option<u64>,
     pulls_max: Option<u64>,
     exchanges_max: Option<u64>,
     reset_s: u64,
 }
 
 impl Terms {
-    /// Whether another exchange, or so many more rows, are within the quota.
-    fn check(&self, used: &Use, more: u64) -> Result<(), Exhausted> {
+    /// Whether another exchange of one row and one byte is within the quota.
+    fn check(&self, used: &Use) -> Result<(), Exhausted> {
         for (name, max, taken) in [
             ("pulls", self.pulls_max, used.exchanges + used.exchanges_held),
             ("exchanges", self.exchanges_max, used.exchanges + used.exchanges_held),
-            ("rows", self.rows_max, used.rows + used.rows_held),
+            ("rows", self.rows_max, used.used.rows + used.held.rows),
+            ("bytes", self.bytes_max, used.used.bytes + used.held.bytes),
         ] {
             let Some(max) = max else { continue };
-            if taken.saturating_add(more) > max {
+            if taken >= max {
                 return Err(Exhausted(self.standing(name, max, taken)));
             }
         }
@@ -200,6 +222,8 @@ pub struct Hold {
     terms: Terms,
     /// Rows held so far.
     rows: AtomicU64,
+    /// Bytes held so far.
+    bytes: AtomicU64,
 }
 
 impl Hold {
@@ -208,50 +232,72 @@ impl Hold {
     /// # Errors
     /// [`Exhausted`]: there are not as many left. What it held stays held until it is dropped.
     pub fn rows(&self, total: u64) -> Result<(), Exhausted> {
-        let Some(max) = self.terms.rows_max else { return Ok(()) };
-        let more = total.saturating_sub(self.rows.load(Ordering::Relaxed));
+        self.reach(("rows", self.terms.rows_max), (&self.rows, total), |amount| {
+            &mut amount.rows
+        })
+    }
+
+    /// The same of bytes.
+    ///
+    /// # Errors
+    /// [`Exhausted`].
+    pub fn bytes(&self, total: u64) -> Result<(), Exhausted> {
+        self.reach(("bytes", self.terms.bytes_max), (&self.bytes, total), |amount| {
+            &mut amount.bytes
+        })
+    }
+
+    fn reach(
+        &self,
+        (name, max): (&'static str, Option<u64>),
+        (own, total): (&AtomicU64, u64),
+        of: fn(&mut Amount) -> &mut u64,
+    ) -> Result<(), Exhausted> {
+        let Some(max) = max else { return Ok(()) };
+        let more = total.saturating_sub(own.load(Ordering::Relaxed));
         let mut table = self.quotas.lock();
         let Some(used) = self.of_its_day(&mut table) else {
             return Ok(());
         };
-        let taken = used.rows + used.rows_held;
+        let taken = *of(&mut used.used) + *of(&mut used.held);
         if taken.saturating_add(more) > max {
-            return Err(Exhausted(self.terms.standing("rows", max, taken)));
+            return Err(Exhausted(self.terms.standing(name, max, taken)));
         }
-        used.rows_held += more;
-        self.rows.fetch_add(more, Ordering::Relaxed);
+        *of(&mut used.held) += more;
+        own.fetch_add(more, Ordering::Relaxed);
         drop(table);
         Ok(())
     }
 
-    /// The exchange is sealed with so many rows: they are used, and count in the log from now on.
-    pub fn settle(&self, rows: u64) {
+    /// The exchange is sealed with so much: it is used, and counts in the log from now on.
+    pub fn settle(&self, amount: Amount) {
         let mut table = self.quotas.lock();
         if let Some(used) = self.of_its_day(&mut table) {
-            used.rows += rows;
+            used.used += amount;
             used.exchanges += 1;
         }
     }
 
-    /// The exchange is about to be sealed with so many rows. Until it is told otherwise they are used: whoever waits for it may be gone before the
-    /// journal has said so, and a sender that hangs up just then must not get them for nothing.
-    pub fn sealing(&self, rows: u64) -> Sealing<'_> {
+    /// The exchange is about to be sealed with so much. Until it is told otherwise that is used: whoever waits for it may be gone before the
+    /// journal has said so, and a sender that hangs up just then must not get it for nothing.
+    pub fn sealing(&self, amount: Amount) -> Sealing<'_> {
         Sealing {
             hold: self,
-            rows,
+            amount,
             counts: true,
         }
     }
 
-    /// How its quotas stand: `rows`, then `pulls`, then `exchanges`; those without a limit are left out.
+    /// How its quotas stand: `rows`, then `bytes`, `pulls`, `exchanges`; those without a limit are left out.
     pub fn standing(&self) -> Vec<DayQuota> {
         let mut table = self.quotas.lock();
         let used = self.of_its_day(&mut table).map(|used| *used).unwrap_or_default();
         drop(table);
-        let rows = self.terms.rows_max.map(|max| ("rows", max, used.rows));
+        let rows = self.terms.rows_max.map(|max| ("rows", max, used.used.rows));
+        let bytes = self.terms.bytes_max.map(|max| ("bytes", max, used.used.bytes));
         let pulls = self.terms.pulls_max.map(|max| ("pulls", max, used.exchanges));
         let exchanges = self.terms.exchanges_max.map(|max| ("exchanges", max, used.exchanges));
-        let all = rows.into_iter().chain(pulls).chain(exchanges);
+        let all = rows.into_iter().chain(bytes).chain(pulls).chain(exchanges);
         all.map(|(name, max, taken)| self.terms.standing(name, max, taken))
             .collect()
     }
@@ -266,7 +312,7 @@ impl Hold {
 #[derive(Debug)]
 pub struct Sealing<'h> {
     hold: &'h Hold,
-    rows: u64,
+    amount: Amount,
     counts: bool,
 }
 
@@ -280,7 +326,7 @@ impl Sealing<'_> {
 impl Drop for Sealing<'_> {
     fn drop(&mut self) {
         if self.counts {
-            self.hold.settle(self.rows);
+            self.hold.settle(self.amount);
         }
     }
 }
@@ -289,209 +335,13 @@ impl Drop for Hold {
     fn drop(&mut self) {
         let mut table = self.quotas.lock();
         if let Some(used) = self.of_its_day(&mut table) {
-            used.rows_held = used.rows_held.saturating_sub(self.rows.load(Ordering::Relaxed));
+            let held = &mut used.held;
+            held.rows = held.rows.saturating_sub(self.rows.load(Ordering::Relaxed));
+            held.bytes = held.bytes.saturating_sub(self.bytes.load(Ordering::Relaxed));
             used.exchanges_held = used.exchanges_held.saturating_sub(1);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-    use std::path::Path;
-    use std::sync::Arc;
-
-    use shuguan_policies::{Bundle, PolicySet};
-
-    use super::*;
-
-    /// Noon in Shanghai.
-    const NOON_US: i64 = 1_795_000_000_000_000 / DAY_US * DAY_US + DAY_US / 6;
-
-    /// The pull of the population, 2 a day and 10 rows; the push of births, 10 rows a day.
-    fn plans() -> [Arc<Plan>; 2] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/example");
-        let texts = Bundle::read(&folder).unwrap().texts().to_vec();
-        let texts = texts.into_iter().map(|(name, text)| {
-            let text = text
-                .replace(
-                    "rows_per_day = 6_000_000, pulls_per_day = 24",
-                    "rows_per_day = 10, pulls_per_day = 2",
-                )
-                .replace("rows_per_day = 20_000", "rows_per_day = 10");
-            (name, text)
-        });
-        let set = PolicySet::from_texts(texts.collect()).unwrap();
-        ["population-registration", "health/birth-certificate"]
-            .map(|grant| Arc::clone(set.plans().find(|plan| plan.grant_id() == grant).unwrap()))
-    }
-
-    fn exhausted(hold: Result<Hold, Exhausted>) -> DayQuota {
-        hold.unwrap_err().0
-    }
-
-    #[test]
-    fn an_exchange_of_which_nobody_hears_whether_it_was_sealed_counts() {
-        let [_, births] = plans();
-        let quotas = Quotas::default();
-        let gone = quotas.hold("health-city", &births, NOON_US).unwrap();
-        gone.rows(6).unwrap();
-        let sealing = gone.sealing(6);
-        // The sender hung up: whatever waited for the journal is dropped.
-        drop(sealing);
-        drop(gone);
-        let refused = quotas.hold("health-city", &births, NOON_US).unwrap();
-        refused.rows(4).unwrap();
-        refused.sealing(4).undone();
-        drop(refused);
-        let next = quotas.hold("health-city", &births, NOON_US).unwrap();
-        next.rows(4).unwrap();
-        assert!(next.rows(5).is_err(), "6 and 5 are more than 10");
-    }
-
-    #[test]
-    fn a_clock_that_goes_over_midnight_and_back_leaves_quotas_in_force() {
-        let [_, births] = plans();
-        let quotas = Quotas::default();
-        let tomorrow = quotas.hold("health-city", &births, NOON_US + DAY_US).unwrap();
-        tomorrow.rows(6).unwrap();
-        tomorrow.settle(6);
-        drop(tomorrow);
-        let today = quotas.hold("health-city", &births, NOON_US).unwrap();
-        assert!(today.rows(5).is_err(), "6 and 5 are more than 10");
-        drop(today);
-        let left = quotas.hold("health-city", &births, NOON_US + DAY_US).unwrap();
-        left.rows(4).unwrap();
-    }
-
-    #[test]
-    fn a_clock_that_was_a_year_ahead_leaves_a_day_that_ends() {
-        let [_, births] = plans();
-        let quotas = Quotas::default();
-        let ahead = quotas.hold("health-city", &births, NOON_US + 365 * DAY_US).unwrap();
-        ahead.rows(10).unwrap();
-        ahead.settle(10);
-        let today = quotas.hold("health-city", &births, NOON_US).unwrap();
-        today.rows(10).unwrap();
-        today.settle(10);
-        drop((ahead, today));
-        assert!(quotas.hold("health-city", &births, NOON_US).is_err(), "it counts today");
-        assert!(quotas.hold("health-city", &births, NOON_US + DAY_US).is_ok());
-    }
-
-    #[test]
-    fn what_is_held_counts_at_once_and_what_is_dropped_not_at_all() {
-        let [_, births] = plans();
-        let quotas = Quotas::default();
-        let first = quotas.hold("health-city", &births, NOON_US).unwrap();
-        first.rows(6).unwrap();
-        first.rows(8).unwrap();
-        let second = quotas.hold("health-city", &births, NOON_US).unwrap();
-        assert!(second.rows(3).is_err(), "8 and 3 are more than 10");
-        second.rows(2).unwrap();
-        let left = exhausted(quotas.hold("health-city", &births, NOON_US));
-        assert_eq!((left.name, left.quota, left.remaining), ("rows", 10, 0));
-        assert_eq!(left.reset_s, 12 * 3_600 + 1);
-        assert!(
-            quotas.hold("health-ganyu", &births, NOON_US).is_ok(),
-            "each partner has its own"
-        );
-        drop(first);
-        second.settle(2);
-        drop(second);
-        let third = quotas.hold("health-city", &births, NOON_US).unwrap();
-        assert!(third.rows(9).is_err());
-        third.rows(8).unwrap();
-        assert_eq!(third.standing().first().unwrap().remaining, 8);
-    }
-
-    #[test]
-    fn pulls_are_counted_and_begin_anew_at_midnight() {
-        let [population, _] = plans();
-        let quotas = Quotas::default();
-        for _ in 0..2 {
-            quotas
-                .hold("information-centre", &population, NOON_US)
-                .unwrap()
-                .settle(1);
-        }
-        let left = exhausted(quotas.hold("information-centre", &population, NOON_US));
-        assert_eq!((left.name, left.remaining), ("pulls", 0));
-        let last = midnight_us(NOON_US) + DAY_US - 1;
-        assert_eq!(
-            exhausted(quotas.hold("information-centre", &population, last)).reset_s,
-            1
-        );
-        let late = quotas.hold("information-centre", &population, last + 1).unwrap();
-        late.settle(10);
-        drop(late);
-        assert_eq!(
-            exhausted(quotas.hold("information-centre", &population, last + 1)).name,
-            "rows"
-        );
-    }
-
-    #[test]
-    fn an_exchange_over_midnight_neither_spends_the_new_day_nor_frees_it() {
-        let [_, births] = plans();
-        let quotas = Quotas::default();
-        let old = quotas.hold("health-city", &births, NOON_US).unwrap();
-        old.rows(9).unwrap();
-        let new = quotas.hold("health-city", &births, NOON_US + DAY_US).unwrap();
-        new.rows(10).unwrap();
-        old.settle(9);
-        drop(old);
-        assert_eq!(
-            new.standing().first().unwrap().remaining,
-            10,
-            "nothing of it is sealed yet"
-        );
-        assert!(
-            quotas.hold("health-city", &births, NOON_US + DAY_US).is_err(),
-            "it is held"
-        );
-    }
-
-    #[test]
-    fn what_began_before_midnight_stays_within_the_quota_of_its_day() {
-        let [_, births] = plans();
-        let quotas = Quotas::default();
-        let [first, second] = [0, 1].map(|_| quotas.hold("health-city", &births, NOON_US).unwrap());
-        let new = quotas.hold("health-city", &births, NOON_US + DAY_US).unwrap();
-        first.rows(10).unwrap();
-        assert!(second.rows(1).is_err(), "the day before has 10 in all");
-        first.settle(10);
-        drop(first);
-        assert!(second.rows(1).is_err(), "they are used");
-        drop(second);
-        drop(new);
-        drop(quotas.hold("health-city", &births, NOON_US + DAY_US).unwrap());
-        assert_eq!(
-            quotas.lock().values().map(BTreeMap::len).sum::<usize>(),
-            1,
-            "the day before is forgotten"
-        );
-    }
-
-    #[test]
-    fn what_the_log_tells_is_used() {
-        let [_, births] = plans();
-        let key = QuotaKey {
-            partner: "health-city".into(),
-            data: "health/birth-certificate".into(),
-            purpose: "enrolment.registration".into(),
-            direction: Direction::Push,
-            mode: Mode::Feed,
-        };
-        let spent = Spent {
-            key,
-            rows: 7,
-            exchanges: 1,
-        };
-        let quotas = Quotas::restore(vec![spent], NOON_US);
-        let hold = quotas.hold("health-city", &births, NOON_US).unwrap();
-        assert!(hold.rows(4).is_err());
-        hold.rows(3).unwrap();
-    }
-}
+mod tests;

@@ -1,7 +1,8 @@
 //! How many refused batches a partner may send, and how much may be kept of what he is told about records.
 //!
 //! Takes what a refused push, or a report, weighs; says whether there is room, and when there is again. A push that is refused is charged to no quota of
-//! a grant, yet its leaf stays for ever and its report for a month: a few bytes, sent again and again under fresh keys, would otherwise fill the disk.
+//! a grant, yet its leaf stays for ever and its report for a month: a few bytes, sent again and again under fresh keys, would otherwise fill the disk. What
+//! was refused within the hour is counted from the leaves at a start; the weight of reports begins anew, since no partner can make a gateway start.
 
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};

@@ -38,7 +38,7 @@ pub(super) use self::schema::sql;
 use self::session::Session;
 pub(super) use self::traces::trace;
 use super::fault::{RegistryFault, Remedy};
-use super::schema::TableSpec;
+use super::schema::{Missing, TableSpec};
 use super::{Order, Standing};
 use crate::postgres::PostgresSettings;
 
@@ -56,6 +56,16 @@ pub(super) enum Opening {
     Patient,
 }
 
+impl Opening {
+    /// What becomes of what the database lacks.
+    pub(super) fn missing(self) -> Missing {
+        match self {
+            Self::Migrate => Missing::Add,
+            Self::Strict | Self::Patient => Missing::Refuse,
+        }
+    }
+}
+
 /// Starts the writer's thread and waits for its first connection.
 ///
 /// # Errors
@@ -71,7 +81,7 @@ pub(super) fn launch(
     let thread = std::thread::Builder::new().name("registry".into()).spawn(move || {
         let outcome = session::block_on(async {
             let mut session = Session::new(settings, tables);
-            let opened = session.open(opening == Opening::Migrate).await;
+            let opened = session.open(opening.missing()).await;
             let opened = match opened {
                 Err(fault) if opening == Opening::Patient && may_recover(&fault) => {
                     set(&standing, Standing::Awaited(fault.code()));

@@ -18,6 +18,15 @@ use {shuguan_adapters as adapters, shuguan_policies as policies};
 pub(super) use self::base::{BASE_TABLES, BaseTable};
 use super::fault::RegistryFault;
 
+/// What becomes of what a database lacks for its tables. A column of another type is refused in either case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// It is added.
+    Add,
+    /// The database is refused, with the migration to run.
+    Refuse,
+}
+
 /// What the values of a column are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnType {

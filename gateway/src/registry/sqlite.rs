@@ -34,7 +34,7 @@ use super::dialect::Dialect;
 use super::fault::{RegistryFault, Step};
 use super::merge::{Arrival, Counts, Part, merged, repeated};
 use super::numbers as joining;
-use super::schema::{self as tables_of, TableSpec};
+use super::schema::{self as tables_of, Missing, TableSpec};
 use super::settings::SqliteSettings;
 use super::{Merged, Order, Progress};
 use crate::durable;
@@ -129,10 +129,10 @@ pub(super) fn fits(connection: &Connection, tables: &[TableSpec]) -> Result<(), 
 }
 
 /// Brings the database to the tables, or says what is missing. Views hold nothing, so they follow the tables without being asked for.
-pub(super) fn fit(connection: &mut Connection, tables: &[TableSpec], migrate: bool) -> Result<(), RegistryFault> {
+pub(super) fn fit(connection: &mut Connection, tables: &[TableSpec], missing: Missing) -> Result<(), RegistryFault> {
     let views = dataset::views(Dialect::Sqlite, tables);
     let migration = Migration::plan(connection, tables, &views)?;
-    if migration.is_due() && !migrate {
+    if migration.is_due() && missing == Missing::Refuse {
         return Err(migration.behind());
     }
     if !migration.is_due() && !migration.views_differ {
@@ -147,11 +147,11 @@ pub(super) fn fit(connection: &mut Connection, tables: &[TableSpec], migrate: bo
 pub(super) fn launch(
     settings: &SqliteSettings,
     mut tables: Vec<TableSpec>,
-    migrate: bool,
+    missing: Missing,
     orders: mpsc::Receiver<Order>,
 ) -> Result<JoinHandle<()>, RegistryFault> {
     let mut connection = open(settings)?;
-    fit(&mut connection, &tables, migrate)?;
+    fit(&mut connection, &tables, missing)?;
     schema::find_withdrawn(&connection, &mut tables)?;
     if !joining::at_once(joining::to_walk(&mut Within(&connection), &tables))?.is_empty() {
         while walk(&mut connection, &tables)? {}
@@ -201,7 +201,7 @@ fn serve(mut connection: Connection, mut tables: Vec<TableSpec>, mut orders: mps
                 let _gone = answer.send(recall::undo(&mut connection, &tables, &recall));
             }
             Order::Adopt(new, answer) => {
-                let fitted = fit(&mut connection, &new, false);
+                let fitted = fit(&mut connection, &new, Missing::Refuse);
                 if fitted.is_ok() {
                     tables = tables_of::both(&tables, new);
                 }

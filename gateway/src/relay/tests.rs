@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod charged;
+mod contradicted;
 mod late;
 mod locked;
 
@@ -23,7 +24,7 @@ use crate::clock::Clock;
 use crate::journal::{Entry, Evidence, Journal, JournalSettings, Outcome, Query, Reader, Secret};
 use crate::registry::tests::fixture::{ANNA, BORIS, DEATH, RESIDENT, kept, whole};
 use crate::registry::tests::store::{Place, Store, on_both_stores};
-use crate::registry::{Ahead, Part, Registry, RegistrySettings, SqliteSettings};
+use crate::registry::{Ahead, Missing, Part, Registry, RegistrySettings, SqliteSettings};
 
 on_both_stores! {
     rows_committed_without_a_leaf_get_the_leaf_and_are_not_written_again,
@@ -373,7 +374,7 @@ async fn a_batch_that_the_registry_refuses_is_set_aside_after_some_tries_and_not
     // Released after the bundle was put right, it follows.
     running.stop().await.unwrap();
     registry.close().await;
-    let registry = Registry::open(&place.settings, kept(&[&RESIDENT, &DEATH]), true).unwrap();
+    let registry = Registry::open(&place.settings, kept(&[&RESIDENT, &DEATH]), Missing::Add).unwrap();
     assert!(inbox.release(bad).await);
     let running = Running::start(&inbox, &registry, quick());
     assert_eq!(inbox.until_relayed(2).await[1].ins, 1);
@@ -620,7 +621,7 @@ async fn a_recall_that_the_registry_refuses_is_held_apart_and_the_others_go_on(s
     assert_eq!(inbox.recalled().len(), 1);
     running.stop().await.unwrap();
     registry.close().await;
-    let registry = Registry::open(&place.settings, kept(&[&RESIDENT, &DEATH]), true).unwrap();
+    let registry = Registry::open(&place.settings, kept(&[&RESIDENT, &DEATH]), Missing::Add).unwrap();
     let running = Running::start(&inbox, &registry, quick());
     inbox.until_recalled(2).await;
     assert_eq!(running.status.snapshot(0).recalls_apart, []);

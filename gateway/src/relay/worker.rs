@@ -21,7 +21,7 @@ use super::schedule::{Due, Moved, Schedule};
 use super::status::{RelayState, RelayStatus};
 use super::turn::{Confirm, Turn, Underway};
 use crate::clock::Clock;
-use crate::journal::{InboxItem, Journal, JournalFault, Lane, PushKind, SealError};
+use crate::journal::{DuePlace, InboxItem, Journal, JournalFault, Lane, PushKind, SealError};
 use crate::registry::{Registry, RegistryFault, Remedy};
 
 /// Why a turn ended early, or the relay as a whole.
@@ -516,10 +516,14 @@ impl Worker {
     /// Deletes payloads whose hold is over; what fails now is due again next time.
     async fn erase(&self) {
         let hold_us = i64::from(self.settings.payload_hold_hours) * 3_600_000_000;
+        let mut from = DuePlace::default();
         while !self.shutdown.is_cancelled() {
-            match self.journal.erase_due(hold_us).await {
-                Ok(0) => return,
-                Ok(erased) => metrics::counter!("shuguan_relay_payloads_erased_total").increment(erased),
+            match self.journal.erase_due(hold_us, from).await {
+                Ok(erased) => {
+                    metrics::counter!("shuguan_relay_payloads_erased_total").increment(erased.payloads);
+                    let Some(next) = erased.next else { return };
+                    from = next;
+                }
                 Err(fault) => {
                     let fault = RelayFault::Seal(fault);
                     let code = fault.code();

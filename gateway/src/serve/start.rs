@@ -388,9 +388,10 @@ pub(super) fn stations(
     // What was used today and asked within the hour stands in the log.
     let used = Reader::open(&config.journal.place).and_then(|reader| {
         let hour_us = now_us - MINUTES * 60_000_000;
-        Ok((reader.spent(midnight_us(now_us))?, reader.compared(hour_us)?))
+        let refused = reader.refused_batches(now_us - 3_600_000_000)?;
+        Ok((reader.spent(midnight_us(now_us))?, reader.compared(hour_us)?, refused))
     });
-    let (spent, compared) = used.map_err(StartFault::Journal)?;
+    let (spent, compared, refused) = used.map_err(StartFault::Journal)?;
     Ok(Stations {
         index,
         clock,
@@ -402,7 +403,7 @@ pub(super) fn stations(
         keys: KeyRing::from_master(&secrets.master),
         limits: config.limits.clone(),
         layouts: config.layouts.clone(),
-        admission: Admission::new(config.limits.clone()),
+        admission: Admission::new(config.limits.clone()).with_refused(&refused, now_us),
         tags: Tags::new(&secrets.index),
         in_flight: KeysInFlight::default(),
         signing: Signing {

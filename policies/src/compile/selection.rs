@@ -108,6 +108,8 @@ pub(super) fn check_limits(
 ) {
     let limits = &grant.limits;
     let misplaced = [
+        // Answers of one grant are as long as any other to as many rows, so rows say it.
+        ("bytes_per_day", limits.bytes_per_day, mode != Mode::Compare),
         ("subjects_per_day", limits.subjects_per_day, mode != Mode::Feed),
         ("per_subject_per_day", limits.per_subject_per_day, mode == Mode::Compare),
         ("absent_percent", limits.absent_percent, mode == Mode::Compare),

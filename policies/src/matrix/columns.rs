@@ -68,6 +68,7 @@ pub static GRANTS: &[Column] = &[
     column("limits.rows_per_push", "每次推送行数", Form::Number),
     column("limits.rows_per_pull", "每次提取行数", Form::Number),
     column("limits.rows_per_day", "每日行数", Form::Number),
+    column("limits.bytes_per_day", "每日字节数", Form::Number),
     column("limits.pulls_per_day", "每日提取次数", Form::Number),
     column("limits.requests_per_day", "每日请求次数", Form::Number),
     column("limits.subjects_per_day", "每日人(户)数", Form::Number),

@@ -1,6 +1,6 @@
 //! Building: the files of a bundle one after the other, every fault kept, and the checks that need the whole table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::agreement::{self, Known};
@@ -10,7 +10,7 @@ use crate::document::{Document, Fault, Table};
 use crate::partner::Partners;
 use crate::plan::{OutputColumn, Plan};
 use crate::target::{Direction, Mode, Target};
-use crate::terms::Place;
+use crate::terms::{Place, Validity};
 
 /// Partner, target, purpose, direction and mode, as text: what may have one grant only.
 type Key = (String, &'static str, String, Direction, Mode);
@@ -112,7 +112,8 @@ impl Builder {
         self.plans.push(Arc::new(plan));
     }
 
-    /// What only the whole table shows: ceilings, columns that two grants make differently, dataset fields that nothing feeds.
+    /// What only the whole table shows: ceilings, columns that two grants make differently or only one of a partner's two makes, dataset fields that
+    /// nothing feeds.
     pub(super) fn check_table(&mut self, texts: &[(String, String)], ceilings: &Ceilings, partners: &Partners) {
         let text = |file: &str| {
             let found = texts.iter().find(|(name, _)| name == file);
@@ -133,6 +134,25 @@ impl Builder {
             let hint = "the registry has one column for it; reduce it the same way in both, or drop it in one";
             faults.push(at(column, &text, message, hint));
         }
+        for Uneven {
+            partner,
+            column,
+            of,
+            other,
+        } in self.uneven()
+        {
+            let message = format!(
+                "`{partner}` pushes `{}` by two grants that do not release the same columns: `{}` leaves `{}` as {} and `{}` ({}) not so",
+                of.target().name(),
+                column.name,
+                of.grant_id(),
+                column.kind.operator.describe(),
+                other.grant_id(),
+                other.place()
+            );
+            let hint = "a row holds what was pushed last, by whichever grant, so the other's columns would be emptied; give both the same columns, reduced alike";
+            faults.push(at(column, &text, message, hint));
+        }
         for column in self.unfed() {
             let message = format!("no granted feed supplies `{}` of this dataset", column.name);
             let hint = "grant a record type that has it, kept as it is, or leave it out";
@@ -151,6 +171,25 @@ impl Builder {
                 if before.data_type != column.data_type {
                     found.push((column, *before));
                 }
+            }
+        }
+        found
+    }
+
+    /// Pairs of push grants of one partner for one record type that are in force at the same time and release different columns: a row has one content,
+    /// with one provenance and one hash, so what a push does not bring is not there any more.
+    fn uneven(&self) -> Vec<Uneven<'_>> {
+        let mut beside: BTreeMap<(&str, &str), Vec<&Arc<Plan>>> = BTreeMap::new();
+        let (mut found, mut named) = (Vec::new(), BTreeSet::new());
+        for plan in self.plans.iter().filter(|plan| plan.direction() == Direction::Push) {
+            for partner in plan.partner_ids() {
+                let others = beside.entry((partner, plan.target().name())).or_default();
+                let uneven = others
+                    .iter()
+                    .filter(|other| overlap(&plan.valid(), &other.valid()))
+                    .filter_map(|other| differing(partner, plan, other));
+                found.extend(uneven.filter(|one| named.insert((one.of.grant_id(), one.other.grant_id()))));
+                others.push(plan);
             }
         }
         found
@@ -179,6 +218,35 @@ impl Builder {
         }
         unfed
     }
+}
+
+/// Two push grants of a partner, and the first column that only one of them releases so.
+struct Uneven<'p> {
+    partner: &'p str,
+    column: &'p OutputColumn,
+    of: &'p Plan,
+    other: &'p Plan,
+}
+
+fn overlap(one: &Validity, other: &Validity) -> bool {
+    one.from_s <= other.until_s && other.from_s <= one.until_s
+}
+
+fn differing<'p>(partner: &'p str, one: &'p Plan, other: &'p Plan) -> Option<Uneven<'p>> {
+    let lacks = |of: &'p Plan, other: &'p Plan| {
+        let releases = |column: &OutputColumn| {
+            let mut columns = other.output().iter();
+            columns.any(|same| same.name == column.name && same.kind.operator == column.kind.operator)
+        };
+        let column = of.output().iter().find(|column| !releases(column))?;
+        Some(Uneven {
+            partner,
+            column,
+            of,
+            other,
+        })
+    };
+    lacks(one, other).or_else(|| lacks(other, one))
 }
 
 fn at(column: &OutputColumn, text: &dyn Fn(&str) -> String, message: String, hint: &str) -> Fault {

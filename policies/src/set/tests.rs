@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod asks;
+mod beside;
 mod bounds;
 mod guards;
 mod turns;

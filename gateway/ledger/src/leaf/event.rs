@@ -136,8 +136,9 @@ events! {
         fmt: String,
         /// Rows in the content.
         rows: u64,
-        /// Rows that the grant's row filter held back.
-        fil: u64,
+        /// Rows that the grant's row filter held back: sealed by a version before. Who receives the extract has this leaf, and is not to learn how many there
+        /// are that it may not have; the evidence record says it.
+        fil: Option<u64>,
         /// Bytes of the content.
         bytes: u64,
         /// Root over the commitments of the columns.

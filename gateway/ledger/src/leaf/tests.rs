@@ -173,7 +173,7 @@ prop_compose! {
         let hash = Digest(h);
         Event::Pull(PullEvent {
             x: word.clone(), p: word.clone(), cert: hash, ds: word.clone(), pur: word.clone(), agr: word.clone(), plan: hash, bun: hash,
-            fmt: word, rows: count, fil: count, bytes: count, nc: count, cols: Digest(h), out: Commitment(out), sel: Commitment(h),
+            fmt: word, rows: count, fil: (count % 7 == 0).then_some(count), bytes: count, nc: count, cols: Digest(h), out: Commitment(out), sel: Commitment(h),
             case: Commitment(h), man: (count % 5 == 0).then_some(hash), req: (count % 3 == 0).then_some(Commitment(h)), ix: (count % 2 == 0).then_some(Commitment(h)),
         })
     }

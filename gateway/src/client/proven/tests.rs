@@ -198,7 +198,7 @@ pub(crate) fn pull() -> PullEvent {
         bun: Digest([0; 32]),
         fmt: "csv".into(),
         rows: 3,
-        fil: 0,
+        fil: None,
         bytes: 70,
         cols: Digest([0; 32]),
         out: none,

@@ -20,7 +20,7 @@ use crate::command::config;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::config::Config;
-use crate::journal::{JournalFault, KeptPush, KeptRecall, Reader};
+use crate::journal::{InboxState, JournalFault, KeptPush, KeptRecall, Reader};
 use crate::registry::{Progress, Registry, RegistryFault, RegistrySettings};
 use crate::relay::holds_whole;
 
@@ -256,18 +256,18 @@ fn journal_page(config: &Config, pushes: &[KeptPush], report: &mut Report) -> Re
     for push in pushes {
         report.pushes += 1;
         let there = progress.get(&push.exchange);
-        let what = match (&push.relayed, push.state.as_str()) {
+        let what = match (&push.relayed, push.state) {
             _ if push.recalled => None,
             // The relay seals the leaf of what is whole in the registry, and opens nothing for that.
-            (_, "waiting" | "set-aside") if there.is_some_and(|there| there.parts >= push.parts) => None,
-            (_, "waiting" | "set-aside") => (!push.is_held(&config.journal.payloads)).then_some(What::NoPayload),
+            (_, state) if state.is_pending() && there.is_some_and(|there| there.parts >= push.parts) => None,
+            (_, state) if state.is_pending() => (!push.is_held(&config.journal.payloads)).then_some(What::NoPayload),
             (Some(relayed), _) if holds_whole(there, relayed) => None,
             (Some(relayed), _)
                 if there.is_some_and(|there| u64::from(there.parts) >= relayed.batch && !is_ending(there, relayed)) =>
             {
                 Some(What::Differs)
             }
-            (Some(_), "relayed") if push.is_held(&config.journal.payloads) => Some(What::Missing),
+            (Some(_), InboxState::Relayed) if push.is_held(&config.journal.payloads) => Some(What::Missing),
             (Some(_), _) => Some(What::Lost),
             // It was given up before it was relayed whole.
             (None, _) => there.filter(|there| there.written() > 0).map(|_| What::GivenUp),

@@ -150,6 +150,60 @@ async fn a_client_that_takes_nothing_of_its_answer_is_closed() {
     assert!(is_closed(&mut stream).await);
 }
 
+/// A frame of HTTP/2 (RFC 9113, 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut frame = length[1..].to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// A request for a path: HEADERS that end the stream; the path is a literal, the rest stands in the static table (RFC 7541, A).
+fn asking(stream: u32, path: &str) -> Vec<u8> {
+    let mut block = vec![0x82, 0x87, 0x01, 1, b'a', 0x04, u8::try_from(path.len()).unwrap()];
+    block.extend(path.as_bytes());
+    frame(1, 5, stream, &block)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_whose_window_stays_shut_ends_its_connection_whatever_the_others_do() {
+    let city = City::new();
+    let short = ListenSettings {
+        idle_timeout: SOON * 2,
+        ..settings()
+    };
+    // What the others do ends no connection by itself.
+    for (settings, ends) in [(short, true), (settings(), false)] {
+        let gateway = Gateway::with(&city, settings).await;
+        let config = client(&city, Some(&city.partner()), "h2");
+        for window in [0_u32, 70_000] {
+            let (mut read, mut write) = tokio::io::split(gateway.connect(&config).await.unwrap());
+            let mut begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+            // SETTINGS_INITIAL_WINDOW_SIZE.
+            let setting = [&[0, 4][..], &window.to_be_bytes()].concat();
+            begin.extend(frame(4, 0, 0, &setting));
+            begin.extend(asking(1, "/endless"));
+            write.write_all(&begin).await.unwrap();
+            let mut others = JoinSet::new();
+            others.spawn(async move {
+                for stream in 1..200 {
+                    tokio::time::sleep(SOON / 2).await;
+                    // Nobody takes these answers either, so each is taken back (RST_STREAM): the connection is never idle.
+                    let taken_back = frame(3, 0, stream * 2 + 1, &[0, 0, 0, 8]);
+                    let asked = [asking(stream * 2 + 1, "/who"), taken_back].concat();
+                    if write.write_all(&asked).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            assert_eq!(is_closed(&mut read).await, ends, "a window of {window}");
+            others.abort_all();
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partner_has_only_so_many_connections() {
     let city = City::new();

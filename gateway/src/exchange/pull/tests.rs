@@ -101,6 +101,7 @@ async fn an_extract_ends_with_the_batch_after_its_grant_is_gone() {
         index: None,
         allowed,
         text: Vec::new(),
+        bytes: 0,
         rows: 0,
         filtered: 0,
         stop: None,
@@ -159,21 +160,36 @@ async fn a_prepared_extract_goes_when_its_grant_is_narrower_or_its_agreement_ove
         .begin(exchange, Granted::of(&peer, Dataset::Population, plan))
         .unwrap();
     let now_us = Clock::system().now_us();
-    assert_eq!(extracts.end_revoked(&policies, now_us), 0);
+    let ended = |policies: &PolicySet, now_us| {
+        let ended = extracts.end_unheld(policies, now_us);
+        ended
+            .iter()
+            .map(|one| (one.exchange, one.why, one.was_ready))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ended(&policies, now_us), []);
+    let over_us = (plan.valid().until_s + 1) * 1_000_000;
     assert_eq!(
-        extracts.end_revoked(&policies, (plan.valid().until_s + 1) * 1_000_000),
-        1
+        ended(&policies, over_us),
+        [(exchange, Refusal::AgreementExpired, false)]
     );
     assert!(matches!(
         extracts.state(exchange, "information-centre"),
-        Some(State::Revoked)
+        Some(State::Ended(Refusal::AgreementExpired))
     ));
+    // What it comes to by itself changes nothing of that.
+    assert_eq!(extracts.end(exchange, State::Failed), Some(Refusal::AgreementExpired));
+    extracts
+        .begin(exchange, Granted::of(&peer, Dataset::Population, plan))
+        .unwrap();
+    let narrower = with(&dir, "\"name\", \"sex\", ", "\"sex\", ");
+    assert_eq!(ended(&narrower, now_us), [(exchange, Refusal::GrantChanged, false)]);
+    assert_eq!(ended(&without_extracts(&dir), now_us), [], "once");
     extracts
         .begin(exchange, Granted::of(&peer, Dataset::Population, plan))
         .unwrap();
     assert_eq!(
-        extracts.end_revoked(&with(&dir, "\"name\", \"sex\", ", "\"sex\", "), now_us),
-        1
+        ended(&without_extracts(&dir), now_us),
+        [(exchange, Refusal::GrantRevoked, false)]
     );
-    assert_eq!(extracts.end_revoked(&policies, now_us), 0, "once");
 }

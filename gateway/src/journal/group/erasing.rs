@@ -5,7 +5,7 @@
 use shuguan_ledger::leaf::{Digest, ErasedEvent, Event, Leaf, Reference, ShredEvent};
 use uuid::Uuid;
 
-use super::super::inbox::RECALLED;
+use super::super::inbox::{InboxState, RECALLED};
 use super::super::sequencer::Target;
 use super::super::statements;
 use super::super::store::{Stored, values};
@@ -24,7 +24,7 @@ impl Group<'_> {
     /// would stand in the log for ever. A recall stands under an exchange of its own.
     fn erasable(&self, exchange: Uuid) -> Stored<Option<InboxRow>> {
         let row = self.find(exchange)?;
-        let Some(row) = row.filter(|row| matches!(row.state.as_str(), "relayed" | "discarded")) else {
+        let Some(row) = row.filter(|row| row.state.is_done()) else {
             return Ok(None);
         };
         let recalled = row.reason.as_deref() == Some(RECALLED) && self.is_recalled(&row)?;
@@ -61,7 +61,7 @@ impl Group<'_> {
         if matches!(given, Given::Leaf { .. }) {
             self.store.run(statements::DELETE_PAYLOAD, values![row.leaf])?;
             let recalled = row.reason.as_deref().filter(|reason| *reason == RECALLED);
-            self.move_row(row, "erased", recalled)?;
+            self.move_row(row, InboxState::Erased, recalled)?;
         }
         Ok(given)
     }

@@ -7,7 +7,7 @@ use shuguan_ledger::leaf::{Digest, Event, OperatorEvent, RecalledEvent, Referenc
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
 
-use super::super::inbox::CLOSES_TOO_MUCH;
+use super::super::inbox::{CLOSES_TOO_MUCH, InboxState};
 use super::super::statements;
 use super::super::store::{Stored, values};
 use super::{Given, Group, Place};
@@ -15,7 +15,7 @@ use super::{Given, Group, Place};
 /// A push as the inbox knows it.
 pub(super) struct InboxRow {
     pub(super) leaf: u64,
-    pub(super) state: String,
+    pub(super) state: InboxState,
     pub(super) bytes: u64,
     pub(super) hash: Hash,
     pub(super) reason: Option<String>,
@@ -44,14 +44,14 @@ impl Group<'_> {
         if (event.of.i, event.of.h.0) != (row.leaf, row.hash) {
             return Ok(Given::Unfit("it names another push".into()));
         }
-        match row.state.as_str() {
-            "waiting" | "set-aside" => {}
-            "relayed" | "erased" => return self.relayed_before(exchange),
-            _ => return Ok(Given::NotSo),
+        match row.state {
+            InboxState::Waiting | InboxState::SetAside => {}
+            InboxState::Relayed | InboxState::Erased => return self.relayed_before(exchange),
+            InboxState::Discarded => return Ok(Given::NotSo),
         }
         let given = self.leaf(&Event::Relayed(event.clone()), Some(exchange), None, place)?;
         if matches!(given, Given::Leaf { .. }) {
-            self.move_row(&row, "relayed", None)?;
+            self.move_row(&row, InboxState::Relayed, None)?;
             self.moves.left(&row.partner, row.bytes);
         }
         Ok(given)
@@ -77,18 +77,18 @@ impl Group<'_> {
     }
 
     /// What is set aside waits again, or is discarded; false: it is not.
-    fn shift(&mut self, exchange: Uuid, to: &str, reason: Option<&str>) -> Stored<bool> {
-        let Some(row) = self.find(exchange)?.filter(|row| row.state == "set-aside") else {
+    fn shift(&mut self, exchange: Uuid, to: InboxState, reason: Option<&str>) -> Stored<bool> {
+        let Some(row) = self.find(exchange)?.filter(|row| row.state == InboxState::SetAside) else {
             return Ok(false);
         };
         // Released by an operator, a snapshot may close what it was set aside for.
         let consented = row
             .reason
             .as_deref()
-            .filter(|reason| to == "waiting" && *reason == CLOSES_TOO_MUCH);
+            .filter(|reason| to == InboxState::Waiting && *reason == CLOSES_TOO_MUCH);
         self.move_row(&row, to, reason.or(consented))?;
         self.moves.shifted();
-        if to == "discarded" {
+        if to == InboxState::Discarded {
             self.moves.left(&row.partner, row.bytes);
         }
         Ok(true)
@@ -96,7 +96,7 @@ impl Group<'_> {
 
     /// Out of the relay's way, with the leaf that says why, in one transaction.
     pub(super) fn set_aside(&mut self, exchange: Uuid, reason: &str, place: Place<'_>) -> Stored<Given> {
-        let Some(row) = self.find(exchange)?.filter(|row| row.state == "waiting") else {
+        let Some(row) = self.find(exchange)?.filter(|row| row.state == InboxState::Waiting) else {
             return Ok(Given::NotSo);
         };
         let event = Event::SetAside(SetAsideEvent {
@@ -109,7 +109,7 @@ impl Group<'_> {
         });
         let given = self.leaf(&event, Some(exchange), None, place)?;
         if matches!(given, Given::Leaf { .. }) {
-            self.move_row(&row, "set-aside", Some(reason))?;
+            self.move_row(&row, InboxState::SetAside, Some(reason))?;
             self.moves.shifted();
         }
         Ok(given)
@@ -119,8 +119,8 @@ impl Group<'_> {
     pub(super) fn operate(&mut self, exchange: Option<Uuid>, event: &OperatorEvent, place: Place<'_>) -> Stored<Given> {
         if let Some(exchange) = exchange {
             let (to, reason) = match event.why.as_deref() {
-                None => ("waiting", None),
-                Some(why) => ("discarded", Some(why)),
+                None => (InboxState::Waiting, None),
+                Some(why) => (InboxState::Discarded, Some(why)),
             };
             if !self.shift(exchange, to, reason)? {
                 return Ok(Given::NotSo);
@@ -131,7 +131,7 @@ impl Group<'_> {
 
     /// The batch waits once more, in the transaction of the leaf that says who ordered it. Its hold begins anew when it is relayed.
     pub(super) fn feed_again(&mut self, exchange: Uuid, who: &str, place: Place<'_>) -> Stored<Given> {
-        let Some(row) = self.find(exchange)?.filter(|row| row.state == "relayed") else {
+        let Some(row) = self.find(exchange)?.filter(|row| row.state == InboxState::Relayed) else {
             return Ok(Given::NotSo);
         };
         let event = Event::Operator(OperatorEvent {
@@ -146,14 +146,14 @@ impl Group<'_> {
         });
         let given = self.leaf(&event, Some(exchange), None, place)?;
         if matches!(given, Given::Leaf { .. }) {
-            self.move_row(&row, "waiting", None)?;
+            self.move_row(&row, InboxState::Waiting, None)?;
             self.moves.entered(&row.partner, row.bytes);
         }
         Ok(given)
     }
 
-    pub(super) fn move_row(&self, row: &InboxRow, to: &str, reason: Option<&str>) -> Stored<()> {
-        let values = values![row.leaf, row.state.as_str(), to, self.moment.when(), reason];
+    pub(super) fn move_row(&self, row: &InboxRow, to: InboxState, reason: Option<&str>) -> Stored<()> {
+        let values = values![row.leaf, row.state.name(), to.name(), self.moment.when(), reason];
         self.store.run_one(statements::MOVE_INBOX, values)
     }
 }

@@ -6,7 +6,7 @@ use shuguan_ledger::leaf::{Event, RecallEvent};
 use uuid::Uuid;
 
 use super::super::entry::{Idempotency, Nonce, Prepared, PreparedPayload};
-use super::super::inbox::RECALLED;
+use super::super::inbox::{InboxState, RECALLED};
 use super::super::nonces::{self, Seen};
 use super::super::payload::Body;
 use super::super::statements;
@@ -115,7 +115,7 @@ impl Group<'_> {
             values![
                 index,
                 &exchange,
-                "waiting",
+                InboxState::Waiting.name(),
                 facets.record.unwrap_or_default(),
                 partner,
                 // By this a row without a time of its own source stands behind those that came before it: it must not go back with the clock.
@@ -172,9 +172,14 @@ impl Group<'_> {
 
     /// A batch that is recalled never goes to the registry again; what it did there is undone by the relay.
     fn withdraw(&mut self, row: &InboxRow) -> Stored<()> {
-        let to = if row.state == "erased" { "erased" } else { "discarded" };
+        let to = match row.state {
+            InboxState::Erased => InboxState::Erased,
+            InboxState::Waiting | InboxState::SetAside | InboxState::Relayed | InboxState::Discarded => {
+                InboxState::Discarded
+            }
+        };
         self.move_row(row, to, Some(RECALLED))?;
-        if matches!(row.state.as_str(), "waiting" | "set-aside") {
+        if row.state.is_pending() {
             self.moves.left(&row.partner, row.bytes);
         }
         self.moves.shifted();

@@ -175,20 +175,20 @@ async fn nothing_goes_too_soon_whichever_clock_is_wrong(store: Store) {
         for _ in 0..2 {
             bench.turn(60 * SECOND);
             tick(&journal).await;
-            assert_eq!(journal.erase_due(72 * HOUR).await.unwrap(), 0, "{off}");
+            assert_eq!(journal.erase_all_due(72 * HOUR).await.unwrap(), 0, "{off}");
         }
         // As if it had stood: the other of the two is the wrong one now.
         assert!(journal.time().confirm(By::Standing));
         bench.set_off(0);
         bench.turn(60 * SECOND);
         tick(&journal).await;
-        assert_eq!(journal.erase_due(72 * HOUR).await.unwrap(), 0, "{off}");
+        assert_eq!(journal.erase_all_due(72 * HOUR).await.unwrap(), 0, "{off}");
         assert!(journal.time().confirm(By::Standing));
     }
     let again = journal.seal(keyed(one_row(&journal, 2), 1, 1)).await.unwrap();
     assert!(matches!(again, Outcome::Repeated(_)), "its key is known");
     bench.turn(72 * HOUR);
-    assert_eq!(journal.erase_due(72 * HOUR).await.unwrap(), 1, "in its time");
+    assert_eq!(journal.erase_all_due(72 * HOUR).await.unwrap(), 1, "in its time");
 }
 
 async fn of_a_log_that_was_poisoned_days_are_counted_by_the_right_time(store: Store) {

@@ -190,7 +190,7 @@ async fn the_gateways_role_adds_leaves_and_can_change_or_remove_none() {
     journal.tick(super::START_US).await.unwrap();
     let relayed = journal.next_inbox(None).await.unwrap().unwrap();
     journal.relayed(exchange(1), super::relayed(&relayed)).await.unwrap();
-    journal.erase_due(0).await.unwrap();
+    journal.erase_all_due(0).await.unwrap();
     journal.close().await.unwrap();
     for statement in [
         "UPDATE leaf SET bytes = '\\x00' WHERE idx = 1",

@@ -87,7 +87,7 @@ async fn relay_some(journal: &Journal, root: &Path) {
             &format!("sealed {} {}", one.index, crate::hex::hex(&one.leaf_hash)),
         );
     }
-    journal.erase_due(0).await.unwrap();
+    journal.erase_all_due(0).await.unwrap();
 }
 
 /// The hashes of all leaves.

@@ -1,6 +1,7 @@
-use shuguan_ledger::leaf::{Event, Leaf};
+use shuguan_ledger::leaf::{Event, Leaf, ShredEvent};
 use shuguan_ledger::receipt::Receipt;
 
+use super::vault::shred;
 use super::{Bench, decided, exchange, one_row, part, payload_files, proven, push, relayed, sealed, trust};
 use crate::journal::{Backlog, CLOSES_TOO_MUCH, JournalFault, Query, SealError};
 use crate::postgres::stores::{Store, on_both_stores};
@@ -14,6 +15,9 @@ on_both_stores!(
     a_row_that_says_something_else_than_its_leaf_brings_nothing_to_the_registry,
     a_batch_that_only_its_row_calls_done_with_is_not_erased_and_the_log_stays_good,
     a_row_alone_consents_to_no_closing,
+    rows_that_are_not_erased_stand_in_the_way_of_nothing_behind_them,
+    a_row_that_names_anothers_exchange_sets_aside_its_own_batch_and_not_the_others,
+    a_row_beside_a_leaf_that_is_no_push_waits_for_nothing,
 );
 
 const HOUR_US: i64 = 3_600_000_000;
@@ -96,7 +100,7 @@ async fn a_batch_set_aside_is_passed_over_until_it_is_released_or_discarded(stor
     assert!(decided(&journal, 1, Some("wrong-batch")).await);
     assert!(!decided(&journal, 1, None).await);
     assert_eq!(journal.backlog().exchanges, 1);
-    assert_eq!(journal.erase_due(0).await.unwrap(), 1);
+    assert_eq!(journal.erase_all_due(0).await.unwrap(), 1);
     // Once in the log, with its reason, whoever said it twice.
     let query = Query {
         kind: Some("set-aside".into()),
@@ -128,17 +132,17 @@ async fn after_the_hold_payload_and_key_are_gone_and_every_proof_still_verifies(
     }
     assert_eq!(journal.backlog(), Backlog::default());
     bench.turn(71 * HOUR_US);
-    assert_eq!(journal.erase_due(72 * HOUR_US).await.unwrap(), 0);
+    assert_eq!(journal.erase_all_due(72 * HOUR_US).await.unwrap(), 0);
     assert_eq!(payload_files(&bench), 1);
     bench.turn(HOUR_US);
-    assert_eq!(journal.erase_due(72 * HOUR_US).await.unwrap(), 2);
-    assert_eq!(journal.erase_due(72 * HOUR_US).await.unwrap(), 0);
+    assert_eq!(journal.erase_all_due(72 * HOUR_US).await.unwrap(), 2);
+    assert_eq!(journal.erase_all_due(72 * HOUR_US).await.unwrap(), 0);
     assert_eq!(payload_files(&bench), 0);
     for receipt in receipts {
         Receipt::parse(&receipt).unwrap().verify(&trust()).unwrap();
     }
     let view = journal.exchange(exchange(1)).await.unwrap().unwrap();
-    assert_eq!((view.inbox.unwrap().state.as_str(), view.leaves.len()), ("erased", 3));
+    assert_eq!((view.inbox.unwrap().state.name(), view.leaves.len()), ("erased", 3));
     drop(journal);
     assert_eq!(bench.verify().kinds["erased"], 2);
     assert_eq!(bench.count("SELECT count(*) FROM payload"), 0);
@@ -230,11 +234,77 @@ async fn a_batch_that_only_its_row_calls_done_with_is_not_erased_and_the_log_sta
     bench.tamper("UPDATE inbox SET state = 'relayed', reason = 'recalled', changed_us = 1 WHERE leaf = 3");
     let journal = bench.open();
     bench.turn(73 * HOUR_US);
-    assert_eq!(journal.erase_due(72 * HOUR_US).await.unwrap(), 1);
+    assert_eq!(journal.erase_all_due(72 * HOUR_US).await.unwrap(), 1);
     drop(journal);
     let report = bench.verify();
     assert_eq!((report.kinds["erased"], report.waiting), (1, 2));
     assert_eq!(bench.count("SELECT count(*) FROM payload"), 2);
+}
+
+async fn rows_that_are_not_erased_stand_in_the_way_of_nothing_behind_them(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    // More than one look takes in, all called done with by nothing but their rows, and then one that is.
+    for number in 1..=301 {
+        journal.seal(one_row(&journal, number)).await.unwrap();
+    }
+    let item = journal.next_inbox(Some(300)).await.unwrap().unwrap();
+    journal.relayed(item.exchange, relayed(&item)).await.unwrap();
+    drop(journal);
+    bench.tamper("UPDATE inbox SET state = 'relayed', changed_us = 1 WHERE leaf <= 300");
+    let journal = bench.open();
+    bench.turn(73 * HOUR_US);
+    assert_eq!(journal.erase_all_due(72 * HOUR_US).await.unwrap(), 1);
+    assert_eq!(journal.erase_all_due(72 * HOUR_US).await.unwrap(), 0);
+    // An officer's order ends as well.
+    let before = super::START_US + 100 * HOUR_US;
+    let order = ShredEvent {
+        what: "payload".into(),
+        ..shred(None)
+    };
+    assert!(journal.shred_payloads_before(before, order).await.unwrap().is_empty());
+    assert_eq!(bench.verify().kinds["erased"], 1);
+    assert_eq!(bench.count("SELECT count(*) FROM payload"), 300);
+}
+
+async fn a_row_that_names_anothers_exchange_sets_aside_its_own_batch_and_not_the_others(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    for number in 1..=2 {
+        journal.seal(one_row(&journal, number)).await.unwrap();
+    }
+    drop(journal);
+    bench.tamper(&format!(
+        "UPDATE inbox SET exchange = x'{}' WHERE leaf = 1",
+        exchange(2).simple()
+    ));
+    let journal = bench.open();
+    let first = journal.next_inbox(None).await.unwrap().unwrap();
+    assert_eq!(
+        (first.leaf_index, first.exchange),
+        (1, exchange(1)),
+        "as its leaf names it"
+    );
+    assert!(journal.read_part(&first, 0).await.is_err());
+    assert!(journal.set_aside(first.exchange, "SG6302").await.unwrap());
+    let next = journal.next_inbox(None).await.unwrap().unwrap();
+    assert_eq!((next.leaf_index, next.exchange), (2, exchange(2)));
+    assert!(journal.read_part(&next, 0).await.is_ok());
+    assert_eq!(bench.verify().kinds["set-aside"], 1);
+}
+
+async fn a_row_beside_a_leaf_that_is_no_push_waits_for_nothing(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    for number in 1..=2 {
+        journal.seal(one_row(&journal, number)).await.unwrap();
+    }
+    drop(journal);
+    bench.tamper("UPDATE inbox SET leaf = 0 WHERE leaf = 1");
+    let journal = bench.open();
+    let next = journal.next_inbox(None).await.unwrap().unwrap();
+    assert_eq!((next.leaf_index, next.exchange), (2, exchange(2)));
+    assert!(journal.next_inbox(Some(2)).await.unwrap().is_none());
 }
 
 async fn a_row_alone_consents_to_no_closing(store: Store) {

@@ -401,7 +401,7 @@ async fn an_exchange_is_seen_with_all_its_leaves(store: Store) {
     let item = journal.next_inbox(None).await.unwrap().unwrap();
     let view = journal.exchange(exchange(1)).await.unwrap().unwrap();
     assert_eq!(
-        (view.index, view.inbox.unwrap().state.as_str(), view.relayed.is_none()),
+        (view.index, view.inbox.unwrap().state.name(), view.relayed.is_none()),
         (1, "waiting", true)
     );
     journal.relayed(exchange(1), super::relayed(&item)).await.unwrap();
@@ -409,7 +409,7 @@ async fn an_exchange_is_seen_with_all_its_leaves(store: Store) {
     assert_eq!(
         (
             view.relayed.unwrap().0,
-            view.inbox.unwrap().state.as_str(),
+            view.inbox.unwrap().state.name(),
             view.leaves.len()
         ),
         (2, "relayed", 2)

@@ -30,7 +30,7 @@ on_both_stores!(
     more_that_is_gone_than_was_destroyed_is_named,
 );
 
-fn shred(exchange: Option<&str>) -> ShredEvent {
+pub(super) fn shred(exchange: Option<&str>) -> ShredEvent {
     ShredEvent {
         who: "security-qian".into(),
         what: "evidence".into(),
@@ -190,7 +190,7 @@ async fn payloads_go_with_the_leaf_that_says_so_or_not_at_all() {
     journal.limit_pages(None).await;
     for number in [1, 2] {
         let view = journal.exchange(exchange(number)).await.unwrap().unwrap();
-        assert_eq!(view.inbox.unwrap().state, "relayed", "{number}");
+        assert_eq!(view.inbox.unwrap().state.name(), "relayed", "{number}");
     }
     let leaves = journal
         .shred_payloads_before(super::START_US, before.clone())
@@ -204,7 +204,7 @@ async fn payloads_go_with_the_leaf_that_says_so_or_not_at_all() {
     );
     for (number, state) in [(1, "erased"), (2, "erased"), (3, "waiting")] {
         let view = journal.exchange(exchange(number)).await.unwrap().unwrap();
-        assert_eq!(view.inbox.unwrap().state, state, "{number}");
+        assert_eq!(view.inbox.unwrap().state.name(), state, "{number}");
     }
     let again = journal.shred_payloads_before(super::START_US, before).await.unwrap();
     assert_eq!(again, Vec::new());

@@ -4,7 +4,7 @@
 //! Takes the snapshots that came later ([`Later`]) and what is known of a key; says which of them close a row, so that it ends as if it had come in its
 //! turn. A row is closed by each whose scope covers it and that lacks its key. What a snapshot held is known for certain as long as its numbers are kept,
 //! which is while an older batch of its partner is set aside; afterwards by what it stamped, by what it closed, and by this: of a key that
-//! the registry has no row of, it held none. A key that is there then passes for held, and the next snapshot decides.
+//! the registry has no row of, it held none, but for what the newest of them had to reject. A key that is there then passes for held, and the next snapshot decides.
 
 use std::collections::HashSet;
 
@@ -34,6 +34,18 @@ pub(in crate::registry) const KEPT_MAX: usize = 8;
 pub(in crate::registry) const FORGET_HELD: &str = "DELETE FROM snapshot_held WHERE exchange IN (SELECT s.exchange FROM snapshot s \
     JOIN relay_progress p ON p.exchange = s.exchange WHERE s.record = $1 AND s.partner = $2 AND s.leaf <= $3 AND p.close_after = $4 \
     ORDER BY s.leaf DESC LIMIT 1000000 OFFSET $5)";
+
+/// Of the snapshots that have ended before the newest [`KEPT_MAX`], some: their stamps of keys that nobody has a row of are of no use any more, because
+/// only an older batch could still bring one, and none is set aside. The key of a rejected record may be a person's number. Parameters: as of [`FORGET_HELD`].
+pub(in crate::registry) fn forget_stamps(table: &TableSpec) -> String {
+    format!(
+        "DELETE FROM snapshot_seen WHERE exchange IN (SELECT s.exchange FROM snapshot s \
+         JOIN relay_progress p ON p.exchange = s.exchange WHERE s.record = $1 AND s.partner = $2 AND s.leaf <= $3 AND p.close_after = $4 \
+         ORDER BY s.leaf DESC LIMIT 4 OFFSET $5) \
+         AND NOT EXISTS (SELECT 1 FROM {} t WHERE t._key = snapshot_seen.row_key)",
+        table.name
+    )
+}
 
 /// Says that what a snapshot held is kept, also when that is nothing. Parameters: its exchange, no bytes.
 pub(in crate::registry) const KEPT: &str =

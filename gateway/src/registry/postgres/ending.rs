@@ -73,7 +73,7 @@ pub(super) async fn close_in(
     note::stamps(live, ending.exchange, &kept).await?;
     write_place(live, ending, rows.len(), stride.upto().unwrap_or(BEHIND_ALL)).await?;
     if stride.upto().is_none() {
-        note::forget_held_up_to(live, ending).await?;
+        note::forget_held_up_to(live, table, ending).await?;
     }
     closed(live, ending, (stride.looked(), rows.len() as u64), stride.upto()).await
 }

@@ -16,7 +16,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use super::super::dataset;
 use super::super::dialect::Dialect;
 use super::super::fault::RegistryFault;
-use super::super::schema::{BASE_TABLES, BaseTable, ColumnSpec, ColumnType, Described, OPEN, TableSpec};
+use super::super::schema::{BASE_TABLES, BaseTable, ColumnSpec, ColumnType, Described, Missing, OPEN, TableSpec};
 use super::fault::Step;
 use super::session::within;
 
@@ -341,10 +341,10 @@ pub(super) async fn is_there(connection: &mut PgConnection) -> Result<bool, Regi
 pub(super) async fn fit(
     connection: &mut PgConnection,
     tables: &[TableSpec],
-    migrate: bool,
+    missing: Missing,
 ) -> Result<(), RegistryFault> {
     let plan = Plan::of(connection, tables).await?;
-    if migrate && !plan.statements.is_empty() {
+    if missing == Missing::Add && !plan.statements.is_empty() {
         return plan.run(connection).await;
     }
     if plan.missing.is_empty() && plan.views_differ {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection};
 
 use super::super::fault::RegistryFault;
-use super::super::schema::TableSpec;
+use super::super::schema::{Missing, TableSpec};
 use super::super::{changes, numbers};
 use super::schema::{self, Plan};
 use super::{discrepancy, merge};
@@ -40,10 +40,10 @@ impl Session {
     }
 
     /// Connects anew, and migrates or checks the database.
-    pub(super) async fn open(&mut self, migrate: bool) -> Result<(), RegistryFault> {
+    pub(super) async fn open(&mut self, missing: Missing) -> Result<(), RegistryFault> {
         self.live = None;
         let mut connection = connect(&self.settings, Purpose::Write).await?;
-        schema::fit(&mut connection, &self.tables, migrate).await?;
+        schema::fit(&mut connection, &self.tables, missing).await?;
         schema::find_withdrawn(&mut connection, &mut self.tables).await?;
         let mut live = Live {
             connection,
@@ -61,7 +61,7 @@ impl Session {
     /// Works with those tables from now on; batches that were sealed before still have the columns of the old ones.
     pub(super) async fn adopt(&mut self, tables: Vec<TableSpec>) -> Result<(), RegistryFault> {
         let mut live = self.take().await?;
-        schema::fit(&mut live.connection, &tables, false).await?;
+        schema::fit(&mut live.connection, &tables, Missing::Refuse).await?;
         self.tables = super::super::schema::both(&self.tables, tables);
         self.put(live);
         Ok(())
@@ -70,7 +70,7 @@ impl Session {
     /// Takes the connection out; who succeeds puts it back, so that none survives a fault.
     pub(super) async fn take(&mut self) -> Result<Live, RegistryFault> {
         if self.live.is_none() {
-            self.open(false).await?;
+            self.open(Missing::Refuse).await?;
         }
         self.live.take().ok_or(RegistryFault::Closed)
     }
@@ -178,6 +178,6 @@ pub(in crate::registry) fn create(settings: &PostgresSettings, tables: &[TableSp
         if schema::is_there(&mut connection).await? {
             return Err(RegistryFault::Exists(settings.address.to_string()));
         }
-        schema::fit(&mut connection, tables, true).await
+        schema::fit(&mut connection, tables, Missing::Add).await
     })
 }

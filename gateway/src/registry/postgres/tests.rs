@@ -16,7 +16,7 @@ use crate::postgres::{PostgresAddress, PostgresFault, PostgresServer, PostgresSe
 use crate::registry::tests::discrepancies;
 use crate::registry::tests::fixture::{ANNA, BORIS, DEATH, ESTABLISHMENT, RESIDENT, kept, part, whole};
 use crate::registry::tests::store::{Place, Store};
-use crate::registry::{Counts, Ending, Part, Registry, RegistryFault, RegistrySettings, Remedy, Standing};
+use crate::registry::{Counts, Ending, Missing, Part, Registry, RegistryFault, RegistrySettings, Remedy, Standing};
 
 fn resident(leaf: u64, id: &str, name: &str) -> Part {
     part(&RESIDENT, leaf, 0, whole(&RESIDENT, &[&[id, name, "-", "-", "-"]]))
@@ -180,7 +180,7 @@ async fn a_server_that_is_not_there_is_waited_for_at_start_and_refused_by_open()
         database: "registry".into(),
     };
     let settings = RegistrySettings::Postgres(PostgresSettings::at(address));
-    let fault = Registry::open(&settings, kept(&[&RESIDENT]), false).unwrap_err();
+    let fault = Registry::open(&settings, kept(&[&RESIDENT]), Missing::Refuse).unwrap_err();
     assert_eq!((fault.code(), fault.remedy()), ("SG6216", Remedy::Wait));
     let registry = Registry::start(&settings, kept(&[&RESIDENT])).unwrap();
     assert_eq!(registry.standing(), Standing::Awaited("SG6216"));
@@ -231,7 +231,7 @@ async fn a_server_that_may_lose_what_it_confirmed_is_written_to_by_nobody() {
     let tables = kept(&[&RESIDENT]);
     let faults = [
         Registry::create(&registry, &tables).unwrap_err(),
-        Registry::open(&registry, tables.clone(), true).unwrap_err(),
+        Registry::open(&registry, tables.clone(), Missing::Add).unwrap_err(),
         // Patience is for a server that does not answer.
         Registry::start(&registry, tables).unwrap_err(),
     ];
@@ -255,7 +255,7 @@ fn a_server_on_the_network_without_its_authority_and_an_exposed_password_are_ref
     let mut settings = PostgresSettings::at(PostgresAddress::parse("postgres://r@127.0.0.1:1/d").unwrap());
     let told = |settings: &PostgresSettings| {
         let settings = RegistrySettings::Postgres(settings.clone());
-        let fault = Registry::open(&settings, kept(&[&RESIDENT]), false).unwrap_err();
+        let fault = Registry::open(&settings, kept(&[&RESIDENT]), Missing::Refuse).unwrap_err();
         assert_eq!(fault.code(), "SG6217", "{fault}");
         fault.to_string()
     };
@@ -300,7 +300,10 @@ async fn a_migration_that_is_printed_is_what_migrating_would_do_and_keeps_rights
         "{statements}"
     );
     place.execute(&statements);
-    Registry::open(&place.settings, new, false).unwrap().close().await;
+    Registry::open(&place.settings, new, Missing::Refuse)
+        .unwrap()
+        .close()
+        .await;
     let right = "SELECT has_table_privilege('pg_monitor', 'population', 'SELECT')";
     assert_eq!(place.query(right), ["1"]);
 }
@@ -320,7 +323,12 @@ async fn the_relays_role_merges_and_reads_and_can_do_nothing_else() {
         settings
     };
     let relay = as_role(roles::RELAY);
-    let registry = Registry::open(&RegistrySettings::Postgres(relay.clone()), tables.clone(), false).unwrap();
+    let registry = Registry::open(
+        &RegistrySettings::Postgres(relay.clone()),
+        tables.clone(),
+        Missing::Refuse,
+    )
+    .unwrap();
     let ids: Vec<String> = (0..40).map(|n| format!("3207061880{n:08}")).collect();
     for (leaf, name) in [(1, "甲"), (2, "乙")] {
         let rows: Vec<[&str; 5]> = ids

@@ -75,7 +75,7 @@ pub(super) fn close_in(
     let rows = stride.lacking.len();
     write_place(transaction, ending, rows, stride.upto().unwrap_or(BEHIND_ALL))?;
     if stride.upto().is_none() {
-        note::forget_held_up_to(transaction, ending)?;
+        note::forget_held_up_to(transaction, table, ending)?;
     }
     closed(transaction, ending, (stride.looked(), rows as u64), stride.upto())
 }

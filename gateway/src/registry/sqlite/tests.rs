@@ -21,7 +21,7 @@ use crate::registry::tests::fixture::{
     ANNA, BORIS, CERTIFICATE, DEATH, ESTABLISHMENT, RESIDENT, TAX, batch, kept, part, whole,
 };
 use crate::registry::tests::store::{Place, Store};
-use crate::registry::{Counts, Ending, Registry, RegistryFault};
+use crate::registry::{Counts, Ending, Missing, Registry, RegistryFault};
 
 #[test]
 fn every_table_is_strict_and_every_column_has_a_chinese_comment() {
@@ -61,7 +61,7 @@ fn what_is_not_committed_leaves_neither_rows_nor_progress_nor_persons() {
 fn a_registry_is_made_once_and_never_by_opening() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::new(Store::Sqlite);
-    let missing = Registry::open(&place.settings, kept(&[&RESIDENT]), true).unwrap_err();
+    let missing = Registry::open(&place.settings, kept(&[&RESIDENT]), Missing::Add).unwrap_err();
     assert!(matches!(missing, RegistryFault::Absent(_)));
     Registry::create(&place.settings, &kept(&[&RESIDENT])).unwrap();
     assert!(matches!(

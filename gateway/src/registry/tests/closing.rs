@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::fixture::{ANNA, BORIS, ESTABLISHMENT, RESIDENT, kept, part, received, whole};
 use super::store::{Place, Store, on_both_stores};
-use crate::registry::{Counts, Ending, Part, Registry, RegistryFault, Remedy, Walk};
+use crate::registry::{Counts, Ending, Missing, Part, Registry, RegistryFault, Remedy, Walk};
 
 on_both_stores! {
     a_delete_closes_a_row_and_no_dataset_shows_it_until_it_comes_again,
@@ -437,7 +437,7 @@ async fn a_registry_of_before_is_refused_until_migrated_and_all_its_rows_are_ope
         );
     }
     place.execute(&before);
-    let refused = Registry::open(&place.settings, tables.clone(), false).unwrap_err();
+    let refused = Registry::open(&place.settings, tables.clone(), Missing::Refuse).unwrap_err();
     let RegistryFault::Behind { missing, .. } = &refused else {
         unreachable!("{refused:?}");
     };
@@ -453,7 +453,7 @@ async fn a_registry_of_before_is_refused_until_migrated_and_all_its_rows_are_ope
         assert!(missing.iter().any(|missing| missing == name), "{name}: {missing:?}");
     }
     assert!(refused.to_string().contains("shuguan db migrate"));
-    let registry = Registry::open(&place.settings, tables.clone(), true).unwrap();
+    let registry = Registry::open(&place.settings, tables.clone(), Missing::Add).unwrap();
     assert_eq!(place.query(STATES), [format!("{ANNA} 甲 1 1")]);
     assert_eq!(place.query("SELECT citizen_id FROM population"), [ANNA]);
     let progress = registry.progress(Uuid::from_u128(1)).await.unwrap().unwrap();

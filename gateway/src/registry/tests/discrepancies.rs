@@ -16,7 +16,7 @@ use super::fixture::{ANNA, BORIS, batch, kept, part, received};
 use super::store::{Place, Store, dialect, on_both_stores};
 use crate::registry::discrepancy::Kind;
 use crate::registry::schema::TableSpec;
-use crate::registry::{Ending, Part, Registry, RegistryFault, Wanted};
+use crate::registry::{Ending, Missing, Part, Registry, RegistryFault, Wanted};
 
 on_both_stores! {
     one_number_with_two_names_sexes_and_birth_dates_is_three_discrepancies,
@@ -525,12 +525,12 @@ async fn a_registry_without_the_table_is_refused_until_migrated(store: Store) {
     if store == Store::Sqlite {
         place.execute("DELETE FROM column_comment WHERE table_name = 'discrepancy'");
     }
-    let fault = Registry::open(&place.settings, tables.clone(), false).unwrap_err();
+    let fault = Registry::open(&place.settings, tables.clone(), Missing::Refuse).unwrap_err();
     let RegistryFault::Behind { missing, .. } = &fault else {
         unreachable!("{fault}")
     };
     assert_eq!(missing, &["discrepancy"]);
-    let registry = Registry::open(&place.settings, tables, true).unwrap();
+    let registry = Registry::open(&place.settings, tables, Missing::Add).unwrap();
     merge(&registry, [named(DEATH, 2, "乙")]).await;
     assert_eq!(held(&place), [format!("name-differs {ANNA} 1.1 2.1")]);
 }

@@ -11,7 +11,7 @@ use super::fixture::ANNA;
 use super::store::{Place, Store, on_both_stores};
 use super::units::recall;
 use crate::registry::discrepancy::Kind;
-use crate::registry::{Part, Registry, RegistryFault};
+use crate::registry::{Missing, Part, Registry, RegistryFault};
 
 on_both_stores! {
     a_corrected_number_is_told_of_its_person_and_of_nobody_else_in_the_same_part,
@@ -279,7 +279,7 @@ async fn a_registry_that_knows_of_no_joined_numbers_is_refused_until_migrated(st
              AND table_name = 'person'",
         );
     }
-    let fault = Registry::open(&place.settings, tables.clone(), false).unwrap_err();
+    let fault = Registry::open(&place.settings, tables.clone(), Missing::Refuse).unwrap_err();
     let RegistryFault::Behind { missing, .. } = &fault else {
         unreachable!("{fault}")
     };
@@ -294,7 +294,7 @@ async fn a_registry_that_knows_of_no_joined_numbers_is_refused_until_migrated(st
         ]
     );
     // What was there is joined at once, a few keys a transaction, and the line that was true stays open.
-    let registry = Registry::open(&place.settings, tables.clone(), true).unwrap();
+    let registry = Registry::open(&place.settings, tables.clone(), Missing::Add).unwrap();
     assert_eq!(place.query(joined), before);
     assert_eq!(people(&place), [format!("{BORIS} 甲")]);
     assert_eq!(held(&place), [format!("two-numbers {BORIS}")]);
@@ -309,7 +309,10 @@ async fn a_registry_that_knows_of_no_joined_numbers_is_refused_until_migrated(st
     place.execute(&format!(
         "DELETE FROM number_link; UPDATE number_walk SET row_key = '{last}'"
     ));
-    Registry::open(&place.settings, tables, false).unwrap().close().await;
+    Registry::open(&place.settings, tables, Missing::Refuse)
+        .unwrap()
+        .close()
+        .await;
     assert_eq!(
         (place.query("SELECT count(*) FROM number_link"), place.query(place_of)),
         (vec!["0".into()], done)

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 
 use super::fixture::{DEATH, RESIDENT, kept, part, whole};
 use crate::disk::{FOLDER, Random, said_file, say, seed, states, traced};
-use crate::registry::{Part, Registry, RegistryFault, RegistrySettings};
+use crate::registry::{Missing, Part, Registry, RegistryFault, RegistrySettings};
 
 const WORKLOAD: &str = "registry::tests::power::parts_go_in_one_after_the_other";
 const EXCHANGES: u64 = 12;
@@ -22,7 +22,7 @@ fn settings(root: &Path) -> RegistrySettings {
 }
 
 fn open(root: &Path) -> Result<Registry, RegistryFault> {
-    Registry::open(&settings(root), kept(&[&RESIDENT, &DEATH]), false)
+    Registry::open(&settings(root), kept(&[&RESIDENT, &DEATH]), Missing::Refuse)
 }
 
 /// Later exchanges change what earlier ones wrote, leave some of it alone, and contradict some of it.

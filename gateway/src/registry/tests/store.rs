@@ -12,7 +12,7 @@ pub(crate) use crate::postgres::stores::{Store, on_both_stores};
 use crate::registry::dialect::Dialect;
 use crate::registry::postgres::session::{self, Purpose};
 use crate::registry::schema::TableSpec;
-use crate::registry::{Registry, RegistrySettings, SqliteSettings, day};
+use crate::registry::{Missing, Registry, RegistrySettings, SqliteSettings, day};
 
 pub(in crate::registry) fn dialect(store: Store) -> Dialect {
     match store {
@@ -49,7 +49,7 @@ impl Place {
     }
 
     pub(crate) fn open(&self, tables: &[TableSpec]) -> Registry {
-        Registry::open(&self.settings, tables.to_vec(), false).unwrap()
+        Registry::open(&self.settings, tables.to_vec(), Missing::Refuse).unwrap()
     }
 
     pub(crate) fn sqlite(&self) -> &SqliteSettings {

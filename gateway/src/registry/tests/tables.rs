@@ -1,7 +1,7 @@
 use super::fixture::{ANNA, DEATH, RESIDENT, batch, kept, part, whole};
 use super::store::{Place, Store, dialect, on_both_stores};
 use crate::registry::schema::{ColumnSpec, ColumnType, TableBuilder, TableSpec, describe, table_name};
-use crate::registry::{Registry, RegistryFault};
+use crate::registry::{Missing, Registry, RegistryFault};
 
 on_both_stores! {
     a_column_that_drifted_is_refused_with_the_migration_and_the_migration_works,
@@ -76,13 +76,16 @@ async fn a_column_that_drifted_is_refused_with_the_migration_and_the_migration_w
         column("citizen_id", ColumnType::Text),
         column("birth_date", ColumnType::Text),
     ]);
-    let fault = Registry::open(&place.settings, new.clone(), true).unwrap_err();
+    let fault = Registry::open(&place.settings, new.clone(), Missing::Add).unwrap_err();
     let RegistryFault::ColumnDiffers { migration, .. } = &fault else {
         unreachable!("{fault}")
     };
     let (statements, _then) = migration.split_once("; then").unwrap();
     place.execute(statements);
-    Registry::open(&place.settings, new, true).unwrap().close().await;
+    Registry::open(&place.settings, new, Missing::Add)
+        .unwrap()
+        .close()
+        .await;
     assert_eq!(
         place.query("SELECT birth_date, birth_date_as_date FROM public_security_resident"),
         ["- 1880-02-29"]
@@ -96,7 +99,7 @@ async fn new_columns_and_tables_are_refused_until_migrated_and_lose_nothing(stor
     registry.merge(part(&RESIDENT, 1, 0, first)).await.unwrap();
     registry.close().await;
     let new = kept(&[&RESIDENT, &DEATH]);
-    let fault = Registry::open(&place.settings, new.clone(), false).unwrap_err();
+    let fault = Registry::open(&place.settings, new.clone(), Missing::Refuse).unwrap_err();
     assert_eq!(fault.code(), "SG6206");
     let text = fault.to_string().replace("TEXT", "text");
     for word in [
@@ -107,16 +110,22 @@ async fn new_columns_and_tables_are_refused_until_migrated_and_lose_nothing(stor
     ] {
         assert!(text.contains(word), "{text}");
     }
-    let registry = Registry::open(&place.settings, new.clone(), true).unwrap();
+    let registry = Registry::open(&place.settings, new.clone(), Missing::Add).unwrap();
     let second = whole(&RESIDENT, &[&[ANNA, "甲", "-", "320706", "-"]]);
     assert_eq!(
         registry.merge(part(&RESIDENT, 2, 0, second)).await.unwrap().counts.upd,
         1
     );
     registry.close().await;
-    Registry::open(&place.settings, new, false).unwrap().close().await;
+    Registry::open(&place.settings, new, Missing::Refuse)
+        .unwrap()
+        .close()
+        .await;
     // Fewer columns in the plans take nothing away.
-    Registry::open(&place.settings, old, true).unwrap().close().await;
+    Registry::open(&place.settings, old, Missing::Add)
+        .unwrap()
+        .close()
+        .await;
     assert_eq!(place.query("SELECT name FROM public_security_resident"), ["甲"]);
 }
 
@@ -136,7 +145,7 @@ async fn the_example_bundle_makes_a_registry_with_both_datasets(store: Store) {
 
 async fn a_registry_is_made_once(store: Store) {
     let place = Place::new(store);
-    let missing = Registry::open(&place.settings, kept(&[&RESIDENT]), false).unwrap_err();
+    let missing = Registry::open(&place.settings, kept(&[&RESIDENT]), Missing::Refuse).unwrap_err();
     assert!(matches!(
         missing,
         RegistryFault::Absent(_) | RegistryFault::Behind { .. }

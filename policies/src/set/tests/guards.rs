@@ -358,6 +358,9 @@ fn a_limit_that_nothing_could_count_is_a_fault() {
             &message,
         );
     }
+    let faults = comparing("rows_per_day = 500_000", "bytes_per_day = 9").unwrap_err();
+    let message = "`limits.bytes_per_day` does not belong in mode `compare`";
+    assert!(faults.iter().any(|fault| fault.message.contains(message)), "{faults:?}");
     // A number that is covered is nobody's, so nobody could be counted by it.
     let (kept, masked) = (
         "keep = [\"citizen_id\", ",

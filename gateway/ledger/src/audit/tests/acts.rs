@@ -23,7 +23,7 @@ fn pull(x: &str) -> Vec<u8> {
         bun: Digest([3; 32]),
         fmt: "ndjson".into(),
         rows: 1,
-        fil: 0,
+        fil: None,
         bytes: 9,
         cols: Digest([4; 32]),
         out: NOTHING,
