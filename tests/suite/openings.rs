@@ -177,6 +177,64 @@ fn an_opening_is_its_own_partners_and_of_a_push_only() {
             said.starts_with("有效") && said.contains("these are the bytes that were released"),
             "{said}"
         );
+        // Columns that it must not keep are dropped from the file; what is left is proved, and a changed value of it is not.
+        let whole = std::fs::read_to_string(gateway.path("out.ndjson")).unwrap();
+        let without = |dropped: &str| -> String {
+            let lines = whole.lines().map(|line| {
+                let mut row: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
+                assert!(row.remove(dropped).is_some(), "each row has a {dropped}");
+                format!("{}\n", Value::Object(row))
+            });
+            lines.collect()
+        };
+        let kept = without("name");
+        std::fs::write(gateway.path("kept.ndjson"), &kept).unwrap();
+        let (code, said) = prove("kept.ndjson", "out.ndjson.opening.json");
+        assert!(code == 0 && said.starts_with("有效"), "{said}");
+        assert!(said.contains("1 are withheld"), "{said}");
+        std::fs::write(
+            gateway.path("altered.ndjson"),
+            kept.replacen("\"sex\":\"1\"", "\"sex\":\"2\"", 1),
+        )
+        .unwrap();
+        let (code, said) = prove("altered.ndjson", "out.ndjson.opening.json");
+        assert!(code == 6 && said.contains("1 columns hold other values"), "{said}");
+        let shorter = kept.split_once('\n').unwrap().1;
+        std::fs::write(gateway.path("shorter.ndjson"), shorter).unwrap();
+        let (code, said) = prove("shorter.ndjson", "out.ndjson.opening.json");
+        assert!(code == 6 && said.contains("it gives parts of [19] rows"), "{said}");
+        // Whoever is shown one column needs no extract, and sees no other.
+        let base = [
+            "verify",
+            "receipt",
+            "out.ndjson.tlog-proof",
+            "--trust",
+            "trust/trust.txt",
+        ];
+        let package = [
+            "--content",
+            "kept.ndjson",
+            "--opening",
+            "out.ndjson.opening.json",
+            "--disclose",
+            "sex",
+            "--package",
+            "sex.json",
+        ];
+        let (code, _, error) = gateway.shuguan(&[&base[..], &package].concat());
+        assert_eq!(code, 0, "{error}");
+        let shown: Value = serde_json::from_str(&std::fs::read_to_string(gateway.path("sex.json")).unwrap()).unwrap();
+        assert!(
+            shown.get("content").is_none(),
+            "the whole content could be guessed by it"
+        );
+        let (code, out, error) = gateway.shuguan(&[&base[..], &["--opening", "sex.json", "--json"]].concat());
+        let document: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((code, &document["proved"]), (0, &1.into()), "{error}");
+        assert_eq!(
+            (standing(&document, "sex"), standing(&document, "name")),
+            ("proved", "withheld")
+        );
         let mut changed = std::fs::read(gateway.path("out.ndjson")).unwrap();
         changed[10] ^= 1;
         std::fs::write(gateway.path("changed.ndjson"), changed).unwrap();

@@ -56,7 +56,7 @@ impl Kept {
 
 fn three() -> RecordBatch {
     batch(&[
-        (Some("甲, \"乙\"\n丙".into()), -1, true, -40_000),
+        (Some("甲, \"乙\"\n丙".into()), -7_777, true, -40_000),
         (None, 2, false, -39_000),
         (Some(String::new()), i64::MAX, true, 20_000),
     ])
@@ -131,7 +131,7 @@ fn values_of_each_kind_are_read_as_they_were_written() {
 fn a_changed_value_differs_and_the_other_columns_stay_proved() {
     for form in [Form::Ndjson, Form::Csv] {
         let extract = Kept::of(&[three()], form, &[0, 1, 3]);
-        extract.change(|text| text.replace("-1", "-2"));
+        extract.change(|text| text.replace("-7777", "-7778"));
         let (standings, are_parts) = extract.judged().unwrap();
         use Standing::{Differs, Proved, Withheld};
         assert_eq!(
@@ -179,7 +179,7 @@ fn what_is_no_extract_is_refused_with_its_row_and_never_a_value() {
         ),
         (
             Form::Ndjson,
-            |text| text.replacen("\"count\":-1", "\"count\":\"甲\"", 1),
+            |text| text.replacen("\"count\":-7777", "\"count\":\"甲\"", 1),
             "a value of `count` is not of its type",
         ),
         (
