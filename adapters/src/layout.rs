@@ -130,6 +130,11 @@ impl Layout {
         })
     }
 
+    /// Whether records stand in lines, so that a body holds as much as it shows: no workbook, table or envelope.
+    pub fn is_by_line(&self) -> bool {
+        matches!(self.format, Format::Delimited(_) | Format::Fixed(_) | Format::Ndjson)
+    }
+
     /// Where the records of a workbook are; `None` when this is no workbook.
     pub fn sheet(&self) -> Option<&Sheet> {
         match &self.format {

@@ -55,6 +55,7 @@ enum What {
   shuguan verify receipt feed.tlog-proof --trust trust.txt --opening show.json
 
 With an opening, each column is proved, withheld, or holds other values than were sealed (code 6); witnesses are asked for as without one.
+An opening tells whoever has it whether a guess of any column is right: keep it as you keep the file, delete it with it, and hand on packages only.
 
 TRUST FILE
   log <vkey>                     the log

@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_select::coalesce::BatchCoalescer;
 use serde::Deserialize;
 use shuguan_policies::dataset::Dataset;
 use shuguan_policies::{Direction, Mode, Plan, Role, Target};
@@ -36,6 +37,9 @@ use crate::signature::profile;
 
 /// Extracts go when they are fetched no more: within hours, not seconds.
 const SPOOL_RETRY_AFTER_S: u64 = 600;
+
+/// Rows of a part of an extract.
+const PART_ROWS: usize = 1_024;
 
 /// What the registry asks for.
 #[derive(Clone, Debug, Deserialize)]
@@ -294,6 +298,7 @@ fn query_now(stations: &Stations, admitted: AdmittedPull, allowed: Allowed) -> R
         spool: &mut spool,
         shuffle: shuffle(stations, &admitted)?,
         columns: ColumnDigests::new(&admitted.plan.schema()).map_err(Fault::from_error("commit to columns"))?,
+        parts: BatchCoalescer::new(admitted.plan.schema(), PART_ROWS),
         index: Index::open(stations, &admitted.plan, admitted.exchange)?,
         allowed,
         text: Vec::new(),
@@ -374,6 +379,8 @@ struct Extract<'a> {
     /// None: the rows are given as they come.
     shuffle: Option<Shuffle<'a>>,
     columns: ColumnDigests,
+    /// Gathers rows to whole parts: how many of the registry's were held back between them must not show in where parts begin.
+    parts: BatchCoalescer,
     index: Option<Index>,
     allowed: Allowed,
     text: Vec<u8>,
@@ -421,8 +428,22 @@ impl Extract<'_> {
         self.allowed.quota.rows(self.rows)?;
         match &mut self.shuffle {
             Some(shuffle) => shuffle.push(released.batch).map_err(unshuffled),
-            None => self.write(&released.batch),
+            None => self.gather(released.batch),
         }
+    }
+
+    fn gather(&mut self, rows: RecordBatch) -> Result<(), Stop> {
+        self.parts
+            .push_batch(rows)
+            .map_err(Fault::from_error("gather a part"))?;
+        self.write_parts()
+    }
+
+    fn write_parts(&mut self) -> Result<(), Stop> {
+        while let Some(part) = self.parts.next_completed_batch() {
+            self.write(&part)?;
+        }
+        Ok(())
     }
 
     /// Ends it: rows that waited for their order are written in it.
@@ -431,9 +452,13 @@ impl Extract<'_> {
             return Err(stop);
         }
         match self.shuffle.take() {
-            Some(shuffle) => shuffle.deal(|batch| self.write(batch), unshuffled),
-            None => Ok(()),
+            Some(shuffle) => shuffle.deal(|batch| self.gather(batch.clone()), unshuffled)?,
+            None => {}
         }
+        self.parts
+            .finish_buffered_batch()
+            .map_err(Fault::from_error("gather a part"))?;
+        self.write_parts()
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Stop> {

@@ -37,8 +37,7 @@ pub async fn known<B>(
 where
     B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
 {
-    let is_small = admitted.content_length.is_some_and(|length| length < ASKED_FROM_BYTES);
-    let Some(stated) = admitted.digest.filter(|_| !is_small) else {
+    let Some(stated) = admitted.digest.filter(|_| !is_small(admitted)) else {
         return Ok(None);
     };
     let Some((seen, sealed)) = first(stations, admitted, &stated).await? else {
@@ -59,6 +58,12 @@ pub async fn hashed(stations: &Stations, admitted: &Admitted, digest: &[u8; 32])
         Some((seen, sealed)) => again(stations, admitted, seen, *sealed).await,
         None => Err(Refused::new(Refusal::InboxFull).retry_after(INBOX_RETRY_AFTER_S).into()),
     }
+}
+
+/// Whether decoding costs less than asking: what is compressed, or has compressed things in it, may hold anything.
+fn is_small(admitted: &Admitted) -> bool {
+    let is_short = admitted.content_length.is_some_and(|length| length < ASKED_FROM_BYTES);
+    is_short && admitted.coding.is_none() && admitted.layout.is_by_line()
 }
 
 /// What was sealed under the key with this content, and whether the nonce was seen.

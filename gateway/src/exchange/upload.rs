@@ -1,7 +1,7 @@
 //! An upload that breaks off: the sender is gone, nobody is told, and the log says so (C5).
 //!
 //! Takes an admitted push while its body is read; gives back what came of it. A body that ends before its end, and a connection that is over while the batch
-//! is read, become an `aborted` leaf. It stands down before the batch is sealed: from there on the exchange has its own leaf, whoever still listens.
+//! is read, become an `aborted` leaf, unless the key was answered before: about what is in the log nothing is said anew. It stands down before the batch is sealed: from there on the exchange has its own leaf, whoever still listens.
 
 use shuguan_ledger::leaf::{AbortedEvent, Digest};
 use tokio::runtime::Handle;
@@ -22,8 +22,19 @@ const GONE: &str = "sender-gone";
 pub(super) struct Upload {
     journal: Journal,
     tasks: TaskTracker,
+    /// Tag of its key.
+    key: [u8; 32],
     /// Taken when it ended.
     event: Option<AbortedEvent>,
+}
+
+/// What the log says of an upload that broke off.
+enum Noted {
+    Leaf(Box<Sealed>),
+    /// Nothing: there were too many like it, or the journal cannot commit.
+    Nothing,
+    /// What it was the repeat of.
+    Repeat,
 }
 
 impl Upload {
@@ -40,6 +51,7 @@ impl Upload {
         Self {
             journal: stations.journal.clone(),
             tasks: stations.tasks.clone(),
+            key: admitted.in_flight.tag(),
             event: Some(event),
         }
     }
@@ -51,10 +63,14 @@ impl Upload {
             (Err(Stop::Refused(mut refused)), Some(mut event)) if refused.refusal == Refusal::BodyIncomplete => {
                 event.code = INCOMPLETE.into();
                 // Who half-closed its connection still hears of it; the leaf must not depend on whether hyper waits for us.
-                let (journal, exchange) = (self.journal.clone(), event.x.clone());
-                let sealing = self.tasks.spawn(async move { seal(&journal, event).await });
+                let (journal, key, exchange) = (self.journal.clone(), self.key, event.x.clone());
+                let sealing = self.tasks.spawn(async move { note(&journal, key, event).await });
+                refused.leaf = match sealing.await {
+                    Ok(Noted::Repeat) => return Err(Stop::Refused(refused)),
+                    Ok(Noted::Leaf(leaf)) => Some(leaf),
+                    Ok(Noted::Nothing) | Err(_) => None,
+                };
                 refused.exchange = exchange.parse().ok();
-                refused.leaf = sealing.await.ok().flatten().map(Box::new);
                 refused.sealed = true;
                 Err(Stop::Refused(refused))
             }
@@ -66,17 +82,24 @@ impl Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         if let (Some(event), Ok(runtime)) = (self.event.take(), Handle::try_current()) {
-            let journal = self.journal.clone();
+            let (journal, key) = (self.journal.clone(), self.key);
             self.tasks
-                .spawn_on(async move { drop(seal(&journal, event).await) }, &runtime);
+                .spawn_on(async move { drop(note(&journal, key, event).await) }, &runtime);
         }
     }
 }
 
-async fn seal(journal: &Journal, event: AbortedEvent) -> Option<Sealed> {
+async fn note(journal: &Journal, key: [u8; 32], event: AbortedEvent) -> Noted {
+    if matches!(journal.idempotent(key, [0; 32]).await, Ok(Some(_))) {
+        return Noted::Repeat;
+    }
     let exchange = event.x.clone();
-    journal.abort(event).await.unwrap_or_else(|_| {
-        tracing::warn!(exchange.id = %exchange, "that an upload broke off could not be sealed");
-        None
-    })
+    match journal.abort(event).await {
+        Ok(Some(leaf)) => Noted::Leaf(Box::new(leaf)),
+        Ok(None) => Noted::Nothing,
+        Err(_) => {
+            tracing::warn!(exchange.id = %exchange, "that an upload broke off could not be sealed");
+            Noted::Nothing
+        }
+    }
 }

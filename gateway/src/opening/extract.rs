@@ -1,14 +1,16 @@
 //! An extract, read again: the columns that are still in it come out as they were released.
 //!
 //! Takes the file, its form, and an opening, which says the columns, their types and where parts begin; gives digests and values. A column that the file lacks gives
-//! nothing, unless all its rows are null: NDJSON shows neither. Refuses what is not of the form, a column that the extract did not have, and a value that is not of its
-//! column's type as [`Form`] writes it. Memory: one part.
+//! nothing, unless all its rows are null: NDJSON shows neither. Refuses what is not of the form, a column twice or that the extract did not have, and a value that is not
+//! of its column's type as [`Form`] writes it. Memory: one part of at most 8,192 rows, whatever file and opening say.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 use shuguan_ledger::time;
 
 use super::feed::{Decoded, FeedFault};
@@ -17,6 +19,12 @@ use crate::extract::form::Form;
 
 /// Longest row, bytes: a hostile file has no end of line.
 const ROW_BYTES_MAX: u64 = 16 << 20;
+/// Rows of a part at most: no gateway ever sealed longer ones, and an opening is proved by nothing until its columns were judged.
+const PART_ROWS_MAX: u32 = 8_192;
+/// Parts at most: more than the largest city has.
+const PARTS_MAX: usize = 1 << 16;
+/// Rows that are looked for behind the last part.
+const BEHIND: u32 = 1;
 
 /// Reads an extract; `disclosed` are columns whose values are kept, in memory.
 ///
@@ -25,22 +33,17 @@ const ROW_BYTES_MAX: u64 = 16 << 20;
 pub fn read(file: &Path, form: Form, opening: &Opening, disclosed: &[String]) -> Result<Decoded, FeedFault> {
     let mut rows = Rows::open(file, form, &opening.columns)?;
     let mut decoded = Decoded::default();
-    let mut lengths = lengths(&opening.parts).into_iter();
-    loop {
-        // What stands behind the last part is one more, by which the file is known for another.
-        let part = rows.part(lengths.next().unwrap_or(u32::MAX))?;
-        let Some(length) = part.first().map(Vec::len).filter(|length| *length > 0) else {
+    // One row behind the last part is enough to know the file for another.
+    let parts = lengths(&opening.parts).into_iter().take(PARTS_MAX);
+    for length in parts.chain([BEHIND]) {
+        let part = rows.part(length)?;
+        let found = part.first().map_or(0, Vec::len);
+        let is_cut = found < usize::try_from(length).unwrap_or(usize::MAX);
+        if found > 0 || !is_cut {
+            take(&mut decoded, opening, part, disclosed)?;
+        }
+        if is_cut {
             break;
-        };
-        decoded.rows.push(u32::try_from(length).unwrap_or(u32::MAX));
-        for (column, values) in opening.columns.iter().zip(part) {
-            let digest = values::digests(&column.r#type, std::slice::from_ref(&values));
-            let digest =
-                digest.ok_or_else(|| unreadable(&format!("a value of `{}` is not of its type", column.name)))?;
-            decoded.digests.entry(column.name.clone()).or_default().extend(digest);
-            if disclosed.contains(&column.name) {
-                decoded.values.entry(column.name.clone()).or_default().push(values);
-            }
         }
     }
     for (column, met) in opening.columns.iter().zip(&rows.met) {
@@ -53,6 +56,26 @@ pub fn read(file: &Path, form: Form, opening: &Opening, disclosed: &[String]) ->
     Ok(decoded)
 }
 
+/// Adds a part: its values by column.
+fn take(
+    decoded: &mut Decoded,
+    opening: &Opening,
+    part: Vec<Vec<Value>>,
+    disclosed: &[String],
+) -> Result<(), FeedFault> {
+    let length = part.first().map_or(0, Vec::len);
+    decoded.rows.push(u32::try_from(length).unwrap_or(u32::MAX));
+    for (column, values) in opening.columns.iter().zip(part) {
+        let digest = values::digests(&column.r#type, std::slice::from_ref(&values));
+        let digest = digest.ok_or_else(|| unreadable(&format!("a value of `{}` is not of its type", column.name)))?;
+        decoded.digests.entry(column.name.clone()).or_default().extend(digest);
+        if disclosed.contains(&column.name) {
+            decoded.values.entry(column.name.clone()).or_default().push(values);
+        }
+    }
+    Ok(())
+}
+
 /// Rows of each part, of a text like `8192*3 12`; none where it is no such text.
 fn lengths(parts: &str) -> impl IntoIterator<Item = u32> {
     let run = |word: &str| match word.split_once('*') {
@@ -61,7 +84,7 @@ fn lengths(parts: &str) -> impl IntoIterator<Item = u32> {
     };
     let runs: Option<Vec<(u32, usize)>> = parts.split_ascii_whitespace().map(run).collect();
     let runs = runs.unwrap_or_default().into_iter();
-    runs.flat_map(|(rows, times)| std::iter::repeat_n(rows, times))
+    runs.flat_map(|(rows, times)| std::iter::repeat_n(rows.min(PART_ROWS_MAX), times))
 }
 
 fn unreadable(why: &str) -> FeedFault {
@@ -136,19 +159,25 @@ impl<'o> Rows<'o> {
     /// One row as text; of CSV with the line ends that are inside quotes.
     fn record(&mut self) -> Result<Option<String>, FeedFault> {
         let mut record = Vec::new();
+        let mut is_open = false;
         loop {
-            let room = ROW_BYTES_MAX.saturating_sub(record.len() as u64);
-            let read = self.source.by_ref().take(room).read_until(b'\n', &mut record)?;
-            let is_open = self.form == Form::Csv && record.iter().filter(|byte| **byte == b'"').count() % 2 == 1;
-            if read == 0 && record.is_empty() {
-                return Ok(None);
+            let before = record.len();
+            let room = ROW_BYTES_MAX.saturating_sub(before as u64);
+            self.source.by_ref().take(room).read_until(b'\n', &mut record)?;
+            let fresh = record.get(before..).unwrap_or_default();
+            if fresh.last() != Some(&b'\n') {
+                return if record.is_empty() {
+                    Ok(None)
+                } else {
+                    Err(malformed(self.count + 1))
+                };
             }
-            if record.last() == Some(&b'\n') && !is_open {
+            if self.form == Form::Csv {
+                is_open ^= fresh.split(|byte| *byte == b'"').count() % 2 == 0;
+            }
+            if !is_open {
                 record.pop();
                 break;
-            }
-            if read == 0 || record.last() != Some(&b'\n') {
-                return Err(malformed(self.count + 1));
             }
         }
         String::from_utf8(record)
@@ -157,9 +186,9 @@ impl<'o> Rows<'o> {
     }
 
     fn members(&mut self, record: &str) -> Result<Vec<Value>, FeedFault> {
-        let members: Map<String, Value> = serde_json::from_str(record).map_err(|_| self.malformed())?;
+        let members: Members = serde_json::from_str(record).map_err(|_| self.malformed())?;
         let mut row = vec![Value::Null; self.columns.len()];
-        for (name, value) in members {
+        for (name, value) in members.0 {
             let place = self.place(&name)?;
             self.meet(place);
             let value = match (place.form, value) {
@@ -209,6 +238,36 @@ impl<'o> Rows<'o> {
     }
 }
 
+/// The members of a line in their order, none of them twice: of two with one name each reader would take another.
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Once)
+    }
+}
+
+struct Once;
+
+impl<'de> Visitor<'de> for Once {
+    type Value = Members;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+        let mut members: Vec<(String, Value)> = Vec::new();
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            if members.iter().any(|(other, _)| *other == name) {
+                return Err(de::Error::custom("a member twice"));
+            }
+            members.push((name, value));
+        }
+        Ok(Members(members))
+    }
+}
+
 fn malformed(row: u64) -> FeedFault {
     unreadable(&format!("row {row} is not as an extract has it"))
 }
@@ -231,6 +290,9 @@ fn cells(record: &str) -> Option<Vec<Option<String>>> {
         } else {
             let end = rest.find(',').unwrap_or(rest.len());
             let (text, after) = rest.split_at(end);
+            if text.contains('"') {
+                return None;
+            }
             cells.push((!text.is_empty()).then(|| text.to_owned()));
             after
         };
@@ -260,7 +322,10 @@ fn quoted_text(quoted: &str) -> Option<(String, &str)> {
 
 fn typed(form: &str, text: String) -> Option<Value> {
     match form {
-        "i64" => text.parse::<i64>().ok().map(Value::from),
+        "i64" => {
+            let number: i64 = text.parse().ok()?;
+            (number.to_string() == text).then(|| Value::from(number))
+        }
         "bool" => text.parse::<bool>().ok().map(Value::from),
         "ts" => moment(&text),
         _ => Some(Value::from(text)),

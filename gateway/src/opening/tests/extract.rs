@@ -23,7 +23,9 @@ impl Kept {
         }
         let left: Vec<RecordBatch> = parts.iter().map(|part| part.project(kept).unwrap()).collect();
         let mut text = form.head(&left[0].schema()).into_bytes();
-        left.iter().for_each(|part| form.write(part, &mut text));
+        for part in &left {
+            form.write(part, &mut text);
+        }
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         Self {
@@ -47,10 +49,10 @@ impl Kept {
     }
 
     fn refused(&self) -> String {
-        match self.judged() {
-            Err(FeedFault::Unreadable(why)) => why,
-            other => panic!("{other:?}"),
-        }
+        let FeedFault::Unreadable(why) = self.judged().unwrap_err() else {
+            unreachable!("the file is there")
+        };
+        why
     }
 }
 
@@ -129,11 +131,11 @@ fn values_of_each_kind_are_read_as_they_were_written() {
 
 #[test]
 fn a_changed_value_differs_and_the_other_columns_stay_proved() {
+    use Standing::{Differs, Proved, Withheld};
     for form in [Form::Ndjson, Form::Csv] {
         let extract = Kept::of(&[three()], form, &[0, 1, 3]);
         extract.change(|text| text.replace("-7777", "-7778"));
         let (standings, are_parts) = extract.judged().unwrap();
-        use Standing::{Differs, Proved, Withheld};
         assert_eq!(
             (standings, are_parts),
             (vec![Proved, Differs, Withheld, Proved], true),
@@ -144,8 +146,9 @@ fn a_changed_value_differs_and_the_other_columns_stay_proved() {
 
 #[test]
 fn a_row_that_was_dropped_doubled_or_moved_proves_no_column() {
+    type Change = fn(&mut Vec<String>);
     let lines = |text: String| text.lines().map(|line| format!("{line}\n")).collect::<Vec<_>>();
-    let changes: [(&str, fn(&mut Vec<String>)); 3] = [
+    let changes: [(&str, Change); 3] = [
         ("dropped", |lines| drop(lines.pop())),
         ("doubled", |lines| lines.extend(lines.last().cloned())),
         ("moved", |lines| lines.reverse()),
@@ -166,10 +169,10 @@ fn a_row_that_was_dropped_doubled_or_moved_proves_no_column() {
 #[test]
 fn what_is_no_extract_is_refused_with_its_row_and_never_a_value() {
     type Change = fn(String) -> String;
-    let changes: [(Form, Change, &str); 9] = [
+    let changes: [(Form, Change, &str); 13] = [
         (
             Form::Ndjson,
-            |text| text.replacen("{", "[", 1),
+            |text| text.replacen('{', "[", 1),
             "row 1 is not as an extract has it",
         ),
         (
@@ -186,6 +189,26 @@ fn what_is_no_extract_is_refused_with_its_row_and_never_a_value() {
             Form::Ndjson,
             |text| text.trim_end().to_owned(),
             "row 3 is not as an extract has it",
+        ),
+        (
+            Form::Ndjson,
+            |text| text.replacen("\"count\":-7777", "\"count\":1,\"count\":-7777", 1),
+            "row 1 is not as an extract has it",
+        ),
+        (
+            Form::Csv,
+            |text| text.replacen(",-7777", ",-07777", 1),
+            "row 1 is not as an extract has it",
+        ),
+        (
+            Form::Csv,
+            |text| text + "甲\"乙,2,true,1801-01-01\n",
+            "row 4 is not as an extract has it",
+        ),
+        (
+            Form::Csv,
+            |text| text + "甲,+2,true,1801-01-01\n",
+            "row 4 is not as an extract has it",
         ),
         (Form::Csv, |_| String::new(), "it has no header row"),
         (
@@ -210,6 +233,37 @@ fn what_is_no_extract_is_refused_with_its_row_and_never_a_value() {
         extract.change(change);
         let why = extract.refused();
         assert!(why.contains(expected) && !why.contains('甲'), "{form:?}: {why}");
+    }
+}
+
+#[test]
+fn parts_without_rows_are_parts_as_they_were_sealed() {
+    use Standing::{Proved, Withheld};
+    let parts = [
+        three().slice(0, 1),
+        three().slice(0, 0),
+        three().slice(1, 2),
+        three().slice(0, 0),
+    ];
+    for form in [Form::Ndjson, Form::Csv] {
+        let judged = Kept::of(&parts, form, &[1, 2]).judged().unwrap();
+        assert_eq!(judged, (vec![Withheld, Proved, Proved, Withheld], true), "{form:?}");
+    }
+}
+
+#[test]
+fn an_opening_that_speaks_of_endless_parts_ends() {
+    for parts in [
+        "0*18446744073709551615",
+        "4294967295*9",
+        "1*18446744073709551615",
+        "x",
+        "",
+    ] {
+        let mut extract = Kept::of(&[three()], Form::Ndjson, &[1, 2]);
+        extract.opening.parts = parts.into();
+        let (standings, are_parts) = extract.judged().unwrap();
+        assert!(!standings.contains(&Standing::Proved) || !are_parts, "{parts}");
     }
 }
 
