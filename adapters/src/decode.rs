@@ -15,6 +15,7 @@ mod form;
 mod header;
 mod json;
 mod judge;
+mod markup;
 mod ndjson;
 mod page;
 mod place;

@@ -129,14 +129,15 @@ pub(crate) enum Form {
 
 impl Form {
     pub(crate) fn new(layout: &Layout, names: Names, limits: DecodeLimits) -> Self {
+        let charset = (layout.encoding, layout.open);
         let text = |form| Self::Text(Transcoder::new(layout.encoding, layout.open), form);
         match &layout.format {
             Format::Delimited(form) => text(Box::new(Delimited::new(names, form, limits))),
             Format::Ndjson => text(Box::new(Ndjson::new(names, limits))),
             Format::Json(envelope) => text(Box::new(Document::new(names, envelope, limits))),
             Format::Fixed(form) => Self::Bytes(Box::new(Positions::new(names, form, layout.encoding, limits))),
-            Format::Xlsx(sheet) => Self::Bytes(Box::new(Workbook::new(Kind::Xlsx, names, sheet, limits))),
-            Format::Xls(sheet) => Self::Bytes(Box::new(Workbook::new(Kind::Xls, names, sheet, limits))),
+            Format::Xlsx(sheet) => Self::Bytes(Box::new(Workbook::new(Kind::Xlsx, charset, names, sheet, limits))),
+            Format::Xls(sheet) => Self::Bytes(Box::new(Workbook::new(Kind::Xls, charset, names, sheet, limits))),
             Format::Dbf => Self::Bytes(Box::new(Dbf::new(names, layout.encoding))),
             Format::Xml(shape) => text(Box::new(Xml::new(names, shape, layout.encoding, limits))),
         }
