@@ -405,6 +405,16 @@ impl Decoder {
             .unwrap_or_default()
     }
 
+    /// What the file was found to be, a short word like that of its layout ([`Layout::label`]): the charset that nobody stated is known at the end, and which
+    /// of the forms one is that is called XLS: `html+gb18030`, `spreadsheetml+utf8`.
+    pub fn label(&self, layout: &Layout) -> &'static str {
+        match (self.form.found(), self.form.encoding()) {
+            (Some(found), _) => found,
+            (None, Some(encoding)) => layout.clone().in_charset(encoding).label(),
+            (None, None) => layout.label(),
+        }
+    }
+
     /// The fields for which something came so far: by a name, or, where any name did, from the constants of the sender's layout.
     pub fn named(&self) -> Vec<&'static str> {
         let Some(names) = self.form.names() else {

@@ -79,6 +79,11 @@ pub(crate) trait ByteForm: Send {
         0
     }
 
+    /// What the file turned out to be, where it may be one of several forms.
+    fn found(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Names that are no field of the record type, as far as they are kept.
     fn unknown_headers(&self) -> &[String];
 
@@ -170,6 +175,14 @@ impl Form {
         match self {
             Self::Text(transcoder, _) => Some(transcoder.encoding()),
             Self::Bytes(_) => None,
+        }
+    }
+
+    /// What the file turned out to be, where it may be one of several forms.
+    pub(crate) fn found(&self) -> Option<&'static str> {
+        match self {
+            Self::Text(..) => None,
+            Self::Bytes(form) => form.found(),
         }
     }
 

@@ -48,6 +48,16 @@ impl Markup {
         }
     }
 
+    /// A short word for leaves and people.
+    pub(crate) fn label(self, encoding: Encoding) -> &'static str {
+        match (self, encoding) {
+            (Self::Html, Encoding::Utf8) => "html+utf8",
+            (Self::Html, Encoding::Gb18030) => "html+gb18030",
+            (Self::SpreadsheetMl, Encoding::Utf8) => "spreadsheetml+utf8",
+            (Self::SpreadsheetMl, Encoding::Gb18030) => "spreadsheetml+gb18030",
+        }
+    }
+
     pub(crate) fn read(self, text: &str, limits: &DecodeLimits) -> Result<Document, FileFault> {
         match self {
             Self::Html => html::read(text, limits),

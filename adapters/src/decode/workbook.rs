@@ -152,6 +152,10 @@ impl ByteForm for Workbook {
         self.intake.held_bytes() + book.map_or(0, Book::held_bytes)
     }
 
+    fn found(&self) -> Option<&'static str> {
+        self.intake.found()
+    }
+
     fn unknown_headers(&self) -> &[String] {
         self.names.unknown()
     }

@@ -23,8 +23,8 @@ pub use companion::Companion;
 use taken::Taken;
 
 /// Endings of files that are sent.
-const ENDINGS: [&str; 10] = [
-    "csv", "txt", "tsv", "xls", "xlsx", "dbf", "xml", "json", "ndjson", "jsonl",
+const ENDINGS: [&str; 12] = [
+    "csv", "txt", "tsv", "xls", "xlsx", "htm", "html", "dbf", "xml", "json", "ndjson", "jsonl",
 ];
 /// Folders within folders that are looked into.
 const DEPTH_MAX: usize = 8;

@@ -379,7 +379,7 @@ fn show(
     let verdict = Verdict {
         file: args.file.display().to_string(),
         record: args.record.name,
-        layout: layout.label(),
+        layout: decoder.label(layout),
         received: counts.received,
         accepted: counts.accepted,
         rejected: counts.rejected,

@@ -63,8 +63,8 @@ pub struct StatusArgs {
   shuguan rejects 0199a3c4-… --join june.txt --layout layout.toml -o bad.txt -c client.toml
 
   `--join` copies the rejected records out of our own file, on this machine, with what is wrong in columns `_row`, `_code`, `_field`,
-  `_reason`, `_expected`. Correct the copy and push it: columns that begin with `_` are passed over. Of a workbook (.xlsx, .xls) or a table
-  (.dbf) the copy is a workbook: bad cells are red with a note, and the sheet 问题清单 lists them.
+  `_reason`, `_expected`. Correct the copy and push it: columns that begin with `_` are passed over. Of a workbook (.xlsx, .xls, a page
+  that is called so) or a table (.dbf) the copy is a workbook: bad cells are red with a note, and the sheet 问题清单 lists them.
 
 EXIT CODES
   0 shown · 1 a file cannot be read or written, or is not the one that was sent · 2 wrong usage, such as a file with several layouts and none named

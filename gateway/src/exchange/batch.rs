@@ -269,11 +269,7 @@ where
             return Err(Refusal::BadDigest.into());
         }
         let counts = self.decoder.counts().clone();
-        let layout = self.admitted.layout.clone();
-        let format = match self.decoder.encoding() {
-            Some(found) => layout.in_charset(found).label(),
-            None => layout.label(),
-        };
+        let format = self.decoder.label(&self.admitted.layout);
         let headers = self.header_notes();
         let mut rows: Vec<RowError> = self
             .unreadable

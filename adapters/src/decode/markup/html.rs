@@ -130,7 +130,11 @@ impl Page {
         Ok(())
     }
 
+    /// Begins a table: in a cell one of its own, elsewhere in a table the next, as browsers take it.
     fn open_table(&mut self, tag: &Tag) -> Result<(), FileFault> {
+        if self.tables.last().is_some_and(|table| !table.is_in_cell()) {
+            self.close(Element::Table)?;
+        }
         self.around.end_block();
         if self.sheets.len() >= self.sheets_max {
             return Err(FileFault::TooManySheets { limit: self.sheets_max });

@@ -20,6 +20,8 @@ pub(crate) struct Intake {
     text: Option<Box<Text>>,
     /// Whether the first bytes were looked at.
     known: bool,
+    /// What the text was, once it has come.
+    found: Option<&'static str>,
 }
 
 struct Text {
@@ -43,6 +45,7 @@ impl Intake {
             bytes: Vec::new(),
             text: None,
             known: false,
+            found: None,
         }
     }
 
@@ -80,10 +83,16 @@ impl Intake {
         match self.text.take() {
             Some(mut text) => {
                 text.push(&[], true, self.bytes_max)?;
+                self.found = Some(text.markup.label(text.transcoder.encoding()));
                 Ok(Whole::Text(text.markup, text.read))
             }
             None => Ok(Whole::Bytes(self.kind, std::mem::take(&mut self.bytes))),
         }
+    }
+
+    /// A short word for what a text turned out to be.
+    pub(crate) fn found(&self) -> Option<&'static str> {
+        self.found
     }
 
     /// Bytes of memory in which it is held.

@@ -142,6 +142,26 @@ fn a_marked_copy_of_a_workbook_is_private_and_judged_again_as_it_was() {
 }
 
 #[test]
+fn a_page_under_the_name_of_xls_is_marked_as_a_workbook_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.xls");
+    let rows = [
+        "<td>公民身份号码<td>姓名<td>性别<td>死亡日期",
+        "<td>320707180001060012<td>甲<td>1<td>1871-01-02",
+        "<td>320707180001060071<td>乙<td>1<td>18711332",
+    ];
+    std::fs::write(&file, format!("<html><table><tr>{}</table></html>", rows.join("<tr>"))).unwrap();
+    let judge = |more: &str, file: &std::path::Path| shuguan(&format!("check FILE {DEATH}{more}"), file);
+    let to = |name: &str| format!(" -o {}", folder.path().join(name).display());
+    assert_eq!(judge(&to("bad.xls"), &file).unwrap_err().exit, Exit::Usage);
+    assert_eq!(judge(&to("bad.xlsx"), &file).unwrap(), Exit::Partial);
+    let mut book: calamine::Xlsx<_> = calamine::open_workbook(folder.path().join("bad.xlsx")).unwrap();
+    let marked = calamine::Reader::worksheet_range(&mut book, "记录").unwrap();
+    assert_eq!(marked.height(), 2);
+    assert_eq!(marked.get_value((1, 3)).unwrap().to_string(), "18711332");
+}
+
+#[test]
 fn a_marked_copy_of_text_is_what_rejects_would_write() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.csv");

@@ -42,15 +42,17 @@ impl Spans {
         Ok(column.saturating_add(u32::try_from(covered).unwrap_or(u32::MAX)))
     }
 
-    /// A cell covers `columns` up to the row `last`. Gives the column behind it.
+    /// A cell covers so many columns up to the row `last`.
     pub(super) fn cover(&mut self, column: u32, columns: u32, last: u32, steps: &mut Steps) -> Result<(), FileFault> {
         let end = column.saturating_add(columns) as usize;
         steps.take(columns as usize)?;
         if self.until.len() < end {
             self.until.resize(end, 0);
         }
-        let covered = self.until.get_mut(column as usize..end).unwrap_or_default();
-        covered.fill(last);
+        // Cells may lie over each other.
+        for until in self.until.get_mut(column as usize..end).unwrap_or_default() {
+            *until = last.max(*until);
+        }
         self.last = self.last.max(last);
         Ok(())
     }

@@ -53,7 +53,10 @@ fn as_many_rows_as_a_sheet_has_and_no_more() {
 
 #[test]
 fn nesting_has_an_end() {
-    refused(&page(&"<table>".repeat(200_000)), &PAGE);
+    let many = FileFault::TooManySheets {
+        limit: DecodeLimits::default().workbook_sheets_max,
+    };
+    refused(&page(&"<table>".repeat(200_000)), &many);
     refused(&page(&"<table><tr><td>".repeat(200_000)), &PAGE);
     let deep = format!("{}身份证号{}", "<div><b>".repeat(200_000), "</b></div>".repeat(200_000));
     let told = death_of(table(&format!("<td>{deep}")).as_bytes());

@@ -61,8 +61,21 @@ fn a_file_is_known_by_its_bytes_whatever_it_is_called() {
         ("名单.xml", include_bytes!("files/death.xml.xls"), "xls"),
         ("名单.xls", include_bytes!("files/death.csv"), "csv+utf8"),
     ];
+    let found = |layout: &Layout, bytes: &[u8]| {
+        let record = crate::catalogue::record_type(DEATH).unwrap();
+        let mut decoder = crate::decode::Decoder::new(record, &WANTED, layout, DecodeLimits::default(), super::TODAY);
+        decoder.feed(bytes).unwrap();
+        assert_ne!(decoder.finish(), Err(crate::decode::Unreadable::CharsetUnclear));
+        decoder.label(layout)
+    };
     for (name, bytes, label) in files {
         let layout = Layout::detect(name, bytes);
+        let is = match name {
+            "名单.xlsx" => "html+gb18030",
+            "名单.xml" => "spreadsheetml+utf8",
+            _ => label,
+        };
+        assert_eq!(found(&layout, bytes), is, "{name}");
         assert_eq!(layout.label(), label, "{name}");
         assert_eq!(
             read(DEATH, &WANTED, &layout, DecodeLimits::default(), bytes)
