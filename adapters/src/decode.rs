@@ -23,6 +23,7 @@ pub(crate) mod row_id;
 mod secrecy;
 mod sheet;
 mod spread;
+mod stated;
 mod trailer;
 mod whose;
 mod workbook;
@@ -206,6 +207,14 @@ pub enum Unreadable {
         /// 1-based.
         line: u64,
     },
+    /// A row says something else than its sender stated of the whole file.
+    #[error("the row that starts on line {line} says another `{field}` than was stated of the file")]
+    Contradicted {
+        /// The field of ours.
+        field: &'static str,
+        /// 1-based.
+        line: u64,
+    },
     /// A row, or something around the rows, bears a secrecy mark: nothing of such a file may be taken.
     #[error("what starts on line {line} bears a secrecy mark")]
     SecrecyMark {
@@ -270,6 +279,7 @@ impl Unreadable {
             | Self::WrongTrailer { line, .. }
             | Self::TooDeep { line }
             | Self::DeleteOutsideDelta { line }
+            | Self::Contradicted { line, .. }
             | Self::SecrecyMark { line }
             | Self::FailedAnswer { line }
             | Self::NotThisFormat { line, .. } => Some(*line),
@@ -436,6 +446,7 @@ impl Decoder {
         }
         let done = step(&mut self.form, &mut self.judge).and_then(|done| {
             self.judge.unmarked()?;
+            self.judge.uncontradicted()?;
             self.judge.undeleting().map(|()| done)
         });
         done.inspect_err(|unreadable| self.failed = Some(unreadable.clone()))

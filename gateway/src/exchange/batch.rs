@@ -423,6 +423,7 @@ pub(crate) fn refusal_of(error: &Unreadable) -> Refusal {
         Unreadable::DeleteOutsideDelta { .. } => Refusal::DeleteOutsideDelta,
         Unreadable::SecrecyMark { .. } => Refusal::SecrecyMark,
         Unreadable::NoOperation => Refusal::NoAction,
+        Unreadable::Contradicted { .. } => Refusal::StatedOtherwise,
         Unreadable::WrongTrailer { .. } => Refusal::WrongTrailer,
         Unreadable::Compressed(InflateFault::TooLarge { .. } | InflateFault::TooDense) => Refusal::ExpandsTooFar,
         Unreadable::Compressed(InflateFault::Damaged | InflateFault::Incomplete) => Refusal::BadCompression,
@@ -466,6 +467,7 @@ fn whole_errors(error: &Unreadable, headers: &HeaderNotes) -> Vec<RowError> {
             missing.iter().chain(twice).map(|field| entry(Some(field))).collect()
         }
         Unreadable::DoubtfulHeader(doubt) => vec![entry(doubt.field())],
+        Unreadable::Contradicted { field, .. } => vec![entry(Some(field))],
         _ => vec![entry(None)],
     }
 }
