@@ -58,6 +58,35 @@ pub(crate) fn sheet(format: Format, choice: u8) -> Layout {
     layout.with_sheet(stated).expect("a workbook")
 }
 
+/// The same of a workbook that is text, in a charset that is stated or is not.
+pub(crate) fn markup(choice: u8) -> Layout {
+    let layout = sheet(Format::XLS, choice);
+    match choice >> 6 {
+        0 | 1 => layout.left_open(),
+        2 => layout,
+        _ => layout.in_charset(Encoding::Gb18030),
+    }
+}
+
+/// A page as it is, or one with a table of these rows.
+pub(crate) fn html(feed: &[u8]) -> Vec<u8> {
+    if feed.starts_with(b"<html") || feed.starts_with(b"<table") {
+        return feed.to_vec();
+    }
+    [b"<html><table>", feed, b"</table></html>"].concat()
+}
+
+/// `SpreadsheetML` as it is, or one with a worksheet of these rows.
+pub(crate) fn spreadsheet_ml(feed: &[u8]) -> Vec<u8> {
+    if feed.starts_with(b"<?xml") {
+        return feed.to_vec();
+    }
+    let styles = "<Styles><Style ID='d'><NumberFormat Format='Short Date'/></Style><Style ID='m'><NumberFormat Format='yyyy-mm'/></Style></Styles>";
+    let head =
+        format!("<Workbook xmlns='urn:schemas-microsoft-com:office:spreadsheet'>{styles}<Worksheet Name='a'><Table>");
+    [head.as_bytes(), feed, b"</Table></Worksheet></Workbook>"].concat()
+}
+
 /// The envelope of the tax offices around it: as text, Base64, or Base64 of zlib or gzip; the content cut into lines or twice there.
 pub(crate) fn envelope(choice: u8, content: &[u8]) -> Vec<u8> {
     let text = |bytes: &[u8]| {

@@ -21,6 +21,8 @@ pub(crate) const TARGETS: &[Target] = &[
     ("fixed", fixed),
     ("xlsx", xlsx),
     ("xls", xls),
+    ("html", html),
+    ("spreadsheet_ml", spreadsheet_ml),
     ("dbf", dbf),
     ("values", checks::check_values),
 ];
@@ -104,6 +106,18 @@ pub(crate) fn xlsx(data: &[u8]) {
 pub(crate) fn xls(data: &[u8]) {
     checks::check_feed(data, |choice, _, feed| {
         (files::sheet(Format::XLS, choice), files::xls(feed))
+    });
+}
+
+/// A page of HTML, or the rows of its one table.
+pub(crate) fn html(data: &[u8]) {
+    checks::check_feed(data, |choice, _, feed| (files::markup(choice), files::html(feed)));
+}
+
+/// `SpreadsheetML`, or the rows of its one worksheet.
+pub(crate) fn spreadsheet_ml(data: &[u8]) {
+    checks::check_feed(data, |choice, _, feed| {
+        (files::markup(choice), files::spreadsheet_ml(feed))
     });
 }
 

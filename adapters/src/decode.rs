@@ -15,6 +15,7 @@ mod form;
 mod header;
 mod json;
 mod judge;
+mod markup;
 mod ndjson;
 mod page;
 mod place;
@@ -22,6 +23,7 @@ pub(crate) mod row_id;
 mod secrecy;
 mod sheet;
 mod spread;
+mod stated;
 mod trailer;
 mod whose;
 mod workbook;
@@ -205,6 +207,14 @@ pub enum Unreadable {
         /// 1-based.
         line: u64,
     },
+    /// A row says something else than its sender stated of the whole file.
+    #[error("the row that starts on line {line} says another `{field}` than was stated of the file")]
+    Contradicted {
+        /// The field of ours.
+        field: &'static str,
+        /// 1-based.
+        line: u64,
+    },
     /// A row, or something around the rows, bears a secrecy mark: nothing of such a file may be taken.
     #[error("what starts on line {line} bears a secrecy mark")]
     SecrecyMark {
@@ -269,6 +279,7 @@ impl Unreadable {
             | Self::WrongTrailer { line, .. }
             | Self::TooDeep { line }
             | Self::DeleteOutsideDelta { line }
+            | Self::Contradicted { line, .. }
             | Self::SecrecyMark { line }
             | Self::FailedAnswer { line }
             | Self::NotThisFormat { line, .. } => Some(*line),
@@ -404,6 +415,16 @@ impl Decoder {
             .unwrap_or_default()
     }
 
+    /// What the file was found to be, a short word like that of its layout ([`Layout::label`]): the charset that nobody stated is known at the end, and which
+    /// of the forms one is that is called XLS: `html+gb18030`, `spreadsheetml+utf8`.
+    pub fn label(&self, layout: &Layout) -> &'static str {
+        match (self.form.found(), self.form.encoding()) {
+            (Some(found), _) => found,
+            (None, Some(encoding)) => layout.clone().in_charset(encoding).label(),
+            (None, None) => layout.label(),
+        }
+    }
+
     /// The fields for which something came so far: by a name, or, where any name did, from the constants of the sender's layout.
     pub fn named(&self) -> Vec<&'static str> {
         let Some(names) = self.form.names() else {
@@ -425,6 +446,7 @@ impl Decoder {
         }
         let done = step(&mut self.form, &mut self.judge).and_then(|done| {
             self.judge.unmarked()?;
+            self.judge.uncontradicted()?;
             self.judge.undeleting().map(|()| done)
         });
         done.inspect_err(|unreadable| self.failed = Some(unreadable.clone()))

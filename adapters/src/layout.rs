@@ -35,7 +35,8 @@ pub enum Format {
     Xml(Xml),
     /// One sheet of a workbook, Office Open XML.
     Xlsx(Sheet),
-    /// One sheet of a workbook, BIFF8 (Excel 97 to 2003).
+    /// One sheet of a workbook that is called XLS: BIFF8 (Excel 97 to 2003), a page of HTML or `SpreadsheetML` 2003. Its first bytes say which; the
+    /// charset is that of the two that are text.
     Xls(Sheet),
     /// One table of dBASE III or IV, or `FoxPro`.
     Dbf,
@@ -91,12 +92,12 @@ impl Layout {
         }
     }
 
-    /// The same layout in a charset that nobody stated. Byte positions, workbooks and tables of dBASE have their own, which stands.
+    /// The same layout in a charset that nobody stated. Byte positions, workbooks of XLSX and tables of dBASE have their own, which stands.
     #[must_use]
     pub fn left_open(self) -> Self {
         let is_text = matches!(
             self.format,
-            Format::Delimited(_) | Format::Ndjson | Format::Json(_) | Format::Xml(_)
+            Format::Delimited(_) | Format::Ndjson | Format::Json(_) | Format::Xml(_) | Format::Xls(_)
         );
         Self { open: is_text, ..self }
     }

@@ -40,7 +40,7 @@ rejects! {
     BadAlphabet "SG3203" "bad-alphabet" "含有不允许的字符" "the value has characters that this field never has" "仅限该类编码允许的数字和字母，不得为科学计数法" "only the digits and letters of this kind of number, never scientific notation";
     BadChecksum "SG3204" "bad-checksum" "校验码错误" "the check character is wrong" "校验码与其余各位一致" "a check character that agrees with the rest";
     BadDate "SG3205" "bad-date" "日期不存在或格式不识别" "no such day, or not a form of date that is read" "yyyyMMdd 或 yyyy-MM-dd，月份为 yyyyMM" "yyyyMMdd or yyyy-MM-dd; of a month yyyyMM";
-    ImpreciseDate "SG3206" "imprecise-date" "日期缺少日" "the date names no day" "精确到日的日期" "a date with its day";
+    ImpreciseDate "SG3206" "imprecise-date" "日期缺少日" "the date names no day" "精确到日的日期；只知道年月的，非必填字段留空，不要补成1日" "a date with its day; where only the month is known, an optional field stays empty, and no first of the month is made up";
     FutureDate "SG3207" "future-date" "日期晚于今天" "the date lies in the future" "不晚于报送当日" "a day not after the day of sending";
     UnknownRegion "SG3208" "unknown-region" "行政区划代码无法识别" "no province ever had this division code" "GB/T 2260 代码（含历史代码）" "a GB/T 2260 code, present or historical";
     UnknownCode "SG3209" "unknown-code" "代码不在代码表中" "the code is not in the field's table" "代码表中的代码或名称" "a code or a spelling of the field's table";

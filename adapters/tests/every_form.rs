@@ -1,8 +1,8 @@
 //! Every record type in every form and charset: the same table gives the same columns, to the byte.
 //!
 //! Takes a sample of each record type; writes it as text in every delimiter, by byte positions, as JSON in lines and in one document, as XML, as a
-//! workbook and as a table of dBASE, in both charsets where a form has two; holds what each gives against the first. Only XLS is missing, which
-//! nothing here writes: `decode/workbook/tests/written.rs` and `tests/oracles/tables.py` have it from other programs.
+//! workbook, as a page of HTML and `SpreadsheetML` under the name of XLS, and as a table of dBASE, in both charsets where a form has two; holds what each
+//! gives against the first. Only XLS itself is missing, which nothing here writes: `decode/workbook/tests/written.rs` and `tests/oracles/tables.py` have it from other programs.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -51,7 +51,7 @@ fn every_record_type_gives_the_same_columns_in_every_form_and_charset() {
             );
             forms += 1;
         }
-        assert_eq!(forms, 2 * (7 + 2 + 4) + 1 + 2);
+        assert_eq!(forms, 2 * (7 + 2 + 4) + 1 + 2 + 4);
     }
 }
 
@@ -145,8 +145,45 @@ fn files(record: &'static RecordType, table: &Table, fields: &[&'static str]) ->
     for encoding in BOTH {
         let layout = Layout::new(Format::Dbf, encoding).with_mapping(Arc::clone(&mapping));
         files.push((dbase(table, &names, encoding), layout));
+        for text in [page(table), spreadsheet_ml(table)] {
+            files.push((encoded(&text, encoding), Layout::new(Format::XLS, encoding).left_open()));
+        }
     }
     files
+}
+
+/// A page with one table, end tags left out where they may be.
+fn page(table: &Table) -> String {
+    let lines = std::iter::once(&table.headers).chain(&table.rows).map(|cells| {
+        let cells: Vec<String> = cells.iter().map(|text| format!("<td>{}", escaped(text))).collect();
+        format!("<tr>{}\n", cells.concat())
+    });
+    let lines: Vec<String> = lines.collect();
+    format!("<html><body><table border=1>{}</table></body></html>", lines.concat())
+}
+
+/// One worksheet of texts; empty cells are left out.
+fn spreadsheet_ml(table: &Table) -> String {
+    let lines = std::iter::once(&table.headers).chain(&table.rows).map(|cells| {
+        let filled = (1..).zip(cells).filter(|(_, text)| !text.is_empty());
+        let cells: Vec<String> = filled
+            .map(|(place, text)| {
+                let text = escaped(text);
+                format!("<Cell ss:Index=\"{place}\"><Data ss:Type=\"String\">{text}</Data></Cell>")
+            })
+            .collect();
+        format!("<Row>{}</Row>\n", cells.concat())
+    });
+    let lines: Vec<String> = lines.collect();
+    format!(
+        "<?xml version=\"1.0\"?><Workbook xmlns=\"urn:schemas-microsoft-com:office:spreadsheet\" xmlns:ss=\"urn:schemas-microsoft-com:office:spreadsheet\">\
+         <Worksheet ss:Name=\"a\"><Table>{}</Table></Worksheet></Workbook>",
+        lines.concat()
+    )
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
 /// dBASE III: a head, a line of 32 bytes a column, records of fixed width with a mark before each.

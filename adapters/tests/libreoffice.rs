@@ -1,4 +1,4 @@
-//! Workbooks and a table that `LibreOffice` wrote, read back exactly: they give the columns that the same table in CSV gives.
+//! Workbooks and a table that `LibreOffice` and `SheetJS` wrote, read back exactly: they give the columns that the same table in CSV gives.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::path::Path;
@@ -12,7 +12,7 @@ const FIELDS: [&str; 5] = ["citizen_id", "name", "sex", "death_date", "police_st
 const TODAY: i32 = 20_500;
 
 #[test]
-fn what_libreoffice_wrote_is_read_back_exactly() {
+fn what_libreoffice_and_sheetjs_wrote_is_read_back_exactly() {
     let expected = columns("table.csv");
     assert_eq!(expected.iter().map(RecordBatch::num_rows).sum::<usize>(), 40);
     let nulls = |name: &str| -> usize {
@@ -26,6 +26,10 @@ fn what_libreoffice_wrote_is_read_back_exactly() {
         (10, 13, 0)
     );
     for name in ["table.xlsx", "table.xls", "table.dbf"] {
+        assert!(columns(name) == expected, "{name}");
+    }
+    // A page and SpreadsheetML under the name of XLS.
+    for name in ["../sheetjs/table.html.xls", "../sheetjs/table.xml.xls"] {
         assert!(columns(name) == expected, "{name}");
     }
 }

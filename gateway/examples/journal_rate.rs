@@ -115,6 +115,7 @@ fn push(journal: &Journal, part: &RecordBatch) -> Result<Entry, Failed> {
         sco: None,
         cnt: None,
         lay: None,
+        con: None,
         qua: None,
         ix: None,
     });

@@ -33,6 +33,7 @@ pub mod repeat;
 pub mod report;
 pub mod seal;
 pub mod signing;
+pub mod stated;
 pub mod statement;
 pub mod subjects;
 pub mod tags;

@@ -9,11 +9,13 @@ mod read;
 mod tests;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use shuguan_adapters::catalogue::RecordType;
 use shuguan_adapters::layout::{Encoding, Format, Layout};
 use shuguan_policies::document::{Document, Fault};
 
+use crate::exchange::stated::Stated;
 pub(crate) use read::read;
 
 /// What a `Content-Type` says that leaves everything to the layout.
@@ -32,6 +34,8 @@ pub struct NamedLayout {
     pub default: bool,
     /// How it is written.
     pub layout: Layout,
+    /// Fields that the sender may state of a whole file.
+    pub stated: Vec<&'static str>,
 }
 
 /// The layouts that a gateway knows.
@@ -106,6 +110,38 @@ impl NamedLayout {
         match stated {
             Some(encoding) => self.layout.clone().in_charset(encoding),
             None => self.layout.clone(),
+        }
+    }
+
+    /// One of its layouts with what the sender states of this file.
+    ///
+    /// # Errors
+    /// The first field that may not be stated.
+    pub fn stating(&self, layout: Layout, of_file: &Stated) -> Result<Layout, String> {
+        let other = of_file.pairs().find(|(field, _)| !self.stated.contains(field));
+        if let Some((field, _)) = other {
+            return Err(format!(
+                "`Exchange-Constants`: the layout does not let `{field}` be stated"
+            ));
+        }
+        with_stated(layout, self.record, of_file)
+    }
+}
+
+/// A layout with what is stated of one file.
+///
+/// # Errors
+/// What of it is no value of its field.
+pub(crate) fn with_stated(layout: Layout, record: &'static RecordType, of_file: &Stated) -> Result<Layout, String> {
+    if of_file.is_empty() {
+        return Ok(layout);
+    }
+    let own = layout.mapping.as_deref().cloned().unwrap_or_default();
+    match own.with_stated(record, of_file.pairs()) {
+        Ok(mapping) => Ok(layout.with_mapping(Arc::new(mapping))),
+        Err(faults) => {
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            Err(format!("`Exchange-Constants`: {}", faults.join("; ")))
         }
     }
 }

@@ -62,7 +62,7 @@ refusals! {
     Draining "SG2116" "draining" "网关正在停止" "the gateway is shutting down" "repeat after the time in `Retry-After`";
     Overloaded "SG2117" "overloaded" "网关繁忙" "the gateway has as much work as it may take" "repeat after the time in `Retry-After`";
     UnacceptableForm "SG2118" "not-acceptable" "无法提供所需格式" "this form of answer is not offered" "ask for a form that is offered: `shuguan rejects --help`";
-    BadManner "SG2119" "bad-manner" "交换方式、范围与条数不一致" "`Exchange-Mode`, `Exchange-Scope` and `Exchange-Count` do not fit together" "a snapshot has a scope and a count, nothing else has a scope: `shuguan push --help`";
+    BadManner "SG2119" "bad-manner" "交换方式、范围、条数或常量声明有误" "`Exchange-Mode`, `Exchange-Scope` and `Exchange-Count` do not fit together, or `Exchange-Constants` states what it may not" "a snapshot has a scope and a count, nothing else has a scope; constants are codes that the layout lets be stated: `shuguan push --help`";
     BadLogPath "SG2131" "bad-log-path" "存证日志路径格式错误" "the path is not that of a tile, an entry bundle or an entry" "paths are those of C2SP tlog-tiles: `/log/tile/0/x001/234`, `/log/tile/entries/000.p/17`, `/log/entries/17`";
     NotInLog "SG2132" "not-in-log" "存证日志尚无此内容" "the log is not long enough to have this" "read `/log/checkpoint` first and ask for what its size calls for";
     UnknownLayout "SG2120" "unknown-layout" "没有该名称的版式" "no layout of this name is set up for this partner and record type" "see `layouts` in `shuguan catalog`, or ask the operator to add it to shuguan.toml";
@@ -94,6 +94,7 @@ refusals! {
     NoAction "SG3113" "no-action" "增量文件缺少操作列" "a delta has no column that says insert, update or delete" "add a column `op` with I, U or D, or send it as an upsert";
     DoubtfulHeader "SG3114" "doubtful-header" "表头指向不明，可能是他人信息" "a column may be about somebody else than the record is, or about a member more than a row may have" "say in the header whose it is, e.g. 死者身份证号; or let the operator map the headers in a layout: `headers = { \"…\" = \"citizen_id\", \"…\" = \"-\" }`";
     DeleteOutsideDelta "SG3115" "delete-outside-delta" "非增量报送中含删除行" "a row says that its record is gone, and only a delta takes records away" "push it as a delta: `shuguan push FILE --delta`, `Exchange-Mode: delta`";
+    StatedOtherwise "SG3116" "stated-otherwise" "记录与声明的常量不符" "a row says something else than `Exchange-Constants` states of the whole file" "state what the file is of: `--constant month=202511`; or state nothing of a column that the file has";
     FileTooLarge "SG3126" "file-too-large" "文件过大" "a workbook is held in memory, and this one is larger than may be held" "split it, or save it as CSV UTF-8: lines of text have no such limit";
     ProtectedFile "SG3121" "protected-file" "文件已加密" "the file is encrypted or opens with a password" "save it without a password";
     ActiveContent "SG3122" "active-content" "文件含有宏或外部链接" "the workbook carries macros or refers to other files" "save it as .xlsx with values instead of formulas: 另存为 .xlsx，选择性粘贴为数值";

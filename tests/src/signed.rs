@@ -122,6 +122,7 @@ impl Signer {
         ];
         let more = [
             "content-encoding",
+            "exchange-constants",
             "exchange-count",
             "exchange-layout",
             "exchange-mode",

@@ -258,6 +258,7 @@ fn push(exchange: Uuid, sent: &Sent, rows: u64) -> Event {
         }),
         cnt: snapshot.then_some(rows),
         lay: None,
+        con: None,
         qua: None,
         ix: None,
     })

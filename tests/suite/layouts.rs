@@ -1,6 +1,8 @@
 //! Layouts: how one partner writes one record type, by name or by default, for itself alone; and headers that nobody knows.
 
-use shuguan_tests::{Answer, Call, Deployment, Identity, Running, eventually, leaves, registry_rows, run};
+use shuguan_tests::{
+    Answer, Call, Deployment, Identity, Running, eventually, leaves, registry_count, registry_rows, run,
+};
 
 use crate::feeds::{CSV_UTF8, NDJSON, POLICE, RESIDENT, nobody, resident};
 
@@ -21,6 +23,105 @@ title_rows = 1
 "A" = "1"
 "B" = "2"
 "#;
+
+/// A list whose district stands in its title alone.
+const TITLED: &str = r#"
+[[layout]]
+name = "titled"
+partner = "public-security-city"
+record = "public-security/resident"
+form = "delimited"
+stated = ["hukou_region"]
+[layout.constants]
+hukou_region = "320705"
+person_status = "0"
+"#;
+
+#[test]
+fn what_is_stated_of_a_file_stands_in_every_record_and_in_its_leaf() {
+    run(async {
+        let gateway = Deployment::with(|text| text + TITLED);
+        let police = gateway.partner(POLICE);
+        let running = gateway.serve();
+        let body = |region: &str| format!("gmsfhm,xm,ssxq\n{},某某,\n{},某某,{region}\n", nobody(1), nobody(2));
+        let call = |body: String| push(body.into_bytes()).header("exchange-layout", "titled");
+        let stated = |region: &str| {
+            call(body(""))
+                .header("idempotency-key", "titled-1")
+                .header("exchange-constants", &format!("hukou_region={region}"))
+        };
+        let answer = send(&running, stated("320706"), &police).await;
+        assert_eq!(answer.status, 202, "{}", String::from_utf8_lossy(&answer.body));
+        assert_eq!(answer.json()["accepted"], 2);
+        // The same again is the same batch; another district is other content, and so is none.
+        assert_eq!(send(&running, stated("\"320706\""), &police).await.body, answer.body);
+        assert_eq!(send(&running, stated("320707"), &police).await.code(), "SG2104");
+        let without = call(body("")).header("idempotency-key", "titled-1");
+        assert_eq!(send(&running, without, &police).await.code(), "SG2104");
+        let log = leaves(&gateway.journal());
+        let leaf = log.iter().find(|leaf| leaf["k"] == "push").expect("a leaf");
+        assert_eq!(
+            (&leaf["lay"], &leaf["con"]),
+            (&"titled".into(), &"hukou_region=320706".into())
+        );
+        let status = Call::get(format!(
+            "/v1/exchanges/{}",
+            answer.json()["exchange"].as_str().expect("an id")
+        ));
+        assert_eq!(
+            send(&running, status, &police).await.json()["constants"],
+            "hukou_region=320706"
+        );
+        let catalog = send(&running, Call::get("/v1/catalog"), &police).await.json();
+        assert_eq!(catalog["layouts"][0]["stated"], serde_json::json!(["hukou_region"]));
+        eventually("both are in the registry", 30, || {
+            registry_count(&gateway.registry(), "public_security_resident") == 2
+        });
+        // A spelling of the same is none, another district in a row is.
+        let row = |region: &str| call(body(region)).header("exchange-constants", "hukou_region=320706");
+        assert_eq!(send(&running, row("320706"), &police).await.status, 202);
+        let other = send(&running, row("320707"), &police).await;
+        assert_eq!((other.status.as_u16(), other.code().as_str()), (422, "SG3116"));
+        let error = &other.json()["errors"][0];
+        assert_eq!((&error["field"], &error["line"]), (&"hukou_region".into(), &3.into()));
+        assert_eq!(running.stop(), Some(0));
+        gateway.verified_log();
+    });
+}
+
+#[test]
+fn what_a_layout_does_not_let_be_stated_is_refused_before_the_body() {
+    run(async {
+        let gateway = Deployment::with(|text| text + TITLED);
+        let police = gateway.partner(POLICE);
+        let running = gateway.serve();
+        let body = format!("gmsfhm,xm\n{},某某\n", nobody(1));
+        let refused = async |call: Call| {
+            let answer = send(&running, call, &police).await;
+            (answer.status.as_u16(), answer.code())
+        };
+        let with = |constants: &str| {
+            push(body.clone().into_bytes())
+                .header("exchange-layout", "titled")
+                .header("exchange-constants", constants)
+        };
+        for constants in [
+            "person_status=0",
+            "birth_region=320706",
+            "name=\"x\"",
+            "nobody=320706",
+            "hukou_region",
+            "hukou_region=",
+            "hukou_region=3207",
+            "hukou_region=320706, hukou_region=320706",
+        ] {
+            assert_eq!(refused(with(constants)).await, (400, "SG2119".into()), "{constants}");
+        }
+        let bare = Call::push(RESIDENT, CSV_UTF8, body.clone().into_bytes())
+            .header("exchange-constants", "hukou_region=320706");
+        assert_eq!(refused(bare).await, (400, "SG2119".into()));
+    });
+}
 
 /// Two residents as the layout has it; ids of nobody are of women.
 fn tape(ids: [u32; 2], sex: &str) -> Vec<u8> {

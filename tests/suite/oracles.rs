@@ -9,6 +9,7 @@ mod clock;
 mod cosignatures;
 mod credit_codes;
 mod divisions;
+mod pages;
 mod registration_numbers;
 mod resident_ids;
 mod signatures;

@@ -68,6 +68,77 @@ fn a_workbook_is_accepted_and_relayed_as_the_same_table_in_csv_is() {
     });
 }
 
+/// The same as a page and as SpreadsheetML, under the name of XLS.
+fn pages(rows: u64) -> [String; 2] {
+    let csv = clean(RESIDENT, "text/tab-separated-values", rows, 7);
+    let text = String::from_utf8(csv).expect("text");
+    let lines: Vec<Vec<&str>> = text
+        .lines()
+        .map(|line| line.split('\t').map(|cell| cell.trim_matches('"')).collect())
+        .collect();
+    let all = |row: fn(&[&str]) -> String| lines.iter().map(|cells| row(cells)).collect::<String>();
+    let page = all(|cells| format!("<tr><td>{}</td></tr>\n", cells.join("</td><td>")));
+    let title = format!("<tr><td colspan={}>户籍人口</td></tr>", lines[0].len());
+    let markup = all(|cells| {
+        let data = "</Data></Cell><Cell><Data ss:Type=\"String\">";
+        format!(
+            "<Row><Cell><Data ss:Type=\"String\">{}</Data></Cell></Row>\n",
+            cells.join(data)
+        )
+    });
+    let space = "urn:schemas-microsoft-com:office:spreadsheet";
+    [
+        format!(
+            "<html><head><meta charset=\"gb2312\"></head><body><table>{title}{page}<tr><td>合计：见上</table></body></html>"
+        ),
+        format!(
+            "<?xml version=\"1.0\"?><Workbook xmlns=\"{space}\" xmlns:ss=\"{space}\"><Worksheet ss:Name=\"名单\"><Table>{markup}</Table></Worksheet></Workbook>"
+        ),
+    ]
+}
+
+#[test]
+fn pages_and_spreadsheetml_under_the_name_of_xls_are_accepted_as_the_same_table_in_csv_is() {
+    run(async {
+        let deployment = Deployment::new();
+        let running = deployment.serve();
+        let police = deployment.partner(POLICE);
+        let [page, markup] = pages(300);
+        let gb18030 = encoding_rs::GB18030.encode(&page).0.into_owned();
+        let pushes = [
+            (XLS, page.clone().into_bytes(), "html+utf8"),
+            (XLS, gb18030.clone(), "html+gb18030"),
+            ("text/html; charset=gbk", gb18030, "html+gb18030"),
+            (XLS, markup.into_bytes(), "spreadsheetml+utf8"),
+            (CSV_UTF8, clean(RESIDENT, CSV_UTF8, 300, 7), "csv+utf8"),
+        ];
+        let mut all = Vec::new();
+        for (content_type, body, _) in pushes.clone() {
+            let answer = running
+                .call(Call::push(RESIDENT, content_type, body), &police)
+                .await
+                .expect("an answer");
+            assert_eq!(answer.status, 202, "{}", String::from_utf8_lossy(&answer.body));
+            all.push(counts(&answer));
+        }
+        // Some residents are history, in each form the same.
+        assert!(
+            all[0][0] == 300 && all.iter().all(|counts| *counts == all[0]),
+            "{all:?}"
+        );
+        let found: Vec<_> = deployment
+            .leaves_of("push")
+            .iter()
+            .map(|leaf| leaf["fmt"].clone())
+            .collect();
+        assert_eq!(found, pushes.map(|(_, _, label)| serde_json::Value::from(label)));
+        // What contradicts a stated charset is refused.
+        let call = Call::push(RESIDENT, "text/html; charset=gbk", page.into_bytes());
+        let answer = running.call(call, &police).await.expect("an answer");
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (422, "SG3103"));
+    });
+}
+
 /// One resident, and below him hundreds of thousands of rows that say nothing but their height.
 fn long_workbook(blank_rows: u32) -> Vec<u8> {
     let csv = clean(RESIDENT, "text/tab-separated-values", 1, 7);
@@ -313,12 +384,24 @@ fn what_is_no_workbook_is_refused_by_what_it_is_and_the_refusal_sticks_to_its_ke
         let police = deployment.partner(POLICE);
         let mut cut = workbook(5);
         cut.truncate(cut.len() / 2);
-        let cases: [(&str, Vec<u8>, &str); 5] = [
+        let cases: [(&str, Vec<u8>, &str); 9] = [
+            (XLS, b"<html><body>1</body></html>".to_vec(), "SG3123"),
+            (
+                "text/html",
+                b"<html><table><tr><td>1</td></tr></table></html>".to_vec(),
+                "SG3104",
+            ),
             (
                 XLS,
-                b"<html><body><table><tr><td>1</td></tr></table></body></html>".to_vec(),
-                "SG3123",
+                b"<html><table><tr><td colspan=1000000>1</td></tr></table></html>".to_vec(),
+                "SG3106",
             ),
+            (
+                XLS,
+                b"<html><meta charset=big5><table></table></html>".to_vec(),
+                "SG3103",
+            ),
+            (XLSX, b"<html><table></table></html>".to_vec(), "SG3123"),
             (XLSX, clean(RESIDENT, CSV_UTF8, 5, 1), "SG3123"),
             (XLS, workbook(5), "SG3123"),
             (XLSX, cut, "SG3106"),

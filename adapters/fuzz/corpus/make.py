@@ -48,6 +48,20 @@ def sheet_xml(rows):
     return f'<worksheet><sheetData>{"".join(lines)}</sheetData></worksheet>'.encode()
 
 
+def html_rows(rows):
+    """The rows of a table of HTML, end tags left out where they may be."""
+    return "".join(f"<tr>{''.join(f'<td>{escape(text)}' for text in row)}\n" for row in rows)
+
+
+def markup_rows(rows):
+    """The rows of a worksheet of SpreadsheetML, its numbers as numbers."""
+    def cell(at, text):
+        kind = "Number" if text.isdigit() and len(text) < 6 else "String"
+        return f'<Cell Index="{at}"><Data Type="{kind}">{escape(text)}</Data></Cell>'
+    lines = ["".join(cell(at, text) for at, text in enumerate(row, 1) if text) for row in rows]
+    return "".join(f"<Row>{line}</Row>" for line in lines)
+
+
 def biff(kind, data):
     return struct.pack("<HH", kind, len(data)) + data
 
@@ -108,6 +122,9 @@ for path in sorted(feeds.glob("*/*.*")):
         write("dbf", f"{name}-{label}", bytes([1 - at, *head]) + table(names, texts, encoding))
     write("xlsx", f"{name}-sheet", bytes([0, byte(record), 0, 0]) + sheet_xml([names, *texts]))
     write("xls", f"{name}-stream", bytes([0, byte(record), 0, 0]) + book_stream([names, *texts]))
+    for target, made in [("html", html_rows), ("spreadsheet_ml", markup_rows)]:
+        write(target, f"{name}-open", bytes([0, byte(record), 0, 0]) + made([names, *texts]).encode())
+        write(target, f"{name}-gb18030-cut", bytes([0b1100_0000, byte(record), 3, 9]) + made([names, *texts]).encode("gb18030"))
     titled = [["标题"], names, [str(at) for at in range(len(names))], *texts, ["以上共三人"]]
     write("xlsx", f"{name}-stated", bytes([0b1_1101, byte(record), 3, 9]) + sheet_xml(titled))
     write("xls", f"{name}-stated", bytes([0b1_1101, byte(record), 3, 9]) + book_stream(titled))
@@ -140,6 +157,18 @@ for kind in ["xlsx", "xls", "dbf"]:
     whole = (files / f"death.{kind}").read_bytes()
     write(kind, "death-whole", bytes([0, byte("public-security/death"), 0, 0]) + whole)
     write(kind, "death-cut", bytes([0, byte("public-security/death"), 3, 9]) + whole[: len(whole) * 2 // 3])
+for target, kind in [("html", "html.xls"), ("spreadsheet_ml", "xml.xls")]:
+    whole = (files / f"death.{kind}").read_bytes()
+    write(target, "death-whole", bytes([0, byte("public-security/death"), 0, 0]) + whole)
+    write(target, "death-cut", bytes([0, byte("public-security/death"), 3, 9]) + whole[: len(whole) * 2 // 3])
+spans = "<table><tr><td rowspan=0 colspan=9>citizen_id<td>name<tbody><tr><td x:num=1>3E+17<br>&#xD800;<table><tr><td>a</table>&nosuch;<td hidden></table>"
+write("html", "spans", bytes([0, byte("public-security/death"), 0, 5]) + spans.encode())
+around = "<html><!--<x:Name>a</x:Name>--><style><table></style><p>密级：<p>公开<table><caption>a</table><table style='display:none'><tr><td>name</table><plaintext>"
+write("html", "around", bytes([0b10_0000, byte("public-security/death"), 0, 5]) + around.encode())
+places = "<Column Index='2' StyleID='d' Span='3'/><Row Index='3' Span='2'><Cell Index='2' MergeAcross='1' MergeDown='9' Formula='=A1'/><Cell StyleID='m'><Data Type='DateTime'>2023-12-31T16:00:00.000Z</Data></Cell></Row>"
+write("spreadsheet_ml", "places", bytes([0, byte("public-security/death"), 0, 5]) + places.encode())
+rich = "<Row><Cell><Data Type='String'>citizen_id<B>&#30002;</B></Data><Comment><Data>a</Data></Comment></Cell></Row></Table><WorksheetOptions><Visible>SheetHidden</Visible></WorksheetOptions></Worksheet><Worksheet Name='b'><Table><Row/>"
+write("spreadsheet_ml", "rich", bytes([0, byte("public-security/death"), 0, 5]) + rich.encode())
 write("fixed", "trailer", bytes([8, byte("public-security/death"), 0, 5]) + position_lines([["甲"] * 9], "utf-8") + b"TRL00000001\n")
 write("fixed", "short", bytes([1, byte("public-security/death"), 0, 5]) + "甲\n乙".encode("gb18030")[:-1])
 

@@ -74,8 +74,8 @@ pub enum FileFault {
         /// The type letter.
         kind: char,
     },
-    /// Its code page is that of another charset of East Asia.
-    #[error("its code page says {found}")]
+    /// Its code page or declaration is that of a charset that is not read here.
+    #[error("it says of itself that it is in {found}")]
     OtherCharset {
         /// E.g. `big5`.
         found: &'static str,

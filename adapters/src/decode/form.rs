@@ -79,6 +79,11 @@ pub(crate) trait ByteForm: Send {
         0
     }
 
+    /// What the file turned out to be, where it may be one of several forms.
+    fn found(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Names that are no field of the record type, as far as they are kept.
     fn unknown_headers(&self) -> &[String];
 
@@ -129,14 +134,15 @@ pub(crate) enum Form {
 
 impl Form {
     pub(crate) fn new(layout: &Layout, names: Names, limits: DecodeLimits) -> Self {
+        let charset = (layout.encoding, layout.open);
         let text = |form| Self::Text(Transcoder::new(layout.encoding, layout.open), form);
         match &layout.format {
             Format::Delimited(form) => text(Box::new(Delimited::new(names, form, limits))),
             Format::Ndjson => text(Box::new(Ndjson::new(names, limits))),
             Format::Json(envelope) => text(Box::new(Document::new(names, envelope, limits))),
             Format::Fixed(form) => Self::Bytes(Box::new(Positions::new(names, form, layout.encoding, limits))),
-            Format::Xlsx(sheet) => Self::Bytes(Box::new(Workbook::new(Kind::Xlsx, names, sheet, limits))),
-            Format::Xls(sheet) => Self::Bytes(Box::new(Workbook::new(Kind::Xls, names, sheet, limits))),
+            Format::Xlsx(sheet) => Self::Bytes(Box::new(Workbook::new(Kind::Xlsx, charset, names, sheet, limits))),
+            Format::Xls(sheet) => Self::Bytes(Box::new(Workbook::new(Kind::Xls, charset, names, sheet, limits))),
             Format::Dbf => Self::Bytes(Box::new(Dbf::new(names, layout.encoding))),
             Format::Xml(shape) => text(Box::new(Xml::new(names, shape, layout.encoding, limits))),
         }
@@ -169,6 +175,14 @@ impl Form {
         match self {
             Self::Text(transcoder, _) => Some(transcoder.encoding()),
             Self::Bytes(_) => None,
+        }
+    }
+
+    /// What the file turned out to be, where it may be one of several forms.
+    pub(crate) fn found(&self) -> Option<&'static str> {
+        match self {
+            Self::Text(..) => None,
+            Self::Bytes(form) => form.found(),
         }
     }
 

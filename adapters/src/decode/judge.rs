@@ -15,6 +15,7 @@ use super::form::PassedOver;
 use super::header::numbers_rows;
 use super::place::{Member, Places, Unfolding};
 use super::spread::{Found, Spreading};
+use super::stated::Stated;
 use super::{Counts, DecodeLimits, Unreadable, row_id, secrecy, sheet};
 use crate::catalogue::{Field, RecordType};
 use crate::columns::Columns;
@@ -31,6 +32,9 @@ pub(crate) struct Judge {
     codes: Vec<Option<BTreeMap<String, String>>>,
     /// What stands at each place where a record sends nothing; none where the sender has no such.
     constants: Option<Arc<[Option<String>]>>,
+    /// What is stated of the file, and the first row that says something else.
+    stated: Vec<Stated>,
+    contradicted: Option<(&'static str, u64)>,
     columns: Columns,
     parts: VecDeque<RecordBatch>,
     rejects: Vec<Reject>,
@@ -213,6 +217,10 @@ impl Judge {
                 .map(|name| mapping.and_then(|mapping| mapping.codes(name)).cloned())
                 .collect(),
             constants: mapping.and_then(|mapping| constants(record, &places, mapping)),
+            stated: mapping.map_or_else(Vec::new, |mapping| {
+                Stated::of(record, mapping, today, |number| places.of(number))
+            }),
+            contradicted: None,
             cards: Cards::new(&fields, &rules, today),
             fields,
             parts: VecDeque::new(),
@@ -240,6 +248,11 @@ impl Judge {
             self.passed_over.footers += 1;
             self.counts.sums += 1;
             return;
+        }
+        let today = self.today;
+        let mut stated = self.stated.iter();
+        if let Some(other) = stated.find(|stated| stated.is_contradicted(today, &sent)) {
+            self.contradicted.get_or_insert((other.field(), line));
         }
         let Some(constants) = self.constants.clone() else {
             let found = self.found(&sent);
@@ -355,6 +368,14 @@ impl Judge {
     pub(crate) fn undeleting(&self) -> Result<(), Unreadable> {
         match self.deletes {
             Some(line) => Err(Unreadable::DeleteOutsideDelta { line }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a row says something else than was stated of the file; the batch is then refused, since one of the two is wrong.
+    pub(crate) fn uncontradicted(&self) -> Result<(), Unreadable> {
+        match self.contradicted {
+            Some((field, line)) => Err(Unreadable::Contradicted { field, line }),
             None => Ok(()),
         }
     }

@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use super::dbf::{END_OF_FILE, header as table, value};
 use super::header::Names;
 use super::sheet::{Cell, SheetRow, UNTYPED, shown_number};
-use super::workbook::{Book, Kind, Rows, choose};
+use super::workbook::{Book, Chosen, Intake, Kind, Rows, choose};
 use super::{DecodeLimits, FileFault, Unreadable};
 use crate::catalogue::{Field, FieldType, RecordType};
 use crate::layout::{Encoding, Format, Layout};
@@ -105,28 +105,36 @@ impl<'r> Page<'r> {
         let fields: Vec<&'static Field> = record.fields.iter().collect();
         let names = Names::new(record, &fields, layout.mapping.clone(), true);
         match &layout.format {
-            Format::Xlsx(sheet) => Self::of_sheet(Kind::Xlsx, sheet, names, &limits, source),
-            Format::Xls(sheet) => Self::of_sheet(Kind::Xls, sheet, names, &limits, source),
+            Format::Xlsx(sheet) => {
+                let intake = Intake::new(Kind::Xlsx, (layout.encoding, layout.open), &limits);
+                Self::of_sheet(intake, sheet, names, &limits, source)
+            }
+            Format::Xls(sheet) => {
+                let intake = Intake::new(Kind::Xls, (layout.encoding, layout.open), &limits);
+                Self::of_sheet(intake, sheet, names, &limits, source)
+            }
             Format::Dbf => Self::of_table(names, layout.encoding, source),
             _ => Err(PageFault::NoPage),
         }
     }
 
     fn of_sheet(
-        kind: Kind,
+        mut intake: Intake,
         layout: &crate::layout::Sheet,
         mut names: Names,
         limits: &DecodeLimits,
         source: &mut dyn Read,
     ) -> Result<Self, PageFault> {
-        let limit = limits.workbook_bytes_max;
-        let mut bytes = Vec::new();
-        source.take(limit as u64 + 1).read_to_end(&mut bytes)?;
-        if bytes.len() > limit {
-            return Err(FileFault::TooLarge { limit }.into());
+        let mut frame = vec![0; FRAME_BYTES];
+        loop {
+            let read = source.read(&mut frame)?;
+            if read == 0 {
+                break;
+            }
+            intake.push(frame.get(..read).unwrap_or_default())?;
         }
-        let (book, chosen, _) = choose(kind, bytes, layout, &names, limits)?;
-        let opened = chosen.ok_or(FileFault::NoHeader)?;
+        let Chosen { book, opened, .. } = choose(intake.finish()?, layout, &names, limits)?;
+        let opened = opened.ok_or(FileFault::NoHeader)?;
         let (at, header) = (opened.at, opened.header);
         let merges = book.merges(at)?;
         let merged = merges
@@ -309,6 +317,9 @@ impl Table<'_> {
         }
     }
 }
+
+/// Read at once.
+const FRAME_BYTES: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests;

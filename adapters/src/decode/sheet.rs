@@ -359,7 +359,7 @@ const FIGURE_MAX: f64 = 1e12;
 pub(crate) const UNTYPED: FieldType = FieldType::Text(100);
 
 /// Whether a row that is no record bears a secrecy mark.
-fn is_marked(row: &SheetRow, shared: &Shared) -> bool {
+pub(crate) fn is_marked(row: &SheetRow, shared: &Shared) -> bool {
     secrecy::in_row(row.texts(&shared.strings).map(|(_, text)| text))
 }
 

@@ -9,6 +9,7 @@ mod fixed;
 mod history;
 mod operations;
 mod spread;
+mod stated;
 mod whole;
 mod whose;
 mod xml;

@@ -7,7 +7,7 @@ use super::{Delimited, Delimiter, Encoding, Envelope, Format, HeaderRows, Layout
 impl Layout {
     /// The layout that a `Content-Type` names: `text/csv; charset=gb18030; delimiter="|!|"; quotes=none`, `text/tab-separated-values`,
     /// `application/x-ndjson`, `application/json`, `application/xml`, a workbook of XLSX or XLS with its sheet (`; sheet=A` or
-    /// RFC 8187 `; sheet*=UTF-8''%E7%94%B2`, `; sheet-number=2`) and where in it the records are (`; title-rows=2; header-rows=1; skip-rows=1;
+    /// RFC 8187 `; sheet*=UTF-8''%E7%94%B2`, `; sheet-number=2`; what is called XLS may be a page, `text/html`, too, and then has a charset) and where in it the records are (`; title-rows=2; header-rows=1; skip-rows=1;
     /// footer*=UTF-8''%E6%B3%A8`), a table of dBASE (`application/x-dbf`). A charset that is not named is left to the first bytes
     /// ([`Layout::open`]); it is GB18030 in a table of dBASE. `None` for any other type, charset, delimiter or parameter. What a type cannot say (positions, stated columns, a trailer) comes from the deployment.
     pub fn from_content_type(value: &str) -> Option<Self> {
@@ -37,14 +37,14 @@ impl Layout {
         }
         let plain = delimiter.is_none() && quotes;
         let media = media.trim().to_ascii_lowercase();
-        if plain && matches!(media.as_str(), XLSX | XLS) {
+        if plain && matches!(media.as_str(), XLSX | XLS | HTML) {
             let sheet = sheet.checked().ok()?;
-            let format = if media == XLSX {
-                Format::Xlsx(sheet)
-            } else {
-                Format::Xls(sheet)
-            };
-            return Some(Self::new(format, Encoding::Utf8));
+            if media == XLSX {
+                return Some(Self::new(Format::Xlsx(sheet), Encoding::Utf8));
+            }
+            let layout = Self::new(Format::Xls(sheet), charset.unwrap_or(Encoding::Utf8));
+            let open = charset.is_none();
+            return Some(Self { open, ..layout });
         }
         if sheet != Sheet::new() {
             return None;
@@ -90,8 +90,12 @@ impl Layout {
             Format::Delimited(form) if form.delimiter == Delimiter::Tab => "text/tab-separated-values",
             Format::Delimited(_) => "text/csv",
         };
-        if let Format::Xlsx(sheet) | Format::Xls(sheet) = &self.format {
-            return format!("{media}{}", sheet_parameters(sheet));
+        match &self.format {
+            Format::Xls(sheet) if !self.open => {
+                return format!("{media}; charset={charset}{}", sheet_parameters(sheet));
+            }
+            Format::Xlsx(sheet) | Format::Xls(sheet) => return format!("{media}{}", sheet_parameters(sheet)),
+            _ => {}
         }
         let mut value = if self.open {
             media.to_owned()
@@ -132,6 +136,8 @@ fn sheet_parameters(sheet: &Sheet) -> String {
 
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 const XLS: &str = "application/vnd.ms-excel";
+/// A page is read as what Excel takes it for.
+const HTML: &str = "text/html";
 const DBF: &str = "application/x-dbf";
 
 /// Bytes other than letters and digits as `%E7` (RFC 8187 section 3.2).

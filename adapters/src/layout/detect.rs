@@ -8,8 +8,8 @@ use crate::transcode::is_han;
 impl Layout {
     /// The layout of a file on the sender's side, from its name and first bytes (a few KiB are enough).
     ///
-    /// Workbooks and tables of dBASE are known by their first bytes, whatever they are called; what is called a workbook and is none, nor
-    /// text, stays one, so that its decoder says what it is. Otherwise the extension decides when it is known; otherwise `<` begins XML, `[` JSON, and `{` lines of JSON when its first line is a whole
+    /// Workbooks and tables of dBASE are known by their first bytes, whatever they are called, and so is a page that is called a workbook or a page;
+    /// what is called a workbook and is none, nor text, stays one, so that its decoder says what it is. Otherwise the extension decides when it is known; otherwise `<` begins XML, `[` JSON, and `{` lines of JSON when its first line is a whole
     /// object. In a `.csv` or `.txt` file the delimiter is the one that occurs most often in the first line, if in the second as often, else the one by which most
     /// lines have the same number of fields: the first may be a title. The charset is
     /// that of the first bytes; it is left open ([`Layout::open`]) where they are ASCII alone, or UTF-8 and GB18030 alike.
@@ -53,10 +53,11 @@ fn binary(extension: &str, signature: Option<Signature>) -> Option<Layout> {
         (Some(Signature::Compound | Signature::BareBiff | Signature::SpreadsheetMl), _) | (_, "xls" | "et") => {
             Format::XLS
         }
+        (Some(Signature::Html), "html" | "htm" | "xhtml" | "xlsx" | "xlsm") => Format::XLS,
         (_, "xlsx" | "xlsm") => Format::XLSX,
         _ => return None,
     };
-    Some(Layout::new(format, Encoding::Utf8))
+    Some(Layout::new(format, Encoding::Utf8).left_open())
 }
 
 /// What first bytes show of a charset, whatever the file says of itself.

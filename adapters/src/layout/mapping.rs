@@ -20,6 +20,8 @@ pub struct Mapping {
     codes: BTreeMap<&'static str, BTreeMap<String, String>>,
     /// Field → its value in every record that sends none.
     constants: BTreeMap<&'static str, String>,
+    /// Field → its value in this one file; a row that says another contradicts it.
+    stated: BTreeMap<&'static str, String>,
 }
 
 impl Mapping {
@@ -52,6 +54,23 @@ impl Mapping {
         for (field, value) in constants {
             match self.constant_of(record, field, value) {
                 Ok(name) => drop(self.constants.insert(name, trimmed(value).to_owned())),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if faults.is_empty() { Ok(self) } else { Err(faults) }
+    }
+
+    /// The same with (field, value) that the sender states of one file, such as the month that its title names. It stands in every record that sends
+    /// nothing there, in place of a constant, and a row that sends another value refuses the file.
+    pub fn with_stated<'a>(
+        mut self,
+        record: &'static RecordType,
+        stated: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, Vec<MappingFault>> {
+        let mut faults = Vec::new();
+        for (field, value) in stated {
+            match self.constant_of(record, field, value) {
+                Ok(name) => drop(self.stated.insert(name, trimmed(value).to_owned())),
                 Err(fault) => faults.push(fault),
             }
         }
@@ -136,12 +155,18 @@ impl Mapping {
 
     /// What stands in a field where nothing is sent.
     pub(crate) fn constant(&self, field: &str) -> Option<&str> {
-        self.constants.get(field).map(String::as_str)
+        self.stated(field).or(self.constants.get(field).map(String::as_str))
     }
 
-    /// The fields of which that is so.
+    /// What is stated of this file.
+    pub(crate) fn stated(&self, field: &str) -> Option<&str> {
+        self.stated.get(field).map(String::as_str)
+    }
+
+    /// The fields of which something stands where nothing is sent.
     pub(crate) fn constant_fields(&self) -> impl Iterator<Item = &'static str> {
-        self.constants.keys().copied()
+        let more = self.stated.keys().filter(|field| !self.constants.contains_key(*field));
+        self.constants.keys().chain(more).copied()
     }
 
     /// What the values of a field stand for.

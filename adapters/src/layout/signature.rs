@@ -24,6 +24,7 @@ pub enum Signature {
 impl Signature {
     /// The form of a file that begins with these bytes (512 are enough); `None` for bytes that are none of these.
     pub fn of(head: &[u8]) -> Option<Self> {
+        let head = head.get(..HEAD_BYTES).unwrap_or(head);
         if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
             return Some(Self::Zip);
         }
@@ -37,14 +38,15 @@ impl Signature {
             return Some(Self::Dbf);
         }
         let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
-        let lower = text.get(..text.len().min(256)).unwrap_or_default().to_ascii_lowercase();
+        let lower = text.to_ascii_lowercase();
         let holds = |tag: &[u8]| memchr::memmem::find(&lower, tag).is_some();
         let is_workbook = [
             &b"progid=\"excel.sheet\""[..],
-            b"urn:schemas-microsoft-com:office:spreadsheet",
+            b"=\"urn:schemas-microsoft-com:office:spreadsheet\"",
+            b"='urn:schemas-microsoft-com:office:spreadsheet'",
         ];
         // Before HTML: it has a `<Table>` as well.
-        if lower.starts_with(b"<?xml") && is_workbook.iter().any(|mark| holds(mark)) {
+        if lower.starts_with(b"<") && is_workbook.iter().any(|mark| holds(mark)) {
             return Some(Self::SpreadsheetMl);
         }
         if lower.starts_with(b"<")
@@ -55,6 +57,8 @@ impl Signature {
                 b"<head",
                 b"<meta",
                 b"<style",
+                b"<body",
+                b"<title",
             ]
             .iter()
             .any(|tag| holds(tag))
@@ -73,8 +77,8 @@ impl Signature {
         match self {
             Self::Zip => "XLSX or another zip archive",
             Self::Compound => "XLS or another document of Office 97",
-            Self::Html => "an HTML page under the name of a workbook",
-            Self::SpreadsheetMl => "SpreadsheetML 2003, a workbook as XML",
+            Self::Html => "an HTML page, which is read as XLS",
+            Self::SpreadsheetMl => "SpreadsheetML 2003, a workbook as XML, which is read as XLS",
             Self::Xml => "XML",
             Self::BareBiff => "a workbook from before Excel 97",
             Self::Dbf => "a table of dBASE",
@@ -82,6 +86,9 @@ impl Signature {
         }
     }
 }
+
+/// A file is known by so many bytes, be there more or not.
+const HEAD_BYTES: usize = 512;
 
 /// A version of dBASE, a day, lengths that fit, and the bytes that are always zero.
 fn is_table(head: &[u8]) -> bool {

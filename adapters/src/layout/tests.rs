@@ -114,10 +114,22 @@ fn a_file_is_recognised_by_name_and_first_bytes() {
     for (name, head, label) in cases {
         assert_eq!(Layout::detect(name, head).label(), label, "{name}");
     }
-    // A workbook as XML is none that is read, and its decoder says what it is.
+    // A workbook as XML is one whatever it is called, a page where it is called one or the other.
     let workbook = b"<?xml version=\"1.0\"?><?mso-application progid=\"Excel.Sheet\"?><Workbook/>";
     for name in ["a.xls", "a.xml"] {
         assert_eq!(Layout::detect(name, workbook).label(), "xls", "{name}");
+    }
+    for (name, label) in [
+        ("a.xls", "xls"),
+        ("a.XLSX", "xls"),
+        ("a.et", "xls"),
+        ("a.htm", "xls"),
+        ("a.xml", "xml+utf8"),
+        ("feed", "xml+utf8"),
+    ] {
+        let layout = Layout::detect(name, b"<html><body><table><tr><td>xm</td></tr></table>");
+        assert_eq!(layout.label(), label, "{name}");
+        assert!(layout.open, "{name}");
     }
 }
 
@@ -183,8 +195,12 @@ fn a_head_that_does_not_show_its_charset_leaves_it_open() {
 
 #[test]
 fn only_a_text_can_be_left_open() {
-    let forms = [Format::Dbf, Format::XLSX, Format::XLS].map(|format| (format, false));
-    for (format, open) in forms.into_iter().chain([(Format::CSV, true), (Format::XML, true)]) {
+    let forms = [Format::Dbf, Format::XLSX].map(|format| (format, false));
+    // What is called XLS may be a page.
+    for (format, open) in forms
+        .into_iter()
+        .chain([(Format::CSV, true), (Format::XML, true), (Format::XLS, true)])
+    {
         assert_eq!(Layout::new(format, Encoding::Gb18030).left_open().open, open);
     }
 }
@@ -257,12 +273,19 @@ fn a_type_says_where_in_a_workbook_the_records_are_and_is_read_back() {
         footer: Some("以上".into()),
         columns: None,
     };
-    for format in [Format::Xlsx(stated.clone()), Format::Xls(stated)] {
-        let layout = Layout::new(format, Encoding::Utf8);
+    let xls = Layout::new(Format::Xls(stated.clone()), Encoding::Gb18030);
+    let xlsx = Layout::new(Format::Xlsx(stated), Encoding::Utf8);
+    for layout in [xlsx, xls.clone(), xls.in_charset(Encoding::Utf8).left_open()] {
         let value = layout.content_type();
         assert!(value.is_ascii(), "{value}");
         assert_eq!(Layout::from_content_type(&value), Some(layout));
     }
+    let page = Layout::from_content_type("Text/HTML; charset=gbk; sheet-number=2").unwrap();
+    assert_eq!(
+        (page.label(), page.encoding, page.open),
+        ("xls", Encoding::Gb18030, false)
+    );
+    assert_eq!(Layout::from_content_type("text/html; delimiter=\"|\""), None);
     let xlsx = Layout::new(Format::XLSX, Encoding::Utf8).content_type();
     for more in [
         "; sheet-number=0",

@@ -110,6 +110,7 @@ pub(super) fn month<'a>(sent: &str, scratch: &'a mut Scratch) -> Result<Option<&
             ..
         }) => (year, month),
         Form::Stamp(stamp @ Stamp { day: None, .. }) => return Err(imprecise(&stamp)),
+        Form::Stamp(stamp) if stamp.offset.is_some() => month_of(shanghai::shanghai_day(moment(&stamp)?))?,
         Form::Stamp(stamp) => month_of(local_day(&stamp)?)?,
     };
     if !YEARS.contains(&year) || days_in_month(year, month) == 0 {

@@ -342,6 +342,17 @@ fn open_ends_are_missing_and_half_dates_are_refused() {
 }
 
 #[test]
+fn the_month_of_a_moment_is_that_of_its_day_in_shanghai() {
+    for sent in [
+        "2025-10-31T16:00:00.000Z",
+        "2025-11-01T00:00:00+08:00",
+        "2025-11-30T15:59:59Z",
+    ] {
+        assert_eq!(read_as(FieldType::Month, sent), Ok(Some("202511".into())), "{sent}");
+    }
+}
+
+#[test]
 fn a_month_that_a_number_may_have_cut_is_refused() {
     for sent in ["2009.1", "２００９．１", " 2009.1 "] {
         assert_eq!(

@@ -122,6 +122,7 @@ fn event(index: u64, before: Digest) -> Event {
         sco: None,
         cnt: None,
         lay: None,
+        con: None,
         qua: Some(Commitment([8; 32])),
         ix: Some(Commitment([9; 32])),
     })

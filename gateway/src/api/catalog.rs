@@ -32,7 +32,7 @@ pub async fn catalog(State(api): State<Api>, Extension(peer): Extension<Arc<Peer
 fn layouts(api: &Api, peer: &Peer) -> Vec<Value> {
     let layouts = api.stations.layouts.of_partner(&peer.partner().id);
     let shown = layouts.map(
-        |of| json!({ "name": of.name, "record": of.record.name, "form": of.layout.label(), "default": of.default }),
+        |of| json!({ "name": of.name, "record": of.record.name, "form": of.layout.label(), "default": of.default, "stated": of.stated }),
     );
     shown.collect()
 }

@@ -185,6 +185,7 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
                 ("scope", event.sco.clone().map(Value::from)),
                 ("count", event.cnt.map(Value::from)),
                 ("layout", event.lay.clone().map(Value::from)),
+                ("constants", event.con.clone().map(Value::from)),
             ];
             members.extend(
                 asked

@@ -83,6 +83,7 @@ pub fn status(refusal: Refusal) -> StatusCode {
         | Refusal::BadHeaderRow
         | Refusal::DoubtfulHeader
         | Refusal::DeleteOutsideDelta
+        | Refusal::StatedOtherwise
         | Refusal::TooManyRejects
         | Refusal::TooManyRows
         | Refusal::CountMismatch

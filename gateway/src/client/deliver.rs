@@ -80,7 +80,7 @@ pub struct Feed<'a> {
     pub purpose: &'a str,
     /// Content type; detected when absent.
     pub content_type: Option<String>,
-    /// Mode, scope, count and layout.
+    /// Mode, scope, count, layout and constants.
     pub asked: Asked,
     /// Folder for state and receipts.
     pub state: Option<&'a Path>,
@@ -105,6 +105,21 @@ pub struct Asked {
     pub count: Option<u64>,
     /// Name of a layout that the gateway knows.
     pub layout: Option<String>,
+    /// What is stated of the whole file, as the header has it.
+    pub constants: Option<String>,
+}
+
+/// `month=202511`, as often as is stated, as one header; a code that is no number is quoted.
+pub fn constants(stated: &[String]) -> Option<String> {
+    let member = |stated: &String| match stated.split_once('=') {
+        Some((field, code)) if !code.trim().bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("{}=\"{}\"", field.trim(), code.trim().trim_matches('"'))
+        }
+        Some((field, code)) => format!("{}={}", field.trim(), code.trim()),
+        None => stated.trim().to_owned(),
+    };
+    let members: Vec<String> = stated.iter().map(member).collect();
+    (!members.is_empty()).then(|| members.join(", "))
 }
 
 impl Asked {
@@ -114,6 +129,7 @@ impl Asked {
             ("exchange-scope", self.scope.clone()),
             ("exchange-count", self.count.map(|count| count.to_string())),
             ("exchange-layout", self.layout.clone()),
+            ("exchange-constants", self.constants.clone()),
         ];
         headers.into_iter().filter_map(|(name, value)| Some((name, value?)))
     }

@@ -23,8 +23,8 @@ pub use companion::Companion;
 use taken::Taken;
 
 /// Endings of files that are sent.
-const ENDINGS: [&str; 10] = [
-    "csv", "txt", "tsv", "xls", "xlsx", "dbf", "xml", "json", "ndjson", "jsonl",
+const ENDINGS: [&str; 12] = [
+    "csv", "txt", "tsv", "xls", "xlsx", "htm", "html", "dbf", "xml", "json", "ndjson", "jsonl",
 ];
 /// Folders within folders that are looked into.
 const DEPTH_MAX: usize = 8;
@@ -48,6 +48,8 @@ pub struct Said {
     pub mode: Option<String>,
     /// Scope of snapshots.
     pub scope: Option<String>,
+    /// What is stated of every file, as the header has it; what a companion states goes before it.
+    pub constants: Option<String>,
     /// A file is taken only with its companion.
     pub require_ok: Option<bool>,
 }
@@ -342,6 +344,7 @@ impl Said {
             ("layout", &mut self.layout),
             ("mode", &mut self.mode),
             ("scope", &mut self.scope),
+            ("constants", &mut self.constants),
         ] {
             if let Some(text) = table.optional(&mut document, key) {
                 *over = Some(text);

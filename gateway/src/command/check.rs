@@ -29,6 +29,8 @@ use crate::clock::Clock;
 use crate::exchange::batch::{admitted_rows, miscount, refusal_of, too_many_rejects, whole_refusal};
 use crate::exchange::quality::{Gauge, Quality};
 use crate::exchange::report::{HeaderNotes, PARTIAL};
+use crate::exchange::stated::Stated;
+use crate::layouts::with_stated;
 use crate::refusal::Refusal;
 
 /// Judge a file offline before sending it.
@@ -39,6 +41,7 @@ use crate::refusal::Refusal;
   shuguan check june.txt --record public-security/resident --layout layout.toml
   shuguan check 六月.xlsx --record public-security/death -o bad.xlsx
   shuguan check day.csv --record public-security/resident --mode delta --count 310
+  shuguan check 低保.xls --record civil-affairs/subsistence-allowance --layout layout.toml --constant month=202511
   shuguan check all.csv --record public-security/resident --mode snapshot --scope hukou_region=320707 --count 48210
 
   `-o` writes the rejected records with what is wrong beside them: text as it is, with columns `_row`, `_code`, `_field`, `_reason`,
@@ -166,7 +169,7 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
     }
     let (mut source, size) = open(&args.file)?;
     let head = read_head(&mut source).map_err(|error| cannot_read(&args.file, error))?;
-    let layout = layout_of(&args, &head)?;
+    let layout = layout_of(&args, &head, &manner.stated)?;
     let limits = DecodeLimits::default();
     let limits = DecodeLimits {
         rejects_kept_max: match args.output {
@@ -317,9 +320,10 @@ fn read_head(source: &mut dyn Read) -> std::io::Result<Vec<u8>> {
     Ok(head)
 }
 
-fn layout_of(args: &CheckArgs, head: &[u8]) -> Result<Layout, Failure> {
-    let mut layout = match (args.laid_out.read(|| Ok(args.record))?, &args.content_type) {
-        (Some(layout), _) => layout,
+fn layout_of(args: &CheckArgs, head: &[u8], of_file: &Stated) -> Result<Layout, Failure> {
+    let known = args.laid_out.read(|| Ok(args.record))?;
+    let mut layout = match (&known, &args.content_type) {
+        (Some(known), _) => known.layout.clone(),
         (None, Some(value)) => Layout::from_content_type(value).ok_or_else(|| {
             Failure::new(Exit::Usage, format!("`{value}` is not a type that is read here"))
                 .coded(Refusal::UnsupportedType.code())
@@ -334,7 +338,17 @@ fn layout_of(args: &CheckArgs, head: &[u8]) -> Result<Layout, Failure> {
         })?;
         layout = layout.in_charset(charset);
     }
-    args.sheet.apply(layout)
+    let layout = args.sheet.apply(layout)?;
+    // Without a layout of ours the gateway's says what may be stated.
+    let stating = match known {
+        Some(known) => known.stating(layout, of_file),
+        None => with_stated(layout, args.record, of_file),
+    };
+    stating.map_err(|why| {
+        Failure::new(Exit::Usage, why)
+            .coded(Refusal::BadManner.code())
+            .then("name the field in the layout: `stated = [\"month\"]`")
+    })
 }
 
 fn bar(size: Option<u64>, output: &Output) -> ProgressBar {
@@ -379,7 +393,7 @@ fn show(
     let verdict = Verdict {
         file: args.file.display().to_string(),
         record: args.record.name,
-        layout: layout.label(),
+        layout: decoder.label(layout),
         received: counts.received,
         accepted: counts.accepted,
         rejected: counts.rejected,
@@ -523,6 +537,7 @@ fn unreadable(args: &CheckArgs, layout: &Layout, error: &Unreadable, headers: &H
         Unreadable::File(FileFault::Damaged { .. }) => "open it in a spreadsheet program and save it again".to_owned(),
         Unreadable::File(_)
         | Unreadable::NoOperation
+        | Unreadable::Contradicted { .. }
         | Unreadable::DoubtfulHeader(_)
         | Unreadable::DeleteOutsideDelta { .. } => refusal.next().to_owned(),
         Unreadable::WrongTrailer { .. } => "ask the sender for the whole file again".to_owned(),

@@ -6,10 +6,9 @@
 use std::path::PathBuf;
 
 use shuguan_adapters::catalogue::RecordType;
-use shuguan_adapters::layout::Layout;
 
 use super::exit::{Exit, Failure};
-use crate::layouts::Layouts;
+use crate::layouts::{Layouts, NamedLayout};
 use crate::refusal::Refusal;
 
 /// Of a file that is written as a layout says.
@@ -31,7 +30,7 @@ impl LayoutArgs {
     pub(super) fn read(
         &self,
         record: impl FnOnce() -> Result<&'static RecordType, Failure>,
-    ) -> Result<Option<Layout>, Failure> {
+    ) -> Result<Option<NamedLayout>, Failure> {
         let Some(file) = &self.layout else {
             return Ok(None);
         };
@@ -52,6 +51,6 @@ impl LayoutArgs {
             .coded(Refusal::UnknownLayout.code())
             .then("name it: `--layout-name NAME`")
         })?;
-        Ok(Some(known.layout.clone()))
+        Ok(Some(known.clone()))
     }
 }

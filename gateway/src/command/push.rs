@@ -14,7 +14,7 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::sheet::SheetArgs;
 use super::watch::{self, Watch};
-use crate::client::deliver::{Asked, Feed, Pushed, detect, load_trust, push_file};
+use crate::client::deliver::{Asked, Feed, Pushed, constants, detect, load_trust, push_file};
 use crate::client::tied::Tie;
 use crate::client::witnessed::{Upgraded, upgrade};
 use crate::client::{Client, ClientSettings, Listener};
@@ -30,9 +30,10 @@ use crate::layouts::ANY_TYPE;
 
 DROP FOLDER
   /data/outbox/public-security/resident/june.csv is sent as what its folders say. A file is taken when it has not changed for
-  `--settle-s`, or at once when june.csv.ok or june.csv.chk lies beside it (empty, or with `count=N` and `sha256=HEX`, which are checked).
+  `--settle-s`, or at once when june.csv.ok or june.csv.chk lies beside it (empty, or with `count=N` and `sha256=HEX`, which are checked,
+  and `constant=month=202511`).
   Beside it appears june.csv.ack, the receipt, or june.csv.err, the rejects. A folder may hold a drop.toml with record, purpose,
-  charset, content_type, layout, mode, scope, require_ok. Delete an .err to have a refused file sent again. An accepted file is not sent again
+  charset, content_type, layout, mode, scope, constants, require_ok. Delete an .err to have a refused file sent again. An accepted file is not sent again
   when its companion comes or goes, or when it is moved into a folder below that stands for the same (its .shuguan-push stays, or moves with it);
   when that is lost, its .ack tells by a last line that only this client can write and read whether it is of this content.
 
@@ -71,6 +72,14 @@ pub struct PushArgs {
     /// A layout that the gateway's operator has set up for us: `shuguan catalog`.
     #[arg(long, value_name = "NAME")]
     layout: Option<String>,
+    /// What stands in every record and in no row, such as the month that the title names, where the layout lets it be stated. May be given several times.
+    #[arg(
+        long = "constant",
+        value_name = "FIELD=CODE",
+        requires = "layout",
+        conflicts_with = "watch"
+    )]
+    constants: Vec<String>,
     /// Send what is put into this folder, until SIGTERM.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["files", "state", "delta", "snapshot"])]
     watch: Option<PathBuf>,
@@ -189,6 +198,7 @@ fn asked(args: &PushArgs) -> Asked {
         scope: args.scope.clone(),
         count: args.count,
         layout: args.layout.clone(),
+        constants: constants(&args.constants),
     }
 }
 

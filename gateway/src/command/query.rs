@@ -63,8 +63,8 @@ pub struct StatusArgs {
   shuguan rejects 0199a3c4-… --join june.txt --layout layout.toml -o bad.txt -c client.toml
 
   `--join` copies the rejected records out of our own file, on this machine, with what is wrong in columns `_row`, `_code`, `_field`,
-  `_reason`, `_expected`. Correct the copy and push it: columns that begin with `_` are passed over. Of a workbook (.xlsx, .xls) or a table
-  (.dbf) the copy is a workbook: bad cells are red with a note, and the sheet 问题清单 lists them.
+  `_reason`, `_expected`. Correct the copy and push it: columns that begin with `_` are passed over. Of a workbook (.xlsx, .xls, a page
+  that is called so) or a table (.dbf) the copy is a workbook: bad cells are red with a note, and the sheet 问题清单 lists them.
 
 EXIT CODES
   0 shown · 1 a file cannot be read or written, or is not the one that was sent · 2 wrong usage, such as a file with several layouts and none named
@@ -312,7 +312,8 @@ fn join(args: &RejectsArgs, client: &Client, file: &Path, report: &[u8], output:
 
 /// How the file was written: as a layout of ours says, as stated, or as it looks.
 fn layout_of(args: &RejectsArgs, client: &Client, file: &Path) -> Result<Layout, Failure> {
-    if let Some(mut layout) = args.laid_out.read(|| record_of(client, &args.exchange))? {
+    if let Some(known) = args.laid_out.read(|| record_of(client, &args.exchange))? {
+        let mut layout = known.layout;
         if let Some(charset) = &args.charset {
             let none = || Failure::new(Exit::Usage, format!("`{charset}` is not a charset that is read here"));
             layout = layout.in_charset(Encoding::parse(charset).ok_or_else(none)?);
@@ -384,11 +385,14 @@ pub fn catalog(args: CatalogArgs, output: &Output) -> Result<Exit, Failure> {
     if args.rules {
         output.rows(&["DATA", "PURPOSE", "RULE", "OF"], &rules(&document));
     } else if args.layouts {
-        let header = ["NAME", "DATA", "FORM", "DEFAULT"];
+        let header = ["NAME", "DATA", "FORM", "DEFAULT", "CONSTANTS"];
         let cells = |of: &Value| {
-            ["name", "record", "form", "default"]
+            let mut cells = ["name", "record", "form", "default"]
                 .map(|member| text(of, member))
-                .to_vec()
+                .to_vec();
+            let stated: Vec<&str> = items(of, "stated").filter_map(Value::as_str).collect();
+            cells.push(stated.join(","));
+            cells
         };
         let rows: Vec<_> = items(&document, "layouts").map(cells).collect();
         output.rows(&header, &rows);

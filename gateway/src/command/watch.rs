@@ -20,7 +20,7 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::push;
 use super::sheet::SheetArgs;
-use crate::client::deliver::{Asked, Feed, Pushed, Undelivered, attempt_once, digest_of, wait_before};
+use crate::client::deliver::{Asked, Feed, Pushed, Undelivered, attempt_once, constants, digest_of, wait_before};
 use crate::client::outbox::{Item, Outbox, Said, beside};
 use crate::client::state::{Done, PushState, state_path};
 use crate::client::tied::Tie;
@@ -179,8 +179,8 @@ impl Watcher<'_> {
                 "add `--purpose P`, or `purpose = \"P\"` to a drop.toml",
             );
         };
-        let companion = match item.companion {
-            Ok(companion) => companion,
+        let companion = match &item.companion {
+            Ok(companion) => companion.clone(),
             Err(why) => return refused(Refusal::BadRequest, &format!("the companion file: {why}")),
         };
         let digest = match digest_of(&item.file) {
@@ -209,6 +209,7 @@ impl Watcher<'_> {
                 scope: item.said.scope.clone(),
                 count: companion.count,
                 layout: item.said.layout.clone(),
+                constants: constants(&companion.constants).or_else(|| item.said.constants.clone()),
             },
             state: None,
             receipt: Some(beside(&item.file, "ack")),

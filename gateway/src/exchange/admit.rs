@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::inflight::InFlight;
 use super::mode::{Manner, Scope};
+use super::stated::Stated;
 use super::{Fault, Refused, Stations, Stop, signing};
 use crate::clock;
 use crate::edge::Peer;
@@ -84,7 +85,7 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    /// What mode, scope, count and layout add to the content that a key is bound to; empty for a plain upsert.
+    /// What mode, scope, count, constants and layout add to the content that a key is bound to; empty for a plain upsert.
     pub(super) fn manner_text(&self) -> String {
         let manner = self.manner.canonical();
         match &self.layout_name {
@@ -133,7 +134,7 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
         )
         .map_err(|denial| Refused::new(denied(denial)).under(policies.hash()))?;
     within_plan(&manner, &plan)?;
-    let (layout, layout_name) = layout(stations, &peer.partner().id, record, headers)?;
+    let (layout, layout_name) = layout(stations, &peer.partner().id, record, headers, &manner.stated)?;
     let coding = coding(headers)?;
     let digest = content_digest(headers)?;
     let content_length = content_length(headers);
@@ -340,12 +341,13 @@ pub(super) fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h 
 }
 
 /// How the body is written: as the layout has it that `Exchange-Layout` names, or the partner's default for such a type; otherwise as
-/// `Content-Type` says.
+/// `Content-Type` says. What is stated of the file stands in it, where the layout lets it be stated.
 fn layout(
     stations: &Stations,
     partner: &str,
     record: &'static RecordType,
     headers: &HeaderMap,
+    of_file: &Stated,
 ) -> Result<(Layout, Option<String>), Stop> {
     let content_type = text(headers, &header::CONTENT_TYPE);
     let stated = content_type.and_then(Layout::from_content_type);
@@ -359,7 +361,15 @@ fn layout(
         None
     };
     match (known, stated) {
-        (Some(known), _) => Ok((known.layout_for(charset), Some(known.name.clone()))),
+        (Some(known), _) => {
+            let layout = known.stating(known.layout_for(charset), of_file);
+            let layout = layout.map_err(|why| Refused::new(Refusal::BadManner).detail(why))?;
+            Ok((layout, Some(known.name.clone())))
+        }
+        (None, Some(_)) if !of_file.is_empty() => {
+            let told = "`Exchange-Constants`: only a layout of the gateway lets something be stated of a file";
+            Err(Refused::new(Refusal::BadManner).detail(told).into())
+        }
         (None, Some(stated)) => Ok((stated, None)),
         (None, None) => Err(Refusal::UnsupportedType.into()),
     }

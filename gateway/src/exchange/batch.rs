@@ -283,11 +283,7 @@ where
             return Err(Refusal::BadDigest.into());
         }
         let counts = self.decoder.counts().clone();
-        let layout = self.admitted.layout.clone();
-        let format = match self.decoder.encoding() {
-            Some(found) => layout.in_charset(found).label(),
-            None => layout.label(),
-        };
+        let format = self.decoder.label(&self.admitted.layout);
         let headers = self.header_notes();
         let mut rows: Vec<RowError> = self
             .unreadable
@@ -441,6 +437,7 @@ pub(crate) fn refusal_of(error: &Unreadable) -> Refusal {
         Unreadable::DeleteOutsideDelta { .. } => Refusal::DeleteOutsideDelta,
         Unreadable::SecrecyMark { .. } => Refusal::SecrecyMark,
         Unreadable::NoOperation => Refusal::NoAction,
+        Unreadable::Contradicted { .. } => Refusal::StatedOtherwise,
         Unreadable::WrongTrailer { .. } => Refusal::WrongTrailer,
         Unreadable::Compressed(InflateFault::TooLarge { .. } | InflateFault::TooDense) => Refusal::ExpandsTooFar,
         Unreadable::Compressed(InflateFault::Damaged | InflateFault::Incomplete) => Refusal::BadCompression,
@@ -484,6 +481,7 @@ fn whole_errors(error: &Unreadable, headers: &HeaderNotes) -> Vec<RowError> {
             missing.iter().chain(twice).map(|field| entry(Some(field))).collect()
         }
         Unreadable::DoubtfulHeader(doubt) => vec![entry(doubt.field())],
+        Unreadable::Contradicted { field, .. } => vec![entry(Some(field))],
         _ => vec![entry(None)],
     }
 }

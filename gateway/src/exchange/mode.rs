@@ -1,6 +1,6 @@
-//! How a batch is meant: `Exchange-Mode`, `Exchange-Scope`, `Exchange-Count` (design 10.3).
+//! How a batch is meant: `Exchange-Mode`, `Exchange-Scope`, `Exchange-Count` (design 10.3), `Exchange-Constants`.
 //!
-//! Takes the three headers; gives a [`Manner`]. Refuses what contradicts itself: a snapshot without scope or count, a scope without a
+//! Takes the four headers; gives a [`Manner`]. Refuses what contradicts itself: a snapshot without scope or count, a scope without a
 //! snapshot, a scope by a field that is no code, a count that is no number. Values of a scope go into the log, so they can only be
 //! codes that their field allows: divisions, code tables, months.
 
@@ -11,11 +11,13 @@ use shuguan_adapters::catalogue::{FieldType, RecordType};
 use shuguan_adapters::operation::Intent;
 
 use super::Refused;
+use super::stated::Stated;
 use crate::refusal::Refusal;
 
 pub(crate) const MODE: HeaderName = HeaderName::from_static("exchange-mode");
 pub(crate) const SCOPE: HeaderName = HeaderName::from_static("exchange-scope");
 pub(crate) const COUNT: HeaderName = HeaderName::from_static("exchange-count");
+pub(crate) const CONSTANTS: HeaderName = HeaderName::from_static("exchange-constants");
 
 /// Codes that one scope may name.
 const SCOPE_CODES_MAX: usize = 64;
@@ -41,13 +43,15 @@ pub struct Scope {
     codes: Vec<String>,
 }
 
-/// Mode and count of one batch.
+/// Mode and count of one batch, and what is stated of all its records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manner {
     /// What it does to rows that are there.
     pub mode: PushMode,
     /// Data rows as the sender counted them.
     pub count: Option<u64>,
+    /// What every record of it says that says nothing else.
+    pub stated: Stated,
 }
 
 impl PushMode {
@@ -123,7 +127,7 @@ impl fmt::Display for Scope {
 }
 
 /// Whether a text is a code of this kind of field; free text, names and numbers of persons never are.
-fn is_code(kind: &FieldType, text: &str) -> bool {
+pub(super) fn is_code(kind: &FieldType, text: &str) -> bool {
     let digits = |count: usize| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
     match kind {
         FieldType::Code(table) => table.rows.iter().any(|row| row.code == text),
@@ -153,6 +157,11 @@ impl Manner {
     pub fn of(headers: &HeaderMap, record: &'static RecordType) -> Result<Self, Refused> {
         let [mode, scope, count] = [one(headers, &MODE)?, one(headers, &SCOPE)?, one(headers, &COUNT)?];
         let count = count.map(number).transpose()?;
+        let stated = one(headers, &CONSTANTS)?.map(|text| Stated::parse(record, text));
+        let stated = stated.transpose();
+        let stated = stated
+            .map_err(|why| bad(format!("`Exchange-Constants`: {why}")))?
+            .unwrap_or_default();
         let mode = match (mode.unwrap_or("upsert"), scope) {
             ("upsert", None) => PushMode::Upsert,
             ("delta", None) => PushMode::Delta,
@@ -169,7 +178,7 @@ impl Manner {
             }
             _ => return Err(Refused::new(Refusal::ModeUnsupported)),
         };
-        Ok(Self { mode, count })
+        Ok(Self { mode, count, stated })
     }
 
     /// What has to be read of the rows for the mode; of a record of which only the keys matter, also the fields named `besides`.
@@ -191,10 +200,14 @@ impl Manner {
             PushMode::Delta => "delta".into(),
             PushMode::Snapshot(scope) => format!("snapshot {scope}"),
         };
-        match self.count {
+        let mut text = match self.count {
             Some(count) => format!("{mode} count {count}"),
             None => mode,
+        };
+        if !self.stated.is_empty() {
+            text.extend([" stated ", &self.stated.to_string()]);
         }
+        text
     }
 }
 

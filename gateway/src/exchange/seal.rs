@@ -205,6 +205,7 @@ fn accepted(stations: &Stations, admitted: &Admitted, released: Released) -> Res
         sco: manner.mode.scope().map(ToString::to_string),
         cnt: manner.count,
         lay: admitted.layout_name.clone(),
+        con: (!manner.stated.is_empty()).then(|| manner.stated.to_string()),
         qua: Some(payload.evidence_mut().commit_text(QUALITY, &quality)),
         ix: subjects
             .as_ref()

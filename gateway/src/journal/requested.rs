@@ -9,7 +9,7 @@ use shuguan_adapters::catalogue::record_type;
 use shuguan_ledger::leaf::{Event, Leaf, PushEvent};
 use uuid::Uuid;
 
-use crate::exchange::mode::{COUNT, MODE, Manner, PushMode, SCOPE};
+use crate::exchange::mode::{CONSTANTS, COUNT, MODE, Manner, PushMode, SCOPE};
 use crate::signature::{Profile, Said, profile};
 
 /// What is said of a base that is none.
@@ -136,7 +136,7 @@ fn wanted(event: &Event) -> Wanted<'_> {
 /// Whether the headers that change what a push means are those of the leaf. A layout that nobody named is the configuration's own choice.
 fn is_manner(push: &PushEvent, said: &Said<'_>) -> bool {
     let mut headers = HeaderMap::new();
-    for name in [MODE, SCOPE, COUNT] {
+    for name in [MODE, SCOPE, COUNT, CONSTANTS] {
         if let Some(value) = said.component(name.as_str()).map(HeaderValue::from_str) {
             let Ok(value) = value else { return false };
             headers.insert(HeaderName::clone(&name), value);
@@ -153,6 +153,7 @@ fn is_manner(push: &PushEvent, said: &Said<'_>) -> bool {
     mode == push.mode.as_deref()
         && manner.mode.scope().map(ToString::to_string) == push.sco
         && manner.count == push.cnt
+        && (!manner.stated.is_empty()).then(|| manner.stated.to_string()) == push.con
         && said
             .component("exchange-layout")
             .is_none_or(|named| push.lay.as_deref() == Some(named))
@@ -210,7 +211,7 @@ mod tests {
         let mut push = sealed_columns().0;
         push.rec = "public-security/resident".into();
         push.pur = "enrolment.registration".into();
-        (push.mode, push.sco, push.cnt, push.lay) = (None, None, None, None);
+        (push.mode, push.sco, push.cnt, push.lay, push.con) = (None, None, None, None, None);
         change(&mut push);
         Event::Push(push)
     }
@@ -235,6 +236,18 @@ mod tests {
         assert_eq!(said(&snapshot, &resident(&manner)), Ok(()));
         assert_eq!(said(&snapshot, &resident(&[])), Err(OTHER_REQUEST));
         assert_eq!(said(&push(|_| ()), &resident(&manner)), Err(OTHER_REQUEST));
+    }
+
+    #[test]
+    fn what_was_stated_of_the_file_is_what_the_entry_says() {
+        let moved = push(|push| push.con = Some("hukou_region=320706".into()));
+        let stated = |code| resident(&[("exchange-constants", code)]);
+        assert_eq!(said(&moved, &stated("hukou_region=320706")), Ok(()));
+        for other in ["hukou_region=320707", "birth_region=320706", "nonsense"] {
+            assert_eq!(said(&moved, &stated(other)), Err(OTHER_REQUEST), "{other}");
+        }
+        assert_eq!(said(&moved, &resident(&[])), Err(OTHER_REQUEST));
+        assert_eq!(said(&push(|_| ()), &stated("hukou_region=320706")), Err(OTHER_REQUEST));
     }
 
     #[test]

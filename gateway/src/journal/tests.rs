@@ -281,6 +281,7 @@ fn push(journal: &Journal, exchange: Uuid, parts: &[RecordBatch]) -> Entry {
         sco: None,
         cnt: None,
         lay: None,
+        con: None,
         qua: None,
         ix: None,
     };

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
 
-use shuguan_adapters::catalogue::{self, RecordType};
+use shuguan_adapters::catalogue::{self, FieldType, RecordType};
 use shuguan_adapters::layout::{
     Delimited, Delimiter, Encoding, Envelope, Fixed, FixedColumn, Format, HeaderRows, Layout, LayoutFault, Mapping,
     Sheet, Span, Total, Trailer, Xml,
@@ -61,6 +61,7 @@ fn one<'s>(document: &mut Document<'s>, mut table: Table<'s>, owned: bool) -> Op
     let format = format(document, &mut table);
     let encoding = encoding(document, &mut table);
     let mapping = record.and_then(|record| mapping(document, &mut table, record));
+    let stated = record.map_or_else(Vec::new, |record| stated(document, &mut table, record));
     table.finish(document);
     if document.fault_count() > before {
         return None;
@@ -78,7 +79,41 @@ fn one<'s>(document: &mut Document<'s>, mut table: Table<'s>, owned: bool) -> Op
             Some(mapping) => layout.with_mapping(Arc::new(mapping)),
             None => layout,
         },
+        stated,
     })
+}
+
+/// `stated`: fields that the sender may state of a whole file. What is stated goes into the log, so they are those of codes.
+fn stated<'s>(document: &mut Document<'s>, table: &mut Table<'s>, record: &'static RecordType) -> Vec<&'static str> {
+    let span = table.span_of("stated").unwrap_or_default();
+    let names: Vec<String> = table.optional(document, "stated").unwrap_or_default();
+    let mut fields = Vec::new();
+    for name in names {
+        match record.field(&name) {
+            Some(field) if is_coded(&field.kind) => fields.push(field.name),
+            Some(_) => {
+                let hint = Some("a division, a month, or a field with a code table".to_owned());
+                document.fault(
+                    span.clone(),
+                    format!("`{name}` holds no codes, and what is stated stands in the log"),
+                    hint,
+                );
+            }
+            None => {
+                let known: Vec<String> = record.fields.iter().map(|field| field.name.to_owned()).collect();
+                let hint = nearest(&name, &known).map(|near| format!("did you mean `{near}`?"));
+                document.fault(span.clone(), format!("there is no field `{name}`"), hint);
+            }
+        }
+    }
+    fields
+}
+
+fn is_coded(kind: &FieldType) -> bool {
+    matches!(
+        kind,
+        FieldType::Code(_) | FieldType::Region | FieldType::Month | FieldType::Division(_)
+    )
 }
 
 fn is_name(name: &str) -> bool {

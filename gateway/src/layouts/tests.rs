@@ -267,6 +267,12 @@ fn a_workbooks_layout_says_where_in_it_the_records_are() {
             "form = \"xlsx\"\ncolumns = [\"xm\"]\nheader_rows = 1\n",
             "header rows too",
         ),
+        (
+            "form = \"dbf\"\nstated = [\"nam\"]\n",
+            "there is no field `nam` did you mean `name`?",
+        ),
+        ("form = \"dbf\"\nstated = [\"name\"]\n", "`name` holds no codes"),
+        ("form = \"dbf\"\nstated = \"sex\"\n", "stated"),
         ("form = \"xlsx\"\nfooter = \"\"\n", "the footer is an empty text"),
         ("form = \"ndjson\"\nsheet = \"a\"\n", "sheet"),
     ] {

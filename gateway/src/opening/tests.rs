@@ -70,6 +70,7 @@ fn sealed(parts: &[RecordBatch]) -> (PushEvent, Opening) {
         sco: None,
         cnt: None,
         lay: None,
+        con: None,
         qua: None,
         ix: None,
     };

@@ -137,6 +137,7 @@ fn push(exchange: Uuid, record: &str, rows: u64, mode: Option<&str>) -> Event {
         sco: snapshot.then(|| "all".into()),
         cnt: snapshot.then_some(rows),
         lay: None,
+        con: None,
         qua: None,
         ix: None,
     })

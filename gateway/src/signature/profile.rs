@@ -11,7 +11,7 @@
 //! | `shuguan-push-answer-1` | 202 and refusals | gateway, receipt key |
 //! | `shuguan-content-1` | content of an extract | gateway, receipt key |
 //!
-//! What a header changes about the meaning of a push (mode, scope, count, layout, coding) is covered whenever it is sent: otherwise the
+//! What a header changes about the meaning of a push (mode, scope, count, constants, layout, coding) is covered whenever it is sent: otherwise the
 //! signature would prove an upsert where a snapshot was sent, or the other way round.
 
 use super::base::{Component, Message};
@@ -88,6 +88,7 @@ const REQUEST: &[(Component, Need)] = &[
     always("exchange-purpose"),
     always("idempotency-key"),
     when_sent("content-encoding"),
+    when_sent("exchange-constants"),
     when_sent("exchange-count"),
     when_sent("exchange-layout"),
     when_sent("exchange-mode"),

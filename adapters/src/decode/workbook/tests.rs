@@ -7,8 +7,11 @@
 
 mod fixture;
 mod groups;
+mod hostile;
+mod html;
 mod refusals;
 mod secrecy;
+mod spreadsheet_ml;
 mod written;
 
 use std::num::NonZeroU32;

@@ -67,6 +67,7 @@ fn push(t: i64, x: &str) -> Vec<u8> {
         sco: None,
         cnt: None,
         lay: None,
+        con: None,
         qua: None,
         ix: None,
     };

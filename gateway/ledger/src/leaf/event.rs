@@ -108,6 +108,8 @@ events! {
         cnt: Option<u64>,
         /// Name of the layout that the batch was read by, when it is one of the configuration.
         lay: Option<String>,
+        /// What the sender stated of the whole file, fields and codes, e.g. `month=202511`.
+        con: Option<String>,
         /// Commitment to the quality report.
         qua: Option<Commitment>,
         /// Commitment to the index of its subjects; none: no released field names a subject.

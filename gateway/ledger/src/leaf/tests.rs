@@ -163,7 +163,7 @@ prop_compose! {
             x: word(), p: word(), cert: Digest(hash()), rec: word(), pur: word(), agr: word(), plan: Digest(hash()), bun: Digest(hash()),
             fmt: word(), r#in: count(), ok: count(), rej: count(), fil: count(), rep: count(), bytes: count(), cols: Digest(hash()),
             nc: count(), req: Commitment(hash()), mode: asked.then(&mut word), sco: asked.then(&mut word), cnt: asked.then(&mut count),
-            lay: asked.then(&mut word), qua: asked.then(|| Commitment(hash())), ix: asked.then_some(Commitment([7; 32])),
+            lay: asked.then(&mut word), con: asked.then(&mut word), qua: asked.then(|| Commitment(hash())), ix: asked.then_some(Commitment([7; 32])),
         })
     }
 }

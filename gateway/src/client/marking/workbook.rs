@@ -44,9 +44,13 @@ pub enum Unmarked {
 /// Why there is none.
 pub fn mark(page: &mut Page<'_>, rejects: Rejects, all: bool) -> Result<(Marked, Vec<u8>), Unmarked> {
     let mut workbook = Workbook::new();
-    let name = page.name().filter(|name| *name != LIST).unwrap_or(RECORDS).to_owned();
+    let mut name = page.name().filter(|name| *name != LIST).unwrap_or(RECORDS).to_owned();
     let mut sheet = Worksheet::new();
-    sheet.set_name(&name)?;
+    // A table of a page has no name, and SpreadsheetML may have one that no sheet can have.
+    if sheet.set_name(&name).is_err() {
+        RECORDS.clone_into(&mut name);
+        sheet.set_name(&name)?;
+    }
     let mut copy = Copy {
         sheet,
         styles: Styles::new(),

@@ -1,6 +1,6 @@
 //! The small file beside a feed that says that it is complete: `june.csv.ok` or `june.csv.chk`.
 //!
-//! Takes its text; gives the stated number of rows and SHA-256. Empty is fine. Takes `count=812`, `sha256: HEX`, a line of `sha256sum`, or the bare
+//! Takes its text; gives the stated number of rows, SHA-256 and constants. Empty is fine. Takes `count=812`, `sha256: HEX`, `constant=month=202511`, a line of `sha256sum`, or the bare
 //! words. Refuses what it would have to ignore: a control figure that is not checked must not look as if it were.
 
 use std::path::Path;
@@ -11,12 +11,14 @@ use crate::hex::unhex;
 const BYTES_MAX: u64 = 4 * 1024;
 
 /// What a companion states.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Companion {
     /// Data rows.
     pub count: Option<u64>,
     /// SHA-256 of the file.
     pub sha256: Option<[u8; 32]>,
+    /// What it states of every record: `month=202511`.
+    pub constants: Vec<String>,
 }
 
 impl Companion {
@@ -47,6 +49,10 @@ impl Companion {
     fn named(&mut self, key: &str, value: &str) -> Result<(), &'static str> {
         match key {
             "count" | "rows" | "records" | "条数" | "行数" | "记录数" => self.count(value),
+            "constant" | "常量" if value.contains('=') => {
+                self.constants.push(value.to_owned());
+                Ok(())
+            }
             "sha256" | "sha-256" | "digest" | "摘要" => self.digest(value),
             "file" | "name" | "date" | "time" | "文件" | "文件名" | "日期" => Ok(()),
             "md5" | "sha1" | "crc32" => Err("MD5, SHA-1 and CRC are not checked: state sha256"),
@@ -110,6 +116,11 @@ mod tests {
             let companion = Companion::parse(&text).unwrap_or_default();
             assert_eq!(companion.sha256.map(|digest| digest[0]), Some(0xe3), "{text}");
         }
+        let stated = Companion::parse("count=3\nconstant=month=202511\n常量：district=320706\n").unwrap_or_default();
+        assert_eq!(
+            (stated.count, stated.constants),
+            (Some(3), vec!["month=202511".into(), "district=320706".into()])
+        );
         assert_eq!(Companion::parse(""), Ok(Companion::default()));
     }
 
@@ -122,6 +133,7 @@ mod tests {
             "812 813",
             "sha256=00",
             "ok",
+            "constant=202511",
             "-1",
         ] {
             assert!(Companion::parse(text).is_err(), "{text}");

@@ -149,7 +149,7 @@ fn a_companion_makes_a_file_ready_at_once() {
     let [a, b] = found.ready.as_slice() else {
         unreachable!("two are ready")
     };
-    assert_eq!(a.companion.map(|companion| companion.count), Ok(Some(7)));
+    assert_eq!(a.companion.as_ref().map(|companion| companion.count), Ok(Some(7)));
     assert!(b.companion.is_err());
 }
 

@@ -5,10 +5,11 @@
 use http::{HeaderMap, HeaderValue};
 use shuguan_adapters::catalogue::RecordType;
 
+use crate::client::deliver::constants;
 use crate::command::exit::{Exit, Failure};
-use crate::exchange::mode::{COUNT, MODE, Manner, SCOPE};
+use crate::exchange::mode::{CONSTANTS, COUNT, MODE, Manner, SCOPE};
 
-/// Mode, count and scope.
+/// Mode, count, scope and constants.
 #[derive(Debug, clap::Args)]
 pub(super) struct Meant {
     /// How it will be pushed: `upsert`, `delta` or `snapshot`.
@@ -20,6 +21,9 @@ pub(super) struct Meant {
     /// What a snapshot speaks for: `all`, or a field and its codes, e.g. `hukou_region=320707`.
     #[arg(long, value_name = "SCOPE")]
     scope: Option<String>,
+    /// What stands in every record and in no row, such as the month that the title names. May be given several times.
+    #[arg(long = "constant", value_name = "FIELD=CODE")]
+    constants: Vec<String>,
 }
 
 impl Meant {
@@ -33,6 +37,7 @@ impl Meant {
             (MODE, Some(self.mode.clone())),
             (COUNT, self.count.map(|count| count.to_string())),
             (SCOPE, self.scope.clone()),
+            (CONSTANTS, constants(&self.constants)),
         ];
         for (name, text) in stated {
             if let Some(text) = text {

@@ -142,6 +142,63 @@ fn a_marked_copy_of_a_workbook_is_private_and_judged_again_as_it_was() {
 }
 
 #[test]
+fn what_is_stated_of_a_file_is_judged_as_a_push_would_judge_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.csv");
+    std::fs::write(
+        &file,
+        "身份证号,姓名,月份\n320707180001060012,甲,\n320707180001060071,乙,202510\n",
+    )
+    .unwrap();
+    let layout = folder.path().join("layout.toml");
+    let of = |stated: &str| {
+        let head = "[[layout]]\nname = \"a\"\nrecord = \"civil-affairs/subsistence-allowance\"\nform = \"delimited\"\n";
+        std::fs::write(&layout, format!("{head}{stated}")).unwrap();
+    };
+    let judge = |more: &str| {
+        let fields = "--record civil-affairs/subsistence-allowance --fields citizen_id,name,month";
+        shuguan(&format!("check FILE {fields}{more}"), &file)
+    };
+    let other = judge(" --constant month=202511").unwrap_err();
+    assert_eq!((other.exit, other.code.as_deref()), (Exit::Local, Some("SG3116")));
+    assert_eq!(judge(" --constant month=202510").unwrap(), Exit::Done);
+    for wrong in [
+        " --constant month",
+        " --constant name=jia",
+        " --constant month=202510 --constant month=202510",
+    ] {
+        let wrong = judge(wrong).unwrap_err();
+        assert_eq!((wrong.exit, wrong.code.as_deref()), (Exit::Usage, Some("SG2119")));
+    }
+    let laid_out = format!(" --constant month=202510 --layout {}", layout.display());
+    of("");
+    let not_let = judge(&laid_out).unwrap_err();
+    assert_eq!((not_let.exit, not_let.code.as_deref()), (Exit::Usage, Some("SG2119")));
+    of("stated = [\"month\"]\n");
+    assert_eq!(judge(&laid_out).unwrap(), Exit::Done);
+}
+
+#[test]
+fn a_page_under_the_name_of_xls_is_marked_as_a_workbook_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.xls");
+    let rows = [
+        "<td>公民身份号码<td>姓名<td>性别<td>死亡日期",
+        "<td>320707180001060012<td>甲<td>1<td>1871-01-02",
+        "<td>320707180001060071<td>乙<td>1<td>18711332",
+    ];
+    std::fs::write(&file, format!("<html><table><tr>{}</table></html>", rows.join("<tr>"))).unwrap();
+    let judge = |more: &str, file: &std::path::Path| shuguan(&format!("check FILE {DEATH}{more}"), file);
+    let to = |name: &str| format!(" -o {}", folder.path().join(name).display());
+    assert_eq!(judge(&to("bad.xls"), &file).unwrap_err().exit, Exit::Usage);
+    assert_eq!(judge(&to("bad.xlsx"), &file).unwrap(), Exit::Partial);
+    let mut book: calamine::Xlsx<_> = calamine::open_workbook(folder.path().join("bad.xlsx")).unwrap();
+    let marked = calamine::Reader::worksheet_range(&mut book, "记录").unwrap();
+    assert_eq!(marked.height(), 2);
+    assert_eq!(marked.get_value((1, 3)).unwrap().to_string(), "18711332");
+}
+
+#[test]
 fn a_marked_copy_of_text_is_what_rejects_would_write() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.csv");

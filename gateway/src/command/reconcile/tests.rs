@@ -51,6 +51,7 @@ fn push(x: &str, p: &str) -> Leaf {
         sco: None,
         cnt: None,
         lay: None,
+        con: None,
         qua: None,
         ix: None,
     }))

@@ -113,6 +113,7 @@ fn what_changes_the_meaning_of_a_push_is_covered_when_it_is_sent() {
         ("content-encoding", "zstd"),
         ("exchange-mode", "snapshot"),
         ("exchange-scope", "all"),
+        ("exchange-constants", "month=202511"),
         ("exchange-count", "3"),
         ("exchange-layout", "hukou-2016"),
     ] {

@@ -53,23 +53,34 @@ fn compound(streams: &[&str]) -> Vec<u8> {
 
 #[test]
 fn a_file_of_another_form_is_refused_by_what_it_is() {
-    let cases: [(&Layout, &[u8], &str); 6] = [
+    let cases: [(&Layout, &[u8], &str); 9] = [
         (&XLSX, "身份证号,姓名\n".as_bytes(), "text, e.g. CSV"),
         (
-            &XLS,
+            &XLSX,
             b"<html><table><tr><td>1</td></tr></table></html>",
-            "an HTML page under the name of a workbook",
+            "an HTML page, which is read as XLS",
+        ),
+        (
+            &XLSX,
+            b"<?xml version=\"1.0\"?><Workbook xmlns=\"urn:schemas-microsoft-com:office:spreadsheet\"/>",
+            "SpreadsheetML 2003, a workbook as XML, which is read as XLS",
+        ),
+        (
+            &XLS,
+            b"<html><body>xm gmsfhm</body></html>",
+            "an HTML page without a table",
         ),
         (
             &XLS,
             b"<?xml version=\"1.0\"?><Workbook xmlns=\"urn:schemas-microsoft-com:office:spreadsheet\"/>",
-            "SpreadsheetML 2003, a workbook as XML",
+            "a document without a worksheet",
         ),
         (
             &XLS,
             b"\x09\x00\x04\x00\x02\x00\x10\x00",
             "a workbook from before Excel 97",
         ),
+        (&XLS, b"<?xml version=\"1.0\"?><PACKAGE/>", "XML"),
         (&XLS, &two_rows().build(), "XLSX or another zip archive"),
         (&XLSX, &compound(&["Workbook"]), "XLS or another document of Office 97"),
     ];

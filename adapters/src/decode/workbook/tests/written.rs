@@ -1,4 +1,4 @@
-//! The files of other people's programs: the same table as CSV, and as openpyxl, xlwt and dbf wrote it (others, made anew at each run: `tests/oracles/tables.py`), gives the
+//! The files of other people's programs: the same table as CSV, and as openpyxl, xlwt, dbf and `SheetJS` (HTML in GB18030, `SpreadsheetML`; in the time of Shanghai) wrote it (others, made anew at each run: `tests/oracles/tables.py`), gives the
 //! same columns. Days before 1900 are text in workbooks, the others serial days; the numbers are numbers.
 
 use super::{DEATH, Told, id, read};
@@ -27,14 +27,16 @@ fn told(name: &str, bytes: &[u8]) -> Told {
 }
 
 #[test]
-fn the_same_table_in_four_forms_gives_the_same_columns() {
+fn the_same_table_in_six_forms_gives_the_same_columns() {
     let csv = told("death.csv", include_bytes!("files/death.csv"));
     assert_eq!((csv.ended.clone(), csv.counts.accepted), (Ok(()), 5));
     assert_eq!(super::column(&csv, "citizen_id").first(), Some(&Some(id(10))));
-    let files: [(&str, &[u8]); 3] = [
+    let files: [(&str, &[u8]); 5] = [
         ("death.xlsx", include_bytes!("files/death.xlsx")),
         ("death.xls", include_bytes!("files/death.xls")),
         ("death.dbf", include_bytes!("files/death.dbf")),
+        ("death.html.xls", include_bytes!("files/death.html.xls")),
+        ("death.xml.xls", include_bytes!("files/death.xml.xls")),
     ];
     for (name, bytes) in files {
         let told = told(name, bytes);
@@ -51,14 +53,29 @@ fn the_same_table_in_four_forms_gives_the_same_columns() {
 
 #[test]
 fn a_file_is_known_by_its_bytes_whatever_it_is_called() {
-    let files: [(&str, &[u8], &str); 4] = [
+    let files: [(&str, &[u8], &str); 6] = [
         ("名单.xls", include_bytes!("files/death.xlsx"), "xlsx"),
         ("名单.csv", include_bytes!("files/death.xls"), "xls"),
         ("名单", include_bytes!("files/death.dbf"), "dbf+gb18030"),
+        ("名单.xlsx", include_bytes!("files/death.html.xls"), "xls"),
+        ("名单.xml", include_bytes!("files/death.xml.xls"), "xls"),
         ("名单.xls", include_bytes!("files/death.csv"), "csv+utf8"),
     ];
+    let found = |layout: &Layout, bytes: &[u8]| {
+        let record = crate::catalogue::record_type(DEATH).unwrap();
+        let mut decoder = crate::decode::Decoder::new(record, &WANTED, layout, DecodeLimits::default(), super::TODAY);
+        decoder.feed(bytes).unwrap();
+        assert_ne!(decoder.finish(), Err(crate::decode::Unreadable::CharsetUnclear));
+        decoder.label(layout)
+    };
     for (name, bytes, label) in files {
         let layout = Layout::detect(name, bytes);
+        let is = match name {
+            "名单.xlsx" => "html+gb18030",
+            "名单.xml" => "spreadsheetml+utf8",
+            _ => label,
+        };
+        assert_eq!(found(&layout, bytes), is, "{name}");
         assert_eq!(layout.label(), label, "{name}");
         assert_eq!(
             read(DEATH, &WANTED, &layout, DecodeLimits::default(), bytes)

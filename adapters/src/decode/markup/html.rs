@@ -1,0 +1,253 @@
+//! A page of HTML → the tables in it.
+//!
+//! Takes what `html5gum` makes of the text; gives each table as a sheet, in the order in which they begin, rows counted from the table's first. End tags
+//! that HTML lets out may be missing. A table in a cell of another is a sheet of its own, and no part of that cell. Scripts, styles and comments are not
+//! looked at, but for the names of sheets that Excel writes into one. `<br>` and the blocks of a cell are line breaks, other blanks one blank. A cell counts
+//! by what it shows; where that is a number with an exponent or `###`, and the number itself stands in `x:num`, by that. Hidden rows and cells are
+//! read; a table that is hidden by itself is a hidden sheet. Refuses a page that ends within a table, spans beyond the last column, tables nested deeper
+//! than 32, and the declaration of a charset that is not read here.
+
+mod around;
+mod spans;
+mod table;
+mod tag;
+
+use std::convert::Infallible;
+
+use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
+use html5gum::{Span, Tokenizer};
+
+use self::around::Around;
+use self::spans::Steps;
+use self::table::Table;
+use self::tag::{Element, Tag};
+use super::{Document, Room, Sheet};
+use crate::decode::sheet::Epoch;
+use crate::decode::{DecodeLimits, FileFault};
+
+/// Reads the page.
+pub(super) fn read(text: &str, limits: &DecodeLimits) -> Result<Document, FileFault> {
+    let mut page = Page::new(limits);
+    let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: Span<()>| page.event(&event).err());
+    emitter.naively_switch_states(true);
+    // The text gives no fault by itself, and the first of ours ends the reading.
+    let first: Option<Result<FileFault, Infallible>> = Tokenizer::new_with_emitter(text, emitter).next();
+    match first {
+        Some(Ok(fault)) => Err(fault),
+        Some(Err(never)) => match never {},
+        None => page.finish(),
+    }
+}
+
+/// The page so far.
+struct Page {
+    sheets: Vec<Sheet>,
+    sheets_max: usize,
+    /// Those that are open, the innermost last.
+    tables: Vec<Table>,
+    tag: Option<Tag>,
+    /// Within a script or style.
+    ignored: bool,
+    around: Around,
+    /// Names of sheets as Excel notes them.
+    names: Vec<String>,
+    room: Room,
+    steps: Steps,
+}
+
+impl Page {
+    fn new(limits: &DecodeLimits) -> Self {
+        Self {
+            sheets: Vec::new(),
+            sheets_max: limits.workbook_sheets_max,
+            tables: Vec::new(),
+            tag: None,
+            ignored: false,
+            around: Around::default(),
+            names: Vec::new(),
+            room: Room::new(limits),
+            steps: Steps::default(),
+        }
+    }
+
+    fn event(&mut self, event: &CallbackEvent<'_>) -> Result<(), FileFault> {
+        match event {
+            CallbackEvent::OpenStartTag { name } => self.tag = Some(Tag::new(name)),
+            CallbackEvent::AttributeName { name } => {
+                if let Some(tag) = &mut self.tag {
+                    tag.name(name);
+                }
+            }
+            CallbackEvent::AttributeValue { value } => {
+                if let Some(tag) = &mut self.tag {
+                    tag.value(value)?;
+                }
+            }
+            CallbackEvent::CloseStartTag { .. } => {
+                if let Some(tag) = self.tag.take() {
+                    self.open(&tag)?;
+                }
+            }
+            CallbackEvent::EndTag { name } => {
+                self.tag = None;
+                self.close(Element::of(name))?;
+            }
+            CallbackEvent::String { value } => self.text(value)?,
+            CallbackEvent::Comment { value } => self.note(value),
+            CallbackEvent::Doctype { .. } | CallbackEvent::Error(_) => {}
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, tag: &Tag) -> Result<(), FileFault> {
+        match tag.element {
+            Element::Table => return self.open_table(tag),
+            Element::Ignored => self.ignored = true,
+            Element::Section | Element::Row | Element::Cell => {
+                let Self {
+                    tables,
+                    sheets,
+                    room,
+                    steps,
+                    ..
+                } = self;
+                let Some(table) = tables.last_mut() else {
+                    return Ok(());
+                };
+                let Some(sheet) = sheets.get_mut(table.sheet) else {
+                    return Ok(());
+                };
+                match tag.element {
+                    Element::Cell => table.open_cell(tag, sheet, room, steps)?,
+                    Element::Row => table.open_row(sheet, room)?,
+                    _ => table.end_section(sheet, room, steps)?,
+                }
+                self.around.end_block();
+            }
+            Element::Break | Element::Block => self.line_break(),
+            Element::Other => {}
+        }
+        Ok(())
+    }
+
+    /// Begins a table: in a cell one of its own, elsewhere in a table the next, as browsers take it.
+    fn open_table(&mut self, tag: &Tag) -> Result<(), FileFault> {
+        if self.tables.last().is_some_and(|table| !table.is_in_cell()) {
+            self.close(Element::Table)?;
+        }
+        self.around.end_block();
+        if self.sheets.len() >= self.sheets_max {
+            return Err(FileFault::TooManySheets { limit: self.sheets_max });
+        }
+        if self.tables.len() >= TABLES_DEEP_MAX {
+            return Err(DAMAGED);
+        }
+        self.tables.push(Table::of(self.sheets.len()));
+        self.sheets.push(Sheet {
+            hidden: tag.hidden,
+            ..Sheet::default()
+        });
+        Ok(())
+    }
+
+    fn close(&mut self, element: Element) -> Result<(), FileFault> {
+        match element {
+            // Within a script no other end tag comes through.
+            Element::Ignored => self.ignored = false,
+            Element::Break | Element::Block => self.line_break(),
+            Element::Other => {}
+            Element::Table | Element::Section | Element::Row | Element::Cell => {
+                let Self {
+                    tables,
+                    sheets,
+                    room,
+                    steps,
+                    ..
+                } = self;
+                let Some(table) = tables.last_mut() else {
+                    return Ok(());
+                };
+                let Some(sheet) = sheets.get_mut(table.sheet) else {
+                    return Ok(());
+                };
+                match element {
+                    Element::Cell => table.close_cell(),
+                    Element::Row => table.close_row(sheet, room)?,
+                    _ => table.end_section(sheet, room, steps)?,
+                }
+                if element == Element::Table {
+                    tables.pop();
+                }
+                self.around.end_block();
+            }
+        }
+        Ok(())
+    }
+
+    fn line_break(&mut self) {
+        if !self.tables.last_mut().is_some_and(Table::line_break) {
+            self.around.end_block();
+        }
+    }
+
+    fn text(&mut self, value: &[u8]) -> Result<(), FileFault> {
+        if self.ignored {
+            return Ok(());
+        }
+        // The text was UTF-8, and what a reference stands for is.
+        let text = std::str::from_utf8(value).map_err(|_| DAMAGED)?;
+        match self.tables.last_mut() {
+            Some(table) if table.is_in_cell() => table.text(text),
+            _ => {
+                self.around.text(text);
+                Ok(())
+            }
+        }
+    }
+
+    /// A comment: `<x:ExcelWorksheet><x:Name>…</x:Name>` says what the sheet is called.
+    fn note(&mut self, comment: &[u8]) {
+        let mut rest = comment;
+        while self.names.len() < self.sheets_max
+            && let Some(at) = memchr::memmem::find(rest, NAME)
+        {
+            let name = rest.get(at + NAME.len()..).unwrap_or_default();
+            let end = memchr::memchr(b'<', name).unwrap_or(name.len());
+            let (name, after) = name.split_at(end.min(NAME_BYTES_MAX));
+            self.names.push(String::from_utf8_lossy(name).into_owned());
+            rest = after;
+        }
+    }
+
+    fn finish(mut self) -> Result<Document, FileFault> {
+        if !self.tables.is_empty() {
+            return Err(FileFault::Truncated { part: PART });
+        }
+        self.around.end_block();
+        let mut marked = self.around.is_marked();
+        let mut names = self.names.into_iter();
+        for (sheet, name) in self.sheets.iter_mut().zip(names.by_ref()) {
+            sheet.name = name;
+        }
+        marked |= names.any(|name| crate::decode::secrecy::is_mark(&name));
+        if self.sheets.is_empty() {
+            return Err(FileFault::OtherForm {
+                declared: "XLS",
+                found: "an HTML page without a table",
+            });
+        }
+        Ok(Document::new(self.sheets, Epoch::Y1900, Some(marked)))
+    }
+}
+
+const PART: &str = "a table of its page";
+
+const DAMAGED: FileFault = FileFault::Damaged { part: PART };
+
+/// Tables within each other; pages that are laid out by tables have a handful.
+const TABLES_DEEP_MAX: usize = 32;
+
+const NAME: &[u8] = b"<x:Name>";
+
+/// Excel lets a sheet be called by 31 characters.
+const NAME_BYTES_MAX: usize = 256;
