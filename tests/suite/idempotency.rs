@@ -1,5 +1,6 @@
 //! Idempotency: a key has one effect and one answer, byte for byte, whoever repeats it and whenever.
 
+use shuguan_tests::signed::content_digest;
 use shuguan_tests::{Answer, Call, Deployment, Identity, Running, eventually, leaves, registry_count, run};
 use tokio::task::JoinSet;
 
@@ -61,6 +62,53 @@ fn a_repeat_is_answered_byte_for_byte_also_after_a_stop_and_after_kill_9() {
             registry_count(&gateway.registry(), TABLE) == 1
         });
         assert_eq!(count(&gateway, "push"), 1);
+    });
+}
+
+/// Lines of NDJSON, exactly so many bytes in all, pushed with their digest stated.
+fn of_length(bytes: usize, line: &[u8]) -> Call {
+    let mut body = line.repeat(bytes / line.len());
+    // Blanks before the last end of line.
+    body.pop();
+    body.resize(bytes - 1, b' ');
+    body.push(b'\n');
+    let digest = content_digest(&body);
+    Call::push(RESIDENT, NDJSON, body).header("content-digest", &digest)
+}
+
+#[test]
+fn a_repeat_is_told_the_same_whether_its_body_is_decoded_again_or_only_hashed() {
+    run(async {
+        let gateway = Deployment::new();
+        let police = gateway.partner(POLICE);
+        let running = gateway.serve();
+        // The last length that is decoded at once, and the first of which the journal is asked before.
+        let lengths = [16 * 1024 - 1, 16 * 1024];
+        let lines = [(one(), (202, "")), (hopeless(), (422, "SG3105"))];
+        for (bytes, (line, expected)) in lengths
+            .iter()
+            .flat_map(|bytes| lines.iter().map(move |line| (*bytes, line)))
+        {
+            let key = format!("{bytes}-{}", expected.0);
+            let push = |line: &[u8]| of_length(bytes, line).header("idempotency-key", &key);
+            let first = send(&running, push(line), &police).await;
+            let code = if first.status == 202 {
+                String::new()
+            } else {
+                first.code()
+            };
+            assert_eq!((first.status.as_u16(), code.as_str()), *expected, "{key}");
+            for _ in 0..2 {
+                let again = send(&running, push(line), &police).await;
+                assert_eq!(told(&again), told(&first), "{key}");
+            }
+            let other = send(&running, push(&resident(&nobody(2), "某某")), &police).await;
+            assert_eq!((other.status.as_u16(), other.code().as_str()), (422, "SG2104"), "{key}");
+            let cut = push(line).header("content-digest", &content_digest(b"other"));
+            let cut = send(&running, cut, &police).await;
+            assert!([400, 422].contains(&cut.status.as_u16()), "{key}");
+        }
+        assert_eq!(count(&gateway, "push"), 2);
     });
 }
 

@@ -108,7 +108,7 @@ fn columns_are_proved_from_the_file_and_withheld_in_a_package() {
 }
 
 #[test]
-fn an_opening_is_its_own_partners_and_of_a_push_only() {
+fn an_opening_is_its_own_partners_and_of_an_extract_proves_what_is_left_of_it() {
     run(async {
         let gateway = Deployment::new();
         let running = gateway.serve();

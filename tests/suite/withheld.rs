@@ -9,10 +9,10 @@ use shuguan_tests::{Call, Deployment, eventually, leaves, registry_count, run};
 
 use crate::feeds::{NDJSON, POLICE, RESIDENT, nobody};
 
-/// Two residents of the county that the grant names, and so many of another one.
+/// Two residents of the county that the grant names, and so many of another one between them in the order of their numbers.
 fn residents(others: u32) -> String {
     let lines = (0..2 + others).map(|n| {
-        let region = if n < 2 { "320707" } else { "320706" };
+        let region = if n == 0 || n == 1 + others { "320707" } else { "320706" };
         let line = json!({ "citizen_id": nobody(n), "name": "某某", "hukou_region": region, "person_status": "0" });
         format!("{line}\n")
     });
@@ -51,10 +51,11 @@ fn told(mut document: Value) -> Value {
 }
 
 #[test]
-fn how_many_rows_a_grant_withholds_is_told_neither_by_the_state_nor_by_the_receipt() {
+fn how_many_rows_a_grant_withholds_is_told_neither_by_the_state_nor_by_the_receipt_nor_by_the_opening() {
     run(async {
         let mut worlds = Vec::new();
-        for others in [0, 5] {
+        // More than the registry reads at once.
+        for others in [0, 1_500] {
             let gateway = of_one_county();
             let running = gateway.serve();
             let feed = Call::push(RESIDENT, NDJSON, residents(others));
@@ -91,6 +92,11 @@ fn how_many_rows_a_grant_withholds_is_told_neither_by_the_state_nor_by_the_recei
                 .find(|leaf| leaf["k"] == "pull")
                 .unwrap();
             assert!(leaf.get("fil").is_none(), "{leaf}");
+            let opening = Call::get(format!("/v1/exchanges/{exchange}/receipt"));
+            let opening = opening.header("accept", "application/vnd.shuguan.opening+json");
+            let opening = running.call(opening, &registry).await.unwrap().json();
+            // Where parts end would say how many stood between.
+            assert_eq!(opening["parts"], "2", "{opening}");
             worlds.push((told(state), told(status)));
         }
         assert_eq!(worlds[0], worlds[1]);

@@ -330,7 +330,7 @@ pub async fn receipt(
     }
 }
 
-/// The salts of columns that the partner sent itself; of an extract that of its content, and of no column.
+/// The salts of columns that the partner sent or received itself; of an extract also that of its content.
 async fn opened(api: &Api, peer: &Peer, exchange: &str) -> Result<Opening, Stop> {
     let view = own(api, peer, exchange).await?;
     if !matches!(view.leaf.event, Event::Push(_) | Event::Pull(_)) {

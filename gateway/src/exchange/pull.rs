@@ -451,9 +451,8 @@ impl Extract<'_> {
         if let Some(stop) = self.stop.take() {
             return Err(stop);
         }
-        match self.shuffle.take() {
-            Some(shuffle) => shuffle.deal(|batch| self.gather(batch.clone()), unshuffled)?,
-            None => {}
+        if let Some(shuffle) = self.shuffle.take() {
+            shuffle.deal(|batch| self.gather(batch.clone()), unshuffled)?;
         }
         self.parts
             .finish_buffered_batch()

@@ -98,6 +98,7 @@ async fn an_extract_ends_with_the_batch_after_its_grant_is_gone() {
         spool: &mut spool,
         shuffle: None,
         columns: ColumnDigests::new(&admitted.plan.schema()).unwrap(),
+        parts: BatchCoalescer::new(admitted.plan.schema(), PART_ROWS),
         index: None,
         allowed,
         text: Vec::new(),
