@@ -277,7 +277,7 @@ impl PolicySet {
     ///
     /// # Errors
     /// What [`PolicySet::uneven`] names.
-    pub fn as_new(self) -> Result<Self, Vec<Fault>> {
+    pub fn into_new(self) -> Result<Self, Vec<Fault>> {
         if self.uneven.is_empty() {
             Ok(self)
         } else {

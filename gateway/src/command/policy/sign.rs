@@ -111,7 +111,7 @@ fn sign(args: &SignArgs, key: &OfficerKey, now_s: i64) -> Result<Envelope, Failu
     let after = args.after.as_deref().map(base).transpose()?;
     let statement = statement(args, &bundle, &set, before.as_ref(), after.as_ref())?;
     if is_new(&statement) {
-        set.as_new().map_err(|faults| faulty(&args.dir, &faults))?;
+        set.into_new().map_err(|faults| faulty(&args.dir, &faults))?;
     }
     // Signatures of another statement are of no use to this one.
     let mut envelope = match before {

@@ -107,7 +107,10 @@ fn stamps_that_go_are_found_by_keys_and_indexes_only() {
     let tables = kept(&[&RESIDENT]);
     let (place, _registry) = Place::with(Store::Sqlite, &tables);
     for table in &tables {
-        let plan = place.query(&format!("EXPLAIN QUERY PLAN {}", forget_stamps(table)));
+        let given = (1..=5).fold(forget_stamps(table), |text, one| {
+            text.replace(&format!("${one}"), "'1'")
+        });
+        let plan = place.query(&format!("EXPLAIN QUERY PLAN {given}"));
         let whole = |step: &&String| step.contains("SCAN") || step.contains("AUTOMATIC");
         assert!(plan.len() > 4, "{plan:?}");
         assert_eq!(plan.iter().find(whole), None, "{plan:?}");

@@ -26,7 +26,7 @@ fn loaded(columns: &str) -> Result<PolicySet, Vec<Fault>> {
 
 /// A bundle that is to come into force for the first time.
 fn new(changes: &[(&str, &str, &str)]) -> Result<PolicySet, Vec<Fault>> {
-    with(changes).and_then(PolicySet::as_new)
+    with(changes).and_then(PolicySet::into_new)
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_bundle_of_before_with_other_columns_is_read_as_it_was() {
     assert_eq!(set.uneven().len(), 1);
     let plan = set.plans().find(|plan| plan.grant_id() == "deaths-survey").unwrap();
     assert!(plan.output().iter().all(|column| column.name != "sex"));
-    assert!(set.as_new().is_err());
+    assert!(set.into_new().is_err());
     assert!(with(&[]).unwrap().uneven().is_empty());
 }
 
