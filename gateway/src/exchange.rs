@@ -304,16 +304,24 @@ impl From<Fault> for Stop {
 }
 
 impl From<Exhausted> for Stop {
-    fn from(Exhausted(quota): Exhausted) -> Self {
-        let mut refused = Refused::new(Refusal::QuotaExceeded).retry_after(quota.reset_s);
+    fn from(Exhausted { quota, fits_no_day }: Exhausted) -> Self {
         let what = match quota.name {
             "per-subject" => "questions about one subject",
             name => name,
         };
-        refused.detail = Some(format!(
-            "the grant allows {} {what} a day, of which {} are left until midnight",
-            quota.quota, quota.remaining
-        ));
+        let refused = Refused::new(Refusal::QuotaExceeded);
+        let mut refused = if fits_no_day {
+            refused.detail(format_args!(
+                "the grant allows {} {what} a day, and this alone is more: no day has room for it in one piece",
+                quota.quota
+            ))
+        } else {
+            let left = format_args!(
+                "the grant allows {} {what} a day, of which {} are left until midnight",
+                quota.quota, quota.remaining
+            );
+            refused.detail(left).retry_after(quota.reset_s)
+        };
         refused.quota = Some(quota);
         refused.into()
     }

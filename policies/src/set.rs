@@ -118,6 +118,8 @@ pub struct PolicySet {
     plans: Vec<Arc<Plan>>,
     /// What [`PolicySet::without_expired`] put aside.
     expired: Vec<Arc<Plan>>,
+    /// See [`PolicySet::uneven`].
+    uneven: Vec<Fault>,
     /// Partner id → target → plans: two look-ups whatever the size of the bundle.
     table: HashMap<String, HashMap<&'static str, Vec<Arc<Plan>>>>,
 }
@@ -205,12 +207,14 @@ impl PolicySet {
         if !builder.faults.is_empty() {
             return Err(builder.faults);
         }
+        let uneven = builder.uneven_faults(texts);
         let mut plans = builder.plans;
         plans.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
         let mut set = Self {
             hash: [0; 32],
             table: index(&plans),
             expired: Vec::new(),
+            uneven,
             catalogue,
             partners,
             purposes,
@@ -261,6 +265,24 @@ impl PolicySet {
     /// SHA-256 of the bundle's canonical bytes; comments, file names and the order of tables do not change it.
     pub fn hash(&self) -> [u8; 32] {
         self.hash
+    }
+
+    /// Push grants of one partner for one record type that are in force at the same time and do not release the same columns. A bundle that has such comes
+    /// into force no more; one that the log names was not asked for it, and is read and comes back as it was.
+    pub fn uneven(&self) -> &[Fault] {
+        &self.uneven
+    }
+
+    /// The same set, if it may come into force for the first time.
+    ///
+    /// # Errors
+    /// What [`PolicySet::uneven`] names.
+    pub fn into_new(self) -> Result<Self, Vec<Fault>> {
+        if self.uneven.is_empty() {
+            Ok(self)
+        } else {
+            Err(self.uneven)
+        }
     }
 
     /// Every partner, sorted by id.

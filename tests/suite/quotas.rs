@@ -291,6 +291,17 @@ fn bytes_of_a_day_run_out_as_they_came_and_a_restart_remembers_them() {
         assert!(more.header("ratelimit").contains(&left), "{}", more.header("ratelimit"));
         let again = push(&running, &gateway, "health-city", first.clone()).await;
         assert_eq!((again.status.as_u16(), &again.body), (202, &answer.body));
+        // A line more than a whole day may have: no midnight helps.
+        let never = Call::push(DEATH, NDJSON, deaths(10, 11));
+        let never = push(&running, &gateway, "health-city", never).await;
+        assert_eq!(said(&never), (429, "SG4112".into()));
+        assert_eq!(never.headers.get("retry-after"), None);
+        assert_eq!(never.json().get("retry_after_s"), None);
+        let detail = format!(
+            "the grant allows {} bytes a day, and this alone is more: no day has room for it in one piece",
+            10 * line
+        );
+        assert_eq!(never.json()["detail"], detail);
         running.kill();
         let running = gateway.serve();
         let over = push(

@@ -58,6 +58,11 @@ impl History {
         newest != Some(*bundle) && self.0.iter().any(|load| load.bundle == *bundle)
     }
 
+    /// Whether a bundle of that hash was ever in force, now or before.
+    pub fn names(&self, bundle: &[u8; 32]) -> bool {
+        self.0.iter().any(|load| load.bundle == *bundle)
+    }
+
     /// Adds what was just loaded.
     pub(super) fn add(&mut self, load: Load) {
         self.0.insert(0, load);

@@ -1,7 +1,8 @@
 //! May this bundle come into force?
 //!
 //! Takes a bundle, the authorities, and what the log knows; gives a [`Vouched`] bundle. In this order, so that the first reason is the same everywhere: it
-//! compiles, it is signed, the files are the signed ones, its serial is due, each signature holds, both roles signed.
+//! compiles, it is signed, the files are the signed ones, its serial is due, it has nothing that only bundles of before are forgiven, each signature holds,
+//! both roles signed.
 //!
 //! A certificate has to be good when the bundle is first accepted. What the log says was accepted stays so: a gateway starts again with its bundle
 //! although an officer has left since.
@@ -159,6 +160,7 @@ pub fn judge(bundle: Bundle, bench: &Bench<'_>) -> Result<Vouched, BundleRefused
     };
     unchanged(&bundle, hash, &envelope.statement).map_err(refused)?;
     let accepted = due(&envelope.statement, bench.history).map_err(refused)?;
+    even(&set, bench.history).map_err(refused)?;
     let signers = signers(&envelope, &set, bench, accepted).map_err(refused)?;
     Ok(Vouched {
         bundle,
@@ -235,6 +237,15 @@ fn due(statement: &Statement, history: &History) -> Result<bool, BundleRefused> 
             Err(BundleRefused::new(Refusal::BundleGoesBack, detail))
         }
         _ => Ok(false),
+    }
+}
+
+/// A new bundle releases evenly. One that the log names was not asked for it: it starts again and comes back as it was.
+fn even(set: &PolicySet, history: &History) -> Result<(), BundleRefused> {
+    if set.uneven().is_empty() || history.names(&set.hash()) {
+        Ok(())
+    } else {
+        Err(BundleRefused::faulty(set.uneven()))
     }
 }
 

@@ -154,6 +154,7 @@ impl Keeper {
             history.add(vouched.load());
         }
         drop(history);
+        warn_uneven(vouched);
         Ok(keeper)
     }
 
@@ -283,6 +284,7 @@ impl Keeper {
                 return Err(unavailable(error));
             }
         };
+        warn_uneven(&vouched);
         let in_force = InForce::of(&vouched);
         let set = vouched.set;
         self.in_force.store(Arc::new(in_force));
@@ -361,6 +363,18 @@ impl Keeper {
             Outcome::Sealed(sealed) | Outcome::Repeated(sealed) => Ok(sealed.index),
             Outcome::KeyReused | Outcome::Replayed => Err(SealError::Unavailable),
         }
+    }
+}
+
+/// What a bundle of before is forgiven still empties columns.
+fn warn_uneven(vouched: &Vouched) {
+    if let Some(first) = vouched.set.uneven().first() {
+        tracing::warn!(
+            policy.serial = vouched.statement.serial,
+            uneven.count = vouched.set.uneven().len(),
+            uneven.first = %first.message,
+            "push grants in force release different columns of the same rows, so a push under one empties what only the other brings; give them the same columns and submit that bundle: `shuguan policy check` names them all"
+        );
     }
 }
 

@@ -43,6 +43,11 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Whether it is more than the grant allows in a whole day: no midnight makes room for it, so the gateway names none.
+    pub fn fits_no_day(&self) -> bool {
+        self.code == Refusal::QuotaExceeded.code() && self.retry_after_s.is_none()
+    }
+
     /// Whether the refusal is about what was sent, and not about who we are or what we may do now.
     pub fn is_about_the_file(&self) -> bool {
         // Changed under our hands, or a fault of our key or clock: the file is as good as it was.
@@ -156,6 +161,7 @@ impl CallError {
     /// Whether the same call may succeed later; with how long to wait when the other side said.
     pub fn retry(&self) -> Option<Option<u64>> {
         match self {
+            Self::Problem(problem) if problem.fits_no_day() => None,
             Self::Problem(problem) if matches!(problem.status, 408 | 409 | 429 | 500..) => Some(problem.retry_after_s),
             Self::Closed | Self::Network(_) => Some(None),
             Self::Certificate(_) | Self::Problem(_) | Self::Unproven(_) => None,

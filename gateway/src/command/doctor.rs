@@ -225,6 +225,10 @@ fn policies(config: &Config, signers: Option<&Signers>, now_s: i64, findings: &m
                 let next = "renew the agreement, then `shuguan policy sign` and `shuguan policy submit`";
                 findings.add(Verdict::Warn, "policies", text, next);
             }
+            if let Some(first) = vouched.set().uneven().first() {
+                let next = "give both grants the same columns, then `shuguan policy sign` and `shuguan policy submit`; `shuguan policy check` names them all";
+                findings.add(Verdict::Warn, "policies", first.message.clone(), next);
+            }
         }
         Err(refused) => {
             let what = format!(

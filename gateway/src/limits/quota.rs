@@ -4,7 +4,7 @@
 //!
 //! Takes a grant's limits at admission; gives a [`Hold`], which counts against the quota at once, becomes use when the exchange is sealed, and nothing
 //! when it is dropped. What was used stands in the log and nowhere else: [`Quotas::restore`] counts the leaves of the day at a start, so a crash
-//! neither loses use nor gains quota. Refuses with 429 and the seconds until midnight.
+//! neither loses use nor gains quota. Refuses with 429 and the seconds until midnight; without those what is more than a whole day may have.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::AddAssign;
@@ -83,9 +83,24 @@ pub struct DayQuota {
     pub reset_s: u64,
 }
 
-/// Nothing is left of a quota until midnight.
+/// Not so much is left of a quota until midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exhausted(pub DayQuota);
+pub struct Exhausted {
+    /// Which, and how it stands.
+    pub quota: DayQuota,
+    /// The exchange alone is more than a whole day may have: no midnight makes room for it.
+    pub fits_no_day: bool,
+}
+
+impl From<DayQuota> for Exhausted {
+    /// A quota of which midnight brings enough.
+    fn from(quota: DayQuota) -> Self {
+        Self {
+            quota,
+            fits_no_day: false,
+        }
+    }
+}
 
 /// What was used of a quota, and what is held of it, on one day.
 #[derive(Clone, Copy, Debug, Default)]
@@ -197,7 +212,7 @@ impl Terms {
         ] {
             let Some(max) = max else { continue };
             if taken >= max {
-                return Err(Exhausted(self.standing(name, max, taken)));
+                return Err(self.standing(name, max, taken).into());
             }
         }
         Ok(())
@@ -261,7 +276,10 @@ impl Hold {
         };
         let taken = *of(&mut used.used) + *of(&mut used.held);
         if taken.saturating_add(more) > max {
-            return Err(Exhausted(self.terms.standing(name, max, taken)));
+            return Err(Exhausted {
+                quota: self.terms.standing(name, max, taken),
+                fits_no_day: total > max,
+            });
         }
         *of(&mut used.held) += more;
         own.fetch_add(more, Ordering::Relaxed);

@@ -151,12 +151,13 @@ impl SubjectHold {
 
 impl Terms {
     fn exhausted(&self, name: &'static str, quota: u64) -> Exhausted {
-        Exhausted(DayQuota {
+        DayQuota {
             name,
             quota,
             remaining: 0,
             reset_s: self.reset_s,
-        })
+        }
+        .into()
     }
 }
 
@@ -228,7 +229,7 @@ mod tests {
     }
 
     fn refused(counted: Result<(), Exhausted>) -> (&'static str, u64) {
-        let Exhausted(quota) = counted.unwrap_err();
+        let Exhausted { quota, .. } = counted.unwrap_err();
         (quota.name, quota.quota)
     }
 

@@ -112,13 +112,9 @@ impl Builder {
         self.plans.push(Arc::new(plan));
     }
 
-    /// What only the whole table shows: ceilings, columns that two grants make differently or only one of a partner's two makes, dataset fields that
-    /// nothing feeds.
+    /// What only the whole table shows: ceilings, columns that two grants make differently, dataset fields that nothing feeds.
     pub(super) fn check_table(&mut self, texts: &[(String, String)], ceilings: &Ceilings, partners: &Partners) {
-        let text = |file: &str| {
-            let found = texts.iter().find(|(name, _)| name == file);
-            found.map(|(_, text)| text.clone()).unwrap_or_default()
-        };
+        let text = |file: &str| text_of(texts, file);
         let mut faults = Vec::new();
         for plan in &self.plans {
             faults.extend(ceilings.check(plan, partners, &text));
@@ -132,25 +128,6 @@ impl Builder {
                 other.granted_line
             );
             let hint = "the registry has one column for it; reduce it the same way in both, or drop it in one";
-            faults.push(at(column, &text, message, hint));
-        }
-        for Uneven {
-            partner,
-            column,
-            of,
-            other,
-        } in self.uneven()
-        {
-            let message = format!(
-                "`{partner}` pushes `{}` by two grants that do not release the same columns: `{}` leaves `{}` as {} and `{}` ({}) not so",
-                of.target().name(),
-                column.name,
-                of.grant_id(),
-                column.kind.operator.describe(),
-                other.grant_id(),
-                other.place()
-            );
-            let hint = "a row holds what was pushed last, by whichever grant, so the other's columns would be emptied; give both the same columns, reduced alike";
             faults.push(at(column, &text, message, hint));
         }
         for column in self.unfed() {
@@ -174,6 +151,13 @@ impl Builder {
             }
         }
         found
+    }
+
+    /// What keeps a bundle from coming into force and leaves it readable: columns that only one of a partner's two grants releases. The bundles of before
+    /// were not asked for it, and the log names them.
+    pub(super) fn uneven_faults(&self, texts: &[(String, String)]) -> Vec<Fault> {
+        let text = |file: &str| text_of(texts, file);
+        self.uneven().iter().map(|uneven| uneven.fault(&text)).collect()
     }
 
     /// Pairs of push grants of one partner for one record type that are in force at the same time and release different columns: a row has one content,
@@ -226,6 +210,33 @@ struct Uneven<'p> {
     column: &'p OutputColumn,
     of: &'p Plan,
     other: &'p Plan,
+}
+
+impl Uneven<'_> {
+    fn fault(&self, text: &dyn Fn(&str) -> String) -> Fault {
+        let Self {
+            partner,
+            column,
+            of,
+            other,
+        } = self;
+        let message = format!(
+            "`{partner}` pushes `{}` by two grants that do not release the same columns: `{}` leaves `{}` as {} and `{}` ({}) not so",
+            of.target().name(),
+            column.name,
+            of.grant_id(),
+            column.kind.operator.describe(),
+            other.grant_id(),
+            other.place()
+        );
+        let hint = "a row holds what was pushed last, by whichever grant, so the other's columns would be emptied; give both the same columns, reduced alike";
+        at(column, text, message, hint)
+    }
+}
+
+fn text_of(texts: &[(String, String)], file: &str) -> String {
+    let found = texts.iter().find(|(name, _)| name == file);
+    found.map(|(_, text)| text.clone()).unwrap_or_default()
 }
 
 fn overlap(one: &Validity, other: &Validity) -> bool {

@@ -281,6 +281,77 @@ fn the_serial_grows_and_going_back_is_said_in_the_signature() {
     assert_eq!(office.refusal(replayed, &later).0, Refusal::BundleStale);
 }
 
+/// The example with a second push grant of death certificates for `enrolment.survey`, without the column `sex`.
+fn uneven_texts() -> Vec<(String, String)> {
+    const LAST: &str = "limits = { rows_per_push = 500_000, rows_per_day = 1_000_000, reject_percent = 20 }";
+    let survey = format!(
+        "{LAST}\n[[grant]]\nid = \"deaths-survey\"\nfor = {{ record = \"health/death-certificate\", purpose = \"enrolment.survey\" }}\n\
+         necessity = \"试\"\nkeep = [\"cert_no\", \"citizen_id\", \"name\", \"death_date\", \"issuer\"]"
+    );
+    let mut uneven = texts();
+    for (name, from, to) in [
+        ("agreements/health.toml", LAST, survey.as_str()),
+        (
+            "purposes.toml",
+            "allow = [\"pull/extract\"] },\n]",
+            "allow = [\"push/feed\", \"pull/extract\"] },\n]",
+        ),
+    ] {
+        let (_, text) = uneven.iter_mut().find(|(file, _)| file == name).unwrap();
+        assert!(text.contains(from), "{name}");
+        *text = text.replacen(from, to, 1);
+    }
+    uneven
+}
+
+/// A statement over the uneven bundle.
+fn uneven_statement(serial: u64) -> Statement {
+    let bundle = Bundle::of(uneven_texts(), None).unwrap();
+    Statement {
+        bundle: bundle.compile().unwrap().hash(),
+        files: bundle.files_hash(),
+        ..statement(serial)
+    }
+}
+
+#[test]
+fn grants_that_release_unevenly_keep_a_new_bundle_out_and_none_that_the_log_names() {
+    let office = Office::new();
+    let [sun, qian] = office.both();
+    let signed = |statement: &Statement| {
+        let envelope = enveloped(statement.clone(), &[&sun, &qian]);
+        Bundle::of(uneven_texts(), Some(envelope.text())).unwrap()
+    };
+    let first = uneven_statement(1);
+    let (refusal, detail) = office.refusal(signed(&first), &History::default());
+    assert_eq!(refusal, Refusal::BundleFaulty);
+    assert!(detail.contains("do not release the same columns"), "{detail}");
+    // The log names it: a start.
+    let in_force = Load {
+        serial: 1,
+        bundle: first.bundle,
+        statement: digest_of(&first),
+    };
+    let started = office.judge(signed(&first), &History::of(vec![in_force])).unwrap();
+    assert!(started.accepted());
+    assert_eq!(started.set().uneven().len(), 1);
+    // It was in force before: a signed rollback, and nothing less.
+    let since = History::of(vec![load(2, [2; 32]), in_force]);
+    let next = Statement {
+        replaces: Some([2; 32]),
+        ..uneven_statement(3)
+    };
+    assert_eq!(office.refusal(signed(&next), &since).0, Refusal::BundleGoesBack);
+    let back = Statement {
+        goes_back_from: Some(2),
+        ..next
+    };
+    assert!(!office.judge(signed(&back), &since).unwrap().accepted());
+    // That it goes back is not enough where the log never named it.
+    let never = History::of(vec![load(2, [2; 32])]);
+    assert_eq!(office.refusal(signed(&back), &never).0, Refusal::BundleFaulty);
+}
+
 #[test]
 fn a_changed_byte_in_any_file_is_found() {
     let office = Office::new();

@@ -41,7 +41,7 @@ impl From<&Fault> for FaultView {
 }
 
 pub(super) fn check(dir: &Path, output: &Output) -> Exit {
-    let outcome = PolicySet::load(dir);
+    let outcome = PolicySet::load(dir).and_then(PolicySet::into_new);
     let (set, faults) = match &outcome {
         Ok(set) => (Some(set), &[][..]),
         Err(faults) => (None, faults.as_slice()),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use shuguan_policies::bundle::SIGNATURE_FILE;
+use shuguan_policies::document::Fault;
 use shuguan_policies::envelope::{Envelope, Statement};
 use shuguan_policies::{Bundle, PolicySet, Role};
 
@@ -109,6 +110,9 @@ fn sign(args: &SignArgs, key: &OfficerKey, now_s: i64) -> Result<Envelope, Failu
     let before = known(&args.dir, bundle.envelope())?;
     let after = args.after.as_deref().map(base).transpose()?;
     let statement = statement(args, &bundle, &set, before.as_ref(), after.as_ref())?;
+    if is_new(&statement) {
+        set.into_new().map_err(|faults| faulty(&args.dir, &faults))?;
+    }
     // Signatures of another statement are of no use to this one.
     let mut envelope = match before {
         Some(before) if before.statement == statement => before,
@@ -141,13 +145,21 @@ fn read(dir: &Path) -> Result<(Bundle, PolicySet), Failure> {
         let set = bundle.compile()?;
         Ok((bundle, set))
     });
-    read.map_err(|faults| {
-        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        Failure::local(format!("a bundle with a fault is not signed\n{}", lines.join("\n")))
-            .coded("SG7201")
-            .at(dir.display().to_string())
-            .then(format!("shuguan policy check {}", dir.display()))
-    })
+    read.map_err(|faults| faulty(dir, &faults))
+}
+
+fn faulty(dir: &Path, faults: &[Fault]) -> Failure {
+    let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    Failure::local(format!("a bundle with a fault is not signed\n{}", lines.join("\n")))
+        .coded("SG7201")
+        .at(dir.display().to_string())
+        .then(format!("shuguan policy check {}", dir.display()))
+}
+
+/// Whether it says neither that an older bundle comes back nor again what is in force: those two were not asked what a new one is. The gateway looks into
+/// its log whether that is so.
+fn is_new(statement: &Statement) -> bool {
+    statement.goes_back_from.is_none() && statement.replaces != Some(statement.bundle)
 }
 
 fn known(place: &Path, text: Option<&str>) -> Result<Option<Envelope>, Failure> {

@@ -57,7 +57,7 @@ pub(super) fn fate_of(item: &Item, error: CallError) -> Fate {
         };
     }
     match error {
-        CallError::Problem(problem) if problem.is_about_the_file() => Fate::refused(&problem),
+        CallError::Problem(problem) if problem.is_about_the_file() || problem.fits_no_day() => Fate::refused(&problem),
         CallError::Problem(problem) => Fate::Barred {
             code: problem.code,
             title: problem.title,

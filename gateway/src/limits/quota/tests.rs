@@ -35,7 +35,7 @@ fn rows(rows: u64) -> Amount {
 }
 
 fn exhausted(hold: Result<Hold, Exhausted>) -> DayQuota {
-    hold.unwrap_err().0
+    hold.unwrap_err().quota
 }
 
 #[test]
@@ -111,6 +111,25 @@ fn what_is_held_counts_at_once_and_what_is_dropped_not_at_all() {
     assert!(third.rows(9).is_err());
     third.rows(8).unwrap();
     assert_eq!(third.standing().first().unwrap().remaining, 8);
+}
+
+#[test]
+fn what_is_more_than_a_whole_day_may_have_fits_no_day_and_what_is_less_fits_tomorrow() {
+    let [_, births] = plans();
+    let quotas = Quotas::default();
+    let first = quotas.hold("health-city", &births, NOON_US).unwrap();
+    first.bytes(600).unwrap();
+    let second = quotas.hold("health-city", &births, NOON_US).unwrap();
+    let refused = |bytes| second.bytes(bytes).unwrap_err();
+    for (bytes, fits_no_day) in [(401, false), (1_000, false), (1_001, true), (u64::MAX, true)] {
+        let refused = refused(bytes);
+        assert_eq!(refused.fits_no_day, fits_no_day, "{bytes}");
+        assert_eq!((refused.quota.name, refused.quota.remaining), ("bytes", 400));
+    }
+    assert!(second.rows(11).unwrap_err().fits_no_day);
+    second.rows(10).unwrap();
+    let third = quotas.hold("health-city", &births, NOON_US).unwrap_err();
+    assert!(!third.fits_no_day, "tomorrow there are rows again");
 }
 
 #[test]

@@ -35,14 +35,21 @@ pub(in crate::registry) const FORGET_HELD: &str = "DELETE FROM snapshot_held WHE
     JOIN relay_progress p ON p.exchange = s.exchange WHERE s.record = $1 AND s.partner = $2 AND s.leaf <= $3 AND p.close_after = $4 \
     ORDER BY s.leaf DESC LIMIT 1000000 OFFSET $5)";
 
-/// Of the snapshots that have ended before the newest [`KEPT_MAX`], some: their stamps of keys that nobody has a row of are of no use any more, because
-/// only an older batch could still bring one, and none is set aside. The key of a rejected record may be a person's number. Parameters: as of [`FORGET_HELD`].
+/// An end forgets so many stamps at most, so that it takes a moment also where they were kept for months.
+pub(in crate::registry) const STAMPS_MAX: usize = 8_192;
+
+/// Of the snapshots that have ended before the newest [`KEPT_MAX`], the oldest first: their stamps of keys that nobody has a row of are of no use any
+/// more, because only an older batch could still bring one, and none is set aside. The key of a rejected record may be a person's number. At most
+/// [`STAMPS_MAX`] an end; the next takes what is left, of whatever age. A row is asked for as a value, because PostgreSQL may answer a NOT EXISTS by
+/// reading the whole table. Parameters: as of [`FORGET_HELD`].
 pub(in crate::registry) fn forget_stamps(table: &TableSpec) -> String {
     format!(
-        "DELETE FROM snapshot_seen WHERE exchange IN (SELECT s.exchange FROM snapshot s \
+        "DELETE FROM snapshot_seen WHERE (exchange, row_key) IN (SELECT k.exchange, k.row_key FROM snapshot o \
+         JOIN relay_progress e ON e.exchange = o.exchange JOIN snapshot_seen k ON k.exchange = o.exchange \
+         WHERE o.record = $1 AND o.partner = $2 AND o.leaf <= (SELECT s.leaf FROM snapshot s \
          JOIN relay_progress p ON p.exchange = s.exchange WHERE s.record = $1 AND s.partner = $2 AND s.leaf <= $3 AND p.close_after = $4 \
-         ORDER BY s.leaf DESC LIMIT 4 OFFSET $5) \
-         AND NOT EXISTS (SELECT 1 FROM {} t WHERE t._key = snapshot_seen.row_key)",
+         ORDER BY s.leaf DESC LIMIT 1 OFFSET $5) AND e.close_after = $4 \
+         AND (SELECT t._key FROM {} t WHERE t._key = k.row_key) IS NULL ORDER BY o.leaf LIMIT {STAMPS_MAX})",
         table.name
     )
 }

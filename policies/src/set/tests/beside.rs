@@ -1,7 +1,7 @@
-//! Push grants of one partner for one record type: they release the same columns, or the bundle does not load. And the limit that came later.
+//! Push grants of one partner for one record type: they release the same columns, or the bundle does not come into force anew; it is read all the same. And the limit that came later.
 
 use super::super::PolicySet;
-use super::guards::{POLICE, refused, with};
+use super::guards::{POLICE, shown, with};
 use crate::document::Fault;
 
 const HEALTH: &str = "agreements/health.toml";
@@ -21,19 +21,24 @@ fn second(whose: &str, columns: &str) -> String {
 }
 
 fn loaded(columns: &str) -> Result<PolicySet, Vec<Fault>> {
-    with(&[SURVEY, (HEALTH, LAST, &second("partner = \"health-city\", ", columns))])
+    new(&[SURVEY, (HEALTH, LAST, &second("partner = \"health-city\", ", columns))])
+}
+
+/// A bundle that is to come into force for the first time.
+fn new(changes: &[(&str, &str, &str)]) -> Result<PolicySet, Vec<Fault>> {
+    with(changes).and_then(PolicySet::into_new)
 }
 
 #[test]
 fn two_push_grants_of_one_partner_with_other_columns_are_refused() {
     let fewer = SAME.replace("\"sex\", ", "");
-    refused(
-        &[SURVEY, (HEALTH, LAST, &second("partner = \"health-city\", ", &fewer))],
+    shown(
+        &loaded(&fewer).unwrap_err(),
         "`health-city` pushes `health/death-certificate` by two grants that do not release the same columns",
         "\"sex\"",
     );
     // Of the whole agency it is one fault, not one a partner.
-    let faults = with(&[SURVEY, (HEALTH, LAST, &second("", &fewer))]).unwrap_err();
+    let faults = new(&[SURVEY, (HEALTH, LAST, &second("", &fewer))]).unwrap_err();
     assert_eq!(faults.len(), 1, "{faults:?}");
     let reduced = format!(
         "{}\nreduce.name = {{ op = \"mask\", first = 1 }}",
@@ -54,6 +59,18 @@ fn two_push_grants_of_one_partner_with_other_columns_are_refused() {
 }
 
 #[test]
+fn a_bundle_of_before_with_other_columns_is_read_as_it_was() {
+    let fewer = SAME.replace("\"sex\", ", "");
+    let survey = second("partner = \"health-city\", ", &fewer);
+    let set = with(&[SURVEY, (HEALTH, LAST, &survey)]).unwrap();
+    assert_eq!(set.uneven().len(), 1);
+    let plan = set.plans().find(|plan| plan.grant_id() == "deaths-survey").unwrap();
+    assert!(plan.output().iter().all(|column| column.name != "sex"));
+    assert!(set.into_new().is_err());
+    assert!(with(&[]).unwrap().uneven().is_empty());
+}
+
+#[test]
 fn the_same_columns_in_any_order_may_have_two_grants_and_so_may_what_another_partner_sends() {
     assert!(loaded(SAME).is_ok());
     assert!(loaded("keep = [\"citizen_id\", \"cert_no\", \"name\", \"death_date\", \"issuer\", \"sex\"]").is_ok());
@@ -65,7 +82,7 @@ fn the_same_columns_in_any_order_may_have_two_grants_and_so_may_what_another_par
         (HEALTH, whole, ganyu),
         (HEALTH, LAST, &second("partner = \"health-city\", ", &fewer)),
     ];
-    assert!(with(&apart).is_ok());
+    assert!(new(&apart).is_ok());
 }
 
 #[test]
@@ -86,7 +103,7 @@ fn an_agreement_that_begins_when_the_one_before_is_over_may_release_less() {
     };
     let next = resident("2027-01-01T00:00:00+08:00");
     let early = resident("2026-12-31T23:59:59+08:00");
-    let with_next = |text: &str| with(&[SURVEY, over, ("agreements/next.toml", "", text)]);
+    let with_next = |text: &str| new(&[SURVEY, over, ("agreements/next.toml", "", text)]);
     assert!(with_next(&next).is_ok(), "{:?}", with_next(&next).err());
     let faults = with_next(&early).unwrap_err();
     assert!(

@@ -22,7 +22,11 @@ pub(super) fn with(changes: &[(&str, &str, &str)]) -> Result<PolicySet, Vec<Faul
 
 /// Every fault says this, and the caret of the first stands under `under`.
 pub(super) fn refused(changes: &[(&str, &str, &str)], message: &str, under: &str) {
-    let faults = with(changes).unwrap_err();
+    shown(&with(changes).unwrap_err(), message, under);
+}
+
+/// The same of faults that are there.
+pub(super) fn shown(faults: &[Fault], message: &str, under: &str) {
     let shown: Vec<String> = faults.iter().map(ToString::to_string).collect();
     assert!(
         faults.iter().all(|fault| fault.message.contains(message)),
