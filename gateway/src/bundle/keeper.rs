@@ -28,6 +28,7 @@ use super::judge::{Bench, BundleRefused, Signer, Vouched, judge};
 use crate::clock;
 use crate::edge::health::Light;
 use crate::edge::signers::Signers;
+use crate::exchange::owed::OwedLeaf;
 use crate::exchange::seal::unavailable;
 use crate::exchange::{Fault, Refused, Stations, Stop, pull};
 use crate::hex::hex;
@@ -308,7 +309,7 @@ impl Keeper {
         done.map_err(Fault::from_error("install a bundle"))
     }
 
-    /// What is gone; the load itself is durable by now, so a leaf that cannot be sealed stops nothing.
+    /// What is gone; the load itself is durable by now, so a leaf that cannot be sealed stops nothing and is owed.
     async fn seal_revoked(&self, change: &Change, serial: u64, set: &PolicySet, before: &PolicySet, by: &str) {
         let grants = change.gone.iter().map(|grant| (Some(grant.clone()), None));
         let partners = change.partners_gone.iter().map(|id| (None, Some(id.clone())));
@@ -322,9 +323,16 @@ impl Keeper {
                 p,
                 ..blank(by)
             };
-            if let Err(error) = self.seal(event).await {
-                tracing::error!(error = %error, "a revocation is in force and its leaf could not be sealed");
-            }
+            let Ok(exchange) = clock::exchange_id(&self.stations.clock) else {
+                tracing::error!("a revocation is in force and its leaf has no id");
+                continue;
+            };
+            let leaf = OwedLeaf {
+                exchange,
+                partner: None,
+                event: Event::Policy(event),
+            };
+            self.stations.owed.seal(&self.stations.journal, leaf).await;
         }
     }
 
