@@ -10,7 +10,7 @@
 //! | 2 | the registry's writer knows the columns of both bundles | nothing |
 //! | 3 | a submitted bundle is installed in its folder | the new bundle, signed: the next start loads it and seals its leaf |
 //! | 4 | the `loaded` leaf is durable | the same, and the log says so |
-//! | 5 | swapped; extracts whose grant is gone or another end, each with a `refusal` leaf at `kept` if it was ready; a `revoked` leaf for each grant and partner that is gone | as 4; what is gone follows from both hashes |
+//! | 5 | swapped; extracts whose grant is gone or another end, each with a `refusal` leaf at `kept` if it was ready; a `revoked` leaf for each grant and partner that is gone; what the journal does not take of these is owed (`exchange/owed.rs`) | as 4; what is gone follows from both hashes |
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

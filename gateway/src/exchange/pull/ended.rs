@@ -18,6 +18,9 @@ use crate::refusal::Refusal;
 pub async fn end_unheld(stations: &Arc<Stations>) -> usize {
     let policies = stations.policies.load_full();
     let ended = stations.extracts.end_unheld(&policies, stations.wall.now_us());
+    if ended.is_empty() {
+        return 0;
+    }
     let count = ended.len();
     let sealing = Arc::clone(stations);
     let sealed = stations.tasks.spawn(async move {
