@@ -12,6 +12,7 @@
 //! | `release`, `subjects`, `index_keys`, `tags` | the gate; whom a part is about, as keyed tags, and under which keys |
 //! | `seal`, `answer`, `receipt_keys` | the point after which a crash is safe; the answer, and what signs it |
 //! | `statement`, `ack`, `recall`, `ticket` | what is stated about an exchange that the log holds |
+//! | `owed` | leaves of what happened, which the journal could not take yet |
 
 pub mod ack;
 pub mod admit;
@@ -23,6 +24,7 @@ pub mod compare;
 pub mod index_keys;
 pub mod inflight;
 pub mod mode;
+pub mod owed;
 pub mod pull;
 pub mod push;
 pub mod quality;
@@ -65,6 +67,7 @@ use crate::registry::Registry;
 use crate::witnessing::Witnessing;
 use index_keys::IndexKeys;
 use inflight::KeysInFlight;
+use owed::Owed;
 use signing::Signing;
 use tags::Tags;
 
@@ -107,7 +110,9 @@ pub struct Stations {
     pub registry: Registry,
     /// Prepared extracts.
     pub extracts: Extracts,
-    /// Extracts being prepared, acts being carried out and leaves of pushes that broke off; waited for when the gateway stops.
+    /// Leaves of what happened that the journal could not take yet.
+    pub owed: Owed,
+    /// Extracts being prepared, acts being carried out, leaves of pushes that broke off and of extracts that ended; waited for when the gateway stops.
     pub tasks: TaskTracker,
 }
 

@@ -535,7 +535,7 @@ impl Journal {
     }
 
     #[cfg(test)]
-    async fn limit_pages(&self, more: Option<i64>) {
+    pub(crate) async fn limit_pages(&self, more: Option<i64>) {
         let _ = self.submit(Work::LimitPages(more)).await;
     }
 

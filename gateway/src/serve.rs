@@ -28,6 +28,7 @@ use crate::api::gate::Gate;
 use crate::api::places::Places;
 use crate::api::{self, Api};
 use crate::bundle::{BundleRefused, Keeper};
+use crate::chain::Chain;
 use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::console;
@@ -36,6 +37,7 @@ use crate::edge::health::{self, Light, Readiness};
 use crate::edge::listen::{Edge, listen};
 use crate::edge::revocation::RevocationSet;
 use crate::edge::tls::{self, TlsSettings};
+use crate::exchange::owed::TURN_MAX;
 use crate::exchange::{Stations, Stop, pull};
 use crate::journal::{Entry, Journal, RefusalDraft, SealError};
 use crate::pki::acts;
@@ -414,6 +416,7 @@ impl Gateway {
         while self.relay.join_next().await.is_some() {}
         self.workers.shutdown().await;
         let journal = self.stations.journal.clone();
+        self.stations.owed.settle(&journal, usize::MAX).await;
         if let Err(error) = journal.close().await {
             tracing::error!(error = %error, "the stop leaf could not be sealed");
         }
@@ -447,6 +450,7 @@ async fn watch(
         stations.extracts.sweep();
         // An agreement can end without another bundle.
         pull::end_unheld(&stations).await;
+        settle(&stations).await;
         // A year that is over is a notice and no fault: the volume goes on until an operator turns it.
         if let Some((light, said)) = volumes::describe(&stations.journal, &mut volume, now_us).await {
             readiness.report("volume", light, said);
@@ -495,6 +499,20 @@ async fn watch(
         if draining.load(Ordering::Relaxed) {
             readiness.report("draining", Light::Red, "the gateway is stopping");
         }
+    }
+}
+
+/// Tries the leaves again that are owed; to the end of the turn, though the gateway stop meanwhile.
+async fn settle(stations: &Arc<Stations>) {
+    if stations.owed.is_empty() {
+        return;
+    }
+    let owing = Arc::clone(stations);
+    let settled = stations
+        .tasks
+        .spawn(async move { owing.owed.settle(&owing.journal, TURN_MAX).await });
+    if let Err(error) = settled.await {
+        tracing::error!(error = %Chain(&error), "what is owed to the log could not be tried again");
     }
 }
 

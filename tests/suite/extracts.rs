@@ -609,6 +609,7 @@ fn a_narrower_grant_ends_what_was_prepared_under_the_wider_one_and_rows_without_
         assert_eq!(code, 0, "{error}");
         let late = content(&running, &registry, &wide).await;
         assert_eq!((late.status.as_u16(), late.code().as_str()), (409, "SG4116"));
+        assert_eq!(late.headers.get("retry-after"), None, "no wait brings it back");
         let state = Call::get(wide["links"]["status"].as_str().unwrap_or_default().to_owned());
         let state = running.call(state, &registry).await.unwrap().json();
         assert_eq!(

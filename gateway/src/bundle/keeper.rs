@@ -10,7 +10,7 @@
 //! | 2 | the registry's writer knows the columns of both bundles | nothing |
 //! | 3 | a submitted bundle is installed in its folder | the new bundle, signed: the next start loads it and seals its leaf |
 //! | 4 | the `loaded` leaf is durable | the same, and the log says so |
-//! | 5 | swapped; extracts whose grant is gone or another end, each with a `refusal` leaf at `kept` if it was ready; a `revoked` leaf for each grant and partner that is gone | as 4; what is gone follows from both hashes |
+//! | 5 | swapped; extracts whose grant is gone or another end, each with a `refusal` leaf at `kept` if it was ready; a `revoked` leaf for each grant and partner that is gone; what the journal does not take of these is owed (`exchange/owed.rs`) | as 4; what is gone follows from both hashes |
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -28,6 +28,7 @@ use super::judge::{Bench, BundleRefused, Signer, Vouched, judge};
 use crate::clock;
 use crate::edge::health::Light;
 use crate::edge::signers::Signers;
+use crate::exchange::owed::OwedLeaf;
 use crate::exchange::seal::unavailable;
 use crate::exchange::{Fault, Refused, Stations, Stop, pull};
 use crate::hex::hex;
@@ -310,7 +311,7 @@ impl Keeper {
         done.map_err(Fault::from_error("install a bundle"))
     }
 
-    /// What is gone; the load itself is durable by now, so a leaf that cannot be sealed stops nothing.
+    /// What is gone; the load itself is durable by now, so a leaf that cannot be sealed stops nothing and is owed.
     async fn seal_revoked(&self, change: &Change, serial: u64, set: &PolicySet, before: &PolicySet, by: &str) {
         let grants = change.gone.iter().map(|grant| (Some(grant.clone()), None));
         let partners = change.partners_gone.iter().map(|id| (None, Some(id.clone())));
@@ -324,9 +325,16 @@ impl Keeper {
                 p,
                 ..blank(by)
             };
-            if let Err(error) = self.seal(event).await {
-                tracing::error!(error = %error, "a revocation is in force and its leaf could not be sealed");
-            }
+            let Ok(exchange) = clock::exchange_id(&self.stations.clock) else {
+                tracing::error!("a revocation is in force and its leaf has no id");
+                continue;
+            };
+            let leaf = OwedLeaf {
+                exchange,
+                partner: None,
+                event: Event::Policy(event),
+            };
+            self.stations.owed.seal(&self.stations.journal, leaf).await;
         }
     }
 

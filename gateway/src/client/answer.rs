@@ -158,11 +158,13 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// Whether the same call may succeed later; with how long to wait when the other side said.
+    /// Whether the same call may succeed later; with how long to wait when the other side said. After a conflict only when it said so: an extract that the policies
+    /// ended does not come back.
     pub fn retry(&self) -> Option<Option<u64>> {
         match self {
             Self::Problem(problem) if problem.fits_no_day() => None,
-            Self::Problem(problem) if matches!(problem.status, 408 | 409 | 429 | 500..) => Some(problem.retry_after_s),
+            Self::Problem(problem) if matches!(problem.status, 408 | 429 | 500..) => Some(problem.retry_after_s),
+            Self::Problem(problem) if problem.status == 409 => problem.retry_after_s.map(Some),
             Self::Closed | Self::Network(_) => Some(None),
             Self::Certificate(_) | Self::Problem(_) | Self::Unproven(_) => None,
         }
@@ -275,6 +277,27 @@ mod tests {
             code: code.into(),
             ..Problem::default()
         }))
+    }
+
+    #[test]
+    fn a_conflict_is_repeated_only_when_the_gateway_says_that_a_wait_helps() {
+        let conflict = |code: &str, retry_after_s| {
+            let problem = Problem {
+                status: 409,
+                code: code.into(),
+                retry_after_s,
+                ..Problem::default()
+            };
+            CallError::Problem(Box::new(problem)).retry()
+        };
+        assert_eq!(conflict(Refusal::KeyInFlight.code(), Some(1)), Some(Some(1)));
+        assert_eq!(conflict(Refusal::GrantChanged.code(), Some(1)), Some(Some(1)));
+        assert_eq!(
+            conflict(Refusal::GrantChanged.code(), None),
+            None,
+            "of an extract that is gone"
+        );
+        assert_eq!(answered(503, Refusal::Draining.code()).retry(), Some(None));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
@@ -141,11 +141,17 @@ impl Drop for InFlight {
     }
 }
 
+/// Most bytes of a frame of an answer. What a reader leaves of the last one lies in the buffer of its stream, judged by nobody: no more than this.
+const FRAME_BYTES_MAX: usize = 16 * 1024;
+
 /// An answer's body; its request counts as in flight until it has been sent. It breaks off when its reader takes less than the lowest rate: the spool, the
 /// place and the descriptor of an answer are held for as long as it takes. The clock runs from a piece to the question for the next; what we take to
-/// make one is not the reader's.
+/// make one is not the reader's. A stream of HTTP/2 with a window of one byte is asked for a piece and buffers whatever it is given, so a piece is at most
+/// [`FRAME_BYTES_MAX`]: then the last of an answer is given only when the others were taken.
 struct Sending {
     body: Body,
+    /// What is left of the body's last piece.
+    rest: Bytes,
     in_flight: InFlight,
     /// Among those of its connection.
     number: u64,
@@ -167,11 +173,25 @@ impl Sending {
         in_flight.0.offers(number, true);
         Self {
             body,
+            rest: Bytes::new(),
             in_flight,
             number,
             window: RateWindow::new(rate_min),
             given: None,
         }
+    }
+
+    /// The next piece, of the body's last one while there is some left of it.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.rest.is_empty() {
+            match ready!(http_body::Body::poll_frame(Pin::new(&mut self.body), cx)?).map(Frame::into_data) {
+                None => return Poll::Ready(None),
+                Some(Err(trailers)) => return Poll::Ready(Some(Ok(trailers))),
+                Some(Ok(data)) => self.rest = data,
+            }
+        }
+        let bytes = self.rest.len().min(FRAME_BYTES_MAX);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(bytes)))))
     }
 }
 
@@ -194,7 +214,7 @@ impl http_body::Body for Sending {
         }
         // What we take to make a piece is not the reader's.
         self.in_flight.0.offers(self.number, false);
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        let frame = self.poll_piece(cx);
         if let Poll::Ready(ready) = &frame {
             self.in_flight.0.moved();
             self.in_flight.0.offers(self.number, true);
@@ -205,11 +225,20 @@ impl http_body::Body for Sending {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (rest, body) = (
+            u64::try_from(self.rest.len()).unwrap_or(u64::MAX),
+            self.body.size_hint(),
+        );
+        let mut hint = SizeHint::new();
+        if let Some(upper) = body.upper() {
+            hint.set_upper(upper.saturating_add(rest));
+        }
+        hint.set_lower(body.lower().saturating_add(rest));
+        hint
     }
 }
 
@@ -371,10 +400,13 @@ mod tests {
     use std::time::Duration;
 
     use axum::body::Body;
-    use http_body_util::BodyExt;
+    use bytes::Bytes;
+    use http::HeaderMap;
+    use http_body::{Body as _, Frame};
+    use http_body_util::{BodyExt, StreamBody};
     use tokio::time::Instant;
 
-    use super::{Activity, InFlight, Sending};
+    use super::{Activity, FRAME_BYTES_MAX, InFlight, Sending};
 
     /// An answer of whose last piece so many bytes went so many seconds ago.
     fn sending(activity: &Arc<Activity>, given: Option<(u64, usize)>) -> Sending {
@@ -410,5 +442,49 @@ mod tests {
             .given
             .and_then(|_| Some((Instant::now().checked_sub(Duration::from_secs(31))?, 8)));
         assert!(answer.frame().await.is_some_and(|frame| frame.is_err()));
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_one_piece_goes_frame_by_frame_and_says_its_length_and_its_end() {
+        let activity = Arc::new(Activity::new());
+        let whole: Bytes = (0..=255)
+            .cycle()
+            .take(2 * FRAME_BYTES_MAX + 5)
+            .collect::<Vec<u8>>()
+            .into();
+        let mut answer = Sending::new(whole.clone().into(), InFlight::begin(&activity), 0);
+        let (mut sent, mut lengths) = (Vec::new(), Vec::new());
+        while !answer.is_end_stream() {
+            let left = u64::try_from(whole.len() - sent.len()).ok();
+            assert_eq!(answer.size_hint().exact(), left);
+            let data = answer.frame().await.and_then(Result::ok).map(Frame::into_data);
+            let data = data.and_then(Result::ok).unwrap_or_default();
+            lengths.push(data.len());
+            sent.extend(data);
+        }
+        assert_eq!(lengths, [FRAME_BYTES_MAX, FRAME_BYTES_MAX, 5]);
+        assert_eq!(sent, whole);
+        assert_eq!(answer.size_hint().exact(), Some(0));
+        assert!(answer.frame().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn trailers_and_faults_come_behind_the_whole_of_what_was_before_them() {
+        let activity = Arc::new(Activity::new());
+        let piece = || Frame::data(Bytes::from(vec![7; FRAME_BYTES_MAX + 1]));
+        for last in [Ok(Frame::trailers(HeaderMap::new())), Err("it broke")] {
+            let well = last.is_ok();
+            let frames = StreamBody::new(futures_util::stream::iter([Ok(piece()), last]));
+            let mut answer = Sending::new(Body::new(frames), InFlight::begin(&activity), 0);
+            for bytes in [FRAME_BYTES_MAX, 1] {
+                assert!(!answer.is_end_stream());
+                let frame = answer.frame().await.and_then(Result::ok);
+                assert_eq!(
+                    frame.and_then(|frame| frame.into_data().ok()).map(|data| data.len()),
+                    Some(bytes)
+                );
+            }
+            assert_eq!(answer.frame().await.map(|frame| frame.is_ok()), Some(well));
+        }
     }
 }

@@ -351,6 +351,7 @@ fn router() -> Router {
         .route("/framing", any(framing_of))
         .route("/slow", get(slow))
         .route("/endless", get(endless))
+        .route("/large", get(async || large()))
 }
 
 async fn who(axum::Extension(caller): axum::Extension<Caller>) -> String {
@@ -370,6 +371,11 @@ async fn framing_of(request: Request) -> String {
 async fn slow() -> &'static str {
     tokio::time::sleep(Duration::from_millis(400)).await;
     "done"
+}
+
+/// An answer of one piece.
+fn large() -> String {
+    "0123456789abcdef-".repeat(200 * 1024 / 17)
 }
 
 async fn endless() -> impl IntoResponse {

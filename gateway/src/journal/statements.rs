@@ -51,11 +51,26 @@ pub(super) const FIND_INBOX: &str =
 pub(super) const MOVE_INBOX: &str =
     "UPDATE inbox SET state = ?3, changed_us = ?4, reason = ?5 WHERE leaf = ?1 AND state = ?2";
 pub(super) const DELETE_PAYLOAD: &str = "DELETE FROM payload WHERE leaf = ?1";
+/// A row beside a leaf that is no push waits for nothing: it counts nowhere as waiting, or it would bar its partner for good. Asked row by row, so that
+/// the index of the inbox leads.
+macro_rules! beside_push {
+    () => {
+        "(SELECT l.kind FROM leaf l WHERE l.idx = inbox.leaf) = 'push'"
+    };
+}
 /// Since when the oldest batch waits: from its sealing, or from when it was released or ordered again, as the clock went and not as the log counted.
-pub(super) const OLDEST_WAITING: &str = "SELECT changed_us FROM inbox WHERE state = 'waiting' ORDER BY leaf LIMIT 1";
-pub(super) const PENDING: &str = "SELECT partner, count(*), CAST(sum(bytes) AS bigint) FROM (
-  SELECT partner, bytes FROM inbox WHERE state = 'waiting' UNION ALL SELECT partner, bytes FROM inbox WHERE state = 'set-aside')
-  AS pending GROUP BY partner";
+pub(super) const OLDEST_WAITING: &str = concat!(
+    "SELECT changed_us FROM inbox WHERE state = 'waiting' AND ",
+    beside_push!(),
+    " ORDER BY leaf LIMIT 1"
+);
+pub(super) const PENDING: &str = concat!(
+    "SELECT partner, count(*), CAST(sum(bytes) AS bigint) FROM (
+  SELECT partner, bytes FROM inbox WHERE state = 'waiting' AND ",
+    beside_push!(),
+    " UNION ALL SELECT partner, bytes FROM inbox WHERE state = 'set-aside')
+  AS pending GROUP BY partner"
+);
 pub(super) const RELAYED_LEAF: &str =
     "SELECT idx FROM leaf WHERE exchange = ?1 AND kind = 'relayed' ORDER BY idx LIMIT 1";
 
@@ -194,10 +209,18 @@ pub(super) const ANSWERS: &str = "SELECT sealed FROM answer WHERE leaf = ?1";
 pub(super) const REJECTS: &str = "SELECT sealed FROM reject WHERE leaf = ?1";
 pub(super) const EVIDENCE: &str =
     "SELECT e.sealed, k.month, k.key FROM evidence e LEFT JOIN wrapped_key k ON k.leaf = e.leaf WHERE e.leaf = ?1";
-pub(super) const NEXT_LANE: &str = "SELECT lane, partner, rec, leaf, changed_us FROM inbox WHERE state = 'waiting' AND lane > ?1 ORDER BY lane, leaf LIMIT 1";
+pub(super) const NEXT_LANE: &str = concat!(
+    "SELECT lane, partner, rec, leaf, changed_us FROM inbox WHERE state = 'waiting' AND lane > ?1 AND ",
+    beside_push!(),
+    " ORDER BY lane, leaf LIMIT 1"
+);
 /// Of a partner and record type, in either lane, before a leaf.
-pub(super) const WAITS_BEFORE: &str = "SELECT EXISTS (SELECT 1 FROM inbox WHERE state = 'waiting'
-     AND lane IN (?1 || ' ' || ?2, ?1 || ' ' || ?2 || ' bulk') AND leaf < ?3)";
+pub(super) const WAITS_BEFORE: &str = concat!(
+    "SELECT EXISTS (SELECT 1 FROM inbox WHERE state = 'waiting'
+     AND lane IN (?1 || ' ' || ?2, ?1 || ' ' || ?2 || ' bulk') AND leaf < ?3 AND ",
+    beside_push!(),
+    ")"
+);
 pub(super) const ASIDE_BEFORE: &str = "SELECT EXISTS (SELECT 1 FROM inbox WHERE state = 'set-aside'
      AND partner = ?1 AND rec = ?2 AND leaf < ?3)";
 pub(super) const OLDEST_ASIDE: &str = "SELECT rec, min(leaf) FROM inbox WHERE state = 'set-aside' GROUP BY rec";

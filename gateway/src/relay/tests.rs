@@ -21,7 +21,9 @@ use uuid::Uuid;
 
 use super::{RelaySettings, RelayState, RelayStatus, run};
 use crate::clock::Clock;
-use crate::journal::{Entry, Evidence, Journal, JournalSettings, Outcome, Query, Reader, Secret};
+use crate::journal::{Entry, Evidence, Journal, JournalPlace, JournalSettings, Outcome, Query, Reader, Secret};
+use crate::postgres::link::run_once;
+use crate::postgres::stores;
 use crate::registry::tests::fixture::{ANNA, BORIS, DEATH, RESIDENT, kept, whole};
 use crate::registry::tests::store::{Place, Store, on_both_stores};
 use crate::registry::{Ahead, Missing, Part, Registry, RegistrySettings, SqliteSettings};
@@ -46,8 +48,16 @@ struct Inbox {
 
 impl Inbox {
     fn beside(place: &Place) -> Self {
+        Self::on(Store::Sqlite, place)
+    }
+
+    /// The journal on that store too.
+    fn on(store: Store, place: &Place) -> Self {
         let folder = place.folder.path().join("journal");
-        let settings = JournalSettings::at(folder, "gw1.example/log", Secret::new([1; 32]), Secret::new([2; 32]));
+        let mut settings = JournalSettings::at(folder, "gw1.example/log", Secret::new([1; 32]), Secret::new([2; 32]));
+        if store == Store::Postgres {
+            settings.place = JournalPlace::Postgres(Box::new(stores::database("journal")));
+        }
         Journal::create(&settings).unwrap();
         let journal = Journal::open(&settings, Clock::system()).unwrap();
         Self {
@@ -75,6 +85,20 @@ impl Inbox {
         let sealed = self.journal.seal(entry).await.unwrap();
         assert!(matches!(sealed, Outcome::Sealed(_)));
         exchange
+    }
+
+    /// Ends the journal, runs statements past it, and opens it again.
+    async fn tampered(mut self, statements: &str) -> Self {
+        self.journal.close().await.unwrap();
+        match &self.settings.place {
+            JournalPlace::File(path) => {
+                let connection = rusqlite::Connection::open(path).unwrap();
+                connection.execute_batch(statements).unwrap();
+            }
+            JournalPlace::Postgres(server) => run_once(server, statements).unwrap(),
+        }
+        self.journal = Journal::open(&self.settings, Clock::system()).unwrap();
+        self
     }
 
     /// An operator lets a batch that was set aside wait again. False: it was not.

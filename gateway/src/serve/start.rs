@@ -26,6 +26,7 @@ use crate::edge::tls::{self, TlsFault, TlsMaterial, TlsSettings};
 use crate::exchange::Stations;
 use crate::exchange::index_keys::IndexKeys;
 use crate::exchange::inflight::KeysInFlight;
+use crate::exchange::owed::Owed;
 use crate::exchange::receipt_keys::ReceiptKeys;
 use crate::exchange::signing::Signing;
 use crate::exchange::tags::Tags;
@@ -416,6 +417,7 @@ pub(super) fn stations(
         witnessing,
         registry,
         extracts,
+        owed: Owed::default(),
         tasks: TaskTracker::new(),
     })
 }

@@ -174,34 +174,60 @@ async fn a_stream_whose_window_stays_shut_ends_its_connection_whatever_the_other
         idle_timeout: SOON * 2,
         ..settings()
     };
-    // What the others do ends no connection by itself.
-    for (settings, ends) in [(short, true), (settings(), false)] {
-        let gateway = Gateway::with(&city, settings).await;
-        let config = client(&city, Some(&city.partner()), "h2");
-        for window in [0_u32, 70_000] {
-            let (mut read, mut write) = tokio::io::split(gateway.connect(&config).await.unwrap());
-            let mut begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-            // SETTINGS_INITIAL_WINDOW_SIZE.
-            let setting = [&[0, 4][..], &window.to_be_bytes()].concat();
-            begin.extend(frame(4, 0, 0, &setting));
-            begin.extend(asking(1, "/endless"));
-            write.write_all(&begin).await.unwrap();
-            let mut others = JoinSet::new();
-            others.spawn(async move {
-                for stream in 1..200 {
-                    tokio::time::sleep(SOON / 2).await;
-                    // Nobody takes these answers either, so each is taken back (RST_STREAM): the connection is never idle.
-                    let taken_back = frame(3, 0, stream * 2 + 1, &[0, 0, 0, 8]);
-                    let asked = [asking(stream * 2 + 1, "/who"), taken_back].concat();
-                    if write.write_all(&asked).await.is_err() {
-                        return;
-                    }
-                }
-            });
-            assert_eq!(is_closed(&mut read).await, ends, "a window of {window}");
-            others.abort_all();
-        }
+    for (path, window) in [
+        ("/endless", 0_u32),
+        ("/endless", 70_000),
+        ("/large", 1),
+        ("/large", 70_000),
+    ] {
+        let gateway = Gateway::with(&city, short).await;
+        assert!(ends_untaken(&city, &gateway, path, window).await, "{path}, {window}");
     }
+    // What the others do ends no connection by itself.
+    let gateway = Gateway::with(&city, settings()).await;
+    for (path, window) in [("/endless", 70_000), ("/large", 1)] {
+        assert!(!ends_untaken(&city, &gateway, path, window).await, "{path}, {window}");
+    }
+}
+
+/// Asks for a path, takes no more of the answer than the first window, and asks for others meanwhile; whether the connection ends.
+async fn ends_untaken(city: &City, gateway: &Gateway, path: &str, window: u32) -> bool {
+    let config = client(city, Some(&city.partner()), "h2");
+    let (mut read, mut write) = tokio::io::split(gateway.connect(&config).await.unwrap());
+    let mut begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    // SETTINGS_INITIAL_WINDOW_SIZE.
+    let setting = [&[0, 4][..], &window.to_be_bytes()].concat();
+    begin.extend(frame(4, 0, 0, &setting));
+    begin.extend(asking(1, path));
+    write.write_all(&begin).await.unwrap();
+    let mut others = JoinSet::new();
+    others.spawn(async move {
+        for stream in 1..200 {
+            tokio::time::sleep(SOON / 2).await;
+            // Nobody takes these answers either, so each is taken back (RST_STREAM): the connection is never idle.
+            let taken_back = frame(3, 0, stream * 2 + 1, &[0, 0, 0, 8]);
+            let asked = [asking(stream * 2 + 1, "/who"), taken_back].concat();
+            if write.write_all(&asked).await.is_err() {
+                return;
+            }
+        }
+    });
+    is_closed(&mut read).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_of_one_piece_comes_whole() {
+    let city = City::new();
+    let gateway = Gateway::feed(&city).await;
+    for alpn in ["h2", "http/1.1"] {
+        let answer = gateway.ask(&city, Some(&city.partner()), alpn, "/large").await;
+        assert_eq!(answer.as_deref(), Ok(large().as_str()), "{alpn}");
+    }
+    let request = b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let answer = raw(&city, &gateway, request).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains(&format!("content-length: {}", large().len())), "{head}");
+    assert_eq!(body, large());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,26 +2,40 @@
 //!
 //! Takes what stopped one; gives the `refusal` leaf that says so, at `query` of one that was being prepared, at `kept` of one that was ready.
 
-use shuguan_ledger::leaf::Event;
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::super::asked::Granted;
+use super::super::owed::OwedLeaf;
 use super::super::{Stations, Stop};
-use crate::journal::{Entry, RefusalDraft};
+use crate::chain::Chain;
+use crate::journal::RefusalDraft;
 use crate::refusal::Refusal;
 
 /// Ends the extracts that the policies in force, or the day, do not uphold any more: their content goes, and each that was ready has a leaf that says why.
-/// Gives their number.
-pub async fn end_unheld(stations: &Stations) -> usize {
+/// Gives their number. The leaves are sealed whoever goes on waiting for it, and the gateway waits for them when it stops.
+pub async fn end_unheld(stations: &Arc<Stations>) -> usize {
     let policies = stations.policies.load_full();
     let ended = stations.extracts.end_unheld(&policies, stations.wall.now_us());
-    for one in ended.iter().filter(|one| one.was_ready) {
-        seal_end(stations, one.exchange, &one.granted, one.why).await;
+    if ended.is_empty() {
+        return 0;
     }
-    ended.len()
+    let count = ended.len();
+    let sealing = Arc::clone(stations);
+    let sealed = stations.tasks.spawn(async move {
+        for one in ended.iter().filter(|one| one.was_ready) {
+            seal_end(&sealing, one.exchange, &one.granted, one.why).await;
+        }
+    });
+    if let Err(error) = sealed.await {
+        tracing::error!(error = %Chain(&error), "that extracts were ended could not be sealed");
+    }
+    count
 }
 
-/// One leaf an extract: there are no more of them than were prepared, each with a leaf of its own.
+/// One leaf an extract: there are no more of them than were prepared, each with a leaf of its own. The state and the content are gone by now, so it is owed
+/// when the journal does not take it.
 pub(super) async fn seal_end(stations: &Stations, exchange: Uuid, granted: &Granted, why: Refusal) {
     let draft = RefusalDraft {
         exchange: Some(exchange),
@@ -30,11 +44,8 @@ pub(super) async fn seal_end(stations: &Stations, exchange: Uuid, granted: &Gran
         bundle: Some(stations.policies.load().hash()),
         ..RefusalDraft::new(Some(granted.partner.clone()), why, "kept")
     };
-    let mut entry = Entry::new(exchange, Event::Refusal(draft.event()));
-    entry.partner = Some(granted.partner.clone());
-    if stations.journal.seal(entry).await.is_err() {
-        tracing::warn!(exchange.id = %exchange, error.code = why.code(), "that an extract was ended could not be sealed");
-    }
+    let leaf = OwedLeaf::of_refusal(exchange, &draft);
+    stations.owed.seal(&stations.journal, leaf).await;
 }
 
 /// A pull that was begun and gave nothing: a refusal is a leaf, a fault is logged.
@@ -49,7 +60,9 @@ pub(super) async fn ended_early(stations: &Stations, exchange: Uuid, granted: &G
     let mut draft = RefusalDraft::new(Some(granted.partner.clone()), code, "query");
     draft.exchange = Some(exchange);
     draft.dataset = Some(granted.dataset().to_owned());
+    let leaf = OwedLeaf::of_refusal(exchange, &draft);
     if stations.journal.refuse(draft).await.is_err() {
-        tracing::warn!(exchange.id = %exchange, "the end of an extract could not be sealed");
+        // Within the bounds of a minute already: it has a leaf of its own.
+        stations.owed.owe(leaf);
     }
 }

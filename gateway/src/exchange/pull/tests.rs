@@ -1,18 +1,22 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use arrow_array::new_null_array;
 use clap::Parser;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use shuguan_ledger::leaf::{Event, Leaf};
 use shuguan_policies::{Bundle, PolicySet};
 
 use super::*;
 use crate::clock::Clock;
 use crate::command::{self, Cli};
 use crate::config::{Config, SignatureMode};
+use crate::exchange::owed::OwedLeaf;
 use crate::extract::Extracts;
+use crate::journal::{Entry, Query, RefusalDraft};
 use crate::registry::{BATCH_ROWS, dataset_schema};
 use crate::serve::Gateway;
 use crate::signature::Message;
@@ -56,10 +60,8 @@ fn with(dir: &std::path::Path, this: &str, instead: &str) -> PolicySet {
     PolicySet::from_texts(texts.collect()).unwrap()
 }
 
-#[tokio::test]
-async fn an_extract_ends_with_the_batch_after_its_grant_is_gone() {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = made(&folder);
+/// A gateway on the folder that wants no signatures of the registry.
+async fn serving(dir: &std::path::Path) -> Gateway {
     let mut config = Config::load(&dir.join("shuguan.toml")).unwrap();
     for address in [
         &mut config.listen.feed,
@@ -70,8 +72,11 @@ async fn an_extract_ends_with_the_batch_after_its_grant_is_gone() {
     }
     let free = ("information-centre".to_owned(), SignatureMode::Accept);
     config.signatures.extend([free]);
-    let gateway = Gateway::start(config, Clock::system()).await.unwrap();
-    let stations = gateway.stations();
+    Gateway::start(config, Clock::system()).await.unwrap()
+}
+
+/// The registry and what it asks for.
+fn asking(dir: &std::path::Path, stations: &Stations) -> (Arc<Peer>, ExtractRequest) {
     let certificate = CertificateDer::from_pem_file(dir.join("partners/information-centre/client.pem")).unwrap();
     let peer = Peer::identify(&certificate, &stations.policies.load()).unwrap();
     let request = ExtractRequest {
@@ -81,12 +86,22 @@ async fn an_extract_ends_with_the_batch_after_its_grant_is_gone() {
         select: Select::default(),
         form: Form::Ndjson,
     };
+    (Arc::new(peer), request)
+}
+
+#[tokio::test]
+async fn an_extract_ends_with_the_batch_after_its_grant_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = made(&folder);
+    let gateway = serving(&dir).await;
+    let stations = gateway.stations();
+    let (peer, request) = asking(&dir, stations);
     let headers = http::HeaderMap::new();
     let head = RequestHead {
         message: Message::request("POST", "https://gw1.lyg.example/v1/extracts", &headers),
         body: b"{}",
     };
-    let (admitted, quota) = admit(stations, Arc::new(peer), request, &head).unwrap();
+    let (admitted, quota) = admit(stations, peer, request, &head).unwrap();
     let allowed = Allowed {
         quota: quota.unwrap(),
         told: None,
@@ -193,4 +208,108 @@ async fn a_prepared_extract_goes_when_its_grant_is_narrower_or_its_agreement_ove
         ended(&without_extracts(&dir), now_us),
         [(exchange, Refusal::GrantRevoked, false)]
     );
+}
+
+/// The `refusal` leaves of an exchange: why and where.
+async fn refusals(stations: &Stations, exchange: Uuid) -> Vec<(String, String)> {
+    let query = Query {
+        kind: Some("refusal".into()),
+        ..Query::default()
+    };
+    let rows = stations.journal.search(query).await.unwrap();
+    let leaves = rows.iter().map(|row| Leaf::decode(&row.bytes).unwrap().event);
+    let refusals = leaves.filter_map(|event| match event {
+        Event::Refusal(refusal) if refusal.x == Some(exchange.to_string()) => Some((refusal.code, refusal.at)),
+        _ => None,
+    });
+    refusals.collect()
+}
+
+async fn within_seconds(what: &str, mut so: impl AsyncFnMut() -> bool) {
+    for _ in 0..500 {
+        if so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    unreachable!("{what}");
+}
+
+/// Fills what is left of a journal that may not grow, with leaves like the one that is to be refused.
+async fn until_full(stations: &Stations) {
+    stations.journal.limit_pages(Some(0)).await;
+    let mut refused = 0;
+    while refused < 5 {
+        let exchange = clock::exchange_id(&stations.clock).unwrap();
+        let draft = RefusalDraft {
+            exchange: Some(exchange),
+            dataset: Some("population".into()),
+            purpose: Some("enrolment.registration".into()),
+            bundle: Some([7; 32]),
+            ..RefusalDraft::new(Some("information-centre".into()), Refusal::GrantRevoked, "kept")
+        };
+        let mut entry = Entry::new(exchange, Event::Refusal(draft.event()));
+        entry.partner = draft.partner;
+        refused += u32::from(stations.journal.seal(entry).await.is_err());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_a_prepared_extract_ended_is_sealed_once_though_the_journal_refused_it_or_nobody_waited() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = made(&folder);
+    let gateway = serving(&dir).await;
+    let stations = gateway.stations();
+    let granted = stations.policies.load_full();
+    let headers = http::HeaderMap::new();
+    let head = RequestHead {
+        message: Message::request("POST", "https://gw1.lyg.example/v1/extracts", &headers),
+        body: b"{}",
+    };
+    for journal_is_full in [true, false] {
+        let (peer, request) = asking(&dir, stations);
+        let exchange = begin(stations, peer, request, &head).await.unwrap();
+        let state = || stations.extracts.state(exchange, "information-centre");
+        within_seconds("it is ready", async || matches!(state(), Some(State::Ready(_)))).await;
+        if journal_is_full {
+            until_full(stations).await;
+        }
+        stations.policies.store(Arc::new(without_extracts(&dir)));
+        // Whoever waits is gone after the first step; what is due each second may have been there before.
+        let _ = tokio::time::timeout(Duration::ZERO, end_unheld(stations)).await;
+        assert!(matches!(state(), Some(State::Ended(Refusal::GrantRevoked))));
+        if journal_is_full {
+            within_seconds("it is owed", async || !stations.owed.is_empty()).await;
+            assert_eq!(refusals(stations, exchange).await, []);
+            stations.journal.limit_pages(None).await;
+        }
+        within_seconds("it is sealed", async || !refusals(stations, exchange).await.is_empty()).await;
+        assert!(stations.owed.is_empty());
+        let once = ("revoked".to_owned(), "kept".to_owned());
+        assert_eq!(
+            refusals(stations, exchange).await,
+            [once],
+            "the journal is full: {journal_is_full}"
+        );
+        stations.policies.store(Arc::clone(&granted));
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_owed_when_the_gateway_stops_is_sealed_before_the_journal_closes() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = made(&folder);
+    let gateway = serving(&dir).await;
+    let stations = Arc::clone(gateway.stations());
+    let exchange = clock::exchange_id(&stations.clock).unwrap();
+    let draft = RefusalDraft {
+        exchange: Some(exchange),
+        ..RefusalDraft::new(Some("information-centre".into()), Refusal::GrantRevoked, "kept")
+    };
+    stations.owed.owe(OwedLeaf::of_refusal(exchange, &draft));
+    gateway.stop().await;
+    assert!(stations.owed.is_empty());
+    let once = ("revoked".to_owned(), "kept".to_owned());
+    assert_eq!(refusals(&stations, exchange).await, [once]);
 }
