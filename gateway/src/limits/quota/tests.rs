@@ -233,7 +233,7 @@ fn bytes_are_a_quota_of_their_own_beside_rows() {
     // What it holds already is among those that it asks for in all.
     first.bytes(900).unwrap();
     let second = quotas.hold("health-city", &births, NOON_US).unwrap();
-    let refused = second.bytes(101).unwrap_err().0;
+    let refused = second.bytes(101).unwrap_err().quota;
     assert_eq!((refused.name, refused.quota, refused.remaining), ("bytes", 1_000, 100));
     second.bytes(100).unwrap();
     assert_eq!(exhausted(quotas.hold("health-city", &births, NOON_US)).name, "bytes");
