@@ -28,6 +28,8 @@ pub(crate) struct Sheet {
     pub(crate) hidden: bool,
     rows: Store,
     merges: Vec<Merge>,
+    /// Columns of a table of a page, those of empty cells included.
+    pub(crate) width: u32,
 }
 
 /// What such a file consists of.

@@ -223,6 +223,14 @@ impl Book {
         matches!(self, Self::Markup(document) if document.is_page())
     }
 
+    /// Columns of a table of a page.
+    fn width(&self, at: usize) -> Option<u32> {
+        match self {
+            Self::Markup(document) => document.sheets.get(at).map(|sheet| sheet.width),
+            Self::Xlsx(_) | Self::Xls(_) => None,
+        }
+    }
+
     /// Whether a page bears a secrecy mark around that table.
     fn is_marked_beside(&self, at: usize) -> Result<bool, FileFault> {
         match self {

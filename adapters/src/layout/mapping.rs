@@ -60,8 +60,8 @@ impl Mapping {
         if faults.is_empty() { Ok(self) } else { Err(faults) }
     }
 
-    /// The same with (field, value) that the sender states of one file, such as the month that its title names. It stands in every record that sends
-    /// nothing there, in place of a constant, and a row that sends another value refuses the file.
+    /// The same with (field, value) that the sender states of one file, such as the month that its title names; codes are those of the catalogue, whatever the source
+    /// or the sender writes for them. It stands in every record that sends nothing there, in place of a constant, and a row that sends another value refuses the file.
     pub fn with_stated<'a>(
         mut self,
         record: &'static RecordType,
@@ -69,8 +69,8 @@ impl Mapping {
     ) -> Result<Self, Vec<MappingFault>> {
         let mut faults = Vec::new();
         for (field, value) in stated {
-            match self.constant_of(record, field, value) {
-                Ok(name) => drop(self.stated.insert(name, trimmed(value).to_owned())),
+            match self.stated_of(record, field, value) {
+                Ok((name, written)) => drop(self.stated.insert(name, written)),
                 Err(fault) => faults.push(fault),
             }
         }
@@ -137,6 +137,36 @@ impl Mapping {
             }
             _ => Ok(known.name),
         }
+    }
+
+    /// The field of which that may be stated, and the value as this sender would write it: it is read like anything else that it sends.
+    fn stated_of(
+        &self,
+        record: &'static RecordType,
+        field: &str,
+        value: &str,
+    ) -> Result<(&'static str, String), MappingFault> {
+        let known = record.field(field);
+        let known = known.ok_or_else(|| MappingFault::UnknownField(field.to_owned()))?;
+        let value = trimmed(value);
+        if says_nothing(value) {
+            return Err(MappingFault::NoValue(known.name));
+        }
+        let FieldType::Code(table) = known.kind else {
+            return Ok((known.name, value.to_owned()));
+        };
+        let unknown = || MappingFault::UnknownCode(known.name, value.to_owned());
+        let by_source = table.written(value).ok_or_else(unknown)?;
+        let own = self.codes.get(known.name);
+        let written = match own.filter(|own| own.contains_key(by_source)) {
+            // The sender means another by it: then the one by which it means this.
+            Some(own) => own
+                .iter()
+                .find(|(_, meant)| *meant == by_source)
+                .map(|(sent, _)| sent.as_str()),
+            None => Some(by_source),
+        };
+        Ok((known.name, written.ok_or_else(unknown)?.to_owned()))
     }
 
     /// What a folded header stands for with this sender.

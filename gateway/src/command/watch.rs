@@ -209,7 +209,7 @@ impl Watcher<'_> {
                 scope: item.said.scope.clone(),
                 count: companion.count,
                 layout: item.said.layout.clone(),
-                constants: constants(&companion.constants).or_else(|| item.said.constants.clone()),
+                constants: constants(&besides(&companion.constants, item.said.constants.as_deref())),
             },
             state: None,
             receipt: Some(beside(&item.file, "ack")),
@@ -472,4 +472,17 @@ async fn stop_signal() -> Result<(), Failure> {
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+/// What the companion states of the file, and of what the folder states that of which the companion says nothing.
+fn besides(own: &[String], of_folder: Option<&str>) -> Vec<String> {
+    fn field(member: &str) -> &str {
+        member.split_once('=').map_or(member, |(field, _)| field).trim()
+    }
+    let is_said = |member: &&str| own.iter().any(|own| field(own) == field(member));
+    let more = of_folder.into_iter().flat_map(|text| text.split(',')).map(str::trim);
+    let more = more
+        .filter(|member| !member.is_empty() && !is_said(member))
+        .map(str::to_owned);
+    own.iter().cloned().chain(more).collect()
 }

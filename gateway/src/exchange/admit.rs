@@ -195,11 +195,15 @@ fn barred(stations: &Stations, peer: &Peer, purpose: &str) -> Option<(Refusal, u
     (!has_room).then_some((Refusal::InboxFull, INBOX_RETRY_AFTER_S))
 }
 
-/// A scope goes by what the registry has: the field must be released, and as it is.
+/// A scope goes by what the registry has: the field must be released, and as it is. So must what is stated of a whole file, because it stands in the leaf.
 fn within_plan(manner: &Manner, plan: &Plan) -> Result<(), Refused> {
     let field = manner.mode.scope().and_then(Scope::field);
     if field.is_some_and(|field| !plan.keeps(field)) {
         let told = "`Exchange-Scope`: the grant does not release this field as it is";
+        return Err(Refused::new(Refusal::BadManner).detail(told));
+    }
+    if manner.stated.pairs().any(|(field, _)| !plan.keeps(field)) {
+        let told = "`Exchange-Constants`: the grant does not release this field as it is";
         return Err(Refused::new(Refusal::BadManner).detail(told));
     }
     Ok(())

@@ -1,10 +1,10 @@
 //! A page of HTML → the tables in it.
 //!
 //! Takes what `html5gum` makes of the text; gives each table as a sheet, in the order in which they begin, rows counted from the table's first. End tags
-//! that HTML lets out may be missing. A table in a cell of another is a sheet of its own, and no part of that cell. Scripts, styles and comments are not
+//! that HTML lets out may be missing. A table in a cell of another is a sheet of its own, and that cell bad, as is one in which something is not shown. Scripts, styles and comments are not
 //! looked at, but for the names of sheets that Excel writes into one. `<br>` and the blocks of a cell are line breaks, other blanks one blank. A cell counts
-//! by what it shows; where that is a number with an exponent or `###`, and the number itself stands in `x:num`, by that. Hidden rows and cells are
-//! read; a table that is hidden by itself is a hidden sheet. Refuses a page that ends within a table, spans beyond the last column, tables nested deeper
+//! by what it shows; where that is a number with an exponent or `###`, and the number itself stands in `x:num`, by that. Hidden rows are
+//! read; a hidden cell is none, as in a browser; a table that is hidden by itself is a hidden sheet. Refuses a page that ends within a table, rows outside of one, spans beyond the last column, tables nested deeper
 //! than 32, and the declaration of a charset that is not read here.
 
 mod around;
@@ -48,6 +48,8 @@ struct Page {
     tag: Option<Tag>,
     /// Within a script or style.
     ignored: bool,
+    /// Within an element of a cell that is not shown: its name, and how many of that name are open.
+    unshown: Option<(Vec<u8>, usize)>,
     around: Around,
     /// Names of sheets as Excel notes them.
     names: Vec<String>,
@@ -63,6 +65,7 @@ impl Page {
             tables: Vec::new(),
             tag: None,
             ignored: false,
+            unshown: None,
             around: Around::default(),
             names: Vec::new(),
             room: Room::new(limits),
@@ -85,11 +88,13 @@ impl Page {
             }
             CallbackEvent::CloseStartTag { .. } => {
                 if let Some(tag) = self.tag.take() {
+                    self.hide(&tag);
                     self.open(&tag)?;
                 }
             }
             CallbackEvent::EndTag { name } => {
                 self.tag = None;
+                self.show(name);
                 self.close(Element::of(name))?;
             }
             CallbackEvent::String { value } => self.text(value)?,
@@ -97,6 +102,27 @@ impl Page {
             CallbackEvent::Doctype { .. } | CallbackEvent::Error(_) => {}
         }
         Ok(())
+    }
+
+    /// Notes an element within a cell that is not shown.
+    fn hide(&mut self, tag: &Tag) {
+        let is_within = matches!(tag.element, Element::Other | Element::Block);
+        match (&mut self.unshown, &tag.name) {
+            (Some((open, count)), Some(name)) if open == name => *count += 1,
+            (None, Some(name)) if tag.hidden && is_within => self.unshown = Some((name.clone(), 1)),
+            _ => {}
+        }
+    }
+
+    fn show(&mut self, name: &[u8]) {
+        let Some((open, count)) = &mut self.unshown else { return };
+        if open == name {
+            *count -= 1;
+        }
+        // A cell that ends ends all that is open in it.
+        if *count == 0 || matches!(Element::of(name), Element::Cell | Element::Row | Element::Table) {
+            self.unshown = None;
+        }
     }
 
     fn open(&mut self, tag: &Tag) -> Result<(), FileFault> {
@@ -111,12 +137,18 @@ impl Page {
                     steps,
                     ..
                 } = self;
+                // A row that no table has would be lost.
                 let Some(table) = tables.last_mut() else {
-                    return Ok(());
+                    return if tag.element == Element::Section {
+                        Ok(())
+                    } else {
+                        Err(DAMAGED)
+                    };
                 };
                 let Some(sheet) = sheets.get_mut(table.sheet) else {
                     return Ok(());
                 };
+                self.unshown = None;
                 match tag.element {
                     Element::Cell => table.open_cell(tag, sheet, room, steps)?,
                     Element::Row => table.open_row(sheet, room)?,
@@ -134,6 +166,9 @@ impl Page {
     fn open_table(&mut self, tag: &Tag) -> Result<(), FileFault> {
         if self.tables.last().is_some_and(|table| !table.is_in_cell()) {
             self.close(Element::Table)?;
+        }
+        if let Some(table) = self.tables.last_mut() {
+            table.spoil();
         }
         self.around.end_block();
         if self.sheets.len() >= self.sheets_max {
@@ -197,7 +232,12 @@ impl Page {
         // The text was UTF-8, and what a reference stands for is.
         let text = std::str::from_utf8(value).map_err(|_| DAMAGED)?;
         match self.tables.last_mut() {
-            Some(table) if table.is_in_cell() => table.text(text),
+            Some(table) if table.is_in_cell() => {
+                if self.unshown.is_some() && !text.trim().is_empty() {
+                    table.spoil();
+                }
+                table.text(text)
+            }
             _ => {
                 self.around.text(text);
                 Ok(())

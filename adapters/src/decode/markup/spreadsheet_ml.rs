@@ -245,7 +245,11 @@ fn cell(walk: &mut Walk<'_>, tag: &CellTag, row: &mut SheetRow) -> Result<Option
     let cell = match kind.as_deref().unwrap_or_default() {
         "Number" => Cell::Written(start, end, tag.form),
         "String" => Cell::Text(start, end),
-        "Boolean" => Cell::Truth(matches!(row.own(start, end).trim(), "1" | "true" | "True")),
+        "Boolean" => match row.own(start, end).trim() {
+            "1" | "true" | "True" | "TRUE" => Cell::Truth(true),
+            "0" | "false" | "False" | "FALSE" => Cell::Truth(false),
+            _ => Cell::Bad(RejectCode::ErrorCell),
+        },
         "Error" => Cell::Bad(RejectCode::ErrorCell),
         "DateTime" => moment(row, start, tag.form),
         _ => return Err(DAMAGED),

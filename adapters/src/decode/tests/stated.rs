@@ -3,10 +3,11 @@
 use arrow_array::cast::AsArray;
 
 use super::{CSV, NDJSON, TODAY};
-use crate::catalogue::record_type;
+use crate::catalogue::{FieldType, record_type, record_types};
 use crate::decode::{DecodeLimits, Decoder, Unreadable};
 use crate::layout::{Layout, Mapping, MappingFault};
 use crate::reject::RejectCode;
+use crate::value::{self, Scratch, Value};
 
 const DIBAO: &str = "civil-affairs/subsistence-allowance";
 const ANNA: &str = "320706188002290004";
@@ -81,4 +82,46 @@ fn what_no_record_could_say_is_not_stated() {
             Err(vec![fault])
         );
     }
+}
+
+#[test]
+fn a_code_that_is_stated_is_stored_as_it_is_stated_whatever_the_source_or_the_sender_writes_for_it() {
+    let mut told = 0;
+    for record in record_types() {
+        let coded = record.fields.iter().filter_map(|field| match field.kind {
+            FieldType::Code(table) => Some((field, table)),
+            _ => None,
+        });
+        for (field, code) in coded.flat_map(|(field, table)| table.rows.iter().map(move |row| (field, row.code))) {
+            let mapping = Mapping::default().with_stated(record, [(field.name, code)]);
+            let Ok(mapping) = mapping else { continue };
+            let mut scratch = Scratch::default();
+            let stored = value::parse(field, mapping.stated(field.name).unwrap(), &mut scratch, TODAY);
+            assert_eq!(stored, Ok(Value::Text(code)), "{} {}", record.name, field.name);
+            told += 1;
+        }
+    }
+    assert!(told > 100, "{told}");
+}
+
+#[test]
+fn what_a_sender_means_by_another_code_is_not_taken_for_the_one_that_is_stated() {
+    let record = record_type("health/birth-certificate").unwrap();
+    let stated = |own: &[(&str, &str, &str)]| {
+        let mapping = Mapping::new(record, [], own.iter().copied()).unwrap();
+        mapping.with_stated(record, [("child_sex", "1")])
+    };
+    assert_eq!(stated(&[]).unwrap().stated("child_sex"), Some("1"));
+    // With this sender a man is 2 and a woman 1.
+    assert_eq!(
+        stated(&[("child_sex", "1", "2"), ("child_sex", "2", "1")])
+            .unwrap()
+            .stated("child_sex"),
+        Some("2")
+    );
+    let nobody = stated(&[("child_sex", "1", "2")]);
+    assert_eq!(
+        nobody.unwrap_err(),
+        [MappingFault::UnknownCode("child_sex", "1".into())]
+    );
 }

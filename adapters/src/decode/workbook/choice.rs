@@ -89,20 +89,22 @@ impl Opened {
         known >= 2 && self.head.has_rows_below(self.header.rows)
     }
 
-    /// Whether a further table of the page, below this one, has a row of as many cells at its top: programs that write a table a page, or the header as a
+    /// Whether a further table of the page, below this one, is as wide and says something in two cells of a row at its top: programs that write a table a page, or the header as a
     /// table by itself, go on without one. A table with a header of other fields has none of these.
     fn goes_on(&self, book: &Book, at: usize) -> Result<bool, FileFault> {
         if !book.is_page() {
             return Ok(false);
         }
-        let columns = self.header.names.iter().filter(|name| !name.is_empty()).count();
+        if book.width(at) != book.width(self.at) {
+            return Ok(false);
+        }
         let mut rows = book.rows(at)?;
         let mut row = SheetRow::default();
         for _ in 0..TOP_ROWS {
             if rows.next(book, &mut row)?.is_none() {
                 break;
             }
-            if columns >= 2 && row.cells().len() == columns {
+            if row.cells().len() >= 2 {
                 return Ok(true);
             }
         }

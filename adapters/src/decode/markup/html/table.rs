@@ -34,6 +34,8 @@ struct OpenCell {
     told: Told,
     /// A blank or line break that counts when a word follows.
     pending: Option<char>,
+    /// Something in it is not shown, or is a table: what it says cannot be told.
+    is_spoiled: bool,
 }
 
 impl Table {
@@ -83,8 +85,13 @@ impl Table {
             self.open_row(sheet, room)?;
         }
         self.close_cell();
+        if tag.hidden {
+            // It takes no place among those that are shown.
+            return Ok(());
+        }
         let column = self.spans.free(self.column, self.line, steps)?;
         self.column = spans::behind(column, tag.columns)?;
+        sheet.width = sheet.width.max(self.column);
         let last = spans::last_row(self.line, tag.rows);
         if last > self.line {
             self.spans.cover(column, tag.columns, last, steps)?;
@@ -101,6 +108,7 @@ impl Table {
             start: self.row.text_len(),
             told: tag.told.clone(),
             pending: None,
+            is_spoiled: false,
         });
         Ok(())
     }
@@ -110,10 +118,11 @@ impl Table {
             return;
         };
         let shown = self.row.own(cell.start, self.row.text_len());
-        if shown.is_empty() {
+        if shown.is_empty() && !cell.is_spoiled {
             return;
         }
         let held = match cell.told {
+            _ if cell.is_spoiled => Cell::Bad(RejectCode::ErrorCell),
             Told::Error => Cell::Bad(RejectCode::ErrorCell),
             // What a reference to no character becomes.
             _ if shown.contains(char::REPLACEMENT_CHARACTER) => Cell::Bad(RejectCode::BadEncoding),
@@ -151,6 +160,13 @@ impl Table {
 
     pub(super) fn is_in_cell(&self) -> bool {
         self.cell.is_some()
+    }
+
+    /// What the cell at hand says cannot be told.
+    pub(super) fn spoil(&mut self) {
+        if let Some(cell) = &mut self.cell {
+            cell.is_spoiled = true;
+        }
     }
 
     /// Whether the break is one in a cell.

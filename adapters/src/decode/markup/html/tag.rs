@@ -39,6 +39,10 @@ pub(super) struct Tag {
     pub(super) rows: u32,
     pub(super) told: Told,
     pub(super) hidden: bool,
+    columns_stated: Option<u32>,
+    rows_stated: Option<u32>,
+    /// Its name, of one that has an end.
+    pub(super) name: Option<Vec<u8>>,
     is_meta: bool,
     attribute: Attribute,
 }
@@ -71,7 +75,7 @@ impl Element {
             b"p" | b"div" | b"li" | b"ul" | b"ol" | b"dl" | b"dt" | b"dd" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5"
             | b"h6" | b"hr" | b"pre" | b"center" | b"caption" | b"title" | b"head" | b"body" | b"html" | b"form"
             | b"fieldset" | b"blockquote" | b"address" | b"section" | b"article" | b"header" | b"footer" | b"main"
-            | b"option" => Self::Block,
+            | b"select" | b"option" => Self::Block,
             _ => Self::Other,
         }
     }
@@ -85,6 +89,9 @@ impl Tag {
             rows: 1,
             told: Told::Nothing,
             hidden: false,
+            columns_stated: None,
+            rows_stated: None,
+            name: (!VOID.contains(&name)).then(|| name.to_vec()),
             is_meta: name == b"meta",
             attribute: Attribute::Other,
         }
@@ -112,8 +119,11 @@ impl Tag {
 
     pub(super) fn value(&mut self, value: &[u8]) -> Result<(), FileFault> {
         match self.attribute {
-            Attribute::Columns => self.columns = spans::span(value).max(1),
-            Attribute::Rows => self.rows = spans::span(value),
+            // Of an attribute that comes twice the first counts.
+            Attribute::Columns => {
+                self.columns = self.columns_stated.get_or_insert(spans::span(value).max(1)).to_owned()
+            }
+            Attribute::Rows => self.rows = self.rows_stated.get_or_insert(spans::span(value)).to_owned(),
             Attribute::Number => {
                 let number = std::str::from_utf8(value).unwrap_or_default().trim();
                 if matches!(self.told, Told::Number(_)) && (1..=NUMBER_BYTES_MAX).contains(&number.len()) {
@@ -141,6 +151,11 @@ fn hides(style: &[u8]) -> bool {
     let style: Vec<u8> = letters.map(u8::to_ascii_lowercase).collect();
     memchr::memmem::find(&style, b"display:none").is_some()
 }
+
+/// Elements without an end.
+const VOID: [&[u8]; 13] = [
+    b"area", b"base", b"br", b"col", b"embed", b"hr", b"img", b"input", b"link", b"meta", b"param", b"track", b"wbr",
+];
 
 /// No number takes more.
 const NUMBER_BYTES_MAX: usize = 64;

@@ -33,7 +33,8 @@ impl<'t> Walk<'t> {
     pub(super) fn next(&mut self) -> Result<Event<'t>, FileFault> {
         let event = self.reader.read_event().map_err(|_| DAMAGED)?;
         match &event {
-            Event::Start(_) => {
+            Event::Start(tag) => {
+                check(tag)?;
                 self.depth += 1;
                 self.begun = true;
             }
@@ -95,6 +96,16 @@ impl<'t> Walk<'t> {
         }
         Ok(())
     }
+}
+
+/// An attribute that cannot be read would be taken for none, and a cell for the one beside it.
+fn check(tag: &BytesStart<'_>) -> Result<(), FileFault> {
+    let mut attributes = tag.attributes();
+    for attribute in attributes.with_checks(true) {
+        let attribute = attribute.map_err(|_| DAMAGED)?;
+        quick_xml::escape::unescape(&attribute.value).map_err(|_| DAMAGED)?;
+    }
+    Ok(())
 }
 
 /// What a reference stands for, if anything says it.

@@ -236,10 +236,10 @@ fn of_several_tables_the_one_with_records_is_read_and_two_with_records_are_refus
 }
 
 #[test]
-fn a_table_within_a_cell_is_one_by_itself_and_no_part_of_the_cell() {
+fn a_table_within_a_cell_is_one_by_itself_and_the_cell_is_bad() {
     let rows = format!("<tr><td>{}<td>甲<table><tr><td>乙</table>丙</tr>", id(1));
     let told = death_page(&rows);
-    assert_eq!(column(&told, "name"), [Some("甲丙".into())]);
+    assert_eq!(told.rejects, [(1, 2, Some("name"), RejectCode::ErrorCell)]);
     let rows = format!("<tr><td>{}<td>甲{}</tr>", id(1), table("乙"));
     assert_eq!(
         death_page(&rows).ended,
@@ -255,6 +255,73 @@ fn a_hidden_table_is_a_hidden_sheet_and_hidden_rows_are_read() {
     assert_eq!(column(&told, "name"), [Some("甲".into())]);
     let rows = format!("<tr style='display:none'><td>{}<td>甲</tr>", id(1));
     assert_eq!(death_page(&rows).counts.accepted, 1);
+}
+
+#[test]
+fn a_hidden_cell_takes_no_place_and_what_is_hidden_within_one_makes_it_bad() {
+    let told = death_page(&format!(
+        "<tr><td>{}</td><td style='display:none'>KEY</td><td>甲</td><td>2025-01-02</td></tr>",
+        id(1)
+    ));
+    assert_eq!(told.ended, Ok(()));
+    assert_eq!(column(&told, "name"), [Some("甲".into())]);
+    for cell in [
+        "<span style=\"display: none\">乙</span>甲",
+        "<div hidden><b>乙</b></div>甲",
+        "甲<p style='display:none'>乙",
+        "<table><tr><td>甲</table>",
+    ] {
+        let told = death_page(&format!(
+            "<tr><td>{}</td><td>{cell}</td><td>2025-01-02</td></tr>",
+            id(1)
+        ));
+        assert_eq!(told.rejects, [(1, 2, Some("name"), RejectCode::ErrorCell)], "{cell}");
+    }
+    // What is hidden and says nothing hides nothing.
+    let boxes = "<input type=checkbox style='display:none'><span hidden></span>甲";
+    let told = death_page(&format!(
+        "<tr><td>{}</td><td>{boxes}</td><td>2025-01-02</td></tr>",
+        id(1)
+    ));
+    assert_eq!(
+        (told.rejects.len(), column(&told, "name")),
+        (0, vec![Some("甲".into())])
+    );
+}
+
+#[test]
+fn a_list_that_goes_on_in_a_further_table_with_empty_cells_is_refused_and_a_narrower_table_is_none_of_it() {
+    let first = format!(
+        "<table><tr><th>身份证号</th><th>姓名</th><th>备注</th></tr><tr><td>{}</td><td>甲</td><td></td></tr></table>",
+        id(1)
+    );
+    let further = format!("<table><tr><td>{}</td><td>乙</td><td></td></tr></table>", id(2));
+    let refused = ended(&format!("{first}{further}"));
+    assert_eq!(refused, Err(Unreadable::File(FileFault::SeveralSheets { sheets: 2 })));
+    let signed = "<table><tr><td>填表人：丁</td><td>审核人：戊</td></tr></table>";
+    assert_eq!(ended(&format!("{first}{signed}")), Ok(()));
+}
+
+#[test]
+fn rows_outside_of_a_table_refuse_the_page() {
+    let row = format!("<tr><td>{}</td><td>甲</td><td>2025-01-02</td></tr>", id(1));
+    let more = format!(
+        "{row}</table><tr><td>{}</td><td>乙</td><td>2025-01-02</td></tr><table>",
+        id(2)
+    );
+    let damaged = Err(Unreadable::File(FileFault::Damaged {
+        part: "a table of its page",
+    }));
+    assert_eq!(death_page(&more).ended, damaged);
+}
+
+#[test]
+fn of_an_attribute_that_comes_twice_the_first_counts() {
+    let told = death_page(&format!(
+        "<tr><td colspan=1 colspan=2>{}</td><td>甲</td><td>2025-01-02</td></tr>",
+        id(1)
+    ));
+    assert_eq!(column(&told, "name"), [Some("甲".into())]);
 }
 
 #[test]
