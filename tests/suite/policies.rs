@@ -442,7 +442,7 @@ fn a_bundle_whose_columns_the_registry_lacks_waits_for_the_migration() {
 }
 
 #[test]
-fn bundles_change_under_load_and_no_push_is_refused_or_decided_by_two_of_them() {
+fn bundles_change_under_load_and_each_push_is_taken_at_once_or_when_it_comes_again_and_decided_by_one_of_them() {
     run(async {
         let gateway = Arc::new(Deployment::new());
         let running = gateway.serve();
@@ -455,6 +455,11 @@ fn bundles_change_under_load_and_no_push_is_refused_or_decided_by_two_of_them() 
                 while !stop.load(Ordering::Relaxed) {
                     let call = Call::push(RESIDENT, NDJSON, resident(&nobody(n), "某某"));
                     let answer = call.send(feed, &police).await.expect("an answer");
+                    if (answer.status.as_u16(), answer.header("retry-after")) == (409, "1") {
+                        // What is released changed while it was read: it comes again at once.
+                        assert_eq!(answer.code(), "SG4116");
+                        continue;
+                    }
                     assert_eq!(answer.status, 202, "{:?}", answer.body);
                     (sent, n) = (sent + 1, n + 1);
                 }
@@ -478,7 +483,10 @@ fn bundles_change_under_load_and_no_push_is_refused_or_decided_by_two_of_them() 
         stop.store(true, Ordering::Relaxed);
         let sent: u32 = senders.join_all().await.into_iter().sum();
         let log = leaves(&gateway.journal());
-        assert_eq!(log.iter().filter(|leaf| leaf["k"] == "refusal").count(), 0);
+        let refused = log.iter().filter(|leaf| leaf["k"] == "refusal");
+        assert!(refused.clone().all(|leaf| leaf["code"] == "grant-changed"));
+        // At most one of each sender meets a change.
+        assert!(refused.count() <= 6 * 4);
         let pushes: Vec<&Value> = log.iter().filter(|leaf| leaf["k"] == "push").collect();
         assert_eq!(pushes.len(), sent as usize);
         // Bundle, plan and number of columns belong together.

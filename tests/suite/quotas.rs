@@ -341,7 +341,7 @@ fn bytes_of_a_day_run_out_as_they_came_and_a_restart_remembers_them() {
         let refused = leaves(&gateway.journal())
             .into_iter()
             .filter(|leaf| leaf["code"] == "quota");
-        assert_eq!(refused.count(), 3);
+        assert_eq!(refused.count(), 4);
     });
 }
 
