@@ -120,10 +120,8 @@ impl Tag {
     pub(super) fn value(&mut self, value: &[u8]) -> Result<(), FileFault> {
         match self.attribute {
             // Of an attribute that comes twice the first counts.
-            Attribute::Columns => {
-                self.columns = self.columns_stated.get_or_insert(spans::span(value).max(1)).to_owned()
-            }
-            Attribute::Rows => self.rows = self.rows_stated.get_or_insert(spans::span(value)).to_owned(),
+            Attribute::Columns => self.columns = *self.columns_stated.get_or_insert(spans::span(value).max(1)),
+            Attribute::Rows => self.rows = *self.rows_stated.get_or_insert(spans::span(value)),
             Attribute::Number => {
                 let number = std::str::from_utf8(value).unwrap_or_default().trim();
                 if matches!(self.told, Told::Number(_)) && (1..=NUMBER_BYTES_MAX).contains(&number.len()) {
