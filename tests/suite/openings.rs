@@ -242,8 +242,16 @@ fn an_opening_is_its_own_partners_and_of_an_extract_proves_what_is_left_of_it() 
         assert!(code == 6 && said.contains("is not what was released"), "{said}");
         let opening = std::fs::read_to_string(gateway.path("out.ndjson.opening.json")).unwrap();
         let mut opening: Value = serde_json::from_str(&opening).unwrap();
+        // Without the salt of the whole its columns are proved, and with another salt of a column that one is not.
         for salt in [Value::Null, "00".repeat(32).into(), "x".into()] {
             opening["content"] = salt;
+            std::fs::write(gateway.path("forged.json"), opening.to_string()).unwrap();
+            let (code, said) = prove("out.ndjson", "forged.json");
+            assert!(code == 0 && said.contains("0 are withheld"), "{said}");
+            assert!(!said.contains("these are the bytes"), "{said}");
+        }
+        for salt in ["00".repeat(32), "x".into()] {
+            opening["columns"][0]["salt"] = salt.into();
             std::fs::write(gateway.path("forged.json"), opening.to_string()).unwrap();
             let (code, said) = prove("out.ndjson", "forged.json");
             assert!(code == 6 && said.starts_with("无效"), "{said}");

@@ -60,9 +60,17 @@ fn tables_of_html_hold_what_a_browser_shows_in_them() {
     let answer = ask("pages.py", json!(pages).to_string().into_bytes());
     let judged: Vec<Judged> = serde_json::from_slice(&answer).expect("JSON");
     assert_eq!(judged.len(), PAGES);
+    let (mut of_all, mut of_bad) = (0, 0);
     for (page, judged) in pages.iter().zip(&judged) {
-        assert_eq!(ours(page), grid(judged), "{page}");
+        let (ours, bad) = ours(page);
+        let mut theirs = grid(judged);
+        theirs.retain(|place, _| !bad.contains(place));
+        assert_eq!(ours, theirs, "{page}");
+        of_all += ours.len();
+        of_bad += bad.len();
     }
+    // A cell with a table in it is bad: nobody can tell what it says.
+    assert!(of_bad > 0 && of_bad < of_all, "{of_bad} of {of_all}");
 }
 
 fn page(random: &mut Random) -> String {
@@ -126,17 +134,18 @@ fn grid(judged: &Judged) -> Grid {
     grid
 }
 
-fn ours(page: &str) -> Grid {
+fn ours(page: &str) -> (Grid, BTreeSet<(u64, usize)>) {
     let record = record_type("public-security/death").expect("a record type");
     let layout = Layout::from_content_type("text/html; charset=utf-8; sheet-number=1").expect("a type");
     let mut bytes = page.as_bytes();
     let mut read = Page::open(record, &layout, DecodeLimits::default(), &mut bytes)
         .unwrap_or_else(|error| panic!("{error}: {page}"));
-    let mut grid = Grid::new();
+    let (mut grid, mut bad) = (Grid::new(), BTreeSet::new());
     while let Some(row) = read.next_row().unwrap_or_else(|error| panic!("{error}: {page}")) {
         for (column, shown) in row.cells {
             let Shown::Text(text) = shown else {
-                panic!("a page holds texts: {page}")
+                bad.insert((row.line, column));
+                continue;
             };
             let text: String = text.chars().filter(|letter| !letter.is_whitespace()).collect();
             if !text.is_empty() {
@@ -144,5 +153,5 @@ fn ours(page: &str) -> Grid {
             }
         }
     }
-    grid
+    (grid, bad)
 }
