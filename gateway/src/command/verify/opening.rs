@@ -371,6 +371,8 @@ fn show_columns(columns: &[Shown<'_>], output: &Output) {
     let rows: Vec<Vec<String>> = columns.iter().map(row).collect();
     output.rows(&["COLUMN", "TYPE", "OPERATOR", "STANDING"], &rows);
     if columns.iter().any(|column| !column.by_bundle) {
-        output.line("      not proved: OPERATOR, which is as the opening states it (that takes --feed and --bundle)");
+        output.line(
+            "      not proved: OPERATOR, which is as the opening states it (of a push --feed and --bundle prove it)",
+        );
     }
 }
