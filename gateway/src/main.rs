@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use shuguan::command::{self, Cli};
 
-/// An exchange is many small pieces, made on one thread and freed on another: glibc's allocator takes a fifth of its time.
+/// An exchange is many small pieces, made on one thread and freed on another: glibc's allocator takes a sixth of its time.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

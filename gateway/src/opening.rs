@@ -14,7 +14,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shuguan_ledger::columns::{self, Column, NotTheColumns, Shown};
-use shuguan_ledger::leaf::{PullEvent, PushEvent};
+use shuguan_ledger::leaf::{Digest, PullEvent, PushEvent};
 use shuguan_ledger::tree::Hash;
 use uuid::Uuid;
 
@@ -118,23 +118,22 @@ pub struct SealedColumns<'l> {
     pub count: u64,
 }
 
+impl<'l> SealedColumns<'l> {
+    fn of(exchange: &'l str, root: &'l Digest, count: u64) -> Self {
+        let root = &root.0;
+        Self { exchange, root, count }
+    }
+}
+
 impl<'l> From<&'l PushEvent> for SealedColumns<'l> {
     fn from(leaf: &'l PushEvent) -> Self {
-        Self {
-            exchange: &leaf.x,
-            root: &leaf.cols.0,
-            count: leaf.nc,
-        }
+        Self::of(&leaf.x, &leaf.cols, leaf.nc)
     }
 }
 
 impl<'l> From<&'l PullEvent> for SealedColumns<'l> {
     fn from(leaf: &'l PullEvent) -> Self {
-        Self {
-            exchange: &leaf.x,
-            root: &leaf.cols.0,
-            count: leaf.nc,
-        }
+        Self::of(&leaf.x, &leaf.cols, leaf.nc)
     }
 }
 

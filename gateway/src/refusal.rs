@@ -62,7 +62,7 @@ refusals! {
     Draining "SG2116" "draining" "网关正在停止" "the gateway is shutting down" "repeat after the time in `Retry-After`";
     Overloaded "SG2117" "overloaded" "网关繁忙" "the gateway has as much work as it may take" "repeat after the time in `Retry-After`";
     UnacceptableForm "SG2118" "not-acceptable" "无法提供所需格式" "this form of answer is not offered" "ask for a form that is offered: `shuguan rejects --help`";
-    BadManner "SG2119" "bad-manner" "交换方式、范围、条数或常量声明有误" "`Exchange-Mode`, `Exchange-Scope` and `Exchange-Count` do not fit together, or `Exchange-Constants` states what it may not" "a snapshot has a scope and a count, nothing else has a scope; constants are codes that the layout lets be stated: `shuguan push --help`";
+    BadManner "SG2119" "bad-manner" "交换方式、范围、条数或常量声明有误" "`Exchange-Mode`, `Exchange-Scope` and `Exchange-Count` do not fit together, or `Exchange-Constants` states what it may not" "a snapshot has a scope and a count, nothing else has a scope; constants are codes that the layout lets be stated and the grant releases as they are: `shuguan push --help`";
     BadLogPath "SG2131" "bad-log-path" "存证日志路径格式错误" "the path is not that of a tile, an entry bundle or an entry" "paths are those of C2SP tlog-tiles: `/log/tile/0/x001/234`, `/log/tile/entries/000.p/17`, `/log/entries/17`";
     NotInLog "SG2132" "not-in-log" "存证日志尚无此内容" "the log is not long enough to have this" "read `/log/checkpoint` first and ask for what its size calls for";
     UnknownLayout "SG2120" "unknown-layout" "没有该名称的版式" "no layout of this name is set up for this partner and record type" "see `layouts` in `shuguan catalog`, or ask the operator to add it to shuguan.toml";
@@ -94,14 +94,14 @@ refusals! {
     NoAction "SG3113" "no-action" "增量文件缺少操作列" "a delta has no column that says insert, update or delete" "add a column `op` with I, U or D, or send it as an upsert";
     DoubtfulHeader "SG3114" "doubtful-header" "表头指向不明，可能是他人信息" "a column may be about somebody else than the record is, or about a member more than a row may have" "say in the header whose it is, e.g. 死者身份证号; or let the operator map the headers in a layout: `headers = { \"…\" = \"citizen_id\", \"…\" = \"-\" }`";
     DeleteOutsideDelta "SG3115" "delete-outside-delta" "非增量报送中含删除行" "a row says that its record is gone, and only a delta takes records away" "push it as a delta: `shuguan push FILE --delta`, `Exchange-Mode: delta`";
-    StatedOtherwise "SG3116" "stated-otherwise" "记录与声明的常量不符" "a row says something else than `Exchange-Constants` states of the whole file" "state what the file is of: `--constant month=202511`; or state nothing of a column that the file has";
+    StatedOtherwise "SG3116" "stated-otherwise" "记录与声明的常量不符" "a row says something else than `Exchange-Constants` states of the whole file" "state what the file is of: `--layout NAME --constant month=202511`; or state nothing of a column that the file has";
     FileTooLarge "SG3126" "file-too-large" "文件过大" "a workbook is held in memory, and this one is larger than may be held" "split it, or save it as CSV UTF-8: lines of text have no such limit";
     ProtectedFile "SG3121" "protected-file" "文件已加密" "the file is encrypted or opens with a password" "save it without a password";
     ActiveContent "SG3122" "active-content" "文件含有宏或外部链接" "the workbook carries macros or refers to other files" "save it as .xlsx with values instead of formulas: 另存为 .xlsx，选择性粘贴为数值";
     OtherForm "SG3123" "other-form" "文件实际格式与声明不符" "the file is of another form than it is called or declared" "open it and save it as .xlsx or CSV UTF-8; or declare what it is";
     NoSuchSheet "SG3124" "no-such-sheet" "没有该工作表" "the workbook has no sheet of the name that was asked for" "name one of its sheets: `--sheet NAME`";
     UnreadColumn "SG3125" "unread-column" "字段类型不支持(备注等)" "a granted field lies in a column whose type is not read, such as a memo in a file of its own" "convert the column into text of fixed width";
-    SeveralSheets "SG3127" "several-sheets" "多个工作表含有记录" "several sheets of the workbook hold records of this type, and none was named" "name the sheet that is meant, or send each by itself: `--sheet NAME`";
+    SeveralSheets "SG3127" "several-sheets" "多个工作表含有记录" "several sheets of the workbook hold records of this type, and none was named" "name the sheet that is meant, or send each by itself: `--sheet NAME`, or of a page `--sheet-number N`";
     EmptyBatch "SG3107" "empty-batch" "没有记录" "the body holds no record" "nothing was sent";
     SecrecyMark "SG3120" "secrecy-mark" "含有密级标志" "a row bears a secrecy mark; nothing of the batch was taken" "take what is classified out of the file: nothing that bears a secrecy mark may come this way";
 
@@ -120,8 +120,8 @@ refusals! {
     QuotaExceeded "SG4112" "quota" "超出授权额度" "the grant's quota is used up" "repeat after the time in `Retry-After`; where there is none, no day has room for so much at once: split it";
 
     TooManyAbsent "SG4115" "too-many-absent" "查无比例过高，授权暂停" "too many of the last hour's answers were `absent`; the grant rests" "ask about persons whose documents you hold; repeat after the time in `Retry-After`";
-    GrantRevoked "SG4114" "revoked" "授权已撤销或变更" "the policies in force do not hold this grant any more, or not as it was" "see what is granted: `shuguan catalog`; an extract is asked for again under a new key";
-    GrantChanged "SG4116" "grant-changed" "授权已变更" "the policies in force changed this grant while the request was worked on; nothing was accepted or given" "repeat, an extract or a comparison under a new key: it is judged by the grant in force then; see `shuguan catalog`";
+    GrantRevoked "SG4114" "revoked" "授权已撤销" "the policies in force do not hold this grant any more" "see what is granted: `shuguan catalog`; ask the policy officer";
+    GrantChanged "SG4116" "grant-changed" "授权已变更" "the policies in force changed this grant since the request was made; nothing more is accepted or given under it" "where there is a `Retry-After`, repeat; an extract, or a comparison that was answered before, is asked for under a new key: it is judged by the grant in force then; see `shuguan catalog`";
 
     JournalUnavailable "SG5101" "journal-unavailable" "交换台账不可用" "the journal cannot commit; nothing was accepted" "repeat with the same idempotency key after the time in `Retry-After`";
 

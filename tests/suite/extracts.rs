@@ -617,11 +617,7 @@ fn a_narrower_grant_ends_what_was_prepared_under_the_wider_one_and_rows_without_
             (&json!("changed"), &json!("SG4116")),
             "{state}"
         );
-        let kept: Vec<_> = gateway
-            .leaves_of("refusal")
-            .into_iter()
-            .filter(|leaf| leaf["at"] == "kept")
-            .collect();
+        let kept = crate::policies::kept(&gateway);
         assert_eq!(kept.len(), 1, "{kept:?}");
         assert_eq!(
             (&kept[0]["x"], &kept[0]["code"]),

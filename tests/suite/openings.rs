@@ -108,7 +108,7 @@ fn columns_are_proved_from_the_file_and_withheld_in_a_package() {
 }
 
 #[test]
-fn an_opening_is_its_own_partners_and_of_an_extract_proves_what_is_left_of_it() {
+fn an_opening_is_its_own_partners_and_nobody_elses() {
     run(async {
         let gateway = Deployment::new();
         let running = gateway.serve();
@@ -133,42 +133,64 @@ fn an_opening_is_its_own_partners_and_of_an_extract_proves_what_is_left_of_it() 
             .await
             .unwrap();
         assert_eq!((other.status.as_u16(), other.code().as_str()), (404, "SG2114"));
-        eventually("they are in the registry", 20, || {
-            registry_count(&gateway.registry(), "person") > 0
-        });
-        let pull = [
-            "pull",
-            "population",
-            "--purpose",
-            "enrolment.registration",
-            "--case",
-            "D-1",
-            "-o",
-            "out.ndjson",
-            "--json",
-        ];
-        let (code, out, error) =
-            gateway.shuguan(&[&pull[..], &["-c", "partners/information-centre/client.toml"]].concat());
-        assert_eq!(code, 0, "{error}");
-        let pulled: Value = serde_json::from_str(&out).unwrap();
-        let exchange = pulled["exchange"]
-            .as_str()
-            .or(pulled["items"][0]["exchange"].as_str())
-            .unwrap();
-        let path = format!("/v1/exchanges/{exchange}/receipt");
+        let extract = pulled(&gateway);
+        let path = format!("/v1/exchanges/{extract}/receipt");
         let other = running.call(asked(&path), &police).await.unwrap();
         assert_eq!((other.status.as_u16(), other.code().as_str()), (404, "SG2114"));
-        // Of an extract it opens the content: the registry proves the very bytes that it received, offline.
+        drop(running);
+    });
+}
+
+/// What every verification of the extract begins with.
+const RECEIPT: [&str; 5] = [
+    "verify",
+    "receipt",
+    "out.ndjson.tlog-proof",
+    "--trust",
+    "trust/trust.txt",
+];
+
+/// Pulls what is in the registry into `out.ndjson`; gives the exchange.
+fn pulled(gateway: &Deployment) -> String {
+    eventually("they are in the registry", 20, || {
+        registry_count(&gateway.registry(), "person") > 0
+    });
+    let pull = [
+        "pull",
+        "population",
+        "--purpose",
+        "enrolment.registration",
+        "--case",
+        "D-1",
+        "-o",
+        "out.ndjson",
+        "--json",
+    ];
+    let (code, out, error) = gateway.shuguan(&[&pull[..], &["-c", "partners/information-centre/client.toml"]].concat());
+    assert_eq!(code, 0, "{error}");
+    let pulled: Value = serde_json::from_str(&out).unwrap();
+    let exchange = pulled["exchange"]
+        .as_str()
+        .or(pulled["items"][0]["exchange"].as_str())
+        .unwrap();
+    exchange.to_owned()
+}
+
+#[test]
+fn an_extract_is_proved_whole_or_by_the_columns_that_are_left_of_it() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let feed = clean(RESIDENT, CSV_UTF8, 20, 7);
+        let pushed = running
+            .call(Call::push(RESIDENT, CSV_UTF8, feed), &gateway.partner(POLICE))
+            .await;
+        assert_eq!(pushed.unwrap().status, 202);
+        pulled(&gateway);
+        // The very bytes that the registry received, offline.
         let prove = |content: &str, opening: &str| {
-            let base = [
-                "verify",
-                "receipt",
-                "out.ndjson.tlog-proof",
-                "--trust",
-                "trust/trust.txt",
-            ];
             let (code, out, error) =
-                gateway.shuguan(&[&base[..], &["--opening", opening, "--content", content]].concat());
+                gateway.shuguan(&[&RECEIPT[..], &["--opening", opening, "--content", content]].concat());
             (code, out + &error)
         };
         let (code, said) = prove("out.ndjson", "out.ndjson.opening.json");
@@ -204,13 +226,6 @@ fn an_opening_is_its_own_partners_and_of_an_extract_proves_what_is_left_of_it() 
         let (code, said) = prove("shorter.ndjson", "out.ndjson.opening.json");
         assert!(code == 6 && said.contains("it gives parts of ["), "{said}");
         // Whoever is shown one column needs no extract, and sees no other.
-        let base = [
-            "verify",
-            "receipt",
-            "out.ndjson.tlog-proof",
-            "--trust",
-            "trust/trust.txt",
-        ];
         let package = [
             "--content",
             "kept.ndjson",
@@ -221,14 +236,14 @@ fn an_opening_is_its_own_partners_and_of_an_extract_proves_what_is_left_of_it() 
             "--package",
             "sex.json",
         ];
-        let (code, _, error) = gateway.shuguan(&[&base[..], &package].concat());
+        let (code, _, error) = gateway.shuguan(&[&RECEIPT[..], &package].concat());
         assert_eq!(code, 0, "{error}");
         let shown: Value = serde_json::from_str(&std::fs::read_to_string(gateway.path("sex.json")).unwrap()).unwrap();
         assert!(
             shown.get("content").is_none(),
             "the whole content could be guessed by it"
         );
-        let (code, out, error) = gateway.shuguan(&[&base[..], &["--opening", "sex.json", "--json"]].concat());
+        let (code, out, error) = gateway.shuguan(&[&RECEIPT[..], &["--opening", "sex.json", "--json"]].concat());
         let document: Value = serde_json::from_str(&out).unwrap();
         assert_eq!((code, &document["proved"]), (0, &1.into()), "{error}");
         assert_eq!(
@@ -242,14 +257,19 @@ fn an_opening_is_its_own_partners_and_of_an_extract_proves_what_is_left_of_it() 
         assert!(code == 6 && said.contains("is not what was released"), "{said}");
         let opening = std::fs::read_to_string(gateway.path("out.ndjson.opening.json")).unwrap();
         let mut opening: Value = serde_json::from_str(&opening).unwrap();
-        // Without the salt of the whole its columns are proved, and with another salt of a column that one is not.
-        for salt in [Value::Null, "00".repeat(32).into(), "x".into()] {
+        // Without the salt of the whole its columns are proved; with one that is none nothing is, and with another salt of a column that one is not.
+        for salt in [Value::Null, "00".repeat(32).into()] {
             opening["content"] = salt;
             std::fs::write(gateway.path("forged.json"), opening.to_string()).unwrap();
             let (code, said) = prove("out.ndjson", "forged.json");
             assert!(code == 0 && said.contains("0 are withheld"), "{said}");
             assert!(!said.contains("these are the bytes"), "{said}");
         }
+        opening["content"] = "x".into();
+        std::fs::write(gateway.path("forged.json"), opening.to_string()).unwrap();
+        let (code, said) = prove("out.ndjson", "forged.json");
+        assert!(code == 6 && said.contains("the opening is none of this leaf"), "{said}");
+        opening["content"] = Value::Null;
         for salt in ["00".repeat(32), "x".into()] {
             opening["columns"][0]["salt"] = salt.into();
             std::fs::write(gateway.path("forged.json"), opening.to_string()).unwrap();

@@ -503,6 +503,13 @@ fn bundles_change_under_load_and_each_push_is_taken_at_once_or_when_it_comes_aga
     });
 }
 
+/// The leaves of extracts that were ready and ended.
+pub(crate) fn kept(gateway: &Deployment) -> Vec<Value> {
+    let mut leaves = gateway.leaves_of("refusal");
+    leaves.retain(|leaf| leaf["at"] == "kept");
+    leaves
+}
+
 #[test]
 fn a_revoked_grant_ends_extracts_that_run_and_that_are_ready_and_each_is_in_the_log() {
     run(async {
@@ -533,11 +540,7 @@ fn a_revoked_grant_ends_extracts_that_run_and_that_are_ready_and_each_is_in_the_
             (&json!("revoked"), &json!("SG4114")),
             "{state}"
         );
-        let kept: Vec<_> = gateway
-            .leaves_of("refusal")
-            .into_iter()
-            .filter(|leaf| leaf["at"] == "kept")
-            .collect();
+        let kept = kept(&gateway);
         assert_eq!(kept.len(), 1, "{kept:?}");
         assert_eq!(
             (&kept[0]["x"], &kept[0]["code"]),

@@ -9,6 +9,7 @@
 mod fields;
 mod packed;
 mod reading;
+pub(crate) mod reference;
 mod seam;
 mod walker;
 

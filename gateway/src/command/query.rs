@@ -63,8 +63,8 @@ pub struct StatusArgs {
   shuguan rejects 0199a3c4-… --join june.txt --layout layout.toml -o bad.txt -c client.toml
 
   `--join` copies the rejected records out of our own file, on this machine, with what is wrong in columns `_row`, `_code`, `_field`,
-  `_reason`, `_expected`. Correct the copy and push it: columns that begin with `_` are passed over. Of a workbook (.xlsx, .xls, a page
-  that is called so) or a table (.dbf) the copy is a workbook: bad cells are red with a note, and the sheet 问题清单 lists them.
+  `_reason`, `_expected`. Correct the copy and push it: columns that begin with `_` are passed over. Of a workbook (.xlsx, .xls, also
+  HTML or SpreadsheetML 2003 under that name) or a table (.dbf) the copy is a workbook: bad cells are red with a note, and the sheet 问题清单 lists them.
 
 EXIT CODES
   0 shown · 1 a file cannot be read or written, or is not the one that was sent · 2 wrong usage, such as a file with several layouts and none named
@@ -95,7 +95,7 @@ pub struct RejectsArgs {
     sheet: SheetArgs,
 }
 
-/// The receipt of an exchange, as a tlog-proof file; or what opens the columns of a push.
+/// The receipt of an exchange, as a tlog-proof file; or what opens the columns of a push or an extract.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "EXAMPLES\n  shuguan receipt 0199a3c4-… -o proof.tlog-proof -c client.toml\n  shuguan receipt 0199a3c4-… --opening -o opening.json -c client.toml\n\nEXIT CODES\n  0 written · 3 refused or unknown · 4 not reached"
@@ -103,7 +103,7 @@ pub struct RejectsArgs {
 pub struct ReceiptArgs {
     /// The exchange id.
     exchange: String,
-    /// Of a push: what opens its columns, instead of the receipt.
+    /// What opens its columns, of an extract its content too, instead of the receipt.
     #[arg(long)]
     opening: bool,
     /// Where to write it; `-` is stdout.

@@ -50,6 +50,7 @@ enum What {
   shuguan verify receipt feed.csv.0199a3c4-….tlog-proof --trust trust.txt
   shuguan verify receipt population.ndjson.tlog-proof --trust trust.txt --opening population.ndjson.opening.json --content population.ndjson
   shuguan verify receipt population.ndjson.tlog-proof --trust trust.txt --opening population.ndjson.opening.json --content kept.ndjson    columns were dropped
+  shuguan verify receipt population.ndjson.tlog-proof --trust trust.txt --opening population.ndjson.opening.json --content population.ndjson --disclose sex --package show.json
   shuguan verify receipt feed.tlog-proof --trust trust.txt --opening opening.json --feed feed.csv
   shuguan verify receipt feed.tlog-proof --trust trust.txt --opening opening.json --feed feed.csv --disclose sex,birth_date --package show.json
   shuguan verify receipt feed.tlog-proof --trust trust.txt --opening show.json

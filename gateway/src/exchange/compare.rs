@@ -17,7 +17,7 @@ use shuguan_policies::dataset::Dataset;
 use shuguan_policies::{Direction, Mode, Plan, Role, Target};
 use uuid::Uuid;
 
-use super::admit::{self, denied};
+use super::admit::denied;
 use super::asked::{self, Asked, Granted, RequestHead};
 use super::claims::{Claim, Claims};
 use super::release::Index;
@@ -232,7 +232,8 @@ async fn told_again(stations: &Stations, admitted: &AdmittedCompare, sealed: Sea
     };
     // What an earlier grant told may be withheld by the one in force.
     if event.plan.0 != admitted.plan.hash() {
-        return Err(admit::changed(Refusal::GrantChanged).into());
+        // No wait brings it back: the key has its answer.
+        return Err(Refusal::GrantChanged.into());
     }
     let exchange = sealed
         .exchange

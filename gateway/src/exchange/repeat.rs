@@ -20,7 +20,7 @@ use crate::edge::deadline::BodyStop;
 use crate::journal::{Known, Sealed, Seen};
 use crate::refusal::Refusal;
 
-/// A body of fewer bytes is not asked about: a look into the journal is a way to another thread and back, and most pushes are no repeats.
+/// A body that is announced with fewer bytes is not asked about: a look into the journal is a way to another thread and back, and most pushes are no repeats.
 const ASKED_FROM_BYTES: u64 = 16 * 1024;
 
 /// The first answer again, when this is a repeat.

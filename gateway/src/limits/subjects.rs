@@ -126,7 +126,11 @@ impl SubjectHold {
             let known = times.get(&subject).copied().unwrap_or(0);
             let tracked = u64::try_from(times.len()).unwrap_or(u64::MAX);
             if known == 0 && tracked >= self.terms.subjects_max {
-                return Err(self.terms.exhausted("subjects", self.terms.subjects_max));
+                let own = u64::try_from(self.own.len()).unwrap_or(u64::MAX);
+                return Err(Exhausted {
+                    fits_no_day: own >= self.terms.subjects_max,
+                    ..self.terms.exhausted("subjects", self.terms.subjects_max)
+                });
             }
             if let Some(max) = self.terms.per_subject_max.filter(|max| u64::from(known) >= *max) {
                 return Err(self.terms.exhausted("per-subject", max));
@@ -255,6 +259,19 @@ mod tests {
         drop(third);
         fourth.count(&[tag(1), tag(4)]).unwrap();
         assert_eq!(refused(fourth.count(&[tag(5)])), ("subjects", 3));
+    }
+
+    #[tokio::test]
+    async fn more_subjects_in_one_exchange_than_a_whole_day_may_have_fit_no_day() {
+        let (quotas, plan) = (SubjectQuotas::default(), plan());
+        let mut alone = hold(&quotas, &plan, NOON_US, &[]).await;
+        assert!(alone.count(&[1, 2, 3, 4].map(tag)).unwrap_err().fits_no_day);
+        drop(alone);
+        let mut first = hold(&quotas, &plan, NOON_US, &[]).await;
+        first.count(&[tag(1), tag(2)]).unwrap();
+        let mut second = hold(&quotas, &plan, NOON_US, &[]).await;
+        let refused = second.count(&[tag(3), tag(4)]).unwrap_err();
+        assert!(!refused.fits_no_day, "tomorrow there is room for both");
     }
 
     #[tokio::test]

@@ -130,25 +130,12 @@ impl Page {
             Element::Table => return self.open_table(tag),
             Element::Ignored => self.ignored = true,
             Element::Section | Element::Row | Element::Cell => {
-                let Self {
-                    tables,
-                    sheets,
-                    room,
-                    steps,
-                    ..
-                } = self;
-                // A row that no table has would be lost.
-                let Some(table) = tables.last_mut() else {
-                    return if tag.element == Element::Section {
-                        Ok(())
-                    } else {
-                        Err(DAMAGED)
-                    };
-                };
-                let Some(sheet) = sheets.get_mut(table.sheet) else {
-                    return Ok(());
-                };
                 self.unshown = None;
+                let Some((table, sheet, room, steps)) = self.at_hand() else {
+                    // A row that no table has would be lost.
+                    let is_lost = tag.element != Element::Section;
+                    return if is_lost { Err(DAMAGED) } else { Ok(()) };
+                };
                 match tag.element {
                     Element::Cell => table.open_cell(tag, sheet, room, steps)?,
                     Element::Row => table.open_row(sheet, room)?,
@@ -160,6 +147,13 @@ impl Page {
             Element::Other => {}
         }
         Ok(())
+    }
+
+    /// The innermost table that is open, with its sheet.
+    fn at_hand(&mut self) -> Option<(&mut Table, &mut Sheet, &mut Room, &mut Steps)> {
+        let table = self.tables.last_mut()?;
+        let sheet = self.sheets.get_mut(table.sheet)?;
+        Some((table, sheet, &mut self.room, &mut self.steps))
     }
 
     /// Begins a table: in a cell one of its own, elsewhere in a table the next, as browsers take it.
@@ -192,17 +186,7 @@ impl Page {
             Element::Break | Element::Block => self.line_break(),
             Element::Other => {}
             Element::Table | Element::Section | Element::Row | Element::Cell => {
-                let Self {
-                    tables,
-                    sheets,
-                    room,
-                    steps,
-                    ..
-                } = self;
-                let Some(table) = tables.last_mut() else {
-                    return Ok(());
-                };
-                let Some(sheet) = sheets.get_mut(table.sheet) else {
+                let Some((table, sheet, room, steps)) = self.at_hand() else {
                     return Ok(());
                 };
                 match element {
@@ -211,7 +195,7 @@ impl Page {
                     _ => table.end_section(sheet, room, steps)?,
                 }
                 if element == Element::Table {
-                    tables.pop();
+                    self.tables.pop();
                 }
                 self.around.end_block();
             }

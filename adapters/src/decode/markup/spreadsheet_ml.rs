@@ -15,6 +15,7 @@ use quick_xml::events::{BytesStart, Event};
 use self::walk::Walk;
 use super::{COLUMNS_MAX, Document, ROWS_MAX, Room, Sheet};
 use crate::decode::sheet::{Cell, Epoch, Form, Merge, SheetRow};
+use crate::decode::xml::reference::attribute;
 use crate::decode::{DecodeLimits, FileFault};
 use crate::reject::RejectCode;
 use crate::value::date::{self, civil_from_days};
@@ -79,13 +80,11 @@ struct CellTag {
 
 impl Reading<'_> {
     fn style(&mut self, tag: &BytesStart<'_>) -> Result<(), FileFault> {
-        let id = walk::attribute(tag, "ID").unwrap_or_default();
-        let mut form = walk::attribute(tag, "Parent").and_then(|parent| self.styles.get(&parent).copied());
+        let id = attribute(tag, "ID").unwrap_or_default();
+        let mut form = attribute(tag, "Parent").and_then(|parent| self.styles.get(&parent).copied());
         self.walk.each_child(|_, child| {
             if child.local_name().as_ref() == "NumberFormat" {
-                form = walk::attribute(child, "Format")
-                    .map(|code| styles::form(&code))
-                    .or(form);
+                form = attribute(child, "Format").map(|code| styles::form(&code)).or(form);
             }
             Ok(false)
         })?;
@@ -104,7 +103,7 @@ impl Reading<'_> {
             });
         }
         let mut sheet = Sheet {
-            name: walk::attribute(tag, "Name").unwrap_or_default(),
+            name: attribute(tag, "Name").unwrap_or_default(),
             ..Sheet::default()
         };
         let Self { walk, styles, room, .. } = self;
@@ -199,7 +198,7 @@ impl Table {
             let down = walk::number(child, "MergeDown").unwrap_or(0);
             let tag = CellTag {
                 form: form.unwrap_or_else(|| styles.get("Default").copied().unwrap_or(Form::Plain)),
-                has_formula: walk::attribute(child, "Formula").is_some(),
+                has_formula: attribute(child, "Formula").is_some(),
             };
             behind = column.saturating_add(across).saturating_add(1);
             if behind > COLUMNS_MAX {
@@ -231,7 +230,7 @@ fn cell(walk: &mut Walk<'_>, tag: &CellTag, row: &mut SheetRow) -> Result<Option
         if child.local_name().as_ref() != "Data" || kind.is_some() {
             return Ok(false);
         }
-        kind = Some(walk::attribute(child, "Type").unwrap_or_default());
+        kind = Some(attribute(child, "Type").unwrap_or_default());
         walk.text_into(row.text_mut())?;
         Ok(true)
     })?;
@@ -301,7 +300,7 @@ fn in_shanghai(written: &str) -> Option<(String, bool)> {
 
 /// The form of the style that an element names, if it names one.
 fn style_of(tag: &BytesStart<'_>, styles: &HashMap<String, Form>) -> Option<Form> {
-    walk::attribute(tag, "StyleID").map(|id| styles.get(&id).copied().unwrap_or(Form::Plain))
+    attribute(tag, "StyleID").map(|id| styles.get(&id).copied().unwrap_or(Form::Plain))
 }
 
 /// Whether the options of a worksheet hide it, up to their end.

@@ -89,8 +89,9 @@ impl Opened {
         known >= 2 && self.head.has_rows_below(self.header.rows)
     }
 
-    /// Whether a further table of the page, below this one, is as wide and says something in two cells of a row at its top: programs that write a table a page, or the header as a
-    /// table by itself, go on without one. A table with a header of other fields has none of these.
+    /// Whether a further table of the page, below this one, is as wide and says something in two cells of a row at its top: programs that write a table
+    /// a page, or the header as a table by itself, go on without one. A table of other fields that is as wide is taken for one, too: then its number is
+    /// to be stated.
     fn goes_on(&self, book: &Book, at: usize) -> Result<bool, FileFault> {
         if !book.is_page() {
             return Ok(false);

@@ -8,8 +8,9 @@ use std::collections::{HashMap, HashSet};
 use quick_xml::events::Event;
 
 use super::archive::{Archive, expands};
-use super::xml::{Xml, attribute};
+use super::xml::Xml;
 use crate::decode::sheet::{Epoch, Form, Shared, Strings};
+use crate::decode::xml::reference::attribute;
 use crate::decode::{DecodeLimits, FileFault};
 
 /// A sheet of the workbook.

@@ -8,9 +8,10 @@ use std::io::{self, Read};
 use quick_xml::events::{BytesStart, Event};
 
 use super::package::{Package, SheetPart, rich_text, unescape_from};
-use super::xml::{Xml, attribute};
+use super::xml::Xml;
 use crate::decode::FileFault;
 use crate::decode::sheet::{Cell, Form, Merge, SheetRow};
+use crate::decode::xml::reference::attribute;
 use crate::reject::RejectCode;
 
 /// A sheet while it is read.

@@ -5,11 +5,12 @@
 
 use std::io::{self, BufReader, Read};
 
-use quick_xml::events::{BytesStart, Event};
+use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 
 use super::archive::Part;
 use crate::decode::FileFault;
+use crate::decode::xml::reference::letter;
 
 /// A reader of one part.
 pub(crate) struct Xml {
@@ -142,36 +143,10 @@ fn append(event: &Event<'_>, out: &mut String) -> Option<()> {
     match event {
         Event::Text(text) => out.push_str(text),
         Event::CData(text) => out.push_str(text),
-        Event::GeneralRef(reference) => match reference.resolve_char_ref().ok()? {
-            Some(letter) => out.push(letter),
-            None => out.push(predefined(reference)?),
-        },
+        Event::GeneralRef(reference) => out.push(letter(reference)?),
         _ => {}
     }
     Some(())
-}
-
-fn predefined(name: &str) -> Option<char> {
-    match name {
-        "amp" => Some('&'),
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "quot" => Some('"'),
-        "apos" => Some('\''),
-        _ => None,
-    }
-}
-
-/// The attribute of that name, without regard to its prefix, references resolved.
-pub(crate) fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
-    let mut attributes = tag.attributes();
-    let found = attributes
-        .with_checks(false)
-        .flatten()
-        .find(|attribute| attribute.key.local_name().as_ref() == name)?;
-    quick_xml::escape::unescape(&found.value)
-        .ok()
-        .map(std::borrow::Cow::into_owned)
 }
 
 /// A stretch of a workbook that is short of nothing but sense ends well before this.

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
+use super::reference::letter;
 use super::seam::Seam;
 use crate::decode::{DecodeLimits, Unreadable};
 use crate::layout::Encoding;
@@ -140,20 +141,10 @@ impl Walker {
                 Event::End(tag) => self.close(tag.name().into_inner(), sink)?,
                 Event::Text(text) => self.text(&text, sink)?,
                 Event::CData(text) => self.text(&text, sink)?,
-                Event::GeneralRef(reference) => {
-                    let letter = match &*reference {
-                        "lt" => Some('<'),
-                        "gt" => Some('>'),
-                        "amp" => Some('&'),
-                        "quot" => Some('"'),
-                        "apos" => Some('\''),
-                        _ => reference.resolve_char_ref().ok().flatten(),
-                    };
-                    match letter {
-                        Some(letter) => self.text(letter.encode_utf8(&mut [0; 4]), sink)?,
-                        None => sink(Node::Reference(line))?,
-                    }
-                }
+                Event::GeneralRef(reference) => match letter(&reference) {
+                    Some(letter) => self.text(letter.encode_utf8(&mut [0; 4]), sink)?,
+                    None => sink(Node::Reference(line))?,
+                },
                 Event::Decl(declaration) => {
                     let named = declaration.encoding().and_then(Result::ok);
                     self.declaration(named.as_deref())?;

@@ -56,7 +56,9 @@ impl Companion {
             "sha256" | "sha-256" | "digest" | "摘要" => self.digest(value),
             "file" | "name" | "date" | "time" | "文件" | "文件名" | "日期" => Ok(()),
             "md5" | "sha1" | "crc32" => Err("MD5, SHA-1 and CRC are not checked: state sha256"),
-            _ => Err("it has a key that is not known: state count and sha256"),
+            _ => Err(
+                "it has a key that is not known, or a constant without its field: state count, sha256 and constant=FIELD=CODE",
+            ),
         }
     }
 

@@ -24,7 +24,7 @@ use crate::clock;
 use crate::command::exit::{Exit, Failure};
 use crate::command::output::Output;
 use crate::extract::form::Form;
-use crate::opening::{self, Decoded, Digests, FeedFault, Opening, SealedColumns, Standing};
+use crate::opening::{self, Decoded, Digests, FeedFault, Opening, OpeningFault, SealedColumns, Standing};
 use crate::sha256;
 
 /// Longest opening or package that is read, bytes: the values of a package are held in memory.
@@ -75,60 +75,24 @@ pub(super) fn run(args: &OpeningArgs, proven: &Proven, trust: &Trust, output: &O
             return Err(Failure::new(Exit::Usage, format!("the opening has no column `{name}`")));
         }
     }
-    let (leaf, plan, decoded) = match (&proven.leaf.event, &args.content) {
-        (Event::Push(leaf), None) => {
-            let bundle = args.bundle.as_deref();
-            let plan = bundle.map(|folder| Reduced::of(folder, leaf)).transpose()?;
-            let decoded = match &args.feed {
-                None => Decoded::default(),
-                Some(feed) => decode((args, plan.as_ref()), feed, &opening, leaf, today(&proven.leaf))?,
-            };
-            (SealedColumns::from(leaf), plan, decoded)
-        }
-        (Event::Pull(leaf), Some(file)) => {
-            if args.package.is_none() && is_content(leaf, &opening, file)? {
+    if let (Event::Pull(leaf), Some(file), None) = (&proven.leaf.event, &args.content, &args.package) {
+        match opening.is_content(leaf, &sha256_of(file)?) {
+            Ok(Some(true)) => {
                 show_receipt(proven, trust, Some("these are the bytes that were released"), output);
                 return Ok(exit(proven.witnessed.quorum));
             }
-            match extract(leaf, &opening, file, &args.disclose)? {
-                Ok(decoded) => (leaf.into(), None, decoded),
-                Err(why) => return Ok(not_proven(output, &why, None)),
-            }
+            // What is left of it may be.
+            Ok(Some(false) | None) => {}
+            Err(fault) => return Ok(none_of_this(output, &fault)),
         }
-        (Event::Pull(leaf), None) if args.feed.is_none() => (leaf.into(), None, Decoded::default()),
-        (event, _) => {
-            return Err(Failure::new(
-                Exit::Usage,
-                "a push is compared with the file that was sent (--feed FILE), and an extract with its content (--content FILE)",
-            )
-            .because(format!("this receipt is of a `{}` leaf", event.kind())));
-        }
-    };
-    if let Some(file) = args.feed.as_ref().or(args.content.as_ref())
-        && decoded.parts() != opening.parts
-    {
-        let what = if args.feed.is_some() {
-            "the file that was sent"
-        } else {
-            "what was released"
-        };
-        let why = format!(
-            "`{}` is not {what}: it gives parts of [{}] rows, and [{}] were sealed",
-            file.display(),
-            decoded.parts(),
-            opening.parts
-        );
-        return Ok(not_proven(output, &why, None));
     }
+    let AtHand { leaf, plan, decoded } = match at_hand(args, &proven.leaf, &opening)? {
+        Ok(at_hand) => at_hand,
+        Err(why) => return Ok(not_proven(output, &why, None)),
+    };
     let standings = match opening.judge(leaf, &decoded.digests) {
         Ok(standings) => standings,
-        Err(fault) => {
-            return Ok(not_proven(
-                output,
-                &format!("the opening is none of this leaf: {fault}"),
-                None,
-            ));
-        }
+        Err(fault) => return Ok(none_of_this(output, &fault)),
     };
     let proved = standings.contains(&Standing::Proved) && !standings.contains(&Standing::Differs);
     let shown = columns(&opening, standings, plan.as_ref());
@@ -146,10 +110,66 @@ pub(super) fn run(args: &OpeningArgs, proven: &Proven, trust: &Trust, output: &O
     Ok(Exit::Done)
 }
 
-/// Whether a file is, byte for byte, the content of an extract. What is no opening of it is said when its columns are judged.
-fn is_content(leaf: &PullEvent, opening: &Opening, file: &Path) -> Result<bool, Failure> {
-    let is_content = opening.is_content(leaf, &sha256_of(file)?);
-    Ok(matches!(is_content, Ok(Some(true))))
+/// What a leaf says of columns, and what is at hand of them.
+struct AtHand<'l> {
+    leaf: SealedColumns<'l>,
+    /// Of a push whose bundle is given.
+    plan: Option<Reduced>,
+    /// Of the file that is given; nothing without one, as with a package.
+    decoded: Decoded,
+}
+
+/// The columns of the leaf, and those of the file; the inner error: the file is not the one that was sealed.
+fn at_hand<'l>(args: &OpeningArgs, leaf: &'l Leaf, opening: &Opening) -> Result<Result<AtHand<'l>, String>, Failure> {
+    let (at_hand, file) = match (&leaf.event, &args.content, &args.feed) {
+        (Event::Push(push), None, feed) => {
+            let plan = args.bundle.as_deref().map(|folder| Reduced::of(folder, push));
+            let plan = plan.transpose()?;
+            let decoded = match feed {
+                Some(feed) => decode((args, plan.as_ref()), feed, opening, push, today(leaf))?,
+                None => Decoded::default(),
+            };
+            let leaf = push.into();
+            (
+                AtHand { leaf, plan, decoded },
+                feed.as_ref().zip(Some("the file that was sent")),
+            )
+        }
+        (Event::Pull(pull), content, None) => {
+            let decoded = match content {
+                Some(file) => match extract(pull, opening, file, &args.disclose)? {
+                    Ok(decoded) => decoded,
+                    Err(why) => return Ok(Err(why)),
+                },
+                None => Decoded::default(),
+            };
+            let (leaf, plan) = (pull.into(), None);
+            (
+                AtHand { leaf, plan, decoded },
+                content.as_ref().zip(Some("what was released")),
+            )
+        }
+        (event, ..) => {
+            return Err(Failure::new(
+                Exit::Usage,
+                "a push is compared with the file that was sent (--feed FILE), and an extract with its content (--content FILE)",
+            )
+            .because(format!("this receipt is of a `{}` leaf", event.kind())));
+        }
+    };
+    let parts = at_hand.decoded.parts();
+    Ok(match file {
+        Some((file, what)) if parts != opening.parts => Err(format!(
+            "`{}` is not {what}: it gives parts of [{parts}] rows, and [{}] were sealed",
+            file.display(),
+            opening.parts
+        )),
+        _ => Ok(at_hand),
+    })
+}
+
+fn none_of_this(output: &Output, fault: &OpeningFault) -> Exit {
+    not_proven(output, &format!("the opening is none of this leaf: {fault}"), None)
 }
 
 /// The columns that are left in a file of an extract; the inner error: it holds nothing that was released.

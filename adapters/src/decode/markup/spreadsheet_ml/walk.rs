@@ -9,6 +9,7 @@ use quick_xml::reader::Reader;
 use super::super::declared;
 use super::DAMAGED;
 use crate::decode::FileFault;
+use crate::decode::xml::reference::{attribute, letter};
 
 /// Where in the document the reader is.
 pub(super) struct Walk<'t> {
@@ -106,34 +107,6 @@ fn check(tag: &BytesStart<'_>) -> Result<(), FileFault> {
         quick_xml::escape::unescape(&attribute.value).map_err(|_| DAMAGED)?;
     }
     Ok(())
-}
-
-/// What a reference stands for, if anything says it.
-fn letter(reference: &quick_xml::events::BytesRef<'_>) -> Option<char> {
-    if let Some(letter) = reference.resolve_char_ref().ok()? {
-        return Some(letter);
-    }
-    let name: &str = reference;
-    Some(match name {
-        "amp" => '&',
-        "lt" => '<',
-        "gt" => '>',
-        "quot" => '"',
-        "apos" => '\'',
-        _ => return None,
-    })
-}
-
-/// The attribute of that name, without regard to its prefix, references resolved.
-pub(super) fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
-    let mut attributes = tag.attributes();
-    let found = attributes
-        .with_checks(false)
-        .flatten()
-        .find(|attribute| attribute.key.local_name().as_ref() == name)?;
-    quick_xml::escape::unescape(&found.value)
-        .ok()
-        .map(std::borrow::Cow::into_owned)
 }
 
 /// The attribute of that name as a number; one that is none is beyond everything.
