@@ -151,13 +151,21 @@ impl Opening {
         leaf: impl Into<SealedColumns<'l>>,
         at_hand: &Digests,
     ) -> Result<Vec<Standing>, OpeningFault> {
+        // The commitments first: they are what the log holds, and each column can then be judged by itself.
+        self.fits(leaf)?;
+        self.columns.iter().map(|column| column.standing(at_hand)).collect()
+    }
+
+    /// Whether its commitments are those under the leaf. Until then an opening is anybody's word, also about how many columns there are.
+    ///
+    /// # Errors
+    /// See [`OpeningFault`].
+    pub fn fits<'l>(&self, leaf: impl Into<SealedColumns<'l>>) -> Result<(), OpeningFault> {
         let leaf = leaf.into();
         self.is_of(leaf.exchange)?;
         let committed = self.columns.iter().map(OpenColumn::committed);
         let committed = committed.collect::<Result<Vec<_>, _>>()?;
-        // The commitments first: they are what the log holds, and each column can then be judged by itself.
-        columns::verify(&committed, leaf.root, leaf.count)?;
-        self.columns.iter().map(|column| column.standing(at_hand)).collect()
+        Ok(columns::verify(&committed, leaf.root, leaf.count)?)
     }
 
     /// Whether a content of this SHA-256 is, byte for byte, what the leaf of an extract commits to; none: the opening does not open that.

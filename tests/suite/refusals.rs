@@ -1,8 +1,11 @@
 //! Every way to be refused: exact status, exact code, a leaf, and nothing in the registry.
 
+use std::time::Duration;
+
 use http::Method;
 use shuguan_tests::{
-    Answer, Call, Deployment, Identity, Running, Unfinished, eventually, leaves, registry_count, registry_rows, run,
+    Answer, Call, Connection, Deployment, Identity, Running, Unfinished, eventually, leaves, registry_count,
+    registry_rows, run,
 };
 
 use crate::feeds::{CSV_GB18030, CSV_UTF8, NDJSON, POLICE, RESIDENT, clean, nobody, resident};
@@ -409,6 +412,32 @@ fn who_has_too_many_batches_refused_waits_and_what_was_answered_is_answered_agai
         let again = running.call(first, &police).await.unwrap();
         assert_eq!((again.status.as_u16(), &again.body), (422, &refused.body));
         assert_eq!(running.call(other(2), &health).await.unwrap().status, 202);
+    });
+}
+
+#[test]
+fn who_hangs_up_before_he_is_told_that_his_batch_is_refused_is_held_to_the_same_number_of_them() {
+    run(async {
+        let deployment = Deployment::with(|text| text.replace("#= refused_per_h = 600", "refused_per_h = 3"));
+        let running = deployment.serve();
+        let police = deployment.partner(POLICE);
+        let refused = || {
+            let leaves = deployment.leaves_of("refusal").into_iter();
+            leaves.filter(|leaf| leaf["code"] == "unreadable").count()
+        };
+        // Gone at whatever step: what the log has counts.
+        for patience_ms in (0..50).cycle().take(1_000) {
+            let mut line = Connection::open(deployment.feed, &police).await.unwrap();
+            let bad = line.send(Call::push(RESIDENT, NDJSON, "not a record\n"));
+            let _gone = tokio::time::timeout(Duration::from_millis(patience_ms), bad).await;
+            drop(line);
+            if patience_ms % 10 == 9 && refused() >= 3 {
+                break;
+            }
+        }
+        assert!(refused() >= 3);
+        let limited = running.call(push(), &police).await.unwrap();
+        assert_eq!((limited.status.as_u16(), limited.code().as_str()), (429, "SG2110"));
     });
 }
 

@@ -24,7 +24,7 @@ use crate::edge::deadline::BodyStop;
 ///
 /// # Errors
 /// A refusal, or a fault of ours. In both cases nothing was accepted.
-pub async fn push<B>(stations: &Stations, peer: Arc<Peer>, head: &PushHead, mut body: B) -> Result<Answer, Stop>
+pub async fn push<B>(stations: &Arc<Stations>, peer: Arc<Peer>, head: &PushHead, mut body: B) -> Result<Answer, Stop>
 where
     B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
 {
@@ -35,7 +35,12 @@ where
     let upload = Upload::begins(stations, &admitted);
     let read = read(stations, &peer, head, &admitted, body).await;
     let sealed = match upload.ends(read).await? {
-        Read::Released(released) => seal::push(stations, admitted, *released).await?,
+        Read::Released(released) => {
+            // From here on it has a leaf and its charges whoever still waits.
+            let sealing = Arc::clone(stations);
+            let act = async move { seal::push(&sealing, admitted, *released).await };
+            stations.to_the_end(act).await?
+        }
         Read::Hashed(digest) => repeat::hashed(stations, &admitted, &digest).await?,
     };
     answer::push(sealed)

@@ -1,15 +1,15 @@
 //! An upload that breaks off: the sender is gone, nobody is told, and the log says so (C5).
 //!
 //! Takes an admitted push while its body is read; gives back what came of it. A body that ends before its end, and a connection that is over while the batch
-//! is read, become an `aborted` leaf, unless the key was answered before: about what is in the log nothing is said anew. It stands down before the batch is sealed: from there on the exchange has its own leaf, whoever still listens.
+//! is read, become an `aborted` leaf, unless it states itself to be the repeat of what is in the log: about that nothing is said anew. It stands down before the batch is sealed: from there on the exchange has its own leaf, whoever still listens.
 
 use shuguan_ledger::leaf::{AbortedEvent, Digest};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
 use super::admit::Admitted;
-use super::{Stations, Stop};
-use crate::journal::{Journal, Sealed};
+use super::{Stations, Stop, seal};
+use crate::journal::{Idempotency, Journal, Known, Sealed};
 use crate::refusal::Refusal;
 
 /// The body broke off, as the reader saw.
@@ -22,19 +22,10 @@ const GONE: &str = "sender-gone";
 pub(super) struct Upload {
     journal: Journal,
     tasks: TaskTracker,
-    /// Tag of its key.
-    key: [u8; 32],
+    /// Its key with the content that it states.
+    stated: Option<Idempotency>,
     /// Taken when it ended.
     event: Option<AbortedEvent>,
-}
-
-/// What the log says of an upload that broke off.
-enum Noted {
-    Leaf(Box<Sealed>),
-    /// Nothing: there were too many like it, or the journal cannot commit.
-    Nothing,
-    /// What it was the repeat of.
-    Repeat,
 }
 
 impl Upload {
@@ -51,7 +42,9 @@ impl Upload {
         Self {
             journal: stations.journal.clone(),
             tasks: stations.tasks.clone(),
-            key: admitted.in_flight.tag(),
+            stated: admitted
+                .digest
+                .map(|digest| seal::idempotency(stations, admitted, &digest)),
             event: Some(event),
         }
     }
@@ -63,13 +56,9 @@ impl Upload {
             (Err(Stop::Refused(mut refused)), Some(mut event)) if refused.refusal == Refusal::BodyIncomplete => {
                 event.code = INCOMPLETE.into();
                 // Who half-closed its connection still hears of it; the leaf must not depend on whether hyper waits for us.
-                let (journal, key, exchange) = (self.journal.clone(), self.key, event.x.clone());
-                let sealing = self.tasks.spawn(async move { note(&journal, key, event).await });
-                refused.leaf = match sealing.await {
-                    Ok(Noted::Repeat) => return Err(Stop::Refused(refused)),
-                    Ok(Noted::Leaf(leaf)) => Some(leaf),
-                    Ok(Noted::Nothing) | Err(_) => None,
-                };
+                let (journal, stated, exchange) = (self.journal.clone(), self.stated, event.x.clone());
+                let noting = self.tasks.spawn(async move { note(&journal, stated, event).await });
+                refused.leaf = noting.await.ok().flatten().map(Box::new);
                 refused.exchange = exchange.parse().ok();
                 refused.sealed = true;
                 Err(Stop::Refused(refused))
@@ -82,24 +71,23 @@ impl Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         if let (Some(event), Ok(runtime)) = (self.event.take(), Handle::try_current()) {
-            let (journal, key) = (self.journal.clone(), self.key);
+            let (journal, stated) = (self.journal.clone(), self.stated);
             self.tasks
-                .spawn_on(async move { drop(note(&journal, key, event).await) }, &runtime);
+                .spawn_on(async move { drop(note(&journal, stated, event).await) }, &runtime);
         }
     }
 }
 
-async fn note(journal: &Journal, key: [u8; 32], event: AbortedEvent) -> Noted {
-    if matches!(journal.idempotent(key, [0; 32]).await, Ok(Some(_))) {
-        return Noted::Repeat;
+/// The leaf of an upload that broke off; none of a repeat, where there were too many like it, and when the journal cannot commit.
+async fn note(journal: &Journal, stated: Option<Idempotency>, event: AbortedEvent) -> Option<Sealed> {
+    if let Some(Idempotency { tag, content }) = stated
+        && matches!(journal.idempotent(tag, content).await, Ok(Some(Known::Repeated(_))))
+    {
+        return None;
     }
     let exchange = event.x.clone();
-    match journal.abort(event).await {
-        Ok(Some(leaf)) => Noted::Leaf(Box::new(leaf)),
-        Ok(None) => Noted::Nothing,
-        Err(_) => {
-            tracing::warn!(exchange.id = %exchange, "that an upload broke off could not be sealed");
-            Noted::Nothing
-        }
-    }
+    journal.abort(event).await.unwrap_or_else(|_| {
+        tracing::warn!(exchange.id = %exchange, "that an upload broke off could not be sealed");
+        None
+    })
 }

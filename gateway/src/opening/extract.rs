@@ -2,14 +2,16 @@
 //!
 //! Takes the file, its form, and an opening, which says the columns, their types and where parts begin; gives digests and values. A column that the file lacks gives
 //! nothing, unless all its rows are null: NDJSON shows neither. Refuses what is not of the form, a column twice or that the extract did not have, and a value that is not
-//! of its column's type as [`Form`] writes it. Memory: one part of at most 8,192 rows, whatever file and opening say.
+//! of its column's type as [`Form`] writes it. Memory: one part of at most 8,192 rows and 256 MiB, whatever the file says; how many columns the opening has is to be
+//! judged before ([`Opening::fits`]).
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use shuguan_ledger::time;
 
@@ -21,6 +23,8 @@ use crate::extract::form::Form;
 const ROW_BYTES_MAX: u64 = 16 << 20;
 /// Rows of a part at most: no gateway ever sealed longer ones, and an opening is proved by nothing until its columns were judged.
 const PART_ROWS_MAX: u32 = 8_192;
+/// Bytes of a part at most: what is read of it is held.
+const PART_BYTES_MAX: usize = 256 << 20;
 /// Parts at most: more than the largest city has.
 const PARTS_MAX: usize = 1 << 16;
 /// Rows that are looked for behind the last part.
@@ -142,9 +146,14 @@ impl<'o> Rows<'o> {
     /// The values of up to so many rows, by column.
     fn part(&mut self, rows: u32) -> Result<Vec<Vec<Value>>, FeedFault> {
         let mut part = vec![Vec::new(); self.columns.len()];
+        let mut bytes = 0_usize;
         for _ in 0..rows {
             let Some(record) = self.record()? else { break };
             self.count += 1;
+            bytes = bytes.saturating_add(record.len());
+            if bytes > PART_BYTES_MAX {
+                return Err(self.malformed());
+            }
             let row = match self.form {
                 Form::Ndjson => self.members(&record)?,
                 Form::Csv => self.cells(&record)?,
@@ -186,9 +195,9 @@ impl<'o> Rows<'o> {
     }
 
     fn members(&mut self, record: &str) -> Result<Vec<Value>, FeedFault> {
-        let members: Members = serde_json::from_str(record).map_err(|_| self.malformed())?;
+        let members = members(record, self.columns.len()).ok_or_else(|| self.malformed())?;
         let mut row = vec![Value::Null; self.columns.len()];
-        for (name, value) in members.0 {
+        for (name, value) in members {
             let place = self.place(&name)?;
             self.meet(place);
             let value = match (place.form, value) {
@@ -238,33 +247,41 @@ impl<'o> Rows<'o> {
     }
 }
 
-/// The members of a line in their order, none of them twice: of two with one name each reader would take another.
-struct Members(Vec<(String, Value)>);
+/// The members of a line, none of them twice (of two with one name each reader would take another), not more than there are columns, and no value that holds others.
+fn members(line: &str, most: usize) -> Option<BTreeMap<String, Value>> {
+    let mut line = serde_json::Deserializer::from_str(line);
+    let members = Members { most }.deserialize(&mut line).ok()?;
+    line.end().ok().map(|()| members)
+}
 
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Once)
+struct Members {
+    most: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Members {
+    type Value = BTreeMap<String, Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
-struct Once;
-
-impl<'de> Visitor<'de> for Once {
-    type Value = Members;
+impl<'de> Visitor<'de> for Members {
+    type Value = BTreeMap<String, Value>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-        let mut members: Vec<(String, Value)> = Vec::new();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = BTreeMap::new();
         while let Some((name, value)) = map.next_entry::<String, Value>()? {
-            if members.iter().any(|(other, _)| *other == name) {
-                return Err(de::Error::custom("a member twice"));
+            let is_plain = !value.is_array() && !value.is_object();
+            if !is_plain || members.len() == self.most || members.insert(name, value).is_some() {
+                return Err(de::Error::custom("no row of an extract"));
             }
-            members.push((name, value));
         }
-        Ok(Members(members))
+        Ok(members)
     }
 }
 

@@ -83,7 +83,7 @@ pub(super) fn run(args: &OpeningArgs, proven: &Proven, trust: &Trust, output: &O
             }
             // What is left of it may be.
             Ok(Some(false) | None) => {}
-            Err(fault) => return Ok(none_of_this(output, &fault)),
+            Err(fault) => return Ok(not_proven(output, &none_of_this(&fault), None)),
         }
     }
     let AtHand { leaf, plan, decoded } = match at_hand(args, &proven.leaf, &opening)? {
@@ -92,7 +92,7 @@ pub(super) fn run(args: &OpeningArgs, proven: &Proven, trust: &Trust, output: &O
     };
     let standings = match opening.judge(leaf, &decoded.digests) {
         Ok(standings) => standings,
-        Err(fault) => return Ok(none_of_this(output, &fault)),
+        Err(fault) => return Ok(not_proven(output, &none_of_this(&fault), None)),
     };
     let proved = standings.contains(&Standing::Proved) && !standings.contains(&Standing::Differs);
     let shown = columns(&opening, standings, plan.as_ref());
@@ -121,6 +121,10 @@ struct AtHand<'l> {
 
 /// The columns of the leaf, and those of the file; the inner error: the file is not the one that was sealed.
 fn at_hand<'l>(args: &OpeningArgs, leaf: &'l Leaf, opening: &Opening) -> Result<Result<AtHand<'l>, String>, Failure> {
+    // Before a file is read: how much of it is held goes by the opening's columns.
+    if let Some(fault) = sealed(&leaf.event).and_then(|sealed| opening.fits(sealed).err()) {
+        return Ok(Err(none_of_this(&fault)));
+    }
     let (at_hand, file) = match (&leaf.event, &args.content, &args.feed) {
         (Event::Push(push), None, feed) => {
             let plan = args.bundle.as_deref().map(|folder| Reduced::of(folder, push));
@@ -168,8 +172,17 @@ fn at_hand<'l>(args: &OpeningArgs, leaf: &'l Leaf, opening: &Opening) -> Result<
     })
 }
 
-fn none_of_this(output: &Output, fault: &OpeningFault) -> Exit {
-    not_proven(output, &format!("the opening is none of this leaf: {fault}"), None)
+fn none_of_this(fault: &OpeningFault) -> String {
+    format!("the opening is none of this leaf: {fault}")
+}
+
+/// What a leaf says of columns; none of another kind of leaf.
+fn sealed(event: &Event) -> Option<SealedColumns<'_>> {
+    match event {
+        Event::Push(leaf) => Some(leaf.into()),
+        Event::Pull(leaf) => Some(leaf.into()),
+        _ => None,
+    }
 }
 
 /// The columns that are left in a file of an extract; the inner error: it holds nothing that was released.

@@ -169,7 +169,7 @@ fn a_row_that_was_dropped_doubled_or_moved_proves_no_column() {
 #[test]
 fn what_is_no_extract_is_refused_with_its_row_and_never_a_value() {
     type Change = fn(String) -> String;
-    let changes: [(Form, Change, &str); 13] = [
+    let changes: [(Form, Change, &str); 15] = [
         (
             Form::Ndjson,
             |text| text.replacen('{', "[", 1),
@@ -193,6 +193,16 @@ fn what_is_no_extract_is_refused_with_its_row_and_never_a_value() {
         (
             Form::Ndjson,
             |text| text.replacen("\"count\":-7777", "\"count\":1,\"count\":-7777", 1),
+            "row 1 is not as an extract has it",
+        ),
+        (
+            Form::Ndjson,
+            |text| text.replacen("\"count\":-7777", "\"count\":[-7777]", 1),
+            "row 1 is not as an extract has it",
+        ),
+        (
+            Form::Ndjson,
+            |text| text.replacen("\"count\":-7777", "\"a\":1,\"b\":1,\"c\":1,\"d\":1", 1),
             "row 1 is not as an extract has it",
         ),
         (
