@@ -155,6 +155,8 @@ pub struct Refused {
     pub limit_bytes: Option<u64>,
     /// Seconds after which a repeat can succeed.
     pub retry_after_s: Option<u64>,
+    /// It alone is more than a whole day may have: no wait helps.
+    pub fits_no_day: bool,
     /// The state of the partner's request limit.
     pub allowance: Option<Allowance>,
     /// The quota of the day of which nothing is left.
@@ -259,6 +261,7 @@ impl Refused {
             errors: Vec::new(),
             limit_bytes: None,
             retry_after_s: None,
+            fits_no_day: false,
             allowance: None,
             quota: None,
             sticky: false,
@@ -327,6 +330,7 @@ impl From<Exhausted> for Stop {
             );
             refused.detail(left).retry_after(quota.reset_s)
         };
+        refused.fits_no_day = fits_no_day;
         refused.quota = Some(quota);
         refused.into()
     }

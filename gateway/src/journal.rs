@@ -330,6 +330,15 @@ impl Journal {
         self.outcome(answer, exchange).await
     }
 
+    /// Seals one entry of which nobody wants the receipt. Once it is durable no read can fail, so nobody seals it a second time for want of one.
+    ///
+    /// # Errors
+    /// As [`Journal::seal`].
+    pub async fn seal_without_receipt(&self, entry: Entry) -> Result<(), SealError> {
+        let prepared = entry.prepare(&self.inner.kek, &self.inner.vault, self.inner.time.now_us())?;
+        self.submit(Work::Seal(Box::new(prepared))).await.map(drop)
+    }
+
     async fn outcome(&self, answer: Answer, exchange: Uuid) -> Result<Outcome, SealError> {
         match answer {
             // The receipt is written here, not in the sequencer: many waiters, one sequencer.

@@ -117,7 +117,7 @@ refusals! {
     FieldNotGranted "SG4110" "field-not-granted" "字段未授权" "a field was asked for that the grant does not hold" "see the fields in `shuguan catalog`";
     CaseRequired "SG4111" "case-required" "缺少案件编号" "an extract or comparison names the case that it is for" "add `--case NO`";
     TooManyRows "SG4113" "too-many-rows" "超出单次允许行数" "there are more rows than may go in one push, extract or comparison" "split the file, or narrow the selection; see `limits` in `shuguan catalog`";
-    QuotaExceeded "SG4112" "quota" "超出授权额度" "the grant's quota is used up" "repeat after the time in `Retry-After`; where there is none, no day has room for so much at once: split it";
+    QuotaExceeded "SG4112" "quota" "超出授权额度" "the grant's quota is used up" "repeat after the time in `Retry-After`; where `fits_no_day` is true, no day has room for so much at once: split it";
 
     TooManyAbsent "SG4115" "too-many-absent" "查无比例过高，授权暂停" "too many of the last hour's answers were `absent`; the grant rests" "ask about persons whose documents you hold; repeat after the time in `Retry-After`";
     GrantRevoked "SG4114" "revoked" "授权已撤销" "the policies in force do not hold this grant any more" "see what is granted: `shuguan catalog`; ask the policy officer";

@@ -24,6 +24,7 @@ use crate::partner::{Partner, Partners};
 use crate::plan::Plan;
 use crate::purpose::{Purpose, Purposes};
 use crate::target::{Direction, Mode, Target};
+use crate::terms::Validity;
 use crate::trial::Trials;
 use build::Builder;
 pub(crate) use folder::read_folder;
@@ -118,8 +119,8 @@ pub struct PolicySet {
     plans: Vec<Arc<Plan>>,
     /// What [`PolicySet::without_expired`] put aside.
     expired: Vec<Arc<Plan>>,
-    /// See [`PolicySet::uneven`].
-    uneven: Vec<Fault>,
+    /// See [`PolicySet::uneven`]; each with when both of its grants hold.
+    uneven: Vec<(Fault, Validity)>,
     /// Partner id → target → plans: two look-ups whatever the size of the bundle.
     table: HashMap<String, HashMap<&'static str, Vec<Arc<Plan>>>>,
 }
@@ -269,8 +270,18 @@ impl PolicySet {
 
     /// Push grants of one partner for one record type that are in force at the same time and do not release the same columns. A bundle that has such comes
     /// into force no more; one that the log names was not asked for it, and is read and comes back as it was.
-    pub fn uneven(&self) -> &[Fault] {
-        &self.uneven
+    pub fn uneven(&self) -> Vec<Fault> {
+        self.uneven.iter().map(|(fault, _)| fault.clone()).collect()
+    }
+
+    /// Those of them whose two grants both hold at a moment (µs since the epoch, UTC).
+    pub fn uneven_at(&self, now_us: i64) -> impl Iterator<Item = &Fault> {
+        let now_s = now_us.div_euclid(1_000_000);
+        let holding = self
+            .uneven
+            .iter()
+            .filter(move |(_, both)| (both.from_s..=both.until_s).contains(&now_s));
+        holding.map(|(fault, _)| fault)
     }
 
     /// The same set, if it may come into force for the first time.
@@ -281,7 +292,7 @@ impl PolicySet {
         if self.uneven.is_empty() {
             Ok(self)
         } else {
-            Err(self.uneven)
+            Err(self.uneven())
         }
     }
 

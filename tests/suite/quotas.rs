@@ -40,6 +40,12 @@ async fn push(running: &Running<'_>, gateway: &Deployment, partner: &str, call: 
     running.call(call, &gateway.partner(partner)).await.unwrap()
 }
 
+/// Pushes so many death certificates from a first one on.
+async fn push_deaths(running: &Running<'_>, gateway: &Deployment, partner: &str, (first, count): (u32, u32)) -> Answer {
+    let call = Call::push(DEATH, NDJSON, deaths(first, count));
+    push(running, gateway, partner, call).await
+}
+
 fn said(answer: &Answer) -> (u16, String) {
     let code = if answer.status == 202 {
         String::new()
@@ -100,13 +106,7 @@ fn rows_of_a_day_run_out_and_a_repeated_key_is_answered_all_the_same() {
             answer.header("ratelimit")
         );
         // With the part that exceeds it, and nothing of it is accepted.
-        let more = push(
-            &running,
-            &gateway,
-            "health-city",
-            Call::push(DEATH, NDJSON, deaths(10, 3)),
-        )
-        .await;
+        let more = push_deaths(&running, &gateway, "health-city", (10, 3)).await;
         assert_eq!(said(&more), (429, "SG4112".into()));
         let wait: u64 = more.header("retry-after").parse().unwrap();
         assert!((1..=86_401).contains(&wait), "{wait}");
@@ -118,37 +118,19 @@ fn rows_of_a_day_run_out_and_a_repeated_key_is_answered_all_the_same() {
         // The answer of the first key is still its answer, byte for byte.
         let again = push(&running, &gateway, "health-city", first.clone()).await;
         assert_eq!((again.status.as_u16(), &again.body), (202, &answer.body));
-        let rest = push(
-            &running,
-            &gateway,
-            "health-city",
-            Call::push(DEATH, NDJSON, deaths(20, 2)),
-        )
-        .await;
+        let rest = push_deaths(&running, &gateway, "health-city", (20, 2)).await;
         assert_eq!(said(&rest).0, 202);
-        let over = push(
-            &running,
-            &gateway,
-            "health-city",
-            Call::push(DEATH, NDJSON, deaths(30, 1)),
-        )
-        .await;
+        let over = push_deaths(&running, &gateway, "health-city", (30, 1)).await;
         assert_eq!(said(&over), (429, "SG4112".into()));
         let again = push(&running, &gateway, "health-city", first.clone()).await;
         assert_eq!((again.status.as_u16(), &again.body), (202, &answer.body));
         // Each partner has its own.
-        let other = push(
-            &running,
-            &gateway,
-            "health-ganyu",
-            Call::push(DEATH, NDJSON, deaths(40, 10)),
-        )
-        .await;
+        let other = push_deaths(&running, &gateway, "health-ganyu", (40, 10)).await;
         assert_eq!(said(&other).0, 202);
         running.kill();
         let running = gateway.serve();
         for partner in ["health-city", "health-ganyu"] {
-            let over = push(&running, &gateway, partner, Call::push(DEATH, NDJSON, deaths(50, 1))).await;
+            let over = push_deaths(&running, &gateway, partner, (50, 1)).await;
             assert_eq!(said(&over), (429, "SG4112".into()), "{partner} after a kill");
         }
         let again = push(&running, &gateway, "health-city", first).await;
@@ -172,21 +154,9 @@ fn what_is_refused_takes_nothing_of_the_quota() {
         let bad = deaths(0, 9).replace("1890-01-01", "1890-13-01");
         let answer = push(&running, &gateway, "health-city", Call::push(DEATH, NDJSON, bad)).await;
         assert_eq!(said(&answer), (422, "SG3105".into()));
-        let answer = push(
-            &running,
-            &gateway,
-            "health-city",
-            Call::push(DEATH, NDJSON, deaths(0, 11)),
-        )
-        .await;
+        let answer = push_deaths(&running, &gateway, "health-city", (0, 11)).await;
         assert_eq!(said(&answer), (429, "SG4112".into()));
-        let answer = push(
-            &running,
-            &gateway,
-            "health-city",
-            Call::push(DEATH, NDJSON, deaths(0, 10)),
-        )
-        .await;
+        let answer = push_deaths(&running, &gateway, "health-city", (0, 10)).await;
         assert_eq!(said(&answer).0, 202, "{:?}", answer.body);
     });
 }
@@ -278,13 +248,7 @@ fn bytes_of_a_day_run_out_as_they_came_and_a_restart_remembers_them() {
             answer.header("ratelimit")
         );
         // A line more than is left is refused as soon as its length is announced, and nothing of it is accepted.
-        let more = push(
-            &running,
-            &gateway,
-            "health-city",
-            Call::push(DEATH, NDJSON, deaths(10, 3)),
-        )
-        .await;
+        let more = push_deaths(&running, &gateway, "health-city", (10, 3)).await;
         assert_eq!(said(&more), (429, "SG4112".into()));
         let wait: u64 = more.header("retry-after").parse().unwrap();
         assert!((1..=86_401).contains(&wait), "{wait}");
@@ -292,11 +256,13 @@ fn bytes_of_a_day_run_out_as_they_came_and_a_restart_remembers_them() {
         let again = push(&running, &gateway, "health-city", first.clone()).await;
         assert_eq!((again.status.as_u16(), &again.body), (202, &answer.body));
         // A line more than a whole day may have: no midnight helps.
-        let never = Call::push(DEATH, NDJSON, deaths(10, 11));
-        let never = push(&running, &gateway, "health-city", never).await;
+        let never = push_deaths(&running, &gateway, "health-city", (10, 11)).await;
         assert_eq!(said(&never), (429, "SG4112".into()));
         assert_eq!(never.headers.get("retry-after"), None);
-        assert_eq!(never.json().get("retry_after_s"), None);
+        let members = ["retry_after_s", "fits_no_day"];
+        let told = |answer: &Answer| members.map(|member| answer.json().get(member).cloned());
+        assert_eq!(told(&never), [None, Some(true.into())]);
+        assert_eq!(told(&more), [Some(wait.into()), None]);
         let detail = format!(
             "the grant allows {} bytes a day, and this alone is more: no day has room for it in one piece",
             10 * line
@@ -304,39 +270,15 @@ fn bytes_of_a_day_run_out_as_they_came_and_a_restart_remembers_them() {
         assert_eq!(never.json()["detail"], detail);
         running.kill();
         let running = gateway.serve();
-        let over = push(
-            &running,
-            &gateway,
-            "health-city",
-            Call::push(DEATH, NDJSON, deaths(10, 3)),
-        )
-        .await;
+        let over = push_deaths(&running, &gateway, "health-city", (10, 3)).await;
         assert_eq!(said(&over), (429, "SG4112".into()), "after a kill");
-        let fits = push(
-            &running,
-            &gateway,
-            "health-city",
-            Call::push(DEATH, NDJSON, deaths(20, 2)),
-        )
-        .await;
+        let fits = push_deaths(&running, &gateway, "health-city", (20, 2)).await;
         assert_eq!(said(&fits).0, 202);
-        let spent = push(
-            &running,
-            &gateway,
-            "health-city",
-            Call::push(DEATH, NDJSON, deaths(30, 1)),
-        )
-        .await;
+        let spent = push_deaths(&running, &gateway, "health-city", (30, 1)).await;
         assert_eq!(said(&spent), (429, "SG4112".into()));
         let again = push(&running, &gateway, "health-city", first).await;
         assert_eq!((again.status.as_u16(), &again.body), (202, &answer.body));
-        let other = push(
-            &running,
-            &gateway,
-            "health-ganyu",
-            Call::push(DEATH, NDJSON, deaths(40, 10)),
-        )
-        .await;
+        let other = push_deaths(&running, &gateway, "health-ganyu", (40, 10)).await;
         assert_eq!(said(&other).0, 202, "each partner has its own");
         let refused = leaves(&gateway.journal())
             .into_iter()

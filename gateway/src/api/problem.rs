@@ -146,6 +146,8 @@ struct Document<'a> {
     limit_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_s: Option<u64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    fits_no_day: bool,
     next: &'a str,
 }
 
@@ -213,6 +215,7 @@ fn refusal_answer(refused: &Refused, request_id: Uuid, language: Language) -> Re
         errors_truncated: refused.errors.len() > 100,
         limit_bytes: refused.limit_bytes,
         retry_after_s: refused.retry_after_s,
+        fits_no_day: refused.fits_no_day,
         next: refusal.next(),
     };
     let mut response = problem(status, &document, language);
@@ -247,6 +250,7 @@ pub fn fault_answer(request_id: Uuid, language: Language) -> Response {
         errors_truncated: false,
         limit_bytes: None,
         retry_after_s: None,
+        fits_no_day: false,
         next: "repeat with the same idempotency key; if it stays, tell the operator the request id",
     };
     problem(StatusCode::INTERNAL_SERVER_ERROR, &document, language)

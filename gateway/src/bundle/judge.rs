@@ -93,6 +93,9 @@ pub struct Vouched {
     pub(super) accepted: bool,
 }
 
+/// What to do about push grants that release unevenly ([`PolicySet::uneven_at`]).
+pub const EVEN_OUT: &str = "give both grants the same columns, then `shuguan policy sign` and `shuguan policy submit`; `shuguan policy check` names them all";
+
 impl Vouched {
     /// What it allows.
     pub fn set(&self) -> Arc<PolicySet> {
@@ -245,7 +248,7 @@ fn even(set: &PolicySet, history: &History) -> Result<(), BundleRefused> {
     if set.uneven().is_empty() || history.names(&set.hash()) {
         Ok(())
     } else {
-        Err(BundleRefused::faulty(set.uneven()))
+        Err(BundleRefused::faulty(&set.uneven()))
     }
 }
 

@@ -24,7 +24,7 @@ use tokio::sync::Mutex;
 
 use super::folder::{self, Installed};
 use super::history::History;
-use super::judge::{Bench, BundleRefused, Signer, Vouched, judge};
+use super::judge::{Bench, BundleRefused, EVEN_OUT, Signer, Vouched, judge};
 use crate::clock;
 use crate::edge::health::Light;
 use crate::edge::signers::Signers;
@@ -155,7 +155,7 @@ impl Keeper {
             history.add(vouched.load());
         }
         drop(history);
-        warn_uneven(vouched);
+        warn_uneven(vouched, keeper.stations.wall.now_us());
         Ok(keeper)
     }
 
@@ -285,7 +285,7 @@ impl Keeper {
                 return Err(unavailable(error));
             }
         };
-        warn_uneven(&vouched);
+        warn_uneven(&vouched, self.stations.wall.now_us());
         let in_force = InForce::of(&vouched);
         let set = vouched.set;
         self.in_force.store(Arc::new(in_force));
@@ -374,14 +374,15 @@ impl Keeper {
     }
 }
 
-/// What a bundle of before is forgiven still empties columns.
-fn warn_uneven(vouched: &Vouched) {
-    if let Some(first) = vouched.set.uneven().first() {
+/// What a bundle of before is forgiven still empties columns, while both grants hold.
+fn warn_uneven(vouched: &Vouched, now_us: i64) {
+    if let Some(first) = vouched.set.uneven_at(now_us).next() {
         tracing::warn!(
             policy.serial = vouched.statement.serial,
-            uneven.count = vouched.set.uneven().len(),
+            uneven.count = vouched.set.uneven_at(now_us).count(),
             uneven.first = %first.message,
-            "push grants in force release different columns of the same rows, so a push under one empties what only the other brings; give them the same columns and submit that bundle: `shuguan policy check` names them all"
+            uneven.next = EVEN_OUT,
+            "push grants in force release different columns of the same rows, so a push under one empties what only the other brings"
         );
     }
 }

@@ -38,16 +38,15 @@ pub struct Problem {
     pub errors_truncated: bool,
     /// When a repeat can succeed.
     pub retry_after_s: Option<u64>,
+    /// It alone is more than the grant allows in a whole day: no midnight makes room for it. Only the gateway's own word says so; a refusal without it and
+    /// without a wait is tried again.
+    #[serde(default)]
+    pub fits_no_day: bool,
     /// What to do.
     pub next: Option<String>,
 }
 
 impl Problem {
-    /// Whether it is more than the grant allows in a whole day: no midnight makes room for it, so the gateway names none.
-    pub fn fits_no_day(&self) -> bool {
-        self.code == Refusal::QuotaExceeded.code() && self.retry_after_s.is_none()
-    }
-
     /// Whether the refusal is about what was sent, and not about who we are or what we may do now.
     pub fn is_about_the_file(&self) -> bool {
         // Changed under our hands, or a fault of our key or clock: the file is as good as it was.
@@ -162,7 +161,7 @@ impl CallError {
     /// ended does not come back.
     pub fn retry(&self) -> Option<Option<u64>> {
         match self {
-            Self::Problem(problem) if problem.fits_no_day() => None,
+            Self::Problem(problem) if problem.fits_no_day => None,
             Self::Problem(problem) if matches!(problem.status, 408 | 429 | 500..) => Some(problem.retry_after_s),
             Self::Problem(problem) if problem.status == 409 => problem.retry_after_s.map(Some),
             Self::Closed | Self::Network(_) => Some(None),
@@ -298,6 +297,23 @@ mod tests {
             "of an extract that is gone"
         );
         assert_eq!(answered(503, Refusal::Draining.code()).retry(), Some(None));
+    }
+
+    #[test]
+    fn what_fits_no_day_is_not_repeated_and_a_quota_without_a_wait_is() {
+        let exhausted = |members: &str| {
+            let text = format!(r#"{{"status": 429, "code": "SG4112"{members}}}"#);
+            let problem: Option<Problem> = serde_json::from_str(&text).ok();
+            problem.map(|problem| CallError::Problem(Box::new(problem)).retry())
+        };
+        assert_eq!(exhausted(r#", "fits_no_day": true"#), Some(None));
+        assert_eq!(exhausted(r#", "retry_after_s": 60"#), Some(Some(Some(60))));
+        assert_eq!(exhausted(r#", "fits_no_day": false"#), Some(Some(None)));
+        assert_eq!(
+            exhausted(""),
+            Some(Some(None)),
+            "a gateway, or a proxy before it, that says neither"
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use shuguan_ledger::leaf::Event;
 use uuid::Uuid;
 
-use crate::journal::{Entry, Journal, Outcome, RefusalDraft, SealError};
+use crate::journal::{Entry, Journal, RefusalDraft, SealError};
 
 /// As many as the journal has counters of refusals; there is one for each extract that was prepared and each grant, so that only a journal that is gone for long has more.
 const OWED_MAX: usize = 10_000;
@@ -38,10 +38,11 @@ impl OwedLeaf {
         }
     }
 
-    async fn seal(self, journal: &Journal) -> Result<Outcome, SealError> {
+    /// Without a receipt: any answer says that a leaf stands.
+    async fn seal(self, journal: &Journal) -> Result<(), SealError> {
         let mut entry = Entry::new(self.exchange, self.event);
         entry.partner = self.partner;
-        journal.seal(entry).await
+        journal.seal_without_receipt(entry).await
     }
 }
 
@@ -53,7 +54,7 @@ impl Owed {
     /// Seals a leaf, or owes it.
     pub async fn seal(&self, journal: &Journal, leaf: OwedLeaf) {
         match leaf.clone().seal(journal).await {
-            Ok(_) => {}
+            Ok(()) => {}
             Err(SealError::Unavailable) => self.owe(leaf),
             Err(error) => unfit(&leaf, &error),
         }
@@ -82,7 +83,7 @@ impl Owed {
             let next = self.lock().pop_front();
             let Some(leaf) = next else { return };
             match leaf.clone().seal(journal).await {
-                Ok(_) => {}
+                Ok(()) => {}
                 Err(SealError::Unavailable) => {
                     self.lock().push_front(leaf);
                     return;

@@ -51,7 +51,7 @@ pub(super) const FIND_INBOX: &str =
 pub(super) const MOVE_INBOX: &str =
     "UPDATE inbox SET state = ?3, changed_us = ?4, reason = ?5 WHERE leaf = ?1 AND state = ?2";
 pub(super) const DELETE_PAYLOAD: &str = "DELETE FROM payload WHERE leaf = ?1";
-/// A row beside a leaf that is no push waits for nothing: it counts nowhere as waiting, or it would bar its partner for good. Asked row by row, so that
+/// A row beside a leaf that is no push waits for nothing: it counts nowhere as waiting or set aside, or it would bar its partner for good. Asked row by row, so that
 /// the index of the inbox leads.
 macro_rules! beside_push {
     () => {
@@ -68,8 +68,9 @@ pub(super) const PENDING: &str = concat!(
     "SELECT partner, count(*), CAST(sum(bytes) AS bigint) FROM (
   SELECT partner, bytes FROM inbox WHERE state = 'waiting' AND ",
     beside_push!(),
-    " UNION ALL SELECT partner, bytes FROM inbox WHERE state = 'set-aside')
-  AS pending GROUP BY partner"
+    " UNION ALL SELECT partner, bytes FROM inbox WHERE state = 'set-aside' AND ",
+    beside_push!(),
+    ") AS pending GROUP BY partner"
 );
 pub(super) const RELAYED_LEAF: &str =
     "SELECT idx FROM leaf WHERE exchange = ?1 AND kind = 'relayed' ORDER BY idx LIMIT 1";
@@ -221,9 +222,17 @@ pub(super) const WAITS_BEFORE: &str = concat!(
     beside_push!(),
     ")"
 );
-pub(super) const ASIDE_BEFORE: &str = "SELECT EXISTS (SELECT 1 FROM inbox WHERE state = 'set-aside'
-     AND partner = ?1 AND rec = ?2 AND leaf < ?3)";
-pub(super) const OLDEST_ASIDE: &str = "SELECT rec, min(leaf) FROM inbox WHERE state = 'set-aside' GROUP BY rec";
+pub(super) const ASIDE_BEFORE: &str = concat!(
+    "SELECT EXISTS (SELECT 1 FROM inbox WHERE state = 'set-aside'
+     AND partner = ?1 AND rec = ?2 AND leaf < ?3 AND ",
+    beside_push!(),
+    ")"
+);
+pub(super) const OLDEST_ASIDE: &str = concat!(
+    "SELECT rec, min(leaf) FROM inbox WHERE state = 'set-aside' AND ",
+    beside_push!(),
+    " GROUP BY rec"
+);
 /// A row beside a leaf that is no push waits for nothing.
 pub(super) const WAITING: &str =
     "SELECT i.leaf, i.exchange, i.rec, i.partner, i.received_us, i.parts, i.bytes, p.wrapped_key, p.bytes, l.hash,

@@ -21,6 +21,7 @@ mod power;
 mod relay;
 mod seal;
 mod succession;
+mod unread;
 mod vault;
 mod volumes;
 

@@ -4,7 +4,7 @@
 //!
 //! Takes a grant's limits at admission; gives a [`Hold`], which counts against the quota at once, becomes use when the exchange is sealed, and nothing
 //! when it is dropped. What was used stands in the log and nowhere else: [`Quotas::restore`] counts the leaves of the day at a start, so a crash
-//! neither loses use nor gains quota. Refuses with 429 and the seconds until midnight; without those what is more than a whole day may have.
+//! neither loses use nor gains quota. Refuses with 429 and the seconds until midnight, or with the word that it is more than a whole day may have.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::AddAssign;
@@ -90,16 +90,6 @@ pub struct Exhausted {
     pub quota: DayQuota,
     /// The exchange alone is more than a whole day may have: no midnight makes room for it.
     pub fits_no_day: bool,
-}
-
-impl From<DayQuota> for Exhausted {
-    /// A quota of which midnight brings enough.
-    fn from(quota: DayQuota) -> Self {
-        Self {
-            quota,
-            fits_no_day: false,
-        }
-    }
 }
 
 /// What was used of a quota, and what is held of it, on one day.
@@ -212,7 +202,11 @@ impl Terms {
         ] {
             let Some(max) = max else { continue };
             if taken >= max {
-                return Err(self.standing(name, max, taken).into());
+                return Err(Exhausted {
+                    quota: self.standing(name, max, taken),
+                    // Tomorrow nothing of it is taken.
+                    fits_no_day: false,
+                });
             }
         }
         Ok(())

@@ -128,12 +128,16 @@ impl SubjectHold {
             if known == 0 && tracked >= self.terms.subjects_max {
                 let own = u64::try_from(self.own.len()).unwrap_or(u64::MAX);
                 return Err(Exhausted {
+                    quota: self.terms.standing("subjects", self.terms.subjects_max),
                     fits_no_day: own >= self.terms.subjects_max,
-                    ..self.terms.exhausted("subjects", self.terms.subjects_max)
                 });
             }
             if let Some(max) = self.terms.per_subject_max.filter(|max| u64::from(known) >= *max) {
-                return Err(self.terms.exhausted("per-subject", max));
+                return Err(Exhausted {
+                    quota: self.terms.standing("per-subject", max),
+                    // An exchange counts each subject once.
+                    fits_no_day: false,
+                });
             }
             times.insert(subject, known.saturating_add(1));
             self.own.insert(subject);
@@ -154,14 +158,14 @@ impl SubjectHold {
 }
 
 impl Terms {
-    fn exhausted(&self, name: &'static str, quota: u64) -> Exhausted {
+    /// A quota of which nothing is left.
+    fn standing(&self, name: &'static str, quota: u64) -> DayQuota {
         DayQuota {
             name,
             quota,
             remaining: 0,
             reset_s: self.reset_s,
         }
-        .into()
     }
 }
 

@@ -13,6 +13,7 @@ pub(super) mod held;
 pub(super) mod late;
 pub(super) mod recall;
 pub(super) mod rows;
+pub(super) mod stamps;
 
 use std::sync::Arc;
 

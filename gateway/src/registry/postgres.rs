@@ -20,6 +20,7 @@ mod recall;
 pub(super) mod roles;
 pub(super) mod schema;
 pub(super) mod session;
+mod stamps;
 #[cfg(test)]
 mod tests;
 mod traces;

@@ -13,6 +13,7 @@ mod numbers;
 mod read;
 mod recall;
 mod schema;
+mod stamps;
 #[cfg(test)]
 mod tests;
 mod traces;

@@ -154,10 +154,12 @@ impl Builder {
     }
 
     /// What keeps a bundle from coming into force and leaves it readable: columns that only one of a partner's two grants releases. The bundles of before
-    /// were not asked for it, and the log names them.
-    pub(super) fn uneven_faults(&self, texts: &[(String, String)]) -> Vec<Fault> {
+    /// were not asked for it, and the log names them. Each with when both grants hold.
+    pub(super) fn uneven_faults(&self, texts: &[(String, String)]) -> Vec<(Fault, Validity)> {
         let text = |file: &str| text_of(texts, file);
-        self.uneven().iter().map(|uneven| uneven.fault(&text)).collect()
+        let uneven = self.uneven();
+        let said = uneven.iter().map(|uneven| (uneven.fault(&text), uneven.both()));
+        said.collect()
     }
 
     /// Pairs of push grants of one partner for one record type that are in force at the same time and release different columns: a row has one content,
@@ -213,6 +215,15 @@ struct Uneven<'p> {
 }
 
 impl Uneven<'_> {
+    /// When both grants hold.
+    fn both(&self) -> Validity {
+        let (one, other) = (self.of.valid(), self.other.valid());
+        Validity {
+            from_s: one.from_s.max(other.from_s),
+            until_s: one.until_s.min(other.until_s),
+        }
+    }
+
     fn fault(&self, text: &dyn Fn(&str) -> String) -> Fault {
         let Self {
             partner,

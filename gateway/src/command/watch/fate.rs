@@ -50,6 +50,10 @@ pub(super) fn fate_of(item: &Item, error: CallError) -> Fate {
     if has_changed(item) {
         return Fate::Changed;
     }
+    fate_of_unchanged(error)
+}
+
+fn fate_of_unchanged(error: CallError) -> Fate {
     if let Some(asked) = error.retry() {
         return match asked.filter(|_| is_spent(&error)) {
             Some(again_s) => Fate::Spent { error, again_s },
@@ -57,7 +61,7 @@ pub(super) fn fate_of(item: &Item, error: CallError) -> Fate {
         };
     }
     match error {
-        CallError::Problem(problem) if problem.is_about_the_file() || problem.fits_no_day() => Fate::refused(&problem),
+        CallError::Problem(problem) if problem.is_about_the_file() || problem.fits_no_day => Fate::refused(&problem),
         CallError::Problem(problem) => Fate::Barred {
             code: problem.code,
             title: problem.title,
@@ -135,3 +139,27 @@ pub(super) fn problem_csv(problem: &Problem) -> String {
 
 /// How to get the rows that an `.err` does not hold.
 const MORE: &str = "there are more: shuguan rejects EXCHANGE -o rejects.csv";
+
+#[cfg(test)]
+mod tests {
+    use super::{Fate, fate_of_unchanged};
+    use crate::client::{CallError, Problem};
+    use crate::refusal::Refusal;
+
+    fn exhausted(retry_after_s: Option<u64>, fits_no_day: bool) -> Fate {
+        fate_of_unchanged(CallError::Problem(Box::new(Problem {
+            status: 429,
+            code: Refusal::QuotaExceeded.code().into(),
+            retry_after_s,
+            fits_no_day,
+            ..Problem::default()
+        })))
+    }
+
+    #[test]
+    fn only_a_file_of_which_the_gateway_says_that_it_fits_no_day_is_given_up_for_a_quota() {
+        assert!(matches!(exhausted(None, true), Fate::Refused { .. }));
+        assert!(matches!(exhausted(Some(60), false), Fate::Spent { again_s: 60, .. }));
+        assert!(matches!(exhausted(None, false), Fate::Later(_)));
+    }
+}

@@ -32,27 +32,9 @@ pub(in crate::registry) const KEPT_MAX: usize = 8;
 /// The snapshots whose numbers are no longer needed when one has ended: those of its record type and partner, up to it, that have ended too. Parameters:
 /// record, partner, leaf, the place of a walk at its end, and how many of the newest are to be kept.
 pub(in crate::registry) const FORGET_HELD: &str = "DELETE FROM snapshot_held WHERE exchange IN (SELECT s.exchange FROM snapshot s \
-    JOIN relay_progress p ON p.exchange = s.exchange WHERE s.record = $1 AND s.partner = $2 AND s.leaf <= $3 AND p.close_after = $4 \
+    WHERE s.record = $1 AND s.partner = $2 AND s.leaf <= $3 \
+    AND (SELECT p.close_after >= $4 FROM relay_progress p WHERE p.exchange = s.exchange) \
     ORDER BY s.leaf DESC LIMIT 1000000 OFFSET $5)";
-
-/// An end forgets so many stamps at most, so that it takes a moment also where they were kept for months.
-pub(in crate::registry) const STAMPS_MAX: usize = 8_192;
-
-/// Of the snapshots that have ended before the newest [`KEPT_MAX`], the oldest first: their stamps of keys that nobody has a row of are of no use any
-/// more, because only an older batch could still bring one, and none is set aside. The key of a rejected record may be a person's number. At most
-/// [`STAMPS_MAX`] an end; the next takes what is left, of whatever age. A row is asked for as a value, because PostgreSQL may answer a NOT EXISTS by
-/// reading the whole table. Parameters: as of [`FORGET_HELD`].
-pub(in crate::registry) fn forget_stamps(table: &TableSpec) -> String {
-    format!(
-        "DELETE FROM snapshot_seen WHERE (exchange, row_key) IN (SELECT k.exchange, k.row_key FROM snapshot o \
-         JOIN relay_progress e ON e.exchange = o.exchange JOIN snapshot_seen k ON k.exchange = o.exchange \
-         WHERE o.record = $1 AND o.partner = $2 AND o.leaf <= (SELECT s.leaf FROM snapshot s \
-         JOIN relay_progress p ON p.exchange = s.exchange WHERE s.record = $1 AND s.partner = $2 AND s.leaf <= $3 AND p.close_after = $4 \
-         ORDER BY s.leaf DESC LIMIT 1 OFFSET $5) AND e.close_after = $4 \
-         AND (SELECT t._key FROM {} t WHERE t._key = k.row_key) IS NULL ORDER BY o.leaf LIMIT {STAMPS_MAX})",
-        table.name
-    )
-}
 
 /// Says that what a snapshot held is kept, also when that is nothing. Parameters: its exchange, no bytes.
 pub(in crate::registry) const KEPT: &str =

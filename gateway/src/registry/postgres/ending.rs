@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::changes;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
-use super::super::merge::closing::{BEHIND_ALL, Closed, Ending, Looked, STRIDE, Stride, Weighed};
+use super::super::merge::closing::{BEHIND_ALL, Closed, Ending, FORGETTING, Looked, STRIDE, Stride, Weighed};
 use super::super::merge::fate::Kind;
 use super::super::merge::held::Held;
 use super::super::schema::{TableSpec, table_of};
@@ -17,6 +17,7 @@ use super::fault::Step;
 use super::merge::{BEGIN, progress_of};
 use super::note::{self, ClosingLine, Line};
 use super::session::{Live, Session, within};
+use super::stamps;
 use super::value::Id;
 
 /// Counts in one stride behind `after`. What a later exchange brought was not held when the snapshot was made, so it makes no room for closing.
@@ -47,11 +48,16 @@ pub(super) async fn close_in(
     from: &str,
 ) -> Result<Closed, RegistryFault> {
     let place = place(live, ending.exchange).await?;
-    if place == BEHIND_ALL {
+    if place.starts_with(BEHIND_ALL) {
         // Said again: nothing is left to close.
         return closed(live, ending, (0, 0), None).await;
     }
     let table = table_of(tables, &ending.record)?;
+    if place == FORGETTING {
+        write_place(live, ending, 0, BEHIND_ALL).await?;
+        let (looked, upto) = forget(live, table, ending).await?;
+        return closed(live, ending, (looked, 0), upto).await;
+    }
     let stride = stride(live, table, ending, place.as_str().max(from)).await?;
     let rows = lacking(live, table, &stride.lacking).await?;
     changes::mark(live).await?;
@@ -72,10 +78,25 @@ pub(super) async fn close_in(
     let kept: Vec<&str> = stride.to_stamp.iter().map(String::as_str).collect();
     note::stamps(live, ending.exchange, &kept).await?;
     write_place(live, ending, rows.len(), stride.upto().unwrap_or(BEHIND_ALL)).await?;
-    if stride.upto().is_none() {
-        note::forget_held_up_to(live, table, ending).await?;
+    let (mut looked, mut upto) = (0, stride.upto());
+    if upto.is_none() {
+        note::forget_held_up_to(live, ending).await?;
+        (looked, upto) = forget(live, table, ending).await?;
     }
-    closed(live, ending, (stride.looked(), rows.len() as u64), stride.upto()).await
+    closed(live, ending, (stride.looked() + looked, rows.len() as u64), upto).await
+}
+
+/// Goes through stamps in one stride, of an ending that stands among those that have ended; gives how many were looked at, and its place when more are left.
+async fn forget(
+    live: &mut Live,
+    table: &TableSpec,
+    ending: &Ending,
+) -> Result<(u64, Option<&'static str>), RegistryFault> {
+    let went = stamps::go_through(live, table, ending).await?;
+    if went.goes_on {
+        write_place(live, ending, 0, FORGETTING).await?;
+    }
+    Ok((went.looked, went.goes_on.then_some(FORGETTING)))
 }
 
 /// It was set aside, and newer ones have ended: those that hold what it closes say so.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::super::fault::RegistryFault;
 use super::super::merge::closing::{BEHIND_ALL, Closing, Ending};
 use super::super::merge::held::Sought;
-use super::super::merge::late::{FORGET_HELD, IS_LATE, KEPT, KEPT_MAX, LATER, Later, forget_stamps};
+use super::super::merge::late::{FORGET_HELD, IS_LATE, KEPT, KEPT_MAX, LATER, Later};
 use super::super::merge::rows::HASH_BYTES;
 use super::super::schema::TableSpec;
 use super::fault::Step;
@@ -237,23 +237,16 @@ pub(super) async fn forget_held(live: &mut Live, exchange: Uuid) -> Result<(), R
 }
 
 /// Forgets what is no longer needed of a snapshot that has ended, and of those before it.
-pub(super) async fn forget_held_up_to(
-    live: &mut Live,
-    table: &TableSpec,
-    ending: &Ending,
-) -> Result<(), RegistryFault> {
+pub(super) async fn forget_held_up_to(live: &mut Live, ending: &Ending) -> Result<(), RegistryFault> {
     const STEP: &str = "forget what snapshots held";
     let keep = if ending.keep { KEPT_MAX } else { 0 };
-    let stamps = (!ending.keep).then(|| (forget_stamps(table), KEPT_MAX));
-    for (text, newest) in [(FORGET_HELD.to_owned(), keep)].into_iter().chain(stamps) {
-        let query = sqlx::query(AssertSqlSafe(text))
-            .bind(ending.record.as_str())
-            .bind(ending.partner.as_str())
-            .bind(ending.leaf())
-            .bind(BEHIND_ALL)
-            .bind(i64::try_from(newest).unwrap_or(i64::MAX));
-        within(STEP, live.patience, query.execute(&mut live.connection)).await?;
-    }
+    let query = sqlx::query(FORGET_HELD)
+        .bind(ending.record.as_str())
+        .bind(ending.partner.as_str())
+        .bind(ending.leaf())
+        .bind(BEHIND_ALL)
+        .bind(i64::try_from(keep).unwrap_or(i64::MAX));
+    within(STEP, live.patience, query.execute(&mut live.connection)).await?;
     if ending.keep {
         let query = sqlx::query(KEPT).bind(Id(ending.exchange)).bind(Vec::<u8>::new());
         within(STEP, live.patience, query.execute(&mut live.connection)).await?;

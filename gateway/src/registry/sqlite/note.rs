@@ -8,7 +8,7 @@ use super::super::merge::Arrival;
 use super::super::merge::closing::{BEHIND_ALL, Closing, Ending};
 use super::super::merge::fate::Kind;
 use super::super::merge::held::{self, Sought};
-use super::super::merge::late::{FORGET_HELD, IS_LATE, KEPT, KEPT_MAX, LATER, Later, forget_stamps};
+use super::super::merge::late::{FORGET_HELD, IS_LATE, KEPT, KEPT_MAX, LATER, Later};
 use super::super::schema::TableSpec;
 use super::merge::Settled;
 
@@ -319,22 +319,13 @@ pub(super) fn forget_held(connection: &Connection, exchange: Uuid) -> Result<(),
 }
 
 /// Forgets what is no longer needed of a snapshot that has ended, and of those before it.
-pub(super) fn forget_held_up_to(
-    connection: &Connection,
-    table: &TableSpec,
-    ending: &Ending,
-) -> Result<(), RegistryFault> {
+pub(super) fn forget_held_up_to(connection: &Connection, ending: &Ending) -> Result<(), RegistryFault> {
     const STEP: &str = "forget what snapshots held";
     let keep = if ending.keep { KEPT_MAX } else { 0 };
-    let forget = |text: &str, newest: usize| {
-        let newest = i64::try_from(newest).unwrap_or(i64::MAX);
-        let values = params![ending.record, ending.partner, ending.leaf(), BEHIND_ALL, newest];
-        connection.prepare_cached(text).step(STEP)?.execute(values).step(STEP)
-    };
-    forget(FORGET_HELD, keep)?;
-    if !ending.keep {
-        forget(&forget_stamps(table), KEPT_MAX)?;
-    }
+    let keep = i64::try_from(keep).unwrap_or(i64::MAX);
+    let values = params![ending.record, ending.partner, ending.leaf(), BEHIND_ALL, keep];
+    let mut delete = connection.prepare_cached(FORGET_HELD).step(STEP)?;
+    delete.execute(values).step(STEP)?;
     if ending.keep {
         let mut insert = connection.prepare_cached(KEPT).step(STEP)?;
         insert

@@ -8,6 +8,7 @@ use crate::registry::tests::store::{Place, Store, on_both_stores};
 on_both_stores!(
     of_a_row_that_names_anothers_exchange_nothing_gets_in_and_the_other_goes_its_way,
     a_row_beside_a_leaf_that_is_no_push_bars_nobody,
+    a_row_set_aside_beside_a_leaf_that_is_no_push_counts_for_nothing,
 );
 
 async fn of_a_row_that_names_anothers_exchange_nothing_gets_in_and_the_other_goes_its_way(store: Store) {
@@ -54,4 +55,23 @@ async fn a_row_beside_a_leaf_that_is_no_push_bars_nobody(store: Store) {
     let backlog = inbox.journal.backlog();
     assert!(bytes > 0 && !inbox.journal.inbox_is_overdue_for(his));
     assert_eq!((backlog.exchanges, backlog.bytes, backlog.oldest_us), (0, 0, None));
+}
+
+async fn a_row_set_aside_beside_a_leaf_that_is_no_push_counts_for_nothing(store: Store) {
+    let (place, _registry) = Place::with(store, &kept(&[&RESIDENT]));
+    let inbox = Inbox::on(store, &place);
+    inbox.put(RESIDENT.name, vec![one(ANNA, "甲")]).await;
+    inbox.put(RESIDENT.name, vec![one(BORIS, "乙")]).await;
+    let aside = "UPDATE inbox SET state = 'set-aside', reason = 'SG6303' WHERE leaf = 1";
+    let inbox = inbox.tampered(aside).await;
+    let counted = inbox.journal.backlog();
+    let item = inbox.journal.next_inbox(None).await.unwrap().unwrap();
+    let earlier = inbox.journal.lanes().await.unwrap().remove(0).elsewhere;
+    assert!(inbox.journal.aside_before(&item).await.unwrap(), "it is set aside");
+    assert_eq!((counted.exchanges, earlier), (2, Some(1)));
+    let inbox = inbox.tampered("UPDATE inbox SET leaf = 0 WHERE leaf = 1").await;
+    let left = inbox.journal.backlog();
+    assert_eq!((left.exchanges, left.bytes), (1, item.bytes));
+    assert!(!inbox.journal.aside_before(&item).await.unwrap());
+    assert_eq!(inbox.journal.lanes().await.unwrap().remove(0).elsewhere, None);
 }

@@ -64,6 +64,19 @@ fn a_bundle_of_before_with_other_columns_is_read_as_it_was() {
     let survey = second("partner = \"health-city\", ", &fewer);
     let set = with(&[SURVEY, (HEALTH, LAST, &survey)]).unwrap();
     assert_eq!(set.uneven().len(), 1);
+    let both = set
+        .plans()
+        .find(|plan| plan.grant_id() == "deaths-survey")
+        .unwrap()
+        .valid();
+    for (at_s, holding) in [
+        (both.from_s - 1, 0),
+        (both.from_s, 1),
+        (both.until_s, 1),
+        (both.until_s + 1, 0),
+    ] {
+        assert_eq!(set.uneven_at(at_s * 1_000_000).count(), holding, "{at_s}");
+    }
     let plan = set.plans().find(|plan| plan.grant_id() == "deaths-survey").unwrap();
     assert!(plan.output().iter().all(|column| column.name != "sex"));
     assert!(set.into_new().is_err());
