@@ -200,7 +200,15 @@ impl Declared {
     }
 }
 
-const LATIN: [&str; 2] = ["iso-8859-1", "windows-1252"];
+/// Charsets of Western Europe, by the names that programs give them.
+const LATIN: [&str; 6] = [
+    "iso-8859-1",
+    "iso8859-1",
+    "latin1",
+    "iso-8859-15",
+    "windows-1252",
+    "cp1252",
+];
 
 /// Rows of a sheet.
 const ROWS_MAX: u32 = 1 << 20;

@@ -162,7 +162,7 @@ impl Mapping {
             // The sender means another by it: then the one by which it means this.
             Some(own) => own
                 .iter()
-                .find(|(_, meant)| *meant == by_source)
+                .find(|(_, meant)| table.canonical(meant) == Some(value))
                 .map(|(sent, _)| sent.as_str()),
             None => Some(by_source),
         };

@@ -115,10 +115,7 @@ impl OpenCell {
 
     fn close_spoiled(self, row: &mut SheetRow) -> bool {
         let shown = self.shown(row);
-        let all = row.own(self.start, row.text_len());
-        let mut aside = self.aside.iter().map(|(start, end)| row.own(*start, *end));
-        let marked =
-            secrecy::is_mark(all) || secrecy::in_row(shown.lines()) || aside.any(|text| secrecy::is_mark(text.trim()));
+        let marked = self.is_marked(&shown, row);
         row.text_mut().truncate(self.start);
         row.text_mut().push_str(&shown);
         row.push(
@@ -126,6 +123,14 @@ impl OpenCell {
             Cell::Spoiled(self.start, row.text_len(), RejectCode::ErrorCell),
         );
         marked
+    }
+
+    /// Whether all of it is a secrecy mark, or a line of what it shows or does not show.
+    fn is_marked(&self, shown: &str, row: &SheetRow) -> bool {
+        let aside = self.aside.iter().map(|(start, end)| row.own(*start, *end));
+        let mut parts = aside.chain([shown]);
+        let is_all = secrecy::is_mark(row.own(self.start, row.text_len()));
+        is_all || parts.any(|part| secrecy::in_row(part.trim().lines()))
     }
 
     /// Its text without what is not shown.
@@ -163,13 +168,17 @@ fn held(start: usize, told: Told, row: &mut SheetRow) -> Cell {
         Told::Number(_) if shown.len() > 15 && shown.bytes().all(|byte| byte.is_ascii_digit()) => {
             Cell::Written(start, end, Form::Plain)
         }
-        Told::Number(number) if !number.is_empty() && (hides_digits(shown) || is_grouped(shown, &number)) => {
-            row.text_mut().truncate(start);
-            row.text_mut().push_str(&number);
-            Cell::Written(start, row.text_len(), Form::Plain)
-        }
+        Told::Number(number) if !number.is_empty() && hides_digits(shown) => written(&number, start, row),
+        Told::Number(number) if is_grouped(shown, &number) => written(&shown.replace(',', ""), start, row),
         Told::Truth | Told::Number(_) | Told::Nothing => Cell::Text(start, end),
     }
+}
+
+/// A number instead of what the cell shows from there on.
+fn written(number: &str, start: usize, row: &mut SheetRow) -> Cell {
+    row.text_mut().truncate(start);
+    row.text_mut().push_str(number);
+    Cell::Written(start, row.text_len(), Form::Plain)
 }
 
 /// What HTML takes for a blank between words.
@@ -182,8 +191,9 @@ fn hides_digits(shown: &str) -> bool {
     shown.bytes().all(|byte| byte == b'#') || shown.contains(['E', 'e']) && shown.parse::<f64>().is_ok()
 }
 
-/// Whether a number is shown with marks between its thousands, and without them is that one.
+/// Whether a number is shown with marks between its thousands, rounded perhaps.
 fn is_grouped(shown: &str, number: &str) -> bool {
     let read = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite());
-    shown.contains(',') && read(&shown.replace(',', "")).is_some_and(|value| read(number) == Some(value))
+    let pair = read(number).zip(read(&shown.replace(',', "")));
+    shown.contains(',') && pair.is_some_and(|(number, shown)| (number - shown).abs() < 1.0)
 }
