@@ -1,11 +1,15 @@
 //! A page of HTML → the tables in it.
 //!
 //! Takes what `html5gum` makes of the text; gives each table as a sheet, in the order in which they begin, rows counted from the table's first. End tags
-//! that HTML lets out may be missing. A table in a cell of another is a sheet of its own, and that cell bad, as is one in which something is not shown. Scripts, styles and comments are not
+//! that HTML lets out may be missing. A table in a cell of another is a sheet of its own, unless no row of it has two cells that say anything; that cell
+//! is spoiled (`cell`), as is one in which something is not shown or stands in a field of a form. Only what Excel hides of a text that is too wide for
+//! its column, and the table that it puts around a text (`wrapper`), are of the text itself. Scripts, styles and comments are not
 //! looked at, but for the names of sheets that Excel writes into one. `<br>` and the blocks of a cell are line breaks, other blanks one blank. A cell counts
-//! by what it shows; where that is a number with an exponent or `###`, and the number itself stands in `x:num`, by that. Hidden rows are
-//! read; a hidden cell is none, as in a browser; a table that is hidden by itself is a hidden sheet. Refuses a page that ends within a table, rows outside of one, spans beyond the last column, tables nested deeper
-//! than 32, and the declaration of a charset that is not read here.
+//! by what it shows; where that is a number with an exponent or `###`, and the number itself stands in `x:num`, by that; and marks between the thousands of
+//! such a number do not count. Hidden rows are
+//! read; a hidden cell is none, as in a browser, and a table in it hidden; a table that is hidden by itself is a hidden sheet. A secrecy mark in a spoiled
+//! cell, or in a table that is no sheet, is one of the page. Refuses a page that ends within a table, rows outside of one, spans beyond the last column,
+//! tables nested deeper than 32, a table within that of a wrapper, and the declaration of a charset that is not read here.
 
 mod around;
 mod cell;

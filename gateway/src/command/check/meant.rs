@@ -1,6 +1,7 @@
 //! How a file that is checked is meant: as an upsert, a delta or a snapshot, with the count that its sender states.
 //!
-//! Takes the options; gives what the headers of a push would give, by the same rules. Refuses what they refuse, with the same codes.
+//! Takes the options; gives what the headers of a push would give, by the same rules. Refuses what they refuse, with the same codes, and what is
+//! stated of a field that is not judged.
 
 use http::{HeaderMap, HeaderValue};
 use shuguan_adapters::catalogue::RecordType;
@@ -70,6 +71,8 @@ pub(super) fn are_read(stated: &Stated, wanted: &[&'static str]) -> Result<(), F
     let refusal = Refusal::BadManner;
     Err(Failure::new(Exit::Usage, refusal.en())
         .coded(refusal.code())
-        .because(format!("`Exchange-Constants`: `--fields` leaves `{unread}` out, so that it is not read"))
+        .because(format!(
+            "`Exchange-Constants`: `--fields` leaves `{unread}` out, so that it is not read"
+        ))
         .then(refusal.next()))
 }
