@@ -194,7 +194,7 @@ impl Mapping {
     }
 
     /// The fields of which something stands where nothing is sent.
-    pub(crate) fn constant_fields(&self) -> impl Iterator<Item = &'static str> {
+    pub fn constant_fields(&self) -> impl Iterator<Item = &'static str> {
         let more = self.stated.keys().filter(|field| !self.constants.contains_key(*field));
         self.constants.keys().chain(more).copied()
     }
