@@ -185,11 +185,11 @@ impl Layout {
 }
 
 impl Encoding {
-    /// The charset of that name, in any case: `utf-8`, `utf8`, `us-ascii`, `gb18030`, `gbk`, `gb2312`, `cp936`.
+    /// The charset of that name, in any case: `utf-8`, `utf8`, `us-ascii`, `ascii`, `gb18030`, `gbk`, `x-gbk`, `gb2312`, `gb_2312-80`, `cp936`, `ms936`.
     pub fn parse(name: &str) -> Option<Self> {
         match name.to_ascii_lowercase().as_str() {
-            "utf-8" | "utf8" | "us-ascii" => Some(Self::Utf8),
-            "gb18030" | "gbk" | "gb2312" | "cp936" => Some(Self::Gb18030),
+            "utf-8" | "utf8" | "us-ascii" | "ascii" => Some(Self::Utf8),
+            "gb18030" | "gbk" | "x-gbk" | "gb2312" | "gb_2312-80" | "cp936" | "ms936" => Some(Self::Gb18030),
             _ => None,
         }
     }

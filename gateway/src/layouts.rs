@@ -71,6 +71,11 @@ impl Layouts {
         }
     }
 
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &NamedLayout> {
+        self.0.iter()
+    }
+
     /// The layouts of one partner.
     pub fn of_partner<'l, 'p>(&'l self, partner: &'p str) -> impl Iterator<Item = &'l NamedLayout> + use<'l, 'p> {
         self.0.iter().filter(move |of| of.partner.as_deref() == Some(partner))

@@ -1,6 +1,7 @@
 """Reads pages of HTML on stdin (a JSON list of texts) as html5lib does; prints of each its first table, as JSON: sections of rows of cells.
 
-A cell is its text without blanks, how many rows and how many columns it covers. What a table inside a cell holds is no part of the cell.
+A cell is its text without blanks, how many rows and how many columns it covers. What a table inside a cell holds is no part of the cell. A cell that is
+not displayed is none: browsers give it no place.
 """
 
 import json
@@ -26,8 +27,12 @@ def span(cell, name):
     return int(digits.group(1)) if digits else 1
 
 
+def is_shown(cell):
+    return "hidden" not in cell.attrib and "display:none" not in cell.get("style", "").replace(" ", "").lower()
+
+
 def cells(row):
-    found = [cell for cell in row if cell.tag in ("td", "th")]
+    found = [cell for cell in row if cell.tag in ("td", "th") and is_shown(cell)]
     return [[re.sub(r"\s", "", text(cell)), span(cell, "rowspan"), max(span(cell, "colspan"), 1)] for cell in found]
 
 

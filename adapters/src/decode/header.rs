@@ -264,6 +264,11 @@ impl Names {
             .collect()
     }
 
+    /// Where the secrecy mark stands.
+    pub(crate) fn place_of_mark(&self) -> Option<usize> {
+        self.places.of(Places::number_of_mark(self.record))
+    }
+
     /// The record type whose names these are.
     pub(crate) fn record(&self) -> &'static RecordType {
         self.record

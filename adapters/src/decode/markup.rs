@@ -60,10 +60,15 @@ impl Markup {
         }
     }
 
-    pub(crate) fn read(self, text: &str, limits: &DecodeLimits) -> Result<Document, FileFault> {
+    /// Reads the text, which came in that charset.
+    pub(crate) fn read(self, text: &str, came_in: Encoding, limits: &DecodeLimits) -> Result<Document, FileFault> {
+        // Of pure ASCII, and of what is UTF-8 throughout, another charset's name says nothing.
+        let declared = Declared {
+            is_certain: came_in == Encoding::Utf8 || text.is_ascii(),
+        };
         match self {
-            Self::Html => html::read(text, limits),
-            Self::SpreadsheetMl => spreadsheet_ml::read(text, limits),
+            Self::Html => html::read(text, declared, limits),
+            Self::SpreadsheetMl => spreadsheet_ml::read(text, declared, limits),
         }
     }
 }
@@ -169,20 +174,41 @@ impl Room {
     }
 }
 
-/// Refuses a declaration of a charset that is not read here: the text would have been read as another. What is declared of those that are counts for
-/// nothing, since it is often wrong, and neither does UTF-16, in which no declaration would have come to here.
-fn declared(named: &str) -> Result<(), FileFault> {
-    let named = named.trim().trim_matches(['"', '\'']);
-    let says_nothing = ["", "utf-16", "utf-16le", "unicode"];
-    if Encoding::parse(named).is_some() || says_nothing.iter().any(|known| named.eq_ignore_ascii_case(known)) {
-        return Ok(());
-    }
-    let known = ["big5", "shift_jis", "euc-kr", "euc-jp", "iso-8859-1", "windows-1252"];
-    let known = known.into_iter().find(|known| named.eq_ignore_ascii_case(known));
-    Err(FileFault::OtherCharset {
-        found: known.unwrap_or("another charset"),
-    })
+/// What a text declares of its charset.
+#[derive(Clone, Copy)]
+struct Declared {
+    /// Whether the bytes alone leave no doubt.
+    is_certain: bool,
 }
+
+impl Declared {
+    /// Refuses a declaration of a charset that is not read here: the text would have been read as another. What is declared of those that are counts
+    /// for nothing, since it is often wrong, and neither does UTF-16, in which no declaration would have come to here, nor a Latin charset, which programs
+    /// write unasked, where the bytes leave no doubt.
+    fn check(self, named: &str) -> Result<(), FileFault> {
+        let named = named.trim().trim_matches(['"', '\'']);
+        let is_one_of = |known: &[&str]| known.iter().any(|known| named.eq_ignore_ascii_case(known));
+        let says_nothing = is_one_of(&["", "utf-16", "utf-16le", "unicode"]) || self.is_certain && is_one_of(&LATIN);
+        if says_nothing || Encoding::parse(named).is_some() {
+            return Ok(());
+        }
+        let known = ["big5", "shift_jis", "euc-kr", "euc-jp"].into_iter().chain(LATIN);
+        let known = known.into_iter().find(|known| named.eq_ignore_ascii_case(known));
+        Err(FileFault::OtherCharset {
+            found: known.unwrap_or("another charset"),
+        })
+    }
+}
+
+/// Charsets of Western Europe, by the names that programs give them.
+const LATIN: [&str; 6] = [
+    "iso-8859-1",
+    "iso8859-1",
+    "latin1",
+    "iso-8859-15",
+    "windows-1252",
+    "cp1252",
+];
 
 /// Rows of a sheet.
 const ROWS_MAX: u32 = 1 << 20;

@@ -270,7 +270,7 @@ impl Sheet {
                 Some(value.map_or(Shown::Error, |value| number(value, form)))
             }
             Cell::Truth(truth) => Some(Shown::Truth(truth)),
-            Cell::Bad(_) => Some(Shown::Error),
+            Cell::Bad(_) | Cell::Spoiled(..) => Some(Shown::Error),
         }
     }
 }

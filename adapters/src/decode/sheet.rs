@@ -41,6 +41,8 @@ pub(crate) struct Table {
     fields: Vec<Option<&'static Field>>,
     /// Of each of those places whether what stands there is no footer.
     telling: Vec<bool>,
+    /// The place of the secrecy mark.
+    mark: Option<usize>,
     /// The columns of each place.
     columns: Placed,
     /// Column → place among the wanted.
@@ -174,6 +176,7 @@ impl Table {
         let fields = names.fields();
         Ok(Self {
             telling: telling(&fields),
+            mark: names.place_of_mark(),
             fields,
             record: vec![Place::Missing; columns.first().len()],
             columns,
@@ -240,7 +243,7 @@ impl Table {
             return;
         };
         let line = u64::from(line);
-        if row.text_of(first, &shared.strings).is_some_and(secrecy::is_bare_mark) {
+        if row.shown_of(first, &shared.strings).is_some_and(secrecy::is_bare_mark) {
             judge.mark(line);
         }
         self.ended |= self.ends(row, first, shared);
@@ -256,7 +259,8 @@ impl Table {
             return;
         }
         self.make_texts(row, shared.epoch);
-        let Self { record, made, .. } = self;
+        let Self { record, made, mark, .. } = self;
+        let mark = *mark;
         judge.record(line, |slot| match record.get(slot).copied().unwrap_or(Place::Missing) {
             Place::Missing => Sent::Missing,
             Place::Made(start, end) => Sent::Text(made.get(start..end).unwrap_or_default()),
@@ -266,7 +270,11 @@ impl Table {
                 Err(code) => Sent::Bad(code),
             },
             Place::Cell(Cell::Truth(truth)) => Sent::Text(if truth { "true" } else { "false" }),
-            Place::Cell(Cell::Bad(code)) => Sent::Bad(code),
+            // What a column of marks shows decides, whatever is hidden beside it.
+            Place::Cell(Cell::Spoiled(start, end, _)) if Some(slot) == mark && start < end => {
+                Sent::Text(row.own(start, end))
+            }
+            Place::Cell(Cell::Bad(code) | Cell::Spoiled(_, _, code)) => Sent::Bad(code),
             // Made into text above.
             Place::Cell(Cell::Written(..) | Cell::Number(..)) => Sent::Bad(RejectCode::BadNumber),
         });

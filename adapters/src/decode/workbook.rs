@@ -178,7 +178,7 @@ impl Book {
         Ok(match whole {
             Whole::Bytes(Kind::Xlsx, bytes) => Self::Xlsx(Box::new(xlsx::Package::open(bytes, limits)?)),
             Whole::Bytes(Kind::Xls, bytes) => Self::Xls(Box::new(xls::Book::open(bytes, limits)?)),
-            Whole::Text(markup, text) => Self::Markup(Box::new(markup.read(&text, limits)?)),
+            Whole::Text(markup, text, came_in) => Self::Markup(Box::new(markup.read(&text, came_in, limits)?)),
         })
     }
 

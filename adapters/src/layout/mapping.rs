@@ -162,7 +162,7 @@ impl Mapping {
             // The sender means another by it: then the one by which it means this.
             Some(own) => own
                 .iter()
-                .find(|(_, meant)| *meant == by_source)
+                .find(|(_, meant)| table.canonical(meant) == Some(value))
                 .map(|(sent, _)| sent.as_str()),
             None => Some(by_source),
         };
@@ -194,7 +194,7 @@ impl Mapping {
     }
 
     /// The fields of which something stands where nothing is sent.
-    pub(crate) fn constant_fields(&self) -> impl Iterator<Item = &'static str> {
+    pub fn constant_fields(&self) -> impl Iterator<Item = &'static str> {
         let more = self.stated.keys().filter(|field| !self.constants.contains_key(*field));
         self.constants.keys().chain(more).copied()
     }

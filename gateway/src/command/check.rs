@@ -161,6 +161,7 @@ impl From<RowProblem> for RejectRow {
 pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
     let wanted = wanted_fields(&args)?;
     let manner = args.meant.manner(args.record)?;
+    meant::are_read(&manner.stated, &wanted)?;
     if args.output.is_some() && args.file == Path::new("-") {
         return Err(
             Failure::new(Exit::Usage, "a marked copy is made of a file, not of standard input")

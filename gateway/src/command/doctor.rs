@@ -1,8 +1,9 @@
 //! `shuguan doctor`: what is not as it should be, each with its remedy.
 //!
-//! Takes the configuration; looks at files, modes, certificates, lists, stores, policies and the disk. Changes nothing. Exit 6 when a
+//! Takes the configuration; looks at files, modes, certificates, lists, stores, policies, layouts and the disk. Changes nothing. Exit 6 when a
 //! check fails, with `--strict` also when one warns.
 
+mod layouts;
 mod log_keys;
 mod receipt_keys;
 mod servers;
@@ -225,6 +226,7 @@ fn policies(config: &Config, signers: Option<&Signers>, now_s: i64, findings: &m
                 let next = "renew the agreement, then `shuguan policy sign` and `shuguan policy submit`";
                 findings.add(Verdict::Warn, "policies", text, next);
             }
+            layouts::look(&config.layouts, &vouched.set(), findings);
             if let Some(first) = vouched.set().uneven_at(now_s.saturating_mul(1_000_000)).next() {
                 findings.add(Verdict::Warn, "policies", first.message.clone(), EVEN_OUT);
             }

@@ -1,4 +1,4 @@
-//! Tables of HTML against html5lib, which parses as browsers do: end tags left out, references, comments, scripts, spans, tables in cells. Made anew
+//! Tables of HTML against html5lib, which parses as browsers do: end tags left out, references, comments, scripts, spans, tables in cells, hidden cells, stray end tags. Made anew
 //! from a printed seed at each run; where a cell stands is reckoned here from what html5lib says that it covers.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use crate::random::Random;
 
 const PAGES: usize = 400;
 const ROWS: u64 = 12;
-const CONTENT: [&str; 30] = [
+const CONTENT: [&str; 42] = [
     "甲",
     "乙 丙",
     "a&amp;b",
@@ -44,6 +44,18 @@ const CONTENT: [&str; 30] = [
     "<style>td { color: red } /* <table> */</style>",
     "<table><tr><td>内<td rowspan=9>里</table>",
     "<table><tbody><tr><td>外</td></tr></tbody></table>未",
+    "</div>申",
+    "</b>",
+    "</span>酉",
+    "</caption>",
+    "</body></html>",
+    "</select>",
+    "</p>戌",
+    "<b hidden>亥</b>",
+    "<span style='display:none'>金</span>木",
+    "<select><option>水<option>火</select>",
+    "<input value=土>",
+    "<textarea><td></textarea>",
 ];
 
 /// Line, column and text without blanks.
@@ -69,7 +81,7 @@ fn tables_of_html_hold_what_a_browser_shows_in_them() {
         of_all += ours.len();
         of_bad += bad.len();
     }
-    // A cell with a table in it is bad: nobody can tell what it says.
+    // A cell with a table in it, a field of a form or what is hidden is bad: nobody can tell what it says.
     assert!(of_bad > 0 && of_bad < of_all, "{of_bad} of {of_all}");
 }
 
@@ -92,6 +104,8 @@ fn page(random: &mut Random) -> String {
                 " rowspan=0",
                 " colspan=0",
                 " rowspan=x",
+                " hidden",
+                " style='DISPLAY: none' colspan=2",
             ];
             page.extend(["<", element, pick(&spans), ">"]);
             for _ in 0..pick(&["", "1", "12"]).len() {

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use quick_xml::events::{BytesStart, Event};
 
 use self::walk::Walk;
-use super::{COLUMNS_MAX, Document, ROWS_MAX, Room, Sheet};
+use super::{COLUMNS_MAX, Declared, Document, ROWS_MAX, Room, Sheet};
 use crate::decode::sheet::{Cell, Epoch, Form, Merge, SheetRow};
 use crate::decode::xml::reference::attribute;
 use crate::decode::{DecodeLimits, FileFault};
@@ -21,9 +21,9 @@ use crate::reject::RejectCode;
 use crate::value::date::{self, civil_from_days};
 
 /// Reads the document.
-pub(super) fn read(text: &str, limits: &DecodeLimits) -> Result<Document, FileFault> {
+pub(super) fn read(text: &str, declared: Declared, limits: &DecodeLimits) -> Result<Document, FileFault> {
     let mut reading = Reading {
-        walk: Walk::new(text),
+        walk: Walk::new(text, declared),
         styles: HashMap::new(),
         epoch: Epoch::Y1900,
         sheets: Vec::new(),

@@ -46,6 +46,8 @@ impl Store {
             }
             Cell::Truth(false) => FALSE,
             Cell::Truth(true) => TRUE,
+            Cell::Spoiled(start, end, RejectCode::BadEncoding) => return self.text(GARBLED, row.own(start, end)),
+            Cell::Spoiled(start, end, _) => return self.text(SPOILED, row.own(start, end)),
             Cell::Bad(RejectCode::ErrorCell) => ERROR,
             Cell::Bad(RejectCode::UncomputedFormula) => UNCOMPUTED,
             Cell::Bad(RejectCode::BadDate) => BAD_DATE,
@@ -130,10 +132,11 @@ impl Rows {
                 let start = row.text_len();
                 row.text_mut().push_str(text);
                 let end = row.text_len();
-                if kind == TEXT {
-                    Cell::Text(start, end)
-                } else {
-                    Cell::Written(start, end, form_of(kind, self.byte(store)?)?)
+                match kind {
+                    TEXT => Cell::Text(start, end),
+                    SPOILED => Cell::Spoiled(start, end, RejectCode::ErrorCell),
+                    GARBLED => Cell::Spoiled(start, end, RejectCode::BadEncoding),
+                    kind => Cell::Written(start, end, form_of(kind, self.byte(store)?)?),
                 }
             }
         })
@@ -195,3 +198,5 @@ const ZEROS: u8 = 8;
 const DECIMALS: u8 = 9;
 const DAY: u8 = 10;
 const MONTH: u8 = 11;
+const SPOILED: u8 = 12;
+const GARBLED: u8 = 13;

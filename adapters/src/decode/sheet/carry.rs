@@ -66,6 +66,7 @@ impl Carry {
                     match open.cell {
                         Cell::Text(..) => Cell::Text(start, end),
                         Cell::Written(_, _, form) => Cell::Written(start, end, form),
+                        Cell::Spoiled(_, _, code) => Cell::Spoiled(start, end, code),
                         other => other,
                     },
                 );
@@ -86,7 +87,7 @@ impl Carry {
             return;
         };
         let text = match *cell {
-            Cell::Text(start, end) | Cell::Written(start, end, _) => row.own(start, end),
+            Cell::Text(start, end) | Cell::Written(start, end, _) | Cell::Spoiled(start, end, _) => row.own(start, end),
             Cell::Shared(_) | Cell::Number(..) | Cell::Truth(_) | Cell::Bad(_) => "",
         };
         let fits = text.len() <= self.text_bytes_max;

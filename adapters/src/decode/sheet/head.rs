@@ -8,12 +8,15 @@
 mod remark;
 
 use self::remark::remarks;
-use super::row::SheetRow;
+use super::row::{Cell, SheetRow};
 use super::strings::Strings;
 use crate::decode::whose;
 
 /// Filled rows in which a header is looked for.
 pub(crate) const HEAD_ROWS: usize = 20;
+
+/// What a cell is called whose name cannot be read, so that its column is told as one that nobody knows.
+const NO_NAME: &str = "?";
 
 /// Columns in which a header is looked for; sheets have at most 16,384.
 const HEAD_COLUMNS: usize = 4096;
@@ -66,7 +69,16 @@ pub(crate) struct HeadRow {
 impl HeadRow {
     pub(crate) fn new(line: u32, row: &SheetRow, strings: &Strings) -> Self {
         let (mut texts, mut notes) = (Vec::new(), Vec::new());
-        for (column, text) in row.texts(strings) {
+        let name = |cell: Cell| match cell {
+            Cell::Bad(_) => Some(NO_NAME),
+            Cell::Spoiled(start, end, _) if row.own(start, end).trim().is_empty() => Some(NO_NAME),
+            cell => row.shown_of(cell, strings),
+        };
+        let named = row
+            .cells()
+            .iter()
+            .filter_map(|(column, cell)| Some((*column, name(*cell)?)));
+        for (column, text) in named {
             let column = column as usize;
             if column >= HEAD_COLUMNS {
                 continue;

@@ -20,6 +20,8 @@ pub(crate) enum Cell {
     Truth(bool),
     /// An error, or a formula that was never computed.
     Bad(RejectCode),
+    /// No value, for that reason, although it shows text, from and to this byte of the row's: what it is called by in a header, and what may be a mark.
+    Spoiled(usize, usize, RejectCode),
 }
 
 /// One row; reused from row to row.
@@ -68,15 +70,23 @@ impl SheetRow {
         match cell {
             Cell::Text(start, end) => Some(self.own(start, end)),
             Cell::Shared(number) => strings.get(number).ok(),
-            Cell::Written(..) | Cell::Number(..) | Cell::Truth(_) | Cell::Bad(_) => None,
+            Cell::Written(..) | Cell::Number(..) | Cell::Truth(_) | Cell::Bad(_) | Cell::Spoiled(..) => None,
         }
     }
 
-    /// The cells that hold text.
+    /// The text that a cell shows, be it a value or not.
+    pub(crate) fn shown_of<'a>(&'a self, cell: Cell, strings: &'a Strings) -> Option<&'a str> {
+        match cell {
+            Cell::Spoiled(start, end, _) => Some(self.own(start, end)),
+            _ => self.text_of(cell, strings),
+        }
+    }
+
+    /// The cells that show text.
     pub(crate) fn texts<'a>(&'a self, strings: &'a Strings) -> impl Iterator<Item = (u32, &'a str)> {
         self.cells
             .iter()
-            .filter_map(|(column, cell)| Some((*column, self.text_of(*cell, strings)?)))
+            .filter_map(|(column, cell)| Some((*column, self.shown_of(*cell, strings)?)))
     }
 }
 

@@ -119,6 +119,13 @@ fn what_a_sender_means_by_another_code_is_not_taken_for_the_one_that_is_stated()
             .stated("child_sex"),
         Some("2")
     );
+    // The same, told by what the codes mean.
+    assert_eq!(
+        stated(&[("child_sex", "1", "女"), ("child_sex", "2", "男")])
+            .unwrap()
+            .stated("child_sex"),
+        Some("2")
+    );
     let nobody = stated(&[("child_sex", "1", "2")]);
     assert_eq!(
         nobody.unwrap_err(),

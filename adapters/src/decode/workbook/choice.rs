@@ -2,8 +2,11 @@
 //!
 //! Takes the workbook and what is stated of it; gives the sheet that is named or numbered, else the visible one with a known header. Refuses, where none
 //! was named, a workbook of which a further visible sheet holds rows under such a header: whoever keeps a sheet for each town would lose every town but
-//! the first. Refuses, too, a page of which a further table goes on without a header.
+//! the first. Refuses, too, a page of which another table goes on without a header.
 
+mod further;
+
+use self::further::List;
 use super::{Book, Rows, Whole};
 use crate::decode::header::Names;
 use crate::decode::sheet::{Head, Header, SheetRow};
@@ -43,22 +46,45 @@ pub(crate) fn choose(whole: Whole, layout: &Sheet, names: &Names, limits: &Decod
     let holds_records =
         |at: usize| matches!(top(layout, names, &book, at, limits), Ok(Some(opened)) if opened.holds_records(names));
     let (shown, hidden) = candidates(&book);
-    let (mut opened, mut others) = (None::<Opened>, 0);
-    for at in shown {
-        match &opened {
-            None => opened = top(layout, names, &book, at, limits)?,
-            // Above the table of a page often stands the form by which it was asked for.
-            Some(first) if book.is_page() && !first.holds_records(names) && holds_records(at) => {
-                opened = top(layout, names, &book, at, limits)?;
-            }
-            Some(first) => others += usize::from(holds_records(at) || first.goes_on(&book, at)?),
+    let mut opened = None::<Opened>;
+    for at in shown.iter().copied() {
+        // Above the table of a page often stands the form by which it was asked for.
+        let gives_way = |first: &Opened| book.is_page() && !first.holds_records(names) && holds_records(at);
+        if opened.as_ref().is_none_or(gives_way) {
+            opened = top(layout, names, &book, at, limits)?;
         }
     }
+    let others = match &opened {
+        Some(opened) => others(&book, &shown, opened, names, holds_records)?,
+        None => 0,
+    };
     if others > 0 {
         return Err(FileFault::SeveralSheets { sheets: others + 1 });
     }
     let hidden = hidden.into_iter().filter(|at| holds_records(*at)).count() as u64;
     Ok(Chosen { book, opened, hidden })
+}
+
+/// How many of the sheets that are shown hold records as well, or go on with those of the one that is opened.
+fn others(
+    book: &Book,
+    shown: &[usize],
+    opened: &Opened,
+    names: &Names,
+    holds_records: impl Fn(usize) -> bool,
+) -> Result<usize, FileFault> {
+    let list = List {
+        at: opened.at,
+        header: &opened.header,
+        names,
+    };
+    let mut others = 0;
+    for at in shown.iter().copied().filter(|at| *at != opened.at) {
+        // Of those above none does, or it were the one.
+        let is_another = at > opened.at && holds_records(at);
+        others += usize::from(is_another || list.goes_on(book, at)?);
+    }
+    Ok(others)
 }
 
 /// The sheet that is named, or numbered.
@@ -87,29 +113,6 @@ impl Opened {
     fn holds_records(&self, names: &Names) -> bool {
         let known = self.header.names.iter().filter(|name| names.knows(name)).count();
         known >= 2 && self.head.has_rows_below(self.header.rows)
-    }
-
-    /// Whether a further table of the page, below this one, is as wide and says something in two cells of a row at its top: programs that write a table
-    /// a page, or the header as a table by itself, go on without one. A table of other fields that is as wide is taken for one, too: then its number is
-    /// to be stated.
-    fn goes_on(&self, book: &Book, at: usize) -> Result<bool, FileFault> {
-        if !book.is_page() {
-            return Ok(false);
-        }
-        if book.width(at) != book.width(self.at) {
-            return Ok(false);
-        }
-        let mut rows = book.rows(at)?;
-        let mut row = SheetRow::default();
-        for _ in 0..TOP_ROWS {
-            if rows.next(book, &mut row)?.is_none() {
-                break;
-            }
-            if row.cells().len() >= 2 {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 }
 
@@ -146,6 +149,3 @@ fn top(
     };
     Ok(header.map(|header| Opened { at, rows, head, header }))
 }
-
-/// Rows of a further table that are looked at: a repeated title may stand above.
-const TOP_ROWS: usize = 3;

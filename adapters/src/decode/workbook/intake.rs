@@ -33,7 +33,8 @@ struct Text {
 /// A whole workbook.
 pub(crate) enum Whole {
     Bytes(Kind, Vec<u8>),
-    Text(Markup, String),
+    /// Its text, and the charset in which it came.
+    Text(Markup, String, Encoding),
 }
 
 impl Intake {
@@ -84,7 +85,7 @@ impl Intake {
             Some(mut text) => {
                 text.push(&[], true, self.bytes_max)?;
                 self.found = Some(text.markup.label(text.transcoder.encoding()));
-                Ok(Whole::Text(text.markup, text.read))
+                Ok(Whole::Text(text.markup, text.read, text.transcoder.encoding()))
             }
             None => Ok(Whole::Bytes(self.kind, std::mem::take(&mut self.bytes))),
         }

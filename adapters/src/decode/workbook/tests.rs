@@ -5,7 +5,9 @@
     reason = "a test may panic"
 )]
 
+mod cells;
 mod fixture;
+mod further;
 mod groups;
 mod hostile;
 mod html;

@@ -1,7 +1,7 @@
 //! The small file beside a feed that says that it is complete: `june.csv.ok` or `june.csv.chk`.
 //!
 //! Takes its text; gives the stated number of rows, SHA-256 and constants. Empty is fine. Takes `count=812`, `sha256: HEX`, `constant=month=202511`, a line of `sha256sum`, or the bare
-//! words. Refuses what it would have to ignore: a control figure that is not checked must not look as if it were.
+//! words; of several constants each has a line. Refuses what it would have to ignore: a control figure that is not checked must not look as if it were.
 
 use std::path::Path;
 
@@ -49,10 +49,7 @@ impl Companion {
     fn named(&mut self, key: &str, value: &str) -> Result<(), &'static str> {
         match key {
             "count" | "rows" | "records" | "条数" | "行数" | "记录数" => self.count(value),
-            "constant" | "常量" if value.contains('=') => {
-                self.constants.push(value.to_owned());
-                Ok(())
-            }
+            "constant" | "常量" if value.contains('=') => self.constant(value),
             "sha256" | "sha-256" | "digest" | "摘要" => self.digest(value),
             "file" | "name" | "date" | "time" | "文件" | "文件名" | "日期" => Ok(()),
             "md5" | "sha1" | "crc32" => Err("MD5, SHA-1 and CRC are not checked: state sha256"),
@@ -83,6 +80,15 @@ impl Companion {
             None => Ok(()),
             Some(_) => Err("it states the count twice"),
         }
+    }
+
+    /// One field and its code: no code holds what may stand between two of them.
+    fn constant(&mut self, member: &str) -> Result<(), &'static str> {
+        if member.matches('=').count() > 1 || member.contains([',', '，', ';', '；', '、']) {
+            return Err("a line of it states several constants: write a line of constant=FIELD=CODE for each");
+        }
+        self.constants.push(member.to_owned());
+        Ok(())
     }
 
     fn digest(&mut self, word: &str) -> Result<(), &'static str> {
@@ -136,6 +142,9 @@ mod tests {
             "sha256=00",
             "ok",
             "constant=202511",
+            "constant=month=202511, district=320706",
+            "constant=month=202511 district=320706",
+            "constant=month=202511，",
             "-1",
         ] {
             assert!(Companion::parse(text).is_err(), "{text}");

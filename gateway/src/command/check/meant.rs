@@ -1,6 +1,7 @@
 //! How a file that is checked is meant: as an upsert, a delta or a snapshot, with the count that its sender states.
 //!
-//! Takes the options; gives what the headers of a push would give, by the same rules. Refuses what they refuse, with the same codes.
+//! Takes the options; gives what the headers of a push would give, by the same rules. Refuses what they refuse, with the same codes, and what is
+//! stated of a field that is not judged.
 
 use http::{HeaderMap, HeaderValue};
 use shuguan_adapters::catalogue::RecordType;
@@ -8,6 +9,8 @@ use shuguan_adapters::catalogue::RecordType;
 use crate::client::deliver::constants;
 use crate::command::exit::{Exit, Failure};
 use crate::exchange::mode::{CONSTANTS, COUNT, MODE, Manner, SCOPE};
+use crate::exchange::stated::Stated;
+use crate::refusal::Refusal;
 
 /// Mode, count, scope and constants.
 #[derive(Debug, clap::Args)]
@@ -55,4 +58,21 @@ impl Meant {
             failure.then(refused.refusal.next())
         })
     }
+}
+
+/// Refuses what is stated of a field that is not judged, as the gateway does of one that the grant does not release: nobody would read it.
+///
+/// # Errors
+/// The first such field.
+pub(super) fn are_read(stated: &Stated, wanted: &[&'static str]) -> Result<(), Failure> {
+    let Some((unread, _)) = stated.pairs().find(|(field, _)| !wanted.contains(field)) else {
+        return Ok(());
+    };
+    let refusal = Refusal::BadManner;
+    Err(Failure::new(Exit::Usage, refusal.en())
+        .coded(refusal.code())
+        .because(format!(
+            "`Exchange-Constants`: `--fields` leaves `{unread}` out, so that it is not read"
+        ))
+        .then(refusal.next()))
 }

@@ -166,6 +166,8 @@ fn what_is_stated_of_a_file_is_judged_as_a_push_would_judge_it() {
         " --constant month",
         " --constant name=jia",
         " --constant month=202510 --constant month=202510",
+        // What `--fields` leaves out is not read.
+        " --constant area_kind=1",
     ] {
         let wrong = judge(wrong).unwrap_err();
         assert_eq!((wrong.exit, wrong.code.as_deref()), (Exit::Usage, Some("SG2119")));

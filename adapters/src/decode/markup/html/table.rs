@@ -5,11 +5,11 @@
 
 use super::super::{ROWS_MAX, Room, Sheet};
 use super::DAMAGED;
+use super::cell::{Manner, OpenCell};
 use super::spans::{self, Spans, Steps};
-use super::tag::{Tag, Told};
-use crate::decode::FileFault;
-use crate::decode::sheet::{Cell, Form, Merge, SheetRow};
-use crate::reject::RejectCode;
+use super::tag::Tag;
+use crate::decode::sheet::{Merge, SheetRow};
+use crate::decode::{FileFault, secrecy};
 
 /// An open table.
 pub(super) struct Table {
@@ -21,24 +21,26 @@ pub(super) struct Table {
     in_row: bool,
     /// Where the next cell stands, if nothing reaches into it.
     column: u32,
-    cell: Option<OpenCell>,
+    cell: AtHand,
     spans: Spans,
     /// Merged cells of the sections that are over.
     merges_before: usize,
+    /// Cells that say anything, of the row that has most of them.
+    most_cells: usize,
+    marked: bool,
+    marked_alone: bool,
 }
 
-struct OpenCell {
-    column: u32,
-    /// Where its text begins in that of the row.
-    start: usize,
-    told: Told,
-    /// A blank or line break that counts when a word follows.
-    pending: Option<char>,
-    /// Something in it is not shown, or is a table: what it says cannot be told.
-    is_spoiled: bool,
+/// The cell at hand.
+enum AtHand {
+    None,
+    /// One that is hidden: it takes no place among those that are shown.
+    Hidden,
+    Shown(OpenCell),
 }
 
 impl Table {
+    /// An empty one.
     pub(super) fn of(sheet: usize) -> Self {
         Self {
             sheet,
@@ -46,9 +48,12 @@ impl Table {
             line: 0,
             in_row: false,
             column: 0,
-            cell: None,
+            cell: AtHand::None,
             spans: Spans::default(),
             merges_before: 0,
+            most_cells: 0,
+            marked: false,
+            marked_alone: false,
         }
     }
 
@@ -69,6 +74,10 @@ impl Table {
             return Ok(());
         }
         self.in_row = false;
+        self.most_cells = self.most_cells.max(self.row.cells().len());
+        if self.row.cells().len() == 1 {
+            self.marked_alone |= secrecy::is_mark(self.row.own(0, self.row.text_len()));
+        }
         room.row(sheet, self.line, &self.row)?;
         self.row.clear();
         Ok(())
@@ -86,7 +95,7 @@ impl Table {
         }
         self.close_cell();
         if tag.hidden {
-            // It takes no place among those that are shown.
+            self.cell = AtHand::Hidden;
             return Ok(());
         }
         let column = self.spans.free(self.column, self.line, steps)?;
@@ -103,42 +112,14 @@ impl Table {
             };
             room.merge(sheet, merge)?;
         }
-        self.cell = Some(OpenCell {
-            column,
-            start: self.row.text_len(),
-            told: tag.told.clone(),
-            pending: None,
-            is_spoiled: false,
-        });
+        self.cell = AtHand::Shown(OpenCell::new(column, tag.told.clone(), &self.row));
         Ok(())
     }
 
     pub(super) fn close_cell(&mut self) {
-        let Some(cell) = self.cell.take() else {
-            return;
-        };
-        let shown = self.row.own(cell.start, self.row.text_len());
-        if shown.is_empty() && !cell.is_spoiled {
-            return;
+        if let AtHand::Shown(cell) = std::mem::replace(&mut self.cell, AtHand::None) {
+            self.marked |= cell.close(&mut self.row);
         }
-        let held = match cell.told {
-            _ if cell.is_spoiled => Cell::Bad(RejectCode::ErrorCell),
-            Told::Error => Cell::Bad(RejectCode::ErrorCell),
-            // What a reference to no character becomes.
-            _ if shown.contains(char::REPLACEMENT_CHARACTER) => Cell::Bad(RejectCode::BadEncoding),
-            Told::Truth => Cell::Truth(shown.eq_ignore_ascii_case("true")),
-            // A number keeps 15 digits, however many are shown.
-            Told::Number(_) if shown.len() > 15 && shown.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Cell::Written(cell.start, self.row.text_len(), Form::Plain)
-            }
-            Told::Number(number) if !number.is_empty() && hides_digits(shown) => {
-                self.row.text_mut().truncate(cell.start);
-                self.row.text_mut().push_str(&number);
-                Cell::Written(cell.start, self.row.text_len(), Form::Plain)
-            }
-            Told::Number(_) | Told::Nothing => Cell::Text(cell.start, self.row.text_len()),
-        };
-        self.row.push(cell.column, held);
     }
 
     /// A section of the table, or all of it, is over.
@@ -159,57 +140,50 @@ impl Table {
     }
 
     pub(super) fn is_in_cell(&self) -> bool {
-        self.cell.is_some()
+        matches!(self.cell, AtHand::Shown(_))
     }
 
-    /// What the cell at hand says cannot be told.
-    pub(super) fn spoil(&mut self) {
-        if let Some(cell) = &mut self.cell {
-            cell.is_spoiled = true;
+    /// Whether the cell at hand is hidden.
+    pub(super) fn is_in_hidden(&self) -> bool {
+        matches!(self.cell, AtHand::Hidden)
+    }
+
+    /// The cell at hand, of one that is shown.
+    pub(super) fn cell(&mut self) -> Option<&mut OpenCell> {
+        match &mut self.cell {
+            AtHand::Shown(cell) => Some(cell),
+            AtHand::Hidden | AtHand::None => None,
         }
     }
 
     /// Whether the break is one in a cell.
     pub(super) fn line_break(&mut self) -> bool {
-        let Some(cell) = &mut self.cell else {
-            return false;
-        };
-        cell.pending = Some('\n');
-        true
+        self.cell().map(OpenCell::line_break).is_some()
     }
 
     /// Text of the cell at hand.
-    pub(super) fn text(&mut self, text: &str) -> Result<(), FileFault> {
-        let Some(cell) = &mut self.cell else {
-            return Ok(());
-        };
-        let mut rest = text;
-        while !rest.is_empty() {
-            let words = rest.trim_start_matches(is_blank);
-            if words.len() < rest.len() {
-                cell.pending.get_or_insert(' ');
-            }
-            let (word, after) = words.split_at(words.find(is_blank).unwrap_or(words.len()));
-            if !word.is_empty() {
-                let begun = self.row.text_len() > cell.start;
-                self.row.text_mut().extend(cell.pending.take().filter(|_| begun));
-                self.row.text_mut().push_str(word);
-            }
-            rest = after;
+    pub(super) fn text(&mut self, text: &str, manner: Manner) -> Result<(), FileFault> {
+        if let AtHand::Shown(cell) = &mut self.cell {
+            cell.text(text, manner, &mut self.row);
         }
         if self.row.is_overfull() {
             return Err(DAMAGED);
         }
         Ok(())
     }
-}
 
-/// What HTML takes for a blank between words.
-fn is_blank(letter: char) -> bool {
-    matches!(letter, ' ' | '\t' | '\n' | '\r' | '\u{c}')
-}
+    /// Whether no row of it has two cells that say anything: neither records nor a header of them.
+    pub(super) fn is_narrow(&self) -> bool {
+        self.most_cells < 2
+    }
 
-/// Whether a number is shown as `3.2E+17`, or as the `###` of a narrow column.
-fn hides_digits(shown: &str) -> bool {
-    shown.bytes().all(|byte| byte == b'#') || shown.contains(['E', 'e']) && shown.parse::<f64>().is_ok()
+    /// Whether a spoiled cell bears a secrecy mark.
+    pub(super) fn is_marked(&self) -> bool {
+        self.marked
+    }
+
+    /// Whether a row of one cell bears a secrecy mark.
+    pub(super) fn is_marked_alone(&self) -> bool {
+        self.marked_alone
+    }
 }

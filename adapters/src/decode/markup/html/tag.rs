@@ -1,10 +1,9 @@
 //! A start tag of HTML: what it opens, and those of its attributes that matter.
 //!
-//! Takes names in small letters, as the tokenizer gives them. Refuses the declaration of a charset that is not read here.
+//! Takes names in small letters, as the tokenizer gives them; gives what matters of the attributes. Refuses nothing: what a declared charset is worth its
+//! reader says.
 
-use super::super::declared;
 use super::spans;
-use crate::decode::FileFault;
 
 /// What an element is to a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +16,10 @@ pub(super) enum Element {
     Break,
     /// What stands in lines of its own.
     Block,
+    /// A field of a form that shows its attribute `value`.
+    Input,
+    /// An element of a form that holds text: one of several, or what somebody may overwrite.
+    Form,
     /// What is in it is not shown.
     Ignored,
     Other,
@@ -44,6 +47,16 @@ pub(super) struct Tag {
     /// Its name, of one that has an end.
     pub(super) name: Option<Vec<u8>>,
     is_meta: bool,
+    /// The charset that `<meta>` declares.
+    pub(super) charset: Option<String>,
+    /// `type` and `value` of `<input>`.
+    kind: Option<String>,
+    held: Option<String>,
+    /// `name` and `content` of `<meta>`, the latter in small letters.
+    called: Option<String>,
+    content: Option<String>,
+    /// Its style is that of what Excel puts around the text of a cell with a picture.
+    wraps: bool,
     attribute: Attribute,
 }
 
@@ -54,6 +67,9 @@ enum Attribute {
     Rows,
     Number,
     Style,
+    Kind,
+    Held,
+    Called,
     /// `charset` of `<meta>`.
     Charset,
     /// `content` of `<meta>`.
@@ -69,13 +85,13 @@ impl Element {
             b"tr" => Self::Row,
             b"td" | b"th" => Self::Cell,
             b"br" => Self::Break,
-            b"script" | b"style" | b"noscript" | b"iframe" | b"xmp" | b"noembed" | b"noframe" | b"textarea" => {
-                Self::Ignored
-            }
+            b"script" | b"style" | b"noscript" | b"iframe" | b"xmp" | b"noembed" | b"noframe" => Self::Ignored,
+            b"select" | b"textarea" => Self::Form,
+            b"input" => Self::Input,
             b"p" | b"div" | b"li" | b"ul" | b"ol" | b"dl" | b"dt" | b"dd" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5"
             | b"h6" | b"hr" | b"pre" | b"center" | b"caption" | b"title" | b"head" | b"body" | b"html" | b"form"
             | b"fieldset" | b"blockquote" | b"address" | b"section" | b"article" | b"header" | b"footer" | b"main"
-            | b"select" | b"option" => Self::Block,
+            | b"option" => Self::Block,
             _ => Self::Other,
         }
     }
@@ -93,6 +109,12 @@ impl Tag {
             rows_stated: None,
             name: (!VOID.contains(&name)).then(|| name.to_vec()),
             is_meta: name == b"meta",
+            charset: None,
+            kind: None,
+            held: None,
+            called: None,
+            content: None,
+            wraps: false,
             attribute: Attribute::Other,
         }
     }
@@ -104,6 +126,9 @@ impl Tag {
             b"rowspan" => Attribute::Rows,
             b"x:num" => Attribute::Number,
             b"style" => Attribute::Style,
+            b"type" if self.element == Element::Input => Attribute::Kind,
+            b"value" if self.element == Element::Input => Attribute::Held,
+            b"name" if self.is_meta => Attribute::Called,
             b"charset" if self.is_meta => Attribute::Charset,
             b"content" if self.is_meta => Attribute::Content,
             _ => Attribute::Other,
@@ -117,9 +142,11 @@ impl Tag {
         }
     }
 
-    pub(super) fn value(&mut self, value: &[u8]) -> Result<(), FileFault> {
+    /// The value of the attribute that was named last. Of an attribute that comes twice the first counts.
+    pub(super) fn value(&mut self, value: &[u8]) {
+        let text = || String::from_utf8_lossy(value);
+        let small = || text().trim().to_ascii_lowercase();
         match self.attribute {
-            // Of an attribute that comes twice the first counts.
             Attribute::Columns => self.columns = *self.columns_stated.get_or_insert(spans::span(value).max(1)),
             Attribute::Rows => self.rows = *self.rows_stated.get_or_insert(spans::span(value)),
             Attribute::Number => {
@@ -128,27 +155,61 @@ impl Tag {
                     self.told = Told::Number(number.to_owned());
                 }
             }
-            Attribute::Style => self.hidden |= hides(value),
-            Attribute::Charset => return declared(&String::from_utf8_lossy(value)),
+            Attribute::Style => {
+                let style = without_blanks(value);
+                self.hidden |= style.contains("display:none");
+                self.wraps |= style.contains("mso-ignore:vglayout2");
+            }
+            Attribute::Kind => drop(self.kind.get_or_insert_with(small)),
+            Attribute::Held => drop(self.held.get_or_insert_with(|| text().into_owned())),
+            Attribute::Called => drop(self.called.get_or_insert_with(small)),
+            Attribute::Charset => drop(self.charset.get_or_insert_with(|| text().into_owned())),
             Attribute::Content => {
-                let value = String::from_utf8_lossy(value).to_ascii_lowercase();
-                if let Some((_, named)) = value.split_once("charset=") {
+                let content = small();
+                if let Some((_, named)) = content.split_once("charset=") {
                     let end = named.find([';', ' ', ',']).unwrap_or(named.len());
-                    return declared(named.get(..end).unwrap_or_default());
+                    let named = named.get(..end).unwrap_or_default();
+                    self.charset.get_or_insert_with(|| named.to_owned());
                 }
+                self.content.get_or_insert(content);
             }
             Attribute::Other => {}
         }
-        Ok(())
+    }
+
+    /// Whether it says that Excel wrote the page.
+    pub(super) fn is_of_excel(&self) -> bool {
+        let content = self.content.as_deref().unwrap_or_default();
+        match self.called.as_deref() {
+            Some("generator") => content.starts_with("microsoft excel"),
+            Some("progid") => content == "excel.sheet",
+            _ => false,
+        }
+    }
+
+    /// The text that a field of a form shows.
+    pub(super) fn shown_value(&self) -> Option<&str> {
+        let kind = self.kind.as_deref().unwrap_or_default();
+        self.held
+            .as_deref()
+            .filter(|_| !self.hidden && !UNSHOWN_KINDS.contains(&kind))
+    }
+
+    /// Whether it begins what Excel puts around the text of a cell with a picture.
+    pub(super) fn is_wrapper(&self) -> bool {
+        self.wraps && self.name.as_deref() == Some(b"span")
     }
 }
 
-/// Whether a style says `display: none`.
-fn hides(style: &[u8]) -> bool {
+/// A style without its blanks, in small letters.
+fn without_blanks(style: &[u8]) -> String {
     let letters = style.iter().filter(|byte| !byte.is_ascii_whitespace());
     let style: Vec<u8> = letters.map(u8::to_ascii_lowercase).collect();
-    memchr::memmem::find(&style, b"display:none").is_some()
+    String::from_utf8_lossy(&style).into_owned()
 }
+
+/// Fields of a form whose value is a name for a program, or the word on a button.
+const UNSHOWN_KINDS: [&str; 7] = ["hidden", "checkbox", "radio", "button", "submit", "image", "reset"];
 
 /// Elements without an end.
 const VOID: [&[u8]; 13] = [

@@ -6,7 +6,7 @@
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
-use super::super::declared;
+use super::super::Declared;
 use super::DAMAGED;
 use crate::decode::FileFault;
 use crate::decode::xml::reference::{attribute, letter};
@@ -14,17 +14,19 @@ use crate::decode::xml::reference::{attribute, letter};
 /// Where in the document the reader is.
 pub(super) struct Walk<'t> {
     reader: Reader<&'t [u8]>,
+    declared: Declared,
     depth: usize,
     /// Whether any element was there.
     begun: bool,
 }
 
 impl<'t> Walk<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
+    pub(super) fn new(text: &'t str, declared: Declared) -> Self {
         let mut reader = Reader::from_str(text);
         reader.config_mut().expand_empty_elements = true;
         Self {
             reader,
+            declared,
             depth: 0,
             begun: false,
         }
@@ -43,7 +45,7 @@ impl<'t> Walk<'t> {
             Event::DocType(_) => return Err(DAMAGED),
             Event::Decl(declaration) => {
                 if let Some(Ok(named)) = declaration.encoding() {
-                    declared(&named)?;
+                    self.declared.check(&named)?;
                 }
             }
             // A document that breaks off inside an element, or before its first.

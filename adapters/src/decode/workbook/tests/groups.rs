@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::fixture::{Made, texts};
+use super::fixture::{Made, cell, row, text_cell, texts};
 use super::{DIBAO, TODAY, XLSX, column, death, dibao, id};
 use crate::catalogue::record_type;
 use crate::decode::{DecodeLimits, Decoder, HeaderDoubt, Unreadable};
@@ -71,6 +71,18 @@ fn whoever_draws_the_money_is_no_member_of_the_household() {
         };
         assert_eq!((told.ended, told.parts.len()), (Err(refused), 0));
     }
+}
+
+#[test]
+fn a_name_that_is_an_error_is_told_as_one_that_nobody_knows() {
+    let header = [
+        text_cell(b'A', 1, "身份证号"),
+        text_cell(b'B', 1, "姓名"),
+        cell(b'C', 1, "t=\"e\"", "<v>#REF!</v>"),
+    ];
+    let told = death(&Made::of(&[row(1, &header), texts(2, &[&id(1), "甲", "2024-01-01"])]));
+    assert_eq!((told.ended.clone(), told.counts.accepted), (Ok(()), 1));
+    assert_eq!(told.unknown, ["?"]);
 }
 
 #[test]

@@ -26,16 +26,16 @@ pub(super) fn death_of(bytes: &[u8]) -> Told {
     read(DEATH, &wanted, &XLS, DecodeLimits::default(), bytes)
 }
 
-fn death_page(rows: &str) -> Told {
+pub(super) fn death_page(rows: &str) -> Told {
     let header = "<tr><th>身份证号</th><th>姓名</th><th>死亡日期</th></tr>";
     death_of(page(&format!("<table border=1>{header}{rows}</table>")).as_bytes())
 }
 
-fn ended(table: &str) -> Result<(), Unreadable> {
+pub(super) fn ended(table: &str) -> Result<(), Unreadable> {
     death_of(page(table).as_bytes()).ended
 }
 
-fn table(name: &str) -> String {
+pub(super) fn table(name: &str) -> String {
     format!("<table><tr><td>身份证号<td>姓名<tr><td>{}<td>{name}</table>", id(1))
 }
 
