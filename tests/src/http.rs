@@ -18,7 +18,7 @@ mod unfinished;
 
 pub use connection::Connection;
 pub use download::Download;
-pub use unfinished::Unfinished;
+pub use unfinished::{Unfinished, reset_unfinished};
 
 /// A client certificate with its key, or nobody.
 #[derive(Clone)]

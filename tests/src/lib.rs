@@ -14,7 +14,7 @@ mod witness;
 
 pub use cut::Cut;
 pub use deployment::{Deployment, Running, binary, eventually};
-pub use http::{Answer, Call, Connection, Download, Identity, Refused, Unfinished};
+pub use http::{Answer, Call, Connection, Download, Identity, Refused, Unfinished, reset_unfinished};
 pub use postgres::Postgres;
 pub use process::status_kib;
 pub use store::{leaves, registry_count, registry_rows};

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use http::Method;
 use shuguan_tests::{
-    Answer, Call, Connection, Deployment, Identity, Running, Unfinished, eventually, leaves, registry_count,
-    registry_rows, run,
+    Answer, Call, Deployment, Identity, Running, Unfinished, eventually, leaves, registry_count, registry_rows, run,
 };
 
 use crate::feeds::{CSV_GB18030, CSV_UTF8, NDJSON, POLICE, RESIDENT, clean, nobody, resident};
@@ -418,24 +417,21 @@ fn who_has_too_many_batches_refused_waits_and_what_was_answered_is_answered_agai
 #[test]
 fn who_hangs_up_before_he_is_told_that_his_batch_is_refused_is_held_to_the_same_number_of_them() {
     run(async {
-        let deployment = Deployment::with(|text| text.replace("#= refused_per_h = 600", "refused_per_h = 3"));
+        let deployment = Deployment::with(|text| text.replace("#= refused_per_h = 600", "refused_per_h = 20"));
         let running = deployment.serve();
         let police = deployment.partner(POLICE);
-        let refused = || {
-            let leaves = deployment.leaves_of("refusal").into_iter();
-            leaves.filter(|leaf| leaf["code"] == "unreadable").count()
-        };
-        // Gone at whatever step: what the log has counts.
-        for patience_ms in (0..50).cycle().take(1_000) {
-            let mut line = Connection::open(deployment.feed, &police).await.unwrap();
-            let bad = line.send(Call::push(RESIDENT, NDJSON, "not a record\n"));
-            let _gone = tokio::time::timeout(Duration::from_millis(patience_ms), bad).await;
-            drop(line);
-            if patience_ms % 10 == 9 && refused() >= 3 {
-                break;
-            }
+        let refused = || refusals(&deployment, "unreadable");
+        let (mut tries, mut answered) = (0, 0);
+        while refused() < 20 && tries < 2_000 {
+            let bad = Call::push(RESIDENT, NDJSON, "not a record\n");
+            let bad = Unfinished::begin(deployment.feed, &police, bad).await.unwrap();
+            // Gone at whatever step: what the log has counts.
+            let after = Duration::from_micros(tries % 16 * 250);
+            answered += usize::from(bad.finish_and_vanish(after).await);
+            tries += 1;
         }
-        assert!(refused() >= 3);
+        assert_eq!(refused(), 20);
+        assert!(answered < 20, "each of {tries} was answered before he was gone");
         let limited = running.call(push(), &police).await.unwrap();
         assert_eq!((limited.status.as_u16(), limited.code().as_str()), (429, "SG2110"));
     });

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use axum::Extension;
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use shuguan_adapters::catalogue;
+use shuguan_policies::PolicySet;
+use tokio_util::sync::CancellationToken;
 
 use super::Api;
 use super::answers;
@@ -20,7 +23,8 @@ use crate::exchange::answer::Answer;
 use crate::exchange::push::push as exchange_push;
 use crate::signature::Asked;
 
-/// Takes a batch; answers 202 when it is durable.
+/// Takes a batch; answers 202 when it is durable. A sender that hangs up loses the answer and nothing else: what became of his batch is in the log, counted
+/// and charged as if he had waited.
 pub async fn push(
     State(api): State<Api>,
     Extension(context): Extension<Context>,
@@ -30,40 +34,48 @@ pub async fn push(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
+    let body = GuardedBody::new(body, api.body).over(parts.version);
     let head = PushHead {
         record: format!("{agency}/{record}"),
         asked: Asked::of(parts),
         gatekeeper,
+        gone: CancellationToken::new(),
     };
-    let body = GuardedBody::new(body, api.body);
-    let response = match exchange_push(&api.stations, Arc::clone(&peer), &head, body).await {
+    let _waits = head.gone.clone().drop_guard();
+    let stations = Arc::clone(&api.stations);
+    let taker = context.clone();
+    let taken = async move { Ok(take(&api, &taker, &peer, &head, body).await) };
+    match stations.to_the_end(taken).await {
+        Ok(response) => response,
+        Err(stop) => context.stop(None, "push", About::default(), stop).await,
+    }
+}
+
+async fn take(api: &Api, context: &Context, peer: &Arc<Peer>, head: &PushHead, body: GuardedBody<Body>) -> Response {
+    let response = match exchange_push(&api.stations, Arc::clone(peer), head, body).await {
         Ok(answer) => {
             metrics::counter!("shuguan_pushes_total", "partner" => peer.partner().id.clone()).increment(1);
             answered(StatusCode::ACCEPTED, answer)
         }
         Err(stop) => {
-            let record = catalogue::record_type(&head.record).map(|record| record.name);
             let policies = api.stations.policies.load();
-            let asked = head
-                .asked
-                .headers
-                .get("exchange-purpose")
-                .and_then(|value| value.to_str().ok());
-            let purpose = policies
-                .purposes()
-                .iter()
-                .map(|purpose| purpose.code.as_str())
-                .find(|code| Some(*code) == asked);
-            let about = About {
-                record,
-                dataset: None,
-                purpose,
-                bundle: Some(policies.hash()),
-            };
-            context.stop(Some(&peer), "push", about, stop).await
+            context.stop(Some(peer), "push", about(head, &policies), stop).await
         }
     };
-    answers::signed(&api, &peer, &head.asked, response).await
+    answers::signed(api, peer, &head.asked, response).await
+}
+
+/// What a push is about, by names that exist.
+fn about<'p>(head: &PushHead, policies: &'p PolicySet) -> About<'p> {
+    let asked = head.asked.headers.get("exchange-purpose");
+    let asked = asked.and_then(|value| value.to_str().ok());
+    let mut known = policies.purposes().iter().map(|purpose| purpose.code.as_str());
+    About {
+        record: catalogue::record_type(&head.record).map(|record| record.name),
+        dataset: None,
+        purpose: known.find(|code| Some(*code) == asked),
+        bundle: Some(policies.hash()),
+    }
 }
 
 /// The answer to an exchange that was sealed, under its key; `Location` where it goes on.

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Version, header};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
@@ -78,6 +78,8 @@ impl RateWindow {
 pub struct GuardedBody<B> {
     inner: B,
     limits: BodyLimits,
+    /// Its end is said and not only met.
+    ends_aloud: bool,
     seen: u64,
     /// Set while we wait for a frame: since when, and the alarm.
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
@@ -90,9 +92,20 @@ impl<B> GuardedBody<B> {
         Self {
             inner,
             limits,
+            ends_aloud: false,
             seen: 0,
             waiting: None,
             window: RateWindow::new(limits.rate_min),
+        }
+    }
+
+    /// The same of a body that came by this version of HTTP. By HTTP/2 it ends with `END_STREAM`: a sender may also reset the stream and call that no error
+    /// (RFC 9113, 7), which hyper gives as the end of the body.
+    #[must_use]
+    pub fn over(self, version: Version) -> Self {
+        Self {
+            ends_aloud: version == Version::HTTP_2,
+            ..self
         }
     }
 
@@ -131,6 +144,9 @@ where
                 Poll::Ready(Some(self.arrived(bytes).map(|()| frame)))
             }
             Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(BodyStop::Incomplete))),
+            Poll::Ready(None) if self.ends_aloud && !self.inner.is_end_stream() => {
+                Poll::Ready(Some(Err(BodyStop::Incomplete)))
+            }
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
                 let idle = self.limits.idle;
@@ -213,6 +229,19 @@ mod tests {
         let body = GuardedBody::new(frames(vec![Frame::trailers(trailers)]), limits(5));
         let stopped = runtime().block_on(body.collect()).unwrap_err();
         assert_eq!(stopped, BodyStop::Incomplete);
+    }
+
+    #[test]
+    fn a_stream_of_http_2_that_was_reset_without_an_error_has_not_ended() {
+        let reset = || GuardedBody::new(frames(vec![Frame::data(Bytes::from_static(b"123"))]), limits(5));
+        let whole = || GuardedBody::new(Full::new(Bytes::from_static(b"123")), limits(5));
+        runtime().block_on(async {
+            let stopped = reset().over(Version::HTTP_2).collect().await.unwrap_err();
+            assert_eq!(stopped, BodyStop::Incomplete);
+            assert!(whole().over(Version::HTTP_2).collect().await.is_ok());
+            // In chunks the end is met as often as not.
+            assert!(reset().over(Version::HTTP_11).collect().await.is_ok());
+        });
     }
 
     #[test]

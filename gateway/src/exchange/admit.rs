@@ -12,6 +12,7 @@ use shuguan_adapters::inflate::Coding;
 use shuguan_adapters::layout::{Encoding, Layout};
 use shuguan_adapters::operation::Intent;
 use shuguan_policies::{Denial, Direction, Mode, Plan, PolicySet, Role, Target};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::inflight::InFlight;
@@ -47,6 +48,8 @@ pub struct PushHead {
     pub asked: Asked,
     /// Asked once more before sealing.
     pub gatekeeper: Arc<Gatekeeper>,
+    /// Cancelled when nobody waits for the answer any more.
+    pub gone: CancellationToken,
 }
 
 /// A push that may proceed. Only this module makes one.

@@ -11,20 +11,21 @@ use super::admit::{self, Admitted, PushHead};
 use super::answer::{self, Answer};
 use super::batch::Batch;
 use super::release::{Release, Released};
-use super::upload::Upload;
-use super::{Stations, Stop, repeat, seal};
+use super::{Stations, Stop, repeat, seal, upload};
 use crate::edge::Peer;
 use crate::edge::deadline::BodyStop;
+use crate::refusal::Refusal;
 
 /// Takes one batch: `peer → admit → decode → release → seal → answer`; a repeat that is recognised goes from `admit` to `answer`.
 ///
 /// Nothing of the body is held but the part being decoded (at most 8,192 rows) and the one before it; a part leaves for the encrypted payload
 /// as soon as the plan was applied to it, on another thread when it is large. A crash before `seal` leaves an orphaned payload file, which the
-/// next start removes; a crash after it leaves an exchange whose answer the sender gets by repeating its key.
+/// next start removes; a crash after it leaves an exchange whose answer the sender gets by repeating its key. Who hangs up ends the reading and
+/// nothing else: what was read whole is sealed, with its charges, whoever still waits.
 ///
 /// # Errors
 /// A refusal, or a fault of ours. In both cases nothing was accepted.
-pub async fn push<B>(stations: &Arc<Stations>, peer: Arc<Peer>, head: &PushHead, mut body: B) -> Result<Answer, Stop>
+pub async fn push<B>(stations: &Stations, peer: Arc<Peer>, head: &PushHead, mut body: B) -> Result<Answer, Stop>
 where
     B: http_body::Body<Data = Bytes, Error = BodyStop> + Unpin,
 {
@@ -32,15 +33,14 @@ where
     if let Some(sealed) = repeat::known(stations, &peer, head, &admitted, &mut body).await? {
         return answer::push(sealed);
     }
-    let upload = Upload::begins(stations, &admitted);
-    let read = read(stations, &peer, head, &admitted, body).await;
-    let sealed = match upload.ends(read).await? {
-        Read::Released(released) => {
-            // From here on it has a leaf and its charges whoever still waits.
-            let sealing = Arc::clone(stations);
-            let act = async move { seal::push(&sealing, admitted, *released).await };
-            stations.to_the_end(act).await?
-        }
+    let read = tokio::select! {
+        biased;
+        read = read(stations, &peer, head, &admitted, body) => read,
+        // While the reading is paced, no error of the body tells it.
+        () = head.gone.cancelled() => Err(Refusal::BodyIncomplete.into()),
+    };
+    let sealed = match upload::ended(stations, &admitted, read).await? {
+        Read::Released(released) => seal::push(stations, admitted, *released).await?,
         Read::Hashed(digest) => repeat::hashed(stations, &admitted, &digest).await?,
     };
     answer::push(sealed)

@@ -7,12 +7,11 @@ use shuguan_ledger::leaf::RelayedEvent;
 
 use crate::registry::Progress;
 
-/// Whether all parts are in and became what the leaf says: inserted, updated, unchanged, closed.
+/// Whether all parts are in and became what the leaf says: inserted, updated, unchanged, closed. Of an exchange that had no row to give there is no progress.
 pub fn holds_whole(progress: Option<&Progress>, relayed: &RelayedEvent) -> bool {
-    progress.is_some_and(|progress| {
-        let counts = progress.counts;
-        u64::from(progress.parts) == relayed.batch
-            && (counts.ins, counts.upd, counts.same) == (relayed.ins, relayed.upd, relayed.same)
-            && relayed.del.is_none_or(|del| counts.del == del)
-    })
+    let progress = progress.copied().unwrap_or_default();
+    let counts = progress.counts;
+    u64::from(progress.parts) == relayed.batch
+        && (counts.ins, counts.upd, counts.same) == (relayed.ins, relayed.upd, relayed.same)
+        && relayed.del.is_none_or(|del| counts.del == del)
 }

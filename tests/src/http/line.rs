@@ -11,9 +11,10 @@ use hyper::body::{Body, Incoming};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::{Call, Identity, Refused, chain};
 
@@ -37,16 +38,7 @@ where
 {
     /// Connects. `ahead`: so many bytes may come before they are read; none: as many as usual.
     pub(super) async fn open(port: u16, identity: &Identity, ahead: Option<u32>) -> Result<Self, Refused> {
-        let refused = |error: &dyn std::fmt::Display| Refused(error.to_string());
-        let socket = TcpSocket::new_v4().map_err(|e| refused(&e))?;
-        if let Some(ahead) = ahead {
-            socket.set_recv_buffer_size(ahead).map_err(|e| refused(&e))?;
-        }
-        let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
-        let tcp = socket.connect(address).await.map_err(|e| refused(&e))?;
-        let name = ServerName::try_from("localhost").expect("a name");
-        let tls = TlsConnector::from(Arc::clone(&identity.config));
-        let tls = tls.connect(name, tcp).await.map_err(|e| refused(&e))?;
+        let tls = secured(port, identity, ahead).await?;
         let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
         let io = TokioIo::new(tls);
         if !h2 {
@@ -64,6 +56,24 @@ where
         let (sender, driver) = (Sender::H2(sender), tokio::spawn(connection));
         Ok(Self { sender, driver })
     }
+}
+
+/// The connection below HTTP.
+pub(super) async fn secured(
+    port: u16,
+    identity: &Identity,
+    ahead: Option<u32>,
+) -> Result<TlsStream<TcpStream>, Refused> {
+    let refused = |error: &dyn std::fmt::Display| Refused(error.to_string());
+    let socket = TcpSocket::new_v4().map_err(|e| refused(&e))?;
+    if let Some(ahead) = ahead {
+        socket.set_recv_buffer_size(ahead).map_err(|e| refused(&e))?;
+    }
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let tcp = socket.connect(address).await.map_err(|e| refused(&e))?;
+    let name = ServerName::try_from("localhost").expect("a name");
+    let tls = TlsConnector::from(Arc::clone(&identity.config));
+    tls.connect(name, tcp).await.map_err(|e| refused(&e))
 }
 
 impl<B: Body<Data = Bytes> + Send + Unpin + 'static> Sender<B> {
