@@ -28,6 +28,7 @@
 //! | `answers`, `views`, `readers`, `recent` | reading; the newest nodes of the tree in memory |
 //! | `kept` | what is left of each push, for whoever compares journal and registry |
 //! | `committed`, `requested` | is an opened record what its leaf commits to, and did its request ask for that? |
+//! | `written_under`, `index_history` | under which keys was it written? |
 //! | `resting` | reading what is stored as it is stored, for another program than the gateway |
 //! | `deep` | is what lies beside the log what the log commits to? |
 //! | `export`, `backup` | the log as files; a copy of the journal while the gateway runs |
@@ -87,6 +88,7 @@ mod tests;
 mod vault;
 mod views;
 mod volumes;
+mod written_under;
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -112,7 +114,7 @@ pub use cosigned::Cosigned;
 pub use deep::{DeepReport, examine};
 pub use entry::{Entry, Idempotency, Nonce, Outcome, Sealed};
 pub(crate) use evidence::{CONTENT, committed_under};
-pub use evidence::{Evidence, INDEX, INDEX_KEYS, QUALITY, opening_of};
+pub use evidence::{Evidence, INDEX, INDEX_KEYS, MASTER_KEY, QUALITY, opening_of};
 pub use export::{ExportError, Exported, Extent, export};
 pub use fault::{JournalFault, SealError};
 pub use group::Facets;
@@ -120,7 +122,7 @@ pub use idempotency::Known;
 pub use inbox::{CLOSES_TOO_MUCH, DuePlace, InboxItem, InboxState, Lane, PushKind, RECALLED, SetAside};
 pub use index_history::IndexHistory;
 pub use kept::{KeptPayload, KeptPush};
-pub use log_keys::{KeyOrder, log_keys_of, names_of, own_trust};
+pub use log_keys::{KeyOrder, check_head, log_keys_of, names_of, own_trust};
 pub use log_time::{ClockStanding, LogTime};
 pub use nonces::Seen;
 pub use payload::{PayloadWriter, SealedPayload};
@@ -135,6 +137,7 @@ pub use subjects::{SubjectWriter, Subjects, Tag};
 pub use succession::{NotSucceeded, Shown, Succession, succeed};
 pub use views::{ExchangeView, InboxStanding, LeafRow, Query, ROWS_MAX, Reader, Tally};
 pub use volumes::{Closing, NAME_MAX, Volume, VolumeOrder};
+pub use written_under::WrittenUnder;
 
 use crate::clock::{self, Clock};
 use crate::refusal::Refusal;

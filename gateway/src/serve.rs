@@ -11,6 +11,7 @@ mod log_keys;
 mod receipt_keys;
 mod start;
 mod volumes;
+mod written_under;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,7 +47,7 @@ use crate::registry::Standing;
 use crate::relay::{self, RecallApart, RelaySettings, RelayStatus};
 use crate::witnessing;
 
-pub use start::{StartFault, journal_settings, tables};
+pub use start::{StartFault, journal_settings, other_keys, tables};
 
 /// Roles that the feed listener admits (design 10.1).
 const FEED_ROLES: &[Role] = &[Role::Agency, Role::Registry];
@@ -104,6 +105,9 @@ impl Gateway {
             // A journal that cannot be read says so better when it is opened.
             index => index,
         };
+        if let Err(fault @ StartFault::Keys(_)) = start::written_under(&config, &secrets).await {
+            return Err(fault);
+        }
         let receipts = start::receipt_plan(&config, &secrets)?;
         let journal = start::journal(&config, &secrets, clock.clone()).await?;
         // From here on by the time that the log goes on by.
@@ -485,8 +489,16 @@ async fn watch(
             }
             Standing::Ready => (Light::Green, String::new()),
         };
+        let (light, rests) = if relay.is_paused() {
+            (
+                light.max(Light::Yellow),
+                "an operator paused the relay: shuguan relay resume; ",
+            )
+        } else {
+            (light, "")
+        };
         let detail = format!(
-            "{standing}{}{} exchanges wait, the oldest for {} s; {} rows/s; pace {} %; last error {}{}",
+            "{standing}{rests}{}{} exchanges wait, the oldest for {} s; {} rows/s; pace {} %; last error {}{}",
             apart(&snapshot.recalls_apart),
             snapshot.backlog_exchanges,
             snapshot.lag_s,

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::canonical::Canonical;
 use crate::document::{Document, Table, nearest};
+use crate::hex::hex;
 use crate::mac::Mac;
 use crate::partner::Partners;
 use crate::purpose::Purposes;
@@ -108,6 +109,15 @@ impl KeyRing {
     /// A ring over a master key of 32 random bytes.
     pub fn from_master(master: &[u8; 32]) -> Self {
         Self(Salt::new(HKDF_SHA256, &[]).extract(master))
+    }
+
+    /// A value by which the master key is known again, 32 hexadecimal digits; nothing else follows from it.
+    pub fn check(&self) -> String {
+        let mut bytes = [0; 32];
+        // Any output length of 32 bytes will do.
+        let made = self.0.expand(&[b"shuguan.master-check.v1"], HMAC_SHA256);
+        let _ = made.and_then(|made| made.fill(&mut bytes));
+        hex(bytes.first_chunk::<16>().map_or(&[][..], |half| half))
     }
 
     /// The HMAC key of a declared key; `None` only if the derived length were impossible.

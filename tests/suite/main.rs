@@ -56,3 +56,4 @@ mod withheld;
 mod witness;
 mod workbooks;
 mod worlds;
+mod written_under;

@@ -105,6 +105,40 @@ fn it_does_not_start_with_unknown_configuration_keys_and_names_all_of_them_with_
 }
 
 #[test]
+fn a_configuration_that_names_what_is_not_there_or_one_address_twice_is_not_called_good() {
+    let gateway = Deployment::new();
+    let check = || {
+        let (code, _, error) = gateway.shuguan(&["config", "check", "-c", "shuguan.toml"]);
+        (code, error)
+    };
+    assert_eq!(check().0, 0);
+    let good = std::fs::read_to_string(gateway.config()).unwrap();
+    let misspelt = good
+        .replace("pki/server.pem", "pki/sever.pem")
+        .replace("keys/master.key", "keys/mister.key");
+    std::fs::write(gateway.config(), misspelt).unwrap();
+    let (code, error) = check();
+    assert_eq!(code, 1, "{error}");
+    for text in [
+        "tls.certificate",
+        "pki/sever.pem",
+        "keys.master_file",
+        "keys/mister.key",
+        "next",
+    ] {
+        assert!(error.contains(text), "{text}: {error}");
+    }
+    let line = |key: &str| good.lines().find(|line| line.starts_with(key)).unwrap();
+    let feed = line("feed = ").replace("feed", "console");
+    std::fs::write(gateway.config(), good.replace(line("console = "), &feed)).unwrap();
+    let (code, error) = check();
+    assert!(
+        code == 1 && error.contains("two listeners have the same address"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_start_with_another_configuration_is_a_leaf_with_both_hashes_and_one_with_the_same_is_none() {
     let gateway = Deployment::new();
     let sha256 = || {

@@ -36,7 +36,11 @@ pub fn run(args: ConfigArgs, output: &Output) -> Result<Exit, Failure> {
     match args.action {
         ConfigAction::Check { config } => {
             let loaded = load(&config)?;
-            output.note(format!("`{}` is good", config.display()));
+            all_there(&loaded)?;
+            output.note(format!(
+                "`{}` is good, and what it names is there; `shuguan doctor` looks into the files",
+                config.display()
+            ));
             output.note(format!(
                 "SHA-256 {}, as the gateway's `config` leaf will say",
                 hex(&loaded.sha256)
@@ -48,6 +52,34 @@ pub fn run(args: ConfigArgs, output: &Output) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
     }
+}
+
+/// That the files are there that no start makes.
+fn all_there(config: &Config) -> Result<(), Failure> {
+    let (tls, keys) = (&config.tls, &config.keys);
+    let named = [
+        ("tls.certificate", &tls.certificate),
+        ("tls.key_file", &tls.key),
+        ("tls.client_ca", &tls.client_ca),
+        ("policies.bundle", &config.policies.bundle),
+        ("keys.log_file", &keys.log),
+        ("keys.key_encryption_file", &keys.key_encryption),
+        ("keys.master_file", &keys.master),
+        ("keys.index_file", &keys.index),
+        ("keys.receipt_file", &keys.receipt),
+    ];
+    let lists = tls.crls.iter().map(|list| ("tls.crls", list));
+    let lacking = named.into_iter().chain(lists).filter(|(_, path)| !path.exists());
+    let lacking: Vec<String> = lacking
+        .map(|(key, path)| format!("`{key}`: there is no `{}`", path.display()))
+        .collect();
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let told = format!("the configuration names what is not there\n{}", lacking.join("\n"));
+    Err(Failure::local(told)
+        .coded("SG7102")
+        .then("correct the paths, or make the files: shuguan init DIR makes a whole folder"))
 }
 
 /// The journal that a path names: a SQLite file, or by a gateway's configuration (`*.toml`) wherever that has it.

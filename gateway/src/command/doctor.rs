@@ -3,6 +3,7 @@
 //! Takes the configuration; looks at files, modes, certificates, lists, stores, policies, layouts and the disk. Changes nothing. Exit 6 when a
 //! check fails, with `--strict` also when one warns.
 
+mod inbox;
 mod layouts;
 mod log_keys;
 mod receipt_keys;
@@ -31,7 +32,7 @@ use crate::edge::tls::{self, TlsSettings};
 use crate::journal::{JournalPlace, Reader, examine};
 use crate::pki::{inspect, log_keys as key_files, receipt_keys as receipt_files};
 use crate::registry::{Registry, RegistrySettings};
-use crate::serve::{journal_settings, tables};
+use crate::serve::{journal_settings, other_keys, tables};
 
 /// Look for what is not as it should be.
 #[derive(Debug, clap::Args)]
@@ -106,6 +107,7 @@ pub fn run(args: DoctorArgs, output: &Output) -> Result<Exit, Failure> {
     }
     log_keys::look(&config, &mut findings);
     receipt_keys::look(&config, &mut findings);
+    inbox::look(&config, &mut findings);
     witnesses::look(&config, &mut findings);
     sqlite(&mut findings);
     show(&findings, output);
@@ -191,11 +193,21 @@ fn keys(config: &Config, findings: &mut Findings) {
     let mut faults: Vec<_> = files.into_iter().filter_map(read).collect();
     faults.extend(key_files::read(&config.keys.log).err().into_iter().flatten());
     faults.extend(receipt_files::read(&config.keys.receipt).err().into_iter().flatten());
-    if faults.is_empty() {
-        findings.ok("keys", "every key file is readable by its owner only");
-    }
-    for fault in faults {
+    for fault in &faults {
         let next = "chmod 0400 FILE, owned by the service's user";
+        findings.add(Verdict::Fail, "keys", fault.to_string(), next);
+    }
+    if !faults.is_empty() {
+        return;
+    }
+    // What is wrong with the journal has findings of its own.
+    let others = other_keys(config, Clock::system().now_us()).unwrap_or_default();
+    if others.is_empty() {
+        let what = "every key file is readable by its owner only, and the one that the journal was written under";
+        findings.ok("keys", what);
+    }
+    for fault in others {
+        let next = "put back the file that was there; `serve` does not start with this one";
         findings.add(Verdict::Fail, "keys", fault.to_string(), next);
     }
 }
@@ -339,8 +351,9 @@ fn registry(config: &Config, findings: &mut Findings) {
         if settings.path.is_file() {
             findings.ok("registry", store.whereabouts());
         } else {
-            let next = "shuguan init DIR makes a whole folder";
-            findings.add(Verdict::Fail, "registry", "there is none", next);
+            let next = "correct [registry]; shuguan init DIR makes a whole folder";
+            let what = format!("there is none at {}", settings.path.display());
+            findings.add(Verdict::Fail, "registry", what, next);
         }
         return;
     }

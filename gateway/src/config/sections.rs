@@ -102,6 +102,17 @@ impl<'s> Sections<'_, 's> {
             let hint = Some("use 127.0.0.1: these pages ask nobody who he is".to_owned());
             document.fault(table.span(), "`listen.health` must be a loopback address".into(), hint);
         }
+        let addresses: [Option<SocketAddr>; 3] = [feed, console, health];
+        let is_twice = |(place, address): (usize, &Option<SocketAddr>)| {
+            // Port 0 is whatever is free.
+            let given = address.filter(|address| address.port() != 0);
+            given.is_some() && addresses.iter().skip(place + 1).any(|other| *other == given)
+        };
+        if addresses.iter().enumerate().any(is_twice) {
+            let hint =
+                Some("partners, officers and the pages of this machine each have an address of their own".to_owned());
+            document.fault(table.span(), "two listeners have the same address".into(), hint);
+        }
         let mut ms = |key: &str, default: u32| table.or(document, key, nonzero(default));
         let handshake_timeout_ms = ms("handshake_timeout_ms", 5_000);
         let first_request_timeout_ms = ms("first_request_timeout_ms", 10_000);

@@ -26,7 +26,7 @@ use crate::clock::Clock;
 const CONNECTIONS_MAX: usize = 64;
 
 /// How a check stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Light {
     /// As it should be.

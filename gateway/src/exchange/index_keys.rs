@@ -128,19 +128,31 @@ impl IndexKeys {
     pub fn current(&self, now_us: i64) -> Result<IndexKey, PkiFault> {
         let year = year(now_us);
         let mut known = self.known();
-        let may_be_new = || known.is_shredded(&year) || self.keys.is_given_up(&year);
-        let key = match self.keys.find(&year)? {
-            None if known.is_used(&year) && !may_be_new() => return Err(self.unusable(&year, false)),
-            None => self.keys.current(&year)?,
-            Some(key) => key,
-        };
-        let key = IndexKey::new(&key);
-        let check = key.check();
-        if known.checks.get(&year).is_some_and(|known| *known != check) && !may_be_new() {
-            return Err(self.unusable(&year, true));
-        }
-        known.checks.insert(year, check);
+        let fitting = self.fitting(&known, &year)?;
+        let key = fitting.map_or_else(|| self.keys.current(&year).map(|key| IndexKey::new(&key)), Ok)?;
+        known.checks.insert(year, key.check());
         Ok(key)
+    }
+
+    /// Whether [`IndexKeys::current`] would have a key; makes none.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn judge(&self, now_us: i64) -> Result<(), PkiFault> {
+        let known = self.known();
+        self.fitting(&known, &year(now_us)).map(drop)
+    }
+
+    /// The key of a year; none where one may be made.
+    fn fitting(&self, known: &Known, year: &str) -> Result<Option<IndexKey>, PkiFault> {
+        let may_be_new = || known.is_shredded(year) || self.keys.is_given_up(year);
+        let found = self.keys.find(year)?.map(|key| IndexKey::new(&key));
+        let is_another = |key: &IndexKey| known.checks.get(year).is_some_and(|known| *known != key.check());
+        match &found {
+            None if known.is_used(year) && !may_be_new() => Err(self.unusable(year, false)),
+            Some(key) if is_another(key) && !may_be_new() => Err(self.unusable(year, true)),
+            Some(_) | None => Ok(found),
+        }
     }
 
     fn unusable(&self, year: &str, is_there: bool) -> PkiFault {

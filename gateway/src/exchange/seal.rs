@@ -21,8 +21,8 @@ use super::signing::commit_request;
 use super::{Fault, Refused, Stations, Stop};
 use crate::edge::Peer;
 use crate::journal::{
-    CONTENT, Entry, Evidence, INDEX, INDEX_KEYS, Idempotency, Outcome, QUALITY, RefusalDraft, SealError, Sealed,
-    SealedPayload, Subjects, Uploading,
+    CONTENT, Entry, Evidence, INDEX, INDEX_KEYS, Idempotency, MASTER_KEY, Outcome, QUALITY, RefusalDraft, SealError,
+    Sealed, SealedPayload, Subjects, Uploading,
 };
 use crate::limits::Standing;
 use crate::limits::quota::Amount;
@@ -174,6 +174,7 @@ fn accepted(stations: &Stations, admitted: &Admitted, released: Released) -> Res
         .ok_or_else(|| Fault::new("seal a batch without payload"))?;
     note_plan(payload.evidence_mut(), &admitted.plan);
     note_origin(payload.evidence_mut(), &admitted.peer);
+    payload.evidence_mut().note(MASTER_KEY, stations.keys.check());
     payload.evidence_mut().note("revocation", admitted.revocation.as_str());
     let quality = quality(&released.received.quality);
     let manner = &admitted.manner;

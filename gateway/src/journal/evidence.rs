@@ -46,6 +46,9 @@ const OPERATORS: &str = "operators";
 pub(crate) const CONTENT: &str = "content";
 /// Member: check values of the index keys, `2026:` and 16 bytes in hexadecimal for each year.
 pub const INDEX_KEYS: &str = "index-keys";
+/// Member: check value of the master key, of which pseudonyms are made.
+pub const MASTER_KEY: &str = "master-key";
+
 /// Label and member of the digest of the subject index.
 pub const INDEX: &str = "index";
 

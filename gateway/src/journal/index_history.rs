@@ -8,25 +8,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use shuguan_ledger::leaf::{Event, Leaf};
-use uuid::Uuid;
 
-use super::committed::is_another;
-use super::evidence::{INDEX_KEYS, Record};
+use super::evidence::INDEX_KEYS;
 use super::fault::JournalFault;
 use super::kek::Kek;
 use super::settings::JournalSettings;
 use super::statements;
-use super::store::{Row, values};
 use super::vault::Vault;
 use super::views::Reader;
+use super::written_under::{Exchange, PAGES_MAX, newest_note, page};
 use crate::pki::period;
 
 const STEP: &str = "look for the keys of the index";
-/// Thousands of exchanges that are looked at, of each year from its beginning and from the end of the log: where no agreement names subjects, none is indexed.
-const PAGES_MAX: usize = 20;
-/// Records that are opened until one says something: some may be destroyed.
-const OPENED_MAX: usize = 100;
-
 /// What the log and the evidence beside it say of the index's keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IndexHistory {
@@ -48,59 +41,11 @@ impl IndexHistory {
         let kek = Arc::new(Kek::new(&settings.key_encryption_key)?);
         let vault = Vault::at(&settings.key_encryption_key, kek, settings.month_keys.clone());
         Ok(Self {
-            noted: noted(&reader, &vault)?,
+            noted: newest_note(&reader, &vault, INDEX_KEYS, is_indexed)?,
             years: years(&reader)?,
             shredded_before: shredded_before(&reader)?,
         })
     }
-}
-
-/// An exchange of the log.
-struct Exchange {
-    leaf: u64,
-    id: Uuid,
-    decoded: Leaf,
-}
-
-/// At most a thousand.
-fn page(reader: &Reader, statement: &'static str, bound: u64) -> Result<Vec<Exchange>, JournalFault> {
-    let columns = |row: &Row<'_>| Ok((row.get::<u64>(0)?, row.get::<Uuid>(1)?, row.get::<Vec<u8>>(2)?));
-    let mut exchanges = Vec::new();
-    for (leaf, id, bytes) in reader.rows(STEP, statement, values![bound], columns)? {
-        let decoded = Leaf::decode(&bytes)?;
-        exchanges.push(Exchange { leaf, id, decoded });
-    }
-    Ok(exchanges)
-}
-
-/// What the newest record notes that its leaf commits to.
-fn noted(reader: &Reader, vault: &Vault) -> Result<Option<String>, JournalFault> {
-    let (mut before, mut opened) = (reader.size()?, 0);
-    for _ in 0..PAGES_MAX {
-        let exchanges = page(reader, statements::EXCHANGES_BACK, before)?;
-        let Some(last) = exchanges.last() else { break };
-        before = last.leaf;
-        for indexed in exchanges.iter().filter(|one| is_indexed(&one.decoded.event)) {
-            if let Some(noted) = noted_by(reader, vault, indexed)? {
-                return Ok(Some(noted));
-            }
-            opened += 1;
-            if opened >= OPENED_MAX {
-                return Ok(None);
-            }
-        }
-    }
-    Ok(None)
-}
-
-fn noted_by(reader: &Reader, vault: &Vault, indexed: &Exchange) -> Result<Option<String>, JournalFault> {
-    let record = match reader.opened(vault, indexed.id, indexed.leaf) {
-        // It was changed: a deep look says so.
-        Err(JournalFault::Unopened(_)) | Ok(None) => return Ok(None),
-        record => record?.unwrap_or_default(),
-    };
-    let read = Record::read(&record).filter(|read| !is_another(&indexed.decoded, read, &record));
-    Ok(read.and_then(|read| read.text(INDEX_KEYS).map(str::to_owned)))
 }
 
 /// From the first year of the log on, each in which an exchange is indexed.

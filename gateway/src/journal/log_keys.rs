@@ -16,6 +16,7 @@ use shuguan_ledger::trust::Trust;
 use super::Journal;
 use super::entry::Sealed;
 use super::fault::{JournalFault, SealError};
+use super::head::Head;
 use super::sequencer::Work;
 use super::settings::JournalSettings;
 use super::statements;
@@ -204,6 +205,16 @@ pub(super) fn keys_of(reader: &Reader, origin: &str, candidates: &[VerifyingKey]
 pub fn log_keys_of(settings: &JournalSettings) -> Result<LogKeys, JournalFault> {
     let reader = Reader::open(&settings.place)?;
     Ok(LogSigner::recover(&reader, settings)?.keys)
+}
+
+/// Whether the journal holds what its head file says, as its opening asks; it need not be open.
+///
+/// # Errors
+/// [`JournalFault::RolledBack`], [`JournalFault::Forked`], [`JournalFault::ForeignHead`]; those of [`own_trust`].
+pub fn check_head(settings: &JournalSettings) -> Result<(), JournalFault> {
+    let ours = own_trust(settings)?;
+    let reader = Reader::open(&settings.place)?;
+    Head::at(&settings.head).check(&reader, &ours, settings).map(drop)
 }
 
 /// Names under which the log of a journal is known to witnesses: of the volume that is written, and of the one before it. The journal need not be open.

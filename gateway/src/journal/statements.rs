@@ -210,6 +210,9 @@ pub(super) const ANSWERS: &str = "SELECT sealed FROM answer WHERE leaf = ?1";
 pub(super) const REJECTS: &str = "SELECT sealed FROM reject WHERE leaf = ?1";
 pub(super) const EVIDENCE: &str =
     "SELECT e.sealed, k.month, k.key FROM evidence e LEFT JOIN wrapped_key k ON k.leaf = e.leaf WHERE e.leaf = ?1";
+/// Keys of payloads that are held, the newest first.
+pub(super) const NEWEST_HELD: &str = "SELECT l.exchange, p.wrapped_key FROM payload p JOIN leaf l ON l.idx = p.leaf
+     WHERE l.exchange IS NOT NULL ORDER BY p.leaf DESC LIMIT 8";
 pub(super) const NEXT_LANE: &str = concat!(
     "SELECT lane, partner, rec, leaf, changed_us FROM inbox WHERE state = 'waiting' AND lane > ?1 AND ",
     beside_push!(),
@@ -392,6 +395,7 @@ pub(super) const ALL: &[&str] = &[
     INBOX_STATE,
     REJECTS,
     EVIDENCE,
+    NEWEST_HELD,
     NEXT_LANE,
     WAITS_BEFORE,
     ASIDE_BEFORE,

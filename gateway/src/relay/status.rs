@@ -106,6 +106,7 @@ impl RelayStatus {
     /// Pauses the relay, which takes effect between two turns, or lets it go on.
     pub fn pause(&self, paused: bool) {
         self.lock().paused = paused;
+        gauge("shuguan_relay_paused", u64::from(paused));
     }
 
     /// Whether it is paused.

@@ -51,6 +51,7 @@ use crate::signature::MessageKeys;
 use crate::witnessing::{RolledBack, Witnessing};
 
 use super::receipt_keys::Plan;
+use super::written_under;
 
 /// Why the gateway does not start.
 #[derive(Debug)]
@@ -439,6 +440,41 @@ pub(super) async fn index_keys(config: &Config, secrets: &Secrets, now_us: i64) 
     let keys = IndexKeys::open(keys, history).map_err(faulty)?;
     keys.current(now_us).map_err(faulty)?;
     Ok(keys)
+}
+
+/// That the keys are those under which the journal, which is not open yet, was written.
+///
+/// # Errors
+/// [`StartFault::Keys`]; [`StartFault::Journal`] when the journal cannot be read: opening it says why.
+pub(super) async fn written_under(config: &Config, secrets: &Secrets) -> Result<(), StartFault> {
+    let (files, settings) = (config.keys.clone(), journal_settings_of(config, secrets));
+    let master = secrets.master.clone();
+    let looked = tokio::task::spawn_blocking(move || written_under::faults(&files, &master, &settings)).await;
+    let faults = looked
+        .unwrap_or(Err(JournalFault::Worker))
+        .map_err(StartFault::Journal)?;
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(StartFault::Keys(faults))
+    }
+}
+
+/// The same for whoever only looks, with the keys of the subject index.
+///
+/// # Errors
+/// Key files that cannot be used, and a journal that cannot be read.
+pub fn other_keys(config: &Config, now_us: i64) -> Result<Vec<PkiFault>, StartFault> {
+    let secrets = secrets(&config.keys).map_err(StartFault::Keys)?;
+    let settings = journal_settings_of(config, &secrets);
+    let others = written_under::faults(&config.keys, &secrets.master, &settings);
+    let mut others = others.map_err(StartFault::Journal)?;
+    let history = IndexHistory::read(&settings).map_err(StartFault::Journal)?;
+    let folder = PeriodKeys::folder_of(&config.keys.index);
+    let keys = PeriodKeys::open(folder, &secrets.index, IndexKeys::LABEL);
+    let judged = keys.and_then(|keys| IndexKeys::open(keys, history)?.judge(now_us));
+    others.extend(judged.err());
+    Ok(others)
 }
 
 /// The process's metrics; one recorder for all gateways in it.

@@ -1,14 +1,15 @@
-//! What `doctor` finds about the keys that sign the log: orders that wait, two that sign, files of keys that have ended, a trust file that lags behind.
+//! What `doctor` finds about the log and the keys that sign it: whether `serve` would go on with it, orders that wait, two that sign, files of keys that have ended, a trust file that lags behind.
 
 use std::path::Path;
 
 use shuguan_ledger::keys::LogKeys;
 
 use super::{Findings, Verdict};
+use crate::chain::Chain;
 use crate::client::deliver::load_trust;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::journal::{Reader, Volume, log_keys_of};
+use crate::journal::{JournalFault, Reader, Volume, check_head, log_keys_of};
 use crate::pki::log_keys::{self, LogKeyFiles};
 use crate::pki::period;
 use crate::serve::journal_settings;
@@ -20,10 +21,19 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
     let Ok(files) = log_keys::read(&config.keys.log) else {
         return;
     };
-    let keys = journal_settings(config)
-        .ok()
-        .and_then(|settings| log_keys_of(&settings).ok());
-    let Some(keys) = keys else { return };
+    let Ok(settings) = journal_settings(config) else {
+        return;
+    };
+    let keys = log_keys_of(&settings).and_then(|keys| check_head(&settings).map(|()| keys));
+    let keys = match keys {
+        Ok(keys) => keys,
+        // It has a finding of its own.
+        Err(JournalFault::Absent(_)) => return,
+        Err(fault) => {
+            let next = "keep the files as they are; README, `Backup, and what was put back`";
+            return findings.add(Verdict::Fail, CHECK, Chain(&fault).to_string(), next);
+        }
+    };
     let reader = Reader::open(&config.journal.place);
     let Some((volume, had)) = reader.ok().as_ref().and_then(volume_and_before) else {
         return;

@@ -1,0 +1,162 @@
+//! Key files that are not those under which the journal was written, batches without a row, and a relay that an operator paused: each is told.
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+use shuguan_tests::{Call, Deployment, Running, eventually, registry_count, run};
+
+use crate::feeds::{NDJSON, POLICE, RESIDENT, nobody, resident};
+
+async fn push(running: &Running<'_>, gateway: &Deployment, body: Vec<u8>) -> Value {
+    let call = Call::push(RESIDENT, NDJSON, body);
+    let answer = running.call(call, &gateway.partner(POLICE)).await.unwrap();
+    assert_eq!(answer.status, 202, "{:?}", answer.body);
+    answer.json()
+}
+
+/// Puts another key into a file, and gives what was there.
+fn change(gateway: &Deployment, file: &str, key: &str) -> String {
+    let path = gateway.path("keys").join(file);
+    let was = std::fs::read_to_string(&path).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::write(&path, key).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).unwrap();
+    was
+}
+
+fn doctor(gateway: &Deployment) -> (i32, String) {
+    let (code, out, error) = gateway.shuguan(&["doctor", "--json", "-c", "shuguan.toml"]);
+    (code, out + &error)
+}
+
+/// Neither starts with it nor calls it good, and wrote nothing.
+fn refuses(gateway: &Deployment, file: &str, what: &str) {
+    let size = gateway.leaves().len();
+    let (code, error) = gateway.serve_in_vain();
+    assert_eq!(code, 1, "{error}");
+    assert!(error.contains(file) && error.contains(what), "{error}");
+    assert_eq!(gateway.leaves().len(), size);
+    let (code, said) = doctor(gateway);
+    assert_eq!(code, 6, "{said}");
+    assert!(said.contains(file) && said.contains(what), "{said}");
+}
+
+#[test]
+fn a_gateway_with_another_key_than_its_journal_was_written_under_does_not_start() {
+    run(async {
+        let gateway = Deployment::new();
+        // Before the first batch there is nothing to compare with.
+        change(&gateway, "master.key", &"0a".repeat(32));
+        let running = gateway.serve();
+        push(&running, &gateway, resident(&nobody(1), "某某")).await;
+        eventually("it is in the registry", 20, || {
+            registry_count(&gateway.registry(), "person") == 1
+        });
+        assert_eq!(running.stop(), Some(0));
+
+        let master = change(&gateway, "master.key", &"0b".repeat(32));
+        refuses(
+            &gateway,
+            "master.key",
+            "it is another key than the one that the last pseudonyms were made with",
+        );
+        change(&gateway, "master.key", &master);
+        let encryption = change(&gateway, "kek.key", &"0c".repeat(32));
+        refuses(&gateway, "kek.key", "none of the newest can be opened with it");
+        change(&gateway, "kek.key", &encryption);
+        let (code, said) = doctor(&gateway);
+        assert_eq!(code, 0, "{said}");
+        let running = gateway.serve();
+        push(&running, &gateway, resident(&nobody(2), "某某")).await;
+        assert_eq!(running.stop(), Some(0));
+    });
+}
+
+#[test]
+fn where_a_key_is_lost_for_good_the_new_one_is_taken_once_somebody_says_so() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        push(&running, &gateway, resident(&nobody(1), "某某")).await;
+        assert_eq!(running.stop(), Some(0));
+        change(&gateway, "master.key", &"0b".repeat(32));
+        std::fs::write(gateway.path("keys/master.key.lost"), "").unwrap();
+        let running = gateway.serve();
+        push(&running, &gateway, resident(&nobody(2), "某某")).await;
+        assert_eq!(running.stop(), Some(0));
+        // The journal knows it now.
+        std::fs::remove_file(gateway.path("keys/master.key.lost")).unwrap();
+        assert_eq!(gateway.serve().stop(), Some(0));
+        gateway.verified_log();
+    });
+}
+
+#[test]
+fn doctor_does_not_call_a_log_good_with_which_serve_does_not_go_on() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        push(&running, &gateway, resident(&nobody(1), "某某")).await;
+        assert_eq!(running.stop(), Some(0));
+        let older = std::fs::read(gateway.journal()).unwrap();
+        let running = gateway.serve();
+        push(&running, &gateway, resident(&nobody(2), "某某")).await;
+        assert_eq!(running.stop(), Some(0));
+        assert_eq!(doctor(&gateway).0, 0);
+        let newer = std::fs::read(gateway.journal()).unwrap();
+        std::fs::write(gateway.journal(), older).unwrap();
+        let (code, said) = doctor(&gateway);
+        assert!(code == 6 && said.contains("head"), "{said}");
+        std::fs::write(gateway.journal(), newer).unwrap();
+        let seed = change(&gateway, "log.seed", &"0d".repeat(32));
+        let (code, said) = doctor(&gateway);
+        assert!(code == 6 && said.contains("\"log key\""), "{said}");
+        change(&gateway, "log.seed", &seed);
+        assert_eq!(doctor(&gateway).0, 0);
+    });
+}
+
+#[test]
+fn a_batch_of_which_no_row_is_released_is_not_missed_in_the_registry() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let elsewhere = String::from_utf8(resident(&nobody(1), "某某")).unwrap();
+        let elsewhere = elsewhere.replace(r#""hukou_region":"320706""#, r#""hukou_region":"110101""#);
+        let answer = push(&running, &gateway, elsewhere.into_bytes()).await;
+        assert_eq!(answer["accepted"], 0, "{answer}");
+        eventually("it is relayed", 20, || gateway.leaves_of("relayed").len() == 1);
+        let (code, out, error) = gateway.shuguan(&["db", "fsck", "-c", "shuguan.toml", "--json"]);
+        assert_eq!(code, 0, "{out}{error}");
+        assert_eq!(running.stop(), Some(0));
+        // It is looked at behind a start, and each minute.
+        let running = gateway.serve();
+        let kept = || running.health("/readyz").unwrap_or_default().1;
+        eventually("the registry was asked", 20, || {
+            kept().contains("it holds what was relayed last")
+        });
+        assert_eq!(running.stop(), Some(0));
+    });
+}
+
+#[test]
+fn a_relay_that_an_operator_paused_is_told_wherever_one_looks() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        let relay = |act: &str| gateway.shuguan(&["relay", act, "-c", "officers/operator-li.toml"]).0;
+        assert_eq!(relay("pause"), 0);
+        push(&running, &gateway, resident(&nobody(1), "某某")).await;
+        let says = |path: &str, what: &str| running.health(path).unwrap_or_default().1.contains(what);
+        eventually("the light says so", 10, || {
+            says("/readyz", "an operator paused the relay")
+        });
+        assert!(says("/metrics", "shuguan_relay_paused 1"));
+        let (code, said) = doctor(&gateway);
+        assert!(code == 0 && said.contains("an operator paused it"), "{said}");
+        assert_eq!(relay("resume"), 0);
+        eventually("the light goes out", 10, || !says("/readyz", "paused"));
+        assert!(says("/metrics", "shuguan_relay_paused 0"));
+        assert_eq!(running.stop(), Some(0));
+    });
+}
