@@ -46,7 +46,7 @@ impl Choice {
 
 /// What the form offers.
 #[derive(Debug)]
-struct Choices {
+pub(super) struct Choices {
     partners: Vec<Choice>,
     records: Vec<Choice>,
     purposes: Vec<Choice>,
@@ -54,7 +54,7 @@ struct Choices {
 }
 
 impl Choices {
-    fn of(policies: &PolicySet) -> Self {
+    pub(super) fn of(policies: &PolicySet) -> Self {
         let mut records: Vec<Choice> = policies
             .plans()
             .map(|plan| Choice::new(plan.target().name(), plan.target().zh()))
@@ -75,6 +75,19 @@ impl Choices {
                 .collect(),
             kinds: words::KINDS.iter().map(|(code, zh)| Choice::new(*code, *zh)).collect(),
         }
+    }
+
+    /// Names of the filters whose value is none of these: of another time, or a slip. That nothing is found then says little.
+    pub(super) fn unknown(&self, request: &Request) -> Vec<&'static str> {
+        let filters = [
+            ("partner", &request.partner, &self.partners),
+            ("record", &request.record, &self.records),
+            ("purpose", &request.purpose, &self.purposes),
+            ("kind", &request.kind, &self.kinds),
+        ];
+        let is_unknown = |asked: &str, known: &[Choice]| !asked.is_empty() && known.iter().all(|one| one.code != asked);
+        let unknown = filters.into_iter().filter(|(_, asked, known)| is_unknown(asked.trim(), known));
+        unknown.map(|(name, ..)| name).collect()
     }
 }
 

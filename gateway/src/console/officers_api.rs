@@ -12,6 +12,7 @@ use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 use shuguan_ledger::time;
 
+use super::exchanges::Choices;
 use super::question::{self, Act, Request};
 use super::{Desk, json, proof};
 use crate::api::exchanges;
@@ -69,6 +70,7 @@ async fn found(desk: &Desk, peer: &Peer, request: &Request) -> Result<Value, Sto
         "query_index": asked.index(),
         "items": found.rows.iter().map(row).collect::<Vec<_>>(),
         "next_before": found.next_before,
+        "unknown": Choices::of(&stations.policies.load()).unknown(request),
     }))
 }
 

@@ -70,6 +70,8 @@ struct Found {
     result: u64,
     held: Vec<Held>,
     years: Vec<Year>,
+    /// [`Number::kind`]
+    number: &'static str,
 }
 
 /// `POST /console/api/person`.
@@ -89,6 +91,7 @@ pub(super) async fn search(
             "schema": "shuguan.audit.person.v1",
             "query_index": found.query,
             "result_index": found.result,
+            "number": found.number,
             "years": found.years,
             "complete": is_complete(&found.years),
             "items": found.held.iter().map(|held| item(held, &policies)).collect::<Vec<_>>(),
@@ -111,6 +114,8 @@ struct Page {
 struct Shown {
     query: u64,
     result: u64,
+    /// Neither a resident id nor a credit code was typed.
+    is_other: bool,
     /// Years that were searched.
     searched: String,
     /// Years that were not, and why.
@@ -167,6 +172,7 @@ pub(super) async fn show(
         let shown = Shown {
             query: found.query,
             result: found.result,
+            is_other: found.number == "other",
             searched: searched(&found.years),
             unsearched: unsearched(&found.years),
             count: found.held.len(),
@@ -229,6 +235,7 @@ async fn find(desk: &Desk, peer: &Peer, request: &Request) -> Result<Found, Stop
         result,
         held,
         years: search.years,
+        number: number.kind(),
     })
 }
 

@@ -297,6 +297,10 @@ fn question(act: Act, request: &Request) -> Result<Question, Stop> {
             exchange: exchange()?,
             what,
         },
+        Act::Search if is_backwards(moment("from", &request.from)?, moment("to", &request.to)?) => {
+            let detail = "`to` is not after `from`";
+            return Err(Refused::new(Refusal::BadRequest).detail(detail).into());
+        }
         Act::Search => Question::Search {
             partner: code("partner", &request.partner)?,
             record: code("record", &request.record)?,
@@ -309,6 +313,10 @@ fn question(act: Act, request: &Request) -> Result<Question, Stop> {
             before: request.before,
         },
     })
+}
+
+fn is_backwards(from_us: Option<i64>, to_us: Option<i64>) -> bool {
+    from_us.zip(to_us).is_some_and(|(from_us, to_us)| to_us <= from_us)
 }
 
 fn rows(limit: Option<u64>) -> u32 {

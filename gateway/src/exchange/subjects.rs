@@ -143,6 +143,15 @@ impl Number {
         })
     }
 
+    /// `resident-id`, `credit-code`, or `other`: then it is looked for as the number of any other document or register, whatever was meant.
+    pub fn kind(&self) -> &'static str {
+        match self.kind {
+            Some(PERSON) => "resident-id",
+            Some(_) => "credit-code",
+            None => "other",
+        }
+    }
+
     /// Its tags under the key of a year, one for each kind of column that it may stand in.
     pub(super) fn tags(&self, key: &IndexKey) -> Vec<Tag> {
         let tag = |kind| key.tag(kind, &self.text, &mut Vec::new());

@@ -76,8 +76,16 @@ fn years(document: &Value) -> impl Iterator<Item = (&str, &str)> {
     years.filter_map(|year| Some((year.get("year")?.as_str()?, year.get("reach")?.as_str()?)))
 }
 
-/// Says which years are not in the answer.
+/// A number that is neither a resident id nor a credit code, a digit left out perhaps.
+fn is_other(document: &Value) -> bool {
+    document.get("number").and_then(Value::as_str) == Some("other")
+}
+
+/// Says which years are not in the answer, and whether another number may have been meant.
 fn unsearched(document: &Value, output: &Output) {
+    if is_other(document) {
+        output.note("this is neither a resident id nor a credit code, so it was looked for as the number of another document; if a digit is missing, ask again");
+    }
     for (year, reach) in years(document) {
         let why = match reach {
             "searched" => continue,
@@ -143,7 +151,8 @@ fn report(document: &Value, case: &str) -> String {
         "（不完整，见未检索或部分检索的年度）"
     };
     let mut text = format!(
-        "个人信息共享情况报告\n\n案件编号：{case}\n查询对象：由申请人提供，本报告不重复其号码\n涉及的交换：{count} 次{part}\n{}",
+        "个人信息共享情况报告\n\n案件编号：{case}\n查询对象：由申请人提供，本报告不重复其号码{}\n涉及的交换：{count} 次{part}\n{}",
+        if is_other(document) { OTHER_ZH } else { "" },
         searched_zh(document)
     );
     text.extend(not);
@@ -157,6 +166,8 @@ fn report(document: &Value, case: &str) -> String {
     );
     text + &last
 }
+
+const OTHER_ZH: &str = "。该号码既不是公民身份号码，也不是统一社会信用代码，按其他证件或登记号码检索";
 
 fn searched_zh(document: &Value) -> String {
     let searched = years(document).filter(|(_, reach)| *reach == "searched");
@@ -297,10 +308,13 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
-        let whole = report(
-            &json!({ "items": [], "years": [{ "year": "2026", "reach": "searched" }] }),
-            "T-1",
-        );
-        assert!(whole.contains("涉及的交换：0 次\n已检索年度：2026\n"), "{whole}");
+        let whole = |number: &str| {
+            let years = json!([{ "year": "2026", "reach": "searched" }]);
+            report(&json!({ "items": [], "years": years, "number": number }), "T-1")
+        };
+        let said = whole("resident-id");
+        assert!(said.contains("不重复其号码\n涉及的交换：0 次\n已检索年度：2026\n"), "{said}");
+        let said = whole("other");
+        assert!(said.contains("不重复其号码。该号码既不是公民身份号码"), "{said}");
     }
 }
