@@ -112,7 +112,8 @@ pub struct Stations {
     pub extracts: Extracts,
     /// Leaves of what happened that the journal could not take yet.
     pub owed: Owed,
-    /// Extracts being prepared, acts being carried out, leaves of pushes that broke off and of extracts that ended; waited for when the gateway stops.
+    /// Extracts being prepared, acts being carried out, pushes being sealed, leaves of pushes that broke off, of extracts that ended and of what is owed; waited
+    /// for when the gateway stops.
     pub tasks: TaskTracker,
 }
 

@@ -38,9 +38,18 @@ pub enum State {
     /// Sealed; the content may be fetched.
     Ready(Arc<Ready>),
     /// It failed or was refused on the way.
-    Failed,
+    Failed(Failure),
     /// The policies or the day ended it, and the content is gone: [`Refusal::GrantRevoked`], [`Refusal::GrantChanged`], [`Refusal::AgreementExpired`].
     Ended(Refusal),
+}
+
+/// Why an extract came to nothing, as its `refusal` leaf says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The code; of a fault of ours [`Refusal::RegistryUnavailable`].
+    pub why: Refusal,
+    /// It alone is more than a whole day may have.
+    pub fits_no_day: bool,
 }
 
 /// A sealed extract.

@@ -69,6 +69,8 @@ pub struct Progress {
     pub counts: Counts,
     /// The end of a snapshot has begun to close what it lacks.
     pub closing: bool,
+    /// It has closed all of it; only stamps of older ones may be left to be gone through.
+    pub closed: bool,
 }
 
 impl Progress {

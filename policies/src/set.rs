@@ -274,14 +274,14 @@ impl PolicySet {
         self.uneven.iter().map(|(fault, _)| fault.clone()).collect()
     }
 
-    /// Those of them whose two grants both hold at a moment (µs since the epoch, UTC).
-    pub fn uneven_at(&self, now_us: i64) -> impl Iterator<Item = &Fault> {
+    /// Those of them whose two grants both hold at a moment (µs since the epoch, UTC) or later, each with the first second from then on at which they do;
+    /// the earliest first.
+    pub fn uneven_from(&self, now_us: i64) -> Vec<(&Fault, i64)> {
         let now_s = now_us.div_euclid(1_000_000);
-        let holding = self
-            .uneven
-            .iter()
-            .filter(move |(_, both)| (both.from_s..=both.until_s).contains(&now_s));
-        holding.map(|(fault, _)| fault)
+        let to_come = self.uneven.iter().filter(|(_, both)| both.until_s >= now_s);
+        let mut to_come: Vec<_> = to_come.map(|(fault, both)| (fault, both.from_s.max(now_s))).collect();
+        to_come.sort_by_key(|(_, from_s)| *from_s);
+        to_come
     }
 
     /// The same set, if it may come into force for the first time.

@@ -511,7 +511,11 @@ fn rows_and_exchanges_of_a_day_run_out_and_another_grant_has_its_own() {
         let begun = running.call(request, &centre).await.unwrap();
         assert_eq!(begun.status, 202, "{:?}", begun.body);
         let wait = Call::get(begun.header("location")).header("prefer", "wait=20");
-        assert_eq!(running.call(wait, &centre).await.unwrap().json()["state"], "failed");
+        let state = running.call(wait, &centre).await.unwrap().json();
+        assert_eq!(
+            (&state["state"], &state["code"], &state["fits_no_day"]),
+            (&json!("failed"), &json!("SG4112"), &json!(true))
+        );
         let leaf = of_kind(&gateway, "refusal", Some("quota")).pop().unwrap();
         assert_eq!((&leaf["at"], &leaf["ds"]), (&json!("query"), &json!("population")));
         assert!(of_kind(&gateway, "pull", None).is_empty());

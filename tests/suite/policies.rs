@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
+use shuguan_policies::Bundle;
 use shuguan_tests::{Call, Cut, Deployment, Postgres, Running, eventually, leaves, run};
 
 use crate::feeds::{NDJSON, POLICE, RESIDENT, nobody, resident};
@@ -333,7 +334,7 @@ fn only_a_policy_officer_submits_and_every_refusal_of_a_bundle_is_a_leaf() {
 
 /// The texts of a bundle below the root.
 fn texts(gateway: &Deployment, bundle: &str) -> BTreeMap<String, String> {
-    let read = shuguan_policies::Bundle::read(&gateway.path(bundle)).unwrap();
+    let read = Bundle::read(&gateway.path(bundle)).unwrap();
     read.texts().iter().cloned().collect()
 }
 
@@ -638,6 +639,10 @@ fn a_grant_is_taken_away_while_the_registry_does_not_answer_and_a_column_is_not_
         });
         let (_, _, error) = gateway.submit("wider");
         assert!(error.contains("SG6101"), "{error}");
+        let sun = gateway.officer("policy-sun");
+        let again = running.console(submission(&gateway, "wider"), &sun).await.unwrap();
+        assert_eq!((again.status.as_u16(), again.code().as_str()), (503, "SG6101"));
+        assert!(again.header("retry-after").parse::<u64>().unwrap() >= 1);
         let refused = policy_leaves(&gateway).pop().unwrap();
         assert_eq!(
             (&refused["result"], &refused["code"]),
@@ -661,6 +666,19 @@ fn a_grant_is_taken_away_while_the_registry_does_not_answer_and_a_column_is_not_
         assert_eq!(running.stop(), Some(0));
         gateway.verified_log();
     });
+}
+
+/// A bundle's folder as `policy submit` sends it.
+fn submission(gateway: &Deployment, bundle: &str) -> Call {
+    let bundle = Bundle::read(&gateway.path(bundle)).unwrap();
+    let files: serde_json::Map<String, Value> = bundle
+        .texts()
+        .iter()
+        .map(|(name, text)| (name.clone(), text.as_str().into()))
+        .collect();
+    Call::new(Method::POST, "/console/api/policy")
+        .header("content-type", "application/json")
+        .body(json!({ "files": files, "signature": bundle.envelope() }).to_string())
 }
 
 /// The agreement without its grant for that record type.

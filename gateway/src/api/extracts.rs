@@ -134,7 +134,13 @@ fn document(exchange: Uuid, state: &ExtractState) -> Value {
     };
     let word = match state {
         ExtractState::Preparing => "preparing",
-        ExtractState::Failed => "failed",
+        ExtractState::Failed(failure) => {
+            members.insert("code".into(), failure.why.code().into());
+            if failure.fits_no_day {
+                members.insert("fits_no_day".into(), true.into());
+            }
+            "failed"
+        }
         ExtractState::Ended(why) => {
             members.insert("code".into(), why.code().into());
             ended(*why)
@@ -177,7 +183,7 @@ fn own_ready(api: &Api, peer: &Peer, extract: &str) -> Result<(Uuid, Arc<Ready>)
             Ok((exchange, ready))
         }
         ExtractState::Preparing => Err(Refused::new(Refusal::ExtractNotReady).retry_after(1).into()),
-        ExtractState::Failed => Err(Refusal::ExtractGone.into()),
+        ExtractState::Failed(_) => Err(Refusal::ExtractGone.into()),
         ExtractState::Ended(why) => Err(why.into()),
     }
 }

@@ -15,6 +15,7 @@ use shuguan_policies::envelope::{Envelope, Signature, Statement};
 use shuguan_policies::{Bundle, PolicySet, Role};
 
 use super::history::{History, Load};
+use crate::clock::shown;
 use crate::edge::peer::Claim;
 use crate::edge::signers::Signers;
 use crate::hex::hex;
@@ -93,13 +94,23 @@ pub struct Vouched {
     pub(super) accepted: bool,
 }
 
-/// What to do about push grants that release unevenly ([`PolicySet::uneven_at`]).
+/// What to do about push grants that release unevenly ([`PolicySet::uneven_from`]).
 pub const EVEN_OUT: &str = "give both grants the same columns, then `shuguan policy sign` and `shuguan policy submit`; `shuguan policy check` names them all";
 
 impl Vouched {
     /// What it allows.
     pub fn set(&self) -> Arc<PolicySet> {
         Arc::clone(&self.set)
+    }
+
+    /// Push grants that release unevenly, now or once both of them hold, the earliest first: what a bundle of before is forgiven still empties columns.
+    pub fn uneven(&self, now_us: i64) -> Vec<String> {
+        let said = |(fault, from_s): (&Fault, i64)| {
+            let from_us = from_s.saturating_mul(1_000_000);
+            let later = (from_us > now_us).then(|| format!("from {} on: ", shown(from_us)));
+            format!("{}{}", later.unwrap_or_default(), fault.message)
+        };
+        self.set.uneven_from(now_us).into_iter().map(said).collect()
     }
 
     /// What was signed.

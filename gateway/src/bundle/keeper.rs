@@ -28,6 +28,7 @@ use super::judge::{Bench, BundleRefused, EVEN_OUT, Signer, Vouched, judge};
 use crate::clock;
 use crate::edge::health::Light;
 use crate::edge::signers::Signers;
+use crate::exchange::compare::REGISTRY_RETRY_AFTER_S;
 use crate::exchange::owed::OwedLeaf;
 use crate::exchange::seal::unavailable;
 use crate::exchange::{Fault, Refused, Stations, Stop, pull};
@@ -355,6 +356,8 @@ impl Keeper {
         self.mark(Some(refused.refusal));
         let mut stop = Refused::new(refused.refusal).detail(&refused.detail);
         stop.sealed = true;
+        // The one refusal of a bundle that a wait helps.
+        stop.retry_after_s = (refused.refusal == Refusal::RegistryUnavailable).then_some(REGISTRY_RETRY_AFTER_S);
         stop.into()
     }
 
@@ -374,15 +377,16 @@ impl Keeper {
     }
 }
 
-/// What a bundle of before is forgiven still empties columns, while both grants hold.
+/// Said once a load: also of grants that hold together only later, since nobody looks again then.
 fn warn_uneven(vouched: &Vouched, now_us: i64) {
-    if let Some(first) = vouched.set.uneven_at(now_us).next() {
+    let uneven = vouched.uneven(now_us);
+    if let Some(first) = uneven.first() {
         tracing::warn!(
             policy.serial = vouched.statement.serial,
-            uneven.count = vouched.set.uneven_at(now_us).count(),
-            uneven.first = %first.message,
+            uneven.count = uneven.len(),
+            uneven.first = %first,
             uneven.next = EVEN_OUT,
-            "push grants in force release different columns of the same rows, so a push under one empties what only the other brings"
+            "push grants release different columns of the same rows while both hold, so a push under one empties what only the other brings"
         );
     }
 }

@@ -239,8 +239,8 @@ fn policies(config: &Config, signers: Option<&Signers>, now_s: i64, findings: &m
                 findings.add(Verdict::Warn, "policies", text, next);
             }
             layouts::look(&config.layouts, &vouched.set(), findings);
-            if let Some(first) = vouched.set().uneven_at(now_s.saturating_mul(1_000_000)).next() {
-                findings.add(Verdict::Warn, "policies", first.message.clone(), EVEN_OUT);
+            for uneven in vouched.uneven(now_s.saturating_mul(1_000_000)) {
+                findings.add(Verdict::Warn, "policies", uneven, EVEN_OUT);
             }
         }
         Err(refused) => {

@@ -262,6 +262,23 @@ pub(super) fn member(document: &serde_json::Value, name: &str) -> Result<String,
         .ok_or_else(|| Failure::new(Exit::Unreached, format!("the gateway's answer has no `{name}`")))
 }
 
+/// What an extract that came to nothing says of itself.
+fn failed(document: &serde_json::Value) -> Failure {
+    let fits_no_day = document.get("fits_no_day") == Some(&true.into());
+    let (exit, what) = if fits_no_day {
+        let what = "the extract failed: it alone is more than the grant allows in a whole day";
+        (Exit::Refused, what)
+    } else {
+        (Exit::Unreached, "the extract failed")
+    };
+    match document.get("code").and_then(serde_json::Value::as_str) {
+        Some(code) => Failure::new(exit, what).coded(code).then(format!(
+            "shuguan explain {code}; if it stays, tell the operator the exchange id"
+        )),
+        None => Failure::new(exit, what).then("request it again; if it stays, tell the operator the exchange id"),
+    }
+}
+
 async fn wait_until_ready(client: &Client, id: &str, patience: Duration) -> Result<serde_json::Value, Failure> {
     let path = format!("/v1/extracts/{id}");
     let began = Instant::now();
@@ -292,11 +309,7 @@ async fn wait_until_ready(client: &Client, id: &str, patience: Duration) -> Resu
                 .at(format!("GET {path}"))
                 .then(format!("shuguan explain {code}; shuguan catalog")));
             }
-            _ => {
-                return Err(Failure::new(Exit::Unreached, "the extract failed")
-                    .at(format!("GET {path}"))
-                    .then("request it again; if it stays, tell the operator the exchange id"));
-            }
+            _ => return Err(failed(&document).at(format!("GET {path}"))),
         }
     }
 }
@@ -489,4 +502,23 @@ fn keep_all(file: &Path, proofs: [&[u8]; 3]) -> Result<[PathBuf; 3], Failure> {
     durable::rename(&part_path(file), file)
         .map_err(|error| Failure::local(format!("cannot write `{}`", file.display())).because(error))?;
     Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_extract_that_failed_says_why_and_whether_a_repeat_helps() {
+        let told = failed(&json!({ "state": "failed", "code": "SG4112", "fits_no_day": true }));
+        assert_eq!((told.exit, told.code.as_deref()), (Exit::Refused, Some("SG4112")));
+        assert!(told.what.contains("a whole day"), "{}", told.what);
+        let told = failed(&json!({ "state": "failed", "code": "SG6101" }));
+        assert_eq!((told.exit, told.code.as_deref()), (Exit::Unreached, Some("SG6101")));
+        // Of a gateway of before.
+        let told = failed(&json!({ "state": "failed" }));
+        assert_eq!((told.exit, told.code), (Exit::Unreached, None));
+    }
 }

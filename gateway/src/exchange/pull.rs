@@ -164,8 +164,8 @@ pub async fn begin(
                 }
             }
             Err(stop) => {
-                ended_early(&stations, exchange, &granted, stop).await;
-                stations.extracts.end(exchange, State::Failed);
+                let failure = ended_early(&stations, exchange, &granted, stop).await;
+                stations.extracts.end(exchange, State::Failed(failure));
             }
         }
     });

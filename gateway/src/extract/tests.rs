@@ -73,12 +73,17 @@ impl Table {
     }
 }
 
+const FAILED: Failure = Failure {
+    why: Refusal::RegistryUnavailable,
+    fits_no_day: false,
+};
+
 #[test]
 fn extracts_that_failed_keep_nobody_from_beginning_others() {
     let table = Table::with_room_for(1 << 20);
     for _ in 0..2 * ENDED_PER_PARTNER_MAX {
         let exchange = table.begin("centre").unwrap();
-        table.extracts.end(exchange, State::Failed);
+        table.extracts.end(exchange, State::Failed(FAILED));
     }
     let known = table.extracts.jobs.lock().unwrap().len();
     assert_eq!(known, ENDED_PER_PARTNER_MAX, "and how the oldest ended is forgotten");
@@ -92,7 +97,7 @@ fn a_partner_that_keeps_all_that_it_may_is_refused_and_another_is_not() {
         .collect();
     assert_eq!(table.begin("centre"), Err(Unplaced::TooMany));
     table.begin("other").unwrap();
-    table.extracts.end(*kept.first().unwrap(), State::Failed);
+    table.extracts.end(*kept.first().unwrap(), State::Failed(FAILED));
     table.begin("centre").unwrap();
 }
 

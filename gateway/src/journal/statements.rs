@@ -243,10 +243,11 @@ pub(super) const WAITING: &str =
          WHERE o.exchange = i.exchange AND o.kind = 'operator' AND o.code = 'released-again') ELSE false END, l.exchange
      FROM inbox i LEFT JOIN payload p ON p.leaf = i.leaf JOIN leaf l ON l.idx = i.leaf AND l.kind = 'push'
      WHERE i.state = 'waiting' AND i.lane = ?1 ORDER BY i.leaf LIMIT ?2";
-/// Under the exchange that the leaf names: an operator's word about it is looked for by that.
+/// Under the exchange that the leaf names: an operator's word about it is looked for by that. As many as [`PENDING`] counts.
 pub(super) const SET_ASIDE: &str =
     "SELECT i.leaf, coalesce(l.exchange, i.exchange), i.rec, i.partner, i.received_us, i.parts, i.bytes, i.reason
-     FROM inbox i JOIN leaf l ON l.idx = i.leaf WHERE i.state = 'set-aside' AND i.leaf >= ?1 ORDER BY i.leaf LIMIT ?2";
+     FROM inbox i JOIN leaf l ON l.idx = i.leaf AND l.kind = 'push'
+     WHERE i.state = 'set-aside' AND i.leaf >= ?1 ORDER BY i.leaf LIMIT ?2";
 /// Whether a leaf says that the registry has a batch or that an operator gave it up: without one its payload is not erased, whatever its row says.
 pub(super) const DONE_WITH: &str = "SELECT code IN ('relayed', 'recalled', 'discarded') FROM leaf WHERE exchange = ?1
      AND kind IN ('relayed', 'recalled', 'operator') ORDER BY idx DESC LIMIT 1";

@@ -118,7 +118,7 @@ impl SubjectHold {
     /// allows. What it held stays held until it is dropped.
     pub fn count(&mut self, tags: &[Tag]) -> Result<(), Exhausted> {
         let mut times = self.day.times();
-        for tag in tags {
+        for (place, tag) in tags.iter().enumerate() {
             let subject = short(tag);
             if self.own.contains(&subject) {
                 continue;
@@ -126,10 +126,10 @@ impl SubjectHold {
             let known = times.get(&subject).copied().unwrap_or(0);
             let tracked = u64::try_from(times.len()).unwrap_or(u64::MAX);
             if known == 0 && tracked >= self.terms.subjects_max {
-                let own = u64::try_from(self.own.len()).unwrap_or(u64::MAX);
+                let all = self.with(tags.get(place..).unwrap_or_default());
                 return Err(Exhausted {
                     quota: self.terms.standing("subjects", self.terms.subjects_max),
-                    fits_no_day: own >= self.terms.subjects_max,
+                    fits_no_day: all > self.terms.subjects_max,
                 });
             }
             if let Some(max) = self.terms.per_subject_max.filter(|max| u64::from(known) >= *max) {
@@ -143,6 +143,12 @@ impl SubjectHold {
             self.own.insert(subject);
         }
         Ok(())
+    }
+
+    /// How many subjects it tells about with these, which are not counted yet: those of a comparison all, those of an extract up to the end of a part.
+    fn with(&self, left: &[Tag]) -> u64 {
+        let left: HashSet<u64> = left.iter().map(short).collect();
+        u64::try_from(self.own.union(&left).count()).unwrap_or(u64::MAX)
     }
 
     /// The exchange is about to be sealed. Until [`SubjectHold::undone`], what it told counts: whoever waits for it may be gone before the journal has
@@ -276,6 +282,14 @@ mod tests {
         let mut second = hold(&quotas, &plan, NOON_US, &[]).await;
         let refused = second.count(&[tag(3), tag(4)]).unwrap_err();
         assert!(!refused.fits_no_day, "tomorrow there is room for both");
+        drop(second);
+        // The first that has no room today says so for all that the exchange is about.
+        let mut third = hold(&quotas, &plan, NOON_US, &[]).await;
+        assert!(third.count(&[3, 4, 5, 6].map(tag)).unwrap_err().fits_no_day);
+        drop(third);
+        let mut fourth = hold(&quotas, &plan, NOON_US, &[]).await;
+        let refused = fourth.count(&[3, 4, 5, 4, 3].map(tag)).unwrap_err();
+        assert!(!refused.fits_no_day, "three, however often");
     }
 
     #[tokio::test]

@@ -23,7 +23,7 @@ use std::path::Path;
 use std::thread::JoinHandle;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -33,6 +33,7 @@ use super::changes;
 use super::dataset;
 use super::dialect::Dialect;
 use super::fault::{RegistryFault, Step};
+use super::merge::closing::BEHIND_ALL;
 use super::merge::{Arrival, Counts, Part, merged, repeated};
 use super::numbers as joining;
 use super::schema::{self as tables_of, Missing, TableSpec};
@@ -254,12 +255,12 @@ pub(super) fn merge_in(
 fn progress(connection: &Connection, exchange: Uuid) -> Result<Option<Progress>, RegistryFault> {
     let mut select = connection
         .prepare_cached(
-            "SELECT parts, inserted, updated, same, deleted, row_count, close_after IS NOT NULL \
-            FROM relay_progress WHERE exchange = ?1",
+            "SELECT parts, inserted, updated, same, deleted, row_count, close_after IS NOT NULL, \
+            coalesce(close_after >= ?2, 0) FROM relay_progress WHERE exchange = ?1",
         )
         .step("read the progress")?;
     select
-        .query_row([exchange.as_bytes()], |row| {
+        .query_row(params![exchange.as_bytes(), BEHIND_ALL], |row| {
             let count = |place| row.get::<_, i64>(place).map(i64::unsigned_abs);
             Ok(Progress {
                 parts: row.get(0)?,
@@ -271,6 +272,7 @@ fn progress(connection: &Connection, exchange: Uuid) -> Result<Option<Progress>,
                 },
                 rows: count(5)?,
                 closing: row.get(6)?,
+                closed: row.get(7)?,
             })
         })
         .optional()

@@ -18,7 +18,7 @@ mod persons;
 mod power;
 mod recalls;
 mod rivals;
-mod stamps;
+pub(crate) mod stamps;
 pub(crate) mod store;
 mod tables;
 mod units;

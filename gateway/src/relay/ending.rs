@@ -4,7 +4,8 @@
 //! partner and record type waits, it waits too: what that one brings is older than the snapshot and may be lacking in it. Then it counts;
 //! killed there, it counts anew. Then it closes where counting found something to do; killed there, the progress in the registry says where to
 //! go on, and all from there on is gone through. So it is when a recall, or an older exchange that an operator released, came between counting
-//! and closing. A snapshot that would close too much is set aside, and an operator who releases it lets it.
+//! and closing. Behind all keys it goes through stamps of older snapshots; for a fault of those it is not held back, because it has closed everything.
+//! A snapshot that would close too much is set aside, and an operator who releases it lets it.
 
 use std::sync::Arc;
 
@@ -98,6 +99,12 @@ impl Worker {
                 self.keep(underway, weighing);
                 Ok(moved)
             }
+            // All is closed, and the snapshot has ended: what is left of stamps the next end takes.
+            Err(fault) if underway.progress.closed && fault.is_its_own() => {
+                self.leave_stamps(&item, &fault);
+                self.seal_last(underway).await?;
+                Ok(Moved::default())
+            }
             Err(fault) => {
                 // Nothing of the stride was done. What was counted before holds while this process is the only one that writes.
                 if fault.is_locked() || fault.is_slow() {
@@ -125,7 +132,7 @@ impl Worker {
         Ok((stride(weighed.looked.div_ceil(LOOKED_FOR_A_ROW), None), true))
     }
 
-    /// Closes what a stride lacks; false: it was the last.
+    /// Closes what a stride lacks, or goes through stamps; false: it was the last.
     async fn close(&mut self, underway: &mut Underway, weighing: &mut Weighing) -> Result<(Moved, bool), RelayFault> {
         let from = weighing.walk.resume(&weighing.place);
         let written = self.timed(self.registry.end(Arc::clone(&weighing.ending), from)).await;
@@ -135,6 +142,12 @@ impl Worker {
         let goes_on = closed.after.is_some();
         weighing.place = closed.after.unwrap_or_default();
         Ok((moved, goes_on))
+    }
+
+    fn leave_stamps(&self, item: &InboxItem, fault: &RelayFault) {
+        let (code, told) = (fault.code(), fault.told());
+        self.status.failed(code, &told);
+        tracing::warn!(error.code = code, error.told = told, exchange.id = %item.exchange, "stamps of older snapshots were not gone through; the next snapshot's end takes them");
     }
 
     /// What was counted of later snapshots of the record type no longer says where something is to be closed, nor, of those that are still counting, how much.

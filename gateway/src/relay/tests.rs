@@ -6,6 +6,7 @@ mod charged;
 mod contradicted;
 mod late;
 mod locked;
+mod stamps;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

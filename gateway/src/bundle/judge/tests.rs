@@ -335,6 +335,13 @@ fn grants_that_release_unevenly_keep_a_new_bundle_out_and_none_that_the_log_name
     let started = office.judge(signed(&first), &History::of(vec![in_force])).unwrap();
     assert!(started.accepted());
     assert_eq!(started.set().uneven().len(), 1);
+    let begins_us = started.set().uneven_from(0).first().unwrap().1 * 1_000_000;
+    let [now, before, over] =
+        [begins_us, begins_us - 5 * 86_400_000_000, i64::MAX].map(|now_us| started.uneven(now_us).pop());
+    let now = now.unwrap();
+    assert!(now.starts_with("`health-city` pushes"), "{now}");
+    let from = format!("from {} on: {now}", shown(begins_us));
+    assert_eq!((before, over), (Some(from), None));
     // It was in force before: a signed rollback, and nothing less.
     let since = History::of(vec![load(2, [2; 32]), in_force]);
     let next = Statement {

@@ -10,6 +10,7 @@ use super::super::asked::Granted;
 use super::super::owed::OwedLeaf;
 use super::super::{Stations, Stop};
 use crate::chain::Chain;
+use crate::extract::Failure;
 use crate::journal::RefusalDraft;
 use crate::refusal::Refusal;
 
@@ -48,16 +49,16 @@ pub(super) async fn seal_end(stations: &Stations, exchange: Uuid, granted: &Gran
     stations.owed.seal(&stations.journal, leaf).await;
 }
 
-/// A pull that was begun and gave nothing: a refusal is a leaf, a fault is logged.
-pub(super) async fn ended_early(stations: &Stations, exchange: Uuid, granted: &Granted, stop: Stop) {
-    let code = match stop {
-        Stop::Refused(refused) => refused.refusal,
+/// A pull that was begun and gave nothing: a refusal is a leaf, a fault is logged. Gives what its caller is told.
+pub(super) async fn ended_early(stations: &Stations, exchange: Uuid, granted: &Granted, stop: Stop) -> Failure {
+    let (why, fits_no_day) = match stop {
+        Stop::Refused(refused) => (refused.refusal, refused.fits_no_day),
         Stop::Fault(fault) => {
             tracing::error!(exchange.id = %exchange, cause = %fault.chain(), "an extract failed");
-            Refusal::RegistryUnavailable
+            (Refusal::RegistryUnavailable, false)
         }
     };
-    let mut draft = RefusalDraft::new(Some(granted.partner.clone()), code, "query");
+    let mut draft = RefusalDraft::new(Some(granted.partner.clone()), why, "query");
     draft.exchange = Some(exchange);
     draft.dataset = Some(granted.dataset().to_owned());
     let leaf = OwedLeaf::of_refusal(exchange, &draft);
@@ -65,4 +66,5 @@ pub(super) async fn ended_early(stations: &Stations, exchange: Uuid, granted: &G
         // Within the bounds of a minute already: it has a leaf of its own.
         stations.owed.owe(leaf);
     }
+    Failure { why, fits_no_day }
 }

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::command::{self, Cli};
 use crate::config::{Config, SignatureMode};
 use crate::exchange::owed::OwedLeaf;
-use crate::extract::Extracts;
+use crate::extract::{Extracts, Failure};
 use crate::journal::{Entry, Query, RefusalDraft};
 use crate::registry::{BATCH_ROWS, dataset_schema};
 use crate::serve::Gateway;
@@ -194,7 +194,14 @@ async fn a_prepared_extract_goes_when_its_grant_is_narrower_or_its_agreement_ove
         Some(State::Ended(Refusal::AgreementExpired))
     ));
     // What it comes to by itself changes nothing of that.
-    assert_eq!(extracts.end(exchange, State::Failed), Some(Refusal::AgreementExpired));
+    let failure = Failure {
+        why: Refusal::RegistryUnavailable,
+        fits_no_day: false,
+    };
+    assert_eq!(
+        extracts.end(exchange, State::Failed(failure)),
+        Some(Refusal::AgreementExpired)
+    );
     extracts
         .begin(exchange, Granted::of(&peer, Dataset::Population, plan))
         .unwrap();

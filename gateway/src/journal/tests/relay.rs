@@ -18,6 +18,7 @@ on_both_stores!(
     rows_that_are_not_erased_stand_in_the_way_of_nothing_behind_them,
     a_row_that_names_anothers_exchange_sets_aside_its_own_batch_and_not_the_others,
     a_row_beside_a_leaf_that_is_no_push_waits_for_nothing,
+    a_row_beside_a_leaf_that_is_no_push_is_neither_counted_nor_listed_as_set_aside,
 );
 
 const HOUR_US: i64 = 3_600_000_000;
@@ -305,6 +306,21 @@ async fn a_row_beside_a_leaf_that_is_no_push_waits_for_nothing(store: Store) {
     let next = journal.next_inbox(None).await.unwrap().unwrap();
     assert_eq!((next.leaf_index, next.exchange), (2, exchange(2)));
     assert!(journal.next_inbox(Some(2)).await.unwrap().is_none());
+}
+
+async fn a_row_beside_a_leaf_that_is_no_push_is_neither_counted_nor_listed_as_set_aside(store: Store) {
+    let bench = Bench::on(store);
+    let journal = bench.open();
+    for number in 1..=2 {
+        journal.seal(one_row(&journal, number)).await.unwrap();
+        assert!(journal.set_aside(exchange(number), "SG6302").await.unwrap());
+    }
+    drop(journal);
+    bench.tamper("UPDATE inbox SET leaf = 0 WHERE leaf = 1");
+    let journal = bench.open();
+    let aside = journal.list_set_aside(None).await.unwrap();
+    let aside: Vec<_> = aside.iter().map(|item| item.exchange).collect();
+    assert_eq!((aside, journal.backlog().exchanges), (vec![exchange(2)], 1));
 }
 
 async fn a_row_alone_consents_to_no_closing(store: Store) {

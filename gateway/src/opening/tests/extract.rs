@@ -169,7 +169,7 @@ fn a_row_that_was_dropped_doubled_or_moved_proves_no_column() {
 #[test]
 fn what_is_no_extract_is_refused_with_its_row_and_never_a_value() {
     type Change = fn(String) -> String;
-    let changes: [(Form, Change, &str); 15] = [
+    let changes: [(Form, Change, &str); 17] = [
         (
             Form::Ndjson,
             |text| text.replacen('{', "[", 1),
@@ -237,6 +237,16 @@ fn what_is_no_extract_is_refused_with_its_row_and_never_a_value() {
             |text| text + "\"甲,2,true,1801-01-01\n",
             "row 4 is not as an extract has it",
         ),
+        (
+            Form::Csv,
+            |text| text + "甲,2,true,1801-01-01,\n",
+            "row 4 is not as an extract has it",
+        ),
+        (
+            Form::Csv,
+            |text| text.replacen('\n', ",\n", 1),
+            "row 0 is not as an extract has it",
+        ),
     ];
     for (form, change, expected) in changes {
         let extract = Kept::of(&[three()], form, &[0, 1, 2, 3]);
@@ -282,4 +292,15 @@ fn a_file_without_end_of_line_is_refused_in_bounded_memory() {
     let extract = Kept::of(&[three()], Form::Ndjson, &[0]);
     extract.change(|_| " ".repeat(17 << 20));
     assert!(extract.refused().contains("row 1"));
+}
+
+#[test]
+fn a_part_of_more_bytes_than_are_held_is_refused() {
+    // Rows that are long each and few together, as an opening lets them be.
+    let extract = Kept::of(&[three()], Form::Ndjson, &[0]);
+    let row = format!("{{\"name\":\"{}\"}}\n", "x".repeat(400 << 10));
+    extract.change(|_| row.repeat(2));
+    assert!(extract.judged().is_ok(), "what is held may be so much");
+    extract.change(|_| row.repeat(3));
+    assert!(extract.refused().contains("row 3"));
 }

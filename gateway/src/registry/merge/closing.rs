@@ -17,12 +17,9 @@ use super::held::Held;
 /// Keys that are looked at in one transaction; in tests few, so that there are many.
 pub(in crate::registry) const STRIDE: usize = if cfg!(test) { 3 } else { 8_192 };
 
-/// The place of a walk that is at its end; no key of a natural field begins with this. Said again, it closes nothing. What stands behind it says how far the
-/// snapshot's stamps are gone through ([`super::stamps`]).
+/// The place of a walk that is at its end; no key of a natural field begins with this. Said again, it closes nothing, and goes through stamps of older
+/// snapshots where some are left. What stands behind it says how far the snapshot's own stamps are gone through ([`super::stamps`]).
 pub(in crate::registry) const BEHIND_ALL: &str = "\u{10FFFF}";
-
-/// The place of a walk that has gone through all rows while stamps of older snapshots are still to be gone through: behind every key, and not at its end.
-pub(in crate::registry) const FORGETTING: &str = "\u{10FFFE}";
 
 /// A snapshot whose parts are all in.
 #[derive(Clone, Debug)]
@@ -69,7 +66,7 @@ pub struct Closed {
     pub looked: u64,
     /// Rows that this stride closed.
     pub rows: u64,
-    /// The key up to which is closed, or a place behind all keys when only stamps are left; none at the end.
+    /// The key up to which is closed, or [`BEHIND_ALL`] when only stamps are left; none at the end.
     pub after: Option<String>,
 }
 

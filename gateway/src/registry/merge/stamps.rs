@@ -3,8 +3,9 @@
 //! Of the snapshots that have ended before the newest [`KEPT_MAX`](super::late::KEPT_MAX), the oldest first, such stamps are of no use any more, because
 //! only an older batch could still bring one, and none is set aside. A stamp whose key has a row stays; no row is ever deleted, and a snapshot that has
 //! ended stamps no key without a row, so each is gone through once, [`STAMPS_STRIDE`] stamps a transaction. How far, stands behind [`BEHIND_ALL`] in its
-//! own progress; a stride asks it of every older snapshot, one look-up by key each, and reads no stamp twice. The end that finds more to go through is not
-//! at its end ([`FORGETTING`](super::closing::FORGETTING)).
+//! own progress; a stride asks it of every older snapshot, one look-up by key each, and reads no stamp twice. A snapshot that
+//! has closed everything has ended, whatever is left of them: its end goes on in transactions that do nothing else, and what it does not get through, cut
+//! off or for a fault of theirs, the next end takes.
 
 use super::closing::BEHIND_ALL;
 use crate::registry::schema::TableSpec;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::changes;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
-use super::super::merge::closing::{BEHIND_ALL, Closed, Ending, FORGETTING, Looked, STRIDE, Stride, Weighed};
+use super::super::merge::closing::{BEHIND_ALL, Closed, Ending, Looked, STRIDE, Stride, Weighed};
 use super::super::merge::fate::Kind;
 use super::super::merge::held::Held;
 use super::super::schema::{TableSpec, table_of};
@@ -49,15 +49,9 @@ pub(super) async fn close_in(
 ) -> Result<Closed, RegistryFault> {
     let place = place(live, ending.exchange).await?;
     if place.starts_with(BEHIND_ALL) {
-        // Said again: nothing is left to close.
-        return closed(live, ending, (0, 0), None).await;
+        return forget(live, tables, ending).await;
     }
     let table = table_of(tables, &ending.record)?;
-    if place == FORGETTING {
-        write_place(live, ending, 0, BEHIND_ALL).await?;
-        let (looked, upto) = forget(live, table, ending).await?;
-        return closed(live, ending, (looked, 0), upto).await;
-    }
     let stride = stride(live, table, ending, place.as_str().max(from)).await?;
     let rows = lacking(live, table, &stride.lacking).await?;
     changes::mark(live).await?;
@@ -78,25 +72,20 @@ pub(super) async fn close_in(
     let kept: Vec<&str> = stride.to_stamp.iter().map(String::as_str).collect();
     note::stamps(live, ending.exchange, &kept).await?;
     write_place(live, ending, rows.len(), stride.upto().unwrap_or(BEHIND_ALL)).await?;
-    let (mut looked, mut upto) = (0, stride.upto());
+    let mut upto = stride.upto();
     if upto.is_none() {
         note::forget_held_up_to(live, ending).await?;
-        (looked, upto) = forget(live, table, ending).await?;
+        upto = stamps::are_due(live, ending).await?.then_some(BEHIND_ALL);
     }
-    closed(live, ending, (stride.looked() + looked, rows.len() as u64), upto).await
+    closed(live, ending, (stride.looked(), rows.len() as u64), upto).await
 }
 
-/// Goes through stamps in one stride, of an ending that stands among those that have ended; gives how many were looked at, and its place when more are left.
-async fn forget(
-    live: &mut Live,
-    table: &TableSpec,
-    ending: &Ending,
-) -> Result<(u64, Option<&'static str>), RegistryFault> {
+/// Nothing is left to close: goes through stamps in one stride.
+async fn forget(live: &mut Live, tables: &[TableSpec], ending: &Ending) -> Result<Closed, RegistryFault> {
+    let table = table_of(tables, &ending.record)?;
     let went = stamps::go_through(live, table, ending).await?;
-    if went.goes_on {
-        write_place(live, ending, 0, FORGETTING).await?;
-    }
-    Ok((went.looked, went.goes_on.then_some(FORGETTING)))
+    let upto = went.goes_on.then_some(BEHIND_ALL);
+    closed(live, ending, (went.looked, 0), upto).await
 }
 
 /// It was set aside, and newer ones have ended: those that hold what it closes say so.

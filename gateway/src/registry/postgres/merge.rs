@@ -19,6 +19,7 @@ use super::super::dataset;
 use super::super::discrepancy::rival::Met;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::RegistryFault;
+use super::super::merge::closing::BEHIND_ALL;
 use super::super::merge::fate::{Fate, Kind, Known, Version};
 use super::super::merge::held;
 use super::super::merge::late::Later;
@@ -561,8 +562,8 @@ async fn index(
     Ok(known)
 }
 
-const PROGRESS: &str = "SELECT exchange, parts, inserted, updated, same, deleted, row_count, close_after IS NOT NULL \
-    FROM relay_progress WHERE exchange = ANY($1)";
+const PROGRESS: &str = "SELECT exchange, parts, inserted, updated, same, deleted, row_count, close_after IS NOT NULL, \
+    coalesce(close_after >= $2, false) FROM relay_progress WHERE exchange = ANY($1)";
 
 pub(super) async fn progress_of(live: &mut Live, exchanges: &[Uuid]) -> Result<HashMap<Uuid, Progress>, RegistryFault> {
     progress_in(&mut live.connection, live.patience, exchanges).await
@@ -575,7 +576,7 @@ pub(super) async fn progress_in(
 ) -> Result<HashMap<Uuid, Progress>, RegistryFault> {
     const STEP: &str = "read the progress";
     let ids: Vec<Id> = exchanges.iter().copied().map(Id).collect();
-    let query = sqlx::query(PROGRESS).bind(ids);
+    let query = sqlx::query(PROGRESS).bind(ids).bind(BEHIND_ALL);
     let rows = within(STEP, patience, query.fetch_all(connection)).await?;
     let malformed = || RegistryFault::Malformed {
         column: "relay_progress",
@@ -588,6 +589,7 @@ pub(super) async fn progress_in(
 fn progress_of_row(row: &PgRow) -> Option<(Uuid, Progress)> {
     let bytes = |place: usize| row.try_get_raw(place).ok().and_then(|raw| raw.as_bytes().ok());
     let count = |place: usize| value::int(bytes(place)?).map(i64::unsigned_abs);
+    let says = |place: usize| Some(*bytes(place)?.first()? != 0);
     let counts = Counts {
         ins: count(2)?,
         upd: count(3)?,
@@ -598,7 +600,8 @@ fn progress_of_row(row: &PgRow) -> Option<(Uuid, Progress)> {
         parts: u32::try_from(count(1)?).ok()?,
         rows: count(6)?,
         counts,
-        closing: *bytes(7)?.first()? != 0,
+        closing: says(7)?,
+        closed: says(8)?,
     };
     Some((Uuid::from_slice(bytes(0)?).ok()?, progress))
 }

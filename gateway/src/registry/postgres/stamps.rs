@@ -16,15 +16,17 @@ use super::value::Id;
 
 const STEP: &str = "forget stamps";
 
-/// The next stride, of the oldest snapshot of which one is to be gone through. None goes while an older batch is set aside.
+/// Whether some are to be gone through.
+pub(super) async fn are_due(live: &mut Live, ending: &Ending) -> Result<bool, RegistryFault> {
+    Ok(!to_go_through(live, ending).await?.is_empty())
+}
+
+/// The next stride, of the oldest snapshot of which one is to be gone through.
 pub(super) async fn go_through(
     live: &mut Live,
     table: &TableSpec,
     ending: &Ending,
 ) -> Result<WentThrough, RegistryFault> {
-    if ending.keep {
-        return Ok(WentThrough::default());
-    }
     let due = to_go_through(live, ending).await?;
     let Some((exchange, from)) = due.first() else {
         return Ok(WentThrough::default());
@@ -44,7 +46,11 @@ pub(super) async fn go_through(
     Ok(WentThrough::of(upto.as_deref(), went.rows_affected(), due.len() > 1))
 }
 
+/// None goes while an older batch is set aside.
 async fn to_go_through(live: &mut Live, ending: &Ending) -> Result<Vec<(Uuid, String)>, RegistryFault> {
+    if ending.keep {
+        return Ok(Vec::new());
+    }
     let query = sqlx::query(TO_GO_THROUGH)
         .bind(ending.record.as_str())
         .bind(ending.partner.as_str())

@@ -51,7 +51,11 @@ pub(in crate::registry) const BASE_TABLES: [BaseTable; 14] = [
             ("updated", "更新", "integer"),
             ("same", "未变", "integer"),
             ("deleted", "关闭", "integer"),
-            ("close_after", "快照关闭进行到的主键", "text?"),
+            (
+                "close_after",
+                "快照关闭或撤回进行到的主键(以U+10FFFF起者为已关闭完毕,其后为snapshot_seen核对到的主键)",
+                "text?",
+            ),
         ],
     },
     BaseTable {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::super::changes;
 use super::super::discrepancy::touch::Touched;
 use super::super::fault::{RegistryFault, Step};
-use super::super::merge::closing::{BEHIND_ALL, Closed, Ending, FORGETTING, Looked, STRIDE, Stride, Weighed};
+use super::super::merge::closing::{BEHIND_ALL, Closed, Ending, Looked, STRIDE, Stride, Weighed};
 use super::super::merge::fate::Kind;
 use super::super::merge::held::Held;
 use super::super::numbers::at_once;
@@ -52,15 +52,9 @@ pub(super) fn close_in(
 ) -> Result<Closed, RegistryFault> {
     let place = place(transaction, ending.exchange)?.unwrap_or_default();
     if place.starts_with(BEHIND_ALL) {
-        // Said again: nothing is left to close.
-        return closed(transaction, ending, (0, 0), None);
+        return forget(transaction, tables, ending);
     }
     let table = table_of(tables, &ending.record)?;
-    if place == FORGETTING {
-        write_place(transaction, ending, 0, BEHIND_ALL)?;
-        let (looked, upto) = forget(transaction, table, ending)?;
-        return closed(transaction, ending, (looked, 0), upto);
-    }
     let stride = stride(transaction, table, ending, place.as_str().max(from))?;
     at_once(changes::mark(&mut Within(transaction)))?;
     let mut touched = Touched::by(&ending.record, ending.received_us, ending.exchange);
@@ -80,25 +74,20 @@ pub(super) fn close_in(
     }
     let rows = stride.lacking.len();
     write_place(transaction, ending, rows, stride.upto().unwrap_or(BEHIND_ALL))?;
-    let (mut looked, mut upto) = (0, stride.upto());
+    let mut upto = stride.upto();
     if upto.is_none() {
         note::forget_held_up_to(transaction, ending)?;
-        (looked, upto) = forget(transaction, table, ending)?;
+        upto = stamps::are_due(transaction, ending)?.then_some(BEHIND_ALL);
     }
-    closed(transaction, ending, (stride.looked() + looked, rows as u64), upto)
+    closed(transaction, ending, (stride.looked(), rows as u64), upto)
 }
 
-/// Goes through stamps in one stride, of an ending that stands among those that have ended; gives how many were looked at, and its place when more are left.
-fn forget(
-    connection: &Connection,
-    table: &TableSpec,
-    ending: &Ending,
-) -> Result<(u64, Option<&'static str>), RegistryFault> {
+/// Nothing is left to close: goes through stamps in one stride.
+fn forget(connection: &Connection, tables: &[TableSpec], ending: &Ending) -> Result<Closed, RegistryFault> {
+    let table = table_of(tables, &ending.record)?;
     let went = stamps::go_through(connection, table, ending)?;
-    if went.goes_on {
-        write_place(connection, ending, 0, FORGETTING)?;
-    }
-    Ok((went.looked, went.goes_on.then_some(FORGETTING)))
+    let upto = went.goes_on.then_some(BEHIND_ALL);
+    closed(connection, ending, (went.looked, 0), upto)
 }
 
 /// It was set aside, and newer ones have ended: those that hold what it closes say so.

@@ -13,15 +13,17 @@ use super::super::schema::TableSpec;
 
 const STEP: &str = "forget stamps";
 
-/// The next stride, of the oldest snapshot of which one is to be gone through. None goes while an older batch is set aside.
+/// Whether some are to be gone through.
+pub(super) fn are_due(connection: &Connection, ending: &Ending) -> Result<bool, RegistryFault> {
+    Ok(!to_go_through(connection, ending)?.is_empty())
+}
+
+/// The next stride, of the oldest snapshot of which one is to be gone through.
 pub(super) fn go_through(
     connection: &Connection,
     table: &TableSpec,
     ending: &Ending,
 ) -> Result<WentThrough, RegistryFault> {
-    if ending.keep {
-        return Ok(WentThrough::default());
-    }
     let due = to_go_through(connection, ending)?;
     let Some((exchange, from)) = due.first() else {
         return Ok(WentThrough::default());
@@ -38,7 +40,11 @@ pub(super) fn go_through(
     Ok(WentThrough::of(upto.as_deref(), went as u64, due.len() > 1))
 }
 
+/// None goes while an older batch is set aside.
 fn to_go_through(connection: &Connection, ending: &Ending) -> Result<Vec<(Uuid, String)>, RegistryFault> {
+    if ending.keep {
+        return Ok(Vec::new());
+    }
     let kept = i64::try_from(KEPT_MAX).unwrap_or(i64::MAX);
     let (record, partner, leaf) = (&ending.record, &ending.partner, ending.leaf());
     let mut select = connection.prepare_cached(TO_GO_THROUGH).step(STEP)?;

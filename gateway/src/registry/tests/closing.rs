@@ -328,8 +328,13 @@ async fn a_snapshot_goes_on_where_its_end_was_interrupted(store: Store) {
     let ending = ending(2, None);
     let first = registry.end(Arc::clone(&ending), String::new()).await.unwrap();
     assert_eq!(
-        (first.rows, first.after.is_none(), first.progress.closing),
-        (3, false, true)
+        (
+            first.rows,
+            first.after.is_none(),
+            first.progress.closing,
+            first.progress.closed
+        ),
+        (3, false, true, false)
     );
     assert_eq!(place.query(CLOSED), [id(0), id(1), id(2)]);
     registry.close().await;
@@ -339,7 +344,7 @@ async fn a_snapshot_goes_on_where_its_end_was_interrupted(store: Store) {
     let open = "SELECT citizen_id FROM public_security_resident WHERE _open <> 0";
     assert_eq!(place.query(open), [id(4)]);
     let progress = registry.progress(ending.exchange).await.unwrap().unwrap();
-    assert_eq!(progress.counts, counts(0, 0, 1, 9));
+    assert_eq!((progress.counts, progress.closed), (counts(0, 0, 1, 9), true));
     assert_eq!(place.query("SELECT count(*) FROM history"), ["9"]);
 }
 

@@ -4,6 +4,7 @@ use super::closing::{acts, ended, ending, merged, put};
 use super::fixture::{ANNA, RESIDENT, kept};
 use super::store::{Place, Store, on_both_stores};
 use crate::registry::merge::closing::BEHIND_ALL;
+use crate::registry::merge::late::KEPT_MAX;
 use crate::registry::merge::stamps::{
     GONE_THROUGH, NOTE_PLACE, STAMPS_STRIDE, TO_GO_THROUGH, forget_stamps, last_of_stride,
 };
@@ -15,11 +16,18 @@ on_both_stores! {
     while_an_older_batch_is_set_aside_none_of_them_goes,
     more_stamps_than_one_stride_takes_go_within_one_end,
     an_end_that_is_cut_off_between_two_strides_of_stamps_goes_on_where_it_was,
+    what_a_cut_off_end_left_of_stamps_the_next_end_takes,
     the_stamps_of_a_snapshot_are_gone_through_once,
     an_older_stamp_that_has_a_row_keeps_no_other_from_going,
     a_key_that_has_a_row_stays_stamped,
 }
 
+/// Snapshots that have ended.
+pub(crate) const ENDED: &str = "SELECT count(*) FROM relay_progress WHERE close_after >= '\u{10FFFF}'";
+/// Of so many, the newest, no stamp goes.
+pub(crate) const KEPT: usize = KEPT_MAX;
+/// So many are looked at in one transaction.
+pub(crate) const STRIDE: usize = STAMPS_STRIDE;
 const STAMPS: &str = "SELECT row_key FROM snapshot_seen ORDER BY row_key";
 
 fn id(number: u64) -> String {
@@ -73,7 +81,7 @@ async fn while_an_older_batch_is_set_aside_none_of_them_goes(store: Store) {
 }
 
 /// Stamps of a snapshot beside those that it said, of keys that nobody has.
-fn add_stamps(place: &Place, leaf: u64, many: usize) {
+pub(crate) fn add_stamps(place: &Place, leaf: u64, many: usize) {
     place.execute(&format!(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {many}) \
          INSERT INTO snapshot_seen (exchange, row_key) SELECT s.exchange, 'x' || n.i FROM snapshot s, n WHERE s.leaf = {leaf}"
@@ -88,8 +96,8 @@ async fn more_stamps_than_one_stride_takes_go_within_one_end(store: Store) {
     add_stamps(&place, 4, 2 * STAMPS_STRIDE - 1);
     merged(&registry, rejecting(12)).await;
     let (closed, strides) = ended(&registry, &ending(12, None)).await;
-    // Of leaf 2 four, the last of them not full; of leaf 3 one; of leaf 4 two and one that finds nothing more.
-    assert_eq!((closed, strides), (0, 4 + 1 + 3));
+    // One that closes; of leaf 2 four, the last of them not full; of leaf 3 one; of leaf 4 two and one that finds nothing more.
+    assert_eq!((closed, strides), (0, 1 + 4 + 1 + 3));
     assert_eq!(place.query(STAMPS), (5..=12).map(id).collect::<Vec<_>>());
     assert_eq!(place.query("SELECT max(deleted) FROM relay_progress"), ["0"]);
 }
@@ -107,7 +115,8 @@ async fn an_end_that_is_cut_off_between_two_strides_of_stamps_goes_on_where_it_w
         // Whoever goes on after a crash knows nothing but what the registry tells.
         let closed = registry.end(ending(12, None), String::new()).await.unwrap();
         strides += 1;
-        assert!(closed.progress.closing);
+        // All is closed by the first stride: a copy of the registry that is made now holds a snapshot that has ended.
+        assert!(closed.progress.closing && closed.progress.closed);
         let stamps = place.query(STAMPS);
         assert!(left.is_empty() || stamps.len() < left.len(), "{stamps:?}");
         left = stamps;
@@ -118,7 +127,7 @@ async fn an_end_that_is_cut_off_between_two_strides_of_stamps_goes_on_where_it_w
         }
     }
     assert_eq!(left, (4..=10).chain([12]).map(id).collect::<Vec<_>>());
-    assert_eq!(strides, 5);
+    assert_eq!(strides, 6);
     let state = || {
         let lines = place.query("SELECT row_key, leaf, kind FROM history");
         (
@@ -130,6 +139,18 @@ async fn an_end_that_is_cut_off_between_two_strides_of_stamps_goes_on_where_it_w
     let again = registry.end(ending(12, None), String::new()).await.unwrap();
     assert_eq!((again.after, again.rows, again.looked), (None, 0, 0));
     assert_eq!(state(), before, "said again");
+}
+
+async fn what_a_cut_off_end_left_of_stamps_the_next_end_takes(store: Store) {
+    let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
+    snapshots(&registry, 2..=9, true).await;
+    merged(&registry, rejecting(10)).await;
+    let first = registry.end(ending(10, None), String::new()).await.unwrap();
+    assert_eq!((first.looked, first.after.as_deref()), (1, Some(BEHIND_ALL)));
+    assert!(place.query(STAMPS).contains(&id(2)));
+    // Nobody goes on with it, and the next end finds it ended.
+    snapshots(&registry, 11..=11, false).await;
+    assert_eq!(place.query(STAMPS), (4..=11).map(id).collect::<Vec<_>>());
 }
 
 async fn the_stamps_of_a_snapshot_are_gone_through_once(store: Store) {

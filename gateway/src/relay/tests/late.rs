@@ -34,14 +34,14 @@ fn city(numbers: impl Iterator<Item = usize>) -> RecordBatch {
 }
 
 /// A relay that works when it is told to.
-struct Bench {
-    place: Place,
-    inbox: Inbox,
-    worker: Worker,
+pub(super) struct Bench {
+    pub(super) place: Place,
+    pub(super) inbox: Inbox,
+    pub(super) worker: Worker,
 }
 
 impl Bench {
-    fn new(store: Store) -> Self {
+    pub(super) fn new(store: Store) -> Self {
         let (place, registry) = Place::with(store, &kept(&[&RESIDENT]));
         let inbox = Inbox::beside(&place);
         let settings = RelaySettings {
@@ -53,7 +53,7 @@ impl Bench {
         Self { place, inbox, worker }
     }
 
-    async fn turns(&mut self, count: usize) {
+    pub(super) async fn turns(&mut self, count: usize) {
         for _ in 0..count {
             let rest = self.worker.turn().await.unwrap();
             tokio::time::sleep(rest.min(Duration::from_millis(6))).await;
@@ -61,7 +61,7 @@ impl Bench {
     }
 
     /// Until nothing waits.
-    async fn until_idle(&mut self) {
+    pub(super) async fn until_idle(&mut self) {
         for _ in 0..200 {
             self.turns(1).await;
             if self.inbox.journal.lanes().await.unwrap().is_empty() {
@@ -77,7 +77,7 @@ impl Bench {
         exchange
     }
 
-    async fn snapshot(&self, batch: RecordBatch) {
+    pub(super) async fn snapshot(&self, batch: RecordBatch) {
         self.inbox.put_as(RESIDENT.name, vec![batch], Some("snapshot")).await;
     }
 

@@ -70,12 +70,15 @@ fn a_bundle_of_before_with_other_columns_is_read_as_it_was() {
         .unwrap()
         .valid();
     for (at_s, holding) in [
-        (both.from_s - 1, 0),
-        (both.from_s, 1),
-        (both.until_s, 1),
-        (both.until_s + 1, 0),
+        (both.from_s - 1, Some(both.from_s)),
+        (both.from_s, Some(both.from_s)),
+        (both.from_s + 1, Some(both.from_s + 1)),
+        (both.until_s, Some(both.until_s)),
+        (both.until_s + 1, None),
     ] {
-        assert_eq!(set.uneven_at(at_s * 1_000_000).count(), holding, "{at_s}");
+        let uneven = set.uneven_from(at_s * 1_000_000);
+        let from: Vec<i64> = uneven.into_iter().map(|(_, from_s)| from_s).collect();
+        assert_eq!(from, Vec::from_iter(holding), "{at_s}");
     }
     let plan = set.plans().find(|plan| plan.grant_id() == "deaths-survey").unwrap();
     assert!(plan.output().iter().all(|column| column.name != "sex"));
