@@ -178,6 +178,50 @@ fn a_gateway_without_the_key_of_the_year_does_not_start_and_a_lost_one_is_named_
     });
 }
 
+/// Seventeen digits of a resident id may be the number of something else, so they are looked for; nobody shall read the `0` as an answer about the person.
+#[test]
+fn a_number_that_is_no_id_and_filters_that_nobody_knows_are_told_beside_the_empty_answer() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        push(&running, &gateway, 1..2).await;
+        let kind = |number: &str| person(&gateway, AUDITOR, number, &["--json"]).1["number"].clone();
+        assert_eq!(kind(&nobody(1)), "resident-id");
+        assert_eq!(kind("913207000000000004"), "credit-code");
+        let cut = &nobody(1)[..17];
+        assert_eq!(kind(cut), "other");
+        let (code, _, error) = person(&gateway, AUDITOR, cut, &[]);
+        assert!(
+            code == 0 && error.contains("neither a resident id nor a credit code"),
+            "{error}"
+        );
+        let (_, report, _) = person(&gateway, AUDITOR, cut, &["--report", "-"]);
+        assert!(
+            report.as_str().unwrap().contains("该号码既不是公民身份号码"),
+            "{report}"
+        );
+
+        let settings = format!("officers/{AUDITOR}.toml");
+        let search = |filters: &[&str]| {
+            let ground = ["audit", "search", "--case", "T-1", "--why", "routine", "-c", &settings];
+            gateway.shuguan(&[&ground[..], filters].concat())
+        };
+        let (code, out, error) = search(&["--partner", "nobody", "--record", RESIDENT, "--kind", "pushes"]);
+        assert_eq!(code, 0, "{error}");
+        assert!(!out.contains("nobody"), "{out}");
+        for (filter, is_told) in [("--partner", true), ("--kind", true), ("--record", false)] {
+            assert_eq!(
+                error.contains(&format!("{filter} is none that is known today")),
+                is_told,
+                "{error}"
+            );
+        }
+        let (code, _, error) = search(&["--from", "2026-11-24", "--to", "2026-11-23"]);
+        assert!(code == 3 && error.contains("`to` is not after `from`"), "{error}");
+        assert_eq!(running.stop(), Some(0));
+    });
+}
+
 #[test]
 fn who_may_not_ask_or_asks_without_ground_is_refused_and_not_told() {
     run(async {

@@ -149,7 +149,9 @@ fn search(args: SearchArgs, output: &Output) -> Result<Exit, Failure> {
     sealed(&document, output);
     let unknown = document.get("unknown").and_then(Value::as_array).into_iter().flatten();
     for name in unknown.filter_map(Value::as_str) {
-        output.note(format!("--{name} is none that is known today: of another time, or a slip"));
+        output.note(format!(
+            "--{name} is none that is known today: of another time, or a slip"
+        ));
     }
     if let Some(before) = document.get("next_before").and_then(Value::as_u64) {
         output.note(format!("there may be more: repeat with --before {before}"));

@@ -86,7 +86,9 @@ impl Choices {
             ("kind", &request.kind, &self.kinds),
         ];
         let is_unknown = |asked: &str, known: &[Choice]| !asked.is_empty() && known.iter().all(|one| one.code != asked);
-        let unknown = filters.into_iter().filter(|(_, asked, known)| is_unknown(asked.trim(), known));
+        let unknown = filters
+            .into_iter()
+            .filter(|(_, asked, known)| is_unknown(asked.trim(), known));
         unknown.map(|(name, ..)| name).collect()
     }
 }

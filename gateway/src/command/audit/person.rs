@@ -313,7 +313,10 @@ mod tests {
             report(&json!({ "items": [], "years": years, "number": number }), "T-1")
         };
         let said = whole("resident-id");
-        assert!(said.contains("不重复其号码\n涉及的交换：0 次\n已检索年度：2026\n"), "{said}");
+        assert!(
+            said.contains("不重复其号码\n涉及的交换：0 次\n已检索年度：2026\n"),
+            "{said}"
+        );
         let said = whole("other");
         assert!(said.contains("不重复其号码。该号码既不是公民身份号码"), "{said}");
     }

@@ -176,8 +176,19 @@ fn ask(who: &Who, case: &str, why: &str, output: &Output) -> Result<Exit, Failur
 fn asked(client: &Client, exchange: Uuid, is_meant: impl Fn(&Statement) -> bool) -> Result<Statement, Failure> {
     let document = list(client)?;
     let of_exchange = items(&document).filter(|item| item.get("exchange") == Some(&json!(exchange)));
-    let mut statements = of_exchange.filter_map(|item| Statement::parse(item.get("statement")?.as_str()?));
-    statements.find(is_meant).ok_or_else(|| {
+    let statements = of_exchange.filter_map(|item| Statement::parse(item.get("statement")?.as_str()?));
+    let statements: Vec<Statement> = statements.collect();
+    let is_asked = !statements.is_empty();
+    statements.into_iter().find(is_meant).ok_or_else(|| {
+        if is_asked {
+            return Failure::new(
+                Exit::Refused,
+                "what was asked has another digest than --statement says; nothing was signed",
+            )
+            .then(format!(
+                "read what was asked: shuguan audit unseal approve {exchange} -c HIS.toml"
+            ));
+        }
         Failure::new(Exit::Refused, "nobody asked to open this record within 24 hours")
             .coded("SG8108")
             .then("a security officer: shuguan audit unseal ask EXCHANGE --case NO --why CODE -c HIS.toml")
