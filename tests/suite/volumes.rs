@@ -466,3 +466,50 @@ fn both_volumes_are_accepted_by_every_judge() {
         judges::accept(files, receipt, key);
     }
 }
+
+#[test]
+fn the_first_push_into_a_volume_that_nobody_told_a_partner_of_says_how_to_know_it_and_repeated_is_the_same_batch() {
+    let gateway = Deployment::new();
+    let running = gateway.serve();
+    let client = format!("partners/{POLICE}/client.toml");
+    let push = |n: u32| {
+        let file = format!("{n}.ndjson");
+        std::fs::write(gateway.path(&file), resident(&nobody(n), "某某")).unwrap();
+        let words = [
+            "push",
+            &file,
+            "--record",
+            RESIDENT,
+            "--purpose",
+            "enrolment.registration",
+            "-c",
+            &client,
+            "--json",
+        ];
+        let (code, out, error) = gateway.shuguan(&words);
+        (code, serde_json::from_str(&out).unwrap_or(Value::Null), error)
+    };
+    assert_eq!(push(1).0, 0);
+    turned(&gateway, SECOND);
+    let (code, _, error) = push(2);
+    assert_eq!(code, 6, "{error}");
+    for text in [SECOND, "which the trust file does not know", "shuguan verify keys FILE"] {
+        assert!(error.contains(text), "{text}: {error}");
+    }
+    done(&gateway, &["key", "publish"]);
+    let proof = std::fs::read_dir(gateway.path("trust")).unwrap().filter_map(Result::ok);
+    let proof = proof
+        .map(|entry| entry.path())
+        .find(|path| path.to_string_lossy().contains("volume-"))
+        .unwrap();
+    let old = gateway.path(&format!("partners/{POLICE}/trust.txt"));
+    let new = gateway.path("new.txt");
+    let [proof, old_text, new_text] = [&proof, &old, &new].map(|path| path.to_str().unwrap());
+    let (code, _, error) = gateway.shuguan(&["verify", "keys", proof, "--trust", old_text, "-o", new_text]);
+    assert_eq!(code, 0, "{error}");
+    std::fs::rename(&new, &old).unwrap();
+    let (code, pushed, error) = push(2);
+    assert_eq!(code, 0, "{error}");
+    assert_eq!(gateway.leaves_of("push").len(), 2, "{pushed}");
+    assert_eq!(running.stop(), Some(0));
+}

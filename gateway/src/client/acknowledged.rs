@@ -6,7 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use shuguan_ledger::checkpoint::Checkpoint;
 use shuguan_ledger::leaf::PushEvent;
+use shuguan_ledger::receipt::Receipt;
 use shuguan_ledger::trust::Trust;
 
 use super::deliver::{Feed, Pushed, Undelivered};
@@ -29,7 +31,7 @@ pub(super) fn answered(trust: &Trust, feed: &Feed<'_>, digest: &[u8; 32], answer
     let sent = sent(feed, bytes);
     let proven = push_of(text, trust, Some(&pushed.exchange), &sent)
         .and_then(|(index, event)| bears_out(&event, &pushed).map(|()| index));
-    pushed.index = proven.map_err(|error| not_proven(&pushed.exchange, &error))?;
+    pushed.index = proven.map_err(|error| not_proven((text, trust), &pushed.exchange, &error))?;
     keep(feed, text, digest, &mut pushed)?;
     Ok(pushed)
 }
@@ -54,7 +56,7 @@ pub(super) async fn known(
     };
     let bytes = std::fs::metadata(feed.file).map_or(0, |file| file.len());
     let proven = push_of(&text, trust, Some(exchange), &sent(feed, bytes));
-    let (_, event) = proven.map_err(|error| not_proven(exchange, &error))?;
+    let (_, event) = proven.map_err(|error| not_proven((&text, trust), exchange, &error))?;
     // They are shown, and are no proof: without them the answer is the same.
     let path = format!("/v1/exchanges/{exchange}/rejects?format=json");
     let rejects = match event.rej {
@@ -98,7 +100,24 @@ fn bears_out(event: &PushEvent, pushed: &Pushed) -> Result<(), NotOurs> {
     same("repeated", event.rep, pushed.repeated)
 }
 
-fn not_proven(exchange: &str, error: &NotOurs) -> Failure {
+/// The log that a receipt names, when the trust file knows none of that name: a volume or a successor that began since, perhaps.
+fn unknown_log(text: &str, trust: &Trust) -> Option<String> {
+    let receipt = Receipt::parse(text).ok()?;
+    let origin = Checkpoint::unverified(&receipt.checkpoint).ok()?.origin;
+    trust.keys_of(&origin).spans().is_empty().then_some(origin)
+}
+
+fn not_proven((text, trust): (&str, &Trust), exchange: &str, error: &NotOurs) -> Failure {
+    if let Some(origin) = unknown_log(text, trust) {
+        return Failure::new(
+            Exit::NotProven,
+            format!("the receipt of {exchange} is of the log `{origin}`, which the trust file does not know"),
+        )
+        .then(
+            "when the log has begun a volume or a successor, its operator gives out volume-*.tlog-proof: `shuguan verify keys FILE --trust trust.txt -o NEW` \
+             proves it from the key that is trusted; with NEW in its place repeat this command: the batch is not taken twice. Until then do not count it as delivered",
+        );
+    }
     Failure::new(
         Exit::NotProven,
         match error {

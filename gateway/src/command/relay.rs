@@ -216,7 +216,11 @@ fn of_discarded(discarded: &Value) -> String {
 }
 
 fn status(config: &Path, output: &Output) -> Result<Exit, Failure> {
-    let config = config::load(config)?;
+    let config = config::load(config).map_err(|fault| match ClientSettings::load(config) {
+        Ok(_) => Failure::new(Exit::Usage, format!("`{}` is an officer's file", config.display()))
+            .then("shuguan relay status -c shuguan.toml, on the gateway's host; relay list says it to an operator from anywhere"),
+        Err(_) => fault,
+    })?;
     let address = config.listen.health;
     let text = get(address, "/readyz").map_err(|error| {
         Failure::new(
