@@ -225,6 +225,7 @@ fn begin_again(feed: &Feed<'_>) -> Result<(), Failure> {
     let digest = crate::pki::hex(&digest_of(feed.file)?);
     adopt_earlier(feed.file, feed.state, &digest)?;
     let path = state_path(feed.file, feed.state);
+    bring_back(feed, &path, &digest)?;
     match PushState::load(&path)? {
         Some(state) if !state.is_open() || state.refused || state.unheard_since(&path, now_us()).is_some() => {
             PushState::forget(&path)
@@ -244,6 +245,7 @@ pub async fn attempt_once(
     let hex = crate::pki::hex(&digest);
     adopt_earlier(feed.file, feed.state, &hex)?;
     let path = state_path(feed.file, feed.state);
+    bring_back(feed, &path, &hex)?;
     let stated = feed;
     let (feed, content_type) = &as_before(feed, &path, &hex)?;
     let manner = feed.asked.canonical();
@@ -274,6 +276,32 @@ pub async fn attempt_once(
     Ok(pushed)
 }
 
+/// Brings back the state of what was sent, when the same file was sent as something else since: with a slip in the purpose, say, which was refused.
+///
+/// # Errors
+/// When a state cannot be read, written or renamed.
+pub fn bring_back(feed: &Feed<'_>, path: &Path, digest: &str) -> Result<(), Failure> {
+    // In a drop folder most files are new, and to look through it for each would take the square of their number.
+    if feed.tie.is_some() && !path.exists() {
+        return Ok(());
+    }
+    let form = match &feed.content_type {
+        Some(content_type) => content_type.clone(),
+        None => detect(feed.file)?.content_type(),
+    };
+    let manner = feed.asked.canonical();
+    PushState::bring_back(path, digest, |state| {
+        was_sent(state)
+            && state.is_of(digest, feed.record, feed.purpose, &manner)
+            && (state.content_type.is_empty() || same_form(&form, &state.content_type))
+    })
+}
+
+/// Whether it was taken, or may have been.
+fn was_sent(state: &PushState) -> bool {
+    state.is_open() || state.exchange.is_some()
+}
+
 /// The feed as it is sent, with its content type. What was taken or may have been goes as it went first, whatever is said of its count and charset by now: the gateway
 /// knows its key for that alone. Another sheet or form is another batch.
 ///
@@ -281,7 +309,6 @@ pub async fn attempt_once(
 /// [`Undelivered::Unheard`].
 fn as_before<'f>(feed: &Feed<'f>, path: &Path, digest: &str) -> Result<(Feed<'f>, String), Undelivered> {
     let mut feed = feed.clone();
-    let was_sent = |state: &PushState| state.is_open() || state.exchange.is_some();
     let before = PushState::load(path)?.filter(|state| was_sent(state) && state.digest == digest);
     if let Some(mut before) = before
         && (before.record.as_str(), before.purpose.as_str()) == (feed.record, feed.purpose)

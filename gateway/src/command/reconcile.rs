@@ -35,7 +35,7 @@ WHAT IT NAMES
                  the .ack before it
   unanswered     a file was sent, and no answer is here: push it again. For 7 days its key makes that harmless; later push refuses it (8), so look
                  whether the log has it, as missing-here with this record type, length and time, and only otherwise send it --again.
-                 NAME.(16 digits).shuguan-push is of a file whose name another took since: remove it when you know
+                 NAME.(16 digits).shuguan-push is of a file whose name another took since, or that was sent as something else since: remove it when you know
   doubled        one file under two exchanges
   refused        the gateway refused it
   not-relayed    accepted, not in the registry yet

@@ -20,7 +20,9 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::push;
 use super::sheet::SheetArgs;
-use crate::client::deliver::{Asked, Feed, Pushed, Undelivered, attempt_once, constants, digest_of, wait_before};
+use crate::client::deliver::{
+    Asked, Feed, Pushed, Undelivered, attempt_once, bring_back, constants, digest_of, wait_before,
+};
 use crate::client::outbox::{Item, Outbox, Said, beside};
 use crate::client::state::{Done, PushState, state_path};
 use crate::client::tied::Tie;
@@ -216,6 +218,16 @@ impl Watcher<'_> {
             tie: Some(self.watch.tie),
             again: false,
             patience: Duration::ZERO,
+        };
+        let before = match before {
+            Some(_) => {
+                match bring_back(&feed, &path, &hex(&digest)) {
+                    Err(_) if has_changed(item) => return Ok(Fate::Changed),
+                    done => done?,
+                }
+                PushState::load(&path)?
+            }
+            None => None,
         };
         let known = if before.is_some() {
             Known::Nothing
