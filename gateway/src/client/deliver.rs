@@ -174,7 +174,7 @@ pub async fn push_file(client: &Client, trust: &Trust, feed: &Feed<'_>, output: 
     let mut attempt = 1;
     let mut pushed = loop {
         let progress = Progress::start(feed.file, attempt, output)?;
-        let result = attempt_once(client, trust, feed, &progress.bar).await;
+        let result = attempt_once(client, trust, feed, &progress).await;
         progress.end();
         let error = match result {
             Ok(pushed) => break pushed,
@@ -239,7 +239,7 @@ pub async fn attempt_once(
     client: &Client,
     trust: &Trust,
     feed: &Feed<'_>,
-    bar: &ProgressBar,
+    progress: &Progress,
 ) -> Result<Pushed, Undelivered> {
     let digest = digest_of(feed.file)?;
     let hex = crate::pki::hex(&digest);
@@ -263,7 +263,8 @@ pub async fn attempt_once(
     let was_open = state.is_open();
     state.make_way(&path)?;
     state.note_sent(&path, now_us())?;
-    let answer = send_once(client, feed, &state.key, content_type, &digest, bar).await;
+    progress.tell();
+    let answer = send_once(client, feed, &state.key, content_type, &digest, &progress.bar).await;
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => return Err(failed(state, &path, was_open, error)?),
@@ -517,21 +518,39 @@ pub fn detect(path: &Path) -> Result<Layout, Failure> {
     Ok(Layout::detect(&path.display().to_string(), &head))
 }
 
-/// Bytes sent of one attempt: a bar at a terminal, a plain line otherwise.
-struct Progress {
+/// Bytes sent of one attempt: a bar at a terminal, a plain line otherwise, once it is sent and not only asked for.
+#[derive(Debug)]
+pub struct Progress {
     bar: ProgressBar,
+    line: Option<(String, Output)>,
 }
 
 impl Progress {
+    /// Shows nothing.
+    pub fn hidden() -> Self {
+        Self {
+            bar: ProgressBar::hidden(),
+            line: None,
+        }
+    }
+
+    fn tell(&self) {
+        if let Some((line, output)) = &self.line {
+            output.note(line);
+        }
+    }
+
     fn start(file: &Path, attempt: u32, output: &Output) -> Result<Self, Failure> {
         let bytes = std::fs::metadata(file).map_err(|error| unreadable(file, error))?.len();
         let bar = ProgressBar::new(bytes);
+        let mut line = None;
         if output.shows_progress() {
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         } else {
             bar.set_draw_target(ProgressDrawTarget::hidden());
             if !std::io::stderr().is_terminal() {
-                output.note(format!("sending {} ({bytes} bytes), attempt {attempt}", file.display()));
+                let text = format!("sending {} ({bytes} bytes), attempt {attempt}", file.display());
+                line = Some((text, *output));
             }
         }
         if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}") {
@@ -543,7 +562,7 @@ impl Progress {
         } else {
             format!("{name} (attempt {attempt})")
         });
-        Ok(Self { bar })
+        Ok(Self { bar, line })
     }
 
     fn end(&self) {
