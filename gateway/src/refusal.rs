@@ -38,7 +38,7 @@ refusals! {
     CertificateRevoked "SG1104" "certificate-revoked" "证书已吊销" "the certificate is revoked" "ask the gateway's security officer for a new one";
     RevocationListExpired "SG1105" "crl-expired" "吊销列表已过期" "the gateway's revocation list is too old to judge a certificate" "the operator must run `shuguan crl issue`";
     CertificateProfile "SG1106" "certificate-profile" "证书不符合规范" "the certificate does not follow the partner profile" "`shuguan cert inspect` shows what it says; ask the gateway's security officer for one by the profile";
-    WrongRole "SG1107" "wrong-role" "证书角色不适用于此端口" "a certificate of this role may not use this listener or route" "agencies push, the registry and whoever has a grant for it pull and compare, each at the feed listener; officers use the console listener: `shuguan catalog` shows what a certificate may do";
+    WrongRole "SG1107" "wrong-role" "证书角色不适用于此端口" "a certificate of this role may not use this listener or route" "agencies push, the registry pulls and compares, both at the feed listener: `shuguan catalog`; officers use the console listener";
     UnknownPartner "SG1108" "unknown-partner" "单位未登记" "no partner has this identity" "the policy officer must add it to partners.toml";
     HandshakeFailed "SG1109" "handshake-failed" "TLS握手失败" "the TLS handshake failed" "the gateway speaks TLS 1.3 only";
 

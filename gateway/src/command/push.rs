@@ -38,7 +38,8 @@ DROP FOLDER
   when that is lost, its .ack tells by a last line that only this client can write and read whether it is of this content.
 
 EXIT CODES
-  0 all accepted · 1 local failure · 3 refused, or recalled before: --again · 4 not reached (repeat) · 5 some rows rejected · 6 the receipt does not verify · 7 rate limited
+  0 all accepted · 1 local failure · 3 refused, or recalled before: --again · 4 not reached (repeat) · 5 some rows rejected
+  6 the receipt does not verify · 7 rate limited
   8 sent before and never answered, over 7 days ago or declared otherwise, so not known whether it was taken: reconcile, then --again")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct PushArgs {

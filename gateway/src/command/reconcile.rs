@@ -42,8 +42,8 @@ WHAT IT NAMES
   contradicted   a receipt that the log does not bear out: the log was changed, or cut
   withheld       the exchanges of a partner are numbered 1, 2, 3 …; the list lacks these numbers: something was sealed in our name and is kept from us
 
-Each entry of the list of `--server` is proved by itself, and the numbers show that none was left out up to the last one. That one is relayed is the gateway's word:
-its leaf says what became of the rows, which no partner is told; an auditor may show it. What is newer than that shows with the
+Each entry of the list of `--server` is proved by itself, and the numbers show that none was left out up to the last one. That one is relayed is the
+gateway's word: its leaf says what became of the rows, which no partner is told; an auditor may show it. What is newer than that shows with the
 next receipt; the whole log (`--log`) shows it at once.
 
 EXIT CODES

@@ -56,7 +56,7 @@ pub struct HeaderNotes {
 /// What is said of them.
 pub(crate) const PARTIAL: &str = "rows with only a part of a field that stands in several columns (an address without its street): read without that field";
 
-const UNDIVIDED: &str = "the header row is one name with `;` in it: columns are divided by commas, tabs or `|`; save it as CSV with commas, or as a workbook";
+const UNDIVIDED: &str = "the header row is one name with `;` in it: columns are divided by commas, tabs or `|`";
 
 /// A name of a field that is read under another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -199,12 +199,15 @@ impl HeaderNotes {
             })
             .collect();
         if recognised.is_empty() {
-            let meant = unknown.iter().filter(|name| is_name(name) && is_long(name));
+            let undivided = matches!(unknown, [only] if only.contains(';'));
+            let meant = unknown
+                .iter()
+                .filter(|name| !undivided && is_name(name) && is_long(name));
             let meant = meant.map(|name| UnknownHeader::of(record, &missing, name));
             return Self {
                 unknown: meant.filter(|of| of.nearest.is_some()).collect(),
                 missing,
-                undivided: matches!(unknown, [only] if only.contains(';')),
+                undivided,
                 ..Self::default()
             };
         }

@@ -9,6 +9,7 @@ use shuguan_adapters::layout::Layout;
 use super::{CheckArgs, header_notes};
 use crate::command::exit::Failure;
 use crate::exchange::batch::refusal_of;
+use crate::exchange::report::HeaderNotes;
 use crate::refusal::Refusal;
 
 /// Names of the header row that are listed.
@@ -28,25 +29,32 @@ pub(super) fn unreadable(
     };
     // Of a file in another charset no name was read.
     let headers = match refusal {
-        Refusal::BadEncoding => Vec::new(),
-        _ => header_notes(args, wanted, decoder).lines(),
+        Refusal::BadEncoding => HeaderNotes::default(),
+        _ => header_notes(args, wanted, decoder),
     };
-    let found = matches!(error, Unreadable::BadHeaderRow { .. }).then(|| found(decoder));
-    let why: Vec<String> = std::iter::once(reason(args, layout, error))
+    let is_header = matches!(error, Unreadable::BadHeaderRow { .. });
+    let found = (is_header && !headers.undivided).then(|| found(decoder));
+    let why: Vec<String> = std::iter::once(reason(args, layout, error, decoder))
         .chain(found)
-        .chain(headers)
+        .chain(headers.lines())
         .collect();
+    let next = if headers.undivided {
+        "save it as CSV with commas, or as a workbook (.xlsx)".to_owned()
+    } else {
+        next(args, layout, error, refusal)
+    };
     Failure::local(refusal.en())
         .coded(refusal.code())
         .at(place)
         .because(why.join("\n         "))
-        .then(next(args, layout, error, refusal))
+        .then(next)
 }
 
 /// What the decoder says. Of a charset that nobody stated, that its first bytes showed it.
-fn reason(args: &CheckArgs, layout: &Layout, error: &Unreadable) -> String {
-    let is_stated = args.charset.is_some() || args.content_type.is_some() || args.laid_out.is_named();
-    let shown = layout.encoding.name();
+fn reason(args: &CheckArgs, layout: &Layout, error: &Unreadable, decoder: &Decoder) -> String {
+    let is_said = args.charset.is_some() || args.content_type.is_some() || args.laid_out.is_named();
+    let is_stated = is_said && !layout.open;
+    let shown = decoder.encoding().unwrap_or(layout.encoding).name();
     match error {
         Unreadable::BadEncoding { .. } if is_stated => format!("{error}, {shown}"),
         Unreadable::BadEncoding { .. } => format!("{error}, {shown}, as its first bytes show; no charset was stated"),
@@ -65,8 +73,7 @@ fn reason(args: &CheckArgs, layout: &Layout, error: &Unreadable) -> String {
 fn found(decoder: &Decoder) -> String {
     let known = decoder.recognised();
     if known.is_empty() {
-        let names = decoder.unknown_headers().len();
-        return format!("found: none of its {names} names is one of a field; it may be a record and no header row");
+        return "found: no name of a field; it may be a record and no header row".to_owned();
     }
     let shown = known.iter().take(FOUND_MAX);
     let shown: Vec<String> = shown
@@ -89,7 +96,8 @@ fn next(args: &CheckArgs, layout: &Layout, error: &Unreadable, refusal: Refusal)
             "name the charset: `--charset utf-8`; where it is gb18030 after all, save it as UTF-8".to_owned()
         }
         Unreadable::BadEncoding { .. } | Unreadable::WrongCharset { .. } | Unreadable::CharsetUnclear => {
-            "name the charset in which it was written: `--charset gb18030` or `--charset utf-8`".to_owned()
+            "save it as CSV UTF-8, or name the charset in which it was written: `--charset gb18030` or `--charset utf-8`"
+                .to_owned()
         }
         Unreadable::BadHeaderRow { .. } => {
             let headers = args.record.fields.iter().filter(|field| field.required);
