@@ -143,19 +143,19 @@ pub enum Unreadable {
     /// A workbook or table that is damaged, too large, protected, or of another form.
     #[error(transparent)]
     File(#[from] FileFault),
-    /// A byte sequence that the declared charset does not have, where it is not sure to which record it belongs.
-    #[error("byte {offset} (line {line}) is not in the declared charset")]
+    /// A byte sequence that the charset does not have which is declared, or which the first bytes show, where it is not sure to which record it belongs.
+    #[error("byte {offset} (line {line}) is no character of the charset that it is read in")]
     BadEncoding {
         /// Bytes before it.
         offset: u64,
         /// 1-based.
         line: u64,
     },
-    /// The file shows another charset than the declared one.
-    #[error("declared as {declared}, but by its {by} it is {found}")]
+    /// The file shows another charset than the declared one, or one that is not read.
+    #[error("{}by its {by} it is {found}", declared_as(*declared))]
     WrongCharset {
-        /// `utf-8` or `gb18030`.
-        declared: &'static str,
+        /// `utf-8` or `gb18030`; none where nobody declared any.
+        declared: Option<&'static str>,
         /// `utf-8`, `utf-16`, `gb18030` or `another charset`.
         found: &'static str,
         /// What shows it: `byte order mark`, `first bytes`, `bytes so far` or `XML declaration`.
@@ -173,7 +173,7 @@ pub enum Unreadable {
         why: TrailerFault,
     },
     /// The header row lacks required wanted fields, or has one name twice.
-    #[error("header row: missing {missing:?}, named twice {twice:?}")]
+    #[error("header row: {}", lacking(missing, twice))]
     BadHeaderRow {
         /// Required wanted fields without a header.
         missing: Vec<&'static str>,
@@ -270,7 +270,35 @@ impl HeaderDoubt {
     }
 }
 
+fn declared_as(declared: Option<&str>) -> String {
+    declared.map_or_else(String::new, |declared| format!("declared as {declared}, but "))
+}
+
+fn lacking(missing: &[&str], twice: &[&str]) -> String {
+    let told = [("missing", missing), ("named twice", twice)];
+    let told = told.iter().filter(|(_, fields)| !fields.is_empty());
+    let told: Vec<String> = told
+        .map(|(what, fields)| format!("{what} {}", fields.join(", ")))
+        .collect();
+    if told.is_empty() {
+        return "it names no field".to_owned();
+    }
+    told.join("; ")
+}
+
 impl Unreadable {
+    /// Where nobody declared a charset, the same of the bytes alone.
+    pub(crate) fn undeclared(self) -> Self {
+        match self {
+            Self::WrongCharset { found, by, .. } => Self::WrongCharset {
+                declared: None,
+                found,
+                by,
+            },
+            other => other,
+        }
+    }
+
     /// The 1-based line that it concerns, where it concerns one.
     pub fn line(&self) -> Option<u64> {
         match self {

@@ -137,7 +137,8 @@ impl Transcoder {
         if self.open {
             self.decide(head)?;
         }
-        let mark = check_head(head, self.encoding, whole)?;
+        let mark = check_head(head, self.encoding, whole);
+        let mark = mark.map_err(|error| if self.open { error.undeclared() } else { error })?;
         self.offset = mark as u64;
         self.stage = if self.open && head.is_ascii() {
             Stage::Ascii
@@ -411,9 +412,14 @@ pub(crate) fn not_gb18030() -> Unreadable {
     wrong(Encoding::Gb18030, Encoding::Utf8.name(), "bytes so far")
 }
 
+/// Whether a file says of itself that it is UTF-16, which is not read.
+pub(crate) fn is_utf16(head: &[u8]) -> bool {
+    head.starts_with(&[0xfe, 0xff]) || head.starts_with(&[0xff, 0xfe])
+}
+
 /// Bytes of the byte order mark at the start, or the refusal of a mark that contradicts the declared charset.
 fn mark_len(head: &[u8], encoding: Encoding) -> Result<usize, Unreadable> {
-    let found = if head.starts_with(&[0xfe, 0xff]) || head.starts_with(&[0xff, 0xfe]) {
+    let found = if is_utf16(head) {
         Some((None, "utf-16", 2))
     } else if head.starts_with(UTF8_MARK) {
         Some((Some(Encoding::Utf8), "utf-8", 3))
@@ -431,7 +437,7 @@ fn mark_len(head: &[u8], encoding: Encoding) -> Result<usize, Unreadable> {
 
 fn wrong(declared: Encoding, found: &'static str, by: &'static str) -> Unreadable {
     Unreadable::WrongCharset {
-        declared: declared.name(),
+        declared: Some(declared.name()),
         found,
         by,
     }

@@ -12,6 +12,7 @@ pub mod discrepancies;
 pub mod doctor;
 pub mod exit;
 pub mod explain;
+mod help;
 pub mod init;
 pub mod key;
 mod layout;

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use shuguan::command::{self, Cli};
 
 /// An exchange is many small pieces, made on one thread and freed on another: glibc's allocator takes a sixth of its time.
@@ -11,5 +10,5 @@ use shuguan::command::{self, Cli};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    command::main(Cli::parse())
+    command::main(Cli::from_process())
 }

@@ -38,11 +38,11 @@ refusals! {
     CertificateRevoked "SG1104" "certificate-revoked" "证书已吊销" "the certificate is revoked" "ask the gateway's security officer for a new one";
     RevocationListExpired "SG1105" "crl-expired" "吊销列表已过期" "the gateway's revocation list is too old to judge a certificate" "the operator must run `shuguan crl issue`";
     CertificateProfile "SG1106" "certificate-profile" "证书不符合规范" "the certificate does not follow the partner profile" "`shuguan cert inspect` shows what it says; ask the gateway's security officer for one by the profile";
-    WrongRole "SG1107" "wrong-role" "证书角色不适用于此端口" "a certificate of this role may not use this listener or route" "agencies and the registry use the feed listener, officers the console listener";
+    WrongRole "SG1107" "wrong-role" "证书角色不适用于此端口" "a certificate of this role may not use this listener or route" "agencies push, the registry pulls and compares, both at the feed listener: `shuguan catalog`; officers use the console listener";
     UnknownPartner "SG1108" "unknown-partner" "单位未登记" "no partner has this identity" "the policy officer must add it to partners.toml";
     HandshakeFailed "SG1109" "handshake-failed" "TLS握手失败" "the TLS handshake failed" "the gateway speaks TLS 1.3 only";
 
-    BadRequest "SG2101" "bad-request" "请求格式错误" "the request is malformed" "see `detail`; `shuguan push` and `shuguan pull` make requests that are taken: `shuguan push --help`";
+    BadRequest "SG2101" "bad-request" "请求格式错误" "the request is malformed" "see `detail`; how it is said shows the `--help` of the command that asked";
     MissingPurpose "SG2102" "missing-purpose" "缺少用途" "the header `Exchange-Purpose` is missing or unreadable" "send `Exchange-Purpose: enrolment.registration` or another purpose of your grant: `shuguan catalog`";
     BadIdempotencyKey "SG2103" "bad-idempotency-key" "缺少幂等键或格式错误" "the header `Idempotency-Key` is missing or not 1 to 128 visible characters" "send a fresh UUID for each batch, and the same one when repeating it";
     KeyReused "SG2104" "idempotency-key-reused" "幂等键已用于其他内容" "this idempotency key was used with other content" "send new content under a new key";
@@ -57,7 +57,7 @@ refusals! {
     InboxOverdue "SG2122" "inbox-overdue" "已受理批次待入库超时" "a batch of yours waits for the registry for longer than any may; it is kept, and nothing new is taken until it is in" "keep the batch and repeat after the time in `Retry-After`; the operator sees what holds the registry up: `shuguan relay status`";
     SpoolFull "SG2121" "spool-full" "提取暂存空间已满" "prepared extracts fill the room that they may take" "fetch what is ready, and ask again after the time in `Retry-After`; the operator sets `spool_bytes_max`";
     ModeUnsupported "SG2113" "mode-unsupported" "不支持的交换方式" "this `Exchange-Mode` is not offered" "send `upsert`, `delta` or `snapshot`, or leave the header out";
-    NotFound "SG2114" "not-found" "未找到" "there is no such thing, or it is not yours" "see what there is for you: `shuguan catalog`";
+    NotFound "SG2114" "not-found" "未找到" "there is no such thing, or it is not yours" "compare the id or path with the one that was answered; an exchange shows to its own partner alone: `shuguan status EXCHANGE`; types and datasets of yours: `shuguan catalog`";
     MethodNotAllowed "SG2115" "method-not-allowed" "方法不允许" "this route does not take this method" "`shuguan push` and `shuguan pull` use the methods that are taken: `shuguan push --help`";
     Draining "SG2116" "draining" "网关正在停止" "the gateway is shutting down" "repeat after the time in `Retry-After`";
     Overloaded "SG2117" "overloaded" "网关繁忙" "the gateway has as much work as it may take" "repeat after the time in `Retry-After`";
@@ -82,9 +82,9 @@ refusals! {
 
     UnsupportedType "SG3101" "unsupported-type" "不支持的文件格式" "this `Content-Type` or charset is not taken" "send a type that `shuguan push --help` names, e.g. `text/csv`, `charset=utf-8` or `charset=gb18030`";
     UnsupportedCoding "SG3102" "unsupported-coding" "不支持的内容编码" "this `Content-Encoding` is not taken" "send `gzip` or `zstd`, or the body uncompressed";
-    BadEncoding "SG3103" "bad-encoding" "字符编码错误" "the body is not in the charset that it declares" "check the charset: `shuguan check FILE --record …`";
+    BadEncoding "SG3103" "bad-encoding" "字符编码错误" "the body is not in the charset that it declares or that its first bytes show" "check the charset: `shuguan check FILE --record …`";
     BadHeaderRow "SG3104" "bad-header-row" "表头错误" "the header row lacks a required field or names one twice" "compare with `shuguan catalog`";
-    TooManyRejects "SG3105" "too-many-rejects" "不合格记录过多" "more records are rejected than the configured share" "see `errors`; correct the file: `shuguan check FILE --record …`";
+    TooManyRejects "SG3105" "too-many-rejects" "不合格记录过多" "more records are rejected than the configured share" "correct the rows that are listed, in the answer or by `shuguan rejects EXCHANGE`; before it is sent again: `shuguan check FILE --record …`";
     Unreadable "SG3106" "unreadable" "文件无法读取" "the body as a whole cannot be read as the declared format" "check the file: `shuguan check FILE --record …`";
     BadCompression "SG3109" "bad-compression" "压缩内容损坏" "the compressed content is damaged, ends early or is of another coding" "compress the file anew, or send it uncompressed";
     ExpandsTooFar "SG3110" "expands-too-far" "解压后过大" "the compressed content unpacks to more than is taken, or to far more than its size" "split the file, or send it uncompressed";
@@ -102,7 +102,7 @@ refusals! {
     NoSuchSheet "SG3124" "no-such-sheet" "没有该工作表" "the workbook has no sheet of the name that was asked for" "name one of its sheets: `--sheet NAME`";
     UnreadColumn "SG3125" "unread-column" "字段类型不支持(备注等)" "a granted field lies in a column whose type is not read, such as a memo in a file of its own" "convert the column into text of fixed width";
     SeveralSheets "SG3127" "several-sheets" "多个工作表含有记录" "several sheets of the workbook hold records of this type, and none was named" "name the sheet that is meant, or send each by itself: `--sheet NAME`, or of a page `--sheet-number N`";
-    EmptyBatch "SG3107" "empty-batch" "没有记录" "the body holds no record" "nothing was sent";
+    EmptyBatch "SG3107" "empty-batch" "没有记录" "the body holds no record" "look at the file: below its header row there is none, or it is another sheet or file than was meant: `shuguan check FILE --record …`";
     SecrecyMark "SG3120" "secrecy-mark" "含有密级标志" "a row bears a secrecy mark; nothing of the batch was taken" "take what is classified out of the file: nothing that bears a secrecy mark may come this way";
 
     UnknownRecordType "SG4101" "unknown-record-type" "数据类不存在" "there is no such record type" "see what may be pushed: `shuguan catalog`";

@@ -322,7 +322,10 @@ fn the_commands_of_a_partner_end_with_the_codes_of_the_table() {
         assert_eq!(code, 0, "{error}");
         assert!(out.contains("shuguan.push"), "{out}");
         // Running it again is harmless.
-        let again: serde_json::Value = serde_json::from_str(&push("good.ndjson", &police, &[]).1).unwrap();
+        assert!(error.contains("sending good.ndjson"), "{error}");
+        let (_, again, error) = push("good.ndjson", &police, &[]);
+        assert!(!error.contains("sending"), "it is asked for: {error}");
+        let again: serde_json::Value = serde_json::from_str(&again).unwrap();
         let first: serde_json::Value = serde_json::from_str(&out).unwrap();
         assert_eq!(find(&again, "exchange"), find(&first, "exchange"));
         assert_eq!(push("mixed.csv", &police, &[]).0, 5);
@@ -392,6 +395,32 @@ fn check_warns_where_a_gateway_would_refuse_the_good_records_with_the_bad() {
         &["check", "mixed.csv", "--record", RESIDENT, "--reject-percent", "101"],
     );
     assert_eq!(code, 2);
+}
+
+#[test]
+fn what_check_gives_to_a_program_is_one_table_with_numbers_as_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mixed.csv"), mixed()).unwrap();
+    let check = |form: &str| {
+        let arguments = ["check", "mixed.csv", "--record", RESIDENT, "--format", form];
+        let (code, out, error) = shuguan(folder.path(), &arguments);
+        assert_eq!(code, 5, "{error}");
+        assert!(
+            error.contains("rows") && error.contains("原因"),
+            "counts by code: {error}"
+        );
+        out
+    };
+    for line in check("ndjson").lines() {
+        let reject: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(reject["row"].is_u64() && reject["line"].is_u64(), "{line}");
+        assert!(reject["cell"].is_string() && reject["code"].is_string(), "{line}");
+    }
+    for (form, between) in [("csv", ','), ("tsv", '\t')] {
+        let out = check(form);
+        let columns: Vec<usize> = out.lines().map(|line| line.matches(between).count()).collect();
+        assert_eq!(columns, [7, 7], "{out}");
+    }
 }
 
 /// Ten good rows and one that is not.

@@ -198,6 +198,34 @@ fn the_acks_of_a_drop_folder_are_receipts_and_each_difference_is_named() {
 }
 
 #[test]
+fn a_push_that_no_witness_has_signed_yet_is_waited_for_and_then_told() {
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    std::fs::create_dir(gateway.path("outbox")).unwrap();
+    std::fs::write(gateway.path("outbox/a.csv"), clean(RESIDENT, CSV_UTF8, 5, 1)).unwrap();
+    assert_eq!(push(&gateway, "outbox/a.csv"), 0);
+    let log = std::fs::read_to_string(gateway.path("trust/log.vkey")).unwrap();
+    let witness = include_str!("../../gateway/ledger/src/cosignature/vkey.txt").trim();
+    let trust = format!("log {}\nwitness w {witness}\nquorum w\n", log.trim());
+    std::fs::write(gateway.path("witnessed.txt"), trust).unwrap();
+    let arguments = [
+        "reconcile",
+        "outbox",
+        "--trust",
+        "witnessed.txt",
+        "--json",
+        "--server",
+        "-c",
+        SETTINGS,
+    ];
+    let (code, out, error) = gateway.shuguan(&arguments);
+    assert_eq!(code, 6, "{error}");
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_ne!(document["unwitnessed"], 0, "{document}");
+    assert_eq!(document["logged"], 1, "{document}");
+}
+
+#[test]
 fn an_exchange_that_the_gateway_keeps_out_of_its_list_is_missed_by_its_number() {
     let gateway = Deployment::new();
     let running = gateway.serve();

@@ -171,6 +171,39 @@ fn marked_and_pushed_again(titles: &str) {
         &client,
     ]);
     assert_eq!(other.0, 1, "{}", other.2);
+    // Corrected in place before the report was joined, with a row less: the marks would stand at good rows.
+    let (name, end) = (gateway.path("june.csv"), feed.len() - 1);
+    let cut = feed.iter().take(end).rposition(|byte| *byte == b'\n').unwrap() + 1;
+    std::fs::write(&name, &feed[..cut]).unwrap();
+    let join = |more: &[&str]| {
+        let arguments = [
+            "rejects",
+            &exchange,
+            "--join",
+            "june.csv",
+            "-o",
+            "changed.csv",
+            "-c",
+            &client,
+        ];
+        gateway.shuguan(&[&arguments[..], more].concat())
+    };
+    let (code, _, error) = join(&[]);
+    assert_eq!((code, gateway.path("changed.csv").exists()), (1, false), "{error}");
+    assert!(
+        error.contains("not the file that was sent") && error.contains("--changed"),
+        "{error}"
+    );
+    let (code, _, error) = join(&["--changed"]);
+    assert!(
+        code <= 1 && error.contains("may be other rows by now"),
+        "{code}: {error}"
+    );
+    std::fs::write(&name, &feed).unwrap();
+    let (code, _, error) = gateway.shuguan(&[
+        "rejects", &exchange, "--join", "june.csv", "-o", "bad.xlsx", "-c", &client,
+    ]);
+    assert_eq!((code, gateway.path("bad.xlsx").exists()), (2, false), "{error}");
     // Columns of ours are passed over, without a remark: the whole file with its marks is judged as it was.
     let arguments = [
         "rejects", &exchange, "--join", "june.csv", "--all", "-o", "all.csv", "-c", &client,
@@ -241,6 +274,21 @@ fn the_senders_own_workbook_is_marked_and_pushed_again() {
     }
     let (code, _, error) = join("bad.csv", &[]);
     assert_eq!(code, 2, "{error}");
+    std::fs::write(gateway.path("june.csv"), &feed).unwrap();
+    let text = [
+        "rejects",
+        exchange,
+        "--join",
+        "june.csv",
+        "--changed",
+        "-o",
+        "text.csv",
+        "-c",
+        &client,
+    ];
+    let (code, _, error) = gateway.shuguan(&text);
+    assert_eq!((code, gateway.path("text.csv").exists()), (1, false), "{error}");
+    assert!(error.contains("what was sent is xlsx"), "{error}");
     drop(running);
 }
 

@@ -96,6 +96,57 @@ fn what_was_answered_is_asked_for_and_not_sent_when_the_gateway_forgot_the_key()
     assert_ne!(exchange(&sent), exchange(&first));
 }
 
+/// As what the file is sent.
+fn push_as(gateway: &Deployment, record: &str, purpose: &str, more: &[&str]) -> (i32, Value, String) {
+    let client = format!("partners/{POLICE}/client.toml");
+    let base = ["push", "feed.ndjson", "--record", record, "--purpose", purpose];
+    let (code, out, error) = gateway.shuguan(&[&base[..], &["--json", "-c", &client], more].concat());
+    (code, serde_json::from_str(&out).unwrap_or_default(), error)
+}
+
+#[test]
+fn a_slip_in_the_purpose_or_the_record_type_costs_no_key_of_what_was_taken() {
+    const PURPOSE: &str = "enrolment.registration";
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    put(&gateway, "feed.ndjson", 1);
+    fs::create_dir(gateway.path("states")).unwrap();
+    for states in [&[][..], &["--state", "states"]] {
+        let (code, first, error) = push_as(&gateway, RESIDENT, PURPOSE, states);
+        assert_eq!(code, 0, "{error}");
+        for (record, purpose) in [
+            (RESIDENT, "enrolment.registraton"),
+            ("public-security/residnt", PURPOSE),
+        ] {
+            let (code, _, error) = push_as(&gateway, record, purpose, states);
+            assert_eq!(code, 3, "{error}");
+            let (code, same, error) = push_as(&gateway, RESIDENT, PURPOSE, states);
+            assert_eq!((code, exchange(&same)), (0, exchange(&first)), "{error}");
+        }
+    }
+    // A state of its own in each place is a batch of its own.
+    assert_eq!(gateway.leaves_of("push").len(), 2);
+}
+
+#[test]
+fn a_slip_costs_no_key_of_what_may_have_been_taken_and_again_is_about_what_it_names() {
+    const PURPOSE: &str = "enrolment.registration";
+    let gateway = Deployment::new();
+    let _running = gateway.serve();
+    put(&gateway, "feed.ndjson", 1);
+    let (code, first, error) = push_as(&gateway, RESIDENT, PURPOSE, &[]);
+    assert_eq!(code, 0, "{error}");
+    change(&gateway, &sent(1));
+    assert_eq!(push_as(&gateway, RESIDENT, "enrolment.registraton", &[]).0, 3);
+    let (code, same, error) = push_as(&gateway, RESIDENT, PURPOSE, &[]);
+    assert_eq!((code, exchange(&same)), (0, exchange(&first)), "{error}");
+    assert_eq!(push_as(&gateway, RESIDENT, "enrolment.registraton", &["--again"]).0, 3);
+    let (code, other, error) = push_as(&gateway, RESIDENT, PURPOSE, &["--again"]);
+    assert_eq!(code, 0, "{error}");
+    assert_ne!(exchange(&other), exchange(&first));
+    assert_eq!(gateway.leaves_of("push").len(), 2);
+}
+
 #[test]
 fn again_interrupted_before_its_answer_goes_on_under_its_key_and_answered_is_another_batch() {
     let gateway = Deployment::new();

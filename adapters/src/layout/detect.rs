@@ -3,7 +3,7 @@
 use encoding_rs::{DecoderResult, GB18030};
 
 use super::{Delimited, Delimiter, Encoding, Format, Layout, Signature};
-use crate::transcode::is_han;
+use crate::transcode::{is_han, is_utf16};
 
 impl Layout {
     /// The layout of a file on the sender's side, from its name and first bytes (a few KiB are enough).
@@ -32,6 +32,8 @@ impl Layout {
             _ => Format::Delimited(Delimited::new(likely_delimiter(body))),
         };
         let (encoding, open) = match Sight::of(head) {
+            // Neither of those that are read: to declare one would be said to be the mistake.
+            _ if is_utf16(head) => (Encoding::Utf8, true),
             Sight::Sure(found) => (found, false),
             Sight::Ascii(declared) => (declared.unwrap_or(Encoding::Utf8), true),
             Sight::Both => (Encoding::Utf8, true),

@@ -174,7 +174,7 @@ pub async fn push_file(client: &Client, trust: &Trust, feed: &Feed<'_>, output: 
     let mut attempt = 1;
     let mut pushed = loop {
         let progress = Progress::start(feed.file, attempt, output)?;
-        let result = attempt_once(client, trust, feed, &progress.bar).await;
+        let result = attempt_once(client, trust, feed, &progress).await;
         progress.end();
         let error = match result {
             Ok(pushed) => break pushed,
@@ -225,6 +225,7 @@ fn begin_again(feed: &Feed<'_>) -> Result<(), Failure> {
     let digest = crate::pki::hex(&digest_of(feed.file)?);
     adopt_earlier(feed.file, feed.state, &digest)?;
     let path = state_path(feed.file, feed.state);
+    bring_back(feed, &path, &digest)?;
     match PushState::load(&path)? {
         Some(state) if !state.is_open() || state.refused || state.unheard_since(&path, now_us()).is_some() => {
             PushState::forget(&path)
@@ -238,12 +239,13 @@ pub async fn attempt_once(
     client: &Client,
     trust: &Trust,
     feed: &Feed<'_>,
-    bar: &ProgressBar,
+    progress: &Progress,
 ) -> Result<Pushed, Undelivered> {
     let digest = digest_of(feed.file)?;
     let hex = crate::pki::hex(&digest);
     adopt_earlier(feed.file, feed.state, &hex)?;
     let path = state_path(feed.file, feed.state);
+    bring_back(feed, &path, &hex)?;
     let stated = feed;
     let (feed, content_type) = &as_before(feed, &path, &hex)?;
     let manner = feed.asked.canonical();
@@ -261,7 +263,8 @@ pub async fn attempt_once(
     let was_open = state.is_open();
     state.make_way(&path)?;
     state.note_sent(&path, now_us())?;
-    let answer = send_once(client, feed, &state.key, content_type, &digest, bar).await;
+    progress.tell();
+    let answer = send_once(client, feed, &state.key, content_type, &digest, &progress.bar).await;
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => return Err(failed(state, &path, was_open, error)?),
@@ -274,6 +277,32 @@ pub async fn attempt_once(
     Ok(pushed)
 }
 
+/// Brings back the state of what was sent, when the same file was sent as something else since: with a slip in the purpose, say, which was refused.
+///
+/// # Errors
+/// When a state cannot be read, written or renamed.
+pub fn bring_back(feed: &Feed<'_>, path: &Path, digest: &str) -> Result<(), Failure> {
+    // In a drop folder most files are new, and to look through it for each would take the square of their number.
+    if feed.tie.is_some() && !path.exists() {
+        return Ok(());
+    }
+    let form = match &feed.content_type {
+        Some(content_type) => content_type.clone(),
+        None => detect(feed.file)?.content_type(),
+    };
+    let manner = feed.asked.canonical();
+    PushState::bring_back(path, digest, |state| {
+        was_sent(state)
+            && state.is_of(digest, feed.record, feed.purpose, &manner)
+            && (state.content_type.is_empty() || same_form(&form, &state.content_type))
+    })
+}
+
+/// Whether it was taken, or may have been.
+fn was_sent(state: &PushState) -> bool {
+    state.is_open() || state.exchange.is_some()
+}
+
 /// The feed as it is sent, with its content type. What was taken or may have been goes as it went first, whatever is said of its count and charset by now: the gateway
 /// knows its key for that alone. Another sheet or form is another batch.
 ///
@@ -281,7 +310,6 @@ pub async fn attempt_once(
 /// [`Undelivered::Unheard`].
 fn as_before<'f>(feed: &Feed<'f>, path: &Path, digest: &str) -> Result<(Feed<'f>, String), Undelivered> {
     let mut feed = feed.clone();
-    let was_sent = |state: &PushState| state.is_open() || state.exchange.is_some();
     let before = PushState::load(path)?.filter(|state| was_sent(state) && state.digest == digest);
     if let Some(mut before) = before
         && (before.record.as_str(), before.purpose.as_str()) == (feed.record, feed.purpose)
@@ -490,21 +518,39 @@ pub fn detect(path: &Path) -> Result<Layout, Failure> {
     Ok(Layout::detect(&path.display().to_string(), &head))
 }
 
-/// Bytes sent of one attempt: a bar at a terminal, a plain line otherwise.
-struct Progress {
+/// Bytes sent of one attempt: a bar at a terminal, a plain line otherwise, once it is sent and not only asked for.
+#[derive(Debug)]
+pub struct Progress {
     bar: ProgressBar,
+    line: Option<(String, Output)>,
 }
 
 impl Progress {
+    /// Shows nothing.
+    pub fn hidden() -> Self {
+        Self {
+            bar: ProgressBar::hidden(),
+            line: None,
+        }
+    }
+
+    fn tell(&self) {
+        if let Some((line, output)) = &self.line {
+            output.note(line);
+        }
+    }
+
     fn start(file: &Path, attempt: u32, output: &Output) -> Result<Self, Failure> {
         let bytes = std::fs::metadata(file).map_err(|error| unreadable(file, error))?.len();
         let bar = ProgressBar::new(bytes);
+        let mut line = None;
         if output.shows_progress() {
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         } else {
             bar.set_draw_target(ProgressDrawTarget::hidden());
             if !std::io::stderr().is_terminal() {
-                output.note(format!("sending {} ({bytes} bytes), attempt {attempt}", file.display()));
+                let text = format!("sending {} ({bytes} bytes), attempt {attempt}", file.display());
+                line = Some((text, *output));
             }
         }
         if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}") {
@@ -516,7 +562,7 @@ impl Progress {
         } else {
             format!("{name} (attempt {attempt})")
         });
-        Ok(Self { bar })
+        Ok(Self { bar, line })
     }
 
     fn end(&self) {

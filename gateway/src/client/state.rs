@@ -3,7 +3,8 @@
 //! Takes the file's digest, target, purpose, and how it is meant and written; gives the idempotency key that belongs to exactly these. New
 //! content, another target, purpose, mode, scope, layout or sheet gets a new key, since the gateway binds a key to all of it; a count or charset that is stated
 //! after the file was sent does not, for what was taken then is there (`deliver.rs`). The state lies beside the file, or in the folder that `--state` names for read-only places,
-//! under a name that tells files of one name in two folders apart. A key whose request may have been taken without our having heard of it is never thrown away but by a person.
+//! under a name that tells files of one name in two folders apart. A key whose request may have been taken without our having heard of it is never thrown away but by a person;
+//! one that was answered stays, beside the other, when the same file is sent as something else, which may be a slip of the pen.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -110,6 +111,43 @@ pub fn state_path(file: &Path, folder: Option<&Path>) -> PathBuf {
     }
     name.push(ENDING);
     file.with_file_name(name)
+}
+
+/// The states that made way to another in that place, in the order of their names.
+fn set_aside_of(path: &Path) -> Vec<PathBuf> {
+    let stem = path.file_stem().unwrap_or_default().as_encoded_bytes();
+    let is_aside = |name: &[u8]| {
+        let digits = name
+            .strip_prefix(stem)
+            .and_then(|rest| rest.strip_prefix(b"."))
+            .and_then(|rest| rest.strip_suffix(ENDING.as_bytes()));
+        digits.is_some_and(|digits| digits.len() == PATH_DIGITS && digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let entries = std::fs::read_dir(folder.unwrap_or(Path::new(".")))
+        .into_iter()
+        .flatten();
+    let mut found: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|found| is_aside(found.file_name().unwrap_or_default().as_encoded_bytes()))
+        .collect();
+    found.sort();
+    found
+}
+
+/// The state of a file, beside it, that was answered with this exchange; also one that made way since.
+///
+/// # Errors
+/// When a state cannot be read.
+pub fn sent_from(file: &Path, exchange: &str) -> Result<Option<PushState>, Failure> {
+    let path = state_path(file, None);
+    let aside = set_aside_of(&path);
+    for path in std::iter::once(path).chain(aside) {
+        if let Some(state) = PushState::load(&path)?.filter(|state| state.exchange.as_deref() == Some(exchange)) {
+            return Ok(Some(state));
+        }
+    }
+    Ok(None)
 }
 
 fn uncounted(manner: &str) -> impl Iterator<Item = &str> {
@@ -219,17 +257,50 @@ impl PushState {
         }
     }
 
-    /// Puts the state of another batch out of the way, when that may have been taken: its key outlives what is sent from its place now. It lies beside it under a
-    /// name of its own, where `reconcile` names it, and a file of its content finds it.
+    /// Puts the state of another batch out of the way, when that may have been taken, or is this content and was: its key outlives what is sent from its place
+    /// now. It lies beside it under a name of its own, where `reconcile` names it, and a file of its content finds it.
     ///
     /// # Errors
-    /// When it cannot be read or renamed.
+    /// When it cannot be read or written.
     pub fn make_way(&self, path: &Path) -> Result<(), Failure> {
-        let Some(other) = Self::load(path)?.filter(|other| other.is_open() && other.key != self.key) else {
+        match Self::load(path)? {
+            Some(other) if other.key != self.key && other.outlives(&self.digest) => other.set_aside(path),
+            _ => Ok(()),
+        }
+    }
+
+    /// Brings back to its place the state that made way there to another of the same file, when it is the one that is looked for and the other is not. That one
+    /// makes way in its turn. At no moment is the place empty: a file without a state counts as never sent.
+    ///
+    /// # Errors
+    /// When a state cannot be read, written or renamed.
+    pub fn bring_back(path: &Path, digest: &str, is_it: impl Fn(&Self) -> bool) -> Result<(), Failure> {
+        let there = Self::load(path)?;
+        if there.as_ref().is_some_and(&is_it) {
             return Ok(());
-        };
-        crate::durable::rename(path, &other.aside(path))
-            .map_err(|error| Failure::local(format!("cannot rename `{}`", path.display())).because(error))
+        }
+        for aside in set_aside_of(path) {
+            if Self::load(&aside)?.as_ref().is_some_and(&is_it) {
+                if let Some(other) = there.filter(|other| other.outlives(digest)) {
+                    other.set_aside(path)?;
+                }
+                return crate::durable::rename(&aside, path)
+                    .map_err(|error| Failure::local(format!("cannot rename `{}`", aside.display())).because(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether its key is worth more than its place when that goes to another batch of this content.
+    fn outlives(&self, digest: &str) -> bool {
+        self.is_open() || (self.exchange.is_some() && self.digest == digest)
+    }
+
+    /// Written anew and not renamed, so that the place is not empty; with the moment at which it was sent, which the file's own time may have told until now.
+    fn set_aside(self, path: &Path) -> Result<(), Failure> {
+        let open = self.sent_us(path).map_or(Open::No, Open::Since);
+        let aside = self.aside(path);
+        Self { open, ..self }.save(&aside)
     }
 
     /// Where the state that lies in that place makes way to.
@@ -432,6 +503,49 @@ mod tests {
         adopt_earlier(&b, Some(states), "d1").unwrap();
         assert!(!earlier.exists());
         assert_eq!(of(&state_path(&b, Some(states))).key, before.key);
+    }
+
+    #[test]
+    fn what_was_taken_makes_way_to_the_same_content_as_something_else_and_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = state_path(&folder.path().join("a.csv"), None);
+        let mut taken = kept(&path, ["d", "r", "p", "", ""]);
+        taken.exchange = Some("x".to_owned());
+        taken.save(&path).unwrap();
+        let other = PushState::of(&path, "d", "r", "q", "", "").unwrap();
+        other.make_way(&path).unwrap();
+        assert_eq!(
+            PushState::load(&path).unwrap().as_ref(),
+            Some(&taken),
+            "the place is not empty"
+        );
+        other.save(&path).unwrap();
+        let is_it = |state: &PushState| state.is_of("d", "r", "p", "");
+        PushState::bring_back(&path, "d", |state| state.is_of("d", "r", "z", "")).unwrap();
+        assert_eq!(PushState::load(&path).unwrap(), Some(other), "nothing else comes back");
+        PushState::bring_back(&path, "d", is_it).unwrap();
+        assert_eq!(PushState::load(&path).unwrap().as_ref(), Some(&taken));
+        assert!(!taken.aside(&path).exists());
+        // Of other content that was answered nothing is kept: the file holds something else by now.
+        let new = PushState::of(&path, "e", "r", "p", "", "").unwrap();
+        new.make_way(&path).unwrap();
+        assert!(!taken.aside(&path).exists());
+    }
+
+    #[test]
+    fn a_state_that_did_not_note_when_it_was_sent_says_so_when_it_makes_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = state_path(&folder.path().join("a.csv"), None);
+        let text = r#"{"digest":"d","record":"r","purpose":"p","key":"k","exchange":null}"#;
+        std::fs::write(&path, text).unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000))
+            .unwrap();
+        let other = PushState::of(&path, "e", "r", "p", "", "").unwrap();
+        other.make_way(&path).unwrap();
+        let before = PushState::load(&path).unwrap().unwrap();
+        let aside = PushState::load(&before.aside(&path)).unwrap().unwrap();
+        assert_eq!(aside.open, Open::Since(1_700_000_000_000_000));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! when more records are rejected than a gateway takes beside the good ones, which it then does not take either.
 
 mod meant;
+mod unreadable;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -13,20 +14,21 @@ use std::path::{Path, PathBuf};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use shuguan_adapters::catalogue::{self, RecordType};
-use shuguan_adapters::decode::{DecodeLimits, Decoder, Ended, FileFault, PassedOver, Unreadable};
+use shuguan_adapters::decode::{DecodeLimits, Decoder, Ended, PassedOver};
 use shuguan_adapters::layout::{Encoding, Layout};
 use shuguan_adapters::reject::{Reject, RejectCode};
 
 use self::meant::Meant;
+use self::unreadable::unreadable;
 use super::exit::{Exit, Failure};
 use super::layout::LayoutArgs;
 use super::marked::{self, Original};
-use super::output::Output;
+use super::output::{Columns, Output, align};
 use super::sheet::SheetArgs;
 use crate::client::answer::RowProblem;
 use crate::client::marking::Rejects;
 use crate::clock::Clock;
-use crate::exchange::batch::{admitted_rows, miscount, refusal_of, too_many_rejects, whole_refusal};
+use crate::exchange::batch::{admitted_rows, miscount, too_many_rejects, whole_refusal};
 use crate::exchange::quality::{Gauge, Quality};
 use crate::exchange::report::{HeaderNotes, PARTIAL};
 use crate::exchange::stated::Stated;
@@ -47,8 +49,11 @@ use crate::refusal::Refusal;
   `-o` writes the rejected records with what is wrong beside them: text as it is, with columns `_row`, `_code`, `_field`, `_reason`,
   `_expected`; of a workbook or a table of dBASE a workbook with red cells, notes and the sheet 问题清单. Correct it and push it.
 
+  `--format csv|tsv|ndjson` gives the rejects alone on stdout, one a row; the counts by code stand on stderr.
+
 EXIT CODES
-  0 every row is good · 1 the file cannot be read as declared, or would be refused as a whole · 2 wrong usage · 5 some rows would be rejected")]
+  0 every row is good · 1 the file cannot be read as declared, or is refused as a whole by any gateway · 2 wrong usage
+  5 some rows would be rejected; when so many that a gateway takes none, a warning says it: the limit is the gateway's own (`--reject-percent`)")]
 pub struct CheckArgs {
     /// The file; `-` reads standard input.
     file: PathBuf,
@@ -140,6 +145,24 @@ struct RejectRow {
     id: Option<String>,
 }
 
+const REJECT_COLUMNS: [&str; 8] = ["row", "line", "cell", "field", "字段", "header", "code", "name"];
+
+impl RejectRow {
+    fn cells(&self) -> Vec<String> {
+        let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
+        vec![
+            self.row.to_string(),
+            self.line.to_string(),
+            or_dash(&self.cell),
+            or_dash(&self.field),
+            or_dash(&self.field_zh),
+            or_dash(&self.header),
+            self.code.clone(),
+            self.name.to_owned(),
+        ]
+    }
+}
+
 impl From<RowProblem> for RejectRow {
     fn from(problem: RowProblem) -> Self {
         let code = RejectCode::ALL.iter().find(|code| code.code() == problem.code);
@@ -187,12 +210,7 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
     let mut chunk = head;
     loop {
         if let Err(error) = decoder.feed(&chunk) {
-            return Err(unreadable(
-                &args,
-                &layout,
-                &error,
-                &header_notes(&args, &wanted, &decoder),
-            ));
+            return Err(unreadable(&args, &wanted, &layout, &error, &decoder));
         }
         while let Some(part) = decoder.next_part() {
             gauge.part(&admitted_rows(&part));
@@ -217,8 +235,7 @@ pub fn run(args: CheckArgs, output: &Output) -> Result<Exit, Failure> {
             Ok(Ended::More) => {}
             Ok(Ended::Whole) => break,
             Err(error) => {
-                let notes = header_notes(&args, &wanted, &decoder);
-                return Err(unreadable(&args, &layout, &error, &notes));
+                return Err(unreadable(&args, &wanted, &layout, &error, &decoder));
             }
         }
     }
@@ -454,43 +471,36 @@ fn show_text(verdict: &Verdict<'_>, record: &RecordType, output: &Output) {
         output.note(remark);
     }
     show_completeness(&verdict.quality, output);
-    if verdict.by_code.is_empty() {
+    if !verdict.by_code.is_empty() {
+        show_codes(&verdict.by_code, output);
+    }
+    if !verdict.rejects.is_empty() {
+        output.note(format!(
+            "the first {} of {} rejects:",
+            verdict.rejects.len(),
+            verdict.rejected
+        ));
+    } else if output.is_aligned() {
         return;
     }
-    let rows: Vec<Vec<String>> = verdict
-        .by_code
-        .iter()
-        .map(|of| {
-            let texts = [of.title_zh, of.expected_zh, of.title];
-            let head = [of.rows.to_string(), of.code.to_owned(), of.name.to_owned()];
-            head.into_iter().chain(texts.map(str::to_owned)).collect()
-        })
-        .collect();
-    output.rows(&["rows", "code", "name", "原因", "应为", "reason"], &rows);
-    if verdict.rejects.is_empty() {
-        return;
+    let rows: Vec<Vec<String>> = verdict.rejects.iter().map(RejectRow::cells).collect();
+    output.table(&Columns::of(&REJECT_COLUMNS).with_numbers(&["row", "line"]), &rows);
+}
+
+/// How many rows were rejected for what. A program reads one table, that of the rejects.
+fn show_codes(by_code: &[ByCode], output: &Output) {
+    let cells = |of: &ByCode| {
+        let texts = [of.title_zh, of.expected_zh, of.title];
+        let head = [of.rows.to_string(), of.code.to_owned(), of.name.to_owned()];
+        head.into_iter().chain(texts.map(str::to_owned)).collect()
+    };
+    let rows: Vec<Vec<String>> = by_code.iter().map(cells).collect();
+    let header = ["rows", "code", "name", "原因", "应为", "reason"];
+    if output.is_aligned() {
+        output.rows(&header, &rows);
+    } else {
+        output.note(align(&header, &rows));
     }
-    output.note(format!(
-        "the first {} of {} rejects:",
-        verdict.rejects.len(),
-        verdict.rejected
-    ));
-    let rows: Vec<Vec<String>> = verdict
-        .rejects
-        .iter()
-        .map(|reject| {
-            vec![
-                reject.row.to_string(),
-                reject.cell.clone().unwrap_or_else(|| reject.line.to_string()),
-                reject.field.clone().unwrap_or_else(|| "-".into()),
-                reject.field_zh.clone().unwrap_or_else(|| "-".into()),
-                reject.header.clone().unwrap_or_else(|| "-".into()),
-                reject.code.clone(),
-                reject.name.to_owned(),
-            ]
-        })
-        .collect();
-    output.rows(&["row", "line", "field", "字段", "header", "code", "name"], &rows);
 }
 
 /// The fields that some good rows lack.
@@ -507,56 +517,6 @@ fn show_completeness(quality: &Quality, output: &Output) {
     if !shares.is_empty() {
         output.note(format!("not in every good row: {}", shares.join(", ")));
     }
-}
-
-fn unreadable(args: &CheckArgs, layout: &Layout, error: &Unreadable, headers: &HeaderNotes) -> Failure {
-    let refusal = refusal_of(error);
-    let place = match error.line() {
-        Some(line) => format!("{}:{line}", args.file.display()),
-        None => args.file.display().to_string(),
-    };
-    let next = match error {
-        // Few bytes of GB18030 may be UTF-8 as well; nothing in UTF-8 looks like GB18030.
-        Unreadable::WrongCharset { found: "utf-8", .. } => {
-            "name the charset: `--charset utf-8`; where it is gb18030 after all, save it as UTF-8".to_owned()
-        }
-        Unreadable::BadEncoding { .. } | Unreadable::WrongCharset { .. } | Unreadable::CharsetUnclear => {
-            "name the charset in which it was written: `--charset gb18030` or `--charset utf-8`".to_owned()
-        }
-        Unreadable::BadHeaderRow { .. } => {
-            let headers = args.record.fields.iter().filter(|field| field.required);
-            let headers: Vec<_> = headers.map(|field| format!("{} ({})", field.name, field.zh)).collect();
-            format!(
-                "its headers must name, by English or Chinese name or alias: {}",
-                headers.join(", ")
-            )
-        }
-        Unreadable::RecordTooLong { .. } => {
-            "look for a quote that is never closed, or a line that never ends".to_owned()
-        }
-        Unreadable::File(FileFault::Truncated { .. }) => "copy the file again; it was cut".to_owned(),
-        Unreadable::File(FileFault::Damaged { .. }) => "open it in a spreadsheet program and save it again".to_owned(),
-        Unreadable::File(_)
-        | Unreadable::NoOperation
-        | Unreadable::Contradicted { .. }
-        | Unreadable::DoubtfulHeader(_)
-        | Unreadable::DeleteOutsideDelta { .. } => refusal.next().to_owned(),
-        Unreadable::WrongTrailer { .. } => "ask the sender for the whole file again".to_owned(),
-        Unreadable::Compressed(_) => "unpack it and send it as it is".to_owned(),
-        Unreadable::FailedAnswer { .. } => "ask the platform again; what it sent is no answer".to_owned(),
-        Unreadable::TooDeep { .. } => "send the records in a flat array".to_owned(),
-        Unreadable::SecrecyMark { .. } => Refusal::SecrecyMark.next().to_owned(),
-        Unreadable::NotThisFormat { .. } => format!(
-            "it was read as {}; name another form: `--content-type text/csv`",
-            layout.content_type()
-        ),
-    };
-    let why: Vec<String> = std::iter::once(error.to_string()).chain(headers.lines()).collect();
-    Failure::local(refusal.en())
-        .coded(refusal.code())
-        .at(place)
-        .because(why.join("\n         "))
-        .then(next)
 }
 
 fn cannot_read(file: &Path, error: std::io::Error) -> Failure {

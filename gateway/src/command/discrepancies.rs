@@ -30,8 +30,9 @@ use crate::registry::{Listing, Origin, Registry, RegistryFault, RegistrySettings
   contradiction. Only columns that both agreements release unchanged are compared. OTHER ROW is empty where a row is missing.
 
 WHO IS IT ABOUT
-  The registry says it, and this command does not. On PostgreSQL: SELECT * FROM discrepancy_case, as shuguan_examiner, whom `shuguan db roles` gives that view and
-  nothing else: whom those are about that hold, the keys of both rows, and which partner sent them in which exchange. On SQLite, who may read the file: the table `discrepancy`.
+  The registry says it, and this command does not. On PostgreSQL: SELECT * FROM discrepancy_case, as shuguan_examiner, whom `shuguan db roles` gives that view
+  and nothing else: whom those are about that hold, the keys of both rows, and which partner sent them in which exchange. On SQLite, who may read
+  the file: the table `discrepancy`.
   Which partner sent an exchange: shuguan audit show EXCHANGE, as an officer.
 
 EXIT CODES

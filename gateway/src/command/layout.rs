@@ -23,6 +23,11 @@ pub(crate) struct LayoutArgs {
 }
 
 impl LayoutArgs {
+    /// Whether a file with layouts was named.
+    pub(super) fn is_named(&self) -> bool {
+        self.layout.is_some()
+    }
+
     /// The layout for a record type, which is asked for only when a file was named; none when not.
     ///
     /// # Errors

@@ -66,7 +66,8 @@ EXIT CODES
 The file is what a C2SP witness is asked: `old SIZE`, the hashes, an empty line, the newest checkpoint.
 
 EXIT CODES
-  0 written · 1 a file cannot be read or written · 3 refused · 4 not reached · 6 the log shows fewer entries than the earlier checkpoint has, or its tiles prove nothing")]
+  0 written · 1 a file cannot be read or written · 3 refused · 4 not reached
+  6 the log shows fewer entries than the earlier checkpoint has, or its tiles prove nothing")]
     Prove {
         /// The earlier checkpoint, or a receipt, which has one in it.
         old: PathBuf,

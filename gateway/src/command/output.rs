@@ -94,50 +94,108 @@ impl Output {
         self.line(serde_json::to_string_pretty(&document).unwrap_or_default());
     }
 
-    /// Rows under a header: aligned at a terminal, TSV otherwise.
-    pub fn rows(&self, header: &[&str], rows: &[Vec<String>]) {
-        let aligned = match self.form {
+    /// Whether tables are for a person: aligned, with remarks between them. Otherwise a program reads them, and one stream is one table.
+    pub fn is_aligned(&self) -> bool {
+        match self.form {
             Form::Table => true,
             Form::Tsv | Form::Json | Form::Ndjson | Form::Csv => false,
             Form::Auto => std::io::stdout().is_terminal(),
-        };
+        }
+    }
+
+    /// Rows under a header: aligned at a terminal, TSV otherwise.
+    pub fn rows(&self, header: &[&str], rows: &[Vec<String>]) {
+        self.table(&Columns::of(header), rows);
+    }
+
+    /// Rows of such columns, in the form that was chosen.
+    pub fn table(&self, columns: &Columns<'_>, rows: &[Vec<String>]) {
+        let header = if columns.continued { &[][..] } else { columns.header };
         match self.form {
             Form::Csv => return self.csv(header, rows),
-            Form::Ndjson => return self.ndjson(header, rows),
+            Form::Ndjson => return self.ndjson(columns, rows),
             Form::Auto | Form::Table | Form::Json | Form::Tsv => {}
         }
-        if aligned {
-            self.line(align(header, rows));
+        if self.is_aligned() {
+            self.line(align(columns.header, rows));
             return;
         }
-        self.line(header.join("\t"));
+        if !header.is_empty() {
+            self.line(header.join("\t"));
+        }
         for row in rows {
-            self.line(row.join("\t"));
+            self.line(tsv(row));
         }
     }
 
     fn csv(&self, header: &[&str], rows: &[Vec<String>]) {
-        self.line(csv_text::row(header).trim_end());
+        if !header.is_empty() {
+            self.line(csv_text::row(header).trim_end());
+        }
         for row in rows {
             self.line(csv_text::row(row).trim_end_matches(['\r', '\n']));
         }
     }
 
     /// Each row as an object; its members are the columns' names in lower case.
-    fn ndjson(&self, header: &[&str], rows: &[Vec<String>]) {
-        let names: Vec<String> = header
-            .iter()
-            .map(|name| name.to_lowercase().replace(' ', "_"))
-            .collect();
+    fn ndjson(&self, columns: &Columns<'_>, rows: &[Vec<String>]) {
         for row in rows {
-            let members: serde_json::Map<_, _> = names
-                .iter()
-                .cloned()
-                .zip(row.iter().map(|cell| cell.as_str().into()))
-                .collect();
-            self.line(serde_json::Value::Object(members).to_string());
+            self.line(object(columns, row).to_string());
         }
     }
+}
+
+/// What the columns of a table are.
+#[derive(Clone, Copy, Debug)]
+pub struct Columns<'a> {
+    header: &'a [&'a str],
+    /// Those that hold numbers: in NDJSON they are numbers, as in JSON.
+    numbers: &'a [&'a str],
+    /// Rows of a table that was begun before: at a terminal it is shown again what they are.
+    continued: bool,
+}
+
+impl<'a> Columns<'a> {
+    /// Columns of texts.
+    pub fn of(header: &'a [&'a str]) -> Self {
+        Self {
+            header,
+            numbers: &[],
+            continued: false,
+        }
+    }
+
+    /// Columns of which some hold numbers.
+    #[must_use]
+    pub fn with_numbers(self, numbers: &'a [&'a str]) -> Self {
+        Self { numbers, ..self }
+    }
+
+    /// Whether a table of these columns was begun before.
+    #[must_use]
+    pub fn continued(self, continued: bool) -> Self {
+        Self { continued, ..self }
+    }
+}
+
+/// A row as an object. Where there is no number there is none: `null`.
+fn object(columns: &Columns<'_>, row: &[String]) -> serde_json::Value {
+    let member = |(name, cell): (&&str, &String)| {
+        let value = match cell.parse::<u64>() {
+            _ if !columns.numbers.contains(name) => cell.as_str().into(),
+            Ok(number) => number.into(),
+            Err(_) if cell.is_empty() || cell == "-" => serde_json::Value::Null,
+            Err(_) => cell.as_str().into(),
+        };
+        (name.to_lowercase().replace(' ', "_"), value)
+    };
+    serde_json::Value::Object(columns.header.iter().zip(row).map(member).collect())
+}
+
+/// A row of TSV: a cell with a tab or line end in it, such as a header out of a file, would be two.
+fn tsv(row: &[String]) -> String {
+    let cells: Vec<String> = row.iter().map(|cell| cell.replace(['\t', '\r', '\n'], " ")).collect();
+    cells.join("\t")
 }
 
 /// A table whose columns line up; wide characters take two cells.
@@ -159,4 +217,25 @@ pub fn align(header: &[&str], rows: &[Vec<String>]) -> String {
     let mut lines = vec![lay(&mut header.iter().copied())];
     lines.extend(rows.iter().map(|row| lay(&mut row.iter().map(String::as_str))));
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Columns, object, tsv};
+
+    #[test]
+    fn numbers_of_a_row_are_numbers_and_what_looks_like_one_elsewhere_is_a_text() {
+        let header = ["FILE", "ROWS IN", "CODE", "OF"];
+        let columns = Columns::of(&header).with_numbers(&["ROWS IN", "OF"]);
+        let row = ["12", "7", "0001", "-"].map(str::to_owned);
+        let expected = json!({ "file": "12", "rows_in": 7, "code": "0001", "of": null });
+        assert_eq!(object(&columns, &row), expected);
+    }
+
+    #[test]
+    fn a_cell_with_a_tab_in_it_stays_one_cell() {
+        assert_eq!(tsv(&["a\tb".to_owned(), "c\n".to_owned()]), "a b\tc ");
+    }
 }

@@ -95,7 +95,7 @@ enum PolicyAction {
     Matrix(matrix::MatrixArgs),
     /// Make a bundle out of a workbook that `policy matrix` wrote and people changed; refuse what would lose meaning.
     #[command(
-        after_help = "EXAMPLES\n  shuguan policy import 授权表.xlsx --base policies/example -o new-policies\n\nEXIT CODES\n  0 the same or narrower · 1 a cell cannot be taken, or the result is no bundle; nothing was written · 2 --base does not load, or wrong usage · 3 written, and something widens"
+        after_help = "EXAMPLES\n  shuguan policy import 授权表.xlsx --base policies/example -o new-policies\n\nEXIT CODES\n  0 the same or narrower · 1 a cell cannot be taken, or the result is no bundle; nothing was written · 2 --base does not load, or wrong usage\n  3 written, and something widens"
     )]
     Import(import::ImportArgs),
 }

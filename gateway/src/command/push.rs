@@ -11,7 +11,7 @@ use shuguan_adapters::layout::Encoding;
 use shuguan_ledger::trust::Trust;
 
 use super::exit::{Exit, Failure};
-use super::output::Output;
+use super::output::{Columns, Output};
 use super::sheet::SheetArgs;
 use super::watch::{self, Watch};
 use crate::client::deliver::{Asked, Feed, Pushed, constants, detect, load_trust, push_file};
@@ -38,7 +38,8 @@ DROP FOLDER
   when that is lost, its .ack tells by a last line that only this client can write and read whether it is of this content.
 
 EXIT CODES
-  0 all accepted · 1 local failure · 3 refused, or recalled before: --again · 4 not reached (repeat) · 5 some rows rejected · 6 the receipt does not verify · 7 rate limited
+  0 all accepted · 1 local failure · 3 refused, or recalled before: --again · 4 not reached (repeat) · 5 some rows rejected
+  6 the receipt does not verify · 7 rate limited
   8 sent before and never answered, over 7 days ago or declared otherwise, so not known whether it was taken: reconcile, then --again")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct PushArgs {
@@ -154,7 +155,7 @@ pub fn run(args: PushArgs, output: &Output) -> Result<Exit, Failure> {
         };
         let pushed = runtime.block_on(interruptible(push_file(&client, &trust, &feed, output), file))?;
         if !output.is_json() {
-            show(&pushed, output);
+            show(&pushed, !all.is_empty(), output);
         }
         all.push(pushed);
     }
@@ -259,12 +260,16 @@ fn verdict(all: &[Pushed], rejects_ok: Option<f64>) -> Exit {
     }
 }
 
-fn show(pushed: &Pushed, output: &Output) {
+const COLUMNS: [&str; 7] = [
+    "FILE", "EXCHANGE", "RECEIVED", "ACCEPTED", "REJECTED", "FILTERED", "REPEATED",
+];
+const COUNTS: [&str; 5] = ["RECEIVED", "ACCEPTED", "REJECTED", "FILTERED", "REPEATED"];
+
+/// `continued`: another file was shown before.
+fn show(pushed: &Pushed, continued: bool, output: &Output) {
     let cell = |n: u64| n.to_string();
-    output.rows(
-        &[
-            "FILE", "EXCHANGE", "RECEIVED", "ACCEPTED", "REJECTED", "FILTERED", "REPEATED",
-        ],
+    output.table(
+        &Columns::of(&COLUMNS).with_numbers(&COUNTS).continued(continued),
         &[vec![
             pushed.file.clone(),
             pushed.exchange.clone(),

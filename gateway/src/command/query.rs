@@ -1,5 +1,7 @@
 //! `status`, `rejects`, `receipt`, `catalog`: what became of an exchange, and what this certificate may do.
 
+mod joined;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -62,6 +64,9 @@ pub struct StatusArgs {
   shuguan rejects 0199a3c4-… --join 六月.xls -o bad.xlsx -c client.toml
   shuguan rejects 0199a3c4-… --join june.txt --layout layout.toml -o bad.txt -c client.toml
 
+  The report names rows by their place, so `--join` takes the file as it was sent: one whose content or length is another by now is refused, unless
+  `--changed` says that this is known.
+
   `--join` copies the rejected records out of our own file, on this machine, with what is wrong in columns `_row`, `_code`, `_field`,
   `_reason`, `_expected`. Correct the copy and push it: columns that begin with `_` are passed over. Of a workbook (.xlsx, .xls, also
   HTML or SpreadsheetML 2003 under that name) or a table (.dbf) the copy is a workbook: bad cells are red with a note, and the sheet 问题清单 lists them.
@@ -81,6 +86,9 @@ pub struct RejectsArgs {
     /// With `--join`: write every record, also those without a mark.
     #[arg(long, requires = "join")]
     all: bool,
+    /// With `--join`: the file was changed since it was sent, and is marked at the rows that were sent, which may be other rows by now.
+    #[arg(long, requires = "join")]
+    changed: bool,
     /// Charset of that file, when detection is wrong.
     #[arg(long, requires = "join")]
     charset: Option<String>,
@@ -305,6 +313,7 @@ fn join(args: &RejectsArgs, client: &Client, file: &Path, report: &[u8], output:
     }
     let rejects = Rejects::new(problems);
     let layout = layout_of(args, client, file)?;
+    joined::hold(file, &layout, &state_of(client, &args.exchange)?, args.changed, output)?;
     let original = Original { file, layout: &layout };
     let record = || record_of(client, &args.exchange);
     marked::write(&original, record, rejects, args.all, &args.output, output).map(|()| Exit::Done)
@@ -333,12 +342,17 @@ fn layout_of(args: &RejectsArgs, client: &Client, file: &Path) -> Result<Layout,
     }
 }
 
+/// What became of an exchange.
+fn state_of(client: &Client, exchange: &str) -> Result<Value, Failure> {
+    let path = format!("/v1/exchanges/{exchange}");
+    super::runtime()?
+        .block_on(client.get_json(&path))
+        .map_err(|error| error.failure(&format!("GET {path}")))
+}
+
 /// What the records of an exchange are.
 fn record_of(client: &Client, exchange: &str) -> Result<&'static RecordType, Failure> {
-    let path = format!("/v1/exchanges/{exchange}");
-    let state = super::runtime()?
-        .block_on(client.get_json(&path))
-        .map_err(|error| error.failure(&format!("GET {path}")))?;
+    let state = state_of(client, exchange)?;
     catalogue::record_type(&text(&state, "record")).ok_or_else(|| {
         Failure::new(
             Exit::Unreached,

@@ -35,15 +35,15 @@ WHAT IT NAMES
                  the .ack before it
   unanswered     a file was sent, and no answer is here: push it again. For 7 days its key makes that harmless; later push refuses it (8), so look
                  whether the log has it, as missing-here with this record type, length and time, and only otherwise send it --again.
-                 NAME.(16 digits).shuguan-push is of a file whose name another took since: remove it when you know
+                 NAME.(16 digits).shuguan-push is of a file whose name another took since, or that was sent as something else since: remove it when you know
   doubled        one file under two exchanges
   refused        the gateway refused it
   not-relayed    accepted, not in the registry yet
   contradicted   a receipt that the log does not bear out: the log was changed, or cut
   withheld       the exchanges of a partner are numbered 1, 2, 3 …; the list lacks these numbers: something was sealed in our name and is kept from us
 
-Each entry of the list of `--server` is proved by itself, and the numbers show that none was left out up to the last one. That one is relayed is the gateway's word:
-its leaf says what became of the rows, which no partner is told; an auditor may show it. What is newer than that shows with the
+Each entry of the list of `--server` is proved by itself, and the numbers show that none was left out up to the last one. That one is relayed is the
+gateway's word: its leaf says what became of the rows, which no partner is told; an auditor may show it. What is newer than that shows with the
 next receipt; the whole log (`--log`) shows it at once.
 
 EXIT CODES

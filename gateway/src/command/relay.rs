@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::config;
 use super::exit::{Exit, Failure};
-use super::output::Output;
+use super::output::{Columns, Output};
 use super::query::flatten;
 use crate::client::{Client, ClientSettings, Listener};
 
@@ -183,7 +183,8 @@ fn operate(operator: &Operator, order: Option<Value>, output: &Output) -> Result
             columns.iter().map(cell).chain([rows_in]).collect()
         })
         .collect();
-    output.rows(&["EXCHANGE", "DATA", "PARTNER", "REASON", "RECEIVED", "ROWS IN"], &rows);
+    let header = ["EXCHANGE", "DATA", "PARTNER", "REASON", "RECEIVED", "ROWS IN"];
+    output.table(&Columns::of(&header).with_numbers(&["ROWS IN"]), &rows);
     if let Some(discarded) = document.get("discarded").filter(|discarded| discarded.is_object()) {
         output.note(of_discarded(discarded));
     }

@@ -50,7 +50,7 @@ enum What {
   shuguan verify receipt feed.csv.0199a3c4-….tlog-proof --trust trust.txt
   shuguan verify receipt population.ndjson.tlog-proof --trust trust.txt --opening population.ndjson.opening.json --content population.ndjson
   shuguan verify receipt population.ndjson.tlog-proof --trust trust.txt --opening population.ndjson.opening.json --content kept.ndjson    columns were dropped
-  shuguan verify receipt population.ndjson.tlog-proof --trust trust.txt --opening population.ndjson.opening.json --content population.ndjson --disclose sex --package show.json
+  shuguan verify receipt population.ndjson.tlog-proof --trust trust.txt --opening opening.json --content population.ndjson --disclose sex --package show.json
   shuguan verify receipt feed.tlog-proof --trust trust.txt --opening opening.json --feed feed.csv
   shuguan verify receipt feed.tlog-proof --trust trust.txt --opening opening.json --feed feed.csv --disclose sex,birth_date --package show.json
   shuguan verify receipt feed.tlog-proof --trust trust.txt --opening show.json
@@ -95,7 +95,8 @@ EXIT CODES
   shuguan verify policy policies --receipt feed.csv.0199a3c4-….tlog-proof --trust trust.txt
 
 EXIT CODES
-  0 有效, proven · 1 a file cannot be read · 2 the entry names no bundle · 6 无效, another bundle, one that was offered and refused, or not signed by the witnesses that the trust file asks for")]
+  0 有效, proven · 1 a file cannot be read · 2 the entry names no bundle
+  6 无效, another bundle, one that was offered and refused, or not signed by the witnesses that the trust file asks for")]
     Policy(policy::PolicyArgs),
     /// A whole log: every leaf, their order, every signed root over them, and what the journal stores beside them; or every file of an exported log.
     ///
@@ -116,7 +117,8 @@ Entries that the witnesses have not signed yet are the log's own word, whatever 
 The journal is opened read-only; the gateway may go on running.
 
 EXIT CODES
-  0 有效, proven · 1 a file cannot be read · 6 无效, not proven: the first leaf concerned is named; or not signed, or too long ago, by the witnesses that the trust file asks for")]
+  0 有效, proven · 1 a file cannot be read
+  6 无效, not proven: the first leaf concerned is named; or not signed, or too long ago, by the witnesses that the trust file asks for")]
     Log {
         /// The journal's SQLite file, a copy of it with its -wal file, the configuration (`*.toml`) of a gateway that has it on PostgreSQL, or a folder that `shuguan log export` wrote; of volumes several, oldest first.
         #[arg(required = true)]

@@ -10,7 +10,6 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use shuguan_ledger::time;
 use shuguan_ledger::trust::Trust;
@@ -20,7 +19,9 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::push;
 use super::sheet::SheetArgs;
-use crate::client::deliver::{Asked, Feed, Pushed, Undelivered, attempt_once, constants, digest_of, wait_before};
+use crate::client::deliver::{
+    Asked, Feed, Progress, Pushed, Undelivered, attempt_once, bring_back, constants, digest_of, wait_before,
+};
 use crate::client::outbox::{Item, Outbox, Said, beside};
 use crate::client::state::{Done, PushState, state_path};
 use crate::client::tied::Tie;
@@ -217,6 +218,16 @@ impl Watcher<'_> {
             again: false,
             patience: Duration::ZERO,
         };
+        let before = match before {
+            Some(_) => {
+                match bring_back(&feed, &path, &hex(&digest)) {
+                    Err(_) if has_changed(item) => return Ok(Fate::Changed),
+                    done => done?,
+                }
+                PushState::load(&path)?
+            }
+            None => None,
+        };
         let known = if before.is_some() {
             Known::Nothing
         } else {
@@ -252,7 +263,7 @@ impl Watcher<'_> {
     }
 
     async fn send(&self, item: &Item, feed: &Feed<'_>, digest: &[u8; 32]) -> Result<Fate, Failure> {
-        match attempt_once(self.client, self.trust, feed, &ProgressBar::hidden()).await {
+        match attempt_once(self.client, self.trust, feed, &Progress::hidden()).await {
             Ok(pushed) => Ok(Fate::Accepted(Box::new(pushed))),
             Err(Undelivered::Call(error)) => Ok(fate_of(item, refused::with_rows(self.client, error).await)),
             Err(Undelivered::Unheard(sent_us)) => Ok(match known::unnoted(item, self.trust, feed, digest)? {

@@ -36,6 +36,9 @@ pub struct HeaderNotes {
     /// Further names of fields, which are read at most where the name that goes before them says nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<UnreadHeader>,
+    /// The header row is one name with `;` in it: its columns are divided by what is no delimiter here.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub undivided: bool,
     /// Rows of sums and of who made the table.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub footers: u64,
@@ -52,6 +55,8 @@ pub struct HeaderNotes {
 
 /// What is said of them.
 pub(crate) const PARTIAL: &str = "rows with only a part of a field that stands in several columns (an address without its street): read without that field";
+
+const UNDIVIDED: &str = "the header row is one name with `;` in it: columns are divided by commas, tabs or `|`";
 
 /// A name of a field that is read under another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,7 +186,8 @@ fn line(value: &impl Serialize, text: &mut Vec<u8>) {
 impl HeaderNotes {
     /// Notes on the names of a batch: those that no field has, and the wanted fields that none stands for.
     ///
-    /// When no name was recognised, the first line is probably a record and not a header row, so its cells are not repeated.
+    /// When no name was recognised, the first line is probably a record and not a header row, so its cells are not repeated, but those that are nearly the
+    /// name of a field: 身份证 for 身份证号.
     pub fn of(record: &'static RecordType, wanted: &[&'static str], recognised: &[&str], unknown: &[String]) -> Self {
         let fields = record.fields.iter().filter(|field| wanted.contains(&field.name));
         let missing: Vec<MissingHeader> = fields
@@ -193,8 +199,15 @@ impl HeaderNotes {
             })
             .collect();
         if recognised.is_empty() {
+            let undivided = matches!(unknown, [only] if only.contains(';'));
+            let meant = unknown
+                .iter()
+                .filter(|name| !undivided && is_name(name) && is_long(name));
+            let meant = meant.map(|name| UnknownHeader::of(record, &missing, name));
             return Self {
+                unknown: meant.filter(|of| of.nearest.is_some()).collect(),
                 missing,
+                undivided,
                 ..Self::default()
             };
         }
@@ -230,6 +243,9 @@ impl HeaderNotes {
 
     /// For a field without a header: the unknown one that is probably its own.
     pub fn hint(&self, field: &str) -> Option<String> {
+        if self.undivided {
+            return Some("表头以分号分隔，应为逗号、制表符或竖线 (divided by `;`: use commas, tabs or `|`)".to_owned());
+        }
         let meant = self.unknown.iter().find(|of| of.field.as_deref() == Some(field))?;
         let nearest = meant.nearest.as_deref()?;
         Some(format!(
@@ -272,6 +288,7 @@ impl HeaderNotes {
             .map(|of| format!("{} {}", of.field, of.zh))
             .collect();
         let missing = (!missing.is_empty()).then(|| format!("no header for: {}", missing.join(", ")));
+        let undivided = self.undivided.then(|| UNDIVIDED.to_owned());
         let unread = self.unread.iter().map(UnreadHeader::line);
         let passed_over = [
             (self.footers, "rows of sums or of who made the table, not counted"),
@@ -284,7 +301,8 @@ impl HeaderNotes {
         ];
         let passed_over = passed_over.iter().filter(|(count, _)| *count > 0);
         let passed_over = passed_over.map(|(count, what)| format!("{count} {what}"));
-        unknown.chain(unread).chain(missing).chain(passed_over).collect()
+        let names = undivided.into_iter().chain(unknown).chain(unread);
+        names.chain(missing).chain(passed_over).collect()
     }
 }
 
@@ -360,6 +378,11 @@ fn plain(name: &str) -> String {
     letters.map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
+/// Whether it is too long for the name of a person, which is as near to 姓名 as any word of two letters.
+fn is_long(header: &str) -> bool {
+    plain(header).chars().count() > 2
+}
+
 /// Whether a header may be repeated to its sender: a run of digits looks like the value of somebody.
 fn is_name(header: &str) -> bool {
     let mut run = 0;
@@ -411,6 +434,23 @@ mod tests {
         }
         assert_eq!(notes("xingbieee", &["name"]).unknown.first().unwrap().nearest, None);
         assert_eq!(notes("gmsfhmm", &["citizen_id"]).unknown.first().unwrap().nearest, None);
+    }
+
+    #[test]
+    fn where_no_name_is_known_only_what_is_nearly_one_is_repeated_and_semicolons_are_told() {
+        let meant = notes("身份证", &[]);
+        assert_eq!(meant.unknown[0].field.as_deref(), Some("citizen_id"));
+        for of_a_record in ["张名", "甲", "320706180001010000", "海州区"] {
+            assert!(notes(of_a_record, &[]).unknown.is_empty(), "{of_a_record}");
+        }
+        let undivided = notes("公民身份号码;姓名;性别", &[]);
+        assert!(
+            undivided.lines()[0].contains("with `;` in it"),
+            "{:?}",
+            undivided.lines()
+        );
+        assert!(undivided.hint("citizen_id").is_some_and(|hint| hint.contains("分号")));
+        assert!(!notes("公民身份号码;姓名", &["name"]).undivided);
     }
 
     #[test]

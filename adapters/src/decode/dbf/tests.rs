@@ -372,7 +372,7 @@ fn a_table_of_utf8_that_is_not_declared_is_refused_and_never_read_as_gb18030() {
         assert_eq!(
             told.ended,
             Err(Unreadable::WrongCharset {
-                declared: "gb18030",
+                declared: Some("gb18030"),
                 found: "utf-8",
                 by: "bytes so far"
             })

@@ -15,7 +15,7 @@ fn open(layout: Layout) -> Layout {
 
 fn not_gb18030(by: &'static str) -> Unreadable {
     Unreadable::WrongCharset {
-        declared: "gb18030",
+        declared: Some("gb18030"),
         found: "utf-8",
         by,
     }
@@ -39,6 +39,25 @@ fn one_short_name_in_utf8_refuses_a_file_that_is_called_gb18030() {
         let told = told_whole(GB18030_CSV, format!("bt,sl,bz\n{row}").as_bytes());
         assert_eq!(told.ended, Err(not_gb18030("first bytes")), "{row}");
     }
+}
+
+#[test]
+fn utf16_is_told_as_such_and_as_declared_otherwise_only_where_somebody_declared_it() {
+    let text = "bt,sl,bz\n王测,1,\n";
+    let bytes: Vec<u8> = [0xff, 0xfe]
+        .into_iter()
+        .chain(text.encode_utf16().flat_map(u16::to_le_bytes))
+        .collect();
+    let said = |layout: Layout| told_whole(layout, &bytes).ended.unwrap_err().to_string();
+    assert_eq!(said(open(CSV)), "by its byte order mark it is utf-16");
+    assert_eq!(
+        said(Layout::detect("a.csv", &bytes)),
+        "by its byte order mark it is utf-16"
+    );
+    assert_eq!(
+        said(GB18030_CSV),
+        "declared as gb18030, but by its byte order mark it is utf-16"
+    );
 }
 
 #[test]

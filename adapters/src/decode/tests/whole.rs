@@ -247,7 +247,7 @@ fn a_file_in_the_other_charset_is_refused_as_such() {
             };
             let told = told(layout.clone(), wide(), &[&bytes]);
             let expected = Unreadable::WrongCharset {
-                declared: declared.name(),
+                declared: Some(declared.name()),
                 found: actual.name(),
                 by: "first bytes",
             };

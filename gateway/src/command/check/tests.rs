@@ -86,6 +86,60 @@ fn a_file_that_cannot_be_read_as_a_whole_says_where_and_what_next() {
 }
 
 #[test]
+fn a_header_row_that_lacks_a_field_is_told_with_what_it_has_and_what_was_probably_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.csv");
+    let why = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let failure = shuguan("check FILE --record public-security/resident", &file).unwrap_err();
+        assert_eq!(failure.code.as_deref(), Some("SG3104"));
+        failure.why.unwrap()
+    };
+    let lacking = why("姓名,身份证,性别\n某,1,1\n");
+    assert!(lacking.starts_with("header row: missing citizen_id\n"), "{lacking}");
+    for part in ["`姓名` (name), `性别` (sex)", "`身份证` is ignored; did you mean"] {
+        assert!(lacking.contains(part), "{lacking}");
+    }
+    let nothing = why("某某,海州区\n某某,海州区\n");
+    assert!(
+        nothing.contains("found: no name of a field") && !nothing.contains("海州"),
+        "{nothing}"
+    );
+    let semicolons = why("公民身份号码;姓名\n1;某\n");
+    assert!(semicolons.contains("with `;` in it"), "{semicolons}");
+}
+
+#[test]
+fn a_charset_that_nobody_stated_is_not_said_to_be_declared() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.txt");
+    let failure = |bytes: &[u8], more: &str| {
+        std::fs::write(&file, bytes).unwrap();
+        let line = format!("check FILE --record public-security/resident{more}");
+        let failure = shuguan(&line, &file).unwrap_err();
+        assert_eq!(failure.code.as_deref(), Some("SG3103"));
+        (failure.why.unwrap(), failure.next.unwrap())
+    };
+    let utf16: Vec<u8> = "\u{feff}公民身份号码\t姓名\n1\t某\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let (why, next) = failure(&utf16, "");
+    assert!(why.contains("it is utf-16") && !why.contains("declared"), "{why}");
+    assert!(next.contains("save it as CSV UTF-8"), "{next}");
+    let (why, _) = failure(&utf16, " --charset gb18030");
+    assert!(why.contains("declared as gb18030"), "{why}");
+    let broken = b"\xff\xfd\xff,name\n1,a\n";
+    let (why, _) = failure(broken, "");
+    assert!(
+        why.contains("byte 0 (line 1)") && why.contains("no charset was stated"),
+        "{why}"
+    );
+    let (why, _) = failure(broken, " --charset utf-8");
+    assert!(why.ends_with("that it is read in, utf-8"), "{why}");
+}
+
+#[test]
 fn fields_that_are_not_named_reject_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.csv");

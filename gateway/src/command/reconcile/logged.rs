@@ -190,7 +190,8 @@ pub(super) fn of_server(args: &ReconcileArgs, trust: &Trust, partner: &str) -> R
         tries += 1;
         match listed {
             Ok(log) if log.unwitnessed > 0 && tries < TRIES => {
-                runtime.block_on(tokio::time::sleep(BETWEEN));
+                // Made inside: a timer that is made outside of a runtime has nothing to wake it, and panics.
+                runtime.block_on(async { tokio::time::sleep(BETWEEN).await });
             }
             listed => return Ok(listed),
         }
