@@ -128,7 +128,8 @@ impl Stations {
         act: impl Future<Output = Result<T, Stop>> + Send + 'static,
     ) -> Result<T, Stop> {
         let acting = self.tasks.spawn(act);
-        acting.await.map_err(Fault::from_error("carry an act out"))?
+        // Not with the panic's own text: it may quote what was being decoded.
+        acting.await.map_err(|_| Fault::new("carry an act out"))?
     }
 }
 

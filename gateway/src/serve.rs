@@ -47,7 +47,8 @@ use crate::registry::Standing;
 use crate::relay::{self, RecallApart, RelaySettings, RelayStatus};
 use crate::witnessing;
 
-pub use start::{StartFault, journal_settings, other_keys, tables};
+pub use start::{StartFault, compare_keys, journal_settings, tables};
+pub use written_under::Compared;
 
 /// Roles that the feed listener admits (design 10.1).
 const FEED_ROLES: &[Role] = &[Role::Agency, Role::Registry];
@@ -89,6 +90,8 @@ impl Gateway {
     /// # Errors
     /// Every fault that was found; nothing runs then.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartFault> {
+        // Before anything is counted: without a recorder it would be lost.
+        start::metrics();
         let tls = start::tls_settings(&config);
         let start::Material {
             tls: material,
@@ -105,11 +108,13 @@ impl Gateway {
             // A journal that cannot be read says so better when it is opened.
             index => index,
         };
-        if let Err(fault @ StartFault::Keys(_)) = start::written_under(&config, &secrets).await {
-            return Err(fault);
-        }
+        let written = match start::written_under(&config, &secrets).await {
+            Err(fault @ StartFault::Keys(_)) => return Err(fault),
+            written => written,
+        };
         let receipts = start::receipt_plan(&config, &secrets)?;
         let journal = start::journal(&config, &secrets, clock.clone()).await?;
+        written?;
         // From here on by the time that the log goes on by.
         let (clock, wall) = (journal.time().clock(), clock);
         let restored = witnessing.restore(&journal, clock.now_us()).await;

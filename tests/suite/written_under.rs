@@ -72,6 +72,27 @@ fn a_gateway_with_another_key_than_its_journal_was_written_under_does_not_start(
     });
 }
 
+/// A week without a batch: nothing is held any more, and the records under the months' keys tell.
+#[test]
+fn another_key_encryption_key_is_found_where_no_payload_is_held() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        push(&running, &gateway, resident(&nobody(1), "某某")).await;
+        eventually("it is in the registry", 20, || {
+            registry_count(&gateway.registry(), "person") == 1
+        });
+        assert_eq!(running.stop(), Some(0));
+        let journal = rusqlite::Connection::open(gateway.journal()).unwrap();
+        assert_eq!(journal.execute("DELETE FROM payload", []).unwrap(), 1);
+        drop(journal);
+        for file in ["kek.key", "master.key"] {
+            change(&gateway, file, &"0e".repeat(32));
+        }
+        refuses(&gateway, "kek.key", "none of the newest can be opened with it");
+    });
+}
+
 #[test]
 fn where_a_key_is_lost_for_good_the_new_one_is_taken_once_somebody_says_so() {
     run(async {
@@ -85,6 +106,8 @@ fn where_a_key_is_lost_for_good_the_new_one_is_taken_once_somebody_says_so() {
         push(&running, &gateway, resident(&nobody(2), "某某")).await;
         assert_eq!(running.stop(), Some(0));
         // The journal knows it now.
+        let (code, said) = doctor(&gateway);
+        assert!(code == 0 && said.contains("master.key.lost"), "{said}");
         std::fs::remove_file(gateway.path("keys/master.key.lost")).unwrap();
         assert_eq!(gateway.serve().stop(), Some(0));
         gateway.verified_log();
@@ -154,6 +177,10 @@ fn a_relay_that_an_operator_paused_is_told_wherever_one_looks() {
         assert!(says("/metrics", "shuguan_relay_paused 1"));
         let (code, said) = doctor(&gateway);
         assert!(code == 0 && said.contains("an operator paused it"), "{said}");
+        assert_eq!(running.stop(), Some(0));
+        let running = gateway.serve();
+        let says = |path: &str, what: &str| running.health(path).unwrap_or_default().1.contains(what);
+        assert!(says("/metrics", "shuguan_relay_paused 1"), "after a restart, too");
         assert_eq!(relay("resume"), 0);
         eventually("the light goes out", 10, || !says("/readyz", "paused"));
         assert!(says("/metrics", "shuguan_relay_paused 0"));

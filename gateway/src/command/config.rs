@@ -69,7 +69,10 @@ fn all_there(config: &Config) -> Result<(), Failure> {
         ("keys.receipt_file", &keys.receipt),
     ];
     let lists = tls.crls.iter().map(|list| ("tls.crls", list));
-    let lacking = named.into_iter().chain(lists).filter(|(_, path)| !path.exists());
+    let lacking = named
+        .into_iter()
+        .chain(lists)
+        .filter(|(_, path)| matches!(path.try_exists(), Ok(false)));
     let lacking: Vec<String> = lacking
         .map(|(key, path)| format!("`{key}`: there is no `{}`", path.display()))
         .collect();

@@ -32,7 +32,7 @@ use crate::edge::tls::{self, TlsSettings};
 use crate::journal::{JournalPlace, Reader, examine};
 use crate::pki::{inspect, log_keys as key_files, receipt_keys as receipt_files};
 use crate::registry::{Registry, RegistrySettings};
-use crate::serve::{journal_settings, other_keys, tables};
+use crate::serve::{compare_keys, journal_settings, tables};
 
 /// Look for what is not as it should be.
 #[derive(Debug, clap::Args)]
@@ -201,14 +201,31 @@ fn keys(config: &Config, findings: &mut Findings) {
         return;
     }
     // What is wrong with the journal has findings of its own.
-    let others = other_keys(config, Clock::system().now_us()).unwrap_or_default();
-    if others.is_empty() {
-        let what = "every key file is readable by its owner only, and the one that the journal was written under";
-        findings.ok("keys", what);
-    }
-    for fault in others {
+    let compared = compare_keys(config, Clock::system().now_us());
+    let is_known = compared.as_ref().is_ok_and(|compared| !compared.silent);
+    let compared = compared.unwrap_or_default();
+    for fault in &compared.faults {
         let next = "put back the file that was there; `serve` does not start with this one";
         findings.add(Verdict::Fail, "keys", fault.to_string(), next);
+    }
+    for lost in &compared.needless {
+        let what = format!(
+            "`{}` is there still: a wrong key would be taken as well",
+            lost.display()
+        );
+        findings.add(Verdict::Warn, "keys", what, "remove it: the journal knows the new key");
+    }
+    if compared.faults.is_empty() {
+        let readable = "every key file is readable by its owner only";
+        let what = format!(
+            "{readable}{}",
+            if is_known {
+                ", and the one that the journal was written under"
+            } else {
+                ""
+            }
+        );
+        findings.ok("keys", what);
     }
 }
 

@@ -85,9 +85,39 @@ pub struct Admitted {
     /// Its part of the quota of the day; a repeat of an answered key needs none, and only the journal knows which key that is.
     pub(super) quota: Result<Hold, Exhausted>,
     pub(super) in_flight: InFlight,
+    /// As [`PushHead::gone`].
+    pub(super) gone: CancellationToken,
 }
 
 impl Admitted {
+    /// Waits until so many rows more may come.
+    ///
+    /// # Errors
+    /// As [`Admitted::while_there`].
+    pub(super) async fn pace_rows(&self, rows: u64) -> Result<(), Stop> {
+        self.while_there(self.permit.pace_rows(rows)).await
+    }
+
+    /// The same of bytes as they came.
+    ///
+    /// # Errors
+    /// As [`Admitted::while_there`].
+    pub(super) async fn pace_bytes(&self, bytes: u64) -> Result<(), Stop> {
+        self.while_there(self.permit.pace_bytes(bytes)).await
+    }
+
+    /// Waits for what only its sender is waiting for, too: while his body is not read, no error of it tells that he is gone.
+    ///
+    /// # Errors
+    /// [`Refusal::BodyIncomplete`]: he hung up.
+    pub(super) async fn while_there<T>(&self, wait: impl Future<Output = T>) -> Result<T, Stop> {
+        tokio::select! {
+            biased;
+            came = wait => Ok(came),
+            () = self.gone.cancelled() => Err(Refusal::BodyIncomplete.into()),
+        }
+    }
+
     /// What mode, scope, count, constants and layout add to the content that a key is bound to; empty for a plain upsert.
     pub(super) fn manner_text(&self) -> String {
         let manner = self.manner.canonical();
@@ -182,6 +212,7 @@ pub fn push(stations: &Stations, peer: Arc<Peer>, head: &PushHead) -> Result<Adm
         barred,
         quota,
         in_flight,
+        gone: head.gone.clone(),
     })
 }
 

@@ -14,14 +14,13 @@ use super::release::{Release, Released};
 use super::{Stations, Stop, repeat, seal, upload};
 use crate::edge::Peer;
 use crate::edge::deadline::BodyStop;
-use crate::refusal::Refusal;
 
 /// Takes one batch: `peer → admit → decode → release → seal → answer`; a repeat that is recognised goes from `admit` to `answer`.
 ///
 /// Nothing of the body is held but the part being decoded (at most 8,192 rows) and the one before it; a part leaves for the encrypted payload
 /// as soon as the plan was applied to it, on another thread when it is large. A crash before `seal` leaves an orphaned payload file, which the
-/// next start removes; a crash after it leaves an exchange whose answer the sender gets by repeating its key. Who hangs up ends the reading and
-/// nothing else: what was read whole is sealed, with its charges, whoever still waits.
+/// next start removes; a crash after it leaves an exchange whose answer the sender gets by repeating its key. Who hangs up ends what
+/// waits for him, the body and its pace, and nothing else: what came whole is decoded and sealed, with its charges, whoever still waits.
 ///
 /// # Errors
 /// A refusal, or a fault of ours. In both cases nothing was accepted.
@@ -33,12 +32,7 @@ where
     if let Some(sealed) = repeat::known(stations, &peer, head, &admitted, &mut body).await? {
         return answer::push(sealed);
     }
-    let read = tokio::select! {
-        biased;
-        read = read(stations, &peer, head, &admitted, body) => read,
-        // While the reading is paced, no error of the body tells it.
-        () = head.gone.cancelled() => Err(Refusal::BodyIncomplete.into()),
-    };
+    let read = read(stations, &peer, head, &admitted, body).await;
     let sealed = match upload::ended(stations, &admitted, read).await? {
         Read::Released(released) => seal::push(stations, admitted, *released).await?,
         Read::Hashed(digest) => repeat::hashed(stations, &admitted, &digest).await?,

@@ -161,7 +161,8 @@ impl Release {
     async fn here(self) -> Result<Box<Gate>, Fault> {
         match self {
             Self::Here(gate) => Ok(gate),
-            Self::Beside(work) => work.await.map_err(Fault::from_error("release a part"))?,
+            // Not with the text of a panic: it may quote a value.
+            Self::Beside(work) => work.await.map_err(|_| Fault::new("release a part"))?,
         }
     }
 
@@ -174,7 +175,7 @@ impl Release {
             Some(_) => (None, None),
             None if waits => {
                 let finished = tokio::task::spawn_blocking(|| finish(payload, index)).await;
-                finished.map_err(Fault::from_error("finish a payload"))??
+                finished.map_err(|_| Fault::new("finish a payload"))??
             }
             None => finish(payload, index)?,
         };

@@ -44,9 +44,21 @@ where
         return Ok(None);
     };
     // That it is the stated one is all that is asked of it.
-    skim(admitted, body, (Context::new(&SHA256), 0)).await?;
+    let read = skim(admitted, body, (Context::new(&SHA256), 0)).await;
+    read.map_err(broken_off)?;
     head.gatekeeper.recheck(peer)?;
     again(stations, admitted, seen, *sealed).await.map(Some)
+}
+
+/// About what is in the log nothing is said anew: a repeat that broke off has no leaf.
+fn broken_off(stop: Stop) -> Stop {
+    match stop {
+        Stop::Refused(mut refused) if refused.refusal == Refusal::BodyIncomplete => {
+            refused.sealed = true;
+            Stop::Refused(refused)
+        }
+        stop => stop,
+    }
 }
 
 /// The first answer again, of a push whose body was read and hashed.

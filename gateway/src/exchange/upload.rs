@@ -1,7 +1,7 @@
 //! An upload that breaks off: nothing of it is accepted, and the log says so (C5).
 //!
-//! Takes what came of reading an admitted push; gives it back. A body that ends before its end, and a sender that is gone while it is read, become an `aborted`
-//! leaf, unless the push states itself to be the repeat of what is in the log: about that nothing is said anew. A crash here leaves no leaf, as before it.
+//! Takes what came of reading an admitted push; gives it back. A body that ends before its end, and a sender that is gone while he is waited for or paced, become an
+//! `aborted` leaf, unless the push states itself to be the repeat of what is in the log: about that nothing is said anew. A crash here leaves no leaf, as before it.
 
 use shuguan_ledger::leaf::{AbortedEvent, Digest};
 

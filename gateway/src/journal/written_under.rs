@@ -22,15 +22,16 @@ use super::views::Reader;
 const STEP: &str = "look for the keys of the journal";
 /// Thousands of exchanges that are looked at, of each year from its beginning and from the end of the log: where no agreement names subjects, none is indexed.
 pub(super) const PAGES_MAX: usize = 20;
-/// Records that are opened until one says something: some may be destroyed.
-const OPENED_MAX: usize = 100;
+/// Records that are looked at until one says something: some may be destroyed.
+const LOOKED_MAX: usize = 100;
 
 /// What a journal says of the keys under which it was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WrittenUnder {
     /// Check value of the master key, as the newest push notes it; none: of an earlier version, or nothing was accepted yet.
     pub master: Option<String>,
-    /// Whether the key-encryption key opens the keys of the newest payloads; none: none is held.
+    /// Whether the key-encryption key opens the newest payloads that are held, or else the newest evidence records: none of them, or one at least; none: there is
+    /// nothing to try.
     pub opens: Option<bool>,
 }
 
@@ -42,18 +43,23 @@ impl WrittenUnder {
     pub fn read(settings: &JournalSettings) -> Result<Self, JournalFault> {
         let reader = Reader::open(&settings.place)?;
         let kek = Arc::new(Kek::new(&settings.key_encryption_key)?);
-        let opens = opens(&reader, &kek)?;
+        let held = opens_held(&reader, &kek)?;
         let vault = Vault::at(&settings.key_encryption_key, kek, settings.month_keys.clone());
-        let is_push = |event: &Event| matches!(event, Event::Push(_));
+        let noted = newest_note(&reader, &vault, MASTER_KEY, |event| matches!(event, Event::Push(_)))?;
         Ok(Self {
-            master: newest_note(&reader, &vault, MASTER_KEY, is_push)?,
-            opens,
+            opens: held.or(noted.opens()),
+            master: noted.text,
         })
+    }
+
+    /// Whether it says anything at all.
+    pub fn is_silent(&self) -> bool {
+        self.master.is_none() && self.opens.is_none()
     }
 }
 
 /// One that opens is enough: any other may have been damaged, which is told when it is relayed.
-fn opens(reader: &Reader, kek: &Kek) -> Result<Option<bool>, JournalFault> {
+fn opens_held(reader: &Reader, kek: &Kek) -> Result<Option<bool>, JournalFault> {
     let columns = |row: &Row<'_>| Ok((row.get::<Uuid>(0)?, row.get::<Vec<u8>>(1)?));
     let held = reader.rows(STEP, statements::NEWEST_HELD, &[], columns)?;
     let opens = |(exchange, wrapped): &(Uuid, Vec<u8>)| kek.open(Kind::DataKey, *exchange, wrapped).is_ok();
@@ -78,37 +84,61 @@ pub(super) fn page(reader: &Reader, statement: &'static str, bound: u64) -> Resu
     Ok(exchanges)
 }
 
+/// What the newest records say.
+#[derive(Default)]
+pub(super) struct Noted {
+    /// The newest note; none: of an earlier version, or nothing was sealed.
+    pub(super) text: Option<String>,
+    /// Records that were opened, and those that their keys do not open.
+    opened: usize,
+    unopened: usize,
+}
+
+impl Noted {
+    /// Whether the keys open any record; none: there is none, or its key was destroyed.
+    fn opens(&self) -> Option<bool> {
+        (self.opened + self.unopened > 0).then_some(self.opened > 0)
+    }
+}
+
 /// What the newest record notes under that name which its leaf commits to, of the exchanges that are asked for.
 pub(super) fn newest_note(
     reader: &Reader,
     vault: &Vault,
     member: &str,
     is_asked: impl Fn(&Event) -> bool,
-) -> Result<Option<String>, JournalFault> {
-    let (mut before, mut opened) = (reader.size()?, 0);
+) -> Result<Noted, JournalFault> {
+    let (mut before, mut looked, mut noted) = (reader.size()?, 0, Noted::default());
     for _ in 0..PAGES_MAX {
         let exchanges = page(reader, statements::EXCHANGES_BACK, before)?;
         let Some(last) = exchanges.last() else { break };
         before = last.leaf;
         for asked in exchanges.iter().filter(|one| is_asked(&one.decoded.event)) {
-            if let Some(noted) = noted_by(reader, vault, asked, member)? {
-                return Ok(Some(noted));
-            }
-            opened += 1;
-            if opened >= OPENED_MAX {
-                return Ok(None);
+            noted.look(reader, vault, asked, member)?;
+            looked += 1;
+            if noted.text.is_some() || looked >= LOOKED_MAX {
+                return Ok(noted);
             }
         }
     }
-    Ok(None)
+    Ok(noted)
 }
 
-fn noted_by(reader: &Reader, vault: &Vault, asked: &Exchange, member: &str) -> Result<Option<String>, JournalFault> {
-    let record = match reader.opened(vault, asked.id, asked.leaf) {
-        // It was changed: a deep look says so.
-        Err(JournalFault::Unopened(_)) | Ok(None) => return Ok(None),
-        record => record?.unwrap_or_default(),
-    };
-    let read = Record::read(&record).filter(|read| !is_another(&asked.decoded, read, &record));
-    Ok(read.and_then(|read| read.text(member).map(str::to_owned)))
+impl Noted {
+    fn look(&mut self, reader: &Reader, vault: &Vault, asked: &Exchange, member: &str) -> Result<(), JournalFault> {
+        let record = match reader.opened(vault, asked.id, asked.leaf) {
+            Ok(Some(record)) => record,
+            Ok(None) => return Ok(()),
+            // It was changed, which a deep look says, or the keys are others.
+            Err(JournalFault::Unopened(_)) => {
+                self.unopened += 1;
+                return Ok(());
+            }
+            Err(fault) => return Err(fault),
+        };
+        self.opened += 1;
+        let read = Record::read(&record).filter(|read| !is_another(&asked.decoded, read, &record));
+        self.text = read.and_then(|read| read.text(member).map(str::to_owned));
+        Ok(())
+    }
 }

@@ -130,7 +130,13 @@ impl PeriodKeys {
     pub fn periods(&self) -> Result<Vec<String>, PkiFault> {
         let unreadable = || PkiFault::file("read folder", &self.folder);
         let mut periods = Vec::new();
-        for entry in fs::read_dir(&self.folder).map_err(unreadable())? {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            // None was ever made.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(periods),
+            Err(error) => return Err(unreadable()(error)),
+        };
+        for entry in entries {
             let name = entry.map_err(unreadable())?.file_name();
             let period = name.to_str().and_then(|name| name.strip_suffix(".key"));
             periods.extend(period.filter(|period| is_period(period)).map(str::to_owned));

@@ -51,7 +51,7 @@ use crate::signature::MessageKeys;
 use crate::witnessing::{RolledBack, Witnessing};
 
 use super::receipt_keys::Plan;
-use super::written_under;
+use super::written_under::{self, Compared};
 
 /// Why the gateway does not start.
 #[derive(Debug)]
@@ -449,14 +449,14 @@ pub(super) async fn index_keys(config: &Config, secrets: &Secrets, now_us: i64) 
 pub(super) async fn written_under(config: &Config, secrets: &Secrets) -> Result<(), StartFault> {
     let (files, settings) = (config.keys.clone(), journal_settings_of(config, secrets));
     let master = secrets.master.clone();
-    let looked = tokio::task::spawn_blocking(move || written_under::faults(&files, &master, &settings)).await;
-    let faults = looked
+    let looked = tokio::task::spawn_blocking(move || written_under::compare(&files, &master, &settings)).await;
+    let compared = looked
         .unwrap_or(Err(JournalFault::Worker))
         .map_err(StartFault::Journal)?;
-    if faults.is_empty() {
+    if compared.faults.is_empty() {
         Ok(())
     } else {
-        Err(StartFault::Keys(faults))
+        Err(StartFault::Keys(compared.faults))
     }
 }
 
@@ -464,17 +464,18 @@ pub(super) async fn written_under(config: &Config, secrets: &Secrets) -> Result<
 ///
 /// # Errors
 /// Key files that cannot be used, and a journal that cannot be read.
-pub fn other_keys(config: &Config, now_us: i64) -> Result<Vec<PkiFault>, StartFault> {
+pub fn compare_keys(config: &Config, now_us: i64) -> Result<Compared, StartFault> {
     let secrets = secrets(&config.keys).map_err(StartFault::Keys)?;
     let settings = journal_settings_of(config, &secrets);
-    let others = written_under::faults(&config.keys, &secrets.master, &settings);
-    let mut others = others.map_err(StartFault::Journal)?;
+    let compared = written_under::compare(&config.keys, &secrets.master, &settings);
+    let mut compared = compared.map_err(StartFault::Journal)?;
     let history = IndexHistory::read(&settings).map_err(StartFault::Journal)?;
     let folder = PeriodKeys::folder_of(&config.keys.index);
-    let keys = PeriodKeys::open(folder, &secrets.index, IndexKeys::LABEL);
-    let judged = keys.and_then(|keys| IndexKeys::open(keys, history)?.judge(now_us));
-    others.extend(judged.err());
-    Ok(others)
+    // None is made by whoever only looks.
+    let keys = PeriodKeys::at(folder, &secrets.index, IndexKeys::LABEL);
+    let judged = IndexKeys::open(keys, history).and_then(|keys| keys.judge(now_us));
+    compared.faults.extend(judged.err());
+    Ok(compared)
 }
 
 /// The process's metrics; one recorder for all gateways in it.

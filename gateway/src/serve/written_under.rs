@@ -12,41 +12,61 @@ use crate::config::KeysSection;
 use crate::journal::{JournalFault, JournalSettings, WrittenUnder};
 use crate::pki::PkiFault;
 
-/// What is wrong with the key files.
+/// What the journal says of the key files.
+#[derive(Debug, Default)]
+pub struct Compared {
+    /// What is wrong.
+    pub faults: Vec<PkiFault>,
+    /// It says nothing yet.
+    pub silent: bool,
+    /// Files that say that a key is lost, though the journal knows the one that is there: a wrong one would be taken too.
+    pub needless: Vec<PathBuf>,
+}
+
+/// Compares them.
 ///
 /// # Errors
 /// When the journal cannot be read.
-pub(super) fn faults(
+pub(super) fn compare(
     files: &KeysSection,
     master: &[u8; 32],
     settings: &JournalSettings,
-) -> Result<Vec<PkiFault>, JournalFault> {
+) -> Result<Compared, JournalFault> {
     let written = WrittenUnder::read(settings)?;
-    let is_another = written
+    let mut compared = Compared {
+        silent: written.is_silent(),
+        ..Compared::default()
+    };
+    let is_master = written
         .master
-        .is_some_and(|noted| noted != KeyRing::from_master(master).check());
-    let of_master = is_another.then(|| another(&files.master, OTHER_PSEUDONYMS));
-    let opens_nothing = written.opens == Some(false);
-    let of_encryption = opens_nothing.then(|| another(&files.key_encryption, OPENS_NOTHING));
-    Ok([of_master, of_encryption].into_iter().flatten().flatten().collect())
+        .map(|noted| noted == KeyRing::from_master(master).check());
+    compared.add(&files.master, is_master, OTHER_PSEUDONYMS);
+    compared.add(&files.key_encryption, written.opens, OPENS_NOTHING);
+    Ok(compared)
+}
+
+impl Compared {
+    /// `is_it`: whether the file is the one; none: nothing says so. One that is another is no fault where somebody says that the right one is lost.
+    fn add(&mut self, file: &Path, is_it: Option<bool>, what: &str) {
+        let lost = lost_path(file);
+        match (is_it, lost.is_file()) {
+            (Some(false), false) => self.faults.push(another(file, &lost, what)),
+            (Some(true), true) => self.needless.push(lost),
+            _ => {}
+        }
+    }
 }
 
 const OTHER_PSEUDONYMS: &str = "it is another key than the one that the last pseudonyms were made with: under a second one nobody is the same person as before";
-const OPENS_NOTHING: &str =
-    "it is another key than the one that the held payloads are sealed under: none of the newest can be opened with it";
+const OPENS_NOTHING: &str = "it is another key than the one that payloads and evidence are sealed under: none of the newest can be opened with it";
 
-/// The fault of a file that is another one; none where somebody says that the right one is lost.
-fn another(file: &Path, what: &str) -> Option<PkiFault> {
-    let lost = lost_path(file);
-    if lost.is_file() {
-        return None;
-    }
+fn another(file: &Path, lost: &Path, what: &str) -> PkiFault {
     let what = format!(
         "{what}. Put back the file that was there; if it is lost for good, make an empty file `{}`, and this one is taken from here on",
         lost.display()
     );
     let path = file.to_owned();
-    Some(PkiFault::BadFile { path, what })
+    PkiFault::BadFile { path, what }
 }
 
 fn lost_path(file: &Path) -> PathBuf {

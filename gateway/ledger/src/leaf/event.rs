@@ -288,7 +288,7 @@ events! {
         pur: String,
         /// Hash of the bundle that it was admitted under.
         bun: Digest,
-        /// `body-incomplete`: the body broke off, or the connection was over while the batch was read. `sender-gone`: the latter, in versions that told it apart.
+        /// `body-incomplete`: the body broke off, or the connection was over before it had come whole, or while it was paced. `sender-gone`: the latter, in versions that told it apart.
         code: String,
     }
 

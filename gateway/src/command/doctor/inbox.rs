@@ -2,7 +2,7 @@
 
 use super::{Findings, Verdict};
 use crate::config::Config;
-use crate::journal::Reader;
+use crate::journal::{ROWS_MAX, Reader};
 
 const CHECK: &str = "relay";
 
@@ -19,8 +19,13 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
     }
     if let Some(first) = aside.first() {
         let reason = first.reason.as_deref().unwrap_or("a reason that is not noted");
+        let more = if aside.len() < ROWS_MAX as usize {
+            ""
+        } else {
+            " or more"
+        };
         let what = format!(
-            "{} batches are set aside, the first ({}) for {reason}",
+            "{}{more} batches are set aside, the first ({}) for {reason}",
             aside.len(),
             first.exchange
         );
