@@ -141,6 +141,8 @@ fn a_slip_costs_no_key_of_what_may_have_been_taken_and_again_is_about_what_it_na
     let (code, same, error) = push_as(&gateway, RESIDENT, PURPOSE, &[]);
     assert_eq!((code, exchange(&same)), (0, exchange(&first)), "{error}");
     assert_eq!(push_as(&gateway, RESIDENT, "enrolment.registraton", &["--again"]).0, 3);
+    let (code, same, error) = push_as(&gateway, RESIDENT, PURPOSE, &[]);
+    assert_eq!((code, exchange(&same)), (0, exchange(&first)), "{error}");
     let (code, other, error) = push_as(&gateway, RESIDENT, PURPOSE, &["--again"]);
     assert_eq!(code, 0, "{error}");
     assert_ne!(exchange(&other), exchange(&first));

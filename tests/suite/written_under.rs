@@ -93,6 +93,27 @@ fn another_key_encryption_key_is_found_where_no_payload_is_held() {
     });
 }
 
+/// What cannot be opened any more is set aside and stays until somebody discards it; it does not speak against the key for ever.
+#[test]
+fn a_damaged_payload_that_is_held_alone_does_not_keep_a_gateway_from_starting() {
+    run(async {
+        let gateway = Deployment::new();
+        let running = gateway.serve();
+        push(&running, &gateway, resident(&nobody(1), "某某")).await;
+        eventually("it is in the registry", 20, || {
+            registry_count(&gateway.registry(), "person") == 1
+        });
+        assert_eq!(running.stop(), Some(0));
+        let journal = rusqlite::Connection::open(gateway.journal()).unwrap();
+        let damage = "UPDATE payload SET wrapped_key = zeroblob(length(wrapped_key))";
+        assert_eq!(journal.execute(damage, []).unwrap(), 1);
+        drop(journal);
+        let (code, said) = doctor(&gateway);
+        assert_eq!(code, 0, "{said}");
+        assert_eq!(gateway.serve().stop(), Some(0));
+    });
+}
+
 #[test]
 fn where_a_key_is_lost_for_good_the_new_one_is_taken_once_somebody_says_so() {
     run(async {

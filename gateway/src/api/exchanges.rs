@@ -212,6 +212,7 @@ fn document(api: &Api, view: &ExchangeView) -> Value {
         }
         Event::Refusal(event) => {
             members.insert("code".into(), event.code.clone().into());
+            members.extend(event.rec.clone().map(|record| ("record".to_owned(), record.into())));
         }
         Event::Aborted(event) => {
             members.insert("code".into(), event.code.clone().into());

@@ -226,12 +226,30 @@ fn begin_again(feed: &Feed<'_>) -> Result<(), Failure> {
     adopt_earlier(feed.file, feed.state, &digest)?;
     let path = state_path(feed.file, feed.state);
     bring_back(feed, &path, &digest)?;
-    match PushState::load(&path)? {
-        Some(state) if !state.is_open() || state.refused || state.unheard_since(&path, now_us()).is_some() => {
-            PushState::forget(&path)
-        }
-        _ => Ok(()),
+    let Some(state) = PushState::load(&path)? else {
+        return Ok(());
+    };
+    // Of what was never answered he was told, whatever was stated besides.
+    let is_told = (state.digest.as_str(), state.record.as_str(), state.purpose.as_str())
+        == (digest.as_str(), feed.record, feed.purpose)
+        && (state.refused || state.unheard_since(&path, now_us()).is_some());
+    let is_answered = !state.is_open() && is_this(feed, &state, &digest)?;
+    if is_told || is_answered {
+        PushState::forget(&path)
+    } else {
+        Ok(())
     }
+}
+
+/// Whether a state is of what is sent now: this content, declared so.
+fn is_this(feed: &Feed<'_>, state: &PushState, digest: &str) -> Result<bool, Failure> {
+    let form = match &feed.content_type {
+        Some(content_type) => content_type.clone(),
+        None => detect(feed.file)?.content_type(),
+    };
+    let manner = feed.asked.canonical();
+    let is_form = state.content_type.is_empty() || same_form(&form, &state.content_type);
+    Ok(is_form && state.is_of(digest, feed.record, feed.purpose, &manner))
 }
 
 /// Sends one file once under the key that belongs to its content, and keeps the verified receipt. What was answered before is asked for and not sent.
@@ -273,6 +291,7 @@ pub async fn attempt_once(
     state.exchange = Some(pushed.exchange.clone());
     state.open = Open::No;
     state.save(&path)?;
+    state.tidy(&path)?;
     is_as_stated(stated, feed, content_type, &pushed)?;
     Ok(pushed)
 }

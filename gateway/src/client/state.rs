@@ -113,8 +113,19 @@ pub fn state_path(file: &Path, folder: Option<&Path>) -> PathBuf {
     file.with_file_name(name)
 }
 
-/// The states that made way to another in that place, in the order of their names.
-fn set_aside_of(path: &Path) -> Vec<PathBuf> {
+/// The states that made way to another in that place, in the order of their names. A file may be named so by itself: its state names another key.
+fn set_aside_of(path: &Path) -> Result<Vec<(PathBuf, PushState)>, Failure> {
+    let mut states = Vec::new();
+    for found in named_aside(path) {
+        if let Some(state) = PushState::load(&found)?.filter(|state| state.aside(path).file_name() == found.file_name())
+        {
+            states.push((found, state));
+        }
+    }
+    Ok(states)
+}
+
+fn named_aside(path: &Path) -> Vec<PathBuf> {
     let stem = path.file_stem().unwrap_or_default().as_encoded_bytes();
     let is_aside = |name: &[u8]| {
         let digits = name
@@ -141,13 +152,9 @@ fn set_aside_of(path: &Path) -> Vec<PathBuf> {
 /// When a state cannot be read.
 pub fn sent_from(file: &Path, exchange: &str) -> Result<Option<PushState>, Failure> {
     let path = state_path(file, None);
-    let aside = set_aside_of(&path);
-    for path in std::iter::once(path).chain(aside) {
-        if let Some(state) = PushState::load(&path)?.filter(|state| state.exchange.as_deref() == Some(exchange)) {
-            return Ok(Some(state));
-        }
-    }
-    Ok(None)
+    let aside = set_aside_of(&path)?.into_iter().map(|(_, state)| state);
+    let mut states = PushState::load(&path)?.into_iter().chain(aside);
+    Ok(states.find(|state| state.exchange.as_deref() == Some(exchange)))
 }
 
 fn uncounted(manner: &str) -> impl Iterator<Item = &str> {
@@ -279,13 +286,29 @@ impl PushState {
         if there.as_ref().is_some_and(&is_it) {
             return Ok(());
         }
-        for aside in set_aside_of(path) {
-            if Self::load(&aside)?.as_ref().is_some_and(&is_it) {
+        // What was answered and then another content sent from its place is over: that content may have come back since, as a batch of its own.
+        let is_over = |state: &Self| !state.is_open() && there.as_ref().is_some_and(|there| there.digest != digest);
+        for (aside, state) in set_aside_of(path)? {
+            if is_it(&state) && !is_over(&state) {
                 if let Some(other) = there.filter(|other| other.outlives(digest)) {
                     other.set_aside(path)?;
                 }
                 return crate::durable::rename(&aside, path)
                     .map_err(|error| Failure::local(format!("cannot rename `{}`", aside.display())).because(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the states that made way there and are over, once this one was answered: those of another content that were answered, and what a crash left of
+    /// this one.
+    ///
+    /// # Errors
+    /// When a state cannot be read or removed.
+    pub fn tidy(&self, path: &Path) -> Result<(), Failure> {
+        for (aside, state) in set_aside_of(path)? {
+            if state.key == self.key || !state.outlives(&self.digest) {
+                Self::forget(&aside)?;
             }
         }
         Ok(())
@@ -526,6 +549,16 @@ mod tests {
         PushState::bring_back(&path, "d", is_it).unwrap();
         assert_eq!(PushState::load(&path).unwrap().as_ref(), Some(&taken));
         assert!(!taken.aside(&path).exists());
+        // Another content was sent from the place since: what was answered before it does not come back with its own content, which is a batch anew.
+        let mut between = kept(&path, ["e", "r", "p", "", ""]);
+        between.exchange = Some("y".to_owned());
+        taken.clone().set_aside(&path).unwrap();
+        between.save(&path).unwrap();
+        PushState::bring_back(&path, "d", is_it).unwrap();
+        assert_eq!(PushState::load(&path).unwrap().as_ref(), Some(&between));
+        between.tidy(&path).unwrap();
+        assert!(!taken.aside(&path).exists());
+        taken.save(&path).unwrap();
         // Of other content that was answered nothing is kept: the file holds something else by now.
         let new = PushState::of(&path, "e", "r", "p", "", "").unwrap();
         new.make_way(&path).unwrap();

@@ -202,7 +202,6 @@ fn keys(config: &Config, findings: &mut Findings) {
     }
     // What is wrong with the journal has findings of its own.
     let compared = compare_keys(config, Clock::system().now_us());
-    let is_known = compared.as_ref().is_ok_and(|compared| !compared.silent);
     let compared = compared.unwrap_or_default();
     for fault in &compared.faults {
         let next = "put back the file that was there; `serve` does not start with this one";
@@ -219,7 +218,7 @@ fn keys(config: &Config, findings: &mut Findings) {
         let readable = "every key file is readable by its owner only";
         let what = format!(
             "{readable}{}",
-            if is_known {
+            if compared.proved {
                 ", and the one that the journal was written under"
             } else {
                 ""

@@ -221,8 +221,9 @@ impl Watcher<'_> {
         let before = match before {
             Some(_) => {
                 match bring_back(&feed, &path, &hex(&digest)) {
+                    Ok(()) => {}
                     Err(_) if has_changed(item) => return Ok(Fate::Changed),
-                    done => done?,
+                    Err(failure) => return Ok(Fate::Unread(failure.to_string())),
                 }
                 PushState::load(&path)?
             }

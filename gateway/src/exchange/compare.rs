@@ -272,7 +272,7 @@ async fn query(stations: &Arc<Stations>, admitted: AdmittedCompare) -> Result<(A
         let answered = answer(&stations, &admitted)?;
         Ok((admitted, answered))
     });
-    work.await.map_err(Fault::from_error("run a comparison"))?
+    work.await.map_err(|_| Fault::new("run a comparison"))?
 }
 
 fn answer(stations: &Stations, admitted: &AdmittedCompare) -> Result<Answered, Stop> {

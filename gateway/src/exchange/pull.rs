@@ -286,7 +286,7 @@ async fn query(
 ) -> Result<(Prepared, Allowed), Stop> {
     let stations = Arc::clone(stations);
     let work = tokio::task::spawn_blocking(move || query_now(&stations, admitted, allowed));
-    work.await.map_err(Fault::from_error("run a query"))?
+    work.await.map_err(|_| Fault::new("run a query"))?
 }
 
 fn query_now(stations: &Stations, admitted: AdmittedPull, allowed: Allowed) -> Result<(Prepared, Allowed), Stop> {

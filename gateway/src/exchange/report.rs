@@ -205,7 +205,7 @@ impl HeaderNotes {
                 .filter(|name| !undivided && is_name(name) && is_long(name));
             let meant = meant.map(|name| UnknownHeader::of(record, &missing, name));
             return Self {
-                unknown: meant.filter(|of| of.nearest.is_some()).collect(),
+                unknown: meant.filter(UnknownHeader::is_part).collect(),
                 missing,
                 undivided,
                 ..Self::default()
@@ -343,6 +343,16 @@ impl UnknownHeader {
             nearest: near.map(|(name, _)| name.to_owned()),
             field: near.map(|(_, field)| field.to_owned()),
         }
+    }
+
+    /// Whether it is a part of the name that is meant, or that of it: what is only near to one may be somebody's own.
+    fn is_part(&self) -> bool {
+        let sent = plain(&self.header);
+        let is_part = |near: &String| {
+            let known = plain(near);
+            known.contains(&sent) || sent.contains(&known)
+        };
+        !self.header.is_ascii() && self.nearest.as_ref().is_some_and(is_part)
     }
 }
 

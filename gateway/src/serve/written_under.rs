@@ -17,8 +17,8 @@ use crate::pki::PkiFault;
 pub struct Compared {
     /// What is wrong.
     pub faults: Vec<PkiFault>,
-    /// It says nothing yet.
-    pub silent: bool,
+    /// Both are those under which it was written.
+    pub proved: bool,
     /// Files that say that a key is lost, though the journal knows the one that is there: a wrong one would be taken too.
     pub needless: Vec<PathBuf>,
 }
@@ -33,13 +33,12 @@ pub(super) fn compare(
     settings: &JournalSettings,
 ) -> Result<Compared, JournalFault> {
     let written = WrittenUnder::read(settings)?;
+    let check = KeyRing::from_master(master).check();
+    let is_master = written.master.map(|noted| noted == check);
     let mut compared = Compared {
-        silent: written.is_silent(),
+        proved: (is_master, written.opens) == (Some(true), Some(true)),
         ..Compared::default()
     };
-    let is_master = written
-        .master
-        .map(|noted| noted == KeyRing::from_master(master).check());
     compared.add(&files.master, is_master, OTHER_PSEUDONYMS);
     compared.add(&files.key_encryption, written.opens, OPENS_NOTHING);
     Ok(compared)
@@ -58,7 +57,7 @@ impl Compared {
 }
 
 const OTHER_PSEUDONYMS: &str = "it is another key than the one that the last pseudonyms were made with: under a second one nobody is the same person as before";
-const OPENS_NOTHING: &str = "it is another key than the one that payloads and evidence are sealed under: none of the newest can be opened with it";
+const OPENS_NOTHING: &str = "it is another key than the one that payloads and evidence are sealed under: none of the newest can be opened with it (or the months' files in the folder beside it are others)";
 
 fn another(file: &Path, lost: &Path, what: &str) -> PkiFault {
     let what = format!(
